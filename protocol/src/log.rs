@@ -1,0 +1,113 @@
+//! The one storage primitive: an append-only log of JSON lines whose state is a pure fold over it.
+//!
+//! Everything that processes share is such a log, because an append under `flock` costs microseconds,
+//! the kernel drops the lock of a dead process, and a crash can hurt nothing but the unfinished last line.
+//! Rules of a domain live in its [`Fold`] and in the closures given to [`Log::transact`], never here.
+//!
+//! A file is a header line, then one line per record, oldest first:
+//!
+//! ```json
+//! {"v":1,"log":"board","gen":1,"next_seq":1,"at_ms":1700000000000}
+//! {"v":1,"seq":1,"at_ms":1700000000005,"by":"alice","facts":[{"claimed":{"task":7}}]}
+//! ```
+//!
+//! All facts of one decision are in one record, so they happen together or not at all. A log that has grown
+//! is replaced by a new *generation*: the facts that rebuild the state (each with `"seq":0`), a line
+//! `{"snapshot":{"records":3}}` that ends them, and then new records, numbered on without a gap. The old
+//! file ends with `{"sealed":{"gen":2}}` and stays beside the new one as `.old`.
+//!
+//! Invariants: only the holder of the lock writes or cuts; a line that ends in a newline is never changed;
+//! bytes after the last newline belong to nobody and are cut by the next writer; readers never lock, write
+//! or create.
+
+mod append;
+mod error;
+mod line;
+mod reader;
+mod rotate;
+mod tail;
+#[cfg(test)]
+mod tests;
+
+use serde::{Serialize, de::DeserializeOwned};
+
+pub use append::Log;
+pub use error::{Damage, LogError, Transact};
+pub use reader::{Reader, Refreshed};
+pub use rotate::Snapshot;
+
+/// The version of the file format that this program writes, and the highest it reads.
+pub const VERSION: u32 = 1;
+
+/// The longest line that is written or read, its newline included: one mail of the longest line that the
+/// wire carries, and room for what surrounds it.
+pub const LINE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// The size past which a log starts its next generation, unless most of it is live state.
+pub const GENERATION_BYTES_MAX: u64 = 8 * 1024 * 1024;
+
+/// A pure state folded from a log: what decisions need of it, and nothing that can be read back.
+pub trait Fold: Default {
+    /// What can happen. Serialized with an external tag: `{"claimed":{…}}`, or `"paused"` for a unit.
+    type Fact: Serialize + DeserializeOwned;
+
+    /// The kind of log, as its header line names it: `board`, `mail`, `team`.
+    const KIND: &'static str;
+
+    /// The tags of all facts that this version knows; any other tag is that of a newer version, and its
+    /// fact is passed over rather than called corrupt.
+    const FACTS: &'static [&'static str];
+
+    /// Takes one fact into the state. It can not refuse: whoever wrote the fact had checked it.
+    fn apply(&mut self, fact: Self::Fact, at: &Stamp<'_>);
+
+    /// Writes the facts that rebuild this state into the next generation, oldest first.
+    ///
+    /// Texts that the state does not hold are read back through `next`, by the offsets it noted in `apply`.
+    /// The state folded from what is written must decide like this one; it gets new offsets.
+    fn snapshot(&self, next: &mut Snapshot<'_, Self::Fact>) -> Result<(), LogError>;
+}
+
+/// When and by whom a fact was written, and where its record is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp<'a> {
+    /// The number of the record in its log, from 1; 0 in the snapshot that begins a generation.
+    pub seq: u64,
+    /// When the writer decided, in milliseconds since the Unix epoch.
+    pub at_ms: u64,
+    /// Who decided.
+    pub by: &'a str,
+    /// Where the record can be read back, for as long as this state lives.
+    pub offset: Offset,
+}
+
+/// Where a record begins. It is bound to one generation: a later one refuses it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Offset {
+    generation: u32,
+    at: u64,
+}
+
+/// One record: all facts of one decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record<Fact> {
+    /// As in [`Stamp::seq`].
+    pub seq: u64,
+    /// As in [`Stamp::at_ms`].
+    pub at_ms: u64,
+    /// As in [`Stamp::by`].
+    pub by: String,
+    /// The facts that this version knows, in order.
+    pub facts: Vec<Fact>,
+    /// As in [`Stamp::offset`].
+    pub offset: Offset,
+}
+
+/// What must have survived when [`Log::transact`] returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// The death of any process, not a loss of power.
+    Process,
+    /// A loss of power too: costs an `fdatasync` after the lock is released.
+    Power,
+}

@@ -1,0 +1,324 @@
+//! The right to append: lock, read what is new, decide, write once.
+
+use std::{
+    fs::File,
+    io::{self, Write},
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    Durability, Fold, GENERATION_BYTES_MAX, LINE_BYTES_MAX, LogError, Offset, Reader, Record,
+    Refreshed, Stamp, Transact, VERSION,
+    line::{self, Header},
+    tail::{self, Access, Phase, Tail, Tell},
+};
+
+/// A log with the right to append to it. One handle serves one thread; any number of handles, in any number
+/// of processes, may be open on one log.
+#[derive(Debug)]
+pub struct Log<F> {
+    lock: Lock,
+    writer: Writer<F>,
+}
+
+/// The lock's file, which is never unlinked: a lock on a removed file would exclude nobody.
+#[derive(Debug)]
+struct Lock {
+    file: File,
+    path: PathBuf,
+}
+
+/// All that needs the lock to be held.
+#[derive(Debug)]
+pub(super) struct Writer<F> {
+    pub(super) reader: Reader<F>,
+    pub(super) generation_bytes_max: u64,
+    /// After a rotation that failed: the size from which it is tried again.
+    pub(super) rotate_past: u64,
+    pub(super) line: Vec<u8>,
+}
+
+/// Releases the lock, also when a decision panics.
+struct Held<'a>(&'a File);
+
+impl<F: Fold> Log<F> {
+    /// Opens a log, creates it (mode 0600) if it is not there, and folds all of it.
+    ///
+    /// `now_ms` goes into the header of a created file. The lock is a file beside it, with the extension
+    /// `lock`. Blocks for the time of reading, and of the lock if the file must be created. Fails as
+    /// [`Reader::open`] does, and if the directory is missing or may not be written.
+    pub fn open(path: impl Into<PathBuf>, now_ms: u64) -> Result<Self, LogError> {
+        let path = path.into();
+        let lock = Lock::open(path.with_extension("lock"))?;
+        let mut reader = Reader::open_for(path, Access::Append)?;
+        if reader.tail.is_none() {
+            let _held = lock.hold()?;
+            create::<F>(&reader.path, now_ms)?;
+            reader.catch_up(&mut None)?;
+        }
+        let generation_bytes_max = GENERATION_BYTES_MAX;
+        let writer = Writer {
+            reader,
+            generation_bytes_max,
+            rotate_past: 0,
+            line: Vec::new(),
+        };
+        Ok(Self { lock, writer })
+    }
+
+    /// Sets the size in bytes past which this handle starts a new generation, instead of
+    /// [`GENERATION_BYTES_MAX`].
+    pub fn set_generation_bytes_max(&mut self, bytes: u64) {
+        self.writer.generation_bytes_max = bytes;
+    }
+
+    /// As [`Reader::state`].
+    pub fn state(&self) -> &F {
+        self.writer.reader.state()
+    }
+
+    /// As [`Reader::path`].
+    pub fn path(&self) -> &Path {
+        self.writer.reader.path()
+    }
+
+    /// As [`Reader::next_seq`].
+    pub fn next_seq(&self) -> u64 {
+        self.writer.reader.next_seq()
+    }
+
+    /// As [`Reader::refresh`]. What this handle appended itself is never told, nor what
+    /// [`Self::transact`] read on its way.
+    pub fn refresh(&mut self, tell: impl FnMut(&Record<F::Fact>)) -> Result<Refreshed, LogError> {
+        self.writer.reader.refresh(tell)
+    }
+
+    /// As [`Reader::read_at`].
+    pub fn read_at(&self, offset: Offset) -> Result<Record<F::Fact>, LogError> {
+        self.writer.reader.read_at(offset)
+    }
+
+    /// Decides on the newest state and appends the facts of the decision, as `by` and at `now_ms`.
+    ///
+    /// Between `decide` and the append nobody else writes. No facts means that nothing is written. On
+    /// [`Transact::Refused`] and [`Transact::Log`] nothing was written and the state is that of the others;
+    /// on [`Transact::NotDurable`] the decision stands. Blocks while another process holds the lock, and
+    /// for the disk if `durability` asks for it.
+    pub fn transact<T, E>(
+        &mut self,
+        by: &str,
+        now_ms: u64,
+        durability: Durability,
+        decide: impl FnOnce(&F) -> Result<(Vec<F::Fact>, T), E>,
+    ) -> Result<T, Transact<E>> {
+        self.transact_with(by, now_ms, durability, &mut None, decide)
+    }
+
+    /// As [`Self::transact`], for a handle that must miss no record: `tell` is called, as by
+    /// [`Self::refresh`], with each record of others that is read on the way.
+    pub fn transact_telling<T, E>(
+        &mut self,
+        by: &str,
+        now_ms: u64,
+        durability: Durability,
+        mut tell: impl FnMut(&Record<F::Fact>),
+        decide: impl FnOnce(&F) -> Result<(Vec<F::Fact>, T), E>,
+    ) -> Result<T, Transact<E>> {
+        self.transact_with(by, now_ms, durability, &mut Some(&mut tell), decide)
+    }
+
+    fn transact_with<T, E>(
+        &mut self,
+        by: &str,
+        now_ms: u64,
+        durability: Durability,
+        tell: &mut Tell<'_, F::Fact>,
+        decide: impl FnOnce(&F) -> Result<(Vec<F::Fact>, T), E>,
+    ) -> Result<T, Transact<E>> {
+        let held = self.lock.hold()?;
+        self.writer.prepare(now_ms, tell)?;
+        let (facts, value) = decide(self.writer.reader.state()).map_err(Transact::Refused)?;
+        if facts.is_empty() {
+            return Ok(value);
+        }
+        self.writer.append(by, now_ms, facts)?;
+        self.writer.rotate_if_grown(now_ms);
+        drop(held);
+        match (durability, &self.writer.reader.tail) {
+            (Durability::Power, Some(tail)) => match tail.file.sync_data() {
+                Ok(()) => Ok(value),
+                Err(source) => Err(Transact::NotDurable {
+                    path: tail.path.clone(),
+                    source,
+                }),
+            },
+            (Durability::Power, None) | (Durability::Process, _) => Ok(value),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn writer(&mut self) -> &mut Writer<F> {
+        &mut self.writer
+    }
+}
+
+impl<F: Fold> Writer<F> {
+    /// Reads up to the end, finishes what a dead writer began, and makes sure that an append lands there.
+    fn prepare(&mut self, now_ms: u64, tell: &mut Tell<'_, F::Fact>) -> Result<(), LogError> {
+        loop {
+            self.reader.catch_up(tell)?;
+            let path = &self.reader.path;
+            let removed = || LogError::Removed { path: path.clone() };
+            let tail = self.reader.tail.as_ref().ok_or_else(removed)?;
+            let found = tail.file.metadata().map_err(LogError::io("read", path))?;
+            if found.nlink() == 0 {
+                return Err(removed());
+            }
+            if found.len() < tail.end {
+                return Err(LogError::Shrank {
+                    path: path.clone(),
+                    bytes: found.len(),
+                });
+            }
+            if found.len() > tail.end && !cut_torn(tail, found.len())? {
+                continue;
+            }
+            match tail.phase {
+                Phase::News => return Ok(()),
+                Phase::Sealed | Phase::Snapshot { .. } => self.finish_rotation(now_ms)?,
+            }
+        }
+    }
+
+    fn append(&mut self, by: &str, at_ms: u64, facts: Vec<F::Fact>) -> Result<(), LogError> {
+        let Self { reader, line, .. } = self;
+        let tail = reader.tail.as_mut().expect("`prepare` has found the file");
+        line.clear();
+        line::write_record(line, tail.next_seq, at_ms, by, &facts);
+        append_line(tail, line)?;
+        let seq = tail.next_seq;
+        tail.next_seq += 1;
+        let stamp = Stamp {
+            seq,
+            at_ms,
+            by,
+            offset: tail.step_over(line.len()),
+        };
+        facts
+            .into_iter()
+            .for_each(|fact| reader.state.apply(fact, &stamp));
+        // One long mail must not hold its size in every process for good.
+        line.shrink_to(64 * 1024);
+        Ok(())
+    }
+}
+
+impl Lock {
+    fn open(path: PathBuf) -> Result<Self, LogError> {
+        let file = tail::options(Access::Append)
+            .create(true)
+            .open(&path)
+            .map_err(LogError::io("open", &path))?;
+        Ok(Self { file, path })
+    }
+
+    fn hold(&self) -> Result<Held<'_>, LogError> {
+        loop {
+            match self.file.lock() {
+                Ok(()) => return Ok(Held(&self.file)),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(LogError::io("lock", &self.path)(e)),
+            }
+        }
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        // Unlocked rather than closed: a child that is between fork and exec shares the description.
+        if let Err(error) = self.0.unlock() {
+            tracing::error!(%error, "cannot unlock a log");
+        }
+    }
+}
+
+/// Appends one line in one write; on failure cuts what a short write has left.
+pub(super) fn append_line(tail: &Tail, line: &[u8]) -> Result<(), LogError> {
+    if line.len() > LINE_BYTES_MAX {
+        return Err(LogError::TooLong {
+            path: tail.path.clone(),
+            bytes: line.len(),
+        });
+    }
+    (&tail.file).write_all(line).map_err(|source| {
+        if let Err(error) = tail.file.set_len(tail.end) {
+            tracing::warn!(
+                file = %tail.path.display(), %error,
+                "cannot cut a half-written record; the next writer will"
+            );
+        }
+        LogError::io("append to", &tail.path)(source)
+    })
+}
+
+/// Makes the names in a file's directory survive a loss of power.
+pub(super) fn sync_directory(of: &Path) -> Result<(), LogError> {
+    let directory = match of.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        Some(_) | None => Path::new("."),
+    };
+    File::open(directory)
+        .and_then(|directory| directory.sync_all())
+        .map_err(LogError::io("sync", directory))
+}
+
+/// Cuts what follows the last newline. `false` if a whole line is there after all, and must be read first.
+fn cut_torn(tail: &Tail, length: u64) -> Result<bool, LogError> {
+    let failed = |doing| LogError::io(doing, &tail.path);
+    let bytes = usize::try_from(length - tail.end).unwrap_or(usize::MAX);
+    let mut torn = vec![0; bytes.min(LINE_BYTES_MAX)];
+    let got = tail::read_full(&tail.file, &mut torn, tail.end).map_err(failed("read"))?;
+    if tail::line_length(&torn[..got]).is_some() {
+        return Ok(false);
+    }
+    tracing::warn!(
+        file = %tail.path.display(), bytes,
+        "cut an unfinished record that a crash or a full disk has left"
+    );
+    tail.file.set_len(tail.end).map_err(failed("cut"))?;
+    Ok(true)
+}
+
+/// Writes the header of the first generation, unless another process was faster. The lock is held.
+fn create<F: Fold>(path: &Path, now_ms: u64) -> Result<(), LogError> {
+    let file = tail::options(Access::Append)
+        .create(true)
+        .open(path)
+        .map_err(LogError::io("create", path))?;
+    let mut there = vec![0; 4096];
+    let got = tail::read_full(&file, &mut there, 0).map_err(LogError::io("read", path))?;
+    if tail::line_length(&there[..got]).is_some() {
+        return Ok(());
+    }
+    if got > 0 {
+        tracing::warn!(file = %path.display(), bytes = got, "cut an unfinished header");
+        file.set_len(0).map_err(LogError::io("cut", path))?;
+    }
+    let header = Header {
+        v: VERSION,
+        log: F::KIND.to_owned(),
+        generation: 1,
+        next_seq: 1,
+        at_ms: now_ms,
+    };
+    let mut line = Vec::new();
+    line::write_header(&mut line, &header);
+    if let Err(source) = (&file).write_all(&line) {
+        // An empty file is as good as none, so a failure to cut changes nothing for the next one.
+        let _ = file.set_len(0);
+        return Err(LogError::io("create", path)(source));
+    }
+    file.sync_all().map_err(LogError::io("sync", path))?;
+    sync_directory(path)
+}

@@ -1,0 +1,214 @@
+//! What can be wrong with a log, said with the file and, inside a file, the line.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use nix::errno::Errno;
+
+/// Why a log could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The system refused.
+    #[error("cannot {doing} {}: {}", path.display(), reason(source))]
+    Io {
+        /// The verb: `open`, `read`, `lock`, `append to`, …
+        doing: &'static str,
+        /// The file it was done to.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A newer program wrote this file or record.
+    #[error(
+        "{}:{line}: format version {found}, but this program reads up to {known}\nuse the newer teamster that wrote it",
+        path.display(), known = super::VERSION
+    )]
+    Newer {
+        /// The log.
+        path: PathBuf,
+        /// The line that says so, from 1.
+        line: u64,
+        /// Its version.
+        found: u32,
+    },
+    /// The file is a log, but of another kind.
+    #[error("{} is a {found} log, not a {expected} log", path.display())]
+    OtherKind {
+        /// The log.
+        path: PathBuf,
+        /// The kind its header names.
+        found: String,
+        /// The kind that was asked for.
+        expected: &'static str,
+    },
+    /// A whole line is not what it must be. Nothing from it on was read.
+    #[error("{}:{line}: {damage}\nrun `teamster doctor` to see and mend it", path.display())]
+    Corrupt {
+        /// The log.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// What is wrong with it.
+        damage: Damage,
+    },
+    /// The file that this handle appends to has lost its name: somebody removed or replaced it.
+    #[error("{} was removed or replaced while in use; nothing was written", path.display())]
+    Removed {
+        /// Where it was.
+        path: PathBuf,
+    },
+    /// The file is shorter than what was read of it: somebody else than a writer of logs cut it.
+    #[error("{} shrank to {bytes} bytes while in use; nothing was written", path.display())]
+    Shrank {
+        /// The log.
+        path: PathBuf,
+        /// Its size now.
+        bytes: u64,
+    },
+    /// A decision does not fit a line.
+    #[error(
+        "cannot append to {}: the record has {bytes} bytes, more than {max}",
+        path.display(), max = super::LINE_BYTES_MAX
+    )]
+    TooLong {
+        /// The log.
+        path: PathBuf,
+        /// The size of the line.
+        bytes: usize,
+    },
+    /// An offset of another generation than the one that is open: it outlived its state.
+    #[error("an offset of generation {asked} of {} was used in generation {open}", path.display())]
+    StaleOffset {
+        /// The log.
+        path: PathBuf,
+        /// The generation of the offset.
+        asked: u32,
+        /// The generation that is open.
+        open: u32,
+    },
+    /// A newer program was interrupted while it started the next generation, and the log holds facts that
+    /// only it can carry over.
+    #[error(
+        "{} is sealed, and holds facts of a newer version that must be carried over\nuse the newer teamster that wrote it",
+        path.display()
+    )]
+    SealedByNewer {
+        /// The log.
+        path: PathBuf,
+    },
+}
+
+/// What is wrong with a line.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Damage {
+    /// Bytes that are no text.
+    #[error("not UTF-8 from byte {column}")]
+    NotUtf8 {
+        /// The first bad byte of the line, from 1.
+        column: usize,
+    },
+    /// Text that is no JSON, or JSON of another shape.
+    #[error("{why} at column {column}")]
+    NotJson {
+        /// What the parser expected.
+        why: String,
+        /// Where in the line, from 1.
+        column: usize,
+    },
+    /// The first line is no header.
+    #[error("not the header of a log: {why}")]
+    Header {
+        /// What the parser expected.
+        why: String,
+    },
+    /// A line that is no record and no mark.
+    #[error("a record without `{field}`")]
+    Missing {
+        /// What it lacks.
+        field: &'static str,
+    },
+    /// A record is missing, repeated or out of place.
+    #[error("record {found} where {expected} was due")]
+    Gap {
+        /// The sequence number that was due.
+        expected: u64,
+        /// The one that is there.
+        found: u64,
+    },
+    /// A fact of a known kind with contents that do not fit it.
+    #[error("fact {fact}: {why}")]
+    Fact {
+        /// Its tag.
+        fact: String,
+        /// What the parser expected.
+        why: String,
+    },
+    /// The mark that ends a snapshot is out of place or counts other than what is there.
+    #[error("the snapshot ends after {found} records, its last line counts {counted}")]
+    Snapshot {
+        /// The records that are there.
+        found: u64,
+        /// The records that the mark names.
+        counted: u64,
+    },
+    /// The file ends, or news begin, before the snapshot has ended.
+    #[error("the snapshot that begins this generation is cut short")]
+    SnapshotCut,
+    /// A mark, where none can be.
+    #[error("a `{mark}` line is out of place here")]
+    Misplaced {
+        /// Which.
+        mark: &'static str,
+    },
+    /// A line longer than any writer writes.
+    #[error("a line of more than {max} bytes", max = super::LINE_BYTES_MAX)]
+    TooLong,
+}
+
+/// Why [`super::Log::transact`] did not do, or did not fully do, what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum Transact<E> {
+    /// The decision was to refuse. Nothing was written.
+    #[error("{0}")]
+    Refused(E),
+    /// The log could not be read or written. Nothing was written.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The record is written, and every process sees it, but it may not survive a loss of power.
+    #[error("written to {}, but not proven durable: {}", path.display(), reason(source))]
+    NotDurable {
+        /// The log.
+        path: PathBuf,
+        /// What `fdatasync` said.
+        source: io::Error,
+    },
+}
+
+impl LogError {
+    /// Wraps an error of the system: `cannot <doing> <path>: <why>`.
+    pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io {
+            doing,
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    pub(super) fn corrupt(path: &Path, line: u64, damage: Damage) -> Self {
+        Self::Corrupt {
+            path: path.to_owned(),
+            line,
+            damage,
+        }
+    }
+}
+
+/// The words of the system without the number that the standard library adds.
+fn reason(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(code) => Errno::from_raw(code).desc().to_owned(),
+        None => error.to_string(),
+    }
+}

@@ -1,0 +1,276 @@
+//! The format of a line: what is written, and how a read line is told apart.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
+
+use super::{Damage, VERSION};
+
+/// The first line of a file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Header {
+    pub(super) v: u32,
+    pub(super) log: String,
+    #[serde(rename = "gen")]
+    pub(super) generation: u32,
+    pub(super) next_seq: u64,
+    pub(super) at_ms: u64,
+}
+
+/// A line below the header.
+pub(super) enum Line<'a, Fact> {
+    /// A decision, or a part of a snapshot (`seq` 0).
+    Record {
+        seq: u64,
+        at_ms: u64,
+        by: Cow<'a, str>,
+        facts: Vec<Fact>,
+        unknown_facts: u64,
+    },
+    /// The snapshot that begins the generation has ended.
+    Snapshot { records: u64 },
+    /// No record follows; the log goes on in that generation.
+    Sealed { generation: u32 },
+}
+
+/// Why a line below the header was not taken.
+pub(super) enum Bad {
+    Newer(u32),
+    Damaged(Damage),
+}
+
+/// Every shape of a line in one, so that it is parsed in one pass.
+#[derive(Deserialize)]
+#[serde(bound(deserialize = "Fact: Deserialize<'de>"))]
+struct Shape<'a, Fact> {
+    #[serde(default)]
+    v: u32,
+    seq: Option<u64>,
+    at_ms: Option<u64>,
+    #[serde(default, borrow)]
+    by: Cow<'a, str>,
+    facts: Option<Vec<Fact>>,
+    sealed: Option<Sealed>,
+    snapshot: Option<SnapshotEnd>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Sealed {
+    #[serde(rename = "gen")]
+    generation: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SnapshotEnd {
+    records: u64,
+}
+
+/// Reads the header; `line` has no newline.
+pub(super) fn parse_header(line: &[u8]) -> Result<Header, Damage> {
+    /// Only what decides whether the rest may be read: a later version may change all else.
+    #[derive(Deserialize)]
+    struct Version {
+        v: u32,
+        log: Cow<'static, str>,
+    }
+    let damaged = |e: serde_json::Error| Damage::Header {
+        why: without_position(&e),
+    };
+    let version: Version = serde_json::from_slice(line).map_err(damaged)?;
+    if version.v > VERSION {
+        let log = version.log.into_owned();
+        return Ok(Header {
+            v: version.v,
+            log,
+            generation: 0,
+            next_seq: 0,
+            at_ms: 0,
+        });
+    }
+    let header: Header = serde_json::from_slice(line).map_err(damaged)?;
+    if header.generation == 0 || header.next_seq == 0 {
+        return Err(Damage::Header {
+            why: "`gen` and `next_seq` count from 1".to_owned(),
+        });
+    }
+    Ok(header)
+}
+
+/// Reads a line below the header; `line` has no newline.
+///
+/// The slow way, fact by fact, is taken only where the fast one fails: to pass over unknown facts, and to
+/// say what is wrong.
+pub(super) fn parse<'a, Fact: DeserializeOwned>(
+    line: &'a [u8],
+    known: &[&str],
+) -> Result<Line<'a, Fact>, Bad> {
+    match serde_json::from_slice::<Shape<'a, Fact>>(line) {
+        Ok(shape) => told_apart(shape, 0),
+        Err(_) => parse_slowly(line, known),
+    }
+}
+
+/// Appends a record and its newline to `to`.
+pub(super) fn write_record<Fact: Serialize>(
+    to: &mut Vec<u8>,
+    seq: u64,
+    at_ms: u64,
+    by: &str,
+    facts: &[Fact],
+) {
+    #[derive(Serialize)]
+    struct Written<'a, Fact> {
+        v: u32,
+        seq: u64,
+        at_ms: u64,
+        by: &'a str,
+        facts: &'a [Fact],
+    }
+    write_line(
+        to,
+        &Written {
+            v: VERSION,
+            seq,
+            at_ms,
+            by,
+            facts,
+        },
+    );
+}
+
+/// Appends the header line.
+pub(super) fn write_header(to: &mut Vec<u8>, header: &Header) {
+    write_line(to, header);
+}
+
+/// Appends the mark that ends a snapshot.
+pub(super) fn write_snapshot_end(to: &mut Vec<u8>, records: u64) {
+    #[derive(Serialize)]
+    struct Written {
+        snapshot: SnapshotEnd,
+    }
+    write_line(
+        to,
+        &Written {
+            snapshot: SnapshotEnd { records },
+        },
+    );
+}
+
+/// Appends the mark that ends a file.
+pub(super) fn write_seal(to: &mut Vec<u8>, generation: u32) {
+    #[derive(Serialize)]
+    struct Written {
+        sealed: Sealed,
+    }
+    write_line(
+        to,
+        &Written {
+            sealed: Sealed { generation },
+        },
+    );
+}
+
+fn parse_slowly<'a, Fact: DeserializeOwned>(
+    line: &'a [u8],
+    known: &[&str],
+) -> Result<Line<'a, Fact>, Bad> {
+    let text = std::str::from_utf8(line).map_err(|e| {
+        Bad::Damaged(Damage::NotUtf8 {
+            column: e.valid_up_to() + 1,
+        })
+    })?;
+    let raw: Shape<'a, &'a RawValue> = serde_json::from_str(text).map_err(|e| {
+        Bad::Damaged(Damage::NotJson {
+            why: without_position(&e),
+            column: e.column(),
+        })
+    })?;
+    if raw.v > VERSION {
+        return Err(Bad::Newer(raw.v));
+    }
+    let mut facts = Vec::new();
+    let mut unknown = 0;
+    for fact in raw.facts.iter().flatten() {
+        match serde_json::from_str(fact.get()) {
+            Ok(fact) => facts.push(fact),
+            Err(e) => match tag(fact.get()) {
+                Some(tag) if !known.contains(&tag.as_str()) => unknown += 1,
+                tag => {
+                    let fact = tag.unwrap_or_else(|| "without a tag".to_owned());
+                    return Err(Bad::Damaged(Damage::Fact {
+                        fact,
+                        why: without_position(&e),
+                    }));
+                }
+            },
+        }
+    }
+    let facts = raw.facts.is_some().then_some(facts);
+    let Shape {
+        v,
+        seq,
+        at_ms,
+        by,
+        sealed,
+        snapshot,
+        facts: _,
+    } = raw;
+    told_apart(
+        Shape {
+            v,
+            seq,
+            at_ms,
+            by,
+            facts,
+            sealed,
+            snapshot,
+        },
+        unknown,
+    )
+}
+
+fn told_apart<Fact>(shape: Shape<'_, Fact>, unknown_facts: u64) -> Result<Line<'_, Fact>, Bad> {
+    if shape.v > VERSION {
+        return Err(Bad::Newer(shape.v));
+    }
+    if let Some(Sealed { generation }) = shape.sealed {
+        return Ok(Line::Sealed { generation });
+    }
+    if let Some(SnapshotEnd { records }) = shape.snapshot {
+        return Ok(Line::Snapshot { records });
+    }
+    let missing = |field| Bad::Damaged(Damage::Missing { field });
+    Ok(Line::Record {
+        seq: shape.seq.ok_or_else(|| missing("seq"))?,
+        at_ms: shape.at_ms.ok_or_else(|| missing("at_ms"))?,
+        by: shape.by,
+        facts: shape.facts.ok_or_else(|| missing("facts"))?,
+        unknown_facts,
+    })
+}
+
+/// The tag of an externally tagged value: the string itself, or the only key.
+fn tag(fact: &str) -> Option<String> {
+    if let Ok(unit) = serde_json::from_str::<String>(fact) {
+        return Some(unit);
+    }
+    let keyed: std::collections::BTreeMap<String, &RawValue> = serde_json::from_str(fact).ok()?;
+    let mut keys = keyed.into_keys();
+    keys.next().filter(|_| keys.next().is_none())
+}
+
+fn write_line(to: &mut Vec<u8>, line: &impl Serialize) {
+    serde_json::to_writer(&mut *to, line).expect("facts have string keys, and a Vec takes all");
+    to.push(b'\n');
+}
+
+/// What the parser says without its "at line 1 column 9": the line is always one.
+fn without_position(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.rfind(" at line ") {
+        Some(at) => text[..at].to_owned(),
+        None => text,
+    }
+}

@@ -1,0 +1,127 @@
+//! A handle that only looks: it never locks, writes or creates.
+
+use std::path::{Path, PathBuf};
+
+use super::{
+    Fold, LogError, Offset, Record, rotate,
+    tail::{Access, Phase, Tail, Tell},
+};
+
+/// A log folded up to some record, without the right to append.
+#[derive(Debug)]
+pub struct Reader<F> {
+    pub(super) path: PathBuf,
+    pub(super) access: Access,
+    /// `None` while there is no file.
+    pub(super) tail: Option<Tail>,
+    pub(super) state: F,
+}
+
+/// What [`Reader::refresh`] met.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Refreshed {
+    /// Records of others, each of which was told.
+    pub records: u64,
+    /// Records that are in the state but could not be told one by one: this handle slept through more than
+    /// two generations, and the file that held them is gone.
+    pub missed: u64,
+}
+
+impl<F: Fold> Reader<F> {
+    /// Opens a log and folds all of it. A missing file is an empty state; nothing is ever created.
+    ///
+    /// Blocks for the time of reading the file. Fails if the file can not be read, is of another kind or a
+    /// newer version, or is corrupt.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, LogError> {
+        Self::open_for(path.into(), Access::Read)
+    }
+
+    pub(super) fn open_for(path: PathBuf, access: Access) -> Result<Self, LogError> {
+        let mut reader = Self {
+            path,
+            access,
+            tail: None,
+            state: F::default(),
+        };
+        reader.catch_up(&mut None)?;
+        Ok(reader)
+    }
+
+    /// The state after the last record that this handle has read.
+    pub fn state(&self) -> &F {
+        &self.state
+    }
+
+    /// The file this handle reads: where it is, whether or not it exists yet.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The number that the next record will have, as far as this handle has read.
+    pub fn next_seq(&self) -> u64 {
+        self.tail.as_ref().map_or(1, |tail| tail.next_seq)
+    }
+
+    /// Takes in what others appended, and calls `tell` with each record before the state has it.
+    ///
+    /// Takes no lock: an unfinished last line is left for the next time. Each record is told exactly once,
+    /// also across generations. After an error the records before the bad line are in the state.
+    pub fn refresh(
+        &mut self,
+        mut tell: impl FnMut(&Record<F::Fact>),
+    ) -> Result<Refreshed, LogError> {
+        self.catch_up(&mut Some(&mut tell))
+    }
+
+    /// Reads one record back, for the texts that the state does not hold.
+    ///
+    /// Fails on an offset that was not taken from the present [`Self::state`].
+    pub fn read_at(&self, offset: Offset) -> Result<Record<F::Fact>, LogError> {
+        match &self.tail {
+            Some(tail) => tail.read_at::<F>(offset),
+            None => Err(LogError::StaleOffset {
+                path: self.path.clone(),
+                asked: offset.generation,
+                open: 0,
+            }),
+        }
+    }
+
+    /// Reads to the end, through as many generations as have begun.
+    pub(super) fn catch_up(&mut self, tell: &mut Tell<'_, F::Fact>) -> Result<Refreshed, LogError> {
+        let mut met = Refreshed::default();
+        loop {
+            let next = match &mut self.tail {
+                None => Tail::open::<F>(&self.path, self.access)?,
+                Some(tail) => {
+                    met.records += tail.read_on(&mut self.state, tell)?;
+                    match tail.phase {
+                        Phase::Sealed => self.next_generation()?,
+                        Phase::News | Phase::Snapshot { .. } => None,
+                    }
+                }
+            };
+            let Some(mut next) = next else { return Ok(met) };
+            met.missed += next.next_seq.saturating_sub(self.next_seq());
+            self.state = next.read_snapshot()?;
+            self.tail = Some(next);
+        }
+    }
+
+    /// The generation after the sealed one that is open, or the nearest that is still there; `None` if it is
+    /// not in place yet.
+    fn next_generation(&self) -> Result<Option<Tail>, LogError> {
+        let sealed = self.tail.as_ref().map_or(0, |tail| tail.generation);
+        let newest = Tail::open::<F>(&self.path, self.access)?;
+        let Some(newest) = newest.filter(|newest| newest.generation > sealed) else {
+            return Ok(None);
+        };
+        if newest.generation > sealed + 1
+            && let Some(old) = Tail::open::<F>(&rotate::old_path(&self.path), Access::Read)?
+            && old.generation > sealed
+        {
+            return Ok(Some(old));
+        }
+        Ok(Some(newest))
+    }
+}

@@ -1,0 +1,439 @@
+//! One generation's file, read on from where the last whole line ended.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, BufRead},
+    os::unix::fs::{FileExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use super::{
+    Damage, Fold, LINE_BYTES_MAX, LogError, Offset, Record, Stamp, VERSION,
+    line::{self, Bad, Header, Line},
+};
+
+/// What one read takes: a few hundred records, and little enough to keep for good.
+const BUFFER_BYTES: usize = 64 * 1024;
+
+/// A header is some 80 bytes; what has no newline by here is none.
+const HEADER_BYTES_MAX: usize = 4096;
+
+/// For whom each record of others is news; nobody, when a log is loaded.
+pub(super) type Tell<'a, Fact> = Option<&'a mut dyn FnMut(&Record<Fact>)>;
+
+/// What the file may be used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    Read,
+    Append,
+}
+
+/// What the next line may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Snapshot { records: u64 },
+    News,
+    Sealed,
+}
+
+#[derive(Debug)]
+pub(super) struct Tail {
+    pub(super) file: File,
+    pub(super) path: PathBuf,
+    pub(super) generation: u32,
+    pub(super) phase: Phase,
+    /// The number of the next record.
+    pub(super) next_seq: u64,
+    /// Where the last whole line ended.
+    pub(super) end: u64,
+    /// Where the snapshot ended, or the header of the first generation.
+    pub(super) snapshot_end: u64,
+    /// Facts of a newer version, which this one could not carry into a snapshot.
+    pub(super) unknown_facts: u64,
+    lines: u64,
+    buffer: Vec<u8>,
+}
+
+impl Tail {
+    /// Opens a file and reads its header; `None` if there is no file, or no whole header in it yet.
+    pub(super) fn open<F: Fold>(path: &Path, access: Access) -> Result<Option<Self>, LogError> {
+        let file = match options(access).open(path) {
+            Ok(file) => file,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(LogError::io("open", path)(e)),
+        };
+        let mut buffer = vec![0; HEADER_BYTES_MAX];
+        let got = read_full(&file, &mut buffer, 0).map_err(LogError::io("read", path))?;
+        let Some(length) = line_length(&buffer[..got]) else {
+            return if is_torn_header(&buffer[..got]) {
+                Ok(None)
+            } else {
+                let why = "it has no end".to_owned();
+                Err(LogError::corrupt(path, 1, Damage::Header { why }))
+            };
+        };
+        let Header {
+            v,
+            log,
+            generation,
+            next_seq,
+            at_ms: _,
+        } = line::parse_header(&buffer[..length - 1])
+            .map_err(|damage| LogError::corrupt(path, 1, damage))?;
+        let path = path.to_owned();
+        if log != F::KIND {
+            return Err(LogError::OtherKind {
+                path,
+                found: log,
+                expected: F::KIND,
+            });
+        }
+        if v > VERSION {
+            return Err(LogError::Newer {
+                path,
+                line: 1,
+                found: v,
+            });
+        }
+        Ok(Some(Self {
+            file,
+            path,
+            generation,
+            phase: if generation == 1 {
+                Phase::News
+            } else {
+                Phase::Snapshot { records: 0 }
+            },
+            next_seq,
+            end: length as u64,
+            snapshot_end: length as u64,
+            unknown_facts: 0,
+            lines: 1,
+            buffer: Vec::new(),
+        }))
+    }
+
+    /// Folds the snapshot that begins this generation.
+    pub(super) fn read_snapshot<F: Fold>(&mut self) -> Result<F, LogError> {
+        let mut state = F::default();
+        if self.phase != Phase::News {
+            self.read_while(&mut state, &mut None, |phase| phase != Phase::News)?;
+            if self.phase != Phase::News {
+                return Err(LogError::corrupt(
+                    &self.path,
+                    self.lines + 1,
+                    Damage::SnapshotCut,
+                ));
+            }
+        }
+        Ok(state)
+    }
+
+    /// Folds all whole lines that were not read yet; returns how many were records.
+    pub(super) fn read_on<F: Fold>(
+        &mut self,
+        state: &mut F,
+        tell: &mut Tell<'_, F::Fact>,
+    ) -> Result<u64, LogError> {
+        let before = self.next_seq;
+        self.read_while(state, tell, |_| true)?;
+        Ok(self.next_seq - before)
+    }
+
+    /// Reads one record back. Does not move the tail.
+    pub(super) fn read_at<F: Fold>(&self, offset: Offset) -> Result<Record<F::Fact>, LogError> {
+        if offset.generation != self.generation {
+            return Err(LogError::StaleOffset {
+                path: self.path.clone(),
+                asked: offset.generation,
+                open: self.generation,
+            });
+        }
+        let mut buffer = vec![0; 4096];
+        let length = loop {
+            let got = read_full(&self.file, &mut buffer, offset.at)
+                .map_err(LogError::io("read", &self.path))?;
+            match line_length(&buffer[..got]) {
+                Some(length) => break length,
+                None if got == buffer.len() && got < LINE_BYTES_MAX => buffer.resize(got * 4, 0),
+                None => return Err(self.damaged_at(offset.at, Damage::TooLong)),
+            }
+        };
+        match line::parse(&buffer[..length - 1], F::FACTS) {
+            Ok(Line::Record {
+                seq,
+                at_ms,
+                by,
+                facts,
+                unknown_facts: _,
+            }) => Ok(Record {
+                seq,
+                at_ms,
+                by: by.into_owned(),
+                facts,
+                offset,
+            }),
+            Ok(Line::Snapshot { .. }) => {
+                Err(self.damaged_at(offset.at, Damage::Misplaced { mark: "snapshot" }))
+            }
+            Ok(Line::Sealed { .. }) => {
+                Err(self.damaged_at(offset.at, Damage::Misplaced { mark: "sealed" }))
+            }
+            Err(Bad::Damaged(damage)) => Err(self.damaged_at(offset.at, damage)),
+            Err(Bad::Newer(found)) => Err(LogError::Newer {
+                path: self.path.clone(),
+                line: self.line_number(offset.at),
+                found,
+            }),
+        }
+    }
+
+    /// Takes a line that the holder of this tail has appended itself.
+    pub(super) fn step_over(&mut self, bytes: usize) -> Offset {
+        let offset = self.offset();
+        self.end += bytes as u64;
+        self.lines += 1;
+        offset
+    }
+
+    fn offset(&self) -> Offset {
+        Offset {
+            generation: self.generation,
+            at: self.end,
+        }
+    }
+
+    /// Each read begins where a line begins, so that no line is put together from two reads: between them
+    /// a writer may have cut a torn tail and written another line in its place.
+    fn read_while<F: Fold>(
+        &mut self,
+        state: &mut F,
+        tell: &mut Tell<'_, F::Fact>,
+        go_on: impl Fn(Phase) -> bool,
+    ) -> Result<(), LogError> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        if buffer.is_empty() {
+            buffer.resize(BUFFER_BYTES, 0);
+        }
+        let outcome = self.read_with(&mut buffer, state, tell, go_on);
+        if buffer.len() == BUFFER_BYTES {
+            self.buffer = buffer;
+        }
+        outcome
+    }
+
+    fn read_with<F: Fold>(
+        &mut self,
+        buffer: &mut Vec<u8>,
+        state: &mut F,
+        tell: &mut Tell<'_, F::Fact>,
+        go_on: impl Fn(Phase) -> bool,
+    ) -> Result<(), LogError> {
+        loop {
+            let got = read_once(&self.file, buffer, self.end)
+                .map_err(LogError::io("read", &self.path))?;
+            let mut rest = &buffer[..got];
+            while let Some(length) = line_length(rest) {
+                let (line, after) = rest.split_at(length);
+                match self.take(&line[..length - 1], state, tell) {
+                    Ok(()) => {}
+                    Err(_) if self.changed_since(line) => break,
+                    Err(e) => return Err(e),
+                }
+                self.end += length as u64;
+                self.lines += 1;
+                if !go_on(self.phase) {
+                    self.snapshot_end = self.end;
+                    return Ok(());
+                }
+                rest = after;
+            }
+            if rest.len() < got {
+                continue;
+            }
+            // A tail without a newline, or nothing at all.
+            if got < buffer.len() {
+                return Ok(());
+            }
+            if got >= LINE_BYTES_MAX {
+                return Err(LogError::corrupt(
+                    &self.path,
+                    self.lines + 1,
+                    Damage::TooLong,
+                ));
+            }
+            buffer.resize(got * 4, 0);
+        }
+    }
+
+    fn take<F: Fold>(
+        &mut self,
+        line: &[u8],
+        state: &mut F,
+        tell: &mut Tell<'_, F::Fact>,
+    ) -> Result<(), LogError> {
+        let corrupt = |damage| LogError::corrupt(&self.path, self.lines + 1, damage);
+        let parsed = line::parse::<F::Fact>(line, F::FACTS).map_err(|bad| match bad {
+            Bad::Damaged(damage) => corrupt(damage),
+            Bad::Newer(found) => LogError::Newer {
+                path: self.path.clone(),
+                line: self.lines + 1,
+                found,
+            },
+        })?;
+        match (parsed, self.phase) {
+            (
+                Line::Record {
+                    seq,
+                    at_ms,
+                    by,
+                    facts,
+                    unknown_facts,
+                },
+                phase,
+            ) => {
+                match phase {
+                    Phase::Snapshot { .. } if seq != 0 => return Err(corrupt(Damage::SnapshotCut)),
+                    Phase::News if seq != self.next_seq => {
+                        let expected = self.next_seq;
+                        return Err(corrupt(Damage::Gap {
+                            expected,
+                            found: seq,
+                        }));
+                    }
+                    Phase::Sealed => return Err(corrupt(Damage::Misplaced { mark: "record" })),
+                    Phase::Snapshot { records } => {
+                        self.phase = Phase::Snapshot {
+                            records: records + 1,
+                        };
+                    }
+                    Phase::News => self.next_seq += 1,
+                }
+                self.unknown_facts += unknown_facts;
+                let offset = self.offset();
+                let stamp = Stamp {
+                    seq,
+                    at_ms,
+                    by: &by,
+                    offset,
+                };
+                match (tell.as_mut(), phase) {
+                    (Some(tell), Phase::News) => {
+                        let by = by.clone().into_owned();
+                        let record = Record {
+                            seq,
+                            at_ms,
+                            by,
+                            facts,
+                            offset,
+                        };
+                        tell(&record);
+                        record
+                            .facts
+                            .into_iter()
+                            .for_each(|fact| state.apply(fact, &stamp));
+                    }
+                    (_, Phase::News | Phase::Snapshot { .. } | Phase::Sealed) => {
+                        facts.into_iter().for_each(|fact| state.apply(fact, &stamp));
+                    }
+                }
+            }
+            (Line::Snapshot { records: counted }, Phase::Snapshot { records: found }) => {
+                if counted != found {
+                    return Err(corrupt(Damage::Snapshot { found, counted }));
+                }
+                self.phase = Phase::News;
+            }
+            (Line::Snapshot { .. }, Phase::News | Phase::Sealed) => {
+                return Err(corrupt(Damage::Misplaced { mark: "snapshot" }));
+            }
+            (Line::Sealed { generation }, Phase::News) if generation == self.generation + 1 => {
+                self.phase = Phase::Sealed;
+            }
+            (Line::Sealed { .. }, Phase::News | Phase::Snapshot { .. } | Phase::Sealed) => {
+                return Err(corrupt(Damage::Misplaced { mark: "sealed" }));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the bytes at the end are other ones by now: without the lock, one read may meet a torn tail
+    /// just while a writer replaces it.
+    fn changed_since(&self, line: &[u8]) -> bool {
+        let mut again = vec![0; line.len()];
+        let got = read_full(&self.file, &mut again, self.end).unwrap_or_default();
+        again[..got] != *line
+    }
+
+    fn damaged_at(&self, at: u64, damage: Damage) -> LogError {
+        LogError::corrupt(&self.path, self.line_number(at), damage)
+    }
+
+    /// Only errors need it, so nobody keeps it: counts the newlines before `at`.
+    fn line_number(&self, at: u64) -> u64 {
+        let mut buffer = vec![0; BUFFER_BYTES];
+        let (mut done, mut lines) = (0, 1);
+        while done < at {
+            let want = buffer
+                .len()
+                .min(usize::try_from(at - done).unwrap_or(usize::MAX));
+            match read_once(&self.file, &mut buffer[..want], done) {
+                Ok(got) if got > 0 => {
+                    lines += buffer[..got].iter().filter(|byte| **byte == b'\n').count() as u64;
+                    done += got as u64;
+                }
+                Ok(_) | Err(_) => break,
+            }
+        }
+        lines
+    }
+}
+
+/// How a log's file is opened: never inherited, and readable by its owner only.
+pub(super) fn options(access: Access) -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).mode(0o600);
+    match access {
+        Access::Read => {}
+        Access::Append => {
+            options.append(true);
+        }
+    }
+    options
+}
+
+/// Whether the beginning of a file without a newline is what a crash leaves of its creation.
+pub(super) fn is_torn_header(bytes: &[u8]) -> bool {
+    const BEGINNING: &[u8] = b"{\"v\":";
+    bytes.len() < HEADER_BYTES_MAX
+        && (bytes.iter().all(|byte| *byte == 0)
+            || bytes.iter().zip(BEGINNING).all(|(byte, due)| byte == due))
+}
+
+/// The length of the first line with its newline, if it is whole.
+pub(super) fn line_length(bytes: &[u8]) -> Option<usize> {
+    let mut rest = bytes;
+    let length = rest.skip_until(b'\n').expect("memory can be read");
+    (length > 0 && bytes[length - 1] == b'\n').then_some(length)
+}
+
+fn read_once(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    loop {
+        match file.read_at(buffer, at) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            outcome => return outcome,
+        }
+    }
+}
+
+/// Reads until the buffer is full or the file ends.
+pub(super) fn read_full(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    let mut got = 0;
+    while got < buffer.len() {
+        match read_once(file, &mut buffer[got..], at + got as u64)? {
+            0 => break,
+            more => got += more,
+        }
+    }
+    Ok(got)
+}

@@ -1,0 +1,448 @@
+//! Waiting for files to change: inotify above a slow poll, because network file systems send no events.
+//!
+//! A file is watched for writes, its directory for the names that appear in it: that is how a file that
+//! does not exist yet, or that another is renamed over, is noticed, at the cost of no wake-up for what
+//! happens to its neighbours.
+
+use std::{
+    ffi::{OsStr, OsString},
+    io,
+    os::fd::{AsFd, AsRawFd, RawFd},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use nix::{
+    errno::Errno,
+    fcntl::AT_FDCWD,
+    sys::{
+        inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent, WatchDescriptor},
+        stat::{UtimensatFlags, utimensat},
+        time::TimeSpec,
+    },
+};
+use tokio::{
+    io::{Interest, unix::AsyncFd},
+    time::Instant,
+};
+
+/// How often to look where the system grants no watches: often enough for people, cheap enough for ever.
+pub const FALLBACK_POLL: Duration = Duration::from_millis(250);
+
+/// Files that somebody waits for.
+#[derive(Debug)]
+pub struct Watch {
+    inotify: Option<AsyncFd<Events>>,
+    files: Vec<Watched>,
+    poll: Duration,
+    next_poll: Instant,
+    warned: Warned,
+}
+
+/// One of the files of a [`Watch`], as [`Watch::add`] named it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileId(usize);
+
+/// Why [`Watch::changed`] returned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// These files were written, created, replaced or rung, each named once.
+    Files(Vec<FileId>),
+    /// It is time to look at all of them.
+    Poll,
+}
+
+/// What [`ring`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rung {
+    /// Whoever watches the file wakes.
+    Heard,
+    /// There is no such file, so nobody was woken.
+    NoSuchFile,
+}
+
+#[derive(Debug)]
+struct Watched {
+    path: PathBuf,
+    directory: PathBuf,
+    name: OsString,
+    file_watch: Option<WatchDescriptor>,
+    directory_watch: Option<WatchDescriptor>,
+    changed: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Warned {
+    NotYet,
+    Already,
+}
+
+/// `AsyncFd` asks for a trait that the descriptor's owner does not have.
+#[derive(Debug)]
+struct Events(Inotify);
+
+impl AsRawFd for Events {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_fd().as_raw_fd()
+    }
+}
+
+impl Watch {
+    /// A watch over nothing yet, that calls for a look every `poll` in any case.
+    ///
+    /// Must be called inside a tokio runtime with I/O and time. Never fails: where inotify is not to be had
+    /// it says so once in the log and polls every [`FALLBACK_POLL`].
+    pub fn new(poll: Duration) -> Self {
+        let mut watch = Self {
+            inotify: None,
+            files: Vec::new(),
+            poll,
+            next_poll: Instant::now() + poll,
+            warned: Warned::NotYet,
+        };
+        let events = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)
+            .map_err(io::Error::from)
+            .and_then(|inotify| registered(Events(inotify)));
+        match events {
+            Ok(events) => watch.inotify = Some(events),
+            Err(error) => watch.fall_back(&error),
+        }
+        watch
+    }
+
+    /// Watches a file from now on, whether or not it exists. Look at the file after this call, not before:
+    /// what happens in between is then either seen or told.
+    pub fn add(&mut self, path: impl Into<PathBuf>) -> FileId {
+        let path = path.into();
+        let directory = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+            Some(_) | None => PathBuf::from("."),
+        };
+        let name = path.file_name().unwrap_or_default().to_owned();
+        self.files.push(Watched {
+            path,
+            directory,
+            name,
+            file_watch: None,
+            directory_watch: None,
+            changed: false,
+        });
+        let id = FileId(self.files.len() - 1);
+        self.attach(id.0);
+        id
+    }
+
+    /// The path of a watched file.
+    pub fn path(&self, id: FileId) -> &Path {
+        &self.files[id.0].path
+    }
+
+    /// Waits until files change or the poll is due; a burst of changes is one return.
+    ///
+    /// Cancel-safe: what was read from the system and not returned is returned by the next call.
+    pub async fn changed(&mut self) -> Change {
+        loop {
+            let readable = match &self.inotify {
+                None => {
+                    tokio::time::sleep_until(self.next_poll).await;
+                    return self.polled();
+                }
+                Some(events) => {
+                    tokio::select! {
+                        biased;
+                        ready = events.readable() => ready,
+                        () = tokio::time::sleep_until(self.next_poll) => return self.polled(),
+                    }
+                }
+            };
+            let drained = readable.and_then(|mut ready| match drain(&ready.get_inner().0) {
+                Ok(events) => {
+                    ready.clear_ready();
+                    Ok(events)
+                }
+                Err(e) => Err(e.into()),
+            });
+            match drained {
+                Ok(events) => events.iter().for_each(|event| self.note(event)),
+                Err(error) => {
+                    self.inotify = None;
+                    self.fall_back(&error);
+                }
+            }
+            let changed: Vec<_> = (0..self.files.len())
+                .filter(|at| std::mem::take(&mut self.files[*at].changed))
+                .map(FileId)
+                .collect();
+            if !changed.is_empty() {
+                return Change::Files(changed);
+            }
+        }
+    }
+
+    /// The poll is also the time to try again what could not be watched, such as a directory that was not
+    /// there.
+    fn polled(&mut self) -> Change {
+        self.next_poll = Instant::now() + self.poll;
+        for at in 0..self.files.len() {
+            self.files[at].changed = false;
+            if self.files[at].file_watch.is_none() || self.files[at].directory_watch.is_none() {
+                self.attach(at);
+            }
+        }
+        Change::Poll
+    }
+
+    fn note(&mut self, event: &InotifyEvent) {
+        if event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW) {
+            for at in 0..self.files.len() {
+                self.files[at].changed = true;
+                self.attach(at);
+            }
+            return;
+        }
+        for at in 0..self.files.len() {
+            let file = &mut self.files[at];
+            let gone = event.mask.contains(AddWatchFlags::IN_IGNORED);
+            if file.file_watch == Some(event.wd) {
+                if gone {
+                    file.file_watch = None;
+                }
+                file.changed = true;
+            }
+            if file.directory_watch == Some(event.wd) {
+                if gone {
+                    file.directory_watch = None;
+                } else if event.name.as_deref() == Some(file.name.as_os_str()) {
+                    file.changed = true;
+                    self.attach(at);
+                }
+            }
+        }
+    }
+
+    /// Watches the file that is at the path now, and the directory. Whoever comes later is told by the
+    /// directory, so that is watched first.
+    fn attach(&mut self, at: usize) {
+        let Some(inotify) = &self.inotify else { return };
+        let inotify = &inotify.get_ref().0;
+        let file = &self.files[at];
+        let directory = add_watch(
+            inotify,
+            file.directory.as_os_str(),
+            AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_ONLYDIR,
+        );
+        let watched = add_watch(
+            inotify,
+            file.path.as_os_str(),
+            AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_ATTRIB,
+        );
+        let before = file.file_watch;
+        let mut failure = None;
+        let mut taken = |outcome: Result<Option<WatchDescriptor>, Errno>| {
+            outcome.unwrap_or_else(|e| {
+                failure = Some(e);
+                None
+            })
+        };
+        let (directory, watched) = (taken(directory), taken(watched));
+        self.files[at].directory_watch = directory;
+        self.files[at].file_watch = watched;
+        if let Some(before) = before
+            && self
+                .files
+                .iter()
+                .all(|file| file.file_watch != Some(before))
+            && let Some(inotify) = &self.inotify
+        {
+            // Refused if the file is gone, and the watch with it.
+            let _ = inotify.get_ref().0.rm_watch(before);
+        }
+        if let Some(errno) = failure {
+            self.fall_back(&errno.into());
+        }
+    }
+
+    fn fall_back(&mut self, error: &io::Error) {
+        self.poll = self.poll.min(FALLBACK_POLL);
+        self.next_poll = self.next_poll.min(Instant::now() + self.poll);
+        if self.warned == Warned::NotYet {
+            self.warned = Warned::Already;
+            tracing::warn!(%error, poll = ?self.poll, "cannot watch files, looking at them instead");
+        }
+    }
+}
+
+/// Wakes whoever watches a file, without changing what is in it.
+///
+/// Sets its times to now, which needs the right to write it. Does not block.
+pub fn ring(path: &Path) -> io::Result<Rung> {
+    let now = TimeSpec::UTIME_NOW;
+    match utimensat(AT_FDCWD, path, &now, &now, UtimensatFlags::FollowSymlink) {
+        Ok(()) => Ok(Rung::Heard),
+        Err(Errno::ENOENT) => Ok(Rung::NoSuchFile),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+#[expect(
+    deprecated,
+    reason = "its successor is unsafe and asks that the descriptor stays the same: `Events` owns one for good"
+)]
+fn registered(events: Events) -> io::Result<AsyncFd<Events>> {
+    AsyncFd::with_interest(events, Interest::READABLE)
+}
+
+/// `None` if there is nothing to watch yet.
+fn add_watch(
+    inotify: &Inotify,
+    path: &OsStr,
+    mask: AddWatchFlags,
+) -> Result<Option<WatchDescriptor>, Errno> {
+    match inotify.add_watch(path, mask) {
+        Ok(watch) => Ok(Some(watch)),
+        Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(None),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// All events that are there, so that a burst is one wake-up.
+fn drain(inotify: &Inotify) -> Result<Vec<InotifyEvent>, Errno> {
+    let mut drained = Vec::new();
+    loop {
+        match inotify.read_events() {
+            Ok(mut events) => drained.append(&mut events),
+            Err(Errno::EAGAIN) => return Ok(drained),
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{error::Error, fs, io::Write};
+
+    use super::*;
+
+    type Outcome = Result<(), Box<dyn Error>>;
+
+    /// Far beyond what a loaded machine needs, so that reaching it means that nobody woke.
+    const LIMIT: Duration = Duration::from_secs(20);
+    const NEVER: Duration = Duration::from_secs(3600);
+
+    fn in_runtime(test: impl AsyncFnOnce(&Path) -> Outcome) -> Outcome {
+        let directory = tempfile::tempdir()?;
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?
+            .block_on(test(directory.path()))
+    }
+
+    async fn woken(watch: &mut Watch) -> Result<Change, tokio::time::error::Elapsed> {
+        tokio::time::timeout(LIMIT, watch.changed()).await
+    }
+
+    fn append(path: &Path) -> io::Result<()> {
+        fs::OpenOptions::new()
+            .append(true)
+            .open(path)?
+            .write_all(b"x")
+    }
+
+    #[test]
+    fn a_burst_of_appends_is_one_change_of_that_file() -> Outcome {
+        in_runtime(async |directory| {
+            let (here, beside) = (directory.join("here"), directory.join("beside"));
+            fs::write(&here, "")?;
+            fs::write(&beside, "")?;
+            let mut watch = Watch::new(NEVER);
+            let (here_id, beside_id) = (watch.add(&here), watch.add(&beside));
+            for _ in 0..100 {
+                append(&here)?;
+            }
+            assert_eq!(woken(&mut watch).await?, Change::Files(vec![here_id]));
+            append(&beside)?;
+            assert_eq!(woken(&mut watch).await?, Change::Files(vec![beside_id]));
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn a_ring_wakes_and_changes_nothing() -> Outcome {
+        in_runtime(async |directory| {
+            let path = directory.join("bell");
+            assert_eq!(ring(&path)?, Rung::NoSuchFile);
+            fs::write(&path, "as it was")?;
+            let mut watch = Watch::new(NEVER);
+            let id = watch.add(&path);
+            assert_eq!(ring(&path)?, Rung::Heard);
+            assert_eq!(woken(&mut watch).await?, Change::Files(vec![id]));
+            assert_eq!(fs::read_to_string(&path)?, "as it was");
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn a_file_is_followed_from_before_its_creation_across_replacements() -> Outcome {
+        in_runtime(async |directory| {
+            let (path, next) = (directory.join("log"), directory.join("next"));
+            let mut watch = Watch::new(NEVER);
+            let id = watch.add(&path);
+            fs::write(&path, "1")?;
+            assert_eq!(woken(&mut watch).await?, Change::Files(vec![id]));
+            for _ in 0..3 {
+                fs::write(&next, "2")?;
+                fs::rename(&next, &path)?;
+                assert_eq!(woken(&mut watch).await?, Change::Files(vec![id]));
+                append(&path)?;
+                assert_eq!(woken(&mut watch).await?, Change::Files(vec![id]));
+            }
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn a_dropped_wait_loses_no_change() -> Outcome {
+        in_runtime(async |directory| {
+            let path = directory.join("log");
+            fs::write(&path, "")?;
+            let mut watch = Watch::new(NEVER);
+            let id = watch.add(&path);
+            tokio::select! {
+                biased;
+                _ = watch.changed() => return Err("nothing has changed".into()),
+                () = std::future::ready(()) => {}
+            }
+            append(&path)?;
+            assert_eq!(woken(&mut watch).await?, Change::Files(vec![id]));
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn the_poll_finds_a_directory_that_came_later() -> Outcome {
+        in_runtime(async |directory| {
+            let path = directory.join("later").join("log");
+            let mut watch = Watch::new(Duration::from_millis(1));
+            let id = watch.add(&path);
+            fs::create_dir(directory.join("later"))?;
+            assert_eq!(woken(&mut watch).await?, Change::Poll);
+            watch.next_poll = Instant::now() + NEVER;
+            fs::write(&path, "")?;
+            assert_eq!(woken(&mut watch).await?, Change::Files(vec![id]));
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn without_inotify_it_polls() -> Outcome {
+        in_runtime(async |directory| {
+            let mut watch = Watch::new(NEVER);
+            watch.inotify = None;
+            watch.fall_back(&Errno::EMFILE.into());
+            watch.add(directory.join("log"));
+            assert_eq!(woken(&mut watch).await?, Change::Poll);
+            Ok(())
+        })
+    }
+}
