@@ -1,1 +1,4 @@
 //! Placeholder.
+
+pub mod duration;
+pub mod print;

@@ -1,0 +1,113 @@
+//! The one way to say that something went wrong: what, and on its own line the way out.
+
+use std::error::Error;
+use std::fmt;
+use std::io::Write;
+
+use super::{Tone, harmless_lines};
+
+/// What went wrong and, where there is one, the way out. Displays with colour codes and harmless.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    what: String,
+    hint: Option<String>,
+}
+
+impl Failure {
+    /// A failure in words of our own.
+    pub fn new(what: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            hint: None,
+        }
+    }
+
+    /// An error and its causes, joined by colons; a cause that the message already ends with is not repeated.
+    pub fn from_error(error: &(dyn Error + 'static)) -> Self {
+        let mut what = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            let why = error.to_string();
+            if !what.ends_with(&why) {
+                what.push_str(": ");
+                what.push_str(&why);
+            }
+            cause = error.source();
+        }
+        Self::new(what)
+    }
+
+    /// The same with a way out: `start one with teamster up`.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let error = Tone::Error.style();
+        write!(
+            f,
+            "{error}error:{error:#} {}",
+            harmless_lines(self.what.trim_end())
+        )?;
+        if let Some(hint) = &self.hint {
+            let faint = Tone::Faint.style();
+            let hint = harmless_lines(hint.trim_end());
+            write!(
+                f,
+                "\n  {faint}hint:{faint:#} {}",
+                hint.replace('\n', "\n        ")
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes the failure to standard error.
+///
+/// That it could not be written is not reported: the place to report it is the one that is gone, and the
+/// exit code still tells.
+pub fn fail(failure: &Failure) {
+    let _ = writeln!(anstream::stderr().lock(), "{failure}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    enum Trouble {
+        #[error("cannot append to board.jsonl")]
+        Bare(#[source] std::io::Error),
+        #[error("cannot append to board.jsonl: {0}")]
+        Told(#[source] std::io::Error),
+    }
+
+    fn plain(failure: &Failure) -> String {
+        anstream::adapter::strip_str(&failure.to_string()).to_string()
+    }
+
+    #[test]
+    fn a_failure_names_the_way_out() {
+        let failure = Failure::new("no member is called `alise`")
+            .with_hint("did you mean `alice`?\nsee teamster list");
+        insta::assert_snapshot!(plain(&failure), @"
+        error: no member is called `alise`
+          hint: did you mean `alice`?
+                see teamster list
+        ");
+        insta::assert_snapshot!(plain(&Failure::new("bad name \u{1b}[2J\n")), @r#"error: bad name \u{1b}[2J"#);
+    }
+
+    #[test]
+    fn causes_are_told_once() {
+        let full = || std::io::Error::from_raw_os_error(28);
+        let bare = plain(&Failure::from_error(&Trouble::Bare(full())));
+        let told = plain(&Failure::from_error(&Trouble::Told(full())));
+        assert_eq!(bare, told);
+        insta::assert_snapshot!(bare, @"error: cannot append to board.jsonl: No space left on device (os error 28)");
+    }
+}

@@ -1,0 +1,74 @@
+//! Colours by what they mean, so that a meaning looks the same in every command.
+
+use std::fmt;
+
+use anstyle::{AnsiColor, Style};
+
+use super::harmless;
+
+/// What a piece of text means to the reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// Nothing special.
+    Plain,
+    /// It is done, it went well.
+    Ok,
+    /// It is going on now.
+    Busy,
+    /// It deserves a look.
+    Warn,
+    /// It went wrong.
+    Error,
+    /// It may be overlooked: headers, units, hints.
+    Faint,
+    /// The name of a member or a task.
+    Name,
+}
+
+impl Tone {
+    /// The terminal's own sixteen colours only: they follow the reader's theme.
+    pub fn style(self) -> Style {
+        match self {
+            Self::Plain => Style::new(),
+            Self::Ok => AnsiColor::Green.on_default(),
+            Self::Busy => AnsiColor::Cyan.on_default(),
+            Self::Warn => AnsiColor::Yellow.on_default(),
+            Self::Error => AnsiColor::Red.on_default().bold(),
+            Self::Faint => Style::new().dimmed(),
+            Self::Name => Style::new().bold(),
+        }
+    }
+}
+
+/// The text in the colour of its meaning, made [`harmless`] when displayed.
+///
+/// It always carries its colour codes: [`super::say`] takes them out where they are not wanted.
+pub fn paint(tone: Tone, text: &str) -> Painted<'_> {
+    Painted { tone, text }
+}
+
+/// See [`paint`].
+#[derive(Debug, Clone, Copy)]
+pub struct Painted<'a> {
+    tone: Tone,
+    text: &'a str,
+}
+
+impl fmt::Display for Painted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let style = self.tone.style();
+        write!(f, "{style}{}{style:#}", harmless(self.text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_can_not_bring_its_own_colours() {
+        let painted = paint(Tone::Ok, "a\u{1b}[31mb").to_string();
+        assert_eq!(painted, "\u{1b}[32ma\\u{1b}[31mb\u{1b}[0m");
+        assert_eq!(paint(Tone::Plain, "a").to_string(), "a");
+    }
+}
