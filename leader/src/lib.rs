@@ -1,4 +1,5 @@
 //! Placeholder.
 
 pub mod duration;
+pub mod plan;
 pub mod print;
