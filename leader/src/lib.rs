@@ -3,3 +3,4 @@
 pub mod duration;
 pub mod plan;
 pub mod print;
+pub mod git;

@@ -1,0 +1,236 @@
+//! What can be refused or go wrong with worktrees: what, where, why, and the way out.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::{Holdings, ObjectId, WhyProgram};
+
+/// Why a worktree could not be made, looked at or removed.
+#[derive(Debug, thiserror::Error)]
+pub enum GitError {
+    /// No repository holds this directory.
+    #[error("not a git repository: {}", dir.display())]
+    NotARepository {
+        /// Where the search began.
+        dir: PathBuf,
+    },
+    /// `HEAD` is unborn.
+    #[error("cannot branch from HEAD of {}: it has no commit yet", repository.display())]
+    NoCommit {
+        /// The repository.
+        repository: PathBuf,
+    },
+    /// The base names no commit.
+    #[error("unknown base `{base}`: it names no commit in {}", repository.display())]
+    UnknownBase {
+        /// As the user wrote it.
+        base: String,
+        /// The repository.
+        repository: PathBuf,
+    },
+    /// Git does not allow this name.
+    #[error("`{branch}` cannot be the name of a branch")]
+    BadBranchName {
+        /// The name.
+        branch: String,
+    },
+    /// The branch exists and no worktree of ours holds it.
+    #[error("branch `{branch}` exists already, at {}", tip.short())]
+    BranchExists {
+        /// The branch.
+        branch: String,
+        /// Where it points.
+        tip: ObjectId,
+    },
+    /// `a` and `a/b` cannot both be branches.
+    #[error("branch `{branch}` cannot be created beside branch `{other}`")]
+    BranchInTheWay {
+        /// The branch wanted.
+        branch: String,
+        /// The branch that is there.
+        other: String,
+    },
+    /// The branch is in use by another worktree.
+    #[error("branch `{branch}` is checked out at {}", at.display())]
+    BranchCheckedOut {
+        /// The branch.
+        branch: String,
+        /// The worktree that has it.
+        at: PathBuf,
+    },
+    /// The place is not one where a worktree may be made or removed.
+    #[error("{} cannot hold a worktree: {why}", path.display())]
+    BadPlace {
+        /// The path.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// Something that is not the member's worktree is there.
+    #[error("{} is not the worktree of `{branch}`: {found}", path.display())]
+    NotTheWorktree {
+        /// The path.
+        path: PathBuf,
+        /// The branch expected.
+        branch: String,
+        /// What is there.
+        found: String,
+    },
+    /// Removing it would lose work.
+    #[error("{} holds work that would be lost: {holdings}", path.display())]
+    WorktreeHolds {
+        /// The worktree.
+        path: PathBuf,
+        /// The work.
+        holdings: Box<Holdings>,
+    },
+    /// Holds what no commit of this repository can hold.
+    #[error("{} holds {what}, which cannot be kept under a ref", path.display())]
+    CannotKeep {
+        /// The worktree.
+        path: PathBuf,
+        /// What it holds.
+        what: String,
+    },
+    /// Someone locked it with `git worktree lock`.
+    #[error("worktree {} is locked{}", path.display(), because(reason))]
+    WorktreeLocked {
+        /// The worktree.
+        path: PathBuf,
+        /// As given to `git worktree lock`; may be empty.
+        reason: String,
+    },
+    /// Another process holds the repository's lock.
+    #[error("cannot lock {}: another process held it for {} s", lock.display(), waited.as_secs())]
+    LockTimeout {
+        /// The lock file.
+        lock: PathBuf,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+    /// The repository needs the `git` program, and it does not run.
+    #[error("{} needs the git program ({why}), and `{}` does not run: {source}", repository.display(), program.display())]
+    NoProgram {
+        /// The repository.
+        repository: PathBuf,
+        /// What libgit2 cannot do.
+        why: WhyProgram,
+        /// What was to be run.
+        program: PathBuf,
+        /// Why it does not run.
+        source: io::Error,
+    },
+    /// The `git` program refused.
+    #[error("`git {command}` failed in {}: {said}", dir.display())]
+    Program {
+        /// Its arguments.
+        command: String,
+        /// Where it ran.
+        dir: PathBuf,
+        /// The end of what it wrote to standard error.
+        said: String,
+    },
+    /// libgit2 refused.
+    #[error("{what} {}: {}", path.display(), source.message())]
+    Library {
+        /// What was being done.
+        what: &'static str,
+        /// To what.
+        path: PathBuf,
+        /// Why not.
+        source: git2::Error,
+    },
+    /// The file system refused.
+    #[error("{what} {}: {source}", path.display())]
+    Io {
+        /// What was being done.
+        what: &'static str,
+        /// To what.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+impl GitError {
+    /// The way out, where there is one: a line for under the error.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            GitError::NotARepository { .. } => {
+                Some("run `git init` there, or do without isolation with `--shared`".into())
+            }
+            GitError::NoCommit { .. } => {
+                Some("make a first commit, for example `git commit --allow-empty -m start`".into())
+            }
+            GitError::UnknownBase { .. } => {
+                Some("`git branch --all` and `git tag` list what can be named".into())
+            }
+            GitError::BranchExists { branch, .. } => Some(format!(
+                "choose another name, or put the branch away with `git branch -m {branch} NEW` (delete a merged one with `git branch -d {branch}`)"
+            )),
+            GitError::BranchInTheWay { other, .. } => {
+                Some(format!("put it away with `git branch -m {other} NEW`"))
+            }
+            GitError::BranchCheckedOut { at, .. } => {
+                Some(format!("switch {} to another branch first", at.display()))
+            }
+            GitError::NotTheWorktree { path, .. } => Some(format!(
+                "move {} away, or choose another name",
+                path.display()
+            )),
+            GitError::WorktreeHolds { .. } => Some(
+                "commit and merge it, or use `--force`: everything is then first kept under a ref"
+                    .into(),
+            ),
+            GitError::CannotKeep { path, .. } => {
+                Some(format!("move it out of {} by hand", path.display()))
+            }
+            GitError::WorktreeLocked { path, .. } => {
+                Some(format!("`git worktree unlock {}`", path.display()))
+            }
+            GitError::NoProgram { .. } => Some("install git, or name it in PATH".into()),
+            GitError::BadBranchName { .. }
+            | GitError::BadPlace { .. }
+            | GitError::LockTimeout { .. }
+            | GitError::Program { .. }
+            | GitError::Library { .. }
+            | GitError::Io { .. } => None,
+        }
+    }
+
+    pub(super) fn library(what: &'static str, path: &Path, source: git2::Error) -> GitError {
+        GitError::Library {
+            what,
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    pub(super) fn io(what: &'static str, path: &Path, source: io::Error) -> GitError {
+        GitError::Io {
+            what,
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
+
+/// Says what was being done to which path.
+pub(super) trait IoContext<T> {
+    fn about(self, what: &'static str, path: &Path) -> Result<T, GitError>;
+}
+
+impl<T> IoContext<T> for io::Result<T> {
+    fn about(self, what: &'static str, path: &Path) -> Result<T, GitError> {
+        self.map_err(|source| GitError::io(what, path, source))
+    }
+}
+
+fn because(reason: &str) -> String {
+    if reason.is_empty() {
+        String::new()
+    } else {
+        format!(": {reason}")
+    }
+}

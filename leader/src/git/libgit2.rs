@@ -1,0 +1,348 @@
+//! The engine for nearly every repository: libgit2, in this process, without the network.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use git2::build::CheckoutBuilder;
+use git2::{
+    Commit, Delta, DiffOptions, ErrorCode, IndexAddOption, Oid, Repository, Signature, Status,
+    StatusOptions,
+};
+
+use super::engine::{Engine, EngineUsed, Head, KEEPER_EMAIL, KEEPER_NAME, Snapshot};
+use super::error::IoContext;
+use super::lock::wait_until_gone;
+use super::registry::{self, Registration};
+use super::{Change, ChangeState, GitError, ObjectId};
+
+pub(super) struct Libgit2 {
+    common_dir: PathBuf,
+    /// Opened at the common directory.
+    common: Repository,
+    /// Opened where the repository was found: its `HEAD` is the user's.
+    found: Repository,
+}
+
+impl Libgit2 {
+    pub(super) fn open(git_dir: &Path, common_dir: &Path) -> Result<Libgit2, GitError> {
+        Ok(Libgit2 {
+            common_dir: common_dir.to_owned(),
+            common: open(common_dir)?,
+            found: open(git_dir)?,
+        })
+    }
+
+    pub(super) fn repository(&self) -> &Repository {
+        &self.common
+    }
+
+    pub(super) fn commit(&self, id: &ObjectId) -> Result<Commit<'_>, GitError> {
+        self.common
+            .find_commit(oid(id)?)
+            .map_err(self.failed("cannot read a commit of"))
+    }
+
+    fn failed(&self, what: &'static str) -> impl Fn(git2::Error) -> GitError {
+        move |source| GitError::library(what, &self.common_dir, source)
+    }
+
+    /// `None` for one that leads to no commit: it then protects none.
+    fn targets(&self, glob: &str, except: &str) -> Result<Vec<Oid>, GitError> {
+        let mut targets = Vec::new();
+        for reference in self
+            .common
+            .references_glob(glob)
+            .map_err(self.failed("cannot list the refs of"))?
+        {
+            let reference = reference.map_err(self.failed("cannot list the refs of"))?;
+            if reference.name_bytes() != except.as_bytes()
+                && let Ok(commit) = reference.peel_to_commit()
+            {
+                targets.push(commit.id());
+            }
+        }
+        Ok(targets)
+    }
+}
+
+impl Engine for Libgit2 {
+    fn used(&self) -> EngineUsed {
+        EngineUsed::Libgit2
+    }
+
+    fn resolve(&self, revision: &str) -> Result<Option<ObjectId>, GitError> {
+        let object = match self.found.revparse_single(revision) {
+            Ok(object) => object,
+            Err(error) if is_nothing(&error) => return Ok(None),
+            Err(source) => return Err(self.failed("cannot look up a revision in")(source)),
+        };
+        // A tree or a blob has a name too, but nothing can be branched from it.
+        Ok(object.peel_to_commit().ok().map(|commit| id(commit.id())))
+    }
+
+    fn tree_of(&self, commit: &ObjectId) -> Result<ObjectId, GitError> {
+        Ok(id(self.commit(commit)?.tree_id()))
+    }
+
+    fn branch_tip(&self, branch: &str) -> Result<Option<ObjectId>, GitError> {
+        match self.common.find_reference(&full(branch)) {
+            Ok(reference) => {
+                let commit = reference
+                    .peel_to_commit()
+                    .map_err(self.failed("cannot read a branch of"))?;
+                Ok(Some(id(commit.id())))
+            }
+            Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
+            Err(source) => Err(self.failed("cannot read a branch of")(source)),
+        }
+    }
+
+    fn branch_in_the_way(&self, branch: &str) -> Result<Option<String>, GitError> {
+        for (end, _) in branch.match_indices('/') {
+            if self.branch_tip(&branch[..end])?.is_some() {
+                return Ok(Some(branch[..end].to_owned()));
+            }
+        }
+        let glob = format!("{}/*", full(branch));
+        let failed = self.failed("cannot list the refs of");
+        match self
+            .common
+            .references_glob(&glob)
+            .map_err(&failed)?
+            .names()
+            .next()
+        {
+            Some(name) => Ok(Some(
+                name.map_err(&failed)?
+                    .trim_start_matches("refs/heads/")
+                    .to_owned(),
+            )),
+            None => Ok(None),
+        }
+    }
+
+    fn head(&self, admin: &Path) -> Result<Head, GitError> {
+        let file = admin.join("HEAD");
+        let text = fs::read_to_string(&file).about("cannot read", &file)?;
+        match text.trim_end().strip_prefix("ref: ") {
+            Some(name) => Ok(Head::Branch(
+                name.trim_start_matches("refs/heads/").to_owned(),
+            )),
+            None => Ok(Head::Detached(ObjectId(text.trim_end().to_owned()))),
+        }
+    }
+
+    fn ahead(&self, base: &ObjectId, tip: &ObjectId) -> Result<usize, GitError> {
+        let counted = self.common.graph_ahead_behind(oid(tip)?, oid(base)?);
+        counted
+            .map(|(ahead, _)| ahead)
+            .map_err(self.failed("cannot count the commits of"))
+    }
+
+    fn unmerged(
+        &self,
+        tips: &[ObjectId],
+        except: &str,
+        others: &[ObjectId],
+    ) -> Result<Vec<ObjectId>, GitError> {
+        let failed = self.failed("cannot walk the commits of");
+        let mut walk = self.common.revwalk().map_err(&failed)?;
+        for tip in tips {
+            walk.push(oid(tip)?).map_err(&failed)?;
+        }
+        for other in others {
+            walk.hide(oid(other)?).map_err(&failed)?;
+        }
+        for glob in ["refs/heads/*", "refs/remotes/*", "refs/tags/*"] {
+            for target in self.targets(glob, &full(except))? {
+                walk.hide(target).map_err(&failed)?;
+            }
+        }
+        walk.map(|found| found.map(id).map_err(&failed)).collect()
+    }
+
+    fn register(
+        &self,
+        path: &Path,
+        branch: &str,
+        _base: &ObjectId,
+    ) -> Result<Registration, GitError> {
+        let registration = registry::add(&self.common_dir, path, branch)?;
+        registration.write_link()?;
+        Ok(registration)
+    }
+
+    fn attach(&self, registration: &Registration, branch: &str) -> Result<(), GitError> {
+        let head = registration.admin.join("HEAD");
+        fs::write(&head, format!("ref: {}\n", full(branch))).about("cannot write", &head)
+    }
+
+    fn create_ref(&self, name: &str, commit: &ObjectId, why: &str) -> Result<(), GitError> {
+        let created = self.common.reference(name, oid(commit)?, false, why);
+        created
+            .map(drop)
+            .map_err(self.failed("cannot create a ref in"))
+    }
+
+    fn delete_branch(&self, branch: &str, expected: &ObjectId) -> Result<(), GitError> {
+        let failed = self.failed("cannot delete a branch of");
+        loop {
+            let mut reference = self.common.find_reference(&full(branch)).map_err(&failed)?;
+            if reference.target() != Some(oid(expected)?) {
+                return Err(failed(git2::Error::from_str(
+                    "it moved while it was looked at",
+                )));
+            }
+            reference.delete().map_err(&failed)?;
+            // A `git pack-refs` that had read the branch already brings it back when it is done.
+            wait_until_gone(&self.common_dir.join("packed-refs.lock"))?;
+            if self.branch_tip(branch)?.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn check_out(&self, worktree: &Path) -> Result<(), GitError> {
+        let failed = |source| GitError::library("cannot check out", worktree, source);
+        let mut how = CheckoutBuilder::new();
+        how.force();
+        open(worktree)?
+            .checkout_head(Some(&mut how))
+            .map_err(failed)
+    }
+
+    fn changes(&self, worktree: &Path) -> Result<Vec<Change>, GitError> {
+        let failed = |source| GitError::library("cannot look at the files of", worktree, source);
+        let repository = open(worktree)?;
+        let mut options = StatusOptions::new();
+        options
+            .include_untracked(true)
+            .recurse_untracked_dirs(true)
+            .include_ignored(false)
+            .include_unreadable(true);
+        let statuses = repository.statuses(Some(&mut options)).map_err(failed)?;
+        let changes = statuses.iter().filter_map(|entry| {
+            let path = registry::path_of(entry.path_bytes());
+            state_of(entry.status(), entry.path_bytes()).map(|state| Change { path, state })
+        });
+        Ok(changes.collect())
+    }
+
+    fn strays(&self, worktree: &Path) -> Result<Vec<PathBuf>, GitError> {
+        let failed = |source| GitError::library("cannot look at the files of", worktree, source);
+        let repository = open(worktree)?;
+        let tree = match repository.head() {
+            Ok(head) => Some(head.peel_to_tree().map_err(failed)?),
+            Err(error) if is_nothing(&error) => None,
+            Err(source) => return Err(failed(source)),
+        };
+        let mut options = DiffOptions::new();
+        options.include_untracked(true).recurse_untracked_dirs(true);
+        let diff = repository
+            .diff_tree_to_workdir(tree.as_ref(), Some(&mut options))
+            .map_err(failed)?;
+        let strays = diff
+            .deltas()
+            .filter(|delta| matches!(delta.status(), Delta::Untracked | Delta::Added));
+        Ok(strays
+            .filter_map(|delta| delta.new_file().path().map(Path::to_owned))
+            .collect())
+    }
+
+    fn snapshot(&self, worktree: &Path) -> Result<Snapshot, GitError> {
+        let failed = |source| GitError::library("cannot keep the files of", worktree, source);
+        let repository = open(worktree)?;
+        let mut index = repository.index().map_err(failed)?;
+        let staged = if index.has_conflicts() {
+            None
+        } else {
+            Some(id(index.write_tree_to(&repository).map_err(failed)?))
+        };
+        // In memory only: the worktree's own index stays as it is.
+        index
+            .add_all(["*"], IndexAddOption::DEFAULT, None)
+            .map_err(failed)?;
+        let files = id(index.write_tree_to(&repository).map_err(failed)?);
+        Ok(Snapshot { files, staged })
+    }
+
+    fn commit_tree(
+        &self,
+        tree: &ObjectId,
+        parents: &[ObjectId],
+        message: &str,
+    ) -> Result<ObjectId, GitError> {
+        let failed = self.failed("cannot write a commit to");
+        let keeper = Signature::now(KEEPER_NAME, KEEPER_EMAIL).map_err(&failed)?;
+        let tree = self.common.find_tree(oid(tree)?).map_err(&failed)?;
+        let parents = parents
+            .iter()
+            .map(|parent| self.commit(parent))
+            .collect::<Result<Vec<_>, _>>()?;
+        let parents: Vec<_> = parents.iter().collect();
+        self.common
+            .commit(None, &keeper, &keeper, message, &tree, &parents)
+            .map(id)
+            .map_err(&failed)
+    }
+
+    fn pseudo_ref(&self, admin: &Path, name: &str) -> Result<Option<ObjectId>, GitError> {
+        Ok(registry::read_line(&admin.join(name))?
+            .map(|line| ObjectId(line.to_string_lossy().into_owned())))
+    }
+}
+
+fn open(path: &Path) -> Result<Repository, GitError> {
+    Repository::open(path).map_err(|source| GitError::library("cannot open", path, source))
+}
+
+fn id(oid: Oid) -> ObjectId {
+    ObjectId(oid.to_string())
+}
+
+fn oid(id: &ObjectId) -> Result<Oid, GitError> {
+    Oid::from_str(id.as_str())
+        .map_err(|source| GitError::library("cannot read the id", Path::new(id.as_str()), source))
+}
+
+fn full(branch: &str) -> String {
+    format!("refs/heads/{branch}")
+}
+
+fn is_nothing(error: &git2::Error) -> bool {
+    matches!(
+        error.code(),
+        ErrorCode::NotFound
+            | ErrorCode::UnbornBranch
+            | ErrorCode::InvalidSpec
+            | ErrorCode::Ambiguous
+            | ErrorCode::Peel
+    )
+}
+
+fn state_of(status: Status, path: &[u8]) -> Option<ChangeState> {
+    let unstaged =
+        Status::WT_MODIFIED | Status::WT_DELETED | Status::WT_TYPECHANGE | Status::WT_RENAMED;
+    let staged = Status::INDEX_NEW
+        | Status::INDEX_MODIFIED
+        | Status::INDEX_DELETED
+        | Status::INDEX_RENAMED
+        | Status::INDEX_TYPECHANGE;
+    if status.is_conflicted() {
+        Some(ChangeState::Conflicted)
+    } else if status.contains(Status::WT_UNREADABLE) {
+        Some(ChangeState::Unreadable)
+    } else if status.intersects(unstaged) {
+        Some(ChangeState::Modified)
+    } else if status.intersects(staged) {
+        Some(ChangeState::Staged)
+    } else if status.is_wt_new() {
+        Some(if path.ends_with(b"/") {
+            ChangeState::NestedRepository
+        } else {
+            ChangeState::Untracked
+        })
+    } else {
+        None
+    }
+}

@@ -1,0 +1,123 @@
+//! One lock per repository around create and remove, and patience with git processes that are not ours.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::GitError;
+use super::error::IoContext;
+
+/// Never unlinked: two holders of two files of one name would both believe they are alone.
+const LOCK_FILE: &str = "teamster.lock";
+const LOCK_WAIT_MAX: Duration = Duration::from_secs(60);
+const FOREIGN_WAIT_MAX: Duration = Duration::from_secs(10);
+const PAUSE_MIN: Duration = Duration::from_millis(1);
+const PAUSE_MAX: Duration = Duration::from_millis(20);
+
+/// Held until dropped; the kernel drops it with the process, so it never goes stale.
+pub(super) struct RepositoryLock {
+    _file: File,
+}
+
+impl RepositoryLock {
+    /// Waits for the lock, at most a minute. Refuses if the common directory is not writable.
+    pub(super) fn acquire(common_dir: &Path) -> Result<RepositoryLock, GitError> {
+        let path = common_dir.join(LOCK_FILE);
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .about("cannot open the lock", &path)?;
+        let mut patience = Patience::new(LOCK_WAIT_MAX);
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(RepositoryLock { _file: file }),
+                Err(TryLockError::WouldBlock) if patience.pause() => {}
+                Err(TryLockError::WouldBlock) => {
+                    return Err(GitError::LockTimeout {
+                        lock: path,
+                        waited: LOCK_WAIT_MAX,
+                    });
+                }
+                Err(TryLockError::Error(source)) => {
+                    return Err(GitError::io("cannot lock", &path, source));
+                }
+            }
+        }
+    }
+}
+
+/// Does `step` again while it fails only because some other git process holds one of git's own lock files
+/// or tidied an empty directory away under it.
+pub(super) fn patiently<T>(mut step: impl FnMut() -> Result<T, GitError>) -> Result<T, GitError> {
+    let mut patience = Patience::new(FOREIGN_WAIT_MAX);
+    loop {
+        match step() {
+            Err(error) if is_passing(&error) && patience.pause() => {}
+            done => return done,
+        }
+    }
+}
+
+/// Waits for the end of whoever holds this lock file of git's. One left by a crash is waited for in vain,
+/// and is then no concern of ours.
+pub(super) fn wait_until_gone(lock: &Path) -> Result<(), GitError> {
+    let mut patience = Patience::new(FOREIGN_WAIT_MAX);
+    while lock.try_exists().about("cannot look at", lock)? && patience.pause() {}
+    Ok(())
+}
+
+fn is_passing(error: &GitError) -> bool {
+    match error {
+        GitError::Library { source, .. } => {
+            source.code() == git2::ErrorCode::Locked
+                || (source.class() == git2::ErrorClass::Os
+                    && source.message().contains("No such file"))
+        }
+        GitError::Program { said, .. } => {
+            said.contains(".lock': File exists")
+                || (said.contains("cannot lock ref") && said.contains("No such file"))
+        }
+        GitError::NotARepository { .. }
+        | GitError::NoCommit { .. }
+        | GitError::UnknownBase { .. }
+        | GitError::BadBranchName { .. }
+        | GitError::BranchExists { .. }
+        | GitError::BranchInTheWay { .. }
+        | GitError::BranchCheckedOut { .. }
+        | GitError::BadPlace { .. }
+        | GitError::NotTheWorktree { .. }
+        | GitError::WorktreeHolds { .. }
+        | GitError::CannotKeep { .. }
+        | GitError::WorktreeLocked { .. }
+        | GitError::LockTimeout { .. }
+        | GitError::NoProgram { .. }
+        | GitError::Io { .. } => false,
+    }
+}
+
+struct Patience {
+    until: Instant,
+    pause: Duration,
+}
+
+impl Patience {
+    fn new(at_most: Duration) -> Patience {
+        Patience {
+            until: Instant::now() + at_most,
+            pause: PAUSE_MIN,
+        }
+    }
+
+    /// Waits a little, longer each time; false once there was waiting enough.
+    fn pause(&mut self) -> bool {
+        if Instant::now() >= self.until {
+            return false;
+        }
+        thread::sleep(self.pause);
+        self.pause = (self.pause * 2).min(PAUSE_MAX);
+        true
+    }
+}

@@ -1,0 +1,151 @@
+//! Where a worktree may be: directly under a root of ours, and nowhere else. And the trash beside it.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Component, Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::GitError;
+use super::error::IoContext;
+
+/// No worktree's name begins with a dot, so it meets none.
+const TRASH: &str = ".trash";
+/// The worktree's `.git` is written under this name and then renamed.
+pub(super) const LINK_PART: &str = ".git.teamster";
+
+/// A path at which a worktree may be made and removed, checked once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    root: PathBuf,
+    path: PathBuf,
+}
+
+impl Place {
+    /// `name` under `root`, which is created if missing and followed to its real path. Refuses a name that
+    /// is not one plain path component, begins with a dot, or is a symbolic link there.
+    pub fn new(root: &Path, name: &str) -> Result<Place, GitError> {
+        let refuse = |why| {
+            Err(GitError::BadPlace {
+                path: root.join(name),
+                why,
+            })
+        };
+        let mut parts = Path::new(name).components();
+        match (parts.next(), parts.next()) {
+            (Some(Component::Normal(only)), None) if only == name => {}
+            (Some(_) | None, Some(_) | None) => {
+                return refuse("its name must be one plain path component");
+            }
+        }
+        if name.starts_with('.') {
+            return refuse("its name begins with a dot");
+        }
+        fs::create_dir_all(root).about("cannot create", root)?;
+        let root = root.canonicalize().about("cannot look into", root)?;
+        let place = Place {
+            path: root.join(name),
+            root,
+        };
+        place.contents()?;
+        Ok(place)
+    }
+
+    /// The worktree's path, of which all but the last part is canonical.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What is there now. "Could not look" is an error.
+    pub(super) fn contents(&self) -> Result<Contents, GitError> {
+        let refuse = |why| {
+            Err(GitError::BadPlace {
+                path: self.path.clone(),
+                why,
+            })
+        };
+        match fs::symlink_metadata(&self.path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                // With the root gone too (not mounted?) nothing can be said about what was in it.
+                fs::read_dir(&self.root).about("cannot look into", &self.root)?;
+                return Ok(Contents::Missing);
+            }
+            Err(source) => return Err(GitError::io("cannot look at", &self.path, source)),
+            Ok(found) if found.is_symlink() => return refuse("it is a symbolic link"),
+            Ok(found) if !found.is_dir() => return refuse("it is not a directory"),
+            Ok(_) => {}
+        }
+        let (mut link, mut others) = (false, false);
+        for entry in fs::read_dir(&self.path).about("cannot look into", &self.path)? {
+            let entry = entry.about("cannot look into", &self.path)?;
+            let name = entry.file_name();
+            if name == ".git" {
+                link = true;
+            } else if name != LINK_PART {
+                others = true;
+            }
+        }
+        Ok(match (link, others) {
+            (true, _) => Contents::Linked,
+            (false, true) => Contents::Other,
+            (false, false) => Contents::Empty,
+        })
+    }
+
+    /// Moves what is there into the trash, in one rename, and returns where it is now.
+    pub(super) fn discard(&self) -> Result<PathBuf, GitError> {
+        let trash = self.root.join(TRASH);
+        fs::create_dir_all(&trash).about("cannot create", &trash)?;
+        let name = self
+            .path
+            .file_name()
+            .expect("a place was made from a plain name")
+            .to_string_lossy();
+        let (at_ms, process) = (unix_ms(), std::process::id());
+        let target = (0_u32..)
+            .map(|nth| trash.join(format!("{name}-{at_ms}-{process}-{nth}")))
+            .find(|target| fs::symlink_metadata(target).is_err())
+            .expect("there are more numbers than directories");
+        fs::rename(&self.path, &target).about("cannot move to the trash", &self.path)?;
+        Ok(target)
+    }
+}
+
+/// What a place holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Contents {
+    Missing,
+    Empty,
+    /// It has an entry `.git`.
+    Linked,
+    /// It has entries, and none is `.git`.
+    Other,
+}
+
+/// Deletes what removals left in the trash under `root`; returns how many trees that were. Only what was
+/// renamed there by a removal is ever in it. Takes as long as deleting the files takes; a tree that
+/// another process deletes at the same time is no error.
+pub fn sweep_trash(root: &Path) -> Result<usize, GitError> {
+    let trash = root.join(TRASH);
+    let entries = match fs::read_dir(&trash) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
+        found => found.about("cannot look into", &trash)?,
+    };
+    let mut swept = 0;
+    for entry in entries {
+        let path = entry.about("cannot look into", &trash)?.path();
+        match fs::remove_dir_all(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(GitError::io("cannot delete", &path, error));
+            }
+            Ok(()) | Err(_) => swept += 1,
+        }
+    }
+    Ok(swept)
+}
+
+/// Milliseconds since 1970, for names that sort by age.
+pub(super) fn unix_ms() -> u128 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis())
+}

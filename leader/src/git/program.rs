@@ -1,0 +1,475 @@
+//! The engine for what libgit2 cannot do: the `git` program, cut off from terminal and surroundings.
+//!
+//! Hooks of the repository are not run, as libgit2 would not run them either.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use super::engine::{Engine, EngineUsed, Head, KEEPER_EMAIL, KEEPER_NAME, Snapshot};
+use super::error::IoContext;
+use super::registry::{self, MAKING, Registration};
+use super::{Change, ChangeState, GitError, ObjectId, WhyProgram};
+
+/// What would lead git to another repository, index or object store, or have it ask or explain.
+const SURROUNDINGS: [&str; 18] = [
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_CEILING_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_CONFIG",
+    "GIT_CONFIG_COUNT",
+    "GIT_CONFIG_PARAMETERS",
+    "GIT_DIR",
+    "GIT_GRAFT_FILE",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_INTERNAL_SUPER_PREFIX",
+    "GIT_NAMESPACE",
+    "GIT_NO_REPLACE_OBJECTS",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX",
+    "GIT_REPLACE_REF_BASE",
+    "GIT_SHALLOW_FILE",
+    "GIT_WORK_TREE",
+];
+const SAID_BYTES_MAX: usize = 2_000;
+/// An index of ours beside the worktree's own.
+const KEEP_INDEX: &str = "teamster.index";
+
+pub(super) struct Program {
+    program: PathBuf,
+    git_dir: PathBuf,
+    common_dir: PathBuf,
+    top_level: PathBuf,
+    why: WhyProgram,
+}
+
+impl Program {
+    /// Refuses if there is no program to run.
+    pub(super) fn find(
+        program: &Path,
+        git_dir: &Path,
+        common_dir: &Path,
+        top_level: &Path,
+        why: WhyProgram,
+    ) -> Result<Program, GitError> {
+        let found = Program {
+            program: program.to_owned(),
+            git_dir: git_dir.to_owned(),
+            common_dir: common_dir.to_owned(),
+            top_level: top_level.to_owned(),
+            why,
+        };
+        found.run(found.command(common_dir).arg("--version"))?;
+        Ok(found)
+    }
+
+    fn command(&self, dir: &Path) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .current_dir(dir)
+            .stdin(Stdio::null())
+            .env("LC_ALL", "C")
+            .env("GIT_TERMINAL_PROMPT", "0");
+        for name in SURROUNDINGS {
+            command.env_remove(name);
+        }
+        command.args([
+            "-c",
+            "core.hooksPath=/dev/null",
+            "-c",
+            "core.fsmonitor=false",
+            "-c",
+            "gc.auto=0",
+        ]);
+        command
+    }
+
+    /// In the repository as a whole.
+    fn git<S: AsRef<OsStr>>(&self, args: &[S]) -> Result<Vec<u8>, GitError> {
+        self.git_at(&self.common_dir, args)
+    }
+
+    fn git_at<S: AsRef<OsStr>>(&self, git_dir: &Path, args: &[S]) -> Result<Vec<u8>, GitError> {
+        self.checked(
+            self.command(&self.common_dir)
+                .arg("--git-dir")
+                .arg(git_dir)
+                .args(args),
+        )
+    }
+
+    fn git_in<S: AsRef<OsStr>>(&self, worktree: &Path, args: &[S]) -> Result<Vec<u8>, GitError> {
+        self.checked(self.command(worktree).args(args))
+    }
+
+    fn checked(&self, command: &mut Command) -> Result<Vec<u8>, GitError> {
+        let output = self.run(command)?;
+        if output.status.success() {
+            Ok(output.stdout)
+        } else {
+            Err(refused(command, &output))
+        }
+    }
+
+    /// `None` if git answers no by exit code 1 and says nothing.
+    fn asked(&self, git_dir: &Path, args: &[&str]) -> Result<Option<String>, GitError> {
+        let mut command = self.command(&self.common_dir);
+        let output = self.run(command.arg("--git-dir").arg(git_dir).args(args))?;
+        match output.status.code() {
+            Some(0) => Ok(Some(first_line(&output.stdout))),
+            Some(1) if output.stderr.is_empty() => Ok(None),
+            Some(_) | None => Err(refused(&command, &output)),
+        }
+    }
+
+    fn run(&self, command: &mut Command) -> Result<Output, GitError> {
+        command.output().map_err(|source| GitError::NoProgram {
+            repository: self.top_level.clone(),
+            why: self.why.clone(),
+            program: self.program.clone(),
+            source,
+        })
+    }
+
+    fn commit_named(&self, git_dir: &Path, revision: &str) -> Result<Option<ObjectId>, GitError> {
+        let named = format!("{revision}^{{commit}}");
+        let found = self.asked(
+            git_dir,
+            &[
+                "rev-parse",
+                "--verify",
+                "--quiet",
+                "--end-of-options",
+                &named,
+            ],
+        );
+        match found {
+            Ok(found) => Ok(found.map(ObjectId)),
+            // A name that is no revision at all, such as `a..b`, is refused in words.
+            Err(GitError::Program { said, .. }) if said.contains("Needed a single revision") => {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn with_index(
+        &self,
+        worktree: &Path,
+        index: &Path,
+        args: &[&str],
+    ) -> Result<Vec<u8>, GitError> {
+        self.checked(
+            self.command(worktree)
+                .env("GIT_INDEX_FILE", index)
+                .args(args),
+        )
+    }
+
+    /// Runs `step` with the path of a scratch index in the worktree's own git directory.
+    fn with_scratch_index<T>(
+        &self,
+        worktree: &Path,
+        step: impl FnOnce(&Path, &Path) -> Result<T, GitError>,
+    ) -> Result<T, GitError> {
+        let admin = PathBuf::from(first_line(
+            &self.git_in(worktree, &["rev-parse", "--absolute-git-dir"])?,
+        ));
+        let scratch = admin.join(KEEP_INDEX);
+        let clear = || match fs::remove_file(&scratch) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(GitError::io("cannot remove", &scratch, error))
+            }
+            Ok(()) | Err(_) => Ok(()),
+        };
+        clear()?;
+        let done = step(&admin, &scratch);
+        clear()?;
+        done
+    }
+}
+
+impl Engine for Program {
+    fn used(&self) -> EngineUsed {
+        EngineUsed::GitProgram(self.why.clone())
+    }
+
+    fn resolve(&self, revision: &str) -> Result<Option<ObjectId>, GitError> {
+        self.commit_named(&self.git_dir, revision)
+    }
+
+    fn tree_of(&self, commit: &ObjectId) -> Result<ObjectId, GitError> {
+        let tree = format!("{commit}^{{tree}}");
+        Ok(ObjectId(first_line(&self.git(&[
+            "rev-parse",
+            "--verify",
+            &tree,
+        ])?)))
+    }
+
+    fn branch_tip(&self, branch: &str) -> Result<Option<ObjectId>, GitError> {
+        self.commit_named(&self.common_dir, &full(branch))
+    }
+
+    fn branch_in_the_way(&self, branch: &str) -> Result<Option<String>, GitError> {
+        for (end, _) in branch.match_indices('/') {
+            if self.branch_tip(&branch[..end])?.is_some() {
+                return Ok(Some(branch[..end].to_owned()));
+            }
+        }
+        let within = format!("{}/", full(branch));
+        let found = self.git(&[
+            "for-each-ref",
+            "--count=1",
+            "--format=%(refname:lstrip=2)",
+            &within,
+        ])?;
+        Ok(Some(first_line(&found)).filter(|name| !name.is_empty()))
+    }
+
+    fn head(&self, admin: &Path) -> Result<Head, GitError> {
+        if let Some(name) = self.asked(admin, &["symbolic-ref", "--quiet", "HEAD"])? {
+            return Ok(Head::Branch(
+                name.trim_start_matches("refs/heads/").to_owned(),
+            ));
+        }
+        Ok(Head::Detached(ObjectId(first_line(
+            &self.git_at(admin, &["rev-parse", "--verify", "HEAD"])?,
+        ))))
+    }
+
+    fn ahead(&self, base: &ObjectId, tip: &ObjectId) -> Result<usize, GitError> {
+        let counted =
+            first_line(&self.git(&["rev-list", "--count", &format!("{base}..{tip}"), "--"])?);
+        counted.parse().map_err(|_| GitError::Program {
+            command: "rev-list --count".to_owned(),
+            dir: self.common_dir.clone(),
+            said: format!("`{counted}` is not a number"),
+        })
+    }
+
+    fn unmerged(
+        &self,
+        tips: &[ObjectId],
+        except: &str,
+        others: &[ObjectId],
+    ) -> Result<Vec<ObjectId>, GitError> {
+        let mut args = vec!["rev-list".to_owned()];
+        args.extend(tips.iter().map(ToString::to_string));
+        args.push("--not".to_owned());
+        args.extend(others.iter().map(ToString::to_string));
+        args.push(format!("--exclude={}", full(except)));
+        args.extend(["--glob=refs/heads/*", "--remotes", "--tags", "--"].map(str::to_owned));
+        let found = self.git(&args)?;
+        Ok(String::from_utf8_lossy(&found)
+            .lines()
+            .map(|line| ObjectId(line.to_owned()))
+            .collect())
+    }
+
+    fn register(
+        &self,
+        path: &Path,
+        _branch: &str,
+        base: &ObjectId,
+    ) -> Result<Registration, GitError> {
+        // Detached at first: `-b` would create the branch before the registration, and a crash between the
+        // two would leave a branch that nothing tells from the user's own.
+        let mut args: Vec<OsString> = [
+            "worktree",
+            "add",
+            "--quiet",
+            "--no-checkout",
+            "--detach",
+            "--lock",
+            "--reason",
+            MAKING,
+        ]
+        .map(Into::into)
+        .into();
+        args.extend([path.into(), base.as_str().into()]);
+        self.git_in(&self.top_level, &args)?;
+        registry::find(&self.common_dir, path)?.ok_or_else(|| GitError::Program {
+            command: "worktree add".to_owned(),
+            dir: self.top_level.clone(),
+            said: format!("no registration of {} is to be found", path.display()),
+        })
+    }
+
+    fn attach(&self, registration: &Registration, branch: &str) -> Result<(), GitError> {
+        self.git_at(
+            &registration.admin,
+            &["symbolic-ref", "HEAD", &full(branch)],
+        )
+        .map(drop)
+    }
+
+    fn create_ref(&self, name: &str, commit: &ObjectId, why: &str) -> Result<(), GitError> {
+        self.git(&[
+            "update-ref",
+            "-m",
+            why,
+            name,
+            commit.as_str(),
+            &zero(commit),
+        ])
+        .map(drop)
+    }
+
+    fn delete_branch(&self, branch: &str, expected: &ObjectId) -> Result<(), GitError> {
+        self.git(&["update-ref", "-d", &full(branch), expected.as_str()])
+            .map(drop)
+    }
+
+    fn check_out(&self, worktree: &Path) -> Result<(), GitError> {
+        self.git_in(
+            worktree,
+            &["reset", "--hard", "--quiet", "--no-recurse-submodules"],
+        )
+        .map(drop)
+    }
+
+    fn changes(&self, worktree: &Path) -> Result<Vec<Change>, GitError> {
+        let args = [
+            "--no-optional-locks",
+            "status",
+            "--porcelain=v1",
+            "-z",
+            "--no-renames",
+        ];
+        let options = [
+            "--untracked-files=all",
+            "--ignored=no",
+            "--ignore-submodules=none",
+        ];
+        let found = self.git_in(worktree, &[&args[..], &options[..]].concat())?;
+        Ok(found.split(|byte| *byte == 0).filter_map(change).collect())
+    }
+
+    fn strays(&self, worktree: &Path) -> Result<Vec<PathBuf>, GitError> {
+        self.with_scratch_index(worktree, |admin, scratch| {
+            let head = self.commit_named(admin, "HEAD")?;
+            if let Some(head) = head {
+                self.with_index(worktree, scratch, &["read-tree", head.as_str()])?;
+            }
+            let found = self.with_index(
+                worktree,
+                scratch,
+                &["ls-files", "-z", "--others", "--exclude-standard"],
+            )?;
+            let strays = found
+                .split(|byte| *byte == 0)
+                .filter(|path| !path.is_empty());
+            Ok(strays.map(registry::path_of).collect())
+        })
+    }
+
+    fn snapshot(&self, worktree: &Path) -> Result<Snapshot, GitError> {
+        self.with_scratch_index(worktree, |admin, scratch| {
+            // A copy keeps what is known of files outside a sparse checkout.
+            let own = admin.join("index");
+            fs::copy(&own, scratch).about("cannot copy", &own)?;
+            let staged = self.with_index(worktree, scratch, &["write-tree"]);
+            let staged = match staged {
+                Ok(tree) => Some(ObjectId(first_line(&tree))),
+                Err(GitError::Program { said, .. }) if said.contains("unmerged") => None,
+                Err(error) => return Err(error),
+            };
+            self.with_index(worktree, scratch, &["add", "--all", "--sparse", "--", "."])?;
+            let files = ObjectId(first_line(&self.with_index(
+                worktree,
+                scratch,
+                &["write-tree"],
+            )?));
+            Ok(Snapshot { files, staged })
+        })
+    }
+
+    fn commit_tree(
+        &self,
+        tree: &ObjectId,
+        parents: &[ObjectId],
+        message: &str,
+    ) -> Result<ObjectId, GitError> {
+        let mut command = self.command(&self.common_dir);
+        for role in ["AUTHOR", "COMMITTER"] {
+            command
+                .env(format!("GIT_{role}_NAME"), KEEPER_NAME)
+                .env(format!("GIT_{role}_EMAIL"), KEEPER_EMAIL);
+        }
+        command.arg("--git-dir").arg(&self.common_dir).args([
+            "commit-tree",
+            "--no-gpg-sign",
+            "-m",
+            message,
+        ]);
+        for parent in parents {
+            command.args(["-p", parent.as_str()]);
+        }
+        Ok(ObjectId(first_line(
+            &self.checked(command.arg(tree.as_str()))?,
+        )))
+    }
+
+    fn pseudo_ref(&self, admin: &Path, name: &str) -> Result<Option<ObjectId>, GitError> {
+        self.commit_named(admin, name)
+    }
+}
+
+fn refused(command: &Command, output: &Output) -> GitError {
+    let words = command.get_args().skip_while(|word| {
+        word.as_encoded_bytes() == b"-c" || word.as_encoded_bytes().contains(&b'=')
+    });
+    let words: Vec<_> = words.map(OsStr::to_string_lossy).collect();
+    let said = String::from_utf8_lossy(&output.stderr);
+    let said = said.trim_end();
+    let from = said.floor_char_boundary(said.len().saturating_sub(SAID_BYTES_MAX));
+    let said = if said.is_empty() {
+        output.status.to_string()
+    } else {
+        said[from..].to_owned()
+    };
+    GitError::Program {
+        command: words.join(" "),
+        dir: command
+            .get_current_dir()
+            .map(Path::to_owned)
+            .unwrap_or_default(),
+        said,
+    }
+}
+
+fn first_line(output: &[u8]) -> String {
+    String::from_utf8_lossy(output)
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+fn full(branch: &str) -> String {
+    format!("refs/heads/{branch}")
+}
+
+fn zero(like: &ObjectId) -> String {
+    "0".repeat(like.as_str().len())
+}
+
+/// A record of `git status --porcelain=v1 -z`: two letters, a space, the path.
+fn change(record: &[u8]) -> Option<Change> {
+    let (&[index, files, _], path) = record.split_first_chunk::<3>()?;
+    let state = match (index, files) {
+        (b'?', _) if path.ends_with(b"/") => ChangeState::NestedRepository,
+        (b'?', _) => ChangeState::Untracked,
+        (b'U', _) | (_, b'U') | (b'A', b'A') | (b'D', b'D') => ChangeState::Conflicted,
+        (_, b' ') => ChangeState::Staged,
+        (_, _) => ChangeState::Modified,
+    };
+    Some(Change {
+        path: registry::path_of(path),
+        state,
+    })
+}

@@ -1,0 +1,211 @@
+//! Takes a member's worktree and branch away, and loses nothing by it.
+//!
+//! The files leave in one rename and are deleted at leisure; then the registration, then the branch. Each
+//! part that a crash left is found by the next call.
+
+use std::path::PathBuf;
+
+use super::engine::Engine;
+use super::holdings::Look;
+use super::lock::{RepositoryLock, patiently};
+use super::place::{Contents, unix_ms};
+use super::{ChangeState, GitError, Holdings, ObjectId, Place, Repository};
+
+const KEPT_REFS: &str = "refs/teamster/kept";
+
+/// What to do about work that is nowhere else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removal {
+    /// Refuse.
+    IfSafe,
+    /// Keep all of it under a ref first.
+    KeepingUnderRef,
+}
+
+/// What was removed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Removed {
+    /// Where the work is now, if there was any.
+    pub kept: Option<Kept>,
+    /// The files, no longer a worktree: delete this directory when there is time (or `sweep_trash` will).
+    pub trash: Option<PathBuf>,
+}
+
+/// Work that was kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// `refs/teamster/kept/<branch>/<unix ms>`. Its commit holds all files as they were; its parents are the
+    /// worktree's commit, the branch's tip if it is another, what was being merged, and what was staged.
+    pub reference: String,
+    /// Where it points.
+    pub commit: ObjectId,
+    /// What it was about.
+    pub holdings: Holdings,
+}
+
+impl Repository {
+    /// Removes the worktree at `place` and its `branch`; whichever does not exist is no error. That no
+    /// process works in it is for the caller to see to. Refuses one locked by `git worktree lock`, a branch
+    /// checked out elsewhere, and, unless told to keep it, one that holds work. Nested repositories, initialised
+    /// submodules and unreadable files cannot be kept under a ref and are refused either way.
+    pub fn remove_worktree(
+        &self,
+        place: &Place,
+        branch: &str,
+        removal: Removal,
+    ) -> Result<Removed, GitError> {
+        let _lock = RepositoryLock::acquire(&self.common_dir)?;
+        let look = self.look(place, branch)?;
+        if let Some(registration) = &look.registration
+            && !registration.is_unfinished()
+            && let Some(reason) = &registration.locked
+        {
+            return Err(GitError::WorktreeLocked {
+                path: place.path().to_owned(),
+                reason: reason.clone(),
+            });
+        }
+        if let Some(at) = self.where_checked_out(&*look.engine, branch)?
+            && at != place.path()
+        {
+            return Err(GitError::BranchCheckedOut {
+                branch: branch.to_owned(),
+                at,
+            });
+        }
+        let kept = match (look.holdings.is_empty(), removal) {
+            (true, Removal::IfSafe | Removal::KeepingUnderRef) => None,
+            (false, Removal::IfSafe) => {
+                let holdings = Box::new(look.holdings);
+                return Err(GitError::WorktreeHolds {
+                    path: place.path().to_owned(),
+                    holdings,
+                });
+            }
+            (false, Removal::KeepingUnderRef) => Some(keep(place, branch, &look)?),
+        };
+
+        let trash = match look.contents {
+            Contents::Missing => None,
+            Contents::Empty | Contents::Linked | Contents::Other => Some(place.discard()?),
+        };
+        if let Some(registration) = &look.registration {
+            registration.drop_entry(&self.common_dir)?;
+        }
+        if let Some(tip) = &look.tip {
+            patiently(|| look.engine.delete_branch(branch, tip))?;
+        }
+        Ok(Removed { kept, trash })
+    }
+}
+
+fn keep(place: &Place, branch: &str, look: &Look) -> Result<Kept, GitError> {
+    let holdings = look.holdings.clone();
+    refuse_what_no_commit_holds(place, look)?;
+
+    let engine = &*look.engine;
+    let mut parents: Vec<ObjectId> = Vec::new();
+    let mut add_parent = |parent: Option<ObjectId>| {
+        if let Some(parent) = parent.filter(|parent| !parents.contains(parent)) {
+            parents.push(parent);
+        }
+    };
+    add_parent(look.head.clone());
+    add_parent(look.tip.clone());
+    let mut files = None;
+    if let Some(registration) = &look.registration
+        && (holdings.operation.is_some() || !holdings.changes.is_empty())
+    {
+        for name in ["MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD"] {
+            add_parent(engine.pseudo_ref(&registration.admin, name)?);
+        }
+        let snapshot = engine.snapshot(place.path())?;
+        let committed = look
+            .head
+            .as_ref()
+            .map(|head| engine.tree_of(head))
+            .transpose()?;
+        let staged = snapshot
+            .staged
+            .filter(|staged| *staged != snapshot.files && Some(staged) != committed.as_ref());
+        if let Some(staged) = staged {
+            let before: Vec<ObjectId> = look.head.iter().cloned().collect();
+            add_parent(Some(engine.commit_tree(
+                &staged,
+                &before,
+                &format!("what was staged in {branch}"),
+            )?));
+        }
+        files = Some(snapshot.files);
+    }
+
+    let commit = match (files, parents.as_slice()) {
+        (None, [only]) => only.clone(),
+        (files, parents) => {
+            let first = parents
+                .first()
+                .map(|first| engine.tree_of(first))
+                .transpose()?;
+            let tree = files
+                .or(first)
+                .expect("there is work, so there are files or a commit");
+            engine.commit_tree(&tree, parents, &format!("kept from {branch}: {holdings}"))?
+        }
+    };
+    let reference = create_kept_ref(engine, branch, &commit)?;
+    tracing::info!(branch, reference, %commit, "kept before removal: {holdings}");
+    Ok(Kept {
+        reference,
+        commit,
+        holdings,
+    })
+}
+
+fn refuse_what_no_commit_holds(place: &Place, look: &Look) -> Result<(), GitError> {
+    let refuse = |what: String| {
+        Err(GitError::CannotKeep {
+            path: place.path().to_owned(),
+            what,
+        })
+    };
+    if let Some(submodule) = look.holdings.submodules.first() {
+        return refuse(format!("the initialised submodule {}", submodule.display()));
+    }
+    for change in &look.holdings.changes {
+        match change.state {
+            ChangeState::NestedRepository => {
+                return refuse(format!("another repository in {}", change.path.display()));
+            }
+            ChangeState::Unreadable => {
+                return refuse(format!("the unreadable {}", change.path.display()));
+            }
+            ChangeState::Staged
+            | ChangeState::Modified
+            | ChangeState::Untracked
+            | ChangeState::Conflicted => {}
+        }
+    }
+    match (&look.registration, look.holdings.changes.first()) {
+        (Some(registration), Some(change)) if registration.is_unfinished() => refuse(format!(
+            "{} amid a checkout that was never finished",
+            change.path.display()
+        )),
+        (Some(_) | None, Some(_) | None) => Ok(()),
+    }
+}
+
+fn create_kept_ref(
+    engine: &dyn Engine,
+    branch: &str,
+    commit: &ObjectId,
+) -> Result<String, GitError> {
+    let mut at_ms = unix_ms();
+    loop {
+        let reference = format!("{KEPT_REFS}/{branch}/{at_ms}");
+        if engine.resolve(&reference)?.is_none() {
+            patiently(|| engine.create_ref(&reference, commit, "teamster: kept before removal"))?;
+            return Ok(reference);
+        }
+        at_ms += 1;
+    }
+}

@@ -1,0 +1,119 @@
+use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::super::{Removal, Repository, WorktreeSpec, sweep_trash};
+use super::{BRANCH, Scene, git, try_git};
+
+const MAKERS: usize = 8;
+const EACH: usize = 4;
+
+/// Many makers at once, while git programs that know nothing of our lock add, prune and pack beside them.
+#[test]
+fn many_make_and_remove_worktrees_while_git_prunes() {
+    let scene = &Scene::new();
+    let done = &AtomicBool::new(false);
+    thread::scope(|scope| {
+        let pruner = scope.spawn(move || {
+            let mut rounds = 0;
+            while !done.load(Ordering::Relaxed) {
+                let path = scene.root().join("foreign");
+                // These may fail, at times because of us; ours may not.
+                try_git(&scene.repo(), &["worktree", "prune"]);
+                try_git(
+                    &scene.repo(),
+                    &[
+                        "worktree",
+                        "add",
+                        "--quiet",
+                        "--track",
+                        "-b",
+                        "foreign",
+                        path.to_str().unwrap(),
+                        "main",
+                    ],
+                );
+                try_git(
+                    &scene.repo(),
+                    &["worktree", "remove", "--force", path.to_str().unwrap()],
+                );
+                try_git(&scene.repo(), &["branch", "--quiet", "-D", "foreign"]);
+                try_git(&scene.repo(), &["pack-refs", "--all", "--prune"]);
+                rounds += 1;
+            }
+            rounds
+        });
+        let makers: Vec<_> = (0..MAKERS)
+            .map(|maker| {
+                scope.spawn(move || {
+                    let repository = Repository::discover(&scene.repo()).unwrap();
+                    for nth in 0..EACH {
+                        let name = format!("m{maker}-{nth}");
+                        let branch = format!("teamster/t/{name}");
+                        let spec = WorktreeSpec {
+                            place: scene.place(&name),
+                            branch,
+                            base: None,
+                        };
+                        repository.ensure_worktree(&spec).unwrap();
+                        if nth % 2 == 1 {
+                            repository
+                                .remove_worktree(&spec.place, &spec.branch, Removal::IfSafe)
+                                .unwrap();
+                        }
+                    }
+                })
+            })
+            .collect();
+        let made: Vec<_> = makers.into_iter().map(|maker| maker.join()).collect();
+        done.store(true, Ordering::Relaxed);
+        assert!(pruner.join().unwrap() > 0);
+        made.into_iter().for_each(|made| made.unwrap());
+    });
+
+    for maker in 0..MAKERS {
+        for nth in 0..EACH {
+            let tree = scene.root().join(format!("m{maker}-{nth}"));
+            if nth % 2 == 1 {
+                assert!(!tree.exists());
+            } else {
+                assert_eq!(git(&tree, &["status", "--porcelain"]), "");
+                assert_eq!(
+                    git(&tree, &["branch", "--show-current"]),
+                    format!("teamster/t/m{maker}-{nth}")
+                );
+            }
+        }
+    }
+    let left = scene.git(&["branch", "--list", "teamster/*"]);
+    assert_eq!(left.lines().count(), MAKERS * EACH / 2);
+    assert_eq!(sweep_trash(&scene.root()).unwrap(), MAKERS * EACH / 2);
+    assert_eq!(sweep_trash(&scene.root()).unwrap(), 0);
+}
+
+/// `git pack-refs` reads a branch, we delete it, and only then are the packed refs put in place.
+#[test]
+fn a_deleted_branch_does_not_come_back_with_the_packed_refs() {
+    let scene = &Scene::new();
+    let tip = scene.ensure().tip;
+    let dir = scene.repo().join(".git");
+    let loose = dir.join("refs/heads").join(BRANCH);
+    let text =
+        format!("# pack-refs with: peeled fully-peeled sorted \n{tip} refs/heads/{BRANCH}\n");
+    fs::write(dir.join("packed-refs.lock"), text).unwrap();
+    thread::scope(|scope| {
+        let remover = scope.spawn(|| {
+            scene
+                .repository()
+                .remove_worktree(&scene.place("alice"), BRANCH, Removal::IfSafe)
+        });
+        let limit = Instant::now() + Duration::from_secs(9);
+        while loose.exists() && Instant::now() < limit {
+            thread::yield_now();
+        }
+        fs::rename(dir.join("packed-refs.lock"), dir.join("packed-refs")).unwrap();
+        remover.join().unwrap().unwrap();
+    });
+    scene.assert_nothing_left();
+}
