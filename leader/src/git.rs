@@ -16,6 +16,7 @@
 //! Everything here blocks on the disk; call it off the event loop. Bringing a member's branch back is not
 //! part of this module's present: it belongs beside `ensure` and `remove`, under the same lock.
 
+mod command;
 mod engine;
 mod ensure;
 mod error;

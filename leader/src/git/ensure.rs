@@ -10,7 +10,7 @@ use git2::Reference;
 
 use super::engine::{Engine, EngineUsed, Head};
 use super::lock::{RepositoryLock, patiently};
-use super::place::Contents;
+use super::place::{Contents, delete_tree};
 use super::registry::{self, Registration};
 use super::{GitError, ObjectId, Place, Repository};
 
@@ -279,7 +279,7 @@ impl Repository {
                 return Ok(());
             }
             if spec.place.contents()? != Contents::Missing {
-                remove_tree(&spec.place.discard()?)?;
+                delete_tree(&spec.place.discard()?)?;
             }
             found.drop_entry(&self.common_dir)?;
             if ours && engine.branch_tip(&spec.branch)?.as_ref() == Some(base) {
@@ -296,7 +296,7 @@ impl Repository {
         match spec.place.contents()? {
             Contents::Missing | Contents::Empty => Ok(()),
             Contents::Linked if holds_only_link(spec.place.path())? => {
-                remove_tree(&spec.place.discard()?)
+                delete_tree(&spec.place.discard()?)
             }
             Contents::Linked | Contents::Other => {
                 Err(self.other_worktree(spec, "there are files".to_owned()))
@@ -323,8 +323,4 @@ fn holds_only_link(path: &Path) -> Result<bool, GitError> {
     let entries =
         std::fs::read_dir(path).map_err(|source| GitError::io("cannot look into", path, source))?;
     Ok(entries.flatten().all(|entry| entry.file_name() == ".git"))
-}
-
-fn remove_tree(path: &Path) -> Result<(), GitError> {
-    std::fs::remove_dir_all(path).map_err(|source| GitError::io("cannot delete", path, source))
 }

@@ -186,18 +186,23 @@ impl Engine for Libgit2 {
 
     fn delete_branch(&self, branch: &str, expected: &ObjectId) -> Result<(), GitError> {
         let failed = self.failed("cannot delete a branch of");
+        let expected = oid(expected)?;
+        // libgit2 looks into the packed refs without locking them. A `git pack-refs` at the same time moves
+        // the branch there under its hands, or brings it back when it is done; hence look again.
         loop {
-            let mut reference = self.common.find_reference(&full(branch)).map_err(&failed)?;
-            if reference.target() != Some(oid(expected)?) {
+            let mut reference = match self.common.find_reference(&full(branch)) {
+                Ok(reference) => reference,
+                Err(error) if error.code() == ErrorCode::NotFound => return Ok(()),
+                Err(source) => return Err(failed(source)),
+            };
+            if reference.target() != Some(expected) {
                 return Err(failed(git2::Error::from_str(
                     "it moved while it was looked at",
                 )));
             }
-            reference.delete().map_err(&failed)?;
-            // A `git pack-refs` that had read the branch already brings it back when it is done.
-            wait_until_gone(&self.common_dir.join("packed-refs.lock"))?;
-            if self.branch_tip(branch)?.is_none() {
-                return Ok(());
+            match reference.delete() {
+                Err(error) if error.code() != ErrorCode::NotFound => return Err(failed(error)),
+                Ok(()) | Err(_) => wait_until_gone(&self.common_dir.join("packed-refs.lock"))?,
             }
         }
     }

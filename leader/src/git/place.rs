@@ -1,7 +1,8 @@
 //! Where a worktree may be: directly under a root of ours, and nowhere else. And the trash beside it.
 
-use std::fs;
-use std::io::ErrorKind;
+use std::fs::{self, Permissions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -123,7 +124,8 @@ pub(super) enum Contents {
 
 /// Deletes what removals left in the trash under `root`; returns how many trees that were. Only what was
 /// renamed there by a removal is ever in it. Takes as long as deleting the files takes; a tree that
-/// another process deletes at the same time is no error.
+/// another process deletes at the same time is no error, and one that cannot be deleted does not keep the
+/// others, but is the error at the end.
 pub fn sweep_trash(root: &Path) -> Result<usize, GitError> {
     let trash = root.join(TRASH);
     let entries = match fs::read_dir(&trash) {
@@ -131,16 +133,44 @@ pub fn sweep_trash(root: &Path) -> Result<usize, GitError> {
         found => found.about("cannot look into", &trash)?,
     };
     let mut swept = 0;
+    let mut failed = None;
     for entry in entries {
-        let path = entry.about("cannot look into", &trash)?.path();
-        match fs::remove_dir_all(&path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                return Err(GitError::io("cannot delete", &path, error));
-            }
-            Ok(()) | Err(_) => swept += 1,
+        match delete_tree(&entry.about("cannot look into", &trash)?.path()) {
+            Ok(()) => swept += 1,
+            Err(error) => failed = Some(error),
         }
     }
-    Ok(swept)
+    failed.map_or(Ok(swept), Err)
+}
+
+/// Deletes a tree, also one with read-only directories, as build caches leave them. Symbolic links are
+/// not followed; it is no error if the tree is gone.
+pub(super) fn delete_tree(path: &Path) -> Result<(), GitError> {
+    let first = fs::remove_dir_all(path);
+    let done = match first {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            make_writable(path).about("cannot make writable", path)?;
+            fs::remove_dir_all(path)
+        }
+        first => first,
+    };
+    match done {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(GitError::io("cannot delete", path, error))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+fn make_writable(dir: &Path) -> io::Result<()> {
+    fs::set_permissions(dir, Permissions::from_mode(0o700))?;
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            make_writable(&entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Milliseconds since 1970, for names that sort by age.

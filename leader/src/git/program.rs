@@ -1,49 +1,24 @@
-//! The engine for what libgit2 cannot do: the `git` program, cut off from terminal and surroundings.
-//!
-//! Hooks of the repository are not run, as libgit2 would not run them either.
+//! The engine for what libgit2 cannot do: the `git` program.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
 
+use super::command::{Runner, first_line};
 use super::engine::{Engine, EngineUsed, Head, KEEPER_EMAIL, KEEPER_NAME, Snapshot};
 use super::error::IoContext;
 use super::registry::{self, MAKING, Registration};
 use super::{Change, ChangeState, GitError, ObjectId, WhyProgram};
 
-/// What would lead git to another repository, index or object store, or have it ask or explain.
-const SURROUNDINGS: [&str; 18] = [
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_CEILING_DIRECTORIES",
-    "GIT_COMMON_DIR",
-    "GIT_CONFIG",
-    "GIT_CONFIG_COUNT",
-    "GIT_CONFIG_PARAMETERS",
-    "GIT_DIR",
-    "GIT_GRAFT_FILE",
-    "GIT_IMPLICIT_WORK_TREE",
-    "GIT_INDEX_FILE",
-    "GIT_INTERNAL_SUPER_PREFIX",
-    "GIT_NAMESPACE",
-    "GIT_NO_REPLACE_OBJECTS",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_PREFIX",
-    "GIT_REPLACE_REF_BASE",
-    "GIT_SHALLOW_FILE",
-    "GIT_WORK_TREE",
-];
-const SAID_BYTES_MAX: usize = 2_000;
 /// An index of ours beside the worktree's own.
 const KEEP_INDEX: &str = "teamster.index";
 
 pub(super) struct Program {
-    program: PathBuf,
+    runner: Runner,
     git_dir: PathBuf,
     common_dir: PathBuf,
     top_level: PathBuf,
-    why: WhyProgram,
 }
 
 impl Program {
@@ -55,36 +30,12 @@ impl Program {
         top_level: &Path,
         why: WhyProgram,
     ) -> Result<Program, GitError> {
-        let found = Program {
-            program: program.to_owned(),
+        Ok(Program {
+            runner: Runner::find(program, top_level, why)?,
             git_dir: git_dir.to_owned(),
             common_dir: common_dir.to_owned(),
             top_level: top_level.to_owned(),
-            why,
-        };
-        found.run(found.command(common_dir).arg("--version"))?;
-        Ok(found)
-    }
-
-    fn command(&self, dir: &Path) -> Command {
-        let mut command = Command::new(&self.program);
-        command
-            .current_dir(dir)
-            .stdin(Stdio::null())
-            .env("LC_ALL", "C")
-            .env("GIT_TERMINAL_PROMPT", "0");
-        for name in SURROUNDINGS {
-            command.env_remove(name);
-        }
-        command.args([
-            "-c",
-            "core.hooksPath=/dev/null",
-            "-c",
-            "core.fsmonitor=false",
-            "-c",
-            "gc.auto=0",
-        ]);
-        command
+        })
     }
 
     /// In the repository as a whole.
@@ -93,8 +44,9 @@ impl Program {
     }
 
     fn git_at<S: AsRef<OsStr>>(&self, git_dir: &Path, args: &[S]) -> Result<Vec<u8>, GitError> {
-        self.checked(
-            self.command(&self.common_dir)
+        self.runner.checked(
+            self.runner
+                .command(&self.common_dir)
                 .arg("--git-dir")
                 .arg(git_dir)
                 .args(args),
@@ -102,36 +54,14 @@ impl Program {
     }
 
     fn git_in<S: AsRef<OsStr>>(&self, worktree: &Path, args: &[S]) -> Result<Vec<u8>, GitError> {
-        self.checked(self.command(worktree).args(args))
+        self.runner
+            .checked(self.runner.command(worktree).args(args))
     }
 
-    fn checked(&self, command: &mut Command) -> Result<Vec<u8>, GitError> {
-        let output = self.run(command)?;
-        if output.status.success() {
-            Ok(output.stdout)
-        } else {
-            Err(refused(command, &output))
-        }
-    }
-
-    /// `None` if git answers no by exit code 1 and says nothing.
     fn asked(&self, git_dir: &Path, args: &[&str]) -> Result<Option<String>, GitError> {
-        let mut command = self.command(&self.common_dir);
-        let output = self.run(command.arg("--git-dir").arg(git_dir).args(args))?;
-        match output.status.code() {
-            Some(0) => Ok(Some(first_line(&output.stdout))),
-            Some(1) if output.stderr.is_empty() => Ok(None),
-            Some(_) | None => Err(refused(&command, &output)),
-        }
-    }
-
-    fn run(&self, command: &mut Command) -> Result<Output, GitError> {
-        command.output().map_err(|source| GitError::NoProgram {
-            repository: self.top_level.clone(),
-            why: self.why.clone(),
-            program: self.program.clone(),
-            source,
-        })
+        let mut command = self.runner.command(&self.common_dir);
+        self.runner
+            .asked(command.arg("--git-dir").arg(git_dir).args(args))
     }
 
     fn commit_named(&self, git_dir: &Path, revision: &str) -> Result<Option<ObjectId>, GitError> {
@@ -162,8 +92,9 @@ impl Program {
         index: &Path,
         args: &[&str],
     ) -> Result<Vec<u8>, GitError> {
-        self.checked(
-            self.command(worktree)
+        self.runner.checked(
+            self.runner
+                .command(worktree)
                 .env("GIT_INDEX_FILE", index)
                 .args(args),
         )
@@ -194,7 +125,7 @@ impl Program {
 
 impl Engine for Program {
     fn used(&self) -> EngineUsed {
-        EngineUsed::GitProgram(self.why.clone())
+        EngineUsed::GitProgram(self.runner.why().clone())
     }
 
     fn resolve(&self, revision: &str) -> Result<Option<ObjectId>, GitError> {
@@ -394,7 +325,7 @@ impl Engine for Program {
         parents: &[ObjectId],
         message: &str,
     ) -> Result<ObjectId, GitError> {
-        let mut command = self.command(&self.common_dir);
+        let mut command = self.runner.command(&self.common_dir);
         for role in ["AUTHOR", "COMMITTER"] {
             command
                 .env(format!("GIT_{role}_NAME"), KEEPER_NAME)
@@ -410,44 +341,13 @@ impl Engine for Program {
             command.args(["-p", parent.as_str()]);
         }
         Ok(ObjectId(first_line(
-            &self.checked(command.arg(tree.as_str()))?,
+            &self.runner.checked(command.arg(tree.as_str()))?,
         )))
     }
 
     fn pseudo_ref(&self, admin: &Path, name: &str) -> Result<Option<ObjectId>, GitError> {
         self.commit_named(admin, name)
     }
-}
-
-fn refused(command: &Command, output: &Output) -> GitError {
-    let words = command.get_args().skip_while(|word| {
-        word.as_encoded_bytes() == b"-c" || word.as_encoded_bytes().contains(&b'=')
-    });
-    let words: Vec<_> = words.map(OsStr::to_string_lossy).collect();
-    let said = String::from_utf8_lossy(&output.stderr);
-    let said = said.trim_end();
-    let from = said.floor_char_boundary(said.len().saturating_sub(SAID_BYTES_MAX));
-    let said = if said.is_empty() {
-        output.status.to_string()
-    } else {
-        said[from..].to_owned()
-    };
-    GitError::Program {
-        command: words.join(" "),
-        dir: command
-            .get_current_dir()
-            .map(Path::to_owned)
-            .unwrap_or_default(),
-        said,
-    }
-}
-
-fn first_line(output: &[u8]) -> String {
-    String::from_utf8_lossy(output)
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .to_owned()
 }
 
 fn full(branch: &str) -> String {

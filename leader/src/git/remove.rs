@@ -3,7 +3,10 @@
 //! The files leave in one rename and are deleted at leisure; then the registration, then the branch. Each
 //! part that a crash left is found by the next call.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+
+use git2::{Config, ErrorCode};
 
 use super::engine::Engine;
 use super::holdings::Look;
@@ -95,7 +98,41 @@ impl Repository {
         if let Some(tip) = &look.tip {
             patiently(|| look.engine.delete_branch(branch, tip))?;
         }
+        // A later branch of this name would inherit where this one was pushed to.
+        patiently(|| self.forget_settings(branch))?;
         Ok(Removed { kept, trash })
+    }
+}
+
+impl Repository {
+    fn forget_settings(&self, branch: &str) -> Result<(), GitError> {
+        let file = self.common_dir.join("config");
+        let failed = |source| GitError::library("cannot change", &file, source);
+        let mut config = Config::open(&file).map_err(failed)?;
+        let section = format!("branch.{branch}.");
+        let mut names = BTreeSet::new();
+        config
+            .entries(None)
+            .and_then(|entries| {
+                entries.for_each(|entry| {
+                    names.extend(
+                        entry
+                            .name()
+                            .ok()
+                            .filter(|name| name.starts_with(&section))
+                            .map(str::to_owned),
+                    );
+                })
+            })
+            .map_err(failed)?;
+        for name in names {
+            match config.remove_multivar(&name, ".*") {
+                // It stands in a file that is included, which is not for us to change.
+                Err(error) if error.code() != ErrorCode::NotFound => return Err(failed(error)),
+                Ok(()) | Err(_) => {}
+            }
+        }
+        Ok(())
     }
 }
 

@@ -108,12 +108,18 @@ fn a_deleted_branch_does_not_come_back_with_the_packed_refs() {
                 .repository()
                 .remove_worktree(&scene.place("alice"), BRANCH, Removal::IfSafe)
         });
-        let limit = Instant::now() + Duration::from_secs(9);
-        while loose.exists() && Instant::now() < limit {
-            thread::yield_now();
-        }
+        wait_for(Duration::from_secs(9), || !loose.exists());
+        // One that does not wait for the packed refs would be done well before this limit.
+        wait_for(Duration::from_millis(200), || remover.is_finished());
         fs::rename(dir.join("packed-refs.lock"), dir.join("packed-refs")).unwrap();
         remover.join().unwrap().unwrap();
     });
     scene.assert_nothing_left();
+}
+
+fn wait_for(limit: Duration, happened: impl Fn() -> bool) {
+    let limit = Instant::now() + limit;
+    while !happened() && Instant::now() < limit {
+        thread::yield_now();
+    }
 }

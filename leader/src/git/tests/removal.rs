@@ -1,4 +1,5 @@
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::super::{ChangeState, GitError, Holdings, Operation, Removal, registry, sweep_trash};
@@ -345,4 +346,31 @@ fn a_half_made_worktree_can_be_removed_but_not_a_file_someone_put_there() {
     fs::remove_file(scene.tree().join("mine.txt")).unwrap();
     scene.remove(Removal::IfSafe).unwrap();
     scene.assert_nothing_left();
+}
+
+#[test]
+fn the_settings_of_a_branch_go_with_it() {
+    let scene = Scene::new();
+    let before = scene.git(&["config", "--list", "--local"]);
+    scene.ensure();
+    scene.git(&["config", &format!("branch.{BRANCH}.remote"), "origin"]);
+    scene.git(&["config", &format!("branch.{BRANCH}.merge"), "refs/heads/x"]);
+    scene.git(&["config", "branch.other.remote", "origin"]);
+    scene.remove(Removal::IfSafe).unwrap();
+    let after = scene.git(&["config", "--list", "--local"]);
+    assert_eq!(after, format!("{before}\nbranch.other.remote=origin"));
+}
+
+#[test]
+fn read_only_directories_leave_the_trash_too() {
+    let scene = Scene::new();
+    scene.ensure();
+    let cache = scene.tree().join("src");
+    fs::set_permissions(&cache, fs::Permissions::from_mode(0o500)).unwrap();
+    scene.remove(Removal::IfSafe).unwrap();
+    assert_eq!(sweep_trash(&scene.root()).unwrap(), 1);
+    assert_eq!(
+        fs::read_dir(scene.root().join(".trash")).unwrap().count(),
+        0
+    );
 }
