@@ -6,6 +6,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use super::lock::patiently;
 use super::{GitError, WhyProgram};
 
 /// What would lead git to another repository, index or object store.
@@ -79,24 +80,28 @@ impl Runner {
         command
     }
 
-    /// Its output; refuses unless it succeeds.
+    /// Its output; refuses unless it succeeds. Tried again while another git process is in the way.
     pub(super) fn checked(&self, command: &mut Command) -> Result<Vec<u8>, GitError> {
-        let output = self.run(command)?;
-        if output.status.success() {
-            Ok(output.stdout)
-        } else {
-            Err(refused(command, &output))
-        }
+        patiently(|| {
+            let output = self.run(command)?;
+            if output.status.success() {
+                Ok(output.stdout)
+            } else {
+                Err(refused(command, &output))
+            }
+        })
     }
 
     /// The first line of its output; `None` if git answers no, by exit code 1 and without a word.
     pub(super) fn asked(&self, command: &mut Command) -> Result<Option<String>, GitError> {
-        let output = self.run(command)?;
-        match output.status.code() {
-            Some(0) => Ok(Some(first_line(&output.stdout))),
-            Some(1) if output.stderr.is_empty() => Ok(None),
-            Some(_) | None => Err(refused(command, &output)),
-        }
+        patiently(|| {
+            let output = self.run(command)?;
+            match output.status.code() {
+                Some(0) => Ok(Some(first_line(&output.stdout))),
+                Some(1) if output.stderr.is_empty() => Ok(None),
+                Some(_) | None => Err(refused(command, &output)),
+            }
+        })
     }
 
     fn run(&self, command: &mut Command) -> Result<Output, GitError> {

@@ -249,12 +249,15 @@ impl Repository {
             return Ok(Some(self.top_level.clone()));
         }
         for entry in registry::all(&self.common_dir)? {
-            match engine.head(&entry.admin) {
-                Ok(head) if head == wanted => return Ok(Some(entry.path)),
-                Ok(_) => {}
+            let head = match engine.head(&entry.admin) {
+                Ok(head) => head,
                 // Being made or pruned by another process, or damaged: it is on no branch then.
-                Err(_) if !entry.is_whole() => {}
-                Err(error) => return Err(error),
+                Err(_) if !entry.is_whole() => continue,
+                // It became whole between the two looks, or is really unreadable.
+                Err(_) => engine.head(&entry.admin)?,
+            };
+            if head == wanted {
+                return Ok(Some(entry.path));
             }
         }
         Ok(None)

@@ -77,8 +77,13 @@ fn is_passing(error: &GitError) -> bool {
                     && source.message().contains("No such file"))
         }
         GitError::Program { said, .. } => {
-            said.contains(".lock': File exists")
-                || (said.contains("cannot lock ref") && said.contains("No such file"))
+            // A registration half made by another process, or pruned before git had locked it; git then
+            // cleans up behind itself.
+            let registering = said.contains("/worktrees/")
+                && (said.contains("No such file or directory") || said.contains("failed to read"));
+            registering
+                || said.contains(".lock': File exists")
+                || (said.contains("cannot lock ref") && said.contains("No such file or directory"))
         }
         GitError::NotARepository { .. }
         | GitError::NoCommit { .. }

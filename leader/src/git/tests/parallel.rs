@@ -9,10 +9,20 @@ use super::{BRANCH, Scene, git, try_git};
 const MAKERS: usize = 8;
 const EACH: usize = 4;
 
-/// Many makers at once, while git programs that know nothing of our lock add, prune and pack beside them.
 #[test]
 fn many_make_and_remove_worktrees_while_git_prunes() {
-    let scene = &Scene::new();
+    make_and_remove_while_git_prunes(&Scene::new());
+}
+
+#[test]
+fn many_do_so_through_the_git_program() {
+    let scene = Scene::new();
+    scene.git(&["config", "core.splitIndex", "true"]);
+    make_and_remove_while_git_prunes(&scene);
+}
+
+/// Many makers at once, while git programs that know nothing of our lock add, prune and pack beside them.
+fn make_and_remove_while_git_prunes(scene: &Scene) {
     let done = &AtomicBool::new(false);
     thread::scope(|scope| {
         let pruner = scope.spawn(move || {
