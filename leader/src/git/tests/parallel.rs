@@ -7,22 +7,21 @@ use super::super::{Removal, Repository, WorktreeSpec, sweep_trash};
 use super::{BRANCH, Scene, git, try_git};
 
 const MAKERS: usize = 8;
-const EACH: usize = 4;
 
 #[test]
 fn many_make_and_remove_worktrees_while_git_prunes() {
-    make_and_remove_while_git_prunes(&Scene::new());
+    make_and_remove_while_git_prunes(&Scene::new(), 4);
 }
 
 #[test]
 fn many_do_so_through_the_git_program() {
     let scene = Scene::new();
     scene.git(&["config", "core.splitIndex", "true"]);
-    make_and_remove_while_git_prunes(&scene);
+    make_and_remove_while_git_prunes(&scene, 2);
 }
 
 /// Many makers at once, while git programs that know nothing of our lock add, prune and pack beside them.
-fn make_and_remove_while_git_prunes(scene: &Scene) {
+fn make_and_remove_while_git_prunes(scene: &Scene, each: usize) {
     let done = &AtomicBool::new(false);
     thread::scope(|scope| {
         let pruner = scope.spawn(move || {
@@ -58,7 +57,7 @@ fn make_and_remove_while_git_prunes(scene: &Scene) {
             .map(|maker| {
                 scope.spawn(move || {
                     let repository = Repository::discover(&scene.repo()).unwrap();
-                    for nth in 0..EACH {
+                    for nth in 0..each {
                         let name = format!("m{maker}-{nth}");
                         let branch = format!("teamster/t/{name}");
                         let spec = WorktreeSpec {
@@ -83,7 +82,7 @@ fn make_and_remove_while_git_prunes(scene: &Scene) {
     });
 
     for maker in 0..MAKERS {
-        for nth in 0..EACH {
+        for nth in 0..each {
             let tree = scene.root().join(format!("m{maker}-{nth}"));
             if nth % 2 == 1 {
                 assert!(!tree.exists());
@@ -97,8 +96,8 @@ fn make_and_remove_while_git_prunes(scene: &Scene) {
         }
     }
     let left = scene.git(&["branch", "--list", "teamster/*"]);
-    assert_eq!(left.lines().count(), MAKERS * EACH / 2);
-    assert_eq!(sweep_trash(&scene.root()).unwrap(), MAKERS * EACH / 2);
+    assert_eq!(left.lines().count(), MAKERS * each / 2);
+    assert_eq!(sweep_trash(&scene.root()).unwrap(), MAKERS * each / 2);
     assert_eq!(sweep_trash(&scene.root()).unwrap(), 0);
 }
 
