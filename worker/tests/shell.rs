@@ -152,10 +152,11 @@ async fn abort_ends_who_ignores_it_and_who_got_away() {
          (setsid sh -c 'echo pid $$; (sh -c \"echo pid \\$\\$; echo away; exec sleep 1000\" &); exec sleep 1000' &)
          timeout 1000 sleep 1000 & echo pid $!
          setsid sleep 1000 & echo pid $!
+         setsid sh -c 'sleep 1000 & echo pid $!'
          while :; do read -r line || exec sleep 1000; done",
     );
     agent.says("away").await;
-    while agent.pids().len() < 5 {
+    while agent.pids().len() < 6 {
         let more = agent.said.len();
         let Some(News::Text(text)) = agent.news.recv().await else { panic!("no pids") };
         agent.said.push_str(&text);
@@ -180,8 +181,8 @@ async fn what_finishes_soon_after_the_shell_is_heard() {
     let folder = tempfile::tempdir().unwrap();
     let fifo = folder.path().join("fifo");
     nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
-    // The background part goes on only when the shell is gone.
-    let script = format!("(cat {0} >/dev/null; echo late) & exec 3>{0}; echo early", fifo.display());
+    // The background part goes on only when the shell is gone, and has some work to do then.
+    let script = format!("(cat {0} >/dev/null; sleep 0.05; echo late) & exec 3>{0}; echo early", fifo.display());
     assert_eq!(agent.turn(script).await, completed("early\nlate"));
 }
 
