@@ -23,6 +23,7 @@
 mod append;
 mod error;
 mod line;
+mod readback;
 mod reader;
 mod rotate;
 mod tail;
@@ -39,9 +40,10 @@ pub use rotate::Snapshot;
 /// The version of the file format that this program writes, and the highest it reads.
 pub const VERSION: u32 = 1;
 
-/// The longest line that is written or read, its newline included: one mail of the longest line that the
-/// wire carries, and room for what surrounds it.
-pub const LINE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// The longest line that is written or read, its newline included. The longest decision that is usual adds
+/// [`TASKS_PER_ADD_MAX`](crate::limits::TASKS_PER_ADD_MAX) tasks, and this leaves 671 bytes to each of them: a text of
+/// 500 bytes, a title, and some dependencies. A decision that needs more is refused before anything is written.
+pub const LINE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// The size past which a log starts its next generation, unless most of it is live state.
 pub const GENERATION_BYTES_MAX: u64 = 8 * 1024 * 1024;
@@ -68,7 +70,7 @@ pub trait Fold: Default {
     fn snapshot(&self, next: &mut Snapshot<'_, Self::Fact>) -> Result<(), LogError>;
 }
 
-/// When and by whom a fact was written, and where its record is.
+/// When and by whom a fact was written, and where it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp<'a> {
     /// The number of the record in its log, from 1; 0 in the snapshot that begins a generation.
@@ -77,18 +79,26 @@ pub struct Stamp<'a> {
     pub at_ms: u64,
     /// Who decided.
     pub by: &'a str,
-    /// Where the record can be read back, for as long as this state lives.
+    /// Where the fact can be read back, for as long as this state lives.
     pub offset: Offset,
 }
 
-/// Where a record begins. It is bound to one generation: a later one refuses it.
+/// Where a fact is, or a record whole. It is bound to one generation: a later one refuses it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Offset {
     generation: u32,
+    /// The bytes before it in the fact's line; 0 for all facts of that line.
+    fact: u32,
+    /// The bytes before that line.
     at: u64,
 }
 
-/// One record: all facts of one decision.
+impl Offset {
+    /// Of a fact that is in no file: whatever reads back at it is refused.
+    pub const NONE: Offset = Offset { generation: 0, fact: 0, at: 0 };
+}
+
+/// One record: all facts of one decision, or the one of them that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record<Fact> {
     /// As in [`Stamp::seq`].
@@ -99,7 +109,7 @@ pub struct Record<Fact> {
     pub by: String,
     /// The facts that this version knows, in order.
     pub facts: Vec<Fact>,
-    /// As in [`Stamp::offset`].
+    /// Where this was read, and can be read back.
     pub offset: Offset,
 }
 

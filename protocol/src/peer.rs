@@ -130,32 +130,15 @@ impl Peer {
         let (to_writer, notices) = mpsc::channel(NOTICES_QUEUED_MAX);
         let server = serve::Server::new(methods.into(), Arc::clone(&shared), to_writer);
         let (ended, closed) = watch::channel(None);
-        let stream = stream::Stream {
-            shared: Arc::clone(&shared),
-            server,
-            to_client,
-            notices,
-            ended,
-        };
+        let stream = stream::Stream { shared: Arc::clone(&shared), server, to_client, notices, ended };
         tokio::spawn(stream.run(read, write));
-        let handle = Handle {
-            shared,
-            subscriptions,
-            closed,
-            next_id: AtomicU64::new(0),
-        };
-        Self {
-            handle: Arc::new(handle),
-            request_timeout: REQUEST_TIMEOUT,
-        }
+        let handle = Handle { shared, subscriptions, closed, next_id: AtomicU64::new(0) };
+        Self { handle: Arc::new(handle), request_timeout: REQUEST_TIMEOUT }
     }
 
     /// The same connection with another limit for the calls made on this handle and its clones.
     pub fn with_request_timeout(&self, request_timeout: Duration) -> Self {
-        Self {
-            handle: Arc::clone(&self.handle),
-            request_timeout,
-        }
+        Self { handle: Arc::clone(&self.handle), request_timeout }
     }
 
     /// Waits until the connection has ended, and tells why. May be asked any number of times.
@@ -163,10 +146,7 @@ impl Peer {
         let mut closed = self.handle.closed.clone();
         let reason = closed.wait_for(Option::is_some).await;
         // The task sets a reason before it ends, so without one the runtime has dropped it.
-        reason
-            .ok()
-            .and_then(|reason| reason.clone())
-            .unwrap_or(Closed::Local)
+        reason.ok().and_then(|reason| reason.clone()).unwrap_or(Closed::Local)
     }
 
     /// Ends the connection: writes what is queued, for at most [`DRAIN_TIMEOUT`], and closes the stream.
@@ -194,5 +174,4 @@ impl Shared {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 mod tests;

@@ -19,6 +19,7 @@ use nix::{
         inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent, WatchDescriptor},
         stat::{UtimensatFlags, utimensat},
         time::TimeSpec,
+        timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags},
     },
 };
 use tokio::{
@@ -36,6 +37,9 @@ pub struct Watch {
     files: Vec<Watched>,
     poll: Duration,
     next_poll: Instant,
+    /// Wakes at `next_poll`. The runtime's own timers come near a far time in several steps, each a wake-up of a
+    /// process that has nothing to do; they serve where the system grants no timer.
+    timer: Option<AsyncFd<Timer>>,
     warned: Warned,
 }
 
@@ -87,19 +91,28 @@ impl AsRawFd for Events {
     }
 }
 
+#[derive(Debug)]
+struct Timer(TimerFd);
+
+impl AsRawFd for Timer {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_fd().as_raw_fd()
+    }
+}
+
 impl Watch {
     /// A watch over nothing yet, that calls for a look every `poll` in any case.
     ///
     /// Must be called inside a tokio runtime with I/O and time. Never fails: where inotify is not to be had
     /// it says so once in the log and polls every [`FALLBACK_POLL`].
     pub fn new(poll: Duration) -> Self {
-        let mut watch = Self {
-            inotify: None,
-            files: Vec::new(),
-            poll,
-            next_poll: Instant::now() + poll,
-            warned: Warned::NotYet,
-        };
+        let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_CLOEXEC | TimerFlags::TFD_NONBLOCK)
+            .map_err(io::Error::from)
+            .and_then(|timer| registered(Timer(timer)))
+            .ok();
+        let (files, next_poll) = (Vec::new(), Instant::now() + poll);
+        let mut watch = Self { inotify: None, files, poll, next_poll, timer, warned: Warned::NotYet };
+        watch.poll_at(next_poll);
         let events = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)
             .map_err(io::Error::from)
             .and_then(|inotify| registered(Events(inotify)));
@@ -119,14 +132,7 @@ impl Watch {
             Some(_) | None => PathBuf::from("."),
         };
         let name = path.file_name().unwrap_or_default().to_owned();
-        self.files.push(Watched {
-            path,
-            directory,
-            name,
-            file_watch: None,
-            directory_watch: None,
-            changed: false,
-        });
+        self.files.push(Watched { path, directory, name, file_watch: None, directory_watch: None, changed: false });
         let id = FileId(self.files.len() - 1);
         self.attach(id.0);
         id
@@ -144,14 +150,14 @@ impl Watch {
         loop {
             let readable = match &self.inotify {
                 None => {
-                    tokio::time::sleep_until(self.next_poll).await;
+                    due(self.timer.as_ref(), self.next_poll).await;
                     return self.polled();
                 }
                 Some(events) => {
                     tokio::select! {
                         biased;
                         ready = events.readable() => ready,
-                        () = tokio::time::sleep_until(self.next_poll) => return self.polled(),
+                        () = due(self.timer.as_ref(), self.next_poll) => return self.polled(),
                     }
                 }
             };
@@ -169,10 +175,8 @@ impl Watch {
                     self.fall_back(&error);
                 }
             }
-            let changed: Vec<_> = (0..self.files.len())
-                .filter(|at| std::mem::take(&mut self.files[*at].changed))
-                .map(FileId)
-                .collect();
+            let changed: Vec<_> =
+                (0..self.files.len()).filter(|at| std::mem::take(&mut self.files[*at].changed)).map(FileId).collect();
             if !changed.is_empty() {
                 return Change::Files(changed);
             }
@@ -182,7 +186,7 @@ impl Watch {
     /// The poll is also the time to try again what could not be watched, such as a directory that was not
     /// there.
     fn polled(&mut self) -> Change {
-        self.next_poll = Instant::now() + self.poll;
+        self.poll_at(Instant::now() + self.poll);
         for at in 0..self.files.len() {
             self.files[at].changed = false;
             if self.files[at].file_watch.is_none() || self.files[at].directory_watch.is_none() {
@@ -190,6 +194,17 @@ impl Watch {
             }
         }
         Change::Poll
+    }
+
+    fn poll_at(&mut self, at: Instant) {
+        self.next_poll = at;
+        let Some(timer) = &self.timer else { return };
+        // A time of zero would stop it.
+        let left = at.saturating_duration_since(Instant::now()).max(Duration::from_nanos(1));
+        let set = timer.get_ref().0.set(Expiration::OneShot(left.into()), TimerSetTimeFlags::empty());
+        if set.is_err() {
+            self.timer = None;
+        }
     }
 
     fn note(&mut self, event: &InotifyEvent) {
@@ -231,11 +246,7 @@ impl Watch {
             file.directory.as_os_str(),
             AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_ONLYDIR,
         );
-        let watched = add_watch(
-            inotify,
-            file.path.as_os_str(),
-            AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_ATTRIB,
-        );
+        let watched = add_watch(inotify, file.path.as_os_str(), AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_ATTRIB);
         let before = file.file_watch;
         let mut failure = None;
         let mut taken = |outcome: Result<Option<WatchDescriptor>, Errno>| {
@@ -248,10 +259,7 @@ impl Watch {
         self.files[at].directory_watch = directory;
         self.files[at].file_watch = watched;
         if let Some(before) = before
-            && self
-                .files
-                .iter()
-                .all(|file| file.file_watch != Some(before))
+            && self.files.iter().all(|file| file.file_watch != Some(before))
             && let Some(inotify) = &self.inotify
         {
             // Refused if the file is gone, and the watch with it.
@@ -264,7 +272,7 @@ impl Watch {
 
     fn fall_back(&mut self, error: &io::Error) {
         self.poll = self.poll.min(FALLBACK_POLL);
-        self.next_poll = self.next_poll.min(Instant::now() + self.poll);
+        self.poll_at(self.next_poll.min(Instant::now() + self.poll));
         if self.warned == Warned::NotYet {
             self.warned = Warned::Already;
             tracing::warn!(%error, poll = ?self.poll, "cannot watch files, looking at them instead");
@@ -286,18 +294,27 @@ pub fn ring(path: &Path) -> io::Result<Rung> {
 
 #[expect(
     deprecated,
-    reason = "its successor is unsafe and asks that the descriptor stays the same: `Events` owns one for good"
+    reason = "its successor is unsafe and asks that the descriptor stays the same: `Events` and `Timer` each own one for good"
 )]
-fn registered(events: Events) -> io::Result<AsyncFd<Events>> {
-    AsyncFd::with_interest(events, Interest::READABLE)
+fn registered<T: AsRawFd>(source: T) -> io::Result<AsyncFd<T>> {
+    AsyncFd::with_interest(source, Interest::READABLE)
+}
+
+/// Waits for a time that the timer is set to. Setting it anew takes back what it has told, so nothing reads it.
+async fn due(timer: Option<&AsyncFd<Timer>>, at: Instant) {
+    if let Some(timer) = timer {
+        while let Ok(mut ready) = timer.readable().await {
+            ready.clear_ready();
+            if Instant::now() >= at {
+                return;
+            }
+        }
+    }
+    tokio::time::sleep_until(at).await;
 }
 
 /// `None` if there is nothing to watch yet.
-fn add_watch(
-    inotify: &Inotify,
-    path: &OsStr,
-    mask: AddWatchFlags,
-) -> Result<Option<WatchDescriptor>, Errno> {
+fn add_watch(inotify: &Inotify, path: &OsStr, mask: AddWatchFlags) -> Result<Option<WatchDescriptor>, Errno> {
     match inotify.add_watch(path, mask) {
         Ok(watch) => Ok(Some(watch)),
         Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(None),
@@ -332,10 +349,7 @@ mod tests {
 
     fn in_runtime(test: impl AsyncFnOnce(&Path) -> Outcome) -> Outcome {
         let directory = tempfile::tempdir()?;
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?
-            .block_on(test(directory.path()))
+        tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(test(directory.path()))
     }
 
     async fn woken(watch: &mut Watch) -> Result<Change, tokio::time::error::Elapsed> {
@@ -343,10 +357,7 @@ mod tests {
     }
 
     fn append(path: &Path) -> io::Result<()> {
-        fs::OpenOptions::new()
-            .append(true)
-            .open(path)?
-            .write_all(b"x")
+        fs::OpenOptions::new().append(true).open(path)?.write_all(b"x")
     }
 
     #[test]

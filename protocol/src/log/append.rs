@@ -8,8 +8,8 @@ use std::{
 };
 
 use super::{
-    Durability, Fold, GENERATION_BYTES_MAX, LINE_BYTES_MAX, LogError, Offset, Reader, Record,
-    Refreshed, Stamp, Transact, VERSION,
+    Durability, Fold, GENERATION_BYTES_MAX, LINE_BYTES_MAX, LogError, Offset, Reader, Record, Refreshed, Stamp,
+    Transact, VERSION,
     line::{self, Header},
     tail::{self, Access, Phase, Tail, Tell},
 };
@@ -58,12 +58,7 @@ impl<F: Fold> Log<F> {
             reader.catch_up(&mut None)?;
         }
         let generation_bytes_max = GENERATION_BYTES_MAX;
-        let writer = Writer {
-            reader,
-            generation_bytes_max,
-            rotate_past: 0,
-            line: Vec::new(),
-        };
+        let writer = Writer { reader, generation_bytes_max, rotate_past: 0, line: Vec::new() };
         Ok(Self { lock, writer })
     }
 
@@ -148,10 +143,7 @@ impl<F: Fold> Log<F> {
         match (durability, &self.writer.reader.tail) {
             (Durability::Power, Some(tail)) => match tail.file.sync_data() {
                 Ok(()) => Ok(value),
-                Err(source) => Err(Transact::NotDurable {
-                    path: tail.path.clone(),
-                    source,
-                }),
+                Err(source) => Err(Transact::NotDurable { path: tail.path.clone(), source }),
             },
             (Durability::Power, None) | (Durability::Process, _) => Ok(value),
         }
@@ -176,10 +168,7 @@ impl<F: Fold> Writer<F> {
                 return Err(removed());
             }
             if found.len() < tail.end {
-                return Err(LogError::Shrank {
-                    path: path.clone(),
-                    bytes: found.len(),
-                });
+                return Err(LogError::Shrank { path: path.clone(), bytes: found.len() });
             }
             if found.len() > tail.end && !cut_torn(tail, found.len())? {
                 continue;
@@ -195,19 +184,12 @@ impl<F: Fold> Writer<F> {
         let Self { reader, line, .. } = self;
         let tail = reader.tail.as_mut().expect("`prepare` has found the file");
         line.clear();
-        line::write_record(line, tail.next_seq, at_ms, by, &facts);
+        let places = line::write_record(line, tail.next_seq, at_ms, by, &facts);
         append_line(tail, line)?;
         let seq = tail.next_seq;
         tail.next_seq += 1;
-        let stamp = Stamp {
-            seq,
-            at_ms,
-            by,
-            offset: tail.step_over(line.len()),
-        };
-        facts
-            .into_iter()
-            .for_each(|fact| reader.state.apply(fact, &stamp));
+        let stamp = Stamp { seq, at_ms, by, offset: tail.step_over(line.len()) };
+        tail::apply_all(&mut reader.state, facts, &places, stamp);
         // One long mail must not hold its size in every process for good.
         line.shrink_to(64 * 1024);
         Ok(())
@@ -216,10 +198,7 @@ impl<F: Fold> Writer<F> {
 
 impl Lock {
     fn open(path: PathBuf) -> Result<Self, LogError> {
-        let file = tail::options(Access::Append)
-            .create(true)
-            .open(&path)
-            .map_err(LogError::io("open", &path))?;
+        let file = tail::options(Access::Append).create(true).open(&path).map_err(LogError::io("open", &path))?;
         Ok(Self { file, path })
     }
 
@@ -246,10 +225,7 @@ impl Drop for Held<'_> {
 /// Appends one line in one write; on failure cuts what a short write has left.
 pub(super) fn append_line(tail: &Tail, line: &[u8]) -> Result<(), LogError> {
     if line.len() > LINE_BYTES_MAX {
-        return Err(LogError::TooLong {
-            path: tail.path.clone(),
-            bytes: line.len(),
-        });
+        return Err(LogError::TooLong { path: tail.path.clone(), bytes: line.len() });
     }
     (&tail.file).write_all(line).map_err(|source| {
         if let Err(error) = tail.file.set_len(tail.end) {
@@ -268,9 +244,7 @@ pub(super) fn sync_directory(of: &Path) -> Result<(), LogError> {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         Some(_) | None => Path::new("."),
     };
-    File::open(directory)
-        .and_then(|directory| directory.sync_all())
-        .map_err(LogError::io("sync", directory))
+    File::open(directory).and_then(|directory| directory.sync_all()).map_err(LogError::io("sync", directory))
 }
 
 /// Cuts what follows the last newline. `false` if a whole line is there after all, and must be read first.
@@ -292,10 +266,7 @@ fn cut_torn(tail: &Tail, length: u64) -> Result<bool, LogError> {
 
 /// Writes the header of the first generation, unless another process was faster. The lock is held.
 fn create<F: Fold>(path: &Path, now_ms: u64) -> Result<(), LogError> {
-    let file = tail::options(Access::Append)
-        .create(true)
-        .open(path)
-        .map_err(LogError::io("create", path))?;
+    let file = tail::options(Access::Append).create(true).open(path).map_err(LogError::io("create", path))?;
     let mut there = vec![0; 4096];
     let got = tail::read_full(&file, &mut there, 0).map_err(LogError::io("read", path))?;
     if tail::line_length(&there[..got]).is_some() {
@@ -305,13 +276,7 @@ fn create<F: Fold>(path: &Path, now_ms: u64) -> Result<(), LogError> {
         tracing::warn!(file = %path.display(), bytes = got, "cut an unfinished header");
         file.set_len(0).map_err(LogError::io("cut", path))?;
     }
-    let header = Header {
-        v: VERSION,
-        log: F::KIND.to_owned(),
-        generation: 1,
-        next_seq: 1,
-        at_ms: now_ms,
-    };
+    let header = Header { v: VERSION, log: F::KIND.to_owned(), generation: 1, next_seq: 1, at_ms: now_ms };
     let mut line = Vec::new();
     line::write_header(&mut line, &header);
     if let Err(source) = (&file).write_all(&line) {

@@ -44,7 +44,7 @@ pub enum LogError {
         expected: &'static str,
     },
     /// A whole line is not what it must be. Nothing from it on was read.
-    #[error("{}:{line}: {damage}\nrun `teamster doctor` to see and mend it", path.display())]
+    #[error("{}:{line}: {damage}\nkeep a copy of the file, then mend or remove that line", path.display())]
     Corrupt {
         /// The log.
         path: PathBuf,
@@ -69,7 +69,7 @@ pub enum LogError {
     },
     /// A decision does not fit a line.
     #[error(
-        "cannot append to {}: the record has {bytes} bytes, more than {max}",
+        "cannot append to {}: the record has {bytes} bytes, more than {max}\nadd less at once",
         path.display(), max = super::LINE_BYTES_MAX
     )]
     TooLong {
@@ -189,19 +189,11 @@ pub enum Transact<E> {
 impl LogError {
     /// Wraps an error of the system: `cannot <doing> <path>: <why>`.
     pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io {
-            doing,
-            path: path.to_owned(),
-            source,
-        }
+        move |source| Self::Io { doing, path: path.to_owned(), source }
     }
 
     pub(super) fn corrupt(path: &Path, line: u64, damage: Damage) -> Self {
-        Self::Corrupt {
-            path: path.to_owned(),
-            line,
-            damage,
-        }
+        Self::Corrupt { path: path.to_owned(), line, damage }
     }
 }
 

@@ -21,17 +21,32 @@ pub(super) struct Header {
 /// A line below the header.
 pub(super) enum Line<'a, Fact> {
     /// A decision, or a part of a snapshot (`seq` 0).
-    Record {
-        seq: u64,
-        at_ms: u64,
-        by: Cow<'a, str>,
-        facts: Vec<Fact>,
-        unknown_facts: u64,
-    },
+    Record { seq: u64, at_ms: u64, by: Cow<'a, str>, facts: Vec<Fact>, places: Places, unknown_facts: u64 },
     /// The snapshot that begins the generation has ended.
     Snapshot { records: u64 },
     /// No record follows; the log goes on in that generation.
     Sealed { generation: u32 },
+}
+
+/// Where in its line each fact of a record begins. Nothing is noted of a record with one fact: it is the record.
+#[derive(Default)]
+pub(super) struct Places(Vec<u32>);
+
+impl Places {
+    /// The bytes before a fact; 0 if that is not noted.
+    pub(super) fn of(&self, nth: usize) -> u32 {
+        self.0.get(nth).copied().unwrap_or_default()
+    }
+
+    /// The fact that begins there.
+    pub(super) fn find(&self, place: u32) -> Option<usize> {
+        self.0.iter().position(|at| *at == place)
+    }
+
+    /// A line too long for the type is too long to be written, so that place is never used.
+    fn push(&mut self, place: usize) {
+        self.0.push(u32::try_from(place).unwrap_or(u32::MAX));
+    }
 }
 
 /// Why a line below the header was not taken.
@@ -74,25 +89,15 @@ pub(super) fn parse_header(line: &[u8]) -> Result<Header, Damage> {
         v: u32,
         log: Cow<'static, str>,
     }
-    let damaged = |e: serde_json::Error| Damage::Header {
-        why: without_position(&e),
-    };
+    let damaged = |e: serde_json::Error| Damage::Header { why: without_position(&e) };
     let version: Version = serde_json::from_slice(line).map_err(damaged)?;
     if version.v > VERSION {
         let log = version.log.into_owned();
-        return Ok(Header {
-            v: version.v,
-            log,
-            generation: 0,
-            next_seq: 0,
-            at_ms: 0,
-        });
+        return Ok(Header { v: version.v, log, generation: 0, next_seq: 0, at_ms: 0 });
     }
     let header: Header = serde_json::from_slice(line).map_err(damaged)?;
     if header.generation == 0 || header.next_seq == 0 {
-        return Err(Damage::Header {
-            why: "`gen` and `next_seq` count from 1".to_owned(),
-        });
+        return Err(Damage::Header { why: "`gen` and `next_seq` count from 1".to_owned() });
     }
     Ok(header)
 }
@@ -101,42 +106,48 @@ pub(super) fn parse_header(line: &[u8]) -> Result<Header, Damage> {
 ///
 /// The slow way, fact by fact, is taken only where the fast one fails: to pass over unknown facts, and to
 /// say what is wrong.
-pub(super) fn parse<'a, Fact: DeserializeOwned>(
-    line: &'a [u8],
-    known: &[&str],
-) -> Result<Line<'a, Fact>, Bad> {
+pub(super) fn parse<'a, Fact: DeserializeOwned>(line: &'a [u8], known: &[&str]) -> Result<Line<'a, Fact>, Bad> {
     match serde_json::from_slice::<Shape<'a, Fact>>(line) {
-        Ok(shape) => told_apart(shape, 0),
+        Ok(shape) => {
+            let places = if shape.facts.as_ref().is_some_and(|facts| facts.len() > 1) { places(line) } else { None };
+            told_apart(shape, places.unwrap_or_default(), 0)
+        }
         Err(_) => parse_slowly(line, known),
     }
 }
 
-/// Appends a record and its newline to `to`.
+/// Appends a record and its newline to `to`; tells where in the line each fact begins.
 pub(super) fn write_record<Fact: Serialize>(
     to: &mut Vec<u8>,
     seq: u64,
     at_ms: u64,
     by: &str,
     facts: &[Fact],
-) {
+) -> Places {
     #[derive(Serialize)]
-    struct Written<'a, Fact> {
+    struct Head<'a> {
         v: u32,
         seq: u64,
         at_ms: u64,
         by: &'a str,
-        facts: &'a [Fact],
     }
-    write_line(
-        to,
-        &Written {
-            v: VERSION,
-            seq,
-            at_ms,
-            by,
-            facts,
-        },
-    );
+    let begin = to.len();
+    write_json(to, &Head { v: VERSION, seq, at_ms, by });
+    // The head goes on where its brace closed it.
+    to.pop();
+    to.extend_from_slice(b",\"facts\":[");
+    let mut places = Places::default();
+    for (nth, fact) in facts.iter().enumerate() {
+        if nth > 0 {
+            to.push(b',');
+        }
+        if facts.len() > 1 {
+            places.push(to.len() - begin);
+        }
+        write_json(to, fact);
+    }
+    to.extend_from_slice(b"]}\n");
+    places
 }
 
 /// Appends the header line.
@@ -150,12 +161,7 @@ pub(super) fn write_snapshot_end(to: &mut Vec<u8>, records: u64) {
     struct Written {
         snapshot: SnapshotEnd,
     }
-    write_line(
-        to,
-        &Written {
-            snapshot: SnapshotEnd { records },
-        },
-    );
+    write_line(to, &Written { snapshot: SnapshotEnd { records } });
 }
 
 /// Appends the mark that ends a file.
@@ -164,74 +170,54 @@ pub(super) fn write_seal(to: &mut Vec<u8>, generation: u32) {
     struct Written {
         sealed: Sealed,
     }
-    write_line(
-        to,
-        &Written {
-            sealed: Sealed { generation },
-        },
-    );
+    write_line(to, &Written { sealed: Sealed { generation } });
 }
 
-fn parse_slowly<'a, Fact: DeserializeOwned>(
-    line: &'a [u8],
-    known: &[&str],
-) -> Result<Line<'a, Fact>, Bad> {
-    let text = std::str::from_utf8(line).map_err(|e| {
-        Bad::Damaged(Damage::NotUtf8 {
-            column: e.valid_up_to() + 1,
-        })
-    })?;
-    let raw: Shape<'a, &'a RawValue> = serde_json::from_str(text).map_err(|e| {
-        Bad::Damaged(Damage::NotJson {
-            why: without_position(&e),
-            column: e.column(),
-        })
-    })?;
+fn parse_slowly<'a, Fact: DeserializeOwned>(line: &'a [u8], known: &[&str]) -> Result<Line<'a, Fact>, Bad> {
+    let text = std::str::from_utf8(line).map_err(|e| Bad::Damaged(Damage::NotUtf8 { column: e.valid_up_to() + 1 }))?;
+    let raw: Shape<'a, &'a RawValue> = serde_json::from_str(text)
+        .map_err(|e| Bad::Damaged(Damage::NotJson { why: without_position(&e), column: e.column() }))?;
     if raw.v > VERSION {
         return Err(Bad::Newer(raw.v));
     }
     let mut facts = Vec::new();
+    let mut places = Places::default();
     let mut unknown = 0;
     for fact in raw.facts.iter().flatten() {
         match serde_json::from_str(fact.get()) {
-            Ok(fact) => facts.push(fact),
+            Ok(known) => {
+                facts.push(known);
+                places.push(place(text, fact));
+            }
             Err(e) => match tag(fact.get()) {
                 Some(tag) if !known.contains(&tag.as_str()) => unknown += 1,
                 tag => {
                     let fact = tag.unwrap_or_else(|| "without a tag".to_owned());
-                    return Err(Bad::Damaged(Damage::Fact {
-                        fact,
-                        why: without_position(&e),
-                    }));
+                    return Err(Bad::Damaged(Damage::Fact { fact, why: without_position(&e) }));
                 }
             },
         }
     }
     let facts = raw.facts.is_some().then_some(facts);
-    let Shape {
-        v,
-        seq,
-        at_ms,
-        by,
-        sealed,
-        snapshot,
-        facts: _,
-    } = raw;
-    told_apart(
-        Shape {
-            v,
-            seq,
-            at_ms,
-            by,
-            facts,
-            sealed,
-            snapshot,
-        },
-        unknown,
-    )
+    let Shape { v, seq, at_ms, by, sealed, snapshot, facts: _ } = raw;
+    told_apart(Shape { v, seq, at_ms, by, facts, sealed, snapshot }, places, unknown)
 }
 
-fn told_apart<Fact>(shape: Shape<'_, Fact>, unknown_facts: u64) -> Result<Line<'_, Fact>, Bad> {
+/// A second look at a record, for where its facts are. `None` if only a lenient first look could read it.
+fn places(line: &[u8]) -> Option<Places> {
+    let text = std::str::from_utf8(line).ok()?;
+    let raw: Shape<'_, &RawValue> = serde_json::from_str(text).ok()?;
+    let mut places = Places::default();
+    raw.facts?.into_iter().for_each(|fact| places.push(place(text, fact)));
+    Some(places)
+}
+
+/// A raw value borrows from the text it was parsed from, so its address tells where it is.
+fn place(text: &str, fact: &RawValue) -> usize {
+    fact.get().as_ptr().addr() - text.as_ptr().addr()
+}
+
+fn told_apart<Fact>(shape: Shape<'_, Fact>, places: Places, unknown_facts: u64) -> Result<Line<'_, Fact>, Bad> {
     if shape.v > VERSION {
         return Err(Bad::Newer(shape.v));
     }
@@ -247,6 +233,7 @@ fn told_apart<Fact>(shape: Shape<'_, Fact>, unknown_facts: u64) -> Result<Line<'
         at_ms: shape.at_ms.ok_or_else(|| missing("at_ms"))?,
         by: shape.by,
         facts: shape.facts.ok_or_else(|| missing("facts"))?,
+        places,
         unknown_facts,
     })
 }
@@ -262,8 +249,12 @@ fn tag(fact: &str) -> Option<String> {
 }
 
 fn write_line(to: &mut Vec<u8>, line: &impl Serialize) {
-    serde_json::to_writer(&mut *to, line).expect("facts have string keys, and a Vec takes all");
+    write_json(to, line);
     to.push(b'\n');
+}
+
+fn write_json(to: &mut Vec<u8>, value: &impl Serialize) {
+    serde_json::to_writer(to, value).expect("facts have string keys, and a Vec takes all");
 }
 
 /// What the parser says without its "at line 1 column 9": the line is always one.

@@ -36,13 +36,16 @@ impl<F: Fold> Reader<F> {
         Self::open_for(path.into(), Access::Read)
     }
 
+    /// As [`Self::open`], and calls `tell` with each record on the way, as [`Self::refresh`] does: with all of
+    /// the open generation. What a snapshot carried over from an earlier one is in the state and is not told.
+    pub fn open_telling(path: impl Into<PathBuf>, mut tell: impl FnMut(&Record<F::Fact>)) -> Result<Self, LogError> {
+        let mut reader = Self { path: path.into(), access: Access::Read, tail: None, state: F::default() };
+        reader.catch_up(&mut Some(&mut tell))?;
+        Ok(reader)
+    }
+
     pub(super) fn open_for(path: PathBuf, access: Access) -> Result<Self, LogError> {
-        let mut reader = Self {
-            path,
-            access,
-            tail: None,
-            state: F::default(),
-        };
+        let mut reader = Self { path, access, tail: None, state: F::default() };
         reader.catch_up(&mut None)?;
         Ok(reader)
     }
@@ -66,24 +69,19 @@ impl<F: Fold> Reader<F> {
     ///
     /// Takes no lock: an unfinished last line is left for the next time. Each record is told exactly once,
     /// also across generations. After an error the records before the bad line are in the state.
-    pub fn refresh(
-        &mut self,
-        mut tell: impl FnMut(&Record<F::Fact>),
-    ) -> Result<Refreshed, LogError> {
+    pub fn refresh(&mut self, mut tell: impl FnMut(&Record<F::Fact>)) -> Result<Refreshed, LogError> {
         self.catch_up(&mut Some(&mut tell))
     }
 
-    /// Reads one record back, for the texts that the state does not hold.
+    /// Reads one fact back, for the texts that the state does not hold: the record with only the fact whose
+    /// [`Stamp`](super::Stamp) had this offset, or all of it for an offset of [`Record::offset`]. Costs what the fact
+    /// costs, not what its record does.
     ///
     /// Fails on an offset that was not taken from the present [`Self::state`].
     pub fn read_at(&self, offset: Offset) -> Result<Record<F::Fact>, LogError> {
         match &self.tail {
             Some(tail) => tail.read_at::<F>(offset),
-            None => Err(LogError::StaleOffset {
-                path: self.path.clone(),
-                asked: offset.generation,
-                open: 0,
-            }),
+            None => Err(LogError::StaleOffset { path: self.path.clone(), asked: offset.generation, open: 0 }),
         }
     }
 

@@ -38,19 +38,14 @@ impl<Fact: serde::Serialize> Snapshot<'_, Fact> {
         line::write_record(&mut self.line, 0, at_ms, by, facts);
         if self.line.len() > LINE_BYTES_MAX {
             let bytes = self.line.len();
-            return Err(LogError::TooLong {
-                path: self.path.clone(),
-                bytes,
-            });
+            return Err(LogError::TooLong { path: self.path.clone(), bytes });
         }
         self.records += 1;
         self.put()
     }
 
     fn put(&mut self) -> Result<(), LogError> {
-        self.file
-            .write_all(&self.line)
-            .map_err(LogError::io("write", &self.path))
+        self.file.write_all(&self.line).map_err(LogError::io("write", &self.path))
     }
 }
 
@@ -79,15 +74,8 @@ impl<F: Fold> Writer<F> {
 
     /// Does again what a dead writer had begun: the file is sealed, its successor not in place.
     pub(super) fn finish_rotation(&mut self, now_ms: u64) -> Result<(), LogError> {
-        if self
-            .reader
-            .tail
-            .as_ref()
-            .is_some_and(|tail| tail.unknown_facts > 0)
-        {
-            return Err(LogError::SealedByNewer {
-                path: self.reader.path.clone(),
-            });
+        if self.reader.tail.as_ref().is_some_and(|tail| tail.unknown_facts > 0) {
+            return Err(LogError::SealedByNewer { path: self.reader.path.clone() });
         }
         self.write_next(now_ms)?;
         self.put_in_place()?;
@@ -112,13 +100,7 @@ impl<F: Fold> Writer<F> {
             .map_err(LogError::io("create", &path))?;
         let read = |offset| tail.read_at::<F>(offset);
         let (file, line) = (BufWriter::new(file), Vec::new());
-        let mut next = Snapshot {
-            read: &read,
-            file,
-            path,
-            line,
-            records: 0,
-        };
+        let mut next = Snapshot { read: &read, file, path, line, records: 0 };
         let header = Header {
             v: VERSION,
             log: F::KIND.to_owned(),
@@ -133,18 +115,13 @@ impl<F: Fold> Writer<F> {
         line::write_snapshot_end(&mut next.line, next.records);
         next.put()?;
         let Snapshot { mut file, path, .. } = next;
-        file.flush()
-            .and_then(|()| file.get_ref().sync_all())
-            .map_err(LogError::io("write", &path))
+        file.flush().and_then(|()| file.get_ref().sync_all()).map_err(LogError::io("write", &path))
     }
 
     /// Step 2: no record follows in the old file. Holders of its descriptor learn it by this line.
     pub(super) fn seal(&mut self) -> Result<(), LogError> {
         let Self { reader, line, .. } = self;
-        let tail = reader
-            .tail
-            .as_mut()
-            .expect("a log that is written to has a file");
+        let tail = reader.tail.as_mut().expect("a log that is written to has a file");
         line.clear();
         line::write_seal(line, tail.generation + 1);
         append_line(tail, line)?;
@@ -175,10 +152,7 @@ impl<F: Fold> Writer<F> {
     }
 
     fn tail(&self) -> &Tail {
-        self.reader
-            .tail
-            .as_ref()
-            .expect("a log that is written to has a file")
+        self.reader.tail.as_ref().expect("a log that is written to has a file")
     }
 }
 

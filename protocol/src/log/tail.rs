@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     Damage, Fold, LINE_BYTES_MAX, LogError, Offset, Record, Stamp, VERSION,
-    line::{self, Bad, Header, Line},
+    line::{self, Bad, Header, Line, Places},
 };
 
 /// What one read takes: a few hundred records, and little enough to keep for good.
@@ -72,38 +72,20 @@ impl Tail {
                 Err(LogError::corrupt(path, 1, Damage::Header { why }))
             };
         };
-        let Header {
-            v,
-            log,
-            generation,
-            next_seq,
-            at_ms: _,
-        } = line::parse_header(&buffer[..length - 1])
-            .map_err(|damage| LogError::corrupt(path, 1, damage))?;
+        let Header { v, log, generation, next_seq, at_ms: _ } =
+            line::parse_header(&buffer[..length - 1]).map_err(|damage| LogError::corrupt(path, 1, damage))?;
         let path = path.to_owned();
         if log != F::KIND {
-            return Err(LogError::OtherKind {
-                path,
-                found: log,
-                expected: F::KIND,
-            });
+            return Err(LogError::OtherKind { path, found: log, expected: F::KIND });
         }
         if v > VERSION {
-            return Err(LogError::Newer {
-                path,
-                line: 1,
-                found: v,
-            });
+            return Err(LogError::Newer { path, line: 1, found: v });
         }
         Ok(Some(Self {
             file,
             path,
             generation,
-            phase: if generation == 1 {
-                Phase::News
-            } else {
-                Phase::Snapshot { records: 0 }
-            },
+            phase: if generation == 1 { Phase::News } else { Phase::Snapshot { records: 0 } },
             next_seq,
             end: length as u64,
             snapshot_end: length as u64,
@@ -119,73 +101,17 @@ impl Tail {
         if self.phase != Phase::News {
             self.read_while(&mut state, &mut None, |phase| phase != Phase::News)?;
             if self.phase != Phase::News {
-                return Err(LogError::corrupt(
-                    &self.path,
-                    self.lines + 1,
-                    Damage::SnapshotCut,
-                ));
+                return Err(LogError::corrupt(&self.path, self.lines + 1, Damage::SnapshotCut));
             }
         }
         Ok(state)
     }
 
     /// Folds all whole lines that were not read yet; returns how many were records.
-    pub(super) fn read_on<F: Fold>(
-        &mut self,
-        state: &mut F,
-        tell: &mut Tell<'_, F::Fact>,
-    ) -> Result<u64, LogError> {
+    pub(super) fn read_on<F: Fold>(&mut self, state: &mut F, tell: &mut Tell<'_, F::Fact>) -> Result<u64, LogError> {
         let before = self.next_seq;
         self.read_while(state, tell, |_| true)?;
         Ok(self.next_seq - before)
-    }
-
-    /// Reads one record back. Does not move the tail.
-    pub(super) fn read_at<F: Fold>(&self, offset: Offset) -> Result<Record<F::Fact>, LogError> {
-        if offset.generation != self.generation {
-            return Err(LogError::StaleOffset {
-                path: self.path.clone(),
-                asked: offset.generation,
-                open: self.generation,
-            });
-        }
-        let mut buffer = vec![0; 4096];
-        let length = loop {
-            let got = read_full(&self.file, &mut buffer, offset.at)
-                .map_err(LogError::io("read", &self.path))?;
-            match line_length(&buffer[..got]) {
-                Some(length) => break length,
-                None if got == buffer.len() && got < LINE_BYTES_MAX => buffer.resize(got * 4, 0),
-                None => return Err(self.damaged_at(offset.at, Damage::TooLong)),
-            }
-        };
-        match line::parse(&buffer[..length - 1], F::FACTS) {
-            Ok(Line::Record {
-                seq,
-                at_ms,
-                by,
-                facts,
-                unknown_facts: _,
-            }) => Ok(Record {
-                seq,
-                at_ms,
-                by: by.into_owned(),
-                facts,
-                offset,
-            }),
-            Ok(Line::Snapshot { .. }) => {
-                Err(self.damaged_at(offset.at, Damage::Misplaced { mark: "snapshot" }))
-            }
-            Ok(Line::Sealed { .. }) => {
-                Err(self.damaged_at(offset.at, Damage::Misplaced { mark: "sealed" }))
-            }
-            Err(Bad::Damaged(damage)) => Err(self.damaged_at(offset.at, damage)),
-            Err(Bad::Newer(found)) => Err(LogError::Newer {
-                path: self.path.clone(),
-                line: self.line_number(offset.at),
-                found,
-            }),
-        }
     }
 
     /// Takes a line that the holder of this tail has appended itself.
@@ -197,10 +123,7 @@ impl Tail {
     }
 
     fn offset(&self) -> Offset {
-        Offset {
-            generation: self.generation,
-            at: self.end,
-        }
+        Offset { generation: self.generation, at: self.end, fact: 0 }
     }
 
     /// Each read begins where a line begins, so that no line is put together from two reads: between them
@@ -230,8 +153,7 @@ impl Tail {
         go_on: impl Fn(Phase) -> bool,
     ) -> Result<(), LogError> {
         loop {
-            let got = read_once(&self.file, buffer, self.end)
-                .map_err(LogError::io("read", &self.path))?;
+            let got = read_once(&self.file, buffer, self.end).map_err(LogError::io("read", &self.path))?;
             let mut rest = &buffer[..got];
             while let Some(length) = line_length(rest) {
                 let (line, after) = rest.split_at(length);
@@ -256,85 +178,44 @@ impl Tail {
                 return Ok(());
             }
             if got >= LINE_BYTES_MAX {
-                return Err(LogError::corrupt(
-                    &self.path,
-                    self.lines + 1,
-                    Damage::TooLong,
-                ));
+                return Err(LogError::corrupt(&self.path, self.lines + 1, Damage::TooLong));
             }
-            buffer.resize(got * 4, 0);
+            buffer.resize((got * 4).min(LINE_BYTES_MAX), 0);
         }
     }
 
-    fn take<F: Fold>(
-        &mut self,
-        line: &[u8],
-        state: &mut F,
-        tell: &mut Tell<'_, F::Fact>,
-    ) -> Result<(), LogError> {
+    fn take<F: Fold>(&mut self, line: &[u8], state: &mut F, tell: &mut Tell<'_, F::Fact>) -> Result<(), LogError> {
         let corrupt = |damage| LogError::corrupt(&self.path, self.lines + 1, damage);
         let parsed = line::parse::<F::Fact>(line, F::FACTS).map_err(|bad| match bad {
             Bad::Damaged(damage) => corrupt(damage),
-            Bad::Newer(found) => LogError::Newer {
-                path: self.path.clone(),
-                line: self.lines + 1,
-                found,
-            },
+            Bad::Newer(found) => LogError::Newer { path: self.path.clone(), line: self.lines + 1, found },
         })?;
         match (parsed, self.phase) {
-            (
-                Line::Record {
-                    seq,
-                    at_ms,
-                    by,
-                    facts,
-                    unknown_facts,
-                },
-                phase,
-            ) => {
+            (Line::Record { seq, at_ms, by, facts, places, unknown_facts }, phase) => {
                 match phase {
                     Phase::Snapshot { .. } if seq != 0 => return Err(corrupt(Damage::SnapshotCut)),
                     Phase::News if seq != self.next_seq => {
                         let expected = self.next_seq;
-                        return Err(corrupt(Damage::Gap {
-                            expected,
-                            found: seq,
-                        }));
+                        return Err(corrupt(Damage::Gap { expected, found: seq }));
                     }
                     Phase::Sealed => return Err(corrupt(Damage::Misplaced { mark: "record" })),
                     Phase::Snapshot { records } => {
-                        self.phase = Phase::Snapshot {
-                            records: records + 1,
-                        };
+                        self.phase = Phase::Snapshot { records: records + 1 };
                     }
                     Phase::News => self.next_seq += 1,
                 }
                 self.unknown_facts += unknown_facts;
                 let offset = self.offset();
-                let stamp = Stamp {
-                    seq,
-                    at_ms,
-                    by: &by,
-                    offset,
-                };
+                let stamp = Stamp { seq, at_ms, by: &by, offset };
                 match (tell.as_mut(), phase) {
                     (Some(tell), Phase::News) => {
                         let by = by.clone().into_owned();
-                        let record = Record {
-                            seq,
-                            at_ms,
-                            by,
-                            facts,
-                            offset,
-                        };
+                        let record = Record { seq, at_ms, by, facts, offset };
                         tell(&record);
-                        record
-                            .facts
-                            .into_iter()
-                            .for_each(|fact| state.apply(fact, &stamp));
+                        apply_all(state, record.facts, &places, stamp);
                     }
                     (_, Phase::News | Phase::Snapshot { .. } | Phase::Sealed) => {
-                        facts.into_iter().for_each(|fact| state.apply(fact, &stamp));
+                        apply_all(state, facts, &places, stamp);
                     }
                 }
             }
@@ -365,18 +246,12 @@ impl Tail {
         again[..got] != *line
     }
 
-    fn damaged_at(&self, at: u64, damage: Damage) -> LogError {
-        LogError::corrupt(&self.path, self.line_number(at), damage)
-    }
-
     /// Only errors need it, so nobody keeps it: counts the newlines before `at`.
-    fn line_number(&self, at: u64) -> u64 {
+    pub(super) fn line_number(&self, at: u64) -> u64 {
         let mut buffer = vec![0; BUFFER_BYTES];
         let (mut done, mut lines) = (0, 1);
         while done < at {
-            let want = buffer
-                .len()
-                .min(usize::try_from(at - done).unwrap_or(usize::MAX));
+            let want = buffer.len().min(usize::try_from(at - done).unwrap_or(usize::MAX));
             match read_once(&self.file, &mut buffer[..want], done) {
                 Ok(got) if got > 0 => {
                     lines += buffer[..got].iter().filter(|byte| **byte == b'\n').count() as u64;
@@ -386,6 +261,14 @@ impl Tail {
             }
         }
         lines
+    }
+}
+
+/// Takes the facts of one record into the state, each with the place where it can be read back alone.
+pub(super) fn apply_all<F: Fold>(state: &mut F, facts: Vec<F::Fact>, places: &Places, stamp: Stamp<'_>) {
+    for (nth, fact) in facts.into_iter().enumerate() {
+        let offset = Offset { fact: places.of(nth), ..stamp.offset };
+        state.apply(fact, &Stamp { offset, ..stamp });
     }
 }
 
@@ -406,8 +289,7 @@ pub(super) fn options(access: Access) -> OpenOptions {
 pub(super) fn is_torn_header(bytes: &[u8]) -> bool {
     const BEGINNING: &[u8] = b"{\"v\":";
     bytes.len() < HEADER_BYTES_MAX
-        && (bytes.iter().all(|byte| *byte == 0)
-            || bytes.iter().zip(BEGINNING).all(|(byte, due)| byte == due))
+        && (bytes.iter().all(|byte| *byte == 0) || bytes.iter().zip(BEGINNING).all(|(byte, due)| byte == due))
 }
 
 /// The length of the first line with its newline, if it is whole.

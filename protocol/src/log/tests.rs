@@ -16,6 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use super::*;
 
+mod readback;
+
 type Outcome = Result<(), Box<dyn Error>>;
 
 /// Named counters with a note each: the note stays in the file, as texts do.
@@ -28,11 +30,7 @@ struct Counters {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum CounterFact {
-    Added {
-        name: String,
-        amount: u64,
-        note: String,
-    },
+    Added { name: String, amount: u64, note: String },
     Cleared,
 }
 
@@ -43,11 +41,7 @@ impl Fold for Counters {
 
     fn apply(&mut self, fact: CounterFact, at: &Stamp<'_>) {
         match fact {
-            CounterFact::Added {
-                name,
-                amount,
-                note: _,
-            } => {
+            CounterFact::Added { name, amount, note: _ } => {
                 self.notes.insert(name.clone(), at.offset);
                 *self.counts.entry(name).or_default() += amount;
             }
@@ -64,28 +58,18 @@ impl Fold for Counters {
             });
             let (name, amount) = (name.clone(), *amount);
             let note = noted.expect("the offset is that of its record");
-            next.write(
-                record.at_ms,
-                &record.by,
-                &[CounterFact::Added { name, amount, note }],
-            )?;
+            next.write(record.at_ms, &record.by, &[CounterFact::Added { name, amount, note }])?;
         }
         Ok(())
     }
 }
 
 fn added(name: &str, amount: u64) -> CounterFact {
-    CounterFact::Added {
-        name: name.to_owned(),
-        amount,
-        note: format!("note of {name}"),
-    }
+    CounterFact::Added { name: name.to_owned(), amount, note: format!("note of {name}") }
 }
 
 fn add(log: &mut Log<Counters>, name: &str, amount: u64) -> Result<(), Transact<Infallible>> {
-    log.transact("tester", 7, Durability::Process, |_| {
-        Ok((vec![added(name, amount)], ()))
-    })
+    log.transact("tester", 7, Durability::Process, |_| Ok((vec![added(name, amount)], ())))
 }
 
 fn count(state: &Counters, name: &str) -> u64 {
@@ -105,9 +89,7 @@ fn append_raw(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 fn load_error(path: &Path) -> String {
     match Reader::<Counters>::open(path) {
         Ok(_) => "no error".to_owned(),
-        Err(e) => e
-            .to_string()
-            .replace(&format!("{}", path.display()), "FILE"),
+        Err(e) => e.to_string().replace(&format!("{}", path.display()), "FILE"),
     }
 }
 
@@ -127,10 +109,7 @@ fn a_log_reads_back_what_was_written() -> Outcome {
     let reader = Reader::<Counters>::open(&path)?;
     assert_eq!(reader.state(), log.state());
     let record = reader.read_at(reader.state().notes["a"])?;
-    assert_eq!(
-        (record.seq, record.by.as_str(), record.at_ms),
-        (2, "tester", 7)
-    );
+    assert_eq!((record.seq, record.by.as_str(), record.at_ms), (2, "tester", 7));
     assert_eq!(record.facts, [added("a", 3)]);
     use std::os::unix::fs::PermissionsExt;
     assert_eq!(fs::metadata(&path)?.permissions().mode() & 0o777, 0o600);
@@ -142,15 +121,9 @@ fn a_refusal_and_an_empty_decision_write_nothing() -> Outcome {
     let (_keep, path) = place()?;
     let mut log = Log::<Counters>::open(&path, 5)?;
     let before = fs::read(&path)?;
-    let refused: Result<(), _> = log.transact("t", 1, Durability::Process, |_| {
-        Err("cannot count: it is closed")
-    });
-    assert_eq!(
-        refused.expect_err("refused").to_string(),
-        "cannot count: it is closed"
-    );
-    let nothing: Result<u8, Transact<Infallible>> =
-        log.transact("t", 1, Durability::Power, |_| Ok((Vec::new(), 9)));
+    let refused: Result<(), _> = log.transact("t", 1, Durability::Process, |_| Err("cannot count: it is closed"));
+    assert_eq!(refused.expect_err("refused").to_string(), "cannot count: it is closed");
+    let nothing: Result<u8, Transact<Infallible>> = log.transact("t", 1, Durability::Power, |_| Ok((Vec::new(), 9)));
     assert_eq!(nothing.ok(), Some(9));
     assert_eq!(fs::read(&path)?, before);
     Ok(())
@@ -187,11 +160,7 @@ fn each_handle_sees_what_the_other_wrote_once() -> Outcome {
             Durability::Process,
             |record| told.push(record.seq),
             |state| {
-                assert_eq!(
-                    count(state, "a"),
-                    2 * round + 1,
-                    "decides on the newest state"
-                );
+                assert_eq!(count(state, "a"), 2 * round + 1, "decides on the newest state");
                 Ok((vec![added("a", 1)], ()))
             },
         )?;
@@ -213,11 +182,7 @@ fn a_file_cut_at_any_byte_is_that_of_its_last_whole_record() -> Outcome {
     for cut in 0..=whole.len() {
         let (_keep, path) = place()?;
         fs::write(&path, &whole[..cut])?;
-        let records = whole[..cut]
-            .iter()
-            .filter(|b| **b == b'\n')
-            .count()
-            .saturating_sub(1) as u64;
+        let records = whole[..cut].iter().filter(|b| **b == b'\n').count().saturating_sub(1) as u64;
         let due: u64 = (1..=records).sum();
         let mut reader = Reader::<Counters>::open(&path)?;
         assert_eq!(count(reader.state(), "a"), due, "cut at {cut}");
@@ -226,11 +191,7 @@ fn a_file_cut_at_any_byte_is_that_of_its_last_whole_record() -> Outcome {
         add(&mut log, "a", 100)?;
         assert_eq!(count(log.state(), "a"), due + 100, "cut at {cut}");
         reader.refresh(|_| {})?;
-        assert_eq!(
-            reader.state(),
-            Reader::<Counters>::open(&path)?.state(),
-            "cut at {cut}"
-        );
+        assert_eq!(reader.state(), Reader::<Counters>::open(&path)?.state(), "cut at {cut}");
         assert_eq!(reader.state(), log.state(), "cut at {cut}");
     }
     Ok(())
@@ -257,40 +218,22 @@ fn damage_further_in_is_named_with_file_and_line() -> Outcome {
         r#"{"v":1,"seq":1,"at_ms":7,"by":"t","facts":["cleared"]}"#,
         "\n"
     );
-    let hint = "\nrun `teamster doctor` to see and mend it";
+    let hint = "\nkeep a copy of the file, then mend or remove that line";
     for (line, due) in [
-        (
-            &b"{\"v\":1,"[..],
-            "FILE:3: EOF while parsing a value at column 7",
-        ),
+        (&b"{\"v\":1,"[..], "FILE:3: EOF while parsing a value at column 7"),
         (b"\0\0\0", "FILE:3: expected value at column 1"),
         (b"{\"by\":\"\xff\"}", "FILE:3: not UTF-8 from byte 8"),
-        (
-            br#"{"seq":3,"at_ms":7,"by":"t","facts":[]}"#,
-            "FILE:3: record 3 where 2 was due",
-        ),
-        (
-            br#"{"seq":2,"at_ms":7,"by":"t"}"#,
-            "FILE:3: a record without `facts`",
-        ),
+        (br#"{"seq":3,"at_ms":7,"by":"t","facts":[]}"#, "FILE:3: record 3 where 2 was due"),
+        (br#"{"seq":2,"at_ms":7,"by":"t"}"#, "FILE:3: a record without `facts`"),
         (
             br#"{"seq":2,"at_ms":7,"by":"t","facts":[{"added":{"name":"a"}}]}"#,
             "FILE:3: fact added: missing field `amount`",
         ),
-        (
-            br#"{"sealed":{"gen":7}}"#,
-            "FILE:3: a `sealed` line is out of place here",
-        ),
-        (
-            br#"{"snapshot":{"records":0}}"#,
-            "FILE:3: a `snapshot` line is out of place here",
-        ),
+        (br#"{"sealed":{"gen":7}}"#, "FILE:3: a `sealed` line is out of place here"),
+        (br#"{"snapshot":{"records":0}}"#, "FILE:3: a `snapshot` line is out of place here"),
     ] {
         let (_keep, path) = place()?;
-        fs::write(
-            &path,
-            [good.as_bytes(), line, b"\n", good.as_bytes()].concat(),
-        )?;
+        fs::write(&path, [good.as_bytes(), line, b"\n", good.as_bytes()].concat())?;
         assert_eq!(load_error(&path), format!("{due}{hint}"));
     }
     let (_keep, path) = place()?;
@@ -322,10 +265,7 @@ fn facts_of_a_newer_version_are_passed_over_and_kept() -> Outcome {
     append_raw(&path, newer.as_bytes())?;
     add(&mut log, "a", 1)?;
     assert_eq!(count(log.state(), "a"), 5);
-    assert!(
-        fs::read_to_string(&path)?.contains("dreamt"),
-        "the log was not rotated"
-    );
+    assert!(fs::read_to_string(&path)?.contains("dreamt"), "the log was not rotated");
     Ok(())
 }
 
@@ -337,8 +277,7 @@ fn writers_at_once_lose_and_repeat_nothing() -> Outcome {
         let writers: Vec<_> = (0..threads)
             .map(|_| {
                 scope.spawn(|| -> Result<Vec<u64>, String> {
-                    let mut log =
-                        Log::<Counters>::open(&path, 5).map_err(|error| error.to_string())?;
+                    let mut log = Log::<Counters>::open(&path, 5).map_err(|error| error.to_string())?;
                     (0..each)
                         .map(|_| {
                             log.transact::<_, Infallible>("t", 1, Durability::Process, |state| {
@@ -358,10 +297,7 @@ fn writers_at_once_lose_and_repeat_nothing() -> Outcome {
         assert_eq!(drawn, (0..threads * each).collect::<Vec<_>>());
         Ok::<_, Box<dyn Error>>(())
     })?;
-    assert_eq!(
-        count(Reader::<Counters>::open(&path)?.state(), "a"),
-        threads * each
-    );
+    assert_eq!(count(Reader::<Counters>::open(&path)?.state(), "a"), threads * each);
     Ok(())
 }
 
@@ -374,16 +310,10 @@ fn rotation_keeps_the_state_and_numbers_on() -> Outcome {
         add(&mut log, ["a", "b"][round as usize % 2], round)?;
     }
     let text = fs::read_to_string(&path)?;
-    assert!(
-        !text.starts_with(r#"{"v":1,"log":"counters","gen":1,"#),
-        "{text}"
-    );
+    assert!(!text.starts_with(r#"{"v":1,"log":"counters","gen":1,"#), "{text}");
     let reader = Reader::<Counters>::open(&path)?;
     assert_eq!(reader.state(), log.state());
-    assert_eq!(
-        (count(reader.state(), "a"), count(reader.state(), "b")),
-        (90, 100)
-    );
+    assert_eq!((count(reader.state(), "a"), count(reader.state(), "b")), (90, 100));
     assert_eq!(reader.next_seq(), 21);
     let note = reader.read_at(reader.state().notes["a"])?;
     assert!(matches!(&note.facts[..], [CounterFact::Added { note, .. }] if note == "note of a"));
@@ -413,10 +343,7 @@ fn large_live_state_is_not_rewritten_at_every_append() -> Outcome {
     }
     let header = fs::read_to_string(&path)?.lines().next().map(str::to_owned);
     let header: serde_json::Value = serde_json::from_str(&header.ok_or("empty")?)?;
-    assert!(
-        (5..20).contains(&header["gen"].as_u64().ok_or("no gen")?),
-        "{header}"
-    );
+    assert!((5..20).contains(&header["gen"].as_u64().ok_or("no gen")?), "{header}");
     Ok(())
 }
 
@@ -457,11 +384,7 @@ fn a_crash_after_any_step_of_a_rotation_is_made_good() -> Outcome {
         late.refresh(|record| told.push(record.seq))?;
         match steps {
             0 | 1 => assert_eq!(told, [1, 2, 3], "the first generation goes on"),
-            _ => assert_eq!(
-                told,
-                [3],
-                "a reader that had opened nothing begins at the snapshot"
-            ),
+            _ => assert_eq!(told, [3], "a reader that had opened nothing begins at the snapshot"),
         }
         assert_eq!(late.state(), other.state(), "after step {steps}");
         assert_eq!(late.next_seq(), 4);
@@ -475,15 +398,15 @@ fn rotation_under_readers_and_writers_tells_each_record_once() -> Outcome {
     let (writers, each) = (2, 300);
     Log::<Counters>::open(&path, 5)?;
     let done = AtomicBool::new(false);
+    // Before the first record: what a reader opens with is not told to it.
+    let mut reader = Reader::<Counters>::open(&path)?;
     let told = std::thread::scope(|scope| -> Result<Vec<u64>, Box<dyn Error>> {
-        let reader = scope.spawn(|| -> Result<(Vec<u64>, u64), String> {
-            let mut reader = Reader::<Counters>::open(&path).map_err(|e| e.to_string())?;
+        let done = &done;
+        let reader = scope.spawn(move || -> Result<(Vec<u64>, u64), String> {
             let (mut told, mut missed) = (Vec::new(), 0);
             loop {
                 let last = done.load(Ordering::SeqCst);
-                let met = reader
-                    .refresh(|r| told.push(r.seq))
-                    .map_err(|e| e.to_string())?;
+                let met = reader.refresh(|r| told.push(r.seq)).map_err(|e| e.to_string())?;
                 missed += met.missed;
                 if last {
                     return Ok((told, missed));
@@ -495,9 +418,7 @@ fn rotation_under_readers_and_writers_tells_each_record_once() -> Outcome {
                 scope.spawn(|| -> Result<(), String> {
                     let mut log = Log::<Counters>::open(&path, 5).map_err(|e| e.to_string())?;
                     log.set_generation_bytes_max(16 * 1024);
-                    (0..each).try_for_each(|_| {
-                        add(&mut log, "a", 1).map_err(|_| "cannot add".to_owned())
-                    })
+                    (0..each).try_for_each(|_| add(&mut log, "a", 1).map_err(|_| "cannot add".to_owned()))
                 })
             })
             .collect();
@@ -512,10 +433,7 @@ fn rotation_under_readers_and_writers_tells_each_record_once() -> Outcome {
     })?;
     assert!(told.is_sorted_by(|a, b| a < b), "in order, none twice");
     assert!(fs::exists(rotate::old_path(&path))?, "it has rotated");
-    assert_eq!(
-        count(Reader::<Counters>::open(&path)?.state(), "a"),
-        writers * each
-    );
+    assert_eq!(count(Reader::<Counters>::open(&path)?.state(), "a"), writers * each);
     Ok(())
 }
 
@@ -552,16 +470,10 @@ fn a_file_removed_or_cut_by_a_stranger_is_not_written_to() -> Outcome {
     add(&mut log, "a", 1)?;
     OpenOptions::new().write(true).open(&path)?.set_len(10)?;
     let error = add(&mut log, "a", 1).expect_err("cut").to_string();
-    assert!(
-        error.ends_with("shrank to 10 bytes while in use; nothing was written"),
-        "{error}"
-    );
+    assert!(error.ends_with("shrank to 10 bytes while in use; nothing was written"), "{error}");
     fs::remove_file(&path)?;
     let error = add(&mut log, "a", 1).expect_err("removed").to_string();
-    assert!(
-        error.ends_with("was removed or replaced while in use; nothing was written"),
-        "{error}"
-    );
+    assert!(error.ends_with("was removed or replaced while in use; nothing was written"), "{error}");
     Ok(())
 }
 
@@ -579,10 +491,7 @@ fn a_full_disk_leaves_file_and_state_as_they_were() -> Outcome {
                 Err(error) => break error.to_string(),
             }
         };
-        assert_eq!(
-            error,
-            format!("cannot append to {}: File too large", path.display())
-        );
+        assert_eq!(error, format!("cannot append to {}: File too large", path.display()));
         assert_eq!(count(log.state(), "a"), fits);
         assert!(fs::read(&path)?.ends_with(b"\n"), "the half record was cut");
         assert_eq!(Reader::<Counters>::open(&path)?.state(), log.state());
@@ -596,11 +505,7 @@ fn a_full_disk_leaves_file_and_state_as_they_were() -> Outcome {
         .arg(this)
         .env(IN_CHILD, &path)
         .output()?;
-    assert!(
-        child.status.success(),
-        "{}",
-        String::from_utf8_lossy(&child.stdout)
-    );
+    assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
     assert!(fs::metadata(&path)?.len() > 1000, "the child has run");
     add(&mut Log::<Counters>::open(&path, 5)?, "a", 1)?;
     Ok(())

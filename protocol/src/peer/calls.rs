@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use jsonrpsee::core::client::{
-    BatchResponse, Client, ClientBuilder, ClientT, Error, IdKind, ReceivedMessage, Subscription,
-    SubscriptionClientT, TransportReceiverT, TransportSenderT,
+    BatchResponse, Client, ClientBuilder, ClientT, Error, IdKind, ReceivedMessage, Subscription, SubscriptionClientT,
+    TransportReceiverT, TransportSenderT,
 };
 use jsonrpsee::core::params::BatchRequestBuilder;
 use jsonrpsee::core::traits::ToRpcParams;
@@ -81,10 +81,7 @@ impl ClientT for Peer {
     }
 
     /// Sends each call as a line of its own, all at once: batches are an encoding that this peer does without.
-    async fn batch_request<'a, R>(
-        &self,
-        batch: BatchRequestBuilder<'a>,
-    ) -> Result<BatchResponse<'a, R>, Error>
+    async fn batch_request<'a, R>(&self, batch: BatchRequestBuilder<'a>) -> Result<BatchResponse<'a, R>, Error>
     where
         R: DeserializeOwned + fmt::Debug + 'a,
     {
@@ -125,17 +122,9 @@ impl SubscriptionClientT for Peer {
     {
         let params = Encoded(params.to_rpc_params()?);
         let bytes = params.0.as_ref().map_or(0, |params| params.get().len());
-        check_length(
-            subscribe_method,
-            bytes + subscribe_method.len() + ENVELOPE_BYTES_MAX,
-        )?;
-        let subscription =
-            self.handle
-                .subscriptions
-                .subscribe(subscribe_method, params, unsubscribe_method);
-        timeout(self.request_timeout, subscription)
-            .await
-            .map_err(|_| Error::RequestTimeout)?
+        check_length(subscribe_method, bytes + subscribe_method.len() + ENVELOPE_BYTES_MAX)?;
+        let subscription = self.handle.subscriptions.subscribe(subscribe_method, params, unsubscribe_method);
+        timeout(self.request_timeout, subscription).await.map_err(|_| Error::RequestTimeout)?
     }
 
     fn subscribe_to_method<Notif>(
@@ -150,11 +139,7 @@ impl SubscriptionClientT for Peer {
 }
 
 impl Peer {
-    async fn call<R: DeserializeOwned>(
-        &self,
-        method: &str,
-        params: Option<&RawValue>,
-    ) -> Result<R, Error> {
+    async fn call<R: DeserializeOwned>(&self, method: &str, params: Option<&RawValue>) -> Result<R, Error> {
         let shared = &self.handle.shared;
         let id = Id::Number(self.handle.next_id.fetch_add(1, Ordering::Relaxed));
         let line = serde_json::to_string(&Request::borrowed(method, params, id.clone()))?;
@@ -164,10 +149,7 @@ impl Peer {
         if !shared.pending.insert(id.clone(), Waiting::Caller(caller)) {
             return Err(self.ended().await);
         }
-        let _forget = Forget {
-            shared: Arc::clone(shared),
-            id,
-        };
+        let _forget = Forget { shared: Arc::clone(shared), id };
         let answered = timeout(self.request_timeout, async {
             // A connection that ends drops `caller`, so its end need not be looked at twice.
             let _ = shared.outbox.push(&line).await;
@@ -177,14 +159,11 @@ impl Peer {
         match answered.await {
             Err(_) => Err(Error::RequestTimeout),
             Ok(Err(_)) => Err(self.ended().await),
-            Ok(Ok(Outcome::Success(result))) => {
-                serde_json::from_str(result.get()).map_err(Error::ParseError)
-            }
+            Ok(Ok(Outcome::Success(result))) => serde_json::from_str(result.get()).map_err(Error::ParseError),
             Ok(Ok(Outcome::Error(error))) => Err(Error::Call(error)),
-            Ok(Ok(Outcome::Malformed(why))) => Err(Error::Transport(Box::new(MalformedAnswer {
-                method: method.to_owned(),
-                why,
-            }))),
+            Ok(Ok(Outcome::Malformed(why))) => {
+                Err(Error::Transport(Box::new(MalformedAnswer { method: method.to_owned(), why })))
+            }
         }
     }
 
@@ -197,10 +176,7 @@ fn check_length(method: &str, bytes: usize) -> Result<(), Error> {
     if bytes <= LINE_BYTES_MAX {
         return Ok(());
     }
-    Err(Error::Transport(Box::new(Oversized {
-        method: method.to_owned(),
-        bytes,
-    })))
+    Err(Error::Transport(Box::new(Oversized { method: method.to_owned(), bytes })))
 }
 
 struct Encoded(Option<Box<RawValue>>);
@@ -212,10 +188,7 @@ impl ToRpcParams for Encoded {
 }
 
 /// jsonrpsee's client over the queues of a connection. It starts three tasks that sleep until there is a subscription.
-pub(super) fn subscription_client(
-    shared: Arc<Shared>,
-    from_peer: mpsc::Receiver<Vec<u8>>,
-) -> Client {
+pub(super) fn subscription_client(shared: Arc<Shared>, from_peer: mpsc::Receiver<Vec<u8>>) -> Client {
     ClientBuilder::new()
         .id_format(IdKind::String)
         .request_timeout(NEVER)
@@ -242,10 +215,7 @@ impl TransportSenderT for ToPeer {
             return Ok(());
         }
         if let Ok(Called { id }) = serde_json::from_str(&line)
-            && !self
-                .0
-                .pending
-                .insert(id.into_owned(), Waiting::Subscriptions)
+            && !self.0.pending.insert(id.into_owned(), Waiting::Subscriptions)
         {
             return Err(ConnectionEnded);
         }
@@ -257,10 +227,6 @@ impl TransportReceiverT for FromPeer {
     type Error = ConnectionEnded;
 
     async fn receive(&mut self) -> Result<ReceivedMessage, ConnectionEnded> {
-        self.0
-            .recv()
-            .await
-            .map(ReceivedMessage::Bytes)
-            .ok_or(ConnectionEnded)
+        self.0.recv().await.map(ReceivedMessage::Bytes).ok_or(ConnectionEnded)
     }
 }

@@ -119,7 +119,6 @@ impl<R: AsyncRead + Unpin> Lines<R> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 mod tests {
     use super::*;
 
@@ -137,19 +136,13 @@ mod tests {
 
     #[tokio::test]
     async fn lines_end_with_a_newline_or_with_the_stream() {
-        assert_eq!(
-            all(b"one\r\n\ntwo\nrest", 10).await,
-            ["one", "", "two", "rest"]
-        );
+        assert_eq!(all(b"one\r\n\ntwo\nrest", 10).await, ["one", "", "two", "rest"]);
         assert_eq!(all(b"", 10).await, Vec::<String>::new());
     }
 
     #[tokio::test]
     async fn only_a_line_past_the_limit_is_skipped() {
-        assert_eq!(
-            all(b"12345\n123456\n1\n", 5).await,
-            ["12345", "oversized: 123456", "1"]
-        );
+        assert_eq!(all(b"12345\n123456\n1\n", 5).await, ["12345", "oversized: 123456", "1"]);
         assert_eq!(all(b"123456", 5).await, ["oversized: 123456"]);
     }
 
@@ -158,16 +151,9 @@ mod tests {
         let mut input = vec![b'x'; 4 * 1024 * 1024];
         input.extend_from_slice(b"\nshort\n");
         let mut lines = Lines::new(&input[..], 1024 * 1024);
-        assert!(matches!(
-            lines.next().await.unwrap(),
-            Some(Line::Oversized { .. })
-        ));
+        assert!(matches!(lines.next().await.unwrap(), Some(Line::Oversized { .. })));
         assert_eq!(lines.next().await.unwrap(), Some(Line::Whole(b"short")));
         assert_eq!(lines.next().await.unwrap(), None);
-        assert!(
-            lines.buffer.capacity() <= 2 * READ_BYTES,
-            "{}",
-            lines.buffer.capacity()
-        );
+        assert!(lines.buffer.capacity() <= 2 * READ_BYTES, "{}", lines.buffer.capacity());
     }
 }

@@ -8,19 +8,9 @@ use serde_json::value::RawValue;
 
 /// A message that came in, borrowing from its line.
 pub(super) enum Message<'a> {
-    Call {
-        id: Id<'a>,
-        method: Cow<'a, str>,
-        params: Option<&'a str>,
-    },
-    Notice {
-        method: Cow<'a, str>,
-        params: Option<&'a str>,
-    },
-    Answer {
-        id: Id<'a>,
-        outcome: Outcome,
-    },
+    Call { id: Id<'a>, method: Cow<'a, str>, params: Option<&'a str> },
+    Notice { method: Cow<'a, str>, params: Option<&'a str> },
+    Answer { id: Id<'a>, outcome: Outcome },
 }
 
 /// How a call of ours ended.
@@ -62,19 +52,12 @@ fn present<'de, D: Deserializer<'de>>(field: D) -> Result<Option<&'de RawValue>,
 impl<'a> Message<'a> {
     /// Reads one line. An error is what to answer.
     pub(super) fn parse(line: &'a [u8]) -> Result<Self, Unreadable> {
-        let nobody = |error| Unreadable {
-            id: Id::Null,
-            error,
-        };
-        let text = std::str::from_utf8(line)
-            .map_err(|error| nobody(not_json(&format!("the line is not UTF-8: {error}"))))?;
+        let nobody = |error| Unreadable { id: Id::Null, error };
+        let text =
+            std::str::from_utf8(line).map_err(|error| nobody(not_json(&format!("the line is not UTF-8: {error}"))))?;
         let shape: Shape<'a> = match text.trim_ascii_start().as_bytes().first() {
             Some(b'{') => serde_json::from_str(text).map_err(|error| {
-                nobody(if error.is_data() {
-                    not_a_request(&error.to_string())
-                } else {
-                    not_json(&error.to_string())
-                })
+                nobody(if error.is_data() { not_a_request(&error.to_string()) } else { not_json(&error.to_string()) })
             })?,
             // The derived reader would take an array for the fields in order.
             _ => {
@@ -98,28 +81,21 @@ impl<'a> Shape<'a> {
             None => None,
             Some(Err(_)) => {
                 let error = not_a_request("an id is a string, a whole number from 0, or null");
-                return Err(Unreadable {
-                    id: Id::Null,
-                    error,
-                });
+                return Err(Unreadable { id: Id::Null, error });
             }
         };
         let refuse = |id: Option<Id<'a>>, why: &str| Unreadable {
             id: id.map_or(Id::Null, Id::into_owned),
             error: not_a_request(why),
         };
-        if self
-            .jsonrpc
-            .is_none_or(|version| version.get() != r#""2.0""#)
-        {
+        if self.jsonrpc.is_none_or(|version| version.get() != r#""2.0""#) {
             return Err(refuse(id, r#""jsonrpc" must be "2.0""#));
         }
         let Some(method) = self.method else {
             return match id {
-                Some(id) if self.result.is_some() || self.error.is_some() => Ok(Message::Answer {
-                    id,
-                    outcome: outcome(self.result, self.error),
-                }),
+                Some(id) if self.result.is_some() || self.error.is_some() => {
+                    Ok(Message::Answer { id, outcome: outcome(self.result, self.error) })
+                }
                 id => Err(refuse(id, "it has neither a method nor a result")),
             };
         };
@@ -151,9 +127,7 @@ fn outcome(result: Option<&RawValue>, error: Option<&RawValue>) -> Outcome {
 
 /// A JSON string, borrowed unless it holds escapes.
 fn string(json: &str) -> Result<Cow<'_, str>, serde_json::Error> {
-    serde_json::from_str::<&str>(json)
-        .map(Cow::Borrowed)
-        .or_else(|_| serde_json::from_str(json).map(Cow::Owned))
+    serde_json::from_str::<&str>(json).map(Cow::Borrowed).or_else(|_| serde_json::from_str(json).map(Cow::Owned))
 }
 
 /// The id of a call whose line was skipped, if it stands in the line's beginning.
@@ -167,18 +141,12 @@ pub(super) fn id_at_head(head: &[u8]) -> Option<Id<'static>> {
     let mut rest = text.trim_ascii_start().strip_prefix('{')?;
     loop {
         let (key, after) = leading::<&str>(rest)?;
-        rest = after
-            .trim_ascii_start()
-            .strip_prefix(':')?
-            .trim_ascii_start();
+        rest = after.trim_ascii_start().strip_prefix(':')?.trim_ascii_start();
         if key == "id" {
             return leading::<Id<'_>>(rest).map(|(id, _)| id.into_owned());
         }
         let (_, after) = leading::<&str>(rest)?;
-        rest = after
-            .trim_ascii_start()
-            .strip_prefix(',')?
-            .trim_ascii_start();
+        rest = after.trim_ascii_start().strip_prefix(',')?.trim_ascii_start();
     }
 }
 
@@ -192,19 +160,11 @@ fn leading<'a, T: Deserialize<'a>>(text: &'a str) -> Option<(T, &'a str)> {
 }
 
 fn not_json(why: &str) -> ErrorObjectOwned {
-    ErrorObjectOwned::owned(
-        ErrorCode::ParseError.code(),
-        format!("not JSON: {why}"),
-        None::<()>,
-    )
+    ErrorObjectOwned::owned(ErrorCode::ParseError.code(), format!("not JSON: {why}"), None::<()>)
 }
 
 fn not_a_request(why: &str) -> ErrorObjectOwned {
-    ErrorObjectOwned::owned(
-        ErrorCode::InvalidRequest.code(),
-        format!("not a JSON-RPC 2.0 message: {why}"),
-        None::<()>,
-    )
+    ErrorObjectOwned::owned(ErrorCode::InvalidRequest.code(), format!("not a JSON-RPC 2.0 message: {why}"), None::<()>)
 }
 
 #[cfg(test)]
@@ -214,14 +174,8 @@ mod tests {
     #[test]
     fn the_id_of_a_skipped_line_is_found_only_where_it_is_the_calls() {
         let id = |head: &str| id_at_head(head.as_bytes());
-        assert_eq!(
-            id(r#"{"jsonrpc":"2.0","id":7,"method":"m","params":["xxx"#),
-            Some(Id::Number(7))
-        );
-        assert_eq!(
-            id(r#"{"method":"m","id":"a","params":["xxx"#),
-            Some(Id::Str("a".into()))
-        );
+        assert_eq!(id(r#"{"jsonrpc":"2.0","id":7,"method":"m","params":["xxx"#), Some(Id::Number(7)));
+        assert_eq!(id(r#"{"method":"m","id":"a","params":["xxx"#), Some(Id::Str("a".into())));
         assert_eq!(id(r#"{"method":"m","params":[{"id":7"#), None);
         assert_eq!(id(r#"{"jsonrpc":"2.0","id":12"#), None);
         assert_eq!(id("xxxx"), None);

@@ -44,20 +44,12 @@ struct Queue {
 
 impl Outbox {
     pub(super) fn new() -> Self {
-        Self {
-            queue: Mutex::default(),
-            room: Semaphore::new(QUEUED_BYTES_MAX),
-            wake: Notify::new(),
-        }
+        Self { queue: Mutex::default(), room: Semaphore::new(QUEUED_BYTES_MAX), wake: Notify::new() }
     }
 
     /// Queues a message of at most [`LINE_BYTES_MAX`]; waits, in order of arrival, until there is room.
     pub(super) async fn push(&self, message: &str) -> Result<(), Ended> {
-        let permit = self
-            .room
-            .acquire_many(permits(message))
-            .await
-            .map_err(|_| Ended)?;
+        let permit = self.room.acquire_many(permits(message)).await.map_err(|_| Ended)?;
         permit.forget();
         self.append(message);
         Ok(())

@@ -25,17 +25,12 @@ pub(super) struct Pending {
 
 impl Pending {
     pub(super) fn new() -> Self {
-        Self {
-            calls: Mutex::new(Some(HashMap::new())),
-        }
+        Self { calls: Mutex::new(Some(HashMap::new())) }
     }
 
     /// Registers who waits for the answer to `id`; `false` if the connection has ended.
     pub(super) fn insert(&self, id: Id<'static>, waiting: Waiting) -> bool {
-        self.lock()
-            .as_mut()
-            .map(|calls| calls.insert(id, waiting))
-            .is_some()
+        self.lock().as_mut().map(|calls| calls.insert(id, waiting)).is_some()
     }
 
     /// Takes out who waits for the answer to `id`.

@@ -11,8 +11,8 @@ use jsonrpsee::core::traits::IdProvider;
 use jsonrpsee::types::error::{TOO_MANY_SUBSCRIPTIONS_CODE, TOO_MANY_SUBSCRIPTIONS_MSG};
 use jsonrpsee::types::{ErrorCode, ErrorObjectOwned, Id, Params, SubscriptionId};
 use jsonrpsee::{
-    BoundedSubscriptions, ConnectionId, Extensions, MethodCallback, MethodResponse, MethodSink,
-    Methods, SubscriptionState,
+    BoundedSubscriptions, ConnectionId, Extensions, MethodCallback, MethodResponse, MethodSink, Methods,
+    SubscriptionState,
 };
 use serde_json::value::RawValue;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -46,11 +46,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub(super) fn new(
-        mut methods: Methods,
-        shared: Arc<Shared>,
-        notices: mpsc::Sender<Box<RawValue>>,
-    ) -> Self {
+    pub(super) fn new(mut methods: Methods, shared: Arc<Shared>, notices: mpsc::Sender<Box<RawValue>>) -> Self {
         let connection = ConnectionId(NEXT_CONNECTION.fetch_add(1, Ordering::Relaxed));
         let mut extensions = methods.extensions().clone();
         extensions.insert(connection);
@@ -70,21 +66,12 @@ impl Server {
         let Some(method) = self.methods.method(name) else {
             let name: String = name.chars().take(NAME_CHARS_MAX).collect();
             let why = format!("method not found: {name:?}");
-            return self.refuse(
-                id,
-                ErrorObjectOwned::owned(ErrorCode::MethodNotFound.code(), why, None::<()>),
-            );
+            return self.refuse(id, ErrorObjectOwned::owned(ErrorCode::MethodNotFound.code(), why, None::<()>));
         };
         // To give up a subscription lessens the load, so it is never refused for the load.
         if let MethodCallback::Unsubscription(method) = method {
             let extensions = self.extensions.clone();
-            let response = method(
-                id,
-                Params::new(params),
-                self.connection,
-                LINE_BYTES_MAX,
-                extensions,
-            );
+            let response = method(id, Params::new(params), self.connection, LINE_BYTES_MAX, extensions);
             return self.shared.outbox.refuse(response.as_ref());
         }
         let Ok(slot) = Arc::clone(&self.in_flight).try_acquire_owned() else {
@@ -98,16 +85,10 @@ impl Server {
                 return self.refuse(id, error);
             };
             let conn_id = self.connection;
-            let state = SubscriptionState {
-                conn_id,
-                id_provider: &SubscriptionIds,
-                subscription_permit,
-            };
+            let state = SubscriptionState { conn_id, id_provider: &SubscriptionIds, subscription_permit };
             let (sink, extensions) = (self.sink.clone(), self.extensions.clone());
             let asked = id.clone();
-            let answer = catch_unwind(AssertUnwindSafe(|| {
-                method(asked, Params::new(params), sink, state, extensions)
-            }));
+            let answer = catch_unwind(AssertUnwindSafe(|| method(asked, Params::new(params), sink, state, extensions)));
             return match answer {
                 Ok(answer) => self.start(id, answer, slot),
                 Err(panic) => self.answer(respond(id, Err(panic)), slot),
@@ -132,9 +113,7 @@ impl Server {
                     drop(respond(Id::Null, running.await));
                     drop(slot);
                 })),
-                Err(_) => tracing::warn!(
-                    "dropped a notice {name:?}: {CALLS_IN_FLIGHT_MAX} handlers are running"
-                ),
+                Err(_) => tracing::warn!("dropped a notice {name:?}: {CALLS_IN_FLIGHT_MAX} handlers are running"),
             },
         }
         Heard::Here
@@ -151,14 +130,13 @@ impl Server {
         let params = Params::new(params);
         let extensions = self.extensions.clone();
         match method {
-            MethodCallback::Sync(method) => Invoked::Done(catch_unwind(AssertUnwindSafe(|| {
-                method(id, params, LINE_BYTES_MAX, extensions)
-            }))),
+            MethodCallback::Sync(method) => {
+                Invoked::Done(catch_unwind(AssertUnwindSafe(|| method(id, params, LINE_BYTES_MAX, extensions))))
+            }
             MethodCallback::Async(method) => {
                 let (id, params) = (id.into_owned(), params.into_owned());
-                let started = catch_unwind(AssertUnwindSafe(|| {
-                    method(id, params, self.connection, LINE_BYTES_MAX, extensions)
-                }));
+                let started =
+                    catch_unwind(AssertUnwindSafe(|| method(id, params, self.connection, LINE_BYTES_MAX, extensions)));
                 match started {
                     Ok(running) => poll_once(running),
                     Err(panic) => Invoked::Done(Err(panic)),
@@ -171,12 +149,7 @@ impl Server {
         }
     }
 
-    fn start(
-        &self,
-        id: Id<'_>,
-        running: impl Future<Output = MethodResponse> + Send + Unpin + 'static,
-        slot: Slot,
-    ) {
+    fn start(&self, id: Id<'_>, running: impl Future<Output = MethodResponse> + Send + Unpin + 'static, slot: Slot) {
         match poll_once(running) {
             Invoked::Done(caught) => self.answer(respond(id, caught), slot),
             Invoked::Running(running) => self.finish_later(id, running, slot),
@@ -256,9 +229,7 @@ fn told(response: MethodResponse) {
 fn respond(id: Id<'_>, caught: Caught) -> MethodResponse {
     caught.unwrap_or_else(|panic| {
         let why = panic.downcast_ref::<&str>().map(|why| (*why).to_owned());
-        let why = why
-            .or_else(|| panic.downcast_ref::<String>().cloned())
-            .unwrap_or_default();
+        let why = why.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
         tracing::error!("a handler panicked: {why}");
         MethodResponse::error(id, ErrorObjectOwned::from(ErrorCode::InternalError))
     })

@@ -63,37 +63,24 @@ pub struct Listener {
 /// A socket that is already there is replaced in one step: the caller holds a lock which proves that its listener is
 /// dead. The path may be of any length, its last part up to 80 bytes. Must be called within a runtime.
 pub fn listen(path: &Path) -> Result<Listener, SocketError> {
-    let failed = |source| SocketError::Listen {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| SocketError::Listen { path: path.to_owned(), source };
     match fs::symlink_metadata(path) {
         Ok(found) if !found.file_type().is_socket() => {
-            return Err(SocketError::NotASocket {
-                path: path.to_owned(),
-            });
+            return Err(SocketError::NotASocket { path: path.to_owned() });
         }
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(failed(error)),
     }
     let listener = bind(path).map_err(failed)?;
-    Ok(Listener {
-        listener,
-        path: path.to_owned(),
-    })
+    Ok(Listener { listener, path: path.to_owned() })
 }
 
 /// Connects to the listener at `path`, and refuses one that belongs to another user.
 pub async fn connect(path: &Path) -> Result<UnixStream, SocketError> {
-    let failed = |source| SocketError::Connect {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| SocketError::Connect { path: path.to_owned(), source };
     let (directory, name) = split(path).map_err(failed)?;
-    let stream = UnixStream::connect(short(&directory, name))
-        .await
-        .map_err(failed)?;
+    let stream = UnixStream::connect(short(&directory, name)).await.map_err(failed)?;
     check_owner(&stream, path)?;
     Ok(stream)
 }
@@ -111,10 +98,7 @@ impl Listener {
                 },
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(source) => {
-                    return Err(SocketError::Listen {
-                        path: self.path.clone(),
-                        source,
-                    });
+                    return Err(SocketError::Listen { path: self.path.clone(), source });
                 }
             }
         }
@@ -133,8 +117,7 @@ fn bind(path: &Path) -> io::Result<UnixListener> {
         Ok(()) | Err(_) => {}
     }
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-    let socket: OwnedFd =
-        nix::sys::socket::socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+    let socket: OwnedFd = nix::sys::socket::socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
     // Linux makes the file with the mode of the unbound socket: no umask, which other threads share, is touched.
     nix::sys::stat::fchmod(&socket, Mode::S_IRUSR | Mode::S_IWUSR)?;
     nix::sys::socket::bind(socket.as_raw_fd(), &UnixAddr::new(&ours)?)?;
@@ -150,17 +133,12 @@ fn bind(path: &Path) -> io::Result<UnixListener> {
 
 /// The directory of a path, opened, and its last part.
 fn split(path: &Path) -> io::Result<(File, &OsStr)> {
-    let name = path
-        .file_name()
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it names no file"))?;
+    let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it names no file"))?;
     let directory = match path.parent() {
         Some(directory) if !directory.as_os_str().is_empty() => directory,
         Some(_) | None => Path::new("."),
     };
-    let directory = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_PATH | libc::O_DIRECTORY)
-        .open(directory)?;
+    let directory = OpenOptions::new().read(true).custom_flags(libc::O_PATH | libc::O_DIRECTORY).open(directory)?;
     Ok((directory, name))
 }
 
@@ -170,18 +148,11 @@ fn short(directory: &File, name: &OsStr) -> PathBuf {
 }
 
 fn check_owner(stream: &UnixStream, path: &Path) -> Result<(), SocketError> {
-    let failed = |source| SocketError::Connect {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| SocketError::Connect { path: path.to_owned(), source };
     let theirs = stream.peer_cred().map_err(failed)?.uid();
     let ours = Uid::effective().as_raw();
     if theirs == ours {
         return Ok(());
     }
-    Err(SocketError::Stranger {
-        path: path.to_owned(),
-        theirs,
-        ours,
-    })
+    Err(SocketError::Stranger { path: path.to_owned(), theirs, ours })
 }

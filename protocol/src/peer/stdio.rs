@@ -45,10 +45,7 @@ fn input(fd: BorrowedFd<'_>) -> io::Result<Input> {
     } else if kind.is_socket() {
         Box::new(socket(file)?)
     } else if file.is_terminal() {
-        Box::new(pipe::Receiver::from_file_unchecked(reopen(
-            &file,
-            OpenOptions::new().read(true),
-        )?)?)
+        Box::new(pipe::Receiver::from_file_unchecked(reopen(&file, OpenOptions::new().read(true))?)?)
     } else {
         Box::new(Plain(file))
     })
@@ -62,10 +59,7 @@ fn output(fd: BorrowedFd<'_>) -> io::Result<Output> {
     } else if kind.is_socket() {
         Box::new(socket(file)?)
     } else if file.is_terminal() {
-        Box::new(pipe::Sender::from_file_unchecked(reopen(
-            &file,
-            OpenOptions::new().write(true),
-        )?)?)
+        Box::new(pipe::Sender::from_file_unchecked(reopen(&file, OpenOptions::new().write(true))?)?)
     } else {
         Box::new(Plain(file))
     })
@@ -82,31 +76,21 @@ fn socket(file: File) -> io::Result<UnixStream> {
 /// A terminal under a description of our own. To the runtime it is like a pipe: bytes, and readiness.
 fn reopen(file: &File, options: &mut OpenOptions) -> io::Result<File> {
     use std::os::fd::AsRawFd;
-    options
-        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
-        .open(format!("/proc/self/fd/{}", file.as_raw_fd()))
+    options.custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
 /// A file or a device such as `/dev/null`: always ready, so it is read and written in place.
 struct Plain(File);
 
 impl AsyncRead for Plain {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let read = self.0.read(buffer.initialize_unfilled());
         Poll::Ready(read.map(|bytes| buffer.advance(bytes)))
     }
 }
 
 impl AsyncWrite for Plain {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Poll::Ready(self.0.write(bytes))
     }
 

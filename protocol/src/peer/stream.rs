@@ -38,13 +38,7 @@ impl Stream {
         R: AsyncRead + Unpin,
         W: AsyncWrite + Unpin,
     {
-        let Self {
-            shared,
-            server,
-            to_client,
-            notices,
-            ended,
-        } = self;
+        let Self { shared, server, to_client, notices, ended } = self;
         let mut writing = pin!(write_lines(write, &shared, notices));
         let closed = tokio::select! {
             read = read_lines(Lines::new(read, LINE_BYTES_MAX), &shared, &server, &to_client) => match read {
@@ -68,9 +62,7 @@ impl Stream {
             shared.finish();
         };
         let drained = match closed {
-            Closed::Eof | Closed::Local => {
-                timeout(DRAIN_TIMEOUT, async { tokio::join!(drain, &mut writing).1 }).await
-            }
+            Closed::Eof | Closed::Local => timeout(DRAIN_TIMEOUT, async { tokio::join!(drain, &mut writing).1 }).await,
             Closed::Read(_) | Closed::Write(_) => Ok(Ok(())),
         };
         if let Ok(Err(error)) = drained {
@@ -103,8 +95,7 @@ async fn read_lines<R: AsyncRead + Unpin>(
                 match shared.pending.take(&id) {
                     // Both sides count their ids from 0: only what begins like no call of theirs is our answer.
                     Some(waiting) if !is_call(head) => {
-                        let outcome =
-                            Outcome::Malformed(format!("it is longer than {LINE_BYTES_MAX} bytes"));
+                        let outcome = Outcome::Malformed(format!("it is longer than {LINE_BYTES_MAX} bytes"));
                         if let Some(forward) = deliver(waiting, id, outcome) {
                             let _ = to_client.send(forward).await;
                         }
@@ -129,8 +120,7 @@ async fn read_lines<R: AsyncRead + Unpin>(
 
 /// Whether the beginning of a skipped line names a method. Only a guess: it decides who learns of the loss.
 fn is_call(head: &[u8]) -> bool {
-    head.windows(br#""method""#.len())
-        .any(|part| part == br#""method""#)
+    head.windows(br#""method""#.len()).any(|part| part == br#""method""#)
 }
 
 /// Handles one line. What it returns is for jsonrpsee's client.
@@ -153,9 +143,7 @@ fn take_line(line: &[u8], shared: &Shared, server: &Server) -> Option<Vec<u8>> {
         },
         Err(unreadable) => {
             tracing::warn!("got an unreadable line: {}", unreadable.error.message());
-            shared
-                .outbox
-                .refuse(&refusal(unreadable.id, unreadable.error));
+            shared.outbox.refuse(&refusal(unreadable.id, unreadable.error));
             None
         }
     }
@@ -222,10 +210,7 @@ async fn write_lines<W: AsyncWrite + Unpin>(
 
 fn append_notice(batch: &mut Vec<u8>, notice: &RawValue) {
     if notice.get().len() > LINE_BYTES_MAX {
-        tracing::warn!(
-            "dropped a notice of {} bytes: the limit is {LINE_BYTES_MAX}",
-            notice.get().len()
-        );
+        tracing::warn!("dropped a notice of {} bytes: the limit is {LINE_BYTES_MAX}", notice.get().len());
         return;
     }
     append_line(batch, notice.get());

@@ -126,14 +126,7 @@ fn raw_with_buffer(bytes: usize) -> (Raw, Peer, ToyServed) {
     let (read, write) = tokio::io::split(theirs);
     let peer = Peer::start(read, write, toy.clone().into_rpc());
     let (read, write) = tokio::io::split(ours);
-    (
-        Raw {
-            write,
-            read: BufReader::new(read).lines(),
-        },
-        peer,
-        toy,
-    )
+    (Raw { write, read: BufReader::new(read).lines() }, peer, toy)
 }
 
 impl Raw {
@@ -143,10 +136,7 @@ impl Raw {
     }
 
     async fn line(&mut self) -> Value {
-        let line = within(self.read.next_line())
-            .await
-            .unwrap()
-            .expect("the peer closed");
+        let line = within(self.read.next_line()).await.unwrap().expect("the peer closed");
         serde_json::from_str(&line).unwrap()
     }
 
@@ -163,9 +153,7 @@ impl Raw {
 }
 
 async fn within<F: Future>(future: F) -> F::Output {
-    tokio::time::timeout(PATIENCE, future)
-        .await
-        .expect("it took too long")
+    tokio::time::timeout(PATIENCE, future).await.expect("it took too long")
 }
 
 fn refused(error: Error) -> ErrorObjectOwned {
@@ -202,9 +190,7 @@ async fn a_subscription_delivers_and_ends() {
 async fn enqueuing_keeps_the_order_of_arrival() {
     let (left, _right, _, mut queued) = pair();
     for number in 0..1000 {
-        left.notification("enqueue", rpc_params![number])
-            .await
-            .unwrap();
+        left.notification("enqueue", rpc_params![number]).await.unwrap();
     }
     for expected in 0..1000 {
         assert_eq!(within(queued.recv()).await, Some(expected));
@@ -216,29 +202,15 @@ async fn garbage_and_unknown_answers_hurt_nothing() {
     let (mut raw, _peer, _) = raw();
     raw.assert_lives().await;
     let code = |answer: &Value| (answer["error"]["code"].clone(), answer["id"].clone());
-    assert_eq!(
-        code(&raw.ask("garbage").await),
-        (json!(-32700), Value::Null)
-    );
-    assert_eq!(
-        code(&raw.ask(b"\"\xff\"").await),
-        (json!(-32700), Value::Null)
-    );
-    assert_eq!(
-        code(&raw.ask("{\"id\":1}").await),
-        (json!(-32600), json!(1))
-    );
+    assert_eq!(code(&raw.ask("garbage").await), (json!(-32700), Value::Null));
+    assert_eq!(code(&raw.ask(b"\"\xff\"").await), (json!(-32700), Value::Null));
+    assert_eq!(code(&raw.ask("{\"id\":1}").await), (json!(-32600), json!(1)));
     assert_eq!(code(&raw.ask("3").await), (json!(-32600), Value::Null));
     assert_eq!(code(&raw.ask("[]").await), (json!(-32600), Value::Null));
     let wrong_version = r#"{"jsonrpc":"1.0","id":4,"method":"add","params":[1,2]}"#;
-    assert_eq!(
-        code(&raw.ask(wrong_version).await),
-        (json!(-32600), json!(4))
-    );
-    for unknown in [
-        r#"{"jsonrpc":"2.0","id":99,"result":1}"#,
-        r#"{"jsonrpc":"2.0","id":"0","error":null,"result":1}"#,
-    ] {
+    assert_eq!(code(&raw.ask(wrong_version).await), (json!(-32600), json!(4)));
+    for unknown in [r#"{"jsonrpc":"2.0","id":99,"result":1}"#, r#"{"jsonrpc":"2.0","id":"0","error":null,"result":1}"#]
+    {
         raw.send(unknown).await;
     }
     raw.assert_lives().await;
@@ -248,20 +220,9 @@ async fn garbage_and_unknown_answers_hurt_nothing() {
 async fn errors_name_what_was_wrong() {
     let (left, _right, ..) = pair();
     let left = &left;
-    let unknown = refused(
-        left.request::<u64, _>("subtract", rpc_params![1])
-            .await
-            .unwrap_err(),
-    );
-    assert_eq!(
-        (unknown.code(), unknown.message()),
-        (-32601, "method not found: \"subtract\"")
-    );
-    let wrong = refused(
-        left.request::<u64, _>("add", rpc_params!["one"])
-            .await
-            .unwrap_err(),
-    );
+    let unknown = refused(left.request::<u64, _>("subtract", rpc_params![1]).await.unwrap_err());
+    assert_eq!((unknown.code(), unknown.message()), (-32601, "method not found: \"subtract\""));
+    let wrong = refused(left.request::<u64, _>("add", rpc_params!["one"]).await.unwrap_err());
     assert_eq!(wrong.code(), -32602);
     let panicked = refused(left.panic().await.unwrap_err());
     assert_eq!(panicked.code(), -32603);
@@ -273,14 +234,11 @@ async fn errors_name_what_was_wrong() {
 #[tokio::test]
 async fn a_notice_gets_no_answer_not_even_an_error() {
     let (mut raw, _peer, _) = raw();
-    raw.send(r#"{"jsonrpc":"2.0","method":"add","params":[1,2]}"#)
-        .await;
-    raw.send(r#"{"jsonrpc":"2.0","method":"add","params":["x"]}"#)
-        .await;
+    raw.send(r#"{"jsonrpc":"2.0","method":"add","params":[1,2]}"#).await;
+    raw.send(r#"{"jsonrpc":"2.0","method":"add","params":["x"]}"#).await;
     raw.send(r#"{"jsonrpc":"2.0","method":"nonsense"}"#).await;
     raw.send(r#"{"jsonrpc":"2.0","method":"panic"}"#).await;
-    raw.send(r#"{"jsonrpc":"2.0","method":"count","params":[1]}"#)
-        .await;
+    raw.send(r#"{"jsonrpc":"2.0","method":"count","params":[1]}"#).await;
     raw.assert_lives().await;
 }
 
@@ -290,15 +248,9 @@ async fn an_oversized_line_is_answered_and_skipped() {
     let mut line = br#"{"jsonrpc":"2.0","id":5,"method":"add","params":[""#.to_vec();
     line.resize(9 * 1024 * 1024, b'x');
     let answer = raw.ask(line).await;
-    assert_eq!(
-        (&answer["error"]["code"], &answer["id"]),
-        (&json!(OVERSIZED_CODE), &json!(5))
-    );
+    assert_eq!((&answer["error"]["code"], &answer["id"]), (&json!(OVERSIZED_CODE), &json!(5)));
     let answer = raw.ask(vec![b'['; 9 * 1024 * 1024]).await;
-    assert_eq!(
-        (&answer["error"]["code"], &answer["id"]),
-        (&json!(OVERSIZED_CODE), &Value::Null)
-    );
+    assert_eq!((&answer["error"]["code"], &answer["id"]), (&json!(OVERSIZED_CODE), &Value::Null));
     raw.assert_lives().await;
 }
 
@@ -306,20 +258,9 @@ async fn an_oversized_line_is_answered_and_skipped() {
 async fn an_oversized_request_is_refused_before_it_is_sent() {
     let (left, _right, ..) = pair();
     let text = "x".repeat(LINE_BYTES_MAX);
-    let error = left
-        .request::<u64, _>("add", rpc_params![text.as_str()])
-        .await
-        .unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .contains("cannot call add: the request has"),
-        "{error}"
-    );
-    let error = left
-        .notification("add", rpc_params![text.as_str()])
-        .await
-        .unwrap_err();
+    let error = left.request::<u64, _>("add", rpc_params![text.as_str()]).await.unwrap_err();
+    assert!(error.to_string().contains("cannot call add: the request has"), "{error}");
+    let error = left.notification("add", rpc_params![text.as_str()]).await.unwrap_err();
     assert!(matches!(error, Error::Transport(_)), "{error}");
     assert_eq!(left.add(1, 1).await.unwrap(), 2);
 }
@@ -340,23 +281,16 @@ async fn deep_nesting_costs_nothing() {
 async fn one_call_too_many_is_refused_while_answers_still_arrive() {
     let (mut raw, peer, toy) = raw();
     for id in 0..CALLS_IN_FLIGHT_MAX {
-        raw.send(format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"hold"}}"#))
-            .await;
+        raw.send(format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"hold"}}"#)).await;
     }
-    let busy = raw
-        .ask(r#"{"jsonrpc":"2.0","id":64,"method":"hold"}"#)
-        .await;
-    assert_eq!(
-        (&busy["error"]["code"], &busy["id"]),
-        (&json!(BUSY_CODE), &json!(64))
-    );
+    let busy = raw.ask(r#"{"jsonrpc":"2.0","id":64,"method":"hold"}"#).await;
+    assert_eq!((&busy["error"]["code"], &busy["id"]), (&json!(BUSY_CODE), &json!(64)));
 
     let caller = peer.clone();
     let call = tokio::spawn(async move { caller.add(1, 2).await });
     let asked = raw.line().await;
     assert_eq!(asked["method"], "add");
-    raw.send(json!({"jsonrpc":"2.0","id":asked["id"],"result":3}).to_string())
-        .await;
+    raw.send(json!({"jsonrpc":"2.0","id":asked["id"],"result":3}).to_string()).await;
     assert_eq!(within(call).await.unwrap().unwrap(), 3);
 
     assert_eq!(toy.0.held.load(Ordering::SeqCst), CALLS_IN_FLIGHT_MAX);
@@ -394,8 +328,7 @@ async fn the_end_of_the_stream_fails_calls_and_ends_subscriptions() {
 #[tokio::test]
 async fn answers_are_written_after_the_other_side_has_finished_speaking() {
     let (mut raw, peer, _) = raw();
-    raw.send(r#"{"jsonrpc":"2.0","id":1,"method":"add","params":[1,2]}"#)
-        .await;
+    raw.send(r#"{"jsonrpc":"2.0","id":1,"method":"add","params":[1,2]}"#).await;
     raw.write.shutdown().await.unwrap();
     assert!(matches!(within(peer.closed()).await, Closed::Eof));
     within(peer.close()).await;
@@ -407,36 +340,19 @@ async fn answers_are_written_after_the_other_side_has_finished_speaking() {
 async fn a_call_without_an_answer_times_out_alone() {
     let (_raw, peer, _) = raw();
     let hasty = peer.with_request_timeout(Duration::from_millis(1));
-    assert!(matches!(
-        within(hasty.add(1, 1)).await,
-        Err(Error::RequestTimeout)
-    ));
-    assert!(matches!(
-        within(hasty.count(1)).await,
-        Err(Error::RequestTimeout)
-    ));
-    assert!(
-        peer.handle
-            .shared
-            .pending
-            .take(&jsonrpsee::types::Id::Number(0))
-            .is_none()
-    );
+    assert!(matches!(within(hasty.add(1, 1)).await, Err(Error::RequestTimeout)));
+    assert!(matches!(within(hasty.count(1)).await, Err(Error::RequestTimeout)));
+    assert!(peer.handle.shared.pending.take(&jsonrpsee::types::Id::Number(0)).is_none());
 }
 
 #[tokio::test]
 async fn a_slow_subscriber_loses_its_subscription_and_nothing_else() {
     let (mut raw, _peer, toy) = raw_with_buffer(1024);
-    let subscribed = raw
-        .ask(r#"{"jsonrpc":"2.0","id":1,"method":"count","params":[1000000]}"#)
-        .await;
+    let subscribed = raw.ask(r#"{"jsonrpc":"2.0","id":1,"method":"count","params":[1000000]}"#).await;
     assert!(subscribed["result"].is_u64(), "{subscribed}");
     within(toy.0.ended.notified()).await;
     let sent = toy.0.sent.load(Ordering::SeqCst);
-    assert!(
-        sent < 5 * NOTICES_QUEUED_MAX,
-        "{sent} notices were taken from the producer"
-    );
+    assert!(sent < 5 * NOTICES_QUEUED_MAX, "{sent} notices were taken from the producer");
     let last = loop {
         let notice = raw.line().await;
         if notice["params"].get("error").is_some() {
@@ -453,41 +369,27 @@ async fn malformed_answers_fail_their_call_and_nothing_else() {
     let caller = peer.clone();
     let call = tokio::spawn(async move { caller.add(1, 2).await });
     let id = raw.line().await["id"].clone();
-    raw.send(json!({"jsonrpc":"2.0","id":id,"error":"no object"}).to_string())
-        .await;
-    assert!(
-        within(call)
-            .await
-            .unwrap()
-            .unwrap_err()
-            .to_string()
-            .contains("cannot use the answer to add")
-    );
+    raw.send(json!({"jsonrpc":"2.0","id":id,"error":"no object"}).to_string()).await;
+    assert!(within(call).await.unwrap().unwrap_err().to_string().contains("cannot use the answer to add"));
 
     let subscriber = peer.clone();
     let call = tokio::spawn(async move { subscriber.count(2).await.map(drop) });
     let id = raw.line().await["id"].clone();
-    raw.send(json!({"jsonrpc":"2.0","id":id,"error":"no object"}).to_string())
-        .await;
+    raw.send(json!({"jsonrpc":"2.0","id":id,"error":"no object"}).to_string()).await;
     assert!(within(call).await.unwrap().is_err());
 
     let subscriber = peer.clone();
     let call = tokio::spawn(async move { subscriber.count(2).await });
     let id = raw.line().await["id"].clone();
-    raw.send(json!({"jsonrpc":"2.0","id":id,"result":"s","error":null}).to_string())
-        .await;
-    raw.send(r#"{"jsonrpc":"2.0","method":"counted","params":{"subscription":"s","result":7}}"#)
-        .await;
+    raw.send(json!({"jsonrpc":"2.0","id":id,"result":"s","error":null}).to_string()).await;
+    raw.send(r#"{"jsonrpc":"2.0","method":"counted","params":{"subscription":"s","result":7}}"#).await;
     let mut counted = within(call).await.unwrap().unwrap();
     assert_eq!(within(counted.next()).await.unwrap().unwrap(), 7);
 }
 
 #[tokio::test]
 async fn peers_talk_over_pipes() {
-    let (to_left, from_right) = (
-        tokio::net::unix::pipe::pipe().unwrap(),
-        tokio::net::unix::pipe::pipe().unwrap(),
-    );
+    let (to_left, from_right) = (tokio::net::unix::pipe::pipe().unwrap(), tokio::net::unix::pipe::pipe().unwrap());
     let (served, _queued) = toy();
     let left = Peer::start(to_left.1, from_right.0, served.clone().into_rpc());
     let right = Peer::start(from_right.1, to_left.0, served.into_rpc());
@@ -507,22 +409,12 @@ async fn peers_talk_over_a_socket_at_a_long_path_that_replaces_a_dead_one() {
     path.push("leader.sock");
     assert!(path.as_os_str().len() > 107);
     drop(socket::listen(&path).unwrap());
-    assert!(matches!(
-        socket::connect(&path).await,
-        Err(socket::SocketError::Connect { .. })
-    ));
+    assert!(matches!(socket::connect(&path).await, Err(socket::SocketError::Connect { .. })));
 
     let listener = socket::listen(&path).unwrap();
-    assert_eq!(
-        std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-        0o600
-    );
-    assert_eq!(
-        std::fs::read_dir(path.parent().unwrap()).unwrap().count(),
-        1
-    );
-    let (theirs, ours) =
-        within(async { tokio::join!(listener.accept(), socket::connect(&path)) }).await;
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    let (theirs, ours) = within(async { tokio::join!(listener.accept(), socket::connect(&path)) }).await;
     let (served, _queued) = toy();
     let (read, write) = theirs.unwrap().into_split();
     let _server = Peer::start(read, write, served.into_rpc());
@@ -536,10 +428,7 @@ async fn a_file_that_is_no_socket_is_left_alone() {
     let root = tempfile::tempdir().unwrap();
     let path = root.path().join("precious");
     std::fs::write(&path, "text").unwrap();
-    assert!(matches!(
-        socket::listen(&path),
-        Err(socket::SocketError::NotASocket { .. })
-    ));
+    assert!(matches!(socket::listen(&path), Err(socket::SocketError::NotASocket { .. })));
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "text");
 }
 

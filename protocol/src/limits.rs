@@ -1,0 +1,42 @@
+//! Every limit of the system, once, with its unit in its name.
+
+use std::time::Duration;
+
+/// The version both sides of a link must share; raised by any change that an older peer would misread.
+pub const PROTOCOL_VERSION: u32 = 1;
+
+/// Characters of a member, team, role or agent name.
+pub const NAME_CHARS_MAX: usize = 40;
+/// Bytes of a task's text.
+pub const TASK_TEXT_BYTES_MAX: usize = 1 << 20;
+/// Bytes of a message's text.
+pub const MAIL_TEXT_BYTES_MAX: usize = 1 << 20;
+/// Bytes of a title; longer ones are refused.
+pub const TITLE_BYTES_MAX: usize = 400;
+/// Bytes of a result, a reason or a partial result that stay with a task.
+pub const RESULT_BYTES_MAX: usize = 8 << 10;
+/// Tasks added by one decision.
+pub const TASKS_PER_ADD_MAX: usize = 100_000;
+/// Deaths of workers a task survives before it fails, unless it says otherwise.
+pub const ATTEMPTS_DEFAULT_MAX: u32 = 3;
+/// Acknowledged messages a mailbox keeps for `inbox` when its log starts a new generation.
+pub const MAIL_READ_KEPT_MAX: usize = 200;
+/// Bytes of one turn's transcript; what the agent says beyond is counted, not kept.
+pub const TRANSCRIPT_BYTES_MAX: u64 = 16 << 20;
+/// Transcripts kept for one member; older ones are removed at its start.
+pub const TRANSCRIPTS_KEPT_MAX: usize = 1_000;
+
+/// How often a process looks at its files although nothing told it to (network file systems, lost events).
+pub const SLOW_POLL: Duration = Duration::from_secs(5);
+/// What a worker has to answer `initialize` and become ready.
+pub const START_WITHIN: Duration = Duration::from_secs(20);
+/// What a worker has to answer a shutdown request before the ladder goes up.
+pub const SHUTDOWN_WITHIN: Duration = Duration::from_secs(10);
+/// From SIGTERM to SIGKILL.
+pub const TERM_GRACE: Duration = Duration::from_secs(3);
+/// From SIGKILL until it is reported that a process does not end.
+pub const KILL_GRACE: Duration = Duration::from_secs(5);
+/// How long a worker goes on without a leader.
+pub const LEADER_GRACE: Duration = Duration::from_secs(30);
+/// How long a worker waits before it tries again to write down what it could not.
+pub const RECORD_RETRY: Duration = Duration::from_secs(1);

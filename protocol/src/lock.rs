@@ -1,0 +1,176 @@
+//! Locks that say who is alive. The kernel drops one when its holder dies, so nothing goes stale, and anyone can
+//! look whether it is held without taking it.
+//!
+//! These are open-file-description locks (`F_OFD_SETLK`), not `flock`: with `flock` the only way to look is to
+//! take the lock for a moment, and a worker that starts in that moment would be refused.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::libc;
+use serde::{Deserialize, Serialize};
+
+use crate::process::{Identity, own_identity};
+
+/// A lock that this process holds until it is dropped or the process ends. Child processes do not inherit it.
+#[derive(Debug)]
+pub struct Lock {
+    file: File,
+}
+
+/// Who holds a lock, as the holder wrote it down after taking it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// The process.
+    #[serde(flatten)]
+    pub process: Identity,
+    /// Since when.
+    pub since_ms: u64,
+}
+
+/// Why a lock was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Somebody holds it.
+    #[error("{} is held{}", path.display(), holder.as_ref().map(|h| format!(" by process {}", h.process.pid)).unwrap_or_default())]
+    Held {
+        /// The lock.
+        path: PathBuf,
+        /// Who, if that could be read.
+        holder: Option<Holder>,
+    },
+    /// The system refused.
+    #[error("cannot {doing} {}: {source}", path.display())]
+    Io {
+        /// The verb.
+        doing: &'static str,
+        /// The lock.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl Lock {
+    /// Takes the lock, creating its file, or says who holds it. Does not wait.
+    pub fn take(path: &Path, now_ms: u64) -> Result<Lock, LockError> {
+        let io = |doing: &'static str| move |source| LockError::Io { doing, path: path.to_owned(), source };
+        let mut file = loop {
+            let mut open = OpenOptions::new();
+            open.read(true).write(true).create(true).truncate(false).mode(0o600);
+            let mut file = open.open(path).map_err(io("open"))?;
+            match fcntl(&file, FcntlArg::F_OFD_SETLK(&whole_file(libc::F_WRLCK))) {
+                Ok(_) => {}
+                Err(Errno::EAGAIN | Errno::EACCES) => {
+                    return Err(LockError::Held { path: path.to_owned(), holder: read_holder(&mut file) });
+                }
+                Err(errno) => return Err(io("lock")(errno.into())),
+            }
+            // Its team was removed between the opening and the locking: a lock on that file would keep nobody out.
+            if is_at(&file, path).map_err(io("look at"))? {
+                break file;
+            }
+        };
+        let holder = Holder { process: own_identity().map_err(io("identify ourselves for"))?, since_ms: now_ms };
+        let mut line = serde_json::to_vec(&holder).expect("a holder is plain data");
+        line.push(b'\n');
+        // The content is for people; the lock is the kernel's. A full disk must not keep a worker from running.
+        let written = file.set_len(0).and_then(|()| file.seek(SeekFrom::Start(0))).and_then(|_| file.write_all(&line));
+        if let Err(error) = written {
+            tracing::warn!("cannot write the holder into {}: {error}", path.display());
+        }
+        Ok(Lock { file })
+    }
+
+    /// Gives the lock back.
+    pub fn release(self) {
+        drop(self.file);
+    }
+}
+
+/// Whether anyone holds the lock. A file that is not there is held by nobody.
+pub fn is_held(path: &Path) -> Result<bool, LockError> {
+    let io = |doing: &'static str| move |source| LockError::Io { doing, path: path.to_owned(), source };
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(io("open")(error)),
+    };
+    let mut lock = whole_file(libc::F_WRLCK);
+    fcntl(&file, FcntlArg::F_OFD_GETLK(&mut lock)).map_err(|errno| io("look at")(errno.into()))?;
+    Ok(i32::from(lock.l_type) != libc::F_UNLCK)
+}
+
+/// Who holds the lock now, with what is written of it; nothing if nobody does.
+pub fn holder(path: &Path) -> Result<Option<Holder>, LockError> {
+    if !is_held(path)? {
+        return Ok(None);
+    }
+    let open = File::open(path).map_err(|source| LockError::Io { doing: "open", path: path.to_owned(), source });
+    Ok(read_holder(&mut open?))
+}
+
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    let open = file.metadata()?;
+    match path.metadata() {
+        Ok(there) => Ok((there.dev(), there.ino()) == (open.dev(), open.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn whole_file(kind: i32) -> libc::flock {
+    libc::flock {
+        l_type: kind as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
+    }
+}
+
+fn read_holder(file: &mut File) -> Option<Holder> {
+    let mut text = String::new();
+    file.seek(SeekFrom::Start(0)).ok()?;
+    file.take(4096).read_to_string(&mut text).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_holds_it_and_the_next_is_told_who() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("alice.lock");
+        assert!(!is_held(&path).unwrap());
+        let lock = Lock::take(&path, 7).unwrap();
+        assert!(is_held(&path).unwrap());
+        let told = match Lock::take(&path, 8) {
+            Err(LockError::Held { holder: Some(holder), .. }) => holder,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!((told.process.pid, told.since_ms), (std::process::id(), 7));
+        assert_eq!(holder(&path).unwrap(), Some(told));
+        lock.release();
+        assert!(!is_held(&path).unwrap());
+        Lock::take(&path, 9).unwrap();
+    }
+
+    #[test]
+    fn a_lock_on_a_file_that_is_gone_keeps_nobody_out_and_is_known_for_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("alice.lock");
+        let lock = Lock::take(&path, 7).unwrap();
+        assert!(is_at(&lock.file, &path).unwrap());
+        std::fs::remove_file(&path).unwrap();
+        assert!(!is_at(&lock.file, &path).unwrap());
+        File::create(&path).unwrap();
+        assert!(!is_at(&lock.file, &path).unwrap(), "another file of that name is not it");
+    }
+}

@@ -1,0 +1,63 @@
+//! Which process a pid means. A pid alone is reused; with the time the process started and the boot it is one
+//! process for ever (proc_pid_stat(5), field 22; /proc/sys/kernel/random/boot_id).
+
+pub mod children;
+
+use std::fs;
+use std::io;
+
+use serde::{Deserialize, Serialize};
+
+/// One process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Its process id.
+    pub pid: u32,
+    /// When it started, in clock ticks since boot.
+    pub start_ticks: u64,
+    /// The boot in which both are valid.
+    pub boot_id: String,
+}
+
+impl Identity {
+    /// Whether this very process is there, a zombie included.
+    pub fn exists(&self) -> bool {
+        boot_id().is_ok_and(|boot| boot == self.boot_id)
+            && start_ticks(self.pid).is_ok_and(|ticks| ticks == self.start_ticks)
+    }
+}
+
+/// This process.
+pub fn own_identity() -> io::Result<Identity> {
+    identity(std::process::id())
+}
+
+/// The process that has this pid now.
+pub fn identity(pid: u32) -> io::Result<Identity> {
+    Ok(Identity { pid, start_ticks: start_ticks(pid)?, boot_id: boot_id()? })
+}
+
+fn boot_id() -> io::Result<String> {
+    Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
+}
+
+fn start_ticks(pid: u32) -> io::Result<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The name in parentheses may hold spaces and parentheses itself: fields are counted from the last one.
+    let after_name = stat.rsplit_once(')').map(|(_, rest)| rest);
+    let field = after_name.and_then(|rest| rest.split_ascii_whitespace().nth(19));
+    field.and_then(|ticks| ticks.parse().ok()).ok_or_else(|| io::Error::other("/proc/PID/stat has no start time"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reused_pid_is_another_process() {
+        let own = own_identity().unwrap();
+        assert!(own.exists());
+        assert!(!Identity { start_ticks: own.start_ticks + 1, ..own.clone() }.exists());
+        assert!(!Identity { boot_id: "another".to_owned(), ..own }.exists());
+    }
+}

@@ -1,0 +1,244 @@
+//! The roster: who is on the team, what each member is set up to do and where it works. Whether a member runs
+//! is not written here: the kernel knows, by the lock its worker holds.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::board::{AutoClaim, Claimant};
+use crate::id::{AgentName, LEAD, MemberName, Role};
+use crate::log::{Fold, LogError, Snapshot, Stamp};
+use crate::process::Identity;
+
+/// Where a member works.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Workspace {
+    /// A directory that others may use too.
+    Shared {
+        /// It.
+        dir: PathBuf,
+    },
+    /// A git worktree of its own.
+    Worktree {
+        /// It.
+        dir: PathBuf,
+        /// The branch that is checked out there.
+        branch: String,
+        /// The commit the branch began at.
+        base: String,
+        /// The common directory of the repository it belongs to.
+        repository: PathBuf,
+    },
+}
+
+impl Workspace {
+    /// The directory.
+    pub fn dir(&self) -> &Path {
+        match self {
+            Workspace::Shared { dir } | Workspace::Worktree { dir, .. } => dir,
+        }
+    }
+
+    /// The branch, for a worktree.
+    pub fn branch(&self) -> Option<&str> {
+        match self {
+            Workspace::Shared { .. } => None,
+            Workspace::Worktree { branch, .. } => Some(branch),
+        }
+    }
+}
+
+/// What a member is set up to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberSpec {
+    /// The kind of agent it drives.
+    pub agent: AgentName,
+    /// Its role.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+    /// Whether it takes tasks that are not assigned to it.
+    #[serde(default)]
+    pub auto: AutoClaim,
+    /// Where it works.
+    pub workspace: Workspace,
+}
+
+impl MemberSpec {
+    /// The member as the board knows it.
+    pub fn claimant(&self, name: &MemberName) -> Claimant {
+        Claimant { name: name.clone(), role: self.role.clone(), auto: self.auto }
+    }
+}
+
+/// Who started a worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StartedBy {
+    /// The leader, which is linked to it over stdio.
+    Leader,
+    /// A person or a program; it is reached by mail.
+    Hand,
+}
+
+/// A running worker as it writes itself down.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Process {
+    /// Which process.
+    #[serde(flatten)]
+    pub identity: Identity,
+    /// Who started it.
+    pub started_by: StartedBy,
+}
+
+/// How a worker left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LeftHow {
+    /// After an approved shutdown.
+    Shutdown,
+    /// It was told to end by a signal and ended in order.
+    Terminated,
+    /// Its leader was gone for longer than its grace.
+    LeaderGone,
+    /// Its agent could not start or go on.
+    AgentGone {
+        /// Why.
+        reason: String,
+    },
+    /// It died: by `kill`, by a crash, or never got ready.
+    Died {
+        /// What is known of it, such as `killed by signal 9`.
+        reason: String,
+    },
+}
+
+/// One fact about the roster: the records of `team.jsonl`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "SPEC.md says what each field is")]
+pub enum TeamFact {
+    /// The team is for this directory.
+    Founded { dir: PathBuf },
+    /// A member is on the roster, or is set up anew.
+    Added { name: MemberName, spec: MemberSpec },
+    /// Its worker is ready.
+    Joined { name: MemberName, process: Process },
+    /// Its worker ended.
+    Left { name: MemberName, how: LeftHow },
+    /// It is off the roster.
+    Removed { name: MemberName },
+}
+
+/// A member as the roster keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// What it is set up to do.
+    pub spec: MemberSpec,
+    /// What was last written of its worker.
+    pub presence: Presence,
+}
+
+/// What was last written of a member's worker. Whether that still holds, its lock tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Presence {
+    /// It has not joined yet.
+    Expected {
+        /// Since when.
+        since_ms: u64,
+    },
+    /// It joined.
+    Joined {
+        /// When.
+        at_ms: u64,
+        /// As what process.
+        process: Process,
+    },
+    /// It left.
+    Left {
+        /// When.
+        at_ms: u64,
+        /// How.
+        how: LeftHow,
+    },
+}
+
+/// The team's members by name.
+#[derive(Debug, Clone, Default)]
+pub struct Roster {
+    members: BTreeMap<MemberName, Member>,
+    dir: Option<PathBuf>,
+}
+
+/// Why the roster does not take a step.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RosterRefusal {
+    /// No member has that name.
+    #[error("there is no member {0}")]
+    NoMember(MemberName),
+}
+
+impl Roster {
+    /// A member, or the refusal that names it.
+    pub fn member(&self, name: &MemberName) -> Result<&Member, RosterRefusal> {
+        self.members.get(name).ok_or_else(|| RosterRefusal::NoMember(name.clone()))
+    }
+
+    /// All members by name.
+    pub fn members(&self) -> impl Iterator<Item = (&MemberName, &Member)> {
+        self.members.iter()
+    }
+
+    /// The directory the team was founded for.
+    pub fn dir(&self) -> Option<&Path> {
+        self.dir.as_deref()
+    }
+}
+
+impl Fold for Roster {
+    type Fact = TeamFact;
+    const KIND: &'static str = "team";
+    const FACTS: &'static [&'static str] = &["founded", "added", "joined", "left", "removed"];
+
+    fn apply(&mut self, fact: TeamFact, at: &Stamp<'_>) {
+        let at_ms = at.at_ms;
+        match fact {
+            TeamFact::Founded { dir } => self.dir = Some(dir),
+            TeamFact::Added { name, spec } => {
+                self.members.insert(name, Member { spec, presence: Presence::Expected { since_ms: at_ms } });
+            }
+            TeamFact::Joined { name, process } => self.set(&name, Presence::Joined { at_ms, process }),
+            TeamFact::Left { name, how } => self.set(&name, Presence::Left { at_ms, how }),
+            TeamFact::Removed { name } => {
+                self.members.remove(&name);
+            }
+        }
+    }
+
+    fn snapshot(&self, next: &mut Snapshot<'_, TeamFact>) -> Result<(), LogError> {
+        if let Some(dir) = &self.dir {
+            next.write(0, LEAD, &[TeamFact::Founded { dir: dir.clone() }])?;
+        }
+        for (name, member) in &self.members {
+            let name = name.clone();
+            let added = TeamFact::Added { name: name.clone(), spec: member.spec.clone() };
+            let (at_ms, presence) = match member.presence.clone() {
+                Presence::Expected { since_ms } => (since_ms, None),
+                Presence::Joined { at_ms, process } => (at_ms, Some(TeamFact::Joined { name, process })),
+                Presence::Left { at_ms, how } => (at_ms, Some(TeamFact::Left { name, how })),
+            };
+            let facts: Vec<TeamFact> = [added].into_iter().chain(presence).collect();
+            next.write(at_ms, LEAD, &facts)?;
+        }
+        Ok(())
+    }
+}
+
+impl Roster {
+    fn set(&mut self, name: &MemberName, presence: Presence) {
+        if let Some(member) = self.members.get_mut(name) {
+            member.presence = presence;
+        }
+    }
+}

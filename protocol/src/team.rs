@@ -1,0 +1,482 @@
+//! A team on disk: its board, roster and mailboxes, and the steps that touch more than one of them. The leader,
+//! every worker and every command work through this, so the rules hold whoever acts and whether or not a
+//! leader runs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::api::{Changed, Delivered, MailRequest, MemberView, Reader as MailReader, TaskCommand};
+use crate::board::{Board, BoardFact, Claimant, ReadFact, ViewError};
+use crate::clock;
+use crate::id::{Address, MemberName, MessageId, TaskId};
+use crate::limits::SLOW_POLL;
+use crate::lock::{self, Lock, LockError};
+use crate::log::{Durability, Log, LogError, Record, Transact};
+use crate::mail::{Body, MailFact, MailRefusal, Mailbox, Message, Urgency};
+use crate::roster::{MemberSpec, Roster, RosterRefusal, TeamFact};
+use crate::task::view::TaskView;
+use crate::task::{Claim, NewTask, Refusal};
+use crate::team_dir::{TeamDir, TeamDirError};
+use crate::watch;
+
+mod view;
+
+pub use view::{TeamView, read_mail};
+
+/// Why a step on the team was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum TeamError {
+    /// The board refuses it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The roster refuses it.
+    #[error(transparent)]
+    Roster(#[from] RosterRefusal),
+    /// The message is refused.
+    #[error(transparent)]
+    Mail(#[from] MailRefusal),
+    /// A log could not be read or written.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// It is written, but may not survive a loss of power.
+    #[error("{0}")]
+    NotDurable(String),
+    /// A directory of the team could not be made.
+    #[error(transparent)]
+    Dir(#[from] TeamDirError),
+    /// A lock could not be looked at.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+}
+
+impl<E: Into<TeamError> + std::fmt::Debug + std::fmt::Display> From<Transact<E>> for TeamError {
+    fn from(error: Transact<E>) -> TeamError {
+        match error {
+            Transact::Refused(refusal) => refusal.into(),
+            Transact::Log(error) => TeamError::Log(error),
+            Transact::NotDurable { .. } => TeamError::NotDurable(error.to_string()),
+        }
+    }
+}
+
+impl From<ViewError> for TeamError {
+    fn from(error: ViewError) -> TeamError {
+        match error {
+            ViewError::Refused(refusal) => refusal.into(),
+            ViewError::Log(error) => error.into(),
+        }
+    }
+}
+
+/// An open team. One handle serves one thread; any number may be open, in any number of processes.
+#[derive(Debug)]
+pub struct Team {
+    dir: TeamDir,
+    me: Address,
+    durability: Durability,
+    board: Log<Board>,
+    roster: Log<Roster>,
+    /// The mailboxes posted to so far: opening one reads all of it.
+    mailboxes: BTreeMap<Address, Log<Mailbox>>,
+}
+
+impl Team {
+    /// Opens the team as `me`, making its directory and logs if they are not there. Blocks for the reading of
+    /// the logs.
+    pub fn open(dir: TeamDir, me: Address, durability: Durability) -> Result<Team, TeamError> {
+        dir.create()?;
+        let board = Log::open(dir.board(), clock::now_ms())?;
+        let roster = Log::open(dir.roster(), clock::now_ms())?;
+        Ok(Team { dir, me, durability, board, roster, mailboxes: BTreeMap::new() })
+    }
+
+    /// Where it is.
+    pub fn dir(&self) -> &TeamDir {
+        &self.dir
+    }
+
+    /// The board as of the last step or refresh.
+    pub fn board(&self) -> &Board {
+        self.board.state()
+    }
+
+    /// The roster as of the last step or refresh.
+    pub fn roster(&self) -> &Roster {
+        self.roster.state()
+    }
+
+    /// Takes in what others wrote; calls `seen` with each of their records on the board.
+    pub fn refresh(&mut self, seen: impl FnMut(&Record<BoardFact>)) -> Result<(), TeamError> {
+        self.roster.refresh(|_| ())?;
+        self.board.refresh(seen)?;
+        Ok(())
+    }
+
+    /// One decision about the board. Rings the workers that wait, if it can make work for them.
+    pub fn decide<T>(
+        &mut self,
+        durability: Durability,
+        decide: impl FnOnce(&Board) -> Result<(Vec<BoardFact>, T), Refusal>,
+    ) -> Result<T, TeamError> {
+        self.decide_telling(durability, |_| (), decide)
+    }
+
+    /// As [`Team::decide`], and calls `seen` with each record of others that was read on the way.
+    pub fn decide_telling<T>(
+        &mut self,
+        durability: Durability,
+        seen: impl FnMut(&Record<BoardFact>),
+        decide: impl FnOnce(&Board) -> Result<(Vec<BoardFact>, T), Refusal>,
+    ) -> Result<T, TeamError> {
+        let mut makes_work = false;
+        let noted = |board: &Board| {
+            let (facts, value) = decide(board)?;
+            makes_work = facts.iter().any(BoardFact::makes_work);
+            Ok::<_, Refusal>((facts, value))
+        };
+        let by = self.me.as_str();
+        let outcome = self.board.transact_telling(by, clock::now_ms(), durability, seen, noted);
+        if makes_work && !matches!(outcome, Err(Transact::Refused(_) | Transact::Log(_))) {
+            self.ring_waiting();
+        }
+        Ok(outcome?)
+    }
+
+    /// Wakes about as many waiting workers as there is work for. A worker that is not there is passed over:
+    /// whoever finds it dead makes its share known again.
+    fn ring_waiting(&self) {
+        for name in self.board.state().to_wake() {
+            let mailbox = self.dir.mailbox(&Address::Member(name));
+            if let Err(error) = watch::ring(&mailbox) {
+                tracing::warn!("cannot ring {}: {error}", mailbox.display());
+            }
+        }
+    }
+
+    /// Claims the next task for a worker, or tells the board that it waits.
+    pub fn claim_next(&mut self, who: &Claimant) -> Result<Option<Claim>, TeamError> {
+        // A claim need not survive a loss of power: neither does the worker.
+        let mut rung_in_vain = false;
+        let claim = self.decide(Durability::Process, |board| {
+            let (facts, claim) = board.claim_next(who);
+            rung_in_vain = facts.is_empty();
+            Ok((facts, claim))
+        })?;
+        // Somebody took what this ring was for, and perhaps left what was meant for that one: pass the ring on.
+        if rung_in_vain {
+            self.ring_waiting();
+        }
+        Ok(claim)
+    }
+
+    /// Carries out a command on the board; the answer names the tasks and what the asker might not have meant.
+    pub fn command(&mut self, command: TaskCommand) -> Result<Changed, TeamError> {
+        let mut warnings = Vec::new();
+        self.roster.refresh(|_| ())?;
+        let mut members = BTreeSet::new();
+        match &command {
+            TaskCommand::Assign { to, .. } => {
+                members.insert(to.clone());
+            }
+            TaskCommand::Add { tasks } => members.extend(tasks.iter().filter_map(|task| task.to.clone())),
+            TaskCommand::Unassign { .. }
+            | TaskCommand::AddDependency { .. }
+            | TaskCommand::RemoveDependency { .. }
+            | TaskCommand::Retry { .. }
+            | TaskCommand::Cancel { .. }
+            | TaskCommand::Clear { .. } => {}
+        }
+        for name in members {
+            self.roster().member(&name)?;
+            if !lock::is_held(&self.dir.member_lock(&name))? {
+                warnings.push(format!("{name} is not running; the task waits until it is spawned"));
+            }
+        }
+        let tasks = self.decide(self.durability, |board| {
+            let facts = match command {
+                TaskCommand::Add { tasks } => board.add(tasks)?,
+                TaskCommand::Assign { id, to } => vec![board.assign(id, to)?],
+                TaskCommand::Unassign { id } => vec![board.unassign(id)?],
+                TaskCommand::AddDependency { id, on } => vec![board.add_dependency(id, on)?],
+                TaskCommand::RemoveDependency { id, on } => vec![board.remove_dependency(id, on)?],
+                TaskCommand::Retry { id } => vec![board.retry(id)?],
+                TaskCommand::Cancel { id } => vec![board.cancel(id)?],
+                TaskCommand::Clear { scope } => board.clear(scope)?,
+            };
+            let mut tasks: Vec<TaskId> = facts.iter().flat_map(BoardFact::tasks).collect();
+            tasks.sort_unstable();
+            Ok((facts, tasks))
+        })?;
+        Ok(Changed { tasks, warnings })
+    }
+
+    /// Adds tasks built on the numbers they will get: `build` is told the first.
+    pub fn add_tasks(&mut self, build: impl FnOnce(TaskId) -> Vec<NewTask>) -> Result<Vec<TaskId>, TeamError> {
+        self.decide(self.durability, |board| {
+            let first = board.next_id().0;
+            let tasks = build(TaskId(first));
+            let ids = (first..first + tasks.len() as u32).map(TaskId).collect();
+            Ok((board.add(tasks)?, ids))
+        })
+    }
+
+    /// One task whole.
+    pub fn task_view(&self, id: TaskId) -> Result<TaskView, TeamError> {
+        let mut read = |offset| self.board.read_at(offset);
+        Ok(self.board().view(id, &mut read)?)
+    }
+
+    /// What was asked for with a task; cheaper than the whole.
+    pub fn new_task(&self, id: TaskId) -> Result<NewTask, TeamError> {
+        let mut read = |offset| self.board.read_at(offset);
+        let read: ReadFact<'_> = &mut read;
+        Ok(self.board().new_task(id, read)?)
+    }
+
+    /// Writes one fact about the roster.
+    pub fn enroll(&mut self, fact: TeamFact) -> Result<(), TeamError> {
+        let by = self.me.as_str();
+        let write = |_: &Roster| Ok::<_, RosterRefusal>((vec![fact], ()));
+        Ok(self.roster.transact(by, clock::now_ms(), self.durability, write)?)
+    }
+
+    /// Puts a member on the roster, or sets it up anew. Its mailbox is made if it has none.
+    pub fn add_member(&mut self, name: MemberName, spec: MemberSpec) -> Result<(), TeamError> {
+        Log::<Mailbox>::open(self.dir.mailbox(&Address::Member(name.clone())), clock::now_ms())?;
+        self.enroll(TeamFact::Added { name, spec })
+    }
+
+    /// Puts a message into a mailbox, stamped with the sender this handle was opened as. Refused if the
+    /// reader is not on the roster.
+    pub fn post(&mut self, to: &Address, urgency: Urgency, body: Body) -> Result<MessageId, TeamError> {
+        if let Address::Member(name) = to {
+            self.roster.refresh(|_| ())?;
+            self.roster().member(name)?;
+        }
+        let id = clock::new_message_id();
+        let now_ms = clock::now_ms();
+        let message = Message { id, from: self.me.clone(), sent_ms: now_ms, urgency, body };
+        let mut facts = |mailbox: &Mailbox| Ok::<_, MailRefusal>((mailbox.deliver(message.clone())?, ()));
+        let by = self.me.as_str();
+        if let Some(open) = self.mailboxes.get_mut(to) {
+            match open.transact(by, now_ms, self.durability, &mut facts) {
+                // It was removed, with its member or by hand: there may be a new one.
+                Err(Transact::Log(LogError::Removed { .. })) => drop(self.mailboxes.remove(to)),
+                outcome => return Ok(outcome.map(|()| id)?),
+            }
+        }
+        let mut mailbox: Log<Mailbox> = Log::open(self.dir.mailbox(to), now_ms)?;
+        let outcome = mailbox.transact(by, now_ms, self.durability, facts);
+        self.mailboxes.insert(to.clone(), mailbox);
+        outcome?;
+        Ok(id)
+    }
+
+    /// Sends a text to one member or to all that are on the roster.
+    pub fn mail(&mut self, request: MailRequest) -> Result<Vec<Delivered>, TeamError> {
+        self.roster.refresh(|_| ())?;
+        let to: Vec<MemberName> = match request.to {
+            Some(name) => vec![name],
+            None => {
+                let others = self.roster().members().map(|(name, _)| name.clone());
+                others.filter(|name| self.me.member() != Some(name)).collect()
+            }
+        };
+        let mut delivered = Vec::new();
+        for to in to {
+            let body = Body::Text { text: request.text.clone() };
+            let id = self.post(&Address::Member(to.clone()), request.urgency, body)?;
+            let running = lock::is_held(&self.dir.member_lock(&to))?;
+            let reader = if running { MailReader::Running } else { MailReader::Absent };
+            delivered.push(Delivered { to, id, reader });
+        }
+        Ok(delivered)
+    }
+
+    /// Gives back the tasks of a member whose worker is dead; `lock` is the member's, so that no successor can
+    /// begin meanwhile. Returns the tasks.
+    pub fn bury(&mut self, name: &MemberName, _lock: &Lock) -> Result<Vec<TaskId>, TeamError> {
+        self.decide(self.durability, |board| {
+            let facts = board.bury(name);
+            let tasks = facts.iter().flat_map(BoardFact::tasks).collect();
+            Ok((facts, tasks))
+        })
+    }
+
+    /// Looks for members that hold tasks, or wait for some, and whose worker is dead, and buries each. Returns
+    /// their names. `spare` is not looked at: nobody can take its own lock.
+    pub fn sweep(&mut self, spare: Option<&MemberName>) -> Result<Vec<MemberName>, TeamError> {
+        self.refresh(|_| ())?;
+        let waiting = self.board().waiting().map(|who| &who.name);
+        let names: BTreeSet<MemberName> = self.board().owners().chain(waiting).cloned().collect();
+        let mut buried = Vec::new();
+        for name in names.into_iter().filter(|name| spare != Some(name)) {
+            match Lock::take(&self.dir.member_lock(&name), clock::now_ms()) {
+                Ok(lock) => {
+                    self.bury(&name, &lock)?;
+                    buried.push(name);
+                }
+                Err(LockError::Held { .. }) => {}
+                Err(error @ LockError::Io { .. }) => return Err(error.into()),
+            }
+        }
+        Ok(buried)
+    }
+
+    /// All members as people see them. What one is at comes from its lock and the board.
+    pub fn members(&mut self) -> Result<Vec<MemberView>, TeamError> {
+        self.refresh(|_| ())?;
+        view::member_views(&self.dir, self.board(), self.roster())
+    }
+}
+
+/// A mailbox in the hands of its one reader.
+#[derive(Debug)]
+pub struct Inbox {
+    me: Address,
+    durability: Durability,
+    log: Log<Mailbox>,
+    /// Delivered and read on the way of an acknowledgement, not given by [`Inbox::arrived`] yet.
+    passed_by: Vec<Message>,
+}
+
+impl Inbox {
+    /// Opens the mailbox of `me`, making it if it is not there.
+    pub fn open(dir: &TeamDir, me: Address, durability: Durability) -> Result<Inbox, TeamError> {
+        let log = Log::open(dir.mailbox(&me), clock::now_ms())?;
+        Ok(Inbox { me, durability, log, passed_by: Vec::new() })
+    }
+
+    /// The messages not yet acknowledged, in the order of their delivery.
+    pub fn unread(&mut self) -> Result<Vec<Message>, TeamError> {
+        self.log.refresh(|_| ())?;
+        let mailbox = self.log.state();
+        let mut messages = Vec::with_capacity(mailbox.unread_len());
+        for letter in mailbox.unread() {
+            let record = self.log.read_at(letter.at)?;
+            messages.extend(record.facts.into_iter().filter_map(|fact| match fact {
+                MailFact::Delivered(message) if message.id == letter.id => Some(message),
+                MailFact::Delivered(_) | MailFact::Acknowledged { .. } => None,
+            }));
+        }
+        Ok(messages)
+    }
+
+    /// The messages delivered since this handle was opened, each given once, in the order of their delivery.
+    /// Cheap however many are unread.
+    pub fn arrived(&mut self) -> Result<Vec<Message>, TeamError> {
+        let mut arrived = std::mem::take(&mut self.passed_by);
+        self.log.refresh(|record| arrived.extend(delivered(record)))?;
+        Ok(arrived)
+    }
+
+    /// Writes down that messages were handed on. Once it returns they are never given again.
+    pub fn acknowledge(&mut self, ids: &[MessageId]) -> Result<(), TeamError> {
+        let passed_by = &mut self.passed_by;
+        let tell = |record: &Record<MailFact>| passed_by.extend(delivered(record));
+        self.log.transact_telling(self.me.as_str(), clock::now_ms(), self.durability, tell, |mailbox| {
+            let mut facts = Vec::with_capacity(ids.len());
+            for id in ids {
+                facts.extend(mailbox.acknowledge(*id)?);
+            }
+            Ok::<_, MailRefusal>((facts, ()))
+        })?;
+        Ok(())
+    }
+}
+
+fn delivered(record: &Record<MailFact>) -> impl Iterator<Item = Message> + '_ {
+    record.facts.iter().filter_map(|fact| match fact {
+        MailFact::Delivered(message) => Some(message.clone()),
+        MailFact::Acknowledged { .. } => None,
+    })
+}
+
+/// How often a process looks at its files although nothing told it to; `TEAMSTER_POLL_MS` changes it.
+pub fn slow_poll(given_ms: Option<&str>) -> Duration {
+    given_ms.and_then(|ms| ms.parse().ok()).map_or(SLOW_POLL, Duration::from_millis)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::board::AutoClaim;
+    use crate::roster::Workspace;
+    use crate::task::TaskStatus;
+    use crate::task::{Hold, Work};
+
+    fn open(root: &tempfile::TempDir, me: &str) -> Team {
+        let dir = TeamDir::new(root.path(), "t".parse().unwrap());
+        Team::open(dir, me.parse().unwrap(), Durability::Process).unwrap()
+    }
+
+    fn name(name: &str) -> MemberName {
+        name.parse().unwrap()
+    }
+
+    fn enroll(team: &mut Team, member: &str) {
+        let workspace = Workspace::Shared { dir: "/".into() };
+        let spec = MemberSpec { agent: "shell".parse().unwrap(), role: None, auto: AutoClaim::On, workspace };
+        team.add_member(name(member), spec).unwrap();
+    }
+
+    fn claimant(member: &str) -> Claimant {
+        Claimant { name: name(member), role: None, auto: AutoClaim::On }
+    }
+
+    fn tasks(count: usize) -> Vec<NewTask> {
+        (0..count).map(|_| NewTask::new(Work::Run("true".to_owned()))).collect()
+    }
+
+    #[test]
+    fn two_that_claim_from_one_board_never_get_the_same_task() {
+        let root = tempfile::tempdir().unwrap();
+        let (mut ada, mut ben) = (open(&root, "ada"), open(&root, "ben"));
+        open(&root, "lead").add_tasks(|_| tasks(5)).unwrap();
+        let mut claimed = Vec::new();
+        while let Some(claim) = ada.claim_next(&claimant("ada")).unwrap() {
+            claimed.push(claim.id.0);
+            claimed.extend(ben.claim_next(&claimant("ben")).unwrap().map(|claim| claim.id.0));
+        }
+        assert_eq!(claimed, [1, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn a_sweep_gives_back_what_the_dead_held_and_spares_the_living() {
+        let root = tempfile::tempdir().unwrap();
+        let mut lead = open(&root, "lead");
+        lead.add_tasks(|_| tasks(2)).unwrap();
+        open(&root, "ada").claim_next(&claimant("ada")).unwrap().unwrap();
+        open(&root, "ben").claim_next(&claimant("ben")).unwrap().unwrap();
+        let _lives = Lock::take(&lead.dir().member_lock(&name("ben")), 1).unwrap();
+        assert_eq!(lead.sweep(None).unwrap(), [name("ada")]);
+        let free = TaskStatus::Pending { assignee: None, hold: Hold::Free };
+        assert_eq!(lead.board().task(TaskId(1)).unwrap().status, free);
+        assert_eq!(lead.board().owned_by(&name("ben")).count(), 1);
+        assert_eq!(lead.sweep(None).unwrap(), [], "the dead are buried once");
+    }
+
+    #[test]
+    fn a_message_to_nobody_is_an_error_to_the_sender_and_makes_no_mailbox() {
+        let root = tempfile::tempdir().unwrap();
+        let mut lead = open(&root, "lead");
+        let to = Address::Member(name("nobody"));
+        let error = lead.post(&to, Urgency::Next, Body::Text { text: "hi".to_owned() }).unwrap_err();
+        assert_eq!(error.to_string(), "there is no member nobody");
+        assert!(!lead.dir().mailbox(&to).exists());
+    }
+
+    #[test]
+    fn to_assign_to_a_member_that_does_not_run_is_said_and_to_an_unknown_one_refused() {
+        let root = tempfile::tempdir().unwrap();
+        let mut lead = open(&root, "lead");
+        enroll(&mut lead, "ada");
+        lead.add_tasks(|_| tasks(1)).unwrap();
+        let mut assign = |to: &str| lead.command(TaskCommand::Assign { id: TaskId(1), to: name(to) });
+        assert_eq!(assign("bob").unwrap_err().to_string(), "there is no member bob");
+        assert_eq!(assign("ada").unwrap().warnings, ["ada is not running; the task waits until it is spawned"]);
+        let _lives = Lock::take(&lead.dir().member_lock(&name("ada")), 1).unwrap();
+        let again = lead.command(TaskCommand::Assign { id: TaskId(1), to: name("ada") }).unwrap();
+        assert_eq!(again.warnings, Vec::<String>::new());
+    }
+}

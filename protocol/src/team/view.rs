@@ -1,0 +1,177 @@
+//! A team to look at: for whoever must not write, or may not because the disk is read-only. Nothing is created,
+//! locked or changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::TeamError;
+use crate::api::{MemberState, MemberView};
+use crate::board::{Board, BoardFact};
+use crate::id::{Address, MemberName, TaskId};
+use crate::lock;
+use crate::log::{Offset, Reader};
+use crate::mail::{LetterState, MailFact, Mailbox, Message};
+use crate::roster::{Member, Presence, Roster};
+use crate::task::view::TaskView;
+use crate::task::{NewTask, TaskStatus};
+use crate::team_dir::TeamDir;
+
+/// A team that is only looked at. A team that was never made is an empty one.
+#[derive(Debug)]
+pub struct TeamView {
+    dir: TeamDir,
+    board: Reader<Board>,
+    roster: Reader<Roster>,
+}
+
+impl TeamView {
+    /// Reads the board and the roster. Blocks for the reading.
+    pub fn open(dir: TeamDir) -> Result<TeamView, TeamError> {
+        let board = Reader::open(dir.board())?;
+        let roster = Reader::open(dir.roster())?;
+        Ok(TeamView { dir, board, roster })
+    }
+
+    /// Where it is.
+    pub fn dir(&self) -> &TeamDir {
+        &self.dir
+    }
+
+    /// The board as it was when it was read last.
+    pub fn board(&self) -> &Board {
+        self.board.state()
+    }
+
+    /// The roster as it was when it was read last.
+    pub fn roster(&self) -> &Roster {
+        self.roster.state()
+    }
+
+    /// Takes in what was written since.
+    pub fn refresh(&mut self) -> Result<(), TeamError> {
+        self.board.refresh(|_| ())?;
+        self.roster.refresh(|_| ())?;
+        Ok(())
+    }
+
+    /// One task whole.
+    pub fn task_view(&self, id: TaskId) -> Result<TaskView, TeamError> {
+        Ok(self.board().view(id, &mut |offset| self.board.read_at(offset))?)
+    }
+
+    /// What was asked for with a task.
+    pub fn new_task(&self, id: TaskId) -> Result<NewTask, TeamError> {
+        Ok(self.board().new_task(id, &mut |offset| self.board.read_at(offset))?)
+    }
+
+    /// What was asked for with every task. Reads each record once, however many tasks it added.
+    pub fn new_tasks(&self) -> Result<BTreeMap<TaskId, NewTask>, TeamError> {
+        let records: BTreeSet<Offset> = self.board().tasks().map(|(_, task)| task.added_at).collect();
+        let mut asked = BTreeMap::new();
+        for offset in records {
+            for fact in self.board.read_at(offset)?.facts {
+                match fact {
+                    BoardFact::Added { id, task } => asked.insert(id, task),
+                    BoardFact::Kept(kept) => asked.insert(kept.id, kept.task),
+                    _ => None,
+                };
+            }
+        }
+        asked.retain(|id, _| self.board().task(*id).is_ok());
+        Ok(asked)
+    }
+
+    /// All members as people see them.
+    pub fn members(&self) -> Result<Vec<MemberView>, TeamError> {
+        member_views(&self.dir, self.board(), self.roster())
+    }
+}
+
+/// The messages that a mailbox keeps, in the order of their delivery. A box that is not there is empty. Needs
+/// neither board nor roster, so that mail can be read whatever is wrong with those.
+pub fn read_mail(dir: &TeamDir, whose: &Address) -> Result<Vec<(LetterState, Message)>, TeamError> {
+    let mailbox: Reader<Mailbox> = Reader::open(dir.mailbox(whose))?;
+    let mut messages = Vec::new();
+    for letter in mailbox.state().letters() {
+        let facts = mailbox.read_at(letter.at)?.facts;
+        messages.extend(facts.into_iter().filter_map(|fact| match fact {
+            MailFact::Delivered(message) if message.id == letter.id => Some((letter.state, message)),
+            MailFact::Delivered(_) | MailFact::Acknowledged { .. } => None,
+        }));
+    }
+    Ok(messages)
+}
+
+/// All members as people see them. What one is at comes from its lock and the board.
+pub(super) fn member_views(dir: &TeamDir, board: &Board, roster: &Roster) -> Result<Vec<MemberView>, TeamError> {
+    // Once for all: there may be many of both.
+    let mut ended: BTreeMap<&MemberName, Ended> = BTreeMap::new();
+    for (_, task) in board.tasks() {
+        match &task.status {
+            TaskStatus::Completed { owner, .. } => ended.entry(owner).or_default().completed += 1,
+            TaskStatus::Failed { owner, .. } => ended.entry(owner).or_default().failed += 1,
+            TaskStatus::Pending { .. } | TaskStatus::InProgress { .. } | TaskStatus::Cancelled => {}
+        }
+    }
+    let view = |(name, member)| member_view(dir, board, name, member, ended.get(name).copied().unwrap_or_default());
+    roster.members().map(view).collect()
+}
+
+/// How many tasks ended on a member's hands.
+#[derive(Debug, Clone, Copy, Default)]
+struct Ended {
+    completed: usize,
+    failed: usize,
+}
+
+fn member_view(
+    dir: &TeamDir,
+    board: &Board,
+    name: &MemberName,
+    member: &Member,
+    ended: Ended,
+) -> Result<MemberView, TeamError> {
+    let mailbox: Reader<Mailbox> = Reader::open(dir.mailbox(&Address::Member(name.clone())))?;
+    let unread = mailbox.state().unread_len();
+    let running = lock::is_held(&dir.member_lock(name))?;
+    let tasks: Vec<TaskId> = board.owned_by(name).collect();
+    let since = |id: &TaskId| match board.task(*id).map(|task| &task.status) {
+        Ok(TaskStatus::InProgress { since_ms, .. }) => Some(*since_ms),
+        Ok(_) | Err(_) => None,
+    };
+    let (state, since_ms) = match (running, &member.presence) {
+        (true, Presence::Joined { at_ms, .. }) if tasks.is_empty() => (MemberState::Idle, *at_ms),
+        (true, Presence::Joined { at_ms, .. }) => {
+            (MemberState::Busy, tasks.iter().filter_map(since).min().unwrap_or(*at_ms))
+        }
+        (true, Presence::Expected { since_ms }) => (MemberState::Starting, *since_ms),
+        // It is between taking its lock and joining again.
+        (true, Presence::Left { at_ms, .. }) => (MemberState::Starting, *at_ms),
+        (false, Presence::Left { at_ms, .. }) => (MemberState::Left, *at_ms),
+        (false, Presence::Expected { since_ms }) => (MemberState::Starting, *since_ms),
+        (false, Presence::Joined { at_ms, .. }) => (MemberState::Dead, *at_ms),
+    };
+    let process = match &member.presence {
+        Presence::Joined { process, .. } if running => Some(process),
+        Presence::Joined { .. } | Presence::Expected { .. } | Presence::Left { .. } => None,
+    };
+    let left = match &member.presence {
+        Presence::Left { how, .. } if !running => Some(how.clone()),
+        Presence::Left { .. } | Presence::Expected { .. } | Presence::Joined { .. } => None,
+    };
+    Ok(MemberView {
+        name: name.clone(),
+        state,
+        tasks,
+        since_ms,
+        agent: member.spec.agent.clone(),
+        role: member.spec.role.clone(),
+        auto: member.spec.auto,
+        workspace: member.spec.workspace.clone(),
+        pid: process.map(|process| process.identity.pid),
+        started_by: process.map(|process| process.started_by),
+        unread,
+        completed: ended.completed,
+        failed: ended.failed,
+        left,
+    })
+}

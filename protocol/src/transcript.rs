@@ -1,0 +1,251 @@
+//! Transcripts: what one member said and did, a file a turn, one [`Entry`] a line. Only the holder of the
+//! member's lock writes; anyone may read while it does.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::limits::{TRANSCRIPT_BYTES_MAX, TRANSCRIPTS_KEPT_MAX};
+use crate::notice::{Entry, Said};
+
+/// A transcript could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {doing} {}: {source}", path.display())]
+pub struct TranscriptError {
+    doing: &'static str,
+    path: PathBuf,
+    source: io::Error,
+}
+
+fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> TranscriptError {
+    let path = path.to_owned();
+    move |source| TranscriptError { doing, path, source }
+}
+
+/// The right to write one member's transcripts.
+#[derive(Debug)]
+pub struct Transcript {
+    dir: PathBuf,
+    file: Option<File>,
+    bytes: u64,
+    cut: u64,
+    seq: u64,
+    turn: u64,
+    line: Vec<u8>,
+}
+
+impl Transcript {
+    /// Goes on after the last entry there is; makes the directory. What is older than
+    /// [`TRANSCRIPTS_KEPT_MAX`] turns is removed. Blocks for the reading of the last file.
+    pub fn open(dir: PathBuf) -> Result<Transcript, TranscriptError> {
+        match fs::DirBuilder::new().mode(0o700).create(&dir) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed("create", &dir)(error)),
+            Ok(()) | Err(_) => {}
+        }
+        let mut turns = turns(&dir)?;
+        let seq = last_seq(&dir)?;
+        let turn = turns.last().copied().unwrap_or(0);
+        turns.truncate(turns.len().saturating_sub(TRANSCRIPTS_KEPT_MAX));
+        for old in turns {
+            let path = path_of(&dir, old);
+            fs::remove_file(&path).map_err(failed("remove", &path))?;
+        }
+        Ok(Transcript { dir, file: None, bytes: 0, cut: 0, seq, turn, line: Vec::new() })
+    }
+
+    /// The number of the last turn that has a transcript, from an earlier life or this one.
+    pub fn turn(&self) -> u64 {
+        self.turn
+    }
+
+    /// The number of the last entry.
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// Writes one entry and gives it back with its number; a turn's start begins a new file. Output beyond
+    /// the limit of a file is counted instead, and the count is written at the turn's end. On an error the
+    /// entry is not there, and its number goes to the next.
+    pub fn say(&mut self, at_ms: u64, what: Said) -> Result<Entry, TranscriptError> {
+        if let Said::TurnStarted { turn, .. } = &what {
+            self.turn = *turn;
+            self.file = None;
+        }
+        match &what {
+            Said::Text { text } if self.bytes >= TRANSCRIPT_BYTES_MAX => {
+                self.cut += text.len() as u64;
+                return Ok(Entry { seq: self.seq, at_ms, what });
+            }
+            Said::TurnEnded { .. } if self.cut > 0 => {
+                let bytes = std::mem::take(&mut self.cut);
+                self.append(at_ms, Said::Cut { bytes })?;
+            }
+            _ => {}
+        }
+        self.append(at_ms, what)
+    }
+
+    /// Makes what was said so far survive a loss of power.
+    pub fn sync(&self) -> Result<(), TranscriptError> {
+        match &self.file {
+            Some(file) => file.sync_data().map_err(failed("sync", &path_of(&self.dir, self.turn))),
+            None => Ok(()),
+        }
+    }
+
+    fn append(&mut self, at_ms: u64, what: Said) -> Result<Entry, TranscriptError> {
+        if self.file.is_none() {
+            self.file = Some(self.open_file()?);
+        }
+        let path = path_of(&self.dir, self.turn);
+        let file = self.file.as_mut().expect("it was opened above");
+        let entry = Entry { seq: self.seq + 1, at_ms, what };
+        self.line.clear();
+        serde_json::to_writer(&mut self.line, &entry).expect("an entry is plain data");
+        self.line.push(b'\n');
+        if let Err(error) = file.write_all(&self.line) {
+            // A half-written line would make the next one unreadable too.
+            let _ = file.set_len(self.bytes);
+            return Err(failed("append to", &path)(error));
+        }
+        self.bytes += self.line.len() as u64;
+        self.seq += 1;
+        Ok(entry)
+    }
+
+    fn open_file(&mut self) -> Result<File, TranscriptError> {
+        let path = path_of(&self.dir, self.turn);
+        let open = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&path);
+        let file = open.map_err(failed("open", &path))?;
+        let whole = whole_bytes(&file).map_err(failed("read", &path))?;
+        file.set_len(whole).map_err(failed("cut", &path))?;
+        self.bytes = whole;
+        Ok(file)
+    }
+}
+
+/// What was read of one file.
+#[derive(Debug, Default)]
+pub struct Page {
+    /// The whole entries.
+    pub entries: Vec<Entry>,
+    /// Where to read on.
+    pub next: u64,
+}
+
+/// The turns that have a transcript, oldest first.
+pub fn turns(dir: &Path) -> Result<Vec<u64>, TranscriptError> {
+    let mut turns = Vec::new();
+    let listing = match fs::read_dir(dir) {
+        Ok(listing) => listing,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(turns),
+        Err(error) => return Err(failed("read", dir)(error)),
+    };
+    for file in listing {
+        let name = file.map_err(failed("read", dir))?.file_name();
+        let turn: Option<u64> =
+            name.to_str().and_then(|name| name.strip_suffix(".jsonl")).and_then(|turn| turn.parse().ok());
+        turns.extend(turn);
+    }
+    turns.sort_unstable();
+    Ok(turns)
+}
+
+/// Reads one turn's transcript from a byte on, as [`Page::next`] gave it; an unfinished last line is left for
+/// the next time, and a line that is no entry is passed over (a newer version may have written it).
+pub fn read(dir: &Path, turn: u64, from: u64) -> Result<Page, TranscriptError> {
+    let path = path_of(dir, turn);
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Page { entries: Vec::new(), next: from }),
+        Err(error) => return Err(failed("open", &path)(error)),
+    };
+    let length = file.metadata().map_err(failed("read", &path))?.len();
+    let mut bytes = vec![0; length.saturating_sub(from) as usize];
+    let got = read_full(&file, &mut bytes, from).map_err(failed("read", &path))?;
+    let whole = bytes[..got].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let lines = bytes[..whole].split(|byte| *byte == b'\n');
+    let entries = lines.filter_map(|line| serde_json::from_slice(line).ok()).collect();
+    Ok(Page { entries, next: from + whole as u64 })
+}
+
+/// The number of the last entry; 0 if there is none.
+pub fn last_seq(dir: &Path) -> Result<u64, TranscriptError> {
+    // The last file may be empty or torn: the newest whole entry may be in the one before it.
+    for turn in turns(dir)?.into_iter().rev() {
+        if let Some(last) = read(dir, turn, 0)?.entries.last() {
+            return Ok(last.seq);
+        }
+    }
+    Ok(0)
+}
+
+/// All entries with a number above `since`, oldest first.
+pub fn since(dir: &Path, since: u64) -> Result<Vec<Entry>, TranscriptError> {
+    let mut found = Vec::new();
+    for turn in turns(dir)?.into_iter().rev() {
+        let entries = read(dir, turn, 0)?.entries;
+        let first = entries.first().map(|entry| entry.seq);
+        found.push(entries);
+        if first.is_some_and(|first| first <= since + 1) {
+            break;
+        }
+    }
+    Ok(found.into_iter().rev().flatten().filter(|entry| entry.seq > since).collect())
+}
+
+/// The file of one turn, for whoever watches it.
+pub fn path_of(dir: &Path, turn: u64) -> PathBuf {
+    dir.join(format!("{turn:06}.jsonl"))
+}
+
+fn whole_bytes(file: &File) -> io::Result<u64> {
+    let mut bytes = vec![0; file.metadata()?.len() as usize];
+    let got = read_full(file, &mut bytes, 0)?;
+    Ok(bytes[..got].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at as u64 + 1))
+}
+
+fn read_full(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    let mut got = 0;
+    while got < buffer.len() {
+        match file.read_at(&mut buffer[got..], at + got as u64) {
+            Ok(0) => break,
+            Ok(more) => got += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(got)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(entry: &Entry) -> Option<&str> {
+        if let Said::Text { text } = &entry.what { Some(text) } else { None }
+    }
+
+    fn texts(entries: &[Entry]) -> Vec<&str> {
+        entries.iter().filter_map(text).collect()
+    }
+
+    #[test]
+    fn a_later_life_goes_on_with_the_numbers_and_cuts_a_torn_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().join("alice");
+        let mut first = Transcript::open(dir.clone()).unwrap();
+        first.say(1, Said::Ready).unwrap();
+        first.say(2, Said::TurnStarted { turn: 1, task: None, prompt: "x".into() }).unwrap();
+        first.say(3, Said::Text { text: "one".into() }).unwrap();
+        let mut torn = OpenOptions::new().append(true).open(path_of(&dir, 1)).unwrap();
+        torn.write_all(b"{\"seq\":4,\"at_").unwrap();
+        let mut second = Transcript::open(dir.clone()).unwrap();
+        assert_eq!((second.turn(), second.seq()), (1, 3));
+        assert_eq!(second.say(5, Said::Text { text: "two".into() }).unwrap().seq, 4);
+        assert_eq!(texts(&read(&dir, 1, 0).unwrap().entries), ["one", "two"]);
+        assert_eq!(since(&dir, 2).unwrap().iter().map(|e| e.seq).collect::<Vec<_>>(), [3, 4]);
+        assert_eq!(since(&dir, 0).unwrap().len(), 4);
+    }
+}
