@@ -197,17 +197,13 @@ pub enum DriverError {
         verb: &'static str,
     },
     /// Such a variable can not exist.
-    #[error(
-        "cannot set environment variable {name:?}: no name is empty or holds '=', and no NUL is allowed"
-    )]
+    #[error("cannot set environment variable {name:?}: no name is empty or holds '=', and no NUL is allowed")]
     BadVariable {
         /// Its name as given.
         name: String,
     },
     /// A steer that could not be handed over in one piece.
-    #[error(
-        "cannot steer: {bytes} bytes are more than the {bytes_max} that can be handed over in one piece"
-    )]
+    #[error("cannot steer: {bytes} bytes are more than the {bytes_max} that can be handed over in one piece")]
     SteerTooLong {
         /// Its length.
         bytes: usize,

@@ -1,1 +1,42 @@
-fn main() {}
+//! The program: reads its arguments, runs one worker, and says in its exit code how that ended.
+
+use std::io::stderr;
+use std::process::exit;
+
+use clap::Parser;
+use teamster_worker::args::Args;
+use teamster_worker::run;
+use tracing::level_filters::LevelFilter;
+
+fn main() {
+    let args = Args::parse();
+    log_to_stderr();
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: cannot start: {error}");
+            exit(1);
+        }
+    };
+    let code = runtime.block_on(run::run(args)).unwrap_or_else(|error| {
+        eprintln!("error: {error}");
+        error.exit_code()
+    });
+    // Not by returning: a blocking read of standard input would hold the runtime until a line comes.
+    exit(code);
+}
+
+/// Never to standard output, which is the wire. A plain level instead of a filter language saves start-up time
+/// and memory.
+fn log_to_stderr() {
+    let given = std::env::var("TEAMSTER_LOG").ok();
+    let level = given.as_deref().map(str::parse::<LevelFilter>);
+    let shown = match level {
+        Some(Ok(level)) => level,
+        Some(Err(_)) | None => LevelFilter::WARN,
+    };
+    tracing_subscriber::fmt().with_max_level(shown).with_writer(stderr).with_ansi(false).init();
+    if let (Some(Err(_)), Some(given)) = (level, given) {
+        tracing::warn!("TEAMSTER_LOG is {given:?}, which is none of off, error, warn, info, debug, trace: taking warn");
+    }
+}

@@ -12,8 +12,6 @@
 //! The price is that one place reaps: a process that uses a [`Keeper`] starts children in no other way
 //! (`tokio::process`, `Command::output`), and has one keeper at work at a time.
 
-mod children;
-
 use std::collections::BTreeSet;
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -25,6 +23,7 @@ use nix::sys::prctl;
 use nix::sys::signal::{self, Signal};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::{Pid, getpgid};
+use teamster_protocol::process::children;
 use tokio::signal::unix::{self, SignalKind};
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -64,17 +63,13 @@ impl Keeper {
     /// with signals enabled.
     pub fn new() -> io::Result<Keeper> {
         prctl::set_child_subreaper(true)?;
-        Ok(Keeper {
-            deaths: unix::signal(SignalKind::child())?,
-        })
+        Ok(Keeper { deaths: unix::signal(SignalKind::child())? })
     }
 
     /// Starts `command` as the leader of a process group of its own. Blocks until it runs (about half a
     /// millisecond) or could not be started.
     pub fn spawn(&mut self, command: &mut Command) -> io::Result<Group> {
-        Ok(Group {
-            leader: command.process_group(0).spawn()?,
-        })
+        Ok(Group { leader: command.process_group(0).spawn()? })
     }
 
     /// Waits until the leader of `group` exits, and reaps orphans meanwhile. May be dropped at any
@@ -108,31 +103,17 @@ impl Keeper {
     /// Ends everything beneath this process: SIGTERM, after `grace` SIGKILL, each to `group` and to
     /// whatever else falls to us on the way. Returns as soon as nothing is left, at once if nothing
     /// was there, and after `grace` and [`KILL_WAIT`] at the latest.
-    pub async fn end_descendants(
-        &mut self,
-        group: Option<Pid>,
-        grace: Duration,
-    ) -> Result<NothingLeft, LeftBehind> {
+    pub async fn end_descendants(&mut self, group: Option<Pid>, grace: Duration) -> Result<NothingLeft, LeftBehind> {
         for (signal, limit) in [(Signal::SIGTERM, grace), (Signal::SIGKILL, KILL_WAIT)] {
             if let Some(proof) = self.climb(signal, group, limit).await {
                 return Ok(proof);
             }
         }
-        Err(LeftBehind {
-            processes: children::list()
-                .into_iter()
-                .map(children::describe)
-                .collect(),
-        })
+        Err(LeftBehind { processes: children::list().into_iter().map(children::describe).collect() })
     }
 
     /// One rung of the ladder: `signal` to all, and to those who appear, until `limit`.
-    async fn climb(
-        &mut self,
-        signal: Signal,
-        group: Option<Pid>,
-        limit: Duration,
-    ) -> Option<NothingLeft> {
+    async fn climb(&mut self, signal: Signal, group: Option<Pid>, limit: Duration) -> Option<NothingLeft> {
         let until = Instant::now() + limit;
         let mut told = BTreeSet::new();
         loop {
@@ -165,12 +146,7 @@ impl Keeper {
 impl Group {
     /// The number of the group, which is also the process id of its leader.
     pub fn id(&self) -> Pid {
-        Pid::from_raw(
-            self.leader
-                .id()
-                .try_into()
-                .expect("process ids fit pid_t, they come from it"),
-        )
+        Pid::from_raw(self.leader.id().try_into().expect("process ids fit pid_t, they come from it"))
     }
 
     /// The leader as it was spawned, for its pipes.
@@ -203,9 +179,7 @@ fn tell(signal: Signal, group: Option<Pid>, told: &mut BTreeSet<Target>) {
     let children = children::list();
     for &child in &children {
         let target = match getpgid(Some(child)) {
-            Ok(of_child) if Some(of_child) == group || children.contains(&of_child) => {
-                Target::Group(of_child)
-            }
+            Ok(of_child) if Some(of_child) == group || children.contains(&of_child) => Target::Group(of_child),
             Ok(_) | Err(_) => Target::Process(child),
         };
         if told.insert(target) {

@@ -7,25 +7,16 @@ mod apart;
 
 use std::time::Duration;
 
-use apart::{
-    Ended, agent, agent_with, apart, assert_gone, failed, memory_kib_max, open_descriptors, prompt,
-    setup,
-};
+use apart::{Ended, agent, agent_with, apart, assert_gone, failed, memory_kib_max, open_descriptors, prompt, setup};
 use nix::sys::wait::waitpid;
 use teamster_worker::driver::shell::{STEER_BYTES_MAX, Setup};
-use teamster_worker::driver::{
-    Driver, DriverError, News, Permission, Prompt, RESULT_BYTES_MAX, RequestId,
-};
+use teamster_worker::driver::{Driver, DriverError, News, Permission, Prompt, RESULT_BYTES_MAX, RequestId};
 use teamster_worker::driver::{Steered, StopReason};
 
 /// For what has to happen before a limit does.
 fn patient() -> Setup {
     let long = Duration::from_secs(30);
-    Setup {
-        term_grace: long,
-        linger: long,
-        ..setup()
-    }
+    Setup { term_grace: long, linger: long, ..setup() }
 }
 
 macro_rules! apart {
@@ -35,10 +26,7 @@ macro_rules! apart {
 }
 
 fn completed(result: &str) -> Ended {
-    Ended {
-        stop: StopReason::Completed,
-        result: result.into(),
-    }
+    Ended { stop: StopReason::Completed, result: result.into() }
 }
 
 apart! {

@@ -33,8 +33,8 @@ use tokio::sync::{Notify, mpsc, watch};
 use self::output::Output;
 use self::script::Script;
 use super::{
-    Abilities, Driver, DriverError, Exited, NEWS_QUEUE_MAX, News, Permission, Prompt, Prompts,
-    RequestId, Steered, StopReason, Tail,
+    Abilities, Driver, DriverError, Exited, NEWS_QUEUE_MAX, News, Permission, Prompt, Prompts, RequestId, Steered,
+    StopReason, Tail,
 };
 use crate::process::{Group, Keeper, describe_exit};
 
@@ -107,15 +107,7 @@ impl Shell {
         news.try_send(News::Ready).expect("a new channel has room");
         let running = Running::default();
         let (wish, _) = watch::channel(Wish::GoOn);
-        Ok((
-            Shell {
-                setup: Arc::new(setup),
-                news: Some(news),
-                running,
-                wish,
-            },
-            told,
-        ))
+        Ok((Shell { setup: Arc::new(setup), news: Some(news), running, wish }, told))
     }
 
     fn want(&self, wish: Wish) {
@@ -129,17 +121,11 @@ impl Shell {
 
 impl Driver for Shell {
     fn abilities(&self) -> Abilities {
-        Abilities {
-            prompts: Prompts::Programs,
-            steering: Steered::Now,
-        }
+        Abilities { prompts: Prompts::Programs, steering: Steered::Now }
     }
 
     fn prompt(&mut self, prompt: Prompt) -> Result<(), DriverError> {
-        let news = self
-            .news
-            .clone()
-            .ok_or(DriverError::Closed { verb: "prompt" })?;
+        let news = self.news.clone().ok_or(DriverError::Closed { verb: "prompt" })?;
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         if running.is_some() {
             return Err(DriverError::Busy);
@@ -152,12 +138,7 @@ impl Driver for Shell {
         *running = Some(steers);
         let (wish, wanted) = watch::channel(Wish::GoOn);
         self.wish = wish;
-        let turn = Turn {
-            setup: Arc::clone(&self.setup),
-            news,
-            running: Arc::clone(&self.running),
-            wanted,
-        };
+        let turn = Turn { setup: Arc::clone(&self.setup), news, running: Arc::clone(&self.running), wanted };
         tokio::spawn(turn.run(prompt, input));
         Ok(())
     }
@@ -171,10 +152,7 @@ impl Driver for Shell {
         let mut line = text.strip_suffix('\n').unwrap_or(text).as_bytes().to_vec();
         line.push(b'\n');
         if line.len() > STEER_BYTES_MAX {
-            return Err(DriverError::SteerTooLong {
-                bytes: line.len(),
-                bytes_max: STEER_BYTES_MAX,
-            });
+            return Err(DriverError::SteerTooLong { bytes: line.len(), bytes_max: STEER_BYTES_MAX });
         }
         match unistd::write(steers, &line) {
             Ok(_) => Ok(Steered::Now),
@@ -185,9 +163,7 @@ impl Driver for Shell {
     }
 
     fn permit(&mut self, request: &RequestId, _: Permission) -> Result<(), DriverError> {
-        Err(DriverError::NotAsked {
-            request: request.0.clone(),
-        })
+        Err(DriverError::NotAsked { request: request.0.clone() })
     }
 
     fn abort(&mut self) {
@@ -221,10 +197,7 @@ impl Turn {
         };
         let result = tail.into_result();
         let Ok(room) = self.news.reserve().await else {
-            self.running
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take();
+            self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
             return;
         };
         let wish = {
@@ -245,13 +218,8 @@ impl Turn {
 
     /// Runs the script. Returns why it failed, if it did, with the end of its output; or why it could
     /// not be started.
-    async fn play(
-        &mut self,
-        prompt: Prompt,
-        input: OwnedFd,
-    ) -> Result<(Option<String>, Tail), String> {
-        let because =
-            |what: &'static str| move |error: io::Error| format!("cannot {what}: {error}");
+    async fn play(&mut self, prompt: Prompt, input: OwnedFd) -> Result<(Option<String>, Tail), String> {
+        let because = |what: &'static str| move |error: io::Error| format!("cannot {what}: {error}");
         let mut keeper = Keeper::new().map_err(because("watch over processes"))?;
         let script = Script::new(prompt.text).map_err(because("keep a long script in memory"))?;
         let (output, out) = output_pipe().map_err(because("open a pipe for output"))?;
@@ -259,20 +227,10 @@ impl Turn {
         let mut command = Command::new(&self.setup.program);
         // As one would call it by hand: it is how the shell calls itself in its complaints.
         command.arg0(self.setup.program.file_name().unwrap_or_default());
-        command
-            .args(["-eu", "-c", &script.argument()])
-            .current_dir(&self.setup.workspace);
-        command.envs(
-            self.setup
-                .env
-                .iter()
-                .chain(&prompt.env)
-                .map(|(name, value)| (name, value)),
-        );
+        command.args(["-eu", "-c", &script.argument()]).current_dir(&self.setup.workspace);
+        command.envs(self.setup.env.iter().chain(&prompt.env).map(|(name, value)| (name, value)));
         command.stdin(input).stdout(out).stderr(err);
-        let mut group = keeper
-            .spawn(&mut command)
-            .map_err(|error| self.cannot_start(&error))?;
+        let mut group = keeper.spawn(&mut command).map_err(|error| self.cannot_start(&error))?;
         // It holds our copies of the command's ends of the pipes: with them open, no pipe would ever end.
         drop(command);
 
@@ -304,10 +262,7 @@ impl Turn {
                 return exit.and_then(failure_of);
             }
         }
-        match keeper
-            .end_descendants(Some(group.id()), self.setup.term_grace)
-            .await
-        {
+        match keeper.end_descendants(Some(group.id()), self.setup.term_grace).await {
             Ok(_) => exit.and_then(failure_of),
             Err(left_behind) => Some(left_behind.to_string()),
         }
@@ -332,9 +287,7 @@ impl Turn {
 
     /// Says which of the two things that a start needs is missing.
     fn cannot_start(&self, error: &io::Error) -> String {
-        let Setup {
-            workspace, program, ..
-        } = &*self.setup;
+        let Setup { workspace, program, .. } = &*self.setup;
         match workspace.read_dir() {
             Err(why) => format!("cannot enter workspace {}: {why}", workspace.display()),
             Ok(_) => format!("cannot start {}: {error}", program.display()),
@@ -352,9 +305,7 @@ fn failure_of(exit: io::Result<ExitStatus>) -> Option<String> {
 }
 
 fn check_env(env: &[(String, String)]) -> Result<(), DriverError> {
-    let bad = |(name, value): &&(String, String)| {
-        name.is_empty() || name.contains(['=', '\0']) || value.contains('\0')
-    };
+    let bad = |(name, value): &&(String, String)| name.is_empty() || name.contains(['=', '\0']) || value.contains('\0');
     match env.iter().find(bad) {
         Some((name, _)) => Err(DriverError::BadVariable { name: name.clone() }),
         None => Ok(()),

@@ -19,9 +19,7 @@ impl Tail {
     pub fn push(&mut self, text: &str) {
         if self.kept.len() + text.len() > 2 * RESULT_BYTES_MAX {
             let keep_of_kept = RESULT_BYTES_MAX.saturating_sub(text.len());
-            let from = self
-                .kept
-                .ceil_char_boundary(self.kept.len().saturating_sub(keep_of_kept));
+            let from = self.kept.ceil_char_boundary(self.kept.len().saturating_sub(keep_of_kept));
             self.dropped_bytes += from as u64;
             self.kept.drain(..from);
         }
@@ -45,10 +43,7 @@ impl Tail {
             None => reach,
         };
         let missing_bytes = self.dropped_bytes + start as u64;
-        format!(
-            "[cut: {missing_bytes} bytes before this]\n{}",
-            &text[start..]
-        )
+        format!("[cut: {missing_bytes} bytes before this]\n{}", &text[start..])
     }
 }
 
@@ -66,10 +61,7 @@ mod tests {
 
     #[test]
     fn a_short_text_is_its_own_result() {
-        assert_eq!(
-            result_of(["one\ntwo\n".into(), "three\n".into()]),
-            "one\ntwo\nthree"
-        );
+        assert_eq!(result_of(["one\ntwo\n".into(), "three\n".into()]), "one\ntwo\nthree");
         assert_eq!(result_of([]), "");
         let longest = "x".repeat(RESULT_BYTES_MAX);
         assert!(result_of([format!("{longest}\n")]) == longest);
@@ -82,27 +74,16 @@ mod tests {
         let result = result_of(lines.clone());
         assert!(result.len() <= RESULT_BYTES_MAX, "{} bytes", result.len());
         let (mark, rest) = result.split_once('\n').expect("a mark and a text");
-        assert_eq!(
-            mark,
-            format!("[cut: {} bytes before this]", total - rest.len() - 1)
-        );
+        assert_eq!(mark, format!("[cut: {} bytes before this]", total - rest.len() - 1));
         assert!(rest.starts_with("line ") && rest.ends_with("line 99999"));
-        assert_eq!(
-            result_of([lines.concat()]),
-            result,
-            "the pieces do not matter"
-        );
+        assert_eq!(result_of([lines.concat()]), result, "the pieces do not matter");
     }
 
     #[test]
     fn one_endless_line_is_cut_between_characters() {
         let result = result_of((0..3_000).map(|_| "däß€🐎".to_owned()));
         assert!(result.len() <= RESULT_BYTES_MAX);
-        assert!(
-            result.len() > RESULT_BYTES_MAX - MARK_BYTES_MAX - 4,
-            "{}",
-            result.len()
-        );
+        assert!(result.len() > RESULT_BYTES_MAX - MARK_BYTES_MAX - 4, "{}", result.len());
         assert!(result.ends_with("däß€🐎"));
     }
 }

@@ -23,27 +23,17 @@ const ALONE: &str = "TEAMSTER_TEST_ALONE";
 /// Runs the body of the test called `name` in a process of its own.
 pub(crate) fn apart(name: &str, body: impl Future<Output = ()>) {
     if env::var_os(ALONE).is_some() {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let in_time = runtime.block_on(async { tokio::time::timeout(TEST_TIME_MAX, body).await });
         in_time.expect("the test hangs");
         return;
     }
     let itself = env::current_exe().unwrap();
     let args = [name, "--exact", "--nocapture", "--test-threads=1"];
-    let output = Command::new(itself)
-        .args(args)
-        .env(ALONE, "1")
-        .output()
-        .unwrap();
+    let output = Command::new(itself).args(args).env(ALONE, "1").output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     let complaint = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success() && said.contains("1 passed"),
-        "{said}\n{complaint}"
-    );
+    assert!(output.status.success() && said.contains("1 passed"), "{said}\n{complaint}");
 }
 
 /// A driver and all that it has said so far.
@@ -62,23 +52,15 @@ pub(crate) struct Ended {
 
 /// A shell in the temporary directory that kills 50 ms after SIGTERM.
 pub(crate) fn setup() -> Setup {
-    Setup {
-        term_grace: Duration::from_millis(50),
-        ..Setup::new(env::temp_dir())
-    }
+    Setup { term_grace: Duration::from_millis(50), ..Setup::new(env::temp_dir()) }
 }
 
 pub(crate) fn prompt(text: impl Into<String>) -> Prompt {
-    Prompt {
-        text: text.into(),
-        env: Vec::new(),
-    }
+    Prompt { text: text.into(), env: Vec::new() }
 }
 
 pub(crate) fn failed(reason: &str) -> StopReason {
-    StopReason::Failed {
-        reason: reason.into(),
-    }
+    StopReason::Failed { reason: reason.into() }
 }
 
 pub(crate) async fn agent() -> Agent {
@@ -88,11 +70,7 @@ pub(crate) async fn agent() -> Agent {
 pub(crate) async fn agent_with(setup: Setup) -> Agent {
     let (shell, mut news) = Shell::start(setup).unwrap();
     assert_eq!(news.recv().await, Some(News::Ready));
-    Agent {
-        shell,
-        news,
-        said: String::new(),
-    }
+    Agent { shell, news, said: String::new() }
 }
 
 impl Agent {
@@ -133,9 +111,7 @@ impl Agent {
     pub(crate) fn pids(&self) -> Vec<Pid> {
         let words: Vec<_> = self.said.split_whitespace().collect();
         let named = words.windows(2).filter(|pair| pair[0] == "pid");
-        named
-            .map(|pair| Pid::from_raw(pair[1].parse().unwrap()))
-            .collect()
+        named.map(|pair| Pid::from_raw(pair[1].parse().unwrap())).collect()
     }
 
     /// Takes the last news.
@@ -148,11 +124,7 @@ impl Agent {
 /// Fails if one of `pids` is there, be it as a zombie.
 pub(crate) fn assert_gone(pids: &[Pid]) {
     for &pid in pids {
-        assert_eq!(
-            signal::kill(pid, None),
-            Err(Errno::ESRCH),
-            "process {pid} is still there"
-        );
+        assert_eq!(signal::kill(pid, None), Err(Errno::ESRCH), "process {pid} is still there");
     }
 }
 
@@ -164,9 +136,6 @@ pub(crate) fn open_descriptors() -> usize {
 /// The most memory this process ever had.
 pub(crate) fn memory_kib_max() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     line.trim().strip_suffix(" kB").unwrap().parse().unwrap()
 }

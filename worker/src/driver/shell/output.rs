@@ -26,19 +26,14 @@ pub(super) struct Output {
 impl Output {
     /// Reads from `pipe`, and makes its descriptor nonblocking.
     pub(super) fn new(pipe: OwnedFd) -> std::io::Result<Output> {
-        Ok(Output {
-            pipe: pipe::Receiver::from_owned_fd(pipe)?,
-        })
+        Ok(Output { pipe: pipe::Receiver::from_owned_fd(pipe)? })
     }
 
     /// Sends all that comes out of the pipe as [`News::Text`] and returns its tail. Reads no faster
     /// than the news are taken. Ends at the end of the pipe; after `writers_gone` it takes what is in
     /// there and ends without waiting for more. Once nobody takes news, it reads and forgets.
     pub(super) async fn pump(self, news: &mpsc::Sender<News>, writers_gone: &Notify) -> Tail {
-        let mut sink = Sink {
-            news,
-            tail: Tail::default(),
-        };
+        let mut sink = Sink { news, tail: Tail::default() };
         let mut lines = Lines::new();
         loop {
             tokio::select! {
@@ -112,10 +107,7 @@ struct Lines {
 
 impl Lines {
     fn new() -> Lines {
-        Lines {
-            bytes: vec![0; TEXT_BYTES_MAX].into(),
-            len: 0,
-        }
+        Lines { bytes: vec![0; TEXT_BYTES_MAX].into(), len: 0 }
     }
 
     fn is_empty(&self) -> bool {
@@ -133,10 +125,7 @@ impl Lines {
 
     /// All the lines that have their end; what there is of one that fills all the room.
     fn take_whole(&mut self) -> Option<String> {
-        match self.bytes[..self.len]
-            .iter()
-            .rposition(|&byte| byte == b'\n')
-        {
+        match self.bytes[..self.len].iter().rposition(|&byte| byte == b'\n') {
             Some(newline) => self.take(newline + 1),
             None if self.len == self.bytes.len() => self.take_started(),
             None => None,
@@ -201,11 +190,7 @@ mod tests {
         for (character, size) in [("ß", 2), ("€", 3), ("🐎", 4)] {
             for cut in 1..size {
                 let mut lines = lines_with(&[b"ab", &character.as_bytes()[..cut]].concat());
-                assert_eq!(
-                    lines.take_started().as_deref(),
-                    Some("ab"),
-                    "{character} cut at {cut}"
-                );
+                assert_eq!(lines.take_started().as_deref(), Some("ab"), "{character} cut at {cut}");
                 assert_eq!(lines.take_started(), None);
                 let rest = &character.as_bytes()[cut..];
                 lines.room()[..rest.len()].copy_from_slice(rest);
@@ -218,10 +203,7 @@ mod tests {
     #[test]
     fn what_is_no_utf8_never_stops_the_flow() {
         let mut lines = lines_with(&[0x80; TEXT_BYTES_MAX]);
-        assert_eq!(
-            lines.take_whole().map(|text| text.chars().count()),
-            Some(TEXT_BYTES_MAX)
-        );
+        assert_eq!(lines.take_whole().map(|text| text.chars().count()), Some(TEXT_BYTES_MAX));
         let mut lines = lines_with(b"\xff\xf0\x9f\n\xe2");
         assert_eq!(lines.take_whole().as_deref(), Some("\u{fffd}\u{fffd}\n"));
         assert_eq!(lines.take_rest().as_deref(), Some("\u{fffd}"));
@@ -230,10 +212,7 @@ mod tests {
     #[test]
     fn a_line_longer_than_the_room_comes_in_pieces() {
         let mut lines = lines_with(&[b'x'; TEXT_BYTES_MAX]);
-        assert_eq!(
-            lines.take_whole().map(|text| text.len()),
-            Some(TEXT_BYTES_MAX)
-        );
+        assert_eq!(lines.take_whole().map(|text| text.len()), Some(TEXT_BYTES_MAX));
         assert_eq!(lines.room().len(), TEXT_BYTES_MAX);
     }
 }

@@ -1,0 +1,62 @@
+//! What a worker is told when it is started. A setting that is not given is taken from the roster, so that a
+//! member keeps its own from one life to the next.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+use teamster_protocol::id::{AgentName, MemberName, Role, TeamName};
+
+const EXAMPLE: &str = "\
+Example: join the team `demo` as alice, working in the current directory, until Ctrl-C:
+  teamster-worker --team demo --name alice
+
+Exit codes:
+  0    it left in order
+  1    it was refused, or its agent failed
+  2    usage
+  4    what is on disk is corrupt
+  130  after Ctrl-C
+  143  after SIGTERM
+
+Environment:
+  TEAMSTER_LOG              off, error, warn (default), info, debug or trace
+  TEAMSTER_DURABILITY       power (default) or process: what written results must survive
+  TEAMSTER_POLL_MS          how often to look although nothing rang
+  TEAMSTER_LEADER_GRACE_MS  how long to go on without a leader";
+
+/// One teammate: reads its mail, claims tasks, drives an agent.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "teamster-worker", version, after_help = EXAMPLE)]
+pub struct Args {
+    /// Where the teams are kept [default: teamster in the XDG state directory].
+    #[arg(long, env = "TEAMSTER_ROOT", value_name = "DIR")]
+    pub root: Option<PathBuf>,
+
+    /// The team to work for.
+    #[arg(long, env = "TEAMSTER_TEAM", value_name = "TEAM")]
+    pub team: TeamName,
+
+    /// The member to be.
+    #[arg(long, value_name = "NAME")]
+    pub name: MemberName,
+
+    /// Take calls on standard input and answer them on standard output, as the leader's child.
+    #[arg(long)]
+    pub stdio: bool,
+
+    /// The agent to drive [default: as on the roster, else shell].
+    #[arg(long, value_name = "AGENT")]
+    pub agent: Option<AgentName>,
+
+    /// The role, for tasks that ask for one [default: as on the roster, else none].
+    #[arg(long, value_name = "ROLE")]
+    pub role: Option<Role>,
+
+    /// Take only tasks that are assigned to this member [default: as on the roster].
+    #[arg(long)]
+    pub no_claim: bool,
+
+    /// The directory to work in [default: as on the roster, else the current one].
+    #[arg(long, value_name = "DIR")]
+    pub cwd: Option<PathBuf>,
+}

@@ -1,0 +1,593 @@
+//! The worker's decisions: mail first (control, then text), then a task, then waiting. Pure: it reads no clock,
+//! file, process or random source, so that a simulation can run thousands of lives of it.
+//!
+//! The shell around it keeps one rule: it carries out the actions of a step in order and feeds each [`Event`]
+//! that answers one of them back in before it takes the next event from the world.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
+
+use teamster_protocol::api::{Aborting, Prompted, Steered, WorkerPhase, WorkerStatus};
+use teamster_protocol::board::Claimant;
+use teamster_protocol::id::{Address, MessageId, TaskId};
+use teamster_protocol::limits::{LEADER_GRACE, RECORD_RETRY};
+use teamster_protocol::mail::{Body, Message, Urgency};
+use teamster_protocol::notice::{Said, Stop};
+use teamster_protocol::roster::{LeftHow, StartedBy};
+use teamster_protocol::shutdown::{Busy, ShutdownReply, ShutdownRequest, Verdict, WhenBusy, verdict};
+use teamster_protocol::task::Work;
+
+mod event;
+mod turn;
+
+pub use event::{Action, Answer, Ask, AskId, ClaimedTask, Event, Outcome, Refused, SteerOf};
+
+use turn::{Ending, Turn, TurnFor};
+
+/// What the worker is set up to do; fixed for its life.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// It, as the board knows it.
+    pub me: Claimant,
+    /// Whether its agent takes mail as a prompt.
+    pub conversation: Conversation,
+    /// Who started it.
+    pub started_by: StartedBy,
+    /// How long it goes on without its leader.
+    pub leader_grace: Duration,
+    /// How long it waits before it tries again to write what could not be written.
+    pub record_retry: Duration,
+}
+
+impl Settings {
+    /// With the default times.
+    pub fn new(me: Claimant, conversation: Conversation, started_by: StartedBy) -> Settings {
+        Settings { me, conversation, started_by, leader_grace: LEADER_GRACE, record_retry: RECORD_RETRY }
+    }
+}
+
+/// What an agent does with words that are no task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Conversation {
+    /// They are a prompt for it.
+    Yes,
+    /// It has no ear between turns: they are shown in its transcript.
+    No,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// The agent is not ready.
+    Starting,
+    /// There was nothing to claim; a ring or mail ends it.
+    Idle,
+    /// The board is being asked. `Before` tells whether it waited already.
+    Claiming(Before),
+    /// The agent is at it.
+    Turn(Turn),
+    /// A turn is over and its outcome is being written. Until it is, the task is still ours.
+    Recording { turn: Turn, stop: Stop, outcome: Outcome, retry_at_ms: Option<u64> },
+    /// It said goodbye.
+    Left,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Before {
+    Waiting,
+    Working,
+}
+
+/// The worker ends once it has nothing in hand.
+#[derive(Debug)]
+struct Leave {
+    how: LeftHow,
+    /// The shutdown request that is still to be approved.
+    approve: Option<MessageId>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Core {
+    settings: Settings,
+    phase: Phase,
+    /// Texts that wait for a turn's end or begin, in order.
+    texts: VecDeque<Message>,
+    /// Every message taken from the mailbox that is not acknowledged there yet.
+    taken: BTreeSet<MessageId>,
+    /// Acknowledgements that could not be written.
+    owed: Vec<MessageId>,
+    owed_retry_at_ms: Option<u64>,
+    leave: Option<Leave>,
+    /// When to look whether a leader is there again; set while the link to it is lost.
+    look_for_leader_at_ms: Option<u64>,
+    turns: u64,
+    /// When it took its first event.
+    born_ms: Option<u64>,
+    actions: Vec<Action>,
+}
+
+impl Core {
+    /// A worker whose agent is starting. `turns` is the number of its last turn in an earlier life.
+    pub fn new(settings: Settings, turns: u64) -> Core {
+        Core {
+            settings,
+            phase: Phase::Starting,
+            texts: VecDeque::new(),
+            taken: BTreeSet::new(),
+            owed: Vec::new(),
+            owed_retry_at_ms: None,
+            leave: None,
+            look_for_leader_at_ms: None,
+            turns,
+            born_ms: None,
+            actions: Vec::new(),
+        }
+    }
+
+    /// When [`Event::Tick`] is due, in milliseconds.
+    pub fn next_tick_ms(&self) -> Option<u64> {
+        let phase = match &self.phase {
+            Phase::Turn(turn) => turn.deadline_ms,
+            Phase::Recording { retry_at_ms, .. } => *retry_at_ms,
+            Phase::Starting | Phase::Idle | Phase::Claiming(_) | Phase::Left => None,
+        };
+        [phase, self.owed_retry_at_ms, self.look_for_leader_at_ms].into_iter().flatten().min()
+    }
+
+    /// Where the worker stands; `seq` is its last transcript entry.
+    pub fn status(&self, seq: u64) -> WorkerStatus {
+        let phase = match &self.phase {
+            Phase::Starting => WorkerPhase::Starting,
+            Phase::Idle | Phase::Claiming(_) => WorkerPhase::Idle,
+            Phase::Turn(turn) | Phase::Recording { turn, .. } => {
+                WorkerPhase::Turn { turn: turn.number, task: turn.task(), since_ms: turn.since_ms }
+            }
+            Phase::Left => WorkerPhase::Leaving,
+        };
+        WorkerStatus { phase, unread: self.texts.len(), seq }
+    }
+
+    /// Takes one event and says what is to be done, in order.
+    pub fn step(&mut self, now_ms: u64, event: Event) -> Vec<Action> {
+        self.born_ms.get_or_insert(now_ms);
+        if !matches!(self.phase, Phase::Left) {
+            self.take(now_ms, event);
+        } else if let Event::Asked { ask, .. } = event {
+            self.answer(ask, Err(Refused::new("the worker is ending")));
+        }
+        std::mem::take(&mut self.actions)
+    }
+
+    fn take(&mut self, now_ms: u64, event: Event) {
+        match event {
+            Event::AgentReady => {
+                if let Phase::Starting = self.phase {
+                    self.act(Action::Say(Said::Ready));
+                    self.settle(now_ms, Before::Working);
+                }
+            }
+            Event::AgentGone { reason } => {
+                self.leave.get_or_insert(Leave { how: LeftHow::AgentGone { reason }, approve: None });
+                self.settle_if_free(now_ms);
+            }
+            Event::Asked { ask, what } => self.asked(now_ms, ask, what),
+            Event::MailArrived(messages) => self.mail(now_ms, messages),
+            Event::Rang => self.look(),
+            Event::Polled => {
+                self.act(Action::Sweep);
+                self.look();
+            }
+            Event::Claimed(claimed) => self.claimed(now_ms, claimed),
+            Event::PromptTaken => self.prompt_taken(),
+            Event::PromptRefused { reason } => self.prompt_refused(now_ms, reason),
+            Event::Steered { of, outcome } => self.steered(of, outcome),
+            Event::TurnEnded { stop, result } => self.turn_ended(now_ms, stop, result),
+            Event::Recorded => self.recorded(now_ms),
+            Event::RecordRefused { why } => {
+                let text = format!("the outcome of the turn was not taken: {why}");
+                self.act(Action::Say(Said::Trouble { text }));
+                self.recorded(now_ms);
+            }
+            Event::NotRecorded { error } => self.not_recorded(now_ms, error),
+            Event::NotAcknowledged { ids } => {
+                self.owed.extend(ids);
+                self.owed_retry_at_ms = Some(now_ms + ms(self.settings.record_retry));
+            }
+            Event::LeaderLost => self.look_for_leader_at_ms = Some(now_ms + ms(self.settings.leader_grace)),
+            Event::LeaderSeen => self.look_for_leader_at_ms = Some(now_ms + ms(self.settings.leader_grace)),
+            Event::LeaderAbsent => {
+                self.look_for_leader_at_ms = None;
+                self.leave.get_or_insert(Leave { how: LeftHow::LeaderGone, approve: None });
+                self.settle_if_free(now_ms);
+            }
+            Event::Terminated => self.terminated(now_ms),
+            Event::Tick => self.tick(now_ms),
+        }
+    }
+
+    fn asked(&mut self, now_ms: u64, ask: AskId, what: Ask) {
+        match (what, &mut self.phase) {
+            (Ask::Prompt { text }, Phase::Idle) if self.leave.is_none() => {
+                if text.trim().is_empty() {
+                    return self.answer(ask, Err(Refused::new("a prompt needs a text")));
+                }
+                self.act(Action::Away);
+                self.start_turn(now_ms, TurnFor::Ask(ask), None, Work::Prompt(text));
+            }
+            (Ask::Steer { text }, Phase::Turn(turn)) if turn.ending.is_none() => {
+                self.act(Action::Steer { of: SteerOf::Ask(ask), from: Address::Lead, text });
+            }
+            (Ask::Abort { reason }, Phase::Turn(turn)) => {
+                let aborting = Aborting { turn: turn.number, task: turn.task() };
+                let begun = turn.ending.is_some();
+                turn.stop(reason);
+                if !begun {
+                    self.act(Action::AbortTurn);
+                }
+                self.answer(ask, Ok(Answer::Aborting(aborting)));
+            }
+            (Ask::Prompt { .. }, _) => {
+                let refused = Refused::new(format!("it is {}", self.doing()));
+                self.answer(ask, Err(refused));
+            }
+            (Ask::Steer { .. } | Ask::Abort { .. }, _) => {
+                let refused = Refused::new(format!("no turn is running: it is {}", self.doing()));
+                self.answer(ask, Err(refused));
+            }
+        }
+    }
+
+    fn mail(&mut self, now_ms: u64, messages: Vec<Message>) {
+        let (mut control, mut texts) = (Vec::new(), Vec::new());
+        for message in messages {
+            if self.taken.insert(message.id) {
+                if matches!(message.body, Body::Text { .. }) { texts.push(message) } else { control.push(message) }
+            }
+        }
+        for message in control {
+            self.control(now_ms, message);
+        }
+        for message in texts {
+            self.text(message);
+        }
+        self.settle_if_free(now_ms);
+    }
+
+    /// Acts on control mail. Only the lead controls: a member's is acknowledged and said to be refused.
+    fn control(&mut self, now_ms: u64, message: Message) {
+        let lead = message.from == Address::Lead;
+        match message.body {
+            // It was meant for a worker before this one, or its asker has gone up the ladder since.
+            Body::ShutdownRequest(request)
+                if lead
+                    && (self.born_ms.is_some_and(|born_ms| message.sent_ms < born_ms)
+                        || request.deadline_ms < now_ms) =>
+            {
+                self.trouble("an old request to shut down was found in the mailbox, and is not followed");
+            }
+            Body::ShutdownRequest(request) if lead => self.shutdown_requested(request),
+            Body::AbortRequest { reason } if lead => match &mut self.phase {
+                Phase::Turn(turn) => {
+                    let begun = turn.ending.is_some();
+                    turn.stop(reason);
+                    if !begun {
+                        self.act(Action::AbortTurn);
+                    }
+                }
+                Phase::Starting | Phase::Idle | Phase::Claiming(_) | Phase::Recording { .. } | Phase::Left => {
+                    self.trouble("asked to abort a turn, but none is running");
+                }
+            },
+            Body::TaskAssigned { .. } => {}
+            Body::ShutdownRequest(_) | Body::AbortRequest { .. } => {
+                self.trouble(format!("control mail from {} was refused: only the lead controls", message.from));
+            }
+            Body::ShutdownReply(_) | Body::Unknown => {
+                self.trouble(format!("a message from {} is of a kind it does not understand", message.from));
+            }
+            Body::Text { .. } => unreachable!("texts are not control"),
+        }
+        self.acknowledge(vec![message.id]);
+    }
+
+    fn shutdown_requested(&mut self, request: ShutdownRequest) {
+        let busy = match &self.phase {
+            Phase::Turn(turn) | Phase::Recording { turn, .. } => Busy::Turn { task: turn.task() },
+            Phase::Starting | Phase::Idle | Phase::Claiming(_) | Phase::Left => Busy::No,
+        };
+        // Once it has agreed to end it can not refuse to.
+        let when_busy = if self.leave.is_some() { WhenBusy::Finish } else { request.when_busy };
+        let verdict = verdict(when_busy, busy);
+        match verdict {
+            // Approved when it leaves, in `settle`: the answer and the end are one.
+            Verdict::Approved => {
+                self.leave = Some(Leave { how: LeftHow::Shutdown, approve: Some(request.request) });
+            }
+            Verdict::Finishing { .. } => {
+                self.leave = Some(Leave { how: LeftHow::Shutdown, approve: Some(request.request) });
+                self.act(Action::Reply(ShutdownReply { request: request.request, verdict }));
+            }
+            Verdict::Refused { .. } => {
+                self.act(Action::Reply(ShutdownReply { request: request.request, verdict }));
+            }
+        }
+    }
+
+    fn text(&mut self, message: Message) {
+        match (&self.phase, &message.body) {
+            (Phase::Turn(turn), Body::Text { text }) if message.urgency == Urgency::Now && turn.ending.is_none() => {
+                let (from, text) = (message.from.clone(), text.clone());
+                self.act(Action::Steer { of: SteerOf::Mail(Box::new(message)), from, text });
+            }
+            _ => self.texts.push_back(message),
+        }
+    }
+
+    fn steered(&mut self, of: SteerOf, outcome: Result<Steered, String>) {
+        match (of, outcome) {
+            (SteerOf::Ask(ask), Ok(steered)) => self.answer(ask, Ok(Answer::Steered(steered))),
+            (SteerOf::Ask(ask), Err(why)) => self.answer(ask, Err(Refused::new(why))),
+            (SteerOf::Mail(message), Ok(_)) => self.hand_on(*message),
+            // It did not reach the running turn: it is handed on when that ends.
+            (SteerOf::Mail(message), Err(_)) => self.texts.push_back(*message),
+        }
+    }
+
+    fn claimed(&mut self, now_ms: u64, claimed: Option<ClaimedTask>) {
+        let Phase::Claiming(before) = self.phase else { return };
+        match claimed {
+            Some(task) => {
+                let deadline_ms = task.timeout_ms.map(|timeout| now_ms.saturating_add(timeout));
+                self.start_turn(now_ms, TurnFor::Task(task.claim), deadline_ms, task.work);
+            }
+            None => {
+                self.phase = Phase::Idle;
+                if before == Before::Working {
+                    self.act(Action::Say(Said::Waiting));
+                }
+            }
+        }
+    }
+
+    fn start_turn(&mut self, now_ms: u64, what_for: TurnFor, deadline_ms: Option<u64>, work: Work) {
+        self.turns += 1;
+        let turn = Turn { number: self.turns, since_ms: now_ms, what_for, deadline_ms, ending: None };
+        let (number, task) = (turn.number, turn.task());
+        self.phase = Phase::Turn(turn);
+        self.act(Action::StartTurn { turn: number, task, work });
+    }
+
+    fn prompt_taken(&mut self) {
+        let Phase::Turn(turn) = &mut self.phase else { return };
+        let number = turn.number;
+        match &mut turn.what_for {
+            TurnFor::Ask(ask) => {
+                let ask = *ask;
+                self.answer(ask, Ok(Answer::Prompted(Prompted { turn: number })));
+            }
+            TurnFor::Mail(messages) => {
+                let ids = messages.iter().map(|message| message.id).collect();
+                self.acknowledge(ids);
+            }
+            TurnFor::Task(_) => {}
+        }
+    }
+
+    fn prompt_refused(&mut self, now_ms: u64, reason: String) {
+        let Phase::Turn(turn) = &mut self.phase else { return };
+        match &mut turn.what_for {
+            TurnFor::Ask(ask) => {
+                let ask = *ask;
+                self.answer(ask, Err(Refused::new(reason.clone())));
+            }
+            // It was not handed on: it stays unread for the next life, and this one does not try in a circle.
+            TurnFor::Mail(_) | TurnFor::Task(_) => {}
+        }
+        self.turn_ended(now_ms, Stop::Failed { reason }, String::new());
+    }
+
+    fn turn_ended(&mut self, now_ms: u64, stop: Stop, result: String) {
+        if !matches!(self.phase, Phase::Turn(_)) {
+            return;
+        }
+        let Phase::Turn(turn) = std::mem::replace(&mut self.phase, Phase::Claiming(Before::Working)) else {
+            unreachable!("it was a turn a moment ago")
+        };
+        match turn.outcome(now_ms, &stop, result) {
+            Some(outcome) => {
+                self.act(Action::Record(outcome.clone()));
+                self.phase = Phase::Recording { turn, stop, outcome, retry_at_ms: None };
+            }
+            None => self.turn_closed(now_ms, &turn, stop),
+        }
+    }
+
+    fn recorded(&mut self, now_ms: u64) {
+        if !matches!(self.phase, Phase::Recording { .. }) {
+            return;
+        }
+        let Phase::Recording { turn, stop, .. } = std::mem::replace(&mut self.phase, Phase::Claiming(Before::Working))
+        else {
+            unreachable!("it was recording a moment ago")
+        };
+        self.turn_closed(now_ms, &turn, stop);
+    }
+
+    fn not_recorded(&mut self, now_ms: u64, error: String) {
+        let retry = ms(self.settings.record_retry);
+        if let Phase::Recording { retry_at_ms, .. } = &mut self.phase {
+            let first = retry_at_ms.is_none();
+            *retry_at_ms = Some(now_ms + retry);
+            if first {
+                self.trouble(format!("cannot write down how the turn ended, trying again: {error}"));
+            }
+        } else if let Phase::Claiming(_) = self.phase {
+            self.phase = Phase::Idle;
+            self.trouble(format!("cannot look for a task, trying again: {error}"));
+        }
+    }
+
+    fn turn_closed(&mut self, now_ms: u64, turn: &Turn, stop: Stop) {
+        self.act(Action::Say(Said::TurnEnded { turn: turn.number, task: turn.task(), stop }));
+        self.settle(now_ms, Before::Working);
+    }
+
+    fn terminated(&mut self, now_ms: u64) {
+        self.leave = Some(Leave { how: LeftHow::Terminated, approve: None });
+        if let Phase::Turn(turn) = &mut self.phase {
+            // One that was stopped stays stopped: its task is not for others to take in the same breath.
+            if turn.ending.is_none() {
+                turn.ending = Some(Ending::Leaving);
+                self.act(Action::AbortTurn);
+            }
+        }
+        self.settle_if_free(now_ms);
+    }
+
+    fn tick(&mut self, now_ms: u64) {
+        let due = |at: Option<u64>| at.is_some_and(|at| now_ms >= at);
+        if due(self.owed_retry_at_ms) {
+            self.owed_retry_at_ms = None;
+            let ids = std::mem::take(&mut self.owed);
+            self.act(Action::Acknowledge { ids });
+        }
+        if due(self.look_for_leader_at_ms) {
+            self.look_for_leader_at_ms = None;
+            self.act(Action::LookForLeader);
+        }
+        match &mut self.phase {
+            Phase::Turn(turn) if due(turn.deadline_ms) => {
+                turn.deadline_ms = None;
+                if turn.ending.is_none() {
+                    turn.ending = Some(Ending::TimedOut);
+                    self.act(Action::AbortTurn);
+                }
+            }
+            Phase::Recording { outcome, retry_at_ms, .. } if due(*retry_at_ms) => {
+                *retry_at_ms = Some(now_ms + ms(self.settings.record_retry));
+                let outcome = outcome.clone();
+                self.act(Action::Record(outcome));
+            }
+            Phase::Turn(_)
+            | Phase::Recording { .. }
+            | Phase::Starting
+            | Phase::Idle
+            | Phase::Claiming(_)
+            | Phase::Left => {}
+        }
+    }
+
+    /// Looks at the board if there is nothing else to do.
+    fn look(&mut self) {
+        if let Phase::Idle = self.phase {
+            self.phase = Phase::Claiming(Before::Waiting);
+            self.act(Action::ClaimNext);
+        }
+    }
+
+    fn settle_if_free(&mut self, now_ms: u64) {
+        match self.phase {
+            Phase::Idle => self.settle(now_ms, Before::Waiting),
+            // It can not begin before its agent is ready, but it can end.
+            Phase::Starting if self.leave.is_some() => self.settle(now_ms, Before::Working),
+            Phase::Starting | Phase::Claiming(_) | Phase::Turn(_) | Phase::Recording { .. } | Phase::Left => {}
+        }
+    }
+
+    /// Nothing is in hand: leave, or hand mail on, or look for a task.
+    fn settle(&mut self, now_ms: u64, before: Before) {
+        if let Some(Leave { how, approve }) = self.leave.take() {
+            if let Some(request) = approve {
+                self.act(Action::Reply(ShutdownReply { request, verdict: Verdict::Approved }));
+            }
+            self.phase = Phase::Left;
+            return self.act(Action::Leave { how });
+        }
+        match self.settings.conversation {
+            Conversation::No => {
+                while let Some(message) = self.texts.pop_front() {
+                    self.hand_on(message);
+                }
+            }
+            Conversation::Yes if self.texts.is_empty() => {}
+            Conversation::Yes => {
+                if before == Before::Waiting {
+                    self.act(Action::Away);
+                }
+                let messages: Vec<Message> = self.texts.drain(..).collect();
+                let prompt = messages.iter().map(as_prompt).collect::<Vec<_>>().join("\n\n");
+                for message in &messages {
+                    self.act(Action::Say(said(message)));
+                }
+                return self.start_turn(now_ms, TurnFor::Mail(messages), None, Work::Prompt(prompt));
+            }
+        }
+        self.phase = Phase::Claiming(before);
+        self.act(Action::ClaimNext);
+    }
+
+    /// Puts a text where the agent, or who watches it, sees it, and acknowledges it then.
+    fn hand_on(&mut self, message: Message) {
+        self.act(Action::Say(said(&message)));
+        self.acknowledge(vec![message.id]);
+    }
+
+    fn acknowledge(&mut self, ids: Vec<MessageId>) {
+        self.act(Action::Acknowledge { ids });
+    }
+
+    /// To be called by the shell once acknowledgements are written.
+    pub fn acknowledged(&mut self, ids: &[MessageId]) {
+        for id in ids {
+            self.taken.remove(id);
+        }
+    }
+
+    fn trouble(&mut self, text: impl Into<String>) {
+        self.act(Action::Say(Said::Trouble { text: text.into() }));
+    }
+
+    fn answer(&mut self, ask: AskId, answer: Result<Answer, Refused>) {
+        self.act(Action::Answer { ask, answer });
+    }
+
+    fn act(&mut self, action: Action) {
+        self.actions.push(action);
+    }
+
+    fn doing(&self) -> String {
+        match &self.phase {
+            _ if self.leave.is_some() => "ending".to_owned(),
+            Phase::Starting => "starting".to_owned(),
+            Phase::Idle | Phase::Claiming(_) => "idle".to_owned(),
+            Phase::Turn(turn) | Phase::Recording { turn, .. } => match turn.task() {
+                Some(TaskId(number)) => format!("busy with task {number}"),
+                None => format!("busy with turn {}", turn.number),
+            },
+            Phase::Left => "gone".to_owned(),
+        }
+    }
+}
+
+fn said(message: &Message) -> Said {
+    let text = match &message.body {
+        Body::Text { text } => text.clone(),
+        Body::TaskAssigned { .. }
+        | Body::ShutdownRequest(_)
+        | Body::ShutdownReply(_)
+        | Body::AbortRequest { .. }
+        | Body::Unknown => String::new(),
+    };
+    Said::Mail { id: message.id, from: message.from.clone(), text }
+}
+
+fn as_prompt(message: &Message) -> String {
+    match said(message) {
+        Said::Mail { from, text, .. } => format!("Message from {from}:\n{text}"),
+        _ => String::new(),
+    }
+}
+
+fn ms(duration: Duration) -> u64 {
+    duration.as_millis() as u64
+}

@@ -1,0 +1,205 @@
+//! One life of a worker: start, take events one after another until it leaves, leave.
+//!
+//! Events of the world come from the queue of calls, the agent, the mailbox file (whose change is also the bell for
+//! new work), signals, the link to the leader and the clock. Each goes through the core, and what the core answers
+//! is carried out before the next is taken.
+
+use std::collections::VecDeque;
+use std::future::pending;
+use std::time::Duration;
+
+use teamster_protocol::api::{WorkerPhase, WorkerStatus};
+use teamster_protocol::clock;
+use teamster_protocol::lock::Lock;
+use teamster_protocol::peer::Peer;
+use teamster_protocol::roster::LeftHow;
+use teamster_protocol::watch::{Change, Watch};
+use tokio::sync::{mpsc, watch};
+
+use crate::args::Args;
+use crate::core::{Action, Core, Event};
+use crate::io::{After, Call, Hands};
+use crate::process::Keeper;
+
+mod leave;
+mod settings;
+mod signals;
+mod start;
+
+pub use settings::BadSetting;
+pub use start::StartError;
+
+use signals::{Signals, Told};
+
+/// Runs the worker until it has left; returns the exit code of the process. The caller is to end the process with
+/// it: that drops the member's lock.
+pub async fn run(args: Args) -> Result<i32, StartError> {
+    let mut worker = start::start(args).await?;
+    let end = worker.live().await;
+    Ok(worker.leave(end).await)
+}
+
+/// A worker that has started.
+struct Worker {
+    core: Core,
+    hands: Hands,
+    calls: mpsc::Receiver<Call>,
+    watch: Watch,
+    signals: Signals,
+    link: Link,
+    status: watch::Sender<WorkerStatus>,
+    keeper: Keeper,
+    /// The signal that told it to end.
+    told: Option<Told>,
+    /// Held until the process ends: whoever can take it knows that this worker is dead.
+    _lock: Lock,
+}
+
+/// How the leader is reached.
+enum Link {
+    /// It made no link: it is reached by mail.
+    None,
+    /// Over standard input and output.
+    Up(Peer),
+    /// It was, and is broken. Kept for what is still to be written.
+    Lost(Peer),
+}
+
+/// Why the loop ended.
+enum End {
+    /// The core said so.
+    Leave(LeftHow),
+    /// A second signal: not in order.
+    Now(Told),
+}
+
+/// What the world brought.
+enum Came {
+    Call(Call),
+    News(crate::driver::News),
+    Change(Change),
+    Told(Told),
+    LinkLost,
+    Tick,
+}
+
+impl Worker {
+    async fn live(&mut self) -> End {
+        if let Some(mail) = self.hands.mail()
+            && let Some(end) = self.happened(mail).await
+        {
+            return end;
+        }
+        loop {
+            let end = match self.next().await {
+                Came::Call(call) => {
+                    let event = self.hands.asked(call);
+                    self.happened(event).await
+                }
+                Came::News(news) => match self.hands.heard(news) {
+                    Some(event) => self.happened(event).await,
+                    None => None,
+                },
+                Came::Change(Change::Files(_)) => self.look(Event::Rang).await,
+                Came::Change(Change::Poll) => self.look(Event::Polled).await,
+                Came::Told(told) if self.told.is_some() => return End::Now(told),
+                Came::Told(told) => {
+                    self.told = Some(told);
+                    self.happened(Event::Terminated).await
+                }
+                Came::LinkLost => {
+                    if let Link::Up(peer) = std::mem::replace(&mut self.link, Link::None) {
+                        self.link = Link::Lost(peer);
+                    }
+                    self.happened(Event::LeaderLost).await
+                }
+                Came::Tick => self.happened(Event::Tick).await,
+            };
+            if let Some(end) = end {
+                return end;
+            }
+            self.show_status();
+        }
+    }
+
+    async fn next(&mut self) -> Came {
+        let tick = self.core.next_tick_ms();
+        tokio::select! {
+            told = self.signals.next() => Came::Told(told),
+            Some(call) = self.calls.recv() => Came::Call(call),
+            news = self.hands.agent.news() => Came::News(news),
+            change = self.watch.changed() => Came::Change(change),
+            () = lost(&self.link) => Came::LinkLost,
+            () = at(tick) => Came::Tick,
+        }
+    }
+
+    /// Mail first, then what else there is to see.
+    async fn look(&mut self, event: Event) -> Option<End> {
+        if let Some(mail) = self.hands.mail()
+            && let Some(end) = self.happened(mail).await
+        {
+            return Some(end);
+        }
+        self.happened(event).await
+    }
+
+    /// Takes one event of the world through the core, and every answer to what the core wants done about it.
+    async fn happened(&mut self, event: Event) -> Option<End> {
+        let mut events = VecDeque::from([event]);
+        let mut end = None;
+        while let Some(event) = events.pop_front() {
+            for action in self.core.step(clock::now_ms(), event) {
+                if waits_for_the_disk(&action) {
+                    // What was said before is on its way before everything stands still.
+                    tokio::task::yield_now().await;
+                }
+                match self.hands.carry_out(action) {
+                    After::Nothing => {}
+                    After::Event(event) => events.push_back(event),
+                    After::Acknowledged(ids) => self.core.acknowledged(&ids),
+                    After::Leave(how) => end = Some(End::Leave(how)),
+                }
+            }
+        }
+        end
+    }
+
+    /// Lets callers see where the worker stands.
+    fn show_status(&mut self) {
+        let status = self.core.status(self.hands.journal.seq());
+        let starting = self.status.borrow().phase == WorkerPhase::Starting;
+        if starting
+            && status.phase != WorkerPhase::Starting
+            && let Link::None = self.link
+        {
+            let (name, team) = (&self.hands.me.name, self.hands.team.dir().team());
+            eprintln!("{name} is ready in team {team}; Ctrl-C ends it");
+        }
+        self.status.send_replace(status);
+    }
+}
+
+/// Whether carrying it out may sync a file.
+fn waits_for_the_disk(action: &Action) -> bool {
+    matches!(action, Action::Acknowledge { .. } | Action::Record(_))
+}
+
+/// Waits until a link that is up breaks.
+async fn lost(link: &Link) {
+    match link {
+        Link::Up(peer) => {
+            let why = peer.closed().await;
+            tracing::info!("lost the leader: {why}");
+        }
+        Link::None | Link::Lost(_) => pending().await,
+    }
+}
+
+/// Waits until a time of the clock; for ever for none.
+async fn at(at_ms: Option<u64>) {
+    match at_ms {
+        Some(at_ms) => tokio::time::sleep(Duration::from_millis(at_ms.saturating_sub(clock::now_ms()))).await,
+        None => pending().await,
+    }
+}

@@ -1,0 +1,248 @@
+//! The start of a worker: from nothing to a member that has joined and waits for its agent to be ready.
+
+use std::env;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process;
+use std::time::{Duration, Instant};
+
+use teamster_protocol::api::{Welcome, WorkerApiServer};
+use teamster_protocol::board::AutoClaim;
+use teamster_protocol::clock;
+use teamster_protocol::id::{Address, MemberName};
+use teamster_protocol::limits::PROTOCOL_VERSION;
+use teamster_protocol::lock::{Lock, LockError};
+use teamster_protocol::log::{Durability, LogError};
+use teamster_protocol::peer::Peer;
+use teamster_protocol::peer::stdio::stdio;
+use teamster_protocol::process::own_identity;
+use teamster_protocol::roster::{MemberSpec, Process, StartedBy, TeamFact, Workspace};
+use teamster_protocol::team::{Inbox, Team, TeamError};
+use teamster_protocol::team_dir::{TeamDir, default_root};
+use teamster_protocol::transcript::{Transcript, TranscriptError};
+use teamster_protocol::watch::Watch;
+use tokio::sync::{mpsc, watch};
+
+use super::settings::{self, BadSetting};
+use super::signals::Signals;
+use super::{Link, Worker};
+use crate::args::Args;
+use crate::core::{Core, Settings};
+use crate::driver::DriverError;
+use crate::io::Hands;
+use crate::io::agent::{Agent, Kind};
+use crate::io::journal::Journal;
+use crate::io::rpc::{CALLS_QUEUE_MAX, Server};
+use crate::process::Keeper;
+
+/// How long a lock may be held by somebody who only looks whether this worker is dead.
+const LOCK_WAIT: Duration = Duration::from_secs(1);
+/// How often the lock is tried meanwhile.
+const LOCK_RETRY: Duration = Duration::from_millis(20);
+
+/// Why a worker did not start. Nothing of it is left.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Neither `--root` nor what its default is made of.
+    #[error("there is no root to keep teams in: HOME is not set\ngive one with --root DIR")]
+    NoRoot,
+    /// A variable says nothing that is understood.
+    #[error(transparent)]
+    Setting(#[from] BadSetting),
+    /// The agent is not known.
+    #[error("{0}")]
+    Agent(String),
+    /// The directory to work in is not there.
+    #[error("cannot work in {}: {source}", dir.display())]
+    Workspace {
+        /// As given.
+        dir: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Another worker serves the member.
+    #[error(
+        "{name} has a worker already{}\nend that one first, or choose another --name",
+        pid.map(|pid| format!(", process {pid}")).unwrap_or_default()
+    )]
+    Running {
+        /// The member.
+        name: MemberName,
+        /// That worker, if it said so.
+        pid: Option<u32>,
+    },
+    /// The member's lock could not be taken.
+    #[error(transparent)]
+    Lock(LockError),
+    /// The team's files could not be used.
+    #[error(transparent)]
+    Team(#[from] TeamError),
+    /// The transcripts could not be used.
+    #[error(transparent)]
+    Transcript(#[from] TranscriptError),
+    /// The driver did not start.
+    #[error("cannot start the agent: {0}")]
+    Driver(#[from] DriverError),
+    /// The system refused.
+    #[error("cannot {doing}: {source}")]
+    System {
+        /// What.
+        doing: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+impl StartError {
+    /// 1 refused, 2 usage, 4 what is on disk cannot be read as it is.
+    pub fn exit_code(&self) -> i32 {
+        match self {
+            StartError::NoRoot | StartError::Setting(_) | StartError::Agent(_) => 2,
+            StartError::Team(TeamError::Log(error)) if is_unreadable(error) => 4,
+            StartError::Team(_)
+            | StartError::Workspace { .. }
+            | StartError::Running { .. }
+            | StartError::Lock(_)
+            | StartError::Transcript(_)
+            | StartError::Driver(_)
+            | StartError::System { .. } => 1,
+        }
+    }
+}
+
+fn is_unreadable(error: &LogError) -> bool {
+    match error {
+        LogError::Corrupt { .. }
+        | LogError::Newer { .. }
+        | LogError::OtherKind { .. }
+        | LogError::SealedByNewer { .. } => true,
+        LogError::Io { .. }
+        | LogError::Removed { .. }
+        | LogError::Shrank { .. }
+        | LogError::TooLong { .. }
+        | LogError::StaleOffset { .. } => false,
+    }
+}
+
+/// Makes the member's worker of this process.
+pub(super) async fn start(args: Args) -> Result<Worker, StartError> {
+    let system = |doing: &'static str| move |source| StartError::System { doing, source };
+    // First, so that nothing that is started later can get away.
+    let keeper = Keeper::new().map_err(system("watch over processes"))?;
+    let signals = Signals::new().map_err(system("catch signals"))?;
+    let durability = settings::durability()?;
+    let (poll, leader_grace) = (settings::poll()?, settings::leader_grace()?);
+
+    let name = args.name.clone();
+    let me = Address::Member(name.clone());
+    let dir = TeamDir::new(root(&args)?, args.team.clone());
+    // What needs to survive a loss of power is said with each step: most of a worker's own does not.
+    let mut team = Team::open(dir.clone(), me.clone(), Durability::Process)?;
+    let lock = take_lock(&dir, &name).await?;
+    let spec = enroll(&mut team, &args)?;
+    let kind = Kind::named(&spec.agent).map_err(|error| StartError::Agent(error.to_string()))?;
+    // What a former life left in progress is not this one's: it is to be claimed anew.
+    team.bury(&name, &lock)?;
+
+    let inbox = Inbox::open(&dir, me.clone(), durability)?;
+    let mut watch = Watch::new(poll);
+    watch.add(dir.mailbox(&me));
+    let turns = dir.turns(&name);
+    let transcript = Transcript::open(turns.clone())?;
+    let last_turn = transcript.turn();
+    let agent = Agent::start(kind, &dir, &name, spec.workspace.dir())?;
+
+    let started_by = if args.stdio { StartedBy::Leader } else { StartedBy::Hand };
+    let identity = own_identity().map_err(system("identify this process"))?;
+    let claimant = spec.claimant(&name);
+    let settings = Settings { leader_grace, ..Settings::new(claimant.clone(), agent.conversation(), started_by) };
+    let core = Core::new(settings, last_turn);
+    let journal = Journal::new(transcript);
+    let (status, shown) = watch::channel(core.status(journal.seq()));
+    let (sender, calls) = mpsc::channel(CALLS_QUEUE_MAX);
+    let link = if args.stdio {
+        let (read, write) = stdio().map_err(system("talk to the leader"))?;
+        let welcome = Welcome {
+            protocol: PROTOCOL_VERSION,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            name: name.clone(),
+            pid: process::id(),
+        };
+        let followers = journal.followers();
+        Link::Up(Peer::start(
+            read,
+            write,
+            Server { welcome, status: shown, calls: sender, followers, turns }.into_rpc(),
+        ))
+    } else {
+        Link::None
+    };
+    team.enroll(TeamFact::Joined { name, process: Process { identity, started_by } })?;
+    let hands = Hands::new(claimant, team, inbox, journal, agent, durability);
+    Ok(Worker { core, hands, calls, watch, signals, link, status, keeper, told: None, _lock: lock })
+}
+
+fn root(args: &Args) -> Result<PathBuf, StartError> {
+    let given = args.root.clone();
+    let root = given.or_else(|| {
+        let (state, home) = (env::var("XDG_STATE_HOME").ok(), env::var("HOME").ok());
+        default_root(state.as_deref(), home.as_deref())
+    });
+    let root = root.ok_or(StartError::NoRoot)?;
+    // It goes to the agent's commands, which may be run elsewhere.
+    std::path::absolute(&root).map_err(|source| StartError::Workspace { dir: root, source })
+}
+
+async fn take_lock(dir: &TeamDir, name: &MemberName) -> Result<Lock, StartError> {
+    let path = dir.member_lock(name);
+    let until = Instant::now() + LOCK_WAIT;
+    loop {
+        match Lock::take(&path, clock::now_ms()) {
+            Ok(lock) => return Ok(lock),
+            Err(LockError::Held { .. }) if Instant::now() < until => tokio::time::sleep(LOCK_RETRY).await,
+            Err(LockError::Held { holder, .. }) => {
+                return Err(StartError::Running { name: name.clone(), pid: holder.map(|holder| holder.process.pid) });
+            }
+            Err(error @ LockError::Io { .. }) => return Err(StartError::Lock(error)),
+        }
+    }
+}
+
+/// What this member is set up to do: as on the roster, but for what was given. Writes it there if that is new.
+fn enroll(team: &mut Team, args: &Args) -> Result<MemberSpec, StartError> {
+    team.refresh(|_| ())?;
+    let known = team.roster().member(&args.name).ok().map(|member| member.spec.clone());
+    let workspace = match (&args.cwd, &known) {
+        (None, Some(known)) => known.workspace.clone(),
+        (Some(dir), Some(known)) if Some(resolved(dir)?) == resolved(known.workspace.dir()).ok() => {
+            known.workspace.clone()
+        }
+        (Some(dir), _) => Workspace::Shared { dir: resolved(dir)? },
+        (None, None) => Workspace::Shared { dir: resolved(Path::new("."))? },
+    };
+    resolved(workspace.dir())?;
+    let shell = || "shell".parse().expect("the embedded agent has a good name");
+    let spec = MemberSpec {
+        agent: args.agent.clone().or(known.as_ref().map(|known| known.agent.clone())).unwrap_or_else(shell),
+        role: args.role.clone().or(known.as_ref().and_then(|known| known.role.clone())),
+        auto: match &known {
+            _ if args.no_claim => AutoClaim::Off,
+            Some(known) => known.auto,
+            None => AutoClaim::On,
+        },
+        workspace,
+    };
+    // Before it is on the roster: a member whose agent nobody knows is of no use to anyone.
+    Kind::named(&spec.agent).map_err(|error| StartError::Agent(error.to_string()))?;
+    if known.as_ref() != Some(&spec) {
+        team.add_member(args.name.clone(), spec.clone())?;
+    }
+    Ok(spec)
+}
+
+/// The directory without symbolic links, which has to be there.
+fn resolved(dir: &Path) -> Result<PathBuf, StartError> {
+    let failed = |source| StartError::Workspace { dir: dir.to_owned(), source };
+    let resolved = dir.canonicalize().map_err(failed)?;
+    if resolved.is_dir() { Ok(resolved) } else { Err(failed(io::ErrorKind::NotADirectory.into())) }
+}

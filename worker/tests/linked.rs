@@ -1,0 +1,189 @@
+//! A worker as the leader's child: calls over standard input and output.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+#[path = "worker/bench.rs"]
+#[expect(dead_code, reason = "shared with the tests of a worker started by hand")]
+mod bench;
+
+use std::process::Stdio;
+
+use bench::{Bench, LIMIT, ended, name};
+use jsonrpsee::core::client::Error;
+use nix::sys::signal::Signal;
+use teamster_protocol::api::{Aborting, Hello, Prompted, Steered, WorkerApiClient, WorkerPhase, code};
+use teamster_protocol::limits::PROTOCOL_VERSION;
+use teamster_protocol::mail::Urgency;
+use teamster_protocol::notice::{Noted, Notice, Said, Stop};
+use teamster_protocol::roster::{LeftHow, StartedBy};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::time::timeout;
+
+const HELLO: Hello = Hello { protocol: PROTOCOL_VERSION };
+
+fn refused(error: Error, wanted: i32) -> String {
+    match error {
+        Error::Call(error) if error.code() == wanted => error.message().to_owned(),
+        error => panic!("expected code {wanted}, got {error:?}"),
+    }
+}
+
+type Notices = jsonrpsee::core::client::Subscription<Notice>;
+
+async fn next(notices: &mut Notices) -> Notice {
+    timeout(LIMIT, notices.next()).await.expect("a notice comes").expect("the link is up").unwrap()
+}
+
+async fn until(notices: &mut Notices, wanted: impl Fn(&Noted) -> bool) -> Notice {
+    loop {
+        let notice = next(notices).await;
+        if wanted(&notice.what) {
+            return notice;
+        }
+    }
+}
+
+#[tokio::test]
+async fn it_greets_and_says_where_it_stands() {
+    let mut bench = Bench::new();
+    let (alice, peer) = bench.linked(60_000);
+    let welcome = peer.initialize(HELLO).await.unwrap();
+    assert_eq!((welcome.protocol, welcome.name, Some(welcome.pid)), (PROTOCOL_VERSION, name("alice"), alice.id()));
+    assert_eq!(peer.ping(7).await.unwrap(), 7);
+    assert_eq!(peer.status().await.unwrap().phase, WorkerPhase::Idle);
+    assert_eq!(bench.team.members().unwrap()[0].started_by, Some(StartedBy::Leader));
+}
+
+#[tokio::test]
+async fn another_protocol_is_refused_with_the_way_out() {
+    let bench = Bench::new();
+    let (_alice, peer) = bench.linked(60_000);
+    let why = refused(peer.initialize(Hello { protocol: 99 }).await.unwrap_err(), code::OTHER_VERSION);
+    assert!(why.contains("version 99") && why.contains("speaks 1") && why.contains("same release"), "{why}");
+}
+
+#[tokio::test]
+async fn prompts_steers_and_aborts_are_taken_or_refused_with_the_reason() {
+    let bench = Bench::new();
+    let (_alice, peer) = bench.linked(60_000);
+    peer.initialize(HELLO).await.unwrap();
+    let mut notices = peer.notices(0).await.unwrap();
+    assert_eq!(refused(peer.steer("x".into()).await.unwrap_err(), code::REFUSED), "no turn is running: it is idle");
+    assert_eq!(refused(peer.abort("x".into()).await.unwrap_err(), code::REFUSED), "no turn is running: it is idle");
+    let script = "echo begun; read line; echo \"got $line\"; read line".to_owned();
+    assert_eq!(peer.prompt(script).await.unwrap(), Prompted { turn: 1 });
+    assert_eq!(refused(peer.prompt("true".into()).await.unwrap_err(), code::REFUSED), "it is busy with turn 1");
+    assert!(matches!(peer.status().await.unwrap().phase, WorkerPhase::Turn { turn: 1, task: None, .. }));
+    assert_eq!(peer.steer("left".into()).await.unwrap(), Steered::Now);
+    let mut bench = bench;
+    bench.heard("alice", "got left").await;
+    assert_eq!(peer.abort("enough".into()).await.unwrap(), Aborting { turn: 1, task: None });
+    let ended = until(&mut notices, |what| matches!(what, Noted::TurnEnded { .. })).await;
+    assert_eq!(ended.what, Noted::TurnEnded { turn: 1, task: None, stop: Stop::Aborted });
+    until(&mut notices, |what| *what == Noted::Waiting).await;
+    assert_eq!(refused(peer.prompt(" ".into()).await.unwrap_err(), code::REFUSED), "a prompt needs a text");
+    assert!(bench.transcript("alice").iter().any(|said| matches!(said, Said::Steered { text, .. } if text == "left")));
+}
+
+#[tokio::test]
+async fn calls_are_decided_on_in_the_order_in_which_they_were_made() {
+    let bench = Bench::new();
+    let (_alice, peer) = bench.linked(60_000);
+    peer.initialize(HELLO).await.unwrap();
+    for _ in 0..20 {
+        let (prompt, steer, abort) =
+            tokio::join!(peer.prompt("cat".into()), peer.steer("a line".into()), peer.abort("enough".into()));
+        let mut notices = peer.notices(0).await.unwrap();
+        let (turn, aborting) = (prompt.unwrap().turn, abort.unwrap());
+        assert_eq!((steer.unwrap(), aborting.turn), (Steered::Now, turn));
+        until(&mut notices, |what| matches!(what, Noted::TurnEnded { turn: ended, .. } if *ended == turn)).await;
+        until(&mut notices, |what| *what == Noted::Waiting).await;
+    }
+}
+
+#[tokio::test]
+async fn notices_come_from_disk_and_then_live_without_gap_or_repeat() {
+    let mut bench = Bench::new();
+    let (_alice, peer) = bench.linked(60_000);
+    peer.initialize(HELLO).await.unwrap();
+    for number in 1..=5 {
+        let task = bench.add(&format!("echo {number}"));
+        bench.task(task, "completed").await;
+    }
+    // One that is asked for while more is happening.
+    let later: Vec<_> = (6..=10).map(|number| bench.add(&format!("echo {number}"))).collect();
+    let mut notices = peer.notices(0).await.unwrap();
+    for task in later {
+        bench.task(task, "completed").await;
+    }
+    let mut seen = Vec::new();
+    while seen.iter().filter(|notice: &&Notice| matches!(notice.what, Noted::TurnEnded { .. })).count() < 10 {
+        seen.push(next(&mut notices).await);
+    }
+    let last = seen.last().unwrap().seq;
+    let on_disk = teamster_protocol::transcript::since(&bench.dir().turns(&name("alice")), 0).unwrap();
+    let wanted: Vec<Notice> =
+        on_disk.iter().filter(|entry| entry.seq <= last).filter_map(|entry| entry.notice()).collect();
+    assert_eq!(seen, wanted);
+
+    let middle = wanted[wanted.len() / 2].seq;
+    let mut rest = peer.notices(middle).await.unwrap();
+    for notice in wanted.iter().filter(|notice| notice.seq > middle) {
+        assert_eq!(next(&mut rest).await, *notice);
+    }
+}
+
+#[tokio::test]
+async fn without_its_leader_it_finishes_its_turn_and_leaves_after_the_grace() {
+    let mut bench = Bench::new();
+    let task = bench.add("echo begun; read line; echo done");
+    let (alice, peer) = bench.linked(1);
+    peer.initialize(HELLO).await.unwrap();
+    bench.heard("alice", "begun").await;
+    peer.close().await;
+    drop(peer);
+    bench.mail("alice", Urgency::Now, "go on");
+    let (code, said) = ended(alice).await;
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(bench.task(task, "completed").await.result(), Some("begun\ndone"));
+    assert_eq!(bench.team.members().unwrap()[0].left, Some(LeftHow::LeaderGone));
+}
+
+#[tokio::test]
+async fn told_to_end_it_says_so_to_its_leader_before_the_link_closes() {
+    let bench = Bench::new();
+    let (alice, peer) = bench.linked(60_000);
+    peer.initialize(HELLO).await.unwrap();
+    let mut notices = peer.notices(0).await.unwrap();
+    bench::signal(&alice, Signal::SIGTERM);
+    until(&mut notices, |what| matches!(what, Noted::Leaving { .. })).await;
+    assert_eq!(ended(alice).await.0, Some(143));
+}
+
+#[tokio::test]
+async fn bad_lines_are_answered_and_harm_nothing() {
+    let bench = Bench::new();
+    let mut command = bench.command("alice");
+    let mut alice = command.arg("--stdio").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut write = alice.stdin.take().unwrap();
+    let mut lines = BufReader::new(alice.stdout.take().unwrap()).lines();
+    let oversized = format!("{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"{}\"}}", "x".repeat(9 << 20));
+    let asked = [
+        ("nonsense", -32700),
+        (r#"{"jsonrpc":"2.0","id":2,"method":"fly","params":[]}"#, -32601),
+        (r#"{"jsonrpc":"2.0","id":3,"method":"ping","params":["x"]}"#, -32602),
+        (r#"{"jsonrpc":"2.0","id":4,"method":"prompt","params":{"words":1}}"#, -32602),
+        (oversized.as_str(), teamster_protocol::peer::OVERSIZED_CODE),
+    ];
+    for (line, code) in asked {
+        let (told, answer) = tokio::join!(async { write.write_all(format!("{line}\n").as_bytes()).await }, async {
+            timeout(LIMIT, lines.next_line()).await.expect("it is answered").unwrap().unwrap()
+        });
+        told.unwrap();
+        let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+        assert_eq!(answer["error"]["code"], code, "{answer}");
+    }
+    write.write_all(b"{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"ping\",\"params\":[7]}\n").await.unwrap();
+    let answer: serde_json::Value = serde_json::from_str(&lines.next_line().await.unwrap().unwrap()).unwrap();
+    assert_eq!((&answer["id"], &answer["result"]), (&5.into(), &7.into()));
+}

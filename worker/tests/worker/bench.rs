@@ -1,0 +1,224 @@
+//! A team in a directory of its own, and workers on it: the program as it is installed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use jsonrpsee::Methods;
+use teamster_protocol::api::{MailRequest, TaskCommand};
+use teamster_protocol::id::{Address, MemberName, MessageId, TaskId};
+use teamster_protocol::log::Durability;
+use teamster_protocol::mail::{Body, Urgency};
+use teamster_protocol::notice::Said;
+use teamster_protocol::peer::Peer;
+use teamster_protocol::shutdown::{ShutdownReply, ShutdownRequest, WhenBusy};
+use teamster_protocol::task::view::TaskView;
+use teamster_protocol::task::{NewTask, Work};
+use teamster_protocol::team::{Inbox, Team};
+use teamster_protocol::team_dir::TeamDir;
+use teamster_protocol::watch::Watch;
+use teamster_protocol::{clock, transcript};
+use tokio::process::{Child, Command};
+
+/// Far beyond what a loaded machine needs, so that reaching it means that nothing came.
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+
+/// The numbers of turns whose transcripts are watched.
+const TURNS: u64 = 8;
+
+/// The team, seen as its lead.
+pub(crate) struct Bench {
+    pub(crate) team: Team,
+    pub(crate) inbox: Inbox,
+    pub(crate) root: tempfile::TempDir,
+}
+
+/// What to watch for.
+pub(crate) struct Seen<'a> {
+    pub(crate) team: &'a mut Team,
+    pub(crate) inbox: &'a mut Inbox,
+}
+
+impl Bench {
+    pub(crate) fn new() -> Bench {
+        let root = tempfile::tempdir().unwrap();
+        let dir = TeamDir::new(root.path(), "t".parse().unwrap());
+        let team = Team::open(dir.clone(), Address::Lead, Durability::Process).unwrap();
+        // There before the worker is, so that the files in them can be watched.
+        fs::create_dir(dir.turns(&name("alice"))).unwrap();
+        let inbox = Inbox::open(&dir, Address::Lead, Durability::Process).unwrap();
+        Bench { team, inbox, root }
+    }
+
+    pub(crate) fn dir(&self) -> TeamDir {
+        self.team.dir().clone()
+    }
+
+    /// The worker's command line, without what says how it is started.
+    pub(crate) fn command(&self, name: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_teamster-worker"));
+        command.args(["--team", "t", "--name", name, "--cwd"]).arg(self.root.path());
+        command.arg("--root").arg(self.root.path());
+        // The slow poll is not what makes these tests pass.
+        command.env("TEAMSTER_POLL_MS", "3600000").env("TEAMSTER_DURABILITY", "process");
+        command.env_remove("TEAMSTER_LOG").env_remove("TEAMSTER_LEADER_GRACE_MS");
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+        command
+    }
+
+    /// Starts a worker by hand, and waits until it waits for work.
+    pub(crate) async fn by_hand(&mut self, name: &str) -> Child {
+        let before = self.lives(name);
+        let child = self.command(name).spawn().unwrap();
+        self.ready(name, before + 1).await;
+        child
+    }
+
+    /// Waits until a member's worker was ready this many times.
+    pub(crate) async fn ready(&mut self, who: &str, lives: usize) {
+        let (dir, who) = (self.dir(), who.to_owned());
+        self.until("a worker is ready", move |_| (lives_of(&dir, &who) == lives).then_some(())).await;
+    }
+
+    /// How often a member's worker was ready.
+    pub(crate) fn lives(&self, who: &str) -> usize {
+        lives_of(&self.dir(), who)
+    }
+
+    /// Starts alice as the leader does.
+    pub(crate) fn linked(&self, grace_ms: u64) -> (Child, Peer) {
+        let mut command = self.command("alice");
+        command.arg("--stdio").env("TEAMSTER_LEADER_GRACE_MS", grace_ms.to_string());
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let (read, write) = (child.stdout.take().unwrap(), child.stdin.take().unwrap());
+        (child, Peer::start(read, write, Methods::new()))
+    }
+
+    pub(crate) fn add(&mut self, script: &str) -> TaskId {
+        let task = NewTask::new(Work::Run(script.to_owned()));
+        self.team.command(TaskCommand::Add { tasks: vec![task] }).unwrap().tasks[0]
+    }
+
+    pub(crate) fn mail(&mut self, to: &str, urgency: Urgency, text: &str) -> MessageId {
+        let request = MailRequest { to: Some(name(to)), text: text.to_owned(), urgency };
+        self.team.mail(request).unwrap()[0].id
+    }
+
+    pub(crate) fn control(&mut self, to: &str, body: Body) {
+        self.team.post(&Address::Member(name(to)), Urgency::Now, body).unwrap();
+    }
+
+    pub(crate) fn ask_to_end(&mut self, to: &str, when_busy: WhenBusy) -> MessageId {
+        let request = clock::new_message_id();
+        let deadline_ms = clock::now_ms() + 10_000;
+        let reason = "the work is done".to_owned();
+        self.control(to, Body::ShutdownRequest(ShutdownRequest { request, reason, deadline_ms, when_busy }));
+        request
+    }
+
+    /// Waits until the task stands like this, and returns it whole.
+    pub(crate) async fn task(&mut self, id: TaskId, status: &str) -> TaskView {
+        let status = status.to_owned();
+        self.until(&format!("task {id} is {status}"), move |seen| {
+            let view = seen.team.task_view(id).unwrap();
+            (view.status == status).then_some(view)
+        })
+        .await
+    }
+
+    /// Waits for the next answer to a shutdown request.
+    pub(crate) async fn reply(&mut self) -> ShutdownReply {
+        self.until("an answer to the lead", |seen| {
+            let messages = seen.inbox.unread().unwrap();
+            let message = messages.into_iter().next()?;
+            seen.inbox.acknowledge(&[message.id]).unwrap();
+            match message.body {
+                Body::ShutdownReply(reply) => Some(reply),
+                body => panic!("the lead got {body:?}"),
+            }
+        })
+        .await
+    }
+
+    /// Waits until a member has said something.
+    pub(crate) async fn said(&mut self, who: &str, wanted: impl Fn(&Said) -> bool) -> Said {
+        let dir = self.dir().turns(&name(who));
+        self.until("something is said", move |_| {
+            transcript::since(&dir, 0).unwrap().into_iter().map(|entry| entry.what).find(|said| wanted(said))
+        })
+        .await
+    }
+
+    /// Waits until the agent has said a text.
+    pub(crate) async fn heard(&mut self, who: &str, words: &str) {
+        self.said(who, |said| matches!(said, Said::Text { text } if text.contains(words))).await;
+    }
+
+    /// All that a member has said.
+    pub(crate) fn transcript(&self, who: &str) -> Vec<Said> {
+        let entries = transcript::since(&self.dir().turns(&name(who)), 0).unwrap();
+        entries.into_iter().map(|entry| entry.what).collect()
+    }
+
+    /// The messages a member has not handed on.
+    pub(crate) fn unread(&self, who: &str) -> usize {
+        Inbox::open(&self.dir(), Address::Member(name(who)), Durability::Process).unwrap().unread().unwrap().len()
+    }
+
+    /// Looks whenever something on disk changes, until there is what is looked for.
+    pub(crate) async fn until<T>(&mut self, what: &str, mut look: impl FnMut(Seen<'_>) -> Option<T>) -> T {
+        let dir = self.dir();
+        let mut watch = Watch::new(LIMIT);
+        watch.add(dir.board());
+        watch.add(dir.roster());
+        watch.add(dir.mailbox(&Address::Lead));
+        for member in ["alice", "bob"] {
+            watch.add(dir.mailbox(&Address::Member(name(member))));
+            for turn in 0..TURNS {
+                watch.add(dir.turns(&name(member)).join(format!("{turn:06}.jsonl")));
+            }
+        }
+        let found = tokio::time::timeout(LIMIT, async {
+            loop {
+                self.team.refresh(|_| ()).unwrap();
+                if let Some(found) = look(Seen { team: &mut self.team, inbox: &mut self.inbox }) {
+                    return found;
+                }
+                watch.changed().await;
+            }
+        });
+        match found.await {
+            Ok(found) => found,
+            Err(_) => panic!("never came: {what}; alice said {:#?}", self.transcript("alice")),
+        }
+    }
+}
+
+fn lives_of(dir: &TeamDir, who: &str) -> usize {
+    let entries = transcript::since(&dir.turns(&name(who)), 0).unwrap();
+    entries.iter().filter(|entry| entry.what == Said::Ready).count()
+}
+
+pub(crate) fn name(text: &str) -> MemberName {
+    text.parse().unwrap()
+}
+
+/// Waits for the exit code and what was said on standard error.
+pub(crate) async fn ended(mut child: Child) -> (Option<i32>, String) {
+    drop(child.stdin.take());
+    let output = tokio::time::timeout(LIMIT, child.wait_with_output()).await.expect("it ends").unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+/// The processes that have this directory as theirs.
+pub(crate) fn processes_in(dir: &Path) -> Vec<PathBuf> {
+    let dir = dir.canonicalize().unwrap();
+    let all = fs::read_dir("/proc").unwrap().filter_map(|entry| Some(entry.ok()?.path()));
+    all.filter(|process| fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd == dir)).collect()
+}
+
+pub(crate) fn signal(child: &Child, signal: nix::sys::signal::Signal) {
+    let pid = nix::unistd::Pid::from_raw(child.id().unwrap().try_into().unwrap());
+    nix::sys::signal::kill(pid, signal).unwrap();
+}
