@@ -45,9 +45,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(DurationError::NoUnit(shown()));
     }
-    let length = SpanParser::new()
-        .parse_unsigned_duration(text)
-        .map_err(|_| DurationError::Unreadable(shown()))?;
+    let length = SpanParser::new().parse_unsigned_duration(text).map_err(|_| DurationError::Unreadable(shown()))?;
     if length.is_zero() {
         return Err(DurationError::Zero(shown()));
     }
@@ -61,10 +59,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
 ///
 /// Exact to the nanosecond; for reading at a glance there is [`crate::print::humane`].
 pub fn format_duration(length: Duration) -> String {
-    SpanPrinter::new()
-        .designator(Designator::Compact)
-        .spacing(Spacing::None)
-        .unsigned_duration_to_string(&length)
+    SpanPrinter::new().designator(Designator::Compact).spacing(Spacing::None).unsigned_duration_to_string(&length)
 }
 
 #[cfg(test)]
@@ -82,30 +77,16 @@ mod tests {
             ("1.5s", 1_500),
             ("2 hours", 7_200_000),
         ] {
-            assert_eq!(
-                parse_duration(text),
-                Ok(Duration::from_millis(millis)),
-                "{text}"
-            );
+            assert_eq!(parse_duration(text), Ok(Duration::from_millis(millis)), "{text}");
         }
     }
 
     #[test]
     fn what_is_no_duration_is_refused_with_an_example() {
-        let said: Vec<String> = [
-            "",
-            "90",
-            "soon",
-            "-5s",
-            "0s",
-            "9000h",
-            "1d",
-            "5s ago",
-            "1s\u{1b}[2J",
-        ]
-        .iter()
-        .map(|text| parse_duration(text).expect_err(text).to_string())
-        .collect();
+        let said: Vec<String> = ["", "90", "soon", "-5s", "0s", "9000h", "1d", "5s ago", "1s\u{1b}[2J"]
+            .iter()
+            .map(|text| parse_duration(text).expect_err(text).to_string())
+            .collect();
         insta::assert_snapshot!(said.join("\n"), @r#"
         a duration is missing, write for example 90s, 10m, 1h30m or 500ms
         `90` has no unit, write for example 90s, 90m or 90ms
@@ -121,11 +102,7 @@ mod tests {
 
     #[test]
     fn what_is_written_reads_back() {
-        for length in [
-            Duration::from_millis(500),
-            Duration::from_secs(5400),
-            Duration::new(3661, 1_002_003),
-        ] {
+        for length in [Duration::from_millis(500), Duration::from_secs(5400), Duration::new(3661, 1_002_003)] {
             assert_eq!(parse_duration(&format_duration(length)), Ok(length));
         }
         insta::assert_snapshot!(format_duration(Duration::from_millis(5_400_250)), @"1h30m250ms");

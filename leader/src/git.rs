@@ -102,11 +102,7 @@ impl Repository {
                 return Err(GitError::NotARepository { dir });
             }
             Err(source) => {
-                return Err(GitError::library(
-                    "cannot find the repository of",
-                    &dir,
-                    source,
-                ));
+                return Err(GitError::library("cannot find the repository of", &dir, source));
             }
         };
         let git_dir = git_dir.canonicalize().about("cannot look into", &git_dir)?;
@@ -118,12 +114,7 @@ impl Repository {
             None => git_dir.clone(),
         };
         let top_level = top_level(&common_dir)?;
-        Ok(Repository {
-            git_dir,
-            common_dir,
-            top_level,
-            program: PathBuf::from("git"),
-        })
+        Ok(Repository { git_dir, common_dir, top_level, program: PathBuf::from("git") })
     }
 
     /// The directory shared by all worktrees (`.git` of the main one), canonical.
@@ -139,11 +130,7 @@ impl Repository {
 
     /// Where `branch` stands against `base` (any revision; `HEAD` if not given). `None` if there is no such
     /// branch. Refuses a base that does not exist.
-    pub fn branch_summary(
-        &self,
-        branch: &str,
-        base: Option<&str>,
-    ) -> Result<Option<BranchSummary>, GitError> {
+    pub fn branch_summary(&self, branch: &str, base: Option<&str>) -> Result<Option<BranchSummary>, GitError> {
         let engine = self.engine()?;
         let Some(tip) = engine.branch_tip(branch)? else {
             return Ok(None);
@@ -174,33 +161,21 @@ impl Repository {
     }
 
     fn program_engine(&self, why: WhyProgram) -> Result<Box<dyn Engine>, GitError> {
-        Ok(Box::new(Program::find(
-            &self.program,
-            &self.git_dir,
-            &self.common_dir,
-            &self.top_level,
-            why,
-        )?))
+        Ok(Box::new(Program::find(&self.program, &self.git_dir, &self.common_dir, &self.top_level, why)?))
     }
 
     fn resolve(&self, engine: &dyn Engine, base: Option<&str>) -> Result<ObjectId, GitError> {
         let repository = self.top_level.clone();
-        engine
-            .resolve(base.unwrap_or("HEAD"))?
-            .ok_or_else(|| match base {
-                Some(base) => GitError::UnknownBase {
-                    base: base.to_owned(),
-                    repository,
-                },
-                None => GitError::NoCommit { repository },
-            })
+        engine.resolve(base.unwrap_or("HEAD"))?.ok_or_else(|| match base {
+            Some(base) => GitError::UnknownBase { base: base.to_owned(), repository },
+            None => GitError::NoCommit { repository },
+        })
     }
 }
 
 fn top_level(common_dir: &Path) -> Result<PathBuf, GitError> {
     let file = common_dir.join("config");
-    let config =
-        Config::open(&file).map_err(|source| GitError::library("cannot read", &file, source))?;
+    let config = Config::open(&file).map_err(|source| GitError::library("cannot read", &file, source))?;
     if config.get_bool("core.bare").unwrap_or(false) {
         return Ok(common_dir.to_owned());
     }

@@ -1,6 +1,11 @@
-//! Placeholder.
+//! The leader of a team of coding agents, and its command line.
 
+pub mod args;
+pub mod core;
 pub mod duration;
+pub mod front;
+pub mod git;
+pub mod io;
 pub mod plan;
 pub mod print;
-pub mod git;
+pub mod serve;

@@ -80,12 +80,7 @@ impl Plan {
     pub fn parse_bytes(bytes: &[u8], path: Option<&Path>) -> Result<Self, PlanError> {
         let source = path.map_or("<stdin>".into(), Path::to_string_lossy);
         if bytes.len() > PLAN_BYTES_MAX {
-            return Err(PlanError::of_one(
-                &source,
-                Fault::TooLarge {
-                    size_bytes: bytes.len() as u64,
-                },
-            ));
+            return Err(PlanError::of_one(&source, Fault::TooLarge { size_bytes: bytes.len() as u64 }));
         }
         match std::str::from_utf8(bytes) {
             Ok(text) => Self::parse(text, Format::of(path, text), &source),
@@ -106,21 +101,13 @@ impl Plan {
     /// proportion to the text.
     pub fn parse(text: &str, format: Format, source: &str) -> Result<Self, PlanError> {
         if text.len() > PLAN_BYTES_MAX {
-            return Err(PlanError::of_one(
-                source,
-                Fault::TooLarge {
-                    size_bytes: text.len() as u64,
-                },
-            ));
+            return Err(PlanError::of_one(source, Fault::TooLarge { size_bytes: text.len() as u64 }));
         }
         // Some editors begin a file with a mark that takes no column.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut problems = Problems::default();
-        let read = tree::read(text, format, &mut problems)
-            .and_then(|root| fields::drafts(root, &mut problems));
-        let plan = read.map(|drafts| Self {
-            tasks: graph::connect(drafts, &mut problems),
-        });
+        let read = tree::read(text, format, &mut problems).and_then(|root| fields::drafts(root, &mut problems));
+        let plan = read.map(|drafts| Self { tasks: graph::connect(drafts, &mut problems) });
         match plan {
             Some(plan) if problems.is_empty() => Ok(plan),
             Some(_) | None => Err(problems.into_error(source, text)),
@@ -129,11 +116,7 @@ impl Plan {
 
     /// Positions in [`Plan::tasks`], each after all that it depends on, otherwise in the order of the file.
     pub fn in_dependency_order(&self) -> Vec<usize> {
-        let after: Vec<&[usize]> = self
-            .tasks
-            .iter()
-            .map(|task| task.after.as_slice())
-            .collect();
+        let after: Vec<&[usize]> = self.tasks.iter().map(|task| task.after.as_slice()).collect();
         graph::order(&after)
     }
 }

@@ -31,14 +31,7 @@ const SURROUNDINGS: [&str; 18] = [
     "GIT_WORK_TREE",
 ];
 /// Settings for every call, each as an argument after `-c`.
-const SETTINGS: [&str; 6] = [
-    "-c",
-    "core.hooksPath=/dev/null",
-    "-c",
-    "core.fsmonitor=false",
-    "-c",
-    "gc.auto=0",
-];
+const SETTINGS: [&str; 6] = ["-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "gc.auto=0"];
 const SAID_BYTES_MAX: usize = 2_000;
 
 /// The program, and for which repository and reason it is run.
@@ -50,16 +43,8 @@ pub(super) struct Runner {
 
 impl Runner {
     /// Refuses if there is no program to run.
-    pub(super) fn find(
-        program: &Path,
-        repository: &Path,
-        why: WhyProgram,
-    ) -> Result<Runner, GitError> {
-        let runner = Runner {
-            program: program.to_owned(),
-            repository: repository.to_owned(),
-            why,
-        };
+    pub(super) fn find(program: &Path, repository: &Path, why: WhyProgram) -> Result<Runner, GitError> {
+        let runner = Runner { program: program.to_owned(), repository: repository.to_owned(), why };
         runner.run(runner.command(repository).arg("--version"))?;
         Ok(runner)
     }
@@ -84,11 +69,7 @@ impl Runner {
     pub(super) fn checked(&self, command: &mut Command) -> Result<Vec<u8>, GitError> {
         patiently(|| {
             let output = self.run(command)?;
-            if output.status.success() {
-                Ok(output.stdout)
-            } else {
-                Err(refused(command, &output))
-            }
+            if output.status.success() { Ok(output.stdout) } else { Err(refused(command, &output)) }
         })
     }
 
@@ -116,33 +97,18 @@ impl Runner {
 
 /// The first line of what git wrote.
 pub(super) fn first_line(output: &[u8]) -> String {
-    String::from_utf8_lossy(output)
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .to_owned()
+    String::from_utf8_lossy(output).lines().next().unwrap_or_default().to_owned()
 }
 
 fn refused(command: &Command, output: &Output) -> GitError {
-    let words: Vec<_> = command
-        .get_args()
-        .skip(SETTINGS.len())
-        .map(OsStr::to_string_lossy)
-        .collect();
+    let words: Vec<_> = command.get_args().skip(SETTINGS.len()).map(OsStr::to_string_lossy).collect();
     let said = String::from_utf8_lossy(&output.stderr);
     let said = said.trim_end();
     let from = said.floor_char_boundary(said.len().saturating_sub(SAID_BYTES_MAX));
-    let said = if said.is_empty() {
-        output.status.to_string()
-    } else {
-        said[from..].to_owned()
-    };
+    let said = if said.is_empty() { output.status.to_string() } else { said[from..].to_owned() };
     GitError::Program {
         command: words.join(" "),
-        dir: command
-            .get_current_dir()
-            .map(Path::to_owned)
-            .unwrap_or_default(),
+        dir: command.get_current_dir().map(Path::to_owned).unwrap_or_default(),
         said,
     }
 }

@@ -65,20 +65,10 @@ pub(super) trait Engine {
     /// How many commits `tip` has that `base` has not.
     fn ahead(&self, base: &ObjectId, tip: &ObjectId) -> Result<usize, GitError>;
     /// Commits that only `tips` lead to: no branch but `except`, no remote branch, no tag, nor `others`.
-    fn unmerged(
-        &self,
-        tips: &[ObjectId],
-        except: &str,
-        others: &[ObjectId],
-    ) -> Result<Vec<ObjectId>, GitError>;
+    fn unmerged(&self, tips: &[ObjectId], except: &str, others: &[ObjectId]) -> Result<Vec<ObjectId>, GitError>;
 
     /// Registers a worktree, locked as being made, and links it; no file is written and no branch created.
-    fn register(
-        &self,
-        path: &Path,
-        branch: &str,
-        base: &ObjectId,
-    ) -> Result<Registration, GitError>;
+    fn register(&self, path: &Path, branch: &str, base: &ObjectId) -> Result<Registration, GitError>;
     /// Puts the unfinished worktree's `HEAD` on `branch` without touching files.
     fn attach(&self, registration: &Registration, branch: &str) -> Result<(), GitError>;
     /// Refuses if the ref exists.
@@ -93,12 +83,7 @@ pub(super) trait Engine {
     /// Files in an unfinished worktree that its commit has not: nothing that we wrote.
     fn strays(&self, worktree: &Path) -> Result<Vec<PathBuf>, GitError>;
     fn snapshot(&self, worktree: &Path) -> Result<Snapshot, GitError>;
-    fn commit_tree(
-        &self,
-        tree: &ObjectId,
-        parents: &[ObjectId],
-        message: &str,
-    ) -> Result<ObjectId, GitError>;
+    fn commit_tree(&self, tree: &ObjectId, parents: &[ObjectId], message: &str) -> Result<ObjectId, GitError>;
     /// A ref such as `MERGE_HEAD` of one worktree.
     fn pseudo_ref(&self, admin: &Path, name: &str) -> Result<Option<ObjectId>, GitError>;
 }

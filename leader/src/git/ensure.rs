@@ -61,9 +61,7 @@ impl Repository {
     pub fn ensure_worktree(&self, spec: &WorktreeSpec) -> Result<Worktree, GitError> {
         let branch = spec.branch.as_str();
         if branch.starts_with('-') || !Reference::is_valid_name(&format!("refs/heads/{branch}")) {
-            return Err(GitError::BadBranchName {
-                branch: branch.to_owned(),
-            });
+            return Err(GitError::BadBranchName { branch: branch.to_owned() });
         }
         let base = self.base_of(spec)?;
         let engine = self.engine_for_files(&base)?;
@@ -82,8 +80,7 @@ impl Repository {
             enrolled?
         };
         if made.origin != Origin::Found {
-            let written = patiently(|| engine.check_out(spec.place.path()))
-                .and_then(|()| made.registration.finish());
+            let written = patiently(|| engine.check_out(spec.place.path())).and_then(|()| made.registration.finish());
             // What was resumed may be older than this call: it stays, to be resumed again.
             if written.is_err() && made.origin == Origin::Created {
                 let _lock = RepositoryLock::acquire(&self.common_dir)?;
@@ -112,12 +109,7 @@ impl Repository {
     }
 
     /// Everything but the files. Under the repository's lock.
-    fn enrol(
-        &self,
-        engine: &dyn Engine,
-        spec: &WorktreeSpec,
-        base: &ObjectId,
-    ) -> Result<Enrolled, GitError> {
+    fn enrol(&self, engine: &dyn Engine, spec: &WorktreeSpec, base: &ObjectId) -> Result<Enrolled, GitError> {
         let (path, branch) = (spec.place.path(), spec.branch.as_str());
         let (registration, origin) = match registry::find(&self.common_dir, path)? {
             Some(found) if found.is_whole() => match self.look_again(engine, spec, &found)? {
@@ -131,10 +123,7 @@ impl Repository {
                 (self.register(engine, spec, base)?, Origin::Created)
             }
             Some(found) => {
-                return Err(self.other_worktree(
-                    spec,
-                    format!("its registration {} is damaged", found.admin.display()),
-                ));
+                return Err(self.other_worktree(spec, format!("its registration {} is damaged", found.admin.display())));
             }
             None => (self.register(engine, spec, base)?, Origin::Created),
         };
@@ -150,11 +139,7 @@ impl Repository {
                 base.clone()
             }
         };
-        Ok(Enrolled {
-            registration,
-            tip,
-            origin,
-        })
+        Ok(Enrolled { registration, tip, origin })
     }
 
     /// At a registration that is there: complete (`Some`), or made ready to be completed (`None`).
@@ -168,10 +153,7 @@ impl Repository {
         let contents = spec.place.contents()?;
         let linked = contents == Contents::Linked && found.is_linked_back()?;
         if !linked && matches!(contents, Contents::Linked | Contents::Other) {
-            return Err(self.other_worktree(
-                spec,
-                "its files belong to no worktree of this repository".to_owned(),
-            ));
+            return Err(self.other_worktree(spec, "its files belong to no worktree of this repository".to_owned()));
         }
         let head = engine.head(&found.admin)?;
         let on_branch = head == Head::Branch(branch.to_owned());
@@ -189,11 +171,7 @@ impl Repository {
         let tip = engine.branch_tip(branch)?;
         match (linked, tip) {
             // An agent may have left it on another branch or amid a rebase: that is its work.
-            (true, Some(tip)) => Ok(Some(Enrolled {
-                registration: found.clone(),
-                tip,
-                origin: Origin::Found,
-            })),
+            (true, Some(tip)) => Ok(Some(Enrolled { registration: found.clone(), tip, origin: Origin::Found })),
             // Someone deleted the directory. What was committed is still there.
             (false, Some(_)) if on_branch && found.locked.is_none() => {
                 found.reopen()?;
@@ -204,30 +182,16 @@ impl Repository {
         }
     }
 
-    fn register(
-        &self,
-        engine: &dyn Engine,
-        spec: &WorktreeSpec,
-        base: &ObjectId,
-    ) -> Result<Registration, GitError> {
+    fn register(&self, engine: &dyn Engine, spec: &WorktreeSpec, base: &ObjectId) -> Result<Registration, GitError> {
         let branch = spec.branch.as_str();
         if let Some(at) = self.where_checked_out(engine, branch)? {
-            return Err(GitError::BranchCheckedOut {
-                branch: branch.to_owned(),
-                at,
-            });
+            return Err(GitError::BranchCheckedOut { branch: branch.to_owned(), at });
         }
         if let Some(tip) = engine.branch_tip(branch)? {
-            return Err(GitError::BranchExists {
-                branch: branch.to_owned(),
-                tip,
-            });
+            return Err(GitError::BranchExists { branch: branch.to_owned(), tip });
         }
         if let Some(other) = engine.branch_in_the_way(branch)? {
-            return Err(GitError::BranchInTheWay {
-                branch: branch.to_owned(),
-                other,
-            });
+            return Err(GitError::BranchInTheWay { branch: branch.to_owned(), other });
         }
         match spec.place.contents()? {
             Contents::Missing | Contents::Empty => {}
@@ -239,11 +203,7 @@ impl Repository {
     }
 
     /// The worktree, the main one included, that is on `branch`.
-    pub(super) fn where_checked_out(
-        &self,
-        engine: &dyn Engine,
-        branch: &str,
-    ) -> Result<Option<PathBuf>, GitError> {
+    pub(super) fn where_checked_out(&self, engine: &dyn Engine, branch: &str) -> Result<Option<PathBuf>, GitError> {
         let wanted = Head::Branch(branch.to_owned());
         if engine.head(&self.common_dir)? == wanted {
             return Ok(Some(self.top_level.clone()));
@@ -273,11 +233,8 @@ impl Repository {
             if !found.is_unfinished() {
                 return Ok(());
             }
-            let ours =
-                found.is_whole() && engine.head(&found.admin)? == Head::Branch(spec.branch.clone());
-            if found.is_whole()
-                && spec.place.contents()? == Contents::Linked
-                && !engine.strays(&found.path)?.is_empty()
+            let ours = found.is_whole() && engine.head(&found.admin)? == Head::Branch(spec.branch.clone());
+            if found.is_whole() && spec.place.contents()? == Contents::Linked && !engine.strays(&found.path)?.is_empty()
             {
                 return Ok(());
             }
@@ -298,21 +255,13 @@ impl Repository {
     fn clear_place(&self, spec: &WorktreeSpec) -> Result<(), GitError> {
         match spec.place.contents()? {
             Contents::Missing | Contents::Empty => Ok(()),
-            Contents::Linked if holds_only_link(spec.place.path())? => {
-                delete_tree(&spec.place.discard()?)
-            }
-            Contents::Linked | Contents::Other => {
-                Err(self.other_worktree(spec, "there are files".to_owned()))
-            }
+            Contents::Linked if holds_only_link(spec.place.path())? => delete_tree(&spec.place.discard()?),
+            Contents::Linked | Contents::Other => Err(self.other_worktree(spec, "there are files".to_owned())),
         }
     }
 
     fn other_worktree(&self, spec: &WorktreeSpec, found: String) -> GitError {
-        GitError::NotTheWorktree {
-            path: spec.place.path().to_owned(),
-            branch: spec.branch.clone(),
-            found,
-        }
+        GitError::NotTheWorktree { path: spec.place.path().to_owned(), branch: spec.branch.clone(), found }
     }
 }
 
@@ -323,7 +272,6 @@ struct Enrolled {
 }
 
 fn holds_only_link(path: &Path) -> Result<bool, GitError> {
-    let entries =
-        std::fs::read_dir(path).map_err(|source| GitError::io("cannot look into", path, source))?;
+    let entries = std::fs::read_dir(path).map_err(|source| GitError::io("cannot look into", path, source))?;
     Ok(entries.flatten().all(|entry| entry.file_name() == ".git"))
 }

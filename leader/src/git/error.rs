@@ -163,32 +163,20 @@ impl GitError {
             GitError::NoCommit { .. } => {
                 Some("make a first commit, for example `git commit --allow-empty -m start`".into())
             }
-            GitError::UnknownBase { .. } => {
-                Some("`git branch --all` and `git tag` list what can be named".into())
-            }
+            GitError::UnknownBase { .. } => Some("`git branch --all` and `git tag` list what can be named".into()),
             GitError::BranchExists { branch, .. } => Some(format!(
                 "choose another name, or put the branch away with `git branch -m {branch} NEW` (delete a merged one with `git branch -d {branch}`)"
             )),
-            GitError::BranchInTheWay { other, .. } => {
-                Some(format!("put it away with `git branch -m {other} NEW`"))
+            GitError::BranchInTheWay { other, .. } => Some(format!("put it away with `git branch -m {other} NEW`")),
+            GitError::BranchCheckedOut { at, .. } => Some(format!("switch {} to another branch first", at.display())),
+            GitError::NotTheWorktree { path, .. } => {
+                Some(format!("move {} away, or choose another name", path.display()))
             }
-            GitError::BranchCheckedOut { at, .. } => {
-                Some(format!("switch {} to another branch first", at.display()))
+            GitError::WorktreeHolds { .. } => {
+                Some("commit and merge it, or use `--force`: everything is then first kept under a ref".into())
             }
-            GitError::NotTheWorktree { path, .. } => Some(format!(
-                "move {} away, or choose another name",
-                path.display()
-            )),
-            GitError::WorktreeHolds { .. } => Some(
-                "commit and merge it, or use `--force`: everything is then first kept under a ref"
-                    .into(),
-            ),
-            GitError::CannotKeep { path, .. } => {
-                Some(format!("move it out of {} by hand", path.display()))
-            }
-            GitError::WorktreeLocked { path, .. } => {
-                Some(format!("`git worktree unlock {}`", path.display()))
-            }
+            GitError::CannotKeep { path, .. } => Some(format!("move it out of {} by hand", path.display())),
+            GitError::WorktreeLocked { path, .. } => Some(format!("`git worktree unlock {}`", path.display())),
             GitError::NoProgram { .. } => Some("install git, or name it in PATH".into()),
             GitError::BadBranchName { .. }
             | GitError::BadPlace { .. }
@@ -200,19 +188,11 @@ impl GitError {
     }
 
     pub(super) fn library(what: &'static str, path: &Path, source: git2::Error) -> GitError {
-        GitError::Library {
-            what,
-            path: path.to_owned(),
-            source,
-        }
+        GitError::Library { what, path: path.to_owned(), source }
     }
 
     pub(super) fn io(what: &'static str, path: &Path, source: io::Error) -> GitError {
-        GitError::Io {
-            what,
-            path: path.to_owned(),
-            source,
-        }
+        GitError::Io { what, path: path.to_owned(), source }
     }
 }
 
@@ -228,9 +208,5 @@ impl<T> IoContext<T> for io::Result<T> {
 }
 
 fn because(reason: &str) -> String {
-    if reason.is_empty() {
-        String::new()
-    } else {
-        format!(": {reason}")
-    }
+    if reason.is_empty() { String::new() } else { format!(": {reason}") }
 }

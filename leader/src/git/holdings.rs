@@ -70,10 +70,7 @@ pub enum Operation {
 impl Holdings {
     /// Whether removing the worktree would lose nothing.
     pub fn is_empty(&self) -> bool {
-        self.changes.is_empty()
-            && self.operation.is_none()
-            && self.unmerged.is_empty()
-            && self.submodules.is_empty()
+        self.changes.is_empty() && self.operation.is_none() && self.unmerged.is_empty() && self.submodules.is_empty()
     }
 }
 
@@ -82,10 +79,7 @@ impl fmt::Display for Holdings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut parts = Vec::new();
         if !self.changes.is_empty() {
-            let paths = self
-                .changes
-                .iter()
-                .map(|change| change.path.display().to_string());
+            let paths = self.changes.iter().map(|change| change.path.display().to_string());
             parts.push(count(self.changes.len(), "uncommitted file", paths));
         }
         if let Some(operation) = self.operation {
@@ -96,17 +90,10 @@ impl fmt::Display for Holdings {
             parts.push(count(self.unmerged.len(), "unmerged commit", commits));
         }
         if !self.submodules.is_empty() {
-            let paths = self
-                .submodules
-                .iter()
-                .map(|path| path.display().to_string());
+            let paths = self.submodules.iter().map(|path| path.display().to_string());
             parts.push(count(self.submodules.len(), "initialised submodule", paths));
         }
-        f.write_str(&if parts.is_empty() {
-            "nothing".to_owned()
-        } else {
-            parts.join(", ")
-        })
+        f.write_str(&if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") })
     }
 }
 
@@ -137,9 +124,7 @@ impl Repository {
         let linked = match (&registration, contents) {
             (Some(registration), Contents::Linked) => registration.is_linked_back()?,
             (Some(_), Contents::Missing | Contents::Empty | Contents::Other)
-            | (None, Contents::Missing | Contents::Empty | Contents::Linked | Contents::Other) => {
-                false
-            }
+            | (None, Contents::Missing | Contents::Empty | Contents::Linked | Contents::Other) => false,
         };
         if !linked && matches!(contents, Contents::Linked | Contents::Other) {
             return Err(GitError::NotTheWorktree {
@@ -151,9 +136,7 @@ impl Repository {
 
         let tip = engine.branch_tip(branch)?;
         let head = match &registration {
-            Some(registration) if registration.is_whole() => {
-                Some(engine.head(&registration.admin)?)
-            }
+            Some(registration) if registration.is_whole() => Some(engine.head(&registration.admin)?),
             Some(_) | None => None,
         };
         let mut tips: Vec<ObjectId> = tip.iter().cloned().collect();
@@ -164,15 +147,8 @@ impl Repository {
             Head::Detached(commit) => vec![commit],
             Head::Branch(_) => Vec::new(),
         };
-        let unmerged = if tips.is_empty() {
-            Vec::new()
-        } else {
-            engine.unmerged(&tips, branch, &others)?
-        };
-        let mut holdings = Holdings {
-            unmerged,
-            ..Holdings::default()
-        };
+        let unmerged = if tips.is_empty() { Vec::new() } else { engine.unmerged(&tips, branch, &others)? };
+        let mut holdings = Holdings { unmerged, ..Holdings::default() };
 
         // The commit whose files these are says which engine reads them rightly.
         let at = match &head {
@@ -187,29 +163,15 @@ impl Repository {
         if let Some(registration) = &registration {
             holdings.submodules = submodules(&registration.admin)?;
             if linked && registration.is_unfinished() {
-                let strays = if registration.is_whole() {
-                    engine.strays(place.path())?
-                } else {
-                    Vec::new()
-                };
-                let untracked = |path| Change {
-                    path,
-                    state: ChangeState::Untracked,
-                };
+                let strays = if registration.is_whole() { engine.strays(place.path())? } else { Vec::new() };
+                let untracked = |path| Change { path, state: ChangeState::Untracked };
                 holdings.changes = strays.into_iter().map(untracked).collect();
             } else if linked {
                 holdings.changes = engine.changes(place.path())?;
                 holdings.operation = operation(&*engine, &registration.admin)?;
             }
         }
-        Ok(Look {
-            engine,
-            registration,
-            contents,
-            tip,
-            head: at,
-            holdings,
-        })
+        Ok(Look { engine, registration, contents, tip, head: at, holdings })
     }
 }
 
@@ -226,11 +188,9 @@ pub(super) struct Look {
 }
 
 fn operation(engine: &dyn Engine, admin: &Path) -> Result<Option<Operation>, GitError> {
-    for (name, operation) in [
-        ("rebase-merge", Operation::Rebase),
-        ("rebase-apply", Operation::Rebase),
-        ("BISECT_LOG", Operation::Bisect),
-    ] {
+    for (name, operation) in
+        [("rebase-merge", Operation::Rebase), ("rebase-apply", Operation::Rebase), ("BISECT_LOG", Operation::Bisect)]
+    {
         if exists(&admin.join(name))? {
             return Ok(Some(operation));
         }
@@ -245,11 +205,7 @@ fn operation(engine: &dyn Engine, admin: &Path) -> Result<Option<Operation>, Git
         }
     }
     // Between two picks of a series there is no head to be seen, only the rest of the series.
-    Ok(if exists(&admin.join("sequencer"))? {
-        Some(Operation::CherryPick)
-    } else {
-        None
-    })
+    Ok(if exists(&admin.join("sequencer"))? { Some(Operation::CherryPick) } else { None })
 }
 
 fn exists(path: &Path) -> Result<bool, GitError> {
@@ -262,14 +218,7 @@ fn submodules(admin: &Path) -> Result<Vec<PathBuf>, GitError> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         found => found.about("cannot look into", &modules)?,
     };
-    entries
-        .map(|entry| {
-            Ok(entry
-                .about("cannot look into", &modules)?
-                .file_name()
-                .into())
-        })
-        .collect()
+    entries.map(|entry| Ok(entry.about("cannot look into", &modules)?.file_name().into())).collect()
 }
 
 fn count(number: usize, noun: &str, names: impl Iterator<Item = String>) -> String {

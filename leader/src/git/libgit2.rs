@@ -4,10 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use git2::build::CheckoutBuilder;
-use git2::{
-    Commit, Delta, DiffOptions, ErrorCode, IndexAddOption, Oid, Repository, Signature, Status,
-    StatusOptions,
-};
+use git2::{Commit, Delta, DiffOptions, ErrorCode, IndexAddOption, Oid, Repository, Signature, Status, StatusOptions};
 
 use super::engine::{Engine, EngineUsed, Head, KEEPER_EMAIL, KEEPER_NAME, Snapshot};
 use super::error::IoContext;
@@ -25,11 +22,7 @@ pub(super) struct Libgit2 {
 
 impl Libgit2 {
     pub(super) fn open(git_dir: &Path, common_dir: &Path) -> Result<Libgit2, GitError> {
-        Ok(Libgit2 {
-            common_dir: common_dir.to_owned(),
-            common: open(common_dir)?,
-            found: open(git_dir)?,
-        })
+        Ok(Libgit2 { common_dir: common_dir.to_owned(), common: open(common_dir)?, found: open(git_dir)? })
     }
 
     pub(super) fn repository(&self) -> &Repository {
@@ -37,9 +30,7 @@ impl Libgit2 {
     }
 
     pub(super) fn commit(&self, id: &ObjectId) -> Result<Commit<'_>, GitError> {
-        self.common
-            .find_commit(oid(id)?)
-            .map_err(self.failed("cannot read a commit of"))
+        self.common.find_commit(oid(id)?).map_err(self.failed("cannot read a commit of"))
     }
 
     fn failed(&self, what: &'static str) -> impl Fn(git2::Error) -> GitError {
@@ -49,11 +40,7 @@ impl Libgit2 {
     /// `None` for one that leads to no commit: it then protects none.
     fn targets(&self, glob: &str, except: &str) -> Result<Vec<Oid>, GitError> {
         let mut targets = Vec::new();
-        for reference in self
-            .common
-            .references_glob(glob)
-            .map_err(self.failed("cannot list the refs of"))?
-        {
+        for reference in self.common.references_glob(glob).map_err(self.failed("cannot list the refs of"))? {
             let reference = reference.map_err(self.failed("cannot list the refs of"))?;
             if reference.name_bytes() != except.as_bytes()
                 && let Ok(commit) = reference.peel_to_commit()
@@ -87,9 +74,7 @@ impl Engine for Libgit2 {
     fn branch_tip(&self, branch: &str) -> Result<Option<ObjectId>, GitError> {
         match self.common.find_reference(&full(branch)) {
             Ok(reference) => {
-                let commit = reference
-                    .peel_to_commit()
-                    .map_err(self.failed("cannot read a branch of"))?;
+                let commit = reference.peel_to_commit().map_err(self.failed("cannot read a branch of"))?;
                 Ok(Some(id(commit.id())))
             }
             Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
@@ -105,18 +90,8 @@ impl Engine for Libgit2 {
         }
         let glob = format!("{}/*", full(branch));
         let failed = self.failed("cannot list the refs of");
-        match self
-            .common
-            .references_glob(&glob)
-            .map_err(&failed)?
-            .names()
-            .next()
-        {
-            Some(name) => Ok(Some(
-                name.map_err(&failed)?
-                    .trim_start_matches("refs/heads/")
-                    .to_owned(),
-            )),
+        match self.common.references_glob(&glob).map_err(&failed)?.names().next() {
+            Some(name) => Ok(Some(name.map_err(&failed)?.trim_start_matches("refs/heads/").to_owned())),
             None => Ok(None),
         }
     }
@@ -125,26 +100,17 @@ impl Engine for Libgit2 {
         let file = admin.join("HEAD");
         let text = fs::read_to_string(&file).about("cannot read", &file)?;
         match text.trim_end().strip_prefix("ref: ") {
-            Some(name) => Ok(Head::Branch(
-                name.trim_start_matches("refs/heads/").to_owned(),
-            )),
+            Some(name) => Ok(Head::Branch(name.trim_start_matches("refs/heads/").to_owned())),
             None => Ok(Head::Detached(ObjectId(text.trim_end().to_owned()))),
         }
     }
 
     fn ahead(&self, base: &ObjectId, tip: &ObjectId) -> Result<usize, GitError> {
         let counted = self.common.graph_ahead_behind(oid(tip)?, oid(base)?);
-        counted
-            .map(|(ahead, _)| ahead)
-            .map_err(self.failed("cannot count the commits of"))
+        counted.map(|(ahead, _)| ahead).map_err(self.failed("cannot count the commits of"))
     }
 
-    fn unmerged(
-        &self,
-        tips: &[ObjectId],
-        except: &str,
-        others: &[ObjectId],
-    ) -> Result<Vec<ObjectId>, GitError> {
+    fn unmerged(&self, tips: &[ObjectId], except: &str, others: &[ObjectId]) -> Result<Vec<ObjectId>, GitError> {
         let failed = self.failed("cannot walk the commits of");
         let mut walk = self.common.revwalk().map_err(&failed)?;
         for tip in tips {
@@ -161,12 +127,7 @@ impl Engine for Libgit2 {
         walk.map(|found| found.map(id).map_err(&failed)).collect()
     }
 
-    fn register(
-        &self,
-        path: &Path,
-        branch: &str,
-        _base: &ObjectId,
-    ) -> Result<Registration, GitError> {
+    fn register(&self, path: &Path, branch: &str, _base: &ObjectId) -> Result<Registration, GitError> {
         let registration = registry::add(&self.common_dir, path, branch)?;
         registration.write_link()?;
         Ok(registration)
@@ -179,9 +140,7 @@ impl Engine for Libgit2 {
 
     fn create_ref(&self, name: &str, commit: &ObjectId, why: &str) -> Result<(), GitError> {
         let created = self.common.reference(name, oid(commit)?, false, why);
-        created
-            .map(drop)
-            .map_err(self.failed("cannot create a ref in"))
+        created.map(drop).map_err(self.failed("cannot create a ref in"))
     }
 
     fn delete_branch(&self, branch: &str, expected: &ObjectId) -> Result<(), GitError> {
@@ -196,9 +155,7 @@ impl Engine for Libgit2 {
                 Err(source) => return Err(failed(source)),
             };
             if reference.target() != Some(expected) {
-                return Err(failed(git2::Error::from_str(
-                    "it moved while it was looked at",
-                )));
+                return Err(failed(git2::Error::from_str("it moved while it was looked at")));
             }
             match reference.delete() {
                 Err(error) if error.code() != ErrorCode::NotFound => return Err(failed(error)),
@@ -211,20 +168,14 @@ impl Engine for Libgit2 {
         let failed = |source| GitError::library("cannot check out", worktree, source);
         let mut how = CheckoutBuilder::new();
         how.force();
-        open(worktree)?
-            .checkout_head(Some(&mut how))
-            .map_err(failed)
+        open(worktree)?.checkout_head(Some(&mut how)).map_err(failed)
     }
 
     fn changes(&self, worktree: &Path) -> Result<Vec<Change>, GitError> {
         let failed = |source| GitError::library("cannot look at the files of", worktree, source);
         let repository = open(worktree)?;
         let mut options = StatusOptions::new();
-        options
-            .include_untracked(true)
-            .recurse_untracked_dirs(true)
-            .include_ignored(false)
-            .include_unreadable(true);
+        options.include_untracked(true).recurse_untracked_dirs(true).include_ignored(false).include_unreadable(true);
         let statuses = repository.statuses(Some(&mut options)).map_err(failed)?;
         let changes = statuses.iter().filter_map(|entry| {
             let path = registry::path_of(entry.path_bytes());
@@ -243,57 +194,34 @@ impl Engine for Libgit2 {
         };
         let mut options = DiffOptions::new();
         options.include_untracked(true).recurse_untracked_dirs(true);
-        let diff = repository
-            .diff_tree_to_workdir(tree.as_ref(), Some(&mut options))
-            .map_err(failed)?;
-        let strays = diff
-            .deltas()
-            .filter(|delta| matches!(delta.status(), Delta::Untracked | Delta::Added));
-        Ok(strays
-            .filter_map(|delta| delta.new_file().path().map(Path::to_owned))
-            .collect())
+        let diff = repository.diff_tree_to_workdir(tree.as_ref(), Some(&mut options)).map_err(failed)?;
+        let strays = diff.deltas().filter(|delta| matches!(delta.status(), Delta::Untracked | Delta::Added));
+        Ok(strays.filter_map(|delta| delta.new_file().path().map(Path::to_owned)).collect())
     }
 
     fn snapshot(&self, worktree: &Path) -> Result<Snapshot, GitError> {
         let failed = |source| GitError::library("cannot keep the files of", worktree, source);
         let repository = open(worktree)?;
         let mut index = repository.index().map_err(failed)?;
-        let staged = if index.has_conflicts() {
-            None
-        } else {
-            Some(id(index.write_tree_to(&repository).map_err(failed)?))
-        };
+        let staged =
+            if index.has_conflicts() { None } else { Some(id(index.write_tree_to(&repository).map_err(failed)?)) };
         // In memory only: the worktree's own index stays as it is.
-        index
-            .add_all(["*"], IndexAddOption::DEFAULT, None)
-            .map_err(failed)?;
+        index.add_all(["*"], IndexAddOption::DEFAULT, None).map_err(failed)?;
         let files = id(index.write_tree_to(&repository).map_err(failed)?);
         Ok(Snapshot { files, staged })
     }
 
-    fn commit_tree(
-        &self,
-        tree: &ObjectId,
-        parents: &[ObjectId],
-        message: &str,
-    ) -> Result<ObjectId, GitError> {
+    fn commit_tree(&self, tree: &ObjectId, parents: &[ObjectId], message: &str) -> Result<ObjectId, GitError> {
         let failed = self.failed("cannot write a commit to");
         let keeper = Signature::now(KEEPER_NAME, KEEPER_EMAIL).map_err(&failed)?;
         let tree = self.common.find_tree(oid(tree)?).map_err(&failed)?;
-        let parents = parents
-            .iter()
-            .map(|parent| self.commit(parent))
-            .collect::<Result<Vec<_>, _>>()?;
+        let parents = parents.iter().map(|parent| self.commit(parent)).collect::<Result<Vec<_>, _>>()?;
         let parents: Vec<_> = parents.iter().collect();
-        self.common
-            .commit(None, &keeper, &keeper, message, &tree, &parents)
-            .map(id)
-            .map_err(&failed)
+        self.common.commit(None, &keeper, &keeper, message, &tree, &parents).map(id).map_err(&failed)
     }
 
     fn pseudo_ref(&self, admin: &Path, name: &str) -> Result<Option<ObjectId>, GitError> {
-        Ok(registry::read_line(&admin.join(name))?
-            .map(|line| ObjectId(line.to_string_lossy().into_owned())))
+        Ok(registry::read_line(&admin.join(name))?.map(|line| ObjectId(line.to_string_lossy().into_owned())))
     }
 }
 
@@ -306,8 +234,7 @@ fn id(oid: Oid) -> ObjectId {
 }
 
 fn oid(id: &ObjectId) -> Result<Oid, GitError> {
-    Oid::from_str(id.as_str())
-        .map_err(|source| GitError::library("cannot read the id", Path::new(id.as_str()), source))
+    Oid::from_str(id.as_str()).map_err(|source| GitError::library("cannot read the id", Path::new(id.as_str()), source))
 }
 
 fn full(branch: &str) -> String {
@@ -317,17 +244,12 @@ fn full(branch: &str) -> String {
 fn is_nothing(error: &git2::Error) -> bool {
     matches!(
         error.code(),
-        ErrorCode::NotFound
-            | ErrorCode::UnbornBranch
-            | ErrorCode::InvalidSpec
-            | ErrorCode::Ambiguous
-            | ErrorCode::Peel
+        ErrorCode::NotFound | ErrorCode::UnbornBranch | ErrorCode::InvalidSpec | ErrorCode::Ambiguous | ErrorCode::Peel
     )
 }
 
 fn state_of(status: Status, path: &[u8]) -> Option<ChangeState> {
-    let unstaged =
-        Status::WT_MODIFIED | Status::WT_DELETED | Status::WT_TYPECHANGE | Status::WT_RENAMED;
+    let unstaged = Status::WT_MODIFIED | Status::WT_DELETED | Status::WT_TYPECHANGE | Status::WT_RENAMED;
     let staged = Status::INDEX_NEW
         | Status::INDEX_MODIFIED
         | Status::INDEX_DELETED
@@ -342,11 +264,7 @@ fn state_of(status: Status, path: &[u8]) -> Option<ChangeState> {
     } else if status.intersects(staged) {
         Some(ChangeState::Staged)
     } else if status.is_wt_new() {
-        Some(if path.ends_with(b"/") {
-            ChangeState::NestedRepository
-        } else {
-            ChangeState::Untracked
-        })
+        Some(if path.ends_with(b"/") { ChangeState::NestedRepository } else { ChangeState::Untracked })
     } else {
         None
     }

@@ -36,10 +36,7 @@ impl RepositoryLock {
                 Ok(()) => return Ok(RepositoryLock { _file: file }),
                 Err(TryLockError::WouldBlock) if patience.pause() => {}
                 Err(TryLockError::WouldBlock) => {
-                    return Err(GitError::LockTimeout {
-                        lock: path,
-                        waited: LOCK_WAIT_MAX,
-                    });
+                    return Err(GitError::LockTimeout { lock: path, waited: LOCK_WAIT_MAX });
                 }
                 Err(TryLockError::Error(source)) => {
                     return Err(GitError::io("cannot lock", &path, source));
@@ -73,8 +70,7 @@ fn is_passing(error: &GitError) -> bool {
     match error {
         GitError::Library { source, .. } => {
             source.code() == git2::ErrorCode::Locked
-                || (source.class() == git2::ErrorClass::Os
-                    && source.message().contains("No such file"))
+                || (source.class() == git2::ErrorClass::Os && source.message().contains("No such file"))
         }
         GitError::Program { said, .. } => {
             // A registration half made by another process, or pruned before git had locked it; git then
@@ -110,13 +106,11 @@ struct Patience {
 
 impl Patience {
     fn new(at_most: Duration) -> Patience {
-        Patience {
-            until: Instant::now() + at_most,
-            pause: PAUSE_MIN,
-        }
+        Patience { until: Instant::now() + at_most, pause: PAUSE_MIN }
     }
 
     /// Waits a little, longer each time; false once there was waiting enough.
+    #[expect(clippy::disallowed_methods, reason = "nothing tells of the end of a lock whose wait has a limit")]
     fn pause(&mut self) -> bool {
         if Instant::now() >= self.until {
             return false;

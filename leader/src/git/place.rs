@@ -4,7 +4,8 @@ use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+
+use teamster_protocol::clock;
 
 use super::GitError;
 use super::error::IoContext;
@@ -25,12 +26,7 @@ impl Place {
     /// `name` under `root`, which is created if missing and followed to its real path. Refuses a name that
     /// is not one plain path component, begins with a dot, or is a symbolic link there.
     pub fn new(root: &Path, name: &str) -> Result<Place, GitError> {
-        let refuse = |why| {
-            Err(GitError::BadPlace {
-                path: root.join(name),
-                why,
-            })
-        };
+        let refuse = |why| Err(GitError::BadPlace { path: root.join(name), why });
         let mut parts = Path::new(name).components();
         match (parts.next(), parts.next()) {
             (Some(Component::Normal(only)), None) if only == name => {}
@@ -43,10 +39,7 @@ impl Place {
         }
         fs::create_dir_all(root).about("cannot create", root)?;
         let root = root.canonicalize().about("cannot look into", root)?;
-        let place = Place {
-            path: root.join(name),
-            root,
-        };
+        let place = Place { path: root.join(name), root };
         place.contents()?;
         Ok(place)
     }
@@ -58,12 +51,7 @@ impl Place {
 
     /// What is there now. "Could not look" is an error.
     pub(super) fn contents(&self) -> Result<Contents, GitError> {
-        let refuse = |why| {
-            Err(GitError::BadPlace {
-                path: self.path.clone(),
-                why,
-            })
-        };
+        let refuse = |why| Err(GitError::BadPlace { path: self.path.clone(), why });
         match fs::symlink_metadata(&self.path) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 // With the root gone too (not mounted?) nothing can be said about what was in it.
@@ -96,12 +84,8 @@ impl Place {
     pub(super) fn discard(&self) -> Result<PathBuf, GitError> {
         let trash = self.root.join(TRASH);
         fs::create_dir_all(&trash).about("cannot create", &trash)?;
-        let name = self
-            .path
-            .file_name()
-            .expect("a place was made from a plain name")
-            .to_string_lossy();
-        let (at_ms, process) = (unix_ms(), std::process::id());
+        let name = self.path.file_name().expect("a place was made from a plain name").to_string_lossy();
+        let (at_ms, process) = (clock::now_ms(), std::process::id());
         let target = (0_u32..)
             .map(|nth| trash.join(format!("{name}-{at_ms}-{process}-{nth}")))
             .find(|target| fs::symlink_metadata(target).is_err())
@@ -155,9 +139,7 @@ pub(super) fn delete_tree(path: &Path) -> Result<(), GitError> {
         first => first,
     };
     match done {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            Err(GitError::io("cannot delete", path, error))
-        }
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(GitError::io("cannot delete", path, error)),
         Ok(()) | Err(_) => Ok(()),
     }
 }
@@ -171,11 +153,4 @@ fn make_writable(dir: &Path) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Milliseconds since 1970, for names that sort by age.
-pub(super) fn unix_ms() -> u128 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_millis())
 }

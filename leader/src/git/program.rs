@@ -44,60 +44,31 @@ impl Program {
     }
 
     fn git_at<S: AsRef<OsStr>>(&self, git_dir: &Path, args: &[S]) -> Result<Vec<u8>, GitError> {
-        self.runner.checked(
-            self.runner
-                .command(&self.common_dir)
-                .arg("--git-dir")
-                .arg(git_dir)
-                .args(args),
-        )
+        self.runner.checked(self.runner.command(&self.common_dir).arg("--git-dir").arg(git_dir).args(args))
     }
 
     fn git_in<S: AsRef<OsStr>>(&self, worktree: &Path, args: &[S]) -> Result<Vec<u8>, GitError> {
-        self.runner
-            .checked(self.runner.command(worktree).args(args))
+        self.runner.checked(self.runner.command(worktree).args(args))
     }
 
     fn asked(&self, git_dir: &Path, args: &[&str]) -> Result<Option<String>, GitError> {
         let mut command = self.runner.command(&self.common_dir);
-        self.runner
-            .asked(command.arg("--git-dir").arg(git_dir).args(args))
+        self.runner.asked(command.arg("--git-dir").arg(git_dir).args(args))
     }
 
     fn commit_named(&self, git_dir: &Path, revision: &str) -> Result<Option<ObjectId>, GitError> {
         let named = format!("{revision}^{{commit}}");
-        let found = self.asked(
-            git_dir,
-            &[
-                "rev-parse",
-                "--verify",
-                "--quiet",
-                "--end-of-options",
-                &named,
-            ],
-        );
+        let found = self.asked(git_dir, &["rev-parse", "--verify", "--quiet", "--end-of-options", &named]);
         match found {
             Ok(found) => Ok(found.map(ObjectId)),
             // A name that is no revision at all, such as `a..b`, is refused in words.
-            Err(GitError::Program { said, .. }) if said.contains("Needed a single revision") => {
-                Ok(None)
-            }
+            Err(GitError::Program { said, .. }) if said.contains("Needed a single revision") => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    fn with_index(
-        &self,
-        worktree: &Path,
-        index: &Path,
-        args: &[&str],
-    ) -> Result<Vec<u8>, GitError> {
-        self.runner.checked(
-            self.runner
-                .command(worktree)
-                .env("GIT_INDEX_FILE", index)
-                .args(args),
-        )
+    fn with_index(&self, worktree: &Path, index: &Path, args: &[&str]) -> Result<Vec<u8>, GitError> {
+        self.runner.checked(self.runner.command(worktree).env("GIT_INDEX_FILE", index).args(args))
     }
 
     /// Runs `step` with the path of a scratch index in the worktree's own git directory.
@@ -106,14 +77,10 @@ impl Program {
         worktree: &Path,
         step: impl FnOnce(&Path, &Path) -> Result<T, GitError>,
     ) -> Result<T, GitError> {
-        let admin = PathBuf::from(first_line(
-            &self.git_in(worktree, &["rev-parse", "--absolute-git-dir"])?,
-        ));
+        let admin = PathBuf::from(first_line(&self.git_in(worktree, &["rev-parse", "--absolute-git-dir"])?));
         let scratch = admin.join(KEEP_INDEX);
         let clear = || match fs::remove_file(&scratch) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                Err(GitError::io("cannot remove", &scratch, error))
-            }
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(GitError::io("cannot remove", &scratch, error)),
             Ok(()) | Err(_) => Ok(()),
         };
         clear()?;
@@ -134,11 +101,7 @@ impl Engine for Program {
 
     fn tree_of(&self, commit: &ObjectId) -> Result<ObjectId, GitError> {
         let tree = format!("{commit}^{{tree}}");
-        Ok(ObjectId(first_line(&self.git(&[
-            "rev-parse",
-            "--verify",
-            &tree,
-        ])?)))
+        Ok(ObjectId(first_line(&self.git(&["rev-parse", "--verify", &tree])?)))
     }
 
     fn branch_tip(&self, branch: &str) -> Result<Option<ObjectId>, GitError> {
@@ -152,29 +115,19 @@ impl Engine for Program {
             }
         }
         let within = format!("{}/", full(branch));
-        let found = self.git(&[
-            "for-each-ref",
-            "--count=1",
-            "--format=%(refname:lstrip=2)",
-            &within,
-        ])?;
+        let found = self.git(&["for-each-ref", "--count=1", "--format=%(refname:lstrip=2)", &within])?;
         Ok(Some(first_line(&found)).filter(|name| !name.is_empty()))
     }
 
     fn head(&self, admin: &Path) -> Result<Head, GitError> {
         if let Some(name) = self.asked(admin, &["symbolic-ref", "--quiet", "HEAD"])? {
-            return Ok(Head::Branch(
-                name.trim_start_matches("refs/heads/").to_owned(),
-            ));
+            return Ok(Head::Branch(name.trim_start_matches("refs/heads/").to_owned()));
         }
-        Ok(Head::Detached(ObjectId(first_line(
-            &self.git_at(admin, &["rev-parse", "--verify", "HEAD"])?,
-        ))))
+        Ok(Head::Detached(ObjectId(first_line(&self.git_at(admin, &["rev-parse", "--verify", "HEAD"])?))))
     }
 
     fn ahead(&self, base: &ObjectId, tip: &ObjectId) -> Result<usize, GitError> {
-        let counted =
-            first_line(&self.git(&["rev-list", "--count", &format!("{base}..{tip}"), "--"])?);
+        let counted = first_line(&self.git(&["rev-list", "--count", &format!("{base}..{tip}"), "--"])?);
         counted.parse().map_err(|_| GitError::Program {
             command: "rev-list --count".to_owned(),
             dir: self.common_dir.clone(),
@@ -182,12 +135,7 @@ impl Engine for Program {
         })
     }
 
-    fn unmerged(
-        &self,
-        tips: &[ObjectId],
-        except: &str,
-        others: &[ObjectId],
-    ) -> Result<Vec<ObjectId>, GitError> {
+    fn unmerged(&self, tips: &[ObjectId], except: &str, others: &[ObjectId]) -> Result<Vec<ObjectId>, GitError> {
         let mut args = vec!["rev-list".to_owned()];
         args.extend(tips.iter().map(ToString::to_string));
         args.push("--not".to_owned());
@@ -195,32 +143,16 @@ impl Engine for Program {
         args.push(format!("--exclude={}", full(except)));
         args.extend(["--glob=refs/heads/*", "--remotes", "--tags", "--"].map(str::to_owned));
         let found = self.git(&args)?;
-        Ok(String::from_utf8_lossy(&found)
-            .lines()
-            .map(|line| ObjectId(line.to_owned()))
-            .collect())
+        Ok(String::from_utf8_lossy(&found).lines().map(|line| ObjectId(line.to_owned())).collect())
     }
 
-    fn register(
-        &self,
-        path: &Path,
-        _branch: &str,
-        base: &ObjectId,
-    ) -> Result<Registration, GitError> {
+    fn register(&self, path: &Path, _branch: &str, base: &ObjectId) -> Result<Registration, GitError> {
         // Detached at first: `-b` would create the branch before the registration, and a crash between the
         // two would leave a branch that nothing tells from the user's own.
-        let mut args: Vec<OsString> = [
-            "worktree",
-            "add",
-            "--quiet",
-            "--no-checkout",
-            "--detach",
-            "--lock",
-            "--reason",
-            MAKING,
-        ]
-        .map(Into::into)
-        .into();
+        let mut args: Vec<OsString> =
+            ["worktree", "add", "--quiet", "--no-checkout", "--detach", "--lock", "--reason", MAKING]
+                .map(Into::into)
+                .into();
         args.extend([path.into(), base.as_str().into()]);
         self.git_in(&self.top_level, &args)?;
         registry::find(&self.common_dir, path)?.ok_or_else(|| GitError::Program {
@@ -231,51 +163,24 @@ impl Engine for Program {
     }
 
     fn attach(&self, registration: &Registration, branch: &str) -> Result<(), GitError> {
-        self.git_at(
-            &registration.admin,
-            &["symbolic-ref", "HEAD", &full(branch)],
-        )
-        .map(drop)
+        self.git_at(&registration.admin, &["symbolic-ref", "HEAD", &full(branch)]).map(drop)
     }
 
     fn create_ref(&self, name: &str, commit: &ObjectId, why: &str) -> Result<(), GitError> {
-        self.git(&[
-            "update-ref",
-            "-m",
-            why,
-            name,
-            commit.as_str(),
-            &zero(commit),
-        ])
-        .map(drop)
+        self.git(&["update-ref", "-m", why, name, commit.as_str(), &zero(commit)]).map(drop)
     }
 
     fn delete_branch(&self, branch: &str, expected: &ObjectId) -> Result<(), GitError> {
-        self.git(&["update-ref", "-d", &full(branch), expected.as_str()])
-            .map(drop)
+        self.git(&["update-ref", "-d", &full(branch), expected.as_str()]).map(drop)
     }
 
     fn check_out(&self, worktree: &Path) -> Result<(), GitError> {
-        self.git_in(
-            worktree,
-            &["reset", "--hard", "--quiet", "--no-recurse-submodules"],
-        )
-        .map(drop)
+        self.git_in(worktree, &["reset", "--hard", "--quiet", "--no-recurse-submodules"]).map(drop)
     }
 
     fn changes(&self, worktree: &Path) -> Result<Vec<Change>, GitError> {
-        let args = [
-            "--no-optional-locks",
-            "status",
-            "--porcelain=v1",
-            "-z",
-            "--no-renames",
-        ];
-        let options = [
-            "--untracked-files=all",
-            "--ignored=no",
-            "--ignore-submodules=none",
-        ];
+        let args = ["--no-optional-locks", "status", "--porcelain=v1", "-z", "--no-renames"];
+        let options = ["--untracked-files=all", "--ignored=no", "--ignore-submodules=none"];
         let found = self.git_in(worktree, &[&args[..], &options[..]].concat())?;
         Ok(found.split(|byte| *byte == 0).filter_map(change).collect())
     }
@@ -286,14 +191,8 @@ impl Engine for Program {
             if let Some(head) = head {
                 self.with_index(worktree, scratch, &["read-tree", head.as_str()])?;
             }
-            let found = self.with_index(
-                worktree,
-                scratch,
-                &["ls-files", "-z", "--others", "--exclude-standard"],
-            )?;
-            let strays = found
-                .split(|byte| *byte == 0)
-                .filter(|path| !path.is_empty());
+            let found = self.with_index(worktree, scratch, &["ls-files", "-z", "--others", "--exclude-standard"])?;
+            let strays = found.split(|byte| *byte == 0).filter(|path| !path.is_empty());
             Ok(strays.map(registry::path_of).collect())
         })
     }
@@ -310,39 +209,21 @@ impl Engine for Program {
                 Err(error) => return Err(error),
             };
             self.with_index(worktree, scratch, &["add", "--all", "--sparse", "--", "."])?;
-            let files = ObjectId(first_line(&self.with_index(
-                worktree,
-                scratch,
-                &["write-tree"],
-            )?));
+            let files = ObjectId(first_line(&self.with_index(worktree, scratch, &["write-tree"])?));
             Ok(Snapshot { files, staged })
         })
     }
 
-    fn commit_tree(
-        &self,
-        tree: &ObjectId,
-        parents: &[ObjectId],
-        message: &str,
-    ) -> Result<ObjectId, GitError> {
+    fn commit_tree(&self, tree: &ObjectId, parents: &[ObjectId], message: &str) -> Result<ObjectId, GitError> {
         let mut command = self.runner.command(&self.common_dir);
         for role in ["AUTHOR", "COMMITTER"] {
-            command
-                .env(format!("GIT_{role}_NAME"), KEEPER_NAME)
-                .env(format!("GIT_{role}_EMAIL"), KEEPER_EMAIL);
+            command.env(format!("GIT_{role}_NAME"), KEEPER_NAME).env(format!("GIT_{role}_EMAIL"), KEEPER_EMAIL);
         }
-        command.arg("--git-dir").arg(&self.common_dir).args([
-            "commit-tree",
-            "--no-gpg-sign",
-            "-m",
-            message,
-        ]);
+        command.arg("--git-dir").arg(&self.common_dir).args(["commit-tree", "--no-gpg-sign", "-m", message]);
         for parent in parents {
             command.args(["-p", parent.as_str()]);
         }
-        Ok(ObjectId(first_line(
-            &self.runner.checked(command.arg(tree.as_str()))?,
-        )))
+        Ok(ObjectId(first_line(&self.runner.checked(command.arg(tree.as_str()))?)))
     }
 
     fn pseudo_ref(&self, admin: &Path, name: &str) -> Result<Option<ObjectId>, GitError> {
@@ -368,8 +249,5 @@ fn change(record: &[u8]) -> Option<Change> {
         (_, b' ') => ChangeState::Staged,
         (_, _) => ChangeState::Modified,
     };
-    Some(Change {
-        path: registry::path_of(path),
-        state,
-    })
+    Some(Change { path: registry::path_of(path), state })
 }

@@ -46,9 +46,7 @@ impl Registration {
     pub(super) fn finish(&self) -> Result<(), GitError> {
         let lock = self.admin.join("locked");
         match fs::remove_file(&lock) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                Err(GitError::io("cannot unlock", &lock, error))
-            }
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(GitError::io("cannot unlock", &lock, error)),
             Ok(()) | Err(_) => Ok(()),
         }
     }
@@ -91,9 +89,7 @@ impl Registration {
             return Ok(false);
         };
         let target = self.path.join(path_of(target));
-        Ok(target
-            .canonicalize()
-            .is_ok_and(|target| Some(target) == self.admin.canonicalize().ok()))
+        Ok(target.canonicalize().is_ok_and(|target| Some(target) == self.admin.canonicalize().ok()))
     }
 
     /// Takes the entry out of the list. Call under the repository's lock.
@@ -110,9 +106,7 @@ impl Registration {
     fn forget(&self, name: &str) -> Result<(), GitError> {
         let path = self.admin.join(name);
         match fs::remove_file(&path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                Err(GitError::io("cannot remove", &path, error))
-            }
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(GitError::io("cannot remove", &path, error)),
             Ok(()) | Err(_) => Ok(()),
         }
     }
@@ -143,28 +137,16 @@ pub(super) fn add(common_dir: &Path, path: &Path, branch: &str) -> Result<Regist
             }
             Ok(()) | Err(_) => {}
         }
-        let admin = list.join(if tries == 0 {
-            name.clone()
-        } else {
-            format!("{name}{tries}")
-        });
+        let admin = list.join(if tries == 0 { name.clone() } else { format!("{name}{tries}") });
         tries += 1;
         match fs::rename(&new, &admin) {
             Ok(()) => {
-                return Ok(Registration {
-                    admin,
-                    path: path.to_owned(),
-                    locked: Some(MAKING.to_owned()),
-                });
+                return Ok(Registration { admin, path: path.to_owned(), locked: Some(MAKING.to_owned()) });
             }
             // Of another worktree; or `git worktree prune` removed the empty list under us.
             Err(error) if is_taken(&error) && tries < ENTRY_NAMES_MAX => {}
             Err(source) => {
-                return Err(GitError::io(
-                    "cannot register the worktree as",
-                    &admin,
-                    source,
-                ));
+                return Err(GitError::io("cannot register the worktree as", &admin, source));
             }
         }
     }
@@ -174,9 +156,7 @@ const ENTRY_NAMES_MAX: u32 = 10_000;
 
 /// The entry about `path`, if there is one.
 pub(super) fn find(common_dir: &Path, path: &Path) -> Result<Option<Registration>, GitError> {
-    Ok(all(common_dir)?
-        .into_iter()
-        .find(|entry| entry.path == path))
+    Ok(all(common_dir)?.into_iter().find(|entry| entry.path == path))
 }
 
 /// All entries that say which worktree they are about.
@@ -195,11 +175,7 @@ pub(super) fn all(common_dir: &Path) -> Result<Vec<Registration>, GitError> {
         let link = plain(&admin.join(link));
         let path = link.parent().map_or(link.clone(), Path::to_owned);
         let locked = read_text(&admin.join("locked"))?.map(|reason| reason.trim_end().to_owned());
-        found.push(Registration {
-            admin,
-            path,
-            locked,
-        });
+        found.push(Registration { admin, path, locked });
     }
     Ok(found)
 }
@@ -208,10 +184,7 @@ pub(super) fn all(common_dir: &Path) -> Result<Vec<Registration>, GitError> {
 pub(super) fn read_line(file: &Path) -> Result<Option<PathBuf>, GitError> {
     let bytes = match fs::read(file) {
         Err(error)
-            if matches!(
-                error.kind(),
-                ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory
-            ) =>
+            if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory) =>
         {
             return Ok(None);
         }
@@ -222,12 +195,8 @@ pub(super) fn read_line(file: &Path) -> Result<Option<PathBuf>, GitError> {
 
 fn read_text(file: &Path) -> Result<Option<String>, GitError> {
     match fs::read(file) {
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            Ok(None)
-        }
-        found => found
-            .about("cannot read", file)
-            .map(|bytes| Some(String::from_utf8_lossy(&bytes).into_owned())),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        found => found.about("cannot read", file).map(|bytes| Some(String::from_utf8_lossy(&bytes).into_owned())),
     }
 }
 
@@ -248,10 +217,7 @@ fn clear_leftovers(common_dir: &Path) -> Result<(), GitError> {
 fn is_taken(error: &io::Error) -> bool {
     matches!(
         error.kind(),
-        ErrorKind::DirectoryNotEmpty
-            | ErrorKind::AlreadyExists
-            | ErrorKind::NotFound
-            | ErrorKind::NotADirectory
+        ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists | ErrorKind::NotFound | ErrorKind::NotADirectory
     )
 }
 

@@ -8,10 +8,12 @@ use std::path::PathBuf;
 
 use git2::{Config, ErrorCode};
 
+use teamster_protocol::clock;
+
 use super::engine::Engine;
 use super::holdings::Look;
 use super::lock::{RepositoryLock, patiently};
-use super::place::{Contents, unix_ms};
+use super::place::Contents;
 use super::{ChangeState, GitError, Holdings, ObjectId, Place, Repository};
 
 const KEPT_REFS: &str = "refs/teamster/kept";
@@ -51,39 +53,25 @@ impl Repository {
     /// process works in it is for the caller to see to. Refuses one locked by `git worktree lock`, a branch
     /// checked out elsewhere, and, unless told to keep it, one that holds work. Nested repositories, initialised
     /// submodules and unreadable files cannot be kept under a ref and are refused either way.
-    pub fn remove_worktree(
-        &self,
-        place: &Place,
-        branch: &str,
-        removal: Removal,
-    ) -> Result<Removed, GitError> {
+    pub fn remove_worktree(&self, place: &Place, branch: &str, removal: Removal) -> Result<Removed, GitError> {
         let _lock = RepositoryLock::acquire(&self.common_dir)?;
         let look = self.look(place, branch)?;
         if let Some(registration) = &look.registration
             && !registration.is_unfinished()
             && let Some(reason) = &registration.locked
         {
-            return Err(GitError::WorktreeLocked {
-                path: place.path().to_owned(),
-                reason: reason.clone(),
-            });
+            return Err(GitError::WorktreeLocked { path: place.path().to_owned(), reason: reason.clone() });
         }
         if let Some(at) = self.where_checked_out(&*look.engine, branch)?
             && at != place.path()
         {
-            return Err(GitError::BranchCheckedOut {
-                branch: branch.to_owned(),
-                at,
-            });
+            return Err(GitError::BranchCheckedOut { branch: branch.to_owned(), at });
         }
         let kept = match (look.holdings.is_empty(), removal) {
             (true, Removal::IfSafe | Removal::KeepingUnderRef) => None,
             (false, Removal::IfSafe) => {
                 let holdings = Box::new(look.holdings);
-                return Err(GitError::WorktreeHolds {
-                    path: place.path().to_owned(),
-                    holdings,
-                });
+                return Err(GitError::WorktreeHolds { path: place.path().to_owned(), holdings });
             }
             (false, Removal::KeepingUnderRef) => Some(keep(place, branch, &look)?),
         };
@@ -115,13 +103,7 @@ impl Repository {
             .entries(None)
             .and_then(|entries| {
                 entries.for_each(|entry| {
-                    names.extend(
-                        entry
-                            .name()
-                            .ok()
-                            .filter(|name| name.starts_with(&section))
-                            .map(str::to_owned),
-                    );
+                    names.extend(entry.name().ok().filter(|name| name.starts_with(&section)).map(str::to_owned));
                 })
             })
             .map_err(failed)?;
@@ -157,21 +139,11 @@ fn keep(place: &Place, branch: &str, look: &Look) -> Result<Kept, GitError> {
             add_parent(engine.pseudo_ref(&registration.admin, name)?);
         }
         let snapshot = engine.snapshot(place.path())?;
-        let committed = look
-            .head
-            .as_ref()
-            .map(|head| engine.tree_of(head))
-            .transpose()?;
-        let staged = snapshot
-            .staged
-            .filter(|staged| *staged != snapshot.files && Some(staged) != committed.as_ref());
+        let committed = look.head.as_ref().map(|head| engine.tree_of(head)).transpose()?;
+        let staged = snapshot.staged.filter(|staged| *staged != snapshot.files && Some(staged) != committed.as_ref());
         if let Some(staged) = staged {
             let before: Vec<ObjectId> = look.head.iter().cloned().collect();
-            add_parent(Some(engine.commit_tree(
-                &staged,
-                &before,
-                &format!("what was staged in {branch}"),
-            )?));
+            add_parent(Some(engine.commit_tree(&staged, &before, &format!("what was staged in {branch}"))?));
         }
         files = Some(snapshot.files);
     }
@@ -179,32 +151,18 @@ fn keep(place: &Place, branch: &str, look: &Look) -> Result<Kept, GitError> {
     let commit = match (files, parents.as_slice()) {
         (None, [only]) => only.clone(),
         (files, parents) => {
-            let first = parents
-                .first()
-                .map(|first| engine.tree_of(first))
-                .transpose()?;
-            let tree = files
-                .or(first)
-                .expect("there is work, so there are files or a commit");
+            let first = parents.first().map(|first| engine.tree_of(first)).transpose()?;
+            let tree = files.or(first).expect("there is work, so there are files or a commit");
             engine.commit_tree(&tree, parents, &format!("kept from {branch}: {holdings}"))?
         }
     };
     let reference = create_kept_ref(engine, branch, &commit)?;
     tracing::info!(branch, reference, %commit, "kept before removal: {holdings}");
-    Ok(Kept {
-        reference,
-        commit,
-        holdings,
-    })
+    Ok(Kept { reference, commit, holdings })
 }
 
 fn refuse_what_no_commit_holds(place: &Place, look: &Look) -> Result<(), GitError> {
-    let refuse = |what: String| {
-        Err(GitError::CannotKeep {
-            path: place.path().to_owned(),
-            what,
-        })
-    };
+    let refuse = |what: String| Err(GitError::CannotKeep { path: place.path().to_owned(), what });
     if let Some(submodule) = look.holdings.submodules.first() {
         return refuse(format!("the initialised submodule {}", submodule.display()));
     }
@@ -216,27 +174,19 @@ fn refuse_what_no_commit_holds(place: &Place, look: &Look) -> Result<(), GitErro
             ChangeState::Unreadable => {
                 return refuse(format!("the unreadable {}", change.path.display()));
             }
-            ChangeState::Staged
-            | ChangeState::Modified
-            | ChangeState::Untracked
-            | ChangeState::Conflicted => {}
+            ChangeState::Staged | ChangeState::Modified | ChangeState::Untracked | ChangeState::Conflicted => {}
         }
     }
     match (&look.registration, look.holdings.changes.first()) {
-        (Some(registration), Some(change)) if registration.is_unfinished() => refuse(format!(
-            "{} amid a checkout that was never finished",
-            change.path.display()
-        )),
+        (Some(registration), Some(change)) if registration.is_unfinished() => {
+            refuse(format!("{} amid a checkout that was never finished", change.path.display()))
+        }
         (Some(_) | None, Some(_) | None) => Ok(()),
     }
 }
 
-fn create_kept_ref(
-    engine: &dyn Engine,
-    branch: &str,
-    commit: &ObjectId,
-) -> Result<String, GitError> {
-    let mut at_ms = unix_ms();
+fn create_kept_ref(engine: &dyn Engine, branch: &str, commit: &ObjectId) -> Result<String, GitError> {
+    let mut at_ms = clock::now_ms();
     loop {
         let reference = format!("{KEPT_REFS}/{branch}/{at_ms}");
         if engine.resolve(&reference)?.is_none() {

@@ -46,17 +46,11 @@ impl fmt::Display for WhyProgram {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             WhyProgram::Filter(name) => write!(f, "its files go through the filter `{name}`"),
-            WhyProgram::WorkingTreeEncoding => {
-                f.write_str("its attributes set a working-tree-encoding")
-            }
+            WhyProgram::WorkingTreeEncoding => f.write_str("its attributes set a working-tree-encoding"),
             WhyProgram::SparseCheckout => f.write_str("its checkout is sparse"),
             WhyProgram::SplitIndex => f.write_str("its index is split"),
-            WhyProgram::RelativeWorktrees => {
-                f.write_str("its worktrees are linked by relative paths")
-            }
-            WhyProgram::WorktreeConfig => {
-                f.write_str("its worktrees have configurations of their own")
-            }
+            WhyProgram::RelativeWorktrees => f.write_str("its worktrees are linked by relative paths"),
+            WhyProgram::WorktreeConfig => f.write_str("its worktrees have configurations of their own"),
             WhyProgram::PartialClone => f.write_str("it is a partial clone"),
             WhyProgram::RefFormat(name) => write!(f, "its refs are stored as {name}"),
             WhyProgram::ObjectFormat(name) => write!(f, "its objects are named by {name}"),
@@ -84,8 +78,7 @@ pub(super) fn by_configuration(common_dir: &Path) -> Result<Option<WhyProgram>, 
                 if let Some(extension) = name.strip_prefix("extensions.") {
                     extensions.push((extension.to_owned(), value.to_owned()));
                 }
-                promised |=
-                    name.starts_with("remote.") && name.ends_with(".promisor") && value != "false";
+                promised |= name.starts_with("remote.") && name.ends_with(".promisor") && value != "false";
             })
         })
         .map_err(failed)?;
@@ -137,8 +130,7 @@ pub(super) fn by_attributes(
 
     for file in attribute_files(&config, common_dir) {
         match fs::read(&file) {
-            Err(error)
-                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
             found => {
                 if let Some(why) = by_text(&found.about("cannot read", &file)?, &drivers) {
                     return Ok(Some(why));
@@ -159,11 +151,7 @@ pub(super) fn by_attributes(
             Ok(blob) => found = by_text(blob.content(), &drivers),
             Err(error) => failure = Some(error),
         }
-        if found.is_some() || failure.is_some() {
-            TreeWalkResult::Abort
-        } else {
-            TreeWalkResult::Ok
-        }
+        if found.is_some() || failure.is_some() { TreeWalkResult::Abort } else { TreeWalkResult::Ok }
     });
     if let Some(source) = failure {
         return Err(failed(source));
@@ -178,11 +166,7 @@ fn read_configuration(common_dir: &Path) -> Result<Config, git2::Error> {
     let mut config = Config::open_default()?;
     config.add_file(&common_dir.join("config"), ConfigLevel::Local, false)?;
     let own = common_dir.join("config.worktree");
-    if own.is_file()
-        && config
-            .get_bool("extensions.worktreeconfig")
-            .unwrap_or(false)
-    {
+    if own.is_file() && config.get_bool("extensions.worktreeconfig").unwrap_or(false) {
         config.add_file(&own, ConfigLevel::Worktree, false)?;
     }
     Ok(config)
@@ -191,19 +175,13 @@ fn read_configuration(common_dir: &Path) -> Result<Config, git2::Error> {
 fn drivers(config: &Config) -> Result<BTreeSet<String>, git2::Error> {
     let mut drivers = BTreeSet::new();
     config.entries(Some("^filter\\."))?.for_each(|entry| {
-        let Some(rest) = entry
-            .name()
-            .ok()
-            .and_then(|name| name.strip_prefix("filter."))
-        else {
+        let Some(rest) = entry.name().ok().and_then(|name| name.strip_prefix("filter.")) else {
             return;
         };
         let Some((driver, setting)) = rest.rsplit_once('.') else {
             return;
         };
-        if matches!(setting, "clean" | "smudge" | "process")
-            && !entry.value().unwrap_or_default().is_empty()
-        {
+        if matches!(setting, "clean" | "smudge" | "process") && !entry.value().unwrap_or_default().is_empty() {
             drivers.insert(driver.to_owned());
         }
     })?;
@@ -211,10 +189,7 @@ fn drivers(config: &Config) -> Result<BTreeSet<String>, git2::Error> {
 }
 
 fn attribute_files(config: &Config, common_dir: &Path) -> Vec<PathBuf> {
-    let mut files = vec![
-        common_dir.join("info/attributes"),
-        PathBuf::from("/etc/gitattributes"),
-    ];
+    let mut files = vec![common_dir.join("info/attributes"), PathBuf::from("/etc/gitattributes")];
     if let Ok(named) = config.get_path("core.attributesfile") {
         files.push(named);
     } else if let Some(dir) = env::var_os("XDG_CONFIG_HOME").filter(|dir| !dir.is_empty()) {
@@ -228,10 +203,7 @@ fn attribute_files(config: &Config, common_dir: &Path) -> Vec<PathBuf> {
 /// Patterns are not matched: a repository that names a driver anywhere means to use it.
 fn by_text(text: &[u8], drivers: &BTreeSet<String>) -> Option<WhyProgram> {
     let text = String::from_utf8_lossy(text);
-    let lines = text
-        .lines()
-        .map(str::trim_start)
-        .filter(|line| !line.starts_with('#'));
+    let lines = text.lines().map(str::trim_start).filter(|line| !line.starts_with('#'));
     for attribute in lines.flat_map(|line| line.split_whitespace().skip(1)) {
         match attribute.split_once('=') {
             Some(("filter", driver)) if drivers.contains(driver) => {

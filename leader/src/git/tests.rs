@@ -1,5 +1,4 @@
 //! Worktrees as a user sees them: real repositories, looked at afterwards with the `git` program.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod create;
 mod parallel;
@@ -39,13 +38,13 @@ impl Scene {
     }
 
     fn empty(options: &[&str]) -> Scene {
-        let scene = Scene {
-            dir: tempfile::tempdir().unwrap(),
-        };
+        let scene = Scene { dir: tempfile::tempdir().unwrap() };
         fs::create_dir(scene.repo()).unwrap();
         scene.git(&[&["init", "--quiet", "-b", "main"], options].concat());
         scene.git(&["config", "user.name", "Test"]);
         scene.git(&["config", "user.email", "test@localhost"]);
+        // A setting of the user that would change the bytes of files, were it not set here.
+        scene.git(&["config", "core.autocrlf", "false"]);
         scene
     }
 
@@ -83,11 +82,7 @@ impl Scene {
     }
 
     fn spec(&self) -> WorktreeSpec {
-        WorktreeSpec {
-            place: self.place("alice"),
-            branch: BRANCH.to_owned(),
-            base: None,
-        }
+        WorktreeSpec { place: self.place("alice"), branch: BRANCH.to_owned(), base: None }
     }
 
     fn ensure(&self) -> Worktree {
@@ -101,10 +96,7 @@ impl Scene {
     /// What the user's own work could be disturbed in.
     fn users_state(&self) -> Vec<Vec<u8>> {
         let dir = self.repository().common_dir().to_owned();
-        ["HEAD", "config", "index"]
-            .iter()
-            .map(|name| fs::read(dir.join(name)).unwrap_or_default())
-            .collect()
+        ["HEAD", "config", "index"].iter().map(|name| fs::read(dir.join(name)).unwrap_or_default()).collect()
     }
 
     /// That nothing of a worktree is there: no branch, no registration, no files.
@@ -117,11 +109,7 @@ impl Scene {
     fn assert_complete(&self) {
         assert_eq!(git(&self.tree(), &["status", "--porcelain"]), "");
         assert_eq!(git(&self.tree(), &["branch", "--show-current"]), BRANCH);
-        assert!(
-            !self
-                .git(&["worktree", "list", "--porcelain"])
-                .contains("locked")
-        );
+        assert!(!self.git(&["worktree", "list", "--porcelain"]).contains("locked"));
         self.git(&["fsck", "--connectivity-only"]);
     }
 }
@@ -129,28 +117,14 @@ impl Scene {
 fn git(dir: &Path, args: &[&str]) -> String {
     let output = try_git(dir, args);
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success(),
-        "git {args:?} in {}: {said}",
-        dir.display()
-    );
-    String::from_utf8(output.stdout)
-        .unwrap()
-        .trim_end()
-        .to_owned()
+    assert!(output.status.success(), "git {args:?} in {}: {said}", dir.display());
+    String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
 }
 
 fn try_git(dir: &Path, args: &[&str]) -> Output {
     let mut command = Command::new("git");
-    command
-        .current_dir(dir)
-        .args(args)
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap());
-    command
-        .env("HOME", dir)
-        .env("GIT_CONFIG_GLOBAL", "/dev/null")
-        .env("GIT_CONFIG_NOSYSTEM", "1");
+    command.current_dir(dir).args(args).env_clear().env("PATH", std::env::var_os("PATH").unwrap());
+    command.env("HOME", dir).env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
     command.env("LC_ALL", "C").output().unwrap()
 }
 

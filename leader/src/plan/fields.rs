@@ -11,9 +11,7 @@ use super::{ID_CHARS_MAX, PLAN_TASKS_MAX, TITLE_COLUMNS_MAX, Work};
 use crate::print::{did_you_mean, shorten};
 use value::{id_text, line, named, priority, timeout, words, wrong_type};
 
-const KEYS: [&str; 9] = [
-    "id", "run", "prompt", "title", "after", "to", "role", "priority", "timeout",
-];
+const KEYS: [&str; 9] = ["id", "run", "prompt", "title", "after", "to", "role", "priority", "timeout"];
 
 /// What other tools call our keys: nothing a spelling could lead to.
 const SYNONYMS: [(&str, &str); 12] = [
@@ -50,24 +48,15 @@ pub(super) fn drafts(root: Node<'_>, problems: &mut Problems) -> Option<Vec<Draf
     let tasks = task_list(root, problems)?;
     if tasks.is_empty() {
         problems.add(None, || {
-            Report::of(Fault::Empty)
-                .hint("a task is written as [[task]] and on the next line run = \"make test\"")
+            Report::of(Fault::Empty).hint("a task is written as [[task]] and on the next line run = \"make test\"")
         });
         return None;
     }
     if tasks.len() > PLAN_TASKS_MAX {
-        problems.add(None, || {
-            Report::of(Fault::TooManyTasks { tasks: tasks.len() })
-        });
+        problems.add(None, || Report::of(Fault::TooManyTasks { tasks: tasks.len() }));
         return None;
     }
-    Some(
-        tasks
-            .into_iter()
-            .enumerate()
-            .filter_map(|(at, node)| draft(at, node, problems))
-            .collect(),
-    )
+    Some(tasks.into_iter().enumerate().filter_map(|(at, node)| draft(at, node, problems)).collect())
 }
 
 fn task_list<'t>(root: Node<'t>, problems: &mut Problems) -> Option<Vec<Node<'t>>> {
@@ -75,36 +64,21 @@ fn task_list<'t>(root: Node<'t>, problems: &mut Problems) -> Option<Vec<Node<'t>
         Value::List(tasks) => return Some(tasks),
         Value::Table(entries) => entries,
         other @ (Value::Text(_) | Value::Number(_) | Value::Other(_)) => {
-            wrong_type(
-                problems,
-                root.span,
-                "a plan",
-                "a table or a list of tasks",
-                other.kind(),
-            );
+            wrong_type(problems, root.span, "a plan", "a table or a list of tasks", other.kind());
             return None;
         }
     };
     let had = problems.len();
     let mut tasks = None;
-    for Entry {
-        key,
-        key_span,
-        node,
-    } in entries
-    {
+    for Entry { key, key_span, node } in entries {
         match (&*key, node.value) {
             ("task", _) if tasks.is_some() => repeated(problems, key_span, &key),
             ("task", Value::List(list)) => tasks = Some(list),
             ("task", other) => {
                 let report = || {
                     let found = other.kind();
-                    Report::of(Fault::WrongType {
-                        field: "`task`",
-                        wanted: "a list of tables",
-                        found,
-                    })
-                    .hint("write [[task]] with two brackets")
+                    Report::of(Fault::WrongType { field: "`task`", wanted: "a list of tables", found })
+                        .hint("write [[task]] with two brackets")
                 };
                 problems.add(Some(key_span), report);
             }
@@ -114,9 +88,7 @@ fn task_list<'t>(root: Node<'t>, problems: &mut Problems) -> Option<Vec<Node<'t>
                 } else {
                     did_you_mean(&key, ["task"]).map(|meant| format!("did you mean `{meant}`?"))
                 };
-                let report = Report::of(Fault::UnknownKey {
-                    key: key.to_string(),
-                });
+                let report = Report::of(Fault::UnknownKey { key: key.to_string() });
                 match hint {
                     Some(hint) => report.hint(hint),
                     None => report.hint("a plan holds nothing but [[task]] tables"),
@@ -125,11 +97,7 @@ fn task_list<'t>(root: Node<'t>, problems: &mut Problems) -> Option<Vec<Node<'t>
         }
     }
     // Of a plan that holds something else it was said what; that it is empty besides would only distract.
-    if tasks.is_none() && problems.len() > had {
-        None
-    } else {
-        Some(tasks.unwrap_or_default())
-    }
+    if tasks.is_none() && problems.len() > had { None } else { Some(tasks.unwrap_or_default()) }
 }
 
 fn draft(at: usize, node: Node<'_>, problems: &mut Problems) -> Option<Draft> {
@@ -155,12 +123,7 @@ fn draft(at: usize, node: Node<'_>, problems: &mut Problems) -> Option<Draft> {
     };
     let (mut run, mut prompt) = (None, None);
     let mut seen = [false; KEYS.len()];
-    for Entry {
-        key,
-        key_span,
-        node,
-    } in entries
-    {
+    for Entry { key, key_span, node } in entries {
         if let Some(at) = KEYS.iter().position(|known| *known == key)
             && std::mem::replace(&mut seen[at], true)
         {
@@ -178,15 +141,10 @@ fn draft(at: usize, node: Node<'_>, problems: &mut Problems) -> Option<Draft> {
             "priority" => draft.priority = priority(node, problems),
             "timeout" => draft.timeout = timeout(node, problems),
             unknown => problems.add(Some(key_span), || {
-                let synonym = SYNONYMS
-                    .iter()
-                    .find(|(theirs, _)| *theirs == unknown)
-                    .map(|(_, ours)| *ours);
-                Report::of(Fault::UnknownKey {
-                    key: unknown.to_owned(),
-                })
-                .hint(format!("a task has {}", KEYS.join(", ")))
-                .suggest(synonym.or_else(|| did_you_mean(unknown, KEYS)))
+                let synonym = SYNONYMS.iter().find(|(theirs, _)| *theirs == unknown).map(|(_, ours)| *ours);
+                Report::of(Fault::UnknownKey { key: unknown.to_owned() })
+                    .hint(format!("a task has {}", KEYS.join(", ")))
+                    .suggest(synonym.or_else(|| did_you_mean(unknown, KEYS)))
             }),
         }
     }
@@ -194,34 +152,21 @@ fn draft(at: usize, node: Node<'_>, problems: &mut Problems) -> Option<Draft> {
         (Some((_, run)), None) => Work::Run(run.unwrap_or_default()),
         (None, Some((_, prompt))) => Work::Prompt(prompt.unwrap_or_default()),
         (Some((run_span, _)), Some((prompt_span, prompt))) => {
-            problems.add(
-                Some(run_span.start.max(prompt_span.start)..run_span.end.max(prompt_span.end)),
-                || {
-                    Report::of(Fault::TwoWorks {
-                        id: draft.id.clone(),
-                    })
-                    .hint("keep one, or make it two tasks")
-                },
-            );
+            problems.add(Some(run_span.start.max(prompt_span.start)..run_span.end.max(prompt_span.end)), || {
+                Report::of(Fault::TwoWorks { id: draft.id.clone() }).hint("keep one, or make it two tasks")
+            });
             Work::Prompt(prompt.unwrap_or_default())
         }
         (None, None) => {
             problems.add(Some(draft.span.clone()), || {
-                Report::of(Fault::NoWork {
-                    id: draft.id.clone(),
-                })
-                .hint("add run = \"a command\" or prompt = \"words for an agent\"")
+                Report::of(Fault::NoWork { id: draft.id.clone() })
+                    .hint("add run = \"a command\" or prompt = \"words for an agent\"")
             });
             Work::Run(String::new())
         }
     };
     if draft.title.is_empty() {
-        let first = draft
-            .work
-            .text()
-            .lines()
-            .find(|line| !line.trim().is_empty())
-            .unwrap_or_default();
+        let first = draft.work.text().lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
         draft.title = shorten(first.trim(), TITLE_COLUMNS_MAX).into_owned();
     }
     Some(draft)
@@ -231,19 +176,11 @@ fn id(node: Node<'_>, draft: &mut Draft, problems: &mut Problems) {
     let span = node.span.clone();
     if let Some(id) = id_text("`id`", node, problems) {
         if id.trim().is_empty() {
-            problems.add(Some(span.clone()), || {
-                Report::of(Fault::Blank { field: "`id`" })
-            });
+            problems.add(Some(span.clone()), || Report::of(Fault::Blank { field: "`id`" }));
         } else if id.contains(char::is_control) {
-            problems.add(Some(span.clone()), || {
-                Report::of(Fault::NotOneLine { field: "`id`" })
-            });
+            problems.add(Some(span.clone()), || Report::of(Fault::NotOneLine { field: "`id`" }));
         } else if id.chars().nth(ID_CHARS_MAX).is_some() {
-            problems.add(Some(span.clone()), || {
-                Report::of(Fault::LongId {
-                    chars: id.chars().count(),
-                })
-            });
+            problems.add(Some(span.clone()), || Report::of(Fault::LongId { chars: id.chars().count() }));
         }
         draft.id = id;
     }
@@ -261,29 +198,15 @@ fn after(node: Node<'_>, draft: &mut Draft, problems: &mut Problems) {
             }
         }
         Value::Text(id) => problems.add(Some(node.span), || {
-            let fault = Fault::WrongType {
-                field: "`after`",
-                wanted: "a list of ids",
-                found: "text",
-            };
+            let fault = Fault::WrongType { field: "`after`", wanted: "a list of ids", found: "text" };
             Report::of(fault).hint(format!("write [\"{}\"]", shorten(&id, ID_CHARS_MAX)))
         }),
         other @ (Value::Number(_) | Value::Table(_) | Value::Other(_)) => {
-            wrong_type(
-                problems,
-                node.span,
-                "`after`",
-                "a list of ids",
-                other.kind(),
-            );
+            wrong_type(problems, node.span, "`after`", "a list of ids", other.kind());
         }
     }
 }
 
 fn repeated(problems: &mut Problems, span: Span, key: &str) {
-    problems.add(Some(span), || {
-        Report::of(Fault::RepeatedKey {
-            key: key.to_owned(),
-        })
-    });
+    problems.add(Some(span), || Report::of(Fault::RepeatedKey { key: key.to_owned() }));
 }

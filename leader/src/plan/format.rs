@@ -14,9 +14,7 @@ pub enum Format {
 impl Format {
     /// By the extension `.toml` or `.json` in any case; for any other name, and for none, by the content.
     pub fn of(path: Option<&Path>, text: &str) -> Self {
-        let extension = path
-            .and_then(Path::extension)
-            .map(|extension| extension.to_ascii_lowercase());
+        let extension = path.and_then(Path::extension).map(|extension| extension.to_ascii_lowercase());
         match extension.as_ref().and_then(|extension| extension.to_str()) {
             Some("toml") => Self::Toml,
             Some("json") => Self::Json,

@@ -26,33 +26,20 @@ pub(super) fn connect(mut drafts: Vec<Draft>, problems: &mut Problems) -> Vec<Pl
                     }
                     found.map(|after| (after, span.clone()))
                 });
-                known
-                    .filter(|(after, _)| std::mem::replace(&mut named_by[*after], at) != at)
-                    .collect()
+                known.filter(|(after, _)| std::mem::replace(&mut named_by[*after], at) != at).collect()
             })
             .collect()
     };
     for cycle in cycles(&waits) {
         let first = cycle[0];
         let second = cycle[1 % cycle.len()];
-        let span = waits[first]
-            .iter()
-            .find(|(after, _)| *after == second)
-            .map(|(_, span)| span.clone());
+        let span = waits[first].iter().find(|(after, _)| *after == second).map(|(_, span)| span.clone());
         problems.add(span, || {
-            let ids = cycle
-                .iter()
-                .chain(cycle.first())
-                .map(|at| drafts[*at].id.clone())
-                .collect();
+            let ids = cycle.iter().chain(cycle.first()).map(|at| drafts[*at].id.clone()).collect();
             Report::of(Fault::Cycle { ids }).hint("take one of them out of an `after`")
         });
     }
-    drafts
-        .drain(..)
-        .zip(waits)
-        .map(|(draft, waits)| planned(draft, &waits))
-        .collect()
+    drafts.drain(..).zip(waits).map(|(draft, waits)| planned(draft, &waits)).collect()
 }
 
 /// Positions such that each comes after all it waits for, otherwise ascending. What waits in a cycle is left out.
@@ -64,10 +51,7 @@ pub(super) fn order(after: &[&[usize]]) -> Vec<usize> {
             awaited_by[*needed].push(at);
         }
     }
-    let mut ready: BinaryHeap<Reverse<usize>> = (0..after.len())
-        .filter(|at| open[*at] == 0)
-        .map(Reverse)
-        .collect();
+    let mut ready: BinaryHeap<Reverse<usize>> = (0..after.len()).filter(|at| open[*at] == 0).map(Reverse).collect();
     let mut ordered = Vec::with_capacity(after.len());
     while let Some(Reverse(at)) = ready.pop() {
         ordered.push(at);
@@ -90,15 +74,10 @@ fn index<'d>(drafts: &'d [Draft], problems: &mut Problems) -> HashMap<&'d str, u
                 let has_own = |draft: &Draft| draft.id_span != draft.span;
                 let words = match (has_own(&drafts[first]), has_own(draft)) {
                     (true, true) => "the first is at",
-                    (true, false) => {
-                        "a task without `id` is called by its position; the other is at"
-                    }
+                    (true, false) => "a task without `id` is called by its position; the other is at",
                     (false, _) => "a task without `id` is called by its position, as the one at",
                 };
-                Report::of(Fault::DuplicateId {
-                    id: draft.id.clone(),
-                })
-                .elsewhere(words, drafts[first].id_span.start)
+                Report::of(Fault::DuplicateId { id: draft.id.clone() }).elsewhere(words, drafts[first].id_span.start)
             });
         }
     }
@@ -106,15 +85,9 @@ fn index<'d>(drafts: &'d [Draft], problems: &mut Problems) -> HashMap<&'d str, u
 }
 
 fn unknown(drafts: &[Draft], draft: &Draft, missing: &str) -> Report {
-    let others = drafts
-        .iter()
-        .filter(|other| !std::ptr::eq(*other, draft))
-        .map(|other| other.id.as_str());
-    Report::of(Fault::UnknownTask {
-        id: draft.id.clone(),
-        missing: missing.to_owned(),
-    })
-    .suggest(did_you_mean(missing, others))
+    let others = drafts.iter().filter(|other| !std::ptr::eq(*other, draft)).map(|other| other.id.as_str());
+    Report::of(Fault::UnknownTask { id: draft.id.clone(), missing: missing.to_owned() })
+        .suggest(did_you_mean(missing, others))
 }
 
 /// Some of the cycles, each begun with its first task in the file, at least one for each knot; at most as many as
@@ -152,9 +125,7 @@ fn cycles(waits: &[Vec<(usize, Span)>]) -> Vec<Vec<usize>> {
                     marks[*after] = Mark::OnPath(path.len());
                     path.push((*after, 0));
                 }
-                Mark::OnPath(depth)
-                    if !is_told[*after] && !is_told[*at] && found.len() < PROBLEMS_SHOWN_MAX =>
-                {
+                Mark::OnPath(depth) if !is_told[*after] && !is_told[*at] && found.len() < PROBLEMS_SHOWN_MAX => {
                     let mut cycle: Vec<usize> = path[depth..].iter().map(|(at, _)| *at).collect();
                     let first = (0..cycle.len()).min_by_key(|at| cycle[*at]).unwrap_or(0);
                     cycle.rotate_left(first);

@@ -103,11 +103,7 @@ pub enum Fault {
         id: String,
     },
     /// `after` names a task that is not in the plan.
-    #[error(
-        "task `{}` comes after `{}`, but no task is called so",
-        quoted(id),
-        quoted(missing)
-    )]
+    #[error("task `{}` comes after `{}`, but no task is called so", quoted(id), quoted(missing))]
     UnknownTask {
         /// Whose `after`.
         id: String,
@@ -115,10 +111,7 @@ pub enum Fault {
         missing: String,
     },
     /// Tasks that wait for each other.
-    #[error(
-        "these tasks wait for each other and could never start: {}",
-        arrows(ids)
-    )]
+    #[error("these tasks wait for each other and could never start: {}", arrows(ids))]
     Cycle {
         /// Each waits for the next; the last is the first again.
         ids: Vec<String>,
@@ -137,12 +130,7 @@ pub enum Fault {
     #[error("timeout: {0}")]
     BadTimeout(DurationError),
     /// Not a whole number of 32 bits.
-    #[error(
-        "priority must be a whole number from {} to {}, not {}",
-        i32::MIN,
-        i32::MAX,
-        quoted(text)
-    )]
+    #[error("priority must be a whole number from {} to {}, not {}", i32::MIN, i32::MAX, quoted(text))]
     BadPriority {
         /// As written.
         text: String,
@@ -230,11 +218,7 @@ pub(super) struct Report {
 
 impl Report {
     pub(super) fn of(fault: Fault) -> Self {
-        Self {
-            fault,
-            hint: None,
-            elsewhere: None,
-        }
+        Self { fault, hint: None, elsewhere: None }
     }
 
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -282,8 +266,7 @@ impl Problems {
     }
 
     pub(super) fn into_error(mut self, source: &str, text: &str) -> PlanError {
-        self.kept
-            .sort_by_key(|(span, _)| span.as_ref().map(|span| span.start));
+        self.kept.sort_by_key(|(span, _)| span.as_ref().map(|span| span.start));
         let problem = |(span, report): (Option<Range<usize>>, Report)| Problem {
             fault: report.fault,
             place: span.as_ref().map(|span| excerpt::place(text, span.start)),
@@ -295,10 +278,7 @@ impl Problems {
             source: source.to_owned(),
             excerpt: span.and_then(|span| Excerpt::of(text, span)),
         };
-        PlanError {
-            problems: self.kept.into_iter().map(problem).collect(),
-            more: self.more,
-        }
+        PlanError { problems: self.kept.into_iter().map(problem).collect(), more: self.more }
     }
 }
 
@@ -313,9 +293,5 @@ fn arrows(ids: &[String]) -> String {
     }
     let (head, tail) = (CYCLE_SHOWN_MAX / 2, CYCLE_SHOWN_MAX / 2);
     let hidden = shown.len() - head - tail;
-    format!(
-        "{} → … {hidden} more … → {}",
-        shown[..head].join(" → "),
-        shown[shown.len() - tail..].join(" → ")
-    )
+    format!("{} → … {hidden} more … → {}", shown[..head].join(" → "), shown[shown.len() - tail..].join(" → "))
 }

@@ -16,15 +16,11 @@ fn json(text: &str) -> Plan {
 }
 
 fn toml_error(text: &str) -> String {
-    Plan::parse(text, Format::Toml, "plan.toml")
-        .expect_err("a problem")
-        .to_string()
+    Plan::parse(text, Format::Toml, "plan.toml").expect_err("a problem").to_string()
 }
 
 fn json_error(text: &str) -> String {
-    Plan::parse(text, Format::Json, "plan.json")
-        .expect_err("a problem")
-        .to_string()
+    Plan::parse(text, Format::Json, "plan.json").expect_err("a problem").to_string()
 }
 
 const FULL: &str = r#"
@@ -67,10 +63,7 @@ fn a_full_plan_is_read() {
         role: Some("reviewer".into()),
         priority: -5,
         timeout: Some(Duration::from_secs(5400)),
-        ..bare(
-            "b",
-            Work::Prompt("Review the change\nand say what you think.".into()),
-        )
+        ..bare("b", Work::Prompt("Review the change\nand say what you think.".into()))
     };
     assert_eq!(plan.tasks[1], review);
 }
@@ -85,20 +78,11 @@ fn both_forms_of_json_say_the_same_as_toml() {
 
 #[test]
 fn ids_and_titles_have_defaults() {
-    let plan = toml(
-        "task = [{run=\"\\n  make\\nmore\"}, {run='x', after=[1]}, {id=7, run='y', after=['2', 1]}]",
-    );
+    let plan = toml("task = [{run=\"\\n  make\\nmore\"}, {run='x', after=[1]}, {id=7, run='y', after=['2', 1]}]");
     assert_eq!(plan.tasks[0].title, "make");
-    assert_eq!(
-        (plan.tasks[1].id.as_str(), &plan.tasks[1].after),
-        ("2", &vec![0])
-    );
-    assert_eq!(
-        (plan.tasks[2].id.as_str(), &plan.tasks[2].after),
-        ("7", &vec![1, 0])
-    );
-    let long =
-        toml(&format!("[[task]]\nrun = '{}'", "echo \u{1b} ".repeat(50)).replace('\u{1b}', "漢"));
+    assert_eq!((plan.tasks[1].id.as_str(), &plan.tasks[1].after), ("2", &vec![0]));
+    assert_eq!((plan.tasks[2].id.as_str(), &plan.tasks[2].after), ("7", &vec![1, 0]));
+    let long = toml(&format!("[[task]]\nrun = '{}'", "echo \u{1b} ".repeat(50)).replace('\u{1b}', "漢"));
     assert_eq!(crate::print::width(&long.tasks[0].title), TITLE_COLUMNS_MAX);
 }
 
@@ -292,12 +276,7 @@ fn cycles_are_printed_whole() {
 fn a_very_long_cycle_is_abridged() {
     let mut text = String::new();
     for at in 0..1000 {
-        writeln!(
-            text,
-            "[[task]]\nid='t{at}'\nrun='x'\nafter=['t{}']",
-            (at + 1) % 1000
-        )
-        .expect("a string");
+        writeln!(text, "[[task]]\nid='t{at}'\nrun='x'\nafter=['t{}']", (at + 1) % 1000).expect("a string");
     }
     insta::assert_snapshot!(toml_error(&text), @"
     plan.toml:4:8: these tasks wait for each other and could never start: t0 → t1 → t2 → t3 → t4 → t5 → t6 → t7 → t8 → t9 → … 981 more … → t991 → t992 → t993 → t994 → t995 → t996 → t997 → t998 → t999 → t0
@@ -463,9 +442,7 @@ fn a_long_line_is_shown_in_part() {
 #[test]
 fn bytes_are_checked_before_they_are_read() {
     let said = |bytes: &[u8], path: Option<&str>| {
-        Plan::parse_bytes(bytes, path.map(Path::new))
-            .expect_err("a problem")
-            .to_string()
+        Plan::parse_bytes(bytes, path.map(Path::new)).expect_err("a problem").to_string()
     };
     insta::assert_snapshot!(said(b"[[task]]\nrun = 'caf\xe9'\n", Some("plans/a.toml")), @"
     plans/a.toml:2:11: from here on the plan is not UTF-8 text
@@ -491,12 +468,8 @@ fn too_many_tasks_are_refused() {
 
 #[test]
 fn problems_beyond_the_limit_are_counted() {
-    let error =
-        Plan::parse(&"[[task]]\nrun = ''\n".repeat(5000), Format::Toml, "p").expect_err("problems");
-    assert_eq!(
-        (error.problems.len(), error.more),
-        (PROBLEMS_SHOWN_MAX, 5000 - PROBLEMS_SHOWN_MAX)
-    );
+    let error = Plan::parse(&"[[task]]\nrun = ''\n".repeat(5000), Format::Toml, "p").expect_err("problems");
+    assert_eq!((error.problems.len(), error.more), (PROBLEMS_SHOWN_MAX, 5000 - PROBLEMS_SHOWN_MAX));
     assert!(error.to_string().ends_with("and 4990 more problems"));
 }
 
@@ -525,20 +498,13 @@ fn ten_thousand_tasks_are_read_in_proportion() {
 
 #[test]
 fn depth_is_no_danger() {
-    for text in [
-        "[".repeat(1_000_000),
-        format!("a{} = 1", ".a".repeat(1_000_000)),
-    ] {
+    for text in ["[".repeat(1_000_000), format!("a{} = 1", ".a".repeat(1_000_000))] {
         let began = Instant::now();
         for format in [Format::Toml, Format::Json] {
             assert!(Plan::parse(&text, format, "plan").is_err());
             println!("{format:?} {:?}", began.elapsed());
         }
     }
-    let deep = format!(
-        "[{{\"x\":{}{}}}]",
-        "[".repeat(1_000_000),
-        "]".repeat(1_000_000)
-    );
+    let deep = format!("[{{\"x\":{}{}}}]", "[".repeat(1_000_000), "]".repeat(1_000_000));
     assert!(json_error(&deep).contains("unknown key `x`"));
 }

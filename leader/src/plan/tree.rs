@@ -56,10 +56,7 @@ impl Value<'_> {
 pub(super) fn read<'t>(text: &'t str, format: Format, problems: &mut Problems) -> Option<Node<'t>> {
     // An empty file is a plan without tasks in either notation, not a mistake of syntax.
     if text.trim().is_empty() {
-        return Some(Node {
-            span: 0..0,
-            value: Value::List(Vec::new()),
-        });
+        return Some(Node { span: 0..0, value: Value::List(Vec::new()) });
     }
     match format {
         Format::Toml => toml::read(text, problems),

@@ -16,10 +16,7 @@ pub struct Failure {
 impl Failure {
     /// A failure in words of our own.
     pub fn new(what: impl Into<String>) -> Self {
-        Self {
-            what: what.into(),
-            hint: None,
-        }
+        Self { what: what.into(), hint: None }
     }
 
     /// An error and its causes, joined by colons; a cause that the message already ends with is not repeated.
@@ -48,19 +45,11 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let error = Tone::Error.style();
-        write!(
-            f,
-            "{error}error:{error:#} {}",
-            harmless_lines(self.what.trim_end())
-        )?;
+        write!(f, "{error}error:{error:#} {}", harmless_lines(self.what.trim_end()))?;
         if let Some(hint) = &self.hint {
             let faint = Tone::Faint.style();
             let hint = harmless_lines(hint.trim_end());
-            write!(
-                f,
-                "\n  {faint}hint:{faint:#} {}",
-                hint.replace('\n', "\n        ")
-            )?;
+            write!(f, "\n  {faint}hint:{faint:#} {}", hint.replace('\n', "\n        "))?;
         }
         Ok(())
     }
@@ -92,8 +81,7 @@ mod tests {
 
     #[test]
     fn a_failure_names_the_way_out() {
-        let failure = Failure::new("no member is called `alise`")
-            .with_hint("did you mean `alice`?\nsee teamster list");
+        let failure = Failure::new("no member is called `alise`").with_hint("did you mean `alice`?\nsee teamster list");
         insta::assert_snapshot!(plain(&failure), @"
         error: no member is called `alise`
           hint: did you mean `alice`?

@@ -19,11 +19,7 @@ pub fn humane(length: Duration) -> String {
     } else if secs < HOUR_SECS {
         format!("{}m {:02}s", secs / MINUTE_SECS, secs % MINUTE_SECS)
     } else if secs < DAY_SECS {
-        format!(
-            "{}h {:02}m",
-            secs / HOUR_SECS,
-            secs % HOUR_SECS / MINUTE_SECS
-        )
+        format!("{}h {:02}m", secs / HOUR_SECS, secs % HOUR_SECS / MINUTE_SECS)
     } else {
         format!("{}d {:02}h", secs / DAY_SECS, secs % DAY_SECS / HOUR_SECS)
     }
@@ -68,13 +64,8 @@ pub fn bytes(count: u64) -> String {
 ///
 /// A caller at the edge passes `TimeZone::system()`, read once.
 pub fn clock(at_ms: u64, zone: &TimeZone) -> String {
-    let at = i64::try_from(at_ms)
-        .ok()
-        .and_then(|ms| Timestamp::from_millisecond(ms).ok());
-    at.map_or_else(
-        || "--:--:--".to_owned(),
-        |at| at.to_zoned(zone.clone()).strftime("%H:%M:%S").to_string(),
-    )
+    let at = i64::try_from(at_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
+    at.map_or_else(|| "--:--:--".to_owned(), |at| at.to_zoned(zone.clone()).strftime("%H:%M:%S").to_string())
 }
 
 #[cfg(test)]
@@ -83,36 +74,24 @@ mod tests {
 
     #[test]
     fn lengths() {
-        let shown: Vec<String> = [
-            0,
-            850,
-            1_299,
-            59_999,
-            60_000,
-            184_000,
-            7_800_000,
-            273_600_000,
-        ]
-        .map(|ms| humane(Duration::from_millis(ms)))
-        .to_vec();
+        let shown: Vec<String> = [0, 850, 1_299, 59_999, 60_000, 184_000, 7_800_000, 273_600_000]
+            .map(|ms| humane(Duration::from_millis(ms)))
+            .to_vec();
         insta::assert_snapshot!(shown.join(" | "), @"0ms | 850ms | 1.2s | 59.9s | 1m 00s | 3m 04s | 2h 10m | 3d 04h");
     }
 
     #[test]
     fn distances_into_the_past() {
         let now_ms = 1_000_000_000;
-        let shown: Vec<String> = [0, 999, 12_000, 119_000, 7_300_000, 172_800_000]
-            .map(|ms| ago(now_ms - ms, now_ms))
-            .to_vec();
+        let shown: Vec<String> =
+            [0, 999, 12_000, 119_000, 7_300_000, 172_800_000].map(|ms| ago(now_ms - ms, now_ms)).to_vec();
         insta::assert_snapshot!(shown.join(" | "), @"just now | just now | 12s ago | 1m ago | 2h ago | 2d ago");
         assert_eq!(ago(now_ms + 5_000, now_ms), "just now");
     }
 
     #[test]
     fn sizes() {
-        let shown: Vec<String> = [0, 812, 1024, 1260, 10_240, 16 << 20, u64::MAX]
-            .map(bytes)
-            .to_vec();
+        let shown: Vec<String> = [0, 812, 1024, 1260, 10_240, 16 << 20, u64::MAX].map(bytes).to_vec();
         insta::assert_snapshot!(shown.join(" | "), @"0 B | 812 B | 1 KiB | 1.2 KiB | 10 KiB | 16 MiB | 15 EiB");
     }
 

@@ -26,6 +26,11 @@ pub fn say(text: impl Display) -> io::Result<Audience> {
     say_to(&mut anstream::stdout().lock(), &text)
 }
 
+/// As [`say`], but without a line end of its own: for text that comes in pieces. Writes nothing for an empty text.
+pub fn put(text: impl Display) -> io::Result<Audience> {
+    put_to(&mut anstream::stdout().lock(), &text)
+}
+
 /// How many columns a line on standard output may take.
 ///
 /// `COLUMNS` if set to a number, else what the terminal says, else [`COLUMNS_DEFAULT`].
@@ -35,7 +40,11 @@ pub fn columns() -> usize {
 }
 
 fn say_to(out: &mut dyn Write, text: &dyn Display) -> io::Result<Audience> {
-    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+    put_to(out, &format_args!("{text}\n"))
+}
+
+fn put_to(out: &mut dyn Write, text: &dyn Display) -> io::Result<Audience> {
+    match write!(out, "{text}").and_then(|()| out.flush()) {
         Ok(()) => Ok(Audience::There),
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Audience::Gone),
         Err(error) => Err(error),
@@ -47,9 +56,7 @@ fn columns_of(variable: Option<&str>, terminal: Option<u16>) -> usize {
         .and_then(|text| text.trim().parse::<usize>().ok())
         .filter(|columns| *columns > 0)
         .or(terminal.map(usize::from).filter(|columns| *columns > 0))
-        .map_or(COLUMNS_DEFAULT, |columns| {
-            columns.clamp(COLUMNS_MIN, COLUMNS_MAX)
-        })
+        .map_or(COLUMNS_DEFAULT, |columns| columns.clamp(COLUMNS_MIN, COLUMNS_MAX))
 }
 
 #[cfg(test)]
@@ -72,9 +79,6 @@ mod tests {
         let (reader, mut writer) = io::pipe().expect("a pipe");
         assert_eq!(say_to(&mut writer, &"a").expect("written"), Audience::There);
         drop(reader);
-        assert_eq!(
-            say_to(&mut writer, &"b").expect("no failure"),
-            Audience::Gone
-        );
+        assert_eq!(say_to(&mut writer, &"b").expect("no failure"), Audience::Gone);
     }
 }

@@ -7,10 +7,7 @@ const WORD_CHARS_MAX: usize = 100;
 /// Close is one slip of the keyboard (a letter too many, missing, wrong, or two swapped) in every three
 /// letters, and at least one; case does not count. Among equals the first wins, and a single slip is near
 /// enough to look no further. Comparing with one candidate costs the product of both lengths.
-pub fn did_you_mean<'a>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
     let letters = word.chars().count();
     if letters == 0 || letters > WORD_CHARS_MAX {

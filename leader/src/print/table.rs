@@ -28,26 +28,17 @@ enum Kind {
 impl Column {
     /// For words.
     pub const fn left(header: &'static str) -> Self {
-        Self {
-            header,
-            kind: Kind::Left,
-        }
+        Self { header, kind: Kind::Left }
     }
 
     /// For numbers and lengths of time.
     pub const fn right(header: &'static str) -> Self {
-        Self {
-            header,
-            kind: Kind::Right,
-        }
+        Self { header, kind: Kind::Right }
     }
 
     /// For free text: cut with `…` before any other column is.
     pub const fn wide(header: &'static str) -> Self {
-        Self {
-            header,
-            kind: Kind::Wide,
-        }
+        Self { header, kind: Kind::Wide }
     }
 }
 
@@ -61,10 +52,7 @@ pub struct Cell {
 impl Cell {
     /// A cell in the colour of its meaning.
     pub fn toned(tone: Tone, text: impl AsRef<str>) -> Self {
-        Self {
-            text: harmless(text.as_ref()).into_owned(),
-            tone,
-        }
+        Self { text: harmless(text.as_ref()).into_owned(), tone }
     }
 }
 
@@ -84,10 +72,7 @@ pub struct Table<const N: usize> {
 impl<const N: usize> Table<N> {
     /// A table without rows.
     pub fn new(columns: [Column; N]) -> Self {
-        Self {
-            columns,
-            rows: Vec::new(),
-        }
+        Self { columns, rows: Vec::new() }
     }
 
     /// Adds a row at the end.
@@ -106,9 +91,7 @@ impl<const N: usize> Table<N> {
     /// too much, lines are longer.
     pub fn render(&self, columns_max: usize) -> String {
         let widths = self.widths(columns_max);
-        let headers = self
-            .columns
-            .map(|column| Cell::toned(Tone::Faint, column.header));
+        let headers = self.columns.map(|column| Cell::toned(Tone::Faint, column.header));
         let mut text = String::new();
         self.line(&mut text, &headers, &widths);
         for row in &self.rows {
@@ -126,20 +109,12 @@ impl<const N: usize> Table<N> {
             }
         }
         let budget = columns_max.saturating_sub(GAP_COLUMNS * N.saturating_sub(1));
-        self.shrink(&mut widths, budget, WIDE_COLUMNS_MIN, |kind| {
-            kind == Kind::Wide
-        });
+        self.shrink(&mut widths, budget, WIDE_COLUMNS_MIN, |kind| kind == Kind::Wide);
         self.shrink(&mut widths, budget, NARROW_COLUMNS_MIN, |_| true);
         widths
     }
 
-    fn shrink(
-        &self,
-        widths: &mut [usize; N],
-        budget: usize,
-        least: usize,
-        may_give: impl Fn(Kind) -> bool,
-    ) {
+    fn shrink(&self, widths: &mut [usize; N], budget: usize, least: usize, may_give: impl Fn(Kind) -> bool) {
         loop {
             let excess = widths.iter().sum::<usize>().saturating_sub(budget);
             let widest = (0..N)
@@ -154,9 +129,7 @@ impl<const N: usize> Table<N> {
                 .max()
                 .unwrap_or(0);
             // Down to the next widest in one go, then column by column, so that equals stay about equal.
-            let step = excess
-                .min(widths[widest].saturating_sub(second.max(least)))
-                .max(1);
+            let step = excess.min(widths[widest].saturating_sub(second.max(least))).max(1);
             widths[widest] -= step;
         }
     }
@@ -174,8 +147,7 @@ impl<const N: usize> Table<N> {
             owed += before;
             if !shown.is_empty() {
                 let style = cell.tone.style();
-                write!(text, "{:owed$}{style}{shown}{style:#}", "")
-                    .expect("a string takes all text");
+                write!(text, "{:owed$}{style}{shown}{style:#}", "").expect("a string takes all text");
                 owed = 0;
             }
             owed += after + GAP_COLUMNS;
@@ -194,18 +166,13 @@ mod tests {
     }
 
     fn sample() -> Table<4> {
-        let mut table = Table::new([
-            Column::left("task"),
-            Column::left("member"),
-            Column::right("time"),
-            Column::wide("result"),
-        ]);
+        let mut table =
+            Table::new([Column::left("task"), Column::left("member"), Column::right("time"), Column::wide("result")]);
         table.row([
             "1".into(),
             Cell::toned(Tone::Name, "alice"),
             "1.2s".into(),
-            "all 214 tests passed, none were ignored, and the build took no longer than before"
-                .into(),
+            "all 214 tests passed, none were ignored, and the build took no longer than before".into(),
         ]);
         table.row([
             "漢字のタスク".into(),
@@ -219,12 +186,7 @@ mod tests {
             "".into(),
             "\u{1b}[2J\u{1b}]0;owned\u{7}rm -rf\r\nsecond\u{202e}line".into(),
         ]);
-        table.row([
-            "4".into(),
-            "a-name-of-forty-letters-which-is-the-most".into(),
-            "".into(),
-            "".into(),
-        ]);
+        table.row(["4".into(), "a-name-of-forty-letters-which-is-the-most".into(), "".into(), "".into()]);
         table
     }
 

@@ -1,3 +1,5 @@
+//! A worktree is made, found again, and made whole again.
+
 use std::fs;
 use std::path::Path;
 
@@ -11,16 +13,10 @@ fn a_worktree_has_the_files_on_its_own_branch_and_leaves_the_user_alone() {
     let before = scene.users_state();
     let made = scene.ensure();
 
-    assert_eq!(
-        (made.origin, &made.engine),
-        (Origin::Created, &EngineUsed::Libgit2)
-    );
+    assert_eq!((made.origin, &made.engine), (Origin::Created, &EngineUsed::Libgit2));
     assert_eq!(made.path, scene.tree());
     assert_eq!(made.tip.as_str(), scene.git(&["rev-parse", "main"]));
-    assert_eq!(
-        fs::read_to_string(scene.tree().join("src/main.txt")).unwrap(),
-        "one\n"
-    );
+    assert_eq!(fs::read_to_string(scene.tree().join("src/main.txt")).unwrap(), "one\n");
     scene.assert_complete();
     assert_eq!(scene.users_state(), before);
     scene.git(&["worktree", "prune"]);
@@ -31,27 +27,18 @@ fn a_worktree_has_the_files_on_its_own_branch_and_leaves_the_user_alone() {
 fn a_worktree_is_found_again_with_its_work_even_when_its_base_is_gone() {
     let scene = Scene::new();
     scene.git(&["branch", "base"]);
-    let spec = WorktreeSpec {
-        base: Some("base".to_owned()),
-        ..scene.spec()
-    };
+    let spec = WorktreeSpec { base: Some("base".to_owned()), ..scene.spec() };
     scene.repository().ensure_worktree(&spec).unwrap();
     scene.git(&["branch", "-D", "base"]);
     fs::write(scene.tree().join("readme.txt"), "changed\n").unwrap();
 
     let found = scene.repository().ensure_worktree(&spec).unwrap();
     assert_eq!(found.origin, Origin::Found);
-    assert_eq!(
-        fs::read_to_string(scene.tree().join("readme.txt")).unwrap(),
-        "changed\n"
-    );
+    assert_eq!(fs::read_to_string(scene.tree().join("readme.txt")).unwrap(), "changed\n");
 
     // Also amid a rebase or on a branch of the agent's own.
     git(&scene.tree(), &["checkout", "--quiet", "-b", "side"]);
-    assert_eq!(
-        scene.repository().ensure_worktree(&spec).unwrap().origin,
-        Origin::Found
-    );
+    assert_eq!(scene.repository().ensure_worktree(&spec).unwrap().origin, Origin::Found);
 }
 
 #[test]
@@ -67,43 +54,18 @@ fn the_base_can_be_anything_that_names_a_commit() {
             branch: format!("teamster/t/{name}"),
             base: Some(base.to_owned()),
         };
-        assert_eq!(
-            scene
-                .repository()
-                .ensure_worktree(&spec)
-                .unwrap()
-                .tip
-                .as_str(),
-            first
-        );
+        assert_eq!(scene.repository().ensure_worktree(&spec).unwrap().tip.as_str(), first);
     }
-    let summary = scene
-        .repository()
-        .branch_summary("main", Some("v1"))
-        .unwrap()
-        .unwrap();
-    assert_eq!(
-        (summary.ahead, summary.tip.as_str()),
-        (1, scene.git(&["rev-parse", "main"]).as_str())
-    );
-    assert_eq!(
-        scene.repository().branch_summary("nowhere", None).unwrap(),
-        None
-    );
+    let summary = scene.repository().branch_summary("main", Some("v1")).unwrap().unwrap();
+    assert_eq!((summary.ahead, summary.tip.as_str()), (1, scene.git(&["rev-parse", "main"]).as_str()));
+    assert_eq!(scene.repository().branch_summary("nowhere", None).unwrap(), None);
 }
 
 #[test]
 fn a_linked_worktree_leads_to_its_repository_and_branches_from_its_own_head() {
     let scene = Scene::new();
     let linked = scene.root().join("linked");
-    scene.git(&[
-        "worktree",
-        "add",
-        "--quiet",
-        "-b",
-        "feature",
-        linked.to_str().unwrap(),
-    ]);
+    scene.git(&["worktree", "add", "--quiet", "-b", "feature", linked.to_str().unwrap()]);
     fs::write(linked.join("feature.txt"), "f\n").unwrap();
     scene.commit(&linked, "feature");
 
@@ -120,56 +82,27 @@ fn a_bare_repository_and_a_submodule_have_worktrees_too() {
     let bare = scene.root().join("bare.git");
     scene.git(&["clone", "--quiet", "--bare", ".", bare.to_str().unwrap()]);
     let repository = Repository::discover(&bare).unwrap();
-    assert_eq!(
-        (repository.top_level(), repository.common_dir()),
-        (bare.as_path(), bare.as_path())
-    );
+    assert_eq!((repository.top_level(), repository.common_dir()), (bare.as_path(), bare.as_path()));
     repository.ensure_worktree(&scene.spec()).unwrap();
     assert_eq!(git(&scene.tree(), &["status", "--porcelain"]), "");
     assert_eq!(git(&bare, &["rev-parse", "--is-bare-repository"]), "true");
 
     let outer = Scene::new();
     let url = scene.repo();
-    let add = [
-        "-c",
-        "protocol.file.allow=always",
-        "submodule",
-        "--quiet",
-        "add",
-        url.to_str().unwrap(),
-        "sub",
-    ];
+    let add = ["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", url.to_str().unwrap(), "sub"];
     outer.git(&add);
     outer.commit(&outer.repo(), "with a submodule");
     outer.ensure();
     outer.assert_complete();
     assert_eq!(fs::read_dir(outer.tree().join("sub")).unwrap().count(), 0);
-    assert!(
-        outer
-            .repository()
-            .holdings(&outer.place("alice"), BRANCH)
-            .unwrap()
-            .is_empty()
-    );
+    assert!(outer.repository().holdings(&outer.place("alice"), BRANCH).unwrap().is_empty());
 
     let inner = Repository::discover(&outer.repo().join("sub")).unwrap();
     assert_eq!(inner.top_level(), outer.repo().join("sub"));
     let place = Place::new(&outer.root(), "inner").unwrap();
-    inner
-        .ensure_worktree(&WorktreeSpec {
-            place,
-            branch: BRANCH.to_owned(),
-            base: None,
-        })
-        .unwrap();
-    assert_eq!(
-        git(&outer.root().join("inner"), &["status", "--porcelain"]),
-        ""
-    );
-    assert_eq!(
-        git(&outer.repo().join("sub"), &["status", "--porcelain"]),
-        ""
-    );
+    inner.ensure_worktree(&WorktreeSpec { place, branch: BRANCH.to_owned(), base: None }).unwrap();
+    assert_eq!(git(&outer.root().join("inner"), &["status", "--porcelain"]), "");
+    assert_eq!(git(&outer.repo().join("sub"), &["status", "--porcelain"]), "");
 }
 
 /// What a crash leaves after each step; each builds on the one before.
@@ -184,13 +117,7 @@ fn a_crash_after_any_step_is_resumed() {
             let link = format!("gitdir: {}\n", admin.display());
             fs::write(scene.tree().join(".git.teamster"), link).unwrap();
         },
-        |scene, _| {
-            fs::rename(
-                scene.tree().join(".git.teamster"),
-                scene.tree().join(".git"),
-            )
-            .unwrap()
-        },
+        |scene, _| fs::rename(scene.tree().join(".git.teamster"), scene.tree().join(".git")).unwrap(),
         |scene, _| drop(scene.git(&["branch", BRANCH, "main"])),
         |scene, admin| {
             fs::write(scene.tree().join("readme.txt"), "hel").unwrap();
@@ -206,11 +133,7 @@ fn a_crash_after_any_step_is_resumed() {
         }
         scene.git(&["worktree", "prune"]);
         let made = scene.ensure();
-        let expected = if crashed_after == 1 {
-            Origin::Created
-        } else {
-            Origin::Resumed
-        };
+        let expected = if crashed_after == 1 { Origin::Created } else { Origin::Resumed };
         assert_eq!(made.origin, expected, "after {crashed_after} steps");
         scene.assert_complete();
         assert!(!scene.tree().join(".git.teamster").exists());
@@ -221,11 +144,7 @@ fn a_crash_after_any_step_is_resumed() {
 fn a_crash_before_the_lock_goes_is_resumed() {
     let scene = Scene::new();
     scene.ensure();
-    fs::write(
-        scene.repo().join(".git/worktrees/teamster-t-alice/locked"),
-        registry::MAKING,
-    )
-    .unwrap();
+    fs::write(scene.repo().join(".git/worktrees/teamster-t-alice/locked"), registry::MAKING).unwrap();
     assert_eq!(scene.ensure().origin, Origin::Resumed);
     scene.assert_complete();
 }
@@ -240,10 +159,7 @@ fn a_directory_that_someone_deleted_comes_back_with_what_was_committed() {
 
     let made = scene.ensure();
     assert_eq!(made.origin, Origin::Resumed);
-    assert_eq!(
-        fs::read_to_string(scene.tree().join("work.txt")).unwrap(),
-        "work\n"
-    );
+    assert_eq!(fs::read_to_string(scene.tree().join("work.txt")).unwrap(), "work\n");
     scene.assert_complete();
 }
 
@@ -251,15 +167,8 @@ fn a_directory_that_someone_deleted_comes_back_with_what_was_committed() {
 fn two_members_of_one_name_in_two_teams_do_not_meet() {
     let scene = Scene::new();
     for (name, branch) in [("x", "teamster/a-b/c"), ("y", "teamster/a/b-c")] {
-        let spec = WorktreeSpec {
-            place: scene.place(name),
-            branch: branch.to_owned(),
-            base: None,
-        };
+        let spec = WorktreeSpec { place: scene.place(name), branch: branch.to_owned(), base: None };
         scene.repository().ensure_worktree(&spec).unwrap();
-        assert_eq!(
-            git(&scene.root().join(name), &["branch", "--show-current"]),
-            branch
-        );
+        assert_eq!(git(&scene.root().join(name), &["branch", "--show-current"]), branch);
     }
 }

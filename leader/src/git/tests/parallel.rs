@@ -1,3 +1,5 @@
+//! Many worktrees at once, beside the git program.
+
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -32,21 +34,9 @@ fn make_and_remove_while_git_prunes(scene: &Scene, each: usize) {
                 try_git(&scene.repo(), &["worktree", "prune"]);
                 try_git(
                     &scene.repo(),
-                    &[
-                        "worktree",
-                        "add",
-                        "--quiet",
-                        "--track",
-                        "-b",
-                        "foreign",
-                        path.to_str().unwrap(),
-                        "main",
-                    ],
+                    &["worktree", "add", "--quiet", "--track", "-b", "foreign", path.to_str().unwrap(), "main"],
                 );
-                try_git(
-                    &scene.repo(),
-                    &["worktree", "remove", "--force", path.to_str().unwrap()],
-                );
+                try_git(&scene.repo(), &["worktree", "remove", "--force", path.to_str().unwrap()]);
                 try_git(&scene.repo(), &["branch", "--quiet", "-D", "foreign"]);
                 try_git(&scene.repo(), &["pack-refs", "--all", "--prune"]);
                 rounds += 1;
@@ -60,16 +50,10 @@ fn make_and_remove_while_git_prunes(scene: &Scene, each: usize) {
                     for nth in 0..each {
                         let name = format!("m{maker}-{nth}");
                         let branch = format!("teamster/t/{name}");
-                        let spec = WorktreeSpec {
-                            place: scene.place(&name),
-                            branch,
-                            base: None,
-                        };
+                        let spec = WorktreeSpec { place: scene.place(&name), branch, base: None };
                         repository.ensure_worktree(&spec).unwrap();
                         if nth % 2 == 1 {
-                            repository
-                                .remove_worktree(&spec.place, &spec.branch, Removal::IfSafe)
-                                .unwrap();
+                            repository.remove_worktree(&spec.place, &spec.branch, Removal::IfSafe).unwrap();
                         }
                     }
                 })
@@ -88,10 +72,7 @@ fn make_and_remove_while_git_prunes(scene: &Scene, each: usize) {
                 assert!(!tree.exists());
             } else {
                 assert_eq!(git(&tree, &["status", "--porcelain"]), "");
-                assert_eq!(
-                    git(&tree, &["branch", "--show-current"]),
-                    format!("teamster/t/m{maker}-{nth}")
-                );
+                assert_eq!(git(&tree, &["branch", "--show-current"]), format!("teamster/t/m{maker}-{nth}"));
             }
         }
     }
@@ -108,15 +89,11 @@ fn a_deleted_branch_does_not_come_back_with_the_packed_refs() {
     let tip = scene.ensure().tip;
     let dir = scene.repo().join(".git");
     let loose = dir.join("refs/heads").join(BRANCH);
-    let text =
-        format!("# pack-refs with: peeled fully-peeled sorted \n{tip} refs/heads/{BRANCH}\n");
+    let text = format!("# pack-refs with: peeled fully-peeled sorted \n{tip} refs/heads/{BRANCH}\n");
     fs::write(dir.join("packed-refs.lock"), text).unwrap();
     thread::scope(|scope| {
-        let remover = scope.spawn(|| {
-            scene
-                .repository()
-                .remove_worktree(&scene.place("alice"), BRANCH, Removal::IfSafe)
-        });
+        let remover =
+            scope.spawn(|| scene.repository().remove_worktree(&scene.place("alice"), BRANCH, Removal::IfSafe));
         wait_for(Duration::from_secs(9), || !loose.exists());
         // One that does not wait for the packed refs would be done well before this limit.
         wait_for(Duration::from_millis(200), || remover.is_finished());

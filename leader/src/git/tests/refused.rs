@@ -1,3 +1,5 @@
+//! What is refused leaves nothing behind.
+
 use std::fs;
 use std::os::unix::fs::symlink;
 
@@ -9,10 +11,7 @@ fn a_directory_without_a_repository_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let error = Repository::discover(dir.path()).unwrap_err();
     let path = dir.path().canonicalize().unwrap();
-    assert_eq!(
-        error.to_string(),
-        format!("not a git repository: {}", path.display())
-    );
+    assert_eq!(error.to_string(), format!("not a git repository: {}", path.display()));
     assert!(error.hint().unwrap().contains("git init"));
 }
 
@@ -21,39 +20,18 @@ fn nothing_to_branch_from() {
     let scene = Scene::empty(&[]);
     let error = scene.refused(&scene.spec());
     assert!(matches!(error, GitError::NoCommit { .. }), "{error}");
-    assert!(
-        error.to_string().contains("has no commit yet")
-            || error.to_string().contains("no commit yet")
-    );
+    assert!(error.to_string().contains("has no commit yet") || error.to_string().contains("no commit yet"));
     assert!(!scene.tree().exists());
 }
 
 #[test]
 fn a_base_that_is_no_commit() {
     let scene = Scene::new();
-    for base in [
-        "nowhere",
-        "HEAD:readme.txt",
-        "HEAD^{tree}",
-        "-x",
-        "a..b",
-        "",
-    ] {
-        let spec = WorktreeSpec {
-            base: Some(base.to_owned()),
-            ..scene.spec()
-        };
+    for base in ["nowhere", "HEAD:readme.txt", "HEAD^{tree}", "-x", "a..b", ""] {
+        let spec = WorktreeSpec { base: Some(base.to_owned()), ..scene.spec() };
         let error = scene.refused(&spec);
-        assert!(
-            matches!(error, GitError::UnknownBase { .. }),
-            "{base}: {error}"
-        );
-        assert!(
-            error
-                .to_string()
-                .starts_with(&format!("unknown base `{base}`")),
-            "{error}"
-        );
+        assert!(matches!(error, GitError::UnknownBase { .. }), "{base}: {error}");
+        assert!(error.to_string().starts_with(&format!("unknown base `{base}`")), "{error}");
     }
     scene.assert_nothing_left();
 }
@@ -63,36 +41,19 @@ fn a_branch_that_is_there_already() {
     let scene = Scene::new();
     scene.git(&["branch", BRANCH]);
     let error = scene.refused(&scene.spec());
-    assert!(
-        error
-            .to_string()
-            .starts_with("branch `teamster/t/alice` exists already, at "),
-        "{error}"
-    );
+    assert!(error.to_string().starts_with("branch `teamster/t/alice` exists already, at "), "{error}");
     assert!(error.hint().unwrap().contains("git branch -m"));
 
     scene.git(&["checkout", "--quiet", BRANCH]);
     let error = scene.refused(&scene.spec());
-    let expected = format!(
-        "branch `{BRANCH}` is checked out at {}",
-        scene.repo().display()
-    );
+    let expected = format!("branch `{BRANCH}` is checked out at {}", scene.repo().display());
     assert_eq!(error.to_string(), expected);
 
     scene.git(&["checkout", "--quiet", "main"]);
     let other = scene.root().join("other");
-    scene.git(&[
-        "worktree",
-        "add",
-        "--quiet",
-        other.to_str().unwrap(),
-        BRANCH,
-    ]);
+    scene.git(&["worktree", "add", "--quiet", other.to_str().unwrap(), BRANCH]);
     let error = scene.refused(&scene.spec());
-    assert!(
-        matches!(&error, GitError::BranchCheckedOut { at, .. } if *at == other),
-        "{error}"
-    );
+    assert!(matches!(&error, GitError::BranchCheckedOut { at, .. } if *at == other), "{error}");
     assert!(!scene.tree().exists());
 }
 
@@ -102,10 +63,7 @@ fn a_branch_in_the_way() {
         let scene = Scene::new();
         scene.git(&["branch", other]);
         let error = scene.refused(&scene.spec());
-        assert!(
-            matches!(&error, GitError::BranchInTheWay { other: named, .. } if named == other),
-            "{error}"
-        );
+        assert!(matches!(&error, GitError::BranchInTheWay { other: named, .. } if named == other), "{error}");
         assert!(!scene.tree().exists());
     }
 }
@@ -114,14 +72,8 @@ fn a_branch_in_the_way() {
 fn a_branch_name_that_git_does_not_allow() {
     let scene = Scene::new();
     for branch in ["", "a..b", "-x", "a b", "a.lock"] {
-        let error = scene.refused(&WorktreeSpec {
-            branch: branch.to_owned(),
-            ..scene.spec()
-        });
-        assert!(
-            matches!(error, GitError::BadBranchName { .. }),
-            "{branch}: {error}"
-        );
+        let error = scene.refused(&WorktreeSpec { branch: branch.to_owned(), ..scene.spec() });
+        assert!(matches!(error, GitError::BadBranchName { .. }), "{branch}: {error}");
     }
 }
 
@@ -129,21 +81,12 @@ fn a_branch_name_that_git_does_not_allow() {
 fn a_place_outside_of_the_root() {
     let scene = Scene::new();
     for name in ["../x", "a/b", "/etc", "", ".", "..", ".trash", "a/"] {
-        assert!(
-            matches!(
-                Place::new(&scene.root(), name),
-                Err(GitError::BadPlace { .. })
-            ),
-            "{name}"
-        );
+        assert!(matches!(Place::new(&scene.root(), name), Err(GitError::BadPlace { .. })), "{name}");
     }
     fs::create_dir_all(scene.root()).unwrap();
     symlink(scene.repo(), scene.root().join("alice")).unwrap();
     let error = Place::new(&scene.root(), "alice").unwrap_err();
-    assert!(
-        error.to_string().ends_with("it is a symbolic link"),
-        "{error}"
-    );
+    assert!(error.to_string().ends_with("it is a symbolic link"), "{error}");
 }
 
 #[test]
@@ -152,11 +95,7 @@ fn a_place_that_became_a_link_after_it_was_checked() {
     let spec = scene.spec();
     symlink(scene.repo(), scene.tree()).unwrap();
     assert!(matches!(scene.refused(&spec), GitError::BadPlace { .. }));
-    let removed = scene.repository().remove_worktree(
-        &spec.place,
-        BRANCH,
-        super::super::Removal::KeepingUnderRef,
-    );
+    let removed = scene.repository().remove_worktree(&spec.place, BRANCH, super::super::Removal::KeepingUnderRef);
     assert!(matches!(removed, Err(GitError::BadPlace { .. })));
     assert!(scene.repo().join("readme.txt").exists());
 }
@@ -171,11 +110,7 @@ fn a_place_with_files_of_someone_else() {
     assert!(matches!(error, GitError::NotTheWorktree { .. }), "{error}");
     assert_eq!(scene.git(&["branch", "--list", "teamster/*"]), "");
 
-    let removed = scene.repository().remove_worktree(
-        &spec.place,
-        BRANCH,
-        super::super::Removal::KeepingUnderRef,
-    );
+    let removed = scene.repository().remove_worktree(&spec.place, BRANCH, super::super::Removal::KeepingUnderRef);
     assert!(matches!(removed, Err(GitError::NotTheWorktree { .. })));
     assert!(scene.tree().join("mine.txt").exists());
 
@@ -183,10 +118,7 @@ fn a_place_with_files_of_someone_else() {
     let other = Scene::new();
     fs::remove_dir_all(scene.tree()).unwrap();
     other.git(&["worktree", "add", "--quiet", scene.tree().to_str().unwrap()]);
-    assert!(matches!(
-        scene.refused(&spec),
-        GitError::NotTheWorktree { .. }
-    ));
+    assert!(matches!(scene.refused(&spec), GitError::NotTheWorktree { .. }));
     assert!(scene.tree().join("readme.txt").exists());
 }
 
@@ -199,9 +131,6 @@ fn a_checkout_that_fails_leaves_nothing() {
     scene.git(&["config", "filter.broken.required", "true"]);
     let error = scene.refused(&scene.spec());
     assert!(matches!(error, GitError::Program { .. }), "{error}");
-    assert!(
-        error.to_string().contains("smudge filter broken failed"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("smudge filter broken failed"), "{error}");
     scene.assert_nothing_left();
 }

@@ -1,3 +1,5 @@
+//! What is removed and what is kept: nothing is lost that is uncommitted or unmerged.
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -7,14 +9,11 @@ use super::{BRANCH, Scene, git, try_git};
 
 impl Scene {
     fn holdings(&self) -> Holdings {
-        self.repository()
-            .holdings(&self.place("alice"), BRANCH)
-            .unwrap()
+        self.repository().holdings(&self.place("alice"), BRANCH).unwrap()
     }
 
     fn remove(&self, removal: Removal) -> Result<super::super::Removed, GitError> {
-        self.repository()
-            .remove_worktree(&self.place("alice"), BRANCH, removal)
+        self.repository().remove_worktree(&self.place("alice"), BRANCH, removal)
     }
 
     fn put(&self, name: &str, text: &str) {
@@ -23,10 +22,7 @@ impl Scene {
 
     fn states(&self) -> Vec<(String, ChangeState)> {
         let changes = self.holdings().changes;
-        changes
-            .into_iter()
-            .map(|change| (change.path.display().to_string(), change.state))
-            .collect()
+        changes.into_iter().map(|change| (change.path.display().to_string(), change.state)).collect()
     }
 }
 
@@ -65,10 +61,7 @@ fn each_kind_of_uncommitted_file_is_held() {
         ("src/main.txt", ChangeState::Modified),
         ("staged.txt", ChangeState::Staged),
     ];
-    assert_eq!(
-        scene.states(),
-        expected.map(|(path, state)| (path.to_owned(), state))
-    );
+    assert_eq!(scene.states(), expected.map(|(path, state)| (path.to_owned(), state)));
 
     let error = scene.remove(Removal::IfSafe).unwrap_err();
     let path = scene.tree();
@@ -88,15 +81,8 @@ fn unmerged_commits_are_held_and_merged_ones_are_not() {
     scene.put("work.txt", "work\n");
     scene.commit(&scene.tree(), "work");
     assert_eq!(scene.holdings().unmerged.len(), 1);
-    assert!(matches!(
-        scene.remove(Removal::IfSafe),
-        Err(GitError::WorktreeHolds { .. })
-    ));
-    let summary = scene
-        .repository()
-        .branch_summary(BRANCH, None)
-        .unwrap()
-        .unwrap();
+    assert!(matches!(scene.remove(Removal::IfSafe), Err(GitError::WorktreeHolds { .. })));
+    let summary = scene.repository().branch_summary(BRANCH, None).unwrap().unwrap();
     assert_eq!(summary.ahead, 1);
 
     scene.git(&["merge", "--quiet", BRANCH]);
@@ -113,15 +99,8 @@ fn commits_on_no_branch_are_held_and_kept() {
     scene.put("work.txt", "detached\n");
     scene.commit(&scene.tree(), "on no branch");
     assert_eq!(scene.holdings().unmerged.len(), 1);
-    let kept = scene
-        .remove(Removal::KeepingUnderRef)
-        .unwrap()
-        .kept
-        .unwrap();
-    assert_eq!(
-        scene.git(&["show", &format!("{}:work.txt", kept.reference)]),
-        "detached"
-    );
+    let kept = scene.remove(Removal::KeepingUnderRef).unwrap().kept.unwrap();
+    assert_eq!(scene.git(&["show", &format!("{}:work.txt", kept.reference)]), "detached");
 }
 
 #[test]
@@ -146,43 +125,23 @@ fn force_keeps_every_version_of_everything_under_a_ref() {
     scene.put("untracked.txt", "untracked\n");
     fs::remove_file(scene.tree().join("src/main.txt")).unwrap();
 
-    let kept = scene
-        .remove(Removal::KeepingUnderRef)
-        .unwrap()
-        .kept
-        .unwrap();
+    let kept = scene.remove(Removal::KeepingUnderRef).unwrap().kept.unwrap();
     scene.assert_nothing_left();
-    assert!(
-        kept.reference
-            .starts_with("refs/teamster/kept/teamster/t/alice/"),
-        "{}",
-        kept.reference
-    );
+    assert!(kept.reference.starts_with("refs/teamster/kept/teamster/t/alice/"), "{}", kept.reference);
     let show = |what: &str| scene.git(&["show", &format!("{}{what}", kept.reference)]);
     assert_eq!(show(":readme.txt"), "changed again");
     assert_eq!(show(":untracked.txt"), "untracked");
     assert_eq!(show(":work.txt"), "committed");
     assert_eq!(show("^2:readme.txt"), "staged");
-    assert_eq!(
-        scene.git(&["rev-parse", &format!("{}^1", kept.reference)]),
-        tip
-    );
-    assert!(
-        !scene
-            .git(&["ls-tree", "-r", "--name-only", &kept.reference])
-            .contains("src/main.txt")
-    );
+    assert_eq!(scene.git(&["rev-parse", &format!("{}^1", kept.reference)]), tip);
+    assert!(!scene.git(&["ls-tree", "-r", "--name-only", &kept.reference]).contains("src/main.txt"));
     scene.git(&["gc", "--quiet", "--prune=now"]);
     assert_eq!(show(":untracked.txt"), "untracked");
 
     // The name is free again, and its next work gets a ref of its own.
     scene.ensure();
     scene.put("more.txt", "more\n");
-    let again = scene
-        .remove(Removal::KeepingUnderRef)
-        .unwrap()
-        .kept
-        .unwrap();
+    let again = scene.remove(Removal::KeepingUnderRef).unwrap().kept.unwrap();
     assert_ne!(again.reference, kept.reference);
     assert_eq!(show(":untracked.txt"), "untracked");
 }
@@ -201,19 +160,10 @@ fn operations_in_progress_are_held_and_a_conflict_is_kept() {
         (["rebase", "main"], Operation::Rebase),
         (["revert", "HEAD~1"], Operation::Revert),
     ] {
-        assert!(
-            !try_git(&scene.tree(), &command).status.success(),
-            "{command:?} should conflict"
-        );
+        assert!(!try_git(&scene.tree(), &command).status.success(), "{command:?} should conflict");
         let holdings = scene.holdings();
         assert_eq!(holdings.operation, Some(operation));
-        assert!(
-            holdings
-                .changes
-                .iter()
-                .any(|change| change.state == ChangeState::Conflicted),
-            "{holdings}"
-        );
+        assert!(holdings.changes.iter().any(|change| change.state == ChangeState::Conflicted), "{holdings}");
         if operation != Operation::Revert {
             git(&scene.tree(), &[command[0], "--abort"]);
         }
@@ -224,16 +174,8 @@ fn operations_in_progress_are_held_and_a_conflict_is_kept() {
     git(&scene.tree(), &["bisect", "reset"]);
 
     try_git(&scene.tree(), &["merge", "main"]);
-    let kept = scene
-        .remove(Removal::KeepingUnderRef)
-        .unwrap()
-        .kept
-        .unwrap();
-    assert!(
-        scene
-            .git(&["show", &format!("{}:readme.txt", kept.reference)])
-            .contains("<<<<<<<")
-    );
+    let kept = scene.remove(Removal::KeepingUnderRef).unwrap().kept.unwrap();
+    assert!(scene.git(&["show", &format!("{}:readme.txt", kept.reference)]).contains("<<<<<<<"));
     let parents = scene.git(&["rev-list", "--parents", "-1", &kept.reference]);
     assert!(parents.contains(&scene.git(&["rev-parse", "main"])));
 }
@@ -244,10 +186,7 @@ fn what_no_ref_can_keep_is_refused_even_by_force() {
     scene.ensure();
     git(&scene.tree(), &["init", "--quiet", "nested"]);
     scene.put("nested/file.txt", "deep\n");
-    assert_eq!(
-        scene.states(),
-        [("nested/".to_owned(), ChangeState::NestedRepository)]
-    );
+    assert_eq!(scene.states(), [("nested/".to_owned(), ChangeState::NestedRepository)]);
     let error = scene.remove(Removal::KeepingUnderRef).unwrap_err();
     assert!(matches!(error, GitError::CannotKeep { .. }), "{error}");
     assert!(scene.tree().join("nested/file.txt").exists());
@@ -257,18 +196,9 @@ fn what_no_ref_can_keep_is_refused_even_by_force() {
 fn a_lock_of_the_user_is_respected() {
     let scene = Scene::new();
     scene.ensure();
-    scene.git(&[
-        "worktree",
-        "lock",
-        "--reason",
-        "mine",
-        scene.tree().to_str().unwrap(),
-    ]);
+    scene.git(&["worktree", "lock", "--reason", "mine", scene.tree().to_str().unwrap()]);
     let error = scene.remove(Removal::KeepingUnderRef).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        format!("worktree {} is locked: mine", scene.tree().display())
-    );
+    assert_eq!(error.to_string(), format!("worktree {} is locked: mine", scene.tree().display()));
     assert!(scene.tree().join("readme.txt").exists());
 }
 
@@ -278,10 +208,7 @@ fn a_branch_checked_out_elsewhere_is_not_deleted() {
     scene.ensure();
     git(&scene.tree(), &["checkout", "--quiet", "-b", "side"]);
     scene.git(&["checkout", "--quiet", BRANCH]);
-    assert!(matches!(
-        scene.remove(Removal::KeepingUnderRef),
-        Err(GitError::BranchCheckedOut { .. })
-    ));
+    assert!(matches!(scene.remove(Removal::KeepingUnderRef), Err(GitError::BranchCheckedOut { .. })));
     assert!(scene.tree().exists());
 }
 
@@ -297,10 +224,7 @@ fn could_not_look_is_an_error() {
     }
     assert!(scene.tree().join("readme.txt").exists());
     fs::remove_file(scene.tree().join(".git")).unwrap();
-    assert!(matches!(
-        scene.remove(Removal::KeepingUnderRef),
-        Err(GitError::NotTheWorktree { .. })
-    ));
+    assert!(matches!(scene.remove(Removal::KeepingUnderRef), Err(GitError::NotTheWorktree { .. })));
 }
 
 #[test]
@@ -335,14 +259,8 @@ fn a_half_made_worktree_can_be_removed_but_not_a_file_someone_put_there() {
     fs::remove_file(admin.join("index")).unwrap();
     scene.put("readme.txt", "hel");
     scene.put("mine.txt", "mine");
-    assert_eq!(
-        scene.states(),
-        [("mine.txt".to_owned(), ChangeState::Untracked)]
-    );
-    assert!(matches!(
-        scene.remove(Removal::KeepingUnderRef),
-        Err(GitError::CannotKeep { .. })
-    ));
+    assert_eq!(scene.states(), [("mine.txt".to_owned(), ChangeState::Untracked)]);
+    assert!(matches!(scene.remove(Removal::KeepingUnderRef), Err(GitError::CannotKeep { .. })));
     fs::remove_file(scene.tree().join("mine.txt")).unwrap();
     scene.remove(Removal::IfSafe).unwrap();
     scene.assert_nothing_left();
@@ -369,8 +287,5 @@ fn read_only_directories_leave_the_trash_too() {
     fs::set_permissions(&cache, fs::Permissions::from_mode(0o500)).unwrap();
     scene.remove(Removal::IfSafe).unwrap();
     assert_eq!(sweep_trash(&scene.root()).unwrap(), 1);
-    assert_eq!(
-        fs::read_dir(scene.root().join(".trash")).unwrap().count(),
-        0
-    );
+    assert_eq!(fs::read_dir(scene.root().join(".trash")).unwrap().count(), 0);
 }

@@ -3,9 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::super::{
-    EngineUsed, GitError, Origin, Removal, Repository, WhyProgram, WorktreeSpec, registry,
-};
+use super::super::{EngineUsed, GitError, Origin, Removal, Repository, WhyProgram, WorktreeSpec, registry};
 use super::{BRANCH, Scene, git, is_program};
 
 /// The whole life of a worktree, with what is particular to the repository checked by the caller.
@@ -15,66 +13,28 @@ fn live(scene: &Scene, repository: &Repository, why: &WhyProgram) {
     assert_eq!(made.engine, EngineUsed::GitProgram(why.clone()));
     assert_eq!(made.origin, Origin::Created);
     scene.assert_complete();
-    assert_eq!(
-        repository.ensure_worktree(&spec).unwrap().origin,
-        Origin::Found
-    );
+    assert_eq!(repository.ensure_worktree(&spec).unwrap().origin, Origin::Found);
     assert!(repository.holdings(&spec.place, BRANCH).unwrap().is_empty());
 
     fs::write(scene.tree().join("work.txt"), "work\n").unwrap();
     scene.commit(&scene.tree(), "work");
-    assert_eq!(
-        repository
-            .branch_summary(BRANCH, None)
-            .unwrap()
-            .unwrap()
-            .ahead,
-        1
-    );
+    assert_eq!(repository.branch_summary(BRANCH, None).unwrap().unwrap().ahead, 1);
     fs::write(scene.tree().join("readme.txt"), "changed\n").unwrap();
     fs::write(scene.tree().join("untracked.txt"), "untracked\n").unwrap();
     let holdings = repository.holdings(&spec.place, BRANCH).unwrap();
-    assert_eq!(
-        (holdings.changes.len(), holdings.unmerged.len()),
-        (2, 1),
-        "{holdings}"
-    );
-    let refused = repository
-        .remove_worktree(&spec.place, BRANCH, Removal::IfSafe)
-        .unwrap_err();
-    assert!(
-        matches!(refused, GitError::WorktreeHolds { .. }),
-        "{refused}"
-    );
+    assert_eq!((holdings.changes.len(), holdings.unmerged.len()), (2, 1), "{holdings}");
+    let refused = repository.remove_worktree(&spec.place, BRANCH, Removal::IfSafe).unwrap_err();
+    assert!(matches!(refused, GitError::WorktreeHolds { .. }), "{refused}");
 
-    let removed = repository
-        .remove_worktree(&spec.place, BRANCH, Removal::KeepingUnderRef)
-        .unwrap();
+    let removed = repository.remove_worktree(&spec.place, BRANCH, Removal::KeepingUnderRef).unwrap();
     let kept = removed.kept.unwrap();
     let restored = scene.root().join("restored");
     let common = repository.common_dir();
-    git(
-        common,
-        &[
-            "worktree",
-            "add",
-            "--quiet",
-            "--detach",
-            restored.to_str().unwrap(),
-            &kept.reference,
-        ],
-    );
-    for (name, text) in [
-        ("work.txt", "work\n"),
-        ("readme.txt", "changed\n"),
-        ("untracked.txt", "untracked\n"),
-    ] {
+    git(common, &["worktree", "add", "--quiet", "--detach", restored.to_str().unwrap(), &kept.reference]);
+    for (name, text) in [("work.txt", "work\n"), ("readme.txt", "changed\n"), ("untracked.txt", "untracked\n")] {
         assert_eq!(fs::read_to_string(restored.join(name)).unwrap(), text);
     }
-    git(
-        common,
-        &["worktree", "remove", "--force", restored.to_str().unwrap()],
-    );
+    git(common, &["worktree", "remove", "--force", restored.to_str().unwrap()]);
     assert_eq!(git(common, &["for-each-ref", "refs/heads/teamster"]), "");
     assert!(!scene.tree().exists());
 }
@@ -84,33 +44,15 @@ fn resume(scene: &Scene, repository: &Repository) {
     let registered = |steps: usize| {
         let tree = scene.tree();
         let path = tree.to_str().unwrap();
-        let add = [
-            "worktree",
-            "add",
-            "--quiet",
-            "--no-checkout",
-            "--detach",
-            "--lock",
-            "--reason",
-            registry::MAKING,
-            path,
-        ];
+        let add =
+            ["worktree", "add", "--quiet", "--no-checkout", "--detach", "--lock", "--reason", registry::MAKING, path];
         git(repository.top_level(), &[&add[..], &["HEAD"]].concat());
-        let admin = registry::find(repository.common_dir(), &tree)
-            .unwrap()
-            .unwrap()
-            .admin;
+        let admin = registry::find(repository.common_dir(), &tree).unwrap().unwrap().admin;
         if steps > 0 {
-            git(
-                &tree,
-                &["symbolic-ref", "HEAD", &format!("refs/heads/{BRANCH}")],
-            );
+            git(&tree, &["symbolic-ref", "HEAD", &format!("refs/heads/{BRANCH}")]);
         }
         if steps > 1 {
-            git(
-                repository.common_dir(),
-                &["update-ref", &format!("refs/heads/{BRANCH}"), "HEAD"],
-            );
+            git(repository.common_dir(), &["update-ref", &format!("refs/heads/{BRANCH}"), "HEAD"]);
         }
         if steps > 2 {
             fs::write(tree.join("readme.txt"), "hel").unwrap();
@@ -120,27 +62,16 @@ fn resume(scene: &Scene, repository: &Repository) {
     };
     for steps in 0..4 {
         registered(steps);
-        assert_eq!(
-            repository.ensure_worktree(&spec).unwrap().origin,
-            Origin::Resumed,
-            "after {steps} steps"
-        );
+        assert_eq!(repository.ensure_worktree(&spec).unwrap().origin, Origin::Resumed, "after {steps} steps");
         scene.assert_complete();
-        repository
-            .remove_worktree(&spec.place, BRANCH, Removal::IfSafe)
-            .unwrap();
+        repository.remove_worktree(&spec.place, BRANCH, Removal::IfSafe).unwrap();
     }
     // Git was killed amid its own registration.
     let admin = registered(0);
     fs::remove_file(admin.join("commondir")).unwrap();
-    assert_eq!(
-        repository.ensure_worktree(&spec).unwrap().origin,
-        Origin::Created
-    );
+    assert_eq!(repository.ensure_worktree(&spec).unwrap().origin, Origin::Created);
     scene.assert_complete();
-    repository
-        .remove_worktree(&spec.place, BRANCH, Removal::IfSafe)
-        .unwrap();
+    repository.remove_worktree(&spec.place, BRANCH, Removal::IfSafe).unwrap();
 }
 
 #[test]
@@ -157,29 +88,17 @@ fn files_go_through_filters() {
     resume(&scene, &scene.repository());
 
     scene.ensure();
-    assert_eq!(
-        fs::read_to_string(scene.tree().join("src/x.up")).unwrap(),
-        "quiet\n"
-    );
+    assert_eq!(fs::read_to_string(scene.tree().join("src/x.up")).unwrap(), "quiet\n");
     fs::write(scene.tree().join("src/x.up"), "changed\n").unwrap();
-    let kept =
-        scene
-            .repository()
-            .remove_worktree(&scene.place("alice"), BRANCH, Removal::KeepingUnderRef);
+    let kept = scene.repository().remove_worktree(&scene.place("alice"), BRANCH, Removal::KeepingUnderRef);
     let reference = kept.unwrap().kept.unwrap().reference;
-    assert_eq!(
-        scene.git(&["show", &format!("{reference}:src/x.up")]),
-        "CHANGED"
-    );
+    assert_eq!(scene.git(&["show", &format!("{reference}:src/x.up")]), "CHANGED");
 }
 
 #[test]
 fn a_filter_that_is_not_configured_or_not_used_needs_no_program() {
     let scene = Scene::new();
-    scene.write(
-        ".gitattributes",
-        "*.bin filter=nobody\n# *.txt filter=upper\n",
-    );
+    scene.write(".gitattributes", "*.bin filter=nobody\n# *.txt filter=upper\n");
     scene.commit(&scene.repo(), "attributes");
     scene.git(&["config", "filter.upper.clean", "tr a-z A-Z"]);
     assert!(!is_program(&scene.ensure()));
@@ -188,18 +107,11 @@ fn a_filter_that_is_not_configured_or_not_used_needs_no_program() {
 #[test]
 fn files_keep_their_encoding() {
     let scene = Scene::new();
-    let utf16: Vec<u8> = "\u{feff}hi\n"
-        .encode_utf16()
-        .flat_map(u16::to_le_bytes)
-        .collect();
+    let utf16: Vec<u8> = "\u{feff}hi\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
     scene.write(".gitattributes", "*.utf16 working-tree-encoding=UTF-16\n");
     fs::write(scene.repo().join("x.utf16"), &utf16).unwrap();
     scene.commit(&scene.repo(), "encoded");
-    live(
-        &scene,
-        &scene.repository(),
-        &WhyProgram::WorkingTreeEncoding,
-    );
+    live(&scene, &scene.repository(), &WhyProgram::WorkingTreeEncoding);
 }
 
 #[test]
@@ -214,16 +126,9 @@ fn a_sparse_checkout_stays_sparse_and_loses_nothing() {
         scene.ensure();
         assert!(scene.tree().join("src/main.txt").exists() && !scene.tree().join("docs").exists());
         fs::write(scene.tree().join("new.txt"), "new\n").unwrap();
-        let kept = scene.repository().remove_worktree(
-            &scene.place("alice"),
-            BRANCH,
-            Removal::KeepingUnderRef,
-        );
+        let kept = scene.repository().remove_worktree(&scene.place("alice"), BRANCH, Removal::KeepingUnderRef);
         let reference = kept.unwrap().kept.unwrap().reference;
-        assert_eq!(
-            scene.git(&["show", &format!("{reference}:docs/big.txt")]),
-            "big"
-        );
+        assert_eq!(scene.git(&["show", &format!("{reference}:docs/big.txt")]), "big");
     }
     resume(&scene, &scene.repository());
 }
@@ -234,39 +139,23 @@ fn objects_named_by_sha256() {
     let why = WhyProgram::ObjectFormat("sha256".to_owned());
     live(&scene, &scene.repository(), &why);
     resume(&scene, &scene.repository());
-    let spec = WorktreeSpec {
-        base: Some("nowhere".to_owned()),
-        ..scene.spec()
-    };
+    let spec = WorktreeSpec { base: Some("nowhere".to_owned()), ..scene.spec() };
     assert!(matches!(scene.refused(&spec), GitError::UnknownBase { .. }));
     scene.git(&["branch", BRANCH]);
-    assert!(matches!(
-        scene.refused(&scene.spec()),
-        GitError::BranchExists { .. }
-    ));
+    assert!(matches!(scene.refused(&scene.spec()), GitError::BranchExists { .. }));
 
     let unborn = Scene::empty(&["--object-format=sha256"]);
-    assert!(matches!(
-        unborn.refused(&unborn.spec()),
-        GitError::NoCommit { .. }
-    ));
+    assert!(matches!(unborn.refused(&unborn.spec()), GitError::NoCommit { .. }));
 }
 
 #[test]
 fn refs_in_a_reftable() {
     let scene = Scene::with(&["--ref-format=reftable"]);
-    live(
-        &scene,
-        &scene.repository(),
-        &WhyProgram::RefFormat("reftable".to_owned()),
-    );
+    live(&scene, &scene.repository(), &WhyProgram::RefFormat("reftable".to_owned()));
     resume(&scene, &scene.repository());
     scene.git(&["branch", BRANCH]);
     scene.git(&["checkout", "--quiet", BRANCH]);
-    assert!(matches!(
-        scene.refused(&scene.spec()),
-        GitError::BranchCheckedOut { .. }
-    ));
+    assert!(matches!(scene.refused(&scene.spec()), GitError::BranchCheckedOut { .. }));
 }
 
 #[test]
@@ -276,14 +165,7 @@ fn a_partial_clone_fetches_what_it_needs() {
     scene.git(&["config", "uploadpack.allowAnySHA1InWant", "true"]);
     let url = format!("file://{}", scene.repo().display());
     let clone = scene.root().join("clone");
-    scene.git(&[
-        "clone",
-        "--quiet",
-        "--no-checkout",
-        "--filter=blob:none",
-        &url,
-        clone.to_str().unwrap(),
-    ]);
+    scene.git(&["clone", "--quiet", "--no-checkout", "--filter=blob:none", &url, clone.to_str().unwrap()]);
     configure(&clone);
     let repository = Repository::discover(&clone).unwrap();
     live(&scene, &repository, &WhyProgram::PartialClone);
@@ -293,15 +175,9 @@ fn a_partial_clone_fetches_what_it_needs() {
 fn configurations_that_need_the_program() {
     for (settings, why) in [
         (vec![["core.splitIndex", "true"]], WhyProgram::SplitIndex),
+        (vec![["worktree.useRelativePaths", "true"]], WhyProgram::RelativeWorktrees),
         (
-            vec![["worktree.useRelativePaths", "true"]],
-            WhyProgram::RelativeWorktrees,
-        ),
-        (
-            vec![
-                ["core.repositoryFormatVersion", "1"],
-                ["extensions.worktreeConfig", "true"],
-            ],
+            vec![["core.repositoryFormatVersion", "1"], ["extensions.worktreeConfig", "true"]],
             WhyProgram::WorktreeConfig,
         ),
     ] {

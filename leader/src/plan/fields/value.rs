@@ -9,11 +9,7 @@ use crate::plan::tree::{Node, Span, Value};
 use crate::print::shorten;
 
 // A plan without ids is referred to by position, so `after = [1]` must mean what it seems to.
-pub(super) fn id_text(
-    field: &'static str,
-    node: Node<'_>,
-    problems: &mut Problems,
-) -> Option<String> {
+pub(super) fn id_text(field: &'static str, node: Node<'_>, problems: &mut Problems) -> Option<String> {
     match node.value {
         Value::Text(id) => Some(id.into_owned()),
         Value::Number(id) if id.bytes().all(|byte| byte.is_ascii_digit()) => Some(id.into_owned()),
@@ -24,11 +20,7 @@ pub(super) fn id_text(
     }
 }
 
-pub(super) fn words(
-    field: &'static str,
-    node: Node<'_>,
-    problems: &mut Problems,
-) -> Option<String> {
+pub(super) fn words(field: &'static str, node: Node<'_>, problems: &mut Problems) -> Option<String> {
     match node.value {
         Value::Text(text) if text.trim().is_empty() => {
             problems.add(Some(node.span), || Report::of(Fault::Blank { field }));
@@ -61,13 +53,7 @@ pub(super) fn named(
     match node.value {
         Value::Text(text) => parse(&text)
             .map_err(|why| {
-                problems.add(Some(node.span), || {
-                    Report::of(Fault::BadName {
-                        field,
-                        text: text.into_owned(),
-                        why,
-                    })
-                });
+                problems.add(Some(node.span), || Report::of(Fault::BadName { field, text: text.into_owned(), why }));
             })
             .ok(),
         other @ (Value::Number(_) | Value::List(_) | Value::Table(_) | Value::Other(_)) => {
@@ -80,21 +66,11 @@ pub(super) fn named(
 pub(super) fn priority(node: Node<'_>, problems: &mut Problems) -> i32 {
     match node.value {
         Value::Number(number) => number.parse().unwrap_or_else(|_| {
-            problems.add(Some(node.span), || {
-                Report::of(Fault::BadPriority {
-                    text: number.into_owned(),
-                })
-            });
+            problems.add(Some(node.span), || Report::of(Fault::BadPriority { text: number.into_owned() }));
             0
         }),
         other @ (Value::Text(_) | Value::List(_) | Value::Table(_) | Value::Other(_)) => {
-            wrong_type(
-                problems,
-                node.span,
-                "`priority`",
-                "a whole number",
-                other.kind(),
-            );
+            wrong_type(problems, node.span, "`priority`", "a whole number", other.kind());
             0
         }
     }
@@ -107,23 +83,13 @@ pub(super) fn timeout(node: Node<'_>, problems: &mut Problems) -> Option<Duratio
             .ok(),
         Value::Number(number) => {
             problems.add(Some(node.span), || {
-                let fault = Fault::WrongType {
-                    field: "`timeout`",
-                    wanted: "text with a unit",
-                    found: "a number",
-                };
+                let fault = Fault::WrongType { field: "`timeout`", wanted: "text with a unit", found: "a number" };
                 Report::of(fault).hint(format!("write \"{}s\" for seconds", shorten(&number, 20)))
             });
             None
         }
         other @ (Value::List(_) | Value::Table(_) | Value::Other(_)) => {
-            wrong_type(
-                problems,
-                node.span,
-                "`timeout`",
-                "text like \"90s\"",
-                other.kind(),
-            );
+            wrong_type(problems, node.span, "`timeout`", "text like \"90s\"", other.kind());
             None
         }
     }
@@ -136,11 +102,5 @@ pub(super) fn wrong_type(
     wanted: &'static str,
     found: &'static str,
 ) {
-    problems.add(Some(span), || {
-        Report::of(Fault::WrongType {
-            field,
-            wanted,
-            found,
-        })
-    });
+    problems.add(Some(span), || Report::of(Fault::WrongType { field, wanted, found }));
 }

@@ -34,10 +34,7 @@ impl Excerpt {
             .nth(EXCERPT_CHARS_BEFORE)
             .filter(|_| !is_short)
             .map_or(line_start, |(at, c)| line_start + at + c.len_utf8());
-        let to = text[from..line_end]
-            .char_indices()
-            .nth(EXCERPT_CHARS)
-            .map_or(line_end, |(at, _)| from + at);
+        let to = text[from..line_end].char_indices().nth(EXCERPT_CHARS).map_or(line_end, |(at, _)| from + at);
         let end = end.min(to);
 
         let left = if from > line_start { "…" } else { "" };

@@ -23,25 +23,15 @@ fn as_toml(plan: &Plan) -> String {
 
 fn as_json(plan: &Plan) -> String {
     let task = |task| {
-        let fields: Vec<String> = fields(task)
-            .iter()
-            .map(|(key, value)| format!("\"{key}\":{value}"))
-            .collect();
+        let fields: Vec<String> = fields(task).iter().map(|(key, value)| format!("\"{key}\":{value}")).collect();
         format!("{{{}}}", fields.join(","))
     };
-    format!(
-        "[{}]",
-        plan.tasks.iter().map(task).collect::<Vec<_>>().join(",\n")
-    )
+    format!("[{}]", plan.tasks.iter().map(task).collect::<Vec<_>>().join(",\n"))
 }
 
 fn fields(task: &PlannedTask) -> Vec<(&'static str, String)> {
     let quoted = |text: &str| serde_json::to_string(text).expect("a string");
-    let after: Vec<String> = task
-        .after
-        .iter()
-        .map(|at| quoted(&format!("t{at}")))
-        .collect();
+    let after: Vec<String> = task.after.iter().map(|at| quoted(&format!("t{at}"))).collect();
     let (work, text) = match &task.work {
         Work::Run(text) => ("run", text),
         Work::Prompt(text) => ("prompt", text),
@@ -55,10 +45,7 @@ fn fields(task: &PlannedTask) -> Vec<(&'static str, String)> {
     ];
     fields.extend(task.to.as_ref().map(|to| ("to", quoted(to))));
     fields.extend(task.role.as_ref().map(|role| ("role", quoted(role))));
-    fields.extend(
-        task.timeout
-            .map(|timeout| ("timeout", quoted(&format_duration(timeout)))),
-    );
+    fields.extend(task.timeout.map(|timeout| ("timeout", quoted(&format_duration(timeout)))));
     fields
 }
 
@@ -77,20 +64,12 @@ fn any_plan() -> impl Strategy<Value = Plan> {
     proptest::collection::vec(task, 1..12).prop_map(|tasks| {
         let tasks = tasks.into_iter().enumerate().map(|(at, task)| {
             let (is_run, text, title, to, role, priority, timeout_ms, picks) = task;
-            let mut after: Vec<usize> = picks
-                .iter()
-                .filter(|_| at > 0)
-                .map(|pick| pick.index(at.max(1)))
-                .collect();
+            let mut after: Vec<usize> = picks.iter().filter(|_| at > 0).map(|pick| pick.index(at.max(1))).collect();
             after.sort_unstable();
             after.dedup();
             PlannedTask {
                 id: format!("t{at}"),
-                work: if is_run {
-                    Work::Run(text)
-                } else {
-                    Work::Prompt(text)
-                },
+                work: if is_run { Work::Run(text) } else { Work::Prompt(text) },
                 title,
                 after,
                 to,
@@ -99,9 +78,7 @@ fn any_plan() -> impl Strategy<Value = Plan> {
                 timeout: timeout_ms.map(Duration::from_millis),
             }
         });
-        Plan {
-            tasks: tasks.collect(),
-        }
+        Plan { tasks: tasks.collect() }
     })
 }
 

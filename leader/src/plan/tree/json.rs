@@ -19,11 +19,7 @@ pub(super) fn read<'t>(text: &'t str, problems: &mut Problems) -> Option<Node<'t
         Ok(raw) => Some(node(text, raw, 0)),
         Err(error) => {
             let at = offset(text, error.line(), error.column());
-            problems.add(Some(at..at), || {
-                Report::of(Fault::Syntax {
-                    why: without_place(&error),
-                })
-            });
+            problems.add(Some(at..at), || Report::of(Fault::Syntax { why: without_place(&error) }));
             None
         }
     }
@@ -36,21 +32,11 @@ fn node<'t>(text: &'t str, raw: &'t RawValue, depth: usize) -> Node<'t> {
         Some(b'"') => serde_json::from_str(json).map_or(Value::Other("text"), Value::Text),
         Some(b'[') if depth < DEPTH_MAX => {
             let items: Vec<&RawValue> = serde_json::from_str(json).expect("it was read once");
-            Value::List(
-                items
-                    .into_iter()
-                    .map(|item| node(text, item, depth + 1))
-                    .collect(),
-            )
+            Value::List(items.into_iter().map(|item| node(text, item, depth + 1)).collect())
         }
         Some(b'{') if depth < DEPTH_MAX => {
             let Fields(fields) = serde_json::from_str(json).expect("it was read once");
-            Value::Table(
-                fields
-                    .into_iter()
-                    .map(|(key, raw)| entry(text, key, raw, depth + 1))
-                    .collect(),
-            )
+            Value::Table(fields.into_iter().map(|(key, raw)| entry(text, key, raw, depth + 1)).collect())
         }
         Some(b'[') => Value::Other("a list"),
         Some(b'{') => Value::Other("a table"),
@@ -58,10 +44,7 @@ fn node<'t>(text: &'t str, raw: &'t RawValue, depth: usize) -> Node<'t> {
         Some(b'n') | None => Value::Other("null"),
         Some(_) => Value::Number(Cow::Borrowed(json)),
     };
-    Node {
-        span: start..start + json.len(),
-        value,
-    }
+    Node { span: start..start + json.len(), value }
 }
 
 fn entry<'t>(text: &'t str, raw_key: &'t RawValue, raw: &'t RawValue, depth: usize) -> Entry<'t> {
@@ -82,18 +65,13 @@ fn position(text: &str, part: &str) -> usize {
 
 // serde_json counts lines and columns (in bytes) from 1, with column 0 for the end of the line before.
 fn offset(text: &str, line: usize, column: usize) -> usize {
-    let before: usize = text
-        .split_inclusive('\n')
-        .take(line.saturating_sub(1))
-        .map(str::len)
-        .sum();
+    let before: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
     text.floor_char_boundary(before + column.saturating_sub(1))
 }
 
 fn without_place(error: &serde_json::Error) -> String {
     let said = error.to_string();
-    said.rsplit_once(" at line ")
-        .map_or(said.clone(), |(why, _)| why.to_owned())
+    said.rsplit_once(" at line ").map_or(said.clone(), |(why, _)| why.to_owned())
 }
 
 /// All entries in their order, repeated keys among them: a map would keep the last in silence.

@@ -12,36 +12,21 @@ pub(super) fn read<'t>(text: &'t str, problems: &mut Problems) -> Option<Node<'t
     let mut last_line = None;
     for error in &errors {
         let span = error.span();
-        let line = span.as_ref().map(|span| {
-            text[..span.start.min(text.len())]
-                .rfind('\n')
-                .map_or(0, |at| at + 1)
-        });
+        let line = span.as_ref().map(|span| text[..span.start.min(text.len())].rfind('\n').map_or(0, |at| at + 1));
         if line.is_some() && line == last_line {
             continue;
         }
         last_line = line;
-        problems.add(span, || {
-            Report::of(Fault::Syntax {
-                why: error.message().trim().replace('\n', ", "),
-            })
-        });
+        problems.add(span, || Report::of(Fault::Syntax { why: error.message().trim().replace('\n', ", ") }));
     }
     let span = root.span();
-    errors.is_empty().then(|| Node {
-        span,
-        value: table(root.into_inner()),
-    })
+    errors.is_empty().then(|| Node { span, value: table(root.into_inner()) })
 }
 
 fn table(entries: DeTable<'_>) -> Value<'_> {
     let mut entries: Vec<_> = entries
         .into_iter()
-        .map(|(key, value)| Entry {
-            key_span: key.span(),
-            key: key.into_inner(),
-            node: node(value),
-        })
+        .map(|(key, value)| Entry { key_span: key.span(), key: key.into_inner(), node: node(value) })
         .collect();
     entries.sort_by_key(|entry| entry.key_span.start);
     Value::Table(entries)

@@ -1,0 +1,62 @@
+//! Commands that show something.
+
+use std::num::NonZeroUsize;
+
+use teamster_protocol::id::{Address, MemberName};
+
+/// `teamster list`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  teamster list\n  teamster list --json | jq .members[].state")]
+pub struct ListArgs {}
+
+/// `teamster status`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  teamster status\n  teamster status alice")]
+pub struct StatusArgs {
+    /// The member; the whole team if not given
+    pub name: Option<MemberName>,
+}
+
+/// `teamster inbox`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    teamster inbox              read the lead's mail; what was shown counts as read\n  \
+    teamster inbox alice        look at a member's mail, without marking it read\n  \
+    teamster inbox --all")]
+pub struct InboxArgs {
+    /// Whose mailbox
+    #[arg(default_value = "lead")]
+    pub name: Address,
+    /// Show all that is kept, not only the unread and the 20 newest
+    #[arg(long, short)]
+    pub all: bool,
+    /// Leave what is shown unread
+    #[arg(long)]
+    pub peek: bool,
+}
+
+/// `teamster logs`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  teamster logs alice -f\n  teamster logs alice --turns 1")]
+pub struct LogsArgs {
+    /// The member
+    pub name: MemberName,
+    /// Go on as it happens, until Ctrl-C
+    #[arg(long, short)]
+    pub follow: bool,
+    /// How many of the newest turns to show
+    #[arg(long, short = 'n', value_name = "N", default_value = "10")]
+    pub turns: NonZeroUsize,
+}
+
+/// `teamster events`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  teamster events -n 20\n  teamster events -f --json | jq .fact")]
+pub struct EventsArgs {
+    /// Go on as it happens, until Ctrl-C
+    #[arg(long, short)]
+    pub follow: bool,
+    /// Show only the newest of what happened before
+    #[arg(long, short = 'n', value_name = "N")]
+    pub last: Option<usize>,
+}

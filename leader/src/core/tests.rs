@@ -1,0 +1,254 @@
+//! The leader's decisions, told as what was asked and what came of it.
+
+use teamster_protocol::api::WorkspaceRequest;
+use teamster_protocol::board::AutoClaim;
+use teamster_protocol::id::TaskId;
+use teamster_protocol::limits::{KILL_GRACE, TERM_GRACE};
+
+use super::*;
+
+mod random;
+
+fn name(name: &str) -> MemberName {
+    name.parse().unwrap()
+}
+
+fn request(member: &str) -> SpawnRequest {
+    SpawnRequest {
+        name: name(member),
+        agent: "shell".parse().unwrap(),
+        role: None,
+        auto: AutoClaim::On,
+        workspace: WorkspaceRequest::Shared { dir: "/".into() },
+    }
+}
+
+fn workspace() -> Workspace {
+    Workspace::Shared { dir: "/".into() }
+}
+
+fn id(number: u128) -> MessageId {
+    MessageId::from_parts(1, number)
+}
+
+/// A core, its clock, and the number of the last request it made.
+struct Scene {
+    core: Core,
+    now_ms: u64,
+    requests: u128,
+    asks: u64,
+}
+
+impl Scene {
+    fn new() -> Scene {
+        Scene { core: Core::new(), now_ms: 1_000, requests: 0, asks: 0 }
+    }
+
+    /// With members that run.
+    fn with(members: &[&str]) -> Scene {
+        let mut scene = Scene::new();
+        for member in members {
+            assert_eq!(scene.feed(Event::Found { name: name(member) }), []);
+        }
+        scene
+    }
+
+    /// Feeds one event; requests for a shutdown are delivered at once.
+    fn feed(&mut self, event: Event) -> Vec<Action> {
+        let mut actions = self.core.step(self.now_ms, event);
+        let asked: Vec<MemberName> = actions
+            .iter()
+            .filter_map(|action| match action {
+                Action::RequestShutdown { name, .. } => Some(name.clone()),
+                _ => None,
+            })
+            .collect();
+        for name in asked {
+            self.requests += 1;
+            let request = id(self.requests);
+            actions.extend(self.core.step(self.now_ms, Event::ShutdownRequested { name, request }));
+        }
+        actions
+    }
+
+    fn ask(&mut self, what: Ask) -> Vec<Action> {
+        self.asks += 1;
+        self.feed(Event::Asked { ask: AskId(self.asks), what })
+    }
+
+    fn shutdown(&mut self, member: &str, when_busy: WhenBusy) -> Vec<Action> {
+        self.ask(Ask::Shutdown { name: Some(name(member)), reason: "bye".to_owned(), when_busy })
+    }
+
+    fn reply(&mut self, member: &str, request: u128, verdict: Verdict) -> Vec<Action> {
+        let reply = ShutdownReply { request: id(request), verdict };
+        self.feed(Event::Replied { from: name(member), reply })
+    }
+
+    fn exit(&mut self, member: &str, how: LeftHow) -> Vec<Action> {
+        self.feed(Event::Exited { name: name(member), how })
+    }
+
+    fn later(&mut self, after: Duration) -> Vec<Action> {
+        self.now_ms += ms(after);
+        self.feed(Event::Tick)
+    }
+}
+
+fn signal(member: &str, signal: Signal) -> Action {
+    Action::Signal { name: name(member), signal }
+}
+
+/// The number of a call, and how each member ended.
+type Answered = (u64, Result<Vec<(String, EndOutcome)>, String>);
+
+/// Which calls were answered, and how.
+fn answers(actions: &[Action]) -> Vec<Answered> {
+    let ended = |ended: &Ended| (ended.name.to_string(), ended.outcome.clone());
+    let answers = actions.iter().filter_map(|action| match action {
+        Action::Answer { ask, answer: Ok(Answer::Ended(all)) } => Some((ask.0, Ok(all.iter().map(ended).collect()))),
+        Action::Answer { ask, answer: Err(why) } => Some((ask.0, Err(why.clone()))),
+        Action::Answer { ask, answer: Ok(Answer::Spawned(_)) } => Some((ask.0, Ok(Vec::new()))),
+        _ => None,
+    });
+    answers.collect()
+}
+
+fn left(member: &str, how: LeftHow) -> (String, EndOutcome) {
+    (member.to_owned(), EndOutcome::Left { how })
+}
+
+#[test]
+fn a_refused_shutdown_leaves_the_worker_alone_for_good() {
+    let mut scene = Scene::with(&["ada"]);
+    scene.shutdown("ada", WhenBusy::Refuse);
+    let task = Some(TaskId(7));
+    let told = scene.reply("ada", 1, Verdict::Refused { task });
+    assert_eq!(answers(&told), [(1, Ok(vec![("ada".to_owned(), EndOutcome::Refused { task })]))]);
+    assert_eq!(scene.core.next_tick_ms(), None);
+    assert_eq!(scene.later(SHUTDOWN_WITHIN * 10), []);
+}
+
+#[test]
+fn down_asks_again_who_may_still_refuse_and_the_old_refusal_counts_no_more() {
+    let mut scene = Scene::with(&["ada"]);
+    scene.shutdown("ada", WhenBusy::Refuse);
+    let asked = scene.ask(Ask::Down { how: Down::Gently });
+    assert!(matches!(&asked[..], [Action::RequestShutdown { when_busy: WhenBusy::Finish, .. }]), "{asked:?}");
+    assert!(answers(&scene.reply("ada", 1, Verdict::Refused { task: None })).is_empty());
+    assert_eq!(scene.reply("ada", 2, Verdict::Finishing { task: None }), []);
+    assert_eq!(scene.core.next_tick_ms(), None, "nobody hurries it");
+    let gone = scene.exit("ada", LeftHow::Shutdown);
+    let ended = || Ok(vec![left("ada", LeftHow::Shutdown)]);
+    assert_eq!(answers(&gone), [(1, ended()), (2, ended())]);
+    assert_eq!(gone.last(), Some(&Action::Exit));
+}
+
+#[test]
+fn force_goes_past_a_turn_that_is_being_finished_and_a_gentler_ask_never_lowers_it() {
+    let mut scene = Scene::with(&["ada"]);
+    scene.shutdown("ada", WhenBusy::Finish);
+    scene.reply("ada", 1, Verdict::Finishing { task: None });
+    assert_eq!(scene.ask(Ask::Kill { name: name("ada") }), [signal("ada", Signal::Terminate)]);
+    assert_eq!(scene.shutdown("ada", WhenBusy::Refuse), []);
+    assert_eq!(scene.ask(Ask::Kill { name: name("ada") }), [], "a second one would start the time anew");
+    let killed = scene.later(TERM_GRACE);
+    assert!(killed.contains(&signal("ada", Signal::Kill)), "{killed:?}");
+    let gone = scene.exit("ada", died("killed by SIGKILL".to_owned()));
+    assert_eq!(answers(&gone).iter().map(|(ask, _)| *ask).collect::<Vec<_>>(), [1, 2, 3, 4]);
+}
+
+#[test]
+fn silence_goes_up_the_ladder_and_what_nothing_ends_keeps_nobody_waiting() {
+    let mut scene = Scene::with(&["ada"]);
+    scene.shutdown("ada", WhenBusy::Refuse);
+    assert!(scene.later(SHUTDOWN_WITHIN).contains(&signal("ada", Signal::Terminate)));
+    assert!(scene.later(TERM_GRACE).contains(&signal("ada", Signal::Kill)));
+    let stuck = || Ok(vec![("ada".to_owned(), EndOutcome::Stuck)]);
+    assert_eq!(answers(&scene.later(KILL_GRACE)), [(1, stuck())]);
+    assert_eq!(answers(&scene.ask(Ask::Kill { name: name("ada") })), [(2, stuck())]);
+    let down = scene.ask(Ask::Down { how: Down::ByForce });
+    assert_eq!((answers(&down), down.last()), (vec![(3, stuck())], Some(&Action::Exit)));
+}
+
+#[test]
+fn who_can_not_be_asked_is_not_killed_for_it_unless_the_leader_ends() {
+    let mut scene = Scene::with(&["ada"]);
+    let full = || Event::ShutdownNotRequested { name: name("ada"), why: "the disk is full".to_owned() };
+    scene.shutdown("ada", WhenBusy::Refuse);
+    assert_eq!(answers(&scene.feed(full())), [(1, Err("cannot ask ada to end: the disk is full".to_owned()))]);
+    assert_eq!(scene.core.next_tick_ms(), None);
+    scene.ask(Ask::Down { how: Down::Gently });
+    assert!(scene.feed(full()).contains(&signal("ada", Signal::Terminate)));
+}
+
+#[test]
+fn a_spawn_that_is_given_up_ends_in_whatever_phase_it_is() {
+    let gives_up: [fn(&mut Scene) -> Vec<Action>; 3] = [
+        |scene| scene.shutdown("ada", WhenBusy::Finish),
+        |scene| scene.ask(Ask::Kill { name: name("ada") }),
+        |scene| scene.ask(Ask::Down { how: Down::Gently }),
+    ];
+    for give_up in gives_up {
+        let mut preparing = Scene::new();
+        preparing.ask(Ask::Spawn(request("ada")));
+        assert_eq!(answers(&give_up(&mut preparing)), []);
+        let gone = preparing.feed(Event::Prepared { name: name("ada"), workspace: workspace() });
+        assert!(!gone.iter().any(|action| matches!(action, Action::Launch { .. })), "{gone:?}");
+        assert_eq!(answers(&gone).len(), 2, "{gone:?}");
+
+        let mut starting = Scene::new();
+        starting.ask(Ask::Spawn(request("ada")));
+        starting.feed(Event::Prepared { name: name("ada"), workspace: workspace() });
+        assert_eq!(give_up(&mut starting), [signal("ada", Signal::Kill)]);
+        // It was ready in that very moment.
+        let ready = starting.feed(Event::Ready { name: name("ada"), pid: 9 });
+        assert!(matches!(&answers(&ready)[..], [(1, Err(_))]), "{ready:?}");
+        assert!(ready.contains(&signal("ada", Signal::Terminate)));
+        assert_eq!(answers(&starting.exit("ada", LeftHow::Terminated)).len(), 1);
+        assert!(!starting.core.is_running(&name("ada")));
+    }
+}
+
+#[test]
+fn a_worker_that_is_not_ready_in_time_is_killed_and_the_reason_told_once() {
+    let mut scene = Scene::new();
+    scene.ask(Ask::Spawn(request("ada")));
+    scene.feed(Event::Prepared { name: name("ada"), workspace: workspace() });
+    assert_eq!(scene.later(START_WITHIN), [signal("ada", Signal::Kill)]);
+    assert_eq!(scene.later(START_WITHIN), []);
+    let gone = scene.feed(Event::NotReady { name: name("ada"), why: "killed by SIGKILL".to_owned() });
+    assert_eq!(answers(&gone), [(1, Err("cannot spawn ada: it was not ready within 20 s".to_owned()))]);
+}
+
+#[test]
+fn a_name_is_spawned_once_and_again_when_it_is_gone() {
+    let mut scene = Scene::with(&["ada"]);
+    let refused = |actions: Vec<Action>| match &answers(&actions)[..] {
+        [(_, Err(why))] => why.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(refused(scene.ask(Ask::Spawn(request("ada")))), "cannot spawn ada: it runs already");
+    scene.ask(Ask::Kill { name: name("ada") });
+    assert_eq!(refused(scene.ask(Ask::Spawn(request("ada")))), "cannot spawn ada: the one before it is still ending");
+    scene.exit("ada", LeftHow::Terminated);
+    assert_eq!(scene.ask(Ask::Spawn(request("ada"))), [Action::Prepare { request: request("ada") }]);
+    scene.ask(Ask::Down { how: Down::Gently });
+    assert_eq!(refused(scene.ask(Ask::Spawn(request("ben")))), "cannot spawn ben: the leader is ending");
+}
+
+#[test]
+fn the_first_interrupt_asks_and_the_second_forces() {
+    let mut scene = Scene::with(&["ada"]);
+    let asked = scene.feed(Event::Interrupted);
+    assert!(matches!(&asked[..], [Action::RequestShutdown { when_busy: WhenBusy::Finish, .. }]), "{asked:?}");
+    assert_eq!(scene.feed(Event::Interrupted), [signal("ada", Signal::Terminate)]);
+    assert_eq!(scene.feed(Event::Interrupted), []);
+    assert_eq!(scene.exit("ada", LeftHow::Terminated).last(), Some(&Action::Exit));
+}
+
+#[test]
+fn a_leader_without_workers_ends_at_once() {
+    let down = Scene::new().ask(Ask::Down { how: Down::Gently });
+    assert_eq!((answers(&down), down.last()), (vec![(1, Ok(Vec::new()))], Some(&Action::Exit)));
+}

@@ -1,0 +1,179 @@
+//! A world that does whatever it may, in any order: each call is answered exactly once, nobody is signalled after
+//! a refusal, and a leader that was told to end ends.
+
+use std::collections::BTreeMap;
+
+use super::*;
+
+const SEEDS: u64 = 2_000;
+const STEPS: usize = 60;
+
+/// xorshift64*: a seed that is printed must give the same run in a year.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) as usize % end
+    }
+}
+
+/// What one worker's process may do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Process {
+    Preparing,
+    Starting,
+    Running,
+    /// It got SIGKILL.
+    Dying,
+}
+
+struct World {
+    dice: Dice,
+    scene: Scene,
+    processes: BTreeMap<MemberName, Process>,
+    /// The newest request in each mailbox that was not answered.
+    mail: BTreeMap<MemberName, (u128, WhenBusy)>,
+    answered: BTreeMap<u64, usize>,
+    exits: usize,
+}
+
+impl World {
+    fn feed(&mut self, event: Event) {
+        let before = self.scene.requests;
+        let actions = self.scene.feed(event);
+        let mut request = before;
+        for action in actions {
+            match action {
+                Action::Prepare { request } => {
+                    assert_eq!(self.processes.insert(request.name, Process::Preparing), None);
+                }
+                Action::Launch { name } => {
+                    self.processes.insert(name, Process::Starting);
+                }
+                Action::RequestShutdown { name, when_busy, .. } => {
+                    request += 1;
+                    self.mail.insert(name, (request, when_busy));
+                }
+                Action::Signal { name, signal: Signal::Kill } => {
+                    self.processes.insert(name, Process::Dying);
+                }
+                Action::Answer { ask, .. } => *self.answered.entry(ask.0).or_default() += 1,
+                Action::Exit => self.exits += 1,
+                Action::Signal { signal: Signal::Terminate, .. } | Action::Bury { .. } | Action::Report { .. } => {}
+            }
+        }
+    }
+
+    fn ask(&mut self, what: Ask) {
+        self.scene.asks += 1;
+        let ask = AskId(self.scene.asks);
+        self.feed(Event::Asked { ask, what });
+    }
+
+    fn ask_something(&mut self) {
+        let member = ["ada", "ben", "cy"][self.dice.below(3)];
+        let when_busy = [WhenBusy::Refuse, WhenBusy::Finish][self.dice.below(2)];
+        let reason = "bye".to_owned();
+        match self.dice.below(8) {
+            0..4 => self.ask(Ask::Spawn(request(member))),
+            4 => self.ask(Ask::Shutdown { name: Some(name(member)), reason, when_busy }),
+            5 => self.ask(Ask::Shutdown { name: None, reason, when_busy }),
+            6 => self.ask(Ask::Kill { name: name(member) }),
+            _ => {
+                let hand = name(member);
+                if !self.processes.contains_key(&hand) {
+                    self.processes.insert(hand.clone(), Process::Running);
+                    self.feed(Event::Found { name: hand });
+                }
+            }
+        }
+    }
+
+    /// One process gets on, or time passes.
+    fn happen(&mut self) {
+        let members: Vec<(MemberName, Process)> = self.processes.clone().into_iter().collect();
+        if members.is_empty() || self.dice.below(4) == 0 {
+            self.scene.now_ms += self.dice.below(8_000) as u64;
+            return self.feed(Event::Tick);
+        }
+        let (name, process) = members[self.dice.below(members.len())].clone();
+        let why = || "no".to_owned();
+        match (process, self.dice.below(3)) {
+            (Process::Preparing, 0) => {
+                self.processes.remove(&name);
+                self.feed(Event::NotPrepared { name, why: why() });
+            }
+            (Process::Preparing, _) => {
+                // Off the list first: it is launched, or was given up.
+                self.processes.remove(&name);
+                self.feed(Event::Prepared { name, workspace: workspace() });
+            }
+            (Process::Starting, 0) => {
+                self.processes.remove(&name);
+                self.feed(Event::NotReady { name, why: why() });
+            }
+            (Process::Starting, _) => {
+                self.processes.insert(name.clone(), Process::Running);
+                self.feed(Event::Ready { name, pid: 9 });
+            }
+            (Process::Dying, _) | (Process::Running, 0) => self.end(name),
+            (Process::Running, _) => self.answer_mail(name),
+        }
+    }
+
+    fn end(&mut self, name: MemberName) {
+        self.processes.remove(&name);
+        self.mail.remove(&name);
+        // The core may still wait for it to be ready; it takes the one that fits.
+        self.feed(Event::NotReady { name: name.clone(), why: "it ended".to_owned() });
+        self.feed(Event::Exited { name, how: LeftHow::Shutdown });
+    }
+
+    fn answer_mail(&mut self, from: MemberName) {
+        let Some((request, when_busy)) = self.mail.remove(&from) else { return };
+        let verdict = match (self.dice.below(2), when_busy) {
+            (0, _) => Verdict::Approved,
+            (_, WhenBusy::Refuse) => Verdict::Refused { task: None },
+            (_, WhenBusy::Finish) => Verdict::Finishing { task: None },
+        };
+        self.feed(Event::Replied { from, reply: ShutdownReply { request: id(request), verdict } });
+    }
+}
+
+#[test]
+fn each_call_is_answered_once_and_down_is_the_end() {
+    for seed in 1..=SEEDS {
+        let mut world = World {
+            dice: Dice(seed),
+            scene: Scene::new(),
+            processes: BTreeMap::new(),
+            mail: BTreeMap::new(),
+            answered: BTreeMap::new(),
+            exits: 0,
+        };
+        for _ in 0..STEPS {
+            if world.dice.below(3) == 0 { world.ask_something() } else { world.happen() }
+        }
+        assert_eq!(world.exits, 0, "seed {seed}");
+        match world.dice.below(3) {
+            0 => world.feed(Event::Interrupted),
+            1 => world.ask(Ask::Down { how: Down::Gently }),
+            _ => world.ask(Ask::Down { how: Down::ByForce }),
+        }
+        let mut steps = 0;
+        while world.exits == 0 {
+            if world.dice.below(5) == 0 {
+                world.ask_something()
+            } else {
+                world.happen()
+            }
+            steps += 1;
+            assert!(steps < 10_000, "seed {seed}: it does not end");
+        }
+        let every_one: BTreeMap<u64, usize> = (1..=world.scene.asks).map(|ask| (ask, 1)).collect();
+        assert_eq!(world.answered, every_one, "seed {seed}");
+    }
+}

@@ -1,0 +1,94 @@
+//! A leader for as long as one command needs it: in this process if the team has none, else the one there is.
+
+use std::path::Path;
+
+use jsonrpsee::Methods;
+use jsonrpsee::core::client::Error as RpcError;
+use teamster_protocol::api::{Ended, Hello, LeaderApiClient};
+use teamster_protocol::limits::PROTOCOL_VERSION;
+use teamster_protocol::peer::Peer;
+use teamster_protocol::peer::socket::{self, SocketError};
+use teamster_protocol::team_dir::TeamDir;
+use tokio::sync::oneshot;
+use tokio::task::{JoinError, JoinHandle};
+
+use crate::serve::{ServeError, ServeOptions, Signals, serve};
+
+/// How long a call on the leader may take: some wait for a turn to end, and the connection's end ends them too.
+const CALL_LIMIT: std::time::Duration = std::time::Duration::from_secs(30 * 24 * 3600);
+
+/// Why there is no leader to work with.
+#[derive(Debug, thiserror::Error)]
+pub enum LeadershipError {
+    /// It could not begin to lead.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// Its task broke.
+    #[error("the leader broke: {0}")]
+    Broke(#[from] JoinError),
+    /// It can not be reached.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
+    /// It does not speak with us.
+    #[error("the leader did not take the call: {0}")]
+    Call(#[from] RpcError),
+}
+
+/// Opens a link to the leader of a team. Fails if none listens.
+pub async fn connect(dir: &TeamDir) -> Result<Peer, LeadershipError> {
+    let (read, write) = socket::connect(&dir.leader_socket()).await?.into_split();
+    let peer = Peer::start(read, write, Methods::new()).with_request_timeout(CALL_LIMIT);
+    peer.hello(Hello { protocol: PROTOCOL_VERSION }).await?;
+    Ok(peer)
+}
+
+/// A leader to work with.
+#[derive(Debug)]
+pub struct Leadership {
+    /// The link to it.
+    pub peer: Peer,
+    /// Set if it runs in this process.
+    own: Option<JoinHandle<Result<(), ServeError>>>,
+}
+
+impl Leadership {
+    /// Leads the team in this process, or links to the leader it has.
+    pub async fn begin(dir: &TeamDir, founded_for: &Path) -> Result<Leadership, LeadershipError> {
+        let (ready, is_ready) = oneshot::channel();
+        let options = ServeOptions {
+            dir: dir.clone(),
+            founded_for: founded_for.to_owned(),
+            signals: Signals::Ignore,
+            on_ready: Box::new(move |_| {
+                // The receiver waits below, or this command is over.
+                let _ = ready.send(());
+            }),
+        };
+        let mut own = tokio::spawn(serve(options));
+        tokio::select! {
+            _ = is_ready => Ok(Leadership { peer: connect(dir).await?, own: Some(own) }),
+            ended = &mut own => match ended? {
+                Err(ServeError::Led { .. }) => Ok(Leadership { peer: connect(dir).await?, own: None }),
+                Err(error) => Err(error.into()),
+                Ok(()) => unreachable!("a leader that was not asked to end says that it is ready first"),
+            },
+        }
+    }
+
+    /// Ends the leader if it is ours, with whoever still runs, each after its turn; leaves another's alone.
+    pub async fn end(self) -> Result<Vec<Ended>, LeadershipError> {
+        self.end_or_hurry(std::future::pending()).await
+    }
+
+    /// As [`Leadership::end`], but waits for nobody's turn once `hurry` comes.
+    pub async fn end_or_hurry(self, hurry: impl Future<Output = ()>) -> Result<Vec<Ended>, LeadershipError> {
+        let Some(own) = self.own else { return Ok(Vec::new()) };
+        let ended = tokio::select! {
+            biased;
+            () = hurry => self.peer.down(true).await?,
+            ended = self.peer.down(false) => ended?,
+        };
+        own.await??;
+        Ok(ended)
+    }
+}

@@ -1,0 +1,136 @@
+//! The way to the leader: its control socket, and starting one in the background where none runs.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use jsonrpsee::Methods;
+use teamster_protocol::api::{Hello, LeaderApiClient, LeaderInfo};
+use teamster_protocol::id::Address;
+use teamster_protocol::limits::{PROTOCOL_VERSION, SLOW_POLL, START_WITHIN};
+use teamster_protocol::lock;
+use teamster_protocol::peer::Peer;
+use teamster_protocol::peer::socket::{self, SocketError};
+use teamster_protocol::watch::Watch;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use super::{Context, FrontError};
+
+/// How long a call waits that ends when something happens, such as a turn: as long as the leader lives.
+const CALL_PATIENCE: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// How much of a dead leader's log is shown.
+const LAST_WORDS_LINES_MAX: usize = 12;
+const LAST_WORDS_BYTES_MAX: u64 = 4096;
+
+/// Connects to the leader that runs. Fails with [`FrontError::NoLeader`] if none does.
+///
+/// Calls on it wait for as long as the leader lives.
+pub async fn connect(context: &Context) -> Result<(Peer, LeaderInfo), FrontError> {
+    let stream = match socket::connect(&context.dir.leader_socket()).await {
+        Ok(stream) => stream,
+        Err(SocketError::Connect { source, .. })
+            if matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) =>
+        {
+            return Err(FrontError::NoLeader {
+                team: context.dir.team().clone(),
+                hint: "start one with teamster up --detach".to_owned(),
+            });
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let (read, write) = stream.into_split();
+    let peer = Peer::start(read, write, Methods::new());
+    let leader = peer.hello(Hello { protocol: PROTOCOL_VERSION }).await?;
+    Ok((peer.with_request_timeout(CALL_PATIENCE), leader))
+}
+
+/// As [`connect`], but starts a leader in the background if none runs.
+pub(super) async fn connect_or_start(context: &Context) -> Result<(Peer, LeaderInfo), FrontError> {
+    match connect(context).await {
+        Err(FrontError::NoLeader { .. }) => start(context).await,
+        connected => connected,
+    }
+}
+
+/// Starts a leader in the background and waits until it is ready.
+///
+/// It says so with a line on its standard output, a pipe; if it ends before, its last words are in the error.
+/// If another command started one in the same moment, that one is connected to.
+pub(super) async fn start(context: &Context) -> Result<(Peer, LeaderInfo), FrontError> {
+    context.make_team()?;
+    let path = context.dir.log_of(&Address::Lead);
+    let opened = OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
+    let log = opened.map_err(|source| FrontError::Path { doing: "open", path: path.clone(), source })?;
+    let said_before = fs::metadata(&path).map_or(0, |found| found.len());
+    let program =
+        std::env::current_exe().map_err(|source| FrontError::Process { doing: "find out the own program", source })?;
+    let mut child = Command::new(program)
+        .arg("--root")
+        .arg(context.dir.root())
+        .args(["--team", context.dir.team().as_str(), "up", "--in-background"])
+        .current_dir(&context.here)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(log)
+        .spawn()
+        .map_err(|source| FrontError::Process { doing: "start the leader", source })?;
+    let output = child.stdout.take().expect("it was asked for as a pipe");
+    let mut line = String::new();
+    let read = timeout(START_WITHIN, BufReader::new(output).read_line(&mut line)).await;
+    match read {
+        Ok(Ok(_)) if line.ends_with('\n') => connect(context).await,
+        Ok(_) => {
+            // A pipe that closes without a line is a leader that ended, or is about to.
+            let _ = timeout(START_WITHIN, child.wait()).await;
+            if lock::is_held(&context.dir.leader_lock())? {
+                return join(context).await;
+            }
+            Err(FrontError::LeaderDied { log: last_words(&path, said_before), path })
+        }
+        Err(_) => Err(FrontError::Leading(format!(
+            "the leader (process {}) is not ready after {}s",
+            child.id().unwrap_or(0),
+            START_WITHIN.as_secs()
+        ))),
+    }
+}
+
+/// Connects to a leader that holds the lock and may not listen yet.
+async fn join(context: &Context) -> Result<(Peer, LeaderInfo), FrontError> {
+    let mut watch = Watch::new(SLOW_POLL);
+    watch.add(context.dir.leader_socket());
+    let connected = async {
+        loop {
+            match connect(context).await {
+                Err(FrontError::NoLeader { .. }) => watch.changed().await,
+                connected => return connected,
+            };
+        }
+    };
+    match timeout(START_WITHIN, connected).await {
+        Ok(connected) => connected,
+        Err(_) => connect(context).await,
+    }
+}
+
+/// The last lines that were written to a log after `from`.
+fn last_words(path: &Path, from: u64) -> String {
+    let read = || -> io::Result<String> {
+        let mut file = fs::File::open(path)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(from.max(length.saturating_sub(LAST_WORDS_BYTES_MAX))))?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    // The error that is being told must not be hidden by a second one.
+    let text = read().unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(LAST_WORDS_LINES_MAX)..].join("\n")
+}

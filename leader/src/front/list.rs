@@ -1,0 +1,159 @@
+//! `list`: the members, one a line.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+use teamster_protocol::api::{MemberState, MemberView};
+use teamster_protocol::id::{TaskId, TeamName};
+use teamster_protocol::roster::LeftHow;
+use teamster_protocol::team::TeamView;
+
+use super::{Context, Exit, FrontError};
+use crate::print::{Cell, Column, Table, Tone, humane};
+
+/// Printed by `list --json`.
+#[derive(Debug, Serialize)]
+struct Members<'a> {
+    team: &'a TeamName,
+    members: Vec<MemberView>,
+}
+
+pub(super) fn list(context: &Context) -> Result<Exit, FrontError> {
+    let view = context.view()?;
+    let members = view.members()?;
+    let titles = titles(&view, &members)?;
+    let members = Members { team: view.dir().team(), members };
+    context.show(&members, |members| match members.members.is_empty() {
+        true => "no members yet; start one with teamster spawn NAME".to_owned(),
+        false => table(&members.members, &titles, context.now_ms()).render(context.columns),
+    })?;
+    Ok(Exit::Done)
+}
+
+/// The titles of the tasks that members are on.
+pub(super) fn titles(view: &TeamView, members: &[MemberView]) -> Result<BTreeMap<TaskId, String>, FrontError> {
+    let tasks = members.iter().flat_map(|member| &member.tasks);
+    tasks.map(|id| Ok((*id, view.new_task(*id)?.title))).collect()
+}
+
+/// The members as a table.
+pub(super) fn table(members: &[MemberView], titles: &BTreeMap<TaskId, String>, now_ms: u64) -> Table<7> {
+    let mut table = Table::new([
+        Column::left("name"),
+        Column::left("state"),
+        Column::right("for"),
+        Column::wide("task"),
+        Column::left("agent"),
+        Column::wide("works in"),
+        Column::right("mail"),
+    ]);
+    for member in members {
+        let task = |id: &TaskId| format!("{id} {}", titles.get(id).map_or("", String::as_str));
+        let tasks: Vec<String> = member.tasks.iter().map(task).collect();
+        let agent = match &member.role {
+            Some(role) => format!("{} ({role})", member.agent),
+            None => member.agent.to_string(),
+        };
+        let place = match member.workspace.branch() {
+            Some(branch) => branch.to_owned(),
+            None => member.workspace.dir().display().to_string(),
+        };
+        let unread = if member.unread == 0 { String::new() } else { member.unread.to_string() };
+        table.row([
+            Cell::toned(Tone::Name, member.name.as_str()),
+            Cell::toned(tone(member.state), word(member.state)),
+            Cell::from(humane(Duration::from_millis(now_ms.saturating_sub(member.since_ms)))),
+            Cell::from(tasks.join("; ").trim_end()),
+            Cell::from(agent),
+            Cell::from(place),
+            Cell::toned(Tone::Warn, unread),
+        ]);
+    }
+    table
+}
+
+/// The word for what a member is at.
+pub(super) fn word(state: MemberState) -> &'static str {
+    match state {
+        MemberState::Starting => "starting",
+        MemberState::Idle => "idle",
+        MemberState::Busy => "busy",
+        MemberState::Left => "left",
+        MemberState::Dead => "dead",
+    }
+}
+
+/// Its colour.
+pub(super) fn tone(state: MemberState) -> Tone {
+    match state {
+        MemberState::Starting => Tone::Warn,
+        MemberState::Idle => Tone::Ok,
+        MemberState::Busy => Tone::Busy,
+        MemberState::Left => Tone::Faint,
+        MemberState::Dead => Tone::Error,
+    }
+}
+
+/// How a member left, as the end of a sentence that begins with its name.
+pub(super) fn left(how: &LeftHow) -> String {
+    match how {
+        LeftHow::Shutdown => "shut down".to_owned(),
+        LeftHow::Terminated => "was told to end by a signal, and ended in order".to_owned(),
+        LeftHow::LeaderGone => "ended because its leader was gone".to_owned(),
+        LeftHow::AgentGone { reason } => format!("ended because its agent could not go on: {reason}"),
+        LeftHow::Died { reason } => format!("died: {reason}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use teamster_protocol::board::AutoClaim;
+    use teamster_protocol::roster::Workspace;
+
+    use super::*;
+
+    fn member(name: &str, state: MemberState, tasks: &[u32]) -> MemberView {
+        MemberView {
+            name: name.parse().expect("a name"),
+            state,
+            tasks: tasks.iter().copied().map(TaskId).collect(),
+            since_ms: 1_000,
+            agent: "shell".parse().expect("a name"),
+            role: None,
+            auto: AutoClaim::On,
+            workspace: Workspace::Shared { dir: PathBuf::from("/src/tool") },
+            pid: None,
+            started_by: None,
+            unread: 0,
+            completed: 0,
+            failed: 0,
+            left: None,
+        }
+    }
+
+    #[test]
+    fn members_at_80_columns() {
+        let mut alice = member("alice", MemberState::Busy, &[3]);
+        alice.workspace = Workspace::Worktree {
+            dir: PathBuf::from("/s/worktrees/alice"),
+            branch: "teamster/tool-1a2b3c/alice".to_owned(),
+            base: "abc".to_owned(),
+            repository: PathBuf::from("/src/tool/.git"),
+        };
+        alice.role = Some("tests".parse().expect("a name"));
+        let mut bob = member("bob", MemberState::Idle, &[]);
+        bob.unread = 2;
+        let members = [alice, bob, member("carol", MemberState::Dead, &[])];
+        let titles = BTreeMap::from([(TaskId(3), "make the parser say where it was".to_owned())]);
+        let shown = table(&members, &titles, 185_000).render(80);
+        insta::assert_snapshot!(anstream::adapter::strip_str(&shown), @"
+        name   state     for  task                agent          works in           mail
+        alice  busy   3m 04s  3 make the parser…  shell (tests)  teamster/tool-1a…
+        bob    idle   3m 04s                      shell          /src/tool             2
+        carol  dead   3m 04s                      shell          /src/tool
+        ");
+    }
+}

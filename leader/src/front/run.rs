@@ -1,0 +1,508 @@
+//! `teamster run`: the headless job. A plan goes onto the board, a crew is spawned, the board is drained, the crew
+//! is shut down by handshake, and a summary says what came of each task.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use jsonrpsee::core::client::Error as RpcError;
+use teamster_protocol::api::{LeaderApiClient, SpawnRequest, Spawned, WorkspaceRequest};
+use teamster_protocol::board::{AutoClaim, Board, BoardFact, Claimant, Task};
+use teamster_protocol::clock::now_ms;
+use teamster_protocol::id::{Address, AgentName, MemberName, TaskId};
+use teamster_protocol::lock;
+use teamster_protocol::log::{Durability, Record};
+use teamster_protocol::roster::{LeftHow, Presence};
+use teamster_protocol::shutdown::WhenBusy;
+use teamster_protocol::task::{Hold, NewTask, TaskStatus, Work};
+use teamster_protocol::team::{Team, TeamError, slow_poll};
+use teamster_protocol::team_dir::TeamDir;
+use teamster_protocol::watch::Watch;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{Instant, sleep_until};
+
+use super::leadership::{Leadership, LeadershipError};
+use crate::plan::{Plan, PlannedTask, Work as PlannedWork};
+
+mod crew;
+mod progress;
+mod summary;
+mod tally;
+
+pub use progress::Progress;
+pub use summary::{Summary, TaskSummary};
+
+use crew::{Hand, crew};
+use tally::Tally;
+
+/// How often a worker that died is started again within one run.
+const RESPAWNS_MAX: u32 = 3;
+
+/// What to run, and how.
+#[derive(Debug)]
+pub struct RunOptions {
+    /// Where the team's files are.
+    pub dir: TeamDir,
+    /// The tasks, if there is a plan.
+    pub plan: Option<Plan>,
+    /// Whether tasks that are on the board already are part of the run.
+    pub leftover: Leftover,
+    /// How many workers that the plan does not name.
+    pub workers: Option<usize>,
+    /// The agent they drive.
+    pub agent: AgentName,
+    /// Where they work.
+    pub workspace: WorkspaceRequest,
+    /// How long the run may take.
+    pub timeout: Option<Duration>,
+    /// How it is shown while it goes.
+    pub progress: Progress,
+}
+
+/// What to do about unfinished tasks that are on the board before the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leftover {
+    /// Refuse to begin.
+    Refuse,
+    /// They are part of it.
+    Resume,
+}
+
+/// Why a run could not begin, or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The board has unfinished tasks.
+    #[error("the board of team {team} has unfinished tasks: {}", shortened(ids))]
+    Unfinished {
+        /// The team.
+        team: String,
+        /// Them.
+        ids: Vec<TaskId>,
+    },
+    /// There is nothing to do.
+    #[error("there is nothing to run: no plan, and no unfinished task on the board")]
+    Nothing,
+    /// A prompt needs an agent that understands it.
+    #[error("task {label} has a `prompt`, but the agent is shell, which takes commands")]
+    PromptForShell {
+        /// The task's name in the plan.
+        label: String,
+    },
+    /// No leader.
+    #[error(transparent)]
+    Leadership(#[from] LeadershipError),
+    /// The team's files.
+    #[error(transparent)]
+    Team(#[from] TeamError),
+    /// A worker could not be spawned.
+    #[error("{0}")]
+    Spawn(String),
+    /// The system refused to tell of signals.
+    #[error("cannot watch for signals: {0}")]
+    Signals(std::io::Error),
+}
+
+impl RunError {
+    /// The way out, where there is one.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            RunError::Unfinished { .. } => {
+                Some("go on with them: teamster run --resume; or drop them: teamster task clear all")
+            }
+            RunError::PromptForShell { .. } => Some("write `run` instead of `prompt`, or choose an agent with --agent"),
+            RunError::Nothing
+            | RunError::Leadership(_)
+            | RunError::Team(_)
+            | RunError::Spawn(_)
+            | RunError::Signals(_) => None,
+        }
+    }
+}
+
+fn shortened(ids: &[TaskId]) -> String {
+    const SHOWN: usize = 8;
+    let mut text: Vec<String> = ids.iter().take(SHOWN).map(|id| id.to_string()).collect();
+    if ids.len() > SHOWN {
+        text.push(format!("… ({} in all)", ids.len()));
+    }
+    text.join(", ")
+}
+
+/// Runs to the end, however it comes: drained, timed out, or interrupted (once: running tasks are finished; twice:
+/// they are killed). Whoever was spawned for the run has ended when this returns.
+pub async fn run(options: RunOptions) -> Result<Summary, RunError> {
+    let begun = Instant::now();
+    check_work(&options)?;
+    let mut signals = Signals::watch()?;
+    // The leader leads in this process, so what an error leaves running ends with it.
+    let founded_for = match &options.workspace {
+        WorkspaceRequest::Shared { dir } => dir.clone(),
+        WorkspaceRequest::Worktree { repository, .. } => repository.clone(),
+    };
+    let leadership = Leadership::begin(&options.dir, &founded_for).await?;
+    let deadline = options.timeout.map(|timeout| begun + timeout);
+    let outcome = match Run::prepare(&options, &leadership) {
+        Ok(mut run) => {
+            let ended = run.go(&mut signals, deadline).await;
+            ended.and_then(|ended| run.summary(ended, begun.elapsed()))
+        }
+        Err(error) => Err(error),
+    };
+    options.progress.end();
+    let ended = leadership.end_or_hurry(signals.next()).await;
+    let summary = outcome?;
+    ended?;
+    Ok(summary)
+}
+
+fn check_work(options: &RunOptions) -> Result<(), RunError> {
+    let prompts = |task: &&PlannedTask| matches!(task.work, PlannedWork::Prompt(_));
+    let tasks = options.plan.iter().flat_map(|plan| &plan.tasks);
+    match tasks.into_iter().find(prompts) {
+        Some(task) if options.agent.as_str() == "shell" => Err(RunError::PromptForShell { label: task.id.clone() }),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// SIGINT and SIGTERM, watched from before the first worker is spawned.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn watch() -> Result<Signals, RunError> {
+        let interrupt = signal(SignalKind::interrupt()).map_err(RunError::Signals)?;
+        let terminate = signal(SignalKind::terminate()).map_err(RunError::Signals)?;
+        Ok(Signals { interrupt, terminate })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum How {
+    Drained,
+    Interrupted,
+    TimedOut,
+    NoWorkerLeft,
+}
+
+type Spawning = FuturesUnordered<BoxFuture<'static, (Hand, Result<Spawned, RpcError>)>>;
+
+struct Run<'a> {
+    options: &'a RunOptions,
+    leadership: &'a Leadership,
+    team: Team,
+    /// The tasks of the run that are on the board.
+    ids: Vec<TaskId>,
+    /// What they and those of the plan are called, in order.
+    titles: Vec<String>,
+    crew: BTreeMap<MemberName, (Hand, Crewed)>,
+    spawning: Spawning,
+}
+
+/// Where a member of the crew stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Crewed {
+    Starting { respawns: u32 },
+    Running { respawns: u32 },
+    Gone,
+}
+
+impl<'a> Run<'a> {
+    /// Looks whether there is something to run, and by whom. Begins nothing.
+    fn prepare(options: &'a RunOptions, leadership: &'a Leadership) -> Result<Run<'a>, RunError> {
+        let mut team = Team::open(options.dir.clone(), Address::Lead, Durability::Power)?;
+        team.refresh(|_| ())?;
+        let ids = unfinished(team.board());
+        if options.leftover == Leftover::Refuse && !ids.is_empty() {
+            return Err(RunError::Unfinished { team: options.dir.team().to_string(), ids });
+        }
+        let mut tasks = ids.iter().map(|id| team.new_task(*id)).collect::<Result<Vec<NewTask>, TeamError>>()?;
+        for (id, task) in ids.iter().zip(&mut tasks) {
+            // Whom it was assigned to since it was added.
+            if let Ok(Task { status: TaskStatus::Pending { assignee, .. }, .. }) = team.board().task(*id) {
+                task.to.clone_from(assignee);
+            }
+        }
+        tasks.extend(options.plan.iter().flat_map(|plan| as_tasks(plan, TaskId(1))));
+        if tasks.is_empty() {
+            return Err(RunError::Nothing);
+        }
+        let hands = crew(&tasks, options.workers, &running(&team)?);
+        options.progress.begin(tasks.len(), hands.iter().map(|hand| &hand.name));
+        let titles = tasks.iter().map(|task| task.label.clone().unwrap_or_else(|| task.title.clone())).collect();
+        let starting = |hand: Hand| (hand.name.clone(), (hand, Crewed::Starting { respawns: 0 }));
+        let crew = hands.into_iter().map(starting).collect();
+        Ok(Run { options, leadership, team, ids, titles, crew, spawning: Spawning::new() })
+    }
+
+    /// Until the run is over. The crew has ended then.
+    async fn go(&mut self, signals: &mut Signals, deadline: Option<Instant>) -> Result<How, RunError> {
+        let how = match self.assemble(signals, deadline).await {
+            Ok(None) => self.drain(signals, deadline).await,
+            Ok(Some(how)) => Ok(how),
+            Err(error) => Err(error),
+        };
+        match how {
+            Ok(How::TimedOut) => {
+                self.options.progress.say("the time is over: ending the workers");
+                self.kill().await;
+                return how;
+            }
+            Ok(How::Interrupted) => self.options.progress.say("finishing what runs; Ctrl-C again kills it"),
+            Ok(How::Drained | How::NoWorkerLeft) | Err(_) => {}
+        }
+        tokio::select! {
+            () = self.dismiss() => {}
+            () = signals.next() => self.kill().await,
+        }
+        how
+    }
+
+    /// Spawns the crew, then puts the plan onto the board: if a worker can not be had, nothing was begun. Tells how
+    /// the run ended if it did so meanwhile.
+    async fn assemble(&mut self, signals: &mut Signals, deadline: Option<Instant>) -> Result<Option<How>, RunError> {
+        self.crew.values().for_each(|(hand, _)| self.spawn(hand.clone()));
+        while !self.spawning.is_empty() {
+            tokio::select! {
+                Some((hand, spawned)) = self.spawning.next() => {
+                    spawned.map_err(|error| RunError::Spawn(said(&error)))?;
+                    self.crew.insert(hand.name.clone(), (hand, Crewed::Running { respawns: 0 }));
+                }
+                () = signals.next() => return Ok(Some(How::Interrupted)),
+                () = until(deadline) => return Ok(Some(How::TimedOut)),
+            }
+        }
+        if let Some(plan) = &self.options.plan {
+            self.ids.extend(self.team.add_tasks(|first| as_tasks(plan, first).collect())?);
+        }
+        self.options.progress.titles(self.ids.iter().copied().zip(self.titles.iter().cloned()));
+        Ok(None)
+    }
+
+    /// Until nothing of the run can go on.
+    async fn drain(&mut self, signals: &mut Signals, deadline: Option<Instant>) -> Result<How, RunError> {
+        let mut watch = Watch::new(slow_poll(std::env::var("TEAMSTER_POLL_MS").ok().as_deref()));
+        watch.add(self.options.dir.board());
+        watch.add(self.options.dir.roster());
+        loop {
+            let progress = &self.options.progress;
+            self.team.refresh(|record| progress.record(record))?;
+            self.look_at_crew();
+            let tally = Tally::of(self.team.board(), &self.ids, |_| true);
+            progress.tally(&tally);
+            if tally.is_drained() {
+                return Ok(How::Drained);
+            }
+            // Only when nobody is at it: to look who is alive costs a look at each lock.
+            if tally.running.is_empty() {
+                let living = self.living()?;
+                let served = |task: &Task| living.iter().any(|who| may_take(who, task));
+                if Tally::of(self.team.board(), &self.ids, served).is_drained() {
+                    return Ok(How::NoWorkerLeft);
+                }
+            }
+            tokio::select! {
+                _ = watch.changed() => {}
+                Some((hand, spawned)) = self.spawning.next() => self.respawned(hand, spawned),
+                () = signals.next() => return Ok(How::Interrupted),
+                () = until(deadline) => return Ok(How::TimedOut),
+            }
+        }
+    }
+
+    /// Who could take a task: the crew, those that are being started again included, and whoever else runs.
+    fn living(&self) -> Result<Vec<Claimant>, RunError> {
+        let others = running(&self.team)?;
+        let alive = |name: &MemberName| match self.crew.get(name) {
+            Some((_, Crewed::Starting { .. } | Crewed::Running { .. })) => true,
+            Some((_, Crewed::Gone)) | None => others.contains(name),
+        };
+        let members = self.team.roster().members().filter(|(name, _)| alive(name));
+        Ok(members.map(|(name, member)| member.spec.claimant(name)).collect())
+    }
+
+    fn spawn(&self, hand: Hand) {
+        let peer = self.leadership.peer.clone();
+        let request = SpawnRequest {
+            name: hand.name.clone(),
+            agent: self.options.agent.clone(),
+            role: hand.role.clone(),
+            auto: AutoClaim::On,
+            workspace: self.options.workspace.clone(),
+        };
+        let spawning = async move { (hand, LeaderApiClient::spawn(&peer, request).await) };
+        self.spawning.push(spawning.boxed());
+    }
+
+    /// Notices who left, and starts again who died.
+    fn look_at_crew(&mut self) {
+        let mut died = Vec::new();
+        for (name, (hand, crewed)) in &mut self.crew {
+            let Crewed::Running { respawns } = *crewed else { continue };
+            let Ok(member) = self.team.roster().member(name) else { continue };
+            match &member.presence {
+                Presence::Left { how: LeftHow::Died { reason }, .. } if respawns < RESPAWNS_MAX => {
+                    self.options.progress.say(&format!("{name} died ({reason}): starting it again"));
+                    *crewed = Crewed::Starting { respawns: respawns + 1 };
+                    died.push(hand.clone());
+                }
+                Presence::Left { how: LeftHow::Died { reason }, .. } => {
+                    self.options.progress.say(&format!("{name} died ({reason}) and is not started again"));
+                    *crewed = Crewed::Gone;
+                }
+                Presence::Left { .. } => *crewed = Crewed::Gone,
+                Presence::Expected { .. } | Presence::Joined { .. } => {}
+            }
+        }
+        died.into_iter().for_each(|hand| self.spawn(hand));
+    }
+
+    fn respawned(&mut self, hand: Hand, spawned: Result<Spawned, RpcError>) {
+        let Some((_, crewed)) = self.crew.get_mut(&hand.name) else { return };
+        let Crewed::Starting { respawns } = *crewed else { return };
+        *crewed = match spawned {
+            Ok(_) => Crewed::Running { respawns },
+            Err(error) => {
+                self.options.progress.say(&said(&error));
+                Crewed::Gone
+            }
+        };
+    }
+
+    /// Asks the crew to end, each after its turn, and waits for it.
+    async fn dismiss(&self) {
+        let reason = "the run is over";
+        let asks = self
+            .crew
+            .keys()
+            .map(|name| self.leadership.peer.shutdown(Some(name.clone()), reason.to_owned(), WhenBusy::Finish));
+        for (name, outcome) in self.crew.keys().zip(futures_util::future::join_all(asks).await) {
+            if let Err(error) = outcome {
+                tracing::debug!(%name, "not asked to end: {error}");
+            }
+        }
+    }
+
+    async fn kill(&self) {
+        let kills = self.crew.keys().map(|name| self.leadership.peer.kill(name.clone()));
+        for (name, outcome) in self.crew.keys().zip(futures_util::future::join_all(kills).await) {
+            if let Err(error) = outcome {
+                tracing::debug!(%name, "not killed: {error}");
+            }
+        }
+    }
+
+    /// Whether all of the run came onto the board.
+    fn is_whole(&self) -> bool {
+        self.ids.len() == self.titles.len()
+    }
+
+    fn summary(&mut self, how: How, took: Duration) -> Result<Summary, RunError> {
+        self.team.refresh(|_| ())?;
+        let now_ms = now_ms();
+        let mut tasks = Vec::with_capacity(self.ids.len());
+        for &id in &self.ids {
+            if self.team.board().task(id).is_ok() {
+                tasks.push(TaskSummary::of(self.team.task_view(id)?, self.team.roster(), now_ms));
+            }
+        }
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        for task in &tasks {
+            *counts.entry(task.status.clone()).or_default() += 1;
+        }
+        let ended = match how {
+            How::Drained => None,
+            How::Interrupted => Some("interrupted".to_owned()),
+            How::TimedOut => Some("timed out".to_owned()),
+            How::NoWorkerLeft => Some("no worker was left for the rest".to_owned()),
+        };
+        Ok(Summary {
+            team: self.options.dir.team().clone(),
+            ok: self.is_whole() && Tally::of(self.team.board(), &self.ids, |_| true).is_success(),
+            ended,
+            duration_ms: took.as_millis() as u64,
+            counts,
+            tasks,
+        })
+    }
+}
+
+fn unfinished(board: &Board) -> Vec<TaskId> {
+    let open = |status: &TaskStatus| match status {
+        TaskStatus::Pending { hold: Hold::Free | Hold::Stopped, .. } | TaskStatus::InProgress { .. } => true,
+        TaskStatus::Completed { .. } | TaskStatus::Failed { .. } | TaskStatus::Cancelled => false,
+    };
+    board.tasks().filter(|(_, task)| open(&task.status)).map(|(id, _)| id).collect()
+}
+
+/// Whether a member takes this task once it is ready.
+fn may_take(who: &Claimant, task: &Task) -> bool {
+    match &task.status {
+        TaskStatus::Pending { assignee: Some(to), .. } => *to == who.name,
+        TaskStatus::Pending { assignee: None, .. } => {
+            who.auto == AutoClaim::On && (task.role.is_none() || task.role == who.role)
+        }
+        TaskStatus::InProgress { .. }
+        | TaskStatus::Completed { .. }
+        | TaskStatus::Failed { .. }
+        | TaskStatus::Cancelled => false,
+    }
+}
+
+fn running(team: &Team) -> Result<BTreeSet<MemberName>, RunError> {
+    let mut names = BTreeSet::new();
+    for (name, _) in team.roster().members() {
+        if lock::is_held(&team.dir().member_lock(name)).map_err(TeamError::from)? {
+            names.insert(name.clone());
+        }
+    }
+    Ok(names)
+}
+
+/// The tasks of a plan, numbered from `first` in its order.
+fn as_tasks(plan: &Plan, first: TaskId) -> impl Iterator<Item = NewTask> + '_ {
+    let number = move |index: &usize| TaskId(first.0 + *index as u32);
+    plan.tasks.iter().map(move |planned| {
+        let work = match &planned.work {
+            PlannedWork::Run(text) => Work::Run(text.clone()),
+            PlannedWork::Prompt(text) => Work::Prompt(text.clone()),
+        };
+        let name = "the plan was checked";
+        let mut task = NewTask::new(work);
+        task.title = planned.title.clone();
+        task.label = Some(planned.id.clone());
+        task.after = planned.after.iter().map(number).collect();
+        task.to = planned.to.as_ref().map(|to| to.parse().expect(name));
+        task.role = planned.role.as_ref().map(|role| role.parse().expect(name));
+        task.priority = planned.priority;
+        task.timeout_ms = planned.timeout.map(|timeout| timeout.as_millis() as u64);
+        task
+    })
+}
+
+fn said(error: &RpcError) -> String {
+    match error {
+        RpcError::Call(error) => error.message().to_owned(),
+        error => error.to_string(),
+    }
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// One record of the board, for [`Progress`].
+type BoardRecord = Record<BoardFact>;

@@ -1,0 +1,84 @@
+//! `up`: leads the team in this process, or starts one that does.
+
+use std::fs::OpenOptions;
+
+use serde::Serialize;
+use teamster_protocol::api::LeaderInfo;
+
+use super::interrupt::unless_interrupted;
+use super::{Context, Exit, FrontError, Shape, link, place};
+use crate::args::UpArgs;
+use crate::print;
+use crate::serve::{ServeOptions, Signals, serve};
+
+/// Printed by `up` when the leader is ready: `{"leader":{"team":…,"pid":…,"since_ms":…,"protocol":…,"version":…}}`.
+#[derive(Debug, Serialize)]
+struct Up<'a> {
+    leader: &'a LeaderInfo,
+}
+
+pub(super) async fn up(context: &Context, args: &UpArgs) -> Result<Exit, FrontError> {
+    if args.detach {
+        return detach(context).await;
+    }
+    if args.in_background {
+        // The terminal's Ctrl-C and its end are none of the leader's business from here on. It leads no group
+        // yet, so this can only fail if a person typed the hidden option, and then nothing is lost.
+        if let Err(errno) = nix::unistd::setsid() {
+            tracing::warn!("cannot leave the terminal: {errno}");
+        }
+    }
+    let in_background = args.in_background;
+    let told = context.clone();
+    let announced = move |leader: &LeaderInfo| {
+        // A leader whose first words nobody hears leads all the same.
+        if let Err(error) = announce(&told, leader, in_background) {
+            tracing::warn!("cannot say that the leader is ready: {error}");
+        }
+    };
+    lead(context, announced).await?;
+    Ok(Exit::Done)
+}
+
+/// Leads until it is told to end; calls `ready` once, when the socket takes calls.
+async fn lead(context: &Context, ready: impl FnOnce(&LeaderInfo) + Send + 'static) -> Result<(), FrontError> {
+    let options = ServeOptions {
+        dir: context.dir.clone(),
+        founded_for: place(&context.here)?.dir,
+        signals: Signals::End,
+        on_ready: Box::new(ready),
+    };
+    Ok(serve(options).await?)
+}
+
+async fn detach(context: &Context) -> Result<Exit, FrontError> {
+    match link::connect(context).await {
+        Err(FrontError::NoLeader { .. }) => {}
+        Err(error) => return Err(error),
+        Ok((_, leader)) => {
+            return Err(FrontError::refused(
+                format!("team {} has a leader already: process {}", leader.team, leader.pid),
+                "see teamster status; end it with teamster down",
+            ));
+        }
+    }
+    let (_, leader) = unless_interrupted(link::start(context)).await?;
+    context.show(&Up { leader: &leader }, |up| sentence(up.leader))?;
+    Ok(Exit::Done)
+}
+
+/// Says that the leader is ready. In the background that is a line to whoever started it, and the last one.
+fn announce(context: &Context, leader: &LeaderInfo, in_background: bool) -> Result<(), FrontError> {
+    let shape = if in_background { Shape::Json } else { context.shape };
+    let context = Context { shape, ..context.clone() };
+    context.show(&Up { leader }, |up| format!("{}; Ctrl-C ends it", sentence(up.leader)))?;
+    if in_background {
+        let null = OpenOptions::new().write(true).open("/dev/null").map_err(FrontError::Stdout)?;
+        nix::unistd::dup2_stdout(&null).map_err(|errno| FrontError::Stdout(errno.into()))?;
+    }
+    Ok(())
+}
+
+fn sentence(leader: &LeaderInfo) -> String {
+    format!("leading team {} as process {}", print::paint(print::Tone::Name, leader.team.as_str()), leader.pid)
+}

@@ -1,0 +1,202 @@
+//! One worker process: started, linked over its stdio, listened to, and waited for. The process is in a group of
+//! its own, so that Ctrl-C at the leader's terminal is the leader's to handle.
+
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
+
+use jsonrpsee::Methods;
+use jsonrpsee::core::client::{Error as RpcError, Subscription};
+use nix::sys::signal::Signal;
+use teamster_protocol::api::{Hello, MemberNotice, WorkerApiClient};
+use teamster_protocol::id::{Address, MemberName};
+use teamster_protocol::limits::PROTOCOL_VERSION;
+use teamster_protocol::notice::Notice;
+use teamster_protocol::peer::Peer;
+use teamster_protocol::roster::MemberSpec;
+use teamster_protocol::transcript;
+use tokio::process::{Child, Command};
+
+use crate::serve::{Input, Link, Shared};
+
+/// The worker program: `TEAMSTER_WORKER`, else beside this program, else on the `PATH`.
+pub fn worker_program() -> PathBuf {
+    let beside = || Some(std::env::current_exe().ok()?.with_file_name("teamster-worker"));
+    match std::env::var_os("TEAMSTER_WORKER") {
+        Some(given) => PathBuf::from(given),
+        None => beside().filter(|path| path.exists()).unwrap_or_else(|| PathBuf::from("teamster-worker")),
+    }
+}
+
+/// Starts the worker and follows it to its end, reporting each step. Must be called from the thread that lives
+/// as long as the leader: a death signal would follow the thread that spawned.
+pub async fn run(shared: Arc<Shared>, name: MemberName, spec: MemberSpec) {
+    let not_ready = |why: String| Input::NotReady { name: name.clone(), why };
+    let heard_seq = last_seq(&shared, &name).await;
+    let launched = shared.launch(&name, || {
+        let mut child = spawn(&shared, &name, &spec)?;
+        let (Some(stdin), Some(stdout), Some(pid)) = (child.stdin.take(), child.stdout.take(), child.id()) else {
+            unreachable!("both streams are piped and the child was not waited for")
+        };
+        Ok((child, Link { peer: Peer::start(stdout, stdin, Methods::new()), pid }))
+    });
+    let (mut child, Link { peer, pid }) = match launched {
+        Ok(launched) => launched,
+        Err(why) => return shared.report(not_ready(why)).await,
+    };
+    let hello = Hello { protocol: PROTOCOL_VERSION };
+    let welcome = tokio::select! {
+        welcome = peer.initialize(hello) => welcome,
+        status = child.wait() => {
+            shared.unlink(&name);
+            let why = match status {
+                Ok(status) => format!("its worker ended before it was ready ({})", describe(status)),
+                Err(error) => format!("its worker can not be waited for: {error}"),
+            };
+            return shared.report(not_ready(with_last_words(&shared, &name, why))).await;
+        }
+    };
+    let refused = match welcome {
+        Ok(welcome) if welcome.name == name => None,
+        Ok(welcome) => Some(format!("its worker says that it is {}", welcome.name)),
+        Err(RpcError::Call(error)) => Some(error.message().to_owned()),
+        Err(error) => Some(format!("its worker did not answer: {error}")),
+    };
+    if let Some(why) = refused {
+        let status = kill(&mut child).await;
+        shared.unlink(&name);
+        tracing::info!(%name, ?status, "worker refused");
+        return shared.report(not_ready(with_last_words(&shared, &name, why))).await;
+    }
+    let notices = peer.notices(heard_seq).await;
+    shared.report(Input::Ready { name: name.clone(), pid }).await;
+    let status = tokio::select! {
+        status = child.wait() => status,
+        () = forward(&shared, &name, heard_seq, notices) => child.wait().await,
+    };
+    shared.unlink(&name);
+    let how = match status {
+        Ok(status) => describe(status),
+        Err(error) => format!("it can not be waited for: {error}"),
+    };
+    shared.report(Input::Exited { name, how }).await;
+}
+
+fn spawn(shared: &Shared, name: &MemberName, spec: &MemberSpec) -> Result<Child, String> {
+    let log_path = shared.dir.log_of(&Address::Member(name.clone()));
+    let log = open_log(&log_path).map_err(|error| format!("cannot open {}: {error}", log_path.display()))?;
+    let mut command = Command::new(&shared.worker_program);
+    command
+        .arg("--stdio")
+        .args(["--team", shared.dir.team().as_str(), "--name", name.as_str(), "--agent", spec.agent.as_str()])
+        .args([OsString::from("--root"), shared.dir.root().into(), "--cwd".into(), spec.workspace.dir().into()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(log)
+        .process_group(0);
+    if let Some(role) = &spec.role {
+        command.args(["--role", role.as_str()]);
+    }
+    match spec.auto {
+        teamster_protocol::board::AutoClaim::On => {}
+        teamster_protocol::board::AutoClaim::Off => {
+            command.arg("--no-claim");
+        }
+    }
+    command.spawn().map_err(|error| {
+        let program = shared.worker_program.display();
+        let hint = "install it beside `teamster`, or name it with TEAMSTER_WORKER";
+        format!("cannot start {program}: {error}\n{hint}")
+    })
+}
+
+/// Passes notices on until there are no more. A member that says too much too fast is listened to again from
+/// where it was lost.
+async fn forward(shared: &Shared, name: &MemberName, mut since: u64, first: Result<Subscription<Notice>, RpcError>) {
+    let mut subscribed = first;
+    loop {
+        let mut notices = match subscribed {
+            Ok(notices) => notices,
+            Err(error) => {
+                // At the end of a worker that is what is to be expected; its exit says the rest.
+                tracing::debug!(%name, "its notices can not be heard: {error}");
+                return;
+            }
+        };
+        while let Some(notice) = notices.next().await {
+            match notice {
+                Ok(notice) => {
+                    since = notice.seq;
+                    shared.notify(MemberNotice { member: name.clone(), notice });
+                }
+                Err(error) => tracing::warn!(%name, "a notice can not be read: {error}"),
+            }
+        }
+        let Some(peer) = shared.peer(name) else { return };
+        subscribed = peer.notices(since).await;
+    }
+}
+
+/// The number of the last entry that earlier lives left: what they said was passed on then.
+async fn last_seq(shared: &Shared, name: &MemberName) -> u64 {
+    let turns = shared.dir.turns(name);
+    let reading = tokio::task::spawn_blocking(move || transcript::last_seq(&turns));
+    match reading.await {
+        Ok(Ok(seq)) => seq,
+        Ok(Err(error)) => {
+            tracing::warn!(%name, "its earlier notices are told again: {error}");
+            0
+        }
+        Err(error) => {
+            tracing::warn!(%name, "its earlier notices are told again: {error}");
+            0
+        }
+    }
+}
+
+async fn kill(child: &mut Child) -> io::Result<ExitStatus> {
+    child.start_kill()?;
+    child.wait().await
+}
+
+fn open_log(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).mode(0o600).open(path)
+}
+
+/// `why`, and what the worker last said on its standard error, which is most often the true reason.
+fn with_last_words(shared: &Shared, name: &MemberName, why: String) -> String {
+    let path = shared.dir.log_of(&Address::Member(name.clone()));
+    match last_lines(&path) {
+        Ok(words) if !words.is_empty() => format!("{why}\n{words}"),
+        Ok(_) | Err(_) => why,
+    }
+}
+
+fn last_lines(path: &Path) -> io::Result<String> {
+    const BYTES: u64 = 1024;
+    const LINES: usize = 3;
+    let mut file = File::open(path)?;
+    let length = file.seek(SeekFrom::End(0))?;
+    file.seek(SeekFrom::Start(length.saturating_sub(BYTES)))?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    Ok(lines[lines.len().saturating_sub(LINES)..].join("\n"))
+}
+
+fn describe(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit status {code}"),
+        (None, Some(number)) => match Signal::try_from(number) {
+            Ok(signal) => format!("killed by {signal}"),
+            Err(_) => format!("killed by signal {number}"),
+        },
+        (None, None) => "ended".to_owned(),
+    }
+}

@@ -1,0 +1,250 @@
+//! The leader's side of [`LeaderApi`](teamster_protocol::api::LeaderApiServer). What concerns lives of workers goes to the
+//! core; the board, the roster and mail are on disk; a running worker is called directly.
+
+use std::sync::Arc;
+
+use jsonrpsee::core::client::Error as RpcError;
+use jsonrpsee::core::{RpcResult, SubscriptionResult, async_trait};
+use jsonrpsee::types::ErrorObjectOwned;
+use jsonrpsee::{PendingSubscriptionSink, SubscriptionMessage};
+use teamster_protocol::api::{
+    Changed, Delivered, Ended, Hello, LeaderApiServer, LeaderInfo, MailRequest, MemberNotice, MemberView, Prompted,
+    SpawnRequest, Spawned, SteerPassed, Stopped, TaskCommand, Via, WorkerApiClient, code,
+};
+use teamster_protocol::id::{Address, MemberName, TaskId};
+use teamster_protocol::limits::PROTOCOL_VERSION;
+use teamster_protocol::lock;
+use teamster_protocol::log::LogError;
+use teamster_protocol::mail::{Body, Urgency};
+use teamster_protocol::notice::Noted;
+use teamster_protocol::peer::Peer;
+use teamster_protocol::shutdown::WhenBusy;
+use teamster_protocol::task::Refusal;
+use teamster_protocol::task::view::TaskView;
+use teamster_protocol::team::TeamError;
+use tokio::sync::broadcast::error::RecvError;
+
+use crate::core::{Answer, Ask, Down};
+use crate::serve::Shared;
+
+/// Serves one front.
+#[derive(Debug, Clone)]
+pub struct Server {
+    shared: Arc<Shared>,
+}
+
+/// A refusal as it goes over the wire.
+pub fn refused(code: i32, why: impl Into<String>) -> ErrorObjectOwned {
+    ErrorObjectOwned::owned(code, why.into(), None::<()>)
+}
+
+/// An error of the team on disk as it goes over the wire.
+pub fn team_error(error: &TeamError) -> ErrorObjectOwned {
+    let code = match error {
+        TeamError::Refused(Refusal::NoTask(_)) | TeamError::Roster(_) => code::NOT_FOUND,
+        TeamError::Refused(_) | TeamError::Mail(_) => code::REFUSED,
+        TeamError::Log(LogError::Corrupt { .. } | LogError::OtherKind { .. } | LogError::Newer { .. }) => code::CORRUPT,
+        TeamError::Log(_) | TeamError::NotDurable(_) | TeamError::Dir(_) | TeamError::Lock(_) => code::SYSTEM,
+    };
+    refused(code, error.to_string())
+}
+
+impl Server {
+    /// A server on what the leader shares.
+    pub fn new(shared: Arc<Shared>) -> Server {
+        Server { shared }
+    }
+
+    async fn ended(&self, what: Ask) -> RpcResult<Vec<Ended>> {
+        match self.shared.ask(what).await? {
+            Answer::Ended(ended) => Ok(ended),
+            Answer::Spawned(_) => unreachable!("ends are answered with ends"),
+        }
+    }
+
+    /// Why nobody with this name could be ended. Asked after the core: a member that is being spawned for the first
+    /// time can be ended, and is not on the roster yet.
+    fn not_running(&self, name: &MemberName) -> ErrorObjectOwned {
+        self.must_be_member(name).err().unwrap_or_else(|| refused(code::REFUSED, format!("{name} is not running")))
+    }
+
+    /// The link to a member, or whether it is to be reached by mail.
+    fn reach(&self, name: &MemberName) -> RpcResult<Reach> {
+        self.must_be_member(name)?;
+        if let Some(peer) = self.shared.peer(name) {
+            return Ok(Reach::Linked(peer));
+        }
+        match lock::is_held(&self.shared.dir.member_lock(name)) {
+            Ok(true) => Ok(Reach::ByMail),
+            Ok(false) => Err(refused(code::REFUSED, format!("{name} is not running\nstart it: teamster spawn {name}"))),
+            Err(error) => Err(refused(code::SYSTEM, error.to_string())),
+        }
+    }
+
+    fn must_be_member(&self, name: &MemberName) -> RpcResult<()> {
+        let mut team = self.shared.team();
+        team.refresh(|_| ()).map_err(|error| team_error(&error))?;
+        team.roster().member(name).map_err(|refusal| refused(code::NOT_FOUND, refusal.to_string()))?;
+        Ok(())
+    }
+
+    fn post(&self, to: &MemberName, urgency: Urgency, body: Body) -> RpcResult<()> {
+        let to = Address::Member(to.clone());
+        self.shared.team().post(&to, urgency, body).map_err(|error| team_error(&error))?;
+        Ok(())
+    }
+}
+
+enum Reach {
+    Linked(Peer),
+    ByMail,
+}
+
+/// The worker's own refusal, or that it could not be asked.
+fn passed(name: &MemberName, error: RpcError) -> ErrorObjectOwned {
+    match error {
+        RpcError::Call(error) => refused(error.code(), format!("{name} did not take it: {}", error.message())),
+        error => refused(code::SYSTEM, format!("cannot reach {name}: {error}")),
+    }
+}
+
+#[async_trait]
+impl LeaderApiServer for Server {
+    async fn hello(&self, hello: Hello) -> RpcResult<LeaderInfo> {
+        if hello.protocol != PROTOCOL_VERSION {
+            let theirs = hello.protocol;
+            let why = format!("the leader speaks protocol {PROTOCOL_VERSION}, this program {theirs}");
+            return Err(refused(code::OTHER_VERSION, why));
+        }
+        Ok(self.shared.info.clone())
+    }
+
+    async fn spawn(&self, request: SpawnRequest) -> RpcResult<Spawned> {
+        match self.shared.ask(Ask::Spawn(request)).await? {
+            Answer::Spawned(spawned) => Ok(spawned),
+            Answer::Ended(_) => unreachable!("a spawn is answered with a spawn"),
+        }
+    }
+
+    async fn members(&self) -> RpcResult<Vec<MemberView>> {
+        self.shared.team().members().map_err(|error| team_error(&error))
+    }
+
+    async fn send(&self, name: MemberName, text: String) -> RpcResult<Prompted> {
+        match self.reach(&name)? {
+            Reach::Linked(peer) => peer.prompt(text).await.map_err(|error| passed(&name, error)),
+            Reach::ByMail => {
+                let why = format!("{name} was not started by this leader, so it takes no prompt");
+                let hint = format!("give it a task: teamster task add --to {name} …");
+                Err(refused(code::REFUSED, format!("{why}\n{hint}")))
+            }
+        }
+    }
+
+    async fn steer(&self, name: MemberName, text: String) -> RpcResult<SteerPassed> {
+        match self.reach(&name)? {
+            Reach::Linked(peer) => {
+                let steered = peer.steer(text).await.map_err(|error| passed(&name, error))?;
+                Ok(SteerPassed { via: Via::Rpc, steered: Some(steered) })
+            }
+            Reach::ByMail => {
+                self.post(&name, Urgency::Now, Body::Text { text })?;
+                Ok(SteerPassed { via: Via::Mail, steered: None })
+            }
+        }
+    }
+
+    async fn stop(&self, name: MemberName, reason: String) -> RpcResult<Stopped> {
+        let peer = match self.reach(&name)? {
+            Reach::Linked(peer) => peer,
+            Reach::ByMail => {
+                let task = self.shared.team().board().owned_by(&name).next();
+                self.post(&name, Urgency::Now, Body::AbortRequest { reason })?;
+                return Ok(Stopped { via: Via::Mail, task, stop: None });
+            }
+        };
+        // Heard from before the call on, so that the end can not be missed.
+        let mut notices = self.shared.notices();
+        let aborting = peer.abort(reason).await.map_err(|error| passed(&name, error))?;
+        let stopped = |stop| Ok(Stopped { via: Via::Rpc, task: aborting.task, stop });
+        loop {
+            let heard = tokio::select! {
+                heard = notices.recv() => heard,
+                _ = peer.closed() => return stopped(None),
+            };
+            match heard {
+                Ok(MemberNotice { member, notice }) if member == name => match notice.what {
+                    Noted::TurnEnded { turn, stop, .. } if turn == aborting.turn => return stopped(Some(stop)),
+                    Noted::TurnEnded { .. }
+                    | Noted::Ready
+                    | Noted::TurnStarted { .. }
+                    | Noted::Steered { .. }
+                    | Noted::Mail { .. }
+                    | Noted::Waiting
+                    | Noted::Trouble { .. }
+                    | Noted::Leaving { .. } => {}
+                },
+                Ok(_) => {}
+                // Too much was said to hear all of it: how the turn ended is on the board.
+                Err(RecvError::Lagged(_) | RecvError::Closed) => return stopped(None),
+            }
+        }
+    }
+
+    async fn shutdown(&self, name: Option<MemberName>, reason: String, when_busy: WhenBusy) -> RpcResult<Vec<Ended>> {
+        let one = name.clone();
+        let ended = self.ended(Ask::Shutdown { name, reason, when_busy }).await?;
+        match one {
+            Some(name) if ended.is_empty() => Err(self.not_running(&name)),
+            Some(_) | None => Ok(ended),
+        }
+    }
+
+    async fn kill(&self, name: MemberName) -> RpcResult<Ended> {
+        let ended = self.ended(Ask::Kill { name: name.clone() }).await?;
+        ended.into_iter().next().ok_or_else(|| self.not_running(&name))
+    }
+
+    async fn down(&self, force: bool) -> RpcResult<Vec<Ended>> {
+        self.ended(Ask::Down { how: if force { Down::ByForce } else { Down::Gently } }).await
+    }
+
+    async fn task(&self, command: TaskCommand) -> RpcResult<Changed> {
+        self.shared.team().command(command).map_err(|error| team_error(&error))
+    }
+
+    async fn task_view(&self, id: TaskId) -> RpcResult<TaskView> {
+        let mut team = self.shared.team();
+        team.refresh(|_| ()).and_then(|()| team.task_view(id)).map_err(|error| team_error(&error))
+    }
+
+    async fn mail(&self, request: MailRequest) -> RpcResult<Vec<Delivered>> {
+        self.shared.team().mail(request).map_err(|error| team_error(&error))
+    }
+
+    async fn ping(&self, name: MemberName, nonce: u64) -> RpcResult<u64> {
+        match self.reach(&name)? {
+            Reach::Linked(peer) => peer.ping(nonce).await.map_err(|error| passed(&name, error)),
+            Reach::ByMail => {
+                Err(refused(code::REFUSED, format!("{name} was not started by this leader and has no link to it")))
+            }
+        }
+    }
+
+    async fn notices(&self, pending: PendingSubscriptionSink) -> SubscriptionResult {
+        let mut notices = self.shared.notices();
+        let mut sink = pending.accept().await?;
+        loop {
+            let notice = tokio::select! {
+                notice = notices.recv() => notice,
+                () = sink.closed() => return Ok(()),
+            };
+            // A front that does not keep up loses its subscription, and knows by that.
+            let Ok(notice) = notice else { return Ok(()) };
+            let message: SubscriptionMessage = serde_json::value::to_raw_value(&notice)?.into();
+            if sink.try_send(message).is_err() {
+                return Ok(());
+            }
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! What the tasks of the leader share: the team's files, the links to its workers, and the ways to the loop.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use jsonrpsee::core::RpcResult;
+use nix::unistd::Pid;
+use teamster_protocol::api::{LeaderInfo, MemberNotice, code};
+use teamster_protocol::id::MemberName;
+use teamster_protocol::peer::Peer;
+use teamster_protocol::roster::Workspace;
+use teamster_protocol::team::Team;
+use teamster_protocol::team_dir::TeamDir;
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use crate::core::{Answer, Ask};
+use crate::io::orphans;
+use crate::io::server::refused;
+
+/// What the tasks of the leader share.
+#[derive(Debug)]
+pub struct Shared {
+    /// Where the team's files are.
+    pub dir: TeamDir,
+    /// Who leads.
+    pub info: LeaderInfo,
+    /// The program workers run.
+    pub worker_program: PathBuf,
+    pub(super) team: Mutex<Team>,
+    pub(super) links: Mutex<BTreeMap<MemberName, Link>>,
+    pub(super) inputs: mpsc::Sender<Input>,
+    pub(super) notices: broadcast::Sender<MemberNotice>,
+}
+
+/// The link to a worker that this leader launched; there from its start to its end.
+#[derive(Debug, Clone)]
+pub struct Link {
+    /// For calls.
+    pub peer: Peer,
+    /// Its process, which this leader has not waited for yet: the pid can not be another's.
+    pub pid: u32,
+}
+
+/// What reaches the loop.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "as the events of the core that they become")]
+pub enum Input {
+    Ask { what: Ask, answer: oneshot::Sender<Result<Answer, String>> },
+    Prepared { name: MemberName, outcome: Result<Workspace, String> },
+    Ready { name: MemberName, pid: u32 },
+    NotReady { name: MemberName, why: String },
+    Exited { name: MemberName, how: String },
+}
+
+impl Shared {
+    /// The team's files. Not to be held across an await.
+    pub fn team(&self) -> MutexGuard<'_, Team> {
+        self.team.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks the core, and waits for its answer.
+    pub async fn ask(&self, what: Ask) -> RpcResult<Answer> {
+        let (answer, answered) = oneshot::channel();
+        let gone = || refused(code::REFUSED, "the leader has ended");
+        self.inputs.send(Input::Ask { what, answer }).await.map_err(|_| gone())?;
+        answered.await.map_err(|_| gone())?.map_err(|why| refused(code::REFUSED, why))
+    }
+
+    /// Reports to the loop what came of an action.
+    pub async fn report(&self, input: Input) {
+        if self.inputs.send(input).await.is_err() {
+            tracing::debug!("a report came after the end");
+        }
+    }
+
+    /// The notices of all members from now on.
+    pub fn notices(&self) -> broadcast::Receiver<MemberNotice> {
+        self.notices.subscribe()
+    }
+
+    /// Passes a notice on to whoever listens.
+    pub fn notify(&self, notice: MemberNotice) {
+        // That nobody listens is no error.
+        let _ = self.notices.send(notice);
+    }
+
+    /// The peer of a linked member.
+    pub fn peer(&self, name: &MemberName) -> Option<Peer> {
+        self.links().get(name).map(|link| link.peer.clone())
+    }
+
+    /// Starts a worker and notes the link to it, in one step for `Shared::orphans`: the new child is not taken for
+    /// one.
+    pub fn launch<T>(
+        &self,
+        name: &MemberName,
+        start: impl FnOnce() -> Result<(T, Link), String>,
+    ) -> Result<(T, Link), String> {
+        let mut links = self.links();
+        let (child, link) = start()?;
+        links.insert(name.clone(), link.clone());
+        Ok((child, link))
+    }
+
+    /// Forgets the link to a worker whose process was waited for.
+    pub fn unlink(&self, name: &MemberName) {
+        self.links().remove(name);
+    }
+
+    /// The children that dead workers left to this process.
+    pub(super) fn orphans(&self) -> Vec<Pid> {
+        let links = self.links();
+        let workers = links.values().filter_map(|link| Some(Pid::from_raw(i32::try_from(link.pid).ok()?))).collect();
+        orphans::list(&workers)
+    }
+
+    pub(super) fn links(&self) -> MutexGuard<'_, BTreeMap<MemberName, Link>> {
+        self.links.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

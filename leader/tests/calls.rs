@@ -1,0 +1,278 @@
+//! What the command line asks of a leader, and how it tells what the leader answers. The leader's side of the
+//! socket is a script here, so that every answer there can be is seen; real leaders are for the end-to-end tests.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Output, Stdio};
+use std::sync::{Arc, Mutex};
+
+use jsonrpsee::core::{RpcResult, SubscriptionResult, async_trait};
+use jsonrpsee::types::ErrorObjectOwned;
+use jsonrpsee::{Methods, PendingSubscriptionSink};
+use teamster_protocol::api::{
+    Changed, Delivered, EndOutcome, Ended, Hello, LeaderApiServer, LeaderInfo, MailRequest, MemberView, Prompted,
+    SpawnRequest, Spawned, SteerPassed, Steered, Stopped, TaskCommand, Via, WorkspaceRequest, code,
+};
+use teamster_protocol::board::AutoClaim;
+use teamster_protocol::id::{Address, MemberName, TaskId, TeamName};
+use teamster_protocol::limits::PROTOCOL_VERSION;
+use teamster_protocol::log::Durability;
+use teamster_protocol::notice::Stop;
+use teamster_protocol::peer::{Peer, socket};
+use teamster_protocol::roster::{LeftHow, MemberSpec, Workspace};
+use teamster_protocol::shutdown::WhenBusy;
+use teamster_protocol::task::view::TaskView;
+use teamster_protocol::team::Team;
+use teamster_protocol::team_dir::TeamDir;
+use tokio::sync::Notify;
+
+/// Writes down what it was asked, and answers by a script.
+#[derive(Clone)]
+struct Scripted {
+    asked: Arc<Mutex<Vec<String>>>,
+    refusal: Option<i32>,
+    /// Told when it was asked to end.
+    ended: Arc<Notify>,
+}
+
+impl Scripted {
+    fn note<T>(&self, call: String, answer: T) -> RpcResult<T> {
+        self.asked.lock().expect("no test panics with it").push(call);
+        match self.refusal {
+            Some(code) => Err(ErrorObjectOwned::owned(code, "alice is busy with task 3", None::<()>)),
+            None => Ok(answer),
+        }
+    }
+}
+
+#[async_trait]
+impl LeaderApiServer for Scripted {
+    async fn hello(&self, hello: Hello) -> RpcResult<LeaderInfo> {
+        assert_eq!(hello.protocol, PROTOCOL_VERSION);
+        let team = "crew".parse::<TeamName>().expect("a name");
+        if self.refusal == Some(code::OTHER_VERSION) {
+            let said = "the leader speaks version 2, this program version 1";
+            return Err(ErrorObjectOwned::owned(code::OTHER_VERSION, said, None::<()>));
+        }
+        Ok(LeaderInfo { team, pid: 7, since_ms: 0, protocol: PROTOCOL_VERSION, version: "0".to_owned() })
+    }
+
+    async fn spawn(&self, request: SpawnRequest) -> RpcResult<Spawned> {
+        let dir = PathBuf::from("/s/worktrees/alice");
+        let workspace = match &request.workspace {
+            WorkspaceRequest::Shared { dir } => Workspace::Shared { dir: dir.clone() },
+            WorkspaceRequest::Worktree { repository, base } => Workspace::Worktree {
+                dir,
+                branch: "teamster/crew/alice".to_owned(),
+                base: base.clone().unwrap_or_default(),
+                repository: repository.clone(),
+            },
+        };
+        let call = format!("spawn {} {:?} {:?} {:?}", request.name, request.agent, request.role, request.auto);
+        self.note(call, Spawned { name: request.name, pid: 8, workspace })
+    }
+
+    async fn members(&self) -> RpcResult<Vec<MemberView>> {
+        self.note("members".to_owned(), Vec::new())
+    }
+
+    async fn send(&self, name: MemberName, text: String) -> RpcResult<Prompted> {
+        self.note(format!("send {name} {text}"), Prompted { turn: 4 })
+    }
+
+    async fn steer(&self, name: MemberName, text: String) -> RpcResult<SteerPassed> {
+        self.note(format!("steer {name} {text}"), SteerPassed { via: Via::Rpc, steered: Some(Steered::Now) })
+    }
+
+    async fn stop(&self, name: MemberName, reason: String) -> RpcResult<Stopped> {
+        let stopped = Stopped { via: Via::Rpc, task: Some(TaskId(3)), stop: Some(Stop::Aborted) };
+        self.note(format!("stop {name} {reason}"), stopped)
+    }
+
+    async fn shutdown(&self, name: Option<MemberName>, reason: String, when_busy: WhenBusy) -> RpcResult<Vec<Ended>> {
+        let alice = "alice".parse().expect("a name");
+        let outcome = EndOutcome::Refused { task: Some(TaskId(3)) };
+        self.note(format!("shutdown {name:?} {reason} {when_busy:?}"), vec![Ended { name: alice, outcome }])
+    }
+
+    async fn kill(&self, name: MemberName) -> RpcResult<Ended> {
+        let how = LeftHow::Died { reason: "killed by signal 9".to_owned() };
+        self.note(format!("kill {name}"), Ended { name, outcome: EndOutcome::Left { how } })
+    }
+
+    async fn down(&self, force: bool) -> RpcResult<Vec<Ended>> {
+        let name = "alice".parse().expect("a name");
+        let outcome = EndOutcome::Left { how: LeftHow::Shutdown };
+        self.ended.notify_one();
+        self.note(format!("down {force}"), vec![Ended { name, outcome }])
+    }
+
+    async fn task(&self, _: TaskCommand) -> RpcResult<Changed> {
+        self.note("task".to_owned(), Changed { tasks: Vec::new(), warnings: Vec::new() })
+    }
+
+    async fn task_view(&self, _: TaskId) -> RpcResult<TaskView> {
+        Err(ErrorObjectOwned::owned(code::NOT_FOUND, "the command line reads the board itself", None::<()>))
+    }
+
+    async fn mail(&self, _: MailRequest) -> RpcResult<Vec<Delivered>> {
+        self.note("mail".to_owned(), Vec::new())
+    }
+
+    async fn ping(&self, name: MemberName, nonce: u64) -> RpcResult<u64> {
+        self.note(format!("ping {name}"), nonce)
+    }
+
+    async fn notices(&self, _: PendingSubscriptionSink) -> SubscriptionResult {
+        Ok(())
+    }
+}
+
+/// Runs commands one after the other against a leader that answers with `refusal`, or as its script says. Gives
+/// what each printed with its exit code, and what the leader was asked.
+fn played(refusal: Option<i32>, lines: &[&str]) -> (String, Vec<String>) {
+    let root = tempfile::tempdir().expect("a directory");
+    let dir = TeamDir::new(root.path(), "crew".parse().expect("a name"));
+    let mut team = Team::open(dir.clone(), Address::Lead, Durability::Process).expect("a team");
+    let spec = MemberSpec {
+        agent: "shell".parse().expect("a name"),
+        role: None,
+        auto: AutoClaim::On,
+        workspace: Workspace::Shared { dir: PathBuf::from("/") },
+    };
+    team.add_member("alice".parse().expect("a name"), spec).expect("it is written");
+    let scripted = Scripted { asked: Arc::default(), refusal, ended: Arc::default() };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let mut told = String::new();
+    runtime.block_on(async {
+        let listener = socket::listen(&dir.leader_socket()).expect("a socket");
+        for line in lines {
+            let child = tokio::process::Command::new(env!("CARGO_BIN_EXE_teamster"))
+                .args(line.split_whitespace())
+                .current_dir("/")
+                .env_clear()
+                .env("TEAMSTER_ROOT", root.path())
+                .env("TEAMSTER_TEAM", "crew")
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .expect("the program runs");
+            let stream = listener.accept().await.expect("it connects");
+            let (read, write) = stream.into_split();
+            let peer = Peer::start(read, write, Methods::from(scripted.clone().into_rpc()));
+            // The leader of this script ends as soon as it said that it would.
+            let output = async {
+                if line.starts_with("down") {
+                    scripted.ended.notified().await;
+                    peer.close().await;
+                }
+                child.wait_with_output().await.expect("it ends")
+            };
+            told.push_str(&format!("$ {line}\n{}", told_by(&output.await)));
+        }
+    });
+    let left = fs::read_dir(dir.logs_dir()).expect("a directory").count();
+    assert_eq!(left, 0, "a second leader was started");
+    let asked = scripted.asked.lock().expect("as above").clone();
+    (told, asked)
+}
+
+fn told_by(output: &Output) -> String {
+    let code = output.status.code().expect("an exit code");
+    let code = if code == 0 { String::new() } else { format!("[{code}]\n") };
+    format!("{}{}{code}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[test]
+fn what_the_leader_did_is_told() {
+    let (told, asked) = played(
+        None,
+        &[
+            "spawn bob --cwd / --role tests --no-claim",
+            "spawn alice --worktree --base main",
+            "send alice make test",
+            "steer alice not that",
+            "stop alice wrong branch",
+            "shutdown",
+            "shutdown alice --finish good night",
+            "kill alice",
+            "send alice x --json",
+            "stop alice --json",
+            "shutdown --json",
+            "up --detach",
+            "down",
+        ],
+    );
+    insta::assert_snapshot!(told, @r#"
+    $ spawn bob --cwd / --role tests --no-claim
+    bob is ready in /
+    $ spawn alice --worktree --base main
+    alice is ready on branch teamster/crew/alice, in /s/worktrees/alice
+    $ send alice make test
+    alice works on it: turn 4; watch with teamster logs alice -f
+    $ steer alice not that
+    alice has it
+    $ stop alice wrong branch
+    alice stopped; task 3 is held for it: teamster task retry 3 lets it go on
+    $ shutdown
+    alice goes on, it is busy with task 3; teamster shutdown alice --finish lets it finish first
+    [1]
+    $ shutdown alice --finish good night
+    alice goes on, it is busy with task 3; teamster shutdown alice --finish lets it finish first
+    [1]
+    $ kill alice
+    alice died: killed by signal 9
+    $ send alice x --json
+    {"name":"alice","turn":4}
+    $ stop alice --json
+    {"name":"alice","via":"rpc","task":3,"stop":"aborted"}
+    $ shutdown --json
+    {"members":[{"name":"alice","outcome":{"refused":{"task":3}}}]}
+    [1]
+    $ up --detach
+    error: team crew has a leader already: process 7
+      hint: see teamster status; end it with teamster down
+    [1]
+    $ down
+    alice shut down
+    the leader ended
+    "#);
+    insta::assert_snapshot!(asked.join("\n"), @"
+    spawn bob shell Some(tests) Off
+    spawn alice shell None On
+    send alice make test
+    steer alice not that
+    stop alice wrong branch
+    shutdown None  Refuse
+    shutdown Some(alice) good night Finish
+    kill alice
+    send alice x
+    stop alice 
+    shutdown None  Refuse
+    down false
+    ");
+}
+
+#[test]
+fn what_the_leader_refuses_keeps_its_words_and_gets_its_exit_code() {
+    let (told, _) = played(Some(code::REFUSED), &["send alice x", "send alice x --json"]);
+    insta::assert_snapshot!(told, @r#"
+    $ send alice x
+    error: alice is busy with task 3
+    [1]
+    $ send alice x --json
+    {"error":{"message":"alice is busy with task 3","code":1,"kind":"refused"}}
+    [1]
+    "#);
+    let (told, _) = played(Some(code::CORRUPT), &["steer alice x"]);
+    assert!(told.ends_with("[4]\n"), "{told}");
+    let (told, asked) = played(Some(code::OTHER_VERSION), &["steer alice x"]);
+    insta::assert_snapshot!(told, @"
+    $ steer alice x
+    error: the leader speaks version 2, this program version 1
+      hint: end it with the teamster that started it: teamster down
+    [3]
+    ");
+    assert!(asked.is_empty(), "nothing else is asked of a leader of another version");
+}

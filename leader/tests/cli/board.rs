@@ -1,0 +1,140 @@
+//! `task …`: filling, changing and clearing the board.
+
+use std::fs;
+
+use crate::place::Place;
+
+#[test]
+fn a_board_is_filled_changed_and_cleared() {
+    let place = Place::new();
+    place.enroll("alice");
+    assert_eq!(place.ok("task list"), "no tasks; add one with teamster task add TEXT");
+    assert_eq!(place.ok("task add make test --run"), "task 1 is on the board");
+    assert_eq!(place.ok("task add write the docs --after 1 --priority -2"), "task 2 is on the board");
+    place.ok("task add review --after 1,2 --role tests --timeout 1h30m --title look");
+    insta::assert_snapshot!(place.ok("task add deploy --to alice"), @"
+    task 4 is on the board
+    note: alice is not running; the task waits until it is spawned
+    ");
+    place.ok("task assign 1 alice");
+    place.ok("task unassign 1");
+    place.ok("task dep add 4 #3");
+    place.ok("task dep rm 4 3");
+    insta::assert_snapshot!(place.ok("task cancel 2"), @"task 2 is cancelled; what waits for it stays blocked (3) until teamster task dep rm 3 2");
+    insta::assert_snapshot!(place.ok("task list"), @"
+    id  status           whose       title
+     1  ready                        make test
+     2  cancelled                    write the docs
+     3  blocked by 1, 2  role tests  look
+     4  ready            for alice   deploy
+
+    4 tasks: 2 ready, 1 blocked, 1 cancelled
+    ");
+    place.ok("task retry 2");
+    insta::assert_snapshot!(place.ok("task dep ls 2"), @"
+    task 2 waits for
+      1 make test  pending
+    what waits for task 2
+      3 look  pending
+    ");
+    insta::with_settings!({filters => vec![(r"\d+s ago", "just now")]}, {
+        insta::assert_snapshot!(place.ok("task show 3"), @"
+    task      3 look
+    status    pending, blocked by 1, 2
+    added     just now by lead
+    after     1, 2
+    role      tests
+    timeout   1h 30m
+
+    prompt
+      review
+    ");
+    });
+    assert_eq!(place.ok("task list --status completed"), "none of these; 4 tasks: 2 ready, 2 blocked");
+    assert_eq!(place.ok("task clear completed"), "nothing to clear");
+    assert_eq!(place.ok("task clear all"), "cleared 4 tasks");
+    assert_eq!(place.ok("task add next"), "task 5 is on the board", "a number is never used twice");
+}
+
+#[test]
+fn what_the_board_refuses_is_said_with_the_way_out() {
+    let place = Place::new();
+    place.enroll("alice");
+    place.ok("task add one");
+    place.ok("task add two --after 1");
+    let refused = [
+        "task add three --after 9",
+        "task dep add 1 2",
+        "task dep add 1 1",
+        "task dep rm 1 2",
+        "task dep add 2 1",
+        "task retry 1",
+        "task show 7",
+        "task assign 1 alcie",
+        "task assign 7 alice",
+        "task add x --to bob",
+        "task add -f nowhere.md",
+    ];
+    let said = refused.map(|line| format!("$ {line}\n{}", place.fails(1, line)));
+    insta::assert_snapshot!(said.join("\n"), @"
+    $ task add three --after 9
+    error: task 3 cannot wait for task 9: there is no task 9
+      hint: see teamster task list
+    $ task dep add 1 2
+    error: task 1 cannot wait for itself: 1 → 2 → 1
+      hint: remove one of these with teamster task dep rm ID DEP
+    $ task dep add 1 1
+    error: task 1 cannot wait for itself: 1 → 1
+      hint: remove one of these with teamster task dep rm ID DEP
+    $ task dep rm 1 2
+    error: task 1 does not wait for task 2
+      hint: see teamster task dep ls 1
+    $ task dep add 2 1
+    error: task 2 waits for task 1 already
+    $ task retry 1
+    error: cannot retry task 1: it is pending
+    $ task show 7
+    error: there is no task 7
+      hint: see teamster task list
+    $ task assign 1 alcie
+    error: there is no member alcie
+      hint: did you mean alice?
+    $ task assign 7 alice
+    error: there is no task 7
+      hint: see teamster task list
+    $ task add x --to bob
+    error: there is no member bob
+      hint: the members are alice
+    $ task add -f nowhere.md
+    error: cannot read nowhere.md: No such file or directory (os error 2)
+    ");
+    let blank = place.run_words(&["task", "add", "  "]);
+    assert_eq!((blank.code, blank.err.as_str()), (Some(1), "error: a task needs a text\n"));
+    assert_eq!(place.json("task list")["tasks"].as_array().expect("a list").len(), 2, "nothing was added");
+}
+
+#[test]
+fn a_refused_first_task_leaves_no_team_behind() {
+    let place = Place::new();
+    assert_eq!(place.run_words(&["task", "add", ""]).code, Some(1));
+    place.fails(1, "task add x --to alice");
+    assert!(!place.root().exists());
+}
+
+#[test]
+fn text_comes_from_words_a_file_or_standard_input() {
+    let place = Place::new();
+    fs::write(place.work().join("task.md"), "\nfrom a file\nmore\n").expect("a file");
+    place.ok("task add -f task.md");
+    assert_eq!(place.run_with_input("task add -", "from a pipe\n").code, Some(0));
+    assert_eq!(place.run_with_input("task add -f -", "from a pipe again\n").code, Some(0));
+    let tasks = place.json("task list");
+    let titles: Vec<&str> =
+        tasks["tasks"].as_array().expect("a list").iter().filter_map(|t| t["title"].as_str()).collect();
+    assert_eq!(titles, ["from a file", "from a pipe", "from a pipe again"]);
+    assert_eq!(
+        place.json("task show 1")["task"]["work"]["prompt"],
+        "\nfrom a file\nmore\n",
+        "the text is kept as it is"
+    );
+}

@@ -1,0 +1,166 @@
+//! Workers that were started by hand, and what can be asked of them without a leader.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use teamster_protocol::id::Address;
+use teamster_protocol::id::MemberName;
+use teamster_protocol::id::TaskId;
+use teamster_protocol::lock::Lock;
+use teamster_protocol::log::Durability;
+use teamster_protocol::mail::Body;
+use teamster_protocol::mail::Message;
+use teamster_protocol::mail::Urgency;
+use teamster_protocol::process::own_identity;
+use teamster_protocol::roster::LeftHow;
+use teamster_protocol::roster::Process;
+use teamster_protocol::roster::StartedBy;
+use teamster_protocol::roster::TeamFact;
+use teamster_protocol::shutdown::ShutdownReply;
+use teamster_protocol::shutdown::ShutdownRequest;
+use teamster_protocol::shutdown::Verdict;
+use teamster_protocol::team::Inbox;
+use teamster_protocol::team::Team;
+use teamster_protocol::watch::Watch;
+
+use crate::place::{Place, runtime, said};
+
+#[test]
+fn without_a_leader_force_is_refused_with_code_3() {
+    let place = Place::new();
+    place.enroll("alice");
+    let said = ["down", "kill alice", "stop alice", "shutdown", "shutdown alice"]
+        .map(|line| format!("$ {line}\n{}", place.fails(3, line)));
+    insta::assert_snapshot!(said.join("\n"), @"
+    $ down
+    error: no leader runs for team crew
+      hint: see teamster status for what runs
+    $ kill alice
+    error: no leader runs for team crew
+      hint: see teamster status for what runs
+    $ stop alice
+    error: no leader runs for team crew
+      hint: see teamster status for what runs
+    $ shutdown
+    error: no leader runs for team crew
+      hint: see teamster status for what runs
+    $ shutdown alice
+    error: no leader runs for team crew
+      hint: see teamster status for what runs
+    ");
+    insta::assert_snapshot!(place.fails(1, "kill alcie"), @"
+    error: there is no member alcie
+      hint: did you mean alice?
+    ");
+}
+
+#[test]
+fn a_worker_by_hand_is_one_line() {
+    let place = Place::new();
+    let line = place.ok("env dave");
+    assert!(line.starts_with("TEAMSTER_ROOT=/t/root TEAMSTER_TEAM=crew "), "{line}");
+    assert!(line.ends_with("teamster-worker --name dave"), "{line}");
+}
+
+/// A worker that was started by hand, as far as the command line can tell: it holds the member's lock and
+/// answers its mail.
+struct HandStarted {
+    name: MemberName,
+    team: Team,
+    inbox: Inbox,
+    lock: Lock,
+}
+
+impl HandStarted {
+    fn join(place: &Place, name: &str) -> HandStarted {
+        let name = place.enroll(name);
+        let lock = Lock::take(&place.team_dir().member_lock(&name), 0).expect("nobody else holds it");
+        let me = Address::from(name.clone());
+        let mut team = place.open(me.clone());
+        let process = Process { identity: own_identity().expect("we run"), started_by: StartedBy::Hand };
+        team.enroll(TeamFact::Joined { name: name.clone(), process }).expect("it is written");
+        let inbox = Inbox::open(&place.team_dir(), me, Durability::Process).expect("a mailbox");
+        HandStarted { name, team, inbox, lock }
+    }
+
+    /// Waits for the next message and takes it.
+    fn next_mail(&mut self) -> Message {
+        let path = self.team.dir().mailbox(&self.name.clone().into());
+        runtime().block_on(async {
+            let mut watch = Watch::new(Duration::from_secs(1));
+            watch.add(path);
+            tokio::time::timeout(Duration::from_secs(10), async {
+                loop {
+                    if let Some(message) = self.inbox.unread().expect("mail").into_iter().next() {
+                        self.inbox.acknowledge(&[message.id]).expect("it is written");
+                        return message;
+                    }
+                    watch.changed().await;
+                }
+            })
+            .await
+            .expect("mail within 10 s")
+        })
+    }
+
+    fn answer(&mut self, request: &ShutdownRequest, verdict: Verdict) {
+        let reply = ShutdownReply { request: request.request, verdict };
+        self.team.post(&Address::Lead, Urgency::Now, Body::ShutdownReply(reply)).expect("it is delivered");
+    }
+
+    fn leave(mut self) {
+        let left = TeamFact::Left { name: self.name.clone(), how: LeftHow::Shutdown };
+        // The lock goes first: whoever sees the record may look at once.
+        self.lock.release();
+        self.team.enroll(left).expect("it is written");
+    }
+}
+
+fn shutdown_request(message: &Message) -> &ShutdownRequest {
+    match &message.body {
+        Body::ShutdownRequest(request) => request,
+        other => panic!("{other:?} is no shutdown request"),
+    }
+}
+
+#[test]
+fn a_hand_started_worker_is_stopped_by_mail() {
+    let place = Place::new();
+    let mut alice = HandStarted::join(&place, "alice");
+    assert_eq!(place.ok("stop alice wrong branch"), "alice was told by mail to stop");
+    let mail = alice.next_mail();
+    assert_eq!(mail.from, Address::Lead);
+    assert_eq!(mail.urgency, Urgency::Now);
+    assert_eq!(mail.body, Body::AbortRequest { reason: "wrong branch".to_owned() });
+    let error = place.fails(3, "kill alice");
+    assert!(error.contains(&format!("alice runs as process {0}: kill {0} ends it", std::process::id())), "{error}");
+}
+
+#[test]
+fn a_hand_started_worker_is_shut_down_by_mail() {
+    let place = Place::new();
+    let mut alice = HandStarted::join(&place, "alice");
+    let asked = place.command(&["shutdown", "alice", "enough"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let asked = asked.expect("the program runs");
+    let mail = alice.next_mail();
+    let request = shutdown_request(&mail);
+    assert_eq!(request.reason, "enough");
+    alice.answer(request, Verdict::Approved);
+    alice.leave();
+    let said = said(asked.wait_with_output().expect("it ends"));
+    assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (Some(0), "alice shut down\n", ""));
+    assert_eq!(place.json("inbox")["messages"][0]["read"], true, "the answer was taken");
+}
+
+#[test]
+fn a_busy_worker_that_refuses_goes_on_and_the_asker_is_told() {
+    let place = Place::new();
+    let mut alice = HandStarted::join(&place, "alice");
+    let asked = place.command(&["shutdown"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let asked = asked.expect("the program runs");
+    let mail = alice.next_mail();
+    alice.answer(shutdown_request(&mail), Verdict::Refused { task: Some(TaskId(3)) });
+    let said = said(asked.wait_with_output().expect("it ends"));
+    assert_eq!(said.code, Some(1));
+    insta::assert_snapshot!(said.out.trim_end(), @"alice goes on, it is busy with task 3; teamster shutdown alice --finish lets it finish first");
+}

@@ -1,0 +1,48 @@
+//! Mail from and to the command line.
+
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::place::{Place, said};
+
+#[test]
+fn mail_is_read_once_it_was_shown_and_only_by_its_reader() {
+    let place = Place::new();
+    let alice = place.enroll("alice");
+    place.enroll("bob");
+    assert_eq!(place.ok("inbox"), "no mail; members write to lead");
+    insta::assert_snapshot!(place.ok("dm alice --urgent look at this"), @"in the mailbox of alice, who does not run; it waits there");
+    insta::assert_snapshot!(place.ok("broadcast main is frozen"), @"
+    in the mailbox of alice, who does not run; it waits there
+    in the mailbox of bob, who does not run; it waits there
+    ");
+    for _ in 0..2 {
+        let mail = place.json("inbox alice");
+        let read: Vec<&Value> = mail["messages"].as_array().expect("a list").iter().map(|m| &m["read"]).collect();
+        assert_eq!(read, [&Value::Bool(false), &Value::Bool(false)], "a look at a member's mail marks nothing");
+    }
+    place.write_to_lead(&alice, "which branch?");
+    assert_eq!(place.json("inbox --peek")["messages"][0]["read"], false);
+    assert_eq!(place.json("inbox")["messages"][0]["read"], false, "a look does not mark it");
+    assert_eq!(place.json("inbox")["messages"][0]["read"], true, "what was shown counts as read");
+    let unknown = place.fails(1, "dm alcie hello");
+    insta::assert_snapshot!(unknown, @"
+    error: there is no member alcie
+      hint: did you mean alice?
+    ");
+    let empty = place.run_words(&["dm", "alice", " "]);
+    assert_eq!((empty.code, empty.err.as_str()), (Some(1), "error: a message needs a text\n"));
+}
+
+#[test]
+fn mail_that_nobody_could_see_stays_unread() {
+    let place = Place::new();
+    let alice = place.enroll("alice");
+    place.write_to_lead(&alice, "are you there?");
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let said = said(place.command(&["inbox"]).stdout(writer).stderr(Stdio::piped()).output().expect("it runs"));
+    assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "a closed pipe is no failure");
+    assert_eq!(place.json("inbox")["messages"][0]["read"], false);
+}
