@@ -1,1 +1,6 @@
-//! Placeholder.
+//! What the tests and the benchmark share: they drive both cores and the real programs.
+
+pub mod bench;
+pub mod hermetic;
+pub mod sim;
+pub mod spec;

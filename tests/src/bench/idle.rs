@@ -1,0 +1,79 @@
+//! What a worker costs that has nothing to do.
+
+use std::fs;
+use std::time::Duration;
+
+use teamster_protocol::board::AutoClaim;
+use teamster_protocol::limits::SLOW_POLL;
+
+use super::Outcome;
+use super::child::{Child, Role};
+use super::place::Place;
+use super::table::{Must, Row, Unit};
+use super::worker::{Worker, block_on};
+
+/// Two polls and a bit, or three.
+const WATCHED: Duration = Duration::from_secs(12);
+
+pub(super) fn rows(place: &Place) -> Outcome<Vec<Row>> {
+    let mut team = place.team("idle")?;
+    let name = place.enroll(&mut team, "alice", AutoClaim::On)?;
+    let bare = Child::start(Role::Echo, &[])?;
+    block_on(async {
+        let worker = Worker::start(place, team.dir(), &name).await?;
+        worker.idle().await?;
+        let before = (switches(worker.pid)?, ticks(worker.pid)?);
+        tokio::time::sleep(WATCHED).await;
+        let wakes = switches(worker.pid)? - before.0;
+        let ticks = ticks(worker.pid)? - before.1;
+        let (pss, bare_pss) = (pss_bytes(worker.pid)?, pss_bytes(bare.pid())?);
+        worker.kill().await?;
+        // A poll may fall on either end of the time.
+        let polls = WATCHED.as_secs_f64() / SLOW_POLL.as_secs_f64();
+        Ok(vec![
+            Row {
+                what: "idle worker: memory (PSS)",
+                figure: pss,
+                limit: bare_pss,
+                limit_is: "this program, blocked in a read",
+                unit: Unit::Bytes,
+                must: Must::AtMost(4e6),
+                note: "the only worker of its machine, so it shares its program's pages with nobody".to_owned(),
+            },
+            Row {
+                what: "idle worker: wake-ups in 12 s",
+                figure: wakes as f64,
+                limit: polls.ceil(),
+                limit_is: "the slow poll, every 5 s",
+                unit: Unit::Times,
+                must: Must::AtMost(polls.ceil()),
+                note: format!("voluntary context switches of all its threads; {ticks} clock ticks of processor time"),
+            },
+        ])
+    })
+}
+
+fn switches(pid: u32) -> Outcome<u64> {
+    let mut sum = 0;
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+        sum += field(&fs::read_to_string(thread?.path().join("status"))?, "voluntary_ctxt_switches:")?;
+    }
+    Ok(sum)
+}
+
+fn pss_bytes(pid: u32) -> Outcome<f64> {
+    Ok(field(&fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?, "Pss:")? as f64 * 1024.0)
+}
+
+/// Processor time in user and system mode.
+fn ticks(pid: u32) -> Outcome<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The name in parentheses may hold anything, so the fields are counted from its end.
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    Ok(fields.get(11).ok_or("no utime")?.parse::<u64>()? + fields.get(12).ok_or("no stime")?.parse::<u64>()?)
+}
+
+fn field(text: &str, name: &str) -> Outcome<u64> {
+    let found = text.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next());
+    Ok(found.ok_or_else(|| format!("no {name}"))?.parse()?)
+}

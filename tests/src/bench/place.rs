@@ -1,0 +1,90 @@
+//! Where the benchmark keeps its files, and the teams that it makes there.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use teamster_protocol::board::AutoClaim;
+use teamster_protocol::id::{Address, MemberName, TaskId};
+use teamster_protocol::log::Durability;
+use teamster_protocol::roster::{MemberSpec, Workspace};
+use teamster_protocol::task::{NewTask, Work};
+use teamster_protocol::team::Team;
+use teamster_protocol::team_dir::TeamDir;
+use tempfile::TempDir;
+
+use super::Outcome;
+
+/// A directory that goes when the benchmark ends, and the worker program.
+pub(super) struct Place {
+    dir: TempDir,
+    worker: PathBuf,
+}
+
+impl Place {
+    /// Makes the directory in `parent`, where the worker program is too unless `TEAMSTER_WORKER` names it.
+    pub(super) fn new(parent: PathBuf) -> Outcome<Place> {
+        let named = std::env::var_os("TEAMSTER_WORKER").filter(|name| *name != OsString::new());
+        let worker = named.map_or_else(|| parent.join("teamster-worker"), PathBuf::from);
+        let dir = tempfile::Builder::new().prefix("bench-").tempdir_in(parent)?;
+        Ok(Place { dir, worker })
+    }
+
+    /// The worker program; refuses if it is not there.
+    pub(super) fn worker(&self) -> Outcome<&Path> {
+        match self.worker.is_file() {
+            true => Ok(&self.worker),
+            false => Err(format!("{} is not there: build teamster-worker too", self.worker.display()).into()),
+        }
+    }
+
+    /// A file of its own.
+    pub(super) fn file(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// An empty team, as the leader has it open.
+    pub(super) fn team(&self, name: &str) -> Outcome<Team> {
+        self.team_of(name, Durability::Power)
+    }
+
+    /// The same with another durability than the usual one.
+    pub(super) fn team_of(&self, name: &str, durability: Durability) -> Outcome<Team> {
+        let dir = TeamDir::new(self.dir.path().join("root"), name.parse()?);
+        Ok(Team::open(dir, Address::Lead, durability)?)
+    }
+
+    /// Puts a member on the roster, as the leader does before it spawns the worker.
+    pub(super) fn enroll(&self, team: &mut Team, name: &str, auto: AutoClaim) -> Outcome<MemberName> {
+        let dir = self.dir.path().join("work");
+        fs::create_dir_all(&dir)?;
+        let name: MemberName = name.parse()?;
+        let workspace = Workspace::Shared { dir };
+        team.add_member(name.clone(), MemberSpec { agent: "shell".parse()?, role: None, auto, workspace })?;
+        Ok(name)
+    }
+}
+
+/// Tasks as people give them: texts of 50 to 600 bytes, every third waits for one or two before it, and some have a
+/// priority.
+pub(super) fn tasks(first: TaskId, count: u32) -> Vec<NewTask> {
+    let words = "look at the module, find why it is slow, write a test that shows it, mend it, and say what you did; ";
+    let task = |nth: u32| {
+        let text = format!("Task {nth}: {}", words.repeat(1 + nth as usize % 6));
+        let mut task = NewTask::new(Work::Prompt(text));
+        if nth % 3 == 2 {
+            task.after.push(TaskId(first.0 + nth - 1));
+        }
+        if nth % 6 == 5 {
+            task.after.push(TaskId(first.0 + nth / 2));
+        }
+        task.priority = i32::from(nth.is_multiple_of(50));
+        task
+    };
+    (0..count).map(task).collect()
+}
+
+/// Tasks that anybody may take at once.
+pub(super) fn free_tasks(count: u32, command: &str) -> Vec<NewTask> {
+    (0..count).map(|_| NewTask::new(Work::Run(command.to_owned()))).collect()
+}

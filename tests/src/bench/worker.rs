@@ -1,0 +1,103 @@
+//! A real worker process, started and linked as the leader does it.
+
+use std::fs::File;
+use std::future::Future;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use jsonrpsee::Methods;
+use teamster_protocol::api::{Hello, WorkerApiClient, WorkerPhase};
+use teamster_protocol::id::{Address, MemberName};
+use teamster_protocol::limits::PROTOCOL_VERSION;
+use teamster_protocol::log::Durability;
+use teamster_protocol::peer::Peer;
+use teamster_protocol::team_dir::TeamDir;
+use tokio::process::{Child, Command};
+
+use super::Outcome;
+use super::place::Place;
+
+/// How long a step of a worker may take before the benchmark says that it broke.
+pub(super) const STEP_WITHIN: Duration = Duration::from_secs(20);
+
+/// A worker that answered `initialize`. It is killed when this is dropped.
+pub(super) struct Worker {
+    pub(super) peer: Peer,
+    pub(super) pid: u32,
+    process: Child,
+}
+
+impl Worker {
+    /// Starts a worker for a member on the roster; returns when it is ready.
+    pub(super) async fn start(place: &Place, dir: &TeamDir, name: &MemberName) -> Outcome<Worker> {
+        Worker::start_with(place, dir, name, Durability::Power).await
+    }
+
+    /// The same with another durability than the usual one.
+    pub(super) async fn start_with(
+        place: &Place,
+        dir: &TeamDir,
+        name: &MemberName,
+        durability: Durability,
+    ) -> Outcome<Worker> {
+        let log = File::create(dir.log_of(&Address::Member(name.clone())))?;
+        let mut command = Command::new(place.worker()?);
+        command
+            .arg("--stdio")
+            .args(["--team", dir.team().as_str(), "--name", name.as_str(), "--agent", "shell"])
+            .arg("--root")
+            .arg(dir.root())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .process_group(0)
+            .kill_on_drop(true);
+        // The figures are those of the defaults.
+        for variable in ["TEAMSTER_LOG", "TEAMSTER_POLL_MS", "TEAMSTER_LEADER_GRACE_MS"] {
+            command.env_remove(variable);
+        }
+        command.env(
+            "TEAMSTER_DURABILITY",
+            match durability {
+                Durability::Power => "power",
+                Durability::Process => "process",
+            },
+        );
+        let mut process = command.spawn()?;
+        let (Some(stdin), Some(stdout), Some(pid)) = (process.stdin.take(), process.stdout.take(), process.id()) else {
+            unreachable!("both streams are piped and the child was not waited for")
+        };
+        let peer = Peer::start(stdout, stdin, Methods::new());
+        within(peer.initialize(Hello { protocol: PROTOCOL_VERSION })).await??;
+        Ok(Worker { peer, pid, process })
+    }
+
+    /// Waits until it has nothing to do and says so.
+    pub(super) async fn idle(&self) -> Outcome<()> {
+        let until = Instant::now() + STEP_WITHIN;
+        while self.peer.status().await?.phase != WorkerPhase::Idle {
+            if Instant::now() > until {
+                return Err("a worker does not become idle".into());
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        // What it does after it said so.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        Ok(())
+    }
+
+    /// Ends it without asking.
+    pub(super) async fn kill(mut self) -> Outcome<()> {
+        Ok(self.process.kill().await?)
+    }
+}
+
+/// Runs one part that talks to workers. One thread, as in the leader.
+pub(super) fn block_on<T>(part: impl Future<Output = Outcome<T>>) -> Outcome<T> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(part)
+}
+
+/// Gives up after [`STEP_WITHIN`].
+pub(super) async fn within<T>(step: impl Future<Output = T>) -> Outcome<T> {
+    Ok(tokio::time::timeout(STEP_WITHIN, step).await.map_err(|_| "a worker does not answer")?)
+}

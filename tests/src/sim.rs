@@ -1,0 +1,338 @@
+//! A team in virtual time: the real worker cores, the real leader core and the real board and mailboxes, under
+//! a scheduler that lets any process act between any two actions of another, and an adversary that adds work,
+//! writes mail, calls, ends, kills, fills the disk and loses rings. One seed is one story, the same every time.
+
+use std::fmt;
+
+use teamster_protocol::api::WorkerPhase;
+use teamster_protocol::board::{AutoClaim, Claimant};
+use teamster_protocol::id::Role;
+use teamster_protocol::limits::SLOW_POLL;
+use teamster_protocol::task::TaskStatus;
+use teamster_worker::core::Conversation;
+
+use chance::Chance;
+use lead::Lead;
+use member::Member;
+use world::{Due, Weather, World};
+
+mod adversary;
+mod chance;
+mod lead;
+mod member;
+mod oracle;
+mod world;
+
+/// How often the adversary acts in one story.
+const ACTS: u64 = 60;
+/// Lines of the story that are shown before a broken rule.
+const TRACE_LINES_MAX: usize = 120;
+/// Things done and heard in one story; beyond, somebody turns in a circle.
+const STEPS_MAX: u64 = 200_000;
+/// Virtual time in which a team must come to rest once it is left alone.
+const REST_WITHIN_MS: u64 = 3_600_000;
+/// What a worker may stay idle beside a task it could take, if a ring was lost.
+const IDLE_MS_MAX: u64 = SLOW_POLL.as_millis() as u64 + 100;
+
+/// What happened under a seed in which every rule held.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Story {
+    /// Things done and heard by all processes.
+    pub steps: u64,
+    /// Tasks completed.
+    pub completions: u64,
+    /// Workers that were rung for work.
+    pub rings: u64,
+    /// Virtual time that passed.
+    pub took_ms: u64,
+}
+
+/// A rule that did not hold, and the story up to there.
+#[derive(Debug)]
+pub struct Broken {
+    /// Which seed tells it again.
+    pub seed: u64,
+    /// The rule.
+    pub rule: String,
+    /// The last lines of the story.
+    pub trace: Vec<String>,
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "seed {}: {}", self.seed, self.rule)?;
+        self.trace.iter().try_for_each(|line| writeln!(f, "  {line}"))
+    }
+}
+
+/// Tells the story of a seed. A broken rule is told again with its trace.
+pub fn tell(seed: u64) -> Result<Story, Box<Broken>> {
+    Sim::new(seed, Trace::Off).run().map_err(|_| match Sim::new(seed, Trace::On).run() {
+        Err(broken) => broken,
+        Ok(_) => panic!("seed {seed} broke a rule once and not again: the simulation itself is not deterministic"),
+    })
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trace {
+    Off,
+    On,
+}
+
+#[derive(Debug)]
+struct Sim {
+    seed: u64,
+    world: World,
+    members: Vec<Member>,
+    lead: Lead,
+    roles: Vec<Role>,
+    /// Since when each member is idle beside a task it could take.
+    beside: Vec<Option<u64>>,
+    acts_left: u64,
+    calls: u64,
+    steps: u64,
+    calm_since_ms: Option<u64>,
+}
+
+impl Sim {
+    fn new(seed: u64, trace: Trace) -> Sim {
+        let mut chance = Chance::new(seed);
+        let weather = Weather {
+            ring_lost_one_in: if chance.one_in(3) { 4 } else { 0 },
+            crash_one_in: if chance.one_in(2) { 60 } else { 0 },
+            disk_fills: chance.one_in(3),
+            freezes: chance.one_in(3),
+        };
+        let roles: Vec<Role> = ["reviewer", "tester"].iter().map(|role| role.parse().expect("it is a name")).collect();
+        let member = |index: usize, chance: &mut Chance| Member {
+            index,
+            who: Claimant {
+                name: format!("worker-{index}").parse().expect("it is a name"),
+                role: chance.one_in(2).then(|| chance.pick(&roles).clone()),
+                auto: if chance.one_in(6) { AutoClaim::Off } else { AutoClaim::On },
+            },
+            conversation: if chance.one_in(2) { Conversation::Yes } else { Conversation::No },
+            lives: 0,
+            worker: None,
+        };
+        let members: Vec<Member> = (0..2 + chance.index(4)).map(|index| member(index, &mut chance)).collect();
+        let mut world = World::new(chance, weather, trace == Trace::On);
+        world.later(0, Due::Adversary);
+        let beside = vec![None; members.len()];
+        let mut sim = Sim {
+            seed,
+            world,
+            members,
+            lead: Lead::new(),
+            roles,
+            beside,
+            acts_left: ACTS,
+            calls: 0,
+            steps: 0,
+            calm_since_ms: None,
+        };
+        for _ in 0..sim.members.len() {
+            sim.starts_somebody();
+        }
+        sim
+    }
+
+    fn run(mut self) -> Result<Story, Box<Broken>> {
+        loop {
+            self.run_until_nobody_can();
+            self.check_idle();
+            if self.world.oracle.broken.is_some() {
+                break;
+            }
+            if self.is_at_rest() {
+                self.check_end();
+                break;
+            }
+            self.pass_time();
+        }
+        let World { oracle, now_ms, trace, .. } = self.world;
+        match oracle.broken {
+            None => {
+                let (completions, rings) = (oracle.completions, oracle.rings);
+                Ok(Story { steps: self.steps, completions, rings, took_ms: now_ms })
+            }
+            Some(rule) => {
+                let mut trace = trace.unwrap_or_default();
+                trace.drain(..trace.len().saturating_sub(TRACE_LINES_MAX));
+                Err(Box::new(Broken { seed: self.seed, rule, trace }))
+            }
+        }
+    }
+
+    /// Lets processes act, one thing at a time and in random order, while any can.
+    fn run_until_nobody_can(&mut self) {
+        while self.world.oracle.broken.is_none() {
+            for event in std::mem::take(&mut self.world.to_lead) {
+                self.lead.hears(event);
+            }
+            let mut can: Vec<usize> =
+                (0..self.members.len()).filter(|i| self.members[*i].is_runnable(&self.world)).collect();
+            let lead = self.members.len();
+            can.extend(self.lead.is_runnable(&self.world).then_some(lead));
+            if can.is_empty() {
+                return;
+            }
+            self.steps += 1;
+            if self.steps > STEPS_MAX {
+                return self.world.oracle.broke("the processes are busy for ever");
+            }
+            let next = *self.world.chance.pick(&can);
+            if next == lead {
+                self.lead.run(&mut self.world, &mut self.members);
+                continue;
+            }
+            self.members[next].run(&mut self.world);
+            let one_in = self.world.weather.crash_one_in;
+            if one_in > 0 && self.world.chance.one_in(one_in) {
+                self.members[next].die(&mut self.world);
+            }
+        }
+    }
+
+    /// Goes to the next thing that is due.
+    fn pass_time(&mut self) {
+        let ticks = self.members.iter().filter_map(|member| member.worker.as_ref().filter(|worker| !worker.frozen));
+        let ticks = ticks.filter_map(|worker| worker.core.next_tick_ms());
+        let tick = ticks.chain(self.lead.core.next_tick_ms().filter(|_| self.lead.is_up));
+        // One that is past belongs to a process that can not act until something else happens.
+        let tick = tick.filter(|at| *at > self.world.now_ms).min();
+        let first = self.world.due.first_key_value().map(|(key, _)| *key);
+        match (first, tick) {
+            (Some((at_ms, _)), Some(tick_ms)) if tick_ms < at_ms => self.world.now_ms = tick_ms.max(self.world.now_ms),
+            (Some(key), _) => {
+                self.world.now_ms = key.0.max(self.world.now_ms);
+                let due = self.world.due.remove(&key).expect("it was the first a moment ago");
+                self.due(due);
+            }
+            (None, Some(tick_ms)) => self.world.now_ms = tick_ms.max(self.world.now_ms),
+            // Nobody lives: only the clock goes on.
+            (None, None) => self.world.now_ms += IDLE_MS_MAX,
+        }
+        if self.calm_since_ms.is_some_and(|since| self.world.now_ms > since + REST_WITHIN_MS) {
+            self.world.oracle.broke("the team is left alone and does not come to rest");
+        }
+    }
+
+    fn due(&mut self, due: Due) {
+        match due {
+            Due::Adversary if self.acts_left > 0 => {
+                self.acts_left -= 1;
+                self.adversary_acts();
+            }
+            Due::Adversary => self.calm(),
+            Due::AgentReady(index, life)
+            | Due::TurnEnds(index, life, _)
+            | Due::Poll(index, life)
+            | Due::Thaw(index, life) => {
+                if self.members[index].lives == life {
+                    self.members[index].due(&mut self.world, &due);
+                }
+            }
+            Due::DeathSeen(index, unready) => {
+                let name = self.members[index].who.name.clone();
+                self.lead.saw_death(name, !unready);
+            }
+            Due::Prepared(index) => {
+                let name = self.members[index].who.name.clone();
+                self.lead.prepared(&mut self.world, name);
+            }
+            Due::LeadStarts => self.lead.start(&mut self.world, &self.members),
+            Due::DiskFree => self.world.disk_full = false,
+        }
+    }
+
+    /// The adversary is done: nothing fails any more, and most of the dead come back.
+    fn calm(&mut self) {
+        self.world.say(|| "from here on the team is left alone".to_owned());
+        self.calm_since_ms = Some(self.world.now_ms);
+        self.world.weather = Weather { ring_lost_one_in: 0, crash_one_in: 0, disk_fills: false, freezes: false };
+        self.world.disk_full = false;
+        for index in 0..self.members.len() {
+            if let Some(worker) = &mut self.members[index].worker {
+                worker.frozen = false;
+            } else if !self.world.chance.one_in(3) {
+                self.starts_by_hand(index);
+            }
+        }
+    }
+
+    /// Nobody can act now. Whoever is idle must not be so beside a task that it could take.
+    fn check_idle(&mut self) {
+        let strict = self.calm_since_ms.is_none()
+            && self.world.weather.ring_lost_one_in == 0
+            && !self.world.weather.disk_fills
+            && self.members.iter().all(|member| member.worker.as_ref().is_none_or(|worker| !worker.frozen))
+            && self.world.board.waiting().all(|who| self.world.alive.contains(&who.name));
+        for (member, beside) in self.members.iter().zip(&mut self.beside) {
+            let idle = member.worker.as_ref().filter(|worker| !worker.frozen && !self.world.disk_full);
+            let idle = idle.is_some_and(|worker| matches!(worker.core.status(0).phase, WorkerPhase::Idle));
+            let Some(task) = self.world.board.next_for(&member.who).filter(|_| idle) else {
+                *beside = None;
+                continue;
+            };
+            let since = *beside.get_or_insert(self.world.now_ms);
+            if strict || self.world.now_ms - since > IDLE_MS_MAX {
+                self.world.oracle.broke(format!("{} is idle beside task {task}, since {since} ms", member.who.name));
+            }
+        }
+    }
+
+    /// Left alone for long enough that every slow poll has come round, and nothing in hand anywhere.
+    fn is_at_rest(&self) -> bool {
+        let quiet_ms = self.world.now_ms.saturating_sub(self.world.changed_ms);
+        let at_rest = |member: &Member| match &member.worker {
+            None => true,
+            Some(worker) => matches!(worker.core.status(0).phase, WorkerPhase::Idle),
+        };
+        let polls_only = |due: &Due| matches!(due, Due::Poll(..) | Due::Thaw(..));
+        let ladders = self.lead.core.next_tick_ms().is_some();
+        self.calm_since_ms.is_some_and(|since| self.world.now_ms > since + 2 * IDLE_MS_MAX)
+            && quiet_ms > 2 * IDLE_MS_MAX
+            && !ladders
+            && self.members.iter().all(at_rest)
+            && self.world.due.values().all(polls_only)
+    }
+
+    fn check_end(&mut self) {
+        let World { board, oracle, alive, .. } = &mut self.world;
+        for (id, task) in board.tasks() {
+            let open = board.open_dependencies(task).len();
+            if open != task.open_dependencies as usize {
+                oracle.broke(format!("task {id} waits for {open} tasks and counts {}", task.open_dependencies));
+            }
+            if let TaskStatus::InProgress { owner, .. } = &task.status {
+                oracle.broke(format!("task {id} is in progress for ever by {owner}, alive: {}", alive.contains(owner)));
+            }
+        }
+        for member in self.members.iter().filter(|member| member.worker.is_some()) {
+            if self.world.board.next_for(&member.who).is_some() {
+                self.world.oracle.broke(format!("a task is left that {} could do", member.who.name));
+            }
+            let life = member.life();
+            for message in self.world.unread(&member.address()) {
+                if !self.world.oracle.left_over.contains(&(life.clone(), message.id)) {
+                    self.world.oracle.broke(format!("message {} is unread by {life:?} for ever", message.id));
+                }
+            }
+        }
+        let unanswered: Vec<String> = self.world.oracle.unanswered().map(|ask| format!("{ask:?}")).collect();
+        if !unanswered.is_empty() {
+            self.world.oracle.broke(format!("calls are not answered: {unanswered:?}"));
+        }
+        if !self.lead.open.is_empty() {
+            self.world.oracle.broke(format!("the leader owes answers to {:?}", self.lead.open));
+        }
+        if self.lead.ending {
+            self.world.oracle.broke("the leader was told to end and does not");
+        }
+        let (rings, made) = (self.world.oracle.rings, self.world.oracle.work_made);
+        if rings > 3 * made + 20 {
+            self.world.oracle.broke(format!("{rings} rings for {made} pieces of work"));
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Whoever uses the team, and whatever befalls it: random commands, mail, calls, ends and failures.
+
+use std::path::PathBuf;
+
+use teamster_leader::core::{Ask as LeadAsk, Down, Event as LeadEvent};
+use teamster_protocol::api::{SpawnRequest, WorkspaceRequest};
+use teamster_protocol::board::Scope;
+use teamster_protocol::id::{Address, TaskId};
+use teamster_protocol::mail::{Body, Urgency};
+use teamster_protocol::roster::StartedBy;
+use teamster_protocol::shutdown::WhenBusy;
+use teamster_protocol::task::{NewTask, Work};
+use teamster_worker::core::{Ask, AskId};
+
+use super::Sim;
+use super::world::Due;
+
+impl Sim {
+    /// One random act, and when the next follows.
+    pub(super) fn adversary_acts(&mut self) {
+        let pause_ms = match self.world.chance.below(3) {
+            0 => 0,
+            1 => self.world.chance.below(300),
+            _ => self.world.chance.below(4_000),
+        };
+        self.world.later(pause_ms, Due::Adversary);
+        match self.world.chance.below(20) {
+            0..=4 => self.adds_tasks(),
+            5..=7 => self.edits_the_board(),
+            8..=10 => self.writes_mail(),
+            11..=13 => self.calls_a_worker(),
+            14 => self.ends_somebody(),
+            15..=17 => self.starts_somebody(),
+            18 => self.makes_trouble(),
+            _ => {
+                let task = TaskId(1 + self.world.chance.below(20) as u32);
+                self.send_member(Urgency::Next, Body::TaskAssigned { task });
+            }
+        }
+    }
+
+    fn adds_tasks(&mut self) {
+        let count = 1 + self.world.chance.below(5);
+        let first = self.world.board.next_id().0;
+        let mut tasks = Vec::new();
+        for _ in 0..count {
+            let chance = &mut self.world.chance;
+            let mut task = NewTask::new(Work::Prompt("do it".to_owned()));
+            task.priority = if chance.one_in(4) { chance.below(3) as i32 - 1 } else { 0 };
+            task.role = chance.one_in(4).then(|| self.roles[chance.index(self.roles.len())].clone());
+            task.to = chance.one_in(6).then(|| self.members[chance.index(self.members.len())].who.name.clone());
+            task.timeout_ms = chance.one_in(5).then(|| 1 + chance.below(3_000));
+            task.max_attempts = 1 + chance.below(3) as u32;
+            while chance.one_in(3) {
+                task.after.push(TaskId(1 + chance.below(u64::from(first) + count) as u32));
+            }
+            tasks.push(task);
+        }
+        let _ = self.world.decide("lead", |board| Ok((board.add(tasks)?, ())));
+    }
+
+    fn edits_the_board(&mut self) {
+        let last = u64::from(self.world.board.next_id().0);
+        let id = TaskId(1 + self.world.chance.below(last) as u32);
+        let on = TaskId(1 + self.world.chance.below(last) as u32);
+        let to = self.members[self.world.chance.index(self.members.len())].who.name.clone();
+        let what = self.world.chance.below(16);
+        let _ = self.world.decide("lead", |board| {
+            let fact = match what {
+                0 | 1 => board.assign(id, to)?,
+                2..=4 => board.unassign(id)?,
+                5 => board.add_dependency(id, on)?,
+                6 | 7 => board.remove_dependency(id, on)?,
+                8..=12 => board.retry(id)?,
+                13 | 14 => board.cancel(id)?,
+                _ => return Ok((board.clear(Scope::Completed)?, ())),
+            };
+            Ok((vec![fact], ()))
+        });
+    }
+
+    fn writes_mail(&mut self) {
+        let urgency = *self.world.chance.pick(&[Urgency::Now, Urgency::Next, Urgency::Next, Urgency::Idle]);
+        for _ in 0..1 + self.world.chance.below(3) {
+            self.send_member(urgency, Body::Text { text: "hello".to_owned() });
+        }
+    }
+
+    fn send_member(&mut self, urgency: Urgency, body: Body) {
+        let (from, to) = (self.world.chance.index(self.members.len()), self.world.chance.index(self.members.len()));
+        let from = if self.world.chance.one_in(2) { Address::Lead } else { self.members[from].address() };
+        self.world.post(from, &self.members[to].address(), urgency, body);
+    }
+
+    fn calls_a_worker(&mut self) {
+        let index = self.world.chance.index(self.members.len());
+        self.calls += 1;
+        let what = match self.world.chance.below(5) {
+            0 => Ask::Prompt { text: "and now?".to_owned() },
+            1 | 2 => Ask::Steer { text: "more to the left".to_owned() },
+            3 => Ask::Abort { reason: "enough".to_owned() },
+            _ => {
+                let body = Body::AbortRequest { reason: "enough".to_owned() };
+                self.world.post(Address::Lead, &self.members[index].address(), Urgency::Now, body);
+                return;
+            }
+        };
+        self.members[index].ask(&mut self.world, AskId(self.calls), what);
+    }
+
+    fn ends_somebody(&mut self) {
+        let name = self.members[self.world.chance.index(self.members.len())].who.name.clone();
+        let when_busy = *self.world.chance.pick(&[WhenBusy::Refuse, WhenBusy::Finish]);
+        let reason = "it is late".to_owned();
+        match self.world.chance.below(12) {
+            0..=6 => self.lead.ask(&mut self.world, LeadAsk::Shutdown { name: Some(name), reason, when_busy }),
+            7 | 8 => self.lead.ask(&mut self.world, LeadAsk::Shutdown { name: None, reason, when_busy }),
+            9 => self.lead.ask(&mut self.world, LeadAsk::Kill { name }),
+            10 => self.lead.ask(&mut self.world, LeadAsk::Down { how: Down::Gently }),
+            _ => self.lead.interrupt(),
+        }
+    }
+
+    pub(super) fn starts_somebody(&mut self) {
+        let index = self.world.chance.index(self.members.len());
+        if self.world.chance.one_in(3) {
+            self.starts_by_hand(index);
+        } else {
+            let request = SpawnRequest {
+                name: self.members[index].who.name.clone(),
+                agent: "shell".parse().expect("it is a name"),
+                role: None,
+                auto: self.members[index].who.auto,
+                workspace: WorkspaceRequest::Shared { dir: PathBuf::from("/") },
+            };
+            self.lead.ask(&mut self.world, LeadAsk::Spawn(request));
+        }
+    }
+
+    pub(super) fn starts_by_hand(&mut self, index: usize) {
+        if self.members[index].start(&mut self.world, StartedBy::Hand) {
+            let name = self.members[index].who.name.clone();
+            self.lead.hears(LeadEvent::Found { name });
+        }
+    }
+
+    fn makes_trouble(&mut self) {
+        let weather = self.world.weather;
+        let index = self.world.chance.index(self.members.len());
+        let for_ms = self.world.chance.below(20_000);
+        match self.world.chance.below(6) {
+            0 | 1 if weather.disk_fills => {
+                self.world.say(|| "the disk is full".to_owned());
+                self.world.disk_full = true;
+                self.world.later(for_ms / 6, Due::DiskFree);
+            }
+            2 if weather.crash_one_in > 0 => self.members[index].die(&mut self.world),
+            3 if weather.crash_one_in > 0 => self.lead.die(&mut self.world, &mut self.members),
+            4 if weather.freezes => {
+                let member = &mut self.members[index];
+                if let Some(worker) = &mut member.worker {
+                    self.world.say(|| format!("{} hangs for {for_ms} ms", member.who.name));
+                    worker.frozen = true;
+                    self.world.later(for_ms, Due::Thaw(index, member.lives));
+                }
+            }
+            _ => {
+                let member = &mut self.members[index];
+                if let Some(worker) = &mut member.worker {
+                    self.world.say(|| format!("SIGTERM for {}", member.who.name));
+                    worker.terminated = true;
+                }
+            }
+        }
+    }
+}

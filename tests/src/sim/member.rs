@@ -1,0 +1,426 @@
+//! One worker process of the simulation: the real core, and a shell around it that does one thing at a time,
+//! so that every other process can act, and this one die, between any two.
+
+use std::collections::VecDeque;
+
+use teamster_leader::core as leader;
+use teamster_protocol::api::Steered;
+use teamster_protocol::board::Claimant;
+use teamster_protocol::id::{Address, MessageId, TaskId};
+use teamster_protocol::limits::SLOW_POLL;
+use teamster_protocol::mail::{Body, Urgency};
+use teamster_protocol::notice::{Said, Stop};
+use teamster_protocol::roster::StartedBy;
+use teamster_worker::core::{
+    Action, Answer, Ask, AskId, ClaimedTask, Conversation, Core, Event, Outcome, Settings, SteerOf,
+};
+
+use super::oracle::Life;
+use super::world::{Due, NotWritten, World};
+
+/// A name of the team, and the worker that serves it, if one lives.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) index: usize,
+    pub(super) who: Claimant,
+    pub(super) conversation: Conversation,
+    pub(super) lives: u32,
+    pub(super) worker: Option<Worker>,
+}
+
+/// A living worker.
+#[derive(Debug)]
+pub(super) struct Worker {
+    pub(super) core: Core,
+    life: Life,
+    /// The leader that launched it, if one did.
+    pub(super) launched_by: Option<u32>,
+    is_ready: bool,
+    actions: VecDeque<Action>,
+    answers: VecDeque<Event>,
+    /// What its agent said, in order.
+    news: VecDeque<Event>,
+    asks: VecDeque<(AskId, Ask)>,
+    rang: bool,
+    polled: bool,
+    pub(super) terminated: bool,
+    pub(super) link_lost: bool,
+    pub(super) frozen: bool,
+    agent: Agent,
+    /// The task and attempt that was claimed last.
+    claimed: Option<(TaskId, u32)>,
+    last_turn: u64,
+    /// Mail that was shown since the last turn began.
+    showing: Vec<MessageId>,
+}
+
+#[derive(Debug)]
+enum Agent {
+    Starting,
+    Idle,
+    Turn { number: u64, task: Option<(TaskId, u32)>, ends: Stop },
+    Gone,
+}
+
+/// What a worker can take next from the world.
+#[derive(Debug, Clone, Copy)]
+enum Source {
+    News,
+    Ask,
+    Mailbox,
+    Ring,
+    Poll,
+    Tick,
+    Signal,
+    Link,
+}
+
+impl Member {
+    /// Starts a worker under this name: it takes the lock, and with it gives back what an earlier life held.
+    /// Refused while another serves it, and while nothing can be written.
+    pub(super) fn start(&mut self, world: &mut World, started_by: StartedBy) -> bool {
+        if self.worker.is_some() || world.bury(&self.who.name, self.who.name.as_str()).is_err() {
+            return false;
+        }
+        self.lives += 1;
+        world.now_ms += 1;
+        let life = (self.who.name.clone(), self.lives);
+        world.say(|| format!("{} starts, life {}", life.0, life.1));
+        world.alive.insert(self.who.name.clone());
+        world.rung.insert(self.address());
+        let ready_in = world.chance.below(200);
+        world.later(ready_in, Due::AgentReady(self.index, self.lives));
+        let poll_in = world.chance.below(SLOW_POLL.as_millis() as u64);
+        world.later(poll_in, Due::Poll(self.index, self.lives));
+        self.worker = Some(Worker {
+            core: Core::new(Settings::new(self.who.clone(), self.conversation, started_by), 0),
+            life,
+            launched_by: (started_by == StartedBy::Leader).then_some(world.leaders),
+            is_ready: false,
+            actions: VecDeque::new(),
+            answers: VecDeque::new(),
+            news: VecDeque::new(),
+            asks: VecDeque::new(),
+            rang: false,
+            polled: false,
+            terminated: false,
+            link_lost: false,
+            frozen: false,
+            agent: Agent::Starting,
+            claimed: None,
+            last_turn: 0,
+            showing: Vec::new(),
+        });
+        true
+    }
+
+    /// The worker is gone from one moment to the next, and its agent with it.
+    pub(super) fn die(&mut self, world: &mut World) {
+        let Some(worker) = self.worker.take() else { return };
+        world.say(|| format!("{} is dead, life {}", worker.life.0, worker.life.1));
+        world.alive.remove(&self.who.name);
+        world.oracle.gone(&worker.life);
+        let unready = !worker.is_ready && worker.launched_by == Some(world.leaders);
+        // A child's end is told by the kernel; of others only the lock tells.
+        let seen_in = world.chance.below(if worker.launched_by.is_some() { 50 } else { 5_000 });
+        world.later(seen_in, Due::DeathSeen(self.index, unready));
+    }
+
+    pub(super) fn address(&self) -> Address {
+        Address::Member(self.who.name.clone())
+    }
+
+    pub(super) fn life(&self) -> Life {
+        (self.who.name.clone(), self.lives)
+    }
+
+    pub(super) fn ask(&mut self, world: &mut World, ask: AskId, what: Ask) {
+        if let Some(worker) = &mut self.worker {
+            world.say(|| format!("lead asks {}: {what:?}", worker.life.0));
+            world.oracle.asked(ask, &worker.life);
+            worker.asks.push_back((ask, what));
+        }
+    }
+
+    /// Something that was due for a life of this member.
+    pub(super) fn due(&mut self, world: &mut World, due: &Due) {
+        let Some(worker) = &mut self.worker else { return };
+        match *due {
+            Due::AgentReady(..) => {
+                if let Agent::Starting = worker.agent {
+                    worker.agent = Agent::Idle;
+                }
+                worker.news.push_back(Event::AgentReady);
+            }
+            Due::TurnEnds(_, _, number) => worker.turn_ends(world, number),
+            Due::Poll(..) => {
+                worker.polled = true;
+                world.later(SLOW_POLL.as_millis() as u64, due.clone());
+            }
+            Due::Thaw(..) => worker.frozen = false,
+            Due::DeathSeen(..) | Due::Prepared(_) | Due::LeadStarts | Due::Adversary | Due::DiskFree => {}
+        }
+    }
+
+    /// Whether it could do something now.
+    pub(super) fn is_runnable(&self, world: &World) -> bool {
+        let Some(worker) = &self.worker else { return false };
+        if worker.frozen {
+            return false;
+        }
+        match worker.actions.front() {
+            Some(Action::Away | Action::Reply(_)) => !world.disk_full,
+            Some(_) => true,
+            None => !worker.answers.is_empty() || !self.sources(world).is_empty(),
+        }
+    }
+
+    fn sources(&self, world: &World) -> Vec<Source> {
+        let Some(worker) = &self.worker else { return Vec::new() };
+        let tick = worker.core.next_tick_ms().is_some_and(|at| at <= world.now_ms);
+        [
+            (!worker.news.is_empty(), Source::News),
+            (!worker.asks.is_empty(), Source::Ask),
+            (world.rung.contains(&self.address()), Source::Mailbox),
+            (worker.rang, Source::Ring),
+            (worker.polled, Source::Poll),
+            (tick, Source::Tick),
+            (worker.terminated, Source::Signal),
+            (worker.link_lost, Source::Link),
+        ]
+        .into_iter()
+        .filter_map(|(there, source)| there.then_some(source))
+        .collect()
+    }
+
+    /// Does one thing: an action, or else takes one event.
+    pub(super) fn run(&mut self, world: &mut World) {
+        let (address, sources) = (self.address(), self.sources(world));
+        let Some(worker) = &mut self.worker else { return };
+        if let Some(action) = worker.actions.pop_front() {
+            world.say(|| format!("{} does {action:?}", worker.life.0));
+            if let Action::Leave { how } = &action {
+                world.oracle.left(&worker.life, how);
+                // It holds its lock while it writes its leaving down; a full disk leaves that to others.
+                let _ = world.bury(&self.who.name, self.who.name.as_str());
+                return self.die(world);
+            }
+            return worker.act(world, &self.who, &address, self.index, self.lives, action);
+        }
+        let event = match worker.answers.pop_front() {
+            Some(event) => event,
+            None => {
+                let source = *world.chance.pick(&sources);
+                match worker.take(world, &address, source) {
+                    Some(event) => event,
+                    None => return,
+                }
+            }
+        };
+        world.say(|| format!("{} hears {event:?}", worker.life.0));
+        worker.actions.extend(worker.core.step(world.now_ms, event));
+    }
+}
+
+impl Worker {
+    fn take(&mut self, world: &mut World, address: &Address, source: Source) -> Option<Event> {
+        match source {
+            Source::News => self.news.pop_front(),
+            Source::Ask => self.asks.pop_front().map(|(ask, what)| Event::Asked { ask, what }),
+            Source::Mailbox => {
+                world.rung.remove(address);
+                self.rang = true;
+                let unread = world.unread(address);
+                (!unread.is_empty()).then_some(Event::MailArrived(unread))
+            }
+            Source::Ring => std::mem::take(&mut self.rang).then_some(Event::Rang),
+            Source::Poll => {
+                self.polled = false;
+                let unread = world.unread(address);
+                if unread.is_empty() {
+                    return Some(Event::Polled);
+                }
+                self.answers.push_back(Event::Polled);
+                Some(Event::MailArrived(unread))
+            }
+            Source::Tick => Some(Event::Tick),
+            Source::Signal => std::mem::take(&mut self.terminated).then_some(Event::Terminated),
+            Source::Link => std::mem::take(&mut self.link_lost).then_some(Event::LeaderLost),
+        }
+    }
+
+    fn act(&mut self, world: &mut World, who: &Claimant, me: &Address, index: usize, life: u32, action: Action) {
+        match action {
+            Action::ClaimNext => self.claim(world, who),
+            Action::Away => {
+                let _ = world.decide(me.as_str(), |board| Ok((board.away(&who.name), ())));
+            }
+            Action::StartTurn { turn, task, work: _ } => self.start_turn(world, index, life, turn, task),
+            Action::Steer { of, .. } => {
+                let hears = matches!(self.agent, Agent::Turn { .. }) && !world.chance.one_in(5);
+                if let SteerOf::Mail(message) = &of
+                    && message.urgency != Urgency::Now
+                {
+                    world.oracle.broke(format!("message {} is not urgent and steers", message.id));
+                }
+                let outcome = if hears { Ok(Steered::Now) } else { Err("it does not listen".to_owned()) };
+                self.answers.push_back(Event::Steered { of, outcome });
+            }
+            Action::AbortTurn => {
+                if let Agent::Turn { number, ends, .. } = &mut self.agent {
+                    // It may finish in the same moment.
+                    if !world.chance.one_in(8) {
+                        *ends = Stop::Aborted;
+                    }
+                    let (in_ms, number) = (world.chance.below(20), *number);
+                    world.later(in_ms, Due::TurnEnds(index, life, number));
+                }
+            }
+            Action::Record(outcome) => self.record(world, me, outcome),
+            Action::Acknowledge { ids } => {
+                for id in &ids {
+                    let is_text = matches!(world.message(*id).1.body, Body::Text { .. });
+                    world.oracle.acknowledging(&self.life, *id, is_text);
+                }
+                match world.acknowledge(me, &ids) {
+                    Ok(()) => self.core.acknowledged(&ids),
+                    Err(_) => self.answers.push_back(Event::NotAcknowledged { ids }),
+                }
+            }
+            Action::Reply(reply) => {
+                world.oracle.replied(&self.life, &reply);
+                world.post(me.clone(), &Address::Lead, Urgency::Now, Body::ShutdownReply(reply));
+            }
+            Action::Say(said) => {
+                if said == Said::Ready {
+                    self.is_ready = true;
+                    world.to_lead.push(leader::Event::Ready { name: who.name.clone(), pid: 1 });
+                }
+                if let Said::Mail { id, .. } = said {
+                    let (order, message) = world.message(id);
+                    world.oracle.shown(&self.life, &message, order);
+                    if let Agent::Idle | Agent::Gone = self.agent {
+                        self.showing.push(id);
+                    }
+                }
+            }
+            Action::Answer { ask, answer } => {
+                if let Ok(Answer::Aborting(aborting)) = &answer
+                    && let Some(task) = aborting.task
+                {
+                    world.oracle.abort_accepted(&self.life, task);
+                }
+                world.oracle.answered(ask);
+            }
+            Action::Sweep => sweep(world, Some(who), me.as_str()),
+            Action::LookForLeader => {
+                let seen = world.lead_is_up;
+                self.answers.push_back(if seen { Event::LeaderSeen } else { Event::LeaderAbsent });
+            }
+            Action::Leave { .. } => unreachable!("the member takes its leave"),
+        }
+    }
+
+    fn claim(&mut self, world: &mut World, who: &Claimant) {
+        let event = match world.claim_next(who) {
+            Ok(claim) => Event::Claimed(claim.map(|claim| {
+                self.claimed = Some((claim.id, claim.attempt));
+                let task = &world.asked_for[&claim.id];
+                ClaimedTask { work: task.work.clone(), timeout_ms: task.timeout_ms, claim }
+            })),
+            Err(_) => Event::NotRecorded { error: "the disk is full".to_owned() },
+        };
+        self.answers.push_back(event);
+    }
+
+    fn start_turn(&mut self, world: &mut World, index: usize, life: u32, number: u64, task: Option<TaskId>) {
+        if let Agent::Gone = self.agent {
+            self.leave_over(world);
+            self.answers.push_back(Event::PromptRefused { reason: "it is closed".to_owned() });
+            return;
+        }
+        if !matches!(self.agent, Agent::Idle) || number <= self.last_turn {
+            world.oracle.broke(format!("{:?} begins turn {number} while its agent is {:?}", self.life, self.agent));
+        }
+        self.last_turn = number;
+        if world.chance.one_in(30) {
+            self.leave_over(world);
+            self.answers.push_back(Event::PromptRefused { reason: "it has no wish to".to_owned() });
+            return;
+        }
+        let task = task.and(self.claimed);
+        if let Some((id, attempt)) = task {
+            world.oracle.turn_began(&self.life, id, attempt);
+        }
+        let ends = match world.chance.below(10) {
+            0 => Stop::Failed { reason: "exit status 1".to_owned() },
+            1 if world.chance.one_in(5) => Stop::Aborted,
+            _ => Stop::Completed,
+        };
+        let takes_ms = match world.chance.below(4) {
+            0 => world.chance.below(5),
+            1 | 2 => world.chance.below(2_000),
+            _ => world.chance.below(20_000),
+        };
+        self.agent = Agent::Turn { number, task, ends };
+        world.later(takes_ms, Due::TurnEnds(index, life, number));
+        self.answers.push_back(Event::PromptTaken);
+        self.showing.clear();
+    }
+
+    /// The agent did not take the turn that carries what was just shown: that stays unread for the next life.
+    fn leave_over(&mut self, world: &mut World) {
+        let keys = self.showing.drain(..).map(|id| (self.life.clone(), id));
+        world.oracle.left_over.extend(keys);
+    }
+
+    fn turn_ends(&mut self, world: &mut World, ended: u64) {
+        let Agent::Turn { number, task, ends, .. } = &self.agent else { return };
+        if *number != ended {
+            return;
+        }
+        if let Some((id, attempt)) = *task {
+            world.oracle.turn_over(id, attempt, *ends == Stop::Completed);
+        }
+        let stop = ends.clone();
+        world.say(|| format!("the agent of {} ends turn {ended}: {stop:?}", self.life.0));
+        self.agent = Agent::Idle;
+        self.news.push_back(Event::TurnEnded { stop, result: "result".to_owned() });
+        if world.weather.crash_one_in > 0 && world.chance.one_in(60) {
+            self.agent = Agent::Gone;
+            self.news.push_back(Event::AgentGone { reason: "it broke".to_owned() });
+        }
+    }
+
+    fn record(&mut self, world: &mut World, me: &Address, outcome: Outcome) {
+        world.oracle.recording(&self.life, &outcome);
+        let written = world.decide(me.as_str(), |board| {
+            let fact = match outcome {
+                Outcome::Complete { claim, result } => board.complete(&claim, result)?,
+                Outcome::Fail { claim, reason, result } => board.fail(&claim, reason, result)?,
+                Outcome::Release { claim, why, partial } => board.release(&claim, why, partial)?,
+            };
+            Ok((vec![fact], ()))
+        });
+        self.answers.push_back(match written {
+            Ok(()) => Event::Recorded,
+            Err(NotWritten::DiskFull) => Event::NotRecorded { error: "the disk is full".to_owned() },
+            Err(NotWritten::Refused(refusal)) => {
+                // Nobody but the living worker can end its attempt.
+                world.oracle.broke(format!("the outcome of {:?} was refused: {refusal}", self.life));
+                Event::RecordRefused { why: refusal.to_string() }
+            }
+        });
+    }
+}
+
+/// Buries whoever is dead and still on the board.
+pub(super) fn sweep(world: &mut World, spare: Option<&Claimant>, by: &str) {
+    let waiting = world.board.waiting().map(|who| &who.name);
+    let names: Vec<_> = world.board.owners().chain(waiting).cloned().collect();
+    for name in names {
+        if spare.is_none_or(|who| who.name != name) && !world.alive.contains(&name) {
+            let _ = world.bury(&name, by);
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! What was seen, and what must never be seen. It judges by what a user could observe (which agent ran what,
+//! which text was shown to whom), never by the state of the cores.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use teamster_protocol::board::{BoardFact, ReleaseWhy};
+use teamster_protocol::id::{Address, MemberName, MessageId, TaskId};
+use teamster_protocol::mail::{Message, Urgency};
+use teamster_protocol::roster::LeftHow;
+use teamster_protocol::shutdown::{ShutdownReply, Verdict};
+use teamster_worker::core::{AskId, Outcome};
+
+/// One life of a member: its name, and the how-manieth worker under it.
+pub(super) type Life = (MemberName, u32);
+
+/// See the module. The first broken rule stays in `broken`.
+#[derive(Debug, Default)]
+pub(super) struct Oracle {
+    pub(super) broken: Option<String>,
+    running: BTreeMap<TaskId, Life>,
+    attempts: BTreeSet<(TaskId, u32)>,
+    succeeded: BTreeSet<(TaskId, u32)>,
+    completed: BTreeSet<TaskId>,
+    held: BTreeSet<TaskId>,
+    shown: BTreeMap<(Life, MessageId), u32>,
+    ever_shown: BTreeSet<MessageId>,
+    last_shown: BTreeMap<(Life, Address, bool), u64>,
+    acknowledged: BTreeSet<MessageId>,
+    /// Mail whose turn the agent refused to begin: it waits for the next life.
+    pub(super) left_over: BTreeSet<(Life, MessageId)>,
+    asks: BTreeMap<AskId, Life>,
+    requests: BTreeMap<MessageId, (Life, Option<Verdict>)>,
+    stopping: BTreeSet<(Life, TaskId)>,
+    pub(super) rings: u64,
+    pub(super) work_made: u64,
+    pub(super) completions: u64,
+}
+
+impl Oracle {
+    pub(super) fn broke(&mut self, rule: impl Into<String>) {
+        self.broken.get_or_insert(rule.into());
+    }
+
+    /// An agent began a turn on a task.
+    pub(super) fn turn_began(&mut self, life: &Life, task: TaskId, attempt: u32) {
+        if let Some(other) = self.running.insert(task, life.clone()) {
+            self.broke(format!("task {task} is run by {other:?} and {life:?} at once"));
+        }
+        if !self.attempts.insert((task, attempt)) {
+            self.broke(format!("attempt {attempt} of task {task} is run twice"));
+        }
+    }
+
+    /// The agent is no longer at a task.
+    pub(super) fn turn_over(&mut self, task: TaskId, attempt: u32, success: bool) {
+        self.running.remove(&task);
+        if success {
+            self.succeeded.insert((task, attempt));
+        }
+    }
+
+    /// A worker wants an outcome written.
+    pub(super) fn recording(&mut self, life: &Life, outcome: &Outcome) {
+        let (Outcome::Complete { claim, .. } | Outcome::Fail { claim, .. } | Outcome::Release { claim, .. }) = outcome;
+        let stopped = self.stopping.remove(&(life.clone(), claim.id));
+        match outcome {
+            Outcome::Complete { claim, .. } if !self.succeeded.contains(&(claim.id, claim.attempt)) => {
+                self.broke(format!("task {} is called completed, and its agent did not complete it", claim.id));
+            }
+            Outcome::Release { claim, why: ReleaseWhy::WorkerLeft, .. } if stopped => {
+                self.broke(format!("task {} was stopped and is given to anybody", claim.id));
+            }
+            Outcome::Complete { .. } | Outcome::Fail { .. } | Outcome::Release { .. } => {}
+        }
+    }
+
+    /// Somebody was told that the turn on a task is being aborted.
+    pub(super) fn abort_accepted(&mut self, life: &Life, task: TaskId) {
+        self.stopping.insert((life.clone(), task));
+    }
+
+    /// Facts were written to the board.
+    pub(super) fn wrote(&mut self, facts: &[BoardFact]) {
+        for fact in facts {
+            match fact {
+                BoardFact::Completed { id, .. } => {
+                    self.completions += 1;
+                    if !self.completed.insert(*id) {
+                        self.broke(format!("task {id} was completed twice"));
+                    }
+                }
+                BoardFact::Claimed(claim) if self.held.contains(&claim.id) => {
+                    self.broke(format!("task {} was stopped, and {} took it again by itself", claim.id, claim.owner));
+                }
+                BoardFact::Released { id, why: ReleaseWhy::Stopped, .. } => {
+                    self.held.insert(*id);
+                }
+                BoardFact::Assigned { id, .. } | BoardFact::Unassigned { id } | BoardFact::Retried { id } => {
+                    self.held.remove(id);
+                }
+                BoardFact::Added { .. }
+                | BoardFact::Claimed(_)
+                | BoardFact::Failed { .. }
+                | BoardFact::Released { .. }
+                | BoardFact::DependencyAdded { .. }
+                | BoardFact::DependencyRemoved { .. }
+                | BoardFact::Cancelled { .. }
+                | BoardFact::Cleared { .. }
+                | BoardFact::Waiting(_)
+                | BoardFact::Away { .. }
+                | BoardFact::Kept(_)
+                | BoardFact::Numbered { .. } => {}
+            }
+        }
+    }
+
+    /// A text was put where the agent or who watches it sees it.
+    pub(super) fn shown(&mut self, life: &Life, message: &Message, order: u64) {
+        let times = self.shown.entry((life.clone(), message.id)).or_default();
+        *times += 1;
+        if *times > 1 {
+            self.broke(format!("{life:?} showed message {} twice", message.id));
+        }
+        self.ever_shown.insert(message.id);
+        if message.urgency != Urgency::Now {
+            let key = (life.clone(), message.from.clone(), message.urgency == Urgency::Idle);
+            if self.last_shown.insert(key, order).is_some_and(|last| last > order) {
+                self.broke(format!("{life:?} showed the mail of {} out of order", message.from));
+            }
+        }
+    }
+
+    /// A reader acknowledges a message; `is_text` if it had to be shown before.
+    pub(super) fn acknowledging(&mut self, life: &Life, id: MessageId, is_text: bool) {
+        if is_text && !self.ever_shown.contains(&id) {
+            self.broke(format!("{life:?} acknowledged message {id}, which nobody was shown"));
+        }
+        if self.acknowledged.contains(&id) {
+            self.broke(format!("{life:?} acknowledged message {id} again"));
+        }
+    }
+
+    /// The acknowledgement is in the mailbox.
+    pub(super) fn acknowledged(&mut self, id: MessageId) {
+        self.acknowledged.insert(id);
+    }
+
+    pub(super) fn asked(&mut self, ask: AskId, life: &Life) {
+        self.asks.insert(ask, life.clone());
+    }
+
+    pub(super) fn answered(&mut self, ask: AskId) {
+        if self.asks.remove(&ask).is_none() {
+            self.broke(format!("call {} was answered twice", ask.0));
+        }
+    }
+
+    pub(super) fn shutdown_asked(&mut self, request: MessageId, life: &Life) {
+        self.requests.insert(request, (life.clone(), None));
+    }
+
+    /// A worker answers a shutdown request.
+    pub(super) fn replied(&mut self, life: &Life, reply: &ShutdownReply) {
+        let promised = self.agreed(life);
+        let Some((asked, before)) = self.requests.get_mut(&reply.request) else {
+            return self.broke("an answer to a shutdown request that nobody made");
+        };
+        let fits = match (&*before, &reply.verdict) {
+            (None, _) | (Some(Verdict::Finishing { .. }), Verdict::Approved) => asked == life,
+            (Some(_), _) => false,
+        };
+        *before = Some(reply.verdict.clone());
+        if !fits {
+            self.broke(format!("{life:?} answered a shutdown request of another life, or answered it again"));
+        }
+        if promised && matches!(reply.verdict, Verdict::Refused { .. }) {
+            self.broke(format!("{life:?} agreed to end, and then refused to"));
+        }
+    }
+
+    fn agreed(&self, life: &Life) -> bool {
+        self.requests.values().any(|(of, verdict)| of == life && matches!(verdict, Some(Verdict::Finishing { .. })))
+    }
+
+    /// A worker left by itself.
+    pub(super) fn left(&mut self, life: &Life, how: &LeftHow) {
+        let approved = |(of, verdict): &(Life, Option<Verdict>)| of == life && *verdict == Some(Verdict::Approved);
+        if *how == LeftHow::Shutdown && !self.requests.values().any(approved) {
+            self.broke(format!("{life:?} shut down, and no request of its life was approved"));
+        }
+    }
+
+    /// A worker is gone, with all that its agent did.
+    pub(super) fn gone(&mut self, life: &Life) {
+        self.running.retain(|_, runner| runner != life);
+        self.asks.retain(|_, asked| asked != life);
+        self.stopping.retain(|(of, _)| of != life);
+    }
+
+    pub(super) fn unanswered(&self) -> impl Iterator<Item = (&AskId, &Life)> {
+        self.asks.iter()
+    }
+}

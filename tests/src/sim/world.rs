@@ -1,0 +1,249 @@
+//! What all processes of the simulated team share: the clock, the board, the mailboxes, the locks, the disk.
+//! Each method that writes is one transaction: nothing comes between its parts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use teamster_leader::core as leader;
+use teamster_protocol::board::{Board, BoardFact, Claimant};
+use teamster_protocol::id::{Address, MemberName, MessageId, TaskId};
+use teamster_protocol::log::{Fold, Offset, Stamp};
+use teamster_protocol::mail::{Body, MailFact, Mailbox, Message, Urgency};
+use teamster_protocol::task::{Claim, NewTask, Refusal};
+
+use super::chance::Chance;
+use super::oracle::Oracle;
+
+/// What may go wrong under a seed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Weather {
+    /// One of so many rings does not arrive; 0 for none.
+    pub(super) ring_lost_one_in: u64,
+    /// At one of so many action boundaries the worker dies; 0 for none.
+    pub(super) crash_one_in: u64,
+    /// Whether the disk is full for a while now and then.
+    pub(super) disk_fills: bool,
+    /// Whether workers hang now and then.
+    pub(super) freezes: bool,
+}
+
+/// Something that is to happen at a time.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Due {
+    /// The adversary acts.
+    Adversary,
+    /// A member's agent is ready, in that life.
+    AgentReady(usize, u32),
+    /// A member's agent ends its turn of that number.
+    TurnEnds(usize, u32, u64),
+    /// A member's slow poll.
+    Poll(usize, u32),
+    /// The lead notices that a worker is gone, and whether that was before it was ready.
+    DeathSeen(usize, bool),
+    /// A member's place is made.
+    Prepared(usize),
+    /// A leader starts after one that is gone.
+    LeadStarts,
+    /// A frozen worker goes on.
+    Thaw(usize, u32),
+    /// There is room on the disk again.
+    DiskFree,
+}
+
+/// Why nothing was written.
+#[derive(Debug)]
+pub(super) enum NotWritten {
+    DiskFull,
+    Refused(Refusal),
+}
+
+#[derive(Debug)]
+pub(super) struct World {
+    pub(super) now_ms: u64,
+    pub(super) chance: Chance,
+    pub(super) weather: Weather,
+    pub(super) disk_full: bool,
+    pub(super) board: Board,
+    pub(super) asked_for: BTreeMap<TaskId, NewTask>,
+    boxes: BTreeMap<Address, Mailbox>,
+    messages: BTreeMap<MessageId, (u64, Message)>,
+    /// Whose mailbox changed, or was rung, since its reader looked.
+    pub(super) rung: BTreeSet<Address>,
+    /// The members whose lock is held.
+    pub(super) alive: BTreeSet<MemberName>,
+    pub(super) oracle: Oracle,
+    pub(super) due: BTreeMap<(u64, u64), Due>,
+    /// News that workers and the kernel have for the lead.
+    pub(super) to_lead: Vec<leader::Event>,
+    pub(super) lead_is_up: bool,
+    /// How many leaders there have been.
+    pub(super) leaders: u32,
+    /// When something last changed that others can see.
+    pub(super) changed_ms: u64,
+    sequence: u64,
+    pub(super) trace: Option<Vec<String>>,
+}
+
+impl World {
+    pub(super) fn new(chance: Chance, weather: Weather, trace: bool) -> World {
+        World {
+            now_ms: 1_000,
+            chance,
+            weather,
+            disk_full: false,
+            board: Board::default(),
+            asked_for: BTreeMap::new(),
+            boxes: BTreeMap::new(),
+            messages: BTreeMap::new(),
+            rung: BTreeSet::new(),
+            alive: BTreeSet::new(),
+            oracle: Oracle::default(),
+            due: BTreeMap::new(),
+            to_lead: Vec::new(),
+            lead_is_up: true,
+            leaders: 1,
+            changed_ms: 0,
+            sequence: 0,
+            trace: trace.then(Vec::new),
+        }
+    }
+
+    pub(super) fn say(&mut self, line: impl FnOnce() -> String) {
+        if let Some(trace) = &mut self.trace {
+            trace.push(format!("{:>8} ms  {}", self.now_ms, line()));
+        }
+    }
+
+    pub(super) fn later(&mut self, in_ms: u64, due: Due) {
+        self.sequence += 1;
+        self.due.insert((self.now_ms + in_ms, self.sequence), due);
+    }
+
+    pub(super) fn new_id(&mut self) -> MessageId {
+        self.sequence += 1;
+        MessageId::from_parts(self.now_ms, u128::from(self.sequence))
+    }
+
+    /// One transaction on the board; rings whom the written facts make work for.
+    pub(super) fn decide<T>(
+        &mut self,
+        by: &str,
+        decide: impl FnOnce(&Board) -> Result<(Vec<BoardFact>, T), Refusal>,
+    ) -> Result<T, NotWritten> {
+        let (facts, value) = decide(&self.board).map_err(NotWritten::Refused)?;
+        if facts.is_empty() {
+            return Ok(value);
+        }
+        if self.disk_full {
+            return Err(NotWritten::DiskFull);
+        }
+        self.changed_ms = self.now_ms;
+        self.oracle.wrote(&facts);
+        let rings = facts.iter().any(BoardFact::makes_work);
+        for fact in facts {
+            self.say(|| format!("{by}: {}", short(&fact)));
+            if let BoardFact::Added { id, task } = &fact {
+                self.asked_for.insert(*id, task.clone());
+            }
+            self.oracle.work_made += u64::from(fact.makes_work()) * (1 + fact.tasks().len() as u64);
+            let stamp = Stamp { seq: 1, at_ms: self.now_ms, by, offset: Offset::NONE };
+            self.board.apply(fact, &stamp);
+        }
+        if rings {
+            self.ring_waiting();
+        }
+        Ok(value)
+    }
+
+    pub(super) fn ring_waiting(&mut self) {
+        for name in self.board.to_wake() {
+            self.oracle.rings += 1;
+            self.ring(Address::Member(name));
+        }
+    }
+
+    fn ring(&mut self, reader: Address) {
+        let one_in = self.weather.ring_lost_one_in;
+        if one_in > 0 && self.chance.one_in(one_in) {
+            self.say(|| format!("the ring for {reader} is lost"));
+        } else {
+            self.rung.insert(reader);
+        }
+    }
+
+    /// As the worker's shell claims: a worker that was rung in vain passes the ring on.
+    pub(super) fn claim_next(&mut self, who: &Claimant) -> Result<Option<Claim>, NotWritten> {
+        let mut in_vain = false;
+        let claim = self.decide(who.name.as_str(), |board| {
+            let (facts, claim) = board.claim_next(who);
+            in_vain = facts.is_empty();
+            Ok((facts, claim))
+        })?;
+        if in_vain {
+            self.ring_waiting();
+        }
+        Ok(claim)
+    }
+
+    /// Writes down that a worker is gone.
+    pub(super) fn bury(&mut self, name: &MemberName, by: &str) -> Result<(), NotWritten> {
+        self.decide(by, |board| Ok((board.bury(name), ())))
+    }
+
+    /// Puts a message into a mailbox, unless the disk is full.
+    pub(super) fn post(&mut self, from: Address, to: &Address, urgency: Urgency, body: Body) -> Option<MessageId> {
+        if self.disk_full {
+            return None;
+        }
+        self.changed_ms = self.now_ms;
+        let id = self.new_id();
+        self.say(|| format!("{from}: mail {id} to {to}, {urgency:?}: {body:?}"));
+        let message = Message { id, from, sent_ms: self.now_ms, urgency, body };
+        let mailbox = self.boxes.entry(to.clone()).or_default();
+        let facts = mailbox.deliver(message.clone()).expect("the simulation writes no empty texts");
+        for fact in facts {
+            mailbox.apply(fact, &Stamp { seq: 1, at_ms: self.now_ms, by: "sim", offset: Offset::NONE });
+        }
+        self.messages.insert(id, (self.sequence, message));
+        self.ring(to.clone());
+        Some(id)
+    }
+
+    pub(super) fn unread(&self, reader: &Address) -> Vec<Message> {
+        let letters = self.boxes.get(reader).into_iter().flat_map(Mailbox::unread);
+        letters.map(|letter| self.messages[&letter.id].1.clone()).collect()
+    }
+
+    /// The message and its place among all that were sent.
+    pub(super) fn message(&self, id: MessageId) -> (u64, Message) {
+        self.messages[&id].clone()
+    }
+
+    pub(super) fn acknowledge(&mut self, reader: &Address, ids: &[MessageId]) -> Result<(), NotWritten> {
+        if self.disk_full {
+            return Err(NotWritten::DiskFull);
+        }
+        let mailbox = self.boxes.entry(reader.clone()).or_default();
+        for id in ids {
+            let facts: Vec<MailFact> = mailbox.acknowledge(*id).unwrap_or_else(|refusal| {
+                self.oracle.broke(refusal.to_string());
+                Vec::new()
+            });
+            for fact in facts {
+                mailbox.apply(fact, &Stamp { seq: 1, at_ms: self.now_ms, by: "sim", offset: Offset::NONE });
+                self.oracle.acknowledged(*id);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A fact without its texts.
+fn short(fact: &BoardFact) -> String {
+    match fact {
+        BoardFact::Added { id, task } => {
+            let NewTask { after, to, role, priority, timeout_ms, .. } = task;
+            format!("added {id} after {after:?} to {to:?} role {role:?} priority {priority} timeout {timeout_ms:?}")
+        }
+        other => format!("{other:?}"),
+    }
+}

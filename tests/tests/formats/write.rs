@@ -1,0 +1,203 @@
+//! The team of the fixtures: every kind of fact at least once, at fixed times, the board in its second generation.
+
+use std::fs;
+use std::path::PathBuf;
+
+use teamster_protocol::board::{AutoClaim, Board, BoardFact, Claimant, ReleaseWhy};
+use teamster_protocol::id::{Address, MemberName, MessageId, TaskId};
+use teamster_protocol::lock::Holder;
+use teamster_protocol::log::{Durability, Fold, Log};
+use teamster_protocol::mail::{Body, MailFact, Mailbox, Message, Urgency};
+use teamster_protocol::notice::{Said, Stop};
+use teamster_protocol::process::Identity;
+use teamster_protocol::roster::{LeftHow, MemberSpec, Process, Roster, StartedBy, TeamFact, Workspace};
+use teamster_protocol::shutdown::{ShutdownReply, ShutdownRequest, Verdict, WhenBusy};
+use teamster_protocol::task::{Claim, NewTask, Work};
+use teamster_protocol::team_dir::TeamDir;
+use teamster_protocol::transcript::Transcript;
+
+/// The time of the fixtures' beginning, in milliseconds.
+const T: u64 = 1_763_700_000_000;
+
+/// Writes the whole team. Lock files that hold nothing are left out: they are made when they are needed.
+pub(crate) fn team(dir: &TeamDir) {
+    fs::create_dir_all(dir.root()).unwrap();
+    dir.create().unwrap();
+    roster(dir);
+    board(dir);
+    mail(dir);
+    transcripts(dir);
+    let holder = Holder { process: identity(), since_ms: T };
+    fs::write(dir.member_lock(&member("alice")), serde_json::to_string(&holder).unwrap() + "\n").unwrap();
+    for lock in [dir.board(), dir.roster(), dir.mailbox(&Address::Lead), dir.mailbox(&member("alice").into())] {
+        fs::remove_file(lock.with_extension("lock")).unwrap();
+    }
+}
+
+fn member(name: &str) -> MemberName {
+    name.parse().unwrap()
+}
+
+fn message_id(number: u64) -> MessageId {
+    MessageId::from_parts(T + number * 1_000, number.into())
+}
+
+fn identity() -> Identity {
+    Identity { pid: 4711, start_ticks: 88_123, boot_id: "0f7f8a5e-6c1b-4d39-9a53-1d5a3c8f2b10".to_owned() }
+}
+
+fn write<F: Fold>(log: &mut Log<F>, by: &str, seconds: u64, facts: Vec<F::Fact>) {
+    let write = |_: &F| Ok::<_, String>((facts, ()));
+    log.transact(by, T + seconds * 1_000, Durability::Process, write).unwrap();
+}
+
+fn roster(dir: &TeamDir) {
+    let mut log: Log<Roster> = Log::open(dir.roster(), T).unwrap();
+    let shared = || Workspace::Shared { dir: PathBuf::from("/src/app") };
+    let worktree = Workspace::Worktree {
+        dir: PathBuf::from("/state/app/worktrees/alice"),
+        branch: "teamster/app/alice".to_owned(),
+        base: "4b825dc642cb6eb9a060e54bf8d69288fbee4904".to_owned(),
+        repository: PathBuf::from("/src/app/.git"),
+    };
+    let spec = |role: Option<&str>, auto, workspace| MemberSpec {
+        agent: "shell".parse().unwrap(),
+        role: role.map(|role| role.parse().unwrap()),
+        auto,
+        workspace,
+    };
+    let added = |name: &str, spec| TeamFact::Added { name: member(name), spec };
+    let process = |started_by| Process { identity: identity(), started_by };
+    let joined = |name: &str, by| TeamFact::Joined { name: member(name), process: process(by) };
+    let left = |name: &str, how| TeamFact::Left { name: member(name), how };
+    write(&mut log, "lead", 1, vec![TeamFact::Founded { dir: PathBuf::from("/src/app") }]);
+    write(&mut log, "lead", 1, vec![added("alice", spec(Some("tester"), AutoClaim::On, worktree))]);
+    write(&mut log, "bob", 2, vec![added("bob", spec(None, AutoClaim::On, shared())), joined("bob", StartedBy::Hand)]);
+    write(&mut log, "lead", 2, vec![added("carol", spec(Some("tester"), AutoClaim::Off, shared()))]);
+    write(&mut log, "lead", 2, vec![added("dan", spec(None, AutoClaim::On, shared()))]);
+    write(&mut log, "alice", 3, vec![joined("alice", StartedBy::Leader)]);
+    let gone = LeftHow::AgentGone { reason: "no such program".to_owned() };
+    write(&mut log, "dan", 4, vec![left("dan", gone)]);
+    write(&mut log, "lead", 5, vec![TeamFact::Removed { name: member("dan") }]);
+    write(&mut log, "lead", 30, vec![left("bob", LeftHow::Died { reason: "killed by SIGKILL".to_owned() })]);
+}
+
+fn board(dir: &TeamDir) {
+    let mut log: Log<Board> = Log::open(dir.board(), T).unwrap();
+    let run = |text: &str| NewTask::new(Work::Run(text.to_owned()));
+    let added = |id: u32, task| BoardFact::Added { id: TaskId(id), task };
+    let claimed =
+        |id: u32, name: &str, attempt| BoardFact::Claimed(Claim { id: TaskId(id), owner: member(name), attempt });
+    let waiting = |name: &str, role: Option<&str>, auto| {
+        BoardFact::Waiting(Claimant { name: member(name), role: role.map(|role| role.parse().unwrap()), auto })
+    };
+    let text = "Write the release notes: ä, \"quotes\",\na second line.".to_owned();
+    let release = NewTask {
+        title: "release notes".to_owned(),
+        label: Some("release".to_owned()),
+        after: vec![TaskId(1), TaskId(2)],
+        role: Some("writer".parse().unwrap()),
+        priority: -3,
+        timeout_ms: Some(60_000),
+        max_attempts: 1,
+        ..NewTask::new(Work::Prompt(text))
+    };
+    let first = vec![added(1, run("make test")), added(2, run("make lint")), added(3, run("make slow"))];
+    write(&mut log, "lead", 1, first.into_iter().chain([added(4, release)]).collect());
+    write(&mut log, "bob", 2, vec![added(5, run("make coffee")), added(6, run("make tea"))]);
+    write(&mut log, "alice", 3, vec![claimed(1, "alice", 1)]);
+    let died = |id: u32| BoardFact::Released {
+        id: TaskId(id),
+        attempt: 1,
+        why: ReleaseWhy::WorkerDied,
+        partial: String::new(),
+    };
+    write(&mut log, "lead", 4, vec![died(1), BoardFact::Assigned { id: TaskId(1), to: member("alice") }]);
+    write(&mut log, "alice", 5, vec![claimed(1, "alice", 2)]);
+    let result = "ok, 41 tests".to_owned();
+    write(&mut log, "alice", 6, vec![BoardFact::Completed { id: TaskId(1), attempt: 2, result }]);
+    write(&mut log, "bob", 7, vec![waiting("bob", None, AutoClaim::On), BoardFact::Away { member: member("bob") }]);
+    write(&mut log, "bob", 8, vec![claimed(2, "bob", 1)]);
+    let (reason, result) = ("exit status 2".to_owned(), "assertion failed".to_owned());
+    write(&mut log, "bob", 9, vec![BoardFact::Failed { id: TaskId(2), attempt: 1, reason, result }]);
+    write(
+        &mut log,
+        "lead",
+        10,
+        vec![
+            BoardFact::DependencyAdded { id: TaskId(4), on: TaskId(3) },
+            BoardFact::DependencyRemoved { id: TaskId(4), on: TaskId(1) },
+            BoardFact::Cancelled { id: TaskId(5) },
+            BoardFact::Cancelled { id: TaskId(6) },
+            BoardFact::Retried { id: TaskId(6) },
+            BoardFact::Unassigned { id: TaskId(6) },
+        ],
+    );
+    write(&mut log, "alice", 11, vec![claimed(3, "alice", 1)]);
+    let partial = "12 of 41".to_owned();
+    let stopped = BoardFact::Released { id: TaskId(3), attempt: 1, why: ReleaseWhy::Stopped, partial };
+    write(&mut log, "alice", 12, vec![stopped]);
+    log.set_generation_bytes_max(0);
+    write(&mut log, "carol", 13, vec![waiting("carol", Some("tester"), AutoClaim::Off)]);
+    log.set_generation_bytes_max(u64::MAX);
+    write(&mut log, "lead", 19, vec![BoardFact::Cleared { ids: vec![TaskId(6)] }]);
+    write(&mut log, "lead", 20, vec![added(7, run("make docs"))]);
+    write(&mut log, "bob", 20, vec![claimed(7, "bob", 1)]);
+    write(&mut log, "lead", 21, vec![added(8, NewTask { to: Some(member("alice")), ..run("make fmt") })]);
+}
+
+fn mail(dir: &TeamDir) {
+    let delivered = |number: u64, from: Address, urgency, body| {
+        MailFact::Delivered(Message { id: message_id(number), from, sent_ms: T + number * 1_000, urgency, body })
+    };
+    let text = |text: &str| Body::Text { text: text.to_owned() };
+    let bob = || Address::from(member("bob"));
+    let mut alice: Log<Mailbox> = Log::open(dir.mailbox(&member("alice").into()), T).unwrap();
+    write(&mut alice, "bob", 1, vec![delivered(1, bob(), Urgency::Idle, text("Handed on."))]);
+    write(&mut alice, "alice", 2, vec![MailFact::Acknowledged { id: message_id(1) }]);
+    write(&mut alice, "bob", 2, vec![delivered(2, bob(), Urgency::Now, text("One of the unread."))]);
+    let assigned = Body::TaskAssigned { task: TaskId(8) };
+    write(&mut alice, "lead", 3, vec![delivered(3, Address::Lead, Urgency::Next, assigned)]);
+    let ask = Body::ShutdownRequest(ShutdownRequest {
+        request: message_id(3),
+        reason: "the work is done".to_owned(),
+        deadline_ms: T + 40_000,
+        when_busy: WhenBusy::Finish,
+    });
+    write(&mut alice, "lead", 4, vec![delivered(4, Address::Lead, Urgency::Now, ask)]);
+    let abort = Body::AbortRequest { reason: "wrong branch".to_owned() };
+    write(&mut alice, "lead", 5, vec![delivered(5, Address::Lead, Urgency::Now, abort)]);
+
+    let mut lead: Log<Mailbox> = Log::open(dir.mailbox(&Address::Lead), T).unwrap();
+    let verdicts = [Verdict::Approved, Verdict::Finishing { task: Some(TaskId(7)) }, Verdict::Refused { task: None }];
+    for (number, verdict) in (6..).zip(verdicts) {
+        let reply = Body::ShutdownReply(ShutdownReply { request: message_id(3), verdict });
+        write(&mut lead, "bob", number, vec![delivered(number, bob(), Urgency::Now, reply)]);
+    }
+}
+
+fn transcripts(dir: &TeamDir) {
+    let mut transcript = Transcript::open(dir.turns(&member("alice"))).unwrap();
+    let started = |turn, task: Option<u32>, prompt: &str| Said::TurnStarted {
+        turn,
+        task: task.map(TaskId),
+        prompt: prompt.to_owned(),
+    };
+    let said = [
+        Said::Ready,
+        Said::Waiting,
+        started(1, Some(1), "make test"),
+        Said::Text { text: "running 41 tests: ä\n".to_owned() },
+        Said::ToolCall { name: "Read src/log.rs".to_owned(), detail: "done".to_owned() },
+        Said::Steered { from: Address::Lead, text: "skip the slow ones".to_owned() },
+        Said::Mail { id: message_id(1), from: member("bob").into(), text: "Handed on.".to_owned() },
+        Said::TurnEnded { turn: 1, task: Some(TaskId(1)), stop: Stop::Completed },
+        started(2, None, "make lint"),
+        Said::TurnEnded { turn: 2, task: None, stop: Stop::Failed { reason: "exit status 2".to_owned() } },
+        Said::Trouble { text: "cannot read the mailbox, trying again: Input/output error".to_owned() },
+        Said::Leaving { reason: "it was asked to end".to_owned() },
+    ];
+    for (second, what) in (1..).zip(said) {
+        transcript.say(T + second * 1_000, what).unwrap();
+    }
+}

@@ -1,0 +1,202 @@
+//! Rules of the repository that no compiler knows: what lies where, who may import whom, what the pure modules may
+//! not touch.
+
+#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The top level, as it was given. Files whose name begins with a dot, and what is built, are beside it.
+const TOP_LEVEL: &[&str] =
+    &["Cargo.lock", "Cargo.toml", "README.md", "leader", "protocol", "scripts", "tests", "worker"];
+
+/// Modules that decide and touch nothing: each file, and all files of the folder beside it but their tests.
+const PURE: &[&str] = &[
+    "protocol/src/api",
+    "protocol/src/board",
+    "protocol/src/id",
+    "protocol/src/limits",
+    "protocol/src/mail",
+    "protocol/src/notice",
+    "protocol/src/roster",
+    "protocol/src/shutdown",
+    "protocol/src/task",
+    "worker/src/core",
+    "leader/src/core",
+    "leader/src/duration",
+    "leader/src/plan",
+];
+
+/// What a pure module has no use for.
+const IMPURE: &[&str] = &[
+    "std::env",
+    "std::fs",
+    "std::net",
+    "std::process",
+    "std::thread",
+    "SystemTime",
+    "Instant",
+    "tokio",
+    "nix::",
+    "git2",
+    "crate::clock",
+    "teamster_protocol::clock",
+];
+
+/// A file longer than this most likely holds a second noun.
+const LINES_WARN: usize = 400;
+/// And here it surely does.
+const LINES_MAX: usize = 700;
+
+#[test]
+fn the_top_level_is_as_it_was_given() {
+    let mut found = BTreeSet::new();
+    for entry in fs::read_dir(root()).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if !name.starts_with('.') && name != "target" {
+            found.insert(name);
+        }
+    }
+    let given: BTreeSet<String> = TOP_LEVEL.iter().map(|name| (*name).to_owned()).collect();
+    let strange: Vec<&String> = found.difference(&given).collect();
+    assert!(strange.is_empty(), "the top level is not to be added to: {strange:?}");
+    let missing: Vec<&String> = given.difference(&found).collect();
+    assert!(missing.is_empty(), "the top level lacks {missing:?}");
+}
+
+#[test]
+fn leader_and_worker_know_only_the_protocol() {
+    for (own, other) in [("leader", "worker"), ("worker", "leader"), ("protocol", "leader"), ("protocol", "worker")] {
+        let crate_name = format!("teamster-{other}");
+        let manifest = fs::read_to_string(root().join(own).join("Cargo.toml")).unwrap();
+        let depends = manifest.lines().any(|line| line.trim_start().starts_with(&crate_name));
+        assert!(!depends, "{own}/Cargo.toml depends on {crate_name}");
+        let module = format!("teamster_{other}");
+        assert_nobody(&rust_files(&root().join(own)), |line| line.contains(&format!("{module}::")), &module);
+    }
+    let manifest = fs::read_to_string(root().join("protocol/Cargo.toml")).unwrap();
+    assert!(!manifest.contains("teamster-leader") && !manifest.contains("teamster-worker"));
+}
+
+#[test]
+fn pure_modules_touch_nothing() {
+    let mut files = Vec::new();
+    for module in PURE {
+        let file = root().join(module).with_extension("rs");
+        assert!(file.exists(), "there is no {}; mend the list of pure modules", file.display());
+        files.push(file);
+        files.extend(rust_files(&root().join(module)));
+    }
+    files.retain(|file| !file.components().any(|part| part.as_os_str() == "tests" || part.as_os_str() == "tests.rs"));
+    for word in IMPURE {
+        assert_nobody(&files, |line| line.contains(word), word);
+    }
+}
+
+#[test]
+fn no_test_sleeps() {
+    for file in all_rust_files() {
+        let text = fs::read_to_string(&file).unwrap();
+        // A benchmark waits until the machine is at rest, which nothing tells of.
+        if file.starts_with(root().join("tests/src/bench")) {
+            continue;
+        }
+        let of_tests = file.strip_prefix(root()).unwrap().iter().any(|part| part == "tests" || part == "tests.rs");
+        let tests = if of_tests { text.as_str() } else { unit_tests(&text) };
+        for sleep in [concat!("thread::", "sleep("), concat!("time::", "sleep("), concat!("\"", "sleep\"")] {
+            assert!(!tests.contains(sleep), "{}: a test sleeps; wait for an event, with a limit", shown(&file));
+        }
+    }
+}
+
+#[test]
+fn every_file_says_why_it_exists_and_is_about_one_thing() {
+    let mut long = Vec::new();
+    for file in all_rust_files() {
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(text.starts_with("//! "), "{} does not open with why it exists", shown(&file));
+        assert_ne!(file.file_name().unwrap(), "mod.rs", "{}: name it after its folder", shown(&file));
+        let lines = text.lines().count();
+        assert!(lines <= LINES_MAX, "{} has {lines} lines, {LINES_MAX} are allowed", shown(&file));
+        if lines > LINES_WARN {
+            long.push(format!("{} ({lines})", shown(&file)));
+        }
+    }
+    if !long.is_empty() {
+        println!("longer than {LINES_WARN} lines, look for the second noun inside: {}", long.join(", "));
+    }
+}
+
+#[test]
+fn nothing_is_left_undone() {
+    let marks = [concat!("todo", "!("), concat!("unimplemented", "!("), concat!("FIX", "ME"), concat!("TO", "DO")];
+    for mark in marks {
+        assert_nobody(&all_rust_files(), |line| line.contains(mark), mark);
+    }
+    assert_nobody(&all_rust_files(), |line| line.trim_start().starts_with(concat!("#[", "allow(")), "allow");
+}
+
+#[test]
+fn scripts_can_be_run() {
+    let mut scripts: Vec<PathBuf> =
+        fs::read_dir(root().join("scripts")).unwrap().map(|it| it.unwrap().path()).collect();
+    scripts.push(root().join(".ci/run"));
+    for script in scripts {
+        let text = fs::read_to_string(&script).unwrap();
+        let shell = match text.lines().next() {
+            Some("#!/usr/bin/env bash" | "#!/bin/bash") => "bash",
+            Some("#!/bin/sh" | "#!/usr/bin/env sh") => "sh",
+            first => panic!("{} begins with {first:?}, not with a shell", shown(&script)),
+        };
+        let mode = fs::metadata(&script).unwrap().permissions().mode();
+        assert_eq!(mode & 0o111, 0o111, "{} is not executable", shown(&script));
+        let checked = Command::new(shell).arg("-n").arg(&script).output().unwrap();
+        assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+    }
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn all_rust_files() -> Vec<PathBuf> {
+    ["leader", "worker", "protocol", "tests"].iter().flat_map(|own| rust_files(&root().join(own))).collect()
+}
+
+fn rust_files(dir: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let Ok(entries) = fs::read_dir(dir) else { return files };
+    for entry in entries {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
+}
+
+/// Fails on the first line of code that is bad. Comments may name what code may not.
+fn assert_nobody(files: &[PathBuf], bad: impl Fn(&str) -> bool, what: &str) {
+    for file in files {
+        let text = fs::read_to_string(file).unwrap();
+        for (number, line) in (1..).zip(text.lines()) {
+            let code = line.split("//").next().unwrap_or_default();
+            assert!(!bad(code), "{}:{number}: {what} has no place here: {}", shown(file), line.trim());
+        }
+    }
+}
+
+/// What follows `#[cfg(test)]`, which is at a file's end.
+fn unit_tests(text: &str) -> &str {
+    text.find("#[cfg(test)]\nmod tests {").map_or("", |at| &text[at..])
+}
+
+fn shown(path: &Path) -> String {
+    path.strip_prefix(root()).unwrap_or(path).display().to_string()
+}

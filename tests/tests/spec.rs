@@ -1,0 +1,337 @@
+//! SPEC.md says what the program does: each example is read by the program's own types and written again, each
+//! file is written again by the log, each call goes over a real connection, and nothing that is stored or called
+//! lacks an example.
+
+#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+use teamster_protocol::board::{Board, BoardFact};
+use teamster_protocol::id::{Address, MemberName, TaskId};
+use teamster_protocol::lock::Lock;
+use teamster_protocol::log::{Durability, Fold, Log, Reader};
+use teamster_protocol::mail::Mailbox;
+use teamster_protocol::roster::{MemberSpec, Roster, Workspace};
+use teamster_protocol::team::{Inbox, Team};
+use teamster_protocol::team_dir::TeamDir;
+use teamster_protocol::transcript::Transcript;
+use teamster_protocol::{api::code, limits, log, notice::Said, peer};
+use teamster_tests::spec::{self, Block, section, tagged};
+
+#[path = "spec/types.rs"]
+mod types;
+#[path = "spec/wire.rs"]
+mod wire;
+
+use wire::Api;
+
+/// The tags of blocks that other tests than that of plain values read.
+const OTHER_TAGS: &[&str] = &[
+    "directory",
+    "log-header",
+    "board-record",
+    "log-seal",
+    "log-snapshot-end",
+    "board-old-file",
+    "board-file",
+    "rpc-error",
+    "worker-call",
+    "leader-call",
+];
+
+#[test]
+fn every_example_is_read_and_written_again_without_a_loss() {
+    let kinds = types::kinds();
+    for block in spec::blocks(&spec::text()) {
+        // What the command line prints is compared with what it does print, in a test of its own.
+        let elsewhere = OTHER_TAGS.contains(&block.tag.as_str()) || block.tag.starts_with("cli:");
+        if elsewhere || (block.language != "json" && block.tag.is_empty()) {
+            continue;
+        }
+        let kind = kinds.iter().find(|kind| kind.tag == block.tag);
+        let kind = kind.unwrap_or_else(|| panic!("{}: no test knows this tag", block.at()));
+        for value in block.values() {
+            let again = (kind.again)(&value).unwrap_or_else(|error| panic!("{}: {value}: {error}", block.at()));
+            assert_eq!(again, value, "{}: it is written otherwise", block.at());
+        }
+    }
+}
+
+#[test]
+fn every_variant_has_an_example() {
+    let mut missing = Vec::new();
+    for kind in types::kinds() {
+        let values = tagged(kind.tag).iter().flat_map(Block::values).collect::<Vec<_>>();
+        let shown: BTreeSet<String> = values.iter().map(|value| kind.variant(value)).collect();
+        missing.extend(kind.variants.iter().filter(|name| !shown.contains(*name)).map(|name| (kind.tag, name.clone())));
+    }
+    assert!(missing.is_empty(), "SPEC.md has no example of {missing:?}");
+}
+
+#[test]
+fn the_logs_know_their_own_facts() {
+    fn of<F: Fold>(facts: &[&str])
+    where
+        F::Fact: serde::de::DeserializeOwned,
+    {
+        assert_eq!(types::variants::<F::Fact>(serde_json::json!({"nobody": null})), facts, "{}", F::KIND);
+    }
+    of::<Board>(BoardFact::KEYS);
+    of::<Roster>(Roster::FACTS);
+    of::<Mailbox>(Mailbox::FACTS);
+}
+
+#[test]
+fn the_log_writes_the_files_that_are_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("board.jsonl");
+    let (old, new) = (lines("board-old-file"), lines("board-file"));
+    let at_ms = |line: &Value| line["at_ms"].as_u64().unwrap();
+    let mut log: Log<Board> = Log::open(&path, at_ms(&old[0])).unwrap();
+    let append = |log: &mut Log<Board>, record: &Value| {
+        let facts: Vec<BoardFact> = serde_json::from_value(record["facts"].clone()).unwrap();
+        let by = record["by"].as_str().unwrap();
+        log.transact(by, at_ms(record), Durability::Process, |_| Ok::<_, String>((facts, ()))).unwrap();
+    };
+    let records = &old[1..old.len() - 1];
+    for (at, record) in records.iter().enumerate() {
+        log.set_generation_bytes_max(if at + 1 == records.len() { 0 } else { u64::MAX });
+        append(&mut log, record);
+    }
+    log.set_generation_bytes_max(u64::MAX);
+    new.iter().filter(|line| line["seq"].as_u64() > Some(0)).for_each(|record| append(&mut log, record));
+    assert_eq!(read_lines(&dir.path().join("board.jsonl.old")), old);
+    assert_eq!(read_lines(&path), new);
+    for (tag, shown) in
+        [("log-header", &old[0]), ("board-record", &old[2]), ("log-seal", &old[3]), ("log-snapshot-end", &new[3])]
+    {
+        let again: Vec<Value> = tagged(tag).iter().flat_map(Block::values).collect();
+        let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        again.iter().for_each(|value| assert_eq!(keys(value), keys(shown), "{tag}"));
+    }
+}
+
+#[test]
+fn a_stranger_can_write_a_log_by_what_is_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("board.jsonl");
+    fs::write(&path, &tagged("board-file")[0].text).unwrap();
+    let reader: Reader<Board> = Reader::open(&path).unwrap();
+    assert_eq!((reader.state().len(), reader.next_seq()), (1, 4));
+    let view = reader.state().view(TaskId(1), &mut |offset| reader.read_at(offset)).unwrap();
+    assert_eq!((view.status.as_str(), view.result()), ("completed", Some("ok, 41 tests")));
+}
+
+#[tokio::test]
+async fn every_call_goes_over_the_wire_as_it_is_shown() {
+    for (api, tag) in [(Api::Worker, "worker-call"), (Api::Leader, "leader-call")] {
+        let mut shown = BTreeSet::new();
+        for block in tagged(tag) {
+            let values = block.values();
+            let (call, expected) = values.split_first().expect("a call");
+            shown.insert(call["method"].as_str().expect("a method").to_owned());
+            if call["method"] == "unsubscribe" {
+                // It needs a subscription first; the name and the answer are jsonrpsee's own.
+                assert_eq!(expected[0]["result"], Value::Bool(true), "{}", block.at());
+                continue;
+            }
+            let heard = within(api.call(&call.to_string(), expected)).await;
+            assert_eq!(heard.asked.as_ref(), Some(&call["params"]), "{}: the parameters", block.at());
+            assert_eq!(heard.lines.len(), expected.len(), "{}", block.at());
+            for (line, expected) in heard.lines.iter().zip(expected) {
+                assert_eq!(&with_subscription_1(line, call), expected, "{}", block.at());
+            }
+        }
+        let all: BTreeSet<String> = api.methods().into_iter().collect();
+        assert_eq!(shown, all, "SPEC.md shows other methods with {tag} than there are");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_call_is_refused_as_it_is_shown() {
+    for block in tagged("rpc-error") {
+        let (sent, answer) = block.text.trim_end().split_once('\n').expect("a line and its answer");
+        let answer: Value = serde_json::from_str(answer).unwrap();
+        let heard = within(Api::Worker.call(sent, std::slice::from_ref(&answer))).await;
+        assert_eq!((heard.asked, &heard.lines[..]), (None, &[answer][..]), "{}", block.at());
+    }
+}
+
+#[test]
+fn the_error_codes_are_those_of_the_program() {
+    use jsonrpsee::types::error;
+    let codes = [
+        ("REFUSED", code::REFUSED),
+        ("NOT_FOUND", code::NOT_FOUND),
+        ("OTHER_VERSION", code::OTHER_VERSION),
+        ("CORRUPT", code::CORRUPT),
+        ("SYSTEM", code::SYSTEM),
+        ("PARSE", error::PARSE_ERROR_CODE),
+        ("INVALID_REQUEST", error::INVALID_REQUEST_CODE),
+        ("METHOD_NOT_FOUND", error::METHOD_NOT_FOUND_CODE),
+        ("INVALID_PARAMS", error::INVALID_PARAMS_CODE),
+        ("INTERNAL", error::INTERNAL_ERROR_CODE),
+        ("TOO_MANY_SUBSCRIPTIONS", error::TOO_MANY_SUBSCRIPTIONS_CODE),
+        ("OVERSIZED", peer::OVERSIZED_CODE),
+        ("OVERSIZED_ANSWER", error::OVERSIZED_RESPONSE_CODE),
+        ("BUSY", peer::BUSY_CODE),
+    ];
+    let text = section("## 7.");
+    let rows = text.lines().filter_map(|line| {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        Some((cells.get(2)?.trim_matches('`').to_owned(), cells.get(1)?.parse::<i32>().ok()?))
+    });
+    assert_eq!(rows.collect::<Vec<_>>(), codes.map(|(name, code)| (name.to_owned(), code)));
+}
+
+#[test]
+fn the_limits_are_those_of_the_program() {
+    let values = [
+        ("NAME_CHARS_MAX", count(limits::NAME_CHARS_MAX)),
+        ("TASK_TEXT_BYTES_MAX", bytes(limits::TASK_TEXT_BYTES_MAX as u64)),
+        ("MAIL_TEXT_BYTES_MAX", bytes(limits::MAIL_TEXT_BYTES_MAX as u64)),
+        ("TITLE_BYTES_MAX", bytes(limits::TITLE_BYTES_MAX as u64)),
+        ("RESULT_BYTES_MAX", bytes(limits::RESULT_BYTES_MAX as u64)),
+        ("TASKS_PER_ADD_MAX", count(limits::TASKS_PER_ADD_MAX)),
+        ("ATTEMPTS_DEFAULT_MAX", count(limits::ATTEMPTS_DEFAULT_MAX as usize)),
+        ("MAIL_READ_KEPT_MAX", count(limits::MAIL_READ_KEPT_MAX)),
+        ("TRANSCRIPT_BYTES_MAX", bytes(limits::TRANSCRIPT_BYTES_MAX)),
+        ("TRANSCRIPTS_KEPT_MAX", count(limits::TRANSCRIPTS_KEPT_MAX)),
+        ("SLOW_POLL", seconds(limits::SLOW_POLL)),
+        ("START_WITHIN", seconds(limits::START_WITHIN)),
+        ("SHUTDOWN_WITHIN", seconds(limits::SHUTDOWN_WITHIN)),
+        ("TERM_GRACE", seconds(limits::TERM_GRACE)),
+        ("KILL_GRACE", seconds(limits::KILL_GRACE)),
+        ("LEADER_GRACE", seconds(limits::LEADER_GRACE)),
+        ("RECORD_RETRY", seconds(limits::RECORD_RETRY)),
+        ("log::LINE_BYTES_MAX", bytes(log::LINE_BYTES_MAX as u64)),
+        ("log::GENERATION_BYTES_MAX", bytes(log::GENERATION_BYTES_MAX)),
+        ("peer::LINE_BYTES_MAX", bytes(peer::LINE_BYTES_MAX as u64)),
+        ("peer::CALLS_IN_FLIGHT_MAX", count(peer::CALLS_IN_FLIGHT_MAX)),
+        ("peer::SUBSCRIPTIONS_MAX", count(peer::SUBSCRIPTIONS_MAX as usize)),
+        ("peer::NOTICES_QUEUED_MAX", count(peer::NOTICES_QUEUED_MAX)),
+    ];
+    let shown: BTreeMap<String, String> =
+        spec::rows(&section("## 12.")).into_iter().map(|(name, cells)| (name, cells[0].clone())).collect();
+    let values: BTreeMap<String, String> = values.map(|(name, value)| (name.to_owned(), value)).into();
+    assert_eq!(shown, values);
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../protocol/src/limits.rs");
+    let source = fs::read_to_string(source).unwrap();
+    let named =
+        source.lines().filter_map(|line| line.strip_prefix("pub const ")?.split_once(':')).map(|(name, _)| name);
+    let missing: Vec<&str> = named.filter(|name| *name != "PROTOCOL_VERSION" && !shown.contains_key(*name)).collect();
+    assert!(missing.is_empty(), "SPEC.md does not list {missing:?}");
+}
+
+#[test]
+fn the_versions_are_those_of_the_program() {
+    let rows: Vec<Vec<String>> = section("## 1.")
+        .lines()
+        .map(|line| line.split('|').map(|cell| cell.trim().to_owned()).collect())
+        .filter(|cells: &Vec<String>| cells.len() > 3)
+        .collect();
+    let now = |what: &str| rows.iter().find(|cells| cells[1] == what).map(|cells| cells[2].clone());
+    assert_eq!(now("log format"), Some(log::VERSION.to_string()));
+    assert_eq!(now("wire protocol"), Some(limits::PROTOCOL_VERSION.to_string()));
+}
+
+#[tokio::test]
+async fn the_directory_looks_as_it_is_shown() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = TeamDir::new(root.path(), "app".parse().unwrap());
+    let alice: MemberName = "alice".parse().unwrap();
+    let mut team = Team::open(dir.clone(), Address::Lead, Durability::Process).unwrap();
+    let spec = MemberSpec {
+        agent: "shell".parse().unwrap(),
+        role: None,
+        auto: Default::default(),
+        workspace: Workspace::Shared { dir: root.path().to_owned() },
+    };
+    team.add_member(alice.clone(), spec).unwrap();
+    let _inbox = Inbox::open(&dir, Address::Lead, Durability::Process).unwrap();
+    let _member = Lock::take(&dir.member_lock(&alice), 1).unwrap();
+    let _leader = Lock::take(&dir.leader_lock(), 1).unwrap();
+    let _socket = peer::socket::listen(&dir.leader_socket()).unwrap();
+    let mut transcript = Transcript::open(dir.turns(&alice)).unwrap();
+    transcript.say(1, Said::Ready).unwrap();
+    let mut board: Log<Board> = Log::open(dir.board(), 1).unwrap();
+    board.set_generation_bytes_max(0);
+    let fact = BoardFact::Numbered { last_id: 1 };
+    board.transact("lead", 1, Durability::Process, |_| Ok::<_, String>((vec![fact], ()))).unwrap();
+
+    let shown: BTreeMap<String, u32> = tagged("directory")[0]
+        .text
+        .lines()
+        .map(|line| {
+            let mut words = line.split_whitespace();
+            let mode = u32::from_str_radix(words.next().unwrap(), 8).unwrap();
+            let name = words.next().unwrap().trim_end_matches('/');
+            (name.replace("<member>", "alice").replace("<turn>", "000000"), mode)
+        })
+        .collect();
+    let mut found = BTreeMap::from([(".".to_owned(), mode_of(dir.path()))]);
+    walk(dir.path(), dir.path(), &mut found);
+    assert!(found.len() > 15, "{found:?}");
+    for (name, mode) in found {
+        assert_eq!(shown.get(&name), Some(&mode), "{name}: {mode:o}");
+    }
+}
+
+fn walk(top: &Path, dir: &Path, found: &mut BTreeMap<String, u32>) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        found.insert(path.strip_prefix(top).unwrap().display().to_string(), mode_of(&path));
+        if path.is_dir() {
+            walk(top, &path, found);
+        }
+    }
+}
+
+fn mode_of(path: &Path) -> u32 {
+    fs::symlink_metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+fn lines(tag: &str) -> Vec<Value> {
+    tagged(tag)[0].values()
+}
+
+fn read_lines(path: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(path).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Subscriptions are numbered over all connections of a process.
+fn with_subscription_1(line: &Value, call: &Value) -> Value {
+    let mut line = line.clone();
+    if call["method"] == "subscribe" {
+        let id = if line.get("method").is_some() { &mut line["params"]["subscription"] } else { &mut line["result"] };
+        assert!(id.is_number(), "{line}");
+        *id = 1.into();
+    }
+    line
+}
+
+async fn within<T>(call: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(20), call).await.expect("it answers")
+}
+
+fn count(value: usize) -> String {
+    value.to_string()
+}
+
+fn bytes(value: u64) -> String {
+    match value {
+        value if value % (1 << 20) == 0 => format!("{} MiB", value >> 20),
+        value if value % (1 << 10) == 0 => format!("{} KiB", value >> 10),
+        value => format!("{value} B"),
+    }
+}
+
+fn seconds(value: Duration) -> String {
+    format!("{} s", value.as_secs_f64())
+}

@@ -1,0 +1,129 @@
+//! Which type each tag of SPEC.md stands for, and which examples a type must have.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use teamster_protocol::api::{
+    EndOutcome, MemberState, Reader, Steered, TaskCommand, Via, WorkerPhase, WorkspaceRequest,
+};
+use teamster_protocol::board::{AutoClaim, BoardFact, KeptStatus, ReleaseWhy, Scope};
+use teamster_protocol::lock::Holder;
+use teamster_protocol::mail::{Body, MailFact, Urgency};
+use teamster_protocol::notice::{Entry, Noted, Notice, Said, Stop};
+use teamster_protocol::roster::{LeftHow, StartedBy, TeamFact, Workspace};
+use teamster_protocol::shutdown::{Verdict, WhenBusy};
+use teamster_protocol::task::view::{How, TaskView};
+use teamster_protocol::task::{NewTask, Work};
+
+/// One tag.
+pub(crate) struct Kind {
+    pub(crate) tag: &'static str,
+    /// Reads a value as the type and writes it again.
+    pub(crate) again: fn(&Value) -> serde_json::Result<Value>,
+    /// The variants that must be among the examples, as they are written.
+    pub(crate) variants: Vec<String>,
+    /// The key of the field that names the variant; without one it is the value's own key.
+    field: Option<&'static str>,
+}
+
+impl Kind {
+    /// The variant that a value is.
+    pub(crate) fn variant(&self, value: &Value) -> String {
+        let named = match self.field {
+            Some(field) => value[field].as_str(),
+            None => value.as_str().or_else(|| Some(value.as_object()?.keys().next()?.as_str())),
+        };
+        named.unwrap_or_default().to_owned()
+    }
+}
+
+/// All tags of blocks that hold plain values.
+pub(crate) fn kinds() -> Vec<Kind> {
+    vec![
+        keyed::<BoardFact>("board-fact"),
+        keyed::<TeamFact>("team-fact"),
+        keyed::<MailFact>("mail-fact"),
+        plain::<NewTask>("new-task"),
+        keyed::<Work>("work"),
+        keyed::<ReleaseWhy>("release-why"),
+        keyed::<AutoClaim>("auto-claim"),
+        keyed::<KeptStatus>("kept-status"),
+        keyed::<How>("attempt-how"),
+        keyed::<Workspace>("workspace"),
+        keyed::<StartedBy>("started-by"),
+        keyed::<LeftHow>("left-how"),
+        plain::<Holder>("lock-holder"),
+        keyed::<Urgency>("urgency"),
+        Kind { variants: body_kinds(), field: Some("kind"), ..plain::<Body>("mail-body") },
+        keyed::<Verdict>("verdict"),
+        keyed::<WhenBusy>("when-busy"),
+        Kind { again: again::<Entry>, ..named::<Said>("transcript-entry", "kind") },
+        keyed::<Stop>("stop"),
+        Kind { again: again::<Notice>, ..named::<Noted>("notice", "kind") },
+        keyed::<Steered>("steered"),
+        named::<WorkerPhase>("worker-phase", "phase"),
+        keyed::<WorkspaceRequest>("workspace-request"),
+        keyed::<MemberState>("member-state"),
+        keyed::<Via>("via"),
+        keyed::<EndOutcome>("end-outcome"),
+        keyed::<TaskCommand>("task-command"),
+        keyed::<Scope>("scope"),
+        keyed::<Reader>("mail-reader"),
+        plain::<TaskView>("task-view"),
+    ]
+}
+
+/// Reads a value as a type and writes it again.
+pub(crate) fn again<T: Serialize + DeserializeOwned>(value: &Value) -> serde_json::Result<Value> {
+    serde_json::to_value(serde_json::from_value::<T>(value.clone())?)
+}
+
+/// The names of an enum's variants as serde knows them.
+pub(crate) fn variants<T: DeserializeOwned>(of_nobody: Value) -> Vec<String> {
+    let error = serde_json::from_value::<T>(of_nobody).err().expect("no variant has this name").to_string();
+    let (unknown, expected) = error.split_once(", expected ").unwrap_or_else(|| panic!("no list: {error}"));
+    assert!(unknown.contains("unknown variant `nobody`"), "{error}");
+    let names: Vec<String> = expected.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+    assert!(!names.is_empty(), "{error}");
+    names
+}
+
+fn plain<T: Serialize + DeserializeOwned>(tag: &'static str) -> Kind {
+    Kind { tag, again: again::<T>, variants: Vec::new(), field: None }
+}
+
+fn keyed<T: Serialize + DeserializeOwned>(tag: &'static str) -> Kind {
+    Kind { variants: variants::<T>(json!({"nobody": null})), ..plain::<T>(tag) }
+}
+
+fn named<T: Serialize + DeserializeOwned>(tag: &'static str, field: &'static str) -> Kind {
+    Kind { variants: variants::<T>(json!({field: "nobody"})), field: Some(field), ..plain::<T>(tag) }
+}
+
+/// A body of an unknown kind is no error, so serde names no list. Who adds a variant is led here by the compiler.
+fn body_kinds() -> Vec<String> {
+    let kind = |body: &Body| match body {
+        Body::Text { .. } => "text",
+        Body::TaskAssigned { .. } => "task_assigned",
+        Body::ShutdownRequest(_) => "shutdown_request",
+        Body::ShutdownReply(_) => "shutdown_reply",
+        Body::AbortRequest { .. } => "abort_request",
+        Body::Unknown => "what a newer version sends",
+    };
+    let request = "01K9ZC8N2Q4R6S8T0V2W4X6Y8Z".parse().expect("it is a ULID");
+    let reply = teamster_protocol::shutdown::ShutdownReply { request, verdict: Verdict::Approved };
+    let ask = teamster_protocol::shutdown::ShutdownRequest {
+        request,
+        reason: String::new(),
+        deadline_ms: 0,
+        when_busy: WhenBusy::Refuse,
+    };
+    let each = [
+        Body::Text { text: String::new() },
+        Body::TaskAssigned { task: teamster_protocol::id::TaskId(1) },
+        Body::ShutdownRequest(ask),
+        Body::ShutdownReply(reply),
+        Body::AbortRequest { reason: String::new() },
+    ];
+    each.iter().map(|body| kind(body).to_owned()).collect()
+}

@@ -1,0 +1,211 @@
+//! Both APIs as they go over the wire: a real connection to a server that answers what an example says, and that
+//! keeps what it was asked after the program's own types have read it.
+
+use std::sync::{Arc, Mutex};
+
+use jsonrpsee::core::{RpcResult, SubscriptionResult, async_trait};
+use jsonrpsee::types::ErrorObjectOwned;
+use jsonrpsee::{Methods, PendingSubscriptionSink};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::to_raw_value;
+use serde_json::{Value, json};
+use teamster_protocol::api::{
+    Aborting, Changed, Delivered, Ended, Hello, LeaderApiServer, LeaderInfo, MailRequest, MemberNotice, MemberView,
+    Prompted, SpawnRequest, Spawned, SteerPassed, Steered, Stopped, TaskCommand, Welcome, WorkerApiServer,
+    WorkerStatus,
+};
+use teamster_protocol::id::{MemberName, TaskId};
+use teamster_protocol::notice::Notice;
+use teamster_protocol::peer::Peer;
+use teamster_protocol::shutdown::WhenBusy;
+use teamster_protocol::task::view::TaskView;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream};
+
+/// Which of the two APIs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Api {
+    Worker,
+    Leader,
+}
+
+/// What the server is to answer, and what it was asked.
+#[derive(Debug, Clone, Default)]
+struct Script {
+    answer: Value,
+    notices: Vec<Value>,
+    asked: Arc<Mutex<Option<Value>>>,
+}
+
+/// What came over the wire.
+#[derive(Debug)]
+pub(crate) struct Heard {
+    /// The parameters as the server understood them; nothing if no method of ours took the call.
+    pub(crate) asked: Option<Value>,
+    /// The lines that came back.
+    pub(crate) lines: Vec<Value>,
+}
+
+impl Api {
+    /// The names of all methods.
+    pub(crate) fn methods(self) -> Vec<String> {
+        let methods = self.serve(Script::default());
+        methods.method_names().map(str::to_owned).collect()
+    }
+
+    fn serve(self, script: Script) -> Methods {
+        match self {
+            Api::Worker => WorkerApiServer::into_rpc(script).into(),
+            Api::Leader => LeaderApiServer::into_rpc(script).into(),
+        }
+    }
+
+    /// Sends a line to a server that is to answer as the example does.
+    pub(crate) async fn call(self, line: &str, expected: &[Value]) -> Heard {
+        let notices = expected.iter().skip(1).map(|notice| notice["params"]["result"].clone()).collect();
+        let answer = expected.first().cloned().unwrap_or_default();
+        let script = Script { answer, notices, asked: Arc::default() };
+        let asked = Arc::clone(&script.asked);
+        let (ours, theirs) = tokio::io::duplex(1 << 20);
+        let (read, write) = tokio::io::split(theirs);
+        let peer = Peer::start(read, write, self.serve(script));
+        let lines = exchange(ours, line, expected.len()).await;
+        drop(peer);
+        let asked = asked.lock().expect("no holder panics").take();
+        Heard { asked, lines }
+    }
+}
+
+async fn exchange(stream: DuplexStream, line: &str, answers: usize) -> Vec<Value> {
+    let (read, mut write) = tokio::io::split(stream);
+    write.write_all(format!("{line}\n").as_bytes()).await.expect("the other side reads");
+    let mut answered = BufReader::new(read).lines();
+    let mut lines = Vec::new();
+    while lines.len() < answers {
+        let line = answered.next_line().await.expect("the stream is whole").expect("it answers before it ends");
+        lines.push(serde_json::from_str(&line).expect("an answer is JSON"));
+    }
+    lines
+}
+
+impl Script {
+    fn asked(&self, params: impl Serialize) {
+        let params = serde_json::to_value(params).expect("parameters are plain data");
+        *self.asked.lock().expect("no holder panics") = Some(params);
+    }
+
+    fn answer<T: DeserializeOwned>(&self, params: impl Serialize) -> RpcResult<T> {
+        self.asked(params);
+        if let Some(error) = self.answer.get("error") {
+            let error: ErrorObjectOwned = serde_json::from_value(error.clone()).expect("an example of an error");
+            return Err(error);
+        }
+        let result = self.answer["result"].clone();
+        Ok(serde_json::from_value(result.clone()).unwrap_or_else(|error| panic!("{result}: {error}")))
+    }
+
+    async fn notify<T: Serialize + DeserializeOwned>(
+        &self,
+        pending: PendingSubscriptionSink,
+        params: impl Serialize,
+    ) -> SubscriptionResult {
+        self.asked(params);
+        let sink = pending.accept().await?;
+        for notice in &self.notices {
+            let notice: T = serde_json::from_value(notice.clone())?;
+            sink.send(to_raw_value(&notice)?).await?;
+        }
+        sink.closed().await;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl WorkerApiServer for Script {
+    async fn initialize(&self, hello: Hello) -> RpcResult<Welcome> {
+        self.answer((hello,))
+    }
+
+    async fn prompt(&self, text: String) -> RpcResult<Prompted> {
+        self.answer((text,))
+    }
+
+    async fn steer(&self, text: String) -> RpcResult<Steered> {
+        self.answer((text,))
+    }
+
+    async fn abort(&self, reason: String) -> RpcResult<Aborting> {
+        self.answer((reason,))
+    }
+
+    async fn status(&self) -> RpcResult<WorkerStatus> {
+        self.answer(json!([]))
+    }
+
+    fn ping(&self, nonce: u64) -> RpcResult<u64> {
+        self.answer((nonce,))
+    }
+
+    async fn notices(&self, pending: PendingSubscriptionSink, since: u64) -> SubscriptionResult {
+        self.notify::<Notice>(pending, (since,)).await
+    }
+}
+
+#[async_trait]
+impl LeaderApiServer for Script {
+    async fn hello(&self, hello: Hello) -> RpcResult<LeaderInfo> {
+        self.answer((hello,))
+    }
+
+    async fn spawn(&self, request: SpawnRequest) -> RpcResult<Spawned> {
+        self.answer((request,))
+    }
+
+    async fn members(&self) -> RpcResult<Vec<MemberView>> {
+        self.answer(json!([]))
+    }
+
+    async fn send(&self, name: MemberName, text: String) -> RpcResult<Prompted> {
+        self.answer((name, text))
+    }
+
+    async fn steer(&self, name: MemberName, text: String) -> RpcResult<SteerPassed> {
+        self.answer((name, text))
+    }
+
+    async fn stop(&self, name: MemberName, reason: String) -> RpcResult<Stopped> {
+        self.answer((name, reason))
+    }
+
+    async fn shutdown(&self, name: Option<MemberName>, reason: String, when_busy: WhenBusy) -> RpcResult<Vec<Ended>> {
+        self.answer((name, reason, when_busy))
+    }
+
+    async fn kill(&self, name: MemberName) -> RpcResult<Ended> {
+        self.answer((name,))
+    }
+
+    async fn down(&self, force: bool) -> RpcResult<Vec<Ended>> {
+        self.answer((force,))
+    }
+
+    async fn task(&self, command: TaskCommand) -> RpcResult<Changed> {
+        self.answer((command,))
+    }
+
+    async fn task_view(&self, id: TaskId) -> RpcResult<TaskView> {
+        self.answer((id,))
+    }
+
+    async fn mail(&self, request: MailRequest) -> RpcResult<Vec<Delivered>> {
+        self.answer((request,))
+    }
+
+    async fn ping(&self, name: MemberName, nonce: u64) -> RpcResult<u64> {
+        self.answer((name, nonce))
+    }
+
+    async fn notices(&self, pending: PendingSubscriptionSink) -> SubscriptionResult {
+        self.notify::<MemberNotice>(pending, json!([])).await
+    }
+}

@@ -1,0 +1,199 @@
+//! What `--json` prints is what SPEC.md shows: one story with the real programs, each object of which must have the
+//! shape of its example.
+
+#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value;
+use teamster_leader::front::cleanup::{Cleaned, CleanedWorktree};
+use teamster_leader::front::run::{Summary, TaskSummary};
+use teamster_protocol::id::TaskId;
+use teamster_tests::hermetic::{Program, Sandbox};
+use teamster_tests::spec;
+
+/// How long the story may wait for one thing.
+const LIMIT: Duration = Duration::from_secs(30);
+
+#[test]
+fn every_command_prints_what_is_shown() {
+    let shown = shown();
+    let mut told = story();
+    told.extend([("run".to_owned(), summary()), ("cleanup".to_owned(), cleaned())]);
+    for (what, value) in &told {
+        let example = shown.get(what).unwrap_or_else(|| panic!("SPEC.md has no block cli:{what}; it is {value}"));
+        assert_eq!(shape(value), shape(example), "`{what}` prints {value}");
+    }
+    let told: BTreeSet<&String> = told.keys().collect();
+    let untold: Vec<&String> = shown.keys().filter(|what| !told.contains(what)).collect();
+    assert!(untold.is_empty(), "no command prints {untold:?}");
+}
+
+/// The examples of SPEC.md, by the command that prints them.
+fn shown() -> BTreeMap<String, Value> {
+    let blocks = spec::blocks(&spec::text()).into_iter();
+    let example = |block: spec::Block| Some((block.tag.strip_prefix("cli:")?.to_owned(), block.values().remove(0)));
+    blocks.filter_map(example).collect()
+}
+
+/// What `run --json` prints, with every field.
+fn summary() -> Value {
+    let task = TaskSummary {
+        id: TaskId(2),
+        label: Some("test".to_owned()),
+        title: "make test".to_owned(),
+        status: "failed".to_owned(),
+        member: Some("w1".parse().unwrap()),
+        attempts: 1,
+        duration_ms: Some(2),
+        branch: Some("teamster/app/w1".to_owned()),
+        result: Some("assertion failed".to_owned()),
+        reason: Some("exit status 2".to_owned()),
+        waits_for: vec![TaskId(1)],
+    };
+    let summary = Summary {
+        team: "app".parse().unwrap(),
+        ok: false,
+        ended: Some("interrupted".to_owned()),
+        duration_ms: 1,
+        counts: [("completed".to_owned(), 1), ("failed".to_owned(), 1)].into(),
+        tasks: vec![task],
+    };
+    serde_json::to_value(summary).unwrap()
+}
+
+/// What `cleanup --json` prints, with every field.
+fn cleaned() -> Value {
+    let worktree = CleanedWorktree {
+        member: "alice".to_owned(),
+        branch: "teamster/app/alice".to_owned(),
+        kept: Some("refs/teamster/kept/teamster/app/alice/1763700000000".to_owned()),
+    };
+    serde_json::to_value(Cleaned { team: "app".parse().unwrap(), worktrees: vec![worktree] }).unwrap()
+}
+
+/// What a value is made of: the keys, and what kind each value is. Of an array its first element counts.
+fn shape(value: &Value) -> Value {
+    match value {
+        // Which entry comes first depends on the hour; each kind of them has an example of its own.
+        Value::Object(fields) if fields.contains_key("seq") && fields.contains_key("kind") => "entry".into(),
+        Value::Object(fields) => fields.iter().map(|(key, value)| (key.clone(), shape(value))).collect(),
+        Value::Array(values) => Value::Array(values.first().map(shape).into_iter().collect()),
+        Value::String(_) => "text".into(),
+        Value::Number(_) => "number".into(),
+        Value::Bool(_) => "yes or no".into(),
+        Value::Null => Value::Null,
+    }
+}
+
+/// One team from its beginning to its end, and what each command printed.
+fn story() -> BTreeMap<String, Value> {
+    let sandbox = Sandbox::new();
+    let mut told = Told { repository: sandbox.repository("app"), sandbox, told: BTreeMap::new() };
+    told.run("id", &["id"]);
+    told.run("env", &["env", "alice"]);
+    told.run("up", &["up", "--detach"]);
+    let mut events = told.follow();
+    told.run("spawn", &["spawn", "alice", "--worktree", "--role", "tester"]);
+    told.run("task add", &["task", "add", "--run", "echo ok, 41 tests"]);
+    events.until("completed");
+    told.run("task show", &["task", "show", "1"]);
+    told.run("task add", &["task", "add", "--run", "exit 2"]);
+    events.until("failed");
+    told.run("task add", &["task", "add", "--run", "make docs", "--after", "2"]);
+    told.run("send", &["send", "alice", "read said; echo $said; read more"]);
+    told.run("steer", &["steer", "alice", "hello"]);
+    told.run("stop", &["stop", "alice", "wrong branch"]);
+    told.run("dm", &["dm", "alice", "The parser is on main."]);
+    events.until("acknowledged");
+    told.run("inbox", &["inbox", "alice"]);
+    told.run("logs", &["logs", "alice"]);
+    told.run("events", &["events"]);
+    told.run("list", &["list"]);
+    told.run("task list", &["task", "list"]);
+    told.run("task dep ls", &["task", "dep", "ls", "3"]);
+    told.run("status", &["status"]);
+    told.run("status NAME", &["status", "alice"]);
+    told.run("error", &["status", "nobody"]);
+    told.run("shutdown", &["shutdown", "alice", "done"]);
+    told.run("down", &["down"]);
+    std::mem::take(&mut told.told)
+}
+
+struct Told {
+    sandbox: Sandbox,
+    repository: std::path::PathBuf,
+    told: BTreeMap<String, Value>,
+}
+
+impl Told {
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = self.sandbox.program(Program::Teamster);
+        command.current_dir(&self.repository).arg("--json").args(args).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a command and keeps the first object that it printed.
+    fn run(&mut self, what: &str, args: &[&str]) {
+        let output = self.command(args).output().unwrap();
+        let text = if output.stdout.is_empty() { &output.stderr } else { &output.stdout };
+        let text = String::from_utf8_lossy(text);
+        let first = serde_json::Deserializer::from_str(&text).into_iter().next();
+        let value = first.and_then(Result::ok).unwrap_or_else(|| panic!("{args:?} printed no JSON: {text}"));
+        self.told.insert(what.to_owned(), value);
+    }
+
+    fn follow(&self) -> Events {
+        let mut child = self.command(&["events", "-f"]).stdout(Stdio::piped()).spawn().unwrap();
+        let (sender, lines) = channel();
+        let stdout = child.stdout.take().unwrap();
+        thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Events { child, lines }
+    }
+}
+
+impl Drop for Told {
+    /// A story that failed half-way leaves nobody behind.
+    fn drop(&mut self) {
+        if let Ok(mut down) = self.command(&["down", "--force"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn() {
+            let _ = down.wait();
+        }
+    }
+}
+
+/// What happens in the team.
+struct Events {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Events {
+    /// Waits for a fact.
+    fn until(&mut self, fact: &str) {
+        loop {
+            let line = self.lines.recv_timeout(LIMIT).unwrap_or_else(|error| panic!("no {fact}: {error}"));
+            let event: Value = serde_json::from_str(&line).unwrap();
+            if event["fact"].get(fact).is_some() {
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
