@@ -1,5 +1,5 @@
 //! The real programs, as a user has them: the headless job, the demo, and a team whose members are spawned,
-//! steered, stopped, killed and shut down.
+//! steered, stopped, killed and shut down, one of them started by hand.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -222,4 +222,26 @@ fn a_team_is_led_from_spawn_to_down() {
     let down = team.run(&["down"]);
     assert_eq!(down.status.code(), Some(0), "{}", text(&down.stderr));
     assert!(team.refused(&["kill", "alice"], 3).contains("no leader"));
+}
+
+#[test]
+fn a_worker_started_by_hand_obeys_by_mail() {
+    let team = Team::new();
+    team.json(&["up", "--detach"]);
+    let printed = team.json(&["env", "dave"]);
+    let line = printed["command"].as_str().expect("the command").to_owned();
+    let mut shell = team.sandbox.command("sh");
+    shell.current_dir(&team.repository).args(["-c", &format!("exec env {line}")]).stdin(Stdio::null());
+    let mut dave = shell.stderr(Stdio::null()).spawn().expect("sh can be started");
+    team.until_event("joined");
+    team.json(&["task", "add", "--run", "echo up; read word; echo got $word"]);
+    team.until_said("dave", "up");
+    team.json(&["steer", "dave", "by mail"]);
+    team.until_said("dave", "got by mail");
+    team.json(&["task", "add", "--run", "echo again; read word"]);
+    team.until_said("dave", "again");
+    team.json(&["stop", "dave"]);
+    team.until_event("\"why\":\"stopped\"");
+    team.json(&["shutdown", "dave"]);
+    assert_eq!(dave.wait().expect("it ends").code(), Some(0));
 }
