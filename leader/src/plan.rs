@@ -17,6 +17,7 @@ pub use format::Format;
 pub use name::NameError;
 pub use problem::{Fault, PROBLEMS_SHOWN_MAX, Place, PlanError, Problem};
 use problem::{Problems, Report};
+pub use teamster_protocol::task::Work;
 
 /// The largest plan that is read.
 pub const PLAN_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -53,24 +54,6 @@ pub struct PlannedTask {
     pub priority: i32,
     /// How long one attempt may take; more than zero.
     pub timeout: Option<Duration>,
-}
-
-/// What a task asks for; never blank.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Work {
-    /// A command for `sh`.
-    Run(String),
-    /// Words for an agent.
-    Prompt(String),
-}
-
-impl Work {
-    /// The command or the words.
-    pub fn text(&self) -> &str {
-        match self {
-            Self::Run(text) | Self::Prompt(text) => text,
-        }
-    }
 }
 
 impl Plan {

@@ -23,7 +23,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, sleep_until};
 
 use super::leadership::{Leadership, LeadershipError};
-use crate::plan::{Plan, PlannedTask, Work as PlannedWork};
+use crate::plan::{Plan, PlannedTask};
 
 mod crew;
 mod progress;
@@ -157,7 +157,7 @@ pub async fn run(options: RunOptions) -> Result<Summary, RunError> {
 }
 
 fn check_work(options: &RunOptions) -> Result<(), RunError> {
-    let prompts = |task: &&PlannedTask| matches!(task.work, PlannedWork::Prompt(_));
+    let prompts = |task: &&PlannedTask| matches!(task.work, Work::Prompt(_));
     let tasks = options.plan.iter().flat_map(|plan| &plan.tasks);
     match tasks.into_iter().find(prompts) {
         Some(task) if options.agent.as_str() == "shell" => Err(RunError::PromptForShell { label: task.id.clone() }),
@@ -473,12 +473,8 @@ fn running(team: &Team) -> Result<BTreeSet<MemberName>, RunError> {
 fn as_tasks(plan: &Plan, first: TaskId) -> impl Iterator<Item = NewTask> + '_ {
     let number = move |index: &usize| TaskId(first.0 + *index as u32);
     plan.tasks.iter().map(move |planned| {
-        let work = match &planned.work {
-            PlannedWork::Run(text) => Work::Run(text.clone()),
-            PlannedWork::Prompt(text) => Work::Prompt(text.clone()),
-        };
         let name = "the plan was checked";
-        let mut task = NewTask::new(work);
+        let mut task = NewTask::new(planned.work.clone());
         task.title = planned.title.clone();
         task.label = Some(planned.id.clone());
         task.after = planned.after.iter().map(number).collect();

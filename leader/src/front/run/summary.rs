@@ -122,46 +122,34 @@ impl Summary {
     }
 
     fn table(&self, columns: usize) -> String {
-        let mut table = Table::new([
-            Column::left("TASK"),
-            Column::left("MEMBER"),
-            Column::left("STATE"),
-            Column::right("TIME"),
-            Column::wide("RESULT"),
-        ]);
+        let [task, member, state, time] = heads();
+        let mut table = Table::new([task, member, state, time, Column::wide("RESULT")]);
         for task in &self.tasks {
-            table.row([
-                name(task),
-                who(task),
-                Cell::toned(task.tone(), &task.status),
-                took(task),
-                task.remark().as_str().into(),
-            ]);
+            let [name, who, status, took] = cells(task);
+            table.row([name, who, status, took, task.remark().as_str().into()]);
         }
         table.render(columns)
     }
 
     fn table_with_branches(&self, columns: usize) -> String {
-        let mut table = Table::new([
-            Column::left("TASK"),
-            Column::left("MEMBER"),
-            Column::left("STATE"),
-            Column::right("TIME"),
-            Column::left("BRANCH"),
-            Column::wide("RESULT"),
-        ]);
+        let [task, member, state, time] = heads();
+        let mut table = Table::new([task, member, state, time, Column::left("BRANCH"), Column::wide("RESULT")]);
         for task in &self.tasks {
-            table.row([
-                name(task),
-                who(task),
-                Cell::toned(task.tone(), &task.status),
-                took(task),
-                task.branch.as_deref().unwrap_or("").into(),
-                task.remark().as_str().into(),
-            ]);
+            let [name, who, status, took] = cells(task);
+            let branch = task.branch.as_deref().unwrap_or("").into();
+            table.row([name, who, status, took, branch, task.remark().as_str().into()]);
         }
         table.render(columns)
     }
+}
+
+/// The columns that every summary has.
+fn heads() -> [Column; 4] {
+    [Column::left("TASK"), Column::left("MEMBER"), Column::left("STATE"), Column::right("TIME")]
+}
+
+fn cells(task: &TaskSummary) -> [Cell; 4] {
+    [name(task), who(task), Cell::toned(task.tone(), &task.status), took(task)]
 }
 
 fn name(task: &TaskSummary) -> Cell {
