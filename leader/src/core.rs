@@ -7,121 +7,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use teamster_protocol::api::{EndOutcome, Ended, SpawnRequest, Spawned};
-use teamster_protocol::id::{MemberName, MessageId};
-use teamster_protocol::limits::{SHUTDOWN_WITHIN, START_WITHIN};
-use teamster_protocol::roster::{LeftHow, Workspace};
-use teamster_protocol::shutdown::{Ladder, ShutdownReply, Step, Verdict, WhenBusy};
+use teamster_protocol::api::{EndOutcome, Ended};
+use teamster_protocol::id::MemberName;
+use teamster_protocol::limits::START_WITHIN;
+use teamster_protocol::roster::{LeftHow, StartedBy, Workspace};
+use teamster_protocol::shutdown::{Ladder, Step, WhenBusy};
 
-/// Names a call in the answer to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AskId(pub u64);
+mod ending;
+mod event;
+mod restart;
+mod starting;
 
-/// What the core decides on when a front asks it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ask {
-    /// Start a member.
-    Spawn(SpawnRequest),
-    /// Ask members to end.
-    Shutdown {
-        /// One; all that run if not given.
-        name: Option<MemberName>,
-        /// Why, for people.
-        reason: String,
-        /// What a busy one is to do.
-        when_busy: WhenBusy,
-    },
-    /// End a member's worker without asking.
-    Kill {
-        /// Which.
-        name: MemberName,
-    },
-    /// End all workers, then the leader.
-    Down {
-        /// Whether they are asked.
-        how: Down,
-    },
-}
+pub use event::{Action, Answer, Ask, AskId, Down, Event, Signal};
 
-/// How the whole team is ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Down {
-    /// Each finishes its turn.
-    Gently,
-    /// Each is told to end at once.
-    ByForce,
-}
-
-/// What happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each variant says what its fields are")]
-pub enum Event {
-    /// A front asked.
-    Asked { ask: AskId, what: Ask },
-    /// Answers [`Action::Prepare`]: the member has its place and is on the roster.
-    Prepared { name: MemberName, workspace: Workspace },
-    /// Answers [`Action::Prepare`]: it can not have one.
-    NotPrepared { name: MemberName, why: String },
-    /// The worker that was launched is ready.
-    Ready { name: MemberName, pid: u32 },
-    /// The worker that was launched will not be ready; its process, if there was one, has ended.
-    NotReady { name: MemberName, why: String },
-    /// A worker that this leader did not launch runs: started by hand, or by a leader before this one.
-    Found { name: MemberName },
-    /// A worker's process has ended.
-    Exited { name: MemberName, how: LeftHow },
-    /// Answers [`Action::RequestShutdown`]: it is in the member's mailbox.
-    ShutdownRequested { name: MemberName, request: MessageId },
-    /// Answers [`Action::RequestShutdown`]: it could not be put there.
-    ShutdownNotRequested { name: MemberName, why: String },
-    /// A member answered a shutdown request.
-    Replied { from: MemberName, reply: ShutdownReply },
-    /// Somebody told the leader's process to end.
-    Interrupted,
-    /// The time of [`Core::next_tick_ms`] is reached.
-    Tick,
-}
-
-/// What is to be done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each variant says what its fields are")]
-pub enum Action {
-    /// Make the member's place and put it on the roster; answered by [`Event::Prepared`] or
-    /// [`Event::NotPrepared`], later.
-    Prepare { request: SpawnRequest },
-    /// Start its worker; [`Event::Ready`] or [`Event::NotReady`] follows.
-    Launch { name: MemberName },
-    /// Mail it a shutdown request; answered by [`Event::ShutdownRequested`] or [`Event::ShutdownNotRequested`].
-    RequestShutdown { name: MemberName, reason: String, deadline_ms: u64, when_busy: WhenBusy },
-    /// Send its worker a signal, if it is there.
-    Signal { name: MemberName, signal: Signal },
-    /// Give back what it held and write its leaving down, unless it did that itself.
-    Bury { name: MemberName, how: LeftHow },
-    /// Answer a call.
-    Answer { ask: AskId, answer: Result<Answer, String> },
-    /// Write it into the leader's log.
-    Report { text: String },
-    /// End the leader: no worker is left.
-    Exit,
-}
-
-/// A signal of the ladder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Signal {
-    /// SIGTERM.
-    Terminate,
-    /// SIGKILL.
-    Kill,
-}
-
-/// What a call is answered with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
-    /// To a spawn.
-    Spawned(Spawned),
-    /// To a shutdown, a kill, a down: what came of each member.
-    Ended(Vec<Ended>),
-}
+use restart::Deaths;
 
 /// Where one member's worker stands.
 #[derive(Debug)]
@@ -129,11 +28,22 @@ enum Phase {
     /// Its place is being made. An end that is asked meanwhile waits for that.
     Preparing { ask: AskId, abandoned: Option<String> },
     /// Its process is starting.
-    Starting { ask: AskId, workspace: Workspace, until_ms: u64, abandoned: Option<String> },
+    Starting { start: Start, until_ms: u64, abandoned: Option<String> },
     /// It runs.
-    Running,
+    Running { started_by: StartedBy },
+    /// It died, and is started again at a time.
+    Restarting { at_ms: u64, how: LeftHow },
     /// It runs and is being ended. `when_busy` is what it was last asked to do.
-    Ending { ladder: Ladder, when_busy: WhenBusy },
+    Ending { ladder: Ladder, when_busy: WhenBusy, started_by: StartedBy },
+}
+
+/// Why a worker starts.
+#[derive(Debug, Clone)]
+enum Start {
+    /// Somebody asked, and waits.
+    Asked { ask: AskId, workspace: Workspace },
+    /// The one before it died.
+    Again,
 }
 
 /// A call that waits for members to end.
@@ -151,6 +61,8 @@ struct Waiter {
 pub struct Core {
     members: BTreeMap<MemberName, Phase>,
     waiters: Vec<Waiter>,
+    /// Of those that died lately.
+    deaths: BTreeMap<MemberName, Deaths>,
     /// Set once the leader is to end: it starts nobody any more.
     down: Option<Down>,
     actions: Vec<Action>,
@@ -167,7 +79,8 @@ impl Core {
         let due = |phase: &Phase| match phase {
             Phase::Starting { until_ms, .. } => Some(*until_ms),
             Phase::Ending { ladder, .. } => ladder.until_ms(),
-            Phase::Preparing { .. } | Phase::Running => None,
+            Phase::Restarting { at_ms, .. } => Some(*at_ms),
+            Phase::Preparing { .. } | Phase::Running { .. } => None,
         };
         self.members.values().filter_map(due).min()
     }
@@ -190,20 +103,14 @@ impl Core {
                 }
             }
             Event::Ready { name, pid } => self.ready(now_ms, name, pid),
-            Event::NotReady { name, why } => self.not_ready(name, why),
-            Event::Found { name } => {
-                if self.down.is_none() {
-                    self.members.entry(name).or_insert(Phase::Running);
+            Event::NotReady { name, why } => self.not_ready(now_ms, name, why),
+            Event::Found { name, started_by } => self.found(name, started_by),
+            Event::FoundDead { name, how } => {
+                if self.down.is_none() && !self.members.contains_key(&name) {
+                    self.restart_or_give_up(now_ms, name, how);
                 }
             }
-            Event::Exited { name, how } => match self.members.get(&name) {
-                Some(Phase::Running | Phase::Ending { .. }) => {
-                    self.act(Action::Bury { name: name.clone(), how: how.clone() });
-                    self.gone(&name, how);
-                }
-                // Its start is still being waited for: `NotReady` says the rest.
-                Some(Phase::Preparing { .. } | Phase::Starting { .. }) | None => {}
-            },
+            Event::Exited { name, how } => self.exited(now_ms, name, how),
             Event::ShutdownRequested { name, request } => {
                 if let Some(Phase::Ending { ladder: Ladder::Asked { request: asked, .. }, .. }) =
                     self.members.get_mut(&name)
@@ -251,165 +158,6 @@ impl Core {
         }
     }
 
-    fn spawn(&mut self, ask: AskId, request: SpawnRequest) {
-        let name = &request.name;
-        if self.down.is_some() {
-            return self.answer(ask, Err(format!("cannot spawn {name}: the leader is ending")));
-        }
-        let refused = match self.members.get(name) {
-            None => None,
-            Some(Phase::Preparing { .. } | Phase::Starting { .. }) => Some("it is being started"),
-            Some(Phase::Running) => Some("it runs already"),
-            Some(Phase::Ending { .. }) => Some("the one before it is still ending"),
-        };
-        if let Some(why) = refused {
-            return self.answer(ask, Err(format!("cannot spawn {name}: {why}")));
-        }
-        self.members.insert(name.clone(), Phase::Preparing { ask, abandoned: None });
-        self.act(Action::Prepare { request });
-    }
-
-    fn prepared(&mut self, now_ms: u64, name: MemberName, workspace: Workspace) {
-        let Some(Phase::Preparing { ask, abandoned }) = self.members.get_mut(&name) else { return };
-        let ask = *ask;
-        if let Some(why) = abandoned.take() {
-            self.act(Action::Bury { name: name.clone(), how: died(why.clone()) });
-            self.gone(&name, died(why.clone()));
-            return self.answer(ask, Err(format!("cannot spawn {name}: {why}")));
-        }
-        let until_ms = now_ms + ms(START_WITHIN);
-        self.members.insert(name.clone(), Phase::Starting { ask, workspace, until_ms, abandoned: None });
-        self.act(Action::Launch { name });
-    }
-
-    fn ready(&mut self, now_ms: u64, name: MemberName, pid: u32) {
-        let Some(Phase::Starting { ask, workspace, abandoned, .. }) = self.members.get(&name) else { return };
-        let (ask, workspace, abandoned) = (*ask, workspace.clone(), abandoned.clone());
-        self.members.insert(name.clone(), Phase::Running);
-        match abandoned {
-            // It got ready in the moment in which it was given up.
-            Some(why) => {
-                self.answer(ask, Err(format!("cannot spawn {name}: {why}")));
-                self.terminate(now_ms, &name);
-            }
-            None => self.answer(ask, Ok(Answer::Spawned(Spawned { name, pid, workspace }))),
-        }
-    }
-
-    fn not_ready(&mut self, name: MemberName, why: String) {
-        let Some(Phase::Starting { ask, abandoned, .. }) = self.members.get(&name) else { return };
-        let (ask, why) = (*ask, abandoned.clone().unwrap_or(why));
-        self.act(Action::Bury { name: name.clone(), how: died(why.clone()) });
-        self.gone(&name, died(why.clone()));
-        self.answer(ask, Err(format!("cannot spawn {name}: {why}")));
-    }
-
-    fn replied(&mut self, now_ms: u64, from: MemberName, reply: ShutdownReply) {
-        let Some(Phase::Ending { ladder, when_busy }) = self.members.get(&from) else {
-            return self.report(format!("{from} answered a shutdown request, but none is open"));
-        };
-        let when_busy = *when_busy;
-        match ladder.reply(&from, &reply, now_ms) {
-            Ok(Some(ladder)) => {
-                self.members.insert(from, Phase::Ending { ladder, when_busy });
-            }
-            Ok(None) => {
-                let task = match reply.verdict {
-                    Verdict::Refused { task } => task,
-                    Verdict::Approved | Verdict::Finishing { .. } => None,
-                };
-                if self.down.is_some() {
-                    // It was asked to finish, which can not be refused; who has no patience uses force.
-                    self.report(format!("{from} refused to end; the leader waits for it"));
-                    let ladder = Ladder::Agreed { request: reply.request, until_ms: None };
-                    self.members.insert(from, Phase::Ending { ladder, when_busy });
-                    return;
-                }
-                self.members.insert(from.clone(), Phase::Running);
-                self.tell_waiters(&from, Ok(EndOutcome::Refused { task }));
-            }
-            Err(refusal) => self.report(refusal.to_string()),
-        }
-    }
-
-    /// Nobody is killed because a disk is full: the askers are told. Only a leader that ends can not leave it at that.
-    fn not_requested(&mut self, now_ms: u64, name: &MemberName, why: &str) {
-        let Some(Phase::Ending { ladder: Ladder::Asked { .. }, .. }) = self.members.get(name) else { return };
-        if self.down.is_some() {
-            self.report(format!("cannot ask {name} to end, so it is told by a signal: {why}"));
-            return self.terminate(now_ms, name);
-        }
-        self.members.insert(name.clone(), Phase::Running);
-        self.tell_waiters(name, Err(format!("cannot ask {name} to end: {why}")));
-    }
-
-    fn go_down(&mut self, now_ms: u64, how: Down) {
-        self.down = self.down.max(Some(how));
-        let names: Vec<MemberName> = self.members.keys().cloned().collect();
-        for name in names {
-            match how {
-                Down::Gently => self.ask_to_end(now_ms, &name, "the leader is ending", WhenBusy::Finish),
-                Down::ByForce => self.end_by_force(now_ms, &name),
-            }
-        }
-    }
-
-    fn ask_to_end(&mut self, now_ms: u64, name: &MemberName, reason: &str, when_busy: WhenBusy) {
-        match self.members.get_mut(name) {
-            Some(Phase::Preparing { abandoned, .. } | Phase::Starting { abandoned, .. }) => {
-                abandoned.get_or_insert_with(|| format!("it was asked to end before it was ready: {reason}"));
-                self.kill_if_starting(name);
-            }
-            Some(Phase::Running) => self.request_shutdown(now_ms, name, reason, when_busy),
-            Some(Phase::Ending { ladder: Ladder::Asked { .. }, when_busy: asked }) => match (asked, when_busy) {
-                // It may still refuse that one; an answer to it no longer counts.
-                (WhenBusy::Refuse, WhenBusy::Finish) => self.request_shutdown(now_ms, name, reason, when_busy),
-                (WhenBusy::Refuse, WhenBusy::Refuse) | (WhenBusy::Finish, _) => {}
-            },
-            // It ends already: who asks now waits for that.
-            Some(Phase::Ending { .. }) | None => {}
-        }
-    }
-
-    fn request_shutdown(&mut self, now_ms: u64, name: &MemberName, reason: &str, when_busy: WhenBusy) {
-        let deadline_ms = now_ms + ms(SHUTDOWN_WITHIN);
-        // The true id comes with the answer to the action.
-        let ladder = Ladder::ask(MessageId::from_parts(0, 0), deadline_ms);
-        self.members.insert(name.clone(), Phase::Ending { ladder, when_busy });
-        let (name, reason) = (name.clone(), reason.to_owned());
-        self.act(Action::RequestShutdown { name, reason, deadline_ms, when_busy });
-    }
-
-    fn end_by_force(&mut self, now_ms: u64, name: &MemberName) {
-        match self.members.get_mut(name) {
-            Some(Phase::Preparing { abandoned, .. } | Phase::Starting { abandoned, .. }) => {
-                abandoned.get_or_insert_with(|| "it was killed before it was ready".to_owned());
-                self.kill_if_starting(name);
-            }
-            Some(Phase::Running | Phase::Ending { ladder: Ladder::Asked { .. } | Ladder::Agreed { .. }, .. }) => {
-                self.terminate(now_ms, name);
-            }
-            // It has got a signal; a second one would only start the time anew.
-            Some(Phase::Ending {
-                ladder: Ladder::Terminated { .. } | Ladder::Killed { .. } | Ladder::Stuck, ..
-            })
-            | None => {}
-        }
-    }
-
-    fn kill_if_starting(&mut self, name: &MemberName) {
-        if let Some(Phase::Starting { .. }) = self.members.get(name) {
-            self.act(Action::Signal { name: name.clone(), signal: Signal::Kill });
-        }
-    }
-
-    fn terminate(&mut self, now_ms: u64, name: &MemberName) {
-        if let Some(phase) = self.members.get_mut(name) {
-            *phase = Phase::Ending { ladder: Ladder::terminate(now_ms), when_busy: WhenBusy::Finish };
-            self.act(Action::Signal { name: name.clone(), signal: Signal::Terminate });
-        }
-    }
-
     fn tick(&mut self, now_ms: u64) {
         let names: Vec<MemberName> = self.members.keys().cloned().collect();
         for name in names {
@@ -420,6 +168,7 @@ impl Core {
                     abandoned.get_or_insert_with(|| format!("it was not ready within {} s", START_WITHIN.as_secs()));
                     self.act(Action::Signal { name, signal: Signal::Kill });
                 }
+                Some(Phase::Restarting { at_ms, .. }) if now_ms >= *at_ms => self.launch(now_ms, name, Start::Again),
                 Some(Phase::Ending { ladder, .. }) => match ladder.overdue(now_ms) {
                     Step::Wait => {}
                     Step::Terminate => {
@@ -435,50 +184,11 @@ impl Core {
                         self.tell_waiters(&name, Ok(EndOutcome::Stuck));
                     }
                 },
-                Some(Phase::Preparing { .. } | Phase::Starting { .. } | Phase::Running) | None => {}
+                Some(
+                    Phase::Preparing { .. } | Phase::Starting { .. } | Phase::Running { .. } | Phase::Restarting { .. },
+                )
+                | None => {}
             }
-        }
-    }
-
-    /// A call waits until each of these is gone or refuses. Those that do not run are not waited for, nor those that
-    /// nothing ends.
-    fn wait(&mut self, ask: AskId, names: Vec<MemberName>) {
-        let mut waiter = Waiter { ask, left: BTreeSet::new(), ended: Vec::new(), unasked: Vec::new() };
-        for name in names {
-            match self.members.get(&name) {
-                Some(phase) if is_stuck(phase) => waiter.ended.push(Ended { name, outcome: EndOutcome::Stuck }),
-                Some(_) => {
-                    waiter.left.insert(name);
-                }
-                None => {}
-            }
-        }
-        self.waiters.push(waiter);
-        self.answer_waiters();
-    }
-
-    fn gone(&mut self, name: &MemberName, how: LeftHow) {
-        self.members.remove(name);
-        self.tell_waiters(name, Ok(EndOutcome::Left { how }));
-    }
-
-    fn tell_waiters(&mut self, name: &MemberName, outcome: Result<EndOutcome, String>) {
-        for waiter in &mut self.waiters {
-            if waiter.left.remove(name) {
-                match &outcome {
-                    Ok(outcome) => waiter.ended.push(Ended { name: name.clone(), outcome: outcome.clone() }),
-                    Err(why) => waiter.unasked.push(why.clone()),
-                }
-            }
-        }
-        self.answer_waiters();
-    }
-
-    fn answer_waiters(&mut self) {
-        for waiter in self.waiters.extract_if(.., |waiter| waiter.left.is_empty()) {
-            let Waiter { ask, ended, unasked, .. } = waiter;
-            let answer = if unasked.is_empty() { Ok(Answer::Ended(ended)) } else { Err(unasked.join("; ")) };
-            self.actions.push(Action::Answer { ask, answer });
         }
     }
 
@@ -497,6 +207,23 @@ impl Core {
 
 fn is_stuck(phase: &Phase) -> bool {
     matches!(phase, Phase::Ending { ladder: Ladder::Stuck, .. })
+}
+
+/// Whether a worker that left like this was to go on.
+fn is_death(how: &LeftHow) -> bool {
+    match how {
+        LeftHow::Died { .. } | LeftHow::AgentGone { .. } => true,
+        LeftHow::Shutdown | LeftHow::Terminated | LeftHow::LeaderGone | LeftHow::GivenUp { .. } => false,
+    }
+}
+
+fn reason(how: &LeftHow) -> &str {
+    match how {
+        LeftHow::Died { reason } | LeftHow::AgentGone { reason } | LeftHow::GivenUp { reason } => reason,
+        LeftHow::Shutdown => "it was asked to end",
+        LeftHow::Terminated => "a signal told it to end",
+        LeftHow::LeaderGone => "its leader was gone",
+    }
 }
 
 fn died(reason: String) -> LeftHow {

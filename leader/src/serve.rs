@@ -7,40 +7,42 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use nix::sys::signal;
-use nix::unistd::Pid;
-use teamster_protocol::api::{LeaderApiServer, LeaderInfo, SpawnRequest};
+use teamster_protocol::api::{LeaderInfo, SpawnRequest};
 use teamster_protocol::clock::{new_message_id, now_ms};
 use teamster_protocol::id::{Address, MemberName};
-use teamster_protocol::limits::{PROTOCOL_VERSION, SLOW_POLL};
+use teamster_protocol::limits::PROTOCOL_VERSION;
 use teamster_protocol::lock::{self, Lock, LockError};
 use teamster_protocol::log::Durability;
 use teamster_protocol::mail::{Body, Message, Urgency};
-use teamster_protocol::peer::socket::{self, Listener, SocketError};
-use teamster_protocol::peer::{LINE_BYTES_MAX, Peer};
+use teamster_protocol::peer::LINE_BYTES_MAX;
+use teamster_protocol::peer::socket::{self, SocketError};
 use teamster_protocol::process::Identity;
-use teamster_protocol::roster::{LeftHow, Presence, TeamFact};
+use teamster_protocol::roster::{LeftHow, TeamFact};
 use teamster_protocol::shutdown::ShutdownRequest;
 use teamster_protocol::team::{Inbox, Team, TeamError, slow_poll};
 use teamster_protocol::team_dir::TeamDir;
 use teamster_protocol::watch::{Change, FileId, Watch};
-use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal as on_signal};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
-use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::core::{Action, Answer, AskId, Core, Event, Signal};
-use crate::io::server::Server;
 use crate::io::views::Views;
 use crate::io::{launch, orphans, prepare};
 
+mod burial;
+mod control;
+mod roster;
 mod shared;
+mod signals;
 
-pub use shared::{Input, Link, Shared};
+pub use shared::{Input, Link, LinkedTo, Shared};
+
+use control::accept;
+use roster::{Found, GOODBYE};
+use signals::EndSignals;
 
 /// Inputs that wait for the loop.
 const INPUTS_MAX: usize = 1024;
-/// From a worker's goodbye to the next look whether it has ended.
-const GOODBYE: Duration = Duration::from_millis(20);
 /// Notices that a slow front may be behind.
 const NOTICES_BEHIND_MAX: usize = 4096;
 
@@ -52,6 +54,8 @@ pub struct ServeOptions {
     pub founded_for: PathBuf,
     /// What SIGINT and SIGTERM do.
     pub signals: Signals,
+    /// What becomes of members whose workers died before.
+    pub dead_before: DeadBefore,
     /// Called once calls are taken.
     pub on_ready: Box<dyn FnOnce(&LeaderInfo) + Send>,
 }
@@ -63,6 +67,15 @@ pub enum Signals {
     End,
     /// Nothing: the program around the leader handles them.
     Ignore,
+}
+
+/// What becomes of members that a leader before this one had started, and that died while nobody led.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeadBefore {
+    /// They are started again.
+    StartAgain,
+    /// What they held is given back, and that is all.
+    Bury,
 }
 
 /// Why a team can not be led.
@@ -97,9 +110,9 @@ pub enum ServeError {
 
 /// Leads the team until it is told to end and no worker is left. Refuses with [`ServeError::Led`] while another
 /// leader lives. What an earlier leader left is taken over: tasks of dead workers go back, and workers that still
-/// run are members again, reached by mail.
+/// run are members again, linked to over their sockets.
 pub async fn serve(options: ServeOptions) -> Result<(), ServeError> {
-    let ServeOptions { dir, founded_for, signals, on_ready } = options;
+    let ServeOptions { dir, founded_for, signals, dead_before, on_ready } = options;
     dir.create().map_err(TeamError::from)?;
     let since_ms = now_ms();
     let held = Lock::take(&dir.leader_lock(), since_ms).map_err(|error| led(&dir, error))?;
@@ -138,7 +151,8 @@ pub async fn serve(options: ServeOptions) -> Result<(), ServeError> {
         answers: BTreeMap::new(),
         asks: 0,
         launched: BTreeSet::new(),
-        by_hand: BTreeMap::new(),
+        found: BTreeMap::new(),
+        dead_before,
         unburied: BTreeMap::new(),
         look_again: None,
         goodbye: GOODBYE,
@@ -153,7 +167,7 @@ pub async fn serve(options: ServeOptions) -> Result<(), ServeError> {
             leader.lead(signals).await;
             Ok(())
         }
-        Err(error) => Err(error),
+        Err(error) => Err(error.into()),
     };
     // Calls that came too late for the loop are refused by this, and the views are finished.
     drop(leader);
@@ -187,45 +201,6 @@ async fn end_orphans(shared: &Shared) {
     }
 }
 
-/// Takes connections of fronts until the end, then lets each write what is queued.
-async fn accept(listener: Listener, shared: Arc<Shared>, mut ending: watch::Receiver<bool>) {
-    let mut fronts = JoinSet::new();
-    loop {
-        let stream = tokio::select! {
-            stream = listener.accept() => stream,
-            Some(_) = fronts.join_next() => continue,
-            () = ended(&mut ending) => break,
-        };
-        match stream {
-            Ok(stream) => {
-                let (read, write) = stream.into_split();
-                let peer = Peer::start(read, write, Server::new(Arc::clone(&shared)).into_rpc());
-                fronts.spawn(attend(peer, ending.clone()));
-            }
-            Err(error) => {
-                tracing::warn!("{error}");
-                // Out of descriptors: to try at once again would only burn the processor.
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        }
-    }
-    while fronts.join_next().await.is_some() {}
-}
-
-/// Keeps a front's connection until it or the leader ends.
-async fn attend(peer: Peer, mut ending: watch::Receiver<bool>) {
-    tokio::select! {
-        _ = peer.closed() => return,
-        () = ended(&mut ending) => {}
-    }
-    peer.close().await;
-}
-
-async fn ended(ending: &mut watch::Receiver<bool>) {
-    // An error means that the leader's loop is gone, which is an end too.
-    let _ = ending.wait_for(|ending| *ending).await;
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Exit {
     NotYet,
@@ -242,8 +217,9 @@ struct Leader {
     asks: u64,
     /// The members whose workers this leader launched and whose end it will hear of.
     launched: BTreeSet<MemberName>,
-    /// The workers that this leader did not launch, each as the process it was found as.
-    by_hand: BTreeMap<MemberName, Identity>,
+    /// The workers that run and that this leader did not launch.
+    found: BTreeMap<MemberName, Found>,
+    dead_before: DeadBefore,
     /// The members whose leaving could not be written down yet.
     unburied: BTreeMap<MemberName, LeftHow>,
     /// Set while a worker that this leader did not launch has said goodbye and is about to end.
@@ -251,36 +227,6 @@ struct Leader {
     /// From its goodbye, or the last look, to the next one.
     goodbye: Duration,
     exit: Exit,
-}
-
-/// The signals that end the leader. They are caught only if they do: what is caught no longer ends the process.
-enum EndSignals {
-    Caught(Box<[SignalStream; 2]>),
-    NotOurs,
-}
-
-impl EndSignals {
-    fn watch(signals: Signals) -> std::io::Result<EndSignals> {
-        Ok(match signals {
-            Signals::End => {
-                EndSignals::Caught(Box::new([on_signal(SignalKind::interrupt())?, on_signal(SignalKind::terminate())?]))
-            }
-            Signals::Ignore => EndSignals::NotOurs,
-        })
-    }
-
-    async fn next(&mut self) {
-        match self {
-            EndSignals::Caught(caught) => {
-                let [interrupt, terminate] = &mut **caught;
-                tokio::select! {
-                    _ = interrupt.recv() => {}
-                    _ = terminate.recv() => {}
-                }
-            }
-            EndSignals::NotOurs => std::future::pending().await,
-        }
-    }
 }
 
 /// The files a leader follows.
@@ -291,18 +237,6 @@ struct Followed {
 }
 
 impl Leader {
-    /// Takes over what an earlier leader left.
-    fn take_over(&mut self) -> Result<(), ServeError> {
-        let buried = self.shared.team().sweep(None)?;
-        for name in buried {
-            tracing::warn!(%name, "its worker had died; its tasks are open again");
-        }
-        self.look_at_roster()?;
-        let unread = self.inbox.unread()?;
-        self.mail(unread);
-        Ok(())
-    }
-
     async fn lead(&mut self, mut signals: EndSignals) {
         let mut watch = Watch::new(slow_poll(std::env::var("TEAMSTER_POLL_MS").ok().as_deref()));
         let followed = Followed {
@@ -351,6 +285,7 @@ impl Leader {
                 let how = self.how_it_left(&name).unwrap_or(LeftHow::Died { reason: how });
                 self.feed(Event::Exited { name, how });
             }
+            Input::Unlinked { name } => self.unlinked(&name),
         }
     }
 
@@ -406,88 +341,6 @@ impl Leader {
         }
     }
 
-    /// Notices workers that joined, and such as left, without this leader having launched them.
-    fn look_at_roster(&mut self) -> Result<(), TeamError> {
-        let mut events = Vec::new();
-        let mut dead = Vec::new();
-        let mut leaving = false;
-        {
-            let mut team = self.shared.team();
-            team.refresh(|_| ())?;
-            for (name, member) in team.roster().members().filter(|(name, _)| !self.launched.contains(*name)) {
-                let known = self.core.is_running(name);
-                let found = self.by_hand.get(name);
-                let running = lock::is_held(&self.shared.dir.member_lock(name))?;
-                let exited = |how| Event::Exited { name: name.clone(), how };
-                match (&member.presence, running) {
-                    (Presence::Joined { process, .. }, true) => {
-                        let same = found == Some(&process.identity);
-                        if known && !same && found.is_some() {
-                            // Ended and begun anew between two looks: what was asked of the one is over.
-                            events.push(exited(gone()));
-                        }
-                        if !known || !same {
-                            events.push(Event::Found { name: name.clone() });
-                            self.by_hand.insert(name.clone(), process.identity.clone());
-                        }
-                    }
-                    (Presence::Left { .. }, true) => leaving |= found.is_some(),
-                    (Presence::Left { how, .. }, false) => {
-                        if self.by_hand.remove(name).is_some() && known {
-                            events.push(exited(how.clone()));
-                        }
-                    }
-                    (Presence::Joined { .. }, false) => {
-                        if self.by_hand.remove(name).is_some() && known {
-                            events.push(exited(gone()));
-                        } else if !known {
-                            dead.push(name.clone());
-                        }
-                    }
-                    (Presence::Expected { .. }, false) => {
-                        if self.by_hand.remove(name).is_some() && known {
-                            events.push(exited(gone()));
-                        }
-                    }
-                    // It is about to join.
-                    (Presence::Expected { .. }, true) => {}
-                }
-            }
-        }
-        self.look_again = leaving.then(|| Instant::now() + self.goodbye);
-        self.goodbye = if leaving { (self.goodbye * 2).min(SLOW_POLL) } else { GOODBYE };
-        dead.iter().for_each(|name| self.bury(name, gone()));
-        events.into_iter().for_each(|event| self.feed(event));
-        Ok(())
-    }
-
-    fn sweep(&mut self) -> Result<(), TeamError> {
-        for name in self.shared.team().sweep(None)? {
-            tracing::warn!(%name, "its worker had died; its tasks are open again");
-        }
-        Ok(())
-    }
-
-    /// Writes down what could not be written when it happened.
-    fn bury_the_rest(&mut self) {
-        for (name, how) in std::mem::take(&mut self.unburied) {
-            if !self.core.is_running(&name) {
-                self.bury(&name, how);
-            }
-        }
-    }
-
-    fn how_it_left(&self, name: &MemberName) -> Option<LeftHow> {
-        let mut team = self.shared.team();
-        if let Err(error) = team.refresh(|_| ()) {
-            tracing::error!("{error}");
-        }
-        match &team.roster().member(name).ok()?.presence {
-            Presence::Left { how, .. } => Some(how.clone()),
-            Presence::Expected { .. } | Presence::Joined { .. } => None,
-        }
-    }
-
     /// Gives the core an event and carries out what follows from it, in order.
     fn feed(&mut self, event: Event) {
         let mut events = std::collections::VecDeque::from([event]);
@@ -540,7 +393,7 @@ impl Leader {
             Ok(member) => member.spec.clone(),
             Err(refusal) => return Some(Event::NotReady { name, why: refusal.to_string() }),
         };
-        self.by_hand.remove(&name);
+        self.found.remove(&name);
         self.launched.insert(name.clone());
         tokio::spawn(launch::run(Arc::clone(&self.shared), name, spec));
         None
@@ -553,81 +406,24 @@ impl Leader {
             Signal::Terminate => signal::Signal::SIGTERM,
             Signal::Kill => signal::Signal::SIGKILL,
         };
-        let pid = if self.launched.contains(name) {
-            self.shared.links().get(name).map(|link| link.pid)
+        let sent = if self.launched.contains(name) {
+            let Some(pid) = self.shared.child(name) else { return };
+            signal::kill(pid, wanted).map_err(std::io::Error::from)
         } else {
-            self.by_hand.get(name).filter(|process| self.serves(name, process)).map(|process| process.pid)
+            let Some(found) = self.found.get(name).filter(|found| self.serves(name, &found.process.identity)) else {
+                return;
+            };
+            found.process.identity.signal(wanted)
         };
-        let Some(pid) = pid.and_then(|pid| i32::try_from(pid).ok()) else { return };
-        if let Err(error) = signal::kill(Pid::from_raw(pid), wanted) {
-            tracing::warn!(%name, pid, "cannot send {wanted}: {error}");
+        if let Err(error) = sent {
+            tracing::warn!(%name, "cannot send {wanted}: {error}");
         }
     }
 
     fn serves(&self, name: &MemberName, process: &Identity) -> bool {
         let holder = lock::holder(&self.shared.dir.member_lock(name));
-        holder.is_ok_and(|holder| holder.is_some_and(|holder| holder.process == *process)) && process.exists()
+        holder.is_ok_and(|holder| holder.is_some_and(|holder| holder.process == *process))
     }
-
-    fn bury(&mut self, name: &MemberName, how: LeftHow) {
-        let shared = Arc::clone(&self.shared);
-        tokio::spawn(async move { end_orphans(&shared).await });
-        match self.write_leaving(name, &how) {
-            Ok(Burial::Done) => {
-                self.unburied.remove(name);
-            }
-            Ok(Burial::LockHeld) => {
-                self.unburied.insert(name.clone(), how);
-            }
-            Err(error) => {
-                tracing::error!(%name, "cannot give back what it held, trying again: {error}");
-                self.unburied.insert(name.clone(), how);
-            }
-        }
-    }
-
-    fn write_leaving(&self, name: &MemberName, how: &LeftHow) -> Result<Burial, TeamError> {
-        let mut team = self.shared.team();
-        let lock = match Lock::take(&self.shared.dir.member_lock(name), now_ms()) {
-            Ok(lock) => lock,
-            // The next one was started by hand, and gives back itself what its former life held.
-            Err(LockError::Held { holder: Some(holder), .. }) if joined(&team, name) == Some(&holder.process) => {
-                return Ok(Burial::Done);
-            }
-            // Somebody looks whether it is dead, or starts the next one.
-            Err(LockError::Held { .. }) => return Ok(Burial::LockHeld),
-            Err(error @ LockError::Io { .. }) => return Err(error.into()),
-        };
-        team.bury(name, &lock)?;
-        team.refresh(|_| ())?;
-        match team.roster().member(name).map(|member| &member.presence) {
-            Ok(Presence::Left { .. }) | Err(_) => {}
-            Ok(Presence::Expected { .. } | Presence::Joined { .. }) => {
-                team.enroll(TeamFact::Left { name: name.clone(), how: how.clone() })?;
-            }
-        }
-        Ok(Burial::Done)
-    }
-}
-
-/// What came of writing down that a member left.
-enum Burial {
-    Done,
-    /// Its lock could not be taken at the moment.
-    LockHeld,
-}
-
-/// The process that joined last as this member.
-fn joined<'a>(team: &'a Team, name: &MemberName) -> Option<&'a Identity> {
-    match &team.roster().member(name).ok()?.presence {
-        Presence::Joined { process, .. } => Some(&process.identity),
-        Presence::Expected { .. } | Presence::Left { .. } => None,
-    }
-}
-
-/// All that is known of a worker that this leader did not launch.
-fn gone() -> LeftHow {
-    LeftHow::Died { reason: "its worker is gone".to_owned() }
 }
 
 async fn at(instant: Option<Instant>) {

@@ -40,3 +40,11 @@ pub const KILL_GRACE: Duration = Duration::from_secs(5);
 pub const LEADER_GRACE: Duration = Duration::from_secs(30);
 /// How long a worker waits before it tries again to write down what it could not.
 pub const RECORD_RETRY: Duration = Duration::from_secs(1);
+/// Deaths of a member's worker within [`RESTARTS_WITHIN`] after which it is started again; one more, and it is given up.
+pub const RESTARTS_MAX: usize = 5;
+/// The time in which deaths of a member are counted.
+pub const RESTARTS_WITHIN: Duration = Duration::from_secs(60);
+/// From a member's first death to its next start; doubled with each further one.
+pub const RESTART_DELAY_MIN: Duration = Duration::from_millis(100);
+/// The longest time from a member's death to its next start.
+pub const RESTART_DELAY_MAX: Duration = Duration::from_secs(5);

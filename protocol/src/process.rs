@@ -6,6 +6,9 @@ pub mod children;
 use std::fs;
 use std::io;
 
+use nix::sys::signal::Signal;
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, pidfd_open, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
 
 /// One process.
@@ -24,6 +27,26 @@ impl Identity {
     pub fn exists(&self) -> bool {
         boot_id().is_ok_and(|boot| boot == self.boot_id)
             && start_ticks(self.pid).is_ok_and(|ticks| ticks == self.start_ticks)
+    }
+
+    /// Sends this very process a signal. That it is gone is no error: what was wanted has come. The process is held
+    /// by a descriptor between the look and the signal, so the number can not pass to another meanwhile.
+    pub fn signal(&self, signal: Signal) -> io::Result<()> {
+        let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
+        let Some(pid) = pid else { return Err(io::ErrorKind::InvalidInput.into()) };
+        let held = match pidfd_open(pid, PidfdFlags::empty()) {
+            Ok(held) => held,
+            Err(Errno::SRCH) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        if !self.exists() {
+            return Ok(());
+        }
+        let number = rustix::process::Signal::from_named_raw(signal as i32).ok_or(io::ErrorKind::InvalidInput)?;
+        match pidfd_send_signal(&held, number) {
+            Ok(()) | Err(Errno::SRCH) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 

@@ -76,9 +76,9 @@ impl MemberSpec {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StartedBy {
-    /// The leader, which is linked to it over stdio.
+    /// The leader, which starts it again if it dies.
     Leader,
-    /// A person or a program; it is reached by mail.
+    /// A person or a program, who ends it too.
     Hand,
 }
 
@@ -110,6 +110,11 @@ pub enum LeftHow {
     /// It died: by `kill`, by a crash, or never got ready.
     Died {
         /// What is known of it, such as `killed by signal 9`.
+        reason: String,
+    },
+    /// It died so often that the leader does not start it again.
+    GivenUp {
+        /// How it died last, and how often it had before.
         reason: String,
     },
 }

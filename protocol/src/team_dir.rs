@@ -153,6 +153,11 @@ impl TeamDir {
         self.members_dir().join(format!("{name}.lock"))
     }
 
+    /// Where a member's worker takes calls of a leader that did not start it.
+    pub fn member_socket(&self, name: &MemberName) -> PathBuf {
+        self.members_dir().join(format!("{name}.sock"))
+    }
+
     /// `worktrees/`.
     pub fn worktrees_dir(&self) -> PathBuf {
         self.dir.join("worktrees")

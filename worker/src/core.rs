@@ -194,6 +194,7 @@ impl Core {
                 self.owed_retry_at_ms = Some(now_ms + ms(self.settings.record_retry));
             }
             Event::LeaderLost => self.look_for_leader_at_ms = Some(now_ms + ms(self.settings.leader_grace)),
+            Event::LeaderLinked => self.look_for_leader_at_ms = None,
             Event::LeaderSeen => self.look_for_leader_at_ms = Some(now_ms + ms(self.settings.leader_grace)),
             Event::LeaderAbsent => {
                 self.look_for_leader_at_ms = None;

@@ -1,7 +1,7 @@
 //! One life of a worker: start, take events one after another until it leaves, leave.
 //!
 //! Events of the world come from the queue of calls, the agent, the mailbox file (whose change is also the bell for
-//! new work), signals, the link to the leader and the clock. Each goes through the core, and what the core answers
+//! new work), signals, the links of leaders and the clock. Each goes through the core, and what the core answers
 //! is carried out before the next is taken.
 
 use std::collections::VecDeque;
@@ -11,8 +11,7 @@ use std::time::Duration;
 use teamster_protocol::api::{WorkerPhase, WorkerStatus};
 use teamster_protocol::clock;
 use teamster_protocol::lock::Lock;
-use teamster_protocol::peer::Peer;
-use teamster_protocol::roster::LeftHow;
+use teamster_protocol::roster::{LeftHow, StartedBy};
 use teamster_protocol::watch::{Change, Watch};
 use tokio::sync::{mpsc, watch};
 
@@ -22,6 +21,7 @@ use crate::io::{After, Call, Hands};
 use crate::process::Keeper;
 
 mod leave;
+mod links;
 mod settings;
 mod signals;
 mod start;
@@ -29,6 +29,7 @@ mod start;
 pub use settings::BadSetting;
 pub use start::StartError;
 
+use links::{LinkChange, Links};
 use signals::{Signals, Told};
 
 /// Runs the worker until it has left; returns the exit code of the process. The caller is to end the process with
@@ -46,23 +47,14 @@ struct Worker {
     calls: mpsc::Receiver<Call>,
     watch: Watch,
     signals: Signals,
-    link: Link,
+    links: Links,
+    started_by: StartedBy,
     status: watch::Sender<WorkerStatus>,
     keeper: Keeper,
     /// The signal that told it to end.
     told: Option<Told>,
     /// Held until the process ends: whoever can take it knows that this worker is dead.
     _lock: Lock,
-}
-
-/// How the leader is reached.
-enum Link {
-    /// It made no link: it is reached by mail.
-    None,
-    /// Over standard input and output.
-    Up(Peer),
-    /// It was, and is broken. Kept for what is still to be written.
-    Lost(Peer),
 }
 
 /// Why the loop ended.
@@ -79,7 +71,7 @@ enum Came {
     News(crate::driver::News),
     Change(Change),
     Told(Told),
-    LinkLost,
+    Link(LinkChange),
     Tick,
 }
 
@@ -107,12 +99,10 @@ impl Worker {
                     self.told = Some(told);
                     self.happened(Event::Terminated).await
                 }
-                Came::LinkLost => {
-                    if let Link::Up(peer) = std::mem::replace(&mut self.link, Link::None) {
-                        self.link = Link::Lost(peer);
-                    }
-                    self.happened(Event::LeaderLost).await
-                }
+                Came::Link(LinkChange::LeaderLinked) => self.happened(Event::LeaderLinked).await,
+                // Whoever started a worker by hand ends it: it waits for the next leader.
+                Came::Link(LinkChange::LeaderLost) if self.started_by == StartedBy::Hand => None,
+                Came::Link(LinkChange::LeaderLost) => self.happened(Event::LeaderLost).await,
                 Came::Tick => self.happened(Event::Tick).await,
             };
             if let Some(end) = end {
@@ -129,7 +119,7 @@ impl Worker {
             Some(call) = self.calls.recv() => Came::Call(call),
             news = self.hands.agent.news() => Came::News(news),
             change = self.watch.changed() => Came::Change(change),
-            () = lost(&self.link) => Came::LinkLost,
+            change = self.links.changed() => Came::Link(change),
             () = at(tick) => Came::Tick,
         }
     }
@@ -169,10 +159,7 @@ impl Worker {
     fn show_status(&mut self) {
         let status = self.core.status(self.hands.journal.seq());
         let starting = self.status.borrow().phase == WorkerPhase::Starting;
-        if starting
-            && status.phase != WorkerPhase::Starting
-            && let Link::None = self.link
-        {
+        if starting && status.phase != WorkerPhase::Starting && self.started_by == StartedBy::Hand {
             let (name, team) = (&self.hands.me.name, self.hands.team.dir().team());
             eprintln!("{name} is ready in team {team}; Ctrl-C ends it");
         }
@@ -183,17 +170,6 @@ impl Worker {
 /// Whether carrying it out may sync a file.
 fn waits_for_the_disk(action: &Action) -> bool {
     matches!(action, Action::Acknowledge { .. } | Action::Record(_))
-}
-
-/// Waits until a link that is up breaks.
-async fn lost(link: &Link) {
-    match link {
-        Link::Up(peer) => {
-            let why = peer.closed().await;
-            tracing::info!("lost the leader: {why}");
-        }
-        Link::None | Link::Lost(_) => pending().await,
-    }
 }
 
 /// Waits until a time of the clock; for ever for none.

@@ -1,9 +1,11 @@
 //! The leader's decisions, told as what was asked and what came of it.
 
-use teamster_protocol::api::WorkspaceRequest;
+use teamster_protocol::api::{SpawnRequest, WorkspaceRequest};
 use teamster_protocol::board::AutoClaim;
-use teamster_protocol::id::TaskId;
-use teamster_protocol::limits::{KILL_GRACE, TERM_GRACE};
+use teamster_protocol::id::{MessageId, TaskId};
+use teamster_protocol::limits::{KILL_GRACE, RESTART_DELAY_MAX, RESTARTS_MAX, SHUTDOWN_WITHIN, TERM_GRACE};
+use teamster_protocol::roster::Workspace;
+use teamster_protocol::shutdown::{ShutdownReply, Verdict};
 
 use super::*;
 
@@ -48,7 +50,7 @@ impl Scene {
     fn with(members: &[&str]) -> Scene {
         let mut scene = Scene::new();
         for member in members {
-            assert_eq!(scene.feed(Event::Found { name: name(member) }), []);
+            assert_eq!(scene.feed(Event::Found { name: name(member), started_by: StartedBy::Hand }), []);
         }
         scene
     }
@@ -251,4 +253,84 @@ fn the_first_interrupt_asks_and_the_second_forces() {
 fn a_leader_without_workers_ends_at_once() {
     let down = Scene::new().ask(Ask::Down { how: Down::Gently });
     assert_eq!((answers(&down), down.last()), (vec![(1, Ok(Vec::new()))], Some(&Action::Exit)));
+}
+
+/// A member that this leader started and that is ready.
+fn started(member: &str) -> Scene {
+    let mut scene = Scene::new();
+    scene.ask(Ask::Spawn(request(member)));
+    scene.feed(Event::Prepared { name: name(member), workspace: workspace() });
+    scene.feed(Event::Ready { name: name(member), pid: 7 });
+    scene
+}
+
+fn killed() -> LeftHow {
+    LeftHow::Died { reason: "killed by SIGKILL".to_owned() }
+}
+
+#[test]
+fn who_dies_is_buried_and_started_again() {
+    let mut scene = started("ada");
+    let actions = scene.exit("ada", killed());
+    assert_eq!(actions[0], Action::Bury { name: name("ada"), how: killed() });
+    assert!(scene.core.is_running(&name("ada")), "it is on its way");
+    assert_eq!(scene.later(RESTART_DELAY_MAX), [Action::Launch { name: name("ada") }]);
+    let actions = scene.feed(Event::Ready { name: name("ada"), pid: 8 });
+    assert!(matches!(&actions[..], [Action::Report { .. }]), "nobody waits for an answer: {actions:?}");
+}
+
+#[test]
+fn who_dies_again_and_again_is_given_up_and_says_so() {
+    let mut scene = started("ada");
+    for death in 0..RESTARTS_MAX {
+        scene.exit("ada", killed());
+        assert_eq!(scene.later(RESTART_DELAY_MAX), [Action::Launch { name: name("ada") }], "after death {death}");
+        scene.feed(Event::Ready { name: name("ada"), pid: 8 });
+    }
+    let actions = scene.exit("ada", killed());
+    let given_up = actions.iter().any(|action| match action {
+        Action::Bury { how: LeftHow::GivenUp { reason }, .. } => reason.contains("killed by SIGKILL"),
+        _ => false,
+    });
+    assert!(given_up, "{actions:?}");
+    assert!(!scene.core.is_running(&name("ada")));
+    assert_eq!(scene.later(RESTART_DELAY_MAX), []);
+}
+
+#[test]
+fn who_was_started_by_hand_is_not_started_again() {
+    let mut scene = Scene::with(&["ada"]);
+    assert_eq!(scene.exit("ada", killed()), [Action::Bury { name: name("ada"), how: killed() }]);
+    assert_eq!(scene.later(RESTART_DELAY_MAX), []);
+}
+
+#[test]
+fn who_was_told_to_end_is_not_started_again() {
+    let mut scene = started("ada");
+    scene.ask(Ask::Kill { name: name("ada") });
+    scene.exit("ada", killed());
+    assert_eq!(scene.later(RESTART_DELAY_MAX), []);
+}
+
+#[test]
+fn a_spawn_takes_the_place_of_a_restart() {
+    let mut scene = started("ada");
+    scene.exit("ada", killed());
+    assert_eq!(scene.ask(Ask::Spawn(request("ada"))), [Action::Prepare { request: request("ada") }]);
+    assert_eq!(scene.later(RESTART_DELAY_MAX), [], "there is one start");
+}
+
+#[test]
+fn a_leader_that_ends_starts_nobody_again() {
+    let mut scene = started("ada");
+    scene.exit("ada", killed());
+    let actions = scene.ask(Ask::Down { how: Down::Gently });
+    assert!(actions.contains(&Action::Exit), "{actions:?}");
+}
+
+#[test]
+fn a_new_leader_starts_who_died_while_nobody_led() {
+    let mut scene = Scene::new();
+    scene.feed(Event::FoundDead { name: name("ada"), how: killed() });
+    assert_eq!(scene.later(RESTART_DELAY_MAX), [Action::Launch { name: name("ada") }]);
 }

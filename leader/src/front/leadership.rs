@@ -12,7 +12,7 @@ use teamster_protocol::team_dir::TeamDir;
 use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinHandle};
 
-use crate::serve::{ServeError, ServeOptions, Signals, serve};
+use crate::serve::{DeadBefore, ServeError, ServeOptions, Signals, serve};
 
 /// How long a call on the leader may take: some wait for a turn to end, and the connection's end ends them too.
 const CALL_LIMIT: std::time::Duration = std::time::Duration::from_secs(30 * 24 * 3600);
@@ -59,6 +59,7 @@ impl Leadership {
             dir: dir.clone(),
             founded_for: founded_for.to_owned(),
             signals: Signals::Ignore,
+            dead_before: DeadBefore::Bury,
             on_ready: Box::new(move |_| {
                 // The receiver waits below, or this command is over.
                 let _ = ready.send(());

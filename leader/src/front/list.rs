@@ -103,6 +103,7 @@ pub(super) fn left(how: &LeftHow) -> String {
         LeftHow::LeaderGone => "ended because its leader was gone".to_owned(),
         LeftHow::AgentGone { reason } => format!("ended because its agent could not go on: {reason}"),
         LeftHow::Died { reason } => format!("died: {reason}"),
+        LeftHow::GivenUp { reason } => format!("is not started again: {reason}"),
     }
 }
 

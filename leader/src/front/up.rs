@@ -9,7 +9,7 @@ use super::interrupt::unless_interrupted;
 use super::{Context, Exit, FrontError, Shape, link, place};
 use crate::args::UpArgs;
 use crate::print;
-use crate::serve::{ServeOptions, Signals, serve};
+use crate::serve::{DeadBefore, ServeOptions, Signals, serve};
 
 /// Printed by `up` when the leader is ready: `{"leader":{"team":…,"pid":…,"since_ms":…,"protocol":…,"version":…}}`.
 #[derive(Debug, Serialize)]
@@ -46,6 +46,7 @@ async fn lead(context: &Context, ready: impl FnOnce(&LeaderInfo) + Send + 'stati
         dir: context.dir.clone(),
         founded_for: place(&context.here)?.dir,
         signals: Signals::End,
+        dead_before: DeadBefore::StartAgain,
         on_ready: Box::new(ready),
     };
     Ok(serve(options).await?)

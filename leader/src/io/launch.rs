@@ -13,6 +13,7 @@ use std::sync::Arc;
 use jsonrpsee::Methods;
 use jsonrpsee::core::client::{Error as RpcError, Subscription};
 use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 use teamster_protocol::api::{Hello, MemberNotice, WorkerApiClient};
 use teamster_protocol::id::{Address, MemberName};
 use teamster_protocol::limits::PROTOCOL_VERSION;
@@ -22,7 +23,7 @@ use teamster_protocol::roster::MemberSpec;
 use teamster_protocol::transcript;
 use tokio::process::{Child, Command};
 
-use crate::serve::{Input, Link, Shared};
+use crate::serve::{Input, Link, LinkedTo, Shared};
 
 /// The worker program: `TEAMSTER_WORKER`, else beside this program, else on the `PATH`.
 pub fn worker_program() -> PathBuf {
@@ -43,9 +44,10 @@ pub async fn run(shared: Arc<Shared>, name: MemberName, spec: MemberSpec) {
         let (Some(stdin), Some(stdout), Some(pid)) = (child.stdin.take(), child.stdout.take(), child.id()) else {
             unreachable!("both streams are piped and the child was not waited for")
         };
-        Ok((child, Link { peer: Peer::start(stdout, stdin, Methods::new()), pid }))
+        let to = LinkedTo::Child(Pid::from_raw(pid.try_into().expect("process ids fit pid_t, they come from it")));
+        Ok((child, Link { peer: Peer::start(stdout, stdin, Methods::new()), to }))
     });
-    let (mut child, Link { peer, pid }) = match launched {
+    let (mut child, Link { peer, .. }) = match launched {
         Ok(launched) => launched,
         Err(why) => return shared.report(not_ready(why)).await,
     };
@@ -61,18 +63,21 @@ pub async fn run(shared: Arc<Shared>, name: MemberName, spec: MemberSpec) {
             return shared.report(not_ready(with_last_words(&shared, &name, why))).await;
         }
     };
-    let refused = match welcome {
-        Ok(welcome) if welcome.name == name => None,
-        Ok(welcome) => Some(format!("its worker says that it is {}", welcome.name)),
-        Err(RpcError::Call(error)) => Some(error.message().to_owned()),
-        Err(error) => Some(format!("its worker did not answer: {error}")),
+    let welcome = match welcome {
+        Ok(welcome) if welcome.name == name => Ok(welcome.pid),
+        Ok(welcome) => Err(format!("its worker says that it is {}", welcome.name)),
+        Err(RpcError::Call(error)) => Err(error.message().to_owned()),
+        Err(error) => Err(format!("its worker did not answer: {error}")),
     };
-    if let Some(why) = refused {
-        let status = kill(&mut child).await;
-        shared.unlink(&name);
-        tracing::info!(%name, ?status, "worker refused");
-        return shared.report(not_ready(with_last_words(&shared, &name, why))).await;
-    }
+    let pid = match welcome {
+        Ok(pid) => pid,
+        Err(why) => {
+            let status = kill(&mut child).await;
+            shared.unlink(&name);
+            tracing::info!(%name, ?status, "worker refused");
+            return shared.report(not_ready(with_last_words(&shared, &name, why))).await;
+        }
+    };
     let notices = peer.notices(heard_seq).await;
     shared.report(Input::Ready { name: name.clone(), pid }).await;
     let status = tokio::select! {
@@ -117,7 +122,12 @@ fn spawn(shared: &Shared, name: &MemberName, spec: &MemberSpec) -> Result<Child,
 
 /// Passes notices on until there are no more. A member that says too much too fast is listened to again from
 /// where it was lost.
-async fn forward(shared: &Shared, name: &MemberName, mut since: u64, first: Result<Subscription<Notice>, RpcError>) {
+pub(super) async fn forward(
+    shared: &Shared,
+    name: &MemberName,
+    mut since: u64,
+    first: Result<Subscription<Notice>, RpcError>,
+) {
     let mut subscribed = first;
     loop {
         let mut notices = match subscribed {
@@ -143,7 +153,7 @@ async fn forward(shared: &Shared, name: &MemberName, mut since: u64, first: Resu
 }
 
 /// The number of the last entry that earlier lives left: what they said was passed on then.
-async fn last_seq(shared: &Shared, name: &MemberName) -> u64 {
+pub(super) async fn last_seq(shared: &Shared, name: &MemberName) -> u64 {
     let turns = shared.dir.turns(name);
     let reading = tokio::task::spawn_blocking(move || transcript::last_seq(&turns));
     match reading.await {

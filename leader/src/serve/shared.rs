@@ -9,6 +9,7 @@ use nix::unistd::Pid;
 use teamster_protocol::api::{LeaderInfo, MemberNotice, code};
 use teamster_protocol::id::MemberName;
 use teamster_protocol::peer::Peer;
+use teamster_protocol::process::Identity;
 use teamster_protocol::roster::Workspace;
 use teamster_protocol::team::Team;
 use teamster_protocol::team_dir::TeamDir;
@@ -33,24 +34,53 @@ pub struct Shared {
     pub(super) notices: broadcast::Sender<MemberNotice>,
 }
 
-/// The link to a worker that this leader launched; there from its start to its end.
+/// The link to a worker.
 #[derive(Debug, Clone)]
 pub struct Link {
     /// For calls.
     pub peer: Peer,
-    /// Its process, which this leader has not waited for yet: the pid can not be another's.
-    pub pid: u32,
+    /// To what process.
+    pub to: LinkedTo,
+}
+
+/// What process a link goes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LinkedTo {
+    /// A child of this leader that was not waited for yet: the number can not be another's. There from its start to
+    /// its end.
+    Child(Pid),
+    /// A worker that this leader did not launch.
+    Found(Identity),
 }
 
 /// What reaches the loop.
 #[derive(Debug)]
 #[expect(missing_docs, reason = "as the events of the core that they become")]
 pub enum Input {
-    Ask { what: Ask, answer: oneshot::Sender<Result<Answer, String>> },
-    Prepared { name: MemberName, outcome: Result<Workspace, String> },
-    Ready { name: MemberName, pid: u32 },
-    NotReady { name: MemberName, why: String },
-    Exited { name: MemberName, how: String },
+    Ask {
+        what: Ask,
+        answer: oneshot::Sender<Result<Answer, String>>,
+    },
+    Prepared {
+        name: MemberName,
+        outcome: Result<Workspace, String>,
+    },
+    Ready {
+        name: MemberName,
+        pid: u32,
+    },
+    NotReady {
+        name: MemberName,
+        why: String,
+    },
+    Exited {
+        name: MemberName,
+        how: String,
+    },
+    /// The link to a worker that this leader did not launch is not there, or no longer.
+    Unlinked {
+        name: MemberName,
+    },
 }
 
 impl Shared {
@@ -103,6 +133,31 @@ impl Shared {
         Ok((child, link))
     }
 
+    /// Notes the link to a worker that this leader did not launch. One that it launched has the better link.
+    pub fn link(&self, name: &MemberName, link: Link) {
+        let mut links = self.links();
+        match links.get(name).map(|link| &link.to) {
+            Some(LinkedTo::Child(_)) => {}
+            Some(LinkedTo::Found(_)) | None => drop(links.insert(name.clone(), link)),
+        }
+    }
+
+    /// Forgets the link to a worker that this leader did not launch, unless there is another by now.
+    pub fn unlink_from(&self, name: &MemberName, process: &Identity) {
+        let mut links = self.links();
+        if links.get(name).is_some_and(|link| link.to == LinkedTo::Found(process.clone())) {
+            links.remove(name);
+        }
+    }
+
+    /// The process of a worker that this leader launched and did not wait for yet.
+    pub(super) fn child(&self, name: &MemberName) -> Option<Pid> {
+        match self.links().get(name)?.to {
+            LinkedTo::Child(pid) => Some(pid),
+            LinkedTo::Found(_) => None,
+        }
+    }
+
     /// Forgets the link to a worker whose process was waited for.
     pub fn unlink(&self, name: &MemberName) {
         self.links().remove(name);
@@ -111,7 +166,11 @@ impl Shared {
     /// The children that dead workers left to this process.
     pub(super) fn orphans(&self) -> Vec<Pid> {
         let links = self.links();
-        let workers = links.values().filter_map(|link| Some(Pid::from_raw(i32::try_from(link.pid).ok()?))).collect();
+        let child = |link: &Link| match link.to {
+            LinkedTo::Child(pid) => Some(pid),
+            LinkedTo::Found(_) => None,
+        };
+        let workers = links.values().filter_map(child).collect();
         orphans::list(&workers)
     }
 

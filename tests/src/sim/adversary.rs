@@ -140,7 +140,7 @@ impl Sim {
     pub(super) fn starts_by_hand(&mut self, index: usize) {
         if self.members[index].start(&mut self.world, StartedBy::Hand) {
             let name = self.members[index].who.name.clone();
-            self.lead.hears(LeadEvent::Found { name });
+            self.lead.hears(LeadEvent::Found { name, started_by: StartedBy::Hand });
         }
     }
 

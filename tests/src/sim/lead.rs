@@ -63,8 +63,19 @@ impl Lead {
         self.is_up = true;
         world.lead_is_up = true;
         world.rung.insert(Address::Lead);
-        for member in members.iter().filter(|member| member.worker.is_some()) {
-            self.news.push_back(Event::Found { name: member.who.name.clone() });
+        for member in members {
+            let name = member.who.name.clone();
+            match &member.worker {
+                Some(worker) => {
+                    let started_by = if worker.launched_by.is_some() { StartedBy::Leader } else { StartedBy::Hand };
+                    self.news.push_back(Event::Found { name, started_by });
+                }
+                None if member.lives > 0 && world.chance.one_in(2) => {
+                    let how = LeftHow::Died { reason: "its worker is gone".to_owned() };
+                    self.news.push_back(Event::FoundDead { name, how });
+                }
+                None => {}
+            }
         }
         member::sweep(world, None, "lead");
     }

@@ -138,6 +138,8 @@ pub enum Event {
     },
     /// The link to the leader broke.
     LeaderLost,
+    /// A leader made a link.
+    LeaderLinked,
     /// Answers [`Action::LookForLeader`]: there is one.
     LeaderSeen,
     /// Answers [`Action::LookForLeader`]: there is none.

@@ -2,6 +2,7 @@
 //! calls are decided on in the order in which they were made.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use jsonrpsee::core::{RpcResult, SubscriptionError, SubscriptionResult, async_trait};
 use jsonrpsee::types::ErrorObjectOwned;
@@ -22,9 +23,9 @@ use crate::core::{Answer, Ask};
 /// Calls that wait for the core. No more than these can be unanswered on one link.
 pub(crate) const CALLS_QUEUE_MAX: usize = peer::CALLS_IN_FLIGHT_MAX;
 
-/// The worker as its leader sees it.
-#[derive(Debug)]
-pub(crate) struct Server {
+/// What every link serves: the worker, as those who call it see it.
+#[derive(Debug, Clone)]
+pub(crate) struct Callee {
     /// The answer to `initialize`.
     pub(crate) welcome: Welcome,
     /// Where the worker stands.
@@ -37,10 +38,23 @@ pub(crate) struct Server {
     pub(crate) turns: PathBuf,
 }
 
+/// One link's side of it.
+#[derive(Debug)]
+pub(crate) struct Server {
+    callee: Callee,
+    /// Told of the first `initialize` that is answered: only a leader makes that call.
+    greeted: Mutex<Option<oneshot::Sender<()>>>,
+}
+
 impl Server {
+    /// Serves a link; `greeted` is told when its other end has proved to be a leader.
+    pub(crate) fn new(callee: Callee, greeted: oneshot::Sender<()>) -> Server {
+        Server { callee, greeted: Mutex::new(Some(greeted)) }
+    }
+
     async fn ask(&self, what: Ask) -> RpcResult<Answer> {
         let (answer, answered) = oneshot::channel();
-        self.calls.try_send(Call { what, answer }).map_err(|error| match error {
+        self.callee.calls.try_send(Call { what, answer }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => {
                 ErrorObjectOwned::owned(peer::BUSY_CODE, "busy: too many calls wait, try again later", None::<()>)
             }
@@ -60,15 +74,20 @@ impl WorkerApiServer for Server {
             let why = format!(
                 "the leader speaks protocol version {}, and this worker ({}) speaks {PROTOCOL_VERSION}: install \
                  teamster and teamster-worker of the same release",
-                hello.protocol, self.welcome.version
+                hello.protocol, self.callee.welcome.version
             );
             return Err(ErrorObjectOwned::owned(code::OTHER_VERSION, why, None::<()>));
         }
-        let mut status = self.status.clone();
+        let mut status = self.callee.status.clone();
         let started = status.wait_for(|status| status.phase != WorkerPhase::Starting).await;
         match started.map(|status| status.phase.clone()) {
             Ok(WorkerPhase::Leaving) | Err(_) => Err(ending()),
-            Ok(WorkerPhase::Starting | WorkerPhase::Idle | WorkerPhase::Turn { .. }) => Ok(self.welcome.clone()),
+            Ok(WorkerPhase::Starting | WorkerPhase::Idle | WorkerPhase::Turn { .. }) => {
+                let greeted = self.greeted.lock().unwrap_or_else(PoisonError::into_inner).take();
+                // Told once; that nobody listens any more is the worker's end.
+                let _ = greeted.map(|greeted| greeted.send(()));
+                Ok(self.callee.welcome.clone())
+            }
         }
     }
 
@@ -94,7 +113,7 @@ impl WorkerApiServer for Server {
     }
 
     async fn status(&self) -> RpcResult<WorkerStatus> {
-        Ok(self.status.borrow().clone())
+        Ok(self.callee.status.borrow().clone())
     }
 
     fn ping(&self, nonce: u64) -> RpcResult<u64> {
@@ -105,9 +124,9 @@ impl WorkerApiServer for Server {
         let sink = pending.accept().await?;
         // In this order: what is said while the past is read waits in the channel, so there is no gap; and the
         // past ends where the channel begins, so there is no repeat.
-        let mut following = self.followers.join();
-        for turn in turns_after(&self.turns, since)? {
-            let page = transcript::read(&self.turns, turn, 0)?;
+        let mut following = self.callee.followers.join();
+        for turn in turns_after(&self.callee.turns, since)? {
+            let page = transcript::read(&self.callee.turns, turn, 0)?;
             let past = |seq: u64| seq > since && seq <= following.seq;
             let notices: Vec<Notice> =
                 page.entries.iter().filter(|entry| past(entry.seq)).filter_map(|entry| entry.notice()).collect();
@@ -122,7 +141,7 @@ impl WorkerApiServer for Server {
                     // Older than asked for only if the caller is ahead of us, and then it has them.
                     Some(notice) if notice.seq <= since => {}
                     Some(notice) => pass_on(&sink, &notice).await?,
-                    None if self.followers.are_finished() => return Ok(()),
+                    None if self.callee.followers.are_finished() => return Ok(()),
                     None => return Err("too slow: subscribe again since the last notice received".into()),
                 },
                 () = sink.closed() => return Ok(()),

@@ -7,7 +7,7 @@ use teamster_protocol::notice::Said;
 use teamster_protocol::roster::{LeftHow, TeamFact};
 use tokio::time::timeout;
 
-use super::{End, Link, Worker};
+use super::{End, Worker};
 use crate::driver::shell;
 use crate::process::KILL_WAIT;
 
@@ -53,13 +53,8 @@ impl Worker {
         if timeout(FAREWELL, followers.finish()).await.is_err() {
             tracing::warn!("a follower did not read the last notices");
         }
-        match &self.link {
-            Link::None => {}
-            Link::Up(peer) | Link::Lost(peer) => {
-                if timeout(FAREWELL, peer.close()).await.is_err() {
-                    tracing::warn!("the leader did not read the last answers");
-                }
-            }
+        if timeout(FAREWELL, self.links.close()).await.is_err() {
+            tracing::warn!("a leader did not read the last answers");
         }
     }
 
@@ -67,7 +62,7 @@ impl Worker {
         match how {
             LeftHow::Shutdown | LeftHow::LeaderGone => 0,
             LeftHow::Terminated => self.told.map_or(1, super::Told::exit_code),
-            LeftHow::AgentGone { .. } | LeftHow::Died { .. } => 1,
+            LeftHow::AgentGone { .. } | LeftHow::Died { .. } | LeftHow::GivenUp { .. } => 1,
         }
     }
 }
@@ -94,6 +89,6 @@ fn reason(how: &LeftHow) -> String {
         LeftHow::Terminated => "a signal told it to end".to_owned(),
         LeftHow::LeaderGone => "its leader is gone".to_owned(),
         LeftHow::AgentGone { reason } => format!("its agent is gone: {reason}"),
-        LeftHow::Died { reason } => reason.clone(),
+        LeftHow::Died { reason } | LeftHow::GivenUp { reason } => reason.clone(),
     }
 }

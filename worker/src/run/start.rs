@@ -3,17 +3,15 @@
 use std::env;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process;
 use std::time::{Duration, Instant};
 
-use teamster_protocol::api::{Welcome, WorkerApiServer};
+use teamster_protocol::api::Welcome;
 use teamster_protocol::board::AutoClaim;
 use teamster_protocol::clock;
 use teamster_protocol::id::{Address, MemberName};
 use teamster_protocol::limits::PROTOCOL_VERSION;
 use teamster_protocol::lock::{Lock, LockError};
 use teamster_protocol::log::{Durability, LogError};
-use teamster_protocol::peer::Peer;
 use teamster_protocol::peer::stdio::stdio;
 use teamster_protocol::process::own_identity;
 use teamster_protocol::roster::{MemberSpec, Process, StartedBy, TeamFact, Workspace};
@@ -23,16 +21,17 @@ use teamster_protocol::transcript::{Transcript, TranscriptError};
 use teamster_protocol::watch::Watch;
 use tokio::sync::{mpsc, watch};
 
+use super::Worker;
+use super::links::Links;
 use super::settings::{self, BadSetting};
 use super::signals::Signals;
-use super::{Link, Worker};
 use crate::args::Args;
 use crate::core::{Core, Settings};
 use crate::driver::DriverError;
 use crate::io::Hands;
 use crate::io::agent::{Agent, Kind};
 use crate::io::journal::Journal;
-use crate::io::rpc::{CALLS_QUEUE_MAX, Server};
+use crate::io::rpc::{CALLS_QUEUE_MAX, Callee};
 use crate::process::Keeper;
 
 /// How long a lock may be held by somebody who only looks whether this worker is dead.
@@ -160,26 +159,21 @@ pub(super) async fn start(args: Args) -> Result<Worker, StartError> {
     let journal = Journal::new(transcript);
     let (status, shown) = watch::channel(core.status(journal.seq()));
     let (sender, calls) = mpsc::channel(CALLS_QUEUE_MAX);
-    let link = if args.stdio {
-        let (read, write) = stdio().map_err(system("talk to the leader"))?;
-        let welcome = Welcome {
-            protocol: PROTOCOL_VERSION,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            name: name.clone(),
-            pid: process::id(),
-        };
-        let followers = journal.followers();
-        Link::Up(Peer::start(
-            read,
-            write,
-            Server { welcome, status: shown, calls: sender, followers, turns }.into_rpc(),
-        ))
-    } else {
-        Link::None
+    let welcome = Welcome {
+        protocol: PROTOCOL_VERSION,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        name: name.clone(),
+        pid: identity.pid,
     };
+    let callee = Callee { welcome, status: shown, calls: sender, followers: journal.followers(), turns };
+    let mut links = Links::new(callee, &dir.member_socket(&name));
+    if args.stdio {
+        let (read, write) = stdio().map_err(system("talk to the leader"))?;
+        links.leader(read, write);
+    }
     team.enroll(TeamFact::Joined { name, process: Process { identity, started_by } })?;
     let hands = Hands::new(claimant, team, inbox, journal, agent, durability);
-    Ok(Worker { core, hands, calls, watch, signals, link, status, keeper, told: None, _lock: lock })
+    Ok(Worker { core, hands, calls, watch, signals, links, started_by, status, keeper, told: None, _lock: lock })
 }
 
 fn root(args: &Args) -> Result<PathBuf, StartError> {

@@ -51,7 +51,7 @@ impl World {
                     assert_eq!(self.processes.insert(request.name, Process::Preparing), None);
                 }
                 Action::Launch { name } => {
-                    self.processes.insert(name, Process::Starting);
+                    assert_eq!(self.processes.insert(name, Process::Starting), None, "it is there already");
                 }
                 Action::RequestShutdown { name, when_busy, .. } => {
                     request += 1;
@@ -86,7 +86,7 @@ impl World {
                 let hand = name(member);
                 if !self.processes.contains_key(&hand) {
                     self.processes.insert(hand.clone(), Process::Running);
-                    self.feed(Event::Found { name: hand });
+                    self.feed(Event::Found { name: hand, started_by: StartedBy::Hand });
                 }
             }
         }
@@ -129,7 +129,8 @@ impl World {
         self.mail.remove(&name);
         // The core may still wait for it to be ready; it takes the one that fits.
         self.feed(Event::NotReady { name: name.clone(), why: "it ended".to_owned() });
-        self.feed(Event::Exited { name, how: LeftHow::Shutdown });
+        let how = [LeftHow::Shutdown, killed()][self.dice.below(2)].clone();
+        self.feed(Event::Exited { name, how });
     }
 
     fn answer_mail(&mut self, from: MemberName) {

@@ -1,0 +1,185 @@
+//! How a worker comes to end: asked, told by a signal, or killed; and who waits for that.
+
+use std::collections::BTreeSet;
+
+use teamster_protocol::api::{EndOutcome, Ended};
+use teamster_protocol::id::{MemberName, MessageId};
+use teamster_protocol::limits::SHUTDOWN_WITHIN;
+use teamster_protocol::roster::{LeftHow, StartedBy};
+use teamster_protocol::shutdown::{Ladder, ShutdownReply, Verdict, WhenBusy};
+
+use super::{Action, Answer, AskId, Core, Down, Phase, Signal, Waiter, is_stuck, ms};
+
+impl Core {
+    pub(super) fn replied(&mut self, now_ms: u64, from: MemberName, reply: ShutdownReply) {
+        let Some(Phase::Ending { ladder, when_busy, started_by }) = self.members.get(&from) else {
+            return self.report(format!("{from} answered a shutdown request, but none is open"));
+        };
+        let (when_busy, started_by) = (*when_busy, *started_by);
+        match ladder.reply(&from, &reply, now_ms) {
+            Ok(Some(ladder)) => {
+                self.members.insert(from, Phase::Ending { ladder, when_busy, started_by });
+            }
+            Ok(None) => {
+                let task = match reply.verdict {
+                    Verdict::Refused { task } => task,
+                    Verdict::Approved | Verdict::Finishing { .. } => None,
+                };
+                if self.down.is_some() {
+                    // It was asked to finish, which can not be refused; who has no patience uses force.
+                    self.report(format!("{from} refused to end; the leader waits for it"));
+                    let ladder = Ladder::Agreed { request: reply.request, until_ms: None };
+                    self.members.insert(from, Phase::Ending { ladder, when_busy, started_by });
+                    return;
+                }
+                self.members.insert(from.clone(), Phase::Running { started_by });
+                self.tell_waiters(&from, Ok(EndOutcome::Refused { task }));
+            }
+            Err(refusal) => self.report(refusal.to_string()),
+        }
+    }
+
+    /// Nobody is killed because a disk is full: the askers are told. Only a leader that ends can not leave it at that.
+    pub(super) fn not_requested(&mut self, now_ms: u64, name: &MemberName, why: &str) {
+        let Some(Phase::Ending { ladder: Ladder::Asked { .. }, started_by, .. }) = self.members.get(name) else {
+            return;
+        };
+        let started_by = *started_by;
+        if self.down.is_some() {
+            self.report(format!("cannot ask {name} to end, so it is told by a signal: {why}"));
+            return self.terminate(now_ms, name);
+        }
+        self.members.insert(name.clone(), Phase::Running { started_by });
+        self.tell_waiters(name, Err(format!("cannot ask {name} to end: {why}")));
+    }
+
+    pub(super) fn go_down(&mut self, now_ms: u64, how: Down) {
+        self.down = self.down.max(Some(how));
+        let names: Vec<MemberName> = self.members.keys().cloned().collect();
+        for name in names {
+            match how {
+                Down::Gently => self.ask_to_end(now_ms, &name, "the leader is ending", WhenBusy::Finish),
+                Down::ByForce => self.end_by_force(now_ms, &name),
+            }
+        }
+    }
+
+    pub(super) fn ask_to_end(&mut self, now_ms: u64, name: &MemberName, reason: &str, when_busy: WhenBusy) {
+        match self.members.get_mut(name) {
+            Some(Phase::Preparing { abandoned, .. } | Phase::Starting { abandoned, .. }) => {
+                abandoned.get_or_insert_with(|| format!("it was asked to end before it was ready: {reason}"));
+                self.kill_if_starting(name);
+            }
+            Some(Phase::Restarting { how, .. }) => {
+                let how = how.clone();
+                self.gone(name, how);
+            }
+            Some(Phase::Running { .. }) => self.request_shutdown(now_ms, name, reason, when_busy),
+            Some(Phase::Ending { ladder: Ladder::Asked { .. }, when_busy: asked, .. }) => match (asked, when_busy) {
+                // It may still refuse that one; an answer to it no longer counts.
+                (WhenBusy::Refuse, WhenBusy::Finish) => self.request_shutdown(now_ms, name, reason, when_busy),
+                (WhenBusy::Refuse, WhenBusy::Refuse) | (WhenBusy::Finish, _) => {}
+            },
+            // It ends already: who asks now waits for that.
+            Some(Phase::Ending { .. }) | None => {}
+        }
+    }
+
+    pub(super) fn request_shutdown(&mut self, now_ms: u64, name: &MemberName, reason: &str, when_busy: WhenBusy) {
+        let deadline_ms = now_ms + ms(SHUTDOWN_WITHIN);
+        // The true id comes with the answer to the action.
+        let ladder = Ladder::ask(MessageId::from_parts(0, 0), deadline_ms);
+        let started_by = self.started_by(name);
+        self.members.insert(name.clone(), Phase::Ending { ladder, when_busy, started_by });
+        let (name, reason) = (name.clone(), reason.to_owned());
+        self.act(Action::RequestShutdown { name, reason, deadline_ms, when_busy });
+    }
+
+    pub(super) fn end_by_force(&mut self, now_ms: u64, name: &MemberName) {
+        match self.members.get_mut(name) {
+            Some(Phase::Preparing { abandoned, .. } | Phase::Starting { abandoned, .. }) => {
+                abandoned.get_or_insert_with(|| "it was killed before it was ready".to_owned());
+                self.kill_if_starting(name);
+            }
+            Some(Phase::Restarting { how, .. }) => {
+                let how = how.clone();
+                self.gone(name, how);
+            }
+            Some(
+                Phase::Running { .. } | Phase::Ending { ladder: Ladder::Asked { .. } | Ladder::Agreed { .. }, .. },
+            ) => {
+                self.terminate(now_ms, name);
+            }
+            // It has got a signal; a second one would only start the time anew.
+            Some(Phase::Ending {
+                ladder: Ladder::Terminated { .. } | Ladder::Killed { .. } | Ladder::Stuck, ..
+            })
+            | None => {}
+        }
+    }
+
+    pub(super) fn kill_if_starting(&mut self, name: &MemberName) {
+        if let Some(Phase::Starting { .. }) = self.members.get(name) {
+            self.act(Action::Signal { name: name.clone(), signal: Signal::Kill });
+        }
+    }
+
+    pub(super) fn terminate(&mut self, now_ms: u64, name: &MemberName) {
+        let started_by = self.started_by(name);
+        if let Some(phase) = self.members.get_mut(name) {
+            *phase = Phase::Ending { ladder: Ladder::terminate(now_ms), when_busy: WhenBusy::Finish, started_by };
+            self.act(Action::Signal { name: name.clone(), signal: Signal::Terminate });
+        }
+    }
+
+    pub(super) fn started_by(&self, name: &MemberName) -> StartedBy {
+        match self.members.get(name) {
+            Some(Phase::Running { started_by } | Phase::Ending { started_by, .. }) => *started_by,
+            Some(Phase::Preparing { .. } | Phase::Starting { .. } | Phase::Restarting { .. }) | None => {
+                StartedBy::Leader
+            }
+        }
+    }
+
+    /// A call waits until each of these is gone or refuses. Those that do not run are not waited for, nor those that
+    /// nothing ends.
+    pub(super) fn wait(&mut self, ask: AskId, names: Vec<MemberName>) {
+        let mut waiter = Waiter { ask, left: BTreeSet::new(), ended: Vec::new(), unasked: Vec::new() };
+        for name in names {
+            match self.members.get(&name) {
+                Some(phase) if is_stuck(phase) => waiter.ended.push(Ended { name, outcome: EndOutcome::Stuck }),
+                Some(_) => {
+                    waiter.left.insert(name);
+                }
+                None => {}
+            }
+        }
+        self.waiters.push(waiter);
+        self.answer_waiters();
+    }
+
+    pub(super) fn gone(&mut self, name: &MemberName, how: LeftHow) {
+        self.members.remove(name);
+        self.tell_waiters(name, Ok(EndOutcome::Left { how }));
+    }
+
+    pub(super) fn tell_waiters(&mut self, name: &MemberName, outcome: Result<EndOutcome, String>) {
+        for waiter in &mut self.waiters {
+            if waiter.left.remove(name) {
+                match &outcome {
+                    Ok(outcome) => waiter.ended.push(Ended { name: name.clone(), outcome: outcome.clone() }),
+                    Err(why) => waiter.unasked.push(why.clone()),
+                }
+            }
+        }
+        self.answer_waiters();
+    }
+
+    pub(super) fn answer_waiters(&mut self) {
+        for waiter in self.waiters.extract_if(.., |waiter| waiter.left.is_empty()) {
+            let Waiter { ask, ended, unasked, .. } = waiter;
+            let answer = if unasked.is_empty() { Ok(Answer::Ended(ended)) } else { Err(unasked.join("; ")) };
+            self.actions.push(Action::Answer { ask, answer });
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! What the leader's core takes in and gives out.
+
+use teamster_protocol::api::{Ended, SpawnRequest, Spawned};
+use teamster_protocol::id::{MemberName, MessageId};
+use teamster_protocol::roster::{LeftHow, StartedBy, Workspace};
+use teamster_protocol::shutdown::{ShutdownReply, WhenBusy};
+
+/// Names a call in the answer to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AskId(pub u64);
+
+/// What the core decides on when a front asks it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ask {
+    /// Start a member.
+    Spawn(SpawnRequest),
+    /// Ask members to end.
+    Shutdown {
+        /// One; all that run if not given.
+        name: Option<MemberName>,
+        /// Why, for people.
+        reason: String,
+        /// What a busy one is to do.
+        when_busy: WhenBusy,
+    },
+    /// End a member's worker without asking.
+    Kill {
+        /// Which.
+        name: MemberName,
+    },
+    /// End all workers, then the leader.
+    Down {
+        /// Whether they are asked.
+        how: Down,
+    },
+}
+
+/// How the whole team is ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Down {
+    /// Each finishes its turn.
+    Gently,
+    /// Each is told to end at once.
+    ByForce,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each variant says what its fields are")]
+pub enum Event {
+    /// A front asked.
+    Asked { ask: AskId, what: Ask },
+    /// Answers [`Action::Prepare`]: the member has its place and is on the roster.
+    Prepared { name: MemberName, workspace: Workspace },
+    /// Answers [`Action::Prepare`]: it can not have one.
+    NotPrepared { name: MemberName, why: String },
+    /// The worker that was launched is ready.
+    Ready { name: MemberName, pid: u32 },
+    /// The worker that was launched will not be ready; its process, if there was one, has ended.
+    NotReady { name: MemberName, why: String },
+    /// A worker that this leader did not launch runs: started by hand, or by a leader before this one.
+    Found { name: MemberName, started_by: StartedBy },
+    /// A worker that a leader before this one started died while nobody led, and was buried.
+    FoundDead { name: MemberName, how: LeftHow },
+    /// A worker's process has ended.
+    Exited { name: MemberName, how: LeftHow },
+    /// Answers [`Action::RequestShutdown`]: it is in the member's mailbox.
+    ShutdownRequested { name: MemberName, request: MessageId },
+    /// Answers [`Action::RequestShutdown`]: it could not be put there.
+    ShutdownNotRequested { name: MemberName, why: String },
+    /// A member answered a shutdown request.
+    Replied { from: MemberName, reply: ShutdownReply },
+    /// Somebody told the leader's process to end.
+    Interrupted,
+    /// The time of [`Core::next_tick_ms`] is reached.
+    Tick,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each variant says what its fields are")]
+pub enum Action {
+    /// Make the member's place and put it on the roster; answered by [`Event::Prepared`] or
+    /// [`Event::NotPrepared`], later.
+    Prepare { request: SpawnRequest },
+    /// Start its worker, in the place it has on the roster; [`Event::Ready`] or [`Event::NotReady`] follows.
+    Launch { name: MemberName },
+    /// Mail it a shutdown request; answered by [`Event::ShutdownRequested`] or [`Event::ShutdownNotRequested`].
+    RequestShutdown { name: MemberName, reason: String, deadline_ms: u64, when_busy: WhenBusy },
+    /// Send its worker a signal, if it is there.
+    Signal { name: MemberName, signal: Signal },
+    /// Give back what it held and write its leaving down, unless it did that itself.
+    Bury { name: MemberName, how: LeftHow },
+    /// Answer a call.
+    Answer { ask: AskId, answer: Result<Answer, String> },
+    /// Write it into the leader's log.
+    Report { text: String },
+    /// End the leader: no worker is left.
+    Exit,
+}
+
+/// A signal of the ladder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGTERM.
+    Terminate,
+    /// SIGKILL.
+    Kill,
+}
+
+/// What a call is answered with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// To a spawn.
+    Spawned(Spawned),
+    /// To a shutdown, a kill, a down: what came of each member.
+    Ended(Vec<Ended>),
+}

@@ -1,0 +1,136 @@
+//! How a worker comes to run: asked for, found, or started again after it died.
+
+use teamster_protocol::api::{SpawnRequest, Spawned};
+use teamster_protocol::id::MemberName;
+use teamster_protocol::limits::{RESTARTS_WITHIN, START_WITHIN};
+use teamster_protocol::roster::{LeftHow, StartedBy, Workspace};
+
+use super::restart::Verdict;
+use super::{Action, Answer, AskId, Core, Phase, Start, died, is_death, ms, reason};
+
+impl Core {
+    pub(super) fn spawn(&mut self, ask: AskId, request: SpawnRequest) {
+        let name = &request.name;
+        if self.down.is_some() {
+            return self.answer(ask, Err(format!("cannot spawn {name}: the leader is ending")));
+        }
+        let refused = match self.members.get(name) {
+            None => None,
+            // Whoever asks has the better word on what is to be started.
+            Some(Phase::Restarting { .. }) => None,
+            Some(Phase::Preparing { .. } | Phase::Starting { .. }) => Some("it is being started"),
+            Some(Phase::Running { .. }) => Some("it runs already"),
+            Some(Phase::Ending { .. }) => Some("the one before it is still ending"),
+        };
+        if let Some(why) = refused {
+            return self.answer(ask, Err(format!("cannot spawn {name}: {why}")));
+        }
+        self.deaths.remove(name);
+        self.members.insert(name.clone(), Phase::Preparing { ask, abandoned: None });
+        self.act(Action::Prepare { request });
+    }
+
+    pub(super) fn prepared(&mut self, now_ms: u64, name: MemberName, workspace: Workspace) {
+        let Some(Phase::Preparing { ask, abandoned }) = self.members.get_mut(&name) else { return };
+        let ask = *ask;
+        if let Some(why) = abandoned.take() {
+            self.act(Action::Bury { name: name.clone(), how: died(why.clone()) });
+            self.gone(&name, died(why.clone()));
+            return self.answer(ask, Err(format!("cannot spawn {name}: {why}")));
+        }
+        self.launch(now_ms, name, Start::Asked { ask, workspace });
+    }
+
+    pub(super) fn launch(&mut self, now_ms: u64, name: MemberName, start: Start) {
+        let until_ms = now_ms + ms(START_WITHIN);
+        self.members.insert(name.clone(), Phase::Starting { start, until_ms, abandoned: None });
+        self.act(Action::Launch { name });
+    }
+
+    pub(super) fn ready(&mut self, now_ms: u64, name: MemberName, pid: u32) {
+        let Some(Phase::Starting { start, abandoned, .. }) = self.members.get(&name) else { return };
+        let (start, abandoned) = (start.clone(), abandoned.clone());
+        self.members.insert(name.clone(), Phase::Running { started_by: StartedBy::Leader });
+        match (start, abandoned) {
+            // It got ready in the moment in which it was given up.
+            (start, Some(why)) => {
+                if let Start::Asked { ask, .. } = start {
+                    self.answer(ask, Err(format!("cannot spawn {name}: {why}")));
+                }
+                self.terminate(now_ms, &name);
+            }
+            (Start::Asked { ask, workspace }, None) => {
+                self.answer(ask, Ok(Answer::Spawned(Spawned { name, pid, workspace })));
+            }
+            (Start::Again, None) => self.report(format!("{name} was started again, as process {pid}")),
+        }
+    }
+
+    pub(super) fn not_ready(&mut self, now_ms: u64, name: MemberName, why: String) {
+        let Some(Phase::Starting { start, abandoned, .. }) = self.members.get(&name) else { return };
+        match (start.clone(), abandoned.clone()) {
+            (Start::Asked { ask, .. }, abandoned) => {
+                let why = abandoned.unwrap_or(why);
+                self.act(Action::Bury { name: name.clone(), how: died(why.clone()) });
+                self.gone(&name, died(why.clone()));
+                self.answer(ask, Err(format!("cannot spawn {name}: {why}")));
+            }
+            (Start::Again, Some(why)) => {
+                self.act(Action::Bury { name: name.clone(), how: died(why.clone()) });
+                self.gone(&name, died(why));
+            }
+            (Start::Again, None) => self.died(now_ms, name, died(why)),
+        }
+    }
+
+    pub(super) fn found(&mut self, name: MemberName, started_by: StartedBy) {
+        if self.down.is_some() {
+            return;
+        }
+        match self.members.get(&name) {
+            // Somebody started it by hand meanwhile.
+            None | Some(Phase::Restarting { .. }) => {
+                self.members.insert(name, Phase::Running { started_by });
+            }
+            Some(Phase::Preparing { .. } | Phase::Starting { .. } | Phase::Running { .. } | Phase::Ending { .. }) => {}
+        }
+    }
+
+    pub(super) fn exited(&mut self, now_ms: u64, name: MemberName, how: LeftHow) {
+        match self.members.get(&name) {
+            Some(Phase::Running { started_by: StartedBy::Leader }) if self.down.is_none() && is_death(&how) => {
+                self.died(now_ms, name, how);
+            }
+            Some(Phase::Running { .. } | Phase::Ending { .. }) => {
+                self.act(Action::Bury { name: name.clone(), how: how.clone() });
+                self.gone(&name, how);
+            }
+            // Its start is still being waited for: `NotReady` says the rest.
+            Some(Phase::Preparing { .. } | Phase::Starting { .. } | Phase::Restarting { .. }) | None => {}
+        }
+    }
+
+    /// A worker of ours is dead that nobody had asked to end.
+    pub(super) fn died(&mut self, now_ms: u64, name: MemberName, how: LeftHow) {
+        self.act(Action::Bury { name: name.clone(), how: how.clone() });
+        self.restart_or_give_up(now_ms, name, how);
+    }
+
+    pub(super) fn restart_or_give_up(&mut self, now_ms: u64, name: MemberName, how: LeftHow) {
+        match self.deaths.entry(name.clone()).or_default().died(now_ms) {
+            Verdict::Again(delay) => {
+                self.report(format!("{name} died ({}): it is started again", reason(&how)));
+                self.members.insert(name, Phase::Restarting { at_ms: now_ms + ms(delay), how });
+            }
+            Verdict::GivenUp { deaths } => {
+                let within = RESTARTS_WITHIN.as_secs();
+                let reason = format!("{}; it died {deaths} times within {within} s", reason(&how));
+                self.report(format!("{name} is not started again: {reason}"));
+                self.deaths.remove(&name);
+                let how = LeftHow::GivenUp { reason };
+                self.act(Action::Bury { name: name.clone(), how: how.clone() });
+                self.gone(&name, how);
+            }
+        }
+    }
+}

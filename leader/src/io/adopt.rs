@@ -1,0 +1,47 @@
+//! The link to a worker that this leader did not launch: over the socket beside its lock, as over the pipes of one
+//! that it did.
+
+use std::sync::Arc;
+
+use jsonrpsee::Methods;
+use teamster_protocol::api::{Hello, WorkerApiClient};
+use teamster_protocol::id::MemberName;
+use teamster_protocol::limits::PROTOCOL_VERSION;
+use teamster_protocol::peer::Peer;
+use teamster_protocol::peer::socket;
+use teamster_protocol::process::Identity;
+
+use super::launch::{forward, last_seq};
+use crate::serve::{Input, Link, LinkedTo, Shared};
+
+/// Links to the worker and passes its notices on until the link ends, which is reported. A worker that cannot be
+/// linked to is reported at once.
+pub async fn run(shared: Arc<Shared>, name: MemberName, process: Identity) {
+    match link(&shared, &name, &process).await {
+        Ok(peer) => {
+            let heard_seq = last_seq(&shared, &name).await;
+            let notices = peer.notices(heard_seq).await;
+            tokio::select! {
+                _ = peer.closed() => {}
+                () = forward(&shared, &name, heard_seq, notices) => {}
+            }
+            shared.unlink_from(&name, &process);
+        }
+        Err(why) => tracing::info!(%name, "it is reached by mail: {why}"),
+    }
+    shared.report(Input::Unlinked { name }).await;
+}
+
+async fn link(shared: &Shared, name: &MemberName, process: &Identity) -> Result<Peer, String> {
+    let stream = socket::connect(&shared.dir.member_socket(name)).await.map_err(|error| error.to_string())?;
+    let (read, write) = stream.into_split();
+    let peer = Peer::start(read, write, Methods::new());
+    let hello = Hello { protocol: PROTOCOL_VERSION };
+    let welcome = peer.initialize(hello).await.map_err(|error| format!("it refused the link: {error}"))?;
+    if welcome.name != *name || welcome.pid != process.pid {
+        let (theirs, pid) = (welcome.name, welcome.pid);
+        return Err(format!("process {pid}, which serves {theirs}, answers at its socket"));
+    }
+    shared.link(name, Link { peer: peer.clone(), to: LinkedTo::Found(process.clone()) });
+    Ok(peer)
+}

@@ -1,0 +1,82 @@
+//! What is done for a member whose worker is dead: what it had started is ended, what it held goes back, and how it
+//! left is written down, now or as soon as that can be done.
+
+use std::sync::Arc;
+
+use teamster_protocol::clock::now_ms;
+use teamster_protocol::id::MemberName;
+use teamster_protocol::lock::{Lock, LockError};
+use teamster_protocol::process::Identity;
+use teamster_protocol::roster::{LeftHow, Presence, TeamFact};
+use teamster_protocol::team::{Team, TeamError};
+
+use super::{Leader, end_orphans};
+
+/// What came of writing down that a member left.
+enum Burial {
+    Done,
+    /// Its lock could not be taken at the moment.
+    LockHeld,
+}
+
+impl Leader {
+    /// Never fails for good: what cannot be done is tried again with each slow poll.
+    pub(super) fn bury(&mut self, name: &MemberName, how: LeftHow) {
+        let shared = Arc::clone(&self.shared);
+        tokio::spawn(async move { end_orphans(&shared).await });
+        match self.write_leaving(name, &how) {
+            Ok(Burial::Done) => {
+                self.unburied.remove(name);
+            }
+            Ok(Burial::LockHeld) => {
+                self.unburied.insert(name.clone(), how);
+            }
+            Err(error) => {
+                tracing::error!(%name, "cannot give back what it held, trying again: {error}");
+                self.unburied.insert(name.clone(), how);
+            }
+        }
+    }
+
+    /// Writes down what could not be written when it happened. Who runs again gave it back at its start.
+    pub(super) fn bury_the_rest(&mut self) {
+        for (name, how) in std::mem::take(&mut self.unburied) {
+            if !self.core.is_running(&name) {
+                self.bury(&name, how);
+            }
+        }
+    }
+
+    fn write_leaving(&self, name: &MemberName, how: &LeftHow) -> Result<Burial, TeamError> {
+        let mut team = self.shared.team();
+        let lock = match Lock::take(&self.shared.dir.member_lock(name), now_ms()) {
+            Ok(lock) => lock,
+            // The next one was started by hand, and gives back itself what its former life held.
+            Err(LockError::Held { holder: Some(holder), .. }) if joined(&team, name) == Some(&holder.process) => {
+                return Ok(Burial::Done);
+            }
+            // Somebody looks whether it is dead, or starts the next one.
+            Err(LockError::Held { .. }) => return Ok(Burial::LockHeld),
+            Err(error @ LockError::Io { .. }) => return Err(error.into()),
+        };
+        team.bury(name, &lock)?;
+        team.refresh(|_| ())?;
+        let given_up = matches!(how, LeftHow::GivenUp { .. });
+        match team.roster().member(name).map(|member| &member.presence) {
+            Err(_) => {}
+            Ok(Presence::Left { .. }) if !given_up => {}
+            Ok(Presence::Left { .. } | Presence::Expected { .. } | Presence::Joined { .. }) => {
+                team.enroll(TeamFact::Left { name: name.clone(), how: how.clone() })?;
+            }
+        }
+        Ok(Burial::Done)
+    }
+}
+
+/// The process that joined last as this member.
+fn joined<'a>(team: &'a Team, name: &MemberName) -> Option<&'a Identity> {
+    match &team.roster().member(name).ok()?.presence {
+        Presence::Joined { process, .. } => Some(&process.identity),
+        Presence::Expected { .. } | Presence::Left { .. } => None,
+    }
+}

@@ -1,0 +1,52 @@
+//! The control socket: connections of fronts, each served until it or the leader ends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use teamster_protocol::api::LeaderApiServer;
+use teamster_protocol::peer::Peer;
+use teamster_protocol::peer::socket::Listener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::Shared;
+use crate::io::server::Server;
+
+/// Takes connections of fronts until the end, then lets each write what is queued.
+pub(super) async fn accept(listener: Listener, shared: Arc<Shared>, mut ending: watch::Receiver<bool>) {
+    let mut fronts = JoinSet::new();
+    loop {
+        let stream = tokio::select! {
+            stream = listener.accept() => stream,
+            Some(_) = fronts.join_next() => continue,
+            () = ended(&mut ending) => break,
+        };
+        match stream {
+            Ok(stream) => {
+                let (read, write) = stream.into_split();
+                let peer = Peer::start(read, write, Server::new(Arc::clone(&shared)).into_rpc());
+                fronts.spawn(attend(peer, ending.clone()));
+            }
+            Err(error) => {
+                tracing::warn!("{error}");
+                // Out of descriptors: to try at once again would only burn the processor.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+    while fronts.join_next().await.is_some() {}
+}
+
+/// Keeps a front's connection until it or the leader ends.
+async fn attend(peer: Peer, mut ending: watch::Receiver<bool>) {
+    tokio::select! {
+        _ = peer.closed() => return,
+        () = ended(&mut ending) => {}
+    }
+    peer.close().await;
+}
+
+pub(super) async fn ended(ending: &mut watch::Receiver<bool>) {
+    // An error means that the leader's loop is gone, which is an end too.
+    let _ = ending.wait_for(|ending| *ending).await;
+}

@@ -1,0 +1,177 @@
+//! Watching the roster: workers that run, leave or die without this leader having launched them. Those started by
+//! hand, and those of a leader before this one, which are linked to anew.
+
+use std::time::Duration;
+
+use teamster_protocol::id::MemberName;
+use teamster_protocol::limits::SLOW_POLL;
+use teamster_protocol::lock;
+use teamster_protocol::roster::{LeftHow, Presence, Process, StartedBy};
+use teamster_protocol::team::TeamError;
+use tokio::time::Instant;
+
+use super::Leader;
+use crate::core::Event;
+use crate::io::adopt;
+
+/// From a worker's goodbye, or the end of its link, to the next look whether it has ended.
+pub(super) const GOODBYE: Duration = Duration::from_millis(20);
+
+/// A worker that this leader did not launch.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// As it wrote itself down when it was found.
+    pub(super) process: Process,
+    pub(super) link: FoundLink,
+}
+
+/// The way to a worker that was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FoundLink {
+    /// It is called over its socket, or a call is being tried.
+    Adopted,
+    /// It did not answer there, or no longer: it is reached by mail until it does.
+    Lost,
+}
+
+impl Leader {
+    /// Takes over what an earlier leader left: tasks of the dead go back, and members that it had started and that
+    /// died meanwhile are started again if this leader is to.
+    pub(super) fn take_over(&mut self) -> Result<(), TeamError> {
+        self.sweep()?;
+        self.withdraw_half_started()?;
+        self.look_at_roster()?;
+        let unread = self.inbox.unread()?;
+        self.mail(unread);
+        Ok(())
+    }
+
+    /// Notices workers that joined, and such as left or died, without this leader having launched them.
+    pub(super) fn look_at_roster(&mut self) -> Result<(), TeamError> {
+        let mut events = Vec::new();
+        let mut dead = Vec::new();
+        let mut adopt = Vec::new();
+        let mut uncertain = false;
+        {
+            let mut team = self.shared.team();
+            team.refresh(|_| ())?;
+            for (name, member) in team.roster().members().filter(|(name, _)| !self.launched.contains(*name)) {
+                let known = self.core.is_running(name);
+                let running = lock::is_held(&self.shared.dir.member_lock(name))?;
+                let exited = |how| Event::Exited { name: name.clone(), how };
+                match (&member.presence, running) {
+                    (Presence::Joined { process, .. }, true) => match self.found.get_mut(name) {
+                        Some(found) if found.process == *process && known => {
+                            if found.link == FoundLink::Lost {
+                                // It dies, or its socket does not answer; both are to be looked at again.
+                                uncertain = true;
+                                found.link = FoundLink::Adopted;
+                                adopt.push((name.clone(), process.identity.clone()));
+                            }
+                        }
+                        found => {
+                            if found.is_some() && known {
+                                // Ended and begun anew between two looks: what was asked of the one is over.
+                                events.push(exited(gone()));
+                            }
+                            events.push(Event::Found { name: name.clone(), started_by: process.started_by });
+                            adopt.push((name.clone(), process.identity.clone()));
+                            let found = Found { process: process.clone(), link: FoundLink::Adopted };
+                            self.found.insert(name.clone(), found);
+                        }
+                    },
+                    (Presence::Left { .. }, true) => uncertain |= self.found.contains_key(name),
+                    (Presence::Left { how, .. }, false) => {
+                        if self.found.remove(name).is_some() && known {
+                            events.push(exited(how.clone()));
+                        }
+                    }
+                    (Presence::Joined { process, .. }, false) => {
+                        if self.found.remove(name).is_some() && known {
+                            events.push(exited(gone()));
+                        } else if !known {
+                            dead.push((name.clone(), process.started_by));
+                        }
+                    }
+                    (Presence::Expected { .. }, false) => {
+                        if self.found.remove(name).is_some() && known {
+                            events.push(exited(gone()));
+                        }
+                    }
+                    // It is about to join.
+                    (Presence::Expected { .. }, true) => {}
+                }
+            }
+        }
+        self.look_again = uncertain.then(|| Instant::now() + self.goodbye);
+        self.goodbye = if uncertain { (self.goodbye * 2).min(SLOW_POLL) } else { GOODBYE };
+        for (name, identity) in adopt {
+            tokio::spawn(adopt::run(self.shared.clone(), name, identity));
+        }
+        for (name, started_by) in dead {
+            self.found_dead(name, started_by);
+        }
+        events.into_iter().for_each(|event| self.feed(event));
+        Ok(())
+    }
+
+    /// The link to a worker that was found is gone: most often with the worker.
+    pub(super) fn unlinked(&mut self, name: &MemberName) {
+        if let Some(found) = self.found.get_mut(name) {
+            found.link = FoundLink::Lost;
+        }
+        // Not at once, or a socket that nobody serves would be tried without end.
+        self.look_again.get_or_insert_with(|| Instant::now() + self.goodbye);
+    }
+
+    /// Gives back what dead workers held.
+    pub(super) fn sweep(&mut self) -> Result<(), TeamError> {
+        for name in self.shared.team().sweep(None)? {
+            tracing::warn!(%name, "its worker had died; its tasks are open again");
+        }
+        Ok(())
+    }
+
+    /// How a worker says that it left, if it does.
+    pub(super) fn how_it_left(&self, name: &MemberName) -> Option<LeftHow> {
+        let mut team = self.shared.team();
+        if let Err(error) = team.refresh(|_| ()) {
+            tracing::error!("{error}");
+        }
+        match &team.roster().member(name).ok()?.presence {
+            Presence::Left { how, .. } => Some(how.clone()),
+            Presence::Expected { .. } | Presence::Joined { .. } => None,
+        }
+    }
+
+    fn found_dead(&mut self, name: MemberName, started_by: StartedBy) {
+        self.bury(&name, gone());
+        match (started_by, self.dead_before) {
+            (StartedBy::Leader, super::DeadBefore::StartAgain) => self.feed(Event::FoundDead { name, how: gone() }),
+            (StartedBy::Leader, super::DeadBefore::Bury) | (StartedBy::Hand, _) => {}
+        }
+    }
+
+    /// A leader that died in the middle of a spawn left the member expected for ever. Whoever asked for it was told
+    /// that the leader is gone.
+    fn withdraw_half_started(&mut self) -> Result<(), TeamError> {
+        let expected: Vec<MemberName> = {
+            let mut team = self.shared.team();
+            team.refresh(|_| ())?;
+            let expected = |presence: &Presence| matches!(presence, Presence::Expected { .. });
+            let members = team.roster().members().filter(|(_, member)| expected(&member.presence));
+            members.map(|(name, _)| name.clone()).collect()
+        };
+        for name in expected {
+            if !lock::is_held(&self.shared.dir.member_lock(&name))? {
+                self.bury(&name, LeftHow::Died { reason: "its leader died while it was being started".to_owned() });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// All that is known of a worker that this leader did not launch.
+fn gone() -> LeftHow {
+    LeftHow::Died { reason: "its worker is gone".to_owned() }
+}
