@@ -19,7 +19,7 @@ pub enum Urgency {
     /// Before the next turn.
     #[default]
     Next,
-    /// When the reader has nothing to do.
+    /// When the reader has nothing to do: no turn, no other mail, and no task it could claim.
     Idle,
 }
 

@@ -77,12 +77,30 @@ enum Before {
     Working,
 }
 
+/// How texts were handed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Handed {
+    /// A turn of the agent has begun with them.
+    AsTurn,
+    /// Whoever watches the agent sees them. There may have been none.
+    Shown,
+}
+
 /// The worker ends once it has nothing in hand.
 #[derive(Debug)]
 struct Leave {
     how: LeftHow,
     /// The shutdown request that is still to be approved.
-    approve: Option<MessageId>,
+    approve: Option<Approval>,
+}
+
+/// A shutdown request that is approved at the moment of leaving.
+#[derive(Debug, Clone, Copy)]
+struct Approval {
+    request: MessageId,
+    /// The message it came in, until that is acknowledged. Always after an answer: were the worker to die between the
+    /// two the other way round, its asker would wait for an answer that nobody owes any more.
+    message: Option<MessageId>,
 }
 
 /// See the module.
@@ -92,6 +110,8 @@ pub struct Core {
     phase: Phase,
     /// Texts that wait for a turn's end or begin, in order.
     texts: VecDeque<Message>,
+    /// Texts that wait until there is nothing to claim, in order.
+    idle_texts: VecDeque<Message>,
     /// Every message taken from the mailbox that is not acknowledged there yet.
     taken: BTreeSet<MessageId>,
     /// Acknowledgements that could not be written.
@@ -113,6 +133,7 @@ impl Core {
             settings,
             phase: Phase::Starting,
             texts: VecDeque::new(),
+            idle_texts: VecDeque::new(),
             taken: BTreeSet::new(),
             owed: Vec::new(),
             owed_retry_at_ms: None,
@@ -144,7 +165,7 @@ impl Core {
             }
             Phase::Left => WorkerPhase::Leaving,
         };
-        WorkerStatus { phase, unread: self.texts.len(), seq }
+        WorkerStatus { phase, unread: self.texts.len() + self.idle_texts.len(), seq }
     }
 
     /// Takes one event and says what is to be done, in order.
@@ -266,7 +287,7 @@ impl Core {
             {
                 self.trouble("an old request to shut down was found in the mailbox, and is not followed");
             }
-            Body::ShutdownRequest(request) if lead => self.shutdown_requested(request),
+            Body::ShutdownRequest(request) if lead => return self.shutdown_requested(message.id, request),
             Body::AbortRequest { reason } if lead => match &mut self.phase {
                 Phase::Turn(turn) => {
                     let begun = turn.ending.is_some();
@@ -291,7 +312,8 @@ impl Core {
         self.acknowledge(vec![message.id]);
     }
 
-    fn shutdown_requested(&mut self, request: ShutdownRequest) {
+    /// Answers first and acknowledges then.
+    fn shutdown_requested(&mut self, message: MessageId, request: ShutdownRequest) {
         let busy = match &self.phase {
             Phase::Turn(turn) | Phase::Recording { turn, .. } => Busy::Turn { task: turn.task() },
             Phase::Starting | Phase::Idle | Phase::Claiming(_) | Phase::Left => Busy::No,
@@ -299,18 +321,25 @@ impl Core {
         // Once it has agreed to end it can not refuse to.
         let when_busy = if self.leave.is_some() { WhenBusy::Finish } else { request.when_busy };
         let verdict = verdict(when_busy, busy);
+        let request = request.request;
         match verdict {
-            // Approved when it leaves, in `settle`: the answer and the end are one.
+            // Answered when it leaves, in `settle`: the approval and the end are one.
             Verdict::Approved => {
-                self.leave = Some(Leave { how: LeftHow::Shutdown, approve: Some(request.request) });
+                return self.leave_for(LeftHow::Shutdown, Some(Approval { request, message: Some(message) }));
             }
-            Verdict::Finishing { .. } => {
-                self.leave = Some(Leave { how: LeftHow::Shutdown, approve: Some(request.request) });
-                self.act(Action::Reply(ShutdownReply { request: request.request, verdict }));
-            }
-            Verdict::Refused { .. } => {
-                self.act(Action::Reply(ShutdownReply { request: request.request, verdict }));
-            }
+            Verdict::Finishing { .. } => self.leave_for(LeftHow::Shutdown, Some(Approval { request, message: None })),
+            Verdict::Refused { .. } => {}
+        }
+        self.act(Action::Reply(ShutdownReply { request, verdict }));
+        self.acknowledge(vec![message]);
+    }
+
+    /// It ends once it has nothing in hand, and for no earlier reason: a request that this one overtakes is not
+    /// answered any more.
+    fn leave_for(&mut self, how: LeftHow, approve: Option<Approval>) {
+        let before = self.leave.replace(Leave { how, approve });
+        if let Some(message) = before.and_then(|leave| leave.approve?.message) {
+            self.acknowledge(vec![message]);
         }
     }
 
@@ -320,6 +349,7 @@ impl Core {
                 let (from, text) = (message.from.clone(), text.clone());
                 self.act(Action::Steer { of: SteerOf::Mail(Box::new(message)), from, text });
             }
+            _ if message.urgency == Urgency::Idle => self.idle_texts.push_back(message),
             _ => self.texts.push_back(message),
         }
     }
@@ -346,6 +376,9 @@ impl Core {
                 if before == Before::Working {
                     self.act(Action::Say(Said::Waiting));
                 }
+                let texts = std::mem::take(&mut self.idle_texts);
+                // The claim that found nothing has put it on the list of those that wait.
+                self.hand_all_on(now_ms, texts, Before::Waiting);
             }
         }
     }
@@ -434,7 +467,7 @@ impl Core {
     }
 
     fn terminated(&mut self, now_ms: u64) {
-        self.leave = Some(Leave { how: LeftHow::Terminated, approve: None });
+        self.leave_for(LeftHow::Terminated, None);
         if let Phase::Turn(turn) = &mut self.phase {
             // One that was stopped stays stopped: its task is not for others to take in the same breath.
             if turn.ending.is_none() {
@@ -498,33 +531,41 @@ impl Core {
     /// Nothing is in hand: leave, or hand mail on, or look for a task.
     fn settle(&mut self, now_ms: u64, before: Before) {
         if let Some(Leave { how, approve }) = self.leave.take() {
-            if let Some(request) = approve {
+            if let Some(Approval { request, message }) = approve {
                 self.act(Action::Reply(ShutdownReply { request, verdict: Verdict::Approved }));
+                if let Some(message) = message {
+                    self.acknowledge(vec![message]);
+                }
             }
             self.phase = Phase::Left;
             return self.act(Action::Leave { how });
         }
+        let texts = std::mem::take(&mut self.texts);
+        if self.hand_all_on(now_ms, texts, before) == Handed::Shown {
+            self.phase = Phase::Claiming(before);
+            self.act(Action::ClaimNext);
+        }
+    }
+
+    /// Hands texts on, in order: as a prompt, or by showing them.
+    fn hand_all_on(&mut self, now_ms: u64, texts: VecDeque<Message>, before: Before) -> Handed {
         match self.settings.conversation {
-            Conversation::No => {
-                while let Some(message) = self.texts.pop_front() {
-                    self.hand_on(message);
-                }
-            }
-            Conversation::Yes if self.texts.is_empty() => {}
+            Conversation::No => texts.into_iter().for_each(|message| self.hand_on(message)),
+            Conversation::Yes if texts.is_empty() => {}
             Conversation::Yes => {
                 if before == Before::Waiting {
                     self.act(Action::Away);
                 }
-                let messages: Vec<Message> = self.texts.drain(..).collect();
+                let messages: Vec<Message> = texts.into();
                 let prompt = messages.iter().map(as_prompt).collect::<Vec<_>>().join("\n\n");
                 for message in &messages {
                     self.act(Action::Say(said(message)));
                 }
-                return self.start_turn(now_ms, TurnFor::Mail(messages), None, Work::Prompt(prompt));
+                self.start_turn(now_ms, TurnFor::Mail(messages), None, Work::Prompt(prompt));
+                return Handed::AsTurn;
             }
         }
-        self.phase = Phase::Claiming(before);
-        self.act(Action::ClaimNext);
+        Handed::Shown
     }
 
     /// Puts a text where the agent, or who watches it, sees it, and acknowledges it then.
@@ -592,3 +633,6 @@ fn as_prompt(message: &Message) -> String {
 fn ms(duration: Duration) -> u64 {
     duration.as_millis() as u64
 }
+
+#[cfg(test)]
+mod tests;

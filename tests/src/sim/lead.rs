@@ -158,13 +158,14 @@ impl Lead {
                 let life = find(members, &name).life();
                 let request = world.new_id();
                 let body = Body::ShutdownRequest(ShutdownRequest { request, reason, deadline_ms, when_busy });
-                world.oracle.shutdown_asked(request, &life);
-                self.answers.push_back(
-                    match world.post(Address::Lead, &Address::Member(name.clone()), Urgency::Now, body) {
-                        Some(_) => Event::ShutdownRequested { name, request },
-                        None => Event::ShutdownNotRequested { name, why: "the disk is full".to_owned() },
-                    },
-                );
+                let message = world.post(Address::Lead, &Address::Member(name.clone()), Urgency::Now, body);
+                self.answers.push_back(match message {
+                    Some(message) => {
+                        world.oracle.shutdown_asked(request, message, &life);
+                        Event::ShutdownRequested { name, request }
+                    }
+                    None => Event::ShutdownNotRequested { name, why: "the disk is full".to_owned() },
+                });
             }
             Action::Signal { name, signal } => {
                 let member = find(members, &name);

@@ -50,6 +50,8 @@ pub(super) struct Worker {
     /// The task and attempt that was claimed last.
     claimed: Option<(TaskId, u32)>,
     last_turn: u64,
+    /// Whether its last look at the board found nothing to claim, and no turn has begun since.
+    found_nothing: bool,
     /// Mail that was shown since the last turn began.
     showing: Vec<MessageId>,
 }
@@ -109,6 +111,7 @@ impl Member {
             agent: Agent::Starting,
             claimed: None,
             last_turn: 0,
+            found_nothing: false,
             showing: Vec::new(),
         });
         true
@@ -299,6 +302,9 @@ impl Worker {
                 if let Said::Mail { id, .. } = said {
                     let (order, message) = world.message(id);
                     world.oracle.shown(&self.life, &message, order);
+                    if message.urgency == Urgency::Idle && !self.found_nothing {
+                        world.oracle.broke(format!("message {id} can wait, and was shown before a look at the board"));
+                    }
                     if let Agent::Idle | Agent::Gone = self.agent {
                         self.showing.push(id);
                     }
@@ -322,7 +328,9 @@ impl Worker {
     }
 
     fn claim(&mut self, world: &mut World, who: &Claimant) {
-        let event = match world.claim_next(who) {
+        let claim = world.claim_next(who);
+        self.found_nothing = matches!(claim, Ok(None));
+        let event = match claim {
             Ok(claim) => Event::Claimed(claim.map(|claim| {
                 self.claimed = Some((claim.id, claim.attempt));
                 let task = &world.asked_for[&claim.id];
@@ -343,6 +351,7 @@ impl Worker {
             world.oracle.broke(format!("{:?} begins turn {number} while its agent is {:?}", self.life, self.agent));
         }
         self.last_turn = number;
+        self.found_nothing = false;
         if world.chance.one_in(30) {
             self.leave_over(world);
             self.answers.push_back(Event::PromptRefused { reason: "it has no wish to".to_owned() });

@@ -30,6 +30,8 @@ pub(super) struct Oracle {
     pub(super) left_over: BTreeSet<(Life, MessageId)>,
     asks: BTreeMap<AskId, Life>,
     requests: BTreeMap<MessageId, (Life, Option<Verdict>)>,
+    /// The message that each request came in.
+    request_mail: BTreeMap<MessageId, MessageId>,
     stopping: BTreeSet<(Life, TaskId)>,
     pub(super) rings: u64,
     pub(super) work_made: u64,
@@ -155,7 +157,8 @@ impl Oracle {
         }
     }
 
-    pub(super) fn shutdown_asked(&mut self, request: MessageId, life: &Life) {
+    pub(super) fn shutdown_asked(&mut self, request: MessageId, message: MessageId, life: &Life) {
+        self.request_mail.insert(request, message);
         self.requests.insert(request, (life.clone(), None));
     }
 
@@ -165,6 +168,7 @@ impl Oracle {
         let Some((asked, before)) = self.requests.get_mut(&reply.request) else {
             return self.broke("an answer to a shutdown request that nobody made");
         };
+        let late = before.is_none() && self.acknowledged.contains(&self.request_mail[&reply.request]);
         let fits = match (&*before, &reply.verdict) {
             (None, _) | (Some(Verdict::Finishing { .. }), Verdict::Approved) => asked == life,
             (Some(_), _) => false,
@@ -172,6 +176,9 @@ impl Oracle {
         *before = Some(reply.verdict.clone());
         if !fits {
             self.broke(format!("{life:?} answered a shutdown request of another life, or answered it again"));
+        }
+        if late {
+            self.broke(format!("{life:?} acknowledged a shutdown request before its answer was posted"));
         }
         if promised && matches!(reply.verdict, Verdict::Refused { .. }) {
             self.broke(format!("{life:?} agreed to end, and then refused to"));

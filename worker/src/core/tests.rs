@@ -1,0 +1,168 @@
+//! What a worker does about mail, by its urgency and by what it is at, and in which order it ends.
+
+use teamster_protocol::board::AutoClaim;
+use teamster_protocol::task::Claim;
+
+use super::*;
+
+const NOW_MS: u64 = 1_000;
+
+fn worker(conversation: Conversation) -> Core {
+    let me = Claimant { name: "alice".parse().unwrap(), role: None, auto: AutoClaim::On };
+    Core::new(Settings::new(me, conversation, StartedBy::Hand), 0)
+}
+
+fn idle(conversation: Conversation) -> Core {
+    let mut core = worker(conversation);
+    assert_eq!(core.step(NOW_MS, Event::AgentReady).last(), Some(&Action::ClaimNext));
+    core.step(NOW_MS, Event::Claimed(None));
+    core
+}
+
+/// At task 1.
+fn working(conversation: Conversation) -> Core {
+    let mut core = worker(conversation);
+    core.step(NOW_MS, Event::AgentReady);
+    core.step(NOW_MS, claimed(1));
+    core.step(NOW_MS, Event::PromptTaken);
+    core
+}
+
+fn claimed(task: u32) -> Event {
+    let claim = Claim { id: TaskId(task), owner: "alice".parse().unwrap(), attempt: 1 };
+    Event::Claimed(Some(ClaimedTask { claim, work: Work::Run("true".to_owned()), timeout_ms: None }))
+}
+
+fn id(number: u128) -> MessageId {
+    MessageId::from_parts(NOW_MS, number)
+}
+
+fn letter(number: u128, urgency: Urgency, body: Body) -> Message {
+    Message { id: id(number), from: Address::Lead, sent_ms: NOW_MS, urgency, body }
+}
+
+fn text(number: u128, urgency: Urgency) -> Message {
+    letter(number, urgency, Body::Text { text: format!("words {number}") })
+}
+
+fn shutdown(number: u128, when_busy: WhenBusy) -> Message {
+    let (request, reason) = (id(1000 + number), String::new());
+    let request = ShutdownRequest { request, reason, deadline_ms: NOW_MS + 1, when_busy };
+    letter(number, Urgency::Now, Body::ShutdownRequest(request))
+}
+
+fn reply(number: u128, verdict: Verdict) -> Action {
+    Action::Reply(ShutdownReply { request: id(1000 + number), verdict })
+}
+
+fn acknowledge(number: u128) -> Action {
+    Action::Acknowledge { ids: vec![id(number)] }
+}
+
+/// What was shown of mail, by number.
+fn shown(actions: &[Action]) -> Vec<MessageId> {
+    let shown = |action: &Action| match action {
+        Action::Say(Said::Mail { id, .. }) => Some(*id),
+        _ => None,
+    };
+    actions.iter().filter_map(shown).collect()
+}
+
+fn ends_turn(core: &mut Core) -> Vec<Action> {
+    core.step(NOW_MS, Event::TurnEnded { stop: Stop::Completed, result: String::new() });
+    core.step(NOW_MS, Event::Recorded)
+}
+
+#[test]
+fn mail_that_can_wait_is_not_shown_while_there_is_work() {
+    for conversation in [Conversation::Yes, Conversation::No] {
+        let mut core = working(conversation);
+        let mail = vec![text(1, Urgency::Idle), text(2, Urgency::Next), text(3, Urgency::Idle)];
+        assert_eq!(core.step(NOW_MS, Event::MailArrived(mail)), []);
+        assert_eq!(core.status(0).unread, 3);
+
+        let mut actions = ends_turn(&mut core);
+        assert_eq!(shown(&actions), [id(2)], "what comes before the next turn is not held up by what can wait");
+        if conversation == Conversation::Yes {
+            core.step(NOW_MS, Event::PromptTaken);
+            actions = core.step(NOW_MS, Event::TurnEnded { stop: Stop::Completed, result: String::new() });
+        }
+        assert_eq!(actions.last(), Some(&Action::ClaimNext));
+        core.step(NOW_MS, claimed(2));
+        assert_eq!(core.status(0).unread, 2, "there was another task");
+
+        core.step(NOW_MS, Event::PromptTaken);
+        assert_eq!(shown(&ends_turn(&mut core)), []);
+        assert_eq!(shown(&core.step(NOW_MS, Event::Claimed(None))), [id(1), id(3)], "{conversation:?}");
+        assert_eq!(core.status(0).unread, 0);
+    }
+}
+
+#[test]
+fn mail_that_can_wait_makes_an_idle_worker_look_for_work_first() {
+    let mut core = idle(Conversation::No);
+    assert_eq!(core.step(NOW_MS, Event::MailArrived(vec![text(1, Urgency::Idle)])), [Action::ClaimNext]);
+    let actions = core.step(NOW_MS, Event::Claimed(None));
+    assert_eq!((shown(&actions), actions.last()), (vec![id(1)], Some(&acknowledge(1))));
+
+    // Another one that finds a task does that.
+    let mut core = idle(Conversation::No);
+    core.step(NOW_MS, Event::MailArrived(vec![text(1, Urgency::Idle)]));
+    assert_eq!(shown(&core.step(NOW_MS, claimed(1))), []);
+}
+
+#[test]
+fn an_agent_that_takes_prompts_is_taken_off_the_waiting_list_for_mail_that_could_wait() {
+    let mut core = idle(Conversation::Yes);
+    core.step(NOW_MS, Event::MailArrived(vec![text(1, Urgency::Idle)]));
+    let actions = core.step(NOW_MS, Event::Claimed(None));
+    assert_eq!(actions.first(), Some(&Action::Away));
+    assert!(matches!(actions.last(), Some(Action::StartTurn { task: None, .. })), "{actions:?}");
+    assert_eq!(core.step(NOW_MS, Event::PromptTaken), [acknowledge(1)]);
+}
+
+#[test]
+fn urgent_mail_steers_a_running_turn_and_other_mail_does_not() {
+    let mut core = working(Conversation::Yes);
+    for urgency in [Urgency::Next, Urgency::Idle] {
+        assert_eq!(core.step(NOW_MS, Event::MailArrived(vec![text(urgency as u128, urgency)])), []);
+    }
+    let actions = core.step(NOW_MS, Event::MailArrived(vec![text(9, Urgency::Now)]));
+    assert!(matches!(&actions[..], [Action::Steer { .. }]), "{actions:?}");
+}
+
+#[test]
+fn a_shutdown_request_is_answered_before_it_is_acknowledged() {
+    let mut core = idle(Conversation::No);
+    assert_eq!(
+        core.step(NOW_MS, Event::MailArrived(vec![shutdown(1, WhenBusy::Refuse)])),
+        [reply(1, Verdict::Approved), acknowledge(1), Action::Leave { how: LeftHow::Shutdown }]
+    );
+
+    let task = Some(TaskId(1));
+    let mut core = working(Conversation::No);
+    assert_eq!(
+        core.step(NOW_MS, Event::MailArrived(vec![shutdown(1, WhenBusy::Refuse)])),
+        [reply(1, Verdict::Refused { task }), acknowledge(1)]
+    );
+    assert_eq!(
+        core.step(NOW_MS, Event::MailArrived(vec![shutdown(2, WhenBusy::Finish)])),
+        [reply(2, Verdict::Finishing { task }), acknowledge(2)]
+    );
+    let actions = ends_turn(&mut core);
+    assert_eq!(actions[actions.len() - 2..], [reply(2, Verdict::Approved), Action::Leave { how: LeftHow::Shutdown }]);
+}
+
+#[test]
+fn a_shutdown_request_that_is_overtaken_is_acknowledged_once_and_not_answered() {
+    let mut core = idle(Conversation::No);
+    let both = vec![shutdown(1, WhenBusy::Refuse), shutdown(2, WhenBusy::Refuse)];
+    assert_eq!(
+        core.step(NOW_MS, Event::MailArrived(both)),
+        [acknowledge(1), reply(2, Verdict::Approved), acknowledge(2), Action::Leave { how: LeftHow::Shutdown }]
+    );
+
+    let mut core = working(Conversation::No);
+    core.step(NOW_MS, Event::MailArrived(vec![shutdown(1, WhenBusy::Finish)]));
+    assert_eq!(core.step(NOW_MS, Event::Terminated), [Action::AbortTurn], "it was acknowledged with its answer");
+}
