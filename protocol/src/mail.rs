@@ -222,3 +222,6 @@ impl Fold for Mailbox {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

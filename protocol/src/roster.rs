@@ -247,3 +247,6 @@ impl Roster {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

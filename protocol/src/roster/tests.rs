@@ -1,0 +1,152 @@
+//! What the roster says of members that come, go and come back, and of facts it has no use for.
+
+use super::*;
+use crate::log::{Durability, Log, Offset};
+
+fn name(text: &str) -> MemberName {
+    text.parse().unwrap()
+}
+
+fn spec(role: Option<&str>) -> MemberSpec {
+    let role = role.map(|role| role.parse().unwrap());
+    MemberSpec {
+        agent: "shell".parse().unwrap(),
+        role,
+        auto: AutoClaim::On,
+        workspace: Workspace::Shared { dir: "/w".into() },
+    }
+}
+
+fn added(member: &str) -> TeamFact {
+    TeamFact::Added { name: name(member), spec: spec(None) }
+}
+
+fn process(pid: u32) -> Process {
+    let identity = format!(r#"{{"pid":{pid},"start_ticks":{},"boot_id":"b"}}"#, pid + 1);
+    Process { identity: serde_json::from_str(&identity).unwrap(), started_by: StartedBy::Hand }
+}
+
+fn joined(member: &str, pid: u32) -> TeamFact {
+    TeamFact::Joined { name: name(member), process: process(pid) }
+}
+
+fn left(member: &str, how: LeftHow) -> TeamFact {
+    TeamFact::Left { name: name(member), how }
+}
+
+fn put(roster: &mut Roster, at_ms: u64, fact: TeamFact) {
+    roster.apply(fact, &Stamp { seq: 1, at_ms, by: LEAD, offset: Offset::NONE });
+}
+
+fn presence(roster: &Roster, member: &str) -> Presence {
+    roster.member(&name(member)).unwrap().presence.clone()
+}
+
+#[test]
+fn a_member_is_expected_then_there_then_gone_and_may_come_back() {
+    let mut roster = Roster::default();
+    assert_eq!(roster.member(&name("alice")), Err(RosterRefusal::NoMember(name("alice"))));
+    put(&mut roster, 1, added("alice"));
+    assert_eq!(presence(&roster, "alice"), Presence::Expected { since_ms: 1 });
+    put(&mut roster, 2, joined("alice", 10));
+    assert_eq!(presence(&roster, "alice"), Presence::Joined { at_ms: 2, process: process(10) });
+    put(&mut roster, 3, left("alice", LeftHow::Shutdown));
+    assert_eq!(presence(&roster, "alice"), Presence::Left { at_ms: 3, how: LeftHow::Shutdown });
+    // A second life without a new setting: it is the same member, as another process.
+    put(&mut roster, 4, joined("alice", 20));
+    assert_eq!(presence(&roster, "alice"), Presence::Joined { at_ms: 4, process: process(20) });
+    assert_eq!(roster.members().count(), 1);
+}
+
+#[test]
+fn to_be_added_again_is_a_new_setting_and_no_second_member() {
+    let mut roster = Roster::default();
+    put(&mut roster, 1, added("alice"));
+    put(&mut roster, 2, joined("alice", 10));
+    put(&mut roster, 3, TeamFact::Added { name: name("alice"), spec: spec(Some("tester")) });
+    assert_eq!(roster.members().count(), 1);
+    let member = roster.member(&name("alice")).unwrap();
+    assert_eq!((&member.spec, &member.presence), (&spec(Some("tester")), &Presence::Expected { since_ms: 3 }));
+    assert_eq!(member.spec.claimant(&name("alice")).role, Some("tester".parse().unwrap()));
+}
+
+#[test]
+fn the_last_of_many_joins_and_leaves_counts() {
+    let mut roster = Roster::default();
+    put(&mut roster, 1, added("alice"));
+    for pid in [10, 11] {
+        put(&mut roster, u64::from(pid), joined("alice", pid));
+    }
+    assert_eq!(presence(&roster, "alice"), Presence::Joined { at_ms: 11, process: process(11) });
+    let died = LeftHow::Died { reason: "killed by SIGKILL".to_owned() };
+    put(&mut roster, 12, left("alice", LeftHow::Terminated));
+    put(&mut roster, 13, left("alice", died.clone()));
+    assert_eq!(presence(&roster, "alice"), Presence::Left { at_ms: 13, how: died });
+}
+
+#[test]
+fn facts_about_nobody_put_nobody_on_the_roster() {
+    let mut roster = Roster::default();
+    put(&mut roster, 1, joined("ghost", 10));
+    put(&mut roster, 1, left("ghost", LeftHow::Shutdown));
+    put(&mut roster, 1, TeamFact::Removed { name: name("ghost") });
+    assert_eq!(roster.members().count(), 0);
+    // Removed is off the roster; what its worker writes on its way out does not bring it back.
+    put(&mut roster, 2, added("alice"));
+    put(&mut roster, 3, TeamFact::Removed { name: name("alice") });
+    put(&mut roster, 4, left("alice", LeftHow::Shutdown));
+    assert_eq!(roster.members().count(), 0);
+}
+
+#[test]
+fn members_are_listed_by_name() {
+    let mut roster = Roster::default();
+    for member in ["w10", "cy", "w2", "a-b"] {
+        put(&mut roster, 1, added(member));
+    }
+    assert_eq!(roster.members().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["a-b", "cy", "w10", "w2"]);
+}
+
+#[test]
+fn fields_and_facts_of_a_newer_version_are_passed_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("team.jsonl");
+    let lines = [
+        r#"{"v":1,"log":"team","gen":1,"next_seq":1,"at_ms":5,"mood":"good"}"#,
+        r#"{"v":1,"seq":1,"at_ms":6,"by":"lead","facts":[{"founded":{"dir":"/src/app","branch":"main"}}]}"#,
+        r#"{"v":1,"seq":2,"at_ms":7,"by":"lead","facts":[{"praised":{"name":"alice"}},{"added":{"name":"alice","colour":"red","spec":{"agent":"shell","model":"x","workspace":{"shared":{"dir":"/w","quota":3}}}}}]}"#,
+        r#"{"v":1,"seq":3,"at_ms":8,"by":"alice","facts":[{"joined":{"name":"alice","host":"h","process":{"pid":10,"start_ticks":11,"boot_id":"b","started_by":"hand","tty":1}}}]}"#,
+    ];
+    std::fs::write(&path, lines.join("\n") + "\n").unwrap();
+    let log: Log<Roster> = Log::open(&path, 9).unwrap();
+    let roster = log.state();
+    assert_eq!(roster.dir(), Some(Path::new("/src/app")));
+    assert_eq!(roster.member(&name("alice")).unwrap().spec, spec(None));
+    assert_eq!(presence(roster, "alice"), Presence::Joined { at_ms: 8, process: process(10) });
+}
+
+#[test]
+fn a_new_generation_says_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("team.jsonl");
+    let mut log: Log<Roster> = Log::open(&path, 1).unwrap();
+    log.set_generation_bytes_max(300);
+    let mut live = Roster::default();
+    let mut facts = vec![TeamFact::Founded { dir: "/src/app".into() }];
+    for pid in 0..20 {
+        let member = ["alice", "bob", "cy"][pid as usize % 3];
+        facts.extend([added(member), joined(member, pid), left(member, LeftHow::LeaderGone)]);
+        facts.extend((pid % 4 == 0).then(|| joined(member, 100 + pid)));
+        facts.extend((pid % 7 == 6).then(|| TeamFact::Removed { name: name(member) }));
+    }
+    facts.push(added("dora"));
+    for (at_ms, fact) in (1..).zip(facts) {
+        let write = |_: &Roster| Ok::<_, RosterRefusal>((vec![fact.clone()], ()));
+        log.transact(LEAD, at_ms, Durability::Process, write).unwrap();
+        put(&mut live, at_ms, fact);
+        let all = |roster: &Roster| roster.members().map(|(name, member)| (name.clone(), member.clone())).collect();
+        let (kept, due): (Vec<_>, Vec<_>) = (all(log.state()), all(&live));
+        assert_eq!((kept, log.state().dir()), (due, live.dir()), "at {at_ms}");
+    }
+    assert!(path.with_extension("jsonl.old").exists(), "no new generation was ever begun");
+}
