@@ -4,6 +4,8 @@ use super::*;
 use crate::log::{Durability, Log};
 use crate::task::Work;
 
+mod properties;
+
 fn name(text: &str) -> MemberName {
     text.parse().unwrap()
 }
