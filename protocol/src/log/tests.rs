@@ -11,11 +11,11 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::*;
 
+mod properties;
 mod readback;
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -509,51 +509,4 @@ fn a_full_disk_leaves_file_and_state_as_they_were() -> Outcome {
     assert!(fs::metadata(&path)?.len() > 1000, "the child has run");
     add(&mut Log::<Counters>::open(&path, 5)?, "a", 1)?;
     Ok(())
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..Default::default() })]
-
-    /// Any handles, any interleaving, any tear: every handle ends in the state of a simple model.
-    #[test]
-    fn any_history_folds_to_the_model(
-        steps in prop::collection::vec((0..3_usize, "[a-c\"\n\u{e9}]{1,3}", 0..9_u64, 0..6_u8), 1..40),
-        generation_bytes_max in 200..4000_u64,
-    ) {
-        let run = || -> Outcome {
-            let (_keep, path) = place()?;
-            let mut handles = Vec::new();
-            for _ in 0..3 {
-                let mut log = Log::<Counters>::open(&path, 5)?;
-                log.set_generation_bytes_max(generation_bytes_max);
-                handles.push(log);
-            }
-            let mut reader = Reader::<Counters>::open(&path)?;
-            let mut model = BTreeMap::<String, u64>::new();
-            for (who, name, amount, kind) in &steps {
-                match kind {
-                    0 => append_raw(&path, b"{\"v\":1,\"seq\":torn")?,
-                    1 => {
-                        handles[*who].transact::<(), Infallible>("t", 1, Durability::Process, |_| {
-                            Ok((vec![CounterFact::Cleared, added(name, 1)], ()))
-                        })?;
-                        model = BTreeMap::from([(name.clone(), 1)]);
-                    }
-                    2 => { reader.refresh(|_| {})?; }
-                    _ => {
-                        add(&mut handles[*who], name, *amount)?;
-                        *model.entry(name.clone()).or_default() += amount;
-                    }
-                }
-            }
-            reader.refresh(|_| {})?;
-            assert_eq!(reader.state().counts, model);
-            for mut log in handles {
-                log.refresh(|_| {})?;
-                assert_eq!(log.state(), reader.state());
-            }
-            Ok(())
-        };
-        run().map_err(|error| TestCaseError::fail(error.to_string()))?;
-    }
 }
