@@ -259,6 +259,9 @@ pub struct MemberView {
     pub state: MemberState,
     /// The tasks it is on.
     pub tasks: Vec<TaskId>,
+    /// The turn it runs, if it is one without a task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<u64>,
     /// Since when it is in that state.
     pub since_ms: u64,
     /// The agent it drives.
@@ -287,15 +290,15 @@ pub struct MemberView {
     pub left: Option<LeftHow>,
 }
 
-/// What a member is at, by its lock and the board: never by what it last said.
+/// What a member is at. Whether it runs comes from its lock, never from what it last said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MemberState {
     /// Its worker is not ready yet.
     Starting,
-    /// It runs and has no task.
+    /// It runs, and nothing is on its hands.
     Idle,
-    /// It is on a task.
+    /// It is on a task, or runs a turn without one.
     Busy,
     /// It left in order.
     Left,

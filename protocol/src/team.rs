@@ -17,6 +17,7 @@ use crate::roster::{MemberSpec, Roster, RosterRefusal, TeamFact};
 use crate::task::view::TaskView;
 use crate::task::{Claim, NewTask, Refusal};
 use crate::team_dir::{TeamDir, TeamDirError};
+use crate::transcript::TranscriptError;
 use crate::watch;
 
 mod view;
@@ -47,6 +48,9 @@ pub enum TeamError {
     /// A lock could not be looked at.
     #[error(transparent)]
     Lock(#[from] LockError),
+    /// A transcript could not be read.
+    #[error(transparent)]
+    Transcript(#[from] TranscriptError),
 }
 
 impl<E: Into<TeamError> + std::fmt::Debug + std::fmt::Display> From<Transact<E>> for TeamError {
@@ -323,7 +327,7 @@ impl Team {
         Ok(buried)
     }
 
-    /// All members as people see them. What one is at comes from its lock and the board.
+    /// All members as people see them. What one is at comes from its lock, the board and its transcript.
     pub fn members(&mut self) -> Result<Vec<MemberView>, TeamError> {
         self.refresh(|_| ())?;
         view::member_views(&self.dir, self.board(), self.roster())

@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 use crate::limits::{TRANSCRIPT_BYTES_MAX, TRANSCRIPTS_KEPT_MAX};
 use crate::notice::{Entry, Said};
 
+/// How much of a transcript's end is read to tell whether its turn runs.
+const TAIL_BYTES: u64 = 64 * 1024;
+
 /// A transcript could not be read or written.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {doing} {}: {source}", path.display())]
@@ -181,6 +184,44 @@ pub fn last_seq(dir: &Path) -> Result<u64, TranscriptError> {
     Ok(0)
 }
 
+/// A turn that has begun and not ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenTurn {
+    /// Its number.
+    pub turn: u64,
+    /// When it began.
+    pub since_ms: u64,
+}
+
+/// The turn that the member's worker is at, by its newest transcript. Says nothing about whether that worker lives.
+/// Reads from the end, and more than [`TAIL_BYTES`] only of a turn that says much.
+pub fn open_turn(dir: &Path) -> Result<Option<OpenTurn>, TranscriptError> {
+    let Some(turn) = turns(dir)?.pop() else { return Ok(None) };
+    let length = fs::metadata(path_of(dir, turn)).map_or(0, |found| found.len());
+    for from in [length.saturating_sub(TAIL_BYTES), 0] {
+        let page = read(dir, turn, from)?;
+        if let Some(at) = page.entries.iter().rev().find_map(standing) {
+            return Ok(at);
+        }
+    }
+    Ok(None)
+}
+
+/// Whether a turn runs after this entry, for those that tell.
+fn standing(entry: &Entry) -> Option<Option<OpenTurn>> {
+    match entry.what {
+        Said::TurnStarted { turn, .. } => Some(Some(OpenTurn { turn, since_ms: entry.at_ms })),
+        // A worker that gets ready is a new life: the turn of the one before ended with it.
+        Said::Ready | Said::TurnEnded { .. } | Said::Waiting | Said::Leaving { .. } => Some(None),
+        Said::Text { .. }
+        | Said::ToolCall { .. }
+        | Said::Steered { .. }
+        | Said::Mail { .. }
+        | Said::Cut { .. }
+        | Said::Trouble { .. } => None,
+    }
+}
+
 /// All entries with a number above `since`, oldest first.
 pub fn since(dir: &Path, since: u64) -> Result<Vec<Entry>, TranscriptError> {
     let mut found = Vec::new();
@@ -247,5 +288,26 @@ mod tests {
         assert_eq!(texts(&read(&dir, 1, 0).unwrap().entries), ["one", "two"]);
         assert_eq!(since(&dir, 2).unwrap().iter().map(|e| e.seq).collect::<Vec<_>>(), [3, 4]);
         assert_eq!(since(&dir, 0).unwrap().len(), 4);
+    }
+
+    #[test]
+    fn a_turn_is_open_from_its_start_to_its_end_or_to_the_next_life() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().join("alice");
+        assert_eq!(open_turn(&dir).unwrap(), None);
+        let mut transcript = Transcript::open(dir.clone()).unwrap();
+        transcript.say(1, Said::Ready).unwrap();
+        assert_eq!(open_turn(&dir).unwrap(), None);
+        transcript.say(2, Said::TurnStarted { turn: 1, task: None, prompt: "x".into() }).unwrap();
+        assert_eq!(open_turn(&dir).unwrap(), Some(OpenTurn { turn: 1, since_ms: 2 }));
+        for _ in 0..3 {
+            transcript.say(3, Said::Text { text: "y".repeat(TAIL_BYTES as usize / 2) }).unwrap();
+        }
+        assert_eq!(open_turn(&dir).unwrap(), Some(OpenTurn { turn: 1, since_ms: 2 }), "it may say much");
+        transcript.say(4, Said::TurnEnded { turn: 1, task: None, stop: crate::notice::Stop::Completed }).unwrap();
+        assert_eq!(open_turn(&dir).unwrap(), None);
+        transcript.say(5, Said::TurnStarted { turn: 2, task: None, prompt: "x".into() }).unwrap();
+        Transcript::open(dir.clone()).unwrap().say(6, Said::Ready).unwrap();
+        assert_eq!(open_turn(&dir).unwrap(), None, "its worker died in it");
     }
 }

@@ -69,9 +69,6 @@ pub enum FrontError {
     /// The team on disk refused, or could not be read or written.
     #[error(transparent)]
     Team(#[from] TeamError),
-    /// A transcript could not be read.
-    #[error(transparent)]
-    Transcript(#[from] TranscriptError),
     /// Nobody ever made the team.
     #[error("no team {team} under {} yet", root.display())]
     NoTeam {
@@ -183,6 +180,12 @@ impl From<LockError> for FrontError {
     }
 }
 
+impl From<TranscriptError> for FrontError {
+    fn from(error: TranscriptError) -> FrontError {
+        FrontError::Team(error.into())
+    }
+}
+
 impl From<RosterRefusal> for FrontError {
     fn from(error: RosterRefusal) -> FrontError {
         FrontError::Team(error.into())
@@ -221,8 +224,7 @@ impl FrontError {
             }
             FrontError::Demo(DemoError::Interrupted) => Exit::Interrupted,
             FrontError::Run(_) | FrontError::Cleanup(_) | FrontError::Demo(_) => Exit::Refused,
-            FrontError::Transcript(_)
-            | FrontError::NoTeam { .. }
+            FrontError::NoTeam { .. }
             | FrontError::NoMember { .. }
             | FrontError::Refused { .. }
             | FrontError::Path { .. }
@@ -286,7 +288,6 @@ impl FrontError {
             FrontError::Call(_) | FrontError::Serve(_) | FrontError::Plan(_) | FrontError::Demo(_) => None,
             FrontError::Refused { hint, .. } => hint.clone(),
             FrontError::Team(_)
-            | FrontError::Transcript(_)
             | FrontError::Socket(_)
             | FrontError::Path { .. }
             | FrontError::Stdin(_)
@@ -325,7 +326,8 @@ fn exit_of_team(error: &TeamError) -> Exit {
         | TeamError::Mail(_)
         | TeamError::NotDurable(_)
         | TeamError::Dir(_)
-        | TeamError::Lock(_) => Exit::Refused,
+        | TeamError::Lock(_)
+        | TeamError::Transcript(_) => Exit::Refused,
     }
 }
 

@@ -50,7 +50,8 @@ pub(super) fn table(members: &[MemberView], titles: &BTreeMap<TaskId, String>, n
     ]);
     for member in members {
         let task = |id: &TaskId| format!("{id} {}", titles.get(id).map_or("", String::as_str));
-        let tasks: Vec<String> = member.tasks.iter().map(task).collect();
+        let turn = member.turn.map(|turn| format!("turn {turn}, no task"));
+        let tasks: Vec<String> = member.tasks.iter().map(task).chain(turn).collect();
         let agent = match &member.role {
             Some(role) => format!("{} ({role})", member.agent),
             None => member.agent.to_string(),
@@ -121,6 +122,7 @@ mod tests {
             name: name.parse().expect("a name"),
             state,
             tasks: tasks.iter().copied().map(TaskId).collect(),
+            turn: None,
             since_ms: 1_000,
             agent: "shell".parse().expect("a name"),
             role: None,
@@ -147,7 +149,9 @@ mod tests {
         alice.role = Some("tests".parse().expect("a name"));
         let mut bob = member("bob", MemberState::Idle, &[]);
         bob.unread = 2;
-        let members = [alice, bob, member("carol", MemberState::Dead, &[])];
+        let mut dora = member("dora", MemberState::Busy, &[]);
+        dora.turn = Some(7);
+        let members = [alice, bob, member("carol", MemberState::Dead, &[]), dora];
         let titles = BTreeMap::from([(TaskId(3), "make the parser say where it was".to_owned())]);
         let shown = table(&members, &titles, 185_000).render(80);
         insta::assert_snapshot!(anstream::adapter::strip_str(&shown), @"
@@ -155,6 +159,7 @@ mod tests {
         alice  busy   3m 04s  3 make the parser…  shell (tests)  teamster/tool-1a…
         bob    idle   3m 04s                      shell          /src/tool             2
         carol  dead   3m 04s                      shell          /src/tool
+        dora   busy   3m 04s  turn 7, no task     shell          /src/tool
         ");
     }
 }

@@ -206,6 +206,9 @@ fn member_text(status: &MemberStatus, context: &Context) -> String {
     for row in &status.task_rows {
         line(&mut text, "task", &format!("{} {}", row.id, shorten(&row.title, columns().saturating_sub(16).max(20))));
     }
+    if let Some(turn) = member.turn {
+        line(&mut text, "turn", &format!("{turn}, without a task"));
+    }
     if let Some(how) = &member.left {
         line(&mut text, "left", &format!("it {}", paint(Tone::Plain, &list::left(how))));
     }

@@ -44,7 +44,11 @@ pub fn team_error(error: &TeamError) -> ErrorObjectOwned {
         TeamError::Refused(Refusal::NoTask(_)) | TeamError::Roster(_) => code::NOT_FOUND,
         TeamError::Refused(_) | TeamError::Mail(_) => code::REFUSED,
         TeamError::Log(LogError::Corrupt { .. } | LogError::OtherKind { .. } | LogError::Newer { .. }) => code::CORRUPT,
-        TeamError::Log(_) | TeamError::NotDurable(_) | TeamError::Dir(_) | TeamError::Lock(_) => code::SYSTEM,
+        TeamError::Log(_)
+        | TeamError::NotDurable(_)
+        | TeamError::Dir(_)
+        | TeamError::Lock(_)
+        | TeamError::Transcript(_) => code::SYSTEM,
     };
     refused(code, error.to_string())
 }

@@ -14,6 +14,7 @@ use crate::roster::{Member, Presence, Roster};
 use crate::task::view::TaskView;
 use crate::task::{NewTask, TaskStatus};
 use crate::team_dir::TeamDir;
+use crate::transcript;
 
 /// A team that is only looked at. A team that was never made is an empty one.
 #[derive(Debug)]
@@ -101,7 +102,8 @@ pub fn read_mail(dir: &TeamDir, whose: &Address) -> Result<Vec<(LetterState, Mes
     Ok(messages)
 }
 
-/// All members as people see them. What one is at comes from its lock and the board.
+/// All members as people see them. What one is at comes from its lock and the board, and for a turn without a task
+/// from its transcript.
 pub(super) fn member_views(dir: &TeamDir, board: &Board, roster: &Roster) -> Result<Vec<MemberView>, TeamError> {
     // Once for all: there may be many of both.
     let mut ended: BTreeMap<&MemberName, Ended> = BTreeMap::new();
@@ -138,8 +140,13 @@ fn member_view(
         Ok(TaskStatus::InProgress { since_ms, .. }) => Some(*since_ms),
         Ok(_) | Err(_) => None,
     };
+    let at_work = running && matches!(member.presence, Presence::Joined { .. });
+    let turn = if at_work && tasks.is_empty() { transcript::open_turn(&dir.turns(name))? } else { None };
     let (state, since_ms) = match (running, &member.presence) {
-        (true, Presence::Joined { at_ms, .. }) if tasks.is_empty() => (MemberState::Idle, *at_ms),
+        (true, Presence::Joined { at_ms, .. }) if tasks.is_empty() => match turn {
+            Some(turn) => (MemberState::Busy, turn.since_ms),
+            None => (MemberState::Idle, *at_ms),
+        },
         (true, Presence::Joined { at_ms, .. }) => {
             (MemberState::Busy, tasks.iter().filter_map(since).min().unwrap_or(*at_ms))
         }
@@ -162,6 +169,7 @@ fn member_view(
         name: name.clone(),
         state,
         tasks,
+        turn: turn.map(|open| open.turn),
         since_ms,
         agent: member.spec.agent.clone(),
         role: member.spec.role.clone(),
