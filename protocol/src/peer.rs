@@ -16,7 +16,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jsonrpsee::Methods;
@@ -95,7 +95,6 @@ struct Handle {
     shared: Arc<Shared>,
     subscriptions: Client,
     closed: watch::Receiver<Option<Closed>>,
-    next_id: AtomicU64,
 }
 
 /// What the tasks of one connection and its handles share.
@@ -132,7 +131,7 @@ impl Peer {
         let (ended, closed) = watch::channel(None);
         let stream = stream::Stream { shared: Arc::clone(&shared), server, to_client, notices, ended };
         tokio::spawn(stream.run(read, write));
-        let handle = Handle { shared, subscriptions, closed, next_id: AtomicU64::new(0) };
+        let handle = Handle { shared, subscriptions, closed };
         Self { handle: Arc::new(handle), request_timeout: REQUEST_TIMEOUT }
     }
 

@@ -4,7 +4,6 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -141,7 +140,7 @@ impl SubscriptionClientT for Peer {
 impl Peer {
     async fn call<R: DeserializeOwned>(&self, method: &str, params: Option<&RawValue>) -> Result<R, Error> {
         let shared = &self.handle.shared;
-        let id = Id::Number(self.handle.next_id.fetch_add(1, Ordering::Relaxed));
+        let id = shared.pending.next_id();
         let line = serde_json::to_string(&Request::borrowed(method, params, id.clone()))?;
         check_length(method, line.len())?;
 

@@ -1,6 +1,7 @@
 //! The calls that wait for an answer. An answer to none of them is unknown, and goes nowhere.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use jsonrpsee::types::Id;
@@ -21,11 +22,23 @@ pub(super) enum Waiting {
 pub(super) struct Pending {
     /// `None` once the connection has ended.
     calls: Mutex<Option<HashMap<Id<'static>, Waiting>>>,
+    /// The number of the next plain call.
+    next: AtomicU64,
 }
 
 impl Pending {
     pub(super) fn new() -> Self {
-        Self { calls: Mutex::new(Some(HashMap::new())) }
+        Self { calls: Mutex::new(Some(HashMap::new())), next: AtomicU64::new(0) }
+    }
+
+    /// The id of the next plain call.
+    pub(super) fn next_id(&self) -> Id<'static> {
+        Id::Number(self.next.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Whether a plain call had this id: an answer that nobody waits for is then no fault of the other side.
+    pub(super) fn was_given(&self, id: &Id<'_>) -> bool {
+        matches!(id, Id::Number(id) if *id < self.next.load(Ordering::Relaxed))
     }
 
     /// Registers who waits for the answer to `id`; `false` if the connection has ended.
@@ -57,5 +70,22 @@ pub(super) struct Forget {
 impl Drop for Forget {
     fn drop(&mut self) {
         self.shared.pending.take(&self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_known_from_its_call_on_and_for_ever() {
+        let pending = Pending::new();
+        assert!(!pending.was_given(&Id::Number(0)));
+        let id = pending.next_id();
+        pending.insert(id.clone(), Waiting::Subscriptions);
+        pending.take(&id);
+        assert!(pending.was_given(&id), "its caller gave up, and the answer is late");
+        assert!(!pending.was_given(&Id::Number(1)));
+        assert!(!pending.was_given(&Id::Str("0".into())), "ids of that kind are jsonrpsee's");
     }
 }

@@ -136,6 +136,10 @@ fn take_line(line: &[u8], shared: &Shared, server: &Server) -> Option<Vec<u8>> {
         },
         Ok(Message::Answer { id, outcome }) => match shared.pending.take(&id) {
             Some(waiting) => deliver(waiting, id, outcome),
+            None if shared.pending.was_given(&id) => {
+                tracing::debug!("dropped an answer whose caller had given up: id {id}");
+                None
+            }
             None => {
                 tracing::warn!("dropped an answer to no call that waits: id {id}");
                 None
