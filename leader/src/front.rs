@@ -8,8 +8,8 @@ use clap::{CommandFactory, Parser};
 use serde::Serialize;
 use teamster_protocol::clock;
 use teamster_protocol::id::{Address, MemberName};
-use teamster_protocol::log::Durability;
 use teamster_protocol::roster::TeamFact;
+use teamster_protocol::settings::Common;
 use teamster_protocol::team::{Team, TeamView};
 use teamster_protocol::team_dir::{TeamDir, default_root};
 
@@ -63,8 +63,8 @@ pub struct Context {
     pub columns: usize,
     /// For the time of day.
     pub zone: jiff::tz::TimeZone,
-    /// What must have survived when a command says that it is done.
-    pub durability: Durability,
+    /// What must have survived when a command says that it is done, and how often it looks again.
+    pub settings: Common,
 }
 
 /// Runs a command line to its end. Returns what the process is to exit with; everything was said by then.
@@ -174,17 +174,13 @@ impl Context {
             Some(team) => team.clone(),
             None => team_name(&place(&here)?.key),
         };
-        let durability = match variable("TEAMSTER_DURABILITY").as_deref() {
-            Some("process") => Durability::Process,
-            Some(_) | None => Durability::Power,
-        };
         Ok(Context {
             dir: TeamDir::new(root, team),
             here,
             shape: if everywhere.json { Shape::Json } else { Shape::Text },
             columns: print::columns(),
             zone: jiff::tz::TimeZone::system(),
-            durability,
+            settings: Common::given()?,
         })
     }
 
@@ -197,12 +193,12 @@ impl Context {
     /// The team to change, in the name of the lead. Refused if nobody ever made it.
     pub fn team(&self) -> Result<Team, FrontError> {
         self.must_exist()?;
-        Ok(Team::open(self.dir.clone(), Address::Lead, self.durability)?)
+        Ok(Team::open(self.dir.clone(), Address::Lead, self.settings.durability)?)
     }
 
     /// The team to change, made if it is not there.
     pub fn make_team(&self) -> Result<Team, FrontError> {
-        let mut team = Team::open(self.dir.clone(), Address::Lead, self.durability)?;
+        let mut team = Team::open(self.dir.clone(), Address::Lead, self.settings.durability)?;
         if team.roster().dir().is_none() {
             team.enroll(TeamFact::Founded { dir: place(&self.here)?.dir })?;
         }

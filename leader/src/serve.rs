@@ -12,14 +12,14 @@ use teamster_protocol::clock::{new_message_id, now_ms};
 use teamster_protocol::id::{Address, MemberName};
 use teamster_protocol::limits::PROTOCOL_VERSION;
 use teamster_protocol::lock::{self, Lock, LockError};
-use teamster_protocol::log::Durability;
 use teamster_protocol::mail::{Body, Message, Urgency};
 use teamster_protocol::peer::LINE_BYTES_MAX;
 use teamster_protocol::peer::socket::{self, SocketError};
 use teamster_protocol::process::Identity;
 use teamster_protocol::roster::{LeftHow, TeamFact};
+use teamster_protocol::settings::Common;
 use teamster_protocol::shutdown::ShutdownRequest;
-use teamster_protocol::team::{Inbox, Team, TeamError, slow_poll};
+use teamster_protocol::team::{Inbox, Team, TeamError};
 use teamster_protocol::team_dir::TeamDir;
 use teamster_protocol::watch::{Change, FileId, Watch};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -52,6 +52,8 @@ pub struct ServeOptions {
     pub dir: TeamDir,
     /// The directory the team is for; written down when the team is new.
     pub founded_for: PathBuf,
+    /// What must have survived when something is said to be written, and how often files are looked at unasked.
+    pub settings: Common,
     /// What SIGINT and SIGTERM do.
     pub signals: Signals,
     /// What becomes of members whose workers died before.
@@ -112,16 +114,16 @@ pub enum ServeError {
 /// leader lives. What an earlier leader left is taken over: tasks of dead workers go back, and workers that still
 /// run are members again, linked to over their sockets.
 pub async fn serve(options: ServeOptions) -> Result<(), ServeError> {
-    let ServeOptions { dir, founded_for, signals, dead_before, on_ready } = options;
+    let ServeOptions { dir, founded_for, settings, signals, dead_before, on_ready } = options;
     dir.create().map_err(TeamError::from)?;
     let since_ms = now_ms();
     let held = Lock::take(&dir.leader_lock(), since_ms).map_err(|error| led(&dir, error))?;
     orphans::adopt().map_err(|source| ServeError::Io { doing: "adopt orphans", source })?;
-    let mut team = Team::open(dir.clone(), Address::Lead, Durability::Power)?;
+    let mut team = Team::open(dir.clone(), Address::Lead, settings.durability)?;
     if team.roster().dir().is_none() {
         team.enroll(TeamFact::Founded { dir: founded_for })?;
     }
-    let inbox = Inbox::open(&dir, Address::Lead, Durability::Power)?;
+    let inbox = Inbox::open(&dir, Address::Lead, settings.durability)?;
     let listener = socket::listen(&dir.leader_socket())?;
     let views = Views::start(dir.clone()).map_err(|source| ServeError::Io { doing: "start a thread", source })?;
     let info = LeaderInfo {
@@ -147,6 +149,7 @@ pub async fn serve(options: ServeOptions) -> Result<(), ServeError> {
         shared: Arc::clone(&shared),
         queue,
         inbox,
+        poll: settings.poll,
         views,
         answers: BTreeMap::new(),
         asks: 0,
@@ -212,6 +215,8 @@ struct Leader {
     shared: Arc<Shared>,
     queue: mpsc::Receiver<Input>,
     inbox: Inbox,
+    /// From one look at the files to the next, if nothing happens.
+    poll: Duration,
     views: Views,
     answers: BTreeMap<AskId, oneshot::Sender<Result<Answer, String>>>,
     asks: u64,
@@ -238,7 +243,7 @@ struct Followed {
 
 impl Leader {
     async fn lead(&mut self, mut signals: EndSignals) {
-        let mut watch = Watch::new(slow_poll(std::env::var("TEAMSTER_POLL_MS").ok().as_deref()));
+        let mut watch = Watch::new(self.poll);
         let followed = Followed {
             mail: watch.add(self.shared.dir.mailbox(&Address::Lead)),
             roster: watch.add(self.shared.dir.roster()),

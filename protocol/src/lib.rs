@@ -2,7 +2,7 @@
 //!
 //! Pure modules, which read no clock, file or process: [`id`], [`limits`], [`task`], [`board`], [`mail`],
 //! [`roster`], [`shutdown`], [`notice`], [`api`]. Modules that touch the world: [`log`], [`watch`], [`lock`],
-//! [`process`], [`clock`], [`peer`], [`team_dir`], [`team`], [`transcript`].
+//! [`process`], [`clock`], [`settings`], [`peer`], [`team_dir`], [`team`], [`transcript`].
 
 pub mod api;
 pub mod board;
@@ -16,6 +16,7 @@ pub mod notice;
 pub mod peer;
 pub mod process;
 pub mod roster;
+pub mod settings;
 pub mod shutdown;
 pub mod task;
 pub mod team;

@@ -3,13 +3,11 @@
 //! leader runs.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use crate::api::{Changed, Delivered, MailRequest, MemberView, Reader as MailReader, TaskCommand};
 use crate::board::{Board, BoardFact, Claimant, ReadFact, ViewError};
 use crate::clock;
 use crate::id::{Address, MemberName, MessageId, TaskId};
-use crate::limits::SLOW_POLL;
 use crate::lock::{self, Lock, LockError};
 use crate::log::{Durability, Log, LogError, Record, Transact};
 use crate::mail::{Body, MailFact, MailRefusal, Mailbox, Message, Urgency};
@@ -394,11 +392,6 @@ fn delivered(record: &Record<MailFact>) -> impl Iterator<Item = Message> + '_ {
         MailFact::Delivered(message) => Some(message.clone()),
         MailFact::Acknowledged { .. } => None,
     })
-}
-
-/// How often a process looks at its files although nothing told it to; `TEAMSTER_POLL_MS` changes it.
-pub fn slow_poll(given_ms: Option<&str>) -> Duration {
-    given_ms.and_then(|ms| ms.parse().ok()).map_or(SLOW_POLL, Duration::from_millis)
 }
 
 #[cfg(test)]

@@ -22,11 +22,9 @@ use crate::process::Keeper;
 
 mod leave;
 mod links;
-mod settings;
 mod signals;
 mod start;
 
-pub use settings::BadSetting;
 pub use start::StartError;
 
 use links::{LinkChange, Links};

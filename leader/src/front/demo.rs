@@ -14,6 +14,7 @@ use teamster_protocol::log::{Durability, LogError, Reader};
 use teamster_protocol::mail::{LetterState, Mailbox, Urgency};
 use teamster_protocol::notice::Said;
 use teamster_protocol::roster::LeftHow;
+use teamster_protocol::settings::Common;
 use teamster_protocol::shutdown::WhenBusy;
 use teamster_protocol::task::view::How;
 use teamster_protocol::task::{NewTask, Refusal, TaskStatus, Work};
@@ -84,7 +85,7 @@ pub enum Folder {
 
 /// Tells the story on standard output, a line a step (of JSON, `{"step":…,"shows":…}`, if that is the shape);
 /// fails if any part of it did not happen.
-pub async fn demo(folder: Folder, shape: Shape) -> Result<(), DemoError> {
+pub async fn demo(folder: Folder, shape: Shape, settings: Common) -> Result<(), DemoError> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let interrupted = async move {
@@ -96,20 +97,20 @@ pub async fn demo(folder: Folder, shape: Shape) -> Result<(), DemoError> {
     let ran = Command::new("git").arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).status();
     ran.map_err(DemoError::NoGit)?;
     let temporary = tempfile::Builder::new().prefix("teamster-demo-").tempdir()?;
-    let told = story(temporary.path(), shape, interrupted).await;
+    let told = story(temporary.path(), shape, settings, interrupted).await;
     if folder == Folder::Kept {
         step(shape, "the folder stays", &temporary.keep().display().to_string())?;
     }
     told
 }
 
-async fn story(folder: &Path, shape: Shape, interrupted: impl Future<Output = ()>) -> Result<(), DemoError> {
+async fn story(folder: &Path, shape: Shape, settings: Common, interrupted: impl Future<Output = ()>) -> Result<(), DemoError> {
     let repository = folder.join("project");
     make_repository(&repository)?;
     step(shape, "a small git repository", &repository.display().to_string())?;
 
     let dir = TeamDir::new(folder.join("state"), "demo".parse().expect("a good name"));
-    let leadership = Leadership::begin(&dir, &repository).await?;
+    let leadership = Leadership::begin(&dir, &repository, settings).await?;
     // Whatever goes wrong, the workers end before the folder goes.
     let told = tokio::select! {
         told = Story::tell(&leadership, shape, dir, repository) => told,

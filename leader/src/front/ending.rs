@@ -7,7 +7,7 @@ use serde::Serialize;
 use teamster_protocol::api::{EndOutcome, Ended, LeaderApiClient, Stopped, Via};
 use teamster_protocol::clock;
 use teamster_protocol::id::{Address, MemberName, MessageId, TaskId};
-use teamster_protocol::limits::{KILL_GRACE, SHUTDOWN_WITHIN, SLOW_POLL};
+use teamster_protocol::limits::{KILL_GRACE, SHUTDOWN_WITHIN};
 use teamster_protocol::lock;
 use teamster_protocol::mail::{Body, Urgency};
 use teamster_protocol::notice::Stop;
@@ -171,11 +171,11 @@ async fn shutdown_by_mail(
     if names.is_empty() {
         return Err(nothing_to_end(no_leader));
     }
-    let mut watch = Watch::new(SLOW_POLL);
+    let mut watch = Watch::new(context.settings.poll);
     watch.add(view.dir().mailbox(&Address::Lead));
     watch.add(view.dir().roster());
     let mut team = context.team()?;
-    let mut inbox = Inbox::open(&context.dir, Address::Lead, context.durability)?;
+    let mut inbox = Inbox::open(&context.dir, Address::Lead, context.settings.durability)?;
     let mut asked = BTreeMap::new();
     for name in names {
         let request = clock::new_message_id();

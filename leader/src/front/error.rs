@@ -13,6 +13,7 @@ use teamster_protocol::lock::LockError;
 use teamster_protocol::log::LogError;
 use teamster_protocol::peer::socket::SocketError;
 use teamster_protocol::roster::RosterRefusal;
+use teamster_protocol::settings::BadSetting;
 use teamster_protocol::task::Refusal;
 use teamster_protocol::team::TeamError;
 use teamster_protocol::transcript::TranscriptError;
@@ -88,6 +89,9 @@ pub enum FrontError {
     /// Neither the option nor the environment says where teams are kept.
     #[error("where teams are kept is not known: neither XDG_STATE_HOME nor HOME is set")]
     NoRoot,
+    /// A variable of the environment that is not understood.
+    #[error(transparent)]
+    Setting(#[from] BadSetting),
     /// The repository here can not be looked at, so the team's name can not be derived.
     #[error("cannot derive the team's name from the repository here: {0}")]
     Repository(String),
@@ -212,7 +216,9 @@ impl FrontError {
             | FrontError::LeaderDied { .. }
             | FrontError::Leading(_)
             | FrontError::Socket(_) => Exit::NoLeader,
-            FrontError::NoRoot | FrontError::Repository(_) | FrontError::Plan(_) => Exit::Usage,
+            FrontError::NoRoot | FrontError::Setting(_) | FrontError::Repository(_) | FrontError::Plan(_) => {
+                Exit::Usage
+            }
             FrontError::Run(RunError::Team(error)) | FrontError::Cleanup(CleanupError::Team(error)) => {
                 exit_of_team(error)
             }
@@ -288,6 +294,7 @@ impl FrontError {
             FrontError::Call(_) | FrontError::Serve(_) | FrontError::Plan(_) | FrontError::Demo(_) => None,
             FrontError::Refused { hint, .. } => hint.clone(),
             FrontError::Team(_)
+            | FrontError::Setting(_)
             | FrontError::Socket(_)
             | FrontError::Path { .. }
             | FrontError::Stdin(_)

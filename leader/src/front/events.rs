@@ -7,7 +7,6 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use teamster_protocol::board::{Board, BoardFact, ReleaseWhy};
 use teamster_protocol::id::{Address, TaskId};
-use teamster_protocol::limits::SLOW_POLL;
 use teamster_protocol::log::{Fold, Reader, Record};
 use teamster_protocol::mail::{MailFact, Mailbox};
 use teamster_protocol::roster::{Roster, StartedBy, TeamFact};
@@ -55,7 +54,7 @@ pub(super) async fn events(context: &Context, args: &EventsArgs) -> Result<Exit,
         return Ok(Exit::Done);
     }
     unless_interrupted(async {
-        let mut watch = Watch::new(SLOW_POLL);
+        let mut watch = Watch::new(context.settings.poll);
         watch.add(context.dir.board());
         watch.add(context.dir.roster());
         // Looked at after the watch began: what happens in between is told by one or the other.

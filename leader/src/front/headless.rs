@@ -31,6 +31,7 @@ pub(super) async fn run_plan(context: &Context, args: RunArgs) -> Result<Exit, F
     };
     let options = RunOptions {
         dir: context.dir.clone(),
+        settings: context.settings,
         plan,
         leftover: if args.resume { Leftover::Resume } else { Leftover::Refuse },
         workers: args.workers.map(usize::from),
@@ -56,7 +57,7 @@ pub(super) fn clean_up(context: &Context, args: &CleanupArgs) -> Result<Exit, Fr
 
 pub(super) async fn tell_demo(context: &Context, args: &DemoArgs) -> Result<Exit, FrontError> {
     let folder = if args.keep { Folder::Kept } else { Folder::Removed };
-    demo(folder, context.shape).await?;
+    demo(folder, context.shape, context.settings).await?;
     if context.shape == Shape::Json {
         context.show(&Demo { ok: true }, |_| String::new())?;
     }

@@ -53,7 +53,7 @@ pub(super) fn inbox(context: &Context, args: &InboxArgs) -> Result<Exit, FrontEr
     let ours = matches!(args.name, Address::Lead);
     // Only what somebody could see counts as read.
     if ours && !args.peek && audience == Audience::There && !unread.is_empty() {
-        let marked = Inbox::open(&context.dir, Address::Lead, context.durability)
+        let marked = Inbox::open(&context.dir, Address::Lead, context.settings.durability)
             .and_then(|mut inbox| inbox.acknowledge(&unread));
         if let Err(error) = marked {
             // What was asked for, the mail, was shown; that it will be shown again is no failure.

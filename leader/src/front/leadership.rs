@@ -8,6 +8,7 @@ use teamster_protocol::api::{Ended, Hello, LeaderApiClient};
 use teamster_protocol::limits::PROTOCOL_VERSION;
 use teamster_protocol::peer::Peer;
 use teamster_protocol::peer::socket::{self, SocketError};
+use teamster_protocol::settings::Common;
 use teamster_protocol::team_dir::TeamDir;
 use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinHandle};
@@ -53,11 +54,12 @@ pub struct Leadership {
 
 impl Leadership {
     /// Leads the team in this process, or links to the leader it has.
-    pub async fn begin(dir: &TeamDir, founded_for: &Path) -> Result<Leadership, LeadershipError> {
+    pub async fn begin(dir: &TeamDir, founded_for: &Path, settings: Common) -> Result<Leadership, LeadershipError> {
         let (ready, is_ready) = oneshot::channel();
         let options = ServeOptions {
             dir: dir.clone(),
             founded_for: founded_for.to_owned(),
+            settings,
             signals: Signals::Ignore,
             dead_before: DeadBefore::Bury,
             on_ready: Box::new(move |_| {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use jsonrpsee::Methods;
 use teamster_protocol::api::{Hello, LeaderApiClient, LeaderInfo};
 use teamster_protocol::id::Address;
-use teamster_protocol::limits::{PROTOCOL_VERSION, SLOW_POLL, START_WITHIN};
+use teamster_protocol::limits::{PROTOCOL_VERSION, START_WITHIN};
 use teamster_protocol::lock;
 use teamster_protocol::peer::Peer;
 use teamster_protocol::peer::socket::{self, SocketError};
@@ -103,7 +103,7 @@ pub(super) async fn start(context: &Context) -> Result<(Peer, LeaderInfo), Front
 
 /// Connects to a leader that holds the lock and may not listen yet.
 async fn join(context: &Context) -> Result<(Peer, LeaderInfo), FrontError> {
-    let mut watch = Watch::new(SLOW_POLL);
+    let mut watch = Watch::new(context.settings.poll);
     watch.add(context.dir.leader_socket());
     let connected = async {
         loop {

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use jiff::tz::TimeZone;
-use teamster_protocol::limits::SLOW_POLL;
 use teamster_protocol::notice::{Entry, Said, Stop};
 use teamster_protocol::transcript;
 use teamster_protocol::watch::Watch;
@@ -33,7 +32,7 @@ pub(super) async fn logs(context: &Context, args: &LogsArgs) -> Result<Exit, Fro
             // A new watch each time the turn changes: what is watched is the file that grows, the next one, and
             // the directory until it is there.
             let watched = reading.turn;
-            let mut watch = Watch::new(SLOW_POLL);
+            let mut watch = Watch::new(context.settings.poll);
             watch.add(&dir);
             watch.add(transcript::path_of(&dir, watched));
             watch.add(transcript::path_of(&dir, watched + 1));

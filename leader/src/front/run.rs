@@ -12,11 +12,12 @@ use teamster_protocol::board::{AutoClaim, Board, BoardFact, Claimant, Task};
 use teamster_protocol::clock::now_ms;
 use teamster_protocol::id::{Address, AgentName, MemberName, TaskId};
 use teamster_protocol::lock;
-use teamster_protocol::log::{Durability, Record};
+use teamster_protocol::log::Record;
 use teamster_protocol::roster::{LeftHow, Presence};
+use teamster_protocol::settings::Common;
 use teamster_protocol::shutdown::WhenBusy;
 use teamster_protocol::task::{Hold, NewTask, TaskStatus, Work};
-use teamster_protocol::team::{Team, TeamError, slow_poll};
+use teamster_protocol::team::{Team, TeamError};
 use teamster_protocol::team_dir::TeamDir;
 use teamster_protocol::watch::Watch;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -44,6 +45,8 @@ const RESPAWNS_MAX: u32 = 3;
 pub struct RunOptions {
     /// Where the team's files are.
     pub dir: TeamDir,
+    /// How they are kept.
+    pub settings: Common,
     /// The tasks, if there is a plan.
     pub plan: Option<Plan>,
     /// Whether tasks that are on the board already are part of the run.
@@ -140,7 +143,7 @@ pub async fn run(options: RunOptions) -> Result<Summary, RunError> {
         WorkspaceRequest::Shared { dir } => dir.clone(),
         WorkspaceRequest::Worktree { repository, .. } => repository.clone(),
     };
-    let leadership = Leadership::begin(&options.dir, &founded_for).await?;
+    let leadership = Leadership::begin(&options.dir, &founded_for, options.settings).await?;
     let deadline = options.timeout.map(|timeout| begun + timeout);
     let outcome = match Run::prepare(&options, &leadership) {
         Ok(mut run) => {
@@ -220,7 +223,7 @@ enum Crewed {
 impl<'a> Run<'a> {
     /// Looks whether there is something to run, and by whom. Begins nothing.
     fn prepare(options: &'a RunOptions, leadership: &'a Leadership) -> Result<Run<'a>, RunError> {
-        let mut team = Team::open(options.dir.clone(), Address::Lead, Durability::Power)?;
+        let mut team = Team::open(options.dir.clone(), Address::Lead, options.settings.durability)?;
         team.refresh(|_| ())?;
         let ids = unfinished(team.board());
         if options.leftover == Leftover::Refuse && !ids.is_empty() {
@@ -291,7 +294,7 @@ impl<'a> Run<'a> {
 
     /// Until nothing of the run can go on.
     async fn drain(&mut self, signals: &mut Signals, deadline: Option<Instant>) -> Result<How, RunError> {
-        let mut watch = Watch::new(slow_poll(std::env::var("TEAMSTER_POLL_MS").ok().as_deref()));
+        let mut watch = Watch::new(self.options.settings.poll);
         watch.add(self.options.dir.board());
         watch.add(self.options.dir.roster());
         loop {

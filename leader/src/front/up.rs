@@ -45,6 +45,7 @@ async fn lead(context: &Context, ready: impl FnOnce(&LeaderInfo) + Send + 'stati
     let options = ServeOptions {
         dir: context.dir.clone(),
         founded_for: place(&context.here)?.dir,
+        settings: context.settings,
         signals: Signals::End,
         dead_before: DeadBefore::StartAgain,
         on_ready: Box::new(ready),

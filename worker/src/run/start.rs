@@ -15,6 +15,7 @@ use teamster_protocol::log::{Durability, LogError};
 use teamster_protocol::peer::stdio::stdio;
 use teamster_protocol::process::own_identity;
 use teamster_protocol::roster::{MemberSpec, Process, StartedBy, TeamFact, Workspace};
+use teamster_protocol::settings::{BadSetting, Common, leader_grace};
 use teamster_protocol::team::{Inbox, Team, TeamError};
 use teamster_protocol::team_dir::{TeamDir, default_root};
 use teamster_protocol::transcript::{Transcript, TranscriptError};
@@ -23,7 +24,6 @@ use tokio::sync::{mpsc, watch};
 
 use super::Worker;
 use super::links::Links;
-use super::settings::{self, BadSetting};
 use super::signals::Signals;
 use crate::args::Args;
 use crate::core::{Core, Settings};
@@ -129,8 +129,8 @@ pub(super) async fn start(args: Args) -> Result<Worker, StartError> {
     // First, so that nothing that is started later can get away.
     let keeper = Keeper::new().map_err(system("watch over processes"))?;
     let signals = Signals::new().map_err(system("catch signals"))?;
-    let durability = settings::durability()?;
-    let (poll, leader_grace) = (settings::poll()?, settings::leader_grace()?);
+    let Common { durability, poll } = Common::given()?;
+    let leader_grace = leader_grace()?;
 
     let name = args.name.clone();
     let me = Address::Member(name.clone());
