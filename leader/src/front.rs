@@ -38,7 +38,6 @@ mod team_name;
 mod up;
 
 pub use error::{Exit, FrontError, json_error};
-pub use link::connect;
 pub use team_name::{Place, place, team_name};
 
 /// How results are printed.

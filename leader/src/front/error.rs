@@ -225,7 +225,7 @@ impl FrontError {
             FrontError::Run(RunError::Leadership(LeadershipError::Serve(ServeError::Team(error)))) => {
                 exit_of_team(error)
             }
-            FrontError::Run(RunError::Leadership(LeadershipError::Socket(_) | LeadershipError::Call(_))) => {
+            FrontError::Run(RunError::Leadership(LeadershipError::Link(_) | LeadershipError::Call(_))) => {
                 Exit::NoLeader
             }
             FrontError::Demo(DemoError::Interrupted) => Exit::Interrupted,

@@ -2,21 +2,16 @@
 
 use std::path::Path;
 
-use jsonrpsee::Methods;
 use jsonrpsee::core::client::Error as RpcError;
-use teamster_protocol::api::{Ended, Hello, LeaderApiClient};
-use teamster_protocol::limits::PROTOCOL_VERSION;
+use teamster_protocol::api::{Ended, LeaderApiClient};
 use teamster_protocol::peer::Peer;
-use teamster_protocol::peer::socket::{self, SocketError};
 use teamster_protocol::settings::Common;
 use teamster_protocol::team_dir::TeamDir;
 use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinHandle};
 
+use super::link::{LinkError, dial};
 use crate::serve::{DeadBefore, ServeError, ServeOptions, Signals, serve};
-
-/// How long a call on the leader may take: some wait for a turn to end, and the connection's end ends them too.
-const CALL_LIMIT: std::time::Duration = std::time::Duration::from_secs(30 * 24 * 3600);
 
 /// Why there is no leader to work with.
 #[derive(Debug, thiserror::Error)]
@@ -29,18 +24,10 @@ pub enum LeadershipError {
     Broke(#[from] JoinError),
     /// It can not be reached.
     #[error(transparent)]
-    Socket(#[from] SocketError),
-    /// It does not speak with us.
+    Link(#[from] LinkError),
+    /// It refused a call.
     #[error("the leader did not take the call: {0}")]
     Call(#[from] RpcError),
-}
-
-/// Opens a link to the leader of a team. Fails if none listens.
-pub async fn connect(dir: &TeamDir) -> Result<Peer, LeadershipError> {
-    let (read, write) = socket::connect(&dir.leader_socket()).await?.into_split();
-    let peer = Peer::start(read, write, Methods::new()).with_request_timeout(CALL_LIMIT);
-    peer.hello(Hello { protocol: PROTOCOL_VERSION }).await?;
-    Ok(peer)
 }
 
 /// A leader to work with.
@@ -69,9 +56,9 @@ impl Leadership {
         };
         let mut own = tokio::spawn(serve(options));
         tokio::select! {
-            _ = is_ready => Ok(Leadership { peer: connect(dir).await?, own: Some(own) }),
+            _ = is_ready => Ok(Leadership { peer: dial(dir).await?.0, own: Some(own) }),
             ended = &mut own => match ended? {
-                Err(ServeError::Led { .. }) => Ok(Leadership { peer: connect(dir).await?, own: None }),
+                Err(ServeError::Led { .. }) => Ok(Leadership { peer: dial(dir).await?.0, own: None }),
                 Err(error) => Err(error.into()),
                 Ok(()) => unreachable!("a leader that was not asked to end says that it is ready first"),
             },

@@ -8,12 +8,14 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use jsonrpsee::Methods;
+use jsonrpsee::core::ClientError;
 use teamster_protocol::api::{Hello, LeaderApiClient, LeaderInfo};
-use teamster_protocol::id::Address;
+use teamster_protocol::id::{Address, TeamName};
 use teamster_protocol::limits::{PROTOCOL_VERSION, START_WITHIN};
 use teamster_protocol::lock;
 use teamster_protocol::peer::Peer;
 use teamster_protocol::peer::socket::{self, SocketError};
+use teamster_protocol::team_dir::TeamDir;
 use teamster_protocol::watch::Watch;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
@@ -28,26 +30,45 @@ const CALL_PATIENCE: Duration = Duration::from_secs(365 * 24 * 3600);
 const LAST_WORDS_LINES_MAX: usize = 12;
 const LAST_WORDS_BYTES_MAX: u64 = 4096;
 
-/// Connects to the leader that runs. Fails with [`FrontError::NoLeader`] if none does.
-///
-/// Calls on it wait for as long as the leader lives.
-pub async fn connect(context: &Context) -> Result<(Peer, LeaderInfo), FrontError> {
-    let stream = match socket::connect(&context.dir.leader_socket()).await {
-        Ok(stream) => stream,
-        Err(SocketError::Connect { source, .. })
+/// Why there is no link to a leader.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// None runs.
+    #[error("no leader runs for team {0}")]
+    NoLeader(TeamName),
+    /// Its socket can not be used.
+    #[error(transparent)]
+    Socket(SocketError),
+    /// It does not speak with us.
+    #[error("the leader did not take the call: {0}")]
+    Call(#[from] ClientError),
+}
+
+/// Connects to the leader that runs, and greets it. Calls on the link wait for as long as the leader lives.
+pub(super) async fn dial(dir: &TeamDir) -> Result<(Peer, LeaderInfo), LinkError> {
+    let stream = socket::connect(&dir.leader_socket()).await.map_err(|error| match error {
+        SocketError::Connect { source, .. }
             if matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) =>
         {
-            return Err(FrontError::NoLeader {
-                team: context.dir.team().clone(),
-                hint: "start one with teamster up --detach".to_owned(),
-            });
+            LinkError::NoLeader(dir.team().clone())
         }
-        Err(error) => return Err(error.into()),
-    };
+        error => LinkError::Socket(error),
+    })?;
     let (read, write) = stream.into_split();
     let peer = Peer::start(read, write, Methods::new());
     let leader = peer.hello(Hello { protocol: PROTOCOL_VERSION }).await?;
     Ok((peer.with_request_timeout(CALL_PATIENCE), leader))
+}
+
+/// As [`dial`], for a command. Fails with [`FrontError::NoLeader`] if none runs.
+pub(super) async fn connect(context: &Context) -> Result<(Peer, LeaderInfo), FrontError> {
+    dial(&context.dir).await.map_err(|error| match error {
+        LinkError::NoLeader(team) => {
+            FrontError::NoLeader { team, hint: "start one with teamster up --detach".to_owned() }
+        }
+        LinkError::Socket(error) => error.into(),
+        LinkError::Call(error) => error.into(),
+    })
 }
 
 /// As [`connect`], but starts a leader in the background if none runs.
