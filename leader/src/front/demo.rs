@@ -104,7 +104,12 @@ pub async fn demo(folder: Folder, shape: Shape, settings: Common) -> Result<(), 
     told
 }
 
-async fn story(folder: &Path, shape: Shape, settings: Common, interrupted: impl Future<Output = ()>) -> Result<(), DemoError> {
+async fn story(
+    folder: &Path,
+    shape: Shape,
+    settings: Common,
+    interrupted: impl Future<Output = ()>,
+) -> Result<(), DemoError> {
     let repository = folder.join("project");
     make_repository(&repository)?;
     step(shape, "a small git repository", &repository.display().to_string())?;

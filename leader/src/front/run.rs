@@ -4,29 +4,27 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::future::{BoxFuture, FutureExt, join_all};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use jsonrpsee::core::client::Error as RpcError;
 use teamster_protocol::api::{LeaderApiClient, SpawnRequest, Spawned, WorkspaceRequest};
-use teamster_protocol::board::{AutoClaim, Board, BoardFact, Claimant, Task};
-use teamster_protocol::clock::now_ms;
+use teamster_protocol::board::{AutoClaim, Board, BoardFact, Task};
 use teamster_protocol::id::{Address, AgentName, MemberName, TaskId};
 use teamster_protocol::lock;
 use teamster_protocol::log::Record;
-use teamster_protocol::roster::{LeftHow, Presence};
 use teamster_protocol::settings::Common;
 use teamster_protocol::shutdown::WhenBusy;
 use teamster_protocol::task::{Hold, NewTask, TaskStatus, Work};
 use teamster_protocol::team::{Team, TeamError};
 use teamster_protocol::team_dir::TeamDir;
-use teamster_protocol::watch::Watch;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use super::leadership::{Leadership, LeadershipError};
 use crate::plan::{Plan, PlannedTask};
 
 mod crew;
+mod drain;
 mod progress;
 mod summary;
 mod tally;
@@ -35,10 +33,7 @@ pub use progress::Progress;
 pub use summary::{Summary, TaskSummary};
 
 use crew::{Hand, crew};
-use tally::Tally;
-
-/// How often a worker that died is started again within one run.
-const RESPAWNS_MAX: u32 = 3;
+use drain::{Crewed, How, until};
 
 /// What to run, and how.
 #[derive(Debug)]
@@ -148,7 +143,7 @@ pub async fn run(options: RunOptions) -> Result<Summary, RunError> {
     let outcome = match Run::prepare(&options, &leadership) {
         Ok(mut run) => {
             let ended = run.go(&mut signals, deadline).await;
-            ended.and_then(|ended| run.summary(ended, begun.elapsed()))
+            ended.and_then(|how| Summary::of(&mut run, how, begun.elapsed()))
         }
         Err(error) => Err(error),
     };
@@ -189,15 +184,6 @@ impl Signals {
     }
 }
 
-/// How a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum How {
-    Drained,
-    Interrupted,
-    TimedOut,
-    NoWorkerLeft,
-}
-
 type Spawning = FuturesUnordered<BoxFuture<'static, (Hand, Result<Spawned, RpcError>)>>;
 
 struct Run<'a> {
@@ -210,14 +196,6 @@ struct Run<'a> {
     titles: Vec<String>,
     crew: BTreeMap<MemberName, (Hand, Crewed)>,
     spawning: Spawning,
-}
-
-/// Where a member of the crew stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Crewed {
-    Starting { respawns: u32 },
-    Running { respawns: u32 },
-    Gone,
 }
 
 impl<'a> Run<'a> {
@@ -264,9 +242,12 @@ impl<'a> Run<'a> {
             Ok(How::Interrupted) => self.options.progress.say("finishing what runs; Ctrl-C again kills it"),
             Ok(How::Drained | How::NoWorkerLeft) | Err(_) => {}
         }
+        let dismissed = self.dismiss();
         tokio::select! {
-            () = self.dismiss() => {}
+            () = dismissed => {}
             () = signals.next() => self.kill().await,
+            // What is finished meanwhile is told too.
+            () = self.follow() => {}
         }
         how
     }
@@ -292,48 +273,6 @@ impl<'a> Run<'a> {
         Ok(None)
     }
 
-    /// Until nothing of the run can go on.
-    async fn drain(&mut self, signals: &mut Signals, deadline: Option<Instant>) -> Result<How, RunError> {
-        let mut watch = Watch::new(self.options.settings.poll);
-        watch.add(self.options.dir.board());
-        watch.add(self.options.dir.roster());
-        loop {
-            let progress = &self.options.progress;
-            self.team.refresh(|record| progress.record(record))?;
-            self.look_at_crew();
-            let tally = Tally::of(self.team.board(), &self.ids, |_| true);
-            progress.tally(&tally);
-            if tally.is_drained() {
-                return Ok(How::Drained);
-            }
-            // Only when nobody is at it: to look who is alive costs a look at each lock.
-            if tally.running.is_empty() {
-                let living = self.living()?;
-                let served = |task: &Task| living.iter().any(|who| may_take(who, task));
-                if Tally::of(self.team.board(), &self.ids, served).is_drained() {
-                    return Ok(How::NoWorkerLeft);
-                }
-            }
-            tokio::select! {
-                _ = watch.changed() => {}
-                Some((hand, spawned)) = self.spawning.next() => self.respawned(hand, spawned),
-                () = signals.next() => return Ok(How::Interrupted),
-                () = until(deadline) => return Ok(How::TimedOut),
-            }
-        }
-    }
-
-    /// Who could take a task: the crew, those that are being started again included, and whoever else runs.
-    fn living(&self) -> Result<Vec<Claimant>, RunError> {
-        let others = running(&self.team)?;
-        let alive = |name: &MemberName| match self.crew.get(name) {
-            Some((_, Crewed::Starting { .. } | Crewed::Running { .. })) => true,
-            Some((_, Crewed::Gone)) | None => others.contains(name),
-        };
-        let members = self.team.roster().members().filter(|(name, _)| alive(name));
-        Ok(members.map(|(name, member)| member.spec.claimant(name)).collect())
-    }
-
     fn spawn(&self, hand: Hand) {
         let peer = self.leadership.peer.clone();
         let request = SpawnRequest {
@@ -347,58 +286,23 @@ impl<'a> Run<'a> {
         self.spawning.push(spawning.boxed());
     }
 
-    /// Notices who left, and starts again who died.
-    fn look_at_crew(&mut self) {
-        let mut died = Vec::new();
-        for (name, (hand, crewed)) in &mut self.crew {
-            let Crewed::Running { respawns } = *crewed else { continue };
-            let Ok(member) = self.team.roster().member(name) else { continue };
-            match &member.presence {
-                Presence::Left { how: LeftHow::Died { reason }, .. } if respawns < RESPAWNS_MAX => {
-                    self.options.progress.say(&format!("{name} died ({reason}): starting it again"));
-                    *crewed = Crewed::Starting { respawns: respawns + 1 };
-                    died.push(hand.clone());
+    /// Asks the crew to end, each after its turn, and waits for it.
+    fn dismiss(&self) -> impl Future<Output = ()> + 'static {
+        let ask = |name: MemberName| {
+            let peer = self.leadership.peer.clone();
+            async move {
+                let reason = "the run is over".to_owned();
+                if let Err(error) = peer.shutdown(Some(name.clone()), reason, WhenBusy::Finish).await {
+                    tracing::debug!(%name, "not asked to end: {error}");
                 }
-                Presence::Left { how: LeftHow::Died { reason }, .. } => {
-                    self.options.progress.say(&format!("{name} died ({reason}) and is not started again"));
-                    *crewed = Crewed::Gone;
-                }
-                Presence::Left { .. } => *crewed = Crewed::Gone,
-                Presence::Expected { .. } | Presence::Joined { .. } => {}
-            }
-        }
-        died.into_iter().for_each(|hand| self.spawn(hand));
-    }
-
-    fn respawned(&mut self, hand: Hand, spawned: Result<Spawned, RpcError>) {
-        let Some((_, crewed)) = self.crew.get_mut(&hand.name) else { return };
-        let Crewed::Starting { respawns } = *crewed else { return };
-        *crewed = match spawned {
-            Ok(_) => Crewed::Running { respawns },
-            Err(error) => {
-                self.options.progress.say(&said(&error));
-                Crewed::Gone
             }
         };
-    }
-
-    /// Asks the crew to end, each after its turn, and waits for it.
-    async fn dismiss(&self) {
-        let reason = "the run is over";
-        let asks = self
-            .crew
-            .keys()
-            .map(|name| self.leadership.peer.shutdown(Some(name.clone()), reason.to_owned(), WhenBusy::Finish));
-        for (name, outcome) in self.crew.keys().zip(futures_util::future::join_all(asks).await) {
-            if let Err(error) = outcome {
-                tracing::debug!(%name, "not asked to end: {error}");
-            }
-        }
+        join_all(self.crew.keys().cloned().map(ask).collect::<Vec<_>>()).map(|_| ())
     }
 
     async fn kill(&self) {
         let kills = self.crew.keys().map(|name| self.leadership.peer.kill(name.clone()));
-        for (name, outcome) in self.crew.keys().zip(futures_util::future::join_all(kills).await) {
+        for (name, outcome) in self.crew.keys().zip(join_all(kills).await) {
             if let Err(error) = outcome {
                 tracing::debug!(%name, "not killed: {error}");
             }
@@ -409,35 +313,6 @@ impl<'a> Run<'a> {
     fn is_whole(&self) -> bool {
         self.ids.len() == self.titles.len()
     }
-
-    fn summary(&mut self, how: How, took: Duration) -> Result<Summary, RunError> {
-        self.team.refresh(|_| ())?;
-        let now_ms = now_ms();
-        let mut tasks = Vec::with_capacity(self.ids.len());
-        for &id in &self.ids {
-            if self.team.board().task(id).is_ok() {
-                tasks.push(TaskSummary::of(self.team.task_view(id)?, self.team.roster(), now_ms));
-            }
-        }
-        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-        for task in &tasks {
-            *counts.entry(task.status.clone()).or_default() += 1;
-        }
-        let ended = match how {
-            How::Drained => None,
-            How::Interrupted => Some("interrupted".to_owned()),
-            How::TimedOut => Some("timed out".to_owned()),
-            How::NoWorkerLeft => Some("no worker was left for the rest".to_owned()),
-        };
-        Ok(Summary {
-            team: self.options.dir.team().clone(),
-            ok: self.is_whole() && Tally::of(self.team.board(), &self.ids, |_| true).is_success(),
-            ended,
-            duration_ms: took.as_millis() as u64,
-            counts,
-            tasks,
-        })
-    }
 }
 
 fn unfinished(board: &Board) -> Vec<TaskId> {
@@ -446,20 +321,6 @@ fn unfinished(board: &Board) -> Vec<TaskId> {
         TaskStatus::Completed { .. } | TaskStatus::Failed { .. } | TaskStatus::Cancelled => false,
     };
     board.tasks().filter(|(_, task)| open(&task.status)).map(|(id, _)| id).collect()
-}
-
-/// Whether a member takes this task once it is ready.
-fn may_take(who: &Claimant, task: &Task) -> bool {
-    match &task.status {
-        TaskStatus::Pending { assignee: Some(to), .. } => *to == who.name,
-        TaskStatus::Pending { assignee: None, .. } => {
-            who.auto == AutoClaim::On && (task.role.is_none() || task.role == who.role)
-        }
-        TaskStatus::InProgress { .. }
-        | TaskStatus::Completed { .. }
-        | TaskStatus::Failed { .. }
-        | TaskStatus::Cancelled => false,
-    }
 }
 
 fn running(team: &Team) -> Result<BTreeSet<MemberName>, RunError> {
@@ -493,13 +354,6 @@ fn said(error: &RpcError) -> String {
     match error {
         RpcError::Call(error) => error.message().to_owned(),
         error => error.to_string(),
-    }
-}
-
-async fn until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => sleep_until(deadline).await,
-        None => std::future::pending().await,
     }
 }
 

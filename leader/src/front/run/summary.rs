@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
+use teamster_protocol::clock::now_ms;
 use teamster_protocol::id::{MemberName, TaskId, TeamName};
 use teamster_protocol::roster::Roster;
 use teamster_protocol::task::view::TaskView;
 
+use super::drain::How;
+use super::tally::Tally;
+use super::{Run, RunError};
 use crate::print::{Cell, Column, Table, Tone, humane};
 
 /// The `--json` object of `teamster run`.
@@ -60,6 +64,38 @@ pub struct TaskSummary {
     /// What it still waits for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub waits_for: Vec<TaskId>,
+}
+
+impl Summary {
+    /// What came of a run, by the board as it is now.
+    pub(super) fn of(run: &mut Run<'_>, how: How, took: Duration) -> Result<Summary, RunError> {
+        run.team.refresh(|_| ())?;
+        let now_ms = now_ms();
+        let mut tasks = Vec::with_capacity(run.ids.len());
+        for &id in &run.ids {
+            if run.team.board().task(id).is_ok() {
+                tasks.push(TaskSummary::of(run.team.task_view(id)?, run.team.roster(), now_ms));
+            }
+        }
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        for task in &tasks {
+            *counts.entry(task.status.clone()).or_default() += 1;
+        }
+        let ended = match how {
+            How::Drained => None,
+            How::Interrupted => Some("interrupted".to_owned()),
+            How::TimedOut => Some("timed out".to_owned()),
+            How::NoWorkerLeft => Some("no worker was left for the rest".to_owned()),
+        };
+        Ok(Summary {
+            team: run.options.dir.team().clone(),
+            ok: run.is_whole() && Tally::of(run.team.board(), &run.ids, |_| true).is_success(),
+            ended,
+            duration_ms: took.as_millis() as u64,
+            counts,
+            tasks,
+        })
+    }
 }
 
 impl TaskSummary {
