@@ -28,6 +28,7 @@ pub use words::{StdinError, Words, joined};
     propagate_version = false,
     max_term_width = 100,
     disable_help_subcommand = true,
+    arg_required_else_help = true,
     after_help = "Examples:\n  \
         teamster spawn alice --worktree      start a member on a branch of its own\n  \
         teamster task add make test --run    put a command on the board\n  \
@@ -48,11 +49,11 @@ pub struct Args {
 /// What holds for every command.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Everywhere {
-    /// The team; derived from the repository if not given
-    #[arg(long, global = true, env = "TEAMSTER_TEAM", value_name = "NAME", help_heading = "Everywhere")]
+    /// The team [default: $TEAMSTER_TEAM, else derived from the repository]
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Everywhere")]
     pub team: Option<TeamName>,
-    /// Where teams are kept; the XDG state directory if not given
-    #[arg(long, global = true, env = "TEAMSTER_ROOT", value_name = "DIR", help_heading = "Everywhere")]
+    /// Where teams are kept [default: $TEAMSTER_ROOT, else the XDG state directory]
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Everywhere")]
     pub root: Option<PathBuf>,
     /// Print JSON: one object, or one a line when following
     #[arg(long, global = true, help_heading = "Everywhere")]
@@ -103,7 +104,12 @@ pub enum Command {
     /// End a member's worker without asking
     Kill(KillArgs),
     /// The task board
-    #[command(subcommand, alias = "tasks", after_help = "Example:\n  teamster task list")]
+    #[command(
+        subcommand,
+        alias = "tasks",
+        arg_required_else_help = true,
+        after_help = "Example:\n  teamster task list"
+    )]
     Task(TaskVerb),
     /// Do a plan: spawn workers, drain the board, end, and say what came of each task
     Run(RunArgs),
@@ -156,7 +162,7 @@ mod tests {
                 let typed = &example[example.find("teamster ").expect("it was filtered by it")..];
                 let typed = typed.split("   ").next().expect("a split has a first part");
                 let words = typed.split_whitespace().take_while(|word| !["|", ">"].contains(word));
-                let words: Vec<String> = words.map(|word| word.replace('"', "")).collect();
+                let words: Vec<String> = words.map(|word| word.replace(['"', ')'], "")).collect();
                 if let Err(error) = Args::try_parse_from(&words) {
                     panic!("the example `{typed}` of `{path}` is no valid command: {error}");
                 }

@@ -36,6 +36,7 @@ mod task;
 mod task_row;
 mod team_name;
 mod up;
+mod usage;
 
 pub use error::{Exit, FrontError, json_error};
 pub use team_name::{Place, place, team_name};
@@ -71,7 +72,7 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> Exit {
     let words: Vec<OsString> = words.into_iter().collect();
     let args = match Args::try_parse_from(&words) {
         Ok(args) => args,
-        Err(error) => return not_parsed(&error, words.iter().any(|word| word == "--json")),
+        Err(error) => return usage::not_parsed(&error, &words),
     };
     let shape = if args.everywhere.json { Shape::Json } else { Shape::Text };
     match run(args) {
@@ -85,22 +86,6 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> Exit {
             error.exit()
         }
     }
-}
-
-fn not_parsed(error: &clap::Error, json: bool) -> Exit {
-    if json && error.use_stderr() {
-        let text = error.render().to_string();
-        let (message, hint) = match text.split_once("\n\n") {
-            Some((message, more)) => (message, Some(more.trim())),
-            None => (text.as_str(), None),
-        };
-        let message = message.trim().strip_prefix("error: ").unwrap_or(message);
-        eprintln!("{}", json_error(message, hint, Exit::Usage));
-        return Exit::Usage;
-    }
-    // Where the help can not be printed there is nobody to tell.
-    let _ = error.print();
-    if error.use_stderr() { Exit::Usage } else { Exit::Done }
 }
 
 fn run(args: Args) -> Result<Exit, FrontError> {
@@ -163,15 +148,16 @@ impl Context {
     fn new(everywhere: &Everywhere) -> Result<Context, FrontError> {
         let here = std::env::current_dir()
             .map_err(|source| FrontError::Process { doing: "find out the current directory", source })?;
-        let variable = |name| std::env::var(name).ok();
-        let root = match &everywhere.root {
+        let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let root = match everywhere.root.clone().or_else(|| variable("TEAMSTER_ROOT").map(PathBuf::from)) {
             Some(root) => here.join(root),
             None => default_root(variable("XDG_STATE_HOME").as_deref(), variable("HOME").as_deref())
                 .ok_or(FrontError::NoRoot)?,
         };
-        let team = match &everywhere.team {
-            Some(team) => team.clone(),
-            None => team_name(&place(&here)?.key),
+        let team = match (&everywhere.team, variable("TEAMSTER_TEAM")) {
+            (Some(team), _) => team.clone(),
+            (None, Some(team)) => team.parse().map_err(FrontError::BadTeam)?,
+            (None, None) => team_name(&place(&here)?.key),
         };
         Ok(Context {
             dir: TeamDir::new(root, team),

@@ -1,7 +1,7 @@
 //! How the command line shows things to people: one palette, one table, one way to say what went wrong.
 //!
 //! Text that comes from users, agents and files passes through [`harmless`] or [`harmless_lines`] before
-//! it reaches a terminal; everything here that takes text does so by itself. Only [`say`], [`put`], [`fail`] and
+//! it reaches a terminal; everything here that takes text does so by itself. Only [`say`], [`put`], [`fail`], [`note`] and
 //! [`columns`] touch the world, the rest is text in, text out.
 
 mod failure;
@@ -12,7 +12,7 @@ mod palette;
 mod suggest;
 mod table;
 
-pub use failure::{Failure, fail};
+pub use failure::{Failure, fail, note};
 pub use harmless::{harmless, harmless_lines, shorten, width};
 pub use humane::{ago, bytes, clock, humane};
 pub use output::{Audience, COLUMNS_DEFAULT, columns, put, say};

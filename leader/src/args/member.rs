@@ -27,7 +27,9 @@ pub struct DownArgs {
 
 /// `teamster env`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  teamster env dave\n  teamster env dave --json")]
+#[command(after_help = "Examples:\n  \
+    teamster env dave               print the command\n  \
+    exec $(teamster env dave)       let this terminal be the worker of dave")]
 pub struct EnvArgs {
     /// The member that the worker is to serve
     pub name: MemberName,

@@ -38,7 +38,12 @@ pub enum TaskVerb {
         id: TaskId,
     },
     /// What a task waits for
-    #[command(subcommand, alias = "deps", after_help = "Example:\n  teamster task dep ls 3")]
+    #[command(
+        subcommand,
+        alias = "deps",
+        arg_required_else_help = true,
+        after_help = "Example:\n  teamster task dep ls 3"
+    )]
     Dep(DependencyCommand),
     /// Open a failed, cancelled or stopped task again
     #[command(after_help = "Example:\n  teamster task retry 3")]

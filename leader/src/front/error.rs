@@ -8,7 +8,7 @@ use jsonrpsee::core::ClientError;
 use jsonrpsee::types::error::{INVALID_PARAMS_CODE, METHOD_NOT_FOUND_CODE};
 use serde::Serialize;
 use teamster_protocol::api::code;
-use teamster_protocol::id::{MemberName, TeamName};
+use teamster_protocol::id::{BadName, MemberName, TeamName};
 use teamster_protocol::lock::LockError;
 use teamster_protocol::log::LogError;
 use teamster_protocol::peer::socket::SocketError;
@@ -89,6 +89,9 @@ pub enum FrontError {
     /// Neither the option nor the environment says where teams are kept.
     #[error("where teams are kept is not known: neither XDG_STATE_HOME nor HOME is set")]
     NoRoot,
+    /// The variable that names the team does not.
+    #[error("TEAMSTER_TEAM: {0}")]
+    BadTeam(BadName),
     /// A variable of the environment that is not understood.
     #[error(transparent)]
     Setting(#[from] BadSetting),
@@ -216,9 +219,11 @@ impl FrontError {
             | FrontError::LeaderDied { .. }
             | FrontError::Leading(_)
             | FrontError::Socket(_) => Exit::NoLeader,
-            FrontError::NoRoot | FrontError::Setting(_) | FrontError::Repository(_) | FrontError::Plan(_) => {
-                Exit::Usage
-            }
+            FrontError::NoRoot
+            | FrontError::BadTeam(_)
+            | FrontError::Setting(_)
+            | FrontError::Repository(_)
+            | FrontError::Plan(_) => Exit::Usage,
             FrontError::Run(RunError::Team(error)) | FrontError::Cleanup(CleanupError::Team(error)) => {
                 exit_of_team(error)
             }
@@ -294,6 +299,7 @@ impl FrontError {
             FrontError::Call(_) | FrontError::Serve(_) | FrontError::Plan(_) | FrontError::Demo(_) => None,
             FrontError::Refused { hint, .. } => hint.clone(),
             FrontError::Team(_)
+            | FrontError::BadTeam(_)
             | FrontError::Setting(_)
             | FrontError::Socket(_)
             | FrontError::Path { .. }

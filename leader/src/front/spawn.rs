@@ -10,6 +10,7 @@ use teamster_protocol::id::{MemberName, TeamName};
 use super::interrupt::unless_interrupted;
 use super::{Context, Exit, FrontError, link};
 use crate::args::{EnvArgs, SpawnArgs};
+use crate::io::launch::worker_program;
 use crate::print::{Tone, paint};
 
 /// Printed by `id --json`: which team this is, where it is kept, and whether it was made yet.
@@ -29,7 +30,7 @@ struct Env<'a> {
     name: &'a MemberName,
     /// The program of the worker.
     program: PathBuf,
-    /// The whole line for a POSIX shell.
+    /// The whole line for a POSIX shell. It begins with a program, so that `exec $(teamster env NAME)` works too.
     command: String,
 }
 
@@ -44,7 +45,7 @@ pub(super) fn env(context: &Context, args: &EnvArgs) -> Result<Exit, FrontError>
     let (team, root) = (context.dir.team(), context.dir.root());
     let program = worker_program();
     let command = format!(
-        "TEAMSTER_ROOT={} TEAMSTER_TEAM={team} {} --name {}",
+        "env TEAMSTER_ROOT={} TEAMSTER_TEAM={team} {} --name {}",
         quoted(&root.to_string_lossy()),
         quoted(&program.to_string_lossy()),
         args.name
@@ -85,12 +86,6 @@ fn told(spawned: &Spawned) -> String {
         None => format!("in {}", paint(Tone::Plain, &dir)),
     };
     format!("{} is ready {place}", paint(Tone::Name, spawned.name.as_str()))
-}
-
-/// The worker beside this program, as both are installed together; else whatever the search path has.
-fn worker_program() -> PathBuf {
-    let beside = std::env::current_exe().ok().map(|own| own.with_file_name("teamster-worker"));
-    beside.filter(|path| path.exists()).unwrap_or_else(|| PathBuf::from("teamster-worker"))
 }
 
 /// A word for a POSIX shell.

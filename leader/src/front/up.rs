@@ -5,6 +5,8 @@ use std::fs::OpenOptions;
 use serde::Serialize;
 use teamster_protocol::api::LeaderInfo;
 
+use tokio::signal::unix::{SignalKind, signal};
+
 use super::interrupt::unless_interrupted;
 use super::{Context, Exit, FrontError, Shape, link, place};
 use crate::args::UpArgs;
@@ -36,7 +38,24 @@ pub(super) async fn up(context: &Context, args: &UpArgs) -> Result<Exit, FrontEr
             tracing::warn!("cannot say that the leader is ready: {error}");
         }
     };
-    lead(context, announced).await?;
+    if in_background {
+        lead(context, announced).await?;
+        return Ok(Exit::Done);
+    }
+    let mut interrupts =
+        signal(SignalKind::interrupt()).map_err(|source| FrontError::Process { doing: "listen for Ctrl-C", source })?;
+    let mut leading = std::pin::pin!(lead(context, announced));
+    tokio::select! {
+        led = &mut leading => led?,
+        // The leader hears of it by itself; here it is only said.
+        _ = interrupts.recv() => {
+            print::note("ending once every turn is over; Ctrl-C again ends them now");
+            leading.await?;
+        }
+    }
+    if context.shape == Shape::Text {
+        print::say("the leader ended").map_err(FrontError::Stdout)?;
+    }
     Ok(Exit::Done)
 }
 
@@ -59,7 +78,7 @@ async fn detach(context: &Context) -> Result<Exit, FrontError> {
         Err(error) => return Err(error),
         Ok((_, leader)) => {
             return Err(FrontError::refused(
-                format!("team {} has a leader already: process {}", leader.team, leader.pid),
+                format!("team {} has a leader already (process {})", leader.team, leader.pid),
                 "see teamster status; end it with teamster down",
             ));
         }

@@ -63,6 +63,12 @@ pub fn fail(failure: &Failure) {
     let _ = writeln!(anstream::stderr().lock(), "{failure}");
 }
 
+/// Writes something to be known to standard error, where it does not get into the result. As with [`fail`], that
+/// it could not be written is not reported.
+pub fn note(text: &str) {
+    let _ = writeln!(anstream::stderr().lock(), "{}", harmless_lines(text));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -58,7 +58,7 @@ fn without_a_leader_force_is_refused_with_code_3() {
 fn a_worker_by_hand_is_one_line() {
     let place = Place::new();
     let line = place.ok("env dave");
-    assert!(line.starts_with("TEAMSTER_ROOT=/t/root TEAMSTER_TEAM=crew "), "{line}");
+    assert!(line.starts_with("env TEAMSTER_ROOT=/t/root TEAMSTER_TEAM=crew "), "{line}");
     assert!(line.ends_with("teamster-worker --name dave"), "{line}");
 }
 
