@@ -304,6 +304,8 @@ pub enum MemberState {
     Left,
     /// Its worker is dead without having left.
     Dead,
+    /// It died so often that it is not started again.
+    Failed,
 }
 
 /// A change of the board that is asked for.

@@ -82,6 +82,7 @@ pub(super) fn word(state: MemberState) -> &'static str {
         MemberState::Busy => "busy",
         MemberState::Left => "left",
         MemberState::Dead => "dead",
+        MemberState::Failed => "failed",
     }
 }
 
@@ -92,7 +93,7 @@ pub(super) fn tone(state: MemberState) -> Tone {
         MemberState::Idle => Tone::Ok,
         MemberState::Busy => Tone::Busy,
         MemberState::Left => Tone::Faint,
-        MemberState::Dead => Tone::Error,
+        MemberState::Dead | MemberState::Failed => Tone::Error,
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use futures_util::future::{BoxFuture, FutureExt, join_all};
+use futures_util::future::{FutureExt, join_all};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use jsonrpsee::core::client::Error as RpcError;
 use teamster_protocol::api::{LeaderApiClient, SpawnRequest, Spawned, WorkspaceRequest};
@@ -184,8 +184,6 @@ impl Signals {
     }
 }
 
-type Spawning = FuturesUnordered<BoxFuture<'static, (Hand, Result<Spawned, RpcError>)>>;
-
 struct Run<'a> {
     options: &'a RunOptions,
     leadership: &'a Leadership,
@@ -194,8 +192,8 @@ struct Run<'a> {
     ids: Vec<TaskId>,
     /// What they and those of the plan are called, in order.
     titles: Vec<String>,
-    crew: BTreeMap<MemberName, (Hand, Crewed)>,
-    spawning: Spawning,
+    hands: Vec<Hand>,
+    crew: BTreeMap<MemberName, Crewed>,
 }
 
 impl<'a> Run<'a> {
@@ -221,9 +219,8 @@ impl<'a> Run<'a> {
         let hands = crew(&tasks, options.workers, &running(&team)?);
         options.progress.begin(tasks.len(), hands.iter().map(|hand| &hand.name));
         let titles = tasks.iter().map(|task| task.label.clone().unwrap_or_else(|| task.title.clone())).collect();
-        let starting = |hand: Hand| (hand.name.clone(), (hand, Crewed::Starting { respawns: 0 }));
-        let crew = hands.into_iter().map(starting).collect();
-        Ok(Run { options, leadership, team, ids, titles, crew, spawning: Spawning::new() })
+        let crew = hands.iter().map(|hand| (hand.name.clone(), Crewed::Running)).collect();
+        Ok(Run { options, leadership, team, ids, titles, hands, crew })
     }
 
     /// Until the run is over. The crew has ended then.
@@ -255,13 +252,10 @@ impl<'a> Run<'a> {
     /// Spawns the crew, then puts the plan onto the board: if a worker can not be had, nothing was begun. Tells how
     /// the run ended if it did so meanwhile.
     async fn assemble(&mut self, signals: &mut Signals, deadline: Option<Instant>) -> Result<Option<How>, RunError> {
-        self.crew.values().for_each(|(hand, _)| self.spawn(hand.clone()));
-        while !self.spawning.is_empty() {
+        let mut spawning: FuturesUnordered<_> = self.hands.iter().map(|hand| self.spawn(hand)).collect();
+        while !spawning.is_empty() {
             tokio::select! {
-                Some((hand, spawned)) = self.spawning.next() => {
-                    spawned.map_err(|error| RunError::Spawn(said(&error)))?;
-                    self.crew.insert(hand.name.clone(), (hand, Crewed::Running { respawns: 0 }));
-                }
+                Some(spawned) = spawning.next() => drop(spawned.map_err(|error| RunError::Spawn(said(&error)))?),
                 () = signals.next() => return Ok(Some(How::Interrupted)),
                 () = until(deadline) => return Ok(Some(How::TimedOut)),
             }
@@ -273,7 +267,7 @@ impl<'a> Run<'a> {
         Ok(None)
     }
 
-    fn spawn(&self, hand: Hand) {
+    fn spawn(&self, hand: &Hand) -> impl Future<Output = Result<Spawned, RpcError>> + 'static {
         let peer = self.leadership.peer.clone();
         let request = SpawnRequest {
             name: hand.name.clone(),
@@ -282,8 +276,7 @@ impl<'a> Run<'a> {
             auto: AutoClaim::On,
             workspace: self.options.workspace.clone(),
         };
-        let spawning = async move { (hand, LeaderApiClient::spawn(&peer, request).await) };
-        self.spawning.push(spawning.boxed());
+        async move { LeaderApiClient::spawn(&peer, request).await }
     }
 
     /// Asks the crew to end, each after its turn, and waits for it.

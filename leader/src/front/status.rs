@@ -156,7 +156,14 @@ fn team_text(status: &TeamStatus, members: &str, now_ms: u64, columns: usize) ->
         },
     );
     let count = |state| status.members.iter().filter(|member| member.state == state).count();
-    let states = [MemberState::Busy, MemberState::Idle, MemberState::Starting, MemberState::Left, MemberState::Dead];
+    let states = [
+        MemberState::Busy,
+        MemberState::Idle,
+        MemberState::Starting,
+        MemberState::Left,
+        MemberState::Dead,
+        MemberState::Failed,
+    ];
     let members_line = match status.members.is_empty() {
         true => "none; start one with teamster spawn NAME".to_owned(),
         false => parts(&states.map(|state| (count(state), list::word(state)))),

@@ -138,7 +138,7 @@ impl LeaderApiServer for Server {
         match self.reach(&name)? {
             Reach::Linked(peer) => peer.prompt(text).await.map_err(|error| passed(&name, error)),
             Reach::ByMail => {
-                let why = format!("{name} was not started by this leader, so it takes no prompt");
+                let why = format!("there is no link to {name}, so it takes no prompt");
                 let hint = format!("give it a task: teamster task add --to {name} …");
                 Err(refused(code::REFUSED, format!("{why}\n{hint}")))
             }
@@ -229,9 +229,7 @@ impl LeaderApiServer for Server {
     async fn ping(&self, name: MemberName, nonce: u64) -> RpcResult<u64> {
         match self.reach(&name)? {
             Reach::Linked(peer) => peer.ping(nonce).await.map_err(|error| passed(&name, error)),
-            Reach::ByMail => {
-                Err(refused(code::REFUSED, format!("{name} was not started by this leader and has no link to it")))
-            }
+            Reach::ByMail => Err(refused(code::REFUSED, format!("there is no link to {name}"))),
         }
     }
 

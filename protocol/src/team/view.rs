@@ -10,7 +10,7 @@ use crate::id::{Address, MemberName, TaskId};
 use crate::lock;
 use crate::log::{Offset, Reader};
 use crate::mail::{LetterState, MailFact, Mailbox, Message};
-use crate::roster::{Member, Presence, Roster};
+use crate::roster::{LeftHow, Member, Presence, Roster};
 use crate::task::view::TaskView;
 use crate::task::{NewTask, TaskStatus};
 use crate::team_dir::TeamDir;
@@ -153,6 +153,7 @@ fn member_view(
         (true, Presence::Expected { since_ms }) => (MemberState::Starting, *since_ms),
         // It is between taking its lock and joining again.
         (true, Presence::Left { at_ms, .. }) => (MemberState::Starting, *at_ms),
+        (false, Presence::Left { at_ms, how: LeftHow::GivenUp { .. } }) => (MemberState::Failed, *at_ms),
         (false, Presence::Left { at_ms, .. }) => (MemberState::Left, *at_ms),
         (false, Presence::Expected { since_ms }) => (MemberState::Starting, *since_ms),
         (false, Presence::Joined { at_ms, .. }) => (MemberState::Dead, *at_ms),

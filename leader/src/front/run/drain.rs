@@ -1,8 +1,6 @@
-//! The middle of a run: until nothing of it can go on, tasks are told of as they end, and who died is started again.
+//! The middle of a run: until nothing of it can go on, tasks are told of as they end, and so is who dies.
+//! The leader starts who died again; a run only waits for that.
 
-use futures_util::StreamExt;
-use jsonrpsee::core::client::Error as RpcError;
-use teamster_protocol::api::Spawned;
 use teamster_protocol::board::{AutoClaim, Claimant, Task};
 use teamster_protocol::id::MemberName;
 use teamster_protocol::roster::{LeftHow, Presence};
@@ -10,12 +8,8 @@ use teamster_protocol::task::TaskStatus;
 use teamster_protocol::watch::Watch;
 use tokio::time::{Instant, sleep_until};
 
-use super::crew::Hand;
 use super::tally::Tally;
-use super::{Run, RunError, Signals, running, said};
-
-/// How often a worker that died is started again within one run.
-const RESPAWNS_MAX: u32 = 3;
+use super::{Run, RunError, Signals, running};
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,11 +20,12 @@ pub(super) enum How {
     NoWorkerLeft,
 }
 
-/// Where a member of the crew stands.
+/// Where a member of the crew stands, as far as it was told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Crewed {
-    Starting { respawns: u32 },
-    Running { respawns: u32 },
+    Running,
+    /// It died, and the leader starts it again.
+    Restarting,
     Gone,
 }
 
@@ -54,7 +49,6 @@ impl Run<'_> {
             }
             tokio::select! {
                 _ = watch.changed() => {}
-                Some((hand, spawned)) = self.spawning.next() => self.respawned(hand, spawned),
                 () = signals.next() => return Ok(How::Interrupted),
                 () = until(deadline) => return Ok(How::TimedOut),
             }
@@ -94,46 +88,34 @@ impl Run<'_> {
     fn living(&self) -> Result<Vec<Claimant>, RunError> {
         let others = running(&self.team)?;
         let alive = |name: &MemberName| match self.crew.get(name) {
-            Some((_, Crewed::Starting { .. } | Crewed::Running { .. })) => true,
-            Some((_, Crewed::Gone)) | None => others.contains(name),
+            Some(Crewed::Running | Crewed::Restarting) => true,
+            Some(Crewed::Gone) | None => others.contains(name),
         };
         let members = self.team.roster().members().filter(|(name, _)| alive(name));
         Ok(members.map(|(name, member)| member.spec.claimant(name)).collect())
     }
 
-    /// Notices who left, and starts again who died.
+    /// Notices who left, and who is back.
     fn look_at_crew(&mut self) {
-        let mut died = Vec::new();
-        for (name, (hand, crewed)) in &mut self.crew {
-            let Crewed::Running { respawns } = *crewed else { continue };
+        for (name, crewed) in &mut self.crew {
             let Ok(member) = self.team.roster().member(name) else { continue };
-            match &member.presence {
-                Presence::Left { how: LeftHow::Died { reason }, .. } if respawns < RESPAWNS_MAX => {
-                    self.options.progress.say(&format!("{name} died ({reason}): starting it again"));
-                    *crewed = Crewed::Starting { respawns: respawns + 1 };
-                    died.push(hand.clone());
+            let (now, told) = match &member.presence {
+                Presence::Expected { .. } | Presence::Joined { .. } => (Crewed::Running, None),
+                Presence::Left { how: LeftHow::Died { reason } | LeftHow::AgentGone { reason }, .. } => {
+                    (Crewed::Restarting, Some(format!("{name} died ({reason}): it is started again")))
                 }
-                Presence::Left { how: LeftHow::Died { reason }, .. } => {
-                    self.options.progress.say(&format!("{name} died ({reason}) and is not started again"));
-                    *crewed = Crewed::Gone;
+                Presence::Left { how: LeftHow::GivenUp { reason }, .. } => {
+                    (Crewed::Gone, Some(format!("{name} is not started again: {reason}")))
                 }
-                Presence::Left { .. } => *crewed = Crewed::Gone,
-                Presence::Expected { .. } | Presence::Joined { .. } => {}
+                Presence::Left { how: LeftHow::Shutdown | LeftHow::Terminated | LeftHow::LeaderGone, .. } => {
+                    (Crewed::Gone, None)
+                }
+            };
+            if let (true, Some(told)) = (*crewed != now, told) {
+                self.options.progress.say(&told);
             }
+            *crewed = now;
         }
-        died.into_iter().for_each(|hand| self.spawn(hand));
-    }
-
-    fn respawned(&mut self, hand: Hand, spawned: Result<Spawned, RpcError>) {
-        let Some((_, crewed)) = self.crew.get_mut(&hand.name) else { return };
-        let Crewed::Starting { respawns } = *crewed else { return };
-        *crewed = match spawned {
-            Ok(_) => Crewed::Running { respawns },
-            Err(error) => {
-                self.options.progress.say(&said(&error));
-                Crewed::Gone
-            }
-        };
     }
 }
 
