@@ -14,7 +14,7 @@ mod task;
 mod words;
 
 pub use look::{EventsArgs, InboxArgs, ListArgs, LogsArgs, StatusArgs};
-pub use member::{DownArgs, EnvArgs, KillArgs, ShutdownArgs, SpawnArgs, StopArgs, UpArgs};
+pub use member::{DownArgs, EnvArgs, KillArgs, ShutdownArgs, SpawnArgs, StallArgs, StopArgs, UpArgs};
 pub use run::{CleanupArgs, DemoArgs, RunArgs};
 pub use talk::{BroadcastArgs, DmArgs, SendArgs, SteerArgs};
 pub use task::{AddArgs, ClearScope, DependencyCommand, ListTasksArgs, StatusFilter, TaskVerb};

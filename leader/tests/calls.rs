@@ -139,6 +139,7 @@ fn played(refusal: Option<i32>, lines: &[&str]) -> (String, Vec<String>) {
         role: None,
         auto: AutoClaim::On,
         workspace: Workspace::Shared { dir: PathBuf::from("/") },
+        stall: Default::default(),
     };
     team.add_member("alice".parse().expect("a name"), spec).expect("it is written");
     let scripted = Scripted { asked: Arc::default(), refusal, ended: Arc::default() };
@@ -231,7 +232,7 @@ fn what_the_leader_did_is_told() {
     {"members":[{"name":"alice","outcome":{"refused":{"task":3}}}]}
     [1]
     $ up --detach
-    error: team crew has a leader already: process 7
+    error: team crew has a leader already (process 7)
       hint: see teamster status; end it with teamster down
     [1]
     $ down

@@ -12,7 +12,7 @@ use crate::board::{AutoClaim, Scope};
 use crate::id::{AgentName, MemberName, MessageId, Role, TaskId, TeamName};
 use crate::mail::Urgency;
 use crate::notice::{Notice, Stop};
-use crate::roster::{LeftHow, StartedBy, Workspace};
+use crate::roster::{LeftHow, Stall, StartedBy, Workspace};
 use crate::shutdown::WhenBusy;
 use crate::task::NewTask;
 use crate::task::view::TaskView;
@@ -165,6 +165,9 @@ pub struct SpawnRequest {
     pub auto: AutoClaim,
     /// Where it works.
     pub workspace: WorkspaceRequest,
+    /// What is done when its agent says nothing.
+    #[serde(default)]
+    pub stall: Stall,
 }
 
 /// A member was spawned and is ready.
@@ -300,6 +303,8 @@ pub enum MemberState {
     Idle,
     /// It is on a task, or runs a turn without one.
     Busy,
+    /// It is at work, and its agent has said nothing for longer than it may.
+    Stalled,
     /// It left in order.
     Left,
     /// Its worker is dead without having left.

@@ -202,8 +202,8 @@ impl Board {
     }
 
     /// What is to be written when a worker is known to be dead: its tasks are pending again or, past their
-    /// attempts, failed; it waits no longer.
-    pub fn bury(&self, name: &MemberName) -> Vec<BoardFact> {
+    /// attempts, failed; it waits no longer. `last_words` is what its agent had said last.
+    pub fn bury(&self, name: &MemberName, last_words: &str) -> Vec<BoardFact> {
         let mut facts = self.away(name);
         for id in self.owned_by(name) {
             let task = &self.tasks[&id];
@@ -213,9 +213,9 @@ impl Board {
                     0 => format!("its worker died: {name}"),
                     before => format!("{} workers died on it, the last was {name}", before + 1),
                 };
-                BoardFact::Failed { id, attempt, reason, result: String::new() }
+                BoardFact::Failed { id, attempt, reason, result: last_words.to_owned() }
             } else {
-                BoardFact::Released { id, attempt, why: ReleaseWhy::WorkerDied, partial: String::new() }
+                BoardFact::Released { id, attempt, why: ReleaseWhy::WorkerDied, partial: last_words.to_owned() }
             });
         }
         facts

@@ -48,3 +48,7 @@ pub const RESTARTS_WITHIN: Duration = Duration::from_secs(60);
 pub const RESTART_DELAY_MIN: Duration = Duration::from_millis(100);
 /// The longest time from a member's death to its next start.
 pub const RESTART_DELAY_MAX: Duration = Duration::from_secs(5);
+/// How long an agent may say nothing in a turn before that is shown.
+pub const STALL_AFTER: Duration = Duration::from_secs(600);
+/// What is kept of the last output of a turn whose worker died.
+pub const LAST_WORDS_BYTES_MAX: usize = 2 << 10;

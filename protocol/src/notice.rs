@@ -46,6 +46,8 @@ pub enum Said {
     Steered { from: Address, text: String },
     /// A message was handed on.
     Mail { id: MessageId, from: Address, text: String },
+    /// The agent has said nothing for so long.
+    Stalled { turn: u64, quiet_ms: u64 },
     /// The turn ended.
     TurnEnded { turn: u64, task: Option<TaskId>, stop: Stop },
     /// It found nothing to claim.
@@ -67,6 +69,7 @@ pub enum Noted {
     TurnStarted { turn: u64, task: Option<TaskId> },
     Steered { from: Address },
     Mail { id: MessageId },
+    Stalled { turn: u64, quiet_ms: u64 },
     TurnEnded { turn: u64, task: Option<TaskId>, stop: Stop },
     Waiting,
     Trouble { text: String },
@@ -96,6 +99,7 @@ impl Entry {
             Said::TurnStarted { turn, task, .. } => Noted::TurnStarted { turn: *turn, task: *task },
             Said::Steered { from, .. } => Noted::Steered { from: from.clone() },
             Said::Mail { id, .. } => Noted::Mail { id: *id },
+            Said::Stalled { turn, quiet_ms } => Noted::Stalled { turn: *turn, quiet_ms: *quiet_ms },
             Said::TurnEnded { turn, task, stop } => Noted::TurnEnded { turn: *turn, task: *task, stop: stop.clone() },
             Said::Waiting => Noted::Waiting,
             Said::Trouble { text } => Noted::Trouble { text: text.clone() },

@@ -3,11 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::board::{AutoClaim, Claimant};
 use crate::id::{AgentName, LEAD, MemberName, Role};
+use crate::limits::STALL_AFTER;
 use crate::log::{Fold, LogError, Snapshot, Stamp};
 use crate::process::Identity;
 
@@ -50,6 +52,66 @@ impl Workspace {
     }
 }
 
+/// What is done about a turn in which the agent says nothing for long: hung is not idle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stall {
+    /// How long nothing has to be said, in milliseconds.
+    pub after_ms: u64,
+    /// What is done then, besides that it is shown.
+    pub then: OnStall,
+}
+
+/// What is done about an agent that stalls.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnStall {
+    /// Nothing.
+    #[default]
+    Show,
+    /// It is asked to go on, again after each such time.
+    Steer,
+    /// Its turn is aborted; a task of it fails.
+    Abort,
+    /// It is ended with its worker and both are started anew; a task of it is open again, as after a death.
+    Restart,
+}
+
+/// A word that is no [`OnStall`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is none of show, steer, abort, restart")]
+pub struct NotOnStall(String);
+
+impl OnStall {
+    /// All, as they are written.
+    pub const WORDS: [&str; 4] = ["show", "steer", "abort", "restart"];
+}
+
+impl FromStr for OnStall {
+    type Err = NotOnStall;
+
+    fn from_str(word: &str) -> Result<OnStall, NotOnStall> {
+        match word {
+            "show" => Ok(OnStall::Show),
+            "steer" => Ok(OnStall::Steer),
+            "abort" => Ok(OnStall::Abort),
+            "restart" => Ok(OnStall::Restart),
+            _ => Err(NotOnStall(word.to_owned())),
+        }
+    }
+}
+
+impl Default for Stall {
+    fn default() -> Stall {
+        Stall { after_ms: STALL_AFTER.as_millis() as u64, then: OnStall::Show }
+    }
+}
+
+impl Stall {
+    fn is_default(&self) -> bool {
+        *self == Stall::default()
+    }
+}
+
 /// What a member is set up to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemberSpec {
@@ -63,6 +125,9 @@ pub struct MemberSpec {
     pub auto: AutoClaim,
     /// Where it works.
     pub workspace: Workspace,
+    /// What is done when its agent says nothing.
+    #[serde(default, skip_serializing_if = "Stall::is_default")]
+    pub stall: Stall,
 }
 
 impl MemberSpec {

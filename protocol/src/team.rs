@@ -3,11 +3,13 @@
 //! leader runs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use crate::api::{Changed, Delivered, MailRequest, MemberView, Reader as MailReader, TaskCommand};
 use crate::board::{Board, BoardFact, Claimant, ReadFact, ViewError};
 use crate::clock;
 use crate::id::{Address, MemberName, MessageId, TaskId};
+use crate::limits::LAST_WORDS_BYTES_MAX;
 use crate::lock::{self, Lock, LockError};
 use crate::log::{Durability, Log, LogError, Record, Transact};
 use crate::mail::{Body, MailFact, MailRefusal, Mailbox, Message, Urgency};
@@ -16,7 +18,7 @@ use crate::task::view::TaskView;
 use crate::task::{Claim, NewTask, Refusal};
 use crate::team_dir::{TeamDir, TeamDirError};
 use crate::transcript::TranscriptError;
-use crate::watch;
+use crate::{transcript, watch};
 
 mod view;
 
@@ -298,8 +300,10 @@ impl Team {
     /// Gives back the tasks of a member whose worker is dead; `lock` is the member's, so that no successor can
     /// begin meanwhile. Returns the tasks.
     pub fn bury(&mut self, name: &MemberName, _lock: &Lock) -> Result<Vec<TaskId>, TeamError> {
+        let turns = self.dir.turns(name);
         self.decide(self.durability, |board| {
-            let facts = board.bury(name);
+            let last_words = if board.owned_by(name).next().is_some() { last_words(&turns) } else { String::new() };
+            let facts = board.bury(name, &last_words);
             let tasks = facts.iter().flat_map(BoardFact::tasks).collect();
             Ok((facts, tasks))
         })
@@ -330,6 +334,14 @@ impl Team {
         self.refresh(|_| ())?;
         view::member_views(&self.dir, self.board(), self.roster())
     }
+}
+
+/// What a dead worker's agent had said last. To know it is less than to give its tasks back.
+fn last_words(turns: &Path) -> String {
+    transcript::last_words(turns, LAST_WORDS_BYTES_MAX).unwrap_or_else(|error| {
+        tracing::warn!("what was said last is not known: {error}");
+        String::new()
+    })
 }
 
 /// A mailbox in the hands of its one reader.
@@ -413,7 +425,13 @@ mod tests {
 
     fn enroll(team: &mut Team, member: &str) {
         let workspace = Workspace::Shared { dir: "/".into() };
-        let spec = MemberSpec { agent: "shell".parse().unwrap(), role: None, auto: AutoClaim::On, workspace };
+        let spec = MemberSpec {
+            agent: "shell".parse().unwrap(),
+            role: None,
+            auto: AutoClaim::On,
+            workspace,
+            stall: Default::default(),
+        };
         team.add_member(name(member), spec).unwrap();
     }
 

@@ -191,6 +191,8 @@ pub struct OpenTurn {
     pub turn: u64,
     /// When it began.
     pub since_ms: u64,
+    /// Whether the last that is known of its agent is that it says nothing.
+    pub quiet: bool,
 }
 
 /// The turn that the member's worker is at, by its newest transcript. Says nothing about whether that worker lives.
@@ -201,22 +203,73 @@ pub fn open_turn(dir: &Path) -> Result<Option<OpenTurn>, TranscriptError> {
     for from in [length.saturating_sub(TAIL_BYTES), 0] {
         let page = read(dir, turn, from)?;
         if let Some(at) = page.entries.iter().rev().find_map(standing) {
-            return Ok(at);
+            let quiet = page.entries.iter().rev().find_map(agent_said).is_some_and(|said| said == Agent::Quiet);
+            return Ok(at.map(|(turn, since_ms)| OpenTurn { turn, since_ms, quiet }));
         }
     }
     Ok(None)
 }
 
-/// Whether a turn runs after this entry, for those that tell.
-fn standing(entry: &Entry) -> Option<Option<OpenTurn>> {
+/// The end of what the agent said in the turn that its worker is at, or was at when it died: at most `bytes_max`.
+/// Empty if it ended that turn.
+pub fn last_words(dir: &Path, bytes_max: usize) -> Result<String, TranscriptError> {
+    let Some(OpenTurn { turn, .. }) = open_turn(dir)? else { return Ok(String::new()) };
+    let length = fs::metadata(path_of(dir, turn)).map_or(0, |found| found.len());
+    let page = read(dir, turn, length.saturating_sub(TAIL_BYTES))?;
+    let texts = page.entries.iter().filter_map(|entry| match &entry.what {
+        Said::Text { text } => Some(text.as_str()),
+        Said::Ready
+        | Said::TurnStarted { .. }
+        | Said::ToolCall { .. }
+        | Said::Steered { .. }
+        | Said::Mail { .. }
+        | Said::Stalled { .. }
+        | Said::TurnEnded { .. }
+        | Said::Waiting
+        | Said::Trouble { .. }
+        | Said::Cut { .. }
+        | Said::Leaving { .. } => None,
+    });
+    let text: String = texts.collect();
+    let mut from = text.len().saturating_sub(bytes_max);
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    Ok(text[from..].to_owned())
+}
+
+/// What an entry tells of the agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Agent {
+    Heard,
+    Quiet,
+}
+
+fn agent_said(entry: &Entry) -> Option<Agent> {
     match entry.what {
-        Said::TurnStarted { turn, .. } => Some(Some(OpenTurn { turn, since_ms: entry.at_ms })),
+        Said::Stalled { .. } => Some(Agent::Quiet),
+        Said::Text { .. } | Said::ToolCall { .. } | Said::TurnStarted { .. } | Said::Cut { .. } => Some(Agent::Heard),
+        Said::Ready
+        | Said::Steered { .. }
+        | Said::Mail { .. }
+        | Said::TurnEnded { .. }
+        | Said::Waiting
+        | Said::Trouble { .. }
+        | Said::Leaving { .. } => None,
+    }
+}
+
+/// Whether a turn runs after this entry, for those that tell.
+fn standing(entry: &Entry) -> Option<Option<(u64, u64)>> {
+    match entry.what {
+        Said::TurnStarted { turn, .. } => Some(Some((turn, entry.at_ms))),
         // A worker that gets ready is a new life: the turn of the one before ended with it.
         Said::Ready | Said::TurnEnded { .. } | Said::Waiting | Said::Leaving { .. } => Some(None),
         Said::Text { .. }
         | Said::ToolCall { .. }
         | Said::Steered { .. }
         | Said::Mail { .. }
+        | Said::Stalled { .. }
         | Said::Cut { .. }
         | Said::Trouble { .. } => None,
     }
@@ -299,15 +352,33 @@ mod tests {
         transcript.say(1, Said::Ready).unwrap();
         assert_eq!(open_turn(&dir).unwrap(), None);
         transcript.say(2, Said::TurnStarted { turn: 1, task: None, prompt: "x".into() }).unwrap();
-        assert_eq!(open_turn(&dir).unwrap(), Some(OpenTurn { turn: 1, since_ms: 2 }));
+        assert_eq!(open_turn(&dir).unwrap(), Some(OpenTurn { turn: 1, since_ms: 2, quiet: false }));
         for _ in 0..3 {
             transcript.say(3, Said::Text { text: "y".repeat(TAIL_BYTES as usize / 2) }).unwrap();
         }
-        assert_eq!(open_turn(&dir).unwrap(), Some(OpenTurn { turn: 1, since_ms: 2 }), "it may say much");
+        assert_eq!(open_turn(&dir).unwrap(), Some(OpenTurn { turn: 1, since_ms: 2, quiet: false }), "it may say much");
         transcript.say(4, Said::TurnEnded { turn: 1, task: None, stop: crate::notice::Stop::Completed }).unwrap();
         assert_eq!(open_turn(&dir).unwrap(), None);
         transcript.say(5, Said::TurnStarted { turn: 2, task: None, prompt: "x".into() }).unwrap();
         Transcript::open(dir.clone()).unwrap().say(6, Said::Ready).unwrap();
         assert_eq!(open_turn(&dir).unwrap(), None, "its worker died in it");
+    }
+
+    #[test]
+    fn a_turn_is_quiet_from_the_stall_to_the_next_word_and_keeps_its_last_words() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().join("alice");
+        assert_eq!(last_words(&dir, 10).unwrap(), "");
+        let mut transcript = Transcript::open(dir.clone()).unwrap();
+        transcript.say(1, Said::TurnStarted { turn: 1, task: None, prompt: "x".into() }).unwrap();
+        transcript.say(2, Said::Text { text: "né ".into() }).unwrap();
+        transcript.say(3, Said::Stalled { turn: 1, quiet_ms: 9 }).unwrap();
+        assert!(open_turn(&dir).unwrap().unwrap().quiet);
+        transcript.say(4, Said::Text { text: "later".into() }).unwrap();
+        assert!(!open_turn(&dir).unwrap().unwrap().quiet);
+        assert_eq!(last_words(&dir, 100).unwrap(), "né later");
+        assert_eq!(last_words(&dir, 7).unwrap(), " later", "never half a character");
+        transcript.say(5, Said::TurnEnded { turn: 1, task: None, stop: crate::notice::Stop::Completed }).unwrap();
+        assert_eq!(last_words(&dir, 100).unwrap(), "");
     }
 }

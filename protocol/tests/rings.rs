@@ -27,7 +27,11 @@ impl Worker {
         let who = Claimant { name: me.clone(), role: role.map(|role| role.parse().unwrap()), auto: AutoClaim::On };
         let mut team = open(root, Address::Member(me.clone()));
         let (agent, workspace) = ("shell".parse().unwrap(), Workspace::Shared { dir: "/".into() });
-        team.add_member(me, MemberSpec { agent, role: who.role.clone(), auto: who.auto, workspace }).unwrap();
+        team.add_member(
+            me,
+            MemberSpec { agent, role: who.role.clone(), auto: who.auto, workspace, stall: Default::default() },
+        )
+        .unwrap();
         Worker { who, team }
     }
 

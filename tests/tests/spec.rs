@@ -209,6 +209,12 @@ fn the_limits_are_those_of_the_program() {
         ("KILL_GRACE", seconds(limits::KILL_GRACE)),
         ("LEADER_GRACE", seconds(limits::LEADER_GRACE)),
         ("RECORD_RETRY", seconds(limits::RECORD_RETRY)),
+        ("RESTARTS_MAX", count(limits::RESTARTS_MAX)),
+        ("RESTARTS_WITHIN", seconds(limits::RESTARTS_WITHIN)),
+        ("RESTART_DELAY_MIN", format!("{} ms", limits::RESTART_DELAY_MIN.as_millis())),
+        ("RESTART_DELAY_MAX", seconds(limits::RESTART_DELAY_MAX)),
+        ("STALL_AFTER", seconds(limits::STALL_AFTER)),
+        ("LAST_WORDS_BYTES_MAX", bytes(limits::LAST_WORDS_BYTES_MAX as u64)),
         ("log::LINE_BYTES_MAX", bytes(log::LINE_BYTES_MAX as u64)),
         ("log::GENERATION_BYTES_MAX", bytes(log::GENERATION_BYTES_MAX)),
         ("peer::LINE_BYTES_MAX", bytes(peer::LINE_BYTES_MAX as u64)),
@@ -251,6 +257,7 @@ async fn the_directory_looks_as_it_is_shown() {
         role: None,
         auto: Default::default(),
         workspace: Workspace::Shared { dir: root.path().to_owned() },
+        stall: Default::default(),
     };
     team.add_member(alice.clone(), spec).unwrap();
     let _inbox = Inbox::open(&dir, Address::Lead, Durability::Process).unwrap();

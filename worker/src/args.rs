@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use teamster_protocol::id::{AgentName, MemberName, Role, TeamName};
+use teamster_protocol::roster::OnStall;
 
 const EXAMPLE: &str = "\
 Example: join the team `demo` as alice, working in the current directory, until Ctrl-C:
@@ -55,6 +56,14 @@ pub struct Args {
     /// Take only tasks that are assigned to this member [default: as on the roster].
     #[arg(long)]
     pub no_claim: bool,
+
+    /// How long the agent may say nothing in a turn, in milliseconds [default: as on the roster, else 600000].
+    #[arg(long, value_name = "MS")]
+    pub stall_after_ms: Option<u64>,
+
+    /// What is done when it says nothing for longer: show, steer, abort or restart [default: as on the roster, else show].
+    #[arg(long, value_name = "WHAT")]
+    pub on_stall: Option<OnStall>,
 
     /// The directory to work in [default: as on the roster, else the current one].
     #[arg(long, value_name = "DIR")]

@@ -13,11 +13,12 @@ use teamster_protocol::id::{Address, MessageId, TaskId};
 use teamster_protocol::limits::{LEADER_GRACE, RECORD_RETRY};
 use teamster_protocol::mail::{Body, Message, Urgency};
 use teamster_protocol::notice::{Said, Stop};
-use teamster_protocol::roster::{LeftHow, StartedBy};
+use teamster_protocol::roster::{LeftHow, Stall, StartedBy};
 use teamster_protocol::shutdown::{Busy, ShutdownReply, ShutdownRequest, Verdict, WhenBusy, verdict};
 use teamster_protocol::task::Work;
 
 mod event;
+mod stall;
 mod turn;
 
 pub use event::{Action, Answer, Ask, AskId, ClaimedTask, Event, Outcome, Refused, SteerOf};
@@ -33,6 +34,8 @@ pub struct Settings {
     pub conversation: Conversation,
     /// Who started it.
     pub started_by: StartedBy,
+    /// What is done when its agent says nothing.
+    pub stall: Stall,
     /// How long it goes on without its leader.
     pub leader_grace: Duration,
     /// How long it waits before it tries again to write what could not be written.
@@ -42,7 +45,14 @@ pub struct Settings {
 impl Settings {
     /// With the default times.
     pub fn new(me: Claimant, conversation: Conversation, started_by: StartedBy) -> Settings {
-        Settings { me, conversation, started_by, leader_grace: LEADER_GRACE, record_retry: RECORD_RETRY }
+        Settings {
+            me,
+            conversation,
+            started_by,
+            stall: Stall::default(),
+            leader_grace: LEADER_GRACE,
+            record_retry: RECORD_RETRY,
+        }
     }
 }
 
@@ -148,7 +158,7 @@ impl Core {
     /// When [`Event::Tick`] is due, in milliseconds.
     pub fn next_tick_ms(&self) -> Option<u64> {
         let phase = match &self.phase {
-            Phase::Turn(turn) => turn.deadline_ms,
+            Phase::Turn(turn) => turn.deadline_ms.into_iter().chain(turn.stall_due_ms(&self.settings.stall)).min(),
             Phase::Recording { retry_at_ms, .. } => *retry_at_ms,
             Phase::Starting | Phase::Idle | Phase::Claiming(_) | Phase::Left => None,
         };
@@ -166,6 +176,13 @@ impl Core {
             Phase::Left => WorkerPhase::Leaving,
         };
         WorkerStatus { phase, unread: self.texts.len() + self.idle_texts.len(), seq }
+    }
+
+    /// The agent said or did something; what, does not matter here.
+    pub fn agent_heard(&mut self, now_ms: u64) {
+        if let Phase::Turn(turn) = &mut self.phase {
+            turn.heard(now_ms);
+        }
     }
 
     /// Takes one event and says what is to be done, in order.
@@ -358,6 +375,8 @@ impl Core {
         match (of, outcome) {
             (SteerOf::Ask(ask), Ok(steered)) => self.answer(ask, Ok(Answer::Steered(steered))),
             (SteerOf::Ask(ask), Err(why)) => self.answer(ask, Err(Refused::new(why))),
+            (SteerOf::Stall, Ok(_)) => {}
+            (SteerOf::Stall, Err(why)) => self.trouble(format!("the agent can not be asked to go on: {why}")),
             (SteerOf::Mail(message), Ok(_)) => self.hand_on(*message),
             // It did not reach the running turn: it is handed on when that ends.
             (SteerOf::Mail(message), Err(_)) => self.texts.push_back(*message),
@@ -385,7 +404,7 @@ impl Core {
 
     fn start_turn(&mut self, now_ms: u64, what_for: TurnFor, deadline_ms: Option<u64>, work: Work) {
         self.turns += 1;
-        let turn = Turn { number: self.turns, since_ms: now_ms, what_for, deadline_ms, ending: None };
+        let turn = Turn::begin(self.turns, now_ms, what_for, deadline_ms);
         let (number, task) = (turn.number, turn.task());
         self.phase = Phase::Turn(turn);
         self.act(Action::StartTurn { turn: number, task, work });
@@ -490,6 +509,9 @@ impl Core {
             self.act(Action::LookForLeader);
         }
         match &mut self.phase {
+            Phase::Turn(turn) if due(turn.stall_due_ms(&self.settings.stall)) && !due(turn.deadline_ms) => {
+                self.stalled(now_ms);
+            }
             Phase::Turn(turn) if due(turn.deadline_ms) => {
                 turn.deadline_ms = None;
                 if turn.ending.is_none() {

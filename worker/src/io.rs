@@ -185,6 +185,7 @@ impl Hands {
             | Said::Text { .. }
             | Said::ToolCall { .. }
             | Said::Steered { .. }
+            | Said::Stalled { .. }
             | Said::TurnEnded { .. }
             | Said::Waiting
             | Said::Trouble { .. }
@@ -224,9 +225,9 @@ impl Hands {
             Err(error) => Err(with_cause(&error)),
         };
         match (&of, &outcome) {
-            (SteerOf::Ask(_), Ok(_)) => self.say(Said::Steered { from, text }),
+            (SteerOf::Ask(_) | SteerOf::Stall, Ok(_)) => self.say(Said::Steered { from, text }),
             // Mail is said by the core, as mail.
-            (SteerOf::Mail(_), Ok(_)) | (SteerOf::Ask(_) | SteerOf::Mail(_), Err(_)) => {}
+            (SteerOf::Mail(_), Ok(_)) | (SteerOf::Ask(_) | SteerOf::Mail(_) | SteerOf::Stall, Err(_)) => {}
         }
         Event::Steered { of, outcome }
     }

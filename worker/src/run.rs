@@ -86,10 +86,13 @@ impl Worker {
                     let event = self.hands.asked(call);
                     self.happened(event).await
                 }
-                Came::News(news) => match self.hands.heard(news) {
-                    Some(event) => self.happened(event).await,
-                    None => None,
-                },
+                Came::News(news) => {
+                    self.core.agent_heard(clock::now_ms());
+                    match self.hands.heard(news) {
+                        Some(event) => self.happened(event).await,
+                        None => None,
+                    }
+                }
                 Came::Change(Change::Files(_)) => self.look(Event::Rang).await,
                 Came::Change(Change::Poll) => self.look(Event::Polled).await,
                 Came::Told(told) if self.told.is_some() => return End::Now(told),

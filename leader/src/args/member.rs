@@ -1,8 +1,13 @@
 //! Commands about processes: starting and ending the leader and the members.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use teamster_protocol::id::{AgentName, MemberName, Role};
+use teamster_protocol::roster::{OnStall, Stall};
+
+use crate::duration::parse_duration;
 
 /// `teamster up`.
 #[derive(Debug, clap::Args)]
@@ -65,6 +70,30 @@ pub struct SpawnArgs {
     /// Take only tasks that are assigned to it
     #[arg(long)]
     pub no_claim: bool,
+    /// What is done about an agent that says nothing
+    #[command(flatten)]
+    pub stall: StallArgs,
+}
+
+/// What is done about an agent that says nothing.
+#[derive(Debug, clap::Args)]
+pub struct StallArgs {
+    /// How long an agent may say nothing in a turn before it counts as stalled [default: 10m]
+    #[arg(long, value_name = "D", value_parser = parse_duration)]
+    pub stall_after: Option<Duration>,
+    /// What is done then: only show it, steer it (ask it to go on), abort the turn (its task fails), or restart
+    /// agent and worker (its task is open again)
+    #[arg(long, value_name = "WHAT", default_value = "show",
+        value_parser = PossibleValuesParser::new(OnStall::WORDS).try_map(|word| word.parse::<OnStall>()))]
+    pub on_stall: OnStall,
+}
+
+impl StallArgs {
+    /// As the roster has it.
+    pub fn stall(&self) -> Stall {
+        let after_ms = self.stall_after.map_or(Stall::default().after_ms, |after| after.as_millis() as u64);
+        Stall { after_ms, then: self.on_stall }
+    }
 }
 
 /// `teamster stop`.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use teamster_protocol::id::AgentName;
 
+use super::StallArgs;
 use crate::duration::parse_duration;
 
 /// `teamster run`.
@@ -47,6 +48,9 @@ pub struct RunArgs {
     /// How long the whole run may take, such as 30m; then everything is ended
     #[arg(long, value_name = "D", value_parser = parse_duration)]
     pub timeout: Option<Duration>,
+    /// What is done about an agent that says nothing
+    #[command(flatten)]
+    pub stall: StallArgs,
 }
 
 /// `teamster cleanup`.

@@ -22,6 +22,7 @@ fn request(member: &str) -> SpawnRequest {
         role: None,
         auto: AutoClaim::On,
         workspace: WorkspaceRequest::Shared { dir: "/".into() },
+        stall: Default::default(),
     }
 }
 

@@ -162,7 +162,14 @@ impl<'a> Story<'a> {
     async fn spawn(&self, name: &MemberName) -> Result<(), DemoError> {
         let workspace = WorkspaceRequest::Worktree { repository: self.repository.clone(), base: None };
         let agent = "shell".parse().expect("a good name");
-        let request = SpawnRequest { name: name.clone(), agent, role: None, auto: AutoClaim::On, workspace };
+        let request = SpawnRequest {
+            name: name.clone(),
+            agent,
+            role: None,
+            auto: AutoClaim::On,
+            workspace,
+            stall: Default::default(),
+        };
         let spawned = self.leadership.peer.spawn(request).await?;
         let branch = spawned.workspace.branch().unwrap_or_default().to_owned();
         step(self.shape, &format!("{name} starts"), &format!("process {}, in a worktree on {branch}", spawned.pid))

@@ -37,6 +37,7 @@ pub(super) async fn run_plan(context: &Context, args: RunArgs) -> Result<Exit, F
         workers: args.workers.map(usize::from),
         agent: args.agent,
         workspace,
+        stall: args.stall.stall(),
         timeout: args.timeout,
         progress: match context.shape {
             Shape::Text => Progress::for_people(),

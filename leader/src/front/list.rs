@@ -80,6 +80,7 @@ pub(super) fn word(state: MemberState) -> &'static str {
         MemberState::Starting => "starting",
         MemberState::Idle => "idle",
         MemberState::Busy => "busy",
+        MemberState::Stalled => "stalled",
         MemberState::Left => "left",
         MemberState::Dead => "dead",
         MemberState::Failed => "failed",
@@ -89,7 +90,7 @@ pub(super) fn word(state: MemberState) -> &'static str {
 /// Its colour.
 pub(super) fn tone(state: MemberState) -> Tone {
     match state {
-        MemberState::Starting => Tone::Warn,
+        MemberState::Starting | MemberState::Stalled => Tone::Warn,
         MemberState::Idle => Tone::Ok,
         MemberState::Busy => Tone::Busy,
         MemberState::Left => Tone::Faint,

@@ -1,6 +1,7 @@
 //! `logs`: what a member's agent said and did, turn by turn.
 
 use std::path::Path;
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use teamster_protocol::notice::{Entry, Said, Stop};
@@ -10,6 +11,7 @@ use teamster_protocol::watch::Watch;
 use super::interrupt::unless_interrupted;
 use super::{Context, Exit, FrontError, Shape};
 use crate::args::LogsArgs;
+use crate::duration::format_duration;
 use crate::print::{self, Audience, Tone, bytes, clock, harmless_lines, paint};
 
 pub(super) async fn logs(context: &Context, args: &LogsArgs) -> Result<Exit, FrontError> {
@@ -131,6 +133,10 @@ impl Page {
                 for line in harmless_lines(prompt.trim_end()).lines() {
                     self.text.push_str(&format!("{} {line}\n", paint(Tone::Faint, ">")));
                 }
+            }
+            Said::Stalled { quiet_ms, .. } => {
+                let quiet = format_duration(Duration::from_millis(*quiet_ms));
+                self.note(Tone::Warn, &at, &format!("stalls: nothing was heard for {quiet}"));
             }
             Said::TurnEnded { turn, stop, .. } => {
                 let (tone, how) = match stop {

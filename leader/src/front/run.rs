@@ -12,6 +12,7 @@ use teamster_protocol::board::{AutoClaim, Board, BoardFact, Task};
 use teamster_protocol::id::{Address, AgentName, MemberName, TaskId};
 use teamster_protocol::lock;
 use teamster_protocol::log::Record;
+use teamster_protocol::roster::Stall;
 use teamster_protocol::settings::Common;
 use teamster_protocol::shutdown::WhenBusy;
 use teamster_protocol::task::{Hold, NewTask, TaskStatus, Work};
@@ -52,6 +53,8 @@ pub struct RunOptions {
     pub agent: AgentName,
     /// Where they work.
     pub workspace: WorkspaceRequest,
+    /// What is done when an agent says nothing.
+    pub stall: Stall,
     /// How long the run may take.
     pub timeout: Option<Duration>,
     /// How it is shown while it goes.
@@ -275,6 +278,7 @@ impl<'a> Run<'a> {
             role: hand.role.clone(),
             auto: AutoClaim::On,
             workspace: self.options.workspace.clone(),
+            stall: self.options.stall,
         };
         async move { LeaderApiClient::spawn(&peer, request).await }
     }

@@ -69,7 +69,14 @@ pub(super) async fn spawn(context: &Context, args: SpawnArgs) -> Result<Exit, Fr
         false => WorkspaceRequest::Shared { dir },
     };
     let auto = if args.no_claim { AutoClaim::Off } else { AutoClaim::On };
-    let request = SpawnRequest { name: args.name, agent: args.agent, role: args.role, auto, workspace };
+    let request = SpawnRequest {
+        name: args.name,
+        agent: args.agent,
+        role: args.role,
+        auto,
+        workspace,
+        stall: args.stall.stall(),
+    };
     let spawned = unless_interrupted(async {
         let (leader, _) = link::connect_or_start(context).await?;
         Ok(leader.spawn(request).await?)

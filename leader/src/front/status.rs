@@ -158,6 +158,7 @@ fn team_text(status: &TeamStatus, members: &str, now_ms: u64, columns: usize) ->
     let count = |state| status.members.iter().filter(|member| member.state == state).count();
     let states = [
         MemberState::Busy,
+        MemberState::Stalled,
         MemberState::Idle,
         MemberState::Starting,
         MemberState::Left,

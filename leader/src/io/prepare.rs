@@ -21,10 +21,10 @@ const LOCK_RETRY: Duration = Duration::from_millis(20);
 
 /// Blocks for as long as a worktree takes. Refused, with a sentence for people, while a worker serves the name.
 pub fn prepare(shared: &Shared, request: SpawnRequest) -> Result<Workspace, String> {
-    let SpawnRequest { name, agent, role, auto, workspace } = request;
+    let SpawnRequest { name, agent, role, auto, workspace, stall } = request;
     let _lock = reserve(&shared.dir, &name)?;
     let workspace = workspace::prepare(&shared.dir, &name, &workspace)?;
-    let spec = MemberSpec { agent, role, auto, workspace: workspace.clone() };
+    let spec = MemberSpec { agent, role, auto, workspace: workspace.clone(), stall };
     shared.team().add_member(name, spec).map_err(|error| error.to_string())?;
     Ok(workspace)
 }

@@ -184,6 +184,7 @@ impl LeaderApiServer for Server {
                     | Noted::TurnStarted { .. }
                     | Noted::Steered { .. }
                     | Noted::Mail { .. }
+                    | Noted::Stalled { .. }
                     | Noted::Waiting
                     | Noted::Trouble { .. }
                     | Noted::Leaving { .. } => {}

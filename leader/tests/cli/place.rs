@@ -118,6 +118,7 @@ impl Place {
             role: None,
             auto: AutoClaim::On,
             workspace: Workspace::Shared { dir: PathBuf::from("/src/tool") },
+            stall: Default::default(),
         };
         self.open(Address::Lead).add_member(name.clone(), spec).expect("it is written");
         name

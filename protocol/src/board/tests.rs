@@ -57,7 +57,7 @@ fn an_assignment_outlives_death_leaving_and_retry() {
     for _ in 0..2 {
         assert_eq!(claim(&mut board, "bob"), None);
         claim(&mut board, "alice").unwrap();
-        let facts = board.bury(&name("alice"));
+        let facts = board.bury(&name("alice"), "");
         put(&mut board, facts);
     }
     assert_eq!(board.task(TaskId(1)).unwrap().status.word(), "failed");
@@ -85,7 +85,7 @@ fn a_stopped_task_is_taken_by_nobody_until_somebody_says_so() {
 fn a_worker_taken_for_dead_can_not_end_what_is_another_ones_now() {
     let mut board = board(vec![task(&[])]);
     let old = claim(&mut board, "alice").unwrap();
-    let facts = board.bury(&name("alice"));
+    let facts = board.bury(&name("alice"), "");
     put(&mut board, facts);
     claim(&mut board, "bob").unwrap();
     let refusal = board.complete(&old, String::new()).unwrap_err();
@@ -169,7 +169,7 @@ fn a_new_generation_of_the_log_decides_and_shows_the_same() {
                     (_, 0) => {
                         board.add(vec![task(&[]), NewTask { to: Some(name("bob")), ..task(&[board.next_id().0]) }])?
                     }
-                    (Some(_), 5) => board.bury(&name(by)),
+                    (Some(_), 5) => board.bury(&name(by), ""),
                     (Some(id), _) => {
                         let claim = Claim { id: *id, owner: name(by), attempt: board.task(*id)?.attempt };
                         vec![board.complete(&claim, "done".to_owned())?]

@@ -14,6 +14,7 @@ fn spec(role: Option<&str>) -> MemberSpec {
         role,
         auto: AutoClaim::On,
         workspace: Workspace::Shared { dir: "/w".into() },
+        stall: Default::default(),
     }
 }
 

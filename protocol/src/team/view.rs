@@ -141,15 +141,15 @@ fn member_view(
         Ok(_) | Err(_) => None,
     };
     let at_work = running && matches!(member.presence, Presence::Joined { .. });
-    let turn = if at_work && tasks.is_empty() { transcript::open_turn(&dir.turns(name))? } else { None };
+    let open = if at_work { transcript::open_turn(&dir.turns(name))? } else { None };
+    let turn = open.filter(|_| tasks.is_empty());
+    let at = if open.is_some_and(|open| open.quiet) { MemberState::Stalled } else { MemberState::Busy };
     let (state, since_ms) = match (running, &member.presence) {
         (true, Presence::Joined { at_ms, .. }) if tasks.is_empty() => match turn {
-            Some(turn) => (MemberState::Busy, turn.since_ms),
+            Some(turn) => (at, turn.since_ms),
             None => (MemberState::Idle, *at_ms),
         },
-        (true, Presence::Joined { at_ms, .. }) => {
-            (MemberState::Busy, tasks.iter().filter_map(since).min().unwrap_or(*at_ms))
-        }
+        (true, Presence::Joined { at_ms, .. }) => (at, tasks.iter().filter_map(since).min().unwrap_or(*at_ms)),
         (true, Presence::Expected { since_ms }) => (MemberState::Starting, *since_ms),
         // It is between taking its lock and joining again.
         (true, Presence::Left { at_ms, .. }) => (MemberState::Starting, *at_ms),

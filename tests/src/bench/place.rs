@@ -60,7 +60,10 @@ impl Place {
         fs::create_dir_all(&dir)?;
         let name: MemberName = name.parse()?;
         let workspace = Workspace::Shared { dir };
-        team.add_member(name.clone(), MemberSpec { agent: "shell".parse()?, role: None, auto, workspace })?;
+        team.add_member(
+            name.clone(),
+            MemberSpec { agent: "shell".parse()?, role: None, auto, workspace, stall: Default::default() },
+        )?;
         Ok(name)
     }
 }

@@ -132,6 +132,7 @@ impl Sim {
                 role: None,
                 auto: self.members[index].who.auto,
                 workspace: WorkspaceRequest::Shared { dir: PathBuf::from("/") },
+                stall: Default::default(),
             };
             self.lead.ask(&mut self.world, LeadAsk::Spawn(request));
         }

@@ -186,7 +186,7 @@ impl World {
 
     /// Writes down that a worker is gone.
     pub(super) fn bury(&mut self, name: &MemberName, by: &str) -> Result<(), NotWritten> {
-        self.decide(by, |board| Ok((board.bury(name), ())))
+        self.decide(by, |board| Ok((board.bury(name, ""), ())))
     }
 
     /// Puts a message into a mailbox, unless the disk is full.

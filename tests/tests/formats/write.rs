@@ -65,6 +65,7 @@ fn roster(dir: &TeamDir) {
         role: role.map(|role| role.parse().unwrap()),
         auto,
         workspace,
+        stall: Default::default(),
     };
     let added = |name: &str, spec| TeamFact::Added { name: member(name), spec };
     let process = |started_by| Process { identity: identity(), started_by };

@@ -51,6 +51,8 @@ pub enum SteerOf {
     Ask(AskId),
     /// A message's.
     Mail(Box<Message>),
+    /// The worker's own, to an agent that stalls.
+    Stall,
 }
 
 /// A task that was claimed, with what is needed to do it.

@@ -15,6 +15,10 @@ pub(super) struct Turn {
     pub(super) since_ms: u64,
     pub(super) what_for: TurnFor,
     pub(super) deadline_ms: Option<u64>,
+    /// When the agent was last heard.
+    pub(super) heard_ms: u64,
+    /// When it was last told that it stalls; nothing once it is heard again.
+    pub(super) stalled_ms: Option<u64>,
     /// Set once it was told to end.
     pub(super) ending: Option<Ending>,
 }
@@ -37,16 +41,25 @@ pub(super) enum Ending {
     Stopped { reason: String },
     /// It took longer than its task may.
     TimedOut,
+    /// Its agent said nothing for so long.
+    Stalled { quiet_ms: u64 },
+    /// Its agent said nothing for so long, and is ended with this worker. The task is given back as that of a dead
+    /// worker is, so that an agent that hangs on it again and again fails it.
+    Hung,
     /// The worker ends.
     Leaving,
 }
 
 impl Turn {
+    pub(super) fn begin(number: u64, now_ms: u64, what_for: TurnFor, deadline_ms: Option<u64>) -> Turn {
+        Turn { number, since_ms: now_ms, what_for, deadline_ms, heard_ms: now_ms, stalled_ms: None, ending: None }
+    }
+
     /// Somebody stops it, even if it is ending because its worker leaves; one that timed out has failed.
     pub(super) fn stop(&mut self, reason: String) {
         match self.ending {
             None | Some(Ending::Leaving) => self.ending = Some(Ending::Stopped { reason }),
-            Some(Ending::Stopped { .. } | Ending::TimedOut) => {}
+            Some(Ending::Stopped { .. } | Ending::TimedOut | Ending::Stalled { .. } | Ending::Hung) => {}
         }
     }
 
@@ -57,7 +70,7 @@ impl Turn {
         }
     }
 
-    /// What goes to the board; nothing for a turn without a task. A turn that was completed in the same moment
+    /// What goes to the board; nothing for a turn without a task, nor for one whose agent hung. A turn that was completed in the same moment
     /// in which it was told to end is completed: that is what happened.
     pub(super) fn outcome(&self, now_ms: u64, stop: &Stop, result: String) -> Option<Outcome> {
         let TurnFor::Task(claim) = &self.what_for else { return None };
@@ -67,6 +80,11 @@ impl Turn {
             (Stop::Failed { .. } | Stop::Aborted, Some(Ending::Stopped { reason })) => {
                 let partial = if reason.is_empty() { result } else { format!("(stopped: {reason})\n{result}") };
                 Outcome::Release { claim, why: ReleaseWhy::Stopped, partial }
+            }
+            (Stop::Failed { .. } | Stop::Aborted, Some(Ending::Hung)) => return None,
+            (Stop::Failed { .. } | Stop::Aborted, Some(Ending::Stalled { quiet_ms })) => {
+                let seconds = *quiet_ms as f64 / 1000.0;
+                Outcome::Fail { claim, reason: format!("its agent said nothing for {seconds:.1} s"), result }
             }
             (Stop::Failed { .. } | Stop::Aborted, Some(Ending::Leaving)) => {
                 Outcome::Release { claim, why: ReleaseWhy::WorkerLeft, partial: result }

@@ -14,7 +14,7 @@ use teamster_protocol::lock::{Lock, LockError};
 use teamster_protocol::log::{Durability, LogError};
 use teamster_protocol::peer::stdio::stdio;
 use teamster_protocol::process::own_identity;
-use teamster_protocol::roster::{MemberSpec, Process, StartedBy, TeamFact, Workspace};
+use teamster_protocol::roster::{MemberSpec, Process, Stall, StartedBy, TeamFact, Workspace};
 use teamster_protocol::settings::{BadSetting, Common, leader_grace};
 use teamster_protocol::team::{Inbox, Team, TeamError};
 use teamster_protocol::team_dir::{TeamDir, default_root};
@@ -154,7 +154,11 @@ pub(super) async fn start(args: Args) -> Result<Worker, StartError> {
     let started_by = if args.stdio { StartedBy::Leader } else { StartedBy::Hand };
     let identity = own_identity().map_err(system("identify this process"))?;
     let claimant = spec.claimant(&name);
-    let settings = Settings { leader_grace, ..Settings::new(claimant.clone(), agent.conversation(), started_by) };
+    let settings = Settings {
+        leader_grace,
+        stall: spec.stall,
+        ..Settings::new(claimant.clone(), agent.conversation(), started_by)
+    };
     let core = Core::new(settings, last_turn);
     let journal = Journal::new(transcript);
     let (status, shown) = watch::channel(core.status(journal.seq()));
@@ -215,6 +219,7 @@ fn enroll(team: &mut Team, args: &Args) -> Result<MemberSpec, StartError> {
         (None, None) => Workspace::Shared { dir: resolved(Path::new("."))? },
     };
     resolved(workspace.dir())?;
+    let before = known.as_ref().map(|known| known.stall).unwrap_or_default();
     let shell = || "shell".parse().expect("the embedded agent has a good name");
     let spec = MemberSpec {
         agent: args.agent.clone().or(known.as_ref().map(|known| known.agent.clone())).unwrap_or_else(shell),
@@ -225,6 +230,10 @@ fn enroll(team: &mut Team, args: &Args) -> Result<MemberSpec, StartError> {
             None => AutoClaim::On,
         },
         workspace,
+        stall: Stall {
+            after_ms: args.stall_after_ms.unwrap_or(before.after_ms),
+            then: args.on_stall.unwrap_or(before.then),
+        },
     };
     // Before it is on the roster: a member whose agent nobody knows is of no use to anyone.
     Kind::named(&spec.agent).map_err(|error| StartError::Agent(error.to_string()))?;

@@ -50,7 +50,13 @@ impl Scene {
             base: made.tip.to_string(),
             repository: repository.common_dir().to_owned(),
         };
-        let spec = MemberSpec { agent: "shell".parse().unwrap(), role: None, auto: AutoClaim::On, workspace };
+        let spec = MemberSpec {
+            agent: "shell".parse().unwrap(),
+            role: None,
+            auto: AutoClaim::On,
+            workspace,
+            stall: Default::default(),
+        };
         self.team.add_member(name, spec).unwrap();
         made.path
     }
