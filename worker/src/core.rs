@@ -11,13 +11,14 @@ use teamster_protocol::api::{Aborting, Prompted, Steered, WorkerPhase, WorkerSta
 use teamster_protocol::board::Claimant;
 use teamster_protocol::id::{Address, MessageId, TaskId};
 use teamster_protocol::limits::{LEADER_GRACE, RECORD_RETRY};
-use teamster_protocol::mail::{Body, Message, Urgency};
+use teamster_protocol::mail::Message;
 use teamster_protocol::notice::{Said, Stop};
 use teamster_protocol::roster::{LeftHow, Stall, StartedBy};
-use teamster_protocol::shutdown::{Busy, ShutdownReply, ShutdownRequest, Verdict, WhenBusy, verdict};
+use teamster_protocol::shutdown::{ShutdownReply, Verdict};
 use teamster_protocol::task::Work;
 
 mod event;
+mod mail;
 mod stall;
 mod turn;
 
@@ -276,98 +277,10 @@ impl Core {
         }
     }
 
-    fn mail(&mut self, now_ms: u64, messages: Vec<Message>) {
-        let (mut control, mut texts) = (Vec::new(), Vec::new());
-        for message in messages {
-            if self.taken.insert(message.id) {
-                if matches!(message.body, Body::Text { .. }) { texts.push(message) } else { control.push(message) }
-            }
-        }
-        for message in control {
-            self.control(now_ms, message);
-        }
-        for message in texts {
-            self.text(message);
-        }
-        self.settle_if_free(now_ms);
-    }
-
-    /// Acts on control mail. Only the lead controls: a member's is acknowledged and said to be refused.
-    fn control(&mut self, now_ms: u64, message: Message) {
-        let lead = message.from == Address::Lead;
-        match message.body {
-            // It was meant for a worker before this one, or its asker has gone up the ladder since.
-            Body::ShutdownRequest(request)
-                if lead
-                    && (self.born_ms.is_some_and(|born_ms| message.sent_ms < born_ms)
-                        || request.deadline_ms < now_ms) =>
-            {
-                self.trouble("an old request to shut down was found in the mailbox, and is not followed");
-            }
-            Body::ShutdownRequest(request) if lead => return self.shutdown_requested(message.id, request),
-            Body::AbortRequest { reason } if lead => match &mut self.phase {
-                Phase::Turn(turn) => {
-                    let begun = turn.ending.is_some();
-                    turn.stop(reason);
-                    if !begun {
-                        self.act(Action::AbortTurn);
-                    }
-                }
-                Phase::Starting | Phase::Idle | Phase::Claiming(_) | Phase::Recording { .. } | Phase::Left => {
-                    self.trouble("asked to abort a turn, but none is running");
-                }
-            },
-            Body::TaskAssigned { .. } => {}
-            Body::ShutdownRequest(_) | Body::AbortRequest { .. } => {
-                self.trouble(format!("control mail from {} was refused: only the lead controls", message.from));
-            }
-            Body::ShutdownReply(_) | Body::Unknown => {
-                self.trouble(format!("a message from {} is of a kind it does not understand", message.from));
-            }
-            Body::Text { .. } => unreachable!("texts are not control"),
-        }
-        self.acknowledge(vec![message.id]);
-    }
-
-    /// Answers first and acknowledges then.
-    fn shutdown_requested(&mut self, message: MessageId, request: ShutdownRequest) {
-        let busy = match &self.phase {
-            Phase::Turn(turn) | Phase::Recording { turn, .. } => Busy::Turn { task: turn.task() },
-            Phase::Starting | Phase::Idle | Phase::Claiming(_) | Phase::Left => Busy::No,
-        };
-        // Once it has agreed to end it can not refuse to.
-        let when_busy = if self.leave.is_some() { WhenBusy::Finish } else { request.when_busy };
-        let verdict = verdict(when_busy, busy);
-        let request = request.request;
-        match verdict {
-            // Answered when it leaves, in `settle`: the approval and the end are one.
-            Verdict::Approved => {
-                return self.leave_for(LeftHow::Shutdown, Some(Approval { request, message: Some(message) }));
-            }
-            Verdict::Finishing { .. } => self.leave_for(LeftHow::Shutdown, Some(Approval { request, message: None })),
-            Verdict::Refused { .. } => {}
-        }
-        self.act(Action::Reply(ShutdownReply { request, verdict }));
-        self.acknowledge(vec![message]);
-    }
-
-    /// It ends once it has nothing in hand, and for no earlier reason: a request that this one overtakes is not
-    /// answered any more.
     fn leave_for(&mut self, how: LeftHow, approve: Option<Approval>) {
         let before = self.leave.replace(Leave { how, approve });
         if let Some(message) = before.and_then(|leave| leave.approve?.message) {
             self.acknowledge(vec![message]);
-        }
-    }
-
-    fn text(&mut self, message: Message) {
-        match (&self.phase, &message.body) {
-            (Phase::Turn(turn), Body::Text { text }) if message.urgency == Urgency::Now && turn.ending.is_none() => {
-                let (from, text) = (message.from.clone(), text.clone());
-                self.act(Action::Steer { of: SteerOf::Mail(Box::new(message)), from, text });
-            }
-            _ if message.urgency == Urgency::Idle => self.idle_texts.push_back(message),
-            _ => self.texts.push_back(message),
         }
     }
 
@@ -569,44 +482,6 @@ impl Core {
         }
     }
 
-    /// Hands texts on, in order: as a prompt, or by showing them.
-    fn hand_all_on(&mut self, now_ms: u64, texts: VecDeque<Message>, before: Before) -> Handed {
-        match self.settings.conversation {
-            Conversation::No => texts.into_iter().for_each(|message| self.hand_on(message)),
-            Conversation::Yes if texts.is_empty() => {}
-            Conversation::Yes => {
-                if before == Before::Waiting {
-                    self.act(Action::Away);
-                }
-                let messages: Vec<Message> = texts.into();
-                let prompt = messages.iter().map(as_prompt).collect::<Vec<_>>().join("\n\n");
-                for message in &messages {
-                    self.act(Action::Say(said(message)));
-                }
-                self.start_turn(now_ms, TurnFor::Mail(messages), None, Work::Prompt(prompt));
-                return Handed::AsTurn;
-            }
-        }
-        Handed::Shown
-    }
-
-    /// Puts a text where the agent, or who watches it, sees it, and acknowledges it then.
-    fn hand_on(&mut self, message: Message) {
-        self.act(Action::Say(said(&message)));
-        self.acknowledge(vec![message.id]);
-    }
-
-    fn acknowledge(&mut self, ids: Vec<MessageId>) {
-        self.act(Action::Acknowledge { ids });
-    }
-
-    /// To be called by the shell once acknowledgements are written.
-    pub fn acknowledged(&mut self, ids: &[MessageId]) {
-        for id in ids {
-            self.taken.remove(id);
-        }
-    }
-
     fn trouble(&mut self, text: impl Into<String>) {
         self.act(Action::Say(Said::Trouble { text: text.into() }));
     }
@@ -630,25 +505,6 @@ impl Core {
             },
             Phase::Left => "gone".to_owned(),
         }
-    }
-}
-
-fn said(message: &Message) -> Said {
-    let text = match &message.body {
-        Body::Text { text } => text.clone(),
-        Body::TaskAssigned { .. }
-        | Body::ShutdownRequest(_)
-        | Body::ShutdownReply(_)
-        | Body::AbortRequest { .. }
-        | Body::Unknown => String::new(),
-    };
-    Said::Mail { id: message.id, from: message.from.clone(), text }
-}
-
-fn as_prompt(message: &Message) -> String {
-    match said(message) {
-        Said::Mail { from, text, .. } => format!("Message from {from}:\n{text}"),
-        _ => String::new(),
     }
 }
 

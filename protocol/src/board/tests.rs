@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::log::{Durability, Log};
+use crate::log::{Fold, Stamp};
 use crate::task::Work;
 
 mod properties;

@@ -1,6 +1,8 @@
 //! What a worker does about mail, by its urgency and by what it is at, and in which order it ends.
 
 use teamster_protocol::board::AutoClaim;
+use teamster_protocol::mail::{Body, Urgency};
+use teamster_protocol::shutdown::{ShutdownRequest, WhenBusy};
 use teamster_protocol::task::Claim;
 
 use super::*;
