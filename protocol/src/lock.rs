@@ -5,8 +5,8 @@
 //! take the lock for a moment, and a worker that starts in that moment would be refused.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -59,7 +59,9 @@ impl Lock {
     /// Takes the lock, creating its file, or says who holds it. Does not wait.
     pub fn take(path: &Path, now_ms: u64) -> Result<Lock, LockError> {
         let io = |doing: &'static str| move |source| LockError::Io { doing, path: path.to_owned(), source };
-        let mut file = loop {
+        // Before the lock is taken: until the new holder has written itself down, the one before it can be read.
+        let process = own_identity().map_err(io("identify ourselves for"))?;
+        let file = loop {
             let mut open = OpenOptions::new();
             open.read(true).write(true).create(true).truncate(false).mode(0o600);
             let mut file = open.open(path).map_err(io("open"))?;
@@ -75,11 +77,15 @@ impl Lock {
                 break file;
             }
         };
-        let holder = Holder { process: own_identity().map_err(io("identify ourselves for"))?, since_ms: now_ms };
+        let holder = Holder { process, since_ms: now_ms };
         let mut line = serde_json::to_vec(&holder).expect("a holder is plain data");
         line.push(b'\n');
         // The content is for people; the lock is the kernel's. A full disk must not keep a worker from running.
-        let written = file.set_len(0).and_then(|()| file.seek(SeekFrom::Start(0))).and_then(|_| file.write_all(&line));
+        let written = file.write_all_at(&line, 0).and_then(|()| {
+            // Most holders are as long as the one before them, and to cut a file is the dearest step of all this.
+            let length = line.len() as u64;
+            if file.metadata()?.len() == length { Ok(()) } else { file.set_len(length) }
+        });
         if let Err(error) = written {
             tracing::warn!("cannot write the holder into {}: {error}", path.display());
         }

@@ -47,7 +47,7 @@ impl Transcript {
             Ok(()) | Err(_) => {}
         }
         let mut turns = turns(&dir)?;
-        let seq = last_seq(&dir)?;
+        let seq = last_seq_of(&dir, &turns)?;
         let turn = turns.last().copied().unwrap_or(0);
         turns.truncate(turns.len().saturating_sub(TRANSCRIPTS_KEPT_MAX));
         for old in turns {
@@ -121,8 +121,11 @@ impl Transcript {
         let path = path_of(&self.dir, self.turn);
         let open = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&path);
         let file = open.map_err(failed("open", &path))?;
-        let whole = whole_bytes(&file).map_err(failed("read", &path))?;
-        file.set_len(whole).map_err(failed("cut", &path))?;
+        let length = file.metadata().map_err(failed("read", &path))?.len();
+        let whole = whole_bytes(&file, length).map_err(failed("read", &path))?;
+        if whole < length {
+            file.set_len(whole).map_err(failed("cut", &path))?;
+        }
         self.bytes = whole;
         Ok(file)
     }
@@ -175,8 +178,12 @@ pub fn read(dir: &Path, turn: u64, from: u64) -> Result<Page, TranscriptError> {
 
 /// The number of the last entry; 0 if there is none.
 pub fn last_seq(dir: &Path) -> Result<u64, TranscriptError> {
+    last_seq_of(dir, &turns(dir)?)
+}
+
+fn last_seq_of(dir: &Path, turns: &[u64]) -> Result<u64, TranscriptError> {
     // The last file may be empty or torn: the newest whole entry may be in the one before it.
-    for turn in turns(dir)?.into_iter().rev() {
+    for &turn in turns.iter().rev() {
         if let Some(last) = read(dir, turn, 0)?.entries.last() {
             return Ok(last.seq);
         }
@@ -294,8 +301,8 @@ pub fn path_of(dir: &Path, turn: u64) -> PathBuf {
     dir.join(format!("{turn:06}.jsonl"))
 }
 
-fn whole_bytes(file: &File) -> io::Result<u64> {
-    let mut bytes = vec![0; file.metadata()?.len() as usize];
+fn whole_bytes(file: &File, length: u64) -> io::Result<u64> {
+    let mut bytes = vec![0; length as usize];
     let got = read_full(file, &mut bytes, 0)?;
     Ok(bytes[..got].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at as u64 + 1))
 }

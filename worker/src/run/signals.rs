@@ -1,8 +1,8 @@
 //! The signals that tell a worker to end. The first is obeyed in order, the second at once.
 
-use std::fs;
 use std::io;
 
+use teamster_protocol::process::kernel_text;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Which signal came.
@@ -61,7 +61,7 @@ impl Signals {
 
 /// By `SigIgn` of proc_pid_status(5); signal 1 is its lowest bit.
 fn hangup_is_ignored() -> bool {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let status = kernel_text("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }
