@@ -12,7 +12,10 @@ use super::{
     line::{self, Bad, Header, Line, Places},
 };
 
-/// What one read takes: a few hundred records, and little enough to keep for good.
+/// What a read for news takes: some dozen records, and little enough to keep for good.
+const NEWS_BYTES: usize = 4096;
+
+/// What a read takes where there is more than that: a few hundred records.
 const BUFFER_BYTES: usize = 64 * 1024;
 
 /// A header is some 80 bytes; what has no newline by here is none.
@@ -136,10 +139,10 @@ impl Tail {
     ) -> Result<(), LogError> {
         let mut buffer = std::mem::take(&mut self.buffer);
         if buffer.is_empty() {
-            buffer.resize(BUFFER_BYTES, 0);
+            buffer = vec![0; NEWS_BYTES];
         }
         let outcome = self.read_with(&mut buffer, state, tell, go_on);
-        if buffer.len() == BUFFER_BYTES {
+        if buffer.len() == NEWS_BYTES {
             self.buffer = buffer;
         }
         outcome
@@ -155,11 +158,15 @@ impl Tail {
         loop {
             let got = read_once(&self.file, buffer, self.end).map_err(LogError::io("read", &self.path))?;
             let mut rest = &buffer[..got];
+            let mut replaced = false;
             while let Some(length) = line_length(rest) {
                 let (line, after) = rest.split_at(length);
                 match self.take(&line[..length - 1], state, tell) {
                     Ok(()) => {}
-                    Err(_) if self.changed_since(line) => break,
+                    Err(_) if self.changed_since(line) => {
+                        replaced = true;
+                        break;
+                    }
                     Err(e) => return Err(e),
                 }
                 self.end += length as u64;
@@ -170,12 +177,14 @@ impl Tail {
                 }
                 rest = after;
             }
-            if rest.len() < got {
-                continue;
-            }
-            // A tail without a newline, or nothing at all.
-            if got < buffer.len() {
+            let went_on = rest.len() < got;
+            // The file ended there; what is left is a tail without a newline, or nothing at all.
+            if got < buffer.len() && !(replaced && went_on) {
                 return Ok(());
+            }
+            if went_on {
+                buffer.resize(buffer.len().max(BUFFER_BYTES), 0);
+                continue;
             }
             if got >= LINE_BYTES_MAX {
                 return Err(LogError::corrupt(&self.path, self.lines + 1, Damage::TooLong));
