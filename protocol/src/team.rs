@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::thread;
 
 use crate::api::{Changed, Delivered, MailRequest, MemberView, Reader as MailReader, TaskCommand};
 use crate::board::{Board, BoardFact, Claimant, ReadFact, ViewError};
@@ -257,20 +258,25 @@ impl Team {
             self.roster.refresh(|_| ())?;
             self.roster().member(name)?;
         }
+        self.deliver(to, urgency, body)
+    }
+
+    /// As [`Team::post`], to an address that is known to be on the roster as it is now.
+    fn deliver(&mut self, to: &Address, urgency: Urgency, body: Body) -> Result<MessageId, TeamError> {
         let id = clock::new_message_id();
         let now_ms = clock::now_ms();
         let message = Message { id, from: self.me.clone(), sent_ms: now_ms, urgency, body };
-        let mut facts = |mailbox: &Mailbox| Ok::<_, MailRefusal>((mailbox.deliver(message.clone())?, ()));
+        let facts = |mailbox: &Mailbox| Ok::<_, MailRefusal>((mailbox.deliver(message.clone())?, ()));
         let by = self.me.as_str();
         if let Some(open) = self.mailboxes.get_mut(to) {
-            match open.transact(by, now_ms, self.durability, &mut facts) {
+            match deliver_into(open, by, now_ms, self.durability, facts) {
                 // It was removed, with its member or by hand: there may be a new one.
                 Err(Transact::Log(LogError::Removed { .. })) => drop(self.mailboxes.remove(to)),
                 outcome => return Ok(outcome.map(|()| id)?),
             }
         }
         let mut mailbox: Log<Mailbox> = Log::open(self.dir.mailbox(to), now_ms)?;
-        let outcome = mailbox.transact(by, now_ms, self.durability, facts);
+        let outcome = deliver_into(&mut mailbox, by, now_ms, self.durability, facts);
         self.mailboxes.insert(to.clone(), mailbox);
         outcome?;
         Ok(id)
@@ -280,7 +286,10 @@ impl Team {
     pub fn mail(&mut self, request: MailRequest) -> Result<Vec<Delivered>, TeamError> {
         self.roster.refresh(|_| ())?;
         let to: Vec<MemberName> = match request.to {
-            Some(name) => vec![name],
+            Some(name) => {
+                self.roster().member(&name)?;
+                vec![name]
+            }
             None => {
                 let others = self.roster().members().map(|(name, _)| name.clone());
                 others.filter(|name| self.me.member() != Some(name)).collect()
@@ -289,7 +298,7 @@ impl Team {
         let mut delivered = Vec::new();
         for to in to {
             let body = Body::Text { text: request.text.clone() };
-            let id = self.post(&Address::Member(to.clone()), request.urgency, body)?;
+            let id = self.deliver(&Address::Member(to.clone()), request.urgency, body)?;
             let running = lock::is_held(&self.dir.member_lock(&to))?;
             let reader = if running { MailReader::Running } else { MailReader::Absent };
             delivered.push(Delivered { to, id, reader });
@@ -363,10 +372,16 @@ impl Inbox {
 
     /// The messages not yet acknowledged, in the order of their delivery.
     pub fn unread(&mut self) -> Result<Vec<Message>, TeamError> {
-        self.log.refresh(|_| ())?;
+        // What is news is not read a second time.
+        let mut fresh = BTreeMap::new();
+        self.log.refresh(|record| fresh.extend(delivered(record).map(|message| (message.id, message))))?;
         let mailbox = self.log.state();
         let mut messages = Vec::with_capacity(mailbox.unread_len());
         for letter in mailbox.unread() {
+            if let Some(message) = fresh.remove(&letter.id) {
+                messages.push(message);
+                continue;
+            }
             let record = self.log.read_at(letter.at)?;
             messages.extend(record.facts.into_iter().filter_map(|fact| match fact {
                 MailFact::Delivered(message) if message.id == letter.id => Some(message),
@@ -397,6 +412,22 @@ impl Inbox {
         })?;
         Ok(())
     }
+}
+
+/// Puts a message into a mailbox and, before it is synced, lets the reader go first that this wakes: more often than
+/// not the kernel puts it on the processor of whoever wakes it, where it would wait until the sync has begun to wait
+/// for the disk. It may so be handed on before it is safe from a loss of power, and be handed on although the sync
+/// then fails, of which the sender is told.
+fn deliver_into(
+    mailbox: &mut Log<Mailbox>,
+    by: &str,
+    now_ms: u64,
+    durability: Durability,
+    facts: impl FnOnce(&Mailbox) -> Result<(Vec<MailFact>, ()), MailRefusal>,
+) -> Result<(), Transact<MailRefusal>> {
+    mailbox.transact(by, now_ms, Durability::Process, facts)?;
+    thread::yield_now();
+    mailbox.make_durable(durability)
 }
 
 fn delivered(record: &Record<MailFact>) -> impl Iterator<Item = Message> + '_ {
@@ -479,6 +510,29 @@ mod tests {
         let error = lead.post(&to, Urgency::Next, Body::Text { text: "hi".to_owned() }).unwrap_err();
         assert_eq!(error.to_string(), "there is no member nobody");
         assert!(!lead.dir().mailbox(&to).exists());
+    }
+
+    #[test]
+    fn unread_mail_is_given_in_order_and_whole_whether_it_is_news_or_was_seen_before() {
+        let root = tempfile::tempdir().unwrap();
+        let mut lead = open(&root, "lead");
+        enroll(&mut lead, "ada");
+        let to = Address::Member(name("ada"));
+        let mut send = |text: &str| lead.post(&to, Urgency::Next, Body::Text { text: text.to_owned() }).unwrap();
+        let texts = |inbox: &mut Inbox| -> Vec<String> {
+            let unread = inbox.unread().unwrap().into_iter();
+            unread.map(|message| if let Body::Text { text } = message.body { text } else { String::new() }).collect()
+        };
+        let (first, _) = (send("one"), send("two"));
+        let mut inbox =
+            Inbox::open(&TeamDir::new(root.path(), "t".parse().unwrap()), to.clone(), Durability::Process).unwrap();
+        assert_eq!(texts(&mut inbox), ["one", "two"]);
+        let third = send("three");
+        assert_eq!(texts(&mut inbox), ["one", "two", "three"]);
+        inbox.acknowledge(&[first, third]).unwrap();
+        send("four");
+        assert_eq!(texts(&mut inbox), ["two", "four"]);
+        assert_eq!(texts(&mut inbox), ["two", "four"], "it stays unread until it is acknowledged");
     }
 
     #[test]

@@ -140,12 +140,18 @@ impl<F: Fold> Log<F> {
         self.writer.append(by, now_ms, facts)?;
         self.writer.rotate_if_grown(now_ms);
         drop(held);
+        self.make_durable(durability)?;
+        Ok(value)
+    }
+
+    /// Makes what this handle has appended with less survive what `durability` says. For a decision whose readers
+    /// are to be let go first: [`Self::transact`] does it at once. Fails with [`Transact::NotDurable`] only.
+    pub fn make_durable<E>(&self, durability: Durability) -> Result<(), Transact<E>> {
         match (durability, &self.writer.reader.tail) {
-            (Durability::Power, Some(tail)) => match tail.file.sync_data() {
-                Ok(()) => Ok(value),
-                Err(source) => Err(Transact::NotDurable { path: tail.path.clone(), source }),
-            },
-            (Durability::Power, None) | (Durability::Process, _) => Ok(value),
+            (Durability::Power, Some(tail)) => {
+                tail.file.sync_data().map_err(|source| Transact::NotDurable { path: tail.path.clone(), source })
+            }
+            (Durability::Power, None) | (Durability::Process, _) => Ok(()),
         }
     }
 
