@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use teamster_protocol::api;
 use teamster_protocol::board::Claimant;
+use teamster_protocol::clock;
 use teamster_protocol::id::{Address, MessageId, TaskId};
 use teamster_protocol::lock;
 use teamster_protocol::log::Durability;
@@ -193,8 +194,9 @@ impl Hands {
             | Said::Leaving { .. } => None,
         };
         match (mail, self.journal.say(what)) {
+            (Some(id), Kept::Yes) => tracing::debug!(at_us = clock::now_us(), %id, "handed on mail"),
             (Some(id), Kept::No(said)) => drop(self.unsaid.insert(id, said)),
-            (Some(_) | None, Kept::Yes | Kept::No(_)) => {}
+            (None, Kept::Yes | Kept::No(_)) => {}
         }
     }
 

@@ -1,16 +1,26 @@
-//! Mail to an idle worker, from the call that sends it until the leader hears that it was handed on, beside the
-//! bare wake of another process by an append.
+//! Mail to an idle worker, from the call that sends it until it is handed on, beside the bare wake of another process
+//! by an append.
+//!
+//! An agent without an ear between turns is handed its mail in the transcript. When the entry is there, the worker
+//! says so in its log, if it is told to log its steps, with the microsecond at which it was: that is where the
+//! measurement ends, because whoever looks from outside would have to be woken too. What that adds is the last row, which ends
+//! when the leader has heard the notice.
 //!
 //! In the path are: the roster and the mailbox are looked at and appended to by the sender, inotify, the worker's read
-//! of its mailbox, its core, its transcript, and the notice of it over stdio. Not in the path: the sender's
-//! `fdatasync`, which the worker does not wait for, and the worker's acknowledgement, which follows.
+//! of its mailbox, its core, its transcript. Not in the path, because nobody waits for them: the sender's `fdatasync`,
+//! and the worker's acknowledgement, which follows.
 
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use teamster_protocol::api::{MailRequest, WorkerApiClient};
 use teamster_protocol::board::AutoClaim;
+use teamster_protocol::clock;
+use teamster_protocol::id::{Address, MessageId};
 use teamster_protocol::log::Durability;
 use teamster_protocol::mail::Urgency;
 use teamster_protocol::notice::Noted;
@@ -20,38 +30,47 @@ use super::place::Place;
 use super::raw::Wake;
 use super::samples::Samples;
 use super::table::{Must, Row, Unit};
-use super::worker::{STEP_WITHIN, Worker, block_on, within};
+use super::worker::{STEP_WITHIN, Tells, Worker, block_on, within};
 
 const LETTERS: u32 = 400;
 /// Long enough for everybody to be asleep again.
 const PAUSE: Duration = Duration::from_millis(4);
 
+/// Where a measurement ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Until {
+    HandedOn,
+    Heard,
+}
+
 /// Once as it is by default and once without syncs, to tell what those of both sides add.
 pub(super) fn rows(place: &Place) -> Outcome<Vec<Row>> {
     Ok(vec![
-        row(place, Durability::Power, "mail to an idle worker, handed on")?,
-        row(place, Durability::Process, "the same, durability = process")?,
+        row(place, "mail", Durability::Power, Until::HandedOn, "mail to an idle worker, handed on")?,
+        row(place, "mail-unsynced", Durability::Process, Until::HandedOn, "the same, durability = process")?,
+        row(place, "mail-heard", Durability::Power, Until::Heard, "the same until the leader hears of it")?,
     ])
 }
 
-fn row(place: &Place, durability: Durability, what: &'static str) -> Outcome<Row> {
-    let team = match durability {
-        Durability::Power => "mail",
-        Durability::Process => "mail-unsynced",
-    };
+fn row(place: &Place, team: &str, durability: Durability, until: Until, what: &'static str) -> Outcome<Row> {
     let woken = place.file(&format!("woken-{team}"));
     let mut team = place.team_of(team, durability)?;
     let name = place.enroll(&mut team, "alice", AutoClaim::On)?;
+    let tells = match until {
+        Until::HandedOn => Tells::Steps,
+        Until::Heard => Tells::Warnings,
+    };
     let (heard, notices) = mpsc::channel();
     let (ready, started) = mpsc::channel();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let (mut ours, mut bare) = (Samples::default(), Samples::default());
+    let (mut until_heard, mut bare) = (Samples::default(), Samples::default());
+    let mut begun = Vec::new();
     let dir = team.dir().clone();
     let listened: Outcome<()> = thread::scope(|scope| {
         // A thread of its own, because the sender's is in `fdatasync` when the notice comes.
         let listener = scope.spawn(|| {
             block_on(async {
-                let worker = Worker::start_with(place, &dir, &name, durability).await?;
+                let worker = Worker::start_with(place, &dir, &name, durability, tells).await?;
                 worker.idle().await?;
                 let mut said = within(worker.peer.notices(0)).await??;
                 ready.send(())?;
@@ -81,13 +100,14 @@ fn row(place: &Place, durability: Durability, what: &'static str) -> Outcome<Row
                 settle();
                 let text = format!("the {nth}th letter: have a look at the parser when you are done");
                 let request = MailRequest { to: Some(name.clone()), text, urgency: Urgency::Next };
-                let begin = Instant::now();
+                let (begin, began_us) = (Instant::now(), clock::now_us());
                 let delivered = team.mail(request)?;
                 let (id, at) = notices.recv_timeout(STEP_WITHIN)?;
                 if delivered.first().map(|letter| letter.id) != Some(id) {
                     return Err("another letter was handed on".into());
                 }
-                ours.push(at.duration_since(begin));
+                until_heard.push(at.duration_since(begin));
+                begun.push((id, began_us));
             }
             Ok(())
         })();
@@ -96,20 +116,50 @@ fn row(place: &Place, durability: Durability, what: &'static str) -> Outcome<Row
         sent.and(listened)
     });
     listened?;
+    let (ours, ends) = match until {
+        Until::HandedOn => {
+            let log = dir.log_of(&Address::Member(name));
+            (until_handed_on(&begun, &log)?, "the worker's having handed it on, by its log")
+        }
+        Until::Heard => (until_heard, "the leader's hearing the notice"),
+    };
     Ok(Row {
         what,
         figure: ours.p50(),
         limit: bare.p50(),
         limit_is: "bare inotify wake by an append",
         unit: Unit::Seconds,
-        must: Must::TimesLimit(4.0),
+        must: match until {
+            Until::HandedOn => Must::TimesLimit(4.0),
+            Until::Heard => Must::Nothing,
+        },
         note: format!(
-            "p50 of {} in turns; p90 {:.0} µs against {:.0} µs; from the sender's call to the leader's hearing the notice",
+            "p50 of {} in turns; p90 {:.0} µs against {:.0} µs; from the sender's call to {ends}",
             ours.len(),
             ours.p90() * 1e6,
             bare.p90() * 1e6
         ),
     })
+}
+
+/// The times from those given to the lines in which a worker says that it handed these messages on.
+fn until_handed_on(begun: &[(MessageId, u64)], log: &Path) -> Outcome<Samples> {
+    let text = fs::read_to_string(log)?;
+    let field = |line: &str, name: &str| -> Outcome<String> {
+        let mut words = line.split_ascii_whitespace();
+        let value = words.find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
+        Ok(value.ok_or_else(|| format!("the worker's log has a line without {name}: {line}"))?.to_owned())
+    };
+    let mut handed_on: BTreeMap<MessageId, u64> = BTreeMap::new();
+    for line in text.lines().filter(|line| line.contains("handed on mail")) {
+        handed_on.insert(field(line, "id")?.parse()?, field(line, "at_us")?.parse()?);
+    }
+    let mut samples = Samples::default();
+    for (id, began_us) in begun {
+        let at_us = handed_on.get(id).ok_or("the worker's log does not tell that it handed a letter on")?;
+        samples.push(Duration::from_micros(at_us.saturating_sub(*began_us)));
+    }
+    Ok(samples)
 }
 
 /// Lets both processes fall asleep, so that what is measured begins with waking one.

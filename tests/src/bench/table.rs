@@ -53,6 +53,8 @@ pub(super) enum Must {
     AtMost(f64),
     /// At least so much, whatever the limit is.
     AtLeast(f64),
+    /// Nothing: the row is there to tell more of another one.
+    Nothing,
 }
 
 impl Row {
@@ -65,6 +67,7 @@ impl Row {
             Must::TimesLimit(times) => self.ratio() <= times,
             Must::AtMost(most) => self.figure <= most,
             Must::AtLeast(least) => self.figure >= least,
+            Must::Nothing => true,
         }
     }
 
@@ -73,6 +76,7 @@ impl Row {
             Must::TimesLimit(times) => format!("≤ {times}×"),
             Must::AtMost(most) => format!("≤ {}", shown(most, self.unit)),
             Must::AtLeast(least) => format!("≥ {}", shown(least, self.unit)),
+            Must::Nothing => String::new(),
         }
     }
 }
@@ -109,7 +113,11 @@ impl fmt::Display for Report {
         let head = ["what", "figure", "limit", "ratio", "must", "", "the limit is"].map(str::to_owned);
         let mut lines = vec![head];
         lines.extend(self.rows.iter().map(|row| {
-            let reached = if row.reached() { "reached" } else { "MISSED" };
+            let reached = match (row.must, row.reached()) {
+                (Must::Nothing, _) => "",
+                (_, true) => "reached",
+                (_, false) => "MISSED",
+            };
             [
                 row.what.to_owned(),
                 shown(row.figure, row.unit),

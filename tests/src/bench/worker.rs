@@ -20,6 +20,15 @@ use super::place::Place;
 /// How long a step of a worker may take before the benchmark says that it broke.
 pub(super) const STEP_WITHIN: Duration = Duration::from_secs(20);
 
+/// What a worker writes into its log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tells {
+    /// What it does by default.
+    Warnings,
+    /// When it did what, too.
+    Steps,
+}
+
 /// A worker that answered `initialize`. It is killed when this is dropped.
 pub(super) struct Worker {
     pub(super) peer: Peer,
@@ -30,15 +39,16 @@ pub(super) struct Worker {
 impl Worker {
     /// Starts a worker for a member on the roster; returns when it is ready.
     pub(super) async fn start(place: &Place, dir: &TeamDir, name: &MemberName) -> Outcome<Worker> {
-        Worker::start_with(place, dir, name, Durability::Power).await
+        Worker::start_with(place, dir, name, Durability::Power, Tells::Warnings).await
     }
 
-    /// The same with another durability than the usual one.
+    /// The same with other settings than the usual ones.
     pub(super) async fn start_with(
         place: &Place,
         dir: &TeamDir,
         name: &MemberName,
         durability: Durability,
+        tells: Tells,
     ) -> Outcome<Worker> {
         let log = File::create(dir.log_of(&Address::Member(name.clone())))?;
         let mut command = Command::new(place.worker()?);
@@ -63,6 +73,10 @@ impl Worker {
                 Durability::Process => "process",
             },
         );
+        match tells {
+            Tells::Warnings => {}
+            Tells::Steps => drop(command.env("TEAMSTER_LOG", "debug")),
+        }
         let mut process = command.spawn()?;
         let (Some(stdin), Some(stdout), Some(pid)) = (process.stdin.take(), process.stdout.take(), process.id()) else {
             unreachable!("both streams are piped and the child was not waited for")
