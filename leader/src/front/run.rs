@@ -26,6 +26,7 @@ use crate::plan::{Plan, PlannedTask};
 
 mod crew;
 mod drain;
+mod panel;
 mod progress;
 mod summary;
 mod tally;

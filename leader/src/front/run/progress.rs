@@ -1,4 +1,4 @@
-//! How a run is shown while it goes: a bar for each worker and one for all on a terminal, plain lines elsewhere,
+//! How a run is shown while it goes: a panel of the workers on a terminal, plain lines elsewhere,
 //! nothing where only the result is wanted. Everything goes to standard error; the result alone to standard output.
 
 use std::collections::BTreeMap;
@@ -6,13 +6,12 @@ use std::io::IsTerminal;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::tz::TimeZone;
 use teamster_protocol::board::BoardFact;
-use teamster_protocol::clock::now_ms;
 use teamster_protocol::id::{MemberName, TaskId};
 
 use super::BoardRecord;
+use super::panel::Panel;
 use super::tally::Tally;
 use crate::print::{Tone, clock, harmless, humane, paint};
 
@@ -26,7 +25,7 @@ pub struct Progress {
 enum Shown {
     Nothing,
     Lines(Names),
-    Bars(Bars),
+    Panel { names: Names, panel: Option<Panel> },
 }
 
 /// The titles of tasks, and who has had which since when.
@@ -36,19 +35,12 @@ struct Names {
     since_ms: BTreeMap<TaskId, (MemberName, u64)>,
 }
 
-#[derive(Debug)]
-struct Bars {
-    names: Names,
-    all: MultiProgress,
-    total: ProgressBar,
-    members: BTreeMap<MemberName, ProgressBar>,
-}
-
 impl Progress {
-    /// Bars on a terminal, lines elsewhere.
+    /// A panel on a terminal that can move its cursor, lines elsewhere.
     pub fn for_people() -> Progress {
-        if std::io::stderr().is_terminal() {
-            Progress::new(Shown::Bars(Bars::new()))
+        let moves = std::env::var_os("TERM").is_some_and(|terminal| terminal != "dumb");
+        if moves && std::io::stderr().is_terminal() {
+            Progress::new(Shown::Panel { names: Names::default(), panel: None })
         } else {
             Progress::new(Shown::Lines(Names::default()))
         }
@@ -73,7 +65,10 @@ impl Progress {
         match &mut *self.shown() {
             Shown::Nothing => {}
             Shown::Lines(_) => line(&format!("{} for {}", count(tasks, "task"), count(members.len(), "worker"))),
-            Shown::Bars(bars) => bars.begin(tasks, &members),
+            Shown::Panel { panel, .. } => match Panel::begin(tasks, members.into_iter()) {
+                Ok(begun) => *panel = Some(begun),
+                Err(error) => tracing::warn!("cannot show how far the run is: {error}"),
+            },
         }
     }
 
@@ -82,8 +77,7 @@ impl Progress {
         let mut shown = self.shown();
         let names = match &mut *shown {
             Shown::Nothing => return,
-            Shown::Lines(names) => names,
-            Shown::Bars(bars) => &mut bars.names,
+            Shown::Lines(names) | Shown::Panel { names, .. } => names,
         };
         names.titles.extend(titles);
     }
@@ -92,8 +86,8 @@ impl Progress {
     pub(super) fn say(&self, text: &str) {
         match &mut *self.shown() {
             Shown::Nothing => tracing::info!("{text}"),
-            Shown::Lines(_) => line(text),
-            Shown::Bars(bars) => bars.print(&harmless(text)),
+            Shown::Lines(_) => line(&harmless(text)),
+            Shown::Panel { panel, .. } => tell(panel, harmless(text).into_owned()),
         }
     }
 
@@ -102,31 +96,31 @@ impl Progress {
         let mut shown = self.shown();
         let names = match &mut *shown {
             Shown::Nothing => return,
-            Shown::Lines(names) => names,
-            Shown::Bars(bars) => &mut bars.names,
+            Shown::Lines(names) | Shown::Panel { names, .. } => names,
         };
         let lines: Vec<String> =
             record.facts.iter().filter_map(|fact| names.told(fact, &record.by, record.at_ms)).collect();
         match &mut *shown {
             Shown::Nothing => {}
             Shown::Lines(_) => lines.iter().for_each(|text| line(text)),
-            Shown::Bars(bars) => lines.iter().for_each(|text| bars.print(text)),
+            Shown::Panel { panel, .. } => lines.into_iter().for_each(|text| tell(panel, text)),
         }
     }
 
     /// How far it is.
     pub(super) fn tally(&self, tally: &Tally) {
-        if let Shown::Bars(bars) = &mut *self.shown() {
-            bars.tally(tally);
+        if let Shown::Panel { names, panel: Some(panel) } = &*self.shown() {
+            panel.tally(tally, |id| names.title(id));
         }
     }
 
-    /// The run is over: the bars go.
+    /// The run is over: the panel goes, and what follows stands apart from what was told.
     pub(super) fn end(&self) {
-        if let Shown::Bars(bars) = &mut *self.shown()
-            && let Err(error) = bars.all.clear()
+        if let Shown::Panel { panel, .. } = &mut *self.shown()
+            && let Some(mut panel) = panel.take()
         {
-            tracing::debug!("cannot clear the bars: {error}");
+            panel.tell(String::new());
+            panel.end();
         }
     }
 }
@@ -187,55 +181,10 @@ impl Names {
     }
 }
 
-impl Bars {
-    fn new() -> Bars {
-        // Ten times a second: a run of many short tasks must not spend its time on the terminal.
-        let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
-        Bars { names: Names::default(), all, total: ProgressBar::hidden(), members: BTreeMap::new() }
-    }
-
-    fn begin(&mut self, tasks: usize, members: &[&MemberName]) {
-        let wide = members.iter().map(|name| name.as_str().len()).max().unwrap_or(0);
-        let style = ProgressStyle::with_template(&format!("{{prefix:{wide}}} {{spinner}} {{wide_msg}}"));
-        for &name in members {
-            let bar = self.all.add(ProgressBar::new_spinner());
-            if let Ok(style) = &style {
-                bar.set_style(style.clone());
-            }
-            bar.set_prefix(name.to_string());
-            bar.set_message("starting");
-            bar.enable_steady_tick(Duration::from_millis(200));
-            self.members.insert(name.clone(), bar);
-        }
-        self.total = self.all.add(ProgressBar::new(tasks as u64));
-        if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len} {msg} {elapsed}") {
-            self.total.set_style(style);
-        }
-    }
-
-    fn print(&self, text: &str) {
-        if let Err(error) = self.all.println(text) {
-            tracing::debug!("cannot print above the bars: {error}");
-        }
-    }
-
-    fn tally(&mut self, tally: &Tally) {
-        let now = now_ms();
-        self.total.set_position((tally.completed + tally.failed + tally.cancelled) as u64);
-        self.total.set_message(if tally.failed > 0 { format!("{} failed", tally.failed) } else { String::new() });
-        let mut busy = BTreeMap::new();
-        for (id, (owner, since_ms)) in &tally.running {
-            busy.insert(owner, (*id, *since_ms));
-        }
-        for (name, bar) in &self.members {
-            bar.set_message(match busy.get(name) {
-                Some((id, since_ms)) => {
-                    let took = humane(Duration::from_millis(now.saturating_sub(*since_ms)));
-                    format!("{} {took}", harmless(&self.names.title(*id)))
-                }
-                None => "waiting".to_owned(),
-            });
-        }
+fn tell(panel: &Option<Panel>, text: String) {
+    match panel {
+        Some(panel) => panel.tell(text),
+        None => line(&text),
     }
 }
 
