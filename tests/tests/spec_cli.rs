@@ -111,6 +111,7 @@ fn story() -> BTreeMap<String, Value> {
     told.run("stop", &["stop", "alice", "wrong branch"]);
     told.run("dm", &["dm", "alice", "The parser is on main."]);
     events.until("acknowledged");
+    told.run("broadcast", &["broadcast", "main is frozen"]);
     told.run("inbox", &["inbox", "alice"]);
     told.run("logs", &["logs", "alice"]);
     told.run("events", &["events"]);
@@ -120,8 +121,13 @@ fn story() -> BTreeMap<String, Value> {
     told.run("status", &["status"]);
     told.run("status NAME", &["status", "alice"]);
     told.run("error", &["status", "nobody"]);
+    told.run("task retry", &["task", "retry", "2"]);
+    told.run("task clear", &["task", "clear", "completed"]);
     told.run("shutdown", &["shutdown", "alice", "done"]);
+    told.run("spawn", &["spawn", "alice", "--worktree", "--role", "tester"]);
+    told.run("kill", &["kill", "alice"]);
     told.run("down", &["down"]);
+    told.run("demo", &["demo"]);
     std::mem::take(&mut told.told)
 }
 

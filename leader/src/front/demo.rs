@@ -28,7 +28,12 @@ use tokio::time::timeout;
 use super::Shape;
 use super::leadership::{Leadership, LeadershipError};
 use crate::git::{GitError, Repository};
-use crate::print::{Tone, harmless, paint, say};
+
+mod teller;
+
+pub use teller::{Shown, Step};
+
+use teller::Teller;
 
 /// How long any one step may take; each takes well under a second.
 const STEP_LIMIT: Duration = Duration::from_secs(10);
@@ -83,9 +88,9 @@ pub enum Folder {
     Kept,
 }
 
-/// Tells the story on standard output, a line a step (of JSON, `{"step":…,"shows":…}`, if that is the shape);
-/// fails if any part of it did not happen.
-pub async fn demo(folder: Folder, shape: Shape, settings: Common) -> Result<(), DemoError> {
+/// Tells the story, a line a step on standard output if it is told to people; fails if any part of it did not
+/// happen.
+pub async fn demo(folder: Folder, shape: Shape, settings: Common) -> Result<Shown, DemoError> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let interrupted = async move {
@@ -97,28 +102,35 @@ pub async fn demo(folder: Folder, shape: Shape, settings: Common) -> Result<(), 
     let ran = Command::new("git").arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).status();
     ran.map_err(DemoError::NoGit)?;
     let temporary = tempfile::Builder::new().prefix("teamster-demo-").tempdir()?;
-    let told = story(temporary.path(), shape, settings, interrupted).await;
-    if folder == Folder::Kept {
-        step(shape, "the folder stays", &temporary.keep().display().to_string())?;
-    }
-    told
+    let teller = Teller::new(shape);
+    let told = story(temporary.path(), &teller, settings, interrupted).await;
+    let folder = match folder {
+        Folder::Kept => {
+            let kept = temporary.keep();
+            teller.step("the folder stays", &kept.display().to_string())?;
+            Some(kept)
+        }
+        Folder::Removed => None,
+    };
+    told?;
+    Ok(teller.end(folder))
 }
 
 async fn story(
     folder: &Path,
-    shape: Shape,
+    teller: &Teller,
     settings: Common,
     interrupted: impl Future<Output = ()>,
 ) -> Result<(), DemoError> {
     let repository = folder.join("project");
     make_repository(&repository)?;
-    step(shape, "a small git repository", &repository.display().to_string())?;
+    teller.step("a small git repository", &repository.display().to_string())?;
 
     let dir = TeamDir::new(folder.join("state"), "demo".parse().expect("a good name"));
     let leadership = Leadership::begin(&dir, &repository, settings).await?;
     // Whatever goes wrong, the workers end before the folder goes.
     let told = tokio::select! {
-        told = Story::tell(&leadership, shape, dir, repository) => told,
+        told = Story::tell(&leadership, teller, dir, repository) => told,
         () = interrupted => Err(DemoError::Interrupted),
     };
     // What went right has ended its workers already; what went wrong may hang.
@@ -126,13 +138,13 @@ async fn story(
     let ended = if told.is_ok() { leadership.end().await } else { leadership.end_or_hurry(hurry).await };
     told?;
     ended?;
-    step(shape, "the leader ends", "no process is left; the branches are")?;
+    teller.step("the leader ends", "no process is left; the branches are")?;
     Ok(())
 }
 
 struct Story<'a> {
     leadership: &'a Leadership,
-    shape: Shape,
+    teller: &'a Teller,
     team: Team,
     repository: PathBuf,
 }
@@ -140,12 +152,12 @@ struct Story<'a> {
 impl<'a> Story<'a> {
     async fn tell(
         leadership: &'a Leadership,
-        shape: Shape,
+        teller: &'a Teller,
         dir: TeamDir,
         repository: PathBuf,
     ) -> Result<(), DemoError> {
         let team = Team::open(dir, Address::Lead, Durability::Power)?;
-        let mut story = Story { leadership, shape, team, repository };
+        let mut story = Story { leadership, teller, team, repository };
         let (ada, ben, cy) = (member("ada"), member("ben"), member("cy"));
         for name in [&ada, &ben, &cy] {
             story.spawn(name).await?;
@@ -172,7 +184,7 @@ impl<'a> Story<'a> {
         };
         let spawned = self.leadership.peer.spawn(request).await?;
         let branch = spawned.workspace.branch().unwrap_or_default().to_owned();
-        step(self.shape, &format!("{name} starts"), &format!("process {}, in a worktree on {branch}", spawned.pid))
+        self.teller.step(&format!("{name} starts"), &format!("process {}, in a worktree on {branch}", spawned.pid))
     }
 
     /// Five tasks. Two wait for something the story does: a steer, and a second attempt.
@@ -204,7 +216,7 @@ impl<'a> Story<'a> {
             vec![greeting, slow, docs, test, release]
         })?;
         let five = <[TaskId; 5]>::try_from(ids).map_err(|_| wrong("five tasks were not five"))?;
-        step(self.shape, "a plan of five tasks", "two assigned, two that wait for others; whoever is idle claims")?;
+        self.teller.step("a plan of five tasks", "two assigned, two that wait for others; whoever is idle claims")?;
         Ok(five)
     }
 
@@ -213,7 +225,7 @@ impl<'a> Story<'a> {
         self.until_said(ada, "which greeting?").await?;
         self.leadership.peer.steer(ada.clone(), "hello, team".to_owned()).await?;
         self.until(task, |status| matches!(status, TaskStatus::Completed { .. })).await?;
-        step(self.shape, "ada is steered in her running turn", "she asked, and was told: hello, team")
+        self.teller.step("ada is steered in her running turn", "she asked, and was told: hello, team")
     }
 
     async fn stop_and_retry(&mut self, ben: &MemberName, task: TaskId) -> Result<(), DemoError> {
@@ -224,13 +236,13 @@ impl<'a> Story<'a> {
         if !partial.contains("half of it") {
             return Err(wrong("the partial result of the stopped turn was lost"));
         }
-        step(self.shape, "ben's turn is aborted", "the task is held for him, with what he had said so far")?;
+        self.teller.step("ben's turn is aborted", "the task is held for him, with what he had said so far")?;
         self.leadership.peer.task(TaskCommand::Retry { id: task }).await?;
         self.until(task, |status| matches!(status, TaskStatus::Completed { .. })).await?;
         let attempts = self.team.task_view(task)?.attempts;
         match attempts.as_slice() {
             [first, second] if released(&first.end) && second.attempt == 2 => {
-                step(self.shape, "the task is released", "ben claims it again and completes attempt 2")
+                self.teller.step("the task is released", "ben claims it again and completes attempt 2")
             }
             _ => Err(wrong("the aborted task was not done in a second attempt")),
         }
@@ -240,7 +252,7 @@ impl<'a> Story<'a> {
         for &task in tasks {
             self.until(task, |status| matches!(status, TaskStatus::Completed { .. })).await?;
         }
-        step(self.shape, "the board is drained", "every task completed, each after those it waited for")
+        self.teller.step("the board is drained", "every task completed, each after those it waited for")
     }
 
     async fn message(&mut self, cy: &MemberName) -> Result<(), DemoError> {
@@ -264,7 +276,7 @@ impl<'a> Story<'a> {
         };
         timeout(STEP_LIMIT, acknowledged).await.map_err(|_| wrong("the message was not acknowledged"))??;
         self.until_said(cy, &text).await?;
-        step(self.shape, "cy gets a direct message", "shown first, acknowledged then: it can not be lost between")
+        self.teller.step("cy gets a direct message", "shown first, acknowledged then: it can not be lost between")
     }
 
     async fn shut_down(&self) -> Result<(), DemoError> {
@@ -273,7 +285,7 @@ impl<'a> Story<'a> {
         if ended.len() != 3 || !ended.iter().all(|ended| approved(&ended.outcome)) {
             return Err(wrong(&format!("not every member approved its shutdown: {ended:?}")));
         }
-        step(self.shape, "all are asked to shut down", "each approves, finishes its books and exits 0")
+        self.teller.step("all are asked to shut down", "each approves, finishes its books and exits 0")
     }
 
     fn branches(&self, names: &[MemberName]) -> Result<(), DemoError> {
@@ -284,7 +296,7 @@ impl<'a> Story<'a> {
             let summary = repository.branch_summary(&branch, None)?.ok_or_else(|| wrong("a branch is gone"))?;
             ahead += summary.ahead;
             let commits = if summary.ahead == 1 { "1 commit".to_owned() } else { format!("{} commits", summary.ahead) };
-            step(self.shape, &branch, &format!("{commits} ahead of main, tip {}", summary.tip.short()))?;
+            self.teller.step(&branch, &format!("{commits} ahead of main, tip {}", summary.tip.short()))?;
         }
         if ahead == 3 { Ok(()) } else { Err(wrong(&format!("{ahead} commits are on the branches, not 3"))) }
     }
@@ -372,15 +384,4 @@ fn member(name: &str) -> MemberName {
 
 fn wrong(what: &str) -> DemoError {
     DemoError::Wrong(what.to_owned())
-}
-
-fn step(shape: Shape, what: &str, shows: &str) -> Result<(), DemoError> {
-    let line = match shape {
-        Shape::Text => {
-            format!("{} {} {}", paint(Tone::Ok, "✓"), paint(Tone::Name, what), harmless(&format!("– {shows}")))
-        }
-        Shape::Json => serde_json::json!({ "step": what, "shows": shows }).to_string(),
-    };
-    say(line)?;
-    Ok(())
 }

@@ -4,7 +4,6 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
 use teamster_protocol::api::WorkspaceRequest;
 
 use super::cleanup::{Care, Cleaned, cleanup};
@@ -14,12 +13,6 @@ use super::{Context, Exit, FrontError, Shape};
 use crate::args::{CleanupArgs, DemoArgs, RunArgs};
 use crate::plan::{PLAN_BYTES_MAX, Plan};
 use crate::print;
-
-/// Printed by `demo --json`: `{"ok":true}`.
-#[derive(Debug, Serialize)]
-struct Demo {
-    ok: bool,
-}
 
 pub(super) async fn run_plan(context: &Context, args: RunArgs) -> Result<Exit, FrontError> {
     let plan = args.plan.as_deref().map(read_plan).transpose()?;
@@ -58,9 +51,13 @@ pub(super) fn clean_up(context: &Context, args: &CleanupArgs) -> Result<Exit, Fr
 
 pub(super) async fn tell_demo(context: &Context, args: &DemoArgs) -> Result<Exit, FrontError> {
     let folder = if args.keep { Folder::Kept } else { Folder::Removed };
-    demo(folder, context.shape, context.settings).await?;
-    if context.shape == Shape::Json {
-        context.show(&Demo { ok: true }, |_| String::new())?;
+    let shown = demo(folder, context.shape, context.settings).await?;
+    match context.shape {
+        // It was told while it went.
+        Shape::Text => {}
+        Shape::Json => {
+            context.show(&shown, |_| String::new())?;
+        }
     }
     Ok(Exit::Done)
 }

@@ -192,7 +192,7 @@ impl Scene {
             took.clear();
         }
         let long = room.saturating_sub(count.len() + failed.len() + took.len()).min(BAR_COLUMNS_MAX);
-        let full = if self.total == 0 { long } else { (long * self.done / self.total).min(long) };
+        let full = (long * self.done).checked_div(self.total).unwrap_or(long).min(long);
         let (full, rest) = if long < BAR_COLUMNS_MIN { (0, 0) } else { (full, long - full) };
         let tone = if self.failed > 0 { Tone::Warn } else { Tone::Ok };
         format!(
