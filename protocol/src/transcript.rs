@@ -202,16 +202,39 @@ pub struct OpenTurn {
     pub quiet: bool,
 }
 
-/// The turn that the member's worker is at, by its newest transcript. Says nothing about whether that worker lives.
-/// Reads from the end, and more than [`TAIL_BYTES`] only of a turn that says much.
+/// What a member was at when its transcript was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// A turn.
+    Turn(OpenTurn),
+    /// None.
+    Free {
+        /// Since when.
+        since_ms: u64,
+    },
+}
+
+/// The turn that the member's worker is at, as [`standing`] tells it.
 pub fn open_turn(dir: &Path) -> Result<Option<OpenTurn>, TranscriptError> {
+    Ok(match standing(dir)? {
+        Some(Standing::Turn(open)) => Some(open),
+        Some(Standing::Free { .. }) | None => None,
+    })
+}
+
+/// What the member's worker is at, by its newest transcript; nothing if that does not tell. Says nothing about
+/// whether the worker lives. Reads from the end, and more than [`TAIL_BYTES`] only of a turn that says much.
+pub fn standing(dir: &Path) -> Result<Option<Standing>, TranscriptError> {
     let Some(turn) = turns(dir)?.pop() else { return Ok(None) };
     let length = fs::metadata(path_of(dir, turn)).map_or(0, |found| found.len());
     for from in [length.saturating_sub(TAIL_BYTES), 0] {
         let page = read(dir, turn, from)?;
-        if let Some(at) = page.entries.iter().rev().find_map(standing) {
+        if let Some(at) = page.entries.iter().rev().find_map(standing_after) {
             let quiet = page.entries.iter().rev().find_map(agent_said).is_some_and(|said| said == Agent::Quiet);
-            return Ok(at.map(|(turn, since_ms)| OpenTurn { turn, since_ms, quiet }));
+            return Ok(Some(match at {
+                (Some(turn), since_ms) => Standing::Turn(OpenTurn { turn, since_ms, quiet }),
+                (None, since_ms) => Standing::Free { since_ms },
+            }));
         }
     }
     Ok(None)
@@ -266,12 +289,12 @@ fn agent_said(entry: &Entry) -> Option<Agent> {
     }
 }
 
-/// Whether a turn runs after this entry, for those that tell.
-fn standing(entry: &Entry) -> Option<Option<(u64, u64)>> {
+/// Which turn runs after this entry, and since when, for those that tell.
+fn standing_after(entry: &Entry) -> Option<(Option<u64>, u64)> {
     match entry.what {
-        Said::TurnStarted { turn, .. } => Some(Some((turn, entry.at_ms))),
+        Said::TurnStarted { turn, .. } => Some((Some(turn), entry.at_ms)),
         // A worker that gets ready is a new life: the turn of the one before ended with it.
-        Said::Ready | Said::TurnEnded { .. } | Said::Waiting | Said::Leaving { .. } => Some(None),
+        Said::Ready | Said::TurnEnded { .. } | Said::Waiting | Said::Leaving { .. } => Some((None, entry.at_ms)),
         Said::Text { .. }
         | Said::ToolCall { .. }
         | Said::Steered { .. }
@@ -365,7 +388,7 @@ mod tests {
         }
         assert_eq!(open_turn(&dir).unwrap(), Some(OpenTurn { turn: 1, since_ms: 2, quiet: false }), "it may say much");
         transcript.say(4, Said::TurnEnded { turn: 1, task: None, stop: crate::notice::Stop::Completed }).unwrap();
-        assert_eq!(open_turn(&dir).unwrap(), None);
+        assert_eq!(standing(&dir).unwrap(), Some(Standing::Free { since_ms: 4 }));
         transcript.say(5, Said::TurnStarted { turn: 2, task: None, prompt: "x".into() }).unwrap();
         Transcript::open(dir.clone()).unwrap().say(6, Said::Ready).unwrap();
         assert_eq!(open_turn(&dir).unwrap(), None, "its worker died in it");

@@ -192,7 +192,7 @@ fn in_mail(found: &mut Vec<Event>, whose: &Address, record: &Record<MailFact>) {
             MailFact::Delivered(message) => {
                 (Tone::Plain, format!("to {whose}: {}", title_of(&inbox::said(&message.body))))
             }
-            MailFact::Acknowledged { .. } => (Tone::Faint, format!("{whose} took a message")),
+            MailFact::Acknowledged { .. } => (Tone::Faint, "took a message".to_owned()),
         };
         found.push(Event { mailbox: Some(whose.clone()), ..Event::of::<Mailbox>(record, fact, said) });
     }

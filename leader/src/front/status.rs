@@ -16,7 +16,7 @@ use teamster_protocol::transcript;
 use super::task_row::{Standing, TaskCounts, TaskRow, numbers, parts};
 use super::{Context, Exit, FrontError, list, logs};
 use crate::args::StatusArgs;
-use crate::print::{Tone, ago, columns, humane, paint, shorten};
+use crate::print::{Cell, Column, Table, Tone, ago, columns, humane, paint, shorten};
 
 /// How many lines of its transcript `status NAME` shows.
 const LAST_LINES_MAX: usize = 10;
@@ -182,25 +182,25 @@ fn team_text(status: &TeamStatus, members: &str, now_ms: u64, columns: usize) ->
     if !members.is_empty() {
         text.push_str(&format!("\n{members}\n"));
     }
-    section(&mut text, "needs a look", &status.attention, columns, |row| {
-        format!("{}; teamster task show {}", row.status, row.id)
+    section(&mut text, "needs a look; see teamster task show ID", &status.attention, columns, |row| match &row.owner {
+        Some(owner) => format!("{}, {owner}", row.status),
+        None => row.status.to_owned(),
     });
     section(&mut text, "blocked", &status.blocked, columns, |row| format!("waits for {}", numbers(&row.waits_for)));
     text
 }
 
-fn section(text: &mut String, title: &str, rows: &[TaskRow], columns: usize, say: impl Fn(&TaskRow) -> String) {
+fn section(text: &mut String, title: &'static str, rows: &[TaskRow], columns: usize, say: impl Fn(&TaskRow) -> String) {
     if rows.is_empty() {
         return;
     }
-    text.push_str(&format!("\n{}\n", paint(Tone::Faint, title)));
+    let mut table = Table::new([Column::right("id"), Column::wide(title), Column::left("")]);
     for row in rows.iter().take(TASKS_NAMED_MAX) {
-        let said = say(row);
-        let room = columns.saturating_sub(said.len() + 10).max(20);
-        text.push_str(&format!("  {} {}  {said}\n", row.id, shorten(&row.title, room)));
+        table.row([row.id.to_string().into(), row.title.as_str().into(), Cell::from(say(row))]);
     }
+    text.push_str(&format!("\n{}\n", table.render(columns)));
     if rows.len() > TASKS_NAMED_MAX {
-        text.push_str(&format!("  and {} more; see teamster task list\n", rows.len() - TASKS_NAMED_MAX));
+        text.push_str(&format!("and {} more; see teamster task list\n", rows.len() - TASKS_NAMED_MAX));
     }
 }
 

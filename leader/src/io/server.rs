@@ -104,11 +104,14 @@ enum Reach {
     ByMail,
 }
 
-/// The worker's own refusal, or that it could not be asked.
-fn passed(name: &MemberName, error: RpcError) -> ErrorObjectOwned {
-    match error {
-        RpcError::Call(error) => refused(error.code(), format!("{name} did not take it: {}", error.message())),
-        error => refused(code::SYSTEM, format!("cannot reach {name}: {error}")),
+/// The worker's own refusal with the way out, or that it could not be asked.
+fn passed(name: &MemberName, error: RpcError, hint: Option<&str>) -> ErrorObjectOwned {
+    match (error, hint) {
+        (RpcError::Call(error), Some(hint)) if error.code() == code::REFUSED => {
+            refused(error.code(), format!("{name} did not take it: {}\n{hint}", error.message()))
+        }
+        (RpcError::Call(error), _) => refused(error.code(), format!("{name} did not take it: {}", error.message())),
+        (error, _) => refused(code::SYSTEM, format!("cannot reach {name}: {error}")),
     }
 }
 
@@ -136,7 +139,10 @@ impl LeaderApiServer for Server {
 
     async fn send(&self, name: MemberName, text: String) -> RpcResult<Prompted> {
         match self.reach(&name)? {
-            Reach::Linked(peer) => peer.prompt(text).await.map_err(|error| passed(&name, error)),
+            Reach::Linked(peer) => {
+                let hint = format!("say it to the running turn with teamster steer {name} TEXT, or end that first");
+                peer.prompt(text).await.map_err(|error| passed(&name, error, Some(&hint)))
+            }
             Reach::ByMail => {
                 let why = format!("there is no link to {name}, so it takes no prompt");
                 let hint = format!("give it a task: teamster task add --to {name} …");
@@ -148,7 +154,8 @@ impl LeaderApiServer for Server {
     async fn steer(&self, name: MemberName, text: String) -> RpcResult<SteerPassed> {
         match self.reach(&name)? {
             Reach::Linked(peer) => {
-                let steered = peer.steer(text).await.map_err(|error| passed(&name, error))?;
+                let hint = format!("give it something to do with teamster send {name} TEXT");
+                let steered = peer.steer(text).await.map_err(|error| passed(&name, error, Some(&hint)))?;
                 Ok(SteerPassed { via: Via::Rpc, steered: Some(steered) })
             }
             Reach::ByMail => {
@@ -169,7 +176,7 @@ impl LeaderApiServer for Server {
         };
         // Heard from before the call on, so that the end can not be missed.
         let mut notices = self.shared.notices();
-        let aborting = peer.abort(reason).await.map_err(|error| passed(&name, error))?;
+        let aborting = peer.abort(reason).await.map_err(|error| passed(&name, error, None))?;
         let stopped = |stop| Ok(Stopped { via: Via::Rpc, task: aborting.task, stop });
         loop {
             let heard = tokio::select! {
@@ -229,7 +236,7 @@ impl LeaderApiServer for Server {
 
     async fn ping(&self, name: MemberName, nonce: u64) -> RpcResult<u64> {
         match self.reach(&name)? {
-            Reach::Linked(peer) => peer.ping(nonce).await.map_err(|error| passed(&name, error)),
+            Reach::Linked(peer) => peer.ping(nonce).await.map_err(|error| passed(&name, error, None)),
             Reach::ByMail => Err(refused(code::REFUSED, format!("there is no link to {name}"))),
         }
     }

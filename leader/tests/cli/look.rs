@@ -69,8 +69,8 @@ fn members_and_status_are_shown_without_a_leader() {
         name   state for  task  agent  works in   mail
         alice  starting [time]        shell  /src/tool
 
-        blocked
-          2 two  waits for 1
+        id  blocked
+         2  two      waits for 1
         ");
         insta::assert_snapshot!(place.ok("status alice"), @"
         member   alice, starting for [time]

@@ -14,7 +14,7 @@ use crate::roster::{LeftHow, Member, Presence, Roster};
 use crate::task::view::TaskView;
 use crate::task::{NewTask, TaskStatus};
 use crate::team_dir::TeamDir;
-use crate::transcript;
+use crate::transcript::{self, Standing};
 
 /// A team that is only looked at. A team that was never made is an empty one.
 #[derive(Debug)]
@@ -141,13 +141,18 @@ fn member_view(
         Ok(_) | Err(_) => None,
     };
     let at_work = running && matches!(member.presence, Presence::Joined { .. });
-    let open = if at_work { transcript::open_turn(&dir.turns(name))? } else { None };
+    let standing = if at_work { transcript::standing(&dir.turns(name))? } else { None };
+    let (open, free_ms) = match standing {
+        Some(Standing::Turn(open)) => (Some(open), None),
+        Some(Standing::Free { since_ms }) => (None, Some(since_ms)),
+        None => (None, None),
+    };
     let turn = open.filter(|_| tasks.is_empty());
     let at = if open.is_some_and(|open| open.quiet) { MemberState::Stalled } else { MemberState::Busy };
     let (state, since_ms) = match (running, &member.presence) {
         (true, Presence::Joined { at_ms, .. }) if tasks.is_empty() => match turn {
             Some(turn) => (at, turn.since_ms),
-            None => (MemberState::Idle, *at_ms),
+            None => (MemberState::Idle, free_ms.unwrap_or(0).max(*at_ms)),
         },
         (true, Presence::Joined { at_ms, .. }) => (at, tasks.iter().filter_map(since).min().unwrap_or(*at_ms)),
         (true, Presence::Expected { since_ms }) => (MemberState::Starting, *since_ms),
