@@ -2,7 +2,8 @@
 //! some as calls to the leader. What goes wrong is told in one place and in one way.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory, Parser};
 use serde::Serialize;
@@ -211,6 +212,14 @@ impl Context {
             Shape::Text => text(value),
         };
         print::say(shown.trim_end()).map_err(FrontError::Stdout)
+    }
+
+    /// The directory to work in: what `--cwd` gave, or the one here. Refused if it is none.
+    pub fn work_dir(&self, given: Option<&Path>) -> Result<PathBuf, FrontError> {
+        let asked = given.map_or_else(|| self.here.clone(), |dir| self.here.join(dir));
+        let failed = |source| FrontError::Path { doing: "work in", path: asked.clone(), source };
+        let dir = asked.canonicalize().map_err(failed)?;
+        if dir.is_dir() { Ok(dir) } else { Err(failed(io::ErrorKind::NotADirectory.into())) }
     }
 
     /// The time by the one clock.

@@ -9,21 +9,22 @@ use teamster_protocol::api::WorkspaceRequest;
 use super::cleanup::{Care, Cleaned, cleanup};
 use super::demo::{Folder, demo};
 use super::run::{Leftover, Progress, RunOptions, Summary, run};
-use super::{Context, Exit, FrontError, Shape};
+use super::{Context, Exit, FrontError, Shape, place};
 use crate::args::{CleanupArgs, DemoArgs, RunArgs};
 use crate::plan::{PLAN_BYTES_MAX, Plan};
 use crate::print;
 
 pub(super) async fn run_plan(context: &Context, args: RunArgs) -> Result<Exit, FrontError> {
     let plan = args.plan.as_deref().map(read_plan).transpose()?;
-    let place = context.here.join(args.cwd.unwrap_or_default());
+    let work = context.work_dir(args.cwd.as_deref())?;
     let workspace = if args.worktree {
-        WorkspaceRequest::Worktree { repository: place, base: args.base }
+        WorkspaceRequest::Worktree { repository: work, base: args.base }
     } else {
-        WorkspaceRequest::Shared { dir: place }
+        WorkspaceRequest::Shared { dir: work }
     };
     let options = RunOptions {
         dir: context.dir.clone(),
+        founded_for: place(&context.here)?.dir,
         settings: context.settings,
         plan,
         leftover: if args.resume { Leftover::Resume } else { Leftover::Refuse },

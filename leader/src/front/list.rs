@@ -12,6 +12,9 @@ use teamster_protocol::team::TeamView;
 use super::{Context, Exit, FrontError};
 use crate::print::{Cell, Column, Table, Tone, humane};
 
+/// From this width on there is room for every column.
+const WHOLE_COLUMNS_MIN: usize = 60;
+
 /// Printed by `list --json`.
 #[derive(Debug, Serialize)]
 struct Members<'a> {
@@ -26,7 +29,7 @@ pub(super) fn list(context: &Context) -> Result<Exit, FrontError> {
     let members = Members { team: view.dir().team(), members };
     context.show(&members, |members| match members.members.is_empty() {
         true => "no members yet; start one with teamster spawn NAME".to_owned(),
-        false => table(&members.members, &titles, context.now_ms()).render(context.columns),
+        false => table(&members.members, &titles, context.now_ms(), context.columns),
     })?;
     Ok(Exit::Done)
 }
@@ -37,17 +40,12 @@ pub(super) fn titles(view: &TeamView, members: &[MemberView]) -> Result<BTreeMap
     tasks.map(|id| Ok((*id, view.new_task(*id)?.title))).collect()
 }
 
-/// The members as a table.
-pub(super) fn table(members: &[MemberView], titles: &BTreeMap<TaskId, String>, now_ms: u64) -> Table<7> {
-    let mut table = Table::new([
-        Column::left("name"),
-        Column::left("state"),
-        Column::right("for"),
-        Column::wide("task"),
-        Column::left("agent"),
-        Column::wide("works in"),
-        Column::right("mail"),
-    ]);
+/// The members as a table. Where there is little room, who does what is shown, and not by which agent and where.
+pub(super) fn table(members: &[MemberView], titles: &BTreeMap<TaskId, String>, now_ms: u64, columns: usize) -> String {
+    let [name, state, length] = [Column::left("name"), Column::left("state"), Column::right("for")];
+    let [task, place, mail] = [Column::wide("task"), Column::wide("works in"), Column::right("mail")];
+    let mut whole = Table::new([name, state, length, task, Column::left("agent"), place, mail]);
+    let mut narrow = Table::new([name, state, length, task, mail]);
     for member in members {
         let task = |id: &TaskId| format!("{id} {}", titles.get(id).map_or("", String::as_str));
         let turn = member.turn.map(|turn| format!("turn {turn}, no task"));
@@ -61,17 +59,18 @@ pub(super) fn table(members: &[MemberView], titles: &BTreeMap<TaskId, String>, n
             None => member.workspace.dir().display().to_string(),
         };
         let unread = if member.unread == 0 { String::new() } else { member.unread.to_string() };
-        table.row([
-            Cell::toned(Tone::Name, member.name.as_str()),
-            Cell::toned(tone(member.state), word(member.state)),
-            Cell::from(humane(Duration::from_millis(now_ms.saturating_sub(member.since_ms)))),
-            Cell::from(tasks.join("; ").trim_end()),
-            Cell::from(agent),
-            Cell::from(place),
-            Cell::toned(Tone::Warn, unread),
-        ]);
+        let who = Cell::toned(Tone::Name, member.name.as_str());
+        let state = Cell::toned(tone(member.state), word(member.state));
+        let length = Cell::from(humane(Duration::from_millis(now_ms.saturating_sub(member.since_ms))));
+        let task = Cell::from(tasks.join("; ").trim_end());
+        let mail = Cell::toned(Tone::Warn, unread);
+        if columns < WHOLE_COLUMNS_MIN {
+            narrow.row([who, state, length, task, mail]);
+        } else {
+            whole.row([who, state, length, task, agent.into(), place.into(), mail]);
+        }
     }
-    table
+    if columns < WHOLE_COLUMNS_MIN { narrow.render(columns) } else { whole.render(columns) }
 }
 
 /// The word for what a member is at.
@@ -140,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn members_at_80_columns() {
+    fn members_at_80_and_at_40_columns() {
         let mut alice = member("alice", MemberState::Busy, &[3]);
         alice.workspace = Workspace::Worktree {
             dir: PathBuf::from("/s/worktrees/alice"),
@@ -155,8 +154,15 @@ mod tests {
         dora.turn = Some(7);
         let members = [alice, bob, member("carol", MemberState::Dead, &[]), dora];
         let titles = BTreeMap::from([(TaskId(3), "make the parser say where it was".to_owned())]);
-        let shown = table(&members, &titles, 185_000).render(80);
-        insta::assert_snapshot!(anstream::adapter::strip_str(&shown), @"
+        let shown = |columns| anstream::adapter::strip_str(&table(&members, &titles, 185_000, columns)).to_string();
+        insta::assert_snapshot!(shown(40), @"
+        name   state     for  task          mail
+        alice  busy   3m 04s  3 make the …
+        bob    idle   3m 04s                   2
+        carol  dead   3m 04s
+        dora   busy   3m 04s  turn 7, no …
+        ");
+        insta::assert_snapshot!(shown(80), @"
         name   state     for  task                agent          works in           mail
         alice  busy   3m 04s  3 make the parser…  shell (tests)  teamster/tool-1a…
         bob    idle   3m 04s                      shell          /src/tool             2

@@ -2,6 +2,7 @@
 //! is shut down by handshake, and a summary says what came of each task.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use futures_util::future::{FutureExt, join_all};
@@ -42,7 +43,9 @@ use drain::{Crewed, How, until};
 pub struct RunOptions {
     /// Where the team's files are.
     pub dir: TeamDir,
-    /// How they are kept.
+    /// The directory the team is for; written down when the team is new.
+    pub founded_for: PathBuf,
+    /// How its files are kept.
     pub settings: Common,
     /// The tasks, if there is a plan.
     pub plan: Option<Plan>,
@@ -138,11 +141,7 @@ pub async fn run(options: RunOptions) -> Result<Summary, RunError> {
     check_work(&options)?;
     let mut signals = Signals::watch()?;
     // The leader leads in this process, so what an error leaves running ends with it.
-    let founded_for = match &options.workspace {
-        WorkspaceRequest::Shared { dir } => dir.clone(),
-        WorkspaceRequest::Worktree { repository, .. } => repository.clone(),
-    };
-    let leadership = Leadership::begin(&options.dir, &founded_for, options.settings).await?;
+    let leadership = Leadership::begin(&options.dir, &options.founded_for, options.settings).await?;
     let deadline = options.timeout.map(|timeout| begun + timeout);
     let outcome = match Run::prepare(&options, &leadership) {
         Ok(mut run) => {

@@ -55,15 +55,7 @@ pub(super) fn env(context: &Context, args: &EnvArgs) -> Result<Exit, FrontError>
 }
 
 pub(super) async fn spawn(context: &Context, args: SpawnArgs) -> Result<Exit, FrontError> {
-    let asked = args.cwd.map_or_else(|| context.here.clone(), |dir| context.here.join(dir));
-    let failed = |doing| {
-        let path = asked.clone();
-        move |source| FrontError::Path { doing, path, source }
-    };
-    let dir = asked.canonicalize().map_err(failed("work in"))?;
-    if !dir.is_dir() {
-        return Err(failed("work in")(std::io::ErrorKind::NotADirectory.into()));
-    }
+    let dir = context.work_dir(args.cwd.as_deref())?;
     let workspace = match args.worktree {
         true => WorkspaceRequest::Worktree { repository: dir, base: args.base },
         false => WorkspaceRequest::Shared { dir },

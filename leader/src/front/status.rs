@@ -74,7 +74,7 @@ pub(super) fn status(context: &Context, args: &StatusArgs) -> Result<Exit, Front
             context.show(&status, |status| {
                 let members = match status.members.is_empty() {
                     true => String::new(),
-                    false => list::table(&status.members, &titles, now_ms).render(context.columns),
+                    false => list::table(&status.members, &titles, now_ms, context.columns),
                 };
                 team_text(status, &members, now_ms, context.columns)
             })?;
