@@ -15,7 +15,7 @@ use teamster_protocol::team::{Team, TeamView};
 use teamster_protocol::team_dir::{TeamDir, default_root};
 
 use crate::args::{Args, Command, Everywhere};
-use crate::print::{self, Audience};
+use crate::print::{self, Aside, Audience};
 
 pub mod cleanup;
 pub mod demo;
@@ -115,7 +115,7 @@ fn listen_to_logs(command: &Command) {
     let filter = tracing_subscriber::EnvFilter::builder()
         .parse_lossy(std::env::var("TEAMSTER_LOG").unwrap_or_else(|_| default.to_owned()));
     // Refused only if a listener is there already, which is as good.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Aside).try_init();
 }
 
 async fn dispatch(context: &Context, command: Command) -> Result<Exit, FrontError> {

@@ -221,7 +221,7 @@ impl<'a> Run<'a> {
         }
         let hands = crew(&tasks, options.workers, &running(&team)?);
         options.progress.begin(tasks.len(), hands.iter().map(|hand| &hand.name));
-        let titles = tasks.iter().map(|task| task.label.clone().unwrap_or_else(|| task.title.clone())).collect();
+        let titles = tasks.iter().map(|task| summary::named(task.label.as_deref(), &task.title)).collect();
         let crew = hands.iter().map(|hand| (hand.name.clone(), Crewed::Running)).collect();
         Ok(Run { options, leadership, team, ids, titles, hands, crew })
     }

@@ -12,7 +12,7 @@ use teamster_protocol::clock::now_ms;
 use teamster_protocol::id::{MemberName, TaskId};
 
 use super::tally::Tally;
-use crate::print::{Tone, humane, paint, shorten, width};
+use crate::print::{Drawing, Tone, humane, paint, shorten, width};
 
 /// From one drawing to the next.
 const FRAME: Duration = Duration::from_millis(120);
@@ -26,6 +26,8 @@ const BAR_COLUMNS_MIN: usize = 5;
 pub(super) struct Panel {
     shared: Arc<Shared>,
     artist: Option<JoinHandle<()>>,
+    /// What the program logs meanwhile goes above too.
+    drawing: Option<Drawing>,
 }
 
 #[derive(Debug)]
@@ -54,7 +56,9 @@ impl Panel {
                 scene = waited.unwrap_or_else(PoisonError::into_inner).0;
             }
         })?;
-        Ok(Panel { shared, artist: Some(artist) })
+        let told = Arc::clone(&shared);
+        let drawing = Drawing::begin(move |line| told.scene().told.push(line));
+        Ok(Panel { shared, artist: Some(artist), drawing: Some(drawing) })
     }
 
     /// Puts a line above, with the next drawing.
@@ -83,6 +87,9 @@ impl Panel {
         if artist.join().is_err() {
             tracing::debug!("the panel's thread broke");
         }
+        draw(&mut self.shared.scene());
+        // What is logged from here on goes below what was drawn; what came before is above.
+        self.drawing = None;
         draw(&mut self.shared.scene());
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use teamster_protocol::board::BoardFact;
+use teamster_protocol::board::{BoardFact, ReleaseWhy};
 use teamster_protocol::id::{MemberName, TaskId};
 
 use super::BoardRecord;
@@ -156,10 +156,15 @@ impl Names {
                 let title = self.title(*id);
                 now(format!("{who} {} {}{took}: {}", paint(Tone::Error, "failed"), harmless(&title), harmless(reason)))
             }
-            BoardFact::Released { id, .. } => {
-                self.since_ms.remove(id);
-                let who = paint(Tone::Name, by).to_string();
-                now(format!("{who} {} {}", paint(Tone::Warn, "gave back"), harmless(&self.title(*id))))
+            BoardFact::Released { id, why, .. } => {
+                let who = self.since_ms.remove(id).map_or_else(|| by.to_owned(), |(owner, _)| owner.to_string());
+                let how = match why {
+                    ReleaseWhy::Stopped => "was stopped at",
+                    ReleaseWhy::WorkerDied => "died at",
+                    ReleaseWhy::WorkerLeft => "gave back",
+                };
+                let who = paint(Tone::Name, &who).to_string();
+                now(format!("{who} {} {}", paint(Tone::Warn, how), harmless(&self.title(*id))))
             }
             BoardFact::Assigned { .. }
             | BoardFact::Unassigned { .. }

@@ -223,18 +223,18 @@ fn cells(task: &TaskSummary) -> [Cell; 5] {
     let took = task.duration_ms.map(|ms| humane(Duration::from_millis(ms))).unwrap_or_default();
     [
         task.id.to_string().into(),
-        named(task).into(),
+        named(task.label.as_deref(), &task.title).into(),
         Cell::toned(Tone::Name, who),
         Cell::toned(task.tone(), &task.status),
         took.into(),
     ]
 }
 
-/// What the plan calls it, or its title where the plan gave no name but a number.
-fn named(task: &TaskSummary) -> String {
-    match &task.label {
-        Some(label) if label.parse::<u32>().is_err() => label.clone(),
-        Some(_) | None => shorten(&task.title, TITLE_COLUMNS_MAX).into_owned(),
+/// What a task is called beside its number: as in the plan, or by its title where the plan gave no name.
+pub(super) fn named(label: Option<&str>, title: &str) -> String {
+    match label {
+        Some(label) if label.parse::<u32>().is_err() => label.to_owned(),
+        Some(_) | None => shorten(title, TITLE_COLUMNS_MAX).into_owned(),
     }
 }
 
