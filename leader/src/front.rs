@@ -82,7 +82,7 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> Exit {
         Err(error) => {
             match shape {
                 Shape::Text => print::fail(&error.failure()),
-                Shape::Json => eprintln!("{}", error.json()),
+                Shape::Json => print::remark(error.json()),
             }
             error.exit()
         }
@@ -114,8 +114,10 @@ fn listen_to_logs(command: &Command) {
     let default = if matches!(command, Command::Up(_)) { "info" } else { "warn" };
     let filter = tracing_subscriber::EnvFilter::builder()
         .parse_lossy(std::env::var("TEAMSTER_LOG").unwrap_or_else(|_| default.to_owned()));
+    let listener = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Aside);
+    // A leader's log lies on the disk that may be full, and to complain of that there would be a panic.
     // Refused only if a listener is there already, which is as good.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Aside).try_init();
+    let _ = listener.log_internal_errors(false).try_init();
 }
 
 async fn dispatch(context: &Context, command: Command) -> Result<Exit, FrontError> {

@@ -2,7 +2,7 @@
 //!
 //! Text that comes from users, agents and files passes through [`harmless`] or [`harmless_lines`] before
 //! it reaches a terminal; everything here that takes text does so by itself. Only [`say`], [`put`], [`fail`],
-//! [`note`], [`Aside`] and [`columns`] touch the world, the rest is text in, text out.
+//! [`note`], [`remark`], [`Aside`] and [`columns`] touch the world, the rest is text in, text out.
 
 mod aside;
 mod failure;
@@ -14,7 +14,7 @@ mod suggest;
 mod table;
 
 pub use aside::{Aside, Drawing};
-pub use failure::{Failure, fail, note};
+pub use failure::{Failure, fail, note, remark};
 pub use harmless::{harmless, harmless_lines, shorten, width};
 pub use humane::{ago, bytes, clock, humane};
 pub use output::{Audience, COLUMNS_DEFAULT, columns, put, say};

@@ -5,7 +5,7 @@ use std::process::exit;
 
 use clap::Parser;
 use teamster_worker::args::Args;
-use teamster_worker::run;
+use teamster_worker::run::{self, aside};
 use tracing::level_filters::LevelFilter;
 
 fn main() {
@@ -14,12 +14,12 @@ fn main() {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("error: cannot start: {error}");
+            aside(format_args!("error: cannot start: {error}"));
             exit(1);
         }
     };
     let code = runtime.block_on(run::run(args)).unwrap_or_else(|error| {
-        eprintln!("error: {error}");
+        aside(format_args!("error: {error}"));
         error.exit_code()
     });
     // Not by returning: a blocking read of standard input would hold the runtime until a line comes.
@@ -35,7 +35,9 @@ fn log_to_stderr() {
         Some(Ok(level)) => level,
         Some(Err(_)) | None => LevelFilter::WARN,
     };
-    tracing_subscriber::fmt().with_max_level(shown).with_writer(stderr).with_ansi(false).init();
+    let listener = tracing_subscriber::fmt().with_max_level(shown).with_writer(stderr).with_ansi(false);
+    // Standard error lies on the disk that may be full, and to complain of that there would be a panic.
+    listener.log_internal_errors(false).init();
     if let (Some(Err(_)), Some(given)) = (level, given) {
         tracing::warn!("TEAMSTER_LOG is {given:?}, which is none of off, error, warn, info, debug, trace: taking warn");
     }

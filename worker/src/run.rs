@@ -5,7 +5,9 @@
 //! is carried out before the next is taken.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::future::pending;
+use std::io::{self, Write};
 use std::time::Duration;
 
 use teamster_protocol::api::{WorkerPhase, WorkerStatus};
@@ -36,6 +38,11 @@ pub async fn run(args: Args) -> Result<i32, StartError> {
     let mut worker = start::start(args).await?;
     let end = worker.live().await;
     Ok(worker.leave(end).await)
+}
+
+/// Says something to whoever started the worker, if they still listen.
+pub fn aside(text: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
 /// A worker that has started.
@@ -162,7 +169,7 @@ impl Worker {
         let starting = self.status.borrow().phase == WorkerPhase::Starting;
         if starting && status.phase != WorkerPhase::Starting && self.started_by == StartedBy::Hand {
             let (name, team) = (&self.hands.me.name, self.hands.team.dir().team());
-            eprintln!("{name} is ready in team {team}; Ctrl-C ends it");
+            aside(format_args!("{name} is ready in team {team}; Ctrl-C ends it"));
         }
         self.status.send_replace(status);
     }

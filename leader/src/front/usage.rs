@@ -26,7 +26,7 @@ pub(super) fn not_parsed(error: &clap::Error, words: &[OsString]) -> Exit {
     }
     let (message, hint) = (message(error), hint(error, words));
     if json {
-        eprintln!("{}", json_error(&message, Some(&hint), Exit::Usage));
+        print::remark(json_error(&message, Some(&hint), Exit::Usage));
     } else {
         print::fail(&Failure::new(message).with_hint(hint));
     }

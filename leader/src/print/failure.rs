@@ -69,6 +69,12 @@ pub fn note(text: &str) {
     let _ = writeln!(anstream::stderr().lock(), "{}", harmless_lines(text));
 }
 
+/// Writes a line to standard error that is no failure, or one in a form of its own. As [`fail`], it takes no notice
+/// of who does not take it: what tells of the work must not end it.
+pub fn remark(text: impl fmt::Display) {
+    let _ = writeln!(anstream::stderr().lock(), "{text}");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,7 +13,7 @@ use teamster_protocol::id::{MemberName, TaskId};
 use super::BoardRecord;
 use super::panel::Panel;
 use super::tally::Tally;
-use crate::print::{Tone, clock, harmless, humane, paint};
+use crate::print::{Tone, clock, harmless, humane, paint, remark};
 
 /// Shows a run.
 #[derive(Debug)]
@@ -198,5 +198,5 @@ fn count(number: usize, noun: &str) -> String {
 }
 
 fn line(text: &str) {
-    anstream::eprintln!("{text}");
+    remark(text);
 }
