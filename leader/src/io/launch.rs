@@ -16,12 +16,13 @@ use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use teamster_protocol::api::{Hello, MemberNotice, WorkerApiClient};
 use teamster_protocol::id::{Address, MemberName};
-use teamster_protocol::limits::PROTOCOL_VERSION;
+use teamster_protocol::limits::{PROTOCOL_VERSION, TERM_GRACE};
 use teamster_protocol::notice::Notice;
 use teamster_protocol::peer::Peer;
 use teamster_protocol::roster::MemberSpec;
 use teamster_protocol::transcript;
 use tokio::process::{Child, Command};
+use tokio::time::timeout;
 
 use crate::serve::{Input, Link, LinkedTo, Shared};
 
@@ -52,9 +53,21 @@ pub async fn run(shared: Arc<Shared>, name: MemberName, spec: MemberSpec) {
         Err(why) => return shared.report(not_ready(why)).await,
     };
     let hello = Hello { protocol: PROTOCOL_VERSION };
-    let welcome = tokio::select! {
-        welcome = peer.initialize(hello) => welcome,
-        status = child.wait() => {
+    let answered = tokio::select! {
+        welcome = peer.initialize(hello) => Ok(welcome),
+        status = child.wait() => Err(status),
+    };
+    let answered = match answered {
+        // Its output has ended, and most often so did it; why it ended says more than that it did.
+        Ok(Err(RpcError::RestartNeeded(closed))) => match timeout(TERM_GRACE, child.wait()).await {
+            Ok(status) => Err(status),
+            Err(_) => Ok(Err(RpcError::RestartNeeded(closed))),
+        },
+        answered => answered,
+    };
+    let welcome = match answered {
+        Ok(welcome) => welcome,
+        Err(status) => {
             shared.unlink(&name);
             let why = match status {
                 Ok(status) => format!("its worker ended before it was ready ({})", describe(status)),
@@ -64,9 +77,15 @@ pub async fn run(shared: Arc<Shared>, name: MemberName, spec: MemberSpec) {
         }
     };
     let welcome = match welcome {
+        Ok(welcome) if welcome.protocol != PROTOCOL_VERSION => Err(format!(
+            "its worker ({}) speaks protocol version {}, and this leader speaks {PROTOCOL_VERSION}\n\
+             install teamster and teamster-worker of the same release",
+            welcome.version, welcome.protocol
+        )),
         Ok(welcome) if welcome.name == name => Ok(welcome.pid),
         Ok(welcome) => Err(format!("its worker says that it is {}", welcome.name)),
         Err(RpcError::Call(error)) => Err(error.message().to_owned()),
+        Err(RpcError::RestartNeeded(_)) => Err("its worker closed its output before it was ready".to_owned()),
         Err(error) => Err(format!("its worker did not answer: {error}")),
     };
     let pid = match welcome {
@@ -182,7 +201,7 @@ fn open_log(path: &Path) -> io::Result<File> {
 fn with_last_words(shared: &Shared, name: &MemberName, why: String) -> String {
     let path = shared.dir.log_of(&Address::Member(name.clone()));
     match last_lines(&path) {
-        Ok(words) if !words.is_empty() => format!("{why}\n{words}"),
+        Ok(words) if !words.is_empty() => format!("{why}: {}", words.strip_prefix("error: ").unwrap_or(&words)),
         Ok(_) | Err(_) => why,
     }
 }
