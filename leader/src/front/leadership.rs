@@ -56,7 +56,8 @@ impl Leadership {
         };
         let mut own = tokio::spawn(serve(options));
         tokio::select! {
-            _ = is_ready => Ok(Leadership { peer: dial(dir).await?.0, own: Some(own) }),
+            // Only if it was said: a leader that cannot begin drops the sender, and its end tells why.
+            Ok(()) = is_ready => Ok(Leadership { peer: dial(dir).await?.0, own: Some(own) }),
             ended = &mut own => match ended? {
                 Err(ServeError::Led { .. }) => Ok(Leadership { peer: dial(dir).await?.0, own: None }),
                 Err(error) => Err(error.into()),
