@@ -2,6 +2,7 @@
 //! asked by mail to stop its turn or to end; force needs the leader.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Serialize;
 use teamster_protocol::api::{EndOutcome, Ended, LeaderApiClient, Stopped, Via};
@@ -15,12 +16,15 @@ use teamster_protocol::roster::{LeftHow, Presence};
 use teamster_protocol::shutdown::{ShutdownRequest, Verdict, WhenBusy};
 use teamster_protocol::team::{Inbox, Team, TeamView};
 use teamster_protocol::watch::Watch;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::interrupt::unless_interrupted;
 use super::{Context, Exit, FrontError, link, list};
 use crate::args::{DownArgs, KillArgs, ShutdownArgs, StopArgs};
 use crate::print::{Tone, paint};
+
+/// Who said its last word holds its lock for a moment longer, and no file tells when it lets go.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// Printed by `stop --json`: how the worker was told, its task, and how the turn ended if that is known.
 #[derive(Debug, Serialize)]
@@ -90,12 +94,21 @@ pub(super) async fn kill(context: &Context, args: &KillArgs) -> Result<Exit, Fro
 }
 
 pub(super) async fn down(context: &Context, args: &DownArgs) -> Result<Exit, FrontError> {
-    context.view()?;
+    // Only that the team is there: one whose logs are damaged must be ended before they are mended.
+    context.must_exist()?;
     let members = unless_interrupted(async {
         let (leader, _) = link::connect(context).await.map_err(nothing_to_end)?;
         let members = leader.down(args.force).await?;
         // Its end follows its answer; who starts the next leader right away should not meet this one.
-        let _ = timeout(KILL_GRACE, leader.closed()).await;
+        let lock = context.dir.leader_lock();
+        let ended = async {
+            leader.closed().await;
+            while lock::is_held(&lock)? {
+                sleep(LOOK_AGAIN).await;
+            }
+            Ok::<(), FrontError>(())
+        };
+        timeout(KILL_GRACE, ended).await.unwrap_or(Ok(()))?;
         Ok(members)
     })
     .await?;
@@ -207,7 +220,9 @@ async fn shutdown_by_mail(
     }
     while asked.values().any(|asked| asked.outcome.is_none()) {
         take_answers(&mut team, &mut inbox, &mut asked)?;
-        if asked.values().any(|asked| asked.outcome.is_none()) {
+        if asked.iter().any(|(name, asked)| asked.outcome.is_none() && has_left(&team, name)) {
+            let _ = timeout(LOOK_AGAIN, watch.changed()).await;
+        } else if asked.values().any(|asked| asked.outcome.is_none()) {
             watch.changed().await;
         }
     }
@@ -246,6 +261,13 @@ fn take_answers(team: &mut Team, inbox: &mut Inbox, asked: &mut BTreeMap<MemberN
         asked.outcome = Some(EndOutcome::Left { how });
     }
     Ok(())
+}
+
+fn has_left(team: &Team, name: &MemberName) -> bool {
+    match team.roster().member(name).map(|member| &member.presence) {
+        Ok(Presence::Left { .. }) => true,
+        Ok(Presence::Joined { .. } | Presence::Expected { .. }) | Err(_) => false,
+    }
 }
 
 fn name_the_process(error: FrontError, view: &TeamView, name: &MemberName) -> FrontError {

@@ -61,7 +61,11 @@ impl Server {
 
     async fn ended(&self, what: Ask) -> RpcResult<Vec<Ended>> {
         match self.shared.ask(what).await? {
-            Answer::Ended(ended) => Ok(ended),
+            Answer::Ended(mut ended) => {
+                // They come as they ended, which is another order each time.
+                ended.sort_by(|one, other| one.name.cmp(&other.name));
+                Ok(ended)
+            }
             Answer::Spawned(_) => unreachable!("ends are answered with ends"),
         }
     }
