@@ -4,3 +4,4 @@ pub mod bench;
 pub mod hermetic;
 pub mod sim;
 pub mod spec;
+pub mod team;

@@ -1,0 +1,156 @@
+//! Disks that are full or read-only. What was acknowledged is there, what was refused is not, and all goes on when
+//! there is room again.
+
+use std::fs;
+
+use serde_json::Value;
+use teamster_tests::team::{SmallDisk, Team};
+
+/// A text that does not fit into what is left of a page.
+const BIG: usize = 20_000;
+
+/// A small disk under the team's root. Where the machine grants no namespaces the test has nothing to look at.
+fn small_disk(team: &Team) -> Option<SmallDisk> {
+    // The team's name, before there is anything to look at it through.
+    team.dir();
+    let mounted = SmallDisk::mount(&team.sandbox().root(), "1m");
+    mounted.inspect_err(|why| println!("not tested, no file system can be mounted here: {why}")).ok()
+}
+
+#[test]
+fn a_command_that_finds_no_room_says_so_and_has_done_nothing() {
+    let team = Team::new();
+    let Some(disk) = small_disk(&team) else { return };
+    team.file("big.md", &"x".repeat(BIG));
+    team.file("plan.toml", &format!("[[task]]\nrun = \"echo {}\"\n", "x".repeat(BIG)));
+    disk.ok(&team, "up --detach");
+    disk.ok(&team, "spawn alice --no-claim");
+    disk.ok(&team, "task add one");
+    disk.fill(&team);
+    let said = ["task add -f ../big.md", "run --resume ../plan.toml -w 1"].map(|line| disk.fails(&team, 1, line));
+    insta::assert_snapshot!(said.join("\n"), @"
+    error: cannot append to /t/root/app-0/board.jsonl: No space left on device
+    2 tasks for 1 worker
+    error: cannot spawn w1: cannot create /t/root/app-0/mail/w1.jsonl: No space left on device
+    ");
+    // To look costs no room.
+    for line in ["list", "status", "task list", "task show 1", "events", "logs alice"] {
+        disk.ok(&team, line);
+    }
+    disk.make_room(&team);
+    let list: Value = serde_json::from_str(&disk.ok(&team, "task list --json")).unwrap();
+    assert_eq!(list["counts"]["total"], 1);
+    assert_eq!(disk.ok(&team, "task add -f ../big.md"), "task 2 is on the board", "its number was not lost");
+    // Nothing half done is in the way of those who could not be spawned.
+    disk.ok(&team, "spawn w1");
+    disk.ok(&team, "down");
+}
+
+#[test]
+fn a_worker_that_finds_no_room_keeps_its_outcome_until_there_is() {
+    let team = Team::new();
+    let Some(disk) = small_disk(&team) else { return };
+    disk.ok(&team, "spawn alice");
+    disk.ok(
+        &team,
+        "task add --run -- mkfifo go; echo begun; read word < go; seq 1 4000; echo got $word; echo x > ended",
+    );
+    disk.start(&team, "logs alice -f").until("begun");
+    let mkfifo = team.sandbox().command("mkfifo").arg(team.repository().join("ended")).status().unwrap();
+    assert!(mkfifo.success());
+    disk.fill(&team);
+    team.feed("go", "hello");
+    let mut ended = team.sandbox().command("cat");
+    ended.arg(team.repository().join("ended"));
+    assert_eq!(team.start_command(ended).ends().out, "x\n");
+    for _ in 0..3 {
+        let task: Value = serde_json::from_str(&disk.ok(&team, "task show 1 --json")).unwrap();
+        assert_eq!(task["status"], "in progress");
+    }
+    disk.make_room(&team);
+    disk.start(&team, "events -f --json").until("\"completed\":{\"id\":1");
+    let task: Value = serde_json::from_str(&disk.ok(&team, "task show 1 --json")).unwrap();
+    let attempts = task["attempts"].as_array().unwrap();
+    assert_eq!(attempts.len(), 1);
+    assert!(attempts[0]["end"]["result"].as_str().unwrap().ends_with("4000\ngot hello"), "{task}");
+    disk.ok(&team, "task add --run true");
+    disk.start(&team, "events -f --json").until("\"completed\":{\"id\":2");
+    assert_eq!(disk.ok(&team, "down"), "alice shut down\nthe leader ended");
+}
+
+#[test]
+fn a_leader_that_finds_no_room_refuses_and_leads_on() {
+    let team = Team::new();
+    let Some(disk) = small_disk(&team) else { return };
+    disk.fill(&team);
+    let said = disk.fails(&team, 1, "up --detach");
+    insta::assert_snapshot!(said, @"error: cannot create /t/root/app-0/board.jsonl: No space left on device");
+    disk.make_room(&team);
+    disk.ok(&team, "up --detach");
+    disk.fill(&team);
+    let said = disk.fails(&team, 1, "spawn alice --worktree");
+    insta::assert_snapshot!(said, @"error: cannot spawn alice: cannot write /t/root/app-0/worktrees/alice/.git.teamster: No space left on device (os error 28)");
+    disk.ok(&team, "status");
+    disk.make_room(&team);
+    disk.ok(&team, "spawn alice --worktree");
+    disk.ok(&team, "task add --run pwd");
+    disk.start(&team, "events -f --json").until("\"completed\":{\"id\":1");
+    disk.ok(&team, "down");
+}
+
+#[test]
+fn a_read_only_root_can_be_looked_at_and_not_changed() {
+    let team = Team::new();
+    let Some(disk) = small_disk(&team) else { return };
+    disk.ok(&team, "spawn alice");
+    disk.ok(&team, "task add --run true");
+    disk.start(&team, "events -f --json").until("\"completed\":{\"id\":1");
+    disk.ok(&team, "down");
+    disk.make_read_only(&team);
+    for line in ["list", "status", "status alice", "task list", "task show 1", "events", "logs alice", "inbox --peek"] {
+        disk.ok(&team, line);
+    }
+    let plan = team.plan("[[task]]\nrun = \"true\"\n");
+    let lines = ["task add two", "task clear all", "dm alice hello", "spawn alice", "up", "up --detach", "cleanup"];
+    let mut said = String::new();
+    for line in lines {
+        said.push_str(&format!("$ {line}\n{}\n", disk.fails(&team, 1, line)));
+    }
+    insta::assert_snapshot!(said, @"
+    $ task add two
+    error: cannot open /t/root/app-0/board.lock: Read-only file system
+    $ task clear all
+    error: cannot open /t/root/app-0/board.lock: Read-only file system
+    $ dm alice hello
+    error: cannot open /t/root/app-0/board.lock: Read-only file system
+    $ spawn alice
+    error: cannot open /t/root/app-0/board.lock: Read-only file system
+    $ up
+    error: cannot open /t/root/app-0/leader.lock: Read-only file system (os error 30)
+    $ up --detach
+    error: cannot open /t/root/app-0/board.lock: Read-only file system
+    $ cleanup
+    error: cannot open /t/root/app-0/leader.lock: Read-only file system (os error 30)
+    ");
+    assert!(disk.fails(&team, 1, &format!("run {plan}")).contains("Read-only file system"));
+}
+
+#[test]
+fn a_write_that_is_cut_short_is_taken_back() {
+    let team = Team::new();
+    team.file("big.md", &"x".repeat(BIG));
+    team.ok("task add one");
+    let before = fs::read_to_string(team.dir().board()).unwrap();
+    // The limit on the size of a file lets the first part of the record through.
+    let mut command = team.command("");
+    let program = command.get_program().to_owned();
+    let mut limited = team.sandbox().command("sh");
+    limited.current_dir(team.repository());
+    limited.args(["-c", "trap '' XFSZ; ulimit -f 4; exec \"$0\" task add -f ../big.md"]).arg(&program);
+    let said = team.start_command(limited).ends();
+    assert_eq!(said.code, Some(1), "{}", said.out);
+    assert_eq!(team.plain(&said.err), "error: cannot append to /t/root/app-0/board.jsonl: File too large");
+    assert_eq!(fs::read_to_string(team.dir().board()).unwrap(), before);
+    command.args(["task", "add", "-f", "../big.md"]);
+    assert_eq!(team.start_command(command).ends().out, "task 2 is on the board\n");
+}

@@ -1,0 +1,108 @@
+//! `up`, `down`, `id`, `env`: the leader from its first word to its last.
+
+use nix::sys::signal::Signal;
+use serde_json::Value;
+use teamster_tests::team::Team;
+
+#[test]
+fn it_leads_in_the_foreground_until_ctrl_c() {
+    let team = Team::new();
+    let mut up = team.start("up");
+    let line = up.until("leading team");
+    assert!(line.contains(&format!("process {}; Ctrl-C ends it", up.pid())), "{line}");
+    team.ok("spawn alice");
+    up.signal(Signal::SIGINT);
+    assert_eq!(up.ends().code, Some(0), "that is how it is meant to end");
+    assert_eq!(team.json("status")["leader"], Value::Null);
+    assert_eq!(team.json("list")["members"][0]["left"], "shutdown", "its members were asked to end");
+}
+
+#[test]
+fn it_leads_in_the_background_until_down() {
+    let team = Team::new();
+    let up = team.json("up --detach");
+    assert_eq!(up["leader"]["team"], team.dir().team().as_str());
+    assert_eq!(team.json("status")["leader"]["pid"], up["leader"]["pid"]);
+    team.ok("spawn alice");
+    team.ok("spawn bob");
+    assert_eq!(team.ok("down"), "alice shut down\nbob shut down\nthe leader ended");
+    assert_eq!(team.json("status")["leader"], Value::Null);
+    assert!(team.fails(3, "down").contains("no leader runs"));
+    // The next one takes over what the last one left.
+    team.ok("up --detach");
+    assert_eq!(team.ok("down"), "the leader ended; no member ran");
+}
+
+#[test]
+fn a_second_leader_is_refused_by_whichever_way_it_comes() {
+    let team = Team::new();
+    let pid = team.json("up --detach")["leader"]["pid"].clone();
+    for line in ["up", "up --detach"] {
+        let said = team.fails(1, line);
+        assert!(said.contains(&format!("has a leader already (process {pid})")), "`{line}`: {said}");
+        assert!(said.contains("end it with teamster down"), "`{line}`: {said}");
+    }
+    assert_eq!(team.json("status")["leader"]["pid"], pid, "the first one leads on");
+}
+
+#[test]
+fn down_lets_turns_finish_and_takes_no_more() {
+    let team = Team::new();
+    team.ok("spawn alice");
+    team.ok("task add --run echo begun; read word; echo got $word");
+    team.ok("task add --run true");
+    team.until_said("alice", "begun");
+    let down = team.start("down");
+    team.until_event("shutdown_request");
+    team.ok("steer alice hello");
+    let said = down.ends();
+    assert_eq!((said.code, said.out.as_str()), (Some(0), "alice shut down\nthe leader ended\n"), "{}", said.err);
+    assert_eq!(team.task(1)["attempts"][0]["end"]["result"], "begun\ngot hello");
+    assert_eq!((team.standing(1), team.standing(2)), ("completed".to_owned(), "pending".to_owned()));
+}
+
+#[test]
+fn down_by_force_waits_for_no_turn_and_loses_no_task() {
+    let team = Team::new();
+    team.ok("spawn alice");
+    team.ok("task add --run echo half; read word");
+    team.until_said("alice", "half");
+    let ended = team.json("down --force");
+    assert_eq!(ended["members"][0]["name"], "alice");
+    assert_eq!(team.json("status")["leader"], Value::Null);
+    let task = team.task(1);
+    assert_eq!(task["status"], "pending");
+    assert!(task["attempts"][0]["end"]["how"]["released"].is_object(), "{task}");
+}
+
+#[test]
+fn the_name_of_a_team_is_that_of_the_repository_or_the_one_given() {
+    let team = Team::new();
+    let id = team.json("id");
+    assert_eq!(id["exists"], false);
+    assert!(id["team"].as_str().unwrap().starts_with("app-"));
+    assert_eq!(team.ok("id --team crew"), "crew");
+    let mut command = team.command("id");
+    command.env("TEAMSTER_TEAM", "other");
+    assert_eq!(team.start_command(command).ends().out, "other\n");
+    // The same for all worktrees of the repository: their members talk to the same team.
+    team.ok("spawn alice --worktree");
+    let mut command = team.command("id");
+    command.current_dir(team.dir().worktree(&"alice".parse().unwrap()));
+    assert_eq!(team.start_command(command).ends().out.trim(), team.dir().team().as_str());
+    assert_eq!(team.json("id")["exists"], true);
+}
+
+#[test]
+fn env_is_the_line_that_starts_a_worker() {
+    let team = Team::new();
+    let env = team.json("env dave");
+    let (line, program) = (env["command"].as_str().unwrap(), env["program"].as_str().unwrap());
+    assert_eq!(team.ok("env dave"), line);
+    assert!(line.ends_with(&format!("{program} --name dave")), "{line}");
+    assert!(!team.dir().path().exists(), "to print a line makes no team");
+    // Whoever has another worker than the one beside the program gets that.
+    let mut command = team.command("env dave");
+    command.env("TEAMSTER_WORKER", "/opt/worker");
+    assert!(team.start_command(command).ends().out.ends_with(" /opt/worker --name dave\n"));
+}

@@ -1,0 +1,166 @@
+//! `spawn`, `list`, `status`, `shutdown`, `kill`: members come, work where they were told, and go.
+
+use std::fs;
+
+use teamster_tests::team::Team;
+
+#[test]
+fn a_member_in_a_worktree_works_on_its_own_branch_from_its_base() {
+    let team = Team::new();
+    let first = team.git("rev-parse HEAD");
+    team.git("tag v1");
+    team.git("commit --quiet --allow-empty --message=second");
+    let spawned = team.json("spawn alice --worktree --base v1");
+    let worktree = &spawned["workspace"]["worktree"];
+    assert_eq!((&worktree["base"], &worktree["branch"]), (&first.into(), &team.branch("alice").into()));
+    let second = team.git("rev-parse HEAD");
+    assert_eq!(team.json("spawn bob --worktree")["workspace"]["worktree"]["base"], second, "HEAD if none is given");
+    team.ok("task add --run --to alice -- echo new > new && git add new && git commit -qm new && pwd");
+    team.until_event("completed");
+    assert_eq!(team.task(1)["attempts"][0]["end"]["result"], worktree["dir"]);
+    assert!(!team.repository().join("new").exists(), "the user's own tree is not touched");
+    assert_eq!(team.git(&format!("log --format=%s v1..{}", team.branch("alice"))), "new");
+    // Who comes back finds its work as it left it.
+    team.ok("shutdown alice");
+    team.ok("spawn alice --worktree");
+    assert_eq!(team.git(&format!("log --format=%s v1..{}", team.branch("alice"))), "new");
+}
+
+#[test]
+fn a_member_in_a_shared_directory_works_where_it_was_told() {
+    let team = Team::new();
+    let here = team.repository().canonicalize().unwrap();
+    fs::create_dir(here.join("sub")).unwrap();
+    for (line, dir) in
+        [("spawn a", here.clone()), ("spawn b --shared", here.clone()), ("spawn c --cwd sub", here.join("sub"))]
+    {
+        assert_eq!(team.json(line)["workspace"]["shared"]["dir"], dir.to_str().unwrap(), "{line}");
+    }
+    team.ok("task add --run --to c pwd");
+    team.until_event("completed");
+    assert_eq!(team.task(1)["attempts"][0]["end"]["result"], here.join("sub").to_str().unwrap());
+    assert!(team.fails(1, "spawn d --cwd nowhere").contains("cannot work in /t/work/app/nowhere"));
+    assert!(team.fails(1, "status d").contains("there is no member d"), "nobody was put on the roster");
+}
+
+#[test]
+fn a_role_takes_what_asks_for_it_and_no_claim_takes_only_what_is_its_own() {
+    let team = Team::new();
+    team.ok("spawn plain");
+    team.ok("spawn quiet --no-claim");
+    let said = team.run("task add --run --role tester true");
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    team.ok("task add --run --to quiet echo mine");
+    team.until_event("\"completed\":{\"id\":2");
+    team.ok("task add --run echo anyone");
+    team.until_event("\"completed\":{\"id\":3");
+    assert_eq!(team.task(2)["owner"], "quiet");
+    assert_eq!(team.task(3)["owner"], "plain");
+    assert_eq!(team.standing(1), "pending");
+    team.ok("spawn tess --role tester");
+    team.until_event("\"completed\":{\"id\":1");
+    assert_eq!(team.task(1)["owner"], "tess");
+}
+
+#[test]
+fn the_team_is_shown_as_it_is() {
+    let team = Team::new();
+    team.ok("spawn alice --worktree --role tester");
+    team.ok("spawn bob --no-claim");
+    team.ok("task add --run --to alice echo begun; read word");
+    team.until_said("alice", "begun");
+    team.ok("task add --run exit 2");
+    team.ok("task assign 2 bob");
+    team.until_event("\"failed\":{\"id\":2");
+    team.ok("task add --after 2 write the notes");
+    // Bob's books are done once he waits again.
+    team.until_said("bob", "turn_ended");
+    team.until_said("bob", "\"kind\":\"waiting\"");
+    team.snapshot(|| {
+        insta::assert_snapshot!(team.plain(&team.ok("list")), @"
+    name  state  for  task  agent  works in  mail
+    alice  busy  [time]  1 echo begun; read word  shell (tester)  teamster/app-0/alice
+    bob  idle  [time]  shell  /t/work/app
+    ")
+    });
+    team.snapshot(|| {
+        insta::assert_snapshot!(team.plain(&team.ok("status")), @"
+    team  app-0  /t/work/app
+    leader  process [pid], up [time]
+    members  1 busy, 1 idle
+    tasks  1 in progress, 1 blocked, 1 failed
+    files  /t/root/app-0
+
+    name  state  for  task  agent  works in  mail
+    alice  busy  [time]  1 echo begun; read word  shell (tester)  teamster/app-0/alice
+    bob  idle  [time]  shell  /t/work/app
+
+    needs a look
+      2 exit 2  failed; teamster task show 2
+
+    blocked
+      3 write the notes  waits for 2
+    ")
+    });
+    team.snapshot(|| {
+        insta::assert_snapshot!(team.plain(&team.ok("status alice")), @"
+        member  alice, busy for [time]
+        task  1 echo begun; read word
+        agent  shell, role tester; takes open tasks
+        works in /t/root/app-0/worktrees/alice
+        branch  teamster/app-0/alice
+        process [pid], started by the leader
+        done  0 completed, 0 failed
+        unread  0
+
+        last said, [time]
+        [clock] ready
+        [clock] waits for work
+        [clock] turn 1 began, task 1
+        > echo begun; read word
+        begun
+        ")
+    });
+}
+
+#[test]
+fn shutdown_is_asked_of_one_or_of_all_and_a_busy_one_may_refuse() {
+    let team = Team::new();
+    for name in ["alice", "bob", "carol"] {
+        team.ok(&format!("spawn {name}"));
+    }
+    assert_eq!(team.ok("shutdown carol good night"), "carol shut down");
+    assert_eq!(team.state("carol"), "left");
+    team.ok("task add --run --to alice echo begun; read word");
+    team.until_said("alice", "begun");
+    let said = team.run("shutdown");
+    assert_eq!(said.code, Some(1));
+    insta::assert_snapshot!(said.out, @"
+    alice goes on, it is busy with task 1; teamster shutdown alice --finish lets it finish first
+    bob shut down
+    ");
+    assert_eq!((team.state("alice"), team.state("bob")), ("busy".to_owned(), "left".to_owned()));
+    let asked = team.start("shutdown alice --finish");
+    team.until_event("\"finishing\"");
+    team.ok("steer alice go");
+    assert_eq!(asked.ends().out, "alice shut down\n");
+    assert_eq!(team.standing(1), "completed");
+    assert_eq!(team.ok("shutdown"), "no member runs");
+    assert!(team.fails(1, "shutdown alice").contains("alice is not running"));
+}
+
+#[test]
+fn a_member_that_is_killed_gives_its_task_back_and_may_come_again() {
+    let team = Team::new();
+    team.ok("spawn alice");
+    assert!(team.fails(1, "spawn alice").contains("it runs already"));
+    team.ok("task add --run echo $$ > agent; echo begun; read word");
+    team.until_said("alice", "begun");
+    let agent = fs::read_to_string(team.repository().join("agent")).unwrap();
+    assert_eq!(team.ok("kill alice"), "alice was told to end by a signal, and ended in order");
+    assert_eq!((team.state("alice"), team.standing(1)), ("left".to_owned(), "pending".to_owned()));
+    assert!(!fs::exists(format!("/proc/{}", agent.trim())).unwrap(), "its agent outlived it");
+    assert!(team.fails(1, "kill alice").contains("alice is not running"));
+    team.ok("spawn alice");
+    team.until_event("\"attempt\":2");
+}

@@ -1,0 +1,138 @@
+//! `task …`: from the text of a task to what came of it.
+
+use std::fs;
+
+use teamster_tests::team::Team;
+
+#[test]
+fn tasks_come_as_words_from_a_file_and_from_standard_input() {
+    let team = Team::new();
+    team.file("task.md", "write the docs\nall of them\n");
+    assert_eq!(team.ok("task add --run echo words"), "task 1 is on the board");
+    assert_eq!(team.ok("task add -f ../task.md --title docs --timeout 1h30m --role writer"), "task 2 is on the board");
+    let said = team.start_with("task add --run -", "echo from a pipe\n").ends();
+    assert_eq!((said.code, said.out.as_str()), (Some(0), "task 3 is on the board\n"), "{}", said.err);
+    assert_eq!(team.start_with("task add -f - --run", "echo again\n").ends().code, Some(0));
+    assert_eq!(team.task(2)["task"]["work"]["prompt"], "write the docs\nall of them\n");
+    team.ok("spawn alice");
+    for id in [1, 3, 4] {
+        team.until_event(&format!("\"completed\":{{\"id\":{id}"));
+    }
+    assert_eq!(team.task(3)["attempts"][0]["end"]["result"], "from a pipe");
+    assert_eq!(team.standing(2), "pending", "alice is no writer");
+}
+
+#[test]
+fn each_is_taken_by_whom_and_when_it_was_meant_for() {
+    let team = Team::new();
+    team.ok("up --detach");
+    team.ok("task add --run echo one >> order");
+    team.ok("task add --run --priority 5 echo two >> order");
+    team.ok("task add --run --priority 9 --after 1,2 echo three >> order");
+    team.ok("task add --run --priority -1 echo four >> order");
+    team.ok("spawn alice");
+    team.until_event("\"completed\":{\"id\":4");
+    assert_eq!(fs::read_to_string(team.repository().join("order")).unwrap(), "two\none\nthree\nfour\n");
+    let said = team.run("task add --run --to bob echo five");
+    assert_eq!(said.code, Some(1), "bob is nobody yet");
+    team.ok("spawn bob");
+    team.ok("task add --run --to bob echo five");
+    team.until_event("\"completed\":{\"id\":5");
+    assert_eq!(team.task(5)["owner"], "bob");
+    // Each is there whole for other tools, too.
+    let view = fs::read_to_string(team.dir().task_view(teamster_protocol::id::TaskId(5))).unwrap();
+    assert!(view.contains("\"id\": 5") || view.contains("\"id\":5"), "{view}");
+}
+
+#[test]
+fn a_task_is_assigned_made_to_wait_cancelled_and_tried_again() {
+    let team = Team::new();
+    team.ok("spawn alice --no-claim");
+    team.ok("spawn bob --no-claim");
+    team.ok("task add --run echo one");
+    team.ok("task add --run -- [ -e there ] || { touch there; exit 4; }");
+    team.ok("task add --run echo three");
+    team.ok("task dep add 3 2");
+    team.ok("task assign 3 bob");
+    team.ok("task assign 1 alice");
+    team.until_event("\"completed\":{\"id\":1");
+    assert_eq!(team.standing(3), "pending");
+    insta::assert_snapshot!(team.ok("task dep ls 3"), @"
+    task 3 waits for
+      2 [ -e there ] || { touch there; exit 4; }  pending
+    nothing waits for task 3
+    ");
+    team.ok("task assign 2 alice");
+    team.until_event("\"failed\":{\"id\":2");
+    team.snapshot(|| {
+        insta::assert_snapshot!(team.ok("task list"), @"
+    id  status  whose  title
+     1  completed  alice  echo one
+     2  failed  alice  [ -e there ] || { touch there; exit 4; }
+     3  blocked by 2  for bob  echo three
+
+    3 tasks: 1 completed, 1 blocked, 1 failed
+    ")
+    });
+    team.ok("task retry 2");
+    team.until_event("\"completed\":{\"id\":3");
+    team.snapshot(|| {
+        insta::assert_snapshot!(team.ok("task show 2"), @"
+        task  2 [ -e there ] || { touch there; exit 4; }
+        status  completed, alice
+        added  [time] by lead
+        blocks  3
+        attempt 1 alice, [time], failed: exit status 4
+        attempt 2 alice, [time], completed
+
+        run
+          [ -e there ] || { touch there; exit 4; }
+        ")
+    });
+    team.ok("task add --run --after 3 echo four");
+    team.ok("task dep rm 4 3");
+    team.ok("task assign 4 bob");
+    team.until_event("\"completed\":{\"id\":4");
+    team.ok("task add --run echo five");
+    team.ok("task cancel 5");
+    assert_eq!(team.standing(5), "cancelled");
+    assert!(team.fails(1, "task assign 5 bob").contains("it is cancelled"));
+    team.ok("task retry 5");
+    team.ok("task assign 5 bob");
+    team.until_event("\"completed\":{\"id\":5");
+}
+
+#[test]
+fn an_assignment_is_taken_back_before_it_is_taken() {
+    let team = Team::new();
+    team.ok("spawn alice");
+    team.ok("shutdown alice");
+    let said = team.run("task add --run --to alice echo one");
+    assert!(said.out.contains("alice is not running; the task waits until it is spawned"), "{}{}", said.out, said.err);
+    team.ok("spawn bob");
+    team.ok("task unassign 1");
+    team.until_event("\"completed\":{\"id\":1");
+    assert_eq!(team.task(1)["owner"], "bob");
+}
+
+#[test]
+fn what_is_completed_is_cleared_and_all_of_it_only_when_nothing_runs() {
+    let team = Team::new();
+    team.ok("spawn alice");
+    team.ok("task add --run true");
+    team.until_event("\"completed\":{\"id\":1");
+    team.ok("task add --run echo begun; read word");
+    team.until_said("alice", "begun");
+    team.ok("task add --run --after 2 true");
+    assert_eq!(team.ok("task clear completed"), "cleared 1 task");
+    assert!(team.fails(1, "task show 1").contains("there is no task 1"));
+    let said = team.fails(1, "task clear all");
+    insta::assert_snapshot!(said, @"
+    error: cannot clear the board: task 2 is in progress
+      hint: stop them first with teamster stop NAME
+    ");
+    team.ok("stop alice");
+    assert_eq!(team.ok("task clear all"), "cleared 2 tasks");
+    assert_eq!(team.json("task list")["counts"]["total"], 0);
+    assert_eq!(team.ok("task add --run true"), "task 4 is on the board", "a number is never used twice");
+}

@@ -1,0 +1,165 @@
+//! `send`, `steer`, `stop`, `dm`, `broadcast`, `inbox`, `logs`, `events`: what is said, by whom, and when it is heard.
+
+use nix::sys::signal::Signal;
+use serde_json::Value;
+use teamster_protocol as protocol;
+use teamster_protocol::id::Address;
+use teamster_protocol::log::Durability;
+use teamster_protocol::mail::{Body, Urgency};
+use teamster_tests::team::Team;
+
+#[test]
+fn a_turn_is_sent_steered_and_followed() {
+    let team = Team::new();
+    team.ok("spawn alice");
+    let mut logs = team.start("logs alice -f");
+    assert_eq!(
+        team.ok("send alice echo ready; read word; echo got $word"),
+        "alice works on it: turn 1; watch with teamster logs alice -f"
+    );
+    logs.until("ready");
+    assert!(team.fails(1, "send alice true").contains("it is busy with turn 1"));
+    assert_eq!(team.ok("steer alice hello there"), "alice has it");
+    logs.until("got hello there");
+    logs.until("completed");
+    logs.signal(Signal::SIGINT);
+    let said = logs.ends();
+    assert_eq!((said.code, said.err.as_str()), (Some(130), ""));
+    assert!(team.fails(1, "steer alice hello").contains("no turn is running"));
+    let shown = team.ok("logs alice");
+    team.snapshot(|| {
+        insta::assert_snapshot!(shown, @"
+    [clock] ready
+    [clock] waits for work
+    [clock] turn 1 began
+    > echo ready; read word; echo got $word
+    ready
+    [clock] lead steers: hello there
+    got hello there
+    [clock] turn 1 completed
+    [clock] waits for work
+    ")
+    });
+}
+
+#[test]
+fn a_prompt_comes_from_standard_input_too() {
+    let team = Team::new();
+    team.ok("spawn alice");
+    let said = team.start_with("send alice -", "echo one\necho two\n").ends();
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    team.until_said("alice", "turn_ended");
+    let shown = team.ok("logs alice");
+    assert!(shown.contains("one") && shown.contains("two"), "{shown}");
+}
+
+#[test]
+fn a_stopped_turn_gives_its_task_back_to_be_held_with_what_was_said() {
+    let team = Team::new();
+    team.ok("spawn alice");
+    team.ok("spawn bob");
+    team.ok("task add --run --to alice echo half; read word; echo $word");
+    team.until_said("alice", "half");
+    assert_eq!(
+        team.ok("stop alice wrong branch"),
+        "alice stopped; task 1 is held for it: teamster task retry 1 lets it go on"
+    );
+    let task = team.task(1);
+    assert_eq!((&task["status"], &task["assignee"]), (&"stopped".into(), &"alice".into()));
+    assert_eq!(task["attempts"][0]["end"]["result"], "(stopped: wrong branch)\nhalf");
+    assert!(team.fails(1, "stop alice").contains("no turn is running"));
+    // Held: neither of them takes it, though both look for work.
+    team.ok("task add --run true");
+    team.until_event("\"completed\":{\"id\":2");
+    assert_eq!(team.standing(1), "stopped");
+    team.ok("task retry 1");
+    team.until_event("\"attempt\":2");
+    team.ok("steer alice done");
+    team.until_event("\"completed\":{\"id\":1");
+    assert_eq!(team.task(1)["owner"], "alice");
+    // A turn without a task can be stopped as well.
+    team.ok("send bob echo begun; read word");
+    team.until_said("bob", "begun");
+    assert_eq!(team.ok("stop bob"), "bob stopped");
+}
+
+#[test]
+fn mail_waits_for_the_next_turn_and_urgent_mail_does_not() {
+    let team = Team::new();
+    team.ok("spawn alice");
+    team.ok("send alice echo ready; read word; echo got $word");
+    team.until_said("alice", "ready");
+    team.ok("dm alice after this");
+    let unread = team.json("status alice")["unread"].clone();
+    assert_eq!(unread, 1, "it is not shown into a turn");
+    team.ok("dm alice --urgent stop it");
+    team.until_said("alice", "got stop it");
+    team.until_said("alice", "after this");
+    team.until_event("acknowledged");
+    let mail = team.json("inbox alice")["messages"].clone();
+    let told: Vec<(&Value, &Value)> =
+        mail.as_array().unwrap().iter().map(|message| (&message["body"]["text"], &message["urgency"])).collect();
+    assert_eq!(told, [(&"after this".into(), &"next".into()), (&"stop it".into(), &"now".into())]);
+}
+
+#[test]
+fn a_broadcast_reaches_each_member_and_those_to_come() {
+    let team = Team::new();
+    for name in ["alice", "bob"] {
+        team.ok(&format!("spawn {name}"));
+    }
+    team.ok("shutdown bob");
+    let delivered = team.json("broadcast main is frozen")["delivered"].clone();
+    let to: Vec<(&Value, &Value)> =
+        delivered.as_array().unwrap().iter().map(|one| (&one["to"], &one["reader"])).collect();
+    assert_eq!(to, [(&"alice".into(), &"running".into()), (&"bob".into(), &"absent".into())]);
+    team.until_said("alice", "main is frozen");
+    team.ok("send alice echo ready; read word; echo got $word");
+    team.until_said("alice", "ready");
+    team.ok("broadcast --urgent now");
+    team.until_said("alice", "got now");
+    team.ok("spawn bob");
+    team.until_said("bob", "main is frozen");
+}
+
+#[test]
+fn the_lead_reads_its_mail_once_and_a_members_without_marking_it() {
+    let team = Team::new();
+    team.ok("spawn alice");
+    // A worker that has something to say to the lead.
+    let alice = Address::Member("alice".parse().unwrap());
+    let mut from_alice = protocol::team::Team::open(team.dir().clone(), alice, Durability::Power).unwrap();
+    let body = Body::Text { text: "the tests pass".to_owned() };
+    from_alice.post(&Address::Lead, Urgency::Next, body).unwrap();
+    assert_eq!(team.json("status")["unread"], 1);
+    assert_eq!(team.json("inbox --peek")["messages"][0]["read"], false);
+    let shown = team.ok("inbox");
+    assert!(shown.contains("the tests pass") && shown.contains("alice"), "{shown}");
+    assert_eq!(team.json("inbox")["messages"][0]["read"], true);
+    assert_eq!(team.json("status")["unread"], 0);
+    team.ok("shutdown alice");
+    team.ok("dm alice for later");
+    team.ok("inbox alice");
+    assert_eq!(team.json("status alice")["unread"], 1, "to look at a member's mail is not to read it");
+    assert_eq!(team.json("inbox alice --all")["messages"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn events_are_one_story_and_go_on_as_it_does() {
+    let team = Team::new();
+    team.ok("spawn alice");
+    let mut events = team.start("events -f");
+    events.until("alice joined");
+    team.ok("task add --run echo ok");
+    events.until("task 1 added");
+    events.until("completed");
+    team.ok("shutdown alice enough");
+    events.until("alice shut down");
+    events.signal(Signal::SIGINT);
+    assert_eq!(events.ends().code, Some(130));
+    let all = team.ok("events --json");
+    let times: Vec<u64> =
+        all.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["at_ms"].as_u64().unwrap()).collect();
+    assert!(times.is_sorted() && times.len() > 6, "{all}");
+    assert_eq!(team.ok("events -n 2").lines().count(), 2);
+}
