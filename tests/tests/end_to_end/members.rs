@@ -95,11 +95,11 @@ fn the_team_is_shown_as_it_is() {
     alice  busy  [time]  1 echo begun; read word  shell (tester)  teamster/app-0/alice
     bob  idle  [time]  shell  /t/work/app
 
-    needs a look
-      2 exit 2  failed; teamster task show 2
+    id  needs a look; see teamster task show ID
+     2  exit 2  failed, bob
 
-    blocked
-      3 write the notes  waits for 2
+    id  blocked
+     3  write the notes  waits for 2
     ")
     });
     team.snapshot(|| {

@@ -52,12 +52,14 @@ fn a_run_says_what_failed_and_goes_on_with_what_is_left() {
     assert_eq!(said.code, Some(1));
     team.snapshot(|| {
         insta::assert_snapshot!(team.plain(&said.out), @"
-        TASK  MEMBER  STATE  TIME  RESULT
-        1 bad  w1  failed  [time]  exit status 3: oops
-        2 never  pending  waits for 1
-        3 slow  w1  failed  [time]  timed out after [time]
-        4 good  w1  completed  [time]  fine
+        id  task  member  state  time  result
+         1  bad  w1  failed  [time]  exit status 3: oops
+         2  never  pending  waits for 1 (failed)
+         3  slow  w1  failed  [time]  timed out after [time]
+         4  good  w1  completed  [time]  fine
+
         1 completed, 2 failed, 1 pending in [time]
+        see teamster task show 1
         ")
     });
     team.snapshot(|| {
@@ -158,10 +160,12 @@ fn ctrl_c_finishes_what_runs_and_leaves_the_rest_for_the_next_run() {
     assert_eq!(said.code, Some(130));
     team.snapshot(|| {
         insta::assert_snapshot!(said.out, @"
-    TASK  MEMBER  STATE  TIME  RESULT
-    1  w1  completed  [time]  begun
-    2  pending
+    id  task  member  state  time  result
+     1  mkfifo go; echo begun; …  w1  completed  [time]  begun
+     2  true  pending
+
     1 completed, 1 pending in [time], interrupted
+    go on with teamster run --resume
     ")
     });
     assert_eq!((team.standing(1), team.standing(2)), ("completed".to_owned(), "pending".to_owned()));
