@@ -155,6 +155,7 @@ pub async fn serve(options: ServeOptions) -> Result<(), ServeError> {
         asks: 0,
         launched: BTreeSet::new(),
         found: BTreeMap::new(),
+        adopting: Vec::new(),
         dead_before,
         unburied: BTreeMap::new(),
         look_again: None,
@@ -166,6 +167,7 @@ pub async fn serve(options: ServeOptions) -> Result<(), ServeError> {
     let accepting = tokio::spawn(accept(listener, Arc::clone(&shared), ended));
     let outcome = match leader.take_over() {
         Ok(()) => {
+            leader.linked().await;
             on_ready(&shared.info);
             leader.lead(signals).await;
             Ok(())
@@ -224,6 +226,8 @@ struct Leader {
     launched: BTreeSet<MemberName>,
     /// The workers that run and that this leader did not launch.
     found: BTreeMap<MemberName, Found>,
+    /// Links to them that are being tried.
+    adopting: Vec<oneshot::Receiver<()>>,
     dead_before: DeadBefore,
     /// The members whose leaving could not be written down yet.
     unburied: BTreeMap<MemberName, LeftHow>,

@@ -132,9 +132,10 @@ impl Team {
         self.events().until(words);
     }
 
-    /// Waits until a member's transcript has these words.
+    /// Waits until a member's transcript has these words. What it was asked to do does not count.
     pub fn until_said(&self, member: &str, words: &str) {
-        self.start(&format!("logs {member} -f --json")).until(words);
+        let said = |line: &str| !line.contains("\"kind\":\"turn_started\"");
+        self.start(&format!("logs {member} -f --json")).until_one(words, said);
     }
 
     /// One task whole.

@@ -10,14 +10,17 @@ use teamster_protocol::limits::PROTOCOL_VERSION;
 use teamster_protocol::peer::Peer;
 use teamster_protocol::peer::socket;
 use teamster_protocol::process::Identity;
+use tokio::sync::oneshot;
 
 use super::launch::{forward, last_seq};
 use crate::serve::{Input, Link, LinkedTo, Shared};
 
 /// Links to the worker and passes its notices on until the link ends, which is reported. A worker that cannot be
-/// linked to is reported at once.
-pub async fn run(shared: Arc<Shared>, name: MemberName, process: Identity) {
-    match link(&shared, &name, &process).await {
+/// linked to is reported at once. `tried` is dropped as soon as it is known which of both it is.
+pub async fn run(shared: Arc<Shared>, name: MemberName, process: Identity, tried: oneshot::Sender<()>) {
+    let linked = link(&shared, &name, &process).await;
+    drop(tried);
+    match linked {
         Ok(peer) => {
             let heard_seq = last_seq(&shared, &name).await;
             let notices = peer.notices(heard_seq).await;

@@ -3,12 +3,14 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use teamster_protocol::id::MemberName;
 use teamster_protocol::limits::SLOW_POLL;
 use teamster_protocol::lock;
 use teamster_protocol::roster::{LeftHow, Presence, Process, StartedBy};
 use teamster_protocol::team::TeamError;
-use tokio::time::Instant;
+use tokio::sync::oneshot::{self, error::TryRecvError};
+use tokio::time::{Instant, timeout};
 
 use super::Leader;
 use crate::core::Event;
@@ -16,6 +18,9 @@ use crate::io::adopt;
 
 /// From a worker's goodbye, or the end of its link, to the next look whether it has ended.
 pub(super) const GOODBYE: Duration = Duration::from_millis(20);
+
+/// How long a new leader waits for the workers it found before it takes calls.
+const LINK_WITHIN: Duration = Duration::from_secs(1);
 
 /// A worker that this leader did not launch.
 #[derive(Debug)]
@@ -44,6 +49,14 @@ impl Leader {
         let unread = self.inbox.unread()?;
         self.mail(unread);
         Ok(())
+    }
+
+    /// Waits until the workers that were found are linked, or known not to answer: who calls a leader that is ready
+    /// reaches them as he did before. Not for long: one that hangs keeps nobody waiting.
+    pub(super) async fn linked(&mut self) {
+        if timeout(LINK_WITHIN, join_all(self.adopting.drain(..))).await.is_err() {
+            tracing::warn!("not every worker answers at its socket; the others are led meanwhile");
+        }
     }
 
     /// Notices workers that joined, and such as left or died, without this leader having launched them.
@@ -103,10 +116,13 @@ impl Leader {
                 }
             }
         }
+        self.adopting.retain_mut(|trying| trying.try_recv() == Err(TryRecvError::Empty));
         self.look_again = uncertain.then(|| Instant::now() + self.goodbye);
         self.goodbye = if uncertain { (self.goodbye * 2).min(SLOW_POLL) } else { GOODBYE };
         for (name, identity) in adopt {
-            tokio::spawn(adopt::run(self.shared.clone(), name, identity));
+            let (tried, trying) = oneshot::channel();
+            tokio::spawn(adopt::run(self.shared.clone(), name, identity, tried));
+            self.adopting.push(trying);
         }
         for (name, started_by) in dead {
             self.found_dead(name, started_by);

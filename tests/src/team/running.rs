@@ -74,13 +74,22 @@ impl Running {
     ///
     /// If it ends before, or the limit is over; with what it said and the logs of the team.
     pub fn until(&mut self, words: &str) -> String {
+        self.until_one(words, |_| true)
+    }
+
+    /// Waits for a line that has these words and is one of those meant.
+    ///
+    /// # Panics
+    ///
+    /// As [`Running::until`].
+    pub fn until_one(&mut self, words: &str, meant: impl Fn(&str) -> bool) -> String {
         let begun = Instant::now();
         loop {
             let left = LIMIT.saturating_sub(begun.elapsed());
             match self.lines.recv_timeout(left) {
                 Ok((stream, line)) => {
                     self.keep(stream, &line);
-                    if line.contains(words) {
+                    if line.contains(words) && meant(&line) {
                         return line;
                     }
                 }
