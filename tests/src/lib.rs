@@ -1,7 +1,9 @@
 //! What the tests and the benchmark share: they drive both cores and the real programs.
 
 pub mod bench;
+mod chance;
 pub mod hermetic;
+pub mod linear;
 pub mod sim;
 pub mod spec;
 pub mod team;

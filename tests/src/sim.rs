@@ -11,13 +11,13 @@ use teamster_protocol::limits::SLOW_POLL;
 use teamster_protocol::task::TaskStatus;
 use teamster_worker::core::Conversation;
 
-use chance::Chance;
+use crate::chance::Chance;
+
 use lead::Lead;
 use member::Member;
 use world::{Due, Weather, World};
 
 mod adversary;
-mod chance;
 mod lead;
 mod member;
 mod oracle;

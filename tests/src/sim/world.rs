@@ -10,8 +10,8 @@ use teamster_protocol::log::{Fold, Offset, Stamp};
 use teamster_protocol::mail::{Body, MailFact, Mailbox, Message, Urgency};
 use teamster_protocol::task::{Claim, NewTask, Refusal};
 
-use super::chance::Chance;
 use super::oracle::Oracle;
+use crate::chance::Chance;
 
 /// What may go wrong under a seed.
 #[derive(Debug, Clone, Copy)]
