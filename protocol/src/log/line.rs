@@ -7,6 +7,9 @@ use serde_json::value::RawValue;
 
 use super::{Damage, VERSION};
 
+/// What of a parser's complaint is shown, in characters.
+const WHY_CHARS_MAX: usize = 300;
+
 /// The first line of a file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Header {
@@ -257,11 +260,13 @@ fn write_json(to: &mut Vec<u8>, value: &impl Serialize) {
     serde_json::to_writer(to, value).expect("facts have string keys, and a Vec takes all");
 }
 
-/// What the parser says without its "at line 1 column 9": the line is always one.
+/// What the parser says without its "at line 1 column 9": the line is always one. It quotes what it did not expect,
+/// which may be most of the line: that is cut.
 fn without_position(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    match text.rfind(" at line ") {
-        Some(at) => text[..at].to_owned(),
-        None => text,
+    let why = text.rfind(" at line ").map_or(text.as_str(), |at| &text[..at]);
+    match why.char_indices().nth(WHY_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", &why[..end]),
+        None => why.to_owned(),
     }
 }

@@ -237,6 +237,11 @@ fn damage_further_in_is_named_with_file_and_line() -> Outcome {
         assert_eq!(load_error(&path), format!("{due}{hint}"));
     }
     let (_keep, path) = place()?;
+    let long = format!(r#"{{"seq":2,"at_ms":7,"by":"t","facts":[{{"added":"{}"}}]}}"#, "é".repeat(9_000));
+    fs::write(&path, format!("{good}{long}\n"))?;
+    let error = load_error(&path);
+    assert!(error.starts_with("FILE:3: fact added: invalid type: string \"ééé"), "{error}");
+    assert!(error.len() < 1_000, "an error of {} bytes", error.len());
     fs::write(&path, good.replace("\"v\":1,\"seq\"", "\"v\":9,\"seq\""))?;
     assert!(load_error(&path).starts_with("FILE:2: format version 9, but this program reads"));
     fs::write(&path, good.replace("\"v\":1,\"log\"", "\"v\":9,\"log\""))?;
