@@ -108,7 +108,7 @@ impl Board {
 
     /// The number the next task gets.
     pub fn next_id(&self) -> TaskId {
-        TaskId(self.last_id + 1)
+        TaskId(self.last_id.saturating_add(1))
     }
 
     /// The tasks a member is on. More than one only if a member with that name died and its tasks were not released.
@@ -139,8 +139,9 @@ impl Board {
             return Err(Refusal::TooMany(new.len()));
         }
         let first = self.next_id().0;
-        let end = first + new.len() as u32;
-        for (number, task) in (first..).zip(&new) {
+        let end = self.last_id.checked_add(new.len() as u32).and_then(|last| last.checked_add(1));
+        let end = end.ok_or(Refusal::NoNumbersLeft)?;
+        for (task, number) in new.iter().zip(first..) {
             task.check()?;
             for &on in &task.after {
                 if !(first..end).contains(&on.0) {
@@ -172,7 +173,7 @@ impl Board {
     pub fn claim_next(&self, who: &Claimant) -> (Vec<BoardFact>, Option<Claim>) {
         match self.next_for(who) {
             Some(id) => {
-                let claim = Claim { id, owner: who.name.clone(), attempt: self.tasks[&id].attempt + 1 };
+                let claim = Claim { id, owner: who.name.clone(), attempt: self.tasks[&id].attempt.saturating_add(1) };
                 (vec![BoardFact::Claimed(claim.clone())], Some(claim))
             }
             None if self.waiting.has(who) => (Vec::new(), None),
@@ -212,10 +213,11 @@ impl Board {
         for id in self.owned_by(name) {
             let task = &self.tasks[&id];
             let attempt = task.attempt;
-            facts.push(if task.deaths + 1 >= task.max_attempts {
-                let reason = match task.deaths {
-                    0 => format!("its worker died: {name}"),
-                    before => format!("{} workers died on it, the last was {name}", before + 1),
+            let deaths = task.deaths.saturating_add(1);
+            facts.push(if deaths >= task.max_attempts {
+                let reason = match deaths {
+                    1 => format!("its worker died: {name}"),
+                    many => format!("{many} workers died on it, the last was {name}"),
                 };
                 BoardFact::Failed { id, attempt, reason, result: last_words.to_owned() }
             } else {

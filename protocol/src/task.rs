@@ -274,6 +274,8 @@ pub enum Refusal {
     TooLong { what: &'static str, bytes: usize, max: usize },
     #[error("{0} tasks at once are too many, {max} are allowed", max = crate::limits::TASKS_PER_ADD_MAX)]
     TooMany(usize),
+    #[error("the board has no task numbers left")]
+    NoNumbersLeft,
     #[error("cannot clear the board: {} in progress", in_progress(.0))]
     InProgress(Vec<TaskId>),
 }

@@ -218,10 +218,11 @@ impl Team {
     /// Adds tasks built on the numbers they will get: `build` is told the first.
     pub fn add_tasks(&mut self, build: impl FnOnce(TaskId) -> Vec<NewTask>) -> Result<Vec<TaskId>, TeamError> {
         self.decide(self.durability, |board| {
-            let first = board.next_id().0;
-            let tasks = build(TaskId(first));
-            let ids = (first..first + tasks.len() as u32).map(TaskId).collect();
-            Ok((board.add(tasks)?, ids))
+            let first = board.next_id();
+            let tasks = build(first);
+            let count = tasks.len();
+            let facts = board.add(tasks)?;
+            Ok((facts, (first.0..).take(count).map(TaskId).collect()))
         })
     }
 

@@ -377,7 +377,8 @@ fn hint_of_refusal(refusal: &Refusal) -> Option<String> {
         | Refusal::WaitsAlready { .. }
         | Refusal::EmptyTask
         | Refusal::TooLong { .. }
-        | Refusal::TooMany(_) => return None,
+        | Refusal::TooMany(_)
+        | Refusal::NoNumbersLeft => return None,
     };
     Some(hint)
 }

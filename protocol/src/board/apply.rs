@@ -1,5 +1,5 @@
-//! What each fact does to the board. Facts were written, so none is refused here; what they say about tasks that are
-//! gone is passed over.
+//! What each fact does to the board. Facts were written, so none is refused here; one that no board decides, such as
+//! one about a task that is gone, changes nothing or what it says, and leaves the board true to its tasks.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,18 +26,11 @@ impl Fold for Board {
                     task.status = TaskStatus::InProgress { owner: claim.owner, since_ms: at.at_ms };
                 });
             }
-            BoardFact::Completed { id, .. } => {
-                let mut ended = false;
-                self.change(id, at, |task| {
-                    if let TaskStatus::InProgress { owner, .. } = &task.status {
-                        task.status = TaskStatus::Completed { owner: owner.clone(), at_ms: at.at_ms };
-                        ended = true;
-                    }
-                });
-                if ended {
-                    self.release_dependents(id);
+            BoardFact::Completed { id, .. } => self.change(id, at, |task| {
+                if let TaskStatus::InProgress { owner, .. } = &task.status {
+                    task.status = TaskStatus::Completed { owner: owner.clone(), at_ms: at.at_ms };
                 }
-            }
+            }),
             BoardFact::Failed { id, .. } => self.change(id, at, |task| {
                 if let TaskStatus::InProgress { owner, .. } = &task.status {
                     task.status = TaskStatus::Failed { owner: owner.clone(), at_ms: at.at_ms };
@@ -52,7 +45,7 @@ impl Fold for Board {
                         }
                         ReleaseWhy::WorkerDied | ReleaseWhy::WorkerLeft => Hold::Free,
                     };
-                    task.deaths += u32::from(why == ReleaseWhy::WorkerDied);
+                    task.deaths = task.deaths.saturating_add(u32::from(why == ReleaseWhy::WorkerDied));
                     task.status = TaskStatus::Pending { assignee: task.meant_for.clone(), hold };
                 }
             }),
@@ -64,16 +57,7 @@ impl Fold for Board {
                 task.meant_for = None;
                 task.status = TaskStatus::Pending { assignee: None, hold: Hold::Free };
             }),
-            BoardFact::DependencyAdded { id, on } => {
-                let open = u32::from(self.tasks.get(&on).is_some_and(|task| !is_completed(task)));
-                self.edit(id, |task| {
-                    task.blocked_by.insert(on);
-                    task.open_dependencies += open;
-                });
-                if let Some(task) = self.tasks.get_mut(&on) {
-                    task.blocks.insert(id);
-                }
-            }
+            BoardFact::DependencyAdded { id, on } => self.link(id, on),
             BoardFact::DependencyRemoved { id, on } => self.forget_dependency(id, on),
             BoardFact::Retried { id } => self.change(id, at, |task| {
                 task.deaths = 0;
@@ -112,9 +96,13 @@ impl Board {
         self.insert(id, task);
     }
 
-    /// Puts a task on the board and links it to those it waits for, which are there before it.
+    /// Puts a task on the board and links it to those it waits for, which are there before it. A number is taken by
+    /// the first that has it.
     pub(super) fn insert(&mut self, id: TaskId, mut task: Task) {
         self.last_id = self.last_id.max(id.0);
+        if self.tasks.contains_key(&id) {
+            return;
+        }
         task.blocked_by.retain(|on| self.tasks.contains_key(on));
         for on in &task.blocked_by {
             if let Some(other) = self.tasks.get_mut(on) {
@@ -134,11 +122,24 @@ impl Board {
         });
     }
 
-    /// Changes a task and keeps the indexes true.
+    /// Changes a task and keeps true what others know of it: the indexes, and those that wait for it.
     fn edit(&mut self, id: TaskId, step: impl FnOnce(&mut Task)) {
         self.unindex(id);
         if let Some(task) = self.tasks.get_mut(&id) {
+            let was_completed = is_completed(task);
             step(task);
+            if is_completed(task) != was_completed {
+                for dependent in task.blocks.clone() {
+                    self.unindex(dependent);
+                    if let Some(task) = self.tasks.get_mut(&dependent) {
+                        match was_completed {
+                            true => task.open_dependencies += 1,
+                            false => task.open_dependencies -= 1,
+                        }
+                    }
+                    self.index(dependent);
+                }
+            }
         }
         self.index(id);
     }
@@ -164,22 +165,29 @@ impl Board {
         }
     }
 
-    /// Tells the tasks that wait for `id` that it is done.
-    fn release_dependents(&mut self, id: TaskId) {
-        let Some(task) = self.tasks.get(&id) else { return };
-        for dependent in task.blocks.clone() {
-            self.edit(dependent, |task| task.open_dependencies = task.open_dependencies.saturating_sub(1));
+    /// Makes a task wait for another, if both are there and it does not yet.
+    fn link(&mut self, id: TaskId, on: TaskId) {
+        if id == on || !self.tasks.contains_key(&id) {
+            return;
+        }
+        let Some(other) = self.tasks.get_mut(&on) else { return };
+        if other.blocks.insert(id) {
+            let open = u32::from(!is_completed(other));
+            self.edit(id, |task| {
+                task.blocked_by.insert(on);
+                task.open_dependencies += open;
+            });
         }
     }
 
     fn forget_dependency(&mut self, id: TaskId, on: TaskId) {
-        let open = u32::from(self.tasks.get(&on).is_some_and(|task| !is_completed(task)));
-        self.edit(id, |task| {
-            task.blocked_by.remove(&on);
-            task.open_dependencies = task.open_dependencies.saturating_sub(open);
-        });
-        if let Some(task) = self.tasks.get_mut(&on) {
-            task.blocks.remove(&id);
+        let Some(other) = self.tasks.get_mut(&on) else { return };
+        if other.blocks.remove(&id) {
+            let open = u32::from(!is_completed(other));
+            self.edit(id, |task| {
+                task.blocked_by.remove(&on);
+                task.open_dependencies -= open;
+            });
         }
     }
 

@@ -175,26 +175,23 @@ impl Board {
         Ok(kept)
     }
 
-    /// All tasks, each after those it waits for.
+    /// All tasks, each after those it waits for. Of tasks that wait for each other in a circle, which no board decides
+    /// and a strange log may hold, one comes before what it waits for.
     fn dependency_order(&self) -> Vec<TaskId> {
         let mut order = Vec::with_capacity(self.tasks.len());
-        let mut placed = BTreeSet::new();
+        let (mut entered, mut placed) = (BTreeSet::new(), BTreeSet::new());
         for &start in self.tasks.keys() {
             // Depth first with a stack of our own: a chain of 100,000 tasks must not overflow the thread's.
             let mut todo = vec![start];
             while let Some(&id) = todo.last() {
-                let missing = |on: &&TaskId| !placed.contains(*on);
-                let before: Vec<TaskId> = match placed.contains(&id) {
-                    true => Vec::new(),
-                    false => self.tasks[&id].blocked_by.iter().filter(missing).copied().collect(),
-                };
-                if before.is_empty() {
+                if entered.insert(id) {
+                    // One that was entered and is not placed is on the way to this one: a circle.
+                    todo.extend(self.tasks[&id].blocked_by.iter().filter(|on| !entered.contains(*on)));
+                } else {
                     todo.pop();
                     if placed.insert(id) {
                         order.push(id);
                     }
-                } else {
-                    todo.extend(before);
                 }
             }
         }

@@ -195,3 +195,59 @@ fn a_new_generation_of_the_log_decides_and_shows_the_same() {
     }
     assert!(path.with_extension("jsonl.old").exists(), "no new generation was ever begun");
 }
+
+#[test]
+fn facts_that_no_board_decides_leave_it_true_to_its_tasks() {
+    let mut board = board(vec![task(&[]), task(&[])]);
+    let wait = |id, on| BoardFact::DependencyAdded { id: TaskId(id), on: TaskId(on) };
+    // Said twice, said of nobody, and of itself.
+    put(&mut board, vec![wait(2, 1), wait(2, 1), wait(2, 99), wait(99, 1), wait(1, 1)]);
+    assert_eq!(board.open_dependencies(board.task(TaskId(2)).unwrap()), [TaskId(1)]);
+    // A number that was given before.
+    let other = NewTask { priority: 9, to: Some(name("bob")), ..task(&[]) };
+    put(&mut board, vec![BoardFact::Added { id: TaskId(1), task: other }]);
+    assert_eq!((board.task(TaskId(1)).unwrap().priority, board.next_for(&who("bob"))), (0, Some(TaskId(1))));
+
+    let first = claim(&mut board, "alice").unwrap();
+    complete(&mut board, &first);
+    assert_eq!(board.next_for(&who("bob")), Some(TaskId(2)));
+    // Completed work that is open again: who waits for it waits again.
+    put(&mut board, vec![BoardFact::Retried { id: TaskId(1) }]);
+    assert_eq!(board.next_for(&who("bob")), Some(TaskId(1)));
+    let again = claim(&mut board, "alice").unwrap();
+    assert_eq!(claim(&mut board, "bob"), None);
+    complete(&mut board, &again);
+    assert_eq!(claim(&mut board, "bob").unwrap().id, TaskId(2));
+}
+
+#[test]
+fn a_circle_in_a_strange_log_does_not_keep_it_from_a_new_generation() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("board.jsonl");
+    let mut log: Log<Board> = Log::open(&path, 0).unwrap();
+    log.set_generation_bytes_max(1);
+    let circle = |board: &Board| {
+        let mut facts = board.add(vec![task(&[]), task(&[1]), task(&[2])])?;
+        facts.push(BoardFact::DependencyAdded { id: TaskId(1), on: TaskId(3) });
+        Ok::<_, Refusal>((facts, ()))
+    };
+    log.transact("lead", 1, Durability::Process, circle).unwrap();
+    assert!(path.with_extension("jsonl.old").exists(), "no new generation was ever begun");
+    assert_eq!(log.state().len(), 3);
+    let again: Log<Board> = Log::open(&path, 0).unwrap();
+    let waits = |board: &Board| board.tasks().map(|(_, task)| task.blocked_by.clone()).collect::<Vec<_>>();
+    assert_eq!(waits(log.state()), waits(again.state()));
+}
+
+#[test]
+fn numbers_end_with_a_refusal() {
+    let mut board = board(vec![task(&[])]);
+    put(&mut board, vec![BoardFact::Numbered { last_id: u32::MAX - 2 }]);
+    assert_eq!(board.add(vec![task(&[]), task(&[])]).unwrap_err(), Refusal::NoNumbersLeft);
+    let facts = board.add(vec![task(&[])]).unwrap();
+    put(&mut board, facts);
+    assert_eq!(board.add(vec![task(&[])]).unwrap_err().to_string(), "the board has no task numbers left");
+    let last = BoardFact::Claimed(Claim { id: TaskId(1), owner: name("alice"), attempt: u32::MAX });
+    put(&mut board, vec![last, BoardFact::Retried { id: TaskId(1) }]);
+    assert_eq!(claim(&mut board, "alice").unwrap().attempt, u32::MAX);
+}
