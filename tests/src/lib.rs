@@ -2,6 +2,7 @@
 
 pub mod bench;
 mod chance;
+pub mod fuzz;
 pub mod hermetic;
 pub mod linear;
 pub mod sim;
