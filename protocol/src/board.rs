@@ -1,5 +1,5 @@
 //! The task board: every decision about tasks, as a pure fold over facts. A decision looks at the board and
-//! gives the facts to write, or refuses; [`Board::apply`] takes facts that were written, by whomever.
+//! gives the facts to write, or refuses; [`Fold::apply`](crate::log::Fold::apply) takes facts that were written, by whomever.
 //!
 //! The board keeps what decisions need. Texts and results stay in the log, at the offset that each task knows.
 

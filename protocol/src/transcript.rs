@@ -223,7 +223,7 @@ pub fn open_turn(dir: &Path) -> Result<Option<OpenTurn>, TranscriptError> {
 }
 
 /// What the member's worker is at, by its newest transcript; nothing if that does not tell. Says nothing about
-/// whether the worker lives. Reads from the end, and more than [`TAIL_BYTES`] only of a turn that says much.
+/// whether the worker lives. Reads from the end, and more than `TAIL_BYTES` only of a turn that says much.
 pub fn standing(dir: &Path) -> Result<Option<Standing>, TranscriptError> {
     let Some(turn) = turns(dir)?.pop() else { return Ok(None) };
     let length = fs::metadata(path_of(dir, turn)).map_or(0, |found| found.len());
