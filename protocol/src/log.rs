@@ -21,10 +21,13 @@
 //! or create.
 
 mod append;
+mod check;
 mod error;
 mod line;
+mod mend;
 mod readback;
 mod reader;
+mod repair;
 mod rotate;
 mod tail;
 #[cfg(test)]
@@ -33,8 +36,10 @@ mod tests;
 use serde::{Serialize, de::DeserializeOwned};
 
 pub use append::Log;
+pub use check::{Checked, check, check_old, old_of};
 pub use error::{Damage, LogError, Transact};
 pub use reader::{Reader, Refreshed};
+pub use repair::{RepairError, Repaired, back_up, backup_path, repair, repair_old};
 pub use rotate::Snapshot;
 
 /// The version of the file format that this program writes, and the highest it reads.

@@ -90,6 +90,7 @@ impl Team {
     /// the logs.
     pub fn open(dir: TeamDir, me: Address, durability: Durability) -> Result<Team, TeamError> {
         dir.create()?;
+        must_be_whole(&dir)?;
         let board = Log::open(dir.board(), clock::now_ms())?;
         let roster = Log::open(dir.roster(), clock::now_ms())?;
         Ok(Team { dir, me, durability, board, roster, mailboxes: BTreeMap::new() })
@@ -438,6 +439,19 @@ fn delivered(record: &Record<MailFact>) -> impl Iterator<Item = Message> + '_ {
     })
 }
 
+/// Refuses a team whose board was removed: a new one in its place would number its tasks from 1 again. The board is
+/// made before the roster, so that no crash leaves the one without the other.
+fn must_be_whole(dir: &TeamDir) -> Result<(), LogError> {
+    let is_there = |path: &Path| {
+        let failed = |source| LogError::Io { doing: "look at", path: path.to_owned(), source };
+        path.try_exists().map_err(failed)
+    };
+    match is_there(&dir.roster())? && !is_there(&dir.board())? {
+        true => Err(LogError::Lost { path: dir.board() }),
+        false => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -501,6 +515,24 @@ mod tests {
         assert_eq!(lead.board().task(TaskId(1)).unwrap().status, free);
         assert_eq!(lead.board().owned_by(&name("ben")).count(), 1);
         assert_eq!(lead.sweep(None).unwrap(), [], "the dead are buried once");
+    }
+
+    #[test]
+    fn a_board_that_was_removed_is_not_made_anew_in_silence() {
+        let root = tempfile::tempdir().unwrap();
+        let mut lead = open(&root, "lead");
+        lead.add_tasks(|_| tasks(2)).unwrap();
+        let (dir, board) = (lead.dir().clone(), lead.dir().board());
+        let kept = std::fs::read(&board).unwrap();
+        std::fs::remove_file(&board).unwrap();
+        let missing = |error: TeamError| assert!(error.to_string().contains("is missing, although"), "{error}");
+        missing(Team::open(dir.clone(), Address::Lead, Durability::Process).unwrap_err());
+        missing(TeamView::open(dir.clone()).unwrap_err());
+        assert!(lead.add_tasks(|_| tasks(1)).is_err());
+        assert!(!board.exists());
+        std::fs::write(&board, kept).unwrap();
+        assert_eq!(lead.add_tasks(|_| tasks(1)).unwrap(), [TaskId(3)], "whoever had it open goes on");
+        assert_eq!(TeamView::open(dir).unwrap().board().len(), 3);
     }
 
     #[test]

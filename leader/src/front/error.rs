@@ -351,6 +351,7 @@ fn exit_of_log(error: &LogError) -> Exit {
         | LogError::OtherKind { .. }
         | LogError::Corrupt { .. }
         | LogError::Removed { .. }
+        | LogError::Lost { .. }
         | LogError::Shrank { .. }
         | LogError::StaleOffset { .. }
         | LogError::SealedByNewer { .. } => Exit::Corrupt,
@@ -421,9 +422,9 @@ mod tests {
         assert_eq!(error.exit(), Exit::Corrupt);
         insta::assert_snapshot!(plain(&error), @"
         error: /s/board.jsonl:7: a record without `seq`
-          hint: keep a copy of the file, then mend or remove that line
+          hint: look with teamster doctor, and mend it with teamster doctor --repair
         ");
-        insta::assert_snapshot!(error.json(), @r#"{"error":{"message":"/s/board.jsonl:7: a record without `seq`","hint":"keep a copy of the file, then mend or remove that line","code":4,"kind":"corrupt"}}"#);
+        insta::assert_snapshot!(error.json(), @r#"{"error":{"message":"/s/board.jsonl:7: a record without `seq`","hint":"look with teamster doctor, and mend it with teamster doctor --repair","code":4,"kind":"corrupt"}}"#);
     }
 
     #[test]

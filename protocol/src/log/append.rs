@@ -3,7 +3,6 @@
 use std::{
     fs::File,
     io::{self, Write},
-    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
@@ -11,7 +10,7 @@ use super::{
     Durability, Fold, GENERATION_BYTES_MAX, LINE_BYTES_MAX, LogError, Offset, Reader, Record, Refreshed, Stamp,
     Transact, VERSION,
     line::{self, Header},
-    tail::{self, Access, Phase, Tail, Tell},
+    tail::{self, Access, Named, Phase, Tail, Tell},
 };
 
 /// A log with the right to append to it. One handle serves one thread; any number of handles, in any number
@@ -169,10 +168,11 @@ impl<F: Fold> Writer<F> {
             let path = &self.reader.path;
             let removed = || LogError::Removed { path: path.clone() };
             let tail = self.reader.tail.as_ref().ok_or_else(removed)?;
-            let found = tail.file.metadata().map_err(LogError::io("read", path))?;
-            if found.nlink() == 0 {
-                return Err(removed());
+            match self.reader.named {
+                Named::This => {}
+                Named::Another | Named::None => return Err(removed()),
             }
+            let found = tail.file.metadata().map_err(LogError::io("read", path))?;
             if found.len() < tail.end {
                 return Err(LogError::Shrank { path: path.clone(), bytes: found.len() });
             }

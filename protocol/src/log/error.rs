@@ -44,7 +44,7 @@ pub enum LogError {
         expected: &'static str,
     },
     /// A whole line is not what it must be. Nothing from it on was read.
-    #[error("{}:{line}: {damage}\nkeep a copy of the file, then mend or remove that line", path.display())]
+    #[error("{}:{line}: {damage}\nlook with teamster doctor, and mend it with teamster doctor --repair", path.display())]
     Corrupt {
         /// The log.
         path: PathBuf,
@@ -56,6 +56,15 @@ pub enum LogError {
     /// The file that this handle appends to has lost its name: somebody removed or replaced it.
     #[error("{} was removed or replaced while in use; nothing was written", path.display())]
     Removed {
+        /// Where it was.
+        path: PathBuf,
+    },
+    /// The file is not there, and must have been: the rest of its team is.
+    #[error(
+        "{} is missing, although the team is there\nput it back, or let teamster doctor --repair make it anew",
+        path.display()
+    )]
+    Lost {
         /// Where it was.
         path: PathBuf,
     },
@@ -184,6 +193,21 @@ pub enum Transact<E> {
         /// What `fdatasync` said.
         source: io::Error,
     },
+}
+
+impl Damage {
+    /// Whether the line itself can not be read; else it can, and is only not where it should be.
+    pub fn is_of_the_line(&self) -> bool {
+        match self {
+            Damage::NotUtf8 { .. }
+            | Damage::NotJson { .. }
+            | Damage::Header { .. }
+            | Damage::Missing { .. }
+            | Damage::Fact { .. }
+            | Damage::TooLong => true,
+            Damage::Gap { .. } | Damage::Snapshot { .. } | Damage::SnapshotCut | Damage::Misplaced { .. } => false,
+        }
+    }
 }
 
 impl LogError {

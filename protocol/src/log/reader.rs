@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{
     Fold, LogError, Offset, Record, rotate,
-    tail::{Access, Phase, Tail, Tell},
+    tail::{Access, Named, Phase, Tail, Tell},
 };
 
 /// A log folded up to some record, without the right to append.
@@ -15,6 +15,8 @@ pub struct Reader<F> {
     /// `None` while there is no file.
     pub(super) tail: Option<Tail>,
     pub(super) state: F,
+    /// Which file had the path when this handle had read to the end.
+    pub(super) named: Named,
 }
 
 /// What [`Reader::refresh`] met.
@@ -39,15 +41,19 @@ impl<F: Fold> Reader<F> {
     /// As [`Self::open`], and calls `tell` with each record on the way, as [`Self::refresh`] does: with all of
     /// the open generation. What a snapshot carried over from an earlier one is in the state and is not told.
     pub fn open_telling(path: impl Into<PathBuf>, mut tell: impl FnMut(&Record<F::Fact>)) -> Result<Self, LogError> {
-        let mut reader = Self { path: path.into(), access: Access::Read, tail: None, state: F::default() };
+        let mut reader = Self::unread(path.into(), Access::Read);
         reader.catch_up(&mut Some(&mut tell))?;
         Ok(reader)
     }
 
     pub(super) fn open_for(path: PathBuf, access: Access) -> Result<Self, LogError> {
-        let mut reader = Self { path, access, tail: None, state: F::default() };
+        let mut reader = Self::unread(path, access);
         reader.catch_up(&mut None)?;
         Ok(reader)
+    }
+
+    fn unread(path: PathBuf, access: Access) -> Self {
+        Self { path, access, tail: None, state: F::default(), named: Named::None }
     }
 
     /// The state after the last record that this handle has read.
@@ -92,17 +98,49 @@ impl<F: Fold> Reader<F> {
             let next = match &mut self.tail {
                 None => Tail::open::<F>(&self.path, self.access)?,
                 Some(tail) => {
-                    met.records += tail.read_on(&mut self.state, tell)?;
-                    match tail.phase {
-                        Phase::Sealed => self.next_generation()?,
-                        Phase::News | Phase::Snapshot { .. } => None,
+                    let before = tail.next_seq.max(tail.told_below);
+                    let outcome = tail.read_on(&mut self.state, tell);
+                    met.records += tail.next_seq.saturating_sub(before);
+                    match (outcome, tail.phase) {
+                        // Whoever mended it has put all that is whole into a later generation.
+                        (Err(error @ LogError::Corrupt { .. }), _) => Some(self.mended()?.ok_or(error)?),
+                        (Err(error), _) => return Err(error),
+                        (Ok(()), Phase::Sealed) => self.next_generation()?,
+                        (Ok(()), Phase::News | Phase::Snapshot { .. }) => self.put_there(tell, &mut met)?,
                     }
                 }
             };
             let Some(mut next) = next else { return Ok(met) };
-            met.missed += next.next_seq.saturating_sub(self.next_seq());
+            let told = self.next_seq();
+            met.missed += next.next_seq.saturating_sub(told);
             self.state = next.read_snapshot()?;
+            next.told_below = told;
             self.tail = Some(next);
+        }
+    }
+
+    /// The generation that a repair has put in the place of the one that is open.
+    fn mended(&self) -> Result<Option<Tail>, LogError> {
+        let open = self.tail.as_ref().map_or(0, |tail| tail.generation);
+        let found = Tail::open::<F>(&self.path, self.access)?;
+        Ok(found.filter(|found| found.generation > open))
+    }
+
+    /// What somebody has put in the place of the file that is open, which was removed or renamed: what is written
+    /// there from now on, others would not see.
+    fn put_there(&mut self, tell: &mut Tell<'_, F::Fact>, met: &mut Refreshed) -> Result<Option<Tail>, LogError> {
+        let Some(tail) = &mut self.tail else { return Ok(None) };
+        self.named = tail.named()?;
+        if self.named != Named::Another {
+            return Ok(None);
+        }
+        // The next generation takes the name after the seal is written, so the seal is there by now.
+        let before = tail.next_seq.max(tail.told_below);
+        tail.read_on(&mut self.state, tell)?;
+        met.records += tail.next_seq.saturating_sub(before);
+        match tail.phase {
+            Phase::Sealed => self.next_generation(),
+            Phase::News | Phase::Snapshot { .. } => Tail::open::<F>(&self.path, self.access),
         }
     }
 

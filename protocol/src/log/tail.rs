@@ -3,7 +3,7 @@
 use std::{
     fs::{File, OpenOptions},
     io::{self, BufRead},
-    os::unix::fs::{FileExt, OpenOptionsExt},
+    os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -39,6 +39,16 @@ pub(super) enum Phase {
     Sealed,
 }
 
+/// Which file a path names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Named {
+    /// The one that is open.
+    This,
+    /// Another: the next generation, or what somebody put there.
+    Another,
+    None,
+}
+
 #[derive(Debug)]
 pub(super) struct Tail {
     pub(super) file: File,
@@ -53,6 +63,8 @@ pub(super) struct Tail {
     pub(super) snapshot_end: u64,
     /// Facts of a newer version, which this one could not carry into a snapshot.
     pub(super) unknown_facts: u64,
+    /// Records below this number were told out of another file.
+    pub(super) told_below: u64,
     lines: u64,
     buffer: Vec<u8>,
 }
@@ -93,6 +105,7 @@ impl Tail {
             end: length as u64,
             snapshot_end: length as u64,
             unknown_facts: 0,
+            told_below: 0,
             lines: 1,
             buffer: Vec::new(),
         }))
@@ -110,11 +123,21 @@ impl Tail {
         Ok(state)
     }
 
-    /// Folds all whole lines that were not read yet; returns how many were records.
-    pub(super) fn read_on<F: Fold>(&mut self, state: &mut F, tell: &mut Tell<'_, F::Fact>) -> Result<u64, LogError> {
-        let before = self.next_seq;
-        self.read_while(state, tell, |_| true)?;
-        Ok(self.next_seq - before)
+    /// Folds all whole lines that were not read yet.
+    pub(super) fn read_on<F: Fold>(&mut self, state: &mut F, tell: &mut Tell<'_, F::Fact>) -> Result<(), LogError> {
+        self.read_while(state, tell, |_| true)
+    }
+
+    /// Which file has the path now.
+    pub(super) fn named(&self) -> Result<Named, LogError> {
+        let failed = |source| LogError::io("look at", &self.path)(source);
+        let open = self.file.metadata().map_err(failed)?;
+        match self.path.metadata() {
+            Ok(there) if (there.dev(), there.ino()) == (open.dev(), open.ino()) => Ok(Named::This),
+            Ok(_) => Ok(Named::Another),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Named::None),
+            Err(error) => Err(failed(error)),
+        }
     }
 
     /// Takes a line that the holder of this tail has appended itself.
@@ -217,7 +240,7 @@ impl Tail {
                 let offset = self.offset();
                 let stamp = Stamp { seq, at_ms, by: &by, offset };
                 match (tell.as_mut(), phase) {
-                    (Some(tell), Phase::News) => {
+                    (Some(tell), Phase::News) if seq >= self.told_below => {
                         let by = by.clone().into_owned();
                         let record = Record { seq, at_ms, by, facts, offset };
                         tell(&record);

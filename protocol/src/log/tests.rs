@@ -17,6 +17,7 @@ use super::*;
 
 mod properties;
 mod readback;
+mod repair;
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -218,7 +219,7 @@ fn damage_further_in_is_named_with_file_and_line() -> Outcome {
         r#"{"v":1,"seq":1,"at_ms":7,"by":"t","facts":["cleared"]}"#,
         "\n"
     );
-    let hint = "\nkeep a copy of the file, then mend or remove that line";
+    let hint = "\nlook with teamster doctor, and mend it with teamster doctor --repair";
     for (line, due) in [
         (&b"{\"v\":1,"[..], "FILE:3: EOF while parsing a value at column 7"),
         (b"\0\0\0", "FILE:3: expected value at column 1"),

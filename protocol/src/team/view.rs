@@ -27,6 +27,7 @@ pub struct TeamView {
 impl TeamView {
     /// Reads the board and the roster. Blocks for the reading.
     pub fn open(dir: TeamDir) -> Result<TeamView, TeamError> {
+        super::must_be_whole(&dir)?;
         let board = Reader::open(dir.board())?;
         let roster = Reader::open(dir.roster())?;
         Ok(TeamView { dir, board, roster })

@@ -114,6 +114,7 @@ fn is_unreadable(error: &LogError) -> bool {
         LogError::Corrupt { .. }
         | LogError::Newer { .. }
         | LogError::OtherKind { .. }
+        | LogError::Lost { .. }
         | LogError::SealedByNewer { .. } => true,
         LogError::Io { .. }
         | LogError::Removed { .. }

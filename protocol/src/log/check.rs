@@ -1,0 +1,116 @@
+//! Looking at a log without folding it: what is wrong with it, line by line, and not only the first that is.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use serde::de::DeserializeOwned;
+
+use super::{
+    Damage, Fold, LogError,
+    mend::{self, Examined},
+    rotate, tail,
+};
+
+/// How often a file is read again that seems damaged: a writer may just be at it.
+const LOOKS_MAX: usize = 3;
+
+/// What a look at one file of a log has shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// Its size.
+    pub bytes: u64,
+    /// Which generation it is; 0 if it has no header, because it was never begun or because that is damaged.
+    pub generation: u32,
+    /// Whole records after the snapshot that begins it.
+    pub records: u64,
+    /// Every bad line by its number, from 1, and what is wrong with it. What a reader would stop at is the first.
+    pub damage: Vec<(u64, Damage)>,
+    /// The first line that a newer program wrote, and its version: this one can neither read nor mend it.
+    pub newer: Option<(u64, u32)>,
+    /// The bytes of an unfinished last record. The next writer cuts them; they are no damage.
+    pub torn_bytes: u64,
+    /// Facts of a newer version, which are passed over.
+    pub unknown_facts: u64,
+    /// Whether the log goes on in the next generation.
+    pub sealed: bool,
+}
+
+impl Checked {
+    /// Whether a reader takes all of it.
+    pub fn is_sound(&self) -> bool {
+        self.damage.is_empty() && self.newer.is_none()
+    }
+}
+
+/// Looks at every line of the log at `path`; `None` if there is no file. Takes no lock and changes nothing.
+///
+/// Blocks for the reading. Fails if the file can not be read or is the log of another kind.
+pub fn check<F: Fold>(path: &Path) -> Result<Option<Checked>, LogError> {
+    let mut before: Option<Vec<u8>> = None;
+    for _ in 0..LOOKS_MAX {
+        let Some(bytes) = read(path)? else { return Ok(None) };
+        let found = examine::<F>(path, &bytes)?;
+        // A line that is just being written, or a torn one that is just being replaced, is another one the next time.
+        if (found.is_sound() && found.torn_bytes == 0) || before.as_ref() == Some(&bytes) {
+            return Ok(Some(summed_up(&found, bytes.len() as u64)));
+        }
+        before = Some(bytes);
+    }
+    // Written to all the time: then whoever writes has read it, and it is as the last look shows it.
+    let bytes = before.unwrap_or_default();
+    Ok(Some(summed_up(&examine::<F>(path, &bytes)?, bytes.len() as u64)))
+}
+
+/// As [`check`], of the generation before the present one, which is kept for readers that lag.
+pub fn check_old<F: Fold>(path: &Path) -> Result<Option<Checked>, LogError> {
+    check::<F>(&old_of(path))
+}
+
+/// Where the generation before the present one is.
+pub fn old_of(path: &Path) -> PathBuf {
+    rotate::old_path(path)
+}
+
+/// The file whole; `None` if there is none.
+pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, LogError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(LogError::io("read", path)(error)),
+    }
+}
+
+/// The lines of a file, told apart. Refuses the log of another kind: nothing in it would be right.
+pub(super) fn examine<'a, F: Fold>(path: &Path, bytes: &'a [u8]) -> Result<Examined<'a>, LogError> {
+    let found = examine_facts::<F::Fact>(bytes, F::FACTS);
+    match &found.header {
+        Some(header) if header.log != F::KIND => {
+            Err(LogError::OtherKind { path: path.to_owned(), found: header.log.clone(), expected: F::KIND })
+        }
+        Some(_) | None => Ok(found),
+    }
+}
+
+fn examine_facts<'a, Fact: DeserializeOwned>(bytes: &'a [u8], known: &[&str]) -> Examined<'a> {
+    let mut found = mend::examine::<Fact>(bytes, known);
+    // A beginning without a newline that no crash leaves is a header that was damaged.
+    if found.end == 0 && found.torn_bytes > 0 && !tail::is_torn_header(bytes) {
+        found.damage.push((1, Damage::Header { why: "it has no end".to_owned() }));
+    }
+    found
+}
+
+fn summed_up(found: &Examined<'_>, bytes: u64) -> Checked {
+    Checked {
+        bytes,
+        generation: found.header.as_ref().map_or(0, |header| header.generation),
+        records: found.records(),
+        damage: found.damage.clone(),
+        newer: found.newer,
+        torn_bytes: found.torn_bytes as u64,
+        unknown_facts: found.unknown_facts,
+        sealed: found.sealed,
+    }
+}
