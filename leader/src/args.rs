@@ -13,7 +13,7 @@ mod talk;
 mod task;
 mod words;
 
-pub use look::{EventsArgs, InboxArgs, ListArgs, LogsArgs, StatusArgs};
+pub use look::{DoctorArgs, EventsArgs, InboxArgs, ListArgs, LogsArgs, StatusArgs, WhyArgs, WhySubject};
 pub use member::{DownArgs, EnvArgs, KillArgs, ShutdownArgs, SpawnArgs, StallArgs, StopArgs, UpArgs};
 pub use run::{CleanupArgs, DemoArgs, RunArgs};
 pub use talk::{BroadcastArgs, DmArgs, SendArgs, SteerArgs};
@@ -79,6 +79,8 @@ pub enum Command {
     List(ListArgs),
     /// Show how the team, or one member, is doing
     Status(StatusArgs),
+    /// Tell why a task is not being done, or a member does nothing
+    Why(WhyArgs),
     /// Give an idle member something to do
     #[command(alias = "prompt")]
     Send(SendArgs),
@@ -115,6 +117,8 @@ pub enum Command {
     Run(RunArgs),
     /// Remove the team's files; refuses where work would be lost
     Cleanup(CleanupArgs),
+    /// Check everything the team stands on, and mend it
+    Doctor(DoctorArgs),
     /// Tell the whole story on a small repository, in a few seconds
     Demo(DemoArgs),
     /// Print the completions for a shell

@@ -19,6 +19,7 @@ use crate::print::{self, Aside, Audience};
 
 pub mod cleanup;
 pub mod demo;
+mod doctor;
 mod ending;
 mod error;
 mod events;
@@ -38,6 +39,7 @@ mod task_row;
 mod team_name;
 mod up;
 mod usage;
+mod why;
 
 pub use error::{Exit, FrontError, json_error};
 pub use team_name::{Place, place, team_name};
@@ -96,6 +98,11 @@ fn run(args: Args) -> Result<Exit, FrontError> {
         print::say(String::from_utf8_lossy(&script).trim_end()).map_err(FrontError::Stdout)?;
         return Ok(Exit::Done);
     }
+    if let Command::Doctor(asked) = &args.command
+        && asked.probe
+    {
+        return doctor::probe();
+    }
     listen_to_logs(&args.command);
     let context = Context::new(&args.everywhere)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -129,6 +136,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, FrontErro
         Command::Spawn(args) => spawn::spawn(context, args).await,
         Command::List(_) => list::list(context),
         Command::Status(args) => status::status(context, &args),
+        Command::Why(args) => why::why(context, &args),
         Command::Send(args) => talk::send(context, &args).await,
         Command::Steer(args) => talk::steer(context, &args).await,
         Command::Dm(args) => talk::dm(context, &args),
@@ -142,6 +150,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, FrontErro
         Command::Task(verb) => task::task(context, verb),
         Command::Run(args) => headless::run_plan(context, args).await,
         Command::Cleanup(args) => headless::clean_up(context, &args),
+        Command::Doctor(args) => doctor::doctor(context, &args).await,
         Command::Demo(args) => headless::tell_demo(context, &args).await,
         Command::Completions { .. } => unreachable!("it needs no team, and was answered before"),
     }

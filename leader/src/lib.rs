@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod core;
+pub mod doctor;
 pub mod duration;
 pub mod front;
 pub mod git;
@@ -9,3 +10,4 @@ pub mod io;
 pub mod plan;
 pub mod print;
 pub mod serve;
+pub mod why;

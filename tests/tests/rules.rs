@@ -19,6 +19,7 @@ const PURE: &[&str] = &[
     "protocol/src/board",
     "protocol/src/id",
     "protocol/src/limits",
+    "protocol/src/log/mend",
     "protocol/src/mail",
     "protocol/src/notice",
     "protocol/src/roster",
@@ -28,6 +29,7 @@ const PURE: &[&str] = &[
     "leader/src/core",
     "leader/src/duration",
     "leader/src/plan",
+    "leader/src/why",
 ];
 
 /// What a pure module has no use for.

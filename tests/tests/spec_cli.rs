@@ -120,6 +120,9 @@ fn story() -> BTreeMap<String, Value> {
     told.run("task dep ls", &["task", "dep", "ls", "3"]);
     told.run("status", &["status"]);
     told.run("status NAME", &["status", "alice"]);
+    told.run("why ID", &["why", "3"]);
+    told.run("why NAME", &["why", "alice"]);
+    told.run("doctor", &["doctor", "--repair"]);
     told.run("error", &["status", "nobody"]);
     told.run("task retry", &["task", "retry", "2"]);
     told.run("task clear", &["task", "clear", "completed"]);

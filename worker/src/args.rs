@@ -2,9 +2,11 @@
 //! member keeps its own from one life to the next.
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use clap::Parser;
 use teamster_protocol::id::{AgentName, MemberName, Role, TeamName};
+use teamster_protocol::limits::PROTOCOL_VERSION;
 use teamster_protocol::roster::OnStall;
 
 const EXAMPLE: &str = "\
@@ -27,7 +29,7 @@ Environment:
 
 /// One teammate: reads its mail, claims tasks, drives an agent.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "teamster-worker", version, after_help = EXAMPLE)]
+#[command(name = "teamster-worker", version = version(), after_help = EXAMPLE)]
 pub struct Args {
     /// Where the teams are kept [default: teamster in the XDG state directory].
     #[arg(long, env = "TEAMSTER_ROOT", value_name = "DIR")]
@@ -68,4 +70,11 @@ pub struct Args {
     /// The directory to work in [default: as on the roster, else the current one].
     #[arg(long, value_name = "DIR")]
     pub cwd: Option<PathBuf>,
+}
+
+/// The version, and what it speaks: whoever starts it can see by that whether they will understand each other.
+fn version() -> &'static str {
+    static VERSION: LazyLock<String> =
+        LazyLock::new(|| format!("{} (protocol {PROTOCOL_VERSION})", env!("CARGO_PKG_VERSION")));
+    &VERSION
 }

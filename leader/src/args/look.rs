@@ -1,8 +1,9 @@
 //! Commands that show something.
 
 use std::num::NonZeroUsize;
+use std::str::FromStr;
 
-use teamster_protocol::id::{Address, MemberName};
+use teamster_protocol::id::{Address, BadName, MemberName, TaskId};
 
 /// `teamster list`.
 #[derive(Debug, clap::Args)]
@@ -15,6 +16,35 @@ pub struct ListArgs {}
 pub struct StatusArgs {
     /// The member; the whole team if not given
     pub name: Option<MemberName>,
+}
+
+/// `teamster why`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  teamster why 7\n  teamster why alice")]
+pub struct WhyArgs {
+    /// The number of a task, or the name of a member
+    #[arg(value_name = "ID|NAME")]
+    pub what: WhySubject,
+}
+
+/// What `why` is asked about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WhySubject {
+    /// A task.
+    Task(TaskId),
+    /// A member. One whose name is a number can not be asked about.
+    Member(MemberName),
+}
+
+impl FromStr for WhySubject {
+    type Err = BadName;
+
+    fn from_str(text: &str) -> Result<WhySubject, BadName> {
+        match text.parse() {
+            Ok(id) => Ok(WhySubject::Task(id)),
+            Err(_) => text.parse().map(WhySubject::Member),
+        }
+    }
 }
 
 /// `teamster inbox`.
@@ -59,4 +89,20 @@ pub struct EventsArgs {
     /// Show only the newest of what happened before
     #[arg(long, short = 'n', value_name = "N")]
     pub last: Option<usize>,
+}
+
+/// `teamster doctor`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    teamster doctor\n  \
+    teamster doctor --repair            mend what can be mended; every changed file is copied first\n  \
+    teamster doctor --json\n\n\
+    Exit codes: 0 sound, 1 something is wrong, 4 a log is corrupt.")]
+pub struct DoctorArgs {
+    /// Mend what can be mended without losing anything
+    #[arg(long)]
+    pub repair: bool,
+    /// This is the process that tries what the system grants; it prints that, and ends
+    #[arg(long, hide = true, conflicts_with = "repair")]
+    pub probe: bool,
 }

@@ -2,6 +2,7 @@
 //! where one is missing. Each test has a root of its own, and nothing of the environment reaches the program.
 
 mod board;
+mod doctor;
 mod hand;
 mod look;
 mod mail;

@@ -139,6 +139,26 @@ pub fn repair_old<F: Fold>(path: &Path, now_ms: u64) -> Result<Repaired, RepairE
     Ok(Repaired::SetAside { backup })
 }
 
+/// Removes the next generation that a crash left half-written beside the log at `path`; whether there was one. Left
+/// alone while the log waits for it.
+pub fn clear_leftover<F: Fold>(path: &Path) -> Result<bool, RepairError> {
+    let next = next_path(path);
+    if !next.exists() {
+        return Ok(false);
+    }
+    let _held = hold(path)?;
+    if let Some(bytes) = check::read(path)?
+        && check::examine::<F>(path, &bytes)?.sealed
+    {
+        return Ok(false);
+    }
+    match fs::remove_file(&next) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(LogError::io("remove", &next)(error).into()),
+    }
+}
+
 /// Where a file is kept as it was before it was changed at `now_ms`.
 pub fn backup_path(path: &Path, now_ms: u64) -> PathBuf {
     let mut name = path.as_os_str().to_owned();

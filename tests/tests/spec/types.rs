@@ -3,6 +3,8 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use teamster_leader::doctor::{Act, Group, Level, State};
+use teamster_leader::why::{Absence, Cause};
 use teamster_protocol::api::{
     EndOutcome, MemberState, Reader, Steered, TaskCommand, Via, WorkerPhase, WorkspaceRequest,
 };
@@ -70,6 +72,12 @@ pub(crate) fn kinds() -> Vec<Kind> {
         keyed::<Scope>("scope"),
         keyed::<Reader>("mail-reader"),
         plain::<TaskView>("task-view"),
+        named::<Cause>("why-cause", "kind"),
+        keyed::<Absence>("why-absence"),
+        keyed::<Level>("doctor-level"),
+        keyed::<Group>("doctor-group"),
+        keyed::<State>("doctor-state"),
+        plain::<Act>("doctor-act"),
     ]
 }
 
