@@ -7,6 +7,7 @@ use std::process::Command;
 
 use nix::unistd::Uid;
 use serde_json::Value;
+use teamster_protocol::id::Address;
 
 use crate::place::{Place, said};
 
@@ -27,6 +28,43 @@ fn a_corrupt_log_is_named_with_its_line_and_nothing_is_changed() {
     assert_eq!(error["error"]["kind"], "corrupt");
     assert_eq!(fs::read_to_string(&board).expect("a log"), text);
     place.ok("inbox");
+}
+
+#[test]
+fn times_that_cannot_be_are_shown_and_hurt_nothing() {
+    let place = Place::new();
+    let alice = place.enroll("alice");
+    place.ok("task add --to alice one");
+    let claimant = place.open(Address::Lead).roster().member(&alice).expect("she is").spec.claimant(&alice);
+    place.open(Address::Member(alice.clone())).claim_next(&claimant).expect("it is written");
+    place.write_to_lead(&alice, "hello");
+    let dir = place.team_dir();
+    for time in ["0", "9999999999999", "18446744073709551615"] {
+        for log in [dir.roster(), dir.board(), dir.mailbox(&Address::Lead)] {
+            let text = fs::read_to_string(&log).expect("a log");
+            let mut changed = String::new();
+            for (nth, part) in text.split("_ms\":").enumerate() {
+                let rest = if nth == 0 { part } else { part.trim_start_matches(|c: char| c.is_ascii_digit()) };
+                changed.push_str(if nth == 0 { "" } else { "_ms\":" });
+                changed.push_str(if nth == 0 { "" } else { time });
+                changed.push_str(rest);
+            }
+            fs::write(&log, changed).expect("a log");
+        }
+        for line in [
+            "list",
+            "status",
+            "status alice",
+            "task list",
+            "task show 1",
+            "events",
+            "inbox --peek",
+            "why 1",
+            "why alice",
+        ] {
+            place.ok(line);
+        }
+    }
 }
 
 #[test]
