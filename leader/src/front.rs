@@ -39,6 +39,7 @@ mod task_row;
 mod team_name;
 mod up;
 mod usage;
+mod who;
 mod why;
 
 pub use error::{Exit, FrontError, json_error};
@@ -58,6 +59,8 @@ pub enum Shape {
 pub struct Context {
     /// Where the team is.
     pub dir: TeamDir,
+    /// Whose command it is: the lead's, or a member's if its agent runs it.
+    pub me: Address,
     /// Where the command was typed.
     pub here: PathBuf,
     /// How to print.
@@ -128,6 +131,7 @@ fn listen_to_logs(command: &Command) {
 }
 
 async fn dispatch(context: &Context, command: Command) -> Result<Exit, FrontError> {
+    who::may(&context.me, &command)?;
     match command {
         Command::Up(args) => up::up(context, &args).await,
         Command::Down(args) => ending::down(context, &args).await,
@@ -160,7 +164,7 @@ impl Context {
     fn new(everywhere: &Everywhere) -> Result<Context, FrontError> {
         let here = std::env::current_dir()
             .map_err(|source| FrontError::Process { doing: "find out the current directory", source })?;
-        let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let root = match everywhere.root.clone().or_else(|| variable("TEAMSTER_ROOT").map(PathBuf::from)) {
             Some(root) => here.join(root),
             None => default_root(variable("XDG_STATE_HOME").as_deref(), variable("HOME").as_deref())
@@ -171,8 +175,10 @@ impl Context {
             (None, Some(team)) => team.parse().map_err(FrontError::BadTeam)?,
             (None, None) => team_name(&place(&here)?.key),
         };
+        let dir = TeamDir::new(root, team);
         Ok(Context {
-            dir: TeamDir::new(root, team),
+            me: who::whose(&dir, variable)?,
+            dir,
             here,
             shape: if everywhere.json { Shape::Json } else { Shape::Text },
             columns: print::columns(),
@@ -187,15 +193,15 @@ impl Context {
         Ok(TeamView::open(self.dir.clone())?)
     }
 
-    /// The team to change, in the name of the lead. Refused if nobody ever made it.
+    /// The team to change, in the name of whose command it is. Refused if nobody ever made it.
     pub fn team(&self) -> Result<Team, FrontError> {
         self.must_exist()?;
-        Ok(Team::open(self.dir.clone(), Address::Lead, self.settings.durability)?)
+        Ok(Team::open(self.dir.clone(), self.me.clone(), self.settings.durability)?)
     }
 
     /// The team to change, made if it is not there.
     pub fn make_team(&self) -> Result<Team, FrontError> {
-        let mut team = Team::open(self.dir.clone(), Address::Lead, self.settings.durability)?;
+        let mut team = Team::open(self.dir.clone(), self.me.clone(), self.settings.durability)?;
         if team.roster().dir().is_none() {
             team.enroll(TeamFact::Founded { dir: place(&self.here)?.dir })?;
         }

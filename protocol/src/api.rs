@@ -9,7 +9,7 @@ use jsonrpsee::proc_macros::rpc;
 use serde::{Deserialize, Serialize};
 
 use crate::board::{AutoClaim, Scope};
-use crate::id::{AgentName, MemberName, MessageId, Role, TaskId, TeamName};
+use crate::id::{Address, AgentName, MemberName, MessageId, Role, TaskId, TeamName};
 use crate::mail::Urgency;
 use crate::notice::{Notice, Stop};
 use crate::roster::{LeftHow, Stall, StartedBy, Workspace};
@@ -361,8 +361,8 @@ pub struct Changed {
 /// A text to one member or to all.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MailRequest {
-    /// To whom; to every member if not given.
-    pub to: Option<MemberName>,
+    /// To whom; to every other member if not given.
+    pub to: Option<Address>,
     /// The text.
     pub text: String,
     /// When it is to be handed on.
@@ -374,7 +374,7 @@ pub struct MailRequest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivered {
     /// Whose mailbox.
-    pub to: MemberName,
+    pub to: Address,
     /// Its id.
     pub id: MessageId,
     /// Whether somebody runs who can read it now.

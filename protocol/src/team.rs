@@ -287,21 +287,26 @@ impl Team {
     /// Sends a text to one member or to all that are on the roster.
     pub fn mail(&mut self, request: MailRequest) -> Result<Vec<Delivered>, TeamError> {
         self.roster.refresh(|_| ())?;
-        let to: Vec<MemberName> = match request.to {
-            Some(name) => {
-                self.roster().member(&name)?;
-                vec![name]
+        let to: Vec<Address> = match request.to {
+            Some(address) => {
+                if let Address::Member(name) = &address {
+                    self.roster().member(name)?;
+                }
+                vec![address]
             }
             None => {
-                let others = self.roster().members().map(|(name, _)| name.clone());
-                others.filter(|name| self.me.member() != Some(name)).collect()
+                let others = self.roster().members().map(|(name, _)| Address::Member(name.clone()));
+                others.filter(|address| *address != self.me).collect()
             }
         };
         let mut delivered = Vec::new();
         for to in to {
             let body = Body::Text { text: request.text.clone() };
-            let id = self.deliver(&Address::Member(to.clone()), request.urgency, body)?;
-            let running = lock::is_held(&self.dir.member_lock(&to))?;
+            let id = self.deliver(&to, request.urgency, body)?;
+            let running = lock::is_held(&match &to {
+                Address::Lead => self.dir.leader_lock(),
+                Address::Member(name) => self.dir.member_lock(name),
+            })?;
             let reader = if running { MailReader::Running } else { MailReader::Absent };
             delivered.push(Delivered { to, id, reader });
         }

@@ -54,9 +54,8 @@ impl FromStr for WhySubject {
     teamster inbox alice        look at a member's mail, without marking it read\n  \
     teamster inbox --all")]
 pub struct InboxArgs {
-    /// Whose mailbox
-    #[arg(default_value = "lead")]
-    pub name: Address,
+    /// Whose mailbox [default: lead; a member's own, for what its agent runs]
+    pub name: Option<Address>,
     /// Show all that is kept, not only the unread and the 20 newest
     #[arg(long, short)]
     pub all: bool,

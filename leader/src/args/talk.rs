@@ -1,6 +1,6 @@
 //! Commands that say something to members.
 
-use teamster_protocol::id::MemberName;
+use teamster_protocol::id::{Address, MemberName};
 
 use super::Words;
 
@@ -32,8 +32,8 @@ pub struct SteerArgs {
     after_help = "Examples:\n  teamster dm alice the API moved to v2\n  teamster dm alice --urgent stop using main"
 )]
 pub struct DmArgs {
-    /// The member
-    pub name: MemberName,
+    /// The member; or lead, for who is a member
+    pub name: Address,
     /// What to say
     #[command(flatten)]
     pub text: Words,

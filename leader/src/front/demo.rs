@@ -257,7 +257,7 @@ impl<'a> Story<'a> {
 
     async fn message(&mut self, cy: &MemberName) -> Result<(), DemoError> {
         let text = "well done".to_owned();
-        let request = MailRequest { to: Some(cy.clone()), text: text.clone(), urgency: Urgency::Next };
+        let request = MailRequest { to: Some(cy.clone().into()), text: text.clone(), urgency: Urgency::Next };
         let sent = self.leadership.peer.mail(request).await?;
         let id = sent.first().ok_or_else(|| wrong("the message was not sent"))?.id;
         let path = self.team.dir().mailbox(&Address::Member(cy.clone()));

@@ -31,10 +31,11 @@ struct Shown {
 
 pub(super) fn inbox(context: &Context, args: &InboxArgs) -> Result<Exit, FrontError> {
     context.must_exist()?;
-    if let Address::Member(name) = &args.name {
+    let whose = args.name.as_ref().unwrap_or(&context.me);
+    if let Address::Member(name) = whose {
         context.must_be_member(&context.view()?, name)?;
     }
-    let kept = read_mail(&context.dir, &args.name)?;
+    let kept = read_mail(&context.dir, whose)?;
     let read = kept.iter().filter(|(state, _)| *state == LetterState::Acknowledged).count();
     let mut hidden = if args.all { 0 } else { read.saturating_sub(READ_SHOWN_MAX) };
     let mut messages = Vec::new();
@@ -48,9 +49,10 @@ pub(super) fn inbox(context: &Context, args: &InboxArgs) -> Result<Exit, FrontEr
     }
     let unread: Vec<MessageId> =
         messages.iter().filter(|shown| !shown.read && is_text(shown)).map(|s| s.message.id).collect();
-    let mail = Mail { name: args.name.clone(), messages };
+    let mail = Mail { name: whose.clone(), messages };
     let audience = context.show(&mail, |mail| text(mail, context.now_ms()))?;
-    let ours = matches!(args.name, Address::Lead);
+    // A member's mail is acknowledged by its worker, which hands it on.
+    let ours = (whose, &context.me) == (&Address::Lead, &Address::Lead);
     // Only what somebody could see counts as read.
     if ours && !args.peek && audience == Audience::There && !unread.is_empty() {
         let marked = Inbox::open(&context.dir, Address::Lead, context.settings.durability)

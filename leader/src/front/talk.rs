@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 use teamster_protocol::api::{Delivered, LeaderApiClient, MailRequest, Prompted, Reader, SteerPassed, Steered, Via};
-use teamster_protocol::id::MemberName;
+use teamster_protocol::id::{Address, MemberName};
 use teamster_protocol::mail::Urgency;
 
 use super::interrupt::unless_interrupted;
@@ -69,7 +69,13 @@ pub(super) async fn steer(context: &Context, args: &SteerArgs) -> Result<Exit, F
 }
 
 pub(super) fn dm(context: &Context, args: &DmArgs) -> Result<Exit, FrontError> {
-    context.must_be_member(&context.view()?, &args.name)?;
+    match &args.name {
+        Address::Member(name) => context.must_be_member(&context.view()?, name)?,
+        Address::Lead if context.me == Address::Lead => {
+            return Err(FrontError::refused("you are the lead", "members write to you; read it with teamster inbox"));
+        }
+        Address::Lead => {}
+    }
     mail(context, Some(args.name.clone()), args.text.resolve()?, urgency(args.urgent))
 }
 
@@ -80,13 +86,14 @@ pub(super) fn broadcast(context: &Context, args: &BroadcastArgs) -> Result<Exit,
     mail(context, None, args.text.resolve()?, urgency(args.urgent))
 }
 
-fn mail(context: &Context, to: Option<MemberName>, text: String, urgency: Urgency) -> Result<Exit, FrontError> {
+fn mail(context: &Context, to: Option<Address>, text: String, urgency: Urgency) -> Result<Exit, FrontError> {
     let delivered = context.team()?.mail(MailRequest { to, text, urgency })?;
     context.show(&Mailed { delivered }, |mailed| {
         let line = |delivered: &Delivered| {
             let name = paint(Tone::Name, delivered.to.as_str());
             match delivered.reader {
                 Reader::Running => format!("in the mailbox of {name}"),
+                Reader::Absent if delivered.to == Address::Lead => format!("in the mailbox of {name}; it waits there"),
                 Reader::Absent => format!("in the mailbox of {name}, who does not run; it waits there"),
             }
         };

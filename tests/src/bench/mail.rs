@@ -99,7 +99,7 @@ fn row(place: &Place, team: &str, durability: Durability, until: Until, what: &'
                 wake.wake(&line, &mut bare)?;
                 settle();
                 let text = format!("the {nth}th letter: have a look at the parser when you are done");
-                let request = MailRequest { to: Some(name.clone()), text, urgency: Urgency::Next };
+                let request = MailRequest { to: Some(name.clone().into()), text, urgency: Urgency::Next };
                 let (begin, began_us) = (Instant::now(), clock::now_us());
                 let delivered = team.mail(request)?;
                 let (id, at) = notices.recv_timeout(STEP_WITHIN)?;

@@ -6,6 +6,7 @@ use teamster_protocol as protocol;
 use teamster_protocol::id::Address;
 use teamster_protocol::log::Durability;
 use teamster_protocol::mail::{Body, Urgency};
+use teamster_tests::hermetic::Program;
 use teamster_tests::team::Team;
 
 #[test]
@@ -162,4 +163,30 @@ fn events_are_one_story_and_go_on_as_it_does() {
         all.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["at_ms"].as_u64().unwrap()).collect();
     assert!(times.is_sorted() && times.len() > 6, "{all}");
     assert_eq!(team.ok("events -n 2").lines().count(), 2);
+}
+
+#[test]
+fn what_an_agent_runs_is_its_members_and_controls_nobody() {
+    let team = Team::new();
+    team.ok("spawn alice");
+    team.ok("spawn bob");
+    let teamster = Program::Teamster.path().display().to_string();
+    team.ok(&format!("task add --to alice --run {teamster} dm lead done here; {teamster} dm bob the parser is yours"));
+    team.until_event("\"completed\":{\"id\":1");
+    let mail = team.json("inbox");
+    assert_eq!(
+        (&mail["messages"][0]["from"], &mail["messages"][0]["body"]["text"]),
+        (&"alice".into(), &"done here".into()),
+        "{mail}"
+    );
+    assert_eq!(team.json("inbox bob --all")["messages"][0]["from"], "alice");
+
+    team.ok(&format!("task add --to alice --run set +e; {teamster} stop bob; {teamster} steer bob x; {teamster} shutdown; {teamster} task clear all; exit 9"));
+    team.until_event("\"failed\":{\"id\":2");
+    let said = team.task(2)["attempts"][0]["end"]["result"].to_string();
+    for refused in ["stop members", "steer members", "shut members down", "clear the board"] {
+        assert!(said.contains(&format!("alice may not {refused}: only the lead does that")), "{refused}: {said}");
+    }
+    assert_eq!((team.state("alice"), team.state("bob")), ("idle".to_owned(), "idle".to_owned()));
+    assert!(team.fails(1, "dm lead hello").contains("you are the lead"));
 }

@@ -101,7 +101,7 @@ impl Bench {
     }
 
     pub(crate) fn mail(&mut self, to: &str, urgency: Urgency, text: &str) -> MessageId {
-        let request = MailRequest { to: Some(name(to)), text: text.to_owned(), urgency };
+        let request = MailRequest { to: Some(name(to).into()), text: text.to_owned(), urgency };
         self.team.mail(request).unwrap()[0].id
     }
 

@@ -44,7 +44,10 @@ fn a_damaged_board_is_named_by_every_command_and_kept_as_it_is() {
     ] {
         let said = team.fails(4, line);
         assert!(said.contains("/t/root/app-0/board.jsonl:3: "), "`{line}`: {said}");
-        assert!(said.contains("look with teamster doctor, and mend it with teamster doctor --repair"), "`{line}`: {said}");
+        assert!(
+            said.contains("look with teamster doctor, and mend it with teamster doctor --repair"),
+            "`{line}`: {said}"
+        );
         assert_eq!(fs::read_to_string(team.dir().board()).unwrap(), text, "`{line}` has written");
     }
     let error: Value = serde_json::from_str(&team.run("task list --json").err).unwrap();
