@@ -17,6 +17,7 @@ use teamster_protocol::roster::{LeftHow, Stall, StartedBy};
 use teamster_protocol::shutdown::{ShutdownReply, Verdict};
 use teamster_protocol::task::Work;
 
+mod clock;
 mod event;
 mod mail;
 mod stall;
@@ -241,6 +242,7 @@ impl Core {
                 self.settle_if_free(now_ms);
             }
             Event::Terminated => self.terminated(now_ms),
+            Event::ClockSet { by_ms } => self.clock_was_set(by_ms),
             Event::Tick => self.tick(now_ms),
         }
     }

@@ -56,6 +56,8 @@ struct Worker {
     started_by: StartedBy,
     status: watch::Sender<WorkerStatus>,
     keeper: Keeper,
+    /// Whether the clock of the day is still as it was.
+    day: clock::Settings,
     /// The signal that told it to end.
     told: Option<Told>,
     /// Held until the process ends: whoever can take it knows that this worker is dead.
@@ -88,7 +90,14 @@ impl Worker {
             return end;
         }
         loop {
-            let end = match self.next().await {
+            let came = self.next().await;
+            // Before anything else is reckoned with: it moves the times that are waited for.
+            if let Some(by_ms) = self.day.look()
+                && let Some(end) = self.happened(Event::ClockSet { by_ms }).await
+            {
+                return end;
+            }
+            let end = match came {
                 Came::Call(call) => {
                     let event = self.hands.asked(call);
                     self.happened(event).await

@@ -148,6 +148,11 @@ pub enum Event {
     LeaderAbsent,
     /// A signal told the worker to end.
     Terminated,
+    /// The clock of the day was set: all times from here on are by the new one.
+    ClockSet {
+        /// By how much; less than 0 is back.
+        by_ms: i64,
+    },
     /// The time of [`Core::next_tick_ms`](super::Core::next_tick_ms) is reached.
     Tick,
 }

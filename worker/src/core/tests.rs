@@ -168,3 +168,37 @@ fn a_shutdown_request_that_is_overtaken_is_acknowledged_once_and_not_answered() 
     core.step(NOW_MS, Event::MailArrived(vec![shutdown(1, WhenBusy::Finish)]));
     assert_eq!(core.step(NOW_MS, Event::Terminated), [Action::AbortTurn], "it was acknowledged with its answer");
 }
+
+/// At task 1, which may take a second.
+fn working_in_time() -> Core {
+    let mut core = worker(Conversation::Yes);
+    core.step(NOW_MS, Event::AgentReady);
+    let claim = Claim { id: TaskId(1), owner: "alice".parse().unwrap(), attempt: 1 };
+    let task = ClaimedTask { claim, work: Work::Run("true".to_owned()), timeout_ms: Some(1_000) };
+    core.step(NOW_MS, Event::Claimed(Some(task)));
+    core.step(NOW_MS, Event::PromptTaken);
+    core
+}
+
+#[test]
+fn a_clock_that_is_set_neither_ends_a_turn_nor_keeps_it() {
+    const HOUR_MS: i64 = 3_600_000;
+    for by_ms in [HOUR_MS, -HOUR_MS] {
+        let start_ms = NOW_MS + 2 * HOUR_MS as u64;
+        let mut core = working_in_time();
+        core.step(NOW_MS, Event::ClockSet { by_ms: 2 * HOUR_MS });
+        let set_ms = start_ms.saturating_add_signed(by_ms);
+        assert_eq!(core.step(set_ms, Event::ClockSet { by_ms }), []);
+        assert_eq!(core.step(set_ms + 999, Event::Tick), [], "not earlier than it was to be");
+        assert_eq!(core.step(set_ms + 1_000, Event::Tick), [Action::AbortTurn], "nor later");
+    }
+}
+
+#[test]
+fn mail_is_not_taken_for_old_because_the_clock_was_set_back() {
+    let mut core = idle(Conversation::Yes);
+    core.step(NOW_MS, Event::ClockSet { by_ms: -900 });
+    let mut asked = shutdown(1, WhenBusy::Refuse);
+    asked.sent_ms = NOW_MS - 800;
+    assert!(core.step(NOW_MS - 800, Event::MailArrived(vec![asked])).contains(&reply(1, Verdict::Approved)));
+}

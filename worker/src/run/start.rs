@@ -178,7 +178,8 @@ pub(super) async fn start(args: Args) -> Result<Worker, StartError> {
     }
     team.enroll(TeamFact::Joined { name, process: Process { identity, started_by } })?;
     let hands = Hands::new(claimant, team, inbox, journal, agent, durability);
-    Ok(Worker { core, hands, calls, watch, signals, links, started_by, status, keeper, told: None, _lock: lock })
+    let day = clock::Settings::watch();
+    Ok(Worker { core, hands, calls, watch, signals, links, started_by, status, keeper, day, told: None, _lock: lock })
 }
 
 fn root(args: &Args) -> Result<PathBuf, StartError> {
