@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use nix::sys::signal;
+use nix::unistd::Pid;
 use teamster_protocol::api::{LeaderInfo, SpawnRequest};
 use teamster_protocol::clock::{new_message_id, now_ms};
 use teamster_protocol::id::{Address, MemberName};
@@ -15,7 +16,7 @@ use teamster_protocol::lock::{self, Lock, LockError};
 use teamster_protocol::mail::{Body, Message, Urgency};
 use teamster_protocol::peer::LINE_BYTES_MAX;
 use teamster_protocol::peer::socket::{self, SocketError};
-use teamster_protocol::process::Identity;
+use teamster_protocol::process::{self, Identity};
 use teamster_protocol::roster::{LeftHow, TeamFact};
 use teamster_protocol::settings::Common;
 use teamster_protocol::shutdown::ShutdownRequest;
@@ -416,8 +417,12 @@ impl Leader {
             Signal::Kill => signal::Signal::SIGKILL,
         };
         let sent = if self.launched.contains(name) {
-            let Some(pid) = self.shared.child(name) else { return };
-            signal::kill(pid, wanted).map_err(std::io::Error::from)
+            let Some(child) = self.shared.child(name) else { return };
+            // In a namespace the worker is the child's child, and SIGKILL is not passed on to it.
+            match self.within(name, child) {
+                Some(worker) => worker.signal(wanted),
+                None => signal::kill(child, wanted).map_err(std::io::Error::from),
+            }
         } else {
             let Some(found) = self.found.get(name).filter(|found| self.serves(name, &found.process.identity)) else {
                 return;
@@ -427,6 +432,13 @@ impl Leader {
         if let Err(error) = sent {
             tracing::warn!(%name, "cannot send {wanted}: {error}");
         }
+    }
+
+    /// The worker itself, if it is not the child that was started for it but that one's.
+    fn within(&self, name: &MemberName, child: Pid) -> Option<Identity> {
+        let worker = lock::holder(&self.shared.dir.member_lock(name)).ok()??.process;
+        let parent = i32::try_from(process::parent(worker.pid).ok()?).ok()?;
+        (parent == child.as_raw()).then_some(worker)
     }
 
     fn serves(&self, name: &MemberName, process: &Identity) -> bool {

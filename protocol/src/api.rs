@@ -12,7 +12,7 @@ use crate::board::{AutoClaim, Scope};
 use crate::id::{Address, AgentName, MemberName, MessageId, Role, TaskId, TeamName};
 use crate::mail::Urgency;
 use crate::notice::{Notice, Stop};
-use crate::roster::{LeftHow, Stall, StartedBy, Workspace};
+use crate::roster::{Isolation, LeftHow, Stall, StartedBy, Workspace};
 use crate::shutdown::WhenBusy;
 use crate::task::NewTask;
 use crate::task::view::TaskView;
@@ -282,6 +282,9 @@ pub struct MemberView {
     /// Who started its worker, while it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_by: Option<StartedBy>,
+    /// What keeps in its processes, while it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub isolation: Option<Isolation>,
     /// Messages it has not handed on.
     pub unread: usize,
     /// Tasks it completed that are still on the board.

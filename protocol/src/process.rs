@@ -5,6 +5,7 @@ pub mod children;
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::str::FromStr;
 use std::sync::OnceLock;
 
 use nix::sys::signal::Signal;
@@ -51,15 +52,23 @@ impl Identity {
     }
 }
 
-/// This process.
+/// This process, as those outside see it.
 pub fn own_identity() -> io::Result<Identity> {
-    static OWN: OnceLock<Identity> = OnceLock::new();
     if let Some(own) = OWN.get() {
         return Ok(own.clone());
     }
     let own = identity(std::process::id())?;
     Ok(OWN.get_or_init(|| own).clone())
 }
+
+/// Says how this process is seen from outside the PID namespace that it went into: there its own number is another
+/// one, which means nothing to those outside. To be called before anybody asks for [`own_identity`].
+pub fn be_seen_as(identity: Identity) {
+    // There is one way into a namespace and none out of it.
+    let _ = OWN.set(identity);
+}
+
+static OWN: OnceLock<Identity> = OnceLock::new();
 
 /// The process that has this pid now.
 pub fn identity(pid: u32) -> io::Result<Identity> {
@@ -77,16 +86,26 @@ pub fn kernel_text(path: &str) -> io::Result<String> {
 /// No file that is read for one process comes near it.
 const KERNEL_TEXT_BYTES_MAX: u64 = 64 * 1024;
 
+/// The parent of a process.
+pub fn parent(pid: u32) -> io::Result<u32> {
+    stat_field(pid, 1)
+}
+
 fn boot_id() -> io::Result<String> {
     Ok(kernel_text("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
 }
 
 fn start_ticks(pid: u32) -> io::Result<u64> {
+    stat_field(pid, 19)
+}
+
+/// A number of `/proc/PID/stat`, counted from the state, which is field 3 of proc_pid_stat(5).
+fn stat_field<T: FromStr>(pid: u32, nth: usize) -> io::Result<T> {
     let stat = kernel_text(&format!("/proc/{pid}/stat"))?;
     // The name in parentheses may hold spaces and parentheses itself: fields are counted from the last one.
     let after_name = stat.rsplit_once(')').map(|(_, rest)| rest);
-    let field = after_name.and_then(|rest| rest.split_ascii_whitespace().nth(19));
-    field.and_then(|ticks| ticks.parse().ok()).ok_or_else(|| io::Error::other("/proc/PID/stat has no start time"))
+    let field = after_name.and_then(|rest| rest.split_ascii_whitespace().nth(nth));
+    field.and_then(|field| field.parse().ok()).ok_or_else(|| io::Error::other("/proc/PID/stat is not as it should be"))
 }
 
 #[cfg(test)]
@@ -97,6 +116,7 @@ mod tests {
     fn a_reused_pid_is_another_process() {
         let own = own_identity().unwrap();
         assert!(own.exists());
+        assert_eq!(parent(own.pid).unwrap(), std::os::unix::process::parent_id());
         assert!(!Identity { start_ticks: own.start_ticks + 1, ..own.clone() }.exists());
         assert!(!Identity { boot_id: "another".to_owned(), ..own }.exists());
     }

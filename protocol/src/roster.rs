@@ -147,6 +147,16 @@ pub enum StartedBy {
     Hand,
 }
 
+/// What keeps in the processes that a worker starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Isolation {
+    /// A PID namespace: the kernel ends them all when the worker dies, however it dies.
+    Namespace,
+    /// They fall to the worker, which ends them; if it is killed, to its leader or the leader's warden.
+    Subreaper,
+}
+
 /// A running worker as it writes itself down.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Process {
@@ -155,6 +165,9 @@ pub struct Process {
     pub identity: Identity,
     /// Who started it.
     pub started_by: StartedBy,
+    /// What keeps in its processes, if it said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub isolation: Option<Isolation>,
 }
 
 /// How a worker left.

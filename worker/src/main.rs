@@ -5,12 +5,20 @@ use std::process::exit;
 
 use clap::Parser;
 use teamster_worker::args::Args;
+use teamster_worker::cell::{self, Wanted};
 use teamster_worker::run::{self, aside};
 use tracing::level_filters::LevelFilter;
 
 fn main() {
+    // First of all: it makes two of this process, and what is not there yet needs no copy.
+    let setting = std::env::var_os(cell::VARIABLE).map(|value| value.to_string_lossy().into_owned());
+    let cell = Wanted::parse(setting.as_deref()).and_then(cell::enter).unwrap_or_else(|error| {
+        eprintln!("error: {error}");
+        exit(error.exit_code());
+    });
     let args = Args::parse();
     log_to_stderr();
+    tracing::debug!(isolation = ?cell.isolation, refused = cell.refused, "what keeps in the processes it starts");
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -18,7 +26,7 @@ fn main() {
             exit(1);
         }
     };
-    let code = runtime.block_on(run::run(args)).unwrap_or_else(|error| {
+    let code = runtime.block_on(run::run(args, cell.isolation)).unwrap_or_else(|error| {
         aside(format_args!("error: {error}"));
         error.exit_code()
     });

@@ -13,7 +13,7 @@ use std::time::Duration;
 use teamster_protocol::api::{WorkerPhase, WorkerStatus};
 use teamster_protocol::clock;
 use teamster_protocol::lock::Lock;
-use teamster_protocol::roster::{LeftHow, StartedBy};
+use teamster_protocol::roster::{Isolation, LeftHow, StartedBy};
 use teamster_protocol::watch::{Change, Watch};
 use tokio::sync::{mpsc, watch};
 
@@ -34,8 +34,8 @@ use signals::{Signals, Told};
 
 /// Runs the worker until it has left; returns the exit code of the process. The caller is to end the process with
 /// it: that drops the member's lock.
-pub async fn run(args: Args) -> Result<i32, StartError> {
-    let mut worker = start::start(args).await?;
+pub async fn run(args: Args, isolation: Isolation) -> Result<i32, StartError> {
+    let mut worker = start::start(args, isolation).await?;
     let end = worker.live().await;
     Ok(worker.leave(end).await)
 }

@@ -25,7 +25,7 @@ fn mail_shown(said: &[Said], words: &str) -> usize {
 async fn it_joins_claims_what_is_there_and_what_comes() {
     let mut bench = Bench::new();
     let first = bench.add("echo one");
-    let alice = bench.by_hand("alice").await;
+    let _alice = bench.by_hand("alice").await;
     assert_eq!(bench.task(first, "completed").await.result(), Some("one"));
     bench.said("alice", |said| *said == Said::Waiting).await;
     let second = bench.add("echo $TEAMSTER_TEAM $TEAMSTER_MEMBER $TEAMSTER_TASK \"$TEAMSTER_WORKSPACE\"; pwd; exit 3");
@@ -34,7 +34,10 @@ async fn it_joins_claims_what_is_there_and_what_comes() {
     assert_eq!(view.reason(), Some("exit status 3"));
     assert_eq!(view.result(), Some(&*format!("t alice {second} {0}\n{0}", dir.display())));
     let member = &bench.team.members().unwrap()[0];
-    assert_eq!((&member.name, member.started_by, member.pid), (&name("alice"), Some(StartedBy::Hand), alice.id()));
+    assert_eq!(
+        (&member.name, member.started_by, member.pid),
+        (&name("alice"), Some(StartedBy::Hand), bench.pid("alice"))
+    );
     assert!(matches!(member.state, MemberState::Idle | MemberState::Busy));
 }
 
@@ -130,10 +133,10 @@ async fn asked_to_finish_it_ends_after_its_turn_and_takes_no_more() {
 async fn killed_in_a_turn_it_takes_the_task_again_and_its_mail_is_not_lost() {
     let mut bench = Bench::new();
     let task = bench.add("if [ -e here ]; then echo second; else touch here; echo begun; read line; fi");
-    let mut alice = bench.by_hand("alice").await;
+    let alice = bench.by_hand("alice").await;
     bench.heard("alice", "begun").await;
     bench.mail("alice", Urgency::Next, "after this turn");
-    alice.kill().await.unwrap();
+    bench.kill("alice", alice).await;
     assert_eq!(bench.unread("alice"), 1);
     let alice = bench.by_hand("alice").await;
     let view = bench.task(task, "completed").await;
@@ -149,11 +152,11 @@ async fn a_dead_workers_task_goes_to_another_at_its_poll() {
     let mut bench = Bench::new();
     fs::create_dir(bench.dir().turns(&name("bob"))).unwrap();
     let task = bench.add("echo begun by $TEAMSTER_MEMBER; [ $TEAMSTER_MEMBER = bob ] || read line");
-    let mut alice = bench.by_hand("alice").await;
+    let alice = bench.by_hand("alice").await;
     bench.heard("alice", "begun").await;
     let _bob = bench.command("bob").env("TEAMSTER_POLL_MS", "20").spawn().unwrap();
     bench.said("bob", |said| *said == Said::Waiting).await;
-    alice.kill().await.unwrap();
+    bench.kill("alice", alice).await;
     assert_eq!(bench.task(task, "completed").await.owner, Some(name("bob")));
 }
 
@@ -209,10 +212,11 @@ async fn without_a_transcript_it_works_on_and_acknowledges_nothing_it_could_not_
 #[tokio::test]
 async fn a_name_has_one_worker() {
     let mut bench = Bench::new();
-    let alice = bench.by_hand("alice").await;
+    let _alice = bench.by_hand("alice").await;
     let (code, said) = ended(bench.command("alice").spawn().unwrap()).await;
     assert_eq!(code, Some(1));
-    assert!(said.contains(&format!("alice has a worker already, process {}", alice.id().unwrap())), "{said}");
+    let pid = bench.pid("alice").unwrap();
+    assert!(said.contains(&format!("alice has a worker already, process {pid}")), "{said}");
 }
 
 #[tokio::test]

@@ -46,9 +46,12 @@ async fn until(notices: &mut Notices, wanted: impl Fn(&Noted) -> bool) -> Notice
 #[tokio::test]
 async fn it_greets_and_says_where_it_stands() {
     let mut bench = Bench::new();
-    let (alice, peer) = bench.linked(60_000);
+    let (_alice, peer) = bench.linked(60_000);
     let welcome = peer.initialize(HELLO).await.unwrap();
-    assert_eq!((welcome.protocol, welcome.name, Some(welcome.pid)), (PROTOCOL_VERSION, name("alice"), alice.id()));
+    assert_eq!(
+        (welcome.protocol, welcome.name, Some(welcome.pid)),
+        (PROTOCOL_VERSION, name("alice"), bench.pid("alice"))
+    );
     assert_eq!(peer.ping(7).await.unwrap(), 7);
     assert_eq!(peer.status().await.unwrap().phase, WorkerPhase::Idle);
     assert_eq!(bench.team.members().unwrap()[0].started_by, Some(StartedBy::Leader));

@@ -131,6 +131,7 @@ mod tests {
             workspace: Workspace::Shared { dir: PathBuf::from("/src/tool") },
             pid: None,
             started_by: None,
+            isolation: None,
             unread: 0,
             completed: 0,
             failed: 0,

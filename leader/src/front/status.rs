@@ -9,7 +9,7 @@ use teamster_protocol::id::{Address, MemberName, TeamName};
 use teamster_protocol::lock;
 use teamster_protocol::mail::LetterState;
 use teamster_protocol::notice::Entry;
-use teamster_protocol::roster::StartedBy;
+use teamster_protocol::roster::{Isolation, StartedBy};
 use teamster_protocol::team::{TeamView, read_mail};
 use teamster_protocol::transcript;
 
@@ -237,7 +237,12 @@ fn member_text(status: &MemberStatus, context: &Context) -> String {
             Some(StartedBy::Leader) => ", started by the leader",
             None => "",
         };
-        line(&mut text, "process", &format!("{pid}{by}"));
+        let kept = match member.isolation {
+            Some(Isolation::Namespace) => ", in a namespace of its own",
+            Some(Isolation::Subreaper) => ", without a namespace",
+            None => "",
+        };
+        line(&mut text, "process", &format!("{pid}{by}{kept}"));
     }
     line(&mut text, "done", &format!("{} completed, {} failed", member.completed, member.failed));
     line(&mut text, "unread", &member.unread.to_string());

@@ -24,7 +24,7 @@ fn added(member: &str) -> TeamFact {
 
 fn process(pid: u32) -> Process {
     let identity = format!(r#"{{"pid":{pid},"start_ticks":{},"boot_id":"b"}}"#, pid + 1);
-    Process { identity: serde_json::from_str(&identity).unwrap(), started_by: StartedBy::Hand }
+    Process { identity: serde_json::from_str(&identity).unwrap(), started_by: StartedBy::Hand, isolation: None }
 }
 
 fn joined(member: &str, pid: u32) -> TeamFact {

@@ -184,6 +184,7 @@ fn member_view(
         workspace: member.spec.workspace.clone(),
         pid: process.map(|process| process.identity.pid),
         started_by: process.map(|process| process.started_by),
+        isolation: process.and_then(|process| process.isolation),
         unread,
         completed: ended.completed,
         failed: ended.failed,

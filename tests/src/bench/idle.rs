@@ -26,7 +26,8 @@ pub(super) fn rows(place: &Place) -> Outcome<Vec<Row>> {
         tokio::time::sleep(WATCHED).await;
         let wakes = switches(worker.pid)? - before.0;
         let ticks = ticks(worker.pid)? - before.1;
-        let (pss, bare_pss) = (pss_bytes(worker.pid)?, pss_bytes(bare.pid())?);
+        let outer = if worker.outer_pid == worker.pid { 0.0 } else { pss_bytes(worker.outer_pid)? };
+        let (pss, bare_pss) = (pss_bytes(worker.pid)? + outer, pss_bytes(bare.pid())?);
         worker.kill().await?;
         // A poll may fall on either end of the time.
         let polls = WATCHED.as_secs_f64() / SLOW_POLL.as_secs_f64();

@@ -6,6 +6,8 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use jsonrpsee::Methods;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use teamster_protocol::api::{Hello, WorkerApiClient, WorkerPhase};
 use teamster_protocol::id::{Address, MemberName};
 use teamster_protocol::limits::PROTOCOL_VERSION;
@@ -32,7 +34,10 @@ pub(super) enum Tells {
 /// A worker that answered `initialize`. It is killed when this is dropped.
 pub(super) struct Worker {
     pub(super) peer: Peer,
+    /// The process that it is.
     pub(super) pid: u32,
+    /// The process that was started: where there are namespaces, another one.
+    pub(super) outer_pid: u32,
     process: Child,
 }
 
@@ -78,12 +83,13 @@ impl Worker {
             Tells::Steps => drop(command.env("TEAMSTER_LOG", "debug")),
         }
         let mut process = command.spawn()?;
-        let (Some(stdin), Some(stdout), Some(pid)) = (process.stdin.take(), process.stdout.take(), process.id()) else {
+        let (Some(stdin), Some(stdout), Some(outer_pid)) = (process.stdin.take(), process.stdout.take(), process.id())
+        else {
             unreachable!("both streams are piped and the child was not waited for")
         };
         let peer = Peer::start(stdout, stdin, Methods::new());
-        within(peer.initialize(Hello { protocol: PROTOCOL_VERSION })).await??;
-        Ok(Worker { peer, pid, process })
+        let welcome = within(peer.initialize(Hello { protocol: PROTOCOL_VERSION })).await??;
+        Ok(Worker { peer, pid: welcome.pid, outer_pid, process })
     }
 
     /// Waits until it has nothing to do and says so.
@@ -102,7 +108,9 @@ impl Worker {
 
     /// Ends it without asking.
     pub(super) async fn kill(mut self) -> Outcome<()> {
-        Ok(self.process.kill().await?)
+        kill(Pid::from_raw(self.pid.try_into()?), Signal::SIGKILL)?;
+        self.process.wait().await?;
+        Ok(())
     }
 }
 

@@ -12,7 +12,7 @@ use teamster_protocol::board::{AutoClaim, BoardFact, KeptStatus, ReleaseWhy, Sco
 use teamster_protocol::lock::Holder;
 use teamster_protocol::mail::{Body, MailFact, Urgency};
 use teamster_protocol::notice::{Entry, Noted, Notice, Said, Stop};
-use teamster_protocol::roster::{LeftHow, StartedBy, TeamFact, Workspace};
+use teamster_protocol::roster::{Isolation, LeftHow, StartedBy, TeamFact, Workspace};
 use teamster_protocol::shutdown::{Verdict, WhenBusy};
 use teamster_protocol::task::view::{How, TaskView};
 use teamster_protocol::task::{NewTask, Work};
@@ -53,6 +53,7 @@ pub(crate) fn kinds() -> Vec<Kind> {
         keyed::<How>("attempt-how"),
         keyed::<Workspace>("workspace"),
         keyed::<StartedBy>("started-by"),
+        keyed::<Isolation>("isolation"),
         keyed::<LeftHow>("left-how"),
         plain::<Holder>("lock-holder"),
         keyed::<Urgency>("urgency"),

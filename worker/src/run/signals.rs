@@ -5,6 +5,8 @@ use std::io;
 use teamster_protocol::process::kernel_text;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::cell;
+
 /// Which signal came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Told {
@@ -40,7 +42,9 @@ impl Signals {
     /// Catches them from now on.
     pub(super) fn new() -> io::Result<Signals> {
         let hangup = if hangup_is_ignored() { None } else { Some(signal(SignalKind::hangup())?) };
-        Ok(Signals { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())?, hangup })
+        let (interrupt, terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        cell::hear();
+        Ok(Signals { interrupt, terminate, hangup })
     }
 
     /// The next one. May be dropped while it waits.

@@ -14,7 +14,7 @@ use teamster_protocol::lock::{Lock, LockError};
 use teamster_protocol::log::{Durability, LogError};
 use teamster_protocol::peer::stdio::stdio;
 use teamster_protocol::process::own_identity;
-use teamster_protocol::roster::{MemberSpec, Process, Stall, StartedBy, TeamFact, Workspace};
+use teamster_protocol::roster::{Isolation, MemberSpec, Process, Stall, StartedBy, TeamFact, Workspace};
 use teamster_protocol::settings::{BadSetting, Common, leader_grace};
 use teamster_protocol::team::{Inbox, Team, TeamError};
 use teamster_protocol::team_dir::{TeamDir, default_root};
@@ -125,7 +125,7 @@ fn is_unreadable(error: &LogError) -> bool {
 }
 
 /// Makes the member's worker of this process.
-pub(super) async fn start(args: Args) -> Result<Worker, StartError> {
+pub(super) async fn start(args: Args, isolation: Isolation) -> Result<Worker, StartError> {
     let system = |doing: &'static str| move |source| StartError::System { doing, source };
     // First, so that nothing that is started later can get away.
     let keeper = Keeper::new().map_err(system("watch over processes"))?;
@@ -176,7 +176,7 @@ pub(super) async fn start(args: Args) -> Result<Worker, StartError> {
         let (read, write) = stdio().map_err(system("talk to the leader"))?;
         links.leader(read, write);
     }
-    team.enroll(TeamFact::Joined { name, process: Process { identity, started_by } })?;
+    team.enroll(TeamFact::Joined { name, process: Process { identity, started_by, isolation: Some(isolation) } })?;
     let hands = Hands::new(claimant, team, inbox, journal, agent, durability);
     let day = clock::Settings::watch();
     Ok(Worker { core, hands, calls, watch, signals, links, started_by, status, keeper, day, told: None, _lock: lock })

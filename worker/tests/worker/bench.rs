@@ -1,11 +1,14 @@
 //! A team in a directory of its own, and workers on it: the program as it is installed.
 
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
 use jsonrpsee::Methods;
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 use teamster_protocol::api::{MailRequest, TaskCommand};
 use teamster_protocol::id::{Address, MemberName, MessageId, TaskId};
 use teamster_protocol::log::Durability;
@@ -18,7 +21,7 @@ use teamster_protocol::task::{NewTask, Work};
 use teamster_protocol::team::{Inbox, Team};
 use teamster_protocol::team_dir::TeamDir;
 use teamster_protocol::watch::Watch;
-use teamster_protocol::{clock, transcript};
+use teamster_protocol::{clock, lock, transcript};
 use tokio::process::{Child, Command};
 
 /// Far beyond what a loaded machine needs, so that reaching it means that nothing came.
@@ -73,6 +76,18 @@ impl Bench {
         let child = self.command(name).spawn().unwrap();
         self.ready(name, before + 1).await;
         child
+    }
+
+    /// The process that a member's worker is, by its lock: where there are namespaces, not the one that was started.
+    pub(crate) fn pid(&self, who: &str) -> Option<u32> {
+        Some(lock::holder(&self.dir().member_lock(&name(who))).unwrap()?.process.pid)
+    }
+
+    /// Kills a member's worker, and waits until it is gone.
+    pub(crate) async fn kill(&self, who: &str, mut child: Child) {
+        let pid = Pid::from_raw(self.pid(who).unwrap().try_into().unwrap());
+        nix::sys::signal::kill(pid, Signal::SIGKILL).unwrap();
+        assert_eq!(child.wait().await.unwrap().signal(), Some(Signal::SIGKILL as i32), "it ends as its worker did");
     }
 
     /// Waits until a member's worker was ready this many times.
@@ -218,7 +233,7 @@ pub(crate) fn processes_in(dir: &Path) -> Vec<PathBuf> {
     all.filter(|process| fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd == dir)).collect()
 }
 
-pub(crate) fn signal(child: &Child, signal: nix::sys::signal::Signal) {
-    let pid = nix::unistd::Pid::from_raw(child.id().unwrap().try_into().unwrap());
+pub(crate) fn signal(child: &Child, signal: Signal) {
+    let pid = Pid::from_raw(child.id().unwrap().try_into().unwrap());
     nix::sys::signal::kill(pid, signal).unwrap();
 }

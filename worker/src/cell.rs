@@ -1,0 +1,270 @@
+//! The cell: a worker is the first process of a PID namespace of its own where the system grants one. Whatever it
+//! starts is in there for good, and the kernel ends all of it when the worker dies, by whatever hand: `setsid`, double
+//! forks and ignored signals are no way out. Where a namespace is refused, the worker is a child subreaper as before,
+//! which is weaker in one point: a worker that is killed can not end what it started.
+//!
+//! The process that was started stays outside as the *outer half* (`cell::outer`); the *inner half* is its child, and
+//! the worker. Root needs no more than the namespace and mounts of its own, to show it the `/proc` that fits. Anybody
+//! else gets these with a user namespace, in which the own user is all there is: `sudo` does not work there.
+
+use std::fs;
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
+use std::path::Path;
+
+use nix::libc;
+use nix::mount::{MsFlags, mount};
+use nix::sys::prctl;
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::wait::waitpid;
+use nix::unistd::{Pid, getegid, geteuid};
+use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
+use teamster_protocol::process::{self, Identity};
+use teamster_protocol::roster::Isolation;
+
+mod outer;
+
+/// The variable that says which level is wanted.
+pub const VARIABLE: &str = "TEAMSTER_ISOLATION";
+
+/// What a worker is told to do about isolation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// The strongest that the system grants.
+    Auto,
+    /// A namespace, or no start.
+    Namespace,
+    /// No namespace: for agents that need `sudo` or the like.
+    Subreaper,
+}
+
+impl Wanted {
+    /// From the value of [`VARIABLE`]; an empty one says nothing.
+    pub fn parse(value: Option<&str>) -> Result<Wanted, CellError> {
+        match value {
+            None | Some("" | "auto") => Ok(Wanted::Auto),
+            Some("namespace") => Ok(Wanted::Namespace),
+            Some("subreaper") => Ok(Wanted::Subreaper),
+            Some(value) => Err(CellError::BadSetting { value: value.to_owned() }),
+        }
+    }
+}
+
+/// Why a worker is not isolated as it was told to be.
+#[derive(Debug, thiserror::Error)]
+pub enum CellError {
+    /// The setting says nothing that is understood.
+    #[error("{VARIABLE} is {value:?}, which is none of auto, namespace, subreaper")]
+    BadSetting {
+        /// What it is.
+        value: String,
+    },
+    /// A namespace was asked for and is not to be had.
+    #[error("cannot have a PID namespace: {why}\nset {VARIABLE}=auto to go on without where there is none")]
+    Refused {
+        /// Which step the system refused, and how.
+        why: String,
+    },
+}
+
+impl CellError {
+    /// 1 refused, 2 usage.
+    pub fn exit_code(&self) -> i32 {
+        match self {
+            CellError::BadSetting { .. } => 2,
+            CellError::Refused { .. } => 1,
+        }
+    }
+}
+
+/// The level that was reached, and why not a higher one.
+#[derive(Debug)]
+pub struct Cell {
+    /// The level.
+    pub isolation: Isolation,
+    /// What was refused on the way.
+    pub refused: Option<String>,
+}
+
+/// Goes into a cell. Returns in the worker: in the inner half if there is a namespace, else in the process as it was,
+/// of which nothing was changed. The outer half ends in here.
+///
+/// To be called before there is a second thread. SIGINT, SIGTERM and SIGHUP wait from here on for [`hear`]: the first
+/// process of a namespace is not reached by a signal that it does not handle, so what comes early would be lost.
+pub fn enter(wanted: Wanted) -> Result<Cell, CellError> {
+    early().thread_block().expect("a set of signals that exist can be blocked");
+    let refused = match wanted {
+        Wanted::Subreaper => None,
+        Wanted::Auto | Wanted::Namespace => match split() {
+            Ok(()) => return Ok(Cell { isolation: Isolation::Namespace, refused: None }),
+            Err(why) if wanted == Wanted::Namespace => return Err(CellError::Refused { why }),
+            Err(why) => Some(why),
+        },
+    };
+    Ok(Cell { isolation: Isolation::Subreaper, refused })
+}
+
+/// Lets the signals through that waited since [`enter`]; to be called once they are handled.
+pub(crate) fn hear() {
+    early().thread_unblock().expect("a set of signals that exist can be unblocked");
+}
+
+/// The signals that tell a worker to end.
+fn early() -> SigSet {
+    SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP])
+}
+
+/// Who the inner half is in its user namespace, if it has one.
+#[derive(Debug, Clone, Copy)]
+enum Users {
+    /// The system's: it is root.
+    Same,
+    /// Only the own, with their own numbers.
+    Own { uid: u32, gid: u32 },
+}
+
+impl Users {
+    fn flags(self) -> libc::c_int {
+        let both = libc::CLONE_NEWPID | libc::CLONE_NEWNS;
+        match self {
+            Users::Same => both,
+            Users::Own { .. } => both | libc::CLONE_NEWUSER,
+        }
+    }
+}
+
+/// Becomes two. Returns in the inner half, or with the reason why there is only one.
+fn split() -> Result<(), String> {
+    let (uid, gid) = (geteuid(), getegid());
+    let users = if uid.is_root() { Users::Same } else { Users::Own { uid: uid.as_raw(), gid: gid.as_raw() } };
+    let (report, reporter) = io::pipe().map_err(|error| format!("opening a pipe: {error}"))?;
+    match clone_into(users.flags()).map_err(|error| format!("making it: {error}"))? {
+        Some(inner) => {
+            drop(reporter);
+            match heard(report) {
+                Ok(()) => outer::stay(inner),
+                Err(why) => {
+                    // It ends by itself: it has nothing more to do.
+                    let _ = waitpid(inner, None);
+                    Err(why)
+                }
+            }
+        }
+        None => {
+            drop(report);
+            settle_in(users, reporter);
+            Ok(())
+        }
+    }
+}
+
+/// What the inner half has to say about its start.
+fn heard(mut report: PipeReader) -> Result<(), String> {
+    let mut said = String::new();
+    report.read_to_string(&mut said).map_err(|error| format!("hearing of it: {error}"))?;
+    match said.as_str() {
+        READY => Ok(()),
+        "" => Err("its first process died".to_owned()),
+        why => Err(why.to_owned()),
+    }
+}
+
+/// The report of an inner half that goes on as the worker.
+const READY: &str = "ready";
+
+/// Makes the namespace fit to live in, and says so. Ends the process if it is not, or nobody is outside any more.
+fn settle_in(users: Users, mut reporter: PipeWriter) {
+    let (said, seen_as) = match furnish(users) {
+        Ok(seen_as) => (READY.to_owned(), Some(seen_as)),
+        Err(why) => (why, None),
+    };
+    // The outer half's death is told by a signal from before this on, so it is not missed.
+    match (reporter.write_all(said.as_bytes()), seen_as) {
+        (Ok(()), Some(seen_as)) => process::be_seen_as(seen_as),
+        (Ok(()) | Err(_), _) => std::process::exit(1),
+    }
+}
+
+/// Returns who this process is to those outside.
+fn furnish(users: Users) -> Result<Identity, String> {
+    let step = |doing: &'static str| move |error: io::Error| format!("{doing}: {error}");
+    let seen_as = seen_from_outside().map_err(step("finding out its own number"))?;
+    if let Users::Own { uid, gid } = users {
+        // In this order, or the kernel refuses: user_namespaces(7).
+        for (file, map) in [
+            ("setgroups", "deny".to_owned()),
+            ("uid_map", format!("{uid} {uid} 1")),
+            ("gid_map", format!("{gid} {gid} 1")),
+        ] {
+            fs::write(Path::new("/proc/self").join(file), map).map_err(step("mapping its user"))?;
+        }
+    }
+    let mounted = |error: nix::errno::Errno| io::Error::from(error);
+    // What is mounted outside from now on is seen in here, and nothing the other way round.
+    mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_SLAVE, None::<&str>)
+        .map_err(mounted)
+        .map_err(step("parting its mounts"))?;
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    mount(Some("proc"), "/proc", Some("proc"), flags, None::<&str>)
+        .map_err(mounted)
+        .map_err(step("mounting its /proc"))?;
+    if let Users::Own { .. } = users {
+        // Those over the new namespace would let it read what the user's own permissions forbid.
+        let none = CapabilitySet::empty();
+        set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })
+            .map_err(|error| step("giving up its rights")(error.into()))?;
+    }
+    prctl::set_pdeathsig(Signal::SIGTERM).map_err(mounted).map_err(step("listening for the outer half"))?;
+    Ok(seen_as)
+}
+
+/// This process by the `/proc` of the namespace it came from.
+fn seen_from_outside() -> io::Result<Identity> {
+    let own = fs::read_link("/proc/self")?;
+    let pid =
+        own.to_str().and_then(|pid| pid.parse().ok()).ok_or_else(|| io::Error::other("/proc/self is no number"))?;
+    process::identity(pid)
+}
+
+/// As `fork`, but the child is in new namespaces. Refused as a whole if any of them is, with nothing changed. `fork` and
+/// `unshare` can not do that: once in a user namespace there is no way back.
+#[expect(unsafe_code, reason = "no safe interface makes a process in a new namespace without replacing its program")]
+fn clone_into(flags: libc::c_int) -> io::Result<Option<Pid>> {
+    let mut tid_address: u64 = 0;
+    // SAFETY: the kernel writes one pointer to where the C library keeps its thread id. If it can not, this stays 0.
+    let known = unsafe { libc::prctl(libc::PR_GET_TID_ADDRESS, &raw mut tid_address) } == 0 && tid_address != 0;
+    // As the C library's own fork has it: the child's copy of that id becomes its own.
+    let tid_flags = if known { libc::CLONE_CHILD_SETTID | libc::CLONE_CHILD_CLEARTID } else { 0 };
+    // SAFETY: all zeros is what the kernel takes for "not given".
+    let mut request: libc::clone_args = unsafe { std::mem::zeroed() };
+    request.flags = u64::from((flags | tid_flags).cast_unsigned());
+    request.exit_signal = u64::from(libc::SIGCHLD.cast_unsigned());
+    request.child_tid = tid_address;
+    // SAFETY: neither memory nor stack is shared, so the child is a copy that goes on from here. There is one thread, as
+    // `enter` demands, so nothing in the copy is held by a thread that is not there.
+    match unsafe { libc::syscall(libc::SYS_clone3, &raw const request, size_of::<libc::clone_args>()) } {
+        -1 => Err(io::Error::last_os_error()),
+        0 => Ok(None),
+        pid => Ok(Some(Pid::from_raw(i32::try_from(pid).expect("process ids fit pid_t, they come from it")))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_setting_is_one_of_three_words() {
+        for (value, wanted) in [
+            (None, Wanted::Auto),
+            (Some(""), Wanted::Auto),
+            (Some("auto"), Wanted::Auto),
+            (Some("namespace"), Wanted::Namespace),
+            (Some("subreaper"), Wanted::Subreaper),
+        ] {
+            assert_eq!(Wanted::parse(value).unwrap(), wanted);
+        }
+        let error = Wanted::parse(Some("jail")).unwrap_err();
+        assert_eq!(error.to_string(), "TEAMSTER_ISOLATION is \"jail\", which is none of auto, namespace, subreaper");
+        assert_eq!(error.exit_code(), 2);
+    }
+}

@@ -1,0 +1,94 @@
+//! A worker in a PID namespace of its own: what is in there ends with it, and who is outside notices nothing of it.
+//! Where the system grants no namespace, these tests say so and end.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+#[path = "worker/bench.rs"]
+#[expect(dead_code, reason = "shared with the other tests of a worker")]
+mod bench;
+
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+
+use bench::{Bench, LIMIT, Seen, ended, name, processes_in, signal};
+use nix::sys::signal::Signal;
+use teamster_protocol::roster::{Isolation, LeftHow, Presence};
+use tokio::process::Child;
+use tokio::time::timeout;
+
+/// Starts three processes that leave their group and their session, fork twice and ignore all that can be ignored.
+const STUBBORN: &str = "trap '' TERM INT HUP; for i in 1 2 3; do (setsid sh -c '(sleep 1000; :) & sleep 1000; :' &); done; \
+                        echo begun; read line; read line";
+
+async fn isolated(bench: &mut Bench) -> Option<Child> {
+    let alice = bench.by_hand("alice").await;
+    match bench.team.members().unwrap()[0].isolation {
+        Some(Isolation::Namespace) => Some(alice),
+        Some(Isolation::Subreaper) | None => {
+            println!("this system grants no PID namespace");
+            None
+        }
+    }
+}
+
+#[tokio::test]
+async fn whatever_a_killed_worker_started_dies_with_it() {
+    let mut bench = Bench::new();
+    let Some(alice) = isolated(&mut bench).await else { return };
+    bench.add(STUBBORN);
+    bench.heard("alice", "begun").await;
+    assert!(processes_in(bench.root.path()).len() >= 7);
+    bench.kill("alice", alice).await;
+    assert_eq!(processes_in(bench.root.path()), Vec::<PathBuf>::new());
+}
+
+#[tokio::test]
+async fn a_worker_whose_outer_half_was_killed_leaves_in_order() {
+    let mut bench = Bench::new();
+    let Some(mut alice) = isolated(&mut bench).await else { return };
+    let task = bench.add(STUBBORN);
+    bench.heard("alice", "begun").await;
+    signal(&alice, Signal::SIGKILL);
+    assert_eq!(timeout(LIMIT, alice.wait()).await.unwrap().unwrap().signal(), Some(9));
+    bench.task(task, "pending").await;
+    let left = |seen: Seen<'_>| match &seen.team.roster().member(&name("alice")).unwrap().presence {
+        Presence::Left { how, .. } => Some(how.clone()),
+        Presence::Joined { .. } | Presence::Expected { .. } => None,
+    };
+    let how = bench.until("alice has left", left).await;
+    assert_eq!(how, LeftHow::Terminated);
+}
+
+#[tokio::test]
+async fn inside_all_is_as_it_should_be() {
+    let mut bench = Bench::new();
+    let Some(alice) = isolated(&mut bench).await else { return };
+    // The shell is seen under its own number, and its worker is the first process of all.
+    let inside =
+        bench.add("[ \"$(cut -d' ' -f1 /proc/self/stat)\" -lt 100 ]; cat /proc/1/comm; cat /proc/$$/comm; id -u");
+    let uid = nix::unistd::geteuid();
+    let view = bench.task(inside, "completed").await;
+    assert_eq!(view.result(), Some(&*format!("teamster-worker\nsh\n{uid}")));
+    // A long script is read from a file of the worker's by way of /proc.
+    let long = bench.add(&format!("# {}\necho read", "x".repeat(200_000)));
+    assert_eq!(bench.task(long, "completed").await.result(), Some("read"));
+    signal(&alice, Signal::SIGINT);
+    assert_eq!(ended(alice).await.0, Some(130));
+}
+
+#[tokio::test]
+async fn the_level_can_be_chosen_and_a_wrong_word_is_refused() {
+    let mut bench = Bench::new();
+    let mut alice = bench.command("alice");
+    let mut alice = alice.env("TEAMSTER_ISOLATION", "subreaper").spawn().unwrap();
+    bench.ready("alice", 1).await;
+    assert_eq!(bench.team.members().unwrap()[0].isolation, Some(Isolation::Subreaper));
+    assert_eq!(bench.pid("alice"), alice.id());
+    signal(&alice, Signal::SIGTERM);
+    assert_eq!(alice.wait().await.unwrap().code(), Some(143));
+    let (code, said) = ended(bench.command("bob").env("TEAMSTER_ISOLATION", "jail").spawn().unwrap()).await;
+    assert_eq!(code, Some(2));
+    assert_eq!(said, "error: TEAMSTER_ISOLATION is \"jail\", which is none of auto, namespace, subreaper\n");
+    assert!(fs::read_dir(bench.dir().turns_dir()).unwrap().all(|entry| entry.unwrap().file_name() != "bob"));
+}
