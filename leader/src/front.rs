@@ -16,6 +16,7 @@ use teamster_protocol::team_dir::{TeamDir, default_root};
 
 use crate::args::{Args, Command, Everywhere};
 use crate::print::{self, Aside, Audience};
+use crate::warden;
 
 pub mod cleanup;
 pub mod demo;
@@ -42,7 +43,7 @@ mod usage;
 mod who;
 mod why;
 
-pub use error::{Exit, FrontError, json_error};
+pub use error::{Exit, FrontError, json_error, json_failure};
 pub use team_name::{Place, place, team_name};
 
 /// How results are printed.
@@ -73,13 +74,14 @@ pub struct Context {
     pub settings: Common,
 }
 
-/// Runs a command line to its end. Returns what the process is to exit with; everything was said by then.
-pub fn main(words: impl IntoIterator<Item = OsString>) -> Exit {
+/// Reads a command line. If there is nothing to obey in it, that was said, and the process is to exit with this.
+pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Args, Exit> {
     let words: Vec<OsString> = words.into_iter().collect();
-    let args = match Args::try_parse_from(&words) {
-        Ok(args) => args,
-        Err(error) => return usage::not_parsed(&error, &words),
-    };
+    Args::try_parse_from(&words).map_err(|error| usage::not_parsed(&error, &words))
+}
+
+/// Runs a command to its end. Returns what the process is to exit with; everything was said by then.
+pub fn obey(args: Args) -> Exit {
     let shape = if args.everywhere.json { Shape::Json } else { Shape::Text };
     match run(args) {
         Ok(exit) => exit,
@@ -112,7 +114,10 @@ fn run(args: Args) -> Result<Exit, FrontError> {
         .enable_all()
         .build()
         .map_err(|source| FrontError::Process { doing: "start the runtime", source })?;
-    let exit = runtime.block_on(dispatch(&context, args.command));
+    let exit = runtime.block_on(async {
+        warden::mind();
+        dispatch(&context, args.command).await
+    });
     // A thread that blocks on standard input must not hold the end.
     runtime.shutdown_background();
     exit
@@ -120,7 +125,7 @@ fn run(args: Args) -> Result<Exit, FrontError> {
 
 /// Sends what the libraries of this program have to say to standard error: warnings, and of a leader, whose
 /// standard error is its log, more. `TEAMSTER_LOG` changes it.
-fn listen_to_logs(command: &Command) {
+pub fn listen_to_logs(command: &Command) {
     let default = if matches!(command, Command::Up(_)) { "info" } else { "warn" };
     let filter = tracing_subscriber::EnvFilter::builder()
         .parse_lossy(std::env::var("TEAMSTER_LOG").unwrap_or_else(|_| default.to_owned()));

@@ -10,4 +10,5 @@ pub mod io;
 pub mod plan;
 pub mod print;
 pub mod serve;
+pub mod warden;
 pub mod why;

@@ -2,6 +2,7 @@
 //! process for ever (proc_pid_stat(5), field 22; /proc/sys/kernel/random/boot_id).
 
 pub mod children;
+pub mod life;
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -49,6 +50,12 @@ impl Identity {
             Ok(()) | Err(Errno::SRCH) => Ok(()),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Whether this very process is there and has not ended: a zombie has.
+    pub fn runs(&self) -> bool {
+        let state = stat_field::<char>(self.pid, 0);
+        state.is_ok_and(|state| !matches!(state, 'Z' | 'X')) && self.exists()
     }
 }
 
@@ -115,7 +122,7 @@ mod tests {
     #[test]
     fn a_reused_pid_is_another_process() {
         let own = own_identity().unwrap();
-        assert!(own.exists());
+        assert!(own.exists() && own.runs());
         assert_eq!(parent(own.pid).unwrap(), std::os::unix::process::parent_id());
         assert!(!Identity { start_ticks: own.start_ticks + 1, ..own.clone() }.exists());
         assert!(!Identity { boot_id: "another".to_owned(), ..own }.exists());

@@ -315,6 +315,11 @@ impl FrontError {
 /// `{"error":{"message":…,"hint":…,"code":…,"kind":…}}`: what every command prints on standard error when it
 /// fails under `--json`. `code` is the exit code, `kind` the word for it.
 pub fn json_error(message: &str, hint: Option<&str>, exit: Exit) -> String {
+    json_failure(message, hint, i32::from(exit.code()), exit.word())
+}
+
+/// The same for an end that is none of the program's own.
+pub fn json_failure(message: &str, hint: Option<&str>, code: i32, kind: &'static str) -> String {
     #[derive(Serialize)]
     struct Outer<'a> {
         error: Inner<'a>,
@@ -324,10 +329,10 @@ pub fn json_error(message: &str, hint: Option<&str>, exit: Exit) -> String {
         message: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
         hint: Option<&'a str>,
-        code: u8,
+        code: i32,
         kind: &'static str,
     }
-    let error = Inner { message, hint, code: exit.code(), kind: exit.word() };
+    let error = Inner { message, hint, code, kind };
     serde_json::to_string(&Outer { error }).expect("texts and numbers can be written")
 }
 

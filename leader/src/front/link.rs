@@ -107,8 +107,11 @@ pub(super) async fn start(context: &Context) -> Result<(Peer, LeaderInfo), Front
     match read {
         Ok(Ok(_)) if line.ends_with('\n') => connect(context).await,
         Ok(_) => {
-            // A pipe that closes without a line is a leader that ended, or is about to.
-            let _ = timeout(START_WITHIN, child.wait()).await;
+            // A pipe that closes without a line is a leader that ended. Its warden ends with it, or starts the next.
+            tokio::select! {
+                _ = timeout(START_WITHIN, child.wait()) => {}
+                joined = join(context) => return joined,
+            }
             if lock::is_held(&context.dir.leader_lock())? {
                 return join(context).await;
             }

@@ -23,13 +23,6 @@ pub(super) async fn up(context: &Context, args: &UpArgs) -> Result<Exit, FrontEr
     if args.detach {
         return detach(context).await;
     }
-    if args.in_background {
-        // The terminal's Ctrl-C and its end are none of the leader's business from here on. It leads no group
-        // yet, so this can only fail if a person typed the hidden option, and then nothing is lost.
-        if let Err(errno) = nix::unistd::setsid() {
-            tracing::warn!("cannot leave the terminal: {errno}");
-        }
-    }
     let in_background = args.in_background;
     let told = context.clone();
     let announced = move |leader: &LeaderInfo| {

@@ -19,12 +19,14 @@ use teamster_protocol::id::{Address, MemberName};
 use teamster_protocol::limits::{PROTOCOL_VERSION, TERM_GRACE};
 use teamster_protocol::notice::Notice;
 use teamster_protocol::peer::Peer;
+use teamster_protocol::process::life;
 use teamster_protocol::roster::MemberSpec;
 use teamster_protocol::transcript;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use crate::serve::{Input, Link, LinkedTo, Shared};
+use crate::warden;
 
 /// The worker program: `TEAMSTER_WORKER`, else beside this program, else on the `PATH`.
 pub fn worker_program() -> PathBuf {
@@ -122,6 +124,8 @@ fn spawn(shared: &Shared, name: &MemberName, spec: &MemberSpec) -> Result<Child,
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(log)
+        .env_remove(life::VARIABLE)
+        .env_remove(warden::VARIABLE)
         .process_group(0);
     if let Some(role) = &spec.role {
         command.args(["--role", role.as_str()]);

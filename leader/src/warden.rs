@@ -1,0 +1,311 @@
+//! The warden: the parent of every process that leads. It starts a leader again that died, and it is where all orphans
+//! below it fall, so that at the end nothing is left of what was started there. It does nothing else: one thread, no
+//! files of the team, nothing that could go wrong.
+
+use std::collections::BTreeSet;
+use std::env;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::process::{CommandExt, parent_id};
+use std::path::PathBuf;
+use std::process::Command as Program;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::prctl;
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::unistd::{self, Pid};
+use rustix::process::{WaitOptions, wait};
+use teamster_protocol::limits::{KILL_GRACE, TERM_GRACE};
+use teamster_protocol::process::children;
+use teamster_protocol::process::life;
+
+mod guard;
+mod mind;
+pub mod policy;
+
+pub use guard::Guard;
+pub use mind::mind;
+
+use policy::{Ended, Left, Policy, Verdict, Why};
+
+/// Names the warden to the process that it starts, which passes it on to nobody.
+pub const VARIABLE: &str = "TEAMSTER_WARDEN";
+
+/// How often what is being ended is looked at although no death was heard of: the kernel's list may miss a child.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// `si_code` of what a terminal sends to a whole group.
+const BY_THE_KERNEL: i32 = 0x80;
+
+/// Whether this process was started by a warden that is still there.
+pub fn is_above() -> bool {
+    env::var(VARIABLE).is_ok_and(|warden| warden == parent_id().to_string())
+}
+
+/// Lets this process hear the signals that its warden has blocked for itself, and with that for its child. Those that came
+/// meanwhile come now. To be called before there is a second thread; does nothing where there is no warden.
+pub fn unblock() {
+    if is_above() {
+        heard().thread_unblock().expect("a set of signals that exist can be unblocked");
+    }
+}
+
+/// Becomes the warden of a process that does what this one was told to. Returns the exit code once that has ended and
+/// nothing is left below. To be called before there is a second thread.
+pub fn stand(guard: Guard) -> i32 {
+    match Warden::begin(guard) {
+        Ok(warden) => warden.stand(),
+        Err((doing, error)) => {
+            tracing::error!("cannot {doing}: {error}");
+            1
+        }
+    }
+}
+
+struct Warden {
+    guard: Guard,
+    policy: Policy,
+    began: Instant,
+    program: PathBuf,
+    ears: SignalFd,
+    group: ChildGroup,
+}
+
+/// The process group of what is watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ChildGroup {
+    /// The warden's, so that the terminal's Ctrl-C reaches it and it may read from the terminal.
+    Shared,
+    /// Its own, so that what is sent to the warden's group reaches it once and not twice.
+    Own,
+}
+
+/// What a warden hears.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    /// Nothing, or the death of some child.
+    Nothing,
+    /// A signal for it.
+    Told(Signal),
+    /// A signal that everything at the terminal got.
+    AtTerminal(Signal),
+}
+
+impl Warden {
+    fn begin(guard: Guard) -> Result<Warden, (&'static str, io::Error)> {
+        let failed = |doing| move |error: Errno| (doing, error.into());
+        if guard.is_in_background() {
+            // The terminal's Ctrl-C and its end are none of the leader's business from here on. This leads no group
+            // yet, so it can only fail if a person typed the hidden option, and then nothing is lost.
+            if let Err(errno) = unistd::setsid() {
+                tracing::warn!("cannot leave the terminal: {errno}");
+            }
+        }
+        prctl::set_child_subreaper(true).map_err(failed("adopt orphans"))?;
+        heard().thread_block().map_err(failed("block signals"))?;
+        let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
+        let ears = SignalFd::with_flags(&heard(), flags).map_err(failed("listen to signals"))?;
+        // By its name, not by what runs: a program that was replaced meanwhile is the one to start next.
+        let program = env::current_exe().map_err(|error| ("find out the own program", error))?;
+        let group = if File::open("/dev/tty").is_ok() { ChildGroup::Shared } else { ChildGroup::Own };
+        let policy = Policy::new(guard.charge());
+        Ok(Warden { guard, policy, began: Instant::now(), program, ears, group })
+    }
+
+    fn stand(mut self) -> i32 {
+        loop {
+            let child = match self.start() {
+                Ok(child) => child,
+                Err(error) => {
+                    tracing::error!("cannot start {}: {error}", self.program.display());
+                    self.end_the_rest(Left::Terminate);
+                    return 1;
+                }
+            };
+            let how = self.follow(child);
+            match self.policy.ended(self.began.elapsed(), how) {
+                Verdict::Restart { after } => {
+                    tracing::error!("the leader {}; it is started again in {} ms", words(how), after.as_millis());
+                    if let Some(signal) = self.pause(after) {
+                        self.end_the_rest(Left::Terminate);
+                        return 128 + signal as i32;
+                    }
+                }
+                Verdict::End { left, code, why } => {
+                    match why {
+                        Why::Ended => {}
+                        Why::Killed => self.guard.tell_of_death(&words(how), code),
+                        Why::GivenUp => tracing::error!(
+                            "the leader {}, for the {}th time within {} s: it is given up, and its members are told to end. \
+                             What it said last is above; teamster up starts it again",
+                            words(how),
+                            policy::RESTARTS_MAX + 1,
+                            policy::RESTART_WINDOW.as_secs()
+                        ),
+                    }
+                    self.end_the_rest(left);
+                    return code;
+                }
+            }
+        }
+    }
+
+    fn start(&self) -> io::Result<Pid> {
+        let mut words = env::args_os();
+        let mut program = Program::new(&self.program);
+        program.arg0(words.next().unwrap_or_else(|| "teamster".into())).args(words);
+        // Whatever this was started in, what it starts is no agent.
+        program.env(VARIABLE, std::process::id().to_string()).env_remove(life::VARIABLE);
+        match self.group {
+            ChildGroup::Shared => {}
+            ChildGroup::Own => {
+                program.process_group(0);
+            }
+        }
+        let child = program.spawn()?;
+        if self.guard.is_in_background() {
+            // Whoever started it reads to its end, which must be the leader's to make.
+            let null = OpenOptions::new().write(true).open("/dev/null")?;
+            unistd::dup2_stdout(&null)?;
+        }
+        Ok(Pid::from_raw(child.id().try_into().expect("process ids fit pid_t, they come from it")))
+    }
+
+    /// Waits until the child has ended. Reaps whoever else does, and passes on what this is told.
+    fn follow(&self, child: Pid) -> Ended {
+        loop {
+            while let Some((pid, how)) = reap() {
+                if pid == child {
+                    return how;
+                }
+            }
+            match (self.hear(None), self.group) {
+                (Heard::Nothing, _) | (Heard::AtTerminal(_), ChildGroup::Shared) => {}
+                (Heard::Told(signal), _) | (Heard::AtTerminal(signal), ChildGroup::Own) => {
+                    // It was not waited for, so the number is its own.
+                    let _ = kill(child, signal);
+                }
+            }
+        }
+    }
+
+    /// Waits; returns the signal that ended the wait before its time.
+    fn pause(&self, how_long: Duration) -> Option<Signal> {
+        let until = Instant::now() + how_long;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return None;
+            }
+            match self.hear(Some(left)) {
+                Heard::Nothing => {}
+                Heard::Told(signal) | Heard::AtTerminal(signal) => return Some(signal),
+            }
+        }
+    }
+
+    fn end_the_rest(&self, left: Left) {
+        match left {
+            Left::Wait => self.see_off(),
+            Left::Kill => self.kill_all(),
+            Left::Terminate => {
+                if !self.climb(Signal::SIGTERM, TERM_GRACE) {
+                    self.kill_all();
+                }
+            }
+        }
+    }
+
+    /// Reaps until nothing is left, or this is told to end.
+    fn see_off(&self) {
+        while !nothing_left() {
+            match self.hear(None) {
+                Heard::Nothing => {}
+                Heard::Told(_) | Heard::AtTerminal(_) => return,
+            }
+        }
+    }
+
+    fn kill_all(&self) {
+        if !self.climb(Signal::SIGKILL, KILL_GRACE) {
+            for process in children::list() {
+                tracing::error!("{} does not end, not even on SIGKILL", children::describe(process));
+            }
+        }
+    }
+
+    /// Sends a signal to all that falls to this process, until nothing is left, which it returns, or until the limit.
+    fn climb(&self, signal: Signal, limit: Duration) -> bool {
+        let until = Instant::now() + limit;
+        let mut told = BTreeSet::new();
+        loop {
+            if nothing_left() {
+                return true;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            for process in children::list() {
+                // Children that were not waited for. Once is enough for SIGTERM: a second one means "hurry".
+                if told.insert(process) || signal == Signal::SIGKILL {
+                    let _ = kill(process, signal);
+                }
+            }
+            match self.hear(Some(left.min(LOOK_AGAIN))) {
+                Heard::Told(_) | Heard::AtTerminal(_) if signal != Signal::SIGKILL => return false,
+                Heard::Nothing | Heard::Told(_) | Heard::AtTerminal(_) => {}
+            }
+        }
+    }
+
+    fn hear(&self, limit: Option<Duration>) -> Heard {
+        let limit = limit.map_or(PollTimeout::NONE, |limit| {
+            // Up to the next millisecond, or the last one would be spent in a loop.
+            PollTimeout::try_from(limit + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
+        });
+        let _ = poll(&mut [PollFd::new(self.ears.as_fd(), PollFlags::POLLIN)], limit);
+        let Ok(Some(told)) = self.ears.read_signal() else { return Heard::Nothing };
+        let number = i32::try_from(told.ssi_signo).ok();
+        match number.and_then(|number| Signal::try_from(number).ok()) {
+            None | Some(Signal::SIGCHLD) => Heard::Nothing,
+            Some(signal) if told.ssi_code == BY_THE_KERNEL => Heard::AtTerminal(signal),
+            Some(signal) => Heard::Told(signal),
+        }
+    }
+}
+
+/// The signals that a warden takes from its ears.
+fn heard() -> SigSet {
+    SigSet::from_iter([Signal::SIGCHLD, Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT])
+}
+
+/// The next child that has ended.
+fn reap() -> Option<(Pid, Ended)> {
+    let (pid, status) = wait(WaitOptions::NOHANG).ok()??;
+    let how = match (status.exit_status(), status.terminating_signal()) {
+        (Some(code), _) => Ended::Exited { code },
+        (None, signal) => Ended::Killed { signal: signal.unwrap_or_default() },
+    };
+    Some((Pid::from_raw(pid.as_raw_nonzero().get()), how))
+}
+
+/// Reaps all that has ended. Whether that was all: the kernel says so.
+fn nothing_left() -> bool {
+    while reap().is_some() {}
+    matches!(wait(WaitOptions::NOHANG), Err(rustix::io::Errno::CHILD))
+}
+
+/// `was killed by SIGKILL`.
+fn words(how: Ended) -> String {
+    match how {
+        Ended::Exited { code } => format!("ended with exit code {code}"),
+        Ended::Killed { signal } => match Signal::try_from(signal) {
+            Ok(signal) => format!("was killed by {signal}"),
+            Err(_) => format!("was killed by signal {signal}"),
+        },
+    }
+}

@@ -1,0 +1,192 @@
+//! What a warden does when the process that it watches has ended. Pure: the time is an argument.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// The wait before the first restart; each further one within [`RESTART_WINDOW`] doubles it.
+pub const RESTART_AFTER: Duration = Duration::from_millis(100);
+/// The longest wait before a restart.
+pub const RESTART_AFTER_MAX: Duration = Duration::from_secs(5);
+/// How often a leader is started again within [`RESTART_WINDOW`]; one death more, and it is given up.
+pub const RESTARTS_MAX: usize = 5;
+/// See [`RESTARTS_MAX`].
+pub const RESTART_WINDOW: Duration = Duration::from_secs(60);
+
+/// The exit code of a Rust program whose main thread panicked.
+const PANICKED: i32 = 101;
+/// Signals by which somebody told it to end, and which it did not catch: SIGHUP, SIGINT, SIGQUIT, SIGTERM.
+const TOLD_TO_END: [i32; 4] = [1, 2, 3, 15];
+
+/// What is watched over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Charge {
+    /// A leader: its team goes on when it dies, under the next one.
+    Leader,
+    /// A command that leads for as long as it needs to, and answers with its exit code.
+    Job,
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// By itself.
+    Exited {
+        /// Its exit code.
+        code: i32,
+    },
+    /// By a signal.
+    Killed {
+        /// The number of the signal.
+        signal: i32,
+    },
+}
+
+/// What becomes of the processes that are still there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// They are killed: whoever answered for them is gone in order.
+    Kill,
+    /// They are told to end, and killed after a grace.
+    Terminate,
+    /// They go on: they are workers that another leader leads by now, or that leave by themselves without one.
+    Wait,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Start it again.
+    Restart {
+        /// After this long.
+        after: Duration,
+    },
+    /// The warden ends.
+    End {
+        /// After this became of those who are left.
+        left: Left,
+        /// With this exit code.
+        code: i32,
+        /// Whether that is to be explained.
+        why: Why,
+    },
+}
+
+/// Why a warden ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// Its charge ended, and has said why.
+    Ended,
+    /// Its charge was killed, and is not one that is started again.
+    Killed,
+    /// Its charge died too often.
+    GivenUp,
+}
+
+/// The memory of a warden.
+#[derive(Debug)]
+pub struct Policy {
+    charge: Charge,
+    /// When it was started again, in time since the warden began; only what counts still.
+    restarts: VecDeque<Duration>,
+    first_life: bool,
+}
+
+impl Policy {
+    /// For a charge that is being started for the first time.
+    pub fn new(charge: Charge) -> Policy {
+        Policy { charge, restarts: VecDeque::new(), first_life: true }
+    }
+
+    /// What to do now that it has ended. `now` is the time since the warden began.
+    pub fn ended(&mut self, now: Duration, how: Ended) -> Verdict {
+        let end = |left, code, why| Verdict::End { left, code, why };
+        match (self.charge, how) {
+            (Charge::Leader, Ended::Exited { code: PANICKED }) => self.crashed(now),
+            (_, Ended::Exited { code: 0 }) => end(Left::Kill, 0, Why::Ended),
+            // The one after a crash could not lead: most likely another does by now.
+            (Charge::Leader, Ended::Exited { code }) if !self.first_life => end(Left::Wait, code, Why::Ended),
+            (_, Ended::Exited { code }) => end(Left::Terminate, code, Why::Ended),
+            (Charge::Leader, Ended::Killed { signal }) if !TOLD_TO_END.contains(&signal) => self.crashed(now),
+            (_, Ended::Killed { signal }) => end(Left::Terminate, 128 + signal, Why::Killed),
+        }
+    }
+
+    fn crashed(&mut self, now: Duration) -> Verdict {
+        self.restarts.retain(|&at| now.saturating_sub(at) < RESTART_WINDOW);
+        if self.restarts.len() >= RESTARTS_MAX {
+            return Verdict::End { left: Left::Terminate, code: 1, why: Why::GivenUp };
+        }
+        let doubled = u32::try_from(self.restarts.len()).ok().and_then(|times| 2_u32.checked_pow(times));
+        let after = doubled.and_then(|by| RESTART_AFTER.checked_mul(by)).unwrap_or(RESTART_AFTER_MAX);
+        self.restarts.push_back(now);
+        self.first_life = false;
+        Verdict::Restart { after: after.min(RESTART_AFTER_MAX) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KILLED: Ended = Ended::Killed { signal: 9 };
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn restart(ms: u64) -> Verdict {
+        Verdict::Restart { after: Duration::from_millis(ms) }
+    }
+
+    #[test]
+    fn a_leader_that_dies_again_and_again_is_given_up() {
+        let mut policy = Policy::new(Charge::Leader);
+        let verdicts: Vec<Verdict> = (0..6).map(|at| policy.ended(seconds(at), KILLED)).collect();
+        assert_eq!(verdicts[..5], [restart(100), restart(200), restart(400), restart(800), restart(1600)]);
+        assert_eq!(verdicts[5], Verdict::End { left: Left::Terminate, code: 1, why: Why::GivenUp });
+    }
+
+    #[test]
+    fn one_that_dies_now_and_then_is_always_started_again() {
+        let mut policy = Policy::new(Charge::Leader);
+        for at in 0..100 {
+            let verdict = policy.ended(seconds(at * 20), KILLED);
+            let Verdict::Restart { after } = verdict else { panic!("{verdict:?}") };
+            assert!(after <= Duration::from_millis(400));
+        }
+    }
+
+    #[test]
+    fn a_panic_is_a_crash_and_a_wish_is_not() {
+        let mut policy = Policy::new(Charge::Leader);
+        assert_eq!(policy.ended(seconds(0), Ended::Exited { code: 101 }), restart(100));
+        for signal in TOLD_TO_END {
+            let told = policy.ended(seconds(1), Ended::Killed { signal });
+            assert_eq!(told, Verdict::End { left: Left::Terminate, code: 128 + signal, why: Why::Killed });
+        }
+    }
+
+    #[test]
+    fn workers_are_left_alone_by_a_leader_that_could_not_come_back() {
+        let mut policy = Policy::new(Charge::Leader);
+        let refused = Ended::Exited { code: 1 };
+        assert_eq!(policy.ended(seconds(0), refused), Verdict::End { left: Left::Terminate, code: 1, why: Why::Ended });
+        policy.ended(seconds(0), KILLED);
+        assert_eq!(policy.ended(seconds(1), refused), Verdict::End { left: Left::Wait, code: 1, why: Why::Ended });
+        let down = Verdict::End { left: Left::Kill, code: 0, why: Why::Ended };
+        assert_eq!(policy.ended(seconds(2), Ended::Exited { code: 0 }), down);
+    }
+
+    #[test]
+    fn a_job_is_never_started_again() {
+        for (how, code, why) in [
+            (KILLED, 137, Why::Killed),
+            (Ended::Killed { signal: 6 }, 134, Why::Killed),
+            (Ended::Exited { code: 101 }, 101, Why::Ended),
+            (Ended::Exited { code: 130 }, 130, Why::Ended),
+        ] {
+            let verdict = Policy::new(Charge::Job).ended(seconds(0), how);
+            assert_eq!(verdict, Verdict::End { left: Left::Terminate, code, why });
+        }
+    }
+}
