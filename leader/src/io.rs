@@ -2,6 +2,7 @@
 //! out one kind of action and reports what came of it as an [`Input`](crate::serve::Input); none decides.
 
 pub mod adopt;
+pub mod escaped;
 pub mod launch;
 pub mod orphans;
 pub mod prepare;

@@ -28,7 +28,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::core::{Action, Answer, AskId, Core, Event, Signal};
 use crate::io::views::Views;
-use crate::io::{launch, orphans, prepare};
+use crate::io::{escaped, launch, orphans, prepare};
 
 mod burial;
 mod control;
@@ -200,11 +200,12 @@ fn led(dir: &TeamDir, error: LockError) -> ServeError {
     }
 }
 
-/// Ends what dead workers left behind.
+/// Ends what dead workers left behind: what fell to this process, and what fell to others.
 async fn end_orphans(shared: &Shared) {
     for left in orphans::end(|| shared.orphans()).await {
         tracing::error!("{left} of a dead worker does not end, not even on SIGKILL");
     }
+    escaped::end(&shared.dir).await;
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

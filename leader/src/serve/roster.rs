@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout};
 use super::Leader;
 use crate::core::Event;
 use crate::io::adopt;
+use crate::io::escaped;
 
 /// From a worker's goodbye, or the end of its link, to the next look whether it has ended.
 pub(super) const GOODBYE: Duration = Duration::from_millis(20);
@@ -44,6 +45,8 @@ impl Leader {
     /// died meanwhile are started again if this leader is to.
     pub(super) fn take_over(&mut self) -> Result<(), TeamError> {
         self.sweep()?;
+        let dir = self.shared.dir.clone();
+        tokio::spawn(async move { escaped::end(&dir).await });
         self.withdraw_half_started()?;
         self.look_at_roster()?;
         let unread = self.inbox.unread()?;

@@ -1,9 +1,12 @@
 //! The agent a worker drives, and which agents there are.
 
 use std::fmt;
+use std::io;
 use std::path::Path;
 
 use teamster_protocol::id::{AgentName, MemberName, TaskId};
+use teamster_protocol::process::life::{self, Life};
+use teamster_protocol::process::own_identity;
 use teamster_protocol::task::Work;
 use teamster_protocol::team_dir::TeamDir;
 use tokio::sync::mpsc;
@@ -57,6 +60,10 @@ impl Agent {
             ("TEAMSTER_TEAM", dir.team().to_string()),
             ("TEAMSTER_MEMBER", name.to_string()),
             ("TEAMSTER_WORKSPACE", workspace.to_string_lossy().into_owned()),
+            (
+                life::VARIABLE,
+                mark(dir, name).map_err(|source| DriverError::System { what: "mark its processes", source })?,
+            ),
         ];
         let env = env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         match kind {
@@ -122,6 +129,12 @@ impl Agent {
             self.news().await;
         }
     }
+}
+
+/// What all that the agent starts is known by, should it outlive this worker.
+fn mark(dir: &TeamDir, name: &MemberName) -> io::Result<String> {
+    let team = life::team_of(dir.path())?;
+    Ok(Life { team, member: name.clone(), worker: own_identity()? }.mark())
 }
 
 impl fmt::Debug for Agent {
