@@ -1,0 +1,290 @@
+//! Whoever is killed, and in whatever order: a leader comes back or says that it does not, workers outlive it, and no
+//! process stays behind, not even one that left its session, forked twice and ignores what can be ignored.
+
+#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use rustix::process::{PidfdFlags, pidfd_open};
+use serde_json::Value;
+use teamster_leader::front::leadership::connect;
+use teamster_protocol::api::{Hello, LeaderApiClient};
+use teamster_protocol::limits::PROTOCOL_VERSION;
+use teamster_protocol::process;
+use teamster_protocol::team_dir::TeamDir;
+use teamster_protocol::watch::Watch;
+use teamster_tests::hermetic::{Program, Sandbox};
+
+/// Far beyond what a loaded machine needs.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// What a task starts that does not want to end, before it waits for a word in `go`.
+const STUBBORN: &str = "trap '' TERM INT HUP; for i in 1 2; do (setsid sh -c '(sleep 1000; :) & sleep 1000; :' &); done; \
+                        [ -p go ] || mkfifo go; echo begun; read word < go; echo got $word";
+
+struct Team {
+    sandbox: Sandbox,
+    isolation: &'static str,
+}
+
+impl Team {
+    fn new(isolation: &'static str) -> Team {
+        Team { sandbox: Sandbox::new(), isolation }
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = self.sandbox.program(Program::Teamster);
+        command.args(args).stdin(Stdio::null()).env("TEAMSTER_ISOLATION", self.isolation).env("TEAMSTER_TEAM", "app");
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
+    }
+
+    fn json(&self, args: &[&str]) -> Value {
+        let output = self.run(&[args, &["--json"]].concat());
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    fn dir(&self) -> TeamDir {
+        TeamDir::new(self.sandbox.root(), "app".parse().unwrap())
+    }
+
+    /// The process of the leader that answers, once it is another than `before`.
+    fn leader(&self, before: Option<u32>) -> u32 {
+        let answers = async {
+            let mut watch = Watch::new(Duration::from_millis(20));
+            watch.add(self.dir().leader_socket());
+            loop {
+                if let Ok(peer) = connect(&self.dir()).await
+                    && let Ok(leader) = peer.hello(Hello { protocol: PROTOCOL_VERSION }).await
+                    && Some(leader.pid) != before
+                {
+                    return leader.pid;
+                }
+                watch.changed().await;
+            }
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async { tokio::time::timeout(LIMIT, answers).await }).expect("a leader answers")
+    }
+
+    fn worker(&self) -> u32 {
+        u32::try_from(self.json(&["list"])["members"][0]["pid"].as_u64().unwrap()).unwrap()
+    }
+
+    /// Starts a leader with alice, who is on a task that does not want to end.
+    fn begin(&self) -> u32 {
+        self.json(&["up", "--detach"]);
+        self.json(&["spawn", "alice"]);
+        self.json(&["task", "add", "--run", STUBBORN]);
+        self.until(&["logs", "alice", "-f"], "begun");
+        self.leader(None)
+    }
+
+    /// Lets the task go on.
+    fn go(&self) {
+        fs::write(self.sandbox.work().join("go"), "on\n").unwrap();
+    }
+
+    /// Follows until somebody says these words.
+    fn until(&self, follow: &[&str], words: &str) {
+        let mut follow = self.command(&[follow, &["--json"]].concat()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(follow.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let found = lines.any(|line| line.contains(words) && !line.contains("turn_started"));
+        follow.kill().unwrap();
+        follow.wait().unwrap();
+        assert!(found, "{words:?} was never said");
+    }
+
+    /// All processes that were started for this team, whoever is their parent now.
+    fn processes(&self) -> Vec<u32> {
+        let mark = format!("TEAMSTER_ROOT={}\0", self.sandbox.root().display());
+        let bears_it = |pid: &u32| {
+            let environ = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+            environ.windows(mark.len()).any(|window| window == mark.as_bytes())
+        };
+        let pids = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
+        pids.filter(bears_it).collect()
+    }
+
+    /// The processes of agents among them.
+    fn agents(&self) -> Vec<u32> {
+        let is_agent = |pid: &u32| {
+            // What is just ending has no program any more.
+            let program = fs::read_link(format!("/proc/{pid}/exe"));
+            program.is_ok_and(|program| !program.ends_with("teamster") && !program.ends_with("teamster-worker"))
+        };
+        self.processes().into_iter().filter(is_agent).collect()
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.dir().logs_dir().join("leader.log")).unwrap()
+    }
+
+    fn nothing_is_left(&self) {
+        let left = self.processes();
+        assert_eq!(left, Vec::<u32>::new(), "of {left:?}:\n{}", self.log());
+    }
+}
+
+impl Drop for Team {
+    fn drop(&mut self) {
+        for pid in self.processes() {
+            let _ = kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL);
+        }
+    }
+}
+
+fn murder(pid: u32) {
+    kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL).unwrap();
+}
+
+/// Waits for the ends of processes that need not be children.
+fn until_gone(pids: &[u32]) {
+    let until = Instant::now() + LIMIT;
+    for &pid in pids {
+        let number = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
+        let Ok(handle) = pidfd_open(number, PidfdFlags::empty()) else { continue };
+        let left = PollTimeout::try_from(until.saturating_duration_since(Instant::now())).unwrap();
+        let ended = poll(&mut [PollFd::new(std::os::fd::AsFd::as_fd(&handle), PollFlags::POLLIN)], left).unwrap();
+        let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        assert_eq!(ended, 1, "process {pid} does not end: {}", String::from_utf8_lossy(&command));
+    }
+}
+
+#[test]
+fn a_killed_leader_comes_back_and_its_workers_did_not_notice() {
+    let team = Team::new("auto");
+    let first = team.begin();
+    let worker = team.worker();
+    murder(first);
+    let second = team.leader(Some(first));
+    assert_eq!(team.worker(), worker, "the worker outlives the leader");
+    assert!(team.log().contains("the leader was killed by SIGKILL; it is started again in 100 ms"), "{}", team.log());
+    team.go();
+    team.until(&["events", "-f"], "completed");
+    let warden = process::parent(second).unwrap();
+    team.json(&["down"]);
+    until_gone(&[warden]);
+    team.nothing_is_left();
+}
+
+#[test]
+fn a_leader_that_is_killed_again_and_again_is_given_up_and_nothing_is_left() {
+    let team = Team::new("auto");
+    let mut leader = team.begin();
+    let warden = process::parent(leader).unwrap();
+    for _ in 0..5 {
+        murder(leader);
+        leader = team.leader(Some(leader));
+    }
+    murder(leader);
+    until_gone(&[warden]);
+    assert!(team.log().contains("for the 6th time within 60 s: it is given up"), "{}", team.log());
+    team.nothing_is_left();
+    // It gave back what it had.
+    assert_eq!(team.json(&["task", "show", "1"])["status"], "pending");
+}
+
+#[test]
+fn whatever_is_killed_in_whatever_order_no_process_stays_behind() {
+    for isolation in ["auto", "subreaper"] {
+        for order in ["wlka", "alkw", "klaw", "lwk", "kwl", "lkw"] {
+            let team = Team::new(isolation);
+            let leader = team.begin();
+            let (warden, worker, agents) = (process::parent(leader).unwrap(), team.worker(), team.agents());
+            assert!(agents.len() >= 5, "{agents:?}");
+            let victims: Vec<u32> = order
+                .chars()
+                .map(|who| match who {
+                    'w' => warden,
+                    'l' => leader,
+                    'k' => worker,
+                    'a' => agents[0],
+                    _ => unreachable!("only these four"),
+                })
+                .collect();
+            for pid in &victims {
+                // It may have heard of an earlier death, and be gone.
+                let _ = kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL);
+            }
+            until_gone(&victims);
+            // In a namespace they are gone by now; else the next leader finds them.
+            if isolation == "subreaper" {
+                team.run(&["up", "--detach"]);
+            }
+            until_gone(&agents);
+            assert_eq!(team.agents(), Vec::<u32>::new(), "{isolation}, {order}");
+            team.run(&["up", "--detach"]);
+            let next = process::parent(team.leader(Some(leader))).unwrap();
+            assert!(team.run(&["down"]).status.success());
+            until_gone(&[next, warden]);
+            team.nothing_is_left();
+        }
+    }
+}
+
+#[test]
+fn what_a_worker_left_that_was_no_child_of_this_leader_is_found_by_its_mark() {
+    let team = Team::new("subreaper");
+    let first = team.begin();
+    let (worker, agents) = (team.worker(), team.agents());
+    murder(first);
+    let second = team.leader(Some(first));
+    // It looked at its start, and left alone what has a worker.
+    assert_eq!(team.agents(), agents);
+    murder(worker);
+    until_gone(&agents);
+    assert!(team.log().contains("killed: it outlived its worker"), "{}", team.log());
+    let warden = process::parent(second).unwrap();
+    team.json(&["down"]);
+    until_gone(&[warden]);
+    team.nothing_is_left();
+}
+
+#[test]
+fn a_killed_run_says_so_with_the_way_out_and_leaves_nothing() {
+    let team = Team::new("auto");
+    let plan = team.sandbox.work().join("plan.json");
+    let task = serde_json::json!({ "task": [{ "run": STUBBORN }] });
+    fs::write(&plan, task.to_string()).unwrap();
+    let mut run = team.command(&["run", plan.to_str().unwrap(), "-w", "1"]);
+    let run: Child = run.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    while !team.run(&["status"]).status.success() {}
+    team.until(&["events", "-f"], "claimed");
+    team.until(&["logs", "w1", "-f"], "begun");
+    let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", run.id())).unwrap();
+    murder(children.trim().parse().unwrap());
+    let output = run.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(137), "{said}");
+    assert!(said.contains("was killed by SIGKILL") && said.contains("teamster run --resume"), "{said}");
+    assert_eq!(team.processes(), Vec::<u32>::new());
+    let resumed = team.command(&["run", "--resume", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
+    team.go();
+    assert_eq!(resumed.wait_with_output().unwrap().status.code(), Some(0));
+    assert_eq!(team.processes(), Vec::<u32>::new());
+}
+
+#[test]
+fn a_leader_without_its_warden_says_so_and_goes_on() {
+    let team = Team::new("auto");
+    let leader = team.begin();
+    murder(process::parent(leader).unwrap());
+    team.go();
+    team.until(&["events", "-f"], "completed");
+    assert_eq!(team.leader(None), leader);
+    team.json(&["down"]);
+    until_gone(&[leader]);
+    assert!(team.log().contains("the warden is gone"), "{}", team.log());
+    team.nothing_is_left();
+}
