@@ -19,9 +19,10 @@ use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::{self, Pid};
 use rustix::process::{WaitOptions, wait};
-use teamster_protocol::limits::{KILL_GRACE, TERM_GRACE};
+use teamster_protocol::limits::{KILL_GRACE, LEADER_RESTART_WINDOW, LEADER_RESTARTS_MAX, TERM_GRACE};
 use teamster_protocol::process::children;
 use teamster_protocol::process::life;
+use teamster_protocol::process::told::{For, meant_for};
 
 mod guard;
 mod mind;
@@ -37,8 +38,6 @@ pub const VARIABLE: &str = "TEAMSTER_WARDEN";
 
 /// How often what is being ended is looked at although no death was heard of: the kernel's list may miss a child.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
-/// `si_code` of what a terminal sends to a whole group.
-const BY_THE_KERNEL: i32 = 0x80;
 
 /// Whether this process was started by a warden that is still there.
 pub fn is_above() -> bool {
@@ -142,8 +141,8 @@ impl Warden {
                             "the leader {}, for the {}th time within {} s: it is given up, and its members are told to end. \
                              What it said last is above; teamster up starts it again",
                             words(how),
-                            policy::RESTARTS_MAX + 1,
-                            policy::RESTART_WINDOW.as_secs()
+                            LEADER_RESTARTS_MAX + 1,
+                            LEADER_RESTART_WINDOW.as_secs()
                         ),
                     }
                     self.end_the_rest(left);
@@ -272,8 +271,10 @@ impl Warden {
         let number = i32::try_from(told.ssi_signo).ok();
         match number.and_then(|number| Signal::try_from(number).ok()) {
             None | Some(Signal::SIGCHLD) => Heard::Nothing,
-            Some(signal) if told.ssi_code == BY_THE_KERNEL => Heard::AtTerminal(signal),
-            Some(signal) => Heard::Told(signal),
+            Some(signal) => match meant_for(signal, told.ssi_code) {
+                For::Us => Heard::Told(signal),
+                For::Group => Heard::AtTerminal(signal),
+            },
         }
     }
 }

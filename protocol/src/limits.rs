@@ -52,3 +52,12 @@ pub const RESTART_DELAY_MAX: Duration = Duration::from_secs(5);
 pub const STALL_AFTER: Duration = Duration::from_secs(600);
 /// What is kept of the last output of a turn whose worker died.
 pub const LAST_WORDS_BYTES_MAX: usize = 2 << 10;
+
+/// From the death of a leader to its next start; each further one within [`LEADER_RESTART_WINDOW`] doubles it.
+pub const LEADER_RESTART_AFTER: Duration = Duration::from_millis(100);
+/// The longest wait before a leader is started again.
+pub const LEADER_RESTART_AFTER_MAX: Duration = Duration::from_secs(5);
+/// How often a leader is started again within [`LEADER_RESTART_WINDOW`]; one death more, and it is given up.
+pub const LEADER_RESTARTS_MAX: usize = 5;
+/// See [`LEADER_RESTARTS_MAX`].
+pub const LEADER_RESTART_WINDOW: Duration = Duration::from_secs(60);

@@ -3,14 +3,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// The wait before the first restart; each further one within [`RESTART_WINDOW`] doubles it.
-pub const RESTART_AFTER: Duration = Duration::from_millis(100);
-/// The longest wait before a restart.
-pub const RESTART_AFTER_MAX: Duration = Duration::from_secs(5);
-/// How often a leader is started again within [`RESTART_WINDOW`]; one death more, and it is given up.
-pub const RESTARTS_MAX: usize = 5;
-/// See [`RESTARTS_MAX`].
-pub const RESTART_WINDOW: Duration = Duration::from_secs(60);
+use teamster_protocol::limits::{
+    LEADER_RESTART_AFTER, LEADER_RESTART_AFTER_MAX, LEADER_RESTART_WINDOW, LEADER_RESTARTS_MAX,
+};
 
 /// The exit code of a Rust program whose main thread panicked.
 const PANICKED: i32 = 101;
@@ -112,15 +107,15 @@ impl Policy {
     }
 
     fn crashed(&mut self, now: Duration) -> Verdict {
-        self.restarts.retain(|&at| now.saturating_sub(at) < RESTART_WINDOW);
-        if self.restarts.len() >= RESTARTS_MAX {
+        self.restarts.retain(|&at| now.saturating_sub(at) < LEADER_RESTART_WINDOW);
+        if self.restarts.len() >= LEADER_RESTARTS_MAX {
             return Verdict::End { left: Left::Terminate, code: 1, why: Why::GivenUp };
         }
         let doubled = u32::try_from(self.restarts.len()).ok().and_then(|times| 2_u32.checked_pow(times));
-        let after = doubled.and_then(|by| RESTART_AFTER.checked_mul(by)).unwrap_or(RESTART_AFTER_MAX);
+        let after = doubled.and_then(|by| LEADER_RESTART_AFTER.checked_mul(by)).unwrap_or(LEADER_RESTART_AFTER_MAX);
         self.restarts.push_back(now);
         self.first_life = false;
-        Verdict::Restart { after: after.min(RESTART_AFTER_MAX) }
+        Verdict::Restart { after: after.min(LEADER_RESTART_AFTER_MAX) }
     }
 }
 

@@ -9,9 +9,7 @@ use nix::sys::signal::{self, SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{self, Pid};
-
-/// `si_code` of what a terminal sends to a whole group: the inner half, which is in it, was told as well.
-const BY_THE_KERNEL: i32 = 0x80;
+use teamster_protocol::process::told::{For, meant_for};
 
 /// Waits for the inner half and ends as it did.
 pub(super) fn stay(inner: Pid) -> ! {
@@ -43,7 +41,8 @@ pub(super) fn stay(inner: Pid) -> ! {
             // To die at once, and nothing else, is what it means.
             Signal::SIGQUIT => tell(inner, Signal::SIGKILL),
             Signal::SIGTSTP => pause(inner),
-            what if told.ssi_code != BY_THE_KERNEL => tell(inner, what),
+            // The inner half is in the group.
+            what if meant_for(what, told.ssi_code) == For::Us => tell(inner, what),
             _ => {}
         }
     }

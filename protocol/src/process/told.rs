@@ -1,0 +1,36 @@
+//! Whom a signal was for: this process, which then has to pass it on, or the whole group, which then has it already.
+
+use nix::sys::signal::Signal;
+use nix::unistd::{getpid, getsid};
+
+/// `si_code` of what the kernel sends by itself, such as for the keys of a terminal: `SI_KERNEL`, sigaction(2).
+const BY_THE_KERNEL: i32 = 0x80;
+
+/// Whom a signal was for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum For {
+    /// This process.
+    Us,
+    /// Everything in the foreground of the terminal.
+    Group,
+}
+
+/// Whom a signal that this process got was for, by its `si_code`. What a person or a program sent is taken to be for this
+/// process, also if it was sent to the group: that can not be told.
+pub fn meant_for(signal: Signal, code: i32) -> For {
+    // A terminal that goes away tells the leader of the session alone.
+    let alone = || signal == Signal::SIGHUP && getsid(None) == Ok(getpid());
+    if code == BY_THE_KERNEL && !alone() { For::Group } else { For::Us }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_for_all_and_words_for_us() {
+        assert_eq!(meant_for(Signal::SIGINT, BY_THE_KERNEL), For::Group);
+        assert_eq!(meant_for(Signal::SIGINT, 0), For::Us);
+        assert_eq!(meant_for(Signal::SIGHUP, -1), For::Us);
+    }
+}
