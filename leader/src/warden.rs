@@ -19,7 +19,7 @@ use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::{self, Pid};
 use rustix::process::{WaitOptions, wait};
-use teamster_protocol::limits::{KILL_GRACE, LEADER_RESTART_WINDOW, LEADER_RESTARTS_MAX, TERM_GRACE};
+use teamster_protocol::limits::{KILL_GRACE, RESTARTS_MAX, RESTARTS_WITHIN, TERM_GRACE};
 use teamster_protocol::process::children;
 use teamster_protocol::process::life;
 use teamster_protocol::process::told::{For, meant_for};
@@ -141,8 +141,8 @@ impl Warden {
                             "the leader {}, for the {}th time within {} s: it is given up, and its members are told to end. \
                              What it said last is above; teamster up starts it again",
                             words(how),
-                            LEADER_RESTARTS_MAX + 1,
-                            LEADER_RESTART_WINDOW.as_secs()
+                            RESTARTS_MAX + 1,
+                            RESTARTS_WITHIN.as_secs()
                         ),
                     }
                     self.end_the_rest(left);

@@ -40,24 +40,16 @@ pub const KILL_GRACE: Duration = Duration::from_secs(5);
 pub const LEADER_GRACE: Duration = Duration::from_secs(30);
 /// How long a worker waits before it tries again to write down what it could not.
 pub const RECORD_RETRY: Duration = Duration::from_secs(1);
-/// Deaths of a member's worker within [`RESTARTS_WITHIN`] after which it is started again; one more, and it is given up.
+/// Deaths of a leader or a member's worker within [`RESTARTS_WITHIN`] after which it is started again; one more, and it is
+/// given up.
 pub const RESTARTS_MAX: usize = 5;
-/// The time in which deaths of a member are counted.
+/// The time in which such deaths are counted.
 pub const RESTARTS_WITHIN: Duration = Duration::from_secs(60);
-/// From a member's first death to its next start; doubled with each further one.
+/// From the first of them to the next start; doubled with each further one.
 pub const RESTART_DELAY_MIN: Duration = Duration::from_millis(100);
-/// The longest time from a member's death to its next start.
+/// The longest time from a death to the next start.
 pub const RESTART_DELAY_MAX: Duration = Duration::from_secs(5);
 /// How long an agent may say nothing in a turn before that is shown.
 pub const STALL_AFTER: Duration = Duration::from_secs(600);
 /// What is kept of the last output of a turn whose worker died.
 pub const LAST_WORDS_BYTES_MAX: usize = 2 << 10;
-
-/// From the death of a leader to its next start; each further one within [`LEADER_RESTART_WINDOW`] doubles it.
-pub const LEADER_RESTART_AFTER: Duration = Duration::from_millis(100);
-/// The longest wait before a leader is started again.
-pub const LEADER_RESTART_AFTER_MAX: Duration = Duration::from_secs(5);
-/// How often a leader is started again within [`LEADER_RESTART_WINDOW`]; one death more, and it is given up.
-pub const LEADER_RESTARTS_MAX: usize = 5;
-/// See [`LEADER_RESTARTS_MAX`].
-pub const LEADER_RESTART_WINDOW: Duration = Duration::from_secs(60);

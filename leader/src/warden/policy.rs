@@ -3,9 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use teamster_protocol::limits::{
-    LEADER_RESTART_AFTER, LEADER_RESTART_AFTER_MAX, LEADER_RESTART_WINDOW, LEADER_RESTARTS_MAX,
-};
+use teamster_protocol::limits::{RESTART_DELAY_MAX, RESTART_DELAY_MIN, RESTARTS_MAX, RESTARTS_WITHIN};
 
 /// The exit code of a Rust program whose main thread panicked.
 const PANICKED: i32 = 101;
@@ -107,15 +105,15 @@ impl Policy {
     }
 
     fn crashed(&mut self, now: Duration) -> Verdict {
-        self.restarts.retain(|&at| now.saturating_sub(at) < LEADER_RESTART_WINDOW);
-        if self.restarts.len() >= LEADER_RESTARTS_MAX {
+        self.restarts.retain(|&at| now.saturating_sub(at) < RESTARTS_WITHIN);
+        if self.restarts.len() >= RESTARTS_MAX {
             return Verdict::End { left: Left::Terminate, code: 1, why: Why::GivenUp };
         }
         let doubled = u32::try_from(self.restarts.len()).ok().and_then(|times| 2_u32.checked_pow(times));
-        let after = doubled.and_then(|by| LEADER_RESTART_AFTER.checked_mul(by)).unwrap_or(LEADER_RESTART_AFTER_MAX);
+        let after = doubled.and_then(|by| RESTART_DELAY_MIN.checked_mul(by)).unwrap_or(RESTART_DELAY_MAX);
         self.restarts.push_back(now);
         self.first_life = false;
-        Verdict::Restart { after: after.min(LEADER_RESTART_AFTER_MAX) }
+        Verdict::Restart { after: after.min(RESTART_DELAY_MAX) }
     }
 }
 
