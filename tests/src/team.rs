@@ -187,6 +187,7 @@ impl Team {
         let mut settings = insta::Settings::clone_current();
         settings.add_filter(r"\d\d:\d\d:\d\d", "[clock]");
         settings.add_filter(r"\b(process) +\d+", "$1 [pid]");
+        settings.add_filter(r", (in a namespace of its own|without a namespace)", "");
         settings.add_filter(r"\b(just now|\d+(\.\d+)? ?(ms|s)( ago)?)\b", "[time]");
         settings.add_filter(r"\b([0-9a-f]{40}|[0-9a-f]{10})\b", "[commit]");
         settings.add_filter(r"\b[0-9A-HJKMNP-TV-Z]{26}\b", "[id]");

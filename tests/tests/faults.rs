@@ -305,8 +305,8 @@ fn a_leader_without_descriptors_refuses_to_spawn_and_goes_on_when_it_has_some() 
     // Nobody else was hurt.
     team.json(&["send", "w0", "echo still here"]);
     team.until(&["logs", "w0"], "still here\\n");
-    let limited =
-        team.sandbox.command("prlimit").args(["--nofile=1024:", "--pid", &leader.0.id().to_string()]).status();
+    let pid = team.json(&["status"])["leader"]["pid"].to_string();
+    let limited = team.sandbox.command("prlimit").args(["--nofile=1024:", "--pid", &pid]).status();
     assert!(limited.expect("prlimit can be started").success());
     team.json(&["spawn", &format!("w{running}")]);
     team.json(&["down"]);

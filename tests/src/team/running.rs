@@ -58,9 +58,13 @@ impl Running {
         Running { child, what, lines, out: String::new(), err: String::new(), root: root.to_owned() }
     }
 
-    /// Its process.
+    /// The process that does the work: below a warden, or in a cell, that is the child of the one that was started.
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        let started = self.child.id();
+        let program = |pid: u32| std::fs::read_link(format!("/proc/{pid}/exe")).ok();
+        let children = std::fs::read_to_string(format!("/proc/{started}/task/{started}/children")).unwrap_or_default();
+        let mut children = children.split_whitespace().filter_map(|pid| pid.parse().ok());
+        children.find(|pid| program(*pid) == program(started)).unwrap_or(started)
     }
 
     /// Sends it a signal.
