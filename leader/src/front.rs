@@ -109,6 +109,7 @@ fn run(args: Args) -> Result<Exit, FrontError> {
         return doctor::probe();
     }
     listen_to_logs(&args.command);
+    teamster_protocol::crash::begin("front");
     let context = Context::new(&args.everywhere)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

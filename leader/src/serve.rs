@@ -10,6 +10,7 @@ use nix::sys::signal;
 use nix::unistd::Pid;
 use teamster_protocol::api::{LeaderInfo, SpawnRequest};
 use teamster_protocol::clock::{new_message_id, now_ms};
+use teamster_protocol::crash::{self, point};
 use teamster_protocol::id::{Address, MemberName};
 use teamster_protocol::limits::PROTOCOL_VERSION;
 use teamster_protocol::lock::{self, Lock, LockError};
@@ -116,6 +117,7 @@ pub enum ServeError {
 /// run are members again, linked to over their sockets.
 pub async fn serve(options: ServeOptions) -> Result<(), ServeError> {
     let ServeOptions { dir, founded_for, settings, signals, dead_before, on_ready } = options;
+    crash::begin("leader");
     dir.create().map_err(TeamError::from)?;
     let since_ms = now_ms();
     let held = Lock::take(&dir.leader_lock(), since_ms).map_err(|error| led(&dir, error))?;
@@ -126,6 +128,7 @@ pub async fn serve(options: ServeOptions) -> Result<(), ServeError> {
     }
     let inbox = Inbox::open(&dir, Address::Lead, settings.durability)?;
     let listener = socket::listen(&dir.leader_socket())?;
+    point("leader listens");
     let views = Views::start(dir.clone()).map_err(|source| ServeError::Io { doing: "start a thread", source })?;
     let info = LeaderInfo {
         team: dir.team().clone(),
@@ -169,6 +172,7 @@ pub async fn serve(options: ServeOptions) -> Result<(), ServeError> {
     let outcome = match leader.take_over() {
         Ok(()) => {
             leader.linked().await;
+            point("taken over");
             on_ready(&shared.info);
             leader.lead(signals).await;
             Ok(())
@@ -177,16 +181,20 @@ pub async fn serve(options: ServeOptions) -> Result<(), ServeError> {
     };
     // Calls that came too late for the loop are refused by this, and the views are finished.
     drop(leader);
+    point("led to the end");
     end_orphans(&shared).await;
+    point("orphans ended");
     // The answers to the last calls are written before the process ends.
     let _ = ending.send(true);
     if let Err(error) = accepting.await {
         tracing::error!("the control socket ended badly: {error}");
     }
+    point("fronts answered");
     let socket = shared.dir.leader_socket();
     if let Err(error) = std::fs::remove_file(&socket) {
         tracing::warn!("cannot remove {}: {error}", socket.display());
     }
+    point("socket removed");
     held.release();
     outcome
 }
@@ -345,6 +353,9 @@ impl Leader {
             }
             done.push(message.id);
         }
+        if !done.is_empty() {
+            point("mail acted on, not acknowledged");
+        }
         if !done.is_empty()
             && let Err(error) = self.inbox.acknowledge(&done)
         {
@@ -378,6 +389,7 @@ impl Leader {
             Action::Signal { name, signal } => self.signal(&name, signal),
             Action::Bury { name, how } => self.bury(&name, how),
             Action::Answer { ask, answer } => {
+                point("about to answer");
                 if let Some(asker) = self.answers.remove(&ask) {
                     // That the asker is gone is no error: what it asked for has happened.
                     let _ = asker.send(answer);
@@ -417,6 +429,7 @@ impl Leader {
             Signal::Terminate => signal::Signal::SIGTERM,
             Signal::Kill => signal::Signal::SIGKILL,
         };
+        point("about to signal");
         let sent = if self.launched.contains(name) {
             let Some(child) = self.shared.child(name) else { return };
             // In a namespace the worker is the child's child, and SIGKILL is not passed on to it.

@@ -2,11 +2,12 @@
 //!
 //! Pure modules, which read no clock, file or process: [`id`], [`limits`], [`task`], [`board`], [`mail`],
 //! [`roster`], [`shutdown`], [`notice`], [`api`]. Modules that touch the world: [`log`], [`watch`], [`lock`],
-//! [`process`], [`clock`], [`settings`], [`peer`], [`team_dir`], [`team`], [`transcript`].
+//! [`process`], [`clock`], [`crash`], [`settings`], [`peer`], [`team_dir`], [`team`], [`transcript`].
 
 pub mod api;
 pub mod board;
 pub mod clock;
+pub mod crash;
 pub mod id;
 pub mod limits;
 pub mod lock;

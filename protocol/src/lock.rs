@@ -14,6 +14,7 @@ use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 use serde::{Deserialize, Serialize};
 
+use crate::crash::point;
 use crate::process::{Identity, own_identity};
 
 /// A lock that this process holds until it is dropped or the process ends. Child processes do not inherit it.
@@ -77,6 +78,7 @@ impl Lock {
                 break file;
             }
         };
+        point("lock taken");
         let holder = Holder { process, since_ms: now_ms };
         let mut line = serde_json::to_vec(&holder).expect("a holder is plain data");
         line.push(b'\n');
@@ -89,12 +91,14 @@ impl Lock {
         if let Err(error) = written {
             tracing::warn!("cannot write the holder into {}: {error}", path.display());
         }
+        point("lock signed");
         Ok(Lock { file })
     }
 
     /// Gives the lock back.
     pub fn release(self) {
         drop(self.file);
+        point("lock released");
     }
 }
 

@@ -5,7 +5,7 @@ use std::env;
 use std::time::Duration;
 
 use crate::limits::{LEADER_GRACE, SLOW_POLL};
-use crate::log::Durability;
+use crate::log::{Durability, GENERATION_BYTES_MAX};
 
 /// A variable of the environment that says nothing this program understands.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +29,8 @@ impl Common {
     /// Those of the environment.
     pub fn given() -> Result<Common, BadSetting> {
         let durability = durability_of(given("TEAMSTER_DURABILITY").as_deref())?;
+        // Each log asks for it when it is opened, and could not refuse it there.
+        generation_bytes_max()?;
         Ok(Common { durability, poll: milliseconds("TEAMSTER_POLL_MS", SLOW_POLL)? })
     }
 }
@@ -45,6 +47,13 @@ fn durability_of(given: Option<&str>) -> Result<Durability, BadSetting> {
 /// How long the worker goes on without its leader: `TEAMSTER_LEADER_GRACE_MS`.
 pub fn leader_grace() -> Result<Duration, BadSetting> {
     milliseconds("TEAMSTER_LEADER_GRACE_MS", LEADER_GRACE)
+}
+
+/// The size past which a log begins its next generation: `TEAMSTER_GENERATION_BYTES`.
+pub fn generation_bytes_max() -> Result<u64, BadSetting> {
+    let name = "TEAMSTER_GENERATION_BYTES";
+    let Some(value) = given(name) else { return Ok(GENERATION_BYTES_MAX) };
+    value.parse().map_err(|_| BadSetting { name, value, expected: "a number of bytes" })
 }
 
 fn milliseconds(name: &'static str, default: Duration) -> Result<Duration, BadSetting> {

@@ -9,6 +9,7 @@ use std::thread;
 use crate::api::{Changed, Delivered, MailRequest, MemberView, Reader as MailReader, TaskCommand};
 use crate::board::{Board, BoardFact, Claimant, ReadFact, ViewError};
 use crate::clock;
+use crate::crash::point;
 use crate::id::{Address, MemberName, MessageId, TaskId};
 use crate::limits::LAST_WORDS_BYTES_MAX;
 use crate::lock::{self, Lock, LockError};
@@ -142,6 +143,7 @@ impl Team {
         };
         let by = self.me.as_str();
         let outcome = self.board.transact_telling(by, clock::now_ms(), durability, seen, noted);
+        point("board decided, nobody rung");
         if makes_work && !matches!(outcome, Err(Transact::Refused(_) | Transact::Log(_))) {
             self.ring_waiting();
         }
@@ -250,6 +252,7 @@ impl Team {
     /// Puts a member on the roster, or sets it up anew. Its mailbox is made if it has none.
     pub fn add_member(&mut self, name: MemberName, spec: MemberSpec) -> Result<(), TeamError> {
         Log::<Mailbox>::open(self.dir.mailbox(&Address::Member(name.clone())), clock::now_ms())?;
+        point("mailbox made");
         self.enroll(TeamFact::Added { name, spec })
     }
 
@@ -335,6 +338,7 @@ impl Team {
         for name in names.into_iter().filter(|name| spare != Some(name)) {
             match Lock::take(&self.dir.member_lock(&name), clock::now_ms()) {
                 Ok(lock) => {
+                    point("lock of the dead taken");
                     self.bury(&name, &lock)?;
                     buried.push(name);
                 }

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::crash::point;
 use crate::id::{Address, MemberName, TaskId, TeamName};
 
 /// The directory of one team, `<root>/<team>`.
@@ -78,7 +79,7 @@ impl TeamDir {
             [self.dir.clone(), self.mail_dir(), self.turns_dir(), self.tasks_dir(), self.logs_dir(), self.members_dir()]
         {
             match fs::DirBuilder::new().mode(0o700).create(&dir) {
-                Ok(()) => {}
+                Ok(()) => point("directory made"),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(failed("create", &dir)(error)),
             }

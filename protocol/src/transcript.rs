@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::crash::{point, point_amid};
 use crate::limits::{TRANSCRIPT_BYTES_MAX, TRANSCRIPTS_KEPT_MAX};
 use crate::notice::{Entry, Said};
 
@@ -53,6 +54,7 @@ impl Transcript {
         for old in turns {
             let path = path_of(&dir, old);
             fs::remove_file(&path).map_err(failed("remove", &path))?;
+            point("old transcript removed");
         }
         Ok(Transcript { dir, file: None, bytes: 0, cut: 0, seq, turn, line: Vec::new() })
     }
@@ -107,6 +109,7 @@ impl Transcript {
         self.line.clear();
         serde_json::to_writer(&mut self.line, &entry).expect("an entry is plain data");
         self.line.push(b'\n');
+        point_amid("entry half written", || drop(file.write_all(&self.line[..self.line.len() / 2])));
         if let Err(error) = file.write_all(&self.line) {
             // A half-written line would make the next one unreadable too.
             let _ = file.set_len(self.bytes);
@@ -114,6 +117,7 @@ impl Transcript {
         }
         self.bytes += self.line.len() as u64;
         self.seq += 1;
+        point("entry written");
         Ok(entry)
     }
 
@@ -121,6 +125,7 @@ impl Transcript {
         let path = path_of(&self.dir, self.turn);
         let open = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&path);
         let file = open.map_err(failed("open", &path))?;
+        point("transcript opened");
         let length = file.metadata().map_err(failed("read", &path))?.len();
         let whole = whole_bytes(&file, length).map_err(failed("read", &path))?;
         if whole < length {

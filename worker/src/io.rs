@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use teamster_protocol::api;
 use teamster_protocol::board::Claimant;
 use teamster_protocol::clock;
+use teamster_protocol::crash::point;
 use teamster_protocol::id::{Address, MessageId, TaskId};
 use teamster_protocol::lock;
 use teamster_protocol::log::Durability;
@@ -129,6 +130,7 @@ impl Hands {
                     StopReason::Failed { reason } => Stop::Failed { reason },
                     StopReason::Aborted => Stop::Aborted,
                 };
+                point("turn ended, nothing recorded");
                 return Some(Event::TurnEnded { stop, result });
             }
             News::Exited(Exited::Closed) => {}
@@ -148,6 +150,7 @@ impl Hands {
             Action::StartTurn { turn, task, work } => After::Event(self.start_turn(turn, task, work)),
             Action::Steer { of, from, text } => After::Event(self.steer(of, from, text)),
             Action::AbortTurn => {
+                point("about to abort");
                 self.agent.abort();
                 After::Nothing
             }
@@ -214,6 +217,7 @@ impl Hands {
 
     fn start_turn(&mut self, turn: u64, task: Option<TaskId>, work: Work) -> Event {
         self.say(Said::TurnStarted { turn, task, prompt: work.text().to_owned() });
+        point("turn begun, agent not prompted");
         match self.agent.prompt(task, work) {
             Ok(()) => Event::PromptTaken,
             Err(error) => Event::PromptRefused { reason: with_cause(&error) },
@@ -221,6 +225,7 @@ impl Hands {
     }
 
     fn steer(&mut self, of: SteerOf, from: Address, text: String) -> Event {
+        point("about to steer");
         let outcome = match self.agent.steer(&text) {
             Ok(Steered::Now) => Ok(api::Steered::Now),
             Ok(Steered::NextTurn) => Ok(api::Steered::NextTurn),

@@ -23,6 +23,7 @@ use nix::sys::prctl;
 use nix::sys::signal::{self, Signal};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::{Pid, getpgid};
+use teamster_protocol::crash::point;
 use teamster_protocol::process::children;
 use tokio::signal::unix::{self, SignalKind};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -69,7 +70,10 @@ impl Keeper {
     /// Starts `command` as the leader of a process group of its own. Blocks until it runs (about half a
     /// millisecond) or could not be started.
     pub fn spawn(&mut self, command: &mut Command) -> io::Result<Group> {
-        Ok(Group { leader: command.process_group(0).spawn()? })
+        point("about to start a process");
+        let leader = command.process_group(0).spawn()?;
+        point("process started");
+        Ok(Group { leader })
     }
 
     /// Waits until the leader of `group` exits, and reaps orphans meanwhile. May be dropped at any
@@ -77,6 +81,7 @@ impl Keeper {
     pub async fn exited(&mut self, group: &mut Group) -> io::Result<ExitStatus> {
         loop {
             if let Some(status) = group.leader.try_wait()? {
+                point("process waited for");
                 return Ok(status);
             }
             self.death().await;

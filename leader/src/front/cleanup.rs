@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use teamster_protocol::clock::now_ms;
+use teamster_protocol::crash::point;
 use teamster_protocol::id::{Address, MemberName, TeamName};
 use teamster_protocol::lock::{Lock, LockError};
 use teamster_protocol::log::Durability;
@@ -215,6 +216,7 @@ pub fn cleanup(dir: &TeamDir, care: Care) -> Result<Cleaned, CleanupError> {
     let mut cleaned = Vec::new();
     for worktree in worktrees {
         let removed = worktree.remove(care)?;
+        point("worktree removed");
         if let Some(trash) = &removed.trash {
             remove_tree(trash)?;
         }
@@ -223,8 +225,11 @@ pub fn cleanup(dir: &TeamDir, care: Care) -> Result<Cleaned, CleanupError> {
     }
     // Out of sight in one step: a crash from here on leaves rubbish, never half a team.
     let gone = dir.root().join(format!("{RUBBISH}{team}-{}", now_ms()));
+    point("about to move the team away");
     fs::rename(dir.path(), &gone).map_err(io_error("move away", dir.path()))?;
+    point("team moved away");
     remove_tree(&gone)?;
+    point("team removed");
     drop(locks);
     Ok(Cleaned { team, worktrees: cleaned })
 }

@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use git2::Reference;
+use teamster_protocol::crash::point;
 
 use super::engine::{Engine, EngineUsed, Head};
 use super::lock::{RepositoryLock, patiently};
@@ -72,6 +73,7 @@ impl Repository {
 
         let made = {
             let _lock = RepositoryLock::acquire(&self.common_dir)?;
+            point("repository locked");
             let is_new = registry::find(&self.common_dir, spec.place.path())?.is_none();
             let enrolled = self.enrol(&*engine, spec, &base);
             if enrolled.is_err() && is_new {
@@ -80,7 +82,12 @@ impl Repository {
             enrolled?
         };
         if made.origin != Origin::Found {
-            let written = patiently(|| engine.check_out(spec.place.path())).and_then(|()| made.registration.finish());
+            point("worktree enrolled, no files");
+            let written = patiently(|| engine.check_out(spec.place.path())).and_then(|()| {
+                point("checked out, unfinished");
+                made.registration.finish()
+            });
+            point("worktree finished");
             // What was resumed may be older than this call: it stays, to be resumed again.
             if written.is_err() && made.origin == Origin::Created {
                 let _lock = RepositoryLock::acquire(&self.common_dir)?;
@@ -128,14 +135,17 @@ impl Repository {
             None => (self.register(engine, spec, base)?, Origin::Created),
         };
 
+        point("worktree registered");
         if engine.head(&registration.admin)? != Head::Branch(branch.to_owned()) {
             patiently(|| engine.attach(&registration, branch))?;
+            point("on its branch");
         }
         let tip = match engine.branch_tip(branch)? {
             Some(tip) => tip,
             None => {
                 let name = format!("refs/heads/{branch}");
                 patiently(|| engine.create_ref(&name, base, "teamster: a member's branch"))?;
+                point("branch created");
                 base.clone()
             }
         };

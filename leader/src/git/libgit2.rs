@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use git2::build::CheckoutBuilder;
 use git2::{Commit, Delta, DiffOptions, ErrorCode, IndexAddOption, Oid, Repository, Signature, Status, StatusOptions};
+use teamster_protocol::crash::point;
 
 use super::engine::{Engine, EngineUsed, Head, KEEPER_EMAIL, KEEPER_NAME, Snapshot};
 use super::error::IoContext;
@@ -129,6 +130,7 @@ impl Engine for Libgit2 {
 
     fn register(&self, path: &Path, branch: &str, _base: &ObjectId) -> Result<Registration, GitError> {
         let registration = registry::add(&self.common_dir, path, branch)?;
+        point("worktree listed");
         registration.write_link()?;
         Ok(registration)
     }

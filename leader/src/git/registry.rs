@@ -7,6 +7,8 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
 
+use teamster_protocol::crash::point;
+
 use super::GitError;
 use super::error::IoContext;
 use super::place::LINK_PART;
@@ -55,6 +57,7 @@ impl Registration {
     pub(super) fn reopen(&self) -> Result<(), GitError> {
         let lock = self.admin.join("locked");
         fs::write(&lock, MAKING).about("cannot write", &lock)?;
+        point("worktree unfinished again");
         self.forget("index")
     }
 
@@ -75,7 +78,9 @@ impl Registration {
         let link = self.path.join(".git");
         // A link cut short by a crash would make the worktree unreadable for ever: write beside, then rename.
         let part = self.path.join(LINK_PART);
+        point("worktree's folder made");
         fs::write(&part, line(b"gitdir: ", &self.admin)).about("cannot write", &part)?;
+        point("link written beside");
         fs::rename(&part, &link).about("cannot write", &link)
     }
 
@@ -97,7 +102,9 @@ impl Registration {
         clear_leftovers(common_dir)?;
         let old = common_dir.join(OLD_ENTRY);
         fs::rename(&self.admin, &old).about("cannot remove the registration", &self.admin)?;
+        point("worktree off the list");
         fs::remove_dir_all(&old).about("cannot delete", &old)?;
+        point("its entry deleted");
         // As git does; it is only removed if empty.
         let _not_empty = fs::remove_dir(common_dir.join("worktrees"));
         Ok(())
@@ -120,6 +127,7 @@ pub(super) fn add(common_dir: &Path, path: &Path, branch: &str) -> Result<Regist
     fs::create_dir(&new).about("cannot create", &new)?;
     let write = |name: &str, text: &[u8]| {
         let file = new.join(name);
+        point("about to write a part of the entry");
         fs::write(&file, text).about("cannot write", &file)
     };
     write("locked", MAKING.as_bytes())?;
@@ -137,6 +145,7 @@ pub(super) fn add(common_dir: &Path, path: &Path, branch: &str) -> Result<Regist
             }
             Ok(()) | Err(_) => {}
         }
+        point("entry written, not in the list");
         let admin = list.join(if tries == 0 { name.clone() } else { format!("{name}{tries}") });
         tries += 1;
         match fs::rename(&new, &admin) {

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use git2::{Config, ErrorCode};
 
 use teamster_protocol::clock;
+use teamster_protocol::crash::point;
 
 use super::engine::Engine;
 use super::holdings::Look;
@@ -75,17 +76,21 @@ impl Repository {
             }
             (false, Removal::KeepingUnderRef) => Some(keep(place, branch, &look)?),
         };
+        point("kept, nothing removed");
 
         let trash = match look.contents {
             Contents::Missing => None,
             Contents::Empty | Contents::Linked | Contents::Other => Some(place.discard()?),
         };
+        point("files in the trash");
         if let Some(registration) = &look.registration {
             registration.drop_entry(&self.common_dir)?;
         }
+        point("registration dropped");
         if let Some(tip) = &look.tip {
             patiently(|| look.engine.delete_branch(branch, tip))?;
         }
+        point("branch deleted");
         // A later branch of this name would inherit where this one was pushed to.
         patiently(|| self.forget_settings(branch))?;
         Ok(Removed { kept, trash })

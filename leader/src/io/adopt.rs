@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jsonrpsee::Methods;
 use teamster_protocol::api::{Hello, WorkerApiClient};
+use teamster_protocol::crash::point;
 use teamster_protocol::id::MemberName;
 use teamster_protocol::limits::PROTOCOL_VERSION;
 use teamster_protocol::peer::Peer;
@@ -22,6 +23,7 @@ pub async fn run(shared: Arc<Shared>, name: MemberName, process: Identity, tried
     drop(tried);
     match linked {
         Ok(peer) => {
+            point("worker adopted");
             let heard_seq = last_seq(&shared, &name).await;
             let notices = peer.notices(heard_seq).await;
             tokio::select! {

@@ -15,6 +15,7 @@ use jsonrpsee::core::client::{Error as RpcError, Subscription};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use teamster_protocol::api::{Hello, MemberNotice, WorkerApiClient};
+use teamster_protocol::crash::point;
 use teamster_protocol::id::{Address, MemberName};
 use teamster_protocol::limits::{PROTOCOL_VERSION, TERM_GRACE};
 use teamster_protocol::notice::Notice;
@@ -99,12 +100,14 @@ pub async fn run(shared: Arc<Shared>, name: MemberName, spec: MemberSpec) {
             return shared.report(not_ready(with_last_words(&shared, &name, why))).await;
         }
     };
+    point("worker greeted");
     let notices = peer.notices(heard_seq).await;
     shared.report(Input::Ready { name: name.clone(), pid }).await;
     let status = tokio::select! {
         status = child.wait() => status,
         () = forward(&shared, &name, heard_seq, notices) => child.wait().await,
     };
+    point("worker waited for");
     shared.unlink(&name);
     let how = match status {
         Ok(status) => describe(status),
@@ -136,7 +139,10 @@ fn spawn(shared: &Shared, name: &MemberName, spec: &MemberSpec) -> Result<Child,
             command.arg("--no-claim");
         }
     }
-    command.spawn().map_err(|error| {
+    point("about to start a worker");
+    let spawned = command.spawn();
+    point("worker started");
+    spawned.map_err(|error| {
         let program = shared.worker_program.display();
         let hint = "install it beside `teamster`, or name it with TEAMSTER_WORKER";
         format!("cannot start {program}: {error}\n{hint}")

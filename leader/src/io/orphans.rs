@@ -12,6 +12,7 @@ use nix::sys::prctl;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::{Pid, getpgid, getpgrp};
+use teamster_protocol::crash::point;
 use teamster_protocol::limits::KILL_GRACE;
 use teamster_protocol::process::children;
 use tokio::time::{Instant, sleep};
@@ -42,6 +43,7 @@ pub async fn end(list: impl Fn() -> Vec<Pid>) -> Vec<String> {
         if Instant::now() >= until {
             return orphans.into_iter().map(children::describe).collect();
         }
+        point("about to end orphans");
         for &pid in &orphans {
             // Gone already is as good.
             let _ =

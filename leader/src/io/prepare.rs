@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use teamster_protocol::api::SpawnRequest;
 use teamster_protocol::clock::now_ms;
+use teamster_protocol::crash::point;
 use teamster_protocol::id::MemberName;
 use teamster_protocol::lock::{Lock, LockError};
 use teamster_protocol::roster::{MemberSpec, Workspace};
@@ -24,6 +25,7 @@ pub fn prepare(shared: &Shared, request: SpawnRequest) -> Result<Workspace, Stri
     let SpawnRequest { name, agent, role, auto, workspace, stall } = request;
     let _lock = reserve(&shared.dir, &name)?;
     let workspace = workspace::prepare(&shared.dir, &name, &workspace)?;
+    point("place prepared");
     let spec = MemberSpec { agent, role, auto, workspace: workspace.clone(), stall };
     shared.team().add_member(name, spec).map_err(|error| error.to_string())?;
     Ok(workspace)

@@ -12,6 +12,7 @@ use std::thread::{self, JoinHandle};
 
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use teamster_protocol::board::{Board, BoardFact, ViewError};
+use teamster_protocol::crash::point;
 use teamster_protocol::id::TaskId;
 use teamster_protocol::log::{LogError, Reader};
 use teamster_protocol::team_dir::TeamDir;
@@ -159,8 +160,12 @@ fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
     file.write_all(text)?;
     drop(file);
+    point("view written");
     match renameat2(AT_FDCWD, &new, AT_FDCWD, path, RenameFlags::RENAME_EXCHANGE) {
-        Ok(()) => fs::remove_file(&new),
+        Ok(()) => {
+            point("views exchanged");
+            fs::remove_file(&new)
+        }
         Err(_) => fs::rename(&new, path),
     }
 }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use teamster_protocol::clock::now_ms;
+use teamster_protocol::crash::point;
 use teamster_protocol::id::MemberName;
 use teamster_protocol::lock::{Lock, LockError};
 use teamster_protocol::process::Identity;
@@ -59,7 +60,9 @@ impl Leader {
             Err(LockError::Held { .. }) => return Ok(Burial::LockHeld),
             Err(error @ LockError::Io { .. }) => return Err(error.into()),
         };
+        point("about to bury");
         team.bury(name, &lock)?;
+        point("buried, leaving not written");
         team.refresh(|_| ())?;
         let given_up = matches!(how, LeftHow::GivenUp { .. });
         match team.roster().member(name).map(|member| &member.presence) {

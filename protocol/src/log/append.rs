@@ -12,6 +12,8 @@ use super::{
     line::{self, Header},
     tail::{self, Access, Named, Phase, Tail, Tell},
 };
+use crate::crash::{point, point_amid};
+use crate::settings;
 
 /// A log with the right to append to it. One handle serves one thread; any number of handles, in any number
 /// of processes, may be open on one log.
@@ -56,13 +58,13 @@ impl<F: Fold> Log<F> {
             create::<F>(&reader.path, now_ms)?;
             reader.catch_up(&mut None)?;
         }
-        let generation_bytes_max = GENERATION_BYTES_MAX;
+        let generation_bytes_max = settings::generation_bytes_max().unwrap_or(GENERATION_BYTES_MAX);
         let writer = Writer { reader, generation_bytes_max, rotate_past: 0, line: Vec::new() };
         Ok(Self { lock, writer })
     }
 
     /// Sets the size in bytes past which this handle starts a new generation, instead of
-    /// [`GENERATION_BYTES_MAX`].
+    /// what the environment or [`GENERATION_BYTES_MAX`] says.
     pub fn set_generation_bytes_max(&mut self, bytes: u64) {
         self.writer.generation_bytes_max = bytes;
     }
@@ -131,6 +133,7 @@ impl<F: Fold> Log<F> {
         decide: impl FnOnce(&F) -> Result<(Vec<F::Fact>, T), E>,
     ) -> Result<T, Transact<E>> {
         let held = self.lock.hold()?;
+        point("log locked");
         self.writer.prepare(now_ms, tell)?;
         let (facts, value) = decide(self.writer.reader.state()).map_err(Transact::Refused)?;
         if facts.is_empty() {
@@ -139,6 +142,7 @@ impl<F: Fold> Log<F> {
         self.writer.append(by, now_ms, facts)?;
         self.writer.rotate_if_grown(now_ms);
         drop(held);
+        point("log unlocked");
         self.make_durable(durability)?;
         Ok(value)
     }
@@ -148,7 +152,10 @@ impl<F: Fold> Log<F> {
     pub fn make_durable<E>(&self, durability: Durability) -> Result<(), Transact<E>> {
         match (durability, &self.writer.reader.tail) {
             (Durability::Power, Some(tail)) => {
-                tail.file.sync_data().map_err(|source| Transact::NotDurable { path: tail.path.clone(), source })
+                let not_durable = |source| Transact::NotDurable { path: tail.path.clone(), source };
+                tail.file.sync_data().map_err(not_durable)?;
+                point("log synced");
+                Ok(())
             }
             (Durability::Power, None) | (Durability::Process, _) => Ok(()),
         }
@@ -233,6 +240,7 @@ pub(super) fn append_line(tail: &Tail, line: &[u8]) -> Result<(), LogError> {
     if line.len() > LINE_BYTES_MAX {
         return Err(LogError::TooLong { path: tail.path.clone(), bytes: line.len() });
     }
+    point_amid("line half appended", || drop((&tail.file).write_all(&line[..line.len() / 2])));
     (&tail.file).write_all(line).map_err(|source| {
         if let Err(error) = tail.file.set_len(tail.end) {
             tracing::warn!(
@@ -241,7 +249,9 @@ pub(super) fn append_line(tail: &Tail, line: &[u8]) -> Result<(), LogError> {
             );
         }
         LogError::io("append to", &tail.path)(source)
-    })
+    })?;
+    point("line appended");
+    Ok(())
 }
 
 /// Makes the names in a file's directory survive a loss of power.
@@ -267,12 +277,14 @@ fn cut_torn(tail: &Tail, length: u64) -> Result<bool, LogError> {
         "cut an unfinished record that a crash or a full disk has left"
     );
     tail.file.set_len(tail.end).map_err(failed("cut"))?;
+    point("torn line cut");
     Ok(true)
 }
 
 /// Writes the header of the first generation, unless another process was faster. The lock is held.
 fn create<F: Fold>(path: &Path, now_ms: u64) -> Result<(), LogError> {
     let file = tail::options(Access::Append).create(true).open(path).map_err(LogError::io("create", path))?;
+    point("log created");
     let mut there = vec![0; 4096];
     let got = tail::read_full(&file, &mut there, 0).map_err(LogError::io("read", path))?;
     if tail::line_length(&there[..got]).is_some() {
@@ -285,11 +297,15 @@ fn create<F: Fold>(path: &Path, now_ms: u64) -> Result<(), LogError> {
     let header = Header { v: VERSION, log: F::KIND.to_owned(), generation: 1, next_seq: 1, at_ms: now_ms };
     let mut line = Vec::new();
     line::write_header(&mut line, &header);
+    point_amid("header half written", || drop((&file).write_all(&line[..line.len() / 2])));
     if let Err(source) = (&file).write_all(&line) {
         // An empty file is as good as none, so a failure to cut changes nothing for the next one.
         let _ = file.set_len(0);
         return Err(LogError::io("create", path)(source));
     }
+    point("header written");
     file.sync_all().map_err(LogError::io("sync", path))?;
-    sync_directory(path)
+    sync_directory(path)?;
+    point("header synced");
+    Ok(())
 }

@@ -16,6 +16,7 @@ use super::{
     line::{self, Header},
     tail::{Access, Phase, Tail, options},
 };
+use crate::crash::point;
 
 /// The next generation while [`Fold::snapshot`] writes it.
 pub struct Snapshot<'a, Fact> {
@@ -98,6 +99,7 @@ impl<F: Fold> Writer<F> {
             .open(&path)
             .and_then(|file| file.set_len(0).map(|()| file))
             .map_err(LogError::io("create", &path))?;
+        point("next generation begun");
         let read = |offset| tail.read_at::<F>(offset);
         let (file, line) = (BufWriter::new(file), Vec::new());
         let mut next = Snapshot { read: &read, file, path, line, records: 0 };
@@ -115,7 +117,9 @@ impl<F: Fold> Writer<F> {
         line::write_snapshot_end(&mut next.line, next.records);
         next.put()?;
         let Snapshot { mut file, path, .. } = next;
-        file.flush().and_then(|()| file.get_ref().sync_all()).map_err(LogError::io("write", &path))
+        file.flush().and_then(|()| file.get_ref().sync_all()).map_err(LogError::io("write", &path))?;
+        point("next generation written");
+        Ok(())
     }
 
     /// Step 2: no record follows in the old file. Holders of its descriptor learn it by this line.
@@ -127,14 +131,17 @@ impl<F: Fold> Writer<F> {
         append_line(tail, line)?;
         tail.step_over(line.len());
         tail.phase = Phase::Sealed;
+        point("generation sealed");
         Ok(())
     }
 
     /// Step 3: the old file stays as `.old`, for readers that lag; the new one takes the path.
     pub(super) fn put_in_place(&self) -> Result<(), LogError> {
         self.keep_old();
+        point("old generation kept");
         let path = &self.reader.path;
         fs::rename(next_path(path), path).map_err(LogError::io("replace", path))?;
+        point("generation replaced");
         sync_directory(path)
     }
 
@@ -144,7 +151,10 @@ impl<F: Fold> Writer<F> {
         let (path, old) = (&self.reader.path, old_path(&self.reader.path));
         let kept = match fs::remove_file(&old) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
-            Ok(()) | Err(_) => fs::hard_link(path, &old),
+            Ok(()) | Err(_) => {
+                point("generation before the last removed");
+                fs::hard_link(path, &old)
+            }
         };
         if let Err(error) = kept {
             tracing::warn!(file = %old.display(), %error, "cannot keep the old generation of a log");

@@ -14,6 +14,8 @@ use nix::sys::stat::Mode;
 use nix::unistd::Uid;
 use tokio::net::{UnixListener, UnixStream};
 
+use crate::crash::point;
+
 /// Why a socket can not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SocketError {
@@ -121,6 +123,7 @@ fn bind(path: &Path) -> io::Result<UnixListener> {
     // Linux makes the file with the mode of the unbound socket: no umask, which other threads share, is touched.
     nix::sys::stat::fchmod(&socket, Mode::S_IRUSR | Mode::S_IWUSR)?;
     nix::sys::socket::bind(socket.as_raw_fd(), &UnixAddr::new(&ours)?)?;
+    point("socket bound");
     let renamed = nix::sys::socket::listen(&socket, Backlog::MAXCONN)
         .map_err(io::Error::from)
         .and_then(|()| fs::rename(&ours, short(&directory, name)));
@@ -128,6 +131,7 @@ fn bind(path: &Path) -> io::Result<UnixListener> {
         let _ = fs::remove_file(&ours);
         return Err(error);
     }
+    point("socket in place");
     UnixListener::from_std(StdUnixListener::from(socket))
 }
 

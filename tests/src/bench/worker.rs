@@ -68,7 +68,7 @@ impl Worker {
             .process_group(0)
             .kill_on_drop(true);
         // The figures are those of the defaults.
-        for variable in ["TEAMSTER_LOG", "TEAMSTER_POLL_MS", "TEAMSTER_LEADER_GRACE_MS"] {
+        for variable in ["TEAMSTER_LOG", "TEAMSTER_POLL_MS", "TEAMSTER_LEADER_GRACE_MS", "TEAMSTER_GENERATION_BYTES"] {
             command.env_remove(variable);
         }
         command.env(

@@ -1,6 +1,7 @@
 //! What a worker does to the board: claim, write down how a turn ended, give back what the dead hold.
 
 use teamster_protocol::board::{Board, BoardFact, ReleaseWhy};
+use teamster_protocol::crash::point;
 use teamster_protocol::log::Durability;
 use teamster_protocol::task::Refusal;
 use teamster_protocol::team::TeamError;
@@ -18,6 +19,7 @@ impl Hands {
             Ok(None) => return Event::Claimed(None),
             Err(error) => return Event::NotRecorded { error: error.to_string() },
         };
+        point("task claimed, not read");
         match self.team.new_task(claim.id) {
             Ok(task) => {
                 let timeout_ms = task.timeout_ms;
@@ -53,7 +55,9 @@ impl Hands {
             Outcome::Complete { claim, .. } | Outcome::Fail { claim, .. } | Outcome::Release { claim, .. } => claim,
         };
         let id = claim.id;
+        point("about to record");
         let written = self.team.decide(self.durability, |board| Ok((vec![fact(board, outcome)?], ())));
+        point("recorded");
         match written {
             Ok(()) => Event::Recorded,
             Err(TeamError::Refused(why)) => Event::RecordRefused { why: why.to_string() },

@@ -1,5 +1,6 @@
 //! The mailbox: reading it, acknowledging what was handed on, answering the lead.
 
+use teamster_protocol::crash::point;
 use teamster_protocol::id::{Address, MessageId};
 use teamster_protocol::mail::{Body, Urgency};
 use teamster_protocol::shutdown::ShutdownReply;
@@ -31,6 +32,7 @@ impl Hands {
                 return After::Event(Event::NotAcknowledged { ids });
             }
         }
+        point("handed on, not acknowledged");
         match self.inbox.acknowledge(&ids) {
             Ok(()) => After::Acknowledged(ids),
             Err(error) if is_written(&error) => {
@@ -51,6 +53,7 @@ impl Hands {
 
     /// Answers the lead. A lost answer is silence to it, and its ladder knows what to do about that.
     pub(super) fn reply(&mut self, reply: ShutdownReply) {
+        point("about to reply");
         match self.team.post(&Address::Lead, Urgency::Now, Body::ShutdownReply(reply)) {
             Ok(_) => {}
             Err(error) if is_written(&error) => {

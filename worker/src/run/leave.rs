@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use teamster_protocol::crash::point;
 use teamster_protocol::limits::TERM_GRACE;
 use teamster_protocol::notice::Said;
 use teamster_protocol::roster::{LeftHow, TeamFact};
@@ -43,6 +44,7 @@ impl Worker {
 
     /// Answers who still waits for an answer, and lets the last words reach the leader.
     async fn farewell(&mut self) {
+        point("left, calls unanswered");
         self.calls.close();
         while let Ok(call) = self.calls.try_recv() {
             let event = self.hands.asked(call);
@@ -56,6 +58,7 @@ impl Worker {
         if timeout(FAREWELL, self.links.close()).await.is_err() {
             tracing::warn!("a leader did not read the last answers");
         }
+        point("links closed");
     }
 
     fn exit_code(&self, how: &LeftHow) -> i32 {
@@ -73,9 +76,11 @@ async fn leave_in_order(hands: &mut crate::io::Hands, keeper: &mut crate::proces
     if timeout(shell::TERM_GRACE + KILL_WAIT + FAREWELL, hands.agent.close()).await.is_err() {
         tracing::warn!("the agent did not close");
     }
+    point("agent closed");
     if let Err(left) = keeper.end_descendants(None, TERM_GRACE).await {
         tracing::error!("{left}");
     }
+    point("nothing beneath the worker");
     hands.away();
     let left = TeamFact::Left { name: hands.me.name.clone(), how: how.clone() };
     if let Err(error) = hands.team.enroll(left) {

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use teamster_protocol::api::WorkerApiServer;
+use teamster_protocol::crash::point;
 use teamster_protocol::peer::Peer;
 use teamster_protocol::peer::socket::{self, Listener};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -116,6 +117,7 @@ impl Links {
         {
             tracing::warn!("cannot remove {}: {error}", self.socket.display());
         }
+        point("socket removed");
         join_all(self.links.values().map(|link| link.peer.close())).await;
     }
 

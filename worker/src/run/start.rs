@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use teamster_protocol::api::Welcome;
 use teamster_protocol::board::AutoClaim;
 use teamster_protocol::clock;
+use teamster_protocol::crash;
 use teamster_protocol::id::{Address, MemberName};
 use teamster_protocol::limits::PROTOCOL_VERSION;
 use teamster_protocol::lock::{Lock, LockError};
@@ -127,6 +128,7 @@ fn is_unreadable(error: &LogError) -> bool {
 /// Makes the member's worker of this process.
 pub(super) async fn start(args: Args, isolation: Isolation) -> Result<Worker, StartError> {
     let system = |doing: &'static str| move |source| StartError::System { doing, source };
+    crash::begin(&format!("worker:{}", args.name));
     // First, so that nothing that is started later can get away.
     let keeper = Keeper::new().map_err(system("watch over processes"))?;
     let signals = Signals::new().map_err(system("catch signals"))?;
@@ -140,17 +142,21 @@ pub(super) async fn start(args: Args, isolation: Isolation) -> Result<Worker, St
     let mut team = Team::open(dir.clone(), me.clone(), Durability::Process)?;
     let lock = take_lock(&dir, &name).await?;
     let spec = enroll(&mut team, &args)?;
+    crash::point("worker enrolled");
     let kind = Kind::named(&spec.agent).map_err(|error| StartError::Agent(error.to_string()))?;
     // What a former life left in progress is not this one's: it is to be claimed anew.
     team.bury(&name, &lock)?;
 
+    crash::point("former life buried");
     let inbox = Inbox::open(&dir, me.clone(), durability)?;
     let mut watch = Watch::new(poll);
     watch.add(dir.mailbox(&me));
     let turns = dir.turns(&name);
     let transcript = Transcript::open(turns.clone())?;
     let last_turn = transcript.turn();
+    crash::point("transcripts opened");
     let agent = Agent::start(kind, &dir, &name, spec.workspace.dir())?;
+    crash::point("agent started");
 
     let started_by = if args.stdio { StartedBy::Leader } else { StartedBy::Hand };
     let identity = own_identity().map_err(system("identify this process"))?;
@@ -177,6 +183,7 @@ pub(super) async fn start(args: Args, isolation: Isolation) -> Result<Worker, St
         links.leader(read, write);
     }
     team.enroll(TeamFact::Joined { name, process: Process { identity, started_by, isolation: Some(isolation) } })?;
+    crash::point("worker joined");
     let hands = Hands::new(claimant, team, inbox, journal, agent, durability);
     let day = clock::Settings::watch();
     Ok(Worker { core, hands, calls, watch, signals, links, started_by, status, keeper, day, told: None, _lock: lock })

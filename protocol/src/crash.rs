@@ -1,0 +1,121 @@
+//! Points at which a test lets a process die: before and after every step that leaves something behind, such as a
+//! record appended, a file renamed, a process started. A test that lets it die at each of them in turn, and looks
+//! whether all is well after the next start, has seen every half of every step.
+//!
+//! Only builds with debug assertions have them; in others each is an empty function. They are counted for each process
+//! from its [`begin`], and what happens is told by the environment:
+//!
+//! - `TEAMSTER_CRASH_AT`: `leader:17`, `front:3` or `worker:ada:40`: such a process aborts at its point of that number,
+//! - `TEAMSTER_CRASH_ONCE`: unless this file is there, which it makes, so that the process after it lives,
+//! - `TEAMSTER_CRASH_TRACE`: a file to which a line `ROLE NUMBER NAME` is added for each point that is passed.
+
+/// Which process this is; counting begins anew. `role` is `front`, `leader` or `worker:NAME`.
+#[cfg(debug_assertions)]
+pub fn begin(role: &str) {
+    armed::begin(role);
+}
+
+/// Which process this is; nothing in this build.
+#[cfg(not(debug_assertions))]
+#[inline(always)]
+pub fn begin(_role: &str) {}
+
+/// A point, named after the step before or after it. Nothing before [`begin`].
+#[cfg(debug_assertions)]
+pub fn point(name: &str) {
+    armed::point(name, || ());
+}
+
+/// A point; nothing in this build.
+#[cfg(not(debug_assertions))]
+#[inline(always)]
+pub fn point(_name: &str) {}
+
+/// A point in the middle of a step: `half` does a part of it, and is called only if the process dies then.
+#[cfg(debug_assertions)]
+pub fn point_amid(name: &str, half: impl FnOnce()) {
+    armed::point(name, half);
+}
+
+/// A point in the middle of a step; nothing in this build.
+#[cfg(not(debug_assertions))]
+#[inline(always)]
+pub fn point_amid(_name: &str, _half: impl FnOnce()) {}
+
+#[cfg(debug_assertions)]
+mod armed {
+    use std::env;
+    use std::fs::OpenOptions;
+    use std::io::Write;
+    use std::path::PathBuf;
+    use std::sync::{Mutex, PoisonError};
+
+    /// Of this process, once it has said what it is and if the environment wants anything of it.
+    static COUNTING: Mutex<Option<Counting>> = Mutex::new(None);
+
+    struct Counting {
+        role: String,
+        passed: u64,
+        dies_at: Option<u64>,
+        once: Option<PathBuf>,
+        trace: Option<PathBuf>,
+    }
+
+    pub(super) fn begin(role: &str) {
+        let at = env::var("TEAMSTER_CRASH_AT").ok();
+        let dies_at = at.and_then(|at| number_for(&at, role));
+        let trace = env::var_os("TEAMSTER_CRASH_TRACE").map(PathBuf::from);
+        let once = env::var_os("TEAMSTER_CRASH_ONCE").map(PathBuf::from);
+        let wanted = dies_at.is_some() || trace.is_some();
+        let counting = wanted.then(|| Counting { role: role.to_owned(), passed: 0, dies_at, once, trace });
+        *COUNTING.lock().unwrap_or_else(PoisonError::into_inner) = counting;
+    }
+
+    pub(super) fn point(name: &str, half: impl FnOnce()) {
+        let mut counting = COUNTING.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(counting) = &mut *counting else { return };
+        counting.passed += 1;
+        counting.note(name);
+        if counting.dies_at == Some(counting.passed) && counting.is_first() {
+            half();
+            eprintln!("{} dies at point {}, {name}", counting.role, counting.passed);
+            std::process::abort();
+        }
+    }
+
+    impl Counting {
+        fn note(&self, name: &str) {
+            let Some(trace) = &self.trace else { return };
+            let line = format!("{} {} {name}\n", self.role, self.passed);
+            let file = OpenOptions::new().append(true).create(true).open(trace);
+            // A trace that cannot be written is noticed by the test that wants to read it.
+            let _ = file.and_then(|mut file| file.write_all(line.as_bytes()));
+        }
+
+        /// Whether no process died here before; whoever asks is taken to die.
+        fn is_first(&self) -> bool {
+            let Some(once) = &self.once else { return true };
+            OpenOptions::new().write(true).create_new(true).open(once).is_ok()
+        }
+    }
+
+    /// The number in `worker:ada:17`, if it is about this role.
+    pub(super) fn number_for(at: &str, role: &str) -> Option<u64> {
+        let (of, number) = at.rsplit_once(':')?;
+        if of == role { number.parse().ok() } else { None }
+    }
+}
+
+#[cfg(all(test, debug_assertions))]
+mod tests {
+    use super::armed::number_for;
+
+    #[test]
+    fn a_number_is_for_one_process_only() {
+        assert_eq!(number_for("worker:ada:17", "worker:ada"), Some(17));
+        assert_eq!(number_for("worker:ada:17", "worker:ben"), None);
+        assert_eq!(number_for("leader:3", "leader"), Some(3));
+        assert_eq!(number_for("leader", "leader"), None);
+        assert_eq!(number_for("leader:x", "leader"), None);
+    }
+}
