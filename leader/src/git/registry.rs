@@ -210,7 +210,7 @@ fn read_text(file: &Path) -> Result<Option<String>, GitError> {
 }
 
 /// What a crash left between two steps; nobody else is at it while the lock is held.
-fn clear_leftovers(common_dir: &Path) -> Result<(), GitError> {
+pub(super) fn clear_leftovers(common_dir: &Path) -> Result<(), GitError> {
     for name in [NEW_ENTRY, OLD_ENTRY] {
         let path = common_dir.join(name);
         match fs::remove_dir_all(&path) {

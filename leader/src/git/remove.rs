@@ -15,6 +15,7 @@ use super::engine::Engine;
 use super::holdings::Look;
 use super::lock::{RepositoryLock, patiently};
 use super::place::Contents;
+use super::registry;
 use super::{ChangeState, GitError, Holdings, ObjectId, Place, Repository};
 
 const KEPT_REFS: &str = "refs/teamster/kept";
@@ -83,8 +84,10 @@ impl Repository {
             Contents::Empty | Contents::Linked | Contents::Other => Some(place.discard()?),
         };
         point("files in the trash");
-        if let Some(registration) = &look.registration {
-            registration.drop_entry(&self.common_dir)?;
+        match &look.registration {
+            Some(registration) => registration.drop_entry(&self.common_dir)?,
+            // It may have left the list, and its remover died then.
+            None => registry::clear_leftovers(&self.common_dir)?,
         }
         point("registration dropped");
         if let Some(tip) = &look.tip {
