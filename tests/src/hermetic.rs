@@ -33,10 +33,10 @@ impl Program {
             Program::Worker => "teamster-worker",
         };
         let own = std::env::current_exe().expect("a test has a path");
-        // target/<profile>/deps/<test>
-        let path = own.ancestors().nth(2).expect("a test lies in target/<profile>/deps").join(name);
-        assert!(path.exists(), "there is no {}: run `cargo build --workspace` first", path.display());
-        path
+        // target/<profile>/deps/<test>, or target/<profile>/<program>
+        let beside = own.ancestors().skip(1).take(2).map(|dir| dir.join(name)).find(|path| path.exists());
+        beside
+            .unwrap_or_else(|| panic!("there is no {name} near {}: run `cargo build --workspace` first", own.display()))
     }
 }
 

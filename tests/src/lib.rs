@@ -1,10 +1,12 @@
-//! What the tests and the benchmark share: they drive both cores and the real programs.
+//! What the tests, the trials and the benchmark share: they drive both cores and the real programs.
 
 pub mod bench;
 mod chance;
+pub mod crash;
 pub mod fuzz;
 pub mod hermetic;
 pub mod linear;
 pub mod sim;
 pub mod spec;
 pub mod team;
+pub mod trial;

@@ -1,0 +1,382 @@
+//! The story: two members, one in a worktree, five tasks that wait for each other, one of which is steered and one
+//! stopped and tried again, two messages, a handshake, the end, a new beginning, and a clean-up. Whoever tells it does
+//! what people do: looks what is there, does the next thing, and tries again what did not work.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use teamster_protocol::id::{MemberName, TaskId};
+use teamster_protocol::notice::Said;
+use teamster_protocol::roster::Presence;
+use teamster_protocol::task::{Hold, TaskStatus};
+use teamster_protocol::team::TeamView;
+use teamster_protocol::transcript;
+use teamster_protocol::watch::Watch;
+
+use super::{Case, Role, Told, traced};
+use crate::trial::team::Team;
+use crate::trial::witness::Witness;
+use crate::trial::{Outcome, order};
+
+/// The longest that the story may take with its one death, on a busy machine.
+const TOLD_WITHIN: Duration = Duration::from_secs(60);
+/// How long a leader may take to start a member again before somebody spawns it.
+const PATIENCE: Duration = Duration::from_millis(1500);
+/// How long the last process may take to be gone after the leader let its lock go.
+const GONE_WITHIN: Duration = Duration::from_secs(2);
+/// A small one, so that logs begin new generations.
+const GENERATION_BYTES: u64 = 2500;
+
+/// Title, to whom, after what, and the script; `DONE` is the file that tells how often each was done.
+const TASKS: [(&str, Option<&str>, Option<&str>, &str); 5] = [
+    ("one", Some("ada"), None, "echo one >> DONE"),
+    ("two", None, None, "echo two >> DONE"),
+    ("three", Some("ben"), Some("1,2"), "echo asked; read word; echo three >> DONE"),
+    ("four", Some("ada"), Some("3"), "echo asked; read word; echo four >> DONE"),
+    ("five", None, Some("4"), "echo five >> DONE"),
+];
+/// The task that is stopped once.
+const STOPPED: &str = "four";
+/// To whom, and what.
+const MAIL: [(&str, &str); 2] = [("ada", "the parser is on main"), ("ben", "mind the tests")];
+
+/// Tells it without a death; the number and name of each point that a role passes.
+pub(super) fn count() -> Outcome<BTreeMap<Role, Vec<(u64, String)>>> {
+    let mut told = Telling::new(None)?;
+    let wrong = told.whole()?;
+    if !wrong.is_empty() {
+        return Err(format!("it goes wrong without any death: {}", wrong.join("; ")).into());
+    }
+    let mut counted = BTreeMap::new();
+    for role in Role::ALL {
+        let own = traced(&told.traces_of(role)).into_iter().filter(|(word, _, _)| *word == role.own_word());
+        counted.insert(role, own.map(|(_, number, name)| (number, name)).collect());
+    }
+    Ok(counted)
+}
+
+/// Tells it with one death.
+pub(super) fn told_with(case: Case) -> Told {
+    let (mut died_at, mut wrong) = (None, Vec::new());
+    match Telling::new(Some(case)) {
+        Ok(mut telling) => {
+            match telling.whole() {
+                Ok(found) => wrong = found,
+                Err(error) => wrong.push(error.to_string()),
+            }
+            if telling.team.file("died").exists() {
+                let mut points = traced(&telling.traces_of(case.role)).into_iter();
+                let name = points.find(|(word, number, _)| (word, *number) == (&case.role.own_word(), case.number));
+                died_at = Some(name.map_or_else(|| "a point without a name".to_owned(), |(_, _, name)| name));
+            }
+        }
+        Err(error) => wrong.push(error.to_string()),
+    }
+    Told { case, died_at, wrong }
+}
+
+struct Telling {
+    team: Team,
+    case: Option<Case>,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Telling {
+    fn new(case: Option<Case>) -> Outcome<Telling> {
+        let team = Team::new(&[
+            ("TEAMSTER_POLL_MS", "50".to_owned()),
+            ("TEAMSTER_LEADER_GRACE_MS", "5000".to_owned()),
+            ("TEAMSTER_GENERATION_BYTES", GENERATION_BYTES.to_string()),
+        ])?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        Ok(Telling { team, case, runtime })
+    }
+
+    /// A leader and its workers write to the trace of the command that started the leader.
+    fn traces_of(&self, role: Role) -> Vec<PathBuf> {
+        match role {
+            Role::Front(verb) => vec![self.team.file(&trace_of(verb))],
+            Role::Leader | Role::Worker(_) => {
+                ["up", "spawn", "shutdown", "down"].map(|verb| self.team.file(&trace_of(verb))).to_vec()
+            }
+        }
+    }
+
+    /// The whole story; what is wrong at its end.
+    fn whole(&mut self) -> Outcome<Vec<String>> {
+        let Telling { team, case, runtime } = self;
+        runtime.block_on(async {
+            let mut teller = Teller::new(team, *case)?;
+            teller.work().await?;
+            teller.end().await?;
+            let mut wrong = teller.looked_over().await?;
+            wrong.extend(teller.again().await?);
+            wrong.extend(teller.clean_up().await?);
+            Ok(wrong)
+        })
+    }
+}
+
+/// One telling on its way.
+struct Teller<'a> {
+    team: &'a Team,
+    case: Option<Case>,
+    witness: Witness,
+    watch: Watch,
+    members: [MemberName; 2],
+    absent: BTreeMap<MemberName, Instant>,
+    answered: BTreeSet<(TaskId, u32)>,
+    was_stopped: bool,
+    until: Instant,
+}
+
+impl<'a> Teller<'a> {
+    fn new(team: &'a Team, case: Option<Case>) -> Outcome<Teller<'a>> {
+        let members = ["ada".parse()?, "ben".parse()?];
+        let watch = team.watch(Duration::from_millis(25), &members);
+        Ok(Teller {
+            team,
+            case,
+            witness: Witness::new(team.dir().clone())?,
+            watch,
+            members,
+            absent: BTreeMap::new(),
+            answered: BTreeSet::new(),
+            was_stopped: false,
+            until: Instant::now() + TOLD_WITHIN,
+        })
+    }
+
+    /// Runs a command with the death that is due; the witness looks on meanwhile.
+    async fn run(&mut self, args: &[&str]) -> Outcome<bool> {
+        let verb = args[0];
+        let mut env = vec![("TEAMSTER_CRASH_TRACE", self.team.file(&trace_of(verb)).display().to_string())];
+        if let Some(case) = self.case.filter(|case| !matches!(case.role, Role::Front(of) if of != verb)) {
+            env.push(("TEAMSTER_CRASH_AT", format!("{}:{}", case.role.own_word(), case.number)));
+            env.push(("TEAMSTER_CRASH_ONCE", self.team.file("died").display().to_string()));
+        }
+        let mut output = std::pin::pin!(self.team.run_with(args, &env));
+        loop {
+            tokio::select! {
+                output = &mut output => return Ok(output?.status.success()),
+                _ = self.watch.changed() => self.witness.look()?,
+            }
+        }
+    }
+
+    /// Until all tasks are completed and all mail is read.
+    async fn work(&mut self) -> Outcome<()> {
+        loop {
+            self.witness.look()?;
+            if self.next_step().await? {
+                continue;
+            }
+            let tasks = self.witness.tasks();
+            let completed = tasks.values().filter(|life| life.completions > 0).count();
+            if completed == TASKS.len() && self.witness.unread_texts() == 0 {
+                return Ok(());
+            }
+            self.in_time("the work is not done")?;
+            self.watch.changed().await;
+        }
+    }
+
+    fn in_time(&self, what: &str) -> Outcome<()> {
+        if Instant::now() < self.until {
+            return Ok(());
+        }
+        let tasks: Vec<String> =
+            self.witness.board().tasks().map(|(id, task)| format!("{id} {:?}", task.status)).collect();
+        let unread = self.witness.unread_texts();
+        Err(format!("{what} after {TOLD_WITHIN:?}: tasks {}; {unread} unread", tasks.join(", ")).into())
+    }
+
+    /// Does the next thing that is to be done; `false` if there is only to wait.
+    async fn next_step(&mut self) -> Outcome<bool> {
+        if self.team.leader()?.is_none() {
+            self.in_time("there is no leader")?;
+            self.run(&["up", "--detach"]).await?;
+            return Ok(true);
+        }
+        let view = TeamView::open(self.team.dir().clone())?;
+        for name in self.members.clone() {
+            if self.is_to_be_spawned(&view, &name)? {
+                self.in_time("a member is not there")?;
+                let args = ["spawn", name.as_str(), "--worktree"];
+                let args = if name.as_str() == "ada" { &args[..] } else { &args[..2] };
+                self.run(args).await?;
+                return Ok(true);
+            }
+        }
+        for (title, to, after, script) in TASKS {
+            if !self.witness.tasks().values().any(|life| life.title == title) {
+                let script = script.replace("DONE", &self.team.file("done").display().to_string());
+                let mut args = vec!["task", "add", "--run", "--title", title];
+                for (option, value) in [("--to", to), ("--after", after)] {
+                    args.extend(value.into_iter().flat_map(|value| [option, value]));
+                }
+                args.push(&script);
+                self.run(&args).await?;
+                return Ok(true);
+            }
+        }
+        for (to, text) in MAIL {
+            let letters = self.witness.mail();
+            if !letters.values().any(|letter| letter.text.as_deref() == Some(text)) {
+                self.run(&["dm", to, text]).await?;
+                return Ok(true);
+            }
+        }
+        self.answer_or_retry().await
+    }
+
+    /// Tasks that ask, were stopped or failed.
+    async fn answer_or_retry(&mut self) -> Outcome<bool> {
+        let tasks: Vec<(TaskId, TaskStatus, u32)> =
+            self.witness.board().tasks().map(|(id, task)| (id, task.status.clone(), task.attempt)).collect();
+        for (id, status, attempt) in tasks {
+            match status {
+                TaskStatus::InProgress { owner, .. } if self.asks(id, &owner)? => {
+                    let stop = !self.was_stopped && self.witness.tasks()[&id].title == STOPPED;
+                    if stop {
+                        self.run(&["stop", owner.as_str()]).await?;
+                        return Ok(true);
+                    }
+                    if !self.answered.contains(&(id, attempt)) {
+                        if self.run(&["steer", owner.as_str(), "go"]).await? {
+                            self.answered.insert((id, attempt));
+                        }
+                        return Ok(true);
+                    }
+                }
+                TaskStatus::Pending { hold: Hold::Stopped, .. } => {
+                    self.was_stopped = true;
+                    self.run(&["task", "retry", &id.to_string()]).await?;
+                    return Ok(true);
+                }
+                TaskStatus::Failed { .. } => {
+                    self.run(&["task", "retry", &id.to_string()]).await?;
+                    return Ok(true);
+                }
+                TaskStatus::InProgress { .. }
+                | TaskStatus::Pending { hold: Hold::Free, .. }
+                | TaskStatus::Completed { .. }
+                | TaskStatus::Cancelled => {}
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether the task's agent has asked in the turn that runs.
+    fn asks(&self, id: TaskId, owner: &MemberName) -> Outcome<bool> {
+        let dir = self.team.dir().turns(owner);
+        let Some(turn) = transcript::turns(&dir)?.pop() else { return Ok(false) };
+        let entries = transcript::read(&dir, turn, 0)?.entries;
+        let begun = entries
+            .iter()
+            .rposition(|entry| matches!(&entry.what, Said::TurnStarted { task, .. } if *task == Some(id)));
+        let Some(begun) = begun else { return Ok(false) };
+        let asked = |said: &Said| matches!(said, Said::Text { text } if text.contains("asked"));
+        let over = |said: &Said| matches!(said, Said::TurnEnded { .. } | Said::Ready);
+        let since = &entries[begun..];
+        Ok(since.iter().any(|entry| asked(&entry.what)) && !since.iter().any(|entry| over(&entry.what)))
+    }
+
+    /// A member that nobody serves is left to its leader for a while.
+    fn is_to_be_spawned(&mut self, view: &TeamView, name: &MemberName) -> Outcome<bool> {
+        let Ok(member) = view.roster().member(name) else { return Ok(true) };
+        if self.team.serves(name)? && matches!(member.presence, Presence::Joined { .. }) {
+            self.absent.remove(name);
+            return Ok(false);
+        }
+        let since = *self.absent.entry(name.clone()).or_insert_with(Instant::now);
+        let is = since.elapsed() > PATIENCE;
+        if is {
+            self.absent.remove(name);
+        }
+        Ok(is)
+    }
+
+    /// The end: one member is asked by name, then all are, until neither leader nor worker is there.
+    async fn end(&mut self) -> Outcome<()> {
+        self.run(&["shutdown", "ada"]).await?;
+        loop {
+            self.witness.look()?;
+            let leads = self.team.leader()?.is_some();
+            let serves = self.members.iter().map(|name| self.team.serves(name)).collect::<Outcome<Vec<bool>>>()?;
+            match (leads, serves.contains(&true)) {
+                (true, _) => drop(self.run(&["down"]).await?),
+                (false, true) => drop(self.run(&["up", "--detach"]).await?),
+                (false, false) => return Ok(()),
+            }
+            self.in_time("the team does not end")?;
+        }
+    }
+
+    /// What is wrong once all is over.
+    async fn looked_over(&mut self) -> Outcome<Vec<String>> {
+        let left = self.team.left_after(GONE_WITHIN).await?;
+        let mut wrong: Vec<String> = left.into_iter().map(|left| format!("left behind: {left}")).collect();
+        self.witness.look()?;
+        wrong.extend(self.witness.verdict());
+        wrong.extend(order::logs(self.team.dir())?);
+        wrong.extend(order::locks(self.team.dir(), &self.members)?);
+        wrong.extend(order::worktrees(self.team, &self.members[..1])?);
+        let done = std::fs::read_to_string(self.team.file("done")).unwrap_or_default();
+        for life in self.witness.tasks().values() {
+            let lines = done.lines().filter(|line| *line == life.title).count();
+            if lines < 1 || lines > life.claims as usize {
+                wrong.push(format!("{} was done {lines} times in {} claims", life.title, life.claims));
+            }
+        }
+        for (to, text) in MAIL {
+            let dir = self.team.dir().turns(&to.parse()?);
+            let shown = |turn: u64| -> Outcome<usize> {
+                let entries = transcript::read(&dir, turn, 0)?.entries;
+                Ok(entries
+                    .iter()
+                    .filter(|it| matches!(&it.what, Said::Mail { text: said, .. } if said == text))
+                    .count())
+            };
+            let times: usize = transcript::turns(&dir)?.into_iter().map(shown).sum::<Outcome<usize>>()?;
+            let letters = self.witness.mail().values().filter(|letter| letter.text.as_deref() == Some(text)).count();
+            if times < letters || letters == 0 {
+                wrong.push(format!("{to} was shown {text:?} {times} times of {letters}"));
+            }
+        }
+        Ok(wrong)
+    }
+
+    /// Nothing of it stands in the way of a new beginning: each step works at once.
+    async fn again(&mut self) -> Outcome<Vec<String>> {
+        let mut wrong = Vec::new();
+        for args in [&["spawn", "ada", "--worktree"][..], &["dm", "ada", "hello again"], &["down"]] {
+            let output = self.team.run(args).await?;
+            if !output.status.success() {
+                wrong.push(format!("afterwards {args:?} fails: {}", String::from_utf8_lossy(&output.stderr)));
+            }
+        }
+        wrong.extend(self.team.left_after(GONE_WITHIN).await?.into_iter().map(|it| format!("left at last: {it}")));
+        Ok(wrong)
+    }
+
+    /// Cleans up, again if that died, until nothing is there.
+    async fn clean_up(&mut self) -> Outcome<Vec<String>> {
+        while self.team.dir().exists() {
+            self.run(&["cleanup", "--force"]).await?;
+            self.in_time("the team cannot be cleaned up")?;
+        }
+        let mut wrong = order::worktrees(self.team, &[])?;
+        let branches = self.team.git(&["branch", "--list", "teamster/*"])?;
+        if !branches.is_empty() {
+            wrong.push(format!("after the clean-up there are branches: {branches}"));
+        }
+        Ok(wrong)
+    }
+}
+
+/// How many points each command passes is counted apart: each begins from 1.
+fn trace_of(verb: &str) -> String {
+    format!("trace-{verb}")
+}

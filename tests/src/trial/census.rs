@@ -1,0 +1,65 @@
+//! Who runs: every process on the machine whose environment names the root of a trial, whoever its parent is by now.
+//! An agent's children inherit it with all the rest, so none gets out of sight by leaving its session or its group.
+
+use std::fs;
+use std::path::Path;
+
+use teamster_protocol::process::{self, Identity};
+
+use super::Outcome;
+
+/// A process of a trial.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// Which.
+    pub identity: Identity,
+    /// What it runs.
+    pub what: What,
+    /// Its command line, for people.
+    pub line: String,
+}
+
+/// What a process of a trial runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    /// `teamster`: a leader, something above it, or a command.
+    Teamster,
+    /// The worker of this member.
+    Worker(String),
+    /// An agent, or what one started.
+    Agent,
+}
+
+/// The processes of the trial that has this root. One that ends while it is looked at may be missing, and a zombie is
+/// no process any more.
+pub fn take(root: &Path) -> Outcome<Vec<Found>> {
+    let mark = [b"TEAMSTER_ROOT=", root.as_os_str().as_encoded_bytes()].concat();
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        let Ok(entry) = entry else { continue };
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        let ours = fs::read(entry.path().join("environ"))
+            .is_ok_and(|environment| environment.split(|byte| *byte == 0).any(|variable| variable == mark));
+        if !ours || pid == std::process::id() {
+            continue;
+        }
+        let Ok(identity) = process::identity(pid) else { continue };
+        let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let words: Vec<String> =
+            line.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect();
+        found.push(Found { identity, what: what(&words), line: words.join(" ").trim_end().to_owned() });
+    }
+    Ok(found)
+}
+
+fn what(words: &[String]) -> What {
+    let program = words.first().map(|word| Path::new(word).file_name().unwrap_or_default().to_owned());
+    match program.as_ref().and_then(|name| name.to_str()) {
+        Some("teamster") => What::Teamster,
+        Some("teamster-worker") => {
+            let name = words.iter().skip_while(|word| *word != "--name").nth(1);
+            What::Worker(name.cloned().unwrap_or_default())
+        }
+        Some(_) | None => What::Agent,
+    }
+}
