@@ -9,7 +9,7 @@ mod board;
 mod child;
 mod claims;
 mod drain;
-mod idle;
+pub(crate) mod idle;
 mod link;
 mod machine;
 mod mail;

@@ -54,7 +54,7 @@ pub(super) fn rows(place: &Place) -> Outcome<Vec<Row>> {
     })
 }
 
-fn switches(pid: u32) -> Outcome<u64> {
+pub(crate) fn switches(pid: u32) -> Outcome<u64> {
     let mut sum = 0;
     for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
         sum += field(&fs::read_to_string(thread?.path().join("status"))?, "voluntary_ctxt_switches:")?;
@@ -67,14 +67,14 @@ fn pss_bytes(pid: u32) -> Outcome<f64> {
 }
 
 /// Processor time in user and system mode.
-fn ticks(pid: u32) -> Outcome<u64> {
+pub(crate) fn ticks(pid: u32) -> Outcome<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // The name in parentheses may hold anything, so the fields are counted from its end.
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
     Ok(fields.get(11).ok_or("no utime")?.parse::<u64>()? + fields.get(12).ok_or("no stime")?.parse::<u64>()?)
 }
 
-fn field(text: &str, name: &str) -> Outcome<u64> {
+pub(crate) fn field(text: &str, name: &str) -> Outcome<u64> {
     let found = text.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next());
     Ok(found.ok_or_else(|| format!("no {name}"))?.parse()?)
 }

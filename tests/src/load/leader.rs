@@ -1,0 +1,59 @@
+//! The leader as the load sees it: over its socket, for what a command would take too long, and in `/proc`.
+
+use std::fs;
+
+use jsonrpsee::Methods;
+use teamster_protocol::api::{Hello, LeaderApiClient, SpawnRequest, WorkspaceRequest};
+use teamster_protocol::board::AutoClaim;
+use teamster_protocol::id::MemberName;
+use teamster_protocol::limits::PROTOCOL_VERSION;
+use teamster_protocol::peer::{Peer, socket};
+use tokio::task::JoinSet;
+
+use crate::bench::idle::field;
+use crate::trial::Outcome;
+use crate::trial::team::Team;
+
+/// Calls that are under way at one time.
+const CALLS: usize = 16;
+
+/// What the leader had in memory at one time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Memory {
+    pub(super) resident: u64,
+    pub(super) proportional: u64,
+}
+
+/// Spawns them all, a few at a time.
+pub(super) async fn spawn(team: &Team, names: &[MemberName]) -> Outcome<()> {
+    let (read, write) = socket::connect(&team.dir().leader_socket()).await?.into_split();
+    let peer = Peer::start(read, write, Methods::new());
+    peer.hello(Hello { protocol: PROTOCOL_VERSION }).await?;
+    let mut calls = JoinSet::new();
+    for name in names {
+        if calls.len() == CALLS
+            && let Some(spawned) = calls.join_next().await
+        {
+            spawned??;
+        }
+        let request = SpawnRequest {
+            name: name.clone(),
+            agent: "shell".parse()?,
+            role: None,
+            auto: AutoClaim::On,
+            workspace: WorkspaceRequest::Shared { dir: team.repository().to_owned() },
+        };
+        let peer = peer.clone();
+        calls.spawn(async move { peer.spawn(request).await.map(drop) });
+    }
+    while let Some(spawned) = calls.join_next().await {
+        spawned??;
+    }
+    Ok(())
+}
+
+/// What a process has in memory.
+pub(super) fn memory(pid: u32) -> Outcome<Memory> {
+    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
+    Ok(Memory { resident: field(&rollup, "Rss:")? * 1024, proportional: field(&rollup, "Pss:")? * 1024 })
+}
