@@ -8,6 +8,7 @@ use teamster_protocol::board::AutoClaim;
 use teamster_protocol::id::MemberName;
 use teamster_protocol::limits::PROTOCOL_VERSION;
 use teamster_protocol::peer::{Peer, socket};
+use teamster_protocol::roster::Stall;
 use tokio::task::JoinSet;
 
 use crate::bench::idle::field;
@@ -42,6 +43,7 @@ pub(super) async fn spawn(team: &Team, names: &[MemberName]) -> Outcome<()> {
             role: None,
             auto: AutoClaim::On,
             workspace: WorkspaceRequest::Shared { dir: team.repository().to_owned() },
+            stall: Stall::default(),
         };
         let peer = peer.clone();
         calls.spawn(async move { peer.spawn(request).await.map(drop) });
