@@ -67,6 +67,10 @@ pub enum Command {
     Up(UpArgs),
     /// End all members, then the leader
     Down(DownArgs),
+    /// Replace the leader, as after an upgrade; every worker goes on
+    #[command(after_help = "Example:\n  teamster restart-leader\n\n\
+        The next leader runs the program as it is installed now, and links to the workers that run.")]
+    RestartLeader,
     /// Print the name of the team
     #[command(after_help = "Example:\n  teamster id")]
     Id,

@@ -150,6 +150,11 @@ impl Core {
                 self.end_by_force(now_ms, &name);
                 self.wait(ask, vec![name]);
             }
+            Ask::HandOver if self.down.is_some() => self.answer(ask, Err("the leader is ending".to_owned())),
+            Ask::HandOver => {
+                self.answer(ask, Ok(Answer::Ended(Vec::new())));
+                self.act(Action::HandOver);
+            }
             Ask::Down { how } => {
                 let names = self.members.keys().cloned().collect();
                 self.go_down(now_ms, how);

@@ -141,6 +141,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, FrontErro
     match command {
         Command::Up(args) => up::up(context, &args).await,
         Command::Down(args) => ending::down(context, &args).await,
+        Command::RestartLeader => up::restart(context).await,
         Command::Id => spawn::id(context),
         Command::Env(args) => spawn::env(context, &args),
         Command::Spawn(args) => spawn::spawn(context, args).await,

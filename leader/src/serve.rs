@@ -45,6 +45,10 @@ use signals::EndSignals;
 
 /// Inputs that wait for the loop.
 const INPUTS_MAX: usize = 1024;
+/// How long the leader's lock may be held by somebody who does not listen.
+const LOCK_WAIT: Duration = Duration::from_secs(1);
+/// How often the lock is tried meanwhile.
+const LOCK_RETRY: Duration = Duration::from_millis(20);
 /// Notices that a slow front may be behind.
 const NOTICES_BEHIND_MAX: usize = 4096;
 
@@ -112,15 +116,24 @@ pub enum ServeError {
     },
 }
 
-/// Leads the team until it is told to end and no worker is left. Refuses with [`ServeError::Led`] while another
+/// How a leader ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Served {
+    /// With all its workers.
+    Ended,
+    /// For another leader; the workers go on.
+    HandedOver,
+}
+
+/// Leads the team until it is told to end and no worker is left, or to hand over. Refuses with [`ServeError::Led`] while another
 /// leader lives. What an earlier leader left is taken over: tasks of dead workers go back, and workers that still
 /// run are members again, linked to over their sockets.
-pub async fn serve(options: ServeOptions) -> Result<(), ServeError> {
+pub async fn serve(options: ServeOptions) -> Result<Served, ServeError> {
     let ServeOptions { dir, founded_for, settings, signals, dead_before, on_ready } = options;
     crash::begin("leader");
     dir.create().map_err(TeamError::from)?;
     let since_ms = now_ms();
-    let held = Lock::take(&dir.leader_lock(), since_ms).map_err(|error| led(&dir, error))?;
+    let held = begin_to_lead(&dir, since_ms).await?;
     orphans::adopt().map_err(|source| ServeError::Io { doing: "adopt orphans", source })?;
     let mut team = Team::open(dir.clone(), Address::Lead, settings.durability)?;
     if team.roster().dir().is_none() {
@@ -164,7 +177,7 @@ pub async fn serve(options: ServeOptions) -> Result<(), ServeError> {
         unburied: BTreeMap::new(),
         look_again: None,
         goodbye: GOODBYE,
-        exit: Exit::NotYet,
+        exit: None,
     };
     let signals = EndSignals::watch(signals).map_err(|source| ServeError::Io { doing: "watch for signals", source })?;
     let (ending, ended) = watch::channel(false);
@@ -174,8 +187,7 @@ pub async fn serve(options: ServeOptions) -> Result<(), ServeError> {
             leader.linked().await;
             point("taken over");
             on_ready(&shared.info);
-            leader.lead(signals).await;
-            Ok(())
+            Ok(leader.lead(signals).await)
         }
         Err(error) => Err(error.into()),
     };
@@ -199,6 +211,24 @@ pub async fn serve(options: ServeOptions) -> Result<(), ServeError> {
     outcome
 }
 
+/// Takes the leader's lock. One that is held although nobody listens is a leader that has just begun, or that was killed
+/// and is not quite gone: it is given a moment.
+async fn begin_to_lead(dir: &TeamDir, since_ms: u64) -> Result<Lock, ServeError> {
+    let until = Instant::now() + LOCK_WAIT;
+    loop {
+        match Lock::take(&dir.leader_lock(), since_ms) {
+            Ok(lock) => return Ok(lock),
+            Err(error @ LockError::Io { .. }) => return Err(ServeError::Lock(error)),
+            Err(error @ LockError::Held { .. }) => {
+                if Instant::now() >= until || socket::connect(&dir.leader_socket()).await.is_ok() {
+                    return Err(led(dir, error));
+                }
+            }
+        }
+        tokio::time::sleep(LOCK_RETRY).await;
+    }
+}
+
 fn led(dir: &TeamDir, error: LockError) -> ServeError {
     match error {
         LockError::Held { holder, .. } => {
@@ -214,12 +244,6 @@ async fn end_orphans(shared: &Shared) {
         tracing::error!("{left} of a dead worker does not end, not even on SIGKILL");
     }
     escaped::end(&shared.dir).await;
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Exit {
-    NotYet,
-    Now,
 }
 
 struct Leader {
@@ -245,7 +269,8 @@ struct Leader {
     look_again: Option<Instant>,
     /// From its goodbye, or the last look, to the next one.
     goodbye: Duration,
-    exit: Exit,
+    /// Set once it is to end.
+    exit: Option<Served>,
 }
 
 /// The files a leader follows.
@@ -256,7 +281,7 @@ struct Followed {
 }
 
 impl Leader {
-    async fn lead(&mut self, mut signals: EndSignals) {
+    async fn lead(&mut self, mut signals: EndSignals) -> Served {
         let mut watch = Watch::new(self.poll);
         let followed = Followed {
             mail: watch.add(self.shared.dir.mailbox(&Address::Lead)),
@@ -265,7 +290,10 @@ impl Leader {
         };
         // What came between the first look and the watch.
         self.look(&followed, &Change::Poll);
-        while self.exit == Exit::NotYet {
+        loop {
+            if let Some(how) = self.exit {
+                return how;
+            }
             let tick = self.core.next_tick_ms();
             tokio::select! {
                 Some(input) = self.queue.recv() => self.input(input),
@@ -396,7 +424,8 @@ impl Leader {
                 }
             }
             Action::Report { text } => tracing::warn!("{text}"),
-            Action::Exit => self.exit = Exit::Now,
+            Action::Exit => self.exit = Some(Served::Ended),
+            Action::HandOver => self.exit = Some(Served::HandedOver),
         }
         None
     }

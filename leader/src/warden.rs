@@ -126,6 +126,7 @@ impl Warden {
             };
             let how = self.follow(child);
             match self.policy.ended(self.began.elapsed(), how) {
+                Verdict::HandOver => tracing::info!("the leader handed over; the next one is started"),
                 Verdict::Restart { after } => {
                     tracing::error!("the leader {}; it is started again in {} ms", words(how), after.as_millis());
                     if let Some(signal) = self.pause(after) {

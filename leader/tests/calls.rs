@@ -100,6 +100,11 @@ impl LeaderApiServer for Scripted {
         self.note(format!("kill {name}"), Ended { name, outcome: EndOutcome::Left { how } })
     }
 
+    async fn hand_over(&self) -> RpcResult<()> {
+        self.ended.notify_one();
+        self.note("hand_over".to_owned(), ())
+    }
+
     async fn down(&self, force: bool) -> RpcResult<Vec<Ended>> {
         let name = "alice".parse().expect("a name");
         let outcome = EndOutcome::Left { how: LeftHow::Shutdown };

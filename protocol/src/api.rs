@@ -442,6 +442,10 @@ pub trait LeaderApi {
     #[method(name = "down")]
     async fn down(&self, force: bool) -> RpcResult<Vec<Ended>>;
 
+    /// Ends the leader and no worker, for its warden to start the next one. Refused by a leader that has none.
+    #[method(name = "hand_over")]
+    async fn hand_over(&self) -> RpcResult<()>;
+
     /// Changes the board.
     #[method(name = "task")]
     async fn task(&self, command: TaskCommand) -> RpcResult<Changed>;

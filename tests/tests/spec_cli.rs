@@ -99,6 +99,7 @@ fn story() -> BTreeMap<String, Value> {
     told.run("env", &["env", "alice"]);
     told.run("up", &["up", "--detach"]);
     let mut events = told.follow();
+    told.run("restart-leader", &["restart-leader"]);
     told.run("spawn", &["spawn", "alice", "--worktree", "--role", "tester"]);
     told.run("task add", &["task", "add", "--run", "echo ok, 41 tests"]);
     events.until("completed");
@@ -127,6 +128,7 @@ fn story() -> BTreeMap<String, Value> {
     told.run("task retry", &["task", "retry", "2"]);
     told.run("task clear", &["task", "clear", "completed"]);
     told.run("shutdown", &["shutdown", "alice", "done"]);
+    told.run("restart-leader", &["restart-leader"]);
     told.run("spawn", &["spawn", "alice", "--worktree", "--role", "tester"]);
     told.run("kill", &["kill", "alice"]);
     told.run("down", &["down"]);

@@ -28,6 +28,8 @@ pub enum Ask {
         /// Which.
         name: MemberName,
     },
+    /// End the leader and no worker: another leader takes over.
+    HandOver,
     /// End all workers, then the leader.
     Down {
         /// Whether they are asked.
@@ -97,6 +99,8 @@ pub enum Action {
     Report { text: String },
     /// End the leader: no worker is left.
     Exit,
+    /// End the leader, whoever works.
+    HandOver,
 }
 
 /// A signal of the ladder.

@@ -335,3 +335,13 @@ fn a_new_leader_starts_who_died_while_nobody_led() {
     scene.feed(Event::FoundDead { name: name("ada"), how: killed() });
     assert_eq!(scene.later(RESTART_DELAY_MAX), [Action::Launch { name: name("ada") }]);
 }
+
+#[test]
+fn a_leader_hands_over_whoever_works_unless_it_ends() {
+    let mut scene = started("ada");
+    let actions = scene.ask(Ask::HandOver);
+    assert_eq!((answers(&actions), actions.last()), (vec![(2, Ok(Vec::new()))], Some(&Action::HandOver)));
+    let mut scene = started("ada");
+    scene.ask(Ask::Down { how: Down::Gently });
+    assert_eq!(answers(&scene.ask(Ask::HandOver)), [(3, Err("the leader is ending".to_owned()))]);
+}

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jsonrpsee::core::client::Error as RpcError;
 use serde::Serialize;
 use teamster_protocol::api::{EndOutcome, Ended, LeaderApiClient, Stopped, Via};
 use teamster_protocol::clock;
@@ -25,6 +26,8 @@ use crate::print::{Tone, paint};
 
 /// Who said its last word holds its lock for a moment longer, and no file tells when it lets go.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// How long the next leader may take after one that died of being told to end: its warden waits before it starts one.
+const NEXT_LEADER_WITHIN: Duration = Duration::from_secs(2);
 
 /// Printed by `stop --json`: how the worker was told, its task, and how the turn ended if that is known.
 #[derive(Debug, Serialize)]
@@ -97,8 +100,18 @@ pub(super) async fn down(context: &Context, args: &DownArgs) -> Result<Exit, Fro
     // Only that the team is there: one whose logs are damaged must be ended before they are mended.
     context.must_exist()?;
     let members = unless_interrupted(async {
-        let (leader, _) = link::connect(context).await.map_err(nothing_to_end)?;
-        let members = leader.down(args.force).await?;
+        let (mut leader, _) = link::connect(context).await.map_err(nothing_to_end)?;
+        let members = loop {
+            match leader.down(args.force).await {
+                Ok(members) => break members,
+                Err(RpcError::Call(refusal)) => return Err(RpcError::Call(refusal).into()),
+                // It died of it. Its warden starts the next one, which is to end too.
+                Err(error) => match timeout(NEXT_LEADER_WITHIN, link::join(context)).await {
+                    Ok(Ok((next, _))) => leader = next,
+                    Ok(Err(_)) | Err(_) => return Err(error.into()),
+                },
+            }
+        };
         // Its end follows its answer; who starts the next leader right away should not meet this one.
         let lock = context.dir.leader_lock();
         let ended = async {

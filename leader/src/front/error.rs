@@ -26,6 +26,7 @@ use crate::args::StdinError;
 use crate::plan::PlanError;
 use crate::print::Failure;
 use crate::serve::ServeError;
+use crate::warden::policy::HANDED_OVER;
 
 /// What a command ends with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +42,8 @@ pub enum Exit {
     NoLeader = 3,
     /// What is on disk can not be read as it is.
     Corrupt = 4,
+    /// The leader made room for the next one, which its warden starts: nobody else sees it.
+    HandedOver = HANDED_OVER,
     /// Ctrl-C.
     Interrupted = 130,
 }
@@ -59,6 +62,7 @@ impl Exit {
             Exit::Usage => "usage",
             Exit::NoLeader => "no_leader",
             Exit::Corrupt => "corrupt",
+            Exit::HandedOver => "handed_over",
             Exit::Interrupted => "interrupted",
         }
     }

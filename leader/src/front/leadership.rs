@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinHandle};
 
 use super::link::{LinkError, dial};
-use crate::serve::{DeadBefore, ServeError, ServeOptions, Signals, serve};
+use crate::serve::{DeadBefore, ServeError, ServeOptions, Served, Signals, serve};
 
 /// Why there is no leader to work with.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +36,7 @@ pub struct Leadership {
     /// The link to it.
     pub peer: Peer,
     /// Set if it runs in this process.
-    own: Option<JoinHandle<Result<(), ServeError>>>,
+    own: Option<JoinHandle<Result<Served, ServeError>>>,
 }
 
 impl Leadership {
@@ -61,7 +61,7 @@ impl Leadership {
             ended = &mut own => match ended? {
                 Err(ServeError::Led { .. }) => Ok(Leadership { peer: dial(dir).await?.0, own: None }),
                 Err(error) => Err(error.into()),
-                Ok(()) => unreachable!("a leader that was not asked to end says that it is ready first"),
+                Ok(_) => unreachable!("a leader that was not asked to end says that it is ready first"),
             },
         }
     }

@@ -126,7 +126,7 @@ pub(super) async fn start(context: &Context) -> Result<(Peer, LeaderInfo), Front
 }
 
 /// Connects to a leader that holds the lock and may not listen yet.
-async fn join(context: &Context) -> Result<(Peer, LeaderInfo), FrontError> {
+pub(super) async fn join(context: &Context) -> Result<(Peer, LeaderInfo), FrontError> {
     let mut watch = Watch::new(context.settings.poll);
     watch.add(context.dir.leader_socket());
     let connected = async {

@@ -3,7 +3,7 @@
 use std::fs::OpenOptions;
 
 use serde::Serialize;
-use teamster_protocol::api::LeaderInfo;
+use teamster_protocol::api::{LeaderApiClient, LeaderInfo};
 
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -11,7 +11,7 @@ use super::interrupt::unless_interrupted;
 use super::{Context, Exit, FrontError, Shape, link, place};
 use crate::args::UpArgs;
 use crate::print;
-use crate::serve::{DeadBefore, ServeOptions, Signals, serve};
+use crate::serve::{DeadBefore, ServeOptions, Served, Signals, serve};
 
 /// Printed by `up` when the leader is ready: `{"leader":{"team":…,"pid":…,"since_ms":…,"protocol":…,"version":…}}`.
 #[derive(Debug, Serialize)]
@@ -32,28 +32,34 @@ pub(super) async fn up(context: &Context, args: &UpArgs) -> Result<Exit, FrontEr
         }
     };
     if in_background {
-        lead(context, announced).await?;
-        return Ok(Exit::Done);
+        return Ok(left(lead(context, announced).await?));
     }
     let mut interrupts =
         signal(SignalKind::interrupt()).map_err(|source| FrontError::Process { doing: "listen for Ctrl-C", source })?;
     let mut leading = std::pin::pin!(lead(context, announced));
-    tokio::select! {
+    let served = tokio::select! {
         led = &mut leading => led?,
         // The leader hears of it by itself; here it is only said.
         _ = interrupts.recv() => {
             print::note("ending once every turn is over; Ctrl-C again ends them now");
-            leading.await?;
+            leading.await?
         }
-    }
-    if context.shape == Shape::Text {
+    };
+    if served == Served::Ended && context.shape == Shape::Text {
         print::say("the leader ended").map_err(FrontError::Stdout)?;
     }
-    Ok(Exit::Done)
+    Ok(left(served))
+}
+
+fn left(served: Served) -> Exit {
+    match served {
+        Served::Ended => Exit::Done,
+        Served::HandedOver => Exit::HandedOver,
+    }
 }
 
 /// Leads until it is told to end; calls `ready` once, when the socket takes calls.
-async fn lead(context: &Context, ready: impl FnOnce(&LeaderInfo) + Send + 'static) -> Result<(), FrontError> {
+async fn lead(context: &Context, ready: impl FnOnce(&LeaderInfo) + Send + 'static) -> Result<Served, FrontError> {
     let options = ServeOptions {
         dir: context.dir.clone(),
         founded_for: place(&context.here)?.dir,
@@ -63,6 +69,34 @@ async fn lead(context: &Context, ready: impl FnOnce(&LeaderInfo) + Send + 'stati
         on_ready: Box::new(ready),
     };
     Ok(serve(options).await?)
+}
+
+/// Printed by `restart-leader`: the leader that leads now, and the process that did before.
+#[derive(Debug, Serialize)]
+struct Restarted<'a> {
+    leader: &'a LeaderInfo,
+    before: u32,
+}
+
+/// Ends the leader and no worker, and waits for the one that its warden starts: of the program as it is installed now.
+pub(super) async fn restart(context: &Context) -> Result<Exit, FrontError> {
+    context.must_exist()?;
+    let (before, leader) = unless_interrupted(async {
+        let (peer, before) = link::connect(context).await?;
+        peer.hand_over().await?;
+        peer.closed().await;
+        loop {
+            let (_, leader) = link::join(context).await?;
+            if leader.pid != before.pid {
+                return Ok((before.pid, leader));
+            }
+        }
+    })
+    .await?;
+    context.show(&Restarted { leader: &leader, before }, |restarted| {
+        format!("{}, after process {}; every worker went on", sentence(restarted.leader), restarted.before)
+    })?;
+    Ok(Exit::Done)
 }
 
 async fn detach(context: &Context) -> Result<Exit, FrontError> {

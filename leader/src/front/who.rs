@@ -42,6 +42,7 @@ fn leads(command: &Command) -> Option<&'static str> {
     match command {
         Command::Up(_) => Some("lead the team"),
         Command::Down(_) => Some("end the team"),
+        Command::RestartLeader => Some("restart the leader"),
         Command::Spawn(_) => Some("spawn members"),
         Command::Send(_) => Some("start turns of members"),
         Command::Steer(_) => Some("steer members"),

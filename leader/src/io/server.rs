@@ -26,6 +26,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use crate::core::{Answer, Ask, Down};
 use crate::serve::Shared;
+use crate::warden;
 
 /// Serves one front.
 #[derive(Debug, Clone)]
@@ -219,6 +220,14 @@ impl LeaderApiServer for Server {
     async fn kill(&self, name: MemberName) -> RpcResult<Ended> {
         let ended = self.ended(Ask::Kill { name: name.clone() }).await?;
         ended.into_iter().next().ok_or_else(|| self.not_running(&name))
+    }
+
+    async fn hand_over(&self) -> RpcResult<()> {
+        if !warden::is_above() {
+            let why = "this leader has no warden that would start the next one: it leads for one command";
+            return Err(refused(code::REFUSED, why));
+        }
+        self.ended(Ask::HandOver).await.map(|_| ())
     }
 
     async fn down(&self, force: bool) -> RpcResult<Vec<Ended>> {

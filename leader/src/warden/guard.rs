@@ -30,6 +30,7 @@ impl Guard {
             Command::Run(_) => What::Run,
             Command::Demo(_) => What::Demo,
             Command::Down(_)
+            | Command::RestartLeader
             | Command::Id
             | Command::Env(_)
             | Command::Spawn(_)

@@ -7,6 +7,8 @@ use teamster_protocol::limits::{RESTART_DELAY_MAX, RESTART_DELAY_MIN, RESTARTS_M
 
 /// The exit code of a Rust program whose main thread panicked.
 const PANICKED: i32 = 101;
+/// The exit code of a leader that makes room for the next one.
+pub const HANDED_OVER: u8 = 75;
 /// Signals by which somebody told it to end, and which it did not catch: SIGHUP, SIGINT, SIGQUIT, SIGTERM.
 const TOLD_TO_END: [i32; 4] = [1, 2, 3, 15];
 
@@ -53,6 +55,8 @@ pub enum Verdict {
         /// After this long.
         after: Duration,
     },
+    /// Start the next one at once: that is what this one ended for.
+    HandOver,
     /// The warden ends.
     End {
         /// After this became of those who are left.
@@ -94,6 +98,10 @@ impl Policy {
     pub fn ended(&mut self, now: Duration, how: Ended) -> Verdict {
         let end = |left, code, why| Verdict::End { left, code, why };
         match (self.charge, how) {
+            (Charge::Leader, Ended::Exited { code }) if code == i32::from(HANDED_OVER) => {
+                self.first_life = false;
+                Verdict::HandOver
+            }
             (Charge::Leader, Ended::Exited { code: PANICKED }) => self.crashed(now),
             (_, Ended::Exited { code: 0 }) => end(Left::Kill, 0, Why::Ended),
             // The one after a crash could not lead: most likely another does by now.
@@ -120,6 +128,14 @@ impl Policy {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_leader_that_hands_over_is_followed_at_once_however_often() {
+        let mut policy = Policy::new(Charge::Leader);
+        for _ in 0..RESTARTS_MAX * 3 {
+            assert_eq!(policy.ended(Duration::ZERO, Ended::Exited { code: HANDED_OVER.into() }), Verdict::HandOver);
+        }
+    }
 
     const KILLED: Ended = Ended::Killed { signal: 9 };
 

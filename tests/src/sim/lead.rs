@@ -186,6 +186,7 @@ impl Lead {
                 }
             }
             Action::Report { .. } => {}
+            Action::HandOver => unreachable!("nobody asks for it"),
             Action::Exit => {
                 if !self.open.is_empty() {
                     world.oracle.broke(format!("the leader ends and owes answers to {:?}", self.open));

@@ -10,5 +10,6 @@ mod help;
 mod leader;
 mod members;
 mod run;
+mod supervision;
 mod tasks;
 mod words;

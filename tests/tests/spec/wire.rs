@@ -193,6 +193,10 @@ impl LeaderApiServer for Script {
         self.answer((command,))
     }
 
+    async fn hand_over(&self) -> RpcResult<()> {
+        self.answer(json!([]))
+    }
+
     async fn task_view(&self, id: TaskId) -> RpcResult<TaskView> {
         self.answer((id,))
     }

@@ -61,6 +61,7 @@ impl World {
                     self.processes.insert(name, Process::Dying);
                 }
                 Action::Answer { ask, .. } => *self.answered.entry(ask.0).or_default() += 1,
+                Action::HandOver => unreachable!("nobody asked for it"),
                 Action::Exit => self.exits += 1,
                 Action::Signal { signal: Signal::Terminate, .. } | Action::Bury { .. } | Action::Report { .. } => {}
             }

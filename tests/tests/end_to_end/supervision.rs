@@ -1,0 +1,110 @@
+//! Who dies, hangs or is replaced, as its user sees it: the leader, a worker, an agent.
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use teamster_tests::team::Team;
+
+fn pid(team: &Team, member: &str) -> i32 {
+    team.json(&format!("status {member}"))["pid"].as_i64().expect("it runs") as i32
+}
+
+fn leader(team: &Team) -> i32 {
+    team.json("status")["leader"]["pid"].as_i64().expect("one leads") as i32
+}
+
+fn die(pid: i32) {
+    kill(Pid::from_raw(pid), Signal::SIGKILL).expect("it is there");
+}
+
+#[test]
+fn a_leader_is_replaced_and_nobody_notices_but_its_process_id() {
+    let team = Team::new();
+    team.ok("spawn alice");
+    team.ok("task add --run echo begun; read word; echo got $word");
+    team.until_said("alice", "begun");
+    let (worker, before) = (pid(&team, "alice"), leader(&team));
+    let restarted = team.json("restart-leader");
+    assert_eq!(restarted["before"], before);
+    assert_eq!(restarted["leader"]["pid"], leader(&team));
+    assert_ne!(restarted["leader"]["pid"], before);
+    assert_eq!(pid(&team, "alice"), worker);
+    assert_eq!(team.ok("steer alice hello"), "alice has it");
+    team.until_event("\"completed\":{\"id\":1");
+    assert_eq!(team.task(1)["attempts"][0]["end"]["result"], "begun\ngot hello");
+}
+
+#[test]
+fn a_worker_that_dies_comes_back_and_its_task_and_its_mail_with_it() {
+    let team = Team::new();
+    team.ok("spawn alice");
+    team.ok("task add --run echo begun $$; ls again || { touch again; read word; }");
+    team.until_said("alice", "begun");
+    team.ok("dm alice after this");
+    die(pid(&team, "alice"));
+    team.until_event("\"completed\":{\"id\":1");
+    team.until_said("alice", "after this");
+    let attempts = &team.task(1)["attempts"];
+    assert_eq!(attempts.as_array().map(Vec::len), Some(2), "{attempts}");
+    assert!(attempts[0]["end"].to_string().contains("begun"), "its last words are kept: {attempts}");
+    assert_eq!(team.state("alice"), "idle");
+}
+
+#[test]
+fn a_member_that_dies_again_and_again_is_failed_and_says_why() {
+    let team = Team::new();
+    team.ok("spawn alice");
+    let mut events = team.events();
+    for _ in 0..5 {
+        events.until("\"joined\":{\"name\":\"alice\"");
+        die(pid(&team, "alice"));
+    }
+    events.until("\"joined\":{\"name\":\"alice\"");
+    die(pid(&team, "alice"));
+    events.until("\"given_up\"");
+    assert_eq!(team.state("alice"), "failed");
+    assert!(team.ok("status alice").contains("it died 6 times within 60 s"), "{}", team.ok("status alice"));
+    team.ok("spawn alice");
+    assert_eq!(team.state("alice"), "idle");
+}
+
+#[test]
+fn an_agent_that_says_nothing_is_shown_and_heard_again() {
+    let team = Team::new();
+    team.ok("spawn alice --stall-after 100ms");
+    team.ok("task add --run read word; echo got $word; read word");
+    team.until_said("alice", "\"kind\":\"stalled\"");
+    assert_eq!(team.state("alice"), "stalled");
+    assert!(team.ok("list").contains("stalled"));
+    team.ok("steer alice hello");
+    team.until_said("alice", "got hello");
+}
+
+#[test]
+fn a_stalled_turn_is_ended_as_set() {
+    let team = Team::new();
+    team.ok("spawn alice --stall-after 100ms --on-stall abort");
+    team.ok("task add --run echo begun; read word");
+    team.until_event("\"failed\":{\"id\":1");
+    let end = team.task(1)["attempts"][0]["end"].clone();
+    let why = end["how"]["failed"]["reason"].as_str();
+    assert!(why.is_some_and(|why| why.contains("its agent said nothing for")), "{end}");
+    assert_eq!((end["result"].as_str(), team.state("alice")), (Some("begun"), "idle".to_owned()));
+
+    team.ok("spawn bob --no-claim --stall-after 100ms --on-stall restart");
+    let before = pid(&team, "bob");
+    team.ok("task add --to bob --run ls again || { touch again; read word; }");
+    team.until_event("\"completed\":{\"id\":2");
+    assert_ne!(pid(&team, "bob"), before, "agent and worker were started anew");
+    assert_eq!(team.task(2)["attempts"].as_array().map(Vec::len), Some(2));
+}
+
+#[test]
+fn an_agent_that_stalls_is_asked_to_go_on() {
+    let team = Team::new();
+    team.ok("spawn alice --stall-after 100ms --on-stall steer");
+    team.ok("task add --run read word; echo heard: $word");
+    team.until_event("\"completed\":{\"id\":1");
+    let result: Value = team.task(1)["attempts"][0]["end"]["result"].clone();
+    assert!(result.as_str().is_some_and(|said| said.contains("heard: nothing was heard of you")), "{result}");
+}
