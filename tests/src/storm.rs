@@ -1,4 +1,4 @@
-//! The kill storm: a real team at work, while leader, workers and agents are killed at random, members are stopped,
+//! The kill storm: a real team at work, while warden, leader, workers and agents are killed at random, members are stopped,
 //! steered, written to, shut down and spawned again. Afterwards nothing may be lost, done twice, or left.
 
 use std::collections::BTreeMap;
@@ -27,6 +27,8 @@ pub struct Settings {
     pub members: usize,
     /// How many of them work in a worktree.
     pub worktrees: usize,
+    /// How workers are kept in, as `TEAMSTER_ISOLATION` says it.
+    pub isolation: String,
 }
 
 impl Default for Settings {
@@ -38,6 +40,7 @@ impl Default for Settings {
             drained_within: Duration::from_secs(120),
             members: 6,
             worktrees: 2,
+            isolation: "auto".to_owned(),
         }
     }
 }
@@ -99,9 +102,9 @@ pub fn run(settings: &Settings) -> Outcome<Report> {
 }
 
 const USAGE: &str = "\
-usage: teamster-storm [MINUTES] [--kills N] [--seed N] [--members N]
+usage: teamster-storm [MINUTES] [--kills N] [--seed N] [--members N] [--isolation WORD]
 
-Kills leader, workers and agents of a team at work, at random, for so many minutes (1 if not given) or so many kills,
+Kills warden, leader, workers and agents of a team at work, at random, for so many minutes (1 if not given) or so many kills,
 and checks afterwards that nothing was lost, done twice, or left. Prints the seed and the figures.
 
 Exit code: 0 all is well, 1 something is wrong or broke, 2 usage.";
@@ -134,6 +137,7 @@ fn parse(mut args: impl Iterator<Item = String>) -> Option<Settings> {
             "--kills" => settings.kills = args.next()?.parse().ok()?,
             "--seed" => settings.seed = args.next()?.parse().ok()?,
             "--members" => settings.members = args.next()?.parse().ok().filter(|members| *members > 0)?,
+            "--isolation" => settings.isolation = args.next()?,
             given => minutes = Some(given.parse::<f64>().ok().filter(|minutes| *minutes > 0.0)?),
         }
     }

@@ -30,6 +30,8 @@ const OPEN_TASKS: usize = 12;
 const KILL_EVERY_MS: u64 = 200;
 /// The longest time from one command of chance to the next.
 const DEED_EVERY_MS: u64 = 400;
+/// The longest that nobody leads before somebody starts a leader.
+const LEADER_MISSED_MS: u64 = 2000;
 /// A member that nobody serves for so long is spawned, whatever the roster says.
 const PATIENCE: Duration = Duration::from_secs(4);
 /// How long the last process may take to be gone after the leader let its lock go.
@@ -40,6 +42,7 @@ pub(super) async fn play(settings: &Settings) -> Outcome<Report> {
         ("TEAMSTER_POLL_MS", "250".to_owned()),
         ("TEAMSTER_LEADER_GRACE_MS", "8000".to_owned()),
         ("TEAMSTER_GENERATION_BYTES", (128 * 1024).to_string()),
+        ("TEAMSTER_ISOLATION", settings.isolation.clone()),
     ])?);
     let mut storm = Storm::new(settings, team)?;
     storm.rage(settings).await?;
@@ -59,6 +62,8 @@ struct Storm {
     absent: BTreeMap<MemberName, Instant>,
     retried: BTreeMap<TaskId, u32>,
     leaders: BTreeSet<u32>,
+    /// When somebody starts a leader, if there is none by then.
+    up_at: Option<Instant>,
     done: PathBuf,
     report: Report,
 }
@@ -87,6 +92,7 @@ impl Storm {
             absent: BTreeMap::new(),
             retried: BTreeMap::new(),
             leaders: BTreeSet::new(),
+            up_at: None,
             done: team.file("done"),
             report: Report { seed: settings.seed, ..Report::default() },
             team,
@@ -198,8 +204,11 @@ impl Storm {
         self.witness.look()?;
         self.files.refresh(|_| ())?;
         match self.team.leader()? {
-            Some(leader) => drop(self.leaders.insert(leader.pid)),
-            None => self.deeds.begin("up", "leader", &["--detach"]),
+            Some(leader) => {
+                self.leaders.insert(leader.pid);
+                self.up_at = None;
+            }
+            None => self.lead_again(),
         }
         for (name, place) in self.members.clone() {
             if self.is_to_be_spawned(&name)? {
@@ -258,6 +267,16 @@ impl Storm {
         })
     }
 
+    /// Its warden starts it again; now and then somebody is faster, and has to be if the warden died too.
+    fn lead_again(&mut self) {
+        let patience = Duration::from_millis(self.chance.below(LEADER_MISSED_MS));
+        let up_at = *self.up_at.get_or_insert_with(|| Instant::now() + patience);
+        if Instant::now() >= up_at {
+            self.deeds.begin("up", "leader", &["--detach"]);
+            self.up_at = None;
+        }
+    }
+
     fn add_work(&mut self) -> Outcome<()> {
         let tasks = self.files.board().tasks();
         let open: Vec<TaskId> =
@@ -281,9 +300,10 @@ impl Storm {
             all.retain(|found| kind(found, leader).is_some());
             return all.iter().try_for_each(|found| self.strike(found, leader));
         }
-        let wanted = match self.chance.below(8) {
-            0 => "leader",
-            1..5 => "worker",
+        let wanted = match self.chance.below(24) {
+            0 => "warden",
+            1..4 => "leader",
+            4..14 => "worker",
             _ => "agent",
         };
         let possible: Vec<&Found> =
@@ -330,6 +350,7 @@ fn kind(found: &Found, leader: Option<u32>) -> Option<&'static str> {
     match &found.what {
         What::Teamster if Some(found.identity.pid) == leader => Some("leader"),
         What::Teamster => None,
+        What::Warden => Some("warden"),
         What::Worker(_) => Some("worker"),
         What::Agent => Some("agent"),
     }

@@ -22,8 +22,10 @@ pub struct Found {
 /// What a process of a trial runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {
-    /// `teamster`: a leader, something above it, or a command.
+    /// `teamster`: a leader, or a command.
     Teamster,
+    /// `teamster`: the process above a leader in the background.
+    Warden,
     /// The worker of this member.
     Worker(String),
     /// An agent, or what one started.
@@ -38,8 +40,9 @@ pub fn take(root: &Path) -> Outcome<Vec<Found>> {
     for entry in fs::read_dir("/proc")? {
         let Ok(entry) = entry else { continue };
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
-        let ours = fs::read(entry.path().join("environ"))
-            .is_ok_and(|environment| environment.split(|byte| *byte == 0).any(|variable| variable == mark));
+        let environment = fs::read(entry.path().join("environ")).unwrap_or_default();
+        let variables = || environment.split(|byte| *byte == 0);
+        let ours = variables().any(|variable| variable == mark);
         if !ours || pid == std::process::id() {
             continue;
         }
@@ -47,14 +50,16 @@ pub fn take(root: &Path) -> Outcome<Vec<Found>> {
         let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
         let words: Vec<String> =
             line.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect();
-        found.push(Found { identity, what: what(&words), line: words.join(" ").trim_end().to_owned() });
+        let watched = variables().any(|variable| variable.starts_with(b"TEAMSTER_WARDEN="));
+        found.push(Found { identity, what: what(&words, watched), line: words.join(" ").trim_end().to_owned() });
     }
     Ok(found)
 }
 
-fn what(words: &[String]) -> What {
+fn what(words: &[String], watched: bool) -> What {
     let program = words.first().map(|word| Path::new(word).file_name().unwrap_or_default().to_owned());
     match program.as_ref().and_then(|name| name.to_str()) {
+        Some("teamster") if !watched && words.iter().any(|word| word == "--in-background") => What::Warden,
         Some("teamster") => What::Teamster,
         Some("teamster-worker") => {
             let name = words.iter().skip_while(|word| *word != "--name").nth(1);
