@@ -307,6 +307,8 @@ impl<'a> Teller<'a> {
             let serves = self.members.iter().map(|name| self.team.serves(name)).collect::<Outcome<Vec<bool>>>()?;
             match (leads, serves.contains(&true)) {
                 (true, _) => drop(self.run(&["down"]).await?),
+                // A leader that died while it ended is started again by its warden, and has to be told again.
+                (false, _) if self.team.may_be_led()? => drop(self.watch.changed().await),
                 (false, true) => drop(self.run(&["up", "--detach"]).await?),
                 (false, false) => return Ok(()),
             }

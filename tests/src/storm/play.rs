@@ -168,6 +168,8 @@ impl Storm {
             }
             match (self.team.leader()?.is_some(), served) {
                 (true, _) => drop(self.team.run(&["down"]).await?),
+                // A leader that died while it ended is started again by its warden, and has to be told again.
+                (false, _) if self.team.may_be_led()? => drop(self.watch.changed().await),
                 (false, true) => drop(self.team.run(&["up", "--detach"]).await?),
                 (false, false) => return Ok(()),
             }

@@ -93,6 +93,15 @@ impl Team {
         Ok(lock::is_held(&self.dir.member_lock(name))?)
     }
 
+    /// Whether a leader is there, or a warden that may start one again.
+    pub fn may_be_led(&self) -> Outcome<bool> {
+        let leads = |found: &census::Found| match found.what {
+            census::What::Teamster | census::What::Warden => true,
+            census::What::Worker(_) | census::What::Agent => false,
+        };
+        Ok(self.census()?.iter().any(leads))
+    }
+
     /// Wakes when something is written by anybody, and after `poll` in any case. Within a runtime.
     pub fn watch(&self, poll: Duration, members: &[MemberName]) -> Watch {
         let mut watch = Watch::new(poll);
