@@ -6,8 +6,9 @@
 
 use std::{
     ffi::{OsStr, OsString},
-    io,
+    fs, io,
     os::fd::{AsFd, AsRawFd, RawFd},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -36,7 +37,10 @@ pub struct Watch {
     inotify: Option<AsyncFd<Events>>,
     files: Vec<Watched>,
     poll: Duration,
+    /// The next look without a cause. While not all can be watched, only that at `look_at_all` is a poll; the others
+    /// tell what they saw change.
     next_poll: Instant,
+    look_at_all: Instant,
     /// Wakes at `next_poll`. The runtime's own timers come near a far time in several steps, each a wake-up of a
     /// process that has nothing to do; they serve where the system grants no timer.
     timer: Option<AsyncFd<Timer>>,
@@ -73,6 +77,16 @@ struct Watched {
     file_watch: Option<WatchDescriptor>,
     directory_watch: Option<WatchDescriptor>,
     changed: bool,
+    mark: Mark,
+}
+
+/// What a file looked like when it was last looked at for want of inotify.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mark {
+    NeverSeen,
+    Missing,
+    /// Its inode, its size, and its time in seconds and nanoseconds, which a ring sets.
+    There(u64, u64, i64, i64),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,23 +118,28 @@ impl Watch {
     /// A watch over nothing yet, that calls for a look every `poll` in any case.
     ///
     /// Must be called inside a tokio runtime with I/O and time. Never fails: where inotify is not to be had
-    /// it says so once in the log and polls every [`FALLBACK_POLL`].
+    /// it says so once in the log, looks every [`FALLBACK_POLL`] for what changed, and tries inotify again at each poll.
     pub fn new(poll: Duration) -> Self {
         let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_CLOEXEC | TimerFlags::TFD_NONBLOCK)
             .map_err(io::Error::from)
             .and_then(|timer| registered(Timer(timer)))
             .ok();
         let (files, next_poll) = (Vec::new(), Instant::now() + poll);
-        let mut watch = Self { inotify: None, files, poll, next_poll, timer, warned: Warned::NotYet };
+        let (look_at_all, warned) = (next_poll, Warned::NotYet);
+        let mut watch = Self { inotify: None, files, poll, next_poll, look_at_all, timer, warned };
         watch.poll_at(next_poll);
+        watch.begin();
+        watch
+    }
+
+    fn begin(&mut self) {
         let events = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)
             .map_err(io::Error::from)
             .and_then(|inotify| registered(Events(inotify)));
         match events {
-            Ok(events) => watch.inotify = Some(events),
-            Err(error) => watch.fall_back(&error),
+            Ok(events) => self.inotify = Some(events),
+            Err(error) => self.fall_back(&error),
         }
-        watch
     }
 
     /// Watches a file from now on, whether or not it exists. Look at the file after this call, not before:
@@ -132,7 +151,15 @@ impl Watch {
             Some(_) | None => PathBuf::from("."),
         };
         let name = path.file_name().unwrap_or_default().to_owned();
-        self.files.push(Watched { path, directory, name, file_watch: None, directory_watch: None, changed: false });
+        self.files.push(Watched {
+            path,
+            directory,
+            name,
+            file_watch: None,
+            directory_watch: None,
+            changed: false,
+            mark: Mark::NeverSeen,
+        });
         let id = FileId(self.files.len() - 1);
         self.attach(id.0);
         id
@@ -148,26 +175,32 @@ impl Watch {
     /// Cancel-safe: what was read from the system and not returned is returned by the next call.
     pub async fn changed(&mut self) -> Change {
         loop {
-            let readable = match &self.inotify {
+            let drained = match &self.inotify {
                 None => {
                     due(self.timer.as_ref(), self.next_poll).await;
+                    None
+                }
+                Some(events) => tokio::select! {
+                    biased;
+                    ready = events.readable() => Some(ready.and_then(|mut ready| {
+                        let events = drain(&ready.get_inner().0)?;
+                        ready.clear_ready();
+                        Ok(events)
+                    })),
+                    () = due(self.timer.as_ref(), self.next_poll) => None,
+                },
+            };
+            let Some(drained) = drained else {
+                if Instant::now() >= self.look_at_all {
                     return self.polled();
                 }
-                Some(events) => {
-                    tokio::select! {
-                        biased;
-                        ready = events.readable() => ready,
-                        () = due(self.timer.as_ref(), self.next_poll) => return self.polled(),
-                    }
+                self.poll_at((Instant::now() + FALLBACK_POLL).min(self.look_at_all));
+                let changed = self.compare();
+                if changed.is_empty() {
+                    continue;
                 }
+                return Change::Files(changed);
             };
-            let drained = readable.and_then(|mut ready| match drain(&ready.get_inner().0) {
-                Ok(events) => {
-                    ready.clear_ready();
-                    Ok(events)
-                }
-                Err(e) => Err(e.into()),
-            });
             match drained {
                 Ok(events) => events.iter().for_each(|event| self.note(event)),
                 Err(error) => {
@@ -186,7 +219,13 @@ impl Watch {
     /// The poll is also the time to try again what could not be watched, such as a directory that was not
     /// there.
     fn polled(&mut self) -> Change {
-        self.poll_at(Instant::now() + self.poll);
+        self.look_at_all = Instant::now() + self.poll;
+        self.poll_at(self.look_at_all);
+        if self.inotify.is_none() {
+            // What held all the instances of the user may have ended.
+            self.begin();
+            self.compare();
+        }
         for at in 0..self.files.len() {
             self.files[at].changed = false;
             if self.files[at].file_watch.is_none() || self.files[at].directory_watch.is_none() {
@@ -194,6 +233,21 @@ impl Watch {
             }
         }
         Change::Poll
+    }
+
+    /// The files that look otherwise than at the last look, or were never looked at.
+    fn compare(&mut self) -> Vec<FileId> {
+        let mut changed = Vec::new();
+        for (at, file) in self.files.iter_mut().enumerate() {
+            let mark = match fs::metadata(&file.path) {
+                Ok(found) => Mark::There(found.ino(), found.size(), found.mtime(), found.mtime_nsec()),
+                Err(_) => Mark::Missing,
+            };
+            if std::mem::replace(&mut file.mark, mark) != mark {
+                changed.push(FileId(at));
+            }
+        }
+        changed
     }
 
     fn poll_at(&mut self, at: Instant) {
@@ -271,11 +325,11 @@ impl Watch {
     }
 
     fn fall_back(&mut self, error: &io::Error) {
-        self.poll = self.poll.min(FALLBACK_POLL);
-        self.poll_at(self.next_poll.min(Instant::now() + self.poll));
+        self.look_at_all = self.next_poll;
+        self.poll_at(self.next_poll.min(Instant::now() + FALLBACK_POLL));
         if self.warned == Warned::NotYet {
             self.warned = Warned::Already;
-            tracing::warn!(%error, poll = ?self.poll, "cannot watch files, looking at them instead");
+            tracing::warn!(%error, poll = ?FALLBACK_POLL, "cannot watch files, looking at them instead");
         }
     }
 }
@@ -446,13 +500,26 @@ mod tests {
     }
 
     #[test]
-    fn without_inotify_it_polls() -> Outcome {
+    fn without_inotify_it_looks_and_comes_back_to_it() -> Outcome {
         in_runtime(async |directory| {
+            let (log, beside) = (directory.join("log"), directory.join("beside"));
             let mut watch = Watch::new(NEVER);
             watch.inotify = None;
             watch.fall_back(&Errno::EMFILE.into());
-            watch.add(directory.join("log"));
+            let (log_id, beside_id) = (watch.add(&log), watch.add(&beside));
+            assert_eq!(woken(&mut watch).await?, Change::Files(vec![log_id, beside_id]), "it never saw them");
+            fs::write(&log, "1")?;
+            assert_eq!(woken(&mut watch).await?, Change::Files(vec![log_id]));
+            ring(&log)?;
+            assert_eq!(woken(&mut watch).await?, Change::Files(vec![log_id]));
+            fs::remove_file(&log)?;
+            assert_eq!(woken(&mut watch).await?, Change::Files(vec![log_id]));
+            // Once the system grants it again, the look at everything is the last that it needs.
+            watch.look_at_all = Instant::now();
             assert_eq!(woken(&mut watch).await?, Change::Poll);
+            assert!(watch.inotify.is_some());
+            fs::write(&beside, "1")?;
+            assert_eq!(woken(&mut watch).await?, Change::Files(vec![beside_id]));
             Ok(())
         })
     }
