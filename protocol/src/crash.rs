@@ -5,9 +5,10 @@
 //! Only builds with debug assertions have them; in others each is an empty function. They are counted for each process
 //! from its [`begin`], and what happens is told by the environment:
 //!
-//! - `TEAMSTER_CRASH_AT`: `leader:17`, `front:3` or `worker:ada:40`: such a process aborts at its point of that number,
+//! - `TEAMSTER_CRASH_AT`: `leader:log synced:3`, `worker:ada:recorded:1`: such a process aborts when it comes to a point of
+//!   that name for the third, the first time,
 //! - `TEAMSTER_CRASH_ONCE`: unless this file is there, which it makes, so that the process after it lives,
-//! - `TEAMSTER_CRASH_TRACE`: a file to which a line `ROLE NUMBER NAME` is added for each point that is passed.
+//! - `TEAMSTER_CRASH_TRACE`: a file to which a line `ROLE TIME NAME` is added for each point that is passed.
 
 /// Which process this is; counting begins anew. `role` is `front`, `leader` or `worker:NAME`.
 #[cfg(debug_assertions)]
@@ -44,6 +45,7 @@ pub fn point_amid(_name: &str, _half: impl FnOnce()) {}
 
 #[cfg(debug_assertions)]
 mod armed {
+    use std::collections::BTreeMap;
     use std::env;
     use std::fs::OpenOptions;
     use std::io::Write;
@@ -55,38 +57,42 @@ mod armed {
 
     struct Counting {
         role: String,
-        passed: u64,
-        dies_at: Option<u64>,
+        /// How often, by name.
+        passed: BTreeMap<String, u64>,
+        dies_at: Option<(String, u64)>,
         once: Option<PathBuf>,
         trace: Option<PathBuf>,
     }
 
     pub(super) fn begin(role: &str) {
         let at = env::var("TEAMSTER_CRASH_AT").ok();
-        let dies_at = at.and_then(|at| number_for(&at, role));
+        let dies_at = at.and_then(|at| point_for(&at, role));
         let trace = env::var_os("TEAMSTER_CRASH_TRACE").map(PathBuf::from);
         let once = env::var_os("TEAMSTER_CRASH_ONCE").map(PathBuf::from);
         let wanted = dies_at.is_some() || trace.is_some();
-        let counting = wanted.then(|| Counting { role: role.to_owned(), passed: 0, dies_at, once, trace });
+        let counting =
+            wanted.then(|| Counting { role: role.to_owned(), passed: BTreeMap::new(), dies_at, once, trace });
         *COUNTING.lock().unwrap_or_else(PoisonError::into_inner) = counting;
     }
 
     pub(super) fn point(name: &str, half: impl FnOnce()) {
         let mut counting = COUNTING.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(counting) = &mut *counting else { return };
-        counting.passed += 1;
-        counting.note(name);
-        if counting.dies_at == Some(counting.passed) && counting.is_first() {
+        let time = counting.passed.entry(name.to_owned()).or_default();
+        *time += 1;
+        let here = (name.to_owned(), *time);
+        counting.note(&here);
+        if counting.dies_at.as_ref() == Some(&here) && counting.is_first() {
             half();
-            eprintln!("{} dies at point {}, {name}", counting.role, counting.passed);
+            eprintln!("{} dies at {name}, time {}", counting.role, here.1);
             std::process::abort();
         }
     }
 
     impl Counting {
-        fn note(&self, name: &str) {
+        fn note(&self, (name, time): &(String, u64)) {
             let Some(trace) = &self.trace else { return };
-            let line = format!("{} {} {name}\n", self.role, self.passed);
+            let line = format!("{} {time} {name}\n", self.role);
             let file = OpenOptions::new().append(true).create(true).open(trace);
             // A trace that cannot be written is noticed by the test that wants to read it.
             let _ = file.and_then(|mut file| file.write_all(line.as_bytes()));
@@ -99,23 +105,24 @@ mod armed {
         }
     }
 
-    /// The number in `worker:ada:17`, if it is about this role.
-    pub(super) fn number_for(at: &str, role: &str) -> Option<u64> {
-        let (of, number) = at.rsplit_once(':')?;
-        if of == role { number.parse().ok() } else { None }
+    /// The name and the time in `worker:ada:log synced:3`, if it is about this role.
+    pub(super) fn point_for(at: &str, role: &str) -> Option<(String, u64)> {
+        let (name, time) = at.strip_prefix(role)?.strip_prefix(':')?.rsplit_once(':')?;
+        Some((name.to_owned(), time.parse().ok()?))
     }
 }
 
 #[cfg(all(test, debug_assertions))]
 mod tests {
-    use super::armed::number_for;
+    use super::armed::point_for;
 
     #[test]
-    fn a_number_is_for_one_process_only() {
-        assert_eq!(number_for("worker:ada:17", "worker:ada"), Some(17));
-        assert_eq!(number_for("worker:ada:17", "worker:ben"), None);
-        assert_eq!(number_for("leader:3", "leader"), Some(3));
-        assert_eq!(number_for("leader", "leader"), None);
-        assert_eq!(number_for("leader:x", "leader"), None);
+    fn a_point_is_one_of_one_process_only() {
+        let third = Some(("log synced".to_owned(), 3));
+        assert_eq!(point_for("worker:ada:log synced:3", "worker:ada"), third);
+        assert_eq!(point_for("leader:log synced:3", "leader"), third);
+        assert_eq!(point_for("worker:ada:log synced:3", "worker:ben"), None);
+        assert_eq!(point_for("leader:log synced", "leader"), None);
+        assert_eq!(point_for("leader:log synced:x", "leader"), None);
     }
 }

@@ -57,18 +57,21 @@ impl fmt::Display for Role {
     }
 }
 
-/// Where a process is to die: at its point of this number, from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// Where a process is to die. By name and time, not by a number over all points: what another process does meanwhile
+/// changes the order of a process' steps more than their kinds.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Case {
     /// Who.
     pub role: Role,
-    /// At which point.
-    pub number: u64,
+    /// At points of this name.
+    pub name: String,
+    /// The first time it comes to one, the second, and so on.
+    pub time: u64,
 }
 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.role, self.number)
+        write!(f, "{}:{}:{}", self.role, self.name, self.time)
     }
 }
 
@@ -79,6 +82,8 @@ pub struct Report {
     pub died_at: BTreeMap<Role, u64>,
     /// The names of the points, and how many cases each was.
     pub names: BTreeMap<String, u64>,
+    /// The cases in which the process did not come to the point: it has it in some tellings only.
+    pub not_reached: Vec<String>,
     /// A sentence for each case that did not come to the good end.
     pub failures: Vec<String>,
 }
@@ -87,13 +92,13 @@ pub struct Report {
 #[derive(Debug)]
 struct Told {
     case: Case,
-    /// The name of the point, if the process came to it.
-    died_at: Option<String>,
+    /// Whether the process came to the point.
+    died: bool,
     wrong: Vec<String>,
 }
 
-/// Beyond the points that the story had without a death, so many are tried: a run may have a few more.
-const BEYOND: u64 = 4;
+/// So many times it is told without a death, for every point that it can have.
+const COUNTS: usize = 4;
 
 /// Which cases to try.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,51 +114,46 @@ pub enum Cases {
 /// Tries the points, `jobs` at a time. Says on standard error what it does.
 pub fn try_points(which: &Cases, jobs: usize) -> Outcome<Report> {
     let mut report = Report::default();
-    let mut cases = match which {
+    let cases = match which {
         Cases::Only(cases) => cases.clone(),
         Cases::All | Cases::OneOfAName => counted(which)?,
     };
-    while !cases.is_empty() {
-        let told = all(&cases, jobs);
-        let mut last = BTreeMap::new();
-        for Told { case, died_at, wrong } in told {
-            if let Some(name) = &died_at {
-                *report.died_at.entry(case.role).or_default() += 1;
-                *report.names.entry(name.clone()).or_default() += 1;
-            }
-            let name = died_at.as_deref().unwrap_or("not reached").to_owned();
-            report.failures.extend(wrong.into_iter().map(|wrong| format!("{case} ({name}): {wrong}")));
-            let seen: &mut (u64, bool) = last.entry(case.role).or_default();
-            *seen = (*seen).max((case.number, died_at.is_some()));
+    for Told { case, died, wrong } in all(&cases, jobs) {
+        let how = if died { "" } else { ", not reached" };
+        report.failures.extend(wrong.into_iter().map(|wrong| format!("{case}{how}: {wrong}")));
+        if died {
+            *report.died_at.entry(case.role).or_default() += 1;
+            *report.names.entry(case.name).or_default() += 1;
+        } else {
+            report.not_reached.push(case.to_string());
         }
-        // A run that got further than the counted one: go on until none does.
-        let further = |(role, (number, died)): (Role, (u64, bool))| {
-            let more = if died && *which == Cases::All { BEYOND } else { 0 };
-            (1..=more).map(move |beyond| Case { role, number: number + beyond })
-        };
-        cases = last.into_iter().flat_map(further).collect();
     }
     Ok(report)
 }
 
-/// The cases there are, by a story without a death.
+/// The cases there are, by stories without a death.
 fn counted(which: &Cases) -> Outcome<Vec<Case>> {
+    let mut most: BTreeMap<(Role, String), u64> = BTreeMap::new();
+    for _ in 0..COUNTS {
+        for (role, time, name) in story::count()? {
+            let times = most.entry((role, name)).or_default();
+            *times = (*times).max(time);
+        }
+    }
     let mut cases = Vec::new();
-    for (role, points) in story::count()? {
-        let last = points.iter().map(|(number, _)| *number).max().unwrap_or(0);
-        if last == 0 {
-            return Err(format!("{role} passes no point: was this built with debug assertions?").into());
+    for role in Role::ALL {
+        let before = cases.len();
+        for ((_, name), times) in most.iter().filter(|((of, _), _)| *of == role) {
+            let times = match which {
+                Cases::All | Cases::Only(_) => 1..=*times,
+                Cases::OneOfAName => times.div_ceil(2)..=times.div_ceil(2),
+            };
+            cases.extend(times.map(|time| Case { role, name: name.clone(), time }));
         }
-        eprintln!("{role}: {last} points");
-        let mut names: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
-        for (number, name) in &points {
-            names.entry(name).or_default().push(*number);
+        match cases.len() - before {
+            0 => return Err(format!("{role} passes no point: was this built with debug assertions?").into()),
+            points => eprintln!("{role}: {points} points"),
         }
-        let numbers: Vec<u64> = match which {
-            Cases::All | Cases::Only(_) => (1..=last + BEYOND).collect(),
-            Cases::OneOfAName => names.values().map(|numbers| numbers[numbers.len() / 2]).collect(),
-        };
-        cases.extend(numbers.into_iter().map(|number| Case { role, number }));
     }
     Ok(cases)
 }
@@ -166,7 +166,7 @@ fn all(cases: &[Case], jobs: usize) -> Vec<Told> {
         for _ in 0..jobs.max(1) {
             scope.spawn(|| {
                 while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let outcome = story::told_with(*case);
+                    let outcome = story::told_with(case.clone());
                     let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
                     told.push(outcome);
                     if told.len().is_multiple_of(50) {
@@ -179,7 +179,7 @@ fn all(cases: &[Case], jobs: usize) -> Vec<Told> {
     told.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The points in traces: for each process' word the numbers and names.
+/// The points in traces: for each process' word the times and names.
 fn traced(paths: &[PathBuf]) -> Vec<(String, u64, String)> {
     let text: String = paths.iter().map(|path| fs::read_to_string(path).unwrap_or_default()).collect();
     let point = |line: &str| {

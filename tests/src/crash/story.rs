@@ -41,39 +41,35 @@ const STOPPED: &str = "four";
 /// To whom, and what.
 const MAIL: [(&str, &str); 2] = [("ada", "the parser is on main"), ("ben", "mind the tests")];
 
-/// Tells it without a death; the number and name of each point that a role passes.
-pub(super) fn count() -> Outcome<BTreeMap<Role, Vec<(u64, String)>>> {
+/// Tells it without a death; each point that a role passes, by time and name.
+pub(super) fn count() -> Outcome<Vec<(Role, u64, String)>> {
     let mut told = Telling::new(None)?;
     let wrong = told.whole()?;
     if !wrong.is_empty() {
         return Err(format!("it goes wrong without any death: {}", wrong.join("; ")).into());
     }
-    let mut counted = BTreeMap::new();
+    let mut counted = Vec::new();
     for role in Role::ALL {
         let own = traced(&told.traces_of(role)).into_iter().filter(|(word, _, _)| *word == role.own_word());
-        counted.insert(role, own.map(|(_, number, name)| (number, name)).collect());
+        counted.extend(own.map(|(_, time, name)| (role, time, name)));
     }
     Ok(counted)
 }
 
 /// Tells it with one death.
 pub(super) fn told_with(case: Case) -> Told {
-    let (mut died_at, mut wrong) = (None, Vec::new());
-    match Telling::new(Some(case)) {
+    let (mut died, mut wrong) = (false, Vec::new());
+    match Telling::new(Some(case.clone())) {
         Ok(mut telling) => {
             match telling.whole() {
                 Ok(found) => wrong = found,
                 Err(error) => wrong.push(error.to_string()),
             }
-            if telling.team.file("died").exists() {
-                let mut points = traced(&telling.traces_of(case.role)).into_iter();
-                let name = points.find(|(word, number, _)| (word, *number) == (&case.role.own_word(), case.number));
-                died_at = Some(name.map_or_else(|| "a point without a name".to_owned(), |(_, _, name)| name));
-            }
+            died = telling.team.file("died").exists();
         }
         Err(error) => wrong.push(error.to_string()),
     }
-    Told { case, died_at, wrong }
+    Told { case, died, wrong }
 }
 
 struct Telling {
@@ -107,7 +103,7 @@ impl Telling {
     fn whole(&mut self) -> Outcome<Vec<String>> {
         let Telling { team, case, runtime } = self;
         runtime.block_on(async {
-            let mut teller = Teller::new(team, *case)?;
+            let mut teller = Teller::new(team, case.clone())?;
             teller.work().await?;
             teller.end().await?;
             let mut wrong = teller.looked_over().await?;
@@ -152,8 +148,8 @@ impl<'a> Teller<'a> {
     async fn run(&mut self, args: &[&str]) -> Outcome<bool> {
         let verb = args[0];
         let mut env = vec![("TEAMSTER_CRASH_TRACE", self.team.file(&trace_of(verb)).display().to_string())];
-        if let Some(case) = self.case.filter(|case| !matches!(case.role, Role::Front(of) if of != verb)) {
-            env.push(("TEAMSTER_CRASH_AT", format!("{}:{}", case.role.own_word(), case.number)));
+        if let Some(case) = self.case.as_ref().filter(|case| !matches!(case.role, Role::Front(of) if of != verb)) {
+            env.push(("TEAMSTER_CRASH_AT", format!("{}:{}:{}", case.role.own_word(), case.name, case.time)));
             env.push(("TEAMSTER_CRASH_ONCE", self.team.file("died").display().to_string()));
         }
         let mut output = std::pin::pin!(self.team.run_with(args, &env));
