@@ -13,6 +13,7 @@ use teamster_protocol::limits::{KILL_GRACE, SHUTDOWN_WITHIN};
 use teamster_protocol::lock;
 use teamster_protocol::mail::{Body, Urgency};
 use teamster_protocol::notice::Stop;
+use teamster_protocol::peer::Peer;
 use teamster_protocol::roster::{LeftHow, Presence};
 use teamster_protocol::shutdown::{ShutdownRequest, Verdict, WhenBusy};
 use teamster_protocol::team::{Inbox, Team, TeamView};
@@ -101,28 +102,29 @@ pub(super) async fn down(context: &Context, args: &DownArgs) -> Result<Exit, Fro
     context.must_exist()?;
     let members = unless_interrupted(async {
         let (mut leader, _) = link::connect(context).await.map_err(nothing_to_end)?;
-        let members = loop {
+        let mut members = Vec::new();
+        loop {
             match leader.down(args.force).await {
-                Ok(members) => break members,
+                Ok(ended) => members.extend(ended),
                 Err(RpcError::Call(refusal)) => return Err(RpcError::Call(refusal).into()),
-                // It died of it. Its warden starts the next one, which is to end too.
-                Err(error) => match timeout(NEXT_LEADER_WITHIN, link::join(context)).await {
-                    Ok(Ok((next, _))) => leader = next,
-                    Ok(Err(_)) | Err(_) => return Err(error.into()),
+                Err(error) => match next_leader(context).await {
+                    Some(next) => {
+                        leader = next;
+                        continue;
+                    }
+                    None => return Err(error.into()),
                 },
             }
-        };
-        // Its end follows its answer; who starts the next leader right away should not meet this one.
-        let lock = context.dir.leader_lock();
-        let ended = async {
-            leader.closed().await;
-            while lock::is_held(&lock)? {
-                sleep(LOOK_AGAIN).await;
+            until_gone(context, &leader).await?;
+            // The last thing a leader does in order is to remove it.
+            if !context.dir.leader_socket().exists() {
+                return Ok(members);
             }
-            Ok::<(), FrontError>(())
-        };
-        timeout(KILL_GRACE, ended).await.unwrap_or(Ok(()))?;
-        Ok(members)
+            match next_leader(context).await {
+                Some(next) => leader = next,
+                None => return Ok(members),
+            }
+        }
     })
     .await?;
     let exit = exit_of(&members);
@@ -131,6 +133,27 @@ pub(super) async fn down(context: &Context, args: &DownArgs) -> Result<Exit, Fro
         false => format!("{}\nthe leader ended", endings_text(endings)),
     })?;
     Ok(exit)
+}
+
+/// The leader after one that died of being told to end, which its warden starts; it is to end too.
+async fn next_leader(context: &Context) -> Option<Peer> {
+    match timeout(NEXT_LEADER_WITHIN, link::join(context)).await {
+        Ok(Ok((next, _))) => Some(next),
+        Ok(Err(_)) | Err(_) => None,
+    }
+}
+
+/// Waits until a leader that gave its last answer is gone: who starts the next one right away should not meet it.
+async fn until_gone(context: &Context, leader: &Peer) -> Result<(), FrontError> {
+    let lock = context.dir.leader_lock();
+    let ended = async {
+        leader.closed().await;
+        while lock::is_held(&lock)? {
+            sleep(LOOK_AGAIN).await;
+        }
+        Ok::<(), FrontError>(())
+    };
+    timeout(KILL_GRACE, ended).await.unwrap_or(Ok(()))
 }
 
 fn show_endings(context: &Context, members: Vec<Ended>) -> Result<Exit, FrontError> {

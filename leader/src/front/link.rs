@@ -133,6 +133,10 @@ pub(super) async fn join(context: &Context) -> Result<(Peer, LeaderInfo), FrontE
         loop {
             match connect(context).await {
                 Err(FrontError::NoLeader { .. }) => watch.changed().await,
+                // It took the connection, and ended before it took the call: the next one is waited for.
+                Err(FrontError::Call(ClientError::RestartNeeded(_) | ClientError::Transport(_))) => {
+                    watch.changed().await
+                }
                 connected => return connected,
             };
         }
