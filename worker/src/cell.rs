@@ -88,7 +88,7 @@ pub struct Cell {
 /// Goes into a cell. Returns in the worker: in the inner half if there is a namespace, else in the process as it was,
 /// of which nothing was changed. The outer half ends in here.
 ///
-/// To be called before there is a second thread. SIGINT, SIGTERM and SIGHUP wait from here on for [`hear`]: the first
+/// To be called before there is a second thread. SIGINT, SIGTERM and SIGHUP wait from here on for `hear`: the first
 /// process of a namespace is not reached by a signal that it does not handle, so what comes early would be lost.
 pub fn enter(wanted: Wanted) -> Result<Cell, CellError> {
     early().thread_block().expect("a set of signals that exist can be blocked");

@@ -74,7 +74,7 @@ pub enum Event {
     Replied { from: MemberName, reply: ShutdownReply },
     /// Somebody told the leader's process to end.
     Interrupted,
-    /// The time of [`Core::next_tick_ms`] is reached.
+    /// The time of [`super::Core::next_tick_ms`] is reached.
     Tick,
 }
 
