@@ -142,20 +142,21 @@ impl Core {
 }
 
 fn said(message: &Message) -> Said {
-    let text = match &message.body {
-        Body::Text { text } => text.clone(),
+    Said::Mail { id: message.id, from: message.from.clone(), text: text(message).to_owned() }
+}
+
+fn as_prompt(message: &Message) -> String {
+    format!("Message from {}:\n{}", message.from, text(message))
+}
+
+/// What control says is not for the agent.
+fn text(message: &Message) -> &str {
+    match &message.body {
+        Body::Text { text } => text,
         Body::TaskAssigned { .. }
         | Body::ShutdownRequest(_)
         | Body::ShutdownReply(_)
         | Body::AbortRequest { .. }
-        | Body::Unknown => String::new(),
-    };
-    Said::Mail { id: message.id, from: message.from.clone(), text }
-}
-
-fn as_prompt(message: &Message) -> String {
-    match said(message) {
-        Said::Mail { from, text, .. } => format!("Message from {from}:\n{text}"),
-        _ => String::new(),
+        | Body::Unknown => "",
     }
 }
