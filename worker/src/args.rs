@@ -25,7 +25,9 @@ Environment:
   TEAMSTER_LOG              off, error, warn (default), info, debug or trace
   TEAMSTER_DURABILITY       power (default) or process: what written results must survive
   TEAMSTER_POLL_MS          how often to look although nothing rang
-  TEAMSTER_LEADER_GRACE_MS  how long to go on without a leader";
+  TEAMSTER_LEADER_GRACE_MS  how long to go on without a leader
+  TEAMSTER_ISOLATION        auto (default), namespace or subreaper: what keeps in what the agent starts
+  TEAMSTER_GENERATION_BYTES the size past which a log goes on in a new file";
 
 /// One teammate: reads its mail, claims tasks, drives an agent.
 #[derive(Debug, Clone, Parser)]
