@@ -56,8 +56,9 @@ pub struct RunArgs {
 /// `teamster cleanup`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  teamster cleanup\n  teamster cleanup --force\n\n\
-    Refuses while anything runs, while tasks are not done, and while a worktree holds work that is nowhere\n\
-    else. --force removes all the same, but first keeps such work under refs/teamster/kept/.")]
+    Refuses while anything runs, while tasks are not done, and while a worktree holds\n\
+    work that is nowhere else. --force removes all the same, but first keeps such work\n\
+    under refs/teamster/kept/.")]
 pub struct CleanupArgs {
     /// Remove unfinished tasks and worktrees with work too; the work is kept under a ref
     #[arg(long, short)]
