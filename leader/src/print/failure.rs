@@ -1,6 +1,5 @@
 //! The one way to say that something went wrong: what, and on its own line the way out.
 
-use std::error::Error;
 use std::fmt;
 use std::io::Write;
 
@@ -17,21 +16,6 @@ impl Failure {
     /// A failure in words of our own.
     pub fn new(what: impl Into<String>) -> Self {
         Self { what: what.into(), hint: None }
-    }
-
-    /// An error and its causes, joined by colons; a cause that the message already ends with is not repeated.
-    pub fn from_error(error: &(dyn Error + 'static)) -> Self {
-        let mut what = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            let why = error.to_string();
-            if !what.ends_with(&why) {
-                what.push_str(": ");
-                what.push_str(&why);
-            }
-            cause = error.source();
-        }
-        Self::new(what)
     }
 
     /// The same with a way out: `start one with teamster up`.
@@ -79,14 +63,6 @@ pub fn remark(text: impl fmt::Display) {
 mod tests {
     use super::*;
 
-    #[derive(Debug, thiserror::Error)]
-    enum Trouble {
-        #[error("cannot append to board.jsonl")]
-        Bare(#[source] std::io::Error),
-        #[error("cannot append to board.jsonl: {0}")]
-        Told(#[source] std::io::Error),
-    }
-
     fn plain(failure: &Failure) -> String {
         anstream::adapter::strip_str(&failure.to_string()).to_string()
     }
@@ -100,14 +76,5 @@ mod tests {
                 see teamster list
         ");
         insta::assert_snapshot!(plain(&Failure::new("bad name \u{1b}[2J\n")), @r#"error: bad name \u{1b}[2J"#);
-    }
-
-    #[test]
-    fn causes_are_told_once() {
-        let full = || std::io::Error::from_raw_os_error(28);
-        let bare = plain(&Failure::from_error(&Trouble::Bare(full())));
-        let told = plain(&Failure::from_error(&Trouble::Told(full())));
-        assert_eq!(bare, told);
-        insta::assert_snapshot!(bare, @"error: cannot append to board.jsonl: No space left on device (os error 28)");
     }
 }
