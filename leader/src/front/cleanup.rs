@@ -113,8 +113,11 @@ impl CleanupError {
         match self {
             CleanupError::Refused { obstacles, .. } => {
                 let runs = |obstacle: &Obstacle| matches!(obstacle, Obstacle::Leader(_) | Obstacle::Running(_));
+                let is_task = |obstacle: &Obstacle| matches!(obstacle, Obstacle::Unfinished(_));
                 Some(if obstacles.iter().any(runs) {
                     "end what runs first: teamster down"
+                } else if obstacles.iter().all(is_task) {
+                    "finish what is to be done, for example with teamster run --resume, or drop it with --force"
                 } else if obstacles.iter().all(Obstacle::yields_to_force) {
                     "merge or commit what you want to keep, or use --force: it keeps the work under refs/teamster/kept/"
                 } else {

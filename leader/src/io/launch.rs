@@ -144,7 +144,8 @@ fn spawn(shared: &Shared, name: &MemberName, spec: &MemberSpec) -> Result<Child,
     point("worker started");
     spawned.map_err(|error| {
         let program = shared.worker_program.display();
-        let hint = "install it beside `teamster`, or name it with TEAMSTER_WORKER";
+        let hint =
+            "install it beside `teamster`, or end the leader with teamster down and name it with TEAMSTER_WORKER";
         format!("cannot start {program}: {error}\n{hint}")
     })
 }

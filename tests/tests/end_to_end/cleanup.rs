@@ -56,7 +56,8 @@ fn it_refuses_while_tasks_are_in_progress_or_to_be_done() {
     refused(&team, "cleanup", "task 1 is in progress by alice");
     team.ok("down --force");
     let said = refused(&team, "cleanup", "2 tasks are still to be done");
-    assert!(said.contains("use --force"), "{said}");
+    assert!(said.contains("teamster run --resume") && said.contains("--force"), "{said}");
+    assert!(!said.contains("commit"), "nothing is there to be merged: {said}");
     team.ok("cleanup --force");
     assert!(!team.dir().path().exists());
 }

@@ -42,7 +42,7 @@ fn it_is_missing() {
     let said = spawn_fails(&team, &team.sandbox().work().join("nosuch"));
     insta::assert_snapshot!(said, @"
     error: cannot spawn alice: cannot start /t/work/nosuch: No such file or directory (os error 2)
-      hint: install it beside `teamster`, or name it with TEAMSTER_WORKER
+      hint: install it beside `teamster`, or end the leader with teamster down and name it with TEAMSTER_WORKER
     ");
 }
 
@@ -52,7 +52,7 @@ fn it_cannot_be_executed() {
     let said = spawn_fails(&team, &script(&team, "#!/bin/sh\n", 0o644));
     insta::assert_snapshot!(said, @"
     error: cannot spawn alice: cannot start /t/work/worker: Permission denied (os error 13)
-      hint: install it beside `teamster`, or name it with TEAMSTER_WORKER
+      hint: install it beside `teamster`, or end the leader with teamster down and name it with TEAMSTER_WORKER
     ");
 }
 
