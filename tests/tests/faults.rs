@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::channel;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use teamster_tests::hermetic::{Program, Sandbox};
@@ -266,17 +266,20 @@ fn without_events_about_files_a_team_looks_often_and_says_so() {
     worker.args(["--name", "alice", "--team", "crew"]);
     let log = std::fs::File::create(team.sandbox.work().join("alice.log")).expect("a file");
     let mut worker = team.wrapped(worker);
-    let mut worker = worker.env("TEAMSTER_POLL_MS", "3600000").stderr(log).spawn().expect("it can be started");
-    while !team.run(&["status", "alice"]).status.success() {}
+    let mut worker = Ended(worker.env("TEAMSTER_POLL_MS", "3600000").stderr(log).spawn().expect("it can be started"));
+    let until = Instant::now() + LIMIT;
+    while !team.run(&["status", "alice"]).status.success() {
+        assert!(Instant::now() < until, "alice is not on the roster");
+    }
     team.json(&["task", "add", "--run", "echo done"]);
     team.until(&["logs", "alice"], "waiting");
     team.json(&["dm", "alice", "hello"]);
     team.until(&["logs", "alice"], "hello");
     let noted = text(&team.run(&["doctor"]).stdout);
     assert!(noted.contains("no events about files"), "{noted}");
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(worker.id() as i32), nix::sys::signal::Signal::SIGTERM)
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(worker.0.id() as i32), nix::sys::signal::Signal::SIGTERM)
         .expect("it runs");
-    worker.wait().expect("it ends");
+    worker.0.wait().expect("it ends");
     let said = std::fs::read_to_string(team.sandbox.work().join("alice.log")).expect("a file");
     assert_eq!(said.matches("cannot watch files, looking at them instead").count(), 1, "{said}");
 }

@@ -262,7 +262,10 @@ fn a_killed_run_says_so_with_the_way_out_and_leaves_nothing() {
     fs::write(&plan, task.to_string()).unwrap();
     let mut run = team.command(&["run", plan.to_str().unwrap(), "-w", "1"]);
     let run: Child = run.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    while !team.run(&["status"]).status.success() {}
+    let until = Instant::now() + LIMIT;
+    while !team.run(&["status"]).status.success() {
+        assert!(Instant::now() < until, "the run never began");
+    }
     team.until(&["events", "-f"], "claimed");
     team.until(&["logs", "w1", "-f"], "begun");
     let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", run.id())).unwrap();
