@@ -45,7 +45,9 @@ impl Team {
         let mut follow =
             self.command(&["logs", member, "-f", "--json"]).stdout(Stdio::piped()).spawn().expect("it starts");
         let lines = BufReader::new(follow.stdout.take().expect("it is piped")).lines();
-        let found = lines.map_while(Result::ok).any(|line| line.contains(words));
+        // What was asked for is not what was said.
+        let said = |line: &String| line.contains(words) && !line.contains("\"kind\":\"turn_started\"");
+        let found = lines.map_while(Result::ok).any(|line| said(&line));
         let _ = follow.kill();
         let _ = follow.wait();
         assert!(found, "{words:?} was never said");

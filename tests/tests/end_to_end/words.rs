@@ -18,7 +18,8 @@ fn a_turn_is_sent_steered_and_followed() {
         team.ok("send alice echo ready; read word; echo got $word"),
         "alice works on it: turn 1; watch with teamster logs alice -f"
     );
-    logs.until("ready");
+    // The agent's word: the worker says so too, and the prompt has it.
+    logs.until_one("ready", |line| line.trim_end() == "ready");
     assert!(team.fails(1, "send alice true").contains("it is busy with turn 1"));
     assert_eq!(team.ok("steer alice hello there"), "alice has it");
     logs.until("got hello there");
@@ -88,8 +89,8 @@ fn a_stopped_turn_gives_its_task_back_to_be_held_with_what_was_said() {
 fn mail_waits_for_the_next_turn_and_urgent_mail_does_not() {
     let team = Team::new();
     team.ok("spawn alice");
-    team.ok("send alice echo ready; read word; echo got $word");
-    team.until_said("alice", "ready");
+    team.ok("send alice echo begun; read word; echo got $word");
+    team.until_said("alice", "begun");
     team.ok("dm alice after this");
     let unread = team.json("status alice")["unread"].clone();
     assert_eq!(unread, 1, "it is not shown into a turn");
@@ -115,8 +116,8 @@ fn a_broadcast_reaches_each_member_and_those_to_come() {
         delivered.as_array().unwrap().iter().map(|one| (&one["to"], &one["reader"])).collect();
     assert_eq!(to, [(&"alice".into(), &"running".into()), (&"bob".into(), &"absent".into())]);
     team.until_said("alice", "main is frozen");
-    team.ok("send alice echo ready; read word; echo got $word");
-    team.until_said("alice", "ready");
+    team.ok("send alice echo begun; read word; echo got $word");
+    team.until_said("alice", "begun");
     team.ok("broadcast --urgent now");
     team.until_said("alice", "got now");
     team.ok("spawn bob");
