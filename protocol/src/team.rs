@@ -464,8 +464,9 @@ fn must_be_whole(dir: &TeamDir) -> Result<(), LogError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::MemberState;
     use crate::board::AutoClaim;
-    use crate::roster::Workspace;
+    use crate::roster::{LeftHow, Workspace};
     use crate::task::TaskStatus;
     use crate::task::{Hold, Work};
 
@@ -496,6 +497,17 @@ mod tests {
 
     fn tasks(count: usize) -> Vec<NewTask> {
         (0..count).map(|_| NewTask::new(Work::Run("true".to_owned()))).collect()
+    }
+
+    #[test]
+    fn who_was_given_up_is_failed_also_while_it_is_buried() {
+        let root = tempfile::tempdir().unwrap();
+        let mut lead = open(&root, "lead");
+        enroll(&mut lead, "ada");
+        let _burying = Lock::take(&lead.dir().member_lock(&name("ada")), 1).unwrap();
+        let how = LeftHow::GivenUp { reason: "killed by SIGKILL".to_owned() };
+        lead.enroll(TeamFact::Left { name: name("ada"), how }).unwrap();
+        assert_eq!(lead.members().unwrap()[0].state, MemberState::Failed);
     }
 
     #[test]

@@ -159,9 +159,10 @@ fn member_view(
         (true, Presence::Expected { since_ms }) => (MemberState::Starting, *since_ms),
         // Whoever gave it up has just let go of its lock, or is about to.
         (true, Presence::Left { at_ms, how: LeftHow::GivenUp { .. } }) => (MemberState::Failed, *at_ms),
+        // Also while its lock is held by who buries it: nobody starts it again who does not say so first.
+        (_, Presence::Left { at_ms, how: LeftHow::GivenUp { .. } }) => (MemberState::Failed, *at_ms),
         // It is between taking its lock and joining again.
         (true, Presence::Left { at_ms, .. }) => (MemberState::Starting, *at_ms),
-        (false, Presence::Left { at_ms, how: LeftHow::GivenUp { .. } }) => (MemberState::Failed, *at_ms),
         (false, Presence::Left { at_ms, .. }) => (MemberState::Left, *at_ms),
         (false, Presence::Expected { since_ms }) => (MemberState::Starting, *since_ms),
         (false, Presence::Joined { at_ms, .. }) => (MemberState::Dead, *at_ms),
