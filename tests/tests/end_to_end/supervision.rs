@@ -83,7 +83,8 @@ fn an_agent_that_says_nothing_is_shown_and_heard_again() {
 #[test]
 fn a_stalled_turn_is_ended_as_set() {
     let team = Team::new();
-    team.ok("spawn alice --stall-after 100ms --on-stall abort");
+    // Longer than a busy machine takes to begin a command, which must have said its word by then.
+    team.ok("spawn alice --stall-after 2s --on-stall abort");
     team.ok("task add --run echo begun; read word");
     team.until_event("\"failed\":{\"id\":1");
     let end = team.task(1)["attempts"][0]["end"].clone();
@@ -91,7 +92,7 @@ fn a_stalled_turn_is_ended_as_set() {
     assert!(why.is_some_and(|why| why.contains("its agent said nothing for")), "{end}");
     assert_eq!((end["result"].as_str(), team.state("alice")), (Some("begun"), "idle".to_owned()));
 
-    team.ok("spawn bob --no-claim --stall-after 100ms --on-stall restart");
+    team.ok("spawn bob --no-claim --stall-after 2s --on-stall restart");
     let before = pid(&team, "bob");
     team.ok("task add --to bob --run ls again || { touch again; read word; }");
     team.until_event("\"completed\":{\"id\":2");
