@@ -79,6 +79,9 @@ fn is_passing(error: &GitError) -> bool {
                 && (said.contains("No such file or directory") || said.contains("failed to read"));
             registering
                 || said.contains(".lock': File exists")
+                // A branch that was deleted between git's look at its name and its look at its commit. One that is
+                // broken for good is waited for in vain, and then said to be.
+                || said.contains("bad object refs/")
                 || (said.contains("cannot lock ref") && said.contains("No such file or directory"))
         }
         GitError::NotARepository { .. }

@@ -103,6 +103,25 @@ fn a_deleted_branch_does_not_come_back_with_the_packed_refs() {
     scene.assert_nothing_left();
 }
 
+/// To git, a branch that another process deletes between two looks of its own is one without a commit.
+#[test]
+fn a_branch_that_goes_while_git_looks_is_no_obstacle() {
+    let scene = &Scene::new();
+    scene.git(&["config", "core.splitIndex", "true"]);
+    scene.ensure();
+    let going = scene.repo().join(".git/refs/heads/going");
+    fs::write(&going, format!("{}\n", "1".repeat(40))).unwrap();
+    thread::scope(|scope| {
+        let remover =
+            scope.spawn(|| scene.repository().remove_worktree(&scene.place("alice"), BRANCH, Removal::IfSafe));
+        // One that takes it for an error is done well before this limit.
+        wait_for(Duration::from_secs(1), || remover.is_finished());
+        fs::remove_file(&going).unwrap();
+        remover.join().unwrap().unwrap();
+    });
+    scene.assert_nothing_left();
+}
+
 fn wait_for(limit: Duration, happened: impl Fn() -> bool) {
     let limit = Instant::now() + limit;
     while !happened() && Instant::now() < limit {
