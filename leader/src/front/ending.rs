@@ -101,7 +101,17 @@ pub(super) async fn down(context: &Context, args: &DownArgs) -> Result<Exit, Fro
     // Only that the team is there: one whose logs are damaged must be ended before they are mended.
     context.must_exist()?;
     let members = unless_interrupted(async {
-        let (mut leader, _) = link::connect(context).await.map_err(nothing_to_end)?;
+        let (mut leader, _) = match link::connect(context).await {
+            // It went without a goodbye, or is about to: its warden starts the next one, which is to end.
+            Err(_) if context.dir.leader_socket().exists() => {
+                match timeout(NEXT_LEADER_WITHIN, link::join(context)).await {
+                    Ok(joined) => joined,
+                    Err(_) => link::connect(context).await,
+                }
+            }
+            connected => connected,
+        }
+        .map_err(nothing_to_end)?;
         let mut members = Vec::new();
         loop {
             match leader.down(args.force).await {
