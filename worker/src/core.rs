@@ -239,6 +239,7 @@ impl Core {
             Event::LeaderAbsent => {
                 self.look_for_leader_at_ms = None;
                 self.leave.get_or_insert(Leave { how: LeftHow::LeaderGone, approve: None });
+                self.hurry_record(now_ms);
                 self.settle_if_free(now_ms);
             }
             Event::Terminated => self.terminated(now_ms),
@@ -383,7 +384,11 @@ impl Core {
 
     fn not_recorded(&mut self, now_ms: u64, error: String) {
         let retry = ms(self.settings.record_retry);
-        if let Phase::Recording { retry_at_ms, .. } = &mut self.phase {
+        if matches!(self.phase, Phase::Recording { .. }) && self.leaves_whatever_happens() {
+            // Nobody may ever make room, or put back what was removed.
+            self.trouble(format!("how the turn ended was not written down, and its task will be done again: {error}"));
+            self.settle(now_ms, Before::Working);
+        } else if let Phase::Recording { retry_at_ms, .. } = &mut self.phase {
             let first = retry_at_ms.is_none();
             *retry_at_ms = Some(now_ms + retry);
             if first {
@@ -409,7 +414,24 @@ impl Core {
                 self.act(Action::AbortTurn);
             }
         }
+        self.hurry_record(now_ms);
         self.settle_if_free(now_ms);
+    }
+
+    /// Lets what could not be written down be tried now, for the last time.
+    fn hurry_record(&mut self, now_ms: u64) {
+        if let Phase::Recording { retry_at_ms: Some(at_ms), .. } = &mut self.phase {
+            *at_ms = now_ms;
+        }
+    }
+
+    /// Whether it ends although its books can not be kept: it was told to by a signal, or nobody is there to tell it.
+    fn leaves_whatever_happens(&self) -> bool {
+        match self.leave.as_ref().map(|leave| &leave.how) {
+            Some(LeftHow::Terminated | LeftHow::LeaderGone) => true,
+            Some(LeftHow::Shutdown | LeftHow::AgentGone { .. } | LeftHow::Died { .. } | LeftHow::GivenUp { .. })
+            | None => false,
+        }
     }
 
     fn tick(&mut self, now_ms: u64) {

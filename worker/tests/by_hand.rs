@@ -178,6 +178,19 @@ async fn a_signal_gives_the_task_back_and_leaves_nothing_running() {
 }
 
 #[tokio::test]
+async fn told_to_end_it_ends_although_its_team_was_removed_and_no_book_can_be_kept() {
+    let mut bench = Bench::new();
+    bench.add("setsid sleep 1000 & echo begun; read line");
+    let alice = bench.by_hand("alice").await;
+    bench.heard("alice", "begun").await;
+    fs::remove_dir_all(bench.dir().path()).unwrap();
+    signal(&alice, Signal::SIGTERM);
+    let (code, said) = ended(alice).await;
+    assert_eq!(code, Some(143), "{said}");
+    assert_eq!(processes_in(bench.root.path()), Vec::<std::path::PathBuf>::new());
+}
+
+#[tokio::test]
 async fn a_second_signal_does_not_wait_for_a_stubborn_command() {
     let mut bench = Bench::new();
     bench.add("trap 'echo asked' TERM; echo begun; while :; do read line || :; done");

@@ -202,3 +202,30 @@ fn mail_is_not_taken_for_old_because_the_clock_was_set_back() {
     asked.sent_ms = NOW_MS - 800;
     assert!(core.step(NOW_MS - 800, Event::MailArrived(vec![asked])).contains(&reply(1, Verdict::Approved)));
 }
+
+#[test]
+fn who_must_end_does_not_wait_for_ever_until_its_books_can_be_kept() {
+    let not_recorded = || Event::NotRecorded { error: "no space".to_owned() };
+    let left = |actions: &[Action], how: LeftHow| assert_eq!(actions.last(), Some(&Action::Leave { how }));
+    for (event, how) in [(Event::Terminated, LeftHow::Terminated), (Event::LeaderAbsent, LeftHow::LeaderGone)] {
+        // It is told while it tries again and again …
+        let mut core = working(Conversation::No);
+        core.step(NOW_MS, Event::TurnEnded { stop: Stop::Completed, result: String::new() });
+        core.step(NOW_MS, not_recorded());
+        core.step(NOW_MS + 1, event.clone());
+        assert_eq!(core.next_tick_ms(), Some(NOW_MS + 1), "it tries once more, and at once");
+        assert!(matches!(core.step(NOW_MS + 1, Event::Tick)[..], [Action::Record(_)]));
+        left(&core.step(NOW_MS + 1, not_recorded()), how.clone());
+        // … or before the first time.
+        let mut core = working(Conversation::No);
+        core.step(NOW_MS, event);
+        core.step(NOW_MS, Event::TurnEnded { stop: Stop::Aborted, result: String::new() });
+        left(&core.step(NOW_MS, not_recorded()), how);
+    }
+    // Who was asked to end has somebody who can make room.
+    let mut core = working(Conversation::No);
+    core.step(NOW_MS, Event::MailArrived(vec![shutdown(1, WhenBusy::Finish)]));
+    core.step(NOW_MS, Event::TurnEnded { stop: Stop::Completed, result: String::new() });
+    core.step(NOW_MS, not_recorded());
+    assert!(core.next_tick_ms().is_some_and(|at_ms| at_ms > NOW_MS));
+}
