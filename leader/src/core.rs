@@ -124,6 +124,7 @@ impl Core {
                 let how = if self.down.is_none() { Down::Gently } else { Down::ByForce };
                 self.go_down(now_ms, how);
             }
+            Event::ClockSet { by_ms } => self.clock_was_set(by_ms),
             Event::Tick => self.tick(now_ms),
         }
         // What not even SIGKILL ends would keep the leader for ever.
@@ -161,6 +162,22 @@ impl Core {
                 self.wait(ask, names);
             }
         }
+    }
+
+    /// A start, a restart and each step of an end take as long as they do, whatever the clock of the day says.
+    fn clock_was_set(&mut self, by_ms: i64) {
+        for phase in self.members.values_mut() {
+            match phase {
+                // Nothing is waited for any more.
+                Phase::Starting { until_ms: u64::MAX, .. } => {}
+                Phase::Starting { until_ms: at_ms, .. } | Phase::Restarting { at_ms, .. } => {
+                    *at_ms = at_ms.saturating_add_signed(by_ms);
+                }
+                Phase::Ending { ladder, .. } => ladder.clock_was_set(by_ms),
+                Phase::Preparing { .. } | Phase::Running { .. } => {}
+            }
+        }
+        self.deaths.values_mut().for_each(|deaths| deaths.clock_was_set(by_ms));
     }
 
     fn tick(&mut self, now_ms: u64) {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use nix::sys::signal;
 use nix::unistd::Pid;
 use teamster_protocol::api::{LeaderInfo, SpawnRequest};
-use teamster_protocol::clock::{new_message_id, now_ms};
+use teamster_protocol::clock::{self, new_message_id, now_ms};
 use teamster_protocol::crash::{self, point};
 use teamster_protocol::id::{Address, MemberName};
 use teamster_protocol::limits::PROTOCOL_VERSION;
@@ -177,6 +177,7 @@ pub async fn serve(options: ServeOptions) -> Result<Served, ServeError> {
         unburied: BTreeMap::new(),
         look_again: None,
         goodbye: GOODBYE,
+        day: clock::Settings::watch(),
         exit: None,
     };
     let signals = EndSignals::watch(signals).map_err(|source| ServeError::Io { doing: "watch for signals", source })?;
@@ -269,6 +270,8 @@ struct Leader {
     look_again: Option<Instant>,
     /// From its goodbye, or the last look, to the next one.
     goodbye: Duration,
+    /// Whether the clock of the day is still as it was.
+    day: clock::Settings,
     /// Set once it is to end.
     exit: Option<Served>,
 }
@@ -294,6 +297,7 @@ impl Leader {
             if let Some(how) = self.exit {
                 return how;
             }
+            self.mind_the_clock();
             let tick = self.core.next_tick_ms();
             tokio::select! {
                 Some(input) = self.queue.recv() => self.input(input),
@@ -393,6 +397,18 @@ impl Leader {
 
     /// Gives the core an event and carries out what follows from it, in order.
     fn feed(&mut self, event: Event) {
+        self.mind_the_clock();
+        self.carry_out(event);
+    }
+
+    /// Before anything else is reckoned with: it moves the times that are waited for.
+    fn mind_the_clock(&mut self) {
+        if let Some(by_ms) = self.day.look() {
+            self.carry_out(Event::ClockSet { by_ms });
+        }
+    }
+
+    fn carry_out(&mut self, event: Event) {
         let mut events = std::collections::VecDeque::from([event]);
         while let Some(event) = events.pop_front() {
             for action in self.core.step(now_ms(), event) {

@@ -198,6 +198,17 @@ impl Ladder {
         }
     }
 
+    /// The caller's clock was set: what is waited for is as far away as before.
+    pub fn clock_was_set(&mut self, by_ms: i64) {
+        match self {
+            Ladder::Asked { until_ms, .. }
+            | Ladder::Agreed { until_ms: Some(until_ms), .. }
+            | Ladder::Terminated { until_ms }
+            | Ladder::Killed { until_ms } => *until_ms = until_ms.saturating_add_signed(by_ms),
+            Ladder::Agreed { until_ms: None, .. } | Ladder::Stuck => {}
+        }
+    }
+
     /// When [`Ladder::overdue`] is to be asked next.
     pub fn until_ms(&self) -> Option<u64> {
         match self {

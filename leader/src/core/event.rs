@@ -74,6 +74,8 @@ pub enum Event {
     Replied { from: MemberName, reply: ShutdownReply },
     /// Somebody told the leader's process to end.
     Interrupted,
+    /// The clock was set by so much: the times of all events to come are by the new one.
+    ClockSet { by_ms: i64 },
     /// The time of [`super::Core::next_tick_ms`] is reached.
     Tick,
 }

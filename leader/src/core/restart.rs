@@ -25,6 +25,11 @@ pub(super) enum Verdict {
 }
 
 impl Deaths {
+    /// The clock was set: they are as long ago as before.
+    pub(super) fn clock_was_set(&mut self, by_ms: i64) {
+        self.at_ms.iter_mut().for_each(|at_ms| *at_ms = at_ms.saturating_add_signed(by_ms));
+    }
+
     /// Counts one more.
     pub(super) fn died(&mut self, now_ms: u64) -> Verdict {
         let since_ms = now_ms.saturating_sub(RESTARTS_WITHIN.as_millis() as u64);

@@ -345,3 +345,22 @@ fn a_leader_hands_over_whoever_works_unless_it_ends() {
     scene.ask(Ask::Down { how: Down::Gently });
     assert_eq!(answers(&scene.ask(Ask::HandOver)), [(3, Err("the leader is ending".to_owned()))]);
 }
+
+#[test]
+fn a_clock_that_is_set_hurries_nobody_and_keeps_nobody_waiting() {
+    const DAY_MS: i64 = 24 * 3600 * 1000;
+    for by_ms in [DAY_MS, -DAY_MS] {
+        let mut scene = Scene::with(&["alice"]);
+        scene.now_ms += DAY_MS as u64;
+        let kill = Ask::Kill { name: name("alice") };
+        scene.feed(Event::Asked { ask: AskId(1), what: kill });
+        scene.now_ms += 1;
+        scene.now_ms = scene.now_ms.saturating_add_signed(by_ms);
+        assert_eq!(scene.feed(Event::ClockSet { by_ms }), []);
+        assert_eq!(scene.core.next_tick_ms(), Some(scene.now_ms + ms(TERM_GRACE) - 1));
+        assert_eq!(scene.feed(Event::Tick), [], "it has its time to heed SIGTERM");
+        scene.now_ms += ms(TERM_GRACE);
+        let actions = scene.feed(Event::Tick);
+        assert!(actions.contains(&Action::Signal { name: name("alice"), signal: Signal::Kill }), "{actions:?}");
+    }
+}
