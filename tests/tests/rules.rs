@@ -161,6 +161,26 @@ fn scripts_can_be_run() {
     }
 }
 
+/// The README's tables of promises have a column of tests, each by its name.
+#[test]
+fn every_test_that_the_readme_names_is_there() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let table = readme.lines().skip_while(|line| *line != "| promise | tests |").skip(2);
+    let rows: Vec<&str> = table.take_while(|line| line.starts_with('|')).collect();
+    assert!(rows.len() > 20, "the table of promises is not to be found");
+    let code: String = all_rust_files().into_iter().map(|file| fs::read_to_string(file).unwrap()).collect();
+    for row in rows {
+        let names: Vec<&str> = row.rsplit('|').nth(1).unwrap_or_default().split('`').skip(1).step_by(2).collect();
+        assert!(!names.is_empty(), "no test shows it: {row}");
+        for name in names {
+            let above = code.find(&format!("fn {name}(")).map_or("", |at| &code[..at]);
+            // What stands on it, and the beginning of its own line.
+            let is_test = above.lines().rev().take(3).any(|line| line.contains("test]"));
+            assert!(is_test, "README.md names the test {name}, which is not there");
+        }
+    }
+}
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }

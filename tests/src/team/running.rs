@@ -67,6 +67,11 @@ impl Running {
         children.find(|pid| program(*pid) == program(started)).unwrap_or(started)
     }
 
+    /// The process that was started.
+    pub fn started(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.pid() as i32), signal).expect("it was not waited for");
