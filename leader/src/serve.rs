@@ -27,7 +27,7 @@ use teamster_protocol::watch::{Change, FileId, Watch};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
-use crate::core::{Action, Answer, AskId, Core, Event, Signal};
+use crate::core::{Action, Answer, Ask, AskId, Core, Down, Event, Signal};
 use crate::io::views::Views;
 use crate::io::{escaped, launch, orphans, prepare};
 
@@ -51,6 +51,9 @@ const LOCK_WAIT: Duration = Duration::from_secs(1);
 const LOCK_RETRY: Duration = Duration::from_millis(20);
 /// Notices that a slow front may be behind.
 const NOTICES_BEHIND_MAX: usize = 4096;
+
+/// Why nothing is done any more to what is at the team's place.
+const DISPLACED: &str = "the team was removed or replaced";
 
 /// Which team is led, and how.
 pub struct ServeOptions {
@@ -163,6 +166,8 @@ pub async fn serve(options: ServeOptions) -> Result<Served, ServeError> {
     });
     let mut leader = Leader {
         core: Core::new(),
+        held: &held,
+        displaced: false,
         shared: Arc::clone(&shared),
         queue,
         inbox,
@@ -204,7 +209,10 @@ pub async fn serve(options: ServeOptions) -> Result<Served, ServeError> {
     }
     point("fronts answered");
     let socket = shared.dir.leader_socket();
-    if let Err(error) = std::fs::remove_file(&socket) {
+    // One in another's place is not to be removed.
+    if held.is_at(&shared.dir.leader_lock()).unwrap_or(true)
+        && let Err(error) = std::fs::remove_file(&socket)
+    {
         tracing::warn!("cannot remove {}: {error}", socket.display());
     }
     point("socket removed");
@@ -247,8 +255,12 @@ async fn end_orphans(shared: &Shared) {
     escaped::end(&shared.dir).await;
 }
 
-struct Leader {
+struct Leader<'a> {
     core: Core,
+    /// The right to lead.
+    held: &'a Lock,
+    /// Set if its file was not in its place at the last slow poll.
+    displaced: bool,
     shared: Arc<Shared>,
     queue: mpsc::Receiver<Input>,
     inbox: Inbox,
@@ -283,7 +295,7 @@ struct Followed {
     board: FileId,
 }
 
-impl Leader {
+impl Leader<'_> {
     async fn lead(&mut self, mut signals: EndSignals) -> Served {
         let mut watch = Watch::new(self.poll);
         let followed = Followed {
@@ -345,6 +357,13 @@ impl Leader {
             Change::Files(files) => files.contains(&file),
             Change::Poll => true,
         };
+        if self.is_displaced() {
+            if *change == Change::Poll {
+                self.mind_the_lock();
+            }
+            return;
+        }
+        self.displaced = false;
         if changed(followed.board) {
             self.views.poke();
         }
@@ -359,6 +378,27 @@ impl Leader {
         if *change == Change::Poll {
             self.bury_the_rest();
         }
+    }
+
+    /// Whether another leader could hold the lock now: what is at the team's place is not this one's to read, to write to,
+    /// or to signal. Not if it can not be told.
+    fn is_displaced(&self) -> bool {
+        matches!(self.held.is_at(&self.shared.dir.leader_lock()), Ok(false))
+    }
+
+    /// No command finds a leader whose team was removed, and what is made in its place gets a leader of its own. Looked
+    /// at twice, for who only puts something aside.
+    fn mind_the_lock(&mut self) {
+        if !std::mem::replace(&mut self.displaced, true) {
+            return;
+        }
+        let lock = self.shared.dir.leader_lock();
+        let lock = lock.display();
+        tracing::error!(
+            "{lock} was removed or replaced: the team is not this leader's any more, and its workers are ended"
+        );
+        self.asks += 1;
+        self.feed(Event::Asked { ask: AskId(self.asks), what: Ask::Down { how: Down::ByForce } });
     }
 
     fn read_mail(&mut self) -> Result<(), TeamError> {
@@ -422,6 +462,9 @@ impl Leader {
             Action::Prepare { request } => self.prepare(request),
             Action::Launch { name } => return self.launch(name),
             Action::RequestShutdown { name, reason, deadline_ms, when_busy } => {
+                if self.is_displaced() {
+                    return Some(Event::ShutdownNotRequested { name, why: DISPLACED.to_owned() });
+                }
                 let request = new_message_id();
                 let body = Body::ShutdownRequest(ShutdownRequest { request, reason, deadline_ms, when_busy });
                 let to = Address::Member(name.clone());
@@ -457,6 +500,9 @@ impl Leader {
     }
 
     fn launch(&mut self, name: MemberName) -> Option<Event> {
+        if self.is_displaced() {
+            return Some(Event::NotReady { name, why: DISPLACED.to_owned() });
+        }
         let spec = match self.shared.team().roster().member(&name) {
             Ok(member) => member.spec.clone(),
             Err(refusal) => return Some(Event::NotReady { name, why: refusal.to_string() }),

@@ -95,6 +95,11 @@ impl Lock {
         Ok(Lock { file })
     }
 
+    /// Whether the file that is locked is still the one at `path`. Where it is not, the lock keeps nobody out.
+    pub fn is_at(&self, path: &Path) -> Result<bool, LockError> {
+        is_at(&self.file, path).map_err(|source| LockError::Io { doing: "look at", path: path.to_owned(), source })
+    }
+
     /// Gives the lock back.
     pub fn release(self) {
         drop(self.file);

@@ -61,15 +61,19 @@ struct Worker {
     /// The signal that told it to end.
     told: Option<Told>,
     /// Held until the process ends: whoever can take it knows that this worker is dead.
-    _lock: Lock,
+    lock: Lock,
+    /// Set if that lock's file was not in its place at the last slow poll.
+    displaced: bool,
 }
 
 /// Why the loop ended.
 enum End {
     /// The core said so.
     Leave(LeftHow),
-    /// A second signal: not in order.
+    /// A second signal, or one while there are no books to be kept: not in order.
     Now(Told),
+    /// The team was removed, or there is another in its place.
+    Displaced,
 }
 
 /// What the world brought.
@@ -110,8 +114,16 @@ impl Worker {
                     }
                 }
                 Came::Change(Change::Files(_)) => self.look(Event::Rang).await,
-                Came::Change(Change::Poll) => self.look(Event::Polled).await,
-                Came::Told(told) if self.told.is_some() => return End::Now(told),
+                Came::Change(Change::Poll) => {
+                    let displaced = self.is_displaced();
+                    // Looked at twice, for who only puts something aside.
+                    if displaced && self.displaced {
+                        return End::Displaced;
+                    }
+                    self.displaced = displaced;
+                    self.look(Event::Polled).await
+                }
+                Came::Told(told) if self.told.is_some() || self.is_displaced() => return End::Now(told),
                 Came::Told(told) => {
                     self.told = Some(told);
                     self.happened(Event::Terminated).await
@@ -127,6 +139,13 @@ impl Worker {
             }
             self.show_status();
         }
+    }
+
+    /// Whether somebody else could hold this member's lock now: what is at the team's place is not this worker's to write
+    /// to. Not if it can not be told.
+    fn is_displaced(&self) -> bool {
+        let path = self.hands.team.dir().member_lock(&self.hands.me.name);
+        matches!(self.lock.is_at(&path), Ok(false))
     }
 
     async fn next(&mut self) -> Came {

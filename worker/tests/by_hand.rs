@@ -12,10 +12,12 @@ use bench::{Bench, ended, name, processes_in, signal};
 use nix::sys::signal::Signal;
 use teamster_protocol::api::MemberState;
 use teamster_protocol::id::Address;
+use teamster_protocol::log::Durability;
 use teamster_protocol::mail::{Body, Urgency};
 use teamster_protocol::notice::{Said, Stop};
 use teamster_protocol::roster::{LeftHow, StartedBy};
 use teamster_protocol::shutdown::{Verdict, WhenBusy};
+use teamster_protocol::team::Team;
 
 fn mail_shown(said: &[Said], words: &str) -> usize {
     said.iter().filter(|said| matches!(said, Said::Mail { text, .. } if text == words)).count()
@@ -187,6 +189,22 @@ async fn told_to_end_it_ends_although_its_team_was_removed_and_no_book_can_be_ke
     signal(&alice, Signal::SIGTERM);
     let (code, said) = ended(alice).await;
     assert_eq!(code, Some(143), "{said}");
+    assert_eq!(processes_in(bench.root.path()), Vec::<std::path::PathBuf>::new());
+}
+
+#[tokio::test]
+async fn it_does_not_outlive_its_team_and_leaves_what_is_in_its_place_alone() {
+    let mut bench = Bench::new();
+    let task = bench.add("echo begun; read line");
+    let alice = bench.command("alice").env("TEAMSTER_POLL_MS", "20").spawn().unwrap();
+    bench.heard("alice", "begun").await;
+    let dir = bench.dir();
+    fs::rename(dir.path(), dir.path().with_extension("aside")).unwrap();
+    bench.team = Team::open(dir, Address::Lead, Durability::Process).unwrap();
+    assert_eq!(bench.add("true"), task, "the same number, and another task");
+    let (code, said) = ended(alice).await;
+    assert_eq!(code, Some(1), "{said}");
+    bench.task(task, "pending").await;
     assert_eq!(processes_in(bench.root.path()), Vec::<std::path::PathBuf>::new());
 }
 

@@ -20,7 +20,7 @@ enum Burial {
     LockHeld,
 }
 
-impl Leader {
+impl Leader<'_> {
     /// Never fails for good: what cannot be done is tried again with each slow poll.
     pub(super) fn bury(&mut self, name: &MemberName, how: LeftHow) {
         let shared = Arc::clone(&self.shared);
@@ -49,6 +49,9 @@ impl Leader {
     }
 
     fn write_leaving(&self, name: &MemberName, how: &LeftHow) -> Result<Burial, TeamError> {
+        if self.is_displaced() {
+            return Ok(Burial::Done);
+        }
         let mut team = self.shared.team();
         let lock = match Lock::take(&self.shared.dir.member_lock(name), now_ms()) {
             Ok(lock) => lock,

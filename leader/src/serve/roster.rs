@@ -40,7 +40,7 @@ pub(super) enum FoundLink {
     Lost,
 }
 
-impl Leader {
+impl Leader<'_> {
     /// Takes over what an earlier leader left: tasks of the dead go back, and members that it had started and that
     /// died meanwhile are started again if this leader is to.
     pub(super) fn take_over(&mut self) -> Result<(), TeamError> {
@@ -64,6 +64,9 @@ impl Leader {
 
     /// Notices workers that joined, and such as left or died, without this leader having launched them.
     pub(super) fn look_at_roster(&mut self) -> Result<(), TeamError> {
+        if self.is_displaced() {
+            return Ok(());
+        }
         let mut events = Vec::new();
         let mut dead = Vec::new();
         let mut adopt = Vec::new();

@@ -1,8 +1,11 @@
 //! Who dies, hangs or is replaced, as its user sees it: the leader, a worker, an agent.
 
+use std::fs;
+
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
+use teamster_protocol::process;
 use teamster_tests::team::Team;
 
 fn pid(team: &Team, member: &str) -> i32 {
@@ -108,4 +111,26 @@ fn an_agent_that_stalls_is_asked_to_go_on() {
     team.until_event("\"completed\":{\"id\":1");
     let result: Value = team.task(1)["attempts"][0]["end"]["result"].clone();
     assert!(result.as_str().is_some_and(|said| said.contains("heard: nothing was heard of you")), "{result}");
+}
+
+#[test]
+fn a_leader_whose_team_was_removed_ends_and_leaves_the_next_one_alone() {
+    let team = Team::new();
+    let mut up = team.command("up");
+    up.env("TEAMSTER_POLL_MS", "50");
+    let mut up = team.start_command(up);
+    up.until("leading team");
+    team.ok("spawn alice");
+    team.ok("task add --run echo begun; read word");
+    team.until_said("alice", "begun");
+    let worker = team.json("status alice")["pid"].as_u64().expect("it runs") as u32;
+    let worker = process::identity(worker).unwrap();
+    fs::rename(team.dir().path(), team.sandbox().work().join("aside")).unwrap();
+    team.ok("spawn alice");
+    let next = leader(&team);
+    let said = up.ends();
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    assert!(said.err.contains("leader.lock was removed or replaced"), "{}", said.err);
+    assert!(!worker.runs(), "its worker is not left behind");
+    assert_eq!((leader(&team), team.state("alice")), (next, "idle".to_owned()));
 }

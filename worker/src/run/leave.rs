@@ -18,15 +18,19 @@ const FAREWELL: Duration = Duration::from_secs(1);
 impl Worker {
     /// Leaves, in order unless a second signal hurries it. Returns the exit code.
     pub(super) async fn leave(mut self, end: End) -> i32 {
-        let told = match end {
-            End::Now(told) => told,
+        let code = match end {
+            End::Now(told) => told.exit_code(),
+            End::Displaced => {
+                tracing::error!("the team of {} was removed or replaced: its worker ends", self.hands.me.name);
+                1
+            }
             End::Leave(how) => {
                 let hurried = tokio::select! {
                     () = leave_in_order(&mut self.hands, &mut self.keeper, &how) => None,
                     told = self.signals.next() => Some(told),
                 };
                 match hurried {
-                    Some(told) => told,
+                    Some(told) => told.exit_code(),
                     None => {
                         self.farewell().await;
                         return self.exit_code(&how);
@@ -39,7 +43,7 @@ impl Worker {
         if let Err(left) = self.keeper.end_descendants(None, Duration::ZERO).await {
             tracing::error!("{left}");
         }
-        told.exit_code()
+        code
     }
 
     /// Answers who still waits for an answer, and lets the last words reach the leader.

@@ -186,7 +186,21 @@ pub(super) async fn start(args: Args, isolation: Isolation) -> Result<Worker, St
     crash::point("worker joined");
     let hands = Hands::new(claimant, team, inbox, journal, agent, durability);
     let day = clock::Settings::watch();
-    Ok(Worker { core, hands, calls, watch, signals, links, started_by, status, keeper, day, told: None, _lock: lock })
+    Ok(Worker {
+        core,
+        hands,
+        calls,
+        watch,
+        signals,
+        links,
+        started_by,
+        status,
+        keeper,
+        day,
+        told: None,
+        lock,
+        displaced: false,
+    })
 }
 
 fn root(args: &Args) -> Result<PathBuf, StartError> {
