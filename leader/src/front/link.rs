@@ -56,7 +56,11 @@ pub(super) async fn dial(dir: &TeamDir) -> Result<(Peer, LeaderInfo), LinkError>
     })?;
     let (read, write) = stream.into_split();
     let peer = Peer::start(read, write, Methods::new());
-    let leader = peer.hello(Hello { protocol: PROTOCOL_VERSION }).await?;
+    let leader = match peer.hello(Hello { protocol: PROTOCOL_VERSION }).await {
+        // One that ends takes no more calls, and leads nobody.
+        Err(ClientError::RestartNeeded(_)) => return Err(LinkError::NoLeader(dir.team().clone())),
+        greeted => greeted?,
+    };
     Ok((peer.with_request_timeout(CALL_PATIENCE), leader))
 }
 
