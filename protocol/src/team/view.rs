@@ -157,8 +157,6 @@ fn member_view(
         },
         (true, Presence::Joined { at_ms, .. }) => (at, tasks.iter().filter_map(since).min().unwrap_or(*at_ms)),
         (true, Presence::Expected { since_ms }) => (MemberState::Starting, *since_ms),
-        // Whoever gave it up has just let go of its lock, or is about to.
-        (true, Presence::Left { at_ms, how: LeftHow::GivenUp { .. } }) => (MemberState::Failed, *at_ms),
         // Also while its lock is held by who buries it: nobody starts it again who does not say so first.
         (_, Presence::Left { at_ms, how: LeftHow::GivenUp { .. } }) => (MemberState::Failed, *at_ms),
         // It is between taking its lock and joining again.
