@@ -2,6 +2,7 @@
 //! below it fall, so that at the end nothing is left of what was started there. It does nothing else: one thread, no
 //! files of the team, nothing that could go wrong.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::env;
 use std::fs::{File, OpenOptions};
@@ -71,6 +72,9 @@ struct Warden {
     program: PathBuf,
     ears: SignalFd,
     group: ChildGroup,
+    /// The children that this process had before it became the warden: a shell starts them, and then replaces itself by
+    /// this program. They are somebody else's, and none of what is ended.
+    strangers: RefCell<BTreeSet<Pid>>,
 }
 
 /// The process group of what is watched.
@@ -111,7 +115,8 @@ impl Warden {
         let program = env::current_exe().map_err(|error| ("find out the own program", error))?;
         let group = if File::open("/dev/tty").is_ok() { ChildGroup::Shared } else { ChildGroup::Own };
         let policy = Policy::new(guard.charge());
-        Ok(Warden { guard, policy, began: Instant::now(), program, ears, group })
+        let strangers = RefCell::new(children::list().into_iter().collect());
+        Ok(Warden { guard, policy, began: Instant::now(), program, ears, group, strangers })
     }
 
     fn stand(mut self) -> i32 {
@@ -177,7 +182,7 @@ impl Warden {
     /// Waits until the child has ended. Reaps whoever else does, and passes on what this is told.
     fn follow(&self, child: Pid) -> Ended {
         loop {
-            while let Some((pid, how)) = reap() {
+            while let Some((pid, how)) = self.reap() {
                 if pid == child {
                     return how;
                 }
@@ -221,7 +226,7 @@ impl Warden {
 
     /// Reaps until nothing is left, or this is told to end.
     fn see_off(&self) {
-        while !nothing_left() {
+        while !self.nothing_left() {
             match self.hear(None) {
                 Heard::Nothing => {}
                 Heard::Told(_) | Heard::AtTerminal(_) => return,
@@ -231,7 +236,7 @@ impl Warden {
 
     fn kill_all(&self) {
         if !self.climb(Signal::SIGKILL, KILL_GRACE) {
-            for process in children::list() {
+            for process in self.to_be_ended() {
                 tracing::error!("{} does not end, not even on SIGKILL", children::describe(process));
             }
         }
@@ -242,14 +247,14 @@ impl Warden {
         let until = Instant::now() + limit;
         let mut told = BTreeSet::new();
         loop {
-            if nothing_left() {
+            if self.nothing_left() {
                 return true;
             }
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return false;
             }
-            for process in children::list() {
+            for process in self.to_be_ended() {
                 // Children that were not waited for. Once is enough for SIGTERM: a second one means "hurry".
                 if told.insert(process) || signal == Signal::SIGKILL {
                     let _ = kill(process, signal);
@@ -260,6 +265,29 @@ impl Warden {
                 Heard::Nothing | Heard::Told(_) | Heard::AtTerminal(_) => {}
             }
         }
+    }
+
+    /// The children that are to be gone at the end.
+    fn to_be_ended(&self) -> Vec<Pid> {
+        let strangers = self.strangers.borrow();
+        children::list().into_iter().filter(|child| !strangers.contains(child)).collect()
+    }
+
+    /// The next child that has ended.
+    fn reap(&self) -> Option<(Pid, Ended)> {
+        let (pid, how) = reap()?;
+        // The number is free for one that is to be ended.
+        self.strangers.borrow_mut().remove(&pid);
+        Some((pid, how))
+    }
+
+    /// Reaps all that has ended. Whether that was all: the kernel says so, or its list where there are strangers.
+    fn nothing_left(&self) -> bool {
+        while self.reap().is_some() {}
+        if self.strangers.borrow().is_empty() {
+            return matches!(wait(WaitOptions::NOHANG), Err(rustix::io::Errno::CHILD));
+        }
+        self.to_be_ended().is_empty()
     }
 
     fn hear(&self, limit: Option<Duration>) -> Heard {
@@ -285,7 +313,6 @@ fn heard() -> SigSet {
     SigSet::from_iter([Signal::SIGCHLD, Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT])
 }
 
-/// The next child that has ended.
 fn reap() -> Option<(Pid, Ended)> {
     let (pid, status) = wait(WaitOptions::NOHANG).ok()??;
     let how = match (status.exit_status(), status.terminating_signal()) {
@@ -293,12 +320,6 @@ fn reap() -> Option<(Pid, Ended)> {
         (None, signal) => Ended::Killed { signal: signal.unwrap_or_default() },
     };
     Some((Pid::from_raw(pid.as_raw_nonzero().get()), how))
-}
-
-/// Reaps all that has ended. Whether that was all: the kernel says so.
-fn nothing_left() -> bool {
-    while reap().is_some() {}
-    matches!(wait(WaitOptions::NOHANG), Err(rustix::io::Errno::CHILD))
 }
 
 /// `was killed by SIGKILL`.

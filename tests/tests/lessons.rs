@@ -1,8 +1,6 @@
 //! What teams of agents have been seen to lose, to say wrongly or to leave behind elsewhere, and do not here: one test
 //! for each such promise that no other test keeps. The README lists them all.
 
-#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
-
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
@@ -300,6 +298,23 @@ fn whoever_only_looks_like_one_of_ours_is_never_ended() {
     fs::write(&fifo, "on\n").unwrap();
     stranger.until("got on");
     assert_eq!(stranger.ends().code, Some(0));
+}
+
+#[test]
+fn what_a_shell_had_started_before_it_became_teamster_is_not_ended_with_it() {
+    let team = Team::new();
+    let plan = team.plan("[[task]]\nrun = \"true\"\n");
+    for name in ["question", "answer"] {
+        mkfifo(&team.repository().join(name), Mode::S_IRWXU).unwrap();
+    }
+    let mut shell = team.sandbox().command("sh");
+    let script = "{ read word < question; echo got $word > answer; } >/dev/null 2>&1 & exec \"$0\" run \"$1\" -w 1";
+    shell.current_dir(team.repository()).env("TEAMSTER_WORKER", Program::Worker.path());
+    shell.args(["-c", script]).arg(Program::Teamster.path()).arg(plan);
+    let said = team.start_command(shell).ends();
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    team.feed("question", "on");
+    assert_eq!(fs::read_to_string(team.repository().join("answer")).unwrap(), "got on\n");
 }
 
 #[test]
