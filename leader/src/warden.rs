@@ -121,15 +121,13 @@ impl Warden {
 
     fn stand(mut self) -> i32 {
         loop {
-            let child = match self.start() {
-                Ok(child) => child,
+            let how = match self.start() {
+                Ok(child) => self.follow(child),
                 Err(error) => {
                     tracing::error!("cannot start {}: {error}", self.program.display());
-                    self.end_the_rest(Left::Terminate);
-                    return 1;
+                    Ended::NotStarted
                 }
             };
-            let how = self.follow(child);
             match self.policy.ended(self.began.elapsed(), how) {
                 Verdict::HandOver => tracing::info!("the leader handed over; the next one is started"),
                 Verdict::Restart { after } => {
@@ -170,11 +168,12 @@ impl Warden {
                 program.process_group(0);
             }
         }
+        // Before it: what fails after it would leave a leader that nobody follows.
+        let null = OpenOptions::new().write(true).open("/dev/null")?;
         let child = program.spawn()?;
         if self.guard.is_in_background() {
             // Whoever started it reads to its end, which must be the leader's to make.
-            let null = OpenOptions::new().write(true).open("/dev/null")?;
-            unistd::dup2_stdout(&null)?;
+            let _ = unistd::dup2_stdout(&null);
         }
         Ok(Pid::from_raw(child.id().try_into().expect("process ids fit pid_t, they come from it")))
     }
@@ -325,6 +324,7 @@ fn reap() -> Option<(Pid, Ended)> {
 /// `was killed by SIGKILL`.
 fn words(how: Ended) -> String {
     match how {
+        Ended::NotStarted => "could not be started".to_owned(),
         Ended::Exited { code } => format!("ended with exit code {code}"),
         Ended::Killed { signal } => match Signal::try_from(signal) {
             Ok(signal) => format!("was killed by {signal}"),

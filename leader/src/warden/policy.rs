@@ -34,6 +34,8 @@ pub enum Ended {
         /// The number of the signal.
         signal: i32,
     },
+    /// It did not begin: its program is not there at the moment, or the system has no room for a process.
+    NotStarted,
 }
 
 /// What becomes of the processes that are still there.
@@ -103,6 +105,8 @@ impl Policy {
                 Verdict::HandOver
             }
             (Charge::Leader, Ended::Exited { code: PANICKED }) => self.crashed(now),
+            (Charge::Leader, Ended::NotStarted) if !self.first_life => self.crashed(now),
+            (_, Ended::NotStarted) => end(Left::Terminate, 1, Why::Ended),
             (_, Ended::Exited { code: 0 }) => end(Left::Kill, 0, Why::Ended),
             // The one after a crash could not lead: most likely another does by now.
             (Charge::Leader, Ended::Exited { code }) if !self.first_life => end(Left::Wait, code, Why::Ended),
@@ -197,5 +201,17 @@ mod tests {
             let verdict = Policy::new(Charge::Job).ended(seconds(0), how);
             assert_eq!(verdict, Verdict::End { left: Left::Terminate, code, why });
         }
+    }
+
+    #[test]
+    fn a_leader_that_could_not_be_started_again_is_tried_again() {
+        let mut policy = Policy::new(Charge::Leader);
+        let ended = Verdict::End { left: Left::Terminate, code: 1, why: Why::Ended };
+        assert_eq!(policy.ended(Duration::ZERO, Ended::NotStarted), ended, "nobody was led yet");
+        assert_eq!(policy.ended(Duration::ZERO, Ended::Exited { code: i32::from(HANDED_OVER) }), Verdict::HandOver);
+        for _ in 0..RESTARTS_MAX {
+            assert!(matches!(policy.ended(Duration::ZERO, Ended::NotStarted), Verdict::Restart { .. }));
+        }
+        assert!(matches!(policy.ended(Duration::ZERO, Ended::NotStarted), Verdict::End { why: Why::GivenUp, .. }));
     }
 }
