@@ -209,6 +209,7 @@ fn the_limits_are_those_of_the_program() {
         ("KILL_GRACE", seconds(limits::KILL_GRACE)),
         ("LEADER_GRACE", seconds(limits::LEADER_GRACE)),
         ("RECORD_RETRY", seconds(limits::RECORD_RETRY)),
+        ("LOG_LOCK_WITHIN", seconds(limits::LOG_LOCK_WITHIN)),
         ("RESTARTS_MAX", count(limits::RESTARTS_MAX)),
         ("RESTARTS_WITHIN", seconds(limits::RESTARTS_WITHIN)),
         ("RESTART_DELAY_MIN", format!("{} ms", limits::RESTART_DELAY_MIN.as_millis())),

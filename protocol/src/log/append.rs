@@ -1,9 +1,11 @@
 //! The right to append: lock, read what is new, decide, write once.
 
 use std::{
-    fs::File,
+    fs::{File, TryLockError},
     io::{self, Write},
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -13,6 +15,7 @@ use super::{
     tail::{self, Access, Named, Phase, Tail, Tell},
 };
 use crate::crash::{point, point_amid};
+use crate::limits::LOG_LOCK_WITHIN;
 use crate::settings;
 
 /// A log with the right to append to it. One handle serves one thread; any number of handles, in any number
@@ -215,15 +218,39 @@ impl Lock {
         Ok(Self { file, path })
     }
 
+    /// Waits for whoever is at it: microseconds, or a moment while a new generation begins. Not for ever: a writer that
+    /// was stopped in the middle must not stop everybody, the leader that could end it least of all.
     fn hold(&self) -> Result<Held<'_>, LogError> {
-        loop {
-            match self.file.lock() {
-                Ok(()) => return Ok(Held(&self.file)),
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(LogError::io("lock", &self.path)(e)),
+        self.hold_within(LOG_LOCK_WITHIN)
+    }
+
+    fn hold_within(&self, limit: Duration) -> Result<Held<'_>, LogError> {
+        let mut until = None;
+        for round in 0_u32.. {
+            match self.file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(TryLockError::Error(error)) => return Err(LogError::io("lock", &self.path)(error)),
+                Err(TryLockError::WouldBlock) => {
+                    let now = Instant::now();
+                    if now >= *until.get_or_insert(now + limit) {
+                        let why = format!("another process has held it for {} s, and may hang", limit.as_secs());
+                        let error = io::Error::new(io::ErrorKind::TimedOut, why);
+                        return Err(LogError::io("lock", &self.path)(error));
+                    }
+                    give_way(round);
+                }
             }
         }
+        Ok(Held(&self.file))
     }
+}
+
+/// Lets the holder of a lock get on: at once while it is most likely about to let go, later in its own time.
+#[expect(clippy::disallowed_methods, reason = "nothing tells of the end of a lock whose wait has a limit")]
+fn give_way(round: u32) {
+    const AT_ONCE: u32 = 200;
+    if round < AT_ONCE { thread::yield_now() } else { thread::sleep(Duration::from_micros(200)) }
 }
 
 impl Drop for Held<'_> {
@@ -308,4 +335,21 @@ fn create<F: Fold>(path: &Path, now_ms: u64) -> Result<(), LogError> {
     sync_directory(path)?;
     point("header synced");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_that_is_never_let_go_is_waited_for_only_so_long() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("board.lock");
+        let (hanging, waiting) = (Lock::open(path.clone()).unwrap(), Lock::open(path).unwrap());
+        let held = hanging.hold().unwrap();
+        let error = waiting.hold_within(Duration::from_millis(20)).map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains("board.lock: another process has held it for 0 s, and may hang"), "{error}");
+        drop(held);
+        assert!(waiting.hold_within(Duration::ZERO).is_ok());
+    }
 }
