@@ -13,14 +13,13 @@ use teamster_protocol::limits::START_WITHIN;
 use teamster_protocol::roster::{LeftHow, StartedBy, Workspace};
 use teamster_protocol::shutdown::{Ladder, Step, WhenBusy};
 
+use crate::restart::Deaths;
+
 mod ending;
 mod event;
-mod restart;
 mod starting;
 
 pub use event::{Action, Answer, Ask, AskId, Down, Event, Signal};
-
-use restart::Deaths;
 
 /// Where one member's worker stands.
 #[derive(Debug)]

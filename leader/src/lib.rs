@@ -9,6 +9,7 @@ pub mod git;
 pub mod io;
 pub mod plan;
 pub mod print;
+mod restart;
 pub mod serve;
 pub mod warden;
 pub mod why;

@@ -27,6 +27,7 @@ const PURE: &[&str] = &[
     "protocol/src/task",
     "worker/src/core",
     "leader/src/core",
+    "leader/src/restart",
     "leader/src/duration",
     "leader/src/plan",
     "leader/src/warden/policy",

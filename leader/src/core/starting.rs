@@ -5,8 +5,8 @@ use teamster_protocol::id::MemberName;
 use teamster_protocol::limits::{RESTARTS_WITHIN, START_WITHIN};
 use teamster_protocol::roster::{LeftHow, StartedBy, Workspace};
 
-use super::restart::Verdict;
 use super::{Action, Answer, AskId, Core, Phase, Start, died, is_death, ms, reason};
+use crate::restart::Verdict;
 
 impl Core {
     pub(super) fn spawn(&mut self, ask: AskId, request: SpawnRequest) {

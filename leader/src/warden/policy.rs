@@ -1,9 +1,8 @@
 //! What a warden does when the process that it watches has ended. Pure: the time is an argument.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
-use teamster_protocol::limits::{RESTART_DELAY_MAX, RESTART_DELAY_MIN, RESTARTS_MAX, RESTARTS_WITHIN};
+use crate::restart::{self, Deaths};
 
 /// The exit code of a Rust program whose main thread panicked.
 const PANICKED: i32 = 101;
@@ -85,15 +84,15 @@ pub enum Why {
 #[derive(Debug)]
 pub struct Policy {
     charge: Charge,
-    /// When it was started again, in time since the warden began; only what counts still.
-    restarts: VecDeque<Duration>,
+    /// In time since the warden began.
+    deaths: Deaths,
     first_life: bool,
 }
 
 impl Policy {
     /// For a charge that is being started for the first time.
     pub fn new(charge: Charge) -> Policy {
-        Policy { charge, restarts: VecDeque::new(), first_life: true }
+        Policy { charge, deaths: Deaths::default(), first_life: true }
     }
 
     /// What to do now that it has ended. `now` is the time since the warden began.
@@ -117,20 +116,18 @@ impl Policy {
     }
 
     fn crashed(&mut self, now: Duration) -> Verdict {
-        self.restarts.retain(|&at| now.saturating_sub(at) < RESTARTS_WITHIN);
-        if self.restarts.len() >= RESTARTS_MAX {
-            return Verdict::End { left: Left::Terminate, code: 1, why: Why::GivenUp };
-        }
-        let doubled = u32::try_from(self.restarts.len()).ok().and_then(|times| 2_u32.checked_pow(times));
-        let after = doubled.and_then(|by| RESTART_DELAY_MIN.checked_mul(by)).unwrap_or(RESTART_DELAY_MAX);
-        self.restarts.push_back(now);
         self.first_life = false;
-        Verdict::Restart { after: after.min(RESTART_DELAY_MAX) }
+        match self.deaths.died(now.as_millis() as u64) {
+            restart::Verdict::Again(after) => Verdict::Restart { after },
+            restart::Verdict::GivenUp { .. } => Verdict::End { left: Left::Terminate, code: 1, why: Why::GivenUp },
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use teamster_protocol::limits::RESTARTS_MAX;
+
     use super::*;
 
     #[test]

@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use teamster_protocol::limits::{RESTART_DELAY_MAX, RESTART_DELAY_MIN, RESTARTS_MAX, RESTARTS_WITHIN};
 
-/// The deaths of one member that still count.
+/// The deaths of one process and those before it that still count. Times are by any one clock of the caller.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Deaths {
+pub(crate) struct Deaths {
     at_ms: VecDeque<u64>,
 }
 
 /// What follows a death.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     /// It is started again after this time.
     Again(Duration),
     /// It is not; so many deaths within [`RESTARTS_WITHIN`] were too many.
@@ -26,14 +26,14 @@ pub(super) enum Verdict {
 
 impl Deaths {
     /// The clock was set: they are as long ago as before.
-    pub(super) fn clock_was_set(&mut self, by_ms: i64) {
+    pub(crate) fn clock_was_set(&mut self, by_ms: i64) {
         self.at_ms.iter_mut().for_each(|at_ms| *at_ms = at_ms.saturating_add_signed(by_ms));
     }
 
     /// Counts one more.
-    pub(super) fn died(&mut self, now_ms: u64) -> Verdict {
-        let since_ms = now_ms.saturating_sub(RESTARTS_WITHIN.as_millis() as u64);
-        self.at_ms.retain(|at_ms| *at_ms > since_ms);
+    pub(crate) fn died(&mut self, now_ms: u64) -> Verdict {
+        let within_ms = RESTARTS_WITHIN.as_millis() as u64;
+        self.at_ms.retain(|at_ms| now_ms.saturating_sub(*at_ms) < within_ms);
         self.at_ms.push_back(now_ms);
         let deaths = self.at_ms.len();
         if deaths > RESTARTS_MAX {
