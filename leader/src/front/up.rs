@@ -24,6 +24,10 @@ pub(super) async fn up(context: &Context, args: &UpArgs) -> Result<Exit, FrontEr
         return detach(context).await;
     }
     let in_background = args.in_background;
+    if in_background {
+        // Whoever started it made the team. If it is gone, this is a leader that is started again: nobody is left to lead.
+        context.must_exist()?;
+    }
     let told = context.clone();
     let announced = move |leader: &LeaderInfo| {
         // A leader whose first words nobody hears leads all the same.
