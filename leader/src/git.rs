@@ -9,7 +9,8 @@
 //!   out outside of it.
 //! - While its files are being written, a worktree is locked with a reason of ours. `git worktree prune`
 //!   leaves it alone, and missing files are never mistaken for deletions.
-//! - Neither the user's `HEAD` and index nor the repository's configuration are written.
+//! - The user's `HEAD` and index are not written, nor the repository's configuration but for the settings of a
+//!   branch that is removed.
 //! - Submodules are not initialised: their directories stay empty in the worktree, as with
 //!   `git worktree add`.
 //!
@@ -49,6 +50,7 @@ pub use survey::WhyProgram;
 use engine::Engine;
 use error::IoContext;
 use libgit2::Libgit2;
+use lock::steadily;
 use program::Program;
 
 /// The name of a commit or tree: lower-case hexadecimal, 40 digits or, with SHA-256, 64.
@@ -144,22 +146,29 @@ impl Repository {
 
     /// The engine that can read this repository at all, by its configuration.
     fn engine(&self) -> Result<Box<dyn Engine>, GitError> {
-        match survey::by_configuration(&self.common_dir)? {
-            Some(why) => self.program_engine(why),
-            None => Ok(Box::new(Libgit2::open(&self.git_dir, &self.common_dir)?)),
+        match self.open()? {
+            Opened::Needs(why) => self.program_engine(why),
+            Opened::Library(library) => Ok(Box::new(library)),
         }
     }
 
     /// The engine that can read and write the files of `commit` as the user's git would.
     fn engine_for_files(&self, commit: &ObjectId) -> Result<Box<dyn Engine>, GitError> {
-        if let Some(why) = survey::by_configuration(&self.common_dir)? {
-            return self.program_engine(why);
-        }
-        let library = Libgit2::open(&self.git_dir, &self.common_dir)?;
+        let library = match self.open()? {
+            Opened::Needs(why) => return self.program_engine(why),
+            Opened::Library(library) => library,
+        };
         match survey::by_attributes(&library, &self.common_dir, commit)? {
             Some(why) => self.program_engine(why),
             None => Ok(Box::new(library)),
         }
+    }
+
+    fn open(&self) -> Result<Opened, GitError> {
+        steadily(&self.common_dir, || match survey::by_configuration(&self.common_dir)? {
+            Some(why) => Ok(Opened::Needs(why)),
+            None => Libgit2::open(&self.git_dir, &self.common_dir).map(Opened::Library),
+        })
     }
 
     fn program_engine(&self, why: WhyProgram) -> Result<Box<dyn Engine>, GitError> {
@@ -175,9 +184,16 @@ impl Repository {
     }
 }
 
+/// What a look at the configuration comes to.
+enum Opened {
+    Library(Libgit2),
+    Needs(WhyProgram),
+}
+
 fn top_level(common_dir: &Path) -> Result<PathBuf, GitError> {
     let file = common_dir.join("config");
-    let config = Config::open(&file).map_err(|source| GitError::library("cannot read", &file, source))?;
+    let config =
+        steadily(common_dir, || Config::open(&file).map_err(|source| GitError::library("cannot read", &file, source)))?;
     if config.get_bool("core.bare").unwrap_or(false) {
         return Ok(common_dir.to_owned());
     }

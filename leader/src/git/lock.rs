@@ -1,6 +1,7 @@
 //! One lock per repository around create and remove, and patience with git processes that are not ours.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -58,6 +59,29 @@ pub(super) fn patiently<T>(mut step: impl FnMut() -> Result<T, GitError>) -> Res
     }
 }
 
+/// Does `look`, which reads the repository's configuration, again while that is another file afterwards than
+/// before. libgit2 asks for the size of a file and then opens it, so of one that git replaces in between it
+/// reads a part, or refuses what it read.
+pub(super) fn steadily<T>(common_dir: &Path, mut look: impl FnMut() -> Result<T, GitError>) -> Result<T, GitError> {
+    let config = common_dir.join("config");
+    let mut patience = Patience::new(FOREIGN_WAIT_MAX);
+    loop {
+        let before = identity(&config);
+        let seen = look();
+        if identity(&config) == before || !patience.pause() {
+            return seen;
+        }
+    }
+}
+
+/// Changes whenever a file is replaced or written. `None` without a file.
+fn identity(path: &Path) -> Option<[i64; 6]> {
+    let file = fs::metadata(path).ok()?;
+    let inode = file.ino().cast_signed();
+    let size = file.size().cast_signed();
+    Some([inode, size, file.mtime(), file.mtime_nsec(), file.ctime(), file.ctime_nsec()])
+}
+
 /// Waits for the end of whoever holds this lock file of git's. One left by a crash is waited for in vain,
 /// and is then no concern of ours.
 pub(super) fn wait_until_gone(lock: &Path) -> Result<(), GitError> {
@@ -71,6 +95,8 @@ fn is_passing(error: &GitError) -> bool {
         GitError::Library { source, .. } => {
             source.code() == git2::ErrorCode::Locked
                 || (source.class() == git2::ErrorClass::Os && source.message().contains("No such file"))
+                // A file that was replaced by a shorter one, see `steadily`.
+                || (source.class() == git2::ErrorClass::Filesystem && source.message().starts_with("could not read"))
         }
         GitError::Program { said, .. } => {
             // A registration half made by another process, or pruned before git had locked it; git then

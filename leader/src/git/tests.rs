@@ -77,6 +77,10 @@ impl Scene {
         Repository::discover(&self.repo()).unwrap()
     }
 
+    fn look_at_head(&self) -> Result<(), GitError> {
+        Repository::discover(&self.repo())?.branch_summary("main", None).map(drop)
+    }
+
     fn place(&self, name: &str) -> Place {
         Place::new(&self.root(), name).unwrap()
     }

@@ -9,6 +9,7 @@ use super::super::{Removal, Repository, WorktreeSpec, sweep_trash};
 use super::{BRANCH, Scene, git, try_git};
 
 const MAKERS: usize = 8;
+const READS: usize = 4_000;
 
 #[test]
 fn many_make_and_remove_worktrees_while_git_prunes() {
@@ -120,6 +121,25 @@ fn a_branch_that_goes_while_git_looks_is_no_obstacle() {
         remover.join().unwrap().unwrap();
     });
     scene.assert_nothing_left();
+}
+
+/// git replaces the configuration by a longer or shorter one each time a branch is set to follow another.
+#[test]
+fn a_configuration_that_is_replaced_meanwhile_is_read_whole() {
+    let scene = &Scene::new();
+    let done = &AtomicBool::new(false);
+    thread::scope(|scope| {
+        let writer = scope.spawn(move || {
+            while !done.load(Ordering::Relaxed) {
+                scene.git(&["config", "branch.other.description", &"long ".repeat(40)]);
+                scene.git(&["config", "--remove-section", "branch.other"]);
+            }
+        });
+        let seen: Vec<_> = (0..READS).map(|_| scene.look_at_head()).collect();
+        done.store(true, Ordering::Relaxed);
+        writer.join().unwrap();
+        seen.into_iter().for_each(|seen| seen.unwrap());
+    });
 }
 
 fn wait_for(limit: Duration, happened: impl Fn() -> bool) {
