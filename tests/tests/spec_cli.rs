@@ -126,6 +126,8 @@ fn story() -> BTreeMap<String, Value> {
     told.run("doctor", &["doctor", "--repair"]);
     told.run("error", &["status", "nobody"]);
     told.run("task retry", &["task", "retry", "2"]);
+    // Alice is free again, and will not refuse to end.
+    events.until("failed");
     told.run("task clear", &["task", "clear", "completed"]);
     told.run("shutdown", &["shutdown", "alice", "done"]);
     told.run("restart-leader", &["restart-leader"]);
