@@ -7,65 +7,25 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-use teamster_protocol::api::{Aborting, Prompted, Steered, WorkerPhase, WorkerStatus};
-use teamster_protocol::board::Claimant;
+use teamster_protocol::api::{Aborting, Steered, WorkerPhase, WorkerStatus};
 use teamster_protocol::id::{Address, MessageId, TaskId};
-use teamster_protocol::limits::{LEADER_GRACE, RECORD_RETRY};
 use teamster_protocol::mail::Message;
 use teamster_protocol::notice::{Said, Stop};
-use teamster_protocol::roster::{LeftHow, Stall, StartedBy};
+use teamster_protocol::roster::LeftHow;
 use teamster_protocol::shutdown::{ShutdownReply, Verdict};
 use teamster_protocol::task::Work;
 
 mod clock;
 mod event;
 mod mail;
+mod settings;
 mod stall;
 mod turn;
 
 pub use event::{Action, Answer, Ask, AskId, ClaimedTask, Event, Outcome, Refused, SteerOf};
+pub use settings::{Conversation, Settings};
 
 use turn::{Ending, Turn, TurnFor};
-
-/// What the worker is set up to do; fixed for its life.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// It, as the board knows it.
-    pub me: Claimant,
-    /// Whether its agent takes mail as a prompt.
-    pub conversation: Conversation,
-    /// Who started it.
-    pub started_by: StartedBy,
-    /// What is done when its agent says nothing.
-    pub stall: Stall,
-    /// How long it goes on without its leader.
-    pub leader_grace: Duration,
-    /// How long it waits before it tries again to write what could not be written.
-    pub record_retry: Duration,
-}
-
-impl Settings {
-    /// With the default times.
-    pub fn new(me: Claimant, conversation: Conversation, started_by: StartedBy) -> Settings {
-        Settings {
-            me,
-            conversation,
-            started_by,
-            stall: Stall::default(),
-            leader_grace: LEADER_GRACE,
-            record_retry: RECORD_RETRY,
-        }
-    }
-}
-
-/// What an agent does with words that are no task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Conversation {
-    /// They are a prompt for it.
-    Yes,
-    /// It has no ear between turns: they are shown in its transcript.
-    No,
-}
 
 #[derive(Debug)]
 enum Phase {
@@ -316,93 +276,6 @@ impl Core {
                 self.hand_all_on(now_ms, texts, Before::Waiting);
             }
         }
-    }
-
-    fn start_turn(&mut self, now_ms: u64, what_for: TurnFor, deadline_ms: Option<u64>, work: Work) {
-        self.turns += 1;
-        let turn = Turn::begin(self.turns, now_ms, what_for, deadline_ms);
-        let (number, task) = (turn.number, turn.task());
-        self.phase = Phase::Turn(turn);
-        self.act(Action::StartTurn { turn: number, task, work });
-    }
-
-    fn prompt_taken(&mut self) {
-        let Phase::Turn(turn) = &mut self.phase else { return };
-        let number = turn.number;
-        match &mut turn.what_for {
-            TurnFor::Ask(ask) => {
-                let ask = *ask;
-                self.answer(ask, Ok(Answer::Prompted(Prompted { turn: number })));
-            }
-            TurnFor::Mail(messages) => {
-                let ids = messages.iter().map(|message| message.id).collect();
-                self.acknowledge(ids);
-            }
-            TurnFor::Task(_) => {}
-        }
-    }
-
-    fn prompt_refused(&mut self, now_ms: u64, reason: String) {
-        let Phase::Turn(turn) = &mut self.phase else { return };
-        match &mut turn.what_for {
-            TurnFor::Ask(ask) => {
-                let ask = *ask;
-                self.answer(ask, Err(Refused::new(reason.clone())));
-            }
-            // It was not handed on: it stays unread for the next life, and this one does not try in a circle.
-            TurnFor::Mail(_) | TurnFor::Task(_) => {}
-        }
-        self.turn_ended(now_ms, Stop::Failed { reason }, String::new());
-    }
-
-    fn turn_ended(&mut self, now_ms: u64, stop: Stop, result: String) {
-        if !matches!(self.phase, Phase::Turn(_)) {
-            return;
-        }
-        let Phase::Turn(turn) = std::mem::replace(&mut self.phase, Phase::Claiming(Before::Working)) else {
-            unreachable!("it was a turn a moment ago")
-        };
-        match turn.outcome(now_ms, &stop, result) {
-            Some(outcome) => {
-                self.act(Action::Record(outcome.clone()));
-                self.phase = Phase::Recording { turn, stop, outcome, retry_at_ms: None };
-            }
-            None => self.turn_closed(now_ms, &turn, stop),
-        }
-    }
-
-    fn recorded(&mut self, now_ms: u64) {
-        if !matches!(self.phase, Phase::Recording { .. }) {
-            return;
-        }
-        let Phase::Recording { turn, stop, .. } = std::mem::replace(&mut self.phase, Phase::Claiming(Before::Working))
-        else {
-            unreachable!("it was recording a moment ago")
-        };
-        self.turn_closed(now_ms, &turn, stop);
-    }
-
-    fn not_recorded(&mut self, now_ms: u64, error: String) {
-        let retry = ms(self.settings.record_retry);
-        if matches!(self.phase, Phase::Recording { .. }) && self.leaves_whatever_happens() {
-            // Nobody may ever make room, or put back what was removed.
-            self.trouble(format!("how the turn ended was not written down, and its task will be done again: {error}"));
-            self.settle(now_ms, Before::Working);
-        } else if let Phase::Recording { retry_at_ms, .. } = &mut self.phase {
-            let first = retry_at_ms.is_none();
-            *retry_at_ms = Some(now_ms + retry);
-            if first {
-                self.trouble(format!("cannot write down how the turn ended, trying again: {error}"));
-            }
-        } else if let Phase::Claiming(_) = self.phase {
-            self.phase = Phase::Idle;
-            self.trouble(format!("cannot look for a task, trying again: {error}"));
-        }
-    }
-
-    fn turn_closed(&mut self, now_ms: u64, turn: &Turn, stop: Stop) {
-        self.act(Action::Say(Said::TurnEnded { turn: turn.number, task: turn.task(), stop }));
-        self.settle(now_ms, Before::Working);
     }
 
     fn terminated(&mut self, now_ms: u64) {

@@ -1,7 +1,8 @@
 //! What a worker does about mail, by its urgency and by what it is at, and in which order it ends.
 
-use teamster_protocol::board::AutoClaim;
+use teamster_protocol::board::{AutoClaim, Claimant};
 use teamster_protocol::mail::{Body, Urgency};
+use teamster_protocol::roster::StartedBy;
 use teamster_protocol::shutdown::{ShutdownRequest, WhenBusy};
 use teamster_protocol::task::Claim;
 

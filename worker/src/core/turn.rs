@@ -1,12 +1,15 @@
-//! One turn of the agent: what it is for, how it is being ended, and what that means for its task.
+//! One turn of the agent, from its begin to what the board knows of it: what it is for, how it is being ended, and
+//! what that means for its task.
 
+use teamster_protocol::api::Prompted;
 use teamster_protocol::board::ReleaseWhy;
 use teamster_protocol::id::TaskId;
 use teamster_protocol::mail::Message;
-use teamster_protocol::notice::Stop;
-use teamster_protocol::task::Claim;
+use teamster_protocol::notice::{Said, Stop};
+use teamster_protocol::task::{Claim, Work};
 
 use super::event::{AskId, Outcome};
+use super::{Action, Answer, Before, Core, Phase, Refused, ms};
 
 /// A running turn.
 #[derive(Debug)]
@@ -96,5 +99,94 @@ impl Turn {
             (Stop::Failed { reason }, None) => Outcome::Fail { claim, reason: reason.clone(), result },
             (Stop::Aborted, None) => Outcome::Fail { claim, reason: "the agent broke the turn off".to_owned(), result },
         })
+    }
+}
+
+impl Core {
+    pub(super) fn start_turn(&mut self, now_ms: u64, what_for: TurnFor, deadline_ms: Option<u64>, work: Work) {
+        self.turns += 1;
+        let turn = Turn::begin(self.turns, now_ms, what_for, deadline_ms);
+        let (number, task) = (turn.number, turn.task());
+        self.phase = Phase::Turn(turn);
+        self.act(Action::StartTurn { turn: number, task, work });
+    }
+
+    pub(super) fn prompt_taken(&mut self) {
+        let Phase::Turn(turn) = &mut self.phase else { return };
+        let number = turn.number;
+        match &mut turn.what_for {
+            TurnFor::Ask(ask) => {
+                let ask = *ask;
+                self.answer(ask, Ok(Answer::Prompted(Prompted { turn: number })));
+            }
+            TurnFor::Mail(messages) => {
+                let ids = messages.iter().map(|message| message.id).collect();
+                self.acknowledge(ids);
+            }
+            TurnFor::Task(_) => {}
+        }
+    }
+
+    pub(super) fn prompt_refused(&mut self, now_ms: u64, reason: String) {
+        let Phase::Turn(turn) = &mut self.phase else { return };
+        match &mut turn.what_for {
+            TurnFor::Ask(ask) => {
+                let ask = *ask;
+                self.answer(ask, Err(Refused::new(reason.clone())));
+            }
+            // It was not handed on: it stays unread for the next life, and this one does not try in a circle.
+            TurnFor::Mail(_) | TurnFor::Task(_) => {}
+        }
+        self.turn_ended(now_ms, Stop::Failed { reason }, String::new());
+    }
+
+    pub(super) fn turn_ended(&mut self, now_ms: u64, stop: Stop, result: String) {
+        if !matches!(self.phase, Phase::Turn(_)) {
+            return;
+        }
+        let Phase::Turn(turn) = std::mem::replace(&mut self.phase, Phase::Claiming(Before::Working)) else {
+            unreachable!("it was a turn a moment ago")
+        };
+        match turn.outcome(now_ms, &stop, result) {
+            Some(outcome) => {
+                self.act(Action::Record(outcome.clone()));
+                self.phase = Phase::Recording { turn, stop, outcome, retry_at_ms: None };
+            }
+            None => self.turn_closed(now_ms, &turn, stop),
+        }
+    }
+
+    pub(super) fn recorded(&mut self, now_ms: u64) {
+        if !matches!(self.phase, Phase::Recording { .. }) {
+            return;
+        }
+        let Phase::Recording { turn, stop, .. } = std::mem::replace(&mut self.phase, Phase::Claiming(Before::Working))
+        else {
+            unreachable!("it was recording a moment ago")
+        };
+        self.turn_closed(now_ms, &turn, stop);
+    }
+
+    pub(super) fn not_recorded(&mut self, now_ms: u64, error: String) {
+        let retry = ms(self.settings.record_retry);
+        if matches!(self.phase, Phase::Recording { .. }) && self.leaves_whatever_happens() {
+            // Nobody may ever make room, or put back what was removed.
+            self.trouble(format!("how the turn ended was not written down, and its task will be done again: {error}"));
+            self.settle(now_ms, Before::Working);
+        } else if let Phase::Recording { retry_at_ms, .. } = &mut self.phase {
+            let first = retry_at_ms.is_none();
+            *retry_at_ms = Some(now_ms + retry);
+            if first {
+                self.trouble(format!("cannot write down how the turn ended, trying again: {error}"));
+            }
+        } else if let Phase::Claiming(_) = self.phase {
+            self.phase = Phase::Idle;
+            self.trouble(format!("cannot look for a task, trying again: {error}"));
+        }
+    }
+
+    fn turn_closed(&mut self, now_ms: u64, turn: &Turn, stop: Stop) {
+        self.act(Action::Say(Said::TurnEnded { turn: turn.number, task: turn.task(), stop }));
+        self.settle(now_ms, Before::Working);
     }
 }

@@ -1,0 +1,134 @@
+//! Who watches is woken, and by nothing else.
+
+use std::{error::Error, fs, io::Write};
+
+use super::*;
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+/// Far beyond what a loaded machine needs, so that reaching it means that nobody woke.
+const LIMIT: Duration = Duration::from_secs(20);
+const NEVER: Duration = Duration::from_secs(3600);
+
+fn in_runtime(test: impl AsyncFnOnce(&Path) -> Outcome) -> Outcome {
+    let directory = tempfile::tempdir()?;
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(test(directory.path()))
+}
+
+async fn woken(watch: &mut Watch) -> Result<Change, tokio::time::error::Elapsed> {
+    tokio::time::timeout(LIMIT, watch.changed()).await
+}
+
+fn append(path: &Path) -> io::Result<()> {
+    fs::OpenOptions::new().append(true).open(path)?.write_all(b"x")
+}
+
+#[test]
+fn a_burst_of_appends_is_one_change_of_that_file() -> Outcome {
+    in_runtime(async |directory| {
+        let (here, beside) = (directory.join("here"), directory.join("beside"));
+        fs::write(&here, "")?;
+        fs::write(&beside, "")?;
+        let mut watch = Watch::new(NEVER);
+        let (here_id, beside_id) = (watch.add(&here), watch.add(&beside));
+        for _ in 0..100 {
+            append(&here)?;
+        }
+        assert_eq!(woken(&mut watch).await?, Change::Files(vec![here_id]));
+        append(&beside)?;
+        assert_eq!(woken(&mut watch).await?, Change::Files(vec![beside_id]));
+        Ok(())
+    })
+}
+
+#[test]
+fn a_ring_wakes_and_changes_nothing() -> Outcome {
+    in_runtime(async |directory| {
+        let path = directory.join("bell");
+        assert_eq!(ring(&path)?, Rung::NoSuchFile);
+        fs::write(&path, "as it was")?;
+        let mut watch = Watch::new(NEVER);
+        let id = watch.add(&path);
+        assert_eq!(ring(&path)?, Rung::Heard);
+        assert_eq!(woken(&mut watch).await?, Change::Files(vec![id]));
+        assert_eq!(fs::read_to_string(&path)?, "as it was");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_file_is_followed_from_before_its_creation_across_replacements() -> Outcome {
+    in_runtime(async |directory| {
+        let (path, next) = (directory.join("log"), directory.join("next"));
+        let mut watch = Watch::new(NEVER);
+        let id = watch.add(&path);
+        fs::write(&path, "1")?;
+        assert_eq!(woken(&mut watch).await?, Change::Files(vec![id]));
+        for _ in 0..3 {
+            fs::write(&next, "2")?;
+            fs::rename(&next, &path)?;
+            assert_eq!(woken(&mut watch).await?, Change::Files(vec![id]));
+            append(&path)?;
+            assert_eq!(woken(&mut watch).await?, Change::Files(vec![id]));
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn a_dropped_wait_loses_no_change() -> Outcome {
+    in_runtime(async |directory| {
+        let path = directory.join("log");
+        fs::write(&path, "")?;
+        let mut watch = Watch::new(NEVER);
+        let id = watch.add(&path);
+        tokio::select! {
+            biased;
+            _ = watch.changed() => return Err("nothing has changed".into()),
+            () = std::future::ready(()) => {}
+        }
+        append(&path)?;
+        assert_eq!(woken(&mut watch).await?, Change::Files(vec![id]));
+        Ok(())
+    })
+}
+
+#[test]
+fn the_poll_finds_a_directory_that_came_later() -> Outcome {
+    in_runtime(async |directory| {
+        let path = directory.join("later").join("log");
+        let mut watch = Watch::new(Duration::from_millis(1));
+        let id = watch.add(&path);
+        fs::create_dir(directory.join("later"))?;
+        assert_eq!(woken(&mut watch).await?, Change::Poll);
+        watch.next_poll = Instant::now() + NEVER;
+        fs::write(&path, "")?;
+        assert_eq!(woken(&mut watch).await?, Change::Files(vec![id]));
+        Ok(())
+    })
+}
+
+#[test]
+fn without_inotify_it_looks_and_comes_back_to_it() -> Outcome {
+    in_runtime(async |directory| {
+        let (log, beside) = (directory.join("log"), directory.join("beside"));
+        let mut watch = Watch::new(NEVER);
+        watch.inotify = None;
+        watch.fall_back(&Errno::EMFILE.into());
+        let (log_id, beside_id) = (watch.add(&log), watch.add(&beside));
+        assert_eq!(woken(&mut watch).await?, Change::Files(vec![log_id, beside_id]), "it never saw them");
+        fs::write(&log, "1")?;
+        assert_eq!(woken(&mut watch).await?, Change::Files(vec![log_id]));
+        ring(&log)?;
+        assert_eq!(woken(&mut watch).await?, Change::Files(vec![log_id]));
+        fs::remove_file(&log)?;
+        assert_eq!(woken(&mut watch).await?, Change::Files(vec![log_id]));
+        // Once the system grants it again, the look at everything is the last that it needs.
+        watch.look_at_all = Instant::now();
+        assert_eq!(woken(&mut watch).await?, Change::Poll);
+        assert!(watch.inotify.is_some());
+        fs::write(&beside, "1")?;
+        assert_eq!(woken(&mut watch).await?, Change::Files(vec![beside_id]));
+        Ok(())
+    })
+}
