@@ -10,6 +10,7 @@ mod help;
 mod leader;
 mod members;
 mod run;
+mod strangers;
 mod supervision;
 mod tasks;
 mod words;
