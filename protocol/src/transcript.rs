@@ -77,16 +77,17 @@ impl Transcript {
             self.turn = *turn;
             self.file = None;
         }
-        match &what {
-            Said::Text { text } if self.bytes >= TRANSCRIPT_BYTES_MAX => {
-                self.cut += text.len() as u64;
-                return Ok(Entry { seq: self.seq, at_ms, what });
-            }
-            Said::TurnEnded { .. } if self.cut > 0 => {
-                let bytes = std::mem::take(&mut self.cut);
-                self.append(at_ms, Said::Cut { bytes })?;
-            }
-            _ => {}
+        if let Said::Text { text } = &what
+            && self.bytes >= TRANSCRIPT_BYTES_MAX
+        {
+            self.cut += text.len() as u64;
+            return Ok(Entry { seq: self.seq, at_ms, what });
+        }
+        if let Said::TurnEnded { .. } = &what
+            && self.cut > 0
+        {
+            let bytes = std::mem::take(&mut self.cut);
+            self.append(at_ms, Said::Cut { bytes })?;
         }
         self.append(at_ms, what)
     }

@@ -338,9 +338,10 @@ impl<'a> Story<'a> {
         let said = async {
             loop {
                 for entry in transcript::since(&turns, 0)? {
-                    match entry.what {
-                        Said::Text { text } | Said::Mail { text, .. } if text.contains(words) => return Ok(()),
-                        _ => {}
+                    if let Said::Text { text } | Said::Mail { text, .. } = entry.what
+                        && text.contains(words)
+                    {
+                        return Ok(());
                     }
                 }
                 watch.changed().await;
