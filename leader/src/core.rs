@@ -25,9 +25,9 @@ pub use event::{Action, Answer, Ask, AskId, Down, Event, Signal};
 #[derive(Debug)]
 enum Phase {
     /// Its place is being made. An end that is asked meanwhile waits for that.
-    Preparing { ask: AskId, abandoned: Option<String> },
-    /// Its process is starting.
-    Starting { start: Start, until_ms: u64, abandoned: Option<String> },
+    Preparing { ask: AskId, abandoned: Option<Abandoned> },
+    /// Its process is starting, and may have begun to work before it is known to be ready.
+    Starting { start: Start, until_ms: u64, abandoned: Option<Abandoned> },
     /// It runs.
     Running { started_by: StartedBy },
     /// It died, and is started again at a time.
@@ -43,6 +43,22 @@ enum Start {
     Asked { ask: AskId, workspace: Workspace },
     /// The one before it died.
     Again,
+}
+
+/// A start that somebody wants no more.
+#[derive(Debug, Clone)]
+struct Abandoned {
+    why: String,
+    /// What is done once it runs after all.
+    then: Then,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Then {
+    /// It is asked to end, as any other.
+    Ask(WhenBusy),
+    /// It is told to.
+    Terminate,
 }
 
 /// A call that waits for members to end.
@@ -186,7 +202,10 @@ impl Core {
                 Some(Phase::Starting { until_ms, abandoned, .. }) if now_ms >= *until_ms => {
                     // Said once; the end of the process answers the call.
                     *until_ms = u64::MAX;
-                    abandoned.get_or_insert_with(|| format!("it was not ready within {} s", START_WITHIN.as_secs()));
+                    abandoned.get_or_insert_with(|| Abandoned {
+                        why: format!("it was not ready within {} s", START_WITHIN.as_secs()),
+                        then: Then::Terminate,
+                    });
                     self.act(Action::Signal { name, signal: Signal::Kill });
                 }
                 Some(Phase::Restarting { at_ms, .. }) if now_ms >= *at_ms => self.launch(now_ms, name, Start::Again),

@@ -8,7 +8,7 @@ use teamster_protocol::limits::SHUTDOWN_WITHIN;
 use teamster_protocol::roster::{LeftHow, StartedBy};
 use teamster_protocol::shutdown::{Ladder, ShutdownReply, Verdict, WhenBusy};
 
-use super::{Action, Answer, AskId, Core, Down, Phase, Signal, Waiter, is_stuck, ms};
+use super::{Abandoned, Action, Answer, AskId, Core, Down, Phase, Signal, Then, Waiter, is_stuck, ms};
 
 impl Core {
     pub(super) fn replied(&mut self, now_ms: u64, from: MemberName, reply: ShutdownReply) {
@@ -67,8 +67,11 @@ impl Core {
     pub(super) fn ask_to_end(&mut self, now_ms: u64, name: &MemberName, reason: &str, when_busy: WhenBusy) {
         match self.members.get_mut(name) {
             Some(Phase::Preparing { abandoned, .. } | Phase::Starting { abandoned, .. }) => {
-                abandoned.get_or_insert_with(|| format!("it was asked to end before it was ready: {reason}"));
-                self.kill_if_starting(name);
+                // It may have work in hand by now, so it is asked as soon as it can be.
+                abandoned.get_or_insert_with(|| Abandoned {
+                    why: format!("it was asked to end before it was ready: {reason}"),
+                    then: Then::Ask(when_busy),
+                });
             }
             Some(Phase::Restarting { how, .. }) => {
                 let how = how.clone();
@@ -98,7 +101,8 @@ impl Core {
     pub(super) fn end_by_force(&mut self, now_ms: u64, name: &MemberName) {
         match self.members.get_mut(name) {
             Some(Phase::Preparing { abandoned, .. } | Phase::Starting { abandoned, .. }) => {
-                abandoned.get_or_insert_with(|| "it was killed before it was ready".to_owned());
+                let why = "it was killed before it was ready".to_owned();
+                *abandoned = Some(Abandoned { why, then: Then::Terminate });
                 self.kill_if_starting(name);
             }
             Some(Phase::Restarting { how, .. }) => {

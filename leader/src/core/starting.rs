@@ -4,8 +4,9 @@ use teamster_protocol::api::{SpawnRequest, Spawned};
 use teamster_protocol::id::MemberName;
 use teamster_protocol::limits::{RESTARTS_WITHIN, START_WITHIN};
 use teamster_protocol::roster::{LeftHow, StartedBy, Workspace};
+use teamster_protocol::shutdown::WhenBusy;
 
-use super::{Action, Answer, AskId, Core, Phase, Start, died, is_death, ms, reason};
+use super::{Abandoned, Action, Answer, AskId, Core, Phase, Start, Then, died, is_death, ms, reason};
 use crate::restart::Verdict;
 
 impl Core {
@@ -33,7 +34,7 @@ impl Core {
     pub(super) fn prepared(&mut self, now_ms: u64, name: MemberName, workspace: Workspace) {
         let Some(Phase::Preparing { ask, abandoned }) = self.members.get_mut(&name) else { return };
         let ask = *ask;
-        if let Some(why) = abandoned.take() {
+        if let Some(Abandoned { why, .. }) = abandoned.take() {
             self.act(Action::Bury { name: name.clone(), how: died(why.clone()) });
             self.gone(&name, died(why.clone()));
             return self.answer(ask, Err(format!("cannot spawn {name}: {why}")));
@@ -52,12 +53,22 @@ impl Core {
         let (start, abandoned) = (start.clone(), abandoned.clone());
         self.members.insert(name.clone(), Phase::Running { started_by: StartedBy::Leader });
         match (start, abandoned) {
-            // It got ready in the moment in which it was given up.
-            (start, Some(why)) => {
-                if let Start::Asked { ask, .. } = start {
-                    self.answer(ask, Err(format!("cannot spawn {name}: {why}")));
+            (start, Some(Abandoned { why, then })) => {
+                let then = match (start, then) {
+                    (Start::Asked { ask, .. }, then) => {
+                        self.answer(ask, Err(format!("cannot spawn {name}: {why}")));
+                        match then {
+                            // Having been told that, nobody reckons with a refusal.
+                            Then::Ask(_) => Then::Ask(WhenBusy::Finish),
+                            Then::Terminate => Then::Terminate,
+                        }
+                    }
+                    (Start::Again, then) => then,
+                };
+                match then {
+                    Then::Ask(when_busy) => self.request_shutdown(now_ms, &name, &why, when_busy),
+                    Then::Terminate => self.terminate(now_ms, &name),
                 }
-                self.terminate(now_ms, &name);
             }
             (Start::Asked { ask, workspace }, None) => {
                 self.answer(ask, Ok(Answer::Spawned(Spawned { name, pid, workspace })));
@@ -70,12 +81,12 @@ impl Core {
         let Some(Phase::Starting { start, abandoned, .. }) = self.members.get(&name) else { return };
         match (start.clone(), abandoned.clone()) {
             (Start::Asked { ask, .. }, abandoned) => {
-                let why = abandoned.unwrap_or(why);
+                let why = abandoned.map_or(why, |abandoned| abandoned.why);
                 self.act(Action::Bury { name: name.clone(), how: died(why.clone()) });
                 self.gone(&name, died(why.clone()));
                 self.answer(ask, Err(format!("cannot spawn {name}: {why}")));
             }
-            (Start::Again, Some(why)) => {
+            (Start::Again, Some(Abandoned { why, .. })) => {
                 self.act(Action::Bury { name: name.clone(), how: died(why.clone()) });
                 self.gone(&name, died(why));
             }

@@ -187,12 +187,13 @@ fn who_can_not_be_asked_is_not_killed_for_it_unless_the_leader_ends() {
 
 #[test]
 fn a_spawn_that_is_given_up_ends_in_whatever_phase_it_is() {
-    let gives_up: [fn(&mut Scene) -> Vec<Action>; 3] = [
-        |scene| scene.shutdown("ada", WhenBusy::Finish),
-        |scene| scene.ask(Ask::Kill { name: name("ada") }),
-        |scene| scene.ask(Ask::Down { how: Down::Gently }),
+    let gives_up: [(fn(&mut Scene) -> Vec<Action>, bool); 4] = [
+        (|scene| scene.shutdown("ada", WhenBusy::Finish), false),
+        (|scene| scene.ask(Ask::Down { how: Down::Gently }), false),
+        (|scene| scene.ask(Ask::Kill { name: name("ada") }), true),
+        (|scene| scene.ask(Ask::Down { how: Down::ByForce }), true),
     ];
-    for give_up in gives_up {
+    for (give_up, by_force) in gives_up {
         let mut preparing = Scene::new();
         preparing.ask(Ask::Spawn(request("ada")));
         assert_eq!(answers(&give_up(&mut preparing)), []);
@@ -203,14 +204,35 @@ fn a_spawn_that_is_given_up_ends_in_whatever_phase_it_is() {
         let mut starting = Scene::new();
         starting.ask(Ask::Spawn(request("ada")));
         starting.feed(Event::Prepared { name: name("ada"), workspace: workspace() });
-        assert_eq!(give_up(&mut starting), [signal("ada", Signal::Kill)]);
+        let killed: &[Action] = if by_force { &[signal("ada", Signal::Kill)] } else { &[] };
+        assert_eq!(give_up(&mut starting), killed);
         // It was ready in that very moment.
         let ready = starting.feed(Event::Ready { name: name("ada"), pid: 9 });
         assert!(matches!(&answers(&ready)[..], [(1, Err(_))]), "{ready:?}");
-        assert!(ready.contains(&signal("ada", Signal::Terminate)));
+        if by_force {
+            assert!(ready.contains(&signal("ada", Signal::Terminate)));
+        } else {
+            assert!(asked_to(WhenBusy::Finish, &ready), "{ready:?}");
+        }
         assert_eq!(answers(&starting.exit("ada", LeftHow::Terminated)).len(), 1);
         assert!(!starting.core.is_running(&name("ada")));
     }
+}
+
+fn asked_to(wanted: WhenBusy, actions: &[Action]) -> bool {
+    let asked = |action: &Action| matches!(action, Action::RequestShutdown { when_busy, .. } if *when_busy == wanted);
+    actions.iter().any(asked)
+}
+
+/// It claims as soon as its agent is ready, which may be before the leader knows.
+#[test]
+fn one_that_is_started_again_may_be_at_work_before_it_is_known_to_be_ready_and_refuse_to_end() {
+    let mut scene = Scene::new();
+    scene.feed(Event::Found { name: name("ada"), started_by: StartedBy::Leader });
+    scene.exit("ada", died("it broke".to_owned()));
+    assert!(scene.later(Duration::from_secs(1)).contains(&Action::Launch { name: name("ada") }));
+    assert_eq!(scene.shutdown("ada", WhenBusy::Refuse), []);
+    assert!(asked_to(WhenBusy::Refuse, &scene.feed(Event::Ready { name: name("ada"), pid: 9 })));
 }
 
 #[test]
