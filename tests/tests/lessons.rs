@@ -175,13 +175,32 @@ fn a_turn_that_can_not_begin_leaves_nobody_busy() {
     fs::create_dir(&dir).unwrap();
     team.ok("spawn alice --cwd sub");
     fs::remove_dir(&dir).unwrap();
-    team.ok("task add --run true");
-    team.until_event("\"failed\":{\"id\":1");
+    team.ok("task add --to alice --run true");
+    team.until_event("\"released\":{\"id\":1");
     let end = team.task(1)["attempts"][0]["end"].to_string();
-    assert!(end.contains("cannot enter workspace"), "{end}");
-    assert_eq!(team.state("alice"), "idle");
-    assert!(team.fails(1, "stop alice").contains("no turn is running"));
+    assert!(end.contains("worker_left"), "{end}");
+    team.until_event("cannot enter workspace");
+    // What was wrong was not the task: it is done where it can be.
+    fs::create_dir(&dir).unwrap();
+    team.until_event("\"completed\":{\"id\":1");
     assert_eq!(team.ok("shutdown alice"), "alice shut down");
+}
+
+#[test]
+fn a_worker_whose_place_is_gone_fails_no_task_of_others() {
+    let team = Team::new();
+    let dir = team.repository().join("sub");
+    fs::create_dir(&dir).unwrap();
+    team.ok("spawn alice --cwd sub");
+    fs::remove_dir(&dir).unwrap();
+    for _ in 0..20 {
+        team.ok("task add --run true");
+    }
+    team.until_event("cannot enter workspace");
+    team.ok("spawn bob");
+    for id in 1..=20 {
+        team.until_event(&format!("\"completed\":{{\"id\":{id},"));
+    }
 }
 
 #[test]

@@ -22,7 +22,7 @@ mod settings;
 mod stall;
 mod turn;
 
-pub use event::{Action, Answer, Ask, AskId, ClaimedTask, Event, Outcome, Refused, SteerOf};
+pub use event::{Action, Answer, Ask, AskId, ClaimedTask, Event, Fault, Outcome, Refused, SteerOf};
 pub use settings::{Conversation, Settings};
 
 use turn::{Ending, Turn, TurnFor};
@@ -179,7 +179,8 @@ impl Core {
             }
             Event::Claimed(claimed) => self.claimed(now_ms, claimed),
             Event::PromptTaken => self.prompt_taken(),
-            Event::PromptRefused { reason } => self.prompt_refused(now_ms, reason),
+            Event::PromptRefused { reason, fault } => self.prompt_refused(now_ms, reason, fault),
+            Event::TurnNotBegun { reason } => self.not_begun(now_ms, reason),
             Event::Steered { of, outcome } => self.steered(of, outcome),
             Event::TurnEnded { stop, result } => self.turn_ended(now_ms, stop, result),
             Event::Recorded => self.recorded(now_ms),

@@ -111,6 +111,12 @@ pub enum News {
         /// Tokens written.
         output_tokens: u64,
     },
+    /// Not all that the turn had started can be ended, so nothing else should be begun beside it. The end of the turn
+    /// follows.
+    Broken {
+        /// What is still there, in one line.
+        reason: String,
+    },
     /// The turn is over and the next prompt will be taken.
     TurnEnded {
         /// How it came to its end.
@@ -156,6 +162,12 @@ pub enum StopReason {
     Completed,
     /// It did not.
     Failed {
+        /// Why, in one line.
+        reason: String,
+    },
+    /// It did not even begin: no part of the prompt was acted on. The fault lies with the place it was to begin in, or
+    /// with the machine, and not with the prompt.
+    NotBegun {
         /// Why, in one line.
         reason: String,
     },

@@ -16,7 +16,7 @@ use teamster_protocol::task::{Claim, Work};
 use teamster_protocol::team::{Inbox, Team, TeamError};
 use tokio::sync::oneshot;
 
-use crate::core::{Action, Answer, Ask, AskId, Event, Refused, SteerOf};
+use crate::core::{Action, Answer, Ask, AskId, Event, Fault, Refused, SteerOf};
 use crate::driver::{DriverError, Exited, News, Permission, Steered, StopReason, ToolState};
 
 pub(crate) mod agent;
@@ -128,13 +128,16 @@ impl Hands {
                 let stop = match stop {
                     StopReason::Completed => Stop::Completed,
                     StopReason::Failed { reason } => Stop::Failed { reason },
+                    StopReason::NotBegun { reason } => return Some(Event::TurnNotBegun { reason }),
                     StopReason::Aborted => Stop::Aborted,
                 };
                 point("turn ended, nothing recorded");
                 return Some(Event::TurnEnded { stop, result });
             }
             News::Exited(Exited::Closed) => {}
-            News::Exited(Exited::Died { reason }) => return Some(Event::AgentGone { reason }),
+            News::Broken { reason } | News::Exited(Exited::Died { reason }) => {
+                return Some(Event::AgentGone { reason });
+            }
         }
         None
     }
@@ -220,7 +223,21 @@ impl Hands {
         point("turn begun, agent not prompted");
         match self.agent.prompt(task, work) {
             Ok(()) => Event::PromptTaken,
-            Err(error) => Event::PromptRefused { reason: with_cause(&error) },
+            Err(error) => {
+                let reason = with_cause(&error);
+                let fault = match error {
+                    DriverError::System { .. } | DriverError::Closed { .. } => Fault::Place,
+                    DriverError::Busy
+                    | DriverError::Idle
+                    | DriverError::NulInText { .. }
+                    | DriverError::BadVariable { .. }
+                    | DriverError::SteerTooLong { .. }
+                    | DriverError::SteersUnread
+                    | DriverError::InputClosed
+                    | DriverError::NotAsked { .. } => Fault::Prompt,
+                };
+                Event::PromptRefused { reason, fault }
+            }
         }
     }
 

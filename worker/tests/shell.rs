@@ -220,9 +220,23 @@ async fn bytes_that_are_no_text_are_shown_as_far_as_they_can_be() {
     assert_eq!(agent.turn("echo still here").await, completed("still here"));
 }
 
+async fn nobody_else_can_read_a_script_and_what_it_starts_does_not_get_it() {
+    let mut agent = agent().await;
+    let huge = format!("# {}\n", "x".repeat(200_000));
+    for before in ["", &huge] {
+        let script = format!("{before}cat /proc/$$/cmdline | tr '\\0' '\\n'; env | grep -c password-4711 || echo none");
+        let ended = agent.turn(script + " # password-4711").await;
+        assert_eq!(ended.stop, StopReason::Completed, "{ended:?}");
+        assert!(ended.result.starts_with("sh\n-eu\n-c\n"), "{ended:?}");
+        assert!(ended.result.ends_with("\n0\nnone") && !ended.result.contains("password-4711"), "{ended:?}");
+    }
+    let ended = agent.turn("true\n\nno_such_program").await;
+    assert!(ended.result.contains("3: "), "lines count from 1: {ended:?}");
+}
+
 async fn a_huge_script_runs_like_a_small_one() {
     let mut agent = agent().await;
-    for bytes in [131_070, 131_071, 131_072, 1_000_000] {
+    for bytes in [131_054, 131_055, 131_056, 1_000_000] {
         let end = "\necho $0 $#; ls -l /proc/self/fd | grep -c memfd || :; read -r line; echo $line; exit 3";
         let script = format!("x=1 # {}{end}", "x".repeat(bytes - end.len() - 6));
         assert_eq!(script.len(), bytes);
@@ -233,18 +247,19 @@ async fn a_huge_script_runs_like_a_small_one() {
     }
 }
 
-async fn what_is_missing_fails_the_turn_and_the_next_one_works() {
+async fn what_is_missing_keeps_the_turn_from_beginning_and_the_next_one_works() {
     let folder = tempfile::tempdir().unwrap();
     let workspace = folder.path().join("later");
     let mut agent = agent_with(Setup { workspace: workspace.clone(), ..setup() }).await;
     let reason = format!("cannot enter workspace {}: No such file or directory (os error 2)", workspace.display());
-    assert_eq!(agent.turn("true").await, Ended { stop: failed(&reason), result: String::new() });
+    assert_eq!(agent.turn("true").await, Ended { stop: StopReason::NotBegun { reason }, result: String::new() });
     std::fs::create_dir(&workspace).unwrap();
     assert_eq!(agent.turn("echo here").await, completed("here"));
 
     let mut agent = agent_with(Setup { program: "/no/such/sh".into(), ..setup() }).await;
     let reason = "cannot start /no/such/sh: No such file or directory (os error 2)";
-    assert_eq!(agent.turn("true").await, Ended { stop: failed(reason), result: String::new() });
+    let reason = reason.to_owned();
+    assert_eq!(agent.turn("true").await, Ended { stop: StopReason::NotBegun { reason }, result: String::new() });
 }
 
 async fn close_ends_the_turn_and_then_the_agent() {

@@ -12,7 +12,7 @@ use teamster_protocol::mail::{Body, Urgency};
 use teamster_protocol::notice::{Said, Stop};
 use teamster_protocol::roster::StartedBy;
 use teamster_worker::core::{
-    Action, Answer, Ask, AskId, ClaimedTask, Conversation, Core, Event, Outcome, Settings, SteerOf,
+    Action, Answer, Ask, AskId, ClaimedTask, Conversation, Core, Event, Fault, Outcome, Settings, SteerOf,
 };
 
 use super::oracle::Life;
@@ -344,7 +344,7 @@ impl Worker {
     fn start_turn(&mut self, world: &mut World, index: usize, life: u32, number: u64, task: Option<TaskId>) {
         if let Agent::Gone = self.agent {
             self.leave_over(world);
-            self.answers.push_back(Event::PromptRefused { reason: "it is closed".to_owned() });
+            self.answers.push_back(Event::PromptRefused { reason: "it is closed".to_owned(), fault: Fault::Place });
             return;
         }
         if !matches!(self.agent, Agent::Idle) || number <= self.last_turn {
@@ -354,7 +354,11 @@ impl Worker {
         self.found_nothing = false;
         if world.chance.one_in(30) {
             self.leave_over(world);
-            self.answers.push_back(Event::PromptRefused { reason: "it has no wish to".to_owned() });
+            let fault = match world.weather.crash_one_in {
+                0 => Fault::Prompt,
+                _ => [Fault::Prompt, Fault::Place][world.chance.below(2) as usize],
+            };
+            self.answers.push_back(Event::PromptRefused { reason: "it has no wish to".to_owned(), fault });
             return;
         }
         let task = task.and(self.claimed);

@@ -75,6 +75,15 @@ pub enum Outcome {
     Release { claim: Claim, why: ReleaseWhy, partial: String },
 }
 
+/// Whose fault it is that a prompt was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Its own: no agent of this kind can take it.
+    Prompt,
+    /// That of the machine, or of the place where the agent works. Another worker may have better luck.
+    Place,
+}
+
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
@@ -106,6 +115,8 @@ pub enum Event {
     PromptRefused {
         /// Why.
         reason: String,
+        /// Whose fault that is.
+        fault: Fault,
     },
     /// Answers [`Action::Steer`].
     Steered {
@@ -113,6 +124,11 @@ pub enum Event {
         of: SteerOf,
         /// Whether the agent has them, or why not.
         outcome: Result<Steered, String>,
+    },
+    /// The agent could not begin with the turn, by no fault of the prompt.
+    TurnNotBegun {
+        /// Why.
+        reason: String,
     },
     /// The agent's turn ended.
     TurnEnded {

@@ -1,6 +1,6 @@
 //! What a worker does about mail, by its urgency and by what it is at, and in which order it ends.
 
-use teamster_protocol::board::{AutoClaim, Claimant};
+use teamster_protocol::board::{AutoClaim, Claimant, ReleaseWhy};
 use teamster_protocol::mail::{Body, Urgency};
 use teamster_protocol::roster::StartedBy;
 use teamster_protocol::shutdown::{ShutdownRequest, WhenBusy};
@@ -229,4 +229,37 @@ fn who_must_end_does_not_wait_for_ever_until_its_books_can_be_kept() {
     core.step(NOW_MS, Event::TurnEnded { stop: Stop::Completed, result: String::new() });
     core.step(NOW_MS, not_recorded());
     assert!(core.next_tick_ms().is_some_and(|at_ms| at_ms > NOW_MS));
+}
+
+#[test]
+fn what_is_wrong_with_its_place_fails_no_task_and_ends_the_worker() {
+    let gone = LeftHow::AgentGone { reason: "no descriptor is left".to_owned() };
+    let reason = || "no descriptor is left".to_owned();
+    for taken in [true, false] {
+        let mut core = working(Conversation::No);
+        let event = match taken {
+            true => Event::TurnNotBegun { reason: reason() },
+            false => Event::PromptRefused { reason: reason(), fault: Fault::Place },
+        };
+        let claim = Claim { id: TaskId(1), owner: "alice".parse().unwrap(), attempt: 1 };
+        let released = Outcome::Release { claim, why: ReleaseWhy::WorkerLeft, partial: String::new() };
+        assert_eq!(core.step(NOW_MS, event), [Action::Record(released)]);
+        let actions = core.step(NOW_MS, Event::Recorded);
+        assert_eq!(actions.last(), Some(&Action::Leave { how: gone.clone() }));
+        assert!(!actions.contains(&Action::ClaimNext), "{actions:?}");
+    }
+    // A prompt that no agent can take fails alone.
+    let mut core = working(Conversation::No);
+    let refused = core.step(NOW_MS, Event::PromptRefused { reason: reason(), fault: Fault::Prompt });
+    assert!(matches!(refused[..], [Action::Record(Outcome::Fail { .. })]), "{refused:?}");
+    assert_eq!(core.step(NOW_MS, Event::Recorded).last(), Some(&Action::ClaimNext));
+}
+
+#[test]
+fn what_can_not_be_ended_has_no_other_turn_begun_beside_it() {
+    let mut core = working(Conversation::No);
+    assert!(core.step(NOW_MS, Event::AgentGone { reason: "still there".to_owned() }).is_empty());
+    core.step(NOW_MS, Event::TurnEnded { stop: Stop::Aborted, result: String::new() });
+    let how = LeftHow::AgentGone { reason: "still there".to_owned() };
+    assert_eq!(core.step(NOW_MS, Event::Recorded).last(), Some(&Action::Leave { how }));
 }

@@ -6,10 +6,11 @@ use teamster_protocol::board::ReleaseWhy;
 use teamster_protocol::id::TaskId;
 use teamster_protocol::mail::Message;
 use teamster_protocol::notice::{Said, Stop};
+use teamster_protocol::roster::LeftHow;
 use teamster_protocol::task::{Claim, Work};
 
 use super::event::{AskId, Outcome};
-use super::{Action, Answer, Before, Core, Phase, Refused, ms};
+use super::{Action, Answer, Before, Core, Fault, Leave, Phase, Refused, ms};
 
 /// A running turn.
 #[derive(Debug)]
@@ -51,6 +52,9 @@ pub(super) enum Ending {
     Hung,
     /// The worker ends.
     Leaving,
+    /// It could not begin, and the worker ends for it: what is wrong with its place is wrong for the next task too, and
+    /// would fail one after another.
+    NotBegun,
 }
 
 impl Turn {
@@ -62,7 +66,9 @@ impl Turn {
     pub(super) fn stop(&mut self, reason: String) {
         match self.ending {
             None | Some(Ending::Leaving) => self.ending = Some(Ending::Stopped { reason }),
-            Some(Ending::Stopped { .. } | Ending::TimedOut | Ending::Stalled { .. } | Ending::Hung) => {}
+            Some(
+                Ending::Stopped { .. } | Ending::TimedOut | Ending::Stalled { .. } | Ending::Hung | Ending::NotBegun,
+            ) => {}
         }
     }
 
@@ -89,7 +95,7 @@ impl Turn {
                 let seconds = *quiet_ms as f64 / 1000.0;
                 Outcome::Fail { claim, reason: format!("its agent said nothing for {seconds:.1} s"), result }
             }
-            (Stop::Failed { .. } | Stop::Aborted, Some(Ending::Leaving)) => {
+            (Stop::Failed { .. } | Stop::Aborted, Some(Ending::Leaving | Ending::NotBegun)) => {
                 Outcome::Release { claim, why: ReleaseWhy::WorkerLeft, partial: result }
             }
             (Stop::Failed { .. } | Stop::Aborted, Some(Ending::TimedOut)) => {
@@ -127,7 +133,7 @@ impl Core {
         }
     }
 
-    pub(super) fn prompt_refused(&mut self, now_ms: u64, reason: String) {
+    pub(super) fn prompt_refused(&mut self, now_ms: u64, reason: String, fault: Fault) {
         let Phase::Turn(turn) = &mut self.phase else { return };
         match &mut turn.what_for {
             TurnFor::Ask(ask) => {
@@ -137,6 +143,17 @@ impl Core {
             // It was not handed on: it stays unread for the next life, and this one does not try in a circle.
             TurnFor::Mail(_) | TurnFor::Task(_) => {}
         }
+        match fault {
+            Fault::Prompt => self.turn_ended(now_ms, Stop::Failed { reason }, String::new()),
+            Fault::Place => self.not_begun(now_ms, reason),
+        }
+    }
+
+    /// Its task is for others to do, or for the next life of this member.
+    pub(super) fn not_begun(&mut self, now_ms: u64, reason: String) {
+        let Phase::Turn(turn) = &mut self.phase else { return };
+        turn.ending.get_or_insert(Ending::NotBegun);
+        self.leave.get_or_insert(Leave { how: LeftHow::AgentGone { reason: reason.clone() }, approve: None });
         self.turn_ended(now_ms, Stop::Failed { reason }, String::new());
     }
 

@@ -36,7 +36,7 @@ use super::{
     Abilities, Driver, DriverError, Exited, NEWS_QUEUE_MAX, News, Permission, Prompt, Prompts, RequestId, Steered,
     StopReason, Tail,
 };
-use crate::process::{Group, Keeper, describe_exit};
+use crate::process::{Group, Keeper, LeftBehind, describe_exit};
 
 /// How long what is told to stop may take before it is killed, unless a [`Setup`] says otherwise.
 pub const TERM_GRACE: Duration = Duration::from_secs(2);
@@ -99,7 +99,7 @@ enum Wish {
 impl Shell {
     /// Starts the agent, without a process before the first prompt. [`News::Ready`] is in the channel
     /// already. Must be called within a tokio runtime with I/O, time and signals, and makes this process
-    /// a child subreaper. A workspace that is not there shows as a turn that fails.
+    /// a child subreaper. A workspace that is not there shows as a turn that does not begin.
     pub fn start(setup: Setup) -> Result<(Shell, mpsc::Receiver<News>), DriverError> {
         check_env(&setup.env)?;
         Keeper::new().map_err(system("watch over processes"))?;
@@ -189,13 +189,30 @@ struct Turn {
     wanted: watch::Receiver<Wish>,
 }
 
+/// What came of a script, were it not for what the worker wants.
+enum Played {
+    Completed,
+    Failed {
+        reason: String,
+    },
+    /// Not a line of it was run.
+    NotBegun {
+        reason: String,
+    },
+    /// Not all that it had started could be ended.
+    LeftBehind(LeftBehind),
+}
+
 impl Turn {
     async fn run(mut self, prompt: Prompt, input: OwnedFd) {
-        let (failure, tail) = match self.play(prompt, input).await {
-            Ok((failure, tail)) => (failure, tail),
-            Err(reason) => (Some(reason), Tail::default()),
+        let (played, tail) = match self.play(prompt, input).await {
+            Ok((played, tail)) => (played, tail),
+            Err(reason) => (Played::NotBegun { reason }, Tail::default()),
         };
         let result = tail.into_result();
+        if let Played::LeftBehind(left) = &played {
+            let _ = self.news.send(News::Broken { reason: left.to_string() }).await;
+        }
         let Ok(room) = self.news.reserve().await else {
             self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
             return;
@@ -205,10 +222,12 @@ impl Turn {
             running.take();
             self.wish()
         };
-        let stop = match (wish, failure) {
+        let stop = match (wish, played) {
             (Wish::Abort | Wish::Close, _) => StopReason::Aborted,
-            (Wish::GoOn, Some(reason)) => StopReason::Failed { reason },
-            (Wish::GoOn, None) => StopReason::Completed,
+            (Wish::GoOn, Played::NotBegun { reason }) => StopReason::NotBegun { reason },
+            (Wish::GoOn, Played::Failed { reason }) => StopReason::Failed { reason },
+            (Wish::GoOn, Played::LeftBehind(left)) => StopReason::Failed { reason: left.to_string() },
+            (Wish::GoOn, Played::Completed) => StopReason::Completed,
         };
         room.send(News::TurnEnded { stop, result });
         if wish == Wish::Close {
@@ -216,9 +235,8 @@ impl Turn {
         }
     }
 
-    /// Runs the script. Returns why it failed, if it did, with the end of its output; or why it could
-    /// not be started.
-    async fn play(&mut self, prompt: Prompt, input: OwnedFd) -> Result<(Option<String>, Tail), String> {
+    /// Runs the script. Returns what came of it, with the end of its output; or why it could not be started.
+    async fn play(&mut self, prompt: Prompt, input: OwnedFd) -> Result<(Played, Tail), String> {
         let because = |what: &'static str| move |error: io::Error| format!("cannot {what}: {error}");
         let mut keeper = Keeper::new().map_err(because("watch over processes"))?;
         let script = Script::new(prompt.text).map_err(because("keep a long script in memory"))?;
@@ -227,8 +245,9 @@ impl Turn {
         let mut command = Command::new(&self.setup.program);
         // As one would call it by hand: it is how the shell calls itself in its complaints.
         command.arg0(self.setup.program.file_name().unwrap_or_default());
-        command.args(["-eu", "-c", &script.argument()]).current_dir(&self.setup.workspace);
+        command.current_dir(&self.setup.workspace);
         command.envs(self.setup.env.iter().chain(&prompt.env).map(|(name, value)| (name, value)));
+        script.give(&mut command);
         command.stdin(input).stdout(out).stderr(err);
         let mut group = keeper.spawn(&mut command).map_err(|error| self.cannot_start(&error))?;
         // It holds our copies of the command's ends of the pipes: with them open, no pipe would ever end.
@@ -237,15 +256,15 @@ impl Turn {
         let writers_gone = Notify::new();
         let news = self.news.clone();
         let life = async {
-            let failure = self.live(&mut keeper, &mut group).await;
+            let played = self.live(&mut keeper, &mut group).await;
             writers_gone.notify_one();
-            failure
+            played
         };
         Ok(tokio::join!(life, output.pump(&news, &writers_gone)))
     }
 
-    /// Waits until the shell and all that it started have ended, or ends them. Returns what was wrong.
-    async fn live(&mut self, keeper: &mut Keeper, group: &mut Group) -> Option<String> {
+    /// Waits until the shell and all that it started have ended, or ends them.
+    async fn live(&mut self, keeper: &mut Keeper, group: &mut Group) -> Played {
         let exit = tokio::select! {
             biased;
             () = self.stop_wanted() => None,
@@ -259,12 +278,12 @@ impl Turn {
                 alone = keeper.left_alone(linger) => alone,
             };
             if alone.is_some() {
-                return exit.and_then(failure_of);
+                return exit.map_or(Played::Completed, played);
             }
         }
         match keeper.end_descendants(Some(group.id()), self.setup.term_grace).await {
-            Ok(_) => exit.and_then(failure_of),
-            Err(left_behind) => Some(left_behind.to_string()),
+            Ok(_) => exit.map_or(Played::Completed, played),
+            Err(left_behind) => Played::LeftBehind(left_behind),
         }
     }
 
@@ -295,12 +314,12 @@ impl Turn {
     }
 }
 
-/// Why a turn whose shell ended like this has failed, if it has.
-fn failure_of(exit: io::Result<ExitStatus>) -> Option<String> {
+/// What came of a script whose shell ended like this.
+fn played(exit: io::Result<ExitStatus>) -> Played {
     match exit {
-        Ok(status) if status.success() => None,
-        Ok(status) => Some(describe_exit(status)),
-        Err(error) => Some(format!("cannot learn the exit status: {error}")),
+        Ok(status) if status.success() => Played::Completed,
+        Ok(status) => Played::Failed { reason: describe_exit(status) },
+        Err(error) => Played::Failed { reason: format!("cannot learn the exit status: {error}") },
     }
 }
 

@@ -1,38 +1,49 @@
-//! How a script of any length reaches a shell.
+//! How a script of any length reaches a shell, and nobody else: what stands in the arguments of a process is for every
+//! user of the machine to read, its environment and its descriptors are not.
 
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
-use std::process;
+use std::process::{self, Command};
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
-/// The longest argument that `execve(2)` takes, without its NUL (`MAX_ARG_STRLEN`, 32 pages).
-const ARGUMENT_BYTES_MAX: usize = 32 * 4096 - 1;
+/// Holds the script until the shell has begun with it; what the script starts does not get it.
+const VARIABLE: &str = "TEAMSTER_SCRIPT";
 
-/// What follows `sh -c`.
+/// The longest script that `execve(2)` takes in a variable, with its name and its NUL (`MAX_ARG_STRLEN`, 32 pages).
+const VARIABLE_BYTES_MAX: usize = 32 * 4096 - VARIABLE.len() - "=\0".len();
+
+/// A script on its way to a shell. Has to live until the shell has ended.
 pub(super) enum Script {
-    /// The text itself. Lines, quotes and here-documents in it are the shell's to read, as in a file.
-    Argument(String),
-    /// A file in memory, for what is too long for an argument. Has to live until the shell has ended.
+    /// Lines, quotes and here-documents in it are the shell's to read, as in a file.
+    Variable(String),
+    /// A file in memory, for what is too long for a variable.
     InMemory(File),
 }
 
 impl Script {
     pub(super) fn new(text: String) -> io::Result<Script> {
-        if text.len() <= ARGUMENT_BYTES_MAX {
-            return Ok(Script::Argument(text));
+        if text.len() <= VARIABLE_BYTES_MAX {
+            return Ok(Script::Variable(text));
         }
         let mut file = File::from(memfd_create("prompt", MFdFlags::MFD_CLOEXEC)?);
         file.write_all(text.as_bytes())?;
         Ok(Script::InMemory(file))
     }
 
-    pub(super) fn argument(&self) -> String {
+    /// Lets `shell` run it.
+    pub(super) fn give(&self, shell: &mut Command) {
+        shell.args(["-eu", "-c"]);
         match self {
-            Script::Argument(text) => text.clone(),
+            // In one line, so that the shell counts the lines of the script from 1.
+            Script::Variable(text) => {
+                shell.arg(format!("eval \"unset {VARIABLE}; ${VARIABLE}\"")).env(VARIABLE, text);
+            }
             // By way of this process, as the descriptor is not for the command to inherit.
-            Script::InMemory(file) => format!(". /proc/{}/fd/{}", process::id(), file.as_raw_fd()),
+            Script::InMemory(file) => {
+                shell.arg(format!(". /proc/{}/fd/{}", process::id(), file.as_raw_fd()));
+            }
         }
     }
 }
