@@ -74,3 +74,21 @@ fn a_stranger_is_not_served_even_if_the_files_are_open_to_all() {
     assert!(log.contains("its other end belongs to user 65534, this is user 0"), "{log}");
     assert_eq!(team.state("alice"), "idle");
 }
+
+#[test]
+fn a_stranger_can_not_read_what_a_member_was_asked_to_do() {
+    if !geteuid().is_root() {
+        println!("not tested: only root can be somebody else");
+        return;
+    }
+    let team = Team::new();
+    team.ok("spawn alice");
+    team.ok("task add --run echo begun; read word; : password-4711");
+    team.until_said("alice", "begun");
+    let mut look = team.sandbox().command("sh");
+    look.args(["-c", "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ"]).uid(NOBODY).gid(NOBODY).current_dir("/");
+    let seen = team.start_command(look).ends();
+    assert!(seen.out.contains("teamster-worker"), "{seen:?}");
+    assert!(!seen.out.contains("password-4711"));
+    team.ok("steer alice on");
+}
