@@ -506,8 +506,9 @@ mod tests {
         enroll(&mut lead, "ada");
         let _burying = Lock::take(&lead.dir().member_lock(&name("ada")), 1).unwrap();
         let how = LeftHow::GivenUp { reason: "killed by SIGKILL".to_owned() };
-        lead.enroll(TeamFact::Left { name: name("ada"), how }).unwrap();
-        assert_eq!(lead.members().unwrap()[0].state, MemberState::Failed);
+        lead.enroll(TeamFact::Left { name: name("ada"), how: how.clone() }).unwrap();
+        let ada = lead.members().unwrap().remove(0);
+        assert_eq!((ada.state, ada.left), (MemberState::Failed, Some(how)));
     }
 
     #[test]

@@ -170,7 +170,7 @@ fn member_view(
         Presence::Joined { .. } | Presence::Expected { .. } | Presence::Left { .. } => None,
     };
     let left = match &member.presence {
-        Presence::Left { how, .. } if !running => Some(how.clone()),
+        Presence::Left { how, .. } if !running || state == MemberState::Failed => Some(how.clone()),
         Presence::Left { .. } | Presence::Expected { .. } | Presence::Joined { .. } => None,
     };
     Ok(MemberView {
