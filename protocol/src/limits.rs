@@ -53,5 +53,6 @@ pub const RESTART_DELAY_MAX: Duration = Duration::from_secs(5);
 pub const STALL_AFTER: Duration = Duration::from_secs(600);
 /// What is kept of the last output of a turn whose worker died.
 pub const LAST_WORDS_BYTES_MAX: usize = 2 << 10;
-/// How long a log's lock may be held by somebody else before a step on the log is refused: its holder hangs.
+/// How long a log's lock may be held by others, who write nothing, before a step on the log is refused: its holder
+/// hangs.
 pub const LOG_LOCK_WITHIN: Duration = Duration::from_secs(10);

@@ -1,8 +1,9 @@
 //! The right to append: lock, read what is new, decide, write once.
 
 use std::{
-    fs::{File, TryLockError},
+    fs::{self, File, TryLockError},
     io::{self, Write},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
@@ -31,6 +32,8 @@ pub struct Log<F> {
 struct Lock {
     file: File,
     path: PathBuf,
+    /// What its holders write to: while that changes, none of them hangs.
+    log: PathBuf,
 }
 
 /// All that needs the lock to be held.
@@ -54,7 +57,7 @@ impl<F: Fold> Log<F> {
     /// [`Reader::open`] does, and if the directory is missing or may not be written.
     pub fn open(path: impl Into<PathBuf>, now_ms: u64) -> Result<Self, LogError> {
         let path = path.into();
-        let lock = Lock::open(path.with_extension("lock"))?;
+        let lock = Lock::open(path.clone())?;
         let mut reader = Reader::open_for(path, Access::Append)?;
         if reader.tail.is_none() {
             let _held = lock.hold()?;
@@ -213,44 +216,78 @@ impl<F: Fold> Writer<F> {
 }
 
 impl Lock {
-    fn open(path: PathBuf) -> Result<Self, LogError> {
+    /// The lock of a log, beside it.
+    fn open(log: PathBuf) -> Result<Self, LogError> {
+        let path = log.with_extension("lock");
         let file = tail::options(Access::Append).create(true).open(&path).map_err(LogError::io("open", &path))?;
-        Ok(Self { file, path })
+        Ok(Self { file, path, log })
     }
 
-    /// Waits for whoever is at it: microseconds, or a moment while a new generation begins. Not for ever: a writer that
-    /// was stopped in the middle must not stop everybody, the leader that could end it least of all.
+    /// Waits for whoever is at it: microseconds, or a moment while a new generation begins, or as long as very many
+    /// others take who were faster. Not for ever: a writer that was stopped in the middle must not stop everybody, the
+    /// leader that could end it least of all.
     fn hold(&self) -> Result<Held<'_>, LogError> {
         self.hold_within(LOG_LOCK_WITHIN)
     }
 
     fn hold_within(&self, limit: Duration) -> Result<Held<'_>, LogError> {
-        let mut until = None;
+        let mut patience = None;
         for round in 0_u32.. {
             match self.file.try_lock() {
                 Ok(()) => break,
                 Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(TryLockError::Error(error)) => return Err(LogError::io("lock", &self.path)(error)),
                 Err(TryLockError::WouldBlock) => {
-                    let now = Instant::now();
-                    if now >= *until.get_or_insert(now + limit) {
+                    if round < AT_ONCE {
+                        thread::yield_now();
+                        continue;
+                    }
+                    let (now, written) = (Instant::now(), self.written());
+                    let patience = patience.get_or_insert(Patience { limit, until: now + limit, written });
+                    if patience.is_over(now, written) {
                         let why = format!("another process has held it for {} s, and may hang", limit.as_secs());
                         let error = io::Error::new(io::ErrorKind::TimedOut, why);
                         return Err(LogError::io("lock", &self.path)(error));
                     }
-                    give_way(round);
+                    give_way(round - AT_ONCE);
                 }
             }
         }
         Ok(Held(&self.file))
     }
+
+    fn written(&self) -> Written {
+        fs::metadata(&self.log).ok().map(|found| (found.ino(), found.len()))
+    }
 }
 
-/// Lets the holder of a lock get on: at once while it is most likely about to let go, later in its own time.
+/// Which file a log is, and how long.
+type Written = Option<(u64, u64)>;
+
+/// With those who hold a lock: it ends when none of them has written for too long.
+struct Patience {
+    limit: Duration,
+    until: Instant,
+    written: Written,
+}
+
+impl Patience {
+    fn is_over(&mut self, now: Instant, written: Written) -> bool {
+        if written != self.written {
+            (self.until, self.written) = (now + self.limit, written);
+        }
+        now >= self.until
+    }
+}
+
+/// How often a lock is tried again while its holder is most likely about to let go.
+const AT_ONCE: u32 = 200;
+
+/// Lets the holder of a lock get on, for ever longer: few find it soon after it was let go, and two hundred that looked
+/// every 200 µs would leave the holder no processor.
 #[expect(clippy::disallowed_methods, reason = "nothing tells of the end of a lock whose wait has a limit")]
 fn give_way(round: u32) {
-    const AT_ONCE: u32 = 200;
-    if round < AT_ONCE { thread::yield_now() } else { thread::sleep(Duration::from_micros(200)) }
+    thread::sleep(Duration::from_micros(200 << (round / 4).min(4)));
 }
 
 impl Drop for Held<'_> {
@@ -344,12 +381,23 @@ mod tests {
     #[test]
     fn a_lock_that_is_never_let_go_is_waited_for_only_so_long() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("board.lock");
+        let path = dir.path().join("board.jsonl");
         let (hanging, waiting) = (Lock::open(path.clone()).unwrap(), Lock::open(path).unwrap());
         let held = hanging.hold().unwrap();
         let error = waiting.hold_within(Duration::from_millis(20)).map(|_| ()).unwrap_err().to_string();
         assert!(error.contains("board.lock: another process has held it for 0 s, and may hang"), "{error}");
         drop(held);
         assert!(waiting.hold_within(Duration::ZERO).is_ok());
+    }
+
+    #[test]
+    fn patience_begins_anew_while_others_write() {
+        let (begun, second) = (Instant::now(), Duration::from_secs(1));
+        let mut patience = Patience { limit: second, until: begun + second, written: Some((1, 100)) };
+        assert!(!patience.is_over(begun, Some((1, 100))));
+        assert!(!patience.is_over(begun + second, Some((1, 200))), "somebody had the lock, and wrote");
+        assert!(!patience.is_over(begun + second * 3 / 2, Some((1, 200))));
+        assert!(patience.is_over(begun + second * 2, Some((1, 200))), "nobody has written for a second");
+        assert!(!patience.is_over(begun + second * 2, Some((2, 50))), "the next generation has begun");
     }
 }
