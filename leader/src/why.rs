@@ -129,10 +129,10 @@ impl Scene<'_> {
     /// Why a task is where it is. There is always a cause; refuses a task that is not there.
     pub fn task(&self, id: TaskId, now_ms: u64) -> Result<Vec<Because>, Refusal> {
         let task = self.board.task(id)?;
-        let causes = match self.standing(id, task) {
+        let causes = match self.standing(id, &task) {
             Some(cause) => vec![cause],
             None if task.open_dependencies > 0 => self.roots(id),
-            None => vec![self.unclaimed(id, task)],
+            None => vec![self.unclaimed(id, &task)],
         };
         Ok(causes.into_iter().map(|cause| words::because(cause, Some(id), now_ms)).collect())
     }
@@ -182,9 +182,9 @@ impl Scene<'_> {
         while let Some(at) = todo.pop() {
             let Ok(task) = self.board.task(at) else { continue };
             if at != id {
-                let cause = match self.standing(at, task) {
+                let cause = match self.standing(at, &task) {
                     Some(cause) => Some(cause),
-                    None if task.open_dependencies == 0 => Some(self.unclaimed(at, task)),
+                    None if task.open_dependencies == 0 => Some(self.unclaimed(at, &task)),
                     None => None,
                 };
                 if let Some(cause) = cause {
@@ -192,7 +192,7 @@ impl Scene<'_> {
                     continue;
                 }
             }
-            for on in self.board.open_dependencies(task) {
+            for on in self.board.open_dependencies(&task) {
                 came_from.entry(on).or_insert_with(|| {
                     todo.push(on);
                     at
@@ -305,7 +305,7 @@ impl Scene<'_> {
     /// The task a member is on, and since when.
     fn at(&self, name: &MemberName) -> Option<(TaskId, u64)> {
         let id = self.board.owned_by(name).next()?;
-        match self.board.task(id).ok()?.status {
+        match self.board.status(id).ok()? {
             TaskStatus::InProgress { since_ms, .. } => Some((id, since_ms)),
             TaskStatus::Pending { .. }
             | TaskStatus::Completed { .. }

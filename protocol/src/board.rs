@@ -3,6 +3,7 @@
 //!
 //! The board keeps what decisions need. Texts and results stay in the log, at the offset that each task knows.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,19 +15,21 @@ use crate::task::{Claim, Hold, NewTask, Refusal, TaskStatus};
 mod apply;
 mod fact;
 mod order;
+mod packed;
 mod snapshot;
+mod tasks;
 mod waiting;
 
 pub use fact::{BoardFact, ReleaseWhy, Scope};
 pub use snapshot::{KeptStatus, KeptTask, ReadFact, ViewError};
 pub use waiting::{AutoClaim, Claimant};
 
-use apply::is_completed;
 use order::dependency_order;
+use tasks::Tasks;
 use waiting::Waiting;
 
-/// A task as the board keeps it.
-#[derive(Debug, Clone)]
+/// A task as the board knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Task {
     /// Where it stands.
     pub status: TaskStatus,
@@ -78,7 +81,7 @@ type Rank = (Reverse<i32>, TaskId);
 /// All tasks of a team, and the workers that wait for one.
 #[derive(Debug, Clone, Default)]
 pub struct Board {
-    tasks: BTreeMap<TaskId, Task>,
+    tasks: Tasks,
     ready: BTreeMap<Lane, BTreeSet<Rank>>,
     owned: BTreeMap<MemberName, BTreeSet<TaskId>>,
     waiting: Waiting,
@@ -87,13 +90,18 @@ pub struct Board {
 
 impl Board {
     /// A task, or the refusal that names it.
-    pub fn task(&self, id: TaskId) -> Result<&Task, Refusal> {
-        self.tasks.get(&id).ok_or(Refusal::NoTask(id))
+    pub fn task(&self, id: TaskId) -> Result<Cow<'_, Task>, Refusal> {
+        self.tasks.get(id).ok_or(Refusal::NoTask(id))
+    }
+
+    /// Where a task stands, or the refusal that names it: less work than [`Board::task`].
+    pub fn status(&self, id: TaskId) -> Result<TaskStatus, Refusal> {
+        self.tasks.status(id).ok_or(Refusal::NoTask(id))
     }
 
     /// All tasks, lowest number first.
-    pub fn tasks(&self) -> impl DoubleEndedIterator<Item = (TaskId, &Task)> {
-        self.tasks.iter().map(|(id, task)| (*id, task))
+    pub fn tasks(&self) -> impl Iterator<Item = (TaskId, Cow<'_, Task>)> {
+        self.tasks.iter()
     }
 
     /// The number of tasks.
@@ -128,7 +136,7 @@ impl Board {
 
     /// The dependencies of a task that are not completed.
     pub fn open_dependencies(&self, task: &Task) -> Vec<TaskId> {
-        let open = |id: &&TaskId| self.tasks.get(id).is_some_and(|task| !is_completed(task));
+        let open = |id: &&TaskId| self.tasks.status(**id).is_some_and(|status| !status.is_completed());
         task.blocked_by.iter().filter(open).copied().collect()
     }
 
@@ -173,7 +181,7 @@ impl Board {
     pub fn claim_next(&self, who: &Claimant) -> (Vec<BoardFact>, Option<Claim>) {
         match self.next_for(who) {
             Some(id) => {
-                let claim = Claim { id, owner: who.name.clone(), attempt: self.tasks[&id].attempt.saturating_add(1) };
+                let claim = Claim { id, owner: who.name.clone(), attempt: self.open(id).attempt.saturating_add(1) };
                 (vec![BoardFact::Claimed(claim.clone())], Some(claim))
             }
             None if self.waiting.has(who) => (Vec::new(), None),
@@ -211,7 +219,7 @@ impl Board {
     pub fn bury(&self, name: &MemberName, last_words: &str) -> Vec<BoardFact> {
         let mut facts = self.away(name);
         for id in self.owned_by(name) {
-            let task = &self.tasks[&id];
+            let task = self.open(id);
             let attempt = task.attempt;
             let deaths = task.deaths.saturating_add(1);
             facts.push(if deaths >= task.max_attempts {
@@ -280,13 +288,13 @@ impl Board {
     /// `All` is refused while any task is in progress. Gives no fact if there is nothing to clear.
     pub fn clear(&self, scope: Scope) -> Result<Vec<BoardFact>, Refusal> {
         let ids: Vec<TaskId> = match scope {
-            Scope::Completed => self.tasks().filter(|(_, task)| is_completed(task)).map(|(id, _)| id).collect(),
+            Scope::Completed => self.tasks().filter(|(_, task)| task.status.is_completed()).map(|(id, _)| id).collect(),
             Scope::All => {
                 let busy: Vec<TaskId> = self.owned.values().flatten().copied().collect();
                 if !busy.is_empty() {
                     return Err(Refusal::InProgress(busy));
                 }
-                self.tasks.keys().copied().collect()
+                self.tasks.ids().collect()
             }
         };
         Ok(if ids.is_empty() { Vec::new() } else { vec![BoardFact::Cleared { ids }] })
@@ -311,13 +319,18 @@ impl Board {
 }
 
 impl Board {
+    /// A task of the indexes: to be done or being done.
+    fn open(&self, id: TaskId) -> &Task {
+        self.tasks.get_open(id).expect("only tasks that have not ended are ready or owned")
+    }
+
     fn end(&self, claim: &Claim, step: &'static str) -> Result<(), Refusal> {
         let task = self.task(claim.id)?;
         task.status.end(claim.id, step, claim, task.attempt)
     }
 
     fn may_wait(&self, id: TaskId, on: TaskId) -> Result<(), Refusal> {
-        match self.tasks.get(&on).map(|task| &task.status) {
+        match self.tasks.status(on) {
             None => Err(Refusal::NoDependency { id, on }),
             Some(TaskStatus::Cancelled) => Err(Refusal::DependencyCancelled { id, on }),
             Some(
@@ -344,7 +357,8 @@ impl Board {
                 path.reverse();
                 return Some(path);
             }
-            for &on in self.tasks.get(&id).into_iter().flat_map(|task| &task.blocked_by) {
+            let Some(task) = self.tasks.get(id) else { continue };
+            for &on in &task.blocked_by {
                 came_from.entry(on).or_insert_with(|| {
                     todo.push(on);
                     id

@@ -101,6 +101,16 @@ pub struct Offset {
 impl Offset {
     /// Of a fact that is in no file: whatever reads back at it is refused.
     pub const NONE: Offset = Offset { generation: 0, fact: 0, at: 0 };
+
+    /// What it consists of, for a state that has very many and keeps them in its own way.
+    pub(crate) fn parts(self) -> [u64; 3] {
+        [u64::from(self.generation), u64::from(self.fact), self.at]
+    }
+
+    /// The offset that had these [`Offset::parts`].
+    pub(crate) fn of_parts([generation, fact, at]: [u64; 3]) -> Offset {
+        Offset { generation: generation as u32, fact: fact as u32, at }
+    }
 }
 
 /// One record: all facts of one decision, or the one of them that was asked for.

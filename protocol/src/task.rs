@@ -170,6 +170,11 @@ impl TaskStatus {
         }
     }
 
+    /// Whether what waits for it may be done.
+    pub fn is_completed(&self) -> bool {
+        matches!(self, TaskStatus::Completed { .. })
+    }
+
     /// Allows what changes a task that nobody is on: assigning, unassigning, dependencies.
     pub(crate) fn edit(&self, id: TaskId, step: &'static str) -> Result<(), Refusal> {
         match self {

@@ -301,7 +301,7 @@ impl Sim {
     fn check_end(&mut self) {
         let World { board, oracle, alive, .. } = &mut self.world;
         for (id, task) in board.tasks() {
-            let open = board.open_dependencies(task).len();
+            let open = board.open_dependencies(&task).len();
             if open != task.open_dependencies as usize {
                 oracle.broke(format!("task {id} waits for {open} tasks and counts {}", task.open_dependencies));
             }

@@ -59,9 +59,10 @@ pub(super) fn check(view: &TeamView, found: &mut Findings) {
                 }
             }
             TaskStatus::Failed { .. } | TaskStatus::Cancelled => {
-                let waiting = task.blocks.iter().filter(|blocked| {
-                    board.task(**blocked).is_ok_and(|task| matches!(task.status, TaskStatus::Pending { .. }))
-                });
+                let waiting = task
+                    .blocks
+                    .iter()
+                    .filter(|blocked| matches!(board.status(**blocked), Ok(TaskStatus::Pending { .. })));
                 ended.entry(id).or_default().extend(waiting);
             }
             TaskStatus::InProgress { .. } | TaskStatus::Completed { .. } => {}
@@ -71,7 +72,7 @@ pub(super) fn check(view: &TeamView, found: &mut Findings) {
         found.note(Group::Board, format!("{} pending {why}", named(tasks.into_iter()))).hint(hint);
     }
     for (on, waiting) in ended.into_iter().filter(|(_, waiting)| !waiting.is_empty()) {
-        let is = board.task(on).map_or("", |task| task.status.word());
+        let is = board.status(on).map_or("", |status| status.word());
         let what = format!("{} blocked for good: task {on} is {is}", named(waiting.into_iter()));
         found.note(Group::Board, what).hint(format!("teamster task retry {on}, or teamster task dep rm ID {on}"));
     }

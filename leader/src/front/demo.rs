@@ -311,8 +311,8 @@ impl<'a> Story<'a> {
         let waited = async {
             loop {
                 self.team.refresh(|_: &teamster_protocol::log::Record<BoardFact>| ())?;
-                match &self.team.board().task(id)?.status {
-                    status if reached(status) => return Ok(()),
+                match self.team.board().status(id)? {
+                    status if reached(&status) => return Ok(()),
                     TaskStatus::Failed { .. } => {
                         let view = self.team.task_view(id)?;
                         let (reason, result) = (view.reason().unwrap_or_default(), view.result().unwrap_or_default());

@@ -9,7 +9,7 @@ use futures_util::future::{FutureExt, join_all};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use jsonrpsee::core::client::Error as RpcError;
 use teamster_protocol::api::{LeaderApiClient, SpawnRequest, Spawned, WorkspaceRequest};
-use teamster_protocol::board::{AutoClaim, Board, BoardFact, Task};
+use teamster_protocol::board::{AutoClaim, Board, BoardFact};
 use teamster_protocol::id::{Address, AgentName, MemberName, TaskId};
 use teamster_protocol::lock;
 use teamster_protocol::log::Record;
@@ -211,8 +211,8 @@ impl<'a> Run<'a> {
         let mut tasks = ids.iter().map(|id| team.new_task(*id)).collect::<Result<Vec<NewTask>, TeamError>>()?;
         for (id, task) in ids.iter().zip(&mut tasks) {
             // Whom it was assigned to since it was added.
-            if let Ok(Task { status: TaskStatus::Pending { assignee, .. }, .. }) = team.board().task(*id) {
-                task.to.clone_from(assignee);
+            if let Ok(TaskStatus::Pending { assignee, .. }) = team.board().status(*id) {
+                task.to = assignee;
             }
         }
         tasks.extend(options.plan.iter().flat_map(|plan| as_tasks(plan, TaskId(1))));

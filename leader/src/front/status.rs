@@ -89,8 +89,8 @@ fn team_status(view: &TeamView) -> Result<TeamStatus, FrontError> {
     let mut blocked = Vec::new();
     let mut attention = Vec::new();
     for (id, task) in view.board().tasks() {
-        let row = || TaskRow::of(view.board(), id, task, asked.get(&id));
-        match Standing::of(task) {
+        let row = || TaskRow::of(view.board(), id, &task, asked.get(&id));
+        match Standing::of(&task) {
             Standing::Blocked => blocked.push(row()),
             Standing::Failed | Standing::Stopped => attention.push(row()),
             Standing::Ready | Standing::InProgress | Standing::Completed | Standing::Cancelled => {}
@@ -104,7 +104,7 @@ fn team_status(view: &TeamView) -> Result<TeamStatus, FrontError> {
         files: view.dir().path().to_owned(),
         leader: holder.map(|holder| LeaderStatus { pid: holder.process.pid, since_ms: holder.since_ms }),
         members: view.members()?,
-        tasks: TaskCounts::of(view.board().tasks().map(|(_, task)| task)),
+        tasks: TaskCounts::of(view.board()),
         blocked,
         attention,
         unread,
@@ -117,7 +117,7 @@ fn member_status(view: &TeamView, name: &MemberName) -> Result<MemberStatus, Fro
     let mut task_rows = Vec::new();
     for id in &member.tasks {
         if let Ok(task) = view.board().task(*id) {
-            task_rows.push(TaskRow::of(view.board(), *id, task, Some(&view.new_task(*id)?)));
+            task_rows.push(TaskRow::of(view.board(), *id, &task, Some(&view.new_task(*id)?)));
         }
     }
     let dir = view.dir().turns(name);

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use teamster_protocol::api::{Changed, TaskCommand};
-use teamster_protocol::board::{Scope, Task};
+use teamster_protocol::board::Scope;
 use teamster_protocol::id::TaskId;
 
 use super::{Context, Exit, FrontError};
@@ -48,8 +48,9 @@ pub(super) fn task(context: &Context, verb: TaskVerb) -> Result<Exit, FrontError
         }
         TaskVerb::Cancel { id } => {
             // Those who wait for it stay blocked: the asker should know.
-            let waits = |task: &Task| task.blocks.iter().copied().collect();
-            let waiting: Vec<TaskId> = context.view()?.board().task(id).map(waits).unwrap_or_default();
+            let view = context.view()?;
+            let waiting: Vec<TaskId> =
+                view.board().task(id).map(|task| task.blocks.iter().copied().collect()).unwrap_or_default();
             change(context, TaskCommand::Cancel { id }, |_| cancelled(id, &waiting))
         }
         TaskVerb::Clear { scope } => {

@@ -144,11 +144,11 @@ pub(super) struct TaskCounts {
 }
 
 impl TaskCounts {
-    pub(super) fn of<'a>(tasks: impl IntoIterator<Item = &'a Task>) -> TaskCounts {
+    pub(super) fn of(board: &Board) -> TaskCounts {
         let mut counts = TaskCounts::default();
-        for task in tasks {
+        for (_, task) in board.tasks() {
             counts.total += 1;
-            *match Standing::of(task) {
+            *match Standing::of(&task) {
                 Standing::Ready => &mut counts.ready,
                 Standing::Blocked => &mut counts.blocked,
                 Standing::Stopped => &mut counts.stopped,

@@ -43,7 +43,7 @@ pub(super) fn why(context: &Context, args: &WhyArgs) -> Result<Exit, FrontError>
     match &args.what {
         WhySubject::Task(id) => {
             let because = scene.task(*id, context.now_ms()).map_err(TeamError::from)?;
-            let status = view.board().task(*id).map_err(TeamError::from)?.status.word();
+            let status = view.board().status(*id).map_err(TeamError::from)?.word();
             let why = TaskWhy { task: *id, title: view.new_task(*id)?.title, status, because };
             context.show(&why, |why| {
                 let title = paint(Tone::Name, &why.title);

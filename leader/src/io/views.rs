@@ -96,7 +96,8 @@ impl Follower {
             None => (board.insert(Reader::open(dir.board())?), Ok(false)),
         };
         // A task shows what waits for it and what it waits for: both sides change together.
-        let near = changed.iter().filter_map(|id| reader.state().task(*id).ok()).flat_map(|task| &task.blocks);
+        let near =
+            changed.iter().filter_map(|id| reader.state().task(*id).ok()).flat_map(|task| task.into_owned().blocks);
         due.extend(near);
         due.append(&mut changed);
         if !told? {

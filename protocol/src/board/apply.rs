@@ -100,15 +100,16 @@ impl Board {
     /// the first that has it.
     pub(super) fn insert(&mut self, id: TaskId, mut task: Task) {
         self.last_id = self.last_id.max(id.0);
-        if self.tasks.contains_key(&id) {
+        if self.tasks.contains(id) {
             return;
         }
-        task.blocked_by.retain(|on| self.tasks.contains_key(on));
+        task.blocked_by.retain(|on| self.tasks.contains(*on));
         for on in &task.blocked_by {
-            if let Some(other) = self.tasks.get_mut(on) {
+            let open = self.tasks.edit(*on, |other| {
                 other.blocks.insert(id);
-                task.open_dependencies += u32::from(!is_completed(other));
-            }
+                !other.status.is_completed()
+            });
+            task.open_dependencies += u32::from(open == Some(true));
         }
         self.tasks.insert(id, task);
         self.index(id);
@@ -125,27 +126,29 @@ impl Board {
     /// Changes a task and keeps true what others know of it: the indexes, and those that wait for it.
     fn edit(&mut self, id: TaskId, step: impl FnOnce(&mut Task)) {
         self.unindex(id);
-        if let Some(task) = self.tasks.get_mut(&id) {
-            let was_completed = is_completed(task);
+        // Those that wait for it, if it is now completed and was not, or the other way round.
+        let mut told = BTreeSet::new();
+        let was_completed = self.tasks.edit(id, |task| {
+            let was_completed = task.status.is_completed();
             step(task);
-            if is_completed(task) != was_completed {
-                for dependent in task.blocks.clone() {
-                    self.unindex(dependent);
-                    if let Some(task) = self.tasks.get_mut(&dependent) {
-                        match was_completed {
-                            true => task.open_dependencies += 1,
-                            false => task.open_dependencies -= 1,
-                        }
-                    }
-                    self.index(dependent);
-                }
+            if task.status.is_completed() != was_completed {
+                told.clone_from(&task.blocks);
             }
+            was_completed
+        });
+        for dependent in told {
+            self.unindex(dependent);
+            self.tasks.edit(dependent, |task| match was_completed {
+                Some(true) => task.open_dependencies += 1,
+                Some(false) | None => task.open_dependencies -= 1,
+            });
+            self.index(dependent);
         }
         self.index(id);
     }
 
     fn index(&mut self, id: TaskId) {
-        let Some(task) = self.tasks.get(&id) else { return };
+        let Some(task) = self.tasks.get_open(id) else { return };
         if let TaskStatus::InProgress { owner, .. } = &task.status {
             self.owned.entry(owner.clone()).or_default().insert(id);
         }
@@ -156,7 +159,7 @@ impl Board {
     }
 
     fn unindex(&mut self, id: TaskId) {
-        let Some(task) = self.tasks.get(&id) else { return };
+        let Some(task) = self.tasks.get_open(id) else { return };
         if let TaskStatus::InProgress { owner, .. } = &task.status {
             remove_from(&mut self.owned, owner, &id);
         }
@@ -167,12 +170,11 @@ impl Board {
 
     /// Makes a task wait for another, if both are there and it does not yet.
     fn link(&mut self, id: TaskId, on: TaskId) {
-        if id == on || !self.tasks.contains_key(&id) {
+        if id == on || !self.tasks.contains(id) {
             return;
         }
-        let Some(other) = self.tasks.get_mut(&on) else { return };
-        if other.blocks.insert(id) {
-            let open = u32::from(!is_completed(other));
+        let linked = self.tasks.edit(on, |other| (other.blocks.insert(id), u32::from(!other.status.is_completed())));
+        if let Some((true, open)) = linked {
             self.edit(id, |task| {
                 task.blocked_by.insert(on);
                 task.open_dependencies += open;
@@ -181,9 +183,8 @@ impl Board {
     }
 
     fn forget_dependency(&mut self, id: TaskId, on: TaskId) {
-        let Some(other) = self.tasks.get_mut(&on) else { return };
-        if other.blocks.remove(&id) {
-            let open = u32::from(!is_completed(other));
+        let unlinked = self.tasks.edit(on, |other| (other.blocks.remove(&id), u32::from(!other.status.is_completed())));
+        if let Some((true, open)) = unlinked {
             self.edit(id, |task| {
                 task.blocked_by.remove(&on);
                 task.open_dependencies -= open;
@@ -192,8 +193,8 @@ impl Board {
     }
 
     fn apply_cleared(&mut self, id: TaskId) {
-        let Some(task) = self.tasks.get(&id) else { return };
-        let (blocks, blocked_by) = (task.blocks.clone(), task.blocked_by.clone());
+        let Some(task) = self.tasks.get(id) else { return };
+        let Task { blocks, blocked_by, .. } = task.into_owned();
         for dependent in blocks {
             self.forget_dependency(dependent, id);
         }
@@ -201,12 +202,8 @@ impl Board {
             self.forget_dependency(id, on);
         }
         self.unindex(id);
-        self.tasks.remove(&id);
+        self.tasks.remove(id);
     }
-}
-
-pub(super) fn is_completed(task: &Task) -> bool {
-    matches!(task.status, TaskStatus::Completed { .. })
 }
 
 fn lane(task: &Task) -> Lane {

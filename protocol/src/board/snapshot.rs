@@ -62,7 +62,7 @@ impl Board {
     /// A task whole, its texts read back from the log.
     pub fn view(&self, id: TaskId, read: ReadFact<'_>) -> Result<TaskView, ViewError> {
         let task = self.task(id)?;
-        let kept = self.keep(id, task, read)?;
+        let kept = self.keep(id, &task, read)?;
         let (owner, assignee) = match &task.status {
             TaskStatus::Pending { assignee, .. } => (None, assignee.clone()),
             TaskStatus::InProgress { owner, .. }
@@ -75,7 +75,7 @@ impl Board {
             status: task.status.word().to_owned(),
             owner,
             assignee,
-            waits_for: self.open_dependencies(task),
+            waits_for: self.open_dependencies(&task),
             blocks: task.blocks.iter().copied().collect(),
             task: kept.task,
             added_ms: kept.added_ms,
@@ -100,7 +100,8 @@ impl Board {
         let by = Address::Lead;
         next.write(0, by.as_str(), &[BoardFact::Numbered { last_id: self.last_id }])?;
         for id in self.dependency_order() {
-            let kept = self.keep(id, &self.tasks[&id], &mut |offset| next.read(offset))?;
+            let Some(task) = self.tasks.get(id) else { continue };
+            let kept = self.keep(id, &task, &mut |offset| next.read(offset))?;
             next.write(kept.added_ms, by.as_str(), &[BoardFact::Kept(Box::new(kept))])?;
         }
         for who in self.waiting() {
@@ -180,13 +181,14 @@ impl Board {
     fn dependency_order(&self) -> Vec<TaskId> {
         let mut order = Vec::with_capacity(self.tasks.len());
         let (mut entered, mut placed) = (BTreeSet::new(), BTreeSet::new());
-        for &start in self.tasks.keys() {
+        for start in self.tasks.ids() {
             // Depth first with a stack of our own: a chain of 100,000 tasks must not overflow the thread's.
             let mut todo = vec![start];
             while let Some(&id) = todo.last() {
                 if entered.insert(id) {
                     // One that was entered and is not placed is on the way to this one: a circle.
-                    todo.extend(self.tasks[&id].blocked_by.iter().filter(|on| !entered.contains(*on)));
+                    let task = self.tasks.get(id);
+                    todo.extend(task.iter().flat_map(|task| &task.blocked_by).filter(|on| !entered.contains(*on)));
                 } else {
                     todo.pop();
                     if placed.insert(id) {

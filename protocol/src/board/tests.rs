@@ -6,6 +6,7 @@ use crate::log::{Fold, Stamp};
 use crate::task::Work;
 
 mod properties;
+mod tasks;
 
 fn name(text: &str) -> MemberName {
     text.parse().unwrap()
@@ -121,7 +122,7 @@ fn a_cycle_is_named_whole_and_nothing_is_added() {
     assert_eq!(board.len(), 2);
     let facts = board.add(vec![task(&[4]), task(&[])]).unwrap();
     put(&mut board, facts);
-    assert_eq!(board.open_dependencies(board.task(TaskId(3)).unwrap()), [TaskId(4)]);
+    assert_eq!(board.open_dependencies(&board.task(TaskId(3)).unwrap()), [TaskId(4)]);
 }
 
 #[test]
@@ -189,7 +190,7 @@ fn a_new_generation_of_the_log_decides_and_shows_the_same() {
         }
         for ((id, kept), (_, live)) in kept.tasks().zip(live.tasks()) {
             let parts = |task: &Task| (task.status.clone(), task.blocks.clone(), task.meant_for.clone(), task.deaths);
-            assert_eq!(parts(kept), parts(live), "step {step}, task {id}");
+            assert_eq!(parts(&kept), parts(&live), "step {step}, task {id}");
             log.state().view(id, &mut |offset| log.read_at(offset)).unwrap();
         }
     }
@@ -202,7 +203,7 @@ fn facts_that_no_board_decides_leave_it_true_to_its_tasks() {
     let wait = |id, on| BoardFact::DependencyAdded { id: TaskId(id), on: TaskId(on) };
     // Said twice, said of nobody, and of itself.
     put(&mut board, vec![wait(2, 1), wait(2, 1), wait(2, 99), wait(99, 1), wait(1, 1)]);
-    assert_eq!(board.open_dependencies(board.task(TaskId(2)).unwrap()), [TaskId(1)]);
+    assert_eq!(board.open_dependencies(&board.task(TaskId(2)).unwrap()), [TaskId(1)]);
     // A number that was given before.
     let other = NewTask { priority: 9, to: Some(name("bob")), ..task(&[]) };
     put(&mut board, vec![BoardFact::Added { id: TaskId(1), task: other }]);

@@ -107,11 +107,11 @@ pub fn read_mail(dir: &TeamDir, whose: &Address) -> Result<Vec<(LetterState, Mes
 /// from its transcript.
 pub(super) fn member_views(dir: &TeamDir, board: &Board, roster: &Roster) -> Result<Vec<MemberView>, TeamError> {
     // Once for all: there may be many of both.
-    let mut ended: BTreeMap<&MemberName, Ended> = BTreeMap::new();
+    let mut ended: BTreeMap<MemberName, Ended> = BTreeMap::new();
     for (_, task) in board.tasks() {
         match &task.status {
-            TaskStatus::Completed { owner, .. } => ended.entry(owner).or_default().completed += 1,
-            TaskStatus::Failed { owner, .. } => ended.entry(owner).or_default().failed += 1,
+            TaskStatus::Completed { owner, .. } => ended.entry(owner.clone()).or_default().completed += 1,
+            TaskStatus::Failed { owner, .. } => ended.entry(owner.clone()).or_default().failed += 1,
             TaskStatus::Pending { .. } | TaskStatus::InProgress { .. } | TaskStatus::Cancelled => {}
         }
     }
@@ -137,8 +137,8 @@ fn member_view(
     let unread = mailbox.state().unread_len();
     let running = lock::is_held(&dir.member_lock(name))?;
     let tasks: Vec<TaskId> = board.owned_by(name).collect();
-    let since = |id: &TaskId| match board.task(*id).map(|task| &task.status) {
-        Ok(TaskStatus::InProgress { since_ms, .. }) => Some(*since_ms),
+    let since = |id: &TaskId| match board.status(*id) {
+        Ok(TaskStatus::InProgress { since_ms, .. }) => Some(since_ms),
         Ok(_) | Err(_) => None,
     };
     let at_work = running && matches!(member.presence, Presence::Joined { .. });

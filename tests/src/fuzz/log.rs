@@ -104,7 +104,7 @@ fn on_board(log: &mut Log<Board>) {
 /// What the board counts and keeps in order is what its tasks say, whatever the facts were.
 fn consistent(board: &Board) {
     for (id, task) in board.tasks() {
-        assert_eq!(task.open_dependencies as usize, board.open_dependencies(task).len(), "task {id}");
+        assert_eq!(task.open_dependencies as usize, board.open_dependencies(&task).len(), "task {id}");
         assert!(task.blocked_by.iter().all(|on| board.task(*on).is_ok_and(|other| other.blocks.contains(&id))));
         assert!(task.blocks.iter().all(|by| board.task(*by).is_ok_and(|other| other.blocked_by.contains(&id))));
     }

@@ -184,7 +184,7 @@ fn same_end(board: &Board, end: &Board) -> Result<(), String> {
             let parts = (task.status.word(), &task.blocked_by, &task.meant_for, task.attempt, task.deaths);
             format!("{parts:?}")
         };
-        board.tasks().map(|(id, task)| (id, row(task))).collect()
+        board.tasks().map(|(id, task)| (id, row(&task))).collect()
     };
     let (due, found) = (rows(board), rows(end));
     match due.iter().zip(&found).find(|(due, found)| due != found) {

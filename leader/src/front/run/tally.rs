@@ -35,16 +35,16 @@ impl Tally {
         let mut tally = Tally { total: ids.len(), ..Tally::default() };
         let mut looked = BTreeMap::new();
         for &id in ids {
-            let Ok(task) = board.task(id) else {
+            let Ok(status) = board.status(id) else {
                 tally.cancelled += 1;
                 continue;
             };
-            match &task.status {
+            match status {
                 TaskStatus::Completed { .. } => tally.completed += 1,
                 TaskStatus::Failed { .. } => tally.failed += 1,
                 TaskStatus::Cancelled => tally.cancelled += 1,
                 TaskStatus::InProgress { owner, since_ms } => {
-                    tally.running.insert(id, (owner.clone(), *since_ms));
+                    tally.running.insert(id, (owner, since_ms));
                 }
                 TaskStatus::Pending { hold: Hold::Stopped, .. } => tally.stopped += 1,
                 TaskStatus::Pending { hold: Hold::Free, .. } if is_stuck(board, id, &served, &mut looked) => {
@@ -87,7 +87,7 @@ fn is_stuck(board: &Board, id: TaskId, served: &impl Fn(&Task) -> bool, looked: 
             TaskStatus::Failed { .. } | TaskStatus::Cancelled | TaskStatus::Pending { hold: Hold::Stopped, .. } => {
                 looked.insert(at, true);
             }
-            TaskStatus::Pending { hold: Hold::Free, .. } if !served(task) => {
+            TaskStatus::Pending { hold: Hold::Free, .. } if !served(&task) => {
                 looked.insert(at, true);
             }
             TaskStatus::Pending { hold: Hold::Free, .. } => {

@@ -24,7 +24,7 @@ pub(super) fn list(context: &Context, args: &ListTasksArgs) -> Result<Exit, Fron
     let view = context.view()?;
     let asked = view.new_tasks()?;
     let shown = rows(view.board(), &asked, &args.status);
-    let counts = TaskCounts::of(view.board().tasks().map(|(_, task)| task));
+    let counts = TaskCounts::of(view.board());
     let (standings, tasks) = shown.into_iter().unzip();
     let tasks = Tasks { team: context.dir.team(), counts, tasks };
     context.show(&tasks, |tasks| text(tasks, standings, context.columns))?;
@@ -34,9 +34,9 @@ pub(super) fn list(context: &Context, args: &ListTasksArgs) -> Result<Exit, Fron
 fn rows(board: &Board, asked: &BTreeMap<TaskId, NewTask>, filters: &[StatusFilter]) -> Vec<(Standing, TaskRow)> {
     let mut rows = Vec::new();
     for (id, task) in board.tasks() {
-        let standing = Standing::of(task);
+        let standing = Standing::of(&task);
         if filters.is_empty() || filters.iter().any(|filter| standing.is(*filter)) {
-            rows.push((standing, TaskRow::of(board, id, task, asked.get(&id))));
+            rows.push((standing, TaskRow::of(board, id, &task, asked.get(&id))));
         }
     }
     rows

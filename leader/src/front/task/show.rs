@@ -29,7 +29,7 @@ struct Dependencies {
 pub(super) fn show(context: &Context, id: TaskId) -> Result<Exit, FrontError> {
     let view = context.view()?;
     let whole = view.task_view(id)?;
-    let standing = Standing::of(view.board().task(id).map_err(teamster_protocol::team::TeamError::from)?);
+    let standing = Standing::of(view.board().task(id).map_err(teamster_protocol::team::TeamError::from)?.as_ref());
     context.show(&whole, |task| text(task, standing, context.now_ms()))?;
     Ok(Exit::Done)
 }
@@ -42,12 +42,12 @@ pub(super) fn dependencies(context: &Context, id: TaskId) -> Result<Exit, FrontE
         let mut rows = Vec::new();
         for id in ids {
             let task = board.task(*id).map_err(teamster_protocol::team::TeamError::from)?;
-            rows.push(TaskRow::of(board, *id, task, Some(&view.new_task(*id)?)));
+            rows.push(TaskRow::of(board, *id, &task, Some(&view.new_task(*id)?)));
         }
         Ok(rows)
     };
     let (after, blocks) = (rows(&task.blocked_by)?, rows(&task.blocks)?);
-    let dependencies = Dependencies { id, after, waits_for: board.open_dependencies(task), blocks };
+    let dependencies = Dependencies { id, after, waits_for: board.open_dependencies(&task), blocks };
     context.show(&dependencies, dependencies_text)?;
     Ok(Exit::Done)
 }
