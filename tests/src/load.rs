@@ -7,9 +7,12 @@ use std::time::Duration;
 use crate::trial::Outcome;
 
 mod leader;
+mod memory;
+mod old;
 mod play;
 mod report;
 
+pub use memory::Footprint;
 pub use report::Report;
 
 /// What load is to be put on a team.
@@ -47,6 +50,11 @@ pub fn run(settings: &Settings) -> Outcome<Report> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(play::play(settings))
 }
 
+/// What a leader and a worker have in memory on an empty board, and on one with so many tasks that are over.
+pub fn young_and_old(tasks: usize) -> Outcome<(Footprint, Footprint)> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(old::compare(tasks))
+}
+
 const USAGE: &str = "\
 usage: teamster-load [--workers N] [--tasks N] [--messages N]
 
@@ -61,9 +69,11 @@ pub fn main() -> ExitCode {
         eprintln!("{USAGE}");
         return ExitCode::from(2);
     };
-    match run(&settings) {
-        Ok(report) => {
+    match run(&settings).and_then(|report| Ok((report, young_and_old(settings.tasks)?))) {
+        Ok((report, (young, old))) => {
             print!("{report}");
+            let (leader, worker) = old.growth_since(&young);
+            println!("{:<26} leader {leader:.0} bytes, worker {worker:.0} bytes", "started on them, for each");
             if report.wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         Err(error) => {

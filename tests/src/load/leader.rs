@@ -1,6 +1,4 @@
-//! The leader as the load sees it: over its socket, for what a command would take too long, and in `/proc`.
-
-use std::fs;
+//! The leader as the load sees it: over its socket, for what a command would take too long.
 
 use jsonrpsee::Methods;
 use teamster_protocol::api::{Hello, LeaderApiClient, SpawnRequest, WorkspaceRequest};
@@ -11,19 +9,11 @@ use teamster_protocol::peer::{Peer, socket};
 use teamster_protocol::roster::Stall;
 use tokio::task::JoinSet;
 
-use crate::bench::idle::field;
 use crate::trial::Outcome;
 use crate::trial::team::Team;
 
 /// Calls that are under way at one time.
 const CALLS: usize = 16;
-
-/// What the leader had in memory at one time.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Memory {
-    pub(super) resident: u64,
-    pub(super) proportional: u64,
-}
 
 /// Spawns them all, a few at a time.
 pub(super) async fn spawn(team: &Team, names: &[MemberName]) -> Outcome<()> {
@@ -52,10 +42,4 @@ pub(super) async fn spawn(team: &Team, names: &[MemberName]) -> Outcome<()> {
         spawned??;
     }
     Ok(())
-}
-
-/// What a process has in memory.
-pub(super) fn memory(pid: u32) -> Outcome<Memory> {
-    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
-    Ok(Memory { resident: field(&rollup, "Rss:")? * 1024, proportional: field(&rollup, "Pss:")? * 1024 })
 }

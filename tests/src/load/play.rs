@@ -9,7 +9,8 @@ use teamster_protocol::task::{NewTask, Work};
 use teamster_protocol::team::Team as Files;
 use teamster_protocol::watch::Watch;
 
-use super::leader::{self, memory};
+use super::leader;
+use super::memory::{Footprint, memory};
 use super::report::Idle;
 use super::{Report, Settings};
 use crate::bench::idle::{switches, ticks};
@@ -18,7 +19,7 @@ use crate::trial::witness::Witness;
 use crate::trial::{Outcome, order};
 
 /// Tasks, and messages, that are added at one time.
-const BATCH: usize = 100;
+pub(super) const BATCH: usize = 100;
 /// Tasks, or messages, that wait before more come: a flood that nobody waits for would measure the disk.
 const WAITING_MAX: usize = 1000;
 /// From one look at the leader's memory to the next.
@@ -36,24 +37,20 @@ pub(super) async fn play(settings: &Settings) -> Outcome<Report> {
         (0..settings.workers).map(|nth| Ok(format!("w{nth}").parse()?)).collect::<Outcome<Vec<MemberName>>>()?;
 
     let begun = Instant::now();
-    let up = team.run(&["up", "--detach"]).await?;
-    if !up.status.success() {
-        return Err(String::from_utf8_lossy(&up.stderr).into_owned().into());
-    }
+    succeeds(&team, &["up", "--detach"]).await?;
     leader::spawn(&team, &names).await?;
     report.spawned = begun.elapsed();
     eprintln!("{} workers are ready", names.len());
 
     let mut witness = Witness::new(team.dir().clone())?;
+    report.before = Footprint::take(&team, names.len(), 0)?;
     work(settings, &team, &names, &mut witness, &mut report).await?;
     report.generations = generation_of(&team)?;
     report.idle = idle(settings, &team).await?;
+    report.after = Footprint::take(&team, names.len(), settings.tasks)?;
 
     let begun = Instant::now();
-    let down = team.run(&["down"]).await?;
-    if !down.status.success() {
-        report.wrong.push(format!("down fails: {}", String::from_utf8_lossy(&down.stderr)));
-    }
+    report.wrong.extend(succeeds(&team, &["down"]).await.err().map(|why| format!("down fails: {why}")));
     let left = team.left_after(GONE_WITHIN).await?;
     report.ended = begun.elapsed();
     report.wrong.extend(left.into_iter().map(|left| format!("left behind: {left}")));
@@ -100,6 +97,9 @@ async fn work(
             report.wrong.push(wrong);
             break;
         }
+        if report.half.ended == 0 && completed >= settings.tasks / 2 {
+            report.half = Footprint::take(team, names.len(), completed)?;
+        }
         if Instant::now() >= sample_at {
             report.memory.push(memory(leader)?);
             sample_at += SAMPLE_EVERY;
@@ -129,7 +129,7 @@ async fn work(
 }
 
 /// Commands that do nothing, with texts as long as those of people.
-fn tasks(first: TaskId, count: usize) -> Vec<NewTask> {
+pub(super) fn tasks(first: TaskId, count: usize) -> Vec<NewTask> {
     let words = "look at the module, find why it is slow, write a test that shows it, and mend it; ".repeat(4);
     (0..count).map(|nth| NewTask::new(Work::Run(format!("true # {} {words}", first.0 as usize + nth)))).collect()
 }
@@ -167,6 +167,12 @@ async fn idle(settings: &Settings, team: &Team) -> Outcome<Idle> {
         worker_wakes: after.1 - before.1,
         ticks: after.2 - before.2,
     })
+}
+
+/// Runs a command; a failure is its words.
+pub(super) async fn succeeds(team: &Team, words: &[&str]) -> Outcome<()> {
+    let output = team.run(words).await?;
+    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into()) }
 }
 
 /// Lets time pass in which nothing is waited for: what happens in it is what is measured.

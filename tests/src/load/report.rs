@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::leader::Memory;
+use super::memory::{Footprint, Memory};
 
 /// What came of it.
 #[derive(Debug, Default)]
@@ -16,6 +16,12 @@ pub struct Report {
     pub worked: Duration,
     /// From `down` until nobody was left.
     pub ended: Duration,
+    /// What leader and workers had in memory before the first task was there.
+    pub before: Footprint,
+    /// The same when half of the tasks were completed.
+    pub half: Footprint,
+    /// The same when all was over and the team idle.
+    pub after: Footprint,
     /// The leader's memory, sampled while the work was done.
     pub(super) memory: Vec<Memory>,
     /// Generations that the board went through.
@@ -39,27 +45,17 @@ pub struct Idle {
     pub ticks: u64,
 }
 
-impl Report {
-    /// The leader's proportional memory in bytes: the median of the first third of the work, the most, and the median
-    /// of the last third.
-    pub fn memory(&self) -> (u64, u64, u64) {
-        let sizes: Vec<u64> = self.memory.iter().map(|it| it.proportional).collect();
-        let third = sizes.len() / 3;
-        let median = |part: &[u64]| {
-            let mut part = part.to_vec();
-            part.sort_unstable();
-            part.get(part.len() / 2).copied().unwrap_or(0)
-        };
-        (median(&sizes[..third]), sizes.iter().copied().max().unwrap_or(0), median(&sizes[sizes.len() - third..]))
-    }
-}
-
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (workers, tasks, messages) = self.size;
         let seconds = self.worked.as_secs_f64();
-        let (first, most, last) = self.memory();
         let megabytes = |bytes: u64| format!("{:.1} MB", bytes as f64 / 1e6);
+        let course =
+            |of: fn(&Footprint) -> u64| [&self.before, &self.half, &self.after].map(|at| megabytes(of(at))).join(" → ");
+        let (of_leader, of_worker) = self.after.growth_since(&self.before);
+        let (late_of_leader, late_of_worker) = self.after.growth_since(&self.half);
+        let grown = |all: f64, late: f64| format!("{all:.0} bytes, in the second half {late:.0}");
+        let most = self.memory.iter().map(|it| it.proportional).max().unwrap_or(0);
         let resident = self.memory.iter().map(|it| it.resident).max().unwrap_or(0);
         let Idle { watched, leader_wakes, worker_wakes, ticks } = self.idle;
         let idle = watched.as_secs_f64();
@@ -69,9 +65,11 @@ impl fmt::Display for Report {
             ("messages", format!("{messages}, {:.0} a second", messages as f64 / seconds)),
             ("time", format!("{seconds:.1} s until all was completed and read")),
             ("generations of the board", self.generations.to_string()),
-            ("leader, first third (PSS)", megabytes(first)),
+            ("leader (PSS)", format!("{} before, at half and after", course(|it| it.leader))),
+            ("leader, for each task", grown(of_leader, late_of_leader)),
             ("leader, most (PSS)", format!("{} (RSS {})", megabytes(most), megabytes(resident))),
-            ("leader, last third (PSS)", megabytes(last)),
+            ("worker (PSS)", format!("{} before, at half and after", course(|it| it.worker))),
+            ("worker, for each task", grown(of_worker, late_of_worker)),
             ("idle leader", format!("{:.1} wake-ups a second", leader_wakes as f64 / idle)),
             ("idle worker", format!("{:.2} wake-ups a second each", worker_wakes as f64 / idle / workers as f64)),
             ("idle team, processor", format!("{:.1} % of one", ticks as f64 / idle)),
