@@ -21,6 +21,7 @@ use crate::warden;
 pub mod cleanup;
 pub mod demo;
 mod doctor;
+mod down;
 mod ending;
 mod error;
 mod events;
@@ -127,7 +128,14 @@ fn run(args: Args) -> Result<Exit, FrontError> {
 /// Sends what the libraries of this program have to say to standard error: warnings, and of a leader, whose
 /// standard error is its log, more. `TEAMSTER_LOG` changes it.
 pub fn listen_to_logs(command: &Command) {
-    let default = if matches!(command, Command::Up(_)) { "info" } else { "warn" };
+    let default = if matches!(command, Command::Up(_)) {
+        "info"
+    } else if matches!(command, Command::Down(_)) {
+        // It may have to lead for a moment, and what it finds then is about to end.
+        "error"
+    } else {
+        "warn"
+    };
     let filter = tracing_subscriber::EnvFilter::builder()
         .parse_lossy(std::env::var("TEAMSTER_LOG").unwrap_or_else(|_| default.to_owned()));
     let listener = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Aside);
@@ -140,7 +148,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, FrontErro
     who::may(&context.me, &command)?;
     match command {
         Command::Up(args) => up::up(context, &args).await,
-        Command::Down(args) => ending::down(context, &args).await,
+        Command::Down(args) => down::down(context, &args).await,
         Command::RestartLeader => up::restart(context).await,
         Command::Id => spawn::id(context),
         Command::Env(args) => spawn::env(context, &args),

@@ -36,19 +36,17 @@ mod control;
 mod roster;
 mod shared;
 mod signals;
+mod succession;
 
 pub use shared::{Input, Link, LinkedTo, Shared};
 
 use control::accept;
 use roster::{Found, GOODBYE};
 use signals::EndSignals;
+use succession::begin_to_lead;
 
 /// Inputs that wait for the loop.
 const INPUTS_MAX: usize = 1024;
-/// How long the leader's lock may be held by somebody who does not listen.
-const LOCK_WAIT: Duration = Duration::from_secs(1);
-/// How often the lock is tried meanwhile.
-const LOCK_RETRY: Duration = Duration::from_millis(20);
 /// Notices that a slow front may be behind.
 const NOTICES_BEHIND_MAX: usize = 4096;
 
@@ -67,6 +65,8 @@ pub struct ServeOptions {
     pub signals: Signals,
     /// What becomes of members whose workers died before.
     pub dead_before: DeadBefore,
+    /// The leader whose death this one was started for, if its warden did so.
+    pub after: Option<Identity>,
     /// Called once calls are taken.
     pub on_ready: Box<dyn FnOnce(&LeaderInfo) + Send>,
 }
@@ -100,6 +100,12 @@ pub enum ServeError {
         /// Its leader's process.
         pid: Option<u32>,
     },
+    /// This leader was started after one that died, and is not needed any more.
+    #[error("team {team} was ended, or led by another, since its leader died: it is not led again by itself")]
+    Over {
+        /// The team.
+        team: String,
+    },
     /// The leader's lock can not be taken.
     #[error(transparent)]
     Lock(LockError),
@@ -129,14 +135,18 @@ pub enum Served {
 }
 
 /// Leads the team until it is told to end and no worker is left, or to hand over. Refuses with [`ServeError::Led`] while another
-/// leader lives. What an earlier leader left is taken over: tasks of dead workers go back, and workers that still
+/// leader lives, and with [`ServeError::Over`] after a leader that was followed by another, or ended, before this one began.
+/// What an earlier leader left is taken over: tasks of dead workers go back, and workers that still
 /// run are members again, linked to over their sockets.
 pub async fn serve(options: ServeOptions) -> Result<Served, ServeError> {
-    let ServeOptions { dir, founded_for, settings, signals, dead_before, on_ready } = options;
+    let ServeOptions { dir, founded_for, settings, signals, dead_before, after, on_ready } = options;
     crash::begin("leader");
-    dir.create().map_err(TeamError::from)?;
+    if after.is_none() {
+        // The one before it had made it, and what was removed since is not made again.
+        dir.create().map_err(TeamError::from)?;
+    }
     let since_ms = now_ms();
-    let held = begin_to_lead(&dir, since_ms).await?;
+    let held = begin_to_lead(&dir, after.as_ref(), since_ms).await?;
     orphans::adopt().map_err(|source| ServeError::Io { doing: "adopt orphans", source })?;
     let mut team = Team::open(dir.clone(), Address::Lead, settings.durability)?;
     if team.roster().dir().is_none() {
@@ -216,35 +226,12 @@ pub async fn serve(options: ServeOptions) -> Result<Served, ServeError> {
         tracing::warn!("cannot remove {}: {error}", socket.display());
     }
     point("socket removed");
-    held.release();
+    match &outcome {
+        // The next one is about to be started.
+        Ok(Served::HandedOver) => held.release(),
+        Ok(Served::Ended) | Err(_) => held.sign_off(&shared.dir.leader_lock(), now_ms()),
+    }
     outcome
-}
-
-/// Takes the leader's lock. One that is held although nobody listens is a leader that has just begun, or that was killed
-/// and is not quite gone: it is given a moment.
-async fn begin_to_lead(dir: &TeamDir, since_ms: u64) -> Result<Lock, ServeError> {
-    let until = Instant::now() + LOCK_WAIT;
-    loop {
-        match Lock::take(&dir.leader_lock(), since_ms) {
-            Ok(lock) => return Ok(lock),
-            Err(error @ LockError::Io { .. }) => return Err(ServeError::Lock(error)),
-            Err(error @ LockError::Held { .. }) => {
-                if Instant::now() >= until || socket::connect(&dir.leader_socket()).await.is_ok() {
-                    return Err(led(dir, error));
-                }
-            }
-        }
-        tokio::time::sleep(LOCK_RETRY).await;
-    }
-}
-
-fn led(dir: &TeamDir, error: LockError) -> ServeError {
-    match error {
-        LockError::Held { holder, .. } => {
-            ServeError::Led { team: dir.team().to_string(), pid: holder.map(|holder| holder.process.pid) }
-        }
-        error @ LockError::Io { .. } => ServeError::Lock(error),
-    }
 }
 
 /// Ends what dead workers left behind: what fell to this process, and what fell to others.

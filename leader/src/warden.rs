@@ -21,9 +21,9 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::{self, Pid};
 use rustix::process::{WaitOptions, wait};
 use teamster_protocol::limits::{KILL_GRACE, RESTARTS_MAX, RESTARTS_WITHIN, TERM_GRACE};
-use teamster_protocol::process::children;
 use teamster_protocol::process::life;
 use teamster_protocol::process::told::{For, meant_for};
+use teamster_protocol::process::{self, Identity, children};
 
 mod guard;
 mod mind;
@@ -37,12 +37,21 @@ use policy::{Ended, Left, Policy, Verdict, Why};
 /// Names the warden to the process that it starts, which passes it on to nobody.
 pub const VARIABLE: &str = "TEAMSTER_WARDEN";
 
+/// Tells a process that was started again which one it comes after, as JSON; passed on to nobody either.
+pub const AFTER: &str = "TEAMSTER_AFTER";
+
 /// How often what is being ended is looked at although no death was heard of: the kernel's list may miss a child.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Whether this process was started by a warden that is still there.
 pub fn is_above() -> bool {
     env::var(VARIABLE).is_ok_and(|warden| warden == parent_id().to_string())
+}
+
+/// The process whose death this one was started for; nothing if it is the first that its warden started.
+pub fn after() -> Option<Identity> {
+    let before = env::var(AFTER).ok().filter(|_| is_above())?;
+    serde_json::from_str(&before).ok()
 }
 
 /// Lets this process hear the signals that its warden has blocked for itself, and with that for its child. Those that came
@@ -120,9 +129,14 @@ impl Warden {
     }
 
     fn stand(mut self) -> i32 {
+        let mut before = None;
         loop {
-            let how = match self.start() {
-                Ok(child) => self.follow(child),
+            let how = match self.start(before.as_ref()) {
+                Ok(child) => {
+                    // It was not waited for, so the number is its own, also if it has ended.
+                    before = process::identity(child.as_raw().cast_unsigned()).ok();
+                    self.follow(child)
+                }
                 Err(error) => {
                     tracing::error!("cannot start {}: {error}", self.program.display());
                     Ended::NotStarted
@@ -156,12 +170,16 @@ impl Warden {
         }
     }
 
-    fn start(&self) -> io::Result<Pid> {
+    fn start(&self, before: Option<&Identity>) -> io::Result<Pid> {
         let mut words = env::args_os();
         let mut program = Program::new(&self.program);
         program.arg0(words.next().unwrap_or_else(|| "teamster".into())).args(words);
         // Whatever this was started in, what it starts is no agent.
         program.env(VARIABLE, std::process::id().to_string()).env_remove(life::VARIABLE);
+        match before.and_then(|before| serde_json::to_string(before).ok()) {
+            Some(before) => program.env(AFTER, before),
+            None => program.env_remove(AFTER),
+        };
         match self.group {
             ChildGroup::Shared => {}
             ChildGroup::Own => {

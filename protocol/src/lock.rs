@@ -31,6 +31,9 @@ pub struct Holder {
     pub process: Identity,
     /// Since when.
     pub since_ms: u64,
+    /// When it was done with what it held the lock for. Nothing while it holds it, and if it died holding it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_ms: Option<u64>,
 }
 
 /// Why a lock was not taken.
@@ -59,17 +62,29 @@ pub enum LockError {
 impl Lock {
     /// Takes the lock, creating its file, or says who holds it. Does not wait.
     pub fn take(path: &Path, now_ms: u64) -> Result<Lock, LockError> {
-        let io = |doing: &'static str| move |source| LockError::Io { doing, path: path.to_owned(), source };
         // Before the lock is taken: until the new holder has written itself down, the one before it can be read.
-        let process = own_identity().map_err(io("identify ourselves for"))?;
+        own_identity().map_err(|source| LockError::Io {
+            doing: "identify ourselves for",
+            path: path.to_owned(),
+            source,
+        })?;
+        let lock = Lock::borrow(path)?;
+        lock.sign(path, now_ms);
+        Ok(lock)
+    }
+
+    /// As [`Lock::take`], but does not write down who holds it: for who keeps others out for a while, and is none of those
+    /// whose lives the lock tells of. The last of these can still be read.
+    pub fn borrow(path: &Path) -> Result<Lock, LockError> {
+        let io = |doing: &'static str| move |source| LockError::Io { doing, path: path.to_owned(), source };
         let file = loop {
             let mut open = OpenOptions::new();
             open.read(true).write(true).create(true).truncate(false).mode(0o600);
-            let mut file = open.open(path).map_err(io("open"))?;
+            let file = open.open(path).map_err(io("open"))?;
             match fcntl(&file, FcntlArg::F_OFD_SETLK(&whole_file(libc::F_WRLCK))) {
                 Ok(_) => {}
                 Err(Errno::EAGAIN | Errno::EACCES) => {
-                    return Err(LockError::Held { path: path.to_owned(), holder: read_holder(&mut file) });
+                    return Err(LockError::Held { path: path.to_owned(), holder: read_holder(&mut &file) });
                 }
                 Err(errno) => return Err(io("lock")(errno.into())),
             }
@@ -79,20 +94,43 @@ impl Lock {
             }
         };
         point("lock taken");
-        let holder = Holder { process, since_ms: now_ms };
-        let mut line = serde_json::to_vec(&holder).expect("a holder is plain data");
-        line.push(b'\n');
-        // The content is for people; the lock is the kernel's. A full disk must not keep a worker from running.
-        let written = file.write_all_at(&line, 0).and_then(|()| {
+        Ok(Lock { file })
+    }
+
+    /// Writes down that this process holds the lock since `now_ms`. The content is for people; the lock is the kernel's: a
+    /// full disk keeps nobody from running.
+    pub fn sign(&self, path: &Path, now_ms: u64) {
+        let holder = own_identity().map(|process| Holder { process, since_ms: now_ms, ended_ms: None });
+        self.write(path, holder);
+        point("lock signed");
+    }
+
+    /// Who is written down: this process once it has signed, else whoever did before it.
+    pub fn written(&self) -> Option<Holder> {
+        read_holder(&mut &self.file)
+    }
+
+    /// Writes down that what the lock was held for has ended in order, and gives it back.
+    pub fn sign_off(self, path: &Path, now_ms: u64) {
+        if let Some(holder) = self.written() {
+            self.write(path, Ok(Holder { ended_ms: Some(now_ms), ..holder }));
+        }
+        point("lock signed off");
+        self.release();
+    }
+
+    fn write(&self, path: &Path, holder: io::Result<Holder>) {
+        let written = holder.and_then(|holder| {
+            let mut line = serde_json::to_vec(&holder).expect("a holder is plain data");
+            line.push(b'\n');
+            self.file.write_all_at(&line, 0)?;
             // Most holders are as long as the one before them, and to cut a file is the dearest step of all this.
             let length = line.len() as u64;
-            if file.metadata()?.len() == length { Ok(()) } else { file.set_len(length) }
+            if self.file.metadata()?.len() == length { Ok(()) } else { self.file.set_len(length) }
         });
         if let Err(error) = written {
             tracing::warn!("cannot write the holder into {}: {error}", path.display());
         }
-        point("lock signed");
-        Ok(Lock { file })
     }
 
     /// Whether the file that is locked is still the one at `path`. Where it is not, the lock keeps nobody out.
@@ -125,8 +163,16 @@ pub fn holder(path: &Path) -> Result<Option<Holder>, LockError> {
     if !is_held(path)? {
         return Ok(None);
     }
-    let open = File::open(path).map_err(|source| LockError::Io { doing: "open", path: path.to_owned(), source });
-    Ok(read_holder(&mut open?))
+    last_holder(path)
+}
+
+/// Who signed the lock last, whether it holds it or not; nothing if that can not be read.
+pub fn last_holder(path: &Path) -> Result<Option<Holder>, LockError> {
+    match File::open(path) {
+        Ok(file) => Ok(read_holder(&mut &file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(LockError::Io { doing: "open", path: path.to_owned(), source }),
+    }
 }
 
 fn is_at(file: &File, path: &Path) -> io::Result<bool> {
@@ -148,7 +194,7 @@ fn whole_file(kind: i32) -> libc::flock {
     }
 }
 
-fn read_holder(file: &mut File) -> Option<Holder> {
+fn read_holder(file: &mut &File) -> Option<Holder> {
     let mut text = String::new();
     file.seek(SeekFrom::Start(0)).ok()?;
     file.take(4096).read_to_string(&mut text).ok()?;
@@ -175,6 +221,22 @@ mod tests {
         lock.release();
         assert!(!is_held(&path).unwrap());
         Lock::take(&path, 9).unwrap();
+    }
+
+    #[test]
+    fn who_only_borrows_it_is_not_written_down_and_who_is_done_says_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("leader.lock");
+        assert_eq!(last_holder(&path).unwrap(), None);
+        Lock::take(&path, 7).unwrap().release();
+        let borrowed = Lock::borrow(&path).unwrap();
+        assert!(is_held(&path).unwrap() && matches!(Lock::take(&path, 8), Err(LockError::Held { .. })));
+        assert_eq!(borrowed.written().map(|holder| (holder.since_ms, holder.ended_ms)), Some((7, None)));
+        borrowed.sign(&path, 9);
+        borrowed.sign_off(&path, 11);
+        assert!(!is_held(&path).unwrap());
+        let last = last_holder(&path).unwrap().map(|holder| (holder.since_ms, holder.ended_ms));
+        assert_eq!(last, Some((9, Some(11))));
     }
 
     #[test]

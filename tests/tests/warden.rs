@@ -148,7 +148,11 @@ impl Drop for Team {
 }
 
 fn murder(pid: u32) {
-    kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL).unwrap();
+    tell(pid, Signal::SIGKILL);
+}
+
+fn tell(pid: u32, signal: Signal) {
+    kill(Pid::from_raw(pid.cast_signed()), signal).unwrap();
 }
 
 /// Waits for the ends of processes that need not be children.
@@ -291,4 +295,78 @@ fn a_leader_without_its_warden_says_so_and_goes_on() {
     until_gone(&[leader]);
     assert!(team.log().contains("the warden is gone"), "{}", team.log());
     team.nothing_is_left();
+}
+
+/// What a leader says that was started again, and is not needed.
+const OVER: &str = "team app was ended, or led by another, since its leader died";
+
+#[test]
+fn a_team_that_was_ended_is_not_led_again_by_a_warden_that_comes_too_late() {
+    // With and without a leader that another command started meanwhile.
+    for meanwhile in [None, Some("bob")] {
+        let team = Team::new("auto");
+        team.json(&["up", "--detach"]);
+        team.json(&["spawn", "alice"]);
+        let leader = team.leader(None);
+        let warden = process::parent(leader).unwrap();
+        tell(warden, Signal::SIGSTOP);
+        murder(leader);
+        if let Some(name) = meanwhile {
+            team.json(&["spawn", name]);
+        }
+        let ended = team.json(&["down"])["members"].as_array().unwrap().len();
+        assert_eq!(ended, 1 + usize::from(meanwhile.is_some()), "{meanwhile:?}");
+        assert_eq!(team.json(&["status"])["leader"], Value::Null);
+        tell(warden, Signal::SIGCONT);
+        until_gone(&[warden]);
+        assert!(team.log().contains(OVER), "{}", team.log());
+        assert_eq!(team.json(&["status"])["leader"], Value::Null);
+        team.nothing_is_left();
+        // That was about this end only.
+        team.json(&["up", "--detach"]);
+        let leader = team.leader(None);
+        murder(leader);
+        let warden = process::parent(team.leader(Some(leader))).unwrap();
+        team.json(&["down"]);
+        until_gone(&[warden]);
+    }
+}
+
+#[test]
+fn a_leader_that_dies_amid_its_end_does_not_come_back_for_good() {
+    for point in ["led to the end", "socket removed", "lock signed off"] {
+        let team = Team::new("auto");
+        let mut up = team.command(&["up", "--detach", "--json"]);
+        up.env("TEAMSTER_CRASH_AT", format!("leader:{point}:1"));
+        assert!(up.env("TEAMSTER_CRASH_ONCE", team.sandbox.work().join("once")).status().unwrap().success());
+        team.json(&["spawn", "alice"]);
+        let warden = process::parent(team.leader(None)).unwrap();
+        team.json(&["down"]);
+        until_gone(&[warden]);
+        assert!(team.log().contains(&format!("leader dies at {point}")), "{}", team.log());
+        assert_eq!(team.json(&["status"])["leader"], Value::Null, "{point}");
+        team.nothing_is_left();
+    }
+}
+
+#[test]
+fn a_leader_is_not_started_again_in_a_team_that_was_removed() {
+    for words in [&["up", "--detach"][..], &["up"]] {
+        let team = Team::new("auto");
+        let mut up = team.command(words).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let leader = team.leader(None);
+        let warden = process::parent(leader).unwrap();
+        tell(warden, Signal::SIGSTOP);
+        murder(leader);
+        let aside = team.sandbox.work().join("aside");
+        fs::rename(team.dir().path(), &aside).unwrap();
+        tell(warden, Signal::SIGCONT);
+        until_gone(&[warden]);
+        let mut said = std::io::read_to_string(up.stderr.take().unwrap()).unwrap();
+        up.wait().unwrap();
+        said += &fs::read_to_string(aside.join("logs/leader.log")).unwrap_or_default();
+        assert!(said.contains("no team app under"), "{words:?}: {said}");
+        assert!(!team.dir().path().exists(), "{words:?}");
+        assert_eq!(team.processes(), Vec::<u32>::new());
+    }
 }

@@ -7,7 +7,6 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use teamster_protocol::board::Board;
-use teamster_protocol::clock;
 use teamster_protocol::id::{Address, MemberName};
 use teamster_protocol::lock::{Lock, LockError};
 use teamster_protocol::log::{Durability, Fold, Log, Repaired, back_up, clear_leftover, repair, repair_old};
@@ -270,7 +269,7 @@ fn sockets(subject: &Subject, acts: &mut Acts) {
             false => socket.with_extension("lock"),
         };
         // Whoever starts meanwhile makes a socket of its own while it holds the lock.
-        match Lock::take(&lock, clock::now_ms()) {
+        match Lock::borrow(&lock) {
             Ok(_held) => match fs::remove_file(&socket) {
                 Ok(()) => acts.done(format!("removed {}", socket.display())),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}

@@ -183,7 +183,7 @@ pub fn cleanup(dir: &TeamDir, care: Care) -> Result<Cleaned, CleanupError> {
     let mut obstacles = Vec::new();
     // Held to the end, so that nobody begins to lead or to work while the files go.
     let mut locks = Vec::new();
-    match Lock::take(&dir.leader_lock(), now_ms()) {
+    match Lock::borrow(&dir.leader_lock()) {
         Ok(lock) => locks.push(lock),
         Err(LockError::Held { holder, .. }) => {
             obstacles.push(Obstacle::Leader(holder.map(|holder| holder.process.pid)));

@@ -1,34 +1,30 @@
-//! `stop`, `shutdown`, `kill`, `down`: by the leader if one runs. Without one, a running worker can still be
+//! `stop`, `shutdown`, `kill`: by the leader if one runs. Without one, a running worker can still be
 //! asked by mail to stop its turn or to end; force needs the leader.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jsonrpsee::core::client::Error as RpcError;
 use serde::Serialize;
 use teamster_protocol::api::{EndOutcome, Ended, LeaderApiClient, Stopped, Via};
 use teamster_protocol::clock;
 use teamster_protocol::id::{Address, MemberName, MessageId, TaskId};
-use teamster_protocol::limits::{KILL_GRACE, SHUTDOWN_WITHIN};
+use teamster_protocol::limits::SHUTDOWN_WITHIN;
 use teamster_protocol::lock;
 use teamster_protocol::mail::{Body, Urgency};
 use teamster_protocol::notice::Stop;
-use teamster_protocol::peer::Peer;
 use teamster_protocol::roster::{LeftHow, Presence};
 use teamster_protocol::shutdown::{ShutdownRequest, Verdict, WhenBusy};
 use teamster_protocol::team::{Inbox, Team, TeamView};
 use teamster_protocol::watch::Watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use super::interrupt::unless_interrupted;
 use super::{Context, Exit, FrontError, link, list};
-use crate::args::{DownArgs, KillArgs, ShutdownArgs, StopArgs};
+use crate::args::{KillArgs, ShutdownArgs, StopArgs};
 use crate::print::{Tone, paint};
 
 /// Who said its last word holds its lock for a moment longer, and no file tells when it lets go.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
-/// How long the next leader may take after one that died of being told to end: its warden waits before it starts one.
-const NEXT_LEADER_WITHIN: Duration = Duration::from_secs(2);
 
 /// Printed by `stop --json`: how the worker was told, its task, and how the turn ended if that is known.
 #[derive(Debug, Serialize)]
@@ -40,8 +36,8 @@ struct StopDone<'a> {
 
 /// Printed by `shutdown --json`, `kill --json` and `down --json`: what came of each member.
 #[derive(Debug, Serialize)]
-struct Endings {
-    members: Vec<Ended>,
+pub(super) struct Endings {
+    pub(super) members: Vec<Ended>,
 }
 
 pub(super) async fn stop(context: &Context, args: &StopArgs) -> Result<Exit, FrontError> {
@@ -97,75 +93,6 @@ pub(super) async fn kill(context: &Context, args: &KillArgs) -> Result<Exit, Fro
     Ok(exit)
 }
 
-pub(super) async fn down(context: &Context, args: &DownArgs) -> Result<Exit, FrontError> {
-    // Only that the team is there: one whose logs are damaged must be ended before they are mended.
-    context.must_exist()?;
-    let members = unless_interrupted(async {
-        let (mut leader, _) = match link::connect(context).await {
-            // It went without a goodbye, or is about to: its warden starts the next one, which is to end.
-            Err(_) if context.dir.leader_socket().exists() => {
-                match timeout(NEXT_LEADER_WITHIN, link::join(context)).await {
-                    Ok(joined) => joined,
-                    Err(_) => link::connect(context).await,
-                }
-            }
-            connected => connected,
-        }
-        .map_err(nothing_to_end)?;
-        let mut members = Vec::new();
-        loop {
-            match leader.down(args.force).await {
-                Ok(ended) => members.extend(ended),
-                Err(RpcError::Call(refusal)) => return Err(RpcError::Call(refusal).into()),
-                Err(error) => match next_leader(context).await {
-                    Some(next) => {
-                        leader = next;
-                        continue;
-                    }
-                    None => return Err(error.into()),
-                },
-            }
-            until_gone(context, &leader).await?;
-            // The last thing a leader does in order is to remove it.
-            if !context.dir.leader_socket().exists() {
-                return Ok(members);
-            }
-            match next_leader(context).await {
-                Some(next) => leader = next,
-                None => return Ok(members),
-            }
-        }
-    })
-    .await?;
-    let exit = exit_of(&members);
-    context.show(&Endings { members }, |endings| match endings.members.is_empty() {
-        true => "the leader ended; no member ran".to_owned(),
-        false => format!("{}\nthe leader ended", endings_text(endings)),
-    })?;
-    Ok(exit)
-}
-
-/// The leader after one that died of being told to end, which its warden starts; it is to end too.
-async fn next_leader(context: &Context) -> Option<Peer> {
-    match timeout(NEXT_LEADER_WITHIN, link::join(context)).await {
-        Ok(Ok((next, _))) => Some(next),
-        Ok(Err(_)) | Err(_) => None,
-    }
-}
-
-/// Waits until a leader that gave its last answer is gone: who starts the next one right away should not meet it.
-async fn until_gone(context: &Context, leader: &Peer) -> Result<(), FrontError> {
-    let lock = context.dir.leader_lock();
-    let ended = async {
-        leader.closed().await;
-        while lock::is_held(&lock)? {
-            sleep(LOOK_AGAIN).await;
-        }
-        Ok::<(), FrontError>(())
-    };
-    timeout(KILL_GRACE, ended).await.unwrap_or(Ok(()))
-}
-
 fn show_endings(context: &Context, members: Vec<Ended>) -> Result<Exit, FrontError> {
     let exit = exit_of(&members);
     context.show(&Endings { members }, |endings| match endings.members.is_empty() {
@@ -175,7 +102,7 @@ fn show_endings(context: &Context, members: Vec<Ended>) -> Result<Exit, FrontErr
     Ok(exit)
 }
 
-fn exit_of(members: &[Ended]) -> Exit {
+pub(super) fn exit_of(members: &[Ended]) -> Exit {
     let left = |ended: &Ended| match ended.outcome {
         EndOutcome::Left { .. } => true,
         EndOutcome::Refused { .. } | EndOutcome::Stuck => false,
@@ -331,7 +258,7 @@ fn name_the_process(error: FrontError, view: &TeamView, name: &MemberName) -> Fr
 }
 
 /// Starting a leader is no way out for who wants to end something.
-fn nothing_to_end(error: FrontError) -> FrontError {
+pub(super) fn nothing_to_end(error: FrontError) -> FrontError {
     match error {
         FrontError::NoLeader { team, .. } => {
             FrontError::NoLeader { team, hint: "see teamster status for what runs".to_owned() }
@@ -357,7 +284,7 @@ fn stop_text(name: &MemberName, stopped: &Stopped) -> String {
     }
 }
 
-fn endings_text(endings: &Endings) -> String {
+pub(super) fn endings_text(endings: &Endings) -> String {
     let line = |ended: &Ended| {
         let name = paint(Tone::Name, ended.name.as_str());
         match &ended.outcome {

@@ -21,6 +21,7 @@ use teamster_protocol::transcript::TranscriptError;
 use super::cleanup::CleanupError;
 use super::demo::DemoError;
 use super::leadership::LeadershipError;
+use super::link::LinkError;
 use super::run::RunError;
 use crate::args::StdinError;
 use crate::plan::PlanError;
@@ -200,6 +201,29 @@ impl From<TranscriptError> for FrontError {
 impl From<RosterRefusal> for FrontError {
     fn from(error: RosterRefusal) -> FrontError {
         FrontError::Team(error.into())
+    }
+}
+
+impl From<LeadershipError> for FrontError {
+    fn from(error: LeadershipError) -> FrontError {
+        match error {
+            LeadershipError::Serve(error) => error.into(),
+            LeadershipError::Link(error) => error.into(),
+            LeadershipError::Call(error) => error.into(),
+            LeadershipError::Broke(_) => FrontError::Leading(error.to_string()),
+        }
+    }
+}
+
+impl From<LinkError> for FrontError {
+    fn from(error: LinkError) -> FrontError {
+        match error {
+            LinkError::NoLeader(team) => {
+                FrontError::NoLeader { team, hint: "start one with teamster up --detach".to_owned() }
+            }
+            LinkError::Socket(error) => error.into(),
+            LinkError::Call(error) => error.into(),
+        }
     }
 }
 

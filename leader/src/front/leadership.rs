@@ -49,6 +49,7 @@ impl Leadership {
             settings,
             signals: Signals::Ignore,
             dead_before: DeadBefore::Bury,
+            after: None,
             on_ready: Box::new(move |_| {
                 // The receiver waits below, or this command is over.
                 let _ = ready.send(());
@@ -64,6 +65,21 @@ impl Leadership {
                 Ok(_) => unreachable!("a leader that was not asked to end says that it is ready first"),
             },
         }
+    }
+
+    /// A leader in another process.
+    pub(super) fn of_another(peer: Peer) -> Leadership {
+        Leadership { peer, own: None }
+    }
+
+    /// Ends the leader, ours or another's, with whoever still runs: each after its turn, or by force. Another's may still be
+    /// there for a moment.
+    pub(super) async fn down(self, force: bool) -> Result<Vec<Ended>, LeadershipError> {
+        let ended = self.peer.down(force).await?;
+        if let Some(own) = self.own {
+            own.await??;
+        }
+        Ok(ended)
     }
 
     /// Ends the leader if it is ours, with whoever still runs, each after its turn; leaves another's alone.

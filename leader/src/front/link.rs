@@ -66,13 +66,7 @@ pub(super) async fn dial(dir: &TeamDir) -> Result<(Peer, LeaderInfo), LinkError>
 
 /// As [`dial`], for a command. Fails with [`FrontError::NoLeader`] if none runs.
 pub(super) async fn connect(context: &Context) -> Result<(Peer, LeaderInfo), FrontError> {
-    dial(&context.dir).await.map_err(|error| match error {
-        LinkError::NoLeader(team) => {
-            FrontError::NoLeader { team, hint: "start one with teamster up --detach".to_owned() }
-        }
-        LinkError::Socket(error) => error.into(),
-        LinkError::Call(error) => error.into(),
-    })
+    Ok(dial(&context.dir).await?)
 }
 
 /// As [`connect`], but starts a leader in the background if none runs.

@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 
 use serde::Serialize;
 use teamster_protocol::api::{LeaderApiClient, LeaderInfo};
-
+use teamster_protocol::process::Identity;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::interrupt::unless_interrupted;
@@ -12,6 +12,7 @@ use super::{Context, Exit, FrontError, Shape, link, place};
 use crate::args::UpArgs;
 use crate::print;
 use crate::serve::{DeadBefore, ServeOptions, Served, Signals, serve};
+use crate::warden;
 
 /// Printed by `up` when the leader is ready: `{"leader":{"team":…,"pid":…,"since_ms":…,"protocol":…,"version":…}}`.
 #[derive(Debug, Serialize)]
@@ -24,8 +25,9 @@ pub(super) async fn up(context: &Context, args: &UpArgs) -> Result<Exit, FrontEr
         return detach(context).await;
     }
     let in_background = args.in_background;
-    if in_background {
-        // Whoever started it made the team. If it is gone, this is a leader that is started again: nobody is left to lead.
+    let after = warden::after();
+    if in_background || after.is_some() {
+        // Whoever started it made the team, or the leader before it did. If it is gone, nobody is left to lead.
         context.must_exist()?;
     }
     let told = context.clone();
@@ -36,11 +38,11 @@ pub(super) async fn up(context: &Context, args: &UpArgs) -> Result<Exit, FrontEr
         }
     };
     if in_background {
-        return Ok(left(lead(context, announced).await?));
+        return Ok(left(lead(context, after, announced).await?));
     }
     let mut interrupts =
         signal(SignalKind::interrupt()).map_err(|source| FrontError::Process { doing: "listen for Ctrl-C", source })?;
-    let mut leading = std::pin::pin!(lead(context, announced));
+    let mut leading = std::pin::pin!(lead(context, after, announced));
     let served = tokio::select! {
         led = &mut leading => led?,
         // The leader hears of it by itself; here it is only said.
@@ -63,13 +65,18 @@ fn left(served: Served) -> Exit {
 }
 
 /// Leads until it is told to end; calls `ready` once, when the socket takes calls.
-async fn lead(context: &Context, ready: impl FnOnce(&LeaderInfo) + Send + 'static) -> Result<Served, FrontError> {
+async fn lead(
+    context: &Context,
+    after: Option<Identity>,
+    ready: impl FnOnce(&LeaderInfo) + Send + 'static,
+) -> Result<Served, FrontError> {
     let options = ServeOptions {
         dir: context.dir.clone(),
         founded_for: place(&context.here)?.dir,
         settings: context.settings,
         signals: Signals::End,
         dead_before: DeadBefore::StartAgain,
+        after,
         on_ready: Box::new(ready),
     };
     Ok(serve(options).await?)

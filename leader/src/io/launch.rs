@@ -129,6 +129,7 @@ fn spawn(shared: &Shared, name: &MemberName, spec: &MemberSpec) -> Result<Child,
         .stderr(log)
         .env_remove(life::VARIABLE)
         .env_remove(warden::VARIABLE)
+        .env_remove(warden::AFTER)
         .process_group(0);
     if let Some(role) = &spec.role {
         command.args(["--role", role.as_str()]);

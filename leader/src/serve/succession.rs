@@ -1,0 +1,97 @@
+//! The beginning of a leader: it takes the lock that only one can hold, and one that its warden starts again looks whether
+//! it still has a team to lead. Between two lives others may have led, and the team may have been ended: what was ended by
+//! then is not begun again by somebody who slept meanwhile.
+
+use std::time::Duration;
+
+use teamster_protocol::lock::{Holder, Lock, LockError};
+use teamster_protocol::peer::socket;
+use teamster_protocol::process::Identity;
+use teamster_protocol::team_dir::TeamDir;
+use tokio::time::Instant;
+
+use super::ServeError;
+
+/// How long the leader's lock may be held by somebody who does not listen.
+const LOCK_WAIT: Duration = Duration::from_secs(1);
+/// How often the lock is tried meanwhile.
+const LOCK_RETRY: Duration = Duration::from_millis(20);
+
+/// Takes the leader's lock. One that is held although nobody listens is a leader that has just begun, or that was killed
+/// and is not quite gone: it is given a moment.
+pub(super) async fn begin_to_lead(dir: &TeamDir, after: Option<&Identity>, since_ms: u64) -> Result<Lock, ServeError> {
+    let path = dir.leader_lock();
+    let until = Instant::now() + LOCK_WAIT;
+    loop {
+        match Lock::borrow(&path) {
+            Ok(lock) => {
+                // Before it is signed: to have looked is not to have led.
+                if after.zip(lock.written()).is_some_and(|(died, last)| is_over(died, &last)) {
+                    return Err(ServeError::Over { team: dir.team().to_string() });
+                }
+                lock.sign(&path, since_ms);
+                return Ok(lock);
+            }
+            Err(error @ LockError::Io { .. }) => return Err(ServeError::Lock(error)),
+            Err(error @ LockError::Held { .. }) => {
+                if Instant::now() >= until || socket::connect(&dir.leader_socket()).await.is_ok() {
+                    return Err(led(dir, error));
+                }
+            }
+        }
+        tokio::time::sleep(LOCK_RETRY).await;
+    }
+}
+
+fn led(dir: &TeamDir, error: LockError) -> ServeError {
+    match error {
+        LockError::Held { holder, .. } => {
+            ServeError::Led { team: dir.team().to_string(), pid: holder.map(|holder| holder.process.pid) }
+        }
+        error @ LockError::Io { .. } => ServeError::Lock(error),
+    }
+}
+
+/// Whether nothing is left to do for the leader after `died`, by who signed the leader's lock last. To be asked while that
+/// lock is held, so that nobody leads meanwhile.
+///
+/// Who signed it before the one that died began is one of whom the team was taken over; who signed it after that has a
+/// warden of its own, or is the command that ended the team.
+fn is_over(died: &Identity, last: &Holder) -> bool {
+    if last.process == *died {
+        return last.ended_ms.is_some();
+    }
+    last.process.boot_id == died.boot_id && last.process.start_ticks >= died.start_ticks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn process(pid: u32, start_ticks: u64) -> Identity {
+        Identity { pid, start_ticks, boot_id: "0f7f-a5".to_owned() }
+    }
+
+    fn holder(process: Identity, ended_ms: Option<u64>) -> Holder {
+        Holder { process, since_ms: 7, ended_ms }
+    }
+
+    #[test]
+    fn who_died_leading_is_followed_and_who_ended_in_order_is_not() {
+        let died = process(10, 500);
+        assert!(!is_over(&died, &holder(died.clone(), None)));
+        assert!(is_over(&died, &holder(died.clone(), Some(9))));
+    }
+
+    #[test]
+    fn it_is_over_if_another_led_since_and_not_if_the_one_that_died_never_led() {
+        let died = process(10, 500);
+        for ended in [None, Some(9)] {
+            assert!(is_over(&died, &holder(process(11, 501), ended)));
+            assert!(is_over(&died, &holder(process(10, 501), ended)), "its number was given to another");
+            assert!(!is_over(&died, &holder(process(9, 499), ended)), "the one before it");
+        }
+        let before_the_boot = Identity { boot_id: "another".to_owned(), ..process(11, 900) };
+        assert!(!is_over(&died, &holder(before_the_boot, Some(9))));
+    }
+}
