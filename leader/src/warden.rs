@@ -22,6 +22,7 @@ use nix::unistd::{self, Pid};
 use rustix::process::{WaitOptions, wait};
 use teamster_protocol::limits::{KILL_GRACE, RESTARTS_MAX, RESTARTS_WITHIN, TERM_GRACE};
 use teamster_protocol::process::life;
+use teamster_protocol::process::strangers::Strangers;
 use teamster_protocol::process::told::{For, meant_for};
 use teamster_protocol::process::{self, Identity, children};
 
@@ -81,9 +82,8 @@ struct Warden {
     program: PathBuf,
     ears: SignalFd,
     group: ChildGroup,
-    /// The children that this process had before it became the warden: a shell starts them, and then replaces itself by
-    /// this program. They are somebody else's, and none of what is ended.
-    strangers: RefCell<BTreeSet<Pid>>,
+    /// The children that this process had before it became the warden.
+    strangers: RefCell<Strangers>,
 }
 
 /// The process group of what is watched.
@@ -124,7 +124,10 @@ impl Warden {
         let program = env::current_exe().map_err(|error| ("find out the own program", error))?;
         let group = if File::open("/dev/tty").is_ok() { ChildGroup::Shared } else { ChildGroup::Own };
         let policy = Policy::new(guard.charge());
-        let strangers = RefCell::new(children::list().into_iter().collect());
+        let strangers = RefCell::new(Strangers::present(match group {
+            ChildGroup::Shared => Some(unistd::getpgrp()),
+            ChildGroup::Own => None,
+        }));
         Ok(Warden { guard, policy, began: Instant::now(), program, ears, group, strangers })
     }
 
@@ -286,22 +289,20 @@ impl Warden {
 
     /// The children that are to be gone at the end.
     fn to_be_ended(&self) -> Vec<Pid> {
-        let strangers = self.strangers.borrow();
-        children::list().into_iter().filter(|child| !strangers.contains(child)).collect()
+        self.strangers.borrow().own()
     }
 
     /// The next child that has ended.
     fn reap(&self) -> Option<(Pid, Ended)> {
         let (pid, how) = reap()?;
-        // The number is free for one that is to be ended.
-        self.strangers.borrow_mut().remove(&pid);
+        self.strangers.borrow_mut().reaped(pid);
         Some((pid, how))
     }
 
     /// Reaps all that has ended. Whether that was all: the kernel says so, or its list where there are strangers.
     fn nothing_left(&self) -> bool {
         while self.reap().is_some() {}
-        if self.strangers.borrow().is_empty() {
+        if self.strangers.borrow().are_gone() {
             return matches!(wait(WaitOptions::NOHANG), Err(rustix::io::Errno::CHILD));
         }
         self.to_be_ended().is_empty()

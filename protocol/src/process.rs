@@ -3,6 +3,7 @@
 
 pub mod children;
 pub mod life;
+pub mod strangers;
 pub mod told;
 
 use std::fs::File;

@@ -337,6 +337,36 @@ fn what_a_shell_had_started_before_it_became_teamster_is_not_ended_with_it() {
 }
 
 #[test]
+fn the_jobs_of_a_shell_that_became_a_worker_are_not_ended_with_it() {
+    let team = Team::new();
+    team.ok("up --detach");
+    for name in ["up", "end", "question", "answer", "over", "late", "last"] {
+        mkfifo(&team.repository().join(name), Mode::S_IRWXU).unwrap();
+    }
+    let mut shell = team.sandbox().command("sh");
+    // One job in the group of the shell, and one in its own as at a terminal. Of both only what they started is left.
+    let job = "{ read word < question; echo got $word > answer; } & read word < end";
+    let other = "{ read word < late; echo got $word > last; } & echo up > up; read word < over";
+    let script = format!(
+        "{{ {job}; }} >/dev/null 2>&1 & setsid sh -c '{other}' >/dev/null 2>&1 & read word < up; exec $(\"$0\" env dave)"
+    );
+    shell.current_dir(team.repository()).env("TEAMSTER_WORKER", Program::Worker.path());
+    shell.env("TEAMSTER_ISOLATION", "subreaper").args(["-c", &script]).arg(Program::Teamster.path());
+    let mut dave = team.start_command(shell);
+    dave.until("dave is ready");
+    team.feed("end", "bye");
+    team.feed("over", "bye");
+    team.ok("task add --to dave --run (sleep 1000; :) & echo done");
+    team.until_event("\"completed\":{\"id\":1");
+    team.ok("shutdown dave");
+    assert_eq!(dave.ends().code, Some(0));
+    for (fifo, file) in [("question", "answer"), ("late", "last")] {
+        team.feed(fifo, "on");
+        assert_eq!(fs::read_to_string(team.repository().join(file)).unwrap(), "got on\n");
+    }
+}
+
+#[test]
 fn what_a_lock_file_says_locks_nobody_out() {
     let team = Team::new();
     team.ok("spawn alice");

@@ -9,6 +9,9 @@
 //! a child leads or that we made and such a child is in. Neither number can have passed to a stranger.
 //! Grandchildren need no signal: when their parent dies they are children of ours.
 //!
+//! What this process had as children before it became a worker is somebody else's: a shell starts jobs, and then replaces
+//! itself by this program. Those are reaped, and not signalled or waited for.
+//!
 //! The price is that one place reaps: a process that uses a [`Keeper`] starts children in no other way
 //! (`tokio::process`, `Command::output`), and has one keeper at work at a time.
 
@@ -16,15 +19,18 @@ use std::collections::BTreeSet;
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::signal::{self, Signal};
-use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, getpgid};
+use rustix::process::{WaitOptions, wait};
 use teamster_protocol::crash::point;
 use teamster_protocol::process::children;
+use teamster_protocol::process::strangers::Strangers;
 use tokio::signal::unix::{self, SignalKind};
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -47,7 +53,7 @@ pub struct Group {
     leader: Child,
 }
 
-/// Proof that this process has no descendants, at the moment when it was given.
+/// Proof that this process has no descendants of its own, at the moment when it was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NothingLeft(());
 
@@ -59,10 +65,18 @@ pub struct LeftBehind {
     pub processes: Vec<String>,
 }
 
+/// Known from when the first [`Keeper`] was made on, for all of them. What a keeper starts is in a group of its own.
+static STRANGERS: LazyLock<Mutex<Strangers>> = LazyLock::new(|| Mutex::new(Strangers::present(None)));
+
+fn strangers() -> MutexGuard<'static, Strangers> {
+    STRANGERS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Keeper {
     /// Makes this process a child subreaper and listens for deaths from now on. Needs a tokio runtime
-    /// with signals enabled.
+    /// with signals enabled. To be called before this process starts a child of its own.
     pub fn new() -> io::Result<Keeper> {
+        drop(strangers());
         prctl::set_child_subreaper(true)?;
         Ok(Keeper { deaths: unix::signal(SignalKind::child())? })
     }
@@ -114,7 +128,7 @@ impl Keeper {
                 return Ok(proof);
             }
         }
-        Err(LeftBehind { processes: children::list().into_iter().map(children::describe).collect() })
+        Err(LeftBehind { processes: strangers().own().into_iter().map(children::describe).collect() })
     }
 
     /// One rung of the ladder: `signal` to all, and to those who appear, until `limit`.
@@ -181,7 +195,7 @@ enum Target {
 
 /// Signals every child, by its group where the group is ours, and passes over those in `told`.
 fn tell(signal: Signal, group: Option<Pid>, told: &mut BTreeSet<Target>) {
-    let children = children::list();
+    let children = strangers().own();
     for &child in &children {
         let target = match getpgid(Some(child)) {
             Ok(of_child) if Some(of_child) == group || children.contains(&of_child) => Target::Group(of_child),
@@ -210,24 +224,31 @@ fn send(signal: Signal, target: Target) {
     }
 }
 
-/// Reaps every dead child. With the proof if none, dead or alive, is left.
+/// Reaps every dead child. With the proof if none of its own, dead or alive, is left: the kernel says so, or its list
+/// where there are strangers.
 fn reap_all() -> Option<NothingLeft> {
     loop {
-        match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-            Ok(status) if status.pid().is_none() => return None,
-            Err(Errno::ECHILD) => return Some(NothingLeft(())),
-            // EINVAL: reaped, but the signal that killed it is one that nix has no name for.
-            Ok(_) | Err(_) => {}
+        match wait(WaitOptions::NOHANG) {
+            Ok(Some((child, _))) => strangers().reaped(Pid::from_raw(child.as_raw_nonzero().get())),
+            Err(rustix::io::Errno::CHILD) => return Some(NothingLeft(())),
+            Ok(None) | Err(_) => break,
         }
     }
+    let strangers = strangers();
+    (!strangers.are_gone() && strangers.own().is_empty()).then_some(NothingLeft(()))
 }
 
 /// Reaps every dead child but `leader`, whose exit is still to be told.
 fn reap_all_but(leader: Pid) {
     for child in children::list() {
-        if child != leader {
-            // What is not dead stays; what is gone was reaped in an earlier round.
-            let _ = waitpid(child, Some(WaitPidFlag::WNOHANG));
+        if child == leader {
+            continue;
+        }
+        match waitpid(child, Some(WaitPidFlag::WNOHANG)) {
+            // It lives, or was reaped in an earlier round.
+            Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD) => {}
+            // EINVAL: reaped, but the signal that killed it is one that nix has no name for.
+            Ok(_) | Err(_) => strangers().reaped(child),
         }
     }
 }
