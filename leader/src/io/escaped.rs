@@ -22,11 +22,13 @@ use tokio::time::{Instant, sleep};
 /// How long a round of kills is given before the next look: what was being started meanwhile is found then.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
-/// A process that outlived its worker.
+/// A process that bears the mark of this team.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Escaped {
-    process: Identity,
-    life: Life,
+pub struct Marked {
+    /// The process.
+    pub process: Identity,
+    /// To whose life it belongs.
+    pub life: Life,
 }
 
 /// Kills all that outlived its worker until nothing of it is left, and says so in the log. Reads of every process of
@@ -62,7 +64,12 @@ pub async fn end(dir: &TeamDir) {
     }
 }
 
-fn find(dir: &TeamDir) -> io::Result<Vec<Escaped>> {
+fn find(dir: &TeamDir) -> io::Result<Vec<Marked>> {
+    Ok(marked(dir)?.into_iter().filter(|marked| is_dead(dir, &marked.life)).collect())
+}
+
+/// The processes of this user that bear the mark of this team.
+pub fn marked(dir: &TeamDir) -> io::Result<Vec<Marked>> {
     let team = life::team_of(dir.path())?;
     let ours = geteuid().as_raw();
     let mut found = Vec::new();
@@ -72,16 +79,13 @@ fn find(dir: &TeamDir) -> io::Result<Vec<Escaped>> {
         if pid == std::process::id() || !entry.metadata().is_ok_and(|found| found.uid() == ours) {
             continue;
         }
-        let Some(escaped) = Escaped::look(pid) else { continue };
-        if escaped.life.team == team && is_dead(dir, &escaped.life) {
-            found.push(escaped);
-        }
+        found.extend(Marked::look(pid).filter(|marked| marked.life.team == team));
     }
     Ok(found)
 }
 
 /// Whether a life is over. The lock tells it everywhere, the process only to who is in its namespace or outside of it.
-fn is_dead(dir: &TeamDir, life: &Life) -> bool {
+pub fn is_dead(dir: &TeamDir, life: &Life) -> bool {
     let path = dir.member_lock(&life.member);
     let holds_its_lock = match (lock::is_held(&path), lock::holder(&path)) {
         (Ok(false), _) => false,
@@ -92,12 +96,12 @@ fn is_dead(dir: &TeamDir, life: &Life) -> bool {
     !holds_its_lock && !life.worker.runs()
 }
 
-impl Escaped {
+impl Marked {
     /// The process that has this pid now, if it bears a mark.
-    fn look(pid: u32) -> Option<Escaped> {
+    fn look(pid: u32) -> Option<Marked> {
         let process = process::identity(pid).ok()?;
         let life = Life::in_environment(&fs::read(format!("/proc/{pid}/environ")).ok()?)?;
-        Some(Escaped { process, life })
+        Some(Marked { process, life })
     }
 }
 

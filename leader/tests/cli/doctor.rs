@@ -5,11 +5,14 @@ use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 use teamster_protocol::id::Address;
+use teamster_protocol::lock::Lock;
 use teamster_protocol::log::{Durability, Log};
-use teamster_protocol::process::own_identity;
+use teamster_protocol::process::life::{self, Life};
+use teamster_protocol::process::{Identity, own_identity};
 use teamster_protocol::roster::{Process, Roster, StartedBy, TeamFact};
 
 use crate::place::{Place, Said};
@@ -78,6 +81,36 @@ fn without_a_team_it_tells_how_the_machine_is() {
         assert!(groups.contains(&group), "{group} is not among {groups:?}");
     }
     assert!(!place.root().exists(), "a look makes nothing");
+}
+
+/// A process that bears the mark of a life of alice; it ends when its input does.
+fn marked(place: &Place, worker: &Identity) -> Child {
+    let team = life::team_of(place.team_dir().path()).expect("it is there");
+    let life = Life { team, member: "alice".parse().expect("a name"), worker: worker.clone() };
+    let mut cat = Command::new("cat");
+    cat.env(life::VARIABLE, life.mark()).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("cat")
+}
+
+#[test]
+fn what_runs_is_judged_by_the_life_it_belongs_to_and_not_by_a_name() {
+    let place = place();
+    let alice = place.enroll("alice");
+    let lives = own_identity().expect("we run");
+    let over = Identity { start_ticks: lives.start_ticks - 1, ..lives.clone() };
+    let _lock = Lock::take(&place.team_dir().member_lock(&alice), 1).expect("free");
+    let mut cats = [marked(&place, &lives), marked(&place, &over)];
+    let left = cats[1].id();
+    let said = troubles(&report(&place, 1, &[]));
+    for cat in &mut cats {
+        drop(cat.stdin.take());
+        cat.wait().expect("it ends");
+    }
+    let of_processes: Vec<&str> = said.lines().filter(|line| line.starts_with("processes")).collect();
+    let expected = format!(
+        "processes wrong: process {left} (cat) is left of a life of alice that is over [-] -> \
+         the next leader ends it, or kill {left}"
+    );
+    assert_eq!(of_processes, [expected]);
 }
 
 #[test]
