@@ -9,14 +9,16 @@ mod bench;
 use std::process::Stdio;
 
 use bench::{Bench, LIMIT, ended, name};
+use jsonrpsee::Methods;
 use jsonrpsee::core::client::Error;
 use nix::sys::signal::Signal;
 use teamster_protocol::api::{Aborting, Hello, Prompted, Steered, WorkerApiClient, WorkerPhase, code};
 use teamster_protocol::limits::PROTOCOL_VERSION;
 use teamster_protocol::mail::Urgency;
 use teamster_protocol::notice::{Noted, Notice, Said, Stop};
+use teamster_protocol::peer::{Peer, socket};
 use teamster_protocol::roster::{LeftHow, StartedBy};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::time::timeout;
 
 const HELLO: Hello = Hello { protocol: PROTOCOL_VERSION };
@@ -55,6 +57,23 @@ async fn it_greets_and_says_where_it_stands() {
     assert_eq!(peer.ping(7).await.unwrap(), 7);
     assert_eq!(peer.status().await.unwrap().phase, WorkerPhase::Idle);
     assert_eq!(bench.team.members().unwrap()[0].started_by, Some(StartedBy::Leader));
+}
+
+#[tokio::test]
+async fn links_that_say_nothing_keep_no_leader_out() {
+    let mut bench = Bench::new();
+    let (_alice, first) = bench.linked(60_000);
+    first.initialize(HELLO).await.unwrap();
+    let path = bench.dir().member_socket(&name("alice"));
+    let mut silent = Vec::new();
+    for _ in 0..20 {
+        silent.push(socket::connect(&path).await.unwrap());
+    }
+    let (read, write) = socket::connect(&path).await.unwrap().into_split();
+    let second = Peer::start(read, write, Methods::new());
+    assert_eq!(second.initialize(HELLO).await.unwrap().name, name("alice"));
+    assert_eq!(silent[0].read(&mut [0]).await.unwrap(), 0, "the oldest gave way");
+    assert_eq!(first.ping(7).await.unwrap(), 7, "a leader's link stays");
 }
 
 #[tokio::test]

@@ -49,9 +49,13 @@ pub(super) fn check(subject: &Subject, found: &mut Findings) {
         }
     };
     all(&walked.strays, "it is not of ours, and left alone", None);
-    all(&walked.stale_sockets, "a socket that nobody listens at", Some(mend::HOW));
     all(&walked.leftovers, "a file that was not finished", Some(mend::HOW));
     all(&walked.open, "others may use it, if they get there", Some(mend::HOW));
+    if !walked.stale_sockets.is_empty() {
+        // What was killed leaves its own, and whoever comes next takes its place: not a finding.
+        let them = counted(walked.stale_sockets.len(), "socket");
+        found.ok(Group::Files, format!("{them} of processes that were killed; whoever comes next replaces it"));
+    }
     if walked.backups > 0 {
         let them = counted(walked.backups, "backup");
         found.ok(Group::Files, format!("{them} of earlier repairs (*.bak); remove them when you like"));

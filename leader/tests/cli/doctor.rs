@@ -236,7 +236,6 @@ fn the_dead_are_told_and_buried_and_what_they_left_lying_is_removed() {
         board wrong: task 1 is in progress by alice, whose worker is dead [-] -> teamster doctor --repair
         board note: task 2 is pending for the role tester, which nobody has [-] -> teamster spawn NAME --role tester
         files note: it is not of ours, and left alone [/t/root/crew/notes.txt] -> -
-        files note: a socket that nobody listens at [/t/root/crew/leader.sock] -> teamster doctor --repair
         files note: a file that was not finished [/t/root/crew/board.jsonl.tmp] -> teamster doctor --repair
         ");
         let mended = report(&place, 0, &["--repair"]);
