@@ -61,7 +61,7 @@ async fn it_greets_and_says_where_it_stands() {
 
 #[tokio::test]
 async fn links_that_say_nothing_keep_no_leader_out() {
-    let mut bench = Bench::new();
+    let bench = Bench::new();
     let (_alice, first) = bench.linked(60_000);
     first.initialize(HELLO).await.unwrap();
     let path = bench.dir().member_socket(&name("alice"));

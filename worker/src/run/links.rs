@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::io::rpc::{Callee, Server};
 
-/// Links at one time; one more is closed at once. A leader needs one.
+/// Links at one time; past that, the oldest that is no leader's gives way to a new one. A leader needs one.
 const LINKS_MAX: usize = 16;
 /// How long the worker takes no new link after the system refused one.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
@@ -95,7 +95,7 @@ impl Links {
                     }
                 }
                 accepted = accept(self.listener.as_ref()) => match accepted {
-                    Ok(_) if self.links.len() >= LINKS_MAX => tracing::warn!("refused a link: {LINKS_MAX} are open"),
+                    Ok(_) if !self.has_room() => tracing::warn!("refused a link: {LINKS_MAX} leaders are linked"),
                     Ok(stream) => {
                         let (read, write) = stream.into_split();
                         self.serve(read, write, OtherEnd::Unknown);
@@ -119,6 +119,20 @@ impl Links {
         }
         point("socket removed");
         join_all(self.links.values().map(|link| link.peer.close())).await;
+    }
+
+    /// Whether one more may come: at the limit, the oldest link goes whose other end did not say that it leads. Who forgot
+    /// that it has one must not keep a leader out.
+    fn has_room(&mut self) -> bool {
+        if self.links.len() < LINKS_MAX {
+            return true;
+        }
+        // They are numbered in the order in which they came.
+        let other = self.links.iter().find(|(_, link)| link.end == OtherEnd::Unknown).map(|(id, _)| *id);
+        let Some(link) = other.and_then(|id| self.links.remove(&id)) else { return false };
+        tracing::warn!("closed a link that is no leader's: {LINKS_MAX} are open");
+        tokio::spawn(async move { link.peer.close().await });
+        true
     }
 
     fn serve(
