@@ -187,7 +187,8 @@ fn who_can_not_be_asked_is_not_killed_for_it_unless_the_leader_ends() {
 
 #[test]
 fn a_spawn_that_is_given_up_ends_in_whatever_phase_it_is() {
-    let gives_up: [(fn(&mut Scene) -> Vec<Action>, bool); 4] = [
+    type GiveUp = fn(&mut Scene) -> Vec<Action>;
+    let gives_up: [(GiveUp, bool); 4] = [
         (|scene| scene.shutdown("ada", WhenBusy::Finish), false),
         (|scene| scene.ask(Ask::Down { how: Down::Gently }), false),
         (|scene| scene.ask(Ask::Kill { name: name("ada") }), true),
