@@ -21,10 +21,11 @@ pub const TASKS_PER_ADD_MAX: usize = 100_000;
 pub const ATTEMPTS_DEFAULT_MAX: u32 = 3;
 /// Acknowledged messages a mailbox keeps for `inbox` when its log starts a new generation.
 pub const MAIL_READ_KEPT_MAX: usize = 200;
-/// Bytes of one turn's transcript; what the agent says beyond is counted, not kept.
+/// Bytes of one transcript. What the agent says in a turn beyond is counted, not kept, and so is at twice the size what
+/// others say; what is said between two turns goes on in the next file.
 pub const TRANSCRIPT_BYTES_MAX: u64 = 16 << 20;
-/// Transcripts kept for one member; older ones are removed at its start.
-pub const TRANSCRIPTS_KEPT_MAX: usize = 1_000;
+/// Transcripts kept for one member: a new one takes the place of the oldest.
+pub const TRANSCRIPTS_KEPT_MAX: u64 = 1_000;
 
 /// How often a process looks at its files although nothing told it to (network file systems, lost events).
 pub const SLOW_POLL: Duration = Duration::from_secs(5);

@@ -1,17 +1,28 @@
 //! Transcripts: what one member said and did, a file a turn, one [`Entry`] a line. Only the holder of the
 //! member's lock writes; anyone may read while it does.
+//!
+//! A file has the number of its turn. Only where more was said between two turns than one file holds it goes on in
+//! the next number, and the numbers of the files run ahead of those of the turns until the next worker.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
+
 use crate::crash::{point, point_amid};
 use crate::limits::{TRANSCRIPT_BYTES_MAX, TRANSCRIPTS_KEPT_MAX};
 use crate::notice::{Entry, Said};
 
-/// How much of a transcript's end is read to tell whether its turn runs.
-const TAIL_BYTES: u64 = 64 * 1024;
+mod standing;
+#[cfg(test)]
+mod tests;
+
+pub use standing::{OpenTurn, Standing, last_words, open_turn, standing};
+
+/// How much of the buffer for a line is kept after it.
+const LINE_BYTES_KEPT: usize = 64 * 1024;
 
 /// A transcript could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -31,37 +42,44 @@ fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Transcr
 #[derive(Debug)]
 pub struct Transcript {
     dir: PathBuf,
+    /// Nothing until something is said, and after a write that failed: to open it cuts what that has left.
     file: Option<File>,
     bytes: u64,
     cut: u64,
     seq: u64,
-    turn: u64,
+    /// The number of the file.
+    number: u64,
+    amid: Amid,
     line: Vec<u8>,
+}
+
+/// What the member is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Amid {
+    Turn,
+    Nothing,
 }
 
 impl Transcript {
     /// Goes on after the last entry there is; makes the directory. What is older than
-    /// [`TRANSCRIPTS_KEPT_MAX`] turns is removed. Blocks for the reading of the last file.
+    /// [`TRANSCRIPTS_KEPT_MAX`] files is removed. Blocks for the reading of the last file.
     pub fn open(dir: PathBuf) -> Result<Transcript, TranscriptError> {
         match fs::DirBuilder::new().mode(0o700).create(&dir) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed("create", &dir)(error)),
             Ok(()) | Err(_) => {}
         }
-        let mut turns = turns(&dir)?;
+        let turns = turns(&dir)?;
         let seq = last_seq_of(&dir, &turns)?;
-        let turn = turns.last().copied().unwrap_or(0);
-        turns.truncate(turns.len().saturating_sub(TRANSCRIPTS_KEPT_MAX));
-        for old in turns {
-            let path = path_of(&dir, old);
-            fs::remove_file(&path).map_err(failed("remove", &path))?;
-            point("old transcript removed");
+        let number = turns.last().copied().unwrap_or(0);
+        for old in turns.into_iter().filter(|old| old.saturating_add(TRANSCRIPTS_KEPT_MAX) <= number) {
+            forget(&dir, old);
         }
-        Ok(Transcript { dir, file: None, bytes: 0, cut: 0, seq, turn, line: Vec::new() })
+        Ok(Transcript { dir, file: None, bytes: 0, cut: 0, seq, number, amid: Amid::Nothing, line: Vec::new() })
     }
 
-    /// The number of the last turn that has a transcript, from an earlier life or this one.
+    /// The number of the last file, from an earlier life or this one: the next turn is the one after it.
     pub fn turn(&self) -> u64 {
-        self.turn
+        self.number
     }
 
     /// The number of the last entry.
@@ -69,25 +87,46 @@ impl Transcript {
         self.seq
     }
 
-    /// Writes one entry and gives it back with its number; a turn's start begins a new file. Output beyond
-    /// the limit of a file is counted instead, and the count is written at the turn's end. On an error the
-    /// entry is not there, and its number goes to the next.
+    /// Writes one entry and gives it back with its number; a turn's start begins a new file, and so does what is
+    /// said between two turns when the file is full. What is said in a turn beyond the limit of its file is counted
+    /// instead, and the count is written at the turn's end. On an error the entry is not there, and its number goes
+    /// to the next.
     pub fn say(&mut self, at_ms: u64, what: Said) -> Result<Entry, TranscriptError> {
-        if let Said::TurnStarted { turn, .. } = &what {
-            self.turn = *turn;
-            self.file = None;
-        }
-        if let Said::Text { text } = &what
-            && self.bytes >= TRANSCRIPT_BYTES_MAX
-        {
-            self.cut += text.len() as u64;
-            return Ok(Entry { seq: self.seq, at_ms, what });
-        }
-        if let Said::TurnEnded { .. } = &what
-            && self.cut > 0
-        {
-            let bytes = std::mem::take(&mut self.cut);
-            self.append(at_ms, Said::Cut { bytes })?;
+        match &what {
+            Said::TurnStarted { turn, .. } => {
+                self.begin_file((self.number + 1).max(*turn));
+                self.cut = 0;
+                self.amid = Amid::Turn;
+            }
+            Said::TurnEnded { .. } => {
+                self.amid = Amid::Nothing;
+                if self.cut > 0 {
+                    self.append(at_ms, Said::Cut { bytes: self.cut })?;
+                    self.cut = 0;
+                }
+            }
+            Said::Ready
+            | Said::Text { .. }
+            | Said::ToolCall { .. }
+            | Said::Steered { .. }
+            | Said::Mail { .. }
+            | Said::Stalled { .. }
+            | Said::Waiting
+            | Said::Trouble { .. }
+            | Said::Cut { .. }
+            | Said::Leaving { .. } => match self.amid {
+                Amid::Turn if self.bytes >= room_in_a_turn(&what) => {
+                    self.cut += said_bytes(&what);
+                    return Ok(Entry { seq: self.seq, at_ms, what });
+                }
+                Amid::Turn => {}
+                Amid::Nothing => {
+                    self.open_file()?;
+                    if self.bytes >= TRANSCRIPT_BYTES_MAX {
+                        self.begin_file(self.number + 1);
+                    }
+                }
+            },
         }
         self.append(at_ms, what)
     }
@@ -95,35 +134,50 @@ impl Transcript {
     /// Makes what was said so far survive a loss of power.
     pub fn sync(&self) -> Result<(), TranscriptError> {
         match &self.file {
-            Some(file) => file.sync_data().map_err(failed("sync", &path_of(&self.dir, self.turn))),
+            Some(file) => file.sync_data().map_err(failed("sync", &path_of(&self.dir, self.number))),
             None => Ok(()),
         }
     }
 
-    fn append(&mut self, at_ms: u64, what: Said) -> Result<Entry, TranscriptError> {
-        if self.file.is_none() {
-            self.file = Some(self.open_file()?);
+    /// Goes on in the file of that number. Room for it is made first: the disk may be full.
+    fn begin_file(&mut self, number: u64) {
+        self.number = number;
+        self.file = None;
+        self.bytes = 0;
+        if let Some(old) = number.checked_sub(TRANSCRIPTS_KEPT_MAX) {
+            forget(&self.dir, old);
         }
-        let path = path_of(&self.dir, self.turn);
-        let file = self.file.as_mut().expect("it was opened above");
+    }
+
+    fn append(&mut self, at_ms: u64, what: Said) -> Result<Entry, TranscriptError> {
         let entry = Entry { seq: self.seq + 1, at_ms, what };
         self.line.clear();
         serde_json::to_writer(&mut self.line, &entry).expect("an entry is plain data");
         self.line.push(b'\n');
+        self.open_file()?;
+        let file = self.file.as_mut().expect("it was opened above");
         point_amid("entry half written", || drop(file.write_all(&self.line[..self.line.len() / 2])));
         if let Err(error) = file.write_all(&self.line) {
-            // A half-written line would make the next one unreadable too.
+            // A half-written line would make the next one unreadable too. If it can not be cut now, it is when the
+            // file is opened again.
             let _ = file.set_len(self.bytes);
-            return Err(failed("append to", &path)(error));
+            self.file = None;
+            return Err(failed("append to", &path_of(&self.dir, self.number))(error));
         }
         self.bytes += self.line.len() as u64;
         self.seq += 1;
+        // One long mail must not hold its size for good.
+        self.line.shrink_to(LINE_BYTES_KEPT);
         point("entry written");
         Ok(entry)
     }
 
-    fn open_file(&mut self) -> Result<File, TranscriptError> {
-        let path = path_of(&self.dir, self.turn);
+    /// Opens the file if it is not, and cuts what a crash has left.
+    fn open_file(&mut self) -> Result<(), TranscriptError> {
+        if self.file.is_some() {
+            return Ok(());
+        }
+        let path = path_of(&self.dir, self.number);
         let open = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&path);
         let file = open.map_err(failed("open", &path))?;
         point("transcript opened");
@@ -133,8 +187,52 @@ impl Transcript {
             file.set_len(whole).map_err(failed("cut", &path))?;
         }
         self.bytes = whole;
-        Ok(file)
+        self.file = Some(file);
+        Ok(())
     }
+}
+
+/// Removes an old file if it is there. To be able to is less than to go on: the next life tries again.
+fn forget(dir: &Path, number: u64) {
+    let path = path_of(dir, number);
+    match fs::remove_file(&path) {
+        Ok(()) => point("old transcript removed"),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => tracing::warn!("cannot remove the old transcript {}: {error}", path.display()),
+    }
+}
+
+/// The size of a file from which on an entry amid a turn is counted and not kept. What the agent says leaves room for
+/// what others say to it; the few that tell where the turn is are always kept.
+fn room_in_a_turn(what: &Said) -> u64 {
+    match what {
+        Said::Text { .. } | Said::ToolCall { .. } => TRANSCRIPT_BYTES_MAX,
+        Said::Steered { .. } | Said::Mail { .. } | Said::Trouble { .. } => 2 * TRANSCRIPT_BYTES_MAX,
+        Said::Ready
+        | Said::TurnStarted { .. }
+        | Said::Stalled { .. }
+        | Said::TurnEnded { .. }
+        | Said::Waiting
+        | Said::Cut { .. }
+        | Said::Leaving { .. } => u64::MAX,
+    }
+}
+
+fn said_bytes(what: &Said) -> u64 {
+    let bytes = match what {
+        Said::Text { text } | Said::Steered { text, .. } | Said::Mail { text, .. } | Said::Trouble { text } => {
+            text.len()
+        }
+        Said::ToolCall { name, detail } => name.len() + detail.len(),
+        Said::Ready
+        | Said::TurnStarted { .. }
+        | Said::Stalled { .. }
+        | Said::TurnEnded { .. }
+        | Said::Waiting
+        | Said::Cut { .. }
+        | Said::Leaving { .. } => 0,
+    };
+    bytes as u64
 }
 
 /// What was read of one file.
@@ -167,19 +265,29 @@ pub fn turns(dir: &Path) -> Result<Vec<u64>, TranscriptError> {
 /// Reads one turn's transcript from a byte on, as [`Page::next`] gave it; an unfinished last line is left for
 /// the next time, and a line that is no entry is passed over (a newer version may have written it).
 pub fn read(dir: &Path, turn: u64, from: u64) -> Result<Page, TranscriptError> {
-    let path = path_of(dir, turn);
+    let bytes = read_bytes(dir, turn, from, u64::MAX)?;
+    let entries = lines(&bytes).filter_map(|line| serde_json::from_slice(line).ok()).collect();
+    Ok(Page { entries, next: from + bytes.len() as u64 })
+}
+
+/// The whole lines of one file from a byte on, of at most so many bytes; none if the file is not there.
+fn read_bytes(dir: &Path, number: u64, from: u64, bytes_max: u64) -> Result<Vec<u8>, TranscriptError> {
+    let path = path_of(dir, number);
     let file = match File::open(&path) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Page { entries: Vec::new(), next: from }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(failed("open", &path)(error)),
     };
     let length = file.metadata().map_err(failed("read", &path))?.len();
-    let mut bytes = vec![0; length.saturating_sub(from) as usize];
+    let mut bytes = vec![0; length.saturating_sub(from).min(bytes_max) as usize];
     let got = read_full(&file, &mut bytes, from).map_err(failed("read", &path))?;
     let whole = bytes[..got].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-    let lines = bytes[..whole].split(|byte| *byte == b'\n');
-    let entries = lines.filter_map(|line| serde_json::from_slice(line).ok()).collect();
-    Ok(Page { entries, next: from + whole as u64 })
+    bytes.truncate(whole);
+    Ok(bytes)
+}
+
+fn lines(bytes: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
+    bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty())
 }
 
 /// The number of the last entry; 0 if there is none.
@@ -188,127 +296,19 @@ pub fn last_seq(dir: &Path) -> Result<u64, TranscriptError> {
 }
 
 fn last_seq_of(dir: &Path, turns: &[u64]) -> Result<u64, TranscriptError> {
+    /// All that is needed of an entry: one of a newer version has its number too.
+    #[derive(Deserialize)]
+    struct Numbered {
+        seq: u64,
+    }
     // The last file may be empty or torn: the newest whole entry may be in the one before it.
     for &turn in turns.iter().rev() {
-        if let Some(last) = read(dir, turn, 0)?.entries.last() {
+        let bytes = read_bytes(dir, turn, 0, u64::MAX)?;
+        if let Some(last) = lines(&bytes).rev().find_map(|line| serde_json::from_slice::<Numbered>(line).ok()) {
             return Ok(last.seq);
         }
     }
     Ok(0)
-}
-
-/// A turn that has begun and not ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OpenTurn {
-    /// Its number.
-    pub turn: u64,
-    /// When it began.
-    pub since_ms: u64,
-    /// Whether the last that is known of its agent is that it says nothing.
-    pub quiet: bool,
-}
-
-/// What a member was at when its transcript was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// A turn.
-    Turn(OpenTurn),
-    /// None.
-    Free {
-        /// Since when.
-        since_ms: u64,
-    },
-}
-
-/// The turn that the member's worker is at, as [`standing`] tells it.
-pub fn open_turn(dir: &Path) -> Result<Option<OpenTurn>, TranscriptError> {
-    Ok(match standing(dir)? {
-        Some(Standing::Turn(open)) => Some(open),
-        Some(Standing::Free { .. }) | None => None,
-    })
-}
-
-/// What the member's worker is at, by its newest transcript; nothing if that does not tell. Says nothing about
-/// whether the worker lives. Reads from the end, and more than `TAIL_BYTES` only of a turn that says much.
-pub fn standing(dir: &Path) -> Result<Option<Standing>, TranscriptError> {
-    let Some(turn) = turns(dir)?.pop() else { return Ok(None) };
-    let length = fs::metadata(path_of(dir, turn)).map_or(0, |found| found.len());
-    for from in [length.saturating_sub(TAIL_BYTES), 0] {
-        let page = read(dir, turn, from)?;
-        if let Some(at) = page.entries.iter().rev().find_map(standing_after) {
-            let quiet = page.entries.iter().rev().find_map(agent_said).is_some_and(|said| said == Agent::Quiet);
-            return Ok(Some(match at {
-                (Some(turn), since_ms) => Standing::Turn(OpenTurn { turn, since_ms, quiet }),
-                (None, since_ms) => Standing::Free { since_ms },
-            }));
-        }
-    }
-    Ok(None)
-}
-
-/// The end of what the agent said in the turn that its worker is at, or was at when it died: at most `bytes_max`.
-/// Empty if it ended that turn.
-pub fn last_words(dir: &Path, bytes_max: usize) -> Result<String, TranscriptError> {
-    let Some(OpenTurn { turn, .. }) = open_turn(dir)? else { return Ok(String::new()) };
-    let length = fs::metadata(path_of(dir, turn)).map_or(0, |found| found.len());
-    let page = read(dir, turn, length.saturating_sub(TAIL_BYTES))?;
-    let texts = page.entries.iter().filter_map(|entry| match &entry.what {
-        Said::Text { text } => Some(text.as_str()),
-        Said::Ready
-        | Said::TurnStarted { .. }
-        | Said::ToolCall { .. }
-        | Said::Steered { .. }
-        | Said::Mail { .. }
-        | Said::Stalled { .. }
-        | Said::TurnEnded { .. }
-        | Said::Waiting
-        | Said::Trouble { .. }
-        | Said::Cut { .. }
-        | Said::Leaving { .. } => None,
-    });
-    let text: String = texts.collect();
-    let mut from = text.len().saturating_sub(bytes_max);
-    while !text.is_char_boundary(from) {
-        from += 1;
-    }
-    Ok(text[from..].to_owned())
-}
-
-/// What an entry tells of the agent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Agent {
-    Heard,
-    Quiet,
-}
-
-fn agent_said(entry: &Entry) -> Option<Agent> {
-    match entry.what {
-        Said::Stalled { .. } => Some(Agent::Quiet),
-        Said::Text { .. } | Said::ToolCall { .. } | Said::TurnStarted { .. } | Said::Cut { .. } => Some(Agent::Heard),
-        Said::Ready
-        | Said::Steered { .. }
-        | Said::Mail { .. }
-        | Said::TurnEnded { .. }
-        | Said::Waiting
-        | Said::Trouble { .. }
-        | Said::Leaving { .. } => None,
-    }
-}
-
-/// Which turn runs after this entry, and since when, for those that tell.
-fn standing_after(entry: &Entry) -> Option<(Option<u64>, u64)> {
-    match entry.what {
-        Said::TurnStarted { turn, .. } => Some((Some(turn), entry.at_ms)),
-        // A worker that gets ready is a new life: the turn of the one before ended with it.
-        Said::Ready | Said::TurnEnded { .. } | Said::Waiting | Said::Leaving { .. } => Some((None, entry.at_ms)),
-        Said::Text { .. }
-        | Said::ToolCall { .. }
-        | Said::Steered { .. }
-        | Said::Mail { .. }
-        | Said::Stalled { .. }
-        | Said::Cut { .. }
-        | Said::Trouble { .. } => None,
-    }
 }
 
 /// All entries with a number above `since`, oldest first.
@@ -347,74 +347,4 @@ fn read_full(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
         }
     }
     Ok(got)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn text(entry: &Entry) -> Option<&str> {
-        if let Said::Text { text } = &entry.what { Some(text) } else { None }
-    }
-
-    fn texts(entries: &[Entry]) -> Vec<&str> {
-        entries.iter().filter_map(text).collect()
-    }
-
-    #[test]
-    fn a_later_life_goes_on_with_the_numbers_and_cuts_a_torn_line() {
-        let dir = tempfile::tempdir().unwrap();
-        let dir = dir.path().join("alice");
-        let mut first = Transcript::open(dir.clone()).unwrap();
-        first.say(1, Said::Ready).unwrap();
-        first.say(2, Said::TurnStarted { turn: 1, task: None, prompt: "x".into() }).unwrap();
-        first.say(3, Said::Text { text: "one".into() }).unwrap();
-        let mut torn = OpenOptions::new().append(true).open(path_of(&dir, 1)).unwrap();
-        torn.write_all(b"{\"seq\":4,\"at_").unwrap();
-        let mut second = Transcript::open(dir.clone()).unwrap();
-        assert_eq!((second.turn(), second.seq()), (1, 3));
-        assert_eq!(second.say(5, Said::Text { text: "two".into() }).unwrap().seq, 4);
-        assert_eq!(texts(&read(&dir, 1, 0).unwrap().entries), ["one", "two"]);
-        assert_eq!(since(&dir, 2).unwrap().iter().map(|e| e.seq).collect::<Vec<_>>(), [3, 4]);
-        assert_eq!(since(&dir, 0).unwrap().len(), 4);
-    }
-
-    #[test]
-    fn a_turn_is_open_from_its_start_to_its_end_or_to_the_next_life() {
-        let dir = tempfile::tempdir().unwrap();
-        let dir = dir.path().join("alice");
-        assert_eq!(open_turn(&dir).unwrap(), None);
-        let mut transcript = Transcript::open(dir.clone()).unwrap();
-        transcript.say(1, Said::Ready).unwrap();
-        assert_eq!(open_turn(&dir).unwrap(), None);
-        transcript.say(2, Said::TurnStarted { turn: 1, task: None, prompt: "x".into() }).unwrap();
-        assert_eq!(open_turn(&dir).unwrap(), Some(OpenTurn { turn: 1, since_ms: 2, quiet: false }));
-        for _ in 0..3 {
-            transcript.say(3, Said::Text { text: "y".repeat(TAIL_BYTES as usize / 2) }).unwrap();
-        }
-        assert_eq!(open_turn(&dir).unwrap(), Some(OpenTurn { turn: 1, since_ms: 2, quiet: false }), "it may say much");
-        transcript.say(4, Said::TurnEnded { turn: 1, task: None, stop: crate::notice::Stop::Completed }).unwrap();
-        assert_eq!(standing(&dir).unwrap(), Some(Standing::Free { since_ms: 4 }));
-        transcript.say(5, Said::TurnStarted { turn: 2, task: None, prompt: "x".into() }).unwrap();
-        Transcript::open(dir.clone()).unwrap().say(6, Said::Ready).unwrap();
-        assert_eq!(open_turn(&dir).unwrap(), None, "its worker died in it");
-    }
-
-    #[test]
-    fn a_turn_is_quiet_from_the_stall_to_the_next_word_and_keeps_its_last_words() {
-        let dir = tempfile::tempdir().unwrap();
-        let dir = dir.path().join("alice");
-        assert_eq!(last_words(&dir, 10).unwrap(), "");
-        let mut transcript = Transcript::open(dir.clone()).unwrap();
-        transcript.say(1, Said::TurnStarted { turn: 1, task: None, prompt: "x".into() }).unwrap();
-        transcript.say(2, Said::Text { text: "né ".into() }).unwrap();
-        transcript.say(3, Said::Stalled { turn: 1, quiet_ms: 9 }).unwrap();
-        assert!(open_turn(&dir).unwrap().unwrap().quiet);
-        transcript.say(4, Said::Text { text: "later".into() }).unwrap();
-        assert!(!open_turn(&dir).unwrap().unwrap().quiet);
-        assert_eq!(last_words(&dir, 100).unwrap(), "né later");
-        assert_eq!(last_words(&dir, 7).unwrap(), " later", "never half a character");
-        transcript.say(5, Said::TurnEnded { turn: 1, task: None, stop: crate::notice::Stop::Completed }).unwrap();
-        assert_eq!(last_words(&dir, 100).unwrap(), "");
-    }
 }

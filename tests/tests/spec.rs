@@ -201,7 +201,7 @@ fn the_limits_are_those_of_the_program() {
         ("ATTEMPTS_DEFAULT_MAX", count(limits::ATTEMPTS_DEFAULT_MAX as usize)),
         ("MAIL_READ_KEPT_MAX", count(limits::MAIL_READ_KEPT_MAX)),
         ("TRANSCRIPT_BYTES_MAX", bytes(limits::TRANSCRIPT_BYTES_MAX)),
-        ("TRANSCRIPTS_KEPT_MAX", count(limits::TRANSCRIPTS_KEPT_MAX)),
+        ("TRANSCRIPTS_KEPT_MAX", count(limits::TRANSCRIPTS_KEPT_MAX as usize)),
         ("SLOW_POLL", seconds(limits::SLOW_POLL)),
         ("START_WITHIN", seconds(limits::START_WITHIN)),
         ("SHUTDOWN_WITHIN", seconds(limits::SHUTDOWN_WITHIN)),
