@@ -2,7 +2,7 @@
 //!
 //! Pure modules, which read no clock, file or process: [`id`], [`limits`], [`task`], [`board`], [`mail`],
 //! [`roster`], [`shutdown`], [`notice`], [`api`]. Modules that touch the world: [`log`], [`watch`], [`lock`],
-//! [`process`], [`clock`], [`crash`], [`settings`], [`peer`], [`team_dir`], [`team`], [`transcript`].
+//! [`process`], [`clock`], [`crash`], [`settings`], [`peer`], [`team_dir`], [`team`], [`transcript`], [`stderr_log`].
 
 pub mod api;
 pub mod board;
@@ -19,6 +19,7 @@ pub mod process;
 pub mod roster;
 pub mod settings;
 pub mod shutdown;
+pub mod stderr_log;
 pub mod task;
 pub mod team;
 pub mod team_dir;

@@ -26,6 +26,9 @@ pub const MAIL_READ_KEPT_MAX: usize = 200;
 pub const TRANSCRIPT_BYTES_MAX: u64 = 16 << 20;
 /// Transcripts kept for one member: a new one takes the place of the oldest.
 pub const TRANSCRIPTS_KEPT_MAX: u64 = 1_000;
+/// Bytes of a file that keeps what a process says on standard error, before it is begun anew; the last so many are kept
+/// beside it.
+pub const STDERR_LOG_BYTES_MAX: u64 = 4 << 20;
 
 /// How often a process looks at its files although nothing told it to (network file systems, lost events).
 pub const SLOW_POLL: Duration = Duration::from_secs(5);

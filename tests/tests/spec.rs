@@ -202,6 +202,7 @@ fn the_limits_are_those_of_the_program() {
         ("MAIL_READ_KEPT_MAX", count(limits::MAIL_READ_KEPT_MAX)),
         ("TRANSCRIPT_BYTES_MAX", bytes(limits::TRANSCRIPT_BYTES_MAX)),
         ("TRANSCRIPTS_KEPT_MAX", count(limits::TRANSCRIPTS_KEPT_MAX as usize)),
+        ("STDERR_LOG_BYTES_MAX", bytes(limits::STDERR_LOG_BYTES_MAX)),
         ("SLOW_POLL", seconds(limits::SLOW_POLL)),
         ("START_WITHIN", seconds(limits::START_WITHIN)),
         ("SHUTDOWN_WITHIN", seconds(limits::SHUTDOWN_WITHIN)),

@@ -1,9 +1,9 @@
 //! The program: reads its arguments, runs one worker, and says in its exit code how that ended.
 
-use std::io::stderr;
 use std::process::exit;
 
 use clap::Parser;
+use teamster_protocol::stderr_log::Stderr;
 use teamster_worker::args::Args;
 use teamster_worker::cell::{self, Wanted};
 use teamster_worker::run::{self, aside};
@@ -43,7 +43,7 @@ fn log_to_stderr() {
         Some(Ok(level)) => level,
         Some(Err(_)) | None => LevelFilter::WARN,
     };
-    let listener = tracing_subscriber::fmt().with_max_level(shown).with_writer(stderr).with_ansi(false);
+    let listener = tracing_subscriber::fmt().with_max_level(shown).with_writer(|| Stderr).with_ansi(false);
     // Standard error lies on the disk that may be full, and to complain of that there would be a panic.
     listener.log_internal_errors(false).init();
     if let (Some(Err(_)), Some(given)) = (level, given) {

@@ -166,7 +166,7 @@ fn kind(dir: &TeamDir, at: &Path, path: &Path) -> Kind {
     } else if at == dir.tasks_dir() {
         name.strip_suffix(".json").is_some_and(|id| id.parse::<u32>().is_ok())
     } else if at == dir.logs_dir() {
-        name == "leader.log" || name.ends_with(".log")
+        name.ends_with(".log") || name.ends_with(".log.old")
     } else if at == dir.turns_dir() {
         name.parse::<teamster_protocol::id::MemberName>().is_ok()
     } else {

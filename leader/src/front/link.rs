@@ -1,8 +1,7 @@
 //! The way to the leader: its control socket, and starting one in the background where none runs.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -15,6 +14,7 @@ use teamster_protocol::limits::{PROTOCOL_VERSION, START_WITHIN};
 use teamster_protocol::lock;
 use teamster_protocol::peer::Peer;
 use teamster_protocol::peer::socket::{self, SocketError};
+use teamster_protocol::stderr_log;
 use teamster_protocol::team_dir::TeamDir;
 use teamster_protocol::watch::Watch;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -84,8 +84,8 @@ pub(super) async fn connect_or_start(context: &Context) -> Result<(Peer, LeaderI
 pub(super) async fn start(context: &Context) -> Result<(Peer, LeaderInfo), FrontError> {
     context.make_team()?;
     let path = context.dir.log_of(&Address::Lead);
-    let opened = OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
-    let log = opened.map_err(|source| FrontError::Path { doing: "open", path: path.clone(), source })?;
+    let log =
+        stderr_log::open(&path).map_err(|source| FrontError::Path { doing: "open", path: path.clone(), source })?;
     let said_before = fs::metadata(&path).map_or(0, |found| found.len());
     let program =
         std::env::current_exe().map_err(|source| FrontError::Process { doing: "find out the own program", source })?;
@@ -150,6 +150,8 @@ fn last_words(path: &Path, from: u64) -> String {
     let read = || -> io::Result<String> {
         let mut file = fs::File::open(path)?;
         let length = file.metadata()?.len();
+        // It may have been begun anew meanwhile.
+        let from = if from > length { 0 } else { from };
         file.seek(SeekFrom::Start(from.max(length.saturating_sub(LAST_WORDS_BYTES_MAX))))?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;

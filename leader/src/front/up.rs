@@ -4,7 +4,9 @@ use std::fs::OpenOptions;
 
 use serde::Serialize;
 use teamster_protocol::api::{LeaderApiClient, LeaderInfo};
+use teamster_protocol::id::Address;
 use teamster_protocol::process::Identity;
+use teamster_protocol::stderr_log;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::interrupt::unless_interrupted;
@@ -70,6 +72,7 @@ async fn lead(
     after: Option<Identity>,
     ready: impl FnOnce(&LeaderInfo) + Send + 'static,
 ) -> Result<Served, FrontError> {
+    stderr_log::is_mine(context.dir.log_of(&Address::Lead));
     let options = ServeOptions {
         dir: context.dir.clone(),
         founded_for: place(&context.here)?.dir,

@@ -2,9 +2,8 @@
 //! its own, so that Ctrl-C at the leader's terminal is the leader's to handle.
 
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -22,6 +21,7 @@ use teamster_protocol::notice::Notice;
 use teamster_protocol::peer::Peer;
 use teamster_protocol::process::life;
 use teamster_protocol::roster::MemberSpec;
+use teamster_protocol::stderr_log;
 use teamster_protocol::transcript;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
@@ -118,7 +118,7 @@ pub async fn run(shared: Arc<Shared>, name: MemberName, spec: MemberSpec) {
 
 fn spawn(shared: &Shared, name: &MemberName, spec: &MemberSpec) -> Result<Child, String> {
     let log_path = shared.dir.log_of(&Address::Member(name.clone()));
-    let log = open_log(&log_path).map_err(|error| format!("cannot open {}: {error}", log_path.display()))?;
+    let log = stderr_log::open(&log_path).map_err(|error| format!("cannot open {}: {error}", log_path.display()))?;
     let mut command = Command::new(&shared.worker_program);
     command
         .arg("--stdio")
@@ -203,10 +203,6 @@ pub(super) async fn last_seq(shared: &Shared, name: &MemberName) -> u64 {
 async fn kill(child: &mut Child) -> io::Result<ExitStatus> {
     child.start_kill()?;
     child.wait().await
-}
-
-fn open_log(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).mode(0o600).open(path)
 }
 
 /// `why`, and what the worker last said on its standard error, which is most often the true reason.

@@ -5,6 +5,8 @@ use std::fmt;
 use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
 
+use teamster_protocol::stderr_log::Stderr;
+
 type Draws = Box<dyn Fn(String) + Send>;
 
 static DRAWS: Mutex<Option<Draws>> = Mutex::new(None);
@@ -40,7 +42,7 @@ impl Write for Aside {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &*DRAWS.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(take) => take(String::from_utf8_lossy(bytes).trim_end().to_owned()),
-            None => io::stderr().write_all(bytes)?,
+            None => Stderr.write_all(bytes)?,
         }
         Ok(bytes.len())
     }

@@ -17,6 +17,7 @@ use teamster_protocol::peer::stdio::stdio;
 use teamster_protocol::process::own_identity;
 use teamster_protocol::roster::{Isolation, MemberSpec, Process, Stall, StartedBy, TeamFact, Workspace};
 use teamster_protocol::settings::{BadSetting, Common, leader_grace};
+use teamster_protocol::stderr_log;
 use teamster_protocol::team::{Inbox, Team, TeamError};
 use teamster_protocol::team_dir::{TeamDir, default_root};
 use teamster_protocol::transcript::{Transcript, TranscriptError};
@@ -138,6 +139,7 @@ pub(super) async fn start(args: Args, isolation: Isolation) -> Result<Worker, St
     let name = args.name.clone();
     let me = Address::Member(name.clone());
     let dir = TeamDir::new(root(&args)?, args.team.clone());
+    stderr_log::is_mine(dir.log_of(&me));
     // What needs to survive a loss of power is said with each step: most of a worker's own does not.
     let mut team = Team::open(dir.clone(), me.clone(), Durability::Process)?;
     let lock = take_lock(&dir, &name).await?;
