@@ -10,6 +10,7 @@ use nix::sys::signal;
 use nix::unistd::Pid;
 use teamster_protocol::api::{LeaderInfo, SpawnRequest};
 use teamster_protocol::clock::{self, new_message_id, now_ms};
+use teamster_protocol::complaints::Complaints;
 use teamster_protocol::crash::{self, point};
 use teamster_protocol::id::{Address, MemberName};
 use teamster_protocol::limits::PROTOCOL_VERSION;
@@ -193,6 +194,7 @@ pub async fn serve(options: ServeOptions) -> Result<Served, ServeError> {
         look_again: None,
         goodbye: GOODBYE,
         day: clock::Settings::watch(),
+        complaints: Complaints::default(),
         exit: None,
     };
     let signals = EndSignals::watch(signals).map_err(|source| ServeError::Io { doing: "watch for signals", source })?;
@@ -271,6 +273,8 @@ struct Leader<'a> {
     goodbye: Duration,
     /// Whether the clock of the day is still as it was.
     day: clock::Settings,
+    /// So that a poll does not repeat what is wrong with the files.
+    complaints: Complaints,
     /// Set once it is to end.
     exit: Option<Served>,
 }
@@ -303,7 +307,9 @@ impl Leader<'_> {
                 change = watch.changed() => self.look(&followed, &change),
                 () = until(tick) => self.feed(Event::Tick),
                 () = at(self.look_again) => {
-                    if let Err(error) = self.look_at_roster() {
+                    if let Err(error) = self.look_at_roster()
+                        && self.complaints.is_news("roster", &error.to_string())
+                    {
                         tracing::error!("{error}");
                     }
                 }
@@ -359,8 +365,12 @@ impl Leader<'_> {
             changed(followed.mail).then(|| self.read_mail()),
             (*change == Change::Poll).then(|| self.sweep()),
         ];
-        for error in looked.into_iter().flatten().filter_map(Result::err) {
-            tracing::error!("{error}");
+        for (about, looked) in ["roster", "mail", "board"].into_iter().zip(looked) {
+            match looked {
+                Some(Ok(())) => self.complaints.over(about),
+                Some(Err(error)) if self.complaints.is_news(about, &error.to_string()) => tracing::error!("{error}"),
+                Some(Err(_)) | None => {}
+            }
         }
         if *change == Change::Poll {
             self.bury_the_rest();

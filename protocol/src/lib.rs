@@ -1,12 +1,13 @@
 //! What a Teamster leader and its workers must agree on.
 //!
 //! Pure modules, which read no clock, file or process: [`id`], [`limits`], [`task`], [`board`], [`mail`],
-//! [`roster`], [`shutdown`], [`notice`], [`api`]. Modules that touch the world: [`log`], [`watch`], [`lock`],
+//! [`roster`], [`shutdown`], [`notice`], [`api`], [`complaints`]. Modules that touch the world: [`log`], [`watch`], [`lock`],
 //! [`process`], [`clock`], [`crash`], [`settings`], [`peer`], [`team_dir`], [`team`], [`transcript`], [`stderr_log`].
 
 pub mod api;
 pub mod board;
 pub mod clock;
+pub mod complaints;
 pub mod crash;
 pub mod id;
 pub mod limits;

@@ -2,6 +2,7 @@
 //! programs: the error is clear, nothing is said to be done that is not, and work goes on once the cause is gone.
 
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::channel;
@@ -290,7 +291,9 @@ fn a_leader_without_descriptors_refuses_to_spawn_and_goes_on_when_it_has_some() 
     let mut leader = team.sandbox.command("sh");
     leader.args(["-c", "ulimit -Sn 40; exec \"$0\" up"]).arg(Program::Teamster.path());
     let mut leader = team.wrapped(leader);
-    let leader = leader.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it can be started");
+    let log = team.sandbox.work().join("leader.log");
+    let stderr = std::fs::File::create(&log).expect("a file");
+    let leader = leader.stdout(Stdio::piped()).stderr(stderr).spawn().expect("it can be started");
     let mut leader = Ended(leader);
     let mut line = String::new();
     BufReader::new(leader.0.stdout.take().expect("it is piped")).read_line(&mut line).expect("it says that it leads");
@@ -309,8 +312,25 @@ fn a_leader_without_descriptors_refuses_to_spawn_and_goes_on_when_it_has_some() 
     team.json(&["send", "w0", "echo still here"]);
     team.until(&["logs", "w0"], "still here\\n");
     let pid = team.json(&["status"])["leader"]["pid"].to_string();
-    let limited = team.sandbox.command("prlimit").args(["--nofile=1024:", "--pid", &pid]).status();
-    assert!(limited.expect("prlimit can be started").success());
+    let limit = |descriptors: usize| {
+        let limited =
+            team.sandbox.command("prlimit").arg(format!("--nofile={descriptors}:")).args(["--pid", &pid]).status();
+        assert!(limited.expect("prlimit can be started").success());
+    };
+    // Not even one for a connection: it tries again and again, and says so once.
+    limit(std::fs::read_dir(format!("/proc/{pid}/fd")).expect("it runs").count());
+    let socket = PathBuf::from(team.json(&["id"])["dir"].as_str().expect("a path")).join("leader.sock");
+    let mut fronts = Vec::new();
+    let complaints = || std::fs::read_to_string(&log).expect("a file").matches("Too many open files").count();
+    let began = Instant::now();
+    while complaints() == 0 {
+        assert!(began.elapsed() < LIMIT, "it did not try");
+        fronts.push(UnixStream::connect(&socket).expect("it waits in the queue"));
+        team.run(&["list"]);
+    }
+    team.sh("sleep 0.5");
+    assert_eq!(complaints(), 1);
+    limit(1024);
     team.json(&["spawn", &format!("w{running}")]);
     team.json(&["down"]);
 }

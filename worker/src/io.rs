@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use teamster_protocol::api;
 use teamster_protocol::board::Claimant;
 use teamster_protocol::clock;
+use teamster_protocol::complaints::Complaints;
 use teamster_protocol::crash::point;
 use teamster_protocol::id::{Address, MessageId, TaskId};
 use teamster_protocol::lock;
@@ -65,8 +66,10 @@ pub(crate) struct Hands {
     unsaid: BTreeMap<MessageId, Said>,
     /// Claims on tasks that could not be read, nor given back yet.
     unreleased: Vec<Claim>,
-    /// What was wrong with the mailbox or the sweep when it was last said, so that a poll does not repeat it.
-    complaint: Option<String>,
+    /// So that a poll does not repeat what was wrong with the mailbox or the sweep.
+    complaints: Complaints,
+    /// The trouble that was said last, if nothing was said since.
+    troubled: Option<String>,
 }
 
 impl Hands {
@@ -89,7 +92,8 @@ impl Hands {
             asks: 0,
             unsaid: BTreeMap::new(),
             unreleased: Vec::new(),
-            complaint: None,
+            complaints: Complaints::default(),
+            troubled: None,
         }
     }
 
@@ -183,8 +187,24 @@ impl Hands {
         }
     }
 
-    /// Writes into the transcript. What cannot be written stops nothing else.
+    /// Writes into the transcript. What cannot be written stops nothing else. The same trouble again, with nothing
+    /// between, is one: it is met with every try.
     pub(crate) fn say(&mut self, what: Said) {
+        match &what {
+            Said::Trouble { text } if self.troubled.as_ref() == Some(text) => return,
+            Said::Trouble { text } => self.troubled = Some(text.clone()),
+            Said::Ready
+            | Said::TurnStarted { .. }
+            | Said::Text { .. }
+            | Said::ToolCall { .. }
+            | Said::Steered { .. }
+            | Said::Mail { .. }
+            | Said::Stalled { .. }
+            | Said::TurnEnded { .. }
+            | Said::Waiting
+            | Said::Cut { .. }
+            | Said::Leaving { .. } => self.troubled = None,
+        }
         let mail = match &what {
             Said::Mail { id, .. } => Some(*id),
             Said::Ready
@@ -210,10 +230,9 @@ impl Hands {
         self.say(Said::Trouble { text });
     }
 
-    /// Says what is wrong, unless it is what was said last.
-    fn complain(&mut self, text: String) {
-        if self.complaint.as_ref() != Some(&text) {
-            self.complaint = Some(text.clone());
+    /// Says what is wrong, unless it is what was said last about that.
+    fn complain(&mut self, about: &'static str, text: String) {
+        if self.complaints.is_news(about, &text) {
             self.trouble(text);
         }
     }
@@ -258,11 +277,13 @@ impl Hands {
 
     fn look_for_leader(&mut self) -> Event {
         match lock::is_held(&self.team.dir().leader_lock()) {
-            Ok(true) => Event::LeaderSeen,
-            Ok(false) => Event::LeaderAbsent,
+            Ok(held) => {
+                self.complaints.over("leader");
+                if held { Event::LeaderSeen } else { Event::LeaderAbsent }
+            }
             Err(error) => {
                 // "Could not look" is not "there is none".
-                self.complain(format!("cannot look for a leader, trying again: {error}"));
+                self.complain("leader", format!("cannot look for a leader, trying again: {error}"));
                 Event::LeaderSeen
             }
         }

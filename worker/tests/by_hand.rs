@@ -6,7 +6,8 @@
 #[expect(dead_code, reason = "shared with the tests of a linked worker")]
 mod bench;
 
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
 
 use bench::{Bench, ended, name, processes_in, signal};
 use nix::sys::signal::Signal;
@@ -59,6 +60,23 @@ async fn a_text_is_shown_once_and_acknowledged() {
     bench.mail("alice", Urgency::Next, "third");
     bench.said("alice", |said| matches!(said, Said::Mail { text, .. } if text == "third")).await;
     assert_eq!(mail_shown(&bench.transcript("alice"), "hello"), 1);
+}
+
+#[tokio::test]
+async fn what_does_not_work_is_said_once_and_not_with_every_look() {
+    let mut bench = Bench::new();
+    let _alice = bench.command("alice").env("TEAMSTER_POLL_MS", "20").spawn().unwrap();
+    bench.said("alice", |said| *said == Said::Waiting).await;
+    let mailbox = bench.dir().mailbox(&Address::Member(name("alice")));
+    OpenOptions::new().append(true).open(mailbox).unwrap().write_all(b"oops\n").unwrap();
+    let unreadable = |said: &Said| matches!(said, Said::Trouble { text } if text.contains("cannot read the mailbox"));
+    bench.said("alice", unreadable).await;
+    // Each takes as long as several looks, of which that at the board works.
+    for _ in 0..3 {
+        let task = bench.add("sleep 0.1");
+        bench.task(task, "completed").await;
+    }
+    assert_eq!(bench.transcript("alice").iter().filter(|said| unreadable(said)).count(), 1);
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use std::thread::{self, JoinHandle};
 
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use teamster_protocol::board::{Board, BoardFact, ViewError};
+use teamster_protocol::complaints::Complaints;
 use teamster_protocol::crash::point;
 use teamster_protocol::id::TaskId;
 use teamster_protocol::log::{LogError, Reader};
@@ -76,10 +77,15 @@ enum Behind {
 
 fn follow(dir: TeamDir, poked: &Receiver<()>) {
     let mut follower = Follower { dir, board: None, due: BTreeSet::new() };
+    let mut complaints = Complaints::default();
     while poked.recv().is_ok() {
         // Once for all of them: on a full disk each of a hundred thousand would say the same.
-        if let Err(why) = follower.catch_up() {
-            tracing::warn!("{} views are behind: {why}", follower.due.len());
+        match follower.catch_up() {
+            Ok(()) => complaints.over("views"),
+            Err(why) if complaints.is_news("views", &why.to_string()) => {
+                tracing::warn!("{} views are behind: {why}", follower.due.len());
+            }
+            Err(_) => {}
         }
     }
 }

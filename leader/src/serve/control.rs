@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use teamster_protocol::api::LeaderApiServer;
+use teamster_protocol::complaints::Complaints;
 use teamster_protocol::peer::Peer;
 use teamster_protocol::peer::socket::Listener;
 use tokio::sync::watch;
@@ -12,9 +13,13 @@ use tokio::task::JoinSet;
 use super::Shared;
 use crate::io::server::Server;
 
+/// What is complained of.
+const ACCEPT: &str = "connections";
+
 /// Takes connections of fronts until the end, then lets each write what is queued.
 pub(super) async fn accept(listener: Listener, shared: Arc<Shared>, mut ending: watch::Receiver<bool>) {
     let mut fronts = JoinSet::new();
+    let mut complaints = Complaints::default();
     loop {
         let stream = tokio::select! {
             stream = listener.accept() => stream,
@@ -23,12 +28,15 @@ pub(super) async fn accept(listener: Listener, shared: Arc<Shared>, mut ending: 
         };
         match stream {
             Ok(stream) => {
+                complaints.over(ACCEPT);
                 let (read, write) = stream.into_split();
                 let peer = Peer::start(read, write, Server::new(Arc::clone(&shared)).into_rpc());
                 fronts.spawn(attend(peer, ending.clone()));
             }
             Err(error) => {
-                tracing::warn!("{error}");
+                if complaints.is_news(ACCEPT, &error.to_string()) {
+                    tracing::warn!("{error}");
+                }
                 // Out of descriptors: to try at once again would only burn the processor.
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }

@@ -79,14 +79,13 @@ impl Hands {
 
     pub(super) fn sweep(&mut self) {
         match self.team.sweep(Some(&self.me.name)) {
-            Ok(buried) if buried.is_empty() => self.complaint = None,
             Ok(buried) => {
-                self.complaint = None;
+                self.complaints.over("sweep");
                 for name in buried {
                     self.trouble(format!("the worker of {name} is dead: what it held was given back"));
                 }
             }
-            Err(error) => self.complain(format!("cannot look for dead workers, trying again: {error}")),
+            Err(error) => self.complain("sweep", format!("cannot look for dead workers, trying again: {error}")),
         }
     }
 }

@@ -14,9 +14,12 @@ impl Hands {
     /// What is unread, as an event, if anything is.
     pub(crate) fn mail(&mut self) -> Option<Event> {
         match self.inbox.unread() {
-            Ok(messages) => (!messages.is_empty()).then_some(Event::MailArrived(messages)),
+            Ok(messages) => {
+                self.complaints.over("mailbox");
+                (!messages.is_empty()).then_some(Event::MailArrived(messages))
+            }
             Err(error) => {
-                self.complain(format!("cannot read the mailbox, trying again: {error}"));
+                self.complain("mailbox", format!("cannot read the mailbox, trying again: {error}"));
                 None
             }
         }
@@ -34,7 +37,10 @@ impl Hands {
         }
         point("handed on, not acknowledged");
         match self.inbox.acknowledge(&ids) {
-            Ok(()) => After::Acknowledged(ids),
+            Ok(()) => {
+                self.complaints.over("acknowledging");
+                After::Acknowledged(ids)
+            }
             Err(error) if is_written(&error) => {
                 tracing::warn!("an acknowledgement may not survive a loss of power: {error}");
                 After::Acknowledged(ids)
@@ -45,7 +51,7 @@ impl Hands {
                 After::Acknowledged(ids)
             }
             Err(error) => {
-                self.complain(format!("cannot acknowledge mail, trying again: {error}"));
+                self.complain("acknowledging", format!("cannot acknowledge mail, trying again: {error}"));
                 After::Event(Event::NotAcknowledged { ids })
             }
         }

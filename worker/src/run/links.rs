@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use teamster_protocol::api::WorkerApiServer;
+use teamster_protocol::complaints::Complaints;
 use teamster_protocol::crash::point;
 use teamster_protocol::peer::Peer;
 use teamster_protocol::peer::socket::{self, Listener};
@@ -23,6 +24,8 @@ use crate::io::rpc::{Callee, Server};
 const LINKS_MAX: usize = 16;
 /// How long the worker takes no new link after the system refused one.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+/// What is complained of.
+const ACCEPT: &str = "links";
 
 /// What matters to the worker about its links.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +44,7 @@ pub(super) struct Links {
     socket: PathBuf,
     links: BTreeMap<u64, Link>,
     made: u64,
+    complaints: Complaints,
     heard: mpsc::UnboundedReceiver<Heard>,
     tell: mpsc::UnboundedSender<Heard>,
 }
@@ -73,7 +77,16 @@ impl Links {
         });
         let (tell, heard) = mpsc::unbounded_channel();
         let (links, socket) = (BTreeMap::new(), socket.to_owned());
-        Links { callee, listener: listener.ok(), socket, links, made: 0, heard, tell }
+        Links {
+            callee,
+            listener: listener.ok(),
+            socket,
+            links,
+            made: 0,
+            complaints: Complaints::default(),
+            heard,
+            tell,
+        }
     }
 
     /// Serves the leader that started this worker.
@@ -95,13 +108,20 @@ impl Links {
                     }
                 }
                 accepted = accept(self.listener.as_ref()) => match accepted {
-                    Ok(_) if !self.has_room() => tracing::warn!("refused a link: {LINKS_MAX} leaders are linked"),
+                    Ok(_) if !self.has_room() => {
+                        if self.complaints.is_news(ACCEPT, "full") {
+                            tracing::warn!("refused a link: {LINKS_MAX} leaders are linked");
+                        }
+                    }
                     Ok(stream) => {
+                        self.complaints.over(ACCEPT);
                         let (read, write) = stream.into_split();
                         self.serve(read, write, OtherEnd::Unknown);
                     }
                     Err(error) => {
-                        tracing::warn!("{error}");
+                        if self.complaints.is_news(ACCEPT, &error.to_string()) {
+                            tracing::warn!("{error}");
+                        }
                         tokio::time::sleep(ACCEPT_AGAIN).await;
                     }
                 }
