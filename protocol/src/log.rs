@@ -39,7 +39,9 @@ pub use append::Log;
 pub use check::{Checked, check, check_old, old_of};
 pub use error::{Damage, LogError, Transact};
 pub use reader::{Reader, Refreshed};
-pub use repair::{RepairError, Repaired, back_up, backup_path, clear_leftover, repair, repair_old};
+pub use repair::{
+    RepairError, Repaired, back_up, backup_path, begin, clear_leftover, repair, repair_carrying, repair_old,
+};
 pub use rotate::Snapshot;
 
 /// The version of the file format that this program writes, and the highest it reads.

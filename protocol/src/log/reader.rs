@@ -101,6 +101,10 @@ impl<F: Fold> Reader<F> {
                     let before = tail.next_seq.max(tail.told_below);
                     let outcome = tail.read_on(&mut self.state, tell);
                     met.records += tail.next_seq.saturating_sub(before);
+                    if outcome.is_ok() {
+                        // Where a file with fewer records was put in the place of one, what comes from now on is news.
+                        tail.told_below = tail.told_below.min(tail.next_seq);
+                    }
                     match (outcome, tail.phase) {
                         // Whoever mended it has put all that is whole into a later generation.
                         (Err(error @ LogError::Corrupt { .. }), _) => Some(self.mended()?.ok_or(error)?),
@@ -114,7 +118,7 @@ impl<F: Fold> Reader<F> {
             let told = self.next_seq();
             met.missed += next.next_seq.saturating_sub(told);
             self.state = next.read_snapshot()?;
-            next.told_below = told;
+            next.told_below = next.told_below.min(told);
             self.tail = Some(next);
         }
     }
@@ -140,7 +144,17 @@ impl<F: Fold> Reader<F> {
         met.records += tail.next_seq.saturating_sub(before);
         match tail.phase {
             Phase::Sealed => self.next_generation(),
-            Phase::News | Phase::Snapshot { .. } => Tail::open::<F>(&self.path, self.access),
+            Phase::News | Phase::Snapshot { .. } => {
+                let mut found = Tail::open::<F>(&self.path, self.access)?;
+                // A later generation without a seal is one that a repair made without this one, which was lost: its
+                // numbers from there on are those of other records.
+                if let Some(found) = &mut found
+                    && found.generation > tail.generation
+                {
+                    found.told_below = tail.first_seq;
+                }
+                Ok(found)
+            }
         }
     }
 

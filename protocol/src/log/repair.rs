@@ -15,13 +15,15 @@ use std::{
 };
 
 use super::{
-    Fold, LogError,
+    Fold, LogError, VERSION,
     append::sync_directory,
-    check, line,
+    check,
+    line::{self, Header},
     mend::{self, Examined},
     rotate::{next_path, old_path},
     tail::{Access, Tail, options},
 };
+use crate::id::LEAD;
 
 /// How long a writer may hold the lock; it does so for the time of one append.
 const LOCK_WAIT: Duration = Duration::from_secs(2);
@@ -95,11 +97,21 @@ pub enum RepairError {
 /// Takes the log's lock, waiting for at most 2 s. Whatever is changed was copied to `<file>.<now_ms>.bak` and synced
 /// before. Whoever has the log open reads on in the mended one, and is told each record that it had not been told.
 pub fn repair<F: Fold>(path: &Path, now_ms: u64) -> Result<Repaired, RepairError> {
+    repair_carrying::<F>(path, now_ms, |_| Vec::new())
+}
+
+/// As [`repair`], for a log whose lost records say what must not be forgotten: `carry` is given the state that is left
+/// and says which facts are to be added. They are there before anybody reads on.
+pub fn repair_carrying<F: Fold>(
+    path: &Path,
+    now_ms: u64,
+    carry: impl FnOnce(&F) -> Vec<F::Fact>,
+) -> Result<Repaired, RepairError> {
     let _held = hold(path)?;
     let old = check::read(&old_path(path))?;
     let Some(bytes) = check::read(path)? else {
         return match old {
-            Some(old) => restore::<F>(path, &old, now_ms),
+            Some(old) => restore::<F>(path, &old, now_ms, carry),
             None => Ok(Repaired::Nothing),
         };
     };
@@ -117,15 +129,37 @@ pub fn repair<F: Fold>(path: &Path, now_ms: u64) -> Result<Repaired, RepairError
     let first_line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let generation = found.generation(first_line, before);
     let backup = back_up(path, &bytes, now_ms)?;
-    let kept = put_in_place::<F>(path, &found, generation, now_ms)?;
+    let kept = put_in_place::<F>(path, &found, generation, now_ms, carry)?;
     let lost = found.damage.iter().filter(|(_, damage)| damage.is_of_the_line());
     let lost_lines = lost.map(|(line, _)| *line).collect();
     Ok(Repaired::Mended { kept: kept.kept, lost_lines, filled: kept.filled, backup })
 }
 
-/// Moves the generation before the present one aside if it is damaged. Readers that lag can do without it.
+/// Begins the log at `path` with these facts, if there is none and nothing that [`repair`] could make it of. Whether it
+/// did. The file has its name only once all of it is there.
+pub fn begin<F: Fold>(path: &Path, now_ms: u64, facts: &[F::Fact]) -> Result<bool, RepairError> {
+    let _held = hold(path)?;
+    if check::read(path)?.is_some() || check::read(&old_path(path))?.is_some() {
+        return Ok(false);
+    }
+    let header = Header { v: VERSION, log: F::KIND.to_owned(), generation: 1, next_seq: 1, at_ms: now_ms };
+    let mut bytes = Vec::new();
+    line::write_header(&mut bytes, &header);
+    if !facts.is_empty() {
+        line::write_record(&mut bytes, 1, now_ms, LEAD, facts);
+    }
+    write_whole(&next_path(path), &bytes)?;
+    replace(path)?;
+    Ok(true)
+}
+
+/// Moves the generation before the present one aside if it is damaged. Readers that lag can do without it. Left alone
+/// while it is all that is left of the log.
 pub fn repair_old<F: Fold>(path: &Path, now_ms: u64) -> Result<Repaired, RepairError> {
     let _held = hold(path)?;
+    if check::read(path)?.is_none() {
+        return Ok(Repaired::Nothing);
+    }
     let old = old_path(path);
     let Some(bytes) = check::read(&old)? else { return Ok(Repaired::Nothing) };
     let found = check::examine::<F>(&old, &bytes)?;
@@ -177,7 +211,11 @@ pub fn back_up(path: &Path, bytes: &[u8], now_ms: u64) -> Result<PathBuf, LogErr
             Err(error) => return Err(LogError::io("create", &backup)(error)),
         }
     };
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(LogError::io("write", &backup))?;
+    if let Err(error) = file.write_all(bytes).and_then(|()| file.sync_all()) {
+        // A part of a copy is none, and takes the room that the next try needs.
+        let _ = fs::remove_file(&backup);
+        return Err(LogError::io("write", &backup)(error));
+    }
     sync_directory(path)?;
     Ok(backup)
 }
@@ -209,13 +247,18 @@ fn refuse_newer(path: &Path, found: &Examined<'_>) -> Result<(), RepairError> {
     }
 }
 
-fn restore<F: Fold>(path: &Path, old: &[u8], now_ms: u64) -> Result<Repaired, RepairError> {
+fn restore<F: Fold>(
+    path: &Path,
+    old: &[u8],
+    now_ms: u64,
+    carry: impl FnOnce(&F) -> Vec<F::Fact>,
+) -> Result<Repaired, RepairError> {
     let found = check::examine::<F>(&old_path(path), old)?;
     refuse_newer(path, &found)?;
     let first_line = old.split(|byte| *byte == b'\n').next().unwrap_or_default();
     // The lost file was of the generation after it.
     let generation = found.generation(first_line, None) + 1;
-    let kept = write_next::<F>(path, &found, generation + 1, now_ms)?;
+    let kept = write_next::<F>(path, &found, generation + 1, now_ms, carry)?;
     replace(path)?;
     Ok(Repaired::Restored { kept: kept.kept })
 }
@@ -227,8 +270,14 @@ struct Kept {
 }
 
 /// The steps of `rotate.rs`, from what is whole instead of from a state.
-fn put_in_place<F: Fold>(path: &Path, found: &Examined<'_>, generation: u32, now_ms: u64) -> Result<Kept, RepairError> {
-    let kept = write_next::<F>(path, found, generation + 1, now_ms)?;
+fn put_in_place<F: Fold>(
+    path: &Path,
+    found: &Examined<'_>,
+    generation: u32,
+    now_ms: u64,
+    carry: impl FnOnce(&F) -> Vec<F::Fact>,
+) -> Result<Kept, RepairError> {
+    let kept = write_next::<F>(path, found, generation + 1, now_ms, carry)?;
     // Whoever has read past what is damaged now learns by the seal that it is to go on elsewhere.
     if found.torn_bytes > 0 {
         cut(path, found.end as u64)?;
@@ -244,19 +293,40 @@ fn put_in_place<F: Fold>(path: &Path, found: &Examined<'_>, generation: u32, now
 }
 
 /// The next generation whole and on the disk, under a name that nobody reads.
-fn write_next<F: Fold>(path: &Path, found: &Examined<'_>, generation: u32, now_ms: u64) -> Result<Kept, LogError> {
-    let mended = mend::mend(found, F::KIND, generation, now_ms);
+fn write_next<F: Fold>(
+    path: &Path,
+    found: &Examined<'_>,
+    generation: u32,
+    now_ms: u64,
+    carry: impl FnOnce(&F) -> Vec<F::Fact>,
+) -> Result<Kept, LogError> {
+    let mut mended = mend::mend(found, F::KIND, generation, now_ms);
     let next = next_path(path);
-    let file = options(Access::Append).create(true).open(&next).map_err(LogError::io("create", &next))?;
+    write_whole(&next, &mended.bytes)?;
+    let (state, next_seq) = read_whole::<F>(&next)?;
+    let facts = carry(&state);
+    if !facts.is_empty() {
+        line::write_record(&mut mended.bytes, next_seq, now_ms, LEAD, &facts);
+        write_whole(&next, &mended.bytes)?;
+        read_whole::<F>(&next)?;
+    }
+    Ok(Kept { kept: mended.kept, filled: mended.filled })
+}
+
+fn write_whole(next: &Path, bytes: &[u8]) -> Result<(), LogError> {
+    let file = options(Access::Append).create(true).open(next).map_err(LogError::io("create", next))?;
     file.set_len(0)
-        .and_then(|()| (&file).write_all(&mended.bytes))
+        .and_then(|()| (&file).write_all(bytes))
         .and_then(|()| file.sync_all())
-        .map_err(LogError::io("write", &next))?;
-    // What nobody could read again must never take the name.
-    let mut tail = Tail::open::<F>(&next, Access::Read)?.ok_or_else(|| LogError::Removed { path: next.clone() })?;
+        .map_err(LogError::io("write", next))
+}
+
+/// What nobody could read again must never take the name. Returns the state and the number of the next record.
+fn read_whole<F: Fold>(next: &Path) -> Result<(F, u64), LogError> {
+    let mut tail = Tail::open::<F>(next, Access::Read)?.ok_or_else(|| LogError::Removed { path: next.to_owned() })?;
     let mut state: F = tail.read_snapshot()?;
     tail.read_on(&mut state, &mut None)?;
-    Ok(Kept { kept: mended.kept, filled: mended.filled })
+    Ok((state, tail.next_seq))
 }
 
 fn replace(path: &Path) -> Result<(), LogError> {

@@ -63,6 +63,8 @@ pub(super) struct Tail {
     pub(super) snapshot_end: u64,
     /// Facts of a newer version, which this one could not carry into a snapshot.
     pub(super) unknown_facts: u64,
+    /// The number of the first record after the snapshot.
+    pub(super) first_seq: u64,
     /// Records below this number were told out of another file.
     pub(super) told_below: u64,
     lines: u64,
@@ -105,7 +107,8 @@ impl Tail {
             end: length as u64,
             snapshot_end: length as u64,
             unknown_facts: 0,
-            told_below: 0,
+            first_seq: next_seq,
+            told_below: u64::MAX,
             lines: 1,
             buffer: Vec::new(),
         }))

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use proptest::prelude::*;
 
 use super::*;
-use crate::log::{Repaired, check, check_old, repair, repair_old};
+use crate::log::{Repaired, begin, check, check_old, repair, repair_carrying, repair_old};
 
 fn lines(path: &Path) -> Vec<String> {
     fs::read_to_string(path).map(|text| text.lines().map(str::to_owned).collect()).unwrap_or_default()
@@ -184,6 +184,79 @@ fn a_lost_file_is_made_anew_of_the_generation_before_it() -> Outcome {
     assert!(names(state.state()).starts_with("abcd"), "{:?}", state.state());
     add(&mut log, "i", 1)?;
     assert_eq!(count(Reader::<Counters>::open(&path)?.state(), "i"), 1, "whoever had it open goes on there");
+    Ok(())
+}
+
+/// A log of two generations, a reader that has read all of it, and then only the older generation is left.
+fn without_its_newest(path: &Path) -> Result<(Log<Counters>, Reader<Counters>), Box<dyn Error>> {
+    let mut log = Log::<Counters>::open(path, 5)?;
+    log.set_generation_bytes_max(300);
+    while !crate::log::old_of(path).exists() {
+        let name = format!("n{}", log.next_seq());
+        add(&mut log, &name, 1)?;
+    }
+    log.set_generation_bytes_max(u64::MAX);
+    for name in ["x", "y", "z"] {
+        add(&mut log, name, 1)?;
+    }
+    let reader = Reader::<Counters>::open(path)?;
+    fs::remove_file(path)?;
+    Ok((log, reader))
+}
+
+#[test]
+fn what_is_written_after_a_file_was_made_anew_is_news_to_whoever_had_the_lost_one_open() -> Outcome {
+    let (_keep, path) = place()?;
+    let (mut log, mut reader) = without_its_newest(&path)?;
+    repair::<Counters>(&path, 99)?;
+    // They get the numbers that x and y had.
+    add(&mut log, "i", 1)?;
+    add(&mut log, "j", 1)?;
+    let mut told = Vec::new();
+    let mut tell = |record: &Record<CounterFact>| {
+        told.extend(record.facts.iter().map(|fact| match fact {
+            CounterFact::Added { name, .. } => name.clone(),
+            CounterFact::Cleared => String::new(),
+        }));
+    };
+    reader.refresh(&mut tell)?;
+    add(&mut log, "k", 1)?;
+    reader.refresh(&mut tell)?;
+    assert_eq!(told, ["i", "j", "k"]);
+    Ok(())
+}
+
+#[test]
+fn a_lost_file_is_made_anew_also_of_a_damaged_generation() -> Outcome {
+    let (_keep, path) = place()?;
+    let _ = without_its_newest(&path)?;
+    append_raw(&crate::log::old_of(&path), b"broken\n")?;
+    assert_eq!(repair_old::<Counters>(&path, 98)?, Repaired::Nothing, "it is all there is");
+    assert!(matches!(repair::<Counters>(&path, 99)?, Repaired::Restored { .. }));
+    assert!(count(Reader::<Counters>::open(&path)?.state(), "n1") == 1);
+    assert!(matches!(repair_old::<Counters>(&path, 100)?, Repaired::SetAside { .. }));
+    Ok(())
+}
+
+#[test]
+fn what_must_not_be_forgotten_is_in_a_mended_log_before_anybody_reads_it() -> Outcome {
+    let carry = |state: &Counters| vec![added("carried", state.counts.len() as u64)];
+    let (_keep, path) = place()?;
+    damaged(&path, 5, "broken")?;
+    assert!(matches!(repair_carrying::<Counters>(&path, 99, carry)?, Repaired::Mended { .. }));
+    assert_eq!(count(Reader::<Counters>::open(&path)?.state(), "carried"), 4);
+    assert_eq!(repair_carrying::<Counters>(&path, 99, carry)?, Repaired::Nothing, "a sound one is left alone");
+    let (_keep, path) = place()?;
+    let _ = without_its_newest(&path)?;
+    assert!(!begin::<Counters>(&path, 99, &[added("carried", 9)])?, "there is something to make it of");
+    repair_carrying::<Counters>(&path, 99, carry)?;
+    assert!(count(Reader::<Counters>::open(&path)?.state(), "carried") > 0);
+    let (_keep, path) = place()?;
+    assert!(begin::<Counters>(&path, 99, &[added("carried", 9)])?);
+    assert!(!begin::<Counters>(&path, 99, &[added("carried", 9)])?);
+    let mut log = Log::<Counters>::open(&path, 0)?;
+    add(&mut log, "a", 1)?;
+    assert_eq!((count(log.state(), "carried"), log.next_seq()), (9, 3));
     Ok(())
 }
 
