@@ -11,6 +11,7 @@ mod locks;
 mod logs;
 mod members;
 mod mend;
+mod numbers;
 mod place;
 mod processes;
 mod programs;

@@ -1,19 +1,25 @@
 //! Mending: each act is what a person would do by hand, made under the lock of whoever else could be at it, and told.
 //! What is changed was copied first. A second run finds nothing to do, and one that was killed is finished by the next.
 
+use std::convert::Infallible;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use teamster_protocol::board::Board;
-use teamster_protocol::id::{Address, MemberName};
+use teamster_protocol::clock;
+use teamster_protocol::id::{Address, LEAD, MemberName};
 use teamster_protocol::lock::{Lock, LockError};
-use teamster_protocol::log::{Durability, Fold, Log, Repaired, back_up, clear_leftover, repair, repair_old};
+use teamster_protocol::log::{
+    Durability, Fold, Log, Repaired, Transact, back_up, begin, clear_leftover, repair_carrying, repair_old,
+};
 use teamster_protocol::mail::Mailbox;
 use teamster_protocol::roster::{LeftHow, Presence, Roster, TeamFact};
 use teamster_protocol::team::{Team, TeamError, TeamView};
+use teamster_protocol::team_dir::TeamDir;
 
+use super::numbers::{self, Gone, go_on_above};
 use super::report::{Act, Acted};
 use super::{Subject, files, locks, logs, members, worktrees};
 use crate::git::{Forgotten, Repository, sweep_trash};
@@ -77,22 +83,50 @@ fn modes(subject: &Subject, acts: &mut Acts) {
 
 fn all_logs(subject: &Subject, acts: &mut Acts) {
     let dir = &subject.dir;
-    one_log::<Roster>(&dir.roster(), subject.now_ms, acts);
-    one_log::<Board>(&dir.board(), subject.now_ms, acts);
-    if dir.roster().exists() && !dir.board().exists() {
-        match Log::<Board>::open(dir.board(), subject.now_ms) {
-            Ok(_) => acts.done("began an empty board: nothing was left of the old one".to_owned()),
-            Err(error) => acts.refused(error),
-        }
-    }
+    one_log::<Roster>(&dir.roster(), subject.now_ms, |_| Vec::new(), acts);
+    board(dir, subject.now_ms, acts);
     match logs::mailboxes(dir) {
-        Ok(paths) => paths.iter().for_each(|path| one_log::<Mailbox>(path, subject.now_ms, acts)),
+        Ok(paths) => paths.iter().for_each(|path| one_log::<Mailbox>(path, subject.now_ms, |_| Vec::new(), acts)),
         Err(error) => acts.refused(format!("cannot list {}: {error}", dir.mail_dir().display())),
     }
 }
 
-fn one_log<F: Fold>(path: &Path, now_ms: u64, acts: &mut Acts) {
-    for outcome in [repair_old::<F>(path, now_ms), repair::<F>(path, now_ms)] {
+/// A number that was given to a task is never given again, also where the record of it is lost.
+fn board(dir: &TeamDir, now_ms: u64, acts: &mut Acts) {
+    let path = dir.board();
+    // Before anything else: whoever follows the board takes away the views of tasks that are not on it.
+    let known = numbers::highest(dir);
+    let gone = if path.exists() { Gone::Lines } else { Gone::Newest };
+    one_log::<Board>(&path, now_ms, |board| go_on_above(known, gone, board), acts);
+    if !dir.roster().exists() {
+        return;
+    }
+    match begin::<Board>(&path, now_ms, &go_on_above(known, gone, &Board::default())) {
+        Ok(true) => acts.done("began an empty board: nothing was left of the old one".to_owned()),
+        Ok(false) => {}
+        Err(error) => return acts.refused(error),
+    }
+    // An older board that somebody has put in its place is sound, and does not know what came after it.
+    let numbered = Log::<Board>::open(&path, now_ms).map_err(Transact::from).and_then(|mut log| {
+        log.transact(LEAD, now_ms, Durability::Power, |board| {
+            let facts = go_on_above(known, Gone::Lines, board);
+            let told = (!facts.is_empty()).then_some(known);
+            Ok::<_, Infallible>((facts, told))
+        })
+    });
+    match numbered {
+        Ok(Some(last)) => acts.done(format!("the tasks on the board are numbered on after {last}, which was given")),
+        // What can not be read after the repair was refused above.
+        Ok(None) | Err(Transact::Log(_)) => {}
+        Err(error @ Transact::NotDurable { .. }) => acts.refused(error),
+        Err(Transact::Refused(never)) => match never {},
+    }
+}
+
+fn one_log<F: Fold>(path: &Path, now_ms: u64, carry: impl FnOnce(&F) -> Vec<F::Fact>, acts: &mut Acts) {
+    // In this order: of a file that is missing, the old generation may be all that is left, damaged or not.
+    let mended = repair_carrying::<F>(path, now_ms, carry);
+    for outcome in [mended, repair_old::<F>(path, now_ms)] {
         match outcome {
             Ok(Repaired::Nothing) => {}
             Ok(Repaired::Cut { bytes, backup }) => {

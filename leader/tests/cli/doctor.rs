@@ -8,12 +8,14 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
-use teamster_protocol::id::Address;
+use teamster_protocol::id::{Address, TaskId};
 use teamster_protocol::lock::Lock;
 use teamster_protocol::log::{Durability, Log};
+use teamster_protocol::notice;
 use teamster_protocol::process::life::{self, Life};
 use teamster_protocol::process::{Identity, own_identity};
 use teamster_protocol::roster::{Process, Roster, StartedBy, TeamFact};
+use teamster_protocol::transcript::Transcript;
 
 use crate::place::{Place, Said};
 
@@ -203,6 +205,33 @@ fn a_board_that_was_removed_is_told_and_begun_anew_only_by_a_repair() {
     let mended = report(&place, 0, &["--repair"]);
     assert_eq!(mended["repairs"][0]["what"], "began an empty board: nothing was left of the old one");
     assert_eq!(place.json("task list")["counts"]["total"], 0);
+    assert_eq!(place.json("task add two")["tasks"][0], 1_001, "nobody knows how many were given");
+    // A view and a transcript that were left tell of more.
+    let dir = place.team_dir();
+    fs::remove_file(dir.board()).expect("it is there");
+    fs::write(dir.task_view(TaskId(1_500)), "{}").expect("a view");
+    let turns = dir.turns(&"alice".parse().expect("a name"));
+    let begun = notice::Said::TurnStarted { turn: 1, task: Some(TaskId(2_600)), prompt: "x".to_owned() };
+    Transcript::open(turns).expect("transcripts").say(1, begun).expect("it is written");
+    report(&place, 0, &["--repair"]);
+    assert_eq!(place.json("task add three")["tasks"][0], 3_001);
+    assert_eq!(report(&place, 0, &["--repair"])["repairs"], Value::Array(Vec::new()));
+}
+
+#[test]
+fn an_older_board_that_was_put_back_numbers_on_after_what_was_given() {
+    let place = place();
+    place.enroll("alice");
+    place.ok("task add one");
+    let dir = place.team_dir();
+    let older = fs::read(dir.board()).expect("a log");
+    place.ok("task add two");
+    fs::write(dir.task_view(TaskId(2)), "{}").expect("a view");
+    fs::write(dir.board(), older).expect("it is put back");
+    fs::set_permissions(dir.task_view(TaskId(2)), fs::Permissions::from_mode(0o600)).expect("ours");
+    let mended = report(&place, 0, &["--repair"]);
+    assert_eq!(mended["repairs"][0]["what"], "the tasks on the board are numbered on after 2, which was given");
+    assert_eq!(place.json("task add three")["tasks"][0], 3);
 }
 
 #[test]
