@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+use nix::unistd::geteuid;
 
 use crate::crash::point;
 use crate::id::{Address, MemberName, TaskId, TeamName};
@@ -16,13 +18,32 @@ pub struct TeamDir {
     dir: PathBuf,
 }
 
-/// A directory or file of a team could not be made or read.
+/// A directory of a team can not be used.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {doing} {}: {}", path.display(), reason(source))]
-pub struct TeamDirError {
-    doing: &'static str,
-    path: PathBuf,
-    source: io::Error,
+pub enum TeamDirError {
+    /// It could not be made or read.
+    #[error("cannot {doing} {}: {}", path.display(), reason(source))]
+    Io {
+        /// What was tried.
+        doing: &'static str,
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// It is somebody else's, who could read and change all that is in it.
+    #[error(
+        "{} belongs to the user with the id {owner}, and you are {me}\nchoose another place with --root or TEAMSTER_ROOT, or make it yours with chown",
+        path.display()
+    )]
+    NotOurs {
+        /// Which.
+        path: PathBuf,
+        /// Whose.
+        owner: u32,
+        /// Who asks.
+        me: u32,
+    },
 }
 
 fn reason(error: &io::Error) -> String {
@@ -68,11 +89,12 @@ impl TeamDir {
         self.roster().exists()
     }
 
-    /// Makes the directory and its rooms, each readable by its owner only. Does nothing where they are.
+    /// Makes the directory and its rooms, each readable by its owner only. Does nothing where they are, and refuses what
+    /// is there and somebody else's.
     pub fn create(&self) -> Result<(), TeamDirError> {
         let failed = |doing: &'static str, path: &Path| {
             let path = path.to_owned();
-            move |source| TeamDirError { doing, path, source }
+            move |source| TeamDirError::Io { doing, path, source }
         };
         fs::create_dir_all(&self.root).map_err(failed("create", &self.root))?;
         for dir in
@@ -80,7 +102,13 @@ impl TeamDir {
         {
             match fs::DirBuilder::new().mode(0o700).create(&dir) {
                 Ok(()) => point("directory made"),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    let owner = fs::metadata(&dir).map_err(failed("look at", &dir))?.uid();
+                    let me = geteuid().as_raw();
+                    if owner != me {
+                        return Err(TeamDirError::NotOurs { path: dir, owner, me });
+                    }
+                }
                 Err(error) => return Err(failed("create", &dir)(error)),
             }
         }
@@ -189,6 +217,26 @@ mod tests {
         assert_eq!(default_root(Some("/s"), Some("/h")), Some(PathBuf::from("/s/teamster")));
         assert_eq!(default_root(Some("relative"), Some("/h")), Some(PathBuf::from("/h/.local/state/teamster")));
         assert_eq!(default_root(None, None), None);
+    }
+
+    #[test]
+    fn what_is_somebody_elses_is_refused_and_left_as_it_is() {
+        if !geteuid().is_root() {
+            println!("not tested: only root can give a directory away");
+            return;
+        }
+        const NOBODY: u32 = 65_534;
+        let root = tempfile::tempdir().unwrap();
+        let dir = TeamDir::new(root.path(), "t".parse().unwrap());
+        fs::DirBuilder::new().mode(0o700).create(dir.path()).unwrap();
+        std::os::unix::fs::chown(dir.path(), Some(NOBODY), None).unwrap();
+        let refused = dir.create().unwrap_err().to_string();
+        assert!(refused.contains("belongs to the user with the id 65534, and you are 0\nchoose"), "{refused}");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        std::os::unix::fs::chown(dir.path(), Some(0), None).unwrap();
+        dir.create().unwrap();
+        std::os::unix::fs::chown(dir.mail_dir(), Some(NOBODY), None).unwrap();
+        assert!(dir.create().is_err(), "nor may a room be");
     }
 
     #[test]
