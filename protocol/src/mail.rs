@@ -138,12 +138,14 @@ pub enum LetterState {
 pub struct Mailbox {
     letters: BTreeMap<u64, Letter>,
     unread: BTreeMap<MessageId, u64>,
+    /// The ids of all letters, of which a snapshot keeps only the newest of those that were acknowledged.
     seen: HashSet<MessageId>,
     count: u64,
 }
 
 impl Mailbox {
-    /// What is to be written for a message; nothing if it is here already.
+    /// What is to be written for a message; nothing if it is here already. One that was acknowledged is known until a
+    /// new generation keeps [`MAIL_READ_KEPT_MAX`] later ones.
     pub fn deliver(&self, message: Message) -> Result<Vec<MailFact>, MailRefusal> {
         message.body.check()?;
         Ok(if self.seen.contains(&message.id) { Vec::new() } else { vec![MailFact::Delivered(message)] })

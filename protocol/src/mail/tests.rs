@@ -112,6 +112,29 @@ fn what_is_acknowledged_stays_so_in_another_life_and_generation() {
 }
 
 #[test]
+fn a_repeat_is_known_for_as_long_as_the_message_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut log: Log<Mailbox> = Log::open(dir.path().join("alice.jsonl"), 1).unwrap();
+    let kept = MAIL_READ_KEPT_MAX as u128;
+    log.set_generation_bytes_max(u64::MAX);
+    for number in 0..kept + 2 {
+        log.transact("bob", 1, Durability::Process, |mailbox| mailbox.deliver(from("bob", number)).map(|f| (f, ())))
+            .unwrap();
+        // The first is never acknowledged.
+        if number > 0 {
+            let read = |mailbox: &Mailbox| mailbox.acknowledge(id(number)).map(|facts| (facts, ()));
+            log.transact("alice", 1, Durability::Process, read).unwrap();
+        }
+    }
+    let known = |log: &Log<Mailbox>, number| log.state().deliver(from("bob", number)).unwrap().is_empty();
+    assert!([0, 1, 2, kept + 1].into_iter().all(|number| known(&log, number)));
+    log.set_generation_bytes_max(1);
+    log.transact("bob", 1, Durability::Process, |mailbox| mailbox.deliver(from("bob", 999)).map(|f| (f, ()))).unwrap();
+    assert!([0, 2, kept + 1, 999].into_iter().all(|number| known(&log, number)));
+    assert!(!known(&log, 1), "if it is known for longer now, the specification may promise that");
+}
+
+#[test]
 fn a_text_is_neither_empty_nor_without_bounds() {
     let mailbox = Mailbox::default();
     let text = |text: String| mailbox.deliver(Message { body: Body::Text { text }, ..from("bob", 1) });
