@@ -373,6 +373,25 @@ pub struct MailRequest {
     pub urgency: Urgency,
 }
 
+/// What became of a message, for each it was meant for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mailed {
+    /// The mailboxes it is in.
+    pub delivered: Vec<Delivered>,
+    /// The others. To send it to all again would double it for those above.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<Undelivered>,
+}
+
+/// A message could not be put into a mailbox.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undelivered {
+    /// Whose mailbox.
+    pub to: Address,
+    /// Why not, or why it may not stay there.
+    pub why: String,
+}
+
 /// A message is in a mailbox.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivered {

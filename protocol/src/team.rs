@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::thread;
 
-use crate::api::{Changed, Delivered, MailRequest, MemberView, Reader as MailReader, TaskCommand};
+use crate::api::{Changed, Delivered, MailRequest, Mailed, MemberView, Reader as MailReader, TaskCommand, Undelivered};
 use crate::board::{Board, BoardFact, Claimant, ReadFact, ViewError};
 use crate::clock;
 use crate::crash::point;
@@ -287,9 +287,13 @@ impl Team {
         Ok(id)
     }
 
-    /// Sends a text to one member or to all that are on the roster.
-    pub fn mail(&mut self, request: MailRequest) -> Result<Vec<Delivered>, TeamError> {
+    /// Sends a text to one member or to all that are on the roster. To one, it fails if that fails; to all, it tells
+    /// of each what came of it.
+    pub fn mail(&mut self, request: MailRequest) -> Result<Mailed, TeamError> {
+        let body = Body::Text { text: request.text };
+        body.check()?;
         self.roster.refresh(|_| ())?;
+        let to_one = request.to.is_some();
         let to: Vec<Address> = match request.to {
             Some(address) => {
                 if let Address::Member(name) = &address {
@@ -302,18 +306,29 @@ impl Team {
                 others.filter(|address| *address != self.me).collect()
             }
         };
-        let mut delivered = Vec::new();
+        let mut mailed = Mailed { delivered: Vec::new(), failed: Vec::new() };
         for to in to {
-            let body = Body::Text { text: request.text.clone() };
-            let id = self.deliver(&to, request.urgency, body)?;
-            let running = lock::is_held(&match &to {
-                Address::Lead => self.dir.leader_lock(),
-                Address::Member(name) => self.dir.member_lock(name),
-            })?;
-            let reader = if running { MailReader::Running } else { MailReader::Absent };
-            delivered.push(Delivered { to, id, reader });
+            match self.mail_one(&to, request.urgency, body.clone()) {
+                Ok(delivered) => mailed.delivered.push(delivered),
+                Err(error) if to_one => return Err(error),
+                Err(error) => {
+                    let why = error.to_string().lines().next().unwrap_or_default().to_owned();
+                    mailed.failed.push(Undelivered { to, why });
+                }
+            }
         }
-        Ok(delivered)
+        Ok(mailed)
+    }
+
+    fn mail_one(&mut self, to: &Address, urgency: Urgency, body: Body) -> Result<Delivered, TeamError> {
+        // Before the message is there: what fails after that would say that it is not.
+        let running = lock::is_held(&match to {
+            Address::Lead => self.dir.leader_lock(),
+            Address::Member(name) => self.dir.member_lock(name),
+        })?;
+        let id = self.deliver(to, urgency, body)?;
+        let reader = if running { MailReader::Running } else { MailReader::Absent };
+        Ok(Delivered { to: to.clone(), id, reader })
     }
 
     /// Gives back the tasks of a member whose worker is dead; `lock` is the member's, so that no successor can
@@ -565,6 +580,27 @@ mod tests {
         let error = lead.post(&to, Urgency::Next, Body::Text { text: "hi".to_owned() }).unwrap_err();
         assert_eq!(error.to_string(), "there is no member nobody");
         assert!(!lead.dir().mailbox(&to).exists());
+    }
+
+    #[test]
+    fn a_message_to_all_tells_of_each_what_came_of_it() {
+        let root = tempfile::tempdir().unwrap();
+        let mut lead = open(&root, "lead");
+        for member in ["ada", "ben", "cy"] {
+            enroll(&mut lead, member);
+        }
+        let mailbox = lead.dir().mailbox(&Address::Member(name("ben")));
+        std::fs::write(&mailbox, "damaged\n").unwrap();
+        let text = || "hi".to_owned();
+        let mailed = lead.mail(MailRequest { to: None, text: text(), urgency: Urgency::Next }).unwrap();
+        let to: Vec<&str> = mailed.delivered.iter().map(|one| one.to.as_str()).collect();
+        assert_eq!(to, ["ada", "cy"]);
+        let [failed] = &mailed.failed[..] else { panic!("{:?}", mailed.failed) };
+        assert!(failed.to.as_str() == "ben" && failed.why.contains("ben.jsonl:1: "), "{failed:?}");
+        let to_ben = MailRequest { to: Some(Address::Member(name("ben"))), text: text(), urgency: Urgency::Next };
+        assert!(matches!(lead.mail(to_ben), Err(TeamError::Log(LogError::Corrupt { .. }))));
+        let empty = lead.mail(MailRequest { to: None, text: " ".to_owned(), urgency: Urgency::Next });
+        assert!(matches!(empty, Err(TeamError::Mail(MailRefusal::Empty))), "nobody gets it, for one reason");
     }
 
     #[test]

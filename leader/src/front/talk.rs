@@ -2,7 +2,9 @@
 //! disk and need nobody.
 
 use serde::Serialize;
-use teamster_protocol::api::{Delivered, LeaderApiClient, MailRequest, Prompted, Reader, SteerPassed, Steered, Via};
+use teamster_protocol::api::{
+    Delivered, LeaderApiClient, MailRequest, Prompted, Reader, SteerPassed, Steered, Undelivered, Via,
+};
 use teamster_protocol::id::{Address, MemberName};
 use teamster_protocol::mail::Urgency;
 
@@ -25,12 +27,6 @@ struct SteerSent<'a> {
     name: &'a MemberName,
     #[serde(flatten)]
     passed: SteerPassed,
-}
-
-/// Printed by `dm --json` and `broadcast --json`: each mailbox the message is in.
-#[derive(Debug, Serialize)]
-struct Mailed {
-    delivered: Vec<Delivered>,
 }
 
 pub(super) async fn send(context: &Context, args: &SendArgs) -> Result<Exit, FrontError> {
@@ -87,8 +83,9 @@ pub(super) fn broadcast(context: &Context, args: &BroadcastArgs) -> Result<Exit,
 }
 
 fn mail(context: &Context, to: Option<Address>, text: String, urgency: Urgency) -> Result<Exit, FrontError> {
-    let delivered = context.team()?.mail(MailRequest { to, text, urgency })?;
-    context.show(&Mailed { delivered }, |mailed| {
+    let mailed = context.team()?.mail(MailRequest { to, text, urgency })?;
+    let exit = if mailed.failed.is_empty() { Exit::Done } else { Exit::Refused };
+    context.show(&mailed, |mailed| {
         let line = |delivered: &Delivered| {
             let name = paint(Tone::Name, delivered.to.as_str());
             match delivered.reader {
@@ -97,9 +94,14 @@ fn mail(context: &Context, to: Option<Address>, text: String, urgency: Urgency) 
                 Reader::Absent => format!("in the mailbox of {name}, who does not run; it waits there"),
             }
         };
-        mailed.delivered.iter().map(line).collect::<Vec<_>>().join("\n")
+        let failed = |failed: &Undelivered| {
+            let name = paint(Tone::Error, failed.to.as_str());
+            format!("not safely in the mailbox of {name}: {}; try again with teamster dm {}", failed.why, failed.to)
+        };
+        let lines = mailed.delivered.iter().map(line).chain(mailed.failed.iter().map(failed));
+        lines.collect::<Vec<_>>().join("\n")
     })?;
-    Ok(Exit::Done)
+    Ok(exit)
 }
 
 fn urgency(urgent: bool) -> Urgency {

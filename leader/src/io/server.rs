@@ -244,7 +244,14 @@ impl LeaderApiServer for Server {
     }
 
     async fn mail(&self, request: MailRequest) -> RpcResult<Vec<Delivered>> {
-        self.shared.team().mail(request).map_err(|error| team_error(&error))
+        let mailed = self.shared.team().mail(request).map_err(|error| team_error(&error))?;
+        if mailed.failed.is_empty() {
+            return Ok(mailed.delivered);
+        }
+        let failed: Vec<String> = mailed.failed.iter().map(|one| format!("{}: {}", one.to, one.why)).collect();
+        let sent: Vec<&str> = mailed.delivered.iter().map(|one| one.to.as_str()).collect();
+        let sent = if sent.is_empty() { "nobody".to_owned() } else { sent.join(", ") };
+        Err(refused(code::SYSTEM, format!("sent to {sent}, and not to {}", failed.join("; "))))
     }
 
     async fn ping(&self, name: MemberName, nonce: u64) -> RpcResult<u64> {

@@ -1,5 +1,6 @@
 //! Mail from and to the command line.
 
+use std::fs;
 use std::process::Stdio;
 
 use serde_json::Value;
@@ -33,6 +34,27 @@ fn mail_is_read_once_it_was_shown_and_only_by_its_reader() {
     ");
     let empty = place.run_words(&["dm", "alice", " "]);
     assert_eq!((empty.code, empty.err.as_str()), (Some(1), "error: a message needs a text\n"));
+}
+
+#[test]
+fn a_broadcast_that_not_all_got_says_who_did_not() {
+    let place = Place::new();
+    for name in ["alice", "bob", "cy"] {
+        place.enroll(name);
+    }
+    let bobs = place.team_dir().mailbox(&"bob".parse().expect("a name"));
+    fs::write(bobs, "damaged\n").expect("it is there");
+    let said = place.run("broadcast main is frozen");
+    assert_eq!((said.code, said.err.as_str()), (Some(1), ""));
+    insta::assert_snapshot!(place.plain(&said.out), @"
+    in the mailbox of alice, who does not run; it waits there
+    in the mailbox of cy, who does not run; it waits there
+    not safely in the mailbox of bob: /t/root/crew/mail/bob.jsonl:1: not the header of a log: expected value; try again with teamster dm bob
+    ");
+    let said = place.run("broadcast --json again");
+    let told: Value = serde_json::from_str(&said.out).expect("an object");
+    assert_eq!((said.code, &told["failed"][0]["to"]), (Some(1), &Value::from("bob")));
+    assert_eq!(told["delivered"].as_array().map(Vec::len), Some(2));
 }
 
 #[test]

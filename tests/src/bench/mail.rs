@@ -101,7 +101,7 @@ fn row(place: &Place, team: &str, durability: Durability, until: Until, what: &'
                 let text = format!("the {nth}th letter: have a look at the parser when you are done");
                 let request = MailRequest { to: Some(name.clone().into()), text, urgency: Urgency::Next };
                 let (begin, began_us) = (Instant::now(), clock::now_us());
-                let delivered = team.mail(request)?;
+                let delivered = team.mail(request)?.delivered;
                 let (id, at) = notices.recv_timeout(STEP_WITHIN)?;
                 if delivered.first().map(|letter| letter.id) != Some(id) {
                     return Err("another letter was handed on".into());

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use teamster_leader::doctor::{Act, Group, Level, State};
 use teamster_leader::why::{Absence, Cause};
 use teamster_protocol::api::{
-    EndOutcome, MemberState, Reader, Steered, TaskCommand, Via, WorkerPhase, WorkspaceRequest,
+    EndOutcome, MemberState, Reader, Steered, TaskCommand, Undelivered, Via, WorkerPhase, WorkspaceRequest,
 };
 use teamster_protocol::board::{AutoClaim, BoardFact, KeptStatus, ReleaseWhy, Scope};
 use teamster_protocol::lock::Holder;
@@ -79,6 +79,7 @@ pub(crate) fn kinds() -> Vec<Kind> {
         keyed::<Group>("doctor-group"),
         keyed::<State>("doctor-state"),
         plain::<Act>("doctor-act"),
+        plain::<Undelivered>("undelivered"),
     ]
 }
 

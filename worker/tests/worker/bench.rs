@@ -117,7 +117,7 @@ impl Bench {
 
     pub(crate) fn mail(&mut self, to: &str, urgency: Urgency, text: &str) -> MessageId {
         let request = MailRequest { to: Some(name(to).into()), text: text.to_owned(), urgency };
-        self.team.mail(request).unwrap()[0].id
+        self.team.mail(request).unwrap().delivered[0].id
     }
 
     pub(crate) fn control(&mut self, to: &str, body: Body) {
