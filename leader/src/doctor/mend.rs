@@ -8,7 +8,6 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use teamster_protocol::board::Board;
-use teamster_protocol::clock;
 use teamster_protocol::id::{Address, LEAD, MemberName};
 use teamster_protocol::lock::{Lock, LockError};
 use teamster_protocol::log::{
