@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use teamster_protocol::api::{EndOutcome, Ended};
 use teamster_protocol::id::MemberName;
-use teamster_protocol::limits::START_WITHIN;
+use teamster_protocol::limits::{RESTART_DELAY_MAX, START_WITHIN};
 use teamster_protocol::roster::{LeftHow, StartedBy, Workspace};
 use teamster_protocol::shutdown::{Ladder, Step, WhenBusy};
 
@@ -122,8 +122,18 @@ impl Core {
             Event::Found { name, started_by } => self.found(name, started_by),
             Event::FoundDead { name, how } => {
                 if self.down.is_none() && !self.members.contains_key(&name) {
-                    self.restart_or_give_up(now_ms, name, how);
+                    self.died(now_ms, name, how);
                 }
+            }
+            Event::FoundRestarting { name, how, at_ms } => {
+                if self.down.is_none() && !self.members.contains_key(&name) {
+                    // By whatever clock that was written, it is not waited for longer than there is reason to.
+                    let at_ms = at_ms.min(now_ms + ms(RESTART_DELAY_MAX));
+                    self.members.insert(name, Phase::Restarting { at_ms, how });
+                }
+            }
+            Event::Recalled { name, deaths_ms } => {
+                self.deaths.entry(name).or_insert_with(|| Deaths::recalled(now_ms, deaths_ms));
             }
             Event::Exited { name, how } => self.exited(now_ms, name, how),
             Event::ShutdownRequested { name, request } => {

@@ -25,6 +25,11 @@ pub(crate) enum Verdict {
 }
 
 impl Deaths {
+    /// Those that somebody else counted. What would be in the future was counted by another clock.
+    pub(crate) fn recalled(now_ms: u64, at_ms: Vec<u64>) -> Deaths {
+        Deaths { at_ms: at_ms.into_iter().filter(|at_ms| *at_ms <= now_ms).collect() }
+    }
+
     /// The clock was set: they are as long ago as before.
     pub(crate) fn clock_was_set(&mut self, by_ms: i64) {
         self.at_ms.iter_mut().for_each(|at_ms| *at_ms = at_ms.saturating_add_signed(by_ms));

@@ -41,6 +41,7 @@ mod succession;
 
 pub use shared::{Input, Link, LinkedTo, Shared};
 
+use burial::Leaving;
 use control::accept;
 use roster::{Found, GOODBYE};
 use signals::EndSignals;
@@ -266,7 +267,7 @@ struct Leader<'a> {
     adopting: Vec<oneshot::Receiver<()>>,
     dead_before: DeadBefore,
     /// The members whose leaving could not be written down yet.
-    unburied: BTreeMap<MemberName, LeftHow>,
+    unburied: BTreeMap<MemberName, Leaving>,
     /// Set while a worker that this leader did not launch has said goodbye and is about to end.
     look_again: Option<Instant>,
     /// From its goodbye, or the last look, to the next one.
@@ -471,7 +472,7 @@ impl Leader<'_> {
                 });
             }
             Action::Signal { name, signal } => self.signal(&name, signal),
-            Action::Bury { name, how } => self.bury(&name, how),
+            Action::Bury { name, how, again_ms } => self.bury(&name, Leaving { how, again_ms }),
             Action::Answer { ask, answer } => {
                 point("about to answer");
                 if let Some(asker) = self.answers.remove(&ask) {

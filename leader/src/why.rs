@@ -323,7 +323,7 @@ impl Scene<'_> {
             // It is between taking its lock and joining again.
             (true, Presence::Left { at_ms, .. }) => Some(Absence::Starting { since_ms: *at_ms }),
             (false, Presence::Joined { at_ms, .. }) => Some(Absence::Died { joined_ms: *at_ms }),
-            (false, Presence::Left { at_ms, how }) => Some(Absence::Left { at_ms: *at_ms, how: how.clone() }),
+            (false, Presence::Left { at_ms, how, .. }) => Some(Absence::Left { at_ms: *at_ms, how: how.clone() }),
         }
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::board::{AutoClaim, Claimant};
 use crate::id::{AgentName, LEAD, MemberName, Role};
-use crate::limits::STALL_AFTER;
+use crate::limits::{RESTARTS_MAX, STALL_AFTER};
 use crate::log::{Fold, LogError, Snapshot, Stamp};
 use crate::process::Identity;
 
@@ -210,6 +210,8 @@ pub enum TeamFact {
     Joined { name: MemberName, process: Process },
     /// Its worker ended.
     Left { name: MemberName, how: LeftHow },
+    /// Its worker died, and is started again at a time.
+    Restarting { name: MemberName, how: LeftHow, at_ms: u64 },
     /// It is off the roster.
     Removed { name: MemberName },
 }
@@ -221,6 +223,19 @@ pub struct Member {
     pub spec: MemberSpec,
     /// What was last written of its worker.
     pub presence: Presence,
+    /// When its workers died that were, or are to be, started again since it was set up; no more than count.
+    pub deaths: Vec<Death>,
+}
+
+/// A death after which a member is started again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Death {
+    /// When it was written down.
+    pub died_ms: u64,
+    /// How it died.
+    pub how: LeftHow,
+    /// When the next start was due.
+    pub again_ms: u64,
 }
 
 /// What was last written of a member's worker. Whether that still holds, its lock tells.
@@ -244,6 +259,26 @@ pub enum Presence {
         at_ms: u64,
         /// How.
         how: LeftHow,
+        /// What comes of the member.
+        then: Then,
+    },
+}
+
+/// What comes of a member whose worker ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Then {
+    /// Nothing, until somebody spawns it.
+    Stays,
+    /// Its worker said that its agent is gone. The leader that had started it has not said what follows, so it died
+    /// with that to do, or nobody led.
+    Undecided {
+        /// That worker.
+        process: Process,
+    },
+    /// The leader starts it again.
+    Again {
+        /// When.
+        at_ms: u64,
     },
 }
 
@@ -282,17 +317,23 @@ impl Roster {
 impl Fold for Roster {
     type Fact = TeamFact;
     const KIND: &'static str = "team";
-    const FACTS: &'static [&'static str] = &["founded", "added", "joined", "left", "removed"];
+    const FACTS: &'static [&'static str] = &["founded", "added", "joined", "left", "restarting", "removed"];
 
     fn apply(&mut self, fact: TeamFact, at: &Stamp<'_>) {
         let at_ms = at.at_ms;
         match fact {
             TeamFact::Founded { dir } => self.dir = Some(dir),
             TeamFact::Added { name, spec } => {
-                self.members.insert(name, Member { spec, presence: Presence::Expected { since_ms: at_ms } });
+                let presence = Presence::Expected { since_ms: at_ms };
+                self.members.insert(name, Member { spec, presence, deaths: Vec::new() });
             }
-            TeamFact::Joined { name, process } => self.set(&name, Presence::Joined { at_ms, process }),
-            TeamFact::Left { name, how } => self.set(&name, Presence::Left { at_ms, how }),
+            TeamFact::Joined { name, process } => {
+                self.change(&name, |member| member.presence = Presence::Joined { at_ms, process });
+            }
+            TeamFact::Left { name, how } => self.change(&name, |member| member.left(at_ms, how)),
+            TeamFact::Restarting { name, how, at_ms: again_ms } => {
+                self.change(&name, |member| member.restarting(Death { died_ms: at_ms, how, again_ms }));
+            }
             TeamFact::Removed { name } => {
                 self.members.remove(&name);
             }
@@ -304,25 +345,64 @@ impl Fold for Roster {
             next.write(0, LEAD, &[TeamFact::Founded { dir: dir.clone() }])?;
         }
         for (name, member) in &self.members {
-            let name = name.clone();
             let added = TeamFact::Added { name: name.clone(), spec: member.spec.clone() };
-            let (at_ms, presence) = match member.presence.clone() {
-                Presence::Expected { since_ms } => (since_ms, None),
-                Presence::Joined { at_ms, process } => (at_ms, Some(TeamFact::Joined { name, process })),
-                Presence::Left { at_ms, how } => (at_ms, Some(TeamFact::Left { name, how })),
+            let joined = |process: &Process| TeamFact::Joined { name: name.clone(), process: process.clone() };
+            let left = |how: &LeftHow| TeamFact::Left { name: name.clone(), how: how.clone() };
+            let (at_ms, last) = match &member.presence {
+                Presence::Expected { since_ms } => (*since_ms, vec![]),
+                Presence::Joined { at_ms, process } => (*at_ms, vec![joined(process)]),
+                Presence::Left { at_ms, how, then: Then::Stays } => (*at_ms, vec![left(how)]),
+                Presence::Left { at_ms, how, then: Then::Undecided { process } } => {
+                    (*at_ms, vec![joined(process), left(how)])
+                }
+                // The last of its deaths says so.
+                Presence::Left { at_ms, then: Then::Again { .. }, .. } => (*at_ms, vec![]),
             };
-            let facts: Vec<TeamFact> = [added].into_iter().chain(presence).collect();
-            next.write(at_ms, LEAD, &facts)?;
+            next.write(member.deaths.first().map_or(at_ms, |death| death.died_ms), LEAD, &[added])?;
+            for Death { died_ms, how, again_ms } in &member.deaths {
+                let died = TeamFact::Restarting { name: name.clone(), how: how.clone(), at_ms: *again_ms };
+                next.write(*died_ms, LEAD, &[died])?;
+            }
+            if !last.is_empty() {
+                next.write(at_ms, LEAD, &last)?;
+            }
         }
         Ok(())
     }
 }
 
 impl Roster {
-    fn set(&mut self, name: &MemberName, presence: Presence) {
+    fn change(&mut self, name: &MemberName, change: impl FnOnce(&mut Member)) {
         if let Some(member) = self.members.get_mut(name) {
-            member.presence = presence;
+            change(member);
         }
+    }
+}
+
+impl Member {
+    fn left(&mut self, at_ms: u64, how: LeftHow) {
+        let then = match (&how, &self.presence) {
+            (LeftHow::AgentGone { .. }, Presence::Joined { process, .. })
+                if process.started_by == StartedBy::Leader =>
+            {
+                Then::Undecided { process: process.clone() }
+            }
+            (LeftHow::GivenUp { .. }, _) => {
+                self.deaths.clear();
+                Then::Stays
+            }
+            (_, Presence::Expected { .. } | Presence::Joined { .. } | Presence::Left { .. }) => Then::Stays,
+        };
+        self.presence = Presence::Left { at_ms, how, then };
+    }
+
+    fn restarting(&mut self, death: Death) {
+        let (at_ms, how, then) = (death.died_ms, death.how.clone(), Then::Again { at_ms: death.again_ms });
+        if self.deaths.len() == RESTARTS_MAX {
+            self.deaths.remove(0);
+        }
+        self.deaths.push(death);
+        self.presence = Presence::Left { at_ms, how, then };
     }
 }
 

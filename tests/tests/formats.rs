@@ -149,7 +149,7 @@ fn the_roster_of_version_1_folds_to_what_it_was() {
                     "joined at {at_ms} as {} {} by {:?}",
                     process.identity.pid, process.identity.start_ticks, process.started_by
                 ),
-                Presence::Left { at_ms, how } => format!("left at {at_ms}: {how:?}"),
+                Presence::Left { at_ms, how, .. } => format!("left at {at_ms}: {how:?}"),
             };
             let spec = &member.spec;
             format!(

@@ -75,7 +75,7 @@ impl Core {
             }
             Some(Phase::Restarting { how, .. }) => {
                 let how = how.clone();
-                self.gone(name, how);
+                self.buried(name, how);
             }
             Some(Phase::Running { .. }) => self.request_shutdown(now_ms, name, reason, when_busy),
             Some(Phase::Ending { ladder: Ladder::Asked { .. }, when_busy: asked, .. }) => match (asked, when_busy) {
@@ -107,7 +107,7 @@ impl Core {
             }
             Some(Phase::Restarting { how, .. }) => {
                 let how = how.clone();
-                self.gone(name, how);
+                self.buried(name, how);
             }
             Some(
                 Phase::Running { .. } | Phase::Ending { ladder: Ladder::Asked { .. } | Ladder::Agreed { .. }, .. },
@@ -160,6 +160,12 @@ impl Core {
         }
         self.waiters.push(waiter);
         self.answer_waiters();
+    }
+
+    /// It is gone for good.
+    pub(super) fn buried(&mut self, name: &MemberName, how: LeftHow) {
+        self.act(Action::Bury { name: name.clone(), how: how.clone(), again_ms: None });
+        self.gone(name, how);
     }
 
     pub(super) fn gone(&mut self, name: &MemberName, how: LeftHow) {

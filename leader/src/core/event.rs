@@ -62,8 +62,12 @@ pub enum Event {
     NotReady { name: MemberName, why: String },
     /// A worker that this leader did not launch runs: started by hand, or by a leader before this one.
     Found { name: MemberName, started_by: StartedBy },
-    /// A worker that a leader before this one started died while nobody led, and was buried.
+    /// A leader before this one counted these deaths of a member that it had started. Comes before what was found of it.
+    Recalled { name: MemberName, deaths_ms: Vec<u64> },
+    /// A worker that a leader before this one started died, and nobody has said what follows.
     FoundDead { name: MemberName, how: LeftHow },
+    /// A worker died that a leader before this one was to start again at a time.
+    FoundRestarting { name: MemberName, how: LeftHow, at_ms: u64 },
     /// A worker's process has ended.
     Exited { name: MemberName, how: LeftHow },
     /// Answers [`Action::RequestShutdown`]: it is in the member's mailbox.
@@ -93,8 +97,9 @@ pub enum Action {
     RequestShutdown { name: MemberName, reason: String, deadline_ms: u64, when_busy: WhenBusy },
     /// Send its worker a signal, if it is there.
     Signal { name: MemberName, signal: Signal },
-    /// Give back what it held and write its leaving down, unless it did that itself.
-    Bury { name: MemberName, how: LeftHow },
+    /// Give back what it held and write its leaving down, unless it did that itself, with the time at which it is
+    /// started again, if it is.
+    Bury { name: MemberName, how: LeftHow, again_ms: Option<u64> },
     /// Answer a call.
     Answer { ask: AskId, answer: Result<Answer, String> },
     /// Write it into the leader's log.

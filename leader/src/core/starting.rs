@@ -17,8 +17,12 @@ impl Core {
         }
         let refused = match self.members.get(name) {
             None => None,
-            // Whoever asks has the better word on what is to be started.
-            Some(Phase::Restarting { .. }) => None,
+            Some(Phase::Restarting { how, .. }) => {
+                // Whoever asks has the better word on what is to be started. If that can not be, nothing is.
+                let (name, how) = (name.clone(), how.clone());
+                self.act(Action::Bury { name, how, again_ms: None });
+                None
+            }
             Some(Phase::Preparing { .. } | Phase::Starting { .. }) => Some("it is being started"),
             Some(Phase::Running { .. }) => Some("it runs already"),
             Some(Phase::Ending { .. }) => Some("the one before it is still ending"),
@@ -35,8 +39,7 @@ impl Core {
         let Some(Phase::Preparing { ask, abandoned }) = self.members.get_mut(&name) else { return };
         let ask = *ask;
         if let Some(Abandoned { why, .. }) = abandoned.take() {
-            self.act(Action::Bury { name: name.clone(), how: died(why.clone()) });
-            self.gone(&name, died(why.clone()));
+            self.buried(&name, died(why.clone()));
             return self.answer(ask, Err(format!("cannot spawn {name}: {why}")));
         }
         self.launch(now_ms, name, Start::Asked { ask, workspace });
@@ -82,14 +85,10 @@ impl Core {
         match (start.clone(), abandoned.clone()) {
             (Start::Asked { ask, .. }, abandoned) => {
                 let why = abandoned.map_or(why, |abandoned| abandoned.why);
-                self.act(Action::Bury { name: name.clone(), how: died(why.clone()) });
-                self.gone(&name, died(why.clone()));
+                self.buried(&name, died(why.clone()));
                 self.answer(ask, Err(format!("cannot spawn {name}: {why}")));
             }
-            (Start::Again, Some(Abandoned { why, .. })) => {
-                self.act(Action::Bury { name: name.clone(), how: died(why.clone()) });
-                self.gone(&name, died(why));
-            }
+            (Start::Again, Some(Abandoned { why, .. })) => self.buried(&name, died(why)),
             (Start::Again, None) => self.died(now_ms, name, died(why)),
         }
     }
@@ -112,10 +111,7 @@ impl Core {
             Some(Phase::Running { started_by: StartedBy::Leader }) if self.down.is_none() && is_death(&how) => {
                 self.died(now_ms, name, how);
             }
-            Some(Phase::Running { .. } | Phase::Ending { .. }) => {
-                self.act(Action::Bury { name: name.clone(), how: how.clone() });
-                self.gone(&name, how);
-            }
+            Some(Phase::Running { .. } | Phase::Ending { .. }) => self.buried(&name, how),
             // Its start is still being waited for: `NotReady` says the rest.
             Some(Phase::Preparing { .. } | Phase::Starting { .. } | Phase::Restarting { .. }) | None => {}
         }
@@ -123,24 +119,19 @@ impl Core {
 
     /// A worker of ours is dead that nobody had asked to end.
     pub(super) fn died(&mut self, now_ms: u64, name: MemberName, how: LeftHow) {
-        self.act(Action::Bury { name: name.clone(), how: how.clone() });
-        self.restart_or_give_up(now_ms, name, how);
-    }
-
-    pub(super) fn restart_or_give_up(&mut self, now_ms: u64, name: MemberName, how: LeftHow) {
         match self.deaths.entry(name.clone()).or_default().died(now_ms) {
             Verdict::Again(delay) => {
+                let at_ms = now_ms + ms(delay);
+                self.act(Action::Bury { name: name.clone(), how: how.clone(), again_ms: Some(at_ms) });
                 self.report(format!("{name} died ({}): it is started again", reason(&how)));
-                self.members.insert(name, Phase::Restarting { at_ms: now_ms + ms(delay), how });
+                self.members.insert(name, Phase::Restarting { at_ms, how });
             }
             Verdict::GivenUp { deaths } => {
                 let within = RESTARTS_WITHIN.as_secs();
                 let reason = format!("{}; it died {deaths} times within {within} s", reason(&how));
                 self.report(format!("{name} is not started again: {reason}"));
                 self.deaths.remove(&name);
-                let how = LeftHow::GivenUp { reason };
-                self.act(Action::Bury { name: name.clone(), how: how.clone() });
-                self.gone(&name, how);
+                self.buried(&name, LeftHow::GivenUp { reason });
             }
         }
     }

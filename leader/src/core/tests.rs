@@ -288,6 +288,11 @@ fn started(member: &str) -> Scene {
     scene
 }
 
+/// For good.
+fn buried(member: &str, how: LeftHow) -> Action {
+    Action::Bury { name: name(member), how, again_ms: None }
+}
+
 fn killed() -> LeftHow {
     LeftHow::Died { reason: "killed by SIGKILL".to_owned() }
 }
@@ -296,7 +301,8 @@ fn killed() -> LeftHow {
 fn who_dies_is_buried_and_started_again() {
     let mut scene = started("ada");
     let actions = scene.exit("ada", killed());
-    assert_eq!(actions[0], Action::Bury { name: name("ada"), how: killed() });
+    let again_ms = scene.core.next_tick_ms();
+    assert_eq!(actions[0], Action::Bury { name: name("ada"), how: killed(), again_ms });
     assert!(scene.core.is_running(&name("ada")), "it is on its way");
     assert_eq!(scene.later(RESTART_DELAY_MAX), [Action::Launch { name: name("ada") }]);
     let actions = scene.feed(Event::Ready { name: name("ada"), pid: 8 });
@@ -324,7 +330,7 @@ fn who_dies_again_and_again_is_given_up_and_says_so() {
 #[test]
 fn who_was_started_by_hand_is_not_started_again() {
     let mut scene = Scene::with(&["ada"]);
-    assert_eq!(scene.exit("ada", killed()), [Action::Bury { name: name("ada"), how: killed() }]);
+    assert_eq!(scene.exit("ada", killed()), [buried("ada", killed())]);
     assert_eq!(scene.later(RESTART_DELAY_MAX), []);
 }
 
@@ -340,7 +346,8 @@ fn who_was_told_to_end_is_not_started_again() {
 fn a_spawn_takes_the_place_of_a_restart() {
     let mut scene = started("ada");
     scene.exit("ada", killed());
-    assert_eq!(scene.ask(Ask::Spawn(request("ada"))), [Action::Prepare { request: request("ada") }]);
+    let prepare = Action::Prepare { request: request("ada") };
+    assert_eq!(scene.ask(Ask::Spawn(request("ada"))), [buried("ada", killed()), prepare]);
     assert_eq!(scene.later(RESTART_DELAY_MAX), [], "there is one start");
 }
 
@@ -350,6 +357,7 @@ fn a_leader_that_ends_starts_nobody_again() {
     scene.exit("ada", killed());
     let actions = scene.ask(Ask::Down { how: Down::Gently });
     assert!(actions.contains(&Action::Exit), "{actions:?}");
+    assert!(actions.contains(&buried("ada", killed())), "nor does the next one: {actions:?}");
 }
 
 #[test]
@@ -357,6 +365,34 @@ fn a_new_leader_starts_who_died_while_nobody_led() {
     let mut scene = Scene::new();
     scene.feed(Event::FoundDead { name: name("ada"), how: killed() });
     assert_eq!(scene.later(RESTART_DELAY_MAX), [Action::Launch { name: name("ada") }]);
+}
+
+#[test]
+fn a_new_leader_starts_again_who_was_to_be_started_again() {
+    let restarting = |at_ms| Event::FoundRestarting { name: name("ada"), how: killed(), at_ms };
+    let mut scene = Scene::new();
+    assert_eq!(scene.feed(restarting(scene.now_ms + 700)), [], "it is buried, and its death is counted");
+    assert_eq!(scene.core.next_tick_ms(), Some(scene.now_ms + 700));
+    assert_eq!(scene.later(RESTART_DELAY_MAX), [Action::Launch { name: name("ada") }]);
+    let mut scene = Scene::new();
+    scene.feed(restarting(u64::MAX));
+    assert_eq!(scene.core.next_tick_ms(), Some(scene.now_ms + ms(RESTART_DELAY_MAX)), "the clock was set back");
+}
+
+#[test]
+fn deaths_count_whoever_led_then() {
+    let recalled = |deaths_ms| Event::Recalled { name: name("ada"), deaths_ms };
+    let given_up = |actions: &[Action]| {
+        actions.iter().any(|action| matches!(action, Action::Bury { how: LeftHow::GivenUp { .. }, .. }))
+    };
+    let mut scene = Scene::new();
+    scene.feed(recalled(vec![scene.now_ms; RESTARTS_MAX]));
+    let actions = scene.feed(Event::FoundDead { name: name("ada"), how: killed() });
+    assert!(given_up(&actions), "{actions:?}");
+    let mut scene = Scene::new();
+    scene.feed(recalled(vec![scene.now_ms + 1; RESTARTS_MAX]));
+    let actions = scene.feed(Event::FoundDead { name: name("ada"), how: killed() });
+    assert!(!given_up(&actions), "what is to come has not happened: {actions:?}");
 }
 
 #[test]

@@ -252,6 +252,9 @@ fn roster_words(fact: &TeamFact) -> (Tone, String) {
             (Tone::Ok, format!("{name} joined as process {}{by}", process.identity.pid))
         }
         TeamFact::Left { name, how } => (Tone::Warn, format!("{name} {}", list::left(how))),
+        TeamFact::Restarting { name, how, .. } => {
+            (Tone::Warn, format!("{name} {}; it is started again", list::left(how)))
+        }
         TeamFact::Removed { name } => (Tone::Faint, format!("{name} is off the roster")),
     }
 }

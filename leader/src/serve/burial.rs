@@ -8,10 +8,44 @@ use teamster_protocol::crash::point;
 use teamster_protocol::id::MemberName;
 use teamster_protocol::lock::{Lock, LockError};
 use teamster_protocol::process::Identity;
-use teamster_protocol::roster::{LeftHow, Presence, TeamFact};
+use teamster_protocol::roster::{LeftHow, Presence, TeamFact, Then};
 use teamster_protocol::team::{Team, TeamError};
 
 use super::{Leader, end_orphans};
+
+/// What is to be written down of a member that left.
+#[derive(Debug, Clone)]
+pub(super) struct Leaving {
+    pub(super) how: LeftHow,
+    /// When it is started again, if it is.
+    pub(super) again_ms: Option<u64>,
+}
+
+impl Leaving {
+    /// Nothing follows.
+    pub(super) fn for_good(how: LeftHow) -> Leaving {
+        Leaving { how, again_ms: None }
+    }
+
+    fn fact(&self, name: MemberName) -> TeamFact {
+        let how = self.how.clone();
+        match self.again_ms {
+            Some(at_ms) => TeamFact::Restarting { name, how, at_ms },
+            None => TeamFact::Left { name, how },
+        }
+    }
+
+    /// Whether it is news to a roster that says this.
+    fn is_news(&self, presence: &Presence) -> bool {
+        match (presence, self) {
+            (Presence::Expected { .. } | Presence::Joined { .. }, _) => true,
+            (_, Leaving { again_ms: Some(_), .. } | Leaving { how: LeftHow::GivenUp { .. }, .. }) => true,
+            (Presence::Left { then: Then::Undecided { .. } | Then::Again { .. }, .. }, _) => true,
+            // Its worker wrote that down itself.
+            (Presence::Left { then: Then::Stays, .. }, _) => false,
+        }
+    }
+}
 
 /// What came of writing down that a member left.
 enum Burial {
@@ -22,33 +56,33 @@ enum Burial {
 
 impl Leader<'_> {
     /// Never fails for good: what cannot be done is tried again with each slow poll.
-    pub(super) fn bury(&mut self, name: &MemberName, how: LeftHow) {
+    pub(super) fn bury(&mut self, name: &MemberName, leaving: Leaving) {
         let shared = Arc::clone(&self.shared);
         tokio::spawn(async move { end_orphans(&shared).await });
-        match self.write_leaving(name, &how) {
+        match self.write_leaving(name, &leaving) {
             Ok(Burial::Done) => {
                 self.unburied.remove(name);
             }
             Ok(Burial::LockHeld) => {
-                self.unburied.insert(name.clone(), how);
+                self.unburied.insert(name.clone(), leaving);
             }
             Err(error) => {
                 tracing::error!(%name, "cannot give back what it held, trying again: {error}");
-                self.unburied.insert(name.clone(), how);
+                self.unburied.insert(name.clone(), leaving);
             }
         }
     }
 
     /// Writes down what could not be written when it happened. Who runs again gave it back at its start.
     pub(super) fn bury_the_rest(&mut self) {
-        for (name, how) in std::mem::take(&mut self.unburied) {
+        for (name, leaving) in std::mem::take(&mut self.unburied) {
             if !self.core.is_running(&name) {
-                self.bury(&name, how);
+                self.bury(&name, leaving);
             }
         }
     }
 
-    fn write_leaving(&self, name: &MemberName, how: &LeftHow) -> Result<Burial, TeamError> {
+    fn write_leaving(&self, name: &MemberName, leaving: &Leaving) -> Result<Burial, TeamError> {
         if self.is_displaced() {
             return Ok(Burial::Done);
         }
@@ -67,13 +101,8 @@ impl Leader<'_> {
         team.bury(name, &lock)?;
         point("buried, leaving not written");
         team.refresh(|_| ())?;
-        let given_up = matches!(how, LeftHow::GivenUp { .. });
-        match team.roster().member(name).map(|member| &member.presence) {
-            Err(_) => {}
-            Ok(Presence::Left { .. }) if !given_up => {}
-            Ok(Presence::Left { .. } | Presence::Expected { .. } | Presence::Joined { .. }) => {
-                team.enroll(TeamFact::Left { name: name.clone(), how: how.clone() })?;
-            }
+        if team.roster().member(name).is_ok_and(|member| leaving.is_news(&member.presence)) {
+            team.enroll(leaving.fact(name.clone()))?;
         }
         Ok(Burial::Done)
     }

@@ -7,12 +7,13 @@ use futures_util::future::join_all;
 use teamster_protocol::id::MemberName;
 use teamster_protocol::limits::SLOW_POLL;
 use teamster_protocol::lock;
-use teamster_protocol::roster::{LeftHow, Presence, Process, StartedBy};
+use teamster_protocol::roster::{LeftHow, Member, Presence, Process, StartedBy, Then};
 use teamster_protocol::team::TeamError;
 use tokio::sync::oneshot::{self, error::TryRecvError};
 use tokio::time::{Instant, timeout};
 
 use super::Leader;
+use super::burial::Leaving;
 use crate::core::Event;
 use crate::io::adopt;
 use crate::io::escaped;
@@ -40,6 +41,17 @@ pub(super) enum FoundLink {
     Lost,
 }
 
+/// A worker that is dead and that this leader did not know of.
+#[derive(Debug)]
+enum Dead {
+    /// Whoever started it sees to it.
+    ByHand(LeftHow),
+    /// A leader had started it, and did not come to say what follows.
+    OfOurs(LeftHow),
+    /// A leader was to start it again at a time.
+    Restarting { how: LeftHow, at_ms: u64 },
+}
+
 impl Leader<'_> {
     /// Takes over what an earlier leader left: tasks of the dead go back, and members that it had started and that
     /// died meanwhile are started again if this leader is to.
@@ -48,6 +60,7 @@ impl Leader<'_> {
         let dir = self.shared.dir.clone();
         tokio::spawn(async move { escaped::end(&dir).await });
         self.withdraw_half_started()?;
+        self.recall_deaths();
         self.look_at_roster()?;
         let unread = self.inbox.unread()?;
         self.mail(unread);
@@ -100,16 +113,31 @@ impl Leader<'_> {
                         }
                     },
                     (Presence::Left { .. }, true) => uncertain |= self.found.contains_key(name),
-                    (Presence::Left { how, .. }, false) => {
+                    (Presence::Left { how, then, .. }, false) => {
                         if self.found.remove(name).is_some() && known {
                             events.push(exited(how.clone()));
+                        } else if !known && !self.unburied.contains_key(name) {
+                            let how = how.clone();
+                            match then {
+                                Then::Stays => {}
+                                Then::Undecided { .. } => dead.push((name.clone(), Dead::OfOurs(how))),
+                                Then::Again { at_ms } => {
+                                    dead.push((name.clone(), Dead::Restarting { how, at_ms: *at_ms }));
+                                }
+                            }
                         }
                     }
                     (Presence::Joined { process, .. }, false) => {
                         if self.found.remove(name).is_some() && known {
                             events.push(exited(gone()));
                         } else if !known {
-                            dead.push((name.clone(), process.started_by));
+                            dead.push((
+                                name.clone(),
+                                match process.started_by {
+                                    StartedBy::Leader => Dead::OfOurs(gone()),
+                                    StartedBy::Hand => Dead::ByHand(gone()),
+                                },
+                            ));
                         }
                     }
                     (Presence::Expected { .. }, false) => {
@@ -130,8 +158,8 @@ impl Leader<'_> {
             tokio::spawn(adopt::run(self.shared.clone(), name, identity, tried));
             self.adopting.push(trying);
         }
-        for (name, started_by) in dead {
-            self.found_dead(name, started_by);
+        for (name, dead) in dead {
+            self.found_dead(name, dead);
         }
         events.into_iter().for_each(|event| self.feed(event));
         Ok(())
@@ -166,11 +194,27 @@ impl Leader<'_> {
         }
     }
 
-    fn found_dead(&mut self, name: MemberName, started_by: StartedBy) {
-        self.bury(&name, gone());
-        match (started_by, self.dead_before) {
-            (StartedBy::Leader, super::DeadBefore::StartAgain) => self.feed(Event::FoundDead { name, how: gone() }),
-            (StartedBy::Leader, super::DeadBefore::Bury) | (StartedBy::Hand, _) => {}
+    fn found_dead(&mut self, name: MemberName, dead: Dead) {
+        match (dead, self.dead_before) {
+            (Dead::ByHand(how), _) | (Dead::OfOurs(how) | Dead::Restarting { how, .. }, super::DeadBefore::Bury) => {
+                self.bury(&name, Leaving::for_good(how));
+            }
+            (Dead::OfOurs(how), super::DeadBefore::StartAgain) => self.feed(Event::FoundDead { name, how }),
+            (Dead::Restarting { how, at_ms }, super::DeadBefore::StartAgain) => {
+                self.feed(Event::FoundRestarting { name, how, at_ms });
+            }
+        }
+    }
+
+    /// The deaths that leaders before this one counted: a member is not to die for ever because its leaders die too.
+    fn recall_deaths(&mut self) {
+        let died = |(name, member): (&MemberName, &Member)| {
+            let deaths_ms: Vec<u64> = member.deaths.iter().map(|death| death.died_ms).collect();
+            (!deaths_ms.is_empty()).then(|| (name.clone(), deaths_ms))
+        };
+        let deaths: Vec<(MemberName, Vec<u64>)> = self.shared.team().roster().members().filter_map(died).collect();
+        for (name, deaths_ms) in deaths {
+            self.feed(Event::Recalled { name, deaths_ms });
         }
     }
 
@@ -186,7 +230,8 @@ impl Leader<'_> {
         };
         for name in expected {
             if !lock::is_held(&self.shared.dir.member_lock(&name))? {
-                self.bury(&name, LeftHow::Died { reason: "its leader died while it was being started".to_owned() });
+                let reason = "its leader died while it was being started".to_owned();
+                self.bury(&name, Leaving::for_good(LeftHow::Died { reason }));
             }
         }
         Ok(())

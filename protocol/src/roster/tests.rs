@@ -35,6 +35,15 @@ fn left(member: &str, how: LeftHow) -> TeamFact {
     TeamFact::Left { name: name(member), how }
 }
 
+fn restarting(member: &str, at_ms: u64) -> TeamFact {
+    let how = LeftHow::Died { reason: "killed by SIGKILL".to_owned() };
+    TeamFact::Restarting { name: name(member), how, at_ms }
+}
+
+fn agent_gone() -> LeftHow {
+    LeftHow::AgentGone { reason: "it hung".to_owned() }
+}
+
 fn put(roster: &mut Roster, at_ms: u64, fact: TeamFact) {
     roster.apply(fact, &Stamp { seq: 1, at_ms, by: LEAD, offset: Offset::NONE });
 }
@@ -52,7 +61,7 @@ fn a_member_is_expected_then_there_then_gone_and_may_come_back() {
     put(&mut roster, 2, joined("alice", 10));
     assert_eq!(presence(&roster, "alice"), Presence::Joined { at_ms: 2, process: process(10) });
     put(&mut roster, 3, left("alice", LeftHow::Shutdown));
-    assert_eq!(presence(&roster, "alice"), Presence::Left { at_ms: 3, how: LeftHow::Shutdown });
+    assert_eq!(presence(&roster, "alice"), Presence::Left { at_ms: 3, how: LeftHow::Shutdown, then: Then::Stays });
     // A second life without a new setting: it is the same member, as another process.
     put(&mut roster, 4, joined("alice", 20));
     assert_eq!(presence(&roster, "alice"), Presence::Joined { at_ms: 4, process: process(20) });
@@ -82,7 +91,45 @@ fn the_last_of_many_joins_and_leaves_counts() {
     let died = LeftHow::Died { reason: "killed by SIGKILL".to_owned() };
     put(&mut roster, 12, left("alice", LeftHow::Terminated));
     put(&mut roster, 13, left("alice", died.clone()));
-    assert_eq!(presence(&roster, "alice"), Presence::Left { at_ms: 13, how: died });
+    assert_eq!(presence(&roster, "alice"), Presence::Left { at_ms: 13, how: died, then: Then::Stays });
+}
+
+#[test]
+fn deaths_with_a_restart_are_kept_until_the_member_is_given_up_or_set_up_anew() {
+    let mut roster = Roster::default();
+    let died = |roster: &Roster| -> Vec<u64> {
+        roster.member(&name("alice")).unwrap().deaths.iter().map(|death| death.died_ms).collect()
+    };
+    put(&mut roster, 1, added("alice"));
+    for at_ms in 10..10 + 2 * RESTARTS_MAX as u64 {
+        put(&mut roster, at_ms, restarting("alice", at_ms + 100));
+        let Presence::Left { at_ms: left_ms, then, .. } = presence(&roster, "alice") else { panic!("it left") };
+        assert_eq!((left_ms, then), (at_ms, Then::Again { at_ms: at_ms + 100 }));
+        put(&mut roster, at_ms, joined("alice", 10));
+    }
+    assert_eq!(died(&roster), [15, 16, 17, 18, 19], "no more than count");
+    put(&mut roster, 20, left("alice", LeftHow::GivenUp { reason: "killed by SIGKILL".to_owned() }));
+    assert!(died(&roster).is_empty());
+    put(&mut roster, 21, restarting("alice", 22));
+    put(&mut roster, 23, added("alice"));
+    assert!(died(&roster).is_empty());
+}
+
+#[test]
+fn what_follows_on_an_agent_that_is_gone_is_for_the_leader_that_started_it_to_say() {
+    let mut roster = Roster::default();
+    put(&mut roster, 1, added("alice"));
+    put(&mut roster, 2, joined("alice", 10));
+    put(&mut roster, 3, left("alice", agent_gone()));
+    let stays = Presence::Left { at_ms: 3, how: agent_gone(), then: Then::Stays };
+    assert_eq!(presence(&roster, "alice"), stays, "whoever started it by hand sees to it");
+    let process = Process { started_by: StartedBy::Leader, ..process(11) };
+    put(&mut roster, 4, TeamFact::Joined { name: name("alice"), process: process.clone() });
+    put(&mut roster, 5, left("alice", agent_gone()));
+    let undecided = Presence::Left { at_ms: 5, how: agent_gone(), then: Then::Undecided { process } };
+    assert_eq!(presence(&roster, "alice"), undecided);
+    put(&mut roster, 6, left("alice", agent_gone()));
+    assert_eq!(presence(&roster, "alice"), Presence::Left { at_ms: 6, how: agent_gone(), then: Then::Stays });
 }
 
 #[test]
@@ -137,6 +184,10 @@ fn a_new_generation_says_the_same() {
     for pid in 0..20 {
         let member = ["alice", "bob", "cy"][pid as usize % 3];
         facts.extend([added(member), joined(member, pid), left(member, LeftHow::LeaderGone)]);
+        facts.extend((pid % 5 == 1).then(|| restarting(member, 1_000)));
+        let by_leader = Process { started_by: StartedBy::Leader, ..process(pid) };
+        let again = TeamFact::Joined { name: name(member), process: by_leader };
+        facts.extend((pid % 5 == 2).then_some([again, left(member, agent_gone())]).into_iter().flatten());
         facts.extend((pid % 4 == 0).then(|| joined(member, 100 + pid)));
         facts.extend((pid % 7 == 6).then(|| TeamFact::Removed { name: name(member) }));
     }

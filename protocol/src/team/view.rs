@@ -158,7 +158,7 @@ fn member_view(
         (true, Presence::Joined { at_ms, .. }) => (at, tasks.iter().filter_map(since).min().unwrap_or(*at_ms)),
         (true, Presence::Expected { since_ms }) => (MemberState::Starting, *since_ms),
         // Also while its lock is held by who buries it: nobody starts it again who does not say so first.
-        (_, Presence::Left { at_ms, how: LeftHow::GivenUp { .. } }) => (MemberState::Failed, *at_ms),
+        (_, Presence::Left { at_ms, how: LeftHow::GivenUp { .. }, .. }) => (MemberState::Failed, *at_ms),
         // It is between taking its lock and joining again.
         (true, Presence::Left { at_ms, .. }) => (MemberState::Starting, *at_ms),
         (false, Presence::Left { at_ms, .. }) => (MemberState::Left, *at_ms),

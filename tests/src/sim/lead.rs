@@ -1,6 +1,6 @@
 //! The leader of the simulation: the real core, and a shell around it that does one thing at a time.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 
 use teamster_leader::core::{Action, Ask, AskId, Core, Event, Signal};
@@ -24,6 +24,8 @@ pub(super) struct Lead {
     /// Whether it was told to end.
     pub(super) ending: bool,
     calls: u64,
+    /// What the roster says of those that died and are started again; it outlives the leader.
+    restarting: BTreeMap<MemberName, (LeftHow, u64)>,
 }
 
 impl Lead {
@@ -37,6 +39,7 @@ impl Lead {
             is_up: true,
             ending: false,
             calls: 0,
+            restarting: BTreeMap::new(),
         }
     }
 
@@ -44,7 +47,8 @@ impl Lead {
     pub(super) fn die(&mut self, world: &mut World, members: &mut [Member]) {
         world.say(|| "the leader is gone".to_owned());
         let calls = self.calls;
-        *self = Lead { is_up: false, calls, ..Lead::new() };
+        let restarting = std::mem::take(&mut self.restarting);
+        *self = Lead { is_up: false, calls, restarting, ..Lead::new() };
         for worker in members.iter_mut().filter_map(|member| member.worker.as_mut()) {
             worker.link_lost = worker.launched_by == Some(world.leaders);
         }
@@ -69,6 +73,10 @@ impl Lead {
                 Some(worker) => {
                     let started_by = if worker.launched_by.is_some() { StartedBy::Leader } else { StartedBy::Hand };
                     self.news.push_back(Event::Found { name, started_by });
+                }
+                None if let Some((how, at_ms)) = self.restarting.get(&name) => {
+                    let (how, at_ms) = (how.clone(), *at_ms);
+                    self.news.push_back(Event::FoundRestarting { name, how, at_ms });
                 }
                 None if member.lives > 0 && world.chance.one_in(2) => {
                     let how = LeftHow::Died { reason: "its worker is gone".to_owned() };
@@ -149,6 +157,7 @@ impl Lead {
                 world.later(in_ms, Due::Prepared(index));
             }
             Action::Launch { name } => {
+                self.restarting.remove(&name);
                 let member = find(members, &name);
                 if world.chance.one_in(20) || !member.start(world, StartedBy::Leader) {
                     self.news.push_back(Event::NotReady { name, why: "it could not be started".to_owned() });
@@ -175,7 +184,11 @@ impl Lead {
                     (Signal::Terminate | Signal::Kill, None) => {}
                 }
             }
-            Action::Bury { name, .. } => {
+            Action::Bury { name, how, again_ms } => {
+                match again_ms {
+                    Some(at_ms) => drop(self.restarting.insert(name.clone(), (how, at_ms))),
+                    None => drop(self.restarting.remove(&name)),
+                }
                 if !world.alive.contains(&name) {
                     let _ = world.bury(&name, "lead");
                 }

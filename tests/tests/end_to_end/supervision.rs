@@ -72,6 +72,29 @@ fn a_member_that_dies_again_and_again_is_failed_and_says_why() {
 }
 
 #[test]
+fn a_leader_that_dies_before_it_starts_a_member_again_leaves_that_to_the_next_one() {
+    let team = Team::new();
+    team.ok("up --detach");
+    team.ok("spawn alice");
+    let mut events = team.events();
+    for _ in 0..4 {
+        events.until("\"joined\":{\"name\":\"alice\"");
+        die(pid(&team, "alice"));
+    }
+    events.until("\"joined\":{\"name\":\"alice\"");
+    let (worker, first) = (pid(&team, "alice"), leader(&team));
+    // There are 1.6 s between this death and the start, and the leader is killed in them.
+    die(worker);
+    events.until("\"restarting\":{\"name\":\"alice\"");
+    die(first);
+    events.until("\"joined\":{\"name\":\"alice\"");
+    assert_ne!((pid(&team, "alice"), leader(&team)), (worker, first));
+    // It is the sixth, whoever counted the others.
+    die(pid(&team, "alice"));
+    events.until("\"given_up\"");
+}
+
+#[test]
 fn an_agent_that_says_nothing_is_shown_and_heard_again() {
     let team = Team::new();
     team.ok("spawn alice --stall-after 100ms");
