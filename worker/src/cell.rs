@@ -213,7 +213,9 @@ fn furnish(users: Users) -> Result<Identity, String> {
         set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })
             .map_err(|error| step("giving up its rights")(error.into()))?;
     }
-    prctl::set_pdeathsig(Signal::SIGTERM).map_err(mounted).map_err(step("listening for the outer half"))?;
+    // Whoever kills the process that it knows has killed the worker: one told to end by a signal would leave in order, and
+    // be taken for one that somebody had ended on purpose. As from outside the namespace, it can not be ignored.
+    prctl::set_pdeathsig(Signal::SIGKILL).map_err(mounted).map_err(step("listening for the outer half"))?;
     Ok(seen_as)
 }
 

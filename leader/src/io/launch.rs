@@ -8,6 +8,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jsonrpsee::Methods;
 use jsonrpsee::core::client::{Error as RpcError, Subscription};
@@ -16,7 +17,8 @@ use nix::unistd::Pid;
 use teamster_protocol::api::{Hello, MemberNotice, WorkerApiClient};
 use teamster_protocol::crash::point;
 use teamster_protocol::id::{Address, MemberName};
-use teamster_protocol::limits::{PROTOCOL_VERSION, TERM_GRACE};
+use teamster_protocol::limits::{KILL_GRACE, PROTOCOL_VERSION, TERM_GRACE};
+use teamster_protocol::lock;
 use teamster_protocol::notice::Notice;
 use teamster_protocol::peer::Peer;
 use teamster_protocol::process::life;
@@ -24,10 +26,13 @@ use teamster_protocol::roster::MemberSpec;
 use teamster_protocol::stderr_log;
 use teamster_protocol::transcript;
 use tokio::process::{Child, Command};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::serve::{Input, Link, LinkedTo, Shared};
 use crate::warden;
+
+/// From one look whether a killed worker is gone to the next.
+const DYING: Duration = Duration::from_millis(5);
 
 /// The worker program: `TEAMSTER_WORKER`, else beside this program, else on the `PATH`.
 pub fn worker_program() -> PathBuf {
@@ -108,12 +113,24 @@ pub async fn run(shared: Arc<Shared>, name: MemberName, spec: MemberSpec) {
         () = forward(&shared, &name, heard_seq, notices) => child.wait().await,
     };
     point("worker waited for");
+    nobody_within(&shared, &name, pid).await;
     shared.unlink(&name);
     let how = match status {
         Ok(status) => describe(status),
         Err(error) => format!("it can not be waited for: {error}"),
     };
     shared.report(Input::Exited { name, how }).await;
+}
+
+/// Waits until the worker is gone with the process that was started for it. In a cell it is that one's child, which the
+/// kernel kills in the same moment, and which holds the member's lock for one more.
+async fn nobody_within(shared: &Shared, name: &MemberName, worker: u32) {
+    let lock = shared.dir.member_lock(name);
+    let holds = || lock::holder(&lock).is_ok_and(|holder| holder.is_some_and(|holder| holder.process.pid == worker));
+    let until = Instant::now() + KILL_GRACE;
+    while holds() && Instant::now() < until {
+        sleep(DYING).await;
+    }
 }
 
 fn spawn(shared: &Shared, name: &MemberName, spec: &MemberSpec) -> Result<Child, String> {

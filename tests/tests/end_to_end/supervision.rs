@@ -1,7 +1,9 @@
 //! Who dies, hangs or is replaced, as its user sees it: the leader, a worker, an agent.
 
 use std::fs;
+use std::os::fd::AsFd;
 
+use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -14,6 +16,14 @@ fn pid(team: &Team, member: &str) -> i32 {
 
 fn leader(team: &Team) -> i32 {
     team.json("status")["leader"]["pid"].as_i64().expect("one leads") as i32
+}
+
+/// Waits until a process has ended, whoever is to wait for it.
+fn until_gone(process: &process::Identity) {
+    let pid = rustix::process::Pid::from_raw(process.pid as i32).expect("it is a number");
+    let Ok(held) = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()) else { return };
+    let mut ended = [PollFd::new(held.as_fd(), PollFlags::POLLIN)];
+    assert_eq!(poll(&mut ended, 30_000u16), Ok(1), "it does not end");
 }
 
 fn die(pid: i32) {
@@ -69,6 +79,44 @@ fn a_member_that_dies_again_and_again_is_failed_and_says_why() {
     assert!(team.ok("status alice").contains("it died 6 times within 60 s"), "{}", team.ok("status alice"));
     team.ok("spawn alice");
     assert_eq!(team.state("alice"), "idle");
+}
+
+#[test]
+fn whichever_half_of_a_worker_is_killed_it_has_died() {
+    let team = Team::new();
+    team.ok("up --detach");
+    team.ok("spawn alice");
+    let mut events = team.events();
+    events.until("\"joined\":{\"name\":\"alice\"");
+    let worker = process::identity(pid(&team, "alice") as u32).expect("it runs");
+    let outer = process::parent(worker.pid).expect("it runs") as i32;
+    let first = leader(&team);
+    if outer == first {
+        println!("this system grants no PID namespace");
+        return;
+    }
+    // A leader that has other things to do hears of it when all is over.
+    kill(Pid::from_raw(first), Signal::SIGSTOP).expect("it is there");
+    die(outer);
+    until_gone(&worker);
+    kill(Pid::from_raw(first), Signal::SIGCONT).expect("it is there");
+    events.until("\"joined\":{\"name\":\"alice\"");
+
+    // The next leader did not start it, and hears of it by the roster alone.
+    die(first);
+    team.ok("send alice true");
+    let worker = pid(&team, "alice");
+    let outer = process::parent(worker as u32).expect("it runs") as i32;
+    assert_ne!(leader(&team), first);
+    die(outer);
+    events.until("\"joined\":{\"name\":\"alice\"");
+
+    // Who is told to end by a signal ends for good.
+    let worker = process::identity(pid(&team, "alice") as u32).expect("it runs");
+    worker.signal(Signal::SIGTERM).expect("it is there");
+    events.until("\"left\":{\"name\":\"alice\",\"how\":\"terminated\"}");
+    until_gone(&worker);
+    assert_eq!(team.state("alice"), "left");
 }
 
 #[test]
