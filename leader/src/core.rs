@@ -19,7 +19,7 @@ mod ending;
 mod event;
 mod starting;
 
-pub use event::{Action, Answer, Ask, AskId, Down, Event, Signal};
+pub use event::{Action, Answer, Ask, AskId, Down, Event, Fault, Signal};
 
 /// Where one member's worker stands.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ enum Phase {
     /// It runs.
     Running { started_by: StartedBy },
     /// It died, and is started again at a time.
-    Restarting { at_ms: u64, how: LeftHow },
+    Restarting { at_ms: u64, how: LeftHow, shortage: Shortage },
     /// It runs and is being ended. `when_busy` is what it was last asked to do.
     Ending { ladder: Ladder, when_busy: WhenBusy, started_by: StartedBy },
 }
@@ -42,7 +42,15 @@ enum Start {
     /// Somebody asked, and waits.
     Asked { ask: AskId, workspace: Workspace },
     /// The one before it died.
-    Again,
+    Again { how: LeftHow, shortage: Shortage },
+}
+
+/// Whether the machine lacks what a start needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shortage {
+    NotKnown,
+    /// That was said, once for however many starts.
+    Told,
 }
 
 /// A start that somebody wants no more.
@@ -118,7 +126,7 @@ impl Core {
                 }
             }
             Event::Ready { name, pid } => self.ready(now_ms, name, pid),
-            Event::NotReady { name, why } => self.not_ready(now_ms, name, why),
+            Event::NotReady { name, why, fault } => self.not_ready(now_ms, name, why, fault),
             Event::Found { name, started_by } => self.found(name, started_by),
             Event::FoundDead { name, how } => {
                 if self.down.is_none() && !self.members.contains_key(&name) {
@@ -129,7 +137,7 @@ impl Core {
                 if self.down.is_none() && !self.members.contains_key(&name) {
                     // By whatever clock that was written, it is not waited for longer than there is reason to.
                     let at_ms = at_ms.min(now_ms + ms(RESTART_DELAY_MAX));
-                    self.members.insert(name, Phase::Restarting { at_ms, how });
+                    self.members.insert(name, Phase::Restarting { at_ms, how, shortage: Shortage::NotKnown });
                 }
             }
             Event::Recalled { name, deaths_ms } => {
@@ -218,7 +226,10 @@ impl Core {
                     });
                     self.act(Action::Signal { name, signal: Signal::Kill });
                 }
-                Some(Phase::Restarting { at_ms, .. }) if now_ms >= *at_ms => self.launch(now_ms, name, Start::Again),
+                Some(Phase::Restarting { at_ms, how, shortage }) if now_ms >= *at_ms => {
+                    let start = Start::Again { how: how.clone(), shortage: *shortage };
+                    self.launch(now_ms, name, start);
+                }
                 Some(Phase::Ending { ladder, .. }) => match ladder.overdue(now_ms) {
                     Step::Wait => {}
                     Step::Terminate => {

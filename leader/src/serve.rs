@@ -28,7 +28,7 @@ use teamster_protocol::watch::{Change, FileId, Watch};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
-use crate::core::{Action, Answer, Ask, AskId, Core, Down, Event, Signal};
+use crate::core::{Action, Answer, Ask, AskId, Core, Down, Event, Fault, Signal};
 use crate::io::views::Views;
 use crate::io::{escaped, launch, orphans, prepare};
 
@@ -333,9 +333,9 @@ impl Leader<'_> {
                 self.feed(Event::NotPrepared { name, why });
             }
             Input::Ready { name, pid } => self.feed(Event::Ready { name, pid }),
-            Input::NotReady { name, why } => {
+            Input::NotReady { name, why, fault } => {
                 self.launched.remove(&name);
-                self.feed(Event::NotReady { name, why });
+                self.feed(Event::NotReady { name, why, fault });
             }
             Input::Exited { name, how } => {
                 self.launched.remove(&name);
@@ -499,11 +499,11 @@ impl Leader<'_> {
 
     fn launch(&mut self, name: MemberName) -> Option<Event> {
         if self.is_displaced() {
-            return Some(Event::NotReady { name, why: DISPLACED.to_owned() });
+            return Some(Event::NotReady { name, why: DISPLACED.to_owned(), fault: Fault::Worker });
         }
         let spec = match self.shared.team().roster().member(&name) {
             Ok(member) => member.spec.clone(),
-            Err(refusal) => return Some(Event::NotReady { name, why: refusal.to_string() }),
+            Err(refusal) => return Some(Event::NotReady { name, why: refusal.to_string(), fault: Fault::Worker }),
         };
         self.found.remove(&name);
         self.launched.insert(name.clone());

@@ -19,6 +19,7 @@ pub mod peer;
 pub mod process;
 pub mod roster;
 pub mod settings;
+pub mod shortage;
 pub mod shutdown;
 pub mod stderr_log;
 pub mod task;

@@ -3,6 +3,7 @@
 use std::process::exit;
 
 use clap::Parser;
+use teamster_protocol::shortage::{self, is_shortage};
 use teamster_protocol::stderr_log::Stderr;
 use teamster_worker::args::Args;
 use teamster_worker::cell::{self, Wanted};
@@ -23,7 +24,7 @@ fn main() {
         Ok(runtime) => runtime,
         Err(error) => {
             aside(format_args!("error: cannot start: {error}"));
-            exit(1);
+            exit(if is_shortage(&error) { shortage::EXIT_CODE } else { 1 });
         }
     };
     let code = runtime.block_on(run::run(args, cell.isolation)).unwrap_or_else(|error| {

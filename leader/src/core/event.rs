@@ -59,7 +59,7 @@ pub enum Event {
     /// The worker that was launched is ready.
     Ready { name: MemberName, pid: u32 },
     /// The worker that was launched will not be ready; its process, if there was one, has ended.
-    NotReady { name: MemberName, why: String },
+    NotReady { name: MemberName, why: String, fault: Fault },
     /// A worker that this leader did not launch runs: started by hand, or by a leader before this one.
     Found { name: MemberName, started_by: StartedBy },
     /// A leader before this one counted these deaths of a member that it had started. Comes before what was found of it.
@@ -82,6 +82,15 @@ pub enum Event {
     ClockSet { by_ms: i64 },
     /// The time of [`super::Core::next_tick_ms`] is reached.
     Tick,
+}
+
+/// Whose fault it is that a worker did not start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Its own, or that of how it is set up.
+    Worker,
+    /// The machine has no room, no descriptors or no processes left, for now.
+    Machine,
 }
 
 /// What is to be done.

@@ -2,11 +2,11 @@
 
 use teamster_protocol::api::{SpawnRequest, Spawned};
 use teamster_protocol::id::MemberName;
-use teamster_protocol::limits::{RESTARTS_WITHIN, START_WITHIN};
+use teamster_protocol::limits::{RESTART_DELAY_MAX, RESTARTS_WITHIN, START_WITHIN};
 use teamster_protocol::roster::{LeftHow, StartedBy, Workspace};
 use teamster_protocol::shutdown::WhenBusy;
 
-use super::{Abandoned, Action, Answer, AskId, Core, Phase, Start, Then, died, is_death, ms, reason};
+use super::{Abandoned, Action, Answer, AskId, Core, Fault, Phase, Shortage, Start, Then, died, is_death, ms, reason};
 use crate::restart::Verdict;
 
 impl Core {
@@ -66,7 +66,7 @@ impl Core {
                             Then::Terminate => Then::Terminate,
                         }
                     }
-                    (Start::Again, then) => then,
+                    (Start::Again { .. }, then) => then,
                 };
                 match then {
                     Then::Ask(when_busy) => self.request_shutdown(now_ms, &name, &why, when_busy),
@@ -76,20 +76,31 @@ impl Core {
             (Start::Asked { ask, workspace }, None) => {
                 self.answer(ask, Ok(Answer::Spawned(Spawned { name, pid, workspace })));
             }
-            (Start::Again, None) => self.report(format!("{name} was started again, as process {pid}")),
+            (Start::Again { .. }, None) => self.report(format!("{name} was started again, as process {pid}")),
         }
     }
 
-    pub(super) fn not_ready(&mut self, now_ms: u64, name: MemberName, why: String) {
+    pub(super) fn not_ready(&mut self, now_ms: u64, name: MemberName, why: String, fault: Fault) {
         let Some(Phase::Starting { start, abandoned, .. }) = self.members.get(&name) else { return };
-        match (start.clone(), abandoned.clone()) {
-            (Start::Asked { ask, .. }, abandoned) => {
+        match (start.clone(), abandoned.clone(), fault) {
+            (Start::Asked { ask, .. }, abandoned, _) => {
                 let why = abandoned.map_or(why, |abandoned| abandoned.why);
                 self.buried(&name, died(why.clone()));
                 self.answer(ask, Err(format!("cannot spawn {name}: {why}")));
             }
-            (Start::Again, Some(Abandoned { why, .. })) => self.buried(&name, died(why)),
-            (Start::Again, None) => self.died(now_ms, name, died(why)),
+            (Start::Again { .. }, Some(Abandoned { why, .. }), _) => self.buried(&name, died(why)),
+            (Start::Again { .. }, None, Fault::Worker) => self.died(now_ms, name, died(why)),
+            // It is no death, and how it died last is written already.
+            (Start::Again { how, shortage }, None, Fault::Machine) => {
+                if shortage == Shortage::NotKnown {
+                    let every = RESTART_DELAY_MAX.as_secs();
+                    self.report(format!(
+                        "{name} can not be started for now, and is tried again every {every} s: {why}"
+                    ));
+                }
+                let at_ms = now_ms + ms(RESTART_DELAY_MAX);
+                self.members.insert(name, Phase::Restarting { at_ms, how, shortage: Shortage::Told });
+            }
         }
     }
 
@@ -124,7 +135,7 @@ impl Core {
                 let at_ms = now_ms + ms(delay);
                 self.act(Action::Bury { name: name.clone(), how: how.clone(), again_ms: Some(at_ms) });
                 self.report(format!("{name} died ({}): it is started again", reason(&how)));
-                self.members.insert(name, Phase::Restarting { at_ms, how });
+                self.members.insert(name, Phase::Restarting { at_ms, how, shortage: Shortage::NotKnown });
             }
             Verdict::GivenUp { deaths } => {
                 let within = RESTARTS_WITHIN.as_secs();

@@ -3,7 +3,9 @@
 use teamster_protocol::api::{SpawnRequest, WorkspaceRequest};
 use teamster_protocol::board::AutoClaim;
 use teamster_protocol::id::{MessageId, TaskId};
-use teamster_protocol::limits::{KILL_GRACE, RESTART_DELAY_MAX, RESTARTS_MAX, SHUTDOWN_WITHIN, TERM_GRACE};
+use teamster_protocol::limits::{
+    KILL_GRACE, RESTART_DELAY_MAX, RESTART_DELAY_MIN, RESTARTS_MAX, SHUTDOWN_WITHIN, TERM_GRACE,
+};
 use teamster_protocol::roster::Workspace;
 use teamster_protocol::shutdown::{ShutdownReply, Verdict};
 
@@ -243,7 +245,7 @@ fn a_worker_that_is_not_ready_in_time_is_killed_and_the_reason_told_once() {
     scene.feed(Event::Prepared { name: name("ada"), workspace: workspace() });
     assert_eq!(scene.later(START_WITHIN), [signal("ada", Signal::Kill)]);
     assert_eq!(scene.later(START_WITHIN), []);
-    let gone = scene.feed(Event::NotReady { name: name("ada"), why: "killed by SIGKILL".to_owned() });
+    let gone = scene.feed(not_ready("killed by SIGKILL", Fault::Worker));
     assert_eq!(answers(&gone), [(1, Err("cannot spawn ada: it was not ready within 20 s".to_owned()))]);
 }
 
@@ -288,6 +290,10 @@ fn started(member: &str) -> Scene {
     scene
 }
 
+fn not_ready(why: &str, fault: Fault) -> Event {
+    Event::NotReady { name: name("ada"), why: why.to_owned(), fault }
+}
+
 /// For good.
 fn buried(member: &str, how: LeftHow) -> Action {
     Action::Bury { name: name(member), how, again_ms: None }
@@ -325,6 +331,30 @@ fn who_dies_again_and_again_is_given_up_and_says_so() {
     assert!(given_up, "{actions:?}");
     assert!(!scene.core.is_running(&name("ada")));
     assert_eq!(scene.later(RESTART_DELAY_MAX), []);
+}
+
+#[test]
+fn who_can_not_be_started_for_want_of_the_machine_is_tried_until_it_can_and_that_is_said_once() {
+    let full = || not_ready("No space left on device", Fault::Machine);
+    let mut scene = started("ada");
+    scene.exit("ada", killed());
+    scene.later(RESTART_DELAY_MAX);
+    let said = scene.feed(full());
+    assert!(matches!(&said[..], [Action::Report { text }] if text.contains("No space left")), "{said:?}");
+    for _ in 0..3 * RESTARTS_MAX {
+        assert_eq!(scene.core.next_tick_ms(), Some(scene.now_ms + ms(RESTART_DELAY_MAX)));
+        assert_eq!(scene.later(RESTART_DELAY_MAX), [Action::Launch { name: name("ada") }]);
+        assert_eq!(scene.feed(full()), []);
+    }
+    scene.later(RESTART_DELAY_MAX);
+    scene.feed(Event::Ready { name: name("ada"), pid: 8 });
+    scene.exit("ada", killed());
+    let delay_ms = scene.core.next_tick_ms().map(|at_ms| at_ms - scene.now_ms);
+    assert_eq!(delay_ms, Some(ms(RESTART_DELAY_MIN)), "no start that failed was counted");
+    // Its own failures are.
+    scene.later(RESTART_DELAY_MAX);
+    let actions = scene.feed(not_ready("exit status 1", Fault::Worker));
+    assert!(matches!(&actions[0], Action::Bury { again_ms: Some(_), .. }), "{actions:?}");
 }
 
 #[test]

@@ -23,11 +23,13 @@ use teamster_protocol::notice::Notice;
 use teamster_protocol::peer::Peer;
 use teamster_protocol::process::life;
 use teamster_protocol::roster::MemberSpec;
+use teamster_protocol::shortage::{self, is_shortage};
 use teamster_protocol::stderr_log;
 use teamster_protocol::transcript;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::core::Fault;
 use crate::serve::{Input, Link, LinkedTo, Shared};
 use crate::warden;
 
@@ -43,10 +45,17 @@ pub fn worker_program() -> PathBuf {
     }
 }
 
+/// Why there is no worker's process.
+#[derive(Debug)]
+pub struct NotStarted {
+    why: String,
+    fault: Fault,
+}
+
 /// Starts the worker and follows it to its end, reporting each step. Must be called from the thread that lives
 /// as long as the leader: a death signal would follow the thread that spawned.
 pub async fn run(shared: Arc<Shared>, name: MemberName, spec: MemberSpec) {
-    let not_ready = |why: String| Input::NotReady { name: name.clone(), why };
+    let not_ready = |why: String, fault| Input::NotReady { name: name.clone(), why, fault };
     let heard_seq = last_seq(&shared, &name).await;
     let launched = shared.launch(&name, || {
         let mut child = spawn(&shared, &name, &spec)?;
@@ -58,7 +67,7 @@ pub async fn run(shared: Arc<Shared>, name: MemberName, spec: MemberSpec) {
     });
     let (mut child, Link { peer, .. }) = match launched {
         Ok(launched) => launched,
-        Err(why) => return shared.report(not_ready(why)).await,
+        Err(NotStarted { why, fault }) => return shared.report(not_ready(why, fault)).await,
     };
     let hello = Hello { protocol: PROTOCOL_VERSION };
     let answered = tokio::select! {
@@ -77,11 +86,14 @@ pub async fn run(shared: Arc<Shared>, name: MemberName, spec: MemberSpec) {
         Ok(welcome) => welcome,
         Err(status) => {
             shared.unlink(&name);
-            let why = match status {
-                Ok(status) => format!("its worker ended before it was ready ({})", describe(status)),
-                Err(error) => format!("its worker can not be waited for: {error}"),
+            let (why, fault) = match status {
+                Ok(status) if status.code() == Some(shortage::EXIT_CODE) => {
+                    ("its worker found no room, no descriptors or no memory left".to_owned(), Fault::Machine)
+                }
+                Ok(status) => (format!("its worker ended before it was ready ({})", describe(status)), Fault::Worker),
+                Err(error) => (format!("its worker can not be waited for: {error}"), Fault::Worker),
             };
-            return shared.report(not_ready(with_last_words(&shared, &name, why))).await;
+            return shared.report(not_ready(with_last_words(&shared, &name, why), fault)).await;
         }
     };
     let welcome = match welcome {
@@ -102,7 +114,7 @@ pub async fn run(shared: Arc<Shared>, name: MemberName, spec: MemberSpec) {
             let status = kill(&mut child).await;
             shared.unlink(&name);
             tracing::info!(%name, ?status, "worker refused");
-            return shared.report(not_ready(with_last_words(&shared, &name, why))).await;
+            return shared.report(not_ready(with_last_words(&shared, &name, why), Fault::Worker)).await;
         }
     };
     point("worker greeted");
@@ -133,9 +145,14 @@ async fn nobody_within(shared: &Shared, name: &MemberName, worker: u32) {
     }
 }
 
-fn spawn(shared: &Shared, name: &MemberName, spec: &MemberSpec) -> Result<Child, String> {
+fn spawn(shared: &Shared, name: &MemberName, spec: &MemberSpec) -> Result<Child, NotStarted> {
+    let not_started = |error: &io::Error, why: String| {
+        let fault = if is_shortage(error) { Fault::Machine } else { Fault::Worker };
+        NotStarted { why, fault }
+    };
     let log_path = shared.dir.log_of(&Address::Member(name.clone()));
-    let log = stderr_log::open(&log_path).map_err(|error| format!("cannot open {}: {error}", log_path.display()))?;
+    let log = stderr_log::open(&log_path)
+        .map_err(|error| not_started(&error, format!("cannot open {}: {error}", log_path.display())))?;
     let mut command = Command::new(&shared.worker_program);
     command
         .arg("--stdio")
@@ -164,7 +181,7 @@ fn spawn(shared: &Shared, name: &MemberName, spec: &MemberSpec) -> Result<Child,
         let program = shared.worker_program.display();
         let hint =
             "install it beside `teamster`, or end the leader with teamster down and name it with TEAMSTER_WORKER";
-        format!("cannot start {program}: {error}\n{hint}")
+        not_started(&error, format!("cannot start {program}: {error}\n{hint}"))
     })
 }
 

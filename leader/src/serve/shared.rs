@@ -15,7 +15,8 @@ use teamster_protocol::team::Team;
 use teamster_protocol::team_dir::TeamDir;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-use crate::core::{Answer, Ask};
+use crate::core::{Answer, Ask, Fault};
+use crate::io::launch::NotStarted;
 use crate::io::orphans;
 use crate::io::server::refused;
 
@@ -72,6 +73,7 @@ pub enum Input {
     NotReady {
         name: MemberName,
         why: String,
+        fault: Fault,
     },
     Exited {
         name: MemberName,
@@ -125,8 +127,8 @@ impl Shared {
     pub fn launch<T>(
         &self,
         name: &MemberName,
-        start: impl FnOnce() -> Result<(T, Link), String>,
-    ) -> Result<(T, Link), String> {
+        start: impl FnOnce() -> Result<(T, Link), NotStarted>,
+    ) -> Result<(T, Link), NotStarted> {
         let mut links = self.links();
         let (child, link) = start()?;
         links.insert(name.clone(), link.clone());

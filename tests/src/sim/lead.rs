@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 
-use teamster_leader::core::{Action, Ask, AskId, Core, Event, Signal};
+use teamster_leader::core::{Action, Ask, AskId, Core, Event, Fault, Signal};
 use teamster_protocol::id::{Address, MemberName};
 use teamster_protocol::mail::{Body, Urgency};
 use teamster_protocol::roster::{LeftHow, StartedBy, Workspace};
@@ -160,7 +160,8 @@ impl Lead {
                 self.restarting.remove(&name);
                 let member = find(members, &name);
                 if world.chance.one_in(20) || !member.start(world, StartedBy::Leader) {
-                    self.news.push_back(Event::NotReady { name, why: "it could not be started".to_owned() });
+                    let fault = if world.chance.one_in(2) { Fault::Machine } else { Fault::Worker };
+                    self.news.push_back(Event::NotReady { name, why: "it could not be started".to_owned(), fault });
                 }
             }
             Action::RequestShutdown { name, reason, deadline_ms, when_busy } => {
@@ -224,7 +225,7 @@ impl Lead {
         let reason = "killed".to_owned();
         self.hears(match was_ready {
             true => Event::Exited { name, how: LeftHow::Died { reason } },
-            false => Event::NotReady { name, why: reason },
+            false => Event::NotReady { name, why: reason, fault: Fault::Worker },
         });
     }
 }

@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
 use serde_json::Value;
 use teamster_protocol::process;
 use teamster_tests::team::Team;
@@ -140,6 +141,26 @@ fn a_leader_that_dies_before_it_starts_a_member_again_leaves_that_to_the_next_on
     // It is the sixth, whoever counted the others.
     die(pid(&team, "alice"));
     events.until("\"given_up\"");
+}
+
+#[test]
+fn who_can_not_be_started_again_for_want_of_descriptors_is_when_there_are_some() {
+    let team = Team::new();
+    let mut up = team.start("up");
+    up.until("leading team");
+    team.ok("spawn alice");
+    let mut events = team.events();
+    events.until("\"joined\":{\"name\":\"alice\"");
+    let (worker, first) = (pid(&team, "alice"), leader(&team));
+    let first = rustix::process::Pid::from_raw(first);
+    let before = getrlimit(Resource::Nofile);
+    // It keeps those it has, and gets no more.
+    prlimit(first, Resource::Nofile, Rlimit { current: Some(3), ..before }).expect("it is ours");
+    die(worker);
+    up.until("alice can not be started for now");
+    prlimit(first, Resource::Nofile, before).expect("it is ours");
+    events.until("\"joined\":{\"name\":\"alice\"");
+    assert_eq!(team.state("alice"), "idle");
 }
 
 #[test]

@@ -17,6 +17,7 @@ use teamster_protocol::peer::stdio::stdio;
 use teamster_protocol::process::own_identity;
 use teamster_protocol::roster::{Isolation, MemberSpec, Process, Stall, StartedBy, TeamFact, Workspace};
 use teamster_protocol::settings::{BadSetting, Common, leader_grace};
+use teamster_protocol::shortage::{self, is_shortage};
 use teamster_protocol::stderr_log;
 use teamster_protocol::team::{Inbox, Team, TeamError};
 use teamster_protocol::team_dir::{TeamDir, default_root};
@@ -95,9 +96,10 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// 1 refused, 2 usage, 4 what is on disk cannot be read as it is.
+    /// 1 refused, 2 usage, 4 what is on disk cannot be read as it is, 75 for want of the machine.
     pub fn exit_code(&self) -> i32 {
         match self {
+            error if is_shortage(error) => shortage::EXIT_CODE,
             StartError::NoRoot | StartError::Setting(_) | StartError::Agent(_) => 2,
             StartError::Team(TeamError::Log(error)) if is_unreadable(error) => 4,
             StartError::Team(_)

@@ -114,7 +114,8 @@ impl World {
             }
             (Process::Starting, 0) => {
                 self.processes.remove(&name);
-                self.feed(Event::NotReady { name, why: why() });
+                let fault = [Fault::Worker, Fault::Machine][self.dice.below(2)];
+                self.feed(Event::NotReady { name, why: why(), fault });
             }
             (Process::Starting, _) => {
                 self.processes.insert(name.clone(), Process::Running);
@@ -129,7 +130,8 @@ impl World {
         self.processes.remove(&name);
         self.mail.remove(&name);
         // The core may still wait for it to be ready; it takes the one that fits.
-        self.feed(Event::NotReady { name: name.clone(), why: "it ended".to_owned() });
+        let why = "it ended".to_owned();
+        self.feed(Event::NotReady { name: name.clone(), why, fault: Fault::Worker });
         let how = [LeftHow::Shutdown, killed()][self.dice.below(2)].clone();
         self.feed(Event::Exited { name, how });
     }
