@@ -17,7 +17,10 @@ use crate::restart::Deaths;
 
 mod ending;
 mod event;
+mod pulse;
 mod starting;
+
+use pulse::Pulse;
 
 pub use event::{Action, Answer, Ask, AskId, Down, Event, Fault, Signal};
 
@@ -29,7 +32,7 @@ enum Phase {
     /// Its process is starting, and may have begun to work before it is known to be ready.
     Starting { start: Start, until_ms: u64, abandoned: Option<Abandoned> },
     /// It runs.
-    Running { started_by: StartedBy },
+    Running { started_by: StartedBy, pulse: Pulse },
     /// It died, and is started again at a time.
     Restarting { at_ms: u64, how: LeftHow, shortage: Shortage },
     /// It runs and is being ended. `when_busy` is what it was last asked to do.
@@ -80,21 +83,30 @@ struct Waiter {
 }
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Core {
     members: BTreeMap<MemberName, Phase>,
     waiters: Vec<Waiter>,
     /// Of those that died lately.
     deaths: BTreeMap<MemberName, Deaths>,
+    /// How long a worker may take to answer.
+    answer_within: Duration,
     /// Set once the leader is to end: it starts nobody any more.
     down: Option<Down>,
     actions: Vec<Action>,
 }
 
 impl Core {
-    /// A leader that leads nobody yet.
-    pub fn new() -> Core {
-        Core::default()
+    /// A leader that leads nobody yet, and gives a worker this long to answer.
+    pub fn new(answer_within: Duration) -> Core {
+        Core {
+            members: BTreeMap::new(),
+            waiters: Vec::new(),
+            deaths: BTreeMap::new(),
+            answer_within,
+            down: None,
+            actions: Vec::new(),
+        }
     }
 
     /// When [`Event::Tick`] is due, in milliseconds.
@@ -103,7 +115,8 @@ impl Core {
             Phase::Starting { until_ms, .. } => Some(*until_ms),
             Phase::Ending { ladder, .. } => ladder.until_ms(),
             Phase::Restarting { at_ms, .. } => Some(*at_ms),
-            Phase::Preparing { .. } | Phase::Running { .. } => None,
+            Phase::Running { pulse, .. } => pulse.until_ms(),
+            Phase::Preparing { .. } => None,
         };
         self.members.values().filter_map(due).min()
     }
@@ -153,6 +166,10 @@ impl Core {
             }
             Event::ShutdownNotRequested { name, why } => self.not_requested(now_ms, &name, &why),
             Event::Replied { from, reply } => self.replied(now_ms, from, reply),
+            Event::Polled => self.polled(),
+            Event::Pinged { name, then, overdue } => self.pinged(now_ms, name, then, overdue),
+            Event::Answered { name } => self.answered(name),
+            Event::NotAsked { name } => self.not_asked(&name),
             Event::Interrupted => {
                 let how = if self.down.is_none() { Down::Gently } else { Down::ByForce };
                 self.go_down(now_ms, how);
@@ -207,7 +224,8 @@ impl Core {
                     *at_ms = at_ms.saturating_add_signed(by_ms);
                 }
                 Phase::Ending { ladder, .. } => ladder.clock_was_set(by_ms),
-                Phase::Preparing { .. } | Phase::Running { .. } => {}
+                Phase::Running { pulse, .. } => pulse.clock_was_set(by_ms),
+                Phase::Preparing { .. } => {}
             }
         }
         self.deaths.values_mut().for_each(|deaths| deaths.clock_was_set(by_ms));
@@ -229,6 +247,9 @@ impl Core {
                 Some(Phase::Restarting { at_ms, how, shortage }) if now_ms >= *at_ms => {
                     let start = Start::Again { how: how.clone(), shortage: *shortage };
                     self.launch(now_ms, name, start);
+                }
+                Some(Phase::Running { pulse, .. }) if pulse.until_ms().is_some_and(|until_ms| now_ms >= until_ms) => {
+                    self.silent(now_ms, name);
                 }
                 Some(Phase::Ending { ladder, .. }) => match ladder.overdue(now_ms) {
                     Step::Wait => {}

@@ -34,6 +34,7 @@ use crate::io::{escaped, launch, orphans, prepare};
 
 mod burial;
 mod control;
+mod pulse;
 mod roster;
 mod shared;
 mod signals;
@@ -177,7 +178,7 @@ pub async fn serve(options: ServeOptions) -> Result<Served, ServeError> {
         notices,
     });
     let mut leader = Leader {
-        core: Core::new(),
+        core: Core::new(settings.answer_within),
         held: &held,
         displaced: false,
         shared: Arc::clone(&shared),
@@ -191,6 +192,7 @@ pub async fn serve(options: ServeOptions) -> Result<Served, ServeError> {
         found: BTreeMap::new(),
         adopting: Vec::new(),
         dead_before,
+        pinged: BTreeSet::new(),
         unburied: BTreeMap::new(),
         look_again: None,
         goodbye: GOODBYE,
@@ -266,6 +268,8 @@ struct Leader<'a> {
     /// Links to them that are being tried.
     adopting: Vec<oneshot::Receiver<()>>,
     dead_before: DeadBefore,
+    /// The members that owe the answer to a ping.
+    pinged: BTreeSet<MemberName>,
     /// The members whose leaving could not be written down yet.
     unburied: BTreeMap<MemberName, Leaving>,
     /// Set while a worker that this leader did not launch has said goodbye and is about to end.
@@ -343,6 +347,14 @@ impl Leader<'_> {
                 self.feed(Event::Exited { name, how });
             }
             Input::Unlinked { name } => self.unlinked(&name),
+            Input::Answered { name } => {
+                self.pinged.remove(&name);
+                self.feed(Event::Answered { name });
+            }
+            Input::PingLost { name } => {
+                self.pinged.remove(&name);
+                self.feed(Event::NotAsked { name });
+            }
         }
     }
 
@@ -375,6 +387,7 @@ impl Leader<'_> {
         }
         if *change == Change::Poll {
             self.bury_the_rest();
+            self.feed(Event::Polled);
         }
     }
 
@@ -473,6 +486,9 @@ impl Leader<'_> {
             }
             Action::Signal { name, signal } => self.signal(&name, signal),
             Action::Bury { name, how, again_ms } => self.bury(&name, Leaving { how, again_ms }),
+            Action::Ping { name } => return self.ping(name),
+            Action::ShowHung { name } => self.show(TeamFact::Hung { name }),
+            Action::ShowAnswering { name } => self.show(TeamFact::Answering { name }),
             Action::Answer { ask, answer } => {
                 point("about to answer");
                 if let Some(asker) = self.answers.remove(&ask) {

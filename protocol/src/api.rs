@@ -308,6 +308,8 @@ pub enum MemberState {
     Busy,
     /// It is at work, and its agent has said nothing for longer than it may.
     Stalled,
+    /// It is at work, and its worker does not answer.
+    Hung,
     /// It left in order.
     Left,
     /// Its worker is dead without having left.

@@ -55,6 +55,8 @@ pub const RESTART_DELAY_MIN: Duration = Duration::from_millis(100);
 pub const RESTART_DELAY_MAX: Duration = Duration::from_secs(5);
 /// How long an agent may say nothing in a turn before that is shown.
 pub const STALL_AFTER: Duration = Duration::from_secs(600);
+/// What a worker may take to answer a ping; after twice that it is shown as hung.
+pub const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// What is kept of the last output of a turn whose worker died.
 pub const LAST_WORDS_BYTES_MAX: usize = 2 << 10;
 /// How long a log's lock may be held by others, who write nothing, before a step on the log is refused: its holder

@@ -212,6 +212,10 @@ pub enum TeamFact {
     Left { name: MemberName, how: LeftHow },
     /// Its worker died, and is started again at a time.
     Restarting { name: MemberName, how: LeftHow, at_ms: u64 },
+    /// Its worker does not answer its leader.
+    Hung { name: MemberName },
+    /// It answers again.
+    Answering { name: MemberName },
     /// It is off the roster.
     Removed { name: MemberName },
 }
@@ -225,6 +229,8 @@ pub struct Member {
     pub presence: Presence,
     /// When its workers died that were, or are to be, started again since it was set up; no more than count.
     pub deaths: Vec<Death>,
+    /// Since when its worker is said to hang. Of a worker that runs.
+    pub hung_ms: Option<u64>,
 }
 
 /// A death after which a member is started again.
@@ -317,7 +323,8 @@ impl Roster {
 impl Fold for Roster {
     type Fact = TeamFact;
     const KIND: &'static str = "team";
-    const FACTS: &'static [&'static str] = &["founded", "added", "joined", "left", "restarting", "removed"];
+    const FACTS: &'static [&'static str] =
+        &["founded", "added", "joined", "left", "restarting", "hung", "answering", "removed"];
 
     fn apply(&mut self, fact: TeamFact, at: &Stamp<'_>) {
         let at_ms = at.at_ms;
@@ -325,15 +332,17 @@ impl Fold for Roster {
             TeamFact::Founded { dir } => self.dir = Some(dir),
             TeamFact::Added { name, spec } => {
                 let presence = Presence::Expected { since_ms: at_ms };
-                self.members.insert(name, Member { spec, presence, deaths: Vec::new() });
+                self.members.insert(name, Member { spec, presence, deaths: Vec::new(), hung_ms: None });
             }
             TeamFact::Joined { name, process } => {
-                self.change(&name, |member| member.presence = Presence::Joined { at_ms, process });
+                self.change(&name, |member| member.is(Presence::Joined { at_ms, process }));
             }
             TeamFact::Left { name, how } => self.change(&name, |member| member.left(at_ms, how)),
             TeamFact::Restarting { name, how, at_ms: again_ms } => {
                 self.change(&name, |member| member.restarting(Death { died_ms: at_ms, how, again_ms }));
             }
+            TeamFact::Hung { name } => self.change(&name, |member| member.hung_ms = Some(at_ms)),
+            TeamFact::Answering { name } => self.change(&name, |member| member.hung_ms = None),
             TeamFact::Removed { name } => {
                 self.members.remove(&name);
             }
@@ -366,6 +375,9 @@ impl Fold for Roster {
             if !last.is_empty() {
                 next.write(at_ms, LEAD, &last)?;
             }
+            if let Some(hung_ms) = member.hung_ms {
+                next.write(hung_ms, LEAD, &[TeamFact::Hung { name: name.clone() }])?;
+            }
         }
         Ok(())
     }
@@ -380,6 +392,11 @@ impl Roster {
 }
 
 impl Member {
+    fn is(&mut self, presence: Presence) {
+        self.presence = presence;
+        self.hung_ms = None;
+    }
+
     fn left(&mut self, at_ms: u64, how: LeftHow) {
         let then = match (&how, &self.presence) {
             (LeftHow::AgentGone { .. }, Presence::Joined { process, .. })
@@ -393,7 +410,7 @@ impl Member {
             }
             (_, Presence::Expected { .. } | Presence::Joined { .. } | Presence::Left { .. }) => Then::Stays,
         };
-        self.presence = Presence::Left { at_ms, how, then };
+        self.is(Presence::Left { at_ms, how, then });
     }
 
     fn restarting(&mut self, death: Death) {
@@ -402,7 +419,7 @@ impl Member {
             self.deaths.remove(0);
         }
         self.deaths.push(death);
-        self.presence = Presence::Left { at_ms, how, then };
+        self.is(Presence::Left { at_ms, how, then });
     }
 }
 

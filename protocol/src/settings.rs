@@ -4,7 +4,7 @@
 use std::env;
 use std::time::Duration;
 
-use crate::limits::{LEADER_GRACE, SLOW_POLL};
+use crate::limits::{ANSWER_WITHIN, LEADER_GRACE, SLOW_POLL};
 use crate::log::{Durability, GENERATION_BYTES_MAX};
 
 /// A variable of the environment that says nothing this program understands.
@@ -23,6 +23,8 @@ pub struct Common {
     pub durability: Durability,
     /// How often everything is looked at although nobody rang: `TEAMSTER_POLL_MS`.
     pub poll: Duration,
+    /// How long a worker may take to answer its leader: `TEAMSTER_ANSWER_WITHIN_MS`.
+    pub answer_within: Duration,
 }
 
 impl Common {
@@ -31,7 +33,9 @@ impl Common {
         let durability = durability_of(given("TEAMSTER_DURABILITY").as_deref())?;
         // Each log asks for it when it is opened, and could not refuse it there.
         generation_bytes_max()?;
-        Ok(Common { durability, poll: milliseconds("TEAMSTER_POLL_MS", SLOW_POLL)? })
+        let poll = milliseconds("TEAMSTER_POLL_MS", SLOW_POLL)?;
+        let answer_within = milliseconds("TEAMSTER_ANSWER_WITHIN_MS", ANSWER_WITHIN)?;
+        Ok(Common { durability, poll, answer_within })
     }
 }
 

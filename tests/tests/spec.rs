@@ -216,6 +216,7 @@ fn the_limits_are_those_of_the_program() {
         ("RESTART_DELAY_MIN", format!("{} ms", limits::RESTART_DELAY_MIN.as_millis())),
         ("RESTART_DELAY_MAX", seconds(limits::RESTART_DELAY_MAX)),
         ("STALL_AFTER", seconds(limits::STALL_AFTER)),
+        ("ANSWER_WITHIN", seconds(limits::ANSWER_WITHIN)),
         ("LAST_WORDS_BYTES_MAX", bytes(limits::LAST_WORDS_BYTES_MAX as u64)),
         ("log::LINE_BYTES_MAX", bytes(log::LINE_BYTES_MAX as u64)),
         ("log::GENERATION_BYTES_MAX", bytes(log::GENERATION_BYTES_MAX)),

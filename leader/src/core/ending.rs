@@ -8,7 +8,7 @@ use teamster_protocol::limits::SHUTDOWN_WITHIN;
 use teamster_protocol::roster::{LeftHow, StartedBy};
 use teamster_protocol::shutdown::{Ladder, ShutdownReply, Verdict, WhenBusy};
 
-use super::{Abandoned, Action, Answer, AskId, Core, Down, Phase, Signal, Then, Waiter, is_stuck, ms};
+use super::{Abandoned, Action, Answer, AskId, Core, Down, Phase, Pulse, Signal, Then, Waiter, is_stuck, ms};
 
 impl Core {
     pub(super) fn replied(&mut self, now_ms: u64, from: MemberName, reply: ShutdownReply) {
@@ -32,7 +32,7 @@ impl Core {
                     self.members.insert(from, Phase::Ending { ladder, when_busy, started_by });
                     return;
                 }
-                self.members.insert(from.clone(), Phase::Running { started_by });
+                self.members.insert(from.clone(), Phase::Running { started_by, pulse: Pulse::Answers });
                 self.tell_waiters(&from, Ok(EndOutcome::Refused { task }));
             }
             Err(refusal) => self.report(refusal.to_string()),
@@ -49,7 +49,7 @@ impl Core {
             self.report(format!("cannot ask {name} to end, so it is told by a signal: {why}"));
             return self.terminate(now_ms, name);
         }
-        self.members.insert(name.clone(), Phase::Running { started_by });
+        self.members.insert(name.clone(), Phase::Running { started_by, pulse: Pulse::Answers });
         self.tell_waiters(name, Err(format!("cannot ask {name} to end: {why}")));
     }
 
@@ -138,7 +138,7 @@ impl Core {
 
     pub(super) fn started_by(&self, name: &MemberName) -> StartedBy {
         match self.members.get(name) {
-            Some(Phase::Running { started_by } | Phase::Ending { started_by, .. }) => *started_by,
+            Some(Phase::Running { started_by, .. } | Phase::Ending { started_by, .. }) => *started_by,
             Some(Phase::Preparing { .. } | Phase::Starting { .. } | Phase::Restarting { .. }) | None => {
                 StartedBy::Leader
             }

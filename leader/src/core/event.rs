@@ -1,8 +1,8 @@
 //! What the leader's core takes in and gives out.
 
 use teamster_protocol::api::{Ended, SpawnRequest, Spawned};
-use teamster_protocol::id::{MemberName, MessageId};
-use teamster_protocol::roster::{LeftHow, StartedBy, Workspace};
+use teamster_protocol::id::{MemberName, MessageId, TaskId};
+use teamster_protocol::roster::{LeftHow, OnStall, StartedBy, Workspace};
 use teamster_protocol::shutdown::{ShutdownReply, WhenBusy};
 
 /// Names a call in the answer to it.
@@ -76,6 +76,15 @@ pub enum Event {
     ShutdownNotRequested { name: MemberName, why: String },
     /// A member answered a shutdown request.
     Replied { from: MemberName, reply: ShutdownReply },
+    /// The slow poll: it is time to ask workers whether they are well.
+    Polled,
+    /// Answers [`Action::Ping`]: it was asked, or still owes the answer to an earlier one. `then` is what is to be done
+    /// about one that stalls; `overdue` is a task of it whose time has been over for long enough.
+    Pinged { name: MemberName, then: OnStall, overdue: Option<TaskId> },
+    /// It answered a ping.
+    Answered { name: MemberName },
+    /// There is no link to it any more by which it could answer.
+    NotAsked { name: MemberName },
     /// Somebody told the leader's process to end.
     Interrupted,
     /// The clock was set by so much: the times of all events to come are by the new one.
@@ -109,6 +118,13 @@ pub enum Action {
     /// Give back what it held and write its leaving down, unless it did that itself, with the time at which it is
     /// started again, if it is.
     Bury { name: MemberName, how: LeftHow, again_ms: Option<u64> },
+    /// Ask its worker whether it is well, if it has something to do and there is a link to it: [`Event::Pinged`] if so, then
+    /// [`Event::Answered`] or [`Event::NotAsked`], later.
+    Ping { name: MemberName },
+    /// Write down that its worker hangs.
+    ShowHung { name: MemberName },
+    /// Write down that its worker answers, if it is said to hang.
+    ShowAnswering { name: MemberName },
     /// Answer a call.
     Answer { ask: AskId, answer: Result<Answer, String> },
     /// Write it into the leader's log.

@@ -6,7 +6,9 @@ use teamster_protocol::limits::{RESTART_DELAY_MAX, RESTARTS_WITHIN, START_WITHIN
 use teamster_protocol::roster::{LeftHow, StartedBy, Workspace};
 use teamster_protocol::shutdown::WhenBusy;
 
-use super::{Abandoned, Action, Answer, AskId, Core, Fault, Phase, Shortage, Start, Then, died, is_death, ms, reason};
+use super::{
+    Abandoned, Action, Answer, AskId, Core, Fault, Phase, Pulse, Shortage, Start, Then, died, is_death, ms, reason,
+};
 use crate::restart::Verdict;
 
 impl Core {
@@ -54,7 +56,7 @@ impl Core {
     pub(super) fn ready(&mut self, now_ms: u64, name: MemberName, pid: u32) {
         let Some(Phase::Starting { start, abandoned, .. }) = self.members.get(&name) else { return };
         let (start, abandoned) = (start.clone(), abandoned.clone());
-        self.members.insert(name.clone(), Phase::Running { started_by: StartedBy::Leader });
+        self.members.insert(name.clone(), Phase::Running { started_by: StartedBy::Leader, pulse: Pulse::Answers });
         match (start, abandoned) {
             (start, Some(Abandoned { why, then })) => {
                 let then = match (start, then) {
@@ -111,7 +113,7 @@ impl Core {
         match self.members.get(&name) {
             // Somebody started it by hand meanwhile.
             None | Some(Phase::Restarting { .. }) => {
-                self.members.insert(name, Phase::Running { started_by });
+                self.members.insert(name, Phase::Running { started_by, pulse: Pulse::Answers });
             }
             Some(Phase::Preparing { .. } | Phase::Starting { .. } | Phase::Running { .. } | Phase::Ending { .. }) => {}
         }
@@ -119,7 +121,11 @@ impl Core {
 
     pub(super) fn exited(&mut self, now_ms: u64, name: MemberName, how: LeftHow) {
         match self.members.get(&name) {
-            Some(Phase::Running { started_by: StartedBy::Leader }) if self.down.is_none() && is_death(&how) => {
+            Some(Phase::Running { started_by: StartedBy::Leader, pulse }) if self.down.is_none() && is_death(&how) => {
+                let how = match pulse {
+                    Pulse::Killed { why } => died(why.clone()),
+                    Pulse::Answers | Pulse::Asked { .. } | Pulse::Hung { .. } => how,
+                };
                 self.died(now_ms, name, how);
             }
             Some(Phase::Running { .. } | Phase::Ending { .. }) => self.buried(&name, how),

@@ -4,13 +4,14 @@ use teamster_protocol::api::{SpawnRequest, WorkspaceRequest};
 use teamster_protocol::board::AutoClaim;
 use teamster_protocol::id::{MessageId, TaskId};
 use teamster_protocol::limits::{
-    KILL_GRACE, RESTART_DELAY_MAX, RESTART_DELAY_MIN, RESTARTS_MAX, SHUTDOWN_WITHIN, TERM_GRACE,
+    ANSWER_WITHIN, KILL_GRACE, RESTART_DELAY_MAX, RESTART_DELAY_MIN, RESTARTS_MAX, SHUTDOWN_WITHIN, TERM_GRACE,
 };
 use teamster_protocol::roster::Workspace;
 use teamster_protocol::shutdown::{ShutdownReply, Verdict};
 
 use super::*;
 
+mod pulse;
 mod random;
 
 fn name(name: &str) -> MemberName {
@@ -46,7 +47,7 @@ struct Scene {
 
 impl Scene {
     fn new() -> Scene {
-        Scene { core: Core::new(), now_ms: 1_000, requests: 0, asks: 0 }
+        Scene { core: Core::new(ANSWER_WITHIN), now_ms: 1_000, requests: 0, asks: 0 }
     }
 
     /// With members that run.

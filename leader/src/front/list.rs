@@ -80,6 +80,7 @@ pub(super) fn word(state: MemberState) -> &'static str {
         MemberState::Idle => "idle",
         MemberState::Busy => "busy",
         MemberState::Stalled => "stalled",
+        MemberState::Hung => "hung",
         MemberState::Left => "left",
         MemberState::Dead => "dead",
         MemberState::Failed => "failed",
@@ -89,7 +90,7 @@ pub(super) fn word(state: MemberState) -> &'static str {
 /// Its colour.
 pub(super) fn tone(state: MemberState) -> Tone {
     match state {
-        MemberState::Starting | MemberState::Stalled => Tone::Warn,
+        MemberState::Starting | MemberState::Stalled | MemberState::Hung => Tone::Warn,
         MemberState::Idle => Tone::Ok,
         MemberState::Busy => Tone::Busy,
         MemberState::Left => Tone::Faint,

@@ -159,6 +159,7 @@ fn team_text(status: &TeamStatus, members: &str, now_ms: u64, columns: usize) ->
     let states = [
         MemberState::Busy,
         MemberState::Stalled,
+        MemberState::Hung,
         MemberState::Idle,
         MemberState::Starting,
         MemberState::Left,

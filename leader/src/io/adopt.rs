@@ -24,6 +24,7 @@ pub async fn run(shared: Arc<Shared>, name: MemberName, process: Identity, tried
     match linked {
         Ok(peer) => {
             point("worker adopted");
+            shared.report(Input::Answered { name: name.clone() }).await;
             let heard_seq = last_seq(&shared, &name).await;
             let notices = peer.notices(heard_seq).await;
             tokio::select! {

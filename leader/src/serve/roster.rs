@@ -170,6 +170,7 @@ impl Leader<'_> {
         if let Some(found) = self.found.get_mut(name) {
             found.link = FoundLink::Lost;
         }
+        self.feed(Event::NotAsked { name: name.clone() });
         // Not at once, or a socket that nobody serves would be tried without end.
         self.look_again.get_or_insert_with(|| Instant::now() + self.goodbye);
     }

@@ -83,6 +83,14 @@ pub enum Input {
     Unlinked {
         name: MemberName,
     },
+    /// It answered a ping, or let itself be linked to.
+    Answered {
+        name: MemberName,
+    },
+    /// The link by which it would have answered is gone.
+    PingLost {
+        name: MemberName,
+    },
 }
 
 impl Shared {

@@ -188,6 +188,9 @@ fn a_new_generation_says_the_same() {
         let by_leader = Process { started_by: StartedBy::Leader, ..process(pid) };
         let again = TeamFact::Joined { name: name(member), process: by_leader };
         facts.extend((pid % 5 == 2).then_some([again, left(member, agent_gone())]).into_iter().flatten());
+        let hung = || [joined(member, pid), TeamFact::Hung { name: name(member) }];
+        facts.extend((pid % 6 == 3).then(hung).into_iter().flatten());
+        facts.extend((pid % 12 == 3).then(|| TeamFact::Answering { name: name(member) }));
         facts.extend((pid % 4 == 0).then(|| joined(member, 100 + pid)));
         facts.extend((pid % 7 == 6).then(|| TeamFact::Removed { name: name(member) }));
     }

@@ -151,6 +151,7 @@ fn member_view(
     let turn = open.filter(|_| tasks.is_empty());
     let at = if open.is_some_and(|open| open.quiet) { MemberState::Stalled } else { MemberState::Busy };
     let (state, since_ms) = match (running, &member.presence) {
+        (true, Presence::Joined { .. }) if let Some(hung_ms) = member.hung_ms => (MemberState::Hung, hung_ms),
         (true, Presence::Joined { at_ms, .. }) if tasks.is_empty() => match turn {
             Some(turn) => (at, turn.since_ms),
             None => (MemberState::Idle, free_ms.unwrap_or(0).max(*at_ms)),

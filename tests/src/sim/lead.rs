@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use teamster_leader::core::{Action, Ask, AskId, Core, Event, Fault, Signal};
 use teamster_protocol::id::{Address, MemberName};
+use teamster_protocol::limits::ANSWER_WITHIN;
 use teamster_protocol::mail::{Body, Urgency};
 use teamster_protocol::roster::{LeftHow, StartedBy, Workspace};
 use teamster_protocol::shutdown::ShutdownRequest;
@@ -31,7 +32,7 @@ pub(super) struct Lead {
 impl Lead {
     pub(super) fn new() -> Lead {
         Lead {
-            core: Core::new(),
+            core: Core::new(ANSWER_WITHIN),
             actions: VecDeque::new(),
             answers: VecDeque::new(),
             news: VecDeque::new(),
@@ -200,6 +201,9 @@ impl Lead {
                 }
             }
             Action::Report { .. } => {}
+            Action::Ping { .. } | Action::ShowHung { .. } | Action::ShowAnswering { .. } => {
+                unreachable!("nobody tells it to ask")
+            }
             Action::HandOver => unreachable!("nobody asks for it"),
             Action::Exit => {
                 if !self.open.is_empty() {

@@ -9,7 +9,7 @@ use nix::unistd::Pid;
 use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
 use serde_json::Value;
 use teamster_protocol::process;
-use teamster_tests::team::Team;
+use teamster_tests::team::{Running, Team};
 
 fn pid(team: &Team, member: &str) -> i32 {
     team.json(&format!("status {member}"))["pid"].as_i64().expect("it runs") as i32
@@ -203,6 +203,62 @@ fn an_agent_that_stalls_is_asked_to_go_on() {
     team.until_event("\"completed\":{\"id\":1");
     let result: Value = team.task(1)["attempts"][0]["end"]["result"].clone();
     assert!(result.as_str().is_some_and(|said| said.contains("heard: nothing was heard of you")), "{result}");
+}
+
+/// A leader that soon notices who hangs.
+fn watchful(team: &Team) -> Running {
+    let mut up = team.command("up");
+    up.env("TEAMSTER_POLL_MS", "50").env("TEAMSTER_ANSWER_WITHIN_MS", "500");
+    let mut up = team.start_command(up);
+    up.until("leading team");
+    up
+}
+
+fn stop(pid: i32) {
+    kill(Pid::from_raw(pid), Signal::SIGSTOP).expect("it is there");
+}
+
+#[test]
+fn a_worker_that_hangs_is_shown_and_shown_to_be_well_again() {
+    let team = Team::new();
+    let _up = watchful(&team);
+    team.ok("spawn alice");
+    team.ok("task add --run echo begun; read word; echo got $word; read word");
+    team.until_said("alice", "begun");
+    let worker = pid(&team, "alice");
+    stop(worker);
+    team.until_event("\"hung\":{\"name\":\"alice\"}");
+    assert_eq!(team.state("alice"), "hung");
+    assert!(team.ok("list").contains("hung"));
+    assert!(team.ok("status").contains("1 hung"), "{}", team.ok("status"));
+    kill(Pid::from_raw(worker), Signal::SIGCONT).expect("it is there");
+    team.until_event("\"answering\":{\"name\":\"alice\"}");
+    assert_eq!((team.state("alice"), pid(&team, "alice")), ("busy".to_owned(), worker));
+    team.ok("steer alice hello");
+    team.until_said("alice", "got hello");
+}
+
+#[test]
+fn a_worker_that_hangs_is_killed_if_that_is_set_or_its_task_takes_too_long() {
+    let team = Team::new();
+    let _up = watchful(&team);
+    let again = "--run ls again || { touch again; echo begun; read word; }";
+    let restart = "--on-stall restart";
+    for (id, name, set, add) in [(1, "alice", restart, ""), (2, "bob", "", "--timeout 3s"), (3, "cy", restart, "")] {
+        team.ok(&format!("spawn {name} {set} --worktree --no-claim"));
+        team.ok(&format!("task add --to {name} {add} {again}"));
+        team.until_said(name, "begun");
+        let worker = pid(&team, name);
+        stop(worker);
+        if name == "cy" {
+            // The next leader has never heard of it but by the roster.
+            die(leader(&team));
+        }
+        team.until_event(&format!("\"restarting\":{{\"name\":\"{name}\""));
+        team.until_event(&format!("\"completed\":{{\"id\":{id}"));
+        assert_ne!(pid(&team, name), worker);
+        assert_eq!(team.task(id)["attempts"].as_array().map(Vec::len), Some(2));
+    }
 }
 
 #[test]

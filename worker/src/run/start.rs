@@ -135,7 +135,7 @@ pub(super) async fn start(args: Args, isolation: Isolation) -> Result<Worker, St
     // First, so that nothing that is started later can get away.
     let keeper = Keeper::new().map_err(system("watch over processes"))?;
     let signals = Signals::new().map_err(system("catch signals"))?;
-    let Common { durability, poll } = Common::given()?;
+    let Common { durability, poll, .. } = Common::given()?;
     let leader_grace = leader_grace()?;
 
     let name = args.name.clone();

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use teamster_protocol::roster::OnStall;
+
 use super::*;
 
 const SEEDS: u64 = 2_000;
@@ -45,6 +47,7 @@ impl World {
         let before = self.scene.requests;
         let actions = self.scene.feed(event);
         let mut request = before;
+        let mut asked = Vec::new();
         for action in actions {
             match action {
                 Action::Prepare { request } => {
@@ -63,7 +66,22 @@ impl World {
                 Action::Answer { ask, .. } => *self.answered.entry(ask.0).or_default() += 1,
                 Action::HandOver => unreachable!("nobody asked for it"),
                 Action::Exit => self.exits += 1,
-                Action::Signal { signal: Signal::Terminate, .. } | Action::Bury { .. } | Action::Report { .. } => {}
+                Action::Ping { name } => asked.push(name),
+                Action::Signal { signal: Signal::Terminate, .. }
+                | Action::ShowHung { .. }
+                | Action::ShowAnswering { .. }
+                | Action::Bury { .. }
+                | Action::Report { .. } => {}
+            }
+        }
+        for name in asked {
+            let then = [OnStall::Show, OnStall::Restart][self.dice.below(2)];
+            let overdue = (self.dice.below(4) == 0).then_some(TaskId(1));
+            self.feed(Event::Pinged { name: name.clone(), then, overdue });
+            match self.dice.below(4) {
+                0 => self.feed(Event::Answered { name }),
+                1 => self.feed(Event::NotAsked { name }),
+                _ => {}
             }
         }
     }
@@ -98,7 +116,8 @@ impl World {
         let members: Vec<(MemberName, Process)> = self.processes.clone().into_iter().collect();
         if members.is_empty() || self.dice.below(4) == 0 {
             self.scene.now_ms += self.dice.below(8_000) as u64;
-            return self.feed(Event::Tick);
+            let event = [Event::Tick, Event::Polled][self.dice.below(2)].clone();
+            return self.feed(event);
         }
         let (name, process) = members[self.dice.below(members.len())].clone();
         let why = || "no".to_owned();

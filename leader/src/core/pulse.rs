@@ -1,0 +1,118 @@
+//! Whether a worker that runs answers. Its lock tells that it is not dead, and its agent is its own to watch; that the worker
+//! itself hangs, stopped or stuck, can only be seen from outside.
+//!
+//! Twice as long as it may take is waited before it is said to hang: after both sides stood still, as in a machine that
+//! slept, the first time is over before the worker could answer.
+
+use teamster_protocol::id::{MemberName, TaskId};
+use teamster_protocol::roster::{OnStall, StartedBy};
+
+use super::{Action, Core, Phase, Signal, ms};
+
+/// What was heard of a worker that runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) enum Pulse {
+    /// It answered, or was not asked.
+    #[default]
+    Answers,
+    /// It was asked, and has this long.
+    Asked { until_ms: u64, wait: Wait },
+    /// It has not answered.
+    Hung { since_ms: u64 },
+    /// It has not answered, and was killed for that.
+    Killed { why: String },
+}
+
+/// How often it was waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wait {
+    First,
+    Second,
+}
+
+impl Pulse {
+    pub(super) fn until_ms(&self) -> Option<u64> {
+        match self {
+            Pulse::Asked { until_ms, .. } => Some(*until_ms),
+            Pulse::Answers | Pulse::Hung { .. } | Pulse::Killed { .. } => None,
+        }
+    }
+
+    pub(super) fn clock_was_set(&mut self, by_ms: i64) {
+        match self {
+            Pulse::Asked { until_ms: at_ms, .. } | Pulse::Hung { since_ms: at_ms } => {
+                *at_ms = at_ms.saturating_add_signed(by_ms);
+            }
+            Pulse::Answers | Pulse::Killed { .. } => {}
+        }
+    }
+}
+
+impl Core {
+    /// A slow poll: it is time to ask those that run.
+    pub(super) fn polled(&mut self) {
+        for (name, phase) in &self.members {
+            if let Phase::Running { .. } = phase {
+                self.actions.push(Action::Ping { name: name.clone() });
+            }
+        }
+    }
+
+    pub(super) fn pinged(&mut self, now_ms: u64, name: MemberName, then: OnStall, overdue: Option<TaskId>) {
+        let until_ms = now_ms + ms(self.answer_within);
+        let Some(Phase::Running { started_by, pulse }) = self.members.get_mut(&name) else { return };
+        let started_by = *started_by;
+        match pulse {
+            Pulse::Answers => *pulse = Pulse::Asked { until_ms, wait: Wait::First },
+            // Whoever started a worker by hand sees to it.
+            Pulse::Hung { since_ms } if started_by == StartedBy::Leader => {
+                let silent = format!("its worker does not answer, for {} s", now_ms.saturating_sub(*since_ms) / 1000);
+                let why = match (then, overdue) {
+                    (_, Some(task)) => format!("{silent}, and the time for task {task} is over"),
+                    (OnStall::Restart, None) => silent,
+                    (OnStall::Show | OnStall::Steer | OnStall::Abort, None) => return,
+                };
+                *pulse = Pulse::Killed { why: why.clone() };
+                // One that is stopped would not notice SIGTERM.
+                self.report(format!("{name} gets SIGKILL: {why}"));
+                self.act(Action::Signal { name, signal: Signal::Kill });
+            }
+            Pulse::Asked { .. } | Pulse::Hung { .. } | Pulse::Killed { .. } => {}
+        }
+    }
+
+    pub(super) fn answered(&mut self, name: MemberName) {
+        let Some(Phase::Running { pulse, .. }) = self.members.get_mut(&name) else { return };
+        match pulse {
+            Pulse::Killed { .. } => {}
+            Pulse::Answers | Pulse::Asked { .. } | Pulse::Hung { .. } => {
+                *pulse = Pulse::Answers;
+                self.act(Action::ShowAnswering { name });
+            }
+        }
+    }
+
+    /// There is no way to ask it any more. Who is said to hang does so until it is heard of.
+    pub(super) fn not_asked(&mut self, name: &MemberName) {
+        if let Some(Phase::Running { pulse: pulse @ Pulse::Asked { .. }, .. }) = self.members.get_mut(name) {
+            *pulse = Pulse::Answers;
+        }
+    }
+
+    /// It has been silent for as long as it may.
+    pub(super) fn silent(&mut self, now_ms: u64, name: MemberName) {
+        let until_ms = now_ms + ms(self.answer_within);
+        let Some(Phase::Running { pulse, .. }) = self.members.get_mut(&name) else { return };
+        match pulse {
+            Pulse::Asked { wait: Wait::First, .. } => *pulse = Pulse::Asked { until_ms, wait: Wait::Second },
+            Pulse::Asked { wait: Wait::Second, .. } => {
+                *pulse = Pulse::Hung { since_ms: now_ms };
+                self.report(format!("{name} hangs: its worker does not answer"));
+                self.act(Action::ShowHung { name: name.clone() });
+                // What is to be done about it is asked for with the ping.
+                self.act(Action::Ping { name });
+            }
+            Pulse::Answers | Pulse::Hung { .. } | Pulse::Killed { .. } => {}
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Workers that hang, by what they answer.
+
+use teamster_protocol::limits::ANSWER_WITHIN;
+use teamster_protocol::roster::OnStall;
+
+use super::*;
+
+fn pinged(then: OnStall, overdue: Option<TaskId>) -> Event {
+    Event::Pinged { name: name("ada"), then, overdue }
+}
+
+fn answered() -> Event {
+    Event::Answered { name: name("ada") }
+}
+
+fn shows(actions: &[Action], what: &Action) -> bool {
+    actions.contains(what)
+}
+
+fn hung() -> Action {
+    Action::ShowHung { name: name("ada") }
+}
+
+/// At work, and silent since it was asked; it was told so now.
+fn silent(mut scene: Scene) -> Scene {
+    assert_eq!(scene.feed(Event::Polled), [Action::Ping { name: name("ada") }]);
+    scene.feed(pinged(OnStall::Show, None));
+    assert_eq!(scene.later(ANSWER_WITHIN), [], "once may be because the machine slept");
+    let actions = scene.later(ANSWER_WITHIN);
+    assert!(shows(&actions, &hung()), "{actions:?}");
+    assert_eq!(actions.last(), Some(&Action::Ping { name: name("ada") }), "what is to be done is asked for at once");
+    assert_eq!(scene.core.next_tick_ms(), None);
+    scene
+}
+
+#[test]
+fn who_answers_is_left_alone() {
+    let mut scene = started("ada");
+    for _ in 0..3 {
+        scene.feed(Event::Polled);
+        scene.feed(pinged(OnStall::Restart, None));
+        scene.now_ms += ms(ANSWER_WITHIN) - 1;
+        assert_eq!(scene.feed(answered()), [Action::ShowAnswering { name: name("ada") }]);
+        assert_eq!(scene.core.next_tick_ms(), None);
+    }
+}
+
+#[test]
+fn who_hangs_is_shown_and_shown_to_be_well_again() {
+    let mut scene = silent(started("ada"));
+    for then in [OnStall::Show, OnStall::Steer, OnStall::Abort] {
+        assert_eq!(scene.feed(pinged(then, None)), [], "{then:?} is for its worker to do");
+    }
+    assert_eq!(scene.feed(answered()), [Action::ShowAnswering { name: name("ada") }]);
+    silent(scene);
+}
+
+#[test]
+fn who_hangs_is_killed_and_started_again_if_that_is_set() {
+    let mut scene = silent(started("ada"));
+    let actions = scene.feed(pinged(OnStall::Restart, None));
+    assert!(shows(&actions, &signal("ada", Signal::Kill)), "{actions:?}");
+    assert_eq!(scene.feed(pinged(OnStall::Restart, None)), [], "once");
+    let actions = scene.exit("ada", killed());
+    let told = |action: &Action| match action {
+        Action::Bury { how: LeftHow::Died { reason }, again_ms: Some(_), .. } => reason.contains("does not answer"),
+        _ => false,
+    };
+    assert!(actions.iter().any(told), "{actions:?}");
+    assert_eq!(scene.later(RESTART_DELAY_MAX), [Action::Launch { name: name("ada") }]);
+}
+
+#[test]
+fn the_time_of_a_task_counts_though_its_worker_hangs() {
+    let mut scene = silent(started("ada"));
+    let actions = scene.feed(pinged(OnStall::Show, Some(TaskId(7))));
+    assert!(shows(&actions, &signal("ada", Signal::Kill)), "{actions:?}");
+}
+
+#[test]
+fn who_was_started_by_hand_is_shown_and_no_more() {
+    let mut scene = silent(Scene::with(&["ada"]));
+    assert_eq!(scene.feed(pinged(OnStall::Restart, Some(TaskId(7)))), []);
+}
+
+#[test]
+fn who_can_not_be_asked_any_more_is_not_said_to_hang() {
+    let mut scene = started("ada");
+    scene.feed(Event::Polled);
+    scene.feed(pinged(OnStall::Show, None));
+    scene.feed(Event::NotAsked { name: name("ada") });
+    assert_eq!(scene.core.next_tick_ms(), None);
+    // Nor does it become well by that.
+    let mut scene = silent(scene);
+    assert_eq!(scene.feed(Event::NotAsked { name: name("ada") }), []);
+}
