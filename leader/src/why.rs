@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use teamster_protocol::board::{AutoClaim, Board, Task};
 use teamster_protocol::id::{MemberName, Role, TaskId};
-use teamster_protocol::roster::{LeftHow, Presence, Roster};
+use teamster_protocol::roster::{LeftHow, Presence, Roster, Then};
 use teamster_protocol::task::{Hold, Refusal, TaskStatus};
 
 mod words;
@@ -24,6 +24,10 @@ pub struct Scene<'a> {
     pub running: &'a BTreeSet<MemberName>,
     /// The members in a turn that is for no task, such as a prompt or mail, and since when.
     pub in_turn: &'a BTreeMap<MemberName, u64>,
+    /// The members in a turn whose agent has said nothing for longer than it may.
+    pub quiet: &'a BTreeSet<MemberName>,
+    /// The members that were asked to end and have not refused.
+    pub ending: &'a BTreeSet<MemberName>,
     /// Why a task failed, in the words of its last attempt.
     pub reason: &'a dyn Fn(TaskId) -> Option<String>,
 }
@@ -41,6 +45,8 @@ pub enum Cause {
     Cancelled,
     /// It is being done.
     InProgress { owner: MemberName, since_ms: u64 },
+    /// Its worker is on it, and is kept from it.
+    OwnerHindered { owner: MemberName, since_ms: u64, by: Hindrance },
     /// Its worker is dead, and nobody has given it back yet.
     OwnerDead { owner: MemberName },
     /// It was stopped, and is held.
@@ -53,6 +59,8 @@ pub enum Cause {
     AssigneeInTurn { member: MemberName, since_ms: u64 },
     /// It is for a member that does not run.
     AssigneeAbsent { member: MemberName, presence: Absence },
+    /// It is for a member that runs and takes nothing.
+    AssigneeHindered { member: MemberName, by: Hindrance },
     /// It is for a name that is not on the roster.
     AssigneeUnknown { member: MemberName },
     /// It needs a role that nobody on the roster has.
@@ -65,8 +73,12 @@ pub enum Cause {
     NoneClaims { members: Vec<MemberName> },
     /// All that might take it are on other tasks, or in a turn for none.
     AllBusy { members: Vec<(MemberName, Option<TaskId>)> },
+    /// It would be the next for this member, which takes nothing.
+    NextHindered { member: MemberName, by: Hindrance },
     /// It is the next for this member.
     Next { member: MemberName },
+    /// The member is kept from whatever it is to do.
+    Hindered { member: MemberName, by: Hindrance },
     /// The member is on this task.
     Busy { task: TaskId, since_ms: u64 },
     /// The member is in a turn for mail or a prompt.
@@ -89,6 +101,21 @@ pub enum Cause {
     ClaimsNothing { tasks: Vec<TaskId> },
 }
 
+/// What keeps a member that runs from its work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Hindrance {
+    /// Its worker does not answer.
+    Hung {
+        /// Since when that is known.
+        since_ms: u64,
+    },
+    /// Its agent says nothing.
+    Stalled,
+    /// It was asked to end.
+    Ending,
+}
+
 /// Why a member does not run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -109,6 +136,15 @@ pub enum Absence {
         at_ms: u64,
         /// How.
         how: LeftHow,
+    },
+    /// It died, and its leader starts it again.
+    Restarting {
+        /// When it died.
+        at_ms: u64,
+        /// How.
+        how: LeftHow,
+        /// When that is due.
+        again_ms: u64,
     },
 }
 
@@ -141,13 +177,16 @@ impl Scene<'_> {
     pub fn member(&self, name: &MemberName, now_ms: u64) -> Vec<Because> {
         let causes = match self.absence(name) {
             Some(presence) => vec![Cause::Absent { member: name.clone(), presence }],
-            None => match self.at(name) {
-                Some((task, since_ms)) => vec![Cause::Busy { task, since_ms }],
-                None => match self.in_turn.get(name) {
-                    Some(since_ms) => vec![Cause::InTurn { since_ms: *since_ms }],
-                    None => self.idle(name),
-                },
-            },
+            None => {
+                let hindered = self.hindrance(name).map(|by| Cause::Hindered { member: name.clone(), by });
+                let at = match (self.at(name), self.in_turn.get(name)) {
+                    (Some((task, since_ms)), _) => vec![Cause::Busy { task, since_ms }],
+                    (None, Some(since_ms)) => vec![Cause::InTurn { since_ms: *since_ms }],
+                    (None, None) if hindered.is_some() => Vec::new(),
+                    (None, None) => self.idle(name),
+                };
+                at.into_iter().chain(hindered).collect()
+            }
         };
         causes.into_iter().map(|cause| words::because(cause, None, now_ms)).collect()
     }
@@ -164,7 +203,14 @@ impl Scene<'_> {
                 Some(Cause::OwnerDead { owner: owner.clone() })
             }
             TaskStatus::InProgress { owner, since_ms } => {
-                Some(Cause::InProgress { owner: owner.clone(), since_ms: *since_ms })
+                let (owner, since_ms) = (owner.clone(), *since_ms);
+                Some(match self.hindrance(&owner) {
+                    Some(by @ (Hindrance::Hung { .. } | Hindrance::Stalled)) => {
+                        Cause::OwnerHindered { owner, since_ms, by }
+                    }
+                    // It finishes that first.
+                    Some(Hindrance::Ending) | None => Cause::InProgress { owner, since_ms },
+                })
             }
             TaskStatus::Pending { assignee, hold: Hold::Stopped } => {
                 Some(Cause::Stopped { assignee: assignee.clone() })
@@ -220,6 +266,7 @@ impl Scene<'_> {
             return match (self.absence(name), self.at(name)) {
                 _ if self.roster.member(name).is_err() => Cause::AssigneeUnknown { member },
                 (Some(presence), _) => Cause::AssigneeAbsent { member, presence },
+                (None, _) if let Some(by) = self.hindrance(name) => Cause::AssigneeHindered { member, by },
                 (None, Some((task, since_ms))) => Cause::AssigneeBusy { member, task, since_ms },
                 (None, None) => match self.in_turn.get(name) {
                     Some(since_ms) => Cause::AssigneeInTurn { member, since_ms: *since_ms },
@@ -257,12 +304,16 @@ impl Scene<'_> {
             return Cause::NoneClaims { members: running.into_iter().cloned().collect() };
         }
         let at = |name: &MemberName| (name.clone(), self.at(name).map(|(task, _)| task));
-        let is_free = |name: &MemberName| self.at(name).is_none() && !self.in_turn.contains_key(name);
+        let is_idle = |name: &MemberName| self.at(name).is_none() && !self.in_turn.contains_key(name);
+        let is_free = |name: &MemberName| is_idle(name) && self.hindrance(name).is_none();
+        let hindered =
+            claiming.iter().filter(|name| is_idle(name)).find_map(|name| Some((*name, self.hindrance(name)?)));
         // Of those that are free, the one for whom it is the very next, else any: the others are about to be taken.
         let free: Vec<&MemberName> = claiming.iter().copied().filter(|name| is_free(name)).collect();
         let next = free.iter().find(|name| self.next_for(name) == Some(id)).or(free.first());
         match next {
             Some(member) => Cause::Next { member: (*member).clone() },
+            None if let Some((member, by)) = hindered => Cause::NextHindered { member: member.clone(), by },
             None => Cause::AllBusy { members: claiming.into_iter().map(at).collect() },
         }
     }
@@ -314,6 +365,16 @@ impl Scene<'_> {
         }
     }
 
+    /// What keeps a member that runs from its work, if anything does.
+    fn hindrance(&self, name: &MemberName) -> Option<Hindrance> {
+        match self.roster.member(name).ok()?.hung_ms {
+            Some(since_ms) => Some(Hindrance::Hung { since_ms }),
+            None if self.quiet.contains(name) => Some(Hindrance::Stalled),
+            None if self.ending.contains(name) => Some(Hindrance::Ending),
+            None => None,
+        }
+    }
+
     /// Why a member does not run; nothing if it does, or if nobody knows of it.
     fn absence(&self, name: &MemberName) -> Option<Absence> {
         let presence = &self.roster.member(name).ok()?.presence;
@@ -323,6 +384,9 @@ impl Scene<'_> {
             // It is between taking its lock and joining again.
             (true, Presence::Left { at_ms, .. }) => Some(Absence::Starting { since_ms: *at_ms }),
             (false, Presence::Joined { at_ms, .. }) => Some(Absence::Died { joined_ms: *at_ms }),
+            (false, Presence::Left { at_ms, how, then: Then::Again { at_ms: again_ms } }) => {
+                Some(Absence::Restarting { at_ms: *at_ms, how: how.clone(), again_ms: *again_ms })
+            }
             (false, Presence::Left { at_ms, how, .. }) => Some(Absence::Left { at_ms: *at_ms, how: how.clone() }),
         }
     }

@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
-use teamster_protocol::id::{MemberName, TaskId};
+use teamster_protocol::id::{Address, MemberName, TaskId};
 use teamster_protocol::lock;
-use teamster_protocol::team::{TeamError, TeamView};
+use teamster_protocol::mail::{Body, LetterState, Message};
+use teamster_protocol::roster::Presence;
+use teamster_protocol::shutdown::Verdict;
+use teamster_protocol::team::{TeamError, TeamView, read_mail};
 use teamster_protocol::transcript;
 
 use super::{Context, Exit, FrontError};
@@ -37,9 +40,11 @@ pub(super) fn why(context: &Context, args: &WhyArgs) -> Result<Exit, FrontError>
     let running = running(&view)?;
     // A task that can not be read back has no words for why it failed; the rest is told all the same.
     let reason = |id| view.task_view(id).ok()?.reason().map(str::to_owned);
-    let in_turn = in_turn(&view, &running)?;
+    let Turns { in_turn, quiet } = turns(&view, &running)?;
+    let ending = ending(&view, &running)?;
     let (board, roster) = (view.board(), view.roster());
-    let scene = Scene { board, roster, running: &running, in_turn: &in_turn, reason: &reason };
+    let (running, in_turn, quiet, ending) = (&running, &in_turn, &quiet, &ending);
+    let scene = Scene { board, roster, running, in_turn, quiet, ending, reason: &reason };
     match &args.what {
         WhySubject::Task(id) => {
             let because = scene.task(*id, context.now_ms()).map_err(TeamError::from)?;
@@ -69,15 +74,61 @@ fn running(view: &TeamView) -> Result<BTreeSet<MemberName>, FrontError> {
     Ok(running)
 }
 
-/// The members that are in a turn for no task, and since when.
-fn in_turn(view: &TeamView, running: &BTreeSet<MemberName>) -> Result<BTreeMap<MemberName, u64>, FrontError> {
-    let mut in_turn = BTreeMap::new();
-    for name in running.iter().filter(|name| view.board().owned_by(name).next().is_none()) {
-        if let Some(open) = transcript::open_turn(&view.dir().turns(name))? {
-            in_turn.insert(name.clone(), open.since_ms);
+/// What members that run are at, by their transcripts.
+#[derive(Default)]
+struct Turns {
+    /// Those in a turn for no task, and since when.
+    in_turn: BTreeMap<MemberName, u64>,
+    /// Those in a turn whose agent has said nothing for longer than it may.
+    quiet: BTreeSet<MemberName>,
+}
+
+fn turns(view: &TeamView, running: &BTreeSet<MemberName>) -> Result<Turns, FrontError> {
+    let mut turns = Turns::default();
+    for name in running {
+        let Some(open) = transcript::open_turn(&view.dir().turns(name))? else { continue };
+        if view.board().owned_by(name).next().is_none() {
+            turns.in_turn.insert(name.clone(), open.since_ms);
+        }
+        if open.quiet {
+            turns.quiet.insert(name.clone());
         }
     }
-    Ok(in_turn)
+    Ok(turns)
+}
+
+/// The members that have not answered a request to end, or said that they finish their turn first.
+fn ending(view: &TeamView, running: &BTreeSet<MemberName>) -> Result<BTreeSet<MemberName>, FrontError> {
+    let joined_ms = |name: &MemberName| match &view.roster().member(name).ok()?.presence {
+        Presence::Joined { at_ms, .. } => Some(*at_ms),
+        Presence::Expected { .. } | Presence::Left { .. } => None,
+    };
+    // The last word of each counts, if it is of this life.
+    let mut said = BTreeMap::new();
+    for (_, message) in read_mail(view.dir(), &Address::Lead)? {
+        if let (Body::ShutdownReply(reply), Address::Member(from)) = (message.body, message.from)
+            && joined_ms(&from).is_some_and(|joined_ms| message.sent_ms >= joined_ms)
+        {
+            said.insert(from, reply.verdict);
+        }
+    }
+    let mut ending = BTreeSet::new();
+    for name in running {
+        let is_ending = match said.get(name) {
+            Some(Verdict::Approved | Verdict::Finishing { .. }) => true,
+            Some(Verdict::Refused { .. }) | None => {
+                let mail = read_mail(view.dir(), &Address::Member(name.clone()))?;
+                let asks = |(state, message): &(LetterState, Message)| {
+                    *state == LetterState::Unread && matches!(message.body, Body::ShutdownRequest(_))
+                };
+                mail.iter().any(asks)
+            }
+        };
+        if is_ending {
+            ending.insert(name.clone());
+        }
+    }
+    Ok(ending)
 }
 
 fn told(causes: &[Because]) -> String {

@@ -21,6 +21,8 @@ struct Team {
     roster: Roster,
     running: BTreeSet<MemberName>,
     in_turn: BTreeMap<MemberName, u64>,
+    quiet: BTreeSet<MemberName>,
+    ending: BTreeSet<MemberName>,
 }
 
 fn name(name: &str) -> MemberName {
@@ -59,6 +61,11 @@ impl Team {
     fn left(mut self, who: &str, how: LeftHow) -> Team {
         self.roster.apply(TeamFact::Left { name: name(who), how }, &at());
         self.dead(who)
+    }
+
+    fn roster(mut self, fact: TeamFact) -> Team {
+        self.roster.apply(fact, &at());
+        self
     }
 
     fn task(mut self, after: &[u32], edit: impl FnOnce(&mut NewTask)) -> Team {
@@ -102,6 +109,8 @@ impl Team {
             roster: &self.roster,
             running: &self.running,
             in_turn: &self.in_turn,
+            quiet: &self.quiet,
+            ending: &self.ending,
             reason: &reason,
         })
     }
@@ -238,6 +247,86 @@ fn whoever_is_in_a_turn_for_no_task_is_not_free() {
     for ann, who has been in a turn for mail or a prompt for 3m 00s
       → teamster task unassign 2
     in a turn for mail or a prompt for 3m 00s
+    ");
+}
+
+#[test]
+fn who_is_started_again_says_when() {
+    let how = LeftHow::Died { reason: "killed by SIGKILL".to_owned() };
+    let restarting = |at_ms| TeamFact::Restarting { name: name("ann"), how: how.clone(), at_ms };
+    let team = team().task(&[], to("ann")).dead("ann").roster(restarting(NOW_MS + 800));
+    insta::assert_snapshot!(team.why(1) + &team.why_member("ann"), @"
+    for ann, who died 3m ago: killed by SIGKILL; it is started again in 800ms
+    died 3m ago: killed by SIGKILL; it is started again in 800ms
+    ");
+    insta::assert_snapshot!(team.roster(restarting(NOW_MS - 1)).why_member("ann"), @"
+    died 3m ago: killed by SIGKILL; it is started again as soon as its leader can
+    ");
+}
+
+#[test]
+fn who_hangs_says_so_whatever_it_is_at() {
+    let hung = || TeamFact::Hung { name: name("ann") };
+    let team = team().task(&[], plain).claimed(1, "ann").task(&[], to("ann")).roster(hung());
+    insta::assert_snapshot!([1, 2].map(|id| team.why(id)).concat() + &team.why_member("ann"), @"
+    in progress by ann for 3m 00s, who hangs: its worker has not answered for more than 3m 00s
+      → teamster kill ann, then teamster spawn ann
+    for ann, who hangs: its worker has not answered for more than 3m 00s
+      → teamster kill ann, then teamster spawn ann, or teamster task unassign 2
+    on task 1 for 3m 00s
+      → teamster task show 1
+    hangs: its worker has not answered for more than 3m 00s
+      → teamster kill ann, then teamster spawn ann
+    ");
+    // Idle, it is not about to take anything.
+    let team = Team::default().member("ann", None, AutoClaim::On).task(&[], plain).roster(hung());
+    insta::assert_snapshot!(team.why(1) + &team.why_member("ann"), @"
+    the next for ann, who hangs: its worker has not answered for more than 3m 00s
+      → teamster kill ann, then teamster spawn ann
+    hangs: its worker has not answered for more than 3m 00s
+      → teamster kill ann, then teamster spawn ann
+    ");
+    let team = team.member("ben", None, AutoClaim::On);
+    insta::assert_snapshot!(team.why(1), @"
+    ben is free, and about to take it
+    ");
+}
+
+#[test]
+fn whose_agent_stalls_says_so() {
+    let mut team = team().task(&[], plain).claimed(1, "ann").task(&[1], plain);
+    team.quiet.insert(name("ann"));
+    insta::assert_snapshot!([1, 2].map(|id| team.why(id)).concat() + &team.why_member("ann"), @"
+    in progress by ann for 3m 00s, who waits for its agent, which has said nothing for longer than it may
+      → teamster steer ann TEXT, or teamster stop ann
+    waits for task 1: in progress by ann for 3m 00s, who waits for its agent, which has said nothing for longer than it may
+      → teamster steer ann TEXT, or teamster stop ann
+    on task 1 for 3m 00s
+      → teamster task show 1
+    waits for its agent, which has said nothing for longer than it may
+      → teamster steer ann TEXT, or teamster stop ann
+    ");
+}
+
+#[test]
+fn who_is_ending_says_so() {
+    let mut team = team().task(&[], plain).claimed(1, "ann").task(&[], to("ann"));
+    team.ending.insert(name("ann"));
+    insta::assert_snapshot!([1, 2].map(|id| team.why(id)).concat() + &team.why_member("ann"), @"
+    in progress by ann for 3m 00s
+      → teamster logs ann -f
+    for ann, who was asked to end, and takes nothing more
+      → teamster task unassign 2
+    on task 1 for 3m 00s
+      → teamster task show 1
+    was asked to end, and takes nothing more
+    ");
+    let mut team = Team::default().member("ann", None, AutoClaim::On).task(&[], plain);
+    team.ending.insert(name("ann"));
+    insta::assert_snapshot!(team.why(1) + &team.why_member("ann"), @"
+    the next for ann, who was asked to end, and takes nothing more
+      → teamster spawn NAME
+    was asked to end, and takes nothing more
     ");
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use teamster_protocol::id::{MemberName, TaskId};
 use teamster_protocol::roster::LeftHow;
 
-use super::{Absence, Because, Cause};
+use super::{Absence, Because, Cause, Hindrance};
 use crate::print::{ago, humane};
 
 /// Tasks or members that are named one by one.
@@ -26,6 +26,9 @@ fn says(cause: &Cause, now_ms: u64) -> String {
         }
         Cause::Cancelled => "cancelled".to_owned(),
         Cause::InProgress { owner, since_ms } => format!("in progress by {owner} for {}", since(since_ms)),
+        Cause::OwnerHindered { owner, since_ms, by } => {
+            format!("in progress by {owner} for {}, who {}", since(since_ms), hindrance(by, now_ms))
+        }
         Cause::OwnerDead { owner } => format!("in progress by {owner}, whose worker is dead"),
         Cause::Stopped { assignee: Some(name) } => format!("held for {name} after a stop"),
         Cause::Stopped { assignee: None } => "held after a stop".to_owned(),
@@ -45,6 +48,7 @@ fn says(cause: &Cause, now_ms: u64) -> String {
             format!("for {member}, who has been in a turn for mail or a prompt for {}", since(since_ms))
         }
         Cause::AssigneeAbsent { member, presence } => format!("for {member}, who {}", absence(presence, now_ms)),
+        Cause::AssigneeHindered { member, by } => format!("for {member}, who {}", hindrance(by, now_ms)),
         Cause::AssigneeUnknown { member } => format!("for {member}, who is not on the roster"),
         Cause::RoleMissing { role } => format!("needs the role {role}, which nobody has"),
         Cause::RoleAbsent { role, members } => {
@@ -61,7 +65,9 @@ fn says(cause: &Cause, now_ms: u64) -> String {
             };
             format!("all that may take it are busy: {}", list(members.iter().map(at)))
         }
+        Cause::NextHindered { member, by } => format!("the next for {member}, who {}", hindrance(by, now_ms)),
         Cause::Next { member } => format!("{member} is free, and about to take it"),
+        Cause::Hindered { by, .. } => hindrance(by, now_ms),
         Cause::Busy { task, since_ms } => format!("on task {task} for {}", since(since_ms)),
         Cause::InTurn { since_ms } => format!("in a turn for mail or a prompt for {}", since(since_ms)),
         Cause::Absent { presence, .. } => absence(presence, now_ms),
@@ -84,18 +90,24 @@ fn hint(cause: &Cause, task: Option<TaskId>) -> Option<String> {
         Cause::Completed { .. } => Some(format!("teamster task show {id}")),
         Cause::Failed { .. } | Cause::Cancelled => Some(format!("teamster task retry {id}")),
         Cause::InProgress { owner, .. } => Some(format!("teamster logs {owner} -f")),
+        Cause::OwnerHindered { owner: member, by, .. } | Cause::Hindered { member, by } => way_on(member, by),
+        Cause::AssigneeHindered { member, by } => {
+            let unassign = format!("teamster task unassign {id}");
+            Some(way_on(member, by).map_or(unassign.clone(), |way| format!("{way}, or {unassign}")))
+        }
+        Cause::NextHindered { member, by } => way_on(member, by).or(Some("teamster spawn NAME".to_owned())),
         Cause::OwnerDead { owner } => Some(format!("teamster spawn {owner}, or teamster doctor --repair")),
         Cause::Stopped { .. } => Some(format!("teamster task retry {id}, or teamster task assign {id} NAME")),
         Cause::WaitsFor { task: on, because, .. } => match &**because {
             // To wait is all there is to do; who is impatient may look.
-            Cause::InProgress { .. } | Cause::Next { .. } => hint(because, Some(*on)),
+            Cause::InProgress { .. } | Cause::OwnerHindered { .. } | Cause::Next { .. } => hint(because, Some(*on)),
             Cause::Failed { .. } | Cause::Cancelled => {
                 Some(format!("teamster task retry {on}, or teamster task dep rm ID {on} for what waits for it"))
             }
             other => hint(other, Some(*on)),
         },
         Cause::AssigneeBusy { .. } | Cause::AssigneeInTurn { .. } => Some(format!("teamster task unassign {id}")),
-        Cause::AssigneeAbsent { presence: Absence::Starting { .. }, .. } => None,
+        Cause::AssigneeAbsent { presence: Absence::Starting { .. } | Absence::Restarting { .. }, .. } => None,
         Cause::AssigneeAbsent { member, .. } | Cause::AssigneeUnknown { member } => {
             Some(format!("teamster spawn {member}, or teamster task unassign {id}"))
         }
@@ -107,7 +119,7 @@ fn hint(cause: &Cause, task: Option<TaskId>) -> Option<String> {
         Cause::Next { .. } => None,
         Cause::Busy { task, .. } => Some(format!("teamster task show {task}")),
         Cause::InTurn { .. } => None,
-        Cause::Absent { presence: Absence::Starting { .. }, .. } => None,
+        Cause::Absent { presence: Absence::Starting { .. } | Absence::Restarting { .. }, .. } => None,
         Cause::Absent { member, .. } => Some(format!("teamster spawn {member}")),
         Cause::Takes { .. } => None,
         Cause::NothingToDo => Some("teamster task add TEXT".to_owned()),
@@ -125,17 +137,46 @@ fn absence(presence: &Absence, now_ms: u64) -> String {
             format!("is starting, since {}", humane(Duration::from_millis(now_ms.saturating_sub(*since_ms))))
         }
         Absence::Died { joined_ms } => format!("died: its worker, started {}, is gone", ago(*joined_ms, now_ms)),
-        Absence::Left { at_ms, how } => {
-            let at = ago(*at_ms, now_ms);
-            match how {
-                LeftHow::Shutdown => format!("left {at}: it was asked to"),
-                LeftHow::Terminated => format!("left {at}: a signal told it to"),
-                LeftHow::LeaderGone => format!("left {at}: its leader was gone"),
-                LeftHow::AgentGone { reason } => format!("left {at}: its agent could not go on: {reason}"),
-                LeftHow::Died { reason } => format!("died {at}: {reason}"),
-                LeftHow::GivenUp { reason } => format!("was given up {at}: {reason}"),
+        Absence::Left { at_ms, how } => left(how, &ago(*at_ms, now_ms)),
+        Absence::Restarting { at_ms, how, again_ms } => {
+            let left = left(how, &ago(*at_ms, now_ms));
+            match again_ms.checked_sub(now_ms) {
+                Some(ms) => format!("{left}; it is started again in {}", humane(Duration::from_millis(ms))),
+                None => format!("{left}; it is started again as soon as its leader can"),
             }
         }
+    }
+}
+
+fn left(how: &LeftHow, at: &str) -> String {
+    match how {
+        LeftHow::Shutdown => format!("left {at}: it was asked to"),
+        LeftHow::Terminated => format!("left {at}: a signal told it to"),
+        LeftHow::LeaderGone => format!("left {at}: its leader was gone"),
+        LeftHow::AgentGone { reason } => format!("left {at}: its agent could not go on: {reason}"),
+        LeftHow::Died { reason } => format!("died {at}: {reason}"),
+        LeftHow::GivenUp { reason } => format!("was given up {at}: {reason}"),
+    }
+}
+
+/// The end of a sentence that begins with a member's name.
+fn hindrance(by: &Hindrance, now_ms: u64) -> String {
+    match by {
+        Hindrance::Hung { since_ms } => {
+            let since = humane(Duration::from_millis(now_ms.saturating_sub(*since_ms)));
+            format!("hangs: its worker has not answered for more than {since}")
+        }
+        Hindrance::Stalled => "waits for its agent, which has said nothing for longer than it may".to_owned(),
+        Hindrance::Ending => "was asked to end, and takes nothing more".to_owned(),
+    }
+}
+
+/// What frees a member.
+fn way_on(member: &MemberName, by: &Hindrance) -> Option<String> {
+    match by {
+        Hindrance::Hung { .. } => Some(format!("teamster kill {member}, then teamster spawn {member}")),
+        Hindrance::Stalled => Some(format!("teamster steer {member} TEXT, or teamster stop {member}")),
+        Hindrance::Ending => None,
     }
 }
 

@@ -171,6 +171,7 @@ fn an_agent_that_says_nothing_is_shown_and_heard_again() {
     team.until_said("alice", "\"kind\":\"stalled\"");
     assert_eq!(team.state("alice"), "stalled");
     assert!(team.ok("list").contains("stalled"));
+    assert!(team.ok("why alice").contains("its agent, which has said nothing"), "{}", team.ok("why alice"));
     team.ok("steer alice hello");
     team.until_said("alice", "got hello");
 }
@@ -205,6 +206,21 @@ fn an_agent_that_stalls_is_asked_to_go_on() {
     assert!(result.as_str().is_some_and(|said| said.contains("heard: nothing was heard of you")), "{result}");
 }
 
+#[test]
+fn who_was_asked_to_end_says_so_until_it_has() {
+    let team = Team::new();
+    team.ok("spawn alice");
+    team.ok("task add --run echo begun; read word");
+    team.until_said("alice", "begun");
+    let ending = team.start("shutdown alice --finish");
+    team.until_event("\"shutdown_reply\"");
+    let why = team.ok("why alice");
+    assert!(why.contains("was asked to end") && why.contains("on task 1"), "{why}");
+    team.ok("steer alice go");
+    assert_eq!(ending.ends().code, Some(0));
+    assert_eq!(team.state("alice"), "left");
+}
+
 /// A leader that soon notices who hangs.
 fn watchful(team: &Team) -> Running {
     let mut up = team.command("up");
@@ -230,6 +246,7 @@ fn a_worker_that_hangs_is_shown_and_shown_to_be_well_again() {
     team.until_event("\"hung\":{\"name\":\"alice\"}");
     assert_eq!(team.state("alice"), "hung");
     assert!(team.ok("list").contains("hung"));
+    assert!(team.ok("why 1").contains("its worker has not answered"), "{}", team.ok("why 1"));
     assert!(team.ok("status").contains("1 hung"), "{}", team.ok("status"));
     kill(Pid::from_raw(worker), Signal::SIGCONT).expect("it is there");
     team.until_event("\"answering\":{\"name\":\"alice\"}");

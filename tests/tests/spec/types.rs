@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use teamster_leader::doctor::{Act, Group, Level, State};
-use teamster_leader::why::{Absence, Cause};
+use teamster_leader::why::{Absence, Cause, Hindrance};
 use teamster_protocol::api::{
     EndOutcome, MemberState, Reader, Steered, TaskCommand, Undelivered, Via, WorkerPhase, WorkspaceRequest,
 };
@@ -75,6 +75,7 @@ pub(crate) fn kinds() -> Vec<Kind> {
         plain::<TaskView>("task-view"),
         named::<Cause>("why-cause", "kind"),
         keyed::<Absence>("why-absence"),
+        keyed::<Hindrance>("why-hindrance"),
         keyed::<Level>("doctor-level"),
         keyed::<Group>("doctor-group"),
         keyed::<State>("doctor-state"),
