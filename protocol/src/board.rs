@@ -78,6 +78,15 @@ enum Lane {
 /// In a lane: highest priority first, then lowest number.
 type Rank = (Reverse<i32>, TaskId);
 
+/// How a worker came to its end, as far as that is known.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Death<'a> {
+    /// Such as `killed by SIGKILL`.
+    pub cause: Option<&'a str>,
+    /// What its agent had said last.
+    pub last_words: &'a str,
+}
+
 /// All tasks of a team, and the workers that wait for one.
 #[derive(Debug, Clone, Default)]
 pub struct Board {
@@ -215,24 +224,39 @@ impl Board {
     }
 
     /// What is to be written when a worker is known to be dead: its tasks are pending again or, past their
-    /// attempts, failed; it waits no longer. `last_words` is what its agent had said last.
-    pub fn bury(&self, name: &MemberName, last_words: &str) -> Vec<BoardFact> {
+    /// attempts, failed; it waits no longer.
+    pub fn bury(&self, name: &MemberName, death: Death<'_>) -> Vec<BoardFact> {
         let mut facts = self.away(name);
-        for id in self.owned_by(name) {
-            let task = self.open(id);
-            let attempt = task.attempt;
-            let deaths = task.deaths.saturating_add(1);
-            facts.push(if deaths >= task.max_attempts {
-                let reason = match deaths {
-                    1 => format!("its worker died: {name}"),
-                    many => format!("{many} workers died on it, the last was {name}"),
-                };
-                BoardFact::Failed { id, attempt, reason, result: last_words.to_owned() }
-            } else {
-                BoardFact::Released { id, attempt, why: ReleaseWhy::WorkerDied, partial: last_words.to_owned() }
-            });
-        }
+        facts.extend(self.owned_by(name).map(|id| self.died_on(id, name, death)));
         facts
+    }
+
+    /// Gives a task back as that of a dead worker, while its owner still lives and can not go on with it.
+    pub fn die(&self, claim: &Claim, death: Death<'_>) -> Result<BoardFact, Refusal> {
+        self.end(claim, "release")?;
+        Ok(self.died_on(claim.id, &claim.owner, death))
+    }
+
+    fn died_on(&self, id: TaskId, name: &MemberName, death: Death<'_>) -> BoardFact {
+        let task = self.open(id);
+        let attempt = task.attempt;
+        let deaths = task.deaths.saturating_add(1);
+        if deaths >= task.max_attempts {
+            let mut reason = match deaths {
+                1 => format!("its worker died: {name}"),
+                many => format!("{many} workers died on it, the last was {name}"),
+            };
+            if let Some(cause) = death.cause {
+                reason = format!("{reason} ({cause})");
+            }
+            BoardFact::Failed { id, attempt, reason, result: death.last_words.to_owned() }
+        } else {
+            let partial = match death.cause {
+                Some(cause) => format!("({cause})\n{}", death.last_words),
+                None => death.last_words.to_owned(),
+            };
+            BoardFact::Released { id, attempt, why: ReleaseWhy::WorkerDied, partial }
+        }
     }
 
     /// Gives a pending task to one member.

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::thread;
 
 use crate::api::{Changed, Delivered, MailRequest, Mailed, MemberView, Reader as MailReader, TaskCommand, Undelivered};
-use crate::board::{Board, BoardFact, Claimant, ReadFact, ViewError};
+use crate::board::{Board, BoardFact, Claimant, Death, ReadFact, ViewError};
 use crate::clock;
 use crate::crash::point;
 use crate::id::{Address, MemberName, MessageId, TaskId};
@@ -332,12 +332,12 @@ impl Team {
     }
 
     /// Gives back the tasks of a member whose worker is dead; `lock` is the member's, so that no successor can
-    /// begin meanwhile. Returns the tasks.
-    pub fn bury(&mut self, name: &MemberName, _lock: &Lock) -> Result<Vec<TaskId>, TeamError> {
+    /// begin meanwhile. `cause` is how it died, if that is known. Returns the tasks.
+    pub fn bury(&mut self, name: &MemberName, cause: Option<&str>, _lock: &Lock) -> Result<Vec<TaskId>, TeamError> {
         let turns = self.dir.turns(name);
         self.decide(self.durability, |board| {
             let last_words = if board.owned_by(name).next().is_some() { last_words(&turns) } else { String::new() };
-            let facts = board.bury(name, &last_words);
+            let facts = board.bury(name, Death { cause, last_words: &last_words });
             let tasks = facts.iter().flat_map(BoardFact::tasks).collect();
             Ok((facts, tasks))
         })
@@ -354,7 +354,7 @@ impl Team {
             match Lock::take(&self.dir.member_lock(&name), clock::now_ms()) {
                 Ok(lock) => {
                     point("lock of the dead taken");
-                    self.bury(&name, &lock)?;
+                    self.bury(&name, None, &lock)?;
                     buried.push(name);
                 }
                 Err(LockError::Held { .. }) => {}

@@ -5,7 +5,7 @@ use std::io;
 
 use nix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
-use teamster_protocol::board::{Board, BoardFact, Claimant, ReleaseWhy, Scope};
+use teamster_protocol::board::{Board, BoardFact, Claimant, Death, ReleaseWhy, Scope};
 use teamster_protocol::id::{MemberName, TaskId};
 use teamster_protocol::task::{Claim, NewTask, Refusal};
 
@@ -42,7 +42,7 @@ impl Op {
             Op::Complete { claim, result } => vec![board.complete(claim, result.clone())?],
             Op::Fail { claim, reason } => vec![board.fail(claim, reason.clone(), String::new())?],
             Op::Release { claim, why, partial } => vec![board.release(claim, *why, partial.clone())?],
-            Op::Bury { name } => board.bury(name, ""),
+            Op::Bury { name } => board.bury(name, Death::default()),
             Op::Assign { id, to } => vec![board.assign(*id, to.clone())?],
             Op::Unassign { id } => vec![board.unassign(*id)?],
             Op::AddDependency { id, on } => vec![board.add_dependency(*id, *on)?],

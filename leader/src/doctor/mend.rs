@@ -257,7 +257,7 @@ fn one_member(subject: &Subject, team: &mut Team, name: &MemberName, acts: &mut 
     if let Presence::Left { .. } = team.roster().member(name)?.presence {
         return Ok(());
     }
-    let tasks = team.bury(name, &lock)?;
+    let tasks = team.bury(name, None, &lock)?;
     team.enroll(TeamFact::Left { name: name.clone(), how: LeftHow::Died { reason: reason.clone() } })?;
     let tasks: Vec<String> = tasks.iter().map(|id| id.to_string()).collect();
     let gave = if tasks.is_empty() { String::new() } else { format!("; task {} is free again", tasks.join(", ")) };

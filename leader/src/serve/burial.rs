@@ -98,7 +98,11 @@ impl Leader<'_> {
             Err(error @ LockError::Io { .. }) => return Err(error.into()),
         };
         point("about to bury");
-        team.bury(name, &lock)?;
+        let cause = match &leaving.how {
+            LeftHow::Died { reason } | LeftHow::AgentGone { reason } | LeftHow::GivenUp { reason } => Some(&**reason),
+            LeftHow::Shutdown | LeftHow::Terminated | LeftHow::LeaderGone => None,
+        };
+        team.bury(name, cause, &lock)?;
         point("buried, leaving not written");
         team.refresh(|_| ())?;
         if team.roster().member(name).is_ok_and(|member| leaving.is_news(&member.presence)) {

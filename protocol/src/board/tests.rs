@@ -59,7 +59,7 @@ fn an_assignment_outlives_death_leaving_and_retry() {
     for _ in 0..2 {
         assert_eq!(claim(&mut board, "bob"), None);
         claim(&mut board, "alice").unwrap();
-        let facts = board.bury(&name("alice"), "");
+        let facts = board.bury(&name("alice"), Death::default());
         put(&mut board, facts);
     }
     assert_eq!(board.task(TaskId(1)).unwrap().status.word(), "failed");
@@ -87,11 +87,37 @@ fn a_stopped_task_is_taken_by_nobody_until_somebody_says_so() {
 fn a_worker_taken_for_dead_can_not_end_what_is_another_ones_now() {
     let mut board = board(vec![task(&[])]);
     let old = claim(&mut board, "alice").unwrap();
-    let facts = board.bury(&name("alice"), "");
+    let facts = board.bury(&name("alice"), Death::default());
     put(&mut board, facts);
     claim(&mut board, "bob").unwrap();
     let refusal = board.complete(&old, String::new()).unwrap_err();
     assert_eq!(refusal.to_string(), "cannot complete task 1: alice holds attempt 1, and it is now attempt 2 of bob");
+}
+
+#[test]
+fn how_workers_died_on_a_task_stays_with_it() {
+    let mut board = board(vec![task(&[])]);
+    let death = Death { cause: Some("killed by SIGKILL"), last_words: "half of it" };
+    for attempt in 1..=3 {
+        let held = claim(&mut board, "alice").unwrap();
+        let facts = match attempt {
+            2 => vec![board.die(&held, death).unwrap()],
+            _ => board.bury(&name("alice"), death),
+        };
+        let fact = facts.last().unwrap().clone();
+        put(&mut board, facts);
+        match fact {
+            BoardFact::Released { why, partial, .. } if attempt < 3 => {
+                assert_eq!((why, &*partial), (ReleaseWhy::WorkerDied, "(killed by SIGKILL)\nhalf of it"));
+            }
+            BoardFact::Failed { reason, result, .. } if attempt == 3 => {
+                assert_eq!(reason, "3 workers died on it, the last was alice (killed by SIGKILL)");
+                assert_eq!(result, "half of it");
+            }
+            other => panic!("{other:?}"),
+        }
+        assert!(board.die(&held, death).is_err(), "only whoever is on it");
+    }
 }
 
 #[test]
@@ -171,7 +197,7 @@ fn a_new_generation_of_the_log_decides_and_shows_the_same() {
                     (_, 0) => {
                         board.add(vec![task(&[]), NewTask { to: Some(name("bob")), ..task(&[board.next_id().0]) }])?
                     }
-                    (Some(_), 5) => board.bury(&name(by), ""),
+                    (Some(_), 5) => board.bury(&name(by), Death::default()),
                     (Some(id), _) => {
                         let claim = Claim { id: *id, owner: name(by), attempt: board.task(*id)?.attempt };
                         vec![board.complete(&claim, "done".to_owned())?]

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use teamster_protocol::board::{AutoClaim, Board, Claimant};
+use teamster_protocol::board::{AutoClaim, Board, Claimant, Death};
 use teamster_protocol::id::{MemberName, TaskId};
 use teamster_protocol::log::{Durability, Fold, Log, LogError, Reader};
 use teamster_protocol::mail::Mailbox;
@@ -89,7 +89,7 @@ fn on_board(log: &mut Log<Board>) {
     let _ = log.state().to_wake();
     log.set_generation_bytes_max(1);
     let claim = |board: &Board| Ok::<_, String>((board.claim_next(&who("alice")).0, ()));
-    let bury = |board: &Board| Ok::<_, String>((board.bury(&name("alice"), ""), ()));
+    let bury = |board: &Board| Ok::<_, String>((board.bury(&name("alice"), Death::default()), ()));
     let add = |board: &Board| {
         let task = NewTask::new(Work::Run("true".to_owned()));
         Ok::<_, String>((board.add(vec![task.clone(), task]).map_err(|refusal| refusal.to_string())?, ()))

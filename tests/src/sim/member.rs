@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use teamster_leader::core as leader;
 use teamster_protocol::api::Steered;
-use teamster_protocol::board::Claimant;
+use teamster_protocol::board::{Claimant, Death};
 use teamster_protocol::id::{Address, MessageId, TaskId};
 use teamster_protocol::limits::SLOW_POLL;
 use teamster_protocol::mail::{Body, Urgency};
@@ -412,6 +412,9 @@ impl Worker {
                 Outcome::Complete { claim, result } => board.complete(&claim, result)?,
                 Outcome::Fail { claim, reason, result } => board.fail(&claim, reason, result)?,
                 Outcome::Release { claim, why, partial } => board.release(&claim, why, partial)?,
+                Outcome::Die { claim, cause, partial } => {
+                    board.die(&claim, Death { cause: Some(&cause), last_words: &partial })?
+                }
             };
             Ok((vec![fact], ()))
         });

@@ -63,7 +63,10 @@ impl Oracle {
 
     /// A worker wants an outcome written.
     pub(super) fn recording(&mut self, life: &Life, outcome: &Outcome) {
-        let (Outcome::Complete { claim, .. } | Outcome::Fail { claim, .. } | Outcome::Release { claim, .. }) = outcome;
+        let (Outcome::Complete { claim, .. }
+        | Outcome::Fail { claim, .. }
+        | Outcome::Release { claim, .. }
+        | Outcome::Die { claim, .. }) = outcome;
         let stopped = self.stopping.remove(&(life.clone(), claim.id));
         match outcome {
             Outcome::Complete { claim, .. } if !self.succeeded.contains(&(claim.id, claim.attempt)) => {
@@ -72,7 +75,7 @@ impl Oracle {
             Outcome::Release { claim, why: ReleaseWhy::WorkerLeft, .. } if stopped => {
                 self.broke(format!("task {} was stopped and is given to anybody", claim.id));
             }
-            Outcome::Complete { .. } | Outcome::Fail { .. } | Outcome::Release { .. } => {}
+            Outcome::Complete { .. } | Outcome::Fail { .. } | Outcome::Release { .. } | Outcome::Die { .. } => {}
         }
     }
 

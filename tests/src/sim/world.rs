@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use teamster_leader::core as leader;
-use teamster_protocol::board::{Board, BoardFact, Claimant};
+use teamster_protocol::board::{Board, BoardFact, Claimant, Death};
 use teamster_protocol::id::{Address, MemberName, MessageId, TaskId};
 use teamster_protocol::log::{Fold, Offset, Stamp};
 use teamster_protocol::mail::{Body, MailFact, Mailbox, Message, Urgency};
@@ -186,7 +186,7 @@ impl World {
 
     /// Writes down that a worker is gone.
     pub(super) fn bury(&mut self, name: &MemberName, by: &str) -> Result<(), NotWritten> {
-        self.decide(by, |board| Ok((board.bury(name, ""), ())))
+        self.decide(by, |board| Ok((board.bury(name, Death::default()), ())))
     }
 
     /// Puts a message into a mailbox, unless the disk is full.

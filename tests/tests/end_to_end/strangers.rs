@@ -70,8 +70,10 @@ fn a_stranger_is_not_served_even_if_the_files_are_open_to_all() {
         assert_eq!(said.code, Some(3), "{line}: {said:?}");
         assert!(said.err.contains("its other end belongs to user 0, this is user 65534"), "{line}: {said:?}");
     }
-    let log = fs::read_to_string(team.dir().log_of(&Address::Lead)).unwrap();
-    assert!(log.contains("its other end belongs to user 65534, this is user 0"), "{log}");
+    let log = team.dir().log_of(&Address::Lead);
+    let mut follow = team.sandbox().command("tail");
+    follow.args(["-n", "+1", "-f"]).arg(log);
+    team.start_command(follow).until("its other end belongs to user 65534, this is user 0");
     assert_eq!(team.state("alice"), "idle");
 }
 

@@ -60,7 +60,11 @@ fn a_worker_that_dies_comes_back_and_its_task_and_its_mail_with_it() {
     team.until_said("alice", "after this");
     let attempts = &team.task(1)["attempts"];
     assert_eq!(attempts.as_array().map(Vec::len), Some(2), "{attempts}");
-    assert!(attempts[0]["end"].to_string().contains("begun"), "its last words are kept: {attempts}");
+    let end = attempts[0]["end"].to_string();
+    assert!(
+        end.contains("killed by SIGKILL") && end.contains("begun"),
+        "how it died and its last words are kept: {end}"
+    );
     assert_eq!(team.state("alice"), "idle");
 }
 
@@ -190,10 +194,15 @@ fn a_stalled_turn_is_ended_as_set() {
 
     team.ok("spawn bob --no-claim --stall-after 2s --on-stall restart");
     let before = pid(&team, "bob");
-    team.ok("task add --to bob --run ls again || { touch again; read word; }");
+    team.ok("task add --to bob --run ls again || { touch again; echo so far; read word; }");
     team.until_event("\"completed\":{\"id\":2");
     assert_ne!(pid(&team, "bob"), before, "agent and worker were started anew");
     assert_eq!(team.task(2)["attempts"].as_array().map(Vec::len), Some(2));
+    let end = team.task(2)["attempts"][0]["end"].to_string();
+    assert!(
+        end.contains("worker_died") && end.contains("its agent said nothing for") && end.contains("so far"),
+        "{end}"
+    );
 }
 
 #[test]

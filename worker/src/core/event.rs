@@ -73,6 +73,7 @@ pub enum Outcome {
     Complete { claim: Claim, result: String },
     Fail { claim: Claim, reason: String, result: String },
     Release { claim: Claim, why: ReleaseWhy, partial: String },
+    Die { claim: Claim, cause: String, partial: String },
 }
 
 /// Whose fault it is that a prompt was not taken.

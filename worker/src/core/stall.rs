@@ -46,7 +46,7 @@ impl Core {
                 self.act(Action::AbortTurn);
             }
             OnStall::Restart => {
-                turn.ending = Some(Ending::Hung);
+                turn.ending = Some(Ending::Hung { quiet_ms });
                 self.act(Action::Say(Said::Stalled { turn: number, quiet_ms }));
                 let reason = format!("it said nothing for {:.1} s", quiet_ms as f64 / 1000.0);
                 self.leave_for(LeftHow::AgentGone { reason }, None);
@@ -125,13 +125,14 @@ mod tests {
     }
 
     #[test]
-    fn a_restart_leaves_the_task_to_be_given_back_as_that_of_a_dead_worker() {
+    fn a_restart_gives_the_task_back_as_that_of_a_dead_worker_with_what_was_done() {
         let mut core = working(OnStall::Restart);
         assert_eq!(core.step(AFTER_MS, Event::Tick), [said(AFTER_MS), Action::AbortTurn]);
         let actions = aborted(&mut core, AFTER_MS + 5);
         let how = LeftHow::AgentGone { reason: "it said nothing for 1.0 s".to_owned() };
-        assert!(!actions.iter().any(|action| matches!(action, Action::Record(_))), "{actions:?}");
-        assert_eq!(actions.last(), Some(&Action::Leave { how }));
+        let [Action::Record(Outcome::Die { cause, partial, .. })] = &actions[..] else { panic!("{actions:?}") };
+        assert_eq!((cause.as_str(), partial.as_str()), ("its agent said nothing for 1.0 s", "half"));
+        assert_eq!(core.step(AFTER_MS + 5, Event::Recorded).last(), Some(&Action::Leave { how }));
     }
 
     #[test]

@@ -49,7 +49,7 @@ pub(super) enum Ending {
     Stalled { quiet_ms: u64 },
     /// Its agent said nothing for so long, and is ended with this worker. The task is given back as that of a dead
     /// worker is, so that an agent that hangs on it again and again fails it.
-    Hung,
+    Hung { quiet_ms: u64 },
     /// The worker ends.
     Leaving,
     /// It could not begin, and the worker ends for it: what is wrong with its place is wrong for the next task too, and
@@ -67,7 +67,11 @@ impl Turn {
         match self.ending {
             None | Some(Ending::Leaving) => self.ending = Some(Ending::Stopped { reason }),
             Some(
-                Ending::Stopped { .. } | Ending::TimedOut | Ending::Stalled { .. } | Ending::Hung | Ending::NotBegun,
+                Ending::Stopped { .. }
+                | Ending::TimedOut
+                | Ending::Stalled { .. }
+                | Ending::Hung { .. }
+                | Ending::NotBegun,
             ) => {}
         }
     }
@@ -79,7 +83,7 @@ impl Turn {
         }
     }
 
-    /// What goes to the board; nothing for a turn without a task, nor for one whose agent hung. A turn that was completed in the same moment
+    /// What goes to the board; nothing for a turn without a task. A turn that was completed in the same moment
     /// in which it was told to end is completed: that is what happened.
     pub(super) fn outcome(&self, now_ms: u64, stop: &Stop, result: String) -> Option<Outcome> {
         let TurnFor::Task(claim) = &self.what_for else { return None };
@@ -90,10 +94,11 @@ impl Turn {
                 let partial = if reason.is_empty() { result } else { format!("(stopped: {reason})\n{result}") };
                 Outcome::Release { claim, why: ReleaseWhy::Stopped, partial }
             }
-            (Stop::Failed { .. } | Stop::Aborted, Some(Ending::Hung)) => return None,
+            (Stop::Failed { .. } | Stop::Aborted, Some(Ending::Hung { quiet_ms })) => {
+                Outcome::Die { claim, cause: said_nothing(*quiet_ms), partial: result }
+            }
             (Stop::Failed { .. } | Stop::Aborted, Some(Ending::Stalled { quiet_ms })) => {
-                let seconds = *quiet_ms as f64 / 1000.0;
-                Outcome::Fail { claim, reason: format!("its agent said nothing for {seconds:.1} s"), result }
+                Outcome::Fail { claim, reason: said_nothing(*quiet_ms), result }
             }
             (Stop::Failed { .. } | Stop::Aborted, Some(Ending::Leaving | Ending::NotBegun)) => {
                 Outcome::Release { claim, why: ReleaseWhy::WorkerLeft, partial: result }
@@ -106,6 +111,10 @@ impl Turn {
             (Stop::Aborted, None) => Outcome::Fail { claim, reason: "the agent broke the turn off".to_owned(), result },
         })
     }
+}
+
+fn said_nothing(quiet_ms: u64) -> String {
+    format!("its agent said nothing for {:.1} s", quiet_ms as f64 / 1000.0)
 }
 
 impl Core {

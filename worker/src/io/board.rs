@@ -1,6 +1,6 @@
 //! What a worker does to the board: claim, write down how a turn ended, give back what the dead hold.
 
-use teamster_protocol::board::{Board, BoardFact, ReleaseWhy};
+use teamster_protocol::board::{Board, BoardFact, Death, ReleaseWhy};
 use teamster_protocol::crash::point;
 use teamster_protocol::log::Durability;
 use teamster_protocol::task::Refusal;
@@ -52,7 +52,10 @@ impl Hands {
 
     pub(super) fn record(&mut self, outcome: Outcome) -> Event {
         let claim = match &outcome {
-            Outcome::Complete { claim, .. } | Outcome::Fail { claim, .. } | Outcome::Release { claim, .. } => claim,
+            Outcome::Complete { claim, .. }
+            | Outcome::Fail { claim, .. }
+            | Outcome::Release { claim, .. }
+            | Outcome::Die { claim, .. } => claim,
         };
         let id = claim.id;
         point("about to record");
@@ -95,5 +98,8 @@ fn fact(board: &Board, outcome: Outcome) -> Result<BoardFact, Refusal> {
         Outcome::Complete { claim, result } => board.complete(&claim, result),
         Outcome::Fail { claim, reason, result } => board.fail(&claim, reason, result),
         Outcome::Release { claim, why, partial } => board.release(&claim, why, partial),
+        Outcome::Die { claim, cause, partial } => {
+            board.die(&claim, Death { cause: Some(&cause), last_words: &partial })
+        }
     }
 }

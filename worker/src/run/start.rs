@@ -149,7 +149,7 @@ pub(super) async fn start(args: Args, isolation: Isolation) -> Result<Worker, St
     crash::point("worker enrolled");
     let kind = Kind::named(&spec.agent).map_err(|error| StartError::Agent(error.to_string()))?;
     // What a former life left in progress is not this one's: it is to be claimed anew.
-    team.bury(&name, &lock)?;
+    team.bury(&name, None, &lock)?;
 
     crash::point("former life buried");
     let inbox = Inbox::open(&dir, me.clone(), durability)?;

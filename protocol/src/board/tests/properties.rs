@@ -129,7 +129,7 @@ fn decide(board: &Board, step: &Step, claims: &[Claim]) -> Result<(Vec<BoardFact
             None => (Vec::new(), None),
             Some(claim) => (vec![end(board, claim, *how)?], None),
         },
-        Step::Bury { who } => (board.bury(&name(NAMES[*who]), ""), None),
+        Step::Bury { who } => (board.bury(&name(NAMES[*who]), Death::default()), None),
         Step::Assign { id, to } => (vec![board.assign(TaskId(*id), name(NAMES[*to]))?], None),
         Step::Unassign { id } => (vec![board.unassign(TaskId(*id))?], None),
         Step::AddDependency { id, on } => (vec![board.add_dependency(TaskId(*id), TaskId(*on))?], None),
