@@ -370,3 +370,20 @@ fn a_leader_is_not_started_again_in_a_team_that_was_removed() {
         assert_eq!(team.processes(), Vec::<u32>::new());
     }
 }
+
+#[test]
+fn a_leader_is_not_started_again_while_its_team_is_being_removed() {
+    let team = Team::new("auto");
+    team.json(&["up", "--detach"]);
+    let leader = team.leader(None);
+    let warden = process::parent(leader).unwrap();
+    tell(warden, Signal::SIGSTOP);
+    murder(leader);
+    // The first of all files to go, and the roster is still there.
+    fs::remove_file(team.dir().leader_lock()).unwrap();
+    tell(warden, Signal::SIGCONT);
+    until_gone(&[warden]);
+    assert!(team.log().contains(OVER), "{}", team.log());
+    assert!(!team.dir().leader_lock().exists());
+    team.nothing_is_left();
+}

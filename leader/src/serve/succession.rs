@@ -21,13 +21,18 @@ const LOCK_RETRY: Duration = Duration::from_millis(20);
 /// and is not quite gone: it is given a moment.
 pub(super) async fn begin_to_lead(dir: &TeamDir, after: Option<&Identity>, since_ms: u64) -> Result<Lock, ServeError> {
     let path = dir.leader_lock();
+    let over = || ServeError::Over { team: dir.team().to_string() };
     let until = Instant::now() + LOCK_WAIT;
     loop {
+        // The one that died had made it: who is removing the team at this moment is not to be left with a new one.
+        if after.is_some() && matches!(path.try_exists(), Ok(false)) {
+            return Err(over());
+        }
         match Lock::borrow(&path) {
             Ok(lock) => {
                 // Before it is signed: to have looked is not to have led.
                 if after.zip(lock.written()).is_some_and(|(died, last)| is_over(died, &last)) {
-                    return Err(ServeError::Over { team: dir.team().to_string() });
+                    return Err(over());
                 }
                 lock.sign(&path, since_ms);
                 return Ok(lock);
