@@ -1,6 +1,8 @@
 //! What the processes of a team have in memory, and how much more of it each task costs that is over.
 
-use std::fs;
+use std::{fs, io};
+
+use nix::libc::ESRCH;
 
 use crate::bench::idle::field;
 use crate::trial::Outcome;
@@ -12,9 +14,12 @@ use crate::trial::team::Team;
 pub(super) struct Memory {
     pub(super) resident: u64,
     pub(super) proportional: u64,
+    /// What is in no file: unlike the proportional part it does not depend on who else runs the same program.
+    pub(super) anonymous: u64,
 }
 
-/// What the leader has and what a worker has, both halves of its cell, on average: proportional, in bytes.
+/// What the leader has and what a worker has, both halves of its cell, on average: in bytes, without the
+/// pages of their programs.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Footprint {
     /// The leader's.
@@ -32,8 +37,8 @@ impl Footprint {
         let leads = team.leader()?.ok_or("there is no leader")?.pid;
         for found in team.census()? {
             match found.what {
-                What::Teamster if found.identity.pid == leads => leader += memory(leads)?.proportional,
-                What::Worker(_) => all += memory(found.identity.pid)?.proportional,
+                What::Teamster if found.identity.pid == leads => leader += anonymous(leads)?,
+                What::Worker(_) => all += anonymous(found.identity.pid)?,
                 What::Teamster | What::Warden | What::Agent => {}
             }
         }
@@ -48,8 +53,19 @@ impl Footprint {
     }
 }
 
-/// What a process has in memory.
-pub(super) fn memory(pid: u32) -> Outcome<Memory> {
-    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
-    Ok(Memory { resident: field(&rollup, "Rss:")? * 1024, proportional: field(&rollup, "Pss:")? * 1024 })
+fn anonymous(pid: u32) -> Outcome<u64> {
+    // An agent that is being started looks like its worker, and may have ended since.
+    Ok(memory(pid)?.map_or(0, |memory| memory.anonymous))
+}
+
+/// What a process has in memory; nothing if it has ended.
+pub(super) fn memory(pid: u32) -> Outcome<Option<Memory>> {
+    let rollup = match fs::read_to_string(format!("/proc/{pid}/smaps_rollup")) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(ESRCH) => {
+            return Ok(None);
+        }
+        read => read?,
+    };
+    let bytes = |name| -> Outcome<u64> { Ok(field(&rollup, name)? * 1024) };
+    Ok(Some(Memory { resident: bytes("Rss:")?, proportional: bytes("Pss:")?, anonymous: bytes("Pss_Anon:")? }))
 }

@@ -101,7 +101,7 @@ async fn work(
             report.half = Footprint::take(team, names.len(), completed)?;
         }
         if Instant::now() >= sample_at {
-            report.memory.push(memory(leader)?);
+            report.memory.extend(memory(leader)?);
             sample_at += SAMPLE_EVERY;
         }
         let mut busy = false;
@@ -161,11 +161,12 @@ async fn idle(settings: &Settings, team: &Team) -> Outcome<Idle> {
     let (before, begun) = (sums()?, Instant::now());
     pass(settings.idle).await;
     let after = sums()?;
+    // A thread that ends takes its count along.
     Ok(Idle {
         watched: begun.elapsed(),
-        leader_wakes: after.0 - before.0,
-        worker_wakes: after.1 - before.1,
-        ticks: after.2 - before.2,
+        leader_wakes: after.0.saturating_sub(before.0),
+        worker_wakes: after.1.saturating_sub(before.1),
+        ticks: after.2.saturating_sub(before.2),
     })
 }
 
