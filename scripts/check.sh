@@ -27,11 +27,16 @@ step() {
     printf 'ok  %4d s%s\n' $((SECONDS - began)) "$(summary "$name")"
 }
 
-# How many tests there were: "0 passed" must not look like success.
+# How many tests there were: "0 passed" must not look like success, nor a test that returned because the system does not
+# grant what it needs. Such a test says "could not run here: TEST: WHY" (tests/src/granted.rs); each is shown.
 summary() {
     if [ "$1" = test ]; then
         awk '/^test result: ok/ { passed += $4; ignored += $8 }
-            END { printf "  %d passed, %d ignored", passed, ignored }' "$log"
+            sub(/.*could not run here: /, "") { skipped++; list = list "\n          " $0 }
+            END {
+                printf "  %d passed, %d ignored", passed - skipped, ignored
+                if (skipped) printf ", %d could not run here%s", skipped, list
+            }' "$log"
     fi
 }
 

@@ -4,6 +4,7 @@ pub mod bench;
 mod chance;
 pub mod crash;
 pub mod fuzz;
+pub mod granted;
 pub mod hermetic;
 pub mod linear;
 pub mod load;

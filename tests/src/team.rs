@@ -1,6 +1,7 @@
 //! A team as a user has it: a repository, the real programs, what they say, and a limit on every wait. Whatever
 //! still runs at the end is ended, also when a test fails.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,12 +14,13 @@ use teamster_protocol::id::TeamName;
 use teamster_protocol::lock;
 use teamster_protocol::team_dir::TeamDir;
 
+use crate::granted::{Need, granted};
 use crate::hermetic::{Program, Sandbox};
 
-mod disk;
+mod machine;
 mod running;
 
-pub use disk::SmallDisk;
+use machine::Machine;
 pub use running::{Running, Said};
 
 /// A team in a repository of its own.
@@ -27,6 +29,7 @@ pub struct Team {
     sandbox: Sandbox,
     repository: PathBuf,
     dir: OnceLock<TeamDir>,
+    machine: Option<Machine>,
 }
 
 impl Team {
@@ -34,14 +37,36 @@ impl Team {
     pub fn new() -> Team {
         let sandbox = Sandbox::new();
         let repository = sandbox.repository("app");
-        Team { sandbox, repository, dir: OnceLock::new() }
+        Team { sandbox, repository, dir: OnceLock::new(), machine: None }
     }
 
     /// A directory that is no repository.
     pub fn without_repository() -> Team {
         let sandbox = Sandbox::new();
         let repository = sandbox.work();
-        Team { sandbox, repository, dir: OnceLock::new() }
+        Team { sandbox, repository, dir: OnceLock::new(), machine: None }
+    }
+
+    /// With a disk of this size under the root of the team, such as `1m`, which can be filled. `None` where the system
+    /// grants no namespaces, which is said.
+    pub fn on_a_small_disk(size: &str) -> Option<Team> {
+        Team::after(&format!("mount -t tmpfs -o size={size},mode=700 small \"$1\""))
+    }
+
+    /// Where the system tells nobody of changed files. `None` where it grants no namespaces, which is said.
+    pub fn without_file_events() -> Option<Team> {
+        Team::after("echo 0 > /proc/sys/user/max_inotify_instances")
+    }
+
+    fn after(script: &str) -> Option<Team> {
+        if !granted(Need::Mounts) {
+            return None;
+        }
+        let mut team = Team::new();
+        // Its name, before its root looks different from within.
+        team.dir();
+        team.machine = Some(Machine::after(script, &team.sandbox.root()));
+        Some(team)
     }
 
     /// Where everything of this test lies.
@@ -74,11 +99,46 @@ impl Team {
 
     /// A command of teamster, to be changed and then passed to [`Team::start_command`].
     pub fn command(&self, line: &str) -> Command {
-        let mut command = self.sandbox.program(Program::Teamster);
-        command.current_dir(&self.repository).args(words(line));
+        let mut command = self.other(Program::Teamster.path());
+        command.args(words(line));
+        command
+    }
+
+    /// Any program, in the place and the environment of the commands.
+    pub fn other(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = self.sandbox.command(program);
+        command.current_dir(&self.repository).env("TEAMSTER_WORKER", Program::Worker.path());
         // A worker that lost its leader in a test that failed is not to wait for another.
         command.env("TEAMSTER_LEADER_GRACE_MS", "2000").env("COLUMNS", "120");
-        command
+        match &self.machine {
+            Some(machine) => machine.within(&command),
+            None => command,
+        }
+    }
+
+    /// Runs a shell script where commands are run. It must succeed.
+    pub fn sh(&self, script: &str) {
+        let mut shell = self.other("sh");
+        shell.args(["-euc", script]);
+        let said = self.start_command(shell).ends();
+        assert_eq!(said.code, Some(0), "{script}: {}", said.err);
+    }
+
+    /// Leaves no room on the small disk.
+    pub fn fill_the_disk(&self) {
+        self.sh("cd \"$TEAMSTER_ROOT\"; ! dd if=/dev/zero of=filler bs=4096 2> dd.said; rm dd.said");
+    }
+
+    /// Gives the room back.
+    pub fn make_room_on_the_disk(&self) {
+        self.sh("rm \"$TEAMSTER_ROOT/filler\"");
+    }
+
+    /// Lets nobody who comes from now on write on the small disk.
+    pub fn make_the_disk_read_only(&self) {
+        // A mount of its own: the first one may still be held by who is about to end.
+        let script = "mount --bind \"$TEAMSTER_ROOT\" \"$TEAMSTER_ROOT\"; mount -o remount,bind,ro \"$TEAMSTER_ROOT\"";
+        self.sh(script);
     }
 
     /// Starts a command. The words of the line are separated by blanks, and there is no quoting.
@@ -103,14 +163,21 @@ impl Team {
 
     /// What a command prints that must succeed, and complain of nothing.
     pub fn ok(&self, line: &str) -> String {
-        let said = self.run(line);
-        assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "`{line}` printed {}", said.out);
+        self.ok_words(&words(line))
+    }
+
+    /// The same for one whose words have blanks in them.
+    pub fn ok_words(&self, words: &[&str]) -> String {
+        let mut command = self.command("");
+        command.args(words);
+        let said = self.start_command(command).ends();
+        assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{words:?} printed {}", said.out);
         said.out.trim_end().to_owned()
     }
 
     /// What a command prints with `--json`; it must succeed.
     pub fn json(&self, line: &str) -> Value {
-        let out = self.ok(&format!("{line} --json"));
+        let out = self.ok(&format!("--json {line}"));
         serde_json::from_str(&out).unwrap_or_else(|error| panic!("`{line}` printed no JSON: {error}: {out}"))
     }
 
@@ -168,8 +235,8 @@ impl Team {
 
     /// Writes a line into a fifo where commands are run, once somebody reads from it.
     pub fn feed(&self, fifo: &str, line: &str) {
-        let mut shell = self.sandbox.command("sh");
-        shell.current_dir(&self.repository).args(["-c", "echo \"$1\" > \"$0\"", fifo, line]);
+        let mut shell = self.other("sh");
+        shell.args(["-c", "echo \"$1\" > \"$0\"", fifo, line]);
         assert_eq!(self.start_command(shell).ends().code, Some(0), "{fifo} takes nothing");
     }
 

@@ -1,17 +1,21 @@
 //! A worker in a PID namespace of its own: what is in there ends with it, and who is outside notices nothing of it.
-//! Where the system grants no namespace, these tests say so and end.
+//! Where the system grants no namespace, these tests say so and end; where it does, a worker without one is an error.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 #[path = "worker/bench.rs"]
 #[expect(dead_code, reason = "shared with the other tests of a worker")]
 mod bench;
+#[path = "../../tests/src/granted.rs"]
+#[expect(dead_code, unreachable_pub, reason = "shared with the tests of a whole team")]
+mod granted;
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 
 use bench::{Bench, LIMIT, Seen, ended, processes_in, signal};
+use granted::{Need, granted};
 use nix::sys::signal::Signal;
 use teamster_protocol::roster::Isolation;
 use tokio::process::Child;
@@ -21,15 +25,14 @@ use tokio::time::timeout;
 const STUBBORN: &str = "trap '' TERM INT HUP; for i in 1 2 3; do (setsid sh -c '(sleep 1000; :) & sleep 1000; :' &); done; \
                         echo begun; read line; read line";
 
+/// A worker in its cell; `None` where the system grants none, which is said.
 async fn isolated(bench: &mut Bench) -> Option<Child> {
-    let alice = bench.by_hand("alice").await;
-    match bench.team.members().unwrap()[0].isolation {
-        Some(Isolation::Namespace) => Some(alice),
-        Some(Isolation::Subreaper) | None => {
-            println!("this system grants no PID namespace");
-            None
-        }
+    if !granted(Need::Cell) {
+        return None;
     }
+    let alice = bench.by_hand("alice").await;
+    assert_eq!(bench.team.members().unwrap()[0].isolation, Some(Isolation::Namespace));
+    Some(alice)
 }
 
 #[tokio::test]

@@ -3,31 +3,21 @@
 
 use std::fs;
 
-use serde_json::Value;
-use teamster_tests::team::{SmallDisk, Team};
+use teamster_tests::team::Team;
 
 /// A text that does not fit into what is left of a page.
 const BIG: usize = 20_000;
 
-/// A small disk under the team's root. Where the machine grants no namespaces the test has nothing to look at.
-fn small_disk(team: &Team) -> Option<SmallDisk> {
-    // The team's name, before there is anything to look at it through.
-    team.dir();
-    let mounted = SmallDisk::mount(&team.sandbox().root(), "1m");
-    mounted.inspect_err(|why| println!("not tested, no file system can be mounted here: {why}")).ok()
-}
-
 #[test]
 fn a_command_that_finds_no_room_says_so_and_has_done_nothing() {
-    let team = Team::new();
-    let Some(disk) = small_disk(&team) else { return };
+    let Some(team) = Team::on_a_small_disk("1m") else { return };
     team.file("big.md", &"x".repeat(BIG));
     team.file("plan.toml", &format!("[[task]]\nrun = \"echo {}\"\n", "x".repeat(BIG)));
-    disk.ok(&team, "up --detach");
-    disk.ok(&team, "spawn alice --no-claim");
-    disk.ok(&team, "task add one");
-    disk.fill(&team);
-    let said = ["task add -f ../big.md", "run --resume ../plan.toml -w 1"].map(|line| disk.fails(&team, 1, line));
+    team.ok("up --detach");
+    team.ok("spawn alice --no-claim");
+    team.ok("task add one");
+    team.fill_the_disk();
+    let said = ["task add -f ../big.md", "run --resume ../plan.toml -w 1"].map(|line| team.fails(1, line));
     insta::assert_snapshot!(said.join("\n"), @"
     error: cannot append to /t/root/app-0/board.jsonl: No space left on device
     2 tasks for 1 worker
@@ -35,88 +25,80 @@ fn a_command_that_finds_no_room_says_so_and_has_done_nothing() {
     ");
     // To look costs no room.
     for line in ["list", "status", "task list", "task show 1", "events", "logs alice"] {
-        disk.ok(&team, line);
+        team.ok(line);
     }
-    disk.make_room(&team);
-    let list: Value = serde_json::from_str(&disk.ok(&team, "task list --json")).unwrap();
+    team.make_room_on_the_disk();
+    let list = team.json("task list");
     assert_eq!(list["counts"]["total"], 1);
-    assert_eq!(disk.ok(&team, "task add -f ../big.md"), "task 2 is on the board", "its number was not lost");
+    assert_eq!(team.ok("task add -f ../big.md"), "task 2 is on the board", "its number was not lost");
     // Nothing half done is in the way of those who could not be spawned.
-    disk.ok(&team, "spawn w1");
-    disk.ok(&team, "down");
+    team.ok("spawn w1");
+    team.ok("down");
 }
 
 #[test]
 fn a_worker_that_finds_no_room_keeps_its_outcome_until_there_is() {
-    let team = Team::new();
-    let Some(disk) = small_disk(&team) else { return };
-    disk.ok(&team, "spawn alice");
-    disk.ok(
-        &team,
-        "task add --run -- mkfifo go; echo begun; read word < go; seq 1 4000; echo got $word; echo x > ended",
-    );
-    // The agent's word, not the task that has it too.
-    let said = |line: &str| !line.contains("\"kind\":\"turn_started\"");
-    disk.start(&team, "logs alice -f --json").until_one("begun", said);
+    let Some(team) = Team::on_a_small_disk("1m") else { return };
+    team.ok("spawn alice");
+    team.ok("task add --run -- mkfifo go; echo begun; read word < go; seq 1 4000; echo got $word; echo x > ended");
+    team.until_said("alice", "begun");
     let mkfifo = team.sandbox().command("mkfifo").arg(team.repository().join("ended")).status().unwrap();
     assert!(mkfifo.success());
-    disk.fill(&team);
+    team.fill_the_disk();
     team.feed("go", "hello");
     let mut ended = team.sandbox().command("cat");
     ended.arg(team.repository().join("ended"));
     assert_eq!(team.start_command(ended).ends().out, "x\n");
     for _ in 0..3 {
-        let task: Value = serde_json::from_str(&disk.ok(&team, "task show 1 --json")).unwrap();
+        let task = team.json("task show 1");
         assert_eq!(task["status"], "in progress");
     }
-    disk.make_room(&team);
-    disk.start(&team, "events -f --json").until("\"completed\":{\"id\":1");
-    let task: Value = serde_json::from_str(&disk.ok(&team, "task show 1 --json")).unwrap();
+    team.make_room_on_the_disk();
+    team.until_event("\"completed\":{\"id\":1");
+    let task = team.json("task show 1");
     let attempts = task["attempts"].as_array().unwrap();
     assert_eq!(attempts.len(), 1);
     assert!(attempts[0]["end"]["result"].as_str().unwrap().ends_with("4000\ngot hello"), "{task}");
-    disk.ok(&team, "task add --run true");
-    disk.start(&team, "events -f --json").until("\"completed\":{\"id\":2");
-    assert_eq!(disk.ok(&team, "down"), "alice shut down\nthe leader ended");
+    team.ok("task add --run true");
+    team.until_event("\"completed\":{\"id\":2");
+    assert_eq!(team.ok("down"), "alice shut down\nthe leader ended");
 }
 
 #[test]
 fn a_leader_that_finds_no_room_refuses_and_leads_on() {
-    let team = Team::new();
-    let Some(disk) = small_disk(&team) else { return };
-    disk.fill(&team);
-    let said = disk.fails(&team, 1, "up --detach");
+    let Some(team) = Team::on_a_small_disk("1m") else { return };
+    team.fill_the_disk();
+    let said = team.fails(1, "up --detach");
     insta::assert_snapshot!(said, @"error: cannot create /t/root/app-0/board.jsonl: No space left on device");
-    disk.make_room(&team);
-    disk.ok(&team, "up --detach");
-    disk.fill(&team);
-    let said = disk.fails(&team, 1, "spawn alice --worktree");
+    team.make_room_on_the_disk();
+    team.ok("up --detach");
+    team.fill_the_disk();
+    let said = team.fails(1, "spawn alice --worktree");
     insta::assert_snapshot!(said, @"error: cannot spawn alice: cannot write /t/root/app-0/worktrees/alice/.git.teamster: No space left on device (os error 28)");
-    disk.ok(&team, "status");
-    disk.make_room(&team);
-    disk.ok(&team, "spawn alice --worktree");
-    disk.ok(&team, "task add --run pwd");
-    disk.start(&team, "events -f --json").until("\"completed\":{\"id\":1");
-    disk.ok(&team, "down");
+    team.ok("status");
+    team.make_room_on_the_disk();
+    team.ok("spawn alice --worktree");
+    team.ok("task add --run pwd");
+    team.until_event("\"completed\":{\"id\":1");
+    team.ok("down");
 }
 
 #[test]
 fn a_read_only_root_can_be_looked_at_and_not_changed() {
-    let team = Team::new();
-    let Some(disk) = small_disk(&team) else { return };
-    disk.ok(&team, "spawn alice");
-    disk.ok(&team, "task add --run true");
-    disk.start(&team, "events -f --json").until("\"completed\":{\"id\":1");
-    disk.ok(&team, "down");
-    disk.make_read_only(&team);
+    let Some(team) = Team::on_a_small_disk("1m") else { return };
+    team.ok("spawn alice");
+    team.ok("task add --run true");
+    team.until_event("\"completed\":{\"id\":1");
+    team.ok("down");
+    team.make_the_disk_read_only();
     for line in ["list", "status", "status alice", "task list", "task show 1", "events", "logs alice", "inbox --peek"] {
-        disk.ok(&team, line);
+        team.ok(line);
     }
     let plan = team.plan("[[task]]\nrun = \"true\"\n");
     let lines = ["task add two", "task clear all", "dm alice hello", "spawn alice", "up", "up --detach", "cleanup"];
     let mut said = String::new();
     for line in lines {
-        said.push_str(&format!("$ {line}\n{}\n", disk.fails(&team, 1, line)));
+        said.push_str(&format!("$ {line}\n{}\n", team.fails(1, line)));
     }
     insta::assert_snapshot!(said, @"
     $ task add two
@@ -134,7 +116,7 @@ fn a_read_only_root_can_be_looked_at_and_not_changed() {
     $ cleanup
     error: cannot open /t/root/app-0/leader.lock: Read-only file system (os error 30)
     ");
-    assert!(disk.fails(&team, 1, &format!("run {plan}")).contains("Read-only file system"));
+    assert!(team.fails(1, &format!("run {plan}")).contains("Read-only file system"));
 }
 
 #[test]
