@@ -20,6 +20,7 @@ use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::{self, Pid};
 use rustix::process::{WaitOptions, wait};
+use teamster_protocol::crash::{self, point};
 use teamster_protocol::limits::{KILL_GRACE, RESTARTS_MAX, RESTARTS_WITHIN, TERM_GRACE};
 use teamster_protocol::process::life;
 use teamster_protocol::process::strangers::Strangers;
@@ -66,6 +67,7 @@ pub fn unblock() {
 /// Becomes the warden of a process that does what this one was told to. Returns the exit code once that has ended and
 /// nothing is left below. To be called before there is a second thread.
 pub fn stand(guard: Guard) -> i32 {
+    crash::begin("warden");
     match Warden::begin(guard) {
         Ok(warden) => warden.stand(),
         Err((doing, error)) => {
@@ -134,6 +136,7 @@ impl Warden {
     fn stand(mut self) -> i32 {
         let mut before = None;
         loop {
+            point("about to start a leader");
             let how = match self.start(before.as_ref()) {
                 Ok(child) => {
                     // It was not waited for, so the number is its own, also if it has ended.
@@ -145,10 +148,12 @@ impl Warden {
                     Ended::NotStarted
                 }
             };
+            point("leader ended");
             match self.policy.ended(self.began.elapsed(), how) {
                 Verdict::HandOver => tracing::info!("the leader handed over; the next one is started"),
                 Verdict::Restart { after } => {
                     tracing::error!("the leader {}; it is started again in {} ms", words(how), after.as_millis());
+                    point("about to wait for the next leader");
                     if let Some(signal) = self.pause(after) {
                         self.end_the_rest(Left::Terminate);
                         return 128 + signal as i32;
@@ -166,7 +171,9 @@ impl Warden {
                             RESTARTS_WITHIN.as_secs()
                         ),
                     }
+                    point("about to end the rest");
                     self.end_the_rest(left);
+                    point("rest ended");
                     return code;
                 }
             }
@@ -192,6 +199,7 @@ impl Warden {
         // Before it: what fails after it would leave a leader that nobody follows.
         let null = OpenOptions::new().write(true).open("/dev/null")?;
         let child = program.spawn()?;
+        point("leader started");
         if self.guard.is_in_background() {
             // Whoever started it reads to its end, which must be the leader's to make.
             let _ = unistd::dup2_stdout(&null);
@@ -212,6 +220,7 @@ impl Warden {
                 (Heard::Told(signal), _) | (Heard::AtTerminal(signal), ChildGroup::Own) => {
                     // It was not waited for, so the number is its own.
                     let _ = kill(child, signal);
+                    point("signal passed on");
                 }
             }
         }

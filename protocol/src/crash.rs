@@ -8,6 +8,8 @@
 //! - `TEAMSTER_CRASH_AT`: `leader:log synced:3`, `worker:ada:recorded:1`: such a process aborts when it comes to a point of
 //!   that name for the third, the first time,
 //! - `TEAMSTER_CRASH_ONCE`: unless this file is there, which it makes, so that the process after it lives,
+//! - `TEAMSTER_CRASH_AGAIN`: the same for one more death, after the first; `leader:*:2` is the second point, whatever its
+//!   name, of a leader that began after the first death. Its file has `-again` at its end,
 //! - `TEAMSTER_CRASH_TRACE`: a file to which a line `ROLE TIME NAME` is added for each point that is passed.
 
 /// Which process this is; counting begins anew. `role` is `front`, `leader` or `worker:NAME`.
@@ -49,8 +51,11 @@ mod armed {
     use std::env;
     use std::fs::OpenOptions;
     use std::io::Write;
-    use std::path::PathBuf;
+    use std::path::{Path, PathBuf};
     use std::sync::{Mutex, PoisonError};
+
+    /// In place of a name: a point of any.
+    const ANY: &str = "*";
 
     /// Of this process, once it has said what it is and if the environment wants anything of it.
     static COUNTING: Mutex<Option<Counting>> = Mutex::new(None);
@@ -59,30 +64,43 @@ mod armed {
         role: String,
         /// How often, by name.
         passed: BTreeMap<String, u64>,
+        /// How often, whatever the name.
+        passed_any: u64,
         dies_at: Option<(String, u64)>,
+        dies_again_at: Option<(String, u64)>,
         once: Option<PathBuf>,
         trace: Option<PathBuf>,
     }
 
     pub(super) fn begin(role: &str) {
-        let at = env::var("TEAMSTER_CRASH_AT").ok();
-        let dies_at = at.and_then(|at| point_for(&at, role));
+        let own = |name: &str| env::var(name).ok().and_then(|at| point_for(&at, role));
         let trace = env::var_os("TEAMSTER_CRASH_TRACE").map(PathBuf::from);
         let once = env::var_os("TEAMSTER_CRASH_ONCE").map(PathBuf::from);
-        let wanted = dies_at.is_some() || trace.is_some();
-        let counting =
-            wanted.then(|| Counting { role: role.to_owned(), passed: BTreeMap::new(), dies_at, once, trace });
+        let dies_at = own("TEAMSTER_CRASH_AT");
+        let somebody_died = once.as_ref().is_some_and(|once| once.exists());
+        let dies_again_at = own("TEAMSTER_CRASH_AGAIN").filter(|(name, _)| name != ANY || somebody_died);
+        let wanted = dies_at.is_some() || dies_again_at.is_some() || trace.is_some();
+        let counting = wanted.then(|| Counting {
+            role: role.to_owned(),
+            passed: BTreeMap::new(),
+            passed_any: 0,
+            dies_at,
+            dies_again_at,
+            once,
+            trace,
+        });
         *COUNTING.lock().unwrap_or_else(PoisonError::into_inner) = counting;
     }
 
     pub(super) fn point(name: &str, half: impl FnOnce()) {
         let mut counting = COUNTING.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(counting) = &mut *counting else { return };
+        counting.passed_any += 1;
         let time = counting.passed.entry(name.to_owned()).or_default();
         *time += 1;
         let here = (name.to_owned(), *time);
         counting.note(&here);
-        if counting.dies_at.as_ref() == Some(&here) && counting.is_first() {
+        if counting.dies(&here) || counting.dies_again(&here) {
             half();
             eprintln!("{} dies at {name}, time {}", counting.role, here.1);
             std::process::abort();
@@ -98,11 +116,23 @@ mod armed {
             let _ = file.and_then(|mut file| file.write_all(line.as_bytes()));
         }
 
-        /// Whether no process died here before; whoever asks is taken to die.
-        fn is_first(&self) -> bool {
-            let Some(once) = &self.once else { return true };
-            OpenOptions::new().write(true).create_new(true).open(once).is_ok()
+        fn dies(&self, here: &(String, u64)) -> bool {
+            self.dies_at.as_ref() == Some(here) && self.once.as_deref().is_none_or(is_first)
         }
+
+        /// Only after another has died.
+        fn dies_again(&self, here: &(String, u64)) -> bool {
+            let (Some(at), Some(once)) = (&self.dies_again_at, &self.once) else { return false };
+            let is_it = at == here || (at.0 == ANY && at.1 == self.passed_any);
+            let mut again = once.clone().into_os_string();
+            again.push("-again");
+            is_it && once.exists() && is_first(Path::new(&again))
+        }
+    }
+
+    /// Whether no process died here before; whoever asks is taken to die.
+    fn is_first(once: &Path) -> bool {
+        OpenOptions::new().write(true).create_new(true).open(once).is_ok()
     }
 
     /// The name and the time in `worker:ada:log synced:3`, if it is about this role.

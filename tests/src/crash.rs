@@ -1,7 +1,8 @@
 //! Crash points: the same small story of a team, once for each point at which a process can die, and each time it has
-//! to come to the same good end. See `teamster_protocol::crash` for what a point is.
+//! to come to the same good end. Then once for each point that is there only because somebody died, at which a second
+//! one dies: what mends may be cut short as well. See `teamster_protocol::crash` for what a point is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
 use std::path::PathBuf;
@@ -9,103 +10,122 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::trial::Outcome;
 
+mod case;
 mod story;
 
-/// Who dies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    /// The leader.
-    Leader,
-    /// The worker of this member.
-    Worker(&'static str),
-    /// The command of this name.
-    Front(&'static str),
-}
-
-impl Role {
-    /// All whose points are tried.
-    pub const ALL: [Role; 7] = [
-        Role::Leader,
-        Role::Worker("ada"),
-        Role::Worker("ben"),
-        Role::Front("task"),
-        Role::Front("dm"),
-        Role::Front("up"),
-        Role::Front("cleanup"),
-    ];
-
-    /// As the process calls itself.
-    fn own_word(self) -> String {
-        match self {
-            Role::Leader => "leader".to_owned(),
-            Role::Worker(name) => format!("worker:{name}"),
-            Role::Front(_) => "front".to_owned(),
-        }
-    }
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Role::Leader => f.write_str("leader"),
-            Role::Worker(name) => write!(f, "worker:{name}"),
-            Role::Front(verb) => write!(f, "front:{verb}"),
-        }
-    }
-}
-
-/// Where a process is to die. By name and time, not by a number over all points: what another process does meanwhile
-/// changes the order of a process' steps more than their kinds.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Case {
-    /// Who.
-    pub role: Role,
-    /// At points of this name.
-    pub name: String,
-    /// The first time it comes to one, the second, and so on.
-    pub time: u64,
-}
-
-impl fmt::Display for Case {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", self.role, self.name, self.time)
-    }
-}
+pub use case::{Case, Engine, Point, Role};
 
 /// What came of all cases.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// For each role, how many points it was made to die at.
-    pub died_at: BTreeMap<Role, u64>,
-    /// The names of the points, and how many cases each was.
+    /// How often each died, by engine, role and whether it was the first of the story or the second.
+    pub died: BTreeMap<(Engine, Nth, Role), u64>,
+    /// The names of the points at which somebody died, and how often.
     pub names: BTreeMap<String, u64>,
-    /// The cases in which the process did not come to the point: it has it in some tellings only.
+    /// The cases in which a process did not come to its point: it has it in some tellings only.
     pub not_reached: Vec<String>,
     /// A sentence for each case that did not come to the good end.
     pub failures: Vec<String>,
+    /// How many stories were told with a death.
+    pub stories: u64,
+    /// How long all took.
+    pub took: Duration,
+}
+
+/// Which death of a story.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Nth {
+    /// Of a team that was well.
+    First,
+    /// Of one that mends what the first has left.
+    Second,
+}
+
+impl Report {
+    /// All deaths of that kind.
+    pub fn deaths(&self, nth: Nth) -> u64 {
+        self.died.iter().filter(|((_, of, _), _)| *of == nth).map(|(_, times)| times).sum()
+    }
+
+    fn take(&mut self, told: &Told) {
+        let Told { case, died, wrong, .. } = told;
+        self.stories += 1;
+        let how = if *died < case.deaths().count() { ", not reached" } else { "" };
+        self.failures.extend(wrong.iter().map(|wrong| format!("{case}{how}: {wrong}")));
+        for (point, nth) in case.deaths().zip([Nth::First, Nth::Second]).take(*died) {
+            *self.died.entry((case.engine, nth, point.role)).or_default() += 1;
+            *self.names.entry(point.name.clone()).or_default() += 1;
+        }
+        if *died < case.deaths().count() {
+            self.not_reached.push(case.to_string());
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, times) in &self.names {
+            writeln!(f, "{times:5} {name}")?;
+        }
+        for engine in Engine::ALL {
+            for nth in [Nth::First, Nth::Second] {
+                let of = self.died.iter().filter(|((by, of, _), _)| (*by, *of) == (engine, nth));
+                let died: Vec<String> = of.map(|((_, _, role), times)| format!("{role} {times}")).collect();
+                let nth = if nth == Nth::First { "first" } else { "second" };
+                writeln!(f, "{engine}, {nth} deaths: {}", died.join(", "))?;
+            }
+        }
+        writeln!(f, "{} not reached: {}", self.not_reached.len(), self.not_reached.join(" | "))?;
+        for failure in &self.failures {
+            writeln!(f, "WRONG: {failure}")?;
+        }
+        let (first, second) = (self.deaths(Nth::First), self.deaths(Nth::Second));
+        write!(
+            f,
+            "{first} first and {second} second deaths at points of {} names, in {} stories, {:.0} s: {} went wrong",
+            self.names.len(),
+            self.stories,
+            self.took.as_secs_f64(),
+            self.failures.len()
+        )
+    }
 }
 
 /// What came of one case.
 #[derive(Debug)]
 struct Told {
     case: Case,
-    /// Whether the process came to the point.
-    died: bool,
+    /// How many of its deaths there were.
+    died: usize,
     wrong: Vec<String>,
+    /// What each role passed, in its order.
+    passed: Vec<Point>,
+}
+
+/// What is passed without a death.
+#[derive(Debug, Default)]
+struct Usual {
+    /// For each role and name of a point, how often in one life.
+    times: BTreeMap<(Role, String), u64>,
+    /// The name of what the same role comes to after a point.
+    next: BTreeMap<Point, String>,
 }
 
 /// So many times it is told without a death, for every point that it can have.
 const COUNTS: usize = 4;
+/// After one first death of each role it dies again at each point of its next life up to this one.
+const BEGINNING_POINTS: u64 = 40;
 
 /// Which cases to try.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cases {
-    /// Every point of every role.
+    /// Every point of every role, and after each of them every second death that is tried.
     All,
-    /// For every role, one point of each name.
+    /// For every role, one point of each name, and one way to each point that is there only after a death.
     OneOfAName,
     /// These.
     Only(Vec<Case>),
@@ -113,49 +133,89 @@ pub enum Cases {
 
 /// Tries the points, `jobs` at a time. Says on standard error what it does.
 pub fn try_points(which: &Cases, jobs: usize) -> Outcome<Report> {
-    let mut report = Report::default();
-    let cases = match which {
-        Cases::Only(cases) => cases.clone(),
-        Cases::All | Cases::OneOfAName => counted(which)?,
-    };
-    for Told { case, died, wrong } in all(&cases, jobs) {
-        let how = if died { "" } else { ", not reached" };
-        report.failures.extend(wrong.into_iter().map(|wrong| format!("{case}{how}: {wrong}")));
-        if died {
-            *report.died_at.entry(case.role).or_default() += 1;
-            *report.names.entry(case.name).or_default() += 1;
-        } else {
-            report.not_reached.push(case.to_string());
+    let (mut report, begun) = (Report::default(), Instant::now());
+    if let Cases::Only(cases) = which {
+        all(cases, jobs).iter().for_each(|told| report.take(told));
+    } else {
+        for engine in Engine::ALL {
+            let usual = counted(engine)?;
+            let first = all(&firsts(which, engine, &usual)?, jobs);
+            let second = all(&seconds(which, &usual, &first), jobs);
+            first.iter().chain(&second).for_each(|told| report.take(told));
         }
     }
+    report.took = begun.elapsed();
     Ok(report)
 }
 
-/// The cases there are, by stories without a death.
-fn counted(which: &Cases) -> Outcome<Vec<Case>> {
-    let mut most: BTreeMap<(Role, String), u64> = BTreeMap::new();
+/// The points there are, by stories without a death.
+fn counted(engine: Engine) -> Outcome<Usual> {
+    let mut usual = Usual::default();
     for _ in 0..COUNTS {
-        for (role, time, name) in story::count()? {
-            let times = most.entry((role, name)).or_default();
-            *times = (*times).max(time);
+        let passed = story::count(engine)?;
+        for Point { role, name, time } in &passed {
+            let times = usual.times.entry((*role, name.clone())).or_default();
+            *times = (*times).max(*time);
+        }
+        for pair in passed.windows(2).filter(|pair| pair[0].role == pair[1].role) {
+            usual.next.insert(pair[0].clone(), pair[1].name.clone());
         }
     }
+    Ok(usual)
+}
+
+/// One death each.
+fn firsts(which: &Cases, engine: Engine, usual: &Usual) -> Outcome<Vec<Case>> {
     let mut cases = Vec::new();
-    for role in Role::ALL {
+    for role in engine.roles() {
         let before = cases.len();
-        for ((_, name), times) in most.iter().filter(|((of, _), _)| *of == role) {
+        for ((_, name), times) in usual.times.iter().filter(|((of, _), _)| of == role) {
             let times = match which {
                 Cases::All | Cases::Only(_) => 1..=*times,
                 Cases::OneOfAName => times.div_ceil(2)..=times.div_ceil(2),
             };
-            cases.extend(times.map(|time| Case { role, name: name.clone(), time }));
+            cases.extend(times.map(|time| Case {
+                engine,
+                first: Point { role: *role, name: name.clone(), time },
+                second: None,
+            }));
         }
         match cases.len() - before {
             0 => return Err(format!("{role} passes no point: was this built with debug assertions?").into()),
-            points => eprintln!("{role}: {points} points"),
+            points => eprintln!("{engine}, {role}: {points} points"),
         }
     }
     Ok(cases)
+}
+
+/// A second death after each first one that was told: at every point that no story has without a death; and of who died,
+/// at the beginning of its next life, where it died before, and one point further.
+fn seconds(which: &Cases, usual: &Usual, told: &[Told]) -> Vec<Case> {
+    let mut cases = Vec::new();
+    let mut seen = BTreeSet::new();
+    for Told { case, passed, .. } in told.iter().filter(|told| told.died == 1) {
+        let first = &case.first;
+        let mut of_this = BTreeSet::new();
+        for Point { role, name, .. } in passed {
+            let point = (*role, name.clone());
+            if !usual.times.contains_key(&point) && (*which == Cases::All || seen.insert(point)) {
+                of_this.insert(Point { role: *role, name: name.clone(), time: 1 });
+            }
+        }
+        let again = |name: &str, time| Point { role: first.role, name: name.to_owned(), time };
+        let is_first_of_role = seen.insert((first.role, Point::ANY.to_owned()));
+        if *which == Cases::All || is_first_of_role {
+            of_this.extend([again(Point::ANY, 1), again(&first.name, 1)]);
+            of_this.extend(usual.next.get(first).map(|next| again(next, 1)));
+        }
+        if *which == Cases::All && is_first_of_role {
+            let points = usual.times.iter().filter(|((of, _), _)| *of == first.role).map(|(_, times)| times).sum();
+            of_this.extend((1..=BEGINNING_POINTS.min(points)).map(|time| again(Point::ANY, time)));
+        }
+        cases.extend(of_this.into_iter().map(|second| Case { second: Some(second), ..case.clone() }));
+    }
+    eprintln!("{} second deaths", cases.len());
+    cases
 }
 
 /// All cases, so many at a time.
@@ -167,6 +227,7 @@ fn all(cases: &[Case], jobs: usize) -> Vec<Told> {
             scope.spawn(|| {
                 while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let outcome = story::told_with(case.clone());
+                    outcome.wrong.iter().for_each(|wrong| eprintln!("WRONG: {case}: {wrong}"));
                     let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
                     told.push(outcome);
                     if told.len().is_multiple_of(50) {
@@ -176,7 +237,9 @@ fn all(cases: &[Case], jobs: usize) -> Vec<Told> {
             });
         }
     });
-    told.into_inner().unwrap_or_else(PoisonError::into_inner)
+    let mut told = told.into_inner().unwrap_or_else(PoisonError::into_inner);
+    told.sort_by(|one, other| one.case.cmp(&other.case));
+    told
 }
 
 /// The points in traces: for each process' word the times and names.

@@ -14,7 +14,7 @@ use teamster_protocol::team::TeamView;
 use teamster_protocol::transcript;
 use teamster_protocol::watch::Watch;
 
-use super::{Case, Role, Told, traced};
+use super::{Case, Engine, Point, Role, Told, traced};
 use crate::trial::team::Team;
 use crate::trial::witness::Witness;
 use crate::trial::{Outcome, order};
@@ -41,35 +41,35 @@ const STOPPED: &str = "four";
 /// To whom, and what.
 const MAIL: [(&str, &str); 2] = [("ada", "the parser is on main"), ("ben", "mind the tests")];
 
-/// Tells it without a death; each point that a role passes, by time and name.
-pub(super) fn count() -> Outcome<Vec<(Role, u64, String)>> {
-    let mut told = Telling::new(None)?;
-    let wrong = told.whole()?;
-    if !wrong.is_empty() {
-        return Err(format!("it goes wrong without any death: {}", wrong.join("; ")).into());
+/// What a process makes that dies, and the second one that does.
+const DIED: &str = "died";
+const DIED_AGAIN: &str = "died-again";
+
+/// Tells it without a death; what each role passes, in its order.
+pub(super) fn count(engine: Engine) -> Outcome<Vec<Point>> {
+    let mut telling = Telling::new(engine, None)?;
+    let wrong = telling.whole()?;
+    match wrong.is_empty() {
+        true => Ok(telling.passed()),
+        false => Err(format!("it goes wrong without any death: {}", wrong.join("; ")).into()),
     }
-    let mut counted = Vec::new();
-    for role in Role::ALL {
-        let own = traced(&told.traces_of(role)).into_iter().filter(|(word, _, _)| *word == role.own_word());
-        counted.extend(own.map(|(_, time, name)| (role, time, name)));
-    }
-    Ok(counted)
 }
 
-/// Tells it with one death.
+/// Tells it with the deaths of a case.
 pub(super) fn told_with(case: Case) -> Told {
-    let (mut died, mut wrong) = (false, Vec::new());
-    match Telling::new(Some(case.clone())) {
+    let (mut died, mut wrong, mut passed) = (0, Vec::new(), Vec::new());
+    match Telling::new(case.engine, Some(case.clone())) {
         Ok(mut telling) => {
             match telling.whole() {
                 Ok(found) => wrong = found,
                 Err(error) => wrong.push(error.to_string()),
             }
-            died = telling.team.file("died").exists();
+            died = [DIED, DIED_AGAIN].iter().filter(|name| telling.team.file(name).exists()).count();
+            passed = telling.passed();
         }
         Err(error) => wrong.push(error.to_string()),
     }
-    Told { case, died, wrong }
+    Told { case, died, wrong, passed }
 }
 
 struct Telling {
@@ -79,21 +79,34 @@ struct Telling {
 }
 
 impl Telling {
-    fn new(case: Option<Case>) -> Outcome<Telling> {
+    fn new(engine: Engine, case: Option<Case>) -> Outcome<Telling> {
         let team = Team::new(&[
             ("TEAMSTER_POLL_MS", "50".to_owned()),
             ("TEAMSTER_LEADER_GRACE_MS", "5000".to_owned()),
             ("TEAMSTER_GENERATION_BYTES", GENERATION_BYTES.to_string()),
         ])?;
+        match engine {
+            Engine::Libgit2 => {}
+            // The library refuses to read a split index.
+            Engine::GitProgram => drop(team.git(&["config", "core.splitIndex", "true"])?),
+        }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         Ok(Telling { team, case, runtime })
     }
 
-    /// A leader and its workers write to the trace of the command that started the leader.
+    fn passed(&self) -> Vec<Point> {
+        let of = |role: Role| {
+            let own = traced(&self.traces_of(role)).into_iter().filter(move |(word, _, _)| *word == role.own_word());
+            own.map(move |(_, time, name)| Point { role, name, time })
+        };
+        Role::ALL.into_iter().flat_map(of).collect()
+    }
+
+    /// A warden, its leader and the workers write to the trace of the command that started the leader.
     fn traces_of(&self, role: Role) -> Vec<PathBuf> {
         match role {
             Role::Front(verb) => vec![self.team.file(&trace_of(verb))],
-            Role::Leader | Role::Worker(_) => {
+            Role::Warden | Role::Leader | Role::Worker(_) => {
                 ["up", "spawn", "shutdown", "down"].map(|verb| self.team.file(&trace_of(verb))).to_vec()
             }
         }
@@ -148,9 +161,13 @@ impl<'a> Teller<'a> {
     async fn run(&mut self, args: &[&str]) -> Outcome<bool> {
         let verb = args[0];
         let mut env = vec![("TEAMSTER_CRASH_TRACE", self.team.file(&trace_of(verb)).display().to_string())];
-        if let Some(case) = self.case.as_ref().filter(|case| !matches!(case.role, Role::Front(of) if of != verb)) {
-            env.push(("TEAMSTER_CRASH_AT", format!("{}:{}:{}", case.role.own_word(), case.name, case.time)));
-            env.push(("TEAMSTER_CRASH_ONCE", self.team.file("died").display().to_string()));
+        if let Some(case) = &self.case {
+            env.push(("TEAMSTER_CRASH_ONCE", self.team.file(DIED).display().to_string()));
+            for (point, name) in case.deaths().zip(["TEAMSTER_CRASH_AT", "TEAMSTER_CRASH_AGAIN"]) {
+                if !matches!(point.role, Role::Front(of) if of != verb) {
+                    env.push((name, point.own_words()));
+                }
+            }
         }
         let mut output = std::pin::pin!(self.team.run_with(args, &env));
         loop {

@@ -70,6 +70,13 @@ pub fn worktrees(team: &Team, members: &[MemberName]) -> Outcome<Vec<String>> {
             wrong.push(format!("a worktree is {line}"));
         }
     }
+    for name in members {
+        let dir = team.dir().worktree(name);
+        let changed = team.git_in(&dir, &["status", "--porcelain", "--untracked-files=no"])?;
+        if !changed.is_empty() {
+            wrong.push(format!("the worktree of {name} has not the files of its commit: {changed}"));
+        }
+    }
     branches.sort();
     expected.sort();
     if branches != expected {

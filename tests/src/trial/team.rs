@@ -57,7 +57,12 @@ impl Team {
 
     /// Runs git in the repository.
     pub fn git(&self, args: &[&str]) -> Outcome<String> {
-        let output = self.sandbox.command("git").current_dir(&self.repository).args(args).output()?;
+        self.git_in(&self.repository, args)
+    }
+
+    /// Runs git in that directory.
+    pub fn git_in(&self, dir: &Path, args: &[&str]) -> Outcome<String> {
+        let output = self.sandbox.command("git").current_dir(dir).args(args).output()?;
         match output.status.success() {
             true => Ok(String::from_utf8(output.stdout)?),
             false => Err(format!("git {args:?}: {}", String::from_utf8_lossy(&output.stderr)).into()),
