@@ -2,6 +2,10 @@
 //! take any bytes without a panic and without more memory than the bytes are worth. The fuzz targets in
 //! `tests/fuzz` call these without end; `tests/fuzz.rs` calls them for seconds.
 
+use std::fs;
+use std::io;
+use std::path::Path;
+
 mod lines;
 mod log;
 mod mail;
@@ -59,4 +63,20 @@ impl Target {
             Target::Mail => seeds::mail(),
         }
     }
+}
+
+/// Writes the seeds of each target as files below `dir`, in a folder with its name.
+///
+/// # Errors
+///
+/// If a folder cannot be made or a file not written.
+pub fn write_seeds(dir: &Path) -> io::Result<()> {
+    for target in Target::ALL {
+        let dir = dir.join(target.name());
+        fs::create_dir_all(&dir)?;
+        for (number, seed) in target.seeds().iter().enumerate() {
+            fs::write(dir.join(format!("seed-{number:03}")), seed)?;
+        }
+    }
+    Ok(())
 }

@@ -92,7 +92,12 @@ impl fmt::Display for Report {
         for wrong in &self.wrong {
             writeln!(f, "WRONG: {wrong}")?;
         }
-        Ok(())
+        let well = match self.wrong.len() {
+            0 => "each once, nothing lost, nothing left".to_owned(),
+            wrong => format!("{wrong} things are WRONG"),
+        };
+        let (kills, seconds) = (self.all_kills(), self.raged.as_secs_f64());
+        writeln!(f, "{kills} kills in {seconds:.0} s, {} tasks, {} messages: {well}", self.tasks, self.mail)
     }
 }
 
@@ -111,6 +116,10 @@ Exit code: 0 all is well, 1 something is wrong or broke, 2 usage.";
 
 /// Runs what the command line of the process asks for.
 pub fn main() -> ExitCode {
+    if std::env::args().skip(1).any(|arg| arg == "--help" || arg == "-h") {
+        println!("{USAGE}");
+        return ExitCode::SUCCESS;
+    }
     let Some(settings) = parse(std::env::args().skip(1)) else {
         eprintln!("{USAGE}");
         return ExitCode::from(2);
@@ -128,6 +137,7 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// What the command line asks for; `None` if that is not understood.
 fn parse(mut args: impl Iterator<Item = String>) -> Option<Settings> {
     let seed = teamster_protocol::clock::now_ms();
     let mut settings = Settings { seed, drained_within: Duration::from_secs(300), ..Settings::default() };

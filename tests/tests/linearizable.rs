@@ -47,7 +47,14 @@ fn eight_processes_at_one_board_see_one_board() {
             Some(_) | None => break,
         }
     }
-    println!("seeds {first} to {}: {all:?} in {:.1} s", first + rounds - 1, began.elapsed().as_secs_f64());
+    let Verdict { written, refused, nothing, overtaken } = all;
+    println!(
+        "{} answers to {PROCESSES} processes in {rounds} rounds (seeds {first} to {}) in {:.0} s, each that of one board: \
+         {written} wrote, {refused} refused, {nothing} found nothing to do; {overtaken} were overtaken by others",
+        written + refused + nothing,
+        first + rounds - 1,
+        began.elapsed().as_secs_f64(),
+    );
     assert!(all.written > 1_000 && all.refused > 100 && all.nothing > 10, "it shows too little: {all:?}");
 }
 
