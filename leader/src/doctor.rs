@@ -24,7 +24,6 @@ use teamster_protocol::api::LeaderInfo;
 use teamster_protocol::team::TeamView;
 use teamster_protocol::team_dir::TeamDir;
 
-pub use isolation::{Probed, probe};
 pub use mend::mend;
 pub use report::{Act, Acted, Check, Group, Level, Report, State};
 
@@ -49,13 +48,14 @@ pub fn examine(subject: &Subject) -> Report {
     place::check(subject, &mut found);
     limits::check(subject, &mut found);
     programs::check(subject, &mut found);
-    isolation::check(&mut found);
+    let level = isolation::check(subject, &mut found);
     if subject.dir.path().exists() {
         logs::check(subject, &mut found);
         locks::check(subject, &mut found);
         match TeamView::open(subject.dir.clone()) {
             Ok(view) => {
                 members::check(subject, &view, &mut found);
+                isolation::check_members(&view, level, &mut found);
                 board::check(&view, &mut found);
                 worktrees::check(&view, &mut found);
             }

@@ -104,11 +104,6 @@ fn run(args: Args) -> Result<Exit, FrontError> {
         print::say(String::from_utf8_lossy(&script).trim_end()).map_err(FrontError::Stdout)?;
         return Ok(Exit::Done);
     }
-    if let Command::Doctor(asked) = &args.command
-        && asked.probe
-    {
-        return doctor::probe();
-    }
     listen_to_logs(&args.command);
     teamster_protocol::crash::begin("front");
     let context = Context::new(&args.everywhere)?;

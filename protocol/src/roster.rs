@@ -157,6 +157,16 @@ pub enum Isolation {
     Subreaper,
 }
 
+/// What the worker program prints, as JSON, to `--probe`: the level that a worker reaches where it was tried, and why no
+/// higher one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Probed {
+    /// The level.
+    pub isolation: Isolation,
+    /// What the system refused; nothing if no higher level was asked for.
+    pub refused: Option<String>,
+}
+
 /// A running worker as it writes itself down.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Process {

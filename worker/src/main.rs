@@ -3,9 +3,10 @@
 use std::process::exit;
 
 use clap::Parser;
+use teamster_protocol::roster::Probed;
 use teamster_protocol::shortage::{self, is_shortage};
 use teamster_protocol::stderr_log::Stderr;
-use teamster_worker::args::Args;
+use teamster_worker::args::{Args, PROBE};
 use teamster_worker::cell::{self, Wanted};
 use teamster_worker::run::{self, aside};
 use tracing::level_filters::LevelFilter;
@@ -17,6 +18,11 @@ fn main() {
         eprintln!("error: {error}");
         exit(error.exit_code());
     });
+    if std::env::args_os().nth(1).is_some_and(|asked| asked == PROBE) {
+        let probed = Probed { isolation: cell.isolation, refused: cell.refused };
+        println!("{}", serde_json::to_string(&probed).expect("words can be written"));
+        exit(0);
+    }
     let args = Args::parse();
     log_to_stderr();
     tracing::debug!(isolation = ?cell.isolation, refused = cell.refused, "what keeps in the processes it starts");

@@ -101,7 +101,4 @@ pub struct DoctorArgs {
     /// Mend what can be mended without losing anything
     #[arg(long)]
     pub repair: bool,
-    /// This is the process that tries what the system grants; it prints that, and ends
-    #[arg(long, hide = true, conflicts_with = "repair")]
-    pub probe: bool,
 }

@@ -1,70 +1,20 @@
-//! What the system grants to keep the processes of a worker together. It is tried rather than guessed, in a process
-//! of its own that leaves nothing behind.
+//! What the system grants to keep the processes of a worker together. The worker program tries that itself, by the very
+//! steps of a worker that starts, and leaves nothing behind.
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 
-use nix::sched::{CloneFlags, unshare};
-use nix::sys::prctl;
 use nix::unistd::{AccessFlags, access};
-use serde::{Deserialize, Serialize};
+use teamster_protocol::lock;
+use teamster_protocol::roster::{Isolation, Presence, Probed};
+use teamster_protocol::team::TeamView;
 
-use super::Group;
 use super::report::Findings;
+use super::{Group, Subject, programs};
 
-/// What a probe was granted: nothing, or why not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Probed {
-    /// To be the one that orphans fall to.
-    pub subreaper: Option<String>,
-    /// User and PID namespaces, with a process in them.
-    pub namespaces: Option<String>,
-}
-
-/// Tries everything in this process, which is to end then. It must have one thread only.
-pub fn probe() -> Probed {
-    let subreaper = prctl::set_child_subreaper(true).err().map(|errno| errno.desc().to_owned());
-    let unshared = unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWPID).map_err(std::io::Error::from);
-    let namespaces = unshared.and_then(|()| {
-        // The first process in the namespace is its init: all in it ends with that.
-        let mut first = Command::new("/proc/self/exe");
-        first.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let status = first.status()?;
-        if status.success() { Ok(()) } else { Err(std::io::Error::other(status.to_string())) }
-    });
-    Probed { subreaper, namespaces: namespaces.err().map(|error| error.to_string()) }
-}
-
-pub(super) fn check(found: &mut Findings) {
-    let probed = match in_a_process() {
-        Ok(probed) => probed,
-        Err(why) => {
-            found.note(Group::Isolation, format!("what the system grants could not be tried: {why}"));
-            return;
-        }
-    };
-    match probed.namespaces {
-        None => {
-            found.ok(Group::Isolation, "user and PID namespaces: nothing outlives its worker, whatever is killed");
-        }
-        Some(why) => {
-            let what = format!("no user and PID namespaces: {why}");
-            let hint = "allow them with sysctl (user.max_user_namespaces, kernel.unprivileged_userns_clone), or an \
-                        AppArmor profile";
-            found.note(Group::Isolation, what).hint(hint);
-        }
-    }
-    match probed.subreaper {
-        None => {
-            found.ok(Group::Isolation, "child subreapers: what an agent leaves behind is found and ended");
-        }
-        Some(why) => {
-            found
-                .wrong(Group::Isolation, format!("no child subreapers: {why}"))
-                .hint("a kernel of 3.4 or later has them");
-        }
-    }
+/// Returns the level that a worker would reach, if that could be tried.
+pub(super) fn check(subject: &Subject, found: &mut Findings) -> Option<Isolation> {
+    let level = try_it(subject, found);
     match own_cgroup() {
         Some(dir) if access(&dir, AccessFlags::W_OK).is_ok() && dir.join("cgroup.kill").exists() => {
             found.ok(Group::Isolation, "a cgroup of our own, which can be killed as a whole");
@@ -74,14 +24,46 @@ pub(super) fn check(found: &mut Findings) {
             found.ok(Group::Isolation, "no cgroup of our own; it is not needed beside the above");
         }
     }
+    level
 }
 
-fn in_a_process() -> Result<Probed, String> {
-    let program = std::env::current_exe().map_err(|error| error.to_string())?;
-    let mut command = Command::new(program);
-    command.args(["doctor", "--probe"]).stdin(Stdio::null()).stderr(Stdio::null());
-    let output = command.output().map_err(|error| error.to_string())?;
-    serde_json::from_slice(&output.stdout).map_err(|_| format!("the probe ended with {}", output.status))
+fn try_it(subject: &Subject, found: &mut Findings) -> Option<Isolation> {
+    let probed = programs::ask(&subject.worker_program, "--probe")
+        .and_then(|said| serde_json::from_str::<Probed>(&said).map_err(|_| format!("it says {said:?} to --probe")));
+    let weaker = "what an agent leaves behind is found and ended, but a worker that is killed can not do that itself";
+    match &probed {
+        Ok(Probed { isolation: Isolation::Namespace, .. }) => {
+            found.ok(Group::Isolation, "a PID namespace for each worker: nothing outlives it, whatever is killed");
+        }
+        Ok(Probed { isolation: Isolation::Subreaper, refused: Some(why) }) => {
+            let hint = "allow user namespaces with sysctl (user.max_user_namespaces, kernel.unprivileged_userns_clone) \
+                        or an AppArmor profile, and a /proc of their own";
+            found.note(Group::Isolation, format!("no PID namespace for a worker ({why}): {weaker}")).hint(hint);
+        }
+        Ok(Probed { isolation: Isolation::Subreaper, refused: None }) => {
+            found
+                .note(Group::Isolation, format!("no PID namespace for a worker: {weaker}"))
+                .hint("TEAMSTER_ISOLATION says so; unset it");
+        }
+        Err(why) => {
+            found.note(Group::Isolation, format!("what the system grants could not be tried: {why}"));
+        }
+    }
+    probed.ok().map(|probed| probed.isolation)
+}
+
+/// Those that run at a lower level than they could.
+pub(super) fn check_members(view: &TeamView, level: Option<Isolation>, found: &mut Findings) {
+    for (name, member) in view.roster().members() {
+        if let Presence::Joined { process, .. } = &member.presence
+            && (process.isolation, level) == (Some(Isolation::Subreaper), Some(Isolation::Namespace))
+            && lock::is_held(&view.dir().member_lock(name)).unwrap_or(false)
+        {
+            found
+                .note(Group::Isolation, format!("{name} runs without a PID namespace, and could have one"))
+                .hint(format!("teamster shutdown {name}, then start it again without TEAMSTER_ISOLATION"));
+        }
+    }
 }
 
 /// The directory of the cgroup (version 2) that this process is in.

@@ -12,14 +12,14 @@ use teamster_protocol::limits::PROTOCOL_VERSION;
 use super::report::Findings;
 use super::{Group, Subject};
 
-/// What a program has to say its version.
+/// What a program has to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 pub(super) fn check(subject: &Subject, found: &mut Findings) {
     found.ok(Group::Programs, format!("teamster {}, protocol {PROTOCOL_VERSION}", env!("CARGO_PKG_VERSION")));
     leader(subject, found);
     worker(&subject.worker_program, found);
-    match ask(Path::new("git")) {
+    match ask(Path::new("git"), "--version") {
         Ok(said) => {
             found.ok(Group::Programs, said);
         }
@@ -49,7 +49,7 @@ fn leader(subject: &Subject, found: &mut Findings) {
 }
 
 fn worker(program: &Path, found: &mut Findings) {
-    let said = match ask(program) {
+    let said = match ask(program, "--version") {
         Ok(said) => said,
         Err(why) => {
             let hint = "install it beside teamster, or name it with TEAMSTER_WORKER";
@@ -76,10 +76,10 @@ fn worker(program: &Path, found: &mut Findings) {
     }
 }
 
-/// What a program says to `--version`, on one line.
-fn ask(program: &Path) -> Result<String, String> {
+/// What a program says to an argument, on one line.
+pub(super) fn ask(program: &Path, what: &str) -> Result<String, String> {
     let mut command = Command::new(program);
-    command.arg("--version").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command.arg(what).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().map_err(|error| format!("cannot start it: {error}"))?;
     let mut output = child.stdout.take().expect("it was asked for as a pipe");
     let (sender, said) = channel();
@@ -95,8 +95,8 @@ fn ask(program: &Path) -> Result<String, String> {
     let _ = child.wait();
     match said {
         Ok(Ok(text)) if !text.trim().is_empty() => Ok(text.split_ascii_whitespace().collect::<Vec<_>>().join(" ")),
-        Ok(Ok(_)) => Err("it says nothing to --version".to_owned()),
+        Ok(Ok(_)) => Err(format!("it says nothing to {what}")),
         Ok(Err(error)) => Err(format!("it cannot be understood: {error}")),
-        Err(_) => Err(format!("it did not say its version within {}s", ANSWER_WITHIN.as_secs())),
+        Err(_) => Err(format!("it did not answer to {what} within {}s", ANSWER_WITHIN.as_secs())),
     }
 }

@@ -6,19 +6,12 @@ use tokio::time::timeout;
 
 use super::{Context, Exit, FrontError, link};
 use crate::args::DoctorArgs;
-use crate::doctor::{Act, Acted, Check, Group, Level, Report, State, Subject, examine, mend, probe as try_system};
+use crate::doctor::{Act, Acted, Check, Group, Level, Report, State, Subject, examine, mend};
 use crate::io::launch::worker_program;
-use crate::print::{self, Tone, paint, width};
+use crate::print::{Tone, paint, width};
 
 /// What a leader has to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
-
-/// Tries what the system grants, in this process, which ends then.
-pub(super) fn probe() -> Result<Exit, FrontError> {
-    let probed = serde_json::to_string(&try_system()).expect("texts can be written");
-    print::say(probed).map_err(FrontError::Stdout)?;
-    Ok(Exit::Done)
-}
 
 pub(super) async fn doctor(context: &Context, args: &DoctorArgs) -> Result<Exit, FrontError> {
     let leader = match timeout(ANSWER_WITHIN, link::connect(context)).await {

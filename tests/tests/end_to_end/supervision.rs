@@ -309,3 +309,24 @@ fn a_leader_whose_team_was_removed_ends_and_leaves_the_next_one_alone() {
     assert!(!worker.runs(), "its worker is not left behind");
     assert_eq!((leader(&team), team.state("alice")), (next, "idle".to_owned()));
 }
+
+#[test]
+fn doctor_tells_the_level_that_a_worker_truly_reaches() {
+    let team = Team::new();
+    team.ok("spawn alice");
+    let reached = team.json("status alice")["isolation"].as_str().map(str::to_owned);
+    let told = |level: &str| {
+        let mut doctor = team.command("doctor");
+        doctor.env("TEAMSTER_ISOLATION", level);
+        team.start_command(doctor).ends().out
+    };
+    let granted = told("auto").contains("✓ a PID namespace for each worker");
+    assert_eq!(reached.as_deref(), Some(if granted { "namespace" } else { "subreaper" }));
+    assert!(told("subreaper").contains("! no PID namespace for a worker"), "{}", told("subreaper"));
+    team.ok("down");
+    let mut up = team.command("up --detach");
+    up.env("TEAMSTER_ISOLATION", "subreaper");
+    assert_eq!(team.start_command(up).ends().code, Some(0));
+    team.ok("spawn alice");
+    assert_eq!(told("auto").contains("alice runs without a PID namespace, and could have one"), granted);
+}
