@@ -101,10 +101,16 @@ impl Registration {
     pub(super) fn drop_entry(&self, common_dir: &Path) -> Result<(), GitError> {
         clear_leftovers(common_dir)?;
         let old = common_dir.join(OLD_ENTRY);
-        fs::rename(&self.admin, &old).about("cannot remove the registration", &self.admin)?;
-        point("worktree off the list");
-        fs::remove_dir_all(&old).about("cannot delete", &old)?;
-        point("its entry deleted");
+        match fs::rename(&self.admin, &old) {
+            // Its files are gone, so a `git worktree prune` that looked at the same time has taken it out.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(GitError::io("cannot remove the registration", &self.admin, error)),
+            Ok(()) => {
+                point("worktree off the list");
+                fs::remove_dir_all(&old).about("cannot delete", &old)?;
+                point("its entry deleted");
+            }
+        }
         // As git does; it is only removed if empty.
         let _not_empty = fs::remove_dir(common_dir.join("worktrees"));
         Ok(())
