@@ -26,6 +26,7 @@ use teamster_protocol::team::{Inbox, Team, TeamError};
 use teamster_protocol::team_dir::TeamDir;
 use teamster_protocol::watch::{Change, FileId, Watch};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::core::{Action, Answer, Ask, AskId, Core, Down, Event, Fault, Signal};
@@ -198,6 +199,8 @@ pub async fn serve(options: ServeOptions) -> Result<Served, ServeError> {
         goodbye: GOODBYE,
         day: clock::Settings::watch(),
         complaints: Complaints::default(),
+        ending: Arc::default(),
+        answering: JoinSet::new(),
         exit: None,
     };
     let signals = EndSignals::watch(signals).map_err(|source| ServeError::Io { doing: "watch for signals", source })?;
@@ -212,9 +215,11 @@ pub async fn serve(options: ServeOptions) -> Result<Served, ServeError> {
         }
         Err(error) => Err(error.into()),
     };
+    let mut answering = std::mem::take(&mut leader.answering);
     // Calls that came too late for the loop are refused by this, and the views are finished.
     drop(leader);
     point("led to the end");
+    while answering.join_next().await.is_some() {}
     end_orphans(&shared).await;
     point("orphans ended");
     // The answers to the last calls are written before the process ends.
@@ -282,6 +287,10 @@ struct Leader<'a> {
     complaints: Complaints,
     /// Set once it is to end.
     exit: Option<Served>,
+    /// How many times what dead workers left behind is being ended at the moment.
+    ending: Arc<watch::Sender<usize>>,
+    /// The answers that wait for that.
+    answering: JoinSet<()>,
 }
 
 /// The files a leader follows.
@@ -491,9 +500,11 @@ impl Leader<'_> {
             Action::ShowAnswering { name } => self.show(TeamFact::Answering { name }),
             Action::Answer { ask, answer } => {
                 point("about to answer");
-                if let Some(asker) = self.answers.remove(&ask) {
-                    // That the asker is gone is no error: what it asked for has happened.
-                    let _ = asker.send(answer);
+                // That an asker is gone is no error: what it asked for has happened.
+                match (self.answers.remove(&ask), answer) {
+                    (Some(asker), ended @ Ok(Answer::Ended(_))) => self.answer_when_nothing_is_left(asker, ended),
+                    (Some(asker), answer) => drop(asker.send(answer)),
+                    (None, _) => {}
                 }
             }
             Action::Report { text } => tracing::warn!("{text}"),

@@ -11,7 +11,10 @@ use teamster_protocol::process::Identity;
 use teamster_protocol::roster::{LeftHow, Presence, TeamFact, Then};
 use teamster_protocol::team::{Team, TeamError};
 
+use tokio::sync::oneshot;
+
 use super::{Leader, end_orphans};
+use crate::core::Answer;
 
 /// What is to be written down of a member that left.
 #[derive(Debug, Clone)]
@@ -55,10 +58,30 @@ enum Burial {
 }
 
 impl Leader<'_> {
+    /// Answers who waited for members to end once what they had started has ended too, or is known not to.
+    pub(super) fn answer_when_nothing_is_left(
+        &mut self,
+        asker: oneshot::Sender<Result<Answer, String>>,
+        answer: Result<Answer, String>,
+    ) {
+        // Those that were sent need no place any more.
+        while self.answering.try_join_next().is_some() {}
+        let mut ending = self.ending.subscribe();
+        self.answering.spawn(async move {
+            // That nobody ends anything any more is as good.
+            let _ = ending.wait_for(|count| *count == 0).await;
+            let _ = asker.send(answer);
+        });
+    }
+
     /// Never fails for good: what cannot be done is tried again with each slow poll.
     pub(super) fn bury(&mut self, name: &MemberName, leaving: Leaving) {
-        let shared = Arc::clone(&self.shared);
-        tokio::spawn(async move { end_orphans(&shared).await });
+        let (shared, ending) = (Arc::clone(&self.shared), Arc::clone(&self.ending));
+        ending.send_modify(|count| *count += 1);
+        tokio::spawn(async move {
+            end_orphans(&shared).await;
+            ending.send_modify(|count| *count -= 1);
+        });
         match self.write_leaving(name, &leaving) {
             Ok(Burial::Done) => {
                 self.unburied.remove(name);

@@ -330,3 +330,22 @@ fn doctor_tells_the_level_that_a_worker_truly_reaches() {
     team.ok("spawn alice");
     assert_eq!(told("auto").contains("alice runs without a PID namespace, and could have one"), granted);
 }
+
+#[test]
+fn who_is_killed_has_left_nothing_behind_when_that_is_said() {
+    let team = Team::new();
+    let mut up = team.command("up --detach");
+    up.env("TEAMSTER_ISOLATION", "subreaper");
+    assert_eq!(team.start_command(up).ends().code, Some(0));
+    team.ok("spawn alice");
+    team.file("task.sh", "setsid sh -c 'trap \"\" TERM; echo pid $$; while :; do sleep 1; done' &\nwait\n");
+    team.ok("task add -f ../task.sh");
+    team.until_said("alice", "pid ");
+    let said = team.ok("logs alice");
+    let left = said.lines().find_map(|line| line.split("pid ").nth(1)?.trim().parse::<u32>().ok()).unwrap();
+    assert!(process::identity(left).is_ok());
+    // It can not end its agent itself.
+    stop(pid(&team, "alice"));
+    assert!(team.ok("kill alice").contains("SIGKILL"));
+    assert!(process::identity(left).is_err(), "{left} is there");
+}
