@@ -329,6 +329,10 @@ impl Storm {
     /// One command of chance.
     fn deed(&mut self) -> Outcome<()> {
         let name = self.chance.pick(&self.members).0.clone();
+        if self.chance.one_in(30) {
+            self.deeds.begin("restart-leader", "leader", &[]);
+            return Ok(());
+        }
         match self.chance.below(10) {
             0 | 1 => self.deeds.begin("stop", name.as_str(), &[name.as_str(), "a whim"]),
             2 => self.deeds.begin("steer", name.as_str(), &[name.as_str(), "a word"]),
