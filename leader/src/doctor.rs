@@ -51,8 +51,9 @@ pub fn examine(subject: &Subject) -> Report {
     let level = isolation::check(subject, &mut found);
     if subject.dir.path().exists() {
         logs::check(subject, &mut found);
-        locks::check(subject, &mut found);
-        match TeamView::open(subject.dir.clone()) {
+        let view = TeamView::open(subject.dir.clone());
+        locks::check(subject, view.as_ref().ok(), &mut found);
+        match view {
             Ok(view) => {
                 members::check(subject, &view, &mut found);
                 isolation::check_members(&view, level, &mut found);

@@ -18,7 +18,7 @@ use super::{Group, Subject};
 const APPEND_WITHIN: Duration = Duration::from_secs(1);
 const RETRY: Duration = Duration::from_millis(10);
 
-pub(super) fn check(subject: &Subject, found: &mut Findings) {
+pub(super) fn check(subject: &Subject, view: Option<&TeamView>, found: &mut Findings) {
     let dir = &subject.dir;
     match holder(&dir.leader_lock(), "the leader's lock", found) {
         Some(Held::By(pid)) => {
@@ -32,8 +32,7 @@ pub(super) fn check(subject: &Subject, found: &mut Findings) {
     match names(dir) {
         Ok(names) => {
             // A spawn that was refused leaves the lock of a name that is nobody's: it is never removed, and no worker.
-            let view = TeamView::open(dir.clone()).ok();
-            let is_member = |name| view.as_ref().is_none_or(|view| view.roster().member(name).is_ok());
+            let is_member = |name| view.is_none_or(|view| view.roster().member(name).is_ok());
             let (mut running, mut all) = (0, 0);
             for name in &names {
                 let what = format!("the lock of {name}");

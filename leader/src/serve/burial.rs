@@ -10,7 +10,6 @@ use teamster_protocol::lock::{Lock, LockError};
 use teamster_protocol::process::Identity;
 use teamster_protocol::roster::{LeftHow, Presence, TeamFact, Then};
 use teamster_protocol::team::{Team, TeamError};
-
 use tokio::sync::oneshot;
 
 use super::{Leader, end_orphans};
