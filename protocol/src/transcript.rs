@@ -115,11 +115,14 @@ impl Transcript {
             | Said::Trouble { .. }
             | Said::Cut { .. }
             | Said::Leaving { .. } => match self.amid {
-                Amid::Turn if self.bytes >= room_in_a_turn(&what) => {
-                    self.cut += said_bytes(&what);
-                    return Ok(Entry { seq: self.seq, at_ms, what });
+                Amid::Turn => {
+                    if let Some((room, bytes)) = counted_from(&what)
+                        && self.bytes >= room
+                    {
+                        self.cut += bytes;
+                        return Ok(Entry { seq: self.seq, at_ms, what });
+                    }
                 }
-                Amid::Turn => {}
                 Amid::Nothing => {
                     self.open_file()?;
                     if self.bytes >= TRANSCRIPT_BYTES_MAX {
@@ -202,37 +205,25 @@ fn forget(dir: &Path, number: u64) {
     }
 }
 
-/// The size of a file from which on an entry amid a turn is counted and not kept. What the agent says leaves room for
-/// what others say to it; the few that tell where the turn is are always kept.
-fn room_in_a_turn(what: &Said) -> u64 {
-    match what {
-        Said::Text { .. } | Said::ToolCall { .. } => TRANSCRIPT_BYTES_MAX,
-        Said::Steered { .. } | Said::Mail { .. } | Said::Trouble { .. } => 2 * TRANSCRIPT_BYTES_MAX,
-        Said::Ready
-        | Said::TurnStarted { .. }
-        | Said::Stalled { .. }
-        | Said::TurnEnded { .. }
-        | Said::Waiting
-        | Said::Cut { .. }
-        | Said::Leaving { .. } => u64::MAX,
-    }
-}
-
-fn said_bytes(what: &Said) -> u64 {
-    let bytes = match what {
-        Said::Text { text } | Said::Steered { text, .. } | Said::Mail { text, .. } | Said::Trouble { text } => {
-            text.len()
+/// The size of a file from which on an entry amid a turn is counted and not kept, and what it counts for. What the agent
+/// says leaves room for what others say to it; the few that tell where the turn is, for which there is nothing here, are
+/// always kept.
+fn counted_from(what: &Said) -> Option<(u64, u64)> {
+    let (room, bytes) = match what {
+        Said::Text { text } => (TRANSCRIPT_BYTES_MAX, text.len()),
+        Said::ToolCall { name, detail } => (TRANSCRIPT_BYTES_MAX, name.len() + detail.len()),
+        Said::Steered { text, .. } | Said::Mail { text, .. } | Said::Trouble { text } => {
+            (2 * TRANSCRIPT_BYTES_MAX, text.len())
         }
-        Said::ToolCall { name, detail } => name.len() + detail.len(),
         Said::Ready
         | Said::TurnStarted { .. }
         | Said::Stalled { .. }
         | Said::TurnEnded { .. }
         | Said::Waiting
         | Said::Cut { .. }
-        | Said::Leaving { .. } => 0,
+        | Said::Leaving { .. } => return None,
     };
-    bytes as u64
+    Some((room, bytes as u64))
 }
 
 /// What was read of one file.
