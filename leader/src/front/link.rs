@@ -46,13 +46,8 @@ pub enum LinkError {
 
 /// Connects to the leader that runs, and greets it. Calls on the link wait for as long as the leader lives.
 pub(super) async fn dial(dir: &TeamDir) -> Result<(Peer, LeaderInfo), LinkError> {
-    let stream = socket::connect(&dir.leader_socket()).await.map_err(|error| match error {
-        SocketError::Connect { source, .. }
-            if matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) =>
-        {
-            LinkError::NoLeader(dir.team().clone())
-        }
-        error => LinkError::Socket(error),
+    let stream = socket::connect(&dir.leader_socket()).await.map_err(|error| {
+        if error.nobody_listens() { LinkError::NoLeader(dir.team().clone()) } else { LinkError::Socket(error) }
     })?;
     let (read, write) = stream.into_split();
     let peer = Peer::start(read, write, Methods::new());
@@ -131,10 +126,6 @@ pub(super) async fn join(context: &Context) -> Result<(Peer, LeaderInfo), FrontE
         loop {
             match connect(context).await {
                 Err(FrontError::NoLeader { .. }) => watch.changed().await,
-                // It took the connection, and ended before it took the call: the next one is waited for.
-                Err(FrontError::Call(ClientError::RestartNeeded(_) | ClientError::Transport(_))) => {
-                    watch.changed().await
-                }
                 connected => return connected,
             };
         }
@@ -161,4 +152,41 @@ fn last_words(path: &Path, from: u64) -> String {
     let text = read().unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(LAST_WORDS_LINES_MAX)..].join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::pin::pin;
+    use std::task::Poll;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// Dials, and lets `leader` happen as soon as the connection waits at its socket.
+    async fn dialled_while(leader: impl AsyncFnOnce(socket::Listener)) -> Result<(Peer, LeaderInfo), LinkError> {
+        let root = TempDir::new().unwrap();
+        let dir = TeamDir::new(root.path(), "app".parse().unwrap());
+        fs::create_dir(dir.path()).unwrap();
+        let listener = socket::listen(&dir.leader_socket()).unwrap();
+        let mut dialling = pin!(dial(&dir));
+        // The runtime has told of nothing yet: the connection is there, and the dialler has not heard of it.
+        let waits = poll_fn(|context| Poll::Ready(dialling.as_mut().poll(context).is_pending())).await;
+        assert!(waits, "it was over before the runtime told of anything");
+        leader(listener).await;
+        dialling.await
+    }
+
+    #[tokio::test]
+    async fn a_leader_that_dies_before_it_takes_the_connection_is_none() {
+        let dialled = dialled_while(async |listener| drop(listener)).await;
+        assert!(matches!(dialled, Err(LinkError::NoLeader(_))), "{dialled:?}");
+    }
+
+    #[tokio::test]
+    async fn a_leader_that_dies_before_it_takes_the_call_is_none() {
+        let dialled = dialled_while(async |listener| drop(listener.accept().await.unwrap())).await;
+        assert!(matches!(dialled, Err(LinkError::NoLeader(_))), "{dialled:?}");
+    }
 }

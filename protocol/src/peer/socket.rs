@@ -33,7 +33,7 @@ pub enum SocketError {
         /// Where.
         path: PathBuf,
     },
-    /// Nobody listens (`NotFound`, `ConnectionRefused`), or the way there is barred.
+    /// Nobody listens ([`SocketError::nobody_listens`]), or the way there is barred.
     #[error("cannot connect to {}: {source}", path.display())]
     Connect {
         /// Where.
@@ -51,6 +51,18 @@ pub enum SocketError {
         /// The user of this process.
         ours: u32,
     },
+}
+
+impl SocketError {
+    /// Whether there was nobody to connect to: no socket, one whose listener is gone, or one whose listener went before it
+    /// took the connection. Linux resets the connections that wait when a listening socket closes.
+    pub fn nobody_listens(&self) -> bool {
+        let SocketError::Connect { source, .. } = self else { return false };
+        matches!(
+            source.kind(),
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset
+        )
+    }
 }
 
 /// A listening socket. Its file stays when this is dropped; the next listener replaces it.
