@@ -2,45 +2,45 @@
 //! waits runs as a task of its own and reports back as an [`Input`].
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use nix::sys::signal;
-use nix::unistd::Pid;
-use teamster_protocol::api::{LeaderInfo, SpawnRequest};
+use teamster_protocol::api::LeaderInfo;
 use teamster_protocol::clock::{self, new_message_id, now_ms};
 use teamster_protocol::complaints::Complaints;
 use teamster_protocol::crash::{self, point};
 use teamster_protocol::id::{Address, MemberName};
 use teamster_protocol::limits::PROTOCOL_VERSION;
-use teamster_protocol::lock::{self, Lock, LockError};
-use teamster_protocol::mail::{Body, Message, Urgency};
+use teamster_protocol::lock::Lock;
+use teamster_protocol::mail::{Body, Urgency};
 use teamster_protocol::peer::LINE_BYTES_MAX;
-use teamster_protocol::peer::socket::{self, SocketError};
-use teamster_protocol::process::{self, Identity};
+use teamster_protocol::peer::socket;
 use teamster_protocol::roster::{LeftHow, TeamFact};
-use teamster_protocol::settings::Common;
 use teamster_protocol::shutdown::ShutdownRequest;
 use teamster_protocol::team::{Inbox, Team, TeamError};
-use teamster_protocol::team_dir::TeamDir;
 use teamster_protocol::watch::{Change, FileId, Watch};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use crate::core::{Action, Answer, Ask, AskId, Core, Down, Event, Fault, Signal};
+use crate::core::{Action, Answer, Ask, AskId, Core, Down, Event};
 use crate::io::views::Views;
-use crate::io::{escaped, launch, orphans, prepare};
+use crate::io::{escaped, launch, orphans};
 
 mod burial;
 mod control;
+mod mail;
+mod options;
+mod outcome;
 mod pulse;
 mod roster;
 mod shared;
 mod signals;
 mod succession;
+mod workers;
 
+pub use options::{DeadBefore, ServeOptions, Signals};
+pub use outcome::{ServeError, Served};
 pub use shared::{Input, Link, LinkedTo, Shared};
 
 use burial::Leaving;
@@ -56,87 +56,6 @@ const NOTICES_BEHIND_MAX: usize = 4096;
 
 /// Why nothing is done any more to what is at the team's place.
 const DISPLACED: &str = "the team was removed or replaced";
-
-/// Which team is led, and how.
-pub struct ServeOptions {
-    /// Where the team's files are.
-    pub dir: TeamDir,
-    /// The directory the team is for; written down when the team is new.
-    pub founded_for: PathBuf,
-    /// What must have survived when something is said to be written, and how often files are looked at unasked.
-    pub settings: Common,
-    /// What SIGINT and SIGTERM do.
-    pub signals: Signals,
-    /// What becomes of members whose workers died before.
-    pub dead_before: DeadBefore,
-    /// The leader whose death this one was started for, if its warden did so.
-    pub after: Option<Identity>,
-    /// Called once calls are taken.
-    pub on_ready: Box<dyn FnOnce(&LeaderInfo) + Send>,
-}
-
-/// What SIGINT and SIGTERM do to the leader.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Signals {
-    /// The first ends the team gently, the second by force.
-    End,
-    /// Nothing: the program around the leader handles them.
-    Ignore,
-}
-
-/// What becomes of members that a leader before this one had started, and that died while nobody led.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeadBefore {
-    /// They are started again.
-    StartAgain,
-    /// What they held is given back, and that is all.
-    Bury,
-}
-
-/// Why a team can not be led.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// Another leader leads it.
-    #[error("team {team} has a leader already{}", pid.map(|pid| format!(" (process {pid})")).unwrap_or_default())]
-    Led {
-        /// The team.
-        team: String,
-        /// Its leader's process.
-        pid: Option<u32>,
-    },
-    /// This leader was started after one that died, and is not needed any more.
-    #[error("team {team} was ended, or led by another, since its leader died: it is not led again by itself")]
-    Over {
-        /// The team.
-        team: String,
-    },
-    /// The leader's lock can not be taken.
-    #[error(transparent)]
-    Lock(LockError),
-    /// The team's files can not be used.
-    #[error(transparent)]
-    Team(#[from] TeamError),
-    /// The control socket can not be made.
-    #[error(transparent)]
-    Socket(#[from] SocketError),
-    /// The system refused something else.
-    #[error("cannot {doing}: {source}")]
-    Io {
-        /// What.
-        doing: &'static str,
-        /// Why.
-        source: std::io::Error,
-    },
-}
-
-/// How a leader ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Served {
-    /// With all its workers.
-    Ended,
-    /// For another leader; the workers go on.
-    HandedOver,
-}
 
 /// Leads the team until it is told to end and no worker is left, or to hand over. Refuses with [`ServeError::Led`] while another
 /// leader lives, and with [`ServeError::Over`] after a leader that was followed by another, or ended, before this one began.
@@ -421,40 +340,6 @@ impl Leader<'_> {
         self.feed(Event::Asked { ask: AskId(self.asks), what: Ask::Down { how: Down::ByForce } });
     }
 
-    fn read_mail(&mut self) -> Result<(), TeamError> {
-        let arrived = self.inbox.arrived()?;
-        self.mail(arrived);
-        Ok(())
-    }
-
-    /// Acts on control mail. Texts stay unread, for the people behind the lead.
-    fn mail(&mut self, messages: Vec<Message>) {
-        let mut done = Vec::new();
-        for message in messages {
-            match (message.body, message.from) {
-                (Body::Text { .. }, _) => continue,
-                (Body::ShutdownReply(reply), Address::Member(from)) => self.feed(Event::Replied { from, reply }),
-                (
-                    Body::ShutdownReply(_)
-                    | Body::TaskAssigned { .. }
-                    | Body::ShutdownRequest(_)
-                    | Body::AbortRequest { .. }
-                    | Body::Unknown,
-                    from,
-                ) => tracing::warn!(%from, "mail of a kind that the lead does not act on"),
-            }
-            done.push(message.id);
-        }
-        if !done.is_empty() {
-            point("mail acted on, not acknowledged");
-        }
-        if !done.is_empty()
-            && let Err(error) = self.inbox.acknowledge(&done)
-        {
-            tracing::error!("cannot acknowledge mail: {error}");
-        }
-    }
-
     /// Gives the core an event and carries out what follows from it, in order.
     fn feed(&mut self, event: Event) {
         self.mind_the_clock();
@@ -512,68 +397,6 @@ impl Leader<'_> {
             Action::HandOver => self.exit = Some(Served::HandedOver),
         }
         None
-    }
-
-    fn prepare(&self, request: SpawnRequest) {
-        let shared = Arc::clone(&self.shared);
-        tokio::spawn(async move {
-            let (name, preparing) = (request.name.clone(), Arc::clone(&shared));
-            let making = tokio::task::spawn_blocking(move || prepare::prepare(&preparing, request));
-            let outcome = making.await.unwrap_or_else(|error| Err(format!("making its place failed: {error}")));
-            shared.report(Input::Prepared { name, outcome }).await;
-        });
-    }
-
-    fn launch(&mut self, name: MemberName) -> Option<Event> {
-        if self.is_displaced() {
-            return Some(Event::NotReady { name, why: DISPLACED.to_owned(), fault: Fault::Worker });
-        }
-        let spec = match self.shared.team().roster().member(&name) {
-            Ok(member) => member.spec.clone(),
-            Err(refusal) => return Some(Event::NotReady { name, why: refusal.to_string(), fault: Fault::Worker }),
-        };
-        self.found.remove(&name);
-        self.launched.insert(name.clone());
-        tokio::spawn(launch::run(Arc::clone(&self.shared), name, spec));
-        None
-    }
-
-    /// Signals the worker's own process, which ends what it started. A worker that this leader launched is a child
-    /// that was not waited for; any other is signalled only while the process it was found as holds its lock.
-    fn signal(&self, name: &MemberName, wanted: Signal) {
-        let wanted = match wanted {
-            Signal::Terminate => signal::Signal::SIGTERM,
-            Signal::Kill => signal::Signal::SIGKILL,
-        };
-        point("about to signal");
-        let sent = if self.launched.contains(name) {
-            let Some(child) = self.shared.child(name) else { return };
-            // In a namespace the worker is the child's child, and SIGKILL is not passed on to it.
-            match self.within(name, child) {
-                Some(worker) => worker.signal(wanted),
-                None => signal::kill(child, wanted).map_err(std::io::Error::from),
-            }
-        } else {
-            let Some(found) = self.found.get(name).filter(|found| self.serves(name, &found.process.identity)) else {
-                return;
-            };
-            found.process.identity.signal(wanted)
-        };
-        if let Err(error) = sent {
-            tracing::warn!(%name, "cannot send {wanted}: {error}");
-        }
-    }
-
-    /// The worker itself, if it is not the child that was started for it but that one's.
-    fn within(&self, name: &MemberName, child: Pid) -> Option<Identity> {
-        let worker = lock::holder(&self.shared.dir.member_lock(name)).ok()??.process;
-        let parent = i32::try_from(process::parent(worker.pid).ok()?).ok()?;
-        (parent == child.as_raw()).then_some(worker)
-    }
-
-    fn serves(&self, name: &MemberName, process: &Identity) -> bool {
-        let holder = lock::holder(&self.shared.dir.member_lock(name));
-        holder.is_ok_and(|holder| holder.is_some_and(|holder| holder.process == *process))
     }
 }
 
