@@ -87,7 +87,7 @@ fn turns(view: &TeamView, running: &BTreeSet<MemberName>) -> Result<Turns, Front
     let mut turns = Turns::default();
     for name in running {
         let Some(open) = transcript::open_turn(&view.dir().turns(name))? else { continue };
-        if view.board().owned_by(name).next().is_none() {
+        if open.task.is_none() && view.board().owned_by(name).next().is_none() {
             turns.in_turn.insert(name.clone(), open.since_ms);
         }
         if open.quiet {

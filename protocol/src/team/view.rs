@@ -148,7 +148,8 @@ fn member_view(
         Some(Standing::Free { since_ms }) => (None, Some(since_ms)),
         None => (None, None),
     };
-    let turn = open.filter(|_| tasks.is_empty());
+    // A turn for a task is told by the task: it is on the board that it ended, a moment before it is in the transcript.
+    let turn = open.filter(|open| tasks.is_empty() && open.task.is_none());
     let at = if open.is_some_and(|open| open.quiet) { MemberState::Stalled } else { MemberState::Busy };
     let (state, since_ms) = match (running, &member.presence) {
         (true, Presence::Joined { .. }) if let Some(hung_ms) = member.hung_ms => (MemberState::Hung, hung_ms),
@@ -192,4 +193,92 @@ fn member_view(
         failed: ended.failed,
         left,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::board::{AutoClaim, Claimant};
+    use crate::lock::Lock;
+    use crate::log::Durability;
+    use crate::notice::{Said, Stop};
+    use crate::process::own_identity;
+    use crate::roster::{MemberSpec, Process, StartedBy, TeamFact, Workspace};
+    use crate::task::Work;
+    use crate::team::Team;
+    use crate::transcript::Transcript;
+
+    const NOW_MS: u64 = 7;
+
+    /// What the team sees of ada, whose worker is this process.
+    struct Ada {
+        root: tempfile::TempDir,
+        team: Team,
+        transcript: Transcript,
+        _lives: Lock,
+    }
+
+    impl Ada {
+        fn joined() -> Ada {
+            let root = tempfile::tempdir().unwrap();
+            let dir = TeamDir::new(root.path(), "t".parse().unwrap());
+            let mut team = Team::open(dir.clone(), Ada::address(), Durability::Process).unwrap();
+            let spec = MemberSpec {
+                agent: "shell".parse().unwrap(),
+                role: None,
+                auto: AutoClaim::On,
+                workspace: Workspace::Shared { dir: "/".into() },
+                stall: Default::default(),
+            };
+            team.add_member(Ada::name(), spec).unwrap();
+            let lives = Lock::take(&dir.member_lock(&Ada::name()), NOW_MS).unwrap();
+            let identity = own_identity().unwrap();
+            let process = Process { identity, started_by: StartedBy::Leader, isolation: None };
+            team.enroll(TeamFact::Joined { name: Ada::name(), process }).unwrap();
+            let transcript = Transcript::open(dir.turns(&Ada::name())).unwrap();
+            Ada { root, team, transcript, _lives: lives }
+        }
+
+        fn name() -> MemberName {
+            "ada".parse().unwrap()
+        }
+
+        fn address() -> Address {
+            Address::Member(Ada::name())
+        }
+
+        fn say(&mut self, what: Said) {
+            self.transcript.say(NOW_MS, what).unwrap();
+        }
+
+        fn seen(&self) -> MemberView {
+            let dir = TeamDir::new(self.root.path(), "t".parse().unwrap());
+            TeamView::open(dir).unwrap().members().unwrap().remove(0)
+        }
+    }
+
+    #[test]
+    fn who_has_ended_its_task_is_idle_before_its_transcript_says_so() {
+        let mut ada = Ada::joined();
+        ada.team.add_tasks(|_| vec![NewTask::new(Work::Run("true".to_owned()))]).unwrap();
+        let me = Claimant { name: Ada::name(), role: None, auto: AutoClaim::On };
+        let claim = ada.team.claim_next(&me).unwrap().unwrap();
+        let (task, prompt) = (Some(claim.id), "true".to_owned());
+        ada.say(Said::TurnStarted { turn: 1, task, prompt });
+        assert_eq!((ada.seen().state, ada.seen().turn), (MemberState::Busy, None));
+        let complete = |board: &Board| Ok((vec![board.complete(&claim, String::new())?], ()));
+        ada.team.decide(Durability::Process, complete).unwrap();
+        assert_eq!((ada.seen().state, ada.seen().turn), (MemberState::Idle, None));
+        ada.say(Said::TurnEnded { turn: 1, task, stop: Stop::Completed });
+        assert_eq!((ada.seen().state, ada.seen().turn), (MemberState::Idle, None));
+    }
+
+    #[test]
+    fn a_turn_for_no_task_is_seen_until_its_transcript_says_that_it_ended() {
+        let mut ada = Ada::joined();
+        ada.say(Said::TurnStarted { turn: 1, task: None, prompt: "true".to_owned() });
+        assert_eq!((ada.seen().state, ada.seen().turn), (MemberState::Busy, Some(1)));
+        ada.say(Said::TurnEnded { turn: 1, task: None, stop: Stop::Completed });
+        assert_eq!((ada.seen().state, ada.seen().turn), (MemberState::Idle, None));
+    }
 }

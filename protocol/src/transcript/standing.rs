@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::{TranscriptError, lines, path_of, read, read_bytes, turns};
+use crate::id::TaskId;
 use crate::notice::{Entry, Said};
 
 /// How much of a transcript's end is read to tell whether its turn runs.
@@ -14,6 +15,9 @@ pub(super) const TAIL_BYTES: u64 = 64 * 1024;
 pub struct OpenTurn {
     /// Its number.
     pub turn: u64,
+    /// The task it is for, if any. Once that is not the member's any more, all that is left of the turn is to say that it
+    /// ended: the board is written first.
+    pub task: Option<TaskId>,
     /// When it began.
     pub since_ms: u64,
     /// Whether the last that is known of its agent is that it says nothing.
@@ -81,7 +85,7 @@ fn is_said_between_turns(first: &Said) -> bool {
 fn standing_of(entries: &[Entry]) -> Option<Standing> {
     let quiet = || entries.iter().rev().find_map(agent_said).is_some_and(|said| said == Agent::Quiet);
     entries.iter().rev().find_map(standing_after).map(|at| match at {
-        (Some(turn), since_ms) => Standing::Turn(OpenTurn { turn, since_ms, quiet: quiet() }),
+        (Some((turn, task)), since_ms) => Standing::Turn(OpenTurn { turn, task, since_ms, quiet: quiet() }),
         (None, since_ms) => Standing::Free { since_ms },
     })
 }
@@ -135,10 +139,10 @@ fn agent_said(entry: &Entry) -> Option<Agent> {
     }
 }
 
-/// Which turn runs after this entry, and since when, for those that tell.
-fn standing_after(entry: &Entry) -> Option<(Option<u64>, u64)> {
+/// Which turn runs after this entry and for which task, and since when, for those that tell.
+fn standing_after(entry: &Entry) -> Option<(Option<(u64, Option<TaskId>)>, u64)> {
     match entry.what {
-        Said::TurnStarted { turn, .. } => Some((Some(turn), entry.at_ms)),
+        Said::TurnStarted { turn, task, .. } => Some((Some((turn, task)), entry.at_ms)),
         // A worker that gets ready is a new life: the turn of the one before ended with it.
         Said::Ready | Said::TurnEnded { .. } | Said::Waiting | Said::Leaving { .. } => Some((None, entry.at_ms)),
         Said::Text { .. }
