@@ -124,15 +124,22 @@ pub async fn serve(options: ServeOptions) -> Result<Served, ServeError> {
     };
     let signals = EndSignals::watch(signals).map_err(|source| ServeError::Io { doing: "watch for signals", source })?;
     let (ending, ended) = watch::channel(false);
-    let accepting = tokio::spawn(accept(listener, Arc::clone(&shared), ended));
-    let outcome = match leader.take_over() {
+    let taken_over = match leader.take_over() {
         Ok(()) => {
             leader.linked().await;
             point("taken over");
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    };
+    // Not before: a call that came meanwhile waits at the socket until the workers that were found can be reached.
+    let accepting = tokio::spawn(accept(listener, Arc::clone(&shared), ended));
+    let outcome = match taken_over {
+        Ok(()) => {
             on_ready(&shared.info);
             Ok(leader.lead(signals).await)
         }
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error),
     };
     let mut answering = std::mem::take(&mut leader.answering);
     // Calls that came too late for the loop are refused by this, and the views are finished.

@@ -190,6 +190,22 @@ fn a_killed_leader_comes_back_and_its_workers_did_not_notice() {
     team.nothing_is_left();
 }
 
+/// What a new leader gives the workers that it finds to answer before it takes calls.
+const LINK_WITHIN: Duration = Duration::from_secs(1);
+
+#[test]
+fn a_new_leader_takes_no_call_before_it_has_tried_to_reach_the_workers_that_it_found() {
+    let team = Team::new("auto");
+    let first = team.begin();
+    let worker = team.worker();
+    tell(worker, Signal::SIGSTOP);
+    let begun = Instant::now();
+    murder(first);
+    team.leader(Some(first));
+    assert!(begun.elapsed() >= LINK_WITHIN, "it answered after {:?}", begun.elapsed());
+    tell(worker, Signal::SIGCONT);
+}
+
 #[test]
 fn a_leader_that_is_killed_again_and_again_is_given_up_and_nothing_is_left() {
     let team = Team::new("auto");
