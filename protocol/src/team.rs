@@ -244,8 +244,13 @@ impl Team {
 
     /// Writes one fact about the roster.
     pub fn enroll(&mut self, fact: TeamFact) -> Result<(), TeamError> {
+        self.enroll_if(|_| Some(fact))
+    }
+
+    /// Writes what is to be said about the roster as it is, if anything is: nobody else writes meanwhile.
+    pub fn enroll_if(&mut self, fact: impl FnOnce(&Roster) -> Option<TeamFact>) -> Result<(), TeamError> {
         let by = self.me.as_str();
-        let write = |_: &Roster| Ok::<_, RosterRefusal>((vec![fact], ()));
+        let write = |roster: &Roster| Ok::<_, RosterRefusal>((fact(roster).into_iter().collect(), ()));
         Ok(self.roster.transact(by, clock::now_ms(), self.durability, write)?)
     }
 
@@ -344,13 +349,14 @@ impl Team {
     }
 
     /// Looks for members that hold tasks, or wait for some, and whose worker is dead, and buries each. Returns
-    /// their names. `spare` is not looked at: nobody can take its own lock.
-    pub fn sweep(&mut self, spare: Option<&MemberName>) -> Result<Vec<MemberName>, TeamError> {
+    /// their names. Those to spare are not looked at: nobody can take its own lock, and who will hear of a death knows
+    /// more of it than that it happened.
+    pub fn sweep(&mut self, spare: impl Fn(&MemberName) -> bool) -> Result<Vec<MemberName>, TeamError> {
         self.refresh(|_| ())?;
         let waiting = self.board().waiting().map(|who| &who.name);
         let names: BTreeSet<MemberName> = self.board().owners().chain(waiting).cloned().collect();
         let mut buried = Vec::new();
-        for name in names.into_iter().filter(|name| spare != Some(name)) {
+        for name in names.into_iter().filter(|name| !spare(name)) {
             match Lock::take(&self.dir.member_lock(&name), clock::now_ms()) {
                 Ok(lock) => {
                     point("lock of the dead taken");
@@ -547,11 +553,11 @@ mod tests {
         open(&root, "ada").claim_next(&claimant("ada")).unwrap().unwrap();
         open(&root, "ben").claim_next(&claimant("ben")).unwrap().unwrap();
         let _lives = Lock::take(&lead.dir().member_lock(&name("ben")), 1).unwrap();
-        assert_eq!(lead.sweep(None).unwrap(), [name("ada")]);
+        assert_eq!(lead.sweep(|_| false).unwrap(), [name("ada")]);
         let free = TaskStatus::Pending { assignee: None, hold: Hold::Free };
         assert_eq!(lead.board().task(TaskId(1)).unwrap().status, free);
         assert_eq!(lead.board().owned_by(&name("ben")).count(), 1);
-        assert_eq!(lead.sweep(None).unwrap(), [], "the dead are buried once");
+        assert_eq!(lead.sweep(|_| false).unwrap(), [], "the dead are buried once");
     }
 
     #[test]

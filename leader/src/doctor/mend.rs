@@ -228,7 +228,7 @@ fn roster(subject: &Subject, acts: &mut Acts) {
         }
     }
     // Those who are not on the roster, and hold tasks all the same.
-    match team.sweep(None) {
+    match team.sweep(|_| false) {
         Ok(names) => names.iter().for_each(|name| acts.done(format!("gave back what {name} held"))),
         Err(error) => acts.refused(error),
     }

@@ -8,7 +8,7 @@ use teamster_protocol::crash::point;
 use teamster_protocol::id::MemberName;
 use teamster_protocol::lock::{Lock, LockError};
 use teamster_protocol::process::Identity;
-use teamster_protocol::roster::{LeftHow, Presence, TeamFact, Then};
+use teamster_protocol::roster::{LeftHow, Presence, Roster, TeamFact, Then};
 use teamster_protocol::team::{Team, TeamError};
 use tokio::sync::oneshot;
 
@@ -37,9 +37,18 @@ impl Leaving {
         }
     }
 
+    /// The fact, if the last that the roster says of the member is a worker that is dead.
+    fn of_the_dead(&self, name: &MemberName, roster: &Roster) -> Option<TeamFact> {
+        match &roster.member(name).ok()?.presence {
+            Presence::Joined { process, .. } if !process.identity.exists() => Some(self.fact(name.clone())),
+            Presence::Joined { .. } | Presence::Expected { .. } | Presence::Left { .. } => None,
+        }
+    }
+
     /// Whether it is news to a roster that says this.
     fn is_news(&self, presence: &Presence) -> bool {
         match (presence, self) {
+            (Presence::Left { how, .. }, Leaving { how: LeftHow::GivenUp { .. }, .. }) if *how == self.how => false,
             (Presence::Expected { .. } | Presence::Joined { .. }, _) => true,
             (_, Leaving { again_ms: Some(_), .. } | Leaving { how: LeftHow::GivenUp { .. }, .. }) => true,
             (Presence::Left { then: Then::Undecided { .. } | Then::Again { .. }, .. }, _) => true,
@@ -115,8 +124,11 @@ impl Leader<'_> {
             Err(LockError::Held { holder: Some(holder), .. }) if joined(&team, name) == Some(&holder.process) => {
                 return Ok(Burial::Done);
             }
-            // Somebody looks whether it is dead, or starts the next one.
-            Err(LockError::Held { .. }) => return Ok(Burial::LockHeld),
+            // Somebody gives back what it held, or starts the next one. What follows is this leader's to say all the same.
+            Err(LockError::Held { .. }) => {
+                team.enroll_if(|roster| leaving.of_the_dead(name, roster))?;
+                return Ok(Burial::LockHeld);
+            }
             Err(error @ LockError::Io { .. }) => return Err(error.into()),
         };
         point("about to bury");

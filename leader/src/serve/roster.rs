@@ -175,9 +175,10 @@ impl Leader<'_> {
         self.look_again.get_or_insert_with(|| Instant::now() + self.goodbye);
     }
 
-    /// Gives back what dead workers held.
+    /// Gives back what dead workers held. How those died that this leader launched it is about to hear, and that is to stay
+    /// with their tasks.
     pub(super) fn sweep(&mut self) -> Result<(), TeamError> {
-        for name in self.shared.team().sweep(None)? {
+        for name in self.shared.team().sweep(|name| self.launched.contains(name))? {
             tracing::warn!(%name, "its worker had died; its tasks are open again");
         }
         Ok(())

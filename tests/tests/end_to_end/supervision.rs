@@ -8,6 +8,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
 use serde_json::Value;
+use teamster_protocol::lock::Lock;
 use teamster_protocol::process;
 use teamster_tests::granted::{Need, granted};
 use teamster_tests::team::{Running, Team};
@@ -348,4 +349,44 @@ fn who_is_killed_has_left_nothing_behind_when_that_is_said() {
     stop(pid(&team, "alice"));
     assert!(team.ok("kill alice").contains("SIGKILL"));
     assert!(process::identity(left).is_err(), "{left} is there");
+}
+
+/// Kills a worker while its leader can not notice, and lets `meanwhile` happen before that goes on.
+fn die_unnoticed<T>(team: &Team, worker: i32, meanwhile: impl FnOnce() -> T) -> T {
+    let (leader, dead) = (leader(team), process::identity(worker as u32).expect("it runs"));
+    stop(leader);
+    die(worker);
+    until_gone(&dead);
+    let happened = meanwhile();
+    kill(Pid::from_raw(leader), Signal::SIGCONT).expect("it is there");
+    happened
+}
+
+#[test]
+fn how_a_worker_died_stays_with_its_task_also_if_a_poll_is_due_in_that_moment() {
+    let team = Team::new();
+    let _up = watchful(&team);
+    team.ok("spawn alice");
+    team.ok("task add --run ls again || { touch again; echo begun; read word; }");
+    team.until_said("alice", "begun");
+    // To look at the team takes longer than from one poll to the next.
+    die_unnoticed(&team, pid(&team, "alice"), || (0..5).for_each(|_| drop(team.ok("status"))));
+    team.until_event("\"completed\":{\"id\":1");
+    let end = team.task(1)["attempts"][0]["end"].to_string();
+    assert!(end.contains("killed by SIGKILL"), "{end}");
+}
+
+#[test]
+fn that_a_member_is_started_again_is_said_also_if_somebody_else_buries_it() {
+    let team = Team::new();
+    team.ok("up --detach");
+    team.ok("spawn alice");
+    let mut events = team.events();
+    events.until("\"joined\":{\"name\":\"alice\"");
+    // As a worker does that gives back what the dead held.
+    let path = team.dir().member_lock(&"alice".parse().unwrap());
+    let burying = die_unnoticed(&team, pid(&team, "alice"), || Lock::take(&path, 0).expect("nobody holds it"));
+    events.until("\"restarting\":{\"name\":\"alice\"");
+    burying.release();
+    events.until("\"joined\":{\"name\":\"alice\"");
 }

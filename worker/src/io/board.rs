@@ -81,7 +81,8 @@ impl Hands {
     }
 
     pub(super) fn sweep(&mut self) {
-        match self.team.sweep(Some(&self.me.name)) {
+        let me = &self.me.name;
+        match self.team.sweep(|name| name == me) {
             Ok(buried) => {
                 self.complaints.over("sweep");
                 for name in buried {
