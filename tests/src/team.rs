@@ -11,6 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 use teamster_protocol::id::TeamName;
+use teamster_protocol::limits::TRANSCRIPTS_KEPT_MAX;
 use teamster_protocol::lock;
 use teamster_protocol::team_dir::TeamDir;
 
@@ -199,10 +200,12 @@ impl Team {
         self.events().until(words);
     }
 
-    /// Waits until a member's transcript has these words. What it was asked to do does not count.
+    /// Waits until a member's transcript has these words, in whichever turn. What it was asked to do does not count.
     pub fn until_said(&self, member: &str, words: &str) {
         let said = |line: &str| !line.contains("\"kind\":\"turn_started\"");
-        self.start(&format!("logs {member} -f --json")).until_one(words, said);
+        // All turns that are kept: many may have passed since the words were said.
+        let turns = TRANSCRIPTS_KEPT_MAX;
+        self.start(&format!("logs {member} -f --json -n {turns}")).until_one(words, said);
     }
 
     /// One task whole.
