@@ -2,13 +2,14 @@
 //! socket is a script here, so that every answer there can be is seen; real leaders are for the end-to-end tests.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::sync::{Arc, Mutex};
 
 use jsonrpsee::core::{RpcResult, SubscriptionResult, async_trait};
 use jsonrpsee::types::ErrorObjectOwned;
 use jsonrpsee::{Methods, PendingSubscriptionSink};
+use serde_json::{Value, json};
 use teamster_protocol::api::{
     Changed, Delivered, EndOutcome, Ended, Hello, LeaderApiServer, LeaderInfo, MailRequest, MemberView, Prompted,
     SpawnRequest, Spawned, SteerPassed, Steered, Stopped, TaskCommand, Via, WorkspaceRequest, code,
@@ -24,6 +25,8 @@ use teamster_protocol::shutdown::WhenBusy;
 use teamster_protocol::task::view::TaskView;
 use teamster_protocol::team::Team;
 use teamster_protocol::team_dir::TeamDir;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::sync::Notify;
 
 /// Writes down what it was asked, and answers by a script.
@@ -133,9 +136,8 @@ impl LeaderApiServer for Scripted {
     }
 }
 
-/// Runs commands one after the other against a leader that answers with `refusal`, or as its script says. Gives
-/// what each printed with its exit code, and what the leader was asked.
-fn played(refusal: Option<i32>, lines: &[&str]) -> (String, Vec<String>) {
+/// A team that alice is a member of.
+fn place() -> (TempDir, TeamDir) {
     let root = tempfile::tempdir().expect("a directory");
     let dir = TeamDir::new(root.path(), "crew".parse().expect("a name"));
     let mut team = Team::open(dir.clone(), Address::Lead, Durability::Process).expect("a team");
@@ -147,23 +149,29 @@ fn played(refusal: Option<i32>, lines: &[&str]) -> (String, Vec<String>) {
         stall: Default::default(),
     };
     team.add_member("alice".parse().expect("a name"), spec).expect("it is written");
+    (root, dir)
+}
+
+/// Starts a command of that team.
+fn teamster(root: &Path, line: &str) -> tokio::process::Child {
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_teamster"));
+    command.args(line.split_whitespace()).current_dir("/").env_clear();
+    command.env("TEAMSTER_ROOT", root).env("TEAMSTER_TEAM", "crew");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().expect("the program runs")
+}
+
+/// Runs commands one after the other against a leader that answers with `refusal`, or as its script says. Gives
+/// what each printed with its exit code, and what the leader was asked.
+fn played(refusal: Option<i32>, lines: &[&str]) -> (String, Vec<String>) {
+    let (root, dir) = place();
     let scripted = Scripted { asked: Arc::default(), refusal, ended: Arc::default() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let mut told = String::new();
     runtime.block_on(async {
         let listener = socket::listen(&dir.leader_socket()).expect("a socket");
         for line in lines {
-            let child = tokio::process::Command::new(env!("CARGO_BIN_EXE_teamster"))
-                .args(line.split_whitespace())
-                .current_dir("/")
-                .env_clear()
-                .env("TEAMSTER_ROOT", root.path())
-                .env("TEAMSTER_TEAM", "crew")
-                .stdin(Stdio::null())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped())
-                .spawn()
-                .expect("the program runs");
+            let child = teamster(root.path(), line);
             let stream = listener.accept().await.expect("it connects");
             let (read, write) = stream.into_split();
             let peer = Peer::start(read, write, Methods::from(scripted.clone().into_rpc()));
@@ -281,4 +289,29 @@ fn what_the_leader_refuses_keeps_its_words_and_gets_its_exit_code() {
     [3]
     ");
     assert!(asked.is_empty(), "nothing else is asked of a leader of another version");
+}
+
+#[test]
+fn a_leader_that_dies_while_it_is_asked_may_have_done_it() {
+    let (root, dir) = place();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let output = runtime.block_on(async {
+        let listener = socket::listen(&dir.leader_socket()).expect("a socket");
+        let child = teamster(root.path(), "steer alice x");
+        let (read, mut write) = listener.accept().await.expect("it connects").into_split();
+        let mut asked = BufReader::new(read).lines();
+        let mut next = async || asked.next_line().await.expect("it can be read").expect("a call");
+        let hello: Value = serde_json::from_str(&next().await).expect("JSON");
+        let info = json!({"team": "crew", "pid": 7, "since_ms": 0, "protocol": PROTOCOL_VERSION, "version": "0"});
+        let answer = json!({"jsonrpc": "2.0", "id": hello["id"], "result": info});
+        write.write_all(format!("{answer}\n").as_bytes()).await.expect("it reads");
+        assert!(next().await.contains("steer"));
+        drop((asked, write));
+        child.wait_with_output().await.expect("it ends")
+    });
+    insta::assert_snapshot!(told_by(&output), @"
+    error: the leader ended while it was asked
+      hint: it may have done it before: see teamster status, and ask again if not
+    [3]
+    ");
 }

@@ -59,11 +59,7 @@ async fn leadership(context: &Context) -> Result<Leadership, FrontError> {
         Err(error) => return Err(nothing_to_end(error)),
     }
     match Leadership::begin(&context.dir, &place(&context.here)?.dir, context.settings).await {
-        // One holds the lock, and is about to listen.
-        Err(LeadershipError::Link(LinkError::NoLeader(_))) => {
-            let (peer, _) = link::join(context).await.map_err(nothing_to_end)?;
-            Ok(Leadership::of_another(peer))
-        }
+        Err(error @ LeadershipError::Link(LinkError::NoLeader(_))) => Err(nothing_to_end(error.into())),
         begun => Ok(begun?),
     }
 }

@@ -319,6 +319,9 @@ impl FrontError {
             FrontError::Call(ClientError::Call(error)) if error.code() == code::OTHER_VERSION => {
                 Some("end it with the teamster that started it: teamster down".to_owned())
             }
+            FrontError::Call(ClientError::RestartNeeded(_)) => {
+                Some("it may have done it before: see teamster status, and ask again if not".to_owned())
+            }
             FrontError::Serve(ServeError::Led { .. }) => {
                 Some("see teamster status; end it with teamster down".to_owned())
             }

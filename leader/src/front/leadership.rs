@@ -10,7 +10,7 @@ use teamster_protocol::team_dir::TeamDir;
 use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinHandle};
 
-use super::link::{LinkError, dial};
+use super::link::{LinkError, await_leader, dial};
 use crate::serve::{DeadBefore, ServeError, ServeOptions, Served, Signals, serve};
 
 /// Why there is no leader to work with.
@@ -60,7 +60,10 @@ impl Leadership {
             // Only if it was said: a leader that cannot begin drops the sender, and its end tells why.
             Ok(()) = is_ready => Ok(Leadership { peer: dial(dir).await?.0, own: Some(own) }),
             ended = &mut own => match ended? {
-                Err(ServeError::Led { .. }) => Ok(Leadership { peer: dial(dir).await?.0, own: None }),
+                // Who leads may not listen yet.
+                Err(ServeError::Led { .. }) => {
+                    Ok(Leadership { peer: await_leader(dir, settings.poll).await?.0, own: None })
+                }
                 Err(error) => Err(error.into()),
                 Ok(_) => unreachable!("a leader that was not asked to end says that it is ready first"),
             },

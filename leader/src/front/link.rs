@@ -96,43 +96,51 @@ pub(super) async fn start(context: &Context) -> Result<(Peer, LeaderInfo), Front
         .map_err(|source| FrontError::Process { doing: "start the leader", source })?;
     let output = child.stdout.take().expect("it was asked for as a pipe");
     let mut line = String::new();
-    let read = timeout(START_WITHIN, BufReader::new(output).read_line(&mut line)).await;
-    match read {
-        Ok(Ok(_)) if line.ends_with('\n') => connect(context).await,
-        Ok(_) => {
-            // A pipe that closes without a line is a leader that ended. Its warden ends with it, or starts the next.
-            tokio::select! {
-                _ = timeout(START_WITHIN, child.wait()) => {}
-                joined = join(context) => return joined,
-            }
-            if lock::is_held(&context.dir.leader_lock())? {
-                return join(context).await;
-            }
-            Err(FrontError::LeaderDied { log: last_words(&path, said_before), path })
-        }
-        Err(_) => Err(FrontError::Leading(format!(
+    let Ok(read) = timeout(START_WITHIN, BufReader::new(output).read_line(&mut line)).await else {
+        return Err(FrontError::Leading(format!(
             "the leader (process {}) is not ready after {}s",
             child.id().unwrap_or(0),
             START_WITHIN.as_secs()
-        ))),
+        )));
+    };
+    if read.is_ok() && line.ends_with('\n') {
+        match connect(context).await {
+            // It has died since.
+            Err(FrontError::NoLeader { .. }) => {}
+            connected => return connected,
+        }
     }
+    // A pipe that closes without a line is a leader that ended. Its warden ends with it, or starts the next.
+    tokio::select! {
+        _ = timeout(START_WITHIN, child.wait()) => {}
+        joined = join(context) => return joined,
+    }
+    if lock::is_held(&context.dir.leader_lock())? {
+        return join(context).await;
+    }
+    Err(FrontError::LeaderDied { log: last_words(&path, said_before), path })
 }
 
-/// Connects to a leader that holds the lock and may not listen yet.
+/// As [`await_leader`], for a command.
 pub(super) async fn join(context: &Context) -> Result<(Peer, LeaderInfo), FrontError> {
-    let mut watch = Watch::new(context.settings.poll);
-    watch.add(context.dir.leader_socket());
-    let connected = async {
+    Ok(await_leader(&context.dir, context.settings.poll).await?)
+}
+
+/// Connects to a leader that holds the lock and may not listen yet, or that is about to be started.
+pub(super) async fn await_leader(dir: &TeamDir, poll: Duration) -> Result<(Peer, LeaderInfo), LinkError> {
+    let mut watch = Watch::new(poll);
+    watch.add(dir.leader_socket());
+    let dialled = async {
         loop {
-            match connect(context).await {
-                Err(FrontError::NoLeader { .. }) => watch.changed().await,
-                connected => return connected,
+            match dial(dir).await {
+                Err(LinkError::NoLeader(_)) => watch.changed().await,
+                dialled => return dialled,
             };
         }
     };
-    match timeout(START_WITHIN, connected).await {
-        Ok(connected) => connected,
-        Err(_) => connect(context).await,
+    match timeout(START_WITHIN, dialled).await {
+        Ok(dialled) => dialled,
+        Err(_) => dial(dir).await,
     }
 }
 
@@ -160,7 +168,9 @@ mod tests {
     use std::pin::pin;
     use std::task::Poll;
 
+    use serde_json::json;
     use tempfile::TempDir;
+    use tokio::io::AsyncWriteExt;
 
     use super::*;
 
@@ -188,5 +198,28 @@ mod tests {
     async fn a_leader_that_dies_before_it_takes_the_call_is_none() {
         let dialled = dialled_while(async |listener| drop(listener.accept().await.unwrap())).await;
         assert!(matches!(dialled, Err(LinkError::NoLeader(_))), "{dialled:?}");
+    }
+
+    #[tokio::test]
+    async fn a_leader_that_does_not_listen_yet_is_waited_for() {
+        let root = TempDir::new().unwrap();
+        let dir = TeamDir::new(root.path(), "app".parse().unwrap());
+        fs::create_dir(dir.path()).unwrap();
+        // No poll makes this pass.
+        let mut waiting = pin!(await_leader(&dir, Duration::from_secs(3600)));
+        let waits = poll_fn(|context| Poll::Ready(waiting.as_mut().poll(context).is_pending())).await;
+        assert!(waits, "there is nobody yet");
+        let listener = socket::listen(&dir.leader_socket()).unwrap();
+        let listening = async {
+            let (read, mut write) = listener.accept().await.unwrap().into_split();
+            let mut asked = BufReader::new(read).lines();
+            let hello: serde_json::Value = serde_json::from_str(&asked.next_line().await.unwrap().unwrap()).unwrap();
+            let info = json!({"team": "app", "pid": 7, "since_ms": 0, "protocol": PROTOCOL_VERSION, "version": "0"});
+            let answer = json!({"jsonrpc": "2.0", "id": hello["id"], "result": info});
+            write.write_all(format!("{answer}\n").as_bytes()).await.unwrap();
+            (asked, write)
+        };
+        let (leader, _open) = tokio::join!(waiting, listening);
+        assert_eq!(leader.unwrap().1.pid, 7);
     }
 }
