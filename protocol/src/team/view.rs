@@ -135,7 +135,7 @@ fn member_view(
 ) -> Result<MemberView, TeamError> {
     let mailbox: Reader<Mailbox> = Reader::open(dir.mailbox(&Address::Member(name.clone())))?;
     let unread = mailbox.state().unread_len();
-    let running = lock::is_held(&dir.member_lock(name))?;
+    let running = lock::is_held(&dir.member_lock(name))? && !is_being_buried(dir, name, &member.presence)?;
     let tasks: Vec<TaskId> = board.owned_by(name).collect();
     let since = |id: &TaskId| match board.status(*id) {
         Ok(TaskStatus::InProgress { since_ms, .. }) => Some(since_ms),
@@ -193,6 +193,19 @@ fn member_view(
         failed: ended.failed,
         left,
     })
+}
+
+/// Whether the lock of a member that left is held by its leader, which gives back what it held, or by nobody any more; and
+/// not by the next worker, which is about to join.
+fn is_being_buried(dir: &TeamDir, name: &MemberName, presence: &Presence) -> Result<bool, TeamError> {
+    match presence {
+        Presence::Left { .. } => {}
+        Presence::Joined { .. } | Presence::Expected { .. } => return Ok(false),
+    }
+    let Some(holder) = lock::holder(&dir.member_lock(name))? else { return Ok(true) };
+    let leader = lock::holder(&dir.leader_lock())?;
+    // Who has just taken it is not written there yet, but the dead worker.
+    Ok(leader.is_some_and(|leader| leader.process == holder.process) || !holder.process.exists())
 }
 
 #[cfg(test)]
@@ -280,5 +293,14 @@ mod tests {
         assert_eq!((ada.seen().state, ada.seen().turn), (MemberState::Busy, Some(1)));
         ada.say(Said::TurnEnded { turn: 1, task: None, stop: Stop::Completed });
         assert_eq!((ada.seen().state, ada.seen().turn), (MemberState::Idle, None));
+    }
+
+    #[test]
+    fn who_has_left_has_left_also_while_its_leader_buries_it() {
+        let mut ada = Ada::joined();
+        ada.team.enroll(TeamFact::Left { name: Ada::name(), how: LeftHow::Shutdown }).unwrap();
+        assert_eq!((ada.seen().state, ada.seen().left), (MemberState::Starting, None), "the next one is about to join");
+        let _leads = Lock::take(&ada.team.dir().leader_lock(), NOW_MS).unwrap();
+        assert_eq!((ada.seen().state, ada.seen().left), (MemberState::Left, Some(LeftHow::Shutdown)));
     }
 }
