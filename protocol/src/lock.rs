@@ -140,8 +140,17 @@ impl Lock {
 
     /// Gives the lock back.
     pub fn release(self) {
-        drop(self.file);
+        drop(self);
         point("lock released");
+    }
+}
+
+impl Drop for Lock {
+    /// A child that another thread is just starting has the descriptor too, until it becomes another program: to close
+    /// this one alone would leave the lock to it for as long.
+    fn drop(&mut self) {
+        // What can not be unlocked is closed in a moment.
+        let _ = fcntl(&self.file, FcntlArg::F_OFD_SETLK(&whole_file(libc::F_UNLCK)));
     }
 }
 
@@ -237,6 +246,20 @@ mod tests {
         assert!(!is_held(&path).unwrap());
         let last = last_holder(&path).unwrap().map(|holder| (holder.since_ms, holder.ended_ms));
         assert_eq!(last, Some((9, Some(11))));
+    }
+
+    #[test]
+    fn it_is_given_back_although_a_child_that_is_just_being_started_has_its_descriptor() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("alice.lock");
+        let lock = Lock::take(&path, 7).unwrap();
+        let _of_the_child = lock.file.try_clone().unwrap();
+        lock.release();
+        assert!(!is_held(&path).unwrap());
+        let lock = Lock::take(&path, 8).unwrap();
+        let _of_the_child = lock.file.try_clone().unwrap();
+        drop(lock);
+        assert!(!is_held(&path).unwrap());
     }
 
     #[test]
