@@ -22,10 +22,8 @@ use crate::place::{Place, Said};
 /// A place whose worker program only says its version, so that the tests need not build it.
 fn place() -> Place {
     let place = Place::new();
-    let program = place.dir.path().join("worker");
     let version = env!("CARGO_PKG_VERSION");
-    fs::write(&program, format!("#!/bin/sh\necho teamster-worker '{version} (protocol 1)'\n")).expect("a file");
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("ours");
+    place.program("worker", format!("#!/bin/sh\necho teamster-worker '{version} (protocol 1)'\n").as_bytes());
     place
 }
 
@@ -307,8 +305,7 @@ fn a_transcript_is_mended_while_its_worker_does_not_run() {
 #[test]
 fn a_worker_that_is_not_there_or_speaks_another_protocol_is_wrong() {
     let place = place();
-    let program = place.dir.path().join("worker");
-    fs::write(&program, "#!/bin/sh\necho teamster-worker '9.0.0 (protocol 9)'\n").expect("a file");
+    let program = place.program("worker", &b"#!/bin/sh\necho teamster-worker '9.0.0 (protocol 9)'\n"[..]);
     let what = |report: &Value| {
         let checks = report["checks"].as_array().expect("a list").iter();
         checks.filter(|check| check["level"] == "wrong").map(|check| check["what"].to_string()).collect::<String>()

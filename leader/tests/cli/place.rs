@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::BufRead;
 use std::io::BufReader;
+use std::io::Read;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::Child;
@@ -40,6 +41,18 @@ impl Place {
         let dir = tempfile::tempdir().expect("a directory");
         fs::create_dir(dir.path().join("work")).expect("a directory");
         Place { dir }
+    }
+
+    /// Makes a program of these bytes. A process of its own writes them: one that another test starts in that moment would
+    /// keep open what is written here, and what is open for writing can not be executed.
+    pub(crate) fn program(&self, name: &str, mut from: impl Read) -> PathBuf {
+        let path = self.dir.path().join(name);
+        let mut shell = Command::new("sh");
+        shell.args(["-euc", "cat > \"$0\"; chmod 755 \"$0\""]).arg(&path).stdin(Stdio::piped());
+        let mut writing = shell.spawn().expect("a shell");
+        std::io::copy(&mut from, &mut writing.stdin.take().expect("it is piped")).expect("it reads");
+        assert!(writing.wait().expect("it ends").success(), "{} is not written", path.display());
+        path
     }
 
     pub(crate) fn root(&self) -> PathBuf {

@@ -25,10 +25,11 @@ fn as_nobody(program: &Path, team: &Team, line: &str) -> Command {
     theirs
 }
 
-/// A copy of the program that others can run too.
+/// A copy of the program that others can run too. A process of its own makes it: one that another test starts in that
+/// moment would keep open what is written here, and what is open for writing can not be executed.
 fn program_for_all(team: &Team) -> PathBuf {
-    let program = team.file("teamster", "");
-    fs::copy(Program::Teamster.path(), &program).unwrap();
+    let program = team.sandbox().work().join("teamster");
+    team.sh(&format!("cp {} {}", Program::Teamster.path().display(), program.display()));
     let sandbox = team.sandbox().root().parent().unwrap().to_owned();
     for path in [sandbox, team.sandbox().work(), program.clone()] {
         open(&path);

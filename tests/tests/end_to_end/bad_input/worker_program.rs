@@ -1,8 +1,6 @@
 //! Programs that are no worker, or none that this leader understands. Nobody runs afterwards, and the way out works.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use teamster_tests::team::{Running, Team};
 
@@ -15,9 +13,11 @@ fn led_with(team: &Team, program: &Path) -> Running {
     up
 }
 
-fn script(team: &Team, text: &str, mode: u32) -> std::path::PathBuf {
-    let path = team.file("worker", text);
-    fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+/// A process of its own writes it: one that another test starts in that moment would keep open what is written here, and
+/// what is open for writing can not be executed.
+fn script(team: &Team, text: &str, mode: u32) -> PathBuf {
+    let path = team.sandbox().work().join("worker");
+    team.sh(&format!("cp {} {path}; chmod {mode:o} {path}", team.file("text", text).display(), path = path.display()));
     path
 }
 
