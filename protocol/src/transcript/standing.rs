@@ -84,9 +84,9 @@ fn is_said_between_turns(first: &Said) -> bool {
 
 fn standing_of(entries: &[Entry]) -> Option<Standing> {
     let quiet = || entries.iter().rev().find_map(agent_said).is_some_and(|said| said == Agent::Quiet);
-    entries.iter().rev().find_map(standing_after).map(|at| match at {
-        (Some((turn, task)), since_ms) => Standing::Turn(OpenTurn { turn, task, since_ms, quiet: quiet() }),
-        (None, since_ms) => Standing::Free { since_ms },
+    Some(match entries.iter().rev().find_map(standing_after)? {
+        Standing::Turn(open) => Standing::Turn(OpenTurn { quiet: quiet(), ..open }),
+        free @ Standing::Free { .. } => free,
     })
 }
 
@@ -139,12 +139,15 @@ fn agent_said(entry: &Entry) -> Option<Agent> {
     }
 }
 
-/// Which turn runs after this entry and for which task, and since when, for those that tell.
-fn standing_after(entry: &Entry) -> Option<(Option<(u64, Option<TaskId>)>, u64)> {
+/// What the member is at after this entry, for those that tell. Whether its agent is quiet others tell.
+fn standing_after(entry: &Entry) -> Option<Standing> {
+    let since_ms = entry.at_ms;
     match entry.what {
-        Said::TurnStarted { turn, task, .. } => Some((Some((turn, task)), entry.at_ms)),
+        Said::TurnStarted { turn, task, .. } => Some(Standing::Turn(OpenTurn { turn, task, since_ms, quiet: false })),
         // A worker that gets ready is a new life: the turn of the one before ended with it.
-        Said::Ready | Said::TurnEnded { .. } | Said::Waiting | Said::Leaving { .. } => Some((None, entry.at_ms)),
+        Said::Ready | Said::TurnEnded { .. } | Said::Waiting | Said::Leaving { .. } => {
+            Some(Standing::Free { since_ms })
+        }
         Said::Text { .. }
         | Said::ToolCall { .. }
         | Said::Steered { .. }
