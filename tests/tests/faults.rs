@@ -123,7 +123,7 @@ fn on_a_full_disk_everything_is_refused_with_the_reason_and_written_once_there_i
     let sent = until_refused("dm alice hello");
     finish(&team);
     for _ in 0..LOOKS {
-        let tasks = team.json("task list --all");
+        let tasks = team.json("task list");
         let tasks = tasks["tasks"].as_array().expect("a list");
         assert_eq!(tasks.len(), 1 + added, "what was refused is not on the board");
         assert_eq!(tasks[0]["status"], "in progress", "what is not written is not done");

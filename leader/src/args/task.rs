@@ -108,10 +108,7 @@ pub struct AddArgs {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  teamster task list\n  teamster task list --status failed")]
 pub struct ListTasksArgs {
-    /// Show every task (the default)
-    #[arg(long, conflicts_with = "status")]
-    pub all: bool,
-    /// Show only tasks that stand so; may be given more than once
+    /// Show only tasks that stand so, instead of all; may be given more than once
     #[arg(long, short, value_name = "S", value_delimiter = ',')]
     pub status: Vec<StatusFilter>,
 }

@@ -172,7 +172,7 @@ fn a_corrupt_board_is_mended_with_a_backup_and_no_whole_record_is_lost() {
         .replace("/t/", &format!("{}/", place.dir.path().display()));
     assert_eq!(fs::read(&backup).expect("a backup"), damaged);
     assert_eq!(fs::metadata(&backup).expect("a backup").permissions().mode() & 0o777, 0o600);
-    let ids: Vec<u64> = place.json("task list --all")["tasks"]
+    let ids: Vec<u64> = place.json("task list")["tasks"]
         .as_array()
         .expect("a list")
         .iter()
