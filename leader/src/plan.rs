@@ -96,12 +96,6 @@ impl Plan {
             Some(_) | None => Err(problems.into_error(source, text)),
         }
     }
-
-    /// Positions in [`Plan::tasks`], each after all that it depends on, otherwise in the order of the file.
-    pub fn in_dependency_order(&self) -> Vec<usize> {
-        let after: Vec<&[usize]> = self.tasks.iter().map(|task| task.after.as_slice()).collect();
-        graph::order(&after)
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
-//! Tasks among each other: ids, dependencies, cycles, order.
+//! Tasks among each other: ids, dependencies, cycles.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::HashMap;
 
 use super::PlannedTask;
 use super::fields::Draft;
@@ -40,29 +39,6 @@ pub(super) fn connect(mut drafts: Vec<Draft>, problems: &mut Problems) -> Vec<Pl
         });
     }
     drafts.drain(..).zip(waits).map(|(draft, waits)| planned(draft, &waits)).collect()
-}
-
-/// Positions such that each comes after all it waits for, otherwise ascending. What waits in a cycle is left out.
-pub(super) fn order(after: &[&[usize]]) -> Vec<usize> {
-    let mut open: Vec<usize> = after.iter().map(|after| after.len()).collect();
-    let mut awaited_by: Vec<Vec<usize>> = vec![Vec::new(); after.len()];
-    for (at, after) in after.iter().enumerate() {
-        for needed in *after {
-            awaited_by[*needed].push(at);
-        }
-    }
-    let mut ready: BinaryHeap<Reverse<usize>> = (0..after.len()).filter(|at| open[*at] == 0).map(Reverse).collect();
-    let mut ordered = Vec::with_capacity(after.len());
-    while let Some(Reverse(at)) = ready.pop() {
-        ordered.push(at);
-        for waiting in &awaited_by[at] {
-            open[*waiting] -= 1;
-            if open[*waiting] == 0 {
-                ready.push(Reverse(*waiting));
-            }
-        }
-    }
-    ordered
 }
 
 fn index<'d>(drafts: &'d [Draft], problems: &mut Problems) -> HashMap<&'d str, usize> {

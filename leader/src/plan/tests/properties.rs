@@ -87,12 +87,6 @@ proptest! {
     fn any_valid_plan_reads_back(plan in any_plan()) {
         prop_assert_eq!(&toml(&as_toml(&plan)), &plan);
         prop_assert_eq!(&json(&as_json(&plan)), &plan);
-        let mut is_done = vec![false; plan.tasks.len()];
-        for at in plan.in_dependency_order() {
-            prop_assert!(plan.tasks[at].after.iter().all(|after| is_done[*after]));
-            is_done[at] = true;
-        }
-        prop_assert!(is_done.iter().all(|done| *done));
     }
 
     #[test]
