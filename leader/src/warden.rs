@@ -22,6 +22,7 @@ use nix::unistd::{self, Pid};
 use rustix::process::{WaitOptions, wait};
 use teamster_protocol::crash::{self, point};
 use teamster_protocol::limits::{KILL_GRACE, RESTARTS_MAX, RESTARTS_WITHIN, TERM_GRACE};
+use teamster_protocol::process::exit;
 use teamster_protocol::process::life;
 use teamster_protocol::process::strangers::Strangers;
 use teamster_protocol::process::told::{For, meant_for};
@@ -353,10 +354,7 @@ fn reap() -> Option<(Pid, Ended)> {
 fn words(how: Ended) -> String {
     match how {
         Ended::NotStarted => "could not be started".to_owned(),
-        Ended::Exited { code } => format!("ended with exit code {code}"),
-        Ended::Killed { signal } => match Signal::try_from(signal) {
-            Ok(signal) => format!("was killed by {signal}"),
-            Err(_) => format!("was killed by signal {signal}"),
-        },
+        Ended::Exited { code } => format!("ended with {}", exit::exited(code)),
+        Ended::Killed { signal } => format!("was {}", exit::killed(signal)),
     }
 }

@@ -99,7 +99,7 @@ impl LeaderApiServer for Scripted {
     }
 
     async fn kill(&self, name: MemberName) -> RpcResult<Ended> {
-        let how = LeftHow::Died { reason: "killed by signal 9".to_owned() };
+        let how = LeftHow::Died { reason: "killed by SIGKILL".to_owned() };
         self.note(format!("kill {name}"), Ended { name, outcome: EndOutcome::Left { how } })
     }
 
@@ -236,7 +236,7 @@ fn what_the_leader_did_is_told() {
     alice goes on, it is busy with task 3; teamster shutdown alice --finish lets it finish first
     [1]
     $ kill alice
-    alice died: killed by signal 9
+    alice died: killed by SIGKILL
     $ send alice x --json
     {"name":"alice","turn":4}
     $ stop alice --json

@@ -2,6 +2,7 @@
 //! process for ever (proc_pid_stat(5), field 22; /proc/sys/kernel/random/boot_id).
 
 pub mod children;
+pub mod exit;
 pub mod life;
 pub mod strangers;
 pub mod told;

@@ -197,7 +197,7 @@ pub enum LeftHow {
     },
     /// It died: by `kill`, by a crash, or never got ready.
     Died {
-        /// What is known of it, such as `killed by signal 9`.
+        /// What is known of it, such as `killed by SIGKILL`.
         reason: String,
     },
     /// It died so often that the leader does not start it again.

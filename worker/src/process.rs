@@ -17,7 +17,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -171,18 +171,6 @@ impl Group {
     /// The leader as it was spawned, for its pipes.
     pub fn leader(&mut self) -> &mut Child {
         &mut self.leader
-    }
-}
-
-/// Puts an exit into words: `exit status 3`, `killed by signal 9 (SIGKILL)`.
-pub fn describe_exit(status: ExitStatus) -> String {
-    match (status.code(), status.signal()) {
-        (Some(code), _) => format!("exit status {code}"),
-        (None, Some(number)) => match Signal::try_from(number) {
-            Ok(signal) => format!("killed by signal {number} ({signal})"),
-            Err(_) => format!("killed by signal {number}"),
-        },
-        (None, None) => status.to_string(),
     }
 }
 

@@ -311,7 +311,7 @@ mod tests {
             members: vec![
                 ended("alice", EndOutcome::Left { how: LeftHow::Shutdown }),
                 ended("bob", EndOutcome::Refused { task: Some(TaskId(3)) }),
-                ended("carol", EndOutcome::Left { how: LeftHow::Died { reason: "killed by signal 9".to_owned() } }),
+                ended("carol", EndOutcome::Left { how: LeftHow::Died { reason: "killed by SIGKILL".to_owned() } }),
                 ended("dave", EndOutcome::Stuck),
             ],
         };
@@ -319,7 +319,7 @@ mod tests {
         insta::assert_snapshot!(anstream::adapter::strip_str(&endings_text(&endings)), @"
         alice shut down
         bob goes on, it is busy with task 3; teamster shutdown bob --finish lets it finish first
-        carol died: killed by signal 9
+        carol died: killed by SIGKILL
         dave does not end, not even by SIGKILL
         ");
     }

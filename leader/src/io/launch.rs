@@ -4,7 +4,6 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
@@ -12,7 +11,6 @@ use std::time::Duration;
 
 use jsonrpsee::Methods;
 use jsonrpsee::core::client::{Error as RpcError, Subscription};
-use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use teamster_protocol::api::{Hello, MemberNotice, WorkerApiClient};
 use teamster_protocol::crash::point;
@@ -21,6 +19,7 @@ use teamster_protocol::limits::{KILL_GRACE, PROTOCOL_VERSION, TERM_GRACE};
 use teamster_protocol::lock;
 use teamster_protocol::notice::Notice;
 use teamster_protocol::peer::Peer;
+use teamster_protocol::process::exit::exit_words;
 use teamster_protocol::process::life;
 use teamster_protocol::roster::MemberSpec;
 use teamster_protocol::shortage::{self, is_shortage};
@@ -90,7 +89,7 @@ pub async fn run(shared: Arc<Shared>, name: MemberName, spec: MemberSpec) {
                 Ok(status) if status.code() == Some(shortage::EXIT_CODE) => {
                     ("its worker found no room, no descriptors or no memory left".to_owned(), Fault::Machine)
                 }
-                Ok(status) => (format!("its worker ended before it was ready ({})", describe(status)), Fault::Worker),
+                Ok(status) => (format!("its worker ended before it was ready ({})", exit_words(status)), Fault::Worker),
                 Err(error) => (format!("its worker can not be waited for: {error}"), Fault::Worker),
             };
             return shared.report(not_ready(with_last_words(&shared, &name, why), fault)).await;
@@ -128,7 +127,7 @@ pub async fn run(shared: Arc<Shared>, name: MemberName, spec: MemberSpec) {
     nobody_within(&shared, &name, pid).await;
     shared.unlink(&name);
     let how = match status {
-        Ok(status) => describe(status),
+        Ok(status) => exit_words(status),
         Err(error) => format!("it can not be waited for: {error}"),
     };
     shared.report(Input::Exited { name, how }).await;
@@ -259,15 +258,4 @@ fn last_lines(path: &Path) -> io::Result<String> {
     let text = String::from_utf8_lossy(&bytes);
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     Ok(lines[lines.len().saturating_sub(LINES)..].join("\n"))
-}
-
-fn describe(status: ExitStatus) -> String {
-    match (status.code(), status.signal()) {
-        (Some(code), _) => format!("exit status {code}"),
-        (None, Some(number)) => match Signal::try_from(number) {
-            Ok(signal) => format!("killed by {signal}"),
-            Err(_) => format!("killed by signal {number}"),
-        },
-        (None, None) => "ended".to_owned(),
-    }
 }

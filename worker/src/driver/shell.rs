@@ -28,6 +28,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::unistd;
+use teamster_protocol::process::exit::exit_words;
 use tokio::sync::{Notify, mpsc, watch};
 
 use self::output::Output;
@@ -36,7 +37,7 @@ use super::{
     Abilities, Driver, DriverError, Exited, NEWS_QUEUE_MAX, News, Permission, Prompt, Prompts, RequestId, Steered,
     StopReason, Tail,
 };
-use crate::process::{Group, Keeper, LeftBehind, describe_exit};
+use crate::process::{Group, Keeper, LeftBehind};
 
 /// How long what is told to stop may take before it is killed, unless a [`Setup`] says otherwise.
 pub const TERM_GRACE: Duration = Duration::from_secs(2);
@@ -318,7 +319,7 @@ impl Turn {
 fn played(exit: io::Result<ExitStatus>) -> Played {
     match exit {
         Ok(status) if status.success() => Played::Completed,
-        Ok(status) => Played::Failed { reason: describe_exit(status) },
+        Ok(status) => Played::Failed { reason: exit_words(status) },
         Err(error) => Played::Failed { reason: format!("cannot learn the exit status: {error}") },
     }
 }
