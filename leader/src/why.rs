@@ -11,6 +11,8 @@ use teamster_protocol::task::{Hold, Refusal, TaskStatus};
 
 mod words;
 
+pub(crate) use words::started_again;
+
 #[cfg(test)]
 mod tests;
 

@@ -294,6 +294,9 @@ pub struct MemberView {
     /// How it left, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left: Option<LeftHow>,
+    /// When its next worker is due, if it is being started again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again_ms: Option<u64>,
 }
 
 /// What a member is at. Whether it runs comes from its lock, never from what it last said.
@@ -310,7 +313,9 @@ pub enum MemberState {
     Stalled,
     /// It is at work, and its worker does not answer.
     Hung,
-    /// It left in order.
+    /// Its worker died, and the leader starts it again at a time.
+    Restarting,
+    /// It left, and nobody starts it again by himself.
     Left,
     /// Its worker is dead without having left.
     Dead,

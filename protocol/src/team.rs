@@ -533,6 +533,24 @@ mod tests {
     }
 
     #[test]
+    fn who_is_to_be_started_again_says_when_until_the_next_worker_has_its_lock() {
+        let root = tempfile::tempdir().unwrap();
+        let mut lead = open(&root, "lead");
+        enroll(&mut lead, "ada");
+        let how = LeftHow::Died { reason: "killed by SIGKILL".to_owned() };
+        lead.enroll(TeamFact::Restarting { name: name("ada"), how: how.clone(), at_ms: 700 }).unwrap();
+        let ada = lead.members().unwrap().remove(0);
+        assert_eq!((ada.state, ada.left, ada.again_ms), (MemberState::Restarting, Some(how.clone()), Some(700)));
+        let starting = Lock::take(&lead.dir().member_lock(&name("ada")), 1).unwrap();
+        let ada = lead.members().unwrap().remove(0);
+        assert_eq!((ada.state, ada.left, ada.again_ms), (MemberState::Starting, None, None));
+        starting.release();
+        lead.enroll(TeamFact::Left { name: name("ada"), how: how.clone() }).unwrap();
+        let ada = lead.members().unwrap().remove(0);
+        assert_eq!((ada.state, ada.left, ada.again_ms), (MemberState::Left, Some(how), None), "no more");
+    }
+
+    #[test]
     fn two_that_claim_from_one_board_never_get_the_same_task() {
         let root = tempfile::tempdir().unwrap();
         let (mut ada, mut ben) = (open(&root, "ada"), open(&root, "ben"));

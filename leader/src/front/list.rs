@@ -81,6 +81,7 @@ pub(super) fn word(state: MemberState) -> &'static str {
         MemberState::Busy => "busy",
         MemberState::Stalled => "stalled",
         MemberState::Hung => "hung",
+        MemberState::Restarting => "restarting",
         MemberState::Left => "left",
         MemberState::Dead => "dead",
         MemberState::Failed => "failed",
@@ -90,7 +91,7 @@ pub(super) fn word(state: MemberState) -> &'static str {
 /// Its colour.
 pub(super) fn tone(state: MemberState) -> Tone {
     match state {
-        MemberState::Starting | MemberState::Stalled | MemberState::Hung => Tone::Warn,
+        MemberState::Starting | MemberState::Restarting | MemberState::Stalled | MemberState::Hung => Tone::Warn,
         MemberState::Idle => Tone::Ok,
         MemberState::Busy => Tone::Busy,
         MemberState::Left => Tone::Faint,
@@ -137,6 +138,7 @@ mod tests {
             completed: 0,
             failed: 0,
             left: None,
+            again_ms: None,
         }
     }
 

@@ -17,6 +17,7 @@ use super::task_row::{Standing, TaskCounts, TaskRow, numbers, parts};
 use super::{Context, Exit, FrontError, list, logs};
 use crate::args::StatusArgs;
 use crate::print::{Cell, Column, Table, Tone, ago, columns, humane, paint, shorten};
+use crate::why::started_again;
 
 /// How many lines of its transcript `status NAME` shows.
 const LAST_LINES_MAX: usize = 10;
@@ -162,6 +163,7 @@ fn team_text(status: &TeamStatus, members: &str, now_ms: u64, columns: usize) ->
         MemberState::Hung,
         MemberState::Idle,
         MemberState::Starting,
+        MemberState::Restarting,
         MemberState::Left,
         MemberState::Dead,
         MemberState::Failed,
@@ -219,7 +221,9 @@ fn member_text(status: &MemberStatus, context: &Context) -> String {
         line(&mut text, "turn", &format!("{turn}, without a task"));
     }
     if let Some(how) = &member.left {
-        line(&mut text, "left", &format!("it {}", paint(Tone::Plain, &list::left(how))));
+        let again =
+            member.again_ms.map(|again_ms| format!("; {}", started_again(again_ms, now_ms))).unwrap_or_default();
+        line(&mut text, "left", &format!("it {}{again}", paint(Tone::Plain, &list::left(how))));
     }
     let role = member.role.as_ref().map(|role| format!(", role {role}")).unwrap_or_default();
     let auto = match member.auto {

@@ -139,12 +139,16 @@ fn absence(presence: &Absence, now_ms: u64) -> String {
         Absence::Died { joined_ms } => format!("died: its worker, started {}, is gone", ago(*joined_ms, now_ms)),
         Absence::Left { at_ms, how } => left(how, &ago(*at_ms, now_ms)),
         Absence::Restarting { at_ms, how, again_ms } => {
-            let left = left(how, &ago(*at_ms, now_ms));
-            match again_ms.checked_sub(now_ms) {
-                Some(ms) => format!("{left}; it is started again in {}", humane(Duration::from_millis(ms))),
-                None => format!("{left}; it is started again as soon as its leader can"),
-            }
+            format!("{}; {}", left(how, &ago(*at_ms, now_ms)), started_again(*again_ms, now_ms))
         }
+    }
+}
+
+/// When a member's next worker is due, as the last part of a sentence about it.
+pub(crate) fn started_again(again_ms: u64, now_ms: u64) -> String {
+    match again_ms.checked_sub(now_ms) {
+        Some(ms) => format!("it is started again in {}", humane(Duration::from_millis(ms))),
+        None => "it is started again as soon as its leader can".to_owned(),
     }
 }
 

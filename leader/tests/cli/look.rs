@@ -11,6 +11,7 @@ use teamster_protocol::id::Address;
 use teamster_protocol::mail::Body;
 use teamster_protocol::mail::Urgency;
 use teamster_protocol::notice;
+use teamster_protocol::roster::{LeftHow, TeamFact};
 use teamster_protocol::task::NewTask;
 use teamster_protocol::task::Work;
 use teamster_protocol::transcript::Transcript;
@@ -85,6 +86,23 @@ fn members_and_status_are_shown_without_a_leader() {
     assert_eq!(place.json("list")["members"][0]["name"], "alice");
     assert_eq!(place.ok("logs alice"), "alice has said nothing yet");
     assert_eq!(place.ok("logs alice --json"), "");
+}
+
+#[test]
+fn who_is_about_to_be_started_again_is_shown_so_and_when() {
+    let place = Place::new();
+    let name = place.enroll("alice");
+    let how = LeftHow::Died { reason: "killed by SIGKILL".to_owned() };
+    let restarting = TeamFact::Restarting { name, how, at_ms: u64::MAX };
+    place.open(Address::Lead).enroll(restarting).expect("it is written");
+    assert!(place.ok("list").contains("restarting"), "{}", place.ok("list"));
+    let status = place.ok("status");
+    assert!(status.contains("members  1 restarting"), "{status}");
+    let status = place.ok("status alice");
+    assert!(status.contains("alice, restarting for"), "{status}");
+    assert!(status.contains("it died: killed by SIGKILL; it is started again in"), "{status}");
+    let member = place.json("status alice");
+    assert_eq!((&member["state"], &member["again_ms"]), (&"restarting".into(), &u64::MAX.into()));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::id::{Address, MemberName, TaskId};
 use crate::lock;
 use crate::log::{Offset, Reader};
 use crate::mail::{LetterState, MailFact, Mailbox, Message};
-use crate::roster::{LeftHow, Member, Presence, Roster};
+use crate::roster::{LeftHow, Member, Presence, Roster, Then};
 use crate::task::view::TaskView;
 use crate::task::{NewTask, TaskStatus};
 use crate::team_dir::TeamDir;
@@ -163,6 +163,7 @@ fn member_view(
         (_, Presence::Left { at_ms, how: LeftHow::GivenUp { .. }, .. }) => (MemberState::Failed, *at_ms),
         // It is between taking its lock and joining again.
         (true, Presence::Left { at_ms, .. }) => (MemberState::Starting, *at_ms),
+        (false, Presence::Left { at_ms, then: Then::Again { .. }, .. }) => (MemberState::Restarting, *at_ms),
         (false, Presence::Left { at_ms, .. }) => (MemberState::Left, *at_ms),
         (false, Presence::Expected { since_ms }) => (MemberState::Starting, *since_ms),
         (false, Presence::Joined { at_ms, .. }) => (MemberState::Dead, *at_ms),
@@ -173,6 +174,10 @@ fn member_view(
     };
     let left = match &member.presence {
         Presence::Left { how, .. } if !running || state == MemberState::Failed => Some(how.clone()),
+        Presence::Left { .. } | Presence::Expected { .. } | Presence::Joined { .. } => None,
+    };
+    let again_ms = match &member.presence {
+        Presence::Left { then: Then::Again { at_ms }, .. } if !running => Some(*at_ms),
         Presence::Left { .. } | Presence::Expected { .. } | Presence::Joined { .. } => None,
     };
     Ok(MemberView {
@@ -192,6 +197,7 @@ fn member_view(
         completed: ended.completed,
         failed: ended.failed,
         left,
+        again_ms,
     })
 }
 
