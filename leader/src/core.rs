@@ -35,8 +35,9 @@ enum Phase {
     Running { started_by: StartedBy, pulse: Pulse },
     /// It died, and is started again at a time.
     Restarting { at_ms: u64, how: LeftHow, shortage: Shortage },
-    /// It runs and is being ended. `when_busy` is what it was last asked to do.
-    Ending { ladder: Ladder, when_busy: WhenBusy, started_by: StartedBy },
+    /// It runs and is being ended. `when_busy` is what it was last asked to do. Its pulse is felt while nothing else
+    /// hurries it.
+    Ending { ladder: Ladder, when_busy: WhenBusy, started_by: StartedBy, pulse: Pulse },
 }
 
 /// Why a worker starts.
@@ -113,7 +114,7 @@ impl Core {
     pub fn next_tick_ms(&self) -> Option<u64> {
         let due = |phase: &Phase| match phase {
             Phase::Starting { until_ms, .. } => Some(*until_ms),
-            Phase::Ending { ladder, .. } => ladder.until_ms(),
+            Phase::Ending { ladder, pulse, .. } => [ladder.until_ms(), pulse.until_ms()].into_iter().flatten().min(),
             Phase::Restarting { at_ms, .. } => Some(*at_ms),
             Phase::Running { pulse, .. } => pulse.until_ms(),
             Phase::Preparing { .. } => None,
@@ -223,7 +224,10 @@ impl Core {
                 Phase::Starting { until_ms: at_ms, .. } | Phase::Restarting { at_ms, .. } => {
                     *at_ms = at_ms.saturating_add_signed(by_ms);
                 }
-                Phase::Ending { ladder, .. } => ladder.clock_was_set(by_ms),
+                Phase::Ending { ladder, pulse, .. } => {
+                    ladder.clock_was_set(by_ms);
+                    pulse.clock_was_set(by_ms);
+                }
                 Phase::Running { pulse, .. } => pulse.clock_was_set(by_ms),
                 Phase::Preparing { .. } => {}
             }
@@ -251,7 +255,10 @@ impl Core {
                 Some(Phase::Running { pulse, .. }) if pulse.until_ms().is_some_and(|until_ms| now_ms >= until_ms) => {
                     self.silent(now_ms, name);
                 }
-                Some(Phase::Ending { ladder, .. }) => match ladder.overdue(now_ms) {
+                Some(Phase::Ending { ladder, pulse, .. }) => match ladder.overdue(now_ms) {
+                    Step::Wait if pulse.until_ms().is_some_and(|until_ms| now_ms >= until_ms) => {
+                        self.silent(now_ms, name);
+                    }
                     Step::Wait => {}
                     Step::Terminate => {
                         self.report(format!("{name} did not end in time: it gets SIGTERM"));

@@ -12,13 +12,13 @@ use super::{Abandoned, Action, Answer, AskId, Core, Down, Phase, Pulse, Signal, 
 
 impl Core {
     pub(super) fn replied(&mut self, now_ms: u64, from: MemberName, reply: ShutdownReply) {
-        let Some(Phase::Ending { ladder, when_busy, started_by }) = self.members.get(&from) else {
+        let Some(Phase::Ending { ladder, started_by, pulse, .. }) = self.members.get_mut(&from) else {
             return self.report(format!("{from} answered a shutdown request, but none is open"));
         };
-        let (when_busy, started_by) = (*when_busy, *started_by);
+        let started_by = *started_by;
         match ladder.reply(&from, &reply, now_ms) {
-            Ok(Some(ladder)) => {
-                self.members.insert(from, Phase::Ending { ladder, when_busy, started_by });
+            Ok(Some(next)) => {
+                (*ladder, *pulse) = (next, Pulse::Answers);
             }
             Ok(None) => {
                 let task = match reply.verdict {
@@ -27,10 +27,8 @@ impl Core {
                 };
                 if self.down.is_some() {
                     // It was asked to finish, which can not be refused; who has no patience uses force.
-                    self.report(format!("{from} refused to end; the leader waits for it"));
-                    let ladder = Ladder::Agreed { request: reply.request, until_ms: None };
-                    self.members.insert(from, Phase::Ending { ladder, when_busy, started_by });
-                    return;
+                    *ladder = Ladder::Agreed { request: reply.request, until_ms: None };
+                    return self.report(format!("{from} refused to end; the leader waits for it"));
                 }
                 self.members.insert(from.clone(), Phase::Running { started_by, pulse: Pulse::Answers });
                 self.tell_waiters(&from, Ok(EndOutcome::Refused { task }));
@@ -93,7 +91,7 @@ impl Core {
         // The true id comes with the answer to the action.
         let ladder = Ladder::ask(MessageId::from_parts(0, 0), deadline_ms);
         let started_by = self.started_by(name);
-        self.members.insert(name.clone(), Phase::Ending { ladder, when_busy, started_by });
+        self.members.insert(name.clone(), Phase::Ending { ladder, when_busy, started_by, pulse: Pulse::Answers });
         let (name, reason) = (name.clone(), reason.to_owned());
         self.act(Action::RequestShutdown { name, reason, deadline_ms, when_busy });
     }
@@ -131,7 +129,8 @@ impl Core {
     pub(super) fn terminate(&mut self, now_ms: u64, name: &MemberName) {
         let started_by = self.started_by(name);
         if let Some(phase) = self.members.get_mut(name) {
-            *phase = Phase::Ending { ladder: Ladder::terminate(now_ms), when_busy: WhenBusy::Finish, started_by };
+            let (ladder, when_busy) = (Ladder::terminate(now_ms), WhenBusy::Finish);
+            *phase = Phase::Ending { ladder, when_busy, started_by, pulse: Pulse::Answers };
             self.act(Action::Signal { name: name.clone(), signal: Signal::Terminate });
         }
     }

@@ -3,9 +3,13 @@
 //!
 //! Twice as long as it may take is waited before it is said to hang: after both sides stood still, as in a machine that
 //! slept, the first time is over before the worker could answer.
+//!
+//! Nobody hurries a worker that finishes its turn before it ends, for as long as it is well: one that hangs is told by a
+//! signal, or who asked it to end would wait for ever.
 
 use teamster_protocol::id::{MemberName, TaskId};
 use teamster_protocol::roster::{OnStall, StartedBy};
+use teamster_protocol::shutdown::Ladder;
 
 use super::{Action, Core, Phase, Signal, ms};
 
@@ -49,19 +53,33 @@ impl Pulse {
 }
 
 impl Core {
-    /// A slow poll: it is time to ask those that run.
+    /// A slow poll: it is time to ask those that run, and those that finish their turn.
     pub(super) fn polled(&mut self) {
         for (name, phase) in &self.members {
-            if let Phase::Running { .. } = phase {
-                self.actions.push(Action::Ping { name: name.clone() });
+            match phase {
+                Phase::Running { .. } => self.actions.push(Action::Ping { name: name.clone() }),
+                Phase::Ending { ladder, .. } if finishes(ladder) => {
+                    self.actions.push(Action::Ping { name: name.clone() });
+                }
+                Phase::Ending { .. } | Phase::Preparing { .. } | Phase::Starting { .. } | Phase::Restarting { .. } => {}
             }
         }
     }
 
     pub(super) fn pinged(&mut self, now_ms: u64, name: MemberName, then: OnStall, overdue: Option<TaskId>) {
         let until_ms = now_ms + ms(self.answer_within);
-        let Some(Phase::Running { started_by, pulse }) = self.members.get_mut(&name) else { return };
-        let started_by = *started_by;
+        let (started_by, pulse) = match self.members.get_mut(&name) {
+            Some(Phase::Running { started_by, pulse }) => (*started_by, pulse),
+            Some(Phase::Ending { ladder, pulse: pulse @ Pulse::Answers, .. }) if finishes(ladder) => {
+                *pulse = Pulse::Asked { until_ms, wait: Wait::First };
+                return;
+            }
+            // What is to be done about one that is being ended, its ladder says.
+            Some(
+                Phase::Ending { .. } | Phase::Preparing { .. } | Phase::Starting { .. } | Phase::Restarting { .. },
+            )
+            | None => return,
+        };
         match pulse {
             Pulse::Answers => *pulse = Pulse::Asked { until_ms, wait: Wait::First },
             // Whoever started a worker by hand sees to it.
@@ -82,7 +100,7 @@ impl Core {
     }
 
     pub(super) fn answered(&mut self, name: MemberName) {
-        let Some(Phase::Running { pulse, .. }) = self.members.get_mut(&name) else { return };
+        let Some(pulse) = self.pulse(&name) else { return };
         match pulse {
             Pulse::Killed { .. } => {}
             Pulse::Answers | Pulse::Asked { .. } | Pulse::Hung { .. } => {
@@ -94,7 +112,7 @@ impl Core {
 
     /// There is no way to ask it any more. Who is said to hang does so until it is heard of.
     pub(super) fn not_asked(&mut self, name: &MemberName) {
-        if let Some(Phase::Running { pulse: pulse @ Pulse::Asked { .. }, .. }) = self.members.get_mut(name) {
+        if let Some(pulse @ Pulse::Asked { .. }) = self.pulse(name) {
             *pulse = Pulse::Answers;
         }
     }
@@ -102,17 +120,33 @@ impl Core {
     /// It has been silent for as long as it may.
     pub(super) fn silent(&mut self, now_ms: u64, name: MemberName) {
         let until_ms = now_ms + ms(self.answer_within);
-        let Some(Phase::Running { pulse, .. }) = self.members.get_mut(&name) else { return };
+        let Some(pulse) = self.pulse(&name) else { return };
         match pulse {
             Pulse::Asked { wait: Wait::First, .. } => *pulse = Pulse::Asked { until_ms, wait: Wait::Second },
             Pulse::Asked { wait: Wait::Second, .. } => {
                 *pulse = Pulse::Hung { since_ms: now_ms };
                 self.report(format!("{name} hangs: its worker does not answer"));
                 self.act(Action::ShowHung { name: name.clone() });
-                // What is to be done about it is asked for with the ping.
-                self.act(Action::Ping { name });
+                if let Some(Phase::Ending { .. }) = self.members.get(&name) {
+                    self.terminate(now_ms, &name);
+                } else {
+                    // What is to be done about it is asked for with the ping.
+                    self.act(Action::Ping { name });
+                }
             }
             Pulse::Answers | Pulse::Hung { .. } | Pulse::Killed { .. } => {}
         }
     }
+
+    fn pulse(&mut self, name: &MemberName) -> Option<&mut Pulse> {
+        match self.members.get_mut(name)? {
+            Phase::Running { pulse, .. } | Phase::Ending { pulse, .. } => Some(pulse),
+            Phase::Preparing { .. } | Phase::Starting { .. } | Phase::Restarting { .. } => None,
+        }
+    }
+}
+
+/// Whether nothing but the end of its turn is waited for.
+fn finishes(ladder: &Ladder) -> bool {
+    matches!(ladder, Ladder::Agreed { until_ms: None, .. })
 }

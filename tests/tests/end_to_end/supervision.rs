@@ -267,6 +267,22 @@ fn a_worker_that_hangs_is_shown_and_shown_to_be_well_again() {
 }
 
 #[test]
+fn a_worker_that_hangs_while_it_finishes_its_turn_is_shown_and_ended() {
+    let team = Team::new();
+    let _up = watchful(&team);
+    team.ok("spawn alice");
+    team.ok("task add --run echo begun; read word");
+    team.until_said("alice", "begun");
+    let ending = team.start("shutdown alice --finish");
+    team.until_event("\"shutdown_reply\"");
+    stop(pid(&team, "alice"));
+    team.until_event("\"hung\":{\"name\":\"alice\"}");
+    assert_eq!(ending.ends().code, Some(0));
+    assert_eq!(team.state("alice"), "left", "it is not started again");
+    assert_eq!(team.standing(1), "pending");
+}
+
+#[test]
 fn a_worker_that_hangs_is_killed_if_that_is_set_or_its_task_takes_too_long() {
     let team = Team::new();
     let _up = watchful(&team);

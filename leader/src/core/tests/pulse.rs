@@ -94,3 +94,26 @@ fn who_can_not_be_asked_any_more_is_not_said_to_hang() {
     let mut scene = silent(scene);
     assert_eq!(scene.feed(Event::NotAsked { name: name("ada") }), []);
 }
+
+#[test]
+fn who_hangs_while_it_finishes_its_turn_is_shown_and_ended() {
+    let mut scene = started("ada");
+    scene.shutdown("ada", WhenBusy::Finish);
+    assert_eq!(scene.feed(Event::Polled), [], "it has its time to answer the request");
+    scene.reply("ada", 1, Verdict::Finishing { task: None });
+    for _ in 0..3 {
+        assert_eq!(scene.feed(Event::Polled), [Action::Ping { name: name("ada") }]);
+        scene.feed(pinged(OnStall::Restart, Some(TaskId(7))));
+        assert_eq!(scene.feed(answered()), [Action::ShowAnswering { name: name("ada") }]);
+        assert_eq!(scene.core.next_tick_ms(), None, "nobody hurries it");
+    }
+    scene.feed(Event::Polled);
+    scene.feed(pinged(OnStall::Show, None));
+    assert_eq!(scene.later(ANSWER_WITHIN), []);
+    let actions = scene.later(ANSWER_WITHIN);
+    assert!(shows(&actions, &hung()) && shows(&actions, &signal("ada", Signal::Terminate)), "{actions:?}");
+    assert!(shows(&scene.later(TERM_GRACE), &signal("ada", Signal::Kill)), "one that is stopped heeds no other");
+    let gone = scene.exit("ada", killed());
+    assert!(shows(&gone, &buried("ada", killed())), "it is not started again: {gone:?}");
+    assert_eq!(answers(&gone), [(2, Ok(vec![left("ada", killed())]))]);
+}
