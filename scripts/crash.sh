@@ -4,6 +4,9 @@
 # each step that is there only because of the first, and at the beginning of the next life. One story of a team for each:
 # some thousands, which takes an hour. The suite runs one of each kind. Prints its figures in one line at the end.
 #
+# What others do meanwhile decides whether a process comes to some points at all: such a story is told up to six times, and
+# what was not reached by then is named. It fails if that is a point that every story without a death comes to.
+#
 #   scripts/crash.sh            every point
 #   scripts/crash.sh CASE…      these, as they are printed: scripts/crash.sh 'leader:log synced:3; leader:taken over:1'
 #

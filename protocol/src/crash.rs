@@ -10,7 +10,9 @@
 //! - `TEAMSTER_CRASH_ONCE`: unless this file is there, which it makes, so that the process after it lives,
 //! - `TEAMSTER_CRASH_AGAIN`: the same for one more death, after the first; `leader:*:2` is the second point, whatever its
 //!   name, of a leader that began after the first death. Its file has `-again` at its end,
-//! - `TEAMSTER_CRASH_TRACE`: a file to which a line `ROLE TIME NAME` is added for each point that is passed.
+//! - `TEAMSTER_CRASH_TRACE`: a file to which a line `ROLE LIFE NUMBER TIME NAME` is added for each point that is passed.
+//!   `NUMBER` counts all points of the process, `TIME` those of that name. `LIFE` is `well` before somebody has died by
+//!   `TEAMSTER_CRASH_ONCE`, then `going-on` for a process that had begun by then, and `next` for one that had not.
 
 /// Which process this is; counting begins anew. `role` is `front`, `leader` or `worker:NAME`.
 #[cfg(debug_assertions)]
@@ -69,6 +71,8 @@ mod armed {
         dies_at: Option<(String, u64)>,
         dies_again_at: Option<(String, u64)>,
         once: Option<PathBuf>,
+        /// Whether it began after the first death.
+        somebody_died: bool,
         trace: Option<PathBuf>,
     }
 
@@ -87,6 +91,7 @@ mod armed {
             dies_at,
             dies_again_at,
             once,
+            somebody_died,
             trace,
         });
         *COUNTING.lock().unwrap_or_else(PoisonError::into_inner) = counting;
@@ -110,7 +115,12 @@ mod armed {
     impl Counting {
         fn note(&self, (name, time): &(String, u64)) {
             let Some(trace) = &self.trace else { return };
-            let line = format!("{} {time} {name}\n", self.role);
+            let life = match &self.once {
+                _ if self.somebody_died => "next",
+                Some(once) if once.exists() => "going-on",
+                Some(_) | None => "well",
+            };
+            let line = format!("{} {life} {} {time} {name}\n", self.role, self.passed_any);
             let file = OpenOptions::new().append(true).create(true).open(trace);
             // A trace that cannot be written is noticed by the test that wants to read it.
             let _ = file.and_then(|mut file| file.write_all(line.as_bytes()));

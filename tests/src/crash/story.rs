@@ -14,7 +14,8 @@ use teamster_protocol::team::TeamView;
 use teamster_protocol::transcript;
 use teamster_protocol::watch::Watch;
 
-use super::{Case, Engine, Point, Role, Told, traced};
+use super::trace::{self, Passed};
+use super::{Case, Engine, Point, Role, Told};
 use crate::trial::team::Team;
 use crate::trial::witness::Witness;
 use crate::trial::{Outcome, order};
@@ -50,13 +51,13 @@ pub(super) fn count(engine: Engine) -> Outcome<Vec<Point>> {
     let mut telling = Telling::new(engine, None)?;
     let wrong = telling.whole()?;
     match wrong.is_empty() {
-        true => Ok(telling.passed()),
+        true => Ok(telling.passed().into_iter().map(|passed| passed.point).collect()),
         false => Err(format!("it goes wrong without any death: {}", wrong.join("; ")).into()),
     }
 }
 
 /// Tells it with the deaths of a case.
-pub(super) fn told_with(case: Case) -> Told {
+pub(super) fn told_with(case: &Case) -> Told {
     let (mut died, mut wrong, mut passed) = (0, Vec::new(), Vec::new());
     match Telling::new(case.engine, Some(case.clone())) {
         Ok(mut telling) => {
@@ -69,7 +70,7 @@ pub(super) fn told_with(case: Case) -> Told {
         }
         Err(error) => wrong.push(error.to_string()),
     }
-    Told { case, died, wrong, passed }
+    Told { case: case.clone(), died, wrong, passed, tellings: 1 }
 }
 
 struct Telling {
@@ -94,12 +95,8 @@ impl Telling {
         Ok(Telling { team, case, runtime })
     }
 
-    fn passed(&self) -> Vec<Point> {
-        let of = |role: Role| {
-            let own = traced(&self.traces_of(role)).into_iter().filter(move |(word, _, _)| *word == role.own_word());
-            own.map(move |(_, time, name)| Point { role, name, time })
-        };
-        Role::ALL.into_iter().flat_map(of).collect()
+    fn passed(&self) -> Vec<Passed> {
+        Role::ALL.into_iter().flat_map(|role| trace::passed(role, &self.traces_of(role))).collect()
     }
 
     /// A warden, its leader and the workers write to the trace of the command that started the leader.
