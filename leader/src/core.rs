@@ -127,6 +127,11 @@ impl Core {
         self.members.contains_key(name)
     }
 
+    /// Whether the team is ended by force, which waits for nobody longer than it must.
+    pub fn is_forced(&self) -> bool {
+        self.down == Some(Down::ByForce)
+    }
+
     /// Takes one event and says what is to be done, in order.
     pub fn step(&mut self, now_ms: u64, event: Event) -> Vec<Action> {
         match event {
@@ -157,6 +162,7 @@ impl Core {
             Event::Recalled { name, deaths_ms } => {
                 self.deaths.entry(name).or_insert_with(|| Deaths::recalled(now_ms, deaths_ms));
             }
+            Event::FoundDismissed { name } => self.end_by_force(now_ms, &name),
             Event::Exited { name, how } => self.exited(now_ms, name, how),
             Event::ShutdownRequested { name, request } => {
                 if let Some(Phase::Ending { ladder: Ladder::Asked { request: asked, .. }, .. }) =
@@ -262,6 +268,7 @@ impl Core {
                     Step::Wait => {}
                     Step::Terminate => {
                         self.report(format!("{name} did not end in time: it gets SIGTERM"));
+                        self.act(Action::Dismiss { name: name.clone() });
                         self.act(Action::Signal { name, signal: Signal::Terminate });
                     }
                     Step::Kill => {

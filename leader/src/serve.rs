@@ -10,7 +10,7 @@ use teamster_protocol::clock::{self, new_message_id, now_ms};
 use teamster_protocol::complaints::Complaints;
 use teamster_protocol::crash::{self, point};
 use teamster_protocol::id::{Address, MemberName};
-use teamster_protocol::limits::PROTOCOL_VERSION;
+use teamster_protocol::limits::{LOG_LOCK_BY_FORCE, PROTOCOL_VERSION};
 use teamster_protocol::lock::Lock;
 use teamster_protocol::mail::{Body, Urgency};
 use teamster_protocol::peer::LINE_BYTES_MAX;
@@ -363,7 +363,11 @@ impl Leader<'_> {
     fn carry_out(&mut self, event: Event) {
         let mut events = std::collections::VecDeque::from([event]);
         while let Some(event) = events.pop_front() {
-            for action in self.core.step(now_ms(), event) {
+            let actions = self.core.step(now_ms(), event);
+            if self.core.is_forced() {
+                self.shared.team().set_lock_within(LOG_LOCK_BY_FORCE);
+            }
+            for action in actions {
                 events.extend(self.act(action));
             }
         }
@@ -385,6 +389,7 @@ impl Leader<'_> {
                     Err(error) => Event::ShutdownNotRequested { name, why: error.to_string() },
                 });
             }
+            Action::Dismiss { name } => self.dismiss(name),
             Action::Signal { name, signal } => self.signal(&name, signal),
             Action::Bury { name, how, again_ms } => self.bury(&name, Leaving { how, again_ms }),
             Action::Ping { name } => return self.ping(name),

@@ -62,3 +62,5 @@ pub const LAST_WORDS_BYTES_MAX: usize = 2 << 10;
 /// How long a log's lock may be held by others, who write nothing, before a step on the log is refused: its holder
 /// hangs.
 pub const LOG_LOCK_WITHIN: Duration = Duration::from_secs(10);
+/// The same for a leader that ends its team by force: who holds the lock is about to be killed, or no worker of it.
+pub const LOG_LOCK_BY_FORCE: Duration = Duration::from_millis(200);

@@ -222,6 +222,8 @@ pub enum TeamFact {
     Left { name: MemberName, how: LeftHow },
     /// Its worker died, and is started again at a time.
     Restarting { name: MemberName, how: LeftHow, at_ms: u64 },
+    /// Its worker is told to end for good: whoever leads does not start it again.
+    Dismissed { name: MemberName },
     /// Its worker does not answer its leader.
     Hung { name: MemberName },
     /// It answers again.
@@ -241,6 +243,8 @@ pub struct Member {
     pub deaths: Vec<Death>,
     /// Since when its worker is said to hang. Of a worker that runs.
     pub hung_ms: Option<u64>,
+    /// Since when its worker is to end for good. Of a worker that runs, or has died of that.
+    pub dismissed_ms: Option<u64>,
 }
 
 /// A death after which a member is started again.
@@ -334,7 +338,7 @@ impl Fold for Roster {
     type Fact = TeamFact;
     const KIND: &'static str = "team";
     const FACTS: &'static [&'static str] =
-        &["founded", "added", "joined", "left", "restarting", "hung", "answering", "removed"];
+        &["founded", "added", "joined", "left", "restarting", "dismissed", "hung", "answering", "removed"];
 
     fn apply(&mut self, fact: TeamFact, at: &Stamp<'_>) {
         let at_ms = at.at_ms;
@@ -342,7 +346,8 @@ impl Fold for Roster {
             TeamFact::Founded { dir } => self.dir = Some(dir),
             TeamFact::Added { name, spec } => {
                 let presence = Presence::Expected { since_ms: at_ms };
-                self.members.insert(name, Member { spec, presence, deaths: Vec::new(), hung_ms: None });
+                self.members
+                    .insert(name, Member { spec, presence, deaths: Vec::new(), hung_ms: None, dismissed_ms: None });
             }
             TeamFact::Joined { name, process } => {
                 self.change(&name, |member| member.is(Presence::Joined { at_ms, process }));
@@ -351,6 +356,7 @@ impl Fold for Roster {
             TeamFact::Restarting { name, how, at_ms: again_ms } => {
                 self.change(&name, |member| member.restarting(Death { died_ms: at_ms, how, again_ms }));
             }
+            TeamFact::Dismissed { name } => self.change(&name, |member| member.dismissed(at_ms)),
             TeamFact::Hung { name } => self.change(&name, |member| member.hung_ms = Some(at_ms)),
             TeamFact::Answering { name } => self.change(&name, |member| member.hung_ms = None),
             TeamFact::Removed { name } => {
@@ -385,6 +391,9 @@ impl Fold for Roster {
             if !last.is_empty() {
                 next.write(at_ms, LEAD, &last)?;
             }
+            if let Some(dismissed_ms) = member.dismissed_ms {
+                next.write(dismissed_ms, LEAD, &[TeamFact::Dismissed { name: name.clone() }])?;
+            }
             if let Some(hung_ms) = member.hung_ms {
                 next.write(hung_ms, LEAD, &[TeamFact::Hung { name: name.clone() }])?;
             }
@@ -405,12 +414,22 @@ impl Member {
     fn is(&mut self, presence: Presence) {
         self.presence = presence;
         self.hung_ms = None;
+        self.dismissed_ms = None;
+    }
+
+    fn dismissed(&mut self, now_ms: u64) {
+        match &mut self.presence {
+            Presence::Joined { .. } => self.dismissed_ms = Some(now_ms),
+            Presence::Left { then, .. } => *then = Then::Stays,
+            // Nobody but the leader that asked for it starts it.
+            Presence::Expected { .. } => {}
+        }
     }
 
     fn left(&mut self, at_ms: u64, how: LeftHow) {
         let then = match (&how, &self.presence) {
             (LeftHow::AgentGone { .. }, Presence::Joined { process, .. })
-                if process.started_by == StartedBy::Leader =>
+                if process.started_by == StartedBy::Leader && self.dismissed_ms.is_none() =>
             {
                 Then::Undecided { process: process.clone() }
             }

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::thread;
+use std::time::Duration;
 
 use crate::api::{Changed, Delivered, MailRequest, Mailed, MemberView, Reader as MailReader, TaskCommand, Undelivered};
 use crate::board::{Board, BoardFact, Claimant, Death, ReadFact, ViewError};
@@ -240,6 +241,12 @@ impl Team {
         let mut read = |offset| self.board.read_at(offset);
         let read: ReadFact<'_> = &mut read;
         Ok(self.board().new_task(id, read)?)
+    }
+
+    /// Sets how long a step on board and roster waits for others who hold their locks and write nothing.
+    pub fn set_lock_within(&mut self, limit: Duration) {
+        self.board.set_lock_within(limit);
+        self.roster.set_lock_within(limit);
     }
 
     /// Writes one fact about the roster.

@@ -297,6 +297,24 @@ fn workers_that_are_stuck_are_ended_all_at_once() {
 }
 
 #[test]
+fn whoever_hangs_with_the_board_in_its_hands_keeps_no_end_by_force_waiting() {
+    const MEMBERS: u32 = 4;
+    let team = Team::new();
+    for id in 1..=MEMBERS {
+        team.ok(&format!("spawn m{id} --no-claim"));
+    }
+    // By no worker of the team, so that it stays locked whoever is killed. Ten seconds for each would be too long.
+    let lock = File::open(team.dir().board().with_extension("lock")).unwrap();
+    lock.lock().unwrap();
+    assert_eq!(team.run("down --force").code, Some(0));
+    lock.unlock().unwrap();
+    team.ok("up --detach");
+    for id in 1..=MEMBERS {
+        assert_eq!(team.state(&format!("m{id}")), "left", "the next leader does not start it again");
+    }
+}
+
+#[test]
 fn whoever_only_looks_like_one_of_ours_is_never_ended() {
     let team = Team::new();
     team.ok("spawn alice --worktree");

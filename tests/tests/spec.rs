@@ -211,6 +211,7 @@ fn the_limits_are_those_of_the_program() {
         ("LEADER_GRACE", seconds(limits::LEADER_GRACE)),
         ("RECORD_RETRY", seconds(limits::RECORD_RETRY)),
         ("LOG_LOCK_WITHIN", seconds(limits::LOG_LOCK_WITHIN)),
+        ("LOG_LOCK_BY_FORCE", format!("{} ms", limits::LOG_LOCK_BY_FORCE.as_millis())),
         ("RESTARTS_MAX", count(limits::RESTARTS_MAX)),
         ("RESTARTS_WITHIN", seconds(limits::RESTARTS_WITHIN)),
         ("RESTART_DELAY_MIN", format!("{} ms", limits::RESTART_DELAY_MIN.as_millis())),

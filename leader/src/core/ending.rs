@@ -122,6 +122,7 @@ impl Core {
 
     pub(super) fn kill_if_starting(&mut self, name: &MemberName) {
         if let Some(Phase::Starting { .. }) = self.members.get(name) {
+            self.act(Action::Dismiss { name: name.clone() });
             self.act(Action::Signal { name: name.clone(), signal: Signal::Kill });
         }
     }
@@ -131,6 +132,7 @@ impl Core {
         if let Some(phase) = self.members.get_mut(name) {
             let (ladder, when_busy) = (Ladder::terminate(now_ms), WhenBusy::Finish);
             *phase = Phase::Ending { ladder, when_busy, started_by, pulse: Pulse::Answers };
+            self.act(Action::Dismiss { name: name.clone() });
             self.act(Action::Signal { name: name.clone(), signal: Signal::Terminate });
         }
     }

@@ -68,6 +68,8 @@ pub enum Event {
     FoundDead { name: MemberName, how: LeftHow },
     /// A worker died that a leader before this one was to start again at a time.
     FoundRestarting { name: MemberName, how: LeftHow, at_ms: u64 },
+    /// A leader before this one had told a worker that was found to end for good, and did not come to the end of that.
+    FoundDismissed { name: MemberName },
     /// A worker's process has ended.
     Exited { name: MemberName, how: LeftHow },
     /// Answers [`Action::RequestShutdown`]: it is in the member's mailbox.
@@ -113,6 +115,8 @@ pub enum Action {
     Launch { name: MemberName },
     /// Mail it a shutdown request; answered by [`Event::ShutdownRequested`] or [`Event::ShutdownNotRequested`].
     RequestShutdown { name: MemberName, reason: String, deadline_ms: u64, when_busy: WhenBusy },
+    /// Write down that its worker is to end for good. A signal follows.
+    Dismiss { name: MemberName },
     /// Send its worker a signal, if it is there.
     Signal { name: MemberName, signal: Signal },
     /// Give back what it held and write its leaving down, unless it did that itself, with the time at which it is

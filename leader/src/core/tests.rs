@@ -40,6 +40,8 @@ fn id(number: u128) -> MessageId {
 /// A core, its clock, and the number of the last request it made.
 struct Scene {
     core: Core,
+    /// Of whom it was written down that they end for good.
+    dismissed: BTreeSet<MemberName>,
     now_ms: u64,
     requests: u128,
     asks: u64,
@@ -47,7 +49,7 @@ struct Scene {
 
 impl Scene {
     fn new() -> Scene {
-        Scene { core: Core::new(ANSWER_WITHIN), now_ms: 1_000, requests: 0, asks: 0 }
+        Scene { core: Core::new(ANSWER_WITHIN), dismissed: BTreeSet::new(), now_ms: 1_000, requests: 0, asks: 0 }
     }
 
     /// With members that run.
@@ -59,9 +61,21 @@ impl Scene {
         scene
     }
 
-    /// Feeds one event; requests for a shutdown are delivered at once.
+    /// Feeds one event; requests for a shutdown are delivered at once, and dismissals are kept.
     fn feed(&mut self, event: Event) -> Vec<Action> {
         let mut actions = self.core.step(self.now_ms, event);
+        actions.retain(|action| match action {
+            Action::Dismiss { name } => {
+                self.dismissed.insert(name.clone());
+                false
+            }
+            // To terminate is to end for good, and whoever leads next is to know that first.
+            Action::Signal { name, signal: Signal::Terminate } => {
+                assert!(self.dismissed.contains(name), "{name} gets a signal of which the next leader does not know");
+                true
+            }
+            _ => true,
+        });
         let asked: Vec<MemberName> = actions
             .iter()
             .filter_map(|action| match action {
@@ -396,6 +410,25 @@ fn a_new_leader_starts_who_died_while_nobody_led() {
     let mut scene = Scene::new();
     scene.feed(Event::FoundDead { name: name("ada"), how: killed() });
     assert_eq!(scene.later(RESTART_DELAY_MAX), [Action::Launch { name: name("ada") }]);
+}
+
+#[test]
+fn a_new_leader_goes_on_with_the_end_of_who_was_dismissed() {
+    let mut scene = Scene::new();
+    scene.feed(Event::Found { name: name("ada"), started_by: StartedBy::Leader });
+    let told = scene.feed(Event::FoundDismissed { name: name("ada") });
+    assert_eq!(told, [signal("ada", Signal::Terminate)]);
+    assert_eq!(scene.exit("ada", killed()), [buried("ada", killed())]);
+}
+
+#[test]
+fn who_is_killed_for_hanging_or_while_it_starts_again_is_dismissed_only_by_a_person() {
+    let mut scene = started("ada");
+    scene.exit("ada", killed());
+    scene.later(RESTART_DELAY_MAX);
+    assert!(scene.dismissed.is_empty());
+    assert_eq!(scene.ask(Ask::Kill { name: name("ada") }), [signal("ada", Signal::Kill)]);
+    assert!(scene.dismissed.contains(&name("ada")));
 }
 
 #[test]

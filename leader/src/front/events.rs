@@ -255,6 +255,7 @@ fn roster_words(fact: &TeamFact) -> (Tone, String) {
         TeamFact::Restarting { name, how, .. } => {
             (Tone::Warn, format!("{name} {}; it is started again", list::left(how)))
         }
+        TeamFact::Dismissed { name } => (Tone::Faint, format!("{name} is told to end")),
         TeamFact::Hung { name } => (Tone::Warn, format!("{name} hangs: its worker does not answer")),
         TeamFact::Answering { name } => (Tone::Ok, format!("{name} answers again")),
         TeamFact::Removed { name } => (Tone::Faint, format!("{name} is off the roster")),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use teamster_protocol::clock::now_ms;
 use teamster_protocol::crash::point;
 use teamster_protocol::id::MemberName;
+use teamster_protocol::limits::{LOG_LOCK_BY_FORCE, LOG_LOCK_WITHIN};
 use teamster_protocol::lock::{Lock, LockError};
 use teamster_protocol::process::Identity;
 use teamster_protocol::roster::{LeftHow, Presence, Roster, TeamFact, Then};
@@ -82,6 +83,24 @@ impl Leader<'_> {
         });
     }
 
+    /// Writes down, before its worker gets the signal, that nobody is to start it again: this leader may die before it
+    /// has buried it. It is signalled in any case, and not kept waiting by one that hangs with the roster in its hands.
+    pub(super) fn dismiss(&self, name: MemberName) {
+        if self.is_displaced() {
+            return;
+        }
+        let mut team = self.shared.team();
+        team.set_lock_within(LOG_LOCK_BY_FORCE);
+        if let Err(error) = write_dismissal(&mut team, &name) {
+            tracing::warn!(%name, "cannot write down that it ends for good: {error}");
+        }
+        if !self.core.is_forced() {
+            team.set_lock_within(LOG_LOCK_WITHIN);
+        }
+        drop(team);
+        point("dismissed, not told");
+    }
+
     /// Never fails for good: what cannot be done is tried again with each slow poll.
     pub(super) fn bury(&mut self, name: &MemberName, leaving: Leaving) {
         let (shared, ending) = (Arc::clone(&self.shared), Arc::clone(&self.ending));
@@ -144,6 +163,16 @@ impl Leader<'_> {
         }
         Ok(Burial::Done)
     }
+}
+
+fn write_dismissal(team: &mut Team, name: &MemberName) -> Result<(), TeamError> {
+    team.refresh(|_| ())?;
+    let is_news = team.roster().member(name).is_ok_and(|member| match &member.presence {
+        Presence::Joined { .. } => member.dismissed_ms.is_none(),
+        Presence::Left { then, .. } => *then != Then::Stays,
+        Presence::Expected { .. } => false,
+    });
+    if is_news { team.enroll(TeamFact::Dismissed { name: name.clone() }) } else { Ok(()) }
 }
 
 /// The process that joined last as this member.

@@ -73,6 +73,7 @@ impl Leader<'_> {
             | TeamFact::Joined { .. }
             | TeamFact::Left { .. }
             | TeamFact::Restarting { .. }
+            | TeamFact::Dismissed { .. }
             | TeamFact::Removed { .. } => true,
         };
         if is_news && let Err(error) = team.enroll(fact) {

@@ -44,8 +44,8 @@ pub(super) enum FoundLink {
 /// A worker that is dead and that this leader did not know of.
 #[derive(Debug)]
 enum Dead {
-    /// Whoever started it sees to it.
-    ByHand(LeftHow),
+    /// Nobody starts it again by himself: it was started by hand, or was to end for good.
+    ForGood(LeftHow),
     /// A leader had started it, and did not come to say what follows.
     OfOurs(LeftHow),
     /// A leader was to start it again at a time.
@@ -107,6 +107,9 @@ impl Leader<'_> {
                                 events.push(exited(gone()));
                             }
                             events.push(Event::Found { name: name.clone(), started_by: process.started_by });
+                            if member.dismissed_ms.is_some() {
+                                events.push(Event::FoundDismissed { name: name.clone() });
+                            }
                             adopt.push((name.clone(), process.identity.clone()));
                             let found = Found { process: process.clone(), link: FoundLink::Adopted };
                             self.found.insert(name.clone(), found);
@@ -134,8 +137,8 @@ impl Leader<'_> {
                             dead.push((
                                 name.clone(),
                                 match process.started_by {
-                                    StartedBy::Leader => Dead::OfOurs(gone()),
-                                    StartedBy::Hand => Dead::ByHand(gone()),
+                                    StartedBy::Leader if member.dismissed_ms.is_none() => Dead::OfOurs(gone()),
+                                    StartedBy::Leader | StartedBy::Hand => Dead::ForGood(gone()),
                                 },
                             ));
                         }
@@ -198,7 +201,7 @@ impl Leader<'_> {
 
     fn found_dead(&mut self, name: MemberName, dead: Dead) {
         match (dead, self.dead_before) {
-            (Dead::ByHand(how), _) | (Dead::OfOurs(how) | Dead::Restarting { how, .. }, super::DeadBefore::Bury) => {
+            (Dead::ForGood(how), _) | (Dead::OfOurs(how) | Dead::Restarting { how, .. }, super::DeadBefore::Bury) => {
                 self.bury(&name, Leaving::for_good(how));
             }
             (Dead::OfOurs(how), super::DeadBefore::StartAgain) => self.feed(Event::FoundDead { name, how }),

@@ -34,6 +34,8 @@ struct Lock {
     path: PathBuf,
     /// What its holders write to: while that changes, none of them hangs.
     log: PathBuf,
+    /// How long they may do nothing.
+    within: Duration,
 }
 
 /// All that needs the lock to be held.
@@ -73,6 +75,11 @@ impl<F: Fold> Log<F> {
     /// what the environment or [`GENERATION_BYTES_MAX`] says.
     pub fn set_generation_bytes_max(&mut self, bytes: u64) {
         self.writer.generation_bytes_max = bytes;
+    }
+
+    /// Sets how long a step waits for others who hold the lock and write nothing, instead of [`LOG_LOCK_WITHIN`].
+    pub fn set_lock_within(&mut self, limit: Duration) {
+        self.lock.within = limit;
     }
 
     /// As [`Reader::state`].
@@ -220,14 +227,14 @@ impl Lock {
     fn open(log: PathBuf) -> Result<Self, LogError> {
         let path = log.with_extension("lock");
         let file = tail::options(Access::Append).create(true).open(&path).map_err(LogError::io("open", &path))?;
-        Ok(Self { file, path, log })
+        Ok(Self { file, path, log, within: LOG_LOCK_WITHIN })
     }
 
     /// Waits for whoever is at it: microseconds, or a moment while a new generation begins, or as long as very many
     /// others take who were faster. Not for ever: a writer that was stopped in the middle must not stop everybody, the
     /// leader that could end it least of all.
     fn hold(&self) -> Result<Held<'_>, LogError> {
-        self.hold_within(LOG_LOCK_WITHIN)
+        self.hold_within(self.within)
     }
 
     fn hold_within(&self, limit: Duration) -> Result<Held<'_>, LogError> {

@@ -190,6 +190,7 @@ fn a_new_generation_says_the_same() {
         facts.extend((pid % 5 == 2).then_some([again, left(member, agent_gone())]).into_iter().flatten());
         let hung = || [joined(member, pid), TeamFact::Hung { name: name(member) }];
         facts.extend((pid % 6 == 3).then(hung).into_iter().flatten());
+        facts.extend((pid % 5 < 2).then(|| TeamFact::Dismissed { name: name(member) }));
         facts.extend((pid % 12 == 3).then(|| TeamFact::Answering { name: name(member) }));
         facts.extend((pid % 4 == 0).then(|| joined(member, 100 + pid)));
         facts.extend((pid % 7 == 6).then(|| TeamFact::Removed { name: name(member) }));
@@ -204,4 +205,28 @@ fn a_new_generation_says_the_same() {
         assert_eq!((kept, log.state().dir()), (due, live.dir()), "at {at_ms}");
     }
     assert!(path.with_extension("jsonl.old").exists(), "no new generation was ever begun");
+}
+
+#[test]
+fn who_is_dismissed_is_not_started_again_until_the_next_worker_joins() {
+    let mut roster = Roster::default();
+    let dismissed = || TeamFact::Dismissed { name: name("alice") };
+    let by_leader = || Process { started_by: StartedBy::Leader, ..process(7) };
+    let again = || TeamFact::Joined { name: name("alice"), process: by_leader() };
+    let then = |roster: &Roster| match &roster.member(&name("alice")).unwrap().presence {
+        Presence::Left { then, .. } => Some(then.clone()),
+        Presence::Joined { .. } | Presence::Expected { .. } => None,
+    };
+    for (at_ms, fact) in (1..).zip([added("alice"), again(), dismissed()]) {
+        put(&mut roster, at_ms, fact);
+    }
+    assert_eq!(roster.member(&name("alice")).unwrap().dismissed_ms, Some(3));
+    put(&mut roster, 4, left("alice", agent_gone()));
+    assert_eq!(then(&roster), Some(Then::Stays), "that it is gone is what was wanted");
+    for (at_ms, fact) in (5..).zip([again(), restarting("alice", 100), dismissed()]) {
+        put(&mut roster, at_ms, fact);
+    }
+    assert_eq!(then(&roster), Some(Then::Stays), "whoever was to start it does not");
+    put(&mut roster, 8, again());
+    assert_eq!(roster.member(&name("alice")).unwrap().dismissed_ms, None, "another worker");
 }

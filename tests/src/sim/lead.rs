@@ -27,6 +27,8 @@ pub(super) struct Lead {
     calls: u64,
     /// What the roster says of those that died and are started again; it outlives the leader.
     restarting: BTreeMap<MemberName, (LeftHow, u64)>,
+    /// Which life of a member is to end for good, as the roster says.
+    dismissed: BTreeMap<MemberName, u32>,
 }
 
 impl Lead {
@@ -41,6 +43,7 @@ impl Lead {
             ending: false,
             calls: 0,
             restarting: BTreeMap::new(),
+            dismissed: BTreeMap::new(),
         }
     }
 
@@ -48,8 +51,8 @@ impl Lead {
     pub(super) fn die(&mut self, world: &mut World, members: &mut [Member]) {
         world.say(|| "the leader is gone".to_owned());
         let calls = self.calls;
-        let restarting = std::mem::take(&mut self.restarting);
-        *self = Lead { is_up: false, calls, restarting, ..Lead::new() };
+        let (restarting, dismissed) = (std::mem::take(&mut self.restarting), std::mem::take(&mut self.dismissed));
+        *self = Lead { is_up: false, calls, restarting, dismissed, ..Lead::new() };
         for worker in members.iter_mut().filter_map(|member| member.worker.as_mut()) {
             worker.link_lost = worker.launched_by == Some(world.leaders);
         }
@@ -73,8 +76,12 @@ impl Lead {
             match &member.worker {
                 Some(worker) => {
                     let started_by = if worker.launched_by.is_some() { StartedBy::Leader } else { StartedBy::Hand };
-                    self.news.push_back(Event::Found { name, started_by });
+                    self.news.push_back(Event::Found { name: name.clone(), started_by });
+                    if self.dismissed.get(&name) == Some(&member.lives) {
+                        self.news.push_back(Event::FoundDismissed { name });
+                    }
                 }
+                None if self.dismissed.get(&name) == Some(&member.lives) => {}
                 None if let Some((how, at_ms)) = self.restarting.get(&name) => {
                     let (how, at_ms) = (how.clone(), *at_ms);
                     self.news.push_back(Event::FoundRestarting { name, how, at_ms });
@@ -177,6 +184,13 @@ impl Lead {
                     }
                     None => Event::ShutdownNotRequested { name, why: "the disk is full".to_owned() },
                 });
+            }
+            Action::Dismiss { name } => {
+                if !world.disk_full {
+                    let lives = find(members, &name).lives;
+                    self.restarting.remove(&name);
+                    self.dismissed.insert(name, lives);
+                }
             }
             Action::Signal { name, signal } => {
                 let member = find(members, &name);

@@ -267,6 +267,26 @@ fn a_worker_that_hangs_is_shown_and_shown_to_be_well_again() {
 }
 
 #[test]
+fn who_is_killed_for_good_does_not_come_back_though_the_leader_dies_before_it_is_buried() {
+    let team = Team::new();
+    team.ok("spawn alice");
+    team.ok("task add --run echo begun; read word");
+    team.until_said("alice", "begun");
+    let worker = process::identity(pid(&team, "alice") as u32).expect("it runs");
+    // It does not notice SIGTERM, so that its end takes longer than the life of its leader.
+    stop(pid(&team, "alice"));
+    let killing = team.start("kill alice");
+    team.until_event("\"dismissed\":{\"name\":\"alice\"}");
+    die(leader(&team));
+    assert_ne!(killing.ends().code, Some(0), "it is not known yet what comes of it");
+    team.until_event("\"left\":{\"name\":\"alice\"");
+    until_gone(&worker);
+    assert_eq!(team.state("alice"), "left");
+    let events = team.ok("events --json");
+    assert!(!events.contains("\"restarting\""), "{events}");
+}
+
+#[test]
 fn a_worker_that_hangs_while_it_finishes_its_turn_is_shown_and_ended() {
     let team = Team::new();
     let _up = watchful(&team);

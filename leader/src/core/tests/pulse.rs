@@ -61,6 +61,7 @@ fn who_hangs_is_killed_and_started_again_if_that_is_set() {
     let actions = scene.feed(pinged(OnStall::Restart, None));
     assert!(shows(&actions, &signal("ada", Signal::Kill)), "{actions:?}");
     assert_eq!(scene.feed(pinged(OnStall::Restart, None)), [], "once");
+    assert!(scene.dismissed.is_empty(), "it is to come back, whoever leads then");
     let actions = scene.exit("ada", killed());
     let told = |action: &Action| match action {
         Action::Bury { how: LeftHow::Died { reason }, again_ms: Some(_), .. } => reason.contains("does not answer"),

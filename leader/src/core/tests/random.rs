@@ -67,6 +67,7 @@ impl World {
                 Action::HandOver => unreachable!("nobody asked for it"),
                 Action::Exit => self.exits += 1,
                 Action::Ping { name } => asked.push(name),
+                Action::Dismiss { .. } => unreachable!("the scene keeps it"),
                 Action::Signal { signal: Signal::Terminate, .. }
                 | Action::ShowHung { .. }
                 | Action::ShowAnswering { .. }
