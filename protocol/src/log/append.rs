@@ -189,15 +189,17 @@ impl<F: Fold> Writer<F> {
             let removed = || LogError::Removed { path: path.clone() };
             let tail = self.reader.tail.as_ref().ok_or_else(removed)?;
             match self.reader.named {
-                Named::This => {}
+                Named::This { bytes } if bytes == tail.end => {}
+                Named::This { .. } => {
+                    let found = tail.file.metadata().map_err(LogError::io("read", path))?;
+                    if found.len() < tail.end {
+                        return Err(LogError::Shrank { path: path.clone(), bytes: found.len() });
+                    }
+                    if found.len() > tail.end && !cut_torn(tail, found.len())? {
+                        continue;
+                    }
+                }
                 Named::Another | Named::None => return Err(removed()),
-            }
-            let found = tail.file.metadata().map_err(LogError::io("read", path))?;
-            if found.len() < tail.end {
-                return Err(LogError::Shrank { path: path.clone(), bytes: found.len() });
-            }
-            if found.len() > tail.end && !cut_torn(tail, found.len())? {
-                continue;
             }
             match tail.phase {
                 Phase::News => return Ok(()),

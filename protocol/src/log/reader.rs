@@ -15,7 +15,7 @@ pub struct Reader<F> {
     /// `None` while there is no file.
     pub(super) tail: Option<Tail>,
     pub(super) state: F,
-    /// Which file had the path when this handle had read to the end.
+    /// Which file had the path when this handle last began to read on.
     pub(super) named: Named,
 }
 
@@ -98,19 +98,25 @@ impl<F: Fold> Reader<F> {
             let next = match &mut self.tail {
                 None => Tail::open::<F>(&self.path, self.access)?,
                 Some(tail) => {
+                    // Looked at before it is read: what has another name's file put in its place by now is then read
+                    // to its end, and one that has not grown need not be read at all.
+                    self.named = tail.named()?;
                     let before = tail.next_seq.max(tail.told_below);
-                    let outcome = tail.read_on(&mut self.state, tell);
+                    let grown = self.named != Named::This { bytes: tail.end };
+                    let outcome = if grown { tail.read_on(&mut self.state, tell) } else { Ok(()) };
                     met.records += tail.next_seq.saturating_sub(before);
                     if outcome.is_ok() {
                         // Where a file with fewer records was put in the place of one, what comes from now on is news.
                         tail.told_below = tail.told_below.min(tail.next_seq);
                     }
-                    match (outcome, tail.phase) {
+                    match (outcome, tail.phase, self.named) {
                         // Whoever mended it has put all that is whole into a later generation.
-                        (Err(error @ LogError::Corrupt { .. }), _) => Some(self.mended()?.ok_or(error)?),
-                        (Err(error), _) => return Err(error),
-                        (Ok(()), Phase::Sealed) => self.next_generation()?,
-                        (Ok(()), Phase::News | Phase::Snapshot { .. }) => self.put_there(tell, &mut met)?,
+                        (Err(error @ LogError::Corrupt { .. }), _, _) => Some(self.mended()?.ok_or(error)?),
+                        (Err(error), _, _) => return Err(error),
+                        // The next generation takes the name after the seal is written: where it has it, the seal was read.
+                        (Ok(()), Phase::Sealed, _) => self.next_generation()?,
+                        (Ok(()), Phase::News | Phase::Snapshot { .. }, Named::Another) => self.put_there()?,
+                        (Ok(()), Phase::News | Phase::Snapshot { .. }, Named::This { .. } | Named::None) => None,
                     }
                 }
             };
@@ -132,30 +138,16 @@ impl<F: Fold> Reader<F> {
 
     /// What somebody has put in the place of the file that is open, which was removed or renamed: what is written
     /// there from now on, others would not see.
-    fn put_there(&mut self, tell: &mut Tell<'_, F::Fact>, met: &mut Refreshed) -> Result<Option<Tail>, LogError> {
-        let Some(tail) = &mut self.tail else { return Ok(None) };
-        self.named = tail.named()?;
-        if self.named != Named::Another {
-            return Ok(None);
+    fn put_there(&self) -> Result<Option<Tail>, LogError> {
+        let mut found = Tail::open::<F>(&self.path, self.access)?;
+        // A later generation without a seal is one that a repair made without this one, which was lost: its
+        // numbers from there on are those of other records.
+        if let (Some(found), Some(lost)) = (&mut found, &self.tail)
+            && found.generation > lost.generation
+        {
+            found.told_below = lost.first_seq;
         }
-        // The next generation takes the name after the seal is written, so the seal is there by now.
-        let before = tail.next_seq.max(tail.told_below);
-        tail.read_on(&mut self.state, tell)?;
-        met.records += tail.next_seq.saturating_sub(before);
-        match tail.phase {
-            Phase::Sealed => self.next_generation(),
-            Phase::News | Phase::Snapshot { .. } => {
-                let mut found = Tail::open::<F>(&self.path, self.access)?;
-                // A later generation without a seal is one that a repair made without this one, which was lost: its
-                // numbers from there on are those of other records.
-                if let Some(found) = &mut found
-                    && found.generation > tail.generation
-                {
-                    found.told_below = tail.first_seq;
-                }
-                Ok(found)
-            }
-        }
+        Ok(found)
     }
 
     /// The generation after the sealed one that is open, or the nearest that is still there; `None` if it is

@@ -1,7 +1,7 @@
 //! One generation's file, read on from where the last whole line ended.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{File, Metadata, OpenOptions},
     io::{self, BufRead},
     os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
@@ -42,8 +42,10 @@ pub(super) enum Phase {
 /// Which file a path names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Named {
-    /// The one that is open.
-    This,
+    /// The one that is open, of that length.
+    This {
+        bytes: u64,
+    },
     /// Another: the next generation, or what somebody put there.
     Another,
     None,
@@ -69,6 +71,8 @@ pub(super) struct Tail {
     pub(super) told_below: u64,
     lines: u64,
     buffer: Vec<u8>,
+    /// By which the file is known: its device and inode.
+    identity: (u64, u64),
 }
 
 impl Tail {
@@ -91,6 +95,7 @@ impl Tail {
         };
         let Header { v, log, generation, next_seq, at_ms: _ } =
             line::parse_header(&buffer[..length - 1]).map_err(|damage| LogError::corrupt(path, 1, damage))?;
+        let identity = file.metadata().map(|open| identity(&open)).map_err(LogError::io("look at", path))?;
         let path = path.to_owned();
         if log != F::KIND {
             return Err(LogError::OtherKind { path, found: log, expected: F::KIND });
@@ -111,6 +116,7 @@ impl Tail {
             told_below: u64::MAX,
             lines: 1,
             buffer: Vec::new(),
+            identity,
         }))
     }
 
@@ -133,13 +139,11 @@ impl Tail {
 
     /// Which file has the path now.
     pub(super) fn named(&self) -> Result<Named, LogError> {
-        let failed = |source| LogError::io("look at", &self.path)(source);
-        let open = self.file.metadata().map_err(failed)?;
         match self.path.metadata() {
-            Ok(there) if (there.dev(), there.ino()) == (open.dev(), open.ino()) => Ok(Named::This),
+            Ok(there) if identity(&there) == self.identity => Ok(Named::This { bytes: there.len() }),
             Ok(_) => Ok(Named::Another),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Named::None),
-            Err(error) => Err(failed(error)),
+            Err(error) => Err(LogError::io("look at", &self.path)(error)),
         }
     }
 
@@ -332,6 +336,10 @@ pub(super) fn line_length(bytes: &[u8]) -> Option<usize> {
     let mut rest = bytes;
     let length = rest.skip_until(b'\n').expect("memory can be read");
     (length > 0 && bytes[length - 1] == b'\n').then_some(length)
+}
+
+fn identity(file: &Metadata) -> (u64, u64) {
+    (file.dev(), file.ino())
 }
 
 fn read_once(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
