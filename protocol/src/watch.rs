@@ -7,21 +7,19 @@
 use std::{
     ffi::{OsStr, OsString},
     fs, io,
-    os::fd::{AsFd, AsRawFd, RawFd},
+    mem::MaybeUninit,
+    os::fd::{AsFd, AsRawFd, OwnedFd, RawFd},
+    os::unix::ffi::OsStrExt,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use nix::{
-    errno::Errno,
-    fcntl::AT_FDCWD,
-    sys::{
-        inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent, WatchDescriptor},
-        stat::{UtimensatFlags, utimensat},
-        time::TimeSpec,
-        timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags},
-    },
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+use rustix::{
+    fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags},
+    fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, utimensat},
+    io::Errno,
 };
 use tokio::{
     io::{Interest, unix::AsyncFd},
@@ -30,6 +28,9 @@ use tokio::{
 
 /// How often to look where the system grants no watches: often enough for people, cheap enough for ever.
 pub const FALLBACK_POLL: Duration = Duration::from_millis(250);
+
+/// What one read of events takes: three with the longest of names, or sixty of a file that has none to tell.
+const EVENTS_BYTES: usize = 1024;
 
 /// Files that somebody waits for.
 #[derive(Debug)]
@@ -74,8 +75,8 @@ struct Watched {
     path: PathBuf,
     directory: PathBuf,
     name: OsString,
-    file_watch: Option<WatchDescriptor>,
-    directory_watch: Option<WatchDescriptor>,
+    file_watch: Option<WatchId>,
+    directory_watch: Option<WatchId>,
     changed: bool,
     mark: Mark,
 }
@@ -95,16 +96,21 @@ enum Warned {
     Already,
 }
 
-/// `AsyncFd` asks for a trait that the descriptor's owner does not have.
-#[derive(Debug)]
-struct Events(Inotify);
+/// What the system calls one watch.
+type WatchId = i32;
 
-impl AsRawFd for Events {
-    fn as_raw_fd(&self) -> RawFd {
-        self.0.as_fd().as_raw_fd()
-    }
+/// What the system told of one watch.
+#[derive(Debug)]
+struct Told {
+    watch: WatchId,
+    what: ReadFlags,
+    name: Option<OsString>,
 }
 
+/// An inotify instance.
+type Events = OwnedFd;
+
+/// `AsyncFd` asks for a trait that the descriptor's owner does not have.
 #[derive(Debug)]
 struct Timer(TimerFd);
 
@@ -133,9 +139,8 @@ impl Watch {
     }
 
     fn begin(&mut self) {
-        let events = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)
-            .map_err(io::Error::from)
-            .and_then(|inotify| registered(Events(inotify)));
+        let events =
+            inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).map_err(io::Error::from).and_then(registered);
         match events {
             Ok(events) => self.inotify = Some(events),
             Err(error) => self.fall_back(&error),
@@ -175,7 +180,7 @@ impl Watch {
     /// Cancel-safe: what was read from the system and not returned is returned by the next call.
     pub async fn changed(&mut self) -> Change {
         loop {
-            let drained = match &self.inotify {
+            let told = match &self.inotify {
                 None => {
                     due(self.timer.as_ref(), self.next_poll).await;
                     None
@@ -183,14 +188,18 @@ impl Watch {
                 Some(events) => tokio::select! {
                     biased;
                     ready = events.readable() => Some(ready.and_then(|mut ready| {
-                        let events = drain(&ready.get_inner().0)?;
-                        ready.clear_ready();
-                        Ok(events)
+                        // It stays ready until a read finds nothing: what follows the first read of a burst need not
+                        // be waited for by whoever waits for this one.
+                        let told = read_events(ready.get_inner())?;
+                        if told.is_empty() {
+                            ready.clear_ready();
+                        }
+                        Ok(told)
                     })),
                     () = due(self.timer.as_ref(), self.next_poll) => None,
                 },
             };
-            let Some(drained) = drained else {
+            let Some(told) = told else {
                 if Instant::now() >= self.look_at_all {
                     return self.polled();
                 }
@@ -201,8 +210,8 @@ impl Watch {
                 }
                 return Change::Files(changed);
             };
-            match drained {
-                Ok(events) => events.iter().for_each(|event| self.note(event)),
+            match told {
+                Ok(told) => told.iter().for_each(|told| self.note(told)),
                 Err(error) => {
                     self.inotify = None;
                     self.fall_back(&error);
@@ -261,8 +270,8 @@ impl Watch {
         }
     }
 
-    fn note(&mut self, event: &InotifyEvent) {
-        if event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW) {
+    fn note(&mut self, told: &Told) {
+        if told.what.contains(ReadFlags::QUEUE_OVERFLOW) {
             for at in 0..self.files.len() {
                 self.files[at].changed = true;
                 self.attach(at);
@@ -271,17 +280,17 @@ impl Watch {
         }
         for at in 0..self.files.len() {
             let file = &mut self.files[at];
-            let gone = event.mask.contains(AddWatchFlags::IN_IGNORED);
-            if file.file_watch == Some(event.wd) {
+            let gone = told.what.contains(ReadFlags::IGNORED);
+            if file.file_watch == Some(told.watch) {
                 if gone {
                     file.file_watch = None;
                 }
                 file.changed = true;
             }
-            if file.directory_watch == Some(event.wd) {
+            if file.directory_watch == Some(told.watch) {
                 if gone {
                     file.directory_watch = None;
-                } else if event.name.as_deref() == Some(file.name.as_os_str()) {
+                } else if told.name.as_deref() == Some(file.name.as_os_str()) {
                     file.changed = true;
                     self.attach(at);
                 }
@@ -293,17 +302,14 @@ impl Watch {
     /// directory, so that is watched first.
     fn attach(&mut self, at: usize) {
         let Some(inotify) = &self.inotify else { return };
-        let inotify = &inotify.get_ref().0;
+        let inotify = inotify.get_ref();
         let file = &self.files[at];
-        let directory = add_watch(
-            inotify,
-            file.directory.as_os_str(),
-            AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_ONLYDIR,
-        );
-        let watched = add_watch(inotify, file.path.as_os_str(), AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_ATTRIB);
+        let names = WatchFlags::CREATE | WatchFlags::MOVED_TO | WatchFlags::ONLYDIR;
+        let directory = add_watch(inotify, &file.directory, names);
+        let watched = add_watch(inotify, &file.path, WatchFlags::MODIFY | WatchFlags::ATTRIB);
         let before = file.file_watch;
         let mut failure = None;
-        let mut taken = |outcome: Result<Option<WatchDescriptor>, Errno>| {
+        let mut taken = |outcome: Result<Option<WatchId>, Errno>| {
             outcome.unwrap_or_else(|e| {
                 failure = Some(e);
                 None
@@ -317,7 +323,7 @@ impl Watch {
             && let Some(inotify) = &self.inotify
         {
             // Refused if the file is gone, and the watch with it.
-            let _ = inotify.get_ref().0.rm_watch(before);
+            let _ = inotify::remove_watch(inotify.get_ref(), before);
         }
         if let Some(errno) = failure {
             self.fall_back(&errno.into());
@@ -338,17 +344,17 @@ impl Watch {
 ///
 /// Sets its times to now, which needs the right to write it. Does not block.
 pub fn ring(path: &Path) -> io::Result<Rung> {
-    let now = TimeSpec::UTIME_NOW;
-    match utimensat(AT_FDCWD, path, &now, &now, UtimensatFlags::FollowSymlink) {
+    let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+    match utimensat(CWD, path, &Timestamps { last_access: now, last_modification: now }, AtFlags::empty()) {
         Ok(()) => Ok(Rung::Heard),
-        Err(Errno::ENOENT) => Ok(Rung::NoSuchFile),
+        Err(Errno::NOENT) => Ok(Rung::NoSuchFile),
         Err(errno) => Err(errno.into()),
     }
 }
 
 #[expect(
     deprecated,
-    reason = "its successor is unsafe and asks that the descriptor stays the same: `Events` and `Timer` each own one for good"
+    reason = "its successor is unsafe and asks that the descriptor stays the same: an inotify and a `Timer` each own one for good"
 )]
 fn registered<T: AsRawFd>(source: T) -> io::Result<AsyncFd<T>> {
     AsyncFd::with_interest(source, Interest::READABLE)
@@ -368,23 +374,31 @@ async fn due(timer: Option<&AsyncFd<Timer>>, at: Instant) {
 }
 
 /// `None` if there is nothing to watch yet.
-fn add_watch(inotify: &Inotify, path: &OsStr, mask: AddWatchFlags) -> Result<Option<WatchDescriptor>, Errno> {
-    match inotify.add_watch(path, mask) {
+fn add_watch(inotify: &Events, path: &Path, what: WatchFlags) -> Result<Option<WatchId>, Errno> {
+    match inotify::add_watch(inotify, path, what) {
         Ok(watch) => Ok(Some(watch)),
-        Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(None),
+        Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
         Err(errno) => Err(errno),
     }
 }
 
-/// All events that are there, so that a burst is one wake-up.
-fn drain(inotify: &Inotify) -> Result<Vec<InotifyEvent>, Errno> {
-    let mut drained = Vec::new();
+/// What is there, in one read; nothing if nothing is.
+fn read_events(inotify: &Events) -> Result<Vec<Told>, Errno> {
+    let mut room = [MaybeUninit::uninit(); EVENTS_BYTES];
+    let mut events = inotify::Reader::new(inotify, &mut room);
+    let mut told = Vec::new();
     loop {
-        match inotify.read_events() {
-            Ok(mut events) => drained.append(&mut events),
-            Err(Errno::EAGAIN) => return Ok(drained),
-            Err(Errno::EINTR) => {}
+        match events.next() {
+            Ok(event) => {
+                let name = event.file_name().map(|name| OsStr::from_bytes(name.to_bytes()).to_owned());
+                told.push(Told { watch: event.wd(), what: event.events(), name });
+            }
+            Err(Errno::WOULDBLOCK) => return Ok(told),
+            Err(Errno::INTR) => {}
             Err(errno) => return Err(errno),
+        }
+        if events.is_buffer_empty() && !told.is_empty() {
+            return Ok(told);
         }
     }
 }
