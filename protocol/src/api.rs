@@ -418,6 +418,8 @@ pub enum Reader {
     Running,
     /// Its worker does not; the message waits for the next one with that name.
     Absent,
+    /// It could not be told.
+    Unknown,
 }
 
 /// A notice of one member.

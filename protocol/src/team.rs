@@ -333,14 +333,25 @@ impl Team {
     }
 
     fn mail_one(&mut self, to: &Address, urgency: Urgency, body: Body) -> Result<Delivered, TeamError> {
-        // Before the message is there: what fails after that would say that it is not.
-        let running = lock::is_held(&match to {
+        let id = self.deliver(to, urgency, body)?;
+        // Not before: whoever waits for the message need not wait for that.
+        Ok(Delivered { to: to.clone(), id, reader: self.reader_of(to) })
+    }
+
+    /// For a message that is delivered by now: what fails here must not say that it is not.
+    fn reader_of(&self, whose: &Address) -> MailReader {
+        let lock = match whose {
             Address::Lead => self.dir.leader_lock(),
             Address::Member(name) => self.dir.member_lock(name),
-        })?;
-        let id = self.deliver(to, urgency, body)?;
-        let reader = if running { MailReader::Running } else { MailReader::Absent };
-        Ok(Delivered { to: to.clone(), id, reader })
+        };
+        match lock::is_held(&lock) {
+            Ok(true) => MailReader::Running,
+            Ok(false) => MailReader::Absent,
+            Err(error) => {
+                tracing::warn!("cannot tell whether {whose} runs: {error}");
+                MailReader::Unknown
+            }
+        }
     }
 
     /// Gives back the tasks of a member whose worker is dead; `lock` is the member's, so that no successor can
@@ -611,6 +622,28 @@ mod tests {
         let error = lead.post(&to, Urgency::Next, Body::Text { text: "hi".to_owned() }).unwrap_err();
         assert_eq!(error.to_string(), "there is no member nobody");
         assert!(!lead.dir().mailbox(&to).exists());
+    }
+
+    #[test]
+    fn a_message_is_delivered_also_where_its_readers_lock_can_not_be_looked_at() {
+        let root = tempfile::tempdir().unwrap();
+        let mut lead = open(&root, "lead");
+        enroll(&mut lead, "ada");
+        let to = Address::Member(name("ada"));
+        let mut readers = Vec::new();
+        let mut mail = |lead: &mut Team| {
+            let request = MailRequest { to: Some(to.clone()), text: "hi".to_owned(), urgency: Urgency::Next };
+            readers.extend(lead.mail(request).unwrap().delivered.into_iter().map(|one| one.reader));
+        };
+        mail(&mut lead);
+        let path = lead.dir().member_lock(&name("ada"));
+        Lock::take(&path, 1).map(|_lives| mail(&mut lead)).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink(&path, &path).unwrap();
+        mail(&mut lead);
+        assert_eq!(readers, [MailReader::Absent, MailReader::Running, MailReader::Unknown]);
+        let mut inbox = Inbox::open(lead.dir(), to, Durability::Process).unwrap();
+        assert_eq!(inbox.unread().unwrap().len(), 3);
     }
 
     #[test]

@@ -92,6 +92,7 @@ fn mail(context: &Context, to: Option<Address>, text: String, urgency: Urgency) 
                 Reader::Running => format!("in the mailbox of {name}"),
                 Reader::Absent if delivered.to == Address::Lead => format!("in the mailbox of {name}; it waits there"),
                 Reader::Absent => format!("in the mailbox of {name}, who does not run; it waits there"),
+                Reader::Unknown => format!("in the mailbox of {name}; whether its reader runs could not be told"),
             }
         };
         let failed = |failed: &Undelivered| {
