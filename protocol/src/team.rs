@@ -4,76 +4,31 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::thread;
 use std::time::Duration;
 
-use crate::api::{Changed, Delivered, MailRequest, Mailed, MemberView, Reader as MailReader, TaskCommand, Undelivered};
-use crate::board::{Board, BoardFact, Claimant, Death, ReadFact, ViewError};
+use crate::api::{Changed, MemberView, TaskCommand};
+use crate::board::{Board, BoardFact, Claimant, Death, ReadFact};
 use crate::clock;
 use crate::crash::point;
-use crate::id::{Address, MemberName, MessageId, TaskId};
+use crate::id::{Address, MemberName, TaskId};
 use crate::limits::LAST_WORDS_BYTES_MAX;
 use crate::lock::{self, Lock, LockError};
 use crate::log::{Durability, Log, LogError, Record, Transact};
-use crate::mail::{Body, MailFact, MailRefusal, Mailbox, Message, Urgency};
+use crate::mail::Mailbox;
 use crate::roster::{MemberSpec, Roster, RosterRefusal, TeamFact};
 use crate::task::view::TaskView;
 use crate::task::{Claim, NewTask, Refusal};
-use crate::team_dir::{TeamDir, TeamDirError};
-use crate::transcript::TranscriptError;
+use crate::team_dir::TeamDir;
 use crate::{transcript, watch};
 
+mod error;
+mod inbox;
+mod mail;
 mod view;
 
+pub use error::TeamError;
+pub use inbox::Inbox;
 pub use view::{TeamView, read_mail};
-
-/// Why a step on the team was not made.
-#[derive(Debug, thiserror::Error)]
-pub enum TeamError {
-    /// The board refuses it.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-    /// The roster refuses it.
-    #[error(transparent)]
-    Roster(#[from] RosterRefusal),
-    /// The message is refused.
-    #[error(transparent)]
-    Mail(#[from] MailRefusal),
-    /// A log could not be read or written.
-    #[error(transparent)]
-    Log(#[from] LogError),
-    /// It is written, but may not survive a loss of power.
-    #[error("{0}")]
-    NotDurable(String),
-    /// A directory of the team could not be made.
-    #[error(transparent)]
-    Dir(#[from] TeamDirError),
-    /// A lock could not be looked at.
-    #[error(transparent)]
-    Lock(#[from] LockError),
-    /// A transcript could not be read.
-    #[error(transparent)]
-    Transcript(#[from] TranscriptError),
-}
-
-impl<E: Into<TeamError> + std::fmt::Debug + std::fmt::Display> From<Transact<E>> for TeamError {
-    fn from(error: Transact<E>) -> TeamError {
-        match error {
-            Transact::Refused(refusal) => refusal.into(),
-            Transact::Log(error) => TeamError::Log(error),
-            Transact::NotDurable { .. } => TeamError::NotDurable(error.to_string()),
-        }
-    }
-}
-
-impl From<ViewError> for TeamError {
-    fn from(error: ViewError) -> TeamError {
-        match error {
-            ViewError::Refused(refusal) => refusal.into(),
-            ViewError::Log(error) => error.into(),
-        }
-    }
-}
 
 /// An open team. One handle serves one thread; any number may be open, in any number of processes.
 #[derive(Debug)]
@@ -268,92 +223,6 @@ impl Team {
         self.enroll(TeamFact::Added { name, spec })
     }
 
-    /// Puts a message into a mailbox, stamped with the sender this handle was opened as. Refused if the
-    /// reader is not on the roster.
-    pub fn post(&mut self, to: &Address, urgency: Urgency, body: Body) -> Result<MessageId, TeamError> {
-        if let Address::Member(name) = to {
-            self.roster.refresh(|_| ())?;
-            self.roster().member(name)?;
-        }
-        self.deliver(to, urgency, body)
-    }
-
-    /// As [`Team::post`], to an address that is known to be on the roster as it is now.
-    fn deliver(&mut self, to: &Address, urgency: Urgency, body: Body) -> Result<MessageId, TeamError> {
-        let id = clock::new_message_id();
-        let now_ms = clock::now_ms();
-        let message = Message { id, from: self.me.clone(), sent_ms: now_ms, urgency, body };
-        let facts = |mailbox: &Mailbox| Ok::<_, MailRefusal>((mailbox.deliver(message.clone())?, ()));
-        let by = self.me.as_str();
-        if let Some(open) = self.mailboxes.get_mut(to) {
-            match deliver_into(open, by, now_ms, self.durability, facts) {
-                // It was removed, with its member or by hand: there may be a new one.
-                Err(Transact::Log(LogError::Removed { .. })) => drop(self.mailboxes.remove(to)),
-                outcome => return Ok(outcome.map(|()| id)?),
-            }
-        }
-        let mut mailbox: Log<Mailbox> = Log::open(self.dir.mailbox(to), now_ms)?;
-        let outcome = deliver_into(&mut mailbox, by, now_ms, self.durability, facts);
-        self.mailboxes.insert(to.clone(), mailbox);
-        outcome?;
-        Ok(id)
-    }
-
-    /// Sends a text to one member or to all that are on the roster. To one, it fails if that fails; to all, it tells
-    /// of each what came of it.
-    pub fn mail(&mut self, request: MailRequest) -> Result<Mailed, TeamError> {
-        let body = Body::Text { text: request.text };
-        body.check()?;
-        self.roster.refresh(|_| ())?;
-        let to_one = request.to.is_some();
-        let to: Vec<Address> = match request.to {
-            Some(address) => {
-                if let Address::Member(name) = &address {
-                    self.roster().member(name)?;
-                }
-                vec![address]
-            }
-            None => {
-                let others = self.roster().members().map(|(name, _)| Address::Member(name.clone()));
-                others.filter(|address| *address != self.me).collect()
-            }
-        };
-        let mut mailed = Mailed { delivered: Vec::new(), failed: Vec::new() };
-        for to in to {
-            match self.mail_one(&to, request.urgency, body.clone()) {
-                Ok(delivered) => mailed.delivered.push(delivered),
-                Err(error) if to_one => return Err(error),
-                Err(error) => {
-                    let why = error.to_string().lines().next().unwrap_or_default().to_owned();
-                    mailed.failed.push(Undelivered { to, why });
-                }
-            }
-        }
-        Ok(mailed)
-    }
-
-    fn mail_one(&mut self, to: &Address, urgency: Urgency, body: Body) -> Result<Delivered, TeamError> {
-        let id = self.deliver(to, urgency, body)?;
-        // Not before: whoever waits for the message need not wait for that.
-        Ok(Delivered { to: to.clone(), id, reader: self.reader_of(to) })
-    }
-
-    /// For a message that is delivered by now: what fails here must not say that it is not.
-    fn reader_of(&self, whose: &Address) -> MailReader {
-        let lock = match whose {
-            Address::Lead => self.dir.leader_lock(),
-            Address::Member(name) => self.dir.member_lock(name),
-        };
-        match lock::is_held(&lock) {
-            Ok(true) => MailReader::Running,
-            Ok(false) => MailReader::Absent,
-            Err(error) => {
-                tracing::warn!("cannot tell whether {whose} runs: {error}");
-                MailReader::Unknown
-            }
-        }
-    }
-
     /// Gives back the tasks of a member whose worker is dead; `lock` is the member's, so that no successor can
     /// begin meanwhile. `cause` is how it died, if that is known. Returns the tasks.
     pub fn bury(&mut self, name: &MemberName, cause: Option<&str>, _lock: &Lock) -> Result<Vec<TaskId>, TeamError> {
@@ -403,90 +272,6 @@ fn last_words(turns: &Path) -> String {
     })
 }
 
-/// A mailbox in the hands of its one reader.
-#[derive(Debug)]
-pub struct Inbox {
-    me: Address,
-    durability: Durability,
-    log: Log<Mailbox>,
-    /// Delivered and read on the way of an acknowledgement, not given by [`Inbox::arrived`] yet.
-    passed_by: Vec<Message>,
-}
-
-impl Inbox {
-    /// Opens the mailbox of `me`, making it if it is not there.
-    pub fn open(dir: &TeamDir, me: Address, durability: Durability) -> Result<Inbox, TeamError> {
-        let log = Log::open(dir.mailbox(&me), clock::now_ms())?;
-        Ok(Inbox { me, durability, log, passed_by: Vec::new() })
-    }
-
-    /// The messages not yet acknowledged, in the order of their delivery.
-    pub fn unread(&mut self) -> Result<Vec<Message>, TeamError> {
-        // What is news is not read a second time.
-        let mut fresh = BTreeMap::new();
-        self.log.refresh(|record| fresh.extend(delivered(record).map(|message| (message.id, message))))?;
-        let mailbox = self.log.state();
-        let mut messages = Vec::with_capacity(mailbox.unread_len());
-        for letter in mailbox.unread() {
-            if let Some(message) = fresh.remove(&letter.id) {
-                messages.push(message);
-                continue;
-            }
-            let record = self.log.read_at(letter.at)?;
-            messages.extend(record.facts.into_iter().filter_map(|fact| match fact {
-                MailFact::Delivered(message) if message.id == letter.id => Some(message),
-                MailFact::Delivered(_) | MailFact::Acknowledged { .. } => None,
-            }));
-        }
-        Ok(messages)
-    }
-
-    /// The messages delivered since this handle was opened, each given once, in the order of their delivery.
-    /// Cheap however many are unread.
-    pub fn arrived(&mut self) -> Result<Vec<Message>, TeamError> {
-        let mut arrived = std::mem::take(&mut self.passed_by);
-        self.log.refresh(|record| arrived.extend(delivered(record)))?;
-        Ok(arrived)
-    }
-
-    /// Writes down that messages were handed on. Once it returns they are never given again.
-    pub fn acknowledge(&mut self, ids: &[MessageId]) -> Result<(), TeamError> {
-        let passed_by = &mut self.passed_by;
-        let tell = |record: &Record<MailFact>| passed_by.extend(delivered(record));
-        self.log.transact_telling(self.me.as_str(), clock::now_ms(), self.durability, tell, |mailbox| {
-            let mut facts = Vec::with_capacity(ids.len());
-            for id in ids {
-                facts.extend(mailbox.acknowledge(*id)?);
-            }
-            Ok::<_, MailRefusal>((facts, ()))
-        })?;
-        Ok(())
-    }
-}
-
-/// Puts a message into a mailbox and, before it is synced, lets the reader go first that this wakes: more often than
-/// not the kernel puts it on the processor of whoever wakes it, where it would wait until the sync has begun to wait
-/// for the disk. It may so be handed on before it is safe from a loss of power, and be handed on although the sync
-/// then fails, of which the sender is told.
-fn deliver_into(
-    mailbox: &mut Log<Mailbox>,
-    by: &str,
-    now_ms: u64,
-    durability: Durability,
-    facts: impl FnOnce(&Mailbox) -> Result<(Vec<MailFact>, ()), MailRefusal>,
-) -> Result<(), Transact<MailRefusal>> {
-    mailbox.transact(by, now_ms, Durability::Process, facts)?;
-    thread::yield_now();
-    mailbox.make_durable(durability)
-}
-
-fn delivered(record: &Record<MailFact>) -> impl Iterator<Item = Message> + '_ {
-    record.facts.iter().filter_map(|fact| match fact {
-        MailFact::Delivered(message) => Some(message.clone()),
-        MailFact::Acknowledged { .. } => None,
-    })
-}
-
 /// Refuses a team whose board was removed: a new one in its place would number its tasks from 1 again. The board is
 /// made before the roster, so that no crash leaves the one without the other.
 fn must_be_whole(dir: &TeamDir) -> Result<(), LogError> {
@@ -501,206 +286,4 @@ fn must_be_whole(dir: &TeamDir) -> Result<(), LogError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::api::MemberState;
-    use crate::board::AutoClaim;
-    use crate::roster::{LeftHow, Workspace};
-    use crate::task::TaskStatus;
-    use crate::task::{Hold, Work};
-
-    fn open(root: &tempfile::TempDir, me: &str) -> Team {
-        let dir = TeamDir::new(root.path(), "t".parse().unwrap());
-        Team::open(dir, me.parse().unwrap(), Durability::Process).unwrap()
-    }
-
-    fn name(name: &str) -> MemberName {
-        name.parse().unwrap()
-    }
-
-    fn enroll(team: &mut Team, member: &str) {
-        let workspace = Workspace::Shared { dir: "/".into() };
-        let spec = MemberSpec {
-            agent: "shell".parse().unwrap(),
-            role: None,
-            auto: AutoClaim::On,
-            workspace,
-            stall: Default::default(),
-        };
-        team.add_member(name(member), spec).unwrap();
-    }
-
-    fn claimant(member: &str) -> Claimant {
-        Claimant { name: name(member), role: None, auto: AutoClaim::On }
-    }
-
-    fn tasks(count: usize) -> Vec<NewTask> {
-        (0..count).map(|_| NewTask::new(Work::Run("true".to_owned()))).collect()
-    }
-
-    #[test]
-    fn who_was_given_up_is_failed_also_while_it_is_buried() {
-        let root = tempfile::tempdir().unwrap();
-        let mut lead = open(&root, "lead");
-        enroll(&mut lead, "ada");
-        let _burying = Lock::take(&lead.dir().member_lock(&name("ada")), 1).unwrap();
-        let how = LeftHow::GivenUp { reason: "killed by SIGKILL".to_owned() };
-        lead.enroll(TeamFact::Left { name: name("ada"), how: how.clone() }).unwrap();
-        let ada = lead.members().unwrap().remove(0);
-        assert_eq!((ada.state, ada.left), (MemberState::Failed, Some(how)));
-    }
-
-    #[test]
-    fn who_is_to_be_started_again_says_when_until_the_next_worker_has_its_lock() {
-        let root = tempfile::tempdir().unwrap();
-        let mut lead = open(&root, "lead");
-        enroll(&mut lead, "ada");
-        let how = LeftHow::Died { reason: "killed by SIGKILL".to_owned() };
-        lead.enroll(TeamFact::Restarting { name: name("ada"), how: how.clone(), at_ms: 700 }).unwrap();
-        let ada = lead.members().unwrap().remove(0);
-        assert_eq!((ada.state, ada.left, ada.again_ms), (MemberState::Restarting, Some(how.clone()), Some(700)));
-        let starting = Lock::take(&lead.dir().member_lock(&name("ada")), 1).unwrap();
-        let ada = lead.members().unwrap().remove(0);
-        assert_eq!((ada.state, ada.left, ada.again_ms), (MemberState::Starting, None, None));
-        starting.release();
-        lead.enroll(TeamFact::Left { name: name("ada"), how: how.clone() }).unwrap();
-        let ada = lead.members().unwrap().remove(0);
-        assert_eq!((ada.state, ada.left, ada.again_ms), (MemberState::Left, Some(how), None), "no more");
-    }
-
-    #[test]
-    fn two_that_claim_from_one_board_never_get_the_same_task() {
-        let root = tempfile::tempdir().unwrap();
-        let (mut ada, mut ben) = (open(&root, "ada"), open(&root, "ben"));
-        open(&root, "lead").add_tasks(|_| tasks(5)).unwrap();
-        let mut claimed = Vec::new();
-        while let Some(claim) = ada.claim_next(&claimant("ada")).unwrap() {
-            claimed.push(claim.id.0);
-            claimed.extend(ben.claim_next(&claimant("ben")).unwrap().map(|claim| claim.id.0));
-        }
-        assert_eq!(claimed, [1, 2, 3, 4, 5]);
-    }
-
-    #[test]
-    fn a_sweep_gives_back_what_the_dead_held_and_spares_the_living() {
-        let root = tempfile::tempdir().unwrap();
-        let mut lead = open(&root, "lead");
-        lead.add_tasks(|_| tasks(2)).unwrap();
-        open(&root, "ada").claim_next(&claimant("ada")).unwrap().unwrap();
-        open(&root, "ben").claim_next(&claimant("ben")).unwrap().unwrap();
-        let _lives = Lock::take(&lead.dir().member_lock(&name("ben")), 1).unwrap();
-        assert_eq!(lead.sweep(|_| false).unwrap(), [name("ada")]);
-        let free = TaskStatus::Pending { assignee: None, hold: Hold::Free };
-        assert_eq!(lead.board().task(TaskId(1)).unwrap().status, free);
-        assert_eq!(lead.board().owned_by(&name("ben")).count(), 1);
-        assert_eq!(lead.sweep(|_| false).unwrap(), [], "the dead are buried once");
-    }
-
-    #[test]
-    fn a_board_that_was_removed_is_not_made_anew_in_silence() {
-        let root = tempfile::tempdir().unwrap();
-        let mut lead = open(&root, "lead");
-        lead.add_tasks(|_| tasks(2)).unwrap();
-        let (dir, board) = (lead.dir().clone(), lead.dir().board());
-        let kept = std::fs::read(&board).unwrap();
-        std::fs::remove_file(&board).unwrap();
-        let missing = |error: TeamError| assert!(error.to_string().contains("is missing, although"), "{error}");
-        missing(Team::open(dir.clone(), Address::Lead, Durability::Process).unwrap_err());
-        missing(TeamView::open(dir.clone()).unwrap_err());
-        assert!(lead.add_tasks(|_| tasks(1)).is_err());
-        assert!(!board.exists());
-        std::fs::write(&board, kept).unwrap();
-        assert_eq!(lead.add_tasks(|_| tasks(1)).unwrap(), [TaskId(3)], "whoever had it open goes on");
-        assert_eq!(TeamView::open(dir).unwrap().board().len(), 3);
-    }
-
-    #[test]
-    fn a_message_to_nobody_is_an_error_to_the_sender_and_makes_no_mailbox() {
-        let root = tempfile::tempdir().unwrap();
-        let mut lead = open(&root, "lead");
-        let to = Address::Member(name("nobody"));
-        let error = lead.post(&to, Urgency::Next, Body::Text { text: "hi".to_owned() }).unwrap_err();
-        assert_eq!(error.to_string(), "there is no member nobody");
-        assert!(!lead.dir().mailbox(&to).exists());
-    }
-
-    #[test]
-    fn a_message_is_delivered_also_where_its_readers_lock_can_not_be_looked_at() {
-        let root = tempfile::tempdir().unwrap();
-        let mut lead = open(&root, "lead");
-        enroll(&mut lead, "ada");
-        let to = Address::Member(name("ada"));
-        let mut readers = Vec::new();
-        let mut mail = |lead: &mut Team| {
-            let request = MailRequest { to: Some(to.clone()), text: "hi".to_owned(), urgency: Urgency::Next };
-            readers.extend(lead.mail(request).unwrap().delivered.into_iter().map(|one| one.reader));
-        };
-        mail(&mut lead);
-        let path = lead.dir().member_lock(&name("ada"));
-        Lock::take(&path, 1).map(|_lives| mail(&mut lead)).unwrap();
-        std::fs::remove_file(&path).unwrap();
-        std::os::unix::fs::symlink(&path, &path).unwrap();
-        mail(&mut lead);
-        assert_eq!(readers, [MailReader::Absent, MailReader::Running, MailReader::Unknown]);
-        let mut inbox = Inbox::open(lead.dir(), to, Durability::Process).unwrap();
-        assert_eq!(inbox.unread().unwrap().len(), 3);
-    }
-
-    #[test]
-    fn a_message_to_all_tells_of_each_what_came_of_it() {
-        let root = tempfile::tempdir().unwrap();
-        let mut lead = open(&root, "lead");
-        for member in ["ada", "ben", "cy"] {
-            enroll(&mut lead, member);
-        }
-        let mailbox = lead.dir().mailbox(&Address::Member(name("ben")));
-        std::fs::write(&mailbox, "damaged\n").unwrap();
-        let text = || "hi".to_owned();
-        let mailed = lead.mail(MailRequest { to: None, text: text(), urgency: Urgency::Next }).unwrap();
-        let to: Vec<&str> = mailed.delivered.iter().map(|one| one.to.as_str()).collect();
-        assert_eq!(to, ["ada", "cy"]);
-        let [failed] = &mailed.failed[..] else { panic!("{:?}", mailed.failed) };
-        assert!(failed.to.as_str() == "ben" && failed.why.contains("ben.jsonl:1: "), "{failed:?}");
-        let to_ben = MailRequest { to: Some(Address::Member(name("ben"))), text: text(), urgency: Urgency::Next };
-        assert!(matches!(lead.mail(to_ben), Err(TeamError::Log(LogError::Corrupt { .. }))));
-        let empty = lead.mail(MailRequest { to: None, text: " ".to_owned(), urgency: Urgency::Next });
-        assert!(matches!(empty, Err(TeamError::Mail(MailRefusal::Empty))), "nobody gets it, for one reason");
-    }
-
-    #[test]
-    fn unread_mail_is_given_in_order_and_whole_whether_it_is_news_or_was_seen_before() {
-        let root = tempfile::tempdir().unwrap();
-        let mut lead = open(&root, "lead");
-        enroll(&mut lead, "ada");
-        let to = Address::Member(name("ada"));
-        let mut send = |text: &str| lead.post(&to, Urgency::Next, Body::Text { text: text.to_owned() }).unwrap();
-        let texts = |inbox: &mut Inbox| -> Vec<String> {
-            let unread = inbox.unread().unwrap().into_iter();
-            unread.map(|message| if let Body::Text { text } = message.body { text } else { String::new() }).collect()
-        };
-        let (first, _) = (send("one"), send("two"));
-        let mut inbox =
-            Inbox::open(&TeamDir::new(root.path(), "t".parse().unwrap()), to.clone(), Durability::Process).unwrap();
-        assert_eq!(texts(&mut inbox), ["one", "two"]);
-        let third = send("three");
-        assert_eq!(texts(&mut inbox), ["one", "two", "three"]);
-        inbox.acknowledge(&[first, third]).unwrap();
-        send("four");
-        assert_eq!(texts(&mut inbox), ["two", "four"]);
-        assert_eq!(texts(&mut inbox), ["two", "four"], "it stays unread until it is acknowledged");
-    }
-
-    #[test]
-    fn to_assign_to_a_member_that_does_not_run_is_said_and_to_an_unknown_one_refused() {
-        let root = tempfile::tempdir().unwrap();
-        let mut lead = open(&root, "lead");
-        enroll(&mut lead, "ada");
-        lead.add_tasks(|_| tasks(1)).unwrap();
-        let mut assign = |to: &str| lead.command(TaskCommand::Assign { id: TaskId(1), to: name(to) });
-        assert_eq!(assign("bob").unwrap_err().to_string(), "there is no member bob");
-        assert_eq!(assign("ada").unwrap().warnings, ["ada is not running; the task waits until it is spawned"]);
-        let _lives = Lock::take(&lead.dir().member_lock(&name("ada")), 1).unwrap();
-        let again = lead.command(TaskCommand::Assign { id: TaskId(1), to: name("ada") }).unwrap();
-        assert_eq!(again.warnings, Vec::<String>::new());
-    }
-}
+mod tests;

@@ -1,0 +1,58 @@
+//! Why a step on a team was not made.
+
+use crate::board::ViewError;
+use crate::lock::LockError;
+use crate::log::{LogError, Transact};
+use crate::mail::MailRefusal;
+use crate::roster::RosterRefusal;
+use crate::task::Refusal;
+use crate::team_dir::TeamDirError;
+use crate::transcript::TranscriptError;
+
+/// Why a step on the team was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum TeamError {
+    /// The board refuses it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The roster refuses it.
+    #[error(transparent)]
+    Roster(#[from] RosterRefusal),
+    /// The message is refused.
+    #[error(transparent)]
+    Mail(#[from] MailRefusal),
+    /// A log could not be read or written.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// It is written, but may not survive a loss of power.
+    #[error("{0}")]
+    NotDurable(String),
+    /// A directory of the team could not be made.
+    #[error(transparent)]
+    Dir(#[from] TeamDirError),
+    /// A lock could not be looked at.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// A transcript could not be read.
+    #[error(transparent)]
+    Transcript(#[from] TranscriptError),
+}
+
+impl<E: Into<TeamError> + std::fmt::Debug + std::fmt::Display> From<Transact<E>> for TeamError {
+    fn from(error: Transact<E>) -> TeamError {
+        match error {
+            Transact::Refused(refusal) => refusal.into(),
+            Transact::Log(error) => TeamError::Log(error),
+            Transact::NotDurable { .. } => TeamError::NotDurable(error.to_string()),
+        }
+    }
+}
+
+impl From<ViewError> for TeamError {
+    fn from(error: ViewError) -> TeamError {
+        match error {
+            ViewError::Refused(refusal) => refusal.into(),
+            ViewError::Log(error) => error.into(),
+        }
+    }
+}

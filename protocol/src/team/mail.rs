@@ -1,0 +1,115 @@
+//! Sending: a message is put into the mailbox of its reader, whether or not that runs.
+
+use std::thread;
+
+use super::{Team, TeamError};
+use crate::api::{Delivered, MailRequest, Mailed, Reader, Undelivered};
+use crate::clock;
+use crate::id::{Address, MessageId};
+use crate::lock;
+use crate::log::{Durability, Log, LogError, Transact};
+use crate::mail::{Body, MailFact, MailRefusal, Mailbox, Message, Urgency};
+
+impl Team {
+    /// Puts a message into a mailbox, stamped with the sender this handle was opened as. Refused if the
+    /// reader is not on the roster.
+    pub fn post(&mut self, to: &Address, urgency: Urgency, body: Body) -> Result<MessageId, TeamError> {
+        if let Address::Member(name) = to {
+            self.roster.refresh(|_| ())?;
+            self.roster().member(name)?;
+        }
+        self.deliver(to, urgency, body)
+    }
+
+    /// As [`Team::post`], to an address that is known to be on the roster as it is now.
+    fn deliver(&mut self, to: &Address, urgency: Urgency, body: Body) -> Result<MessageId, TeamError> {
+        let id = clock::new_message_id();
+        let now_ms = clock::now_ms();
+        let message = Message { id, from: self.me.clone(), sent_ms: now_ms, urgency, body };
+        let facts = |mailbox: &Mailbox| Ok::<_, MailRefusal>((mailbox.deliver(message.clone())?, ()));
+        let by = self.me.as_str();
+        if let Some(open) = self.mailboxes.get_mut(to) {
+            match deliver_into(open, by, now_ms, self.durability, facts) {
+                // It was removed, with its member or by hand: there may be a new one.
+                Err(Transact::Log(LogError::Removed { .. })) => drop(self.mailboxes.remove(to)),
+                outcome => return Ok(outcome.map(|()| id)?),
+            }
+        }
+        let mut mailbox: Log<Mailbox> = Log::open(self.dir.mailbox(to), now_ms)?;
+        let outcome = deliver_into(&mut mailbox, by, now_ms, self.durability, facts);
+        self.mailboxes.insert(to.clone(), mailbox);
+        outcome?;
+        Ok(id)
+    }
+
+    /// Sends a text to one member or to all that are on the roster. To one, it fails if that fails; to all, it tells
+    /// of each what came of it.
+    pub fn mail(&mut self, request: MailRequest) -> Result<Mailed, TeamError> {
+        let body = Body::Text { text: request.text };
+        body.check()?;
+        self.roster.refresh(|_| ())?;
+        let to_one = request.to.is_some();
+        let to: Vec<Address> = match request.to {
+            Some(address) => {
+                if let Address::Member(name) = &address {
+                    self.roster().member(name)?;
+                }
+                vec![address]
+            }
+            None => {
+                let others = self.roster().members().map(|(name, _)| Address::Member(name.clone()));
+                others.filter(|address| *address != self.me).collect()
+            }
+        };
+        let mut mailed = Mailed { delivered: Vec::new(), failed: Vec::new() };
+        for to in to {
+            match self.mail_one(&to, request.urgency, body.clone()) {
+                Ok(delivered) => mailed.delivered.push(delivered),
+                Err(error) if to_one => return Err(error),
+                Err(error) => {
+                    let why = error.to_string().lines().next().unwrap_or_default().to_owned();
+                    mailed.failed.push(Undelivered { to, why });
+                }
+            }
+        }
+        Ok(mailed)
+    }
+
+    fn mail_one(&mut self, to: &Address, urgency: Urgency, body: Body) -> Result<Delivered, TeamError> {
+        let id = self.deliver(to, urgency, body)?;
+        // Not before: whoever waits for the message need not wait for that.
+        Ok(Delivered { to: to.clone(), id, reader: self.reader_of(to) })
+    }
+
+    /// For a message that is delivered by now: what fails here must not say that it is not.
+    fn reader_of(&self, whose: &Address) -> Reader {
+        let lock = match whose {
+            Address::Lead => self.dir.leader_lock(),
+            Address::Member(name) => self.dir.member_lock(name),
+        };
+        match lock::is_held(&lock) {
+            Ok(true) => Reader::Running,
+            Ok(false) => Reader::Absent,
+            Err(error) => {
+                tracing::warn!("cannot tell whether {whose} runs: {error}");
+                Reader::Unknown
+            }
+        }
+    }
+}
+
+/// Puts a message into a mailbox and, before it is synced, lets the reader go first that this wakes: more often than
+/// not the kernel puts it on the processor of whoever wakes it, where it would wait until the sync has begun to wait
+/// for the disk. It may so be handed on before it is safe from a loss of power, and be handed on although the sync
+/// then fails, of which the sender is told.
+fn deliver_into(
+    mailbox: &mut Log<Mailbox>,
+    by: &str,
+    now_ms: u64,
+    durability: Durability,
+    facts: impl FnOnce(&Mailbox) -> Result<(Vec<MailFact>, ()), MailRefusal>,
+) -> Result<(), Transact<MailRefusal>> {
+    mailbox.transact(by, now_ms, Durability::Process, facts)?;
+    thread::yield_now();
+    mailbox.make_durable(durability)
+}
