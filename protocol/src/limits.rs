@@ -59,6 +59,9 @@ pub const STALL_AFTER: Duration = Duration::from_secs(600);
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// What is kept of the last output of a turn whose worker died.
 pub const LAST_WORDS_BYTES_MAX: usize = 2 << 10;
+/// How long a worker that starts waits for its member's lock while it is held by whoever gives back what the one before it
+/// held: that is a write to the board, and the disk may be slow.
+pub const MEMBER_LOCK_WITHIN: Duration = Duration::from_secs(3);
 /// How long a log's lock may be held by others, who write nothing, before a step on the log is refused: its holder
 /// hangs.
 pub const LOG_LOCK_WITHIN: Duration = Duration::from_secs(10);

@@ -210,6 +210,7 @@ fn the_limits_are_those_of_the_program() {
         ("KILL_GRACE", seconds(limits::KILL_GRACE)),
         ("LEADER_GRACE", seconds(limits::LEADER_GRACE)),
         ("RECORD_RETRY", seconds(limits::RECORD_RETRY)),
+        ("MEMBER_LOCK_WITHIN", seconds(limits::MEMBER_LOCK_WITHIN)),
         ("LOG_LOCK_WITHIN", seconds(limits::LOG_LOCK_WITHIN)),
         ("LOG_LOCK_BY_FORCE", format!("{} ms", limits::LOG_LOCK_BY_FORCE.as_millis())),
         ("RESTARTS_MAX", count(limits::RESTARTS_MAX)),

@@ -8,6 +8,7 @@ use teamster_protocol::api::SpawnRequest;
 use teamster_protocol::clock::now_ms;
 use teamster_protocol::crash::point;
 use teamster_protocol::id::MemberName;
+use teamster_protocol::limits::MEMBER_LOCK_WITHIN;
 use teamster_protocol::lock::{Lock, LockError};
 use teamster_protocol::roster::{MemberSpec, Workspace};
 use teamster_protocol::team_dir::TeamDir;
@@ -15,9 +16,7 @@ use teamster_protocol::team_dir::TeamDir;
 use super::workspace;
 use crate::serve::Shared;
 
-/// How long a lock may be held by somebody who only gives back what a dead worker held.
-const LOCK_WAIT: Duration = Duration::from_secs(1);
-/// How often the lock is tried meanwhile.
+/// How often a lock is tried that somebody may hold who only gives back what a dead worker held.
 const LOCK_RETRY: Duration = Duration::from_millis(20);
 
 /// Blocks for as long as a worktree takes. Refused, with a sentence for people, while a worker serves the name.
@@ -33,7 +32,7 @@ pub fn prepare(shared: &Shared, request: SpawnRequest) -> Result<Workspace, Stri
 
 #[expect(clippy::disallowed_methods, reason = "nothing tells of the end of a lock whose wait has a limit")]
 fn reserve(dir: &TeamDir, name: &MemberName) -> Result<Lock, String> {
-    let until = Instant::now() + LOCK_WAIT;
+    let until = Instant::now() + MEMBER_LOCK_WITHIN;
     loop {
         match Lock::take(&dir.member_lock(name), now_ms()) {
             Ok(lock) => return Ok(lock),

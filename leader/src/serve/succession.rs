@@ -4,20 +4,25 @@
 
 use std::time::Duration;
 
+use jsonrpsee::Methods;
+use jsonrpsee::core::ClientError;
+use teamster_protocol::api::{Hello, LeaderApiClient};
+use teamster_protocol::limits::PROTOCOL_VERSION;
 use teamster_protocol::lock::{Holder, Lock, LockError};
+use teamster_protocol::peer::Peer;
 use teamster_protocol::peer::socket;
 use teamster_protocol::process::Identity;
 use teamster_protocol::team_dir::TeamDir;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::ServeError;
 
-/// How long the leader's lock may be held by somebody who does not listen.
+/// How long the leader's lock may be held by somebody who does not answer.
 const LOCK_WAIT: Duration = Duration::from_secs(1);
 /// How often the lock is tried meanwhile.
 const LOCK_RETRY: Duration = Duration::from_millis(20);
 
-/// Takes the leader's lock. One that is held although nobody listens is a leader that has just begun, or that was killed
+/// Takes the leader's lock. One that is held although nobody answers is a leader that has just begun, or that was killed
 /// and is not quite gone: it is given a moment.
 pub(super) async fn begin_to_lead(dir: &TeamDir, after: Option<&Identity>, since_ms: u64) -> Result<Lock, ServeError> {
     let path = dir.leader_lock();
@@ -39,13 +44,25 @@ pub(super) async fn begin_to_lead(dir: &TeamDir, after: Option<&Identity>, since
             }
             Err(error @ LockError::Io { .. }) => return Err(ServeError::Lock(error)),
             Err(error @ LockError::Held { .. }) => {
-                if Instant::now() >= until || socket::connect(&dir.leader_socket()).await.is_ok() {
+                if answers(dir, until).await || Instant::now() >= until {
                     return Err(led(dir, error));
                 }
             }
         }
         tokio::time::sleep(LOCK_RETRY).await;
     }
+}
+
+/// Whether a leader answers at the socket before the time is over. One that is being killed still has it, and answers nobody.
+async fn answers(dir: &TeamDir, until: Instant) -> bool {
+    let Ok(stream) = socket::connect(&dir.leader_socket()).await else { return false };
+    let (read, write) = stream.into_split();
+    let leader = Peer::start(read, write, Methods::new());
+    // A refusal is an answer too.
+    matches!(
+        timeout_at(until, leader.hello(Hello { protocol: PROTOCOL_VERSION })).await,
+        Ok(Ok(_) | Err(ClientError::Call(_)))
+    )
 }
 
 fn led(dir: &TeamDir, error: LockError) -> ServeError {
@@ -86,6 +103,18 @@ mod tests {
         let died = process(10, 500);
         assert!(!is_over(&died, &holder(died.clone(), None)));
         assert!(is_over(&died, &holder(died.clone(), Some(9))));
+    }
+
+    #[tokio::test]
+    async fn a_socket_at_which_nobody_answers_any_more_is_no_leader() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = TeamDir::new(root.path(), "app".parse().unwrap());
+        std::fs::create_dir(dir.path()).unwrap();
+        let until = Instant::now() + LOCK_WAIT;
+        assert!(!answers(&dir, until).await, "there is no socket");
+        let dying = socket::listen(&dir.leader_socket()).unwrap();
+        let (answers, ()) = tokio::join!(answers(&dir, until), async { drop(dying.accept().await) });
+        assert!(!answers);
     }
 
     #[test]

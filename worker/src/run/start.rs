@@ -10,7 +10,7 @@ use teamster_protocol::board::AutoClaim;
 use teamster_protocol::clock;
 use teamster_protocol::crash;
 use teamster_protocol::id::{Address, MemberName};
-use teamster_protocol::limits::PROTOCOL_VERSION;
+use teamster_protocol::limits::{MEMBER_LOCK_WITHIN, PROTOCOL_VERSION};
 use teamster_protocol::lock::{Lock, LockError};
 use teamster_protocol::log::{Durability, LogError};
 use teamster_protocol::peer::stdio::stdio;
@@ -37,9 +37,7 @@ use crate::io::journal::Journal;
 use crate::io::rpc::{CALLS_QUEUE_MAX, Callee};
 use crate::process::Keeper;
 
-/// How long a lock may be held by somebody who only looks whether this worker is dead.
-const LOCK_WAIT: Duration = Duration::from_secs(1);
-/// How often the lock is tried meanwhile.
+/// How often a lock is tried that somebody may hold who only gives back what a dead worker held.
 const LOCK_RETRY: Duration = Duration::from_millis(20);
 
 /// Why a worker did not start. Nothing of it is left.
@@ -220,7 +218,7 @@ fn root(args: &Args) -> Result<PathBuf, StartError> {
 
 async fn take_lock(dir: &TeamDir, name: &MemberName) -> Result<Lock, StartError> {
     let path = dir.member_lock(name);
-    let until = Instant::now() + LOCK_WAIT;
+    let until = Instant::now() + MEMBER_LOCK_WITHIN;
     loop {
         match Lock::take(&path, clock::now_ms()) {
             Ok(lock) => return Ok(lock),
