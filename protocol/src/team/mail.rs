@@ -14,15 +14,6 @@ impl Team {
     /// Puts a message into a mailbox, stamped with the sender this handle was opened as. Refused if the
     /// reader is not on the roster.
     pub fn post(&mut self, to: &Address, urgency: Urgency, body: Body) -> Result<MessageId, TeamError> {
-        if let Address::Member(name) = to {
-            self.roster.refresh(|_| ())?;
-            self.roster().member(name)?;
-        }
-        self.deliver(to, urgency, body)
-    }
-
-    /// As [`Team::post`], to an address that is known to be on the roster as it is now.
-    fn deliver(&mut self, to: &Address, urgency: Urgency, body: Body) -> Result<MessageId, TeamError> {
         let id = clock::new_message_id();
         let now_ms = clock::now_ms();
         let message = Message { id, from: self.me.clone(), sent_ms: now_ms, urgency, body };
@@ -30,10 +21,14 @@ impl Team {
         let by = self.me.as_str();
         if let Some(open) = self.mailboxes.get_mut(to) {
             match deliver_into(open, by, now_ms, self.durability, facts) {
-                // It was removed, with its member or by hand: there may be a new one.
+                // It was removed, with its member or by hand: there may be a new one. While it is there, so is its member.
                 Err(Transact::Log(LogError::Removed { .. })) => drop(self.mailboxes.remove(to)),
                 outcome => return Ok(outcome.map(|()| id)?),
             }
+        }
+        if let Address::Member(name) = to {
+            self.roster.refresh(|_| ())?;
+            self.roster().member(name)?;
         }
         let mut mailbox: Log<Mailbox> = Log::open(self.dir.mailbox(to), now_ms)?;
         let outcome = deliver_into(&mut mailbox, by, now_ms, self.durability, facts);
@@ -47,16 +42,11 @@ impl Team {
     pub fn mail(&mut self, request: MailRequest) -> Result<Mailed, TeamError> {
         let body = Body::Text { text: request.text };
         body.check()?;
-        self.roster.refresh(|_| ())?;
         let to_one = request.to.is_some();
         let to: Vec<Address> = match request.to {
-            Some(address) => {
-                if let Address::Member(name) = &address {
-                    self.roster().member(name)?;
-                }
-                vec![address]
-            }
+            Some(address) => vec![address],
             None => {
+                self.roster.refresh(|_| ())?;
                 let others = self.roster().members().map(|(name, _)| Address::Member(name.clone()));
                 others.filter(|address| *address != self.me).collect()
             }
@@ -76,7 +66,7 @@ impl Team {
     }
 
     fn mail_one(&mut self, to: &Address, urgency: Urgency, body: Body) -> Result<Delivered, TeamError> {
-        let id = self.deliver(to, urgency, body)?;
+        let id = self.post(to, urgency, body)?;
         // Not before: whoever waits for the message need not wait for that.
         Ok(Delivered { to: to.clone(), id, reader: self.reader_of(to) })
     }
