@@ -93,7 +93,7 @@ impl fmt::Display for Report {
         }
         writeln!(
             f,
-            "{} not reached in {TELLINGS_MAX} tellings: {}",
+            "{} not reached, however often they were told: {}",
             self.not_reached.len(),
             self.not_reached.join(" | ")
         )?;
@@ -155,6 +155,8 @@ impl Usual {
 /// So many times a story is told for a case: what others do meanwhile decides whether a process comes to its point, such as
 /// who takes the next task, or whose append is the one that makes a log too long.
 const TELLINGS_MAX: u64 = 6;
+/// The same in a test run, which is to be short.
+const TELLINGS_OF_A_NAME_MAX: u64 = 2;
 /// So many times it is told without a death, for every point that it can have.
 const COUNTS: usize = 4;
 /// After one first death of each role it dies again at each point of its next life up to this one.
@@ -171,17 +173,27 @@ pub enum Cases {
     Only(Vec<Case>),
 }
 
+impl Cases {
+    fn tellings_max(&self) -> u64 {
+        match self {
+            Cases::All | Cases::Only(_) => TELLINGS_MAX,
+            Cases::OneOfAName => TELLINGS_OF_A_NAME_MAX,
+        }
+    }
+}
+
 /// Tries the points, `jobs` at a time. Says on standard error what it does.
 pub fn try_points(which: &Cases, jobs: usize) -> Outcome<Report> {
     let (mut report, begun) = (Report::default(), Instant::now());
+    let all = |cases: &[Case]| all(cases, jobs, which.tellings_max(), story::told_with);
     if let Cases::Only(cases) = which {
-        all(cases, jobs, story::told_with).iter().for_each(|told| report.take(told));
+        all(cases).iter().for_each(|told| report.take(told));
     } else {
         for engine in Engine::ALL {
             let usual = counted(engine)?;
-            let first = all(&firsts(which, engine, &usual)?, jobs, story::told_with);
+            let first = all(&firsts(which, engine, &usual)?);
             let Seconds { cases, no_place } = seconds(which, &usual, &first);
-            let second = all(&cases, jobs, story::told_with);
+            let second = all(&cases);
             first.iter().chain(&second).for_each(|told| report.take(told));
             report.no_place.extend(no_place.iter().map(Case::to_string));
             // Of the few of a test run none is to fail once in a thousand for being told while the machine does much else.
@@ -293,14 +305,14 @@ impl Told {
 }
 
 /// All cases, so many at a time. A story in which a process does not come to its point is told again.
-fn all(cases: &[Case], jobs: usize, tell: impl Fn(&Case) -> Told + Sync) -> Vec<Told> {
+fn all(cases: &[Case], jobs: usize, tellings_max: u64, tell: impl Fn(&Case) -> Told + Sync) -> Vec<Told> {
     let next = AtomicUsize::new(0);
     let told = Mutex::new(Vec::new());
     thread::scope(|scope| {
         for _ in 0..jobs.max(1) {
             scope.spawn(|| {
                 while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let outcome = until_reached(case, &tell);
+                    let outcome = until_reached(case, tellings_max, &tell);
                     outcome.wrong.iter().for_each(|wrong| eprintln!("WRONG: {case}: {wrong}"));
                     let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
                     told.push(outcome);
@@ -317,12 +329,12 @@ fn all(cases: &[Case], jobs: usize, tell: impl Fn(&Case) -> Told + Sync) -> Vec<
 }
 
 /// What came of the telling in which all died, or in which something went wrong, or else of the last one.
-fn until_reached(case: &Case, tell: impl Fn(&Case) -> Told) -> Told {
+fn until_reached(case: &Case, tellings_max: u64, tell: impl Fn(&Case) -> Told) -> Told {
     let mut tellings = 0;
     loop {
         let told = tell(case);
         tellings += told.tellings;
-        if told.is_reached() || !told.wrong.is_empty() || tellings >= TELLINGS_MAX {
+        if told.is_reached() || !told.wrong.is_empty() || tellings >= tellings_max {
             return Told { tellings, ..told };
         }
     }
