@@ -8,14 +8,20 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 use serde::{Deserialize, Serialize};
 
+use crate::clock::now_ms;
 use crate::crash::point;
 use crate::process::{Identity, own_identity};
+
+/// How often a lock is tried that somebody else holds.
+const RETRY: Duration = Duration::from_millis(20);
 
 /// A lock that this process holds until it is dropped or the process ends. Child processes do not inherit it.
 #[derive(Debug)]
@@ -71,6 +77,19 @@ impl Lock {
         let lock = Lock::borrow(path)?;
         lock.sign(path, now_ms);
         Ok(lock)
+    }
+
+    /// As [`Lock::take`], but waits until `limit` is over while somebody else holds it, such as one who gives back what a
+    /// dead worker held. Blocks.
+    #[expect(clippy::disallowed_methods, reason = "nothing tells of the end of a lock whose wait has a limit")]
+    pub fn take_within(path: &Path, limit: Duration) -> Result<Lock, LockError> {
+        let until = Instant::now() + limit;
+        loop {
+            match Lock::take(path, now_ms()) {
+                Err(LockError::Held { .. }) if Instant::now() < until => sleep(RETRY),
+                taken => return taken,
+            }
+        }
     }
 
     /// As [`Lock::take`], but does not write down who holds it: for who keeps others out for a while, and is none of those

@@ -3,7 +3,6 @@
 use std::env;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use teamster_protocol::api::Welcome;
 use teamster_protocol::board::AutoClaim;
@@ -36,9 +35,6 @@ use crate::io::agent::{Agent, Kind};
 use crate::io::journal::Journal;
 use crate::io::rpc::{CALLS_QUEUE_MAX, Callee};
 use crate::process::Keeper;
-
-/// How often a lock is tried that somebody may hold who only gives back what a dead worker held.
-const LOCK_RETRY: Duration = Duration::from_millis(20);
 
 /// Why a worker did not start. Nothing of it is left.
 #[derive(Debug, thiserror::Error)]
@@ -142,7 +138,7 @@ pub(super) async fn start(args: Args, isolation: Isolation) -> Result<Worker, St
     stderr_log::is_mine(dir.log_of(&me));
     // What needs to survive a loss of power is said with each step: most of a worker's own does not.
     let mut team = Team::open(dir.clone(), me.clone(), Durability::Process)?;
-    let lock = take_lock(&dir, &name).await?;
+    let lock = take_lock(&dir, &name)?;
     let spec = enroll(&mut team, &args)?;
     crash::point("worker enrolled");
     let kind = Kind::named(&spec.agent).map_err(|error| StartError::Agent(error.to_string()))?;
@@ -216,19 +212,13 @@ fn root(args: &Args) -> Result<PathBuf, StartError> {
     std::path::absolute(&root).map_err(|source| StartError::Workspace { dir: root, source })
 }
 
-async fn take_lock(dir: &TeamDir, name: &MemberName) -> Result<Lock, StartError> {
-    let path = dir.member_lock(name);
-    let until = Instant::now() + MEMBER_LOCK_WITHIN;
-    loop {
-        match Lock::take(&path, clock::now_ms()) {
-            Ok(lock) => return Ok(lock),
-            Err(LockError::Held { .. }) if Instant::now() < until => tokio::time::sleep(LOCK_RETRY).await,
-            Err(LockError::Held { holder, .. }) => {
-                return Err(StartError::Running { name: name.clone(), pid: holder.map(|holder| holder.process.pid) });
-            }
-            Err(error @ LockError::Io { .. }) => return Err(StartError::Lock(error)),
+fn take_lock(dir: &TeamDir, name: &MemberName) -> Result<Lock, StartError> {
+    Lock::take_within(&dir.member_lock(name), MEMBER_LOCK_WITHIN).map_err(|error| match error {
+        LockError::Held { holder, .. } => {
+            StartError::Running { name: name.clone(), pid: holder.map(|holder| holder.process.pid) }
         }
-    }
+        error @ LockError::Io { .. } => StartError::Lock(error),
+    })
 }
 
 /// What this member is set up to do: as on the roster, but for what was given. Writes it there if that is new.
