@@ -8,7 +8,6 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use jsonrpsee::Methods;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -16,7 +15,7 @@ use rustix::process::{PidfdFlags, pidfd_open};
 use serde_json::Value;
 use teamster_protocol::api::{Hello, LeaderApiClient};
 use teamster_protocol::limits::PROTOCOL_VERSION;
-use teamster_protocol::peer::{Peer, socket};
+use teamster_protocol::peer::socket;
 use teamster_protocol::process;
 use teamster_protocol::team_dir::TeamDir;
 use teamster_protocol::watch::Watch;
@@ -70,10 +69,8 @@ impl Team {
             let mut watch = Watch::new(Duration::from_millis(20));
             watch.add(self.dir().leader_socket());
             loop {
-                if let Ok(stream) = socket::connect(&self.dir().leader_socket()).await
-                    && let (read, write) = stream.into_split()
-                    && let Ok(leader) =
-                        Peer::start(read, write, Methods::new()).hello(Hello { protocol: PROTOCOL_VERSION }).await
+                if let Ok(leader) = socket::dial(&self.dir().leader_socket()).await
+                    && let Ok(leader) = leader.hello(Hello { protocol: PROTOCOL_VERSION }).await
                     && Some(leader.pid) != before
                 {
                     return leader.pid;

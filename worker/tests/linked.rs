@@ -9,14 +9,13 @@ mod bench;
 use std::process::Stdio;
 
 use bench::{Bench, LIMIT, ended, name};
-use jsonrpsee::Methods;
 use jsonrpsee::core::client::Error;
 use nix::sys::signal::Signal;
 use teamster_protocol::api::{Aborting, Hello, Prompted, Steered, WorkerApiClient, WorkerPhase, code};
 use teamster_protocol::limits::PROTOCOL_VERSION;
 use teamster_protocol::mail::Urgency;
 use teamster_protocol::notice::{Noted, Notice, Said, Stop};
-use teamster_protocol::peer::{Peer, socket};
+use teamster_protocol::peer::socket;
 use teamster_protocol::roster::{LeftHow, StartedBy};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::time::timeout;
@@ -69,8 +68,7 @@ async fn links_that_say_nothing_keep_no_leader_out() {
     for _ in 0..20 {
         silent.push(socket::connect(&path).await.unwrap());
     }
-    let (read, write) = socket::connect(&path).await.unwrap().into_split();
-    let second = Peer::start(read, write, Methods::new());
+    let second = socket::dial(&path).await.unwrap();
     assert_eq!(second.initialize(HELLO).await.unwrap().name, name("alice"));
     assert_eq!(silent[0].read(&mut [0]).await.unwrap(), 0, "the oldest gave way");
     assert_eq!(first.ping(7).await.unwrap(), 7, "a leader's link stays");

@@ -6,7 +6,6 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use jsonrpsee::Methods;
 use jsonrpsee::core::ClientError;
 use teamster_protocol::api::{Hello, LeaderApiClient, LeaderInfo};
 use teamster_protocol::id::{Address, TeamName};
@@ -46,11 +45,9 @@ pub enum LinkError {
 
 /// Connects to the leader that runs, and greets it. Calls on the link wait for as long as the leader lives.
 pub(super) async fn dial(dir: &TeamDir) -> Result<(Peer, LeaderInfo), LinkError> {
-    let stream = socket::connect(&dir.leader_socket()).await.map_err(|error| {
+    let peer = socket::dial(&dir.leader_socket()).await.map_err(|error| {
         if error.nobody_listens() { LinkError::NoLeader(dir.team().clone()) } else { LinkError::Socket(error) }
     })?;
-    let (read, write) = stream.into_split();
-    let peer = Peer::start(read, write, Methods::new());
     let leader = match peer.hello(Hello { protocol: PROTOCOL_VERSION }).await {
         // One that ends takes no more calls, and leads nobody.
         Err(ClientError::RestartNeeded(_)) => return Err(LinkError::NoLeader(dir.team().clone())),

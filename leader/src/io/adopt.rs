@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use jsonrpsee::Methods;
 use teamster_protocol::api::{Hello, WorkerApiClient};
 use teamster_protocol::crash::point;
 use teamster_protocol::id::MemberName;
@@ -39,9 +38,7 @@ pub async fn run(shared: Arc<Shared>, name: MemberName, process: Identity, tried
 }
 
 async fn link(shared: &Shared, name: &MemberName, process: &Identity) -> Result<Peer, String> {
-    let stream = socket::connect(&shared.dir.member_socket(name)).await.map_err(|error| error.to_string())?;
-    let (read, write) = stream.into_split();
-    let peer = Peer::start(read, write, Methods::new());
+    let peer = socket::dial(&shared.dir.member_socket(name)).await.map_err(|error| error.to_string())?;
     let hello = Hello { protocol: PROTOCOL_VERSION };
     let welcome = peer.initialize(hello).await.map_err(|error| format!("it refused the link: {error}"))?;
     if welcome.name != *name || welcome.pid != process.pid {

@@ -4,12 +4,10 @@
 
 use std::time::Duration;
 
-use jsonrpsee::Methods;
 use jsonrpsee::core::ClientError;
 use teamster_protocol::api::{Hello, LeaderApiClient};
 use teamster_protocol::limits::PROTOCOL_VERSION;
 use teamster_protocol::lock::{Holder, Lock, LockError};
-use teamster_protocol::peer::Peer;
 use teamster_protocol::peer::socket;
 use teamster_protocol::process::Identity;
 use teamster_protocol::team_dir::TeamDir;
@@ -55,9 +53,7 @@ pub(super) async fn begin_to_lead(dir: &TeamDir, after: Option<&Identity>, since
 
 /// Whether a leader answers at the socket before the time is over. One that is being killed still has it, and answers nobody.
 async fn answers(dir: &TeamDir, until: Instant) -> bool {
-    let Ok(stream) = socket::connect(&dir.leader_socket()).await else { return false };
-    let (read, write) = stream.into_split();
-    let leader = Peer::start(read, write, Methods::new());
+    let Ok(leader) = socket::dial(&dir.leader_socket()).await else { return false };
     // A refusal is an answer too.
     matches!(
         timeout_at(until, leader.hello(Hello { protocol: PROTOCOL_VERSION })).await,

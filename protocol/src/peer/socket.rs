@@ -8,12 +8,14 @@ use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::os::unix::net::UnixListener as StdUnixListener;
 use std::path::{Path, PathBuf};
 
+use jsonrpsee::Methods;
 use nix::libc;
 use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr};
 use nix::sys::stat::Mode;
 use nix::unistd::Uid;
 use tokio::net::{UnixListener, UnixStream};
 
+use super::Peer;
 use crate::crash::point;
 
 /// Why a socket can not be used.
@@ -97,6 +99,12 @@ pub async fn connect(path: &Path) -> Result<UnixStream, SocketError> {
     let stream = UnixStream::connect(short(&directory, name)).await.map_err(failed)?;
     check_owner(&stream, path)?;
     Ok(stream)
+}
+
+/// As [`connect`], for who calls and serves nothing. Must be called within a runtime with time enabled.
+pub async fn dial(path: &Path) -> Result<Peer, SocketError> {
+    let (read, write) = connect(path).await?.into_split();
+    Ok(Peer::start(read, write, Methods::new()))
 }
 
 impl Listener {

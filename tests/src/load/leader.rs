@@ -1,11 +1,10 @@
 //! The leader as the load sees it: over its socket, for what a command would take too long.
 
-use jsonrpsee::Methods;
 use teamster_protocol::api::{Hello, LeaderApiClient, SpawnRequest, WorkspaceRequest};
 use teamster_protocol::board::AutoClaim;
 use teamster_protocol::id::MemberName;
 use teamster_protocol::limits::PROTOCOL_VERSION;
-use teamster_protocol::peer::{Peer, socket};
+use teamster_protocol::peer::socket;
 use teamster_protocol::roster::Stall;
 use tokio::task::JoinSet;
 
@@ -17,8 +16,7 @@ const CALLS: usize = 16;
 
 /// Spawns them all, a few at a time.
 pub(super) async fn spawn(team: &Team, names: &[MemberName]) -> Outcome<()> {
-    let (read, write) = socket::connect(&team.dir().leader_socket()).await?.into_split();
-    let peer = Peer::start(read, write, Methods::new());
+    let peer = socket::dial(&team.dir().leader_socket()).await?;
     peer.hello(Hello { protocol: PROTOCOL_VERSION }).await?;
     let mut calls = JoinSet::new();
     for name in names {
