@@ -91,7 +91,7 @@ impl Leader<'_> {
         }
         let mut team = self.shared.team();
         team.set_lock_within(LOG_LOCK_BY_FORCE);
-        if let Err(error) = write_dismissal(&mut team, &name) {
+        if let Err(error) = team.enroll_if(|roster| dismissal(&name, roster)) {
             tracing::warn!(%name, "cannot write down that it ends for good: {error}");
         }
         if !self.core.is_forced() {
@@ -165,14 +165,15 @@ impl Leader<'_> {
     }
 }
 
-fn write_dismissal(team: &mut Team, name: &MemberName) -> Result<(), TeamError> {
-    team.refresh(|_| ())?;
-    let is_news = team.roster().member(name).is_ok_and(|member| match &member.presence {
+/// That its worker is to end for good, if the roster does not say so.
+fn dismissal(name: &MemberName, roster: &Roster) -> Option<TeamFact> {
+    let member = roster.member(name).ok()?;
+    let is_news = match &member.presence {
         Presence::Joined { .. } => member.dismissed_ms.is_none(),
         Presence::Left { then, .. } => *then != Then::Stays,
         Presence::Expected { .. } => false,
-    });
-    if is_news { team.enroll(TeamFact::Dismissed { name: name.clone() }) } else { Ok(()) }
+    };
+    is_news.then(|| TeamFact::Dismissed { name: name.clone() })
 }
 
 /// The process that joined last as this member.
