@@ -258,13 +258,9 @@ impl Core {
                     let start = Start::Again { how: how.clone(), shortage: *shortage };
                     self.launch(now_ms, name, start);
                 }
-                Some(Phase::Running { pulse, .. }) if pulse.until_ms().is_some_and(|until_ms| now_ms >= until_ms) => {
-                    self.silent(now_ms, name);
-                }
+                Some(Phase::Running { pulse, .. }) if pulse.is_overdue(now_ms) => self.silent(now_ms, name),
                 Some(Phase::Ending { ladder, pulse, .. }) => match ladder.overdue(now_ms) {
-                    Step::Wait if pulse.until_ms().is_some_and(|until_ms| now_ms >= until_ms) => {
-                        self.silent(now_ms, name);
-                    }
+                    Step::Wait if pulse.is_overdue(now_ms) => self.silent(now_ms, name),
                     Step::Wait => {}
                     Step::Terminate => {
                         self.report(format!("{name} did not end in time: it gets SIGTERM"));

@@ -42,6 +42,10 @@ impl Pulse {
         }
     }
 
+    pub(super) fn is_overdue(&self, now_ms: u64) -> bool {
+        self.until_ms().is_some_and(|until_ms| now_ms >= until_ms)
+    }
+
     pub(super) fn clock_was_set(&mut self, by_ms: i64) {
         match self {
             Pulse::Asked { until_ms: at_ms, .. } | Pulse::Hung { since_ms: at_ms } => {
@@ -56,12 +60,13 @@ impl Core {
     /// A slow poll: it is time to ask those that run, and those that finish their turn.
     pub(super) fn polled(&mut self) {
         for (name, phase) in &self.members {
-            match phase {
-                Phase::Running { .. } => self.actions.push(Action::Ping { name: name.clone() }),
-                Phase::Ending { ladder, .. } if finishes(ladder) => {
-                    self.actions.push(Action::Ping { name: name.clone() });
-                }
-                Phase::Ending { .. } | Phase::Preparing { .. } | Phase::Starting { .. } | Phase::Restarting { .. } => {}
+            let is_asked = match phase {
+                Phase::Running { .. } => true,
+                Phase::Ending { ladder, .. } => finishes(ladder),
+                Phase::Preparing { .. } | Phase::Starting { .. } | Phase::Restarting { .. } => false,
+            };
+            if is_asked {
+                self.actions.push(Action::Ping { name: name.clone() });
             }
         }
     }

@@ -98,8 +98,8 @@ impl<F: Fold> Reader<F> {
             let next = match &mut self.tail {
                 None => Tail::open::<F>(&self.path, self.access)?,
                 Some(tail) => {
-                    // Looked at before it is read: what has another name's file put in its place by now is then read
-                    // to its end, and one that has not grown need not be read at all.
+                    // Looked at before it is read: a file that has lost its name by now is then read to its end, and
+                    // one that has not grown need not be read at all.
                     self.named = tail.named()?;
                     let before = tail.next_seq.max(tail.told_below);
                     let grown = self.named != Named::This { bytes: tail.end };
