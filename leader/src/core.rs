@@ -7,13 +7,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use teamster_protocol::api::{EndOutcome, Ended};
-use teamster_protocol::id::MemberName;
-use teamster_protocol::limits::{RESTART_DELAY_MAX, START_WITHIN};
-use teamster_protocol::roster::{LeftHow, StartedBy, Workspace};
-use teamster_protocol::shutdown::{Ladder, Step, WhenBusy};
+use teamster_protocol::model::id::MemberName;
+use teamster_protocol::model::limits::{RESTART_DELAY_MAX, START_WITHIN};
+use teamster_protocol::model::roster::{LeftHow, StartedBy, Workspace};
+use teamster_protocol::model::shutdown::{Ladder, Step, WhenBusy};
+use teamster_protocol::wire::api::{EndOutcome, Ended};
 
-use crate::restart::Deaths;
+use teamster_protocol::model::restart::Deaths;
 
 mod ending;
 mod event;

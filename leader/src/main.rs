@@ -1,21 +1,21 @@
 //! `teamster`: the leader of a team of coding agents, and its command line.
 
-use teamster_leader::front;
+use teamster_leader::front::cli;
 use teamster_leader::warden::{self, Guard};
 
 fn main() {
-    let code = match front::parse(std::env::args_os()) {
+    let code = match cli::parse(std::env::args_os()) {
         Err(exit) => i32::from(exit.code()),
         Ok(args) => match Guard::of(&args) {
             Some(guard) => {
-                front::listen_to_logs(&args.command);
+                cli::listen_to_logs(&args.command);
                 // Before anything else is here: a warden has one thread, and next to nothing.
                 drop(args);
                 warden::stand(guard)
             }
             None => {
                 warden::unblock();
-                i32::from(front::obey(args).code())
+                i32::from(cli::obey(args).code())
             }
         },
     };

@@ -10,21 +10,21 @@ use jsonrpsee::core::{RpcResult, SubscriptionResult, async_trait};
 use jsonrpsee::types::ErrorObjectOwned;
 use jsonrpsee::{Methods, PendingSubscriptionSink};
 use serde_json::{Value, json};
-use teamster_protocol::api::{
+use teamster_protocol::host::team_dir::TeamDir;
+use teamster_protocol::model::board::AutoClaim;
+use teamster_protocol::model::id::{Address, MemberName, TaskId, TeamName};
+use teamster_protocol::model::limits::PROTOCOL_VERSION;
+use teamster_protocol::model::notice::Stop;
+use teamster_protocol::model::roster::{LeftHow, MemberSpec, Workspace};
+use teamster_protocol::model::shutdown::WhenBusy;
+use teamster_protocol::model::task::view::TaskView;
+use teamster_protocol::store::file::Durability;
+use teamster_protocol::team::Team;
+use teamster_protocol::wire::api::{
     Changed, Delivered, EndOutcome, Ended, Hello, LeaderApiServer, LeaderInfo, MailRequest, MemberView, Prompted,
     SpawnRequest, Spawned, SteerPassed, Steered, Stopped, TaskCommand, Via, WorkspaceRequest, code,
 };
-use teamster_protocol::board::AutoClaim;
-use teamster_protocol::id::{Address, MemberName, TaskId, TeamName};
-use teamster_protocol::limits::PROTOCOL_VERSION;
-use teamster_protocol::log::Durability;
-use teamster_protocol::notice::Stop;
-use teamster_protocol::peer::{Peer, socket};
-use teamster_protocol::roster::{LeftHow, MemberSpec, Workspace};
-use teamster_protocol::shutdown::WhenBusy;
-use teamster_protocol::task::view::TaskView;
-use teamster_protocol::team::Team;
-use teamster_protocol::team_dir::TeamDir;
+use teamster_protocol::wire::peer::{Peer, socket};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::sync::Notify;

@@ -6,20 +6,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
-use crate::api::{Changed, MemberView, TaskCommand};
-use crate::board::{Board, BoardFact, Claimant, Death, ReadFact};
-use crate::clock;
-use crate::crash::point;
-use crate::id::{Address, MemberName, TaskId};
-use crate::limits::LAST_WORDS_BYTES_MAX;
-use crate::lock::{self, Lock, LockError};
-use crate::log::{Durability, Log, LogError, Record, Transact};
-use crate::mail::Mailbox;
-use crate::roster::{MemberSpec, Roster, RosterRefusal, TeamFact};
-use crate::task::view::TaskView;
-use crate::task::{Claim, NewTask, Refusal};
-use crate::team_dir::TeamDir;
-use crate::{transcript, watch};
+use crate::host::clock;
+use crate::host::crash::point;
+use crate::host::team_dir::TeamDir;
+use crate::model::board::{Board, BoardFact, Claimant, Death, ReadFact};
+use crate::model::id::{Address, MemberName, TaskId};
+use crate::model::limits::LAST_WORDS_BYTES_MAX;
+use crate::model::mail::Mailbox;
+use crate::model::roster::{MemberSpec, Roster, RosterRefusal, TeamFact};
+use crate::model::task::view::TaskView;
+use crate::model::task::{Claim, NewTask, Refusal};
+use crate::store::file::{Durability, Log, LogError, Record, Transact};
+use crate::store::presence::{self, Lock, LockError};
+use crate::store::{transcript, watch};
+use crate::wire::api::{Changed, MemberView, TaskCommand};
 
 mod error;
 mod inbox;
@@ -152,7 +152,7 @@ impl Team {
         }
         for name in members {
             self.roster().member(&name)?;
-            if !lock::is_held(&self.dir.member_lock(&name))? {
+            if !presence::is_held(&self.dir.member_lock(&name))? {
                 warnings.push(format!("{name} is not running; the task waits until it is spawned"));
             }
         }

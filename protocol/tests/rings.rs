@@ -6,13 +6,13 @@ use std::fs::File;
 use std::path::Path;
 use std::time::SystemTime;
 
-use teamster_protocol::board::{AutoClaim, Claimant};
-use teamster_protocol::id::{Address, MemberName, TaskId};
-use teamster_protocol::log::Durability;
-use teamster_protocol::roster::{MemberSpec, Workspace};
-use teamster_protocol::task::{NewTask, Work};
+use teamster_protocol::host::team_dir::TeamDir;
+use teamster_protocol::model::board::{AutoClaim, Claimant};
+use teamster_protocol::model::id::{Address, MemberName, TaskId};
+use teamster_protocol::model::roster::{MemberSpec, Workspace};
+use teamster_protocol::model::task::{NewTask, Work};
+use teamster_protocol::store::file::Durability;
 use teamster_protocol::team::Team;
-use teamster_protocol::team_dir::TeamDir;
 
 /// A member and its hold on the team, as its worker has them.
 struct Worker {

@@ -1,6 +1,6 @@
 //! Crash points: the same small story of a team, once for each point at which a process can die, and each time it has
 //! to come to the same good end. Then once for each point that is there only because somebody died, at which a second
-//! one dies: what mends may be cut short as well. See `teamster_protocol::crash` for what a point is.
+//! one dies: what mends may be cut short as well. See `teamster_protocol::host::crash` for what a point is.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

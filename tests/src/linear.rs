@@ -5,9 +5,9 @@ use std::io;
 
 use nix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
-use teamster_protocol::board::{Board, BoardFact, Claimant, Death, ReleaseWhy, Scope};
-use teamster_protocol::id::{MemberName, TaskId};
-use teamster_protocol::task::{Claim, NewTask, Refusal};
+use teamster_protocol::model::board::{Board, BoardFact, Claimant, Death, ReleaseWhy, Scope};
+use teamster_protocol::model::id::{MemberName, TaskId};
+use teamster_protocol::model::task::{Claim, NewTask, Refusal};
 
 mod check;
 pub mod client;

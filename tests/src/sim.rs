@@ -4,11 +4,11 @@
 
 use std::fmt;
 
-use teamster_protocol::api::WorkerPhase;
-use teamster_protocol::board::{AutoClaim, Claimant};
-use teamster_protocol::id::Role;
-use teamster_protocol::limits::SLOW_POLL;
-use teamster_protocol::task::TaskStatus;
+use teamster_protocol::model::board::{AutoClaim, Claimant};
+use teamster_protocol::model::id::Role;
+use teamster_protocol::model::limits::SLOW_POLL;
+use teamster_protocol::model::task::TaskStatus;
+use teamster_protocol::wire::api::WorkerPhase;
 use teamster_worker::core::Conversation;
 
 use crate::chance::Chance;

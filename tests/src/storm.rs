@@ -139,7 +139,7 @@ pub fn main() -> ExitCode {
 
 /// What the command line asks for; `None` if that is not understood.
 fn parse(mut args: impl Iterator<Item = String>) -> Option<Settings> {
-    let seed = teamster_protocol::clock::now_ms();
+    let seed = teamster_protocol::host::clock::now_ms();
     let mut settings = Settings { seed, drained_within: Duration::from_secs(300), ..Settings::default() };
     let mut minutes = None;
     while let Some(arg) = args.next() {

@@ -10,10 +10,10 @@ use std::sync::OnceLock;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
-use teamster_protocol::id::TeamName;
-use teamster_protocol::limits::TRANSCRIPTS_KEPT_MAX;
-use teamster_protocol::lock;
-use teamster_protocol::team_dir::TeamDir;
+use teamster_protocol::host::team_dir::TeamDir;
+use teamster_protocol::model::id::TeamName;
+use teamster_protocol::model::limits::TRANSCRIPTS_KEPT_MAX;
+use teamster_protocol::store::presence;
 
 use crate::granted::{Need, granted};
 use crate::hermetic::{Program, Sandbox};
@@ -277,7 +277,7 @@ impl Drop for Team {
         let teams = fs::read_dir(self.sandbox.root()).into_iter().flatten().flatten();
         for team in teams {
             let leader = team.path().join("leader.lock");
-            if lock::is_held(&leader).unwrap_or(false) {
+            if presence::is_held(&leader).unwrap_or(false) {
                 let mut down = self.command("down --force");
                 down.arg("--team").arg(team.file_name());
                 // A team that a test has damaged may not know how to end; those who hold its locks can be ended.
@@ -293,7 +293,7 @@ impl Drop for Team {
 
 /// Ends the process that holds a lock, if it is still the one that took it.
 fn end_holder(path: &Path) {
-    let Ok(Some(holder)) = lock::holder(path) else { return };
+    let Ok(Some(holder)) = presence::holder(path) else { return };
     if holder.process.exists() && holder.process.pid != std::process::id() {
         let _ = kill(Pid::from_raw(holder.process.pid as i32), Signal::SIGKILL);
     }

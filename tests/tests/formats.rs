@@ -9,16 +9,16 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use teamster_protocol::board::{AutoClaim, Board, BoardFact, Claimant};
-use teamster_protocol::id::{Address, MemberName, TaskId};
-use teamster_protocol::log::{Durability, Log, LogError, Reader};
-use teamster_protocol::mail::{Body, Mailbox};
-use teamster_protocol::notice::{Said, Stop};
-use teamster_protocol::roster::{Presence, Roster};
-use teamster_protocol::shutdown::WhenBusy;
+use teamster_protocol::host::team_dir::TeamDir;
+use teamster_protocol::model::board::{AutoClaim, Board, BoardFact, Claimant};
+use teamster_protocol::model::id::{Address, MemberName, TaskId};
+use teamster_protocol::model::mail::{Body, Mailbox};
+use teamster_protocol::model::notice::{Said, Stop};
+use teamster_protocol::model::roster::{Presence, Roster};
+use teamster_protocol::model::shutdown::WhenBusy;
+use teamster_protocol::store::file::{Durability, Log, LogError, Reader};
+use teamster_protocol::store::transcript::{self, Transcript};
 use teamster_protocol::team::{Inbox, Team};
-use teamster_protocol::team_dir::TeamDir;
-use teamster_protocol::transcript::{self, Transcript};
 
 #[path = "formats/write.rs"]
 mod write;
@@ -85,8 +85,8 @@ fn the_board_of_version_1_folds_to_what_it_was() {
     assert_eq!((board.task(TaskId(1)).unwrap().deaths, board.task(TaskId(1)).unwrap().attempt), (1, 2));
 }
 
-fn told(view: &teamster_protocol::task::view::TaskView) -> String {
-    use teamster_protocol::task::view::How;
+fn told(view: &teamster_protocol::model::task::view::TaskView) -> String {
+    use teamster_protocol::model::task::view::How;
     let mut text = format!("{} {}", view.id, view.status);
     if let Some(owner) = &view.owner {
         text += &format!(" by {owner}");
@@ -260,7 +260,7 @@ fn what_a_newer_version_adds_is_passed_over_and_what_it_changes_is_refused() {
 #[test]
 #[ignore = "it makes the fixtures of a new version; those that are there are kept for ever"]
 fn write_the_fixtures() {
-    let version = teamster_protocol::log::VERSION;
+    let version = teamster_protocol::store::file::VERSION;
     let root = fixtures().join(format!("v{version}"));
     if root.exists() {
         return eprintln!("{} is there; a released fixture is never written again", root.display());

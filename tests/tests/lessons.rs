@@ -12,7 +12,7 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::stat::Mode;
 use nix::unistd::{Pid, mkfifo};
 use serde_json::Value;
-use teamster_protocol::process;
+use teamster_protocol::host::process;
 use teamster_tests::hermetic::Program;
 use teamster_tests::team::Team;
 

@@ -10,9 +10,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use teamster_protocol::board::Board;
-use teamster_protocol::clock;
-use teamster_protocol::log::{Log, Reader, Record};
+use teamster_protocol::host::clock;
+use teamster_protocol::model::board::Board;
+use teamster_protocol::store::file::{Log, Reader, Record};
 use teamster_tests::linear::client::PROCESSES;
 use teamster_tests::linear::{Entry, Seen, Verdict, check};
 

@@ -15,23 +15,15 @@ const TOP_LEVEL: &[&str] =
 
 /// Modules that decide and touch nothing: each file, and all files of the folder beside it but their tests.
 const PURE: &[&str] = &[
-    "protocol/src/api",
-    "protocol/src/board",
-    "protocol/src/id",
-    "protocol/src/limits",
-    "protocol/src/log/mend",
-    "protocol/src/mail",
-    "protocol/src/notice",
-    "protocol/src/roster",
-    "protocol/src/shutdown",
-    "protocol/src/task",
+    "protocol/src/model",
+    "protocol/src/store/file/mend",
+    "protocol/src/wire/api",
     "worker/src/core",
     "leader/src/core",
-    "leader/src/restart",
-    "leader/src/duration",
-    "leader/src/plan",
+    "leader/src/ops/duration",
+    "leader/src/ops/plan",
+    "leader/src/ops/why",
     "leader/src/warden/policy",
-    "leader/src/why",
 ];
 
 /// What a pure module has no use for.
@@ -47,7 +39,7 @@ const IMPURE: &[&str] = &[
     "nix::",
     "git2",
     "crate::clock",
-    "teamster_protocol::clock",
+    "teamster_protocol::host::clock",
 ];
 
 /// A file longer than this most likely holds a second noun.

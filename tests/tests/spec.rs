@@ -11,16 +11,18 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
-use teamster_protocol::board::{Board, BoardFact};
-use teamster_protocol::id::{Address, MemberName, TaskId};
-use teamster_protocol::lock::Lock;
-use teamster_protocol::log::{Durability, Fold, Log, Reader};
-use teamster_protocol::mail::Mailbox;
-use teamster_protocol::roster::{MemberSpec, Roster, Workspace};
+use teamster_protocol::host::team_dir::TeamDir;
+use teamster_protocol::model::board::{Board, BoardFact};
+use teamster_protocol::model::id::{Address, MemberName, TaskId};
+use teamster_protocol::model::mail::Mailbox;
+use teamster_protocol::model::roster::{MemberSpec, Roster, Workspace};
+use teamster_protocol::model::{limits, notice::Said};
+use teamster_protocol::store::file as log;
+use teamster_protocol::store::file::{Durability, Fold, Log, Reader};
+use teamster_protocol::store::presence::Lock;
+use teamster_protocol::store::transcript::Transcript;
 use teamster_protocol::team::{Inbox, Team};
-use teamster_protocol::team_dir::TeamDir;
-use teamster_protocol::transcript::Transcript;
-use teamster_protocol::{api::code, limits, log, notice::Said, peer};
+use teamster_protocol::wire::{api::code, peer};
 use teamster_tests::spec::{self, Block, section, tagged};
 
 #[path = "spec/types.rs"]
@@ -231,7 +233,7 @@ fn the_limits_are_those_of_the_program() {
         spec::rows(&section("## 12.")).into_iter().map(|(name, cells)| (name, cells[0].clone())).collect();
     let values: BTreeMap<String, String> = values.map(|(name, value)| (name.to_owned(), value)).into();
     assert_eq!(shown, values);
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../protocol/src/limits.rs");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../protocol/src/model/limits.rs");
     let source = fs::read_to_string(source).unwrap();
     let named =
         source.lines().filter_map(|line| line.strip_prefix("pub const ")?.split_once(':')).map(|(name, _)| name);

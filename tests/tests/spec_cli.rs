@@ -11,9 +11,9 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
-use teamster_leader::front::cleanup::{Cleaned, CleanedWorktree};
-use teamster_leader::front::run::{Summary, TaskSummary};
-use teamster_protocol::id::TaskId;
+use teamster_leader::ops::cleanup::{Cleaned, CleanedWorktree};
+use teamster_leader::ops::run::{Summary, TaskSummary};
+use teamster_protocol::model::id::TaskId;
 use teamster_tests::hermetic::{Program, Sandbox};
 use teamster_tests::spec;
 

@@ -13,12 +13,12 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rustix::process::{PidfdFlags, pidfd_open};
 use serde_json::Value;
-use teamster_protocol::api::{Hello, LeaderApiClient};
-use teamster_protocol::limits::PROTOCOL_VERSION;
-use teamster_protocol::peer::socket;
-use teamster_protocol::process;
-use teamster_protocol::team_dir::TeamDir;
-use teamster_protocol::watch::Watch;
+use teamster_protocol::host::process;
+use teamster_protocol::host::team_dir::TeamDir;
+use teamster_protocol::model::limits::PROTOCOL_VERSION;
+use teamster_protocol::store::watch::Watch;
+use teamster_protocol::wire::api::{Hello, LeaderApiClient};
+use teamster_protocol::wire::peer::socket;
 use teamster_tests::granted::{Need, granted};
 use teamster_tests::hermetic::{Program, Sandbox};
 

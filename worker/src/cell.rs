@@ -18,9 +18,10 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::wait::waitpid;
 use nix::unistd::{Pid, getegid, geteuid};
 use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
-use teamster_protocol::process::{self, Identity};
-use teamster_protocol::roster::Isolation;
+use teamster_protocol::host::process::{self, Identity};
+use teamster_protocol::model::roster::Isolation;
 
+pub mod keeper;
 mod outer;
 
 /// The variable that says which level is wanted.

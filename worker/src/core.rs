@@ -7,13 +7,13 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-use teamster_protocol::api::{Aborting, Steered, WorkerPhase, WorkerStatus};
-use teamster_protocol::id::{Address, MessageId, TaskId};
-use teamster_protocol::mail::Message;
-use teamster_protocol::notice::{Said, Stop};
-use teamster_protocol::roster::LeftHow;
-use teamster_protocol::shutdown::{ShutdownReply, Verdict};
-use teamster_protocol::task::Work;
+use teamster_protocol::model::id::{Address, MessageId, TaskId};
+use teamster_protocol::model::mail::Message;
+use teamster_protocol::model::notice::{Said, Stop};
+use teamster_protocol::model::roster::LeftHow;
+use teamster_protocol::model::shutdown::{ShutdownReply, Verdict};
+use teamster_protocol::model::task::Work;
+use teamster_protocol::wire::api::{Aborting, Steered, WorkerPhase, WorkerStatus};
 
 mod clock;
 mod event;

@@ -3,12 +3,12 @@
 use std::process::exit;
 
 use clap::Parser;
-use teamster_protocol::roster::Probed;
-use teamster_protocol::shortage::{self, is_shortage};
-use teamster_protocol::stderr_log::Stderr;
-use teamster_worker::args::{Args, PROBE};
+use teamster_protocol::host::shortage::{self, is_shortage};
+use teamster_protocol::host::stderr_log::Stderr;
+use teamster_protocol::model::roster::Probed;
 use teamster_worker::cell::{self, Wanted};
-use teamster_worker::run::{self, aside};
+use teamster_worker::life::args::{Args, PROBE};
+use teamster_worker::life::{self, aside};
 use tracing::level_filters::LevelFilter;
 
 fn main() {
@@ -33,7 +33,7 @@ fn main() {
             exit(if is_shortage(&error) { shortage::EXIT_CODE } else { 1 });
         }
     };
-    let code = runtime.block_on(run::run(args, cell.isolation)).unwrap_or_else(|error| {
+    let code = runtime.block_on(life::run(args, cell.isolation)).unwrap_or_else(|error| {
         aside(format_args!("error: {error}"));
         error.exit_code()
     });

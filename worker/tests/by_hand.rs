@@ -11,14 +11,14 @@ use std::io::Write;
 
 use bench::{Bench, ended, name, processes_in, signal};
 use nix::sys::signal::Signal;
-use teamster_protocol::api::MemberState;
-use teamster_protocol::id::Address;
-use teamster_protocol::log::Durability;
-use teamster_protocol::mail::{Body, Urgency};
-use teamster_protocol::notice::{Said, Stop};
-use teamster_protocol::roster::{LeftHow, StartedBy};
-use teamster_protocol::shutdown::{Verdict, WhenBusy};
+use teamster_protocol::model::id::Address;
+use teamster_protocol::model::mail::{Body, Urgency};
+use teamster_protocol::model::notice::{Said, Stop};
+use teamster_protocol::model::roster::{LeftHow, StartedBy};
+use teamster_protocol::model::shutdown::{Verdict, WhenBusy};
+use teamster_protocol::store::file::Durability;
 use teamster_protocol::team::Team;
+use teamster_protocol::wire::api::MemberState;
 
 fn mail_shown(said: &[Said], words: &str) -> usize {
     said.iter().filter(|said| matches!(said, Said::Mail { text, .. } if text == words)).count()
@@ -98,7 +98,8 @@ async fn an_abort_by_the_lead_stops_the_task_and_one_by_a_member_does_not() {
     bench.heard("alice", "begun").await;
     let dir = bench.dir();
     let bob = Address::Member(name("bob"));
-    let mut bob = teamster_protocol::team::Team::open(dir, bob, teamster_protocol::log::Durability::Process).unwrap();
+    let mut bob =
+        teamster_protocol::team::Team::open(dir, bob, teamster_protocol::store::file::Durability::Process).unwrap();
     let abort = |reason: &str| Body::AbortRequest { reason: reason.to_owned() };
     bob.post(&Address::Member(name("alice")), Urgency::Now, abort("envy")).unwrap();
     bench.said("alice", |said| matches!(said, Said::Trouble { text } if text.contains("only the lead"))).await;
@@ -304,6 +305,6 @@ async fn its_settings_stay_from_one_life_to_the_next() {
     let _second = bench.by_hand("alice").await;
     let member = bench.team.members().unwrap().remove(0);
     assert_eq!(member.role.unwrap().as_str(), "tester");
-    assert_eq!(member.auto, teamster_protocol::board::AutoClaim::Off);
+    assert_eq!(member.auto, teamster_protocol::model::board::AutoClaim::Off);
     assert_eq!(fs::read_to_string(bench.dir().roster()).unwrap().matches("added").count(), written);
 }

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use bench::{Bench, LIMIT, Seen, ended, processes_in, signal};
 use granted::{Need, granted};
 use nix::sys::signal::Signal;
-use teamster_protocol::roster::Isolation;
+use teamster_protocol::model::roster::Isolation;
 use tokio::process::Child;
 use tokio::time::timeout;
 

@@ -11,12 +11,12 @@ use std::process::Stdio;
 use bench::{Bench, LIMIT, ended, name};
 use jsonrpsee::core::client::Error;
 use nix::sys::signal::Signal;
-use teamster_protocol::api::{Aborting, Hello, Prompted, Steered, WorkerApiClient, WorkerPhase, code};
-use teamster_protocol::limits::PROTOCOL_VERSION;
-use teamster_protocol::mail::Urgency;
-use teamster_protocol::notice::{Noted, Notice, Said, Stop};
-use teamster_protocol::peer::socket;
-use teamster_protocol::roster::{LeftHow, StartedBy};
+use teamster_protocol::model::limits::PROTOCOL_VERSION;
+use teamster_protocol::model::mail::Urgency;
+use teamster_protocol::model::notice::{Noted, Notice, Said, Stop};
+use teamster_protocol::model::roster::{LeftHow, StartedBy};
+use teamster_protocol::wire::api::{Aborting, Hello, Prompted, Steered, WorkerApiClient, WorkerPhase, code};
+use teamster_protocol::wire::peer::socket;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::time::timeout;
 
@@ -141,7 +141,7 @@ async fn notices_come_from_disk_and_then_live_without_gap_or_repeat() {
         seen.push(next(&mut notices).await);
     }
     let last = seen.last().unwrap().seq;
-    let on_disk = teamster_protocol::transcript::since(&bench.dir().turns(&name("alice")), 0).unwrap();
+    let on_disk = teamster_protocol::store::transcript::since(&bench.dir().turns(&name("alice")), 0).unwrap();
     let wanted: Vec<Notice> =
         on_disk.iter().filter(|entry| entry.seq <= last).filter_map(|entry| entry.notice()).collect();
     assert_eq!(seen, wanted);
@@ -193,7 +193,7 @@ async fn bad_lines_are_answered_and_harm_nothing() {
         (r#"{"jsonrpc":"2.0","id":2,"method":"fly","params":[]}"#, -32601),
         (r#"{"jsonrpc":"2.0","id":3,"method":"ping","params":["x"]}"#, -32602),
         (r#"{"jsonrpc":"2.0","id":4,"method":"prompt","params":{"words":1}}"#, -32602),
-        (oversized.as_str(), teamster_protocol::peer::OVERSIZED_CODE),
+        (oversized.as_str(), teamster_protocol::wire::peer::OVERSIZED_CODE),
     ];
     for (line, code) in asked {
         let (told, answer) = tokio::join!(async { write.write_all(format!("{line}\n").as_bytes()).await }, async {

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use teamster_protocol::api::{EndOutcome, Ended};
-use teamster_protocol::id::{MemberName, MessageId};
-use teamster_protocol::limits::SHUTDOWN_WITHIN;
-use teamster_protocol::roster::{LeftHow, StartedBy};
-use teamster_protocol::shutdown::{Ladder, ShutdownReply, Verdict, WhenBusy};
+use teamster_protocol::model::id::{MemberName, MessageId};
+use teamster_protocol::model::limits::SHUTDOWN_WITHIN;
+use teamster_protocol::model::roster::{LeftHow, StartedBy};
+use teamster_protocol::model::shutdown::{Ladder, ShutdownReply, Verdict, WhenBusy};
+use teamster_protocol::wire::api::{EndOutcome, Ended};
 
 use super::{Abandoned, Action, Answer, AskId, Core, Down, Phase, Pulse, Signal, Then, Waiter, is_stuck, ms};
 

@@ -1,9 +1,9 @@
 //! What the leader's core takes in and gives out.
 
-use teamster_protocol::api::{Ended, SpawnRequest, Spawned};
-use teamster_protocol::id::{MemberName, MessageId, TaskId};
-use teamster_protocol::roster::{LeftHow, OnStall, StartedBy, Workspace};
-use teamster_protocol::shutdown::{ShutdownReply, WhenBusy};
+use teamster_protocol::model::id::{MemberName, MessageId, TaskId};
+use teamster_protocol::model::roster::{LeftHow, OnStall, StartedBy, Workspace};
+use teamster_protocol::model::shutdown::{ShutdownReply, WhenBusy};
+use teamster_protocol::wire::api::{Ended, SpawnRequest, Spawned};
 
 /// Names a call in the answer to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -7,9 +7,9 @@
 //! Nobody hurries a worker that finishes its turn before it ends, for as long as it is well: one that hangs is told by a
 //! signal, or who asked it to end would wait for ever.
 
-use teamster_protocol::id::{MemberName, TaskId};
-use teamster_protocol::roster::{OnStall, StartedBy};
-use teamster_protocol::shutdown::Ladder;
+use teamster_protocol::model::id::{MemberName, TaskId};
+use teamster_protocol::model::roster::{OnStall, StartedBy};
+use teamster_protocol::model::shutdown::Ladder;
 
 use super::{Action, Core, Phase, Signal, ms};
 

@@ -1,15 +1,15 @@
 //! How a worker comes to run: asked for, found, or started again after it died.
 
-use teamster_protocol::api::{SpawnRequest, Spawned};
-use teamster_protocol::id::MemberName;
-use teamster_protocol::limits::{RESTART_DELAY_MAX, RESTARTS_WITHIN, START_WITHIN};
-use teamster_protocol::roster::{LeftHow, StartedBy, Workspace};
-use teamster_protocol::shutdown::WhenBusy;
+use teamster_protocol::model::id::MemberName;
+use teamster_protocol::model::limits::{RESTART_DELAY_MAX, RESTARTS_WITHIN, START_WITHIN};
+use teamster_protocol::model::roster::{LeftHow, StartedBy, Workspace};
+use teamster_protocol::model::shutdown::WhenBusy;
+use teamster_protocol::wire::api::{SpawnRequest, Spawned};
 
 use super::{
     Abandoned, Action, Answer, AskId, Core, Fault, Phase, Pulse, Shortage, Start, Then, died, is_death, ms, reason,
 };
-use crate::restart::Verdict;
+use teamster_protocol::model::restart::Verdict;
 
 impl Core {
     pub(super) fn spawn(&mut self, ask: AskId, request: SpawnRequest) {

@@ -1,13 +1,13 @@
 //! The leader's decisions, told as what was asked and what came of it.
 
-use teamster_protocol::api::{SpawnRequest, WorkspaceRequest};
-use teamster_protocol::board::AutoClaim;
-use teamster_protocol::id::{MessageId, TaskId};
-use teamster_protocol::limits::{
+use teamster_protocol::model::board::AutoClaim;
+use teamster_protocol::model::id::{MessageId, TaskId};
+use teamster_protocol::model::limits::{
     ANSWER_WITHIN, KILL_GRACE, RESTART_DELAY_MAX, RESTART_DELAY_MIN, RESTARTS_MAX, SHUTDOWN_WITHIN, TERM_GRACE,
 };
-use teamster_protocol::roster::Workspace;
-use teamster_protocol::shutdown::{ShutdownReply, Verdict};
+use teamster_protocol::model::roster::Workspace;
+use teamster_protocol::model::shutdown::{ShutdownReply, Verdict};
+use teamster_protocol::wire::api::{SpawnRequest, WorkspaceRequest};
 
 use super::*;
 

@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use git2::Reference;
-use teamster_protocol::crash::point;
+use teamster_protocol::host::crash::point;
 
 use super::engine::{Engine, EngineUsed, Head};
 use super::lock::{RepositoryLock, patiently};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use git2::build::CheckoutBuilder;
 use git2::{Commit, Delta, DiffOptions, ErrorCode, IndexAddOption, Oid, Repository, Signature, Status, StatusOptions};
-use teamster_protocol::crash::point;
+use teamster_protocol::host::crash::point;
 
 use super::engine::{Engine, EngineUsed, Head, KEEPER_EMAIL, KEEPER_NAME, Snapshot};
 use super::error::IoContext;

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
-use teamster_protocol::clock;
+use teamster_protocol::host::clock;
 
 use super::GitError;
 use super::error::IoContext;

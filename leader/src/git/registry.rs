@@ -7,7 +7,7 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
 
-use teamster_protocol::crash::point;
+use teamster_protocol::host::crash::point;
 
 use super::GitError;
 use super::error::IoContext;

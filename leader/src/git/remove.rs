@@ -8,8 +8,8 @@ use std::path::PathBuf;
 
 use git2::{Config, ErrorCode};
 
-use teamster_protocol::clock;
-use teamster_protocol::crash::point;
+use teamster_protocol::host::clock;
+use teamster_protocol::host::crash::point;
 
 use super::engine::Engine;
 use super::holdings::Look;

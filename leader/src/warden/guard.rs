@@ -2,9 +2,9 @@
 
 use super::is_above;
 use super::policy::Charge;
-use crate::args::{Args, Command};
-use crate::front::{Shape, json_failure};
-use crate::print::{self, Failure};
+use crate::front::cli::args::{Args, Command};
+use crate::front::cli::print::{self, Failure};
+use crate::front::cli::{Shape, json_failure};
 
 /// What a warden knows of the command that it watches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

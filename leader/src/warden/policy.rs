@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::restart::{self, Deaths};
+use teamster_protocol::model::restart::{self, Deaths};
 
 /// The exit code of a Rust program whose main thread panicked.
 const PANICKED: i32 = 101;
@@ -126,7 +126,7 @@ impl Policy {
 
 #[cfg(test)]
 mod tests {
-    use teamster_protocol::limits::RESTARTS_MAX;
+    use teamster_protocol::model::limits::RESTARTS_MAX;
 
     use super::*;
 

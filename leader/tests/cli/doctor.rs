@@ -8,14 +8,14 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
-use teamster_protocol::id::{Address, TaskId};
-use teamster_protocol::lock::Lock;
-use teamster_protocol::log::{Durability, Log};
-use teamster_protocol::notice;
-use teamster_protocol::process::life::{self, Life};
-use teamster_protocol::process::{Identity, own_identity};
-use teamster_protocol::roster::{Process, Roster, StartedBy, TeamFact};
-use teamster_protocol::transcript::Transcript;
+use teamster_protocol::host::process::life::{self, Life};
+use teamster_protocol::host::process::{Identity, own_identity};
+use teamster_protocol::model::id::{Address, TaskId};
+use teamster_protocol::model::notice;
+use teamster_protocol::model::roster::{Process, Roster, StartedBy, TeamFact};
+use teamster_protocol::store::file::{Durability, Log};
+use teamster_protocol::store::presence::Lock;
+use teamster_protocol::store::transcript::Transcript;
 
 use crate::place::{Place, Said};
 

@@ -3,25 +3,25 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use teamster_protocol::id::Address;
-use teamster_protocol::id::MemberName;
-use teamster_protocol::id::TaskId;
-use teamster_protocol::lock::Lock;
-use teamster_protocol::log::Durability;
-use teamster_protocol::mail::Body;
-use teamster_protocol::mail::Message;
-use teamster_protocol::mail::Urgency;
-use teamster_protocol::process::own_identity;
-use teamster_protocol::roster::LeftHow;
-use teamster_protocol::roster::Process;
-use teamster_protocol::roster::StartedBy;
-use teamster_protocol::roster::TeamFact;
-use teamster_protocol::shutdown::ShutdownReply;
-use teamster_protocol::shutdown::ShutdownRequest;
-use teamster_protocol::shutdown::Verdict;
+use teamster_protocol::host::process::own_identity;
+use teamster_protocol::model::id::Address;
+use teamster_protocol::model::id::MemberName;
+use teamster_protocol::model::id::TaskId;
+use teamster_protocol::model::mail::Body;
+use teamster_protocol::model::mail::Message;
+use teamster_protocol::model::mail::Urgency;
+use teamster_protocol::model::roster::LeftHow;
+use teamster_protocol::model::roster::Process;
+use teamster_protocol::model::roster::StartedBy;
+use teamster_protocol::model::roster::TeamFact;
+use teamster_protocol::model::shutdown::ShutdownReply;
+use teamster_protocol::model::shutdown::ShutdownRequest;
+use teamster_protocol::model::shutdown::Verdict;
+use teamster_protocol::store::file::Durability;
+use teamster_protocol::store::presence::Lock;
+use teamster_protocol::store::watch::Watch;
 use teamster_protocol::team::Inbox;
 use teamster_protocol::team::Team;
-use teamster_protocol::watch::Watch;
 
 use crate::place::{Place, runtime, said};
 

@@ -6,15 +6,15 @@ use nix::sys::signal;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use serde_json::Value;
-use teamster_protocol::api::TaskCommand;
-use teamster_protocol::id::Address;
-use teamster_protocol::mail::Body;
-use teamster_protocol::mail::Urgency;
-use teamster_protocol::notice;
-use teamster_protocol::roster::{LeftHow, TeamFact};
-use teamster_protocol::task::NewTask;
-use teamster_protocol::task::Work;
-use teamster_protocol::transcript::Transcript;
+use teamster_protocol::model::id::Address;
+use teamster_protocol::model::mail::Body;
+use teamster_protocol::model::mail::Urgency;
+use teamster_protocol::model::notice;
+use teamster_protocol::model::roster::{LeftHow, TeamFact};
+use teamster_protocol::model::task::NewTask;
+use teamster_protocol::model::task::Work;
+use teamster_protocol::store::transcript::Transcript;
+use teamster_protocol::wire::api::TaskCommand;
 
 use crate::place::{Place, follow, said};
 

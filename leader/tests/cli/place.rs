@@ -12,17 +12,17 @@ use std::process::Command;
 use std::process::Stdio;
 
 use serde_json::Value;
-use teamster_protocol::board::AutoClaim;
-use teamster_protocol::id::Address;
-use teamster_protocol::id::MemberName;
-use teamster_protocol::id::TeamName;
-use teamster_protocol::log::Durability;
-use teamster_protocol::mail::Body;
-use teamster_protocol::mail::Urgency;
-use teamster_protocol::roster::MemberSpec;
-use teamster_protocol::roster::Workspace;
+use teamster_protocol::host::team_dir::TeamDir;
+use teamster_protocol::model::board::AutoClaim;
+use teamster_protocol::model::id::Address;
+use teamster_protocol::model::id::MemberName;
+use teamster_protocol::model::id::TeamName;
+use teamster_protocol::model::mail::Body;
+use teamster_protocol::model::mail::Urgency;
+use teamster_protocol::model::roster::MemberSpec;
+use teamster_protocol::model::roster::Workspace;
+use teamster_protocol::store::file::Durability;
 use teamster_protocol::team::Team;
-use teamster_protocol::team_dir::TeamDir;
 
 /// A place to work in, with a root for the teams and nothing else.
 pub(crate) struct Place {

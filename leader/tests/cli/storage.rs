@@ -6,7 +6,7 @@ use std::process::Command;
 
 use nix::unistd::Uid;
 use serde_json::Value;
-use teamster_protocol::id::Address;
+use teamster_protocol::model::id::Address;
 
 use crate::place::{Place, said};
 

@@ -1,13 +1,13 @@
 //! Why a step on a team was not made.
 
-use crate::board::ViewError;
-use crate::lock::LockError;
-use crate::log::{LogError, Transact};
-use crate::mail::MailRefusal;
-use crate::roster::RosterRefusal;
-use crate::task::Refusal;
-use crate::team_dir::TeamDirError;
-use crate::transcript::TranscriptError;
+use crate::host::team_dir::TeamDirError;
+use crate::model::board::ViewError;
+use crate::model::mail::MailRefusal;
+use crate::model::roster::RosterRefusal;
+use crate::model::task::Refusal;
+use crate::store::file::{LogError, Transact};
+use crate::store::presence::LockError;
+use crate::store::transcript::TranscriptError;
 
 /// Why a step on the team was not made.
 #[derive(Debug, thiserror::Error)]

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::TeamError;
-use crate::clock;
-use crate::id::{Address, MessageId};
-use crate::log::{Durability, Log, Record};
-use crate::mail::{MailFact, MailRefusal, Mailbox, Message};
-use crate::team_dir::TeamDir;
+use crate::host::clock;
+use crate::host::team_dir::TeamDir;
+use crate::model::id::{Address, MessageId};
+use crate::model::mail::{MailFact, MailRefusal, Mailbox, Message};
+use crate::store::file::{Durability, Log, Record};
 
 /// A mailbox in the hands of its one reader.
 #[derive(Debug)]

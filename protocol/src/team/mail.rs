@@ -3,12 +3,12 @@
 use std::thread;
 
 use super::{Team, TeamError};
-use crate::api::{Delivered, MailRequest, Mailed, Reader, Undelivered};
-use crate::clock;
-use crate::id::{Address, MessageId};
-use crate::lock;
-use crate::log::{Durability, Log, LogError, Transact};
-use crate::mail::{Body, MailFact, MailRefusal, Mailbox, Message, Urgency};
+use crate::host::clock;
+use crate::model::id::{Address, MessageId};
+use crate::model::mail::{Body, MailFact, MailRefusal, Mailbox, Message, Urgency};
+use crate::store::file::{Durability, Log, LogError, Transact};
+use crate::store::presence;
+use crate::wire::api::{Delivered, MailRequest, Mailed, Reader, Undelivered};
 
 impl Team {
     /// Puts a message into a mailbox, stamped with the sender this handle was opened as. Refused if the
@@ -77,7 +77,7 @@ impl Team {
             Address::Lead => self.dir.leader_lock(),
             Address::Member(name) => self.dir.member_lock(name),
         };
-        match lock::is_held(&lock) {
+        match presence::is_held(&lock) {
             Ok(true) => Reader::Running,
             Ok(false) => Reader::Absent,
             Err(error) => {

@@ -1,12 +1,12 @@
 //! What the parts of a team do together.
 
 use super::*;
-use crate::api::{MailRequest, MemberState, Reader as MailReader};
-use crate::board::AutoClaim;
-use crate::mail::{Body, MailRefusal, Urgency};
-use crate::roster::{LeftHow, Workspace};
-use crate::task::TaskStatus;
-use crate::task::{Hold, Work};
+use crate::model::board::AutoClaim;
+use crate::model::mail::{Body, MailRefusal, Urgency};
+use crate::model::roster::{LeftHow, Workspace};
+use crate::model::task::TaskStatus;
+use crate::model::task::{Hold, Work};
+use crate::wire::api::{MailRequest, MemberState, Reader as MailReader};
 
 fn open(root: &tempfile::TempDir, me: &str) -> Team {
     let dir = TeamDir::new(root.path(), "t".parse().unwrap());

@@ -4,17 +4,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::TeamError;
-use crate::api::{MemberState, MemberView};
-use crate::board::{Board, BoardFact};
-use crate::id::{Address, MemberName, TaskId};
-use crate::lock;
-use crate::log::{Offset, Reader};
-use crate::mail::{LetterState, MailFact, Mailbox, Message};
-use crate::roster::{LeftHow, Member, Presence, Roster, Then};
-use crate::task::view::TaskView;
-use crate::task::{NewTask, TaskStatus};
-use crate::team_dir::TeamDir;
-use crate::transcript::{self, Standing};
+use crate::host::team_dir::TeamDir;
+use crate::model::board::{Board, BoardFact};
+use crate::model::id::{Address, MemberName, TaskId};
+use crate::model::mail::{LetterState, MailFact, Mailbox, Message};
+use crate::model::roster::{LeftHow, Member, Presence, Roster, Then};
+use crate::model::task::view::TaskView;
+use crate::model::task::{NewTask, TaskStatus};
+use crate::store::file::{Offset, Reader};
+use crate::store::presence;
+use crate::store::transcript::{self, Standing};
+use crate::wire::api::{MemberState, MemberView};
 
 /// A team that is only looked at. A team that was never made is an empty one.
 #[derive(Debug)]
@@ -135,7 +135,7 @@ fn member_view(
 ) -> Result<MemberView, TeamError> {
     let mailbox: Reader<Mailbox> = Reader::open(dir.mailbox(&Address::Member(name.clone())))?;
     let unread = mailbox.state().unread_len();
-    let running = lock::is_held(&dir.member_lock(name))? && !is_being_buried(dir, name, &member.presence)?;
+    let running = presence::is_held(&dir.member_lock(name))? && !is_being_buried(dir, name, &member.presence)?;
     let tasks: Vec<TaskId> = board.owned_by(name).collect();
     let since = |id: &TaskId| match board.status(*id) {
         Ok(TaskStatus::InProgress { since_ms, .. }) => Some(since_ms),
@@ -208,8 +208,8 @@ fn is_being_buried(dir: &TeamDir, name: &MemberName, presence: &Presence) -> Res
         Presence::Left { .. } => {}
         Presence::Joined { .. } | Presence::Expected { .. } => return Ok(false),
     }
-    let Some(holder) = lock::holder(&dir.member_lock(name))? else { return Ok(true) };
-    let leader = lock::holder(&dir.leader_lock())?;
+    let Some(holder) = presence::holder(&dir.member_lock(name))? else { return Ok(true) };
+    let leader = presence::holder(&dir.leader_lock())?;
     // Who has just taken it is not written there yet, but the dead worker.
     Ok(leader.is_some_and(|leader| leader.process == holder.process) || !holder.process.exists())
 }
@@ -217,15 +217,15 @@ fn is_being_buried(dir: &TeamDir, name: &MemberName, presence: &Presence) -> Res
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::board::{AutoClaim, Claimant};
-    use crate::lock::Lock;
-    use crate::log::Durability;
-    use crate::notice::{Said, Stop};
-    use crate::process::own_identity;
-    use crate::roster::{MemberSpec, Process, StartedBy, TeamFact, Workspace};
-    use crate::task::Work;
+    use crate::host::process::own_identity;
+    use crate::model::board::{AutoClaim, Claimant};
+    use crate::model::notice::{Said, Stop};
+    use crate::model::roster::{MemberSpec, Process, StartedBy, TeamFact, Workspace};
+    use crate::model::task::Work;
+    use crate::store::file::Durability;
+    use crate::store::presence::Lock;
+    use crate::store::transcript::Transcript;
     use crate::team::Team;
-    use crate::transcript::Transcript;
 
     const NOW_MS: u64 = 7;
 

@@ -4,10 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use serde::de::IgnoredAny;
-use teamster_protocol::board::{AutoClaim, Board, BoardFact, Claimant, ReleaseWhy};
-use teamster_protocol::id::MemberName;
-use teamster_protocol::log::Durability;
-use teamster_protocol::task::{Claim, Refusal};
+use teamster_protocol::model::board::{AutoClaim, Board, BoardFact, Claimant, ReleaseWhy};
+use teamster_protocol::model::id::MemberName;
+use teamster_protocol::model::task::{Claim, Refusal};
+use teamster_protocol::store::file::Durability;
 use teamster_protocol::team::Team;
 
 use super::Outcome;

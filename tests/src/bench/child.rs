@@ -7,11 +7,11 @@ use std::path::Path;
 use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
-use teamster_protocol::board::{AutoClaim, Claimant};
-use teamster_protocol::id::{Address, MemberName};
-use teamster_protocol::log::Durability;
+use teamster_protocol::host::team_dir::TeamDir;
+use teamster_protocol::model::board::{AutoClaim, Claimant};
+use teamster_protocol::model::id::{Address, MemberName};
+use teamster_protocol::store::file::Durability;
 use teamster_protocol::team::Team;
-use teamster_protocol::team_dir::TeamDir;
 
 use super::Outcome;
 use super::raw::monotonic;

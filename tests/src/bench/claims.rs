@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 
-use teamster_protocol::id::TaskId;
-use teamster_protocol::task::TaskStatus;
+use teamster_protocol::model::id::TaskId;
+use teamster_protocol::model::task::TaskStatus;
 
 use super::Outcome;
 use super::child::{Child, Role};

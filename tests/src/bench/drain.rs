@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use teamster_protocol::api::WorkerApiClient;
-use teamster_protocol::board::AutoClaim;
-use teamster_protocol::id::TaskId;
-use teamster_protocol::task::TaskStatus;
+use teamster_protocol::model::board::AutoClaim;
+use teamster_protocol::model::id::TaskId;
+use teamster_protocol::model::task::TaskStatus;
 use teamster_protocol::team::Team;
+use teamster_protocol::wire::api::WorkerApiClient;
 
 use super::Outcome;
 use super::place::{Place, free_tasks};

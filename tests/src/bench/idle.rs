@@ -3,8 +3,8 @@
 use std::fs;
 use std::time::Duration;
 
-use teamster_protocol::board::AutoClaim;
-use teamster_protocol::limits::SLOW_POLL;
+use teamster_protocol::model::board::AutoClaim;
+use teamster_protocol::model::limits::SLOW_POLL;
 
 use super::Outcome;
 use super::child::{Child, Role};

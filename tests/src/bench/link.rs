@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use teamster_protocol::api::{Steered, WorkerApiClient};
-use teamster_protocol::board::AutoClaim;
+use teamster_protocol::model::board::AutoClaim;
+use teamster_protocol::wire::api::{Steered, WorkerApiClient};
 
 use super::Outcome;
 use super::place::Place;

@@ -17,13 +17,13 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use teamster_protocol::api::{MailRequest, WorkerApiClient};
-use teamster_protocol::board::AutoClaim;
-use teamster_protocol::clock;
-use teamster_protocol::id::{Address, MessageId};
-use teamster_protocol::log::Durability;
-use teamster_protocol::mail::Urgency;
-use teamster_protocol::notice::Noted;
+use teamster_protocol::host::clock;
+use teamster_protocol::model::board::AutoClaim;
+use teamster_protocol::model::id::{Address, MessageId};
+use teamster_protocol::model::mail::Urgency;
+use teamster_protocol::model::notice::Noted;
+use teamster_protocol::store::file::Durability;
+use teamster_protocol::wire::api::{MailRequest, WorkerApiClient};
 
 use super::Outcome;
 use super::place::Place;

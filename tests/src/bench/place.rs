@@ -4,13 +4,13 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use teamster_protocol::board::AutoClaim;
-use teamster_protocol::id::{Address, MemberName, TaskId};
-use teamster_protocol::log::Durability;
-use teamster_protocol::roster::{MemberSpec, Workspace};
-use teamster_protocol::task::{NewTask, Work};
+use teamster_protocol::host::team_dir::TeamDir;
+use teamster_protocol::model::board::AutoClaim;
+use teamster_protocol::model::id::{Address, MemberName, TaskId};
+use teamster_protocol::model::roster::{MemberSpec, Workspace};
+use teamster_protocol::model::task::{NewTask, Work};
+use teamster_protocol::store::file::Durability;
 use teamster_protocol::team::Team;
-use teamster_protocol::team_dir::TeamDir;
 use tempfile::TempDir;
 
 use super::Outcome;

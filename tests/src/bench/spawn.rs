@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use teamster_protocol::board::AutoClaim;
+use teamster_protocol::model::board::AutoClaim;
 
 use super::Outcome;
 use super::place::Place;

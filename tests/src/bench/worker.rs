@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use jsonrpsee::Methods;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use teamster_protocol::api::{Hello, WorkerApiClient, WorkerPhase};
-use teamster_protocol::id::{Address, MemberName};
-use teamster_protocol::limits::PROTOCOL_VERSION;
-use teamster_protocol::log::Durability;
-use teamster_protocol::peer::Peer;
-use teamster_protocol::team_dir::TeamDir;
+use teamster_protocol::host::team_dir::TeamDir;
+use teamster_protocol::model::id::{Address, MemberName};
+use teamster_protocol::model::limits::PROTOCOL_VERSION;
+use teamster_protocol::store::file::Durability;
+use teamster_protocol::wire::api::{Hello, WorkerApiClient, WorkerPhase};
+use teamster_protocol::wire::peer::Peer;
 use tokio::process::{Child, Command};
 
 use super::Outcome;

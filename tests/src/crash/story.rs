@@ -6,13 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use teamster_protocol::id::{MemberName, TaskId};
-use teamster_protocol::notice::Said;
-use teamster_protocol::roster::Presence;
-use teamster_protocol::task::{Hold, TaskStatus};
+use teamster_protocol::model::id::{MemberName, TaskId};
+use teamster_protocol::model::notice::Said;
+use teamster_protocol::model::roster::Presence;
+use teamster_protocol::model::task::{Hold, TaskStatus};
+use teamster_protocol::store::transcript;
+use teamster_protocol::store::watch::Watch;
 use teamster_protocol::team::TeamView;
-use teamster_protocol::transcript;
-use teamster_protocol::watch::Watch;
 
 use super::trace::{self, Passed};
 use super::{Case, Engine, Point, Role, Told};

@@ -1,4 +1,4 @@
-//! What a process passed, as it noted it: see `TEAMSTER_CRASH_TRACE` in `teamster_protocol::crash`.
+//! What a process passed, as it noted it: see `TEAMSTER_CRASH_TRACE` in `teamster_protocol::host::crash`.
 
 use std::fs;
 use std::path::PathBuf;

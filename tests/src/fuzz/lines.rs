@@ -6,10 +6,10 @@ use jsonrpsee::PendingSubscriptionSink;
 use jsonrpsee::core::{RpcResult, SubscriptionResult, async_trait};
 use jsonrpsee::types::ErrorObjectOwned;
 use serde_json::Value;
-use teamster_protocol::api::{
+use teamster_protocol::wire::api::{
     Aborting, Hello, Prompted, Steered, Welcome, WorkerApiClient, WorkerApiServer, WorkerPhase, WorkerStatus, code,
 };
-use teamster_protocol::peer::Peer;
+use teamster_protocol::wire::peer::Peer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::Runtime;
 

@@ -4,12 +4,12 @@
 use std::fs;
 use std::path::Path;
 
-use teamster_protocol::board::{AutoClaim, Board, Claimant, Death};
-use teamster_protocol::id::{MemberName, TaskId};
-use teamster_protocol::log::{Durability, Fold, Log, LogError, Reader};
-use teamster_protocol::mail::Mailbox;
-use teamster_protocol::roster::Roster;
-use teamster_protocol::task::{NewTask, Work};
+use teamster_protocol::model::board::{AutoClaim, Board, Claimant, Death};
+use teamster_protocol::model::id::{MemberName, TaskId};
+use teamster_protocol::model::mail::Mailbox;
+use teamster_protocol::model::roster::Roster;
+use teamster_protocol::model::task::{NewTask, Work};
+use teamster_protocol::store::file::{Durability, Fold, Log, LogError, Reader};
 
 /// Tasks that are looked at one by one.
 const TASKS_SHOWN_MAX: usize = 40;

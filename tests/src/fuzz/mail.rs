@@ -1,14 +1,14 @@
 //! Mail: bytes are a message, or else the text of one. A text is never control, whoever sends it and whatever it says;
 //! control is obeyed only from the lead; and what is handed on is what was sent.
 
-use teamster_leader::print::harmless_lines;
-use teamster_protocol::board::{AutoClaim, Claimant};
-use teamster_protocol::id::{Address, MessageId, TaskId};
-use teamster_protocol::log::{Fold, Offset, Stamp};
-use teamster_protocol::mail::{Body, MailFact, Mailbox, Message, Urgency};
-use teamster_protocol::notice::Stop;
-use teamster_protocol::roster::StartedBy;
-use teamster_protocol::task::{Claim, Work};
+use teamster_leader::front::cli::print::harmless_lines;
+use teamster_protocol::model::board::{AutoClaim, Claimant};
+use teamster_protocol::model::id::{Address, MessageId, TaskId};
+use teamster_protocol::model::mail::{Body, MailFact, Mailbox, Message, Urgency};
+use teamster_protocol::model::notice::Stop;
+use teamster_protocol::model::roster::StartedBy;
+use teamster_protocol::model::task::{Claim, Work};
+use teamster_protocol::store::file::{Fold, Offset, Stamp};
 use teamster_worker::core::{Action, ClaimedTask, Conversation, Core, Event, Settings};
 
 const NOW_MS: u64 = 1_000;

@@ -4,9 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use teamster_protocol::board::{Board, BoardFact};
-use teamster_protocol::id::TaskId;
-use teamster_protocol::log::{Fold, Offset, Stamp};
+use teamster_protocol::model::board::{Board, BoardFact};
+use teamster_protocol::model::id::TaskId;
+use teamster_protocol::store::file::{Fold, Offset, Stamp};
 
 use super::{Answer, Entry};
 
@@ -180,7 +180,7 @@ fn apply(board: &mut Board, seq: u64, entry: &Entry, facts: &[BoardFact], seen: 
 
 fn same_end(board: &Board, end: &Board) -> Result<(), String> {
     let rows = |board: &Board| -> Vec<(TaskId, String)> {
-        let row = |task: &teamster_protocol::board::Task| {
+        let row = |task: &teamster_protocol::model::board::Task| {
             let parts = (task.status.word(), &task.blocked_by, &task.meant_for, task.attempt, task.deaths);
             format!("{parts:?}")
         };

@@ -6,11 +6,11 @@ use std::io::{BufWriter, Write, stdin};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use teamster_protocol::board::{AutoClaim, Board, BoardFact, Claimant, ReleaseWhy, Scope};
-use teamster_protocol::clock;
-use teamster_protocol::id::{MemberName, TaskId};
-use teamster_protocol::log::{Durability, Log, Transact};
-use teamster_protocol::task::{Claim, NewTask, Refusal, TaskStatus, Work};
+use teamster_protocol::host::clock;
+use teamster_protocol::model::board::{AutoClaim, Board, BoardFact, Claimant, ReleaseWhy, Scope};
+use teamster_protocol::model::id::{MemberName, TaskId};
+use teamster_protocol::model::task::{Claim, NewTask, Refusal, TaskStatus, Work};
+use teamster_protocol::store::file::{Durability, Log, Transact};
 
 use super::{Answer, Entry, Op, now_ns};
 use crate::chance::Chance;

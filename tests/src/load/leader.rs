@@ -1,11 +1,11 @@
 //! The leader as the load sees it: over its socket, for what a command would take too long.
 
-use teamster_protocol::api::{Hello, LeaderApiClient, SpawnRequest, WorkspaceRequest};
-use teamster_protocol::board::AutoClaim;
-use teamster_protocol::id::MemberName;
-use teamster_protocol::limits::PROTOCOL_VERSION;
-use teamster_protocol::peer::socket;
-use teamster_protocol::roster::Stall;
+use teamster_protocol::model::board::AutoClaim;
+use teamster_protocol::model::id::MemberName;
+use teamster_protocol::model::limits::PROTOCOL_VERSION;
+use teamster_protocol::model::roster::Stall;
+use teamster_protocol::wire::api::{Hello, LeaderApiClient, SpawnRequest, WorkspaceRequest};
+use teamster_protocol::wire::peer::socket;
 use tokio::task::JoinSet;
 
 use crate::trial::Outcome;

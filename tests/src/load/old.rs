@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use teamster_protocol::board::{AutoClaim, Claimant};
-use teamster_protocol::id::{Address, TaskId};
-use teamster_protocol::log::Durability;
+use teamster_protocol::model::board::{AutoClaim, Claimant};
+use teamster_protocol::model::id::{Address, TaskId};
+use teamster_protocol::store::file::Durability;
+use teamster_protocol::store::watch::Watch;
 use teamster_protocol::team::Team as Files;
-use teamster_protocol::watch::Watch;
 
 use super::leader;
 use super::memory::Footprint;

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use teamster_protocol::id::{Address, MemberName, TaskId};
-use teamster_protocol::log::Durability;
-use teamster_protocol::mail::{Body, Urgency};
-use teamster_protocol::task::{NewTask, Work};
+use teamster_protocol::model::id::{Address, MemberName, TaskId};
+use teamster_protocol::model::mail::{Body, Urgency};
+use teamster_protocol::model::task::{NewTask, Work};
+use teamster_protocol::store::file::Durability;
+use teamster_protocol::store::watch::Watch;
 use teamster_protocol::team::Team as Files;
-use teamster_protocol::watch::Watch;
 
 use super::leader;
 use super::memory::{Footprint, memory};

@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use teamster_leader::core::{Ask as LeadAsk, Down, Event as LeadEvent};
-use teamster_protocol::api::{SpawnRequest, WorkspaceRequest};
-use teamster_protocol::board::Scope;
-use teamster_protocol::id::{Address, TaskId};
-use teamster_protocol::mail::{Body, Urgency};
-use teamster_protocol::roster::StartedBy;
-use teamster_protocol::shutdown::WhenBusy;
-use teamster_protocol::task::{NewTask, Work};
+use teamster_protocol::model::board::Scope;
+use teamster_protocol::model::id::{Address, TaskId};
+use teamster_protocol::model::mail::{Body, Urgency};
+use teamster_protocol::model::roster::StartedBy;
+use teamster_protocol::model::shutdown::WhenBusy;
+use teamster_protocol::model::task::{NewTask, Work};
+use teamster_protocol::wire::api::{SpawnRequest, WorkspaceRequest};
 use teamster_worker::core::{Ask, AskId};
 
 use super::Sim;

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 
 use teamster_leader::core::{Action, Ask, AskId, Core, Event, Fault, Signal};
-use teamster_protocol::id::{Address, MemberName};
-use teamster_protocol::limits::ANSWER_WITHIN;
-use teamster_protocol::mail::{Body, Urgency};
-use teamster_protocol::roster::{LeftHow, StartedBy, Workspace};
-use teamster_protocol::shutdown::ShutdownRequest;
+use teamster_protocol::model::id::{Address, MemberName};
+use teamster_protocol::model::limits::ANSWER_WITHIN;
+use teamster_protocol::model::mail::{Body, Urgency};
+use teamster_protocol::model::roster::{LeftHow, StartedBy, Workspace};
+use teamster_protocol::model::shutdown::ShutdownRequest;
 
 use super::member::{self, Member};
 use super::world::{Due, World};

@@ -4,13 +4,13 @@
 use std::collections::VecDeque;
 
 use teamster_leader::core as leader;
-use teamster_protocol::api::Steered;
-use teamster_protocol::board::{Claimant, Death};
-use teamster_protocol::id::{Address, MessageId, TaskId};
-use teamster_protocol::limits::SLOW_POLL;
-use teamster_protocol::mail::{Body, Urgency};
-use teamster_protocol::notice::{Said, Stop};
-use teamster_protocol::roster::StartedBy;
+use teamster_protocol::model::board::{Claimant, Death};
+use teamster_protocol::model::id::{Address, MessageId, TaskId};
+use teamster_protocol::model::limits::SLOW_POLL;
+use teamster_protocol::model::mail::{Body, Urgency};
+use teamster_protocol::model::notice::{Said, Stop};
+use teamster_protocol::model::roster::StartedBy;
+use teamster_protocol::wire::api::Steered;
 use teamster_worker::core::{
     Action, Answer, Ask, AskId, ClaimedTask, Conversation, Core, Event, Fault, Outcome, Settings, SteerOf,
 };

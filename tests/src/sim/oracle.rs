@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use teamster_protocol::board::{BoardFact, ReleaseWhy};
-use teamster_protocol::id::{Address, MemberName, MessageId, TaskId};
-use teamster_protocol::mail::{Message, Urgency};
-use teamster_protocol::roster::LeftHow;
-use teamster_protocol::shutdown::{ShutdownReply, Verdict};
+use teamster_protocol::model::board::{BoardFact, ReleaseWhy};
+use teamster_protocol::model::id::{Address, MemberName, MessageId, TaskId};
+use teamster_protocol::model::mail::{Message, Urgency};
+use teamster_protocol::model::roster::LeftHow;
+use teamster_protocol::model::shutdown::{ShutdownReply, Verdict};
 use teamster_worker::core::{AskId, Outcome};
 
 /// One life of a member: its name, and the how-manieth worker under it.

@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use teamster_leader::core as leader;
-use teamster_protocol::board::{Board, BoardFact, Claimant, Death};
-use teamster_protocol::id::{Address, MemberName, MessageId, TaskId};
-use teamster_protocol::log::{Fold, Offset, Stamp};
-use teamster_protocol::mail::{Body, MailFact, Mailbox, Message, Urgency};
-use teamster_protocol::task::{Claim, NewTask, Refusal};
+use teamster_protocol::model::board::{Board, BoardFact, Claimant, Death};
+use teamster_protocol::model::id::{Address, MemberName, MessageId, TaskId};
+use teamster_protocol::model::mail::{Body, MailFact, Mailbox, Message, Urgency};
+use teamster_protocol::model::task::{Claim, NewTask, Refusal};
+use teamster_protocol::store::file::{Fold, Offset, Stamp};
 
 use super::oracle::Oracle;
 use crate::chance::Chance;

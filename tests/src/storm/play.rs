@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use teamster_protocol::api::TaskCommand;
-use teamster_protocol::id::{Address, MemberName, TaskId};
-use teamster_protocol::log::Durability;
-use teamster_protocol::mail::{Body, Urgency};
-use teamster_protocol::roster::{LeftHow, Presence};
-use teamster_protocol::task::{Hold, TaskStatus};
+use teamster_protocol::model::id::{Address, MemberName, TaskId};
+use teamster_protocol::model::mail::{Body, Urgency};
+use teamster_protocol::model::roster::{LeftHow, Presence};
+use teamster_protocol::model::task::{Hold, TaskStatus};
+use teamster_protocol::store::file::Durability;
+use teamster_protocol::store::watch::Watch;
 use teamster_protocol::team::Team as Files;
-use teamster_protocol::watch::Watch;
+use teamster_protocol::wire::api::TaskCommand;
 
 use super::deeds::Deeds;
 use super::work::{self, ASKS};

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use teamster_protocol::id::TaskId;
-use teamster_protocol::task::{NewTask, Work};
+use teamster_protocol::model::id::TaskId;
+use teamster_protocol::model::task::{NewTask, Work};
 
 use crate::chance::Chance;
 use crate::trial::witness::Life;

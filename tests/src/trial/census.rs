@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use teamster_protocol::process::{self, Identity};
+use teamster_protocol::host::process::{self, Identity};
 
 use super::Outcome;
 

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use teamster_protocol::id::MemberName;
-use teamster_protocol::lock;
-use teamster_protocol::team_dir::TeamDir;
+use teamster_protocol::host::team_dir::TeamDir;
+use teamster_protocol::model::id::MemberName;
+use teamster_protocol::store::presence;
 
 use super::Outcome;
 use super::team::Team;
@@ -48,7 +48,7 @@ pub fn locks(dir: &TeamDir, members: &[MemberName]) -> Outcome<Vec<String>> {
     paths.extend(members.iter().map(|name| dir.member_lock(name)));
     let mut held = Vec::new();
     for path in paths {
-        if lock::is_held(&path)? {
+        if presence::is_held(&path)? {
             held.push(format!("{} is still held", path.display()));
         }
     }

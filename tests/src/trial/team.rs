@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
-use teamster_protocol::id::{Address, MemberName};
-use teamster_protocol::lock;
-use teamster_protocol::process::Identity;
-use teamster_protocol::team_dir::TeamDir;
-use teamster_protocol::watch::Watch;
+use teamster_protocol::host::process::Identity;
+use teamster_protocol::host::team_dir::TeamDir;
+use teamster_protocol::model::id::{Address, MemberName};
+use teamster_protocol::store::presence;
+use teamster_protocol::store::watch::Watch;
 use tokio::process::Command;
 use tokio::time::timeout;
 
@@ -90,12 +90,12 @@ impl Team {
 
     /// The leader's process, if one lives.
     pub fn leader(&self) -> Outcome<Option<Identity>> {
-        Ok(lock::holder(&self.dir.leader_lock())?.map(|holder| holder.process))
+        Ok(presence::holder(&self.dir.leader_lock())?.map(|holder| holder.process))
     }
 
     /// Whether a worker serves the member.
     pub fn serves(&self, name: &MemberName) -> Outcome<bool> {
-        Ok(lock::is_held(&self.dir.member_lock(name))?)
+        Ok(presence::is_held(&self.dir.member_lock(name))?)
     }
 
     /// Whether a leader is there, or a warden that may start one again.

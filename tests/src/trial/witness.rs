@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use teamster_protocol::board::{Board, BoardFact};
-use teamster_protocol::id::{Address, MemberName, MessageId, TaskId};
-use teamster_protocol::log::{Reader, Record};
-use teamster_protocol::mail::{Body, MailFact, Mailbox};
-use teamster_protocol::task::TaskStatus;
-use teamster_protocol::team_dir::TeamDir;
+use teamster_protocol::host::team_dir::TeamDir;
+use teamster_protocol::model::board::{Board, BoardFact};
+use teamster_protocol::model::id::{Address, MemberName, MessageId, TaskId};
+use teamster_protocol::model::mail::{Body, MailFact, Mailbox};
+use teamster_protocol::model::task::TaskStatus;
+use teamster_protocol::store::file::{Reader, Record};
 
 use super::Outcome;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use clap::CommandFactory;
-use teamster_leader::args::Args;
+use teamster_leader::front::cli::args::Args;
 use teamster_tests::team::Team;
 
 /// The words of every command, those with commands of their own included.

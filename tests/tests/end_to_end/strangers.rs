@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use teamster_protocol::id::Address;
+use teamster_protocol::model::id::Address;
 use teamster_tests::granted::{Need, granted};
 use teamster_tests::hermetic::Program;
 use teamster_tests::team::Team;

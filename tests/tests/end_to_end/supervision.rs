@@ -8,8 +8,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
 use serde_json::Value;
-use teamster_protocol::lock::Lock;
-use teamster_protocol::process;
+use teamster_protocol::host::process;
+use teamster_protocol::store::presence::Lock;
 use teamster_tests::granted::{Need, granted};
 use teamster_tests::team::{Running, Team};
 

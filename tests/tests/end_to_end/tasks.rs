@@ -40,7 +40,7 @@ fn each_is_taken_by_whom_and_when_it_was_meant_for() {
     team.until_event("\"completed\":{\"id\":5");
     assert_eq!(team.task(5)["owner"], "bob");
     // Each is there whole for other tools, too.
-    let view = fs::read_to_string(team.dir().task_view(teamster_protocol::id::TaskId(5))).unwrap();
+    let view = fs::read_to_string(team.dir().task_view(teamster_protocol::model::id::TaskId(5))).unwrap();
     assert!(view.contains("\"id\": 5") || view.contains("\"id\":5"), "{view}");
 }
 

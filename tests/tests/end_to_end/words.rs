@@ -3,9 +3,9 @@
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use teamster_protocol as protocol;
-use teamster_protocol::id::Address;
-use teamster_protocol::log::Durability;
-use teamster_protocol::mail::{Body, Urgency};
+use teamster_protocol::model::id::Address;
+use teamster_protocol::model::mail::{Body, Urgency};
+use teamster_protocol::store::file::Durability;
 use teamster_tests::hermetic::Program;
 use teamster_tests::team::Team;
 

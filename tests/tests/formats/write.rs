@@ -3,18 +3,18 @@
 use std::fs;
 use std::path::PathBuf;
 
-use teamster_protocol::board::{AutoClaim, Board, BoardFact, Claimant, ReleaseWhy};
-use teamster_protocol::id::{Address, MemberName, MessageId, TaskId};
-use teamster_protocol::lock::Holder;
-use teamster_protocol::log::{Durability, Fold, Log};
-use teamster_protocol::mail::{Body, MailFact, Mailbox, Message, Urgency};
-use teamster_protocol::notice::{Said, Stop};
-use teamster_protocol::process::Identity;
-use teamster_protocol::roster::{LeftHow, MemberSpec, Process, Roster, StartedBy, TeamFact, Workspace};
-use teamster_protocol::shutdown::{ShutdownReply, ShutdownRequest, Verdict, WhenBusy};
-use teamster_protocol::task::{Claim, NewTask, Work};
-use teamster_protocol::team_dir::TeamDir;
-use teamster_protocol::transcript::Transcript;
+use teamster_protocol::host::process::Identity;
+use teamster_protocol::host::team_dir::TeamDir;
+use teamster_protocol::model::board::{AutoClaim, Board, BoardFact, Claimant, ReleaseWhy};
+use teamster_protocol::model::id::{Address, MemberName, MessageId, TaskId};
+use teamster_protocol::model::mail::{Body, MailFact, Mailbox, Message, Urgency};
+use teamster_protocol::model::notice::{Said, Stop};
+use teamster_protocol::model::roster::{LeftHow, MemberSpec, Process, Roster, StartedBy, TeamFact, Workspace};
+use teamster_protocol::model::shutdown::{ShutdownReply, ShutdownRequest, Verdict, WhenBusy};
+use teamster_protocol::model::task::{Claim, NewTask, Work};
+use teamster_protocol::store::file::{Durability, Fold, Log};
+use teamster_protocol::store::presence::Holder;
+use teamster_protocol::store::transcript::Transcript;
 
 /// The time of the fixtures' beginning, in milliseconds.
 const T: u64 = 1_763_700_000_000;

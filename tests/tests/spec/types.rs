@@ -3,19 +3,19 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use teamster_leader::doctor::{Act, Group, Level, State};
-use teamster_leader::why::{Absence, Cause, Hindrance};
-use teamster_protocol::api::{
+use teamster_leader::ops::doctor::{Act, Group, Level, State};
+use teamster_leader::ops::why::{Absence, Cause, Hindrance};
+use teamster_protocol::model::board::{AutoClaim, BoardFact, KeptStatus, ReleaseWhy, Scope};
+use teamster_protocol::model::mail::{Body, MailFact, Urgency};
+use teamster_protocol::model::notice::{Entry, Noted, Notice, Said, Stop};
+use teamster_protocol::model::roster::{Isolation, LeftHow, StartedBy, TeamFact, Workspace};
+use teamster_protocol::model::shutdown::{Verdict, WhenBusy};
+use teamster_protocol::model::task::view::{How, TaskView};
+use teamster_protocol::model::task::{NewTask, Work};
+use teamster_protocol::store::presence::Holder;
+use teamster_protocol::wire::api::{
     EndOutcome, MemberState, Reader, Steered, TaskCommand, Undelivered, Via, WorkerPhase, WorkspaceRequest,
 };
-use teamster_protocol::board::{AutoClaim, BoardFact, KeptStatus, ReleaseWhy, Scope};
-use teamster_protocol::lock::Holder;
-use teamster_protocol::mail::{Body, MailFact, Urgency};
-use teamster_protocol::notice::{Entry, Noted, Notice, Said, Stop};
-use teamster_protocol::roster::{Isolation, LeftHow, StartedBy, TeamFact, Workspace};
-use teamster_protocol::shutdown::{Verdict, WhenBusy};
-use teamster_protocol::task::view::{How, TaskView};
-use teamster_protocol::task::{NewTask, Work};
 
 /// One tag.
 pub(crate) struct Kind {
@@ -122,8 +122,8 @@ fn body_kinds() -> Vec<String> {
         Body::Unknown => "what a newer version sends",
     };
     let request = "01K9ZC8N2Q4R6S8T0V2W4X6Y8Z".parse().expect("it is a ULID");
-    let reply = teamster_protocol::shutdown::ShutdownReply { request, verdict: Verdict::Approved };
-    let ask = teamster_protocol::shutdown::ShutdownRequest {
+    let reply = teamster_protocol::model::shutdown::ShutdownReply { request, verdict: Verdict::Approved };
+    let ask = teamster_protocol::model::shutdown::ShutdownRequest {
         request,
         reason: String::new(),
         deadline_ms: 0,
@@ -131,7 +131,7 @@ fn body_kinds() -> Vec<String> {
     };
     let each = [
         Body::Text { text: String::new() },
-        Body::TaskAssigned { task: teamster_protocol::id::TaskId(1) },
+        Body::TaskAssigned { task: teamster_protocol::model::id::TaskId(1) },
         Body::ShutdownRequest(ask),
         Body::ShutdownReply(reply),
         Body::AbortRequest { reason: String::new() },

@@ -10,16 +10,16 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
-use teamster_protocol::api::{
+use teamster_protocol::model::id::{MemberName, TaskId};
+use teamster_protocol::model::notice::Notice;
+use teamster_protocol::model::shutdown::WhenBusy;
+use teamster_protocol::model::task::view::TaskView;
+use teamster_protocol::wire::api::{
     Aborting, Changed, Delivered, Ended, Hello, LeaderApiServer, LeaderInfo, MailRequest, MemberNotice, MemberView,
     Prompted, SpawnRequest, Spawned, SteerPassed, Steered, Stopped, TaskCommand, Welcome, WorkerApiServer,
     WorkerStatus,
 };
-use teamster_protocol::id::{MemberName, TaskId};
-use teamster_protocol::notice::Notice;
-use teamster_protocol::peer::Peer;
-use teamster_protocol::shutdown::WhenBusy;
-use teamster_protocol::task::view::TaskView;
+use teamster_protocol::wire::peer::Peer;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream};
 
 /// Which of the two APIs.

@@ -9,7 +9,7 @@ use nix::sys::signal::{self, SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{self, Pid};
-use teamster_protocol::process::told::{For, meant_for};
+use teamster_protocol::host::process::told::{For, meant_for};
 
 /// Waits for the inner half and ends as it did.
 pub(super) fn stay(inner: Pid) -> ! {

@@ -1,13 +1,13 @@
 //! What comes into the core and what goes out of it. Events are past tense, actions imperative.
 
-use teamster_protocol::api::{Aborting, Prompted, Steered};
-use teamster_protocol::board::ReleaseWhy;
-use teamster_protocol::id::{Address, MessageId, TaskId};
-use teamster_protocol::mail::Message;
-use teamster_protocol::notice::{Said, Stop};
-use teamster_protocol::roster::LeftHow;
-use teamster_protocol::shutdown::ShutdownReply;
-use teamster_protocol::task::{Claim, Work};
+use teamster_protocol::model::board::ReleaseWhy;
+use teamster_protocol::model::id::{Address, MessageId, TaskId};
+use teamster_protocol::model::mail::Message;
+use teamster_protocol::model::notice::{Said, Stop};
+use teamster_protocol::model::roster::LeftHow;
+use teamster_protocol::model::shutdown::ShutdownReply;
+use teamster_protocol::model::task::{Claim, Work};
+use teamster_protocol::wire::api::{Aborting, Prompted, Steered};
 
 /// Names a call of the leader in the answer to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -3,12 +3,12 @@
 
 use std::collections::VecDeque;
 
-use teamster_protocol::id::{Address, MessageId};
-use teamster_protocol::mail::{Body, Message, Urgency};
-use teamster_protocol::notice::Said;
-use teamster_protocol::roster::LeftHow;
-use teamster_protocol::shutdown::{Busy, ShutdownReply, ShutdownRequest, Verdict, WhenBusy, verdict};
-use teamster_protocol::task::Work;
+use teamster_protocol::model::id::{Address, MessageId};
+use teamster_protocol::model::mail::{Body, Message, Urgency};
+use teamster_protocol::model::notice::Said;
+use teamster_protocol::model::roster::LeftHow;
+use teamster_protocol::model::shutdown::{Busy, ShutdownReply, ShutdownRequest, Verdict, WhenBusy, verdict};
+use teamster_protocol::model::task::Work;
 
 use super::turn::TurnFor;
 use super::{Action, Approval, Before, Conversation, Core, Handed, Phase, SteerOf};

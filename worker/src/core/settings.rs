@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use teamster_protocol::board::Claimant;
-use teamster_protocol::limits::{LEADER_GRACE, RECORD_RETRY};
-use teamster_protocol::roster::{Stall, StartedBy};
+use teamster_protocol::model::board::Claimant;
+use teamster_protocol::model::limits::{LEADER_GRACE, RECORD_RETRY};
+use teamster_protocol::model::roster::{Stall, StartedBy};
 
 /// What the worker is set up to do; fixed for its life.
 #[derive(Debug, Clone)]

@@ -1,8 +1,8 @@
 //! An agent that says nothing: hung, or only slow. That is shown, and what else is done about it is a setting.
 
-use teamster_protocol::id::Address;
-use teamster_protocol::notice::Said;
-use teamster_protocol::roster::{LeftHow, OnStall, Stall};
+use teamster_protocol::model::id::Address;
+use teamster_protocol::model::notice::Said;
+use teamster_protocol::model::roster::{LeftHow, OnStall, Stall};
 
 use super::turn::{Ending, Turn};
 use super::{Action, Core, Phase, SteerOf};
@@ -58,11 +58,11 @@ impl Core {
 
 #[cfg(test)]
 mod tests {
-    use teamster_protocol::board::{AutoClaim, Claimant};
-    use teamster_protocol::id::TaskId;
-    use teamster_protocol::notice::Stop;
-    use teamster_protocol::roster::StartedBy;
-    use teamster_protocol::task::{Claim, Work};
+    use teamster_protocol::model::board::{AutoClaim, Claimant};
+    use teamster_protocol::model::id::TaskId;
+    use teamster_protocol::model::notice::Stop;
+    use teamster_protocol::model::roster::StartedBy;
+    use teamster_protocol::model::task::{Claim, Work};
 
     use super::*;
     use crate::core::{ClaimedTask, Conversation, Event, Outcome, Settings};

@@ -1,10 +1,10 @@
 //! What a worker does about mail, by its urgency and by what it is at, and in which order it ends.
 
-use teamster_protocol::board::{AutoClaim, Claimant, ReleaseWhy};
-use teamster_protocol::mail::{Body, Urgency};
-use teamster_protocol::roster::StartedBy;
-use teamster_protocol::shutdown::{ShutdownRequest, WhenBusy};
-use teamster_protocol::task::Claim;
+use teamster_protocol::model::board::{AutoClaim, Claimant, ReleaseWhy};
+use teamster_protocol::model::mail::{Body, Urgency};
+use teamster_protocol::model::roster::StartedBy;
+use teamster_protocol::model::shutdown::{ShutdownRequest, WhenBusy};
+use teamster_protocol::model::task::Claim;
 
 use super::*;
 

@@ -1,13 +1,13 @@
 //! One turn of the agent, from its begin to what the board knows of it: what it is for, how it is being ended, and
 //! what that means for its task.
 
-use teamster_protocol::api::Prompted;
-use teamster_protocol::board::ReleaseWhy;
-use teamster_protocol::id::TaskId;
-use teamster_protocol::mail::Message;
-use teamster_protocol::notice::{Said, Stop};
-use teamster_protocol::roster::LeftHow;
-use teamster_protocol::task::{Claim, Work};
+use teamster_protocol::model::board::ReleaseWhy;
+use teamster_protocol::model::id::TaskId;
+use teamster_protocol::model::mail::Message;
+use teamster_protocol::model::notice::{Said, Stop};
+use teamster_protocol::model::roster::LeftHow;
+use teamster_protocol::model::task::{Claim, Work};
+use teamster_protocol::wire::api::Prompted;
 
 use super::event::{AskId, Outcome};
 use super::{Action, Answer, Before, Core, Fault, Leave, Phase, Refused, ms};

@@ -28,7 +28,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::unistd;
-use teamster_protocol::process::exit::exit_words;
+use teamster_protocol::host::process::exit::exit_words;
 use tokio::sync::{Notify, mpsc, watch};
 
 use self::output::Output;
@@ -37,7 +37,7 @@ use super::{
     Abilities, Driver, DriverError, Exited, NEWS_QUEUE_MAX, News, Permission, Prompt, Prompts, RequestId, Steered,
     StopReason, Tail,
 };
-use crate::process::{Group, Keeper, LeftBehind};
+use crate::cell::keeper::{Group, Keeper, LeftBehind};
 
 /// How long what is told to stop may take before it is killed, unless a [`Setup`] says otherwise.
 pub const TERM_GRACE: Duration = Duration::from_secs(2);

@@ -9,19 +9,20 @@ use std::time::Duration;
 use jsonrpsee::Methods;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
-use teamster_protocol::api::{MailRequest, TaskCommand};
-use teamster_protocol::id::{Address, MemberName, MessageId, TaskId};
-use teamster_protocol::log::Durability;
-use teamster_protocol::mail::{Body, Urgency};
-use teamster_protocol::notice::Said;
-use teamster_protocol::peer::Peer;
-use teamster_protocol::shutdown::{ShutdownReply, ShutdownRequest, WhenBusy};
-use teamster_protocol::task::view::TaskView;
-use teamster_protocol::task::{NewTask, Work};
+use teamster_protocol::host::clock;
+use teamster_protocol::host::team_dir::TeamDir;
+use teamster_protocol::model::id::{Address, MemberName, MessageId, TaskId};
+use teamster_protocol::model::mail::{Body, Urgency};
+use teamster_protocol::model::notice::Said;
+use teamster_protocol::model::shutdown::{ShutdownReply, ShutdownRequest, WhenBusy};
+use teamster_protocol::model::task::view::TaskView;
+use teamster_protocol::model::task::{NewTask, Work};
+use teamster_protocol::store::file::Durability;
+use teamster_protocol::store::watch::Watch;
+use teamster_protocol::store::{presence, transcript};
 use teamster_protocol::team::{Inbox, Team};
-use teamster_protocol::team_dir::TeamDir;
-use teamster_protocol::watch::Watch;
-use teamster_protocol::{clock, lock, transcript};
+use teamster_protocol::wire::api::{MailRequest, TaskCommand};
+use teamster_protocol::wire::peer::Peer;
 use tokio::process::{Child, Command};
 
 /// Far beyond what a loaded machine needs, so that reaching it means that nothing came.
@@ -80,7 +81,7 @@ impl Bench {
 
     /// The process that a member's worker is, by its lock: where there are namespaces, not the one that was started.
     pub(crate) fn pid(&self, who: &str) -> Option<u32> {
-        Some(lock::holder(&self.dir().member_lock(&name(who))).unwrap()?.process.pid)
+        Some(presence::holder(&self.dir().member_lock(&name(who))).unwrap()?.process.pid)
     }
 
     /// Kills a member's worker, and waits until it is gone.

@@ -1,7 +1,7 @@
 //! Workers that hang, by what they answer.
 
-use teamster_protocol::limits::ANSWER_WITHIN;
-use teamster_protocol::roster::OnStall;
+use teamster_protocol::model::limits::ANSWER_WITHIN;
+use teamster_protocol::model::roster::OnStall;
 
 use super::*;
 

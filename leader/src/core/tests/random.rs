@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use teamster_protocol::roster::OnStall;
+use teamster_protocol::model::roster::OnStall;
 
 use super::*;
 

@@ -1,7 +1,7 @@
 //! Histories that no single board can have told must not pass.
 
-use teamster_protocol::board::{AutoClaim, Claimant};
-use teamster_protocol::task::{Claim, NewTask, Refusal, Work};
+use teamster_protocol::model::board::{AutoClaim, Claimant};
+use teamster_protocol::model::task::{Claim, NewTask, Refusal, Work};
 
 use super::*;
 use crate::linear::Op;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
-use teamster_protocol::id::Address;
+use teamster_protocol::model::id::Address;
 use teamster_tests::team::Team;
 
 /// Puts garbage where the second record was. Gives the whole text.

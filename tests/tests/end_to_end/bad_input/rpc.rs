@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use teamster_protocol::peer::LINE_BYTES_MAX;
+use teamster_protocol::wire::peer::LINE_BYTES_MAX;
 use teamster_tests::hermetic::Program;
 use teamster_tests::team::Team;
 

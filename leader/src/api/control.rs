@@ -1,0 +1,60 @@
+//! The control socket: connections of fronts, each served until it or the leader ends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use teamster_protocol::host::complaints::Complaints;
+use teamster_protocol::wire::api::LeaderApiServer;
+use teamster_protocol::wire::peer::Peer;
+use teamster_protocol::wire::peer::socket::Listener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::api::server::Server;
+use crate::daemon::Shared;
+
+/// What is complained of.
+const ACCEPT: &str = "connections";
+
+/// Takes connections of fronts until the end, then lets each write what is queued.
+pub(crate) async fn accept(listener: Listener, shared: Arc<Shared>, mut ending: watch::Receiver<bool>) {
+    let mut fronts = JoinSet::new();
+    let mut complaints = Complaints::default();
+    loop {
+        let stream = tokio::select! {
+            stream = listener.accept() => stream,
+            Some(_) = fronts.join_next() => continue,
+            () = ended(&mut ending) => break,
+        };
+        match stream {
+            Ok(stream) => {
+                complaints.over(ACCEPT);
+                let (read, write) = stream.into_split();
+                let peer = Peer::start(read, write, Server::new(Arc::clone(&shared)).into_rpc());
+                fronts.spawn(attend(peer, ending.clone()));
+            }
+            Err(error) => {
+                if complaints.is_news(ACCEPT, &error.to_string()) {
+                    tracing::warn!("{error}");
+                }
+                // Out of descriptors: to try at once again would only burn the processor.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+    while fronts.join_next().await.is_some() {}
+}
+
+/// Keeps a front's connection until it or the leader ends.
+async fn attend(peer: Peer, mut ending: watch::Receiver<bool>) {
+    tokio::select! {
+        _ = peer.closed() => return,
+        () = ended(&mut ending) => {}
+    }
+    peer.close().await;
+}
+
+pub(super) async fn ended(ending: &mut watch::Receiver<bool>) {
+    // An error means that the leader's loop is gone, which is an end too.
+    let _ = ending.wait_for(|ending| *ending).await;
+}

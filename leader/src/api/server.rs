@@ -1,0 +1,280 @@
+//! The leader's side of [`LeaderApi`](teamster_protocol::wire::api::LeaderApiServer). What concerns lives of workers goes to the
+//! core; the board, the roster and mail are on disk; a running worker is called directly.
+
+use std::sync::Arc;
+
+use jsonrpsee::core::client::Error as RpcError;
+use jsonrpsee::core::{RpcResult, SubscriptionResult, async_trait};
+use jsonrpsee::types::ErrorObjectOwned;
+use jsonrpsee::{PendingSubscriptionSink, SubscriptionMessage};
+use teamster_protocol::model::id::{Address, MemberName, TaskId};
+use teamster_protocol::model::limits::PROTOCOL_VERSION;
+use teamster_protocol::model::mail::{Body, Urgency};
+use teamster_protocol::model::notice::Noted;
+use teamster_protocol::model::shutdown::WhenBusy;
+use teamster_protocol::model::task::Refusal;
+use teamster_protocol::model::task::view::TaskView;
+use teamster_protocol::store::file::LogError;
+use teamster_protocol::store::presence;
+use teamster_protocol::team::TeamError;
+use teamster_protocol::wire::api::{
+    Changed, Delivered, Ended, Hello, LeaderApiServer, LeaderInfo, MailRequest, MemberNotice, MemberView, Prompted,
+    SpawnRequest, Spawned, SteerPassed, Stopped, TaskCommand, Via, WorkerApiClient, code,
+};
+use teamster_protocol::wire::peer::Peer;
+use tokio::sync::broadcast::error::RecvError;
+
+use crate::core::{Answer, Ask, Down};
+use crate::daemon::Shared;
+use crate::warden;
+
+/// Serves one front.
+#[derive(Debug, Clone)]
+pub struct Server {
+    shared: Arc<Shared>,
+}
+
+/// A refusal as it goes over the wire.
+pub fn refused(code: i32, why: impl Into<String>) -> ErrorObjectOwned {
+    ErrorObjectOwned::owned(code, why.into(), None::<()>)
+}
+
+/// An error of the team on disk as it goes over the wire.
+pub fn team_error(error: &TeamError) -> ErrorObjectOwned {
+    let code = match error {
+        TeamError::Refused(Refusal::NoTask(_)) | TeamError::Roster(_) => code::NOT_FOUND,
+        TeamError::Refused(_) | TeamError::Mail(_) => code::REFUSED,
+        TeamError::Log(LogError::Corrupt { .. } | LogError::OtherKind { .. } | LogError::Newer { .. }) => code::CORRUPT,
+        TeamError::Log(_)
+        | TeamError::NotDurable(_)
+        | TeamError::Dir(_)
+        | TeamError::Lock(_)
+        | TeamError::Transcript(_) => code::SYSTEM,
+    };
+    refused(code, error.to_string())
+}
+
+impl Server {
+    /// A server on what the leader shares.
+    pub fn new(shared: Arc<Shared>) -> Server {
+        Server { shared }
+    }
+
+    async fn ended(&self, what: Ask) -> RpcResult<Vec<Ended>> {
+        match self.shared.ask(what).await? {
+            Answer::Ended(mut ended) => {
+                // They come as they ended, which is another order each time.
+                ended.sort_by(|one, other| one.name.cmp(&other.name));
+                Ok(ended)
+            }
+            Answer::Spawned(_) => unreachable!("ends are answered with ends"),
+        }
+    }
+
+    /// Why nobody with this name could be ended. Asked after the core: a member that is being spawned for the first
+    /// time can be ended, and is not on the roster yet.
+    fn not_running(&self, name: &MemberName) -> ErrorObjectOwned {
+        self.must_be_member(name).err().unwrap_or_else(|| refused(code::REFUSED, format!("{name} is not running")))
+    }
+
+    /// The link to a member, or whether it is to be reached by mail.
+    fn reach(&self, name: &MemberName) -> RpcResult<Reach> {
+        self.must_be_member(name)?;
+        if let Some(peer) = self.shared.peer(name) {
+            return Ok(Reach::Linked(peer));
+        }
+        match presence::is_held(&self.shared.dir.member_lock(name)) {
+            Ok(true) => Ok(Reach::ByMail),
+            Ok(false) => Err(refused(code::REFUSED, format!("{name} is not running\nstart it: teamster spawn {name}"))),
+            Err(error) => Err(refused(code::SYSTEM, error.to_string())),
+        }
+    }
+
+    fn must_be_member(&self, name: &MemberName) -> RpcResult<()> {
+        let mut team = self.shared.team();
+        team.refresh(|_| ()).map_err(|error| team_error(&error))?;
+        team.roster().member(name).map_err(|refusal| refused(code::NOT_FOUND, refusal.to_string()))?;
+        Ok(())
+    }
+
+    fn post(&self, to: &MemberName, urgency: Urgency, body: Body) -> RpcResult<()> {
+        let to = Address::Member(to.clone());
+        self.shared.team().post(&to, urgency, body).map_err(|error| team_error(&error))?;
+        Ok(())
+    }
+}
+
+enum Reach {
+    Linked(Peer),
+    ByMail,
+}
+
+/// The worker's own refusal with the way out, or that it could not be asked.
+fn passed(name: &MemberName, error: RpcError, hint: Option<&str>) -> ErrorObjectOwned {
+    match (error, hint) {
+        (RpcError::Call(error), Some(hint)) if error.code() == code::REFUSED => {
+            refused(error.code(), format!("{name} did not take it: {}\n{hint}", error.message()))
+        }
+        (RpcError::Call(error), _) => refused(error.code(), format!("{name} did not take it: {}", error.message())),
+        (error, _) => refused(code::SYSTEM, format!("cannot reach {name}: {error}")),
+    }
+}
+
+#[async_trait]
+impl LeaderApiServer for Server {
+    async fn hello(&self, hello: Hello) -> RpcResult<LeaderInfo> {
+        if hello.protocol != PROTOCOL_VERSION {
+            let theirs = hello.protocol;
+            let why = format!("the leader speaks protocol {PROTOCOL_VERSION}, this program {theirs}");
+            return Err(refused(code::OTHER_VERSION, why));
+        }
+        Ok(self.shared.info.clone())
+    }
+
+    async fn spawn(&self, request: SpawnRequest) -> RpcResult<Spawned> {
+        match self.shared.ask(Ask::Spawn(request)).await? {
+            Answer::Spawned(spawned) => Ok(spawned),
+            Answer::Ended(_) => unreachable!("a spawn is answered with a spawn"),
+        }
+    }
+
+    async fn members(&self) -> RpcResult<Vec<MemberView>> {
+        self.shared.team().members().map_err(|error| team_error(&error))
+    }
+
+    async fn send(&self, name: MemberName, text: String) -> RpcResult<Prompted> {
+        match self.reach(&name)? {
+            Reach::Linked(peer) => {
+                let hint = format!("say it to the running turn with teamster steer {name} TEXT, or end that first");
+                peer.prompt(text).await.map_err(|error| passed(&name, error, Some(&hint)))
+            }
+            Reach::ByMail => {
+                let why = format!("there is no link to {name}, so it takes no prompt");
+                let hint = format!("give it a task: teamster task add --to {name} …");
+                Err(refused(code::REFUSED, format!("{why}\n{hint}")))
+            }
+        }
+    }
+
+    async fn steer(&self, name: MemberName, text: String) -> RpcResult<SteerPassed> {
+        match self.reach(&name)? {
+            Reach::Linked(peer) => {
+                let hint = format!("give it something to do with teamster send {name} TEXT");
+                let steered = peer.steer(text).await.map_err(|error| passed(&name, error, Some(&hint)))?;
+                Ok(SteerPassed { via: Via::Rpc, steered: Some(steered) })
+            }
+            Reach::ByMail => {
+                self.post(&name, Urgency::Now, Body::Text { text })?;
+                Ok(SteerPassed { via: Via::Mail, steered: None })
+            }
+        }
+    }
+
+    async fn stop(&self, name: MemberName, reason: String) -> RpcResult<Stopped> {
+        let peer = match self.reach(&name)? {
+            Reach::Linked(peer) => peer,
+            Reach::ByMail => {
+                let task = self.shared.team().board().owned_by(&name).next();
+                self.post(&name, Urgency::Now, Body::AbortRequest { reason })?;
+                return Ok(Stopped { via: Via::Mail, task, stop: None });
+            }
+        };
+        // Heard from before the call on, so that the end can not be missed.
+        let mut notices = self.shared.notices();
+        let aborting = peer.abort(reason).await.map_err(|error| passed(&name, error, None))?;
+        let stopped = |stop| Ok(Stopped { via: Via::Rpc, task: aborting.task, stop });
+        loop {
+            let heard = tokio::select! {
+                heard = notices.recv() => heard,
+                _ = peer.closed() => return stopped(None),
+            };
+            match heard {
+                Ok(MemberNotice { member, notice }) if member == name => match notice.what {
+                    Noted::TurnEnded { turn, stop, .. } if turn == aborting.turn => return stopped(Some(stop)),
+                    Noted::TurnEnded { .. }
+                    | Noted::Ready
+                    | Noted::TurnStarted { .. }
+                    | Noted::Steered { .. }
+                    | Noted::Mail { .. }
+                    | Noted::Stalled { .. }
+                    | Noted::Waiting
+                    | Noted::Trouble { .. }
+                    | Noted::Leaving { .. } => {}
+                },
+                Ok(_) => {}
+                // Too much was said to hear all of it: how the turn ended is on the board.
+                Err(RecvError::Lagged(_) | RecvError::Closed) => return stopped(None),
+            }
+        }
+    }
+
+    async fn shutdown(&self, name: Option<MemberName>, reason: String, when_busy: WhenBusy) -> RpcResult<Vec<Ended>> {
+        let one = name.clone();
+        let ended = self.ended(Ask::Shutdown { name, reason, when_busy }).await?;
+        match one {
+            Some(name) if ended.is_empty() => Err(self.not_running(&name)),
+            Some(_) | None => Ok(ended),
+        }
+    }
+
+    async fn kill(&self, name: MemberName) -> RpcResult<Ended> {
+        let ended = self.ended(Ask::Kill { name: name.clone() }).await?;
+        ended.into_iter().next().ok_or_else(|| self.not_running(&name))
+    }
+
+    async fn hand_over(&self) -> RpcResult<()> {
+        if !warden::is_above() {
+            let why = "this leader has no warden that would start the next one: it leads for one command";
+            return Err(refused(code::REFUSED, why));
+        }
+        self.ended(Ask::HandOver).await.map(|_| ())
+    }
+
+    async fn down(&self, force: bool) -> RpcResult<Vec<Ended>> {
+        self.ended(Ask::Down { how: if force { Down::ByForce } else { Down::Gently } }).await
+    }
+
+    async fn task(&self, command: TaskCommand) -> RpcResult<Changed> {
+        self.shared.team().command(command).map_err(|error| team_error(&error))
+    }
+
+    async fn task_view(&self, id: TaskId) -> RpcResult<TaskView> {
+        let mut team = self.shared.team();
+        team.refresh(|_| ()).and_then(|()| team.task_view(id)).map_err(|error| team_error(&error))
+    }
+
+    async fn mail(&self, request: MailRequest) -> RpcResult<Vec<Delivered>> {
+        let mailed = self.shared.team().mail(request).map_err(|error| team_error(&error))?;
+        if mailed.failed.is_empty() {
+            return Ok(mailed.delivered);
+        }
+        let failed: Vec<String> = mailed.failed.iter().map(|one| format!("{}: {}", one.to, one.why)).collect();
+        let sent: Vec<&str> = mailed.delivered.iter().map(|one| one.to.as_str()).collect();
+        let sent = if sent.is_empty() { "nobody".to_owned() } else { sent.join(", ") };
+        Err(refused(code::SYSTEM, format!("sent to {sent}, and not to {}", failed.join("; "))))
+    }
+
+    async fn ping(&self, name: MemberName, nonce: u64) -> RpcResult<u64> {
+        match self.reach(&name)? {
+            Reach::Linked(peer) => peer.ping(nonce).await.map_err(|error| passed(&name, error, None)),
+            Reach::ByMail => Err(refused(code::REFUSED, format!("there is no link to {name}"))),
+        }
+    }
+
+    async fn notices(&self, pending: PendingSubscriptionSink) -> SubscriptionResult {
+        let mut notices = self.shared.notices();
+        let mut sink = pending.accept().await?;
+        loop {
+            let notice = tokio::select! {
+                notice = notices.recv() => notice,
+                () = sink.closed() => return Ok(()),
+            };
+            // A front that does not keep up loses its subscription, and knows by that.
+            let Ok(notice) = notice else { return Ok(()) };
+            let message: SubscriptionMessage = serde_json::value::to_raw_value(&notice)?.into();
+            if sink.try_send(message).is_err() {
+                return Ok(());
+            }
+        }
+    }
+}

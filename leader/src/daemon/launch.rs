@@ -1,0 +1,262 @@
+//! One worker process: started, linked over its stdio, listened to, and waited for. The process is in a group of
+//! its own, so that Ctrl-C at the leader's terminal is the leader's to handle.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jsonrpsee::Methods;
+use jsonrpsee::core::client::{Error as RpcError, Subscription};
+use nix::unistd::Pid;
+use teamster_protocol::host::crash::point;
+use teamster_protocol::host::process::exit::exit_words;
+use teamster_protocol::host::process::life;
+use teamster_protocol::host::shortage::{self, is_shortage};
+use teamster_protocol::host::stderr_log;
+use teamster_protocol::model::id::{Address, MemberName};
+use teamster_protocol::model::limits::{KILL_GRACE, PROTOCOL_VERSION, TERM_GRACE};
+use teamster_protocol::model::notice::Notice;
+use teamster_protocol::model::roster::MemberSpec;
+use teamster_protocol::store::presence;
+use teamster_protocol::store::transcript;
+use teamster_protocol::wire::api::{Hello, MemberNotice, WorkerApiClient};
+use teamster_protocol::wire::peer::Peer;
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::core::Fault;
+use crate::daemon::{Input, Link, LinkedTo, Shared};
+use crate::warden;
+
+/// From one look whether a killed worker is gone to the next.
+const DYING: Duration = Duration::from_millis(5);
+
+/// The worker program: `TEAMSTER_WORKER`, else beside this program, else on the `PATH`.
+pub fn worker_program() -> PathBuf {
+    let beside = || Some(std::env::current_exe().ok()?.with_file_name("teamster-worker"));
+    match std::env::var_os("TEAMSTER_WORKER") {
+        Some(given) => PathBuf::from(given),
+        None => beside().filter(|path| path.exists()).unwrap_or_else(|| PathBuf::from("teamster-worker")),
+    }
+}
+
+/// Why there is no worker's process.
+#[derive(Debug)]
+pub struct NotStarted {
+    why: String,
+    fault: Fault,
+}
+
+/// Starts the worker and follows it to its end, reporting each step. Must be called from the thread that lives
+/// as long as the leader: a death signal would follow the thread that spawned.
+pub async fn run(shared: Arc<Shared>, name: MemberName, spec: MemberSpec) {
+    let not_ready = |why: String, fault| Input::NotReady { name: name.clone(), why, fault };
+    let heard_seq = last_seq(&shared, &name).await;
+    let launched = shared.launch(&name, || {
+        let mut child = spawn(&shared, &name, &spec)?;
+        let (Some(stdin), Some(stdout), Some(pid)) = (child.stdin.take(), child.stdout.take(), child.id()) else {
+            unreachable!("both streams are piped and the child was not waited for")
+        };
+        let to = LinkedTo::Child(Pid::from_raw(pid.try_into().expect("process ids fit pid_t, they come from it")));
+        Ok((child, Link { peer: Peer::start(stdout, stdin, Methods::new()), to }))
+    });
+    let (mut child, Link { peer, .. }) = match launched {
+        Ok(launched) => launched,
+        Err(NotStarted { why, fault }) => return shared.report(not_ready(why, fault)).await,
+    };
+    let hello = Hello { protocol: PROTOCOL_VERSION };
+    let answered = tokio::select! {
+        welcome = peer.initialize(hello) => Ok(welcome),
+        status = child.wait() => Err(status),
+    };
+    let answered = match answered {
+        // Its output has ended, and most often so did it; why it ended says more than that it did.
+        Ok(Err(RpcError::RestartNeeded(closed))) => match timeout(TERM_GRACE, child.wait()).await {
+            Ok(status) => Err(status),
+            Err(_) => Ok(Err(RpcError::RestartNeeded(closed))),
+        },
+        answered => answered,
+    };
+    let welcome = match answered {
+        Ok(welcome) => welcome,
+        Err(status) => {
+            shared.unlink(&name);
+            let (why, fault) = match status {
+                Ok(status) if status.code() == Some(shortage::EXIT_CODE) => {
+                    ("its worker found no room, no descriptors or no memory left".to_owned(), Fault::Machine)
+                }
+                Ok(status) => (format!("its worker ended before it was ready ({})", exit_words(status)), Fault::Worker),
+                Err(error) => (format!("its worker can not be waited for: {error}"), Fault::Worker),
+            };
+            return shared.report(not_ready(with_last_words(&shared, &name, why), fault)).await;
+        }
+    };
+    let welcome = match welcome {
+        Ok(welcome) if welcome.protocol != PROTOCOL_VERSION => Err(format!(
+            "its worker ({}) speaks protocol version {}, and this leader speaks {PROTOCOL_VERSION}\n\
+             install teamster and teamster-worker of the same release",
+            welcome.version, welcome.protocol
+        )),
+        Ok(welcome) if welcome.name == name => Ok(welcome.pid),
+        Ok(welcome) => Err(format!("its worker says that it is {}", welcome.name)),
+        Err(RpcError::Call(error)) => Err(error.message().to_owned()),
+        Err(RpcError::RestartNeeded(_)) => Err("its worker closed its output before it was ready".to_owned()),
+        Err(error) => Err(format!("its worker did not answer: {error}")),
+    };
+    let pid = match welcome {
+        Ok(pid) => pid,
+        Err(why) => {
+            let status = kill(&mut child).await;
+            shared.unlink(&name);
+            tracing::info!(%name, ?status, "worker refused");
+            return shared.report(not_ready(with_last_words(&shared, &name, why), Fault::Worker)).await;
+        }
+    };
+    point("worker greeted");
+    let notices = peer.notices(heard_seq).await;
+    shared.report(Input::Ready { name: name.clone(), pid }).await;
+    let status = tokio::select! {
+        status = child.wait() => status,
+        () = forward(&shared, &name, heard_seq, notices) => child.wait().await,
+    };
+    point("worker waited for");
+    nobody_within(&shared, &name, pid).await;
+    shared.unlink(&name);
+    let how = match status {
+        Ok(status) => exit_words(status),
+        Err(error) => format!("it can not be waited for: {error}"),
+    };
+    shared.report(Input::Exited { name, how }).await;
+}
+
+/// Waits until the worker is gone with the process that was started for it. In a cell it is that one's child, which the
+/// kernel kills in the same moment, and which holds the member's lock for one more.
+async fn nobody_within(shared: &Shared, name: &MemberName, worker: u32) {
+    let lock = shared.dir.member_lock(name);
+    let holds =
+        || presence::holder(&lock).is_ok_and(|holder| holder.is_some_and(|holder| holder.process.pid == worker));
+    let until = Instant::now() + KILL_GRACE;
+    while holds() && Instant::now() < until {
+        sleep(DYING).await;
+    }
+}
+
+fn spawn(shared: &Shared, name: &MemberName, spec: &MemberSpec) -> Result<Child, NotStarted> {
+    let not_started = |error: &io::Error, why: String| {
+        let fault = if is_shortage(error) { Fault::Machine } else { Fault::Worker };
+        NotStarted { why, fault }
+    };
+    let log_path = shared.dir.log_of(&Address::Member(name.clone()));
+    let log = stderr_log::open(&log_path)
+        .map_err(|error| not_started(&error, format!("cannot open {}: {error}", log_path.display())))?;
+    let mut command = Command::new(&shared.worker_program);
+    command
+        .arg("--stdio")
+        .args(["--team", shared.dir.team().as_str(), "--name", name.as_str(), "--agent", spec.agent.as_str()])
+        .args([OsString::from("--root"), shared.dir.root().into(), "--cwd".into(), spec.workspace.dir().into()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(log)
+        .env_remove(life::VARIABLE)
+        .env_remove(warden::VARIABLE)
+        .env_remove(warden::AFTER)
+        .process_group(0);
+    if let Some(role) = &spec.role {
+        command.args(["--role", role.as_str()]);
+    }
+    match spec.auto {
+        teamster_protocol::model::board::AutoClaim::On => {}
+        teamster_protocol::model::board::AutoClaim::Off => {
+            command.arg("--no-claim");
+        }
+    }
+    point("about to start a worker");
+    let spawned = command.spawn();
+    point("worker started");
+    spawned.map_err(|error| {
+        let program = shared.worker_program.display();
+        let hint =
+            "install it beside `teamster`, or end the leader with teamster down and name it with TEAMSTER_WORKER";
+        not_started(&error, format!("cannot start {program}: {error}\n{hint}"))
+    })
+}
+
+/// Passes notices on until there are no more. A member that says too much too fast is listened to again from
+/// where it was lost.
+pub(super) async fn forward(
+    shared: &Shared,
+    name: &MemberName,
+    mut since: u64,
+    first: Result<Subscription<Notice>, RpcError>,
+) {
+    let mut subscribed = first;
+    loop {
+        let mut notices = match subscribed {
+            Ok(notices) => notices,
+            Err(error) => {
+                // At the end of a worker that is what is to be expected; its exit says the rest.
+                tracing::debug!(%name, "its notices can not be heard: {error}");
+                return;
+            }
+        };
+        while let Some(notice) = notices.next().await {
+            match notice {
+                Ok(notice) => {
+                    since = notice.seq;
+                    shared.notify(MemberNotice { member: name.clone(), notice });
+                }
+                Err(error) => tracing::warn!(%name, "a notice can not be read: {error}"),
+            }
+        }
+        let Some(peer) = shared.peer(name) else { return };
+        subscribed = peer.notices(since).await;
+    }
+}
+
+/// The number of the last entry that earlier lives left: what they said was passed on then.
+pub(super) async fn last_seq(shared: &Shared, name: &MemberName) -> u64 {
+    let turns = shared.dir.turns(name);
+    let reading = tokio::task::spawn_blocking(move || transcript::last_seq(&turns));
+    match reading.await {
+        Ok(Ok(seq)) => seq,
+        Ok(Err(error)) => {
+            tracing::warn!(%name, "its earlier notices are told again: {error}");
+            0
+        }
+        Err(error) => {
+            tracing::warn!(%name, "its earlier notices are told again: {error}");
+            0
+        }
+    }
+}
+
+async fn kill(child: &mut Child) -> io::Result<ExitStatus> {
+    child.start_kill()?;
+    child.wait().await
+}
+
+/// `why`, and what the worker last said on its standard error, which is most often the true reason.
+fn with_last_words(shared: &Shared, name: &MemberName, why: String) -> String {
+    let path = shared.dir.log_of(&Address::Member(name.clone()));
+    match last_lines(&path) {
+        Ok(words) if !words.is_empty() => format!("{why}: {}", words.strip_prefix("error: ").unwrap_or(&words)),
+        Ok(_) | Err(_) => why,
+    }
+}
+
+fn last_lines(path: &Path) -> io::Result<String> {
+    const BYTES: u64 = 1024;
+    const LINES: usize = 3;
+    let mut file = File::open(path)?;
+    let length = file.seek(SeekFrom::End(0))?;
+    file.seek(SeekFrom::Start(length.saturating_sub(BYTES)))?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    Ok(lines[lines.len().saturating_sub(LINES)..].join("\n"))
+}

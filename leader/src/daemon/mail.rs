@@ -1,0 +1,45 @@
+//! The lead's mailbox: control mail is acted on here, texts stay for the people behind the lead.
+
+use teamster_protocol::host::crash::point;
+use teamster_protocol::model::id::Address;
+use teamster_protocol::model::mail::{Body, Message};
+use teamster_protocol::team::TeamError;
+
+use super::Leader;
+use crate::core::Event;
+
+impl Leader<'_> {
+    pub(super) fn read_mail(&mut self) -> Result<(), TeamError> {
+        let arrived = self.inbox.arrived()?;
+        self.mail(arrived);
+        Ok(())
+    }
+
+    /// Acts on control mail. Texts stay unread, for the people behind the lead.
+    pub(super) fn mail(&mut self, messages: Vec<Message>) {
+        let mut done = Vec::new();
+        for message in messages {
+            match (message.body, message.from) {
+                (Body::Text { .. }, _) => continue,
+                (Body::ShutdownReply(reply), Address::Member(from)) => self.feed(Event::Replied { from, reply }),
+                (
+                    Body::ShutdownReply(_)
+                    | Body::TaskAssigned { .. }
+                    | Body::ShutdownRequest(_)
+                    | Body::AbortRequest { .. }
+                    | Body::Unknown,
+                    from,
+                ) => tracing::warn!(%from, "mail of a kind that the lead does not act on"),
+            }
+            done.push(message.id);
+        }
+        if !done.is_empty() {
+            point("mail acted on, not acknowledged");
+        }
+        if !done.is_empty()
+            && let Err(error) = self.inbox.acknowledge(&done)
+        {
+            tracing::error!("cannot acknowledge mail: {error}");
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Which team a leader leads, and how.
+
+use std::path::PathBuf;
+
+use teamster_protocol::host::process::Identity;
+use teamster_protocol::host::settings::Common;
+use teamster_protocol::host::team_dir::TeamDir;
+use teamster_protocol::wire::api::LeaderInfo;
+
+/// Which team is led, and how.
+pub struct ServeOptions {
+    /// Where the team's files are.
+    pub dir: TeamDir,
+    /// The directory the team is for; written down when the team is new.
+    pub founded_for: PathBuf,
+    /// What must have survived when something is said to be written, and how often files are looked at unasked.
+    pub settings: Common,
+    /// What SIGINT and SIGTERM do.
+    pub signals: Signals,
+    /// What becomes of members whose workers died before.
+    pub dead_before: DeadBefore,
+    /// The leader whose death this one was started for, if its warden did so.
+    pub after: Option<Identity>,
+    /// Called once calls are taken.
+    pub on_ready: Box<dyn FnOnce(&LeaderInfo) + Send>,
+}
+
+/// What SIGINT and SIGTERM do to the leader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signals {
+    /// The first ends the team gently, the second by force.
+    End,
+    /// Nothing: the program around the leader handles them.
+    Ignore,
+}
+
+/// What becomes of members that a leader before this one had started, and that died while nobody led.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeadBefore {
+    /// They are started again.
+    StartAgain,
+    /// What they held is given back, and that is all.
+    Bury,
+}

@@ -1,0 +1,32 @@
+//! A member's place and its line on the roster. Both are made while its lock is held, so that nobody begins to
+//! serve the name meanwhile and nothing of a worker that runs is overwritten.
+
+use teamster_protocol::host::crash::point;
+use teamster_protocol::host::team_dir::TeamDir;
+use teamster_protocol::model::id::MemberName;
+use teamster_protocol::model::limits::MEMBER_LOCK_WITHIN;
+use teamster_protocol::model::roster::{MemberSpec, Workspace};
+use teamster_protocol::store::presence::{Lock, LockError};
+use teamster_protocol::wire::api::SpawnRequest;
+
+use super::workspace;
+use crate::daemon::Shared;
+
+/// Blocks for as long as a worktree takes. Refused, with a sentence for people, while a worker serves the name.
+pub fn prepare(shared: &Shared, request: SpawnRequest) -> Result<Workspace, String> {
+    let SpawnRequest { name, agent, role, auto, workspace, stall } = request;
+    let _lock = reserve(&shared.dir, &name)?;
+    let workspace = workspace::prepare(&shared.dir, &name, &workspace)?;
+    point("place prepared");
+    let spec = MemberSpec { agent, role, auto, workspace: workspace.clone(), stall };
+    shared.team().add_member(name, spec).map_err(|error| error.to_string())?;
+    Ok(workspace)
+}
+
+fn reserve(dir: &TeamDir, name: &MemberName) -> Result<Lock, String> {
+    Lock::take_within(&dir.member_lock(name), MEMBER_LOCK_WITHIN).map_err(|error| match error {
+        LockError::Held { holder: Some(holder), .. } => format!("it runs already, as process {}", holder.process.pid),
+        LockError::Held { holder: None, .. } => "it runs already".to_owned(),
+        error @ LockError::Io { .. } => error.to_string(),
+    })
+}

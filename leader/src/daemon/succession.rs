@@ -1,0 +1,127 @@
+//! The beginning of a leader: it takes the lock that only one can hold, and one that its warden starts again looks whether
+//! it still has a team to lead. Between two lives others may have led, and the team may have been ended: what was ended by
+//! then is not begun again by somebody who slept meanwhile.
+
+use std::time::Duration;
+
+use jsonrpsee::core::ClientError;
+use teamster_protocol::host::process::Identity;
+use teamster_protocol::host::team_dir::TeamDir;
+use teamster_protocol::model::limits::PROTOCOL_VERSION;
+use teamster_protocol::store::presence::{Holder, Lock, LockError};
+use teamster_protocol::wire::api::{Hello, LeaderApiClient};
+use teamster_protocol::wire::peer::socket;
+use tokio::time::{Instant, timeout_at};
+
+use super::ServeError;
+
+/// How long the leader's lock may be held by somebody who does not answer.
+const LOCK_WAIT: Duration = Duration::from_secs(1);
+/// How often the lock is tried meanwhile.
+const LOCK_RETRY: Duration = Duration::from_millis(20);
+
+/// Takes the leader's lock. One that is held although nobody answers is a leader that has just begun, or that was killed
+/// and is not quite gone: it is given a moment.
+pub(super) async fn begin_to_lead(dir: &TeamDir, after: Option<&Identity>, since_ms: u64) -> Result<Lock, ServeError> {
+    let path = dir.leader_lock();
+    let over = || ServeError::Over { team: dir.team().to_string() };
+    let until = Instant::now() + LOCK_WAIT;
+    loop {
+        // The one that died had made it: who is removing the team at this moment is not to be left with a new one.
+        if after.is_some() && matches!(path.try_exists(), Ok(false)) {
+            return Err(over());
+        }
+        match Lock::borrow(&path) {
+            Ok(lock) => {
+                // Before it is signed: to have looked is not to have led.
+                if after.zip(lock.written()).is_some_and(|(died, last)| is_over(died, &last)) {
+                    return Err(over());
+                }
+                lock.sign(&path, since_ms);
+                return Ok(lock);
+            }
+            Err(error @ LockError::Io { .. }) => return Err(ServeError::Lock(error)),
+            Err(error @ LockError::Held { .. }) => {
+                if answers(dir, until).await || Instant::now() >= until {
+                    return Err(led(dir, error));
+                }
+            }
+        }
+        tokio::time::sleep(LOCK_RETRY).await;
+    }
+}
+
+/// Whether a leader answers at the socket before the time is over. One that is being killed still has it, and answers nobody.
+async fn answers(dir: &TeamDir, until: Instant) -> bool {
+    let Ok(leader) = socket::dial(&dir.leader_socket()).await else { return false };
+    // A refusal is an answer too.
+    matches!(
+        timeout_at(until, leader.hello(Hello { protocol: PROTOCOL_VERSION })).await,
+        Ok(Ok(_) | Err(ClientError::Call(_)))
+    )
+}
+
+fn led(dir: &TeamDir, error: LockError) -> ServeError {
+    match error {
+        LockError::Held { holder, .. } => {
+            ServeError::Led { team: dir.team().to_string(), pid: holder.map(|holder| holder.process.pid) }
+        }
+        error @ LockError::Io { .. } => ServeError::Lock(error),
+    }
+}
+
+/// Whether nothing is left to do for the leader after `died`, by who signed the leader's lock last. To be asked while that
+/// lock is held, so that nobody leads meanwhile.
+///
+/// Who signed it before the one that died began is one of whom the team was taken over; who signed it after that has a
+/// warden of its own, or is the command that ended the team.
+fn is_over(died: &Identity, last: &Holder) -> bool {
+    if last.process == *died {
+        return last.ended_ms.is_some();
+    }
+    last.process.boot_id == died.boot_id && last.process.start_ticks >= died.start_ticks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn process(pid: u32, start_ticks: u64) -> Identity {
+        Identity { pid, start_ticks, boot_id: "0f7f-a5".to_owned() }
+    }
+
+    fn holder(process: Identity, ended_ms: Option<u64>) -> Holder {
+        Holder { process, since_ms: 7, ended_ms }
+    }
+
+    #[test]
+    fn who_died_leading_is_followed_and_who_ended_in_order_is_not() {
+        let died = process(10, 500);
+        assert!(!is_over(&died, &holder(died.clone(), None)));
+        assert!(is_over(&died, &holder(died.clone(), Some(9))));
+    }
+
+    #[tokio::test]
+    async fn a_socket_at_which_nobody_answers_any_more_is_no_leader() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = TeamDir::new(root.path(), "app".parse().unwrap());
+        std::fs::create_dir(dir.path()).unwrap();
+        let until = Instant::now() + LOCK_WAIT;
+        assert!(!answers(&dir, until).await, "there is no socket");
+        let dying = socket::listen(&dir.leader_socket()).unwrap();
+        let (answers, ()) = tokio::join!(answers(&dir, until), async { drop(dying.accept().await) });
+        assert!(!answers);
+    }
+
+    #[test]
+    fn it_is_over_if_another_led_since_and_not_if_the_one_that_died_never_led() {
+        let died = process(10, 500);
+        for ended in [None, Some(9)] {
+            assert!(is_over(&died, &holder(process(11, 501), ended)));
+            assert!(is_over(&died, &holder(process(10, 501), ended)), "its number was given to another");
+            assert!(!is_over(&died, &holder(process(9, 499), ended)), "the one before it");
+        }
+        let before_the_boot = Identity { boot_id: "another".to_owned(), ..process(11, 900) };
+        assert!(!is_over(&died, &holder(before_the_boot, Some(9))));
+    }
+}

@@ -1,0 +1,79 @@
+//! Workers as processes: a place is made for them, they are launched, and signalled, but only who is provably theirs.
+
+use std::sync::Arc;
+
+use nix::sys::signal;
+use nix::unistd::Pid;
+use teamster_protocol::host::crash::point;
+use teamster_protocol::host::process::{self, Identity};
+use teamster_protocol::model::id::MemberName;
+use teamster_protocol::store::presence;
+use teamster_protocol::wire::api::SpawnRequest;
+
+use super::{DISPLACED, Input, Leader};
+use crate::core::{Event, Fault, Signal};
+use crate::daemon::{launch, prepare};
+
+impl Leader<'_> {
+    pub(super) fn prepare(&self, request: SpawnRequest) {
+        let shared = Arc::clone(&self.shared);
+        tokio::spawn(async move {
+            let (name, preparing) = (request.name.clone(), Arc::clone(&shared));
+            let making = tokio::task::spawn_blocking(move || prepare::prepare(&preparing, request));
+            let outcome = making.await.unwrap_or_else(|error| Err(format!("making its place failed: {error}")));
+            shared.report(Input::Prepared { name, outcome }).await;
+        });
+    }
+
+    pub(super) fn launch(&mut self, name: MemberName) -> Option<Event> {
+        if self.is_displaced() {
+            return Some(Event::NotReady { name, why: DISPLACED.to_owned(), fault: Fault::Worker });
+        }
+        let spec = match self.shared.team().roster().member(&name) {
+            Ok(member) => member.spec.clone(),
+            Err(refusal) => return Some(Event::NotReady { name, why: refusal.to_string(), fault: Fault::Worker }),
+        };
+        self.found.remove(&name);
+        self.launched.insert(name.clone());
+        tokio::spawn(launch::run(Arc::clone(&self.shared), name, spec));
+        None
+    }
+
+    /// Signals the worker's own process, which ends what it started. A worker that this leader launched is a child
+    /// that was not waited for; any other is signalled only while the process it was found as holds its lock.
+    pub(super) fn signal(&self, name: &MemberName, wanted: Signal) {
+        let wanted = match wanted {
+            Signal::Terminate => signal::Signal::SIGTERM,
+            Signal::Kill => signal::Signal::SIGKILL,
+        };
+        point("about to signal");
+        let sent = if self.launched.contains(name) {
+            let Some(child) = self.shared.child(name) else { return };
+            // In a namespace the worker is the child's child, and SIGKILL is not passed on to it.
+            match self.within(name, child) {
+                Some(worker) => worker.signal(wanted),
+                None => signal::kill(child, wanted).map_err(std::io::Error::from),
+            }
+        } else {
+            let Some(found) = self.found.get(name).filter(|found| self.serves(name, &found.process.identity)) else {
+                return;
+            };
+            found.process.identity.signal(wanted)
+        };
+        if let Err(error) = sent {
+            tracing::warn!(%name, "cannot send {wanted}: {error}");
+        }
+    }
+
+    /// The worker itself, if it is not the child that was started for it but that one's.
+    fn within(&self, name: &MemberName, child: Pid) -> Option<Identity> {
+        let worker = presence::holder(&self.shared.dir.member_lock(name)).ok()??.process;
+        let parent = i32::try_from(process::parent(worker.pid).ok()?).ok()?;
+        (parent == child.as_raw()).then_some(worker)
+    }
+
+    fn serves(&self, name: &MemberName, process: &Identity) -> bool {
+        let holder = presence::holder(&self.shared.dir.member_lock(name));
+        holder.is_ok_and(|holder| holder.is_some_and(|holder| holder.process == *process))
+    }
+}

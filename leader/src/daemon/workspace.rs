@@ -1,0 +1,58 @@
+//! A member's place to work: a directory it shares, or a git worktree of its own. There is no falling back
+//! from the one to the other.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use teamster_protocol::host::team_dir::TeamDir;
+use teamster_protocol::model::id::{MemberName, TeamName};
+use teamster_protocol::model::roster::Workspace;
+use teamster_protocol::wire::api::WorkspaceRequest;
+
+use crate::git::{GitError, Place, Repository, WorktreeSpec};
+
+/// The branch of a member: `teamster/<team>/<member>`.
+pub fn branch(team: &TeamName, name: &MemberName) -> String {
+    format!("teamster/{team}/{name}")
+}
+
+/// Makes the place, or finds the member's worktree again. Blocks for as long as writing its files takes. The
+/// error is a sentence for people, with the way out on a second line where there is one.
+pub fn prepare(dir: &TeamDir, name: &MemberName, request: &WorkspaceRequest) -> Result<Workspace, String> {
+    match request {
+        WorkspaceRequest::Shared { dir } => shared(dir),
+        WorkspaceRequest::Worktree { repository, base } => {
+            worktree(dir, name, repository, base.as_deref()).map_err(|error| said(&error))
+        }
+    }
+}
+
+fn shared(dir: &Path) -> Result<Workspace, String> {
+    let at = dir.canonicalize().map_err(|error| format!("cannot work in {}: {error}", dir.display()))?;
+    if !at.is_dir() {
+        return Err(format!("cannot work in {}: it is not a directory", at.display()));
+    }
+    Ok(Workspace::Shared { dir: at })
+}
+
+fn worktree(team: &TeamDir, name: &MemberName, within: &Path, base: Option<&str>) -> Result<Workspace, GitError> {
+    let repository = Repository::discover(within)?;
+    let place = Place::new(&team.worktrees_dir(), name.as_str())?;
+    let branch = branch(team.team(), name);
+    let made = repository.ensure_worktree(&WorktreeSpec { place, branch, base: base.map(str::to_owned) })?;
+    tracing::info!(%name, path = %made.path.display(), engine = ?made.engine, origin = ?made.origin, "worktree");
+    Ok(Workspace::Worktree {
+        dir: made.path,
+        branch: made.branch,
+        base: made.tip.to_string(),
+        repository: repository.common_dir().to_owned(),
+    })
+}
+
+fn said(error: &GitError) -> String {
+    let mut text = error.to_string();
+    if let Some(hint) = error.hint() {
+        let _ = write!(text, "\n{hint}");
+    }
+    text
+}

@@ -1,0 +1,112 @@
+//! `doctor`: how everything is that the team stands on, and the mending of it.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::{Context, Exit, FrontError, link};
+use crate::daemon::launch::worker_program;
+use crate::front::cli::args::DoctorArgs;
+use crate::front::cli::print::{Tone, paint, width};
+use crate::ops::doctor::{Act, Acted, Check, Group, Level, Report, State, Subject, examine, mend};
+
+/// What a leader has to answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+pub(super) async fn doctor(context: &Context, args: &DoctorArgs) -> Result<Exit, FrontError> {
+    let leader = match timeout(ANSWER_WITHIN, link::connect(context)).await {
+        Ok(Ok((_, leader))) => Some(Ok(leader)),
+        Ok(Err(FrontError::NoLeader { .. })) => None,
+        Ok(Err(error)) => Some(Err(error.to_string())),
+        Err(_) => Some(Err(format!("not within {}s", ANSWER_WITHIN.as_secs()))),
+    };
+    let (dir, now_ms) = (context.dir.clone(), context.now_ms());
+    let subject = Subject { dir, worker_program: worker_program(), leader, now_ms };
+    let repairs = if args.repair { mend(&subject) } else { Vec::new() };
+    let report = Report { repairs, ..examine(&subject) };
+    context.show(&report, |report| text(report, args.repair, context.columns))?;
+    Ok(match report.state {
+        State::Sound => Exit::Done,
+        State::Wrong => Exit::Refused,
+        State::Corrupt => Exit::Corrupt,
+    })
+}
+
+fn text(report: &Report, repaired: bool, columns: usize) -> String {
+    let mut text = String::new();
+    if repaired {
+        text.push_str(&format!("{}\n", paint(Tone::Faint, "repairs")));
+        if report.repairs.is_empty() {
+            text.push_str("  there was nothing to do\n");
+        }
+        report.repairs.iter().for_each(|act| text.push_str(&act_text(act, columns)));
+    }
+    let mut group: Option<Group> = None;
+    for check in &report.checks {
+        if group != Some(check.group) {
+            group = Some(check.group);
+            text.push_str(&format!("{}\n", paint(Tone::Faint, check.group.word())));
+        }
+        text.push_str(&check_text(check, columns));
+    }
+    let count = |wanted: &[Level]| report.checks.iter().filter(|check| wanted.contains(&check.level)).count();
+    let (wrong, notes) = (count(&[Level::Wrong, Level::Corrupt]), count(&[Level::Note]));
+    let notes = if notes == 0 { String::new() } else { format!(", {notes} to know about") };
+    let (tone, sum) = match report.state {
+        State::Sound => (Tone::Ok, format!("sound: {} checks{notes}", report.checks.len())),
+        State::Wrong => (Tone::Error, format!("{wrong} wrong{notes}")),
+        State::Corrupt => (Tone::Error, format!("corrupt: {wrong} wrong{notes}")),
+    };
+    text.push_str(&paint(tone, &sum).to_string());
+    text
+}
+
+fn check_text(check: &Check, columns: usize) -> String {
+    let (tone, mark) = match check.level {
+        Level::Ok => (Tone::Ok, "✓"),
+        Level::Note => (Tone::Warn, "!"),
+        Level::Wrong | Level::Corrupt => (Tone::Error, "✗"),
+    };
+    let what = match &check.place {
+        Some(place) => format!("{}: {}", place.display(), check.what),
+        None => check.what.clone(),
+    };
+    let mut text = entry(tone, mark, &what, columns);
+    if let Some(hint) = &check.hint {
+        text.push_str(&entry(Tone::Faint, "  →", hint, columns));
+    }
+    text
+}
+
+fn act_text(act: &Act, columns: usize) -> String {
+    let (tone, mark) = match act.outcome {
+        Acted::Done => (Tone::Ok, "✓"),
+        Acted::Refused => (Tone::Error, "✗"),
+    };
+    let mut text = entry(tone, mark, &act.what, columns);
+    if let Some(backup) = &act.backup {
+        text.push_str(&entry(Tone::Faint, "  →", &format!("as it was: {}", backup.display()), columns));
+    }
+    text
+}
+
+/// A mark and what it is about, broken between words where the line is full.
+fn entry(tone: Tone, mark: &str, what: &str, columns: usize) -> String {
+    let indent = 2 + width(mark) + 1;
+    let room = columns.saturating_sub(indent).max(20);
+    let mut lines = vec![String::new()];
+    for word in what.split_whitespace() {
+        let line = lines.last_mut().expect("there is a first line");
+        if !line.is_empty() && width(line) + 1 + width(word) > room {
+            lines.push(word.to_owned());
+        } else {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    let blank = " ".repeat(indent);
+    let lines: Vec<String> = lines.iter().map(|line| paint(Tone::Plain, line).to_string()).collect();
+    format!("  {} {}\n", paint(tone, mark), lines.join(&format!("\n{blank}")))
+}

@@ -1,0 +1,146 @@
+//! `inbox`: the lead's mail, which counts as read once it was printed, or a look at a member's.
+
+use serde::Serialize;
+use teamster_protocol::model::id::{Address, MessageId};
+use teamster_protocol::model::mail::{Body, LetterState, Message, Urgency};
+use teamster_protocol::model::shutdown::Verdict;
+use teamster_protocol::team::{Inbox, read_mail};
+
+use super::{Context, Exit, FrontError};
+use crate::front::cli::args::InboxArgs;
+use crate::front::cli::print::{Audience, Failure, Tone, ago, fail, harmless_lines, paint};
+
+/// How many messages that were read are shown beside the unread ones.
+const READ_SHOWN_MAX: usize = 20;
+
+/// Printed by `inbox --json`: messages in the order of their delivery.
+#[derive(Debug, Serialize)]
+struct Mail {
+    /// Whose mailbox.
+    name: Address,
+    messages: Vec<Shown>,
+}
+
+/// One message, as it is stored, and whether it was read before this command.
+#[derive(Debug, Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    message: Message,
+    read: bool,
+}
+
+pub(super) fn inbox(context: &Context, args: &InboxArgs) -> Result<Exit, FrontError> {
+    context.must_exist()?;
+    let whose = args.name.as_ref().unwrap_or(&context.me);
+    if let Address::Member(name) = whose {
+        context.must_be_member(&context.view()?, name)?;
+    }
+    let kept = read_mail(&context.dir, whose)?;
+    let read = kept.iter().filter(|(state, _)| *state == LetterState::Acknowledged).count();
+    let mut hidden = if args.all { 0 } else { read.saturating_sub(READ_SHOWN_MAX) };
+    let mut messages = Vec::new();
+    for (state, message) in kept {
+        let read = state == LetterState::Acknowledged;
+        if read && hidden > 0 {
+            hidden -= 1;
+            continue;
+        }
+        messages.push(Shown { message, read });
+    }
+    let unread: Vec<MessageId> =
+        messages.iter().filter(|shown| !shown.read && is_text(shown)).map(|s| s.message.id).collect();
+    let mail = Mail { name: whose.clone(), messages };
+    let audience = context.show(&mail, |mail| text(mail, context.now_ms()))?;
+    // A member's mail is acknowledged by its worker, which hands it on.
+    let ours = (whose, &context.me) == (&Address::Lead, &Address::Lead);
+    // Only what somebody could see counts as read.
+    if ours && !args.peek && audience == Audience::There && !unread.is_empty() {
+        let marked = Inbox::open(&context.dir, Address::Lead, context.settings.durability)
+            .and_then(|mut inbox| inbox.acknowledge(&unread));
+        if let Err(error) = marked {
+            // What was asked for, the mail, was shown; that it will be shown again is no failure.
+            fail(&Failure::new(format!("the mail stays unread: {error}")));
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// Control messages are acknowledged by whoever acts on them, not by being looked at.
+fn is_text(shown: &Shown) -> bool {
+    matches!(shown.message.body, Body::Text { .. })
+}
+
+fn text(mail: &Mail, now_ms: u64) -> String {
+    if mail.messages.is_empty() {
+        return match &mail.name {
+            Address::Lead => "no mail; members write to lead".to_owned(),
+            Address::Member(name) => format!("no mail for {name}; write some with teamster dm {name} TEXT"),
+        };
+    }
+    let mut text = String::new();
+    for Shown { message, read } in &mail.messages {
+        let (mark, tone) = if *read { (" ", Tone::Faint) } else { ("●", Tone::Name) };
+        let urgent = if message.urgency == Urgency::Now { ", urgent" } else { "" };
+        let when = format!("{}{urgent}", ago(message.sent_ms, now_ms));
+        let from = message.from.to_string();
+        text.push_str(&format!("{mark} {}  {}\n", paint(tone, &from), paint(Tone::Faint, &when)));
+        for line in harmless_lines(said(&message.body).trim_end()).lines() {
+            text.push_str(&format!("    {line}\n"));
+        }
+    }
+    text
+}
+
+/// What a message says, in words.
+pub(super) fn said(body: &Body) -> String {
+    match body {
+        Body::Text { text } => text.clone(),
+        Body::TaskAssigned { task } => format!("[task {task} was assigned to you]"),
+        Body::ShutdownRequest(request) if request.reason.is_empty() => "[asks to end]".to_owned(),
+        Body::ShutdownRequest(request) => format!("[asks to end: {}]", request.reason),
+        Body::ShutdownReply(reply) => match &reply.verdict {
+            Verdict::Approved => "[ends, as it was asked]".to_owned(),
+            Verdict::Finishing { task: Some(task) } => format!("[ends after task {task}]"),
+            Verdict::Finishing { task: None } => "[ends after its turn]".to_owned(),
+            Verdict::Refused { task: Some(task) } => format!("[does not end: it is busy with task {task}]"),
+            Verdict::Refused { task: None } => "[does not end: it is busy]".to_owned(),
+        },
+        Body::AbortRequest { reason } if reason.is_empty() => "[stop]".to_owned(),
+        Body::AbortRequest { reason } => format!("[stop: {reason}]"),
+        Body::Unknown => "[a message of a newer version]".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unread_mail_stands_out_and_cannot_act_on_the_terminal() {
+        let message = |n, from: &str, body| Message {
+            id: MessageId::from_parts(0, n),
+            from: from.parse().expect("a name"),
+            sent_ms: 1_000,
+            urgency: if n == 2 { Urgency::Now } else { Urgency::Next },
+            body,
+        };
+        let text_of = |text: &str| Body::Text { text: text.to_owned() };
+        let mail = Mail {
+            name: Address::Lead,
+            messages: vec![
+                Shown { message: message(1, "alice", text_of("done with the parser")), read: true },
+                Shown { message: message(2, "bob", text_of("which branch?\n\u{1b}[2J")), read: false },
+                Shown { message: message(3, "bob", Body::AbortRequest { reason: "x".to_owned() }), read: false },
+            ],
+        };
+        insta::assert_snapshot!(anstream::adapter::strip_str(&text(&mail, 61_000)), @r#"
+          alice  1m ago
+            done with the parser
+        ● bob  1m ago, urgent
+            which branch?
+            \u{1b}[2J
+        ● bob  1m ago
+            [stop: x]
+        "#);
+    }
+}

@@ -1,0 +1,177 @@
+//! `list`: the members, one a line.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+use teamster_protocol::model::id::{TaskId, TeamName};
+use teamster_protocol::model::roster::LeftHow;
+use teamster_protocol::team::TeamView;
+use teamster_protocol::wire::api::{MemberState, MemberView};
+
+use super::{Context, Exit, FrontError};
+use crate::front::cli::print::{Cell, Column, Table, Tone, humane};
+
+/// From this width on there is room for every column.
+const WHOLE_COLUMNS_MIN: usize = 60;
+
+/// Printed by `list --json`.
+#[derive(Debug, Serialize)]
+struct Members<'a> {
+    team: &'a TeamName,
+    members: Vec<MemberView>,
+}
+
+pub(super) fn list(context: &Context) -> Result<Exit, FrontError> {
+    let view = context.view()?;
+    let members = view.members()?;
+    let titles = titles(&view, &members)?;
+    let members = Members { team: view.dir().team(), members };
+    context.show(&members, |members| match members.members.is_empty() {
+        true => "no members yet; start one with teamster spawn NAME".to_owned(),
+        false => table(&members.members, &titles, context.now_ms(), context.columns),
+    })?;
+    Ok(Exit::Done)
+}
+
+/// The titles of the tasks that members are on.
+pub(super) fn titles(view: &TeamView, members: &[MemberView]) -> Result<BTreeMap<TaskId, String>, FrontError> {
+    let tasks = members.iter().flat_map(|member| &member.tasks);
+    tasks.map(|id| Ok((*id, view.new_task(*id)?.title))).collect()
+}
+
+/// The members as a table. Where there is little room, who does what is shown, and not by which agent and where.
+pub(super) fn table(members: &[MemberView], titles: &BTreeMap<TaskId, String>, now_ms: u64, columns: usize) -> String {
+    let [name, state, length] = [Column::left("name"), Column::left("state"), Column::right("for")];
+    let [task, place, mail] = [Column::wide("task"), Column::wide("works in"), Column::right("mail")];
+    let mut whole = Table::new([name, state, length, task, Column::left("agent"), place, mail]);
+    let mut narrow = Table::new([name, state, length, task, mail]);
+    for member in members {
+        let task = |id: &TaskId| format!("{id} {}", titles.get(id).map_or("", String::as_str));
+        let turn = member.turn.map(|turn| format!("turn {turn}, no task"));
+        let tasks: Vec<String> = member.tasks.iter().map(task).chain(turn).collect();
+        let agent = match &member.role {
+            Some(role) => format!("{} ({role})", member.agent),
+            None => member.agent.to_string(),
+        };
+        let place = match member.workspace.branch() {
+            Some(branch) => branch.to_owned(),
+            None => member.workspace.dir().display().to_string(),
+        };
+        let unread = if member.unread == 0 { String::new() } else { member.unread.to_string() };
+        let who = Cell::toned(Tone::Name, member.name.as_str());
+        let state = Cell::toned(tone(member.state), word(member.state));
+        let length = Cell::from(humane(Duration::from_millis(now_ms.saturating_sub(member.since_ms))));
+        let task = Cell::from(tasks.join("; ").trim_end());
+        let mail = Cell::toned(Tone::Warn, unread);
+        if columns < WHOLE_COLUMNS_MIN {
+            narrow.row([who, state, length, task, mail]);
+        } else {
+            whole.row([who, state, length, task, agent.into(), place.into(), mail]);
+        }
+    }
+    if columns < WHOLE_COLUMNS_MIN { narrow.render(columns) } else { whole.render(columns) }
+}
+
+/// The word for what a member is at.
+pub(super) fn word(state: MemberState) -> &'static str {
+    match state {
+        MemberState::Starting => "starting",
+        MemberState::Idle => "idle",
+        MemberState::Busy => "busy",
+        MemberState::Stalled => "stalled",
+        MemberState::Hung => "hung",
+        MemberState::Restarting => "restarting",
+        MemberState::Left => "left",
+        MemberState::Dead => "dead",
+        MemberState::Failed => "failed",
+    }
+}
+
+/// Its colour.
+pub(super) fn tone(state: MemberState) -> Tone {
+    match state {
+        MemberState::Starting | MemberState::Restarting | MemberState::Stalled | MemberState::Hung => Tone::Warn,
+        MemberState::Idle => Tone::Ok,
+        MemberState::Busy => Tone::Busy,
+        MemberState::Left => Tone::Faint,
+        MemberState::Dead | MemberState::Failed => Tone::Error,
+    }
+}
+
+/// How a member left, as the end of a sentence that begins with its name.
+pub(super) fn left(how: &LeftHow) -> String {
+    match how {
+        LeftHow::Shutdown => "shut down".to_owned(),
+        LeftHow::Terminated => "was told to end by a signal, and ended in order".to_owned(),
+        LeftHow::LeaderGone => "ended because its leader was gone".to_owned(),
+        LeftHow::AgentGone { reason } => format!("ended because its agent could not go on: {reason}"),
+        LeftHow::Died { reason } => format!("died: {reason}"),
+        LeftHow::GivenUp { reason } => format!("is not started again: {reason}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use teamster_protocol::model::board::AutoClaim;
+    use teamster_protocol::model::roster::Workspace;
+
+    use super::*;
+
+    fn member(name: &str, state: MemberState, tasks: &[u32]) -> MemberView {
+        MemberView {
+            name: name.parse().expect("a name"),
+            state,
+            tasks: tasks.iter().copied().map(TaskId).collect(),
+            turn: None,
+            since_ms: 1_000,
+            agent: "shell".parse().expect("a name"),
+            role: None,
+            auto: AutoClaim::On,
+            workspace: Workspace::Shared { dir: PathBuf::from("/src/tool") },
+            pid: None,
+            started_by: None,
+            isolation: None,
+            unread: 0,
+            completed: 0,
+            failed: 0,
+            left: None,
+            again_ms: None,
+        }
+    }
+
+    #[test]
+    fn members_at_80_and_at_40_columns() {
+        let mut alice = member("alice", MemberState::Busy, &[3]);
+        alice.workspace = Workspace::Worktree {
+            dir: PathBuf::from("/s/worktrees/alice"),
+            branch: "teamster/tool-1a2b3c/alice".to_owned(),
+            base: "abc".to_owned(),
+            repository: PathBuf::from("/src/tool/.git"),
+        };
+        alice.role = Some("tests".parse().expect("a name"));
+        let mut bob = member("bob", MemberState::Idle, &[]);
+        bob.unread = 2;
+        let mut dora = member("dora", MemberState::Busy, &[]);
+        dora.turn = Some(7);
+        let members = [alice, bob, member("carol", MemberState::Dead, &[]), dora];
+        let titles = BTreeMap::from([(TaskId(3), "make the parser say where it was".to_owned())]);
+        let shown = |columns| anstream::adapter::strip_str(&table(&members, &titles, 185_000, columns)).to_string();
+        insta::assert_snapshot!(shown(40), @"
+        name   state     for  task          mail
+        alice  busy   3m 04s  3 make the …
+        bob    idle   3m 04s                   2
+        carol  dead   3m 04s
+        dora   busy   3m 04s  turn 7, no …
+        ");
+        insta::assert_snapshot!(shown(80), @"
+        name   state     for  task                agent          works in           mail
+        alice  busy   3m 04s  3 make the parser…  shell (tests)  teamster/tool-1a…
+        bob    idle   3m 04s                      shell          /src/tool             2
+        carol  dead   3m 04s                      shell          /src/tool
+        dora   busy   3m 04s  turn 7, no task     shell          /src/tool
+        ");
+    }
+}

@@ -1,0 +1,223 @@
+//! `logs`: what a member's agent said and did, turn by turn.
+
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use teamster_protocol::model::notice::{Entry, Said, Stop};
+use teamster_protocol::store::transcript;
+use teamster_protocol::store::watch::Watch;
+
+use super::interrupt::unless_interrupted;
+use super::{Context, Exit, FrontError, Shape};
+use crate::front::cli::args::LogsArgs;
+use crate::front::cli::print::{self, Audience, Tone, bytes, clock, harmless_lines, paint};
+use crate::ops::duration::format_duration;
+
+pub(super) async fn logs(context: &Context, args: &LogsArgs) -> Result<Exit, FrontError> {
+    let view = context.view()?;
+    context.must_be_member(&view, &args.name)?;
+    let dir = view.dir().turns(&args.name);
+    let turns = transcript::turns(&dir)?;
+    let from = turns.get(turns.len().saturating_sub(args.turns.get())).copied().unwrap_or(0);
+    let mut reading = Reading { turn: from, byte: 0, page: Page::default() };
+    if !args.follow {
+        if turns.is_empty() && context.shape == Shape::Text {
+            print::say(format!("{} has said nothing yet", args.name)).map_err(FrontError::Stdout)?;
+        }
+        reading.on(context, &dir)?;
+        reading.page.close()?;
+        return Ok(Exit::Done);
+    }
+    unless_interrupted(async {
+        loop {
+            // A new watch each time the turn changes: what is watched is the file that grows, the next one, and
+            // the directory until it is there.
+            let watched = reading.turn;
+            let mut watch = Watch::new(context.settings.poll);
+            watch.add(&dir);
+            watch.add(transcript::path_of(&dir, watched));
+            watch.add(transcript::path_of(&dir, watched + 1));
+            loop {
+                if reading.on(context, &dir)? == Audience::Gone {
+                    return Ok(Exit::Done);
+                }
+                if reading.turn != watched {
+                    break;
+                }
+                watch.changed().await;
+            }
+        }
+    })
+    .await
+}
+
+/// The entries as text for people.
+pub(super) fn rendered(entries: &[Entry], zone: &TimeZone) -> String {
+    let mut page = Page::default();
+    entries.iter().for_each(|entry| page.add(entry, zone));
+    page.text
+}
+
+/// How far a member's transcripts were read.
+struct Reading {
+    turn: u64,
+    byte: u64,
+    page: Page,
+}
+
+impl Reading {
+    /// Prints what is there and was not printed yet.
+    fn on(&mut self, context: &Context, dir: &Path) -> Result<Audience, FrontError> {
+        for turn in transcript::turns(dir)?.into_iter().filter(|turn| *turn >= self.turn).collect::<Vec<_>>() {
+            if turn > self.turn {
+                self.turn = turn;
+                self.byte = 0;
+            }
+            let read = transcript::read(dir, turn, self.byte)?;
+            self.byte = read.next;
+            let audience = match context.shape {
+                Shape::Text => {
+                    read.entries.iter().for_each(|entry| self.page.add(entry, &context.zone));
+                    self.page.print()?
+                }
+                Shape::Json => print_json(&read.entries)?,
+            };
+            if audience == Audience::Gone {
+                return Ok(Audience::Gone);
+            }
+        }
+        Ok(Audience::There)
+    }
+}
+
+/// One entry a line, as the transcript holds it.
+fn print_json(entries: &[Entry]) -> Result<Audience, FrontError> {
+    for entry in entries {
+        let line = serde_json::to_string(entry).expect("an entry is plain data");
+        if print::say(line).map_err(FrontError::Stdout)? == Audience::Gone {
+            return Ok(Audience::Gone);
+        }
+    }
+    Ok(Audience::There)
+}
+
+/// Text that is being put together. What an agent says comes in pieces that need not end with their line.
+#[derive(Default)]
+struct Page {
+    text: String,
+    line: Line,
+}
+
+/// Whether the last line has its end.
+#[derive(Default, PartialEq)]
+enum Line {
+    #[default]
+    Ended,
+    Open,
+}
+
+impl Page {
+    fn add(&mut self, entry: &Entry, zone: &TimeZone) {
+        let at = clock(entry.at_ms, zone);
+        match &entry.what {
+            Said::Text { text } => {
+                self.text.push_str(&harmless_lines(text));
+                if !text.is_empty() {
+                    self.line = if text.ends_with('\n') { Line::Ended } else { Line::Open };
+                }
+            }
+            Said::TurnStarted { turn, task, prompt } => {
+                let task = task.map(|task| format!(", task {task}")).unwrap_or_default();
+                self.note(Tone::Busy, &at, &format!("turn {turn} began{task}"));
+                for line in harmless_lines(prompt.trim_end()).lines() {
+                    self.text.push_str(&format!("{} {line}\n", paint(Tone::Faint, ">")));
+                }
+            }
+            Said::Stalled { quiet_ms, .. } => {
+                let quiet = format_duration(Duration::from_millis(*quiet_ms));
+                self.note(Tone::Warn, &at, &format!("stalls: nothing was heard for {quiet}"));
+            }
+            Said::TurnEnded { turn, stop, .. } => {
+                let (tone, how) = match stop {
+                    Stop::Completed => (Tone::Ok, "completed".to_owned()),
+                    Stop::Failed { reason } => (Tone::Error, format!("failed: {reason}")),
+                    Stop::Aborted => (Tone::Warn, "aborted".to_owned()),
+                };
+                self.note(tone, &at, &format!("turn {turn} {how}"));
+            }
+            Said::Ready => self.note(Tone::Faint, &at, "ready"),
+            Said::Waiting => self.note(Tone::Faint, &at, "waits for work"),
+            Said::ToolCall { name, detail } => self.note(Tone::Name, &at, &format!("{name} {detail}")),
+            Said::Steered { from, text } => self.note(Tone::Name, &at, &format!("{from} steers: {text}")),
+            Said::Mail { from, text, .. } => self.note(Tone::Name, &at, &format!("mail from {from}: {text}")),
+            Said::Trouble { text } => self.note(Tone::Warn, &at, text),
+            Said::Cut { bytes: cut } => {
+                self.note(Tone::Warn, &at, &format!("{} more were said and not kept", bytes(*cut)));
+            }
+            Said::Leaving { reason } => self.note(Tone::Faint, &at, &format!("leaves: {reason}")),
+        }
+    }
+
+    /// A line of our own among what the agent says.
+    fn note(&mut self, tone: Tone, at: &str, text: &str) {
+        if self.line == Line::Open {
+            self.text.push('\n');
+            self.line = Line::Ended;
+        }
+        self.text.push_str(&format!("{} {}\n", paint(Tone::Faint, at), paint(tone, text.trim_end())));
+    }
+
+    fn print(&mut self) -> Result<Audience, FrontError> {
+        let text = std::mem::take(&mut self.text);
+        print::put(text).map_err(FrontError::Stdout)
+    }
+
+    fn close(&mut self) -> Result<Audience, FrontError> {
+        if self.line == Line::Open {
+            self.text.push('\n');
+        }
+        self.print()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use teamster_protocol::model::id::{Address, TaskId};
+
+    use super::*;
+
+    #[test]
+    fn a_turn_as_people_read_it() {
+        let said = [
+            Said::Ready,
+            Said::TurnStarted { turn: 1, task: Some(TaskId(3)), prompt: "make test\nmake lint\n".to_owned() },
+            Said::Text { text: "running 3 tests\ntest a ".to_owned() },
+            Said::Text { text: "ok\ntest b \u{1b}[2J".to_owned() },
+            Said::Steered { from: Address::Lead, text: "skip c\nplease".to_owned() },
+            Said::Cut { bytes: 2048 },
+            Said::TurnEnded {
+                turn: 1,
+                task: Some(TaskId(3)),
+                stop: Stop::Failed { reason: "exit status 1".to_owned() },
+            },
+            Said::Waiting,
+        ];
+        let entries: Vec<Entry> =
+            said.into_iter().zip(1..).map(|(what, seq)| Entry { seq, at_ms: seq * 1_000, what }).collect();
+        let shown = rendered(&entries, &TimeZone::UTC);
+        insta::assert_snapshot!(anstream::adapter::strip_str(&shown), @r#"
+        00:00:01 ready
+        00:00:02 turn 1 began, task 3
+        > make test
+        > make lint
+        running 3 tests
+        test a ok
+        test b \u{1b}[2J
+        00:00:05 lead steers: skip c\nplease
+        00:00:06 2 KiB more were said and not kept
+        00:00:07 turn 1 failed: exit status 1
+        00:00:08 waits for work
+        "#);
+    }
+}

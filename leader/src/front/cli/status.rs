@@ -1,0 +1,261 @@
+//! `status`: how the team is doing, or one member.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use teamster_protocol::model::board::AutoClaim;
+use teamster_protocol::model::id::{Address, MemberName, TeamName};
+use teamster_protocol::model::mail::LetterState;
+use teamster_protocol::model::notice::Entry;
+use teamster_protocol::model::roster::{Isolation, StartedBy};
+use teamster_protocol::store::presence;
+use teamster_protocol::store::transcript;
+use teamster_protocol::team::{TeamView, read_mail};
+use teamster_protocol::wire::api::{MemberState, MemberView};
+
+use super::task_row::{Standing, TaskCounts, TaskRow, numbers, parts};
+use super::{Context, Exit, FrontError, list, logs};
+use crate::front::cli::args::StatusArgs;
+use crate::front::cli::print::{Cell, Column, Table, Tone, ago, columns, humane, paint, shorten};
+use crate::ops::why::started_again;
+
+/// How many lines of its transcript `status NAME` shows.
+const LAST_LINES_MAX: usize = 10;
+/// How many tasks that need a look the overview names.
+const TASKS_NAMED_MAX: usize = 10;
+
+/// Printed by `status --json`.
+#[derive(Debug, Serialize)]
+struct TeamStatus {
+    team: TeamName,
+    /// The directory the team is for, if that was written.
+    dir: Option<std::path::PathBuf>,
+    /// Where its files are.
+    files: std::path::PathBuf,
+    /// The leader that runs, if one does.
+    leader: Option<LeaderStatus>,
+    members: Vec<MemberView>,
+    tasks: TaskCounts,
+    /// Tasks that wait for others.
+    blocked: Vec<TaskRow>,
+    /// Tasks that need a person: failed or stopped.
+    attention: Vec<TaskRow>,
+    /// Messages in the lead's mailbox that were not read.
+    unread: usize,
+}
+
+/// The leader as its lock knows it.
+#[derive(Debug, Serialize)]
+struct LeaderStatus {
+    pid: u32,
+    since_ms: u64,
+}
+
+/// Printed by `status NAME --json`: the member as in `list --json`, its tasks, and the last it said.
+#[derive(Debug, Serialize)]
+struct MemberStatus {
+    #[serde(flatten)]
+    member: MemberView,
+    task_rows: Vec<TaskRow>,
+    last: Vec<Entry>,
+}
+
+pub(super) fn status(context: &Context, args: &StatusArgs) -> Result<Exit, FrontError> {
+    let view = context.view()?;
+    match &args.name {
+        Some(name) => {
+            context.must_be_member(&view, name)?;
+            let status = member_status(&view, name)?;
+            context.show(&status, |status| member_text(status, context))?;
+        }
+        None => {
+            let status = team_status(&view)?;
+            let titles = list::titles(&view, &status.members)?;
+            let now_ms = context.now_ms();
+            context.show(&status, |status| {
+                let members = match status.members.is_empty() {
+                    true => String::new(),
+                    false => list::table(&status.members, &titles, now_ms, context.columns),
+                };
+                team_text(status, &members, now_ms, context.columns)
+            })?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn team_status(view: &TeamView) -> Result<TeamStatus, FrontError> {
+    let holder = presence::holder(&view.dir().leader_lock())?;
+    let asked = view.new_tasks()?;
+    let mut blocked = Vec::new();
+    let mut attention = Vec::new();
+    for (id, task) in view.board().tasks() {
+        let row = || TaskRow::of(view.board(), id, &task, asked.get(&id));
+        match Standing::of(&task) {
+            Standing::Blocked => blocked.push(row()),
+            Standing::Failed | Standing::Stopped => attention.push(row()),
+            Standing::Ready | Standing::InProgress | Standing::Completed | Standing::Cancelled => {}
+        }
+    }
+    let unread =
+        read_mail(view.dir(), &Address::Lead)?.iter().filter(|(state, _)| *state == LetterState::Unread).count();
+    Ok(TeamStatus {
+        team: view.dir().team().clone(),
+        dir: view.roster().dir().map(ToOwned::to_owned),
+        files: view.dir().path().to_owned(),
+        leader: holder.map(|holder| LeaderStatus { pid: holder.process.pid, since_ms: holder.since_ms }),
+        members: view.members()?,
+        tasks: TaskCounts::of(view.board()),
+        blocked,
+        attention,
+        unread,
+    })
+}
+
+fn member_status(view: &TeamView, name: &MemberName) -> Result<MemberStatus, FrontError> {
+    let members = view.members()?;
+    let member = members.into_iter().find(|member| member.name == *name).expect("it was looked for on the roster");
+    let mut task_rows = Vec::new();
+    for id in &member.tasks {
+        if let Ok(task) = view.board().task(*id) {
+            task_rows.push(TaskRow::of(view.board(), *id, &task, Some(&view.new_task(*id)?)));
+        }
+    }
+    let dir = view.dir().turns(name);
+    let mut last = Vec::new();
+    for turn in transcript::turns(&dir)?.into_iter().rev() {
+        let mut entries = transcript::read(&dir, turn, 0)?.entries;
+        entries.append(&mut last);
+        last = entries;
+        if last.len() >= LAST_LINES_MAX {
+            break;
+        }
+    }
+    last.drain(..last.len().saturating_sub(LAST_LINES_MAX));
+    Ok(MemberStatus { member, task_rows, last })
+}
+
+fn line(text: &mut String, label: &str, value: &str) {
+    let pad = 9usize.saturating_sub(label.len());
+    text.push_str(&format!("{}{:pad$}{value}\n", paint(Tone::Faint, label), ""));
+}
+
+fn team_text(status: &TeamStatus, members: &str, now_ms: u64, columns: usize) -> String {
+    let mut text = String::new();
+    let dir = status.dir.as_deref().map(|dir| dir.display().to_string()).unwrap_or_default();
+    line(&mut text, "team", &format!("{}  {}", paint(Tone::Name, status.team.as_str()), paint(Tone::Plain, &dir)));
+    line(
+        &mut text,
+        "leader",
+        &match &status.leader {
+            Some(leader) => format!(
+                "process {}, up {}",
+                leader.pid,
+                humane(Duration::from_millis(now_ms.saturating_sub(leader.since_ms)))
+            ),
+            None => "none runs; start one with teamster up --detach".to_owned(),
+        },
+    );
+    let count = |state| status.members.iter().filter(|member| member.state == state).count();
+    let states = [
+        MemberState::Busy,
+        MemberState::Stalled,
+        MemberState::Hung,
+        MemberState::Idle,
+        MemberState::Starting,
+        MemberState::Restarting,
+        MemberState::Left,
+        MemberState::Dead,
+        MemberState::Failed,
+    ];
+    let members_line = match status.members.is_empty() {
+        true => "none; start one with teamster spawn NAME".to_owned(),
+        false => parts(&states.map(|state| (count(state), list::word(state)))),
+    };
+    line(&mut text, "members", &members_line);
+    let tasks = match status.tasks.total {
+        0 => "none; add one with teamster task add TEXT".to_owned(),
+        _ => status.tasks.parts(),
+    };
+    line(&mut text, "tasks", &tasks);
+    if status.unread > 0 {
+        line(&mut text, "mail", &format!("{} unread; read it with teamster inbox", status.unread));
+    }
+    line(&mut text, "files", &paint(Tone::Plain, &status.files.display().to_string()).to_string());
+    if !members.is_empty() {
+        text.push_str(&format!("\n{members}\n"));
+    }
+    section(&mut text, "needs a look; see teamster task show ID", &status.attention, columns, |row| match &row.owner {
+        Some(owner) => format!("{}, {owner}", row.status),
+        None => row.status.to_owned(),
+    });
+    section(&mut text, "blocked", &status.blocked, columns, |row| format!("waits for {}", numbers(&row.waits_for)));
+    text
+}
+
+fn section(text: &mut String, title: &'static str, rows: &[TaskRow], columns: usize, say: impl Fn(&TaskRow) -> String) {
+    if rows.is_empty() {
+        return;
+    }
+    let mut table = Table::new([Column::right("id"), Column::wide(title), Column::left("")]);
+    for row in rows.iter().take(TASKS_NAMED_MAX) {
+        table.row([row.id.to_string().into(), row.title.as_str().into(), Cell::from(say(row))]);
+    }
+    text.push_str(&format!("\n{}\n", table.render(columns)));
+    if rows.len() > TASKS_NAMED_MAX {
+        text.push_str(&format!("and {} more; see teamster task list\n", rows.len() - TASKS_NAMED_MAX));
+    }
+}
+
+fn member_text(status: &MemberStatus, context: &Context) -> String {
+    let member = &status.member;
+    let now_ms = context.now_ms();
+    let mut text = String::new();
+    let state = paint(list::tone(member.state), list::word(member.state)).to_string();
+    let since = humane(Duration::from_millis(now_ms.saturating_sub(member.since_ms)));
+    line(&mut text, "member", &format!("{}, {state} for {since}", paint(Tone::Name, member.name.as_str())));
+    for row in &status.task_rows {
+        line(&mut text, "task", &format!("{} {}", row.id, shorten(&row.title, columns().saturating_sub(16).max(20))));
+    }
+    if let Some(turn) = member.turn {
+        line(&mut text, "turn", &format!("{turn}, without a task"));
+    }
+    if let Some(how) = &member.left {
+        let again =
+            member.again_ms.map(|again_ms| format!("; {}", started_again(again_ms, now_ms))).unwrap_or_default();
+        line(&mut text, "left", &format!("it {}{again}", paint(Tone::Plain, &list::left(how))));
+    }
+    let role = member.role.as_ref().map(|role| format!(", role {role}")).unwrap_or_default();
+    let auto = match member.auto {
+        AutoClaim::On => "takes open tasks",
+        AutoClaim::Off => "takes only what is assigned to it",
+    };
+    line(&mut text, "agent", &format!("{}{role}; {auto}", member.agent));
+    let dir = member.workspace.dir().display().to_string();
+    line(&mut text, "works in", &paint(Tone::Plain, &dir).to_string());
+    if let Some(branch) = member.workspace.branch() {
+        line(&mut text, "branch", &paint(Tone::Plain, branch).to_string());
+    }
+    if let Some(pid) = member.pid {
+        let by = match member.started_by {
+            Some(StartedBy::Hand) => ", started by hand",
+            Some(StartedBy::Leader) => ", started by the leader",
+            None => "",
+        };
+        let kept = match member.isolation {
+            Some(Isolation::Namespace) => ", in a namespace of its own",
+            Some(Isolation::Subreaper) => ", without a namespace",
+            None => "",
+        };
+        line(&mut text, "process", &format!("{pid}{by}{kept}"));
+    }
+    line(&mut text, "done", &format!("{} completed, {} failed", member.completed, member.failed));
+    line(&mut text, "unread", &member.unread.to_string());
+    if let Some(last) = status.last.last() {
+        text.push_str(&format!("\n{}\n", paint(Tone::Faint, &format!("last said, {}", ago(last.at_ms, now_ms)))));
+        let said = logs::rendered(&status.last, &context.zone);
+        let lines: Vec<&str> = said.lines().collect();
+        text.push_str(&lines[lines.len().saturating_sub(LAST_LINES_MAX)..].join("\n"));
+    }
+    text
+}

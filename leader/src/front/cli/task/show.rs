@@ -1,0 +1,152 @@
+//! `task show` and `task dep ls`.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde::Serialize;
+use teamster_protocol::model::board::ReleaseWhy;
+use teamster_protocol::model::id::TaskId;
+use teamster_protocol::model::task::Work;
+use teamster_protocol::model::task::view::{Attempt, How, TaskView};
+
+use super::{Context, Exit, FrontError};
+use crate::front::cli::print::{Tone, ago, harmless_lines, humane, paint};
+use crate::front::cli::task_row::{Standing, TaskRow, numbers};
+
+/// Printed by `task dep ls ID --json`.
+#[derive(Debug, Serialize)]
+struct Dependencies {
+    id: TaskId,
+    /// All it was told to wait for and that is on the board.
+    after: Vec<TaskRow>,
+    /// Those of them that are not completed.
+    waits_for: Vec<TaskId>,
+    /// The tasks that wait for it.
+    blocks: Vec<TaskRow>,
+}
+
+/// `task show --json` prints the [`TaskView`], which is also what `tasks/<id>.json` holds.
+pub(super) fn show(context: &Context, id: TaskId) -> Result<Exit, FrontError> {
+    let view = context.view()?;
+    let whole = view.task_view(id)?;
+    let standing = Standing::of(view.board().task(id).map_err(teamster_protocol::team::TeamError::from)?.as_ref());
+    context.show(&whole, |task| text(task, standing, context.now_ms()))?;
+    Ok(Exit::Done)
+}
+
+pub(super) fn dependencies(context: &Context, id: TaskId) -> Result<Exit, FrontError> {
+    let view = context.view()?;
+    let board = view.board();
+    let task = board.task(id).map_err(teamster_protocol::team::TeamError::from)?;
+    let rows = |ids: &BTreeSet<TaskId>| -> Result<Vec<TaskRow>, FrontError> {
+        let mut rows = Vec::new();
+        for id in ids {
+            let task = board.task(*id).map_err(teamster_protocol::team::TeamError::from)?;
+            rows.push(TaskRow::of(board, *id, &task, Some(&view.new_task(*id)?)));
+        }
+        Ok(rows)
+    };
+    let (after, blocks) = (rows(&task.blocked_by)?, rows(&task.blocks)?);
+    let dependencies = Dependencies { id, after, waits_for: board.open_dependencies(&task), blocks };
+    context.show(&dependencies, dependencies_text)?;
+    Ok(Exit::Done)
+}
+
+fn dependencies_text(dependencies: &Dependencies) -> String {
+    let mut text = String::new();
+    let mut section = |head: String, rows: &[TaskRow]| {
+        text.push_str(&format!("{head}\n"));
+        for row in rows {
+            text.push_str(&format!("  {} {}  {}\n", row.id, paint(Tone::Plain, &row.title), row.status));
+        }
+    };
+    let id = dependencies.id;
+    match dependencies.after.is_empty() {
+        true => section(format!("task {id} waits for nothing"), &[]),
+        false => section(format!("task {id} waits for"), &dependencies.after),
+    }
+    match dependencies.blocks.is_empty() {
+        true => section(format!("nothing waits for task {id}"), &[]),
+        false => section(format!("what waits for task {id}"), &dependencies.blocks),
+    }
+    text
+}
+
+fn text(view: &TaskView, standing: Standing, now_ms: u64) -> String {
+    let mut text = String::new();
+    let mut line = |label: &str, value: String| {
+        let pad = 10usize.saturating_sub(label.len());
+        text.push_str(&format!("{}{:pad$}{value}\n", paint(Tone::Faint, label), ""));
+    };
+    let title = paint(Tone::Name, &view.task.title).to_string();
+    line("task", format!("{} {title}", view.id));
+    let mut status = paint(standing.tone(), &view.status).to_string();
+    if let Some(owner) = &view.owner {
+        status.push_str(&format!(", {owner}"));
+    }
+    if let Some(assignee) = &view.assignee {
+        status.push_str(&format!(", for {assignee}"));
+    }
+    if !view.waits_for.is_empty() {
+        status.push_str(&format!(", blocked by {}", numbers(&view.waits_for)));
+    }
+    line("status", status);
+    line("added", format!("{} by {}", ago(view.added_ms, now_ms), view.added_by));
+    if let Some(label) = &view.task.label {
+        line("label", paint(Tone::Plain, label).to_string());
+    }
+    if !view.task.after.is_empty() {
+        line("after", numbers(&view.task.after));
+    }
+    if !view.blocks.is_empty() {
+        line("blocks", numbers(&view.blocks));
+    }
+    if let Some(role) = &view.task.role {
+        line("role", role.to_string());
+    }
+    if view.task.priority != 0 {
+        line("priority", view.task.priority.to_string());
+    }
+    if let Some(timeout_ms) = view.task.timeout_ms {
+        line("timeout", humane(Duration::from_millis(timeout_ms)));
+    }
+    for attempt in &view.attempts {
+        line(&format!("attempt {}", attempt.attempt), attempt_text(attempt, now_ms));
+    }
+    let (head, work) = match &view.task.work {
+        Work::Run(text) => ("run", text),
+        Work::Prompt(text) => ("prompt", text),
+    };
+    block(&mut text, head, work);
+    if let Some(result) = view.result() {
+        block(&mut text, "result", result);
+    }
+    text
+}
+
+fn attempt_text(attempt: &Attempt, now_ms: u64) -> String {
+    let end_ms = attempt.end.as_ref().map_or(now_ms, |end| end.at_ms);
+    let took = humane(Duration::from_millis(end_ms.saturating_sub(attempt.since_ms)));
+    let how = match attempt.end.as_ref().map(|end| &end.how) {
+        None => paint(Tone::Busy, "running").to_string(),
+        Some(How::Completed) => paint(Tone::Ok, "completed").to_string(),
+        Some(How::Failed { reason }) => paint(Tone::Error, &format!("failed: {reason}")).to_string(),
+        Some(How::Released { why }) => paint(
+            Tone::Warn,
+            match why {
+                ReleaseWhy::Stopped => "stopped",
+                ReleaseWhy::WorkerDied => "given back: its worker died",
+                ReleaseWhy::WorkerLeft => "given back: its worker left",
+            },
+        )
+        .to_string(),
+    };
+    format!("{}, {took}, {how}", attempt.owner)
+}
+
+fn block(text: &mut String, head: &str, body: &str) {
+    text.push_str(&format!("\n{}\n", paint(Tone::Faint, head)));
+    for line in harmless_lines(body.trim_end()).lines() {
+        text.push_str(&format!("  {line}\n"));
+    }
+}

@@ -1,0 +1,132 @@
+//! The team's name where none is given, so that no id has to be looked up.
+//!
+//! The rule: take the common directory of the git repository around the current directory, or, outside of one,
+//! the current directory; resolve it to its canonical path. The name is its last part (that of the directory
+//! above, if that part is `.git`; a final `.git` of a bare repository dropped), made a name by lower-casing and
+//! by putting `-` for whatever is not allowed, cut to 33 characters; then `-` and the last 24 bits of the FNV-1a
+//! hash (64 bit) of the path's bytes, as six hexadecimal digits. So two checkouts of one name are two teams,
+//! every directory and every linked worktree of one repository is the same team, and the same place has the same
+//! name with every version of this program.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use teamster_protocol::model::id::TeamName;
+
+use super::FrontError;
+
+const STEM_CHARS_MAX: usize = 33;
+
+/// What a team is for: the place its name is derived from, and the directory of its work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// What the name is derived from: a repository's common directory, or a directory.
+    pub key: PathBuf,
+    /// The working tree at `from`, or the directory itself.
+    pub dir: PathBuf,
+}
+
+/// Finds the place that `from` is in. Refuses a repository that can not be looked at: taking it for none would
+/// silently make another team.
+pub fn place(from: &Path) -> Result<Place, FrontError> {
+    let canonical = |path: &Path| {
+        let failed = |source: io::Error| FrontError::Path { doing: "resolve", path: path.to_owned(), source };
+        path.canonicalize().map_err(failed)
+    };
+    match git2::Repository::discover(from) {
+        Ok(repository) => {
+            let key = canonical(repository.commondir())?;
+            let dir = repository.workdir().map(canonical).transpose()?.unwrap_or_else(|| key.clone());
+            Ok(Place { key, dir })
+        }
+        Err(error) if error.code() == git2::ErrorCode::NotFound => {
+            let here = canonical(from)?;
+            Ok(Place { key: here.clone(), dir: here })
+        }
+        Err(error) => Err(FrontError::Repository(error.message().to_owned())),
+    }
+}
+
+/// The name for the place whose key, a canonical path, this is.
+pub fn team_name(key: &Path) -> TeamName {
+    let named = match (key.file_name(), key.parent()) {
+        (Some(last), Some(above)) if last == ".git" => above.file_name().unwrap_or(last),
+        (Some(last), _) => last,
+        (None, _) => OsStr::new(""),
+    };
+    let text = named.to_string_lossy().to_lowercase();
+    let text = text.strip_suffix(".git").unwrap_or(&text);
+    let mut stem = String::new();
+    for c in text.chars() {
+        let c = if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '-' };
+        if stem.len() < STEM_CHARS_MAX && !(c == '-' && (stem.is_empty() || stem.ends_with('-'))) {
+            stem.push(c);
+        }
+    }
+    let stem = stem.trim_end_matches('-');
+    let stem = if stem.is_empty() { "team" } else { stem };
+    let hash = fnv1a(key.as_os_str().as_bytes()) & 0xff_ffff;
+    format!("{stem}-{hash:06x}").parse().expect("it is made of what a name may have, and of at most 40 of that")
+}
+
+/// FNV-1a, 64 bit (draft-eastlake-fnv): fixed for ever, which the standard library's hasher is not.
+fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_hash_is_that_of_the_draft() {
+        assert_eq!(fnv1a(b""), 0xcbf2_9ce4_8422_2325);
+        assert_eq!(fnv1a(b"a"), 0xaf63_dc4c_8601_ec8c);
+        assert_eq!(fnv1a(b"foobar"), 0x8594_4171_f739_67e8);
+    }
+
+    #[test]
+    fn a_name_says_which_repository_and_is_the_same_for_ever() {
+        let names =
+            ["/src/teamster/.git", "/old/teamster/.git", "/srv/Tool Box.git", "/", "/home/ä", "/src/x_y..z/.git"]
+                .map(|key| team_name(Path::new(key)).to_string());
+        insta::assert_snapshot!(names.join("\n"), @"
+        teamster-9c030b
+        teamster-9e0638
+        tool-box-ef05d1
+        team-0189fe
+        team-8176ed
+        x-y-z-0f4602
+        ");
+    }
+
+    #[test]
+    fn every_directory_and_worktree_of_a_repository_is_one_team() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let main = dir.path().join("tool");
+        let repository = git2::Repository::init(&main).expect("a repository");
+        let who = git2::Signature::now("a", "a@example.org").expect("a signature");
+        let tree = repository.treebuilder(None).and_then(|empty| repository.find_tree(empty.write()?)).expect("a tree");
+        repository.commit(Some("HEAD"), &who, &who, "first", &tree, &[]).expect("a commit");
+        let linked = dir.path().join("elsewhere");
+        repository.worktree("elsewhere", &linked, None).expect("a worktree");
+        std::fs::create_dir(main.join("sub")).expect("a directory");
+
+        let key = place(&main).expect("a place").key;
+        assert_eq!(place(&main.join("sub")).expect("a place").key, key);
+        assert_eq!(place(&linked).expect("a place").key, key);
+        assert!(team_name(&key).as_str().starts_with("tool-"));
+        assert_ne!(place(dir.path()).expect("a place").key, key, "outside it is another team");
+    }
+
+    proptest! {
+        #[test]
+        fn any_path_gives_a_name(bytes in prop::collection::vec(1u8.., 0..80)) {
+            team_name(&Path::new("/").join(OsStr::from_bytes(&bytes)));
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! What a team can be asked to do, one operation a verb. An operation takes and returns typed values, prints nothing,
+//! and knows no front.
+
+pub mod cleanup;
+pub mod doctor;
+pub mod duration;
+pub mod leadership;
+pub mod plan;
+pub mod run;
+pub mod why;

@@ -1,0 +1,180 @@
+//! What lies in the team's directory and does not belong there, or may be read by others.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use teamster_protocol::host::team_dir::TeamDir;
+use teamster_protocol::store::presence;
+
+use super::report::{Findings, counted};
+use super::{Group, Subject, mend};
+
+/// What is named one by one.
+const NAMED_MAX: usize = 5;
+
+/// What a walk through the directory has found.
+#[derive(Debug, Default)]
+pub(super) struct Walked {
+    /// Nobody of us makes such a file.
+    pub(super) strays: Vec<PathBuf>,
+    /// Sockets that nobody listens at any more.
+    pub(super) stale_sockets: Vec<PathBuf>,
+    /// What a crash left amid the writing of a file.
+    pub(super) leftovers: Vec<PathBuf>,
+    /// Files and directories that others than their owner may use.
+    pub(super) open: Vec<PathBuf>,
+    /// Copies that repairs made.
+    pub(super) backups: usize,
+    /// What could not be looked at.
+    pub(super) unseen: Vec<(PathBuf, io::Error)>,
+}
+
+pub(super) fn check(subject: &Subject, found: &mut Findings) {
+    let walked = walk(&subject.dir);
+    let before = found.troubles();
+    for (path, error) in &walked.unseen {
+        found.wrong(Group::Files, format!("cannot be looked at: {error}")).at(path);
+    }
+    let mut all = |paths: &[PathBuf], what: &str, hint: Option<&str>| {
+        for path in paths.iter().take(NAMED_MAX) {
+            let check = found.note(Group::Files, what).at(path);
+            if let Some(hint) = hint {
+                check.hint(hint);
+            }
+        }
+        if paths.len() > NAMED_MAX {
+            found.note(Group::Files, format!("{what}: and {} more", paths.len() - NAMED_MAX));
+        }
+    };
+    all(&walked.strays, "it is not of ours, and left alone", None);
+    all(&walked.leftovers, "a file that was not finished", Some(mend::HOW));
+    all(&walked.open, "others may use it, if they get there", Some(mend::HOW));
+    if !walked.stale_sockets.is_empty() {
+        // What was killed leaves its own, and whoever comes next takes its place: not a finding.
+        let them = counted(walked.stale_sockets.len(), "socket");
+        found.ok(Group::Files, format!("{them} of processes that were killed; whoever comes next replaces it"));
+    }
+    if walked.backups > 0 {
+        let them = counted(walked.backups, "backup");
+        found.ok(Group::Files, format!("{them} of earlier repairs (*.bak); remove them when you like"));
+    }
+    if found.troubles() == before {
+        found.ok(Group::Files, "nothing in the team's directory that does not belong there");
+    }
+}
+
+/// Looks at every name in the team's directory; worktrees, which are the agents', are left out.
+pub(super) fn walk(dir: &TeamDir) -> Walked {
+    let mut walked = Walked::default();
+    let own = [dir.mail_dir(), dir.turns_dir(), dir.tasks_dir(), dir.logs_dir(), dir.members_dir()];
+    let mut todo = vec![dir.path().to_owned()];
+    while let Some(at) = todo.pop() {
+        let listing = match fs::read_dir(&at) {
+            Ok(listing) => listing,
+            Err(error) => {
+                walked.unseen.push((at, error));
+                continue;
+            }
+        };
+        let mut entries: Vec<PathBuf> = listing.flatten().map(|entry| entry.path()).collect();
+        entries.sort();
+        for path in entries {
+            let meta = match fs::symlink_metadata(&path) {
+                Ok(meta) => meta,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => {
+                    walked.unseen.push((path, error));
+                    continue;
+                }
+            };
+            let kind = kind(dir, &at, &path);
+            let is_own_room = own.contains(&path) || at == dir.turns_dir();
+            let is_theirs = matches!(kind, Kind::Stray | Kind::Worktrees);
+            match kind {
+                Kind::Worktrees => {}
+                Kind::Stray => walked.strays.push(path.clone()),
+                Kind::Leftover => walked.leftovers.push(path.clone()),
+                Kind::Backup => walked.backups += 1,
+                Kind::Socket(of) if meta.file_type().is_socket() => {
+                    if presence::is_held(&of).is_ok_and(|held| !held) {
+                        walked.stale_sockets.push(path.clone());
+                    }
+                }
+                Kind::Socket(_) => walked.strays.push(path.clone()),
+                Kind::Ours => {}
+            }
+            let loose = meta.mode() & 0o077 != 0 && !meta.file_type().is_symlink();
+            if loose && !is_theirs {
+                walked.open.push(path.clone());
+            }
+            if meta.is_dir() && is_own_room {
+                todo.push(path);
+            }
+        }
+    }
+    walked
+}
+
+enum Kind {
+    Ours,
+    Worktrees,
+    Stray,
+    Leftover,
+    Backup,
+    /// The lock of whoever should listen.
+    Socket(PathBuf),
+}
+
+/// What a file is by where it lies and how it is called.
+fn kind(dir: &TeamDir, at: &Path, path: &Path) -> Kind {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    if path == dir.worktrees_dir() {
+        return Kind::Worktrees;
+    }
+    if name.ends_with(".bak") {
+        return Kind::Backup;
+    }
+    let stem_is_name = |suffix: &str| {
+        name.strip_suffix(suffix).is_some_and(|stem| stem.parse::<teamster_protocol::model::id::Address>().is_ok())
+    };
+    let is_log =
+        |name: &str| ["", ".old"].iter().any(|suffix| name.strip_suffix(suffix).is_some_and(|n| n.ends_with(".jsonl")));
+    let ours = if at == dir.path() {
+        if path == dir.leader_socket() {
+            return Kind::Socket(dir.leader_lock());
+        }
+        let rooms = ["mail", "turns", "tasks", "logs", "members"];
+        let files = [
+            "team.jsonl",
+            "team.jsonl.old",
+            "team.lock",
+            "board.jsonl",
+            "board.jsonl.old",
+            "board.lock",
+            "leader.lock",
+        ];
+        rooms.contains(&name.as_str()) || files.contains(&name.as_str())
+    } else if at == dir.mail_dir() {
+        stem_is_name(".jsonl") || stem_is_name(".jsonl.old") || stem_is_name(".lock")
+    } else if at == dir.members_dir() {
+        if let Some(member) = name.strip_suffix(".sock") {
+            return Kind::Socket(dir.members_dir().join(format!("{member}.lock")));
+        }
+        stem_is_name(".lock")
+    } else if at == dir.tasks_dir() {
+        name.strip_suffix(".json").is_some_and(|id| id.parse::<u32>().is_ok())
+    } else if at == dir.logs_dir() {
+        name.ends_with(".log") || name.ends_with(".log.old")
+    } else if at == dir.turns_dir() {
+        name.parse::<teamster_protocol::model::id::MemberName>().is_ok()
+    } else {
+        is_log(&name)
+    };
+    match ours {
+        true => Kind::Ours,
+        false if name.ends_with(".tmp") => Kind::Leftover,
+        false => Kind::Stray,
+    }
+}

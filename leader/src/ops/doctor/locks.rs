@@ -1,0 +1,140 @@
+//! Who holds what, and whether that process is there.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::Path;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use teamster_protocol::host::team_dir::TeamDir;
+use teamster_protocol::model::id::MemberName;
+use teamster_protocol::store::presence;
+use teamster_protocol::team::TeamView;
+
+use super::report::Findings;
+use super::{Group, Subject};
+
+/// A writer holds the lock of a log for the time of one append; who holds it this long has stopped amid it.
+const APPEND_WITHIN: Duration = Duration::from_secs(1);
+const RETRY: Duration = Duration::from_millis(10);
+
+pub(super) fn check(subject: &Subject, view: Option<&TeamView>, found: &mut Findings) {
+    let dir = &subject.dir;
+    match holder(&dir.leader_lock(), "the leader's lock", found) {
+        Some(Held::By(pid)) => {
+            found.ok(Group::Locks, format!("a leader runs, process {pid}"));
+        }
+        Some(Held::ByNobodyKnown) => {}
+        None => {
+            found.ok(Group::Locks, "no leader runs");
+        }
+    }
+    match names(dir) {
+        Ok(names) => {
+            // A spawn that was refused leaves the lock of a name that is nobody's: it is never removed, and no worker.
+            let is_member = |name| view.is_none_or(|view| view.roster().member(name).is_ok());
+            let (mut running, mut all) = (0, 0);
+            for name in &names {
+                let what = format!("the lock of {name}");
+                let runs = holder(&dir.member_lock(name), &what, found).is_some();
+                running += usize::from(runs);
+                all += usize::from(runs || is_member(name));
+            }
+            found.ok(Group::Locks, format!("{running} of {all} workers run"));
+        }
+        Err(error) => {
+            found.wrong(Group::Locks, format!("the locks cannot be listed: {error}")).at(&dir.members_dir());
+        }
+    }
+    for log in [dir.roster(), dir.board()] {
+        log_lock(&log.with_extension("lock"), found);
+    }
+}
+
+/// The members that have a lock.
+pub(super) fn names(dir: &TeamDir) -> io::Result<Vec<MemberName>> {
+    let listing = match fs::read_dir(dir.members_dir()) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        listing => listing?,
+    };
+    let mut names = Vec::new();
+    for entry in listing {
+        let file = entry?.file_name();
+        names.extend(file.to_str().and_then(|file| file.strip_suffix(".lock")?.parse::<MemberName>().ok()));
+    }
+    names.sort();
+    Ok(names)
+}
+
+enum Held {
+    By(u32),
+    ByNobodyKnown,
+}
+
+fn holder(path: &Path, name: &str, found: &mut Findings) -> Option<Held> {
+    match presence::is_held(path) {
+        Ok(false) => return None,
+        Ok(true) => {}
+        Err(error) => {
+            found.wrong(Group::Locks, error.to_string());
+            return None;
+        }
+    }
+    match presence::holder(path) {
+        Ok(Some(holder)) if holder.process.exists() => Some(Held::By(holder.process.pid)),
+        Ok(Some(holder)) => {
+            let what = format!(
+                "{name} is held, but process {}, which is written in it, is gone: another has inherited it",
+                holder.process.pid
+            );
+            found.wrong(Group::Locks, what).at(path).hint(format!("fuser {} names who has it open", path.display()));
+            Some(Held::ByNobodyKnown)
+        }
+        // It was let go of meanwhile, or its holder could not write down who it is (a full disk).
+        Ok(None) if presence::is_held(path).is_ok_and(|held| !held) => None,
+        Ok(None) => {
+            found
+                .note(Group::Locks, format!("{name} is held by a process that did not write down its number"))
+                .at(path);
+            Some(Held::ByNobodyKnown)
+        }
+        Err(error) => {
+            found.wrong(Group::Locks, error.to_string());
+            None
+        }
+    }
+}
+
+/// Takes the lock of a log for no time at all, shared with others that look.
+fn log_lock(path: &Path, found: &mut Findings) {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+        Err(error) => {
+            found.wrong(Group::Locks, format!("cannot be opened: {error}")).at(path);
+            return;
+        }
+    };
+    let until = Instant::now() + APPEND_WITHIN;
+    loop {
+        match file.try_lock_shared() {
+            Ok(()) => return,
+            Err(TryLockError::WouldBlock) if Instant::now() < until => wait(),
+            Err(TryLockError::WouldBlock) => {
+                let what =
+                    format!("a log's lock has been held for {}s: its holder is stopped", APPEND_WITHIN.as_secs());
+                found.wrong(Group::Locks, what).at(path).hint("resume or end it; ps shows it as T or D");
+                return;
+            }
+            Err(TryLockError::Error(error)) => {
+                found.wrong(Group::Locks, format!("cannot be locked: {error}")).at(path);
+                return;
+            }
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "nothing tells of the end of a lock whose wait has a limit")]
+fn wait() {
+    sleep(RETRY);
+}

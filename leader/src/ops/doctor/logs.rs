@@ -1,0 +1,234 @@
+//! Every line of every log and of every transcript.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use teamster_protocol::host::team_dir::TeamDir;
+use teamster_protocol::model::board::Board;
+use teamster_protocol::model::mail::Mailbox;
+use teamster_protocol::model::notice::Entry;
+use teamster_protocol::model::roster::Roster;
+use teamster_protocol::store::file::{Checked, Damage, Fold, LogError, Reader, check as check_log, check_old, old_of};
+use teamster_protocol::store::transcript;
+
+use super::report::{Findings, counted};
+use super::{Group, Subject, mend};
+
+/// Bad lines that are named one by one.
+const LINES_NAMED_MAX: usize = 3;
+
+pub(super) fn check(subject: &Subject, found: &mut Findings) {
+    let dir = &subject.dir;
+    one::<Roster>("the roster", &dir.roster(), found);
+    if !dir.board().exists() && dir.roster().exists() {
+        found.corrupt(Group::Logs, "the board is missing, although the team is there").at(&dir.board()).hint(mend::HOW);
+    }
+    one::<Board>("the board", &dir.board(), found);
+    let (mut sound, mut records, mut bytes) = (0, 0, 0);
+    match mailboxes(dir) {
+        Ok(paths) => {
+            for path in paths {
+                if let Some(checked) = look::<Mailbox>(&path, found) {
+                    sound += 1;
+                    records += checked.records;
+                    bytes += checked.bytes;
+                }
+            }
+            if sound > 0 {
+                let them = if sound == 1 { "1 mailbox is".to_owned() } else { format!("{sound} mailboxes are") };
+                let size = crate::front::cli::print::bytes(bytes);
+                found.ok(Group::Logs, format!("{them} sound: {}, {size}", counted(records as usize, "record")));
+            }
+        }
+        Err(error) => {
+            found.wrong(Group::Logs, format!("the mailboxes cannot be listed: {error}")).at(&dir.mail_dir());
+        }
+    }
+    transcripts(dir, found);
+}
+
+fn one<F: Fold>(name: &str, path: &Path, found: &mut Findings) {
+    if let Some(checked) = look::<F>(path, found) {
+        let Checked { generation, records, .. } = checked;
+        let size = crate::front::cli::print::bytes(checked.bytes);
+        let what = format!("{name} is sound: {}, generation {generation}, {size}", counted(records as usize, "record"));
+        found.ok(Group::Logs, what);
+    }
+}
+
+/// Looks at a log and at the generation before it; returns what was seen if all of it is sound and there.
+fn look<F: Fold>(path: &Path, found: &mut Findings) -> Option<Checked> {
+    if let Ok(Some(old)) = check_old::<F>(path)
+        && !old.is_sound()
+    {
+        let what = format!("the generation before, for readers that lag: {}", damage(&old));
+        found.wrong(Group::Logs, what).at(&old_of(path)).hint(mend::HOW);
+    }
+    let checked = match check_log::<F>(path) {
+        Ok(checked) => checked?,
+        Err(error @ LogError::OtherKind { .. }) => {
+            found.corrupt(Group::Logs, plain(&error)).hint("it was put there by hand: put the right file back");
+            return None;
+        }
+        Err(error) => {
+            found.wrong(Group::Logs, plain(&error));
+            return None;
+        }
+    };
+    if checked.torn_bytes > 0 && checked.is_sound() {
+        let what = format!("{} bytes of an unfinished last record; the next writer cuts them", checked.torn_bytes);
+        found.note(Group::Logs, what).at(path);
+    }
+    if let Some((line, version)) = checked.newer {
+        let what = format!("line {line} is of format version {version}");
+        found.corrupt(Group::Logs, what).at(path).hint("use the newer teamster that wrote it");
+    }
+    if !checked.damage.is_empty() {
+        found.corrupt(Group::Logs, damage(&checked)).at(path).hint(mend::HOW);
+    }
+    if checked.unknown_facts > 0 {
+        let what = format!("{} facts of a newer version are passed over", checked.unknown_facts);
+        found.note(Group::Logs, what).at(path);
+    }
+    if !checked.is_sound() {
+        return None;
+    }
+    // That every line is whole does not yet mean that a reader can take them all.
+    match Reader::<F>::open(path) {
+        Ok(_) => Some(checked),
+        Err(error) => {
+            found.corrupt(Group::Logs, plain(&error)).hint(mend::HOW);
+            None
+        }
+    }
+}
+
+fn damage(checked: &Checked) -> String {
+    let named = |(line, damage): &(u64, Damage)| format!("line {line}: {damage}");
+    let mut words: Vec<String> = checked.damage.iter().take(LINES_NAMED_MAX).map(named).collect();
+    if checked.damage.len() > LINES_NAMED_MAX {
+        words.push(format!("and {} more", checked.damage.len() - LINES_NAMED_MAX));
+    }
+    words.join("; ")
+}
+
+/// The first line: the second is the way out that we give ourselves.
+fn plain(error: &LogError) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_owned()
+}
+
+/// The mailboxes there are, whoever's they are.
+pub(super) fn mailboxes(dir: &TeamDir) -> io::Result<Vec<PathBuf>> {
+    let listing = match fs::read_dir(dir.mail_dir()) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        listing => listing?,
+    };
+    let mut paths = Vec::new();
+    for entry in listing {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "jsonl") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+/// One transcript with lines that are no entries.
+pub(super) struct BadTranscript {
+    pub(super) path: PathBuf,
+    pub(super) bad_lines: Vec<u64>,
+}
+
+fn transcripts(dir: &TeamDir, found: &mut Findings) {
+    let mut files = 0;
+    for (member, turns) in transcript_dirs(dir, found) {
+        let mut last = None;
+        for turn in turns {
+            let path = transcript::path_of(&member, turn);
+            let bytes = match fs::read(&path) {
+                Ok(bytes) => bytes,
+                // Its worker removes the oldest at its start.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => {
+                    found.wrong(Group::Logs, format!("cannot be read: {error}")).at(&path);
+                    continue;
+                }
+            };
+            let read = read_transcript(&bytes);
+            files += 1;
+            if !read.bad_lines.is_empty() {
+                let lines: Vec<String> = read.bad_lines.iter().map(u64::to_string).collect();
+                let what = format!("a transcript with lines that are no entries: {}", lines.join(", "));
+                found.wrong(Group::Logs, what).at(&path).hint(mend::HOW);
+            }
+            for seq in read.entries {
+                if last.is_some_and(|last| seq != last + 1) && read.bad_lines.is_empty() {
+                    let what = format!("a transcript goes on with entry {seq} after {}", last.unwrap_or_default());
+                    found.note(Group::Logs, what).at(&path);
+                }
+                last = Some(seq);
+            }
+        }
+    }
+    if files > 0 {
+        found.ok(Group::Logs, format!("{}, each line an entry", counted(files, "transcript")));
+    }
+}
+
+struct ReadTranscript {
+    entries: Vec<u64>,
+    bad_lines: Vec<u64>,
+}
+
+fn read_transcript(bytes: &[u8]) -> ReadTranscript {
+    let mut read = ReadTranscript { entries: Vec::new(), bad_lines: Vec::new() };
+    for (number, line) in (1..).zip(bytes.split_inclusive(|byte| *byte == b'\n')) {
+        // A line without its end belongs to whoever writes it, or is cut by the next life.
+        let Some(line) = line.strip_suffix(b"\n") else { continue };
+        match serde_json::from_slice::<Entry>(line) {
+            Ok(entry) => read.entries.push(entry.seq),
+            // A newer version may say what this one does not know.
+            Err(_) if serde_json::from_slice::<serde_json::Value>(line).is_ok_and(|value| value["seq"].is_u64()) => {}
+            Err(_) => read.bad_lines.push(number),
+        }
+    }
+    read
+}
+
+/// The transcripts of a member that hold lines which are no entries.
+pub(super) fn bad_transcripts(turns: &Path) -> Vec<BadTranscript> {
+    let mut bad = Vec::new();
+    for turn in transcript::turns(turns).unwrap_or_default() {
+        let path = transcript::path_of(turns, turn);
+        let bad_lines = fs::read(&path).map(|bytes| read_transcript(&bytes).bad_lines).unwrap_or_default();
+        if !bad_lines.is_empty() {
+            bad.push(BadTranscript { path, bad_lines });
+        }
+    }
+    bad
+}
+
+fn transcript_dirs(dir: &TeamDir, found: &mut Findings) -> Vec<(PathBuf, Vec<u64>)> {
+    let listing = match fs::read_dir(dir.turns_dir()) {
+        Ok(listing) => listing,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
+        Err(error) => {
+            found.wrong(Group::Logs, format!("the transcripts cannot be listed: {error}")).at(&dir.turns_dir());
+            return Vec::new();
+        }
+    };
+    let mut members: Vec<PathBuf> = listing.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+    members.sort();
+    let mut dirs = Vec::new();
+    for member in members {
+        match transcript::turns(&member) {
+            Ok(turns) => dirs.push((member, turns)),
+            Err(error) => {
+                found.wrong(Group::Logs, error.to_string());
+            }
+        }
+    }
+    dirs
+}

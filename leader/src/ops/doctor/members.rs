@@ -1,0 +1,92 @@
+//! The roster against the truth: who is written down as running and does not, and what waits for whom in vain.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use teamster_protocol::model::id::{Address, MemberName};
+use teamster_protocol::model::limits::START_WITHIN;
+use teamster_protocol::model::mail::Mailbox;
+use teamster_protocol::model::roster::Presence;
+use teamster_protocol::store::file::Reader;
+use teamster_protocol::store::presence;
+use teamster_protocol::team::TeamView;
+
+use super::report::Findings;
+use super::{Group, Subject, logs, mend};
+use crate::front::cli::print::humane;
+
+/// A member that is not ready by then will not be: who started it is gone.
+pub(super) const EXPECTED_MAX: Duration = START_WITHIN.saturating_mul(2);
+
+pub(super) fn check(subject: &Subject, view: &TeamView, found: &mut Findings) {
+    let before = found.troubles();
+    let dir = view.dir();
+    for (name, member) in view.roster().members() {
+        let running = match presence::is_held(&dir.member_lock(name)) {
+            Ok(running) => running,
+            Err(error) => {
+                found.wrong(Group::Members, format!("whether {name} runs is not known: {error}"));
+                continue;
+            }
+        };
+        match &member.presence {
+            Presence::Joined { process, .. } if !running => {
+                let tasks: Vec<String> = view.board().owned_by(name).map(|id| id.to_string()).collect();
+                let still =
+                    if tasks.is_empty() { String::new() } else { format!("; task {} is still its", tasks.join(", ")) };
+                let what = format!("the worker of {name} (process {}) died{still}", process.identity.pid);
+                found.wrong(Group::Members, what).hint(format!("{}, or teamster spawn {name}", mend::HOW));
+            }
+            Presence::Expected { since_ms } if !running && is_stale(*since_ms, subject.now_ms) => {
+                let since = humane(Duration::from_millis(subject.now_ms.saturating_sub(*since_ms)));
+                let what = format!("{name} has been expected for {since}, and nobody starts it");
+                found.wrong(Group::Members, what).hint(format!("{}, or teamster spawn {name}", mend::HOW));
+            }
+            Presence::Joined { .. } | Presence::Expected { .. } | Presence::Left { .. } => {}
+        }
+        mail(view, name, running, found);
+    }
+    strangers(view, found);
+    if found.troubles() == before {
+        let count = view.roster().members().count();
+        found.ok(Group::Members, format!("{count} on the roster, each as it is written there"));
+    }
+}
+
+/// Whether a member has been expected for so long that its leader must have died while it started it.
+pub(super) fn is_stale(since_ms: u64, now_ms: u64) -> bool {
+    Duration::from_millis(now_ms.saturating_sub(since_ms)) > EXPECTED_MAX
+}
+
+fn mail(view: &TeamView, name: &MemberName, running: bool, found: &mut Findings) {
+    let path = view.dir().mailbox(&Address::Member(name.clone()));
+    if !path.exists() {
+        found.wrong(Group::Members, format!("{name} has no mailbox")).at(&path).hint(mend::HOW);
+        return;
+    }
+    // That it can be read is looked at with the other logs.
+    let unread = Reader::<Mailbox>::open(&path).map_or(0, |mailbox| mailbox.state().unread_len());
+    if unread > 0 && !running {
+        let messages =
+            if unread == 1 { "1 unread message waits".to_owned() } else { format!("{unread} unread messages wait") };
+        let what = format!("{messages} for {name}, who does not run");
+        found.note(Group::Members, what).hint(format!("teamster spawn {name}"));
+    }
+}
+
+/// Names that are used and that nobody has.
+fn strangers(view: &TeamView, found: &mut Findings) {
+    let is_stranger = |name: &MemberName| view.roster().member(name).is_err();
+    for path in logs::mailboxes(view.dir()).unwrap_or_default() {
+        let name = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse::<MemberName>().ok());
+        if let Some(name) = name.filter(is_stranger) {
+            found.note(Group::Members, format!("a mailbox of {name}, who is not on the roster")).at(&path);
+        }
+    }
+    let waiting = view.board().waiting().map(|who| &who.name);
+    let named: BTreeSet<&MemberName> = view.board().owners().chain(waiting).collect();
+    for name in named.into_iter().filter(|name| is_stranger(name)) {
+        let what = format!("{name} has tasks or waits for some, and is not on the roster");
+        found.wrong(Group::Members, what).hint(mend::HOW);
+    }
+}

@@ -1,0 +1,315 @@
+//! Mending: each act is what a person would do by hand, made under the lock of whoever else could be at it, and told.
+//! What is changed was copied first. A second run finds nothing to do, and one that was killed is finished by the next.
+
+use std::convert::Infallible;
+use std::fs;
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+
+use teamster_protocol::host::team_dir::TeamDir;
+use teamster_protocol::model::board::Board;
+use teamster_protocol::model::id::{Address, LEAD, MemberName};
+use teamster_protocol::model::mail::Mailbox;
+use teamster_protocol::model::roster::{LeftHow, Presence, Roster, TeamFact};
+use teamster_protocol::store::file::{
+    Durability, Fold, Log, Repaired, Transact, back_up, begin, clear_leftover, repair_carrying, repair_old,
+};
+use teamster_protocol::store::presence::{Lock, LockError};
+use teamster_protocol::team::{Team, TeamError, TeamView};
+
+use super::numbers::{self, Gone, go_on_above};
+use super::report::{Act, Acted};
+use super::{Subject, files, locks, logs, members, worktrees};
+use crate::git::{Forgotten, Repository, sweep_trash};
+
+/// The way out that most findings have.
+pub(super) const HOW: &str = "teamster doctor --repair";
+
+/// Mends what can be mended without losing anything; tells each act in order. Never touches a worktree's files, and
+/// leaves alone what could not be looked at.
+pub fn mend(subject: &Subject) -> Vec<Act> {
+    let mut acts = Acts::default();
+    if subject.dir.path().exists() {
+        modes(subject, &mut acts);
+        all_logs(subject, &mut acts);
+        transcripts(subject, &mut acts);
+        roster(subject, &mut acts);
+        trees(subject, &mut acts);
+        sockets(subject, &mut acts);
+    }
+    acts.0
+}
+
+#[derive(Default)]
+struct Acts(Vec<Act>);
+
+impl Acts {
+    fn done(&mut self, what: String) {
+        self.0.push(Act { outcome: Acted::Done, what, backup: None });
+    }
+
+    fn done_with(&mut self, what: String, backup: &Path) {
+        self.0.push(Act { outcome: Acted::Done, what, backup: Some(backup.to_owned()) });
+    }
+
+    fn refused(&mut self, what: impl ToString) {
+        let what = what.to_string().replace('\n', "; ");
+        self.0.push(Act { outcome: Acted::Refused, what, backup: None });
+    }
+}
+
+fn modes(subject: &Subject, acts: &mut Acts) {
+    let mut open = files::walk(&subject.dir).open;
+    open.insert(0, subject.dir.path().to_owned());
+    for path in open {
+        let close = || -> io::Result<bool> {
+            let meta = fs::symlink_metadata(&path)?;
+            let mode = meta.mode() & 0o7777;
+            if meta.is_symlink() || mode & 0o077 == 0 {
+                return Ok(false);
+            }
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode & 0o700))?;
+            Ok(true)
+        };
+        match close() {
+            Ok(true) => acts.done(format!("nobody else can use {} any more", path.display())),
+            Ok(false) => {}
+            Err(error) => acts.refused(format!("cannot protect {}: {error}", path.display())),
+        }
+    }
+}
+
+fn all_logs(subject: &Subject, acts: &mut Acts) {
+    let dir = &subject.dir;
+    one_log::<Roster>(&dir.roster(), subject.now_ms, |_| Vec::new(), acts);
+    board(dir, subject.now_ms, acts);
+    match logs::mailboxes(dir) {
+        Ok(paths) => paths.iter().for_each(|path| one_log::<Mailbox>(path, subject.now_ms, |_| Vec::new(), acts)),
+        Err(error) => acts.refused(format!("cannot list {}: {error}", dir.mail_dir().display())),
+    }
+}
+
+/// A number that was given to a task is never given again, also where the record of it is lost.
+fn board(dir: &TeamDir, now_ms: u64, acts: &mut Acts) {
+    let path = dir.board();
+    // Before anything else: whoever follows the board takes away the views of tasks that are not on it.
+    let known = numbers::highest(dir);
+    let gone = if path.exists() { Gone::Lines } else { Gone::Newest };
+    one_log::<Board>(&path, now_ms, |board| go_on_above(known, gone, board), acts);
+    if !dir.roster().exists() {
+        return;
+    }
+    match begin::<Board>(&path, now_ms, &go_on_above(known, gone, &Board::default())) {
+        Ok(true) => acts.done("began an empty board: nothing was left of the old one".to_owned()),
+        Ok(false) => {}
+        Err(error) => return acts.refused(error),
+    }
+    // An older board that somebody has put in its place is sound, and does not know what came after it.
+    let numbered = Log::<Board>::open(&path, now_ms).map_err(Transact::from).and_then(|mut log| {
+        log.transact(LEAD, now_ms, Durability::Power, |board| {
+            let facts = go_on_above(known, Gone::Lines, board);
+            let told = (!facts.is_empty()).then_some(known);
+            Ok::<_, Infallible>((facts, told))
+        })
+    });
+    match numbered {
+        Ok(Some(last)) => acts.done(format!("the tasks on the board are numbered on after {last}, which was given")),
+        // What can not be read after the repair was refused above.
+        Ok(None) | Err(Transact::Log(_)) => {}
+        Err(error @ Transact::NotDurable { .. }) => acts.refused(error),
+        Err(Transact::Refused(never)) => match never {},
+    }
+}
+
+fn one_log<F: Fold>(path: &Path, now_ms: u64, carry: impl FnOnce(&F) -> Vec<F::Fact>, acts: &mut Acts) {
+    // In this order: of a file that is missing, the old generation may be all that is left, damaged or not.
+    let mended = repair_carrying::<F>(path, now_ms, carry);
+    for outcome in [mended, repair_old::<F>(path, now_ms)] {
+        match outcome {
+            Ok(Repaired::Nothing) => {}
+            Ok(Repaired::Cut { bytes, backup }) => {
+                acts.done_with(format!("cut {bytes} bytes of an unfinished record off {}", path.display()), &backup);
+            }
+            Ok(Repaired::Mended { kept, lost_lines, filled, backup }) => {
+                let lost = match lost_lines.as_slice() {
+                    [] => "none of its lines was lost".to_owned(),
+                    lines => {
+                        let lines: Vec<String> = lines.iter().map(u64::to_string).collect();
+                        format!("line {} of the backup cannot be read", lines.join(", "))
+                    }
+                };
+                let path = path.display();
+                let what = format!("mended {path}: {kept} records kept, {filled} numbers without a record; {lost}");
+                acts.done_with(what, &backup);
+            }
+            Ok(Repaired::Restored { kept }) => {
+                let path = path.display();
+                acts.done(format!("made {path} anew of the generation before it: {kept} records; later ones are lost"));
+            }
+            Ok(Repaired::SetAside { backup }) => {
+                acts.done_with(format!("set the old generation of {} aside", path.display()), &backup);
+            }
+            Err(error) => acts.refused(error),
+        }
+    }
+    match clear_leftover::<F>(path) {
+        Ok(true) => acts.done(format!("removed what was not finished beside {}", path.display())),
+        Ok(false) => {}
+        Err(error) => acts.refused(error),
+    }
+}
+
+/// A transcript is its worker's: it is mended only while none runs.
+fn transcripts(subject: &Subject, acts: &mut Acts) {
+    let dir = &subject.dir;
+    for name in locks::names(dir).unwrap_or_default() {
+        let bad = logs::bad_transcripts(&dir.turns(&name));
+        if bad.is_empty() {
+            continue;
+        }
+        let _lock = match Lock::take(&dir.member_lock(&name), subject.now_ms) {
+            Ok(lock) => lock,
+            Err(LockError::Held { .. }) => {
+                acts.refused(format!("the transcripts of {name} are left alone while it runs"));
+                continue;
+            }
+            Err(error @ LockError::Io { .. }) => {
+                acts.refused(error);
+                continue;
+            }
+        };
+        for bad in logs::bad_transcripts(&dir.turns(&name)) {
+            let path = &bad.path;
+            let mended = || -> Result<_, String> {
+                let bytes = fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+                let backup = back_up(path, &bytes, subject.now_ms).map_err(|error| error.to_string())?;
+                let lines = (1..).zip(bytes.split_inclusive(|byte| *byte == b'\n'));
+                let whole = lines.filter(|(number, _)| !bad.bad_lines.contains(number)).flat_map(|(_, line)| line);
+                let whole: Vec<u8> = whole.copied().collect();
+                replace(path, &whole).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+                Ok(backup)
+            };
+            match mended() {
+                Ok(backup) => {
+                    acts.done_with(
+                        format!("took {} bad lines out of {}", bad.bad_lines.len(), path.display()),
+                        &backup,
+                    );
+                }
+                Err(why) => acts.refused(why),
+            }
+        }
+    }
+}
+
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let within = path.parent().unwrap_or(Path::new("."));
+    let mut next = tempfile::Builder::new().suffix(".tmp").tempfile_in(within)?;
+    io::Write::write_all(&mut next, bytes)?;
+    next.as_file().sync_all()?;
+    next.persist(path)?;
+    fs::File::open(within)?.sync_all()
+}
+
+/// The dead are buried, and those whom nobody starts any more are written down as such.
+fn roster(subject: &Subject, acts: &mut Acts) {
+    if !subject.dir.exists() {
+        return;
+    }
+    let mut team = match Team::open(subject.dir.clone(), Address::Lead, Durability::Power) {
+        Ok(team) => team,
+        Err(error) => return acts.refused(error),
+    };
+    let known: Vec<MemberName> = team.roster().members().map(|(name, _)| name.clone()).collect();
+    for name in &known {
+        if let Err(error) = one_member(subject, &mut team, name, acts) {
+            acts.refused(error);
+        }
+    }
+    // Those who are not on the roster, and hold tasks all the same.
+    match team.sweep(|_| false) {
+        Ok(names) => names.iter().for_each(|name| acts.done(format!("gave back what {name} held"))),
+        Err(error) => acts.refused(error),
+    }
+}
+
+fn one_member(subject: &Subject, team: &mut Team, name: &MemberName, acts: &mut Acts) -> Result<(), TeamError> {
+    let mailbox = subject.dir.mailbox(&Address::Member(name.clone()));
+    if !mailbox.exists() {
+        Log::<Mailbox>::open(mailbox, subject.now_ms)?;
+        acts.done(format!("made a mailbox for {name}"));
+    }
+    let reason = match &team.roster().member(name)?.presence {
+        Presence::Joined { process, .. } => format!("process {} was found dead", process.identity.pid),
+        Presence::Expected { since_ms } if members::is_stale(*since_ms, subject.now_ms) => {
+            "it never got ready".to_owned()
+        }
+        Presence::Expected { .. } | Presence::Left { .. } => return Ok(()),
+    };
+    let lock = match Lock::take(&subject.dir.member_lock(name), subject.now_ms) {
+        Ok(lock) => lock,
+        Err(LockError::Held { .. }) => return Ok(()),
+        Err(error @ LockError::Io { .. }) => return Err(error.into()),
+    };
+    // It may have been written down meanwhile.
+    team.refresh(|_| ())?;
+    if let Presence::Left { .. } = team.roster().member(name)?.presence {
+        return Ok(());
+    }
+    let tasks = team.bury(name, None, &lock)?;
+    team.enroll(TeamFact::Left { name: name.clone(), how: LeftHow::Died { reason: reason.clone() } })?;
+    let tasks: Vec<String> = tasks.iter().map(|id| id.to_string()).collect();
+    let gave = if tasks.is_empty() { String::new() } else { format!("; task {} is free again", tasks.join(", ")) };
+    acts.done(format!("wrote down that {name} is gone: {reason}{gave}"));
+    Ok(())
+}
+
+fn trees(subject: &Subject, acts: &mut Acts) {
+    let root = subject.dir.worktrees_dir();
+    if !root.exists() || !subject.dir.exists() {
+        return;
+    }
+    let view = match TeamView::open(subject.dir.clone()) {
+        Ok(view) => view,
+        Err(error) => return acts.refused(error),
+    };
+    for (repository, gone) in worktrees::missing(&view) {
+        match Repository::discover(&repository).and_then(|repository| repository.forget_missing(&gone)) {
+            Ok(Forgotten::Yes) => {
+                acts.done(format!("took {} off git's list: its directory is gone", gone.path.display()));
+            }
+            Ok(Forgotten::Holds) => {
+                acts.refused(format!("{} stays on git's list: the entry leads to work", gone.path.display()));
+            }
+            Ok(Forgotten::NotMissing) => {}
+            Err(error) => acts.refused(error),
+        }
+    }
+    match sweep_trash(&root) {
+        Ok(0) => {}
+        Ok(trees) => acts.done(format!("deleted {trees} trees that a removal had left")),
+        Err(error) => acts.refused(error),
+    }
+}
+
+/// Sockets without a listener, and files that were not finished and that nobody can be at.
+fn sockets(subject: &Subject, acts: &mut Acts) {
+    let dir = &subject.dir;
+    for socket in files::walk(dir).stale_sockets {
+        let lock = match socket == dir.leader_socket() {
+            true => dir.leader_lock(),
+            false => socket.with_extension("lock"),
+        };
+        // Whoever starts meanwhile makes a socket of its own while it holds the lock.
+        match Lock::borrow(&lock) {
+            Ok(_held) => match fs::remove_file(&socket) {
+                Ok(()) => acts.done(format!("removed {}", socket.display())),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => acts.refused(format!("cannot remove {}: {error}", socket.display())),
+            },
+            Err(LockError::Held { .. }) => {}
+            Err(error @ LockError::Io { .. }) => acts.refused(error),
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! The numbers of tasks that were given, as they are known from elsewhere than the board: a board that was lost goes on
+//! above them.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+
+use teamster_protocol::host::team_dir::TeamDir;
+use teamster_protocol::model::board::{Board, BoardFact};
+use teamster_protocol::model::limits::TASK_TEXT_BYTES_MAX;
+use teamster_protocol::model::notice::{Entry, Said};
+use teamster_protocol::store::transcript;
+
+/// A board of which the newest part is gone goes on at the next multiple, past what only the lost records knew.
+const LEAP: u32 = 1_000;
+
+/// How much of a board is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gone {
+    /// Single lines at most.
+    Lines,
+    /// The newest file, or all.
+    Newest,
+}
+
+/// What a board is to be told, so that it gives no number again. `known` is what [`highest`] found.
+pub(super) fn go_on_above(known: u32, gone: Gone, board: &Board) -> Vec<BoardFact> {
+    let last = board.next_id().0.saturating_sub(1);
+    let given = last.max(known);
+    let last_id = match gone {
+        Gone::Lines => given,
+        Gone::Newest => (given / LEAP).saturating_add(1).saturating_mul(LEAP),
+    };
+    if last_id > last { vec![BoardFact::Numbered { last_id }] } else { Vec::new() }
+}
+
+/// The highest number that a view or a transcript names; 0 if none does. What cannot be read names none.
+pub(super) fn highest(dir: &TeamDir) -> u32 {
+    let views = names(&dir.tasks_dir()).filter_map(|name| name.strip_suffix(".json")?.parse().ok());
+    let members = names(&dir.turns_dir()).map(|name| dir.turns_dir().join(name));
+    let turns = members.flat_map(|member| {
+        let turns = transcript::turns(&member).unwrap_or_default();
+        turns.into_iter().filter_map(move |turn| task_of(&transcript::path_of(&member, turn)))
+    });
+    views.chain(turns).max().unwrap_or(0)
+}
+
+fn names(dir: &Path) -> impl Iterator<Item = String> + use<> {
+    fs::read_dir(dir).into_iter().flatten().flatten().filter_map(|entry| entry.file_name().into_string().ok())
+}
+
+/// The task of a turn, which is in the first line of its transcript.
+fn task_of(path: &Path) -> Option<u32> {
+    // Every byte of a text may be escaped.
+    let line_bytes_max = 8 * TASK_TEXT_BYTES_MAX as u64;
+    let mut line = Vec::new();
+    BufReader::new(File::open(path).ok()?).take(line_bytes_max).read_until(b'\n', &mut line).ok()?;
+    match serde_json::from_slice::<Entry>(&line).ok()?.what {
+        Said::TurnStarted { task, .. } => task.map(|task| task.0),
+        Said::Ready
+        | Said::Text { .. }
+        | Said::ToolCall { .. }
+        | Said::Steered { .. }
+        | Said::Mail { .. }
+        | Said::Stalled { .. }
+        | Said::TurnEnded { .. }
+        | Said::Waiting
+        | Said::Trouble { .. }
+        | Said::Cut { .. }
+        | Said::Leaving { .. } => None,
+    }
+}

@@ -1,0 +1,30 @@
+//! What workers that are dead have left running, known by the mark that they gave it.
+
+use nix::unistd::Pid;
+use teamster_protocol::host::process::children::describe;
+
+use super::report::Findings;
+use super::{Group, Subject};
+use crate::daemon::escaped;
+
+pub(super) fn check(subject: &Subject, found: &mut Findings) {
+    let marked = match escaped::marked(&subject.dir) {
+        Ok(marked) => marked,
+        Err(error) => {
+            found.note(Group::Processes, format!("processes cannot be looked at: {error}"));
+            return;
+        }
+    };
+    // By its life, not by its name: whoever runs under that name now may be another.
+    let (left, run): (Vec<_>, Vec<_>) =
+        marked.into_iter().partition(|marked| escaped::is_dead(&subject.dir, &marked.life));
+    for marked in &left {
+        let (pid, name) = (marked.process.pid, &marked.life.member);
+        let process = describe(Pid::from_raw(pid.cast_signed()));
+        let what = format!("{process} is left of a life of {name} that is over");
+        found.wrong(Group::Processes, what).hint(format!("the next leader ends it, or kill {pid}"));
+    }
+    if left.is_empty() {
+        found.ok(Group::Processes, format!("none is left of a dead worker; {} run below living ones", run.len()));
+    }
+}

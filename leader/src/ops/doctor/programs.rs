@@ -1,0 +1,102 @@
+//! The programs that are started, whether they are there, and whether they speak the same language.
+
+use std::io::Read;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
+
+use teamster_protocol::model::limits::PROTOCOL_VERSION;
+
+use super::report::Findings;
+use super::{Group, Subject};
+
+/// What a program has to answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+pub(super) fn check(subject: &Subject, found: &mut Findings) {
+    found.ok(Group::Programs, format!("teamster {}, protocol {PROTOCOL_VERSION}", env!("CARGO_PKG_VERSION")));
+    leader(subject, found);
+    worker(&subject.worker_program, found);
+    match ask(Path::new("git"), "--version") {
+        Ok(said) => {
+            found.ok(Group::Programs, said);
+        }
+        Err(why) => {
+            let what = format!("git: {why}; most repositories are served without it");
+            found
+                .note(Group::Programs, what)
+                .hint("install git for LFS, sparse checkouts, partial clones and the like");
+        }
+    }
+}
+
+fn leader(subject: &Subject, found: &mut Findings) {
+    match &subject.leader {
+        None => {}
+        Some(Ok(leader)) if leader.version == env!("CARGO_PKG_VERSION") => {
+            found.ok(Group::Programs, format!("the leader (process {}) is of this version", leader.pid));
+        }
+        Some(Ok(leader)) => {
+            let what = format!("the leader (process {}) is version {}", leader.pid, leader.version);
+            found.note(Group::Programs, what).hint("end it with teamster down; the next command starts this version");
+        }
+        Some(Err(why)) => {
+            found.wrong(Group::Programs, format!("a leader runs and does not answer: {why}"));
+        }
+    }
+}
+
+fn worker(program: &Path, found: &mut Findings) {
+    let said = match ask(program, "--version") {
+        Ok(said) => said,
+        Err(why) => {
+            let hint = "install it beside teamster, or name it with TEAMSTER_WORKER";
+            found.wrong(Group::Programs, format!("teamster-worker: {why}")).at(program).hint(hint);
+            return;
+        }
+    };
+    let version = said.split_ascii_whitespace().nth(1);
+    let protocol = said.split_once("protocol ").map(|(_, rest)| rest.trim_end_matches(')').trim());
+    match (version, protocol.and_then(|protocol| protocol.parse::<u32>().ok())) {
+        (_, Some(protocol)) if protocol != PROTOCOL_VERSION => {
+            let what = format!("{said}: the leader speaks protocol {PROTOCOL_VERSION}, so no worker could join");
+            found.wrong(Group::Programs, what).at(program).hint("install both of one version");
+        }
+        (Some(version), Some(_)) if version != env!("CARGO_PKG_VERSION") => {
+            found.note(Group::Programs, format!("{said}: of another version than teamster")).at(program);
+        }
+        (Some(_), Some(_)) => {
+            found.ok(Group::Programs, said);
+        }
+        (_, None) | (None, Some(_)) => {
+            found.note(Group::Programs, format!("{said:?}: it does not say which protocol it speaks")).at(program);
+        }
+    }
+}
+
+/// What a program says to an argument, on one line.
+pub(super) fn ask(program: &Path, what: &str) -> Result<String, String> {
+    let mut command = Command::new(program);
+    command.arg(what).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().map_err(|error| format!("cannot start it: {error}"))?;
+    let mut output = child.stdout.take().expect("it was asked for as a pipe");
+    let (sender, said) = channel();
+    thread::spawn(move || {
+        let mut text = String::new();
+        let read = output.read_to_string(&mut text).map(|_| text);
+        // Nobody waits for it any more if it comes too late.
+        let _ = sender.send(read);
+    });
+    let said = said.recv_timeout(ANSWER_WITHIN);
+    // It has closed its output, or is too slow.
+    let _ = child.kill();
+    let _ = child.wait();
+    match said {
+        Ok(Ok(text)) if !text.trim().is_empty() => Ok(text.split_ascii_whitespace().collect::<Vec<_>>().join(" ")),
+        Ok(Ok(_)) => Err(format!("it says nothing to {what}")),
+        Ok(Err(error)) => Err(format!("it cannot be understood: {error}")),
+        Err(_) => Err(format!("it did not answer to {what} within {}s", ANSWER_WITHIN.as_secs())),
+    }
+}

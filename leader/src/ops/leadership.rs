@@ -1,0 +1,104 @@
+//! A leader for as long as one command needs it: in this process if the team has none, else the one there is.
+
+use std::path::Path;
+
+use jsonrpsee::core::client::Error as RpcError;
+use teamster_protocol::host::settings::Common;
+use teamster_protocol::host::team_dir::TeamDir;
+use teamster_protocol::wire::api::{Ended, LeaderApiClient};
+use teamster_protocol::wire::peer::Peer;
+use tokio::sync::oneshot;
+use tokio::task::{JoinError, JoinHandle};
+
+use crate::daemon::{DeadBefore, ServeError, ServeOptions, Served, Signals, serve};
+use crate::front::cli::link::{LinkError, await_leader, dial};
+
+/// Why there is no leader to work with.
+#[derive(Debug, thiserror::Error)]
+pub enum LeadershipError {
+    /// It could not begin to lead.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// Its task broke.
+    #[error("the leader broke: {0}")]
+    Broke(#[from] JoinError),
+    /// It can not be reached.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// It refused a call.
+    #[error("the leader did not take the call: {0}")]
+    Call(#[from] RpcError),
+}
+
+/// A leader to work with.
+#[derive(Debug)]
+pub struct Leadership {
+    /// The link to it.
+    pub peer: Peer,
+    /// Set if it runs in this process.
+    own: Option<JoinHandle<Result<Served, ServeError>>>,
+}
+
+impl Leadership {
+    /// Leads the team in this process, or links to the leader it has.
+    pub async fn begin(dir: &TeamDir, founded_for: &Path, settings: Common) -> Result<Leadership, LeadershipError> {
+        let (ready, is_ready) = oneshot::channel();
+        let options = ServeOptions {
+            dir: dir.clone(),
+            founded_for: founded_for.to_owned(),
+            settings,
+            signals: Signals::Ignore,
+            dead_before: DeadBefore::Bury,
+            after: None,
+            on_ready: Box::new(move |_| {
+                // The receiver waits below, or this command is over.
+                let _ = ready.send(());
+            }),
+        };
+        let mut own = tokio::spawn(serve(options));
+        tokio::select! {
+            // Only if it was said: a leader that cannot begin drops the sender, and its end tells why.
+            Ok(()) = is_ready => Ok(Leadership { peer: dial(dir).await?.0, own: Some(own) }),
+            ended = &mut own => match ended? {
+                // Who leads may not listen yet.
+                Err(ServeError::Led { .. }) => {
+                    Ok(Leadership { peer: await_leader(dir, settings.poll).await?.0, own: None })
+                }
+                Err(error) => Err(error.into()),
+                Ok(_) => unreachable!("a leader that was not asked to end says that it is ready first"),
+            },
+        }
+    }
+
+    /// A leader in another process.
+    pub(crate) fn of_another(peer: Peer) -> Leadership {
+        Leadership { peer, own: None }
+    }
+
+    /// Ends the leader, ours or another's, with whoever still runs: each after its turn, or by force. Another's may still be
+    /// there for a moment.
+    pub(crate) async fn down(self, force: bool) -> Result<Vec<Ended>, LeadershipError> {
+        let ended = self.peer.down(force).await?;
+        if let Some(own) = self.own {
+            own.await??;
+        }
+        Ok(ended)
+    }
+
+    /// Ends the leader if it is ours, with whoever still runs, each after its turn; leaves another's alone.
+    pub async fn end(self) -> Result<Vec<Ended>, LeadershipError> {
+        self.end_or_hurry(std::future::pending()).await
+    }
+
+    /// As [`Leadership::end`], but waits for nobody's turn once `hurry` comes.
+    pub async fn end_or_hurry(self, hurry: impl Future<Output = ()>) -> Result<Vec<Ended>, LeadershipError> {
+        let Some(own) = self.own else { return Ok(Vec::new()) };
+        let ended = tokio::select! {
+            biased;
+            () = hurry => self.peer.down(true).await?,
+            ended = self.peer.down(false) => ended?,
+        };
+        own.await??;
+        Ok(ended)
+    }
+}

@@ -1,0 +1,102 @@
+//! What `run` is given: a file of tasks, read once, checked whole, and trusted from then on.
+//!
+//! Text in, [`Plan`] or every problem found out; no file is opened here. TOML and JSON are read into one
+//! tree with positions (`tree`), so that each rule and each message exists once.
+
+mod fields;
+mod format;
+mod graph;
+mod name;
+mod problem;
+mod tree;
+
+use std::path::Path;
+use std::time::Duration;
+
+pub use format::Format;
+pub use name::NameError;
+pub use problem::{Fault, PROBLEMS_SHOWN_MAX, Place, PlanError, Problem};
+use problem::{Problems, Report};
+pub use teamster_protocol::model::task::Work;
+
+/// The largest plan that is read.
+pub const PLAN_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// The most tasks a plan may have.
+pub const PLAN_TASKS_MAX: usize = 100_000;
+/// The longest id a task may have within its plan.
+pub const ID_CHARS_MAX: usize = 80;
+/// A title made from the task's text is cut to this width.
+pub const TITLE_COLUMNS_MAX: usize = 60;
+
+/// Tasks that can be put on a board: at least one, ids unique, every dependency in the plan, no cycle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// In the order of the file; [`PlannedTask::after`] counts from here.
+    pub tasks: Vec<PlannedTask>,
+}
+
+/// One `[[task]]` of a plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedTask {
+    /// What the plan calls it, by default its position counted from 1; the board gives its own id.
+    pub id: String,
+    /// What is to be done.
+    pub work: Work,
+    /// One line for lists, by default the first line of the work, shortened.
+    pub title: String,
+    /// Positions in [`Plan::tasks`] of the tasks that must complete first, each once.
+    pub after: Vec<usize>,
+    /// The only member that may do it.
+    pub to: Option<String>,
+    /// The role that a member must have to do it.
+    pub role: Option<String>,
+    /// Higher goes first; 0 unless given.
+    pub priority: i32,
+    /// How long one attempt may take; more than zero.
+    pub timeout: Option<Duration>,
+}
+
+impl Plan {
+    /// Reads the bytes of `path`, or of standard input if there is no path.
+    ///
+    /// Decides the [`Format`], refuses what is over [`PLAN_BYTES_MAX`] or not UTF-8, then as [`Plan::parse`].
+    pub fn parse_bytes(bytes: &[u8], path: Option<&Path>) -> Result<Self, PlanError> {
+        let source = path.map_or("<stdin>".into(), Path::to_string_lossy);
+        if bytes.len() > PLAN_BYTES_MAX {
+            return Err(PlanError::of_one(&source, Fault::TooLarge { size_bytes: bytes.len() as u64 }));
+        }
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Self::parse(text, Format::of(path, text), &source),
+            Err(error) => {
+                let good = &bytes[..error.valid_up_to()];
+                let text = std::str::from_utf8(good).expect("valid up to here");
+                let mut problems = Problems::default();
+                problems.add(Some(text.len()..text.len()), || Report::of(Fault::NotText));
+                Err(problems.into_error(&source, text))
+            }
+        }
+    }
+
+    /// Reads a plan; `source` is what messages call it, usually its path.
+    ///
+    /// Refuses anything that a board or a worker would have to refuse later. Problems of syntax hide those of
+    /// meaning; of the latter all are found, and the first [`PROBLEMS_SHOWN_MAX`] kept. Takes time in
+    /// proportion to the text.
+    pub fn parse(text: &str, format: Format, source: &str) -> Result<Self, PlanError> {
+        if text.len() > PLAN_BYTES_MAX {
+            return Err(PlanError::of_one(source, Fault::TooLarge { size_bytes: text.len() as u64 }));
+        }
+        // Some editors begin a file with a mark that takes no column.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let mut problems = Problems::default();
+        let read = tree::read(text, format, &mut problems).and_then(|root| fields::drafts(root, &mut problems));
+        let plan = read.map(|drafts| Self { tasks: graph::connect(drafts, &mut problems) });
+        match plan {
+            Some(plan) if problems.is_empty() => Ok(plan),
+            Some(_) | None => Err(problems.into_error(source, text)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,212 @@
+//! One task at a time: keys, types, and values that are right or wrong by themselves.
+
+mod value;
+
+use std::time::Duration;
+
+use super::name;
+use super::problem::{Fault, Problems, Report};
+use super::tree::{Entry, Node, Span, Value};
+use super::{ID_CHARS_MAX, PLAN_TASKS_MAX, TITLE_COLUMNS_MAX, Work};
+use crate::front::cli::print::{did_you_mean, shorten};
+use value::{id_text, line, named, priority, timeout, words, wrong_type};
+
+const KEYS: [&str; 9] = ["id", "run", "prompt", "title", "after", "to", "role", "priority", "timeout"];
+
+/// What other tools call our keys: nothing a spelling could lead to.
+const SYNONYMS: [(&str, &str); 12] = [
+    ("command", "run"),
+    ("cmd", "run"),
+    ("script", "run"),
+    ("name", "id"),
+    ("depends_on", "after"),
+    ("dependencies", "after"),
+    ("deps", "after"),
+    ("needs", "after"),
+    ("assignee", "to"),
+    ("member", "to"),
+    ("description", "title"),
+    ("text", "prompt"),
+];
+
+/// A task whose own fields were looked at; a field that was wrong has its default.
+pub(super) struct Draft {
+    pub(super) span: Span,
+    pub(super) id: String,
+    pub(super) id_span: Span,
+    pub(super) work: Work,
+    pub(super) title: String,
+    pub(super) after: Vec<(String, Span)>,
+    pub(super) to: Option<String>,
+    pub(super) role: Option<String>,
+    pub(super) priority: i32,
+    pub(super) timeout: Option<Duration>,
+}
+
+/// The tasks of the plan, or nothing where it has none or too many.
+pub(super) fn drafts(root: Node<'_>, problems: &mut Problems) -> Option<Vec<Draft>> {
+    let tasks = task_list(root, problems)?;
+    if tasks.is_empty() {
+        problems.add(None, || {
+            Report::of(Fault::Empty).hint("a task is written as [[task]] and on the next line run = \"make test\"")
+        });
+        return None;
+    }
+    if tasks.len() > PLAN_TASKS_MAX {
+        problems.add(None, || Report::of(Fault::TooManyTasks { tasks: tasks.len() }));
+        return None;
+    }
+    Some(tasks.into_iter().enumerate().filter_map(|(at, node)| draft(at, node, problems)).collect())
+}
+
+fn task_list<'t>(root: Node<'t>, problems: &mut Problems) -> Option<Vec<Node<'t>>> {
+    let entries = match root.value {
+        Value::List(tasks) => return Some(tasks),
+        Value::Table(entries) => entries,
+        other @ (Value::Text(_) | Value::Number(_) | Value::Other(_)) => {
+            wrong_type(problems, root.span, "a plan", "a table or a list of tasks", other.kind());
+            return None;
+        }
+    };
+    let had = problems.len();
+    let mut tasks = None;
+    for Entry { key, key_span, node } in entries {
+        match (&*key, node.value) {
+            ("task", _) if tasks.is_some() => repeated(problems, key_span, &key),
+            ("task", Value::List(list)) => tasks = Some(list),
+            ("task", other) => {
+                let report = || {
+                    let found = other.kind();
+                    Report::of(Fault::WrongType { field: "`task`", wanted: "a list of tables", found })
+                        .hint("write [[task]] with two brackets")
+                };
+                problems.add(Some(key_span), report);
+            }
+            (_, _) => problems.add(Some(key_span), || {
+                let hint = if KEYS.contains(&&*key) {
+                    Some("this key belongs under a [[task]] line".to_owned())
+                } else {
+                    did_you_mean(&key, ["task"]).map(|meant| format!("did you mean `{meant}`?"))
+                };
+                let report = Report::of(Fault::UnknownKey { key: key.to_string() });
+                match hint {
+                    Some(hint) => report.hint(hint),
+                    None => report.hint("a plan holds nothing but [[task]] tables"),
+                }
+            }),
+        }
+    }
+    // Of a plan that holds something else it was said what; that it is empty besides would only distract.
+    if tasks.is_none() && problems.len() > had { None } else { Some(tasks.unwrap_or_default()) }
+}
+
+fn draft(at: usize, node: Node<'_>, problems: &mut Problems) -> Option<Draft> {
+    let span = node.span;
+    let entries = match node.value {
+        Value::Table(entries) => entries,
+        other @ (Value::Text(_) | Value::Number(_) | Value::List(_) | Value::Other(_)) => {
+            wrong_type(problems, span, "a task", "a table", other.kind());
+            return None;
+        }
+    };
+    let mut draft = Draft {
+        id: (at + 1).to_string(),
+        id_span: span.clone(),
+        span,
+        work: Work::Run(String::new()),
+        title: String::new(),
+        after: Vec::new(),
+        to: None,
+        role: None,
+        priority: 0,
+        timeout: None,
+    };
+    let (mut run, mut prompt) = (None, None);
+    let mut seen = [false; KEYS.len()];
+    for Entry { key, key_span, node } in entries {
+        if let Some(at) = KEYS.iter().position(|known| *known == key)
+            && std::mem::replace(&mut seen[at], true)
+        {
+            repeated(problems, key_span, &key);
+            continue;
+        }
+        match &*key {
+            "id" => id(node, &mut draft, problems),
+            "run" => run = Some((key_span, words("`run`", node, problems))),
+            "prompt" => prompt = Some((key_span, words("`prompt`", node, problems))),
+            "title" => draft.title = line("`title`", node, problems).unwrap_or_default(),
+            "after" => after(node, &mut draft, problems),
+            "to" => draft.to = named("`to`", node, name::member, problems),
+            "role" => draft.role = named("`role`", node, name::role, problems),
+            "priority" => draft.priority = priority(node, problems),
+            "timeout" => draft.timeout = timeout(node, problems),
+            unknown => problems.add(Some(key_span), || {
+                let synonym = SYNONYMS.iter().find(|(theirs, _)| *theirs == unknown).map(|(_, ours)| *ours);
+                Report::of(Fault::UnknownKey { key: unknown.to_owned() })
+                    .hint(format!("a task has {}", KEYS.join(", ")))
+                    .suggest(synonym.or_else(|| did_you_mean(unknown, KEYS)))
+            }),
+        }
+    }
+    draft.work = match (run, prompt) {
+        (Some((_, run)), None) => Work::Run(run.unwrap_or_default()),
+        (None, Some((_, prompt))) => Work::Prompt(prompt.unwrap_or_default()),
+        (Some((run_span, _)), Some((prompt_span, prompt))) => {
+            problems.add(Some(run_span.start.max(prompt_span.start)..run_span.end.max(prompt_span.end)), || {
+                Report::of(Fault::TwoWorks { id: draft.id.clone() }).hint("keep one, or make it two tasks")
+            });
+            Work::Prompt(prompt.unwrap_or_default())
+        }
+        (None, None) => {
+            problems.add(Some(draft.span.clone()), || {
+                Report::of(Fault::NoWork { id: draft.id.clone() })
+                    .hint("add run = \"a command\" or prompt = \"words for an agent\"")
+            });
+            Work::Run(String::new())
+        }
+    };
+    if draft.title.is_empty() {
+        let first = draft.work.text().lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+        draft.title = shorten(first.trim(), TITLE_COLUMNS_MAX).into_owned();
+    }
+    Some(draft)
+}
+
+fn id(node: Node<'_>, draft: &mut Draft, problems: &mut Problems) {
+    let span = node.span.clone();
+    if let Some(id) = id_text("`id`", node, problems) {
+        if id.trim().is_empty() {
+            problems.add(Some(span.clone()), || Report::of(Fault::Blank { field: "`id`" }));
+        } else if id.contains(char::is_control) {
+            problems.add(Some(span.clone()), || Report::of(Fault::NotOneLine { field: "`id`" }));
+        } else if id.chars().nth(ID_CHARS_MAX).is_some() {
+            problems.add(Some(span.clone()), || Report::of(Fault::LongId { chars: id.chars().count() }));
+        }
+        draft.id = id;
+    }
+    draft.id_span = span;
+}
+
+fn after(node: Node<'_>, draft: &mut Draft, problems: &mut Problems) {
+    match node.value {
+        Value::List(items) => {
+            for item in items {
+                let span = item.span.clone();
+                if let Some(id) = id_text("an item of `after`", item, problems) {
+                    draft.after.push((id, span));
+                }
+            }
+        }
+        Value::Text(id) => problems.add(Some(node.span), || {
+            let fault = Fault::WrongType { field: "`after`", wanted: "a list of ids", found: "text" };
+            Report::of(fault).hint(format!("write [\"{}\"]", shorten(&id, ID_CHARS_MAX)))
+        }),
+        other @ (Value::Number(_) | Value::Table(_) | Value::Other(_)) => {
+            wrong_type(problems, node.span, "`after`", "a list of ids", other.kind());
+        }
+    }
+}
+
+fn repeated(problems: &mut Problems, span: Span, key: &str) {
+    problems.add(Some(span), || Report::of(Fault::RepeatedKey { key: key.to_owned() }));
+}

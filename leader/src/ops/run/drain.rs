@@ -1,0 +1,141 @@
+//! The middle of a run: until nothing of it can go on, tasks are told of as they end, and so is who dies.
+//! The leader starts who died again; a run only waits for that.
+
+use teamster_protocol::model::board::{AutoClaim, Claimant, Task};
+use teamster_protocol::model::id::MemberName;
+use teamster_protocol::model::roster::{LeftHow, Presence};
+use teamster_protocol::model::task::TaskStatus;
+use teamster_protocol::store::watch::Watch;
+use tokio::time::{Instant, sleep_until};
+
+use super::tally::Tally;
+use super::{Run, RunError, Signals, running};
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum How {
+    Drained,
+    Interrupted,
+    TimedOut,
+    NoWorkerLeft,
+}
+
+/// Where a member of the crew stands, as far as it was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Crewed {
+    Running,
+    /// It died, and the leader starts it again.
+    Restarting,
+    Gone,
+}
+
+impl Run<'_> {
+    /// Until nothing of the run can go on.
+    pub(super) async fn drain(&mut self, signals: &mut Signals, deadline: Option<Instant>) -> Result<How, RunError> {
+        let mut watch = self.watch();
+        loop {
+            let tally = self.show()?;
+            self.look_at_crew();
+            if tally.is_drained() {
+                return Ok(How::Drained);
+            }
+            // Only when nobody is at it: to look who is alive costs a look at each lock.
+            if tally.running.is_empty() {
+                let living = self.living()?;
+                let served = |task: &Task| living.iter().any(|who| may_take(who, task));
+                if Tally::of(self.team.board(), &self.ids, served).is_drained() {
+                    return Ok(How::NoWorkerLeft);
+                }
+            }
+            tokio::select! {
+                _ = watch.changed() => {}
+                () = signals.next() => return Ok(How::Interrupted),
+                () = until(deadline) => return Ok(How::TimedOut),
+            }
+        }
+    }
+
+    /// Goes on to show what happens, without end.
+    pub(super) async fn follow(&mut self) {
+        let mut watch = self.watch();
+        loop {
+            if let Err(error) = self.show() {
+                // Whoever sums the run up meets it again, and reports it.
+                tracing::debug!("cannot follow the run: {error}");
+                return std::future::pending().await;
+            }
+            watch.changed().await;
+        }
+    }
+
+    fn watch(&self) -> Watch {
+        let mut watch = Watch::new(self.options.settings.poll);
+        watch.add(self.options.dir.board());
+        watch.add(self.options.dir.roster());
+        watch
+    }
+
+    /// Takes in what was written since, and shows it.
+    fn show(&mut self) -> Result<Tally, RunError> {
+        let progress = &self.options.progress;
+        self.team.refresh(|record| progress.record(record))?;
+        let tally = Tally::of(self.team.board(), &self.ids, |_| true);
+        progress.tally(&tally);
+        Ok(tally)
+    }
+
+    /// Who could take a task: the crew, those that are being started again included, and whoever else runs.
+    fn living(&self) -> Result<Vec<Claimant>, RunError> {
+        let others = running(&self.team)?;
+        let alive = |name: &MemberName| match self.crew.get(name) {
+            Some(Crewed::Running | Crewed::Restarting) => true,
+            Some(Crewed::Gone) | None => others.contains(name),
+        };
+        let members = self.team.roster().members().filter(|(name, _)| alive(name));
+        Ok(members.map(|(name, member)| member.spec.claimant(name)).collect())
+    }
+
+    /// Notices who left, and who is back.
+    fn look_at_crew(&mut self) {
+        for (name, crewed) in &mut self.crew {
+            let Ok(member) = self.team.roster().member(name) else { continue };
+            let (now, told) = match &member.presence {
+                Presence::Expected { .. } | Presence::Joined { .. } => (Crewed::Running, None),
+                Presence::Left { how: LeftHow::Died { reason } | LeftHow::AgentGone { reason }, .. } => {
+                    (Crewed::Restarting, Some(format!("{name} died ({reason}): it is started again")))
+                }
+                Presence::Left { how: LeftHow::GivenUp { reason }, .. } => {
+                    (Crewed::Gone, Some(format!("{name} is not started again: {reason}")))
+                }
+                Presence::Left { how: LeftHow::Shutdown | LeftHow::Terminated | LeftHow::LeaderGone, .. } => {
+                    (Crewed::Gone, None)
+                }
+            };
+            if let (true, Some(told)) = (*crewed != now, told) {
+                self.options.progress.say(&told);
+            }
+            *crewed = now;
+        }
+    }
+}
+
+/// Whether a member takes this task once it is ready.
+fn may_take(who: &Claimant, task: &Task) -> bool {
+    match &task.status {
+        TaskStatus::Pending { assignee: Some(to), .. } => *to == who.name,
+        TaskStatus::Pending { assignee: None, .. } => {
+            who.auto == AutoClaim::On && (task.role.is_none() || task.role == who.role)
+        }
+        TaskStatus::InProgress { .. }
+        | TaskStatus::Completed { .. }
+        | TaskStatus::Failed { .. }
+        | TaskStatus::Cancelled => false,
+    }
+}
+
+pub(super) async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}

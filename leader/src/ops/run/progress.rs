@@ -1,0 +1,202 @@
+//! How a run is shown while it goes: a panel of the workers on a terminal, plain lines elsewhere,
+//! nothing where only the result is wanted. Everything goes to standard error; the result alone to standard output.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use teamster_protocol::model::board::{BoardFact, ReleaseWhy};
+use teamster_protocol::model::id::{MemberName, TaskId};
+
+use super::BoardRecord;
+use super::panel::Panel;
+use super::tally::Tally;
+use crate::front::cli::print::{Tone, clock, harmless, humane, paint, remark};
+
+/// Shows a run.
+#[derive(Debug)]
+pub struct Progress {
+    shown: Mutex<Shown>,
+}
+
+#[derive(Debug)]
+enum Shown {
+    Nothing,
+    Lines(Names),
+    Panel { names: Names, panel: Option<Panel> },
+}
+
+/// The titles of tasks, and who has had which since when.
+#[derive(Debug, Default)]
+struct Names {
+    titles: BTreeMap<TaskId, String>,
+    since_ms: BTreeMap<TaskId, (MemberName, u64)>,
+}
+
+impl Progress {
+    /// A panel on a terminal that can move its cursor, lines elsewhere.
+    pub fn for_people() -> Progress {
+        let moves = std::env::var_os("TERM").is_some_and(|terminal| terminal != "dumb");
+        if moves && std::io::stderr().is_terminal() {
+            Progress::new(Shown::Panel { names: Names::default(), panel: None })
+        } else {
+            Progress::new(Shown::Lines(Names::default()))
+        }
+    }
+
+    /// Nothing.
+    pub fn none() -> Progress {
+        Progress::new(Shown::Nothing)
+    }
+
+    fn new(shown: Shown) -> Progress {
+        Progress { shown: Mutex::new(shown) }
+    }
+
+    fn shown(&self) -> MutexGuard<'_, Shown> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The run begins with so many tasks and these workers.
+    pub(super) fn begin<'a>(&self, tasks: usize, members: impl Iterator<Item = &'a MemberName>) {
+        let members: Vec<&MemberName> = members.collect();
+        match &mut *self.shown() {
+            Shown::Nothing => {}
+            Shown::Lines(_) => line(&format!("{} for {}", count(tasks, "task"), count(members.len(), "worker"))),
+            Shown::Panel { panel, .. } => match Panel::begin(tasks, members.into_iter()) {
+                Ok(begun) => *panel = Some(begun),
+                Err(error) => tracing::warn!("cannot show how far the run is: {error}"),
+            },
+        }
+    }
+
+    /// What the tasks are called.
+    pub(super) fn titles(&self, titles: impl Iterator<Item = (TaskId, String)>) {
+        let mut shown = self.shown();
+        let names = match &mut *shown {
+            Shown::Nothing => return,
+            Shown::Lines(names) | Shown::Panel { names, .. } => names,
+        };
+        names.titles.extend(titles);
+    }
+
+    /// Something to be said between.
+    pub(super) fn say(&self, text: &str) {
+        match &mut *self.shown() {
+            Shown::Nothing => tracing::info!("{text}"),
+            Shown::Lines(_) => line(&harmless(text)),
+            Shown::Panel { panel, .. } => tell(panel, harmless(text).into_owned()),
+        }
+    }
+
+    /// A record of the board.
+    pub(super) fn record(&self, record: &BoardRecord) {
+        let mut shown = self.shown();
+        let names = match &mut *shown {
+            Shown::Nothing => return,
+            Shown::Lines(names) | Shown::Panel { names, .. } => names,
+        };
+        let lines: Vec<String> =
+            record.facts.iter().filter_map(|fact| names.told(fact, &record.by, record.at_ms)).collect();
+        match &mut *shown {
+            Shown::Nothing => {}
+            Shown::Lines(_) => lines.iter().for_each(|text| line(text)),
+            Shown::Panel { panel, .. } => lines.into_iter().for_each(|text| tell(panel, text)),
+        }
+    }
+
+    /// How far it is.
+    pub(super) fn tally(&self, tally: &Tally) {
+        if let Shown::Panel { names, panel: Some(panel) } = &*self.shown() {
+            panel.tally(tally, |id| names.title(id));
+        }
+    }
+
+    /// The run is over: the panel goes, and what follows stands apart from what was told.
+    pub(super) fn end(&self) {
+        if let Shown::Panel { panel, .. } = &mut *self.shown()
+            && let Some(mut panel) = panel.take()
+        {
+            panel.tell(String::new());
+            panel.end();
+        }
+    }
+}
+
+impl Names {
+    fn title(&self, id: TaskId) -> String {
+        match self.titles.get(&id) {
+            Some(title) if *title != id.to_string() => format!("{id} {title}"),
+            Some(_) | None => id.to_string(),
+        }
+    }
+
+    /// The line that tells of a fact, for those that are worth one.
+    fn told(&mut self, fact: &BoardFact, by: &str, at_ms: u64) -> Option<String> {
+        let now = |told: String| Some(format!("{} {told}", paint(Tone::Faint, &clock(at_ms, &TimeZone::system()))));
+        match fact {
+            BoardFact::Added { id, task } => {
+                self.titles.insert(*id, task.title.clone());
+                None
+            }
+            BoardFact::Claimed(claim) => {
+                self.since_ms.insert(claim.id, (claim.owner.clone(), at_ms));
+                now(format!("{} began {}", paint(Tone::Name, claim.owner.as_str()), harmless(&self.title(claim.id))))
+            }
+            BoardFact::Completed { id, .. } => {
+                let took = self.took(*id, at_ms);
+                let who = paint(Tone::Name, by).to_string();
+                now(format!("{who} {} {}{took}", paint(Tone::Ok, "completed"), harmless(&self.title(*id))))
+            }
+            BoardFact::Failed { id, reason, .. } => {
+                let took = self.took(*id, at_ms);
+                let who = paint(Tone::Name, by).to_string();
+                let title = self.title(*id);
+                now(format!("{who} {} {}{took}: {}", paint(Tone::Error, "failed"), harmless(&title), harmless(reason)))
+            }
+            BoardFact::Released { id, why, .. } => {
+                let who = self.since_ms.remove(id).map_or_else(|| by.to_owned(), |(owner, _)| owner.to_string());
+                let how = match why {
+                    ReleaseWhy::Stopped => "was stopped at",
+                    ReleaseWhy::WorkerDied => "died at",
+                    ReleaseWhy::WorkerLeft => "gave back",
+                };
+                let who = paint(Tone::Name, &who).to_string();
+                now(format!("{who} {} {}", paint(Tone::Warn, how), harmless(&self.title(*id))))
+            }
+            BoardFact::Assigned { .. }
+            | BoardFact::Unassigned { .. }
+            | BoardFact::DependencyAdded { .. }
+            | BoardFact::DependencyRemoved { .. }
+            | BoardFact::Retried { .. }
+            | BoardFact::Cancelled { .. }
+            | BoardFact::Cleared { .. }
+            | BoardFact::Waiting(_)
+            | BoardFact::Away { .. }
+            | BoardFact::Kept(_)
+            | BoardFact::Numbered { .. } => None,
+        }
+    }
+
+    fn took(&mut self, id: TaskId, at_ms: u64) -> String {
+        let since = self.since_ms.remove(&id).map(|(_, since_ms)| at_ms.saturating_sub(since_ms));
+        since.map(|ms| format!(" in {}", humane(Duration::from_millis(ms)))).unwrap_or_default()
+    }
+}
+
+fn tell(panel: &Option<Panel>, text: String) {
+    match panel {
+        Some(panel) => panel.tell(text),
+        None => line(&text),
+    }
+}
+
+fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+fn line(text: &str) {
+    remark(text);
+}

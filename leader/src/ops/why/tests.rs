@@ -1,0 +1,394 @@
+//! Each answer, on a small board.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use teamster_protocol::host::process::Identity;
+use teamster_protocol::model::board::{BoardFact, ReleaseWhy};
+use teamster_protocol::model::roster::{MemberSpec, Process, StartedBy, TeamFact, Workspace};
+use teamster_protocol::model::task::{Claim, NewTask, Work};
+use teamster_protocol::store::file::{Fold, Offset, Stamp};
+
+use super::*;
+
+/// Three minutes after everything happened.
+const NOW_MS: u64 = 1_180_000;
+const THEN_MS: u64 = 1_000_000;
+
+#[derive(Default)]
+struct Team {
+    board: Board,
+    roster: Roster,
+    running: BTreeSet<MemberName>,
+    in_turn: BTreeMap<MemberName, u64>,
+    quiet: BTreeSet<MemberName>,
+    ending: BTreeSet<MemberName>,
+}
+
+fn name(name: &str) -> MemberName {
+    name.parse().expect("a name")
+}
+
+fn at() -> Stamp<'static> {
+    Stamp { seq: 1, at_ms: THEN_MS, by: "lead", offset: Offset::NONE }
+}
+
+impl Team {
+    /// A member that runs.
+    fn member(mut self, who: &str, role: Option<&str>, auto: AutoClaim) -> Team {
+        let workspace = Workspace::Shared { dir: PathBuf::from("/") };
+        let role = role.map(|role| role.parse().expect("a name"));
+        let spec = MemberSpec {
+            agent: name("shell").as_str().parse().expect("a name"),
+            role,
+            auto,
+            workspace,
+            stall: Default::default(),
+        };
+        self.roster.apply(TeamFact::Added { name: name(who), spec }, &at());
+        let identity = Identity { pid: 1, start_ticks: 1, boot_id: String::new() };
+        let process = Process { identity, started_by: StartedBy::Leader, isolation: None };
+        self.roster.apply(TeamFact::Joined { name: name(who), process }, &at());
+        self.running.insert(name(who));
+        self
+    }
+
+    fn dead(mut self, who: &str) -> Team {
+        self.running.remove(&name(who));
+        self
+    }
+
+    fn left(mut self, who: &str, how: LeftHow) -> Team {
+        self.roster.apply(TeamFact::Left { name: name(who), how }, &at());
+        self.dead(who)
+    }
+
+    fn roster(mut self, fact: TeamFact) -> Team {
+        self.roster.apply(fact, &at());
+        self
+    }
+
+    fn task(mut self, after: &[u32], edit: impl FnOnce(&mut NewTask)) -> Team {
+        let mut task = NewTask::new(Work::Run("true".to_owned()));
+        task.after = after.iter().copied().map(TaskId).collect();
+        edit(&mut task);
+        let facts = self.board.add(vec![task]).expect("it is a good task");
+        facts.into_iter().for_each(|fact| self.board.apply(fact, &at()));
+        self
+    }
+
+    fn fact(mut self, fact: BoardFact) -> Team {
+        self.board.apply(fact, &at());
+        self
+    }
+
+    fn claimed(self, id: u32, owner: &str) -> Team {
+        self.fact(BoardFact::Claimed(Claim { id: TaskId(id), owner: name(owner), attempt: 1 }))
+    }
+
+    fn failed(self, id: u32) -> Team {
+        let failed = BoardFact::Failed { id: TaskId(id), attempt: 1, reason: String::new(), result: String::new() };
+        self.claimed(id, "ann").fact(failed)
+    }
+
+    fn say(because: &[Because]) -> String {
+        let mut text = String::new();
+        for because in because {
+            writeln!(text, "{}", because.says).expect("a text takes all");
+            if let Some(hint) = &because.hint {
+                writeln!(text, "  → {hint}").expect("a text takes all");
+            }
+        }
+        text
+    }
+
+    fn scene<T>(&self, look: impl FnOnce(&Scene<'_>) -> T) -> T {
+        let reason = |_| Some("exit status 2".to_owned());
+        look(&Scene {
+            board: &self.board,
+            roster: &self.roster,
+            running: &self.running,
+            in_turn: &self.in_turn,
+            quiet: &self.quiet,
+            ending: &self.ending,
+            reason: &reason,
+        })
+    }
+
+    fn why(&self, id: u32) -> String {
+        Team::say(&self.scene(|scene| scene.task(TaskId(id), NOW_MS)).expect("it is there"))
+    }
+
+    fn why_member(&self, who: &str) -> String {
+        Team::say(&self.scene(|scene| scene.member(&name(who), NOW_MS)))
+    }
+}
+
+fn team() -> Team {
+    Team::default().member("ann", None, AutoClaim::On)
+}
+
+fn to(who: &str) -> impl FnOnce(&mut NewTask) {
+    let who = name(who);
+    move |task| task.to = Some(who)
+}
+
+fn role(role: &str) -> impl FnOnce(&mut NewTask) {
+    let role = role.parse().expect("a name");
+    move |task| task.role = Some(role)
+}
+
+fn plain(_: &mut NewTask) {}
+
+#[test]
+fn what_has_ended_says_how() {
+    let done = BoardFact::Completed { id: TaskId(1), attempt: 1, result: String::new() };
+    let team = team().task(&[], plain).claimed(1, "ann").fact(done).task(&[], plain).failed(2).task(&[], plain);
+    let team = team.fact(BoardFact::Cancelled { id: TaskId(3) });
+    insta::assert_snapshot!([1, 2, 3].map(|id| team.why(id)).concat(), @"
+    completed by ann 3m ago
+      → teamster task show 1
+    failed on ann 3m ago: exit status 2
+      → teamster task retry 2
+    cancelled
+      → teamster task retry 3
+    ");
+    assert!(team.scene(|scene| scene.task(TaskId(9), 0)).is_err());
+}
+
+#[test]
+fn what_somebody_is_on_says_who_and_whether_that_one_lives() {
+    let team = team().task(&[], plain).claimed(1, "ann");
+    insta::assert_snapshot!(team.why(1) + &team.why_member("ann"), @"
+    in progress by ann for 3m 00s
+      → teamster logs ann -f
+    on task 1 for 3m 00s
+      → teamster task show 1
+    ");
+    insta::assert_snapshot!(team.dead("ann").why(1), @"
+    in progress by ann, whose worker is dead
+      → teamster spawn ann, or teamster doctor --repair
+    ");
+}
+
+#[test]
+fn what_was_stopped_is_held_until_somebody_says() {
+    let released = |why| BoardFact::Released { id: TaskId(1), attempt: 1, why, partial: String::new() };
+    let team = team().task(&[], plain).claimed(1, "ann").fact(released(ReleaseWhy::Stopped));
+    insta::assert_snapshot!(team.why(1) + &team.why_member("ann"), @"
+    held for ann after a stop
+      → teamster task retry 1, or teamster task assign 1 NAME
+    idle: task 1 is held after a stop
+      → teamster task retry 1
+    ");
+}
+
+#[test]
+fn what_is_blocked_names_the_roots_and_the_way_to_them() {
+    let team = team().task(&[], plain).failed(1).task(&[1], plain).task(&[2], plain).task(&[], plain).claimed(4, "ann");
+    let team = team.task(&[3, 4], plain);
+    insta::assert_snapshot!(team.why(5), @"
+    waits for task 1 (by way of 3, 2): failed on ann 3m ago: exit status 2
+      → teamster task retry 1, or teamster task dep rm ID 1 for what waits for it
+    waits for task 4: in progress by ann for 3m 00s
+      → teamster logs ann -f
+    ");
+    insta::assert_snapshot!(team.why(2), @"
+    waits for task 1: failed on ann 3m ago: exit status 2
+      → teamster task retry 1, or teamster task dep rm ID 1 for what waits for it
+    ");
+}
+
+#[test]
+fn a_chain_as_long_as_a_board_has_one_root() {
+    let mut team = team().task(&[], plain).fact(BoardFact::Cancelled { id: TaskId(1) });
+    // Added before it was cancelled, as far as the board is concerned.
+    for id in 2..=3_000 {
+        let task = NewTask { after: vec![TaskId(id - 1)], ..NewTask::new(Work::Run("true".to_owned())) };
+        team = team.fact(BoardFact::Added { id: TaskId(id), task });
+    }
+    insta::assert_snapshot!(team.why(3_000), @"
+    waits for task 1 (by way of 2999, 2998, 2997, 2996, 2995, 2994 and 2992 more): cancelled
+      → teamster task retry 1, or teamster task dep rm ID 1 for what waits for it
+    ");
+}
+
+#[test]
+fn what_is_for_one_member_says_what_that_one_is_at() {
+    let team = team().member("ben", None, AutoClaim::On).task(&[], plain).claimed(1, "ann");
+    let team = team.task(&[], to("ann")).task(&[], to("ben")).task(&[], to("zoe"));
+    insta::assert_snapshot!([2, 3, 4].map(|id| team.why(id)).concat(), @"
+    for ann, who has been on task 1 for 3m 00s
+      → teamster task unassign 2
+    ben is free, and about to take it
+    for zoe, who is not on the roster
+      → teamster spawn zoe, or teamster task unassign 4
+    ");
+    let team = team.dead("ann").left("ben", LeftHow::Died { reason: "killed by SIGKILL".to_owned() });
+    insta::assert_snapshot!([2, 3].map(|id| team.why(id)).concat() + &team.why_member("ann") + &team.why_member("ben"), @"
+    for ann, who died: its worker, started 3m ago, is gone
+      → teamster spawn ann, or teamster task unassign 2
+    for ben, who died 3m ago: killed by SIGKILL
+      → teamster spawn ben, or teamster task unassign 3
+    died: its worker, started 3m ago, is gone
+      → teamster spawn ann
+    died 3m ago: killed by SIGKILL
+      → teamster spawn ben
+    ");
+}
+
+#[test]
+fn whoever_is_in_a_turn_for_no_task_is_not_free() {
+    let mut team = team().task(&[], plain).task(&[], to("ann"));
+    team.in_turn.insert(name("ann"), THEN_MS);
+    insta::assert_snapshot!([1, 2].map(|id| team.why(id)).concat() + &team.why_member("ann"), @"
+    all that may take it are busy: ann (a turn for no task)
+      → teamster spawn NAME
+    for ann, who has been in a turn for mail or a prompt for 3m 00s
+      → teamster task unassign 2
+    in a turn for mail or a prompt for 3m 00s
+    ");
+}
+
+#[test]
+fn who_is_started_again_says_when() {
+    let how = LeftHow::Died { reason: "killed by SIGKILL".to_owned() };
+    let restarting = |at_ms| TeamFact::Restarting { name: name("ann"), how: how.clone(), at_ms };
+    let team = team().task(&[], to("ann")).dead("ann").roster(restarting(NOW_MS + 800));
+    insta::assert_snapshot!(team.why(1) + &team.why_member("ann"), @"
+    for ann, who died 3m ago: killed by SIGKILL; it is started again in 800ms
+    died 3m ago: killed by SIGKILL; it is started again in 800ms
+    ");
+    insta::assert_snapshot!(team.roster(restarting(NOW_MS - 1)).why_member("ann"), @"
+    died 3m ago: killed by SIGKILL; it is started again as soon as its leader can
+    ");
+}
+
+#[test]
+fn who_hangs_says_so_whatever_it_is_at() {
+    let hung = || TeamFact::Hung { name: name("ann") };
+    let team = team().task(&[], plain).claimed(1, "ann").task(&[], to("ann")).roster(hung());
+    insta::assert_snapshot!([1, 2].map(|id| team.why(id)).concat() + &team.why_member("ann"), @"
+    in progress by ann for 3m 00s, who hangs: its worker has not answered for more than 3m 00s
+      → teamster kill ann, then teamster spawn ann
+    for ann, who hangs: its worker has not answered for more than 3m 00s
+      → teamster kill ann, then teamster spawn ann, or teamster task unassign 2
+    on task 1 for 3m 00s
+      → teamster task show 1
+    hangs: its worker has not answered for more than 3m 00s
+      → teamster kill ann, then teamster spawn ann
+    ");
+    // Idle, it is not about to take anything.
+    let team = Team::default().member("ann", None, AutoClaim::On).task(&[], plain).roster(hung());
+    insta::assert_snapshot!(team.why(1) + &team.why_member("ann"), @"
+    the next for ann, who hangs: its worker has not answered for more than 3m 00s
+      → teamster kill ann, then teamster spawn ann
+    hangs: its worker has not answered for more than 3m 00s
+      → teamster kill ann, then teamster spawn ann
+    ");
+    let team = team.member("ben", None, AutoClaim::On);
+    insta::assert_snapshot!(team.why(1), @"
+    ben is free, and about to take it
+    ");
+}
+
+#[test]
+fn whose_agent_stalls_says_so() {
+    let mut team = team().task(&[], plain).claimed(1, "ann").task(&[1], plain);
+    team.quiet.insert(name("ann"));
+    insta::assert_snapshot!([1, 2].map(|id| team.why(id)).concat() + &team.why_member("ann"), @"
+    in progress by ann for 3m 00s, who waits for its agent, which has said nothing for longer than it may
+      → teamster steer ann TEXT, or teamster stop ann
+    waits for task 1: in progress by ann for 3m 00s, who waits for its agent, which has said nothing for longer than it may
+      → teamster steer ann TEXT, or teamster stop ann
+    on task 1 for 3m 00s
+      → teamster task show 1
+    waits for its agent, which has said nothing for longer than it may
+      → teamster steer ann TEXT, or teamster stop ann
+    ");
+}
+
+#[test]
+fn who_is_ending_says_so() {
+    let mut team = team().task(&[], plain).claimed(1, "ann").task(&[], to("ann"));
+    team.ending.insert(name("ann"));
+    insta::assert_snapshot!([1, 2].map(|id| team.why(id)).concat() + &team.why_member("ann"), @"
+    in progress by ann for 3m 00s
+      → teamster logs ann -f
+    for ann, who was asked to end, and takes nothing more
+      → teamster task unassign 2
+    on task 1 for 3m 00s
+      → teamster task show 1
+    was asked to end, and takes nothing more
+    ");
+    let mut team = Team::default().member("ann", None, AutoClaim::On).task(&[], plain);
+    team.ending.insert(name("ann"));
+    insta::assert_snapshot!(team.why(1) + &team.why_member("ann"), @"
+    the next for ann, who was asked to end, and takes nothing more
+      → teamster spawn NAME
+    was asked to end, and takes nothing more
+    ");
+}
+
+#[test]
+fn a_role_that_nobody_has_or_that_nobody_runs_with_is_said() {
+    let team = team().task(&[], role("tester"));
+    insta::assert_snapshot!(team.why(1) + &team.why_member("ann"), @"
+    needs the role tester, which nobody has
+      → teamster spawn NAME --role tester
+    idle: task 1 is for a role that it has not
+      → teamster why 1
+    ");
+    let team = team.member("tess", Some("tester"), AutoClaim::On).left("tess", LeftHow::Shutdown);
+    insta::assert_snapshot!(team.why(1) + &team.why_member("tess"), @"
+    needs the role tester; tess has it, and none of them runs
+      → teamster spawn tess
+    left 3m ago: it was asked to
+      → teamster spawn tess
+    ");
+}
+
+#[test]
+fn what_is_open_and_not_taken_says_who_could() {
+    insta::assert_snapshot!(Team::default().task(&[], plain).why(1), @"
+    no worker runs
+      → teamster spawn NAME
+    ");
+    let team = team().task(&[], plain).task(&[], plain);
+    insta::assert_snapshot!(team.why(1) + &team.why_member("ann"), @"
+    ann is free, and about to take it
+    about to take task 1
+    ");
+    let team = team.claimed(1, "ann");
+    insta::assert_snapshot!(team.why(2), @"
+    all that may take it are busy: ann (task 1)
+      → teamster spawn NAME
+    ");
+    let shy = Team::default().member("ann", None, AutoClaim::Off).task(&[], plain);
+    insta::assert_snapshot!(shy.why(1) + &shy.why_member("ann"), @"
+    nobody takes open tasks: ann takes only what is assigned to them
+      → teamster task assign 1 ann
+    idle: task 1 is open, and it takes only what is assigned to it
+      → teamster task assign 1 NAME
+    ");
+}
+
+#[test]
+fn an_idle_member_says_what_there_is_and_why_it_is_not_for_it() {
+    assert_eq!(team().why_member("ann"), "idle: there is nothing to do\n  → teamster task add TEXT\n");
+    let team = team().member("ben", None, AutoClaim::On).task(&[], plain).claimed(1, "ben").task(&[1], plain);
+    let team = team.task(&[1], plain).task(&[], to("ben"));
+    insta::assert_snapshot!(team.why_member("ann"), @"
+    idle: tasks 2, 3 wait for others
+      → teamster why 2
+    idle: task 4 is for somebody else
+      → teamster why 4
+    ");
+}
+
+#[test]
+fn a_clock_that_jumped_makes_no_time_negative() {
+    let team = team().task(&[], plain).claimed(1, "ann");
+    let said = Team::say(&team.scene(|scene| scene.task(TaskId(1), 5)).expect("it is there"));
+    assert!(said.starts_with("in progress by ann for 0ms"), "{said}");
+}

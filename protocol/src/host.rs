@@ -1,0 +1,10 @@
+//! The machine that a team runs on: its processes, its clock, its settings, and where a team's files are.
+
+pub mod clock;
+pub mod complaints;
+pub mod crash;
+pub mod process;
+pub mod settings;
+pub mod shortage;
+pub mod stderr_log;
+pub mod team_dir;

@@ -1,0 +1,163 @@
+//! The files in `logs/`: what leader and workers say on standard error, in bounds however long they live.
+//!
+//! A file that is full is copied beside itself and emptied. It is never renamed: it stays open in other processes, in
+//! a warden or in what an agent left behind, and they append at its new end. Only what a process says through
+//! [`Stderr`] is counted, and all that writes without end does so by that.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use nix::sys::stat::{self, SFlag};
+use nix::unistd;
+
+use crate::model::limits::STDERR_LOG_BYTES_MAX;
+
+/// Where this process's standard error goes, if it is one of these files.
+static MINE: OnceLock<PathBuf> = OnceLock::new();
+
+/// Opens a file for the standard error of a process that is to be started, and empties it if it is full.
+pub fn open(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+    if file.metadata()?.len() >= STDERR_LOG_BYTES_MAX {
+        empty(path)?;
+    }
+    Ok(file)
+}
+
+/// Where the file is while it was full last.
+pub fn old_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".old");
+    name.into()
+}
+
+/// Tells that this process's standard error may be that file: then [`Stderr`] keeps it in bounds. A file that somebody
+/// else has redirected it to is theirs, and left alone.
+pub fn is_mine(path: PathBuf) {
+    // The first one counts: a process has one log.
+    let _ = MINE.set(path);
+}
+
+/// Standard error, as a writer of whole lines.
+#[derive(Debug, Clone, Copy)]
+pub struct Stderr;
+
+impl Write for Stderr {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut stderr = io::stderr().lock();
+        if let Some(path) = MINE.get()
+            && let Err(error) = mind(path, &stderr)
+        {
+            // Not by the log, which is what writes here.
+            writeln!(stderr, "cannot keep {} in bounds: {error}", path.display())?;
+        }
+        stderr.write_all(bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+/// Empties the file at `path` if it is full and `open` is that file.
+fn mind(path: &Path, open: impl AsFd) -> io::Result<()> {
+    let found = stat::fstat(&open)?;
+    let is_file = found.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFREG.bits();
+    if !is_file || found.st_size.unsigned_abs() < STDERR_LOG_BYTES_MAX {
+        return Ok(());
+    }
+    let named = match std::fs::metadata(path) {
+        Ok(named) => named,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    if (named.dev(), named.ino()) != (found.st_dev, found.st_ino) {
+        return Ok(());
+    }
+    empty(path).inspect_err(|_| {
+        // This needs no descriptor: there may be none left.
+        let _ = unistd::ftruncate(&open, 0);
+    })
+}
+
+/// Keeps the end of a full file as the old one, and empties it. It is emptied also if it can not be kept: a limit that
+/// holds only while the disk has room would be none, and here it makes room.
+fn empty(path: &Path) -> io::Result<()> {
+    let file = OpenOptions::new().read(true).write(true).open(path)?;
+    // Two that find it full at once, a leader and its warden: the second would keep next to nothing as the old one.
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Ok(()),
+        Err(TryLockError::Error(error)) => return Err(error),
+    }
+    let length = file.metadata()?.len();
+    if length < STDERR_LOG_BYTES_MAX {
+        return Ok(());
+    }
+    let kept = keep(&file, length, &old_path(path));
+    file.set_len(0)?;
+    kept
+}
+
+fn keep(file: &File, length: u64, old: &Path) -> io::Result<()> {
+    let mut last = vec![0; STDERR_LOG_BYTES_MAX as usize];
+    file.read_exact_at(&mut last, length - STDERR_LOG_BYTES_MAX)?;
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(old)?.write_all(&last)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn full(path: &Path, end: &str) {
+        let text = format!("{}{end}", "x".repeat(STDERR_LOG_BYTES_MAX as usize));
+        fs::write(path, text).unwrap();
+    }
+
+    #[test]
+    fn a_full_file_is_emptied_when_a_process_starts_and_whoever_has_it_open_goes_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("alice.log");
+        let mut before = open(&path).unwrap();
+        full(&path, "the last\n");
+        let mut after = open(&path).unwrap();
+        before.write_all(b"one\n").unwrap();
+        after.write_all(b"two\n").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one\ntwo\n");
+        let old = fs::read_to_string(old_path(&path)).unwrap();
+        assert_eq!((old.len() as u64, old.ends_with("the last\n")), (STDERR_LOG_BYTES_MAX, true));
+    }
+
+    #[test]
+    fn one_that_lives_for_long_empties_its_own_and_nobody_elses() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, theirs) = (dir.path().join("leader.log"), dir.path().join("theirs.log"));
+        let mine = open(&path).unwrap();
+        mind(&path, &mine).unwrap();
+        full(&path, "");
+        full(&theirs, "");
+        mind(&path, File::open(&theirs).unwrap()).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().len(), STDERR_LOG_BYTES_MAX);
+        mind(&path, &mine).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().len(), 0);
+        assert_eq!(fs::metadata(&theirs).unwrap().len(), STDERR_LOG_BYTES_MAX);
+    }
+
+    #[test]
+    fn what_can_not_be_kept_is_no_reason_to_grow() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("alice.log");
+        let open = open(&path).unwrap();
+        full(&path, "");
+        fs::create_dir(old_path(&path)).unwrap();
+        assert!(mind(&path, &open).is_err(), "it is told");
+        assert_eq!(open.metadata().unwrap().len(), 0);
+    }
+}

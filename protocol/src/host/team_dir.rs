@@ -1,0 +1,251 @@
+//! Where a team keeps its files. Names are parsed before they get here, so no path can leave the root.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::unistd::geteuid;
+
+use crate::host::crash::point;
+use crate::model::id::{Address, MemberName, TaskId, TeamName};
+
+/// The directory of one team, `<root>/<team>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TeamDir {
+    root: PathBuf,
+    team: TeamName,
+    dir: PathBuf,
+}
+
+/// A directory of a team can not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TeamDirError {
+    /// It could not be made or read.
+    #[error("cannot {doing} {}: {}", path.display(), reason(source))]
+    Io {
+        /// What was tried.
+        doing: &'static str,
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// It is somebody else's, who could read and change all that is in it.
+    #[error(
+        "{} belongs to the user with the id {owner}, and you are {me}\nchoose another place with --root or TEAMSTER_ROOT, or make it yours with chown",
+        path.display()
+    )]
+    NotOurs {
+        /// Which.
+        path: PathBuf,
+        /// Whose.
+        owner: u32,
+        /// Who asks.
+        me: u32,
+    },
+}
+
+fn reason(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(code) => nix::errno::Errno::from_raw(code).desc().to_owned(),
+        None => error.to_string(),
+    }
+}
+
+/// The default root: `$XDG_STATE_HOME/teamster`, else `$HOME/.local/state/teamster` (XDG Base Directory
+/// Specification 0.8: a relative value is to be ignored). Nothing if neither variable is set.
+pub fn default_root(xdg_state_home: Option<&str>, home: Option<&str>) -> Option<PathBuf> {
+    let absolute = |path: &str| Some(PathBuf::from(path)).filter(|path| path.is_absolute());
+    let state = xdg_state_home.and_then(absolute).or_else(|| Some(home.and_then(absolute)?.join(".local/state")))?;
+    Some(state.join("teamster"))
+}
+
+impl TeamDir {
+    /// Names the directory; touches nothing.
+    pub fn new(root: impl Into<PathBuf>, team: TeamName) -> TeamDir {
+        let root = root.into();
+        let dir = root.join(team.as_str());
+        TeamDir { root, team, dir }
+    }
+
+    /// The team.
+    pub fn team(&self) -> &TeamName {
+        &self.team
+    }
+
+    /// The root that holds all teams.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The team's directory.
+    pub fn path(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Whether the team was ever made.
+    pub fn exists(&self) -> bool {
+        self.roster().exists()
+    }
+
+    /// Makes the directory and its rooms, each readable by its owner only. Does nothing where they are, and refuses what
+    /// is there and somebody else's.
+    pub fn create(&self) -> Result<(), TeamDirError> {
+        let failed = |doing: &'static str, path: &Path| {
+            let path = path.to_owned();
+            move |source| TeamDirError::Io { doing, path, source }
+        };
+        fs::create_dir_all(&self.root).map_err(failed("create", &self.root))?;
+        for dir in
+            [self.dir.clone(), self.mail_dir(), self.turns_dir(), self.tasks_dir(), self.logs_dir(), self.members_dir()]
+        {
+            match fs::DirBuilder::new().mode(0o700).create(&dir) {
+                Ok(()) => point("directory made"),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    let owner = fs::metadata(&dir).map_err(failed("look at", &dir))?.uid();
+                    let me = geteuid().as_raw();
+                    if owner != me {
+                        return Err(TeamDirError::NotOurs { path: dir, owner, me });
+                    }
+                }
+                Err(error) => return Err(failed("create", &dir)(error)),
+            }
+        }
+        let mode = fs::metadata(&self.dir).map_err(failed("read", &self.dir))?.permissions().mode();
+        if mode & 0o077 != 0 {
+            fs::set_permissions(&self.dir, fs::Permissions::from_mode(0o700)).map_err(failed("protect", &self.dir))?;
+        }
+        Ok(())
+    }
+
+    /// `team.jsonl`, the roster's log.
+    pub fn roster(&self) -> PathBuf {
+        self.dir.join("team.jsonl")
+    }
+
+    /// `board.jsonl`, the board's log.
+    pub fn board(&self) -> PathBuf {
+        self.dir.join("board.jsonl")
+    }
+
+    /// `mail/`.
+    pub fn mail_dir(&self) -> PathBuf {
+        self.dir.join("mail")
+    }
+
+    /// `mail/<name>.jsonl`, the log of one mailbox. Touching it rings its reader.
+    pub fn mailbox(&self, whose: &Address) -> PathBuf {
+        self.mail_dir().join(format!("{whose}.jsonl"))
+    }
+
+    /// `turns/`.
+    pub fn turns_dir(&self) -> PathBuf {
+        self.dir.join("turns")
+    }
+
+    /// `turns/<member>/`, its transcripts.
+    pub fn turns(&self, name: &MemberName) -> PathBuf {
+        self.turns_dir().join(name.as_str())
+    }
+
+    /// `tasks/`.
+    pub fn tasks_dir(&self) -> PathBuf {
+        self.dir.join("tasks")
+    }
+
+    /// `tasks/<id>.json`, the view of one task.
+    pub fn task_view(&self, id: TaskId) -> PathBuf {
+        self.tasks_dir().join(format!("{id}.json"))
+    }
+
+    /// `logs/`.
+    pub fn logs_dir(&self) -> PathBuf {
+        self.dir.join("logs")
+    }
+
+    /// `logs/<name>.log`: what a process said on its standard error.
+    pub fn log_of(&self, whose: &Address) -> PathBuf {
+        self.logs_dir().join(match whose {
+            Address::Lead => "leader.log".to_owned(),
+            Address::Member(name) => format!("{name}.log"),
+        })
+    }
+
+    /// `members/`.
+    pub fn members_dir(&self) -> PathBuf {
+        self.dir.join("members")
+    }
+
+    /// `members/<name>.lock`, held by the member's worker for as long as it lives.
+    pub fn member_lock(&self, name: &MemberName) -> PathBuf {
+        self.members_dir().join(format!("{name}.lock"))
+    }
+
+    /// Where a member's worker takes calls of a leader that did not start it.
+    pub fn member_socket(&self, name: &MemberName) -> PathBuf {
+        self.members_dir().join(format!("{name}.sock"))
+    }
+
+    /// `worktrees/`.
+    pub fn worktrees_dir(&self) -> PathBuf {
+        self.dir.join("worktrees")
+    }
+
+    /// `worktrees/<member>`.
+    pub fn worktree(&self, name: &MemberName) -> PathBuf {
+        self.worktrees_dir().join(name.as_str())
+    }
+
+    /// `leader.sock`, where the leader takes calls.
+    pub fn leader_socket(&self) -> PathBuf {
+        self.dir.join("leader.sock")
+    }
+
+    /// `leader.lock`, held by the leader for as long as it lives.
+    pub fn leader_lock(&self) -> PathBuf {
+        self.dir.join("leader.lock")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_root_follows_the_xdg_rule() {
+        assert_eq!(default_root(Some("/s"), Some("/h")), Some(PathBuf::from("/s/teamster")));
+        assert_eq!(default_root(Some("relative"), Some("/h")), Some(PathBuf::from("/h/.local/state/teamster")));
+        assert_eq!(default_root(None, None), None);
+    }
+
+    #[test]
+    fn what_is_somebody_elses_is_refused_and_left_as_it_is() {
+        if !geteuid().is_root() {
+            println!("not tested: only root can give a directory away");
+            return;
+        }
+        const NOBODY: u32 = 65_534;
+        let root = tempfile::tempdir().unwrap();
+        let dir = TeamDir::new(root.path(), "t".parse().unwrap());
+        fs::DirBuilder::new().mode(0o700).create(dir.path()).unwrap();
+        std::os::unix::fs::chown(dir.path(), Some(NOBODY), None).unwrap();
+        let refused = dir.create().unwrap_err().to_string();
+        assert!(refused.contains("belongs to the user with the id 65534, and you are 0\nchoose"), "{refused}");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        std::os::unix::fs::chown(dir.path(), Some(0), None).unwrap();
+        dir.create().unwrap();
+        std::os::unix::fs::chown(dir.mail_dir(), Some(NOBODY), None).unwrap();
+        assert!(dir.create().is_err(), "nor may a room be");
+    }
+
+    #[test]
+    fn only_the_owner_can_look_in() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = TeamDir::new(root.path(), "t".parse().unwrap());
+        fs::create_dir(dir.path()).unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        dir.create().unwrap();
+        assert_eq!(fs::metadata(dir.path()).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+}

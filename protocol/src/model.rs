@@ -1,0 +1,11 @@
+//! What there is in a team, and its rules. Nothing here reads a clock, a file or a process.
+
+pub mod board;
+pub mod id;
+pub mod limits;
+pub mod mail;
+pub mod notice;
+pub mod restart;
+pub mod roster;
+pub mod shutdown;
+pub mod task;

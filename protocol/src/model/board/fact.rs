@@ -1,0 +1,134 @@
+//! What is written about tasks: the records of `board.jsonl`.
+
+use serde::{Deserialize, Serialize};
+
+use super::snapshot::KeptTask;
+use super::waiting::Claimant;
+use crate::model::id::{MemberName, TaskId};
+use crate::model::task::{Claim, NewTask};
+
+/// One fact about the board. Past tense: it has happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "SPEC.md says what each field is")]
+pub enum BoardFact {
+    /// A task was put on the board.
+    Added { id: TaskId, task: NewTask },
+    /// A member took it.
+    Claimed(Claim),
+    /// Its owner finished it.
+    Completed { id: TaskId, attempt: u32, result: String },
+    /// It ended without success.
+    Failed { id: TaskId, attempt: u32, reason: String, result: String },
+    /// It went back unfinished.
+    Released { id: TaskId, attempt: u32, why: ReleaseWhy, partial: String },
+    /// It is for one member only.
+    Assigned { id: TaskId, to: MemberName },
+    /// It is for everybody.
+    Unassigned { id: TaskId },
+    /// It waits for another.
+    DependencyAdded { id: TaskId, on: TaskId },
+    /// It no longer does.
+    DependencyRemoved { id: TaskId, on: TaskId },
+    /// What failed, was cancelled or was stopped is to be done after all.
+    Retried { id: TaskId },
+    /// It is not to be done.
+    Cancelled { id: TaskId },
+    /// They are off the board.
+    Cleared { ids: Vec<TaskId> },
+    /// A worker found nothing to claim and wants to be rung.
+    Waiting(Claimant),
+    /// A worker that waited no longer does.
+    Away { member: MemberName },
+    /// In a new generation of the log: a task with all that happened to it.
+    Kept(Box<KeptTask>),
+    /// In a new generation of the log: the highest number ever given.
+    Numbered { last_id: u32 },
+}
+
+impl BoardFact {
+    /// The keys of all facts.
+    pub const KEYS: &'static [&'static str] = &[
+        "added",
+        "claimed",
+        "completed",
+        "failed",
+        "released",
+        "assigned",
+        "unassigned",
+        "dependency_added",
+        "dependency_removed",
+        "retried",
+        "cancelled",
+        "cleared",
+        "waiting",
+        "away",
+        "kept",
+        "numbered",
+    ];
+
+    /// Whether a task may have become claimable by it, or a ring may have gone to a worker that is away now:
+    /// its writer then rings those of [`Board::to_wake`](super::Board::to_wake).
+    pub fn makes_work(&self) -> bool {
+        match self {
+            BoardFact::Added { .. }
+            | BoardFact::Completed { .. }
+            | BoardFact::Released { .. }
+            | BoardFact::Assigned { .. }
+            | BoardFact::Unassigned { .. }
+            | BoardFact::DependencyRemoved { .. }
+            | BoardFact::Retried { .. }
+            | BoardFact::Cleared { .. }
+            | BoardFact::Away { .. } => true,
+            BoardFact::Claimed(_)
+            | BoardFact::Failed { .. }
+            | BoardFact::DependencyAdded { .. }
+            | BoardFact::Cancelled { .. }
+            | BoardFact::Waiting(_)
+            | BoardFact::Kept(_)
+            | BoardFact::Numbered { .. } => false,
+        }
+    }
+
+    /// The tasks whose standing it changes.
+    pub fn tasks(&self) -> Vec<TaskId> {
+        match self {
+            BoardFact::Added { id, .. }
+            | BoardFact::Completed { id, .. }
+            | BoardFact::Failed { id, .. }
+            | BoardFact::Released { id, .. }
+            | BoardFact::Assigned { id, .. }
+            | BoardFact::Unassigned { id }
+            | BoardFact::DependencyAdded { id, .. }
+            | BoardFact::DependencyRemoved { id, .. }
+            | BoardFact::Retried { id }
+            | BoardFact::Cancelled { id } => vec![*id],
+            BoardFact::Claimed(claim) => vec![claim.id],
+            BoardFact::Cleared { ids } => ids.clone(),
+            BoardFact::Kept(kept) => vec![kept.id],
+            BoardFact::Waiting(_) | BoardFact::Away { .. } | BoardFact::Numbered { .. } => Vec::new(),
+        }
+    }
+}
+
+/// Why a task went back unfinished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReleaseWhy {
+    /// Somebody stopped the turn: it keeps its assignee and is held.
+    Stopped,
+    /// Its worker died.
+    WorkerDied,
+    /// Its worker was told to end and gave it back.
+    WorkerLeft,
+}
+
+/// What `task clear` removes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// Completed tasks.
+    Completed,
+    /// Every task.
+    All,
+}

@@ -1,0 +1,230 @@
+//! The board in a new generation of its log: every task whole, in one fact each, and the highest number given.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Board, BoardFact, Task};
+use crate::model::id::{Address, MemberName, TaskId};
+use crate::model::task::view::{Attempt, End, How, TaskView};
+use crate::model::task::{Hold, NewTask, Refusal, TaskStatus};
+use crate::store::file::{LogError, Offset, Record, Snapshot, Stamp};
+
+/// A task with all that happened to it, as it goes into a new generation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptTask {
+    /// Its number.
+    pub id: TaskId,
+    /// What was asked for, with the dependencies and the assignee as they are now.
+    pub task: NewTask,
+    /// When it was added.
+    pub added_ms: u64,
+    /// By whom.
+    pub added_by: Address,
+    /// Where it stands.
+    pub status: KeptStatus,
+    /// How often it was claimed.
+    pub attempt: u32,
+    /// How many workers died on it since it was added or retried.
+    pub deaths: u32,
+    /// What happened to it.
+    pub attempts: Vec<Attempt>,
+}
+
+/// [`TaskStatus`] as it is written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the same as in TaskStatus")]
+pub enum KeptStatus {
+    Pending { assignee: Option<MemberName> },
+    Stopped { assignee: Option<MemberName> },
+    InProgress { owner: MemberName, since_ms: u64 },
+    Completed { owner: MemberName, at_ms: u64 },
+    Failed { owner: MemberName, at_ms: u64 },
+    Cancelled,
+}
+
+/// Reads the record at an offset back.
+pub type ReadFact<'a> = &'a mut dyn FnMut(Offset) -> Result<Record<BoardFact>, LogError>;
+
+/// Why a task could not be shown whole.
+#[derive(Debug, thiserror::Error)]
+pub enum ViewError {
+    /// There is no such task.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The log could not be read back.
+    #[error(transparent)]
+    Log(#[from] LogError),
+}
+
+impl Board {
+    /// A task whole, its texts read back from the log.
+    pub fn view(&self, id: TaskId, read: ReadFact<'_>) -> Result<TaskView, ViewError> {
+        let task = self.task(id)?;
+        let kept = self.keep(id, &task, read)?;
+        let (owner, assignee) = match &task.status {
+            TaskStatus::Pending { assignee, .. } => (None, assignee.clone()),
+            TaskStatus::InProgress { owner, .. }
+            | TaskStatus::Completed { owner, .. }
+            | TaskStatus::Failed { owner, .. } => (Some(owner.clone()), None),
+            TaskStatus::Cancelled => (None, None),
+        };
+        Ok(TaskView {
+            id,
+            status: task.status.word().to_owned(),
+            owner,
+            assignee,
+            waits_for: self.open_dependencies(&task),
+            blocks: task.blocks.iter().copied().collect(),
+            task: kept.task,
+            added_ms: kept.added_ms,
+            added_by: kept.added_by,
+            attempts: kept.attempts,
+        })
+    }
+
+    /// What was asked for with a task, read back from the log.
+    pub fn new_task(&self, id: TaskId, read: ReadFact<'_>) -> Result<NewTask, ViewError> {
+        let added = read(self.task(id)?.added_at)?;
+        let asked = added.facts.into_iter().find_map(|fact| match fact {
+            BoardFact::Kept(kept) if kept.id == id => Some(kept.task),
+            BoardFact::Added { id: added, task } if added == id => Some(task),
+            _ => None,
+        });
+        Ok(asked.expect("the offset of a task is that of the record that added it"))
+    }
+
+    /// The facts that rebuild this board, each task after those it waits for, each in a record of its own.
+    pub(super) fn write_snapshot(&self, next: &mut Snapshot<'_, BoardFact>) -> Result<(), LogError> {
+        let by = Address::Lead;
+        next.write(0, by.as_str(), &[BoardFact::Numbered { last_id: self.last_id }])?;
+        for id in self.dependency_order() {
+            let Some(task) = self.tasks.get(id) else { continue };
+            let kept = self.keep(id, &task, &mut |offset| next.read(offset))?;
+            next.write(kept.added_ms, by.as_str(), &[BoardFact::Kept(Box::new(kept))])?;
+        }
+        for who in self.waiting() {
+            next.write(0, by.as_str(), &[BoardFact::Waiting(who.clone())])?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn apply_kept(&mut self, kept: KeptTask, at: &Stamp<'_>) {
+        let status = match kept.status {
+            KeptStatus::Pending { assignee } => TaskStatus::Pending { assignee, hold: Hold::Free },
+            KeptStatus::Stopped { assignee } => TaskStatus::Pending { assignee, hold: Hold::Stopped },
+            KeptStatus::InProgress { owner, since_ms } => TaskStatus::InProgress { owner, since_ms },
+            KeptStatus::Completed { owner, at_ms } => TaskStatus::Completed { owner, at_ms },
+            KeptStatus::Failed { owner, at_ms } => TaskStatus::Failed { owner, at_ms },
+            KeptStatus::Cancelled => TaskStatus::Cancelled,
+        };
+        let task = Task {
+            status,
+            blocked_by: kept.task.after.into_iter().collect(),
+            blocks: BTreeSet::new(),
+            open_dependencies: 0,
+            meant_for: kept.task.to,
+            role: kept.task.role,
+            priority: kept.task.priority,
+            attempt: kept.attempt,
+            deaths: kept.deaths,
+            max_attempts: kept.task.max_attempts,
+            added_at: at.offset,
+            history: Vec::new(),
+        };
+        self.insert(kept.id, task);
+    }
+
+    fn keep(&self, id: TaskId, task: &Task, read: ReadFact<'_>) -> Result<KeptTask, LogError> {
+        let added = read(task.added_at)?;
+        let (added_ms, added_by) = (added.at_ms, added.by.parse().unwrap_or(Address::Lead));
+        let first = added.facts.into_iter().find_map(|fact| match fact {
+            BoardFact::Kept(kept) if kept.id == id => Some(*kept),
+            BoardFact::Added { id: added, task } if added == id => Some(KeptTask {
+                id,
+                task,
+                added_ms,
+                added_by: added_by.clone(),
+                status: KeptStatus::Cancelled,
+                attempt: 0,
+                deaths: 0,
+                attempts: Vec::new(),
+            }),
+            _ => None,
+        });
+        let mut kept = first.expect("the offset of a task is that of the record that added it");
+        for &offset in &task.history {
+            let record = read(offset)?;
+            let at_ms = record.at_ms;
+            for fact in record.facts.into_iter().filter(|fact| fact.tasks().contains(&id)) {
+                add_to_history(&mut kept.attempts, fact, at_ms);
+            }
+        }
+        kept.task.after = task.blocked_by.iter().copied().collect();
+        kept.task.to = task.meant_for.clone();
+        kept.status = match task.status.clone() {
+            TaskStatus::Pending { assignee, hold: Hold::Free } => KeptStatus::Pending { assignee },
+            TaskStatus::Pending { assignee, hold: Hold::Stopped } => KeptStatus::Stopped { assignee },
+            TaskStatus::InProgress { owner, since_ms } => KeptStatus::InProgress { owner, since_ms },
+            TaskStatus::Completed { owner, at_ms } => KeptStatus::Completed { owner, at_ms },
+            TaskStatus::Failed { owner, at_ms } => KeptStatus::Failed { owner, at_ms },
+            TaskStatus::Cancelled => KeptStatus::Cancelled,
+        };
+        kept.attempt = task.attempt;
+        kept.deaths = task.deaths;
+        Ok(kept)
+    }
+
+    /// All tasks, each after those it waits for. Of tasks that wait for each other in a circle, which no board decides
+    /// and a strange log may hold, one comes before what it waits for.
+    fn dependency_order(&self) -> Vec<TaskId> {
+        let mut order = Vec::with_capacity(self.tasks.len());
+        let (mut entered, mut placed) = (BTreeSet::new(), BTreeSet::new());
+        for start in self.tasks.ids() {
+            // Depth first with a stack of our own: a chain of 100,000 tasks must not overflow the thread's.
+            let mut todo = vec![start];
+            while let Some(&id) = todo.last() {
+                if entered.insert(id) {
+                    // One that was entered and is not placed is on the way to this one: a circle.
+                    let task = self.tasks.get(id);
+                    todo.extend(task.iter().flat_map(|task| &task.blocked_by).filter(|on| !entered.contains(*on)));
+                } else {
+                    todo.pop();
+                    if placed.insert(id) {
+                        order.push(id);
+                    }
+                }
+            }
+        }
+        order
+    }
+}
+
+fn add_to_history(attempts: &mut Vec<Attempt>, fact: BoardFact, at_ms: u64) {
+    let end = match fact {
+        BoardFact::Claimed(claim) => {
+            let attempt = Attempt { attempt: claim.attempt, owner: claim.owner, since_ms: at_ms, end: None };
+            attempts.push(attempt);
+            return;
+        }
+        BoardFact::Completed { result, .. } => End { at_ms, how: How::Completed, result },
+        BoardFact::Failed { reason, result, .. } => End { at_ms, how: How::Failed { reason }, result },
+        BoardFact::Released { why, partial, .. } => End { at_ms, how: How::Released { why }, result: partial },
+        BoardFact::Added { .. }
+        | BoardFact::Assigned { .. }
+        | BoardFact::Unassigned { .. }
+        | BoardFact::DependencyAdded { .. }
+        | BoardFact::DependencyRemoved { .. }
+        | BoardFact::Retried { .. }
+        | BoardFact::Cancelled { .. }
+        | BoardFact::Cleared { .. }
+        | BoardFact::Waiting(_)
+        | BoardFact::Away { .. }
+        | BoardFact::Kept(_)
+        | BoardFact::Numbered { .. } => return,
+    };
+    if let Some(last) = attempts.last_mut() {
+        last.end = Some(end);
+    }
+}

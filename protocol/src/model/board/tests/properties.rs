@@ -1,0 +1,407 @@
+//! Random histories of a board against rules written down a second time, as slowly and plainly as can be.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::id::Role;
+use crate::store::file::Reader;
+
+const NAMES: [&str; 3] = ["alice", "bob", "cy"];
+const ROLES: [&str; 2] = ["reviewer", "tester"];
+
+/// One thing that somebody does. Numbers are taken modulo what there is.
+#[derive(Debug, Clone)]
+enum Step {
+    Add(Vec<Wish>),
+    Claim {
+        who: usize,
+    },
+    /// Ends a claim that was given at some time, perhaps long ago.
+    End {
+        claim: usize,
+        how: End,
+    },
+    Bury {
+        who: usize,
+    },
+    Assign {
+        id: u32,
+        to: usize,
+    },
+    Unassign {
+        id: u32,
+    },
+    AddDependency {
+        id: u32,
+        on: u32,
+    },
+    RemoveDependency {
+        id: u32,
+        on: u32,
+    },
+    Retry {
+        id: u32,
+    },
+    Cancel {
+        id: u32,
+    },
+    Clear(Scope),
+    Away {
+        who: usize,
+    },
+}
+
+#[derive(Debug, Clone, Copy)]
+enum End {
+    Complete,
+    Fail,
+    Release(ReleaseWhy),
+}
+
+/// A task that is asked for; `after` counts from the first task ever, some past the last one.
+#[derive(Debug, Clone)]
+struct Wish {
+    after: Vec<u32>,
+    to: Option<usize>,
+    role: Option<usize>,
+    priority: i32,
+    max_attempts: u32,
+}
+
+fn wish() -> impl Strategy<Value = Wish> {
+    let after = prop::collection::vec(1..14_u32, 0..3);
+    let (to, role) = (prop::option::weighted(0.2, 0..3_usize), prop::option::weighted(0.3, 0..2_usize));
+    (after, to, role, -1..2, 1..4_u32).prop_map(|(after, to, role, priority, max_attempts)| Wish {
+        after,
+        to,
+        role,
+        priority,
+        max_attempts,
+    })
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let id = || 1..14_u32;
+    let end = prop_oneof![
+        4 => Just(End::Complete),
+        2 => Just(End::Fail),
+        2 => prop::sample::select(vec![ReleaseWhy::Stopped, ReleaseWhy::WorkerLeft]).prop_map(End::Release),
+    ];
+    prop_oneof![
+        4 => prop::collection::vec(wish(), 1..4).prop_map(Step::Add),
+        8 => (0..3_usize).prop_map(|who| Step::Claim { who }),
+        8 => (0..64_usize, end).prop_map(|(claim, how)| Step::End { claim, how }),
+        2 => (0..3_usize).prop_map(|who| Step::Bury { who }),
+        2 => (id(), 0..3_usize).prop_map(|(id, to)| Step::Assign { id, to }),
+        2 => id().prop_map(|id| Step::Unassign { id }),
+        3 => (id(), id()).prop_map(|(id, on)| Step::AddDependency { id, on }),
+        2 => (id(), id()).prop_map(|(id, on)| Step::RemoveDependency { id, on }),
+        2 => id().prop_map(|id| Step::Retry { id }),
+        1 => id().prop_map(|id| Step::Cancel { id }),
+        1 => prop::sample::select(vec![Scope::Completed, Scope::Completed, Scope::All]).prop_map(Step::Clear),
+        1 => (0..3_usize).prop_map(|who| Step::Away { who }),
+    ]
+}
+
+/// Alice tests, bob has no role, cy reviews and takes only what is assigned to it.
+fn claimant(who: usize) -> Claimant {
+    let role: [Option<Role>; 3] = [Some(ROLES[1].parse().unwrap()), None, Some(ROLES[0].parse().unwrap())];
+    let auto = if who == 2 { AutoClaim::Off } else { AutoClaim::On };
+    Claimant { name: name(NAMES[who]), role: role[who].clone(), auto }
+}
+
+fn new_task(wish: &Wish) -> NewTask {
+    NewTask {
+        to: wish.to.map(|who| name(NAMES[who])),
+        role: wish.role.map(|role| ROLES[role].parse().unwrap()),
+        priority: wish.priority,
+        max_attempts: wish.max_attempts,
+        ..task(&wish.after)
+    }
+}
+
+/// What the board decides on a step, and the claim it gives.
+fn decide(board: &Board, step: &Step, claims: &[Claim]) -> Result<(Vec<BoardFact>, Option<Claim>), Refusal> {
+    Ok(match step {
+        Step::Add(wishes) => (board.add(wishes.iter().map(new_task).collect())?, None),
+        Step::Claim { who } => board.claim_next(&claimant(*who)),
+        Step::End { claim, how } => match claims.get(claim % claims.len().max(1)) {
+            None => (Vec::new(), None),
+            Some(claim) => (vec![end(board, claim, *how)?], None),
+        },
+        Step::Bury { who } => (board.bury(&name(NAMES[*who]), Death::default()), None),
+        Step::Assign { id, to } => (vec![board.assign(TaskId(*id), name(NAMES[*to]))?], None),
+        Step::Unassign { id } => (vec![board.unassign(TaskId(*id))?], None),
+        Step::AddDependency { id, on } => (vec![board.add_dependency(TaskId(*id), TaskId(*on))?], None),
+        Step::RemoveDependency { id, on } => (vec![board.remove_dependency(TaskId(*id), TaskId(*on))?], None),
+        Step::Retry { id } => (vec![board.retry(TaskId(*id))?], None),
+        Step::Cancel { id } => (vec![board.cancel(TaskId(*id))?], None),
+        Step::Clear(scope) => (board.clear(*scope)?, None),
+        Step::Away { who } => (board.away(&name(NAMES[*who])), None),
+    })
+}
+
+fn end(board: &Board, claim: &Claim, how: End) -> Result<BoardFact, Refusal> {
+    match how {
+        End::Complete => board.complete(claim, String::new()),
+        End::Fail => board.fail(claim, "why".to_owned(), String::new()),
+        End::Release(why) => board.release(claim, why, String::new()),
+    }
+}
+
+fn is_free(task: &Task) -> bool {
+    matches!(task.status, TaskStatus::Pending { hold: Hold::Free, .. })
+}
+
+fn assignee(task: &Task) -> Option<&MemberName> {
+    match &task.status {
+        TaskStatus::Pending { assignee, .. } => assignee.as_ref(),
+        TaskStatus::InProgress { .. }
+        | TaskStatus::Completed { .. }
+        | TaskStatus::Failed { .. }
+        | TaskStatus::Cancelled => None,
+    }
+}
+
+/// The dependencies of a task that are not completed, looked up one by one.
+fn waits_for(board: &Board, task: &Task) -> Vec<TaskId> {
+    let open = |on: &&TaskId| board.task(**on).unwrap().status.word() != "completed";
+    task.blocked_by.iter().filter(open).copied().collect()
+}
+
+/// The task that is due for a worker, by looking at every one.
+fn due_for(board: &Board, who: &Claimant) -> Option<TaskId> {
+    let may = |task: &Task| match assignee(task) {
+        Some(name) => *name == who.name,
+        None => who.auto == AutoClaim::On && (task.role.is_none() || task.role == who.role),
+    };
+    let free = board.tasks().filter(|(_, task)| is_free(task) && waits_for(board, task).is_empty() && may(task));
+    free.min_by_key(|(id, task)| (assignee(task).is_none(), Reverse(task.priority), *id)).map(|(id, _)| id)
+}
+
+/// Whether a task waits for another, directly or through others.
+fn reaches(board: &Board, from: TaskId, to: TaskId) -> bool {
+    let mut met = BTreeSet::from([from]);
+    let after = |id: &TaskId| board.task(*id).unwrap().into_owned().blocked_by;
+    while let Some(next) = met.iter().flat_map(after).find(|on| !met.contains(on)) {
+        met.insert(next);
+    }
+    from != to && met.contains(&to)
+}
+
+/// All that decides, in a form that can be compared.
+fn standing(board: &Board) -> impl PartialEq + std::fmt::Debug {
+    let tasks: Vec<_> = board
+        .tasks()
+        .map(|(id, task)| {
+            let Task { status, blocked_by, blocks, open_dependencies, meant_for, role, .. } = task.clone().into_owned();
+            let counts = (task.priority, task.attempt, task.deaths, task.max_attempts, open_dependencies);
+            (id, status, blocked_by, blocks, meant_for, role, counts)
+        })
+        .collect();
+    (tasks, board.waiting().cloned().collect::<Vec<_>>(), board.next_id(), board.to_wake())
+}
+
+/// What holds of every board, whatever happened to it.
+fn check_board(board: &Board) {
+    for (id, task) in board.tasks() {
+        let open = waits_for(board, &task);
+        assert_eq!(board.open_dependencies(&task), open, "task {id}");
+        assert_eq!(task.open_dependencies as usize, open.len(), "task {id}");
+        assert_eq!(task.is_ready(), is_free(&task) && open.is_empty(), "task {id}");
+        assert!(!task.blocked_by.iter().any(|on| *on == id || reaches(board, *on, id)), "task {id} waits for itself");
+        let blocks: BTreeSet<TaskId> =
+            board.tasks().filter(|(_, other)| other.blocked_by.contains(&id)).map(|(other, _)| other).collect();
+        assert_eq!(task.blocks, blocks, "task {id}");
+    }
+    for who in 0..3 {
+        let who = claimant(who);
+        assert_eq!(board.next_for(&who), due_for(board, &who), "{}", who.name);
+        let on = |task: &Task| matches!(&task.status, TaskStatus::InProgress { owner, .. } if *owner == who.name);
+        let owned: Vec<TaskId> = board.tasks().filter(|(_, task)| on(task)).map(|(id, _)| id).collect();
+        assert_eq!(board.owned_by(&who.name).collect::<Vec<_>>(), owned, "{}", who.name);
+    }
+    // Whoever waits beside work is woken, and nobody is for nothing.
+    let could: Vec<&Claimant> = board.waiting().filter(|who| due_for(board, who).is_some()).collect();
+    let woken = board.to_wake();
+    assert_eq!(woken.is_empty(), could.is_empty(), "woken {woken:?}, and {could:?} could work");
+    assert!(woken.iter().all(|name| could.iter().any(|who| who.name == *name)), "{woken:?} of {could:?}");
+    assert!(woken.len() <= board.tasks().filter(|(_, task)| task.is_ready()).count());
+}
+
+/// Only who holds the running attempt can end it: not an earlier owner, not a later attempt, not another member.
+fn check_fence(board: &Board, claims: &[Claim]) {
+    let forged = claims.iter().flat_map(|claim| {
+        let next = Claim { attempt: claim.attempt + 1, ..claim.clone() };
+        let other = NAMES.map(name).into_iter().find(|name| *name != claim.owner).unwrap();
+        [next, Claim { owner: other, ..claim.clone() }]
+    });
+    for claim in claims.iter().cloned().chain(forged) {
+        let runs = board.task(claim.id).is_ok_and(|task| {
+            matches!(&task.status, TaskStatus::InProgress { owner, .. } if *owner == claim.owner)
+                && task.attempt == claim.attempt
+        });
+        for how in [End::Complete, End::Fail, End::Release(ReleaseWhy::Stopped), End::Release(ReleaseWhy::WorkerLeft)] {
+            assert_eq!(end(board, &claim, how).is_ok(), runs, "{how:?} with {claim:?}");
+        }
+    }
+}
+
+/// The steps from one standing to another that the protocol knows, and no more.
+fn check_change(step: &Step, before: &Board, after: &Board) {
+    let ids: BTreeSet<TaskId> = before.tasks().chain(after.tasks()).map(|(id, _)| id).collect();
+    for id in ids {
+        let (old, new) = (before.task(id).ok(), after.task(id).ok());
+        let was = old.map(|task| task.status.clone());
+        let is = new.map(|task| task.status.clone());
+        if was == is {
+            continue;
+        }
+        let word = |status: &Option<TaskStatus>| status.as_ref().map_or("absent", TaskStatus::word);
+        let known = match (word(&was), word(&is)) {
+            ("absent", "pending") => matches!(step, Step::Add(_)),
+            ("pending", "in progress") => matches!(step, Step::Claim { .. }),
+            ("in progress", "completed") => matches!(step, Step::End { how: End::Complete, .. }),
+            ("in progress", "failed") => matches!(step, Step::End { how: End::Fail, .. } | Step::Bury { .. }),
+            ("in progress", "stopped") => {
+                matches!(step, Step::End { how: End::Release(ReleaseWhy::Stopped), .. })
+            }
+            ("in progress", "pending") => {
+                matches!(step, Step::End { how: End::Release(ReleaseWhy::WorkerLeft), .. } | Step::Bury { .. })
+            }
+            ("pending" | "stopped", "pending") => {
+                matches!(step, Step::Assign { .. } | Step::Unassign { .. } | Step::Retry { .. })
+            }
+            ("failed" | "cancelled", "pending") => matches!(step, Step::Retry { .. }),
+            ("pending" | "stopped" | "failed", "cancelled") => matches!(step, Step::Cancel { .. }),
+            ("completed", "absent") => matches!(step, Step::Clear(_)),
+            ("pending" | "stopped" | "failed" | "cancelled", "absent") => matches!(step, Step::Clear(Scope::All)),
+            _ => false,
+        };
+        assert!(known, "{step:?} took task {id} from {was:?} to {is:?}");
+    }
+}
+
+/// What single steps promise beyond that.
+fn check_step(step: &Step, before: &Board, after: &Board, outcome: &Result<Option<Claim>, Refusal>) {
+    match (step, outcome) {
+        (Step::Claim { who }, Ok(claim)) => {
+            assert_eq!(claim.as_ref().map(|claim| claim.id), due_for(before, &claimant(*who)));
+            if let Some(claim) = claim {
+                assert_eq!(claim.attempt, before.task(claim.id).unwrap().attempt + 1);
+                assert_eq!(claim.owner, claimant(*who).name);
+            }
+        }
+        (Step::Bury { who }, Ok(_)) => {
+            let dead = name(NAMES[*who]);
+            assert_eq!(after.owned_by(&dead).count(), 0);
+            assert!(after.waiting().all(|who| who.name != dead));
+            for id in before.owned_by(&dead) {
+                let (old, new) = (before.task(id).unwrap(), after.task(id).unwrap());
+                assert_eq!(new.attempt, old.attempt, "the next claim has the next attempt");
+                let last = old.deaths + 1 >= old.max_attempts;
+                assert_eq!(new.status.word(), if last { "failed" } else { "pending" }, "death {}", old.deaths + 1);
+                assert!(last || new.deaths == old.deaths + 1);
+                assert_eq!(new.meant_for, old.meant_for);
+            }
+        }
+        (Step::Clear(Scope::Completed), Ok(_)) => {
+            assert!(after.tasks().all(|(_, task)| task.status.word() != "completed"));
+            for (id, task) in after.tasks() {
+                assert_eq!(waits_for(after, &task), waits_for(before, &before.task(id).unwrap()), "task {id}");
+            }
+        }
+        (Step::AddDependency { id, on }, outcome) => {
+            let (id, on) = (TaskId(*id), TaskId(*on));
+            if let (Ok(task), Ok(other)) = (before.task(id), before.task(on)) {
+                let editable = matches!(task.status, TaskStatus::Pending { .. });
+                let new = !task.blocked_by.contains(&on) && other.status != TaskStatus::Cancelled;
+                let cycle = id == on || reaches(before, on, id);
+                assert_eq!(outcome.is_ok(), editable && new && !cycle, "{outcome:?}");
+                assert_eq!(matches!(outcome, Err(Refusal::Cycle { .. })), editable && new && cycle, "{outcome:?}");
+            }
+        }
+        (Step::Clear(Scope::All), Ok(_)) => assert!(after.is_empty()),
+        (Step::Clear(Scope::All), Err(_)) => assert!(before.owners().next().is_some()),
+        _ => {}
+    }
+    if outcome.is_err() {
+        assert_eq!(standing(before), standing(after), "a refusal changes nothing");
+    }
+    assert!(after.next_id() >= before.next_id(), "no number is ever given twice");
+}
+
+/// Whoever could work, works: then nothing is left that any of them might have done.
+fn check_drains(mut board: Board) {
+    let ids: Vec<TaskId> = board.tasks().map(|(id, _)| id).collect();
+    for round in 0.. {
+        let mut moved = false;
+        for who in 0..3 {
+            if let (facts, Some(claim)) = board.claim_next(&claimant(who)) {
+                moved = true;
+                put(&mut board, facts);
+                complete(&mut board, &claim);
+            }
+        }
+        if !moved {
+            break;
+        }
+        assert!(round <= ids.len(), "a task is claimed again and again");
+    }
+    for (id, task) in board.tasks().filter(|(_, task)| task.is_ready()) {
+        let reviewers = task.meant_for.is_none() && task.role == Some(ROLES[0].parse().unwrap());
+        assert!(reviewers, "task {id} is left, and somebody could have done it");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn every_history_of_decisions_keeps_the_rules(
+        steps in prop::collection::vec(step(), 1..80),
+        generation_bytes_max in 400..20_000_u64,
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("board.jsonl");
+        let mut log: Log<Board> = Log::open(&path, 0).unwrap();
+        log.set_generation_bytes_max(generation_bytes_max);
+        // Never rotated: a fold of all facts that were ever written, and of nothing else.
+        let mut first: Log<Board> = Log::open(dir.path().join("first.jsonl"), 0).unwrap();
+        first.set_generation_bytes_max(u64::MAX);
+        let mut whole = Board::default();
+        let (mut claims, mut given) = (Vec::new(), BTreeSet::new());
+        for (at_ms, step) in (1..).zip(&steps) {
+            let before = whole.clone();
+            let mut wrote = Vec::new();
+            let outcome = log.transact("lead", at_ms, Durability::Process, |board| {
+                let (facts, claim) = decide(board, step, &claims)?;
+                wrote.clone_from(&facts);
+                Ok::<_, Refusal>((facts, claim))
+            });
+            let outcome = outcome.map_err(|error| match error {
+                crate::store::file::Transact::Refused(refusal) => refusal,
+                other => panic!("{other}"),
+            });
+            first.transact("lead", at_ms, Durability::Process, |_| Ok::<_, Refusal>((wrote, ()))).unwrap();
+            whole.clone_from(first.state());
+
+            prop_assert_eq!(standing(log.state()), standing(&whole), "after {:?}", step);
+            if let Ok(Some(claim)) = &outcome {
+                prop_assert!(given.insert((claim.id, claim.attempt)), "{:?} was given twice", claim);
+                claims.push(claim.clone());
+            }
+            check_board(&whole);
+            check_fence(&whole, &claims);
+            check_change(step, &before, &whole);
+            check_step(step, &before, &whole, &outcome);
+        }
+        let read = Reader::<Board>::open(&path).unwrap();
+        prop_assert_eq!(standing(read.state()), standing(&whole), "read back by somebody else");
+        for id in whole.tasks().map(|(id, _)| id) {
+            let shown = log.state().view(id, &mut |offset| log.read_at(offset)).unwrap();
+            prop_assert_eq!(shown, first.state().view(id, &mut |offset| first.read_at(offset)).unwrap());
+        }
+        check_drains(whole);
+    }
+}

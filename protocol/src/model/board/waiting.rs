@@ -1,0 +1,77 @@
+//! The workers that found nothing to claim. They are on the board so that whoever makes work can wake about as
+//! many of them as it made work for, and not all.
+
+use serde::{Deserialize, Serialize};
+
+use super::Lane;
+use crate::model::id::{MemberName, Role};
+
+/// Whether a worker takes tasks that are not assigned to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AutoClaim {
+    /// It does.
+    #[default]
+    On,
+    /// It takes only what is assigned to it.
+    Off,
+}
+
+/// What decides which tasks a worker may claim.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claimant {
+    /// Its name.
+    pub name: MemberName,
+    /// Its role.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+    /// Whether it takes what is not assigned to it.
+    #[serde(default)]
+    pub auto: AutoClaim,
+}
+
+impl Claimant {
+    /// The lanes it claims from.
+    pub(super) fn lanes(&self) -> Vec<Lane> {
+        let mut lanes = vec![Lane::Member(self.name.clone())];
+        match self.auto {
+            AutoClaim::Off => {}
+            AutoClaim::On => {
+                lanes.extend(self.role.clone().map(Lane::Role));
+                lanes.push(Lane::Open);
+            }
+        }
+        lanes
+    }
+}
+
+/// The waiting workers, longest first, each once.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Waiting(Vec<Claimant>);
+
+impl Waiting {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Claimant> {
+        self.0.iter()
+    }
+
+    pub(super) fn has(&self, who: &Claimant) -> bool {
+        self.0.contains(who)
+    }
+
+    pub(super) fn has_name(&self, name: &MemberName) -> bool {
+        self.0.iter().any(|who| who.name == *name)
+    }
+
+    pub(super) fn push(&mut self, who: Claimant) {
+        self.remove(&who.name);
+        self.0.push(who);
+    }
+
+    pub(super) fn remove(&mut self, name: &MemberName) {
+        self.0.retain(|who| who.name != *name);
+    }
+}

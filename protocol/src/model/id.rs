@@ -1,0 +1,288 @@
+//! Names and numbers, parsed once at the edge: whoever holds one of these types may put it into a path, a
+//! branch or a record without looking at it again.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use ulid::Ulid;
+
+use crate::model::limits::NAME_CHARS_MAX;
+
+/// The mailbox name of the leader; no member can have it.
+pub const LEAD: &str = "lead";
+
+/// Why a text is no name. The display says which text, what is wrong with it, and the rule.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadName {
+    /// Wrong length or a character outside the alphabet.
+    #[error("{0:?} is not a name: use 1 to {NAME_CHARS_MAX} of a-z, 0-9 and -")]
+    Alphabet(String),
+    /// The name of the leader's mailbox.
+    #[error("\"lead\" is reserved for the leader")]
+    Reserved,
+}
+
+fn check(text: &str) -> Result<(), BadName> {
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    if text.is_empty() || text.len() > NAME_CHARS_MAX || !text.bytes().all(allowed) {
+        return Err(BadName::Alphabet(text.chars().take(60).collect()));
+    }
+    Ok(())
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident, $check:path) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(into = "String", try_from = "String")]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = BadName;
+
+            fn from_str(text: &str) -> Result<Self, BadName> {
+                $check(text)?;
+                Ok($name(text.into()))
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = BadName;
+
+            fn try_from(text: String) -> Result<Self, BadName> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> String {
+                name.0.as_ref().to_owned()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+fn check_member(text: &str) -> Result<(), BadName> {
+    check(text)?;
+    if text == LEAD { Err(BadName::Reserved) } else { Ok(()) }
+}
+
+name!(
+    /// A member of a team: 1 to 40 of `a-z`, `0-9` and `-`, never `lead`.
+    MemberName,
+    check_member
+);
+name!(
+    /// A team: 1 to 40 of `a-z`, `0-9` and `-`.
+    TeamName,
+    check
+);
+name!(
+    /// A role a task may ask for and a member may have: 1 to 40 of `a-z`, `0-9` and `-`.
+    Role,
+    check
+);
+name!(
+    /// The kind of agent a member drives, such as `shell`: 1 to 40 of `a-z`, `0-9` and `-`.
+    AgentName,
+    check
+);
+
+/// Whose mailbox, and who wrote a record: the leader (and whoever speaks for it on the command line) or a member.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub enum Address {
+    /// The leader's mailbox, `lead`.
+    Lead,
+    /// A member's mailbox.
+    Member(MemberName),
+}
+
+impl Address {
+    /// The address as text: `lead` or the member's name.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Address::Lead => LEAD,
+            Address::Member(name) => name.as_str(),
+        }
+    }
+
+    /// The member, unless it is the leader.
+    pub fn member(&self) -> Option<&MemberName> {
+        match self {
+            Address::Lead => None,
+            Address::Member(name) => Some(name),
+        }
+    }
+}
+
+impl FromStr for Address {
+    type Err = BadName;
+
+    fn from_str(text: &str) -> Result<Self, BadName> {
+        if text == LEAD { Ok(Address::Lead) } else { text.parse().map(Address::Member) }
+    }
+}
+
+impl TryFrom<String> for Address {
+    type Error = BadName;
+
+    fn try_from(text: String) -> Result<Self, BadName> {
+        text.parse()
+    }
+}
+
+impl From<Address> for String {
+    fn from(address: Address) -> String {
+        address.as_str().to_owned()
+    }
+}
+
+impl From<MemberName> for Address {
+    fn from(name: MemberName) -> Address {
+        Address::Member(name)
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The number of a task on its board, from 1 up; never used twice.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TaskId(pub u32);
+
+/// A text that is no task number.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a task number")]
+pub struct BadTaskId(String);
+
+impl FromStr for TaskId {
+    type Err = BadTaskId;
+
+    /// Reads `7` or `#7`.
+    fn from_str(text: &str) -> Result<Self, BadTaskId> {
+        match text.strip_prefix('#').unwrap_or(text).parse() {
+            Ok(number) if number > 0 => Ok(TaskId(number)),
+            _ => Err(BadTaskId(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for TaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Debug for TaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{}", self.0)
+    }
+}
+
+/// The id of a message or of a shutdown request: a ULID, so that ids sort by time.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct MessageId(Ulid);
+
+/// A text that is no message id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a message id")]
+pub struct BadMessageId(String);
+
+impl MessageId {
+    /// Makes an id from its two parts; the caller brings the clock and the chance.
+    pub fn from_parts(at_ms: u64, random: u128) -> MessageId {
+        MessageId(Ulid::from_parts(at_ms, random))
+    }
+}
+
+impl FromStr for MessageId {
+    type Err = BadMessageId;
+
+    fn from_str(text: &str) -> Result<Self, BadMessageId> {
+        Ulid::from_string(text).map(MessageId).map_err(|_| BadMessageId(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for MessageId {
+    type Error = BadMessageId;
+
+    fn try_from(text: String) -> Result<Self, BadMessageId> {
+        text.parse()
+    }
+}
+
+impl From<MessageId> for String {
+    fn from(id: MessageId) -> String {
+        id.0.to_string()
+    }
+}
+
+impl fmt::Display for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Debug for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_path_and_no_leader_can_be_smuggled_in_as_a_name() {
+        for bad in ["", "..", "../x", "a/b", "A", "ä", "a b", "a\0", "a\n", &"x".repeat(41)] {
+            assert!(bad.parse::<MemberName>().is_err(), "{bad:?} was taken for a name");
+            assert!(serde_json::from_value::<TeamName>(serde_json::json!(bad)).is_err());
+        }
+        assert_eq!("lead".parse::<MemberName>(), Err(BadName::Reserved));
+        assert_eq!("lead".parse::<Address>(), Ok(Address::Lead));
+        assert_eq!(&"x".repeat(40), "x".repeat(40).parse::<MemberName>().unwrap().as_str());
+    }
+
+    #[test]
+    fn a_task_number_may_have_its_hash() {
+        assert_eq!("#12".parse(), Ok(TaskId(12)));
+        assert_eq!("12".parse(), Ok(TaskId(12)));
+        for bad in ["0", "", "#", "-1", "1.5", "99999999999"] {
+            assert!(bad.parse::<TaskId>().is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! Mail: messages between the lead and the members, and the mailbox that keeps each until its reader has
+//! handed it on. Control is a kind of its own: no text, whatever it says, is ever taken for control.
+
+use std::collections::{BTreeMap, HashSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::id::{Address, MessageId, TaskId};
+use crate::model::limits::{MAIL_READ_KEPT_MAX, MAIL_TEXT_BYTES_MAX};
+use crate::model::shutdown::{ShutdownReply, ShutdownRequest};
+use crate::store::file::{Fold, LogError, Offset, Snapshot, Stamp};
+
+/// When a message is handed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Urgency {
+    /// At once: it steers the running turn.
+    Now,
+    /// Before the next turn.
+    #[default]
+    Next,
+    /// When the reader has nothing to do: no turn, no other mail, and no task it could claim.
+    Idle,
+}
+
+/// What a message is. All but `text` is control: worker and leader act on it, and no agent is shown it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Body {
+    /// Words for the agent, or for the people behind the lead.
+    Text {
+        /// The words.
+        text: String,
+    },
+    /// A task was assigned to the reader; the board says which, this says look.
+    TaskAssigned {
+        /// The task.
+        task: TaskId,
+    },
+    /// The reader is asked to end.
+    ShutdownRequest(ShutdownRequest),
+    /// The answer to that.
+    ShutdownReply(ShutdownReply),
+    /// The running turn is to be aborted.
+    AbortRequest {
+        /// Why, for the transcript.
+        reason: String,
+    },
+    /// A kind that this version does not know. It is acknowledged and said to be unknown, not acted on.
+    #[serde(other)]
+    Unknown,
+}
+
+impl Body {
+    /// Refuses a text that is empty or too long to keep.
+    pub fn check(&self) -> Result<(), MailRefusal> {
+        match self {
+            Body::Text { text } if text.trim().is_empty() => Err(MailRefusal::Empty),
+            Body::Text { text } if text.len() > MAIL_TEXT_BYTES_MAX => Err(MailRefusal::TooLong { bytes: text.len() }),
+            Body::Text { .. }
+            | Body::TaskAssigned { .. }
+            | Body::ShutdownRequest(_)
+            | Body::ShutdownReply(_)
+            | Body::AbortRequest { .. }
+            | Body::Unknown => Ok(()),
+        }
+    }
+}
+
+/// One message. The sender is stamped by the process that writes it, from its own identity.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// Its id: a repeat is known by it.
+    pub id: MessageId,
+    /// Who wrote it.
+    pub from: Address,
+    /// When.
+    pub sent_ms: u64,
+    /// When it is to be handed on.
+    #[serde(default)]
+    pub urgency: Urgency,
+    /// What it says.
+    pub body: Body,
+}
+
+/// One fact about a mailbox: the records of `mail/<name>.jsonl`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MailFact {
+    /// A message is in the box.
+    Delivered(Message),
+    /// Its reader has handed it on, or acted on it.
+    Acknowledged {
+        /// Which.
+        id: MessageId,
+    },
+}
+
+/// Why a message is not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MailRefusal {
+    /// It has no text.
+    #[error("a message needs a text")]
+    Empty,
+    /// Its text is too long.
+    #[error("the message is {bytes} bytes long, and {max} are allowed", max = MAIL_TEXT_BYTES_MAX)]
+    TooLong {
+        /// How long it is.
+        bytes: usize,
+    },
+    /// It was never delivered, so it can not be acknowledged.
+    #[error("there is no message {0}")]
+    NoMessage(MessageId),
+}
+
+/// A message as the mailbox keeps it: its text is in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Letter {
+    /// Its id.
+    pub id: MessageId,
+    /// Where its [`MailFact::Delivered`] is.
+    pub at: Offset,
+    /// Whether its reader has handed it on.
+    pub state: LetterState,
+}
+
+/// Whether a message was handed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LetterState {
+    /// Not yet.
+    Unread,
+    /// It was.
+    Acknowledged,
+}
+
+/// One mailbox, oldest message first.
+#[derive(Debug, Clone, Default)]
+pub struct Mailbox {
+    letters: BTreeMap<u64, Letter>,
+    unread: BTreeMap<MessageId, u64>,
+    /// The ids of all letters, of which a snapshot keeps only the newest of those that were acknowledged.
+    seen: HashSet<MessageId>,
+    count: u64,
+}
+
+impl Mailbox {
+    /// What is to be written for a message; nothing if it is here already. One that was acknowledged is known until a
+    /// new generation keeps [`MAIL_READ_KEPT_MAX`] later ones.
+    pub fn deliver(&self, message: Message) -> Result<Vec<MailFact>, MailRefusal> {
+        message.body.check()?;
+        Ok(if self.seen.contains(&message.id) { Vec::new() } else { vec![MailFact::Delivered(message)] })
+    }
+
+    /// What is to be written when the reader has handed a message on; nothing if that is known.
+    pub fn acknowledge(&self, id: MessageId) -> Result<Vec<MailFact>, MailRefusal> {
+        if self.unread.contains_key(&id) {
+            Ok(vec![MailFact::Acknowledged { id }])
+        } else if self.seen.contains(&id) {
+            Ok(Vec::new())
+        } else {
+            Err(MailRefusal::NoMessage(id))
+        }
+    }
+
+    /// The messages not yet handed on, in the order of their delivery.
+    pub fn unread(&self) -> impl Iterator<Item = &Letter> {
+        let mut order: Vec<&u64> = self.unread.values().collect();
+        order.sort_unstable();
+        order.into_iter().map(|number| &self.letters[number])
+    }
+
+    /// The number of messages not yet handed on.
+    pub fn unread_len(&self) -> usize {
+        self.unread.len()
+    }
+
+    /// All messages that are kept, in the order of their delivery.
+    pub fn letters(&self) -> impl DoubleEndedIterator<Item = &Letter> {
+        self.letters.values()
+    }
+}
+
+impl Fold for Mailbox {
+    type Fact = MailFact;
+    const KIND: &'static str = "mail";
+    const FACTS: &'static [&'static str] = &["delivered", "acknowledged"];
+
+    fn apply(&mut self, fact: MailFact, at: &Stamp<'_>) {
+        match fact {
+            MailFact::Delivered(message) => {
+                if self.seen.insert(message.id) {
+                    let letter = Letter { id: message.id, at: at.offset, state: LetterState::Unread };
+                    self.letters.insert(self.count, letter);
+                    self.unread.insert(message.id, self.count);
+                    self.count += 1;
+                }
+            }
+            MailFact::Acknowledged { id } => {
+                if let Some(number) = self.unread.remove(&id)
+                    && let Some(letter) = self.letters.get_mut(&number)
+                {
+                    letter.state = LetterState::Acknowledged;
+                }
+            }
+        }
+    }
+
+    fn snapshot(&self, next: &mut Snapshot<'_, MailFact>) -> Result<(), LogError> {
+        let read = self.letters.len() - self.unread.len();
+        let mut drop = read.saturating_sub(MAIL_READ_KEPT_MAX);
+        for letter in self.letters.values() {
+            if letter.state == LetterState::Acknowledged && drop > 0 {
+                drop -= 1;
+                continue;
+            }
+            let record = next.read(letter.at)?;
+            let its = |fact: &MailFact| matches!(fact, MailFact::Delivered(message) if message.id == letter.id);
+            let mut facts: Vec<MailFact> = record.facts.into_iter().filter(its).collect();
+            if letter.state == LetterState::Acknowledged {
+                facts.push(MailFact::Acknowledged { id: letter.id });
+            }
+            next.write(record.at_ms, &record.by, &facts)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

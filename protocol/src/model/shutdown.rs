@@ -1,0 +1,278 @@
+//! The shutdown handshake: ask, then terminate, then kill. It only goes up, and a refusal ends it.
+//!
+//! Only the member that was asked may answer, only to the request that is open, and only once.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::id::{MemberName, MessageId, TaskId};
+use crate::model::limits::{KILL_GRACE, TERM_GRACE};
+
+/// What a busy worker is to do when it is asked to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenBusy {
+    /// Refuse, and say with what it is busy.
+    #[default]
+    Refuse,
+    /// Finish the running turn, take no more, and end then.
+    Finish,
+}
+
+/// The lead asks a member to end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShutdownRequest {
+    /// Names the request in the answer.
+    pub request: MessageId,
+    /// Why, for people.
+    pub reason: String,
+    /// When silence is taken for a worker that hangs.
+    pub deadline_ms: u64,
+    /// What to do if it is busy.
+    #[serde(default)]
+    pub when_busy: WhenBusy,
+}
+
+/// The member's answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShutdownReply {
+    /// The request it answers.
+    pub request: MessageId,
+    /// What it says.
+    pub verdict: Verdict,
+}
+
+/// What a member says to a shutdown request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It ends now.
+    Approved,
+    /// It ends after the running turn, and takes no more.
+    Finishing {
+        /// The task of that turn, if it has one.
+        task: Option<TaskId>,
+    },
+    /// It goes on.
+    Refused {
+        /// The task it is busy with, if it has one.
+        task: Option<TaskId>,
+    },
+}
+
+/// What a worker answers, by whether it is busy.
+pub fn verdict(when_busy: WhenBusy, busy: Busy) -> Verdict {
+    match (busy, when_busy) {
+        (Busy::No, _) => Verdict::Approved,
+        (Busy::Turn { task }, WhenBusy::Finish) => Verdict::Finishing { task },
+        (Busy::Turn { task }, WhenBusy::Refuse) => Verdict::Refused { task },
+    }
+}
+
+/// Whether a worker has a turn running.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Busy {
+    /// It has none.
+    No,
+    /// It has one, perhaps for a task.
+    Turn {
+        /// That task.
+        task: Option<TaskId>,
+    },
+}
+
+/// Where the ending of one member stands, on the leader's side. Times are milliseconds of the caller's clock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ladder {
+    /// It was asked.
+    Asked {
+        /// The open request.
+        request: MessageId,
+        /// When silence ends the asking.
+        until_ms: u64,
+    },
+    /// It said it ends, after its turn or at once; nobody hurries it.
+    Agreed {
+        /// The open request.
+        request: MessageId,
+        /// When an approval that is followed by nothing ends; nothing while it finishes its turn.
+        until_ms: Option<u64>,
+    },
+    /// It got SIGTERM.
+    Terminated {
+        /// When it gets SIGKILL.
+        until_ms: u64,
+    },
+    /// It got SIGKILL.
+    Killed {
+        /// When it is said that it does not end.
+        until_ms: u64,
+    },
+    /// Not even SIGKILL ended it yet.
+    Stuck,
+}
+
+/// What the leader is to do next on the ladder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing yet.
+    Wait,
+    /// Send SIGTERM.
+    Terminate,
+    /// Send SIGKILL.
+    Kill,
+    /// Say that it does not end.
+    GiveUp,
+}
+
+/// Why an answer is not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReplyRefusal {
+    /// The sender was not asked, or not by this request, or has answered.
+    #[error("{from} answered a shutdown request that is not open")]
+    NotOpen {
+        /// Who wrote it.
+        from: MemberName,
+    },
+}
+
+impl Ladder {
+    /// The first rung: the request is sent.
+    pub fn ask(request: MessageId, until_ms: u64) -> Ladder {
+        Ladder::Asked { request, until_ms }
+    }
+
+    /// The first rung for a member that is not to be asked.
+    pub fn terminate(now_ms: u64) -> Ladder {
+        Ladder::Terminated { until_ms: now_ms + ms(TERM_GRACE) }
+    }
+
+    /// Takes the answer of the member this ladder is for. Gives the ladder as it is then, nothing if the
+    /// member refused and goes on; refuses an answer to no open request.
+    pub fn reply(&self, from: &MemberName, reply: &ShutdownReply, now_ms: u64) -> Result<Option<Ladder>, ReplyRefusal> {
+        let not_open = || Err(ReplyRefusal::NotOpen { from: from.clone() });
+        match self {
+            Ladder::Asked { request, .. } if *request == reply.request => Ok(match reply.verdict {
+                Verdict::Approved => {
+                    Some(Ladder::Agreed { request: *request, until_ms: Some(now_ms + ms(TERM_GRACE)) })
+                }
+                Verdict::Finishing { .. } => Some(Ladder::Agreed { request: *request, until_ms: None }),
+                Verdict::Refused { .. } => None,
+            }),
+            // A worker that finished its turn says so before it ends.
+            Ladder::Agreed { request, until_ms: None } if *request == reply.request => match reply.verdict {
+                Verdict::Approved => {
+                    Ok(Some(Ladder::Agreed { request: *request, until_ms: Some(now_ms + ms(TERM_GRACE)) }))
+                }
+                Verdict::Finishing { .. } | Verdict::Refused { .. } => not_open(),
+            },
+            Ladder::Asked { .. }
+            | Ladder::Agreed { .. }
+            | Ladder::Terminated { .. }
+            | Ladder::Killed { .. }
+            | Ladder::Stuck => not_open(),
+        }
+    }
+
+    /// Goes up one rung if its time is over, and says what to do.
+    pub fn overdue(&mut self, now_ms: u64) -> Step {
+        match *self {
+            Ladder::Asked { until_ms, .. } | Ladder::Agreed { until_ms: Some(until_ms), .. } if now_ms >= until_ms => {
+                *self = Ladder::terminate(now_ms);
+                Step::Terminate
+            }
+            Ladder::Terminated { until_ms } if now_ms >= until_ms => {
+                *self = Ladder::Killed { until_ms: now_ms + ms(KILL_GRACE) };
+                Step::Kill
+            }
+            Ladder::Killed { until_ms } if now_ms >= until_ms => {
+                *self = Ladder::Stuck;
+                Step::GiveUp
+            }
+            Ladder::Asked { .. }
+            | Ladder::Agreed { .. }
+            | Ladder::Terminated { .. }
+            | Ladder::Killed { .. }
+            | Ladder::Stuck => Step::Wait,
+        }
+    }
+
+    /// The caller's clock was set: what is waited for is as far away as before.
+    pub fn clock_was_set(&mut self, by_ms: i64) {
+        match self {
+            Ladder::Asked { until_ms, .. }
+            | Ladder::Agreed { until_ms: Some(until_ms), .. }
+            | Ladder::Terminated { until_ms }
+            | Ladder::Killed { until_ms } => *until_ms = until_ms.saturating_add_signed(by_ms),
+            Ladder::Agreed { until_ms: None, .. } | Ladder::Stuck => {}
+        }
+    }
+
+    /// When [`Ladder::overdue`] is to be asked next.
+    pub fn until_ms(&self) -> Option<u64> {
+        match self {
+            Ladder::Asked { until_ms, .. } | Ladder::Terminated { until_ms } | Ladder::Killed { until_ms } => {
+                Some(*until_ms)
+            }
+            Ladder::Agreed { until_ms, .. } => *until_ms,
+            Ladder::Stuck => None,
+        }
+    }
+}
+
+fn ms(duration: Duration) -> u64 {
+    duration.as_millis() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(n: u128) -> MessageId {
+        MessageId::from_parts(0, n)
+    }
+
+    fn reply(n: u128, verdict: Verdict) -> ShutdownReply {
+        ShutdownReply { request: id(n), verdict }
+    }
+
+    #[test]
+    fn silence_goes_up_every_rung_and_no_further() {
+        let mut ladder = Ladder::ask(id(1), 10);
+        assert_eq!(ladder.overdue(9), Step::Wait);
+        assert_eq!(ladder.overdue(10), Step::Terminate);
+        assert_eq!(ladder.overdue(11), Step::Wait);
+        assert_eq!(ladder.overdue(10 + ms(TERM_GRACE)), Step::Kill);
+        assert_eq!(ladder.overdue(u64::MAX / 2), Step::GiveUp);
+        assert_eq!(ladder.overdue(u64::MAX), Step::Wait);
+        assert_eq!(ladder.until_ms(), None);
+    }
+
+    #[test]
+    fn a_refusal_ends_the_asking_and_no_timer_kills() {
+        let alice = "alice".parse().unwrap();
+        let ladder = Ladder::ask(id(1), 10);
+        assert_eq!(ladder.reply(&alice, &reply(1, Verdict::Refused { task: Some(TaskId(3)) }), 5), Ok(None));
+    }
+
+    #[test]
+    fn a_worker_that_finishes_its_turn_is_not_hurried() {
+        let alice = "alice".parse().unwrap();
+        let asked = Ladder::ask(id(1), 10);
+        let mut ladder = asked.reply(&alice, &reply(1, Verdict::Finishing { task: None }), 5).unwrap().unwrap();
+        assert_eq!(ladder.overdue(u64::MAX), Step::Wait);
+        let mut ladder = ladder.reply(&alice, &reply(1, Verdict::Approved), 50).unwrap().unwrap();
+        assert_eq!(ladder.overdue(50 + ms(TERM_GRACE)), Step::Terminate);
+    }
+
+    #[test]
+    fn only_the_open_request_can_be_answered_and_only_once() {
+        let alice: MemberName = "alice".parse().unwrap();
+        let ladder = Ladder::ask(id(1), 10);
+        assert!(ladder.reply(&alice, &reply(2, Verdict::Approved), 5).is_err());
+        let agreed = ladder.reply(&alice, &reply(1, Verdict::Approved), 5).unwrap().unwrap();
+        assert!(agreed.reply(&alice, &reply(1, Verdict::Approved), 5).is_err());
+        assert!(Ladder::terminate(0).reply(&alice, &reply(1, Verdict::Approved), 5).is_err());
+    }
+}

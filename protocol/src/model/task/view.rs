@@ -1,0 +1,100 @@
+//! A task whole, for people and tools: what `task show` prints and what `tasks/<id>.json` holds.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::board::ReleaseWhy;
+use crate::model::id::{Address, MemberName, TaskId};
+use crate::model::task::NewTask;
+
+/// One task with its texts and its history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskView {
+    /// Its number.
+    pub id: TaskId,
+    /// The word for where it stands: `pending`, `stopped`, `in progress`, `completed`, `failed` or `cancelled`.
+    pub status: String,
+    /// Who is on it or ended it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<MemberName>,
+    /// The only member that may take it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assignee: Option<MemberName>,
+    /// The tasks it waits for that are not completed.
+    pub waits_for: Vec<TaskId>,
+    /// The tasks that wait for it.
+    pub blocks: Vec<TaskId>,
+    /// What was asked for.
+    pub task: NewTask,
+    /// When it was added.
+    pub added_ms: u64,
+    /// By whom.
+    pub added_by: Address,
+    /// What happened to it, oldest first.
+    pub attempts: Vec<Attempt>,
+}
+
+impl TaskView {
+    /// The result of the last attempt that left one.
+    pub fn result(&self) -> Option<&str> {
+        let mut ends = self.attempts.iter().rev().filter_map(|attempt| attempt.end.as_ref());
+        ends.find(|end| !end.result.is_empty()).map(|end| end.result.as_str())
+    }
+
+    /// Why the last attempt failed, if it did.
+    pub fn reason(&self) -> Option<&str> {
+        match &self.attempts.last()?.end.as_ref()?.how {
+            How::Failed { reason } => Some(reason),
+            How::Completed | How::Released { .. } => None,
+        }
+    }
+
+    /// How long the last attempt took, or has taken until `now_ms`.
+    pub fn duration_ms(&self, now_ms: u64) -> Option<u64> {
+        let last = self.attempts.last()?;
+        Some(last.end.as_ref().map_or(now_ms, |end| end.at_ms).saturating_sub(last.since_ms))
+    }
+}
+
+/// One claim of a task and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Counted from 1.
+    pub attempt: u32,
+    /// Who claimed it.
+    pub owner: MemberName,
+    /// When.
+    pub since_ms: u64,
+    /// How it ended; nothing while it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<End>,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct End {
+    /// When.
+    pub at_ms: u64,
+    /// In what way.
+    pub how: How,
+    /// The result, or the part of it there was: the last of what the agent said.
+    #[serde(default)]
+    pub result: String,
+}
+
+/// In what way an attempt ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum How {
+    /// With success.
+    Completed,
+    /// Without.
+    Failed {
+        /// Why, in words.
+        reason: String,
+    },
+    /// Unfinished: the task went back.
+    Released {
+        /// Why.
+        why: ReleaseWhy,
+    },
+}

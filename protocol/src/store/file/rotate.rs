@@ -1,0 +1,183 @@
+//! The next generation: a log that has grown begins anew from what is still true.
+//!
+//! The steps are ordered so that a crash between any two loses nothing. Until the old file is sealed, it
+//! goes on as if nothing had begun. From then on whoever next holds the lock does the rest again, from the
+//! state that it has folded. The path always names a whole file.
+
+use std::{
+    fs::{self, File},
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
+};
+
+use super::{
+    Fold, LINE_BYTES_MAX, LogError, Offset, Record, VERSION,
+    append::{Writer, append_line, sync_directory},
+    line::{self, Header},
+    tail::{Access, Phase, Tail, options},
+};
+use crate::host::crash::point;
+
+/// The next generation while [`Fold::snapshot`] writes it.
+pub struct Snapshot<'a, Fact> {
+    read: &'a dyn Fn(Offset) -> Result<Record<Fact>, LogError>,
+    file: BufWriter<File>,
+    path: PathBuf,
+    line: Vec<u8>,
+    records: u64,
+}
+
+impl<Fact: serde::Serialize> Snapshot<'_, Fact> {
+    /// Reads a record of the present generation back.
+    pub fn read(&self, offset: Offset) -> Result<Record<Fact>, LogError> {
+        (self.read)(offset)
+    }
+
+    /// Writes facts with the time and author that the new state shall know them by.
+    pub fn write(&mut self, at_ms: u64, by: &str, facts: &[Fact]) -> Result<(), LogError> {
+        self.line.clear();
+        line::write_record(&mut self.line, 0, at_ms, by, facts);
+        if self.line.len() > LINE_BYTES_MAX {
+            let bytes = self.line.len();
+            return Err(LogError::TooLong { path: self.path.clone(), bytes });
+        }
+        self.records += 1;
+        self.put()
+    }
+
+    fn put(&mut self) -> Result<(), LogError> {
+        self.file.write_all(&self.line).map_err(LogError::io("write", &self.path))
+    }
+}
+
+impl<F: Fold> Writer<F> {
+    /// Starts the next generation if the log has outgrown this one. A failure is no failure of the decision
+    /// that has just been written: it is told, and tried again at twice the size.
+    pub(super) fn rotate_if_grown(&mut self, now_ms: u64) {
+        let Some(tail) = &self.reader.tail else {
+            return;
+        };
+        let grown = tail.end > self.generation_bytes_max
+            && tail.end >= tail.snapshot_end.saturating_mul(2)
+            && tail.end >= self.rotate_past;
+        if !grown || tail.unknown_facts > 0 {
+            return;
+        }
+        let end = tail.end;
+        match self.rotate(now_ms) {
+            Ok(()) => self.rotate_past = 0,
+            Err(error) => {
+                self.rotate_past = end.saturating_mul(2);
+                tracing::warn!(%error, "cannot start the next generation of a log");
+            }
+        }
+    }
+
+    /// Does again what a dead writer had begun: the file is sealed, its successor not in place.
+    pub(super) fn finish_rotation(&mut self, now_ms: u64) -> Result<(), LogError> {
+        if self.reader.tail.as_ref().is_some_and(|tail| tail.unknown_facts > 0) {
+            return Err(LogError::SealedByNewer { path: self.reader.path.clone() });
+        }
+        self.write_next(now_ms)?;
+        self.put_in_place()?;
+        self.reader.catch_up(&mut None).map(|_| ())
+    }
+
+    fn rotate(&mut self, now_ms: u64) -> Result<(), LogError> {
+        self.write_next(now_ms)?;
+        self.seal()?;
+        self.put_in_place()?;
+        self.reader.catch_up(&mut None).map(|_| ())
+    }
+
+    /// Step 1: the next generation, whole and on the disk, under a name that nobody reads.
+    pub(super) fn write_next(&mut self, now_ms: u64) -> Result<(), LogError> {
+        let tail = self.tail();
+        let path = next_path(&self.reader.path);
+        let file = options(Access::Append)
+            .create(true)
+            .open(&path)
+            .and_then(|file| file.set_len(0).map(|()| file))
+            .map_err(LogError::io("create", &path))?;
+        point("next generation begun");
+        let read = |offset| tail.read_at::<F>(offset);
+        let (file, line) = (BufWriter::new(file), Vec::new());
+        let mut next = Snapshot { read: &read, file, path, line, records: 0 };
+        let header = Header {
+            v: VERSION,
+            log: F::KIND.to_owned(),
+            generation: tail.generation + 1,
+            next_seq: tail.next_seq,
+            at_ms: now_ms,
+        };
+        line::write_header(&mut next.line, &header);
+        next.put()?;
+        self.reader.state.snapshot(&mut next)?;
+        next.line.clear();
+        line::write_snapshot_end(&mut next.line, next.records);
+        next.put()?;
+        let Snapshot { mut file, path, .. } = next;
+        file.flush().and_then(|()| file.get_ref().sync_all()).map_err(LogError::io("write", &path))?;
+        point("next generation written");
+        Ok(())
+    }
+
+    /// Step 2: no record follows in the old file. Holders of its descriptor learn it by this line.
+    pub(super) fn seal(&mut self) -> Result<(), LogError> {
+        let Self { reader, line, .. } = self;
+        let tail = reader.tail.as_mut().expect("a log that is written to has a file");
+        line.clear();
+        line::write_seal(line, tail.generation + 1);
+        append_line(tail, line)?;
+        tail.step_over(line.len());
+        tail.phase = Phase::Sealed;
+        point("generation sealed");
+        Ok(())
+    }
+
+    /// Step 3: the old file stays as `.old`, for readers that lag; the new one takes the path.
+    pub(super) fn put_in_place(&self) -> Result<(), LogError> {
+        self.keep_old();
+        point("old generation kept");
+        let path = &self.reader.path;
+        fs::rename(next_path(path), path).map_err(LogError::io("replace", path))?;
+        point("generation replaced");
+        sync_directory(path)
+    }
+
+    /// Lagging readers can do without it and say what they missed, so a file system without hard links
+    /// does not stop the log.
+    pub(super) fn keep_old(&self) {
+        let (path, old) = (&self.reader.path, old_path(&self.reader.path));
+        let kept = match fs::remove_file(&old) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+            Ok(()) | Err(_) => {
+                point("generation before the last removed");
+                fs::hard_link(path, &old)
+            }
+        };
+        if let Err(error) = kept {
+            tracing::warn!(file = %old.display(), %error, "cannot keep the old generation of a log");
+        }
+    }
+
+    fn tail(&self) -> &Tail {
+        self.reader.tail.as_ref().expect("a log that is written to has a file")
+    }
+}
+
+/// Where the generation before the present one is.
+pub(super) fn old_path(path: &Path) -> PathBuf {
+    with_suffix(path, ".old")
+}
+
+/// Where the next generation is while it is written.
+pub(super) fn next_path(path: &Path) -> PathBuf {
+    with_suffix(path, ".tmp")
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}

@@ -1,0 +1,341 @@
+//! Transcripts: what one member said and did, a file a turn, one [`Entry`] a line. Only the holder of the
+//! member's lock writes; anyone may read while it does.
+//!
+//! A file has the number of its turn. Only where more was said between two turns than one file holds it goes on in
+//! the next number, and the numbers of the files run ahead of those of the turns until the next worker.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::host::crash::{point, point_amid};
+use crate::model::limits::{TRANSCRIPT_BYTES_MAX, TRANSCRIPTS_KEPT_MAX};
+use crate::model::notice::{Entry, Said};
+
+mod standing;
+#[cfg(test)]
+mod tests;
+
+pub use standing::{OpenTurn, Standing, last_words, open_turn, standing};
+
+/// How much of the buffer for a line is kept after it.
+const LINE_BYTES_KEPT: usize = 64 * 1024;
+
+/// A transcript could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {doing} {}: {source}", path.display())]
+pub struct TranscriptError {
+    doing: &'static str,
+    path: PathBuf,
+    source: io::Error,
+}
+
+fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> TranscriptError {
+    let path = path.to_owned();
+    move |source| TranscriptError { doing, path, source }
+}
+
+/// The right to write one member's transcripts.
+#[derive(Debug)]
+pub struct Transcript {
+    dir: PathBuf,
+    /// Nothing until something is said, and after a write that failed: to open it cuts what that has left.
+    file: Option<File>,
+    bytes: u64,
+    cut: u64,
+    seq: u64,
+    /// The number of the file.
+    number: u64,
+    amid: Amid,
+    line: Vec<u8>,
+}
+
+/// What the member is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Amid {
+    Turn,
+    Nothing,
+}
+
+impl Transcript {
+    /// Goes on after the last entry there is; makes the directory. What is older than
+    /// [`TRANSCRIPTS_KEPT_MAX`] files is removed. Blocks for the reading of the last file.
+    pub fn open(dir: PathBuf) -> Result<Transcript, TranscriptError> {
+        match fs::DirBuilder::new().mode(0o700).create(&dir) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed("create", &dir)(error)),
+            Ok(()) | Err(_) => {}
+        }
+        let turns = turns(&dir)?;
+        let seq = last_seq_of(&dir, &turns)?;
+        let number = turns.last().copied().unwrap_or(0);
+        for old in turns.into_iter().filter(|old| old.saturating_add(TRANSCRIPTS_KEPT_MAX) <= number) {
+            forget(&dir, old);
+        }
+        Ok(Transcript { dir, file: None, bytes: 0, cut: 0, seq, number, amid: Amid::Nothing, line: Vec::new() })
+    }
+
+    /// The number of the last file, from an earlier life or this one: the next turn is the one after it.
+    pub fn turn(&self) -> u64 {
+        self.number
+    }
+
+    /// The number of the last entry.
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// Writes one entry and gives it back with its number; a turn's start begins a new file, and so does what is
+    /// said between two turns when the file is full. What is said in a turn beyond the limit of its file is counted
+    /// instead, and the count is written at the turn's end. On an error the entry is not there, and its number goes
+    /// to the next.
+    pub fn say(&mut self, at_ms: u64, what: Said) -> Result<Entry, TranscriptError> {
+        match &what {
+            Said::TurnStarted { turn, .. } => {
+                self.begin_file((self.number + 1).max(*turn));
+                self.cut = 0;
+                self.amid = Amid::Turn;
+            }
+            Said::TurnEnded { .. } => {
+                self.amid = Amid::Nothing;
+                if self.cut > 0 {
+                    self.append(at_ms, Said::Cut { bytes: self.cut })?;
+                    self.cut = 0;
+                }
+            }
+            Said::Ready
+            | Said::Text { .. }
+            | Said::ToolCall { .. }
+            | Said::Steered { .. }
+            | Said::Mail { .. }
+            | Said::Stalled { .. }
+            | Said::Waiting
+            | Said::Trouble { .. }
+            | Said::Cut { .. }
+            | Said::Leaving { .. } => match self.amid {
+                Amid::Turn => {
+                    if let Some((room, bytes)) = counted_from(&what)
+                        && self.bytes >= room
+                    {
+                        self.cut += bytes;
+                        return Ok(Entry { seq: self.seq, at_ms, what });
+                    }
+                }
+                Amid::Nothing => {
+                    self.open_file()?;
+                    if self.bytes >= TRANSCRIPT_BYTES_MAX {
+                        self.begin_file(self.number + 1);
+                    }
+                }
+            },
+        }
+        self.append(at_ms, what)
+    }
+
+    /// Makes what was said so far survive a loss of power.
+    pub fn sync(&self) -> Result<(), TranscriptError> {
+        match &self.file {
+            Some(file) => file.sync_data().map_err(failed("sync", &path_of(&self.dir, self.number))),
+            None => Ok(()),
+        }
+    }
+
+    /// Goes on in the file of that number. Room for it is made first: the disk may be full.
+    fn begin_file(&mut self, number: u64) {
+        self.number = number;
+        self.file = None;
+        self.bytes = 0;
+        if let Some(old) = number.checked_sub(TRANSCRIPTS_KEPT_MAX) {
+            forget(&self.dir, old);
+        }
+    }
+
+    fn append(&mut self, at_ms: u64, what: Said) -> Result<Entry, TranscriptError> {
+        let entry = Entry { seq: self.seq + 1, at_ms, what };
+        self.line.clear();
+        serde_json::to_writer(&mut self.line, &entry).expect("an entry is plain data");
+        self.line.push(b'\n');
+        self.open_file()?;
+        let file = self.file.as_mut().expect("it was opened above");
+        point_amid("entry half written", || drop(file.write_all(&self.line[..self.line.len() / 2])));
+        if let Err(error) = file.write_all(&self.line) {
+            // A half-written line would make the next one unreadable too. If it can not be cut now, it is when the
+            // file is opened again.
+            let _ = file.set_len(self.bytes);
+            self.file = None;
+            return Err(failed("append to", &path_of(&self.dir, self.number))(error));
+        }
+        self.bytes += self.line.len() as u64;
+        self.seq += 1;
+        // One long mail must not hold its size for good.
+        self.line.shrink_to(LINE_BYTES_KEPT);
+        point("entry written");
+        Ok(entry)
+    }
+
+    /// Opens the file if it is not, and cuts what a crash has left.
+    fn open_file(&mut self) -> Result<(), TranscriptError> {
+        if self.file.is_some() {
+            return Ok(());
+        }
+        let path = path_of(&self.dir, self.number);
+        let open = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&path);
+        let file = open.map_err(failed("open", &path))?;
+        point("transcript opened");
+        let length = file.metadata().map_err(failed("read", &path))?.len();
+        let whole = whole_bytes(&file, length).map_err(failed("read", &path))?;
+        if whole < length {
+            file.set_len(whole).map_err(failed("cut", &path))?;
+        }
+        self.bytes = whole;
+        self.file = Some(file);
+        Ok(())
+    }
+}
+
+/// Removes an old file if it is there. To be able to is less than to go on: the next life tries again.
+fn forget(dir: &Path, number: u64) {
+    let path = path_of(dir, number);
+    match fs::remove_file(&path) {
+        Ok(()) => point("old transcript removed"),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => tracing::warn!("cannot remove the old transcript {}: {error}", path.display()),
+    }
+}
+
+/// The size of a file from which on an entry amid a turn is counted and not kept, and what it counts for. What the agent
+/// says leaves room for what others say to it; the few that tell where the turn is, for which there is nothing here, are
+/// always kept.
+fn counted_from(what: &Said) -> Option<(u64, u64)> {
+    let (room, bytes) = match what {
+        Said::Text { text } => (TRANSCRIPT_BYTES_MAX, text.len()),
+        Said::ToolCall { name, detail } => (TRANSCRIPT_BYTES_MAX, name.len() + detail.len()),
+        Said::Steered { text, .. } | Said::Mail { text, .. } | Said::Trouble { text } => {
+            (2 * TRANSCRIPT_BYTES_MAX, text.len())
+        }
+        Said::Ready
+        | Said::TurnStarted { .. }
+        | Said::Stalled { .. }
+        | Said::TurnEnded { .. }
+        | Said::Waiting
+        | Said::Cut { .. }
+        | Said::Leaving { .. } => return None,
+    };
+    Some((room, bytes as u64))
+}
+
+/// What was read of one file.
+#[derive(Debug, Default)]
+pub struct Page {
+    /// The whole entries.
+    pub entries: Vec<Entry>,
+    /// Where to read on.
+    pub next: u64,
+}
+
+/// The turns that have a transcript, oldest first.
+pub fn turns(dir: &Path) -> Result<Vec<u64>, TranscriptError> {
+    let mut turns = Vec::new();
+    let listing = match fs::read_dir(dir) {
+        Ok(listing) => listing,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(turns),
+        Err(error) => return Err(failed("read", dir)(error)),
+    };
+    for file in listing {
+        let name = file.map_err(failed("read", dir))?.file_name();
+        let turn: Option<u64> =
+            name.to_str().and_then(|name| name.strip_suffix(".jsonl")).and_then(|turn| turn.parse().ok());
+        turns.extend(turn);
+    }
+    turns.sort_unstable();
+    Ok(turns)
+}
+
+/// Reads one turn's transcript from a byte on, as [`Page::next`] gave it; an unfinished last line is left for
+/// the next time, and a line that is no entry is passed over (a newer version may have written it).
+pub fn read(dir: &Path, turn: u64, from: u64) -> Result<Page, TranscriptError> {
+    let bytes = read_bytes(dir, turn, from, u64::MAX)?;
+    let entries = lines(&bytes).filter_map(|line| serde_json::from_slice(line).ok()).collect();
+    Ok(Page { entries, next: from + bytes.len() as u64 })
+}
+
+/// The whole lines of one file from a byte on, of at most so many bytes; none if the file is not there.
+fn read_bytes(dir: &Path, number: u64, from: u64, bytes_max: u64) -> Result<Vec<u8>, TranscriptError> {
+    let path = path_of(dir, number);
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed("open", &path)(error)),
+    };
+    let length = file.metadata().map_err(failed("read", &path))?.len();
+    let mut bytes = vec![0; length.saturating_sub(from).min(bytes_max) as usize];
+    let got = read_full(&file, &mut bytes, from).map_err(failed("read", &path))?;
+    let whole = bytes[..got].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    bytes.truncate(whole);
+    Ok(bytes)
+}
+
+fn lines(bytes: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
+    bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty())
+}
+
+/// The number of the last entry; 0 if there is none.
+pub fn last_seq(dir: &Path) -> Result<u64, TranscriptError> {
+    last_seq_of(dir, &turns(dir)?)
+}
+
+fn last_seq_of(dir: &Path, turns: &[u64]) -> Result<u64, TranscriptError> {
+    /// All that is needed of an entry: one of a newer version has its number too.
+    #[derive(Deserialize)]
+    struct Numbered {
+        seq: u64,
+    }
+    // The last file may be empty or torn: the newest whole entry may be in the one before it.
+    for &turn in turns.iter().rev() {
+        let bytes = read_bytes(dir, turn, 0, u64::MAX)?;
+        if let Some(last) = lines(&bytes).rev().find_map(|line| serde_json::from_slice::<Numbered>(line).ok()) {
+            return Ok(last.seq);
+        }
+    }
+    Ok(0)
+}
+
+/// All entries with a number above `since`, oldest first.
+pub fn since(dir: &Path, since: u64) -> Result<Vec<Entry>, TranscriptError> {
+    let mut found = Vec::new();
+    for turn in turns(dir)?.into_iter().rev() {
+        let entries = read(dir, turn, 0)?.entries;
+        let first = entries.first().map(|entry| entry.seq);
+        found.push(entries);
+        if first.is_some_and(|first| first <= since + 1) {
+            break;
+        }
+    }
+    Ok(found.into_iter().rev().flatten().filter(|entry| entry.seq > since).collect())
+}
+
+/// The file of one turn, for whoever watches it.
+pub fn path_of(dir: &Path, turn: u64) -> PathBuf {
+    dir.join(format!("{turn:06}.jsonl"))
+}
+
+fn whole_bytes(file: &File, length: u64) -> io::Result<u64> {
+    let mut bytes = vec![0; length as usize];
+    let got = read_full(file, &mut bytes, 0)?;
+    Ok(bytes[..got].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at as u64 + 1))
+}
+
+fn read_full(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    let mut got = 0;
+    while got < buffer.len() {
+        match file.read_at(&mut buffer[got..], at + got as u64) {
+            Ok(0) => break,
+            Ok(more) => got += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(got)
+}

@@ -1,0 +1,159 @@
+//! What a member is at, as its newest transcript tells it.
+
+use std::fs;
+use std::path::Path;
+
+use super::{TranscriptError, lines, path_of, read, read_bytes, turns};
+use crate::model::id::TaskId;
+use crate::model::notice::{Entry, Said};
+
+/// How much of a transcript's end is read to tell whether its turn runs.
+pub(super) const TAIL_BYTES: u64 = 64 * 1024;
+
+/// A turn that has begun and not ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenTurn {
+    /// Its number.
+    pub turn: u64,
+    /// The task it is for, if any. Once that is not the member's any more, all that is left of the turn is to say that it
+    /// ended: the board is written first.
+    pub task: Option<TaskId>,
+    /// When it began.
+    pub since_ms: u64,
+    /// Whether the last that is known of its agent is that it says nothing.
+    pub quiet: bool,
+}
+
+/// What a member was at when its transcript was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// A turn.
+    Turn(OpenTurn),
+    /// None.
+    Free {
+        /// Since when.
+        since_ms: u64,
+    },
+}
+
+/// The turn that the member's worker is at, as [`standing`] tells it.
+pub fn open_turn(dir: &Path) -> Result<Option<OpenTurn>, TranscriptError> {
+    Ok(match standing(dir)? {
+        Some(Standing::Turn(open)) => Some(open),
+        Some(Standing::Free { .. }) | None => None,
+    })
+}
+
+/// What the member's worker is at, by its newest transcript; nothing if that does not tell. Says nothing about
+/// whether the worker lives. Reads from the end, and more than `TAIL_BYTES` only of a turn that says much.
+pub fn standing(dir: &Path) -> Result<Option<Standing>, TranscriptError> {
+    Ok(newest_standing(dir)?.map(|(standing, _)| standing))
+}
+
+/// The same, and the number of the file that tells it.
+fn newest_standing(dir: &Path) -> Result<Option<(Standing, u64)>, TranscriptError> {
+    let Some(number) = turns(dir)?.pop() else { return Ok(None) };
+    let length = fs::metadata(path_of(dir, number)).map_or(0, |found| found.len());
+    let tail = read(dir, number, length.saturating_sub(TAIL_BYTES))?;
+    if let Some(standing) = standing_of(&tail.entries) {
+        return Ok(Some((standing, number)));
+    }
+    let head = read_bytes(dir, number, 0, TAIL_BYTES)?;
+    let first: Option<Entry> = lines(&head).next().and_then(|line| serde_json::from_slice(line).ok());
+    let told = match first.filter(|first| is_said_between_turns(&first.what)) {
+        // A turn begins its file, so in this one none runs, however much else was said.
+        Some(first) => Some(Standing::Free { since_ms: first.at_ms }),
+        None => standing_of(&read(dir, number, 0)?.entries),
+    };
+    Ok(told.map(|standing| (standing, number)))
+}
+
+/// Whether a file that begins with this is that of no turn.
+fn is_said_between_turns(first: &Said) -> bool {
+    match first {
+        Said::Ready | Said::Mail { .. } | Said::Waiting | Said::Trouble { .. } | Said::Leaving { .. } => true,
+        Said::TurnStarted { .. }
+        | Said::Text { .. }
+        | Said::ToolCall { .. }
+        | Said::Steered { .. }
+        | Said::Stalled { .. }
+        | Said::TurnEnded { .. }
+        | Said::Cut { .. } => false,
+    }
+}
+
+fn standing_of(entries: &[Entry]) -> Option<Standing> {
+    let quiet = || entries.iter().rev().find_map(agent_said).is_some_and(|said| said == Agent::Quiet);
+    Some(match entries.iter().rev().find_map(standing_after)? {
+        Standing::Turn(open) => Standing::Turn(OpenTurn { quiet: quiet(), ..open }),
+        free @ Standing::Free { .. } => free,
+    })
+}
+
+/// The end of what the agent said in the turn that its worker is at, or was at when it died: at most `bytes_max`.
+/// Empty if it ended that turn.
+pub fn last_words(dir: &Path, bytes_max: usize) -> Result<String, TranscriptError> {
+    let Some((Standing::Turn(_), number)) = newest_standing(dir)? else { return Ok(String::new()) };
+    let length = fs::metadata(path_of(dir, number)).map_or(0, |found| found.len());
+    let page = read(dir, number, length.saturating_sub(TAIL_BYTES))?;
+    let texts = page.entries.iter().filter_map(|entry| match &entry.what {
+        Said::Text { text } => Some(text.as_str()),
+        Said::Ready
+        | Said::TurnStarted { .. }
+        | Said::ToolCall { .. }
+        | Said::Steered { .. }
+        | Said::Mail { .. }
+        | Said::Stalled { .. }
+        | Said::TurnEnded { .. }
+        | Said::Waiting
+        | Said::Trouble { .. }
+        | Said::Cut { .. }
+        | Said::Leaving { .. } => None,
+    });
+    let text: String = texts.collect();
+    let mut from = text.len().saturating_sub(bytes_max);
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    Ok(text[from..].to_owned())
+}
+
+/// What an entry tells of the agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Agent {
+    Heard,
+    Quiet,
+}
+
+fn agent_said(entry: &Entry) -> Option<Agent> {
+    match entry.what {
+        Said::Stalled { .. } => Some(Agent::Quiet),
+        Said::Text { .. } | Said::ToolCall { .. } | Said::TurnStarted { .. } | Said::Cut { .. } => Some(Agent::Heard),
+        Said::Ready
+        | Said::Steered { .. }
+        | Said::Mail { .. }
+        | Said::TurnEnded { .. }
+        | Said::Waiting
+        | Said::Trouble { .. }
+        | Said::Leaving { .. } => None,
+    }
+}
+
+/// What the member is at after this entry, for those that tell. Whether its agent is quiet others tell.
+fn standing_after(entry: &Entry) -> Option<Standing> {
+    let since_ms = entry.at_ms;
+    match entry.what {
+        Said::TurnStarted { turn, task, .. } => Some(Standing::Turn(OpenTurn { turn, task, since_ms, quiet: false })),
+        // A worker that gets ready is a new life: the turn of the one before ended with it.
+        Said::Ready | Said::TurnEnded { .. } | Said::Waiting | Said::Leaving { .. } => {
+            Some(Standing::Free { since_ms })
+        }
+        Said::Text { .. }
+        | Said::ToolCall { .. }
+        | Said::Steered { .. }
+        | Said::Mail { .. }
+        | Said::Stalled { .. }
+        | Said::Cut { .. }
+        | Said::Trouble { .. } => None,
+    }
+}

@@ -1,0 +1,4 @@
+//! The calls between the processes of a team, and the JSON-RPC peer that carries them.
+
+pub mod api;
+pub mod peer;

@@ -1,0 +1,496 @@
+//! The calls of both links, as traits from which client and server are made. Every call is answered at once:
+//! taken, or refused with the reason. What comes of it later comes as notices and on the board. The calls
+//! that wait (`shutdown`, `stop`, `kill`, `down`, `spawn`) say so.
+
+use std::path::PathBuf;
+
+use jsonrpsee::core::{RpcResult, SubscriptionResult};
+use jsonrpsee::proc_macros::rpc;
+use serde::{Deserialize, Serialize};
+
+use crate::model::board::{AutoClaim, Scope};
+use crate::model::id::{Address, AgentName, MemberName, MessageId, Role, TaskId, TeamName};
+use crate::model::mail::Urgency;
+use crate::model::notice::{Notice, Stop};
+use crate::model::roster::{Isolation, LeftHow, Stall, StartedBy, Workspace};
+use crate::model::shutdown::WhenBusy;
+use crate::model::task::NewTask;
+use crate::model::task::view::TaskView;
+
+/// JSON-RPC error codes of our own; the standard ones keep their meaning.
+pub mod code {
+    /// The call was understood and is refused; the message says why.
+    pub const REFUSED: i32 = 1;
+    /// What was named does not exist.
+    pub const NOT_FOUND: i32 = 2;
+    /// The two sides speak different versions of the protocol.
+    pub const OTHER_VERSION: i32 = 3;
+    /// A log can not be read as it is.
+    pub const CORRUPT: i32 = 4;
+    /// The system refused: disk, processes, descriptors.
+    pub const SYSTEM: i32 = 5;
+}
+
+/// What the leader tells a worker first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// [`PROTOCOL_VERSION`](crate::model::limits::PROTOCOL_VERSION) of the caller.
+    pub protocol: u32,
+}
+
+/// What a worker answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Welcome {
+    /// The protocol version of the worker.
+    pub protocol: u32,
+    /// The version of its program.
+    pub version: String,
+    /// The member it serves.
+    pub name: MemberName,
+    /// Its process id.
+    pub pid: u32,
+}
+
+/// What a worker is at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "phase", rename_all = "snake_case")]
+#[expect(missing_docs, reason = "SPEC.md says what each field is")]
+pub enum WorkerPhase {
+    Starting,
+    Idle,
+    Turn { turn: u64, task: Option<TaskId>, since_ms: u64 },
+    Leaving,
+}
+
+/// Where a worker stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerStatus {
+    /// What it is at.
+    #[serde(flatten)]
+    pub phase: WorkerPhase,
+    /// Messages it has not handed on.
+    pub unread: usize,
+    /// The number of its last transcript entry.
+    pub seq: u64,
+}
+
+/// A prompt was taken: this turn runs it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prompted {
+    /// The turn.
+    pub turn: u64,
+}
+
+/// When a steer reaches the agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Steered {
+    /// It has it.
+    Now,
+    /// It gets it with the next turn.
+    NextTurn,
+}
+
+/// The turn that is being aborted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Aborting {
+    /// The turn.
+    pub turn: u64,
+    /// Its task, which will be pending again.
+    pub task: Option<TaskId>,
+}
+
+/// Leader → worker.
+#[rpc(client, server)]
+pub trait WorkerApi {
+    /// The first call: refused with [`code::OTHER_VERSION`] if the versions differ. Answered when the worker is ready.
+    #[method(name = "initialize")]
+    async fn initialize(&self, hello: Hello) -> RpcResult<Welcome>;
+
+    /// Starts a turn. Refused while another runs.
+    #[method(name = "prompt")]
+    async fn prompt(&self, text: String) -> RpcResult<Prompted>;
+
+    /// Says something to the running turn. Refused while none runs.
+    #[method(name = "steer")]
+    async fn steer(&self, text: String) -> RpcResult<Steered>;
+
+    /// Aborts the running turn; its task is pending again. Refused while none runs.
+    #[method(name = "abort")]
+    async fn abort(&self, reason: String) -> RpcResult<Aborting>;
+
+    /// What the worker is at.
+    #[method(name = "status")]
+    async fn status(&self) -> RpcResult<WorkerStatus>;
+
+    /// Gives `nonce` back.
+    #[method(name = "ping")]
+    fn ping(&self, nonce: u64) -> RpcResult<u64>;
+
+    /// Notices with a number above `since`, the past ones from disk, then each as it happens.
+    #[subscription(name = "subscribe" => "notice", unsubscribe = "unsubscribe", item = Notice)]
+    async fn notices(&self, since: u64) -> SubscriptionResult;
+}
+
+/// Where a new member is to work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WorkspaceRequest {
+    /// In this directory, with others.
+    Shared {
+        /// It.
+        dir: PathBuf,
+    },
+    /// In a git worktree of its own.
+    Worktree {
+        /// A directory in the repository.
+        repository: PathBuf,
+        /// The commit to begin at; `HEAD` if not given.
+        base: Option<String>,
+    },
+}
+
+/// Who is to be spawned, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpawnRequest {
+    /// Its name.
+    pub name: MemberName,
+    /// The agent it drives.
+    pub agent: AgentName,
+    /// Its role.
+    #[serde(default)]
+    pub role: Option<Role>,
+    /// Whether it takes tasks that are not assigned to it.
+    #[serde(default)]
+    pub auto: AutoClaim,
+    /// Where it works.
+    pub workspace: WorkspaceRequest,
+    /// What is done when its agent says nothing.
+    #[serde(default)]
+    pub stall: Stall,
+}
+
+/// A member was spawned and is ready.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spawned {
+    /// Its name.
+    pub name: MemberName,
+    /// Its worker's process id.
+    pub pid: u32,
+    /// Where it works.
+    pub workspace: Workspace,
+}
+
+/// How an ask was passed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Via {
+    /// By a call; the worker has it.
+    Rpc,
+    /// By mail; the worker reads it next.
+    Mail,
+}
+
+/// A steer was passed on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SteerPassed {
+    /// How.
+    pub via: Via,
+    /// When it reaches the agent; not known by mail.
+    pub steered: Option<Steered>,
+}
+
+/// A turn was stopped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stopped {
+    /// How the worker was told.
+    pub via: Via,
+    /// The task of the turn.
+    pub task: Option<TaskId>,
+    /// How the turn ended: it may have been completed in the same moment. Not known by mail.
+    pub stop: Option<Stop>,
+}
+
+/// What came of asking one member to end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// The member.
+    pub name: MemberName,
+    /// What came of it.
+    pub outcome: EndOutcome,
+}
+
+/// What came of asking a member to end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndOutcome {
+    /// It ended.
+    Left {
+        /// How.
+        how: LeftHow,
+    },
+    /// It is busy and goes on.
+    Refused {
+        /// The task it is busy with.
+        task: Option<TaskId>,
+    },
+    /// Not even SIGKILL ended it.
+    Stuck,
+}
+
+/// Who leads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaderInfo {
+    /// The team.
+    pub team: TeamName,
+    /// The leader's process id.
+    pub pid: u32,
+    /// Since when.
+    pub since_ms: u64,
+    /// Its protocol version.
+    pub protocol: u32,
+    /// The version of its program.
+    pub version: String,
+}
+
+/// One member as people see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberView {
+    /// Its name.
+    pub name: MemberName,
+    /// What it is at.
+    pub state: MemberState,
+    /// The tasks it is on.
+    pub tasks: Vec<TaskId>,
+    /// The turn it runs, if it is one without a task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<u64>,
+    /// Since when it is in that state.
+    pub since_ms: u64,
+    /// The agent it drives.
+    pub agent: AgentName,
+    /// Its role.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+    /// Whether it takes tasks that are not assigned to it.
+    pub auto: AutoClaim,
+    /// Where it works.
+    pub workspace: Workspace,
+    /// Its worker's process id, while it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    /// Who started its worker, while it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_by: Option<StartedBy>,
+    /// What keeps in its processes, while it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub isolation: Option<Isolation>,
+    /// Messages it has not handed on.
+    pub unread: usize,
+    /// Tasks it completed that are still on the board.
+    pub completed: usize,
+    /// Tasks that failed on its hands.
+    pub failed: usize,
+    /// How it left, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<LeftHow>,
+    /// When its next worker is due, if it is being started again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again_ms: Option<u64>,
+}
+
+/// What a member is at. Whether it runs comes from its lock, never from what it last said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MemberState {
+    /// Its worker is not ready yet.
+    Starting,
+    /// It runs, and nothing is on its hands.
+    Idle,
+    /// It is on a task, or runs a turn without one.
+    Busy,
+    /// It is at work, and its agent has said nothing for longer than it may.
+    Stalled,
+    /// It is at work, and its worker does not answer.
+    Hung,
+    /// Its worker died, and the leader starts it again at a time.
+    Restarting,
+    /// It left, and nobody starts it again by himself.
+    Left,
+    /// Its worker is dead without having left.
+    Dead,
+    /// It died so often that it is not started again.
+    Failed,
+}
+
+/// A change of the board that is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the same as in Board's methods")]
+pub enum TaskCommand {
+    /// `after` names tasks that are on the board, or later ones of this list by the number they will get.
+    Add {
+        tasks: Vec<NewTask>,
+    },
+    Assign {
+        id: TaskId,
+        to: MemberName,
+    },
+    Unassign {
+        id: TaskId,
+    },
+    AddDependency {
+        id: TaskId,
+        on: TaskId,
+    },
+    RemoveDependency {
+        id: TaskId,
+        on: TaskId,
+    },
+    Retry {
+        id: TaskId,
+    },
+    Cancel {
+        id: TaskId,
+    },
+    Clear {
+        scope: Scope,
+    },
+}
+
+/// A change of the board was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changed {
+    /// The tasks that were added, changed or cleared.
+    pub tasks: Vec<TaskId>,
+    /// What the asker might not have meant, such as an assignment to a member that does not run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+/// A text to one member or to all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailRequest {
+    /// To whom; to every other member if not given.
+    pub to: Option<Address>,
+    /// The text.
+    pub text: String,
+    /// When it is to be handed on.
+    #[serde(default)]
+    pub urgency: Urgency,
+}
+
+/// What became of a message, for each it was meant for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mailed {
+    /// The mailboxes it is in.
+    pub delivered: Vec<Delivered>,
+    /// The others. To send it to all again would double it for those above.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<Undelivered>,
+}
+
+/// A message could not be put into a mailbox.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undelivered {
+    /// Whose mailbox.
+    pub to: Address,
+    /// Why not, or why it may not stay there.
+    pub why: String,
+}
+
+/// A message is in a mailbox.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivered {
+    /// Whose mailbox.
+    pub to: Address,
+    /// Its id.
+    pub id: MessageId,
+    /// Whether somebody runs who can read it now.
+    pub reader: Reader,
+}
+
+/// Whether a mailbox has a reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reader {
+    /// Its worker runs.
+    Running,
+    /// Its worker does not; the message waits for the next one with that name.
+    Absent,
+    /// It could not be told.
+    Unknown,
+}
+
+/// A notice of one member.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberNotice {
+    /// Whose.
+    pub member: MemberName,
+    /// What it said.
+    pub notice: Notice,
+}
+
+/// Fronts → leader.
+#[rpc(client, server)]
+pub trait LeaderApi {
+    /// Who leads; refused with [`code::OTHER_VERSION`] if the versions differ.
+    #[method(name = "hello")]
+    async fn hello(&self, hello: Hello) -> RpcResult<LeaderInfo>;
+
+    /// Spawns a member. Waits until it is ready or can not be.
+    #[method(name = "spawn")]
+    async fn spawn(&self, request: SpawnRequest) -> RpcResult<Spawned>;
+
+    /// All members.
+    #[method(name = "members")]
+    async fn members(&self) -> RpcResult<Vec<MemberView>>;
+
+    /// Starts a turn of a member that is idle.
+    #[method(name = "send")]
+    async fn send(&self, name: MemberName, text: String) -> RpcResult<Prompted>;
+
+    /// Says something to a member's running turn.
+    #[method(name = "steer")]
+    async fn steer(&self, name: MemberName, text: String) -> RpcResult<SteerPassed>;
+
+    /// Aborts a member's turn. Waits until it has ended, if the member is linked.
+    #[method(name = "stop")]
+    async fn stop(&self, name: MemberName, reason: String) -> RpcResult<Stopped>;
+
+    /// Asks a member, or all, to end. Waits for what comes of it.
+    #[method(name = "shutdown")]
+    async fn shutdown(&self, name: Option<MemberName>, reason: String, when_busy: WhenBusy) -> RpcResult<Vec<Ended>>;
+
+    /// Ends a member's worker without asking. Waits until it is gone.
+    #[method(name = "kill")]
+    async fn kill(&self, name: MemberName) -> RpcResult<Ended>;
+
+    /// Ends all workers, by asking (they finish their turn) or by force, then the leader. Waits for the workers.
+    #[method(name = "down")]
+    async fn down(&self, force: bool) -> RpcResult<Vec<Ended>>;
+
+    /// Ends the leader and no worker, for its warden to start the next one. Refused by a leader that has none.
+    #[method(name = "hand_over")]
+    async fn hand_over(&self) -> RpcResult<()>;
+
+    /// Changes the board.
+    #[method(name = "task")]
+    async fn task(&self, command: TaskCommand) -> RpcResult<Changed>;
+
+    /// One task whole.
+    #[method(name = "task_view")]
+    async fn task_view(&self, id: TaskId) -> RpcResult<TaskView>;
+
+    /// Sends mail from the lead.
+    #[method(name = "mail")]
+    async fn mail(&self, request: MailRequest) -> RpcResult<Vec<Delivered>>;
+
+    /// Gives `nonce` back after a member's worker gave it back.
+    #[method(name = "ping")]
+    async fn ping(&self, name: MemberName, nonce: u64) -> RpcResult<u64>;
+
+    /// The notices of all linked members, each as it happens.
+    #[subscription(name = "subscribe" => "notice", unsubscribe = "unsubscribe", item = MemberNotice)]
+    async fn notices(&self) -> SubscriptionResult;
+}

@@ -1,0 +1,106 @@
+//! What a worker does to the board: claim, write down how a turn ended, give back what the dead hold.
+
+use teamster_protocol::host::crash::point;
+use teamster_protocol::model::board::{Board, BoardFact, Death, ReleaseWhy};
+use teamster_protocol::model::task::Refusal;
+use teamster_protocol::store::file::Durability;
+use teamster_protocol::team::TeamError;
+
+use super::{Hands, is_written};
+use crate::core::{ClaimedTask, Event, Outcome};
+
+impl Hands {
+    pub(super) fn claim_next(&mut self) -> Event {
+        if let Err(error) = self.give_back() {
+            return Event::NotRecorded { error: error.to_string() };
+        }
+        let claim = match self.team.claim_next(&self.me) {
+            Ok(Some(claim)) => claim,
+            Ok(None) => return Event::Claimed(None),
+            Err(error) => return Event::NotRecorded { error: error.to_string() },
+        };
+        point("task claimed, not read");
+        match self.team.new_task(claim.id) {
+            Ok(task) => {
+                let timeout_ms = task.timeout_ms;
+                Event::Claimed(Some(ClaimedTask { claim, work: task.work, timeout_ms }))
+            }
+            Err(error) => {
+                let error = format!("task {} cannot be read and was stopped: {error}", claim.id);
+                self.unreleased.push(claim);
+                match self.give_back() {
+                    Ok(()) => Event::NotRecorded { error },
+                    Err(why) => Event::NotRecorded { error: format!("{error}; it will be given back: {why}") },
+                }
+            }
+        }
+    }
+
+    /// Gives back the claims on tasks that could not be read. As stopped ones: free, the next worker would fail
+    /// over them in the same breath.
+    fn give_back(&mut self) -> Result<(), TeamError> {
+        while let Some(claim) = self.unreleased.last().cloned() {
+            let partial = "(its text could not be read)".to_owned();
+            let release = |board: &Board| Ok((vec![board.release(&claim, ReleaseWhy::Stopped, partial)?], ()));
+            match self.team.decide(Durability::Process, release) {
+                Err(error) if !matches!(error, TeamError::Refused(_)) && !is_written(&error) => return Err(error),
+                Ok(()) | Err(_) => drop(self.unreleased.pop()),
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn record(&mut self, outcome: Outcome) -> Event {
+        let claim = match &outcome {
+            Outcome::Complete { claim, .. }
+            | Outcome::Fail { claim, .. }
+            | Outcome::Release { claim, .. }
+            | Outcome::Die { claim, .. } => claim,
+        };
+        let id = claim.id;
+        point("about to record");
+        let written = self.team.decide(self.durability, |board| Ok((vec![fact(board, outcome)?], ())));
+        point("recorded");
+        match written {
+            Ok(()) => Event::Recorded,
+            Err(TeamError::Refused(why)) => Event::RecordRefused { why: why.to_string() },
+            Err(error) if is_written(&error) => {
+                self.trouble(format!("the end of task {id} is written, but may not survive a loss of power: {error}"));
+                Event::Recorded
+            }
+            Err(error) => Event::NotRecorded { error: error.to_string() },
+        }
+    }
+
+    /// Takes the worker off the list of those that wait. If that fails, it is rung once for nothing.
+    pub(crate) fn away(&mut self) {
+        let me = &self.me.name;
+        if let Err(error) = self.team.decide(Durability::Process, |board| Ok((board.away(me), ()))) {
+            tracing::warn!("cannot write down that {me} does not wait: {error}");
+        }
+    }
+
+    pub(super) fn sweep(&mut self) {
+        let me = &self.me.name;
+        match self.team.sweep(|name| name == me) {
+            Ok(buried) => {
+                self.complaints.over("sweep");
+                for name in buried {
+                    self.trouble(format!("the worker of {name} is dead: what it held was given back"));
+                }
+            }
+            Err(error) => self.complain("sweep", format!("cannot look for dead workers, trying again: {error}")),
+        }
+    }
+}
+
+fn fact(board: &Board, outcome: Outcome) -> Result<BoardFact, Refusal> {
+    match outcome {
+        Outcome::Complete { claim, result } => board.complete(&claim, result),
+        Outcome::Fail { claim, reason, result } => board.fail(&claim, reason, result),
+        Outcome::Release { claim, why, partial } => board.release(&claim, why, partial),
+        Outcome::Die { claim, cause, partial } => {
+            board.die(&claim, Death { cause: Some(&cause), last_words: &partial })
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The transcript and those who follow it. What is written is told; what could not be written is told to nobody,
+//! because its number goes to the next entry.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use teamster_protocol::host::clock;
+use teamster_protocol::model::notice::{Notice, Said};
+use teamster_protocol::store::transcript::{Transcript, TranscriptError};
+use tokio::sync::{mpsc, watch};
+
+/// Notices that wait for one follower. Whoever falls further behind is dropped, and asks again with the number
+/// of the last notice it has.
+pub(crate) const NOTICES_BEHIND_MAX: usize = 256;
+
+/// Whether something is in the transcript.
+#[derive(Debug)]
+pub(crate) enum Kept {
+    /// It is.
+    Yes,
+    /// It could not be written.
+    No(Said),
+}
+
+/// The pen.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    transcript: Transcript,
+    followers: Followers,
+    writing: Writing,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Writing {
+    Works,
+    /// It was said that it does not.
+    Fails,
+}
+
+impl Journal {
+    pub(crate) fn new(transcript: Transcript) -> Journal {
+        let followers = Followers::new(transcript.seq());
+        Journal { transcript, followers, writing: Writing::Works }
+    }
+
+    /// The number of the last entry.
+    pub(crate) fn seq(&self) -> u64 {
+        self.transcript.seq()
+    }
+
+    /// Where one follows it.
+    pub(crate) fn followers(&self) -> Followers {
+        self.followers.clone()
+    }
+
+    /// Writes an entry and tells the followers. Says once on the log when writing stops to work.
+    pub(crate) fn say(&mut self, what: Said) -> Kept {
+        match self.transcript.say(clock::now_ms(), what.clone()) {
+            Ok(entry) => {
+                self.writing = Writing::Works;
+                self.followers.tell(self.transcript.seq(), entry.notice());
+                Kept::Yes
+            }
+            Err(error) => {
+                self.warn(&error);
+                Kept::No(what)
+            }
+        }
+    }
+
+    fn warn(&mut self, error: &TranscriptError) {
+        if self.writing == Writing::Works {
+            self.writing = Writing::Fails;
+            tracing::warn!("{error}; the work goes on without a transcript");
+        }
+    }
+}
+
+/// Who follows the notices of this worker. Clones share the list.
+#[derive(Debug, Clone)]
+pub(crate) struct Followers(Arc<Mutex<List>>);
+
+#[derive(Debug)]
+struct List {
+    seq: u64,
+    phase: Phase,
+    each: Vec<mpsc::Sender<Notice>>,
+    /// Every follower holds a receiver of it for as long as it has something to pass on.
+    passing_on: watch::Sender<()>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Open,
+    Finished,
+}
+
+/// One follower's end.
+#[derive(Debug)]
+pub(crate) struct Following {
+    /// The number of the last entry before the first of `notices`.
+    pub(crate) seq: u64,
+    /// What is said from then on.
+    pub(crate) notices: mpsc::Receiver<Notice>,
+    _passing_on: watch::Receiver<()>,
+}
+
+impl Followers {
+    fn new(seq: u64) -> Followers {
+        let list = List { seq, phase: Phase::Open, each: Vec::new(), passing_on: watch::Sender::new(()) };
+        Followers(Arc::new(Mutex::new(list)))
+    }
+
+    /// Follows from now on.
+    pub(crate) fn join(&self) -> Following {
+        let mut list = self.lock();
+        let (sender, notices) = mpsc::channel(NOTICES_BEHIND_MAX);
+        if list.phase == Phase::Open {
+            list.each.push(sender);
+        }
+        Following { seq: list.seq, notices, _passing_on: list.passing_on.subscribe() }
+    }
+
+    /// Whether the end of a [`Following`] is the end of the worker, and not of patience with the follower.
+    pub(crate) fn are_finished(&self) -> bool {
+        self.lock().phase == Phase::Finished
+    }
+
+    /// Ends all following and waits until each has passed on what it has.
+    pub(crate) async fn finish(&self) {
+        let passing_on = {
+            let mut list = self.lock();
+            list.phase = Phase::Finished;
+            list.each.clear();
+            std::mem::take(&mut list.passing_on)
+        };
+        passing_on.closed().await;
+    }
+
+    fn tell(&self, seq: u64, notice: Option<Notice>) {
+        let mut list = self.lock();
+        list.seq = seq;
+        if let Some(notice) = notice {
+            list.each.retain(|follower| follower.try_send(notice.clone()).is_ok());
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, List> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

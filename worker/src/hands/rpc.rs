@@ -1,0 +1,181 @@
+//! Serves the leader's calls. A call that changes something is put into the queue the moment it is read, so that
+//! calls are decided on in the order in which they were made.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use jsonrpsee::core::{RpcResult, SubscriptionError, SubscriptionResult, async_trait};
+use jsonrpsee::types::ErrorObjectOwned;
+use jsonrpsee::{PendingSubscriptionSink, SubscriptionSink};
+use teamster_protocol::model::limits::PROTOCOL_VERSION;
+use teamster_protocol::model::notice::Notice;
+use teamster_protocol::store::transcript::{self, TranscriptError};
+use teamster_protocol::wire::api::{
+    Aborting, Hello, Prompted, Steered, Welcome, WorkerApiServer, WorkerPhase, WorkerStatus, code,
+};
+use teamster_protocol::wire::peer;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::Call;
+use super::journal::Followers;
+use crate::core::{Answer, Ask};
+
+/// Calls that wait for the core. No more than these can be unanswered on one link.
+pub(crate) const CALLS_QUEUE_MAX: usize = peer::CALLS_IN_FLIGHT_MAX;
+
+/// What every link serves: the worker, as those who call it see it.
+#[derive(Debug, Clone)]
+pub(crate) struct Callee {
+    /// The answer to `initialize`.
+    pub(crate) welcome: Welcome,
+    /// Where the worker stands.
+    pub(crate) status: watch::Receiver<WorkerStatus>,
+    /// The queue to the core.
+    pub(crate) calls: mpsc::Sender<Call>,
+    /// Its notices.
+    pub(crate) followers: Followers,
+    /// Its transcripts.
+    pub(crate) turns: PathBuf,
+}
+
+/// One link's side of it.
+#[derive(Debug)]
+pub(crate) struct Server {
+    callee: Callee,
+    /// Told of the first `initialize` that is answered: only a leader makes that call.
+    greeted: Mutex<Option<oneshot::Sender<()>>>,
+}
+
+impl Server {
+    /// Serves a link; `greeted` is told when its other end has proved to be a leader.
+    pub(crate) fn new(callee: Callee, greeted: oneshot::Sender<()>) -> Server {
+        Server { callee, greeted: Mutex::new(Some(greeted)) }
+    }
+
+    async fn ask(&self, what: Ask) -> RpcResult<Answer> {
+        let (answer, answered) = oneshot::channel();
+        self.callee.calls.try_send(Call { what, answer }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => {
+                ErrorObjectOwned::owned(peer::BUSY_CODE, "busy: too many calls wait, try again later", None::<()>)
+            }
+            mpsc::error::TrySendError::Closed(_) => ending(),
+        })?;
+        match answered.await {
+            Ok(answer) => answer.map_err(|refused| refusal(refused.why)),
+            Err(_) => Err(ending()),
+        }
+    }
+}
+
+#[async_trait]
+impl WorkerApiServer for Server {
+    async fn initialize(&self, hello: Hello) -> RpcResult<Welcome> {
+        if hello.protocol != PROTOCOL_VERSION {
+            let why = format!(
+                "the leader speaks protocol version {}, and this worker ({}) speaks {PROTOCOL_VERSION}: install \
+                 teamster and teamster-worker of the same release",
+                hello.protocol, self.callee.welcome.version
+            );
+            return Err(ErrorObjectOwned::owned(code::OTHER_VERSION, why, None::<()>));
+        }
+        let mut status = self.callee.status.clone();
+        let started = status.wait_for(|status| status.phase != WorkerPhase::Starting).await;
+        match started.map(|status| status.phase.clone()) {
+            Ok(WorkerPhase::Leaving) | Err(_) => Err(ending()),
+            Ok(WorkerPhase::Starting | WorkerPhase::Idle | WorkerPhase::Turn { .. }) => {
+                let greeted = self.greeted.lock().unwrap_or_else(PoisonError::into_inner).take();
+                // Told once; that nobody listens any more is the worker's end.
+                let _ = greeted.map(|greeted| greeted.send(()));
+                Ok(self.callee.welcome.clone())
+            }
+        }
+    }
+
+    async fn prompt(&self, text: String) -> RpcResult<Prompted> {
+        match self.ask(Ask::Prompt { text }).await? {
+            Answer::Prompted(prompted) => Ok(prompted),
+            Answer::Steered(_) | Answer::Aborting(_) => unreachable!("the core answers a prompt with a turn"),
+        }
+    }
+
+    async fn steer(&self, text: String) -> RpcResult<Steered> {
+        match self.ask(Ask::Steer { text }).await? {
+            Answer::Steered(steered) => Ok(steered),
+            Answer::Prompted(_) | Answer::Aborting(_) => unreachable!("the core answers a steer with when"),
+        }
+    }
+
+    async fn abort(&self, reason: String) -> RpcResult<Aborting> {
+        match self.ask(Ask::Abort { reason }).await? {
+            Answer::Aborting(aborting) => Ok(aborting),
+            Answer::Prompted(_) | Answer::Steered(_) => unreachable!("the core answers an abort with the turn"),
+        }
+    }
+
+    async fn status(&self) -> RpcResult<WorkerStatus> {
+        Ok(self.callee.status.borrow().clone())
+    }
+
+    fn ping(&self, nonce: u64) -> RpcResult<u64> {
+        Ok(nonce)
+    }
+
+    async fn notices(&self, pending: PendingSubscriptionSink, since: u64) -> SubscriptionResult {
+        let sink = pending.accept().await?;
+        // In this order: what is said while the past is read waits in the channel, so there is no gap; and the
+        // past ends where the channel begins, so there is no repeat.
+        let mut following = self.callee.followers.join();
+        for turn in turns_after(&self.callee.turns, since)? {
+            let page = transcript::read(&self.callee.turns, turn, 0)?;
+            let past = |seq: u64| seq > since && seq <= following.seq;
+            let notices: Vec<Notice> =
+                page.entries.iter().filter(|entry| past(entry.seq)).filter_map(|entry| entry.notice()).collect();
+            drop(page);
+            for notice in notices {
+                pass_on(&sink, &notice).await?;
+            }
+        }
+        loop {
+            tokio::select! {
+                notice = following.notices.recv() => match notice {
+                    // Older than asked for only if the caller is ahead of us, and then it has them.
+                    Some(notice) if notice.seq <= since => {}
+                    Some(notice) => pass_on(&sink, &notice).await?,
+                    None if self.callee.followers.are_finished() => return Ok(()),
+                    None => return Err("too slow: subscribe again since the last notice received".into()),
+                },
+                () = sink.closed() => return Ok(()),
+            }
+        }
+    }
+}
+
+async fn pass_on(sink: &SubscriptionSink, notice: &Notice) -> Result<(), SubscriptionError> {
+    let line = serde_json::value::to_raw_value(notice)?;
+    Ok(sink.send(line).await?)
+}
+
+/// The turns that may hold entries with a number above `since`, oldest first.
+fn turns_after(dir: &Path, since: u64) -> Result<Vec<u64>, TranscriptError> {
+    let mut turns = transcript::turns(dir)?;
+    if since == 0 {
+        return Ok(turns);
+    }
+    let mut first = turns.len();
+    while first > 0 {
+        first -= 1;
+        let entries = transcript::read(dir, turns[first], 0)?.entries;
+        if entries.first().is_some_and(|entry| entry.seq <= since + 1) {
+            break;
+        }
+    }
+    Ok(turns.split_off(first))
+}
+
+fn refusal(why: impl Into<String>) -> ErrorObjectOwned {
+    ErrorObjectOwned::owned(code::REFUSED, why.into(), None::<()>)
+}
+
+fn ending() -> ErrorObjectOwned {
+    refusal("the worker is ending")
+}

@@ -1,0 +1,218 @@
+//! One life of a worker: start, take events one after another until it leaves, leave.
+//!
+//! Events of the world come from the queue of calls, the agent, the mailbox file (whose change is also the bell for
+//! new work), signals, the links of leaders and the clock. Each goes through the core, and what the core answers
+//! is carried out before the next is taken.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::pending;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use teamster_protocol::host::clock;
+use teamster_protocol::model::roster::{Isolation, LeftHow, StartedBy};
+use teamster_protocol::store::presence::Lock;
+use teamster_protocol::store::watch::{Change, Watch};
+use teamster_protocol::wire::api::{WorkerPhase, WorkerStatus};
+use tokio::sync::{mpsc, watch};
+
+use crate::cell::keeper::Keeper;
+use crate::core::{Action, Core, Event};
+use crate::hands::{After, Call, Hands};
+use crate::life::args::Args;
+
+pub mod args;
+mod leave;
+mod links;
+mod signals;
+mod start;
+
+pub use start::StartError;
+
+use links::{LinkChange, Links};
+use signals::{Signals, Told};
+
+/// Runs the worker until it has left; returns the exit code of the process. The caller is to end the process with
+/// it: that drops the member's lock.
+pub async fn run(args: Args, isolation: Isolation) -> Result<i32, StartError> {
+    let mut worker = start::start(args, isolation).await?;
+    let end = worker.live().await;
+    Ok(worker.leave(end).await)
+}
+
+/// Says something to whoever started the worker, if they still listen.
+pub fn aside(text: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// A worker that has started.
+struct Worker {
+    core: Core,
+    hands: Hands,
+    calls: mpsc::Receiver<Call>,
+    watch: Watch,
+    signals: Signals,
+    links: Links,
+    started_by: StartedBy,
+    status: watch::Sender<WorkerStatus>,
+    keeper: Keeper,
+    /// Whether the clock of the day is still as it was.
+    day: clock::Settings,
+    /// The signal that told it to end.
+    told: Option<Told>,
+    /// Held until the process ends: whoever can take it knows that this worker is dead.
+    lock: Lock,
+    /// Set if that lock's file was not in its place at the last slow poll.
+    displaced: bool,
+}
+
+/// Why the loop ended.
+enum End {
+    /// The core said so.
+    Leave(LeftHow),
+    /// A second signal, or one while there are no books to be kept: not in order.
+    Now(Told),
+    /// The team was removed, or there is another in its place.
+    Displaced,
+}
+
+/// What the world brought.
+enum Came {
+    Call(Call),
+    News(crate::driver::News),
+    Change(Change),
+    Told(Told),
+    Link(LinkChange),
+    Tick,
+}
+
+impl Worker {
+    async fn live(&mut self) -> End {
+        if let Some(mail) = self.hands.mail()
+            && let Some(end) = self.happened(mail).await
+        {
+            return end;
+        }
+        loop {
+            let came = self.next().await;
+            // Before anything else is reckoned with: it moves the times that are waited for.
+            if let Some(by_ms) = self.day.look()
+                && let Some(end) = self.happened(Event::ClockSet { by_ms }).await
+            {
+                return end;
+            }
+            let end = match came {
+                Came::Call(call) => {
+                    let event = self.hands.asked(call);
+                    self.happened(event).await
+                }
+                Came::News(news) => {
+                    self.core.agent_heard(clock::now_ms());
+                    match self.hands.heard(news) {
+                        Some(event) => self.happened(event).await,
+                        None => None,
+                    }
+                }
+                Came::Change(Change::Files(_)) => self.look(Event::Rang).await,
+                Came::Change(Change::Poll) => {
+                    let displaced = self.is_displaced();
+                    // Looked at twice, for who only puts something aside.
+                    if displaced && self.displaced {
+                        return End::Displaced;
+                    }
+                    self.displaced = displaced;
+                    self.look(Event::Polled).await
+                }
+                Came::Told(told) if self.told.is_some() || self.is_displaced() => return End::Now(told),
+                Came::Told(told) => {
+                    self.told = Some(told);
+                    self.happened(Event::Terminated).await
+                }
+                Came::Link(LinkChange::LeaderLinked) => self.happened(Event::LeaderLinked).await,
+                // Whoever started a worker by hand ends it: it waits for the next leader.
+                Came::Link(LinkChange::LeaderLost) if self.started_by == StartedBy::Hand => None,
+                Came::Link(LinkChange::LeaderLost) => self.happened(Event::LeaderLost).await,
+                Came::Tick => self.happened(Event::Tick).await,
+            };
+            if let Some(end) = end {
+                return end;
+            }
+            self.show_status();
+        }
+    }
+
+    /// Whether somebody else could hold this member's lock now: what is at the team's place is not this worker's to write
+    /// to. Not if it can not be told.
+    fn is_displaced(&self) -> bool {
+        let path = self.hands.team.dir().member_lock(&self.hands.me.name);
+        matches!(self.lock.is_at(&path), Ok(false))
+    }
+
+    async fn next(&mut self) -> Came {
+        let tick = self.core.next_tick_ms();
+        tokio::select! {
+            told = self.signals.next() => Came::Told(told),
+            Some(call) = self.calls.recv() => Came::Call(call),
+            news = self.hands.agent.news() => Came::News(news),
+            change = self.watch.changed() => Came::Change(change),
+            change = self.links.changed() => Came::Link(change),
+            () = at(tick) => Came::Tick,
+        }
+    }
+
+    /// Mail first, then what else there is to see.
+    async fn look(&mut self, event: Event) -> Option<End> {
+        if let Some(mail) = self.hands.mail()
+            && let Some(end) = self.happened(mail).await
+        {
+            return Some(end);
+        }
+        self.happened(event).await
+    }
+
+    /// Takes one event of the world through the core, and every answer to what the core wants done about it.
+    async fn happened(&mut self, event: Event) -> Option<End> {
+        let mut events = VecDeque::from([event]);
+        let mut end = None;
+        while let Some(event) = events.pop_front() {
+            for action in self.core.step(clock::now_ms(), event) {
+                if waits_for_the_disk(&action) {
+                    // What was said before is on its way before everything stands still.
+                    tokio::task::yield_now().await;
+                }
+                match self.hands.carry_out(action) {
+                    After::Nothing => {}
+                    After::Event(event) => events.push_back(event),
+                    After::Acknowledged(ids) => self.core.acknowledged(&ids),
+                    After::Leave(how) => end = Some(End::Leave(how)),
+                }
+            }
+        }
+        end
+    }
+
+    /// Lets callers see where the worker stands.
+    fn show_status(&mut self) {
+        let status = self.core.status(self.hands.journal.seq());
+        let starting = self.status.borrow().phase == WorkerPhase::Starting;
+        if starting && status.phase != WorkerPhase::Starting && self.started_by == StartedBy::Hand {
+            let (name, team) = (&self.hands.me.name, self.hands.team.dir().team());
+            aside(format_args!("{name} is ready in team {team}; Ctrl-C ends it"));
+        }
+        self.status.send_replace(status);
+    }
+}
+
+/// Whether carrying it out may sync a file.
+fn waits_for_the_disk(action: &Action) -> bool {
+    matches!(action, Action::Acknowledge { .. } | Action::Record(_))
+}
+
+/// Waits until a time of the clock; for ever for none.
+async fn at(at_ms: Option<u64>) {
+    match at_ms {
+        Some(at_ms) => tokio::time::sleep(Duration::from_millis(at_ms.saturating_sub(clock::now_ms()))).await,
+        None => pending().await,
+    }
+}

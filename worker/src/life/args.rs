@@ -1,0 +1,87 @@
+//! What a worker is told when it is started. A setting that is not given is taken from the roster, so that a
+//! member keeps its own from one life to the next.
+
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use clap::Parser;
+use teamster_protocol::model::id::{AgentName, MemberName, Role, TeamName};
+use teamster_protocol::model::limits::PROTOCOL_VERSION;
+use teamster_protocol::model::roster::OnStall;
+
+const EXAMPLE: &str = "\
+Example: join the team `demo` as alice, working in the current directory, until Ctrl-C:
+  teamster-worker --team demo --name alice
+
+Exit codes:
+  0    it left in order
+  1    it was refused, or its agent failed
+  2    usage
+  4    what is on disk is corrupt
+  130  after Ctrl-C
+  143  after SIGTERM
+
+Environment:
+  TEAMSTER_LOG              off, error, warn (default), info, debug or trace
+  TEAMSTER_DURABILITY       power (default) or process: what written results must survive
+  TEAMSTER_POLL_MS          how often to look although nothing rang
+  TEAMSTER_LEADER_GRACE_MS  how long to go on without a leader
+  TEAMSTER_ISOLATION        auto (default), namespace or subreaper: what keeps in what the agent starts
+  TEAMSTER_GENERATION_BYTES the size past which a log goes on in a new file";
+
+/// The only argument of a worker that is to be none: it goes into its cell, prints what that is as [`Probed`], and ends.
+///
+/// [`Probed`]: teamster_protocol::model::roster::Probed
+pub const PROBE: &str = "--probe";
+
+/// One teammate: reads its mail, claims tasks, drives an agent.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "teamster-worker", version = version(), after_help = EXAMPLE)]
+pub struct Args {
+    /// Where the teams are kept [default: teamster in the XDG state directory].
+    #[arg(long, env = "TEAMSTER_ROOT", value_name = "DIR")]
+    pub root: Option<PathBuf>,
+
+    /// The team to work for.
+    #[arg(long, env = "TEAMSTER_TEAM", value_name = "TEAM")]
+    pub team: TeamName,
+
+    /// The member to be.
+    #[arg(long, value_name = "NAME")]
+    pub name: MemberName,
+
+    /// Take calls on standard input and answer them on standard output, as the leader's child.
+    #[arg(long)]
+    pub stdio: bool,
+
+    /// The agent to drive [default: as on the roster, else shell].
+    #[arg(long, value_name = "AGENT")]
+    pub agent: Option<AgentName>,
+
+    /// The role, for tasks that ask for one [default: as on the roster, else none].
+    #[arg(long, value_name = "ROLE")]
+    pub role: Option<Role>,
+
+    /// Take only tasks that are assigned to this member [default: as on the roster].
+    #[arg(long)]
+    pub no_claim: bool,
+
+    /// How long the agent may say nothing in a turn, in milliseconds [default: as on the roster, else 600000].
+    #[arg(long, value_name = "MS")]
+    pub stall_after_ms: Option<u64>,
+
+    /// What is done when it says nothing for longer: show, steer, abort or restart [default: as on the roster, else show].
+    #[arg(long, value_name = "WHAT")]
+    pub on_stall: Option<OnStall>,
+
+    /// The directory to work in [default: as on the roster, else the current one].
+    #[arg(long, value_name = "DIR")]
+    pub cwd: Option<PathBuf>,
+}
+
+/// The version, and what it speaks: whoever starts it can see by that whether they will understand each other.
+fn version() -> &'static str {
+    static VERSION: LazyLock<String> =
+        LazyLock::new(|| format!("{} (protocol {PROTOCOL_VERSION})", env!("CARGO_PKG_VERSION")));
+    &VERSION
+}

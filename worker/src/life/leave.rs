@@ -1,0 +1,103 @@
+//! The end of a worker: the agent first, then the books, then the link. Each step has a limit, so it ends.
+
+use std::time::Duration;
+
+use teamster_protocol::host::crash::point;
+use teamster_protocol::model::limits::TERM_GRACE;
+use teamster_protocol::model::notice::Said;
+use teamster_protocol::model::roster::{LeftHow, TeamFact};
+use tokio::time::timeout;
+
+use super::{End, Worker};
+use crate::cell::keeper::KILL_WAIT;
+use crate::driver::shell;
+
+/// How long followers may take to read the last notices, and the leader the last answers.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+impl Worker {
+    /// Leaves, in order unless a second signal hurries it. Returns the exit code.
+    pub(super) async fn leave(mut self, end: End) -> i32 {
+        let code = match end {
+            End::Now(told) => told.exit_code(),
+            End::Displaced => {
+                tracing::error!("the team of {} was removed or replaced: its worker ends", self.hands.me.name);
+                1
+            }
+            End::Leave(how) => {
+                let hurried = tokio::select! {
+                    () = leave_in_order(&mut self.hands, &mut self.keeper, &how) => None,
+                    told = self.signals.next() => Some(told),
+                };
+                match hurried {
+                    Some(told) => told.exit_code(),
+                    None => {
+                        self.farewell().await;
+                        return self.exit_code(&how);
+                    }
+                }
+            }
+        };
+        // The board stays as it is: whoever takes this member's lock gives its task back.
+        self.hands.agent.abort();
+        if let Err(left) = self.keeper.end_descendants(None, Duration::ZERO).await {
+            tracing::error!("{left}");
+        }
+        code
+    }
+
+    /// Answers who still waits for an answer, and lets the last words reach the leader.
+    async fn farewell(&mut self) {
+        point("left, calls unanswered");
+        self.calls.close();
+        while let Ok(call) = self.calls.try_recv() {
+            let event = self.hands.asked(call);
+            self.happened(event).await;
+        }
+        self.status.send_replace(self.core.status(self.hands.journal.seq()));
+        let followers = self.hands.journal.followers();
+        if timeout(FAREWELL, followers.finish()).await.is_err() {
+            tracing::warn!("a follower did not read the last notices");
+        }
+        if timeout(FAREWELL, self.links.close()).await.is_err() {
+            tracing::warn!("a leader did not read the last answers");
+        }
+        point("links closed");
+    }
+
+    fn exit_code(&self, how: &LeftHow) -> i32 {
+        match how {
+            LeftHow::Shutdown | LeftHow::LeaderGone => 0,
+            LeftHow::Terminated => self.told.map_or(1, super::Told::exit_code),
+            LeftHow::AgentGone { .. } | LeftHow::Died { .. } | LeftHow::GivenUp { .. } => 1,
+        }
+    }
+}
+
+async fn leave_in_order(hands: &mut crate::hands::Hands, keeper: &mut crate::cell::keeper::Keeper, how: &LeftHow) {
+    hands.say(Said::Leaving { reason: reason(how) });
+    // The longest an agent may take: it was told to stop, was killed, and the kernel was slow.
+    if timeout(shell::TERM_GRACE + KILL_WAIT + FAREWELL, hands.agent.close()).await.is_err() {
+        tracing::warn!("the agent did not close");
+    }
+    point("agent closed");
+    if let Err(left) = keeper.end_descendants(None, TERM_GRACE).await {
+        tracing::error!("{left}");
+    }
+    point("nothing beneath the worker");
+    hands.away();
+    let left = TeamFact::Left { name: hands.me.name.clone(), how: how.clone() };
+    if let Err(error) = hands.team.enroll(left) {
+        tracing::error!("cannot write down that {} left: {error}", hands.me.name);
+    }
+}
+
+fn reason(how: &LeftHow) -> String {
+    match how {
+        LeftHow::Shutdown => "it was asked to end".to_owned(),
+        LeftHow::Terminated => "a signal told it to end".to_owned(),
+        LeftHow::LeaderGone => "its leader is gone".to_owned(),
+        LeftHow::AgentGone { reason } => format!("its agent is gone: {reason}"),
+        LeftHow::Died { reason } | LeftHow::GivenUp { reason } => reason.clone(),
+    }
+}

@@ -1,0 +1,214 @@
+//! The links over which leaders call: the pipes of the one that started this worker, and a socket beside its lock, by
+//! which the leader after that one finds it. Every link is served alike; one whose other end has said `initialize`
+//! is a leader's.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::future::pending;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use teamster_protocol::host::complaints::Complaints;
+use teamster_protocol::host::crash::point;
+use teamster_protocol::wire::api::WorkerApiServer;
+use teamster_protocol::wire::peer::Peer;
+use teamster_protocol::wire::peer::socket::{self, Listener};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::hands::rpc::{Callee, Server};
+
+/// Links at one time; past that, the oldest that is no leader's gives way to a new one. A leader needs one.
+const LINKS_MAX: usize = 16;
+/// How long the worker takes no new link after the system refused one.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+/// What is complained of.
+const ACCEPT: &str = "links";
+
+/// What matters to the worker about its links.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LinkChange {
+    /// There was no leader's link, and there is one.
+    LeaderLinked,
+    /// The last leader's link broke.
+    LeaderLost,
+}
+
+/// All links of a worker.
+#[derive(Debug)]
+pub(super) struct Links {
+    callee: Callee,
+    listener: Option<Listener>,
+    socket: PathBuf,
+    links: BTreeMap<u64, Link>,
+    made: u64,
+    complaints: Complaints,
+    heard: mpsc::UnboundedReceiver<Heard>,
+    tell: mpsc::UnboundedSender<Heard>,
+}
+
+#[derive(Debug)]
+struct Link {
+    peer: Peer,
+    end: OtherEnd,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum OtherEnd {
+    Unknown,
+    Leader,
+}
+
+/// What the task beside a link tells: no more than one of each for a link.
+#[derive(Debug, Clone, Copy)]
+enum Heard {
+    Greeted(u64),
+    Closed(u64),
+}
+
+impl Links {
+    /// Listens at `socket`, which the caller may replace as it holds the member's lock. A worker that cannot listen
+    /// works all the same, and is reached by mail. Must be called within a runtime.
+    pub(super) fn new(callee: Callee, socket: &Path) -> Links {
+        let listener = socket::listen(socket).inspect_err(|error| {
+            tracing::warn!("a new leader will reach this worker by mail only: {error}");
+        });
+        let (tell, heard) = mpsc::unbounded_channel();
+        let (links, socket) = (BTreeMap::new(), socket.to_owned());
+        Links {
+            callee,
+            listener: listener.ok(),
+            socket,
+            links,
+            made: 0,
+            complaints: Complaints::default(),
+            heard,
+            tell,
+        }
+    }
+
+    /// Serves the leader that started this worker.
+    pub(super) fn leader(
+        &mut self,
+        read: impl AsyncRead + Send + Unpin + 'static,
+        write: impl AsyncWrite + Send + Unpin + 'static,
+    ) {
+        self.serve(read, write, OtherEnd::Leader);
+    }
+
+    /// Takes new links until the leader is lost or found. May be dropped while it waits.
+    pub(super) async fn changed(&mut self) -> LinkChange {
+        loop {
+            tokio::select! {
+                Some(heard) = self.heard.recv() => {
+                    if let Some(change) = self.note(heard) {
+                        return change;
+                    }
+                }
+                accepted = accept(self.listener.as_ref()) => match accepted {
+                    Ok(_) if !self.has_room() => {
+                        if self.complaints.is_news(ACCEPT, "full") {
+                            tracing::warn!("refused a link: {LINKS_MAX} leaders are linked");
+                        }
+                    }
+                    Ok(stream) => {
+                        self.complaints.over(ACCEPT);
+                        let (read, write) = stream.into_split();
+                        self.serve(read, write, OtherEnd::Unknown);
+                    }
+                    Err(error) => {
+                        if self.complaints.is_news(ACCEPT, &error.to_string()) {
+                            tracing::warn!("{error}");
+                        }
+                        tokio::time::sleep(ACCEPT_AGAIN).await;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Writes what is queued on every link and closes it, and takes no new ones.
+    pub(super) async fn close(&mut self) {
+        if self.listener.take().is_some()
+            && let Err(error) = fs::remove_file(&self.socket)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!("cannot remove {}: {error}", self.socket.display());
+        }
+        point("socket removed");
+        join_all(self.links.values().map(|link| link.peer.close())).await;
+    }
+
+    /// Whether one more may come: at the limit, the oldest link goes whose other end did not say that it leads. Who forgot
+    /// that it has one must not keep a leader out.
+    fn has_room(&mut self) -> bool {
+        if self.links.len() < LINKS_MAX {
+            return true;
+        }
+        // They are numbered in the order in which they came.
+        let other = self.links.iter().find(|(_, link)| link.end == OtherEnd::Unknown).map(|(id, _)| *id);
+        let Some(link) = other.and_then(|id| self.links.remove(&id)) else { return false };
+        tracing::warn!("closed a link that is no leader's: {LINKS_MAX} are open");
+        tokio::spawn(async move { link.peer.close().await });
+        true
+    }
+
+    fn serve(
+        &mut self,
+        read: impl AsyncRead + Send + Unpin + 'static,
+        write: impl AsyncWrite + Send + Unpin + 'static,
+        end: OtherEnd,
+    ) {
+        let (greeting, greeted) = oneshot::channel();
+        let peer = Peer::start(read, write, Server::new(self.callee.clone(), greeting).into_rpc());
+        self.made += 1;
+        let id = self.made;
+        tokio::spawn(attend(id, peer.clone(), greeted, self.tell.clone()));
+        self.links.insert(id, Link { peer, end });
+    }
+
+    fn note(&mut self, heard: Heard) -> Option<LinkChange> {
+        let leaders = |links: &BTreeMap<u64, Link>| links.values().any(|link| link.end == OtherEnd::Leader);
+        let before = leaders(&self.links);
+        match heard {
+            Heard::Greeted(id) => {
+                if let Some(link) = self.links.get_mut(&id) {
+                    link.end = OtherEnd::Leader;
+                }
+            }
+            Heard::Closed(id) => drop(self.links.remove(&id)),
+        }
+        match (before, leaders(&self.links)) {
+            (false, true) => Some(LinkChange::LeaderLinked),
+            (true, false) => Some(LinkChange::LeaderLost),
+            (true, true) | (false, false) => None,
+        }
+    }
+}
+
+/// Tells what becomes of one link.
+async fn attend(id: u64, peer: Peer, greeted: oneshot::Receiver<()>, tell: mpsc::UnboundedSender<Heard>) {
+    let tell = |heard| {
+        // Nobody listens once the worker has left.
+        let _ = tell.send(heard);
+    };
+    let closed = peer.closed();
+    tokio::pin!(closed);
+    tokio::select! {
+        Ok(()) = greeted => {
+            tell(Heard::Greeted(id));
+            closed.await;
+        }
+        _ = &mut closed => {}
+    }
+    tell(Heard::Closed(id));
+}
+
+async fn accept(listener: Option<&Listener>) -> Result<tokio::net::UnixStream, socket::SocketError> {
+    match listener {
+        Some(listener) => listener.accept().await,
+        None => pending().await,
+    }
+}

@@ -1,0 +1,266 @@
+//! The start of a worker: from nothing to a member that has joined and waits for its agent to be ready.
+
+use std::env;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use teamster_protocol::host::clock;
+use teamster_protocol::host::crash;
+use teamster_protocol::host::process::own_identity;
+use teamster_protocol::host::settings::{BadSetting, Common, leader_grace};
+use teamster_protocol::host::shortage::{self, is_shortage};
+use teamster_protocol::host::stderr_log;
+use teamster_protocol::host::team_dir::{TeamDir, default_root};
+use teamster_protocol::model::board::AutoClaim;
+use teamster_protocol::model::id::{Address, MemberName};
+use teamster_protocol::model::limits::{MEMBER_LOCK_WITHIN, PROTOCOL_VERSION};
+use teamster_protocol::model::roster::{Isolation, MemberSpec, Process, Stall, StartedBy, TeamFact, Workspace};
+use teamster_protocol::store::file::{Durability, LogError};
+use teamster_protocol::store::presence::{Lock, LockError};
+use teamster_protocol::store::transcript::{Transcript, TranscriptError};
+use teamster_protocol::store::watch::Watch;
+use teamster_protocol::team::{Inbox, Team, TeamError};
+use teamster_protocol::wire::api::Welcome;
+use teamster_protocol::wire::peer::stdio::stdio;
+use tokio::sync::{mpsc, watch};
+
+use super::Worker;
+use super::links::Links;
+use super::signals::Signals;
+use crate::cell::keeper::Keeper;
+use crate::core::{Core, Settings};
+use crate::driver::DriverError;
+use crate::hands::Hands;
+use crate::hands::agent::{Agent, Kind};
+use crate::hands::journal::Journal;
+use crate::hands::rpc::{CALLS_QUEUE_MAX, Callee};
+use crate::life::args::Args;
+
+/// Why a worker did not start. Nothing of it is left.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Neither `--root` nor what its default is made of.
+    #[error("there is no root to keep teams in: HOME is not set\ngive one with --root DIR")]
+    NoRoot,
+    /// A variable says nothing that is understood.
+    #[error(transparent)]
+    Setting(#[from] BadSetting),
+    /// The agent is not known.
+    #[error("{0}")]
+    Agent(String),
+    /// The directory to work in is not there.
+    #[error("cannot work in {}: {source}", dir.display())]
+    Workspace {
+        /// As given.
+        dir: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Another worker serves the member.
+    #[error(
+        "{name} has a worker already{}\nend that one first, or choose another --name",
+        pid.map(|pid| format!(", process {pid}")).unwrap_or_default()
+    )]
+    Running {
+        /// The member.
+        name: MemberName,
+        /// That worker, if it said so.
+        pid: Option<u32>,
+    },
+    /// The member's lock could not be taken.
+    #[error(transparent)]
+    Lock(LockError),
+    /// The team's files could not be used.
+    #[error(transparent)]
+    Team(#[from] TeamError),
+    /// The transcripts could not be used.
+    #[error(transparent)]
+    Transcript(#[from] TranscriptError),
+    /// The driver did not start.
+    #[error("cannot start the agent: {0}")]
+    Driver(#[from] DriverError),
+    /// The system refused.
+    #[error("cannot {doing}: {source}")]
+    System {
+        /// What.
+        doing: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+impl StartError {
+    /// 1 refused, 2 usage, 4 what is on disk cannot be read as it is, 75 for want of the machine.
+    pub fn exit_code(&self) -> i32 {
+        match self {
+            error if is_shortage(error) => shortage::EXIT_CODE,
+            StartError::NoRoot | StartError::Setting(_) | StartError::Agent(_) => 2,
+            StartError::Team(TeamError::Log(error)) if is_unreadable(error) => 4,
+            StartError::Team(_)
+            | StartError::Workspace { .. }
+            | StartError::Running { .. }
+            | StartError::Lock(_)
+            | StartError::Transcript(_)
+            | StartError::Driver(_)
+            | StartError::System { .. } => 1,
+        }
+    }
+}
+
+fn is_unreadable(error: &LogError) -> bool {
+    match error {
+        LogError::Corrupt { .. }
+        | LogError::Newer { .. }
+        | LogError::OtherKind { .. }
+        | LogError::Lost { .. }
+        | LogError::SealedByNewer { .. } => true,
+        LogError::Io { .. }
+        | LogError::Removed { .. }
+        | LogError::Shrank { .. }
+        | LogError::TooLong { .. }
+        | LogError::StaleOffset { .. } => false,
+    }
+}
+
+/// Makes the member's worker of this process.
+pub(super) async fn start(args: Args, isolation: Isolation) -> Result<Worker, StartError> {
+    let system = |doing: &'static str| move |source| StartError::System { doing, source };
+    crash::begin(&format!("worker:{}", args.name));
+    // First, so that nothing that is started later can get away.
+    let keeper = Keeper::new().map_err(system("watch over processes"))?;
+    let signals = Signals::new().map_err(system("catch signals"))?;
+    let Common { durability, poll, .. } = Common::given()?;
+    let leader_grace = leader_grace()?;
+
+    let name = args.name.clone();
+    let me = Address::Member(name.clone());
+    let dir = TeamDir::new(root(&args)?, args.team.clone());
+    stderr_log::is_mine(dir.log_of(&me));
+    // What needs to survive a loss of power is said with each step: most of a worker's own does not.
+    let mut team = Team::open(dir.clone(), me.clone(), Durability::Process)?;
+    let lock = take_lock(&dir, &name)?;
+    let spec = enroll(&mut team, &args)?;
+    crash::point("worker enrolled");
+    let kind = Kind::named(&spec.agent).map_err(|error| StartError::Agent(error.to_string()))?;
+    // What a former life left in progress is not this one's: it is to be claimed anew.
+    team.bury(&name, None, &lock)?;
+
+    crash::point("former life buried");
+    let inbox = Inbox::open(&dir, me.clone(), durability)?;
+    let mut watch = Watch::new(poll);
+    watch.add(dir.mailbox(&me));
+    let turns = dir.turns(&name);
+    let transcript = Transcript::open(turns.clone())?;
+    let last_turn = transcript.turn();
+    crash::point("transcripts opened");
+    let agent = Agent::start(kind, &dir, &name, spec.workspace.dir())?;
+    crash::point("agent started");
+
+    let started_by = if args.stdio { StartedBy::Leader } else { StartedBy::Hand };
+    let identity = own_identity().map_err(system("identify this process"))?;
+    let claimant = spec.claimant(&name);
+    let settings = Settings {
+        leader_grace,
+        stall: spec.stall,
+        ..Settings::new(claimant.clone(), agent.conversation(), started_by)
+    };
+    let core = Core::new(settings, last_turn);
+    let journal = Journal::new(transcript);
+    let (status, shown) = watch::channel(core.status(journal.seq()));
+    let (sender, calls) = mpsc::channel(CALLS_QUEUE_MAX);
+    let welcome = Welcome {
+        protocol: PROTOCOL_VERSION,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        name: name.clone(),
+        pid: identity.pid,
+    };
+    let callee = Callee { welcome, status: shown, calls: sender, followers: journal.followers(), turns };
+    let mut links = Links::new(callee, &dir.member_socket(&name));
+    if args.stdio {
+        let (read, write) = stdio().map_err(system("talk to the leader"))?;
+        links.leader(read, write);
+    }
+    team.enroll(TeamFact::Joined { name, process: Process { identity, started_by, isolation: Some(isolation) } })?;
+    crash::point("worker joined");
+    let hands = Hands::new(claimant, team, inbox, journal, agent, durability);
+    let day = clock::Settings::watch();
+    Ok(Worker {
+        core,
+        hands,
+        calls,
+        watch,
+        signals,
+        links,
+        started_by,
+        status,
+        keeper,
+        day,
+        told: None,
+        lock,
+        displaced: false,
+    })
+}
+
+fn root(args: &Args) -> Result<PathBuf, StartError> {
+    let given = args.root.clone();
+    let root = given.or_else(|| {
+        let (state, home) = (env::var("XDG_STATE_HOME").ok(), env::var("HOME").ok());
+        default_root(state.as_deref(), home.as_deref())
+    });
+    let root = root.ok_or(StartError::NoRoot)?;
+    // It goes to the agent's commands, which may be run elsewhere.
+    std::path::absolute(&root).map_err(|source| StartError::Workspace { dir: root, source })
+}
+
+fn take_lock(dir: &TeamDir, name: &MemberName) -> Result<Lock, StartError> {
+    Lock::take_within(&dir.member_lock(name), MEMBER_LOCK_WITHIN).map_err(|error| match error {
+        LockError::Held { holder, .. } => {
+            StartError::Running { name: name.clone(), pid: holder.map(|holder| holder.process.pid) }
+        }
+        error @ LockError::Io { .. } => StartError::Lock(error),
+    })
+}
+
+/// What this member is set up to do: as on the roster, but for what was given. Writes it there if that is new.
+fn enroll(team: &mut Team, args: &Args) -> Result<MemberSpec, StartError> {
+    team.refresh(|_| ())?;
+    let known = team.roster().member(&args.name).ok().map(|member| member.spec.clone());
+    let workspace = match (&args.cwd, &known) {
+        (None, Some(known)) => known.workspace.clone(),
+        (Some(dir), Some(known)) if Some(resolved(dir)?) == resolved(known.workspace.dir()).ok() => {
+            known.workspace.clone()
+        }
+        (Some(dir), _) => Workspace::Shared { dir: resolved(dir)? },
+        (None, None) => Workspace::Shared { dir: resolved(Path::new("."))? },
+    };
+    resolved(workspace.dir())?;
+    let before = known.as_ref().map(|known| known.stall).unwrap_or_default();
+    let shell = || "shell".parse().expect("the embedded agent has a good name");
+    let spec = MemberSpec {
+        agent: args.agent.clone().or(known.as_ref().map(|known| known.agent.clone())).unwrap_or_else(shell),
+        role: args.role.clone().or(known.as_ref().and_then(|known| known.role.clone())),
+        auto: match &known {
+            _ if args.no_claim => AutoClaim::Off,
+            Some(known) => known.auto,
+            None => AutoClaim::On,
+        },
+        workspace,
+        stall: Stall {
+            after_ms: args.stall_after_ms.unwrap_or(before.after_ms),
+            then: args.on_stall.unwrap_or(before.then),
+        },
+    };
+    // Before it is on the roster: a member whose agent nobody knows is of no use to anyone.
+    Kind::named(&spec.agent).map_err(|error| StartError::Agent(error.to_string()))?;
+    if known.as_ref() != Some(&spec) {
+        team.add_member(args.name.clone(), spec.clone())?;
+    }
+    Ok(spec)
+}
+
+/// The directory without symbolic links, which has to be there.
+fn resolved(dir: &Path) -> Result<PathBuf, StartError> {
+    let failed = |source| StartError::Workspace { dir: dir.to_owned(), source };
+    let resolved = dir.canonicalize().map_err(failed)?;
+    if resolved.is_dir() { Ok(resolved) } else { Err(failed(io::ErrorKind::NotADirectory.into())) }
+}
