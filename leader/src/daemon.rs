@@ -89,7 +89,7 @@ pub async fn serve(options: ServeOptions) -> Result<Served, ServeError> {
         pid: std::process::id(),
         since_ms,
         protocol: PROTOCOL_VERSION,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
+        version: env!("TEAMSTER_VERSION").to_owned(),
     };
     let (inputs, queue) = mpsc::channel(INPUTS_MAX);
     let (notices, _) = broadcast::channel(NOTICES_BEHIND_MAX);

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use clap::CommandFactory;
 use teamster_leader::front::cli::args::Args;
+use teamster_tests::hermetic::Program;
 use teamster_tests::team::Team;
 
 /// The words of every command, those with commands of their own included.
@@ -93,5 +94,14 @@ fn each_shell_gets_completions_it_can_read() {
 fn the_version_is_that_of_both_programs() {
     let team = Team::new();
     let version = team.ok("--version");
-    assert_eq!(version, format!("teamster {}", env!("CARGO_PKG_VERSION")));
+    let plain = format!("teamster {}", env!("CARGO_PKG_VERSION"));
+    // A build outside of a repository knows no commit.
+    let commit = version.strip_prefix(&plain).map(|rest| rest.trim_start_matches(" (").trim_end_matches(')'));
+    let is_commit = |text: &str| text.is_empty() || text.len() >= 7 && text.chars().all(|c| c.is_ascii_hexdigit());
+    assert!(commit.is_some_and(is_commit), "{version}");
+    let mut worker = team.sandbox().program(Program::Worker);
+    worker.arg("--version");
+    let told = team.start_command(worker).ends().out;
+    let begins = version.replace("teamster", "teamster-worker");
+    assert!(told.starts_with(begins.trim_end_matches(')')) && told.contains("protocol "), "{told}");
 }

@@ -79,9 +79,15 @@ pub struct Args {
     pub cwd: Option<PathBuf>,
 }
 
-/// The version, and what it speaks: whoever starts it can see by that whether they will understand each other.
+/// The version, the commit and the protocol: whoever starts a worker sees by them whether both will understand each other.
+/// Such as `0.1.0 (1a2b3c4, protocol 1)`, or `0.1.0 (protocol 1)` where the commit was not known.
 fn version() -> &'static str {
-    static VERSION: LazyLock<String> =
-        LazyLock::new(|| format!("{} (protocol {PROTOCOL_VERSION})", env!("CARGO_PKG_VERSION")));
+    static VERSION: LazyLock<String> = LazyLock::new(|| {
+        let version = env!("TEAMSTER_VERSION");
+        match version.strip_suffix(')') {
+            Some(with_commit) => format!("{with_commit}, protocol {PROTOCOL_VERSION})"),
+            None => format!("{version} (protocol {PROTOCOL_VERSION})"),
+        }
+    });
     &VERSION
 }

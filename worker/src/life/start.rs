@@ -170,7 +170,7 @@ pub(super) async fn start(args: Args, isolation: Isolation) -> Result<Worker, St
     let (sender, calls) = mpsc::channel(CALLS_QUEUE_MAX);
     let welcome = Welcome {
         protocol: PROTOCOL_VERSION,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
+        version: env!("TEAMSTER_VERSION").to_owned(),
         name: name.clone(),
         pid: identity.pid,
     };

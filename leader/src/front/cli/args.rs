@@ -24,7 +24,7 @@ pub use words::{StdinError, Words, joined};
 #[derive(Debug, Parser)]
 #[command(
     name = "teamster",
-    version,
+    version = env!("TEAMSTER_VERSION"),
     propagate_version = false,
     max_term_width = 100,
     disable_help_subcommand = true,

@@ -12,11 +12,14 @@ use teamster_protocol::model::limits::PROTOCOL_VERSION;
 use super::report::Findings;
 use super::{Group, Subject};
 
+/// The version of this program, with the commit where that was known: `0.1.0 (1a2b3c4)`.
+const OWN_VERSION: &str = env!("TEAMSTER_VERSION");
+
 /// What a program has to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 pub(super) fn check(subject: &Subject, found: &mut Findings) {
-    found.ok(Group::Programs, format!("teamster {}, protocol {PROTOCOL_VERSION}", env!("CARGO_PKG_VERSION")));
+    found.ok(Group::Programs, format!("teamster {OWN_VERSION}, protocol {PROTOCOL_VERSION}"));
     leader(subject, found);
     worker(&subject.worker_program, found);
     match ask(Path::new("git"), "--version") {
@@ -35,7 +38,7 @@ pub(super) fn check(subject: &Subject, found: &mut Findings) {
 fn leader(subject: &Subject, found: &mut Findings) {
     match &subject.leader {
         None => {}
-        Some(Ok(leader)) if leader.version == env!("CARGO_PKG_VERSION") => {
+        Some(Ok(leader)) if leader.version == OWN_VERSION => {
             found.ok(Group::Programs, format!("the leader (process {}) is of this version", leader.pid));
         }
         Some(Ok(leader)) => {
@@ -57,14 +60,14 @@ fn worker(program: &Path, found: &mut Findings) {
             return;
         }
     };
-    let version = said.split_ascii_whitespace().nth(1);
+    let version = worker_version(&said);
     let protocol = said.split_once("protocol ").map(|(_, rest)| rest.trim_end_matches(')').trim());
     match (version, protocol.and_then(|protocol| protocol.parse::<u32>().ok())) {
         (_, Some(protocol)) if protocol != PROTOCOL_VERSION => {
             let what = format!("{said}: the leader speaks protocol {PROTOCOL_VERSION}, so no worker could join");
             found.wrong(Group::Programs, what).at(program).hint("install both of one version");
         }
-        (Some(version), Some(_)) if version != env!("CARGO_PKG_VERSION") => {
+        (Some(version), Some(_)) if version != OWN_VERSION => {
             found.note(Group::Programs, format!("{said}: of another version than teamster")).at(program);
         }
         (Some(_), Some(_)) => {
@@ -73,6 +76,16 @@ fn worker(program: &Path, found: &mut Findings) {
         (_, None) | (None, Some(_)) => {
             found.note(Group::Programs, format!("{said:?}: it does not say which protocol it speaks")).at(program);
         }
+    }
+}
+
+/// The version that a worker tells with its protocol, as [`OWN_VERSION`] is written: `0.1.0 (1a2b3c4)` of
+/// `teamster-worker 0.1.0 (1a2b3c4, protocol 1)`.
+fn worker_version(said: &str) -> Option<String> {
+    let (_, version) = said.split_once(' ')?;
+    match version.split_once(", protocol ") {
+        Some((with_commit, _)) => Some(format!("{with_commit})")),
+        None => version.split_ascii_whitespace().next().map(str::to_owned),
     }
 }
 
