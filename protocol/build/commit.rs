@@ -6,10 +6,16 @@ use std::process::Command;
 
 fn main() {
     println!("cargo::rerun-if-changed=../protocol/build/commit.rs");
-    let version = std::env::var("CARGO_PKG_VERSION").expect("cargo sets it for build scripts");
-    let shown = match commit(&project()) {
-        Some(commit) => format!("{version} ({commit})"),
-        None => version,
+    let variable = |name| std::env::var(name).expect("cargo sets it for build scripts");
+    let (version, profile) = (variable("CARGO_PKG_VERSION"), variable("PROFILE"));
+    let shown = if profile == "debug" {
+        // To look again at every commit would build both crates anew each time, for a program that is used at once.
+        format!("{version} (debug)")
+    } else {
+        match commit(&project()) {
+            Some(commit) => format!("{version} ({commit})"),
+            None => version,
+        }
     };
     println!("cargo::rustc-env=TEAMSTER_VERSION={shown}");
 }
@@ -21,7 +27,7 @@ fn project() -> PathBuf {
 }
 
 /// The short name of the commit that is checked out. Asks for another look when that changes.
-fn commit(project: &Path) -> Option<String> {
+pub(crate) fn commit(project: &Path) -> Option<String> {
     // Where the project was unpacked within somebody else's repository, that one's commit says nothing.
     let top = PathBuf::from(git(project, &["rev-parse", "--show-toplevel"])?);
     if top.canonicalize().ok()? != project.canonicalize().ok()? {
