@@ -3,6 +3,7 @@
 
 pub mod cleanup;
 pub mod doctor;
+pub mod document;
 pub mod duration;
 pub mod leadership;
 pub mod plan;

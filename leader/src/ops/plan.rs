@@ -1,23 +1,23 @@
 //! What `run` is given: a file of tasks, read once, checked whole, and trusted from then on.
 //!
 //! Text in, [`Plan`] or every problem found out; no file is opened here. TOML and JSON are read into one
-//! tree with positions (`tree`), so that each rule and each message exists once.
+//! tree with positions ([`document`]), so that each rule and each message exists once.
 
 mod fields;
-mod format;
 mod graph;
 mod name;
 mod problem;
-mod tree;
 
 use std::path::Path;
 use std::time::Duration;
 
-pub use format::Format;
 pub use name::NameError;
-pub use problem::{Fault, PROBLEMS_SHOWN_MAX, Place, PlanError, Problem};
+pub use problem::{Fault, PlanError, Problem};
 use problem::{Problems, Report};
 pub use teamster_protocol::model::task::Work;
+
+use super::document;
+pub use super::document::{DocumentFault, Format, PROBLEMS_SHOWN_MAX, Place};
 
 /// The largest plan that is read.
 pub const PLAN_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -71,7 +71,7 @@ impl Plan {
                 let good = &bytes[..error.valid_up_to()];
                 let text = std::str::from_utf8(good).expect("valid up to here");
                 let mut problems = Problems::default();
-                problems.add(Some(text.len()..text.len()), || Report::of(Fault::NotText));
+                problems.add(Some(text.len()..text.len()), || Report::of(DocumentFault::NotText));
                 Err(problems.into_error(&source, text))
             }
         }
@@ -89,7 +89,7 @@ impl Plan {
         // Some editors begin a file with a mark that takes no column.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut problems = Problems::default();
-        let read = tree::read(text, format, &mut problems).and_then(|root| fields::drafts(root, &mut problems));
+        let read = document::read(text, format, &mut problems).and_then(|root| fields::drafts(root, &mut problems));
         let plan = read.map(|drafts| Self { tasks: graph::connect(drafts, &mut problems) });
         match plan {
             Some(plan) if problems.is_empty() => Ok(plan),

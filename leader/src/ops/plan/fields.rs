@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use super::name;
 use super::problem::{Fault, Problems, Report};
-use super::tree::{Entry, Node, Span, Value};
 use super::{ID_CHARS_MAX, PLAN_TASKS_MAX, TITLE_COLUMNS_MAX, Work};
 use crate::front::cli::print::{did_you_mean, shorten};
-use value::{id_text, line, named, priority, timeout, words, wrong_type};
+use crate::ops::document::value::{length, line, repeated, words, wrong_type};
+use crate::ops::document::{DocumentFault, Entry, Node, Span, Value};
+use value::{id_text, named, priority};
 
 const KEYS: [&str; 9] = ["id", "run", "prompt", "title", "after", "to", "role", "priority", "timeout"];
 
@@ -63,7 +64,7 @@ fn task_list<'t>(root: Node<'t>, problems: &mut Problems) -> Option<Vec<Node<'t>
     let entries = match root.value {
         Value::List(tasks) => return Some(tasks),
         Value::Table(entries) => entries,
-        other @ (Value::Text(_) | Value::Number(_) | Value::Other(_)) => {
+        other @ (Value::Text(_) | Value::Number(_) | Value::Flag(_) | Value::Other(_)) => {
             wrong_type(problems, root.span, "a plan", "a table or a list of tasks", other.kind());
             return None;
         }
@@ -77,7 +78,7 @@ fn task_list<'t>(root: Node<'t>, problems: &mut Problems) -> Option<Vec<Node<'t>
             ("task", other) => {
                 let report = || {
                     let found = other.kind();
-                    Report::of(Fault::WrongType { field: "`task`", wanted: "a list of tables", found })
+                    Report::of(DocumentFault::WrongType { field: "`task`", wanted: "a list of tables", found })
                         .hint("write [[task]] with two brackets")
                 };
                 problems.add(Some(key_span), report);
@@ -88,7 +89,7 @@ fn task_list<'t>(root: Node<'t>, problems: &mut Problems) -> Option<Vec<Node<'t>
                 } else {
                     did_you_mean(&key, ["task"]).map(|meant| format!("did you mean `{meant}`?"))
                 };
-                let report = Report::of(Fault::UnknownKey { key: key.to_string() });
+                let report = Report::of(DocumentFault::UnknownKey { key: key.to_string() });
                 match hint {
                     Some(hint) => report.hint(hint),
                     None => report.hint("a plan holds nothing but [[task]] tables"),
@@ -104,7 +105,7 @@ fn draft(at: usize, node: Node<'_>, problems: &mut Problems) -> Option<Draft> {
     let span = node.span;
     let entries = match node.value {
         Value::Table(entries) => entries,
-        other @ (Value::Text(_) | Value::Number(_) | Value::List(_) | Value::Other(_)) => {
+        other @ (Value::Text(_) | Value::Number(_) | Value::List(_) | Value::Flag(_) | Value::Other(_)) => {
             wrong_type(problems, span, "a task", "a table", other.kind());
             return None;
         }
@@ -139,10 +140,10 @@ fn draft(at: usize, node: Node<'_>, problems: &mut Problems) -> Option<Draft> {
             "to" => draft.to = named("`to`", node, name::member, problems),
             "role" => draft.role = named("`role`", node, name::role, problems),
             "priority" => draft.priority = priority(node, problems),
-            "timeout" => draft.timeout = timeout(node, problems),
+            "timeout" => draft.timeout = length("`timeout`", node, problems),
             unknown => problems.add(Some(key_span), || {
                 let synonym = SYNONYMS.iter().find(|(theirs, _)| *theirs == unknown).map(|(_, ours)| *ours);
-                Report::of(Fault::UnknownKey { key: unknown.to_owned() })
+                Report::of(DocumentFault::UnknownKey { key: unknown.to_owned() })
                     .hint(format!("a task has {}", KEYS.join(", ")))
                     .suggest(synonym.or_else(|| did_you_mean(unknown, KEYS)))
             }),
@@ -176,9 +177,9 @@ fn id(node: Node<'_>, draft: &mut Draft, problems: &mut Problems) {
     let span = node.span.clone();
     if let Some(id) = id_text("`id`", node, problems) {
         if id.trim().is_empty() {
-            problems.add(Some(span.clone()), || Report::of(Fault::Blank { field: "`id`" }));
+            problems.add(Some(span.clone()), || Report::of(DocumentFault::Blank { field: "`id`" }));
         } else if id.contains(char::is_control) {
-            problems.add(Some(span.clone()), || Report::of(Fault::NotOneLine { field: "`id`" }));
+            problems.add(Some(span.clone()), || Report::of(DocumentFault::NotOneLine { field: "`id`" }));
         } else if id.chars().nth(ID_CHARS_MAX).is_some() {
             problems.add(Some(span.clone()), || Report::of(Fault::LongId { chars: id.chars().count() }));
         }
@@ -198,15 +199,11 @@ fn after(node: Node<'_>, draft: &mut Draft, problems: &mut Problems) {
             }
         }
         Value::Text(id) => problems.add(Some(node.span), || {
-            let fault = Fault::WrongType { field: "`after`", wanted: "a list of ids", found: "text" };
+            let fault = DocumentFault::WrongType { field: "`after`", wanted: "a list of ids", found: "text" };
             Report::of(fault).hint(format!("write [\"{}\"]", shorten(&id, ID_CHARS_MAX)))
         }),
-        other @ (Value::Number(_) | Value::Table(_) | Value::Other(_)) => {
+        other @ (Value::Number(_) | Value::Table(_) | Value::Flag(_) | Value::Other(_)) => {
             wrong_type(problems, node.span, "`after`", "a list of ids", other.kind());
         }
     }
-}
-
-fn repeated(problems: &mut Problems, span: Span, key: &str) {
-    problems.add(Some(span), || Report::of(Fault::RepeatedKey { key: key.to_owned() }));
 }

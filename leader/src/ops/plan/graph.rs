@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
+use super::PROBLEMS_SHOWN_MAX;
 use super::PlannedTask;
 use super::fields::Draft;
-use super::problem::{Fault, PROBLEMS_SHOWN_MAX, Problems, Report};
-use super::tree::Span;
+use super::problem::{Fault, Problems, Report};
 use crate::front::cli::print::did_you_mean;
+use crate::ops::document::Span;
 
 /// The tasks with their dependencies as positions. Adds duplicate ids, unknown ones, and cycles.
 pub(super) fn connect(mut drafts: Vec<Draft>, problems: &mut Problems) -> Vec<PlannedTask> {

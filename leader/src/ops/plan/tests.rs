@@ -148,7 +148,7 @@ priority = 3000000000
       15 | to = "Alice"
          |      ^^^^^^^
 
-    plan.toml:16:11: timeout: `90` has no unit, write for example 90s, 90m or 90ms
+    plan.toml:16:11: `timeout`: `90` has no unit, write for example 90s, 90m or 90ms
       16 | timeout = "90"
          |           ^^^^
 
@@ -241,7 +241,7 @@ fn blank_and_hostile_texts_are_refused() {
       9 | id = 'tab    here'
         |      ^^^^^^^^^^^^^
 
-    plan.toml:11:11: timeout: `0s` is no time at all, a duration must be longer than zero
+    plan.toml:11:11: `timeout`: `0s` is no time at all, a duration must be longer than zero
       11 | timeout = '0s'
          |           ^^^^
     "#);
@@ -396,7 +396,7 @@ fn json_meaning_is_pointed_at_too() {
       3 |   {"id": "b", "run": null, "after": ["a", {}], "timeout": "soon"},
         |                                           ^^
 
-    plan.json:3:59: timeout: `soon` is not a duration, write for example 90s, 10m, 1h30m or 500ms
+    plan.json:3:59: `timeout`: `soon` is not a duration, write for example 90s, 10m, 1h30m or 500ms
       3 |   {"id": "b", "run": null, "after": ["a", {}], "timeout": "soon"},
         |                                                           ^^^^^^
 
@@ -446,7 +446,7 @@ fn bytes_are_checked_before_they_are_read() {
         Plan::parse_bytes(bytes, path.map(Path::new)).expect_err("a problem").to_string()
     };
     insta::assert_snapshot!(said(b"[[task]]\nrun = 'caf\xe9'\n", Some("plans/a.toml")), @"
-    plans/a.toml:2:11: from here on the plan is not UTF-8 text
+    plans/a.toml:2:11: the text from here on is not UTF-8
       2 | run = 'caf
         |           ^
     ");

@@ -51,7 +51,7 @@ fn mistakes_in_toml() {
       4 | to = "../x"
         |      ^^^^^^
 
-    /t/work/plan.toml:5:11: timeout: `5 parsecs` is not a duration, write for example 90s, 10m, 1h30m or 500ms
+    /t/work/plan.toml:5:11: `timeout`: `5 parsecs` is not a duration, write for example 90s, 10m, 1h30m or 500ms
       5 | timeout = "5 parsecs"
         |           ^^^^^^^^^^^
     error: the plan can not be run:

@@ -1,8 +1,8 @@
-//! Which of the two notations a plan is written in.
+//! Which of the two notations a document is written in.
 
 use std::path::Path;
 
-/// The notation of a plan.
+/// The notation of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// `[[task]]` tables.

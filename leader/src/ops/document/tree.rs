@@ -1,4 +1,4 @@
-//! A plan as values with positions, whichever notation they came in.
+//! A document as values with positions, whichever notation they came in.
 
 mod json;
 mod toml;
@@ -6,24 +6,25 @@ mod toml;
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::Format;
 use super::problem::Problems;
+use super::{DocumentFault, Format};
 
 /// Bytes of the text, for messages.
-pub(super) type Span = Range<usize>;
+pub(crate) type Span = Range<usize>;
 
 /// A value and where it stands.
 #[derive(Debug)]
-pub(super) struct Node<'t> {
-    pub(super) span: Span,
-    pub(super) value: Value<'t>,
+pub(crate) struct Node<'t> {
+    pub(crate) span: Span,
+    pub(crate) value: Value<'t>,
 }
 
-/// What a plan can be made of. Numbers are kept as written: whether one fits is a question of its field.
+/// What a document can be made of. Numbers are kept as written: whether one fits is a question of its field.
 #[derive(Debug)]
-pub(super) enum Value<'t> {
+pub(crate) enum Value<'t> {
     Text(Cow<'t, str>),
     Number(Cow<'t, str>),
+    Flag(bool),
     List(Vec<Node<'t>>),
     /// In the order of the text.
     Table(Vec<Entry<'t>>),
@@ -33,18 +34,19 @@ pub(super) enum Value<'t> {
 
 /// A key with its value.
 #[derive(Debug)]
-pub(super) struct Entry<'t> {
-    pub(super) key: Cow<'t, str>,
-    pub(super) key_span: Span,
-    pub(super) node: Node<'t>,
+pub(crate) struct Entry<'t> {
+    pub(crate) key: Cow<'t, str>,
+    pub(crate) key_span: Span,
+    pub(crate) node: Node<'t>,
 }
 
 impl Value<'_> {
     /// What a message calls this kind of value.
-    pub(super) fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Text(_) => "text",
             Self::Number(_) => "a number",
+            Self::Flag(_) => "true or false",
             Self::List(_) => "a list",
             Self::Table(_) => "a table",
             Self::Other(kind) => kind,
@@ -53,8 +55,12 @@ impl Value<'_> {
 }
 
 /// The whole text as a tree, or nothing after adding what is wrong with its syntax.
-pub(super) fn read<'t>(text: &'t str, format: Format, problems: &mut Problems) -> Option<Node<'t>> {
-    // An empty file is a plan without tasks in either notation, not a mistake of syntax.
+pub(crate) fn read<'t, F: From<DocumentFault>>(
+    text: &'t str,
+    format: Format,
+    problems: &mut Problems<F>,
+) -> Option<Node<'t>> {
+    // An empty file says nothing in either notation, and is no mistake of syntax.
     if text.trim().is_empty() {
         return Some(Node { span: 0..0, value: Value::List(Vec::new()) });
     }

@@ -8,18 +8,18 @@ use std::fmt;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::super::problem::{Fault, Problems, Report};
+use super::super::problem::{DocumentFault, Problems, Report};
 use super::{Entry, Node, Value};
 
-/// A list of tasks, a task, its `after`, an item: no field needs to look deeper, and each level rereads.
+/// A plan has a list of tasks, a task, its `after`, an item: no field needs to look deeper, and each level rereads.
 const DEPTH_MAX: usize = 5;
 
-pub(super) fn read<'t>(text: &'t str, problems: &mut Problems) -> Option<Node<'t>> {
+pub(super) fn read<'t, F: From<DocumentFault>>(text: &'t str, problems: &mut Problems<F>) -> Option<Node<'t>> {
     match serde_json::from_str::<&RawValue>(text) {
         Ok(raw) => Some(node(text, raw, 0)),
         Err(error) => {
             let at = offset(text, error.line(), error.column());
-            problems.add(Some(at..at), || Report::of(Fault::Syntax { why: without_place(&error) }));
+            problems.add(Some(at..at), || Report::of(DocumentFault::Syntax { why: without_place(&error) }));
             None
         }
     }
@@ -40,7 +40,7 @@ fn node<'t>(text: &'t str, raw: &'t RawValue, depth: usize) -> Node<'t> {
         }
         Some(b'[') => Value::Other("a list"),
         Some(b'{') => Value::Other("a table"),
-        Some(b't' | b'f') => Value::Other("true or false"),
+        Some(first @ (b't' | b'f')) => Value::Flag(*first == b't'),
         Some(b'n') | None => Value::Other("null"),
         Some(_) => Value::Number(Cow::Borrowed(json)),
     };

@@ -3,10 +3,10 @@
 use ::toml::Spanned;
 use ::toml::de::{DeTable, DeValue};
 
-use super::super::problem::{Fault, Problems, Report};
+use super::super::problem::{DocumentFault, Problems, Report};
 use super::{Entry, Node, Span, Value};
 
-pub(super) fn read<'t>(text: &'t str, problems: &mut Problems) -> Option<Node<'t>> {
+pub(super) fn read<'t, F: From<DocumentFault>>(text: &'t str, problems: &mut Problems<F>) -> Option<Node<'t>> {
     let (root, errors) = DeTable::parse_recoverable(text);
     // One slip can make the parser stumble more than once before it finds its feet on a later line.
     let mut last_line = None;
@@ -17,7 +17,7 @@ pub(super) fn read<'t>(text: &'t str, problems: &mut Problems) -> Option<Node<'t
             continue;
         }
         last_line = line;
-        problems.add(span, || Report::of(Fault::Syntax { why: error.message().trim().replace('\n', ", ") }));
+        problems.add(span, || Report::of(DocumentFault::Syntax { why: error.message().trim().replace('\n', ", ") }));
     }
     let span = root.span();
     errors.is_empty().then(|| Node { span, value: table(root.into_inner()) })
@@ -46,7 +46,7 @@ fn node(value: Spanned<DeValue<'_>>) -> Node<'_> {
             ),
         },
         DeValue::Float(number) => Value::Number(number.as_str().to_owned().into()),
-        DeValue::Boolean(_) => Value::Other("true or false"),
+        DeValue::Boolean(flag) => Value::Flag(flag),
         DeValue::Datetime(_) => Value::Other("a date or time"),
         DeValue::Array(items) => Value::List(items.into_iter().map(node).collect()),
         DeValue::Table(entries) => table(entries),

@@ -1,0 +1,12 @@
+//! A file that a person writes, in TOML or JSON: read into a tree with positions, so that whatever is wrong in it is shown
+//! with its line, its column and the way out. Plans and settings are both read by this.
+
+mod format;
+mod problem;
+mod tree;
+pub(crate) mod value;
+
+pub use format::Format;
+pub use problem::{DocumentError, DocumentFault, PROBLEMS_SHOWN_MAX, Place, Problem};
+pub(crate) use problem::{Problems, Report, quoted};
+pub(crate) use tree::{Entry, Node, Span, Value, read};
