@@ -2,6 +2,7 @@
 //! and knows no front.
 
 pub mod cleanup;
+pub mod config;
 pub mod doctor;
 pub mod document;
 pub mod duration;

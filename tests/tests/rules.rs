@@ -20,6 +20,7 @@ const PURE: &[&str] = &[
     "protocol/src/wire/api",
     "worker/src/core",
     "leader/src/core",
+    "leader/src/ops/config",
     "leader/src/ops/document",
     "leader/src/ops/duration",
     "leader/src/ops/plan",

@@ -8,5 +8,5 @@ pub(crate) mod value;
 
 pub use format::Format;
 pub use problem::{DocumentError, DocumentFault, PROBLEMS_SHOWN_MAX, Place, Problem};
-pub(crate) use problem::{Problems, Report, quoted};
+pub(crate) use problem::{Problems, Report, place, quoted};
 pub(crate) use tree::{Entry, Node, Span, Value, read};

@@ -7,6 +7,11 @@ use std::time::Duration;
 use crate::model::limits::{ANSWER_WITHIN, LEADER_GRACE, SLOW_POLL};
 use crate::store::file::{Durability, GENERATION_BYTES_MAX};
 
+const DURABILITY: &str = "TEAMSTER_DURABILITY";
+const POLL_MS: &str = "TEAMSTER_POLL_MS";
+const ANSWER_WITHIN_MS: &str = "TEAMSTER_ANSWER_WITHIN_MS";
+const LEADER_GRACE_MS: &str = "TEAMSTER_LEADER_GRACE_MS";
+
 /// A variable of the environment that says nothing this program understands.
 #[derive(Debug, thiserror::Error)]
 #[error("{name} is {value:?}, which is not {expected}")]
@@ -25,32 +30,68 @@ pub struct Common {
     pub poll: Duration,
     /// How long a worker may take to answer its leader: `TEAMSTER_ANSWER_WITHIN_MS`.
     pub answer_within: Duration,
+    /// How long a worker goes on without its leader: `TEAMSTER_LEADER_GRACE_MS`.
+    pub leader_grace: Duration,
 }
 
 impl Common {
-    /// Those of the environment.
+    /// Those of the environment, with what is built in for those that are not there.
     pub fn given() -> Result<Common, BadSetting> {
-        let durability = durability_of(given("TEAMSTER_DURABILITY").as_deref())?;
+        let EnvironmentSettings { durability, poll, answer_within, leader_grace } = EnvironmentSettings::given()?;
+        Ok(Common {
+            durability: durability.unwrap_or(Durability::Power),
+            poll: poll.unwrap_or(SLOW_POLL),
+            answer_within: answer_within.unwrap_or(ANSWER_WITHIN),
+            leader_grace: leader_grace.unwrap_or(LEADER_GRACE),
+        })
+    }
+
+    /// The variables that give another process the same settings: its name and its value each.
+    pub fn variables(&self) -> [(&'static str, String); 4] {
+        let Common { durability, poll, answer_within, leader_grace } = self;
+        let milliseconds = |length: &Duration| length.as_millis().to_string();
+        [
+            (DURABILITY, durability.word().to_owned()),
+            (POLL_MS, milliseconds(poll)),
+            (ANSWER_WITHIN_MS, milliseconds(answer_within)),
+            (LEADER_GRACE_MS, milliseconds(leader_grace)),
+        ]
+    }
+}
+
+/// What the environment says, each setting where it says it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct EnvironmentSettings {
+    /// `TEAMSTER_DURABILITY`.
+    pub durability: Option<Durability>,
+    /// `TEAMSTER_POLL_MS`.
+    pub poll: Option<Duration>,
+    /// `TEAMSTER_ANSWER_WITHIN_MS`.
+    pub answer_within: Option<Duration>,
+    /// `TEAMSTER_LEADER_GRACE_MS`.
+    pub leader_grace: Option<Duration>,
+}
+
+impl EnvironmentSettings {
+    /// Those of this process. Refuses a variable that is not understood.
+    pub fn given() -> Result<EnvironmentSettings, BadSetting> {
         // Each log asks for it when it is opened, and could not refuse it there.
         generation_bytes_max()?;
-        let poll = milliseconds("TEAMSTER_POLL_MS", SLOW_POLL)?;
-        let answer_within = milliseconds("TEAMSTER_ANSWER_WITHIN_MS", ANSWER_WITHIN)?;
-        Ok(Common { durability, poll, answer_within })
+        Ok(EnvironmentSettings {
+            durability: durability_of(given(DURABILITY).as_deref())?,
+            poll: milliseconds(POLL_MS)?,
+            answer_within: milliseconds(ANSWER_WITHIN_MS)?,
+            leader_grace: milliseconds(LEADER_GRACE_MS)?,
+        })
     }
 }
 
-fn durability_of(given: Option<&str>) -> Result<Durability, BadSetting> {
-    let name = "TEAMSTER_DURABILITY";
-    match given {
-        None | Some("power") => Ok(Durability::Power),
-        Some("process") => Ok(Durability::Process),
-        Some(value) => Err(BadSetting { name, value: value.to_owned(), expected: "power or process" }),
+fn durability_of(given: Option<&str>) -> Result<Option<Durability>, BadSetting> {
+    let Some(value) = given else { return Ok(None) };
+    match Durability::of_word(value) {
+        Some(durability) => Ok(Some(durability)),
+        None => Err(BadSetting { name: DURABILITY, value: value.to_owned(), expected: "power or process" }),
     }
-}
-
-/// How long the worker goes on without its leader: `TEAMSTER_LEADER_GRACE_MS`.
-pub fn leader_grace() -> Result<Duration, BadSetting> {
-    milliseconds("TEAMSTER_LEADER_GRACE_MS", LEADER_GRACE)
 }
 
 /// The size past which a log begins its next generation: `TEAMSTER_GENERATION_BYTES`.
@@ -60,10 +101,10 @@ pub fn generation_bytes_max() -> Result<u64, BadSetting> {
     value.parse().map_err(|_| BadSetting { name, value, expected: "a number of bytes" })
 }
 
-fn milliseconds(name: &'static str, default: Duration) -> Result<Duration, BadSetting> {
-    let Some(value) = given(name) else { return Ok(default) };
+fn milliseconds(name: &'static str) -> Result<Option<Duration>, BadSetting> {
+    let Some(value) = given(name) else { return Ok(None) };
     match value.parse() {
-        Ok(ms) => Ok(Duration::from_millis(ms)),
+        Ok(ms) => Ok(Some(Duration::from_millis(ms))),
         Err(_) => Err(BadSetting { name, value, expected: "a number of milliseconds" }),
     }
 }
@@ -79,8 +120,8 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_refused_and_not_passed_over() {
-        assert_eq!(durability_of(None).ok(), Some(Durability::Power));
-        assert_eq!(durability_of(Some("process")).ok(), Some(Durability::Process));
+        assert_eq!(durability_of(None).ok(), Some(None));
+        assert_eq!(durability_of(Some("process")).ok(), Some(Some(Durability::Process)));
         let error = durability_of(Some("maybe")).expect_err("it is no durability").to_string();
         assert_eq!(error, "TEAMSTER_DURABILITY is \"maybe\", which is not power or process");
     }

@@ -138,3 +138,25 @@ pub enum Durability {
     /// A loss of power too: costs an `fdatasync` after the lock is released.
     Power,
 }
+
+impl Durability {
+    /// All, as they are written in settings.
+    pub const WORDS: [&str; 2] = ["power", "process"];
+
+    /// The one that a word stands for.
+    pub fn of_word(word: &str) -> Option<Durability> {
+        match word {
+            "power" => Some(Durability::Power),
+            "process" => Some(Durability::Process),
+            _ => None,
+        }
+    }
+
+    /// The word for it in settings.
+    pub fn word(self) -> &'static str {
+        match self {
+            Durability::Power => "power",
+            Durability::Process => "process",
+        }
+    }
+}

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use teamster_protocol::host::clock;
 use teamster_protocol::host::crash;
 use teamster_protocol::host::process::own_identity;
-use teamster_protocol::host::settings::{BadSetting, Common, leader_grace};
+use teamster_protocol::host::settings::{BadSetting, Common};
 use teamster_protocol::host::shortage::{self, is_shortage};
 use teamster_protocol::host::stderr_log;
 use teamster_protocol::host::team_dir::{TeamDir, default_root};
@@ -129,8 +129,7 @@ pub(super) async fn start(args: Args, isolation: Isolation) -> Result<Worker, St
     // First, so that nothing that is started later can get away.
     let keeper = Keeper::new().map_err(system("watch over processes"))?;
     let signals = Signals::new().map_err(system("catch signals"))?;
-    let Common { durability, poll, .. } = Common::given()?;
-    let leader_grace = leader_grace()?;
+    let Common { durability, poll, leader_grace, .. } = Common::given()?;
 
     let name = args.name.clone();
     let me = Address::Member(name.clone());

@@ -9,6 +9,7 @@ use std::ops::Range;
 use crate::front::cli::print::{harmless, shorten};
 use crate::ops::duration::DurationError;
 use excerpt::Excerpt;
+pub(crate) use excerpt::place;
 
 /// Of more problems than this only the number is told.
 pub const PROBLEMS_SHOWN_MAX: usize = 10;
@@ -212,10 +213,10 @@ impl<F> Problems<F> {
         self.kept.sort_by_key(|(span, _)| span.as_ref().map(|span| span.start));
         let problem = |(span, report): (Option<Range<usize>>, Report<F>)| Problem {
             fault: report.fault,
-            place: span.as_ref().map(|span| excerpt::place(text, span.start)),
+            place: span.as_ref().map(|span| place(text, span.start)),
             hint: report.hint.or_else(|| {
                 let (words, offset) = report.elsewhere?;
-                let place = excerpt::place(text, offset);
+                let place = place(text, offset);
                 Some(format!("{words} {}:{}", place.line, place.column))
             }),
             source: source.to_owned(),

@@ -62,7 +62,8 @@ impl Excerpt {
     }
 }
 
-pub(super) fn place(text: &str, offset: usize) -> Place {
+/// Where an offset of the text is.
+pub(crate) fn place(text: &str, offset: usize) -> Place {
     let before = &text[..text.floor_char_boundary(offset)];
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
     Place {

@@ -1,0 +1,145 @@
+//! What a team is set up to do by files: `teamster.toml` of the repository, and the user's own `config.toml`. Files are
+//! read into [`FileSettings`], and these are merged with the command line and the environment into one [`Config`], in
+//! which each value says who gave it.
+//!
+//! Text and values in, values out: files are found and opened by the caller. A repository's file is the work of a
+//! stranger. Nothing in it may start a command by itself or move the root where teams are kept, so such keys are refused
+//! there, or only shown.
+
+mod agent;
+mod error;
+mod file;
+mod merge;
+mod rows;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use teamster_protocol::model::id::{AgentName, TeamName};
+use teamster_protocol::model::roster::{OnStall, Stall};
+
+pub use agent::{APPROVALS, AgentSettings, Command, DRIVERS};
+pub use error::{ConfigError, ConfigFault, ConfigProblem};
+pub use file::{FileSettings, TeamStem};
+pub use merge::{CommandLineSettings, ConfigFile, Layers};
+pub use rows::{ConfigRow, OriginRow};
+pub use teamster_protocol::host::settings::EnvironmentSettings;
+pub use teamster_protocol::store::file::Durability;
+
+/// The largest file of settings that is read.
+pub const CONFIG_BYTES_MAX: usize = 256 * 1024;
+/// What the file of a repository is called.
+pub const REPOSITORY_FILE: &str = "teamster.toml";
+/// Where the user's file is, below the directory for configuration.
+pub const USER_FILE: &str = "teamster/config.toml";
+
+/// Whose file it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConfigScope {
+    /// The repository's: whoever can commit to it writes it.
+    Repository,
+    /// The user's own.
+    User,
+}
+
+/// A value in a file, and the line it stands on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placed<T> {
+    /// The value.
+    pub value: T,
+    /// The line, counted from 1.
+    pub line: usize,
+}
+
+/// Who gave a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SettingOrigin {
+    /// An option of the command.
+    CommandLine {
+        /// Such as `--team`.
+        option: &'static str,
+    },
+    /// A variable of the environment.
+    Environment {
+        /// Such as `TEAMSTER_TEAM`.
+        variable: &'static str,
+    },
+    /// A file of settings.
+    File {
+        /// Whose.
+        scope: ConfigScope,
+        /// Which.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+    },
+    /// Nobody: it is what the program does by itself.
+    BuiltIn,
+}
+
+/// A value, and who gave it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sourced<T> {
+    /// The value.
+    pub value: T,
+    /// Who gave it.
+    pub origin: SettingOrigin,
+}
+
+/// How the name of the team is chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TeamChoice {
+    /// This is the name.
+    Named(TeamName),
+    /// The name begins so and ends with what is derived from the repository's place, so that no repository can name the
+    /// team of another.
+    Stem(TeamStem),
+    /// The name is derived from the repository alone.
+    Derived,
+}
+
+/// Everything that is set up, each value with who gave it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Where teams are kept; nothing where the state directory decides.
+    pub root: Sourced<Option<PathBuf>>,
+    /// The name of the team.
+    pub team: Sourced<TeamChoice>,
+    /// What must have survived when something is said to be written.
+    pub durability: Sourced<Durability>,
+    /// How often a process looks at its files although no event came.
+    pub poll: Sourced<Duration>,
+    /// What is done about an agent that says nothing.
+    pub on_stall: Sourced<OnStall>,
+    /// How long an agent may say nothing.
+    pub stall_after: Sourced<Duration>,
+    /// How many workers a run has; nothing where the plan decides.
+    pub workers: Sourced<Option<u16>>,
+    /// Whether members get a worktree each.
+    pub worktree: Sourced<bool>,
+    /// The agent that members drive.
+    pub agent: Sourced<AgentName>,
+    /// How long a whole run may take.
+    pub run_time: Sourced<Option<Duration>>,
+    /// How long one attempt at a task may take that does not say so itself.
+    pub task_time: Sourced<Option<Duration>>,
+    /// How many deaths of workers a task survives.
+    pub attempts: Sourced<u32>,
+    /// How long a worker may take to answer its leader.
+    pub answer_within: Sourced<Duration>,
+    /// How long a worker goes on without its leader.
+    pub leader_grace: Sourced<Duration>,
+    /// The agents that files describe, those of the repository first in each list.
+    pub agents: Vec<(AgentName, Vec<(SettingOrigin, AgentSettings)>)>,
+}
+
+impl Config {
+    /// What is done about an agent that says nothing, as the roster has it, where the command line may have said more.
+    pub fn stall(&self, after: Option<Duration>, then: Option<OnStall>) -> Stall {
+        let after = after.unwrap_or(self.stall_after.value);
+        Stall { after_ms: after.as_millis() as u64, then: then.unwrap_or(self.on_stall.value) }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,80 @@
+//! What can be wrong with a file of settings, beside what can be wrong with any document.
+
+use teamster_protocol::model::id::BadName;
+
+use super::CONFIG_BYTES_MAX;
+use crate::ops::document::{self, DocumentError, DocumentFault, quoted};
+
+/// One thing that is wrong with a file of settings.
+pub type ConfigProblem = document::Problem<ConfigFault>;
+/// Everything that is wrong with a file of settings.
+pub type ConfigError = DocumentError<ConfigFault>;
+/// What is told of a problem with a file of settings.
+pub(super) type Report = document::Report<ConfigFault>;
+/// The problems of a file of settings found so far.
+pub(super) type Problems = document::Problems<ConfigFault>;
+
+/// What is wrong with a file of settings.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigFault {
+    /// What can be wrong with any document.
+    #[error(transparent)]
+    Document(#[from] DocumentFault),
+    /// Over [`CONFIG_BYTES_MAX`].
+    #[error("the file has more than {CONFIG_BYTES_MAX} bytes, which is no file of settings")]
+    TooLarge,
+    /// A number outside its bounds, or with a fraction.
+    #[error("{field} must be a whole number from {min} to {max}, not {}", quoted(text))]
+    BadNumber {
+        /// The key in question.
+        field: &'static str,
+        /// The least.
+        min: u32,
+        /// The most.
+        max: u32,
+        /// As written.
+        text: String,
+    },
+    /// None of the words that the key takes.
+    #[error("{field} can not be `{}`", quoted(text))]
+    UnknownWord {
+        /// The key in question.
+        field: &'static str,
+        /// As written.
+        text: String,
+    },
+    /// Not a name.
+    #[error("{field}: {why}")]
+    BadName {
+        /// The key in question.
+        field: &'static str,
+        /// What is wrong with it.
+        why: BadName,
+    },
+    /// A name that leaves no room for what is put after it.
+    #[error("`name` has {chars} characters, at most {max} are allowed")]
+    LongName {
+        /// How many it has.
+        chars: usize,
+        /// How many it may have.
+        max: usize,
+    },
+    /// A directory that depends on where the command is typed.
+    #[error("`root` must be an absolute path, or begin with ~/")]
+    RelativeRoot,
+    /// `~/` where no home is known.
+    #[error("`root` begins with ~/, and HOME is not set")]
+    NoHome,
+    /// A repository that would move the root.
+    #[error("`root` can not be set by a repository: it would decide where your teams are kept")]
+    RootOfRepository,
+    /// A user's file that names the team of every repository.
+    #[error("`name` can not be set for every repository: all of them would be one team")]
+    NameOfUser,
+    /// A name of a variable that no environment can hold.
+    #[error("`{}` can not be the name of a variable", quoted(name))]
+    BadVariable {
+        /// As written.
+        name: String,
+    },
+}

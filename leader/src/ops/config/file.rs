@@ -1,0 +1,328 @@
+//! One file of settings, read and checked.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use teamster_protocol::model::id::{AgentName, TeamName};
+use teamster_protocol::model::roster::OnStall;
+
+use super::agent::{AgentSettings, word};
+use super::error::{ConfigError, ConfigFault, Problems, Report};
+use super::{CONFIG_BYTES_MAX, ConfigScope, Durability, Placed, agent};
+use crate::front::cli::print::did_you_mean;
+use crate::ops::document::value::{length, line, wrong_type};
+use crate::ops::document::{DocumentFault, Entry, Format, Node, Span, Value, place, read};
+
+/// The most characters that the beginning of a team's name may have: what is derived from the place comes after it.
+pub(super) const STEM_CHARS_MAX: usize = 33;
+
+const WORKERS_MAX: u32 = 200;
+const ATTEMPTS_MAX: u32 = 100;
+
+const SECTIONS: [&str; 4] = ["run", "team", "limits", "agent"];
+const RUN_KEYS: [&str; 3] = ["workers", "worktree", "agent"];
+const TEAM_KEYS: [&str; 6] = ["name", "root", "durability", "poll", "on-stall", "stall-after"];
+const LIMITS_KEYS: [&str; 5] = ["run-time", "task-time", "attempts", "answer-within", "leader-grace"];
+
+/// The beginning of a team's name, as a repository chooses it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TeamStem(TeamName);
+
+impl TeamStem {
+    /// The beginning as text: at most [`STEM_CHARS_MAX`] characters of what a name may have.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+/// What one file says. Nothing is set that the file does not name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each field is told of at the field of its name in Config")]
+pub struct FileSettings {
+    pub root: Option<Placed<PathBuf>>,
+    pub name: Option<Placed<TeamStem>>,
+    pub durability: Option<Placed<Durability>>,
+    pub poll: Option<Placed<Duration>>,
+    pub on_stall: Option<Placed<OnStall>>,
+    pub stall_after: Option<Placed<Duration>>,
+    pub workers: Option<Placed<u16>>,
+    pub worktree: Option<Placed<bool>>,
+    pub agent: Option<Placed<AgentName>>,
+    pub run_time: Option<Placed<Duration>>,
+    pub task_time: Option<Placed<Duration>>,
+    pub attempts: Option<Placed<u32>>,
+    pub answer_within: Option<Placed<Duration>>,
+    pub leader_grace: Option<Placed<Duration>>,
+    pub agents: Vec<(AgentName, AgentSettings)>,
+}
+
+impl FileSettings {
+    /// Reads the bytes of a file. `source` is what messages call it, usually its path; `home` is what `~/` stands for.
+    ///
+    /// Refuses every key that is not known, and every value that nothing could be done with.
+    pub fn parse(
+        bytes: &[u8],
+        scope: ConfigScope,
+        source: &str,
+        home: Option<&Path>,
+    ) -> Result<FileSettings, ConfigError> {
+        if bytes.len() > CONFIG_BYTES_MAX {
+            return Err(ConfigError::of_one(source, ConfigFault::TooLarge));
+        }
+        let mut problems = Problems::default();
+        let text = match std::str::from_utf8(bytes) {
+            Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
+            Err(error) => {
+                let good = std::str::from_utf8(&bytes[..error.valid_up_to()]).expect("valid up to here");
+                problems.add(Some(good.len()..good.len()), || Report::of(DocumentFault::NotText));
+                return Err(problems.into_error(source, good));
+            }
+        };
+        let reader = Reader { text, scope, home };
+        let settings = read(text, Format::Toml, &mut problems).map(|root| reader.sections(root, &mut problems));
+        match settings {
+            Some(settings) if problems.is_empty() => Ok(settings),
+            Some(_) | None => Err(problems.into_error(source, text)),
+        }
+    }
+}
+
+/// What the keys of a file are read with.
+pub(super) struct Reader<'a> {
+    text: &'a str,
+    scope: ConfigScope,
+    home: Option<&'a Path>,
+}
+
+impl Reader<'_> {
+    /// The line that a value begins on.
+    pub(super) fn line(&self, node: &Node<'_>) -> usize {
+        place(self.text, node.span.start).line
+    }
+
+    fn sections(&self, root: Node<'_>, problems: &mut Problems) -> FileSettings {
+        let mut settings = FileSettings::default();
+        let entries = match root.value {
+            Value::Table(entries) => entries,
+            // An empty file is a list of nothing.
+            Value::List(_) | Value::Text(_) | Value::Number(_) | Value::Flag(_) | Value::Other(_) => return settings,
+        };
+        for Entry { key, key_span, node } in entries {
+            match &*key {
+                "run" => self.run(node, &mut settings, problems),
+                "team" => self.team(node, &mut settings, problems),
+                "limits" => self.limits(node, &mut settings, problems),
+                "agent" => self.agents(node, &mut settings, problems),
+                unknown => {
+                    let homes = [("run", &RUN_KEYS[..]), ("team", &TEAM_KEYS), ("limits", &LIMITS_KEYS)];
+                    match homes.iter().find(|(_, keys)| keys.contains(&unknown)) {
+                        Some((section, _)) => problems.add(Some(key_span), || {
+                            let hint = format!("this key belongs under a [{section}] line");
+                            Report::of(DocumentFault::UnknownKey { key: unknown.to_owned() }).hint(hint)
+                        }),
+                        None => unknown_key(unknown, key_span, "a file of settings", &SECTIONS, problems),
+                    }
+                }
+            }
+        }
+        settings
+    }
+
+    fn run(&self, node: Node<'_>, settings: &mut FileSettings, problems: &mut Problems) {
+        let Some(entries) = table("`run`", node, problems) else { return };
+        for Entry { key, key_span, node } in entries {
+            let at = self.line(&node);
+            match &*key {
+                "workers" => {
+                    let workers = number("`workers`", node, WORKERS_MAX, problems);
+                    let workers = workers.and_then(|workers| u16::try_from(workers).ok());
+                    settings.workers = workers.map(|value| Placed { value, line: at });
+                }
+                "worktree" => {
+                    settings.worktree = flag("`worktree`", node, problems).map(|value| Placed { value, line: at });
+                }
+                "agent" => {
+                    let agent = named("`agent`", node, problems);
+                    settings.agent = agent.map(|value| Placed { value, line: at });
+                }
+                unknown => unknown_key(unknown, key_span, "[run]", &RUN_KEYS, problems),
+            }
+        }
+    }
+
+    fn team(&self, node: Node<'_>, settings: &mut FileSettings, problems: &mut Problems) {
+        let Some(entries) = table("`team`", node, problems) else { return };
+        for Entry { key, key_span, node } in entries {
+            let at = self.line(&node);
+            match &*key {
+                "name" => settings.name = self.name(node, problems).map(|value| Placed { value, line: at }),
+                "root" => settings.root = self.root(node, problems).map(|value| Placed { value, line: at }),
+                "durability" => {
+                    let word = word("`durability`", node, &Durability::WORDS, problems);
+                    let durability = word.and_then(|word| Durability::of_word(&word));
+                    settings.durability = durability.map(|value| Placed { value, line: at });
+                }
+                "poll" => {
+                    settings.poll = length("`poll`", node, problems).map(|value| Placed { value, line: at });
+                }
+                "on-stall" => {
+                    let word = word("`on-stall`", node, &OnStall::WORDS, problems);
+                    let on_stall = word.and_then(|word| word.parse().ok());
+                    settings.on_stall = on_stall.map(|value| Placed { value, line: at });
+                }
+                "stall-after" => {
+                    let after = length("`stall-after`", node, problems);
+                    settings.stall_after = after.map(|value| Placed { value, line: at });
+                }
+                unknown => unknown_key(unknown, key_span, "[team]", &TEAM_KEYS, problems),
+            }
+        }
+    }
+
+    fn limits(&self, node: Node<'_>, settings: &mut FileSettings, problems: &mut Problems) {
+        let Some(entries) = table("`limits`", node, problems) else { return };
+        for Entry { key, key_span, node } in entries {
+            let at = self.line(&node);
+            let placed = |value| Placed { value, line: at };
+            match &*key {
+                "run-time" => settings.run_time = length("`run-time`", node, problems).map(placed),
+                "task-time" => settings.task_time = length("`task-time`", node, problems).map(placed),
+                "attempts" => {
+                    let attempts = number("`attempts`", node, ATTEMPTS_MAX, problems);
+                    settings.attempts = attempts.map(|value| Placed { value, line: at });
+                }
+                "answer-within" => settings.answer_within = length("`answer-within`", node, problems).map(placed),
+                "leader-grace" => settings.leader_grace = length("`leader-grace`", node, problems).map(placed),
+                unknown => unknown_key(unknown, key_span, "[limits]", &LIMITS_KEYS, problems),
+            }
+        }
+    }
+
+    fn agents(&self, node: Node<'_>, settings: &mut FileSettings, problems: &mut Problems) {
+        let Some(entries) = table("`agent`", node, problems) else { return };
+        for Entry { key, key_span, node } in entries {
+            match key.parse() {
+                Ok(name) => settings.agents.push((name, agent::read(node, self, problems))),
+                Err(why) => problems.add(Some(key_span), || {
+                    Report::of(ConfigFault::BadName { field: "an agent", why })
+                        .hint("an agent is written as [agent.NAME], and its keys on the lines below")
+                }),
+            }
+        }
+    }
+
+    fn name(&self, node: Node<'_>, problems: &mut Problems) -> Option<TeamStem> {
+        let span = node.span.clone();
+        match self.scope {
+            ConfigScope::User => {
+                problems.add(Some(span), || {
+                    Report::of(ConfigFault::NameOfUser)
+                        .hint("set it in the teamster.toml of one repository, or use --team")
+                });
+                None
+            }
+            ConfigScope::Repository => {
+                let name: TeamName = named("`name`", node, problems)?;
+                let chars = name.as_str().len();
+                if chars > STEM_CHARS_MAX {
+                    let max = STEM_CHARS_MAX;
+                    problems.add(Some(span), || Report::of(ConfigFault::LongName { chars, max }));
+                    return None;
+                }
+                Some(TeamStem(name))
+            }
+        }
+    }
+
+    fn root(&self, node: Node<'_>, problems: &mut Problems) -> Option<PathBuf> {
+        let span = node.span.clone();
+        match self.scope {
+            ConfigScope::Repository => {
+                problems.add(Some(span), || {
+                    Report::of(ConfigFault::RootOfRepository)
+                        .hint("set it in your own config.toml, or use --root or TEAMSTER_ROOT")
+                });
+                None
+            }
+            ConfigScope::User => {
+                let text = line("`root`", node, problems)?;
+                match (text.strip_prefix("~/"), self.home) {
+                    (Some(rest), Some(home)) => Some(home.join(rest)),
+                    (Some(_), None) => {
+                        problems.add(Some(span), || Report::of(ConfigFault::NoHome));
+                        None
+                    }
+                    (None, _) if Path::new(&text).is_absolute() => Some(PathBuf::from(text)),
+                    (None, _) => {
+                        problems.add(Some(span), || Report::of(ConfigFault::RelativeRoot));
+                        None
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The entries of a table; of anything else it is said that it is none.
+pub(super) fn table<'t>(field: &'static str, node: Node<'t>, problems: &mut Problems) -> Option<Vec<Entry<'t>>> {
+    match node.value {
+        Value::Table(entries) => Some(entries),
+        other @ (Value::Text(_) | Value::Number(_) | Value::Flag(_) | Value::List(_) | Value::Other(_)) => {
+            wrong_type(problems, node.span, field, "a table", other.kind());
+            None
+        }
+    }
+}
+
+/// Adds that a key is not known, with what was probably meant, or all that there is.
+pub(super) fn unknown_key(
+    key: &str,
+    span: Span,
+    section: &'static str,
+    known: &[&'static str],
+    problems: &mut Problems,
+) {
+    problems.add(Some(span), || {
+        Report::of(DocumentFault::UnknownKey { key: key.to_owned() })
+            .hint(format!("{section} has {}", known.join(", ")))
+            .suggest(did_you_mean(key, known.iter().copied()))
+    });
+}
+
+fn flag(field: &'static str, node: Node<'_>, problems: &mut Problems) -> Option<bool> {
+    match node.value {
+        Value::Flag(flag) => Some(flag),
+        other @ (Value::Text(_) | Value::Number(_) | Value::List(_) | Value::Table(_) | Value::Other(_)) => {
+            wrong_type(problems, node.span, field, "true or false", other.kind());
+            None
+        }
+    }
+}
+
+/// A whole number from 1 to `max`.
+fn number(field: &'static str, node: Node<'_>, max: u32, problems: &mut Problems) -> Option<u32> {
+    match node.value {
+        Value::Number(text) => {
+            let number = text.parse().ok().filter(|number| (1..=max).contains(number));
+            if number.is_none() {
+                problems.add(Some(node.span), || {
+                    Report::of(ConfigFault::BadNumber { field, min: 1, max, text: text.into_owned() })
+                });
+            }
+            number
+        }
+        other @ (Value::Text(_) | Value::Flag(_) | Value::List(_) | Value::Table(_) | Value::Other(_)) => {
+            wrong_type(problems, node.span, field, "a whole number", other.kind());
+            None
+        }
+    }
+}
+
+fn named<T>(field: &'static str, node: Node<'_>, problems: &mut Problems) -> Option<T>
+where
+    T: std::str::FromStr<Err = teamster_protocol::model::id::BadName>,
+{
+    let span = node.span.clone();
+    let text = line(field, node, problems)?;
+    text.parse().map_err(|why| problems.add(Some(span), || Report::of(ConfigFault::BadName { field, why }))).ok()
+}

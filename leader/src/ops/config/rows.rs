@@ -1,0 +1,186 @@
+//! Settings as `teamster config` shows them: each key with its value, who gave it, and whether it is used.
+
+use std::path::Path;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use teamster_protocol::model::id::{AgentName, TeamName};
+
+use super::merge::length_text;
+use super::{AgentSettings, Command, Config, ConfigScope, Placed, SettingOrigin, Sourced, TeamChoice};
+
+/// One setting.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ConfigRow {
+    /// Its section and key: `run.workers`, `agent.pi.model`.
+    pub key: String,
+    /// What it is set to; nothing where nobody set it and something else decides. Values of variables are hidden.
+    pub value: Option<Value>,
+    /// Who gave it.
+    #[serde(flatten)]
+    pub origin: OriginRow,
+    /// What is to be known of it besides.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<&'static str>,
+}
+
+/// Who gave a setting, as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "from", rename_all = "snake_case")]
+pub enum OriginRow {
+    /// An option of the command.
+    CommandLine {
+        /// Which.
+        option: &'static str,
+    },
+    /// A variable of the environment.
+    Environment {
+        /// Which.
+        variable: &'static str,
+    },
+    /// The repository's file.
+    Repository {
+        /// Which.
+        file: String,
+        /// The line, counted from 1.
+        line: usize,
+    },
+    /// The user's file.
+    User {
+        /// Which.
+        file: String,
+        /// The line, counted from 1.
+        line: usize,
+    },
+    /// The program itself.
+    BuiltIn,
+}
+
+/// What is said of the agents that a file describes.
+const NOT_USED_YET: &str = "not used yet: members drive shell only";
+/// What is said of that which a repository would have started.
+const NOT_TRUSTED: &str = "not trusted: a repository's file starts nothing; not used yet either";
+/// What is said of a value that is hidden.
+const HIDDEN: &str = "(hidden)";
+
+impl Config {
+    /// Every setting, in the order of the sections. `root` and `team` are what came of the choices.
+    pub fn rows(&self, root: &Path, team: &TeamName) -> Vec<ConfigRow> {
+        let mut rows = vec![
+            optional_row("run.workers", &self.workers, |workers| json!(workers), "4, or one a task"),
+            row("run.worktree", &self.worktree, |worktree| json!(worktree)),
+            row("run.agent", &self.agent, |agent| json!(agent.as_str())),
+            ConfigRow {
+                note: match &self.team.value {
+                    TeamChoice::Named(_) => None,
+                    TeamChoice::Stem(_) => Some("ends with what is derived from the repository's place"),
+                    TeamChoice::Derived => Some("derived from the repository, or the directory"),
+                },
+                ..row("team.name", &self.team, |_| json!(team.as_str()))
+            },
+            row("team.root", &self.root, |_| json!(root.to_string_lossy())),
+            row("team.durability", &self.durability, |durability| json!(durability.word())),
+            row("team.poll", &self.poll, |poll| json!(length_text(*poll))),
+            row("team.on-stall", &self.on_stall, |on_stall| json!(on_stall)),
+            row("team.stall-after", &self.stall_after, |after| json!(length_text(*after))),
+            optional_row("limits.run-time", &self.run_time, |time| json!(length_text(*time)), "no limit"),
+            optional_row("limits.task-time", &self.task_time, |time| json!(length_text(*time)), "no limit"),
+            row("limits.attempts", &self.attempts, |attempts| json!(attempts)),
+            row("limits.answer-within", &self.answer_within, |within| json!(length_text(*within))),
+            row("limits.leader-grace", &self.leader_grace, |grace| json!(length_text(*grace))),
+        ];
+        for (name, all) in &self.agents {
+            for (origin, settings) in all {
+                rows.extend(agent_rows(name, origin, settings));
+            }
+        }
+        rows
+    }
+}
+
+fn row<T>(key: &str, setting: &Sourced<T>, value: impl FnOnce(&T) -> Value) -> ConfigRow {
+    let value = Some(value(&setting.value));
+    ConfigRow { key: key.to_owned(), value, origin: origin_row(&setting.origin), note: None }
+}
+
+fn optional_row<T>(
+    key: &str,
+    setting: &Sourced<Option<T>>,
+    value: impl FnOnce(&T) -> Value,
+    without: &'static str,
+) -> ConfigRow {
+    let note = setting.value.is_none().then_some(without);
+    ConfigRow {
+        key: key.to_owned(),
+        value: setting.value.as_ref().map(value),
+        origin: origin_row(&setting.origin),
+        note,
+    }
+}
+
+fn agent_rows(name: &AgentName, origin: &SettingOrigin, settings: &AgentSettings) -> Vec<ConfigRow> {
+    let AgentSettings { driver, command, env, model, effort, approval } = settings;
+    let text = |placed: &Placed<String>| Placed { value: json!(placed.value), line: placed.line };
+    let command = command.as_ref().map(|placed| {
+        let value = match &placed.value {
+            Command::Line(line) => json!(line),
+            Command::Words(words) => json!(words),
+        };
+        Placed { value, line: placed.line }
+    });
+    let env = env.as_ref().map(|placed| {
+        let names = placed.value.keys().map(|name| (name.clone(), json!(HIDDEN)));
+        Placed { value: Value::Object(names.collect()), line: placed.line }
+    });
+    let keys = [
+        ("driver", driver.as_ref().map(text)),
+        ("command", command),
+        ("env", env),
+        ("model", model.as_ref().map(text)),
+        ("effort", effort.as_ref().map(text)),
+        ("approval", approval.as_ref().map(text)),
+    ];
+    let given = keys.into_iter().filter_map(|(key, placed)| placed.map(|placed| (key, placed)));
+    let rows = given.map(|(key, placed)| {
+        let origin = origin_row(&origin.at_line(placed.line));
+        let starts_something = matches!(key, "driver" | "command" | "env" | "approval");
+        let note = match origin {
+            OriginRow::Repository { .. } if starts_something => NOT_TRUSTED,
+            OriginRow::Repository { .. }
+            | OriginRow::User { .. }
+            | OriginRow::CommandLine { .. }
+            | OriginRow::Environment { .. }
+            | OriginRow::BuiltIn => NOT_USED_YET,
+        };
+        ConfigRow { key: format!("agent.{name}.{key}"), value: Some(placed.value), origin, note: Some(note) }
+    });
+    rows.collect()
+}
+
+impl SettingOrigin {
+    /// The same origin with another line, where it is a file.
+    fn at_line(&self, line: usize) -> SettingOrigin {
+        match self {
+            SettingOrigin::File { scope, path, .. } => SettingOrigin::File { scope: *scope, path: path.clone(), line },
+            other
+            @ (SettingOrigin::CommandLine { .. } | SettingOrigin::Environment { .. } | SettingOrigin::BuiltIn) => {
+                other.clone()
+            }
+        }
+    }
+}
+
+fn origin_row(origin: &SettingOrigin) -> OriginRow {
+    match origin {
+        SettingOrigin::CommandLine { option } => OriginRow::CommandLine { option },
+        SettingOrigin::Environment { variable } => OriginRow::Environment { variable },
+        SettingOrigin::File { scope, path, line } => {
+            let (file, line) = (path.to_string_lossy().into_owned(), *line);
+            match scope {
+                ConfigScope::Repository => OriginRow::Repository { file, line },
+                ConfigScope::User => OriginRow::User { file, line },
+            }
+        }
+        SettingOrigin::BuiltIn => OriginRow::BuiltIn,
+    }
+}

@@ -1,0 +1,310 @@
+//! Files of settings as a user writes them, what is said about them, and who wins.
+
+use std::path::Path;
+
+use super::*;
+
+const FULL: &str = r#"
+[run]
+workers = 6
+worktree = true
+agent = "pi"
+
+[team]
+name = "crew"
+durability = "process"
+poll = "2s"
+on-stall = "restart"
+stall-after = "5m"
+
+[limits]
+run-time = "2h"
+task-time = "30m"
+attempts = 5
+answer-within = "20s"
+leader-grace = "1m"
+
+[agent.pi]
+driver = "pi"
+command = ["pi", "--mode", "rpc"]
+model = "some/model"
+effort = "high"
+approval = "ask"
+
+[agent.pi.env]
+PI_KEY = "secret"
+"#;
+
+fn file(scope: ConfigScope, text: &str) -> ConfigFile {
+    let path = match scope {
+        ConfigScope::Repository => "/src/tool/teamster.toml",
+        ConfigScope::User => "/home/ada/.config/teamster/config.toml",
+    };
+    let settings = FileSettings::parse(text.as_bytes(), scope, path, Some(Path::new("/home/ada")))
+        .unwrap_or_else(|error| panic!("{error}"));
+    ConfigFile { scope, path: path.into(), settings }
+}
+
+fn error(scope: ConfigScope, text: &[u8]) -> String {
+    FileSettings::parse(text, scope, "teamster.toml", None).expect_err("a problem").to_string()
+}
+
+fn shown(config: &Config) -> String {
+    let rows = config.rows(Path::new("/teams"), &"crew-9c030b".parse().expect("a name"));
+    let lines = rows.iter().map(|row| serde_json::to_string(row).expect("it is plain"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn every_key_is_read_and_shown_with_the_line_it_stands_on() {
+    let layers = Layers { repository: Some(file(ConfigScope::Repository, FULL)), ..Layers::default() };
+    insta::assert_snapshot!(shown(&layers.merge()), @r#"
+    {"key":"run.workers","value":6,"from":"repository","file":"/src/tool/teamster.toml","line":3}
+    {"key":"run.worktree","value":true,"from":"repository","file":"/src/tool/teamster.toml","line":4}
+    {"key":"run.agent","value":"pi","from":"repository","file":"/src/tool/teamster.toml","line":5}
+    {"key":"team.name","value":"crew-9c030b","from":"repository","file":"/src/tool/teamster.toml","line":8,"note":"ends with what is derived from the repository's place"}
+    {"key":"team.root","value":"/teams","from":"built_in"}
+    {"key":"team.durability","value":"process","from":"repository","file":"/src/tool/teamster.toml","line":9}
+    {"key":"team.poll","value":"2s","from":"repository","file":"/src/tool/teamster.toml","line":10}
+    {"key":"team.on-stall","value":"restart","from":"repository","file":"/src/tool/teamster.toml","line":11}
+    {"key":"team.stall-after","value":"5m","from":"repository","file":"/src/tool/teamster.toml","line":12}
+    {"key":"limits.run-time","value":"2h","from":"repository","file":"/src/tool/teamster.toml","line":15}
+    {"key":"limits.task-time","value":"30m","from":"repository","file":"/src/tool/teamster.toml","line":16}
+    {"key":"limits.attempts","value":5,"from":"repository","file":"/src/tool/teamster.toml","line":17}
+    {"key":"limits.answer-within","value":"20s","from":"repository","file":"/src/tool/teamster.toml","line":18}
+    {"key":"limits.leader-grace","value":"1m","from":"repository","file":"/src/tool/teamster.toml","line":19}
+    {"key":"agent.pi.driver","value":"pi","from":"repository","file":"/src/tool/teamster.toml","line":22,"note":"not trusted: a repository's file starts nothing; not used yet either"}
+    {"key":"agent.pi.command","value":["pi","--mode","rpc"],"from":"repository","file":"/src/tool/teamster.toml","line":23,"note":"not trusted: a repository's file starts nothing; not used yet either"}
+    {"key":"agent.pi.env","value":{"PI_KEY":"(hidden)"},"from":"repository","file":"/src/tool/teamster.toml","line":28,"note":"not trusted: a repository's file starts nothing; not used yet either"}
+    {"key":"agent.pi.model","value":"some/model","from":"repository","file":"/src/tool/teamster.toml","line":24,"note":"not used yet: members drive shell only"}
+    {"key":"agent.pi.effort","value":"high","from":"repository","file":"/src/tool/teamster.toml","line":25,"note":"not used yet: members drive shell only"}
+    {"key":"agent.pi.approval","value":"ask","from":"repository","file":"/src/tool/teamster.toml","line":26,"note":"not trusted: a repository's file starts nothing; not used yet either"}
+    "#);
+}
+
+#[test]
+fn where_nobody_says_anything_it_is_built_in() {
+    insta::assert_snapshot!(shown(&Layers::default().merge()), @r#"
+    {"key":"run.workers","value":null,"from":"built_in","note":"4, or one a task"}
+    {"key":"run.worktree","value":false,"from":"built_in"}
+    {"key":"run.agent","value":"shell","from":"built_in"}
+    {"key":"team.name","value":"crew-9c030b","from":"built_in","note":"derived from the repository, or the directory"}
+    {"key":"team.root","value":"/teams","from":"built_in"}
+    {"key":"team.durability","value":"power","from":"built_in"}
+    {"key":"team.poll","value":"5s","from":"built_in"}
+    {"key":"team.on-stall","value":"show","from":"built_in"}
+    {"key":"team.stall-after","value":"10m","from":"built_in"}
+    {"key":"limits.run-time","value":null,"from":"built_in","note":"no limit"}
+    {"key":"limits.task-time","value":null,"from":"built_in","note":"no limit"}
+    {"key":"limits.attempts","value":3,"from":"built_in"}
+    {"key":"limits.answer-within","value":"10s","from":"built_in"}
+    {"key":"limits.leader-grace","value":"30s","from":"built_in"}
+    "#);
+}
+
+#[test]
+fn the_command_line_is_before_the_environment_the_repository_the_user_and_what_is_built_in() {
+    let user =
+        file(ConfigScope::User, "[team]\nroot = \"~/teams\"\npoll = \"3s\"\n[run]\nworkers = 2\nworktree = true");
+    let repository = file(ConfigScope::Repository, "[team]\nname = \"crew\"\npoll = \"2s\"\n[run]\nworkers = 3");
+    let mut layers = Layers { repository: Some(repository), user: Some(user), ..Layers::default() };
+    let config = layers.merge();
+    assert_eq!(config.root.value, Some(PathBuf::from("/home/ada/teams")));
+    assert_eq!(config.poll.value, Duration::from_secs(2));
+    assert_eq!(config.workers.value, Some(3));
+    assert!(matches!(config.workers.origin, SettingOrigin::File { scope: ConfigScope::Repository, line: 5, .. }));
+    assert!(config.worktree.value, "of the user alone");
+    assert_eq!(config.attempts.origin, SettingOrigin::BuiltIn);
+
+    layers.environment.poll = Some(Duration::from_secs(1));
+    layers.environment_root = Some("/env".into());
+    layers.environment_team = Some("env".parse().expect("a name"));
+    let config = layers.merge();
+    assert_eq!(config.poll.value, Duration::from_secs(1));
+    assert_eq!(config.root.value, Some(PathBuf::from("/env")));
+    assert_eq!(config.team.value, TeamChoice::Named("env".parse().expect("a name")));
+
+    layers.command_line = CommandLineSettings { team: Some("typed".parse().expect("a name")), root: Some("/t".into()) };
+    let config = layers.merge();
+    assert_eq!(config.root.origin, SettingOrigin::CommandLine { option: "--root" });
+    assert_eq!(config.team.value, TeamChoice::Named("typed".parse().expect("a name")));
+}
+
+#[test]
+fn a_repository_moves_no_root_and_starts_nothing() {
+    insta::assert_snapshot!(error(ConfigScope::Repository, b"[team]\nroot = \"/tmp/mine\"\n"), @r#"
+    teamster.toml:2:8: `root` can not be set by a repository: it would decide where your teams are kept
+      2 | root = "/tmp/mine"
+        |        ^^^^^^^^^^^
+      hint: set it in your own config.toml, or use --root or TEAMSTER_ROOT
+    "#);
+    let text =
+        "[agent.pi]\ncommand = \"rm -rf /\"\ndriver = \"cmd\"\nmodel = \"m\"\n[agent.pi.env]\nPATH = \"/evil\"\n";
+    let users = "[agent.pi]\ncommand = \"pi\"\n";
+    let layers = Layers {
+        repository: Some(file(ConfigScope::Repository, text)),
+        user: Some(file(ConfigScope::User, users)),
+        ..Layers::default()
+    };
+    let rows = shown(&layers.merge());
+    let agents: Vec<&str> = rows.lines().filter(|line| line.contains("agent.pi")).collect();
+    assert!(!rows.contains("/evil"), "the value of a variable may be a secret");
+    insta::assert_snapshot!(agents.join("\n"), @r#"
+    {"key":"agent.pi.driver","value":"cmd","from":"repository","file":"/src/tool/teamster.toml","line":3,"note":"not trusted: a repository's file starts nothing; not used yet either"}
+    {"key":"agent.pi.command","value":"rm -rf /","from":"repository","file":"/src/tool/teamster.toml","line":2,"note":"not trusted: a repository's file starts nothing; not used yet either"}
+    {"key":"agent.pi.env","value":{"PATH":"(hidden)"},"from":"repository","file":"/src/tool/teamster.toml","line":5,"note":"not trusted: a repository's file starts nothing; not used yet either"}
+    {"key":"agent.pi.model","value":"m","from":"repository","file":"/src/tool/teamster.toml","line":4,"note":"not used yet: members drive shell only"}
+    {"key":"agent.pi.command","value":"pi","from":"user","file":"/home/ada/.config/teamster/config.toml","line":2,"note":"not used yet: members drive shell only"}
+    "#);
+}
+
+#[test]
+fn one_name_for_every_repository_is_refused() {
+    insta::assert_snapshot!(error(ConfigScope::User, b"[team]\nname = \"crew\"\n"), @r#"
+    teamster.toml:2:8: `name` can not be set for every repository: all of them would be one team
+      2 | name = "crew"
+        |        ^^^^^^
+      hint: set it in the teamster.toml of one repository, or use --team
+    "#);
+}
+
+#[test]
+fn each_mistake_is_shown_with_its_place_and_the_way_out() {
+    let text = r#"workers = 3
+[run]
+worker = 4
+workers = 0
+worktree = "yes"
+agent = "Pi"
+[teem]
+[team]
+durability = "powr"
+poll = 5
+on_stall = "abort"
+name = "a-name-that-is-longer-than-thirty-three"
+"#;
+    let said = error(ConfigScope::Repository, text.as_bytes());
+    insta::assert_snapshot!(said, @r#"
+    teamster.toml:1:1: unknown key `workers`
+      1 | workers = 3
+        | ^^^^^^^
+      hint: this key belongs under a [run] line
+
+    teamster.toml:3:1: unknown key `worker`
+      3 | worker = 4
+        | ^^^^^^
+      hint: did you mean `workers`?
+
+    teamster.toml:4:11: `workers` must be a whole number from 1 to 200, not 0
+      4 | workers = 0
+        |           ^
+
+    teamster.toml:5:12: `worktree` must be true or false, not text
+      5 | worktree = "yes"
+        |            ^^^^^
+
+    teamster.toml:6:9: `agent`: "Pi" is not a name: use 1 to 40 of a-z, 0-9 and -
+      6 | agent = "Pi"
+        |         ^^^^
+
+    teamster.toml:7:2: unknown key `teem`
+      7 | [teem]
+        |  ^^^^
+      hint: did you mean `team`?
+
+    teamster.toml:9:14: `durability` can not be `powr`
+      9 | durability = "powr"
+        |              ^^^^^^
+      hint: did you mean `power`?
+
+    teamster.toml:10:8: `poll` must be text with a unit, not a number
+      10 | poll = 5
+         |        ^
+      hint: write "5s" for seconds
+
+    teamster.toml:11:1: unknown key `on_stall`
+      11 | on_stall = "abort"
+         | ^^^^^^^^
+      hint: did you mean `on-stall`?
+
+    teamster.toml:12:8: `name` has 39 characters, at most 33 are allowed
+      12 | name = "a-name-that-is-longer-than-thirty-three"
+         |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+    "#);
+    let text = r#"[limits]
+task-time = "5 parsecs"
+attempts = 1.5
+[agent.Big]
+[agent.pi]
+approval = "yes"
+comand = "pi"
+command = []
+env = { "A=B" = "x", C = 1 }
+"#;
+    let said = error(ConfigScope::Repository, text.as_bytes());
+    insta::assert_snapshot!(said, @r#"
+    teamster.toml:2:13: `task-time`: `5 parsecs` is not a duration, write for example 90s, 10m, 1h30m or 500ms
+      2 | task-time = "5 parsecs"
+        |             ^^^^^^^^^^^
+
+    teamster.toml:3:12: `attempts` must be a whole number from 1 to 100, not 1.5
+      3 | attempts = 1.5
+        |            ^^^
+
+    teamster.toml:4:8: an agent: "Big" is not a name: use 1 to 40 of a-z, 0-9 and -
+      4 | [agent.Big]
+        |        ^^^
+      hint: an agent is written as [agent.NAME], and its keys on the lines below
+
+    teamster.toml:6:12: `approval` can not be `yes`
+      6 | approval = "yes"
+        |            ^^^^^
+      hint: it is one of ask, auto, deny
+
+    teamster.toml:7:1: unknown key `comand`
+      7 | comand = "pi"
+        | ^^^^^^
+      hint: did you mean `command`?
+
+    teamster.toml:8:11: `command` is empty
+      8 | command = []
+        |           ^^
+
+    teamster.toml:9:9: `A=B` can not be the name of a variable
+      9 | env = { "A=B" = "x", C = 1 }
+        |         ^^^^^
+
+    teamster.toml:9:26: a variable must be text, not a number
+      9 | env = { "A=B" = "x", C = 1 }
+        |                          ^
+    "#);
+}
+
+#[test]
+fn what_is_no_settings_at_all_is_refused() {
+    let long = vec![b'#'; CONFIG_BYTES_MAX + 1];
+    let said = [&b"run = 3"[..], b"[run", b"# caf\xe9", &long, b"[[agent]]\n", b"[run]\n[run]\n"]
+        .map(|text| error(ConfigScope::User, text));
+    insta::assert_snapshot!(said.join("\n"), @r#"
+    teamster.toml:1:7: `run` must be a table, not a number
+      1 | run = 3
+        |       ^
+    teamster.toml:1:5: unclosed table, expected `]`
+      1 | [run
+        |     ^
+    teamster.toml:1:6: the text from here on is not UTF-8
+      1 | # caf
+        |      ^
+    teamster.toml: the file has more than 262144 bytes, which is no file of settings
+    teamster.toml:1:1: `agent` must be a table, not a list
+      1 | [[agent]]
+        | ^^^^^^^^^
+    teamster.toml:2:2: duplicate key
+      2 | [run]
+        |  ^^^
+    "#);
+    assert_eq!(file(ConfigScope::User, "\u{feff}\n# nothing\n").settings, FileSettings::default());
+    assert_eq!(file(ConfigScope::User, "").settings, FileSettings::default());
+    let relative = error(ConfigScope::User, b"[team]\nroot = \"teams\"\n");
+    assert!(relative.contains("`root` must be an absolute path"), "{relative}");
+}
