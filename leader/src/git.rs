@@ -17,6 +17,7 @@
 //! Everything here blocks on the disk; call it off the event loop. Bringing a member's branch back is not
 //! part of this module's present: it belongs beside `ensure` and `remove`, under the same lock.
 
+mod branch;
 mod command;
 mod engine;
 mod ensure;
@@ -38,6 +39,7 @@ use std::path::{Path, PathBuf};
 
 use git2::Config;
 
+pub use branch::member_branch;
 pub use engine::EngineUsed;
 pub use ensure::{Origin, Worktree, WorktreeSpec};
 pub use error::GitError;
@@ -110,7 +112,7 @@ impl Repository {
             }
         };
         let git_dir = git_dir.canonicalize().about("cannot look into", &git_dir)?;
-        let common_dir = match registry::read_line(&git_dir.join("commondir"))? {
+        let common_dir = match registry::read_path(&git_dir.join("commondir"))? {
             Some(common) => {
                 let common = git_dir.join(common);
                 common.canonicalize().about("cannot look into", &common)?
@@ -130,6 +132,23 @@ impl Repository {
     /// bare repository, which has none, the repository itself.
     pub fn top_level(&self) -> &Path {
         &self.top_level
+    }
+
+    /// The work tree that the repository was found from: a linked worktree's, or the main one. Of a bare repository,
+    /// which has none, the repository itself.
+    pub fn work_tree(&self) -> Result<PathBuf, GitError> {
+        if self.git_dir == self.common_dir {
+            return Ok(self.top_level.clone());
+        }
+        let link = self.git_dir.join("gitdir");
+        match registry::read_path(&link)? {
+            Some(path) => {
+                let path = self.git_dir.join(path);
+                let above = path.parent().unwrap_or(&path);
+                above.canonicalize().about("cannot look into", above)
+            }
+            None => Ok(self.top_level.clone()),
+        }
     }
 
     /// Where `branch` stands against `base` (any revision; `HEAD` if not given). `None` if there is no such

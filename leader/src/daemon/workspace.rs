@@ -1,33 +1,28 @@
-//! A member's place to work: a directory it shares, or a git worktree of its own. There is no falling back
-//! from the one to the other.
+//! A member's place to work: a directory that it shares, or a git worktree of its own. A worktree that can not be made
+//! is an error; the member is never put into the shared directory instead.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
 use teamster_protocol::host::team_dir::TeamDir;
-use teamster_protocol::model::id::{MemberName, TeamName};
+use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::roster::Workspace;
 use teamster_protocol::wire::api::WorkspaceRequest;
 
-use crate::git::{GitError, Place, Repository, WorktreeSpec};
-
-/// The branch of a member: `teamster/<team>/<member>`.
-pub fn branch(team: &TeamName, name: &MemberName) -> String {
-    format!("teamster/{team}/{name}")
-}
+use crate::git::{GitError, Place, Repository, WorktreeSpec, member_branch};
 
 /// Makes the place, or finds the member's worktree again. Blocks for as long as writing its files takes. The
 /// error is a sentence for people, with the way out on a second line where there is one.
 pub fn prepare(dir: &TeamDir, name: &MemberName, request: &WorkspaceRequest) -> Result<Workspace, String> {
     match request {
-        WorkspaceRequest::Shared { dir } => shared(dir),
+        WorkspaceRequest::Shared { dir } => shared_directory(dir),
         WorkspaceRequest::Worktree { repository, base } => {
-            worktree(dir, name, repository, base.as_deref()).map_err(|error| said(&error))
+            member_worktree(dir, name, repository, base.as_deref()).map_err(|error| error_with_hint(&error))
         }
     }
 }
 
-fn shared(dir: &Path) -> Result<Workspace, String> {
+fn shared_directory(dir: &Path) -> Result<Workspace, String> {
     let at = dir.canonicalize().map_err(|error| format!("cannot work in {}: {error}", dir.display()))?;
     if !at.is_dir() {
         return Err(format!("cannot work in {}: it is not a directory", at.display()));
@@ -35,10 +30,15 @@ fn shared(dir: &Path) -> Result<Workspace, String> {
     Ok(Workspace::Shared { dir: at })
 }
 
-fn worktree(team: &TeamDir, name: &MemberName, within: &Path, base: Option<&str>) -> Result<Workspace, GitError> {
+fn member_worktree(
+    team: &TeamDir,
+    name: &MemberName,
+    within: &Path,
+    base: Option<&str>,
+) -> Result<Workspace, GitError> {
     let repository = Repository::discover(within)?;
     let place = Place::new(&team.worktrees_dir(), name.as_str())?;
-    let branch = branch(team.team(), name);
+    let branch = member_branch(team.team(), name.as_str());
     let made = repository.ensure_worktree(&WorktreeSpec { place, branch, base: base.map(str::to_owned) })?;
     tracing::info!(%name, path = %made.path.display(), engine = ?made.engine, origin = ?made.origin, "worktree");
     Ok(Workspace::Worktree {
@@ -49,7 +49,7 @@ fn worktree(team: &TeamDir, name: &MemberName, within: &Path, base: Option<&str>
     })
 }
 
-fn said(error: &GitError) -> String {
+fn error_with_hint(error: &GitError) -> String {
     let mut text = error.to_string();
     if let Some(hint) = error.hint() {
         let _ = write!(text, "\n{hint}");

@@ -44,7 +44,7 @@ mod who;
 mod why;
 
 pub use error::{Exit, FrontError, json_error, json_failure};
-pub use team_name::{Place, place, team_name};
+pub use team_name::{Place, founding_dir, place, team_name};
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -212,7 +212,7 @@ impl Context {
     pub fn make_team(&self) -> Result<Team, FrontError> {
         let mut team = Team::open(self.dir.clone(), self.me.clone(), self.settings.durability)?;
         if team.roster().dir().is_none() {
-            team.enroll(TeamFact::Founded { dir: place(&self.here)?.dir })?;
+            team.enroll(TeamFact::Founded { dir: founding_dir(&self.here)? })?;
         }
         Ok(team)
     }

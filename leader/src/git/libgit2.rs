@@ -223,7 +223,10 @@ impl Engine for Libgit2 {
     }
 
     fn pseudo_ref(&self, admin: &Path, name: &str) -> Result<Option<ObjectId>, GitError> {
-        Ok(registry::read_line(&admin.join(name))?.map(|line| ObjectId(line.to_string_lossy().into_owned())))
+        Ok(registry::read_path(&admin.join(name))?.and_then(|text| {
+            // `MERGE_HEAD` has a line for each commit that is being merged.
+            text.to_string_lossy().lines().next().map(|first| ObjectId(first.to_owned()))
+        }))
     }
 }
 

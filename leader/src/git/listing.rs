@@ -49,7 +49,7 @@ impl Repository {
         if let Some(within) = entry.path.parent() {
             fs::read_dir(within).about("cannot look into", within)?;
         }
-        let head = registry::read_line(&entry.admin.join("HEAD"))?;
+        let head = registry::read_path(&entry.admin.join("HEAD"))?;
         let on_branch = head.is_some_and(|head| head.as_os_str().as_encoded_bytes().starts_with(b"ref: "));
         let modules = entry.admin.join("modules");
         let submodules = modules.try_exists().about("cannot look at", &modules)?;

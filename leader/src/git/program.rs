@@ -77,7 +77,8 @@ impl Program {
         worktree: &Path,
         step: impl FnOnce(&Path, &Path) -> Result<T, GitError>,
     ) -> Result<T, GitError> {
-        let admin = PathBuf::from(first_line(&self.git_in(worktree, &["rev-parse", "--absolute-git-dir"])?));
+        let found = self.git_in(worktree, &["rev-parse", "--absolute-git-dir"])?;
+        let admin = registry::path_of(registry::without_line_end(&found));
         let scratch = admin.join(KEEP_INDEX);
         let clear = || match fs::remove_file(&scratch) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(GitError::io("cannot remove", &scratch, error)),

@@ -86,7 +86,7 @@ impl Registration {
 
     /// Whether the worktree's `.git` leads back here.
     pub(super) fn is_linked_back(&self) -> Result<bool, GitError> {
-        let Some(link) = read_line(&self.path.join(".git"))? else {
+        let Some(link) = read_path(&self.path.join(".git"))? else {
             return Ok(false);
         };
         let bytes = link.as_os_str().as_encoded_bytes();
@@ -184,7 +184,7 @@ pub(super) fn all(common_dir: &Path) -> Result<Vec<Registration>, GitError> {
     let mut found = Vec::new();
     for entry in entries {
         let admin = entry.about("cannot look into", &list)?.path();
-        let Some(link) = read_line(&admin.join("gitdir"))? else {
+        let Some(link) = read_path(&admin.join("gitdir"))? else {
             continue;
         };
         let link = plain(&admin.join(link));
@@ -195,8 +195,9 @@ pub(super) fn all(common_dir: &Path) -> Result<Vec<Registration>, GitError> {
     Ok(found)
 }
 
-/// The first line of a small file of git's, as a path; `None` if there is no such file.
-pub(super) fn read_line(file: &Path) -> Result<Option<PathBuf>, GitError> {
+/// What a small file of git's says, as a path and without the newline at its end; `None` if there is no such file. A
+/// path may hold newlines itself, and git reads these files in the same way.
+pub(super) fn read_path(file: &Path) -> Result<Option<PathBuf>, GitError> {
     let bytes = match fs::read(file) {
         Err(error)
             if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory) =>
@@ -205,7 +206,13 @@ pub(super) fn read_line(file: &Path) -> Result<Option<PathBuf>, GitError> {
         }
         found => found.about("cannot read", file)?,
     };
-    Ok(bytes.split(|byte| *byte == b'\n').next().map(path_of))
+    Ok(Some(path_of(without_line_end(&bytes))))
+}
+
+/// What git wrote, without the end of its last line.
+pub(super) fn without_line_end(bytes: &[u8]) -> &[u8] {
+    let end = bytes.iter().rposition(|byte| !matches!(byte, b'\n' | b'\r')).map_or(0, |last| last + 1);
+    &bytes[..end]
 }
 
 fn read_text(file: &Path) -> Result<Option<String>, GitError> {

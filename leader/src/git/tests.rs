@@ -19,6 +19,8 @@ const BRANCH: &str = "teamster/t/alice";
 /// A repository with two files in one commit, and a root for worktrees beside it.
 struct Scene {
     dir: TempDir,
+    /// The name of the repository's directory.
+    name: &'static str,
 }
 
 impl Scene {
@@ -28,7 +30,11 @@ impl Scene {
 
     /// `options` go to `git init`.
     fn with(options: &[&str]) -> Scene {
-        let scene = Scene::empty(options);
+        Scene { dir: tempfile::tempdir().unwrap(), name: "repo" }.filled(options)
+    }
+
+    fn filled(self, options: &[&str]) -> Scene {
+        let scene = self.begun(options);
         fs::create_dir(scene.repo().join("src")).unwrap();
         scene.write("readme.txt", "hello\n");
         scene.write("src/main.txt", "one\n");
@@ -37,8 +43,17 @@ impl Scene {
         scene
     }
 
+    /// In a directory of another name.
+    fn named(name: &'static str, options: &[&str]) -> Scene {
+        Scene { dir: tempfile::tempdir().unwrap(), name }.filled(options)
+    }
+
     fn empty(options: &[&str]) -> Scene {
-        let scene = Scene { dir: tempfile::tempdir().unwrap() };
+        Scene { dir: tempfile::tempdir().unwrap(), name: "repo" }.begun(options)
+    }
+
+    fn begun(self, options: &[&str]) -> Scene {
+        let scene = self;
         fs::create_dir(scene.repo()).unwrap();
         scene.git(&[&["init", "--quiet", "-b", "main"], options].concat());
         scene.git(&["config", "user.name", "Test"]);
@@ -49,11 +64,11 @@ impl Scene {
     }
 
     fn repo(&self) -> PathBuf {
-        self.dir.path().canonicalize().unwrap().join("repo")
+        self.dir.path().canonicalize().unwrap().join(self.name)
     }
 
     fn root(&self) -> PathBuf {
-        self.dir.path().canonicalize().unwrap().join("trees")
+        self.dir.path().canonicalize().unwrap().join(format!("trees of {}", self.name))
     }
 
     fn tree(&self) -> PathBuf {
@@ -106,7 +121,8 @@ impl Scene {
     /// That nothing of a worktree is there: no branch, no registration, no files.
     fn assert_nothing_left(&self) {
         assert_eq!(self.git(&["branch", "--list", "teamster/*"]), "");
-        assert_eq!(self.git(&["worktree", "list"]).lines().count(), 1);
+        let list = self.git(&["worktree", "list", "--porcelain", "-z"]);
+        assert_eq!(list.split('\0').filter(|line| line.starts_with("worktree ")).count(), 1, "{list}");
         assert!(!self.tree().exists());
     }
 

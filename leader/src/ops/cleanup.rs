@@ -18,7 +18,7 @@ use teamster_protocol::store::file::Durability;
 use teamster_protocol::store::presence::{Lock, LockError};
 use teamster_protocol::team::{Team, TeamError};
 
-use crate::git::{GitError, Place, Removal, Removed, Repository};
+use crate::git::{GitError, Place, Removal, Removed, Repository, member_branch};
 
 /// What stands against removing a team.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -292,7 +292,7 @@ fn worktrees(dir: &TeamDir, roster: &Roster) -> Result<Vec<MemberWorktree>, Clea
     let root = dir.worktrees_dir();
     let mut all: BTreeMap<String, (String, PathBuf)> = BTreeMap::new();
     for member in names_in(&root)?.into_iter().filter(|name| !name.starts_with('.')) {
-        let branch = format!("teamster/{}/{member}", dir.team());
+        let branch = member_branch(dir.team(), &member);
         let within = root.join(&member);
         all.insert(member, (branch, within));
     }

@@ -9,6 +9,7 @@ mod cleanup;
 mod help;
 mod leader;
 mod members;
+mod repositories;
 mod run;
 mod strangers;
 mod supervision;

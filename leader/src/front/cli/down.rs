@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 use super::ending::{Endings, endings_text, exit_of, nothing_to_end};
 use super::interrupt::unless_interrupted;
 use super::link::{self, LinkError};
-use super::{Context, Exit, FrontError, place};
+use super::{Context, Exit, FrontError, founding_dir};
 use crate::front::cli::args::DownArgs;
 use crate::ops::leadership::{Leadership, LeadershipError};
 
@@ -58,7 +58,7 @@ async fn leadership(context: &Context) -> Result<Leadership, FrontError> {
         Err(FrontError::Call(error)) if is_lost(&error) => {}
         Err(error) => return Err(nothing_to_end(error)),
     }
-    match Leadership::begin(&context.dir, &place(&context.here)?.dir, context.settings).await {
+    match Leadership::begin(&context.dir, &founding_dir(&context.here)?, context.settings).await {
         Err(error @ LeadershipError::Link(LinkError::NoLeader(_))) => Err(nothing_to_end(error.into())),
         begun => Ok(begun?),
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use teamster_protocol::wire::api::WorkspaceRequest;
 
 use super::demo::{Folder, demo};
-use super::{Context, Exit, FrontError, Shape, place};
+use super::{Context, Exit, FrontError, Shape, founding_dir};
 use crate::front::cli::args::{CleanupArgs, DemoArgs, RunArgs};
 use crate::front::cli::print;
 use crate::ops::cleanup::{Care, Cleaned, cleanup};
@@ -24,7 +24,7 @@ pub(super) async fn run_plan(context: &Context, args: RunArgs) -> Result<Exit, F
     };
     let options = RunOptions {
         dir: context.dir.clone(),
-        founded_for: place(&context.here)?.dir,
+        founded_for: founding_dir(&context.here)?,
         settings: context.settings,
         plan,
         leftover: if args.resume { Leftover::Resume } else { Leftover::Refuse },

@@ -9,13 +9,13 @@
 //! name with every version of this program.
 
 use std::ffi::OsStr;
-use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use teamster_protocol::model::id::TeamName;
 
 use super::FrontError;
+use crate::git::{GitError, Repository};
 
 const STEM_CHARS_MAX: usize = 33;
 
@@ -28,25 +28,39 @@ pub struct Place {
     pub dir: PathBuf,
 }
 
-/// Finds the place that `from` is in. Refuses a repository that can not be looked at: taking it for none would
-/// silently make another team.
+/// Finds the place that `from` is in. The repository is only found and never opened, so its formats and its owner do
+/// not matter. Refuses a repository that can not be found for sure: to take it for none would silently make another
+/// team.
 pub fn place(from: &Path) -> Result<Place, FrontError> {
-    let canonical = |path: &Path| {
-        let failed = |source: io::Error| FrontError::Path { doing: "resolve", path: path.to_owned(), source };
-        path.canonicalize().map_err(failed)
-    };
-    match git2::Repository::discover(from) {
-        Ok(repository) => {
-            let key = canonical(repository.commondir())?;
-            let dir = repository.workdir().map(canonical).transpose()?.unwrap_or_else(|| key.clone());
-            Ok(Place { key, dir })
-        }
-        Err(error) if error.code() == git2::ErrorCode::NotFound => {
-            let here = canonical(from)?;
+    match Repository::discover(from).and_then(|found| Ok((found.work_tree()?, found))) {
+        Ok((dir, found)) => Ok(Place { key: found.common_dir().to_owned(), dir }),
+        Err(GitError::NotARepository { .. }) => {
+            let here = resolve(from)?;
+            // A link such as a worktree has, whose repository was moved or removed: git refuses it too.
+            if let Some(link) = here.ancestors().map(|above| above.join(".git")).find(|link| link.is_file()) {
+                return Err(FrontError::Repository(format!("{} leads to no repository", link.display())));
+            }
             Ok(Place { key: here.clone(), dir: here })
         }
-        Err(error) => Err(FrontError::Repository(error.message().to_owned())),
+        Err(error) => Err(FrontError::Repository(error.to_string())),
     }
+}
+
+/// The directory that a team is founded for when its command is typed in `from`: the working tree there, or the
+/// directory itself. A team that was named by the user needs no repository, so one that can not be looked at is no
+/// obstacle here.
+pub fn founding_dir(from: &Path) -> Result<PathBuf, FrontError> {
+    match place(from) {
+        Ok(place) => Ok(place.dir),
+        Err(error) => {
+            tracing::info!("the team is founded for {}: {error}", from.display());
+            resolve(from)
+        }
+    }
+}
+
+fn resolve(path: &Path) -> Result<PathBuf, FrontError> {
+    path.canonicalize().map_err(|source| FrontError::Path { doing: "resolve", path: path.to_owned(), source })
 }
 
 /// The name for the place whose key, a canonical path, this is.

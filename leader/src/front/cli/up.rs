@@ -10,7 +10,7 @@ use teamster_protocol::wire::api::{LeaderApiClient, LeaderInfo};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::interrupt::unless_interrupted;
-use super::{Context, Exit, FrontError, Shape, link, place};
+use super::{Context, Exit, FrontError, Shape, founding_dir, link};
 use crate::daemon::{DeadBefore, ServeOptions, Served, Signals, serve};
 use crate::front::cli::args::UpArgs;
 use crate::front::cli::print;
@@ -75,7 +75,7 @@ async fn lead(
     stderr_log::is_mine(context.dir.log_of(&Address::Lead));
     let options = ServeOptions {
         dir: context.dir.clone(),
-        founded_for: place(&context.here)?.dir,
+        founded_for: founding_dir(&context.here)?,
         settings: context.settings,
         signals: Signals::End,
         dead_before: DeadBefore::StartAgain,

@@ -159,6 +159,26 @@ fn refs_in_a_reftable() {
 }
 
 #[test]
+fn a_repository_whose_path_has_a_newline() {
+    for options in [&[][..], &["--object-format=sha256"]] {
+        let scene = Scene::named("two\nlines", options);
+        let (repository, spec) = (scene.repository(), scene.spec());
+        let made = repository.ensure_worktree(&spec).unwrap();
+        assert_eq!(is_program(&made), !options.is_empty());
+        scene.assert_complete();
+        assert_eq!(repository.ensure_worktree(&spec).unwrap().origin, Origin::Found);
+        assert_eq!(Repository::discover(&scene.tree()).unwrap().common_dir(), repository.common_dir());
+        fs::write(scene.tree().join("new\nfile"), "new").unwrap();
+        let holdings = repository.holdings(&spec.place, BRANCH).unwrap();
+        assert_eq!(holdings.changes.len(), 1, "{holdings}");
+        let removed = repository.remove_worktree(&spec.place, BRANCH, Removal::KeepingUnderRef).unwrap();
+        let kept = removed.kept.unwrap().reference;
+        assert_eq!(scene.git(&["show", &format!("{kept}:new\nfile")]), "new");
+        scene.assert_nothing_left();
+    }
+}
+
+#[test]
 fn a_partial_clone_fetches_what_it_needs() {
     let scene = Scene::new();
     scene.git(&["config", "uploadpack.allowFilter", "true"]);

@@ -11,7 +11,7 @@ use teamster_protocol::team::TeamView;
 
 use super::report::{Findings, counted};
 use super::{Group, mend};
-use crate::git::{Place, Registered, Repository};
+use crate::git::{Place, Registered, Repository, member_branch};
 
 pub(super) fn check(view: &TeamView, found: &mut Findings) {
     let dir = view.dir();
@@ -29,7 +29,7 @@ pub(super) fn check(view: &TeamView, found: &mut Findings) {
         }
     };
     for name in &there {
-        let own = || (format!("teamster/{}/{name}", dir.team()), root.join(name));
+        let own = || (member_branch(dir.team(), name), root.join(name));
         branches.entry(name.clone()).or_insert_with(own);
     }
     let mut looked = 0;
