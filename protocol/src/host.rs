@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod complaints;
 pub mod crash;
+pub mod plain_file;
 pub mod process;
 pub mod settings;
 pub mod shortage;

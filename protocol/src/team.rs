@@ -3,6 +3,7 @@
 //! leader runs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -48,7 +49,8 @@ impl Team {
     pub fn open(dir: TeamDir, me: Address, durability: Durability) -> Result<Team, TeamError> {
         dir.create()?;
         must_be_whole(&dir)?;
-        let board = Log::open(dir.board(), clock::now_ms())?;
+        let board: Log<Board> = Log::open(dir.board(), clock::now_ms())?;
+        must_have_roster(&dir, board.next_seq())?;
         let roster = Log::open(dir.roster(), clock::now_ms())?;
         Ok(Team { dir, me, durability, board, roster, mailboxes: BTreeMap::new() })
     }
@@ -272,13 +274,27 @@ fn last_words(turns: &Path) -> String {
     })
 }
 
+/// Whether anything has this name. Where that can not be told it is an error, never "nothing there".
+fn is_there(path: &Path) -> Result<bool, LogError> {
+    match path.symlink_metadata() {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(source) => Err(LogError::Io { doing: "look at", path: path.to_owned(), source }),
+    }
+}
+
+/// Refuses a team whose roster was removed: its members would be forgotten. The roster is made before anything is written
+/// on the board, so a board with records proves that there was one. To be asked after the board was read.
+fn must_have_roster(dir: &TeamDir, board_next_seq: u64) -> Result<(), LogError> {
+    match board_next_seq > 1 && !is_there(&dir.roster())? {
+        true => Err(LogError::Lost { path: dir.roster() }),
+        false => Ok(()),
+    }
+}
+
 /// Refuses a team whose board was removed: a new one in its place would number its tasks from 1 again. The board is
 /// made before the roster, so that no crash leaves the one without the other.
 fn must_be_whole(dir: &TeamDir) -> Result<(), LogError> {
-    let is_there = |path: &Path| {
-        let failed = |source| LogError::Io { doing: "look at", path: path.to_owned(), source };
-        path.try_exists().map_err(failed)
-    };
     match is_there(&dir.roster())? && !is_there(&dir.board())? {
         true => Err(LogError::Lost { path: dir.board() }),
         false => Ok(()),

@@ -14,7 +14,6 @@ use teamster_protocol::model::notice::Noted;
 use teamster_protocol::model::shutdown::WhenBusy;
 use teamster_protocol::model::task::Refusal;
 use teamster_protocol::model::task::view::TaskView;
-use teamster_protocol::store::file::LogError;
 use teamster_protocol::store::presence;
 use teamster_protocol::team::TeamError;
 use teamster_protocol::wire::api::{
@@ -44,7 +43,7 @@ pub fn team_error(error: &TeamError) -> ErrorObjectOwned {
     let code = match error {
         TeamError::Refused(Refusal::NoTask(_)) | TeamError::Roster(_) => code::NOT_FOUND,
         TeamError::Refused(_) | TeamError::Mail(_) => code::REFUSED,
-        TeamError::Log(LogError::Corrupt { .. } | LogError::OtherKind { .. } | LogError::Newer { .. }) => code::CORRUPT,
+        TeamError::Log(error) if error.is_of_the_file() => code::CORRUPT,
         TeamError::Log(_)
         | TeamError::NotDurable(_)
         | TeamError::Dir(_)

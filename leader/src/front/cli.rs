@@ -255,12 +255,9 @@ impl Context {
 
     /// Refuses a team that nobody ever made.
     pub fn must_exist(&self) -> Result<(), FrontError> {
-        let roster = self.dir.roster();
-        match roster.try_exists() {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(FrontError::NoTeam { team: self.dir.team().clone(), root: self.dir.root().to_owned() }),
-            // That it could not be looked for does not mean that it is not there.
-            Err(source) => Err(FrontError::Path { doing: "look at", path: roster, source }),
+        match self.dir.was_made().map_err(|error| FrontError::Team(error.into()))? {
+            true => Ok(()),
+            false => Err(FrontError::NoTeam { team: self.dir.team().clone(), root: self.dir.root().to_owned() }),
         }
     }
 }

@@ -84,9 +84,22 @@ impl TeamDir {
         &self.dir
     }
 
-    /// Whether the team was ever made.
+    /// Whether the team was ever made: something has the name of its roster, or of its board, which is made first. Also
+    /// where that can not be told, for "could not look" is never "nothing there".
     pub fn exists(&self) -> bool {
-        self.roster().exists()
+        self.was_made().unwrap_or(true)
+    }
+
+    /// As [`Self::exists`]; fails where it can not be told.
+    pub fn was_made(&self) -> Result<bool, TeamDirError> {
+        for log in [self.roster(), self.board()] {
+            match log.symlink_metadata() {
+                Ok(_) => return Ok(true),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(source) => return Err(TeamDirError::Io { doing: "look at", path: log, source }),
+            }
+        }
+        Ok(false)
     }
 
     /// Makes the directory and its rooms, each readable by its owner only. Does nothing where they are, and refuses what

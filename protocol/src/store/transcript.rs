@@ -6,12 +6,13 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use crate::host::crash::{point, point_amid};
+use crate::host::plain_file::{self, read_full};
 use crate::model::limits::{TRANSCRIPT_BYTES_MAX, TRANSCRIPTS_KEPT_MAX};
 use crate::model::notice::{Entry, Said};
 
@@ -20,6 +21,9 @@ mod standing;
 mod tests;
 
 pub use standing::{OpenTurn, Standing, last_words, open_turn, standing};
+
+/// The longest file that is read as a transcript. One that is full takes what tells where its turn is, and is far below.
+const FILE_BYTES_MAX: u64 = 16 * TRANSCRIPT_BYTES_MAX;
 
 /// How much of the buffer for a line is kept after it.
 const LINE_BYTES_KEPT: usize = 64 * 1024;
@@ -181,10 +185,11 @@ impl Transcript {
             return Ok(());
         }
         let path = path_of(&self.dir, self.number);
-        let open = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&path);
-        let file = open.map_err(failed("open", &path))?;
+        let mut options = OpenOptions::new();
+        options.read(true).append(true).create(true).mode(0o600);
+        let (file, there) = plain_file::open(&mut options, &path).map_err(failed("open", &path))?;
         point("transcript opened");
-        let length = file.metadata().map_err(failed("read", &path))?.len();
+        let length = there.len();
         let whole = whole_bytes(&file, length).map_err(failed("read", &path))?;
         if whole < length {
             file.set_len(whole).map_err(failed("cut", &path))?;
@@ -261,17 +266,25 @@ pub fn read(dir: &Path, turn: u64, from: u64) -> Result<Page, TranscriptError> {
     Ok(Page { entries, next: from + bytes.len() as u64 })
 }
 
+/// One file whole, an unfinished last line and all. Refuses what is no file, and what is longer than any transcript.
+pub fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    plain_file::read_whole(path, FILE_BYTES_MAX)
+}
+
 /// The whole lines of one file from a byte on, of at most so many bytes; none if the file is not there.
 fn read_bytes(dir: &Path, number: u64, from: u64, bytes_max: u64) -> Result<Vec<u8>, TranscriptError> {
     let path = path_of(dir, number);
-    let file = match File::open(&path) {
-        Ok(file) => file,
+    let (file, there) = match plain_file::open_to_read(&path) {
+        Ok(opened) => opened,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(failed("open", &path)(error)),
     };
-    let length = file.metadata().map_err(failed("read", &path))?.len();
-    let mut bytes = vec![0; length.saturating_sub(from).min(bytes_max) as usize];
-    let got = read_full(&file, &mut bytes, from).map_err(failed("read", &path))?;
+    let wanted = there.len().saturating_sub(from).min(bytes_max);
+    if wanted > FILE_BYTES_MAX {
+        return Err(failed("read", &path)(plain_file::too_long(there.len(), FILE_BYTES_MAX)));
+    }
+    let mut bytes = vec![0; wanted as usize];
+    let got = read_full(&file, &mut bytes, from).map_err(|failure| failed("read", &path)(failure.into()))?;
     let whole = bytes[..got].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     bytes.truncate(whole);
     Ok(bytes)
@@ -321,21 +334,18 @@ pub fn path_of(dir: &Path, turn: u64) -> PathBuf {
     dir.join(format!("{turn:06}.jsonl"))
 }
 
+/// How much of a file is whole lines. Looks for the last newline from the end.
 fn whole_bytes(file: &File, length: u64) -> io::Result<u64> {
-    let mut bytes = vec![0; length as usize];
-    let got = read_full(file, &mut bytes, 0)?;
-    Ok(bytes[..got].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at as u64 + 1))
-}
-
-fn read_full(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
-    let mut got = 0;
-    while got < buffer.len() {
-        match file.read_at(&mut buffer[got..], at + got as u64) {
-            Ok(0) => break,
-            Ok(more) => got += more,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+    let mut buffer = vec![0; LINE_BYTES_KEPT];
+    let mut end = length;
+    while end > 0 {
+        let begin = end.saturating_sub(LINE_BYTES_KEPT as u64);
+        let part = &mut buffer[..(end - begin) as usize];
+        let got = read_full(file, part, begin)?;
+        if let Some(at) = part[..got].iter().rposition(|byte| *byte == b'\n') {
+            return Ok(begin + at as u64 + 1);
         }
+        end = begin;
     }
-    Ok(got)
+    Ok(0)
 }

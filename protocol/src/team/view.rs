@@ -28,7 +28,8 @@ impl TeamView {
     /// Reads the board and the roster. Blocks for the reading.
     pub fn open(dir: TeamDir) -> Result<TeamView, TeamError> {
         super::must_be_whole(&dir)?;
-        let board = Reader::open(dir.board())?;
+        let board: Reader<Board> = Reader::open(dir.board())?;
+        super::must_have_roster(&dir, board.next_seq())?;
         let roster = Reader::open(dir.roster())?;
         Ok(TeamView { dir, board, roster })
     }

@@ -12,6 +12,7 @@ mod names;
 mod places;
 mod plans;
 mod rpc;
+mod unreadable;
 mod worker_program;
 
 /// All that was decided in a team: its logs, without what only says who runs, waits for work, or shows the logs.

@@ -110,6 +110,8 @@ impl StartError {
 fn is_unreadable(error: &LogError) -> bool {
     match error {
         LogError::Corrupt { .. }
+        | LogError::Unreadable { .. }
+        | LogError::NotAFile { .. }
         | LogError::Newer { .. }
         | LogError::OtherKind { .. }
         | LogError::Lost { .. }

@@ -381,17 +381,7 @@ fn exit_of_team(error: &TeamError) -> Exit {
 }
 
 fn exit_of_log(error: &LogError) -> Exit {
-    match error {
-        LogError::Io { .. } | LogError::TooLong { .. } => Exit::Refused,
-        LogError::Newer { .. }
-        | LogError::OtherKind { .. }
-        | LogError::Corrupt { .. }
-        | LogError::Removed { .. }
-        | LogError::Lost { .. }
-        | LogError::Shrank { .. }
-        | LogError::StaleOffset { .. }
-        | LogError::SealedByNewer { .. } => Exit::Corrupt,
-    }
+    if error.is_of_the_file() { Exit::Corrupt } else { Exit::Refused }
 }
 
 fn hint_of_refusal(refusal: &Refusal) -> Option<String> {

@@ -68,11 +68,20 @@ fn look<F: Fold>(path: &Path, found: &mut Findings) -> Option<Checked> {
     let checked = match check_log::<F>(path) {
         Ok(checked) => checked?,
         Err(error @ LogError::OtherKind { .. }) => {
-            found.corrupt(Group::Logs, plain(&error)).hint("it was put there by hand: put the right file back");
+            found.corrupt(Group::Logs, first_line(&error)).hint("it was put there by hand: put the right file back");
+            return None;
+        }
+        Err(error @ LogError::NotAFile { .. }) => {
+            found.corrupt(Group::Logs, first_line(&error)).hint(mend::HOW);
+            return None;
+        }
+        Err(error @ LogError::Unreadable { .. }) => {
+            let hint = "the disk may be failing: copy the team's directory while it can be read";
+            found.corrupt(Group::Logs, first_line(&error)).hint(hint);
             return None;
         }
         Err(error) => {
-            found.wrong(Group::Logs, plain(&error));
+            found.wrong(Group::Logs, first_line(&error));
             return None;
         }
     };
@@ -98,7 +107,7 @@ fn look<F: Fold>(path: &Path, found: &mut Findings) -> Option<Checked> {
     match Reader::<F>::open(path) {
         Ok(_) => Some(checked),
         Err(error) => {
-            found.corrupt(Group::Logs, plain(&error)).hint(mend::HOW);
+            found.corrupt(Group::Logs, first_line(&error)).hint(mend::HOW);
             None
         }
     }
@@ -113,8 +122,8 @@ fn damage(checked: &Checked) -> String {
     words.join("; ")
 }
 
-/// The first line: the second is the way out that we give ourselves.
-fn plain(error: &LogError) -> String {
+/// An error without its way out, which is given on a line of its own here.
+fn first_line(error: &LogError) -> String {
     error.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
@@ -147,7 +156,7 @@ fn transcripts(dir: &TeamDir, found: &mut Findings) {
         let mut last = None;
         for turn in turns {
             let path = transcript::path_of(&member, turn);
-            let bytes = match fs::read(&path) {
+            let bytes = match transcript::read_file(&path) {
                 Ok(bytes) => bytes,
                 // Its worker removes the oldest at its start.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
@@ -202,7 +211,7 @@ pub(super) fn bad_transcripts(turns: &Path) -> Vec<BadTranscript> {
     let mut bad = Vec::new();
     for turn in transcript::turns(turns).unwrap_or_default() {
         let path = transcript::path_of(turns, turn);
-        let bad_lines = fs::read(&path).map(|bytes| read_transcript(&bytes).bad_lines).unwrap_or_default();
+        let bad_lines = transcript::read_file(&path).map(|bytes| read_transcript(&bytes).bad_lines).unwrap_or_default();
         if !bad_lines.is_empty() {
             bad.push(BadTranscript { path, bad_lines });
         }

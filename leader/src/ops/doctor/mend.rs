@@ -16,6 +16,7 @@ use teamster_protocol::store::file::{
     Durability, Fold, Log, Repaired, Transact, back_up, begin, clear_leftover, repair_carrying, repair_old,
 };
 use teamster_protocol::store::presence::{Lock, LockError};
+use teamster_protocol::store::transcript;
 use teamster_protocol::team::{Team, TeamError, TeamView};
 
 use super::numbers::{self, Gone, go_on_above};
@@ -182,7 +183,8 @@ fn transcripts(subject: &Subject, acts: &mut Acts) {
         for bad in logs::bad_transcripts(&dir.turns(&name)) {
             let path = &bad.path;
             let mended = || -> Result<_, String> {
-                let bytes = fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+                let bytes =
+                    transcript::read_file(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
                 let backup = back_up(path, &bytes, subject.now_ms).map_err(|error| error.to_string())?;
                 let lines = (1..).zip(bytes.split_inclusive(|byte| *byte == b'\n'));
                 let whole = lines.filter(|(number, _)| !bad.bad_lines.contains(number)).flat_map(|(_, line)| line);

@@ -1,10 +1,11 @@
 //! The numbers of tasks that were given, as they are known from elsewhere than the board: a board that was lost goes on
 //! above them.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
+use teamster_protocol::host::plain_file;
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::board::{Board, BoardFact};
 use teamster_protocol::model::limits::TASK_TEXT_BYTES_MAX;
@@ -54,7 +55,7 @@ fn task_of(path: &Path) -> Option<u32> {
     // Every byte of a text may be escaped.
     let line_bytes_max = 8 * TASK_TEXT_BYTES_MAX as u64;
     let mut line = Vec::new();
-    BufReader::new(File::open(path).ok()?).take(line_bytes_max).read_until(b'\n', &mut line).ok()?;
+    BufReader::new(plain_file::open_to_read(path).ok()?.0).take(line_bytes_max).read_until(b'\n', &mut line).ok()?;
     match serde_json::from_slice::<Entry>(&line).ok()?.what {
         Said::TurnStarted { task, .. } => task.map(|task| task.0),
         Said::Ready

@@ -16,6 +16,7 @@ use super::{
     tail::{self, Access, Named, Phase, Tail, Tell},
 };
 use crate::host::crash::{point, point_amid};
+use crate::host::plain_file::{self, read_full};
 use crate::host::settings;
 use crate::model::limits::LOG_LOCK_WITHIN;
 
@@ -228,7 +229,8 @@ impl Lock {
     /// The lock of a log, beside it.
     fn open(log: PathBuf) -> Result<Self, LogError> {
         let path = log.with_extension("lock");
-        let file = tail::options(Access::Append).create(true).open(&path).map_err(LogError::io("open", &path))?;
+        let opened = plain_file::open(tail::options(Access::Append).create(true), &path);
+        let (file, _) = opened.map_err(LogError::io("open", &path))?;
         Ok(Self { file, path, log, within: LOG_LOCK_WITHIN })
     }
 
@@ -341,7 +343,7 @@ fn cut_torn(tail: &Tail, length: u64) -> Result<bool, LogError> {
     let failed = |doing| LogError::io(doing, &tail.path);
     let bytes = usize::try_from(length - tail.end).unwrap_or(usize::MAX);
     let mut torn = vec![0; bytes.min(LINE_BYTES_MAX)];
-    let got = tail::read_full(&tail.file, &mut torn, tail.end).map_err(failed("read"))?;
+    let got = read_full(&tail.file, &mut torn, tail.end).map_err(LogError::read(&tail.path))?;
     if tail::line_length(&torn[..got]).is_some() {
         return Ok(false);
     }
@@ -356,10 +358,11 @@ fn cut_torn(tail: &Tail, length: u64) -> Result<bool, LogError> {
 
 /// Writes the header of the first generation, unless another process was faster. The lock is held.
 fn create<F: Fold>(path: &Path, now_ms: u64) -> Result<(), LogError> {
-    let file = tail::options(Access::Append).create(true).open(path).map_err(LogError::io("create", path))?;
+    let opened = plain_file::open(tail::options(Access::Append).create(true), path);
+    let (file, _) = opened.map_err(LogError::io("create", path))?;
     point("log created");
     let mut there = vec![0; 4096];
-    let got = tail::read_full(&file, &mut there, 0).map_err(LogError::io("read", path))?;
+    let got = read_full(&file, &mut there, 0).map_err(LogError::read(path))?;
     if tail::line_length(&there[..got]).is_some() {
         return Ok(());
     }

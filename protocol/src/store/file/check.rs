@@ -1,7 +1,7 @@
 //! Looking at a log without folding it: what is wrong with it, line by line, and not only the first that is.
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
@@ -12,9 +12,13 @@ use super::{
     mend::{self, Examined},
     rotate, tail,
 };
+use crate::host::plain_file::{self, read_full};
 
 /// How often a file is read again that seems damaged: a writer may just be at it.
 const LOOKS_MAX: usize = 3;
+
+/// The longest log that is looked at whole: no memory holds more, and no log comes near it.
+const LOG_BYTES_MAX: u64 = 1 << 30;
 
 /// What a look at one file of a log has shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -75,11 +79,18 @@ pub fn old_of(path: &Path) -> PathBuf {
 
 /// The file whole; `None` if there is none.
 pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, LogError> {
-    match fs::read(path) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(LogError::io("read", path)(error)),
+    let (file, there) = match plain_file::open_to_read(path) {
+        Ok(opened) => opened,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(LogError::io("open", path)(error)),
+    };
+    if there.len() > LOG_BYTES_MAX {
+        return Err(LogError::io("read", path)(plain_file::too_long(there.len(), LOG_BYTES_MAX)));
     }
+    let mut bytes = vec![0; usize::try_from(there.len()).unwrap_or(usize::MAX)];
+    let got = read_full(&file, &mut bytes, 0).map_err(LogError::read(path))?;
+    bytes.truncate(got);
+    Ok(Some(bytes))
 }
 
 /// The lines of a file, told apart. Refuses the log of another kind: nothing in it would be right.

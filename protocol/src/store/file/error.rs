@@ -7,6 +7,8 @@ use std::{
 
 use nix::errno::Errno;
 
+use crate::host::plain_file::{self, ReadFailure};
+
 /// Why a log could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
@@ -19,6 +21,30 @@ pub enum LogError {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// The disk refused to read a part of a file. What is before that part does not make the whole.
+    #[error(
+        "cannot read {} from byte {at} on: {}\nthe disk may be failing: copy the team's directory while it can be read, and look with teamster doctor",
+        path.display(), reason(source)
+    )]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The bytes before that part.
+        at: u64,
+        /// Why.
+        source: io::Error,
+    },
+    /// Something else stands in the place of a file.
+    #[error(
+        "{} is {kind}, not a file\nput the file back, or let teamster doctor --repair set that aside and make it anew",
+        path.display()
+    )]
+    NotAFile {
+        /// The place.
+        path: PathBuf,
+        /// What stands there, with its article: `a named pipe`.
+        kind: &'static str,
     },
     /// A newer program wrote this file or record.
     #[error(
@@ -211,9 +237,35 @@ impl Damage {
 }
 
 impl LogError {
+    /// Whether the fault lies in what is on the disk, so that the same step fails again until somebody mends it. Else the
+    /// system or the step was at fault.
+    pub fn is_of_the_file(&self) -> bool {
+        match self {
+            LogError::Unreadable { .. }
+            | LogError::NotAFile { .. }
+            | LogError::Newer { .. }
+            | LogError::OtherKind { .. }
+            | LogError::Corrupt { .. }
+            | LogError::Removed { .. }
+            | LogError::Lost { .. }
+            | LogError::Shrank { .. }
+            | LogError::StaleOffset { .. }
+            | LogError::SealedByNewer { .. } => true,
+            LogError::Io { .. } | LogError::TooLong { .. } => false,
+        }
+    }
+
     /// Wraps an error of the system: `cannot <doing> <path>: <why>`.
     pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io { doing, path: path.to_owned(), source }
+        move |source| match plain_file::not_plain(&source) {
+            Some(found) => Self::NotAFile { path: path.to_owned(), kind: found.kind },
+            None => Self::Io { doing, path: path.to_owned(), source },
+        }
+    }
+
+    /// Wraps what a read of an open file has met.
+    pub(super) fn read(path: &Path) -> impl FnOnce(ReadFailure) -> Self {
+        move |ReadFailure { at, source }| Self::Unreadable { path: path.to_owned(), at, source }
     }
 
     pub(super) fn corrupt(path: &Path, line: u64, damage: Damage) -> Self {

@@ -13,8 +13,9 @@ use serde::{
 use super::{
     Damage, Fold, LINE_BYTES_MAX, LogError, Offset, Record, VERSION,
     line::{self, Bad, Line},
-    tail::{Tail, line_length, read_full},
+    tail::{Tail, line_length},
 };
+use crate::host::plain_file::read_full;
 
 /// What one read takes at first: most facts, and the line of most records.
 const READ_BYTES: usize = 4096;
@@ -43,11 +44,11 @@ impl Tail {
     fn read_fact<F: Fold>(&self, offset: Offset) -> Result<Option<Record<F::Fact>>, LogError> {
         let mut buffer = vec![0; READ_BYTES];
         let head = &mut buffer[..HEAD_BYTES.min(offset.fact as usize)];
-        let got = read_full(&self.file, head, offset.at).map_err(LogError::io("read", &self.path))?;
+        let got = read_full(&self.file, head, offset.at).map_err(LogError::read(&self.path))?;
         let Some(Head { seq, at_ms, by }) = parse_head(&head[..got]) else { return Ok(None) };
         let at = offset.at + u64::from(offset.fact);
         loop {
-            let got = read_full(&self.file, &mut buffer, at).map_err(LogError::io("read", &self.path))?;
+            let got = read_full(&self.file, &mut buffer, at).map_err(LogError::read(&self.path))?;
             let mut values = serde_json::Deserializer::from_slice(&buffer[..got]).into_iter::<F::Fact>();
             match values.next() {
                 Some(Ok(fact)) => return Ok(Some(Record { seq, at_ms, by, facts: vec![fact], offset })),
@@ -63,7 +64,7 @@ impl Tail {
     fn read_line<F: Fold>(&self, offset: Offset) -> Result<Record<F::Fact>, LogError> {
         let mut buffer = vec![0; READ_BYTES];
         let length = loop {
-            let got = read_full(&self.file, &mut buffer, offset.at).map_err(LogError::io("read", &self.path))?;
+            let got = read_full(&self.file, &mut buffer, offset.at).map_err(LogError::read(&self.path))?;
             match line_length(&buffer[..got]) {
                 Some(length) => break length,
                 None if got == buffer.len() && got < LINE_BYTES_MAX => {

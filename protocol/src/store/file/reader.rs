@@ -102,8 +102,15 @@ impl<F: Fold> Reader<F> {
                     // one that has not grown need not be read at all.
                     self.named = tail.named()?;
                     let before = tail.next_seq.max(tail.told_below);
-                    let grown = self.named != Named::This { bytes: tail.end };
-                    let outcome = if grown { tail.read_on(&mut self.state, tell) } else { Ok(()) };
+                    let length = match self.named {
+                        Named::This { bytes } if bytes < tail.end => {
+                            return Err(LogError::Shrank { path: self.path.clone(), bytes });
+                        }
+                        Named::This { bytes } => bytes,
+                        Named::Another | Named::None => tail.length()?,
+                    };
+                    let grown = length > tail.end;
+                    let outcome = if grown { tail.read_on(length, &mut self.state, tell) } else { Ok(()) };
                     met.records += tail.next_seq.saturating_sub(before);
                     if outcome.is_ok() {
                         // Where a file with fewer records was put in the place of one, what comes from now on is news.

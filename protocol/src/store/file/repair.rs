@@ -23,6 +23,7 @@ use super::{
     rotate::{next_path, old_path},
     tail::{Access, Tail, options},
 };
+use crate::host::plain_file;
 use crate::model::id::LEAD;
 
 /// How long a writer may hold the lock; it does so for the time of one append.
@@ -223,7 +224,8 @@ pub fn back_up(path: &Path, bytes: &[u8], now_ms: u64) -> Result<PathBuf, LogErr
 /// The log's lock, until it is dropped.
 fn hold(path: &Path) -> Result<File, RepairError> {
     let lock = path.with_extension("lock");
-    let file = options(Access::Append).create(true).open(&lock).map_err(LogError::io("open", &lock))?;
+    let (file, _) =
+        plain_file::open(options(Access::Append).create(true), &lock).map_err(LogError::io("open", &lock))?;
     let until = Instant::now() + LOCK_WAIT;
     loop {
         match file.try_lock() {
@@ -285,7 +287,7 @@ fn put_in_place<F: Fold>(
     if !found.sealed {
         let mut seal = Vec::new();
         line::write_seal(&mut seal, generation + 1);
-        let file = options(Access::Append).open(path).map_err(LogError::io("open", path))?;
+        let (file, _) = plain_file::open(&mut options(Access::Append), path).map_err(LogError::io("open", path))?;
         (&file).write_all(&seal).map_err(LogError::io("append to", path))?;
     }
     replace(path)?;
@@ -314,7 +316,8 @@ fn write_next<F: Fold>(
 }
 
 fn write_whole(next: &Path, bytes: &[u8]) -> Result<(), LogError> {
-    let file = options(Access::Append).create(true).open(next).map_err(LogError::io("create", next))?;
+    let (file, _) =
+        plain_file::open(options(Access::Append).create(true), next).map_err(LogError::io("create", next))?;
     file.set_len(0)
         .and_then(|()| (&file).write_all(bytes))
         .and_then(|()| file.sync_all())
@@ -325,7 +328,8 @@ fn write_whole(next: &Path, bytes: &[u8]) -> Result<(), LogError> {
 fn read_whole<F: Fold>(next: &Path) -> Result<(F, u64), LogError> {
     let mut tail = Tail::open::<F>(next, Access::Read)?.ok_or_else(|| LogError::Removed { path: next.to_owned() })?;
     let mut state: F = tail.read_snapshot()?;
-    tail.read_on(&mut state, &mut None)?;
+    let length = tail.length()?;
+    tail.read_on(length, &mut state, &mut None)?;
     Ok((state, tail.next_seq))
 }
 
@@ -335,6 +339,6 @@ fn replace(path: &Path) -> Result<(), LogError> {
 }
 
 fn cut(path: &Path, end: u64) -> Result<(), LogError> {
-    let file = options(Access::Append).open(path).map_err(LogError::io("open", path))?;
+    let (file, _) = plain_file::open(&mut options(Access::Append), path).map_err(LogError::io("open", path))?;
     file.set_len(end).and_then(|()| file.sync_all()).map_err(LogError::io("cut", path))
 }

@@ -17,6 +17,7 @@ use super::{
     tail::{Access, Phase, Tail, options},
 };
 use crate::host::crash::point;
+use crate::host::plain_file;
 
 /// The next generation while [`Fold::snapshot`] writes it.
 pub struct Snapshot<'a, Fact> {
@@ -94,10 +95,8 @@ impl<F: Fold> Writer<F> {
     pub(super) fn write_next(&mut self, now_ms: u64) -> Result<(), LogError> {
         let tail = self.tail();
         let path = next_path(&self.reader.path);
-        let file = options(Access::Append)
-            .create(true)
-            .open(&path)
-            .and_then(|file| file.set_len(0).map(|()| file))
+        let file = plain_file::open(options(Access::Append).create(true), &path)
+            .and_then(|(file, _)| file.set_len(0).map(|()| file))
             .map_err(LogError::io("create", &path))?;
         point("next generation begun");
         let read = |offset| tail.read_at::<F>(offset);

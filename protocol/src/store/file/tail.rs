@@ -3,7 +3,7 @@
 use std::{
     fs::{File, Metadata, OpenOptions},
     io::{self, BufRead},
-    os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -11,6 +11,7 @@ use super::{
     Damage, Fold, LINE_BYTES_MAX, LogError, Offset, Record, Stamp, VERSION,
     line::{self, Bad, Header, Line, Places},
 };
+use crate::host::plain_file::{self, read_full, read_once};
 
 /// What a read for news takes: some dozen records, and little enough to keep for good.
 const NEWS_BYTES: usize = 4096;
@@ -78,13 +79,13 @@ pub(super) struct Tail {
 impl Tail {
     /// Opens a file and reads its header; `None` if there is no file, or no whole header in it yet.
     pub(super) fn open<F: Fold>(path: &Path, access: Access) -> Result<Option<Self>, LogError> {
-        let file = match options(access).open(path) {
-            Ok(file) => file,
+        let (file, there) = match plain_file::open(&mut options(access), path) {
+            Ok(opened) => opened,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(LogError::io("open", path)(e)),
         };
         let mut buffer = vec![0; HEADER_BYTES_MAX];
-        let got = read_full(&file, &mut buffer, 0).map_err(LogError::io("read", path))?;
+        let got = read_full(&file, &mut buffer, 0).map_err(LogError::read(path))?;
         let Some(length) = line_length(&buffer[..got]) else {
             return if is_torn_header(&buffer[..got]) {
                 Ok(None)
@@ -95,7 +96,7 @@ impl Tail {
         };
         let Header { v, log, generation, next_seq, at_ms: _ } =
             line::parse_header(&buffer[..length - 1]).map_err(|damage| LogError::corrupt(path, 1, damage))?;
-        let identity = file.metadata().map(|open| identity(&open)).map_err(LogError::io("look at", path))?;
+        let identity = identity(&there);
         let path = path.to_owned();
         if log != F::KIND {
             return Err(LogError::OtherKind { path, found: log, expected: F::KIND });
@@ -124,7 +125,8 @@ impl Tail {
     pub(super) fn read_snapshot<F: Fold>(&mut self) -> Result<F, LogError> {
         let mut state = F::default();
         if self.phase != Phase::News {
-            self.read_while(&mut state, &mut None, |phase| phase != Phase::News)?;
+            let length = self.length()?;
+            self.read_while(length, &mut state, &mut None, |phase| phase != Phase::News)?;
             if self.phase != Phase::News {
                 return Err(LogError::corrupt(&self.path, self.lines + 1, Damage::SnapshotCut));
             }
@@ -132,9 +134,20 @@ impl Tail {
         Ok(state)
     }
 
-    /// Folds all whole lines that were not read yet.
-    pub(super) fn read_on<F: Fold>(&mut self, state: &mut F, tell: &mut Tell<'_, F::Fact>) -> Result<(), LogError> {
-        self.read_while(state, tell, |_| true)
+    /// Folds all whole lines that were not read yet of a file that has this length. What is written meanwhile is left
+    /// for the next time.
+    pub(super) fn read_on<F: Fold>(
+        &mut self,
+        length: u64,
+        state: &mut F,
+        tell: &mut Tell<'_, F::Fact>,
+    ) -> Result<(), LogError> {
+        self.read_while(length, state, tell, |_| true)
+    }
+
+    /// How long the open file is now, whether or not it has its name still.
+    pub(super) fn length(&self) -> Result<u64, LogError> {
+        self.file.metadata().map(|open| open.len()).map_err(LogError::io("look at", &self.path))
     }
 
     /// Which file has the path now.
@@ -163,6 +176,7 @@ impl Tail {
     /// a writer may have cut a torn tail and written another line in its place.
     fn read_while<F: Fold>(
         &mut self,
+        length: u64,
         state: &mut F,
         tell: &mut Tell<'_, F::Fact>,
         go_on: impl Fn(Phase) -> bool,
@@ -171,7 +185,7 @@ impl Tail {
         if buffer.is_empty() {
             buffer = vec![0; NEWS_BYTES];
         }
-        let outcome = self.read_with(&mut buffer, state, tell, go_on);
+        let outcome = self.read_with(&mut buffer, length, state, tell, go_on);
         if buffer.len() == NEWS_BYTES {
             self.buffer = buffer;
         }
@@ -181,25 +195,28 @@ impl Tail {
     fn read_with<F: Fold>(
         &mut self,
         buffer: &mut Vec<u8>,
+        length: u64,
         state: &mut F,
         tell: &mut Tell<'_, F::Fact>,
         go_on: impl Fn(Phase) -> bool,
     ) -> Result<(), LogError> {
         loop {
-            let got = read_once(&self.file, buffer, self.end).map_err(LogError::io("read", &self.path))?;
+            let left = length.saturating_sub(self.end);
+            let want = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            let got = read_full(&self.file, &mut buffer[..want], self.end).map_err(LogError::read(&self.path))?;
             let mut rest = &buffer[..got];
             let mut replaced = false;
-            while let Some(length) = line_length(rest) {
-                let (line, after) = rest.split_at(length);
-                match self.take(&line[..length - 1], state, tell) {
+            while let Some(line_bytes) = line_length(rest) {
+                let (line, after) = rest.split_at(line_bytes);
+                match self.take(&line[..line_bytes - 1], state, tell) {
                     Ok(()) => {}
-                    Err(_) if self.changed_since(line) => {
+                    Err(_) if self.changed_since(line)? => {
                         replaced = true;
                         break;
                     }
                     Err(e) => return Err(e),
                 }
-                self.end += length as u64;
+                self.end += line_bytes as u64;
                 self.lines += 1;
                 if !go_on(self.phase) {
                     self.snapshot_end = self.end;
@@ -208,8 +225,9 @@ impl Tail {
                 rest = after;
             }
             let went_on = rest.len() < got;
-            // The file ended there; what is left is a tail without a newline, or nothing at all.
-            if got < buffer.len() && !(replaced && went_on) {
+            // The file ends there, or was cut there meanwhile; what is left is a tail without a newline, or nothing.
+            let at_end = got < want || got as u64 >= left;
+            if at_end && !(replaced && went_on) {
                 return Ok(());
             }
             if went_on {
@@ -279,10 +297,10 @@ impl Tail {
 
     /// Whether the bytes at the end are other ones by now: without the lock, one read may meet a torn tail
     /// just while a writer replaces it.
-    fn changed_since(&self, line: &[u8]) -> bool {
+    fn changed_since(&self, line: &[u8]) -> Result<bool, LogError> {
         let mut again = vec![0; line.len()];
-        let got = read_full(&self.file, &mut again, self.end).unwrap_or_default();
-        again[..got] != *line
+        let got = read_full(&self.file, &mut again, self.end).map_err(LogError::read(&self.path))?;
+        Ok(again[..got] != *line)
     }
 
     /// Only errors need it, so nobody keeps it: counts the newlines before `at`.
@@ -340,25 +358,4 @@ pub(super) fn line_length(bytes: &[u8]) -> Option<usize> {
 
 fn identity(file: &Metadata) -> (u64, u64) {
     (file.dev(), file.ino())
-}
-
-fn read_once(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
-    loop {
-        match file.read_at(buffer, at) {
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            outcome => return outcome,
-        }
-    }
-}
-
-/// Reads until the buffer is full or the file ends.
-pub(super) fn read_full(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
-    let mut got = 0;
-    while got < buffer.len() {
-        match read_once(file, &mut buffer[got..], at + got as u64)? {
-            0 => break,
-            more => got += more,
-        }
-    }
-    Ok(got)
 }

@@ -504,7 +504,7 @@ fn a_full_disk_leaves_file_and_state_as_they_were() -> Outcome {
         return Ok(());
     }
     let (_keep, path) = place()?;
-    let this = "log::tests::a_full_disk_leaves_file_and_state_as_they_were";
+    let this = "store::file::tests::a_full_disk_leaves_file_and_state_as_they_were";
     let child = Command::new("sh")
         .args(["-c", r#"trap '' XFSZ; ulimit -f 4; exec "$0" --exact "$1""#])
         .arg(std::env::current_exe()?)

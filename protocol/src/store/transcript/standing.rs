@@ -1,9 +1,10 @@
 //! What a member is at, as its newest transcript tells it.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 
-use super::{TranscriptError, lines, path_of, read, read_bytes, turns};
+use super::{TranscriptError, failed, lines, path_of, read, read_bytes, turns};
 use crate::model::id::TaskId;
 use crate::model::notice::{Entry, Said};
 
@@ -53,7 +54,7 @@ pub fn standing(dir: &Path) -> Result<Option<Standing>, TranscriptError> {
 /// The same, and the number of the file that tells it.
 fn newest_standing(dir: &Path) -> Result<Option<(Standing, u64)>, TranscriptError> {
     let Some(number) = turns(dir)?.pop() else { return Ok(None) };
-    let length = fs::metadata(path_of(dir, number)).map_or(0, |found| found.len());
+    let length = length_of(dir, number)?;
     let tail = read(dir, number, length.saturating_sub(TAIL_BYTES))?;
     if let Some(standing) = standing_of(&tail.entries) {
         return Ok(Some((standing, number)));
@@ -66,6 +67,16 @@ fn newest_standing(dir: &Path) -> Result<Option<(Standing, u64)>, TranscriptErro
         None => standing_of(&read(dir, number, 0)?.entries),
     };
     Ok(told.map(|standing| (standing, number)))
+}
+
+/// How long a file is; 0 if its worker has just removed it.
+fn length_of(dir: &Path, number: u64) -> Result<u64, TranscriptError> {
+    let path = path_of(dir, number);
+    match fs::symlink_metadata(&path) {
+        Ok(found) => Ok(found.len()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(failed("look at", &path)(error)),
+    }
 }
 
 /// Whether a file that begins with this is that of no turn.
@@ -94,7 +105,7 @@ fn standing_of(entries: &[Entry]) -> Option<Standing> {
 /// Empty if it ended that turn.
 pub fn last_words(dir: &Path, bytes_max: usize) -> Result<String, TranscriptError> {
     let Some((Standing::Turn(_), number)) = newest_standing(dir)? else { return Ok(String::new()) };
-    let length = fs::metadata(path_of(dir, number)).map_or(0, |found| found.len());
+    let length = length_of(dir, number)?;
     let page = read(dir, number, length.saturating_sub(TAIL_BYTES))?;
     let texts = page.entries.iter().filter_map(|entry| match &entry.what {
         Said::Text { text } => Some(text.as_str()),

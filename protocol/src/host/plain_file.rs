@@ -1,0 +1,192 @@
+//! Opening and reading files in a place where agents can put anything: a named pipe would block its reader for ever, a
+//! device has no end, and a link leads elsewhere. Only a plain file is opened; of anything else it is said what it is.
+
+use std::{
+    error::Error,
+    fmt,
+    fs::{self, File, FileType, Metadata, OpenOptions},
+    io,
+    os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt},
+    path::Path,
+};
+
+use nix::libc;
+
+/// What stands in the place of a plain file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotPlain {
+    /// Its kind, with the article: `a named pipe`.
+    pub kind: &'static str,
+}
+
+impl fmt::Display for NotPlain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "it is {}, not a file", self.kind)
+    }
+}
+
+impl Error for NotPlain {}
+
+/// A plain file could be opened, and not be read at some place.
+#[derive(Debug)]
+pub struct ReadFailure {
+    /// The bytes before that place.
+    pub at: u64,
+    /// Why.
+    pub source: io::Error,
+}
+
+impl From<ReadFailure> for io::Error {
+    /// The place goes into the words; a shortage of the machine keeps its number, by which it is known.
+    fn from(ReadFailure { at, source }: ReadFailure) -> io::Error {
+        match source.raw_os_error() {
+            Some(libc::EIO) | None => io::Error::new(source.kind(), format!("{source} at byte {at}")),
+            Some(_) => source,
+        }
+    }
+}
+
+/// Opens a plain file, and nothing else: follows no link in its last part, does not block, and becomes nobody's
+/// terminal. An error that [`not_plain`] knows says what stands there.
+pub fn open(options: &mut OpenOptions, path: &Path) -> io::Result<(File, Metadata)> {
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
+    let file = match options.custom_flags(flags).open(path) {
+        Ok(file) => file,
+        Err(error) => {
+            // A link, a socket, a pipe without a reader, a directory: the number alone does not tell which.
+            let told = matches!(error.raw_os_error(), Some(libc::ELOOP | libc::ENXIO | libc::EISDIR | libc::ENODEV));
+            let there = if told { fs::symlink_metadata(path).ok() } else { None };
+            return Err(match there.and_then(|there| kind(there.file_type())) {
+                Some(kind) => refusal(kind),
+                None => error,
+            });
+        }
+    };
+    let there = file.metadata()?;
+    match kind(there.file_type()) {
+        None => Ok((file, there)),
+        Some(kind) => Err(refusal(kind)),
+    }
+}
+
+/// Opens a plain file for reading, as [`open`] does.
+pub fn open_to_read(path: &Path) -> io::Result<(File, Metadata)> {
+    open(OpenOptions::new().read(true), path)
+}
+
+/// What an error of [`open`] says to stand in the place of a file, if that is what it is about.
+pub fn not_plain(error: &io::Error) -> Option<NotPlain> {
+    error.get_ref()?.downcast_ref().copied()
+}
+
+/// The whole of a plain file, up to the length that it has when it is opened. Refuses one of more than `bytes_max`.
+pub fn read_whole(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+    let (file, there) = open_to_read(path)?;
+    let length = there.len();
+    if length > bytes_max {
+        return Err(too_long(length, bytes_max));
+    }
+    let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
+    let got = read_full(&file, &mut bytes, 0)?;
+    bytes.truncate(got);
+    Ok(bytes)
+}
+
+/// Why a file is not read that is longer than it may be.
+pub fn too_long(length: u64, bytes_max: u64) -> io::Error {
+    let why = format!("it has {length} bytes, more than the {bytes_max} that such a file may have");
+    io::Error::new(io::ErrorKind::FileTooLarge, why)
+}
+
+/// Reads from a place on until the buffer is full or the file ends. A read that gives less than it was asked for is no
+/// end: the next one tells whether more is there, or that it can not be read.
+pub fn read_full(file: &File, buffer: &mut [u8], at: u64) -> Result<usize, ReadFailure> {
+    let mut got = 0;
+    while got < buffer.len() {
+        match read_once(file, &mut buffer[got..], at + got as u64)? {
+            0 => break,
+            more => got += more,
+        }
+    }
+    Ok(got)
+}
+
+/// One read, begun again when a signal interrupts it. 0 is the end of the file.
+pub fn read_once(file: &File, buffer: &mut [u8], at: u64) -> Result<usize, ReadFailure> {
+    loop {
+        match file.read_at(buffer, at) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Ok(got) => return Ok(got),
+            Err(source) => return Err(ReadFailure { at, source }),
+        }
+    }
+}
+
+/// The kind of what is no plain file.
+fn kind(found: FileType) -> Option<&'static str> {
+    if found.is_file() {
+        None
+    } else if found.is_dir() {
+        Some("a directory")
+    } else if found.is_symlink() {
+        Some("a symbolic link")
+    } else if found.is_fifo() {
+        Some("a named pipe")
+    } else if found.is_socket() {
+        Some("a socket")
+    } else {
+        Some("a device")
+    }
+}
+
+fn refusal(kind: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, NotPlain { kind })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::{fs::symlink, net::UnixListener};
+
+    use nix::{sys::stat::Mode, unistd::mkfifo};
+
+    use super::*;
+
+    #[test]
+    fn anything_but_a_file_is_named_and_nobody_waits_for_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = |name: &str| dir.path().join(name);
+        fs::create_dir(place("directory")).unwrap();
+        symlink("/dev/zero", place("link")).unwrap();
+        symlink("nowhere", place("dangling")).unwrap();
+        mkfifo(&place("pipe"), Mode::S_IRWXU).unwrap();
+        let _socket = UnixListener::bind(place("socket")).unwrap();
+        for (path, due) in [
+            (place("directory"), "a directory"),
+            (place("link"), "a symbolic link"),
+            (place("dangling"), "a symbolic link"),
+            (place("pipe"), "a named pipe"),
+            (place("socket"), "a socket"),
+            ("/dev/zero".into(), "a device"),
+        ] {
+            for append in [false, true] {
+                let mut options = OpenOptions::new();
+                options.read(true).append(append).create(append);
+                let error = open(&mut options, &path).unwrap_err();
+                assert_eq!(not_plain(&error).map(|found| found.kind), Some(due), "{}: {error}", path.display());
+                assert_eq!(error.to_string(), format!("it is {due}, not a file"));
+            }
+        }
+        assert!(!place("nowhere").exists(), "a link that leads nowhere is not filled");
+    }
+
+    #[test]
+    fn a_file_is_read_whole_and_one_that_is_too_long_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        fs::write(&path, "hello").unwrap();
+        assert_eq!(read_whole(&path, 5).unwrap(), b"hello");
+        let error = read_whole(&path, 4).unwrap_err().to_string();
+        assert_eq!(error, "it has 5 bytes, more than the 4 that such a file may have");
+        assert_eq!(read_whole(&dir.path().join("none"), 4).unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+}
