@@ -95,6 +95,7 @@ pub async fn serve(options: ServeOptions) -> Result<Served, ServeError> {
     let (notices, _) = broadcast::channel(NOTICES_BEHIND_MAX);
     let shared = Arc::new(Shared {
         worker_program: launch::worker_program(),
+        settings,
         team: Mutex::new(team),
         links: Mutex::default(),
         dir,

@@ -3,6 +3,7 @@
 
 pub mod cleanup;
 pub mod config;
+pub mod config_files;
 pub mod doctor;
 pub mod document;
 pub mod duration;

@@ -97,6 +97,7 @@ fn story() -> BTreeMap<String, Value> {
     let mut told = Told { repository: sandbox.repository("app"), sandbox, told: BTreeMap::new() };
     told.run("id", &["id"]);
     told.run("env", &["env", "alice"]);
+    told.run("config", &["config"]);
     told.run("up", &["up", "--detach"]);
     let mut events = told.follow();
     told.run("restart-leader", &["restart-leader"]);

@@ -161,6 +161,7 @@ fn spawn(shared: &Shared, name: &MemberName, spec: &MemberSpec) -> Result<Child,
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(log)
+        .envs(shared.settings.variables())
         .env_remove(life::VARIABLE)
         .env_remove(warden::VARIABLE)
         .env_remove(warden::AFTER)

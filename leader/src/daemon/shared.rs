@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use jsonrpsee::core::RpcResult;
 use nix::unistd::Pid;
 use teamster_protocol::host::process::Identity;
+use teamster_protocol::host::settings::Common;
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::roster::Workspace;
@@ -29,6 +30,8 @@ pub struct Shared {
     pub info: LeaderInfo,
     /// The program workers run.
     pub worker_program: PathBuf,
+    /// What the workers have to hold to as well: how their files are kept, and how long they wait.
+    pub settings: Common,
     pub(super) team: Mutex<Team>,
     pub(super) links: Mutex<BTreeMap<MemberName, Link>>,
     pub(super) inputs: mpsc::Sender<Input>,

@@ -13,12 +13,16 @@ use teamster_protocol::host::team_dir::{TeamDir, default_root};
 use teamster_protocol::model::id::{Address, MemberName};
 use teamster_protocol::model::roster::TeamFact;
 use teamster_protocol::team::{Team, TeamView};
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::front::cli::args::{Args, Command, Everywhere};
 use crate::front::cli::print::{Aside, Audience};
+use crate::ops::config::{CommandLineSettings, Config, EnvironmentSettings, Layers, TeamChoice};
+use crate::ops::config_files;
 use crate::warden;
 
 pub mod args;
+mod config;
 pub mod demo;
 mod doctor;
 mod down;
@@ -72,6 +76,8 @@ pub struct Context {
     pub zone: jiff::tz::TimeZone,
     /// What must have survived when a command says that it is done, and how often it looks again.
     pub settings: Common,
+    /// Everything that is set up, and who said so.
+    pub config: Config,
 }
 
 /// Reads a command line. If there is nothing to obey in it, that was said, and the process is to exit with this.
@@ -105,7 +111,7 @@ fn run(args: Args) -> Result<Exit, FrontError> {
     }
     listen_to_logs(&args.command);
     teamster_protocol::host::crash::begin("front");
-    let context = Context::new(&args.everywhere)?;
+    let context = Context::new(&args.everywhere, files_of(&args.command))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -123,19 +129,28 @@ fn run(args: Args) -> Result<Exit, FrontError> {
 /// standard error is its log, more. `TEAMSTER_LOG` changes it.
 pub fn listen_to_logs(command: &Command) {
     let default = if matches!(command, Command::Up(_)) {
-        "info"
+        LevelFilter::INFO
     } else if matches!(command, Command::Down(_)) {
         // It may have to lead for a moment, and what it finds then is about to end.
-        "error"
+        LevelFilter::ERROR
     } else {
-        "warn"
+        LevelFilter::WARN
     };
-    let filter = tracing_subscriber::EnvFilter::builder()
-        .parse_lossy(std::env::var("TEAMSTER_LOG").unwrap_or_else(|_| default.to_owned()));
-    let listener = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Aside);
+    let given = std::env::var("TEAMSTER_LOG").ok();
+    let level = given.as_deref().map(str::parse::<LevelFilter>);
+    let shown = match level {
+        Some(Ok(level)) => level,
+        Some(Err(_)) | None => default,
+    };
+    let listener = tracing_subscriber::fmt().with_max_level(shown).with_writer(|| Aside);
     // A leader's log lies on the disk that may be full, and to complain of that there would be a panic.
     // Refused only if a listener is there already, which is as good.
     let _ = listener.log_internal_errors(false).try_init();
+    if let (Some(Err(_)), Some(given)) = (level, given) {
+        tracing::warn!(
+            "TEAMSTER_LOG is {given:?}, which is none of off, error, warn, info, debug, trace: taking {shown}"
+        );
+    }
 }
 
 async fn dispatch(context: &Context, command: Command) -> Result<Exit, FrontError> {
@@ -145,6 +160,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, FrontErro
         Command::Down(args) => down::down(context, &args).await,
         Command::RestartLeader => up::restart(context).await,
         Command::Id => spawn::id(context),
+        Command::Config => config::config(context),
         Command::Env(args) => spawn::env(context, &args),
         Command::Spawn(args) => spawn::spawn(context, args).await,
         Command::List(_) => list::list(context),
@@ -169,20 +185,58 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, FrontErro
     }
 }
 
+/// Whether files of settings are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SettingsFiles {
+    /// They are.
+    Read,
+    /// Whoever started this process has read them, and passed on what they say.
+    PassedOn,
+}
+
+/// A leader in the background was told by the command that started it. To read the files anew at each of its starts would
+/// let a mistake that somebody makes in one of them end a leader that only had to be started again.
+fn files_of(command: &Command) -> SettingsFiles {
+    match command {
+        Command::Up(args) if args.in_background => SettingsFiles::PassedOn,
+        _ => SettingsFiles::Read,
+    }
+}
+
 impl Context {
-    fn new(everywhere: &Everywhere) -> Result<Context, FrontError> {
+    fn new(everywhere: &Everywhere, files: SettingsFiles) -> Result<Context, FrontError> {
         let here = std::env::current_dir()
             .map_err(|source| FrontError::Process { doing: "find out the current directory", source })?;
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let root = match everywhere.root.clone().or_else(|| variable("TEAMSTER_ROOT").map(PathBuf::from)) {
-            Some(root) => here.join(root),
-            None => default_root(variable("XDG_STATE_HOME").as_deref(), variable("HOME").as_deref())
-                .ok_or(FrontError::NoRoot)?,
+        let home = variable("HOME");
+        let (repository, user) = match files {
+            SettingsFiles::PassedOn => (None, None),
+            SettingsFiles::Read => {
+                let path = config_files::user_path(variable("XDG_CONFIG_HOME").as_deref(), home.as_deref());
+                let user = path.map(|path| config_files::read_user_file(&path, home.as_deref())).transpose()?;
+                (config_files::read_repository_file(&here)?, user.flatten())
+            }
         };
-        let team = match (&everywhere.team, variable("TEAMSTER_TEAM")) {
-            (Some(team), _) => team.clone(),
-            (None, Some(team)) => team.parse().map_err(FrontError::BadTeam)?,
-            (None, None) => team_name(&place(&here)?.key),
+        let layers = Layers {
+            command_line: CommandLineSettings { team: everywhere.team.clone(), root: everywhere.root.clone() },
+            environment_team: variable("TEAMSTER_TEAM")
+                .map(|team| team.parse())
+                .transpose()
+                .map_err(FrontError::BadTeam)?,
+            environment_root: variable("TEAMSTER_ROOT").map(PathBuf::from),
+            environment: EnvironmentSettings::given()?,
+            repository,
+            user,
+        };
+        let config = layers.merge();
+        let root = match &config.root.value {
+            Some(root) => here.join(root),
+            None => default_root(variable("XDG_STATE_HOME").as_deref(), home.as_deref()).ok_or(FrontError::NoRoot)?,
+        };
+        let team = match &config.team.value {
+            TeamChoice::Named(team) => team.clone(),
+            TeamChoice::Stem(stem) => team_name::named_after(stem, &place(&here)?.key),
+            TeamChoice::Derived => team_name(&place(&here)?.key),
         };
         let dir = TeamDir::new(root, team);
         Ok(Context {
@@ -192,7 +246,8 @@ impl Context {
             shape: if everywhere.json { Shape::Json } else { Shape::Text },
             columns: print::columns(),
             zone: jiff::tz::TimeZone::system(),
-            settings: Common::given()?,
+            settings: config.common(),
+            config,
         })
     }
 

@@ -17,10 +17,11 @@ use std::time::Duration;
 
 use teamster_protocol::model::id::{AgentName, TeamName};
 use teamster_protocol::model::roster::{OnStall, Stall};
+use teamster_protocol::model::task::NewTask;
 
 pub use agent::{APPROVALS, AgentSettings, Command, DRIVERS};
 pub use error::{ConfigError, ConfigFault, ConfigProblem};
-pub use file::{FileSettings, TeamStem};
+pub use file::{FileSettings, STEM_CHARS_MAX, TeamStem};
 pub use merge::{CommandLineSettings, ConfigFile, Layers};
 pub use rows::{ConfigRow, OriginRow};
 pub use teamster_protocol::host::settings::EnvironmentSettings;
@@ -133,7 +134,42 @@ pub struct Config {
     pub agents: Vec<(AgentName, Vec<(SettingOrigin, AgentSettings)>)>,
 }
 
+/// What holds for a task that does not say so itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TaskLimits {
+    /// How long one attempt may take.
+    pub time: Option<Duration>,
+    /// How many deaths of workers it survives.
+    pub attempts: u32,
+}
+
+impl TaskLimits {
+    /// Gives a new task the limits that it does not name.
+    pub fn apply(self, task: &mut NewTask) {
+        task.timeout_ms = task.timeout_ms.or(self.time.map(|time| time.as_millis() as u64));
+        task.max_attempts = self.attempts;
+    }
+}
+
 impl Config {
+    /// What holds for tasks that do not say so themselves.
+    pub fn task_limits(&self) -> TaskLimits {
+        TaskLimits { time: self.task_time.value, attempts: self.attempts.value }
+    }
+
+    /// The variables that tell a process that is started by hand what the files say: name and value each.
+    pub fn variables_of_files(&self) -> Vec<(&'static str, String)> {
+        let of_file = |origin: &SettingOrigin| matches!(origin, SettingOrigin::File { .. });
+        let given = [
+            of_file(&self.durability.origin),
+            of_file(&self.poll.origin),
+            of_file(&self.answer_within.origin),
+            of_file(&self.leader_grace.origin),
+        ];
+        let variables = self.common().variables().into_iter().zip(given);
+        variables.filter(|(_, is_of_file)| *is_of_file).map(|(variable, _)| variable).collect()
+    }
+
     /// What is done about an agent that says nothing, as the roster has it, where the command line may have said more.
     pub fn stall(&self, after: Option<Duration>, then: Option<OnStall>) -> Stall {
         let after = after.unwrap_or(self.stall_after.value);

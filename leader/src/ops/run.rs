@@ -23,6 +23,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
 use super::leadership::{Leadership, LeadershipError};
+use crate::ops::config::TaskLimits;
 use crate::ops::plan::{Plan, PlannedTask};
 
 mod crew;
@@ -61,6 +62,8 @@ pub struct RunOptions {
     pub stall: Stall,
     /// How long the run may take.
     pub timeout: Option<Duration>,
+    /// What holds for a task of the plan that does not say so itself.
+    pub task_limits: TaskLimits,
     /// How it is shown while it goes.
     pub progress: Progress,
 }
@@ -215,7 +218,7 @@ impl<'a> Run<'a> {
                 task.to = assignee;
             }
         }
-        tasks.extend(options.plan.iter().flat_map(|plan| as_tasks(plan, TaskId(1))));
+        tasks.extend(options.plan.iter().flat_map(|plan| as_tasks(plan, TaskId(1), options.task_limits)));
         if tasks.is_empty() {
             return Err(RunError::Nothing);
         }
@@ -264,7 +267,7 @@ impl<'a> Run<'a> {
             }
         }
         if let Some(plan) = &self.options.plan {
-            self.ids.extend(self.team.add_tasks(|first| as_tasks(plan, first).collect())?);
+            self.ids.extend(self.team.add_tasks(|first| as_tasks(plan, first, self.options.task_limits).collect())?);
         }
         self.options.progress.titles(self.ids.iter().copied().zip(self.titles.iter().cloned()));
         Ok(None)
@@ -331,7 +334,7 @@ fn running(team: &Team) -> Result<BTreeSet<MemberName>, RunError> {
 }
 
 /// The tasks of a plan, numbered from `first` in its order.
-fn as_tasks(plan: &Plan, first: TaskId) -> impl Iterator<Item = NewTask> + '_ {
+fn as_tasks(plan: &Plan, first: TaskId, limits: TaskLimits) -> impl Iterator<Item = NewTask> + '_ {
     let number = move |index: &usize| TaskId(first.0 + *index as u32);
     plan.tasks.iter().map(move |planned| {
         let name = "the plan was checked";
@@ -343,6 +346,7 @@ fn as_tasks(plan: &Plan, first: TaskId) -> impl Iterator<Item = NewTask> + '_ {
         task.role = planned.role.as_ref().map(|role| role.parse().expect(name));
         task.priority = planned.priority;
         task.timeout_ms = planned.timeout.map(|timeout| timeout.as_millis() as u64);
+        limits.apply(&mut task);
         task
     })
 }

@@ -32,6 +32,7 @@ impl Guard {
             Command::Down(_)
             | Command::RestartLeader
             | Command::Id
+            | Command::Config
             | Command::Env(_)
             | Command::Spawn(_)
             | Command::List(_)

@@ -38,6 +38,7 @@ fn the_help_of_every_command_shows_an_example_of_it() {
         "down",
         "restart-leader",
         "id",
+        "config",
         "env",
         "spawn",
         "list",

@@ -60,6 +60,46 @@ pub struct Everywhere {
     pub json: bool,
 }
 
+const CONFIG_HELP: &str = "\
+Examples:
+  teamster config
+  teamster config --json
+
+Settings are read from teamster.toml in the repository, for everybody who works in it, and from
+~/.config/teamster/config.toml, for you. The command line is before the environment, the
+environment before the repository, the repository before you, and you before what is built in.
+
+  [run]
+  workers = 4                # how many a run has
+  worktree = true            # run and spawn: a git worktree for each member
+  agent = \"shell\"            # run and spawn: what a member drives
+
+  [team]
+  name = \"crew\"              # repository only: how the team's name begins
+  root = \"~/teams\"           # yours only: where teams are kept
+  durability = \"power\"       # or process: what written results must survive
+  poll = \"5s\"                # how often to look at files although no event came
+  on-stall = \"show\"          # or steer, abort, restart: what is done about a silent agent
+  stall-after = \"10m\"
+
+  [limits]
+  run-time = \"2h\"            # a whole run
+  task-time = \"30m\"          # an attempt at a task that names no limit
+  attempts = 3               # deaths of workers that a task survives
+  answer-within = \"10s\"      # a worker to its leader
+  leader-grace = \"30s\"       # a worker without its leader
+
+  [agent.NAME]               # read and shown; members drive shell only so far
+  driver = \"acp\"
+  command = [\"my-agent\", \"--acp\"]
+  env = { MY_VARIABLE = \"1\" }
+  model = \"a/model\"
+  effort = \"high\"
+  approval = \"ask\"           # or auto, deny
+
+A repository\'s file is the work of whoever can commit to it: nothing in it starts a command by
+itself, and it can not move the root.";
+
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -74,6 +114,9 @@ pub enum Command {
     /// Print the name of the team
     #[command(after_help = "Example:\n  teamster id")]
     Id,
+    /// Show each setting, and who gave it: the command line, the environment, a file, or nobody
+    #[command(after_help = CONFIG_HELP)]
+    Config,
     /// Print the command that starts a worker by hand
     Env(EnvArgs),
     /// Start a member and wait until it is ready

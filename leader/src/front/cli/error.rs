@@ -24,6 +24,7 @@ use crate::daemon::ServeError;
 use crate::front::cli::args::StdinError;
 use crate::front::cli::print::Failure;
 use crate::ops::cleanup::CleanupError;
+use crate::ops::config_files::ConfigFileError;
 use crate::ops::leadership::LeadershipError;
 use crate::ops::plan::PlanError;
 use crate::ops::run::RunError;
@@ -100,6 +101,9 @@ pub enum FrontError {
     /// A variable of the environment that is not understood.
     #[error(transparent)]
     Setting(#[from] BadSetting),
+    /// A file of settings can not be used.
+    #[error(transparent)]
+    ConfigFile(#[from] ConfigFileError),
     /// The repository here can not be looked at, so the team's name can not be derived.
     #[error("cannot derive the team's name from the repository here: {0}")]
     Repository(String),
@@ -250,6 +254,7 @@ impl FrontError {
             FrontError::NoRoot
             | FrontError::BadTeam(_)
             | FrontError::Setting(_)
+            | FrontError::ConfigFile(_)
             | FrontError::Repository(_)
             | FrontError::Plan(_) => Exit::Usage,
             FrontError::Run(RunError::Team(error)) | FrontError::Cleanup(CleanupError::Team(error)) => {
@@ -297,9 +302,14 @@ impl FrontError {
             return (text, Some(hint));
         }
         match (self, text.split_once('\n')) {
-            (FrontError::LeaderDied { .. } | FrontError::Plan(_) | FrontError::Cleanup(_), _) | (_, None) => {
-                (text, None)
-            }
+            (
+                FrontError::LeaderDied { .. }
+                | FrontError::Plan(_)
+                | FrontError::ConfigFile(_)
+                | FrontError::Cleanup(_),
+                _,
+            )
+            | (_, None) => (text, None),
             (_, Some((message, hint))) => (message.to_owned(), Some(hint.to_owned())),
         }
     }
@@ -332,6 +342,7 @@ impl FrontError {
             FrontError::Team(_)
             | FrontError::BadTeam(_)
             | FrontError::Setting(_)
+            | FrontError::ConfigFile(_)
             | FrontError::Socket(_)
             | FrontError::Path { .. }
             | FrontError::Stdin(_)

@@ -17,7 +17,8 @@ use crate::ops::run::{Leftover, Progress, RunOptions, Summary, run};
 pub(super) async fn run_plan(context: &Context, args: RunArgs) -> Result<Exit, FrontError> {
     let plan = args.plan.as_deref().map(read_plan).transpose()?;
     let work = context.work_dir(args.cwd.as_deref())?;
-    let workspace = if args.worktree {
+    let config = &context.config;
+    let workspace = if args.worktree || config.worktree.value && !args.shared {
         WorkspaceRequest::Worktree { repository: work, base: args.base }
     } else {
         WorkspaceRequest::Shared { dir: work }
@@ -28,11 +29,12 @@ pub(super) async fn run_plan(context: &Context, args: RunArgs) -> Result<Exit, F
         settings: context.settings,
         plan,
         leftover: if args.resume { Leftover::Resume } else { Leftover::Refuse },
-        workers: args.workers.map(usize::from),
-        agent: args.agent,
+        workers: args.workers.or(config.workers.value).map(usize::from),
+        agent: args.agent.unwrap_or_else(|| config.agent.value.clone()),
         workspace,
-        stall: args.stall.stall(),
-        timeout: args.timeout,
+        stall: config.stall(args.stall.stall_after, args.stall.on_stall),
+        timeout: args.timeout.or(config.run_time.value),
+        task_limits: config.task_limits(),
         progress: match context.shape {
             Shape::Text => Progress::for_people(),
             Shape::Json => Progress::none(),

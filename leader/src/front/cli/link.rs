@@ -85,6 +85,8 @@ pub(crate) async fn start(context: &Context) -> Result<(Peer, LeaderInfo), Front
         .arg("--root")
         .arg(context.dir.root())
         .args(["--team", context.dir.team().as_str(), "up", "--in-background"])
+        // What files of settings say is passed on: the leader reads none.
+        .envs(context.settings.variables())
         .current_dir(&context.here)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -44,8 +44,11 @@ pub(super) fn id(context: &Context) -> Result<Exit, FrontError> {
 pub(super) fn env(context: &Context, args: &EnvArgs) -> Result<Exit, FrontError> {
     let (team, root) = (context.dir.team(), context.dir.root());
     let program = worker_program();
+    // What the environment says, the worker hears by itself.
+    let of_files: String =
+        context.config.variables_of_files().into_iter().map(|(name, value)| format!(" {name}={value}")).collect();
     let command = format!(
-        "env TEAMSTER_ROOT={} TEAMSTER_TEAM={team} {} --name {}",
+        "env TEAMSTER_ROOT={} TEAMSTER_TEAM={team}{of_files} {} --name {}",
         quoted(&root.to_string_lossy()),
         quoted(&program.to_string_lossy()),
         args.name
@@ -56,18 +59,19 @@ pub(super) fn env(context: &Context, args: &EnvArgs) -> Result<Exit, FrontError>
 
 pub(super) async fn spawn(context: &Context, args: SpawnArgs) -> Result<Exit, FrontError> {
     let dir = context.work_dir(args.cwd.as_deref())?;
-    let workspace = match args.worktree {
+    let config = &context.config;
+    let workspace = match args.worktree || config.worktree.value && !args.shared {
         true => WorkspaceRequest::Worktree { repository: dir, base: args.base },
         false => WorkspaceRequest::Shared { dir },
     };
     let auto = if args.no_claim { AutoClaim::Off } else { AutoClaim::On };
     let request = SpawnRequest {
         name: args.name,
-        agent: args.agent,
+        agent: args.agent.unwrap_or_else(|| config.agent.value.clone()),
         role: args.role,
         auto,
         workspace,
-        stall: args.stall.stall(),
+        stall: config.stall(args.stall.stall_after, args.stall.on_stall),
     };
     let spawned = unless_interrupted(async {
         let (leader, _) = link::connect_or_start(context).await?;

@@ -16,8 +16,7 @@ use teamster_protocol::model::id::TeamName;
 
 use super::FrontError;
 use crate::git::{GitError, Repository};
-
-const STEM_CHARS_MAX: usize = 33;
+use crate::ops::config::{STEM_CHARS_MAX, TeamStem};
 
 /// What a team is for: the place its name is derived from, and the directory of its work.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +80,16 @@ pub fn team_name(key: &Path) -> TeamName {
     }
     let stem = stem.trim_end_matches('-');
     let stem = if stem.is_empty() { "team" } else { stem };
+    with_place(stem, key)
+}
+
+/// The name for the place of this key where the repository chose how it begins: it ends as the derived one does, so that
+/// no repository can name the team of another.
+pub(super) fn named_after(stem: &TeamStem, key: &Path) -> TeamName {
+    with_place(stem.as_str(), key)
+}
+
+fn with_place(stem: &str, key: &Path) -> TeamName {
     let hash = fnv1a(key.as_os_str().as_bytes()) & 0xff_ffff;
     format!("{stem}-{hash:06x}").parse().expect("it is made of what a name may have, and of at most 40 of that")
 }

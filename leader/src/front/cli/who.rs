@@ -64,6 +64,7 @@ fn leads(command: &Command) -> Option<&'static str> {
             | TaskVerb::Cancel { .. },
         )
         | Command::Id
+        | Command::Config
         | Command::Env(_)
         | Command::List(_)
         | Command::Status(_)

@@ -14,7 +14,7 @@ use crate::ops::document::value::{length, line, wrong_type};
 use crate::ops::document::{DocumentFault, Entry, Format, Node, Span, Value, place, read};
 
 /// The most characters that the beginning of a team's name may have: what is derived from the place comes after it.
-pub(super) const STEM_CHARS_MAX: usize = 33;
+pub const STEM_CHARS_MAX: usize = 33;
 
 const WORKERS_MAX: u32 = 200;
 const ATTEMPTS_MAX: u32 = 100;

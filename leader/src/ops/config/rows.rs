@@ -57,9 +57,9 @@ pub enum OriginRow {
 }
 
 /// What is said of the agents that a file describes.
-const NOT_USED_YET: &str = "not used yet: members drive shell only";
+const NOT_USED_YET: &str = "read and checked, not used yet: members drive shell only";
 /// What is said of that which a repository would have started.
-const NOT_TRUSTED: &str = "not trusted: a repository's file starts nothing; not used yet either";
+const NOT_TRUSTED: &str = "not trusted, since a repository's file starts nothing by itself; not used yet either";
 /// What is said of a value that is hidden.
 const HIDDEN: &str = "(hidden)";
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use teamster_protocol::model::id::{AgentName, MemberName, Role};
-use teamster_protocol::model::roster::{OnStall, Stall};
+use teamster_protocol::model::roster::OnStall;
 
 use crate::ops::duration::parse_duration;
 
@@ -49,13 +49,13 @@ pub struct EnvArgs {
 pub struct SpawnArgs {
     /// The member's name: 1 to 40 of a-z, 0-9 and -
     pub name: MemberName,
-    /// The agent it drives
-    #[arg(long, default_value = "shell")]
-    pub agent: AgentName,
+    /// The agent it drives [default: shell, unless configured otherwise]
+    #[arg(long)]
+    pub agent: Option<AgentName>,
     /// Work in a git worktree of its own, on the branch teamster/TEAM/NAME
     #[arg(long, conflicts_with = "shared")]
     pub worktree: bool,
-    /// Work in the directory itself, which others may use too (the default)
+    /// Work in the directory itself, which others may use too (the default, unless configured otherwise)
     #[arg(long)]
     pub shared: bool,
     /// The commit the worktree begins at [default: HEAD]
@@ -82,18 +82,10 @@ pub struct StallArgs {
     #[arg(long, value_name = "D", value_parser = parse_duration)]
     pub stall_after: Option<Duration>,
     /// What is done then: only show it, steer it (ask it to go on), abort the turn (its task fails), or restart
-    /// agent and worker (its task is open again)
-    #[arg(long, value_name = "WHAT", default_value = "show",
+    /// agent and worker (its task is open again) [default: show]
+    #[arg(long, value_name = "WHAT",
         value_parser = PossibleValuesParser::new(OnStall::WORDS).try_map(|word| word.parse::<OnStall>()))]
-    pub on_stall: OnStall,
-}
-
-impl StallArgs {
-    /// As the roster has it.
-    pub fn stall(&self) -> Stall {
-        let after_ms = self.stall_after.map_or(Stall::default().after_ms, |after| after.as_millis() as u64);
-        Stall { after_ms, then: self.on_stall }
-    }
+    pub on_stall: Option<OnStall>,
 }
 
 /// `teamster stop`.

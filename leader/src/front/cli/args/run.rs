@@ -34,14 +34,17 @@ pub struct RunArgs {
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=200))]
     pub workers: Option<u16>,
     /// Each worker in a git worktree of its own
-    #[arg(long)]
+    #[arg(long, conflicts_with = "shared")]
     pub worktree: bool,
+    /// All workers in the directory itself (the default, unless configured otherwise)
+    #[arg(long)]
+    pub shared: bool,
     /// The commit the worktrees begin at [default: HEAD]
     #[arg(long, value_name = "REF", requires = "worktree")]
     pub base: Option<String>,
-    /// The agent the workers drive
-    #[arg(long, default_value = "shell")]
-    pub agent: AgentName,
+    /// The agent the workers drive [default: shell, unless configured otherwise]
+    #[arg(long)]
+    pub agent: Option<AgentName>,
     /// Where to work, or which repository to take worktrees from [default: here]
     #[arg(long, value_name = "DIR")]
     pub cwd: Option<PathBuf>,

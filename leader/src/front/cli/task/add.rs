@@ -25,6 +25,7 @@ pub(super) fn add(context: &Context, args: AddArgs) -> Result<Exit, FrontError> 
     new.role = args.role;
     new.priority = args.priority;
     new.timeout_ms = args.timeout.map(|timeout| timeout.as_millis() as u64);
+    context.config.task_limits().apply(&mut new);
     // Refused before anything is made: a typo must not leave an empty team behind.
     new.check().map_err(teamster_protocol::team::TeamError::from)?;
     if context.dir.exists() {

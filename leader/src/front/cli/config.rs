@@ -1,0 +1,73 @@
+//! `config`: what is set up, and who said so.
+
+use std::path::Path;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Context, Exit, FrontError};
+use crate::front::cli::print::{Cell, Column, Table, Tone, harmless};
+use crate::ops::config::{ConfigRow, OriginRow};
+
+/// Printed by `config --json`.
+#[derive(Debug, Serialize)]
+struct Settings {
+    settings: Vec<ConfigRow>,
+}
+
+pub(super) fn config(context: &Context) -> Result<Exit, FrontError> {
+    let shown = Settings { settings: context.config.rows(context.dir.root(), context.dir.team()) };
+    context.show(&shown, |shown| text(&shown.settings, context))?;
+    Ok(Exit::Done)
+}
+
+fn text(rows: &[ConfigRow], context: &Context) -> String {
+    let home = std::env::var("HOME").ok().filter(|home| home.starts_with('/'));
+    let short = |file: &str| short_path(file, &context.here, home.as_deref());
+    let mut table = Table::new([Column::left("setting"), Column::wide("value"), Column::left("from")]);
+    let mut notes: Vec<&'static str> = Vec::new();
+    for row in rows {
+        let value = match (&row.value, row.note) {
+            (Some(value), _) => Cell::from(value_text(value)),
+            // What happens where nobody says anything.
+            (None, note) => Cell::toned(Tone::Faint, note.unwrap_or("-")),
+        };
+        let origin = match &row.origin {
+            OriginRow::CommandLine { option } => (*option).to_owned(),
+            OriginRow::Environment { variable } => (*variable).to_owned(),
+            OriginRow::Repository { file, line } | OriginRow::User { file, line } => format!("{}:{line}", short(file)),
+            OriginRow::BuiltIn => "built in".to_owned(),
+        };
+        table.row([Cell::from(&row.key), value, Cell::from(origin)]);
+        if row.key.starts_with("agent.") {
+            notes.extend(row.note.filter(|note| !notes.contains(note)));
+        }
+    }
+    let mut text = table.render(context.columns);
+    for note in notes {
+        let keys: Vec<&str> = rows.iter().filter(|row| row.note == Some(note)).map(|row| row.key.as_str()).collect();
+        text.push_str(&format!("\n\n{}: {note}", harmless(&keys.join(", "))));
+    }
+    text
+}
+
+/// A path as it is shown: from the current directory or the home where it lies below.
+fn short_path(file: &str, here: &Path, home: Option<&str>) -> String {
+    let path = Path::new(file);
+    if let Ok(rest) = path.strip_prefix(here) {
+        return rest.display().to_string();
+    }
+    match home.and_then(|home| path.strip_prefix(home).ok()) {
+        Some(rest) => format!("~/{}", rest.display()),
+        None => file.to_owned(),
+    }
+}
+
+/// A value as it would be written in a file, but for the quotes around a text.
+fn value_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Object(variables) => variables.keys().map(|name| format!("{name}=…")).collect::<Vec<_>>().join(" "),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => value.to_string(),
+    }
+}

@@ -1,0 +1,131 @@
+//! The files of settings on disk: where they are looked for, and reading them. What they mean is in [`crate::ops::config`].
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use crate::ops::config::{
+    CONFIG_BYTES_MAX, ConfigError, ConfigFile, ConfigScope, FileSettings, REPOSITORY_FILE, USER_FILE,
+};
+
+/// Why a file of settings was not read. Nothing goes on without a file that is there: it may name the team.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigFileError {
+    /// It is not known whether it is there, or what it says.
+    #[error("cannot read {}: {source}", path.display())]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A directory, a pipe or a device.
+    #[error("cannot read {}: it is no regular file", path.display())]
+    NotAFile {
+        /// Which.
+        path: PathBuf,
+    },
+    /// It says what can not be done.
+    #[error("the settings can not be used:\n{0}")]
+    Wrong(#[from] ConfigError),
+}
+
+/// Where the user's file is: below `$XDG_CONFIG_HOME`, else `~/.config`. A relative path is passed over, as the XDG base
+/// directory specification asks for.
+pub fn user_path(xdg_config_home: Option<&str>, home: Option<&str>) -> Option<PathBuf> {
+    let absolute = |dir: &str| Path::new(dir).is_absolute().then(|| PathBuf::from(dir));
+    let dir = xdg_config_home.and_then(absolute).or_else(|| Some(absolute(home?)?.join(".config")))?;
+    Some(dir.join(USER_FILE))
+}
+
+/// The user's file, if there is one.
+pub fn read_user_file(path: &Path, home: Option<&str>) -> Result<Option<ConfigFile>, ConfigFileError> {
+    read(path, ConfigScope::User, home)
+}
+
+/// The repository's file, if there is one: the nearest from `here` up to the root of the repository. Outside of a
+/// repository only the directory itself is looked at, since what lies above may be anybody's.
+pub fn read_repository_file(here: &Path) -> Result<Option<ConfigFile>, ConfigFileError> {
+    let is_root = |dir: &&Path| dir.join(".git").symlink_metadata().is_ok();
+    let top = here.ancestors().find(is_root).unwrap_or(here);
+    for dir in here.ancestors() {
+        if let Some(file) = read(&dir.join(REPOSITORY_FILE), ConfigScope::Repository, None)? {
+            return Ok(Some(file));
+        }
+        if dir == top {
+            break;
+        }
+    }
+    Ok(None)
+}
+
+fn read(path: &Path, scope: ConfigScope, home: Option<&str>) -> Result<Option<ConfigFile>, ConfigFileError> {
+    let unreadable = |source| ConfigFileError::Unreadable { path: path.to_owned(), source };
+    // A look first: to open a pipe would wait for somebody to write into it.
+    match path.metadata() {
+        Ok(found) if found.is_file() => {}
+        Ok(_) => return Err(ConfigFileError::NotAFile { path: path.to_owned() }),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
+        Err(error) => return Err(unreadable(error)),
+    }
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(unreadable)?;
+    file.take(CONFIG_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    let settings = FileSettings::parse(&bytes, scope, &path.to_string_lossy(), home.map(Path::new))?;
+    Ok(Some(ConfigFile { scope, path: path.to_owned(), settings }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn place(paths: &[&str]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().expect("a directory");
+        for path in paths {
+            let path = dir.path().join(path);
+            fs::create_dir_all(path.parent().expect("it is below the directory")).expect("its directory");
+            fs::write(path, "[run]\nworkers = 2\n").expect("a file");
+        }
+        dir
+    }
+
+    fn found(dir: &Path, here: &str) -> Option<String> {
+        let here = dir.join(here);
+        fs::create_dir_all(&here).expect("a directory");
+        let file = read_repository_file(&here).expect("it can be read")?;
+        Some(file.path.strip_prefix(dir).expect("it is below the directory").display().to_string())
+    }
+
+    #[test]
+    fn the_nearest_file_up_to_the_root_of_the_repository_is_the_repositorys() {
+        let dir = place(&["teamster.toml", "tool/.git/HEAD", "tool/teamster.toml", "tool/part/teamster.toml"]);
+        assert_eq!(found(dir.path(), "tool/part/deep").as_deref(), Some("tool/part/teamster.toml"));
+        assert_eq!(found(dir.path(), "tool/other/deep").as_deref(), Some("tool/teamster.toml"));
+        let bare = place(&["teamster.toml", "tool/.git/HEAD"]);
+        assert_eq!(found(bare.path(), "tool/src"), None, "what is above the repository is not its own");
+        assert_eq!(found(bare.path(), "").as_deref(), Some("teamster.toml"), "no repository is here");
+        assert_eq!(found(bare.path(), "elsewhere"), None, "nor is one here, and above may be anybody's");
+    }
+
+    #[test]
+    fn what_is_no_file_is_refused_and_not_waited_for() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join(REPOSITORY_FILE);
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
+        let error = read_repository_file(dir.path()).expect_err("a pipe is no file of settings");
+        assert!(error.to_string().ends_with("teamster.toml: it is no regular file"), "{error}");
+    }
+
+    #[test]
+    fn the_users_file_is_where_the_specification_says() {
+        let path = |xdg, home| user_path(xdg, home).map(|path| path.display().to_string());
+        assert_eq!(path(Some("/x"), Some("/h")).as_deref(), Some("/x/teamster/config.toml"));
+        assert_eq!(path(Some("x"), Some("/h")).as_deref(), Some("/h/.config/teamster/config.toml"));
+        assert_eq!(path(None, Some("/h")).as_deref(), Some("/h/.config/teamster/config.toml"));
+        assert_eq!(path(None, None), None);
+    }
+}
