@@ -22,6 +22,7 @@ mod command;
 mod engine;
 mod ensure;
 mod error;
+mod hidden;
 mod holdings;
 mod libgit2;
 mod listing;

@@ -67,10 +67,13 @@ impl Runner {
 
     /// Its output; refuses unless it succeeds. Tried again while another git process is in the way.
     pub(super) fn checked(&self, command: &mut Command) -> Result<Vec<u8>, GitError> {
-        patiently(|| {
-            let output = self.run(command)?;
-            if output.status.success() { Ok(output.stdout) } else { Err(refused(command, &output)) }
-        })
+        patiently(|| self.checked_once(command))
+    }
+
+    /// Its output; refuses unless it succeeds. For a command whose standard input can be read once only.
+    pub(super) fn checked_once(&self, command: &mut Command) -> Result<Vec<u8>, GitError> {
+        let output = self.run(command)?;
+        if output.status.success() { Ok(output.stdout) } else { Err(refused(command, &output)) }
     }
 
     /// The first line of its output; `None` if git answers no, by exit code 1 and without a word.

@@ -78,7 +78,7 @@ pub(super) trait Engine {
 
     /// Writes the files and the index of the commit that the worktree's `HEAD` names, over what is there.
     fn check_out(&self, worktree: &Path) -> Result<(), GitError>;
-    /// What is uncommitted, sorted by path.
+    /// What is uncommitted, sorted by path: by the contents of the files where git does not look at them.
     fn changes(&self, worktree: &Path) -> Result<Vec<Change>, GitError>;
     /// Files in an unfinished worktree that its commit has not: nothing that we wrote.
     fn strays(&self, worktree: &Path) -> Result<Vec<PathBuf>, GitError>;

@@ -1,16 +1,22 @@
 //! The engine for nearly every repository: libgit2, in this process, without the network.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use git2::build::CheckoutBuilder;
-use git2::{Commit, Delta, DiffOptions, ErrorCode, IndexAddOption, Oid, Repository, Signature, Status, StatusOptions};
+use git2::{
+    Commit, Delta, DiffOptions, ErrorCode, IndexAddOption, IndexEntry, IndexTime, Oid, Repository, Signature, Status,
+    StatusOptions,
+};
 use teamster_protocol::host::crash::point;
 
 use super::engine::{Engine, EngineUsed, Head, KEEPER_EMAIL, KEEPER_NAME, Snapshot};
 use super::error::IoContext;
+use super::hidden::{TrackedFile, nested_repositories};
 use super::lock::wait_until_gone;
 use super::registry::{self, Registration};
+use super::survey::stat_trust;
 use super::{Change, ChangeState, GitError, ObjectId};
 
 pub(super) struct Libgit2 {
@@ -32,6 +38,35 @@ impl Libgit2 {
 
     pub(super) fn commit(&self, id: &ObjectId) -> Result<Commit<'_>, GitError> {
         self.common.find_commit(oid(id)?).map_err(self.failed("cannot read a commit of"))
+    }
+
+    /// Makes libgit2 read the files that it would not look at, by entries in its memory that note nothing of them. The
+    /// index on the disk stays as it is.
+    fn reveal(&self, repository: &Repository, worktree: &Path) -> Result<Revealed, GitError> {
+        let failed = |source| GitError::library("cannot read the index of", worktree, source);
+        let trust = stat_trust(&self.common_dir)?;
+        let mut index = repository.index().map_err(failed)?;
+        let mut tracked = Vec::new();
+        let mut suspects = Vec::new();
+        let mut left_out = Vec::new();
+        for entry in index.iter() {
+            let file = tracked_file(&entry);
+            if file.needs_reading(worktree, trust)? {
+                suspects.push(entry);
+            } else if file.is_left_out(worktree)? {
+                left_out.push(entry);
+            }
+            tracked.push(file);
+        }
+        for entry in suspects {
+            let nothing = IndexTime::new(0, 0);
+            let flags = entry.flags & !ASSUME_UNCHANGED;
+            let flags_extended = entry.flags_extended & !SKIP_WORKTREE;
+            let known =
+                IndexEntry { ctime: nothing, mtime: nothing, ino: 0, file_size: 0, flags, flags_extended, ..entry };
+            index.add(&known).map_err(failed)?;
+        }
+        Ok(Revealed { tracked, left_out })
     }
 
     fn failed(&self, what: &'static str) -> impl Fn(git2::Error) -> GitError {
@@ -176,14 +211,21 @@ impl Engine for Libgit2 {
     fn changes(&self, worktree: &Path) -> Result<Vec<Change>, GitError> {
         let failed = |source| GitError::library("cannot look at the files of", worktree, source);
         let repository = open(worktree)?;
+        let Revealed { tracked, left_out } = self.reveal(&repository, worktree)?;
+        let left_out: BTreeSet<&[u8]> = left_out.iter().map(|entry| entry.path.as_slice()).collect();
         let mut options = StatusOptions::new();
         options.include_untracked(true).recurse_untracked_dirs(true).include_ignored(false).include_unreadable(true);
+        // The index as it is in memory, with what was hidden, rather than that on the disk.
+        options.no_refresh(true);
         let statuses = repository.statuses(Some(&mut options)).map_err(failed)?;
-        let changes = statuses.iter().filter_map(|entry| {
+        let changes = statuses.iter().filter(|entry| !left_out.contains(entry.path_bytes())).filter_map(|entry| {
             let path = registry::path_of(entry.path_bytes());
             state_of(entry.status(), entry.path_bytes()).map(|state| Change { path, state })
         });
-        Ok(changes.collect())
+        let mut changes: Vec<Change> = changes.collect();
+        changes.extend(nested_repositories(worktree, &tracked)?);
+        changes.sort_by(|one, other| one.path.cmp(&other.path));
+        Ok(changes)
     }
 
     fn strays(&self, worktree: &Path) -> Result<Vec<PathBuf>, GitError> {
@@ -207,8 +249,12 @@ impl Engine for Libgit2 {
         let mut index = repository.index().map_err(failed)?;
         let staged =
             if index.has_conflicts() { None } else { Some(id(index.write_tree_to(&repository).map_err(failed)?)) };
+        let revealed = self.reveal(&repository, worktree)?;
         // In memory only: the worktree's own index stays as it is.
         index.add_all(["*"], IndexAddOption::DEFAULT, None).map_err(failed)?;
+        for entry in &revealed.left_out {
+            index.add(entry).map_err(failed)?;
+        }
         let files = id(index.write_tree_to(&repository).map_err(failed)?);
         Ok(Snapshot { files, staged })
     }
@@ -227,6 +273,30 @@ impl Engine for Libgit2 {
             // `MERGE_HEAD` has a line for each commit that is being merged.
             text.to_string_lossy().lines().next().map(|first| ObjectId(first.to_owned()))
         }))
+    }
+}
+
+/// What the index of a worktree holds.
+struct Revealed {
+    /// All that is tracked, in the order of the index.
+    tracked: Vec<TrackedFile>,
+    /// Files that git was told not to look at and that are not there, which libgit2 takes for deleted.
+    left_out: Vec<IndexEntry>,
+}
+
+/// `GIT_INDEX_ENTRY_VALID` in the flags of an entry.
+const ASSUME_UNCHANGED: u16 = 0x8000;
+/// `GIT_INDEX_ENTRY_SKIP_WORKTREE` in its extended flags.
+const SKIP_WORKTREE: u16 = 1 << 14;
+/// `GIT_INDEX_ENTRY_STAGEMASK` in the flags: not 0 for the halves of a conflict.
+const STAGE: u16 = 0x3000;
+
+fn tracked_file(entry: &IndexEntry) -> TrackedFile {
+    TrackedFile {
+        path: entry.path.clone(),
+        mode: entry.mode,
+        unwatched: entry.flags & ASSUME_UNCHANGED != 0 || entry.flags_extended & SKIP_WORKTREE != 0,
+        conflicted: entry.flags & STAGE != 0,
     }
 }
 

@@ -1,18 +1,23 @@
 //! The engine for what libgit2 cannot do: the `git` program.
 
 use std::ffi::{OsStr, OsString};
-use std::fs;
+use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::command::{Runner, first_line};
 use super::engine::{Engine, EngineUsed, Head, KEEPER_EMAIL, KEEPER_NAME, Snapshot};
 use super::error::IoContext;
+use super::hidden::{TrackedFile, nested_repositories};
+use super::lock::patiently;
 use super::registry::{self, MAKING, Registration};
+use super::survey::stat_trust;
 use super::{Change, ChangeState, GitError, ObjectId, WhyProgram};
 
 /// An index of ours beside the worktree's own.
 const KEEP_INDEX: &str = "teamster.index";
+/// Entries on their way into it.
+const SUSPECTS: &str = "teamster.suspects";
 
 pub(super) struct Program {
     runner: Runner,
@@ -69,6 +74,46 @@ impl Program {
 
     fn with_index(&self, worktree: &Path, index: &Path, args: &[&str]) -> Result<Vec<u8>, GitError> {
         self.runner.checked(self.runner.command(worktree).env("GIT_INDEX_FILE", index).args(args))
+    }
+
+    /// The records of the index for those files that git would not read by itself, as `update-index` takes them.
+    fn suspects(&self, worktree: &Path, entries: &[u8]) -> Result<Vec<u8>, GitError> {
+        let trust = stat_trust(&self.common_dir)?;
+        let mut suspects = Vec::new();
+        for record in records(entries) {
+            if self.tracked_file(worktree, record)?.needs_reading(worktree, trust)? {
+                // Without the letter and the space before it.
+                suspects.extend_from_slice(&record[2..]);
+                suspects.push(0);
+            }
+        }
+        Ok(suspects)
+    }
+
+    fn tracked_file(&self, worktree: &Path, record: &[u8]) -> Result<TrackedFile, GitError> {
+        tracked_file(record).ok_or_else(|| GitError::Program {
+            command: "ls-files -z -v --stage".to_owned(),
+            dir: worktree.to_owned(),
+            said: format!("`{}` is no entry of an index", String::from_utf8_lossy(record)),
+        })
+    }
+
+    /// Puts these entries into the scratch index anew, without the bits that hide them and without notes of their files,
+    /// so that git reads them.
+    fn reveal(&self, worktree: &Path, admin: &Path, scratch: &Path, suspects: &[u8]) -> Result<(), GitError> {
+        if suspects.is_empty() {
+            return Ok(());
+        }
+        let list = admin.join(SUSPECTS);
+        fs::write(&list, suspects).about("cannot write", &list)?;
+        let revealed = patiently(|| {
+            let input = File::open(&list).about("cannot open", &list)?;
+            let mut command = self.runner.command(worktree);
+            command.env("GIT_INDEX_FILE", scratch).args(["update-index", "-z", "--index-info"]).stdin(input);
+            self.runner.checked_once(&mut command).map(drop)
+        });
+        fs::remove_file(&list).about("cannot remove", &list)?;
+        revealed
     }
 
     /// Runs `step` with the path of a scratch index in the worktree's own git directory.
@@ -182,8 +227,25 @@ impl Engine for Program {
     fn changes(&self, worktree: &Path) -> Result<Vec<Change>, GitError> {
         let args = ["--no-optional-locks", "status", "--porcelain=v1", "-z", "--no-renames"];
         let options = ["--untracked-files=all", "--ignored=no", "--ignore-submodules=none"];
-        let found = self.git_in(worktree, &[&args[..], &options[..]].concat())?;
-        Ok(found.split(|byte| *byte == 0).filter_map(change).collect())
+        let args = [&args[..], &options[..]].concat();
+        let entries = self.git_in(worktree, &["ls-files", "-z", "-v", "--stage"])?;
+        let tracked: Result<Vec<_>, _> = records(&entries).map(|record| self.tracked_file(worktree, record)).collect();
+        let tracked = tracked?;
+        let suspects = self.suspects(worktree, &entries)?;
+        let found = if suspects.is_empty() {
+            self.git_in(worktree, &args)?
+        } else {
+            self.with_scratch_index(worktree, |admin, scratch| {
+                let own = admin.join("index");
+                fs::copy(&own, scratch).about("cannot copy", &own)?;
+                self.reveal(worktree, admin, scratch, &suspects)?;
+                self.with_index(worktree, scratch, &args)
+            })?
+        };
+        let mut changes: Vec<Change> = records(&found).filter_map(change).collect();
+        changes.extend(nested_repositories(worktree, &tracked)?);
+        changes.sort_by(|one, other| one.path.cmp(&other.path));
+        Ok(changes)
     }
 
     fn strays(&self, worktree: &Path) -> Result<Vec<PathBuf>, GitError> {
@@ -209,6 +271,8 @@ impl Engine for Program {
                 Err(GitError::Program { said, .. }) if said.contains("unmerged") => None,
                 Err(error) => return Err(error),
             };
+            let entries = self.with_index(worktree, scratch, &["ls-files", "-z", "-v", "--stage"])?;
+            self.reveal(worktree, admin, scratch, &self.suspects(worktree, &entries)?)?;
             self.with_index(worktree, scratch, &["add", "--all", "--sparse", "--", "."])?;
             let files = ObjectId(first_line(&self.with_index(worktree, scratch, &["write-tree"])?));
             Ok(Snapshot { files, staged })
@@ -238,6 +302,26 @@ fn full(branch: &str) -> String {
 
 fn zero(like: &ObjectId) -> String {
     "0".repeat(like.as_str().len())
+}
+
+/// The records of an output whose lines end in a NUL.
+fn records(output: &[u8]) -> impl Iterator<Item = &[u8]> {
+    output.split(|byte| *byte == 0).filter(|record| !record.is_empty())
+}
+
+/// A record of `git ls-files -z -v --stage`: a letter, the mode, the object and the stage, each and a space, then a tab and
+/// the path. The letter is small for assume-unchanged, and `S` for skip-worktree.
+fn tracked_file(record: &[u8]) -> Option<TrackedFile> {
+    let tab = record.iter().position(|byte| *byte == b'\t')?;
+    let head = std::str::from_utf8(&record[..tab]).ok()?;
+    let mut words = head.split(' ');
+    let (letter, mode, _object, stage) = (words.next()?, words.next()?, words.next()?, words.next()?);
+    Some(TrackedFile {
+        path: record[tab + 1..].to_owned(),
+        mode: u32::from_str_radix(mode, 8).ok()?,
+        unwatched: letter.starts_with(|letter: char| letter.is_ascii_lowercase() || letter == 'S'),
+        conflicted: stage != "0",
+    })
 }
 
 /// A record of `git status --porcelain=v1 -z`: two letters, a space, the path.

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use git2::{Config, ConfigLevel, ObjectType, TreeWalkMode, TreeWalkResult};
 
 use super::error::IoContext;
+use super::hidden::StatTrust;
 use super::libgit2::Libgit2;
 use super::{GitError, ObjectId};
 
@@ -160,6 +161,15 @@ pub(super) fn by_attributes(
         Err(source) if found.is_none() => Err(failed(source)),
         Ok(()) | Err(_) => Ok(found),
     }
+}
+
+/// How far the configuration lets git believe its notes of the files.
+pub(super) fn stat_trust(common_dir: &Path) -> Result<StatTrust, GitError> {
+    let config = read_configuration(common_dir)
+        .map_err(|source| GitError::library("cannot read the configuration of", common_dir, source))?;
+    let looks_at_less = config.get_string("core.checkstat").is_ok_and(|value| value.eq_ignore_ascii_case("minimal"));
+    let trusts_inode_time = config.get_bool("core.trustctime").unwrap_or(true);
+    Ok(if looks_at_less || !trusts_inode_time { StatTrust::None } else { StatTrust::Full })
 }
 
 fn read_configuration(common_dir: &Path) -> Result<Config, git2::Error> {

@@ -1,6 +1,7 @@
 //! Worktrees as a user sees them: real repositories, looked at afterwards with the `git` program.
 
 mod create;
+mod hidden;
 mod parallel;
 mod refused;
 mod removal;

@@ -1,0 +1,96 @@
+//! Work that `git status` does not tell of. A file with the bit assume-unchanged or skip-worktree is not looked at, a
+//! file whose size and time were put back looks unchanged where the configuration trusts only these, and a repository
+//! inside a directory of tracked files is passed over. Before a worktree is removed, the contents count instead.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use super::registry::path_of;
+use super::{Change, ChangeState, GitError};
+
+/// The mode of an entry of the index that stands for a commit of another repository.
+pub(super) const GITLINK_MODE: u32 = 0o160_000;
+
+/// How far git's note of a file's size and time is believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum StatTrust {
+    /// Git notes the time of the last change of the inode too, which nobody can put back.
+    Full,
+    /// The configuration leaves that out, so every file has to be read.
+    None,
+}
+
+/// An entry of a worktree's index, as far as hidden work is concerned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct TrackedFile {
+    /// Relative to the worktree, as git stores it.
+    pub(super) path: Vec<u8>,
+    pub(super) mode: u32,
+    /// Whether git was told not to look at the file.
+    pub(super) unwatched: bool,
+    /// Whether the entry is half of a conflict, which git shows in any case.
+    pub(super) conflicted: bool,
+}
+
+impl TrackedFile {
+    /// Whether the file has to be compared by its contents. A file that is not there holds nothing, as in a sparse
+    /// checkout, where git itself left it out.
+    pub(super) fn needs_reading(&self, worktree: &Path, trust: StatTrust) -> Result<bool, GitError> {
+        let suspect = self.unwatched || trust == StatTrust::None;
+        if self.conflicted || self.mode == GITLINK_MODE || !suspect {
+            return Ok(false);
+        }
+        is_there(&worktree.join(path_of(&self.path)))
+    }
+
+    /// Whether git was told not to look at the file, and it is not there.
+    pub(super) fn is_left_out(&self, worktree: &Path) -> Result<bool, GitError> {
+        Ok(self.unwatched && !self.conflicted && !is_there(&worktree.join(path_of(&self.path)))?)
+    }
+}
+
+/// Repositories that lie among tracked files, where git does not tell of them: in a directory that holds a tracked file,
+/// or in a submodule whose repository is not kept by the one around it.
+pub(super) fn nested_repositories(worktree: &Path, tracked: &[TrackedFile]) -> Result<Vec<Change>, GitError> {
+    let mut found = Vec::new();
+    // Of entries in the order of the index, so that a directory's own come together.
+    let mut last: Option<PathBuf> = None;
+    for file in tracked {
+        let path = path_of(&file.path);
+        let nested = if file.mode == GITLINK_MODE {
+            // A file `.git` leads to a repository that is kept elsewhere, which is looked at by itself.
+            is_directory(&worktree.join(&path).join(".git"))?.then_some(path)
+        } else {
+            let mut nested = None;
+            for above in path.ancestors().skip(1).take_while(|above| !above.as_os_str().is_empty()) {
+                if last.as_deref().is_some_and(|last| last.starts_with(above)) {
+                    break;
+                }
+                if is_there(&worktree.join(above).join(".git"))? {
+                    nested = Some(above.to_owned());
+                }
+            }
+            last = path.parent().map(Path::to_owned);
+            nested
+        };
+        found.extend(nested.map(|path| Change { path, state: ChangeState::NestedRepository }));
+    }
+    Ok(found)
+}
+
+fn is_there(path: &Path) -> Result<bool, GitError> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => Ok(true),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(false),
+        Err(source) => Err(GitError::io("cannot look at", path, source)),
+    }
+}
+
+fn is_directory(path: &Path) -> Result<bool, GitError> {
+    match fs::symlink_metadata(path) {
+        Ok(found) => Ok(found.is_dir()),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(false),
+        Err(source) => Err(GitError::io("cannot look at", path, source)),
+    }
+}
