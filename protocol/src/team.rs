@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::host::clock;
@@ -23,6 +23,7 @@ use crate::store::{transcript, watch};
 use crate::wire::api::{Changed, MemberView, TaskCommand};
 
 mod error;
+mod exclusion;
 mod inbox;
 mod mail;
 mod view;
@@ -283,11 +284,17 @@ fn is_there(path: &Path) -> Result<bool, LogError> {
     }
 }
 
+/// The error about a log that is missing: the whole team may have been removed, by a cleanup, between two looks.
+fn lost_or_removed(dir: &TeamDir, path: PathBuf) -> Result<LogError, LogError> {
+    let is_removed = !is_there(&dir.roster())? && !is_there(&dir.board())?;
+    Ok(if is_removed { LogError::Removed { path } } else { LogError::Lost { path } })
+}
+
 /// Refuses a team whose roster was removed: its members would be forgotten. The roster is made before anything is written
 /// on the board, so a board with records proves that there was one. To be asked after the board was read.
 fn must_have_roster(dir: &TeamDir, board_next_seq: u64) -> Result<(), LogError> {
     match board_next_seq > 1 && !is_there(&dir.roster())? {
-        true => Err(LogError::Lost { path: dir.roster() }),
+        true => Err(lost_or_removed(dir, dir.roster())?),
         false => Ok(()),
     }
 }
@@ -296,7 +303,7 @@ fn must_have_roster(dir: &TeamDir, board_next_seq: u64) -> Result<(), LogError> 
 /// made before the roster, so that no crash leaves the one without the other.
 fn must_be_whole(dir: &TeamDir) -> Result<(), LogError> {
     match is_there(&dir.roster())? && !is_there(&dir.board())? {
-        true => Err(LogError::Lost { path: dir.board() }),
+        true => Err(lost_or_removed(dir, dir.board())?),
         false => Ok(()),
     }
 }

@@ -1,5 +1,6 @@
-//! `teamster cleanup`: takes a team's files away, and nothing else. It looks at everything first and refuses if
-//! anything would be lost; with force, what would be lost is first kept under a ref.
+//! `teamster cleanup`: takes a team's files away, and nothing else. Everything is looked at first, and if anything would be
+//! lost the cleanup refuses; with force, work that would be lost is first kept under a ref. The last look and the removal
+//! happen with the locks of all writers held, so that no task is lost that somebody was told is added.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,132 +12,19 @@ use serde::Serialize;
 use teamster_protocol::host::clock::now_ms;
 use teamster_protocol::host::crash::point;
 use teamster_protocol::host::team_dir::TeamDir;
+use teamster_protocol::model::board::Board;
 use teamster_protocol::model::id::{Address, MemberName, TeamName};
 use teamster_protocol::model::roster::{Roster, Workspace};
 use teamster_protocol::model::task::TaskStatus;
 use teamster_protocol::store::file::Durability;
 use teamster_protocol::store::presence::{Lock, LockError};
-use teamster_protocol::team::{Team, TeamError};
+use teamster_protocol::team::Team;
 
-use crate::git::{GitError, Place, Removal, Removed, Repository, member_branch};
+use crate::git::{Place, Removal, Removed, Repository, member_branch};
 
-/// What stands against removing a team.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Obstacle {
-    /// A leader runs.
-    Leader(Option<u32>),
-    /// A member's worker runs.
-    Running(String),
-    /// Tasks are in progress or still to be done.
-    Unfinished(String),
-    /// A worktree holds work that is nowhere else.
-    Work(String),
-    /// A worktree could not be looked into.
-    Unknown(String),
-}
+mod refusal;
 
-impl Obstacle {
-    /// Whether `--force` goes past it.
-    fn yields_to_force(&self) -> bool {
-        match self {
-            Obstacle::Unfinished(_) | Obstacle::Work(_) => true,
-            Obstacle::Leader(_) | Obstacle::Running(_) | Obstacle::Unknown(_) => false,
-        }
-    }
-
-    fn text(&self) -> String {
-        match self {
-            Obstacle::Leader(pid) => {
-                format!(
-                    "a leader, or another cleanup, runs{}",
-                    pid.map(|pid| format!(" (process {pid})")).unwrap_or_default()
-                )
-            }
-            Obstacle::Running(what) | Obstacle::Unfinished(what) | Obstacle::Work(what) | Obstacle::Unknown(what) => {
-                what.clone()
-            }
-        }
-    }
-}
-
-/// Why a team was not removed. Nothing was, unless it says otherwise.
-#[derive(Debug, thiserror::Error)]
-pub enum CleanupError {
-    /// There is no such team.
-    #[error("there is no team {team} under {}", root.display())]
-    NoTeam {
-        /// The team.
-        team: TeamName,
-        /// Where it was looked for.
-        root: PathBuf,
-    },
-    /// Something would be lost, or runs.
-    #[error("cannot remove team {team}:{}", listed(obstacles))]
-    Refused {
-        /// The team.
-        team: TeamName,
-        /// All that stands against it.
-        obstacles: Vec<Obstacle>,
-    },
-    /// The team's files can not be read.
-    #[error(transparent)]
-    Team(#[from] TeamError),
-    /// A worktree could not be removed; those before it were.
-    #[error(transparent)]
-    Git(#[from] GitError),
-    /// A lock could not be taken.
-    #[error(transparent)]
-    Lock(#[from] LockError),
-    /// The directory is not what it should be.
-    #[error("{} is not a team's directory: {why}", path.display())]
-    NotOurs {
-        /// It.
-        path: PathBuf,
-        /// Why not.
-        why: &'static str,
-    },
-    /// The files could not be removed.
-    #[error("cannot {doing} {}: {source}", path.display())]
-    Io {
-        /// The verb.
-        doing: &'static str,
-        /// What.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-}
-
-impl CleanupError {
-    /// The way out, where there is one.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            CleanupError::Refused { obstacles, .. } => {
-                let runs = |obstacle: &Obstacle| matches!(obstacle, Obstacle::Leader(_) | Obstacle::Running(_));
-                let is_task = |obstacle: &Obstacle| matches!(obstacle, Obstacle::Unfinished(_));
-                Some(if obstacles.iter().any(runs) {
-                    "end what runs first: teamster down"
-                } else if obstacles.iter().all(is_task) {
-                    "finish what is to be done, for example with teamster run --resume, or drop it with --force"
-                } else if obstacles.iter().all(Obstacle::yields_to_force) {
-                    "merge or commit what you want to keep, or use --force: it keeps the work under refs/teamster/kept/"
-                } else {
-                    "what can not be looked into is never removed: move it away yourself, or mend what is in its way"
-                })
-            }
-            CleanupError::NoTeam { .. }
-            | CleanupError::Team(_)
-            | CleanupError::Git(_)
-            | CleanupError::Lock(_)
-            | CleanupError::NotOurs { .. }
-            | CleanupError::Io { .. } => None,
-        }
-    }
-}
-
-fn listed(obstacles: &[Obstacle]) -> String {
-    obstacles.iter().map(|obstacle| format!("\n  {}", obstacle.text())).collect()
-}
+pub use refusal::{CleanupError, Obstacle};
 
 /// The `--json` object of `teamster cleanup`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -159,7 +47,7 @@ pub struct CleanedWorktree {
     pub kept: Option<String>,
 }
 
-/// What to do about work and tasks that would be lost.
+/// What is to be done about work and tasks that would be lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Care {
     /// Refuse.
@@ -182,9 +70,9 @@ pub fn cleanup(dir: &TeamDir, care: Care) -> Result<Cleaned, CleanupError> {
     check_is_ours(dir)?;
     let mut obstacles = Vec::new();
     // Held to the end, so that nobody begins to lead or to work while the files go.
-    let mut locks = Vec::new();
+    let mut leader_lock = None;
     match Lock::borrow(&dir.leader_lock()) {
-        Ok(lock) => locks.push(lock),
+        Ok(lock) => leader_lock = Some(lock),
         Err(LockError::Held { holder, .. }) => {
             obstacles.push(Obstacle::Leader(holder.map(|holder| holder.process.pid)));
         }
@@ -197,44 +85,80 @@ pub fn cleanup(dir: &TeamDir, care: Care) -> Result<Cleaned, CleanupError> {
     }
     let mut open = Team::open(dir.clone(), Address::Lead, Durability::Power)?;
     open.refresh(|_| ())?;
-    for name in served(dir, open.roster())? {
-        match Lock::take(&dir.member_lock(&name), now_ms()) {
-            Ok(lock) => locks.push(lock),
-            Err(LockError::Held { holder, .. }) => {
-                let pid = holder.map(|holder| format!(" (process {})", holder.process.pid)).unwrap_or_default();
-                obstacles.push(Obstacle::Running(format!("{name} runs{pid}")));
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-    obstacles.extend(unfinished(&open));
-    let worktrees = worktrees(dir, open.roster())?;
-    for worktree in &worktrees {
+    let mut member_locks = BTreeMap::new();
+    obstacles.extend(lock_members(dir, open.roster(), &mut member_locks)?);
+    obstacles.extend(unfinished_tasks(open.board()));
+    // The long look at the files, while other commands may still write.
+    for worktree in &member_worktrees(dir, open.roster())? {
         obstacles.extend(worktree.obstacle());
     }
-    obstacles.retain(|obstacle| care == Care::Refuse || !obstacle.yields_to_force());
-    if !obstacles.is_empty() {
-        return Err(CleanupError::Refused { team, obstacles });
-    }
+    refuse_if_any(&team, obstacles, care)?;
+    point("all looked at, writers not out yet");
+    let (worktrees, rubbish) = open.exclude_writers(|board, roster| {
+        // What was added since the first look, by a writer that was told that it was added.
+        let mut obstacles = lock_members(dir, roster, &mut member_locks)?;
+        obstacles.extend(unfinished_tasks(board));
+        refuse_if_any(&team, obstacles, care)?;
+        remove_worktrees_and_hide(dir, roster, care)
+    })??;
+    drop((member_locks, leader_lock));
+    remove_tree(&rubbish)?;
+    point("team removed");
+    Ok(Cleaned { team, worktrees })
+}
+
+/// Removes the worktrees and moves the team's directory out of sight. Returns what was removed, and where the directory is
+/// now. The locks of all writers are held, so nothing here waits for a large tree to be deleted: the files of the worktrees
+/// leave with the directory.
+fn remove_worktrees_and_hide(
+    dir: &TeamDir,
+    roster: &Roster,
+    care: Care,
+) -> Result<(Vec<CleanedWorktree>, PathBuf), CleanupError> {
     let mut cleaned = Vec::new();
-    for worktree in worktrees {
-        let removed = worktree.remove(care)?;
+    for worktree in member_worktrees(dir, roster)? {
+        let removed = worktree.remove(dir.team(), care)?;
         point("worktree removed");
-        if let Some(trash) = &removed.trash {
-            remove_tree(trash)?;
-        }
         let kept = removed.kept.map(|kept| kept.reference);
         cleaned.push(CleanedWorktree { member: worktree.member, branch: worktree.branch, kept });
     }
     // Out of sight in one step: a crash from here on leaves rubbish, never half a team.
-    let gone = dir.root().join(format!("{RUBBISH}{team}-{}", now_ms()));
+    let rubbish = dir.root().join(format!("{RUBBISH}{}-{}", dir.team(), now_ms()));
     point("about to move the team away");
-    fs::rename(dir.path(), &gone).map_err(io_error("move away", dir.path()))?;
+    fs::rename(dir.path(), &rubbish).map_err(io_error("move away", dir.path()))?;
     point("team moved away");
-    remove_tree(&gone)?;
-    point("team removed");
-    drop(locks);
-    Ok(Cleaned { team, worktrees: cleaned })
+    Ok((cleaned, rubbish))
+}
+
+/// Refuses if something stands against the removal that force does not go past, or anything if nothing is forced.
+fn refuse_if_any(team: &TeamName, mut obstacles: Vec<Obstacle>, care: Care) -> Result<(), CleanupError> {
+    obstacles.retain(|obstacle| care == Care::Refuse || !obstacle.yields_to_force());
+    if obstacles.is_empty() { Ok(()) } else { Err(CleanupError::Refused { team: team.clone(), obstacles }) }
+}
+
+/// Takes the lock of each member that is not held yet, so that no worker begins. Returns the members that run.
+fn lock_members(
+    dir: &TeamDir,
+    roster: &Roster,
+    held: &mut BTreeMap<MemberName, Lock>,
+) -> Result<Vec<Obstacle>, CleanupError> {
+    let mut running = Vec::new();
+    for name in served_members(dir, roster)? {
+        if held.contains_key(&name) {
+            continue;
+        }
+        match Lock::take(&dir.member_lock(&name), now_ms()) {
+            Ok(lock) => {
+                held.insert(name, lock);
+            }
+            Err(LockError::Held { holder, .. }) => {
+                let pid = holder.map(|holder| format!(" (process {})", holder.process.pid)).unwrap_or_default();
+                running.push(Obstacle::Running(format!("{name} runs{pid}")));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(running)
 }
 
 /// The directory is a real one directly under the root, not a link to somewhere else.
@@ -244,10 +168,10 @@ fn check_is_ours(dir: &TeamDir) -> Result<(), CleanupError> {
     if found.is_dir() { Ok(()) } else { Err(CleanupError::NotOurs { path, why: "it is a link or a file" }) }
 }
 
-fn unfinished(team: &Team) -> Option<Obstacle> {
+fn unfinished_tasks(board: &Board) -> Option<Obstacle> {
     let mut running = Vec::new();
     let mut open = 0;
-    for (id, task) in team.board().tasks() {
+    for (id, task) in board.tasks() {
         match &task.status {
             TaskStatus::InProgress { owner, .. } => running.push(format!("task {id} is in progress by {owner}")),
             TaskStatus::Pending { .. } => open += 1,
@@ -262,7 +186,7 @@ fn unfinished(team: &Team) -> Option<Obstacle> {
 }
 
 /// The members that may be served: those on the roster, and those whose lock is there although they no longer are.
-fn served(dir: &TeamDir, roster: &Roster) -> Result<BTreeSet<MemberName>, CleanupError> {
+fn served_members(dir: &TeamDir, roster: &Roster) -> Result<BTreeSet<MemberName>, CleanupError> {
     let named = |file: &str| file.strip_suffix(".lock")?.parse().ok();
     let files = names_in(&dir.members_dir())?;
     let locks = files.iter().filter_map(|file| named(file));
@@ -288,7 +212,7 @@ struct MemberWorktree {
 
 /// The worktrees on the roster, and whatever else is where they are kept: a member may have left the roster, or
 /// share a directory now, and its work is still there.
-fn worktrees(dir: &TeamDir, roster: &Roster) -> Result<Vec<MemberWorktree>, CleanupError> {
+fn member_worktrees(dir: &TeamDir, roster: &Roster) -> Result<Vec<MemberWorktree>, CleanupError> {
     let root = dir.worktrees_dir();
     let mut all: BTreeMap<String, (String, PathBuf)> = BTreeMap::new();
     for member in names_in(&root)?.into_iter().filter(|name| !name.starts_with('.')) {
@@ -339,10 +263,16 @@ impl MemberWorktree {
         }
     }
 
-    fn remove(&self, care: Care) -> Result<Removed, CleanupError> {
+    fn remove(&self, team: &TeamName, care: Care) -> Result<Removed, CleanupError> {
         let (repository, place) = match &self.found {
             Ok(found) => found,
-            Err(_) => unreachable!("a worktree that can not be looked into is an obstacle"),
+            // An obstacle at the first look; it may have come to be one since.
+            Err(_) => {
+                return Err(CleanupError::Refused {
+                    team: team.clone(),
+                    obstacles: self.obstacle().into_iter().collect(),
+                });
+            }
         };
         let removal = match care {
             Care::Refuse => Removal::IfSafe,

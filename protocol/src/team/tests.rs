@@ -202,3 +202,15 @@ fn to_assign_to_a_member_that_does_not_run_is_said_and_to_an_unknown_one_refused
     let again = lead.command(TaskCommand::Assign { id: TaskId(1), to: name("ada") }).unwrap();
     assert_eq!(again.warnings, Vec::<String>::new());
 }
+
+#[test]
+fn a_team_that_is_removed_between_two_looks_is_said_to_be_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = TeamDir::new(folder.path(), "t".parse().unwrap());
+    dir.create().unwrap();
+    let error = must_have_roster(&dir, 2).unwrap_err();
+    assert!(matches!(error, LogError::Removed { .. }), "{error}");
+    std::fs::write(dir.board(), "").unwrap();
+    let error = must_have_roster(&dir, 2).unwrap_err();
+    assert!(matches!(error, LogError::Lost { .. }), "{error}");
+}

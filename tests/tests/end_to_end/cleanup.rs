@@ -120,3 +120,32 @@ fn what_is_merged_goes_without_force_and_other_teams_stay() {
     assert_eq!(fs::read_to_string(team.repository().join("new")).unwrap(), "new\n");
     assert_eq!(team.json("task list --team other")["counts"]["total"], 1);
 }
+
+#[test]
+fn no_task_is_lost_that_is_added_while_a_cleanup_runs() {
+    let team = Team::new();
+    for round in 0..40 {
+        // So that there is something to remove, and nothing that stands against it.
+        team.ok("task add --run true");
+        team.ok("task cancel 1");
+        let adding = team.start(&format!("task add --run -- echo round-{round}-"));
+        let cleaning = team.start("cleanup");
+        let (added, cleaned) = (adding.ends(), cleaning.ends());
+        let board = fs::read_to_string(team.dir().board()).unwrap_or_default();
+        let stands = board.contains(&format!("round-{round}-"));
+        assert_eq!(
+            added.code == Some(0),
+            stands,
+            "round {round}: {} {}; {} {}",
+            added.out,
+            added.err,
+            cleaned.out,
+            cleaned.err
+        );
+        assert!(!added.err.contains("--repair"), "nothing is damaged: {}", added.err);
+        if team.dir().path().exists() {
+            // One that came too late may have begun to make the team anew.
+            team.run("cleanup --force");
+        }
+    }
+}

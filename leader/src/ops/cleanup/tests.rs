@@ -1,6 +1,8 @@
 //! What is removed and what is not, with real repositories.
 
+use std::io::Write;
 use std::process::Command;
+use std::time::Duration;
 
 use teamster_protocol::model::board::AutoClaim;
 use teamster_protocol::model::roster::{MemberSpec, TeamFact};
@@ -153,4 +155,94 @@ fn a_link_is_not_followed_and_rubbish_of_a_cleanup_that_was_cut_short_goes() {
     assert!(matches!(cleanup(&linked, Care::KeepWork), Err(CleanupError::NotOurs { .. })));
     assert!(scene.dir.exists());
     assert_eq!(names_in(&root).unwrap(), ["t"]);
+}
+
+/// The last whole line of a log.
+fn last_record(log: &Path) -> String {
+    let text = fs::read_to_string(log).unwrap();
+    format!("{}\n", text.lines().last().unwrap())
+}
+
+/// A writer that shares no code with ours: it has the lock of the board, appends a task and lets go. Cleanup must not
+/// remove the team while it has the lock, and must see the task.
+#[test]
+fn a_task_that_is_being_added_is_waited_for_and_stands_against_it() {
+    let mut other = Scene::new();
+    other.team.add_tasks(|_| vec![NewTask::new(Work::Run("true".to_owned()))]).unwrap();
+    let record = last_record(&other.dir.board());
+
+    let scene = Scene::new();
+    let (board, dir) = (scene.dir.board(), scene.dir.clone());
+    let lock = fs::File::open(board.with_extension("lock")).unwrap();
+    lock.lock().unwrap();
+    let (done, is_done) = std::sync::mpsc::channel();
+    let cleaner = std::thread::spawn(move || done.send(cleanup(&dir, Care::Refuse)).unwrap());
+    let early = is_done.recv_timeout(Duration::from_millis(300));
+    assert!(early.is_err(), "removed while a writer has the board's lock: {early:?}");
+    let mut file = fs::File::options().append(true).open(&board).unwrap();
+    file.write_all(record.as_bytes()).unwrap();
+    lock.unlock().unwrap();
+    let refused = is_done.recv_timeout(Duration::from_secs(30)).unwrap().unwrap_err();
+    assert!(refused.to_string().contains("1 task is still to be done"), "{refused}");
+    assert_eq!(last_record(&board), record, "the task is where it was");
+    cleaner.join().unwrap();
+}
+
+/// As a member could be put on the roster, with a worktree, by somebody who needs no leader for it.
+#[test]
+fn a_member_that_is_being_added_is_waited_for() {
+    let scene = Scene::new();
+    let (roster, dir) = (scene.dir.roster(), scene.dir.clone());
+    let lock = fs::File::open(roster.with_extension("lock")).unwrap();
+    lock.lock().unwrap();
+    let (done, is_done) = std::sync::mpsc::channel();
+    let cleaner = std::thread::spawn(move || done.send(cleanup(&dir, Care::Refuse)).unwrap());
+    let early = is_done.recv_timeout(Duration::from_millis(300));
+    assert!(early.is_err(), "removed while a writer has the roster's lock: {early:?}");
+    lock.unlock().unwrap();
+    is_done.recv_timeout(Duration::from_secs(30)).unwrap().unwrap();
+    assert_eq!(scene.left_in_root(), Vec::<String>::new());
+    cleaner.join().unwrap();
+}
+
+/// A writer that waited while the team was removed must not say that its task is added.
+#[test]
+fn who_comes_too_late_is_refused() {
+    let mut scene = Scene::new();
+    cleanup(&scene.dir, Care::Refuse).unwrap();
+    let added = scene.team.add_tasks(|_| vec![NewTask::new(Work::Run("true".to_owned()))]);
+    assert!(added.is_err(), "{added:?}");
+    assert_eq!(scene.left_in_root(), Vec::<String>::new());
+}
+
+#[test]
+fn no_task_is_lost_that_was_added_beside_a_cleanup() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = TeamDir::new(folder.path().join("state"), "t".parse().unwrap());
+    let (mut removed, mut refused) = (0, 0);
+    for round in 0..150 {
+        drop(Team::open(dir.clone(), Address::Lead, Durability::Process).unwrap());
+        let (start, text) = (std::sync::Barrier::new(2), format!("round {round} of the race"));
+        let (added, cleaned) = std::thread::scope(|scope| {
+            let adder = scope.spawn(|| {
+                start.wait();
+                let mut team = Team::open(dir.clone(), Address::Lead, Durability::Process)?;
+                team.add_tasks(|_| vec![NewTask::new(Work::Run(text.clone()))])
+            });
+            start.wait();
+            let cleaned = cleanup(&dir, Care::Refuse);
+            (adder.join().unwrap(), cleaned)
+        });
+        let stands = fs::read_to_string(dir.board()).is_ok_and(|board| board.contains(&text));
+        assert!(added.is_err() || stands, "round {round}: added, and gone; cleanup said {cleaned:?}");
+        match cleaned {
+            Ok(_) => removed += 1,
+            Err(CleanupError::Refused { .. }) => refused += 1,
+            Err(error) => panic!("round {round}: {error}"),
+        }
+        if stands {
+            cleanup(&dir, Care::KeepWork).unwrap();
+        }
+    }
+    println!("{removed} removed, {refused} refused");
 }

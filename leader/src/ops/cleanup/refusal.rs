@@ -1,0 +1,128 @@
+//! What stands against removing a team, and how that is told: all of it at once, each with the way out.
+
+use std::io;
+use std::path::PathBuf;
+
+use teamster_protocol::model::id::TeamName;
+use teamster_protocol::store::presence::LockError;
+use teamster_protocol::team::TeamError;
+
+use crate::git::GitError;
+
+/// What stands against removing a team.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Obstacle {
+    /// A leader runs.
+    Leader(Option<u32>),
+    /// A member's worker runs.
+    Running(String),
+    /// Tasks are in progress or still to be done.
+    Unfinished(String),
+    /// A worktree holds work that is nowhere else.
+    Work(String),
+    /// A worktree could not be looked into.
+    Unknown(String),
+}
+
+impl Obstacle {
+    /// Whether `--force` goes past it.
+    pub(super) fn yields_to_force(&self) -> bool {
+        match self {
+            Obstacle::Unfinished(_) | Obstacle::Work(_) => true,
+            Obstacle::Leader(_) | Obstacle::Running(_) | Obstacle::Unknown(_) => false,
+        }
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Obstacle::Leader(pid) => {
+                format!(
+                    "a leader, or another cleanup, runs{}",
+                    pid.map(|pid| format!(" (process {pid})")).unwrap_or_default()
+                )
+            }
+            Obstacle::Running(what) | Obstacle::Unfinished(what) | Obstacle::Work(what) | Obstacle::Unknown(what) => {
+                what.clone()
+            }
+        }
+    }
+}
+
+/// Why a team was not removed. Nothing of it was removed, unless the variant says otherwise.
+#[derive(Debug, thiserror::Error)]
+pub enum CleanupError {
+    /// There is no such team.
+    #[error("there is no team {team} under {}", root.display())]
+    NoTeam {
+        /// The team.
+        team: TeamName,
+        /// Where it was looked for.
+        root: PathBuf,
+    },
+    /// Something would be lost, or runs.
+    #[error("cannot remove team {team}:{}", obstacle_lines(obstacles))]
+    Refused {
+        /// The team.
+        team: TeamName,
+        /// All that stands against it.
+        obstacles: Vec<Obstacle>,
+    },
+    /// The team's files can not be read.
+    #[error(transparent)]
+    Team(#[from] TeamError),
+    /// A worktree could not be removed; the worktrees before it were.
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// A lock could not be taken.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The directory is not what it should be.
+    #[error("{} is not a team's directory: {why}", path.display())]
+    NotOurs {
+        /// The directory.
+        path: PathBuf,
+        /// What is there instead.
+        why: &'static str,
+    },
+    /// The files could not be removed.
+    #[error("cannot {doing} {}: {source}", path.display())]
+    Io {
+        /// What was tried, as a verb.
+        doing: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// The reason that the system gives.
+        source: io::Error,
+    },
+}
+
+impl CleanupError {
+    /// The way out, where there is one.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            CleanupError::Refused { obstacles, .. } => {
+                let runs = |obstacle: &Obstacle| matches!(obstacle, Obstacle::Leader(_) | Obstacle::Running(_));
+                let is_task = |obstacle: &Obstacle| matches!(obstacle, Obstacle::Unfinished(_));
+                Some(if obstacles.iter().any(runs) {
+                    "end what runs first: teamster down"
+                } else if obstacles.iter().all(is_task) {
+                    "finish what is to be done, for example with teamster run --resume, or drop it with --force"
+                } else if obstacles.iter().all(Obstacle::yields_to_force) {
+                    "merge or commit what you want to keep, or use --force: it keeps the work under refs/teamster/kept/"
+                } else {
+                    "what can not be looked into is never removed: move it away yourself, or mend what is in its way"
+                })
+            }
+            CleanupError::NoTeam { .. }
+            | CleanupError::Team(_)
+            | CleanupError::Git(_)
+            | CleanupError::Lock(_)
+            | CleanupError::NotOurs { .. }
+            | CleanupError::Io { .. } => None,
+        }
+    }
+}
+
+fn obstacle_lines(obstacles: &[Obstacle]) -> String {
+    obstacles.iter().map(|obstacle| format!("\n  {}", obstacle.text())).collect()
+}
