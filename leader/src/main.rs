@@ -4,6 +4,9 @@ use teamster_leader::front::cli;
 use teamster_leader::warden::{self, Guard};
 
 fn main() {
+    if let Some(exit) = cli::answer_shell() {
+        std::process::exit(i32::from(exit.code()));
+    }
     let code = match cli::parse(std::env::args_os()) {
         Err(exit) => i32::from(exit.code()),
         Ok(args) => match Guard::of(&args) {

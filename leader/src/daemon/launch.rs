@@ -38,7 +38,7 @@ const DYING: Duration = Duration::from_millis(5);
 /// The worker program: `TEAMSTER_WORKER`, else beside this program, else on the `PATH`.
 pub fn worker_program() -> PathBuf {
     let beside = || Some(std::env::current_exe().ok()?.with_file_name("teamster-worker"));
-    match std::env::var_os("TEAMSTER_WORKER") {
+    match std::env::var_os("TEAMSTER_WORKER").filter(|given| !given.is_empty()) {
         Some(given) => PathBuf::from(given),
         None => beside().filter(|path| path.exists()).unwrap_or_else(|| PathBuf::from("teamster-worker")),
     }

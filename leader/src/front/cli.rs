@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use clap::{CommandFactory, Parser};
+use clap::Parser;
 use serde::Serialize;
 use teamster_protocol::host::clock;
 use teamster_protocol::host::settings::Common;
@@ -22,6 +22,7 @@ use crate::ops::config_files;
 use crate::warden;
 
 pub mod args;
+mod complete;
 mod config;
 pub mod demo;
 mod doctor;
@@ -35,6 +36,7 @@ mod interrupt;
 pub(crate) mod link;
 mod list;
 mod logs;
+mod manual;
 pub mod print;
 mod spawn;
 mod status;
@@ -47,6 +49,7 @@ mod usage;
 mod who;
 mod why;
 
+pub use complete::answer_shell;
 pub use error::{Exit, FrontError, json_error, json_failure};
 pub use team_name::{Place, founding_dir, place, team_name};
 
@@ -104,10 +107,10 @@ pub fn obey(args: Args) -> Exit {
 
 fn run(args: Args) -> Result<Exit, FrontError> {
     if let Command::Completions { shell } = args.command {
-        let mut script = Vec::new();
-        clap_complete::generate(shell, &mut Args::command(), "teamster", &mut script);
-        print::say(String::from_utf8_lossy(&script).trim_end()).map_err(FrontError::Stdout)?;
-        return Ok(Exit::Done);
+        return complete::print_script(shell);
+    }
+    if let Command::Manual { dir } = &args.command {
+        return manual::write_pages(dir);
     }
     listen_to_logs(&args.command);
     teamster_protocol::host::crash::begin("front");
@@ -181,7 +184,9 @@ async fn dispatch(context: &Context, command: Command) -> Result<Exit, FrontErro
         Command::Cleanup(args) => headless::clean_up(context, &args),
         Command::Doctor(args) => doctor::doctor(context, &args).await,
         Command::Demo(args) => headless::tell_demo(context, &args).await,
-        Command::Completions { .. } => unreachable!("it needs no team, and was answered before"),
+        Command::Completions { .. } | Command::Manual { .. } => {
+            unreachable!("they need no team, and were answered before")
+        }
     }
 }
 
@@ -197,9 +202,10 @@ enum SettingsFiles {
 /// A leader in the background was told by the command that started it. To read the files anew at each of its starts would
 /// let a mistake that somebody makes in one of them end a leader that only had to be started again.
 fn files_of(command: &Command) -> SettingsFiles {
-    match command {
-        Command::Up(args) if args.in_background => SettingsFiles::PassedOn,
-        _ => SettingsFiles::Read,
+    if matches!(command, Command::Up(args) if args.in_background) {
+        SettingsFiles::PassedOn
+    } else {
+        SettingsFiles::Read
     }
 }
 

@@ -51,7 +51,8 @@ impl Guard {
             | Command::Kill(_)
             | Command::Task(_)
             | Command::Cleanup(_)
-            | Command::Completions { .. } => return None,
+            | Command::Completions { .. }
+            | Command::Manual { .. } => return None,
         };
         let shape = if args.everywhere.json { Shape::Json } else { Shape::Text };
         (!is_above()).then_some(Guard { what, shape })

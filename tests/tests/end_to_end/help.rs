@@ -81,7 +81,7 @@ fn each_shell_gets_completions_it_can_read() {
     let team = Team::new();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = team.ok(&format!("completions {shell}"));
-        assert!(script.contains("broadcast"), "{shell}");
+        assert!(script.contains("TEAMSTER_COMPLETE"), "{shell}");
     }
     let script = team.file("completions.bash", &team.ok("completions bash"));
     let mut bash = team.sandbox().command("bash");

@@ -168,13 +168,19 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Tell the whole story on a small repository, in a few seconds
     Demo(DemoArgs),
-    /// Print the completions for a shell
+    /// Print what a shell needs to complete commands, members and tasks
     #[command(
         after_help = "Example:\n  teamster completions bash > ~/.local/share/bash-completion/completions/teamster"
     )]
     Completions {
         /// The shell
         shell: clap_complete::Shell,
+    },
+    /// Write the pages of the manual into a directory
+    #[command(hide = true, after_help = "Example:\n  teamster manual share/man/man1")]
+    Manual {
+        /// The directory; made if it is not there
+        dir: PathBuf,
     },
 }
 

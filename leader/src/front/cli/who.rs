@@ -76,7 +76,8 @@ fn leads(command: &Command) -> Option<&'static str> {
         | Command::Events(_)
         | Command::Doctor(_)
         | Command::Demo(_)
-        | Command::Completions { .. } => None,
+        | Command::Completions { .. }
+        | Command::Manual { .. } => None,
     }
 }
 

@@ -1,0 +1,142 @@
+//! Completions at the prompt: the shell calls this program with what was typed so far, so that the names of members, tasks
+//! and teams are offered as they are at that moment. `completions` prints what tells a shell to do so.
+
+use std::any::TypeId;
+use std::ffi::OsString;
+
+use clap::builder::StyledStr;
+use clap::{Arg, Command, CommandFactory};
+use clap_complete::Shell;
+use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
+use clap_complete::env::{CompleteEnv, Shells};
+use teamster_protocol::model::id::{Address, LEAD, MemberName, TaskId, TeamName};
+use teamster_protocol::model::task::TaskStatus;
+use teamster_protocol::team::TeamView;
+
+use super::{Context, Exit, FrontError, SettingsFiles, print};
+use crate::front::cli::args::{Args, Everywhere, WhySubject};
+use crate::front::cli::print::{harmless, shorten};
+
+/// The variable by which a shell asks for completions; its value is the name of the shell.
+const VARIABLE: &str = "TEAMSTER_COMPLETE";
+/// Tasks that are offered at once: more would fill the terminal. Unfinished ones come first.
+const TASKS_OFFERED_MAX: usize = 100;
+/// What is shown of a task's title beside its number.
+const TITLE_COLUMNS_MAX: usize = 50;
+/// The only command whose member must not be there yet.
+const MAKES_MEMBERS: &str = "spawn";
+
+/// Answers the shell, if it is a shell that asks. Returns what the process is to exit with then.
+///
+/// To be called first in the process: what asks is the environment, which is changed.
+pub fn answer_shell() -> Option<Exit> {
+    std::env::var_os(VARIABLE)?;
+    let here = std::env::current_dir().ok();
+    let complete = CompleteEnv::with_factory(|| with_candidates(Args::command(), "")).var(VARIABLE).bin("teamster");
+    match complete.try_complete(std::env::args_os(), here.as_deref()) {
+        Ok(true) => Some(Exit::Done),
+        Ok(false) => None,
+        Err(error) => {
+            print::remark(error.to_string().trim_end());
+            Some(Exit::Usage)
+        }
+    }
+}
+
+/// `completions`: what a shell reads at its start.
+pub(super) fn print_script(shell: Shell) -> Result<Exit, FrontError> {
+    let name = shell.to_string();
+    let shells = Shells::builtins();
+    let completer = shells.completer(&name).expect("both lists are of the same five shells");
+    let mut script = Vec::new();
+    completer
+        .write_registration(VARIABLE, "teamster", "teamster", "teamster", &mut script)
+        .map_err(FrontError::Stdout)?;
+    let mut script = String::from_utf8_lossy(&script).trim_end().to_owned();
+    if shell == Shell::Zsh {
+        // In a directory of functions the file is run at the first completion, and has to answer that one too.
+        script.push_str("\n[ \"$funcstack[1]\" = _teamster ] && _clap_dynamic_completer_teamster \"$@\"");
+    }
+    print::say(&script).map_err(FrontError::Stdout)?;
+    Ok(Exit::Done)
+}
+
+/// The command with what may be typed for each argument, by the type that the argument has.
+fn with_candidates(command: Command, name: &str) -> Command {
+    let makes_members = name == MAKES_MEMBERS;
+    command.mut_args(|arg| offer(arg, makes_members)).mut_subcommands(|below| {
+        let name = below.get_name().to_owned();
+        with_candidates(below, &name)
+    })
+}
+
+fn offer(arg: Arg, makes_members: bool) -> Arg {
+    let parsed = arg.get_value_parser().type_id();
+    let candidates = if parsed == TypeId::of::<MemberName>() && !makes_members {
+        ArgValueCandidates::new(|| members(&[]))
+    } else if parsed == TypeId::of::<Address>() {
+        ArgValueCandidates::new(|| members(&[LEAD]))
+    } else if parsed == TypeId::of::<TaskId>() {
+        ArgValueCandidates::new(tasks)
+    } else if parsed == TypeId::of::<WhySubject>() {
+        ArgValueCandidates::new(|| tasks().into_iter().chain(members(&[])).collect())
+    } else if parsed == TypeId::of::<TeamName>() {
+        ArgValueCandidates::new(teams)
+    } else {
+        return arg;
+    };
+    arg.add(candidates)
+}
+
+/// The team that the words typed so far are about. Nothing can be said at a prompt, so where there is none, nothing is
+/// offered.
+fn context() -> Option<Context> {
+    let words: Vec<OsString> = std::env::args_os().skip_while(|word| word != "--").skip(1).collect();
+    let option = |name: &str| {
+        let texts: Vec<&str> = words.iter().filter_map(|word| word.to_str()).collect();
+        let inline = texts.iter().find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
+        let apart = texts.iter().position(|word| *word == name).and_then(|at| texts.get(at + 1).copied());
+        inline.or(apart).map(str::to_owned)
+    };
+    let team = option("--team").and_then(|team| team.parse().ok());
+    let everywhere = Everywhere { team, root: option("--root").map(Into::into), json: false };
+    Context::new(&everywhere, SettingsFiles::Read).ok()
+}
+
+fn view() -> Option<TeamView> {
+    context()?.view().ok()
+}
+
+fn members(besides: &[&'static str]) -> Vec<CompletionCandidate> {
+    let Some(view) = view() else { return Vec::new() };
+    let names = view.roster().members().map(|(name, _)| name.to_string());
+    names.chain(besides.iter().map(|name| (*name).to_owned())).map(CompletionCandidate::new).collect()
+}
+
+fn tasks() -> Vec<CompletionCandidate> {
+    let Some(view) = view() else { return Vec::new() };
+    let is_open = |status: &TaskStatus| match status {
+        TaskStatus::Pending { .. } | TaskStatus::InProgress { .. } => true,
+        TaskStatus::Completed { .. } | TaskStatus::Failed { .. } | TaskStatus::Cancelled => false,
+    };
+    let (open, over): (Vec<_>, Vec<_>) = view.board().tasks().partition(|(_, task)| is_open(&task.status));
+    let offered = open.into_iter().chain(over.into_iter().rev()).take(TASKS_OFFERED_MAX);
+    let candidates = offered.enumerate().map(|(order, (id, _))| {
+        // Without a title it can be completed as well.
+        let title = view.new_task(id).map(|task| shorten(&harmless(&task.title), TITLE_COLUMNS_MAX).into_owned());
+        let candidate = CompletionCandidate::new(id.to_string()).display_order(Some(order));
+        candidate.help(title.ok().map(StyledStr::from))
+    });
+    candidates.collect()
+}
+
+/// The teams below the root: every directory there that has a roster.
+fn teams() -> Vec<CompletionCandidate> {
+    let Some(context) = context() else { return Vec::new() };
+    let Ok(entries) = context.dir.root().read_dir() else { return Vec::new() };
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()?.parse::<TeamName>().ok());
+    let dirs = names.map(|team| teamster_protocol::host::team_dir::TeamDir::new(context.dir.root(), team));
+    let mut names: Vec<String> = dirs.filter(|dir| dir.exists()).map(|dir| dir.team().to_string()).collect();
+    names.sort();
+    names.into_iter().map(CompletionCandidate::new).collect()
+}
