@@ -2,7 +2,7 @@
 //! waits runs as a task of its own and reports back as an [`Input`].
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use teamster_protocol::host::clock::{self, new_message_id, now_ms};
@@ -13,7 +13,7 @@ use teamster_protocol::model::limits::{LOG_LOCK_BY_FORCE, PROTOCOL_VERSION};
 use teamster_protocol::model::mail::{Body, Urgency};
 use teamster_protocol::model::roster::{LeftHow, TeamFact};
 use teamster_protocol::model::shutdown::ShutdownRequest;
-use teamster_protocol::store::presence::Lock;
+use teamster_protocol::store::presence::{LifeLock, LockKept};
 use teamster_protocol::store::watch::{Change, FileId, Watch};
 use teamster_protocol::team::{Inbox, Team, TeamError};
 use teamster_protocol::wire::api::LeaderInfo;
@@ -75,6 +75,7 @@ pub async fn serve(options: ServeOptions) -> Result<Served, ServeError> {
     }
     let since_ms = now_ms();
     let held = begin_to_lead(&dir, after.as_ref(), since_ms).await?;
+    let held = Mutex::new(LifeLock::new(held, dir.leader_lock(), &dir).map_err(ServeError::Lock)?);
     orphans::adopt().map_err(|source| ServeError::Io { doing: "adopt orphans", source })?;
     let mut team = Team::open(dir.clone(), Address::Lead, settings.durability)?;
     if team.roster().dir().is_none() {
@@ -162,7 +163,8 @@ pub async fn serve(options: ServeOptions) -> Result<Served, ServeError> {
     point("fronts answered");
     let socket = shared.dir.leader_socket();
     // One in another's place is not to be removed.
-    if held.is_at(&shared.dir.leader_lock()).unwrap_or(true)
+    let mut held = held.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if matches!(held.keep(now_ms()), Ok(LockKept::InPlace | LockKept::TakenAnew) | Err(_))
         && let Err(error) = std::fs::remove_file(&socket)
     {
         tracing::warn!("cannot remove {}: {error}", socket.display());
@@ -171,7 +173,7 @@ pub async fn serve(options: ServeOptions) -> Result<Served, ServeError> {
     match &outcome {
         // The next one is about to be started.
         Ok(Served::HandedOver) => held.release(),
-        Ok(Served::Ended) | Err(_) => held.sign_off(&shared.dir.leader_lock(), now_ms()),
+        Ok(Served::Ended) | Err(_) => held.sign_off(now_ms()),
     }
     outcome
 }
@@ -187,7 +189,7 @@ async fn end_orphans(shared: &Shared) {
 struct Leader<'a> {
     core: Core,
     /// The right to lead.
-    held: &'a Lock,
+    held: &'a Mutex<LifeLock>,
     /// Set if its file was not in its place at the last slow poll.
     displaced: bool,
     shared: Arc<Shared>,
@@ -332,10 +334,18 @@ impl Leader<'_> {
         }
     }
 
-    /// Whether another leader could hold the lock now: what is at the team's place is not this one's to read, to write to,
-    /// or to signal. Not if it can not be told.
+    /// Whether the team was removed, or another leader holds the lock: then what is at the team's place is not this one's
+    /// to read, to write to, or to signal. Not if it can not be told. A lock that was only tidied away is taken anew.
     fn is_displaced(&self) -> bool {
-        matches!(self.held.is_at(&self.shared.dir.leader_lock()), Ok(false))
+        match self.held.lock().unwrap_or_else(PoisonError::into_inner).keep(now_ms()) {
+            Ok(LockKept::InPlace) | Err(_) => false,
+            Ok(LockKept::TakenAnew) => {
+                let lock = self.shared.dir.leader_lock();
+                tracing::warn!("{} was removed or replaced while it was held; it is taken anew", lock.display());
+                false
+            }
+            Ok(LockKept::ByAnother(_) | LockKept::TeamGone) => true,
+        }
     }
 
     /// No command finds a leader whose team was removed, and what is made in its place gets a leader of its own. Looked

@@ -18,7 +18,7 @@ use crate::model::roster::{MemberSpec, Roster, RosterRefusal, TeamFact};
 use crate::model::task::view::TaskView;
 use crate::model::task::{Claim, NewTask, Refusal};
 use crate::store::file::{Durability, Log, LogError, Record, Transact};
-use crate::store::presence::{self, Lock, LockError};
+use crate::store::presence::{Lock, LockError, WorkerLife};
 use crate::store::{transcript, watch};
 use crate::wire::api::{Changed, MemberView, TaskCommand};
 
@@ -30,7 +30,7 @@ mod view;
 
 pub use error::TeamError;
 pub use inbox::Inbox;
-pub use view::{TeamView, read_mail};
+pub use view::{TeamView, read_mail, worker_life};
 
 /// An open team. One handle serves one thread; any number may be open, in any number of processes.
 #[derive(Debug)]
@@ -154,8 +154,8 @@ impl Team {
             | TaskCommand::Clear { .. } => {}
         }
         for name in members {
-            self.roster().member(&name)?;
-            if !presence::is_held(&self.dir.member_lock(&name))? {
+            let member = self.roster().member(&name)?;
+            if view::worker_life(&self.dir, &name, &member.presence)? == WorkerLife::Dead {
                 warnings.push(format!("{name} is not running; the task waits until it is spawned"));
             }
         }
@@ -226,6 +226,22 @@ impl Team {
         self.enroll(TeamFact::Added { name, spec })
     }
 
+    /// Takes the lock of a member without a worker, and signs nothing: as [`Team::must_be_of_dead`]. Does not wait.
+    pub fn take_lock_of_dead(&mut self, name: &MemberName) -> Result<Lock, TeamError> {
+        let lock = Lock::borrow(&self.dir.member_lock(name))?;
+        self.must_be_of_dead(name, lock)
+    }
+
+    /// Lets the lock of a member pass if none of its workers lives. Refuses with [`LockError::Astray`] where the lock was
+    /// free only because its file was tidied away.
+    pub fn must_be_of_dead(&mut self, name: &MemberName, lock: Lock) -> Result<Lock, TeamError> {
+        let path = self.dir.member_lock(name);
+        // Read while the lock is held: a worker that joins looks at its lock afterwards.
+        self.roster.refresh(|_| ())?;
+        let joined = self.roster().member(name).ok().and_then(|member| member.presence.joined());
+        Ok(lock.of_dead_worker(&path, joined)?)
+    }
+
     /// Gives back the tasks of a member whose worker is dead; `lock` is the member's, so that no successor can
     /// begin meanwhile. `cause` is how it died, if that is known. Returns the tasks.
     pub fn bury(&mut self, name: &MemberName, cause: Option<&str>, _lock: &Lock) -> Result<Vec<TaskId>, TeamError> {
@@ -246,18 +262,24 @@ impl Team {
         let waiting = self.board().waiting().map(|who| &who.name);
         let names: BTreeSet<MemberName> = self.board().owners().chain(waiting).cloned().collect();
         let mut buried = Vec::new();
+        let mut failed = None;
         for name in names.into_iter().filter(|name| !spare(name)) {
-            match Lock::take(&self.dir.member_lock(&name), clock::now_ms()) {
+            match self.take_lock_of_dead(&name) {
                 Ok(lock) => {
                     point("lock of the dead taken");
                     self.bury(&name, None, &lock)?;
                     buried.push(name);
                 }
-                Err(LockError::Held { .. }) => {}
-                Err(error @ LockError::Io { .. }) => return Err(error.into()),
+                Err(TeamError::Lock(LockError::Held { .. } | LockError::Astray { .. })) => {}
+                // What stands in the way of one keeps none of the others waiting.
+                Err(error) => failed = Some(error),
             }
         }
-        Ok(buried)
+        match failed {
+            // Those that were buried are told first; the next sweep meets the same again.
+            Some(error) if buried.is_empty() => Err(error),
+            Some(_) | None => Ok(buried),
+        }
     }
 
     /// All members as people see them. What one is at comes from its lock, the board and its transcript.

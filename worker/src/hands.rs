@@ -12,7 +12,7 @@ use teamster_protocol::model::notice::{Said, Stop};
 use teamster_protocol::model::roster::LeftHow;
 use teamster_protocol::model::task::{Claim, Work};
 use teamster_protocol::store::file::Durability;
-use teamster_protocol::store::presence;
+use teamster_protocol::store::presence::{self, LifeLock, LockError, LockKept};
 use teamster_protocol::team::{Inbox, Team, TeamError};
 use teamster_protocol::wire::api;
 use tokio::sync::oneshot;
@@ -55,6 +55,8 @@ pub(crate) enum After {
 #[derive(Debug)]
 pub(crate) struct Hands {
     pub(crate) me: Claimant,
+    /// Held until the process ends: a process that can take it, and finds this one dead, knows that this worker is dead.
+    lock: LifeLock,
     pub(crate) team: Team,
     pub(crate) inbox: Inbox,
     pub(crate) journal: Journal,
@@ -75,6 +77,7 @@ pub(crate) struct Hands {
 impl Hands {
     pub(crate) fn new(
         me: Claimant,
+        lock: LifeLock,
         team: Team,
         inbox: Inbox,
         journal: Journal,
@@ -83,6 +86,7 @@ impl Hands {
     ) -> Hands {
         Hands {
             me,
+            lock,
             team,
             inbox,
             journal,
@@ -273,6 +277,47 @@ impl Hands {
             (SteerOf::Mail(_), Ok(_)) | (SteerOf::Ask(_) | SteerOf::Mail(_) | SteerOf::Stall, Err(_)) => {}
         }
         Event::Steered { of, outcome }
+    }
+
+    /// Whether the team was removed, or another process holds this member's lock: then what is at the team's place is not
+    /// this worker's to write to. Not if it can not be told.
+    pub(crate) fn is_displaced(&mut self) -> bool {
+        matches!(self.keep_lock(), Ok(LockKept::ByAnother(_) | LockKept::TeamGone))
+    }
+
+    /// Takes the member's lock anew where it was tidied away, and says so.
+    fn keep_lock(&mut self) -> Result<LockKept, LockError> {
+        let kept = self.lock.keep(clock::now_ms());
+        let path = self.team.dir().member_lock(&self.me.name);
+        let path = path.display();
+        match &kept {
+            Ok(LockKept::InPlace) => self.complaints.over("lock"),
+            Ok(LockKept::TakenAnew) => {
+                tracing::warn!("{path} was removed or replaced while it was held; it is taken anew");
+                self.complain("lock", format!("{path} was removed or replaced; it is taken anew"));
+                self.complaints.over("lock");
+            }
+            Ok(LockKept::ByAnother(holder)) => {
+                let by =
+                    holder.as_ref().map_or("another process".to_owned(), |it| format!("process {}", it.process.pid));
+                self.complain("lock", format!("takes no task: {path} was replaced, and {by} holds it"));
+            }
+            Ok(LockKept::TeamGone) => {}
+            Err(error) => self.complain("lock", format!("takes no task: {error}")),
+        }
+        kept
+    }
+
+    /// Why this worker must not take a task: it could be taken by another worker of the same name too.
+    fn why_no_task(&mut self) -> Option<String> {
+        match self.keep_lock() {
+            Ok(LockKept::InPlace | LockKept::TakenAnew) => None,
+            Ok(LockKept::ByAnother(_)) => {
+                Some("the member's lock was replaced, and another process holds it".to_owned())
+            }
+            Ok(LockKept::TeamGone) => Some("the team was removed or replaced".to_owned()),
+            Err(error) => Some(error.to_string()),
+        }
     }
 
     fn look_for_leader(&mut self) -> Event {

@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use teamster_protocol::host::clock;
 use teamster_protocol::model::roster::{Isolation, LeftHow, StartedBy};
-use teamster_protocol::store::presence::Lock;
 use teamster_protocol::store::watch::{Change, Watch};
 use teamster_protocol::wire::api::{WorkerPhase, WorkerStatus};
 use tokio::sync::{mpsc, watch};
@@ -61,9 +60,7 @@ struct Worker {
     day: clock::Settings,
     /// The signal that told it to end.
     told: Option<Told>,
-    /// Held until the process ends: whoever can take it knows that this worker is dead.
-    lock: Lock,
-    /// Set if that lock's file was not in its place at the last slow poll.
+    /// Set if the member's lock was another's, or its team gone, at the last slow poll.
     displaced: bool,
 }
 
@@ -116,7 +113,7 @@ impl Worker {
                 }
                 Came::Change(Change::Files(_)) => self.look(Event::Rang).await,
                 Came::Change(Change::Poll) => {
-                    let displaced = self.is_displaced();
+                    let displaced = self.hands.is_displaced();
                     // Looked at twice, for who only puts something aside.
                     if displaced && self.displaced {
                         return End::Displaced;
@@ -124,7 +121,7 @@ impl Worker {
                     self.displaced = displaced;
                     self.look(Event::Polled).await
                 }
-                Came::Told(told) if self.told.is_some() || self.is_displaced() => return End::Now(told),
+                Came::Told(told) if self.told.is_some() || self.hands.is_displaced() => return End::Now(told),
                 Came::Told(told) => {
                     self.told = Some(told);
                     self.happened(Event::Terminated).await
@@ -140,13 +137,6 @@ impl Worker {
             }
             self.show_status();
         }
-    }
-
-    /// Whether somebody else could hold this member's lock now: what is at the team's place is not this worker's to write
-    /// to. Not if it can not be told.
-    fn is_displaced(&self) -> bool {
-        let path = self.hands.team.dir().member_lock(&self.hands.me.name);
-        matches!(self.lock.is_at(&path), Ok(false))
     }
 
     async fn next(&mut self) -> Came {

@@ -14,8 +14,8 @@ use teamster_protocol::model::notice::Noted;
 use teamster_protocol::model::shutdown::WhenBusy;
 use teamster_protocol::model::task::Refusal;
 use teamster_protocol::model::task::view::TaskView;
-use teamster_protocol::store::presence;
-use teamster_protocol::team::TeamError;
+use teamster_protocol::store::presence::WorkerLife;
+use teamster_protocol::team::{TeamError, worker_life};
 use teamster_protocol::wire::api::{
     Changed, Delivered, Ended, Hello, LeaderApiServer, LeaderInfo, MailRequest, MemberNotice, MemberView, Prompted,
     SpawnRequest, Spawned, SteerPassed, Stopped, TaskCommand, Via, WorkerApiClient, code,
@@ -82,9 +82,15 @@ impl Server {
         if let Some(peer) = self.shared.peer(name) {
             return Ok(Reach::Linked(peer));
         }
-        match presence::is_held(&self.shared.dir.member_lock(name)) {
-            Ok(true) => Ok(Reach::ByMail),
-            Ok(false) => Err(refused(code::REFUSED, format!("{name} is not running\nstart it: teamster spawn {name}"))),
+        let life = match self.shared.team().roster().member(name) {
+            Ok(member) => worker_life(&self.shared.dir, name, &member.presence),
+            Err(refusal) => return Err(refused(code::NOT_FOUND, refusal.to_string())),
+        };
+        match life {
+            Ok(WorkerLife::Locked | WorkerLife::LockLost) => Ok(Reach::ByMail),
+            Ok(WorkerLife::Dead) => {
+                Err(refused(code::REFUSED, format!("{name} is not running\nstart it: teamster spawn {name}")))
+            }
             Err(error) => Err(refused(code::SYSTEM, error.to_string())),
         }
     }

@@ -3,13 +3,12 @@
 
 use std::sync::Arc;
 
-use teamster_protocol::host::clock::now_ms;
 use teamster_protocol::host::crash::point;
 use teamster_protocol::host::process::Identity;
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::limits::{LOG_LOCK_BY_FORCE, LOG_LOCK_WITHIN};
 use teamster_protocol::model::roster::{LeftHow, Presence, Roster, TeamFact, Then};
-use teamster_protocol::store::presence::{Lock, LockError};
+use teamster_protocol::store::presence::LockError;
 use teamster_protocol::team::{Team, TeamError};
 use tokio::sync::oneshot;
 
@@ -137,18 +136,22 @@ impl Leader<'_> {
             return Ok(Burial::Done);
         }
         let mut team = self.shared.team();
-        let lock = match Lock::take(&self.shared.dir.member_lock(name), now_ms()) {
+        let lock = match team.take_lock_of_dead(name) {
             Ok(lock) => lock,
             // The next one was started by hand, and gives back itself what its former life held.
-            Err(LockError::Held { holder: Some(holder), .. }) if joined(&team, name) == Some(&holder.process) => {
+            Err(TeamError::Lock(LockError::Held { holder: Some(holder), .. }))
+                if joined(&team, name) == Some(&holder.process) =>
+            {
                 return Ok(Burial::Done);
             }
             // Somebody gives back what it held, or starts the next one. What follows is this leader's to say all the same.
-            Err(LockError::Held { .. }) => {
+            Err(TeamError::Lock(LockError::Held { .. })) => {
                 team.enroll_if(|roster| leaving.of_the_dead(name, roster))?;
                 return Ok(Burial::LockHeld);
             }
-            Err(error @ LockError::Io { .. }) => return Err(error.into()),
+            // The process that was started for it has ended, and the worker itself not yet.
+            Err(TeamError::Lock(LockError::Astray { .. })) => return Ok(Burial::LockHeld),
+            Err(error) => return Err(error),
         };
         point("about to bury");
         let cause = match &leaving.how {

@@ -2,11 +2,11 @@
 //! serve the name meanwhile and nothing of a worker that runs is overwritten.
 
 use teamster_protocol::host::crash::point;
-use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::limits::MEMBER_LOCK_WITHIN;
 use teamster_protocol::model::roster::{MemberSpec, Workspace};
 use teamster_protocol::store::presence::{Lock, LockError};
+use teamster_protocol::team::TeamError;
 use teamster_protocol::wire::api::SpawnRequest;
 
 use super::workspace;
@@ -15,7 +15,7 @@ use crate::daemon::Shared;
 /// Blocks for as long as a worktree takes. Refused, with a sentence for people, while a worker serves the name.
 pub fn prepare(shared: &Shared, request: SpawnRequest) -> Result<Workspace, String> {
     let SpawnRequest { name, agent, role, auto, workspace, stall } = request;
-    let _lock = reserve(&shared.dir, &name)?;
+    let _lock = reserve(shared, &name)?;
     let workspace = workspace::prepare(&shared.dir, &name, &workspace)?;
     point("place prepared");
     let spec = MemberSpec { agent, role, auto, workspace: workspace.clone(), stall };
@@ -23,10 +23,14 @@ pub fn prepare(shared: &Shared, request: SpawnRequest) -> Result<Workspace, Stri
     Ok(workspace)
 }
 
-fn reserve(dir: &TeamDir, name: &MemberName) -> Result<Lock, String> {
-    Lock::take_within(&dir.member_lock(name), MEMBER_LOCK_WITHIN).map_err(|error| match error {
-        LockError::Held { holder: Some(holder), .. } => format!("it runs already, as process {}", holder.process.pid),
-        LockError::Held { holder: None, .. } => "it runs already".to_owned(),
-        error @ LockError::Io { .. } => error.to_string(),
+fn reserve(shared: &Shared, name: &MemberName) -> Result<Lock, String> {
+    let taken = Lock::borrow_within(&shared.dir.member_lock(name), MEMBER_LOCK_WITHIN);
+    let taken = taken.map_err(TeamError::from).and_then(|lock| shared.team().must_be_of_dead(name, lock));
+    taken.map_err(|error| match error {
+        TeamError::Lock(LockError::Held { holder: Some(holder), .. }) => {
+            format!("it runs already, as process {}", holder.process.pid)
+        }
+        TeamError::Lock(LockError::Held { holder: None, .. }) => "it runs already".to_owned(),
+        error => error.to_string(),
     })
 }

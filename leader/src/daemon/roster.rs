@@ -7,8 +7,8 @@ use futures_util::future::join_all;
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::limits::SLOW_POLL;
 use teamster_protocol::model::roster::{LeftHow, Member, Presence, Process, StartedBy, Then};
-use teamster_protocol::store::presence;
-use teamster_protocol::team::TeamError;
+use teamster_protocol::store::presence::{self, WorkerLife};
+use teamster_protocol::team::{TeamError, worker_life};
 use tokio::sync::oneshot::{self, error::TryRecvError};
 use tokio::time::{Instant, timeout};
 
@@ -84,12 +84,21 @@ impl Leader<'_> {
         let mut dead = Vec::new();
         let mut adopt = Vec::new();
         let mut uncertain = false;
+        let mut failed = None;
         {
             let mut team = self.shared.team();
             team.refresh(|_| ())?;
             for (name, member) in team.roster().members().filter(|(name, _)| !self.launched.contains(*name)) {
                 let known = self.core.is_running(name);
-                let running = presence::is_held(&self.shared.dir.member_lock(name))?;
+                let running = match worker_life(&self.shared.dir, name, &member.presence) {
+                    // A worker that lives takes its lock anew where that was tidied away.
+                    Ok(life) => life != WorkerLife::Dead,
+                    // What stands in the way of one keeps none of the others waiting.
+                    Err(error) => {
+                        failed = Some(error);
+                        continue;
+                    }
+                };
                 let exited = |how| Event::Exited { name: name.clone(), how };
                 match (&member.presence, running) {
                     (Presence::Joined { process, .. }, true) => match self.found.get_mut(name) {
@@ -165,7 +174,7 @@ impl Leader<'_> {
             self.found_dead(name, dead);
         }
         events.into_iter().for_each(|event| self.feed(event));
-        Ok(())
+        failed.map_or(Ok(()), |error| Err(error.into()))
     }
 
     /// The link to a worker that was found is gone: most often with the worker.

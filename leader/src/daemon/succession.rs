@@ -32,6 +32,10 @@ pub(super) async fn begin_to_lead(dir: &TeamDir, after: Option<&Identity>, since
             return Err(over());
         }
         match Lock::borrow(&path) {
+            // The file is new, and somebody leads all the same: the lock of that leader was tidied away.
+            Ok(lock) if lock.written().is_none() && answers(dir, until).await => {
+                return Err(ServeError::Led { team: dir.team().to_string(), pid: None });
+            }
             Ok(lock) => {
                 // Before it is signed: to have looked is not to have led.
                 if after.zip(lock.written()).is_some_and(|(died, last)| is_over(died, &last)) {
@@ -40,7 +44,7 @@ pub(super) async fn begin_to_lead(dir: &TeamDir, after: Option<&Identity>, since
                 lock.sign(&path, since_ms);
                 return Ok(lock);
             }
-            Err(error @ LockError::Io { .. }) => return Err(ServeError::Lock(error)),
+            Err(error @ (LockError::Io { .. } | LockError::Astray { .. })) => return Err(ServeError::Lock(error)),
             Err(error @ LockError::Held { .. }) => {
                 if answers(dir, until).await || Instant::now() >= until {
                     return Err(led(dir, error));
@@ -66,7 +70,7 @@ fn led(dir: &TeamDir, error: LockError) -> ServeError {
         LockError::Held { holder, .. } => {
             ServeError::Led { team: dir.team().to_string(), pid: holder.map(|holder| holder.process.pid) }
         }
-        error @ LockError::Io { .. } => ServeError::Lock(error),
+        error @ (LockError::Io { .. } | LockError::Astray { .. }) => ServeError::Lock(error),
     }
 }
 
@@ -91,7 +95,7 @@ mod tests {
     }
 
     fn holder(process: Identity, ended_ms: Option<u64>) -> Holder {
-        Holder { process, since_ms: 7, ended_ms }
+        Holder { process, since_ms: 7, ended_ms, inode: None }
     }
 
     #[test]

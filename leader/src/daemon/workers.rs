@@ -7,7 +7,7 @@ use nix::unistd::Pid;
 use teamster_protocol::host::crash::point;
 use teamster_protocol::host::process::{self, Identity};
 use teamster_protocol::model::id::MemberName;
-use teamster_protocol::store::presence;
+use teamster_protocol::store::presence::{self, WorkerLife};
 use teamster_protocol::wire::api::SpawnRequest;
 
 use super::{DISPLACED, Input, Leader};
@@ -67,13 +67,24 @@ impl Leader<'_> {
 
     /// The worker itself, if it is not the child that was started for it but that one's.
     fn within(&self, name: &MemberName, child: Pid) -> Option<Identity> {
-        let worker = presence::holder(&self.shared.dir.member_lock(name)).ok()??.process;
+        let holder = presence::holder(&self.shared.dir.member_lock(name)).ok().flatten();
+        // Where the lock was tidied away, the roster says who joined.
+        let worker = match holder {
+            Some(holder) => holder.process,
+            None => self.shared.team().roster().member(name).ok()?.presence.joined()?.clone(),
+        };
         let parent = i32::try_from(process::parent(worker.pid).ok()?).ok()?;
         (parent == child.as_raw()).then_some(worker)
     }
 
+    /// Whether that process is the worker of that member still: by its lock, or by itself where the lock was tidied away.
     fn serves(&self, name: &MemberName, process: &Identity) -> bool {
-        let holder = presence::holder(&self.shared.dir.member_lock(name));
-        holder.is_ok_and(|holder| holder.is_some_and(|holder| holder.process == *process))
+        let lock = self.shared.dir.member_lock(name);
+        match presence::holder(&lock) {
+            Ok(Some(holder)) => holder.process == *process,
+            Ok(None) | Err(_) => {
+                presence::look_at_worker(&lock, Some(process)).is_ok_and(|life| life == WorkerLife::LockLost)
+            }
+        }
     }
 }

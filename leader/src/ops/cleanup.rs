@@ -144,10 +144,13 @@ fn lock_members(
 ) -> Result<Vec<Obstacle>, CleanupError> {
     let mut running = Vec::new();
     for name in served_members(dir, roster)? {
-        if held.contains_key(&name) {
-            continue;
-        }
-        match Lock::take(&dir.member_lock(&name), now_ms()) {
+        let path = dir.member_lock(&name);
+        let joined = roster.member(&name).ok().and_then(|member| member.presence.joined());
+        let taken = match held.remove(&name) {
+            Some(lock) => Ok(lock),
+            None => Lock::borrow(&path),
+        };
+        match taken.and_then(|lock| lock.of_dead_worker(&path, joined)) {
             Ok(lock) => {
                 held.insert(name, lock);
             }
@@ -155,7 +158,11 @@ fn lock_members(
                 let pid = holder.map(|holder| format!(" (process {})", holder.process.pid)).unwrap_or_default();
                 running.push(Obstacle::Running(format!("{name} runs{pid}")));
             }
-            Err(error) => return Err(error.into()),
+            Err(LockError::Astray { worker, .. }) => {
+                let pid = worker.pid;
+                running.push(Obstacle::Running(format!("{name} may run (process {pid}); its lock was removed")));
+            }
+            Err(error @ LockError::Io { .. }) => return Err(error.into()),
         }
     }
     Ok(running)

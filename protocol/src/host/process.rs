@@ -62,6 +62,41 @@ impl Identity {
     }
 }
 
+/// What can be told about a process from here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProcessFate {
+    /// The process runs.
+    Runs,
+    /// The process has ended.
+    Ended,
+    /// This process cannot see others (it is in a PID namespace of its own), or `/proc` could not be read.
+    OutOfSight,
+}
+
+impl Identity {
+    /// Whether this very process runs, has ended, or cannot be seen from here. A zombie has ended.
+    pub fn fate(&self) -> ProcessFate {
+        match boot_id() {
+            Ok(boot) if boot != self.boot_id => return ProcessFate::Ended,
+            Ok(_) => {}
+            Err(_) => return ProcessFate::OutOfSight,
+        }
+        if OWN.get().is_some_and(|own| own.pid != std::process::id()) {
+            return ProcessFate::OutOfSight;
+        }
+        let missing = |error: &io::Error| {
+            error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(Errno::SRCH.raw_os_error())
+        };
+        match (stat_field::<char>(self.pid, 0), start_ticks(self.pid)) {
+            (Ok('Z' | 'X'), _) => ProcessFate::Ended,
+            (Ok(_), Ok(ticks)) if ticks == self.start_ticks => ProcessFate::Runs,
+            (Ok(_), Ok(_)) => ProcessFate::Ended,
+            (Err(error), _) | (_, Err(error)) if missing(&error) => ProcessFate::Ended,
+            (Err(_), _) | (_, Err(_)) => ProcessFate::OutOfSight,
+        }
+    }
+}
+
 /// This process, as those outside see it.
 pub fn own_identity() -> io::Result<Identity> {
     if let Some(own) = OWN.get() {
@@ -126,6 +161,11 @@ mod tests {
     fn a_reused_pid_is_another_process() {
         let own = own_identity().unwrap();
         assert!(own.exists() && own.runs());
+        assert_eq!(own.fate(), ProcessFate::Runs);
+        let reused = Identity { start_ticks: own.start_ticks + 1, ..own.clone() };
+        assert_eq!(reused.fate(), ProcessFate::Ended);
+        assert_eq!(Identity { pid: u32::MAX, ..own.clone() }.fate(), ProcessFate::Ended);
+        assert_eq!(Identity { boot_id: "another".to_owned(), ..own.clone() }.fate(), ProcessFate::Ended);
         assert_eq!(parent(own.pid).unwrap(), std::os::unix::process::parent_id());
         assert!(!Identity { start_ticks: own.start_ticks + 1, ..own.clone() }.exists());
         assert!(!Identity { boot_id: "another".to_owned(), ..own }.exists());

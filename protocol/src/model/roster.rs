@@ -284,6 +284,16 @@ pub enum Presence {
     },
 }
 
+impl Presence {
+    /// The process that joined, if it has not left since.
+    pub fn joined(&self) -> Option<&Identity> {
+        match self {
+            Presence::Joined { process, .. } => Some(&process.identity),
+            Presence::Expected { .. } | Presence::Left { .. } => None,
+        }
+    }
+}
+
 /// What comes of a member whose worker ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Then {

@@ -1,11 +1,18 @@
-//! Locks that say who is alive. The kernel drops one when its holder dies, so nothing goes stale, and anyone can
+//! Locks that say who is alive. The kernel drops a lock when its holder dies, so nothing goes stale, and anyone can
 //! look whether it is held without taking it.
 //!
 //! These are open-file-description locks (`F_OFD_SETLK`), not `flock`: with `flock` the only way to look is to
 //! take the lock for a moment, and a worker that starts in that moment would be refused.
+//!
+//! A lock's file may be removed, replaced or moved by somebody who tidies up. So a free lock alone is no proof that its
+//! worker is dead ([`look_at_worker`] asks for one), and a holder takes its lock anew where the file lost its place
+//! ([`LifeLock`]).
+
+mod life_lock;
+mod worker_life;
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
@@ -16,17 +23,25 @@ use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 use serde::{Deserialize, Serialize};
 
-use crate::host::clock::now_ms;
 use crate::host::crash::point;
-use crate::host::process::{Identity, own_identity};
+use crate::host::plain_file;
+use crate::host::process::{Identity, ProcessFate, own_identity};
+
+pub use life_lock::{LifeLock, LockKept};
+pub use worker_life::{WorkerLife, look_at_worker};
 
 /// How often a lock is tried that somebody else holds.
 const RETRY: Duration = Duration::from_millis(20);
+
+/// How much of a lock's file is read: some twenty times what a holder writes.
+const HOLDER_BYTES_MAX: usize = 4096;
 
 /// A lock that this process holds until it is dropped or the process ends. Child processes do not inherit it.
 #[derive(Debug)]
 pub struct Lock {
     file: File,
+    /// The number of the file, by which a copy of it is told from it.
+    inode: u64,
 }
 
 /// Who holds a lock, as the holder wrote it down after taking it.
@@ -37,9 +52,12 @@ pub struct Holder {
     pub process: Identity,
     /// Since when.
     pub since_ms: u64,
-    /// When it was done with what it held the lock for. Nothing while it holds it, and if it died holding it.
+    /// When the holder was done with what it held the lock for. Nothing while it holds it, and if it died holding it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_ms: Option<u64>,
+    /// The number of the file that this was written into. In a copy of the file it is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inode: Option<u64>,
 }
 
 /// Why a lock was not taken.
@@ -51,10 +69,22 @@ pub enum LockError {
         /// The lock.
         path: PathBuf,
         /// Who, if that could be read.
-        holder: Option<Holder>,
+        holder: Option<Box<Holder>>,
+    },
+    /// Nobody holds it, and yet the worker that it tells about may live: its file was removed or replaced.
+    #[error(
+        "{} was removed or replaced: nobody holds it, but the worker that it is for, process {}, may live
+wait a moment: the worker takes it anew; if it hangs, end that process",
+        path.display(), worker.pid
+    )]
+    Astray {
+        /// The lock.
+        path: PathBuf,
+        /// The worker.
+        worker: Identity,
     },
     /// The system refused.
-    #[error("cannot {doing} {}: {source}", path.display())]
+    #[error("cannot {doing} {}: {source}{}", path.display(), way_out(source))]
     Io {
         /// The verb.
         doing: &'static str,
@@ -65,68 +95,87 @@ pub enum LockError {
     },
 }
 
+impl LockError {
+    fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> LockError {
+        move |source| LockError::Io { doing, path: path.to_owned(), source }
+    }
+}
+
+/// What to do about something else in the place of a lock's file.
+fn way_out(error: &io::Error) -> &'static str {
+    match plain_file::not_plain(error) {
+        Some(_) => "\nmove it away: the file is made when it is needed",
+        None => "",
+    }
+}
+
+impl Holder {
+    /// Whether this was written into the file of that number by that process.
+    fn is_of(&self, inode: u64, process: Option<&Identity>) -> bool {
+        self.inode == Some(inode) && Some(&self.process) == process
+    }
+}
+
 impl Lock {
     /// Takes the lock, creating its file, or says who holds it. Does not wait.
     pub fn take(path: &Path, now_ms: u64) -> Result<Lock, LockError> {
         // Before the lock is taken: until the new holder has written itself down, the one before it can be read.
-        own_identity().map_err(|source| LockError::Io {
-            doing: "identify ourselves for",
-            path: path.to_owned(),
-            source,
-        })?;
+        own_identity().map_err(LockError::io("identify ourselves for", path))?;
         let lock = Lock::borrow(path)?;
         lock.sign(path, now_ms);
         Ok(lock)
     }
 
-    /// As [`Lock::take`], but waits until `limit` is over while somebody else holds it, such as one who gives back what a
-    /// dead worker held. Blocks.
+    /// Tries [`Lock::borrow`] until `limit` is over while somebody else holds the lock, such as a process that gives back
+    /// what a dead worker held. Blocks.
     #[expect(clippy::disallowed_methods, reason = "nothing tells of the end of a lock whose wait has a limit")]
-    pub fn take_within(path: &Path, limit: Duration) -> Result<Lock, LockError> {
+    pub fn borrow_within(path: &Path, limit: Duration) -> Result<Lock, LockError> {
         let until = Instant::now() + limit;
         loop {
-            match Lock::take(path, now_ms()) {
+            match Lock::borrow(path) {
                 Err(LockError::Held { .. }) if Instant::now() < until => sleep(RETRY),
                 taken => return taken,
             }
         }
     }
 
-    /// As [`Lock::take`], but does not write down who holds it: for who keeps others out for a while, and is none of those
-    /// whose lives the lock tells of. The last of these can still be read.
+    /// Takes the lock without writing down who holds it: for a process that keeps others out for a while, and whose life
+    /// the lock does not tell about. The last holder that signed can still be read.
     pub fn borrow(path: &Path) -> Result<Lock, LockError> {
-        let io = |doing: &'static str| move |source| LockError::Io { doing, path: path.to_owned(), source };
-        let file = loop {
+        let (file, inode) = loop {
             let mut open = OpenOptions::new();
             open.read(true).write(true).create(true).truncate(false).mode(0o600);
-            let file = open.open(path).map_err(io("open"))?;
+            let (file, there) = plain_file::open(&mut open, path).map_err(LockError::io("open", path))?;
             match fcntl(&file, FcntlArg::F_OFD_SETLK(&whole_file(libc::F_WRLCK))) {
                 Ok(_) => {}
                 Err(Errno::EAGAIN | Errno::EACCES) => {
-                    return Err(LockError::Held { path: path.to_owned(), holder: read_holder(&mut &file) });
+                    // Who borrows it does not sign it, and then the last one that did is dead.
+                    let holder = read_holder(&file).filter(|holder| holder.process.fate() != ProcessFate::Ended);
+                    return Err(LockError::Held { path: path.to_owned(), holder: holder.map(Box::new) });
                 }
-                Err(errno) => return Err(io("lock")(errno.into())),
+                Err(errno) => return Err(LockError::io("lock", path)(errno.into())),
             }
-            // Its team was removed between the opening and the locking: a lock on that file would keep nobody out.
-            if is_at(&file, path).map_err(io("look at"))? {
-                break file;
+            // The file may have been removed between the opening and the locking: a lock on it would keep nobody out.
+            if is_in_place(&file, path).map_err(LockError::io("look at", path))? {
+                break (file, there.ino());
             }
         };
         point("lock taken");
-        Ok(Lock { file })
+        Ok(Lock { file, inode })
     }
 
-    /// Writes down that this process holds the lock since `now_ms`. The content is for people; the lock is the kernel's: a
-    /// full disk keeps nobody from running.
+    /// Writes down that this process holds the lock since `now_ms`. The lock is the kernel's, whatever is written: a full
+    /// disk keeps nobody from running.
     pub fn sign(&self, path: &Path, now_ms: u64) {
-        let holder = own_identity().map(|process| Holder { process, since_ms: now_ms, ended_ms: None });
+        let inode = Some(self.inode);
+        let holder = own_identity().map(|process| Holder { process, since_ms: now_ms, ended_ms: None, inode });
         self.write(path, holder);
         point("lock signed");
     }
 
-    /// Who is written down: this process once it has signed, else whoever did before it.
+    /// Who is written down: this process once it has signed, else the last one that did.
     pub fn written(&self) -> Option<Holder> {
-        read_holder(&mut &self.file)
+        read_holder(&self.file)
     }
 
     /// Writes down that what the lock was held for has ended in order, and gives it back.
@@ -152,9 +201,21 @@ impl Lock {
         }
     }
 
+    /// Lets this lock pass only if no worker of its member lives. `joined` is the process that joined last as that worker,
+    /// if none has left since, as the roster says after the lock was taken.
+    pub fn of_dead_worker(self, path: &Path, joined: Option<&Identity>) -> Result<Lock, LockError> {
+        let is_signed = self.written().is_some_and(|holder| holder.is_of(self.inode, joined));
+        match (is_signed, joined, worker_life::life_of_process(joined)) {
+            (false, Some(worker), WorkerLife::LockLost) => {
+                Err(LockError::Astray { path: path.to_owned(), worker: worker.clone() })
+            }
+            (true, _, _) | (false, None, _) | (false, Some(_), WorkerLife::Dead | WorkerLife::Locked) => Ok(self),
+        }
+    }
+
     /// Whether the file that is locked is still the one at `path`. Where it is not, the lock keeps nobody out.
-    pub fn is_at(&self, path: &Path) -> Result<bool, LockError> {
-        is_at(&self.file, path).map_err(|source| LockError::Io { doing: "look at", path: path.to_owned(), source })
+    pub fn is_in_place(&self, path: &Path) -> Result<bool, LockError> {
+        is_in_place(&self.file, path).map_err(LockError::io("look at", path))
     }
 
     /// Gives the lock back.
@@ -166,7 +227,7 @@ impl Lock {
 
 impl Drop for Lock {
     /// A child that another thread is just starting has the descriptor too, until it becomes another program: to close
-    /// this one alone would leave the lock to it for as long.
+    /// this one alone would leave the lock to the child for as long.
     fn drop(&mut self) {
         // What can not be unlocked is closed in a moment.
         let _ = fcntl(&self.file, FcntlArg::F_OFD_SETLK(&whole_file(libc::F_UNLCK)));
@@ -175,39 +236,44 @@ impl Drop for Lock {
 
 /// Whether anyone holds the lock. A file that is not there is held by nobody.
 pub fn is_held(path: &Path) -> Result<bool, LockError> {
-    let io = |doing: &'static str| move |source| LockError::Io { doing, path: path.to_owned(), source };
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        Err(error) => return Err(io("open")(error)),
-    };
-    let mut lock = whole_file(libc::F_WRLCK);
-    fcntl(&file, FcntlArg::F_OFD_GETLK(&mut lock)).map_err(|errno| io("look at")(errno.into()))?;
-    Ok(i32::from(lock.l_type) != libc::F_UNLCK)
+    match open_to_look(path)? {
+        Some(file) => is_locked(&file, path),
+        None => Ok(false),
+    }
 }
 
 /// Who holds the lock now, with what is written of it; nothing if nobody does.
 pub fn holder(path: &Path) -> Result<Option<Holder>, LockError> {
-    if !is_held(path)? {
-        return Ok(None);
+    match open_to_look(path)? {
+        Some(file) if is_locked(&file, path)? => Ok(read_holder(&file)),
+        Some(_) | None => Ok(None),
     }
-    last_holder(path)
 }
 
 /// Who signed the lock last, whether it holds it or not; nothing if that can not be read.
 pub fn last_holder(path: &Path) -> Result<Option<Holder>, LockError> {
-    match File::open(path) {
-        Ok(file) => Ok(read_holder(&mut &file)),
+    Ok(open_to_look(path)?.and_then(|file| read_holder(&file)))
+}
+
+fn open_to_look(path: &Path) -> Result<Option<File>, LockError> {
+    match plain_file::open_to_read(path) {
+        Ok((file, _)) => Ok(Some(file)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(LockError::Io { doing: "open", path: path.to_owned(), source }),
+        Err(error) => Err(LockError::io("open", path)(error)),
     }
 }
 
-fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+fn is_locked(file: &File, path: &Path) -> Result<bool, LockError> {
+    let mut lock = whole_file(libc::F_WRLCK);
+    fcntl(file, FcntlArg::F_OFD_GETLK(&mut lock)).map_err(|errno| LockError::io("look at", path)(errno.into()))?;
+    Ok(i32::from(lock.l_type) != libc::F_UNLCK)
+}
+
+fn is_in_place(file: &File, path: &Path) -> io::Result<bool> {
     let open = file.metadata()?;
-    match path.metadata() {
+    match path.symlink_metadata() {
         Ok(there) => Ok((there.dev(), there.ino()) == (open.dev(), open.ino())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(false),
         Err(error) => Err(error),
     }
 }
@@ -222,74 +288,11 @@ fn whole_file(kind: i32) -> libc::flock {
     }
 }
 
-fn read_holder(file: &mut &File) -> Option<Holder> {
-    let mut text = String::new();
-    file.seek(SeekFrom::Start(0)).ok()?;
-    file.take(4096).read_to_string(&mut text).ok()?;
-    serde_json::from_str(&text).ok()
+fn read_holder(file: &File) -> Option<Holder> {
+    let mut text = vec![0; HOLDER_BYTES_MAX];
+    let got = plain_file::read_full(file, &mut text, 0).ok()?;
+    serde_json::from_slice(&text[..got]).ok()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_holds_it_and_the_next_is_told_who() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("alice.lock");
-        assert!(!is_held(&path).unwrap());
-        let lock = Lock::take(&path, 7).unwrap();
-        assert!(is_held(&path).unwrap());
-        let told = match Lock::take(&path, 8) {
-            Err(LockError::Held { holder: Some(holder), .. }) => holder,
-            other => panic!("{other:?}"),
-        };
-        assert_eq!((told.process.pid, told.since_ms), (std::process::id(), 7));
-        assert_eq!(holder(&path).unwrap(), Some(told));
-        lock.release();
-        assert!(!is_held(&path).unwrap());
-        Lock::take(&path, 9).unwrap();
-    }
-
-    #[test]
-    fn who_only_borrows_it_is_not_written_down_and_who_is_done_says_so() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("leader.lock");
-        assert_eq!(last_holder(&path).unwrap(), None);
-        Lock::take(&path, 7).unwrap().release();
-        let borrowed = Lock::borrow(&path).unwrap();
-        assert!(is_held(&path).unwrap() && matches!(Lock::take(&path, 8), Err(LockError::Held { .. })));
-        assert_eq!(borrowed.written().map(|holder| (holder.since_ms, holder.ended_ms)), Some((7, None)));
-        borrowed.sign(&path, 9);
-        borrowed.sign_off(&path, 11);
-        assert!(!is_held(&path).unwrap());
-        let last = last_holder(&path).unwrap().map(|holder| (holder.since_ms, holder.ended_ms));
-        assert_eq!(last, Some((9, Some(11))));
-    }
-
-    #[test]
-    fn it_is_given_back_although_a_child_that_is_just_being_started_has_its_descriptor() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("alice.lock");
-        let lock = Lock::take(&path, 7).unwrap();
-        let _of_the_child = lock.file.try_clone().unwrap();
-        lock.release();
-        assert!(!is_held(&path).unwrap());
-        let lock = Lock::take(&path, 8).unwrap();
-        let _of_the_child = lock.file.try_clone().unwrap();
-        drop(lock);
-        assert!(!is_held(&path).unwrap());
-    }
-
-    #[test]
-    fn a_lock_on_a_file_that_is_gone_keeps_nobody_out_and_is_known_for_it() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("alice.lock");
-        let lock = Lock::take(&path, 7).unwrap();
-        assert!(is_at(&lock.file, &path).unwrap());
-        std::fs::remove_file(&path).unwrap();
-        assert!(!is_at(&lock.file, &path).unwrap());
-        File::create(&path).unwrap();
-        assert!(!is_at(&lock.file, &path).unwrap(), "another file of that name is not it");
-    }
-}
+mod tests;

@@ -1,9 +1,10 @@
 //! What the parts of a team do together.
 
 use super::*;
+use crate::host::process::own_identity;
 use crate::model::board::AutoClaim;
 use crate::model::mail::{Body, MailRefusal, Urgency};
-use crate::model::roster::{LeftHow, Workspace};
+use crate::model::roster::{LeftHow, Process, StartedBy, Workspace};
 use crate::model::task::TaskStatus;
 use crate::model::task::{Hold, Work};
 use crate::wire::api::{MailRequest, MemberState, Reader as MailReader};
@@ -213,4 +214,25 @@ fn a_team_that_is_removed_between_two_looks_is_said_to_be_removed() {
     std::fs::write(dir.board(), "").unwrap();
     let error = must_have_roster(&dir, 2).unwrap_err();
     assert!(matches!(error, LogError::Lost { .. }), "{error}");
+}
+
+#[test]
+fn nobody_buries_a_worker_that_lives_because_its_lock_was_removed() {
+    let root = tempfile::tempdir().unwrap();
+    let mut lead = open(&root, "lead");
+    enroll(&mut lead, "ada");
+    lead.add_tasks(|_| tasks(1)).unwrap();
+    let path = lead.dir().member_lock(&name("ada"));
+    let _lives = Lock::take(&path, 1).unwrap();
+    let process = Process { identity: own_identity().unwrap(), started_by: StartedBy::Hand, isolation: None };
+    lead.enroll(TeamFact::Joined { name: name("ada"), process }).unwrap();
+    open(&root, "ada").claim_next(&claimant("ada")).unwrap().unwrap();
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(lead.sweep(|_| false).unwrap(), []);
+    assert_eq!(lead.board().owned_by(&name("ada")).count(), 1);
+    assert_eq!(lead.members().unwrap()[0].state, MemberState::Busy);
+    // Nor by way of the file that the sweep has made.
+    assert_eq!(lead.sweep(|_| false).unwrap(), []);
+    let refused = lead.take_lock_of_dead(&name("ada")).unwrap_err();
+    assert!(matches!(refused, TeamError::Lock(LockError::Astray { .. })), "{refused}");
 }

@@ -12,7 +12,7 @@ use crate::model::roster::{LeftHow, Member, Presence, Roster, Then};
 use crate::model::task::view::TaskView;
 use crate::model::task::{NewTask, TaskStatus};
 use crate::store::file::{Offset, Reader};
-use crate::store::presence;
+use crate::store::presence::{self, LockError, WorkerLife};
 use crate::store::transcript::{self, Standing};
 use crate::wire::api::{MemberState, MemberView};
 
@@ -136,7 +136,8 @@ fn member_view(
 ) -> Result<MemberView, TeamError> {
     let mailbox: Reader<Mailbox> = Reader::open(dir.mailbox(&Address::Member(name.clone())))?;
     let unread = mailbox.state().unread_len();
-    let running = presence::is_held(&dir.member_lock(name))? && !is_being_buried(dir, name, &member.presence)?;
+    let running =
+        worker_life(dir, name, &member.presence)? != WorkerLife::Dead && !is_being_buried(dir, name, &member.presence)?;
     let tasks: Vec<TaskId> = board.owned_by(name).collect();
     let since = |id: &TaskId| match board.status(*id) {
         Ok(TaskStatus::InProgress { since_ms, .. }) => Some(since_ms),
@@ -200,6 +201,11 @@ fn member_view(
         left,
         again_ms,
     })
+}
+
+/// Whether a worker of a member lives, by its lock and by the process that joined last.
+pub fn worker_life(dir: &TeamDir, name: &MemberName, presence: &Presence) -> Result<WorkerLife, LockError> {
+    presence::look_at_worker(&dir.member_lock(name), presence.joined())
 }
 
 /// Whether the lock of a member that left is held by its leader, which gives back what it held, or by nobody any more; and

@@ -14,4 +14,5 @@ mod run;
 mod strangers;
 mod supervision;
 mod tasks;
+mod tidied;
 mod words;

@@ -11,6 +11,9 @@ use crate::core::{ClaimedTask, Event, Outcome};
 
 impl Hands {
     pub(super) fn claim_next(&mut self) -> Event {
+        if let Some(error) = self.why_no_task() {
+            return Event::NotRecorded { error };
+        }
         if let Err(error) = self.give_back() {
             return Event::NotRecorded { error: error.to_string() };
         }

@@ -16,7 +16,7 @@ use teamster_protocol::model::id::{Address, MemberName};
 use teamster_protocol::model::limits::{MEMBER_LOCK_WITHIN, PROTOCOL_VERSION};
 use teamster_protocol::model::roster::{Isolation, MemberSpec, Process, Stall, StartedBy, TeamFact, Workspace};
 use teamster_protocol::store::file::{Durability, LogError};
-use teamster_protocol::store::presence::{Lock, LockError};
+use teamster_protocol::store::presence::{LifeLock, Lock, LockError, LockKept};
 use teamster_protocol::store::transcript::{Transcript, TranscriptError};
 use teamster_protocol::store::watch::Watch;
 use teamster_protocol::team::{Inbox, Team, TeamError};
@@ -139,12 +139,12 @@ pub(super) async fn start(args: Args, isolation: Isolation) -> Result<Worker, St
     stderr_log::is_mine(dir.log_of(&me));
     // What needs to survive a loss of power is said with each step: most of a worker's own does not.
     let mut team = Team::open(dir.clone(), me.clone(), Durability::Process)?;
-    let lock = take_lock(&dir, &name)?;
+    let mut lock = take_lock(&dir, &mut team, &name)?;
     let spec = enroll(&mut team, &args)?;
     crash::point("worker enrolled");
     let kind = Kind::named(&spec.agent).map_err(|error| StartError::Agent(error.to_string()))?;
     // What a former life left in progress is not this one's: it is to be claimed anew.
-    team.bury(&name, None, &lock)?;
+    team.bury(&name, None, lock.lock())?;
 
     crash::point("former life buried");
     let inbox = Inbox::open(&dir, me.clone(), durability)?;
@@ -181,9 +181,16 @@ pub(super) async fn start(args: Args, isolation: Isolation) -> Result<Worker, St
         let (read, write) = stdio().map_err(system("talk to the leader"))?;
         links.leader(read, write);
     }
-    team.enroll(TeamFact::Joined { name, process: Process { identity, started_by, isolation: Some(isolation) } })?;
+    team.enroll(TeamFact::Joined {
+        name: name.clone(),
+        process: Process { identity, started_by, isolation: Some(isolation) },
+    })?;
+    // Whoever takes the lock from now on sees by the roster that this worker lives; this is about who did before.
+    if let LockKept::ByAnother(holder) = lock.keep(clock::now_ms()).map_err(StartError::Lock)? {
+        return Err(StartError::Running { name, pid: holder.map(|holder| holder.process.pid) });
+    }
     crash::point("worker joined");
-    let hands = Hands::new(claimant, team, inbox, journal, agent, durability);
+    let hands = Hands::new(claimant, lock, team, inbox, journal, agent, durability);
     let day = clock::Settings::watch();
     Ok(Worker {
         core,
@@ -197,7 +204,6 @@ pub(super) async fn start(args: Args, isolation: Isolation) -> Result<Worker, St
         keeper,
         day,
         told: None,
-        lock,
         displaced: false,
     })
 }
@@ -213,13 +219,23 @@ fn root(args: &Args) -> Result<PathBuf, StartError> {
     std::path::absolute(&root).map_err(|source| StartError::Workspace { dir: root, source })
 }
 
-fn take_lock(dir: &TeamDir, name: &MemberName) -> Result<Lock, StartError> {
-    Lock::take_within(&dir.member_lock(name), MEMBER_LOCK_WITHIN).map_err(|error| match error {
-        LockError::Held { holder, .. } => {
-            StartError::Running { name: name.clone(), pid: holder.map(|holder| holder.process.pid) }
+fn take_lock(dir: &TeamDir, team: &mut Team, name: &MemberName) -> Result<LifeLock, StartError> {
+    let path = dir.member_lock(name);
+    // Before the lock is taken: until this worker has written itself down, the one before it can be read.
+    own_identity().map_err(|source| StartError::System { doing: "identify this process", source })?;
+    let taken = Lock::borrow_within(&path, MEMBER_LOCK_WITHIN).map_err(TeamError::from);
+    let lock = match taken.and_then(|lock| team.must_be_of_dead(name, lock)) {
+        Ok(lock) => lock,
+        Err(TeamError::Lock(LockError::Held { holder, .. })) => {
+            return Err(StartError::Running { name: name.clone(), pid: holder.map(|holder| holder.process.pid) });
         }
-        error @ LockError::Io { .. } => StartError::Lock(error),
-    })
+        Err(TeamError::Lock(error @ (LockError::Io { .. } | LockError::Astray { .. }))) => {
+            return Err(StartError::Lock(error));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    lock.sign(&path, clock::now_ms());
+    LifeLock::new(lock, path, dir).map_err(StartError::Lock)
 }
 
 /// What this member is set up to do: as on the roster, but for what was given. Writes it there if that is new.

@@ -7,9 +7,9 @@ use teamster_protocol::model::id::{Address, MemberName, TaskId};
 use teamster_protocol::model::mail::{Body, LetterState, Message};
 use teamster_protocol::model::roster::Presence;
 use teamster_protocol::model::shutdown::Verdict;
-use teamster_protocol::store::presence;
+use teamster_protocol::store::presence::WorkerLife;
 use teamster_protocol::store::transcript;
-use teamster_protocol::team::{TeamError, TeamView, read_mail};
+use teamster_protocol::team::{TeamError, TeamView, read_mail, worker_life};
 
 use super::{Context, Exit, FrontError};
 use crate::front::cli::args::{WhyArgs, WhySubject};
@@ -66,8 +66,8 @@ pub(super) fn why(context: &Context, args: &WhyArgs) -> Result<Exit, FrontError>
 
 fn running(view: &TeamView) -> Result<BTreeSet<MemberName>, FrontError> {
     let mut running = BTreeSet::new();
-    for (name, _) in view.roster().members() {
-        if presence::is_held(&view.dir().member_lock(name))? {
+    for (name, member) in view.roster().members() {
+        if worker_life(view.dir(), name, &member.presence)? != WorkerLife::Dead {
             running.insert(name.clone());
         }
     }

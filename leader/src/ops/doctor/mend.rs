@@ -175,7 +175,7 @@ fn transcripts(subject: &Subject, acts: &mut Acts) {
                 acts.refused(format!("the transcripts of {name} are left alone while it runs"));
                 continue;
             }
-            Err(error @ LockError::Io { .. }) => {
+            Err(error @ (LockError::Io { .. } | LockError::Astray { .. })) => {
                 acts.refused(error);
                 continue;
             }
@@ -249,10 +249,10 @@ fn one_member(subject: &Subject, team: &mut Team, name: &MemberName, acts: &mut 
         }
         Presence::Expected { .. } | Presence::Left { .. } => return Ok(()),
     };
-    let lock = match Lock::take(&subject.dir.member_lock(name), subject.now_ms) {
+    let lock = match team.take_lock_of_dead(name) {
         Ok(lock) => lock,
-        Err(LockError::Held { .. }) => return Ok(()),
-        Err(error @ LockError::Io { .. }) => return Err(error.into()),
+        Err(TeamError::Lock(LockError::Held { .. } | LockError::Astray { .. })) => return Ok(()),
+        Err(error) => return Err(error),
     };
     // It may have been written down meanwhile.
     team.refresh(|_| ())?;
@@ -311,7 +311,7 @@ fn sockets(subject: &Subject, acts: &mut Acts) {
                 Err(error) => acts.refused(format!("cannot remove {}: {error}", socket.display())),
             },
             Err(LockError::Held { .. }) => {}
-            Err(error @ LockError::Io { .. }) => acts.refused(error),
+            Err(error @ (LockError::Io { .. } | LockError::Astray { .. })) => acts.refused(error),
         }
     }
 }
