@@ -8,6 +8,7 @@ pub mod doctor;
 pub mod document;
 pub mod duration;
 pub mod leadership;
+pub mod moved;
 pub mod plan;
 pub mod run;
 pub mod why;

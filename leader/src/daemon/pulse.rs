@@ -69,6 +69,7 @@ impl Leader<'_> {
             TeamFact::Hung { name } => team.roster().member(name).is_ok_and(|member| member.hung_ms.is_none()),
             TeamFact::Answering { name } => team.roster().member(name).is_ok_and(|member| member.hung_ms.is_some()),
             TeamFact::Founded { .. }
+            | TeamFact::Moved { .. }
             | TeamFact::Added { .. }
             | TeamFact::Joined { .. }
             | TeamFact::Left { .. }

@@ -17,8 +17,10 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::front::cli::args::{Args, Command, Everywhere};
 use crate::front::cli::print::{Aside, Audience};
+use crate::git::Repository;
 use crate::ops::config::{CommandLineSettings, Config, EnvironmentSettings, Layers, TeamChoice};
 use crate::ops::config_files;
+use crate::ops::moved::remember_team;
 use crate::warden;
 
 pub mod args;
@@ -51,7 +53,7 @@ mod why;
 
 pub use complete::answer_shell;
 pub use error::{Exit, FrontError, json_error, json_failure};
-pub use team_name::{Place, founding_dir, place, team_name};
+pub use team_name::{Place, TeamHere, founding_dir, place, team_name};
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +83,8 @@ pub struct Context {
     pub settings: Common,
     /// Everything that is set up, and who said so.
     pub config: Config,
+    /// The repository that the team's name comes from, if it comes from one.
+    pub repository: Option<Repository>,
 }
 
 /// Reads a command line. If there is nothing to obey in it, that was said, and the process is to exit with this.
@@ -123,6 +127,10 @@ fn run(args: Args) -> Result<Exit, FrontError> {
         warden::mind();
         dispatch(&context, args.command).await
     });
+    // The command may have founded the team.
+    if let Some(repository) = &context.repository {
+        remember_team(&context.dir, repository);
+    }
     // A thread that blocks on standard input must not hold the end.
     runtime.shutdown_background();
     exit
@@ -240,10 +248,13 @@ impl Context {
             None => default_root(variable("XDG_STATE_HOME").as_deref(), home.as_deref()).ok_or(FrontError::NoRoot)?,
         };
         let team = match &config.team.value {
-            TeamChoice::Named(team) => team.clone(),
-            TeamChoice::Stem(stem) => team_name::named_after(stem, &place(&here)?.key),
-            TeamChoice::Derived => team_name(&place(&here)?.key),
+            TeamChoice::Named(team) => TeamHere::named(team.clone()),
+            TeamChoice::Stem(stem) => {
+                TeamHere::find(&root, &here, |key| team_name::named_after(stem, key), config.common().durability)?
+            }
+            TeamChoice::Derived => TeamHere::find(&root, &here, team_name, config.common().durability)?,
         };
+        let TeamHere { team, repository } = team;
         let dir = TeamDir::new(root, team);
         Ok(Context {
             me: who::whose(&dir, variable)?,
@@ -254,6 +265,7 @@ impl Context {
             zone: jiff::tz::TimeZone::system(),
             settings: config.common(),
             config,
+            repository,
         })
     }
 

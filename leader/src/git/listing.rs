@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::error::IoContext;
 use super::lock::RepositoryLock;
@@ -33,6 +33,21 @@ impl Repository {
     pub fn worktrees(&self) -> Result<Vec<Registered>, GitError> {
         let entries = registry::all(&self.common_dir)?.into_iter();
         Ok(entries.map(|entry| Registered { path: entry.path, locked: entry.locked }).collect())
+    }
+
+    /// Makes the worktrees under `root` lead here again after the repository was moved, as `git worktree repair` does.
+    /// Returns how many that were. One whose link leads to a repository that is there is left alone.
+    pub fn repair_links(&self, root: &Path) -> Result<usize, GitError> {
+        let Ok(root) = root.canonicalize() else { return Ok(0) };
+        let _lock = RepositoryLock::acquire(&self.common_dir)?;
+        let mut repaired = 0;
+        for entry in registry::all(&self.common_dir)? {
+            if entry.path.parent() == Some(&root) && entry.is_link_broken()? {
+                entry.write_link()?;
+                repaired += 1;
+            }
+        }
+        Ok(repaired)
     }
 
     /// Takes a worktree off the list whose directory is gone, as `git worktree prune` does, but never one whose

@@ -86,15 +86,25 @@ impl Registration {
 
     /// Whether the worktree's `.git` leads back here.
     pub(super) fn is_linked_back(&self) -> Result<bool, GitError> {
-        let Some(link) = read_path(&self.path.join(".git"))? else {
-            return Ok(false);
-        };
-        let bytes = link.as_os_str().as_encoded_bytes();
-        let Some(target) = bytes.strip_prefix(b"gitdir: ") else {
-            return Ok(false);
-        };
-        let target = self.path.join(path_of(target));
+        let Some(target) = self.link_target()? else { return Ok(false) };
         Ok(target.canonicalize().is_ok_and(|target| Some(target) == self.admin.canonicalize().ok()))
+    }
+
+    /// Whether the worktree has a link that leads to nothing, as after its repository was moved.
+    pub(super) fn is_link_broken(&self) -> Result<bool, GitError> {
+        match self.link_target()? {
+            Some(target) => Ok(!target.try_exists().about("cannot look at", &target)?),
+            None => Ok(false),
+        }
+    }
+
+    /// Where the worktree's `.git` leads, if that is a link.
+    fn link_target(&self) -> Result<Option<PathBuf>, GitError> {
+        let Some(link) = read_path(&self.path.join(".git"))? else {
+            return Ok(None);
+        };
+        let target = link.as_os_str().as_encoded_bytes().strip_prefix(b"gitdir: ");
+        Ok(target.map(|target| self.path.join(path_of(target))))
     }
 
     /// Takes the entry out of the list. Call under the repository's lock.

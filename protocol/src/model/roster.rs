@@ -214,6 +214,8 @@ pub enum LeftHow {
 pub enum TeamFact {
     /// The team is for this directory.
     Founded { dir: PathBuf },
+    /// The directory was moved: all that was beneath `from` is beneath `to`.
+    Moved { from: PathBuf, to: PathBuf },
     /// A member is on the roster, or is set up anew.
     Added { name: MemberName, spec: MemberSpec },
     /// Its worker is ready.
@@ -348,12 +350,13 @@ impl Fold for Roster {
     type Fact = TeamFact;
     const KIND: &'static str = "team";
     const FACTS: &'static [&'static str] =
-        &["founded", "added", "joined", "left", "restarting", "dismissed", "hung", "answering", "removed"];
+        &["founded", "moved", "added", "joined", "left", "restarting", "dismissed", "hung", "answering", "removed"];
 
     fn apply(&mut self, fact: TeamFact, at: &Stamp<'_>) {
         let at_ms = at.at_ms;
         match fact {
             TeamFact::Founded { dir } => self.dir = Some(dir),
+            TeamFact::Moved { from, to } => self.move_paths(&from, &to),
             TeamFact::Added { name, spec } => {
                 let presence = Presence::Expected { since_ms: at_ms };
                 self.members
@@ -413,10 +416,31 @@ impl Fold for Roster {
 }
 
 impl Roster {
+    /// The worktrees themselves lie with the team's files, and stay where they are.
+    fn move_paths(&mut self, from: &Path, to: &Path) {
+        if let Some(dir) = &mut self.dir {
+            move_path(dir, from, to);
+        }
+        for member in self.members.values_mut() {
+            match &mut member.spec.workspace {
+                Workspace::Shared { dir } => move_path(dir, from, to),
+                Workspace::Worktree { repository, .. } => move_path(repository, from, to),
+            }
+        }
+    }
+
     fn change(&mut self, name: &MemberName, change: impl FnOnce(&mut Member)) {
         if let Some(member) = self.members.get_mut(name) {
             change(member);
         }
+    }
+}
+
+fn move_path(path: &mut PathBuf, from: &Path, to: &Path) {
+    if path == from {
+        *path = to.to_owned();
+    } else if let Ok(rest) = path.strip_prefix(from) {
+        *path = to.join(rest);
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use teamster_leader::git::TeamMarkFile;
 use teamster_leader::ops::doctor::{Act, Group, Level, State};
 use teamster_leader::ops::why::{Absence, Cause, Hindrance};
 use teamster_protocol::model::board::{AutoClaim, BoardFact, KeptStatus, ReleaseWhy, Scope};
@@ -45,6 +46,7 @@ pub(crate) fn kinds() -> Vec<Kind> {
         keyed::<BoardFact>("board-fact"),
         keyed::<TeamFact>("team-fact"),
         keyed::<MailFact>("mail-fact"),
+        plain::<TeamMarkFile>("team-mark"),
         plain::<NewTask>("new-task"),
         keyed::<Work>("work"),
         keyed::<ReleaseWhy>("release-why"),

@@ -243,6 +243,9 @@ fn board_words(fact: &BoardFact) -> Option<(Tone, String)> {
 fn roster_words(fact: &TeamFact) -> (Tone, String) {
     match fact {
         TeamFact::Founded { dir } => (Tone::Plain, format!("team founded for {}", dir.display())),
+        TeamFact::Moved { from, to } => {
+            (Tone::Plain, format!("team followed its directory from {} to {}", from.display(), to.display()))
+        }
         TeamFact::Added { name, spec } => (Tone::Plain, format!("{name} is on the roster, agent {}", spec.agent)),
         TeamFact::Joined { name, process } => {
             let by = match process.started_by {

@@ -6,25 +6,65 @@
 //! by putting `-` for whatever is not allowed, cut to 33 characters; then `-` and the last 24 bits of the FNV-1a
 //! hash (64 bit) of the path's bytes, as six hexadecimal digits. So two checkouts of one name are two teams,
 //! every directory and every linked worktree of one repository is the same team, and the same place has the same
-//! name with every version of this program.
+//! name with every version of this program. A repository that was moved keeps its team by a mark in it, see `ops::moved`.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use teamster_protocol::model::id::TeamName;
+use teamster_protocol::store::file::Durability;
 
-use super::FrontError;
+use super::{FrontError, print};
 use crate::git::{GitError, Repository};
 use crate::ops::config::{STEM_CHARS_MAX, TeamStem};
+use crate::ops::moved::find_team;
 
 /// What a team is for: the place its name is derived from, and the directory of its work.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Place {
     /// What the name is derived from: a repository's common directory, or a directory.
     pub key: PathBuf,
     /// The working tree at `from`, or the directory itself.
     pub dir: PathBuf,
+    /// The repository, if the place is in one.
+    pub repository: Option<Repository>,
+}
+
+/// The team that a command in some directory is about.
+#[derive(Debug, Clone)]
+pub struct TeamHere {
+    /// Its name.
+    pub team: TeamName,
+    /// The repository that the name comes from, if it comes from one.
+    pub repository: Option<Repository>,
+}
+
+impl TeamHere {
+    /// The team that the user named, wherever the command is typed.
+    pub fn named(team: TeamName) -> TeamHere {
+        TeamHere { team, repository: None }
+    }
+
+    /// The team of the place around `here`: of the name that `derive` makes of the place's key, or of the name it had
+    /// before its repository was moved, which is said to the user when the team follows it.
+    pub fn find(
+        root: &Path,
+        here: &Path,
+        derive: impl FnOnce(&Path) -> TeamName,
+        durability: Durability,
+    ) -> Result<TeamHere, FrontError> {
+        let Place { key, repository, .. } = place(here)?;
+        let derived = derive(&key);
+        let Some(repository) = repository else { return Ok(TeamHere { team: derived, repository }) };
+        let found = find_team(root, &repository, derived, durability)
+            .map_err(|error| FrontError::Repository(error.to_string()))?;
+        if let Some(from) = &found.moved_from {
+            let (from, to) = (from.display(), repository.common_dir().display());
+            print::note(&format!("team {} followed its repository from {from} to {to}", found.team));
+        }
+        Ok(TeamHere { team: found.team, repository: Some(repository) })
+    }
 }
 
 /// Finds the place that `from` is in. The repository is only found and never opened, so its formats and its owner do
@@ -32,14 +72,14 @@ pub struct Place {
 /// team.
 pub fn place(from: &Path) -> Result<Place, FrontError> {
     match Repository::discover(from).and_then(|found| Ok((found.work_tree()?, found))) {
-        Ok((dir, found)) => Ok(Place { key: found.common_dir().to_owned(), dir }),
+        Ok((dir, found)) => Ok(Place { key: found.common_dir().to_owned(), dir, repository: Some(found) }),
         Err(GitError::NotARepository { .. }) => {
             let here = resolve(from)?;
             // A link such as a worktree has, whose repository was moved or removed: git refuses it too.
             if let Some(link) = here.ancestors().map(|above| above.join(".git")).find(|link| link.is_file()) {
                 return Err(FrontError::Repository(format!("{} leads to no repository", link.display())));
             }
-            Ok(Place { key: here.clone(), dir: here })
+            Ok(Place { key: here.clone(), dir: here, repository: None })
         }
         Err(error) => Err(FrontError::Repository(error.to_string())),
     }

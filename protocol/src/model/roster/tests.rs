@@ -196,6 +196,7 @@ fn a_new_generation_says_the_same() {
         facts.extend((pid % 7 == 6).then(|| TeamFact::Removed { name: name(member) }));
     }
     facts.push(added("dora"));
+    facts.push(TeamFact::Moved { from: "/src".into(), to: "/new".into() });
     for (at_ms, fact) in (1..).zip(facts) {
         let write = |_: &Roster| Ok::<_, RosterRefusal>((vec![fact.clone()], ()));
         log.transact(LEAD, at_ms, Durability::Process, write).unwrap();
@@ -229,4 +230,28 @@ fn who_is_dismissed_is_not_started_again_until_the_next_worker_joins() {
     assert_eq!(then(&roster), Some(Then::Stays), "whoever was to start it does not");
     put(&mut roster, 8, again());
     assert_eq!(roster.member(&name("alice")).unwrap().dismissed_ms, None, "another worker");
+}
+
+#[test]
+fn paths_beneath_a_directory_that_was_moved_move_with_it() {
+    let mut roster = Roster::default();
+    put(&mut roster, 1, TeamFact::Founded { dir: "/src/app".into() });
+    let add = |roster: &mut Roster, who: &str, workspace: Workspace| {
+        put(roster, 2, TeamFact::Added { name: name(who), spec: MemberSpec { workspace, ..spec(None) } });
+    };
+    add(&mut roster, "within", Workspace::Shared { dir: "/src/app/sub".into() });
+    add(&mut roster, "beside", Workspace::Shared { dir: "/src/app2".into() });
+    let worktree = |repository: &str| Workspace::Worktree {
+        dir: "/state/t/worktrees/tree".into(),
+        branch: "teamster/t/tree".to_owned(),
+        base: "1".to_owned(),
+        repository: repository.into(),
+    };
+    add(&mut roster, "tree", worktree("/src/app/.git"));
+    put(&mut roster, 3, TeamFact::Moved { from: "/src/app".into(), to: "/new/place".into() });
+    assert_eq!(roster.dir(), Some(Path::new("/new/place")));
+    let workspace = |who: &str| roster.member(&name(who)).unwrap().spec.workspace.clone();
+    assert_eq!(workspace("within").dir(), Path::new("/new/place/sub"));
+    assert_eq!(workspace("beside").dir(), Path::new("/src/app2"));
+    assert_eq!(workspace("tree"), worktree("/new/place/.git"));
 }

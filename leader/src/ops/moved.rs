@@ -1,0 +1,137 @@
+//! A team whose repository was moved is found again: its name comes from the path that the repository had, and a mark in
+//! the repository keeps that name. The first command at the new path follows: it mends the links of the worktrees, writes
+//! on the roster where the repository is now, and renews the mark.
+
+use std::path::{Path, PathBuf};
+
+use teamster_protocol::host::team_dir::TeamDir;
+use teamster_protocol::model::id::{Address, TeamName};
+use teamster_protocol::model::roster::TeamFact;
+use teamster_protocol::store::file::Durability;
+use teamster_protocol::team::{Team, TeamError, TeamView};
+
+use crate::git::{GitError, Repository, TeamMark};
+
+/// Why the team of a repository can not be told.
+#[derive(Debug, thiserror::Error)]
+pub enum MovedError {
+    /// The repository was moved here, and its team can not be made to follow.
+    #[error("team {team} can not follow its repository from {} to here: {why}", from.display())]
+    NotFollowed {
+        /// The team.
+        team: TeamName,
+        /// Where the repository was.
+        from: PathBuf,
+        /// The reason.
+        why: String,
+    },
+    /// The team of this name followed its repository away from here, and another repository is in its place now.
+    #[error("team {team} followed its repository from here to {}", to.display())]
+    BelongsElsewhere {
+        /// The team.
+        team: TeamName,
+        /// Where its repository is.
+        to: PathBuf,
+    },
+}
+
+/// The team of a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundTeam {
+    /// Its name.
+    pub team: TeamName,
+    /// Where the repository was before, if the team followed it just now.
+    pub moved_from: Option<PathBuf>,
+}
+
+/// The team under `root` that works in this repository. `derived` is the name that the repository's path gives. Writes only
+/// if the repository was moved.
+pub fn find_team(
+    root: &Path,
+    repository: &Repository,
+    derived: TeamName,
+    durability: Durability,
+) -> Result<FoundTeam, MovedError> {
+    let unmoved = |team| Ok(FoundTeam { team, moved_from: None });
+    let Ok(real_root) = root.canonicalize() else { return unmoved(derived) };
+    let exists = |team: &TeamName| TeamDir::new(root, team.clone()).exists();
+    let Some(mark) = repository.team_mark(&real_root) else {
+        must_be_of_here(root, &real_root, repository, &derived)?;
+        return unmoved(derived);
+    };
+    if !exists(&mark.team) || (mark.team != derived && exists(&derived)) {
+        return unmoved(derived);
+    }
+    if mark.repository == repository.common_dir() {
+        return unmoved(mark.team);
+    }
+    if is_still_at(&mark) {
+        // This one is a copy, which has no team yet.
+        must_be_of_here(root, &real_root, repository, &derived)?;
+        return unmoved(derived);
+    }
+    let (team, from) = (mark.team.clone(), mark.repository.clone());
+    match follow(root, repository, mark, durability) {
+        Ok(()) => Ok(FoundTeam { team, moved_from: Some(from) }),
+        Err(why) => Err(MovedError::NotFollowed { team, from, why }),
+    }
+}
+
+/// Writes into the repository that this team works in it, so that it is found again when the repository was moved. What
+/// can not be written is no error: the team is found by the path then.
+pub fn remember_team(dir: &TeamDir, repository: &Repository) {
+    let Ok(root) = dir.root().canonicalize() else { return };
+    let mark = TeamMark { root, team: dir.team().clone(), repository: repository.common_dir().to_owned() };
+    if dir.exists()
+        && let Err(error) = repository.set_team_mark(mark)
+    {
+        tracing::info!("the team is not found again if the repository is moved: {error}");
+    }
+}
+
+/// Refuses a team that another repository took with it when it was moved from here.
+fn must_be_of_here(
+    root: &Path,
+    real_root: &Path,
+    repository: &Repository,
+    derived: &TeamName,
+) -> Result<(), MovedError> {
+    let dir = TeamDir::new(root, derived.clone());
+    if !dir.exists() {
+        return Ok(());
+    }
+    // A roster that can not be read is told of by the command itself.
+    let Ok(view) = TeamView::open(dir) else { return Ok(()) };
+    let Some(Ok(owner)) = view.roster().dir().map(Repository::discover) else { return Ok(()) };
+    let is_of_owner =
+        owner.team_mark(real_root).is_some_and(|mark| mark.team == *derived && mark.repository == owner.common_dir());
+    if is_of_owner && owner.common_dir() != repository.common_dir() {
+        let to = owner.top_level().to_owned();
+        return Err(MovedError::BelongsElsewhere { team: derived.clone(), to });
+    }
+    Ok(())
+}
+
+/// Whether the repository that wrote the mark is where it was.
+fn is_still_at(mark: &TeamMark) -> bool {
+    Repository::discover(&mark.repository)
+        .is_ok_and(|there| there.common_dir() == mark.repository && there.team_mark(&mark.root).as_ref() == Some(mark))
+}
+
+/// Each step can be done again, and the mark comes last: a crash in between leaves the rest to the next command.
+fn follow(root: &Path, repository: &Repository, mark: TeamMark, durability: Durability) -> Result<(), String> {
+    let dir = TeamDir::new(root, mark.team.clone());
+    let said = |error: GitError| error.to_string();
+    repository.repair_links(&dir.worktrees_dir()).map_err(said)?;
+    let moved = TeamFact::Moved { from: moved_part(&mark.repository), to: moved_part(repository.common_dir()) };
+    let written = |error: TeamError| error.to_string();
+    let mut team = Team::open(dir, Address::Lead, durability).map_err(written)?;
+    team.enroll(moved).map_err(written)?;
+    repository.set_team_mark(TeamMark { repository: repository.common_dir().to_owned(), ..mark }).map_err(said)
+}
+
+/// The directory that moves with a repository: the work tree around `.git`, else the repository itself.
+fn moved_part(common_dir: &Path) -> PathBuf {
+    let git = common_dir.ancestors().find(|above| above.file_name().is_some_and(|name| name == ".git"));
+    git.and_then(Path::parent).unwrap_or(common_dir).to_owned()
+}
