@@ -17,7 +17,7 @@ use crate::model::mail::Mailbox;
 use crate::model::roster::{MemberSpec, Roster, RosterRefusal, TeamFact};
 use crate::model::task::view::TaskView;
 use crate::model::task::{Claim, NewTask, Refusal};
-use crate::store::file::{Durability, Log, LogError, Record, Transact};
+use crate::store::file::{self, Durability, Log, LogError, Record, Transact};
 use crate::store::presence::{Lock, LockError, WorkerLife};
 use crate::store::{transcript, watch};
 use crate::wire::api::{Changed, MemberView, TaskCommand};
@@ -308,15 +308,20 @@ fn is_there(path: &Path) -> Result<bool, LogError> {
 
 /// The error about a log that is missing: the whole team may have been removed, by a cleanup, between two looks.
 fn lost_or_removed(dir: &TeamDir, path: PathBuf) -> Result<LogError, LogError> {
-    let is_removed = !is_there(&dir.roster())? && !is_there(&dir.board())?;
+    let (roster, board) = (dir.roster(), dir.board());
+    // The marks are in the same directory, and go with it.
+    let is_marked = file::is_marked(&roster)? || file::is_marked(&board)?;
+    let is_removed = !is_marked && !is_there(&roster)? && !is_there(&board)?;
     Ok(if is_removed { LogError::Removed { path } } else { LogError::Lost { path } })
 }
 
 /// Refuses a team whose roster was removed: its members would be forgotten. The roster is made before anything is written
-/// on the board, so a board with records proves that there was one. To be asked after the board was read.
+/// on the board, so a board with records proves that there was one, and so does its mark. To be asked after the board was
+/// read.
 fn must_have_roster(dir: &TeamDir, board_next_seq: u64) -> Result<(), LogError> {
-    match board_next_seq > 1 && !is_there(&dir.roster())? {
-        true => Err(lost_or_removed(dir, dir.roster())?),
+    let roster = dir.roster();
+    match !is_there(&roster)? && (board_next_seq > 1 || file::is_marked(&roster)?) {
+        true => Err(lost_or_removed(dir, roster)?),
         false => Ok(()),
     }
 }
@@ -324,7 +329,7 @@ fn must_have_roster(dir: &TeamDir, board_next_seq: u64) -> Result<(), LogError> 
 /// Refuses a team whose board was removed: a new one in its place would number its tasks from 1 again. The board is
 /// made before the roster, so that no crash leaves the one without the other.
 fn must_be_whole(dir: &TeamDir) -> Result<(), LogError> {
-    match is_there(&dir.roster())? && !is_there(&dir.board())? {
+    match (is_there(&dir.roster())? || file::is_marked(&dir.board())?) && !is_there(&dir.board())? {
         true => Err(lost_or_removed(dir, dir.board())?),
         false => Ok(()),
     }

@@ -39,6 +39,7 @@ const OTHER_TAGS: &[&str] = &[
     "board-record",
     "log-seal",
     "log-snapshot-end",
+    "log-mark",
     "board-old-file",
     "board-file",
     "rpc-error",
@@ -109,6 +110,9 @@ fn the_log_writes_the_files_that_are_shown() {
     new.iter().filter(|line| line["seq"].as_u64() > Some(0)).for_each(|record| append(&mut log, record));
     assert_eq!(read_lines(&dir.path().join("board.jsonl.old")), old);
     assert_eq!(read_lines(&path), new);
+    log.make_durable::<String>(Durability::Power).unwrap();
+    assert_eq!(read_lines(&dir.path().join("board.lock")), lines("log-mark"));
+    assert_eq!(fs::metadata(dir.path().join("board.lock")).unwrap().len(), 128);
     for (tag, shown) in
         [("log-header", &old[0]), ("board-record", &old[2]), ("log-seal", &old[3]), ("log-snapshot-end", &new[3])]
     {

@@ -24,6 +24,7 @@ mod append;
 mod check;
 mod error;
 mod line;
+mod mark;
 mod mend;
 mod readback;
 mod reader;
@@ -38,6 +39,7 @@ use serde::{Serialize, de::DeserializeOwned};
 pub use append::Log;
 pub use check::{Checked, check, check_old, old_of};
 pub use error::{Damage, LogError, Transact};
+pub use mark::{highest_marked_id, is_marked};
 pub use reader::{Reader, Refreshed};
 pub use repair::{
     RepairError, Repaired, back_up, backup_path, begin, clear_leftover, repair, repair_carrying, repair_old,
@@ -66,6 +68,12 @@ pub trait Fold: Default {
     /// The tags of all facts that this version knows; any other tag is that of a newer version, and its
     /// fact is passed over rather than called corrupt.
     const FACTS: &'static [&'static str];
+
+    /// The highest id that this state has given to anything, of those that must never be given twice; 0 if it gives none.
+    /// A log that lost its newest records goes on above what was remembered of it.
+    fn highest_id(&self) -> u64 {
+        0
+    }
 
     /// Takes one fact into the state. It can not refuse: whoever wrote the fact had checked it.
     fn apply(&mut self, fact: Self::Fact, at: &Stamp<'_>);

@@ -8,6 +8,7 @@ use teamster_tests::team::Team;
 
 mod disk;
 mod logs;
+mod lost;
 mod names;
 mod places;
 mod plans;

@@ -9,22 +9,35 @@ use teamster_protocol::model::board::Board;
 use teamster_protocol::model::mail::Mailbox;
 use teamster_protocol::model::notice::Entry;
 use teamster_protocol::model::roster::Roster;
-use teamster_protocol::store::file::{Checked, Damage, Fold, LogError, Reader, check as check_log, check_old, old_of};
+use teamster_protocol::store::file::{
+    Checked, Damage, Fold, LogError, Reader, check as check_log, check_old, is_marked, old_of,
+};
 use teamster_protocol::store::transcript;
 
 use super::report::{Findings, counted};
-use super::{Group, Subject, mend};
+use super::{Group, Subject, mend, numbers};
 
 /// Bad lines that are named one by one.
 const LINES_NAMED_MAX: usize = 3;
 
 pub(super) fn check(subject: &Subject, found: &mut Findings) {
     let dir = &subject.dir;
+    // Before the board, from which the views are written.
+    let known_task = numbers::highest(dir);
     one::<Roster>("the roster", &dir.roster(), found);
-    if !dir.board().exists() && dir.roster().exists() {
-        found.corrupt(Group::Logs, "the board is missing, although the team is there").at(&dir.board()).hint(mend::HOW);
-    }
     one::<Board>("the board", &dir.board(), found);
+    missing(dir, found);
+    if let Ok(board) = Reader::<Board>::open(dir.board())
+        && let last = board.state().next_id().0 - 1
+        && known_task > last
+        && !is_missing(&dir.board())
+    {
+        let what = format!(
+            "the last task of the board is {last}, but task {known_task} was added: the end of the board was cut off, or an \
+             older copy was put in its place"
+        );
+        found.wrong(Group::Logs, what).at(&dir.board()).hint(mend::HOW);
+    }
     let (mut sound, mut records, mut bytes) = (0, 0, 0);
     match mailboxes(dir) {
         Ok(paths) => {
@@ -46,6 +59,31 @@ pub(super) fn check(subject: &Subject, found: &mut Findings) {
         }
     }
     transcripts(dir, found);
+}
+
+/// Logs that are not there and must have been: the board is made before the roster, and the roster before anything is
+/// written on the board.
+fn missing(dir: &TeamDir, found: &mut Findings) {
+    let (board, roster) = (dir.board(), dir.roster());
+    let has_tasks = || Reader::<Board>::open(&board).map_or(true, |board| board.next_seq() > 1);
+    let was_there = |log: &Path, proof: bool| proof || is_marked(log).unwrap_or(false);
+    for (name, log, proof) in [("board", &board, !is_missing(&roster)), ("roster", &roster, has_tasks())] {
+        if is_missing(log) && was_there(log, proof) {
+            found
+                .corrupt(Group::Logs, format!("the {name} is missing, although the team is there"))
+                .at(log)
+                .hint(mend::HOW);
+        }
+    }
+}
+
+/// Whether there was a team here: one of its logs is there, or is known to have had records.
+pub(super) fn was_made(dir: &TeamDir) -> bool {
+    dir.exists() || [dir.board(), dir.roster()].iter().any(|log| is_marked(log).unwrap_or(false))
+}
+
+fn is_missing(log: &Path) -> bool {
+    log.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
 fn one<F: Fold>(name: &str, path: &Path, found: &mut Findings) {

@@ -13,7 +13,8 @@ use teamster_protocol::model::id::{Address, LEAD, MemberName};
 use teamster_protocol::model::mail::Mailbox;
 use teamster_protocol::model::roster::{LeftHow, Presence, Roster, TeamFact};
 use teamster_protocol::store::file::{
-    Durability, Fold, Log, Repaired, Transact, back_up, begin, clear_leftover, repair_carrying, repair_old,
+    Durability, Fold, Log, Repaired, Transact, back_up, begin, check, clear_leftover, highest_marked_id,
+    repair_carrying, repair_old,
 };
 use teamster_protocol::store::presence::{Lock, LockError};
 use teamster_protocol::store::transcript;
@@ -83,11 +84,25 @@ fn modes(subject: &Subject, acts: &mut Acts) {
 
 fn all_logs(subject: &Subject, acts: &mut Acts) {
     let dir = &subject.dir;
-    one_log::<Roster>(&dir.roster(), subject.now_ms, |_| Vec::new(), acts);
+    roster_log(dir, subject.now_ms, acts);
     board(dir, subject.now_ms, acts);
     match logs::mailboxes(dir) {
         Ok(paths) => paths.iter().for_each(|path| one_log::<Mailbox>(path, subject.now_ms, |_| Vec::new(), acts)),
         Err(error) => acts.refused(format!("cannot list {}: {error}", dir.mail_dir().display())),
+    }
+}
+
+/// A roster of which nothing is left begins anew: the members that ran are not on it, and those that are spawned are.
+fn roster_log(dir: &TeamDir, now_ms: u64, acts: &mut Acts) {
+    let path = dir.roster();
+    one_log::<Roster>(&path, now_ms, |_| Vec::new(), acts);
+    if !logs::was_made(dir) {
+        return;
+    }
+    match begin::<Roster>(&path, now_ms, &[]) {
+        Ok(true) => acts.done("began an empty roster: nothing was left of the old one".to_owned()),
+        Ok(false) => {}
+        Err(error) => acts.refused(error),
     }
 }
 
@@ -96,9 +111,12 @@ fn board(dir: &TeamDir, now_ms: u64, acts: &mut Acts) {
     let path = dir.board();
     // Before anything else: whoever follows the board takes away the views of tasks that are not on it.
     let known = numbers::highest(dir);
-    let gone = if path.exists() { Gone::Lines } else { Gone::Newest };
+    // Where nothing marks how far it had come, what only the lost part knew may lie far above what is left.
+    let marked = highest_marked_id(&path).is_ok_and(|id| id > 0 && id == u64::from(known));
+    let begins_whole = check::<Board>(&path).is_ok_and(|found| found.is_some_and(|found| found.generation > 0));
+    let gone = if marked || begins_whole { Gone::Lines } else { Gone::Newest };
     one_log::<Board>(&path, now_ms, |board| go_on_above(known, gone, board), acts);
-    if !dir.roster().exists() {
+    if !logs::was_made(dir) {
         return;
     }
     match begin::<Board>(&path, now_ms, &go_on_above(known, gone, &Board::default())) {
@@ -147,6 +165,12 @@ fn one_log<F: Fold>(path: &Path, now_ms: u64, carry: impl FnOnce(&F) -> Vec<F::F
             Ok(Repaired::Restored { kept }) => {
                 let path = path.display();
                 acts.done(format!("made {path} anew of the generation before it: {kept} records; later ones are lost"));
+            }
+            Ok(Repaired::Cleared { backup }) => {
+                acts.done_with(
+                    format!("moved what stood in the place of {} aside: it was no file", path.display()),
+                    &backup,
+                );
             }
             Ok(Repaired::SetAside { backup }) => {
                 acts.done_with(format!("set the old generation of {} aside", path.display()), &backup);

@@ -10,6 +10,7 @@ use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::board::{Board, BoardFact};
 use teamster_protocol::model::limits::TASK_TEXT_BYTES_MAX;
 use teamster_protocol::model::notice::{Entry, Said};
+use teamster_protocol::store::file::highest_marked_id;
 use teamster_protocol::store::transcript;
 
 /// A board of which the newest part is gone goes on at the next multiple, past what only the lost records knew.
@@ -35,7 +36,8 @@ pub(super) fn go_on_above(known: u32, gone: Gone, board: &Board) -> Vec<BoardFac
     if last_id > last { vec![BoardFact::Numbered { last_id }] } else { Vec::new() }
 }
 
-/// The highest number that a view or a transcript names; 0 if none does. What cannot be read names none.
+/// The highest number that the mark of the board, a view or a transcript names; 0 if none does. What cannot be read names
+/// none.
 pub(super) fn highest(dir: &TeamDir) -> u32 {
     let views = names(&dir.tasks_dir()).filter_map(|name| name.strip_suffix(".json")?.parse().ok());
     let members = names(&dir.turns_dir()).map(|name| dir.turns_dir().join(name));
@@ -43,7 +45,8 @@ pub(super) fn highest(dir: &TeamDir) -> u32 {
         let turns = transcript::turns(&member).unwrap_or_default();
         turns.into_iter().filter_map(move |turn| task_of(&transcript::path_of(&member, turn)))
     });
-    views.chain(turns).max().unwrap_or(0)
+    let marked = highest_marked_id(&dir.board()).ok().and_then(|id| u32::try_from(id).ok());
+    views.chain(turns).chain(marked).max().unwrap_or(0)
 }
 
 fn names(dir: &Path) -> impl Iterator<Item = String> + use<> {

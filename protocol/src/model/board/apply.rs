@@ -14,6 +14,10 @@ impl Fold for Board {
     const KIND: &'static str = "board";
     const FACTS: &'static [&'static str] = BoardFact::KEYS;
 
+    fn highest_id(&self) -> u64 {
+        u64::from(self.next_id().0) - 1
+    }
+
     /// Takes one written fact. Facts are decisions that were checked against the board by their writer under
     /// the log's lock, so this never refuses; a fact about a task that is not there changes nothing.
     fn apply(&mut self, fact: BoardFact, at: &Stamp<'_>) {

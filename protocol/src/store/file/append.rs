@@ -1,9 +1,9 @@
 //! The right to append: lock, read what is new, decide, write once.
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{self, File, OpenOptions, TryLockError},
     io::{self, Write},
-    os::unix::fs::MetadataExt,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
@@ -11,8 +11,10 @@ use std::{
 
 use super::{
     Durability, Fold, GENERATION_BYTES_MAX, LINE_BYTES_MAX, LogError, Offset, Reader, Record, Refreshed, Stamp,
-    Transact, VERSION,
+    Transact,
     line::{self, Header},
+    mark::{self, Mark},
+    rotate::next_path,
     tail::{self, Access, Named, Phase, Tail, Tell},
 };
 use crate::host::crash::{point, point_amid};
@@ -65,6 +67,7 @@ impl<F: Fold> Log<F> {
         if reader.tail.is_none() {
             let _held = lock.hold()?;
             create::<F>(&reader.path, now_ms)?;
+            lock.raise_mark(Mark::new(now_ms, 1, 0));
             reader.catch_up(&mut None)?;
         }
         let generation_bytes_max = settings::generation_bytes_max().unwrap_or(GENERATION_BYTES_MAX);
@@ -169,6 +172,8 @@ impl<F: Fold> Log<F> {
                 let not_durable = |source| Transact::NotDurable { path: tail.path.clone(), source };
                 tail.file.sync_data().map_err(not_durable)?;
                 point("log synced");
+                let highest_id = self.writer.reader.state().highest_id();
+                self.lock.raise_mark(Mark::new(tail.log_began_ms, tail.next_seq, highest_id));
                 Ok(())
             }
             (Durability::Power, None) | (Durability::Process, _) => Ok(()),
@@ -228,9 +233,8 @@ impl<F: Fold> Writer<F> {
 impl Lock {
     /// The lock of a log, beside it.
     fn open(log: PathBuf) -> Result<Self, LogError> {
-        let path = log.with_extension("lock");
-        let opened = plain_file::open(tail::options(Access::Append).create(true), &path);
-        let (file, _) = opened.map_err(LogError::io("open", &path))?;
+        let path = mark::lock_path(&log);
+        let file = open_lock(&path)?;
         Ok(Self { file, path, log, within: LOG_LOCK_WITHIN })
     }
 
@@ -267,9 +271,26 @@ impl Lock {
         Ok(Held(&self.file))
     }
 
+    /// Writes down how far the log has come. The step that it is about is done and durable, so that this fails is no
+    /// failure of it: the log is watched less closely until the next one.
+    fn raise_mark(&self, mark: Mark) {
+        if let Err(error) = mark::raise_mark(&self.file, mark) {
+            tracing::warn!(file = %self.path.display(), %error, "cannot write down how far a log has come");
+        }
+        point("log marked");
+    }
+
     fn written(&self) -> Written {
         fs::metadata(&self.log).ok().map(|found| (found.ino(), found.len()))
     }
+}
+
+/// Opens the lock file of a log, and makes it if it is not there.
+pub(super) fn open_lock(path: &Path) -> Result<File, LogError> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    let (file, _) = plain_file::open(&mut options, path).map_err(LogError::io("open", path))?;
+    Ok(file)
 }
 
 /// Which file a log is, and how long.
@@ -356,34 +377,35 @@ fn cut_torn(tail: &Tail, length: u64) -> Result<bool, LogError> {
     Ok(true)
 }
 
-/// Writes the header of the first generation, unless another process was faster. The lock is held.
+/// Makes the first generation, unless another process was faster. The lock is held. The file gets its name only once its
+/// header is on the disk, so that one without a header is never a log that is just being made.
 fn create<F: Fold>(path: &Path, now_ms: u64) -> Result<(), LogError> {
-    let opened = plain_file::open(tail::options(Access::Append).create(true), path);
-    let (file, _) = opened.map_err(LogError::io("create", path))?;
-    point("log created");
-    let mut there = vec![0; 4096];
-    let got = read_full(&file, &mut there, 0).map_err(LogError::read(path))?;
-    if tail::line_length(&there[..got]).is_some() {
+    if Tail::open::<F>(path, Access::Read)?.is_some() {
         return Ok(());
     }
-    if got > 0 {
-        tracing::warn!(file = %path.display(), bytes = got, "cut an unfinished header");
-        file.set_len(0).map_err(LogError::io("cut", path))?;
-    }
-    let header = Header { v: VERSION, log: F::KIND.to_owned(), generation: 1, next_seq: 1, at_ms: now_ms };
     let mut line = Vec::new();
-    line::write_header(&mut line, &header);
-    point_amid("header half written", || drop((&file).write_all(&line[..line.len() / 2])));
-    if let Err(source) = (&file).write_all(&line) {
-        // An empty file is as good as none, so a failure to cut changes nothing for the next one.
-        let _ = file.set_len(0);
-        return Err(LogError::io("create", path)(source));
-    }
-    point("header written");
-    file.sync_all().map_err(LogError::io("sync", path))?;
-    sync_directory(path)?;
+    line::write_header(&mut line, &Header::first(F::KIND, now_ms));
+    let next = next_path(path);
+    write_new_file(&next, &line).map_err(|error| match error {
+        // The name of the log tells more than that of a file which nobody knows.
+        LogError::Io { source, .. } => LogError::io("create", path)(source),
+        error => error,
+    })?;
     point("header synced");
+    fs::rename(&next, path).map_err(LogError::io("create", path))?;
+    point("log named");
+    sync_directory(path)?;
+    point("log created");
     Ok(())
+}
+
+/// Writes a file whole and onto the disk, in the place of what a crash may have left of it.
+pub(super) fn write_new_file(path: &Path, bytes: &[u8]) -> Result<(), LogError> {
+    let opened = plain_file::open(tail::options(Access::Append).create(true), path);
+    let (file, _) = opened.map_err(LogError::io("create", path))?;
+    file.set_len(0).map_err(LogError::io("create", path))?;
+    point_amid("file half written", || drop((&file).write_all(&bytes[..bytes.len() / 2])));
+    (&file).write_all(bytes).and_then(|()| file.sync_all()).map_err(LogError::io("write", path))
 }
 
 #[cfg(test)]

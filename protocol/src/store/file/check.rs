@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::{
     Damage, Fold, LogError,
+    mark::{self, Mark},
     mend::{self, Examined},
     rotate, tail,
 };
@@ -52,10 +53,21 @@ impl Checked {
 ///
 /// Blocks for the reading. Fails if the file can not be read or is the log of another kind.
 pub fn check<F: Fold>(path: &Path) -> Result<Option<Checked>, LogError> {
+    check_against::<F>(path, || mark::read_mark(path))
+}
+
+/// Looks at a file, and whether it is as long as it is `known` to have been.
+fn check_against<F: Fold>(
+    path: &Path,
+    known: impl Fn() -> Result<Option<Mark>, LogError>,
+) -> Result<Option<Checked>, LogError> {
     let mut before: Option<Vec<u8>> = None;
+    let mut known_before = None;
     for _ in 0..LOOKS_MAX {
+        // Looked up first, so that what is written between the two is no loss.
+        known_before = known()?;
         let Some(bytes) = read(path)? else { return Ok(None) };
-        let found = examine::<F>(path, &bytes)?;
+        let found = examine::<F>(path, &bytes, known_before)?;
         // A line that is just being written, or a torn one that is just being replaced, is another one the next time.
         if (found.is_sound() && found.torn_bytes == 0) || before.as_ref() == Some(&bytes) {
             return Ok(Some(summed_up(&found, bytes.len() as u64)));
@@ -64,12 +76,12 @@ pub fn check<F: Fold>(path: &Path) -> Result<Option<Checked>, LogError> {
     }
     // Written to all the time: then whoever writes has read it, and it is as the last look shows it.
     let bytes = before.unwrap_or_default();
-    Ok(Some(summed_up(&examine::<F>(path, &bytes)?, bytes.len() as u64)))
+    Ok(Some(summed_up(&examine::<F>(path, &bytes, known_before)?, bytes.len() as u64)))
 }
 
 /// As [`check`], of the generation before the present one, which is kept for readers that lag.
 pub fn check_old<F: Fold>(path: &Path) -> Result<Option<Checked>, LogError> {
-    check::<F>(&old_of(path))
+    check_against::<F>(&old_of(path), || Ok(None))
 }
 
 /// Where the generation before the present one is.
@@ -94,8 +106,19 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, LogError> {
 }
 
 /// The lines of a file, told apart. Refuses the log of another kind: nothing in it would be right.
-pub(super) fn examine<'a, F: Fold>(path: &Path, bytes: &'a [u8]) -> Result<Examined<'a>, LogError> {
-    let found = examine_facts::<F::Fact>(bytes, F::FACTS);
+pub(super) fn examine<'a, F: Fold>(
+    path: &Path,
+    bytes: &'a [u8],
+    known: Option<Mark>,
+) -> Result<Examined<'a>, LogError> {
+    let mut found = examine_facts::<F::Fact>(bytes, F::FACTS);
+    if let (Some(header), Some(known)) = (&found.header, known)
+        && known.proves_loss(header.log_began_ms(), found.next_seq)
+    {
+        let lines = bytes[..found.end].iter().filter(|byte| **byte == b'\n').count() as u64;
+        let damage = Damage::CutShort { last: found.next_seq.saturating_sub(1), known: known.next_seq - 1 };
+        found.damage.push((lines + 1, damage));
+    }
     match &found.header {
         Some(header) if header.log != F::KIND => {
             Err(LogError::OtherKind { path: path.to_owned(), found: header.log.clone(), expected: F::KIND })
@@ -106,9 +129,9 @@ pub(super) fn examine<'a, F: Fold>(path: &Path, bytes: &'a [u8]) -> Result<Exami
 
 fn examine_facts<'a, Fact: DeserializeOwned>(bytes: &'a [u8], known: &[&str]) -> Examined<'a> {
     let mut found = mend::examine::<Fact>(bytes, known);
-    // A beginning without a newline that no crash leaves is a header that was damaged.
-    if found.end == 0 && found.torn_bytes > 0 && !tail::is_torn_header(bytes) {
-        found.damage.push((1, Damage::Header { why: "it has no end".to_owned() }));
+    // A log has its name only once its header is written, so no crash leaves one without.
+    if found.end == 0 {
+        found.damage.push((1, Damage::Header { why: tail::unfinished_header(bytes) }));
     }
     found
 }

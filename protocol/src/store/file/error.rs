@@ -80,7 +80,7 @@ pub enum LogError {
         damage: Damage,
     },
     /// The file that this handle appends to has lost its name: somebody removed or replaced it.
-    #[error("{} was removed or replaced while in use; nothing was written", path.display())]
+    #[error("{} was removed or replaced while in use; nothing was written\nlook with teamster doctor what is there now: the team may have been removed", path.display())]
     Removed {
         /// Where it was.
         path: PathBuf,
@@ -95,7 +95,7 @@ pub enum LogError {
         path: PathBuf,
     },
     /// The file is shorter than what was read of it: somebody else than a writer of logs cut it.
-    #[error("{} shrank to {bytes} bytes while in use; nothing was written", path.display())]
+    #[error("{} shrank to {bytes} bytes while in use; nothing was written\nput it back, or look with teamster doctor, and mend it with teamster doctor --repair", path.display())]
     Shrank {
         /// The log.
         path: PathBuf,
@@ -197,6 +197,16 @@ pub enum Damage {
         /// Which.
         mark: &'static str,
     },
+    /// Records that were written, and synced, are not there.
+    #[error(
+        "the log ends here, after record {last}, but record {known} was written: its end was cut off, or an older copy was put in its place"
+    )]
+    CutShort {
+        /// The last record that is there.
+        last: u64,
+        /// One that was.
+        known: u64,
+    },
     /// A line longer than any writer writes.
     #[error("a line of more than {max} bytes", max = super::LINE_BYTES_MAX)]
     TooLong,
@@ -231,7 +241,11 @@ impl Damage {
             | Damage::Missing { .. }
             | Damage::Fact { .. }
             | Damage::TooLong => true,
-            Damage::Gap { .. } | Damage::Snapshot { .. } | Damage::SnapshotCut | Damage::Misplaced { .. } => false,
+            Damage::CutShort { .. }
+            | Damage::Gap { .. }
+            | Damage::Snapshot { .. }
+            | Damage::SnapshotCut
+            | Damage::Misplaced { .. } => false,
         }
     }
 }

@@ -19,6 +19,21 @@ pub(super) struct Header {
     pub(super) generation: u32,
     pub(super) next_seq: u64,
     pub(super) at_ms: u64,
+    /// When the first generation began; left out in that one, where it is `at_ms`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) began_ms: Option<u64>,
+}
+
+impl Header {
+    /// The header of a first generation.
+    pub(super) fn first(kind: &str, at_ms: u64) -> Header {
+        Header { v: VERSION, log: kind.to_owned(), generation: 1, next_seq: 1, at_ms, began_ms: None }
+    }
+
+    /// When the log began, over all its generations.
+    pub(super) fn log_began_ms(&self) -> u64 {
+        self.began_ms.unwrap_or(self.at_ms)
+    }
 }
 
 /// A line below the header.
@@ -96,7 +111,7 @@ pub(super) fn parse_header(line: &[u8]) -> Result<Header, Damage> {
     let version: Version = serde_json::from_slice(line).map_err(damaged)?;
     if version.v > VERSION {
         let log = version.log.into_owned();
-        return Ok(Header { v: version.v, log, generation: 0, next_seq: 0, at_ms: 0 });
+        return Ok(Header { v: version.v, log, generation: 0, next_seq: 0, at_ms: 0, began_ms: None });
     }
     let header: Header = serde_json::from_slice(line).map_err(damaged)?;
     if header.generation == 0 || header.next_seq == 0 {

@@ -75,6 +75,11 @@ impl Examined<'_> {
         self.damage.is_empty() && self.newer.is_none()
     }
 
+    /// Whether nothing in it can be read.
+    pub(super) fn is_lost(&self) -> bool {
+        self.header.is_none() && self.newer.is_none() && self.snapshot.is_empty() && self.news.is_empty()
+    }
+
     /// Whole records after the snapshot.
     pub(super) fn records(&self) -> u64 {
         self.news.len() as u64
@@ -157,13 +162,26 @@ pub(super) fn examine<'a, Fact: DeserializeOwned>(bytes: &'a [u8], known: &[&str
     found
 }
 
+/// What the next generation of a damaged one is to say of itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NextGeneration {
+    pub(super) generation: u32,
+    /// When the log began, over all its generations.
+    pub(super) began_ms: u64,
+    /// The number that the next record is known to have had; 0 if nothing is known.
+    pub(super) known_next_seq: u64,
+    pub(super) now_ms: u64,
+}
+
 /// The next generation of a damaged one: all that is whole in it.
-pub(super) fn mend(found: &Examined<'_>, kind: &str, generation: u32, now_ms: u64) -> Mended {
+pub(super) fn mend(found: &Examined<'_>, kind: &str, next: NextGeneration) -> Mended {
+    let NextGeneration { generation, began_ms, known_next_seq, now_ms } = next;
     let mut mended = Mended { bytes: Vec::new(), kept: 0, filled: 0, repeats: 0 };
     // Without a header, the first number that is there is the best there is to know.
     let first = found.news.iter().map(|record| record.seq).find(|seq| *seq > 0);
     let mut due = found.base.or(first).unwrap_or(1);
-    let header = Header { v: VERSION, log: kind.to_owned(), generation, next_seq: due, at_ms: now_ms };
+    let began_ms = Some(began_ms);
+    let header = Header { v: VERSION, log: kind.to_owned(), generation, next_seq: due, at_ms: now_ms, began_ms };
     line::write_header(&mut mended.bytes, &header);
     for record in &found.snapshot {
         mended.put(record, 0);
@@ -177,16 +195,11 @@ pub(super) fn mend(found: &Examined<'_>, kind: &str, generation: u32, now_ms: u6
             continue;
         }
         same.push(record.line);
-        if record.seq > due && record.seq - due <= FILLED_MAX {
-            for lost in due..record.seq {
-                line::write_record::<()>(&mut mended.bytes, lost, now_ms, crate::model::id::LEAD, &[]);
-                mended.filled += 1;
-            }
-            due = record.seq;
-        }
+        due = mended.fill(due, record.seq, now_ms);
         mended.put(record, due);
         due += 1;
     }
+    mended.fill(due, known_next_seq, now_ms);
     mended
 }
 
@@ -251,6 +264,19 @@ impl<'a> Examined<'a> {
 }
 
 impl Mended {
+    /// Writes an empty record for each number from `due` on that is below `next`, unless that is too far off to be one.
+    /// Returns the number that is due then.
+    fn fill(&mut self, due: u64, next: u64, now_ms: u64) -> u64 {
+        if next <= due || next - due > FILLED_MAX {
+            return due;
+        }
+        for lost in due..next {
+            line::write_record::<()>(&mut self.bytes, lost, now_ms, crate::model::id::LEAD, &[]);
+            self.filled += 1;
+        }
+        next
+    }
+
     /// Writes a record with the number that it has from now on; word for word, if that is its own.
     fn put(&mut self, record: &Whole<'_>, seq: u64) {
         self.kept += 1;

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    Fold, LogError, Offset, Record, rotate,
+    Damage, Fold, LogError, Offset, Record,
+    mark::{self, Mark},
+    rotate,
     tail::{Access, Named, Phase, Tail, Tell},
 };
 
@@ -17,6 +19,8 @@ pub struct Reader<F> {
     pub(super) state: F,
     /// Which file had the path when this handle last began to read on.
     pub(super) named: Named,
+    /// How far the log was known to have come before its file was opened, until it was read as far as that.
+    known: Option<Mark>,
 }
 
 /// What [`Reader::refresh`] met.
@@ -53,7 +57,7 @@ impl<F: Fold> Reader<F> {
     }
 
     fn unread(path: PathBuf, access: Access) -> Self {
-        Self { path, access, tail: None, state: F::default(), named: Named::None }
+        Self { path, access, tail: None, state: F::default(), named: Named::None, known: None }
     }
 
     /// The state after the last record that this handle has read.
@@ -94,9 +98,13 @@ impl<F: Fold> Reader<F> {
     /// Reads to the end, through as many generations as have begun.
     pub(super) fn catch_up(&mut self, tell: &mut Tell<'_, F::Fact>) -> Result<Refreshed, LogError> {
         let mut met = Refreshed::default();
+        if self.known.is_some() {
+            // Somebody may have repaired what it proved to be lost.
+            self.known = mark::read_mark(&self.path)?;
+        }
         loop {
             let next = match &mut self.tail {
-                None => Tail::open::<F>(&self.path, self.access)?,
+                None => self.open_newest()?,
                 Some(tail) => {
                     // Looked at before it is read: a file that has lost its name by now is then read to its end, and
                     // one that has not grown need not be read at all.
@@ -127,7 +135,10 @@ impl<F: Fold> Reader<F> {
                     }
                 }
             };
-            let Some(mut next) = next else { return Ok(met) };
+            let Some(mut next) = next else {
+                self.must_be_as_long_as_known()?;
+                return Ok(met);
+            };
             let told = self.next_seq();
             met.missed += next.next_seq.saturating_sub(told);
             self.state = next.read_snapshot()?;
@@ -136,17 +147,37 @@ impl<F: Fold> Reader<F> {
         }
     }
 
-    /// The generation that a repair has put in the place of the one that is open.
-    fn mended(&self) -> Result<Option<Tail>, LogError> {
-        let open = self.tail.as_ref().map_or(0, |tail| tail.generation);
+    /// Opens the file that has the path. How far the log has come is looked up before it, so that what others write
+    /// between the two is no loss.
+    fn open_newest(&mut self) -> Result<Option<Tail>, LogError> {
+        let known = mark::read_mark(&self.path)?;
         let found = Tail::open::<F>(&self.path, self.access)?;
+        self.known = known;
+        Ok(found)
+    }
+
+    /// Refuses a log that was opened and ends before records that were synced. It is looked at again the next time.
+    fn must_be_as_long_as_known(&mut self) -> Result<(), LogError> {
+        let (Some(known), Some(tail)) = (self.known, &self.tail) else { return Ok(()) };
+        if known.proves_loss(tail.log_began_ms, tail.next_seq) {
+            let damage = Damage::CutShort { last: tail.next_seq - 1, known: known.next_seq - 1 };
+            return Err(LogError::corrupt(&self.path, tail.next_line(), damage));
+        }
+        self.known = None;
+        Ok(())
+    }
+
+    /// The generation that a repair has put in the place of the one that is open.
+    fn mended(&mut self) -> Result<Option<Tail>, LogError> {
+        let open = self.tail.as_ref().map_or(0, |tail| tail.generation);
+        let found = self.open_newest()?;
         Ok(found.filter(|found| found.generation > open))
     }
 
     /// What somebody has put in the place of the file that is open, which was removed or renamed: what is written
     /// there from now on, others would not see.
-    fn put_there(&self) -> Result<Option<Tail>, LogError> {
-        let mut found = Tail::open::<F>(&self.path, self.access)?;
+    fn put_there(&mut self) -> Result<Option<Tail>, LogError> {
+        let mut found = self.open_newest()?;
         // A later generation without a seal is one that a repair made without this one, which was lost: its
         // numbers from there on are those of other records.
         if let (Some(found), Some(lost)) = (&mut found, &self.tail)
@@ -159,9 +190,9 @@ impl<F: Fold> Reader<F> {
 
     /// The generation after the sealed one that is open, or the nearest that is still there; `None` if it is
     /// not in place yet.
-    fn next_generation(&self) -> Result<Option<Tail>, LogError> {
+    fn next_generation(&mut self) -> Result<Option<Tail>, LogError> {
         let sealed = self.tail.as_ref().map_or(0, |tail| tail.generation);
-        let newest = Tail::open::<F>(&self.path, self.access)?;
+        let newest = self.open_newest()?;
         let Some(newest) = newest.filter(|newest| newest.generation > sealed) else {
             return Ok(None);
         };

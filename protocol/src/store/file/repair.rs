@@ -15,11 +15,12 @@ use std::{
 };
 
 use super::{
-    Fold, LogError, VERSION,
-    append::sync_directory,
+    Fold, LogError,
+    append::{open_lock, sync_directory, write_new_file},
     check,
     line::{self, Header},
-    mend::{self, Examined},
+    mark::{self, Mark},
+    mend::{self, Examined, NextGeneration},
     rotate::{next_path, old_path},
     tail::{Access, Tail, options},
 };
@@ -58,6 +59,11 @@ pub enum Repaired {
     Restored {
         /// Records that were carried over.
         kept: u64,
+    },
+    /// What stood in the place of the log was no file. There is no log now, and nothing it could be made of.
+    Cleared {
+        /// Where that is now.
+        backup: PathBuf,
     },
     /// The old generation could not be read; nobody needs it.
     SetAside {
@@ -108,15 +114,18 @@ pub fn repair_carrying<F: Fold>(
     now_ms: u64,
     carry: impl FnOnce(&F) -> Vec<F::Fact>,
 ) -> Result<Repaired, RepairError> {
-    let _held = hold(path)?;
+    let held = hold(path)?;
+    let known = mark::read_mark(path)?;
+    let cleared = set_aside_what_is_no_file(path, now_ms)?;
     let old = check::read(&old_path(path))?;
+    let repair = Repair { path, known, now_ms, lock: &held };
     let Some(bytes) = check::read(path)? else {
         return match old {
-            Some(old) => restore::<F>(path, &old, now_ms, carry),
-            None => Ok(Repaired::Nothing),
+            Some(old) => Ok(Repaired::Restored { kept: repair.restore::<F>(&old, carry)?.kept }),
+            None => Ok(cleared.map_or(Repaired::Nothing, |backup| Repaired::Cleared { backup })),
         };
     };
-    let found = check::examine::<F>(path, &bytes)?;
+    let found = check::examine::<F>(path, &bytes, known)?;
     refuse_newer(path, &found)?;
     if found.is_sound() {
         if found.torn_bytes == 0 {
@@ -126,31 +135,39 @@ pub fn repair_carrying<F: Fold>(
         cut(path, found.end as u64)?;
         return Ok(Repaired::Cut { bytes: found.torn_bytes as u64, backup });
     }
-    let before = old.and_then(|old| Some(check::examine::<F>(path, &old).ok()?.header?.generation));
-    let first_line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let generation = found.generation(first_line, before);
-    let backup = back_up(path, &bytes, now_ms)?;
-    let kept = put_in_place::<F>(path, &found, generation, now_ms, carry)?;
     let lost = found.damage.iter().filter(|(_, damage)| damage.is_of_the_line());
     let lost_lines = lost.map(|(line, _)| *line).collect();
+    let backup = back_up(path, &bytes, now_ms)?;
+    let kept = match old {
+        // Nothing is left of this generation, and the one before it holds all up to its beginning.
+        Some(old) if found.is_lost() => repair.restore::<F>(&old, carry)?,
+        old => {
+            let before = old.and_then(|old| Some(check::examine::<F>(path, &old, None).ok()?.header?.generation));
+            let first_line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+            let generation = found.generation(first_line, before);
+            repair.put_in_place::<F>(&found, generation, carry)?
+        }
+    };
     Ok(Repaired::Mended { kept: kept.kept, lost_lines, filled: kept.filled, backup })
 }
 
 /// Begins the log at `path` with these facts, if there is none and nothing that [`repair`] could make it of. Whether it
 /// did. The file has its name only once all of it is there.
 pub fn begin<F: Fold>(path: &Path, now_ms: u64, facts: &[F::Fact]) -> Result<bool, RepairError> {
-    let _held = hold(path)?;
+    let held = hold(path)?;
     if check::read(path)?.is_some() || check::read(&old_path(path))?.is_some() {
         return Ok(false);
     }
-    let header = Header { v: VERSION, log: F::KIND.to_owned(), generation: 1, next_seq: 1, at_ms: now_ms };
     let mut bytes = Vec::new();
-    line::write_header(&mut bytes, &header);
+    line::write_header(&mut bytes, &Header::first(F::KIND, now_ms));
     if !facts.is_empty() {
         line::write_record(&mut bytes, 1, now_ms, LEAD, facts);
     }
-    write_whole(&next_path(path), &bytes)?;
-    replace(path)?;
+    let next = next_path(path);
+    write_new_file(&next, &bytes)?;
+    let (state, next_seq) = read_whole::<F>(&next)?;
+    let mark = Mark::new(now_ms, next_seq, state.highest_id());
+    Repair { path, known: None, now_ms, lock: &held }.replace(mark)?;
     Ok(true)
 }
 
@@ -163,7 +180,7 @@ pub fn repair_old<F: Fold>(path: &Path, now_ms: u64) -> Result<Repaired, RepairE
     }
     let old = old_path(path);
     let Some(bytes) = check::read(&old)? else { return Ok(Repaired::Nothing) };
-    let found = check::examine::<F>(&old, &bytes)?;
+    let found = check::examine::<F>(&old, &bytes, None)?;
     refuse_newer(&old, &found)?;
     if found.is_sound() {
         return Ok(Repaired::Nothing);
@@ -183,7 +200,7 @@ pub fn clear_leftover<F: Fold>(path: &Path) -> Result<bool, RepairError> {
     }
     let _held = hold(path)?;
     if let Some(bytes) = check::read(path)?
-        && check::examine::<F>(path, &bytes)?.sealed
+        && check::examine::<F>(path, &bytes, None)?.sealed
     {
         return Ok(false);
     }
@@ -223,9 +240,8 @@ pub fn back_up(path: &Path, bytes: &[u8], now_ms: u64) -> Result<PathBuf, LogErr
 
 /// The log's lock, until it is dropped.
 fn hold(path: &Path) -> Result<File, RepairError> {
-    let lock = path.with_extension("lock");
-    let (file, _) =
-        plain_file::open(options(Access::Append).create(true), &lock).map_err(LogError::io("open", &lock))?;
+    let lock = mark::lock_path(path);
+    let file = open_lock(&lock)?;
     let until = Instant::now() + LOCK_WAIT;
     loop {
         match file.try_lock() {
@@ -249,79 +265,103 @@ fn refuse_newer(path: &Path, found: &Examined<'_>) -> Result<(), RepairError> {
     }
 }
 
-fn restore<F: Fold>(
-    path: &Path,
-    old: &[u8],
-    now_ms: u64,
-    carry: impl FnOnce(&F) -> Vec<F::Fact>,
-) -> Result<Repaired, RepairError> {
-    let found = check::examine::<F>(&old_path(path), old)?;
-    refuse_newer(path, &found)?;
-    let first_line = old.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    // The lost file was of the generation after it.
-    let generation = found.generation(first_line, None) + 1;
-    let kept = write_next::<F>(path, &found, generation + 1, now_ms, carry)?;
-    replace(path)?;
-    Ok(Repaired::Restored { kept: kept.kept })
-}
-
 /// What is kept, for the report.
 struct Kept {
     kept: u64,
     filled: u64,
 }
 
-/// The steps of `rotate.rs`, from what is whole instead of from a state.
-fn put_in_place<F: Fold>(
-    path: &Path,
-    found: &Examined<'_>,
-    generation: u32,
+/// What every step of one repair needs.
+struct Repair<'a> {
+    path: &'a Path,
+    /// How far the log is known to have come.
+    known: Option<Mark>,
     now_ms: u64,
-    carry: impl FnOnce(&F) -> Vec<F::Fact>,
-) -> Result<Kept, RepairError> {
-    let kept = write_next::<F>(path, found, generation + 1, now_ms, carry)?;
-    // Whoever has read past what is damaged now learns by the seal that it is to go on elsewhere.
-    if found.torn_bytes > 0 {
-        cut(path, found.end as u64)?;
-    }
-    if !found.sealed {
-        let mut seal = Vec::new();
-        line::write_seal(&mut seal, generation + 1);
-        let (file, _) = plain_file::open(&mut options(Access::Append), path).map_err(LogError::io("open", path))?;
-        (&file).write_all(&seal).map_err(LogError::io("append to", path))?;
-    }
-    replace(path)?;
-    Ok(kept)
+    /// Held for as long as this lives.
+    lock: &'a File,
 }
 
-/// The next generation whole and on the disk, under a name that nobody reads.
-fn write_next<F: Fold>(
-    path: &Path,
-    found: &Examined<'_>,
-    generation: u32,
-    now_ms: u64,
-    carry: impl FnOnce(&F) -> Vec<F::Fact>,
-) -> Result<Kept, LogError> {
-    let mut mended = mend::mend(found, F::KIND, generation, now_ms);
-    let next = next_path(path);
-    write_whole(&next, &mended.bytes)?;
-    let (state, next_seq) = read_whole::<F>(&next)?;
-    let facts = carry(&state);
-    if !facts.is_empty() {
-        line::write_record(&mut mended.bytes, next_seq, now_ms, LEAD, &facts);
-        write_whole(&next, &mended.bytes)?;
-        read_whole::<F>(&next)?;
+impl Repair<'_> {
+    /// Makes the log anew of the generation before it, whose bytes these are.
+    fn restore<F: Fold>(&self, old: &[u8], carry: impl FnOnce(&F) -> Vec<F::Fact>) -> Result<Kept, RepairError> {
+        let found = check::examine::<F>(&old_path(self.path), old, None)?;
+        refuse_newer(self.path, &found)?;
+        let first_line = old.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        // The lost file was of the generation after it.
+        let generation = found.generation(first_line, None) + 1;
+        let (kept, mark) = self.write_next::<F>(&found, generation + 1, carry)?;
+        self.replace(mark)?;
+        Ok(kept)
     }
-    Ok(Kept { kept: mended.kept, filled: mended.filled })
+
+    /// The steps of `rotate.rs`, from what is whole instead of from a state.
+    fn put_in_place<F: Fold>(
+        &self,
+        found: &Examined<'_>,
+        generation: u32,
+        carry: impl FnOnce(&F) -> Vec<F::Fact>,
+    ) -> Result<Kept, RepairError> {
+        let (kept, mark) = self.write_next::<F>(found, generation + 1, carry)?;
+        let path = self.path;
+        // Whoever has read past what is damaged now learns by the seal that it is to go on elsewhere.
+        if found.torn_bytes > 0 {
+            cut(path, found.end as u64)?;
+        }
+        if !found.sealed {
+            let mut seal = Vec::new();
+            line::write_seal(&mut seal, generation + 1);
+            let (file, _) = plain_file::open(&mut options(Access::Append), path).map_err(LogError::io("open", path))?;
+            (&file).write_all(&seal).map_err(LogError::io("append to", path))?;
+        }
+        self.replace(mark)?;
+        Ok(kept)
+    }
+
+    /// The next generation whole and on the disk, under a name that nobody reads, and how far the log has come by it.
+    fn write_next<F: Fold>(
+        &self,
+        found: &Examined<'_>,
+        generation: u32,
+        carry: impl FnOnce(&F) -> Vec<F::Fact>,
+    ) -> Result<(Kept, Mark), LogError> {
+        let began_ms = found.header.as_ref().map(Header::log_began_ms).or(self.known.map(|known| known.began_ms));
+        let began_ms = began_ms.unwrap_or(self.now_ms);
+        let known_next_seq = self.known.filter(|known| known.began_ms == began_ms).map_or(0, |known| known.next_seq);
+        let of_next = NextGeneration { generation, began_ms, known_next_seq, now_ms: self.now_ms };
+        let mut mended = mend::mend(found, F::KIND, of_next);
+        let next = next_path(self.path);
+        write_new_file(&next, &mended.bytes)?;
+        let (mut state, mut next_seq) = read_whole::<F>(&next)?;
+        let facts = carry(&state);
+        if !facts.is_empty() {
+            line::write_record(&mut mended.bytes, next_seq, self.now_ms, LEAD, &facts);
+            write_new_file(&next, &mended.bytes)?;
+            (state, next_seq) = read_whole::<F>(&next)?;
+        }
+        let mark = Mark::new(began_ms, next_seq, state.highest_id());
+        Ok((Kept { kept: mended.kept, filled: mended.filled }, mark))
+    }
+
+    /// Gives the mended log its name. From then on it is known to have come as far as it has, and no further: numbers too
+    /// many to be filled are given up.
+    fn replace(&self, mark: Mark) -> Result<(), LogError> {
+        replace(self.path)?;
+        mark::write_mark(self.lock, mark).map_err(LogError::io("write", &mark::lock_path(self.path)))
+    }
 }
 
-fn write_whole(next: &Path, bytes: &[u8]) -> Result<(), LogError> {
-    let (file, _) =
-        plain_file::open(options(Access::Append).create(true), next).map_err(LogError::io("create", next))?;
-    file.set_len(0)
-        .and_then(|()| (&file).write_all(bytes))
-        .and_then(|()| file.sync_all())
-        .map_err(LogError::io("write", next))
+/// Moves what stands in the place of a log and is no file out of the way, under the name of a backup. Tells the name.
+fn set_aside_what_is_no_file(path: &Path, now_ms: u64) -> Result<Option<PathBuf>, LogError> {
+    match plain_file::open_to_read(path) {
+        Err(error) if plain_file::not_plain(&error).is_some() => {
+            let backup = backup_path(path, now_ms);
+            fs::rename(path, &backup).map_err(LogError::io("set aside", path))?;
+            sync_directory(path)?;
+            Ok(Some(backup))
+        }
+        // Whatever else is wrong is said where it is read.
+        Ok(_) | Err(_) => Ok(None),
+    }
 }
 
 /// What nobody could read again must never take the name. Returns the state and the number of the next record.

@@ -108,6 +108,7 @@ impl<F: Fold> Writer<F> {
             generation: tail.generation + 1,
             next_seq: tail.next_seq,
             at_ms: now_ms,
+            began_ms: Some(tail.log_began_ms),
         };
         line::write_header(&mut next.line, &header);
         next.put()?;

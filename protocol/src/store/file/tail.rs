@@ -56,6 +56,8 @@ pub(super) enum Named {
 pub(super) struct Tail {
     pub(super) file: File,
     pub(super) path: PathBuf,
+    /// When the first generation began.
+    pub(super) log_began_ms: u64,
     pub(super) generation: u32,
     pub(super) phase: Phase,
     /// The number of the next record.
@@ -77,7 +79,8 @@ pub(super) struct Tail {
 }
 
 impl Tail {
-    /// Opens a file and reads its header; `None` if there is no file, or no whole header in it yet.
+    /// Opens a file and reads its header; `None` if there is no file. One without a whole header is damaged: a log has its
+    /// name only once its header is written.
     pub(super) fn open<F: Fold>(path: &Path, access: Access) -> Result<Option<Self>, LogError> {
         let (file, there) = match plain_file::open(&mut options(access), path) {
             Ok(opened) => opened,
@@ -87,15 +90,12 @@ impl Tail {
         let mut buffer = vec![0; HEADER_BYTES_MAX];
         let got = read_full(&file, &mut buffer, 0).map_err(LogError::read(path))?;
         let Some(length) = line_length(&buffer[..got]) else {
-            return if is_torn_header(&buffer[..got]) {
-                Ok(None)
-            } else {
-                let why = "it has no end".to_owned();
-                Err(LogError::corrupt(path, 1, Damage::Header { why }))
-            };
+            let why = unfinished_header(&buffer[..got]);
+            return Err(LogError::corrupt(path, 1, Damage::Header { why }));
         };
-        let Header { v, log, generation, next_seq, at_ms: _ } =
-            line::parse_header(&buffer[..length - 1]).map_err(|damage| LogError::corrupt(path, 1, damage))?;
+        let header = line::parse_header(&buffer[..length - 1]).map_err(|damage| LogError::corrupt(path, 1, damage))?;
+        let log_began_ms = header.log_began_ms();
+        let Header { v, log, generation, next_seq, at_ms: _, began_ms: _ } = header;
         let identity = identity(&there);
         let path = path.to_owned();
         if log != F::KIND {
@@ -107,6 +107,7 @@ impl Tail {
         Ok(Some(Self {
             file,
             path,
+            log_began_ms,
             generation,
             phase: if generation == 1 { Phase::News } else { Phase::Snapshot { records: 0 } },
             next_seq,
@@ -166,6 +167,11 @@ impl Tail {
         self.end += bytes as u64;
         self.lines += 1;
         offset
+    }
+
+    /// The number of the line that comes after those that were read.
+    pub(super) fn next_line(&self) -> u64 {
+        self.lines + 1
     }
 
     fn offset(&self) -> Offset {
@@ -342,11 +348,14 @@ pub(super) fn options(access: Access) -> OpenOptions {
     options
 }
 
-/// Whether the beginning of a file without a newline is what a crash leaves of its creation.
-pub(super) fn is_torn_header(bytes: &[u8]) -> bool {
-    const BEGINNING: &[u8] = b"{\"v\":";
-    bytes.len() < HEADER_BYTES_MAX
-        && (bytes.iter().all(|byte| *byte == 0) || bytes.iter().zip(BEGINNING).all(|(byte, due)| byte == due))
+/// What is wrong with the beginning of a file that has no newline.
+pub(super) fn unfinished_header(bytes: &[u8]) -> String {
+    let why = match bytes {
+        [] => "the file is empty",
+        _ if bytes.iter().all(|byte| *byte == 0) => "the file begins with zeros",
+        _ => "it has no end",
+    };
+    why.to_owned()
 }
 
 /// The length of the first line with its newline, if it is whole.

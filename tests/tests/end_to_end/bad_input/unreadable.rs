@@ -97,7 +97,8 @@ fn a_read_that_gives_less_than_was_asked_for_is_no_end_and_no_damage() {
     for most in ["1000", "333", "17"] {
         for file in ["board.jsonl", "team.jsonl", "alice.jsonl", "000001.jsonl"] {
             let how = [("BAD_DISK_FILE", file), ("BAD_DISK_MOST", most)];
-            for line in ["task list", "task show 21", "events", "logs alice", "inbox alice --all"] {
+            for words in ["task list", "task show 21", "events", "logs alice", "inbox alice --all"] {
+                let line = &format!("--json {words}");
                 let said = said_on(&disk, &team, line, &how);
                 let whole = team.run(line);
                 assert_eq!((said.code, said.out), (whole.code, whole.out), "`{line}`, {file}, {most}: {}", said.err);

@@ -46,7 +46,7 @@ fn a_corrupt_line_is_set_aside_and_all_whole_records_are_kept() -> Outcome {
     assert_eq!(fs::metadata(&backup)?.permissions().mode() & 0o777, 0o600);
     assert_eq!(
         fs::read_to_string(&path)?,
-        r#"{"v":1,"log":"counters","gen":2,"next_seq":1,"at_ms":99}
+        r#"{"v":1,"log":"counters","gen":2,"next_seq":1,"at_ms":99,"began_ms":5}
 {"snapshot":{"records":0}}
 {"v":1,"seq":1,"at_ms":7,"by":"tester","facts":[{"added":{"name":"a","amount":1,"note":"note of a"}}]}
 {"v":1,"seq":2,"at_ms":7,"by":"tester","facts":[{"added":{"name":"b","amount":1,"note":"note of b"}}]}
