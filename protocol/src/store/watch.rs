@@ -180,6 +180,10 @@ impl Watch {
     /// Cancel-safe: what was read from the system and not returned is returned by the next call.
     pub async fn changed(&mut self) -> Change {
         loop {
+            // Before the events: a file that is written without a pause must not keep the poll from coming.
+            if Instant::now() >= self.look_at_all {
+                return self.polled();
+            }
             let told = match &self.inotify {
                 None => {
                     due(self.timer.as_ref(), self.next_poll).await;
@@ -201,7 +205,7 @@ impl Watch {
             };
             let Some(told) = told else {
                 if Instant::now() >= self.look_at_all {
-                    return self.polled();
+                    continue;
                 }
                 self.poll_at((Instant::now() + FALLBACK_POLL).min(self.look_at_all));
                 let changed = self.compare();

@@ -159,3 +159,23 @@ fn without_inotify_it_looks_and_comes_back_to_it() -> Outcome {
         Ok(())
     })
 }
+
+#[test]
+fn a_file_that_is_written_without_a_pause_does_not_keep_the_poll_from_coming() -> Outcome {
+    const POLL: Duration = Duration::from_millis(20);
+    in_runtime(async |directory| {
+        let path = directory.join("busy");
+        fs::write(&path, "")?;
+        let mut watch = Watch::new(POLL);
+        watch.add(&path);
+        let begun = Instant::now();
+        while begun.elapsed() < 50 * POLL {
+            // There is an event to read each time that the watch is asked.
+            append(&path)?;
+            if woken(&mut watch).await? == Change::Poll {
+                return Ok(());
+            }
+        }
+        Err(format!("no poll came within {:?}", begun.elapsed()).into())
+    })
+}
