@@ -1,130 +1,153 @@
-//! The leader's decisions: who is being started, who runs, who is being ended and how far up the ladder that
-//! is. Pure: it reads no clock, file, process or random source.
+//! The leader's decisions: who is being started, who runs, who is dead, adopted or hung, and who is being ended and how far
+//! up the ladder that is. Pure: it reads no clock, file, process or random source. The one table of members is here.
 //!
-//! The shell around it keeps one rule: it carries out the actions of a step in order and feeds each [`Event`]
-//! that answers one of them back in before it takes the next event from the world.
+//! The shell around it gathers facts, carries out the actions of a step in order, and feeds each [`Event`] that answers one
+//! of them back in before it takes the next event from the world.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use teamster_protocol::host::process::Identity;
 use teamster_protocol::model::id::MemberName;
-use teamster_protocol::model::limits::{RESTART_DELAY_MAX, START_WITHIN};
-use teamster_protocol::model::roster::{LeftHow, StartedBy, Workspace};
-use teamster_protocol::model::shutdown::{Ladder, Step, WhenBusy};
-use teamster_protocol::wire::api::{EndOutcome, Ended};
-
+use teamster_protocol::model::limits::{KILL_GRACE, START_WITHIN, TERM_GRACE};
 use teamster_protocol::model::restart::Deaths;
+use teamster_protocol::model::roster::LeftHow;
+use teamster_protocol::model::shutdown::{Ladder, Step};
+use teamster_protocol::wire::api::EndOutcome;
 
 mod ending;
 mod event;
+mod leaving;
+mod member;
 mod pulse;
+mod roster;
 mod starting;
+mod turns;
 
-use pulse::Pulse;
+use member::{AbandonedStart, AbandonedThen, EndWaiter, MemberPhase, StartReason, TurnWaiter, WorkerProcess};
 
-pub use event::{Action, Answer, Ask, AskId, Down, Event, Fault, Signal};
+pub use event::{Action, Answer, Ask, AskId, Down, Event, Fault, Signal, WorkSeen};
+pub use leaving::{Leaving, fact_if_news, how_it_left};
+pub use member::TurnOpen;
+pub use roster::{LockSeen, MemberSeen, RosterLook};
 
-/// Where one member's worker stands.
-#[derive(Debug)]
-enum Phase {
-    /// Its place is being made. An end that is asked meanwhile waits for that.
-    Preparing { ask: AskId, abandoned: Option<Abandoned> },
-    /// Its process is starting, and may have begun to work before it is known to be ready.
-    Starting { start: Start, until_ms: u64, abandoned: Option<Abandoned> },
-    /// It runs.
-    Running { started_by: StartedBy, pulse: Pulse },
-    /// It died, and is started again at a time.
-    Restarting { at_ms: u64, how: LeftHow, shortage: Shortage },
-    /// It runs and is being ended. `when_busy` is what it was last asked to do. Its pulse is felt while nothing else
-    /// hurries it.
-    Ending { ladder: Ladder, when_busy: WhenBusy, started_by: StartedBy, pulse: Pulse },
-}
+/// How long a leader whose team is gone waits for its workers to end: for the whole ladder, and a start that is given up.
+const END_WITHOUT_TEAM: Duration = Duration::from_secs(TERM_GRACE.as_secs() + 2 * KILL_GRACE.as_secs());
 
-/// Why a worker starts.
-#[derive(Debug, Clone)]
-enum Start {
-    /// Somebody asked, and waits.
-    Asked { ask: AskId, workspace: Workspace },
-    /// The one before it died.
-    Again { how: LeftHow, shortage: Shortage },
-}
-
-/// Whether the machine lacks what a start needs.
+/// What becomes of members that a leader before this one had started, and that died while nobody led.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shortage {
-    NotKnown,
-    /// That was said, once for however many starts.
-    Told,
+pub enum DeadBefore {
+    /// They are started again.
+    StartAgain,
+    /// What they held is given back, and that is all.
+    Bury,
 }
 
-/// A start that somebody wants no more.
-#[derive(Debug, Clone)]
-struct Abandoned {
-    why: String,
-    /// What is done once it runs after all.
-    then: Then,
+/// Whether the team's files are in their place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TeamFiles {
+    There,
+    /// They were missing once: somebody may only have put them aside.
+    MissedOnce,
+    /// They are gone, and the leader ends by this time, whoever still runs.
+    Gone {
+        end_by_ms: u64,
+    },
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Then {
-    /// It is asked to end, as any other.
-    Ask(WhenBusy),
-    /// It is told to.
-    Terminate,
-}
-
-/// A call that waits for members to end.
-#[derive(Debug)]
-struct Waiter {
-    ask: AskId,
-    left: BTreeSet<MemberName>,
-    ended: Vec<Ended>,
-    /// Why some could not even be asked.
-    unasked: Vec<String>,
-}
-
-/// See the module.
+/// The leader's core; see the module.
 #[derive(Debug)]
 pub struct Core {
-    members: BTreeMap<MemberName, Phase>,
-    waiters: Vec<Waiter>,
-    /// Of those that died lately.
+    members: BTreeMap<MemberName, MemberPhase>,
+    /// The members whose leaving is not written down yet.
+    unburied: BTreeMap<MemberName, Leaving>,
+    waiters: Vec<EndWaiter>,
+    turn_waiters: Vec<TurnWaiter>,
+    /// The deaths of each member that count.
     deaths: BTreeMap<MemberName, Deaths>,
     /// How long a worker may take to answer.
     answer_within: Duration,
+    dead_before: DeadBefore,
+    /// When the roster is looked at again although nothing was written: a worker that was found is about to end.
+    look_at_ms: Option<u64>,
+    /// From one such look to the next.
+    look_after: Duration,
     /// Set once the leader is to end: it starts nobody any more.
     down: Option<Down>,
+    team_files: TeamFiles,
+    /// Set once the shell was told to end.
+    is_over: bool,
     actions: Vec<Action>,
 }
 
 impl Core {
     /// A leader that leads nobody yet, and gives a worker this long to answer.
-    pub fn new(answer_within: Duration) -> Core {
+    pub fn new(answer_within: Duration, dead_before: DeadBefore) -> Core {
         Core {
             members: BTreeMap::new(),
+            unburied: BTreeMap::new(),
             waiters: Vec::new(),
+            turn_waiters: Vec::new(),
             deaths: BTreeMap::new(),
             answer_within,
+            dead_before,
+            look_at_ms: None,
+            look_after: roster::LOOK_AGAIN,
             down: None,
+            team_files: TeamFiles::There,
+            is_over: false,
             actions: Vec::new(),
         }
     }
 
     /// When [`Event::Tick`] is due, in milliseconds.
     pub fn next_tick_ms(&self) -> Option<u64> {
-        let due = |phase: &Phase| match phase {
-            Phase::Starting { until_ms, .. } => Some(*until_ms),
-            Phase::Ending { ladder, pulse, .. } => [ladder.until_ms(), pulse.until_ms()].into_iter().flatten().min(),
-            Phase::Restarting { at_ms, .. } => Some(*at_ms),
-            Phase::Running { pulse, .. } => pulse.until_ms(),
-            Phase::Preparing { .. } => None,
+        let end_by_ms = match self.team_files {
+            TeamFiles::Gone { end_by_ms } => Some(end_by_ms),
+            TeamFiles::There | TeamFiles::MissedOnce => None,
         };
-        self.members.values().filter_map(due).min()
+        let due = |phase: &MemberPhase| match phase {
+            // Nothing is waited for any more.
+            MemberPhase::Starting { until_ms: u64::MAX, .. } => None,
+            MemberPhase::Starting { until_ms, .. } => Some(*until_ms),
+            MemberPhase::Ending { ladder, worker, .. } => {
+                [ladder.until_ms(), worker.pulse.until_ms()].into_iter().flatten().min()
+            }
+            MemberPhase::Restarting { at_ms, .. } => Some(*at_ms),
+            MemberPhase::Running(worker) => worker.pulse.until_ms(),
+            MemberPhase::Preparing { .. } => None,
+        };
+        self.members.values().filter_map(due).chain(self.look_at_ms).chain(end_by_ms).min()
     }
 
     /// Whether the core takes a member's worker to run, or to be on its way there.
     pub fn is_running(&self, name: &MemberName) -> bool {
         self.members.contains_key(name)
+    }
+
+    /// Whether this leader launched the member's worker, and will hear of its end: neither roster nor lock tell more.
+    pub fn is_child(&self, name: &MemberName) -> bool {
+        match self.members.get(name) {
+            Some(MemberPhase::Starting { .. }) => true,
+            Some(MemberPhase::Running(worker) | MemberPhase::Ending { worker, .. }) => {
+                worker.process == WorkerProcess::Child
+            }
+            Some(MemberPhase::Preparing { .. } | MemberPhase::Restarting { .. }) | None => false,
+        }
+    }
+
+    /// The process of a worker that runs and that this leader did not launch.
+    pub fn found_process(&self, name: &MemberName) -> Option<&Identity> {
+        match &self.members.get(name)?.worker()?.process {
+            WorkerProcess::Found { process, .. } => Some(&process.identity),
+            WorkerProcess::Child => None,
+        }
+    }
+
+    /// Whether links to workers that were found are being tried.
+    pub fn is_linking(&self) -> bool {
+        let mut workers = self.members.values().filter_map(MemberPhase::worker);
+        workers.any(|worker| worker.link() == member::FoundLink::Trying)
     }
 
     /// Whether the team is ended by force, which waits for nobody longer than it must.
@@ -138,34 +161,23 @@ impl Core {
             Event::Asked { ask, what } => self.asked(now_ms, ask, what),
             Event::Prepared { name, workspace } => self.prepared(now_ms, name, workspace),
             Event::NotPrepared { name, why } => {
-                if let Some(Phase::Preparing { ask, .. }) = self.members.get(&name) {
+                if let Some(MemberPhase::Preparing { ask, .. }) = self.members.get(&name) {
                     let ask = *ask;
-                    self.gone(&name, died(why.clone()));
+                    self.forget_member(&name, died(why.clone()));
                     self.answer(ask, Err(why));
                 }
             }
             Event::Ready { name, pid } => self.ready(now_ms, name, pid),
             Event::NotReady { name, why, fault } => self.not_ready(now_ms, name, why, fault),
-            Event::Found { name, started_by } => self.found(name, started_by),
-            Event::FoundDead { name, how } => {
-                if self.down.is_none() && !self.members.contains_key(&name) {
-                    self.died(now_ms, name, how);
-                }
-            }
-            Event::FoundRestarting { name, how, at_ms } => {
-                if self.down.is_none() && !self.members.contains_key(&name) {
-                    // By whatever clock that was written, it is not waited for longer than there is reason to.
-                    let at_ms = at_ms.min(now_ms + ms(RESTART_DELAY_MAX));
-                    self.members.insert(name, Phase::Restarting { at_ms, how, shortage: Shortage::NotKnown });
-                }
-            }
-            Event::Recalled { name, deaths_ms } => {
-                self.deaths.entry(name).or_insert_with(|| Deaths::recalled(now_ms, deaths_ms));
-            }
-            Event::FoundDismissed { name } => self.end_by_force(now_ms, &name),
+            Event::RosterSeen { look, members } => self.roster_seen(now_ms, look, members),
+            Event::Buried { name } => drop(self.unburied.remove(&name)),
+            Event::Linked { name, process, turn } => self.linked(name, &process, turn),
+            Event::LinkLost { name, process } => self.link_lost(now_ms, &name, &process),
+            Event::TurnStarted { name, turn } => self.turn_started(&name, turn),
+            Event::TurnEnded { name, turn, stop } => self.turn_ended(&name, turn, stop),
             Event::Exited { name, how } => self.exited(now_ms, name, how),
             Event::ShutdownRequested { name, request } => {
-                if let Some(Phase::Ending { ladder: Ladder::Asked { request: asked, .. }, .. }) =
+                if let Some(MemberPhase::Ending { ladder: Ladder::Asked { request: asked, .. }, .. }) =
                     self.members.get_mut(&name)
                 {
                     *asked = request;
@@ -174,7 +186,8 @@ impl Core {
             Event::ShutdownNotRequested { name, why } => self.not_requested(now_ms, &name, &why),
             Event::Replied { from, reply } => self.replied(now_ms, from, reply),
             Event::Polled => self.polled(),
-            Event::Pinged { name, then, overdue } => self.pinged(now_ms, name, then, overdue),
+            Event::TeamMissing => self.team_missing(now_ms),
+            Event::WorkSeen { name, work } => self.work_seen(now_ms, name, &work),
             Event::Answered { name } => self.answered(name),
             Event::NotAsked { name } => self.not_asked(&name),
             Event::Interrupted => {
@@ -184,9 +197,10 @@ impl Core {
             Event::ClockSet { by_ms } => self.clock_was_set(by_ms),
             Event::Tick => self.tick(now_ms),
         }
+        self.answer_turn_waiters();
         // What not even SIGKILL ends would keep the leader for ever.
-        if self.down.is_some() && self.members.values().all(is_stuck) {
-            self.act(Action::Exit);
+        if self.down.is_some() && self.members.values().all(MemberPhase::is_stuck) {
+            self.exit();
         }
         std::mem::take(&mut self.actions)
     }
@@ -208,6 +222,7 @@ impl Core {
                 self.end_by_force(now_ms, &name);
                 self.wait(ask, vec![name]);
             }
+            Ask::AwaitTurnEnd { name, turn } => self.await_turn_end(ask, name, turn),
             Ask::HandOver if self.down.is_some() => self.answer(ask, Err("the leader is ending".to_owned())),
             Ask::HandOver => {
                 self.answer(ask, Ok(Answer::Ended(Vec::new())));
@@ -226,61 +241,107 @@ impl Core {
         for phase in self.members.values_mut() {
             match phase {
                 // Nothing is waited for any more.
-                Phase::Starting { until_ms: u64::MAX, .. } => {}
-                Phase::Starting { until_ms: at_ms, .. } | Phase::Restarting { at_ms, .. } => {
+                MemberPhase::Starting { until_ms: u64::MAX, .. } => {}
+                MemberPhase::Starting { until_ms: at_ms, .. } | MemberPhase::Restarting { at_ms, .. } => {
                     *at_ms = at_ms.saturating_add_signed(by_ms);
                 }
-                Phase::Ending { ladder, pulse, .. } => {
+                MemberPhase::Ending { ladder, worker, .. } => {
                     ladder.clock_was_set(by_ms);
-                    pulse.clock_was_set(by_ms);
+                    worker.pulse.clock_was_set(by_ms);
                 }
-                Phase::Running { pulse, .. } => pulse.clock_was_set(by_ms),
-                Phase::Preparing { .. } => {}
+                MemberPhase::Running(worker) => worker.pulse.clock_was_set(by_ms),
+                MemberPhase::Preparing { .. } => {}
             }
+        }
+        if let Some(at_ms) = &mut self.look_at_ms {
+            *at_ms = at_ms.saturating_add_signed(by_ms);
+        }
+        if let TeamFiles::Gone { end_by_ms } = &mut self.team_files {
+            *end_by_ms = end_by_ms.saturating_add_signed(by_ms);
         }
         self.deaths.values_mut().for_each(|deaths| deaths.clock_was_set(by_ms));
     }
 
+    /// The files of the team are not in their place. No command finds a leader whose team was removed, and what is made in
+    /// its place gets a leader of its own: at the second time the leader ends its workers, and then itself.
+    fn team_missing(&mut self, now_ms: u64) {
+        self.team_files = match self.team_files {
+            TeamFiles::There => TeamFiles::MissedOnce,
+            gone @ TeamFiles::Gone { .. } => gone,
+            TeamFiles::MissedOnce => {
+                self.report("the team was removed or replaced: its workers are ended, and so is the leader".to_owned());
+                self.go_down(now_ms, Down::ByForce);
+                TeamFiles::Gone { end_by_ms: now_ms + ms(END_WITHOUT_TEAM) }
+            }
+        };
+    }
+
     fn tick(&mut self, now_ms: u64) {
+        if self.look_at_ms.is_some_and(|at_ms| now_ms >= at_ms) {
+            self.look_at_ms = None;
+            self.act(Action::LookAtRoster);
+        }
+        if let TeamFiles::Gone { end_by_ms } = self.team_files
+            && now_ms >= end_by_ms
+        {
+            self.report("the leader ends, although not all of its workers did".to_owned());
+            self.team_files = TeamFiles::Gone { end_by_ms: u64::MAX };
+            self.exit();
+        }
         let names: Vec<MemberName> = self.members.keys().cloned().collect();
         for name in names {
-            match self.members.get_mut(&name) {
-                Some(Phase::Starting { until_ms, abandoned, .. }) if now_ms >= *until_ms => {
-                    // Said once; the end of the process answers the call.
-                    *until_ms = u64::MAX;
-                    abandoned.get_or_insert_with(|| Abandoned {
-                        why: format!("it was not ready within {} s", START_WITHIN.as_secs()),
-                        then: Then::Terminate,
-                    });
+            self.tick_of(now_ms, name);
+        }
+    }
+
+    /// Does what is due for one member.
+    fn tick_of(&mut self, now_ms: u64, name: MemberName) {
+        match self.members.get_mut(&name) {
+            Some(MemberPhase::Starting { until_ms, abandoned, .. }) if now_ms >= *until_ms => {
+                // Said once; the end of the process answers the call.
+                *until_ms = u64::MAX;
+                abandoned.get_or_insert_with(|| AbandonedStart {
+                    why: format!("it was not ready within {} s", START_WITHIN.as_secs()),
+                    then: AbandonedThen::Terminate,
+                });
+                self.act(Action::Signal { name, signal: Signal::Kill });
+            }
+            Some(MemberPhase::Restarting { at_ms, how, shortage }) if now_ms >= *at_ms => {
+                let start = StartReason::Again { how: how.clone(), shortage: *shortage };
+                self.launch(now_ms, name, start);
+            }
+            Some(MemberPhase::Running(worker)) if worker.pulse.is_overdue(now_ms) => self.silent(now_ms, name),
+            Some(MemberPhase::Ending { ladder, worker, .. }) => match ladder.overdue(now_ms) {
+                Step::Wait if worker.pulse.is_overdue(now_ms) => self.silent(now_ms, name),
+                Step::Wait => {}
+                Step::Terminate => {
+                    self.report(format!("{name} did not end in time: it gets SIGTERM"));
+                    self.dismiss(&name);
+                    self.act(Action::Signal { name, signal: Signal::Terminate });
+                }
+                Step::Kill => {
+                    self.report(format!("{name} did not end on SIGTERM: it gets SIGKILL"));
                     self.act(Action::Signal { name, signal: Signal::Kill });
                 }
-                Some(Phase::Restarting { at_ms, how, shortage }) if now_ms >= *at_ms => {
-                    let start = Start::Again { how: how.clone(), shortage: *shortage };
-                    self.launch(now_ms, name, start);
+                Step::GiveUp => {
+                    self.report(format!("{name} does not end, not even on SIGKILL"));
+                    self.tell_waiters(&name, Ok(EndOutcome::Stuck));
                 }
-                Some(Phase::Running { pulse, .. }) if pulse.is_overdue(now_ms) => self.silent(now_ms, name),
-                Some(Phase::Ending { ladder, pulse, .. }) => match ladder.overdue(now_ms) {
-                    Step::Wait if pulse.is_overdue(now_ms) => self.silent(now_ms, name),
-                    Step::Wait => {}
-                    Step::Terminate => {
-                        self.report(format!("{name} did not end in time: it gets SIGTERM"));
-                        self.act(Action::Dismiss { name: name.clone() });
-                        self.act(Action::Signal { name, signal: Signal::Terminate });
-                    }
-                    Step::Kill => {
-                        self.report(format!("{name} did not end on SIGTERM: it gets SIGKILL"));
-                        self.act(Action::Signal { name, signal: Signal::Kill });
-                    }
-                    Step::GiveUp => {
-                        self.report(format!("{name} does not end, not even on SIGKILL"));
-                        self.tell_waiters(&name, Ok(EndOutcome::Stuck));
-                    }
-                },
-                Some(
-                    Phase::Preparing { .. } | Phase::Starting { .. } | Phase::Running { .. } | Phase::Restarting { .. },
-                )
-                | None => {}
-            }
+            },
+            Some(
+                MemberPhase::Preparing { .. }
+                | MemberPhase::Starting { .. }
+                | MemberPhase::Running(_)
+                | MemberPhase::Restarting { .. },
+            )
+            | None => {}
+        }
+    }
+
+    /// Said once.
+    fn exit(&mut self) {
+        if !std::mem::replace(&mut self.is_over, true) {
+            self.act(Action::Exit);
         }
     }
 
@@ -295,10 +356,6 @@ impl Core {
     fn act(&mut self, action: Action) {
         self.actions.push(action);
     }
-}
-
-fn is_stuck(phase: &Phase) -> bool {
-    matches!(phase, Phase::Ending { ladder: Ladder::Stuck, .. })
 }
 
 /// Whether a worker that left like this was to go on.

@@ -1,7 +1,6 @@
 //! The leader's process: one queue of events, the core that decides, and the actions carried out. Everything that
 //! waits runs as a task of its own and reports back as an [`Input`].
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,44 +11,44 @@ use teamster_protocol::model::id::{Address, MemberName};
 use teamster_protocol::model::limits::{LOG_LOCK_BY_FORCE, PROTOCOL_VERSION};
 use teamster_protocol::model::mail::{Body, Urgency};
 use teamster_protocol::model::roster::{LeftHow, TeamFact};
-use teamster_protocol::model::shutdown::ShutdownRequest;
+use teamster_protocol::model::shutdown::{ShutdownRequest, WhenBusy};
 use teamster_protocol::store::presence::{LifeLock, LockKept};
 use teamster_protocol::store::watch::{Change, FileId, Watch};
 use teamster_protocol::team::{Inbox, Team, TeamError};
 use teamster_protocol::wire::api::LeaderInfo;
 use teamster_protocol::wire::peer::LINE_BYTES_MAX;
-use teamster_protocol::wire::peer::socket;
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
-use tokio::task::JoinSet;
+use teamster_protocol::wire::peer::socket::{self, Listener};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
-use crate::core::{Action, Answer, Ask, AskId, Core, Down, Event};
+use crate::core::{Action, Core, Event, RosterLook};
 
-pub mod adopt;
+mod adopt;
+mod answers;
 mod burial;
 pub mod escaped;
 pub mod launch;
+mod links;
 mod mail;
 mod options;
-pub mod orphans;
+mod orphans;
 mod outcome;
-pub mod prepare;
+mod prepare;
 mod pulse;
 mod roster;
 mod shared;
 mod signals;
 mod succession;
-pub mod views;
+mod views;
 mod workers;
 pub mod workspace;
 
-pub use options::{DeadBefore, ServeOptions, Signals};
+pub use options::{ServeOptions, Signals};
 pub use outcome::{ServeError, Served};
-pub use shared::{Input, Link, LinkedTo, Shared};
+pub use shared::{AskError, Shared};
 
-use crate::api::control::accept;
-use burial::Leaving;
-use roster::{Found, GOODBYE};
+use answers::Answers;
+use shared::Input;
 use signals::EndSignals;
 use succession::begin_to_lead;
 use views::Views;
@@ -65,8 +64,14 @@ const DISPLACED: &str = "the team was removed or replaced";
 /// Leads the team until it is told to end and no worker is left, or to hand over. Refuses with [`ServeError::Led`] while another
 /// leader lives, and with [`ServeError::Over`] after a leader that was followed by another, or ended, before this one began.
 /// What an earlier leader left is taken over: tasks of dead workers go back, and workers that still
-/// run are members again, linked to over their sockets.
-pub async fn serve(options: ServeOptions) -> Result<Served, ServeError> {
+/// run are members again, linked to over their sockets. `accept` takes calls at the control socket until it is told to stop.
+pub async fn serve<F>(
+    options: ServeOptions,
+    accept: impl FnOnce(Listener, Arc<Shared>, watch::Receiver<bool>) -> F,
+) -> Result<Served, ServeError>
+where
+    F: Future<Output = ()> + Send + 'static,
+{
     let ServeOptions { dir, founded_for, settings, signals, dead_before, after, on_ready } = options;
     crash::begin("leader");
     if after.is_none() {
@@ -98,42 +103,29 @@ pub async fn serve(options: ServeOptions) -> Result<Served, ServeError> {
         worker_program: launch::worker_program(),
         settings,
         team: Mutex::new(team),
-        links: Mutex::default(),
+        links: links::Links::default(),
         dir,
         info,
         inputs,
         notices,
     });
     let mut leader = Leader {
-        core: Core::new(settings.answer_within),
+        core: Core::new(settings.answer_within, dead_before),
         held: &held,
-        displaced: false,
         shared: Arc::clone(&shared),
         queue,
         inbox,
-        poll: settings.poll,
         views,
-        answers: BTreeMap::new(),
-        asks: 0,
-        launched: BTreeSet::new(),
-        found: BTreeMap::new(),
-        adopting: Vec::new(),
-        dead_before,
-        pinged: BTreeSet::new(),
-        unburied: BTreeMap::new(),
-        look_again: None,
-        goodbye: GOODBYE,
+        answers: Answers::default(),
         day: clock::Settings::watch(),
         complaints: Complaints::default(),
-        ending: Arc::default(),
-        answering: JoinSet::new(),
         exit: None,
     };
     let signals = EndSignals::watch(signals).map_err(|source| ServeError::Io { doing: "watch for signals", source })?;
     let (ending, ended) = watch::channel(false);
     let taken_over = match leader.take_over() {
         Ok(()) => {
-            leader.linked().await;
+            leader.link_to_found().await;
             point("taken over");
             Ok(())
         }
@@ -144,11 +136,11 @@ pub async fn serve(options: ServeOptions) -> Result<Served, ServeError> {
     let outcome = match taken_over {
         Ok(()) => {
             on_ready(&shared.info);
-            Ok(leader.lead(signals).await)
+            Ok(leader.lead(settings.poll, signals).await)
         }
         Err(error) => Err(error),
     };
-    let mut answering = std::mem::take(&mut leader.answering);
+    let mut answering = std::mem::take(&mut leader.answers).into_waiting();
     // Calls that came too late for the loop are refused by this, and the views are finished.
     drop(leader);
     point("led to the end");
@@ -180,51 +172,29 @@ pub async fn serve(options: ServeOptions) -> Result<Served, ServeError> {
 
 /// Ends what dead workers left behind: what fell to this process, and what fell to others.
 async fn end_orphans(shared: &Shared) {
-    for left in orphans::end(|| shared.orphans()).await {
+    for left in orphans::end(|| shared.links.orphans()).await {
         tracing::error!("{left} of a dead worker does not end, not even on SIGKILL");
     }
     escaped::end(&shared.dir).await;
 }
 
+/// The shell around the core: what it needs to gather facts and to carry out actions. Who is a member, and where each
+/// stands, only the core knows.
 struct Leader<'a> {
     core: Core,
     /// The right to lead.
     held: &'a Mutex<LifeLock>,
-    /// Set if its file was not in its place at the last slow poll.
-    displaced: bool,
     shared: Arc<Shared>,
     queue: mpsc::Receiver<Input>,
     inbox: Inbox,
-    /// From one look at the files to the next, if nothing happens.
-    poll: Duration,
     views: Views,
-    answers: BTreeMap<AskId, oneshot::Sender<Result<Answer, String>>>,
-    asks: u64,
-    /// The members whose workers this leader launched and whose end it will hear of.
-    launched: BTreeSet<MemberName>,
-    /// The workers that run and that this leader did not launch.
-    found: BTreeMap<MemberName, Found>,
-    /// Links to them that are being tried.
-    adopting: Vec<oneshot::Receiver<()>>,
-    dead_before: DeadBefore,
-    /// The members that owe the answer to a ping.
-    pinged: BTreeSet<MemberName>,
-    /// The members whose leaving could not be written down yet.
-    unburied: BTreeMap<MemberName, Leaving>,
-    /// Set while a worker that this leader did not launch has said goodbye and is about to end.
-    look_again: Option<Instant>,
-    /// From its goodbye, or the last look, to the next one.
-    goodbye: Duration,
+    answers: Answers,
     /// Whether the clock of the day is still as it was.
     day: clock::Settings,
     /// So that a poll does not repeat what is wrong with the files.
     complaints: Complaints,
     /// Set once it is to end.
     exit: Option<Served>,
-    /// How many times what dead workers left behind is being ended at the moment.
-    ending: Arc<watch::Sender<usize>>,
-    /// The answers that wait for that.
-    answering: JoinSet<()>,
 }
 
 /// The files a leader follows.
@@ -235,8 +205,8 @@ struct Followed {
 }
 
 impl Leader<'_> {
-    async fn lead(&mut self, mut signals: EndSignals) -> Served {
-        let mut watch = Watch::new(self.poll);
+    async fn lead(&mut self, poll: Duration, mut signals: EndSignals) -> Served {
+        let mut watch = Watch::new(poll);
         let followed = Followed {
             mail: watch.add(self.shared.dir.mailbox(&Address::Lead)),
             roster: watch.add(self.shared.dir.roster()),
@@ -250,53 +220,26 @@ impl Leader<'_> {
             }
             self.mind_the_clock();
             let tick = self.core.next_tick_ms();
+            // In random order, so that no source starves another.
             tokio::select! {
-                Some(input) = self.queue.recv() => self.input(input),
+                Some(input) = self.queue.recv() => self.take_input(input),
                 change = watch.changed() => self.look(&followed, &change),
                 () = until(tick) => self.feed(Event::Tick),
-                () = at(self.look_again) => {
-                    if let Err(error) = self.look_at_roster()
-                        && self.complaints.is_news("roster", &error.to_string())
-                    {
-                        tracing::error!("{error}");
-                    }
-                }
                 () = signals.next() => self.feed(Event::Interrupted),
             }
         }
     }
 
-    fn input(&mut self, input: Input) {
+    fn take_input(&mut self, input: Input) {
         match input {
             Input::Ask { what, answer } => {
-                self.asks += 1;
-                let ask = AskId(self.asks);
-                self.answers.insert(ask, answer);
+                let ask = self.answers.expect(answer);
                 self.feed(Event::Asked { ask, what });
             }
-            Input::Prepared { name, outcome: Ok(workspace) } => self.feed(Event::Prepared { name, workspace }),
-            Input::Prepared { name, outcome: Err(why) } => {
-                let why = format!("cannot spawn {name}: {why}");
-                self.feed(Event::NotPrepared { name, why });
-            }
-            Input::Ready { name, pid } => self.feed(Event::Ready { name, pid }),
-            Input::NotReady { name, why, fault } => {
-                self.launched.remove(&name);
-                self.feed(Event::NotReady { name, why, fault });
-            }
-            Input::Exited { name, how } => {
-                self.launched.remove(&name);
-                let how = self.how_it_left(&name).unwrap_or(LeftHow::Died { reason: how });
+            Input::Event(event) => self.feed(event),
+            Input::Exited { name, status } => {
+                let how = self.how_it_left(&name).unwrap_or(LeftHow::Died { reason: status });
                 self.feed(Event::Exited { name, how });
-            }
-            Input::Unlinked { name } => self.unlinked(&name),
-            Input::Answered { name } => {
-                self.pinged.remove(&name);
-                self.feed(Event::Answered { name });
-            }
-            Input::PingLost { name } => {
-                self.pinged.remove(&name);
-                self.feed(Event::NotAsked { name });
             }
         }
     }
@@ -308,16 +251,16 @@ impl Leader<'_> {
         };
         if self.is_displaced() {
             if *change == Change::Poll {
-                self.mind_the_lock();
+                tracing::error!("{} was removed or replaced", self.shared.dir.leader_lock().display());
+                self.feed(Event::TeamMissing);
             }
             return;
         }
-        self.displaced = false;
         if changed(followed.board) {
             self.views.poke();
         }
         let looked = [
-            changed(followed.roster).then(|| self.look_at_roster()),
+            changed(followed.roster).then(|| self.look_at_roster(RosterLook::Later)),
             changed(followed.mail).then(|| self.read_mail()),
             (*change == Change::Poll).then(|| self.sweep()),
         ];
@@ -329,7 +272,6 @@ impl Leader<'_> {
             }
         }
         if *change == Change::Poll {
-            self.bury_the_rest();
             self.feed(Event::Polled);
         }
     }
@@ -346,21 +288,6 @@ impl Leader<'_> {
             }
             Ok(LockKept::ByAnother(_) | LockKept::TeamGone) => true,
         }
-    }
-
-    /// No command finds a leader whose team was removed, and what is made in its place gets a leader of its own. Looked
-    /// at twice, for who only puts something aside.
-    fn mind_the_lock(&mut self) {
-        if !std::mem::replace(&mut self.displaced, true) {
-            return;
-        }
-        let lock = self.shared.dir.leader_lock();
-        let lock = lock.display();
-        tracing::error!(
-            "{lock} was removed or replaced: the team is not this leader's any more, and its workers are ended"
-        );
-        self.asks += 1;
-        self.feed(Event::Asked { ask: AskId(self.asks), what: Ask::Down { how: Down::ByForce } });
     }
 
     /// Gives the core an event and carries out what follows from it, in order.
@@ -394,31 +321,20 @@ impl Leader<'_> {
             Action::Prepare { request } => self.prepare(request),
             Action::Launch { name } => return self.launch(name),
             Action::RequestShutdown { name, reason, deadline_ms, when_busy } => {
-                if self.is_displaced() {
-                    return Some(Event::ShutdownNotRequested { name, why: DISPLACED.to_owned() });
-                }
-                let request = new_message_id();
-                let body = Body::ShutdownRequest(ShutdownRequest { request, reason, deadline_ms, when_busy });
-                let to = Address::Member(name.clone());
-                return Some(match self.shared.team().post(&to, Urgency::Now, body) {
-                    Ok(_) => Event::ShutdownRequested { name, request },
-                    Err(error) => Event::ShutdownNotRequested { name, why: error.to_string() },
-                });
+                return Some(self.request_shutdown(name, reason, deadline_ms, when_busy));
             }
-            Action::Dismiss { name } => self.dismiss(name),
+            Action::WriteFact { fact } => self.write_fact(fact),
             Action::Signal { name, signal } => self.signal(&name, signal),
-            Action::Bury { name, how, again_ms } => self.bury(&name, Leaving { how, again_ms }),
+            Action::Bury { name, leaving } => return self.bury(name, &leaving),
+            Action::Adopt { name, process } => {
+                tokio::spawn(adopt::run(Arc::clone(&self.shared), name, process));
+            }
+            Action::LookAtRoster => return self.roster_seen(),
+            Action::LookAtWork { name, is_silent } => return self.look_at_work(name, is_silent),
             Action::Ping { name } => return self.ping(name),
-            Action::ShowHung { name } => self.show(TeamFact::Hung { name }),
-            Action::ShowAnswering { name } => self.show(TeamFact::Answering { name }),
             Action::Answer { ask, answer } => {
                 point("about to answer");
-                // That an asker is gone is no error: what it asked for has happened.
-                match (self.answers.remove(&ask), answer) {
-                    (Some(asker), ended @ Ok(Answer::Ended(_))) => self.answer_when_nothing_is_left(asker, ended),
-                    (Some(asker), answer) => drop(asker.send(answer)),
-                    (None, _) => {}
-                }
+                self.answers.answer(ask, answer);
             }
             Action::Report { text } => tracing::warn!("{text}"),
             Action::Exit => self.exit = Some(Served::Ended),
@@ -426,12 +342,17 @@ impl Leader<'_> {
         }
         None
     }
-}
 
-async fn at(instant: Option<Instant>) {
-    match instant {
-        Some(instant) => sleep_until(instant).await,
-        None => std::future::pending().await,
+    fn request_shutdown(&self, name: MemberName, reason: String, deadline_ms: u64, when_busy: WhenBusy) -> Event {
+        if self.is_displaced() {
+            return Event::ShutdownNotRequested { name, why: DISPLACED.to_owned() };
+        }
+        let request = new_message_id();
+        let body = Body::ShutdownRequest(ShutdownRequest { request, reason, deadline_ms, when_busy });
+        match self.shared.team().post(&Address::Member(name.clone()), Urgency::Now, body) {
+            Ok(_) => Event::ShutdownRequested { name, request },
+            Err(error) => Event::ShutdownNotRequested { name, why: error.to_string() },
+        }
     }
 }
 

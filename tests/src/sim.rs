@@ -7,6 +7,7 @@ use std::fmt;
 use teamster_protocol::model::board::{AutoClaim, Claimant};
 use teamster_protocol::model::id::Role;
 use teamster_protocol::model::limits::SLOW_POLL;
+use teamster_protocol::model::roster::{OnStall, Presence, Then};
 use teamster_protocol::model::task::TaskStatus;
 use teamster_protocol::wire::api::WorkerPhase;
 use teamster_worker::core::Conversation;
@@ -112,12 +113,14 @@ impl Sim {
                 auto: if chance.one_in(6) { AutoClaim::Off } else { AutoClaim::On },
             },
             conversation: if chance.one_in(2) { Conversation::Yes } else { Conversation::No },
+            on_stall: if chance.one_in(2) { OnStall::Restart } else { OnStall::Show },
             lives: 0,
             worker: None,
         };
         let members: Vec<Member> = (0..2 + chance.index(4)).map(|index| member(index, &mut chance)).collect();
         let mut world = World::new(chance, weather, trace == Trace::On);
         world.later(0, Due::Adversary);
+        world.later(SLOW_POLL.as_millis() as u64, Due::LeadPoll(world.leaders));
         let beside = vec![None; members.len()];
         let mut sim = Sim {
             seed,
@@ -233,15 +236,25 @@ impl Sim {
                     self.members[index].due(&mut self.world, &due);
                 }
             }
-            Due::DeathSeen(index, unready) => {
+            Due::DeathSeen(index, leader, unready) if leader == self.world.leaders => {
                 let name = self.members[index].who.name.clone();
-                self.lead.saw_death(name, !unready);
+                self.lead.saw_death(&self.world, name, !unready);
             }
+            Due::LinkTried(index, life, leader) if leader == self.world.leaders => {
+                self.lead.tried_link(&mut self.world, &mut self.members[index], life);
+            }
+            Due::LinkLost(index, life, leader) if leader == self.world.leaders => {
+                self.lead.lost_link(&self.members[index], life);
+            }
+            Due::LeadPoll(leader) if leader == self.world.leaders => self.lead.poll(&mut self.world),
+            // The leader that it was for is gone.
+            Due::DeathSeen(..) | Due::LinkTried(..) | Due::LinkLost(..) | Due::LeadPoll(_) => {}
             Due::Prepared(index) => {
                 let name = self.members[index].who.name.clone();
-                self.lead.prepared(&mut self.world, name);
+                let added = self.members[index].added();
+                self.lead.prepared(&mut self.world, name, added);
             }
-            Due::LeadStarts => self.lead.start(&mut self.world, &self.members),
+            Due::LeadStarts => self.lead.start(&mut self.world),
             Due::DiskFree => self.world.disk_full = false,
         }
     }
@@ -253,8 +266,8 @@ impl Sim {
         self.world.weather = Weather { ring_lost_one_in: 0, crash_one_in: 0, disk_fills: false, freezes: false };
         self.world.disk_full = false;
         for index in 0..self.members.len() {
-            if let Some(worker) = &mut self.members[index].worker {
-                worker.frozen = false;
+            if self.members[index].worker.is_some() {
+                self.members[index].thaw(&mut self.world);
             } else if !self.world.chance.one_in(3) {
                 self.starts_by_hand(index);
             }
@@ -289,7 +302,7 @@ impl Sim {
             None => true,
             Some(worker) => matches!(worker.core.status(0).phase, WorkerPhase::Idle),
         };
-        let polls_only = |due: &Due| matches!(due, Due::Poll(..) | Due::Thaw(..));
+        let polls_only = |due: &Due| matches!(due, Due::Poll(..) | Due::Thaw(..) | Due::LeadPoll(_));
         let ladders = self.lead.core.next_tick_ms().is_some();
         self.calm_since_ms.is_some_and(|since| self.world.now_ms > since + 2 * IDLE_MS_MAX)
             && quiet_ms > 2 * IDLE_MS_MAX
@@ -318,6 +331,25 @@ impl Sim {
                 if !self.world.oracle.left_over.contains(&(life.clone(), message.id)) {
                     self.world.oracle.broke(format!("message {} is unread by {life:?} for ever", message.id));
                 }
+            }
+        }
+        for member in self.members.iter().filter(|member| member.worker.is_some() && self.lead.is_up) {
+            if let Some(open) = self.lead.core.open_turn(&member.who.name) {
+                let name = &member.who.name;
+                self.world.oracle.broke(format!("the leader takes {name} to be in turn {} for ever", open.turn));
+            }
+            if !self.lead.core.is_running(&member.who.name) {
+                self.world.oracle.broke(format!("{} runs, and the leader does not know", member.who.name));
+            }
+        }
+        for (name, member) in self.world.roster.members().filter(|_| self.lead.is_up) {
+            if let Presence::Left { then: Then::Again { .. } | Then::Undecided { .. }, .. } = &member.presence {
+                self.world.oracle.broke(format!("{name} is to be started again, and nobody does"));
+            }
+        }
+        for name in self.members.iter().filter(|member| member.worker.is_none()).map(|member| &member.who.name) {
+            if self.lead.is_up && self.lead.core.is_running(name) {
+                self.world.oracle.broke(format!("{name} is dead, and the leader takes it to run"));
             }
         }
         let unanswered: Vec<String> = self.world.oracle.unanswered().map(|ask| format!("{ask:?}")).collect();

@@ -10,21 +10,19 @@ use jsonrpsee::{PendingSubscriptionSink, SubscriptionMessage};
 use teamster_protocol::model::id::{Address, MemberName, TaskId};
 use teamster_protocol::model::limits::PROTOCOL_VERSION;
 use teamster_protocol::model::mail::{Body, Urgency};
-use teamster_protocol::model::notice::Noted;
 use teamster_protocol::model::shutdown::WhenBusy;
 use teamster_protocol::model::task::Refusal;
 use teamster_protocol::model::task::view::TaskView;
 use teamster_protocol::store::presence::WorkerLife;
 use teamster_protocol::team::{TeamError, worker_life};
 use teamster_protocol::wire::api::{
-    Changed, Delivered, Ended, Hello, LeaderApiServer, LeaderInfo, MailRequest, MemberNotice, MemberView, Prompted,
-    SpawnRequest, Spawned, SteerPassed, Stopped, TaskCommand, Via, WorkerApiClient, code,
+    Changed, Delivered, Ended, Hello, LeaderApiServer, LeaderInfo, MailRequest, MemberView, Prompted, SpawnRequest,
+    Spawned, SteerPassed, Stopped, TaskCommand, Via, WorkerApiClient, code,
 };
 use teamster_protocol::wire::peer::Peer;
-use tokio::sync::broadcast::error::RecvError;
 
 use crate::core::{Answer, Ask, Down};
-use crate::daemon::Shared;
+use crate::daemon::{AskError, Shared};
 use crate::warden;
 
 /// Serves one front.
@@ -36,6 +34,11 @@ pub struct Server {
 /// A refusal as it goes over the wire.
 pub fn refused(code: i32, why: impl Into<String>) -> ErrorObjectOwned {
     ErrorObjectOwned::owned(code, why.into(), None::<()>)
+}
+
+/// Why the core did not answer, as it goes over the wire.
+fn not_answered(error: &AskError) -> ErrorObjectOwned {
+    refused(code::REFUSED, error.to_string())
 }
 
 /// An error of the team on disk as it goes over the wire.
@@ -60,13 +63,13 @@ impl Server {
     }
 
     async fn ended(&self, what: Ask) -> RpcResult<Vec<Ended>> {
-        match self.shared.ask(what).await? {
+        match self.shared.ask(what).await.map_err(|error| not_answered(&error))? {
             Answer::Ended(mut ended) => {
                 // They come as they ended, which is another order each time.
                 ended.sort_by(|one, other| one.name.cmp(&other.name));
                 Ok(ended)
             }
-            Answer::Spawned(_) => unreachable!("ends are answered with ends"),
+            Answer::Spawned(_) | Answer::TurnEnded(_) => unreachable!("ends are answered with ends"),
         }
     }
 
@@ -79,7 +82,7 @@ impl Server {
     /// The link to a member, or whether it is to be reached by mail.
     fn reach(&self, name: &MemberName) -> RpcResult<Reach> {
         self.must_be_member(name)?;
-        if let Some(peer) = self.shared.peer(name) {
+        if let Some(peer) = self.shared.links.peer(name) {
             return Ok(Reach::Linked(peer));
         }
         let life = match self.shared.team().roster().member(name) {
@@ -137,9 +140,9 @@ impl LeaderApiServer for Server {
     }
 
     async fn spawn(&self, request: SpawnRequest) -> RpcResult<Spawned> {
-        match self.shared.ask(Ask::Spawn(request)).await? {
+        match self.shared.ask(Ask::Spawn(request)).await.map_err(|error| not_answered(&error))? {
             Answer::Spawned(spawned) => Ok(spawned),
-            Answer::Ended(_) => unreachable!("a spawn is answered with a spawn"),
+            Answer::Ended(_) | Answer::TurnEnded(_) => unreachable!("a spawn is answered with a spawn"),
         }
     }
 
@@ -184,33 +187,14 @@ impl LeaderApiServer for Server {
                 return Ok(Stopped { via: Via::Mail, task, stop: None });
             }
         };
-        // Heard from before the call on, so that the end can not be missed.
-        let mut notices = self.shared.notices();
         let aborting = peer.abort(reason).await.map_err(|error| passed(&name, error, None))?;
-        let stopped = |stop| Ok(Stopped { via: Via::Rpc, task: aborting.task, stop });
-        loop {
-            let heard = tokio::select! {
-                heard = notices.recv() => heard,
-                _ = peer.closed() => return stopped(None),
-            };
-            match heard {
-                Ok(MemberNotice { member, notice }) if member == name => match notice.what {
-                    Noted::TurnEnded { turn, stop, .. } if turn == aborting.turn => return stopped(Some(stop)),
-                    Noted::TurnEnded { .. }
-                    | Noted::Ready
-                    | Noted::TurnStarted { .. }
-                    | Noted::Steered { .. }
-                    | Noted::Mail { .. }
-                    | Noted::Stalled { .. }
-                    | Noted::Waiting
-                    | Noted::Trouble { .. }
-                    | Noted::Leaving { .. } => {}
-                },
-                Ok(_) => {}
-                // Too much was said to hear all of it: how the turn ended is on the board.
-                Err(RecvError::Lagged(_) | RecvError::Closed) => return stopped(None),
-            }
-        }
+        let stop = match self.shared.ask(Ask::AwaitTurnEnd { name, turn: aborting.turn }).await {
+            Ok(Answer::TurnEnded(stop)) => stop,
+            Ok(Answer::Spawned(_) | Answer::Ended(_)) => unreachable!("a wait for a turn is answered with its end"),
+            // How the turn ended is on the board.
+            Err(AskError::Ended | AskError::Refused(_)) => None,
+        };
+        Ok(Stopped { via: Via::Rpc, task: aborting.task, stop })
     }
 
     async fn shutdown(&self, name: Option<MemberName>, reason: String, when_busy: WhenBusy) -> RpcResult<Vec<Ended>> {

@@ -4,22 +4,22 @@ use std::collections::BTreeSet;
 
 use teamster_protocol::model::id::{MemberName, MessageId};
 use teamster_protocol::model::limits::SHUTDOWN_WITHIN;
-use teamster_protocol::model::roster::{LeftHow, StartedBy};
+use teamster_protocol::model::roster::{LeftHow, TeamFact};
 use teamster_protocol::model::shutdown::{Ladder, ShutdownReply, Verdict, WhenBusy};
 use teamster_protocol::wire::api::{EndOutcome, Ended};
 
-use super::{Abandoned, Action, Answer, AskId, Core, Down, Phase, Pulse, Signal, Then, Waiter, is_stuck, ms};
+use super::leaving::Leaving;
+use super::member::{AbandonedStart, AbandonedThen, EndWaiter, MemberPhase, MemberWorker};
+use super::pulse::Pulse;
+use super::{Action, Answer, AskId, Core, Down, Signal, ms};
 
 impl Core {
     pub(super) fn replied(&mut self, now_ms: u64, from: MemberName, reply: ShutdownReply) {
-        let Some(Phase::Ending { ladder, started_by, pulse, .. }) = self.members.get_mut(&from) else {
+        let Some(MemberPhase::Ending { ladder, worker, .. }) = self.members.get_mut(&from) else {
             return self.report(format!("{from} answered a shutdown request, but none is open"));
         };
-        let started_by = *started_by;
         match ladder.reply(&from, &reply, now_ms) {
-            Ok(Some(next)) => {
-                (*ladder, *pulse) = (next, Pulse::Answers);
-            }
+            Ok(Some(next)) => (*ladder, worker.pulse) = (next, Pulse::Answers),
             Ok(None) => {
                 let task = match reply.verdict {
                     Verdict::Refused { task } => task,
@@ -30,7 +30,8 @@ impl Core {
                     *ladder = Ladder::Agreed { request: reply.request, until_ms: None };
                     return self.report(format!("{from} refused to end; the leader waits for it"));
                 }
-                self.members.insert(from.clone(), Phase::Running { started_by, pulse: Pulse::Answers });
+                let worker = answering(worker);
+                self.members.insert(from.clone(), MemberPhase::Running(worker));
                 self.tell_waiters(&from, Ok(EndOutcome::Refused { task }));
             }
             Err(refusal) => self.report(refusal.to_string()),
@@ -39,15 +40,15 @@ impl Core {
 
     /// Nobody is killed because a disk is full: the askers are told. Only a leader that ends can not leave it at that.
     pub(super) fn not_requested(&mut self, now_ms: u64, name: &MemberName, why: &str) {
-        let Some(Phase::Ending { ladder: Ladder::Asked { .. }, started_by, .. }) = self.members.get(name) else {
+        let Some(MemberPhase::Ending { ladder: Ladder::Asked { .. }, worker, .. }) = self.members.get(name) else {
             return;
         };
-        let started_by = *started_by;
+        let worker = answering(worker);
         if self.down.is_some() {
             self.report(format!("cannot ask {name} to end, so it is told by a signal: {why}"));
             return self.terminate(now_ms, name);
         }
-        self.members.insert(name.clone(), Phase::Running { started_by, pulse: Pulse::Answers });
+        self.members.insert(name.clone(), MemberPhase::Running(worker));
         self.tell_waiters(name, Err(format!("cannot ask {name} to end: {why}")));
     }
 
@@ -64,25 +65,27 @@ impl Core {
 
     pub(super) fn ask_to_end(&mut self, now_ms: u64, name: &MemberName, reason: &str, when_busy: WhenBusy) {
         match self.members.get_mut(name) {
-            Some(Phase::Preparing { abandoned, .. } | Phase::Starting { abandoned, .. }) => {
+            Some(MemberPhase::Preparing { abandoned, .. } | MemberPhase::Starting { abandoned, .. }) => {
                 // It may have work in hand by now, so it is asked as soon as it can be.
-                abandoned.get_or_insert_with(|| Abandoned {
+                abandoned.get_or_insert_with(|| AbandonedStart {
                     why: format!("it was asked to end before it was ready: {reason}"),
-                    then: Then::Ask(when_busy),
+                    then: AbandonedThen::Ask(when_busy),
                 });
             }
-            Some(Phase::Restarting { how, .. }) => {
+            Some(MemberPhase::Restarting { how, .. }) => {
                 let how = how.clone();
-                self.buried(name, how);
+                self.end_member(name, how);
             }
-            Some(Phase::Running { .. }) => self.request_shutdown(now_ms, name, reason, when_busy),
-            Some(Phase::Ending { ladder: Ladder::Asked { .. }, when_busy: asked, .. }) => match (asked, when_busy) {
-                // It may still refuse that one; an answer to it no longer counts.
-                (WhenBusy::Refuse, WhenBusy::Finish) => self.request_shutdown(now_ms, name, reason, when_busy),
-                (WhenBusy::Refuse, WhenBusy::Refuse) | (WhenBusy::Finish, _) => {}
-            },
+            Some(MemberPhase::Running(_)) => self.request_shutdown(now_ms, name, reason, when_busy),
+            Some(MemberPhase::Ending { ladder: Ladder::Asked { .. }, when_busy: asked, .. }) => {
+                match (asked, when_busy) {
+                    // It may still refuse that one; an answer to it no longer counts.
+                    (WhenBusy::Refuse, WhenBusy::Finish) => self.request_shutdown(now_ms, name, reason, when_busy),
+                    (WhenBusy::Refuse, WhenBusy::Refuse) | (WhenBusy::Finish, _) => {}
+                }
+            }
             // It ends already: who asks now waits for that.
-            Some(Phase::Ending { .. }) | None => {}
+            Some(MemberPhase::Ending { .. }) | None => {}
         }
     }
 
@@ -90,69 +93,66 @@ impl Core {
         let deadline_ms = now_ms + ms(SHUTDOWN_WITHIN);
         // The true id comes with the answer to the action.
         let ladder = Ladder::ask(MessageId::from_parts(0, 0), deadline_ms);
-        let started_by = self.started_by(name);
-        self.members.insert(name.clone(), Phase::Ending { ladder, when_busy, started_by, pulse: Pulse::Answers });
+        let Some(worker) = self.members.get(name).and_then(MemberPhase::worker).map(answering) else { return };
+        self.members.insert(name.clone(), MemberPhase::Ending { ladder, when_busy, worker });
         let (name, reason) = (name.clone(), reason.to_owned());
         self.act(Action::RequestShutdown { name, reason, deadline_ms, when_busy });
     }
 
     pub(super) fn end_by_force(&mut self, now_ms: u64, name: &MemberName) {
         match self.members.get_mut(name) {
-            Some(Phase::Preparing { abandoned, .. } | Phase::Starting { abandoned, .. }) => {
+            Some(MemberPhase::Preparing { abandoned, .. } | MemberPhase::Starting { abandoned, .. }) => {
                 let why = "it was killed before it was ready".to_owned();
-                *abandoned = Some(Abandoned { why, then: Then::Terminate });
+                *abandoned = Some(AbandonedStart { why, then: AbandonedThen::Terminate });
                 self.kill_if_starting(name);
             }
-            Some(Phase::Restarting { how, .. }) => {
+            Some(MemberPhase::Restarting { how, .. }) => {
                 let how = how.clone();
-                self.buried(name, how);
+                self.end_member(name, how);
             }
             Some(
-                Phase::Running { .. } | Phase::Ending { ladder: Ladder::Asked { .. } | Ladder::Agreed { .. }, .. },
+                MemberPhase::Running(_)
+                | MemberPhase::Ending { ladder: Ladder::Asked { .. } | Ladder::Agreed { .. }, .. },
             ) => {
                 self.terminate(now_ms, name);
             }
             // It has got a signal; a second one would only start the time anew.
-            Some(Phase::Ending {
-                ladder: Ladder::Terminated { .. } | Ladder::Killed { .. } | Ladder::Stuck, ..
+            Some(MemberPhase::Ending {
+                ladder: Ladder::Terminated { .. } | Ladder::Killed { .. } | Ladder::Stuck,
+                ..
             })
             | None => {}
         }
     }
 
     pub(super) fn kill_if_starting(&mut self, name: &MemberName) {
-        if let Some(Phase::Starting { .. }) = self.members.get(name) {
-            self.act(Action::Dismiss { name: name.clone() });
+        if let Some(MemberPhase::Starting { .. }) = self.members.get(name) {
+            self.dismiss(name);
             self.act(Action::Signal { name: name.clone(), signal: Signal::Kill });
         }
     }
 
     pub(super) fn terminate(&mut self, now_ms: u64, name: &MemberName) {
-        let started_by = self.started_by(name);
-        if let Some(phase) = self.members.get_mut(name) {
+        if let Some(worker) = self.members.get(name).and_then(MemberPhase::worker).map(answering) {
             let (ladder, when_busy) = (Ladder::terminate(now_ms), WhenBusy::Finish);
-            *phase = Phase::Ending { ladder, when_busy, started_by, pulse: Pulse::Answers };
-            self.act(Action::Dismiss { name: name.clone() });
+            self.members.insert(name.clone(), MemberPhase::Ending { ladder, when_busy, worker });
+            self.dismiss(name);
             self.act(Action::Signal { name: name.clone(), signal: Signal::Terminate });
         }
     }
 
-    pub(super) fn started_by(&self, name: &MemberName) -> StartedBy {
-        match self.members.get(name) {
-            Some(Phase::Running { started_by, .. } | Phase::Ending { started_by, .. }) => *started_by,
-            Some(Phase::Preparing { .. } | Phase::Starting { .. } | Phase::Restarting { .. }) | None => {
-                StartedBy::Leader
-            }
-        }
+    /// Before the signal, so that no leader after this one starts the member again.
+    pub(super) fn dismiss(&mut self, name: &MemberName) {
+        self.act(Action::WriteFact { fact: TeamFact::Dismissed { name: name.clone() } });
     }
 
     /// A call waits until each of these is gone or refuses. Those that do not run are not waited for, nor those that
     /// nothing ends.
     pub(super) fn wait(&mut self, ask: AskId, names: Vec<MemberName>) {
-        let mut waiter = Waiter { ask, left: BTreeSet::new(), ended: Vec::new(), unasked: Vec::new() };
+        let mut waiter = EndWaiter { ask, left: BTreeSet::new(), ended: Vec::new(), unasked: Vec::new() };
         for name in names {
             match self.members.get(&name) {
-                Some(phase) if is_stuck(phase) => waiter.ended.push(Ended { name, outcome: EndOutcome::Stuck }),
+                Some(phase) if phase.is_stuck() => waiter.ended.push(Ended { name, outcome: EndOutcome::Stuck }),
                 Some(_) => {
                     waiter.left.insert(name);
                 }
@@ -163,13 +163,19 @@ impl Core {
         self.answer_waiters();
     }
 
-    /// It is gone for good.
-    pub(super) fn buried(&mut self, name: &MemberName, how: LeftHow) {
-        self.act(Action::Bury { name: name.clone(), how: how.clone(), again_ms: None });
-        self.gone(name, how);
+    /// The worker is gone, and no other follows by itself.
+    pub(super) fn end_member(&mut self, name: &MemberName, how: LeftHow) {
+        self.bury(name, Leaving::for_good(how.clone()));
+        self.forget_member(name, how);
     }
 
-    pub(super) fn gone(&mut self, name: &MemberName, how: LeftHow) {
+    /// Until that is done, it is tried again with each slow poll.
+    pub(super) fn bury(&mut self, name: &MemberName, leaving: Leaving) {
+        self.unburied.insert(name.clone(), leaving.clone());
+        self.act(Action::Bury { name: name.clone(), leaving });
+    }
+
+    pub(super) fn forget_member(&mut self, name: &MemberName, how: LeftHow) {
         self.members.remove(name);
         self.tell_waiters(name, Ok(EndOutcome::Left { how }));
     }
@@ -188,9 +194,14 @@ impl Core {
 
     pub(super) fn answer_waiters(&mut self) {
         for waiter in self.waiters.extract_if(.., |waiter| waiter.left.is_empty()) {
-            let Waiter { ask, ended, unasked, .. } = waiter;
+            let EndWaiter { ask, ended, unasked, .. } = waiter;
             let answer = if unasked.is_empty() { Ok(Answer::Ended(ended)) } else { Err(unasked.join("; ")) };
             self.actions.push(Action::Answer { ask, answer });
         }
     }
+}
+
+/// The same worker, of which nothing is waited for.
+fn answering(worker: &MemberWorker) -> MemberWorker {
+    MemberWorker { pulse: Pulse::Answers, ..worker.clone() }
 }

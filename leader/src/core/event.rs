@@ -1,9 +1,15 @@
 //! What the leader's core takes in and gives out.
 
+use teamster_protocol::host::process::Identity;
 use teamster_protocol::model::id::{MemberName, MessageId, TaskId};
-use teamster_protocol::model::roster::{LeftHow, OnStall, StartedBy, Workspace};
+use teamster_protocol::model::notice::Stop;
+use teamster_protocol::model::roster::{LeftHow, OnStall, TeamFact, Workspace};
 use teamster_protocol::model::shutdown::{ShutdownReply, WhenBusy};
 use teamster_protocol::wire::api::{Ended, SpawnRequest, Spawned};
+
+use super::leaving::Leaving;
+use super::member::TurnOpen;
+use super::roster::{MemberSeen, RosterLook};
 
 /// Names a call in the answer to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,6 +33,13 @@ pub enum Ask {
     Kill {
         /// Which.
         name: MemberName,
+    },
+    /// Wait until a turn of a member ends.
+    AwaitTurnEnd {
+        /// The member.
+        name: MemberName,
+        /// The number of the turn.
+        turn: u64,
     },
     /// End the leader and no worker: another leader takes over.
     HandOver,
@@ -60,16 +73,19 @@ pub enum Event {
     Ready { name: MemberName, pid: u32 },
     /// The worker that was launched will not be ready; its process, if there was one, has ended.
     NotReady { name: MemberName, why: String, fault: Fault },
-    /// A worker that this leader did not launch runs: started by hand, or by a leader before this one.
-    Found { name: MemberName, started_by: StartedBy },
-    /// A leader before this one counted these deaths of a member that it had started. Comes before what was found of it.
-    Recalled { name: MemberName, deaths_ms: Vec<u64> },
-    /// A worker that a leader before this one started died, and nobody has said what follows.
-    FoundDead { name: MemberName, how: LeftHow },
-    /// A worker died that a leader before this one was to start again at a time.
-    FoundRestarting { name: MemberName, how: LeftHow, at_ms: u64 },
-    /// A leader before this one had told a worker that was found to end for good, and did not come to the end of that.
-    FoundDismissed { name: MemberName },
+    /// The roster was read and the members' locks looked at. Members whose workers this leader launched are left out, and
+    /// such as could not be looked at. Answers [`Action::LookAtRoster`], and comes whenever the roster changed.
+    RosterSeen { look: RosterLook, members: Vec<MemberSeen> },
+    /// Answers [`Action::Bury`]: how the member left is written down, and what it held is given back.
+    Buried { name: MemberName },
+    /// Answers [`Action::Adopt`]: there is a link to the worker, which is in this turn.
+    Linked { name: MemberName, process: Identity, turn: Option<TurnOpen> },
+    /// Answers [`Action::Adopt`], at once or after [`Event::Linked`]: there is no link to the worker, or no longer.
+    LinkLost { name: MemberName, process: Identity },
+    /// The agent of a member began a turn.
+    TurnStarted { name: MemberName, turn: TurnOpen },
+    /// A turn of a member ended.
+    TurnEnded { name: MemberName, turn: u64, stop: Stop },
     /// A worker's process has ended.
     Exited { name: MemberName, how: LeftHow },
     /// Answers [`Action::RequestShutdown`]: it is in the member's mailbox.
@@ -78,11 +94,12 @@ pub enum Event {
     ShutdownNotRequested { name: MemberName, why: String },
     /// A member answered a shutdown request.
     Replied { from: MemberName, reply: ShutdownReply },
-    /// The slow poll: it is time to ask workers whether they are well.
+    /// The slow poll: it is time to ask workers whether they are well, and to try again what could not be written.
     Polled,
-    /// Answers [`Action::Ping`]: it was asked, or still owes the answer to an earlier one. `then` is what is to be done
-    /// about one that stalls; `overdue` is a task of it whose time has been over for long enough.
-    Pinged { name: MemberName, then: OnStall, overdue: Option<TaskId> },
+    /// The slow poll, and the team's files are not in their place.
+    TeamMissing,
+    /// Answers [`Action::LookAtWork`].
+    WorkSeen { name: MemberName, work: WorkSeen },
     /// It answered a ping.
     Answered { name: MemberName },
     /// There is no link to it any more by which it could answer.
@@ -93,6 +110,17 @@ pub enum Event {
     ClockSet { by_ms: i64 },
     /// The time of [`super::Core::next_tick_ms`] is reached.
     Tick,
+}
+
+/// What a member has to do, and what is set for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkSeen {
+    /// Whether it holds a task, or there is one that it should have taken.
+    pub has_task: bool,
+    /// A task of it whose time has been over for long enough. Only looked for where the worker is silent.
+    pub overdue: Option<TaskId>,
+    /// What is to be done about a worker that stalls.
+    pub then: OnStall,
 }
 
 /// Whose fault it is that a worker did not start.
@@ -115,20 +143,22 @@ pub enum Action {
     Launch { name: MemberName },
     /// Mail it a shutdown request; answered by [`Event::ShutdownRequested`] or [`Event::ShutdownNotRequested`].
     RequestShutdown { name: MemberName, reason: String, deadline_ms: u64, when_busy: WhenBusy },
-    /// Write down that its worker is to end for good. A signal follows.
-    Dismiss { name: MemberName },
     /// Send its worker a signal, if it is there.
     Signal { name: MemberName, signal: Signal },
-    /// Give back what it held and write its leaving down, unless it did that itself, with the time at which it is
-    /// started again, if it is.
-    Bury { name: MemberName, how: LeftHow, again_ms: Option<u64> },
-    /// Ask its worker whether it is well, if it has something to do and there is a link to it: [`Event::Pinged`] if so, then
-    /// [`Event::Answered`] or [`Event::NotAsked`], later.
+    /// Give back what it held and write its leaving down, unless it did that itself. Answered by [`Event::Buried`] if that
+    /// was done.
+    Bury { name: MemberName, leaving: Leaving },
+    /// Link to a worker that this leader did not launch; [`Event::Linked`] or [`Event::LinkLost`] follows.
+    Adopt { name: MemberName, process: Identity },
+    /// Read the roster and look at the locks; answered by [`Event::RosterSeen`], unless they can not be read.
+    LookAtRoster,
+    /// Look what a member has to do; answered by [`Event::WorkSeen`]. One that is silent may hold a task that is overdue.
+    LookAtWork { name: MemberName, is_silent: bool },
+    /// Ask its worker whether it is well; [`Event::Answered`] or [`Event::NotAsked`] follows, later.
     Ping { name: MemberName },
-    /// Write down that its worker hangs.
-    ShowHung { name: MemberName },
-    /// Write down that its worker answers, if it is said to hang.
-    ShowAnswering { name: MemberName },
+    /// Write onto the roster, if it is news there, that a worker hangs, answers again, or is to end for good. A signal
+    /// follows the last.
+    WriteFact { fact: TeamFact },
     /// Answer a call.
     Answer { ask: AskId, answer: Result<Answer, String> },
     /// Write it into the leader's log.
@@ -155,4 +185,6 @@ pub enum Answer {
     Spawned(Spawned),
     /// To a shutdown, a kill, a down: what came of each member.
     Ended(Vec<Ended>),
+    /// To a wait for a turn: how it ended, if that was heard.
+    TurnEnded(Option<Stop>),
 }

@@ -7,11 +7,13 @@
 //! Nobody hurries a worker that finishes its turn before it ends, for as long as it is well: one that hangs is told by a
 //! signal, or who asked it to end would wait for ever.
 
-use teamster_protocol::model::id::{MemberName, TaskId};
-use teamster_protocol::model::roster::{OnStall, StartedBy};
+use teamster_protocol::model::id::MemberName;
+use teamster_protocol::model::roster::{OnStall, StartedBy, TeamFact};
 use teamster_protocol::model::shutdown::Ladder;
 
-use super::{Action, Core, Phase, Signal, ms};
+use super::leaving::Leaving;
+use super::member::{FoundLink, MemberPhase};
+use super::{Action, Core, Signal, TeamFiles, WorkSeen, ms};
 
 /// What was heard of a worker that runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -57,50 +59,73 @@ impl Pulse {
 }
 
 impl Core {
-    /// A slow poll: it is time to ask those that run, and those that finish their turn.
+    /// A slow poll: the workers that run are asked whether they are well, and those that finish their turn; and what could
+    /// not be written is tried again.
     pub(super) fn polled(&mut self) {
+        if self.team_files == TeamFiles::MissedOnce {
+            self.team_files = TeamFiles::There;
+        }
+        // A worker that runs again gave back at its start what the one before it held.
+        self.unburied.retain(|name, _| !self.members.contains_key(name));
+        let again =
+            |(name, leaving): (&MemberName, &Leaving)| Action::Bury { name: name.clone(), leaving: leaving.clone() };
+        self.actions.extend(self.unburied.iter().map(again));
         for (name, phase) in &self.members {
-            let is_asked = match phase {
-                Phase::Running { .. } => true,
-                Phase::Ending { ladder, .. } => finishes(ladder),
-                Phase::Preparing { .. } | Phase::Starting { .. } | Phase::Restarting { .. } => false,
+            let pulse = match phase {
+                MemberPhase::Running(worker) => &worker.pulse,
+                MemberPhase::Ending { ladder, worker, .. } if finishes(ladder) => &worker.pulse,
+                MemberPhase::Ending { .. }
+                | MemberPhase::Preparing { .. }
+                | MemberPhase::Starting { .. }
+                | MemberPhase::Restarting { .. } => continue,
             };
-            if is_asked {
-                self.actions.push(Action::Ping { name: name.clone() });
-            }
+            let is_silent = *pulse != Pulse::Answers;
+            self.actions.push(Action::LookAtWork { name: name.clone(), is_silent });
         }
     }
 
-    pub(super) fn pinged(&mut self, now_ms: u64, name: MemberName, then: OnStall, overdue: Option<TaskId>) {
+    /// Asks a worker that is at work, or that should be: those that have nothing to do sleep on. One to which the link is
+    /// still being tried is asked by that.
+    pub(super) fn work_seen(&mut self, now_ms: u64, name: MemberName, work: &WorkSeen) {
         let until_ms = now_ms + ms(self.answer_within);
-        let (started_by, pulse) = match self.members.get_mut(&name) {
-            Some(Phase::Running { started_by, pulse }) => (*started_by, pulse),
-            Some(Phase::Ending { ladder, pulse: pulse @ Pulse::Answers, .. }) if finishes(ladder) => {
-                *pulse = Pulse::Asked { until_ms, wait: Wait::First };
-                return;
-            }
+        let (worker, is_ending) = match self.members.get_mut(&name) {
+            Some(MemberPhase::Running(worker)) => (worker, false),
+            Some(MemberPhase::Ending { ladder, worker, .. }) if finishes(ladder) => (worker, true),
             // What is to be done about one that is being ended, its ladder says.
             Some(
-                Phase::Ending { .. } | Phase::Preparing { .. } | Phase::Starting { .. } | Phase::Restarting { .. },
+                MemberPhase::Ending { .. }
+                | MemberPhase::Preparing { .. }
+                | MemberPhase::Starting { .. }
+                | MemberPhase::Restarting { .. },
             )
             | None => return,
         };
-        match pulse {
-            Pulse::Answers => *pulse = Pulse::Asked { until_ms, wait: Wait::First },
+        let link = worker.link();
+        match &worker.pulse {
+            Pulse::Answers if link == FoundLink::Trying || (work.has_task || worker.turn.is_some()) => {
+                match link {
+                    FoundLink::Lost => return,
+                    FoundLink::Trying => {}
+                    FoundLink::Linked => self.actions.push(Action::Ping { name }),
+                }
+                worker.pulse = Pulse::Asked { until_ms, wait: Wait::First };
+            }
             // Whoever started a worker by hand sees to it.
-            Pulse::Hung { since_ms } if started_by == StartedBy::Leader => {
+            Pulse::Hung { since_ms }
+                if !is_ending && worker.started_by() == StartedBy::Leader && link != FoundLink::Lost =>
+            {
                 let silent = format!("its worker does not answer, for {} s", now_ms.saturating_sub(*since_ms) / 1000);
-                let why = match (then, overdue) {
+                let why = match (work.then, work.overdue) {
                     (_, Some(task)) => format!("{silent}, and the time for task {task} is over"),
                     (OnStall::Restart, None) => silent,
                     (OnStall::Show | OnStall::Steer | OnStall::Abort, None) => return,
                 };
-                *pulse = Pulse::Killed { why: why.clone() };
+                worker.pulse = Pulse::Killed { why: why.clone() };
                 // One that is stopped would not notice SIGTERM.
                 self.report(format!("{name} gets SIGKILL: {why}"));
                 self.act(Action::Signal { name, signal: Signal::Kill });
             }
-            Pulse::Asked { .. } | Pulse::Hung { .. } | Pulse::Killed { .. } => {}
+            Pulse::Answers | Pulse::Asked { .. } | Pulse::Hung { .. } | Pulse::Killed { .. } => {}
         }
     }
 
@@ -110,7 +135,7 @@ impl Core {
             Pulse::Killed { .. } => {}
             Pulse::Answers | Pulse::Asked { .. } | Pulse::Hung { .. } => {
                 *pulse = Pulse::Answers;
-                self.act(Action::ShowAnswering { name });
+                self.act(Action::WriteFact { fact: TeamFact::Answering { name } });
             }
         }
     }
@@ -131,12 +156,12 @@ impl Core {
             Pulse::Asked { wait: Wait::Second, .. } => {
                 *pulse = Pulse::Hung { since_ms: now_ms };
                 self.report(format!("{name} hangs: its worker does not answer"));
-                self.act(Action::ShowHung { name: name.clone() });
-                if let Some(Phase::Ending { .. }) = self.members.get(&name) {
+                self.act(Action::WriteFact { fact: TeamFact::Hung { name: name.clone() } });
+                if let Some(MemberPhase::Ending { .. }) = self.members.get(&name) {
                     self.terminate(now_ms, &name);
                 } else {
-                    // What is to be done about it is asked for with the ping.
-                    self.act(Action::Ping { name });
+                    // What is set for it tells what is to be done.
+                    self.act(Action::LookAtWork { name, is_silent: true });
                 }
             }
             Pulse::Answers | Pulse::Hung { .. } | Pulse::Killed { .. } => {}
@@ -144,10 +169,7 @@ impl Core {
     }
 
     fn pulse(&mut self, name: &MemberName) -> Option<&mut Pulse> {
-        match self.members.get_mut(name)? {
-            Phase::Running { pulse, .. } | Phase::Ending { pulse, .. } => Some(pulse),
-            Phase::Preparing { .. } | Phase::Starting { .. } | Phase::Restarting { .. } => None,
-        }
+        Some(&mut self.members.get_mut(name)?.worker_mut()?.pulse)
     }
 }
 

@@ -2,14 +2,15 @@
 
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::limits::{RESTART_DELAY_MAX, RESTARTS_WITHIN, START_WITHIN};
+use teamster_protocol::model::restart::Verdict;
 use teamster_protocol::model::roster::{LeftHow, StartedBy, Workspace};
 use teamster_protocol::model::shutdown::WhenBusy;
 use teamster_protocol::wire::api::{SpawnRequest, Spawned};
 
-use super::{
-    Abandoned, Action, Answer, AskId, Core, Fault, Phase, Pulse, Shortage, Start, Then, died, is_death, ms, reason,
-};
-use teamster_protocol::model::restart::Verdict;
+use super::leaving::Leaving;
+use super::member::{AbandonedStart, AbandonedThen, MemberPhase, MemberWorker, ShortageKnown, StartReason};
+use super::pulse::Pulse;
+use super::{Action, Answer, AskId, Core, Fault, died, is_death, ms, reason};
 
 impl Core {
     pub(super) fn spawn(&mut self, ask: AskId, request: SpawnRequest) {
@@ -19,136 +20,126 @@ impl Core {
         }
         let refused = match self.members.get(name) {
             None => None,
-            Some(Phase::Restarting { how, .. }) => {
+            Some(MemberPhase::Restarting { how, .. }) => {
                 // Whoever asks has the better word on what is to be started. If that can not be, nothing is.
                 let (name, how) = (name.clone(), how.clone());
-                self.act(Action::Bury { name, how, again_ms: None });
+                self.bury(&name, Leaving::for_good(how));
                 None
             }
-            Some(Phase::Preparing { .. } | Phase::Starting { .. }) => Some("it is being started"),
-            Some(Phase::Running { .. }) => Some("it runs already"),
-            Some(Phase::Ending { .. }) => Some("the one before it is still ending"),
+            Some(MemberPhase::Preparing { .. } | MemberPhase::Starting { .. }) => Some("it is being started"),
+            Some(MemberPhase::Running(_)) => Some("it runs already"),
+            Some(MemberPhase::Ending { .. }) => Some("the one before it is still ending"),
         };
         if let Some(why) = refused {
             return self.answer(ask, Err(format!("cannot spawn {name}: {why}")));
         }
         self.deaths.remove(name);
-        self.members.insert(name.clone(), Phase::Preparing { ask, abandoned: None });
+        self.members.insert(name.clone(), MemberPhase::Preparing { ask, abandoned: None });
         self.act(Action::Prepare { request });
     }
 
     pub(super) fn prepared(&mut self, now_ms: u64, name: MemberName, workspace: Workspace) {
-        let Some(Phase::Preparing { ask, abandoned }) = self.members.get_mut(&name) else { return };
+        let Some(MemberPhase::Preparing { ask, abandoned }) = self.members.get_mut(&name) else { return };
         let ask = *ask;
-        if let Some(Abandoned { why, .. }) = abandoned.take() {
-            self.buried(&name, died(why.clone()));
+        if let Some(AbandonedStart { why, .. }) = abandoned.take() {
+            self.end_member(&name, died(why.clone()));
             return self.answer(ask, Err(format!("cannot spawn {name}: {why}")));
         }
-        self.launch(now_ms, name, Start::Asked { ask, workspace });
+        self.launch(now_ms, name, StartReason::Asked { ask, workspace });
     }
 
-    pub(super) fn launch(&mut self, now_ms: u64, name: MemberName, start: Start) {
+    pub(super) fn launch(&mut self, now_ms: u64, name: MemberName, start: StartReason) {
         let until_ms = now_ms + ms(START_WITHIN);
-        self.members.insert(name.clone(), Phase::Starting { start, until_ms, abandoned: None });
+        self.members.insert(name.clone(), MemberPhase::Starting { start, until_ms, abandoned: None });
         self.act(Action::Launch { name });
     }
 
     pub(super) fn ready(&mut self, now_ms: u64, name: MemberName, pid: u32) {
-        let Some(Phase::Starting { start, abandoned, .. }) = self.members.get(&name) else { return };
+        let Some(MemberPhase::Starting { start, abandoned, .. }) = self.members.get(&name) else { return };
         let (start, abandoned) = (start.clone(), abandoned.clone());
-        self.members.insert(name.clone(), Phase::Running { started_by: StartedBy::Leader, pulse: Pulse::Answers });
+        self.members.insert(name.clone(), MemberPhase::Running(MemberWorker::child()));
         match (start, abandoned) {
-            (start, Some(Abandoned { why, then })) => {
+            (start, Some(AbandonedStart { why, then })) => {
                 let then = match (start, then) {
-                    (Start::Asked { ask, .. }, then) => {
+                    (StartReason::Asked { ask, .. }, then) => {
                         self.answer(ask, Err(format!("cannot spawn {name}: {why}")));
                         match then {
                             // Having been told that, nobody reckons with a refusal.
-                            Then::Ask(_) => Then::Ask(WhenBusy::Finish),
-                            Then::Terminate => Then::Terminate,
+                            AbandonedThen::Ask(_) => AbandonedThen::Ask(WhenBusy::Finish),
+                            AbandonedThen::Terminate => AbandonedThen::Terminate,
                         }
                     }
-                    (Start::Again { .. }, then) => then,
+                    (StartReason::Again { .. }, then) => then,
                 };
                 match then {
-                    Then::Ask(when_busy) => self.request_shutdown(now_ms, &name, &why, when_busy),
-                    Then::Terminate => self.terminate(now_ms, &name),
+                    AbandonedThen::Ask(when_busy) => self.request_shutdown(now_ms, &name, &why, when_busy),
+                    AbandonedThen::Terminate => self.terminate(now_ms, &name),
                 }
             }
-            (Start::Asked { ask, workspace }, None) => {
+            (StartReason::Asked { ask, workspace }, None) => {
                 self.answer(ask, Ok(Answer::Spawned(Spawned { name, pid, workspace })));
             }
-            (Start::Again { .. }, None) => self.report(format!("{name} was started again, as process {pid}")),
+            (StartReason::Again { .. }, None) => self.report(format!("{name} was started again, as process {pid}")),
         }
     }
 
     pub(super) fn not_ready(&mut self, now_ms: u64, name: MemberName, why: String, fault: Fault) {
-        let Some(Phase::Starting { start, abandoned, .. }) = self.members.get(&name) else { return };
+        let Some(MemberPhase::Starting { start, abandoned, .. }) = self.members.get(&name) else { return };
         match (start.clone(), abandoned.clone(), fault) {
-            (Start::Asked { ask, .. }, abandoned, _) => {
+            (StartReason::Asked { ask, .. }, abandoned, _) => {
                 let why = abandoned.map_or(why, |abandoned| abandoned.why);
-                self.buried(&name, died(why.clone()));
+                self.end_member(&name, died(why.clone()));
                 self.answer(ask, Err(format!("cannot spawn {name}: {why}")));
             }
-            (Start::Again { .. }, Some(Abandoned { why, .. }), _) => self.buried(&name, died(why)),
-            (Start::Again { .. }, None, Fault::Worker) => self.died(now_ms, name, died(why)),
+            (StartReason::Again { .. }, Some(AbandonedStart { why, .. }), _) => self.end_member(&name, died(why)),
+            (StartReason::Again { .. }, None, Fault::Worker) => self.member_died(now_ms, name, died(why)),
             // It is no death, and how it died last is written already.
-            (Start::Again { how, shortage }, None, Fault::Machine) => {
-                if shortage == Shortage::NotKnown {
+            (StartReason::Again { how, shortage }, None, Fault::Machine) => {
+                if shortage == ShortageKnown::NotYet {
                     let every = RESTART_DELAY_MAX.as_secs();
                     self.report(format!(
                         "{name} can not be started for now, and is tried again every {every} s: {why}"
                     ));
                 }
                 let at_ms = now_ms + ms(RESTART_DELAY_MAX);
-                self.members.insert(name, Phase::Restarting { at_ms, how, shortage: Shortage::Told });
+                self.members.insert(name, MemberPhase::Restarting { at_ms, how, shortage: ShortageKnown::Reported });
             }
-        }
-    }
-
-    pub(super) fn found(&mut self, name: MemberName, started_by: StartedBy) {
-        if self.down.is_some() {
-            return;
-        }
-        match self.members.get(&name) {
-            // Somebody started it by hand meanwhile.
-            None | Some(Phase::Restarting { .. }) => {
-                self.members.insert(name, Phase::Running { started_by, pulse: Pulse::Answers });
-            }
-            Some(Phase::Preparing { .. } | Phase::Starting { .. } | Phase::Running { .. } | Phase::Ending { .. }) => {}
         }
     }
 
     pub(super) fn exited(&mut self, now_ms: u64, name: MemberName, how: LeftHow) {
         match self.members.get(&name) {
-            Some(Phase::Running { started_by: StartedBy::Leader, pulse }) if self.down.is_none() && is_death(&how) => {
-                let how = match pulse {
+            Some(MemberPhase::Running(worker))
+                if worker.started_by() == StartedBy::Leader && self.down.is_none() && is_death(&how) =>
+            {
+                let how = match &worker.pulse {
                     Pulse::Killed { why } => died(why.clone()),
                     Pulse::Answers | Pulse::Asked { .. } | Pulse::Hung { .. } => how,
                 };
-                self.died(now_ms, name, how);
+                self.member_died(now_ms, name, how);
             }
-            Some(Phase::Running { .. } | Phase::Ending { .. }) => self.buried(&name, how),
+            Some(MemberPhase::Running(_) | MemberPhase::Ending { .. }) => self.end_member(&name, how),
             // Its start is still being waited for: `NotReady` says the rest.
-            Some(Phase::Preparing { .. } | Phase::Starting { .. } | Phase::Restarting { .. }) | None => {}
+            Some(MemberPhase::Preparing { .. } | MemberPhase::Starting { .. } | MemberPhase::Restarting { .. })
+            | None => {}
         }
     }
 
     /// A worker of ours is dead that nobody had asked to end.
-    pub(super) fn died(&mut self, now_ms: u64, name: MemberName, how: LeftHow) {
+    pub(super) fn member_died(&mut self, now_ms: u64, name: MemberName, how: LeftHow) {
         match self.deaths.entry(name.clone()).or_default().died(now_ms) {
             Verdict::Again(delay) => {
                 let at_ms = now_ms + ms(delay);
-                self.act(Action::Bury { name: name.clone(), how: how.clone(), again_ms: Some(at_ms) });
+                self.bury(&name, Leaving { how: how.clone(), again_ms: Some(at_ms) });
                 self.report(format!("{name} died ({}): it is started again", reason(&how)));
-                self.members.insert(name, Phase::Restarting { at_ms, how, shortage: Shortage::NotKnown });
+                self.members.insert(name, MemberPhase::Restarting { at_ms, how, shortage: ShortageKnown::NotYet });
             }
             Verdict::GivenUp { deaths } => {
                 let within = RESTARTS_WITHIN.as_secs();
                 let reason = format!("{}; it died {deaths} times within {within} s", reason(&how));
                 self.report(format!("{name} is not started again: {reason}"));
                 self.deaths.remove(&name);
-                self.buried(&name, LeftHow::GivenUp { reason });
+                self.end_member(&name, LeftHow::GivenUp { reason });
             }
         }
     }

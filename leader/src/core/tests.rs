@@ -1,18 +1,23 @@
 //! The leader's decisions, told as what was asked and what came of it.
 
+use std::collections::BTreeSet;
+
 use teamster_protocol::model::board::AutoClaim;
 use teamster_protocol::model::id::{MessageId, TaskId};
 use teamster_protocol::model::limits::{
-    ANSWER_WITHIN, KILL_GRACE, RESTART_DELAY_MAX, RESTART_DELAY_MIN, RESTARTS_MAX, SHUTDOWN_WITHIN, TERM_GRACE,
+    ANSWER_WITHIN, KILL_GRACE, RESTART_DELAY_MAX, SHUTDOWN_WITHIN, START_WITHIN, TERM_GRACE,
 };
-use teamster_protocol::model::roster::Workspace;
-use teamster_protocol::model::shutdown::{ShutdownReply, Verdict};
-use teamster_protocol::wire::api::{SpawnRequest, WorkspaceRequest};
+use teamster_protocol::model::roster::{Presence, Process, StartedBy, TeamFact, Then, Workspace};
+use teamster_protocol::model::shutdown::{ShutdownReply, Verdict, WhenBusy};
+use teamster_protocol::wire::api::{Ended, SpawnRequest, WorkspaceRequest};
 
 use super::*;
 
 mod pulse;
 mod random;
+mod restart;
+mod roster;
+mod turns;
 
 fn name(name: &str) -> MemberName {
     name.parse().unwrap()
@@ -49,25 +54,49 @@ struct Scene {
 
 impl Scene {
     fn new() -> Scene {
-        Scene { core: Core::new(ANSWER_WITHIN), dismissed: BTreeSet::new(), now_ms: 1_000, requests: 0, asks: 0 }
+        Scene::that(DeadBefore::StartAgain)
+    }
+
+    fn that(dead_before: DeadBefore) -> Scene {
+        Scene {
+            core: Core::new(ANSWER_WITHIN, dead_before),
+            dismissed: BTreeSet::new(),
+            now_ms: 1_000,
+            requests: 0,
+            asks: 0,
+        }
     }
 
     /// With members that run.
     fn with(members: &[&str]) -> Scene {
         let mut scene = Scene::new();
         for member in members {
-            assert_eq!(scene.feed(Event::Found { name: name(member), started_by: StartedBy::Hand }), []);
+            assert_eq!(scene.see(runs(member, StartedBy::Hand)), []);
         }
         scene
     }
 
-    /// Feeds one event; requests for a shutdown are delivered at once, and dismissals are kept.
+    /// What the roster and the lock say of one member, while it leads.
+    fn see(&mut self, member: MemberSeen) -> Vec<Action> {
+        self.feed(Event::RosterSeen { look: RosterLook::Later, members: vec![member] })
+    }
+
+    /// Feeds one event; requests for a shutdown are delivered at once, links are there at once, and dismissals are kept.
     fn feed(&mut self, event: Event) -> Vec<Action> {
         let mut actions = self.core.step(self.now_ms, event);
+        let mut answers = Vec::new();
         actions.retain(|action| match action {
-            Action::Dismiss { name } => {
+            Action::WriteFact { fact: TeamFact::Dismissed { name } } => {
                 self.dismissed.insert(name.clone());
                 false
+            }
+            Action::Adopt { name, process } => {
+                answers.push(Event::Linked { name: name.clone(), process: process.clone(), turn: None });
+                false
+            }
+            Action::Bury { name, .. } => {
+                answers.push(Event::Buried { name: name.clone() });
+                true
             }
             // To terminate is to end for good, and whoever leads next is to know that first.
             Action::Signal { name, signal: Signal::Terminate } => {
@@ -76,6 +105,10 @@ impl Scene {
             }
             _ => true,
         });
+        for event in answers {
+            let shown = self.core.step(self.now_ms, event);
+            assert!(shown.iter().all(|action| matches!(action, Action::WriteFact { .. })), "{shown:?}");
+        }
         let asked: Vec<MemberName> = actions
             .iter()
             .filter_map(|action| match action {
@@ -115,6 +148,24 @@ impl Scene {
     }
 }
 
+/// The first process that serves a member, or the next one.
+fn process(member: &str, started_by: StartedBy, pid: u32) -> Process {
+    let identity = Identity { pid, start_ticks: member.len() as u64, boot_id: "boot".to_owned() };
+    Process { identity, started_by, isolation: None }
+}
+
+fn seen(member: &str, presence: Presence, lock: LockSeen) -> MemberSeen {
+    MemberSeen { name: name(member), presence, is_dismissed: false, deaths_ms: Vec::new(), lock }
+}
+
+fn joined(member: &str, started_by: StartedBy, pid: u32) -> Presence {
+    Presence::Joined { at_ms: 1, process: process(member, started_by, pid) }
+}
+
+fn runs(member: &str, started_by: StartedBy) -> MemberSeen {
+    seen(member, joined(member, started_by, 7), LockSeen::Held)
+}
+
 fn signal(member: &str, signal: Signal) -> Action {
     Action::Signal { name: name(member), signal }
 }
@@ -128,7 +179,7 @@ fn answers(actions: &[Action]) -> Vec<Answered> {
     let answers = actions.iter().filter_map(|action| match action {
         Action::Answer { ask, answer: Ok(Answer::Ended(all)) } => Some((ask.0, Ok(all.iter().map(ended).collect()))),
         Action::Answer { ask, answer: Err(why) } => Some((ask.0, Err(why.clone()))),
-        Action::Answer { ask, answer: Ok(Answer::Spawned(_)) } => Some((ask.0, Ok(Vec::new()))),
+        Action::Answer { ask, answer: Ok(Answer::Spawned(_) | Answer::TurnEnded(_)) } => Some((ask.0, Ok(Vec::new()))),
         _ => None,
     });
     answers.collect()
@@ -242,17 +293,6 @@ fn asked_to(wanted: WhenBusy, actions: &[Action]) -> bool {
     actions.iter().any(asked)
 }
 
-/// It claims as soon as its agent is ready, which may be before the leader knows.
-#[test]
-fn one_that_is_started_again_may_be_at_work_before_it_is_known_to_be_ready_and_refuse_to_end() {
-    let mut scene = Scene::new();
-    scene.feed(Event::Found { name: name("ada"), started_by: StartedBy::Leader });
-    scene.exit("ada", died("it broke".to_owned()));
-    assert!(scene.later(Duration::from_secs(1)).contains(&Action::Launch { name: name("ada") }));
-    assert_eq!(scene.shutdown("ada", WhenBusy::Refuse), []);
-    assert!(asked_to(WhenBusy::Refuse, &scene.feed(Event::Ready { name: name("ada"), pid: 9 })));
-}
-
 #[test]
 fn a_worker_that_is_not_ready_in_time_is_killed_and_the_reason_told_once() {
     let mut scene = Scene::new();
@@ -311,152 +351,11 @@ fn not_ready(why: &str, fault: Fault) -> Event {
 
 /// For good.
 fn buried(member: &str, how: LeftHow) -> Action {
-    Action::Bury { name: name(member), how, again_ms: None }
+    Action::Bury { name: name(member), leaving: Leaving { how, again_ms: None } }
 }
 
 fn killed() -> LeftHow {
     LeftHow::Died { reason: "killed by SIGKILL".to_owned() }
-}
-
-#[test]
-fn who_dies_is_buried_and_started_again() {
-    let mut scene = started("ada");
-    let actions = scene.exit("ada", killed());
-    let again_ms = scene.core.next_tick_ms();
-    assert_eq!(actions[0], Action::Bury { name: name("ada"), how: killed(), again_ms });
-    assert!(scene.core.is_running(&name("ada")), "it is on its way");
-    assert_eq!(scene.later(RESTART_DELAY_MAX), [Action::Launch { name: name("ada") }]);
-    let actions = scene.feed(Event::Ready { name: name("ada"), pid: 8 });
-    assert!(matches!(&actions[..], [Action::Report { .. }]), "nobody waits for an answer: {actions:?}");
-}
-
-#[test]
-fn who_dies_again_and_again_is_given_up_and_says_so() {
-    let mut scene = started("ada");
-    for death in 0..RESTARTS_MAX {
-        scene.exit("ada", killed());
-        assert_eq!(scene.later(RESTART_DELAY_MAX), [Action::Launch { name: name("ada") }], "after death {death}");
-        scene.feed(Event::Ready { name: name("ada"), pid: 8 });
-    }
-    let actions = scene.exit("ada", killed());
-    let given_up = actions.iter().any(|action| match action {
-        Action::Bury { how: LeftHow::GivenUp { reason }, .. } => reason.contains("killed by SIGKILL"),
-        _ => false,
-    });
-    assert!(given_up, "{actions:?}");
-    assert!(!scene.core.is_running(&name("ada")));
-    assert_eq!(scene.later(RESTART_DELAY_MAX), []);
-}
-
-#[test]
-fn who_can_not_be_started_for_want_of_the_machine_is_tried_until_it_can_and_that_is_said_once() {
-    let full = || not_ready("No space left on device", Fault::Machine);
-    let mut scene = started("ada");
-    scene.exit("ada", killed());
-    scene.later(RESTART_DELAY_MAX);
-    let said = scene.feed(full());
-    assert!(matches!(&said[..], [Action::Report { text }] if text.contains("No space left")), "{said:?}");
-    for _ in 0..3 * RESTARTS_MAX {
-        assert_eq!(scene.core.next_tick_ms(), Some(scene.now_ms + ms(RESTART_DELAY_MAX)));
-        assert_eq!(scene.later(RESTART_DELAY_MAX), [Action::Launch { name: name("ada") }]);
-        assert_eq!(scene.feed(full()), []);
-    }
-    scene.later(RESTART_DELAY_MAX);
-    scene.feed(Event::Ready { name: name("ada"), pid: 8 });
-    scene.exit("ada", killed());
-    let delay_ms = scene.core.next_tick_ms().map(|at_ms| at_ms - scene.now_ms);
-    assert_eq!(delay_ms, Some(ms(RESTART_DELAY_MIN)), "no start that failed was counted");
-    // Its own failures are.
-    scene.later(RESTART_DELAY_MAX);
-    let actions = scene.feed(not_ready("exit status 1", Fault::Worker));
-    assert!(matches!(&actions[0], Action::Bury { again_ms: Some(_), .. }), "{actions:?}");
-}
-
-#[test]
-fn who_was_started_by_hand_is_not_started_again() {
-    let mut scene = Scene::with(&["ada"]);
-    assert_eq!(scene.exit("ada", killed()), [buried("ada", killed())]);
-    assert_eq!(scene.later(RESTART_DELAY_MAX), []);
-}
-
-#[test]
-fn who_was_told_to_end_is_not_started_again() {
-    let mut scene = started("ada");
-    scene.ask(Ask::Kill { name: name("ada") });
-    scene.exit("ada", killed());
-    assert_eq!(scene.later(RESTART_DELAY_MAX), []);
-}
-
-#[test]
-fn a_spawn_takes_the_place_of_a_restart() {
-    let mut scene = started("ada");
-    scene.exit("ada", killed());
-    let prepare = Action::Prepare { request: request("ada") };
-    assert_eq!(scene.ask(Ask::Spawn(request("ada"))), [buried("ada", killed()), prepare]);
-    assert_eq!(scene.later(RESTART_DELAY_MAX), [], "there is one start");
-}
-
-#[test]
-fn a_leader_that_ends_starts_nobody_again() {
-    let mut scene = started("ada");
-    scene.exit("ada", killed());
-    let actions = scene.ask(Ask::Down { how: Down::Gently });
-    assert!(actions.contains(&Action::Exit), "{actions:?}");
-    assert!(actions.contains(&buried("ada", killed())), "nor does the next one: {actions:?}");
-}
-
-#[test]
-fn a_new_leader_starts_who_died_while_nobody_led() {
-    let mut scene = Scene::new();
-    scene.feed(Event::FoundDead { name: name("ada"), how: killed() });
-    assert_eq!(scene.later(RESTART_DELAY_MAX), [Action::Launch { name: name("ada") }]);
-}
-
-#[test]
-fn a_new_leader_goes_on_with_the_end_of_who_was_dismissed() {
-    let mut scene = Scene::new();
-    scene.feed(Event::Found { name: name("ada"), started_by: StartedBy::Leader });
-    let told = scene.feed(Event::FoundDismissed { name: name("ada") });
-    assert_eq!(told, [signal("ada", Signal::Terminate)]);
-    assert_eq!(scene.exit("ada", killed()), [buried("ada", killed())]);
-}
-
-#[test]
-fn who_is_killed_for_hanging_or_while_it_starts_again_is_dismissed_only_by_a_person() {
-    let mut scene = started("ada");
-    scene.exit("ada", killed());
-    scene.later(RESTART_DELAY_MAX);
-    assert!(scene.dismissed.is_empty());
-    assert_eq!(scene.ask(Ask::Kill { name: name("ada") }), [signal("ada", Signal::Kill)]);
-    assert!(scene.dismissed.contains(&name("ada")));
-}
-
-#[test]
-fn a_new_leader_starts_again_who_was_to_be_started_again() {
-    let restarting = |at_ms| Event::FoundRestarting { name: name("ada"), how: killed(), at_ms };
-    let mut scene = Scene::new();
-    assert_eq!(scene.feed(restarting(scene.now_ms + 700)), [], "it is buried, and its death is counted");
-    assert_eq!(scene.core.next_tick_ms(), Some(scene.now_ms + 700));
-    assert_eq!(scene.later(RESTART_DELAY_MAX), [Action::Launch { name: name("ada") }]);
-    let mut scene = Scene::new();
-    scene.feed(restarting(u64::MAX));
-    assert_eq!(scene.core.next_tick_ms(), Some(scene.now_ms + ms(RESTART_DELAY_MAX)), "the clock was set back");
-}
-
-#[test]
-fn deaths_count_whoever_led_then() {
-    let recalled = |deaths_ms| Event::Recalled { name: name("ada"), deaths_ms };
-    let given_up = |actions: &[Action]| {
-        actions.iter().any(|action| matches!(action, Action::Bury { how: LeftHow::GivenUp { .. }, .. }))
-    };
-    let mut scene = Scene::new();
-    scene.feed(recalled(vec![scene.now_ms; RESTARTS_MAX]));
-    let actions = scene.feed(Event::FoundDead { name: name("ada"), how: killed() });
-    assert!(given_up(&actions), "{actions:?}");
-    let mut scene = Scene::new();
-    scene.feed(recalled(vec![scene.now_ms + 1; RESTARTS_MAX]));
-    let actions = scene.feed(Event::FoundDead { name: name("ada"), how: killed() });
-    assert!(!given_up(&actions), "what is to come has not happened: {actions:?}");
 }
 
 #[test]

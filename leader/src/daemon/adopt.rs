@@ -7,34 +7,37 @@ use teamster_protocol::host::crash::point;
 use teamster_protocol::host::process::Identity;
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::limits::PROTOCOL_VERSION;
+use teamster_protocol::store::transcript;
 use teamster_protocol::wire::api::{Hello, WorkerApiClient};
 use teamster_protocol::wire::peer::Peer;
 use teamster_protocol::wire::peer::socket;
-use tokio::sync::oneshot;
 
 use super::launch::{forward, last_seq};
-use crate::daemon::{Input, Link, LinkedTo, Shared};
+use super::links::{Link, LinkedTo};
+use super::shared::{Input, Shared};
+use crate::core::{Event, TurnOpen};
 
 /// Links to the worker and passes its notices on until the link ends, which is reported. A worker that cannot be
-/// linked to is reported at once. `tried` is dropped as soon as it is known which of both it is.
-pub async fn run(shared: Arc<Shared>, name: MemberName, process: Identity, tried: oneshot::Sender<()>) {
-    let linked = link(&shared, &name, &process).await;
-    drop(tried);
-    match linked {
+/// linked to is reported at once.
+pub(super) async fn run(shared: Arc<Shared>, name: MemberName, process: Identity) {
+    // Before anybody can call it: the end of a turn that is called for is heard, and so is all that comes meanwhile.
+    let heard_seq = last_seq(&shared, &name).await;
+    match link(&shared, &name, &process).await {
         Ok(peer) => {
             point("worker adopted");
-            shared.report(Input::Answered { name: name.clone() }).await;
-            let heard_seq = last_seq(&shared, &name).await;
+            let turn = open_turn(&shared, &name).await;
+            let linked = Event::Linked { name: name.clone(), process: process.clone(), turn };
+            shared.report(Input::Event(linked)).await;
             let notices = peer.notices(heard_seq).await;
             tokio::select! {
                 _ = peer.closed() => {}
                 () = forward(&shared, &name, heard_seq, notices) => {}
             }
-            shared.unlink_from(&name, &process);
+            shared.links.forget_found(&name, &process);
         }
         Err(why) => tracing::info!(%name, "it is reached by mail: {why}"),
     }
-    shared.report(Input::Unlinked { name }).await;
+    shared.report(Input::Event(Event::LinkLost { name, process })).await;
 }
 
 async fn link(shared: &Shared, name: &MemberName, process: &Identity) -> Result<Peer, String> {
@@ -45,6 +48,19 @@ async fn link(shared: &Shared, name: &MemberName, process: &Identity) -> Result<
         let (theirs, pid) = (welcome.name, welcome.pid);
         return Err(format!("process {pid}, which serves {theirs}, answers at its socket"));
     }
-    shared.link(name, Link { peer: peer.clone(), to: LinkedTo::Found(process.clone()) });
+    shared.links.note_found(name, Link { peer: peer.clone(), to: LinkedTo::Found(process.clone()) });
     Ok(peer)
+}
+
+/// The turn that the worker is in, by its transcript.
+async fn open_turn(shared: &Shared, name: &MemberName) -> Option<TurnOpen> {
+    let turns = shared.dir.turns(name);
+    let open = match tokio::task::spawn_blocking(move || transcript::open_turn(&turns)).await.map(Result::ok) {
+        Ok(Some(open)) => open,
+        Ok(None) | Err(_) => {
+            tracing::warn!(%name, "whether it is in a turn is not known until it says so");
+            None
+        }
+    };
+    open.map(|open| TurnOpen { turn: open.turn, task: open.task })
 }

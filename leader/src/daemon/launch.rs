@@ -19,7 +19,7 @@ use teamster_protocol::host::shortage::{self, is_shortage};
 use teamster_protocol::host::stderr_log;
 use teamster_protocol::model::id::{Address, MemberName};
 use teamster_protocol::model::limits::{KILL_GRACE, PROTOCOL_VERSION, TERM_GRACE};
-use teamster_protocol::model::notice::Notice;
+use teamster_protocol::model::notice::{Noted, Notice};
 use teamster_protocol::model::roster::MemberSpec;
 use teamster_protocol::store::presence;
 use teamster_protocol::store::transcript;
@@ -28,8 +28,9 @@ use teamster_protocol::wire::peer::Peer;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::core::Fault;
-use crate::daemon::{Input, Link, LinkedTo, Shared};
+use super::links::{Link, LinkedTo};
+use super::shared::{Input, Shared};
+use crate::core::{Event, Fault, TurnOpen};
 use crate::warden;
 
 /// From one look whether a killed worker is gone to the next.
@@ -46,17 +47,17 @@ pub fn worker_program() -> PathBuf {
 
 /// Why there is no worker's process.
 #[derive(Debug)]
-pub struct NotStarted {
+pub(super) struct NotStarted {
     why: String,
     fault: Fault,
 }
 
 /// Starts the worker and follows it to its end, reporting each step. Must be called from the thread that lives
 /// as long as the leader: a death signal would follow the thread that spawned.
-pub async fn run(shared: Arc<Shared>, name: MemberName, spec: MemberSpec) {
-    let not_ready = |why: String, fault| Input::NotReady { name: name.clone(), why, fault };
+pub(super) async fn run(shared: Arc<Shared>, name: MemberName, spec: MemberSpec) {
+    let not_ready = |why: String, fault| Input::Event(Event::NotReady { name: name.clone(), why, fault });
     let heard_seq = last_seq(&shared, &name).await;
-    let launched = shared.launch(&name, || {
+    let launched = shared.links.launch(&name, || {
         let mut child = spawn(&shared, &name, &spec)?;
         let (Some(stdin), Some(stdout), Some(pid)) = (child.stdin.take(), child.stdout.take(), child.id()) else {
             unreachable!("both streams are piped and the child was not waited for")
@@ -84,7 +85,7 @@ pub async fn run(shared: Arc<Shared>, name: MemberName, spec: MemberSpec) {
     let welcome = match answered {
         Ok(welcome) => welcome,
         Err(status) => {
-            shared.unlink(&name);
+            shared.links.forget_child(&name);
             let (why, fault) = match status {
                 Ok(status) if status.code() == Some(shortage::EXIT_CODE) => {
                     ("its worker found no room, no descriptors or no memory left".to_owned(), Fault::Machine)
@@ -111,26 +112,26 @@ pub async fn run(shared: Arc<Shared>, name: MemberName, spec: MemberSpec) {
         Ok(pid) => pid,
         Err(why) => {
             let status = kill(&mut child).await;
-            shared.unlink(&name);
+            shared.links.forget_child(&name);
             tracing::info!(%name, ?status, "worker refused");
             return shared.report(not_ready(with_last_words(&shared, &name, why), Fault::Worker)).await;
         }
     };
     point("worker greeted");
     let notices = peer.notices(heard_seq).await;
-    shared.report(Input::Ready { name: name.clone(), pid }).await;
+    shared.report(Input::Event(Event::Ready { name: name.clone(), pid })).await;
     let status = tokio::select! {
         status = child.wait() => status,
         () = forward(&shared, &name, heard_seq, notices) => child.wait().await,
     };
     point("worker waited for");
     nobody_within(&shared, &name, pid).await;
-    shared.unlink(&name);
-    let how = match status {
+    shared.links.forget_child(&name);
+    let status = match status {
         Ok(status) => exit_words(status),
         Err(error) => format!("it can not be waited for: {error}"),
     };
-    shared.report(Input::Exited { name, how }).await;
+    shared.report(Input::Exited { name, status }).await;
 }
 
 /// Waits until the worker is gone with the process that was started for it. In a cell it is that one's child, which the
@@ -208,13 +209,34 @@ pub(super) async fn forward(
             match notice {
                 Ok(notice) => {
                     since = notice.seq;
+                    if let Some(event) = turn_event(name, &notice.what) {
+                        shared.report(Input::Event(event)).await;
+                    }
                     shared.notify(MemberNotice { member: name.clone(), notice });
                 }
                 Err(error) => tracing::warn!(%name, "a notice can not be read: {error}"),
             }
         }
-        let Some(peer) = shared.peer(name) else { return };
+        let Some(peer) = shared.links.peer(name) else { return };
         subscribed = peer.notices(since).await;
+    }
+}
+
+/// What the core is to know of a notice: who is in a turn.
+fn turn_event(name: &MemberName, noted: &Noted) -> Option<Event> {
+    let name = name.clone();
+    match noted {
+        Noted::TurnStarted { turn, task } => {
+            Some(Event::TurnStarted { name, turn: TurnOpen { turn: *turn, task: *task } })
+        }
+        Noted::TurnEnded { turn, stop, .. } => Some(Event::TurnEnded { name, turn: *turn, stop: stop.clone() }),
+        Noted::Ready
+        | Noted::Steered { .. }
+        | Noted::Mail { .. }
+        | Noted::Stalled { .. }
+        | Noted::Waiting
+        | Noted::Trouble { .. }
+        | Noted::Leaving { .. } => None,
     }
 }
 

@@ -11,12 +11,12 @@ use crate::core::Event;
 impl Leader<'_> {
     pub(super) fn read_mail(&mut self) -> Result<(), TeamError> {
         let arrived = self.inbox.arrived()?;
-        self.mail(arrived);
+        self.act_on_mail(arrived);
         Ok(())
     }
 
     /// Acts on control mail. Texts stay unread, for the people behind the lead.
-    pub(super) fn mail(&mut self, messages: Vec<Message>) {
+    pub(super) fn act_on_mail(&mut self, messages: Vec<Message>) {
         let mut done = Vec::new();
         for message in messages {
             match (message.body, message.from) {

@@ -7,6 +7,8 @@ use teamster_protocol::host::settings::Common;
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::wire::api::LeaderInfo;
 
+use crate::core::DeadBefore;
+
 /// Which team is led, and how.
 pub struct ServeOptions {
     /// Where the team's files are.
@@ -32,13 +34,4 @@ pub enum Signals {
     End,
     /// Nothing: the program around the leader handles them.
     Ignore,
-}
-
-/// What becomes of members that a leader before this one had started, and that died while nobody led.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeadBefore {
-    /// They are started again.
-    StartAgain,
-    /// What they held is given back, and that is all.
-    Bury,
 }

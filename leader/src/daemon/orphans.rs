@@ -21,19 +21,19 @@ use tokio::time::{Instant, sleep};
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// Makes this process the one that orphans below it fall to.
-pub fn adopt() -> io::Result<()> {
+pub(super) fn adopt() -> io::Result<()> {
     Ok(prctl::set_child_subreaper(true)?)
 }
 
 /// The children of this process that are orphans. `workers` are those that are none.
-pub fn list(workers: &BTreeSet<Pid>) -> Vec<Pid> {
+pub(super) fn list(workers: &BTreeSet<Pid>) -> Vec<Pid> {
     let in_another_group = |pid: Pid| getpgid(Some(pid)).is_ok_and(|group| group != getpgrp());
     children::list().into_iter().filter(|pid| !workers.contains(pid) && in_another_group(*pid)).collect()
 }
 
 /// Kills all orphans, as `list` tells of them, and those of theirs, until none is left. Returns what outlived
 /// SIGKILL, for people.
-pub async fn end(list: impl Fn() -> Vec<Pid>) -> Vec<String> {
+pub(super) async fn end(list: impl Fn() -> Vec<Pid>) -> Vec<String> {
     let until = Instant::now() + KILL_GRACE;
     loop {
         let orphans = list();

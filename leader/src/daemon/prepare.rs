@@ -9,11 +9,11 @@ use teamster_protocol::store::presence::{Lock, LockError};
 use teamster_protocol::team::TeamError;
 use teamster_protocol::wire::api::SpawnRequest;
 
+use super::shared::Shared;
 use super::workspace;
-use crate::daemon::Shared;
 
 /// Blocks for as long as a worktree takes. Refused, with a sentence for people, while a worker serves the name.
-pub fn prepare(shared: &Shared, request: SpawnRequest) -> Result<Workspace, String> {
+pub(super) fn prepare(shared: &Shared, request: SpawnRequest) -> Result<Workspace, String> {
     let SpawnRequest { name, agent, role, auto, workspace, stall } = request;
     let _lock = reserve(shared, &name)?;
     let workspace = workspace::prepare(&shared.dir, &name, &workspace)?;

@@ -20,14 +20,14 @@ use teamster_protocol::store::file::{LogError, Reader};
 
 /// The writer of the views. Dropping it lets the thread finish what is due and waits for that.
 #[derive(Debug)]
-pub struct Views {
+pub(super) struct Views {
     poke: Option<SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Views {
     /// Starts the thread, which first brings all views up to date.
-    pub fn start(dir: TeamDir) -> io::Result<Views> {
+    pub(super) fn start(dir: TeamDir) -> io::Result<Views> {
         // Room for one: pokes that come while it writes are one poke.
         let (poke, poked) = sync_channel(1);
         let thread = thread::Builder::new().name("views".to_owned()).spawn(move || follow(dir, &poked))?;
@@ -37,7 +37,7 @@ impl Views {
     }
 
     /// Says that the board may have changed. Never blocks.
-    pub fn poke(&self) {
+    pub(super) fn poke(&self) {
         if let Some(poke) = &self.poke {
             match poke.try_send(()) {
                 Ok(()) | Err(TrySendError::Full(())) => {}

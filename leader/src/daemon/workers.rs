@@ -10,9 +10,9 @@ use teamster_protocol::model::id::MemberName;
 use teamster_protocol::store::presence::{self, WorkerLife};
 use teamster_protocol::wire::api::SpawnRequest;
 
-use super::{DISPLACED, Input, Leader};
+use super::shared::Input;
+use super::{DISPLACED, Leader, launch, prepare};
 use crate::core::{Event, Fault, Signal};
-use crate::daemon::{launch, prepare};
 
 impl Leader<'_> {
     pub(super) fn prepare(&self, request: SpawnRequest) {
@@ -21,11 +21,19 @@ impl Leader<'_> {
             let (name, preparing) = (request.name.clone(), Arc::clone(&shared));
             let making = tokio::task::spawn_blocking(move || prepare::prepare(&preparing, request));
             let outcome = making.await.unwrap_or_else(|error| Err(format!("making its place failed: {error}")));
-            shared.report(Input::Prepared { name, outcome }).await;
+            shared
+                .report(Input::Event(match outcome {
+                    Ok(workspace) => Event::Prepared { name, workspace },
+                    Err(why) => {
+                        let why = format!("cannot spawn {name}: {why}");
+                        Event::NotPrepared { name, why }
+                    }
+                }))
+                .await;
         });
     }
 
-    pub(super) fn launch(&mut self, name: MemberName) -> Option<Event> {
+    pub(super) fn launch(&self, name: MemberName) -> Option<Event> {
         if self.is_displaced() {
             return Some(Event::NotReady { name, why: DISPLACED.to_owned(), fault: Fault::Worker });
         }
@@ -33,8 +41,6 @@ impl Leader<'_> {
             Ok(member) => member.spec.clone(),
             Err(refusal) => return Some(Event::NotReady { name, why: refusal.to_string(), fault: Fault::Worker }),
         };
-        self.found.remove(&name);
-        self.launched.insert(name.clone());
         tokio::spawn(launch::run(Arc::clone(&self.shared), name, spec));
         None
     }
@@ -47,18 +53,16 @@ impl Leader<'_> {
             Signal::Kill => signal::Signal::SIGKILL,
         };
         point("about to signal");
-        let sent = if self.launched.contains(name) {
-            let Some(child) = self.shared.child(name) else { return };
+        let sent = if self.core.is_child(name) {
+            let Some(child) = self.shared.links.child(name) else { return };
             // In a namespace the worker is the child's child, and SIGKILL is not passed on to it.
             match self.within(name, child) {
                 Some(worker) => worker.signal(wanted),
                 None => signal::kill(child, wanted).map_err(std::io::Error::from),
             }
         } else {
-            let Some(found) = self.found.get(name).filter(|found| self.serves(name, &found.process.identity)) else {
-                return;
-            };
-            found.process.identity.signal(wanted)
+            let Some(found) = self.core.found_process(name).filter(|found| self.serves(name, found)) else { return };
+            found.signal(wanted)
         };
         if let Err(error) = sent {
             tracing::warn!(%name, "cannot send {wanted}: {error}");

@@ -10,7 +10,9 @@ use teamster_protocol::wire::peer::Peer;
 use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinHandle};
 
-use crate::daemon::{DeadBefore, ServeError, ServeOptions, Served, Signals, serve};
+use crate::api;
+use crate::core::DeadBefore;
+use crate::daemon::{ServeError, ServeOptions, Served, Signals};
 use crate::front::cli::link::{LinkError, await_leader, dial};
 
 /// Why there is no leader to work with.
@@ -55,7 +57,7 @@ impl Leadership {
                 let _ = ready.send(());
             }),
         };
-        let mut own = tokio::spawn(serve(options));
+        let mut own = tokio::spawn(api::lead(options));
         tokio::select! {
             // Only if it was said: a leader that cannot begin drops the sender, and its end tells why.
             Ok(()) = is_ready => Ok(Leadership { peer: dial(dir).await?.0, own: Some(own) }),

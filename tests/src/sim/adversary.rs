@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use teamster_leader::core::{Ask as LeadAsk, Down, Event as LeadEvent};
+use teamster_leader::core::{Ask as LeadAsk, Down};
 use teamster_protocol::model::board::Scope;
 use teamster_protocol::model::id::{Address, TaskId};
 use teamster_protocol::model::mail::{Body, Urgency};
@@ -96,6 +96,7 @@ impl Sim {
         let index = self.world.chance.index(self.members.len());
         self.calls += 1;
         let what = match self.world.chance.below(5) {
+            0 if self.world.chance.one_in(2) => return self.waits_for_a_turn(index),
             0 => Ask::Prompt { text: "and now?".to_owned() },
             1 | 2 => Ask::Steer { text: "more to the left".to_owned() },
             3 => Ask::Abort { reason: "enough".to_owned() },
@@ -106,6 +107,14 @@ impl Sim {
             }
         };
         self.members[index].ask(&mut self.world, AskId(self.calls), what);
+    }
+
+    fn waits_for_a_turn(&mut self, index: usize) {
+        let member = &self.members[index];
+        if let Some(open) = member.worker.as_ref().and_then(|worker| worker.open_turn) {
+            let name = member.who.name.clone();
+            self.lead.ask(&mut self.world, LeadAsk::AwaitTurnEnd { name, turn: open.turn });
+        }
     }
 
     fn ends_somebody(&mut self) {
@@ -139,10 +148,7 @@ impl Sim {
     }
 
     pub(super) fn starts_by_hand(&mut self, index: usize) {
-        if self.members[index].start(&mut self.world, StartedBy::Hand) {
-            let name = self.members[index].who.name.clone();
-            self.lead.hears(LeadEvent::Found { name, started_by: StartedBy::Hand });
-        }
+        self.members[index].start(&mut self.world, StartedBy::Hand);
     }
 
     fn makes_trouble(&mut self) {
@@ -159,6 +165,8 @@ impl Sim {
             3 if weather.crash_one_in > 0 => self.lead.die(&mut self.world, &mut self.members),
             4 if weather.freezes => {
                 let member = &mut self.members[index];
+                // Long enough at times to be taken for one that does so for ever.
+                let for_ms = 4 * for_ms;
                 if let Some(worker) = &mut member.worker {
                     self.world.say(|| format!("{} hangs for {for_ms} ms", member.who.name));
                     worker.frozen = true;

@@ -1,13 +1,16 @@
 //! The leader of the simulation: the real core, and a shell around it that does one thing at a time.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
 
-use teamster_leader::core::{Action, Ask, AskId, Core, Event, Fault, Signal};
+use teamster_leader::core::{
+    Action, Ask, AskId, Core, DeadBefore, Event, Fault, Leaving, LockSeen, MemberSeen, RosterLook, Signal, WorkSeen,
+    fact_if_news, how_it_left,
+};
 use teamster_protocol::model::id::{Address, MemberName};
-use teamster_protocol::model::limits::ANSWER_WITHIN;
+use teamster_protocol::model::limits::{ANSWER_WITHIN, SLOW_POLL};
 use teamster_protocol::model::mail::{Body, Urgency};
-use teamster_protocol::model::roster::{LeftHow, StartedBy, Workspace};
+use teamster_protocol::model::roster::{LeftHow, Presence, StartedBy, TeamFact, Workspace};
 use teamster_protocol::model::shutdown::ShutdownRequest;
 
 use super::member::{self, Member};
@@ -25,16 +28,21 @@ pub(super) struct Lead {
     /// Whether it was told to end.
     pub(super) ending: bool,
     calls: u64,
-    /// What the roster says of those that died and are started again; it outlives the leader.
-    restarting: BTreeMap<MemberName, (LeftHow, u64)>,
-    /// Which life of a member is to end for good, as the roster says.
-    dismissed: BTreeMap<MemberName, u32>,
+}
+
+/// What the leader can take next from the world.
+#[derive(Debug, Clone, Copy)]
+enum Source {
+    News,
+    Mailbox,
+    Roster,
+    Tick,
 }
 
 impl Lead {
     pub(super) fn new() -> Lead {
         Lead {
-            core: Core::new(ANSWER_WITHIN),
+            core: Core::new(ANSWER_WITHIN, DeadBefore::StartAgain),
             actions: VecDeque::new(),
             answers: VecDeque::new(),
             news: VecDeque::new(),
@@ -42,8 +50,6 @@ impl Lead {
             is_up: true,
             ending: false,
             calls: 0,
-            restarting: BTreeMap::new(),
-            dismissed: BTreeMap::new(),
         }
     }
 
@@ -51,10 +57,10 @@ impl Lead {
     pub(super) fn die(&mut self, world: &mut World, members: &mut [Member]) {
         world.say(|| "the leader is gone".to_owned());
         let calls = self.calls;
-        let (restarting, dismissed) = (std::mem::take(&mut self.restarting), std::mem::take(&mut self.dismissed));
-        *self = Lead { is_up: false, calls, restarting, dismissed, ..Lead::new() };
+        *self = Lead { is_up: false, calls, ..Lead::new() };
         for worker in members.iter_mut().filter_map(|member| member.worker.as_mut()) {
             worker.link_lost = worker.launched_by == Some(world.leaders);
+            worker.owes_answer = false;
         }
         world.lead_is_up = false;
         world.leaders += 1;
@@ -63,7 +69,7 @@ impl Lead {
     }
 
     /// A new leader finds those that live, and buries the rest.
-    pub(super) fn start(&mut self, world: &mut World, members: &[Member]) {
+    pub(super) fn start(&mut self, world: &mut World) {
         if self.is_up {
             return;
         }
@@ -71,29 +77,30 @@ impl Lead {
         self.is_up = true;
         world.lead_is_up = true;
         world.rung.insert(Address::Lead);
-        for member in members {
-            let name = member.who.name.clone();
-            match &member.worker {
-                Some(worker) => {
-                    let started_by = if worker.launched_by.is_some() { StartedBy::Leader } else { StartedBy::Hand };
-                    self.news.push_back(Event::Found { name: name.clone(), started_by });
-                    if self.dismissed.get(&name) == Some(&member.lives) {
-                        self.news.push_back(Event::FoundDismissed { name });
-                    }
-                }
-                None if self.dismissed.get(&name) == Some(&member.lives) => {}
-                None if let Some((how, at_ms)) = self.restarting.get(&name) => {
-                    let (how, at_ms) = (how.clone(), *at_ms);
-                    self.news.push_back(Event::FoundRestarting { name, how, at_ms });
-                }
-                None if member.lives > 0 && world.chance.one_in(2) => {
-                    let how = LeftHow::Died { reason: "its worker is gone".to_owned() };
-                    self.news.push_back(Event::FoundDead { name, how });
-                }
-                None => {}
-            }
+        member::sweep(world, |_| false, "lead");
+        let seen = self.members_seen(world, RosterLook::First);
+        self.news.push_back(seen);
+        world.later(SLOW_POLL.as_millis() as u64, Due::LeadPoll(world.leaders));
+    }
+
+    /// The facts that the core decides on, as the daemon gathers them.
+    fn members_seen(&self, world: &mut World, look: RosterLook) -> Event {
+        world.roster_rang = false;
+        let others = world.roster.members().filter(|(name, _)| !self.core.is_child(name));
+        let lock = |name: &MemberName| if world.alive.contains(name) { LockSeen::Held } else { LockSeen::Free };
+        let members = others.map(|(name, member)| MemberSeen::new(name.clone(), member, lock(name))).collect();
+        Event::RosterSeen { look, members }
+    }
+
+    /// The slow poll.
+    pub(super) fn poll(&mut self, world: &mut World) {
+        if self.is_up {
+            world.roster_rang = true;
+            world.rung.insert(Address::Lead);
+            member::sweep(world, |name| self.core.is_child(name), "lead");
+            self.news.push_back(Event::Polled);
+            world.later(SLOW_POLL.as_millis() as u64, Due::LeadPoll(world.leaders));
         }
-        member::sweep(world, None, "lead");
     }
 
     pub(super) fn ask(&mut self, world: &mut World, what: Ask) {
@@ -120,9 +127,21 @@ impl Lead {
     }
 
     pub(super) fn is_runnable(&self, world: &World) -> bool {
+        let waits = !self.actions.is_empty() || !self.answers.is_empty();
+        self.is_up && (waits || !self.sources(world).is_empty())
+    }
+
+    fn sources(&self, world: &World) -> Vec<Source> {
         let tick = self.core.next_tick_ms().is_some_and(|at| at <= world.now_ms);
-        let waits = !self.actions.is_empty() || !self.answers.is_empty() || !self.news.is_empty();
-        self.is_up && (waits || tick || self.has_mail(world))
+        [
+            (!self.news.is_empty(), Source::News),
+            (self.has_mail(world), Source::Mailbox),
+            (world.roster_rang, Source::Roster),
+            (tick, Source::Tick),
+        ]
+        .into_iter()
+        .filter_map(|(there, source)| there.then_some(source))
+        .collect()
     }
 
     /// Does one thing: an action, or else takes one event.
@@ -132,12 +151,24 @@ impl Lead {
             return self.act(world, members, action);
         }
         let event = match self.answers.pop_front() {
-            Some(event) => event,
-            None if self.has_mail(world) => return self.read_mail(world),
-            None => self.news.pop_front().unwrap_or(Event::Tick),
+            Some(event) => Some(event),
+            None => {
+                let sources = self.sources(world);
+                match *world.chance.pick(&sources) {
+                    Source::News => self.news.pop_front(),
+                    Source::Mailbox => {
+                        self.read_mail(world);
+                        None
+                    }
+                    Source::Roster => Some(self.members_seen(world, RosterLook::Later)),
+                    Source::Tick => Some(Event::Tick),
+                }
+            }
         };
-        world.say(|| format!("lead hears {event:?}"));
-        self.actions.extend(self.core.step(world.now_ms, event));
+        if let Some(event) = event {
+            world.say(|| format!("lead hears {event:?}"));
+            self.actions.extend(self.core.step(world.now_ms, event));
+        }
     }
 
     /// While it could not acknowledge what it reads, it does not read.
@@ -165,7 +196,6 @@ impl Lead {
                 world.later(in_ms, Due::Prepared(index));
             }
             Action::Launch { name } => {
-                self.restarting.remove(&name);
                 let member = find(members, &name);
                 if world.chance.one_in(20) || !member.start(world, StartedBy::Leader) {
                     let fault = if world.chance.one_in(2) { Fault::Machine } else { Fault::Worker };
@@ -185,39 +215,58 @@ impl Lead {
                     None => Event::ShutdownNotRequested { name, why: "the disk is full".to_owned() },
                 });
             }
-            Action::Dismiss { name } => {
-                if !world.disk_full {
-                    let lives = find(members, &name).lives;
-                    self.restarting.remove(&name);
-                    self.dismissed.insert(name, lives);
+            Action::WriteFact { fact } => {
+                if let Some(fact) = fact_if_news(fact, &world.roster) {
+                    // On a full disk it is not written, and nobody waits for it.
+                    let _ = world.enroll("lead", fact);
                 }
             }
             Action::Signal { name, signal } => {
                 let member = find(members, &name);
-                match (signal, &mut member.worker) {
-                    (Signal::Terminate, Some(worker)) => worker.terminated = true,
-                    (Signal::Kill, Some(_)) => member.die(world),
-                    (Signal::Terminate | Signal::Kill, None) => {}
+                let Some(worker) = &mut member.worker else { return };
+                let is_meant = match self.core.found_process(&name) {
+                    Some(found) => worker.process.identity == *found,
+                    None => worker.launched_by == Some(world.leaders),
+                };
+                match signal {
+                    Signal::Terminate if is_meant => worker.terminated = true,
+                    Signal::Kill if is_meant => member.die(world),
+                    Signal::Terminate | Signal::Kill => {}
                 }
             }
-            Action::Bury { name, how, again_ms } => {
-                match again_ms {
-                    Some(at_ms) => drop(self.restarting.insert(name.clone(), (how, at_ms))),
-                    None => drop(self.restarting.remove(&name)),
-                }
-                if !world.alive.contains(&name) {
-                    let _ = world.bury(&name, "lead");
+            Action::Bury { name, leaving } => {
+                if bury(world, find(members, &name), &leaving) {
+                    self.answers.push_back(Event::Buried { name });
                 }
             }
+            Action::Adopt { name, process } => {
+                let member = find(members, &name);
+                if let Some(worker) = member.worker.as_mut().filter(|worker| worker.process.identity == process) {
+                    worker.heard_by = Some(world.leaders);
+                    let tried_in = world.chance.below(50);
+                    world.later(tried_in, Due::LinkTried(member.index, member.lives, world.leaders));
+                } else {
+                    self.news.push_back(Event::LinkLost { name, process });
+                }
+            }
+            Action::LookAtRoster => world.roster_rang = true,
+            Action::LookAtWork { name, is_silent: _ } => {
+                let (member, board) = (find(members, &name), &world.board);
+                let has_task = board.owned_by(&name).next().is_some() || board.next_for(&member.who).is_some();
+                let work = WorkSeen { has_task, overdue: None, then: member.on_stall };
+                self.answers.push_back(Event::WorkSeen { name, work });
+            }
+            Action::Ping { name } => match &mut find(members, &name).worker {
+                Some(worker) if worker.heard_by == Some(world.leaders) && worker.frozen => worker.owes_answer = true,
+                Some(worker) if worker.heard_by == Some(world.leaders) => self.news.push_back(Event::Answered { name }),
+                Some(_) | None => self.news.push_back(Event::NotAsked { name }),
+            },
             Action::Answer { ask, .. } => {
                 if !self.open.remove(&ask) {
                     world.oracle.broke(format!("the leader answered call {} twice", ask.0));
                 }
             }
             Action::Report { .. } => {}
-            Action::Ping { .. } | Action::ShowHung { .. } | Action::ShowAnswering { .. } => {
-                unreachable!("nobody tells it to ask")
-            }
             Action::HandOver => unreachable!("nobody asks for it"),
             Action::Exit => {
                 if !self.open.is_empty() {
@@ -228,9 +277,13 @@ impl Lead {
         }
     }
 
-    /// A member's place is made, or can not be.
-    pub(super) fn prepared(&mut self, world: &mut World, name: MemberName) {
-        let event = if world.chance.one_in(20) {
+    /// A member's place is made and it is on the roster, or that can not be.
+    pub(super) fn prepared(&mut self, world: &mut World, name: MemberName, added: TeamFact) {
+        if !self.is_up {
+            return;
+        }
+        let refused = world.alive.contains(&name) || world.chance.one_in(20);
+        let event = if refused || world.enroll("lead", added).is_err() {
             Event::NotPrepared { name, why: "there is no room".to_owned() }
         } else {
             Event::Prepared { name, workspace: Workspace::Shared { dir: PathBuf::from("/") } }
@@ -238,13 +291,67 @@ impl Lead {
         self.hears(event);
     }
 
-    /// A worker is gone, and its leader knows.
-    pub(super) fn saw_death(&mut self, name: MemberName, was_ready: bool) {
+    /// A worker that it launched is gone, and the kernel told.
+    pub(super) fn saw_death(&mut self, world: &World, name: MemberName, was_ready: bool) {
         let reason = "killed".to_owned();
         self.hears(match was_ready {
-            true => Event::Exited { name, how: LeftHow::Died { reason } },
+            true => {
+                let how = how_it_left(&name, &world.roster).unwrap_or(LeftHow::Died { reason });
+                Event::Exited { name, how }
+            }
             false => Event::NotReady { name, why: reason, fault: Fault::Worker },
         });
+    }
+
+    /// The worker answers at its socket, or not; one that hangs does so when it goes on.
+    pub(super) fn tried_link(&mut self, world: &mut World, member: &mut Member, life: u32) {
+        let name = member.who.name.clone();
+        match &member.worker {
+            Some(worker) if member.lives == life && worker.frozen => {
+                world.later(1_000, Due::LinkTried(member.index, life, world.leaders));
+            }
+            Some(worker) if member.lives == life => {
+                let (process, turn) = (worker.process.identity.clone(), worker.open_turn);
+                self.hears(Event::Linked { name, process, turn });
+            }
+            // The loss of the link tells it.
+            Some(_) | None => {}
+        }
+    }
+
+    /// A worker that it did not launch is gone, and so is the link to it.
+    pub(super) fn lost_link(&mut self, member: &Member, life: u32) {
+        if member.lives == life
+            && let Some(process) = self.core.found_process(&member.who.name).cloned()
+        {
+            self.hears(Event::LinkLost { name: member.who.name.clone(), process });
+        }
+    }
+}
+
+/// As the daemon buries: with the member's lock, or by what is known without it. Whether that was done.
+fn bury(world: &mut World, member: &Member, leaving: &Leaving) -> bool {
+    let name = &member.who.name;
+    if let Some(worker) = &member.worker {
+        let joined = match world.roster.member(name).map(|member| &member.presence) {
+            Ok(Presence::Joined { process, .. }) => Some(process.identity.clone()),
+            Ok(Presence::Expected { .. } | Presence::Left { .. }) | Err(_) => None,
+        };
+        if joined.as_ref() == Some(&worker.process.identity) {
+            return true;
+        }
+        if let Some(fact) = leaving.fact_of_the_dead(name, &world.roster, |process| *process == worker.process.identity)
+        {
+            let _ = world.enroll("lead", fact);
+        }
+        return false;
+    }
+    if world.bury(name, "lead").is_err() {
+        return false;
+    }
+    match leaving.fact_if_news(name, &world.roster) {
+        Some(fact) => world.enroll("lead", fact).is_ok(),
+        None => true,
     }
 }
 

@@ -4,12 +4,13 @@
 use std::collections::VecDeque;
 
 use teamster_leader::core as leader;
+use teamster_protocol::host::process::Identity;
 use teamster_protocol::model::board::{Claimant, Death};
-use teamster_protocol::model::id::{Address, MessageId, TaskId};
+use teamster_protocol::model::id::{Address, MemberName, MessageId, TaskId};
 use teamster_protocol::model::limits::SLOW_POLL;
 use teamster_protocol::model::mail::{Body, Urgency};
 use teamster_protocol::model::notice::{Said, Stop};
-use teamster_protocol::model::roster::StartedBy;
+use teamster_protocol::model::roster::{MemberSpec, OnStall, Process, Stall, StartedBy, TeamFact, Workspace};
 use teamster_protocol::wire::api::Steered;
 use teamster_worker::core::{
     Action, Answer, Ask, AskId, ClaimedTask, Conversation, Core, Event, Fault, Outcome, Settings, SteerOf,
@@ -24,6 +25,8 @@ pub(super) struct Member {
     pub(super) index: usize,
     pub(super) who: Claimant,
     pub(super) conversation: Conversation,
+    /// What is done when its worker does not answer.
+    pub(super) on_stall: OnStall,
     pub(super) lives: u32,
     pub(super) worker: Option<Worker>,
 }
@@ -35,6 +38,12 @@ pub(super) struct Worker {
     life: Life,
     /// The leader that launched it, if one did.
     pub(super) launched_by: Option<u32>,
+    /// The leader that hears of its turns, if one does.
+    pub(super) heard_by: Option<u32>,
+    pub(super) process: Process,
+    pub(super) open_turn: Option<leader::TurnOpen>,
+    /// Whether it owes its leader the answer to a ping.
+    pub(super) owes_answer: bool,
     is_ready: bool,
     actions: VecDeque<Action>,
     answers: VecDeque<Event>,
@@ -84,6 +93,9 @@ impl Member {
         if self.worker.is_some() || world.bury(&self.who.name, self.who.name.as_str()).is_err() {
             return false;
         }
+        if world.roster.member(&self.who.name).is_err() && world.enroll(self.who.name.as_str(), self.added()).is_err() {
+            return false;
+        }
         self.lives += 1;
         world.now_ms += 1;
         let life = (self.who.name.clone(), self.lives);
@@ -94,10 +106,17 @@ impl Member {
         world.later(ready_in, Due::AgentReady(self.index, self.lives));
         let poll_in = world.chance.below(SLOW_POLL.as_millis() as u64);
         world.later(poll_in, Due::Poll(self.index, self.lives));
+        let launched_by = (started_by == StartedBy::Leader).then_some(world.leaders);
+        let pid = 1_000 * (1 + self.index as u32) + self.lives;
+        let identity = Identity { pid, start_ticks: world.now_ms, boot_id: "sim".to_owned() };
         self.worker = Some(Worker {
             core: Core::new(Settings::new(self.who.clone(), self.conversation, started_by), 0),
             life,
-            launched_by: (started_by == StartedBy::Leader).then_some(world.leaders),
+            launched_by,
+            heard_by: launched_by,
+            process: Process { identity, started_by, isolation: None },
+            open_turn: None,
+            owes_answer: false,
             is_ready: false,
             actions: VecDeque::new(),
             answers: VecDeque::new(),
@@ -123,10 +142,30 @@ impl Member {
         world.say(|| format!("{} is dead, life {}", worker.life.0, worker.life.1));
         world.alive.remove(&self.who.name);
         world.oracle.gone(&worker.life);
-        let unready = !worker.is_ready && worker.launched_by == Some(world.leaders);
-        // A child's end is told by the kernel; of others only the lock tells.
-        let seen_in = world.chance.below(if worker.launched_by.is_some() { 50 } else { 5_000 });
-        world.later(seen_in, Due::DeathSeen(self.index, unready));
+        // A child's end is told by the kernel; of others only the lock tells, and the end of the link.
+        let (leader, seen_in) = (world.leaders, world.chance.below(50));
+        if worker.owes_answer {
+            world.to_lead.push(leader::Event::NotAsked { name: self.who.name.clone() });
+        }
+        world.later(
+            seen_in,
+            match worker.launched_by {
+                Some(by) if by == leader => Due::DeathSeen(self.index, leader, !worker.is_ready),
+                Some(_) | None => Due::LinkLost(self.index, self.lives, leader),
+            },
+        );
+    }
+
+    /// That it is on the roster.
+    pub(super) fn added(&self) -> TeamFact {
+        let spec = MemberSpec {
+            agent: "shell".parse().expect("it is a name"),
+            role: self.who.role.clone(),
+            auto: self.who.auto,
+            workspace: Workspace::Shared { dir: "/".into() },
+            stall: Stall { then: self.on_stall, ..Stall::default() },
+        };
+        TeamFact::Added { name: self.who.name.clone(), spec }
     }
 
     pub(super) fn address(&self) -> Address {
@@ -150,6 +189,11 @@ impl Member {
         let Some(worker) = &mut self.worker else { return };
         match *due {
             Due::AgentReady(..) => {
+                let joined = TeamFact::Joined { name: self.who.name.clone(), process: worker.process.clone() };
+                if world.enroll(self.who.name.as_str(), joined).is_err() {
+                    // It could not begin.
+                    return self.die(world);
+                }
                 if let Agent::Starting = worker.agent {
                     worker.agent = Agent::Idle;
                 }
@@ -160,8 +204,24 @@ impl Member {
                 worker.polled = true;
                 world.later(SLOW_POLL.as_millis() as u64, due.clone());
             }
-            Due::Thaw(..) => worker.frozen = false,
-            Due::DeathSeen(..) | Due::Prepared(_) | Due::LeadStarts | Due::Adversary | Due::DiskFree => {}
+            Due::Thaw(..) => self.thaw(world),
+            Due::DeathSeen(..)
+            | Due::LinkTried(..)
+            | Due::LinkLost(..)
+            | Due::LeadPoll(_)
+            | Due::Prepared(_)
+            | Due::LeadStarts
+            | Due::Adversary
+            | Due::DiskFree => {}
+        }
+    }
+
+    /// It goes on, and first answers its leader.
+    pub(super) fn thaw(&mut self, world: &mut World) {
+        let Some(worker) = &mut self.worker else { return };
+        worker.frozen = false;
+        if std::mem::take(&mut worker.owes_answer) {
+            world.to_lead.push(leader::Event::Answered { name: self.who.name.clone() });
         }
     }
 
@@ -206,6 +266,8 @@ impl Member {
                 world.oracle.left(&worker.life, how);
                 // It holds its lock while it writes its leaving down; a full disk leaves that to others.
                 let _ = world.bury(&self.who.name, self.who.name.as_str());
+                let left = TeamFact::Left { name: self.who.name.clone(), how: how.clone() };
+                let _ = world.enroll(self.who.name.as_str(), left);
                 return self.die(world);
             }
             return worker.act(world, &self.who, &address, self.index, self.lives, action);
@@ -258,7 +320,10 @@ impl Worker {
             Action::Away => {
                 let _ = world.decide(me.as_str(), |board| Ok((board.away(&who.name), ())));
             }
-            Action::StartTurn { turn, task, work: _ } => self.start_turn(world, index, life, turn, task),
+            Action::StartTurn { turn, task, work } => {
+                self.tell_of_turns(world, who, &Said::TurnStarted { turn, task, prompt: work.text().to_owned() });
+                self.start_turn(world, index, life, turn, task);
+            }
             Action::Steer { of, .. } => {
                 let hears = matches!(self.agent, Agent::Turn { .. }) && !world.chance.one_in(5);
                 if let SteerOf::Mail(message) = &of
@@ -297,8 +362,11 @@ impl Worker {
             Action::Say(said) => {
                 if said == Said::Ready {
                     self.is_ready = true;
-                    world.to_lead.push(leader::Event::Ready { name: who.name.clone(), pid: 1 });
+                    if self.launched_by == Some(world.leaders) {
+                        world.to_lead.push(leader::Event::Ready { name: who.name.clone(), pid: 1 });
+                    }
                 }
+                self.tell_of_turns(world, who, &said);
                 if let Said::Mail { id, .. } = said {
                     let (order, message) = world.message(id);
                     world.oracle.shown(&self.life, &message, order);
@@ -318,12 +386,41 @@ impl Worker {
                 }
                 world.oracle.answered(ask);
             }
-            Action::Sweep => sweep(world, Some(who), me.as_str()),
+            Action::Sweep => sweep(world, |name| *name == who.name, me.as_str()),
             Action::LookForLeader => {
                 let seen = world.lead_is_up;
                 self.answers.push_back(if seen { Event::LeaderSeen } else { Event::LeaderAbsent });
             }
             Action::Leave { .. } => unreachable!("the member takes its leave"),
+        }
+    }
+
+    /// Its leader, if it has one, hears of its turns.
+    fn tell_of_turns(&mut self, world: &mut World, who: &Claimant, said: &Said) {
+        let name = who.name.clone();
+        let event = match said {
+            Said::TurnStarted { turn, task, .. } => {
+                let turn = leader::TurnOpen { turn: *turn, task: *task };
+                self.open_turn = Some(turn);
+                leader::Event::TurnStarted { name, turn }
+            }
+            Said::TurnEnded { turn, stop, .. } => {
+                self.open_turn = None;
+                leader::Event::TurnEnded { name, turn: *turn, stop: stop.clone() }
+            }
+            Said::Ready
+            | Said::Text { .. }
+            | Said::ToolCall { .. }
+            | Said::Steered { .. }
+            | Said::Mail { .. }
+            | Said::Stalled { .. }
+            | Said::Waiting
+            | Said::Trouble { .. }
+            | Said::Cut { .. }
+            | Said::Leaving { .. } => return,
+        };
+        if self.heard_by == Some(world.leaders) {
+            world.to_lead.push(event);
         }
     }
 
@@ -431,11 +528,11 @@ impl Worker {
 }
 
 /// Buries whoever is dead and still on the board.
-pub(super) fn sweep(world: &mut World, spare: Option<&Claimant>, by: &str) {
+pub(super) fn sweep(world: &mut World, spare: impl Fn(&MemberName) -> bool, by: &str) {
     let waiting = world.board.waiting().map(|who| &who.name);
     let names: Vec<_> = world.board.owners().chain(waiting).cloned().collect();
     for name in names {
-        if spare.is_none_or(|who| who.name != name) && !world.alive.contains(&name) {
+        if !spare(&name) && !world.alive.contains(&name) {
             let _ = world.bury(&name, by);
         }
     }

@@ -7,6 +7,7 @@ use teamster_leader::core as leader;
 use teamster_protocol::model::board::{Board, BoardFact, Claimant, Death};
 use teamster_protocol::model::id::{Address, MemberName, MessageId, TaskId};
 use teamster_protocol::model::mail::{Body, MailFact, Mailbox, Message, Urgency};
+use teamster_protocol::model::roster::{Roster, TeamFact};
 use teamster_protocol::model::task::{Claim, NewTask, Refusal};
 use teamster_protocol::store::file::{Fold, Offset, Stamp};
 
@@ -37,8 +38,14 @@ pub(super) enum Due {
     TurnEnds(usize, u32, u64),
     /// A member's slow poll.
     Poll(usize, u32),
-    /// The lead notices that a worker is gone, and whether that was before it was ready.
-    DeathSeen(usize, bool),
+    /// The leader of that number hears that a child of it is gone, and whether that was before it was ready.
+    DeathSeen(usize, u32, bool),
+    /// The leader of that number tries to link to a member, in that life.
+    LinkTried(usize, u32, u32),
+    /// The leader of that number loses its link to a member that it did not launch, of that life.
+    LinkLost(usize, u32, u32),
+    /// The slow poll of the leader of that number.
+    LeadPoll(u32),
     /// A member's place is made.
     Prepared(usize),
     /// A leader starts after one that is gone.
@@ -63,6 +70,9 @@ pub(super) struct World {
     pub(super) weather: Weather,
     pub(super) disk_full: bool,
     pub(super) board: Board,
+    pub(super) roster: Roster,
+    /// Whether the roster changed since the leader looked.
+    pub(super) roster_rang: bool,
     pub(super) asked_for: BTreeMap<TaskId, NewTask>,
     boxes: BTreeMap<Address, Mailbox>,
     messages: BTreeMap<MessageId, (u64, Message)>,
@@ -91,6 +101,8 @@ impl World {
             weather,
             disk_full: false,
             board: Board::default(),
+            roster: Roster::default(),
+            roster_rang: false,
             asked_for: BTreeMap::new(),
             boxes: BTreeMap::new(),
             messages: BTreeMap::new(),
@@ -187,6 +199,19 @@ impl World {
     /// Writes down that a worker is gone.
     pub(super) fn bury(&mut self, name: &MemberName, by: &str) -> Result<(), NotWritten> {
         self.decide(by, |board| Ok((board.bury(name, Death::default()), ())))
+    }
+
+    /// Writes a fact onto the roster, unless the disk is full.
+    pub(super) fn enroll(&mut self, by: &str, fact: TeamFact) -> Result<(), NotWritten> {
+        if self.disk_full {
+            return Err(NotWritten::DiskFull);
+        }
+        self.changed_ms = self.now_ms;
+        self.say(|| format!("{by}: {fact:?}"));
+        self.roster.apply(fact, &Stamp { seq: 1, at_ms: self.now_ms, by, offset: Offset::NONE });
+        let one_in = self.weather.ring_lost_one_in;
+        self.roster_rang |= one_in == 0 || !self.chance.one_in(one_in);
+        Ok(())
     }
 
     /// Puts a message into a mailbox, unless the disk is full.

@@ -1,12 +1,25 @@
 //! Workers that hang, by what they answer.
 
 use teamster_protocol::model::limits::ANSWER_WITHIN;
-use teamster_protocol::model::roster::OnStall;
+use teamster_protocol::model::roster::{OnStall, TeamFact};
 
 use super::*;
 
-fn pinged(then: OnStall, overdue: Option<TaskId>) -> Event {
-    Event::Pinged { name: name("ada"), then, overdue }
+/// What a member has to do that is at work.
+fn at_work(then: OnStall, overdue: Option<TaskId>) -> Event {
+    Event::WorkSeen { name: name("ada"), work: WorkSeen { has_task: true, overdue, then } }
+}
+
+fn look_at_work(is_silent: bool) -> Action {
+    Action::LookAtWork { name: name("ada"), is_silent }
+}
+
+fn ping() -> Action {
+    Action::Ping { name: name("ada") }
+}
+
+fn shown_answering() -> Action {
+    Action::WriteFact { fact: TeamFact::Answering { name: name("ada") } }
 }
 
 fn answered() -> Event {
@@ -18,17 +31,17 @@ fn shows(actions: &[Action], what: &Action) -> bool {
 }
 
 fn hung() -> Action {
-    Action::ShowHung { name: name("ada") }
+    Action::WriteFact { fact: TeamFact::Hung { name: name("ada") } }
 }
 
 /// At work, and silent since it was asked; it was told so now.
 fn silent(mut scene: Scene) -> Scene {
-    assert_eq!(scene.feed(Event::Polled), [Action::Ping { name: name("ada") }]);
-    scene.feed(pinged(OnStall::Show, None));
+    assert!(matches!(&scene.feed(Event::Polled)[..], [Action::LookAtWork { .. }]));
+    scene.feed(at_work(OnStall::Show, None));
     assert_eq!(scene.later(ANSWER_WITHIN), [], "once may be because the machine slept");
     let actions = scene.later(ANSWER_WITHIN);
     assert!(shows(&actions, &hung()), "{actions:?}");
-    assert_eq!(actions.last(), Some(&Action::Ping { name: name("ada") }), "what is to be done is asked for at once");
+    assert_eq!(actions.last(), Some(&look_at_work(true)), "what is to be done is asked for at once");
     assert_eq!(scene.core.next_tick_ms(), None);
     scene
 }
@@ -38,9 +51,9 @@ fn who_answers_is_left_alone() {
     let mut scene = started("ada");
     for _ in 0..3 {
         scene.feed(Event::Polled);
-        scene.feed(pinged(OnStall::Restart, None));
+        assert_eq!(scene.feed(at_work(OnStall::Restart, None)), [ping()]);
         scene.now_ms += ms(ANSWER_WITHIN) - 1;
-        assert_eq!(scene.feed(answered()), [Action::ShowAnswering { name: name("ada") }]);
+        assert_eq!(scene.feed(answered()), [shown_answering()]);
         assert_eq!(scene.core.next_tick_ms(), None);
     }
 }
@@ -49,22 +62,24 @@ fn who_answers_is_left_alone() {
 fn who_hangs_is_shown_and_shown_to_be_well_again() {
     let mut scene = silent(started("ada"));
     for then in [OnStall::Show, OnStall::Steer, OnStall::Abort] {
-        assert_eq!(scene.feed(pinged(then, None)), [], "{then:?} is for its worker to do");
+        assert_eq!(scene.feed(at_work(then, None)), [], "{then:?} is for its worker to do");
     }
-    assert_eq!(scene.feed(answered()), [Action::ShowAnswering { name: name("ada") }]);
+    assert_eq!(scene.feed(answered()), [shown_answering()]);
     silent(scene);
 }
 
 #[test]
 fn who_hangs_is_killed_and_started_again_if_that_is_set() {
     let mut scene = silent(started("ada"));
-    let actions = scene.feed(pinged(OnStall::Restart, None));
+    let actions = scene.feed(at_work(OnStall::Restart, None));
     assert!(shows(&actions, &signal("ada", Signal::Kill)), "{actions:?}");
-    assert_eq!(scene.feed(pinged(OnStall::Restart, None)), [], "once");
+    assert_eq!(scene.feed(at_work(OnStall::Restart, None)), [], "once");
     assert!(scene.dismissed.is_empty(), "it is to come back, whoever leads then");
     let actions = scene.exit("ada", killed());
     let told = |action: &Action| match action {
-        Action::Bury { how: LeftHow::Died { reason }, again_ms: Some(_), .. } => reason.contains("does not answer"),
+        Action::Bury { leaving: Leaving { how: LeftHow::Died { reason }, again_ms: Some(_) }, .. } => {
+            reason.contains("does not answer")
+        }
         _ => false,
     };
     assert!(actions.iter().any(told), "{actions:?}");
@@ -74,21 +89,21 @@ fn who_hangs_is_killed_and_started_again_if_that_is_set() {
 #[test]
 fn the_time_of_a_task_counts_though_its_worker_hangs() {
     let mut scene = silent(started("ada"));
-    let actions = scene.feed(pinged(OnStall::Show, Some(TaskId(7))));
+    let actions = scene.feed(at_work(OnStall::Show, Some(TaskId(7))));
     assert!(shows(&actions, &signal("ada", Signal::Kill)), "{actions:?}");
 }
 
 #[test]
 fn who_was_started_by_hand_is_shown_and_no_more() {
     let mut scene = silent(Scene::with(&["ada"]));
-    assert_eq!(scene.feed(pinged(OnStall::Restart, Some(TaskId(7)))), []);
+    assert_eq!(scene.feed(at_work(OnStall::Restart, Some(TaskId(7)))), []);
 }
 
 #[test]
 fn who_can_not_be_asked_any_more_is_not_said_to_hang() {
     let mut scene = started("ada");
     scene.feed(Event::Polled);
-    scene.feed(pinged(OnStall::Show, None));
+    scene.feed(at_work(OnStall::Show, None));
     scene.feed(Event::NotAsked { name: name("ada") });
     assert_eq!(scene.core.next_tick_ms(), None);
     // Nor does it become well by that.
@@ -103,13 +118,13 @@ fn who_hangs_while_it_finishes_its_turn_is_shown_and_ended() {
     assert_eq!(scene.feed(Event::Polled), [], "it has its time to answer the request");
     scene.reply("ada", 1, Verdict::Finishing { task: None });
     for _ in 0..3 {
-        assert_eq!(scene.feed(Event::Polled), [Action::Ping { name: name("ada") }]);
-        scene.feed(pinged(OnStall::Restart, Some(TaskId(7))));
-        assert_eq!(scene.feed(answered()), [Action::ShowAnswering { name: name("ada") }]);
+        assert_eq!(scene.feed(Event::Polled), [look_at_work(false)]);
+        assert_eq!(scene.feed(at_work(OnStall::Restart, Some(TaskId(7)))), [ping()]);
+        assert_eq!(scene.feed(answered()), [shown_answering()]);
         assert_eq!(scene.core.next_tick_ms(), None, "nobody hurries it");
     }
     scene.feed(Event::Polled);
-    scene.feed(pinged(OnStall::Show, None));
+    scene.feed(at_work(OnStall::Show, None));
     assert_eq!(scene.later(ANSWER_WITHIN), []);
     let actions = scene.later(ANSWER_WITHIN);
     assert!(shows(&actions, &hung()) && shows(&actions, &signal("ada", Signal::Terminate)), "{actions:?}");

@@ -24,7 +24,7 @@ impl Dice {
 
 /// What one worker's process may do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Process {
+enum WorkerStep {
     Preparing,
     Starting,
     Running,
@@ -35,7 +35,7 @@ enum Process {
 struct World {
     dice: Dice,
     scene: Scene,
-    processes: BTreeMap<MemberName, Process>,
+    processes: BTreeMap<MemberName, WorkerStep>,
     /// The newest request in each mailbox that was not answered.
     mail: BTreeMap<MemberName, (u128, WhenBusy)>,
     answered: BTreeMap<u64, usize>,
@@ -47,38 +47,41 @@ impl World {
         let before = self.scene.requests;
         let actions = self.scene.feed(event);
         let mut request = before;
-        let mut asked = Vec::new();
+        let (mut looked, mut asked) = (Vec::new(), Vec::new());
         for action in actions {
             match action {
                 Action::Prepare { request } => {
-                    assert_eq!(self.processes.insert(request.name, Process::Preparing), None);
+                    assert_eq!(self.processes.insert(request.name, WorkerStep::Preparing), None);
                 }
                 Action::Launch { name } => {
-                    assert_eq!(self.processes.insert(name, Process::Starting), None, "it is there already");
+                    assert_eq!(self.processes.insert(name, WorkerStep::Starting), None, "it is there already");
                 }
                 Action::RequestShutdown { name, when_busy, .. } => {
                     request += 1;
                     self.mail.insert(name, (request, when_busy));
                 }
                 Action::Signal { name, signal: Signal::Kill } => {
-                    self.processes.insert(name, Process::Dying);
+                    self.processes.insert(name, WorkerStep::Dying);
                 }
                 Action::Answer { ask, .. } => *self.answered.entry(ask.0).or_default() += 1,
                 Action::HandOver => unreachable!("nobody asked for it"),
                 Action::Exit => self.exits += 1,
+                Action::LookAtWork { name, .. } => looked.push(name),
                 Action::Ping { name } => asked.push(name),
-                Action::Dismiss { .. } => unreachable!("the scene keeps it"),
+                Action::Adopt { .. } => unreachable!("the scene links at once"),
                 Action::Signal { signal: Signal::Terminate, .. }
-                | Action::ShowHung { .. }
-                | Action::ShowAnswering { .. }
+                | Action::WriteFact { .. }
+                | Action::LookAtRoster
                 | Action::Bury { .. }
                 | Action::Report { .. } => {}
             }
         }
-        for name in asked {
+        for name in looked {
             let then = [OnStall::Show, OnStall::Restart][self.dice.below(2)];
             let overdue = (self.dice.below(4) == 0).then_some(TaskId(1));
-            self.feed(Event::Pinged { name: name.clone(), then, overdue });
+            self.feed(Event::WorkSeen { name, work: WorkSeen { has_task: true, overdue, then } });
+        }
+        for name in asked {
             match self.dice.below(4) {
                 0 => self.feed(Event::Answered { name }),
                 1 => self.feed(Event::NotAsked { name }),
@@ -105,8 +108,9 @@ impl World {
             _ => {
                 let hand = name(member);
                 if !self.processes.contains_key(&hand) {
-                    self.processes.insert(hand.clone(), Process::Running);
-                    self.feed(Event::Found { name: hand, started_by: StartedBy::Hand });
+                    self.processes.insert(hand.clone(), WorkerStep::Running);
+                    let members = vec![runs(member, StartedBy::Hand)];
+                    self.feed(Event::RosterSeen { look: RosterLook::Later, members });
                 }
             }
         }
@@ -114,7 +118,7 @@ impl World {
 
     /// One process gets on, or time passes.
     fn happen(&mut self) {
-        let members: Vec<(MemberName, Process)> = self.processes.clone().into_iter().collect();
+        let members: Vec<(MemberName, WorkerStep)> = self.processes.clone().into_iter().collect();
         if members.is_empty() || self.dice.below(4) == 0 {
             self.scene.now_ms += self.dice.below(8_000) as u64;
             let event = [Event::Tick, Event::Polled][self.dice.below(2)].clone();
@@ -123,26 +127,26 @@ impl World {
         let (name, process) = members[self.dice.below(members.len())].clone();
         let why = || "no".to_owned();
         match (process, self.dice.below(3)) {
-            (Process::Preparing, 0) => {
+            (WorkerStep::Preparing, 0) => {
                 self.processes.remove(&name);
                 self.feed(Event::NotPrepared { name, why: why() });
             }
-            (Process::Preparing, _) => {
+            (WorkerStep::Preparing, _) => {
                 // Off the list first: it is launched, or was given up.
                 self.processes.remove(&name);
                 self.feed(Event::Prepared { name, workspace: workspace() });
             }
-            (Process::Starting, 0) => {
+            (WorkerStep::Starting, 0) => {
                 self.processes.remove(&name);
                 let fault = [Fault::Worker, Fault::Machine][self.dice.below(2)];
                 self.feed(Event::NotReady { name, why: why(), fault });
             }
-            (Process::Starting, _) => {
-                self.processes.insert(name.clone(), Process::Running);
+            (WorkerStep::Starting, _) => {
+                self.processes.insert(name.clone(), WorkerStep::Running);
                 self.feed(Event::Ready { name, pid: 9 });
             }
-            (Process::Dying, _) | (Process::Running, 0) => self.end(name),
-            (Process::Running, _) => self.answer_mail(name),
+            (WorkerStep::Dying, _) | (WorkerStep::Running, 0) => self.end(name),
+            (WorkerStep::Running, _) => self.answer_mail(name),
         }
     }
 

@@ -11,7 +11,9 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::interrupt::unless_interrupted;
 use super::{Context, Exit, FrontError, Shape, founding_dir, link};
-use crate::daemon::{DeadBefore, ServeOptions, Served, Signals, serve};
+use crate::api;
+use crate::core::DeadBefore;
+use crate::daemon::{ServeOptions, Served, Signals};
 use crate::front::cli::args::UpArgs;
 use crate::front::cli::print;
 use crate::warden;
@@ -82,7 +84,7 @@ async fn lead(
         after,
         on_ready: Box::new(ready),
     };
-    Ok(serve(options).await?)
+    Ok(api::lead(options).await?)
 }
 
 /// Printed by `restart-leader`: the leader that leads now, and the process that did before.

@@ -1,0 +1,100 @@
+//! What is written on the roster about a worker that ends, hangs or answers again. Each fact is decided on while nobody
+//! else writes there: the caller asks these functions inside of the step on the roster.
+
+use teamster_protocol::host::process::Identity;
+use teamster_protocol::model::id::MemberName;
+use teamster_protocol::model::roster::{LeftHow, Presence, Roster, TeamFact, Then};
+
+/// How a member left, and what follows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leaving {
+    /// How.
+    pub how: LeftHow,
+    /// When it is started again, if it is.
+    pub again_ms: Option<u64>,
+}
+
+impl Leaving {
+    /// Nothing follows.
+    pub(super) fn for_good(how: LeftHow) -> Leaving {
+        Leaving { how, again_ms: None }
+    }
+
+    /// How the worker died, if that was no end in order.
+    pub fn cause_of_death(&self) -> Option<&str> {
+        match &self.how {
+            LeftHow::Died { reason } | LeftHow::AgentGone { reason } | LeftHow::GivenUp { reason } => Some(reason),
+            LeftHow::Shutdown | LeftHow::Terminated | LeftHow::LeaderGone => None,
+        }
+    }
+
+    /// What is to be written of the leaving: nothing if the roster says it already, as a worker that ends in order does
+    /// itself.
+    pub fn fact_if_news(&self, name: &MemberName, roster: &Roster) -> Option<TeamFact> {
+        let member = roster.member(name).ok()?;
+        self.is_news(&member.presence).then(|| self.fact(name.clone()))
+    }
+
+    /// The same while somebody else holds the member's lock: only if the last that the roster says of the member is a
+    /// worker that does not `exist` any more.
+    pub fn fact_of_the_dead(
+        &self,
+        name: &MemberName,
+        roster: &Roster,
+        exists: impl FnOnce(&Identity) -> bool,
+    ) -> Option<TeamFact> {
+        match &roster.member(name).ok()?.presence {
+            Presence::Joined { process, .. } if !exists(&process.identity) => Some(self.fact(name.clone())),
+            Presence::Joined { .. } | Presence::Expected { .. } | Presence::Left { .. } => None,
+        }
+    }
+
+    fn fact(&self, name: MemberName) -> TeamFact {
+        let how = self.how.clone();
+        match self.again_ms {
+            Some(at_ms) => TeamFact::Restarting { name, how, at_ms },
+            None => TeamFact::Left { name, how },
+        }
+    }
+
+    fn is_news(&self, presence: &Presence) -> bool {
+        match (presence, self) {
+            (Presence::Left { how, .. }, Leaving { how: LeftHow::GivenUp { .. }, .. }) if *how == self.how => false,
+            (Presence::Expected { .. } | Presence::Joined { .. }, _) => true,
+            (_, Leaving { again_ms: Some(_), .. } | Leaving { how: LeftHow::GivenUp { .. }, .. }) => true,
+            (Presence::Left { then: Then::Undecided { .. } | Then::Again { .. }, .. }, _) => true,
+            (Presence::Left { then: Then::Stays, .. }, _) => false,
+        }
+    }
+}
+
+/// How a worker says itself that it left, if it does.
+pub fn how_it_left(name: &MemberName, roster: &Roster) -> Option<LeftHow> {
+    match &roster.member(name).ok()?.presence {
+        Presence::Left { how, .. } => Some(how.clone()),
+        Presence::Expected { .. } | Presence::Joined { .. } => None,
+    }
+}
+
+/// A fact about a worker that runs, unless the roster says it already: that the worker hangs, answers again, or is to end
+/// for good.
+pub fn fact_if_news(fact: TeamFact, roster: &Roster) -> Option<TeamFact> {
+    let member = |name: &MemberName| roster.member(name).ok();
+    let is_news = match &fact {
+        TeamFact::Hung { name } => member(name).is_some_and(|member| member.hung_ms.is_none()),
+        TeamFact::Answering { name } => member(name).is_some_and(|member| member.hung_ms.is_some()),
+        TeamFact::Dismissed { name } => member(name).is_some_and(|member| match &member.presence {
+            Presence::Joined { .. } => member.dismissed_ms.is_none(),
+            Presence::Left { then, .. } => *then != Then::Stays,
+            Presence::Expected { .. } => false,
+        }),
+        TeamFact::Founded { .. }
+        | TeamFact::Moved { .. }
+        | TeamFact::Added { .. }
+        | TeamFact::Joined { .. }
+        | TeamFact::Left { .. }
+        | TeamFact::Restarting { .. }
+        | TeamFact::Removed { .. } => true,
+    };
+    is_news.then_some(fact)
+}

@@ -1,0 +1,183 @@
+//! One member as the leader's core knows it: how far its worker has come, which process that is, and what it is at.
+
+use std::collections::BTreeSet;
+
+use teamster_protocol::host::process::Identity;
+use teamster_protocol::model::id::{MemberName, TaskId};
+use teamster_protocol::model::notice::Stop;
+use teamster_protocol::model::roster::{LeftHow, Process, StartedBy, Workspace};
+use teamster_protocol::model::shutdown::{Ladder, WhenBusy};
+use teamster_protocol::wire::api::Ended;
+
+use super::AskId;
+use super::pulse::Pulse;
+
+/// Where one member's worker stands.
+#[derive(Debug)]
+pub(super) enum MemberPhase {
+    /// The place of the worker is being made. An end that is asked meanwhile waits for that.
+    Preparing { ask: AskId, abandoned: Option<AbandonedStart> },
+    /// The process of the worker is starting, and may have begun to work before it is known to be ready.
+    Starting { start: StartReason, until_ms: u64, abandoned: Option<AbandonedStart> },
+    /// The worker runs.
+    Running(MemberWorker),
+    /// The worker died, and another is started at a time.
+    Restarting { at_ms: u64, how: LeftHow, shortage: ShortageKnown },
+    /// The worker runs and is being ended. `when_busy` is what it was last asked to do. Its pulse is felt while nothing
+    /// else hurries it.
+    Ending { ladder: Ladder, when_busy: WhenBusy, worker: MemberWorker },
+}
+
+impl MemberPhase {
+    /// The worker, if one is known to run.
+    pub(super) fn worker(&self) -> Option<&MemberWorker> {
+        match self {
+            MemberPhase::Running(worker) | MemberPhase::Ending { worker, .. } => Some(worker),
+            MemberPhase::Preparing { .. } | MemberPhase::Starting { .. } | MemberPhase::Restarting { .. } => None,
+        }
+    }
+
+    /// As [`MemberPhase::worker`], to change it.
+    pub(super) fn worker_mut(&mut self) -> Option<&mut MemberWorker> {
+        match self {
+            MemberPhase::Running(worker) | MemberPhase::Ending { worker, .. } => Some(worker),
+            MemberPhase::Preparing { .. } | MemberPhase::Starting { .. } | MemberPhase::Restarting { .. } => None,
+        }
+    }
+
+    /// Whether not even SIGKILL ended the worker.
+    pub(super) fn is_stuck(&self) -> bool {
+        matches!(self, MemberPhase::Ending { ladder: Ladder::Stuck, .. })
+    }
+}
+
+/// A worker that runs.
+#[derive(Debug, Clone)]
+pub(super) struct MemberWorker {
+    pub(super) process: WorkerProcess,
+    pub(super) pulse: Pulse,
+    /// The turn that its agent is in.
+    pub(super) turn: Option<TurnOpen>,
+    /// The last turn that ended, for askers who come after its end.
+    pub(super) last_turn: Option<(u64, Stop)>,
+}
+
+/// A turn that began and did not end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TurnOpen {
+    /// Its number, counted by the worker.
+    pub turn: u64,
+    /// The task that it is for, if any.
+    pub task: Option<TaskId>,
+}
+
+/// Which process a worker is, seen from this leader.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum WorkerProcess {
+    /// A child of this leader: the kernel tells of its end.
+    Child,
+    /// One that this leader did not launch: its lock tells of its end.
+    Found {
+        /// As it wrote itself down when it was found.
+        process: Process,
+        link: FoundLink,
+    },
+}
+
+/// The way to a worker that was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FoundLink {
+    /// A call to its socket is being tried.
+    Trying,
+    /// It is called over its socket.
+    Linked,
+    /// It did not answer there, or no longer: it is reached by mail until it does.
+    Lost,
+}
+
+impl MemberWorker {
+    /// A worker that this leader launched and that is ready.
+    pub(super) fn child() -> MemberWorker {
+        MemberWorker { process: WorkerProcess::Child, pulse: Pulse::Answers, turn: None, last_turn: None }
+    }
+
+    /// A worker that this leader did not launch.
+    pub(super) fn found(process: Process) -> MemberWorker {
+        let process = WorkerProcess::Found { process, link: FoundLink::Trying };
+        MemberWorker { process, ..MemberWorker::child() }
+    }
+
+    pub(super) fn started_by(&self) -> StartedBy {
+        match &self.process {
+            WorkerProcess::Child => StartedBy::Leader,
+            WorkerProcess::Found { process, .. } => process.started_by,
+        }
+    }
+
+    /// The link to a worker that was found as this process; nothing for any other.
+    pub(super) fn link_to(&mut self, wanted: &Identity) -> Option<&mut FoundLink> {
+        match &mut self.process {
+            WorkerProcess::Found { process, link } if process.identity == *wanted => Some(link),
+            WorkerProcess::Found { .. } | WorkerProcess::Child => None,
+        }
+    }
+
+    /// The way to it, if there is one or one is being tried. A child is linked from its start to its end.
+    pub(super) fn link(&self) -> FoundLink {
+        match &self.process {
+            WorkerProcess::Child => FoundLink::Linked,
+            WorkerProcess::Found { link, .. } => *link,
+        }
+    }
+}
+
+/// Why a worker starts.
+#[derive(Debug, Clone)]
+pub(super) enum StartReason {
+    /// Somebody asked, and waits.
+    Asked { ask: AskId, workspace: Workspace },
+    /// The one before it died.
+    Again { how: LeftHow, shortage: ShortageKnown },
+}
+
+/// Whether it was reported that the machine lacks what a start needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ShortageKnown {
+    NotYet,
+    /// Reported once for however many starts.
+    Reported,
+}
+
+/// A start that nobody wants any more.
+#[derive(Debug, Clone)]
+pub(super) struct AbandonedStart {
+    pub(super) why: String,
+    /// What is done once the worker runs after all.
+    pub(super) then: AbandonedThen,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) enum AbandonedThen {
+    /// The worker is asked to end, as any other.
+    Ask(WhenBusy),
+    /// The worker gets SIGTERM.
+    Terminate,
+}
+
+/// A call that waits for members to end.
+#[derive(Debug)]
+pub(super) struct EndWaiter {
+    pub(super) ask: AskId,
+    pub(super) left: BTreeSet<MemberName>,
+    pub(super) ended: Vec<Ended>,
+    /// Why some could not even be asked.
+    pub(super) unasked: Vec<String>,
+}
+
+/// A call that waits for a member's turn to end.
+#[derive(Debug)]
+pub(super) struct TurnWaiter {
+    pub(super) ask: AskId,
+    pub(super) name: MemberName,
+    pub(super) turn: u64,
+}

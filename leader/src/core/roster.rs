@@ -1,0 +1,247 @@
+//! What the leader makes of the roster: which workers run that it did not launch, which of them died or left, and which of
+//! the dead are started again. The facts come from the shell, which read the roster and looked at the members' locks.
+
+use std::time::Duration;
+
+use teamster_protocol::host::process::Identity;
+use teamster_protocol::model::id::MemberName;
+use teamster_protocol::model::limits::{RESTART_DELAY_MAX, SLOW_POLL};
+use teamster_protocol::model::restart::Deaths;
+use teamster_protocol::model::roster::{LeftHow, Member, Presence, Process, StartedBy, Then};
+
+use super::leaving::Leaving;
+use super::member::{FoundLink, MemberPhase, MemberWorker, ShortageKnown, TurnOpen, WorkerProcess};
+use super::{Action, Core, DeadBefore, died, ms};
+
+/// From a worker's goodbye, or the end of its link, to the next look whether it has ended.
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// What the roster says of one member, and what its lock tells beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemberSeen {
+    /// The member.
+    pub name: MemberName,
+    /// What was last written of its worker.
+    pub presence: Presence,
+    /// Whether its worker is to end for good.
+    pub is_dismissed: bool,
+    /// When its workers died that count.
+    pub deaths_ms: Vec<u64>,
+    /// Whether anybody serves the name.
+    pub lock: LockSeen,
+}
+
+/// What the lock of a member tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LockSeen {
+    /// Nobody holds it: no worker serves the member.
+    Free,
+    /// A process holds it, or it was tidied away under a worker that lives.
+    Held,
+}
+
+/// When the roster is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RosterLook {
+    /// At the beginning, to take over what an earlier leader left.
+    First,
+    /// While the leader leads.
+    Later,
+}
+
+impl MemberSeen {
+    /// From the roster's member and a look at its lock.
+    pub fn new(name: MemberName, member: &Member, lock: LockSeen) -> MemberSeen {
+        MemberSeen {
+            name,
+            presence: member.presence.clone(),
+            is_dismissed: member.dismissed_ms.is_some(),
+            deaths_ms: member.deaths.iter().map(|death| death.died_ms).collect(),
+            lock,
+        }
+    }
+}
+
+/// Whether another look has to tell what comes of a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sighting {
+    Settled,
+    Unsettled,
+}
+
+/// What the core knows of a member that is seen.
+enum KnownAs {
+    Nobody,
+    /// Its worker is a child of this leader, or about to be one: nothing on the roster is news.
+    Own,
+    Restarting,
+    Found(Process, FoundLink),
+}
+
+impl Core {
+    pub(super) fn roster_seen(&mut self, now_ms: u64, look: RosterLook, members: Vec<MemberSeen>) {
+        let mut unsettled = false;
+        for seen in members {
+            if look == RosterLook::First {
+                self.recall_deaths(now_ms, &seen);
+                self.withdraw_half_started(&seen);
+            }
+            unsettled |= self.member_seen(now_ms, seen) == Sighting::Unsettled;
+        }
+        if unsettled {
+            self.look_at_ms = Some(now_ms + ms(self.look_after));
+            self.look_after = (self.look_after * 2).min(SLOW_POLL);
+        } else {
+            (self.look_at_ms, self.look_after) = (None, LOOK_AGAIN);
+        }
+    }
+
+    /// A member is not to die for ever because its leaders die too.
+    fn recall_deaths(&mut self, now_ms: u64, seen: &MemberSeen) {
+        if !seen.deaths_ms.is_empty() {
+            let recalled = || Deaths::recalled(now_ms, seen.deaths_ms.clone());
+            self.deaths.entry(seen.name.clone()).or_insert_with(recalled);
+        }
+    }
+
+    /// A leader that died in the middle of a spawn left the member expected for ever. The asker was told that the leader
+    /// is gone.
+    fn withdraw_half_started(&mut self, seen: &MemberSeen) {
+        if let (Presence::Expected { .. }, LockSeen::Free) = (&seen.presence, seen.lock) {
+            self.bury_for_good(&seen.name, died("its leader died while it was being started".to_owned()));
+        }
+    }
+
+    fn member_seen(&mut self, now_ms: u64, seen: MemberSeen) -> Sighting {
+        let MemberSeen { name, presence, is_dismissed, lock, deaths_ms: _ } = seen;
+        match (self.known_as(&name), presence, lock) {
+            (KnownAs::Own, _, _) => {}
+            (KnownAs::Found(known, link), Presence::Joined { process, .. }, LockSeen::Held) if known == process => {
+                if link == FoundLink::Lost {
+                    // It dies, or its socket does not answer; both are to be looked at again.
+                    self.adopt(name, process.identity);
+                    return Sighting::Unsettled;
+                }
+            }
+            (known, Presence::Joined { process, .. }, LockSeen::Held) => {
+                if let KnownAs::Found(..) = known {
+                    // One ended and another began between two looks: what was asked of the first is over.
+                    self.exited(now_ms, name.clone(), vanished());
+                }
+                self.find_worker(now_ms, name, process, is_dismissed);
+            }
+            (KnownAs::Found(..), Presence::Left { .. }, LockSeen::Held) => return Sighting::Unsettled,
+            (KnownAs::Found(..), Presence::Left { how, .. }, LockSeen::Free) => self.exited(now_ms, name, how),
+            (KnownAs::Found(..), Presence::Joined { .. } | Presence::Expected { .. }, LockSeen::Free) => {
+                self.exited(now_ms, name, vanished());
+            }
+            // How it left is being written down.
+            (KnownAs::Nobody, _, LockSeen::Free) if self.unburied.contains_key(&name) => {}
+            (KnownAs::Nobody, Presence::Left { how, then, .. }, LockSeen::Free) => match then {
+                Then::Stays => {}
+                Then::Undecided { .. } => self.find_dead(now_ms, name, how),
+                Then::Again { at_ms } => self.find_restarting(now_ms, name, how, at_ms),
+            },
+            (KnownAs::Nobody, Presence::Joined { process, .. }, LockSeen::Free) => {
+                match process.started_by {
+                    StartedBy::Leader if !is_dismissed => self.find_dead(now_ms, name, vanished()),
+                    // Nobody starts it again by himself.
+                    StartedBy::Leader | StartedBy::Hand => self.bury_for_good(&name, vanished()),
+                }
+            }
+            (KnownAs::Restarting, Presence::Left { .. } | Presence::Joined { .. }, LockSeen::Free)
+            // Somebody is about to join, or gives back what a dead worker held.
+            | (KnownAs::Nobody | KnownAs::Restarting, Presence::Left { .. }, LockSeen::Held)
+            | (KnownAs::Nobody | KnownAs::Restarting | KnownAs::Found(..), Presence::Expected { .. }, _) => {}
+        }
+        Sighting::Settled
+    }
+
+    fn known_as(&self, name: &MemberName) -> KnownAs {
+        match self.members.get(name) {
+            None => KnownAs::Nobody,
+            Some(MemberPhase::Preparing { .. } | MemberPhase::Starting { .. }) => KnownAs::Own,
+            Some(MemberPhase::Restarting { .. }) => KnownAs::Restarting,
+            Some(MemberPhase::Running(worker) | MemberPhase::Ending { worker, .. }) => match &worker.process {
+                WorkerProcess::Child => KnownAs::Own,
+                WorkerProcess::Found { process, link } => KnownAs::Found(process.clone(), *link),
+            },
+        }
+    }
+
+    /// A worker runs that this leader did not launch: started by hand, or by a leader before this one.
+    fn find_worker(&mut self, now_ms: u64, name: MemberName, process: Process, is_dismissed: bool) {
+        if self.down.is_some() {
+            return;
+        }
+        let identity = process.identity.clone();
+        self.members.insert(name.clone(), MemberPhase::Running(MemberWorker::found(process)));
+        self.adopt(name.clone(), identity);
+        if is_dismissed {
+            // A leader before this one had told it to end for good, and did not come to the end of that.
+            self.end_by_force(now_ms, &name);
+        }
+    }
+
+    /// A worker that a leader had started died, and nobody has said what follows.
+    fn find_dead(&mut self, now_ms: u64, name: MemberName, how: LeftHow) {
+        match self.dead_before {
+            DeadBefore::Bury => self.bury_for_good(&name, how),
+            DeadBefore::StartAgain if self.down.is_none() => self.member_died(now_ms, name, how),
+            DeadBefore::StartAgain => {}
+        }
+    }
+
+    /// A worker died that a leader was to start again at a time.
+    fn find_restarting(&mut self, now_ms: u64, name: MemberName, how: LeftHow, at_ms: u64) {
+        match self.dead_before {
+            DeadBefore::Bury => self.bury_for_good(&name, how),
+            DeadBefore::StartAgain if self.down.is_none() => {
+                // By whatever clock that was written, it is not waited for longer than there is reason to.
+                let at_ms = at_ms.min(now_ms + ms(RESTART_DELAY_MAX));
+                let shortage = ShortageKnown::NotYet;
+                self.members.insert(name, MemberPhase::Restarting { at_ms, how, shortage });
+            }
+            DeadBefore::StartAgain => {}
+        }
+    }
+
+    fn adopt(&mut self, name: MemberName, process: Identity) {
+        if let Some(link) = self.link_mut(&name, &process) {
+            *link = FoundLink::Trying;
+        }
+        self.act(Action::Adopt { name, process });
+    }
+
+    /// A worker that was found answers at its socket.
+    pub(super) fn linked(&mut self, name: MemberName, process: &Identity, turn: Option<TurnOpen>) {
+        let Some(worker) = self.members.get_mut(&name).and_then(MemberPhase::worker_mut) else { return };
+        let Some(link) = worker.link_to(process) else { return };
+        *link = FoundLink::Linked;
+        worker.turn = turn;
+        self.answered(name);
+    }
+
+    /// The link to a worker that was found is gone: most often with the worker.
+    pub(super) fn link_lost(&mut self, now_ms: u64, name: &MemberName, process: &Identity) {
+        let Some(link) = self.link_mut(name, process) else { return };
+        *link = FoundLink::Lost;
+        self.not_asked(name);
+        // Not at once, or a socket that nobody serves would be tried without end.
+        self.look_at_ms.get_or_insert(now_ms + ms(self.look_after));
+    }
+
+    fn link_mut(&mut self, name: &MemberName, process: &Identity) -> Option<&mut FoundLink> {
+        self.members.get_mut(name)?.worker_mut()?.link_to(process)
+    }
+
+    /// The member is dead, and no successor follows by itself.
+    fn bury_for_good(&mut self, name: &MemberName, how: LeftHow) {
+        self.bury(name, Leaving::for_good(how));
+    }
+}
+
+/// All that is known of a worker that this leader did not launch.
+fn vanished() -> LeftHow {
+    died("its worker is gone".to_owned())
+}

@@ -1,0 +1,75 @@
+//! The calls that wait for the core's answer. An answer that tells of ended members waits until what dead workers left
+//! behind has ended too, or is known not to.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinSet;
+
+use crate::core::{Answer, AskId};
+
+/// Where a call's answer goes.
+pub(super) type Asker = oneshot::Sender<Result<Answer, String>>;
+
+/// The calls that were not answered yet.
+#[derive(Debug, Default)]
+pub(super) struct Answers {
+    asked: u64,
+    askers: BTreeMap<AskId, Asker>,
+    /// How many times what dead workers left behind is being ended at the moment.
+    endings: Arc<watch::Sender<usize>>,
+    /// The answers that wait for that.
+    waiting: JoinSet<()>,
+}
+
+/// Held while what dead workers left behind is being ended.
+#[derive(Debug)]
+pub(super) struct EndingOrphans(Arc<watch::Sender<usize>>);
+
+impl Drop for EndingOrphans {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
+}
+
+impl Answers {
+    /// Numbers a call.
+    pub(super) fn expect(&mut self, asker: Asker) -> AskId {
+        self.asked += 1;
+        let ask = AskId(self.asked);
+        self.askers.insert(ask, asker);
+        ask
+    }
+
+    /// What dead workers left behind is being ended from now until the result is dropped.
+    pub(super) fn end_orphans(&self) -> EndingOrphans {
+        self.endings.send_modify(|count| *count += 1);
+        EndingOrphans(Arc::clone(&self.endings))
+    }
+
+    /// Answers a call. That its asker is gone is no error: what it asked for has happened.
+    pub(super) fn answer(&mut self, ask: AskId, answer: Result<Answer, String>) {
+        let Some(asker) = self.askers.remove(&ask) else { return };
+        match answer {
+            Ok(Answer::Ended(_)) => self.answer_when_nothing_is_left(asker, answer),
+            Ok(Answer::Spawned(_) | Answer::TurnEnded(_)) | Err(_) => drop(asker.send(answer)),
+        }
+    }
+
+    fn answer_when_nothing_is_left(&mut self, asker: Asker, answer: Result<Answer, String>) {
+        // Those that were sent need no place any more.
+        while self.waiting.try_join_next().is_some() {}
+        let mut endings = self.endings.subscribe();
+        self.waiting.spawn(async move {
+            // That nobody ends anything any more is as good.
+            let _ = endings.wait_for(|count| *count == 0).await;
+            let _ = asker.send(answer);
+        });
+    }
+
+    /// The answers that still wait; those that were not given are refused by this.
+    pub(super) fn into_waiting(self) -> JoinSet<()> {
+        self.waiting
+    }
+}
