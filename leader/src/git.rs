@@ -43,20 +43,20 @@ use git2::Config;
 
 pub use branch::member_branch;
 pub use engine::EngineUsed;
-pub use ensure::{Origin, Worktree, WorktreeSpec};
+pub use ensure::{Worktree, WorktreeOrigin, WorktreeSpec};
 pub use error::GitError;
-pub use holdings::{Change, ChangeState, Holdings, Operation};
-pub use listing::{Forgotten, Registered};
+pub use holdings::{GitOperation, UncommittedFile, UncommittedState, WorktreeHoldings};
+pub use listing::{ForgetOutcome, RegisteredWorktree};
 pub use marker::{TeamMark, TeamMarkFile};
-pub use place::{Place, sweep_trash};
-pub use remove::{Kept, Removal, Removed};
+pub use place::{WorktreePlace, sweep_trash};
+pub use remove::{KeptWork, RemovalCare, RemovedWorktree};
 pub use survey::WhyProgram;
 
-use engine::Engine;
+use engine::GitEngine;
 use error::IoContext;
-use libgit2::Libgit2;
+use libgit2::Libgit2Engine;
 use lock::steadily;
-use program::Program;
+use program::ProgramEngine;
 
 /// The name of a commit or tree: lower-case hexadecimal, 40 digits or, with SHA-256, 64.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -167,18 +167,18 @@ impl Repository {
     }
 
     /// The engine that can read this repository at all, by its configuration.
-    fn engine(&self) -> Result<Box<dyn Engine>, GitError> {
+    fn engine(&self) -> Result<Box<dyn GitEngine>, GitError> {
         match self.open()? {
-            Opened::Needs(why) => self.program_engine(why),
-            Opened::Library(library) => Ok(Box::new(library)),
+            EngineChoice::Needs(why) => self.program_engine(why),
+            EngineChoice::Library(library) => Ok(Box::new(library)),
         }
     }
 
     /// The engine that can read and write the files of `commit` as the user's git would.
-    fn engine_for_files(&self, commit: &ObjectId) -> Result<Box<dyn Engine>, GitError> {
+    fn engine_for_files(&self, commit: &ObjectId) -> Result<Box<dyn GitEngine>, GitError> {
         let library = match self.open()? {
-            Opened::Needs(why) => return self.program_engine(why),
-            Opened::Library(library) => library,
+            EngineChoice::Needs(why) => return self.program_engine(why),
+            EngineChoice::Library(library) => library,
         };
         match survey::by_attributes(&library, &self.common_dir, commit)? {
             Some(why) => self.program_engine(why),
@@ -186,18 +186,18 @@ impl Repository {
         }
     }
 
-    fn open(&self) -> Result<Opened, GitError> {
+    fn open(&self) -> Result<EngineChoice, GitError> {
         steadily(&self.common_dir, || match survey::by_configuration(&self.common_dir)? {
-            Some(why) => Ok(Opened::Needs(why)),
-            None => Libgit2::open(&self.git_dir, &self.common_dir).map(Opened::Library),
+            Some(why) => Ok(EngineChoice::Needs(why)),
+            None => Libgit2Engine::open(&self.git_dir, &self.common_dir).map(EngineChoice::Library),
         })
     }
 
-    fn program_engine(&self, why: WhyProgram) -> Result<Box<dyn Engine>, GitError> {
-        Ok(Box::new(Program::find(&self.program, &self.git_dir, &self.common_dir, &self.top_level, why)?))
+    fn program_engine(&self, why: WhyProgram) -> Result<Box<dyn GitEngine>, GitError> {
+        Ok(Box::new(ProgramEngine::find(&self.program, &self.git_dir, &self.common_dir, &self.top_level, why)?))
     }
 
-    fn resolve(&self, engine: &dyn Engine, base: Option<&str>) -> Result<ObjectId, GitError> {
+    fn resolve(&self, engine: &dyn GitEngine, base: Option<&str>) -> Result<ObjectId, GitError> {
         let repository = self.top_level.clone();
         engine.resolve(base.unwrap_or("HEAD"))?.ok_or_else(|| match base {
             Some(base) => GitError::UnknownBase { base: base.to_owned(), repository },
@@ -206,9 +206,9 @@ impl Repository {
     }
 }
 
-/// What a look at the configuration comes to.
-enum Opened {
-    Library(Libgit2),
+/// The engine for a repository, as its configuration decides.
+enum EngineChoice {
+    Library(Libgit2Engine),
     Needs(WhyProgram),
 }
 

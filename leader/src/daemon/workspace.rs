@@ -9,7 +9,7 @@ use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::roster::Workspace;
 use teamster_protocol::wire::api::WorkspaceRequest;
 
-use crate::git::{GitError, Place, Repository, WorktreeSpec, member_branch};
+use crate::git::{GitError, Repository, WorktreePlace, WorktreeSpec, member_branch};
 
 /// Makes the place, or finds the member's worktree again. Blocks for as long as writing its files takes. The
 /// error is a sentence for people, with the way out on a second line where there is one.
@@ -37,7 +37,7 @@ fn member_worktree(
     base: Option<&str>,
 ) -> Result<Workspace, GitError> {
     let repository = Repository::discover(within)?;
-    let place = Place::new(&team.worktrees_dir(), name.as_str())?;
+    let place = WorktreePlace::new(&team.worktrees_dir(), name.as_str())?;
     let branch = member_branch(team.team(), name.as_str());
     let made = repository.ensure_worktree(&WorktreeSpec { place, branch, base: base.map(str::to_owned) })?;
     tracing::info!(%name, path = %made.path.display(), engine = ?made.engine, origin = ?made.origin, "worktree");

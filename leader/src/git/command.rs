@@ -9,7 +9,7 @@ use std::process::{Command, Output, Stdio};
 use super::lock::patiently;
 use super::{GitError, WhyProgram};
 
-/// What would lead git to another repository, index or object store.
+/// Variables of the environment that would lead git to another repository, index or object store.
 const SURROUNDINGS: [&str; 18] = [
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_CEILING_DIRECTORIES",
@@ -35,16 +35,16 @@ const SETTINGS: [&str; 6] = ["-c", "core.hooksPath=/dev/null", "-c", "core.fsmon
 const SAID_BYTES_MAX: usize = 2_000;
 
 /// The program, and for which repository and reason it is run.
-pub(super) struct Runner {
+pub(super) struct GitRunner {
     program: PathBuf,
     repository: PathBuf,
     why: WhyProgram,
 }
 
-impl Runner {
+impl GitRunner {
     /// Refuses if there is no program to run.
-    pub(super) fn find(program: &Path, repository: &Path, why: WhyProgram) -> Result<Runner, GitError> {
-        let runner = Runner { program: program.to_owned(), repository: repository.to_owned(), why };
+    pub(super) fn find(program: &Path, repository: &Path, why: WhyProgram) -> Result<GitRunner, GitError> {
+        let runner = GitRunner { program: program.to_owned(), repository: repository.to_owned(), why };
         runner.run(runner.command(repository).arg("--version"))?;
         Ok(runner)
     }

@@ -9,17 +9,17 @@ use std::path::{Path, PathBuf};
 use git2::Reference;
 use teamster_protocol::host::crash::point;
 
-use super::engine::{Engine, EngineUsed, Head};
+use super::engine::{EngineUsed, GitEngine, WorktreeHead};
 use super::lock::{RepositoryLock, patiently};
-use super::place::{Contents, delete_tree};
-use super::registry::{self, Registration};
-use super::{GitError, ObjectId, Place, Repository};
+use super::place::{PlaceContents, delete_tree};
+use super::registry::{self, WorktreeRegistration};
+use super::{GitError, ObjectId, Repository, WorktreePlace};
 
-/// What worktree is wanted.
+/// A worktree that is wanted.
 #[derive(Clone, Debug)]
 pub struct WorktreeSpec {
     /// Where.
-    pub place: Place,
+    pub place: WorktreePlace,
     /// Its branch, such as `teamster/<team>/<member>`; created with it, and so must not exist.
     pub branch: String,
     /// Any revision to branch from; `HEAD` of where the repository was found, if not given.
@@ -35,20 +35,20 @@ pub struct Worktree {
     pub branch: String,
     /// The branch's tip.
     pub tip: ObjectId,
-    /// Who made it, and why.
+    /// The engine that made it, and the reason.
     pub engine: EngineUsed,
     /// Whether it is new.
-    pub origin: Origin,
+    pub origin: WorktreeOrigin,
 }
 
 /// Whether a worktree is new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// It was made now.
+pub enum WorktreeOrigin {
+    /// The worktree was made now.
     Created,
     /// A part of it was there; the rest was made now.
     Resumed,
-    /// It was there, with its work, and nothing was touched.
+    /// The worktree was there, with its work, and nothing was touched.
     Found,
 }
 
@@ -81,15 +81,15 @@ impl Repository {
             }
             enrolled?
         };
-        if made.origin != Origin::Found {
+        if made.origin != WorktreeOrigin::Found {
             point("worktree enrolled, no files");
             let written = patiently(|| engine.check_out(spec.place.path())).and_then(|()| {
                 point("checked out, unfinished");
                 made.registration.finish()
             });
             point("worktree finished");
-            // What was resumed may be older than this call: it stays, to be resumed again.
-            if written.is_err() && made.origin == Origin::Created {
+            // A worktree that was resumed may be older than this call: it stays, to be resumed again.
+            if written.is_err() && made.origin == WorktreeOrigin::Created {
                 let _lock = RepositoryLock::acquire(&self.common_dir)?;
                 self.undo(&*engine, spec, &base);
             }
@@ -116,27 +116,32 @@ impl Repository {
     }
 
     /// Everything but the files. Under the repository's lock.
-    fn enrol(&self, engine: &dyn Engine, spec: &WorktreeSpec, base: &ObjectId) -> Result<Enrolled, GitError> {
+    fn enrol(
+        &self,
+        engine: &dyn GitEngine,
+        spec: &WorktreeSpec,
+        base: &ObjectId,
+    ) -> Result<EnrolledWorktree, GitError> {
         let (path, branch) = (spec.place.path(), spec.branch.as_str());
         let (registration, origin) = match registry::find(&self.common_dir, path)? {
             Some(found) if found.is_whole() => match self.look_again(engine, spec, &found)? {
                 Some(enrolled) => return Ok(enrolled),
-                None => (found, Origin::Resumed),
+                None => (found, WorktreeOrigin::Resumed),
             },
             Some(found) if found.is_unfinished() => {
                 // Git was killed while registering. No file was written yet, nor the branch created.
                 self.clear_place(spec)?;
                 found.drop_entry(&self.common_dir)?;
-                (self.register(engine, spec, base)?, Origin::Created)
+                (self.register(engine, spec, base)?, WorktreeOrigin::Created)
             }
             Some(found) => {
                 return Err(self.other_worktree(spec, format!("its registration {} is damaged", found.admin.display())));
             }
-            None => (self.register(engine, spec, base)?, Origin::Created),
+            None => (self.register(engine, spec, base)?, WorktreeOrigin::Created),
         };
 
         point("worktree registered");
-        if engine.head(&registration.admin)? != Head::Branch(branch.to_owned()) {
+        if engine.head(&registration.admin)? != WorktreeHead::Branch(branch.to_owned()) {
             patiently(|| engine.attach(&registration, branch))?;
             point("on its branch");
         }
@@ -149,27 +154,27 @@ impl Repository {
                 base.clone()
             }
         };
-        Ok(Enrolled { registration, tip, origin })
+        Ok(EnrolledWorktree { registration, tip, origin })
     }
 
     /// At a registration that is there: complete (`Some`), or made ready to be completed (`None`).
     fn look_again(
         &self,
-        engine: &dyn Engine,
+        engine: &dyn GitEngine,
         spec: &WorktreeSpec,
-        found: &Registration,
-    ) -> Result<Option<Enrolled>, GitError> {
+        found: &WorktreeRegistration,
+    ) -> Result<Option<EnrolledWorktree>, GitError> {
         let branch = spec.branch.as_str();
         let contents = spec.place.contents()?;
-        let linked = contents == Contents::Linked && found.is_linked_back()?;
-        if !linked && matches!(contents, Contents::Linked | Contents::Other) {
+        let linked = contents == PlaceContents::Linked && found.is_linked_back()?;
+        if !linked && matches!(contents, PlaceContents::Linked | PlaceContents::Other) {
             return Err(self.other_worktree(spec, "its files belong to no worktree of this repository".to_owned()));
         }
         let head = engine.head(&found.admin)?;
-        let on_branch = head == Head::Branch(branch.to_owned());
+        let on_branch = head == WorktreeHead::Branch(branch.to_owned());
         if found.is_unfinished() {
             // Before it is put on its branch, one made by the git program is detached.
-            if !on_branch && let Head::Branch(_) = head {
+            if !on_branch && let WorktreeHead::Branch(_) = head {
                 return Err(self.other_worktree(spec, head.to_string()));
             }
             found.clear_stale_locks()?;
@@ -181,7 +186,9 @@ impl Repository {
         let tip = engine.branch_tip(branch)?;
         match (linked, tip) {
             // An agent may have left it on another branch or amid a rebase: that is its work.
-            (true, Some(tip)) => Ok(Some(Enrolled { registration: found.clone(), tip, origin: Origin::Found })),
+            (true, Some(tip)) => {
+                Ok(Some(EnrolledWorktree { registration: found.clone(), tip, origin: WorktreeOrigin::Found }))
+            }
             // Someone deleted the directory. What was committed is still there.
             (false, Some(_)) if on_branch && found.locked.is_none() => {
                 found.reopen()?;
@@ -192,7 +199,12 @@ impl Repository {
         }
     }
 
-    fn register(&self, engine: &dyn Engine, spec: &WorktreeSpec, base: &ObjectId) -> Result<Registration, GitError> {
+    fn register(
+        &self,
+        engine: &dyn GitEngine,
+        spec: &WorktreeSpec,
+        base: &ObjectId,
+    ) -> Result<WorktreeRegistration, GitError> {
         let branch = spec.branch.as_str();
         if let Some(at) = self.where_checked_out(engine, branch)? {
             return Err(GitError::BranchCheckedOut { branch: branch.to_owned(), at });
@@ -204,8 +216,8 @@ impl Repository {
             return Err(GitError::BranchInTheWay { branch: branch.to_owned(), other });
         }
         match spec.place.contents()? {
-            Contents::Missing | Contents::Empty => {}
-            Contents::Linked | Contents::Other => {
+            PlaceContents::Missing | PlaceContents::Empty => {}
+            PlaceContents::Linked | PlaceContents::Other => {
                 return Err(self.other_worktree(spec, "there are files".to_owned()));
             }
         }
@@ -213,8 +225,8 @@ impl Repository {
     }
 
     /// The worktree, the main one included, that is on `branch`.
-    pub(super) fn where_checked_out(&self, engine: &dyn Engine, branch: &str) -> Result<Option<PathBuf>, GitError> {
-        let wanted = Head::Branch(branch.to_owned());
+    pub(super) fn where_checked_out(&self, engine: &dyn GitEngine, branch: &str) -> Result<Option<PathBuf>, GitError> {
+        let wanted = WorktreeHead::Branch(branch.to_owned());
         if engine.head(&self.common_dir)? == wanted {
             return Ok(Some(self.top_level.clone()));
         }
@@ -223,7 +235,7 @@ impl Repository {
                 Ok(head) => head,
                 // Being made or pruned by another process, or damaged: it is on no branch then.
                 Err(_) if !entry.is_whole() => continue,
-                // It became whole between the two looks, or is really unreadable.
+                // The entry became whole between the two looks, or is really unreadable.
                 Err(_) => engine.head(&entry.admin)?,
             };
             if head == wanted {
@@ -235,7 +247,7 @@ impl Repository {
 
     /// Takes back what a failed call made: nothing in it was ever anyone's. What cannot be taken back is
     /// left locked as unfinished, for the next call. Under the repository's lock.
-    fn undo(&self, engine: &dyn Engine, spec: &WorktreeSpec, base: &ObjectId) {
+    fn undo(&self, engine: &dyn GitEngine, spec: &WorktreeSpec, base: &ObjectId) {
         let undone = || -> Result<(), GitError> {
             let Some(found) = registry::find(&self.common_dir, spec.place.path())? else {
                 return Ok(());
@@ -243,12 +255,14 @@ impl Repository {
             if !found.is_unfinished() {
                 return Ok(());
             }
-            let ours = found.is_whole() && engine.head(&found.admin)? == Head::Branch(spec.branch.clone());
-            if found.is_whole() && spec.place.contents()? == Contents::Linked && !engine.strays(&found.path)?.is_empty()
+            let ours = found.is_whole() && engine.head(&found.admin)? == WorktreeHead::Branch(spec.branch.clone());
+            if found.is_whole()
+                && spec.place.contents()? == PlaceContents::Linked
+                && !engine.strays(&found.path)?.is_empty()
             {
                 return Ok(());
             }
-            if spec.place.contents()? != Contents::Missing {
+            if spec.place.contents()? != PlaceContents::Missing {
                 delete_tree(&spec.place.discard()?)?;
             }
             found.drop_entry(&self.common_dir)?;
@@ -264,9 +278,11 @@ impl Repository {
 
     fn clear_place(&self, spec: &WorktreeSpec) -> Result<(), GitError> {
         match spec.place.contents()? {
-            Contents::Missing | Contents::Empty => Ok(()),
-            Contents::Linked if holds_only_link(spec.place.path())? => delete_tree(&spec.place.discard()?),
-            Contents::Linked | Contents::Other => Err(self.other_worktree(spec, "there are files".to_owned())),
+            PlaceContents::Missing | PlaceContents::Empty => Ok(()),
+            PlaceContents::Linked if holds_only_link(spec.place.path())? => delete_tree(&spec.place.discard()?),
+            PlaceContents::Linked | PlaceContents::Other => {
+                Err(self.other_worktree(spec, "there are files".to_owned()))
+            }
         }
     }
 
@@ -275,10 +291,10 @@ impl Repository {
     }
 }
 
-struct Enrolled {
-    registration: Registration,
+struct EnrolledWorktree {
+    registration: WorktreeRegistration,
     tip: ObjectId,
-    origin: Origin,
+    origin: WorktreeOrigin,
 }
 
 fn holds_only_link(path: &Path) -> Result<bool, GitError> {

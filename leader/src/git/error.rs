@@ -1,10 +1,10 @@
-//! What can be refused or go wrong with worktrees: what, where, why, and the way out.
+//! The refusals and failures of worktrees: what, where, why, and the way out.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Holdings, ObjectId, WhyProgram};
+use super::{ObjectId, WhyProgram, WorktreeHoldings};
 
 /// Why a worktree could not be made, looked at or removed.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +64,7 @@ pub enum GitError {
     BadPlace {
         /// The path.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         why: &'static str,
     },
     /// Something that is not the member's worktree is there.
@@ -74,7 +74,7 @@ pub enum GitError {
         path: PathBuf,
         /// The branch expected.
         branch: String,
-        /// What is there.
+        /// A description of the thing that is there.
         found: String,
     },
     /// Removing it would lose work.
@@ -83,14 +83,14 @@ pub enum GitError {
         /// The worktree.
         path: PathBuf,
         /// The work.
-        holdings: Box<Holdings>,
+        holdings: Box<WorktreeHoldings>,
     },
     /// Holds what no commit of this repository can hold.
     #[error("{} holds {what}, which cannot be kept under a ref", path.display())]
     CannotKeep {
         /// The worktree.
         path: PathBuf,
-        /// What it holds.
+        /// The thing that no commit can hold.
         what: String,
     },
     /// Someone locked it with `git worktree lock`.
@@ -114,9 +114,9 @@ pub enum GitError {
     NoProgram {
         /// The repository.
         repository: PathBuf,
-        /// What libgit2 cannot do.
+        /// The feature that libgit2 cannot serve.
         why: WhyProgram,
-        /// What was to be run.
+        /// The program that was to be run.
         program: PathBuf,
         /// Why it does not run.
         source: io::Error,
@@ -134,7 +134,7 @@ pub enum GitError {
     /// libgit2 refused.
     #[error("{what} {}: {}", path.display(), source.message())]
     Library {
-        /// What was being done.
+        /// The step that failed.
         what: &'static str,
         /// To what.
         path: PathBuf,
@@ -144,7 +144,7 @@ pub enum GitError {
     /// The file system refused.
     #[error("{what} {}: {source}", path.display())]
     Io {
-        /// What was being done.
+        /// The step that failed.
         what: &'static str,
         /// To what.
         path: PathBuf,

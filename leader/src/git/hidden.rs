@@ -7,7 +7,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::registry::path_of;
-use super::{Change, ChangeState, GitError};
+use super::{GitError, UncommittedFile, UncommittedState};
 
 /// The mode of an entry of the index that stands for a commit of another repository.
 pub(super) const GITLINK_MODE: u32 = 0o160_000;
@@ -52,7 +52,7 @@ impl TrackedFile {
 
 /// Repositories that lie among tracked files, where git does not tell of them: in a directory that holds a tracked file,
 /// or in a submodule whose repository is not kept by the one around it.
-pub(super) fn nested_repositories(worktree: &Path, tracked: &[TrackedFile]) -> Result<Vec<Change>, GitError> {
+pub(super) fn nested_repositories(worktree: &Path, tracked: &[TrackedFile]) -> Result<Vec<UncommittedFile>, GitError> {
     let mut found = Vec::new();
     // Of entries in the order of the index, so that a directory's own come together.
     let mut last: Option<PathBuf> = None;
@@ -74,7 +74,7 @@ pub(super) fn nested_repositories(worktree: &Path, tracked: &[TrackedFile]) -> R
             last = path.parent().map(Path::to_owned);
             nested
         };
-        found.extend(nested.map(|path| Change { path, state: ChangeState::NestedRepository }));
+        found.extend(nested.map(|path| UncommittedFile { path, state: UncommittedState::NestedRepository }));
     }
     Ok(found)
 }

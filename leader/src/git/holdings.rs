@@ -1,25 +1,25 @@
-//! What a worktree holds that removing it would lose. "Could not look" is an error, never "nothing there".
+//! The work in a worktree that a removal would lose. "Could not look" is an error, never "nothing there".
 
 use std::fmt;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::engine::{Engine, Head};
+use super::engine::{GitEngine, WorktreeHead};
 use super::error::IoContext;
-use super::place::Contents;
-use super::registry::{self, Registration};
-use super::{GitError, ObjectId, Place, Repository};
+use super::place::PlaceContents;
+use super::registry::{self, WorktreeRegistration};
+use super::{GitError, ObjectId, Repository, WorktreePlace};
 
 const NAMED_MAX: usize = 3;
 
 /// Work that is nowhere else.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Holdings {
+pub struct WorktreeHoldings {
     /// Uncommitted files, by path. Ignored files do not count.
-    pub changes: Vec<Change>,
+    pub changes: Vec<UncommittedFile>,
     /// A merge, rebase or the like that was begun and not ended.
-    pub operation: Option<Operation>,
+    pub operation: Option<GitOperation>,
     /// Commits that no other branch, remote branch or tag leads to, newest first.
     pub unmerged: Vec<ObjectId>,
     /// Submodules initialised in this worktree: their repositories lie inside its registration.
@@ -28,16 +28,16 @@ pub struct Holdings {
 
 /// An uncommitted file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
+pub struct UncommittedFile {
     /// Relative to the worktree.
     pub path: PathBuf,
     /// In which way it is uncommitted.
-    pub state: ChangeState,
+    pub state: UncommittedState,
 }
 
 /// In which way a file is uncommitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ChangeState {
+pub enum UncommittedState {
     /// In the index, not in a commit.
     Staged,
     /// Differs from the index (also: deleted).
@@ -54,7 +54,7 @@ pub enum ChangeState {
 
 /// Something begun and not ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Operation {
+pub enum GitOperation {
     /// `git merge`
     Merge,
     /// `git rebase` or `git am`
@@ -67,14 +67,14 @@ pub enum Operation {
     Bisect,
 }
 
-impl Holdings {
+impl WorktreeHoldings {
     /// Whether removing the worktree would lose nothing.
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty() && self.operation.is_none() && self.unmerged.is_empty() && self.submodules.is_empty()
     }
 }
 
-impl fmt::Display for Holdings {
+impl fmt::Display for WorktreeHoldings {
     /// `2 uncommitted files (a, b), a merge in progress, 1 unmerged commit (1a2b3c4d5e)`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut parts = Vec::new();
@@ -97,36 +97,38 @@ impl fmt::Display for Holdings {
     }
 }
 
-impl fmt::Display for Operation {
+impl fmt::Display for GitOperation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Operation::Merge => "merge",
-            Operation::Rebase => "rebase",
-            Operation::CherryPick => "cherry-pick",
-            Operation::Revert => "revert",
-            Operation::Bisect => "bisect",
+            GitOperation::Merge => "merge",
+            GitOperation::Rebase => "rebase",
+            GitOperation::CherryPick => "cherry-pick",
+            GitOperation::Revert => "revert",
+            GitOperation::Bisect => "bisect",
         })
     }
 }
 
 impl Repository {
-    /// What removing the worktree at `place` and its `branch` would lose. Nothing is changed. A worktree or
+    /// The work that removing the worktree at `place` and its `branch` would lose. Nothing is changed. A worktree or
     /// branch that does not exist holds nothing; refuses if something else is at `place`, or if it cannot
     /// be looked at. Takes as long as `git status` does.
-    pub fn holdings(&self, place: &Place, branch: &str) -> Result<Holdings, GitError> {
+    pub fn holdings(&self, place: &WorktreePlace, branch: &str) -> Result<WorktreeHoldings, GitError> {
         Ok(self.look(place, branch)?.holdings)
     }
 
-    pub(super) fn look(&self, place: &Place, branch: &str) -> Result<Look, GitError> {
+    pub(super) fn look(&self, place: &WorktreePlace, branch: &str) -> Result<WorktreeLook, GitError> {
         let registration = registry::find(&self.common_dir, place.path())?;
         let engine = self.engine()?;
         let contents = place.contents()?;
         let linked = match (&registration, contents) {
-            (Some(registration), Contents::Linked) => registration.is_linked_back()?,
-            (Some(_), Contents::Missing | Contents::Empty | Contents::Other)
-            | (None, Contents::Missing | Contents::Empty | Contents::Linked | Contents::Other) => false,
+            (Some(registration), PlaceContents::Linked) => registration.is_linked_back()?,
+            (Some(_), PlaceContents::Missing | PlaceContents::Empty | PlaceContents::Other)
+            | (None, PlaceContents::Missing | PlaceContents::Empty | PlaceContents::Linked | PlaceContents::Other) => {
+                false
+            }
         };
-        if !linked && matches!(contents, Contents::Linked | Contents::Other) {
+        if !linked && matches!(contents, PlaceContents::Linked | PlaceContents::Other) {
             return Err(GitError::NotTheWorktree {
                 path: place.path().to_owned(),
                 branch: branch.to_owned(),
@@ -140,20 +142,20 @@ impl Repository {
             Some(_) | None => None,
         };
         let mut tips: Vec<ObjectId> = tip.iter().cloned().collect();
-        if let Some(Head::Detached(commit)) = &head {
+        if let Some(WorktreeHead::Detached(commit)) = &head {
             tips.push(commit.clone());
         }
         let others: Vec<ObjectId> = match engine.head(&self.common_dir)? {
-            Head::Detached(commit) => vec![commit],
-            Head::Branch(_) => Vec::new(),
+            WorktreeHead::Detached(commit) => vec![commit],
+            WorktreeHead::Branch(_) => Vec::new(),
         };
         let unmerged = if tips.is_empty() { Vec::new() } else { engine.unmerged(&tips, branch, &others)? };
-        let mut holdings = Holdings { unmerged, ..Holdings::default() };
+        let mut holdings = WorktreeHoldings { unmerged, ..WorktreeHoldings::default() };
 
         // The commit whose files these are says which engine reads them rightly.
         let at = match &head {
-            Some(Head::Detached(commit)) => Some(commit.clone()),
-            Some(Head::Branch(branch)) => engine.branch_tip(branch)?,
+            Some(WorktreeHead::Detached(commit)) => Some(commit.clone()),
+            Some(WorktreeHead::Branch(branch)) => engine.branch_tip(branch)?,
             None => None,
         };
         let engine = match &at {
@@ -164,48 +166,50 @@ impl Repository {
             holdings.submodules = submodules(&registration.admin)?;
             if linked && registration.is_unfinished() {
                 let strays = if registration.is_whole() { engine.strays(place.path())? } else { Vec::new() };
-                let untracked = |path| Change { path, state: ChangeState::Untracked };
+                let untracked = |path| UncommittedFile { path, state: UncommittedState::Untracked };
                 holdings.changes = strays.into_iter().map(untracked).collect();
             } else if linked {
                 holdings.changes = engine.changes(place.path())?;
                 holdings.operation = operation(&*engine, &registration.admin)?;
             }
         }
-        Ok(Look { engine, registration, contents, tip, head: at, holdings })
+        Ok(WorktreeLook { engine, registration, contents, tip, head: at, holdings })
     }
 }
 
 /// All that was seen of a worktree at one time.
-pub(super) struct Look {
-    pub(super) engine: Box<dyn Engine>,
-    pub(super) registration: Option<Registration>,
-    pub(super) contents: Contents,
+pub(super) struct WorktreeLook {
+    pub(super) engine: Box<dyn GitEngine>,
+    pub(super) registration: Option<WorktreeRegistration>,
+    pub(super) contents: PlaceContents,
     /// Of the branch.
     pub(super) tip: Option<ObjectId>,
     /// The commit that `HEAD` leads to.
     pub(super) head: Option<ObjectId>,
-    pub(super) holdings: Holdings,
+    pub(super) holdings: WorktreeHoldings,
 }
 
-fn operation(engine: &dyn Engine, admin: &Path) -> Result<Option<Operation>, GitError> {
-    for (name, operation) in
-        [("rebase-merge", Operation::Rebase), ("rebase-apply", Operation::Rebase), ("BISECT_LOG", Operation::Bisect)]
-    {
+fn operation(engine: &dyn GitEngine, admin: &Path) -> Result<Option<GitOperation>, GitError> {
+    for (name, operation) in [
+        ("rebase-merge", GitOperation::Rebase),
+        ("rebase-apply", GitOperation::Rebase),
+        ("BISECT_LOG", GitOperation::Bisect),
+    ] {
         if exists(&admin.join(name))? {
             return Ok(Some(operation));
         }
     }
     for (name, operation) in [
-        ("MERGE_HEAD", Operation::Merge),
-        ("CHERRY_PICK_HEAD", Operation::CherryPick),
-        ("REVERT_HEAD", Operation::Revert),
+        ("MERGE_HEAD", GitOperation::Merge),
+        ("CHERRY_PICK_HEAD", GitOperation::CherryPick),
+        ("REVERT_HEAD", GitOperation::Revert),
     ] {
         if engine.pseudo_ref(admin, name)?.is_some() {
             return Ok(Some(operation));
         }
     }
     // Between two picks of a series there is no head to be seen, only the rest of the series.
-    Ok(if exists(&admin.join("sequencer"))? { Some(Operation::CherryPick) } else { None })
+    Ok(if exists(&admin.join("sequencer"))? { Some(GitOperation::CherryPick) } else { None })
 }
 
 fn exists(path: &Path) -> Result<bool, GitError> {

@@ -11,15 +11,15 @@ use git2::{
 };
 use teamster_protocol::host::crash::point;
 
-use super::engine::{Engine, EngineUsed, Head, KEEPER_EMAIL, KEEPER_NAME, Snapshot};
+use super::engine::{EngineUsed, FilesSnapshot, GitEngine, KEEPER_EMAIL, KEEPER_NAME, WorktreeHead};
 use super::error::IoContext;
 use super::hidden::{TrackedFile, nested_repositories};
 use super::lock::wait_until_gone;
-use super::registry::{self, Registration};
+use super::registry::{self, WorktreeRegistration};
 use super::survey::stat_trust;
-use super::{Change, ChangeState, GitError, ObjectId};
+use super::{GitError, ObjectId, UncommittedFile, UncommittedState};
 
-pub(super) struct Libgit2 {
+pub(super) struct Libgit2Engine {
     common_dir: PathBuf,
     /// Opened at the common directory.
     common: Repository,
@@ -27,9 +27,9 @@ pub(super) struct Libgit2 {
     found: Repository,
 }
 
-impl Libgit2 {
-    pub(super) fn open(git_dir: &Path, common_dir: &Path) -> Result<Libgit2, GitError> {
-        Ok(Libgit2 { common_dir: common_dir.to_owned(), common: open(common_dir)?, found: open(git_dir)? })
+impl Libgit2Engine {
+    pub(super) fn open(git_dir: &Path, common_dir: &Path) -> Result<Libgit2Engine, GitError> {
+        Ok(Libgit2Engine { common_dir: common_dir.to_owned(), common: open(common_dir)?, found: open(git_dir)? })
     }
 
     pub(super) fn repository(&self) -> &Repository {
@@ -42,7 +42,7 @@ impl Libgit2 {
 
     /// Makes libgit2 read the files that it would not look at, by entries in its memory that note nothing of them. The
     /// index on the disk stays as it is.
-    fn reveal(&self, repository: &Repository, worktree: &Path) -> Result<Revealed, GitError> {
+    fn reveal(&self, repository: &Repository, worktree: &Path) -> Result<RevealedIndex, GitError> {
         let failed = |source| GitError::library("cannot read the index of", worktree, source);
         let trust = stat_trust(&self.common_dir)?;
         let mut index = repository.index().map_err(failed)?;
@@ -66,7 +66,7 @@ impl Libgit2 {
                 IndexEntry { ctime: nothing, mtime: nothing, ino: 0, file_size: 0, flags, flags_extended, ..entry };
             index.add(&known).map_err(failed)?;
         }
-        Ok(Revealed { tracked, left_out })
+        Ok(RevealedIndex { tracked, left_out })
     }
 
     fn failed(&self, what: &'static str) -> impl Fn(git2::Error) -> GitError {
@@ -88,7 +88,7 @@ impl Libgit2 {
     }
 }
 
-impl Engine for Libgit2 {
+impl GitEngine for Libgit2Engine {
     fn used(&self) -> EngineUsed {
         EngineUsed::Libgit2
     }
@@ -132,12 +132,12 @@ impl Engine for Libgit2 {
         }
     }
 
-    fn head(&self, admin: &Path) -> Result<Head, GitError> {
+    fn head(&self, admin: &Path) -> Result<WorktreeHead, GitError> {
         let file = admin.join("HEAD");
         let text = fs::read_to_string(&file).about("cannot read", &file)?;
         match text.trim_end().strip_prefix("ref: ") {
-            Some(name) => Ok(Head::Branch(name.trim_start_matches("refs/heads/").to_owned())),
-            None => Ok(Head::Detached(ObjectId(text.trim_end().to_owned()))),
+            Some(name) => Ok(WorktreeHead::Branch(name.trim_start_matches("refs/heads/").to_owned())),
+            None => Ok(WorktreeHead::Detached(ObjectId(text.trim_end().to_owned()))),
         }
     }
 
@@ -163,14 +163,14 @@ impl Engine for Libgit2 {
         walk.map(|found| found.map(id).map_err(&failed)).collect()
     }
 
-    fn register(&self, path: &Path, branch: &str, _base: &ObjectId) -> Result<Registration, GitError> {
+    fn register(&self, path: &Path, branch: &str, _base: &ObjectId) -> Result<WorktreeRegistration, GitError> {
         let registration = registry::add(&self.common_dir, path, branch)?;
         point("worktree listed");
         registration.write_link()?;
         Ok(registration)
     }
 
-    fn attach(&self, registration: &Registration, branch: &str) -> Result<(), GitError> {
+    fn attach(&self, registration: &WorktreeRegistration, branch: &str) -> Result<(), GitError> {
         let head = registration.admin.join("HEAD");
         fs::write(&head, format!("ref: {}\n", full(branch))).about("cannot write", &head)
     }
@@ -208,10 +208,10 @@ impl Engine for Libgit2 {
         open(worktree)?.checkout_head(Some(&mut how)).map_err(failed)
     }
 
-    fn changes(&self, worktree: &Path) -> Result<Vec<Change>, GitError> {
+    fn changes(&self, worktree: &Path) -> Result<Vec<UncommittedFile>, GitError> {
         let failed = |source| GitError::library("cannot look at the files of", worktree, source);
         let repository = open(worktree)?;
-        let Revealed { tracked, left_out } = self.reveal(&repository, worktree)?;
+        let RevealedIndex { tracked, left_out } = self.reveal(&repository, worktree)?;
         let left_out: BTreeSet<&[u8]> = left_out.iter().map(|entry| entry.path.as_slice()).collect();
         let mut options = StatusOptions::new();
         options.include_untracked(true).recurse_untracked_dirs(true).include_ignored(false).include_unreadable(true);
@@ -220,9 +220,9 @@ impl Engine for Libgit2 {
         let statuses = repository.statuses(Some(&mut options)).map_err(failed)?;
         let changes = statuses.iter().filter(|entry| !left_out.contains(entry.path_bytes())).filter_map(|entry| {
             let path = registry::path_of(entry.path_bytes());
-            state_of(entry.status(), entry.path_bytes()).map(|state| Change { path, state })
+            state_of(entry.status(), entry.path_bytes()).map(|state| UncommittedFile { path, state })
         });
-        let mut changes: Vec<Change> = changes.collect();
+        let mut changes: Vec<UncommittedFile> = changes.collect();
         changes.extend(nested_repositories(worktree, &tracked)?);
         changes.sort_by(|one, other| one.path.cmp(&other.path));
         Ok(changes)
@@ -243,7 +243,7 @@ impl Engine for Libgit2 {
         Ok(strays.filter_map(|delta| delta.new_file().path().map(Path::to_owned)).collect())
     }
 
-    fn snapshot(&self, worktree: &Path) -> Result<Snapshot, GitError> {
+    fn snapshot(&self, worktree: &Path) -> Result<FilesSnapshot, GitError> {
         let failed = |source| GitError::library("cannot keep the files of", worktree, source);
         let repository = open(worktree)?;
         let mut index = repository.index().map_err(failed)?;
@@ -256,7 +256,7 @@ impl Engine for Libgit2 {
             index.add(entry).map_err(failed)?;
         }
         let files = id(index.write_tree_to(&repository).map_err(failed)?);
-        Ok(Snapshot { files, staged })
+        Ok(FilesSnapshot { files, staged })
     }
 
     fn commit_tree(&self, tree: &ObjectId, parents: &[ObjectId], message: &str) -> Result<ObjectId, GitError> {
@@ -276,8 +276,8 @@ impl Engine for Libgit2 {
     }
 }
 
-/// What the index of a worktree holds.
-struct Revealed {
+/// The entries of the index of a worktree.
+struct RevealedIndex {
     /// All that is tracked, in the order of the index.
     tracked: Vec<TrackedFile>,
     /// Files that git was told not to look at and that are not there, which libgit2 takes for deleted.
@@ -323,7 +323,7 @@ fn is_nothing(error: &git2::Error) -> bool {
     )
 }
 
-fn state_of(status: Status, path: &[u8]) -> Option<ChangeState> {
+fn state_of(status: Status, path: &[u8]) -> Option<UncommittedState> {
     let unstaged = Status::WT_MODIFIED | Status::WT_DELETED | Status::WT_TYPECHANGE | Status::WT_RENAMED;
     let staged = Status::INDEX_NEW
         | Status::INDEX_MODIFIED
@@ -331,15 +331,15 @@ fn state_of(status: Status, path: &[u8]) -> Option<ChangeState> {
         | Status::INDEX_RENAMED
         | Status::INDEX_TYPECHANGE;
     if status.is_conflicted() {
-        Some(ChangeState::Conflicted)
+        Some(UncommittedState::Conflicted)
     } else if status.contains(Status::WT_UNREADABLE) {
-        Some(ChangeState::Unreadable)
+        Some(UncommittedState::Unreadable)
     } else if status.intersects(unstaged) {
-        Some(ChangeState::Modified)
+        Some(UncommittedState::Modified)
     } else if status.intersects(staged) {
-        Some(ChangeState::Staged)
+        Some(UncommittedState::Staged)
     } else if status.is_wt_new() {
-        Some(if path.ends_with(b"/") { ChangeState::NestedRepository } else { ChangeState::Untracked })
+        Some(if path.ends_with(b"/") { UncommittedState::NestedRepository } else { UncommittedState::Untracked })
     } else {
         None
     }

@@ -10,29 +10,29 @@ use super::{GitError, Repository, registry};
 
 /// One worktree on the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Registered {
+pub struct RegisteredWorktree {
     /// Its directory.
     pub path: PathBuf,
     /// The reason, if it is locked, by a person or because its files are still being written.
     pub locked: Option<String>,
 }
 
-/// What became of the entry of a worktree that is gone.
+/// The outcome for the entry of a worktree that is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Forgotten {
-    /// It is off the list. Its branch is where it was.
+pub enum ForgetOutcome {
+    /// The entry is off the list. Its branch is where it was.
     Yes,
-    /// It was not on the list, or its directory is there.
+    /// The entry was not on the list, or its directory is there.
     NotMissing,
-    /// It is locked, or holds what is nowhere else: a commit on no branch, a submodule's repository.
+    /// The entry is locked, or holds what is nowhere else: a commit on no branch, a submodule's repository.
     Holds,
 }
 
 impl Repository {
     /// All worktrees on the list but the main one. Reads a few small files for each.
-    pub fn worktrees(&self) -> Result<Vec<Registered>, GitError> {
+    pub fn worktrees(&self) -> Result<Vec<RegisteredWorktree>, GitError> {
         let entries = registry::all(&self.common_dir)?.into_iter();
-        Ok(entries.map(|entry| Registered { path: entry.path, locked: entry.locked }).collect())
+        Ok(entries.map(|entry| RegisteredWorktree { path: entry.path, locked: entry.locked }).collect())
     }
 
     /// Makes the worktrees under `root` lead here again after the repository was moved, as `git worktree repair` does.
@@ -52,11 +52,13 @@ impl Repository {
 
     /// Takes a worktree off the list whose directory is gone, as `git worktree prune` does, but never one whose
     /// entry itself leads to work.
-    pub fn forget_missing(&self, missing: &Registered) -> Result<Forgotten, GitError> {
+    pub fn forget_missing(&self, missing: &RegisteredWorktree) -> Result<ForgetOutcome, GitError> {
         let _lock = RepositoryLock::acquire(&self.common_dir)?;
-        let Some(entry) = registry::find(&self.common_dir, &missing.path)? else { return Ok(Forgotten::NotMissing) };
+        let Some(entry) = registry::find(&self.common_dir, &missing.path)? else {
+            return Ok(ForgetOutcome::NotMissing);
+        };
         match fs::symlink_metadata(&entry.path) {
-            Ok(_) => return Ok(Forgotten::NotMissing),
+            Ok(_) => return Ok(ForgetOutcome::NotMissing),
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(source) => return Err(GitError::io("cannot look at", &entry.path, source)),
         }
@@ -69,9 +71,9 @@ impl Repository {
         let modules = entry.admin.join("modules");
         let submodules = modules.try_exists().about("cannot look at", &modules)?;
         if entry.locked.is_some() || !on_branch || submodules {
-            return Ok(Forgotten::Holds);
+            return Ok(ForgetOutcome::Holds);
         }
         entry.drop_entry(&self.common_dir)?;
-        Ok(Forgotten::Yes)
+        Ok(ForgetOutcome::Yes)
     }
 }

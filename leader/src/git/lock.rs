@@ -31,7 +31,7 @@ impl RepositoryLock {
             .write(true)
             .open(&path)
             .about("cannot open the lock", &path)?;
-        let mut patience = Patience::new(LOCK_WAIT_MAX);
+        let mut patience = WaitLimit::new(LOCK_WAIT_MAX);
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(RepositoryLock { _file: file }),
@@ -50,7 +50,7 @@ impl RepositoryLock {
 /// Does `step` again while it fails only because some other git process holds one of git's own lock files
 /// or tidied an empty directory away under it.
 pub(super) fn patiently<T>(mut step: impl FnMut() -> Result<T, GitError>) -> Result<T, GitError> {
-    let mut patience = Patience::new(FOREIGN_WAIT_MAX);
+    let mut patience = WaitLimit::new(FOREIGN_WAIT_MAX);
     loop {
         match step() {
             Err(error) if is_passing(&error) && patience.pause() => {}
@@ -64,7 +64,7 @@ pub(super) fn patiently<T>(mut step: impl FnMut() -> Result<T, GitError>) -> Res
 /// reads a part, or refuses what it read.
 pub(super) fn steadily<T>(common_dir: &Path, mut look: impl FnMut() -> Result<T, GitError>) -> Result<T, GitError> {
     let config = common_dir.join("config");
-    let mut patience = Patience::new(FOREIGN_WAIT_MAX);
+    let mut patience = WaitLimit::new(FOREIGN_WAIT_MAX);
     loop {
         let before = identity(&config);
         let seen = look();
@@ -85,7 +85,7 @@ fn identity(path: &Path) -> Option<[i64; 6]> {
 /// Waits for the end of whoever holds this lock file of git's. One left by a crash is waited for in vain,
 /// and is then no concern of ours.
 pub(super) fn wait_until_gone(lock: &Path) -> Result<(), GitError> {
-    let mut patience = Patience::new(FOREIGN_WAIT_MAX);
+    let mut patience = WaitLimit::new(FOREIGN_WAIT_MAX);
     while lock.try_exists().about("cannot look at", lock)? && patience.pause() {}
     Ok(())
 }
@@ -128,14 +128,14 @@ fn is_passing(error: &GitError) -> bool {
     }
 }
 
-struct Patience {
+struct WaitLimit {
     until: Instant,
     pause: Duration,
 }
 
-impl Patience {
-    fn new(at_most: Duration) -> Patience {
-        Patience { until: Instant::now() + at_most, pause: PAUSE_MIN }
+impl WaitLimit {
+    fn new(at_most: Duration) -> WaitLimit {
+        WaitLimit { until: Instant::now() + at_most, pause: PAUSE_MIN }
     }
 
     /// Waits a little, longer each time; false once there was waiting enough.

@@ -17,15 +17,15 @@ pub(super) const LINK_PART: &str = ".git.teamster";
 
 /// A path at which a worktree may be made and removed, checked once.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct WorktreePlace {
     root: PathBuf,
     path: PathBuf,
 }
 
-impl Place {
+impl WorktreePlace {
     /// `name` under `root`, which is created if missing and followed to its real path. Refuses a name that
     /// is not one plain path component, begins with a dot, or is a symbolic link there.
-    pub fn new(root: &Path, name: &str) -> Result<Place, GitError> {
+    pub fn new(root: &Path, name: &str) -> Result<WorktreePlace, GitError> {
         let refuse = |why| Err(GitError::BadPlace { path: root.join(name), why });
         let mut parts = Path::new(name).components();
         match (parts.next(), parts.next()) {
@@ -39,7 +39,7 @@ impl Place {
         }
         fs::create_dir_all(root).about("cannot create", root)?;
         let root = root.canonicalize().about("cannot look into", root)?;
-        let place = Place { path: root.join(name), root };
+        let place = WorktreePlace { path: root.join(name), root };
         place.contents()?;
         Ok(place)
     }
@@ -49,14 +49,14 @@ impl Place {
         &self.path
     }
 
-    /// What is there now. "Could not look" is an error.
-    pub(super) fn contents(&self) -> Result<Contents, GitError> {
+    /// The contents as they are now. "Could not look" is an error.
+    pub(super) fn contents(&self) -> Result<PlaceContents, GitError> {
         let refuse = |why| Err(GitError::BadPlace { path: self.path.clone(), why });
         match fs::symlink_metadata(&self.path) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 // With the root gone too (not mounted?) nothing can be said about what was in it.
                 fs::read_dir(&self.root).about("cannot look into", &self.root)?;
-                return Ok(Contents::Missing);
+                return Ok(PlaceContents::Missing);
             }
             Err(source) => return Err(GitError::io("cannot look at", &self.path, source)),
             Ok(found) if found.is_symlink() => return refuse("it is a symbolic link"),
@@ -74,9 +74,9 @@ impl Place {
             }
         }
         Ok(match (link, others) {
-            (true, _) => Contents::Linked,
-            (false, true) => Contents::Other,
-            (false, false) => Contents::Empty,
+            (true, _) => PlaceContents::Linked,
+            (false, true) => PlaceContents::Other,
+            (false, false) => PlaceContents::Empty,
         })
     }
 
@@ -95,14 +95,14 @@ impl Place {
     }
 }
 
-/// What a place holds.
+/// The contents of a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Contents {
+pub(super) enum PlaceContents {
     Missing,
     Empty,
-    /// It has an entry `.git`.
+    /// An entry `.git` is there.
     Linked,
-    /// It has entries, and none is `.git`.
+    /// Entries are there, and none is `.git`.
     Other,
 }
 

@@ -5,28 +5,28 @@ use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::command::{Runner, first_line};
-use super::engine::{Engine, EngineUsed, Head, KEEPER_EMAIL, KEEPER_NAME, Snapshot};
+use super::command::{GitRunner, first_line};
+use super::engine::{EngineUsed, FilesSnapshot, GitEngine, KEEPER_EMAIL, KEEPER_NAME, WorktreeHead};
 use super::error::IoContext;
 use super::hidden::{TrackedFile, nested_repositories};
 use super::lock::patiently;
-use super::registry::{self, MAKING, Registration};
+use super::registry::{self, MAKING, WorktreeRegistration};
 use super::survey::stat_trust;
-use super::{Change, ChangeState, GitError, ObjectId, WhyProgram};
+use super::{GitError, ObjectId, UncommittedFile, UncommittedState, WhyProgram};
 
 /// An index of ours beside the worktree's own.
 const KEEP_INDEX: &str = "teamster.index";
 /// Entries on their way into it.
 const SUSPECTS: &str = "teamster.suspects";
 
-pub(super) struct Program {
-    runner: Runner,
+pub(super) struct ProgramEngine {
+    runner: GitRunner,
     git_dir: PathBuf,
     common_dir: PathBuf,
     top_level: PathBuf,
 }
 
-impl Program {
+impl ProgramEngine {
     /// Refuses if there is no program to run.
     pub(super) fn find(
         program: &Path,
@@ -34,9 +34,9 @@ impl Program {
         common_dir: &Path,
         top_level: &Path,
         why: WhyProgram,
-    ) -> Result<Program, GitError> {
-        Ok(Program {
-            runner: Runner::find(program, top_level, why)?,
+    ) -> Result<ProgramEngine, GitError> {
+        Ok(ProgramEngine {
+            runner: GitRunner::find(program, top_level, why)?,
             git_dir: git_dir.to_owned(),
             common_dir: common_dir.to_owned(),
             top_level: top_level.to_owned(),
@@ -136,7 +136,7 @@ impl Program {
     }
 }
 
-impl Engine for Program {
+impl GitEngine for ProgramEngine {
     fn used(&self) -> EngineUsed {
         EngineUsed::GitProgram(self.runner.why().clone())
     }
@@ -165,11 +165,11 @@ impl Engine for Program {
         Ok(Some(first_line(&found)).filter(|name| !name.is_empty()))
     }
 
-    fn head(&self, admin: &Path) -> Result<Head, GitError> {
+    fn head(&self, admin: &Path) -> Result<WorktreeHead, GitError> {
         if let Some(name) = self.asked(admin, &["symbolic-ref", "--quiet", "HEAD"])? {
-            return Ok(Head::Branch(name.trim_start_matches("refs/heads/").to_owned()));
+            return Ok(WorktreeHead::Branch(name.trim_start_matches("refs/heads/").to_owned()));
         }
-        Ok(Head::Detached(ObjectId(first_line(&self.git_at(admin, &["rev-parse", "--verify", "HEAD"])?))))
+        Ok(WorktreeHead::Detached(ObjectId(first_line(&self.git_at(admin, &["rev-parse", "--verify", "HEAD"])?))))
     }
 
     fn ahead(&self, base: &ObjectId, tip: &ObjectId) -> Result<usize, GitError> {
@@ -192,7 +192,7 @@ impl Engine for Program {
         Ok(String::from_utf8_lossy(&found).lines().map(|line| ObjectId(line.to_owned())).collect())
     }
 
-    fn register(&self, path: &Path, _branch: &str, base: &ObjectId) -> Result<Registration, GitError> {
+    fn register(&self, path: &Path, _branch: &str, base: &ObjectId) -> Result<WorktreeRegistration, GitError> {
         // Detached at first: `-b` would create the branch before the registration, and a crash between the
         // two would leave a branch that nothing tells from the user's own.
         let mut args: Vec<OsString> =
@@ -208,7 +208,7 @@ impl Engine for Program {
         })
     }
 
-    fn attach(&self, registration: &Registration, branch: &str) -> Result<(), GitError> {
+    fn attach(&self, registration: &WorktreeRegistration, branch: &str) -> Result<(), GitError> {
         self.git_at(&registration.admin, &["symbolic-ref", "HEAD", &full(branch)]).map(drop)
     }
 
@@ -224,7 +224,7 @@ impl Engine for Program {
         self.git_in(worktree, &["reset", "--hard", "--quiet", "--no-recurse-submodules"]).map(drop)
     }
 
-    fn changes(&self, worktree: &Path) -> Result<Vec<Change>, GitError> {
+    fn changes(&self, worktree: &Path) -> Result<Vec<UncommittedFile>, GitError> {
         let args = ["--no-optional-locks", "status", "--porcelain=v1", "-z", "--no-renames"];
         let options = ["--untracked-files=all", "--ignored=no", "--ignore-submodules=none"];
         let args = [&args[..], &options[..]].concat();
@@ -242,7 +242,7 @@ impl Engine for Program {
                 self.with_index(worktree, scratch, &args)
             })?
         };
-        let mut changes: Vec<Change> = records(&found).filter_map(change).collect();
+        let mut changes: Vec<UncommittedFile> = records(&found).filter_map(change).collect();
         changes.extend(nested_repositories(worktree, &tracked)?);
         changes.sort_by(|one, other| one.path.cmp(&other.path));
         Ok(changes)
@@ -260,7 +260,7 @@ impl Engine for Program {
         })
     }
 
-    fn snapshot(&self, worktree: &Path) -> Result<Snapshot, GitError> {
+    fn snapshot(&self, worktree: &Path) -> Result<FilesSnapshot, GitError> {
         self.with_scratch_index(worktree, |admin, scratch| {
             // A copy keeps what is known of files outside a sparse checkout.
             let own = admin.join("index");
@@ -275,7 +275,7 @@ impl Engine for Program {
             self.reveal(worktree, admin, scratch, &self.suspects(worktree, &entries)?)?;
             self.with_index(worktree, scratch, &["add", "--all", "--sparse", "--", "."])?;
             let files = ObjectId(first_line(&self.with_index(worktree, scratch, &["write-tree"])?));
-            Ok(Snapshot { files, staged })
+            Ok(FilesSnapshot { files, staged })
         })
     }
 
@@ -325,14 +325,14 @@ fn tracked_file(record: &[u8]) -> Option<TrackedFile> {
 }
 
 /// A record of `git status --porcelain=v1 -z`: two letters, a space, the path.
-fn change(record: &[u8]) -> Option<Change> {
+fn change(record: &[u8]) -> Option<UncommittedFile> {
     let (&[index, files, _], path) = record.split_first_chunk::<3>()?;
     let state = match (index, files) {
-        (b'?', _) if path.ends_with(b"/") => ChangeState::NestedRepository,
-        (b'?', _) => ChangeState::Untracked,
-        (b'U', _) | (_, b'U') | (b'A', b'A') | (b'D', b'D') => ChangeState::Conflicted,
-        (_, b' ') => ChangeState::Staged,
-        (_, _) => ChangeState::Modified,
+        (b'?', _) if path.ends_with(b"/") => UncommittedState::NestedRepository,
+        (b'?', _) => UncommittedState::Untracked,
+        (b'U', _) | (_, b'U') | (b'A', b'A') | (b'D', b'D') => UncommittedState::Conflicted,
+        (_, b' ') => UncommittedState::Staged,
+        (_, _) => UncommittedState::Modified,
     };
-    Some(Change { path: registry::path_of(path), state })
+    Some(UncommittedFile { path: registry::path_of(path), state })
 }

@@ -24,7 +24,7 @@ const OLD_ENTRY: &str = "teamster.old";
 
 /// One entry of the list.
 #[derive(Clone, Debug)]
-pub(super) struct Registration {
+pub(super) struct WorktreeRegistration {
     /// Its directory, `<common>/worktrees/<id>`.
     pub(super) admin: PathBuf,
     /// The worktree it is about.
@@ -33,7 +33,7 @@ pub(super) struct Registration {
     pub(super) locked: Option<String>,
 }
 
-impl Registration {
+impl WorktreeRegistration {
     /// Made by us, with files still missing: never handed to anyone.
     pub(super) fn is_unfinished(&self) -> bool {
         self.locked.as_deref() == Some(MAKING)
@@ -137,7 +137,7 @@ impl Registration {
 
 /// Adds an entry that appears in one step, locked as [`MAKING`], with `HEAD` on `branch`, which need not
 /// exist yet. Call under the repository's lock.
-pub(super) fn add(common_dir: &Path, path: &Path, branch: &str) -> Result<Registration, GitError> {
+pub(super) fn add(common_dir: &Path, path: &Path, branch: &str) -> Result<WorktreeRegistration, GitError> {
     clear_leftovers(common_dir)?;
     let new = common_dir.join(NEW_ENTRY);
     fs::create_dir(&new).about("cannot create", &new)?;
@@ -166,7 +166,7 @@ pub(super) fn add(common_dir: &Path, path: &Path, branch: &str) -> Result<Regist
         tries += 1;
         match fs::rename(&new, &admin) {
             Ok(()) => {
-                return Ok(Registration { admin, path: path.to_owned(), locked: Some(MAKING.to_owned()) });
+                return Ok(WorktreeRegistration { admin, path: path.to_owned(), locked: Some(MAKING.to_owned()) });
             }
             // Of another worktree; or `git worktree prune` removed the empty list under us.
             Err(error) if is_taken(&error) && tries < ENTRY_NAMES_MAX => {}
@@ -180,12 +180,12 @@ pub(super) fn add(common_dir: &Path, path: &Path, branch: &str) -> Result<Regist
 const ENTRY_NAMES_MAX: u32 = 10_000;
 
 /// The entry about `path`, if there is one.
-pub(super) fn find(common_dir: &Path, path: &Path) -> Result<Option<Registration>, GitError> {
+pub(super) fn find(common_dir: &Path, path: &Path) -> Result<Option<WorktreeRegistration>, GitError> {
     Ok(all(common_dir)?.into_iter().find(|entry| entry.path == path))
 }
 
 /// All entries that say which worktree they are about.
-pub(super) fn all(common_dir: &Path) -> Result<Vec<Registration>, GitError> {
+pub(super) fn all(common_dir: &Path) -> Result<Vec<WorktreeRegistration>, GitError> {
     let list = common_dir.join("worktrees");
     let entries = match fs::read_dir(&list) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
@@ -200,12 +200,12 @@ pub(super) fn all(common_dir: &Path) -> Result<Vec<Registration>, GitError> {
         let link = plain(&admin.join(link));
         let path = link.parent().map_or(link.clone(), Path::to_owned);
         let locked = read_text(&admin.join("locked"))?.map(|reason| reason.trim_end().to_owned());
-        found.push(Registration { admin, path, locked });
+        found.push(WorktreeRegistration { admin, path, locked });
     }
     Ok(found)
 }
 
-/// What a small file of git's says, as a path and without the newline at its end; `None` if there is no such file. A
+/// The text of a small file of git's, as a path and without the newline at its end; `None` if there is no such file. A
 /// path may hold newlines itself, and git reads these files in the same way.
 pub(super) fn read_path(file: &Path) -> Result<Option<PathBuf>, GitError> {
     let bytes = match fs::read(file) {
@@ -219,7 +219,7 @@ pub(super) fn read_path(file: &Path) -> Result<Option<PathBuf>, GitError> {
     Ok(Some(path_of(without_line_end(&bytes))))
 }
 
-/// What git wrote, without the end of its last line.
+/// The text that git wrote, without the end of its last line.
 pub(super) fn without_line_end(bytes: &[u8]) -> &[u8] {
     let end = bytes.iter().rposition(|byte| !matches!(byte, b'\n' | b'\r')).map_or(0, |last| last + 1);
     &bytes[..end]
@@ -232,7 +232,7 @@ fn read_text(file: &Path) -> Result<Option<String>, GitError> {
     }
 }
 
-/// What a crash left between two steps; nobody else is at it while the lock is held.
+/// Removes the rest that a crash left between two steps; nobody else is at it while the lock is held.
 pub(super) fn clear_leftovers(common_dir: &Path) -> Result<(), GitError> {
     for name in [NEW_ENTRY, OLD_ENTRY] {
         let path = common_dir.join(name);

@@ -11,43 +11,43 @@ use git2::{Config, ErrorCode};
 use teamster_protocol::host::clock;
 use teamster_protocol::host::crash::point;
 
-use super::engine::Engine;
-use super::holdings::Look;
+use super::engine::GitEngine;
+use super::holdings::WorktreeLook;
 use super::lock::{RepositoryLock, patiently};
-use super::place::Contents;
+use super::place::PlaceContents;
 use super::registry;
-use super::{ChangeState, GitError, Holdings, ObjectId, Place, Repository};
+use super::{GitError, ObjectId, Repository, UncommittedState, WorktreeHoldings, WorktreePlace};
 
 const KEPT_REFS: &str = "refs/teamster/kept";
 
-/// What to do about work that is nowhere else.
+/// The care for work that is nowhere else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Removal {
+pub enum RemovalCare {
     /// Refuse.
     IfSafe,
     /// Keep all of it under a ref first.
     KeepingUnderRef,
 }
 
-/// What was removed.
+/// A worktree that was removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Removed {
+pub struct RemovedWorktree {
     /// Where the work is now, if there was any.
-    pub kept: Option<Kept>,
+    pub kept: Option<KeptWork>,
     /// The files, no longer a worktree: delete this directory when there is time (or `sweep_trash` will).
     pub trash: Option<PathBuf>,
 }
 
 /// Work that was kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kept {
+pub struct KeptWork {
     /// `refs/teamster/kept/<branch>/<unix ms>`. Its commit holds all files as they were; its parents are the
     /// worktree's commit, the branch's tip if it is another, what was being merged, and what was staged.
     pub reference: String,
     /// Where it points.
     pub commit: ObjectId,
-    /// What it was about.
-    pub holdings: Holdings,
+    /// A description of the work.
+    pub holdings: WorktreeHoldings,
 }
 
 impl Repository {
@@ -55,7 +55,12 @@ impl Repository {
     /// process works in it is for the caller to see to. Refuses one locked by `git worktree lock`, a branch
     /// checked out elsewhere, and, unless told to keep it, one that holds work. Nested repositories, initialised
     /// submodules and unreadable files cannot be kept under a ref and are refused either way.
-    pub fn remove_worktree(&self, place: &Place, branch: &str, removal: Removal) -> Result<Removed, GitError> {
+    pub fn remove_worktree(
+        &self,
+        place: &WorktreePlace,
+        branch: &str,
+        removal: RemovalCare,
+    ) -> Result<RemovedWorktree, GitError> {
         let _lock = RepositoryLock::acquire(&self.common_dir)?;
         let look = self.look(place, branch)?;
         if let Some(registration) = &look.registration
@@ -70,23 +75,23 @@ impl Repository {
             return Err(GitError::BranchCheckedOut { branch: branch.to_owned(), at });
         }
         let kept = match (look.holdings.is_empty(), removal) {
-            (true, Removal::IfSafe | Removal::KeepingUnderRef) => None,
-            (false, Removal::IfSafe) => {
+            (true, RemovalCare::IfSafe | RemovalCare::KeepingUnderRef) => None,
+            (false, RemovalCare::IfSafe) => {
                 let holdings = Box::new(look.holdings);
                 return Err(GitError::WorktreeHolds { path: place.path().to_owned(), holdings });
             }
-            (false, Removal::KeepingUnderRef) => Some(keep(place, branch, &look)?),
+            (false, RemovalCare::KeepingUnderRef) => Some(keep(place, branch, &look)?),
         };
         point("kept, nothing removed");
 
         let trash = match look.contents {
-            Contents::Missing => None,
-            Contents::Empty | Contents::Linked | Contents::Other => Some(place.discard()?),
+            PlaceContents::Missing => None,
+            PlaceContents::Empty | PlaceContents::Linked | PlaceContents::Other => Some(place.discard()?),
         };
         point("files in the trash");
         match &look.registration {
             Some(registration) => registration.drop_entry(&self.common_dir)?,
-            // It may have left the list, and its remover died then.
+            // The entry may have left the list, and its remover died then.
             None => registry::clear_leftovers(&self.common_dir)?,
         }
         point("registration dropped");
@@ -96,7 +101,7 @@ impl Repository {
         point("branch deleted");
         // A later branch of this name would inherit where this one was pushed to.
         patiently(|| self.forget_settings(branch))?;
-        Ok(Removed { kept, trash })
+        Ok(RemovedWorktree { kept, trash })
     }
 }
 
@@ -117,7 +122,7 @@ impl Repository {
             .map_err(failed)?;
         for name in names {
             match config.remove_multivar(&name, ".*") {
-                // It stands in a file that is included, which is not for us to change.
+                // The setting stands in a file that is included, which is not for us to change.
                 Err(error) if error.code() != ErrorCode::NotFound => return Err(failed(error)),
                 Ok(()) | Err(_) => {}
             }
@@ -126,7 +131,7 @@ impl Repository {
     }
 }
 
-fn keep(place: &Place, branch: &str, look: &Look) -> Result<Kept, GitError> {
+fn keep(place: &WorktreePlace, branch: &str, look: &WorktreeLook) -> Result<KeptWork, GitError> {
     let holdings = look.holdings.clone();
     refuse_what_no_commit_holds(place, look)?;
 
@@ -166,23 +171,26 @@ fn keep(place: &Place, branch: &str, look: &Look) -> Result<Kept, GitError> {
     };
     let reference = create_kept_ref(engine, branch, &commit)?;
     tracing::info!(branch, reference, %commit, "kept before removal: {holdings}");
-    Ok(Kept { reference, commit, holdings })
+    Ok(KeptWork { reference, commit, holdings })
 }
 
-fn refuse_what_no_commit_holds(place: &Place, look: &Look) -> Result<(), GitError> {
+fn refuse_what_no_commit_holds(place: &WorktreePlace, look: &WorktreeLook) -> Result<(), GitError> {
     let refuse = |what: String| Err(GitError::CannotKeep { path: place.path().to_owned(), what });
     if let Some(submodule) = look.holdings.submodules.first() {
         return refuse(format!("the initialised submodule {}", submodule.display()));
     }
     for change in &look.holdings.changes {
         match change.state {
-            ChangeState::NestedRepository => {
+            UncommittedState::NestedRepository => {
                 return refuse(format!("another repository in {}", change.path.display()));
             }
-            ChangeState::Unreadable => {
+            UncommittedState::Unreadable => {
                 return refuse(format!("the unreadable {}", change.path.display()));
             }
-            ChangeState::Staged | ChangeState::Modified | ChangeState::Untracked | ChangeState::Conflicted => {}
+            UncommittedState::Staged
+            | UncommittedState::Modified
+            | UncommittedState::Untracked
+            | UncommittedState::Conflicted => {}
         }
     }
     match (&look.registration, look.holdings.changes.first()) {
@@ -193,7 +201,7 @@ fn refuse_what_no_commit_holds(place: &Place, look: &Look) -> Result<(), GitErro
     }
 }
 
-fn create_kept_ref(engine: &dyn Engine, branch: &str, commit: &ObjectId) -> Result<String, GitError> {
+fn create_kept_ref(engine: &dyn GitEngine, branch: &str, commit: &ObjectId) -> Result<String, GitError> {
     let mut at_ms = clock::now_ms();
     loop {
         let reference = format!("{KEPT_REFS}/{branch}/{at_ms}");

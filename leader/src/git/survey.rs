@@ -15,10 +15,10 @@ use git2::{Config, ConfigLevel, ObjectType, TreeWalkMode, TreeWalkResult};
 
 use super::error::IoContext;
 use super::hidden::StatTrust;
-use super::libgit2::Libgit2;
+use super::libgit2::Libgit2Engine;
 use super::{GitError, ObjectId};
 
-/// What a repository uses that libgit2 cannot do.
+/// A feature of a repository that libgit2 cannot serve.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WhyProgram {
     /// Files go through a configured filter, such as LFS.
@@ -60,7 +60,7 @@ impl fmt::Display for WhyProgram {
     }
 }
 
-/// What the configuration says: that of the repository, the user and the system. The repository is not
+/// Looks at the configuration: that of the repository, the user and the system. The repository is not
 /// opened, since libgit2 refuses to open some of those this is about.
 pub(super) fn by_configuration(common_dir: &Path) -> Result<Option<WhyProgram>, GitError> {
     let file = common_dir.join("config");
@@ -118,10 +118,10 @@ pub(super) fn by_configuration(common_dir: &Path) -> Result<Option<WhyProgram>, 
     })
 }
 
-/// What the attributes say, as far as a driver is configured for them: those in every directory of
+/// Looks at the attributes, as far as a driver is configured for them: those in every directory of
 /// `commit`, the repository's own, the user's and the system's.
 pub(super) fn by_attributes(
-    library: &Libgit2,
+    library: &Libgit2Engine,
     common_dir: &Path,
     commit: &ObjectId,
 ) -> Result<Option<WhyProgram>, GitError> {

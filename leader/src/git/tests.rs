@@ -13,7 +13,7 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
-use super::{EngineUsed, GitError, Place, Repository, Worktree, WorktreeSpec};
+use super::{EngineUsed, GitError, Repository, Worktree, WorktreePlace, WorktreeSpec};
 
 const BRANCH: &str = "teamster/t/alice";
 
@@ -97,8 +97,8 @@ impl Scene {
         Repository::discover(&self.repo())?.branch_summary("main", None).map(drop)
     }
 
-    fn place(&self, name: &str) -> Place {
-        Place::new(&self.root(), name).unwrap()
+    fn place(&self, name: &str) -> WorktreePlace {
+        WorktreePlace::new(&self.root(), name).unwrap()
     }
 
     fn spec(&self) -> WorktreeSpec {
@@ -113,13 +113,13 @@ impl Scene {
         self.repository().ensure_worktree(spec).unwrap_err()
     }
 
-    /// What the user's own work could be disturbed in.
+    /// The files that the user's own work depends on.
     fn users_state(&self) -> Vec<Vec<u8>> {
         let dir = self.repository().common_dir().to_owned();
         ["HEAD", "config", "index"].iter().map(|name| fs::read(dir.join(name)).unwrap_or_default()).collect()
     }
 
-    /// That nothing of a worktree is there: no branch, no registration, no files.
+    /// Nothing of a worktree is there: no branch, no registration, no files.
     fn assert_nothing_left(&self) {
         assert_eq!(self.git(&["branch", "--list", "teamster/*"]), "");
         let list = self.git(&["worktree", "list", "--porcelain", "-z"]);

@@ -20,7 +20,7 @@ use teamster_protocol::store::file::Durability;
 use teamster_protocol::store::presence::{Lock, LockError};
 use teamster_protocol::team::Team;
 
-use crate::git::{Place, Removal, Removed, Repository, member_branch};
+use crate::git::{RemovalCare, RemovedWorktree, Repository, WorktreePlace, member_branch};
 
 mod refusal;
 
@@ -47,7 +47,7 @@ pub struct CleanedWorktree {
     pub kept: Option<String>,
 }
 
-/// What is to be done about work and tasks that would be lost.
+/// The care for work and tasks that would be lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Care {
     /// Refuse.
@@ -95,7 +95,7 @@ pub fn cleanup(dir: &TeamDir, care: Care) -> Result<Cleaned, CleanupError> {
     refuse_if_any(&team, obstacles, care)?;
     point("all looked at, writers not out yet");
     let (worktrees, rubbish) = open.exclude_writers(|board, roster| {
-        // What was added since the first look, by a writer that was told that it was added.
+        // Tasks and members that were added since the first look, by writers that were told so.
         let mut obstacles = lock_members(dir, roster, &mut member_locks)?;
         obstacles.extend(unfinished_tasks(board));
         refuse_if_any(&team, obstacles, care)?;
@@ -214,7 +214,7 @@ struct MemberWorktree {
     member: String,
     branch: String,
     path: PathBuf,
-    found: Result<(Repository, Place), String>,
+    found: Result<(Repository, WorktreePlace), String>,
 }
 
 /// The worktrees on the roster, and whatever else is where they are kept: a member may have left the roster, or
@@ -237,7 +237,7 @@ fn member_worktrees(dir: &TeamDir, roster: &Roster) -> Result<Vec<MemberWorktree
     }
     let of = |(member, (branch, within)): (String, (String, PathBuf))| {
         let found = Repository::discover(&within)
-            .and_then(|repository| Ok((repository, Place::new(&root, &member)?)))
+            .and_then(|repository| Ok((repository, WorktreePlace::new(&root, &member)?)))
             .map_err(|error| error.to_string());
         MemberWorktree { path: root.join(&member), member, branch, found }
     };
@@ -270,7 +270,7 @@ impl MemberWorktree {
         }
     }
 
-    fn remove(&self, team: &TeamName, care: Care) -> Result<Removed, CleanupError> {
+    fn remove(&self, team: &TeamName, care: Care) -> Result<RemovedWorktree, CleanupError> {
         let (repository, place) = match &self.found {
             Ok(found) => found,
             // An obstacle at the first look; it may have come to be one since.
@@ -282,8 +282,8 @@ impl MemberWorktree {
             }
         };
         let removal = match care {
-            Care::Refuse => Removal::IfSafe,
-            Care::KeepWork => Removal::KeepingUnderRef,
+            Care::Refuse => RemovalCare::IfSafe,
+            Care::KeepWork => RemovalCare::KeepingUnderRef,
         };
         Ok(repository.remove_worktree(place, &self.branch, removal)?)
     }

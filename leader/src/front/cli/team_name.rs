@@ -20,10 +20,10 @@ use crate::git::{GitError, Repository};
 use crate::ops::config::{STEM_CHARS_MAX, TeamStem};
 use crate::ops::moved::find_team;
 
-/// What a team is for: the place its name is derived from, and the directory of its work.
+/// A place that a team is for: its name is derived from it, and its work is done there.
 #[derive(Debug, Clone)]
 pub struct Place {
-    /// What the name is derived from: a repository's common directory, or a directory.
+    /// The path that the name is derived from: a repository's common directory, or a directory.
     pub key: PathBuf,
     /// The working tree at `from`, or the directory itself.
     pub dir: PathBuf,

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::super::registry;
-use super::super::{EngineUsed, Origin, Place, Repository, WorktreeSpec};
+use super::super::{EngineUsed, Repository, WorktreeOrigin, WorktreePlace, WorktreeSpec};
 use super::{BRANCH, Scene, git};
 
 #[test]
@@ -13,7 +13,7 @@ fn a_worktree_has_the_files_on_its_own_branch_and_leaves_the_user_alone() {
     let before = scene.users_state();
     let made = scene.ensure();
 
-    assert_eq!((made.origin, &made.engine), (Origin::Created, &EngineUsed::Libgit2));
+    assert_eq!((made.origin, &made.engine), (WorktreeOrigin::Created, &EngineUsed::Libgit2));
     assert_eq!(made.path, scene.tree());
     assert_eq!(made.tip.as_str(), scene.git(&["rev-parse", "main"]));
     assert_eq!(fs::read_to_string(scene.tree().join("src/main.txt")).unwrap(), "one\n");
@@ -33,12 +33,12 @@ fn a_worktree_is_found_again_with_its_work_even_when_its_base_is_gone() {
     fs::write(scene.tree().join("readme.txt"), "changed\n").unwrap();
 
     let found = scene.repository().ensure_worktree(&spec).unwrap();
-    assert_eq!(found.origin, Origin::Found);
+    assert_eq!(found.origin, WorktreeOrigin::Found);
     assert_eq!(fs::read_to_string(scene.tree().join("readme.txt")).unwrap(), "changed\n");
 
     // Also amid a rebase or on a branch of the agent's own.
     git(&scene.tree(), &["checkout", "--quiet", "-b", "side"]);
-    assert_eq!(scene.repository().ensure_worktree(&spec).unwrap().origin, Origin::Found);
+    assert_eq!(scene.repository().ensure_worktree(&spec).unwrap().origin, WorktreeOrigin::Found);
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn a_bare_repository_and_a_submodule_have_worktrees_too() {
 
     let inner = Repository::discover(&outer.repo().join("sub")).unwrap();
     assert_eq!(inner.top_level(), outer.repo().join("sub"));
-    let place = Place::new(&outer.root(), "inner").unwrap();
+    let place = WorktreePlace::new(&outer.root(), "inner").unwrap();
     inner.ensure_worktree(&WorktreeSpec { place, branch: BRANCH.to_owned(), base: None }).unwrap();
     assert_eq!(git(&outer.root().join("inner"), &["status", "--porcelain"]), "");
     assert_eq!(git(&outer.repo().join("sub"), &["status", "--porcelain"]), "");
@@ -133,7 +133,7 @@ fn a_crash_after_any_step_is_resumed() {
         }
         scene.git(&["worktree", "prune"]);
         let made = scene.ensure();
-        let expected = if crashed_after == 1 { Origin::Created } else { Origin::Resumed };
+        let expected = if crashed_after == 1 { WorktreeOrigin::Created } else { WorktreeOrigin::Resumed };
         assert_eq!(made.origin, expected, "after {crashed_after} steps");
         scene.assert_complete();
         assert!(!scene.tree().join(".git.teamster").exists());
@@ -145,7 +145,7 @@ fn a_crash_before_the_lock_goes_is_resumed() {
     let scene = Scene::new();
     scene.ensure();
     fs::write(scene.repo().join(".git/worktrees/teamster-t-alice/locked"), registry::MAKING).unwrap();
-    assert_eq!(scene.ensure().origin, Origin::Resumed);
+    assert_eq!(scene.ensure().origin, WorktreeOrigin::Resumed);
     scene.assert_complete();
 }
 
@@ -158,7 +158,7 @@ fn a_directory_that_someone_deleted_comes_back_with_what_was_committed() {
     fs::remove_dir_all(scene.tree()).unwrap();
 
     let made = scene.ensure();
-    assert_eq!(made.origin, Origin::Resumed);
+    assert_eq!(made.origin, WorktreeOrigin::Resumed);
     assert_eq!(fs::read_to_string(scene.tree().join("work.txt")).unwrap(), "work\n");
     scene.assert_complete();
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use super::super::{ChangeState, GitError, Holdings, Removal, WhyProgram};
+use super::super::{GitError, RemovalCare, UncommittedState, WhyProgram, WorktreeHoldings};
 use super::{BRANCH, Scene, git};
 
 /// A scene that libgit2 serves, and one that it can not open.
@@ -12,16 +12,16 @@ fn both_engines() -> [Scene; 2] {
     [Scene::new(), Scene::with(&["--object-format=sha256"])]
 }
 
-fn holdings(scene: &Scene) -> Holdings {
+fn holdings(scene: &Scene) -> WorktreeHoldings {
     scene.repository().holdings(&scene.place("alice"), BRANCH).unwrap()
 }
 
-fn held_paths(scene: &Scene) -> Vec<(String, ChangeState)> {
+fn held_paths(scene: &Scene) -> Vec<(String, UncommittedState)> {
     let changes = holdings(scene).changes.into_iter();
     changes.map(|change| (change.path.display().to_string(), change.state)).collect()
 }
 
-fn remove(scene: &Scene, removal: Removal) -> Result<Option<String>, GitError> {
+fn remove(scene: &Scene, removal: RemovalCare) -> Result<Option<String>, GitError> {
     let removed = scene.repository().remove_worktree(&scene.place("alice"), BRANCH, removal)?;
     Ok(removed.kept.map(|kept| kept.reference))
 }
@@ -33,11 +33,11 @@ fn index_bytes(scene: &Scene) -> Vec<u8> {
 
 /// Refused without force, and by force kept with this content.
 fn held_and_kept(scene: &Scene, name: &str, text: &str) {
-    let refused = remove(scene, Removal::IfSafe).unwrap_err();
+    let refused = remove(scene, RemovalCare::IfSafe).unwrap_err();
     assert!(matches!(refused, GitError::WorktreeHolds { .. }), "{refused}");
     assert!(refused.to_string().contains(name), "{refused}");
     assert_eq!(fs::read_to_string(scene.tree().join(name)).unwrap(), text);
-    let kept = remove(scene, Removal::KeepingUnderRef).unwrap().unwrap();
+    let kept = remove(scene, RemovalCare::KeepingUnderRef).unwrap().unwrap();
     assert_eq!(scene.git(&["show", &format!("{kept}:{name}")]), text.trim_end());
     assert_eq!(scene.git(&["show", &format!("{kept}:.gitignore")]), "*.log", "and what was not hidden");
     scene.assert_nothing_left();
@@ -56,7 +56,7 @@ fn an_edit_hidden_by_a_bit_of_the_index_is_held_and_kept() {
             fs::write(scene.tree().join("src/main.txt"), "two\n").unwrap();
             assert_eq!(git(&scene.tree(), &["status", "--porcelain"]), "", "git tells of nothing");
             let index = index_bytes(&scene);
-            assert_eq!(held_paths(&scene), [("src/main.txt".to_owned(), ChangeState::Modified)], "{bits:?}");
+            assert_eq!(held_paths(&scene), [("src/main.txt".to_owned(), UncommittedState::Modified)], "{bits:?}");
             assert_eq!(index_bytes(&scene), index, "a look changes nothing");
             held_and_kept(&scene, "src/main.txt", "two\n");
         }
@@ -73,7 +73,7 @@ fn a_hidden_file_that_is_not_there_is_no_work() {
             assert!(holdings(&scene).is_empty(), "{bit}");
             // With other work it is kept as the index has it.
             fs::write(scene.tree().join("new.txt"), "new\n").unwrap();
-            let kept = remove(&scene, Removal::KeepingUnderRef).unwrap().unwrap();
+            let kept = remove(&scene, RemovalCare::KeepingUnderRef).unwrap().unwrap();
             assert_eq!(scene.git(&["show", &format!("{kept}:src/main.txt")]), "one");
             scene.assert_nothing_left();
         }
@@ -126,8 +126,8 @@ fn a_repository_inside_a_tracked_directory_is_held_and_never_removed() {
     for scene in both_engines() {
         scene.ensure();
         git(&scene.tree().join("src"), &["init", "--quiet"]);
-        assert_eq!(held_paths(&scene), [("src".to_owned(), ChangeState::NestedRepository)]);
-        for removal in [Removal::IfSafe, Removal::KeepingUnderRef] {
+        assert_eq!(held_paths(&scene), [("src".to_owned(), UncommittedState::NestedRepository)]);
+        for removal in [RemovalCare::IfSafe, RemovalCare::KeepingUnderRef] {
             assert!(remove(&scene, removal).is_err());
         }
         assert!(scene.tree().join("src/.git").exists());
@@ -145,8 +145,8 @@ fn a_submodule_that_keeps_its_own_repository_is_held_and_never_removed() {
         git(&scene.tree(), &["add", "inner"]);
         git(&scene.tree(), &["commit", "--quiet", "-m", "with a submodule"]);
         scene.git(&["merge", "--quiet", BRANCH]);
-        assert_eq!(held_paths(&scene), [("inner".to_owned(), ChangeState::NestedRepository)]);
-        assert!(remove(&scene, Removal::KeepingUnderRef).is_err());
+        assert_eq!(held_paths(&scene), [("inner".to_owned(), UncommittedState::NestedRepository)]);
+        assert!(remove(&scene, RemovalCare::KeepingUnderRef).is_err());
         assert!(inner.join(".git").is_dir());
     }
 }
@@ -167,7 +167,7 @@ fn ignored_files_do_not_count_also_if_they_are_hidden_work() {
         scene.ensure();
         fs::write(scene.tree().join("build.log"), "built\n").unwrap();
         assert!(holdings(&scene).is_empty());
-        assert_eq!(remove(&scene, Removal::IfSafe).unwrap(), None);
+        assert_eq!(remove(&scene, RemovalCare::IfSafe).unwrap(), None);
         scene.assert_nothing_left();
     }
 }

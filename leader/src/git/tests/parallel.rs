@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::super::{Removal, Repository, WorktreeSpec, sweep_trash};
+use super::super::{RemovalCare, Repository, WorktreeSpec, sweep_trash};
 use super::{BRANCH, Scene, git, try_git};
 
 const MAKERS: usize = 8;
@@ -54,7 +54,7 @@ fn make_and_remove_while_git_prunes(scene: &Scene, each: usize) {
                         let spec = WorktreeSpec { place: scene.place(&name), branch, base: None };
                         repository.ensure_worktree(&spec).unwrap();
                         if nth % 2 == 1 {
-                            repository.remove_worktree(&spec.place, &spec.branch, Removal::IfSafe).unwrap();
+                            repository.remove_worktree(&spec.place, &spec.branch, RemovalCare::IfSafe).unwrap();
                         }
                     }
                 })
@@ -94,7 +94,7 @@ fn a_deleted_branch_does_not_come_back_with_the_packed_refs() {
     fs::write(dir.join("packed-refs.lock"), text).unwrap();
     thread::scope(|scope| {
         let remover =
-            scope.spawn(|| scene.repository().remove_worktree(&scene.place("alice"), BRANCH, Removal::IfSafe));
+            scope.spawn(|| scene.repository().remove_worktree(&scene.place("alice"), BRANCH, RemovalCare::IfSafe));
         wait_for(Duration::from_secs(9), || !loose.exists());
         // One that does not wait for the packed refs would be done well before this limit.
         wait_for(Duration::from_millis(200), || remover.is_finished());
@@ -114,7 +114,7 @@ fn a_branch_that_goes_while_git_looks_is_no_obstacle() {
     fs::write(&going, format!("{}\n", "1".repeat(40))).unwrap();
     thread::scope(|scope| {
         let remover =
-            scope.spawn(|| scene.repository().remove_worktree(&scene.place("alice"), BRANCH, Removal::IfSafe));
+            scope.spawn(|| scene.repository().remove_worktree(&scene.place("alice"), BRANCH, RemovalCare::IfSafe));
         // One that takes it for an error is done well before this limit.
         wait_for(Duration::from_secs(1), || remover.is_finished());
         fs::remove_file(&going).unwrap();

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use super::super::{GitError, Place, Repository, WorktreeSpec};
+use super::super::{GitError, Repository, WorktreePlace, WorktreeSpec};
 use super::{BRANCH, Scene};
 
 #[test]
@@ -81,11 +81,11 @@ fn a_branch_name_that_git_does_not_allow() {
 fn a_place_outside_of_the_root() {
     let scene = Scene::new();
     for name in ["../x", "a/b", "/etc", "", ".", "..", ".trash", "a/"] {
-        assert!(matches!(Place::new(&scene.root(), name), Err(GitError::BadPlace { .. })), "{name}");
+        assert!(matches!(WorktreePlace::new(&scene.root(), name), Err(GitError::BadPlace { .. })), "{name}");
     }
     fs::create_dir_all(scene.root()).unwrap();
     symlink(scene.repo(), scene.root().join("alice")).unwrap();
-    let error = Place::new(&scene.root(), "alice").unwrap_err();
+    let error = WorktreePlace::new(&scene.root(), "alice").unwrap_err();
     assert!(error.to_string().ends_with("it is a symbolic link"), "{error}");
 }
 
@@ -95,7 +95,7 @@ fn a_place_that_became_a_link_after_it_was_checked() {
     let spec = scene.spec();
     symlink(scene.repo(), scene.tree()).unwrap();
     assert!(matches!(scene.refused(&spec), GitError::BadPlace { .. }));
-    let removed = scene.repository().remove_worktree(&spec.place, BRANCH, super::super::Removal::KeepingUnderRef);
+    let removed = scene.repository().remove_worktree(&spec.place, BRANCH, super::super::RemovalCare::KeepingUnderRef);
     assert!(matches!(removed, Err(GitError::BadPlace { .. })));
     assert!(scene.repo().join("readme.txt").exists());
 }
@@ -110,7 +110,7 @@ fn a_place_with_files_of_someone_else() {
     assert!(matches!(error, GitError::NotTheWorktree { .. }), "{error}");
     assert_eq!(scene.git(&["branch", "--list", "teamster/*"]), "");
 
-    let removed = scene.repository().remove_worktree(&spec.place, BRANCH, super::super::Removal::KeepingUnderRef);
+    let removed = scene.repository().remove_worktree(&spec.place, BRANCH, super::super::RemovalCare::KeepingUnderRef);
     assert!(matches!(removed, Err(GitError::NotTheWorktree { .. })));
     assert!(scene.tree().join("mine.txt").exists());
 

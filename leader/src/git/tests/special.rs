@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::super::{EngineUsed, GitError, Origin, Removal, Repository, WhyProgram, WorktreeSpec, registry};
+use super::super::{EngineUsed, GitError, RemovalCare, Repository, WhyProgram, WorktreeOrigin, WorktreeSpec, registry};
 use super::{BRANCH, Scene, git, is_program};
 
 /// The whole life of a worktree, with what is particular to the repository checked by the caller.
@@ -11,9 +11,9 @@ fn live(scene: &Scene, repository: &Repository, why: &WhyProgram) {
     let spec = scene.spec();
     let made = repository.ensure_worktree(&spec).unwrap();
     assert_eq!(made.engine, EngineUsed::GitProgram(why.clone()));
-    assert_eq!(made.origin, Origin::Created);
+    assert_eq!(made.origin, WorktreeOrigin::Created);
     scene.assert_complete();
-    assert_eq!(repository.ensure_worktree(&spec).unwrap().origin, Origin::Found);
+    assert_eq!(repository.ensure_worktree(&spec).unwrap().origin, WorktreeOrigin::Found);
     assert!(repository.holdings(&spec.place, BRANCH).unwrap().is_empty());
 
     fs::write(scene.tree().join("work.txt"), "work\n").unwrap();
@@ -23,10 +23,10 @@ fn live(scene: &Scene, repository: &Repository, why: &WhyProgram) {
     fs::write(scene.tree().join("untracked.txt"), "untracked\n").unwrap();
     let holdings = repository.holdings(&spec.place, BRANCH).unwrap();
     assert_eq!((holdings.changes.len(), holdings.unmerged.len()), (2, 1), "{holdings}");
-    let refused = repository.remove_worktree(&spec.place, BRANCH, Removal::IfSafe).unwrap_err();
+    let refused = repository.remove_worktree(&spec.place, BRANCH, RemovalCare::IfSafe).unwrap_err();
     assert!(matches!(refused, GitError::WorktreeHolds { .. }), "{refused}");
 
-    let removed = repository.remove_worktree(&spec.place, BRANCH, Removal::KeepingUnderRef).unwrap();
+    let removed = repository.remove_worktree(&spec.place, BRANCH, RemovalCare::KeepingUnderRef).unwrap();
     let kept = removed.kept.unwrap();
     let restored = scene.root().join("restored");
     let common = repository.common_dir();
@@ -62,16 +62,16 @@ fn resume(scene: &Scene, repository: &Repository) {
     };
     for steps in 0..4 {
         registered(steps);
-        assert_eq!(repository.ensure_worktree(&spec).unwrap().origin, Origin::Resumed, "after {steps} steps");
+        assert_eq!(repository.ensure_worktree(&spec).unwrap().origin, WorktreeOrigin::Resumed, "after {steps} steps");
         scene.assert_complete();
-        repository.remove_worktree(&spec.place, BRANCH, Removal::IfSafe).unwrap();
+        repository.remove_worktree(&spec.place, BRANCH, RemovalCare::IfSafe).unwrap();
     }
     // Git was killed amid its own registration.
     let admin = registered(0);
     fs::remove_file(admin.join("commondir")).unwrap();
-    assert_eq!(repository.ensure_worktree(&spec).unwrap().origin, Origin::Created);
+    assert_eq!(repository.ensure_worktree(&spec).unwrap().origin, WorktreeOrigin::Created);
     scene.assert_complete();
-    repository.remove_worktree(&spec.place, BRANCH, Removal::IfSafe).unwrap();
+    repository.remove_worktree(&spec.place, BRANCH, RemovalCare::IfSafe).unwrap();
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn files_go_through_filters() {
     scene.ensure();
     assert_eq!(fs::read_to_string(scene.tree().join("src/x.up")).unwrap(), "quiet\n");
     fs::write(scene.tree().join("src/x.up"), "changed\n").unwrap();
-    let kept = scene.repository().remove_worktree(&scene.place("alice"), BRANCH, Removal::KeepingUnderRef);
+    let kept = scene.repository().remove_worktree(&scene.place("alice"), BRANCH, RemovalCare::KeepingUnderRef);
     let reference = kept.unwrap().kept.unwrap().reference;
     assert_eq!(scene.git(&["show", &format!("{reference}:src/x.up")]), "CHANGED");
 }
@@ -126,7 +126,7 @@ fn a_sparse_checkout_stays_sparse_and_loses_nothing() {
         scene.ensure();
         assert!(scene.tree().join("src/main.txt").exists() && !scene.tree().join("docs").exists());
         fs::write(scene.tree().join("new.txt"), "new\n").unwrap();
-        let kept = scene.repository().remove_worktree(&scene.place("alice"), BRANCH, Removal::KeepingUnderRef);
+        let kept = scene.repository().remove_worktree(&scene.place("alice"), BRANCH, RemovalCare::KeepingUnderRef);
         let reference = kept.unwrap().kept.unwrap().reference;
         assert_eq!(scene.git(&["show", &format!("{reference}:docs/big.txt")]), "big");
     }
@@ -166,12 +166,12 @@ fn a_repository_whose_path_has_a_newline() {
         let made = repository.ensure_worktree(&spec).unwrap();
         assert_eq!(is_program(&made), !options.is_empty());
         scene.assert_complete();
-        assert_eq!(repository.ensure_worktree(&spec).unwrap().origin, Origin::Found);
+        assert_eq!(repository.ensure_worktree(&spec).unwrap().origin, WorktreeOrigin::Found);
         assert_eq!(Repository::discover(&scene.tree()).unwrap().common_dir(), repository.common_dir());
         fs::write(scene.tree().join("new\nfile"), "new").unwrap();
         let holdings = repository.holdings(&spec.place, BRANCH).unwrap();
         assert_eq!(holdings.changes.len(), 1, "{holdings}");
-        let removed = repository.remove_worktree(&spec.place, BRANCH, Removal::KeepingUnderRef).unwrap();
+        let removed = repository.remove_worktree(&spec.place, BRANCH, RemovalCare::KeepingUnderRef).unwrap();
         let kept = removed.kept.unwrap().reference;
         assert_eq!(scene.git(&["show", &format!("{kept}:new\nfile")]), "new");
         scene.assert_nothing_left();

@@ -1,4 +1,4 @@
-//! What stands against removing a team, and how that is told: all of it at once, each with the way out.
+//! The obstacles to removing a team, and how they are told: all of them at once, each with the way out.
 
 use std::io;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use teamster_protocol::team::TeamError;
 
 use crate::git::GitError;
 
-/// What stands against removing a team.
+/// Something that stands against removing a team.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Obstacle {
     /// A leader runs.
@@ -81,13 +81,13 @@ pub enum CleanupError {
     NotOurs {
         /// The directory.
         path: PathBuf,
-        /// What is there instead.
+        /// The thing that is there instead.
         why: &'static str,
     },
     /// The files could not be removed.
     #[error("cannot {doing} {}: {source}", path.display())]
     Io {
-        /// What was tried, as a verb.
+        /// The step that failed, as a verb.
         doing: &'static str,
         /// The file or directory.
         path: PathBuf,

@@ -1,4 +1,4 @@
-//! What is removed and what is not, with real repositories.
+//! Cleanups of teams with real repositories: which files are removed, and which refuse to be.
 
 use std::io::Write;
 use std::process::Command;
@@ -43,7 +43,7 @@ impl Scene {
     fn member(&mut self, name: &str) -> PathBuf {
         let name: MemberName = name.parse().unwrap();
         let repository = Repository::discover(&self.repository()).unwrap();
-        let place = Place::new(&self.dir.worktrees_dir(), name.as_str()).unwrap();
+        let place = WorktreePlace::new(&self.dir.worktrees_dir(), name.as_str()).unwrap();
         let branch = format!("teamster/t/{name}");
         let made = repository.ensure_worktree(&WorktreeSpec { place, branch, base: None }).unwrap();
         let workspace = Workspace::Worktree {
@@ -63,7 +63,7 @@ impl Scene {
         made.path
     }
 
-    /// What stands against a cleanup.
+    /// The obstacles to a cleanup.
     fn refused(&self, care: Care) -> String {
         match cleanup(&self.dir, care) {
             Err(error @ CleanupError::Refused { .. }) => error.to_string(),

@@ -23,7 +23,7 @@ use teamster_protocol::team::{Team, TeamError, TeamView};
 use super::numbers::{self, Gone, go_on_above};
 use super::report::{Act, Acted};
 use super::{Subject, files, locks, logs, members, worktrees};
-use crate::git::{Forgotten, Repository, sweep_trash};
+use crate::git::{ForgetOutcome, Repository, sweep_trash};
 
 /// The way out that most findings have.
 pub(super) const HOW: &str = "teamster doctor --repair";
@@ -302,13 +302,13 @@ fn trees(subject: &Subject, acts: &mut Acts) {
     };
     for (repository, gone) in worktrees::missing(&view) {
         match Repository::discover(&repository).and_then(|repository| repository.forget_missing(&gone)) {
-            Ok(Forgotten::Yes) => {
+            Ok(ForgetOutcome::Yes) => {
                 acts.done(format!("took {} off git's list: its directory is gone", gone.path.display()));
             }
-            Ok(Forgotten::Holds) => {
+            Ok(ForgetOutcome::Holds) => {
                 acts.refused(format!("{} stays on git's list: the entry leads to work", gone.path.display()));
             }
-            Ok(Forgotten::NotMissing) => {}
+            Ok(ForgetOutcome::NotMissing) => {}
             Err(error) => acts.refused(error),
         }
     }

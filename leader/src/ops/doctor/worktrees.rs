@@ -11,7 +11,7 @@ use teamster_protocol::team::TeamView;
 
 use super::report::{Findings, counted};
 use super::{Group, mend};
-use crate::git::{Place, Registered, Repository, member_branch};
+use crate::git::{RegisteredWorktree, Repository, WorktreePlace, member_branch};
 
 pub(super) fn check(view: &TeamView, found: &mut Findings) {
     let dir = view.dir();
@@ -72,15 +72,15 @@ fn branches(view: &TeamView) -> BTreeMap<String, (String, PathBuf)> {
 fn one(root: &Path, name: &str, branch: &str, within: &Path, found: &mut Findings) -> Result<(), String> {
     let path = root.join(name);
     let repository = Repository::discover(within).map_err(|error| error.to_string())?;
-    let place = Place::new(root, name).map_err(|error| error.to_string())?;
+    let place = WorktreePlace::new(root, name).map_err(|error| error.to_string())?;
     let registered = repository.worktrees().map_err(|error| error.to_string())?;
     let registered = registered.into_iter().find(|it| it.path == place.path());
     match &registered {
-        Some(Registered { locked: Some(reason), .. }) => {
+        Some(RegisteredWorktree { locked: Some(reason), .. }) => {
             let what = format!("the worktree of {name} is locked: {reason}");
             found.note(Group::Worktrees, what).at(&path).hint(format!("git worktree unlock {}", path.display()));
         }
-        Some(Registered { locked: None, .. }) => {}
+        Some(RegisteredWorktree { locked: None, .. }) => {}
         // Files that git does not know of may hold anything.
         None if path.exists() => {
             let what = format!("the directory of {name} is no worktree that git knows of");
@@ -106,13 +106,14 @@ fn one(root: &Path, name: &str, branch: &str, within: &Path, found: &mut Finding
 }
 
 /// The worktrees under the team's directory that git has on its list and that are gone, by repository.
-pub(super) fn missing(view: &TeamView) -> Vec<(PathBuf, Registered)> {
+pub(super) fn missing(view: &TeamView) -> Vec<(PathBuf, RegisteredWorktree)> {
     let root = real(view.dir());
     let mut missing = Vec::new();
     for within in repositories(view) {
         // A repository that can not be looked at is told of with its worktrees.
         let Ok(repository) = Repository::discover(&within) else { continue };
-        let gone = |it: &Registered| it.path.parent() == Some(&root) && !it.path.exists() && it.locked.is_none();
+        let gone =
+            |it: &RegisteredWorktree| it.path.parent() == Some(&root) && !it.path.exists() && it.locked.is_none();
         let registered = repository.worktrees().unwrap_or_default();
         let common = repository.common_dir().to_owned();
         missing.extend(registered.into_iter().filter(gone).map(|it| (common.clone(), it)));
