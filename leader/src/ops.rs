@@ -7,6 +7,7 @@ pub mod config_files;
 pub mod doctor;
 pub mod document;
 pub mod duration;
+pub mod file_limit;
 pub mod leadership;
 pub mod moved;
 pub mod plan;

@@ -11,7 +11,7 @@ use teamster_protocol::model::task::{Hold, Refusal, TaskStatus};
 
 mod words;
 
-pub(crate) use words::started_again;
+pub(crate) use words::{raise_file_limit, started_again};
 
 #[cfg(test)]
 mod tests;
@@ -28,6 +28,8 @@ pub struct Scene<'a> {
     pub in_turn: &'a BTreeMap<MemberName, u64>,
     /// The members in a turn whose agent has said nothing for longer than it may.
     pub quiet: &'a BTreeSet<MemberName>,
+    /// The members whose worker may write no file as long as the logs are, and how long it may.
+    pub over_file_limit: &'a BTreeMap<MemberName, u64>,
     /// The members that were asked to end and have not refused.
     pub ending: &'a BTreeSet<MemberName>,
     /// Why a task failed, in the words of its last attempt.
@@ -111,6 +113,11 @@ pub enum Hindrance {
     Hung {
         /// Since when that is known.
         since_ms: u64,
+    },
+    /// Its worker may write no file as long as the team's logs are: it writes nothing down.
+    FileLimit {
+        /// How long a file may be.
+        bytes: u64,
     },
     /// Its agent says nothing.
     Stalled,
@@ -207,7 +214,7 @@ impl Scene<'_> {
             TaskStatus::InProgress { owner, since_ms } => {
                 let (owner, since_ms) = (owner.clone(), *since_ms);
                 Some(match self.hindrance(&owner) {
-                    Some(by @ (Hindrance::Hung { .. } | Hindrance::Stalled)) => {
+                    Some(by @ (Hindrance::Hung { .. } | Hindrance::FileLimit { .. } | Hindrance::Stalled)) => {
                         Cause::OwnerHindered { owner, since_ms, by }
                     }
                     // It finishes that first.
@@ -369,11 +376,13 @@ impl Scene<'_> {
 
     /// What keeps a member that runs from its work, if anything does.
     fn hindrance(&self, name: &MemberName) -> Option<Hindrance> {
-        match self.roster.member(name).ok()?.hung_ms {
-            Some(since_ms) => Some(Hindrance::Hung { since_ms }),
-            None if self.quiet.contains(name) => Some(Hindrance::Stalled),
-            None if self.ending.contains(name) => Some(Hindrance::Ending),
-            None => None,
+        let hung_ms = self.roster.member(name).ok()?.hung_ms;
+        match (hung_ms, self.over_file_limit.get(name)) {
+            (Some(since_ms), _) => Some(Hindrance::Hung { since_ms }),
+            (None, Some(bytes)) => Some(Hindrance::FileLimit { bytes: *bytes }),
+            (None, None) if self.quiet.contains(name) => Some(Hindrance::Stalled),
+            (None, None) if self.ending.contains(name) => Some(Hindrance::Ending),
+            (None, None) => None,
         }
     }
 

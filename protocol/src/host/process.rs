@@ -97,6 +97,19 @@ impl Identity {
     }
 }
 
+/// The length in bytes beyond which a process may not write a file; `None` if it has no such limit (proc_pid_limits(5)).
+pub fn file_size_limit(pid: u32) -> io::Result<Option<u64>> {
+    let limits = std::fs::read_to_string(format!("/proc/{pid}/limits"))?;
+    let soft = limits.lines().find_map(|line| line.strip_prefix("Max file size")?.split_whitespace().next());
+    match soft {
+        Some("unlimited") => Ok(None),
+        soft => match soft.and_then(|soft| soft.parse().ok()) {
+            Some(bytes) => Ok(Some(bytes)),
+            None => Err(io::Error::new(io::ErrorKind::InvalidData, "it does not tell a size of files")),
+        },
+    }
+}
+
 /// This process, as those outside see it.
 pub fn own_identity() -> io::Result<Identity> {
     if let Some(own) = OWN.get() {

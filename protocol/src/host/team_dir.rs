@@ -109,6 +109,9 @@ impl TeamDir {
             let path = path.to_owned();
             move |source| TeamDirError::Io { doing, path, source }
         };
+        let is_new = !self.was_made()?;
+        // Those whose names a loss of power must not take: of the root, and of what had to be made above it.
+        let made: Vec<&Path> = self.root.ancestors().take_while(|dir| dir.symlink_metadata().is_err()).collect();
         fs::create_dir_all(&self.root).map_err(failed("create", &self.root))?;
         for dir in
             [self.dir.clone(), self.mail_dir(), self.turns_dir(), self.tasks_dir(), self.logs_dir(), self.members_dir()]
@@ -128,6 +131,17 @@ impl TeamDir {
         let mode = fs::metadata(&self.dir).map_err(failed("read", &self.dir))?.permissions().mode();
         if mode & 0o077 != 0 {
             fs::set_permissions(&self.dir, fs::Permissions::from_mode(0o700)).map_err(failed("protect", &self.dir))?;
+        }
+        if is_new {
+            // Also what a process made that died before it came here.
+            let above = made.into_iter().chain([self.root.as_path(), self.dir.as_path()]).filter_map(Path::parent);
+            for parent in above.chain([self.dir.as_path()]).filter(|parent| !parent.as_os_str().is_empty()) {
+                match fs::File::open(parent).and_then(|dir| dir.sync_all()) {
+                    // One that may be written to and not be read, such as a drop box, can not be synced either.
+                    Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+                    outcome => outcome.map_err(failed("sync", parent))?,
+                }
+            }
         }
         Ok(())
     }

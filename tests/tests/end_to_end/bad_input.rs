@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
 use teamster_tests::team::Team;
 
@@ -13,8 +14,24 @@ mod names;
 mod places;
 mod plans;
 mod rpc;
+mod system;
 mod unreadable;
 mod worker_program;
+
+/// A library that stands before the system in a program that is started with it; nothing where no compiler is, which is
+/// said.
+fn preloaded(team: &Team, name: &str, text: &str) -> Option<PathBuf> {
+    let within = team.sandbox().work();
+    let (source, library) = (within.join(name).with_extension("c"), within.join(name).with_extension("so"));
+    fs::write(&source, text).unwrap();
+    match Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).arg("-ldl").status() {
+        Ok(status) if status.success() => Some(library),
+        outcome => {
+            println!("not tested: cc makes no library ({outcome:?})");
+            None
+        }
+    }
+}
 
 /// All that was decided in a team: its logs, without what only says who runs, waits for work, or shows the logs.
 fn state(team: &Team) -> BTreeMap<PathBuf, String> {

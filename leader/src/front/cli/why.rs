@@ -14,6 +14,7 @@ use teamster_protocol::team::{TeamError, TeamView, read_mail, worker_life};
 use super::{Context, Exit, FrontError};
 use crate::front::cli::args::{WhyArgs, WhySubject};
 use crate::front::cli::print::{Tone, harmless, paint};
+use crate::ops::file_limit::members_over_file_limit;
 use crate::ops::why::{Because, Scene};
 
 /// Causes that are told to people; a task may wait for hundreds.
@@ -43,8 +44,9 @@ pub(super) fn why(context: &Context, args: &WhyArgs) -> Result<Exit, FrontError>
     let Turns { in_turn, quiet } = turns(&view, &running)?;
     let ending = ending(&view, &running)?;
     let (board, roster) = (view.board(), view.roster());
+    let over_file_limit = &members_over_file_limit(&view);
     let (running, in_turn, quiet, ending) = (&running, &in_turn, &quiet, &ending);
-    let scene = Scene { board, roster, running, in_turn, quiet, ending, reason: &reason };
+    let scene = Scene { board, roster, running, in_turn, quiet, over_file_limit, ending, reason: &reason };
     match &args.what {
         WhySubject::Task(id) => {
             let because = scene.task(*id, context.now_ms()).map_err(TeamError::from)?;

@@ -14,6 +14,8 @@ use teamster_protocol::team::TeamView;
 use super::report::Findings;
 use super::{Group, Subject, logs, mend};
 use crate::front::cli::print::humane;
+use crate::ops::file_limit::members_over_file_limit;
+use crate::ops::why::raise_file_limit;
 
 /// A member that is not ready by then will not be: who started it is gone.
 pub(super) const EXPECTED_MAX: Duration = START_WITHIN.saturating_mul(2);
@@ -45,6 +47,13 @@ pub(super) fn check(subject: &Subject, view: &TeamView, found: &mut Findings) {
             Presence::Joined { .. } | Presence::Expected { .. } | Presence::Left { .. } => {}
         }
         mail(view, name, running, found);
+    }
+    for (name, bytes) in members_over_file_limit(view) {
+        let what = format!(
+            "the worker of {name} can write nothing down: it may write files of {bytes} bytes only, and the team's logs are \
+             as long"
+        );
+        found.wrong(Group::Members, what).hint(raise_file_limit(&name));
     }
     strangers(view, found);
     if found.troubles() == before {

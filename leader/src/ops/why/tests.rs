@@ -22,6 +22,7 @@ struct Team {
     running: BTreeSet<MemberName>,
     in_turn: BTreeMap<MemberName, u64>,
     quiet: BTreeSet<MemberName>,
+    over_file_limit: BTreeMap<MemberName, u64>,
     ending: BTreeSet<MemberName>,
 }
 
@@ -110,6 +111,7 @@ impl Team {
             running: &self.running,
             in_turn: &self.in_turn,
             quiet: &self.quiet,
+            over_file_limit: &self.over_file_limit,
             ending: &self.ending,
             reason: &reason,
         })
@@ -289,6 +291,20 @@ fn who_hangs_says_so_whatever_it_is_at() {
     let team = team.member("ben", None, AutoClaim::On);
     insta::assert_snapshot!(team.why(1), @"
     ben is free, and about to take it
+    ");
+}
+
+#[test]
+fn who_may_not_write_the_logs_on_says_so() {
+    let mut team = team().task(&[], plain).claimed(1, "ann");
+    team.over_file_limit.insert(name("ann"), 8192);
+    insta::assert_snapshot!(team.why(1) + &team.why_member("ann"), @"
+    in progress by ann for 3m 00s, who can write nothing down: its worker may write files of 8192 bytes only, and the team's logs are as long
+      → end the leader, raise ulimit -f where it is started, and teamster spawn ann
+    on task 1 for 3m 00s
+      → teamster task show 1
+    can write nothing down: its worker may write files of 8192 bytes only, and the team's logs are as long
+      → end the leader, raise ulimit -f where it is started, and teamster spawn ann
     ");
 }
 

@@ -170,6 +170,9 @@ fn hindrance(by: &Hindrance, now_ms: u64) -> String {
             let since = humane(Duration::from_millis(now_ms.saturating_sub(*since_ms)));
             format!("hangs: its worker has not answered for more than {since}")
         }
+        Hindrance::FileLimit { bytes } => format!(
+            "can write nothing down: its worker may write files of {bytes} bytes only, and the team's logs are as long"
+        ),
         Hindrance::Stalled => "waits for its agent, which has said nothing for longer than it may".to_owned(),
         Hindrance::Ending => "was asked to end, and takes nothing more".to_owned(),
     }
@@ -179,9 +182,15 @@ fn hindrance(by: &Hindrance, now_ms: u64) -> String {
 fn way_on(member: &MemberName, by: &Hindrance) -> Option<String> {
     match by {
         Hindrance::Hung { .. } => Some(format!("teamster kill {member}, then teamster spawn {member}")),
+        Hindrance::FileLimit { .. } => Some(raise_file_limit(member)),
         Hindrance::Stalled => Some(format!("teamster steer {member} TEXT, or teamster stop {member}")),
         Hindrance::Ending => None,
     }
+}
+
+/// The way out for a member whose worker may write no file as long as the logs are.
+pub(crate) fn raise_file_limit(member: &MemberName) -> String {
+    format!("end the leader, raise ulimit -f where it is started, and teamster spawn {member}")
 }
 
 fn is_are(tasks: &[TaskId]) -> String {

@@ -3,7 +3,6 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
@@ -40,19 +39,8 @@ ssize_t pread64(int fd, void *to, size_t count, off_t at) {
 ssize_t pread(int fd, void *to, size_t count, off_t at) { return pread64(fd, to, count, at); }
 "#;
 
-/// The library that makes a bad disk; nothing where no compiler is, which is said.
 fn bad_disk(team: &Team) -> Option<PathBuf> {
-    let (text, library) = (team.sandbox().work().join("bad_disk.c"), team.sandbox().work().join("bad_disk.so"));
-    fs::write(&text, BAD_DISK).unwrap();
-    let mut compiler = Command::new("cc");
-    compiler.args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&text).arg("-ldl");
-    match compiler.status() {
-        Ok(status) if status.success() => Some(library),
-        outcome => {
-            println!("not tested: cc makes no library ({outcome:?})");
-            None
-        }
-    }
+    super::preloaded(team, "bad_disk", BAD_DISK)
 }
 
 /// What a command says whose reads of a file are as the environment says.
