@@ -18,7 +18,7 @@ use teamster_protocol::team::{Inbox, Team, TeamError};
 use teamster_protocol::wire::api::LeaderInfo;
 use teamster_protocol::wire::peer::LINE_BYTES_MAX;
 use teamster_protocol::wire::peer::socket::{self, Listener};
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
 use crate::core::{Action, Core, Event, RosterLook};
@@ -72,7 +72,7 @@ pub async fn serve<F>(
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    let ServeOptions { dir, founded_for, settings, signals, dead_before, after, on_ready } = options;
+    let ServeOptions { dir, founded_for, settings, signals, dead_before, after, let_go, on_ready } = options;
     crash::begin("leader");
     if after.is_none() {
         // The one before it had made it, and what was removed since is not made again.
@@ -136,7 +136,7 @@ where
     let outcome = match taken_over {
         Ok(()) => {
             on_ready(&shared.info);
-            Ok(leader.lead(settings.poll, signals).await)
+            Ok(leader.lead(settings.poll, signals, let_go).await)
         }
         Err(error) => Err(error),
     };
@@ -205,7 +205,12 @@ struct Followed {
 }
 
 impl Leader<'_> {
-    async fn lead(&mut self, poll: Duration, mut signals: EndSignals) -> Served {
+    async fn lead(
+        &mut self,
+        poll: Duration,
+        mut signals: EndSignals,
+        mut let_go: Option<oneshot::Receiver<()>>,
+    ) -> Served {
         let mut watch = Watch::new(poll);
         let followed = Followed {
             mail: watch.add(self.shared.dir.mailbox(&Address::Lead)),
@@ -226,6 +231,7 @@ impl Leader<'_> {
                 change = watch.changed() => self.look(&followed, &change),
                 () = until(tick) => self.feed(Event::Tick),
                 () = signals.next() => self.feed(Event::Interrupted),
+                () = told(&mut let_go) => return Served::Ended,
             }
         }
     }
@@ -354,6 +360,19 @@ impl Leader<'_> {
             Err(error) => Event::ShutdownNotRequested { name, why: error.to_string() },
         }
     }
+}
+
+/// Waits until it is told; for ever if nobody can tell it any more.
+async fn told(let_go: &mut Option<oneshot::Receiver<()>>) {
+    if let Some(receiver) = let_go {
+        let told = receiver.await;
+        // It is not asked a second time.
+        *let_go = None;
+        if told.is_ok() {
+            return;
+        }
+    }
+    std::future::pending().await
 }
 
 async fn until(at_ms: Option<u64>) {

@@ -1,7 +1,7 @@
 //! `teamster`: the leader of a team of coding agents, and its command line.
 
 use teamster_leader::front::cli;
-use teamster_leader::warden::{self, Guard};
+use teamster_leader::warden;
 
 fn main() {
     if let Some(exit) = cli::answer_shell() {
@@ -9,16 +9,16 @@ fn main() {
     }
     let code = match cli::parse(std::env::args_os()) {
         Err(exit) => i32::from(exit.code()),
-        Ok(args) => match Guard::of(&args) {
+        Ok(line) => match cli::guard(&line) {
             Some(guard) => {
-                cli::listen_to_logs(&args.command);
+                cli::listen_to_logs(line.command.verb());
                 // Before anything else is here: a warden has one thread, and next to nothing.
-                drop(args);
+                drop(line);
                 warden::stand(guard)
             }
             None => {
                 warden::unblock();
-                i32::from(cli::obey(args).code())
+                i32::from(cli::obey(line).code())
             }
         },
     };

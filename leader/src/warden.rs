@@ -112,7 +112,7 @@ enum Heard {
 impl Warden {
     fn begin(guard: Guard) -> Result<Warden, (&'static str, io::Error)> {
         let failed = |doing| move |error: Errno| (doing, error.into());
-        if guard.is_in_background() {
+        if guard.in_background {
             // The terminal's Ctrl-C and its end are none of the leader's business from here on. This leads no group
             // yet, so it can only fail if a person typed the hidden option, and then nothing is lost.
             if let Err(errno) = unistd::setsid() {
@@ -126,7 +126,7 @@ impl Warden {
         // By its name, not by what runs: a program that was replaced meanwhile is the one to start next.
         let program = env::current_exe().map_err(|error| ("find out the own program", error))?;
         let group = if File::open("/dev/tty").is_ok() { ChildGroup::Shared } else { ChildGroup::Own };
-        let policy = Policy::new(guard.charge());
+        let policy = Policy::new(guard.charge);
         let strangers = RefCell::new(Strangers::present(match group {
             ChildGroup::Shared => Some(unistd::getpgrp()),
             ChildGroup::Own => None,
@@ -163,7 +163,7 @@ impl Warden {
                 Verdict::End { left, code, why } => {
                     match why {
                         Why::Ended => {}
-                        Why::Killed => self.guard.tell_of_death(&words(how), code),
+                        Why::Killed => (self.guard.tell_of_death)(&words(how), code),
                         Why::GivenUp => tracing::error!(
                             "the leader {}, for the {}th time within {} s: it is given up, and its members are told to end. \
                              What it said last is above; teamster up starts it again",
@@ -201,7 +201,7 @@ impl Warden {
         let null = OpenOptions::new().write(true).open("/dev/null")?;
         let child = program.spawn()?;
         point("leader started");
-        if self.guard.is_in_background() {
+        if self.guard.in_background {
             // Whoever started it reads to its end, which must be the leader's to make.
             let _ = unistd::dup2_stdout(&null);
         }

@@ -24,7 +24,7 @@ const PURE: &[&str] = &[
     "leader/src/ops/document",
     "leader/src/ops/duration",
     "leader/src/ops/plan",
-    "leader/src/ops/why",
+    "leader/src/ops/why/scene",
     "leader/src/warden/policy",
 ];
 

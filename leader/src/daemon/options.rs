@@ -6,6 +6,7 @@ use teamster_protocol::host::process::Identity;
 use teamster_protocol::host::settings::Common;
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::wire::api::LeaderInfo;
+use tokio::sync::oneshot;
 
 use crate::core::DeadBefore;
 
@@ -23,6 +24,8 @@ pub struct ServeOptions {
     pub dead_before: DeadBefore,
     /// The leader whose death this one was started for, if its warden did so.
     pub after: Option<Identity>,
+    /// Once this is told, the leader ends and no worker does: those that run wait for the next leader.
+    pub let_go: Option<oneshot::Receiver<()>>,
     /// Called once calls are taken.
     pub on_ready: Box<dyn FnOnce(&LeaderInfo) + Send>,
 }

@@ -38,7 +38,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
     if text.is_empty() {
         return Err(DurationError::Missing);
     }
-    let shown = || crate::front::cli::print::shorten(text, 40).into_owned();
+    let shown = || crate::ops::text::shorten(text, 40).into_owned();
     if text.len() > TEXT_BYTES_MAX {
         return Err(DurationError::Unreadable(shown()));
     }
@@ -57,7 +57,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
 
 /// Writes a length so that [`parse_duration`] reads back the same: `1h30m`, `500ms`.
 ///
-/// Exact to the nanosecond; for reading at a glance there is [`crate::front::cli::print::humane`].
+/// Exact to the nanosecond; for reading at a glance there is [`crate::ops::text::humane`].
 pub fn format_duration(length: Duration) -> String {
     SpanPrinter::new().designator(Designator::Compact).spacing(Spacing::None).unsigned_duration_to_string(&length)
 }

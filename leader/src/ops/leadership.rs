@@ -10,10 +10,10 @@ use teamster_protocol::wire::peer::Peer;
 use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinHandle};
 
+use super::link::{LinkError, await_leader, dial};
 use crate::api;
 use crate::core::DeadBefore;
 use crate::daemon::{ServeError, ServeOptions, Served, Signals};
-use crate::front::cli::link::{LinkError, await_leader, dial};
 
 /// Why there is no leader to work with.
 #[derive(Debug, thiserror::Error)]
@@ -38,13 +38,22 @@ pub struct Leadership {
     /// The link to it.
     pub peer: Peer,
     /// Set if it runs in this process.
-    own: Option<JoinHandle<Result<Served, ServeError>>>,
+    own: Option<OwnLeader>,
+}
+
+/// A leader in this process.
+#[derive(Debug)]
+struct OwnLeader {
+    serving: JoinHandle<Result<Served, ServeError>>,
+    /// Tells it to end without its members.
+    let_go: oneshot::Sender<()>,
 }
 
 impl Leadership {
     /// Leads the team in this process, or links to the leader it has.
     pub async fn begin(dir: &TeamDir, founded_for: &Path, settings: Common) -> Result<Leadership, LeadershipError> {
         let (ready, is_ready) = oneshot::channel();
+        let (let_go, is_let_go) = oneshot::channel();
         let options = ServeOptions {
             dir: dir.clone(),
             founded_for: founded_for.to_owned(),
@@ -52,16 +61,19 @@ impl Leadership {
             signals: Signals::Ignore,
             dead_before: DeadBefore::Bury,
             after: None,
+            let_go: Some(is_let_go),
             on_ready: Box::new(move |_| {
                 // The receiver waits below, or this command is over.
                 let _ = ready.send(());
             }),
         };
-        let mut own = tokio::spawn(api::lead(options));
+        let mut serving = tokio::spawn(api::lead(options));
         tokio::select! {
             // Only if it was said: a leader that cannot begin drops the sender, and its end tells why.
-            Ok(()) = is_ready => Ok(Leadership { peer: dial(dir).await?.0, own: Some(own) }),
-            ended = &mut own => match ended? {
+            Ok(()) = is_ready => {
+                Ok(Leadership { peer: dial(dir).await?.0, own: Some(OwnLeader { serving, let_go }) })
+            }
+            ended = &mut serving => match ended? {
                 // Who leads may not listen yet.
                 Err(ServeError::Led { .. }) => {
                     Ok(Leadership { peer: await_leader(dir, settings.poll).await?.0, own: None })
@@ -82,9 +94,18 @@ impl Leadership {
     pub(crate) async fn down(self, force: bool) -> Result<Vec<Ended>, LeadershipError> {
         let ended = self.peer.down(force).await?;
         if let Some(own) = self.own {
-            own.await??;
+            own.serving.await??;
         }
         Ok(ended)
+    }
+
+    /// Ends the leader if it is ours, and no worker: those that run wait for the next one.
+    pub(crate) async fn let_go(self) -> Result<(), LeadershipError> {
+        let Some(OwnLeader { serving, let_go }) = self.own else { return Ok(()) };
+        // One that has ended meanwhile hears nothing, and its end is told below.
+        let _ = let_go.send(());
+        serving.await??;
+        Ok(())
     }
 
     /// Ends the leader if it is ours, with whoever still runs, each after its turn; leaves another's alone.
@@ -100,7 +121,7 @@ impl Leadership {
             () = hurry => self.peer.down(true).await?,
             ended = self.peer.down(false) => ended?,
         };
-        own.await??;
+        own.serving.await??;
         Ok(ended)
     }
 }

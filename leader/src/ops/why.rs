@@ -1,404 +1,169 @@
-//! Why a task is not being done, or a member does nothing: from the board, the roster and who is alive to the root of
-//! it, and to the way out. Pure.
+//! `why`: the reason why a task is not being done, or a member does nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
-use teamster_protocol::model::board::{AutoClaim, Board, Task};
-use teamster_protocol::model::id::{MemberName, Role, TaskId};
-use teamster_protocol::model::roster::{LeftHow, Presence, Roster, Then};
-use teamster_protocol::model::task::{Hold, Refusal, TaskStatus};
+use serde::Serialize;
+use teamster_protocol::model::id::{Address, BadName, MemberName, TaskId};
+use teamster_protocol::model::mail::{Body, LetterState, Message};
+use teamster_protocol::model::roster::Presence;
+use teamster_protocol::model::shutdown::Verdict;
+use teamster_protocol::store::presence::WorkerLife;
+use teamster_protocol::store::transcript;
+use teamster_protocol::team::{TeamError, TeamView, read_mail, worker_life};
 
-mod words;
+use super::error::OpsError;
+use super::file_limit::members_over_file_limit;
+use super::session::Session;
+use super::verb::Verb;
 
-pub(crate) use words::{raise_file_limit, started_again};
+mod scene;
 
-#[cfg(test)]
-mod tests;
+pub use scene::{Absence, Because, Cause, Hindrance, Scene};
+pub(crate) use scene::{raise_file_limit, started_again};
 
-/// What is true of a team at one moment.
-pub struct Scene<'a> {
-    /// All tasks.
-    pub board: &'a Board,
-    /// All members.
-    pub roster: &'a Roster,
-    /// The members whose worker runs: it holds the member's lock.
-    pub running: &'a BTreeSet<MemberName>,
-    /// The members in a turn that is for no task, such as a prompt or mail, and since when.
-    pub in_turn: &'a BTreeMap<MemberName, u64>,
-    /// The members in a turn whose agent has said nothing for longer than it may.
-    pub quiet: &'a BTreeSet<MemberName>,
-    /// The members whose worker may write no file as long as the logs are, and how long it may.
-    pub over_file_limit: &'a BTreeMap<MemberName, u64>,
-    /// The members that were asked to end and have not refused.
-    pub ending: &'a BTreeSet<MemberName>,
-    /// Why a task failed, in the words of its last attempt.
-    pub reason: &'a dyn Fn(TaskId) -> Option<String>,
+/// What `why` is asked about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WhySubject {
+    /// A task.
+    Task(TaskId),
+    /// A member. One whose name is a number can not be asked about.
+    Member(MemberName),
 }
 
-/// One cause. There is one for each thing that would have to change.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-#[expect(missing_docs, reason = "SPEC.md says what each field is")]
-pub enum Cause {
-    /// The task is done.
-    Completed { owner: MemberName, at_ms: u64 },
-    /// It ended without success.
-    Failed { owner: MemberName, at_ms: u64, reason: Option<String> },
-    /// It is not to be done.
-    Cancelled,
-    /// It is being done.
-    InProgress { owner: MemberName, since_ms: u64 },
-    /// Its worker is on it, and is kept from it.
-    OwnerHindered { owner: MemberName, since_ms: u64, by: Hindrance },
-    /// Its worker is dead, and nobody has given it back yet.
-    OwnerDead { owner: MemberName },
-    /// It was stopped, and is held.
-    Stopped { assignee: Option<MemberName> },
-    /// It waits for another, by way of those between.
-    WaitsFor { task: TaskId, via: Vec<TaskId>, because: Box<Cause> },
-    /// It is for a member that is on another task.
-    AssigneeBusy { member: MemberName, task: TaskId, since_ms: u64 },
-    /// It is for a member that is in a turn for mail or a prompt.
-    AssigneeInTurn { member: MemberName, since_ms: u64 },
-    /// It is for a member that does not run.
-    AssigneeAbsent { member: MemberName, presence: Absence },
-    /// It is for a member that runs and takes nothing.
-    AssigneeHindered { member: MemberName, by: Hindrance },
-    /// It is for a name that is not on the roster.
-    AssigneeUnknown { member: MemberName },
-    /// It needs a role that nobody on the roster has.
-    RoleMissing { role: Role },
-    /// It needs a role, and none of those who have it runs.
-    RoleAbsent { role: Role, members: Vec<MemberName> },
-    /// Nobody runs at all.
-    NoWorker,
-    /// All that run take only what is assigned to them.
-    NoneClaims { members: Vec<MemberName> },
-    /// All that might take it are on other tasks, or in a turn for none.
-    AllBusy { members: Vec<(MemberName, Option<TaskId>)> },
-    /// It would be the next for this member, which takes nothing.
-    NextHindered { member: MemberName, by: Hindrance },
-    /// It is the next for this member.
-    Next { member: MemberName },
-    /// The member is kept from whatever it is to do.
-    Hindered { member: MemberName, by: Hindrance },
-    /// The member is on this task.
-    Busy { task: TaskId, since_ms: u64 },
-    /// The member is in a turn for mail or a prompt.
-    InTurn { since_ms: u64 },
-    /// The member does not run.
-    Absent { member: MemberName, presence: Absence },
-    /// The member is about to take this task.
-    Takes { task: TaskId },
-    /// There is nothing to be done on the board.
-    NothingToDo,
-    /// These may not be begun: they wait for others.
-    Blocked { tasks: Vec<TaskId> },
-    /// These are for others.
-    ForOthers { tasks: Vec<TaskId> },
-    /// These need another role than the member has.
-    OtherRole { tasks: Vec<TaskId> },
-    /// These are held after a stop.
-    Held { tasks: Vec<TaskId> },
-    /// These are open, and the member takes only what is assigned to it.
-    ClaimsNothing { tasks: Vec<TaskId> },
-}
+impl FromStr for WhySubject {
+    type Err = BadName;
 
-/// What keeps a member that runs from its work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Hindrance {
-    /// Its worker does not answer.
-    Hung {
-        /// Since when that is known.
-        since_ms: u64,
-    },
-    /// Its worker may write no file as long as the team's logs are: it writes nothing down.
-    FileLimit {
-        /// How long a file may be.
-        bytes: u64,
-    },
-    /// Its agent says nothing.
-    Stalled,
-    /// It was asked to end.
-    Ending,
-}
-
-/// Why a member does not run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Absence {
-    /// It is being started.
-    Starting {
-        /// Since when.
-        since_ms: u64,
-    },
-    /// Its worker died, and nobody has written that down yet.
-    Died {
-        /// When it had joined.
-        joined_ms: u64,
-    },
-    /// It left.
-    Left {
-        /// When.
-        at_ms: u64,
-        /// How.
-        how: LeftHow,
-    },
-    /// It died, and its leader starts it again.
-    Restarting {
-        /// When it died.
-        at_ms: u64,
-        /// How.
-        how: LeftHow,
-        /// When that is due.
-        again_ms: u64,
-    },
-}
-
-/// A cause in words, with the way out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Because {
-    /// The cause.
-    #[serde(flatten)]
-    pub cause: Cause,
-    /// The same in words.
-    pub says: String,
-    /// What could be done about it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hint: Option<String>,
-}
-
-impl Scene<'_> {
-    /// Why a task is where it is. There is always a cause; refuses a task that is not there.
-    pub fn task(&self, id: TaskId, now_ms: u64) -> Result<Vec<Because>, Refusal> {
-        let task = self.board.task(id)?;
-        let causes = match self.standing(id, &task) {
-            Some(cause) => vec![cause],
-            None if task.open_dependencies > 0 => self.roots(id),
-            None => vec![self.unclaimed(id, &task)],
-        };
-        Ok(causes.into_iter().map(|cause| words::because(cause, Some(id), now_ms)).collect())
+    fn from_str(text: &str) -> Result<WhySubject, BadName> {
+        match text.parse() {
+            Ok(id) => Ok(WhySubject::Task(id)),
+            Err(_) => text.parse().map(WhySubject::Member),
+        }
     }
+}
 
-    /// Why a member does what it does, or nothing. There is always a cause.
-    pub fn member(&self, name: &MemberName, now_ms: u64) -> Vec<Because> {
-        let causes = match self.absence(name) {
-            Some(presence) => vec![Cause::Absent { member: name.clone(), presence }],
-            None => {
-                let hindered = self.hindrance(name).map(|by| Cause::Hindered { member: name.clone(), by });
-                let at = match (self.at(name), self.in_turn.get(name)) {
-                    (Some((task, since_ms)), _) => vec![Cause::Busy { task, since_ms }],
-                    (None, Some(since_ms)) => vec![Cause::InTurn { since_ms: *since_ms }],
-                    (None, None) if hindered.is_some() => Vec::new(),
-                    (None, None) => self.idle(name),
+/// The reason that was asked for.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum WhyAnswer {
+    /// Of a task.
+    Task(TaskWhy),
+    /// Of a member.
+    Member(MemberWhy),
+}
+
+/// Why a task is not being done.
+#[derive(Debug, Serialize)]
+pub struct TaskWhy {
+    /// The task.
+    pub task: TaskId,
+    /// Its short text.
+    pub title: String,
+    /// The word for its status.
+    pub status: &'static str,
+    /// Every cause.
+    pub because: Vec<Because>,
+}
+
+/// Why a member does nothing.
+#[derive(Debug, Serialize)]
+pub struct MemberWhy {
+    /// The member.
+    pub member: MemberName,
+    /// Every cause.
+    pub because: Vec<Because>,
+}
+
+/// Tells why. Refused for a task or a member that there is none of.
+pub fn why(session: &Session, subject: WhySubject) -> Result<WhyAnswer, OpsError> {
+    session.authorize(Verb::Why)?;
+    let view = session.view()?;
+    let running = running(&view)?;
+    // A task that can not be read back has no words for why it failed; the rest is told all the same.
+    let reason = |id| view.task_view(id).ok()?.reason().map(str::to_owned);
+    let Turns { in_turn, quiet } = turns(&view, &running)?;
+    let ending = ending(&view, &running)?;
+    let (board, roster) = (view.board(), view.roster());
+    let over_file_limit = &members_over_file_limit(&view);
+    let (running, in_turn, quiet, ending) = (&running, &in_turn, &quiet, &ending);
+    let scene = Scene { board, roster, running, in_turn, quiet, over_file_limit, ending, reason: &reason };
+    match subject {
+        WhySubject::Task(id) => {
+            let because = scene.task(id, session.now_ms()).map_err(TeamError::from)?;
+            let status = view.board().status(id).map_err(TeamError::from)?.word();
+            Ok(WhyAnswer::Task(TaskWhy { task: id, title: view.new_task(id)?.title, status, because }))
+        }
+        WhySubject::Member(name) => {
+            session.must_be_member(&view, &name)?;
+            let because = scene.member(&name, session.now_ms());
+            Ok(WhyAnswer::Member(MemberWhy { member: name, because }))
+        }
+    }
+}
+
+fn running(view: &TeamView) -> Result<BTreeSet<MemberName>, OpsError> {
+    let mut running = BTreeSet::new();
+    for (name, member) in view.roster().members() {
+        if worker_life(view.dir(), name, &member.presence)? != WorkerLife::Dead {
+            running.insert(name.clone());
+        }
+    }
+    Ok(running)
+}
+
+/// What members that run are at, by their transcripts.
+#[derive(Default)]
+struct Turns {
+    /// Those in a turn for no task, and since when.
+    in_turn: BTreeMap<MemberName, u64>,
+    /// Those in a turn whose agent has said nothing for longer than it may.
+    quiet: BTreeSet<MemberName>,
+}
+
+fn turns(view: &TeamView, running: &BTreeSet<MemberName>) -> Result<Turns, OpsError> {
+    let mut turns = Turns::default();
+    for name in running {
+        let Some(open) = transcript::open_turn(&view.dir().turns(name))? else { continue };
+        if open.task.is_none() && view.board().owned_by(name).next().is_none() {
+            turns.in_turn.insert(name.clone(), open.since_ms);
+        }
+        if open.quiet {
+            turns.quiet.insert(name.clone());
+        }
+    }
+    Ok(turns)
+}
+
+/// The members that have not answered a request to end, or said that they finish their turn first.
+fn ending(view: &TeamView, running: &BTreeSet<MemberName>) -> Result<BTreeSet<MemberName>, OpsError> {
+    let joined_ms = |name: &MemberName| match &view.roster().member(name).ok()?.presence {
+        Presence::Joined { at_ms, .. } => Some(*at_ms),
+        Presence::Expected { .. } | Presence::Left { .. } => None,
+    };
+    // The last word of each counts, if it is of this life.
+    let mut said = BTreeMap::new();
+    for (_, message) in read_mail(view.dir(), &Address::Lead)? {
+        if let (Body::ShutdownReply(reply), Address::Member(from)) = (message.body, message.from)
+            && joined_ms(&from).is_some_and(|joined_ms| message.sent_ms >= joined_ms)
+        {
+            said.insert(from, reply.verdict);
+        }
+    }
+    let mut ending = BTreeSet::new();
+    for name in running {
+        let is_ending = match said.get(name) {
+            Some(Verdict::Approved | Verdict::Finishing { .. }) => true,
+            Some(Verdict::Refused { .. }) | None => {
+                let mail = read_mail(view.dir(), &Address::Member(name.clone()))?;
+                let asks = |(state, message): &(LetterState, Message)| {
+                    *state == LetterState::Unread && matches!(message.body, Body::ShutdownRequest(_))
                 };
-                at.into_iter().chain(hindered).collect()
+                mail.iter().any(asks)
             }
         };
-        causes.into_iter().map(|cause| words::because(cause, None, now_ms)).collect()
-    }
-
-    /// The cause that a task has in itself; none for one that is free to be taken as far as it is concerned.
-    fn standing(&self, id: TaskId, task: &Task) -> Option<Cause> {
-        match &task.status {
-            TaskStatus::Completed { owner, at_ms } => Some(Cause::Completed { owner: owner.clone(), at_ms: *at_ms }),
-            TaskStatus::Failed { owner, at_ms } => {
-                Some(Cause::Failed { owner: owner.clone(), at_ms: *at_ms, reason: (self.reason)(id) })
-            }
-            TaskStatus::Cancelled => Some(Cause::Cancelled),
-            TaskStatus::InProgress { owner, .. } if !self.running.contains(owner) => {
-                Some(Cause::OwnerDead { owner: owner.clone() })
-            }
-            TaskStatus::InProgress { owner, since_ms } => {
-                let (owner, since_ms) = (owner.clone(), *since_ms);
-                Some(match self.hindrance(&owner) {
-                    Some(by @ (Hindrance::Hung { .. } | Hindrance::FileLimit { .. } | Hindrance::Stalled)) => {
-                        Cause::OwnerHindered { owner, since_ms, by }
-                    }
-                    // It finishes that first.
-                    Some(Hindrance::Ending) | None => Cause::InProgress { owner, since_ms },
-                })
-            }
-            TaskStatus::Pending { assignee, hold: Hold::Stopped } => {
-                Some(Cause::Stopped { assignee: assignee.clone() })
-            }
-            TaskStatus::Pending { hold: Hold::Free, .. } => None,
+        if is_ending {
+            ending.insert(name.clone());
         }
     }
-
-    /// What a blocked task waits for in the end: those before it that wait for nothing else, each with its own cause.
-    fn roots(&self, id: TaskId) -> Vec<Cause> {
-        let mut came_from: BTreeMap<TaskId, TaskId> = BTreeMap::new();
-        let mut roots = BTreeMap::new();
-        // With a stack of our own: a chain may be as long as a board.
-        let mut todo = vec![id];
-        while let Some(at) = todo.pop() {
-            let Ok(task) = self.board.task(at) else { continue };
-            if at != id {
-                let cause = match self.standing(at, &task) {
-                    Some(cause) => Some(cause),
-                    None if task.open_dependencies == 0 => Some(self.unclaimed(at, &task)),
-                    None => None,
-                };
-                if let Some(cause) = cause {
-                    roots.insert(at, cause);
-                    continue;
-                }
-            }
-            for on in self.board.open_dependencies(&task) {
-                came_from.entry(on).or_insert_with(|| {
-                    todo.push(on);
-                    at
-                });
-            }
-        }
-        let via = |root: TaskId| {
-            let mut way = Vec::new();
-            let mut at = came_from.get(&root).copied();
-            while let Some(between) = at.filter(|between| *between != id) {
-                way.push(between);
-                at = came_from.get(&between).copied();
-            }
-            way.reverse();
-            way
-        };
-        let waits = |(task, cause)| Cause::WaitsFor { task, via: via(task), because: Box::new(cause) };
-        roots.into_iter().map(waits).collect()
-    }
-
-    /// Why nobody has taken a task that could be.
-    fn unclaimed(&self, id: TaskId, task: &Task) -> Cause {
-        if let TaskStatus::Pending { assignee: Some(name), .. } = &task.status {
-            let member = name.clone();
-            return match (self.absence(name), self.at(name)) {
-                _ if self.roster.member(name).is_err() => Cause::AssigneeUnknown { member },
-                (Some(presence), _) => Cause::AssigneeAbsent { member, presence },
-                (None, _) if let Some(by) = self.hindrance(name) => Cause::AssigneeHindered { member, by },
-                (None, Some((task, since_ms))) => Cause::AssigneeBusy { member, task, since_ms },
-                (None, None) => match self.in_turn.get(name) {
-                    Some(since_ms) => Cause::AssigneeInTurn { member, since_ms: *since_ms },
-                    None => Cause::Next { member },
-                },
-            };
-        }
-        let has_role = |name: &MemberName| match (&task.role, self.roster.member(name)) {
-            (None, _) => true,
-            (Some(role), Ok(member)) => member.spec.role.as_ref() == Some(role),
-            (Some(_), Err(_)) => false,
-        };
-        let fit: Vec<&MemberName> = self.roster.members().map(|(name, _)| name).filter(|name| has_role(name)).collect();
-        let running: Vec<&MemberName> = fit.iter().copied().filter(|name| self.running.contains(*name)).collect();
-        if let Some(role) = &task.role {
-            let role = role.clone();
-            if fit.is_empty() {
-                return Cause::RoleMissing { role };
-            }
-            if running.is_empty() {
-                return Cause::RoleAbsent { role, members: fit.into_iter().cloned().collect() };
-            }
-        }
-        if running.is_empty() {
-            return Cause::NoWorker;
-        }
-        let claims = |name: &&&MemberName| {
-            self.roster.member(name).is_ok_and(|member| match member.spec.auto {
-                AutoClaim::On => true,
-                AutoClaim::Off => false,
-            })
-        };
-        let claiming: Vec<&MemberName> = running.iter().filter(claims).copied().collect();
-        if claiming.is_empty() {
-            return Cause::NoneClaims { members: running.into_iter().cloned().collect() };
-        }
-        let at = |name: &MemberName| (name.clone(), self.at(name).map(|(task, _)| task));
-        let is_idle = |name: &MemberName| self.at(name).is_none() && !self.in_turn.contains_key(name);
-        let is_free = |name: &MemberName| is_idle(name) && self.hindrance(name).is_none();
-        let hindered =
-            claiming.iter().filter(|name| is_idle(name)).find_map(|name| Some((*name, self.hindrance(name)?)));
-        // Of those that are free, the one for whom it is the very next, else any: the others are about to be taken.
-        let free: Vec<&MemberName> = claiming.iter().copied().filter(|name| is_free(name)).collect();
-        let next = free.iter().find(|name| self.next_for(name) == Some(id)).or(free.first());
-        match next {
-            Some(member) => Cause::Next { member: (*member).clone() },
-            None if let Some((member, by)) = hindered => Cause::NextHindered { member: member.clone(), by },
-            None => Cause::AllBusy { members: claiming.into_iter().map(at).collect() },
-        }
-    }
-
-    fn idle(&self, name: &MemberName) -> Vec<Cause> {
-        if let Some(task) = self.next_for(name) {
-            return vec![Cause::Takes { task }];
-        }
-        let own = self.roster.member(name).ok().map(|member| &member.spec);
-        let (mut blocked, mut others, mut role, mut held, mut open) = (vec![], vec![], vec![], vec![], vec![]);
-        for (id, task) in self.board.tasks() {
-            let TaskStatus::Pending { assignee, hold } = &task.status else { continue };
-            match (hold, assignee) {
-                (Hold::Stopped, _) => held.push(id),
-                (Hold::Free, Some(to)) if to != name => others.push(id),
-                (Hold::Free, _) if task.open_dependencies > 0 => blocked.push(id),
-                (Hold::Free, _) if task.role.is_some() && task.role != own.and_then(|own| own.role.clone()) => {
-                    role.push(id);
-                }
-                (Hold::Free, _) => open.push(id),
-            }
-        }
-        let each = [
-            (open, (|tasks| Cause::ClaimsNothing { tasks }) as fn(Vec<TaskId>) -> Cause),
-            (blocked, |tasks| Cause::Blocked { tasks }),
-            (held, |tasks| Cause::Held { tasks }),
-            (role, |tasks| Cause::OtherRole { tasks }),
-            (others, |tasks| Cause::ForOthers { tasks }),
-        ];
-        let causes: Vec<Cause> =
-            each.into_iter().filter(|(tasks, _)| !tasks.is_empty()).map(|(tasks, of)| of(tasks)).collect();
-        if causes.is_empty() { vec![Cause::NothingToDo] } else { causes }
-    }
-
-    fn next_for(&self, name: &MemberName) -> Option<TaskId> {
-        let member = self.roster.member(name).ok()?;
-        self.board.next_for(&member.spec.claimant(name))
-    }
-
-    /// The task a member is on, and since when.
-    fn at(&self, name: &MemberName) -> Option<(TaskId, u64)> {
-        let id = self.board.owned_by(name).next()?;
-        match self.board.status(id).ok()? {
-            TaskStatus::InProgress { since_ms, .. } => Some((id, since_ms)),
-            TaskStatus::Pending { .. }
-            | TaskStatus::Completed { .. }
-            | TaskStatus::Failed { .. }
-            | TaskStatus::Cancelled => None,
-        }
-    }
-
-    /// What keeps a member that runs from its work, if anything does.
-    fn hindrance(&self, name: &MemberName) -> Option<Hindrance> {
-        let hung_ms = self.roster.member(name).ok()?.hung_ms;
-        match (hung_ms, self.over_file_limit.get(name)) {
-            (Some(since_ms), _) => Some(Hindrance::Hung { since_ms }),
-            (None, Some(bytes)) => Some(Hindrance::FileLimit { bytes: *bytes }),
-            (None, None) if self.quiet.contains(name) => Some(Hindrance::Stalled),
-            (None, None) if self.ending.contains(name) => Some(Hindrance::Ending),
-            (None, None) => None,
-        }
-    }
-
-    /// Why a member does not run; nothing if it does, or if nobody knows of it.
-    fn absence(&self, name: &MemberName) -> Option<Absence> {
-        let presence = &self.roster.member(name).ok()?.presence;
-        match (self.running.contains(name), presence) {
-            (true, Presence::Joined { .. }) => None,
-            (_, Presence::Expected { since_ms }) => Some(Absence::Starting { since_ms: *since_ms }),
-            // It is between taking its lock and joining again.
-            (true, Presence::Left { at_ms, .. }) => Some(Absence::Starting { since_ms: *at_ms }),
-            (false, Presence::Joined { at_ms, .. }) => Some(Absence::Died { joined_ms: *at_ms }),
-            (false, Presence::Left { at_ms, how, then: Then::Again { at_ms: again_ms } }) => {
-                Some(Absence::Restarting { at_ms: *at_ms, how: how.clone(), again_ms: *again_ms })
-            }
-            (false, Presence::Left { at_ms, how, .. }) => Some(Absence::Left { at_ms: *at_ms, how: how.clone() }),
-        }
-    }
+    Ok(ending)
 }

@@ -364,7 +364,7 @@ pub struct Changed {
     /// The tasks that were added, changed or cleared.
     pub tasks: Vec<TaskId>,
     /// What the asker might not have meant, such as an assignment to a member that does not run.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub warnings: Vec<String>,
 }
 

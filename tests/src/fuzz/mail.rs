@@ -1,7 +1,7 @@
 //! Mail: bytes are a message, or else the text of one. A text is never control, whoever sends it and whatever it says;
 //! control is obeyed only from the lead; and what is handed on is what was sent.
 
-use teamster_leader::front::cli::print::harmless_lines;
+use teamster_leader::ops::text::harmless_lines;
 use teamster_protocol::model::board::{AutoClaim, Claimant};
 use teamster_protocol::model::id::{Address, MessageId, TaskId};
 use teamster_protocol::model::mail::{Body, MailFact, Mailbox, Message, Urgency};

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use teamster_leader::front::cli::print::{harmless_lines, shorten, width};
 use teamster_leader::ops::plan::{PROBLEMS_SHOWN_MAX, Plan};
+use teamster_leader::ops::text::{harmless_lines, shorten, width};
 
 pub(super) fn run(bytes: &[u8]) {
     for path in [None, Some("plan.toml"), Some("plan.json")] {

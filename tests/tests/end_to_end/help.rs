@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use clap::CommandFactory;
-use teamster_leader::front::cli::args::Args;
+use teamster_leader::front::cli::program;
 use teamster_tests::hermetic::Program;
 use teamster_tests::team::Team;
 
@@ -17,7 +16,7 @@ fn commands() -> Vec<String> {
         }
     }
     let mut all = Vec::new();
-    below(&Args::command(), "", &mut all);
+    below(&program(), "", &mut all);
     all
 }
 

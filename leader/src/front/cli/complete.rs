@@ -5,7 +5,7 @@ use std::any::TypeId;
 use std::ffi::OsString;
 
 use clap::builder::StyledStr;
-use clap::{Arg, Command, CommandFactory};
+use clap::{Arg, Command};
 use clap_complete::Shell;
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use clap_complete::env::{CompleteEnv, Shells};
@@ -13,9 +13,11 @@ use teamster_protocol::model::id::{Address, LEAD, MemberName, TaskId, TeamName};
 use teamster_protocol::model::task::TaskStatus;
 use teamster_protocol::team::TeamView;
 
-use super::{Context, Exit, FrontError, SettingsFiles, print};
-use crate::front::cli::args::{Args, Everywhere, WhySubject};
-use crate::front::cli::print::{harmless, shorten};
+use super::program::program;
+use super::{CliError, Exit, print};
+use crate::ops::session::{Session, SettingsFiles};
+use crate::ops::text::{harmless, shorten};
+use crate::ops::why::WhySubject;
 
 /// The variable by which a shell asks for completions; its value is the name of the shell.
 const VARIABLE: &str = "TEAMSTER_COMPLETE";
@@ -32,7 +34,7 @@ const MAKES_MEMBERS: &str = "spawn";
 pub fn answer_shell() -> Option<Exit> {
     std::env::var_os(VARIABLE)?;
     let here = std::env::current_dir().ok();
-    let complete = CompleteEnv::with_factory(|| with_candidates(Args::command(), "")).var(VARIABLE).bin("teamster");
+    let complete = CompleteEnv::with_factory(|| with_candidates(program(), "")).var(VARIABLE).bin("teamster");
     match complete.try_complete(std::env::args_os(), here.as_deref()) {
         Ok(true) => Some(Exit::Done),
         Ok(false) => None,
@@ -43,21 +45,28 @@ pub fn answer_shell() -> Option<Exit> {
     }
 }
 
-/// `completions`: what a shell reads at its start.
-pub(super) fn print_script(shell: Shell) -> Result<Exit, FrontError> {
+/// `teamster completions`.
+#[derive(Debug, clap::Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    pub shell: Shell,
+}
+
+/// Prints what a shell reads at its start.
+pub(super) fn print_script(CompletionsArgs { shell }: CompletionsArgs) -> Result<Exit, CliError> {
     let name = shell.to_string();
     let shells = Shells::builtins();
     let completer = shells.completer(&name).expect("both lists are of the same five shells");
     let mut script = Vec::new();
     completer
         .write_registration(VARIABLE, "teamster", "teamster", "teamster", &mut script)
-        .map_err(FrontError::Stdout)?;
+        .map_err(CliError::Stdout)?;
     let mut script = String::from_utf8_lossy(&script).trim_end().to_owned();
     if shell == Shell::Zsh {
         // In a directory of functions the file is run at the first completion, and has to answer that one too.
         script.push_str("\n[ \"$funcstack[1]\" = _teamster ] && _clap_dynamic_completer_teamster \"$@\"");
     }
-    print::say(&script).map_err(FrontError::Stdout)?;
+    print::say(&script).map_err(CliError::Stdout)?;
     Ok(Exit::Done)
 }
 
@@ -90,7 +99,7 @@ fn offer(arg: Arg, makes_members: bool) -> Arg {
 
 /// The team that the words typed so far are about. Nothing can be said at a prompt, so where there is none, nothing is
 /// offered.
-fn context() -> Option<Context> {
+fn session() -> Option<Session> {
     let words: Vec<OsString> = std::env::args_os().skip_while(|word| word != "--").skip(1).collect();
     let option = |name: &str| {
         let texts: Vec<&str> = words.iter().filter_map(|word| word.to_str()).collect();
@@ -99,12 +108,11 @@ fn context() -> Option<Context> {
         inline.or(apart).map(str::to_owned)
     };
     let team = option("--team").and_then(|team| team.parse().ok());
-    let everywhere = Everywhere { team, root: option("--root").map(Into::into), json: false };
-    Context::new(&everywhere, SettingsFiles::Read).ok()
+    Session::of_process(option("--root").map(Into::into), team, SettingsFiles::Read).ok()
 }
 
 fn view() -> Option<TeamView> {
-    context()?.view().ok()
+    session()?.view().ok()
 }
 
 fn members(besides: &[&'static str]) -> Vec<CompletionCandidate> {
@@ -132,10 +140,10 @@ fn tasks() -> Vec<CompletionCandidate> {
 
 /// The teams below the root: every directory there that has a roster.
 fn teams() -> Vec<CompletionCandidate> {
-    let Some(context) = context() else { return Vec::new() };
-    let Ok(entries) = context.dir.root().read_dir() else { return Vec::new() };
+    let Some(session) = session() else { return Vec::new() };
+    let Ok(entries) = session.dir.root().read_dir() else { return Vec::new() };
     let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()?.parse::<TeamName>().ok());
-    let dirs = names.map(|team| teamster_protocol::host::team_dir::TeamDir::new(context.dir.root(), team));
+    let dirs = names.map(|team| teamster_protocol::host::team_dir::TeamDir::new(session.dir.root(), team));
     let mut names: Vec<String> = dirs.filter(|dir| dir.exists()).map(|dir| dir.team().to_string()).collect();
     names.sort();
     names.into_iter().map(CompletionCandidate::new).collect()

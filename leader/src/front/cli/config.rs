@@ -1,29 +1,26 @@
-//! `config`: what is set up, and who said so.
+//! `teamster config`.
 
 use std::path::Path;
 
-use serde::Serialize;
 use serde_json::Value;
 
-use super::{Context, Exit, FrontError};
-use crate::front::cli::print::{Cell, Column, Table, Tone, harmless};
+use super::print::{Cell, Column, Table, Tone, harmless};
+use super::{CliError, Context, Exit};
 use crate::ops::config::{ConfigRow, OriginRow};
+use crate::ops::show_config::show_config;
 
-/// Printed by `config --json`.
-#[derive(Debug, Serialize)]
-struct Settings {
-    settings: Vec<ConfigRow>,
-}
+/// `teamster config`.
+#[derive(Debug, clap::Args)]
+pub struct ConfigArgs {}
 
-pub(super) fn config(context: &Context) -> Result<Exit, FrontError> {
-    let shown = Settings { settings: context.config.rows(context.dir.root(), context.dir.team()) };
-    context.show(&shown, |shown| text(&shown.settings, context))?;
+pub(super) async fn config(context: &Context, ConfigArgs {}: ConfigArgs) -> Result<Exit, CliError> {
+    context.show(&show_config(&context.session)?, |shown| text(&shown.settings, context))?;
     Ok(Exit::Done)
 }
 
 fn text(rows: &[ConfigRow], context: &Context) -> String {
     let home = std::env::var("HOME").ok().filter(|home| home.starts_with('/'));
-    let short = |file: &str| short_path(file, &context.here, home.as_deref());
+    let short = |file: &str| short_path(file, &context.session.here, home.as_deref());
     let mut table = Table::new([Column::left("setting"), Column::wide("value"), Column::left("from")]);
     let mut notes: Vec<&'static str> = Vec::new();
     for row in rows {

@@ -4,23 +4,32 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::{Context, Exit, FrontError, link};
+use super::{CliError, Context, Exit};
 use crate::daemon::launch::worker_program;
-use crate::front::cli::args::DoctorArgs;
 use crate::front::cli::print::{Tone, paint, width};
 use crate::ops::doctor::{Act, Acted, Check, Group, Level, Report, State, Subject, examine, mend};
+use crate::ops::error::OpsError;
+use crate::ops::link;
+
+/// `teamster doctor`.
+#[derive(Debug, clap::Args)]
+pub struct DoctorArgs {
+    /// Mend what can be mended without losing anything
+    #[arg(long)]
+    pub repair: bool,
+}
 
 /// What a leader has to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
-pub(super) async fn doctor(context: &Context, args: &DoctorArgs) -> Result<Exit, FrontError> {
-    let leader = match timeout(ANSWER_WITHIN, link::connect(context)).await {
+pub(super) async fn doctor(context: &Context, args: DoctorArgs) -> Result<Exit, CliError> {
+    let leader = match timeout(ANSWER_WITHIN, link::connect(&context.session)).await {
         Ok(Ok((_, leader))) => Some(Ok(leader)),
-        Ok(Err(FrontError::NoLeader { .. })) => None,
+        Ok(Err(OpsError::NoLeader { .. })) => None,
         Ok(Err(error)) => Some(Err(error.to_string())),
         Err(_) => Some(Err(format!("not within {}s", ANSWER_WITHIN.as_secs()))),
     };
-    let (dir, now_ms) = (context.dir.clone(), context.now_ms());
+    let (dir, now_ms) = (context.session.dir.clone(), context.session.now_ms());
     let subject = Subject { dir, worker_program: worker_program(), leader, now_ms };
     let repairs = if args.repair { mend(&subject) } else { Vec::new() };
     let report = Report { repairs, ..examine(&subject) };

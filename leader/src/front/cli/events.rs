@@ -15,9 +15,19 @@ use teamster_protocol::store::file::{Fold, Reader, Record};
 use teamster_protocol::store::watch::Watch;
 
 use super::interrupt::unless_interrupted;
-use super::{Context, Exit, FrontError, Shape, inbox, list, task_row};
-use crate::front::cli::args::EventsArgs;
+use super::{CliError, Context, Exit, Shape, inbox, list, task_text};
 use crate::front::cli::print::{self, Audience, Tone, clock, paint, shorten};
+
+/// `teamster events`.
+#[derive(Debug, clap::Args)]
+pub struct EventsArgs {
+    /// Go on as it happens, until Ctrl-C
+    #[arg(long, short)]
+    pub follow: bool,
+    /// Show only the newest of what happened before
+    #[arg(long, short = 'n', value_name = "N")]
+    pub last: Option<usize>,
+}
 
 /// One line of `events --json`: one fact, as it is stored.
 #[derive(Debug, Clone, Serialize)]
@@ -42,23 +52,23 @@ struct Event {
     tone: Tone,
 }
 
-pub(super) async fn events(context: &Context, args: &EventsArgs) -> Result<Exit, FrontError> {
+pub(super) async fn events(context: &Context, args: EventsArgs) -> Result<Exit, CliError> {
     // That the team exists is asked first; the logs are read by handles of their own, which tell each record.
-    context.view()?;
+    context.session.view()?;
     if !args.follow {
-        let (_, past) = Logs::open(context.dir.clone())?;
+        let (_, past) = Logs::open(context.session.dir.clone())?;
         if past.is_empty() && context.shape == Shape::Text {
-            print::say("nothing happened yet; add a task with teamster task add TEXT").map_err(FrontError::Stdout)?;
+            print::say("nothing happened yet; add a task with teamster task add TEXT").map_err(CliError::Stdout)?;
         }
         print_all(context, newest(past, args.last))?;
         return Ok(Exit::Done);
     }
     unless_interrupted(async {
-        let mut watch = Watch::new(context.settings.poll);
-        watch.add(context.dir.board());
-        watch.add(context.dir.roster());
+        let mut watch = Watch::new(context.session.settings.poll);
+        watch.add(context.session.dir.board());
+        watch.add(context.session.dir.roster());
         // Looked at after the watch began: what happens in between is told by one or the other.
-        let (mut logs, past) = Logs::open(context.dir.clone())?;
+        let (mut logs, past) = Logs::open(context.session.dir.clone())?;
         let mut news = newest(past, args.last);
         loop {
             for path in std::mem::take(&mut logs.unwatched) {
@@ -67,7 +77,7 @@ pub(super) async fn events(context: &Context, args: &EventsArgs) -> Result<Exit,
                 news.extend(logs.refresh()?);
             }
             if print_all(context, std::mem::take(&mut news))? == Audience::Gone {
-                return Ok(Exit::Done);
+                return Ok::<Exit, CliError>(Exit::Done);
             }
             watch.changed().await;
             news = logs.refresh()?;
@@ -83,13 +93,13 @@ fn newest(mut events: Vec<Event>, last: Option<usize>) -> Vec<Event> {
     events
 }
 
-fn print_all(context: &Context, events: Vec<Event>) -> Result<Audience, FrontError> {
+fn print_all(context: &Context, events: Vec<Event>) -> Result<Audience, CliError> {
     for event in events {
         let line = match context.shape {
             Shape::Json => serde_json::to_string(&event).expect("an event is plain data"),
             Shape::Text => event.line(&context.zone, context.columns),
         };
-        if print::say(line).map_err(FrontError::Stdout)? == Audience::Gone {
+        if print::say(line).map_err(CliError::Stdout)? == Audience::Gone {
             return Ok(Audience::Gone);
         }
     }
@@ -132,7 +142,7 @@ struct Logs {
 
 impl Logs {
     /// Opens all logs, and gives what they hold, in order.
-    fn open(dir: TeamDir) -> Result<(Logs, Vec<Event>), FrontError> {
+    fn open(dir: TeamDir) -> Result<(Logs, Vec<Event>), CliError> {
         let mut found = Vec::new();
         // The roster first: who joined in the same millisecond as it claimed, joined before.
         let roster = Reader::open_telling(dir.roster(), |record| on_roster(&mut found, record))?;
@@ -143,7 +153,7 @@ impl Logs {
     }
 
     /// What was written since, in order.
-    fn refresh(&mut self) -> Result<Vec<Event>, FrontError> {
+    fn refresh(&mut self) -> Result<Vec<Event>, CliError> {
         let mut found = Vec::new();
         self.roster.refresh(|record| on_roster(&mut found, record))?;
         self.board.refresh(|record| on_board(&mut found, record))?;
@@ -155,7 +165,7 @@ impl Logs {
     }
 
     /// Opens the mailboxes that were not opened yet.
-    fn open_mail(&mut self, found: &mut Vec<Event>) -> Result<(), FrontError> {
+    fn open_mail(&mut self, found: &mut Vec<Event>) -> Result<(), CliError> {
         let members = self.roster.state().members().map(|(name, _)| Address::Member(name.clone()));
         let boxes: Vec<Address> = [Address::Lead].into_iter().chain(members).collect();
         for whose in boxes.into_iter().filter(|whose| !self.mail.contains_key(whose)).collect::<Vec<_>>() {
@@ -233,7 +243,7 @@ fn board_words(fact: &BoardFact) -> Option<(Tone, String)> {
         BoardFact::DependencyRemoved { id, on } => (Tone::Plain, task(id, &format!("no longer waits for {on}"))),
         BoardFact::Retried { id } => (Tone::Plain, task(id, "opened again")),
         BoardFact::Cancelled { id } => (Tone::Faint, task(id, "cancelled")),
-        BoardFact::Cleared { ids } => (Tone::Faint, format!("cleared: {}", task_row::numbers(ids))),
+        BoardFact::Cleared { ids } => (Tone::Faint, format!("cleared: {}", task_text::numbers(ids))),
         BoardFact::Waiting(_) | BoardFact::Away { .. } | BoardFact::Kept(_) | BoardFact::Numbered { .. } => {
             return None;
         }

@@ -6,9 +6,21 @@ use teamster_protocol::model::mail::{Body, LetterState, Message, Urgency};
 use teamster_protocol::model::shutdown::Verdict;
 use teamster_protocol::team::{Inbox, read_mail};
 
-use super::{Context, Exit, FrontError};
-use crate::front::cli::args::InboxArgs;
+use super::{CliError, Context, Exit};
 use crate::front::cli::print::{Audience, Failure, Tone, ago, fail, harmless_lines, paint};
+
+/// `teamster inbox`.
+#[derive(Debug, clap::Args)]
+pub struct InboxArgs {
+    /// Whose mailbox [default: lead; a member's own, for what its agent runs]
+    pub name: Option<Address>,
+    /// Show all that is kept, not only the unread and the 20 newest
+    #[arg(long, short)]
+    pub all: bool,
+    /// Leave what is shown unread
+    #[arg(long)]
+    pub peek: bool,
+}
 
 /// How many messages that were read are shown beside the unread ones.
 const READ_SHOWN_MAX: usize = 20;
@@ -29,13 +41,13 @@ struct Shown {
     read: bool,
 }
 
-pub(super) fn inbox(context: &Context, args: &InboxArgs) -> Result<Exit, FrontError> {
-    context.must_exist()?;
-    let whose = args.name.as_ref().unwrap_or(&context.me);
+pub(super) async fn inbox(context: &Context, args: InboxArgs) -> Result<Exit, CliError> {
+    context.session.must_exist()?;
+    let whose = args.name.as_ref().unwrap_or(&context.session.caller);
     if let Address::Member(name) = whose {
-        context.must_be_member(&context.view()?, name)?;
+        context.session.must_be_member(&context.session.view()?, name)?;
     }
-    let kept = read_mail(&context.dir, whose)?;
+    let kept = read_mail(&context.session.dir, whose)?;
     let read = kept.iter().filter(|(state, _)| *state == LetterState::Acknowledged).count();
     let mut hidden = if args.all { 0 } else { read.saturating_sub(READ_SHOWN_MAX) };
     let mut messages = Vec::new();
@@ -50,12 +62,12 @@ pub(super) fn inbox(context: &Context, args: &InboxArgs) -> Result<Exit, FrontEr
     let unread: Vec<MessageId> =
         messages.iter().filter(|shown| !shown.read && is_text(shown)).map(|s| s.message.id).collect();
     let mail = Mail { name: whose.clone(), messages };
-    let audience = context.show(&mail, |mail| text(mail, context.now_ms()))?;
+    let audience = context.show(&mail, |mail| text(mail, context.session.now_ms()))?;
     // A member's mail is acknowledged by its worker, which hands it on.
-    let ours = (whose, &context.me) == (&Address::Lead, &Address::Lead);
+    let ours = (whose, &context.session.caller) == (&Address::Lead, &Address::Lead);
     // Only what somebody could see counts as read.
     if ours && !args.peek && audience == Audience::There && !unread.is_empty() {
-        let marked = Inbox::open(&context.dir, Address::Lead, context.settings.durability)
+        let marked = Inbox::open(&context.session.dir, Address::Lead, context.session.settings.durability)
             .and_then(|mut inbox| inbox.acknowledge(&unread));
         if let Err(error) = marked {
             // What was asked for, the mail, was shown; that it will be shown again is no failure.

@@ -1,43 +1,30 @@
-//! `list`: the members, one a line.
+//! `teamster list`: the members, one a line.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::Serialize;
-use teamster_protocol::model::id::{TaskId, TeamName};
+use teamster_protocol::model::id::TaskId;
 use teamster_protocol::model::roster::LeftHow;
-use teamster_protocol::team::TeamView;
 use teamster_protocol::wire::api::{MemberState, MemberView};
 
-use super::{Context, Exit, FrontError};
-use crate::front::cli::print::{Cell, Column, Table, Tone, humane};
+use super::print::{Cell, Column, Table, Tone, humane};
+use super::{CliError, Context, Exit};
+use crate::ops::list::list_members;
 
 /// From this width on there is room for every column.
 const WHOLE_COLUMNS_MIN: usize = 60;
 
-/// Printed by `list --json`.
-#[derive(Debug, Serialize)]
-struct Members<'a> {
-    team: &'a TeamName,
-    members: Vec<MemberView>,
-}
+/// `teamster list`.
+#[derive(Debug, clap::Args)]
+pub struct ListArgs {}
 
-pub(super) fn list(context: &Context) -> Result<Exit, FrontError> {
-    let view = context.view()?;
-    let members = view.members()?;
-    let titles = titles(&view, &members)?;
-    let members = Members { team: view.dir().team(), members };
-    context.show(&members, |members| match members.members.is_empty() {
+pub(super) async fn list(context: &Context, ListArgs {}: ListArgs) -> Result<Exit, CliError> {
+    let list = list_members(&context.session)?;
+    context.show(&list, |list| match list.members.is_empty() {
         true => "no members yet; start one with teamster spawn NAME".to_owned(),
-        false => table(&members.members, &titles, context.now_ms(), context.columns),
+        false => table(&list.members, &list.titles, context.session.now_ms(), context.columns),
     })?;
     Ok(Exit::Done)
-}
-
-/// The titles of the tasks that members are on.
-pub(super) fn titles(view: &TeamView, members: &[MemberView]) -> Result<BTreeMap<TaskId, String>, FrontError> {
-    let tasks = members.iter().flat_map(|member| &member.tasks);
-    tasks.map(|id| Ok((*id, view.new_task(*id)?.title))).collect()
 }
 
 /// The members as a table. Where there is little room, who does what is shown, and not by which agent and where.

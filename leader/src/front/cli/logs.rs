@@ -9,38 +9,52 @@ use teamster_protocol::store::transcript;
 use teamster_protocol::store::watch::Watch;
 
 use super::interrupt::unless_interrupted;
-use super::{Context, Exit, FrontError, Shape};
-use crate::front::cli::args::LogsArgs;
+use super::{CliError, Context, Exit, Shape};
 use crate::front::cli::print::{self, Audience, Tone, bytes, clock, harmless_lines, paint};
 use crate::ops::duration::format_duration;
+use std::num::NonZeroUsize;
+use teamster_protocol::model::id::MemberName;
 
-pub(super) async fn logs(context: &Context, args: &LogsArgs) -> Result<Exit, FrontError> {
-    let view = context.view()?;
-    context.must_be_member(&view, &args.name)?;
+/// `teamster logs`.
+#[derive(Debug, clap::Args)]
+pub struct LogsArgs {
+    /// The member
+    pub name: MemberName,
+    /// Go on as it happens, until Ctrl-C
+    #[arg(long, short)]
+    pub follow: bool,
+    /// How many of the newest turns to show
+    #[arg(long, short = 'n', value_name = "N", default_value = "10")]
+    pub turns: NonZeroUsize,
+}
+
+pub(super) async fn logs(context: &Context, args: LogsArgs) -> Result<Exit, CliError> {
+    let view = context.session.view()?;
+    context.session.must_be_member(&view, &args.name)?;
     let dir = view.dir().turns(&args.name);
     let turns = transcript::turns(&dir)?;
     let from = turns.get(turns.len().saturating_sub(args.turns.get())).copied().unwrap_or(0);
     let mut reading = Reading { turn: from, byte: 0, page: Page::default() };
     if !args.follow {
         if turns.is_empty() && context.shape == Shape::Text {
-            print::say(format!("{} has said nothing yet", args.name)).map_err(FrontError::Stdout)?;
+            print::say(format!("{} has said nothing yet", args.name)).map_err(CliError::Stdout)?;
         }
         reading.on(context, &dir)?;
         reading.page.close()?;
-        return Ok(Exit::Done);
+        return Ok::<Exit, CliError>(Exit::Done);
     }
     unless_interrupted(async {
         loop {
             // A new watch each time the turn changes: what is watched is the file that grows, the next one, and
             // the directory until it is there.
             let watched = reading.turn;
-            let mut watch = Watch::new(context.settings.poll);
+            let mut watch = Watch::new(context.session.settings.poll);
             watch.add(&dir);
             watch.add(transcript::path_of(&dir, watched));
             watch.add(transcript::path_of(&dir, watched + 1));
             loop {
                 if reading.on(context, &dir)? == Audience::Gone {
-                    return Ok(Exit::Done);
+                    return Ok::<Exit, CliError>(Exit::Done);
                 }
                 if reading.turn != watched {
                     break;
@@ -68,7 +82,7 @@ struct Reading {
 
 impl Reading {
     /// Prints what is there and was not printed yet.
-    fn on(&mut self, context: &Context, dir: &Path) -> Result<Audience, FrontError> {
+    fn on(&mut self, context: &Context, dir: &Path) -> Result<Audience, CliError> {
         for turn in transcript::turns(dir)?.into_iter().filter(|turn| *turn >= self.turn).collect::<Vec<_>>() {
             if turn > self.turn {
                 self.turn = turn;
@@ -92,10 +106,10 @@ impl Reading {
 }
 
 /// One entry a line, as the transcript holds it.
-fn print_json(entries: &[Entry]) -> Result<Audience, FrontError> {
+fn print_json(entries: &[Entry]) -> Result<Audience, CliError> {
     for entry in entries {
         let line = serde_json::to_string(entry).expect("an entry is plain data");
-        if print::say(line).map_err(FrontError::Stdout)? == Audience::Gone {
+        if print::say(line).map_err(CliError::Stdout)? == Audience::Gone {
             return Ok(Audience::Gone);
         }
     }
@@ -168,12 +182,12 @@ impl Page {
         self.text.push_str(&format!("{} {}\n", paint(Tone::Faint, at), paint(tone, text.trim_end())));
     }
 
-    fn print(&mut self) -> Result<Audience, FrontError> {
+    fn print(&mut self) -> Result<Audience, CliError> {
         let text = std::mem::take(&mut self.text);
-        print::put(text).map_err(FrontError::Stdout)
+        print::put(text).map_err(CliError::Stdout)
     }
 
-    fn close(&mut self) -> Result<Audience, FrontError> {
+    fn close(&mut self) -> Result<Audience, CliError> {
         if self.line == Line::Open {
             self.text.push('\n');
         }

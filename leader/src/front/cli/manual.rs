@@ -2,21 +2,28 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use clap::CommandFactory;
 use clap_mangen::Man;
 
-use super::{Exit, FrontError};
-use crate::front::cli::args::Args;
+use super::program::program;
+use super::{CliError, Exit};
+use crate::ops::error::OpsError;
+
+/// `teamster manual`.
+#[derive(Debug, clap::Args)]
+pub struct ManualArgs {
+    /// The directory; made if it is not there
+    pub dir: PathBuf,
+}
 
 /// Writes the page of each command that is shown in the help into a directory.
-pub(super) fn write_pages(dir: &Path) -> Result<Exit, FrontError> {
-    let failed = |source| FrontError::Path { doing: "write the pages of the manual to", path: dir.to_owned(), source };
-    fs::create_dir_all(dir).map_err(failed)?;
-    let mut program = Args::command();
+pub(super) fn write_pages(ManualArgs { dir }: ManualArgs) -> Result<Exit, CliError> {
+    let failed = |source| OpsError::Path { doing: "write the pages of the manual to", path: dir.clone(), source };
+    fs::create_dir_all(&dir).map_err(failed)?;
+    let mut program = program();
     program.build();
-    write_below(&program, dir).map_err(failed)?;
+    write_below(&program, &dir).map_err(failed)?;
     Ok(Exit::Done)
 }
 
@@ -60,7 +67,7 @@ mod tests {
     #[test]
     fn each_command_has_a_page_with_its_examples_line_by_line() {
         let dir = tempfile::tempdir().expect("a directory");
-        write_pages(dir.path()).expect("they can be written");
+        write_pages(ManualArgs { dir: dir.path().to_owned() }).expect("they can be written");
         let mut names: Vec<String> = Vec::new();
         for entry in fs::read_dir(dir.path()).expect("a directory") {
             names.push(entry.expect("an entry").file_name().into_string().expect("text"));

@@ -6,18 +6,17 @@
 
 mod aside;
 mod failure;
-mod harmless;
-mod humane;
+
 mod output;
 mod palette;
-mod suggest;
+
 mod table;
 
+pub use crate::ops::text::{ago, bytes, clock, did_you_mean, harmless, harmless_lines, humane, shorten, width};
 pub use aside::{Aside, Drawing};
 pub use failure::{Failure, fail, note, remark};
-pub use harmless::{harmless, harmless_lines, shorten, width};
-pub use humane::{ago, bytes, clock, humane};
+
 pub use output::{Audience, COLUMNS_DEFAULT, columns, put, say};
 pub use palette::{Painted, Tone, paint};
-pub use suggest::did_you_mean;
+
 pub use table::{Cell, Column, Table};

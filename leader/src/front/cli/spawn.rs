@@ -1,117 +1,68 @@
-//! `spawn`, and what names a team and a worker: `id` and `env`.
+//! `teamster spawn`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use serde::Serialize;
 use teamster_protocol::model::board::AutoClaim;
-use teamster_protocol::model::id::{MemberName, TeamName};
-use teamster_protocol::wire::api::{LeaderApiClient, SpawnRequest, Spawned, WorkspaceRequest};
+use teamster_protocol::model::id::{AgentName, MemberName, Role};
+use teamster_protocol::wire::api::Spawned;
 
 use super::interrupt::unless_interrupted;
-use super::{Context, Exit, FrontError, link};
-use crate::daemon::launch::worker_program;
-use crate::front::cli::args::{EnvArgs, SpawnArgs};
-use crate::front::cli::print::{Tone, paint};
+use super::print::{Tone, paint};
+use super::stall::StallArgs;
+use super::workspace::wanted_workspace;
+use super::{CliError, Context, Exit};
+use crate::ops::spawn::{self, WantedMember};
 
-/// Printed by `id --json`: which team this is, where it is kept, and whether it was made yet.
-#[derive(Debug, Serialize)]
-struct Id<'a> {
-    team: &'a TeamName,
-    root: &'a Path,
-    dir: &'a Path,
-    exists: bool,
+/// `teamster spawn`.
+#[derive(Debug, clap::Args)]
+pub struct SpawnArgs {
+    /// The member's name: 1 to 40 of a-z, 0-9 and -
+    pub name: MemberName,
+    /// The agent it drives [default: shell, unless configured otherwise]
+    #[arg(long)]
+    pub agent: Option<AgentName>,
+    /// Work in a git worktree of its own, on the branch teamster/TEAM/NAME
+    #[arg(long, conflicts_with = "shared")]
+    pub worktree: bool,
+    /// Work in the directory itself, which others may use too (the default, unless configured otherwise)
+    #[arg(long)]
+    pub shared: bool,
+    /// The commit the worktree begins at [default: HEAD]
+    #[arg(long, value_name = "REF", requires = "worktree")]
+    pub base: Option<String>,
+    /// Where to work, or which repository to take the worktree from [default: here]
+    #[arg(long, value_name = "DIR")]
+    pub cwd: Option<PathBuf>,
+    /// The role it has; it may then take tasks that ask for the role
+    #[arg(long)]
+    pub role: Option<Role>,
+    /// Take only tasks that are assigned to it
+    #[arg(long)]
+    pub no_claim: bool,
+    /// What is done about an agent that says nothing
+    #[command(flatten)]
+    pub stall: StallArgs,
 }
 
-/// Printed by `env NAME --json`: how to start the worker of a member by hand.
-#[derive(Debug, Serialize)]
-struct Env<'a> {
-    team: &'a TeamName,
-    root: &'a Path,
-    name: &'a MemberName,
-    /// The program of the worker.
-    program: PathBuf,
-    /// The whole line for a POSIX shell. It begins with a program, so that `exec $(teamster env NAME)` works too.
-    command: String,
-}
-
-pub(super) fn id(context: &Context) -> Result<Exit, FrontError> {
-    let dir = &context.dir;
-    let id = Id { team: dir.team(), root: dir.root(), dir: dir.path(), exists: dir.exists() };
-    context.show(&id, |id| id.team.to_string())?;
-    Ok(Exit::Done)
-}
-
-pub(super) fn env(context: &Context, args: &EnvArgs) -> Result<Exit, FrontError> {
-    let (team, root) = (context.dir.team(), context.dir.root());
-    let program = worker_program();
-    // What the environment says, the worker hears by itself.
-    let of_files: String =
-        context.config.variables_of_files().into_iter().map(|(name, value)| format!(" {name}={value}")).collect();
-    let command = format!(
-        "env TEAMSTER_ROOT={} TEAMSTER_TEAM={team}{of_files} {} --name {}",
-        quoted(&root.to_string_lossy()),
-        quoted(&program.to_string_lossy()),
-        args.name
-    );
-    context.show(&Env { team, root, name: &args.name, program, command }, |env| env.command.clone())?;
-    Ok(Exit::Done)
-}
-
-pub(super) async fn spawn(context: &Context, args: SpawnArgs) -> Result<Exit, FrontError> {
-    let dir = context.work_dir(args.cwd.as_deref())?;
-    let config = &context.config;
-    let workspace = match args.worktree || config.worktree.value && !args.shared {
-        true => WorkspaceRequest::Worktree { repository: dir, base: args.base },
-        false => WorkspaceRequest::Shared { dir },
-    };
-    let auto = if args.no_claim { AutoClaim::Off } else { AutoClaim::On };
-    let request = SpawnRequest {
+pub(super) async fn spawn(context: &Context, args: SpawnArgs) -> Result<Exit, CliError> {
+    let wanted = WantedMember {
         name: args.name,
-        agent: args.agent.unwrap_or_else(|| config.agent.value.clone()),
+        agent: args.agent,
         role: args.role,
-        auto,
-        workspace,
-        stall: config.stall(args.stall.stall_after, args.stall.on_stall),
+        auto: if args.no_claim { AutoClaim::Off } else { AutoClaim::On },
+        workspace: wanted_workspace(args.cwd, args.worktree, args.shared, args.base),
+        stall: args.stall.wanted(),
     };
-    let spawned = unless_interrupted(async {
-        let (leader, _) = link::connect_or_start(context).await?;
-        Ok(leader.spawn(request).await?)
-    })
-    .await?;
-    context.show(&spawned, told)?;
+    let spawned = unless_interrupted(spawn::spawn(&context.session, wanted)).await?;
+    context.show(&spawned, sentence)?;
     Ok(Exit::Done)
 }
 
-fn told(spawned: &Spawned) -> String {
+fn sentence(spawned: &Spawned) -> String {
     let dir = spawned.workspace.dir().display().to_string();
     let place = match spawned.workspace.branch() {
         Some(branch) => format!("on branch {}, in {}", paint(Tone::Name, branch), paint(Tone::Plain, &dir)),
         None => format!("in {}", paint(Tone::Plain, &dir)),
     };
     format!("{} is ready {place}", paint(Tone::Name, spawned.name.as_str()))
-}
-
-/// A word for a POSIX shell.
-fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%,".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_word_survives_the_shell() {
-        for word in ["/a/b", "", "a b", "it's", "$HOME", "`x`", "a\nb"] {
-            let said = std::process::Command::new("sh")
-                .args(["-c", &format!("printf %s {}", quoted(word))])
-                .output()
-                .expect("a shell");
-            assert_eq!(String::from_utf8_lossy(&said.stdout), word);
-        }
-    }
 }

@@ -1,138 +1,46 @@
-//! `status`: how the team is doing, or one member.
+//! `teamster status`.
 
 use std::time::Duration;
 
-use serde::Serialize;
 use teamster_protocol::model::board::AutoClaim;
-use teamster_protocol::model::id::{Address, MemberName, TeamName};
-use teamster_protocol::model::mail::LetterState;
-use teamster_protocol::model::notice::Entry;
+use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::roster::{Isolation, StartedBy};
-use teamster_protocol::store::presence;
-use teamster_protocol::store::transcript;
-use teamster_protocol::team::{TeamView, read_mail};
-use teamster_protocol::wire::api::{MemberState, MemberView};
+use teamster_protocol::wire::api::MemberState;
 
-use super::task_row::{Standing, TaskCounts, TaskRow, numbers, parts};
-use super::{Context, Exit, FrontError, list, logs};
-use crate::front::cli::args::StatusArgs;
-use crate::front::cli::print::{Cell, Column, Table, Tone, ago, columns, humane, paint, shorten};
+use super::print::{Cell, Column, Table, Tone, ago, columns, humane, paint, shorten};
+use super::task_text::{counts_text, numbers, parts};
+use super::{CliError, Context, Exit, list, logs};
+use crate::ops::status::{LAST_ENTRIES_MAX, MemberStatus, TeamStatus, member_status, team_status};
+use crate::ops::task::TaskRow;
 use crate::ops::why::started_again;
 
-/// How many lines of its transcript `status NAME` shows.
-const LAST_LINES_MAX: usize = 10;
 /// How many tasks that need a look the overview names.
 const TASKS_NAMED_MAX: usize = 10;
 
-/// Printed by `status --json`.
-#[derive(Debug, Serialize)]
-struct TeamStatus {
-    team: TeamName,
-    /// The directory the team is for, if that was written.
-    dir: Option<std::path::PathBuf>,
-    /// Where its files are.
-    files: std::path::PathBuf,
-    /// The leader that runs, if one does.
-    leader: Option<LeaderStatus>,
-    members: Vec<MemberView>,
-    tasks: TaskCounts,
-    /// Tasks that wait for others.
-    blocked: Vec<TaskRow>,
-    /// Tasks that need a person: failed or stopped.
-    attention: Vec<TaskRow>,
-    /// Messages in the lead's mailbox that were not read.
-    unread: usize,
+/// `teamster status`.
+#[derive(Debug, clap::Args)]
+pub struct StatusArgs {
+    /// The member; the whole team if not given
+    pub name: Option<MemberName>,
 }
 
-/// The leader as its lock knows it.
-#[derive(Debug, Serialize)]
-struct LeaderStatus {
-    pid: u32,
-    since_ms: u64,
-}
-
-/// Printed by `status NAME --json`: the member as in `list --json`, its tasks, and the last it said.
-#[derive(Debug, Serialize)]
-struct MemberStatus {
-    #[serde(flatten)]
-    member: MemberView,
-    task_rows: Vec<TaskRow>,
-    last: Vec<Entry>,
-}
-
-pub(super) fn status(context: &Context, args: &StatusArgs) -> Result<Exit, FrontError> {
-    let view = context.view()?;
+pub(super) async fn status(context: &Context, args: StatusArgs) -> Result<Exit, CliError> {
     match &args.name {
         Some(name) => {
-            context.must_be_member(&view, name)?;
-            let status = member_status(&view, name)?;
-            context.show(&status, |status| member_text(status, context))?;
+            context.show(&member_status(&context.session, name)?, |status| member_text(status, context))?;
         }
         None => {
-            let status = team_status(&view)?;
-            let titles = list::titles(&view, &status.members)?;
-            let now_ms = context.now_ms();
-            context.show(&status, |status| {
+            let now_ms = context.session.now_ms();
+            context.show(&team_status(&context.session)?, |status| {
                 let members = match status.members.is_empty() {
                     true => String::new(),
-                    false => list::table(&status.members, &titles, now_ms, context.columns),
+                    false => list::table(&status.members, &status.titles, now_ms, context.columns),
                 };
                 team_text(status, &members, now_ms, context.columns)
             })?;
         }
     }
     Ok(Exit::Done)
-}
-
-fn team_status(view: &TeamView) -> Result<TeamStatus, FrontError> {
-    let holder = presence::holder(&view.dir().leader_lock())?;
-    let asked = view.new_tasks()?;
-    let mut blocked = Vec::new();
-    let mut attention = Vec::new();
-    for (id, task) in view.board().tasks() {
-        let row = || TaskRow::of(view.board(), id, &task, asked.get(&id));
-        match Standing::of(&task) {
-            Standing::Blocked => blocked.push(row()),
-            Standing::Failed | Standing::Stopped => attention.push(row()),
-            Standing::Ready | Standing::InProgress | Standing::Completed | Standing::Cancelled => {}
-        }
-    }
-    let unread =
-        read_mail(view.dir(), &Address::Lead)?.iter().filter(|(state, _)| *state == LetterState::Unread).count();
-    Ok(TeamStatus {
-        team: view.dir().team().clone(),
-        dir: view.roster().dir().map(ToOwned::to_owned),
-        files: view.dir().path().to_owned(),
-        leader: holder.map(|holder| LeaderStatus { pid: holder.process.pid, since_ms: holder.since_ms }),
-        members: view.members()?,
-        tasks: TaskCounts::of(view.board()),
-        blocked,
-        attention,
-        unread,
-    })
-}
-
-fn member_status(view: &TeamView, name: &MemberName) -> Result<MemberStatus, FrontError> {
-    let members = view.members()?;
-    let member = members.into_iter().find(|member| member.name == *name).expect("it was looked for on the roster");
-    let mut task_rows = Vec::new();
-    for id in &member.tasks {
-        if let Ok(task) = view.board().task(*id) {
-            task_rows.push(TaskRow::of(view.board(), *id, &task, Some(&view.new_task(*id)?)));
-        }
-    }
-    let dir = view.dir().turns(name);
-    let mut last = Vec::new();
-    for turn in transcript::turns(&dir)?.into_iter().rev() {
-        let mut entries = transcript::read(&dir, turn, 0)?.entries;
-        entries.append(&mut last);
-        last = entries;
-        if last.len() >= LAST_LINES_MAX {
-            break;
-        }
-    }
-    last.drain(..last.len().saturating_sub(LAST_LINES_MAX));
-    Ok(MemberStatus { member, task_rows, last })
 }
 
 fn line(text: &mut String, label: &str, value: &str) {
@@ -175,7 +83,7 @@ fn team_text(status: &TeamStatus, members: &str, now_ms: u64, columns: usize) ->
     line(&mut text, "members", &members_line);
     let tasks = match status.tasks.total {
         0 => "none; add one with teamster task add TEXT".to_owned(),
-        _ => status.tasks.parts(),
+        _ => counts_text(&status.tasks),
     };
     line(&mut text, "tasks", &tasks);
     if status.unread > 0 {
@@ -209,7 +117,7 @@ fn section(text: &mut String, title: &'static str, rows: &[TaskRow], columns: us
 
 fn member_text(status: &MemberStatus, context: &Context) -> String {
     let member = &status.member;
-    let now_ms = context.now_ms();
+    let now_ms = context.session.now_ms();
     let mut text = String::new();
     let state = paint(list::tone(member.state), list::word(member.state)).to_string();
     let since = humane(Duration::from_millis(now_ms.saturating_sub(member.since_ms)));
@@ -255,7 +163,7 @@ fn member_text(status: &MemberStatus, context: &Context) -> String {
         text.push_str(&format!("\n{}\n", paint(Tone::Faint, &format!("last said, {}", ago(last.at_ms, now_ms)))));
         let said = logs::rendered(&status.last, &context.zone);
         let lines: Vec<&str> = said.lines().collect();
-        text.push_str(&lines[lines.len().saturating_sub(LAST_LINES_MAX)..].join("\n"));
+        text.push_str(&lines[lines.len().saturating_sub(LAST_ENTRIES_MAX)..].join("\n"));
     }
     text
 }

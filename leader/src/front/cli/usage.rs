@@ -2,11 +2,10 @@
 
 use std::ffi::OsString;
 
-use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use super::program::program;
 use super::{Exit, json_error};
-use crate::front::cli::args::Args;
 use crate::front::cli::print::{self, Failure};
 
 /// Says what is wrong, or prints the help or version that was asked for. Returns what the process is to exit with.
@@ -74,7 +73,7 @@ fn hint(error: &clap::Error, words: &[OsString]) -> String {
 /// The command that was typed, as far as there is one: `teamster task add`.
 fn command_of(words: &[OsString]) -> String {
     let mut path = "teamster".to_owned();
-    let program = Args::command();
+    let program = program();
     let mut at = &program;
     for word in words.iter().skip(1).filter_map(|word| word.to_str()) {
         if let Some(below) = at.find_subcommand(word) {
@@ -88,13 +87,11 @@ fn command_of(words: &[OsString]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
 
     fn told(line: &str) -> String {
         let words: Vec<OsString> = ["teamster"].into_iter().chain(line.split(' ')).map(OsString::from).collect();
-        let error = Args::try_parse_from(&words).expect_err("it is bad usage");
+        let error = crate::front::cli::program::parse(&words).expect_err("it is bad usage");
         format!("$ {line}\n{}\n  {}", message(&error), hint(&error, &words))
     }
 

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use super::Placed;
 use super::error::{ConfigFault, Problems, Report};
 use super::file::{Reader, table, unknown_key};
-use crate::front::cli::print::did_you_mean;
 use crate::ops::document::value::{line, repeated, words, wrong_type};
 use crate::ops::document::{DocumentFault, Entry, Node, Value};
+use crate::ops::text::did_you_mean;
 
 /// The drivers that an agent may be spoken to with.
 pub const DRIVERS: [&str; 7] = ["shell", "cmd", "acp", "pi", "claude", "codex", "llm"];

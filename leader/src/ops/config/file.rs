@@ -9,9 +9,9 @@ use teamster_protocol::model::roster::OnStall;
 use super::agent::{AgentSettings, word};
 use super::error::{ConfigError, ConfigFault, Problems, Report};
 use super::{CONFIG_BYTES_MAX, ConfigScope, Durability, Placed, agent};
-use crate::front::cli::print::did_you_mean;
 use crate::ops::document::value::{length, line, wrong_type};
 use crate::ops::document::{DocumentFault, Entry, Format, Node, Span, Value, place, read};
+use crate::ops::text::did_you_mean;
 
 /// The most characters that the beginning of a team's name may have: what is derived from the place comes after it.
 pub const STEM_CHARS_MAX: usize = 33;

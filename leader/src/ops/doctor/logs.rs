@@ -50,7 +50,7 @@ pub(super) fn check(subject: &Subject, found: &mut Findings) {
             }
             if sound > 0 {
                 let them = if sound == 1 { "1 mailbox is".to_owned() } else { format!("{sound} mailboxes are") };
-                let size = crate::front::cli::print::bytes(bytes);
+                let size = crate::ops::text::bytes(bytes);
                 found.ok(Group::Logs, format!("{them} sound: {}, {size}", counted(records as usize, "record")));
             }
         }
@@ -89,7 +89,7 @@ fn is_missing(log: &Path) -> bool {
 fn one<F: Fold>(name: &str, path: &Path, found: &mut Findings) {
     if let Some(checked) = look::<F>(path, found) {
         let Checked { generation, records, .. } = checked;
-        let size = crate::front::cli::print::bytes(checked.bytes);
+        let size = crate::ops::text::bytes(checked.bytes);
         let what = format!("{name} is sound: {}, generation {generation}, {size}", counted(records as usize, "record"));
         found.ok(Group::Logs, what);
     }

@@ -13,8 +13,8 @@ use teamster_protocol::team::TeamView;
 
 use super::report::Findings;
 use super::{Group, Subject, logs, mend};
-use crate::front::cli::print::humane;
 use crate::ops::file_limit::members_over_file_limit;
+use crate::ops::text::humane;
 use crate::ops::why::raise_file_limit;
 
 /// A member that is not ready by then will not be: who started it is gone.

@@ -10,7 +10,7 @@ use nix::unistd::{AccessFlags, access, geteuid};
 
 use super::report::Findings;
 use super::{Group, Subject, mend};
-use crate::front::cli::print::bytes;
+use crate::ops::text::bytes;
 
 /// Below this an append may fail any moment.
 const FREE_BYTES_MIN: u64 = 16 << 20;

@@ -6,8 +6,8 @@ mod excerpt;
 use std::fmt;
 use std::ops::Range;
 
-use crate::front::cli::print::{harmless, shorten};
 use crate::ops::duration::DurationError;
+use crate::ops::text::{harmless, shorten};
 use excerpt::Excerpt;
 pub(crate) use excerpt::place;
 

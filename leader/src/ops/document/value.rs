@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{DocumentFault, Node, Problems, Report, Span, Value};
-use crate::front::cli::print::shorten;
 use crate::ops::duration::parse_duration;
+use crate::ops::text::shorten;
 
 /// A text with more than blanks in it.
 pub(crate) fn words<F: From<DocumentFault>>(

@@ -7,9 +7,9 @@ use std::time::Duration;
 use super::name;
 use super::problem::{Fault, Problems, Report};
 use super::{ID_CHARS_MAX, PLAN_TASKS_MAX, TITLE_COLUMNS_MAX, Work};
-use crate::front::cli::print::{did_you_mean, shorten};
 use crate::ops::document::value::{length, line, repeated, words, wrong_type};
 use crate::ops::document::{DocumentFault, Entry, Node, Span, Value};
+use crate::ops::text::{did_you_mean, shorten};
 use value::{id_text, named, priority};
 
 const KEYS: [&str; 9] = ["id", "run", "prompt", "title", "after", "to", "role", "priority", "timeout"];

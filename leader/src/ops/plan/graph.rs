@@ -6,8 +6,8 @@ use super::PROBLEMS_SHOWN_MAX;
 use super::PlannedTask;
 use super::fields::Draft;
 use super::problem::{Fault, Problems, Report};
-use crate::front::cli::print::did_you_mean;
 use crate::ops::document::Span;
+use crate::ops::text::did_you_mean;
 
 /// The tasks with their dependencies as positions. Adds duplicate ids, unknown ones, and cycles.
 pub(super) fn connect(mut drafts: Vec<Draft>, problems: &mut Problems) -> Vec<PlannedTask> {

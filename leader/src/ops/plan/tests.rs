@@ -83,7 +83,7 @@ fn ids_and_titles_have_defaults() {
     assert_eq!((plan.tasks[1].id.as_str(), &plan.tasks[1].after), ("2", &vec![0]));
     assert_eq!((plan.tasks[2].id.as_str(), &plan.tasks[2].after), ("7", &vec![1, 0]));
     let long = toml(&format!("[[task]]\nrun = '{}'", "echo \u{1b} ".repeat(50)).replace('\u{1b}', "漢"));
-    assert_eq!(crate::front::cli::print::width(&long.tasks[0].title), TITLE_COLUMNS_MAX);
+    assert_eq!(crate::ops::text::width(&long.tasks[0].title), TITLE_COLUMNS_MAX);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use super::drain::How;
 use super::tally::Tally;
 use super::{Run, RunError};
 use crate::front::cli::print::{Cell, Column, Table, Tone, humane, paint, shorten};
-use crate::front::cli::task_row::numbers;
+use crate::front::cli::task_text::numbers;
 
 /// The `--json` object of `teamster run`.
 #[derive(Debug, Clone, Serialize)]

@@ -1,41 +1,69 @@
-//! `task add`.
+//! `teamster task add`.
 
-use teamster_protocol::model::task::{NewTask, Work};
-use teamster_protocol::wire::api::TaskCommand;
+use std::path::PathBuf;
+use std::time::Duration;
 
-use super::{Context, Exit, FrontError, show_changed};
-use crate::front::cli::args::{self, AddArgs};
+use clap::ArgGroup;
+use teamster_protocol::model::id::{MemberName, Role, TaskId};
+use teamster_protocol::model::task::Work;
 
-pub(super) fn add(context: &Context, args: AddArgs) -> Result<Exit, FrontError> {
-    let text = match &args.file {
-        Some(path) if path.as_os_str() == "-" => args::joined(&["-".to_owned()])?,
-        Some(path) => std::fs::read_to_string(context.here.join(path)).map_err(|source| FrontError::Path {
-            doing: "read",
-            path: path.clone(),
-            source,
-        })?,
-        None => args::joined(&args.words)?,
+use super::{CliError, Context, Exit, show_changed};
+use crate::front::cli::task_text::numbers;
+use crate::front::cli::words::joined;
+use crate::ops::duration::parse_duration;
+use crate::ops::error::OpsError;
+use crate::ops::task::{self, WantedTask};
+
+/// `teamster task add`.
+#[derive(Debug, clap::Args)]
+#[command(group = ArgGroup::new("what").required(true).args(["words", "file"]))]
+pub struct AddArgs {
+    /// What to do; words are joined by spaces, - reads standard input
+    #[arg(value_name = "TEXT")]
+    pub words: Vec<String>,
+    /// Read the text from a file
+    #[arg(long, short, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// The only member that may take it
+    #[arg(long, value_name = "NAME")]
+    pub to: Option<MemberName>,
+    /// The tasks that must be completed before
+    #[arg(long, value_name = "ID,ID", value_delimiter = ',')]
+    pub after: Vec<TaskId>,
+    /// Higher is taken first
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
+    pub priority: i32,
+    /// The role its taker must have
+    #[arg(long)]
+    pub role: Option<Role>,
+    /// How long one attempt may take, such as 90s or 1h30m
+    #[arg(long, value_name = "D", value_parser = parse_duration)]
+    pub timeout: Option<Duration>,
+    /// A short text for lists [default: the first line]
+    #[arg(long, value_name = "T")]
+    pub title: Option<String>,
+    /// The text is a command for the shell, whatever agent takes it
+    #[arg(long)]
+    pub run: bool,
+}
+
+pub(in crate::front::cli) async fn add(context: &Context, args: AddArgs) -> Result<Exit, CliError> {
+    let text =
+        match &args.file {
+            Some(path) if path.as_os_str() == "-" => joined(&["-".to_owned()])?,
+            Some(path) => std::fs::read_to_string(context.session.here.join(path))
+                .map_err(|source| OpsError::Path { doing: "read", path: path.clone(), source })?,
+            None => joined(&args.words)?,
+        };
+    let wanted = WantedTask {
+        work: if args.run { Work::Run(text) } else { Work::Prompt(text) },
+        title: args.title,
+        after: args.after,
+        to: args.to,
+        role: args.role,
+        priority: args.priority,
+        timeout: args.timeout,
     };
-    let mut new = NewTask::new(if args.run { Work::Run(text) } else { Work::Prompt(text) });
-    if let Some(title) = args.title {
-        new.title = title;
-    }
-    new.after = args.after;
-    new.to = args.to;
-    new.role = args.role;
-    new.priority = args.priority;
-    new.timeout_ms = args.timeout.map(|timeout| timeout.as_millis() as u64);
-    context.config.task_limits().apply(&mut new);
-    // Refused before anything is made: a typo must not leave an empty team behind.
-    new.check().map_err(teamster_protocol::team::TeamError::from)?;
-    if context.dir.exists() {
-        if let Some(to) = &new.to {
-            context.must_be_member(&context.view()?, to)?;
-        }
-    } else if let Some(to) = &new.to {
-        let hint = format!("the team has no members yet; start one with teamster spawn {to}");
-        return Err(FrontError::NoMember { name: to.clone(), hint });
-    }
-    let changed = context.make_team()?.command(TaskCommand::Add { tasks: vec![new] })?;
-    show_changed(context, changed, |added| format!("task {} is on the board", super::super::task_row::numbers(added)))
+    let changed = task::add(&context.session, wanted)?;
+    show_changed(context, &changed, |added| format!("task {} is on the board", numbers(added)))
 }

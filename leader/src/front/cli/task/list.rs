@@ -1,74 +1,80 @@
-//! `task list`.
+//! `teamster task list`.
 
-use std::collections::BTreeMap;
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
 
-use serde::Serialize;
-use teamster_protocol::model::board::Board;
-use teamster_protocol::model::id::{TaskId, TeamName};
-use teamster_protocol::model::task::NewTask;
-
-use super::{Context, Exit, FrontError};
-use crate::front::cli::args::{ListTasksArgs, StatusFilter};
+use super::{CliError, Context, Exit};
 use crate::front::cli::print::{Cell, Column, Table};
-use crate::front::cli::task_row::{Standing, TaskCounts, TaskRow, numbers};
+use crate::front::cli::task_text::{counts_sentence, numbers, tone, whose};
+use crate::ops::task::{self, TaskFilter, TaskList, TaskStanding};
 
-/// Printed by `task list --json`: the tasks that were asked for by number, and how many of all stand where.
-#[derive(Debug, Serialize)]
-struct Tasks<'a> {
-    team: &'a TeamName,
-    counts: TaskCounts,
-    tasks: Vec<TaskRow>,
+/// `teamster task list`.
+#[derive(Debug, clap::Args)]
+pub struct ListTasksArgs {
+    /// Show only tasks that stand so, instead of all; may be given more than once
+    #[arg(long, short, value_name = "S", value_delimiter = ',')]
+    pub status: Vec<TaskFilter>,
 }
 
-pub(super) fn list(context: &Context, args: &ListTasksArgs) -> Result<Exit, FrontError> {
-    let view = context.view()?;
-    let asked = view.new_tasks()?;
-    let shown = rows(view.board(), &asked, &args.status);
-    let counts = TaskCounts::of(view.board());
-    let (standings, tasks) = shown.into_iter().unzip();
-    let tasks = Tasks { team: context.dir.team(), counts, tasks };
-    context.show(&tasks, |tasks| text(tasks, standings, context.columns))?;
+impl ValueEnum for TaskFilter {
+    fn value_variants<'a>() -> &'a [TaskFilter] {
+        &[
+            TaskFilter::Ready,
+            TaskFilter::Blocked,
+            TaskFilter::Pending,
+            TaskFilter::Stopped,
+            TaskFilter::InProgress,
+            TaskFilter::Completed,
+            TaskFilter::Failed,
+            TaskFilter::Cancelled,
+            TaskFilter::Open,
+        ]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(match self {
+            TaskFilter::Ready => PossibleValue::new("ready").help("pending and waiting for nothing"),
+            TaskFilter::Blocked => PossibleValue::new("blocked").help("pending and waiting for other tasks"),
+            TaskFilter::Pending => PossibleValue::new("pending").help("ready or blocked"),
+            TaskFilter::Stopped => PossibleValue::new("stopped"),
+            TaskFilter::InProgress => PossibleValue::new("in-progress"),
+            TaskFilter::Completed => PossibleValue::new("completed"),
+            TaskFilter::Failed => PossibleValue::new("failed"),
+            TaskFilter::Cancelled => PossibleValue::new("cancelled"),
+            TaskFilter::Open => PossibleValue::new("open").help("all that is not completed, failed or cancelled"),
+        })
+    }
+}
+
+pub(in crate::front::cli) async fn list(context: &Context, args: ListTasksArgs) -> Result<Exit, CliError> {
+    context.show(&task::list(&context.session, &args.status)?, |tasks| text(tasks, context.columns))?;
     Ok(Exit::Done)
 }
 
-fn rows(board: &Board, asked: &BTreeMap<TaskId, NewTask>, filters: &[StatusFilter]) -> Vec<(Standing, TaskRow)> {
-    let mut rows = Vec::new();
-    for (id, task) in board.tasks() {
-        let standing = Standing::of(&task);
-        if filters.is_empty() || filters.iter().any(|filter| standing.is(*filter)) {
-            rows.push((standing, TaskRow::of(board, id, &task, asked.get(&id))));
-        }
-    }
-    rows
-}
-
-fn text(tasks: &Tasks<'_>, standings: Vec<Standing>, columns: usize) -> String {
+fn text(tasks: &TaskList, columns: usize) -> String {
     if tasks.counts.total == 0 {
         return "no tasks; add one with teamster task add TEXT".to_owned();
     }
     if tasks.tasks.is_empty() {
-        return format!("none of these; {}", tasks.counts.sentence());
+        return format!("none of these; {}", counts_sentence(&tasks.counts));
     }
     let mut table =
         Table::new([Column::right("id"), Column::left("status"), Column::left("whose"), Column::wide("title")]);
-    for (standing, row) in standings.into_iter().zip(&tasks.tasks) {
+    for (standing, row) in tasks.standings.iter().copied().zip(&tasks.tasks) {
         let status = match standing {
-            Standing::Blocked => format!("blocked by {}", numbers(&row.waits_for)),
-            Standing::Ready => "ready".to_owned(),
-            Standing::Stopped | Standing::InProgress | Standing::Completed | Standing::Failed | Standing::Cancelled => {
-                row.status.to_owned()
-            }
+            TaskStanding::Blocked => format!("blocked by {}", numbers(&row.waits_for)),
+            TaskStanding::Ready => "ready".to_owned(),
+            TaskStanding::Stopped
+            | TaskStanding::InProgress
+            | TaskStanding::Completed
+            | TaskStanding::Failed
+            | TaskStanding::Cancelled => row.status.to_owned(),
         };
         let title = match &row.label {
             Some(label) if *label != row.title => format!("{label}: {}", row.title),
             Some(_) | None => row.title.clone(),
         };
-        table.row([
-            Cell::from(row.id.to_string()),
-            Cell::toned(standing.tone(), status),
-            row.whose(),
-            Cell::from(title),
-        ]);
+        table.row([Cell::from(row.id.to_string()), Cell::toned(tone(standing), status), whose(row), Cell::from(title)]);
     }
-    format!("{}\n\n{}", table.render(columns), tasks.counts.sentence())
+    format!("{}\n\n{}", table.render(columns), counts_sentence(&tasks.counts))
 }

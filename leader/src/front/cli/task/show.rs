@@ -1,78 +1,31 @@
-//! `task show` and `task dep ls`.
+//! `teamster task show`.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
-use serde::Serialize;
 use teamster_protocol::model::board::ReleaseWhy;
 use teamster_protocol::model::id::TaskId;
 use teamster_protocol::model::task::Work;
-use teamster_protocol::model::task::view::{Attempt, How, TaskView};
+use teamster_protocol::model::task::view::{Attempt, How};
 
-use super::{Context, Exit, FrontError};
+use super::{CliError, Context, Exit};
 use crate::front::cli::print::{Tone, ago, harmless_lines, humane, paint};
-use crate::front::cli::task_row::{Standing, TaskRow, numbers};
+use crate::front::cli::task_text::{numbers, tone};
+use crate::ops::task::{self, ShownTask};
 
-/// Printed by `task dep ls ID --json`.
-#[derive(Debug, Serialize)]
-struct Dependencies {
-    id: TaskId,
-    /// All it was told to wait for and that is on the board.
-    after: Vec<TaskRow>,
-    /// Those of them that are not completed.
-    waits_for: Vec<TaskId>,
-    /// The tasks that wait for it.
-    blocks: Vec<TaskRow>,
+/// `teamster task show`.
+#[derive(Debug, clap::Args)]
+pub struct ShowArgs {
+    /// The task
+    pub id: TaskId,
 }
 
-/// `task show --json` prints the [`TaskView`], which is also what `tasks/<id>.json` holds.
-pub(super) fn show(context: &Context, id: TaskId) -> Result<Exit, FrontError> {
-    let view = context.view()?;
-    let whole = view.task_view(id)?;
-    let standing = Standing::of(view.board().task(id).map_err(teamster_protocol::team::TeamError::from)?.as_ref());
-    context.show(&whole, |task| text(task, standing, context.now_ms()))?;
+pub(in crate::front::cli) async fn show(context: &Context, args: ShowArgs) -> Result<Exit, CliError> {
+    context.show(&task::show(&context.session, args.id)?, |shown| text(shown, context.session.now_ms()))?;
     Ok(Exit::Done)
 }
 
-pub(super) fn dependencies(context: &Context, id: TaskId) -> Result<Exit, FrontError> {
-    let view = context.view()?;
-    let board = view.board();
-    let task = board.task(id).map_err(teamster_protocol::team::TeamError::from)?;
-    let rows = |ids: &BTreeSet<TaskId>| -> Result<Vec<TaskRow>, FrontError> {
-        let mut rows = Vec::new();
-        for id in ids {
-            let task = board.task(*id).map_err(teamster_protocol::team::TeamError::from)?;
-            rows.push(TaskRow::of(board, *id, &task, Some(&view.new_task(*id)?)));
-        }
-        Ok(rows)
-    };
-    let (after, blocks) = (rows(&task.blocked_by)?, rows(&task.blocks)?);
-    let dependencies = Dependencies { id, after, waits_for: board.open_dependencies(&task), blocks };
-    context.show(&dependencies, dependencies_text)?;
-    Ok(Exit::Done)
-}
-
-fn dependencies_text(dependencies: &Dependencies) -> String {
-    let mut text = String::new();
-    let mut section = |head: String, rows: &[TaskRow]| {
-        text.push_str(&format!("{head}\n"));
-        for row in rows {
-            text.push_str(&format!("  {} {}  {}\n", row.id, paint(Tone::Plain, &row.title), row.status));
-        }
-    };
-    let id = dependencies.id;
-    match dependencies.after.is_empty() {
-        true => section(format!("task {id} waits for nothing"), &[]),
-        false => section(format!("task {id} waits for"), &dependencies.after),
-    }
-    match dependencies.blocks.is_empty() {
-        true => section(format!("nothing waits for task {id}"), &[]),
-        false => section(format!("what waits for task {id}"), &dependencies.blocks),
-    }
-    text
-}
-
-fn text(view: &TaskView, standing: Standing, now_ms: u64) -> String {
+fn text(shown: &ShownTask, now_ms: u64) -> String {
+    let ShownTask { view, standing } = shown;
     let mut text = String::new();
     let mut line = |label: &str, value: String| {
         let pad = 10usize.saturating_sub(label.len());
@@ -80,7 +33,7 @@ fn text(view: &TaskView, standing: Standing, now_ms: u64) -> String {
     };
     let title = paint(Tone::Name, &view.task.title).to_string();
     line("task", format!("{} {title}", view.id));
-    let mut status = paint(standing.tone(), &view.status).to_string();
+    let mut status = paint(tone(*standing), &view.status).to_string();
     if let Some(owner) = &view.owner {
         status.push_str(&format!(", {owner}"));
     }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::Place;
-use crate::front::cli::print::{harmless, width};
+use crate::ops::text::{harmless, width};
 
 const EXCERPT_CHARS_BEFORE: usize = 40;
 const EXCERPT_CHARS: usize = 72;

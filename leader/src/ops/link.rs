@@ -20,7 +20,8 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use super::{Context, FrontError};
+use super::error::OpsError;
+use super::session::Session;
 
 /// How long a call waits that ends when something happens, such as a turn: as long as the leader lives.
 const CALL_PATIENCE: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -56,15 +57,15 @@ pub(crate) async fn dial(dir: &TeamDir) -> Result<(Peer, LeaderInfo), LinkError>
     Ok((peer.with_request_timeout(CALL_PATIENCE), leader))
 }
 
-/// As [`dial`], for a command. Fails with [`FrontError::NoLeader`] if none runs.
-pub(crate) async fn connect(context: &Context) -> Result<(Peer, LeaderInfo), FrontError> {
-    Ok(dial(&context.dir).await?)
+/// As [`dial`], for a command. Fails with [`OpsError::NoLeader`] if none runs.
+pub(crate) async fn connect(session: &Session) -> Result<(Peer, LeaderInfo), OpsError> {
+    Ok(dial(&session.dir).await?)
 }
 
 /// As [`connect`], but starts a leader in the background if none runs.
-pub(crate) async fn connect_or_start(context: &Context) -> Result<(Peer, LeaderInfo), FrontError> {
-    match connect(context).await {
-        Err(FrontError::NoLeader { .. }) => start(context).await,
+pub(crate) async fn connect_or_start(session: &Session) -> Result<(Peer, LeaderInfo), OpsError> {
+    match connect(session).await {
+        Err(OpsError::NoLeader { .. }) => start(session).await,
         connected => connected,
     }
 }
@@ -73,56 +74,55 @@ pub(crate) async fn connect_or_start(context: &Context) -> Result<(Peer, LeaderI
 ///
 /// It says so with a line on its standard output, a pipe; if it ends before, its last words are in the error.
 /// If another command started one in the same moment, that one is connected to.
-pub(crate) async fn start(context: &Context) -> Result<(Peer, LeaderInfo), FrontError> {
-    context.make_team()?;
-    let path = context.dir.log_of(&Address::Lead);
-    let log =
-        stderr_log::open(&path).map_err(|source| FrontError::Path { doing: "open", path: path.clone(), source })?;
+pub(crate) async fn start(session: &Session) -> Result<(Peer, LeaderInfo), OpsError> {
+    session.make_team()?;
+    let path = session.dir.log_of(&Address::Lead);
+    let log = stderr_log::open(&path).map_err(|source| OpsError::Path { doing: "open", path: path.clone(), source })?;
     let said_before = fs::metadata(&path).map_or(0, |found| found.len());
     let program =
-        std::env::current_exe().map_err(|source| FrontError::Process { doing: "find out the own program", source })?;
+        std::env::current_exe().map_err(|source| OpsError::Process { doing: "find out the own program", source })?;
     let mut child = Command::new(program)
         .arg("--root")
-        .arg(context.dir.root())
-        .args(["--team", context.dir.team().as_str(), "up", "--in-background"])
+        .arg(session.dir.root())
+        .args(["--team", session.dir.team().as_str(), "up", "--in-background"])
         // What files of settings say is passed on: the leader reads none.
-        .envs(context.settings.variables())
-        .current_dir(&context.here)
+        .envs(session.settings.variables())
+        .current_dir(&session.here)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(log)
         .spawn()
-        .map_err(|source| FrontError::Process { doing: "start the leader", source })?;
+        .map_err(|source| OpsError::Process { doing: "start the leader", source })?;
     let output = child.stdout.take().expect("it was asked for as a pipe");
     let mut line = String::new();
     let Ok(read) = timeout(START_WITHIN, BufReader::new(output).read_line(&mut line)).await else {
-        return Err(FrontError::Leading(format!(
+        return Err(OpsError::Leading(format!(
             "the leader (process {}) is not ready after {}s",
             child.id().unwrap_or(0),
             START_WITHIN.as_secs()
         )));
     };
     if read.is_ok() && line.ends_with('\n') {
-        match connect(context).await {
+        match connect(session).await {
             // It has died since.
-            Err(FrontError::NoLeader { .. }) => {}
+            Err(OpsError::NoLeader { .. }) => {}
             connected => return connected,
         }
     }
     // A pipe that closes without a line is a leader that ended. Its warden ends with it, or starts the next.
     tokio::select! {
         _ = timeout(START_WITHIN, child.wait()) => {}
-        joined = join(context) => return joined,
+        joined = join(session) => return joined,
     }
-    if presence::is_held(&context.dir.leader_lock())? {
-        return join(context).await;
+    if presence::is_held(&session.dir.leader_lock())? {
+        return join(session).await;
     }
-    Err(FrontError::LeaderDied { log: last_words(&path, said_before), path })
+    Err(OpsError::LeaderDied { log: last_words(&path, said_before), path })
 }
 
 /// As [`await_leader`], for a command.
-pub(crate) async fn join(context: &Context) -> Result<(Peer, LeaderInfo), FrontError> {
-    Ok(await_leader(&context.dir, context.settings.poll).await?)
+pub(crate) async fn join(session: &Session) -> Result<(Peer, LeaderInfo), OpsError> {
+    Ok(await_leader(&session.dir, session.settings.poll).await?)
 }
 
 /// Connects to a leader that holds the lock and may not listen yet, or that is about to be started.

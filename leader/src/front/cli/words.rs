@@ -23,7 +23,7 @@ impl Words {
 }
 
 /// As [`Words::resolve`], for words that are optional.
-pub fn joined(words: &[String]) -> Result<String, StdinError> {
+pub(super) fn joined(words: &[String]) -> Result<String, StdinError> {
     if words == ["-"] {
         let mut text = String::new();
         io::stdin().lock().read_to_string(&mut text)?;

@@ -6,7 +6,7 @@ use teamster_protocol::model::id::{MemberName, TaskId};
 use teamster_protocol::model::roster::LeftHow;
 
 use super::{Absence, Because, Cause, Hindrance};
-use crate::front::cli::print::{ago, humane};
+use crate::ops::text::{ago, humane};
 
 /// Tasks or members that are named one by one.
 const NAMED_MAX: usize = 6;

@@ -15,10 +15,10 @@ use std::path::{Path, PathBuf};
 use teamster_protocol::model::id::TeamName;
 use teamster_protocol::store::file::Durability;
 
-use super::{FrontError, print};
+use super::config::{STEM_CHARS_MAX, TeamStem};
+use super::error::OpsError;
+use super::moved::find_team;
 use crate::git::{GitError, Repository};
-use crate::ops::config::{STEM_CHARS_MAX, TeamStem};
-use crate::ops::moved::find_team;
 
 /// A place that a team is for: its name is derived from it, and its work is done there.
 #[derive(Debug, Clone)]
@@ -38,57 +38,55 @@ pub struct TeamHere {
     pub team: TeamName,
     /// The repository that the name comes from, if it comes from one.
     pub repository: Option<Repository>,
+    /// Where the repository was before, if the team has just followed it.
+    pub moved_from: Option<PathBuf>,
 }
 
 impl TeamHere {
     /// The team that the user named, wherever the command is typed.
     pub fn named(team: TeamName) -> TeamHere {
-        TeamHere { team, repository: None }
+        TeamHere { team, repository: None, moved_from: None }
     }
 
     /// The team of the place around `here`: of the name that `derive` makes of the place's key, or of the name it had
-    /// before its repository was moved, which is said to the user when the team follows it.
+    /// before its repository was moved.
     pub fn find(
         root: &Path,
         here: &Path,
         derive: impl FnOnce(&Path) -> TeamName,
         durability: Durability,
-    ) -> Result<TeamHere, FrontError> {
+    ) -> Result<TeamHere, OpsError> {
         let Place { key, repository, .. } = place(here)?;
         let derived = derive(&key);
-        let Some(repository) = repository else { return Ok(TeamHere { team: derived, repository }) };
+        let Some(repository) = repository else { return Ok(TeamHere::named(derived)) };
         let found = find_team(root, &repository, derived, durability)
-            .map_err(|error| FrontError::Repository(error.to_string()))?;
-        if let Some(from) = &found.moved_from {
-            let (from, to) = (from.display(), repository.common_dir().display());
-            print::note(&format!("team {} followed its repository from {from} to {to}", found.team));
-        }
-        Ok(TeamHere { team: found.team, repository: Some(repository) })
+            .map_err(|error| OpsError::Repository(error.to_string()))?;
+        Ok(TeamHere { team: found.team, repository: Some(repository), moved_from: found.moved_from })
     }
 }
 
 /// Finds the place that `from` is in. The repository is only found and never opened, so its formats and its owner do
 /// not matter. Refuses a repository that can not be found for sure: to take it for none would silently make another
 /// team.
-pub fn place(from: &Path) -> Result<Place, FrontError> {
+pub fn place(from: &Path) -> Result<Place, OpsError> {
     match Repository::discover(from).and_then(|found| Ok((found.work_tree()?, found))) {
         Ok((dir, found)) => Ok(Place { key: found.common_dir().to_owned(), dir, repository: Some(found) }),
         Err(GitError::NotARepository { .. }) => {
             let here = resolve(from)?;
             // A link such as a worktree has, whose repository was moved or removed: git refuses it too.
             if let Some(link) = here.ancestors().map(|above| above.join(".git")).find(|link| link.is_file()) {
-                return Err(FrontError::Repository(format!("{} leads to no repository", link.display())));
+                return Err(OpsError::Repository(format!("{} leads to no repository", link.display())));
             }
             Ok(Place { key: here.clone(), dir: here, repository: None })
         }
-        Err(error) => Err(FrontError::Repository(error.to_string())),
+        Err(error) => Err(OpsError::Repository(error.to_string())),
     }
 }
 
 /// The directory that a team is founded for when its command is typed in `from`: the working tree there, or the
 /// directory itself. A team that was named by the user needs no repository, so one that can not be looked at is no
 /// obstacle here.
-pub fn founding_dir(from: &Path) -> Result<PathBuf, FrontError> {
+pub fn founding_dir(from: &Path) -> Result<PathBuf, OpsError> {
     match place(from) {
         Ok(place) => Ok(place.dir),
         Err(error) => {
@@ -98,8 +96,8 @@ pub fn founding_dir(from: &Path) -> Result<PathBuf, FrontError> {
     }
 }
 
-fn resolve(path: &Path) -> Result<PathBuf, FrontError> {
-    path.canonicalize().map_err(|source| FrontError::Path { doing: "resolve", path: path.to_owned(), source })
+fn resolve(path: &Path) -> Result<PathBuf, OpsError> {
+    path.canonicalize().map_err(|source| OpsError::Path { doing: "resolve", path: path.to_owned(), source })
 }
 
 /// The name for the place whose key, a canonical path, this is.
@@ -125,7 +123,7 @@ pub fn team_name(key: &Path) -> TeamName {
 
 /// The name for the place of this key where the repository chose how it begins: it ends as the derived one does, so that
 /// no repository can name the team of another.
-pub(super) fn named_after(stem: &TeamStem, key: &Path) -> TeamName {
+pub fn named_after(stem: &TeamStem, key: &Path) -> TeamName {
     with_place(stem.as_str(), key)
 }
 

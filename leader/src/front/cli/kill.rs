@@ -1,0 +1,22 @@
+//! `teamster kill`.
+
+use teamster_protocol::model::id::MemberName;
+
+use super::endings::{endings_text, exit_of};
+use super::interrupt::unless_interrupted;
+use super::{CliError, Context, Exit};
+use crate::ops::kill;
+
+/// `teamster kill`.
+#[derive(Debug, clap::Args)]
+pub struct KillArgs {
+    /// The member
+    pub name: MemberName,
+}
+
+pub(super) async fn kill(context: &Context, args: KillArgs) -> Result<Exit, CliError> {
+    let endings = unless_interrupted(kill::kill(&context.session, args.name)).await?;
+    context.show(&endings, endings_text)?;
+    // A worker that was killed left as it was asked to: by force.
+    Ok(exit_of(&endings))
+}

@@ -1,0 +1,71 @@
+//! `teamster dm` and `teamster broadcast`.
+
+use teamster_protocol::model::id::Address;
+use teamster_protocol::model::mail::Urgency;
+use teamster_protocol::wire::api::{Delivered, Mailed, Reader, Undelivered};
+
+use super::print::{Tone, paint};
+use super::words::Words;
+use super::{CliError, Context, Exit};
+use crate::ops::mail;
+
+/// `teamster dm`.
+#[derive(Debug, clap::Args)]
+pub struct DmArgs {
+    /// The member; or lead, for who is a member
+    pub name: Address,
+    /// What to say
+    #[command(flatten)]
+    pub text: Words,
+    /// Hand it on at once, into the running turn
+    #[arg(long, short)]
+    pub urgent: bool,
+}
+
+/// `teamster broadcast`.
+#[derive(Debug, clap::Args)]
+pub struct BroadcastArgs {
+    /// What to say
+    #[command(flatten)]
+    pub text: Words,
+    /// Hand it on at once, into running turns
+    #[arg(long, short)]
+    pub urgent: bool,
+}
+
+pub(super) async fn dm(context: &Context, args: DmArgs) -> Result<Exit, CliError> {
+    let text = args.text.resolve()?;
+    show_mailed(context, &mail::dm(&context.session, args.name, text, urgency(args.urgent))?)
+}
+
+pub(super) async fn broadcast(context: &Context, args: BroadcastArgs) -> Result<Exit, CliError> {
+    let text = args.text.resolve()?;
+    show_mailed(context, &mail::broadcast(&context.session, text, urgency(args.urgent))?)
+}
+
+fn show_mailed(context: &Context, mailed: &Mailed) -> Result<Exit, CliError> {
+    context.show(mailed, sentences)?;
+    Ok(if mailed.failed.is_empty() { Exit::Done } else { Exit::Refused })
+}
+
+fn sentences(mailed: &Mailed) -> String {
+    let line = |delivered: &Delivered| {
+        let name = paint(Tone::Name, delivered.to.as_str());
+        match delivered.reader {
+            Reader::Running => format!("in the mailbox of {name}"),
+            Reader::Absent if delivered.to == Address::Lead => format!("in the mailbox of {name}; it waits there"),
+            Reader::Absent => format!("in the mailbox of {name}, who does not run; it waits there"),
+            Reader::Unknown => format!("in the mailbox of {name}; whether its reader runs could not be told"),
+        }
+    };
+    let failed = |failed: &Undelivered| {
+        let name = paint(Tone::Error, failed.to.as_str());
+        format!("not safely in the mailbox of {name}: {}; try again with teamster dm {}", failed.why, failed.to)
+    };
+    let lines = mailed.delivered.iter().map(line).chain(mailed.failed.iter().map(failed));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn urgency(urgent: bool) -> Urgency {
+    if urgent { Urgency::Now } else { Urgency::Next }
+}

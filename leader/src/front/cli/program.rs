@@ -1,0 +1,338 @@
+//! What can be typed: the commands of the table of verbs, each with the arguments that its own file takes. Names and
+//! numbers are parsed here, so that no command ever sees a bad one.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{ArgMatches, Args, Command, FromArgMatches};
+use teamster_protocol::model::id::TeamName;
+
+use super::{CliError, Context, Exit};
+use super::{
+    complete, config, doctor, down, env, events, headless, id, inbox, kill, list, logs, mail, manual, restart_leader,
+};
+use super::{shutdown, spawn, status, stop, talk, task, up, why};
+use crate::ops::verb::{PREFIXES, Verb, VerbListing, VerbPrefix, VerbRow};
+
+/// What holds for every command.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Everywhere {
+    /// The team [default: $TEAMSTER_TEAM, else derived from the repository]
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Everywhere")]
+    pub team: Option<TeamName>,
+    /// Where teams are kept [default: $TEAMSTER_ROOT, else the XDG state directory]
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Everywhere")]
+    pub root: Option<PathBuf>,
+    /// Print JSON: one object, or one a line when following
+    #[arg(long, global = true, help_heading = "Everywhere")]
+    pub json: bool,
+}
+
+/// A command line that was understood.
+#[derive(Debug)]
+pub struct CommandLine {
+    /// What holds for every command.
+    pub everywhere: Everywhere,
+    /// The command.
+    pub command: TypedCommand,
+}
+
+macro_rules! commands {
+    (
+        options($($option:ident),*);
+        without_team($($lone:ident($lone_args:ty) => $obey_alone:path),*);
+        $($verb:ident($args:ty) => $obey:path;)*
+    ) => {
+        /// A command with its arguments.
+        #[derive(Debug)]
+        #[expect(missing_docs, reason = "each is the verb of the same name")]
+        pub enum TypedCommand {
+            $($verb($args),)*
+            $($lone($lone_args),)*
+        }
+
+        impl TypedCommand {
+            /// The verb that it is a command for.
+            pub fn verb(&self) -> Verb {
+                match self {
+                    $(TypedCommand::$verb(_) => Verb::$verb,)*
+                    $(TypedCommand::$lone(_) => Verb::$lone,)*
+                }
+            }
+
+            fn from_matches(verb: Verb, matches: &ArgMatches) -> Result<TypedCommand, clap::Error> {
+                match verb {
+                    $(Verb::$verb => <$args>::from_arg_matches(matches).map(TypedCommand::$verb),)*
+                    $(Verb::$lone => <$lone_args>::from_arg_matches(matches).map(TypedCommand::$lone),)*
+                    $(Verb::$option)|* => unreachable!("an option is no command"),
+                }
+            }
+
+            /// Does what was typed.
+            pub(super) async fn obey(self, context: &Context) -> Result<Exit, CliError> {
+                match self {
+                    $(TypedCommand::$verb(args) => $obey(context, args).await,)*
+                    $(TypedCommand::$lone(args) => $obey_alone(args),)*
+                }
+            }
+        }
+
+        /// Adds the arguments of a verb to its command.
+        fn with_arguments(verb: Verb, command: Command) -> Command {
+            match verb {
+                $(Verb::$verb => <$args>::augment_args(command),)*
+                $(Verb::$lone => <$lone_args>::augment_args(command),)*
+                $(Verb::$option)|* => unreachable!("an option is no command"),
+            }
+        }
+    };
+}
+
+// The command line's face of every verb: its arguments, and the function that obeys them.
+commands! {
+    options(Repair);
+    without_team(
+        Completions(complete::CompletionsArgs) => complete::print_script,
+        Manual(manual::ManualArgs) => manual::write_pages
+    );
+    Up(up::UpArgs) => up::up;
+    Down(down::DownArgs) => down::down;
+    RestartLeader(restart_leader::RestartLeaderArgs) => restart_leader::restart_leader;
+    Id(id::IdArgs) => id::id;
+    Config(config::ConfigArgs) => config::config;
+    Env(env::EnvArgs) => env::env;
+    Spawn(spawn::SpawnArgs) => spawn::spawn;
+    List(list::ListArgs) => list::list;
+    Status(status::StatusArgs) => status::status;
+    Why(why::WhyArgs) => why::why;
+    Send(talk::SendArgs) => talk::send;
+    Steer(talk::SteerArgs) => talk::steer;
+    Dm(mail::DmArgs) => mail::dm;
+    Broadcast(mail::BroadcastArgs) => mail::broadcast;
+    Inbox(inbox::InboxArgs) => inbox::inbox;
+    Logs(logs::LogsArgs) => logs::logs;
+    Events(events::EventsArgs) => events::events;
+    Stop(stop::StopArgs) => stop::stop;
+    Shutdown(shutdown::ShutdownArgs) => shutdown::shutdown;
+    Kill(kill::KillArgs) => kill::kill;
+    TaskAdd(task::add::AddArgs) => task::add::add;
+    TaskList(task::list::ListTasksArgs) => task::list::list;
+    TaskShow(task::show::ShowArgs) => task::show::show;
+    TaskAssign(task::change::AssignArgs) => task::change::assign;
+    TaskUnassign(task::change::UnassignArgs) => task::change::unassign;
+    TaskDepAdd(task::change::DependencyArgs) => task::change::add_dependency;
+    TaskDepRm(task::change::DependencyArgs) => task::change::remove_dependency;
+    TaskDepLs(task::dependencies::DependenciesArgs) => task::dependencies::dependencies;
+    TaskRetry(task::change::RetryArgs) => task::change::retry;
+    TaskCancel(task::change::CancelArgs) => task::change::cancel;
+    TaskClear(task::change::ClearArgs) => task::change::clear;
+    Run(headless::RunArgs) => headless::run_plan;
+    Cleanup(headless::CleanupArgs) => headless::clean_up;
+    Doctor(doctor::DoctorArgs) => doctor::doctor;
+    Demo(headless::DemoArgs) => headless::tell_demo;
+}
+
+/// Reads a command line.
+pub(super) fn parse(words: &[OsString]) -> Result<CommandLine, clap::Error> {
+    let matches = program().try_get_matches_from(words)?;
+    let everywhere = Everywhere::from_arg_matches(&matches)?;
+    let mut path = String::new();
+    let mut below = &matches;
+    while let Some((word, matches)) = below.subcommand() {
+        path.push_str(if path.is_empty() { "" } else { " " });
+        path.push_str(word);
+        below = matches;
+    }
+    let verb = commands().find(|verb| verb.row().path == path).expect("only commands of verbs end the tree");
+    Ok(CommandLine { everywhere, command: TypedCommand::from_matches(verb, below)? })
+}
+
+/// The whole command line, as clap knows it.
+pub fn program() -> Command {
+    let program = Command::new("teamster")
+        .about("Leads a team of coding agents: each in a process of its own, all on one task board")
+        .version(env!("TEAMSTER_VERSION"))
+        .max_term_width(100)
+        .disable_help_subcommand(true)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .after_help(
+            "Examples:\n  \
+             teamster spawn alice --worktree      start a member on a branch of its own\n  \
+             teamster task add make test --run    put a command on the board\n  \
+             teamster status                      see who does what\n  \
+             teamster down                        let everybody finish, and end the team\n\n\
+             Exit codes: 0 done, 1 a task failed or the work was refused, 2 usage,\n\
+             3 cannot reach the leader, 4 corrupt state, 130 interrupted.",
+        );
+    Everywhere::augment_args(program).subcommands(commands_below(""))
+}
+
+/// The verbs that are commands.
+fn commands() -> impl Iterator<Item = Verb> {
+    Verb::ALL.iter().copied().filter(|verb| verb.row().option.is_none())
+}
+
+/// The commands that follow the words of `path`, in the order of the table.
+fn commands_below(path: &str) -> Vec<Command> {
+    let mut below: Vec<Command> = Vec::new();
+    for verb in commands() {
+        let row = verb.row();
+        let Some(rest) = row.path.strip_prefix(path).map(str::trim_start) else { continue };
+        match rest.split_once(' ') {
+            None => below.push(command_of_verb(verb, &row, rest)),
+            Some((word, _)) if below.iter().any(|command| command.get_name() == word) => {}
+            Some((word, _)) => below.push(command_of_prefix(format!("{path} {word}").trim_start())),
+        }
+    }
+    below
+}
+
+fn command_of_verb(verb: Verb, row: &VerbRow, word: &'static str) -> Command {
+    let mut after = examples(row.examples);
+    if !row.notes.is_empty() {
+        after.push_str("\n\n");
+        after.push_str(row.notes);
+    }
+    with_arguments(verb, Command::new(word))
+        .about(row.about)
+        .long_about(None::<&str>)
+        .aliases(row.synonyms)
+        .hide(row.listing == VerbListing::Hidden)
+        .after_help(after)
+}
+
+fn command_of_prefix(path: &str) -> Command {
+    let VerbPrefix { path, synonyms, about, examples: typed } =
+        PREFIXES.into_iter().find(|prefix| prefix.path == path).expect("the table has every prefix of its verbs");
+    Command::new(path.rsplit(' ').next().unwrap_or(path))
+        .about(about)
+        .aliases(synonyms)
+        .after_help(examples(typed))
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommands(commands_below(path))
+}
+
+/// The examples of a help, indented below their heading.
+fn examples(typed: &str) -> String {
+    let heading = if typed.contains('\n') { "Examples:" } else { "Example:" };
+    let mut text = heading.to_owned();
+    for line in typed.lines() {
+        text.push_str("\n  ");
+        text.push_str(line);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(words: &[&str]) -> Result<CommandLine, clap::Error> {
+        let words: Vec<OsString> = ["teamster"].iter().chain(words).map(OsString::from).collect();
+        parse(&words)
+    }
+
+    fn every_command(command: &Command, path: &str, look: &mut dyn FnMut(&str, &Command)) {
+        look(path, command);
+        for below in command.get_subcommands() {
+            every_command(below, &format!("{path} {}", below.get_name()), look);
+        }
+    }
+
+    fn usage_error(words: &[&str]) -> String {
+        let error = parsed(words).expect_err("it is bad usage");
+        assert_eq!(error.exit_code(), 2);
+        error.to_string()
+    }
+
+    #[test]
+    fn the_commands_are_consistent() {
+        program().debug_assert();
+    }
+
+    #[test]
+    fn the_commands_are_those_of_the_table_of_verbs() {
+        let mut found = Vec::new();
+        every_command(&program(), "", &mut |path, command| {
+            if !command.has_subcommands() {
+                found.push((path.trim().to_owned(), command.get_about().map(ToString::to_string)));
+            }
+        });
+        let rows = commands().map(|verb| (verb.row().path.to_owned(), Some(verb.row().about.to_owned())));
+        assert_eq!(found, rows.collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn an_option_that_is_a_verb_is_one_of_its_command() {
+        let program = program();
+        for row in Verb::ALL.iter().map(|verb| verb.row()) {
+            let Some(option) = row.option else { continue };
+            let command = program.find_subcommand(row.path).expect("its command is there");
+            assert!(command.get_arguments().any(|known| known.get_long() == Some(option)), "{} --{option}", row.path);
+        }
+    }
+
+    #[test]
+    fn every_help_has_an_example_that_the_parser_takes() {
+        let mut examples = 0;
+        every_command(&program(), "teamster", &mut |path, command| {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let shown: Vec<&str> = help.lines().map(str::trim).filter(|line| line.contains("teamster ")).collect();
+            assert!(!shown.is_empty(), "`{path} --help` has no example");
+            for example in shown {
+                let typed = &example[example.find("teamster ").expect("it was filtered by it")..];
+                let typed = typed.split("   ").next().expect("a split has a first part");
+                let words = typed.split_whitespace().take_while(|word| !["|", ">"].contains(word));
+                let words: Vec<OsString> = words.map(|word| word.replace(['"', ')'], "").into()).collect();
+                if let Err(error) = parse(&words) {
+                    panic!("the example `{typed}` of `{path}` is no valid command: {error}");
+                }
+                examples += 1;
+            }
+            assert!(command.get_about().is_some(), "`{path}` does not say what it does");
+        });
+        assert!(examples > 30, "only {examples} examples were found");
+    }
+
+    #[test]
+    fn what_cannot_be_a_name_is_refused_with_the_rule() {
+        let said = [&["spawn", "../x"][..], &["kill", "lead"], &["task", "show", "0"], &["status", "Alice"]]
+            .map(|words| usage_error(words).lines().next().expect("it says something").to_owned());
+        insta::assert_snapshot!(said.join("\n"), @r#"
+        error: invalid value '../x' for '<NAME>': "../x" is not a name: use 1 to 40 of a-z, 0-9 and -
+        error: invalid value 'lead' for '<NAME>': "lead" is reserved for the leader
+        error: invalid value '0' for '<ID>': "0" is not a task number
+        error: invalid value 'Alice' for '[NAME]': "Alice" is not a name: use 1 to 40 of a-z, 0-9 and -
+        "#);
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_refused() {
+        for words in [
+            &["spawn", "a", "--worktree", "--shared"][..],
+            &["spawn", "a", "--base", "main"],
+            &["task", "add"],
+            &["task", "add", "x", "-f", "y"],
+            &["task", "list", "--all", "--status", "failed"],
+            &["task", "add", "x", "--timeout", "5"],
+            &["send", "alice"],
+        ] {
+            usage_error(words);
+        }
+    }
+
+    #[test]
+    fn words_need_no_quotes_and_options_may_follow_them() {
+        let line = parsed(&["dm", "alice", "look", "at", "this", "--urgent", "--json"]).expect("it is good usage");
+        assert!(line.everywhere.json);
+        match line.command {
+            TypedCommand::Dm(dm) => {
+                assert!(dm.urgent);
+                assert_eq!(dm.text.resolve().expect("no standard input is read"), "look at this");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! `teamster stop`.
+
+use teamster_protocol::model::id::{MemberName, TaskId};
+use teamster_protocol::model::notice::Stop;
+use teamster_protocol::wire::api::{Stopped, Via};
+
+use super::interrupt::unless_interrupted;
+use super::print::{Tone, paint};
+use super::{CliError, Context, Exit};
+use crate::ops::stop;
+
+/// `teamster stop`.
+#[derive(Debug, clap::Args)]
+pub struct StopArgs {
+    /// The member
+    pub name: MemberName,
+    /// Why, for its transcript
+    #[arg(value_name = "REASON")]
+    pub reason: Vec<String>,
+}
+
+pub(super) async fn stop(context: &Context, args: StopArgs) -> Result<Exit, CliError> {
+    let stopped = unless_interrupted(stop::stop(&context.session, args.name, args.reason.join(" "))).await?;
+    context.show(&stopped, |done| stop_text(&done.name, &done.stopped))?;
+    Ok(Exit::Done)
+}
+
+fn stop_text(name: &MemberName, stopped: &Stopped) -> String {
+    let name = paint(Tone::Name, name.as_str());
+    let held = |task: Option<TaskId>| match task {
+        Some(task) => format!("; task {task} is held for it: teamster task retry {task} lets it go on"),
+        None => String::new(),
+    };
+    match (&stopped.stop, stopped.via) {
+        (Some(Stop::Aborted), _) => format!("{name} stopped{}", held(stopped.task)),
+        (Some(Stop::Completed), _) => format!("{name} had completed its turn in the same moment"),
+        (Some(Stop::Failed { reason }), _) => {
+            format!("{name} had failed in the same moment: {}", paint(Tone::Plain, reason))
+        }
+        (None, Via::Mail) => format!("{name} was told by mail to stop"),
+        (None, Via::Rpc) => format!("{name} was told to stop"),
+    }
+}

@@ -1,0 +1,123 @@
+//! The `teamster task` commands that change tasks by their numbers.
+
+use clap::ValueEnum;
+use teamster_protocol::model::board::Scope;
+use teamster_protocol::model::id::{MemberName, TaskId};
+
+use super::{CliError, Context, Exit, show_changed};
+use crate::front::cli::task_text::numbers;
+use crate::ops::task;
+
+/// `teamster task assign`.
+#[derive(Debug, clap::Args)]
+pub struct AssignArgs {
+    /// The task
+    pub id: TaskId,
+    /// The member
+    pub name: MemberName,
+}
+
+/// `teamster task unassign`.
+#[derive(Debug, clap::Args)]
+pub struct UnassignArgs {
+    /// The task
+    pub id: TaskId,
+}
+
+/// `teamster task dep add` and `teamster task dep rm`.
+#[derive(Debug, clap::Args)]
+pub struct DependencyArgs {
+    /// The task that waits
+    pub id: TaskId,
+    /// The task it waits for
+    pub dep: TaskId,
+}
+
+/// `teamster task retry`.
+#[derive(Debug, clap::Args)]
+pub struct RetryArgs {
+    /// The task
+    pub id: TaskId,
+}
+
+/// `teamster task cancel`.
+#[derive(Debug, clap::Args)]
+pub struct CancelArgs {
+    /// The task
+    pub id: TaskId,
+}
+
+/// `teamster task clear`.
+#[derive(Debug, clap::Args)]
+pub struct ClearArgs {
+    /// Which
+    pub scope: ClearScope,
+}
+
+/// What `task clear` removes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ClearScope {
+    /// completed tasks
+    Completed,
+    /// every task
+    All,
+}
+
+pub(in crate::front::cli) async fn assign(context: &Context, args: AssignArgs) -> Result<Exit, CliError> {
+    let AssignArgs { id, name } = args;
+    let changed = task::assign(&context.session, id, name.clone())?;
+    show_changed(context, &changed, |_| format!("task {id} is for {name}"))
+}
+
+pub(in crate::front::cli) async fn unassign(context: &Context, args: UnassignArgs) -> Result<Exit, CliError> {
+    let changed = task::unassign(&context.session, args.id)?;
+    show_changed(context, &changed, |_| format!("task {} is open to everybody", args.id))
+}
+
+pub(in crate::front::cli) async fn add_dependency(context: &Context, args: DependencyArgs) -> Result<Exit, CliError> {
+    let DependencyArgs { id, dep } = args;
+    let changed = task::add_dependency(&context.session, id, dep)?;
+    show_changed(context, &changed, |_| format!("task {id} waits for task {dep}"))
+}
+
+pub(in crate::front::cli) async fn remove_dependency(
+    context: &Context,
+    args: DependencyArgs,
+) -> Result<Exit, CliError> {
+    let DependencyArgs { id, dep } = args;
+    let changed = task::remove_dependency(&context.session, id, dep)?;
+    show_changed(context, &changed, |_| format!("task {id} no longer waits for task {dep}"))
+}
+
+pub(in crate::front::cli) async fn retry(context: &Context, args: RetryArgs) -> Result<Exit, CliError> {
+    let changed = task::retry(&context.session, args.id)?;
+    show_changed(context, &changed, |_| format!("task {} is to be done again", args.id))
+}
+
+pub(in crate::front::cli) async fn cancel(context: &Context, args: CancelArgs) -> Result<Exit, CliError> {
+    let cancelled = task::cancel(&context.session, args.id)?;
+    show_changed(context, &cancelled.changed, |_| cancelled_text(args.id, &cancelled.blocked))
+}
+
+pub(in crate::front::cli) async fn clear(context: &Context, args: ClearArgs) -> Result<Exit, CliError> {
+    let scope = match args.scope {
+        ClearScope::Completed => Scope::Completed,
+        ClearScope::All => Scope::All,
+    };
+    let changed = task::clear(&context.session, scope)?;
+    show_changed(context, &changed, |cleared| match cleared.len() {
+        0 => "nothing to clear".to_owned(),
+        1 => "cleared 1 task".to_owned(),
+        more => format!("cleared {more} tasks"),
+    })
+}
+
+fn cancelled_text(id: TaskId, blocked: &[TaskId]) -> String {
+    match blocked {
+        [] => format!("task {id} is cancelled"),
+        [first, ..] => format!(
+            "task {id} is cancelled; what waits for it stays blocked ({}) until teamster task dep rm {first} {id}",
+            numbers(blocked)
+        ),
+    }
+}

@@ -1,0 +1,58 @@
+//! How tasks are shown in lists of every kind.
+
+use teamster_protocol::model::id::TaskId;
+
+use super::print::{Cell, Tone};
+use crate::ops::task::{TaskCounts, TaskRow, TaskStanding};
+
+/// Whose it is: who is on it or ended it, or `for alice`, or `role tests`.
+pub(super) fn whose(row: &TaskRow) -> Cell {
+    match (&row.owner, &row.assignee, &row.role) {
+        (Some(owner), _, _) => Cell::toned(Tone::Name, owner.as_str()),
+        (None, Some(assignee), _) => Cell::from(format!("for {assignee}")),
+        (None, None, Some(role)) => Cell::toned(Tone::Faint, format!("role {role}")),
+        (None, None, None) => Cell::from(""),
+    }
+}
+
+/// The colour of where a task stands.
+pub(super) fn tone(standing: TaskStanding) -> Tone {
+    match standing {
+        TaskStanding::Ready => Tone::Plain,
+        TaskStanding::Blocked | TaskStanding::Cancelled => Tone::Faint,
+        TaskStanding::Stopped => Tone::Warn,
+        TaskStanding::InProgress => Tone::Busy,
+        TaskStanding::Completed => Tone::Ok,
+        TaskStanding::Failed => Tone::Error,
+    }
+}
+
+/// `5 tasks: 2 completed, 1 in progress, 2 blocked`.
+pub(super) fn counts_sentence(counts: &TaskCounts) -> String {
+    let plural = if counts.total == 1 { "" } else { "s" };
+    format!("{} task{plural}: {}", counts.total, counts_text(counts))
+}
+
+/// `2 completed, 1 in progress, 2 blocked`.
+pub(super) fn counts_text(counts: &TaskCounts) -> String {
+    parts(&[
+        (counts.completed, "completed"),
+        (counts.in_progress, "in progress"),
+        (counts.ready, "ready"),
+        (counts.blocked, "blocked"),
+        (counts.stopped, "stopped"),
+        (counts.failed, "failed"),
+        (counts.cancelled, "cancelled"),
+    ])
+}
+
+/// `1 busy, 2 idle`: what there is any of.
+pub(super) fn parts(counts: &[(usize, &str)]) -> String {
+    let some = counts.iter().filter(|(count, _)| *count > 0);
+    some.map(|(count, word)| format!("{count} {word}")).collect::<Vec<_>>().join(", ")
+}
+
+/// `3, 4`.
+pub(crate) fn numbers(ids: &[TaskId]) -> String {
+    ids.iter().map(TaskId::to_string).collect::<Vec<_>>().join(", ")
+}

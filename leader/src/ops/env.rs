@@ -1,0 +1,67 @@
+//! `env`: the command that starts a member's worker by hand.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+use teamster_protocol::model::id::{MemberName, TeamName};
+
+use super::error::OpsError;
+use super::session::Session;
+use super::verb::Verb;
+use crate::daemon::launch::worker_program;
+
+/// How to start the worker of a member by hand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WorkerCommand {
+    /// The team.
+    pub team: TeamName,
+    /// Where teams are kept.
+    pub root: PathBuf,
+    /// The member.
+    pub name: MemberName,
+    /// The program of the worker.
+    pub program: PathBuf,
+    /// The whole line for a POSIX shell. It begins with a program, so that `exec $(teamster env NAME)` works too.
+    pub command: String,
+}
+
+/// Gives the command for a member, who need not be on the roster yet.
+pub fn worker_command(session: &Session, name: MemberName) -> Result<WorkerCommand, OpsError> {
+    session.authorize(Verb::Env)?;
+    let (team, root) = (session.dir.team(), session.dir.root());
+    let program = worker_program();
+    // What the environment says, the worker hears by itself.
+    let of_files: String =
+        session.config.variables_of_files().into_iter().map(|(name, value)| format!(" {name}={value}")).collect();
+    let command = format!(
+        "env TEAMSTER_ROOT={} TEAMSTER_TEAM={team}{of_files} {} --name {name}",
+        quoted(&root.to_string_lossy()),
+        quoted(&program.to_string_lossy()),
+    );
+    Ok(WorkerCommand { team: team.clone(), root: root.to_owned(), name, program, command })
+}
+
+/// A word for a POSIX shell.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%,".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_survives_the_shell() {
+        for word in ["/a/b", "", "a b", "it's", "$HOME", "`x`", "a\nb"] {
+            let said = std::process::Command::new("sh")
+                .args(["-c", &format!("printf %s {}", quoted(word))])
+                .output()
+                .expect("a shell");
+            assert_eq!(String::from_utf8_lossy(&said.stdout), word);
+        }
+    }
+}

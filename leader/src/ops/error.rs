@@ -1,0 +1,344 @@
+//! What can go wrong in an operation: in words, with its kind and the way out. A front decides how that is shown.
+
+use std::io;
+use std::path::PathBuf;
+
+use jsonrpsee::core::ClientError;
+use jsonrpsee::types::error::{INVALID_PARAMS_CODE, METHOD_NOT_FOUND_CODE};
+use teamster_protocol::host::settings::BadSetting;
+use teamster_protocol::model::id::{BadName, MemberName, TeamName};
+use teamster_protocol::model::roster::RosterRefusal;
+use teamster_protocol::model::task::Refusal;
+use teamster_protocol::store::file::LogError;
+use teamster_protocol::store::presence::LockError;
+use teamster_protocol::store::transcript::TranscriptError;
+use teamster_protocol::team::TeamError;
+use teamster_protocol::wire::api::code;
+use teamster_protocol::wire::peer::socket::SocketError;
+
+use super::cleanup::CleanupError;
+use super::config_files::ConfigFileError;
+use super::leadership::LeadershipError;
+use super::link::LinkError;
+use super::plan::PlanError;
+use super::run::RunError;
+use crate::daemon::ServeError;
+
+/// What kind of failure it is. A front has one code for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OpsErrorKind {
+    /// The work was refused, or the system did not let us.
+    Refused,
+    /// What was asked for makes no sense as it was asked.
+    Usage,
+    /// There is no leader, or it does not answer.
+    NoLeader,
+    /// What is on disk can not be read as it is.
+    Corrupt,
+}
+
+/// Why an operation did not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum OpsError {
+    /// The team on disk refused, or could not be read or written.
+    #[error(transparent)]
+    Team(#[from] TeamError),
+    /// Nobody ever made the team.
+    #[error("no team {team} under {} yet", root.display())]
+    NoTeam {
+        /// The team.
+        team: TeamName,
+        /// Where it was looked for.
+        root: PathBuf,
+    },
+    /// There is no such member; the suggestion is what was perhaps meant.
+    #[error("there is no member {name}")]
+    NoMember {
+        /// The name that was given.
+        name: MemberName,
+        /// A way out.
+        hint: String,
+    },
+    /// Neither the option nor the environment says where teams are kept.
+    #[error("where teams are kept is not known: neither XDG_STATE_HOME nor HOME is set")]
+    NoRoot,
+    /// The variable that names the team does not.
+    #[error("TEAMSTER_TEAM: {0}")]
+    BadTeam(BadName),
+    /// A variable of the environment that is not understood.
+    #[error(transparent)]
+    Setting(#[from] BadSetting),
+    /// A file of settings can not be used.
+    #[error(transparent)]
+    ConfigFile(#[from] ConfigFileError),
+    /// The repository here can not be looked at, so the team's name can not be derived.
+    #[error("cannot derive the team's name from the repository here: {0}")]
+    Repository(String),
+    /// The command needs a leader, and none runs.
+    #[error("no leader runs for team {team}")]
+    NoLeader {
+        /// The team.
+        team: TeamName,
+        /// A way out.
+        hint: String,
+    },
+    /// The leader was started and ended before it was ready.
+    #[error("the leader ended before it was ready{}", last_words(log))]
+    LeaderDied {
+        /// The last lines of its log.
+        log: String,
+        /// Where the whole log is.
+        path: PathBuf,
+    },
+    /// The leader's socket can not be used.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
+    /// The leader refused a call, or the connection ended.
+    #[error("{}", call_message(.0))]
+    Call(#[from] ClientError),
+    /// The work was refused here.
+    #[error("{what}")]
+    Refused {
+        /// What and why.
+        what: String,
+        /// A way out.
+        hint: Option<String>,
+    },
+    /// A file or directory that was named.
+    #[error("cannot {doing} {}: {source}", path.display())]
+    Path {
+        /// The verb.
+        doing: &'static str,
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A process could not be started, or the own one not be asked about.
+    #[error("cannot {doing}: {source}")]
+    Process {
+        /// What.
+        doing: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// This process could not lead the team.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// The plan is not one.
+    #[error("the plan can not be run:\n{0}")]
+    Plan(#[from] PlanError),
+    /// The run could not begin, or go on.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The team was not removed.
+    #[error(transparent)]
+    Cleanup(#[from] CleanupError),
+    /// The leader was started, and says nothing.
+    #[error("{0}")]
+    Leading(String),
+}
+
+impl From<LogError> for OpsError {
+    fn from(error: LogError) -> OpsError {
+        OpsError::Team(error.into())
+    }
+}
+
+impl From<LockError> for OpsError {
+    fn from(error: LockError) -> OpsError {
+        OpsError::Team(error.into())
+    }
+}
+
+impl From<TranscriptError> for OpsError {
+    fn from(error: TranscriptError) -> OpsError {
+        OpsError::Team(error.into())
+    }
+}
+
+impl From<RosterRefusal> for OpsError {
+    fn from(error: RosterRefusal) -> OpsError {
+        OpsError::Team(error.into())
+    }
+}
+
+impl From<LeadershipError> for OpsError {
+    fn from(error: LeadershipError) -> OpsError {
+        match error {
+            LeadershipError::Serve(error) => error.into(),
+            LeadershipError::Link(error) => error.into(),
+            LeadershipError::Call(error) => error.into(),
+            LeadershipError::Broke(_) => OpsError::Leading(error.to_string()),
+        }
+    }
+}
+
+impl From<LinkError> for OpsError {
+    fn from(error: LinkError) -> OpsError {
+        match error {
+            LinkError::NoLeader(team) => {
+                OpsError::NoLeader { team, hint: "start one with teamster up --detach".to_owned() }
+            }
+            LinkError::Socket(error) => error.into(),
+            LinkError::Call(error) => error.into(),
+        }
+    }
+}
+
+impl OpsError {
+    /// A refusal in words of our own.
+    pub fn refused(what: impl Into<String>, hint: impl Into<String>) -> OpsError {
+        OpsError::Refused { what: what.into(), hint: Some(hint.into()) }
+    }
+
+    /// The same for a caller that wants to end something: starting a leader is no way out there.
+    pub(super) fn nothing_to_end(self) -> OpsError {
+        match self {
+            OpsError::NoLeader { team, .. } => {
+                OpsError::NoLeader { team, hint: "see teamster status for what runs".to_owned() }
+            }
+            other => other,
+        }
+    }
+
+    /// What kind of failure it is.
+    pub fn kind(&self) -> OpsErrorKind {
+        match self {
+            OpsError::Team(error) | OpsError::Serve(ServeError::Team(error)) => kind_of_team(error),
+            OpsError::Call(ClientError::Call(error)) => match error.code() {
+                code::OTHER_VERSION | METHOD_NOT_FOUND_CODE | INVALID_PARAMS_CODE => OpsErrorKind::NoLeader,
+                code::CORRUPT => OpsErrorKind::Corrupt,
+                _ => OpsErrorKind::Refused,
+            },
+            OpsError::Call(_)
+            | OpsError::NoLeader { .. }
+            | OpsError::LeaderDied { .. }
+            | OpsError::Leading(_)
+            | OpsError::Socket(_) => OpsErrorKind::NoLeader,
+            OpsError::NoRoot
+            | OpsError::BadTeam(_)
+            | OpsError::Setting(_)
+            | OpsError::ConfigFile(_)
+            | OpsError::Repository(_)
+            | OpsError::Plan(_) => OpsErrorKind::Usage,
+            OpsError::Run(RunError::Team(error)) | OpsError::Cleanup(CleanupError::Team(error)) => kind_of_team(error),
+            OpsError::Run(RunError::Leadership(LeadershipError::Serve(ServeError::Team(error)))) => kind_of_team(error),
+            OpsError::Run(RunError::Leadership(LeadershipError::Link(_) | LeadershipError::Call(_))) => {
+                OpsErrorKind::NoLeader
+            }
+            OpsError::Run(_) | OpsError::Cleanup(_) => OpsErrorKind::Refused,
+            OpsError::NoTeam { .. }
+            | OpsError::NoMember { .. }
+            | OpsError::Refused { .. }
+            | OpsError::Path { .. }
+            | OpsError::Process { .. }
+            | OpsError::Serve(_) => OpsErrorKind::Refused,
+        }
+    }
+
+    /// What went wrong and why, and the way out where there is one. The message is of one line where it can be.
+    pub fn told(&self) -> (String, Option<String>) {
+        let text = self.to_string();
+        if let Some(hint) = self.hint() {
+            return (text, Some(hint));
+        }
+        match (self, text.split_once('\n')) {
+            (OpsError::LeaderDied { .. } | OpsError::Plan(_) | OpsError::ConfigFile(_) | OpsError::Cleanup(_), _)
+            | (_, None) => (text, None),
+            (_, Some((message, hint))) => (message.to_owned(), Some(hint.to_owned())),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            OpsError::Team(TeamError::Refused(refusal)) => hint_of_refusal(refusal),
+            OpsError::Team(TeamError::Roster(RosterRefusal::NoMember(_))) => Some("see teamster list".to_owned()),
+            OpsError::NoTeam { .. } => Some(
+                "start it with teamster spawn NAME or teamster task add TEXT; if it is another team, name it with --team"
+                    .to_owned(),
+            ),
+            OpsError::NoMember { hint, .. } | OpsError::NoLeader { hint, .. } => Some(hint.clone()),
+            OpsError::NoRoot => Some("say where with --root or TEAMSTER_ROOT".to_owned()),
+            OpsError::Repository(_) => Some("name the team with --team or TEAMSTER_TEAM".to_owned()),
+            OpsError::LeaderDied { path, .. } => Some(format!("its whole log is {}", path.display())),
+            OpsError::Call(ClientError::Call(error)) if error.code() == code::OTHER_VERSION => {
+                Some("end it with the teamster that started it: teamster down".to_owned())
+            }
+            OpsError::Call(ClientError::RestartNeeded(_)) => {
+                Some("it may have done it before: see teamster status, and ask again if not".to_owned())
+            }
+            OpsError::Serve(ServeError::Led { .. }) => {
+                Some("see teamster status; end it with teamster down".to_owned())
+            }
+            OpsError::Run(error) => error.hint().map(str::to_owned),
+            OpsError::Cleanup(error) => error.hint().map(str::to_owned),
+            OpsError::Call(_) | OpsError::Serve(_) | OpsError::Plan(_) => None,
+            OpsError::Refused { hint, .. } => hint.clone(),
+            OpsError::Team(_)
+            | OpsError::BadTeam(_)
+            | OpsError::Setting(_)
+            | OpsError::ConfigFile(_)
+            | OpsError::Socket(_)
+            | OpsError::Path { .. }
+            | OpsError::Process { .. }
+            | OpsError::Leading(_) => None,
+        }
+    }
+}
+
+fn kind_of_team(error: &TeamError) -> OpsErrorKind {
+    match error {
+        TeamError::Log(error) => kind_of_log(error),
+        TeamError::Refused(_)
+        | TeamError::Roster(_)
+        | TeamError::Mail(_)
+        | TeamError::NotDurable(_)
+        | TeamError::Dir(_)
+        | TeamError::Lock(_)
+        | TeamError::Transcript(_) => OpsErrorKind::Refused,
+    }
+}
+
+fn kind_of_log(error: &LogError) -> OpsErrorKind {
+    if error.is_of_the_file() { OpsErrorKind::Corrupt } else { OpsErrorKind::Refused }
+}
+
+fn hint_of_refusal(refusal: &Refusal) -> Option<String> {
+    let hint = match refusal {
+        Refusal::NoTask(_) | Refusal::NoDependency { .. } => "see teamster task list".to_owned(),
+        Refusal::Standing { id, is: "in progress", by: Some(by), .. } => {
+            format!("stop it first with teamster stop {by}; task {id} is then held for it")
+        }
+        Refusal::Standing { id, is: "failed" | "cancelled", step, .. } if *step != "retry" => {
+            format!("open it again with teamster task retry {id}")
+        }
+        Refusal::Cycle { .. } => "remove one of these with teamster task dep rm ID DEP".to_owned(),
+        Refusal::NotWaiting { id, .. } => format!("see teamster task dep ls {id}"),
+        Refusal::DependencyCancelled { on, .. } => format!("open it again with teamster task retry {on}"),
+        Refusal::InProgress(_) => "stop them first with teamster stop NAME".to_owned(),
+        Refusal::Standing { .. }
+        | Refusal::NotYours { .. }
+        | Refusal::Blocked { .. }
+        | Refusal::AssignedToOther { .. }
+        | Refusal::WaitsAlready { .. }
+        | Refusal::EmptyTask
+        | Refusal::TooLong { .. }
+        | Refusal::TooMany(_)
+        | Refusal::NoNumbersLeft => return None,
+    };
+    Some(hint)
+}
+
+fn call_message(error: &ClientError) -> String {
+    match error {
+        ClientError::Call(error) => error.message().to_owned(),
+        ClientError::RestartNeeded(_) => "the leader ended while it was asked".to_owned(),
+        ClientError::RequestTimeout => "the leader did not answer in time".to_owned(),
+        other => format!("cannot talk to the leader: {other}"),
+    }
+}
+
+fn last_words(log: &str) -> String {
+    if log.trim().is_empty() { String::new() } else { format!(":\n{}", log.trim_end()) }
+}

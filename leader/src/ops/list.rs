@@ -1,0 +1,38 @@
+//! `list`: the members.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use teamster_protocol::model::id::{TaskId, TeamName};
+use teamster_protocol::team::TeamView;
+use teamster_protocol::wire::api::MemberView;
+
+use super::error::OpsError;
+use super::session::Session;
+use super::verb::Verb;
+
+/// The members of a team, by name.
+#[derive(Debug, Serialize)]
+pub struct MemberList {
+    /// The team.
+    pub team: TeamName,
+    /// Its members.
+    pub members: Vec<MemberView>,
+    /// The titles of the tasks that members are on.
+    #[serde(skip)]
+    pub titles: BTreeMap<TaskId, String>,
+}
+
+/// Lists the members.
+pub fn list_members(session: &Session) -> Result<MemberList, OpsError> {
+    session.authorize(Verb::List)?;
+    member_list(&session.view()?)
+}
+
+/// The members with the titles of what they are on.
+pub(super) fn member_list(view: &TeamView) -> Result<MemberList, OpsError> {
+    let members = view.members()?;
+    let tasks = members.iter().flat_map(|member| &member.tasks);
+    let titles = tasks.map(|id| Ok((*id, view.new_task(*id)?.title))).collect::<Result<_, OpsError>>()?;
+    Ok(MemberList { team: view.dir().team().clone(), members, titles })
+}

@@ -1,0 +1,167 @@
+//! What every operation knows: which team, whose call it is, from where, and how its files are kept. A front makes one
+//! from what it was given.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use teamster_protocol::host::clock;
+use teamster_protocol::host::settings::Common;
+use teamster_protocol::host::team_dir::{TeamDir, default_root};
+use teamster_protocol::model::id::{Address, MemberName, TeamName};
+use teamster_protocol::model::roster::TeamFact;
+use teamster_protocol::team::{Team, TeamView};
+
+use super::caller::{authorize, find_caller};
+use super::config::{CommandLineSettings, Config, EnvironmentSettings, Layers, TeamChoice};
+use super::config_files;
+use super::error::OpsError;
+use super::moved::remember_team;
+use super::team_name::{TeamHere, founding_dir, named_after, team_name};
+use super::text::did_you_mean;
+use super::verb::Verb;
+use crate::git::Repository;
+
+/// Which team is asked, and by whom.
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// Where the team is.
+    pub dir: TeamDir,
+    /// Whose call it is: the lead's, or a member's if its agent makes it.
+    pub caller: Address,
+    /// The directory the call comes from.
+    pub here: PathBuf,
+    /// What must have survived when an operation says that it is done, and how often it looks again.
+    pub settings: Common,
+    /// Everything that is set up, and who said so.
+    pub config: Config,
+    /// The repository that the team's name comes from, if it comes from one.
+    pub repository: Option<Repository>,
+    /// Where the repository was before, if the team has just followed it.
+    pub moved_from: Option<PathBuf>,
+}
+
+/// Whether files of settings are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SettingsFiles {
+    /// They are.
+    Read,
+    /// The command that started this process has read them, and passed on what they say.
+    PassedOn,
+}
+
+impl Session {
+    /// The session of a process that stands in the current directory. `root` and `team` are what the command line gives; they
+    /// go before the environment, and that before the files of settings.
+    pub fn of_process(
+        root: Option<PathBuf>,
+        team: Option<TeamName>,
+        files: SettingsFiles,
+    ) -> Result<Session, OpsError> {
+        let here = std::env::current_dir()
+            .map_err(|source| OpsError::Process { doing: "find out the current directory", source })?;
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let home = variable("HOME");
+        let (repository, user) = match files {
+            SettingsFiles::PassedOn => (None, None),
+            SettingsFiles::Read => {
+                let path = config_files::user_path(variable("XDG_CONFIG_HOME").as_deref(), home.as_deref());
+                let user = path.map(|path| config_files::read_user_file(&path, home.as_deref())).transpose()?;
+                (config_files::read_repository_file(&here)?, user.flatten())
+            }
+        };
+        let layers = Layers {
+            command_line: CommandLineSettings { team, root },
+            environment_team: variable("TEAMSTER_TEAM")
+                .map(|team| team.parse())
+                .transpose()
+                .map_err(OpsError::BadTeam)?,
+            environment_root: variable("TEAMSTER_ROOT").map(PathBuf::from),
+            environment: EnvironmentSettings::given()?,
+            repository,
+            user,
+        };
+        let config = layers.merge();
+        let root = match &config.root.value {
+            Some(root) => here.join(root),
+            None => default_root(variable("XDG_STATE_HOME").as_deref(), home.as_deref()).ok_or(OpsError::NoRoot)?,
+        };
+        let durability = config.common().durability;
+        let TeamHere { team, repository, moved_from } = match &config.team.value {
+            TeamChoice::Named(team) => TeamHere::named(team.clone()),
+            TeamChoice::Stem(stem) => TeamHere::find(&root, &here, |key| named_after(stem, key), durability)?,
+            TeamChoice::Derived => TeamHere::find(&root, &here, team_name, durability)?,
+        };
+        let dir = TeamDir::new(root, team);
+        let (caller, settings) = (find_caller(&dir, variable)?, config.common());
+        Ok(Session { dir, caller, here, settings, config, repository, moved_from })
+    }
+
+    /// Writes into the repository which team works there, so that the team is found again after a move. To be called after
+    /// each operation: it may have founded the team.
+    pub fn remember_team(&self) {
+        if let Some(repository) = &self.repository {
+            remember_team(&self.dir, repository);
+        }
+    }
+
+    /// Refuses a member what is the lead's alone. Every operation asks this first.
+    pub fn authorize(&self, verb: Verb) -> Result<(), OpsError> {
+        authorize(&self.caller, verb)
+    }
+
+    /// The team to look at. Refused if nobody ever made it; nothing is created.
+    pub fn view(&self) -> Result<TeamView, OpsError> {
+        self.must_exist()?;
+        Ok(TeamView::open(self.dir.clone())?)
+    }
+
+    /// The team to change, in the name of the caller. Refused if nobody ever made it.
+    pub fn team(&self) -> Result<Team, OpsError> {
+        self.must_exist()?;
+        Ok(Team::open(self.dir.clone(), self.caller.clone(), self.settings.durability)?)
+    }
+
+    /// The team to change, made if it is not there.
+    pub fn make_team(&self) -> Result<Team, OpsError> {
+        let mut team = Team::open(self.dir.clone(), self.caller.clone(), self.settings.durability)?;
+        if team.roster().dir().is_none() {
+            team.enroll(TeamFact::Founded { dir: founding_dir(&self.here)? })?;
+        }
+        Ok(team)
+    }
+
+    /// Refuses a team that nobody ever made.
+    pub fn must_exist(&self) -> Result<(), OpsError> {
+        match self.dir.was_made().map_err(|error| OpsError::Team(error.into()))? {
+            true => Ok(()),
+            false => Err(OpsError::NoTeam { team: self.dir.team().clone(), root: self.dir.root().to_owned() }),
+        }
+    }
+
+    /// Refuses a name that is not on the roster, and says which was perhaps meant.
+    pub fn must_be_member(&self, view: &TeamView, name: &MemberName) -> Result<(), OpsError> {
+        if view.roster().member(name).is_ok() {
+            return Ok(());
+        }
+        let names: Vec<&str> = view.roster().members().map(|(name, _)| name.as_str()).collect();
+        let hint = match (did_you_mean(name.as_str(), names.iter().copied()), names.is_empty()) {
+            (Some(meant), _) => format!("did you mean {meant}?"),
+            (None, true) => format!("the team has no members yet; start one with teamster spawn {name}"),
+            (None, false) => format!("the members are {}", names.join(", ")),
+        };
+        Err(OpsError::NoMember { name: name.clone(), hint })
+    }
+
+    /// The directory to work in: the given one, or the one the call comes from. Refused if it is none.
+    pub fn work_dir(&self, given: Option<&Path>) -> Result<PathBuf, OpsError> {
+        let asked = given.map_or_else(|| self.here.clone(), |dir| self.here.join(dir));
+        let failed = |source| OpsError::Path { doing: "work in", path: asked.clone(), source };
+        let dir = asked.canonicalize().map_err(failed)?;
+        if dir.is_dir() { Ok(dir) } else { Err(failed(io::ErrorKind::NotADirectory.into())) }
+    }
+
+    /// The time by the one clock.
+    pub fn now_ms(&self) -> u64 {
+        clock::now_ms()
+    }
+}

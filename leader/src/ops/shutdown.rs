@@ -1,0 +1,71 @@
+//! `shutdown`: asks members to end.
+
+use serde::Serialize;
+use teamster_protocol::model::id::MemberName;
+use teamster_protocol::model::shutdown::WhenBusy;
+use teamster_protocol::store::presence::WorkerLife;
+use teamster_protocol::team::{TeamView, worker_life};
+use teamster_protocol::wire::api::{EndOutcome, Ended, LeaderApiClient};
+
+use super::error::OpsError;
+use super::leadership::Leadership;
+use super::link;
+use super::session::Session;
+use super::team_name::founding_dir;
+use super::verb::Verb;
+
+/// What came of each member that was to end.
+#[derive(Debug, Serialize)]
+pub struct Endings {
+    /// Each member that ran.
+    pub members: Vec<Ended>,
+}
+
+impl Endings {
+    /// Whether every member ended.
+    pub fn are_complete(&self) -> bool {
+        self.members.iter().all(|ended| match ended.outcome {
+            EndOutcome::Left { .. } => true,
+            EndOutcome::Refused { .. } | EndOutcome::Stuck => false,
+        })
+    }
+}
+
+/// Asks one member, or all that run, to end, and waits for their answers and for the end of those that agree. Where no
+/// leader runs this process leads meanwhile; refused if no worker runs either.
+pub async fn shutdown(
+    session: &Session,
+    name: Option<MemberName>,
+    reason: String,
+    when_busy: WhenBusy,
+) -> Result<Endings, OpsError> {
+    session.authorize(Verb::Shutdown)?;
+    let view = session.view()?;
+    if let Some(name) = &name {
+        session.must_be_member(&view, name)?;
+    }
+    let leadership = match link::connect(session).await {
+        Ok((peer, _)) => Leadership::of_another(peer),
+        Err(no_leader @ OpsError::NoLeader { .. }) if !runs(&view, name.as_ref())? => {
+            return Err(no_leader.nothing_to_end());
+        }
+        Err(OpsError::NoLeader { .. }) => {
+            Leadership::begin(&session.dir, &founding_dir(&session.here)?, session.settings).await?
+        }
+        Err(error) => return Err(error),
+    };
+    let ended = leadership.peer.shutdown(name, reason, when_busy).await;
+    // Whatever was answered: who was not asked to end goes on, and so does who refused.
+    leadership.let_go().await?;
+    Ok(Endings { members: ended? })
+}
+
+/// Whether the worker of that member runs, or of any.
+fn runs(view: &TeamView, name: Option<&MemberName>) -> Result<bool, OpsError> {
+    for (member, kept) in view.roster().members().filter(|(member, _)| name.is_none_or(|name| name == *member)) {
+        if worker_life(view.dir(), member, &kept.presence)? != WorkerLife::Dead {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

@@ -1,0 +1,99 @@
+//! `spawn`: starts a member.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use teamster_protocol::model::board::AutoClaim;
+use teamster_protocol::model::id::{AgentName, MemberName, Role};
+use teamster_protocol::model::roster::{OnStall, Stall};
+use teamster_protocol::wire::api::{LeaderApiClient, SpawnRequest, Spawned, WorkspaceRequest};
+
+use super::error::OpsError;
+use super::link;
+use super::session::Session;
+use super::verb::Verb;
+
+/// The member that is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WantedMember {
+    /// Its name.
+    pub name: MemberName,
+    /// The agent it drives; the configured one if not given.
+    pub agent: Option<AgentName>,
+    /// Its role.
+    pub role: Option<Role>,
+    /// Whether it takes tasks that are not assigned to it.
+    pub auto: AutoClaim,
+    /// Where it works.
+    pub workspace: WantedWorkspace,
+    /// What is done when its agent says nothing.
+    pub stall: WantedStall,
+}
+
+/// Where members are to work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WantedWorkspace {
+    /// The directory, or one in the repository; relative to where the call comes from, which it also is if not given.
+    pub dir: Option<PathBuf>,
+    /// What each gets there; what is configured if not given.
+    pub kind: Option<WantedWorkspaceKind>,
+    /// The commit that worktrees begin at; `HEAD` if not given.
+    pub base: Option<String>,
+}
+
+/// What a member gets to work in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WantedWorkspaceKind {
+    /// The directory itself, which others may use too.
+    Shared,
+    /// A git worktree of its own.
+    Worktree,
+}
+
+impl WantedWorkspace {
+    /// The same for the leader, which stands elsewhere. Refused if the directory is none.
+    pub(super) fn request(self, session: &Session) -> Result<WorkspaceRequest, OpsError> {
+        let WantedWorkspace { dir, kind, base } = self;
+        let dir = session.work_dir(dir.as_deref())?;
+        let configured = match session.config.worktree.value {
+            true => WantedWorkspaceKind::Worktree,
+            false => WantedWorkspaceKind::Shared,
+        };
+        Ok(match kind.unwrap_or(configured) {
+            WantedWorkspaceKind::Shared => WorkspaceRequest::Shared { dir },
+            WantedWorkspaceKind::Worktree => WorkspaceRequest::Worktree { repository: dir, base },
+        })
+    }
+}
+
+/// What is done when an agent says nothing. What is not given is as it is configured.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WantedStall {
+    /// How long it may say nothing.
+    pub after: Option<Duration>,
+    /// What is done then.
+    pub then: Option<OnStall>,
+}
+
+impl WantedStall {
+    /// As the roster has it.
+    pub(super) fn stall(self, session: &Session) -> Stall {
+        session.config.stall(self.after, self.then)
+    }
+}
+
+/// Starts the member, and a leader in the background if none runs; returns when its worker is ready.
+pub async fn spawn(session: &Session, wanted: WantedMember) -> Result<Spawned, OpsError> {
+    session.authorize(Verb::Spawn)?;
+    let WantedMember { name, agent, role, auto, workspace, stall } = wanted;
+    let request = SpawnRequest {
+        name,
+        agent: agent.unwrap_or_else(|| session.config.agent.value.clone()),
+        role,
+        auto,
+        workspace: workspace.request(session)?,
+        stall: stall.stall(session),
+    };
+    let (leader, _) = link::connect_or_start(session).await?;
+    Ok(leader.spawn(request).await?)
+}

@@ -1,0 +1,129 @@
+//! `status`: how the team is doing, or one member.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Serialize;
+use teamster_protocol::model::id::{Address, MemberName, TaskId, TeamName};
+use teamster_protocol::model::mail::LetterState;
+use teamster_protocol::model::notice::Entry;
+use teamster_protocol::store::presence;
+use teamster_protocol::store::transcript;
+use teamster_protocol::team::read_mail;
+use teamster_protocol::wire::api::MemberView;
+
+use super::error::OpsError;
+use super::list::{MemberList, member_list};
+use super::session::Session;
+use super::task::{TaskCounts, TaskRow, TaskStanding};
+use super::verb::Verb;
+
+/// How many of the last entries of its transcript a member's status has.
+pub const LAST_ENTRIES_MAX: usize = 10;
+
+/// How the team is doing.
+#[derive(Debug, Serialize)]
+pub struct TeamStatus {
+    /// The team.
+    pub team: TeamName,
+    /// The directory the team is for, if that was written.
+    pub dir: Option<PathBuf>,
+    /// Where its files are.
+    pub files: PathBuf,
+    /// The leader that runs, if one does.
+    pub leader: Option<LeaderStatus>,
+    /// Its members.
+    pub members: Vec<MemberView>,
+    /// How many tasks stand where.
+    pub tasks: TaskCounts,
+    /// Tasks that wait for others.
+    pub blocked: Vec<TaskRow>,
+    /// Tasks that need a person: failed or stopped.
+    pub attention: Vec<TaskRow>,
+    /// Messages in the lead's mailbox that were not read.
+    pub unread: usize,
+    /// The titles of the tasks that members are on.
+    #[serde(skip)]
+    pub titles: BTreeMap<TaskId, String>,
+}
+
+/// The leader as its lock knows it.
+#[derive(Debug, Serialize)]
+pub struct LeaderStatus {
+    /// Its process id.
+    pub pid: u32,
+    /// Since when.
+    pub since_ms: u64,
+}
+
+/// How one member is doing.
+#[derive(Debug, Serialize)]
+pub struct MemberStatus {
+    /// The member, as in a list.
+    #[serde(flatten)]
+    pub member: MemberView,
+    /// The tasks it is on.
+    pub task_rows: Vec<TaskRow>,
+    /// The last it said.
+    pub last: Vec<Entry>,
+}
+
+/// Shows how the team is doing.
+pub fn team_status(session: &Session) -> Result<TeamStatus, OpsError> {
+    session.authorize(Verb::Status)?;
+    let view = session.view()?;
+    let MemberList { team, members, titles } = member_list(&view)?;
+    let holder = presence::holder(&view.dir().leader_lock())?;
+    let asked = view.new_tasks()?;
+    let mut blocked = Vec::new();
+    let mut attention = Vec::new();
+    for (id, task) in view.board().tasks() {
+        let row = || TaskRow::of(view.board(), id, &task, asked.get(&id));
+        match TaskStanding::of(&task) {
+            TaskStanding::Blocked => blocked.push(row()),
+            TaskStanding::Failed | TaskStanding::Stopped => attention.push(row()),
+            TaskStanding::Ready | TaskStanding::InProgress | TaskStanding::Completed | TaskStanding::Cancelled => {}
+        }
+    }
+    let unread =
+        read_mail(view.dir(), &Address::Lead)?.iter().filter(|(state, _)| *state == LetterState::Unread).count();
+    Ok(TeamStatus {
+        team,
+        dir: view.roster().dir().map(ToOwned::to_owned),
+        files: view.dir().path().to_owned(),
+        leader: holder.map(|holder| LeaderStatus { pid: holder.process.pid, since_ms: holder.since_ms }),
+        members,
+        tasks: TaskCounts::of(view.board()),
+        blocked,
+        attention,
+        unread,
+        titles,
+    })
+}
+
+/// Shows how one member is doing.
+pub fn member_status(session: &Session, name: &MemberName) -> Result<MemberStatus, OpsError> {
+    session.authorize(Verb::Status)?;
+    let view = session.view()?;
+    session.must_be_member(&view, name)?;
+    let members = view.members()?;
+    let member = members.into_iter().find(|member| member.name == *name).expect("it was looked for on the roster");
+    let mut task_rows = Vec::new();
+    for id in &member.tasks {
+        if let Ok(task) = view.board().task(*id) {
+            task_rows.push(TaskRow::of(view.board(), *id, &task, Some(&view.new_task(*id)?)));
+        }
+    }
+    let dir = view.dir().turns(name);
+    let mut last = Vec::new();
+    for turn in transcript::turns(&dir)?.into_iter().rev() {
+        let mut entries = transcript::read(&dir, turn, 0)?.entries;
+        entries.append(&mut last);
+        last = entries;
+        if last.len() >= LAST_ENTRIES_MAX {
+            break;
+        }
+    }
+    last.drain(..last.len().saturating_sub(LAST_ENTRIES_MAX));
+    Ok(MemberStatus { member, task_rows, last })
+}

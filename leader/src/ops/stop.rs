@@ -1,0 +1,53 @@
+//! `stop`: aborts a member's turn.
+
+use serde::Serialize;
+use teamster_protocol::model::id::{Address, MemberName};
+use teamster_protocol::model::mail::{Body, Urgency};
+use teamster_protocol::store::presence::WorkerLife;
+use teamster_protocol::team::worker_life;
+use teamster_protocol::wire::api::{LeaderApiClient, Stopped, Via};
+
+use super::error::OpsError;
+use super::link;
+use super::session::Session;
+use super::verb::Verb;
+
+/// How the worker was told, its task, and how the turn ended if that is known.
+#[derive(Debug, Serialize)]
+pub struct StoppedMember {
+    /// The member.
+    pub name: MemberName,
+    /// What came of it.
+    #[serde(flatten)]
+    pub stopped: Stopped,
+}
+
+/// Aborts the turn; its task is held for the member. Waits for the turn's end where a leader runs; without one the worker
+/// is asked by mail. Refused if its worker does not run.
+pub async fn stop(session: &Session, name: MemberName, reason: String) -> Result<StoppedMember, OpsError> {
+    session.authorize(Verb::Stop)?;
+    session.must_be_member(&session.view()?, &name)?;
+    let stopped = match link::connect(session).await {
+        Ok((leader, _)) => leader.stop(name.clone(), reason).await?,
+        Err(no_leader @ OpsError::NoLeader { .. }) => stop_by_mail(session, &name, reason, no_leader)?,
+        Err(error) => return Err(error),
+    };
+    Ok(StoppedMember { name, stopped })
+}
+
+/// Puts an abort request into the mailbox of a worker that runs without a leader.
+fn stop_by_mail(
+    session: &Session,
+    name: &MemberName,
+    reason: String,
+    no_leader: OpsError,
+) -> Result<Stopped, OpsError> {
+    let mut team = session.team()?;
+    let presence = &team.roster().member(name)?.presence;
+    if worker_life(&session.dir, name, presence)? == WorkerLife::Dead {
+        return Err(no_leader.nothing_to_end());
+    }
+    let task = team.board().owned_by(name).next();
+    team.post(&Address::Member(name.clone()), Urgency::Now, Body::AbortRequest { reason })?;
+    Ok(Stopped { via: Via::Mail, task, stop: None })
+}

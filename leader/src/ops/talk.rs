@@ -1,0 +1,55 @@
+//! `send` and `steer`: texts to members through the leader, which is linked to the workers.
+
+use serde::Serialize;
+use teamster_protocol::model::id::MemberName;
+use teamster_protocol::wire::api::{LeaderApiClient, Prompted, SteerPassed};
+
+use super::error::OpsError;
+use super::link;
+use super::session::Session;
+use super::verb::Verb;
+
+/// The turn that was started.
+#[derive(Debug, Serialize)]
+pub struct SentPrompt {
+    /// Whose turn.
+    pub name: MemberName,
+    /// The turn.
+    #[serde(flatten)]
+    pub prompted: Prompted,
+}
+
+/// How a steer was passed on, and when it reaches the agent if that is known.
+#[derive(Debug, Serialize)]
+pub struct SentSteer {
+    /// To whom.
+    pub name: MemberName,
+    /// How.
+    #[serde(flatten)]
+    pub passed: SteerPassed,
+}
+
+/// Starts a turn of an idle member. A leader is started in the background if none runs.
+pub async fn send(session: &Session, name: MemberName, text: String) -> Result<SentPrompt, OpsError> {
+    session.authorize(Verb::Send)?;
+    session.must_be_member(&session.view()?, &name)?;
+    let text = some_text(text)?;
+    let (leader, _) = link::connect_or_start(session).await?;
+    Ok(SentPrompt { prompted: leader.send(name.clone(), text).await?, name })
+}
+
+/// Says something to a member's running turn. A leader is started in the background if none runs.
+pub async fn steer(session: &Session, name: MemberName, text: String) -> Result<SentSteer, OpsError> {
+    session.authorize(Verb::Steer)?;
+    session.must_be_member(&session.view()?, &name)?;
+    let text = some_text(text)?;
+    let (leader, _) = link::connect_or_start(session).await?;
+    Ok(SentSteer { passed: leader.steer(name.clone(), text).await?, name })
+}
+
+fn some_text(text: String) -> Result<String, OpsError> {
+    if text.trim().is_empty() {
+        return Err(OpsError::refused("there is no text to send", "give it as words, or - for standard input"));
+    }
+    Ok(text)
+}

@@ -1,0 +1,82 @@
+//! `task list`.
+
+use serde::Serialize;
+use teamster_protocol::model::id::TeamName;
+
+use super::row::{TaskCounts, TaskRow, TaskStanding};
+use crate::ops::error::OpsError;
+use crate::ops::session::Session;
+use crate::ops::verb::Verb;
+
+/// Which tasks are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TaskFilter {
+    /// Pending and waiting for nothing.
+    Ready,
+    /// Pending and waiting for other tasks.
+    Blocked,
+    /// Ready or blocked.
+    Pending,
+    /// Stopped and held.
+    Stopped,
+    /// Being worked on.
+    InProgress,
+    /// Completed.
+    Completed,
+    /// Failed.
+    Failed,
+    /// Cancelled.
+    Cancelled,
+    /// All that is not completed, failed or cancelled.
+    Open,
+}
+
+impl TaskFilter {
+    /// Whether tasks that stand so are listed.
+    pub fn takes(self, standing: TaskStanding) -> bool {
+        match self {
+            TaskFilter::Ready => standing == TaskStanding::Ready,
+            TaskFilter::Blocked => standing == TaskStanding::Blocked,
+            TaskFilter::Pending => matches!(standing, TaskStanding::Ready | TaskStanding::Blocked),
+            TaskFilter::Stopped => standing == TaskStanding::Stopped,
+            TaskFilter::InProgress => standing == TaskStanding::InProgress,
+            TaskFilter::Completed => standing == TaskStanding::Completed,
+            TaskFilter::Failed => standing == TaskStanding::Failed,
+            TaskFilter::Cancelled => standing == TaskStanding::Cancelled,
+            TaskFilter::Open => match standing {
+                TaskStanding::Ready | TaskStanding::Blocked | TaskStanding::Stopped | TaskStanding::InProgress => true,
+                TaskStanding::Completed | TaskStanding::Failed | TaskStanding::Cancelled => false,
+            },
+        }
+    }
+}
+
+/// Tasks by number, and how many of all stand where.
+#[derive(Debug, Serialize)]
+pub struct TaskList {
+    /// The team.
+    pub team: TeamName,
+    /// How many of all tasks stand where.
+    pub counts: TaskCounts,
+    /// The tasks that were asked for.
+    pub tasks: Vec<TaskRow>,
+    /// Where each of them stands.
+    #[serde(skip)]
+    pub standings: Vec<TaskStanding>,
+}
+
+/// Lists the tasks that one of the filters takes, or all if there is none.
+pub fn list(session: &Session, filters: &[TaskFilter]) -> Result<TaskList, OpsError> {
+    session.authorize(Verb::TaskList)?;
+    let view = session.view()?;
+    let (board, asked) = (view.board(), view.new_tasks()?);
+    let mut rows = Vec::new();
+    for (id, task) in board.tasks() {
+        let standing = TaskStanding::of(&task);
+        if filters.is_empty() || filters.iter().any(|filter| filter.takes(standing)) {
+            rows.push((standing, TaskRow::of(board, id, &task, asked.get(&id))));
+        }
+    }
+    let (standings, tasks) = rows.into_iter().unzip();
+    Ok(TaskList { team: session.dir.team().clone(), counts: TaskCounts::of(board), tasks, standings })
+}

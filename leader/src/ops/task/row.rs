@@ -1,0 +1,125 @@
+//! A task as a row of a list, and how many of a board stand where.
+
+use serde::Serialize;
+use teamster_protocol::model::board::{Board, Task};
+use teamster_protocol::model::id::{MemberName, Role, TaskId};
+use teamster_protocol::model::task::{Hold, NewTask, TaskStatus};
+
+/// One task of `task list --json`. `task show --json` has the texts and the history too.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TaskRow {
+    /// Its number.
+    pub id: TaskId,
+    /// A short text.
+    pub title: String,
+    /// The name a plan gave it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// `pending`, `stopped`, `in progress`, `completed`, `failed` or `cancelled`.
+    pub status: &'static str,
+    /// Who is on it or ended it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<MemberName>,
+    /// The only member that may take it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assignee: Option<MemberName>,
+    /// The role its taker must have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+    /// Higher is taken first.
+    pub priority: i32,
+    /// How often it was claimed.
+    pub attempt: u32,
+    /// The tasks it waits for that are not completed.
+    pub waits_for: Vec<TaskId>,
+    /// The tasks that wait for it.
+    pub blocks: Vec<TaskId>,
+}
+
+impl TaskRow {
+    /// The row of a task; without what was asked for it has no title.
+    pub fn of(board: &Board, id: TaskId, task: &Task, asked: Option<&NewTask>) -> TaskRow {
+        let (owner, assignee) = match &task.status {
+            TaskStatus::Pending { assignee, .. } => (None, assignee.clone()),
+            TaskStatus::InProgress { owner, .. }
+            | TaskStatus::Completed { owner, .. }
+            | TaskStatus::Failed { owner, .. } => (Some(owner.clone()), None),
+            TaskStatus::Cancelled => (None, None),
+        };
+        TaskRow {
+            id,
+            title: asked.map(|asked| asked.title.clone()).unwrap_or_default(),
+            label: asked.and_then(|asked| asked.label.clone()),
+            status: task.status.word(),
+            owner,
+            assignee,
+            role: task.role.clone(),
+            priority: task.priority,
+            attempt: task.attempt,
+            waits_for: board.open_dependencies(task),
+            blocks: task.blocks.iter().copied().collect(),
+        }
+    }
+}
+
+/// Where a task stands as people ask for it: `pending` is told apart by whether it waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is the word for it")]
+pub enum TaskStanding {
+    Ready,
+    Blocked,
+    Stopped,
+    InProgress,
+    Completed,
+    Failed,
+    Cancelled,
+}
+
+impl TaskStanding {
+    /// Where a task stands.
+    pub fn of(task: &Task) -> TaskStanding {
+        match &task.status {
+            TaskStatus::Pending { hold: Hold::Stopped, .. } => TaskStanding::Stopped,
+            TaskStatus::Pending { hold: Hold::Free, .. } if task.open_dependencies > 0 => TaskStanding::Blocked,
+            TaskStatus::Pending { hold: Hold::Free, .. } => TaskStanding::Ready,
+            TaskStatus::InProgress { .. } => TaskStanding::InProgress,
+            TaskStatus::Completed { .. } => TaskStanding::Completed,
+            TaskStatus::Failed { .. } => TaskStanding::Failed,
+            TaskStatus::Cancelled => TaskStanding::Cancelled,
+        }
+    }
+}
+
+/// How many tasks stand where; `ready` and `blocked` together are the pending ones.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "each is the number of those that stand so")]
+pub struct TaskCounts {
+    pub total: usize,
+    pub ready: usize,
+    pub blocked: usize,
+    pub stopped: usize,
+    pub in_progress: usize,
+    pub completed: usize,
+    pub failed: usize,
+    pub cancelled: usize,
+}
+
+impl TaskCounts {
+    /// Counts the tasks of a board.
+    pub fn of(board: &Board) -> TaskCounts {
+        let mut counts = TaskCounts::default();
+        for (_, task) in board.tasks() {
+            counts.total += 1;
+            *match TaskStanding::of(&task) {
+                TaskStanding::Ready => &mut counts.ready,
+                TaskStanding::Blocked => &mut counts.blocked,
+                TaskStanding::Stopped => &mut counts.stopped,
+                TaskStanding::InProgress => &mut counts.in_progress,
+                TaskStanding::Completed => &mut counts.completed,
+                TaskStanding::Failed => &mut counts.failed,
+                TaskStanding::Cancelled => &mut counts.cancelled,
+            } += 1;
+        }
+        counts
+    }
+}

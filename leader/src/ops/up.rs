@@ -1,0 +1,83 @@
+//! `up`: leads the team in this process, or starts one that does.
+
+use serde::Serialize;
+use teamster_protocol::host::process::Identity;
+use teamster_protocol::host::stderr_log;
+use teamster_protocol::model::id::Address;
+use teamster_protocol::wire::api::LeaderInfo;
+
+use super::error::OpsError;
+use super::link;
+use super::session::Session;
+use super::team_name::founding_dir;
+use super::verb::Verb;
+use crate::api;
+use crate::core::DeadBefore;
+use crate::daemon::{ServeOptions, Served, Signals};
+
+/// The leader that is ready.
+#[derive(Debug, Serialize)]
+pub struct ReadyLeader {
+    /// Who leads.
+    pub leader: LeaderInfo,
+}
+
+/// How a process comes to lead.
+#[derive(Debug)]
+pub enum LeaderStart {
+    /// Somebody asked for it: the team is made if it is not there.
+    Asked,
+    /// Another command started it, which has made the team.
+    InBackground,
+    /// Its warden started it after the one that died or handed over.
+    After(Identity),
+}
+
+/// Leads in this process until it is told to end, by a call or by a signal. Calls `ready` once, when the socket takes calls.
+pub async fn lead(
+    session: &Session,
+    start: LeaderStart,
+    ready: impl FnOnce(ReadyLeader) + Send + 'static,
+) -> Result<Served, OpsError> {
+    session.authorize(Verb::Up)?;
+    let after = match start {
+        LeaderStart::Asked => None,
+        LeaderStart::InBackground => {
+            session.must_exist()?;
+            None
+        }
+        // If the team is gone, nobody is left to lead.
+        LeaderStart::After(died) => {
+            session.must_exist()?;
+            Some(died)
+        }
+    };
+    stderr_log::is_mine(session.dir.log_of(&Address::Lead));
+    let options = ServeOptions {
+        dir: session.dir.clone(),
+        founded_for: founding_dir(&session.here)?,
+        settings: session.settings,
+        signals: Signals::End,
+        dead_before: DeadBefore::StartAgain,
+        after,
+        let_go: None,
+        on_ready: Box::new(|leader| ready(ReadyLeader { leader: leader.clone() })),
+    };
+    Ok(api::lead(options).await?)
+}
+
+/// Starts a leader in the background, and returns when it is ready. Refused if one runs.
+pub async fn start_leader(session: &Session) -> Result<ReadyLeader, OpsError> {
+    session.authorize(Verb::Up)?;
+    match link::connect(session).await {
+        Err(OpsError::NoLeader { .. }) => {}
+        Err(error) => return Err(error),
+        Ok((_, leader)) => {
+            return Err(OpsError::refused(
+                format!("team {} has a leader already (process {})", leader.team, leader.pid),
+                "see teamster status; end it with teamster down",
+            ));
+        }
+    }
+    Ok(ReadyLeader { leader: link::start(session).await?.1 })
+}

@@ -1,0 +1,411 @@
+//! The one table of verbs: what a team can be asked to do, what each is called, who may ask for it, and how it is
+//! explained. The command line, its help and its authorization are made from this table, and so will every other front.
+//!
+//! A new verb is one row here, one operation in this folder, and one file in each front.
+
+/// The verbs under one heading of the help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VerbGroup {
+    /// The team and the process that leads it.
+    Team,
+    /// Starting and ending members.
+    Members,
+    /// Saying something to members.
+    Talk,
+    /// Looking at what goes on.
+    Look,
+    /// The task board.
+    Tasks,
+    /// Whole jobs.
+    Jobs,
+    /// Keeping teams and this program in order.
+    Upkeep,
+}
+
+impl VerbGroup {
+    /// Every group, in the order of the help.
+    pub const ALL: [VerbGroup; 7] = [
+        VerbGroup::Team,
+        VerbGroup::Members,
+        VerbGroup::Talk,
+        VerbGroup::Look,
+        VerbGroup::Tasks,
+        VerbGroup::Jobs,
+        VerbGroup::Upkeep,
+    ];
+
+    /// The heading above its verbs.
+    pub const fn heading(self) -> &'static str {
+        match self {
+            VerbGroup::Team => "Lead a team",
+            VerbGroup::Members => "Start and end members",
+            VerbGroup::Talk => "Talk to members",
+            VerbGroup::Look => "Look",
+            VerbGroup::Tasks => "Tasks",
+            VerbGroup::Jobs => "Whole jobs",
+            VerbGroup::Upkeep => "Upkeep",
+        }
+    }
+}
+
+/// Who may ask for a verb.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VerbAccess {
+    /// The lead and every member.
+    Anybody,
+    /// Only the lead.
+    Lead {
+        /// What the verb does, as it ends `alice may not …`.
+        doing: &'static str,
+    },
+}
+
+/// Which process does the work of a verb.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VerbProcess {
+    /// The calling one: it reads and writes the team's files, or calls the leader.
+    Caller,
+    /// The calling one leads the team meanwhile, so a warden has to watch it.
+    Leader,
+}
+
+/// Whether a verb is shown to people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VerbListing {
+    /// In every list of verbs.
+    Shown,
+    /// Nowhere: only programs of this project ask for it.
+    Hidden,
+}
+
+/// What the table says of one verb.
+#[derive(Debug, Clone, Copy)]
+pub struct VerbRow {
+    /// The words of its command: `task dep add`.
+    pub path: &'static str,
+    /// The option that makes the command at `path` this verb; none where the command is the verb.
+    pub option: Option<&'static str>,
+    /// Other names for the last word of `path`.
+    pub synonyms: &'static [&'static str],
+    /// The verb's one line in a list.
+    pub about: &'static str,
+    /// The heading it stands under.
+    pub group: VerbGroup,
+    /// Who may ask for it.
+    pub access: VerbAccess,
+    /// Which process does its work.
+    pub process: VerbProcess,
+    /// Whether lists of verbs show it.
+    pub listing: VerbListing,
+    /// What can be typed, one example a line.
+    pub examples: &'static str,
+    /// What its help says below the examples; empty where nothing needs to be said.
+    pub notes: &'static str,
+}
+
+impl VerbRow {
+    const fn new(path: &'static str, group: VerbGroup, about: &'static str, examples: &'static str) -> VerbRow {
+        VerbRow {
+            path,
+            option: None,
+            synonyms: &[],
+            about,
+            group,
+            access: VerbAccess::Anybody,
+            process: VerbProcess::Caller,
+            listing: VerbListing::Shown,
+            examples,
+            notes: "",
+        }
+    }
+
+    const fn option(mut self, option: &'static str) -> VerbRow {
+        self.option = Some(option);
+        self
+    }
+
+    const fn synonyms(mut self, synonyms: &'static [&'static str]) -> VerbRow {
+        self.synonyms = synonyms;
+        self
+    }
+
+    const fn only_lead(mut self, doing: &'static str) -> VerbRow {
+        self.access = VerbAccess::Lead { doing };
+        self
+    }
+
+    const fn leads(mut self) -> VerbRow {
+        self.process = VerbProcess::Leader;
+        self
+    }
+
+    const fn hidden(mut self) -> VerbRow {
+        self.listing = VerbListing::Hidden;
+        self
+    }
+
+    const fn notes(mut self, notes: &'static str) -> VerbRow {
+        self.notes = notes;
+        self
+    }
+}
+
+/// Words that stand before verbs and are none: `task` in `task add`.
+#[derive(Debug, Clone, Copy)]
+pub struct VerbPrefix {
+    /// The words: `task dep`.
+    pub path: &'static str,
+    /// Other names for the last word of `path`.
+    pub synonyms: &'static [&'static str],
+    /// The line in a list.
+    pub about: &'static str,
+    /// What can be typed.
+    pub examples: &'static str,
+}
+
+/// Every prefix.
+pub const PREFIXES: [VerbPrefix; 2] = [
+    VerbPrefix { path: "task", synonyms: &["tasks"], about: "The task board", examples: "teamster task list" },
+    VerbPrefix {
+        path: "task dep",
+        synonyms: &["deps"],
+        about: "What a task waits for",
+        examples: "teamster task dep ls 3",
+    },
+];
+
+const CONFIG_NOTES: &str = "\
+Settings are read from teamster.toml in the repository, for everybody who works in it, and from
+~/.config/teamster/config.toml, for you. The command line is before the environment, the
+environment before the repository, the repository before you, and you before what is built in.
+
+  [run]
+  workers = 4                # how many a run has
+  worktree = true            # run and spawn: a git worktree for each member
+  agent = \"shell\"            # run and spawn: what a member drives
+
+  [team]
+  name = \"crew\"              # repository only: how the team's name begins
+  root = \"~/teams\"           # yours only: where teams are kept
+  durability = \"power\"       # or process: what written results must survive
+  poll = \"5s\"                # how often to look at files although no event came
+  on-stall = \"show\"          # or steer, abort, restart: what is done about a silent agent
+  stall-after = \"10m\"
+
+  [limits]
+  run-time = \"2h\"            # a whole run
+  task-time = \"30m\"          # an attempt at a task that names no limit
+  attempts = 3               # deaths of workers that a task survives
+  answer-within = \"10s\"      # a worker to its leader
+  leader-grace = \"30s\"       # a worker without its leader
+
+  [agent.NAME]               # read and shown; members drive shell only so far
+  driver = \"acp\"
+  command = [\"my-agent\", \"--acp\"]
+  env = { MY_VARIABLE = \"1\" }
+  model = \"a/model\"
+  effort = \"high\"
+  approval = \"ask\"           # or auto, deny
+
+A repository\'s file is the work of whoever can commit to it: nothing in it starts a command by
+itself, and it can not move the root.";
+
+macro_rules! verbs {
+    ($($verb:ident = $row:expr;)*) => {
+        /// What can be asked for.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[expect(missing_docs, reason = "the row of each says what it does")]
+        pub enum Verb {
+            $($verb,)*
+        }
+
+        impl Verb {
+            /// Every verb, in the order of the help.
+            pub const ALL: &'static [Verb] = &[$(Verb::$verb,)*];
+
+            /// What the table says of the verb.
+            pub const fn row(self) -> VerbRow {
+                match self {
+                    $(Verb::$verb => $row,)*
+                }
+            }
+        }
+    };
+}
+
+use VerbGroup::{Jobs, Look, Members, Talk, Tasks, Team, Upkeep};
+
+verbs! {
+    Up = VerbRow::new("up", Team, "Lead the team, in the foreground until Ctrl-C",
+        "teamster up\n\
+         teamster up --detach")
+        .only_lead("lead the team").leads();
+    Down = VerbRow::new("down", Team, "End all members, then the leader",
+        "teamster down\n\
+         teamster down --force")
+        .only_lead("end the team");
+    RestartLeader = VerbRow::new("restart-leader", Team, "Replace the leader, as after an upgrade; every worker goes on",
+        "teamster restart-leader")
+        .only_lead("restart the leader")
+        .notes("The next leader runs the program as it is installed now, and links to the workers that run.");
+    Id = VerbRow::new("id", Team, "Print the name of the team",
+        "teamster id");
+    Config = VerbRow::new("config", Upkeep, "Show each setting, and who gave it: the command line, the environment, a file, or nobody",
+        "teamster config\n\
+         teamster config --json")
+        .notes(CONFIG_NOTES);
+    Env = VerbRow::new("env", Members, "Print the command that starts a worker by hand",
+        "teamster env dave               print the command\n\
+         exec $(teamster env dave)       let this terminal be the worker of dave");
+    Spawn = VerbRow::new("spawn", Members, "Start a member and wait until it is ready",
+        "teamster spawn alice --worktree\n\
+         teamster spawn bob --worktree --base main --role tests\n\
+         teamster spawn carol --cwd . --no-claim")
+        .only_lead("spawn members");
+    List = VerbRow::new("list", Look, "List the members",
+        "teamster list\n\
+         teamster list --json | jq .members[].state")
+        .synonyms(&["ls", "ps", "members"]);
+    Status = VerbRow::new("status", Look, "Show how the team, or one member, is doing",
+        "teamster status\n\
+         teamster status alice");
+    Why = VerbRow::new("why", Look, "Tell why a task is not being done, or a member does nothing",
+        "teamster why 7\n\
+         teamster why alice");
+    Send = VerbRow::new("send", Talk, "Give an idle member something to do",
+        "teamster send alice make test\n\
+         git diff | teamster send alice -")
+        .synonyms(&["prompt"])
+        .only_lead("start turns of members");
+    Steer = VerbRow::new("steer", Talk, "Say something to a member's running turn",
+        "teamster steer alice leave the parser alone")
+        .only_lead("steer members");
+    Dm = VerbRow::new("dm", Talk, "Write to a member's mailbox",
+        "teamster dm alice the API moved to v2\n\
+         teamster dm alice --urgent stop using main")
+        .synonyms(&["mail"]);
+    Broadcast = VerbRow::new("broadcast", Talk, "Write to every member's mailbox",
+        "teamster broadcast main is frozen until noon");
+    Inbox = VerbRow::new("inbox", Talk, "Read the lead's mail, or look at a member's",
+        "teamster inbox              read the lead's mail; what was shown counts as read\n\
+         teamster inbox alice        look at a member's mail, without marking it read\n\
+         teamster inbox --all");
+    Logs = VerbRow::new("logs", Look, "Show what a member's agent said and did",
+        "teamster logs alice -f\n\
+         teamster logs alice --turns 1")
+        .synonyms(&["log"]);
+    Events = VerbRow::new("events", Look, "Show what happened on board, roster and mail, in order",
+        "teamster events -n 20\n\
+         teamster events -f --json | jq .fact");
+    Stop = VerbRow::new("stop", Members, "Abort a member's turn; its task is held for it",
+        "teamster stop alice\n\
+         teamster stop alice wrong branch")
+        .synonyms(&["abort"])
+        .only_lead("stop members");
+    Shutdown = VerbRow::new("shutdown", Members, "Ask a member, or all, to end",
+        "teamster shutdown alice\n\
+         teamster shutdown alice --finish no more work today\n\
+         teamster shutdown")
+        .only_lead("shut members down");
+    Kill = VerbRow::new("kill", Members, "End a member's worker without asking",
+        "teamster kill alice")
+        .only_lead("kill members");
+    TaskAdd = VerbRow::new("task add", Tasks, "Put a task on the board",
+        "teamster task add make test --run\n\
+         teamster task add rename the parser --to alice --after 1,2\n\
+         teamster task add -f task.md --title parser --timeout 30m")
+        .synonyms(&["new", "create"]);
+    TaskList = VerbRow::new("task list", Tasks, "List the tasks",
+        "teamster task list\n\
+         teamster task list --status failed")
+        .synonyms(&["ls"]);
+    TaskShow = VerbRow::new("task show", Tasks, "Show one task with its history",
+        "teamster task show 3");
+    TaskAssign = VerbRow::new("task assign", Tasks, "Give a pending task to one member only",
+        "teamster task assign 3 alice");
+    TaskUnassign = VerbRow::new("task unassign", Tasks, "Open a pending task to everybody",
+        "teamster task unassign 3");
+    TaskDepAdd = VerbRow::new("task dep add", Tasks, "Let a pending task wait for another",
+        "teamster task dep add 3 1");
+    TaskDepRm = VerbRow::new("task dep rm", Tasks, "Let a pending task no longer wait for another",
+        "teamster task dep rm 3 1")
+        .synonyms(&["remove"]);
+    TaskDepLs = VerbRow::new("task dep ls", Tasks, "List what a task waits for and what waits for it",
+        "teamster task dep ls 3")
+        .synonyms(&["list"]);
+    TaskRetry = VerbRow::new("task retry", Tasks, "Open a failed, cancelled or stopped task again",
+        "teamster task retry 3");
+    TaskCancel = VerbRow::new("task cancel", Tasks, "Take a task off the work to be done",
+        "teamster task cancel 3");
+    TaskClear = VerbRow::new("task clear", Tasks, "Remove tasks from the board",
+        "teamster task clear completed\n\
+         teamster task clear all")
+        .only_lead("clear the board");
+    Run = VerbRow::new("run", Jobs, "Do a plan: spawn workers, drain the board, end, and say what came of each task",
+        "teamster run plan.toml\n\
+         teamster run plan.toml -w 4 --worktree\n\
+         teamster run - --json\n\
+         teamster run --resume")
+        .only_lead("run a plan on its own team").leads()
+        .notes("A plan:\n  \
+            [[task]]\n  \
+            id = \"build\"\n  \
+            run = \"make\"\n\n  \
+            [[task]]\n  \
+            run = \"make test\"\n  \
+            after = [\"build\"]\n\n\
+            Ctrl-C once finishes the running tasks and ends; twice kills them.");
+    Cleanup = VerbRow::new("cleanup", Upkeep, "Remove the team's files; refuses where work would be lost",
+        "teamster cleanup\n\
+         teamster cleanup --force")
+        .only_lead("clean up")
+        .notes("Refuses while anything runs, while tasks are not done, and while a worktree holds\n\
+            work that is nowhere else. --force removes all the same, but first keeps such work\n\
+            under refs/teamster/kept/.");
+    Doctor = VerbRow::new("doctor", Upkeep, "Check everything the team stands on, and mend it",
+        "teamster doctor\n\
+         teamster doctor --repair            mend what can be mended; every changed file is copied first\n\
+         teamster doctor --json")
+        .notes("Exit codes: 0 sound, 1 something is wrong, 4 a log is corrupt.");
+    Repair = VerbRow::new("doctor", Upkeep, "Mend what can be mended without losing anything",
+        "teamster doctor --repair")
+        .option("repair").only_lead("repair the team");
+    Demo = VerbRow::new("demo", Jobs, "Tell the whole story on a small repository, in a few seconds",
+        "teamster demo")
+        .leads();
+    Completions = VerbRow::new("completions", Upkeep, "Print what a shell needs to complete commands, members and tasks",
+        "teamster completions bash > ~/.local/share/bash-completion/completions/teamster");
+    Manual = VerbRow::new("manual", Upkeep, "Write the pages of the manual into a directory",
+        "teamster manual share/man/man1")
+        .hidden();
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn no_two_verbs_answer_to_one_name() {
+        let mut names = BTreeSet::new();
+        let mut take = |path: &str, synonyms: &[&str]| {
+            let (before, last) = path.rsplit_once(' ').unwrap_or(("", path));
+            for name in [last].iter().chain(synonyms) {
+                assert!(names.insert(format!("{before} {name}")), "`{before} {name}` is taken twice");
+            }
+        };
+        PREFIXES.iter().for_each(|prefix| take(prefix.path, prefix.synonyms));
+        for row in Verb::ALL.iter().map(|verb| verb.row()).filter(|row| row.option.is_none()) {
+            take(row.path, row.synonyms);
+        }
+    }
+
+    #[test]
+    fn every_verb_below_a_prefix_has_it_in_the_table() {
+        for verb in Verb::ALL {
+            let Some((before, _)) = verb.row().path.rsplit_once(' ') else { continue };
+            assert!(PREFIXES.iter().any(|prefix| prefix.path == before), "{verb:?} has an unknown prefix");
+        }
+    }
+}
