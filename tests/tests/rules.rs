@@ -49,6 +49,12 @@ const LINES_WARN: usize = 400;
 /// And here it surely does.
 const LINES_MAX: usize = 700;
 
+/// The README is for users: what is longer belongs into one of the other pages.
+const README_LINES_MAX: usize = 200;
+
+/// Pages that name files. Each crate has one with the map of its rooms.
+const PAGES: &[&str] = &["tests/README.md"];
+
 #[test]
 fn the_top_level_is_as_it_was_given() {
     let mut found = BTreeSet::new();
@@ -156,11 +162,11 @@ fn scripts_can_be_run() {
     }
 }
 
-/// The README's tables of promises have a column of tests, each by its name.
+/// The table of promises in tests/README.md has a column of tests, each by its name.
 #[test]
-fn every_test_that_the_readme_names_is_there() {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let table = readme.lines().skip_while(|line| *line != "| promise | tests |").skip(2);
+fn every_test_that_a_promise_names_is_there() {
+    let page = fs::read_to_string(root().join("tests/README.md")).unwrap();
+    let table = page.lines().skip_while(|line| *line != "| promise | tests |").skip(2);
     let rows: Vec<&str> = table.take_while(|line| line.starts_with('|')).collect();
     assert!(rows.len() > 20, "the table of promises is not to be found");
     let code: String = all_rust_files().into_iter().map(|file| fs::read_to_string(file).unwrap()).collect();
@@ -171,9 +177,40 @@ fn every_test_that_the_readme_names_is_there() {
             let above = code.find(&format!("fn {name}(")).map_or("", |at| &code[..at]);
             // What stands on it, and the beginning of its own line.
             let is_test = above.lines().rev().take(3).any(|line| line.contains("test]"));
-            assert!(is_test, "README.md names the test {name}, which is not there");
+            assert!(is_test, "tests/README.md names the test {name}, which is not there");
         }
     }
+}
+
+#[test]
+fn the_readme_is_short() {
+    let lines = fs::read_to_string(root().join("README.md")).unwrap().lines().count();
+    assert!(lines <= README_LINES_MAX, "README.md has {lines} lines, {README_LINES_MAX} are allowed");
+}
+
+/// A page that leads into the code names files in backticks. Within the page of a crate they may begin at `src/` or
+/// `tests/` of that crate.
+#[test]
+fn every_path_that_a_page_names_is_there() {
+    for page in PAGES {
+        let text = fs::read_to_string(root().join(page)).unwrap_or_else(|error| panic!("{page}: {error}"));
+        let home = root().join(page).parent().unwrap().to_owned();
+        let mut named = 0;
+        for path in paths_in_backticks(&text) {
+            named += 1;
+            let there = home.join(path).exists() || root().join(path).exists();
+            assert!(there, "{page} names {path}, which is not there");
+        }
+        assert!(named > 0, "{page} names no file");
+    }
+}
+
+/// What stands in backticks and is a path from the top of the repository or of a crate, in lines that are no code.
+fn paths_in_backticks(text: &str) -> Vec<&str> {
+    let tops = ["leader/", "worker/", "protocol/", "scripts/", "tests/", "src/"];
+    let is_path = |word: &&str| tops.iter().any(|top| word.starts_with(top)) && !word.contains([' ', '<', '*', '…']);
+    let lines = text.lines().filter(|line| !line.starts_with("    "));
+    lines.flat_map(|line| line.split('`').skip(1).step_by(2)).filter(is_path).collect()
 }
 
 fn root() -> PathBuf {
