@@ -144,6 +144,14 @@ impl Core {
         }
     }
 
+    /// The outer half of such a worker, if it is in a cell.
+    pub fn found_outer_half(&self, name: &MemberName) -> Option<&Identity> {
+        match &self.members.get(name)?.worker()?.process {
+            WorkerProcess::Found { process, .. } => process.outer_half.as_ref(),
+            WorkerProcess::Child => None,
+        }
+    }
+
     /// Whether links to workers that were found are being tried.
     pub fn is_linking(&self) -> bool {
         let mut workers = self.members.values().filter_map(MemberPhase::worker);

@@ -1,12 +1,14 @@
 //! The leader's process: one queue of events, the core that decides, and the actions carried out. Everything that
 //! waits runs as a task of its own and reports back as an [`Input`].
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use teamster_protocol::host::clock::{self, new_message_id, now_ms};
 use teamster_protocol::host::complaints::Complaints;
 use teamster_protocol::host::crash::{self, point};
+use teamster_protocol::host::process::Identity;
 use teamster_protocol::model::id::{Address, MemberName};
 use teamster_protocol::model::limits::{LOG_LOCK_BY_FORCE, PROTOCOL_VERSION};
 use teamster_protocol::model::mail::{Body, Urgency};
@@ -119,6 +121,7 @@ where
         answers: Answers::default(),
         day: clock::Settings::watch(),
         complaints: Complaints::default(),
+        outer_halves: BTreeMap::new(),
         exit: None,
     };
     let signals = EndSignals::watch(signals).map_err(|source| ServeError::Io { doing: "watch for signals", source })?;
@@ -193,6 +196,8 @@ struct Leader<'a> {
     day: clock::Settings,
     /// So that a poll does not repeat what is wrong with the files.
     complaints: Complaints,
+    /// The outer halves of workers that this leader did not launch, as far as they are in a cell.
+    outer_halves: BTreeMap<MemberName, Identity>,
     /// Set once it is to end.
     exit: Option<Served>,
 }

@@ -3,7 +3,6 @@
 //! files of the team, nothing that could go wrong.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::env;
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -26,7 +25,8 @@ use teamster_protocol::host::process::life;
 use teamster_protocol::host::process::strangers::Strangers;
 use teamster_protocol::host::process::told::{For, meant_for};
 use teamster_protocol::host::process::{self, Identity, children};
-use teamster_protocol::model::limits::{KILL_GRACE, RESTARTS_MAX, RESTARTS_WITHIN, TERM_GRACE};
+use teamster_protocol::model::kill_ladder::{EndingRound, GroupEnding, KillLadder};
+use teamster_protocol::model::limits::{CHILDREN_LOOK, RESTARTS_MAX, RESTARTS_WITHIN};
 
 mod guard;
 mod mind;
@@ -42,9 +42,6 @@ pub const VARIABLE: &str = "TEAMSTER_WARDEN";
 
 /// Tells a process that was started again which one it comes after, as JSON; passed on to nobody either.
 pub const AFTER: &str = "TEAMSTER_AFTER";
-
-/// How often what is being ended is looked at although no death was heard of: the kernel's list may miss a child.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Whether this process was started by a warden that is still there.
 pub fn is_above() -> bool {
@@ -243,12 +240,33 @@ impl Warden {
     }
 
     fn end_the_rest(&self, left: Left) {
-        match left {
-            Left::Wait => self.see_off(),
-            Left::Kill => self.kill_all(),
-            Left::Terminate => {
-                if !self.climb(Signal::SIGTERM, TERM_GRACE) {
-                    self.kill_all();
+        let began = Instant::now();
+        let now_ms = || began.elapsed().as_millis() as u64;
+        let mut ending = GroupEnding::new(match left {
+            Left::Wait => return self.see_off(),
+            Left::Kill => KillLadder::kill(now_ms()),
+            Left::Terminate => KillLadder::terminate(now_ms()),
+        });
+        while !self.nothing_left() {
+            match ending.next_round(now_ms(), self.to_be_ended()) {
+                EndingRound::Send { signal, to, until_ms } => {
+                    for process in to {
+                        // A child that was not waited for, so the number is its own.
+                        for signal in signal.as_signals() {
+                            let _ = kill(process, *signal);
+                        }
+                    }
+                    let left = Duration::from_millis(until_ms.saturating_sub(now_ms()));
+                    match self.hear(Some(left.min(CHILDREN_LOOK))) {
+                        Heard::Told(_) | Heard::AtTerminal(_) => ending.hurry(now_ms()),
+                        Heard::Nothing => {}
+                    }
+                }
+                EndingRound::GiveUp => {
+                    for process in self.to_be_ended() {
+                        tracing::error!("{} does not end, not even on SIGKILL", children::describe(process));
+                    }
+                    return;
                 }
             }
         }
@@ -260,39 +278,6 @@ impl Warden {
             match self.hear(None) {
                 Heard::Nothing => {}
                 Heard::Told(_) | Heard::AtTerminal(_) => return,
-            }
-        }
-    }
-
-    fn kill_all(&self) {
-        if !self.climb(Signal::SIGKILL, KILL_GRACE) {
-            for process in self.to_be_ended() {
-                tracing::error!("{} does not end, not even on SIGKILL", children::describe(process));
-            }
-        }
-    }
-
-    /// Sends a signal to all that falls to this process, until nothing is left, which it returns, or until the limit.
-    fn climb(&self, signal: Signal, limit: Duration) -> bool {
-        let until = Instant::now() + limit;
-        let mut told = BTreeSet::new();
-        loop {
-            if self.nothing_left() {
-                return true;
-            }
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return false;
-            }
-            for process in self.to_be_ended() {
-                // Children that were not waited for. Once is enough for SIGTERM: a second one means "hurry".
-                if told.insert(process) || signal == Signal::SIGKILL {
-                    let _ = kill(process, signal);
-                }
-            }
-            match self.hear(Some(left.min(LOOK_AGAIN))) {
-                Heard::Told(_) | Heard::AtTerminal(_) if signal != Signal::SIGKILL => return false,
-                Heard::Nothing | Heard::Told(_) | Heard::AtTerminal(_) => {}
             }
         }
     }

@@ -2,6 +2,7 @@
 
 pub mod board;
 pub mod id;
+pub mod kill_ladder;
 pub mod limits;
 pub mod mail;
 pub mod notice;

@@ -5,16 +5,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use crate::host::clock;
 use crate::host::crash::point;
+use crate::host::process::life::{self, Life};
+use crate::host::process::marked;
 use crate::host::team_dir::TeamDir;
 use crate::model::board::{Board, BoardFact, Claimant, Death, ReadFact};
 use crate::model::id::{Address, MemberName, TaskId};
-use crate::model::limits::LAST_WORDS_BYTES_MAX;
+use crate::model::limits::{LAST_WORDS_BYTES_MAX, LOCK_RETRY};
 use crate::model::mail::Mailbox;
-use crate::model::roster::{MemberSpec, Roster, RosterRefusal, TeamFact};
+use crate::model::roster::{Isolation, MemberSpec, Presence, Roster, RosterRefusal, TeamFact};
 use crate::model::task::view::TaskView;
 use crate::model::task::{Claim, NewTask, Refusal};
 use crate::store::file::{self, Durability, Log, LogError, Record, Transact};
@@ -31,6 +34,21 @@ mod view;
 pub use error::TeamError;
 pub use inbox::Inbox;
 pub use view::{TeamView, read_mail, worker_life};
+
+/// Tries `take` until `limit` is over while another process holds the lock, such as one that gives back what a dead worker
+/// held, and while that worker is still ending. Blocks.
+#[expect(clippy::disallowed_methods, reason = "nothing tells of the end of a lock whose wait has a limit")]
+pub fn wait_for_lock(limit: Duration, mut take: impl FnMut() -> Result<Lock, TeamError>) -> Result<Lock, TeamError> {
+    let until = Instant::now() + limit;
+    loop {
+        match take() {
+            Err(TeamError::Lock(LockError::Held { .. } | LockError::Dying { .. })) if Instant::now() < until => {
+                sleep(LOCK_RETRY);
+            }
+            taken => return taken,
+        }
+    }
+}
 
 /// An open team. One handle serves one thread; any number may be open, in any number of processes.
 #[derive(Debug)]
@@ -232,14 +250,34 @@ impl Team {
         self.must_be_of_dead(name, lock)
     }
 
-    /// Lets the lock of a member pass if none of its workers lives. Refuses with [`LockError::Astray`] where the lock was
-    /// free only because its file was tidied away.
+    /// Lets the lock of a member pass if none of its workers lives, and nothing that the last one started does. Refuses with
+    /// [`LockError::Astray`] where the lock was free only because its file was tidied away, and with [`LockError::Dying`]
+    /// while the worker's cell is not empty.
+    ///
+    /// A worker in no cell leaves behind what it started if it is killed; that is killed here, so that the next attempt at
+    /// its task finds no locks and ports of this one.
     pub fn must_be_of_dead(&mut self, name: &MemberName, lock: Lock) -> Result<Lock, TeamError> {
         let path = self.dir.member_lock(name);
         // Read while the lock is held: a worker that joins looks at its lock afterwards.
         self.roster.refresh(|_| ())?;
-        let joined = self.roster().member(name).ok().and_then(|member| member.presence.joined());
-        Ok(lock.of_dead_worker(&path, joined)?)
+        let Ok(Presence::Joined { process, .. }) = self.roster().member(name).map(|member| &member.presence) else {
+            return Ok(lock.of_dead_worker(&path, None)?);
+        };
+        let lock = lock.of_dead_worker(&path, Some(&process.identity))?;
+        match process.isolation {
+            Some(Isolation::Namespace) => Ok(lock),
+            Some(Isolation::Subreaper) | None => {
+                let life = Life {
+                    team: life::team_of(self.dir.path())
+                        .map_err(|source| LockError::io("look at", self.dir.path())(source))?,
+                    member: name.clone(),
+                    worker: process.identity.clone(),
+                };
+                marked::end_all_of(&life)
+                    .map_err(|source| LockError::io("end what was started under", &path)(source))?;
+                Ok(lock)
+            }
+        }
     }
 
     /// Gives back the tasks of a member whose worker is dead; `lock` is the member's, so that no successor can
@@ -270,7 +308,7 @@ impl Team {
                     self.bury(&name, None, &lock)?;
                     buried.push(name);
                 }
-                Err(TeamError::Lock(LockError::Held { .. } | LockError::Astray { .. })) => {}
+                Err(TeamError::Lock(LockError::Held { .. } | LockError::Astray { .. } | LockError::Dying { .. })) => {}
                 // What stands in the way of one keeps none of the others waiting.
                 Err(error) => failed = Some(error),
             }

@@ -214,6 +214,9 @@ fn the_limits_are_those_of_the_program() {
         ("SHUTDOWN_WITHIN", seconds(limits::SHUTDOWN_WITHIN)),
         ("TERM_GRACE", seconds(limits::TERM_GRACE)),
         ("KILL_GRACE", seconds(limits::KILL_GRACE)),
+        ("DEATH_LOOK", millis(limits::DEATH_LOOK)),
+        ("CHILDREN_LOOK", millis(limits::CHILDREN_LOOK)),
+        ("LOCK_RETRY", millis(limits::LOCK_RETRY)),
         ("LEADER_GRACE", seconds(limits::LEADER_GRACE)),
         ("RECORD_RETRY", seconds(limits::RECORD_RETRY)),
         ("MEMBER_LOCK_WITHIN", seconds(limits::MEMBER_LOCK_WITHIN)),
@@ -352,4 +355,8 @@ fn bytes(value: u64) -> String {
 
 fn seconds(value: Duration) -> String {
     format!("{} s", value.as_secs_f64())
+}
+
+fn millis(value: Duration) -> String {
+    format!("{} ms", value.as_millis())
 }

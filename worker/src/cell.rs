@@ -7,7 +7,7 @@
 //! the worker. Root needs no more than the namespace and mounts of its own, to show it the `/proc` that fits. Anybody
 //! else gets these with a user namespace, in which the own user is all there is: `sudo` does not work there.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::path::Path;
 
@@ -18,7 +18,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::wait::waitpid;
 use nix::unistd::{Pid, getegid, geteuid};
 use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
-use teamster_protocol::host::process::{self, Identity};
+use teamster_protocol::host::process::{self, OutsideView};
 use teamster_protocol::model::roster::Isolation;
 
 pub mod keeper;
@@ -174,21 +174,21 @@ const READY: &str = "ready";
 
 /// Makes the namespace fit to live in, and says so. Ends the process if it is not, or nobody is outside any more.
 fn settle_in(users: Users, mut reporter: PipeWriter) {
-    let (said, seen_as) = match furnish(users) {
-        Ok(seen_as) => (READY.to_owned(), Some(seen_as)),
+    let (said, view) = match furnish(users) {
+        Ok(view) => (READY.to_owned(), Some(view)),
         Err(why) => (why, None),
     };
     // The outer half's death is told by a signal from before this on, so it is not missed.
-    match (reporter.write_all(said.as_bytes()), seen_as) {
-        (Ok(()), Some(seen_as)) => process::be_seen_as(seen_as),
+    match (reporter.write_all(said.as_bytes()), view) {
+        (Ok(()), Some(view)) => process::keep_outside_view(view),
         (Ok(()) | Err(_), _) => std::process::exit(1),
     }
 }
 
-/// Returns who this process is to those outside.
-fn furnish(users: Users) -> Result<Identity, String> {
+/// Returns the view of the outside.
+fn furnish(users: Users) -> Result<OutsideView, String> {
     let step = |doing: &'static str| move |error: io::Error| format!("{doing}: {error}");
-    let seen_as = seen_from_outside().map_err(step("finding out its own number"))?;
+    let view = look_outside().map_err(step("finding out its own number"))?;
     if let Users::Own { uid, gid } = users {
         // In this order, or the kernel refuses: user_namespaces(7).
         for (file, map) in [
@@ -217,15 +217,17 @@ fn furnish(users: Users) -> Result<Identity, String> {
     // Whoever kills the process that it knows has killed the worker: one told to end by a signal would leave in order, and
     // be taken for one that somebody had ended on purpose. As from outside the namespace, it can not be ignored.
     prctl::set_pdeathsig(Signal::SIGKILL).map_err(mounted).map_err(step("listening for the outer half"))?;
-    Ok(seen_as)
+    Ok(view)
 }
 
-/// This process by the `/proc` of the namespace it came from.
-fn seen_from_outside() -> io::Result<Identity> {
+/// This process and the outer half by the `/proc` of the namespace that they came from. To be called while that is the one
+/// that is mounted, and while the outer half is there: the reports that it waits for see to that.
+fn look_outside() -> io::Result<OutsideView> {
     let own = fs::read_link("/proc/self")?;
     let pid =
         own.to_str().and_then(|pid| pid.parse().ok()).ok_or_else(|| io::Error::other("/proc/self is no number"))?;
-    process::identity(pid)
+    let outer_half = process::identity(process::parent(pid)?)?;
+    Ok(OutsideView { own: process::identity(pid)?, outer_half, proc_dir: Some(File::open("/proc")?.into()) })
 }
 
 /// As `fork`, but the child is in new namespaces. Refused as a whole if any of them is, with nothing changed. `fork` and

@@ -47,6 +47,21 @@ async fn whatever_a_killed_worker_started_dies_with_it() {
 }
 
 #[tokio::test]
+async fn nothing_of_a_worker_that_was_killed_in_no_cell_is_left_when_its_task_is_given_back() {
+    let mut bench = Bench::new();
+    let mut alice = bench.command("alice").env("TEAMSTER_ISOLATION", "subreaper").spawn().unwrap();
+    bench.ready("alice", 1).await;
+    let task = bench.add(STUBBORN);
+    bench.heard("alice", "begun").await;
+    signal(&alice, Signal::SIGKILL);
+    alice.wait().await.unwrap();
+    assert!(processes_in(bench.root.path()).len() >= 3, "they outlive a worker that is killed");
+    assert_eq!(bench.team.sweep(|_| false).unwrap().len(), 1);
+    assert_eq!(processes_in(bench.root.path()), Vec::<PathBuf>::new());
+    assert_eq!(bench.team.task_view(task).unwrap().status, "pending");
+}
+
+#[tokio::test]
 async fn a_worker_whose_outer_half_was_killed_is_killed_with_it() {
     let mut bench = Bench::new();
     let Some(mut alice) = isolated(&mut bench).await else { return };

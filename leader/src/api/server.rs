@@ -90,7 +90,7 @@ impl Server {
             Err(refusal) => return Err(refused(code::NOT_FOUND, refusal.to_string())),
         };
         match life {
-            Ok(WorkerLife::Locked | WorkerLife::LockLost) => Ok(Reach::ByMail),
+            Ok(WorkerLife::Locked | WorkerLife::LockLost | WorkerLife::Dying) => Ok(Reach::ByMail),
             Ok(WorkerLife::Dead) => {
                 Err(refused(code::REFUSED, format!("{name} is not running\nstart it: teamster spawn {name}")))
             }

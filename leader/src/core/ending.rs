@@ -117,11 +117,7 @@ impl Core {
                 self.terminate(now_ms, name);
             }
             // It has got a signal; a second one would only start the time anew.
-            Some(MemberPhase::Ending {
-                ladder: Ladder::Terminated { .. } | Ladder::Killed { .. } | Ladder::Stuck,
-                ..
-            })
-            | None => {}
+            Some(MemberPhase::Ending { ladder: Ladder::Forced(_), .. }) | None => {}
         }
     }
 

@@ -2,6 +2,7 @@
 
 use teamster_protocol::host::process::Identity;
 use teamster_protocol::model::id::{MemberName, MessageId, TaskId};
+pub use teamster_protocol::model::kill_ladder::KillSignal as Signal;
 use teamster_protocol::model::notice::Stop;
 use teamster_protocol::model::roster::{LeftHow, OnStall, TeamFact, Workspace};
 use teamster_protocol::model::shutdown::{ShutdownReply, WhenBusy};
@@ -167,15 +168,6 @@ pub enum Action {
     Exit,
     /// End the leader, whoever works.
     HandOver,
-}
-
-/// A signal of the ladder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Signal {
-    /// SIGTERM.
-    Terminate,
-    /// SIGKILL.
-    Kill,
 }
 
 /// What a call is answered with.

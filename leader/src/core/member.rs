@@ -47,7 +47,7 @@ impl MemberPhase {
 
     /// Whether not even SIGKILL ended the worker.
     pub(super) fn is_stuck(&self) -> bool {
-        matches!(self, MemberPhase::Ending { ladder: Ladder::Stuck, .. })
+        matches!(self, MemberPhase::Ending { ladder, .. } if ladder.is_stuck())
     }
 }
 

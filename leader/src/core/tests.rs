@@ -151,7 +151,7 @@ impl Scene {
 /// The first process that serves a member, or the next one.
 fn process(member: &str, started_by: StartedBy, pid: u32) -> Process {
     let identity = Identity { pid, start_ticks: member.len() as u64, boot_id: "boot".to_owned() };
-    Process { identity, started_by, isolation: None }
+    Process { identity, started_by, isolation: None, outer_half: None }
 }
 
 fn seen(member: &str, presence: Presence, lock: LockSeen) -> MemberSeen {

@@ -57,7 +57,7 @@ impl Leader<'_> {
                 return Ok(Burial::LockHeld);
             }
             // The process that was started for it has ended, and the worker itself not yet.
-            Err(TeamError::Lock(LockError::Astray { .. })) => return Ok(Burial::LockHeld),
+            Err(TeamError::Lock(LockError::Astray { .. } | LockError::Dying { .. })) => return Ok(Burial::LockHeld),
             Err(error) => return Err(error),
         };
         point("about to bury");

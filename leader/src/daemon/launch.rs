@@ -7,21 +7,19 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
 
 use jsonrpsee::Methods;
 use jsonrpsee::core::client::{Error as RpcError, Subscription};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use teamster_protocol::host::crash::point;
 use teamster_protocol::host::process::exit::exit_words;
-use teamster_protocol::host::process::life;
+use teamster_protocol::host::process::{self, Identity, life};
 use teamster_protocol::host::shortage::{self, is_shortage};
 use teamster_protocol::host::stderr_log;
 use teamster_protocol::model::id::{Address, MemberName};
-use teamster_protocol::model::limits::{KILL_GRACE, PROTOCOL_VERSION, TERM_GRACE};
+use teamster_protocol::model::limits::{DEATH_LOOK, KILL_GRACE, PROTOCOL_VERSION, TERM_GRACE};
 use teamster_protocol::model::notice::{Noted, Notice};
 use teamster_protocol::model::roster::MemberSpec;
-use teamster_protocol::store::presence;
 use teamster_protocol::store::transcript;
 use teamster_protocol::wire::api::{Hello, MemberNotice, WorkerApiClient};
 use teamster_protocol::wire::peer::Peer;
@@ -32,9 +30,6 @@ use super::links::{Link, LinkedTo};
 use super::shared::{Input, Shared};
 use crate::core::{Event, Fault, TurnOpen};
 use crate::warden;
-
-/// From one look whether a killed worker is gone to the next.
-const DYING: Duration = Duration::from_millis(5);
 
 /// The worker program: `TEAMSTER_WORKER`, else beside this program, else on the `PATH`.
 pub fn worker_program() -> PathBuf {
@@ -52,6 +47,13 @@ pub(super) struct NotStarted {
     fault: Fault,
 }
 
+impl NotStarted {
+    fn new(error: &io::Error, why: String) -> NotStarted {
+        let fault = if is_shortage(error) { Fault::Machine } else { Fault::Worker };
+        NotStarted { why, fault }
+    }
+}
+
 /// Starts the worker and follows it to its end, reporting each step. Must be called from the thread that lives
 /// as long as the leader: a death signal would follow the thread that spawned.
 pub(super) async fn run(shared: Arc<Shared>, name: MemberName, spec: MemberSpec) {
@@ -62,7 +64,12 @@ pub(super) async fn run(shared: Arc<Shared>, name: MemberName, spec: MemberSpec)
         let (Some(stdin), Some(stdout), Some(pid)) = (child.stdin.take(), child.stdout.take(), child.id()) else {
             unreachable!("both streams are piped and the child was not waited for")
         };
-        let to = LinkedTo::Child(Pid::from_raw(pid.try_into().expect("process ids fit pid_t, they come from it")));
+        let child_identity = process::identity(pid).map_err(|error| {
+            // What is not known for certain could not be ended later.
+            let _ = child.start_kill();
+            NotStarted::new(&error, format!("its process can not be looked at: {error}"))
+        })?;
+        let to = LinkedTo::Child(child_identity);
         Ok((child, Link { peer: Peer::start(stdout, stdin, Methods::new()), to }))
     });
     let (mut child, Link { peer, .. }) = match launched {
@@ -120,12 +127,16 @@ pub(super) async fn run(shared: Arc<Shared>, name: MemberName, spec: MemberSpec)
     point("worker greeted");
     let notices = peer.notices(heard_seq).await;
     shared.report(Input::Event(Event::Ready { name: name.clone(), pid })).await;
+    // It may have died since it answered.
+    let worker = process::identity(pid).ok();
     let status = tokio::select! {
         status = child.wait() => status,
-        () = forward(&shared, &name, heard_seq, notices) => child.wait().await,
+        () = forward(&shared, &name, heard_seq, notices) => wait_for_outer_half(&mut child, worker.as_ref()).await,
     };
     point("worker waited for");
-    nobody_within(&shared, &name, pid).await;
+    if let Some(worker) = &worker {
+        wait_for_empty_cell(worker).await;
+    }
     shared.links.forget_child(&name);
     let status = match status {
         Ok(status) => exit_words(status),
@@ -134,26 +145,38 @@ pub(super) async fn run(shared: Arc<Shared>, name: MemberName, spec: MemberSpec)
     shared.report(Input::Exited { name, status }).await;
 }
 
-/// Waits until the worker is gone with the process that was started for it. In a cell it is that one's child, which the
-/// kernel kills in the same moment, and which holds the member's lock for one more.
-async fn nobody_within(shared: &Shared, name: &MemberName, worker: u32) {
-    let lock = shared.dir.member_lock(name);
-    let holds =
-        || presence::holder(&lock).is_ok_and(|holder| holder.is_some_and(|holder| holder.process.pid == worker));
+/// Waits for the process that was started for a worker whose link has ended. In a cell that is the outer half, which ends
+/// as the worker did, unless it is stopped: then it is continued, and killed if that does not help.
+async fn wait_for_outer_half(child: &mut Child, worker: Option<&Identity>) -> io::Result<ExitStatus> {
+    let Some(outer) = child.id().and_then(|pid| process::identity(pid).ok()) else { return child.wait().await };
+    for signal in [Signal::SIGCONT, Signal::SIGKILL] {
+        loop {
+            if let Ok(status) = timeout(TERM_GRACE, child.wait()).await {
+                return status;
+            }
+            // A worker that lives may take its time; the ladder is the core's.
+            if !worker.is_some_and(Identity::runs) {
+                break;
+            }
+        }
+        outer.signal(signal)?;
+    }
+    child.wait().await
+}
+
+/// Waits until nothing of a worker is left. In a cell the kernel ends all that it had started before the worker itself is
+/// gone, and an agent with much memory takes a while.
+async fn wait_for_empty_cell(worker: &Identity) {
     let until = Instant::now() + KILL_GRACE;
-    while holds() && Instant::now() < until {
-        sleep(DYING).await;
+    while worker.runs() && Instant::now() < until {
+        sleep(DEATH_LOOK).await;
     }
 }
 
 fn spawn(shared: &Shared, name: &MemberName, spec: &MemberSpec) -> Result<Child, NotStarted> {
-    let not_started = |error: &io::Error, why: String| {
-        let fault = if is_shortage(error) { Fault::Machine } else { Fault::Worker };
-        NotStarted { why, fault }
-    };
     let log_path = shared.dir.log_of(&Address::Member(name.clone()));
     let log = stderr_log::open(&log_path)
-        .map_err(|error| not_started(&error, format!("cannot open {}: {error}", log_path.display())))?;
+        .map_err(|error| NotStarted::new(&error, format!("cannot open {}: {error}", log_path.display())))?;
     let mut command = Command::new(&shared.worker_program);
     command
         .arg("--stdio")
@@ -183,7 +206,7 @@ fn spawn(shared: &Shared, name: &MemberName, spec: &MemberSpec) -> Result<Child,
         let program = shared.worker_program.display();
         let hint =
             "install it beside `teamster`, or end the leader with teamster down and name it with TEAMSTER_WORKER";
-        not_started(&error, format!("cannot start {program}: {error}\n{hint}"))
+        NotStarted::new(&error, format!("cannot start {program}: {error}\n{hint}"))
     })
 }
 

@@ -22,17 +22,16 @@ pub(super) struct Link {
 /// What process a link goes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum LinkedTo {
-    /// A child of this leader that was not waited for yet: the number can not be another's. There from its start to
-    /// its end.
-    Child(Pid),
+    /// A child of this leader. There from its start until it was waited for.
+    Child(Identity),
     /// A worker that this leader did not launch.
     Found(Identity),
 }
 
 impl LinkedTo {
-    fn child(&self) -> Option<Pid> {
+    fn child(&self) -> Option<&Identity> {
         match self {
-            LinkedTo::Child(pid) => Some(*pid),
+            LinkedTo::Child(child) => Some(child),
             LinkedTo::Found(_) => None,
         }
     }
@@ -84,14 +83,14 @@ impl Links {
     }
 
     /// The process of a worker that this leader launched and did not wait for yet.
-    pub(super) fn child(&self, name: &MemberName) -> Option<Pid> {
-        self.lock().get(name)?.to.child()
+    pub(super) fn child(&self, name: &MemberName) -> Option<Identity> {
+        self.lock().get(name)?.to.child().cloned()
     }
 
     /// The children that dead workers left to this process.
     pub(super) fn orphans(&self) -> Vec<Pid> {
         let links = self.lock();
-        let workers = links.values().filter_map(|link| link.to.child()).collect();
+        let workers = links.values().filter_map(|link| link.to.child()).map(Identity::to_pid).collect();
         orphans::list(&workers)
     }
 

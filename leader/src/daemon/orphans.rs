@@ -1,4 +1,4 @@
-//! What a worker that was killed left behind. The leader is a *child subreaper*: when a worker dies without
+//! Orphans: processes that a killed worker left behind. The leader is a *child subreaper*: when a worker dies without
 //! having ended its agent, the agent becomes a child of the leader, and is ended here.
 //!
 //! Only children of ours that were not waited for are signalled, so no number can have passed to a stranger;
@@ -6,19 +6,16 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::time::Duration;
 
 use nix::sys::prctl;
-use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::signal::{kill, killpg};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::{Pid, getpgid, getpgrp};
 use teamster_protocol::host::crash::point;
 use teamster_protocol::host::process::children;
-use teamster_protocol::model::limits::KILL_GRACE;
+use teamster_protocol::model::kill_ladder::{EndingRound, GroupEnding, KillLadder, KillSignal};
+use teamster_protocol::model::limits::DEATH_LOOK;
 use tokio::time::{Instant, sleep};
-
-/// How long a round of kills is given before the next look: an orphan's own children become ours when it dies.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// Makes this process the one that orphans below it fall to.
 pub(super) fn adopt() -> io::Result<()> {
@@ -31,25 +28,32 @@ pub(super) fn list(workers: &BTreeSet<Pid>) -> Vec<Pid> {
     children::list().into_iter().filter(|pid| !workers.contains(pid) && in_another_group(*pid)).collect()
 }
 
-/// Kills all orphans, as `list` tells of them, and those of theirs, until none is left. Returns what outlived
-/// SIGKILL, for people.
+/// Kills all orphans that `list` tells of, and those of theirs, until none is left. Returns what outlived SIGKILL, for
+/// people.
 pub(super) async fn end(list: impl Fn() -> Vec<Pid>) -> Vec<String> {
-    let until = Instant::now() + KILL_GRACE;
+    let began = Instant::now();
+    let mut ending = GroupEnding::new(KillLadder::kill(0));
     loop {
         let orphans = list();
         if orphans.is_empty() {
             return Vec::new();
         }
-        if Instant::now() >= until {
-            return orphans.into_iter().map(children::describe).collect();
+        match ending.next_round(began.elapsed().as_millis() as u64, orphans.iter().copied()) {
+            EndingRound::Send { signal, to, .. } => {
+                point("about to end orphans");
+                to.into_iter().for_each(|orphan| end_one(orphan, signal));
+            }
+            EndingRound::GiveUp => return orphans.into_iter().map(children::describe).collect(),
         }
-        point("about to end orphans");
-        for &pid in &orphans {
-            // Gone already is as good.
-            let _ =
-                if getpgid(Some(pid)) == Ok(pid) { killpg(pid, Signal::SIGKILL) } else { kill(pid, Signal::SIGKILL) };
-            let _ = waitpid(pid, Some(WaitPidFlag::WNOHANG));
-        }
-        sleep(LOOK_AGAIN).await;
+        // An orphan's own children become ours when it dies.
+        sleep(DEATH_LOOK).await;
     }
+}
+
+/// Signals an orphan, with its group if it leads one, and reaps it if it is dead. That it is gone already is as good.
+fn end_one(orphan: Pid, signal: KillSignal) {
+    for signal in signal.as_signals() {
+        let _ = if getpgid(Some(orphan)) == Ok(orphan) { killpg(orphan, *signal) } else { kill(orphan, *signal) };
+    }
+    let _ = waitpid(orphan, Some(WaitPidFlag::WNOHANG));
 }

@@ -6,7 +6,7 @@ use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::limits::MEMBER_LOCK_WITHIN;
 use teamster_protocol::model::roster::{MemberSpec, Workspace};
 use teamster_protocol::store::presence::{Lock, LockError};
-use teamster_protocol::team::TeamError;
+use teamster_protocol::team::{TeamError, wait_for_lock};
 use teamster_protocol::wire::api::SpawnRequest;
 
 use super::shared::Shared;
@@ -24,8 +24,7 @@ pub(super) fn prepare(shared: &Shared, request: SpawnRequest) -> Result<Workspac
 }
 
 fn reserve(shared: &Shared, name: &MemberName) -> Result<Lock, String> {
-    let taken = Lock::borrow_within(&shared.dir.member_lock(name), MEMBER_LOCK_WITHIN);
-    let taken = taken.map_err(TeamError::from).and_then(|lock| shared.team().must_be_of_dead(name, lock));
+    let taken = wait_for_lock(MEMBER_LOCK_WITHIN, || shared.team().take_lock_of_dead(name));
     taken.map_err(|error| match error {
         TeamError::Lock(LockError::Held { holder: Some(holder), .. }) => {
             format!("it runs already, as process {}", holder.process.pid)

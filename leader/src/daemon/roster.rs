@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use teamster_protocol::host::process::Identity;
 use teamster_protocol::model::id::MemberName;
-use teamster_protocol::model::roster::LeftHow;
+use teamster_protocol::model::roster::{LeftHow, Presence};
 use teamster_protocol::store::presence::WorkerLife;
 use teamster_protocol::team::{TeamError, worker_life};
 use tokio::time::{Instant, timeout_at};
 
+use super::workers::see_off_outer_half;
 use super::{Leader, escaped};
 use crate::core::{Event, LockSeen, MemberSeen, RosterLook, how_it_left};
 
@@ -77,20 +79,37 @@ impl Leader<'_> {
     fn members_seen(&mut self) -> Result<Vec<MemberSeen>, TeamError> {
         let mut team = self.shared.team();
         team.refresh(|_| ())?;
-        let (mut seen, mut unseen) = (Vec::new(), Vec::new());
+        let (mut seen, mut unseen, mut over) = (Vec::new(), Vec::new(), Vec::new());
         for (name, member) in team.roster().members().filter(|(name, _)| !self.core.is_child(name)) {
             let lock = match worker_life(&self.shared.dir, name, &member.presence) {
-                // A worker that lives takes its lock anew where that was tidied away.
-                Ok(WorkerLife::Locked | WorkerLife::LockLost) => LockSeen::Held,
+                // A worker that lives takes its lock anew where that was tidied away, and one that is ending is looked at
+                // again.
+                Ok(WorkerLife::Locked | WorkerLife::LockLost | WorkerLife::Dying) => LockSeen::Held,
                 Ok(WorkerLife::Dead) => LockSeen::Free,
                 Err(error) => {
                     unseen.push(error.to_string());
                     continue;
                 }
             };
+            let outer_half = match (&member.presence, lock) {
+                (Presence::Joined { process, .. }, LockSeen::Held) => process.outer_half.clone(),
+                (Presence::Joined { process, .. }, LockSeen::Free) => {
+                    over.extend(process.outer_half.clone());
+                    None
+                }
+                (Presence::Expected { .. } | Presence::Left { .. }, _) => None,
+            };
+            let before = match &outer_half {
+                Some(outer_half) => self.outer_halves.insert(name.clone(), outer_half.clone()),
+                None => self.outer_halves.remove(name),
+            };
+            over.extend(before.filter(|before| Some(before) != outer_half.as_ref()));
             seen.push(MemberSeen::new(name.clone(), member, lock));
         }
         drop(team);
+        for outer_half in over.into_iter().filter(Identity::runs) {
+            tokio::spawn(see_off_outer_half(outer_half));
+        }
         let unseen = unseen.join("; ");
         if unseen.is_empty() {
             self.complaints.over(LOCKS);

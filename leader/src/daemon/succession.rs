@@ -44,7 +44,9 @@ pub(super) async fn begin_to_lead(dir: &TeamDir, after: Option<&Identity>, since
                 lock.sign(&path, since_ms);
                 return Ok(lock);
             }
-            Err(error @ (LockError::Io { .. } | LockError::Astray { .. })) => return Err(ServeError::Lock(error)),
+            Err(error @ (LockError::Io { .. } | LockError::Astray { .. } | LockError::Dying { .. })) => {
+                return Err(ServeError::Lock(error));
+            }
             Err(error @ LockError::Held { .. }) => {
                 if answers(dir, until).await || Instant::now() >= until {
                     return Err(led(dir, error));
@@ -70,7 +72,7 @@ fn led(dir: &TeamDir, error: LockError) -> ServeError {
         LockError::Held { holder, .. } => {
             ServeError::Led { team: dir.team().to_string(), pid: holder.map(|holder| holder.process.pid) }
         }
-        error @ (LockError::Io { .. } | LockError::Astray { .. }) => ServeError::Lock(error),
+        error @ (LockError::Io { .. } | LockError::Astray { .. } | LockError::Dying { .. }) => ServeError::Lock(error),
     }
 }
 

@@ -1,18 +1,21 @@
-//! Workers as processes: a place is made for them, they are launched, and signalled, but only who is provably theirs.
+//! Workers as processes: a place is made for them, they are launched, and they are signalled, but only processes that are
+//! provably theirs.
 
 use std::sync::Arc;
 
 use nix::sys::signal;
-use nix::unistd::Pid;
 use teamster_protocol::host::crash::point;
 use teamster_protocol::host::process::{self, Identity};
 use teamster_protocol::model::id::MemberName;
+use teamster_protocol::model::kill_ladder::KillSignal;
+use teamster_protocol::model::limits::{DEATH_LOOK, KILL_GRACE, TERM_GRACE};
 use teamster_protocol::store::presence::{self, WorkerLife};
 use teamster_protocol::wire::api::SpawnRequest;
+use tokio::time::{Instant, sleep};
 
 use super::shared::Input;
 use super::{DISPLACED, Leader, launch, prepare};
-use crate::core::{Event, Fault, Signal};
+use crate::core::{Event, Fault};
 
 impl Leader<'_> {
     pub(super) fn prepare(&self, request: SpawnRequest) {
@@ -45,40 +48,50 @@ impl Leader<'_> {
         None
     }
 
-    /// Signals the worker's own process, which ends what it started. A worker that this leader launched is a child
-    /// that was not waited for; any other is signalled only while the process it was found as holds its lock.
-    pub(super) fn signal(&self, name: &MemberName, wanted: Signal) {
-        let wanted = match wanted {
-            Signal::Terminate => signal::Signal::SIGTERM,
-            Signal::Kill => signal::Signal::SIGKILL,
-        };
+    /// Signals a member's worker. A worker in a cell is two processes: the outer half, which was started, and the inner half,
+    /// its child, which is the worker. Either may be stopped, and a stopped process obeys SIGKILL alone: SIGTERM goes to
+    /// the worker and is followed by SIGCONT to both, and SIGKILL goes to both.
+    ///
+    /// Each is signalled only as the very process that it was when it was started or wrote itself down, and a worker that
+    /// this leader did not launch only while it holds its lock.
+    pub(super) fn signal(&self, name: &MemberName, wanted: KillSignal) {
         point("about to signal");
-        let sent = if self.core.is_child(name) {
-            let Some(child) = self.shared.links.child(name) else { return };
-            // In a namespace the worker is the child's child, and SIGKILL is not passed on to it.
-            match self.within(name, child) {
-                Some(worker) => worker.signal(wanted),
-                None => signal::kill(child, wanted).map_err(std::io::Error::from),
+        let Some(halves) = self.halves(name) else { return };
+        let mut signals: Vec<(&Identity, signal::Signal)> =
+            wanted.as_signals().iter().map(|signal| (&halves.worker, *signal)).collect();
+        // SIGTERM is passed on by the outer half, and the worker has it already.
+        let for_outer_half = wanted.as_signals().iter().filter(|signal| **signal != signal::Signal::SIGTERM);
+        signals
+            .extend(halves.outer.iter().flat_map(|outer| for_outer_half.clone().map(move |signal| (outer, *signal))));
+        for (process, signal) in signals {
+            if let Err(error) = process.signal(signal) {
+                tracing::warn!(%name, pid = process.pid, "cannot send {signal}: {error}");
             }
-        } else {
-            let Some(found) = self.core.found_process(name).filter(|found| self.serves(name, found)) else { return };
-            found.signal(wanted)
-        };
-        if let Err(error) = sent {
-            tracing::warn!(%name, "cannot send {wanted}: {error}");
         }
     }
 
+    /// The processes of a member's worker; nothing if none is known to be its own.
+    fn halves(&self, name: &MemberName) -> Option<Halves> {
+        if self.core.is_child(name) {
+            let child = self.shared.links.child(name)?;
+            return Some(match self.within(name, &child) {
+                Some(worker) => Halves { worker, outer: Some(child) },
+                None => Halves { worker: child, outer: None },
+            });
+        }
+        let worker = self.core.found_process(name).filter(|found| self.serves(name, found))?.clone();
+        Some(Halves { worker, outer: self.core.found_outer_half(name).cloned() })
+    }
+
     /// The worker itself, if it is not the child that was started for it but that one's.
-    fn within(&self, name: &MemberName, child: Pid) -> Option<Identity> {
+    fn within(&self, name: &MemberName, child: &Identity) -> Option<Identity> {
         let holder = presence::holder(&self.shared.dir.member_lock(name)).ok().flatten();
         // Where the lock was tidied away, the roster says who joined.
         let worker = match holder {
             Some(holder) => holder.process,
             None => self.shared.team().roster().member(name).ok()?.presence.joined()?.clone(),
         };
-        let parent = i32::try_from(process::parent(worker.pid).ok()?).ok()?;
-        (parent == child.as_raw()).then_some(worker)
+        (process::parent(worker.pid).ok()? == child.pid).then_some(worker)
     }
 
     /// Whether that process is the worker of that member still: by its lock, or by itself where the lock was tidied away.
@@ -91,4 +104,29 @@ impl Leader<'_> {
             }
         }
     }
+}
+
+/// The processes that a worker is.
+struct Halves {
+    worker: Identity,
+    /// The outer half of its cell, if it is in one.
+    outer: Option<Identity>,
+}
+
+/// Sees to the outer half of a worker that is dead: it ends by itself as its worker did, unless it is stopped. A worker that
+/// this leader did not launch is no child of it, so nothing tells of that end.
+pub(super) async fn see_off_outer_half(outer: Identity) {
+    for (signal, limit) in [(signal::Signal::SIGCONT, TERM_GRACE), (signal::Signal::SIGKILL, KILL_GRACE)] {
+        if let Err(error) = outer.signal(signal) {
+            tracing::warn!(pid = outer.pid, "cannot send {signal} to the outer half of a dead worker: {error}");
+        }
+        let until = Instant::now() + limit;
+        while Instant::now() < until {
+            if !outer.runs() {
+                return;
+            }
+            sleep(DEATH_LOOK).await;
+        }
+    }
+    tracing::error!(pid = outer.pid, "the outer half of a dead worker does not end, not even on SIGKILL");
 }

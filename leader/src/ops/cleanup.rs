@@ -162,6 +162,9 @@ fn lock_members(
                 let pid = worker.pid;
                 running.push(Obstacle::Running(format!("{name} may run (process {pid}); its lock was removed")));
             }
+            Err(LockError::Dying { worker, .. }) => {
+                running.push(Obstacle::Running(format!("{name} is still ending (process {})", worker.pid)));
+            }
             Err(error @ LockError::Io { .. }) => return Err(error.into()),
         }
     }

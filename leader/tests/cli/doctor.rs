@@ -58,7 +58,12 @@ fn troubles(report: &Value) -> String {
 /// A worker that joined and is gone.
 fn died(place: &Place, name: &str) {
     let member = place.enroll(name);
-    let process = Process { identity: own_identity().expect("we run"), started_by: StartedBy::Leader, isolation: None };
+    let process = Process {
+        identity: own_identity().expect("we run"),
+        started_by: StartedBy::Leader,
+        isolation: None,
+        outer_half: None,
+    };
     File::create(place.team_dir().member_lock(&member)).expect("a file");
     let mut team = place.open(Address::Member(member.clone()));
     team.enroll(TeamFact::Joined { name: member, process }).expect("it is written");

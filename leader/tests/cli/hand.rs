@@ -77,8 +77,12 @@ impl HandStarted {
         let lock = Lock::take(&place.team_dir().member_lock(&name), 0).expect("nobody else holds it");
         let me = Address::from(name.clone());
         let mut team = place.open(me.clone());
-        let process =
-            Process { identity: own_identity().expect("we run"), started_by: StartedBy::Hand, isolation: None };
+        let process = Process {
+            identity: own_identity().expect("we run"),
+            started_by: StartedBy::Hand,
+            isolation: None,
+            outer_half: None,
+        };
         team.enroll(TeamFact::Joined { name: name.clone(), process }).expect("it is written");
         let inbox = Inbox::open(&place.team_dir(), me, Durability::Process).expect("a mailbox");
         HandStarted { name, team, inbox, lock }

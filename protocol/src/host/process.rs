@@ -4,18 +4,23 @@
 pub mod children;
 pub mod exit;
 pub mod life;
+pub mod marked;
 pub mod strangers;
 pub mod told;
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::fd::OwnedFd;
 use std::str::FromStr;
 use std::sync::OnceLock;
 
 use nix::sys::signal::Signal;
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
+
+use crate::model::kill_ladder::KillSignal;
 
 /// One process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,7 +33,22 @@ pub struct Identity {
     pub boot_id: String,
 }
 
+impl KillSignal {
+    /// What the system is to send for it, in order.
+    pub fn as_signals(self) -> &'static [Signal] {
+        match self {
+            KillSignal::Terminate => &[Signal::SIGTERM, Signal::SIGCONT],
+            KillSignal::Kill => &[Signal::SIGKILL],
+        }
+    }
+}
+
 impl Identity {
+    /// Its process id as the system calls take it.
+    pub fn to_pid(&self) -> nix::unistd::Pid {
+        nix::unistd::Pid::from_raw(self.pid.try_into().expect("process ids fit pid_t, they come from it"))
+    }
+
     /// Whether this very process is there, a zombie included.
     pub fn exists(&self) -> bool {
         boot_id().is_ok_and(|boot| boot == self.boot_id)
@@ -38,6 +58,9 @@ impl Identity {
     /// Sends this very process a signal. That it is gone is no error: what was wanted has come. The process is held
     /// by a descriptor between the look and the signal, so the number can not pass to another meanwhile.
     pub fn signal(&self, signal: Signal) -> io::Result<()> {
+        if is_in_cell() {
+            return Err(io::Error::new(io::ErrorKind::Unsupported, "a process in a cell reaches nobody outside"));
+        }
         let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
         let Some(pid) = pid else { return Err(io::ErrorKind::InvalidInput.into()) };
         let held = match pidfd_open(pid, PidfdFlags::empty()) {
@@ -55,10 +78,9 @@ impl Identity {
         }
     }
 
-    /// Whether this very process is there and has not ended: a zombie has.
+    /// Whether this very process is seen to run; see [`Identity::fate`].
     pub fn runs(&self) -> bool {
-        let state = stat_field::<char>(self.pid, 0);
-        state.is_ok_and(|state| !matches!(state, 'Z' | 'X')) && self.exists()
+        self.fate() == ProcessFate::Runs
     }
 }
 
@@ -69,30 +91,39 @@ pub enum ProcessFate {
     Runs,
     /// The process has ended.
     Ended,
-    /// This process cannot see others (it is in a PID namespace of its own), or `/proc` could not be read.
+    /// This process cannot see others (it is in a PID namespace of its own, and the `/proc` outside hides them), or `/proc`
+    /// could not be read.
     OutOfSight,
 }
 
 impl Identity {
-    /// Whether this very process runs, has ended, or cannot be seen from here. A zombie has ended.
+    /// Whether this very process runs, has ended, or cannot be seen from here. A zombie has ended, once all its threads
+    /// have. The first process of a PID namespace runs until nobody else is left in it, and all that it had open is closed
+    /// before that.
     pub fn fate(&self) -> ProcessFate {
         match boot_id() {
             Ok(boot) if boot != self.boot_id => return ProcessFate::Ended,
             Ok(_) => {}
             Err(_) => return ProcessFate::OutOfSight,
         }
-        if OWN.get().is_some_and(|own| own.pid != std::process::id()) {
+        if OUTSIDE.get().is_some_and(|view| view.proc_dir.is_none()) {
             return ProcessFate::OutOfSight;
         }
-        let missing = |error: &io::Error| {
-            error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(Errno::SRCH.raw_os_error())
+        let stat = match stat_of(self.pid) {
+            Ok(stat) => stat,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return ProcessFate::Ended,
+            Err(error) if error.raw_os_error() == Some(Errno::SRCH.raw_os_error()) => return ProcessFate::Ended,
+            Err(_) => return ProcessFate::OutOfSight,
         };
-        match (stat_field::<char>(self.pid, 0), start_ticks(self.pid)) {
-            (Ok('Z' | 'X'), _) => ProcessFate::Ended,
-            (Ok(_), Ok(ticks)) if ticks == self.start_ticks => ProcessFate::Runs,
-            (Ok(_), Ok(_)) => ProcessFate::Ended,
-            (Err(error), _) | (_, Err(error)) if missing(&error) => ProcessFate::Ended,
+        match (nth_field::<char>(&stat, STATE), nth_field::<u64>(&stat, START_TICKS)) {
             (Err(_), _) | (_, Err(_)) => ProcessFate::OutOfSight,
+            (Ok(_), Ok(ticks)) if ticks != self.start_ticks => ProcessFate::Ended,
+            (Ok('X'), Ok(_)) => ProcessFate::Ended,
+            // The first thread waits for the others as a zombie.
+            (Ok('Z'), Ok(_)) if nth_field::<u32>(&stat, THREADS).is_ok_and(|threads| threads <= 1) => {
+                ProcessFate::Ended
+            }
+            (Ok(_), Ok(_)) => ProcessFate::Runs,
         }
     }
 }
@@ -119,14 +150,45 @@ pub fn own_identity() -> io::Result<Identity> {
     Ok(OWN.get_or_init(|| own).clone())
 }
 
-/// Says how this process is seen from outside the PID namespace that it went into: there its own number is another
-/// one, which means nothing to those outside. To be called before anybody asks for [`own_identity`].
-pub fn be_seen_as(identity: Identity) {
+/// The view that a process in a PID namespace of its own keeps of the namespace that it came from. Inside, its number is
+/// another one, which means nothing to processes outside.
+#[derive(Debug)]
+pub struct OutsideView {
+    /// This process, as processes outside see it.
+    pub own: Identity,
+    /// The outer half of the cell: the parent of this process, and the one that was started.
+    pub outer_half: Identity,
+    /// The directory `/proc` of that namespace, by which this process still sees who runs there. Nothing where that hides
+    /// them (`hidepid`).
+    pub proc_dir: Option<OwnedFd>,
+}
+
+/// Keeps the view of the outside. From then on every [`Identity`] is looked for there, and [`own_identity`] is the one that
+/// others see. To be called before anybody asks for it.
+pub fn keep_outside_view(mut view: OutsideView) {
+    // The parent of this process is there: a directory that does not show it says nothing about others either.
+    let stat = view.proc_dir.as_ref().map(|dir| stat_within(dir, view.outer_half.pid));
+    if stat.is_none_or(|stat| stat.is_err()) {
+        view.proc_dir = None;
+    }
     // There is one way into a namespace and none out of it.
-    let _ = OWN.set(identity);
+    let _ = OWN.set(view.own.clone());
+    let _ = OUTSIDE.set(view);
+}
+
+/// The outer half of the cell that this process is in, if it is in one.
+pub fn own_outer_half() -> Option<Identity> {
+    OUTSIDE.get().map(|view| view.outer_half.clone())
+}
+
+/// Whether this process is in a PID namespace that it went into by itself: then the numbers of processes outside mean
+/// nothing to its system calls.
+pub fn is_in_cell() -> bool {
+    OUTSIDE.get().is_some()
 }
 
 static OWN: OnceLock<Identity> = OnceLock::new();
+static OUTSIDE: OnceLock<OutsideView> = OnceLock::new();
 
 /// The process that has this pid now.
 pub fn identity(pid: u32) -> io::Result<Identity> {
@@ -136,8 +198,12 @@ pub fn identity(pid: u32) -> io::Result<Identity> {
 /// The text of a file under `/proc`. Such a file does not tell its size, and the usual way to read one asks for it and
 /// then begins with a few bytes; this is a third of the system calls.
 pub fn kernel_text(path: &str) -> io::Result<String> {
+    read_kernel_text(File::open(path)?)
+}
+
+fn read_kernel_text(file: File) -> io::Result<String> {
     let mut text = String::with_capacity(4096);
-    File::open(path)?.take(KERNEL_TEXT_BYTES_MAX).read_to_string(&mut text)?;
+    file.take(KERNEL_TEXT_BYTES_MAX).read_to_string(&mut text)?;
     Ok(text)
 }
 
@@ -146,7 +212,7 @@ const KERNEL_TEXT_BYTES_MAX: u64 = 64 * 1024;
 
 /// The parent of a process.
 pub fn parent(pid: u32) -> io::Result<u32> {
-    stat_field(pid, 1)
+    stat_field(pid, PARENT)
 }
 
 fn boot_id() -> io::Result<String> {
@@ -154,16 +220,36 @@ fn boot_id() -> io::Result<String> {
 }
 
 fn start_ticks(pid: u32) -> io::Result<u64> {
-    stat_field(pid, 19)
+    stat_field(pid, START_TICKS)
 }
 
-/// A number of `/proc/PID/stat`, counted from the state, which is field 3 of proc_pid_stat(5).
+/// Fields of `/proc/PID/stat`, counted from the state, which is field 3 of proc_pid_stat(5).
+const STATE: usize = 0;
+const PARENT: usize = 1;
+const THREADS: usize = 17;
+const START_TICKS: usize = 19;
+
 fn stat_field<T: FromStr>(pid: u32, nth: usize) -> io::Result<T> {
-    let stat = kernel_text(&format!("/proc/{pid}/stat"))?;
+    nth_field(&stat_of(pid)?, nth)
+}
+
+fn nth_field<T: FromStr>(stat: &str, nth: usize) -> io::Result<T> {
     // The name in parentheses may hold spaces and parentheses itself: fields are counted from the last one.
     let after_name = stat.rsplit_once(')').map(|(_, rest)| rest);
     let field = after_name.and_then(|rest| rest.split_ascii_whitespace().nth(nth));
     field.and_then(|field| field.parse().ok()).ok_or_else(|| io::Error::other("/proc/PID/stat is not as it should be"))
+}
+
+fn stat_of(pid: u32) -> io::Result<String> {
+    match OUTSIDE.get().and_then(|view| view.proc_dir.as_ref()) {
+        Some(dir) => stat_within(dir, pid),
+        None => kernel_text(&format!("/proc/{pid}/stat")),
+    }
+}
+
+fn stat_within(proc_dir: &OwnedFd, pid: u32) -> io::Result<String> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    read_kernel_text(rustix::fs::openat(proc_dir, format!("{pid}/stat"), flags, Mode::empty())?.into())
 }
 
 #[cfg(test)]

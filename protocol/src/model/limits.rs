@@ -40,6 +40,11 @@ pub const SHUTDOWN_WITHIN: Duration = Duration::from_secs(10);
 pub const TERM_GRACE: Duration = Duration::from_secs(3);
 /// From SIGKILL until it is reported that a process does not end.
 pub const KILL_GRACE: Duration = Duration::from_secs(5);
+/// From one look to the next whether processes that are being ended are gone, where nothing tells of their deaths.
+pub const DEATH_LOOK: Duration = Duration::from_millis(5);
+/// How often children that are being ended are looked at although no death was heard of: the kernel's list of children may
+/// miss one while others come and go.
+pub const CHILDREN_LOOK: Duration = Duration::from_millis(50);
 /// How long a worker goes on without a leader.
 pub const LEADER_GRACE: Duration = Duration::from_secs(30);
 /// How long a worker waits before it tries again to write down what it could not.
@@ -62,6 +67,8 @@ pub const LAST_WORDS_BYTES_MAX: usize = 2 << 10;
 /// How long a worker that starts waits for its member's lock while it is held by whoever gives back what the one before it
 /// held: that is a write to the board, and the disk may be slow.
 pub const MEMBER_LOCK_WITHIN: Duration = Duration::from_secs(3);
+/// How often a lock is tried that another process holds.
+pub const LOCK_RETRY: Duration = Duration::from_millis(20);
 /// How long a log's lock may be held by others, who write nothing, before a step on the log is refused: its holder
 /// hangs.
 pub const LOG_LOCK_WITHIN: Duration = Duration::from_secs(10);

@@ -178,6 +178,9 @@ pub struct Process {
     /// What keeps in its processes, if it said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub isolation: Option<Isolation>,
+    /// The outer half of its cell, if it is in one: its parent, which is to end with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outer_half: Option<Identity>,
 }
 
 /// How a worker left.

@@ -7,7 +7,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::model::id::{MemberName, MessageId, TaskId};
-use crate::model::limits::{KILL_GRACE, TERM_GRACE};
+use crate::model::kill_ladder::{KillLadder, KillStep};
+use crate::model::limits::TERM_GRACE;
 
 /// What a busy worker is to do when it is asked to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -99,18 +100,8 @@ pub enum Ladder {
         /// When an approval that is followed by nothing ends; nothing while it finishes its turn.
         until_ms: Option<u64>,
     },
-    /// It got SIGTERM.
-    Terminated {
-        /// When it gets SIGKILL.
-        until_ms: u64,
-    },
-    /// It got SIGKILL.
-    Killed {
-        /// When it is said that it does not end.
-        until_ms: u64,
-    },
-    /// Not even SIGKILL ended it yet.
-    Stuck,
+    /// It is ended by signals.
+    Forced(KillLadder),
 }
 
 /// What the leader is to do next on the ladder.
@@ -145,7 +136,12 @@ impl Ladder {
 
     /// The first rung for a member that is not to be asked.
     pub fn terminate(now_ms: u64) -> Ladder {
-        Ladder::Terminated { until_ms: now_ms + ms(TERM_GRACE) }
+        Ladder::Forced(KillLadder::terminate(now_ms))
+    }
+
+    /// Whether not even SIGKILL has ended the worker.
+    pub fn is_stuck(&self) -> bool {
+        matches!(self, Ladder::Forced(KillLadder::Stuck))
     }
 
     /// Takes the answer of the member this ladder is for. Gives the ladder as it is then, nothing if the
@@ -167,56 +163,43 @@ impl Ladder {
                 }
                 Verdict::Finishing { .. } | Verdict::Refused { .. } => not_open(),
             },
-            Ladder::Asked { .. }
-            | Ladder::Agreed { .. }
-            | Ladder::Terminated { .. }
-            | Ladder::Killed { .. }
-            | Ladder::Stuck => not_open(),
+            Ladder::Asked { .. } | Ladder::Agreed { .. } | Ladder::Forced(_) => not_open(),
         }
     }
 
     /// Goes up one rung if its time is over, and says what to do.
     pub fn overdue(&mut self, now_ms: u64) -> Step {
-        match *self {
-            Ladder::Asked { until_ms, .. } | Ladder::Agreed { until_ms: Some(until_ms), .. } if now_ms >= until_ms => {
+        match self {
+            Ladder::Asked { until_ms, .. } | Ladder::Agreed { until_ms: Some(until_ms), .. } if now_ms >= *until_ms => {
                 *self = Ladder::terminate(now_ms);
                 Step::Terminate
             }
-            Ladder::Terminated { until_ms } if now_ms >= until_ms => {
-                *self = Ladder::Killed { until_ms: now_ms + ms(KILL_GRACE) };
-                Step::Kill
-            }
-            Ladder::Killed { until_ms } if now_ms >= until_ms => {
-                *self = Ladder::Stuck;
-                Step::GiveUp
-            }
-            Ladder::Asked { .. }
-            | Ladder::Agreed { .. }
-            | Ladder::Terminated { .. }
-            | Ladder::Killed { .. }
-            | Ladder::Stuck => Step::Wait,
+            Ladder::Asked { .. } | Ladder::Agreed { .. } => Step::Wait,
+            Ladder::Forced(ladder) => match ladder.climb_if_due(now_ms) {
+                KillStep::Wait => Step::Wait,
+                KillStep::Kill => Step::Kill,
+                KillStep::GiveUp => Step::GiveUp,
+            },
         }
     }
 
     /// The caller's clock was set: what is waited for is as far away as before.
     pub fn clock_was_set(&mut self, by_ms: i64) {
         match self {
-            Ladder::Asked { until_ms, .. }
-            | Ladder::Agreed { until_ms: Some(until_ms), .. }
-            | Ladder::Terminated { until_ms }
-            | Ladder::Killed { until_ms } => *until_ms = until_ms.saturating_add_signed(by_ms),
-            Ladder::Agreed { until_ms: None, .. } | Ladder::Stuck => {}
+            Ladder::Asked { until_ms, .. } | Ladder::Agreed { until_ms: Some(until_ms), .. } => {
+                *until_ms = until_ms.saturating_add_signed(by_ms);
+            }
+            Ladder::Agreed { until_ms: None, .. } => {}
+            Ladder::Forced(ladder) => ladder.clock_was_set(by_ms),
         }
     }
 
     /// When [`Ladder::overdue`] is to be asked next.
     pub fn until_ms(&self) -> Option<u64> {
         match self {
-            Ladder::Asked { until_ms, .. } | Ladder::Terminated { until_ms } | Ladder::Killed { until_ms } => {
-                Some(*until_ms)
-            }
+            Ladder::Asked { until_ms, .. } => Some(*until_ms),
             Ladder::Agreed { until_ms, .. } => *until_ms,
-            Ladder::Stuck => None,
+            Ladder::Forced(ladder) => ladder.until_ms(),
         }
     }
 }

@@ -15,8 +15,6 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
@@ -29,9 +27,6 @@ use crate::host::process::{Identity, ProcessFate, own_identity};
 
 pub use life_lock::{LifeLock, LockKept};
 pub use worker_life::{WorkerLife, look_at_worker};
-
-/// How often a lock is tried that somebody else holds.
-const RETRY: Duration = Duration::from_millis(20);
 
 /// How much of a lock's file is read: some twenty times what a holder writes.
 const HOLDER_BYTES_MAX: usize = 4096;
@@ -83,6 +78,17 @@ wait a moment: the worker takes it anew; if it hangs, end that process",
         /// The worker.
         worker: Identity,
     },
+    /// Nobody holds it, and what its worker had started is not all gone yet.
+    #[error(
+        "{} is free, but its worker, process {}, is still ending\nwait a moment and try again",
+        path.display(), worker.pid
+    )]
+    Dying {
+        /// The lock.
+        path: PathBuf,
+        /// The worker.
+        worker: Identity,
+    },
     /// The system refused.
     #[error("cannot {doing} {}: {source}{}", path.display(), way_out(source))]
     Io {
@@ -96,7 +102,7 @@ wait a moment: the worker takes it anew; if it hangs, end that process",
 }
 
 impl LockError {
-    fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> LockError {
+    pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> LockError {
         move |source| LockError::Io { doing, path: path.to_owned(), source }
     }
 }
@@ -124,19 +130,6 @@ impl Lock {
         let lock = Lock::borrow(path)?;
         lock.sign(path, now_ms);
         Ok(lock)
-    }
-
-    /// Tries [`Lock::borrow`] until `limit` is over while somebody else holds the lock, such as a process that gives back
-    /// what a dead worker held. Blocks.
-    #[expect(clippy::disallowed_methods, reason = "nothing tells of the end of a lock whose wait has a limit")]
-    pub fn borrow_within(path: &Path, limit: Duration) -> Result<Lock, LockError> {
-        let until = Instant::now() + limit;
-        loop {
-            match Lock::borrow(path) {
-                Err(LockError::Held { .. }) if Instant::now() < until => sleep(RETRY),
-                taken => return taken,
-            }
-        }
     }
 
     /// Takes the lock without writing down who holds it: for a process that keeps others out for a while, and whose life
@@ -205,11 +198,14 @@ impl Lock {
     /// if none has left since, as the roster says after the lock was taken.
     pub fn of_dead_worker(self, path: &Path, joined: Option<&Identity>) -> Result<Lock, LockError> {
         let is_signed = self.written().is_some_and(|holder| holder.is_of(self.inode, joined));
-        match (is_signed, joined, worker_life::life_of_process(joined)) {
-            (false, Some(worker), WorkerLife::LockLost) => {
+        match (worker_life::life_by_process(is_signed, joined), joined) {
+            (WorkerLife::Dead | WorkerLife::Locked, _) | (_, None) => Ok(self),
+            (WorkerLife::Dying, Some(worker)) => {
+                Err(LockError::Dying { path: path.to_owned(), worker: worker.clone() })
+            }
+            (WorkerLife::LockLost, Some(worker)) => {
                 Err(LockError::Astray { path: path.to_owned(), worker: worker.clone() })
             }
-            (true, _, _) | (false, None, _) | (false, Some(_), WorkerLife::Dead | WorkerLife::Locked) => Ok(self),
         }
     }
 

@@ -224,7 +224,8 @@ fn nobody_buries_a_worker_that_lives_because_its_lock_was_removed() {
     lead.add_tasks(|_| tasks(1)).unwrap();
     let path = lead.dir().member_lock(&name("ada"));
     let _lives = Lock::take(&path, 1).unwrap();
-    let process = Process { identity: own_identity().unwrap(), started_by: StartedBy::Hand, isolation: None };
+    let process =
+        Process { identity: own_identity().unwrap(), started_by: StartedBy::Hand, isolation: None, outer_half: None };
     lead.enroll(TeamFact::Joined { name: name("ada"), process }).unwrap();
     open(&root, "ada").claim_next(&claimant("ada")).unwrap().unwrap();
     std::fs::remove_file(&path).unwrap();

@@ -259,7 +259,7 @@ mod tests {
             team.add_member(Ada::name(), spec).unwrap();
             let lives = Lock::take(&dir.member_lock(&Ada::name()), NOW_MS).unwrap();
             let identity = own_identity().unwrap();
-            let process = Process { identity, started_by: StartedBy::Leader, isolation: None };
+            let process = Process { identity, started_by: StartedBy::Leader, isolation: None, outer_half: None };
             team.enroll(TeamFact::Joined { name: Ada::name(), process }).unwrap();
             let transcript = Transcript::open(dir.turns(&Ada::name())).unwrap();
             Ada { root, team, transcript, _lives: lives }

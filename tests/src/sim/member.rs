@@ -114,7 +114,7 @@ impl Member {
             life,
             launched_by,
             heard_by: launched_by,
-            process: Process { identity, started_by, isolation: None },
+            process: Process { identity, started_by, isolation: None, outer_half: None },
             open_turn: None,
             owes_answer: false,
             is_ready: false,

@@ -1,6 +1,9 @@
 //! A worker that somebody started with the line `env` prints: a member like any other, reached by mail where no leader
 //! runs.
 
+use nix::sys::signal::Signal;
+use teamster_protocol::host::process;
+use teamster_tests::granted::{Need, granted};
 use teamster_tests::team::{Running, Team};
 
 fn start(team: &Team, name: &str) -> Running {
@@ -56,6 +59,24 @@ fn it_is_refused_and_refuses_as_any_other() {
     assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
     assert_eq!(dave.ends().code, Some(143), "as after SIGTERM, which it obeyed");
     assert_eq!(team.standing(1), "pending");
+}
+
+#[test]
+fn it_is_ended_by_force_with_both_halves_though_both_are_stopped() {
+    if !granted(Need::Cell) {
+        return;
+    }
+    let team = Team::new();
+    team.ok("up --detach");
+    let dave = start(&team, "dave");
+    let worker = process::identity(dave.pid()).expect("it runs");
+    let outer = process::identity(process::parent(worker.pid).expect("it runs")).expect("it runs");
+    for half in [&outer, &worker] {
+        half.signal(Signal::SIGSTOP).expect("it is there");
+    }
+    team.ok("down --force");
+    assert_eq!(dave.ends().code, Some(143), "both go on, and the worker obeys SIGTERM");
+    assert!(!outer.runs() && !worker.runs());
 }
 
 #[test]

@@ -270,11 +270,10 @@ fn a_worker_that_hangs_is_shown_and_shown_to_be_well_again() {
 fn who_is_killed_for_good_does_not_come_back_though_the_leader_dies_before_it_is_buried() {
     let team = Team::new();
     team.ok("spawn alice");
-    team.ok("task add --run echo begun; read word");
+    team.ok("task add --run trap '' TERM; echo begun; read word");
     team.until_said("alice", "begun");
     let worker = process::identity(pid(&team, "alice") as u32).expect("it runs");
-    // It does not notice SIGTERM, so that its end takes longer than the life of its leader.
-    stop(pid(&team, "alice"));
+    // Its agent does not heed SIGTERM, so that its end takes longer than the life of its leader.
     let killing = team.start("kill alice");
     team.until_event("\"dismissed\":{\"name\":\"alice\"}");
     die(leader(&team));
@@ -323,6 +322,49 @@ fn a_worker_that_hangs_is_killed_if_that_is_set_or_its_task_takes_too_long() {
         assert_ne!(pid(&team, name), worker);
         assert_eq!(team.task(id)["attempts"].as_array().map(Vec::len), Some(2));
     }
+}
+
+/// Stops both halves of a member's worker, the outer one first: it passes on nothing by then. Returns them.
+fn stop_both_halves(team: &Team, member: &str) -> [process::Identity; 2] {
+    let worker = process::identity(pid(team, member) as u32).expect("it runs");
+    let outer = process::identity(process::parent(worker.pid).expect("it runs")).expect("it runs");
+    for half in [&outer, &worker] {
+        half.signal(Signal::SIGSTOP).expect("it is there");
+    }
+    [outer, worker]
+}
+
+#[test]
+fn a_worker_of_which_both_halves_are_stopped_is_ended_and_started_again() {
+    if !granted(Need::Cell) {
+        return;
+    }
+    let team = Team::new();
+    let _up = watchful(&team);
+    team.ok("spawn alice --on-stall restart");
+    team.ok("task add --run ls again || { touch again; echo begun; read word; }");
+    team.until_said("alice", "begun");
+    let halves = stop_both_halves(&team, "alice");
+    team.until_event("\"restarting\":{\"name\":\"alice\"");
+    team.until_event("\"completed\":{\"id\":1");
+    halves.iter().for_each(until_gone);
+
+    let halves = stop_both_halves(&team, "alice");
+    team.ok("kill alice");
+    halves.iter().for_each(until_gone);
+    assert_eq!(team.state("alice"), "left");
+    team.ok("spawn alice");
+
+    // The next leader knows it by the roster alone.
+    die(leader(&team));
+    team.ok("send alice true");
+    let halves = stop_both_halves(&team, "alice");
+    team.ok("kill alice");
+    halves.iter().for_each(until_gone);
+    team.ok("spawn alice");
+    let halves = stop_both_halves(&team, "alice");
+    team.ok("down --force");
+    halves.iter().for_each(until_gone);
 }
 
 #[test]
@@ -381,9 +423,9 @@ fn who_is_killed_has_left_nothing_behind_when_that_is_said() {
     let said = team.ok("logs alice");
     let left = said.lines().find_map(|line| line.split("pid ").nth(1)?.trim().parse::<u32>().ok()).unwrap();
     assert!(process::identity(left).is_ok());
-    // It can not end its agent itself.
-    stop(pid(&team, "alice"));
-    assert!(team.ok("kill alice").contains("SIGKILL"));
+    // It can not end its agent itself, and its task is given back only after somebody else has.
+    die(pid(&team, "alice"));
+    team.until_event("\"restarting\":{\"name\":\"alice\"");
     assert!(process::identity(left).is_err(), "{left} is there");
 }
 

@@ -68,7 +68,7 @@ fn roster(dir: &TeamDir) {
         stall: Default::default(),
     };
     let added = |name: &str, spec| TeamFact::Added { name: member(name), spec };
-    let process = |started_by| Process { identity: identity(), started_by, isolation: None };
+    let process = |started_by| Process { identity: identity(), started_by, isolation: None, outer_half: None };
     let joined = |name: &str, by| TeamFact::Joined { name: member(name), process: process(by) };
     let left = |name: &str, how| TeamFact::Left { name: member(name), how };
     write(&mut log, "lead", 1, vec![TeamFact::Founded { dir: PathBuf::from("/src/app") }]);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use teamster_protocol::host::clock;
 use teamster_protocol::host::crash;
-use teamster_protocol::host::process::own_identity;
+use teamster_protocol::host::process::{own_identity, own_outer_half};
 use teamster_protocol::host::settings::{BadSetting, Common};
 use teamster_protocol::host::shortage::{self, is_shortage};
 use teamster_protocol::host::stderr_log;
@@ -16,10 +16,10 @@ use teamster_protocol::model::id::{Address, MemberName};
 use teamster_protocol::model::limits::{MEMBER_LOCK_WITHIN, PROTOCOL_VERSION};
 use teamster_protocol::model::roster::{Isolation, MemberSpec, Process, Stall, StartedBy, TeamFact, Workspace};
 use teamster_protocol::store::file::{Durability, LogError};
-use teamster_protocol::store::presence::{LifeLock, Lock, LockError, LockKept};
+use teamster_protocol::store::presence::{LifeLock, LockError, LockKept};
 use teamster_protocol::store::transcript::{Transcript, TranscriptError};
 use teamster_protocol::store::watch::Watch;
-use teamster_protocol::team::{Inbox, Team, TeamError};
+use teamster_protocol::team::{Inbox, Team, TeamError, wait_for_lock};
 use teamster_protocol::wire::api::Welcome;
 use teamster_protocol::wire::peer::stdio::stdio;
 use tokio::sync::{mpsc, watch};
@@ -159,6 +159,7 @@ pub(super) async fn start(args: Args, isolation: Isolation) -> Result<Worker, St
 
     let started_by = if args.stdio { StartedBy::Leader } else { StartedBy::Hand };
     let identity = own_identity().map_err(system("identify this process"))?;
+    let outer_half = own_outer_half();
     let claimant = spec.claimant(&name);
     let settings = Settings {
         leader_grace,
@@ -183,7 +184,7 @@ pub(super) async fn start(args: Args, isolation: Isolation) -> Result<Worker, St
     }
     team.enroll(TeamFact::Joined {
         name: name.clone(),
-        process: Process { identity, started_by, isolation: Some(isolation) },
+        process: Process { identity, started_by, isolation: Some(isolation), outer_half },
     })?;
     // Whoever takes the lock from now on sees by the roster that this worker lives; this is about who did before.
     if let LockKept::ByAnother(holder) = lock.keep(clock::now_ms()).map_err(StartError::Lock)? {
@@ -223,13 +224,12 @@ fn take_lock(dir: &TeamDir, team: &mut Team, name: &MemberName) -> Result<LifeLo
     let path = dir.member_lock(name);
     // Before the lock is taken: until this worker has written itself down, the one before it can be read.
     own_identity().map_err(|source| StartError::System { doing: "identify this process", source })?;
-    let taken = Lock::borrow_within(&path, MEMBER_LOCK_WITHIN).map_err(TeamError::from);
-    let lock = match taken.and_then(|lock| team.must_be_of_dead(name, lock)) {
+    let lock = match wait_for_lock(MEMBER_LOCK_WITHIN, || team.take_lock_of_dead(name)) {
         Ok(lock) => lock,
         Err(TeamError::Lock(LockError::Held { holder, .. })) => {
             return Err(StartError::Running { name: name.clone(), pid: holder.map(|holder| holder.process.pid) });
         }
-        Err(TeamError::Lock(error @ (LockError::Io { .. } | LockError::Astray { .. }))) => {
+        Err(TeamError::Lock(error @ (LockError::Io { .. } | LockError::Astray { .. } | LockError::Dying { .. }))) => {
             return Err(StartError::Lock(error));
         }
         Err(error) => return Err(error.into()),

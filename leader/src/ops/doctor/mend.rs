@@ -199,7 +199,7 @@ fn transcripts(subject: &Subject, acts: &mut Acts) {
                 acts.refused(format!("the transcripts of {name} are left alone while it runs"));
                 continue;
             }
-            Err(error @ (LockError::Io { .. } | LockError::Astray { .. })) => {
+            Err(error @ (LockError::Io { .. } | LockError::Astray { .. } | LockError::Dying { .. })) => {
                 acts.refused(error);
                 continue;
             }
@@ -275,7 +275,9 @@ fn one_member(subject: &Subject, team: &mut Team, name: &MemberName, acts: &mut 
     };
     let lock = match team.take_lock_of_dead(name) {
         Ok(lock) => lock,
-        Err(TeamError::Lock(LockError::Held { .. } | LockError::Astray { .. })) => return Ok(()),
+        Err(TeamError::Lock(LockError::Held { .. } | LockError::Astray { .. } | LockError::Dying { .. })) => {
+            return Ok(());
+        }
         Err(error) => return Err(error),
     };
     // It may have been written down meanwhile.
@@ -335,7 +337,9 @@ fn sockets(subject: &Subject, acts: &mut Acts) {
                 Err(error) => acts.refused(format!("cannot remove {}: {error}", socket.display())),
             },
             Err(LockError::Held { .. }) => {}
-            Err(error @ (LockError::Io { .. } | LockError::Astray { .. })) => acts.refused(error),
+            Err(error @ (LockError::Io { .. } | LockError::Astray { .. } | LockError::Dying { .. })) => {
+                acts.refused(error)
+            }
         }
     }
 }

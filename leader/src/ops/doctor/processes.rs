@@ -2,13 +2,14 @@
 
 use nix::unistd::Pid;
 use teamster_protocol::host::process::children::describe;
+use teamster_protocol::host::process::marked;
 
 use super::report::Findings;
 use super::{Group, Subject};
 use crate::daemon::escaped;
 
 pub(super) fn check(subject: &Subject, found: &mut Findings) {
-    let marked = match escaped::marked(&subject.dir) {
+    let marked = match marked::of_team(subject.dir.path()) {
         Ok(marked) => marked,
         Err(error) => {
             found.note(Group::Processes, format!("processes cannot be looked at: {error}"));

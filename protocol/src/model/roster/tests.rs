@@ -24,7 +24,12 @@ fn added(member: &str) -> TeamFact {
 
 fn process(pid: u32) -> Process {
     let identity = format!(r#"{{"pid":{pid},"start_ticks":{},"boot_id":"b"}}"#, pid + 1);
-    Process { identity: serde_json::from_str(&identity).unwrap(), started_by: StartedBy::Hand, isolation: None }
+    Process {
+        identity: serde_json::from_str(&identity).unwrap(),
+        started_by: StartedBy::Hand,
+        isolation: None,
+        outer_half: None,
+    }
 }
 
 fn joined(member: &str, pid: u32) -> TeamFact {

@@ -53,7 +53,7 @@ impl LifeLock {
         let lock = match self.take_anew() {
             Ok(lock) => lock,
             Err(LockError::Held { holder, .. }) => return Ok(LockKept::ByAnother(holder)),
-            Err(error @ (LockError::Io { .. } | LockError::Astray { .. })) => {
+            Err(error @ (LockError::Io { .. } | LockError::Astray { .. } | LockError::Dying { .. })) => {
                 return if self.is_team_there()? { Err(error) } else { Ok(LockKept::TeamGone) };
             }
         };

@@ -1,5 +1,7 @@
 //! Locks are taken, looked at, given back and told from files that only look like them.
 
+use std::os::unix::fs::MetadataExt;
+
 use super::*;
 use crate::host::team_dir::TeamDir;
 
@@ -142,6 +144,25 @@ fn a_lock_that_is_held_for_life_is_taken_anew_where_it_was_tidied_away() {
     dir.create().unwrap();
     assert_eq!(lock.keep(18).unwrap(), LockKept::TeamGone);
     assert!(!path.exists(), "the next team's lock is not taken");
+}
+
+#[test]
+fn a_worker_that_has_let_go_of_its_lock_and_is_still_ending_is_not_dead() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("alice.lock");
+    let mut worker = std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
+    let joined = crate::host::process::identity(worker.id()).unwrap();
+    let lock = Lock::borrow(&path).unwrap();
+    let inode = Some(path.metadata().unwrap().ino());
+    lock.write(&path, Ok(Holder { process: joined.clone(), since_ms: 7, ended_ms: None, inode }));
+    lock.release();
+    assert_eq!(look_at_worker(&path, Some(&joined)).unwrap(), WorkerLife::Dying);
+    let refused = Lock::borrow(&path).unwrap().of_dead_worker(&path, Some(&joined)).unwrap_err();
+    assert!(matches!(refused, LockError::Dying { .. }), "{refused}");
+    worker.kill().unwrap();
+    worker.wait().unwrap();
+    assert_eq!(look_at_worker(&path, Some(&joined)).unwrap(), WorkerLife::Dead);
+    assert!(Lock::borrow(&path).unwrap().of_dead_worker(&path, Some(&joined)).is_ok());
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{LockError, is_locked, read_holder};
 use crate::host::plain_file;
-use crate::host::process::{Identity, ProcessFate};
+use crate::host::process::{Identity, ProcessFate, own_identity};
 
 /// What a member's lock and the process that joined as its worker say about the worker's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +15,9 @@ pub enum WorkerLife {
     /// The lock is free, and that proves nothing: its file is not the one that the worker has signed, and the worker's
     /// process runs, or can not be seen from here.
     LockLost,
+    /// The lock is free, for the worker has let go of it, and its process is not gone: the first process of a PID namespace
+    /// goes last, once nobody is left in it. What the worker had started may still hold locks and ports of its own.
+    Dying,
     /// The lock is free, and no worker lives.
     Dead,
 }
@@ -28,12 +31,12 @@ pub enum WorkerLife {
 pub fn look_at_worker(lock: &Path, joined: Option<&Identity>) -> Result<WorkerLife, LockError> {
     match is_signed(lock, joined) {
         Ok(Signed::Locked) => Ok(WorkerLife::Locked),
-        Ok(Signed::FreeByWorker) => Ok(WorkerLife::Dead),
-        Ok(Signed::FreeByAnother) => Ok(life_of_process(joined)),
+        Ok(Signed::FreeByWorker) => Ok(life_by_process(true, joined)),
+        Ok(Signed::FreeByAnother) => Ok(life_by_process(false, joined)),
         // Something else stands in the lock's place, or it could not be looked at.
-        Err(error) => match life_of_process(joined) {
+        Err(error) => match life_by_process(false, joined) {
             WorkerLife::LockLost => Ok(WorkerLife::LockLost),
-            WorkerLife::Locked | WorkerLife::Dead => Err(error),
+            WorkerLife::Locked | WorkerLife::Dying | WorkerLife::Dead => Err(error),
         },
     }
 }
@@ -60,9 +63,14 @@ fn is_signed(lock: &Path, joined: Option<&Identity>) -> Result<Signed, LockError
     Ok(if by_worker { Signed::FreeByWorker } else { Signed::FreeByAnother })
 }
 
-pub(super) fn life_of_process(joined: Option<&Identity>) -> WorkerLife {
-    match joined.map(Identity::fate) {
-        Some(ProcessFate::Runs | ProcessFate::OutOfSight) => WorkerLife::LockLost,
-        Some(ProcessFate::Ended) | None => WorkerLife::Dead,
+/// The life of a worker whose lock is free, by its process. `is_signed` says that the worker has signed the very file that is
+/// free, so that it must have let go of the lock.
+pub(super) fn life_by_process(is_signed: bool, joined: Option<&Identity>) -> WorkerLife {
+    match (joined.map(Identity::fate), is_signed) {
+        // A process that looks at its own lock has given it back, and goes on.
+        (Some(ProcessFate::Runs), true) if own_identity().is_ok_and(|own| Some(&own) == joined) => WorkerLife::Dead,
+        (Some(ProcessFate::Runs), true) => WorkerLife::Dying,
+        (Some(ProcessFate::Runs), false) | (Some(ProcessFate::OutOfSight), false) => WorkerLife::LockLost,
+        (Some(ProcessFate::OutOfSight), true) | (Some(ProcessFate::Ended) | None, _) => WorkerLife::Dead,
     }
 }

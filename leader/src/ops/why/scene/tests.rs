@@ -48,7 +48,7 @@ impl Team {
         };
         self.roster.apply(TeamFact::Added { name: name(who), spec }, &at());
         let identity = Identity { pid: 1, start_ticks: 1, boot_id: String::new() };
-        let process = Process { identity, started_by: StartedBy::Leader, isolation: None };
+        let process = Process { identity, started_by: StartedBy::Leader, isolation: None, outer_half: None };
         self.roster.apply(TeamFact::Joined { name: name(who), process }, &at());
         self.running.insert(name(who));
         self
