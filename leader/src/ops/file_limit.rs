@@ -10,7 +10,7 @@ use teamster_protocol::model::limits::RESULT_BYTES_MAX;
 use teamster_protocol::model::roster::Presence;
 use teamster_protocol::team::TeamView;
 
-/// What a record may take that a worker has to write: the result of a task, each byte escaped, and what is around it.
+/// The longest record that a worker usually writes: the result of a task, each byte escaped, and what is around it.
 const RECORD_BYTES: u64 = 2 * RESULT_BYTES_MAX as u64;
 
 /// The members whose worker may not write the team's logs on, and the longest file each may write. A worker of which

@@ -12,7 +12,7 @@ use std::{
 
 use nix::libc;
 
-/// What stands in the place of a plain file.
+/// The kind of thing that stands in the place of a plain file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotPlain {
     /// Its kind, with the article: `a named pipe`.
@@ -74,7 +74,7 @@ pub fn open_to_read(path: &Path) -> io::Result<(File, Metadata)> {
     open(OpenOptions::new().read(true), path)
 }
 
-/// What an error of [`open`] says to stand in the place of a file, if that is what it is about.
+/// The thing that stands in the place of a file, if this error of [`open`] is about that.
 pub fn not_plain(error: &io::Error) -> Option<NotPlain> {
     error.get_ref()?.downcast_ref().copied()
 }

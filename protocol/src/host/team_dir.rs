@@ -21,17 +21,17 @@ pub struct TeamDir {
 /// A directory of a team can not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TeamDirError {
-    /// It could not be made or read.
+    /// A directory could not be made or read.
     #[error("cannot {doing} {}: {}", path.display(), reason(source))]
     Io {
-        /// What was tried.
+        /// The verb: `create`, `look at`, `sync`, …
         doing: &'static str,
         /// Which.
         path: PathBuf,
         /// Why not.
         source: io::Error,
     },
-    /// It is somebody else's, who could read and change all that is in it.
+    /// The directory belongs to another user, who could read and change all that is in it.
     #[error(
         "{} belongs to the user with the id {owner}, and you are {me}\nchoose another place with --root or TEAMSTER_ROOT, or make it yours with chown",
         path.display()
@@ -41,7 +41,7 @@ pub enum TeamDirError {
         path: PathBuf,
         /// Whose.
         owner: u32,
-        /// Who asks.
+        /// The user who asks.
         me: u32,
     },
 }

@@ -59,7 +59,7 @@ pub const GENERATION_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
 /// A pure state folded from a log: what decisions need of it, and nothing that can be read back.
 pub trait Fold: Default {
-    /// What can happen. Serialized with an external tag: `{"claimed":{…}}`, or `"paused"` for a unit.
+    /// One thing that can happen. Serialized with an external tag: `{"claimed":{…}}`, or `"paused"` for a unit.
     type Fact: Serialize + DeserializeOwned;
 
     /// The kind of log, as its header line names it: `board`, `mail`, `team`.
@@ -92,7 +92,7 @@ pub struct Stamp<'a> {
     pub seq: u64,
     /// When the writer decided, in milliseconds since the Unix epoch.
     pub at_ms: u64,
-    /// Who decided.
+    /// The author of the decision.
     pub by: &'a str,
     /// Where the fact can be read back, for as long as this state lives.
     pub offset: Offset,
@@ -112,7 +112,7 @@ impl Offset {
     /// Of a fact that is in no file: whatever reads back at it is refused.
     pub const NONE: Offset = Offset { generation: 0, fact: 0, at: 0 };
 
-    /// What it consists of, for a state that has very many and keeps them in its own way.
+    /// The numbers of this offset, for a state that has very many offsets and keeps them in its own way.
     pub(crate) fn parts(self) -> [u64; 3] {
         [u64::from(self.generation), u64::from(self.fact), self.at]
     }
@@ -138,7 +138,7 @@ pub struct Record<Fact> {
     pub offset: Offset,
 }
 
-/// What must have survived when [`Log::transact`] returns.
+/// The loss that a record has survived when [`Log::transact`] returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
     /// The death of any process, not a loss of power.

@@ -57,7 +57,7 @@ pub struct Transcript {
     line: Vec<u8>,
 }
 
-/// What the member is at.
+/// The work that the member is at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Amid {
     Turn,
@@ -231,7 +231,7 @@ fn counted_from(what: &Said) -> Option<(u64, u64)> {
     Some((room, bytes as u64))
 }
 
-/// What was read of one file.
+/// The entries that were read of one file.
 #[derive(Debug, Default)]
 pub struct Page {
     /// The whole entries.

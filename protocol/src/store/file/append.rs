@@ -12,10 +12,10 @@ use std::{
 use super::{
     Durability, Fold, GENERATION_BYTES_MAX, LINE_BYTES_MAX, LogError, Offset, Reader, Record, Refreshed, Stamp,
     Transact,
-    line::{self, Header},
+    line::{self, LogHeader},
     mark::{self, Mark},
     rotate::next_path,
-    tail::{self, Access, Named, Phase, Tail, Tell},
+    tail::{self, FileAccess, LogTail, NamedFile, RecordListener, TailPhase},
 };
 use crate::host::crash::{point, point_amid};
 use crate::host::plain_file::{self, read_full};
@@ -26,16 +26,16 @@ use crate::model::limits::LOG_LOCK_WITHIN;
 /// of processes, may be open on one log.
 #[derive(Debug)]
 pub struct Log<F> {
-    lock: Lock,
-    writer: Writer<F>,
+    lock: LogLock,
+    writer: LogWriter<F>,
 }
 
 /// The lock's file, which is never unlinked: a lock on a removed file would exclude nobody.
 #[derive(Debug)]
-struct Lock {
+struct LogLock {
     file: File,
     path: PathBuf,
-    /// What its holders write to: while that changes, none of them hangs.
+    /// The log that holders of the lock write to: while its file changes, none of them hangs.
     log: PathBuf,
     /// How long they may do nothing.
     within: Duration,
@@ -43,7 +43,7 @@ struct Lock {
 
 /// All that needs the lock to be held.
 #[derive(Debug)]
-pub(super) struct Writer<F> {
+pub(super) struct LogWriter<F> {
     pub(super) reader: Reader<F>,
     pub(super) generation_bytes_max: u64,
     /// After a rotation that failed: the size from which it is tried again.
@@ -52,7 +52,7 @@ pub(super) struct Writer<F> {
 }
 
 /// Releases the lock, also when a decision panics.
-struct Held<'a>(&'a File);
+struct HeldLogLock<'a>(&'a File);
 
 impl<F: Fold> Log<F> {
     /// Opens a log, creates it (mode 0600) if it is not there, and folds all of it.
@@ -62,8 +62,8 @@ impl<F: Fold> Log<F> {
     /// [`Reader::open`] does, and if the directory is missing or may not be written.
     pub fn open(path: impl Into<PathBuf>, now_ms: u64) -> Result<Self, LogError> {
         let path = path.into();
-        let lock = Lock::open(path.clone())?;
-        let mut reader = Reader::open_for(path, Access::Append)?;
+        let lock = LogLock::open(path.clone())?;
+        let mut reader = Reader::open_for(path, FileAccess::Append)?;
         if reader.tail.is_none() {
             let _held = lock.hold()?;
             create::<F>(&reader.path, now_ms)?;
@@ -71,7 +71,7 @@ impl<F: Fold> Log<F> {
             reader.catch_up(&mut None)?;
         }
         let generation_bytes_max = settings::generation_bytes_max().unwrap_or(GENERATION_BYTES_MAX);
-        let writer = Writer { reader, generation_bytes_max, rotate_past: 0, line: Vec::new() };
+        let writer = LogWriter { reader, generation_bytes_max, rotate_past: 0, line: Vec::new() };
         Ok(Self { lock, writer })
     }
 
@@ -146,7 +146,7 @@ impl<F: Fold> Log<F> {
         by: &str,
         now_ms: u64,
         durability: Durability,
-        tell: &mut Tell<'_, F::Fact>,
+        tell: &mut RecordListener<'_, F::Fact>,
         decide: impl FnOnce(&F) -> Result<(Vec<F::Fact>, T), E>,
     ) -> Result<T, Transact<E>> {
         let held = self.lock.hold()?;
@@ -181,22 +181,22 @@ impl<F: Fold> Log<F> {
     }
 
     #[cfg(test)]
-    pub(super) fn writer(&mut self) -> &mut Writer<F> {
+    pub(super) fn writer(&mut self) -> &mut LogWriter<F> {
         &mut self.writer
     }
 }
 
-impl<F: Fold> Writer<F> {
+impl<F: Fold> LogWriter<F> {
     /// Reads up to the end, finishes what a dead writer began, and makes sure that an append lands there.
-    fn prepare(&mut self, now_ms: u64, tell: &mut Tell<'_, F::Fact>) -> Result<(), LogError> {
+    fn prepare(&mut self, now_ms: u64, tell: &mut RecordListener<'_, F::Fact>) -> Result<(), LogError> {
         loop {
             self.reader.catch_up(tell)?;
             let path = &self.reader.path;
             let removed = || LogError::Removed { path: path.clone() };
             let tail = self.reader.tail.as_ref().ok_or_else(removed)?;
             match self.reader.named {
-                Named::This { bytes } if bytes == tail.end => {}
-                Named::This { .. } => {
+                NamedFile::This { bytes } if bytes == tail.end => {}
+                NamedFile::This { .. } => {
                     let found = tail.file.metadata().map_err(LogError::io("read", path))?;
                     if found.len() < tail.end {
                         return Err(LogError::Shrank { path: path.clone(), bytes: found.len() });
@@ -205,11 +205,11 @@ impl<F: Fold> Writer<F> {
                         continue;
                     }
                 }
-                Named::Another | Named::None => return Err(removed()),
+                NamedFile::Another | NamedFile::None => return Err(removed()),
             }
             match tail.phase {
-                Phase::News => return Ok(()),
-                Phase::Sealed | Phase::Snapshot { .. } => self.finish_rotation(now_ms)?,
+                TailPhase::News => return Ok(()),
+                TailPhase::Sealed | TailPhase::Snapshot { .. } => self.finish_rotation(now_ms)?,
             }
         }
     }
@@ -230,7 +230,7 @@ impl<F: Fold> Writer<F> {
     }
 }
 
-impl Lock {
+impl LogLock {
     /// The lock of a log, beside it.
     fn open(log: PathBuf) -> Result<Self, LogError> {
         let path = mark::lock_path(&log);
@@ -241,11 +241,11 @@ impl Lock {
     /// Waits for whoever is at it: microseconds, or a moment while a new generation begins, or as long as very many
     /// others take who were faster. Not for ever: a writer that was stopped in the middle must not stop everybody, the
     /// leader that could end it least of all.
-    fn hold(&self) -> Result<Held<'_>, LogError> {
+    fn hold(&self) -> Result<HeldLogLock<'_>, LogError> {
         self.hold_within(self.within)
     }
 
-    fn hold_within(&self, limit: Duration) -> Result<Held<'_>, LogError> {
+    fn hold_within(&self, limit: Duration) -> Result<HeldLogLock<'_>, LogError> {
         let mut patience = None;
         for round in 0_u32.. {
             match self.file.try_lock() {
@@ -258,7 +258,7 @@ impl Lock {
                         continue;
                     }
                     let (now, written) = (Instant::now(), self.written());
-                    let patience = patience.get_or_insert(Patience { limit, until: now + limit, written });
+                    let patience = patience.get_or_insert(LockPatience { limit, until: now + limit, written });
                     if patience.is_over(now, written) {
                         let why = format!("another process has held it for {} s, and may hang", limit.as_secs());
                         let error = io::Error::new(io::ErrorKind::TimedOut, why);
@@ -268,7 +268,7 @@ impl Lock {
                 }
             }
         }
-        Ok(Held(&self.file))
+        Ok(HeldLogLock(&self.file))
     }
 
     /// Writes down how far the log has come. The step that it is about is done and durable, so that this fails is no
@@ -280,7 +280,7 @@ impl Lock {
         point("log marked");
     }
 
-    fn written(&self) -> Written {
+    fn written(&self) -> LogExtent {
         fs::metadata(&self.log).ok().map(|found| (found.ino(), found.len()))
     }
 }
@@ -294,17 +294,17 @@ pub(super) fn open_lock(path: &Path) -> Result<File, LogError> {
 }
 
 /// Which file a log is, and how long.
-type Written = Option<(u64, u64)>;
+type LogExtent = Option<(u64, u64)>;
 
 /// With those who hold a lock: it ends when none of them has written for too long.
-struct Patience {
+struct LockPatience {
     limit: Duration,
     until: Instant,
-    written: Written,
+    written: LogExtent,
 }
 
-impl Patience {
-    fn is_over(&mut self, now: Instant, written: Written) -> bool {
+impl LockPatience {
+    fn is_over(&mut self, now: Instant, written: LogExtent) -> bool {
         if written != self.written {
             (self.until, self.written) = (now + self.limit, written);
         }
@@ -322,7 +322,7 @@ fn give_way(round: u32) {
     thread::sleep(Duration::from_micros(200 << (round / 4).min(4)));
 }
 
-impl Drop for Held<'_> {
+impl Drop for HeldLogLock<'_> {
     fn drop(&mut self) {
         // Unlocked rather than closed: a child that is between fork and exec shares the description.
         if let Err(error) = self.0.unlock() {
@@ -332,7 +332,7 @@ impl Drop for Held<'_> {
 }
 
 /// Appends one line in one write; on failure cuts what a short write has left.
-pub(super) fn append_line(tail: &Tail, line: &[u8]) -> Result<(), LogError> {
+pub(super) fn append_line(tail: &LogTail, line: &[u8]) -> Result<(), LogError> {
     if line.len() > LINE_BYTES_MAX {
         return Err(LogError::TooLong { path: tail.path.clone(), bytes: line.len() });
     }
@@ -360,7 +360,7 @@ pub(super) fn sync_directory(of: &Path) -> Result<(), LogError> {
 }
 
 /// Cuts what follows the last newline. `false` if a whole line is there after all, and must be read first.
-fn cut_torn(tail: &Tail, length: u64) -> Result<bool, LogError> {
+fn cut_torn(tail: &LogTail, length: u64) -> Result<bool, LogError> {
     let failed = |doing| LogError::io(doing, &tail.path);
     let bytes = usize::try_from(length - tail.end).unwrap_or(usize::MAX);
     let mut torn = vec![0; bytes.min(LINE_BYTES_MAX)];
@@ -380,11 +380,11 @@ fn cut_torn(tail: &Tail, length: u64) -> Result<bool, LogError> {
 /// Makes the first generation, unless another process was faster. The lock is held. The file gets its name only once its
 /// header is on the disk, so that one without a header is never a log that is just being made.
 fn create<F: Fold>(path: &Path, now_ms: u64) -> Result<(), LogError> {
-    if Tail::open::<F>(path, Access::Read)?.is_some() {
+    if LogTail::open::<F>(path, FileAccess::Read)?.is_some() {
         return Ok(());
     }
     let mut line = Vec::new();
-    line::write_header(&mut line, &Header::first(F::KIND, now_ms));
+    line::write_header(&mut line, &LogHeader::first(F::KIND, now_ms));
     let next = next_path(path);
     write_new_file(&next, &line).map_err(|error| match error {
         // The name of the log tells more than that of a file which nobody knows.
@@ -401,7 +401,7 @@ fn create<F: Fold>(path: &Path, now_ms: u64) -> Result<(), LogError> {
 
 /// Writes a file whole and onto the disk, in the place of what a crash may have left of it.
 pub(super) fn write_new_file(path: &Path, bytes: &[u8]) -> Result<(), LogError> {
-    let opened = plain_file::open(tail::options(Access::Append).create(true), path);
+    let opened = plain_file::open(tail::options(FileAccess::Append).create(true), path);
     let (file, _) = opened.map_err(LogError::io("create", path))?;
     file.set_len(0).map_err(LogError::io("create", path))?;
     point_amid("file half written", || drop((&file).write_all(&bytes[..bytes.len() / 2])));
@@ -416,7 +416,7 @@ mod tests {
     fn a_lock_that_is_never_let_go_is_waited_for_only_so_long() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("board.jsonl");
-        let (hanging, waiting) = (Lock::open(path.clone()).unwrap(), Lock::open(path).unwrap());
+        let (hanging, waiting) = (LogLock::open(path.clone()).unwrap(), LogLock::open(path).unwrap());
         let held = hanging.hold().unwrap();
         let error = waiting.hold_within(Duration::from_millis(20)).map(|_| ()).unwrap_err().to_string();
         assert!(error.contains("board.lock: another process has held it for 0 s, and may hang"), "{error}");
@@ -427,7 +427,7 @@ mod tests {
     #[test]
     fn patience_begins_anew_while_others_write() {
         let (begun, second) = (Instant::now(), Duration::from_secs(1));
-        let mut patience = Patience { limit: second, until: begun + second, written: Some((1, 100)) };
+        let mut patience = LockPatience { limit: second, until: begun + second, written: Some((1, 100)) };
         assert!(!patience.is_over(begun, Some((1, 100))));
         assert!(!patience.is_over(begun + second, Some((1, 200))), "somebody had the lock, and wrote");
         assert!(!patience.is_over(begun + second * 3 / 2, Some((1, 200))));

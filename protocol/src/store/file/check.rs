@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use super::{
     Damage, Fold, LogError,
     mark::{self, Mark},
-    mend::{self, Examined},
+    mend::{self, ExaminedLog},
     rotate, tail,
 };
 use crate::host::plain_file::{self, read_full};
@@ -21,7 +21,7 @@ const LOOKS_MAX: usize = 3;
 /// The longest log that is looked at whole: no memory holds more, and no log comes near it.
 const LOG_BYTES_MAX: u64 = 1 << 30;
 
-/// What a look at one file of a log has shown.
+/// The findings of a look at one file of a log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Checked {
     /// Its size.
@@ -110,7 +110,7 @@ pub(super) fn examine<'a, F: Fold>(
     path: &Path,
     bytes: &'a [u8],
     known: Option<Mark>,
-) -> Result<Examined<'a>, LogError> {
+) -> Result<ExaminedLog<'a>, LogError> {
     let mut found = examine_facts::<F::Fact>(bytes, F::FACTS);
     if let (Some(header), Some(known)) = (&found.header, known)
         && known.proves_loss(header.log_began_ms(), found.next_seq)
@@ -127,7 +127,7 @@ pub(super) fn examine<'a, F: Fold>(
     }
 }
 
-fn examine_facts<'a, Fact: DeserializeOwned>(bytes: &'a [u8], known: &[&str]) -> Examined<'a> {
+fn examine_facts<'a, Fact: DeserializeOwned>(bytes: &'a [u8], known: &[&str]) -> ExaminedLog<'a> {
     let mut found = mend::examine::<Fact>(bytes, known);
     // A log has its name only once its header is written, so no crash leaves one without.
     if found.end == 0 {
@@ -136,7 +136,7 @@ fn examine_facts<'a, Fact: DeserializeOwned>(bytes: &'a [u8], known: &[&str]) ->
     found
 }
 
-fn summed_up(found: &Examined<'_>, bytes: u64) -> Checked {
+fn summed_up(found: &ExaminedLog<'_>, bytes: u64) -> Checked {
     Checked {
         bytes,
         generation: found.header.as_ref().map_or(0, |header| header.generation),

@@ -1,4 +1,4 @@
-//! What can be wrong with a log, said with the file and, inside a file, the line.
+//! Faults of a log, each said with the file and, inside a file, the line.
 
 use std::{
     io,
@@ -43,7 +43,7 @@ pub enum LogError {
     NotAFile {
         /// The place.
         path: PathBuf,
-        /// What stands there, with its article: `a named pipe`.
+        /// The kind of thing that stands there, with its article: `a named pipe`.
         kind: &'static str,
     },
     /// A newer program wrote this file or record.
@@ -76,7 +76,7 @@ pub enum LogError {
         path: PathBuf,
         /// The line, from 1.
         line: u64,
-        /// What is wrong with it.
+        /// The fault of that line.
         damage: Damage,
     },
     /// The file that this handle appends to has lost its name: somebody removed or replaced it.
@@ -135,7 +135,7 @@ pub enum LogError {
     },
 }
 
-/// What is wrong with a line.
+/// A fault of one line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Damage {
     /// Bytes that are no text.
@@ -147,7 +147,7 @@ pub enum Damage {
     /// Text that is no JSON, or JSON of another shape.
     #[error("{why} at column {column}")]
     NotJson {
-        /// What the parser expected.
+        /// The complaint of the parser.
         why: String,
         /// Where in the line, from 1.
         column: usize,
@@ -155,13 +155,13 @@ pub enum Damage {
     /// The first line is no header.
     #[error("not the header of a log: {why}")]
     Header {
-        /// What the parser expected.
+        /// The complaint of the parser.
         why: String,
     },
     /// A line that is no record and no mark.
     #[error("a record without `{field}`")]
     Missing {
-        /// What it lacks.
+        /// The field that is missing.
         field: &'static str,
     },
     /// A record is missing, repeated or out of place.
@@ -177,7 +177,7 @@ pub enum Damage {
     Fact {
         /// Its tag.
         fact: String,
-        /// What the parser expected.
+        /// The complaint of the parser.
         why: String,
     },
     /// The mark that ends a snapshot is out of place or counts other than what is there.
@@ -226,7 +226,7 @@ pub enum Transact<E> {
     NotDurable {
         /// The log.
         path: PathBuf,
-        /// What `fdatasync` said.
+        /// The answer of `fdatasync`.
         source: io::Error,
     },
 }

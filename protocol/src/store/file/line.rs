@@ -7,12 +7,12 @@ use serde_json::value::RawValue;
 
 use super::{Damage, VERSION};
 
-/// What of a parser's complaint is shown, in characters.
+/// The longest complaint of a parser that is shown, in characters.
 const WHY_CHARS_MAX: usize = 300;
 
 /// The first line of a file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Header {
+pub(super) struct LogHeader {
     pub(super) v: u32,
     pub(super) log: String,
     #[serde(rename = "gen")]
@@ -24,10 +24,10 @@ pub(super) struct Header {
     pub(super) began_ms: Option<u64>,
 }
 
-impl Header {
+impl LogHeader {
     /// The header of a first generation.
-    pub(super) fn first(kind: &str, at_ms: u64) -> Header {
-        Header { v: VERSION, log: kind.to_owned(), generation: 1, next_seq: 1, at_ms, began_ms: None }
+    pub(super) fn first(kind: &str, at_ms: u64) -> LogHeader {
+        LogHeader { v: VERSION, log: kind.to_owned(), generation: 1, next_seq: 1, at_ms, began_ms: None }
     }
 
     /// When the log began, over all its generations.
@@ -37,9 +37,9 @@ impl Header {
 }
 
 /// A line below the header.
-pub(super) enum Line<'a, Fact> {
+pub(super) enum LogLine<'a, Fact> {
     /// A decision, or a part of a snapshot (`seq` 0).
-    Record { seq: u64, at_ms: u64, by: Cow<'a, str>, facts: Vec<Fact>, places: Places, unknown_facts: u64 },
+    Record { seq: u64, at_ms: u64, by: Cow<'a, str>, facts: Vec<Fact>, places: FactPlaces, unknown_facts: u64 },
     /// The snapshot that begins the generation has ended.
     Snapshot { records: u64 },
     /// No record follows; the log goes on in that generation.
@@ -48,9 +48,9 @@ pub(super) enum Line<'a, Fact> {
 
 /// Where in its line each fact of a record begins. Nothing is noted of a record with one fact: it is the record.
 #[derive(Default)]
-pub(super) struct Places(Vec<u32>);
+pub(super) struct FactPlaces(Vec<u32>);
 
-impl Places {
+impl FactPlaces {
     /// The bytes before a fact; 0 if that is not noted.
     pub(super) fn of(&self, nth: usize) -> u32 {
         self.0.get(nth).copied().unwrap_or_default()
@@ -68,7 +68,7 @@ impl Places {
 }
 
 /// Why a line below the header was not taken.
-pub(super) enum Bad {
+pub(super) enum BadLine {
     Newer(u32),
     Damaged(Damage),
 }
@@ -76,7 +76,7 @@ pub(super) enum Bad {
 /// Every shape of a line in one, so that it is parsed in one pass.
 #[derive(Deserialize)]
 #[serde(bound(deserialize = "Fact: Deserialize<'de>"))]
-struct Shape<'a, Fact> {
+struct LineShape<'a, Fact> {
     #[serde(default)]
     v: u32,
     seq: Option<u64>,
@@ -100,7 +100,7 @@ struct SnapshotEnd {
 }
 
 /// Reads the header; `line` has no newline.
-pub(super) fn parse_header(line: &[u8]) -> Result<Header, Damage> {
+pub(super) fn parse_header(line: &[u8]) -> Result<LogHeader, Damage> {
     /// Only what decides whether the rest may be read: a later version may change all else.
     #[derive(Deserialize)]
     struct Version {
@@ -111,9 +111,9 @@ pub(super) fn parse_header(line: &[u8]) -> Result<Header, Damage> {
     let version: Version = serde_json::from_slice(line).map_err(damaged)?;
     if version.v > VERSION {
         let log = version.log.into_owned();
-        return Ok(Header { v: version.v, log, generation: 0, next_seq: 0, at_ms: 0, began_ms: None });
+        return Ok(LogHeader { v: version.v, log, generation: 0, next_seq: 0, at_ms: 0, began_ms: None });
     }
-    let header: Header = serde_json::from_slice(line).map_err(damaged)?;
+    let header: LogHeader = serde_json::from_slice(line).map_err(damaged)?;
     if header.generation == 0 || header.next_seq == 0 {
         return Err(Damage::Header { why: "`gen` and `next_seq` count from 1".to_owned() });
     }
@@ -124,11 +124,12 @@ pub(super) fn parse_header(line: &[u8]) -> Result<Header, Damage> {
 ///
 /// The slow way, fact by fact, is taken only where the fast one fails: to pass over unknown facts, and to
 /// say what is wrong.
-pub(super) fn parse<'a, Fact: DeserializeOwned>(line: &'a [u8], known: &[&str]) -> Result<Line<'a, Fact>, Bad> {
-    match serde_json::from_slice::<Shape<'a, Fact>>(line) {
+pub(super) fn parse<'a, Fact: DeserializeOwned>(line: &'a [u8], known: &[&str]) -> Result<LogLine<'a, Fact>, BadLine> {
+    match serde_json::from_slice::<LineShape<'a, Fact>>(line) {
         Ok(shape) => {
-            let places = if shape.facts.as_ref().is_some_and(|facts| facts.len() > 1) { places(line) } else { None };
-            told_apart(shape, places.unwrap_or_default(), 0)
+            let places =
+                if shape.facts.as_ref().is_some_and(|facts| facts.len() > 1) { find_fact_places(line) } else { None };
+            classify_line(shape, places.unwrap_or_default(), 0)
         }
         Err(_) => parse_slowly(line, known),
     }
@@ -141,20 +142,20 @@ pub(super) fn write_record<Fact: Serialize>(
     at_ms: u64,
     by: &str,
     facts: &[Fact],
-) -> Places {
+) -> FactPlaces {
     #[derive(Serialize)]
-    struct Head<'a> {
+    struct WrittenHead<'a> {
         v: u32,
         seq: u64,
         at_ms: u64,
         by: &'a str,
     }
     let begin = to.len();
-    write_json(to, &Head { v: VERSION, seq, at_ms, by });
+    write_json(to, &WrittenHead { v: VERSION, seq, at_ms, by });
     // The head goes on where its brace closed it.
     to.pop();
     to.extend_from_slice(b",\"facts\":[");
-    let mut places = Places::default();
+    let mut places = FactPlaces::default();
     for (nth, fact) in facts.iter().enumerate() {
         if nth > 0 {
             to.push(b',');
@@ -169,7 +170,7 @@ pub(super) fn write_record<Fact: Serialize>(
 }
 
 /// Appends the header line.
-pub(super) fn write_header(to: &mut Vec<u8>, header: &Header) {
+pub(super) fn write_header(to: &mut Vec<u8>, header: &LogHeader) {
     write_line(to, header);
 }
 
@@ -191,62 +192,67 @@ pub(super) fn write_seal(to: &mut Vec<u8>, generation: u32) {
     write_line(to, &Written { sealed: Sealed { generation } });
 }
 
-fn parse_slowly<'a, Fact: DeserializeOwned>(line: &'a [u8], known: &[&str]) -> Result<Line<'a, Fact>, Bad> {
-    let text = std::str::from_utf8(line).map_err(|e| Bad::Damaged(Damage::NotUtf8 { column: e.valid_up_to() + 1 }))?;
-    let raw: Shape<'a, &'a RawValue> = serde_json::from_str(text)
-        .map_err(|e| Bad::Damaged(Damage::NotJson { why: without_position(&e), column: e.column() }))?;
+fn parse_slowly<'a, Fact: DeserializeOwned>(line: &'a [u8], known: &[&str]) -> Result<LogLine<'a, Fact>, BadLine> {
+    let text =
+        std::str::from_utf8(line).map_err(|e| BadLine::Damaged(Damage::NotUtf8 { column: e.valid_up_to() + 1 }))?;
+    let raw: LineShape<'a, &'a RawValue> = serde_json::from_str(text)
+        .map_err(|e| BadLine::Damaged(Damage::NotJson { why: without_position(&e), column: e.column() }))?;
     if raw.v > VERSION {
-        return Err(Bad::Newer(raw.v));
+        return Err(BadLine::Newer(raw.v));
     }
     let mut facts = Vec::new();
-    let mut places = Places::default();
+    let mut places = FactPlaces::default();
     let mut unknown = 0;
     for fact in raw.facts.iter().flatten() {
         match serde_json::from_str(fact.get()) {
             Ok(known) => {
                 facts.push(known);
-                places.push(place(text, fact));
+                places.push(byte_offset(text, fact));
             }
-            Err(e) => match tag(fact.get()) {
+            Err(e) => match tag_of(fact.get()) {
                 Some(tag) if !known.contains(&tag.as_str()) => unknown += 1,
                 tag => {
                     let fact = tag.unwrap_or_else(|| "without a tag".to_owned());
-                    return Err(Bad::Damaged(Damage::Fact { fact, why: without_position(&e) }));
+                    return Err(BadLine::Damaged(Damage::Fact { fact, why: without_position(&e) }));
                 }
             },
         }
     }
     let facts = raw.facts.is_some().then_some(facts);
-    let Shape { v, seq, at_ms, by, sealed, snapshot, facts: _ } = raw;
-    told_apart(Shape { v, seq, at_ms, by, facts, sealed, snapshot }, places, unknown)
+    let LineShape { v, seq, at_ms, by, sealed, snapshot, facts: _ } = raw;
+    classify_line(LineShape { v, seq, at_ms, by, facts, sealed, snapshot }, places, unknown)
 }
 
 /// A second look at a record, for where its facts are. `None` if only a lenient first look could read it.
-fn places(line: &[u8]) -> Option<Places> {
+fn find_fact_places(line: &[u8]) -> Option<FactPlaces> {
     let text = std::str::from_utf8(line).ok()?;
-    let raw: Shape<'_, &RawValue> = serde_json::from_str(text).ok()?;
-    let mut places = Places::default();
-    raw.facts?.into_iter().for_each(|fact| places.push(place(text, fact)));
+    let raw: LineShape<'_, &RawValue> = serde_json::from_str(text).ok()?;
+    let mut places = FactPlaces::default();
+    raw.facts?.into_iter().for_each(|fact| places.push(byte_offset(text, fact)));
     Some(places)
 }
 
 /// A raw value borrows from the text it was parsed from, so its address tells where it is.
-fn place(text: &str, fact: &RawValue) -> usize {
+fn byte_offset(text: &str, fact: &RawValue) -> usize {
     fact.get().as_ptr().addr() - text.as_ptr().addr()
 }
 
-fn told_apart<Fact>(shape: Shape<'_, Fact>, places: Places, unknown_facts: u64) -> Result<Line<'_, Fact>, Bad> {
+fn classify_line<Fact>(
+    shape: LineShape<'_, Fact>,
+    places: FactPlaces,
+    unknown_facts: u64,
+) -> Result<LogLine<'_, Fact>, BadLine> {
     if shape.v > VERSION {
-        return Err(Bad::Newer(shape.v));
+        return Err(BadLine::Newer(shape.v));
     }
     if let Some(Sealed { generation }) = shape.sealed {
-        return Ok(Line::Sealed { generation });
+        return Ok(LogLine::Sealed { generation });
     }
     if let Some(SnapshotEnd { records }) = shape.snapshot {
-        return Ok(Line::Snapshot { records });
+        return Ok(LogLine::Snapshot { records });
     }
-    let missing = |field| Bad::Damaged(Damage::Missing { field });
-    Ok(Line::Record {
+    let missing = |field| BadLine::Damaged(Damage::Missing { field });
+    Ok(LogLine::Record {
         seq: shape.seq.ok_or_else(|| missing("seq"))?,
         at_ms: shape.at_ms.ok_or_else(|| missing("at_ms"))?,
         by: shape.by,
@@ -257,7 +263,7 @@ fn told_apart<Fact>(shape: Shape<'_, Fact>, places: Places, unknown_facts: u64) 
 }
 
 /// The tag of an externally tagged value: the string itself, or the only key.
-fn tag(fact: &str) -> Option<String> {
+fn tag_of(fact: &str) -> Option<String> {
     if let Ok(unit) = serde_json::from_str::<String>(fact) {
         return Some(unit);
     }
@@ -275,7 +281,7 @@ fn write_json(to: &mut Vec<u8>, value: &impl Serialize) {
     serde_json::to_writer(to, value).expect("facts have string keys, and a Vec takes all");
 }
 
-/// What the parser says without its "at line 1 column 9": the line is always one. It quotes what it did not expect,
+/// The complaint of the parser without its "at line 1 column 9": the line is always one. It quotes what it did not expect,
 /// which may be most of the line: that is cut.
 fn without_position(error: &serde_json::Error) -> String {
     let text = error.to_string();

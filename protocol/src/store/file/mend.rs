@@ -1,4 +1,4 @@
-//! What a damaged log still holds: every whole record, in order, numbered without a gap. Pure: lines in, lines out.
+//! The records that a damaged log still holds: every whole one, in order, numbered without a gap. Pure: lines in, lines out.
 //!
 //! A record is whole if it parses; that its number is not the one due does not make it less so. Nothing is folded
 //! into a snapshot: the lines are carried over as they are, facts of newer versions and all, so a mended log tells
@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::{
     Damage, VERSION,
-    line::{self, Bad, Header, Line},
+    line::{self, BadLine, LogHeader, LogLine},
     tail,
 };
 
@@ -24,15 +24,15 @@ const RECORD_BEGINS: &[u8] = b"{\"v\":";
 
 /// All that one look at the bytes of a log has shown.
 #[derive(Debug)]
-pub(super) struct Examined<'a> {
-    /// What the first line says; `None` if it is no header.
-    pub(super) header: Option<Header>,
+pub(super) struct ExaminedLog<'a> {
+    /// The header; `None` if the first line is none.
+    pub(super) header: Option<LogHeader>,
     /// Each bad line by its number from 1, in order, with what is wrong with it.
     pub(super) damage: Vec<(u64, Damage)>,
     /// Whole records of the snapshot that begins the generation.
-    snapshot: Vec<Whole<'a>>,
+    snapshot: Vec<WholeRecord<'a>>,
     /// Whole records after it, in the order of the file.
-    news: Vec<Whole<'a>>,
+    news: Vec<WholeRecord<'a>>,
     /// The line and version of the first line that a newer program wrote.
     pub(super) newer: Option<(u64, u32)>,
     /// Whether the last line says that no record follows.
@@ -50,7 +50,7 @@ pub(super) struct Examined<'a> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Whole<'a> {
+struct WholeRecord<'a> {
     seq: u64,
     /// Without its newline.
     line: &'a [u8],
@@ -69,7 +69,7 @@ pub(super) struct Mended {
     pub(super) repeats: u64,
 }
 
-impl Examined<'_> {
+impl ExaminedLog<'_> {
     /// Whether a reader takes all of it.
     pub(super) fn is_sound(&self) -> bool {
         self.damage.is_empty() && self.newer.is_none()
@@ -101,8 +101,8 @@ impl Examined<'_> {
 }
 
 /// Looks at the bytes of a log as a reader would, but goes on after what is wrong.
-pub(super) fn examine<'a, Fact: DeserializeOwned>(bytes: &'a [u8], known: &[&str]) -> Examined<'a> {
-    let mut found = Examined {
+pub(super) fn examine<'a, Fact: DeserializeOwned>(bytes: &'a [u8], known: &[&str]) -> ExaminedLog<'a> {
+    let mut found = ExaminedLog {
         header: None,
         damage: Vec::new(),
         snapshot: Vec::new(),
@@ -143,8 +143,8 @@ pub(super) fn examine<'a, Fact: DeserializeOwned>(bytes: &'a [u8], known: &[&str
             continue;
         }
         match line::parse::<Fact>(line, known) {
-            Err(Bad::Newer(version)) => found.newer = found.newer.or(Some((number, version))),
-            Err(Bad::Damaged(damage)) => {
+            Err(BadLine::Newer(version)) => found.newer = found.newer.or(Some((number, version))),
+            Err(BadLine::Damaged(damage)) => {
                 found.damage.push((number, damage));
                 found.salvage::<Fact>(line, known, &mut in_snapshot);
             }
@@ -162,7 +162,7 @@ pub(super) fn examine<'a, Fact: DeserializeOwned>(bytes: &'a [u8], known: &[&str
     found
 }
 
-/// What the next generation of a damaged one is to say of itself.
+/// The numbers and times that a mended generation begins with.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct NextGeneration {
     pub(super) generation: u32,
@@ -174,14 +174,14 @@ pub(super) struct NextGeneration {
 }
 
 /// The next generation of a damaged one: all that is whole in it.
-pub(super) fn mend(found: &Examined<'_>, kind: &str, next: NextGeneration) -> Mended {
+pub(super) fn mend(found: &ExaminedLog<'_>, kind: &str, next: NextGeneration) -> Mended {
     let NextGeneration { generation, began_ms, known_next_seq, now_ms } = next;
     let mut mended = Mended { bytes: Vec::new(), kept: 0, filled: 0, repeats: 0 };
     // Without a header, the first number that is there is the best there is to know.
     let first = found.news.iter().map(|record| record.seq).find(|seq| *seq > 0);
     let mut due = found.base.or(first).unwrap_or(1);
     let began_ms = Some(began_ms);
-    let header = Header { v: VERSION, log: kind.to_owned(), generation, next_seq: due, at_ms: now_ms, began_ms };
+    let header = LogHeader { v: VERSION, log: kind.to_owned(), generation, next_seq: due, at_ms: now_ms, began_ms };
     line::write_header(&mut mended.bytes, &header);
     for record in &found.snapshot {
         mended.put(record, 0);
@@ -203,21 +203,21 @@ pub(super) fn mend(found: &Examined<'_>, kind: &str, next: NextGeneration) -> Me
     mended
 }
 
-impl<'a> Examined<'a> {
+impl<'a> ExaminedLog<'a> {
     /// Takes a line that parses; returns what is wrong with its place.
-    fn take<Fact>(&mut self, parsed: Line<'a, Fact>, line: &'a [u8], in_snapshot: &mut bool) -> Option<Damage> {
+    fn take<Fact>(&mut self, parsed: LogLine<'a, Fact>, line: &'a [u8], in_snapshot: &mut bool) -> Option<Damage> {
         let sealed = std::mem::replace(&mut self.sealed, false);
         match parsed {
-            Line::Record { seq, unknown_facts, .. } => {
+            LogLine::Record { seq, unknown_facts, .. } => {
                 self.unknown_facts += unknown_facts;
                 if *in_snapshot && seq == 0 {
-                    self.snapshot.push(Whole { seq, line });
+                    self.snapshot.push(WholeRecord { seq, line });
                     return None;
                 }
                 let cut = std::mem::replace(in_snapshot, false);
                 let due = if self.next_seq == 0 { seq } else { self.next_seq };
                 self.next_seq = due.max(seq) + 1;
-                self.news.push(Whole { seq, line });
+                self.news.push(WholeRecord { seq, line });
                 if sealed {
                     Some(Damage::Misplaced { mark: "record" })
                 } else if cut && self.header.is_some() {
@@ -226,7 +226,7 @@ impl<'a> Examined<'a> {
                     (seq != due).then_some(Damage::Gap { expected: due, found: seq })
                 }
             }
-            Line::Snapshot { records } => {
+            LogLine::Snapshot { records } => {
                 let due = std::mem::replace(in_snapshot, false);
                 let found = self.snapshot.len() as u64;
                 match due {
@@ -235,7 +235,7 @@ impl<'a> Examined<'a> {
                     true => (found != records).then_some(Damage::Snapshot { found, counted: records }),
                 }
             }
-            Line::Sealed { generation } => {
+            LogLine::Sealed { generation } => {
                 self.sealed = true;
                 let next = self.header.as_ref().is_none_or(|header| generation == header.generation + 1);
                 (sealed || *in_snapshot || !next).then_some(Damage::Misplaced { mark: "sealed" })
@@ -255,7 +255,7 @@ impl<'a> Examined<'a> {
         let ends = begins.iter().skip(1).copied().chain([line.len()]);
         for (begin, end) in begins.iter().copied().zip(ends) {
             let part = line[begin..end].trim_ascii();
-            if let Ok(parsed @ Line::Record { .. }) = line::parse::<Fact>(part, known) {
+            if let Ok(parsed @ LogLine::Record { .. }) = line::parse::<Fact>(part, known) {
                 // The line is named as damaged already.
                 let _ = self.take(parsed, part, in_snapshot);
             }
@@ -278,7 +278,7 @@ impl Mended {
     }
 
     /// Writes a record with the number that it has from now on; word for word, if that is its own.
-    fn put(&mut self, record: &Whole<'_>, seq: u64) {
+    fn put(&mut self, record: &WholeRecord<'_>, seq: u64) {
         self.kept += 1;
         match renumbered(record, seq) {
             Some(line) => self.bytes.extend_from_slice(&line),
@@ -288,7 +288,7 @@ impl Mended {
     }
 }
 
-fn renumbered(record: &Whole<'_>, seq: u64) -> Option<Vec<u8>> {
+fn renumbered(record: &WholeRecord<'_>, seq: u64) -> Option<Vec<u8>> {
     #[derive(Serialize, Deserialize)]
     struct Renumbered<'a> {
         #[serde(default)]

@@ -12,18 +12,18 @@ use serde::{
 
 use super::{
     Damage, Fold, LINE_BYTES_MAX, LogError, Offset, Record, VERSION,
-    line::{self, Bad, Line},
-    tail::{Tail, line_length},
+    line::{self, BadLine, LogLine},
+    tail::{LogTail, line_length},
 };
 use crate::host::plain_file::read_full;
 
-/// What one read takes at first: most facts, and the line of most records.
+/// The bytes that one read takes at first: enough for most facts, and for the line of most records.
 const READ_BYTES: usize = 4096;
 
-/// What stands before the facts of a record is some 80 bytes.
+/// The longest beginning of a record, before its facts: some 80 bytes are usual.
 const HEAD_BYTES: usize = 512;
 
-impl Tail {
+impl LogTail {
     /// Reads one record back, or only the fact that the offset names. Does not move the tail.
     pub(super) fn read_at<F: Fold>(&self, offset: Offset) -> Result<Record<F::Fact>, LogError> {
         if offset.generation != self.generation {
@@ -45,7 +45,7 @@ impl Tail {
         let mut buffer = vec![0; READ_BYTES];
         let head = &mut buffer[..HEAD_BYTES.min(offset.fact as usize)];
         let got = read_full(&self.file, head, offset.at).map_err(LogError::read(&self.path))?;
-        let Some(Head { seq, at_ms, by }) = parse_head(&head[..got]) else { return Ok(None) };
+        let Some(RecordHead { seq, at_ms, by }) = parse_head(&head[..got]) else { return Ok(None) };
         let at = offset.at + u64::from(offset.fact);
         loop {
             let got = read_full(&self.file, &mut buffer, at).map_err(LogError::read(&self.path))?;
@@ -74,16 +74,16 @@ impl Tail {
             }
         };
         match line::parse(&buffer[..length - 1], F::FACTS) {
-            Ok(Line::Record { seq, at_ms, by, mut facts, places, unknown_facts: _ }) => {
+            Ok(LogLine::Record { seq, at_ms, by, mut facts, places, unknown_facts: _ }) => {
                 if let Some(nth) = places.find(offset.fact) {
                     facts = facts.into_iter().skip(nth).take(1).collect();
                 }
                 Ok(Record { seq, at_ms, by: by.into_owned(), facts, offset })
             }
-            Ok(Line::Snapshot { .. }) => Err(self.damaged_at(offset.at, Damage::Misplaced { mark: "snapshot" })),
-            Ok(Line::Sealed { .. }) => Err(self.damaged_at(offset.at, Damage::Misplaced { mark: "sealed" })),
-            Err(Bad::Damaged(damage)) => Err(self.damaged_at(offset.at, damage)),
-            Err(Bad::Newer(found)) => {
+            Ok(LogLine::Snapshot { .. }) => Err(self.damaged_at(offset.at, Damage::Misplaced { mark: "snapshot" })),
+            Ok(LogLine::Sealed { .. }) => Err(self.damaged_at(offset.at, Damage::Misplaced { mark: "sealed" })),
+            Err(BadLine::Damaged(damage)) => Err(self.damaged_at(offset.at, damage)),
+            Err(BadLine::Newer(found)) => {
                 Err(LogError::Newer { path: self.path.clone(), line: self.line_number(offset.at), found })
             }
         }
@@ -94,28 +94,28 @@ impl Tail {
     }
 }
 
-/// What a record says before its facts.
-struct Head {
+/// The fields of a record before its facts.
+struct RecordHead {
     seq: u64,
     at_ms: u64,
     by: String,
 }
 
 /// Reads the fields up to `facts`; `None` if one is not there, or the version is newer.
-fn parse_head(beginning: &[u8]) -> Option<Head> {
-    let mut fields = Fields::default();
-    // It always fails: the value goes on past its beginning.
+fn parse_head(beginning: &[u8]) -> Option<RecordHead> {
+    let mut fields = HeadFields::default();
+    // The parser always fails here, because the value goes on past its beginning.
     let _ = serde_json::Deserializer::from_slice(beginning).deserialize_map(&mut fields);
     match fields {
-        Fields { facts: true, v: 0..=VERSION, seq: Some(seq), at_ms: Some(at_ms), by: Some(by) } => {
-            Some(Head { seq, at_ms, by })
+        HeadFields { facts: true, v: 0..=VERSION, seq: Some(seq), at_ms: Some(at_ms), by: Some(by) } => {
+            Some(RecordHead { seq, at_ms, by })
         }
-        Fields { .. } => None,
+        HeadFields { .. } => None,
     }
 }
 
 #[derive(Default)]
-struct Fields {
+struct HeadFields {
     v: u32,
     seq: Option<u64>,
     at_ms: Option<u64>,
@@ -124,7 +124,7 @@ struct Fields {
     facts: bool,
 }
 
-impl<'de> Visitor<'de> for &mut Fields {
+impl<'de> Visitor<'de> for &mut HeadFields {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

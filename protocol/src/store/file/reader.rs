@@ -6,24 +6,24 @@ use super::{
     Damage, Fold, LogError, Offset, Record,
     mark::{self, Mark},
     rotate,
-    tail::{Access, Named, Phase, Tail, Tell},
+    tail::{FileAccess, LogTail, NamedFile, RecordListener, TailPhase},
 };
 
 /// A log folded up to some record, without the right to append.
 #[derive(Debug)]
 pub struct Reader<F> {
     pub(super) path: PathBuf,
-    pub(super) access: Access,
+    pub(super) access: FileAccess,
     /// `None` while there is no file.
-    pub(super) tail: Option<Tail>,
+    pub(super) tail: Option<LogTail>,
     pub(super) state: F,
     /// Which file had the path when this handle last began to read on.
-    pub(super) named: Named,
+    pub(super) named: NamedFile,
     /// How far the log was known to have come before its file was opened, until it was read as far as that.
     known: Option<Mark>,
 }
 
-/// What [`Reader::refresh`] met.
+/// The records that one [`Reader::refresh`] met.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Refreshed {
     /// Records of others, each of which was told.
@@ -39,25 +39,25 @@ impl<F: Fold> Reader<F> {
     /// Blocks for the time of reading the file. Fails if the file can not be read, is of another kind or a
     /// newer version, or is corrupt.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, LogError> {
-        Self::open_for(path.into(), Access::Read)
+        Self::open_for(path.into(), FileAccess::Read)
     }
 
     /// As [`Self::open`], and calls `tell` with each record on the way, as [`Self::refresh`] does: with all of
     /// the open generation. What a snapshot carried over from an earlier one is in the state and is not told.
     pub fn open_telling(path: impl Into<PathBuf>, mut tell: impl FnMut(&Record<F::Fact>)) -> Result<Self, LogError> {
-        let mut reader = Self::unread(path.into(), Access::Read);
+        let mut reader = Self::unread(path.into(), FileAccess::Read);
         reader.catch_up(&mut Some(&mut tell))?;
         Ok(reader)
     }
 
-    pub(super) fn open_for(path: PathBuf, access: Access) -> Result<Self, LogError> {
+    pub(super) fn open_for(path: PathBuf, access: FileAccess) -> Result<Self, LogError> {
         let mut reader = Self::unread(path, access);
         reader.catch_up(&mut None)?;
         Ok(reader)
     }
 
-    fn unread(path: PathBuf, access: Access) -> Self {
-        Self { path, access, tail: None, state: F::default(), named: Named::None, known: None }
+    fn unread(path: PathBuf, access: FileAccess) -> Self {
+        Self { path, access, tail: None, state: F::default(), named: NamedFile::None, known: None }
     }
 
     /// The state after the last record that this handle has read.
@@ -96,7 +96,7 @@ impl<F: Fold> Reader<F> {
     }
 
     /// Reads to the end, through as many generations as have begun.
-    pub(super) fn catch_up(&mut self, tell: &mut Tell<'_, F::Fact>) -> Result<Refreshed, LogError> {
+    pub(super) fn catch_up(&mut self, tell: &mut RecordListener<'_, F::Fact>) -> Result<Refreshed, LogError> {
         let mut met = Refreshed::default();
         if self.known.is_some() {
             // Somebody may have repaired what it proved to be lost.
@@ -108,14 +108,14 @@ impl<F: Fold> Reader<F> {
                 Some(tail) => {
                     // Looked at before it is read: a file that has lost its name by now is then read to its end, and
                     // one that has not grown need not be read at all.
-                    self.named = tail.named()?;
+                    self.named = tail.look_up_name()?;
                     let before = tail.next_seq.max(tail.told_below);
                     let length = match self.named {
-                        Named::This { bytes } if bytes < tail.end => {
+                        NamedFile::This { bytes } if bytes < tail.end => {
                             return Err(LogError::Shrank { path: self.path.clone(), bytes });
                         }
-                        Named::This { bytes } => bytes,
-                        Named::Another | Named::None => tail.length()?,
+                        NamedFile::This { bytes } => bytes,
+                        NamedFile::Another | NamedFile::None => tail.length()?,
                     };
                     let grown = length > tail.end;
                     let outcome = if grown { tail.read_on(length, &mut self.state, tell) } else { Ok(()) };
@@ -125,13 +125,19 @@ impl<F: Fold> Reader<F> {
                         tail.told_below = tail.told_below.min(tail.next_seq);
                     }
                     match (outcome, tail.phase, self.named) {
-                        // Whoever mended it has put all that is whole into a later generation.
-                        (Err(error @ LogError::Corrupt { .. }), _, _) => Some(self.mended()?.ok_or(error)?),
+                        // A repair puts all whole records into a later generation.
+                        (Err(error @ LogError::Corrupt { .. }), _, _) => Some(self.open_mended()?.ok_or(error)?),
                         (Err(error), _, _) => return Err(error),
                         // The next generation takes the name after the seal is written: where it has it, the seal was read.
-                        (Ok(()), Phase::Sealed, _) => self.next_generation()?,
-                        (Ok(()), Phase::News | Phase::Snapshot { .. }, Named::Another) => self.put_there()?,
-                        (Ok(()), Phase::News | Phase::Snapshot { .. }, Named::This { .. } | Named::None) => None,
+                        (Ok(()), TailPhase::Sealed, _) => self.next_generation()?,
+                        (Ok(()), TailPhase::News | TailPhase::Snapshot { .. }, NamedFile::Another) => {
+                            self.open_replacement()?
+                        }
+                        (
+                            Ok(()),
+                            TailPhase::News | TailPhase::Snapshot { .. },
+                            NamedFile::This { .. } | NamedFile::None,
+                        ) => None,
                     }
                 }
             };
@@ -149,9 +155,9 @@ impl<F: Fold> Reader<F> {
 
     /// Opens the file that has the path. How far the log has come is looked up before it, so that what others write
     /// between the two is no loss.
-    fn open_newest(&mut self) -> Result<Option<Tail>, LogError> {
+    fn open_newest(&mut self) -> Result<Option<LogTail>, LogError> {
         let known = mark::read_mark(&self.path)?;
-        let found = Tail::open::<F>(&self.path, self.access)?;
+        let found = LogTail::open::<F>(&self.path, self.access)?;
         self.known = known;
         Ok(found)
     }
@@ -168,15 +174,15 @@ impl<F: Fold> Reader<F> {
     }
 
     /// The generation that a repair has put in the place of the one that is open.
-    fn mended(&mut self) -> Result<Option<Tail>, LogError> {
+    fn open_mended(&mut self) -> Result<Option<LogTail>, LogError> {
         let open = self.tail.as_ref().map_or(0, |tail| tail.generation);
         let found = self.open_newest()?;
         Ok(found.filter(|found| found.generation > open))
     }
 
-    /// What somebody has put in the place of the file that is open, which was removed or renamed: what is written
-    /// there from now on, others would not see.
-    fn put_there(&mut self) -> Result<Option<Tail>, LogError> {
+    /// Opens the file that somebody has put in the place of the one that is open, which was removed or renamed. The handle
+    /// must go on in the new one: nobody else would see what is written to the old.
+    fn open_replacement(&mut self) -> Result<Option<LogTail>, LogError> {
         let mut found = self.open_newest()?;
         // A later generation without a seal is one that a repair made without this one, which was lost: its
         // numbers from there on are those of other records.
@@ -190,14 +196,14 @@ impl<F: Fold> Reader<F> {
 
     /// The generation after the sealed one that is open, or the nearest that is still there; `None` if it is
     /// not in place yet.
-    fn next_generation(&mut self) -> Result<Option<Tail>, LogError> {
+    fn next_generation(&mut self) -> Result<Option<LogTail>, LogError> {
         let sealed = self.tail.as_ref().map_or(0, |tail| tail.generation);
         let newest = self.open_newest()?;
         let Some(newest) = newest.filter(|newest| newest.generation > sealed) else {
             return Ok(None);
         };
         if newest.generation > sealed + 1
-            && let Some(old) = Tail::open::<F>(&rotate::old_path(&self.path), Access::Read)?
+            && let Some(old) = LogTail::open::<F>(&rotate::old_path(&self.path), FileAccess::Read)?
             && old.generation > sealed
         {
             return Ok(Some(old));

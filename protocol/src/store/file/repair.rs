@@ -18,11 +18,11 @@ use super::{
     Fold, LogError,
     append::{open_lock, sync_directory, write_new_file},
     check,
-    line::{self, Header},
+    line::{self, LogHeader},
     mark::{self, Mark},
-    mend::{self, Examined, NextGeneration},
+    mend::{self, ExaminedLog, NextGeneration},
     rotate::{next_path, old_path},
-    tail::{Access, Tail, options},
+    tail::{FileAccess, LogTail, options},
 };
 use crate::host::plain_file;
 use crate::model::id::LEAD;
@@ -32,10 +32,10 @@ const LOCK_WAIT: Duration = Duration::from_secs(2);
 /// How often the lock is tried meanwhile.
 const LOCK_RETRY: Duration = Duration::from_millis(10);
 
-/// What was done to a log, or would be.
+/// The outcome of a repair of one log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Repaired {
-    /// It needed nothing.
+    /// The log needed nothing.
     Nothing,
     /// An unfinished last record was cut off.
     Cut {
@@ -60,7 +60,8 @@ pub enum Repaired {
         /// Records that were carried over.
         kept: u64,
     },
-    /// What stood in the place of the log was no file. There is no log now, and nothing it could be made of.
+    /// Something else than a file stood in the place of the log, and was moved aside. There is no log now, and nothing to
+    /// make one of.
     Cleared {
         /// Where that is now.
         backup: PathBuf,
@@ -114,11 +115,11 @@ pub fn repair_carrying<F: Fold>(
     now_ms: u64,
     carry: impl FnOnce(&F) -> Vec<F::Fact>,
 ) -> Result<Repaired, RepairError> {
-    let held = hold(path)?;
+    let held = hold_lock(path)?;
     let known = mark::read_mark(path)?;
     let cleared = set_aside_what_is_no_file(path, now_ms)?;
     let old = check::read(&old_path(path))?;
-    let repair = Repair { path, known, now_ms, lock: &held };
+    let repair = LogRepair { path, known, now_ms, lock: &held };
     let Some(bytes) = check::read(path)? else {
         return match old {
             Some(old) => Ok(Repaired::Restored { kept: repair.restore::<F>(&old, carry)?.kept }),
@@ -154,12 +155,12 @@ pub fn repair_carrying<F: Fold>(
 /// Begins the log at `path` with these facts, if there is none and nothing that [`repair`] could make it of. Whether it
 /// did. The file has its name only once all of it is there.
 pub fn begin<F: Fold>(path: &Path, now_ms: u64, facts: &[F::Fact]) -> Result<bool, RepairError> {
-    let held = hold(path)?;
+    let held = hold_lock(path)?;
     if check::read(path)?.is_some() || check::read(&old_path(path))?.is_some() {
         return Ok(false);
     }
     let mut bytes = Vec::new();
-    line::write_header(&mut bytes, &Header::first(F::KIND, now_ms));
+    line::write_header(&mut bytes, &LogHeader::first(F::KIND, now_ms));
     if !facts.is_empty() {
         line::write_record(&mut bytes, 1, now_ms, LEAD, facts);
     }
@@ -167,14 +168,14 @@ pub fn begin<F: Fold>(path: &Path, now_ms: u64, facts: &[F::Fact]) -> Result<boo
     write_new_file(&next, &bytes)?;
     let (state, next_seq) = read_whole::<F>(&next)?;
     let mark = Mark::new(now_ms, next_seq, state.highest_id());
-    Repair { path, known: None, now_ms, lock: &held }.replace(mark)?;
+    LogRepair { path, known: None, now_ms, lock: &held }.replace(mark)?;
     Ok(true)
 }
 
 /// Moves the generation before the present one aside if it is damaged. Readers that lag can do without it. Left alone
 /// while it is all that is left of the log.
 pub fn repair_old<F: Fold>(path: &Path, now_ms: u64) -> Result<Repaired, RepairError> {
-    let _held = hold(path)?;
+    let _held = hold_lock(path)?;
     if check::read(path)?.is_none() {
         return Ok(Repaired::Nothing);
     }
@@ -198,7 +199,7 @@ pub fn clear_leftover<F: Fold>(path: &Path) -> Result<bool, RepairError> {
     if !next.exists() {
         return Ok(false);
     }
-    let _held = hold(path)?;
+    let _held = hold_lock(path)?;
     if let Some(bytes) = check::read(path)?
         && check::examine::<F>(path, &bytes, None)?.sealed
     {
@@ -239,7 +240,7 @@ pub fn back_up(path: &Path, bytes: &[u8], now_ms: u64) -> Result<PathBuf, LogErr
 }
 
 /// The log's lock, until it is dropped.
-fn hold(path: &Path) -> Result<File, RepairError> {
+fn hold_lock(path: &Path) -> Result<File, RepairError> {
     let lock = mark::lock_path(path);
     let file = open_lock(&lock)?;
     let until = Instant::now() + LOCK_WAIT;
@@ -258,21 +259,21 @@ fn wait() {
     sleep(LOCK_RETRY);
 }
 
-fn refuse_newer(path: &Path, found: &Examined<'_>) -> Result<(), RepairError> {
+fn refuse_newer(path: &Path, found: &ExaminedLog<'_>) -> Result<(), RepairError> {
     match found.newer {
         Some((line, found)) => Err(RepairError::Newer { path: path.to_owned(), line, found }),
         None => Ok(()),
     }
 }
 
-/// What is kept, for the report.
-struct Kept {
+/// The records that were kept and filled in, for the report.
+struct KeptRecords {
     kept: u64,
     filled: u64,
 }
 
-/// What every step of one repair needs.
-struct Repair<'a> {
+/// One repair: the facts that each of its steps needs.
+struct LogRepair<'a> {
     path: &'a Path,
     /// How far the log is known to have come.
     known: Option<Mark>,
@@ -281,9 +282,9 @@ struct Repair<'a> {
     lock: &'a File,
 }
 
-impl Repair<'_> {
+impl LogRepair<'_> {
     /// Makes the log anew of the generation before it, whose bytes these are.
-    fn restore<F: Fold>(&self, old: &[u8], carry: impl FnOnce(&F) -> Vec<F::Fact>) -> Result<Kept, RepairError> {
+    fn restore<F: Fold>(&self, old: &[u8], carry: impl FnOnce(&F) -> Vec<F::Fact>) -> Result<KeptRecords, RepairError> {
         let found = check::examine::<F>(&old_path(self.path), old, None)?;
         refuse_newer(self.path, &found)?;
         let first_line = old.split(|byte| *byte == b'\n').next().unwrap_or_default();
@@ -297,20 +298,21 @@ impl Repair<'_> {
     /// The steps of `rotate.rs`, from what is whole instead of from a state.
     fn put_in_place<F: Fold>(
         &self,
-        found: &Examined<'_>,
+        found: &ExaminedLog<'_>,
         generation: u32,
         carry: impl FnOnce(&F) -> Vec<F::Fact>,
-    ) -> Result<Kept, RepairError> {
+    ) -> Result<KeptRecords, RepairError> {
         let (kept, mark) = self.write_next::<F>(found, generation + 1, carry)?;
         let path = self.path;
-        // Whoever has read past what is damaged now learns by the seal that it is to go on elsewhere.
+        // A reader that is past the damage learns by the seal that the log goes on in another file.
         if found.torn_bytes > 0 {
             cut(path, found.end as u64)?;
         }
         if !found.sealed {
             let mut seal = Vec::new();
             line::write_seal(&mut seal, generation + 1);
-            let (file, _) = plain_file::open(&mut options(Access::Append), path).map_err(LogError::io("open", path))?;
+            let (file, _) =
+                plain_file::open(&mut options(FileAccess::Append), path).map_err(LogError::io("open", path))?;
             (&file).write_all(&seal).map_err(LogError::io("append to", path))?;
         }
         self.replace(mark)?;
@@ -320,11 +322,11 @@ impl Repair<'_> {
     /// The next generation whole and on the disk, under a name that nobody reads, and how far the log has come by it.
     fn write_next<F: Fold>(
         &self,
-        found: &Examined<'_>,
+        found: &ExaminedLog<'_>,
         generation: u32,
         carry: impl FnOnce(&F) -> Vec<F::Fact>,
-    ) -> Result<(Kept, Mark), LogError> {
-        let began_ms = found.header.as_ref().map(Header::log_began_ms).or(self.known.map(|known| known.began_ms));
+    ) -> Result<(KeptRecords, Mark), LogError> {
+        let began_ms = found.header.as_ref().map(LogHeader::log_began_ms).or(self.known.map(|known| known.began_ms));
         let began_ms = began_ms.unwrap_or(self.now_ms);
         let known_next_seq = self.known.filter(|known| known.began_ms == began_ms).map_or(0, |known| known.next_seq);
         let of_next = NextGeneration { generation, began_ms, known_next_seq, now_ms: self.now_ms };
@@ -339,7 +341,7 @@ impl Repair<'_> {
             (state, next_seq) = read_whole::<F>(&next)?;
         }
         let mark = Mark::new(began_ms, next_seq, state.highest_id());
-        Ok((Kept { kept: mended.kept, filled: mended.filled }, mark))
+        Ok((KeptRecords { kept: mended.kept, filled: mended.filled }, mark))
     }
 
     /// Gives the mended log its name. From then on it is known to have come as far as it has, and no further: numbers too
@@ -364,9 +366,10 @@ fn set_aside_what_is_no_file(path: &Path, now_ms: u64) -> Result<Option<PathBuf>
     }
 }
 
-/// What nobody could read again must never take the name. Returns the state and the number of the next record.
+/// Reads the new file whole, since a file that nobody can read must never take the name. Returns the state and the number of the next record.
 fn read_whole<F: Fold>(next: &Path) -> Result<(F, u64), LogError> {
-    let mut tail = Tail::open::<F>(next, Access::Read)?.ok_or_else(|| LogError::Removed { path: next.to_owned() })?;
+    let mut tail =
+        LogTail::open::<F>(next, FileAccess::Read)?.ok_or_else(|| LogError::Removed { path: next.to_owned() })?;
     let mut state: F = tail.read_snapshot()?;
     let length = tail.length()?;
     tail.read_on(length, &mut state, &mut None)?;
@@ -379,6 +382,6 @@ fn replace(path: &Path) -> Result<(), LogError> {
 }
 
 fn cut(path: &Path, end: u64) -> Result<(), LogError> {
-    let (file, _) = plain_file::open(&mut options(Access::Append), path).map_err(LogError::io("open", path))?;
+    let (file, _) = plain_file::open(&mut options(FileAccess::Append), path).map_err(LogError::io("open", path))?;
     file.set_len(end).and_then(|()| file.sync_all()).map_err(LogError::io("cut", path))
 }

@@ -12,9 +12,9 @@ use std::{
 
 use super::{
     Fold, LINE_BYTES_MAX, LogError, Offset, Record, VERSION,
-    append::{Writer, append_line, sync_directory},
-    line::{self, Header},
-    tail::{Access, Phase, Tail, options},
+    append::{LogWriter, append_line, sync_directory},
+    line::{self, LogHeader},
+    tail::{FileAccess, LogTail, TailPhase, options},
 };
 use crate::host::crash::point;
 use crate::host::plain_file;
@@ -51,7 +51,7 @@ impl<Fact: serde::Serialize> Snapshot<'_, Fact> {
     }
 }
 
-impl<F: Fold> Writer<F> {
+impl<F: Fold> LogWriter<F> {
     /// Starts the next generation if the log has outgrown this one. A failure is no failure of the decision
     /// that has just been written: it is told, and tried again at twice the size.
     pub(super) fn rotate_if_grown(&mut self, now_ms: u64) {
@@ -95,14 +95,14 @@ impl<F: Fold> Writer<F> {
     pub(super) fn write_next(&mut self, now_ms: u64) -> Result<(), LogError> {
         let tail = self.tail();
         let path = next_path(&self.reader.path);
-        let file = plain_file::open(options(Access::Append).create(true), &path)
+        let file = plain_file::open(options(FileAccess::Append).create(true), &path)
             .and_then(|(file, _)| file.set_len(0).map(|()| file))
             .map_err(LogError::io("create", &path))?;
         point("next generation begun");
         let read = |offset| tail.read_at::<F>(offset);
         let (file, line) = (BufWriter::new(file), Vec::new());
         let mut next = Snapshot { read: &read, file, path, line, records: 0 };
-        let header = Header {
+        let header = LogHeader {
             v: VERSION,
             log: F::KIND.to_owned(),
             generation: tail.generation + 1,
@@ -130,7 +130,7 @@ impl<F: Fold> Writer<F> {
         line::write_seal(line, tail.generation + 1);
         append_line(tail, line)?;
         tail.step_over(line.len());
-        tail.phase = Phase::Sealed;
+        tail.phase = TailPhase::Sealed;
         point("generation sealed");
         Ok(())
     }
@@ -161,7 +161,7 @@ impl<F: Fold> Writer<F> {
         }
     }
 
-    fn tail(&self) -> &Tail {
+    fn tail(&self) -> &LogTail {
         self.reader.tail.as_ref().expect("a log that is written to has a file")
     }
 }

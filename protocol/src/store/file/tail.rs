@@ -9,32 +9,32 @@ use std::{
 
 use super::{
     Damage, Fold, LINE_BYTES_MAX, LogError, Offset, Record, Stamp, VERSION,
-    line::{self, Bad, Header, Line, Places},
+    line::{self, BadLine, FactPlaces, LogHeader, LogLine},
 };
 use crate::host::plain_file::{self, read_full, read_once};
 
-/// What a read for news takes: some dozen records, and little enough to keep for good.
+/// The bytes that a read for news takes: some dozen records, and little enough to keep for good.
 const NEWS_BYTES: usize = 4096;
 
-/// What a read takes where there is more than that: a few hundred records.
+/// The bytes that a read takes where there is more than that: a few hundred records.
 const BUFFER_BYTES: usize = 64 * 1024;
 
 /// A header is some 80 bytes; what has no newline by here is none.
 const HEADER_BYTES_MAX: usize = 4096;
 
 /// For whom each record of others is news; nobody, when a log is loaded.
-pub(super) type Tell<'a, Fact> = Option<&'a mut dyn FnMut(&Record<Fact>)>;
+pub(super) type RecordListener<'a, Fact> = Option<&'a mut dyn FnMut(&Record<Fact>)>;
 
-/// What the file may be used for.
+/// The use that a file is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Access {
+pub(super) enum FileAccess {
     Read,
     Append,
 }
 
-/// What the next line may be.
+/// The part of a file that the next line belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
+pub(super) enum TailPhase {
     Snapshot { records: u64 },
     News,
     Sealed,
@@ -42,7 +42,7 @@ pub(super) enum Phase {
 
 /// Which file a path names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Named {
+pub(super) enum NamedFile {
     /// The one that is open, of that length.
     This {
         bytes: u64,
@@ -53,13 +53,13 @@ pub(super) enum Named {
 }
 
 #[derive(Debug)]
-pub(super) struct Tail {
+pub(super) struct LogTail {
     pub(super) file: File,
     pub(super) path: PathBuf,
     /// When the first generation began.
     pub(super) log_began_ms: u64,
     pub(super) generation: u32,
-    pub(super) phase: Phase,
+    pub(super) phase: TailPhase,
     /// The number of the next record.
     pub(super) next_seq: u64,
     /// Where the last whole line ended.
@@ -78,10 +78,10 @@ pub(super) struct Tail {
     identity: (u64, u64),
 }
 
-impl Tail {
+impl LogTail {
     /// Opens a file and reads its header; `None` if there is no file. One without a whole header is damaged: a log has its
     /// name only once its header is written.
-    pub(super) fn open<F: Fold>(path: &Path, access: Access) -> Result<Option<Self>, LogError> {
+    pub(super) fn open<F: Fold>(path: &Path, access: FileAccess) -> Result<Option<Self>, LogError> {
         let (file, there) = match plain_file::open(&mut options(access), path) {
             Ok(opened) => opened,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -95,7 +95,7 @@ impl Tail {
         };
         let header = line::parse_header(&buffer[..length - 1]).map_err(|damage| LogError::corrupt(path, 1, damage))?;
         let log_began_ms = header.log_began_ms();
-        let Header { v, log, generation, next_seq, at_ms: _, began_ms: _ } = header;
+        let LogHeader { v, log, generation, next_seq, at_ms: _, began_ms: _ } = header;
         let identity = identity(&there);
         let path = path.to_owned();
         if log != F::KIND {
@@ -109,7 +109,7 @@ impl Tail {
             path,
             log_began_ms,
             generation,
-            phase: if generation == 1 { Phase::News } else { Phase::Snapshot { records: 0 } },
+            phase: if generation == 1 { TailPhase::News } else { TailPhase::Snapshot { records: 0 } },
             next_seq,
             end: length as u64,
             snapshot_end: length as u64,
@@ -125,10 +125,10 @@ impl Tail {
     /// Folds the snapshot that begins this generation.
     pub(super) fn read_snapshot<F: Fold>(&mut self) -> Result<F, LogError> {
         let mut state = F::default();
-        if self.phase != Phase::News {
+        if self.phase != TailPhase::News {
             let length = self.length()?;
-            self.read_while(length, &mut state, &mut None, |phase| phase != Phase::News)?;
-            if self.phase != Phase::News {
+            self.read_while(length, &mut state, &mut None, |phase| phase != TailPhase::News)?;
+            if self.phase != TailPhase::News {
                 return Err(LogError::corrupt(&self.path, self.lines + 1, Damage::SnapshotCut));
             }
         }
@@ -141,7 +141,7 @@ impl Tail {
         &mut self,
         length: u64,
         state: &mut F,
-        tell: &mut Tell<'_, F::Fact>,
+        tell: &mut RecordListener<'_, F::Fact>,
     ) -> Result<(), LogError> {
         self.read_while(length, state, tell, |_| true)
     }
@@ -152,11 +152,11 @@ impl Tail {
     }
 
     /// Which file has the path now.
-    pub(super) fn named(&self) -> Result<Named, LogError> {
+    pub(super) fn look_up_name(&self) -> Result<NamedFile, LogError> {
         match self.path.metadata() {
-            Ok(there) if identity(&there) == self.identity => Ok(Named::This { bytes: there.len() }),
-            Ok(_) => Ok(Named::Another),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Named::None),
+            Ok(there) if identity(&there) == self.identity => Ok(NamedFile::This { bytes: there.len() }),
+            Ok(_) => Ok(NamedFile::Another),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(NamedFile::None),
             Err(error) => Err(LogError::io("look at", &self.path)(error)),
         }
     }
@@ -184,8 +184,8 @@ impl Tail {
         &mut self,
         length: u64,
         state: &mut F,
-        tell: &mut Tell<'_, F::Fact>,
-        go_on: impl Fn(Phase) -> bool,
+        tell: &mut RecordListener<'_, F::Fact>,
+        go_on: impl Fn(TailPhase) -> bool,
     ) -> Result<(), LogError> {
         let mut buffer = std::mem::take(&mut self.buffer);
         if buffer.is_empty() {
@@ -203,8 +203,8 @@ impl Tail {
         buffer: &mut Vec<u8>,
         length: u64,
         state: &mut F,
-        tell: &mut Tell<'_, F::Fact>,
-        go_on: impl Fn(Phase) -> bool,
+        tell: &mut RecordListener<'_, F::Fact>,
+        go_on: impl Fn(TailPhase) -> bool,
     ) -> Result<(), LogError> {
         loop {
             let left = length.saturating_sub(self.end);
@@ -247,54 +247,59 @@ impl Tail {
         }
     }
 
-    fn take<F: Fold>(&mut self, line: &[u8], state: &mut F, tell: &mut Tell<'_, F::Fact>) -> Result<(), LogError> {
+    fn take<F: Fold>(
+        &mut self,
+        line: &[u8],
+        state: &mut F,
+        tell: &mut RecordListener<'_, F::Fact>,
+    ) -> Result<(), LogError> {
         let corrupt = |damage| LogError::corrupt(&self.path, self.lines + 1, damage);
         let parsed = line::parse::<F::Fact>(line, F::FACTS).map_err(|bad| match bad {
-            Bad::Damaged(damage) => corrupt(damage),
-            Bad::Newer(found) => LogError::Newer { path: self.path.clone(), line: self.lines + 1, found },
+            BadLine::Damaged(damage) => corrupt(damage),
+            BadLine::Newer(found) => LogError::Newer { path: self.path.clone(), line: self.lines + 1, found },
         })?;
         match (parsed, self.phase) {
-            (Line::Record { seq, at_ms, by, facts, places, unknown_facts }, phase) => {
+            (LogLine::Record { seq, at_ms, by, facts, places, unknown_facts }, phase) => {
                 match phase {
-                    Phase::Snapshot { .. } if seq != 0 => return Err(corrupt(Damage::SnapshotCut)),
-                    Phase::News if seq != self.next_seq => {
+                    TailPhase::Snapshot { .. } if seq != 0 => return Err(corrupt(Damage::SnapshotCut)),
+                    TailPhase::News if seq != self.next_seq => {
                         let expected = self.next_seq;
                         return Err(corrupt(Damage::Gap { expected, found: seq }));
                     }
-                    Phase::Sealed => return Err(corrupt(Damage::Misplaced { mark: "record" })),
-                    Phase::Snapshot { records } => {
-                        self.phase = Phase::Snapshot { records: records + 1 };
+                    TailPhase::Sealed => return Err(corrupt(Damage::Misplaced { mark: "record" })),
+                    TailPhase::Snapshot { records } => {
+                        self.phase = TailPhase::Snapshot { records: records + 1 };
                     }
-                    Phase::News => self.next_seq += 1,
+                    TailPhase::News => self.next_seq += 1,
                 }
                 self.unknown_facts += unknown_facts;
                 let offset = self.offset();
                 let stamp = Stamp { seq, at_ms, by: &by, offset };
                 match (tell.as_mut(), phase) {
-                    (Some(tell), Phase::News) if seq >= self.told_below => {
+                    (Some(tell), TailPhase::News) if seq >= self.told_below => {
                         let by = by.clone().into_owned();
                         let record = Record { seq, at_ms, by, facts, offset };
                         tell(&record);
                         apply_all(state, record.facts, &places, stamp);
                     }
-                    (_, Phase::News | Phase::Snapshot { .. } | Phase::Sealed) => {
+                    (_, TailPhase::News | TailPhase::Snapshot { .. } | TailPhase::Sealed) => {
                         apply_all(state, facts, &places, stamp);
                     }
                 }
             }
-            (Line::Snapshot { records: counted }, Phase::Snapshot { records: found }) => {
+            (LogLine::Snapshot { records: counted }, TailPhase::Snapshot { records: found }) => {
                 if counted != found {
                     return Err(corrupt(Damage::Snapshot { found, counted }));
                 }
-                self.phase = Phase::News;
+                self.phase = TailPhase::News;
             }
-            (Line::Snapshot { .. }, Phase::News | Phase::Sealed) => {
+            (LogLine::Snapshot { .. }, TailPhase::News | TailPhase::Sealed) => {
                 return Err(corrupt(Damage::Misplaced { mark: "snapshot" }));
             }
-            (Line::Sealed { generation }, Phase::News) if generation == self.generation + 1 => {
-                self.phase = Phase::Sealed;
+            (LogLine::Sealed { generation }, TailPhase::News) if generation == self.generation + 1 => {
+                self.phase = TailPhase::Sealed;
             }
-            (Line::Sealed { .. }, Phase::News | Phase::Snapshot { .. } | Phase::Sealed) => {
+            (LogLine::Sealed { .. }, TailPhase::News | TailPhase::Snapshot { .. } | TailPhase::Sealed) => {
                 return Err(corrupt(Damage::Misplaced { mark: "sealed" }));
             }
         }
@@ -328,7 +333,7 @@ impl Tail {
 }
 
 /// Takes the facts of one record into the state, each with the place where it can be read back alone.
-pub(super) fn apply_all<F: Fold>(state: &mut F, facts: Vec<F::Fact>, places: &Places, stamp: Stamp<'_>) {
+pub(super) fn apply_all<F: Fold>(state: &mut F, facts: Vec<F::Fact>, places: &FactPlaces, stamp: Stamp<'_>) {
     for (nth, fact) in facts.into_iter().enumerate() {
         let offset = Offset { fact: places.of(nth), ..stamp.offset };
         state.apply(fact, &Stamp { offset, ..stamp });
@@ -336,19 +341,19 @@ pub(super) fn apply_all<F: Fold>(state: &mut F, facts: Vec<F::Fact>, places: &Pl
 }
 
 /// How a log's file is opened: never inherited, and readable by its owner only.
-pub(super) fn options(access: Access) -> OpenOptions {
+pub(super) fn options(access: FileAccess) -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).mode(0o600);
     match access {
-        Access::Read => {}
-        Access::Append => {
+        FileAccess::Read => {}
+        FileAccess::Append => {
             options.append(true);
         }
     }
     options
 }
 
-/// What is wrong with the beginning of a file that has no newline.
+/// The fault of a file whose beginning has no newline.
 pub(super) fn unfinished_header(bytes: &[u8]) -> String {
     let why = match bytes {
         [] => "the file is empty",

@@ -1,4 +1,4 @@
-//! What a member is at, as its newest transcript tells it.
+//! The turn that a member is at, as its newest transcript tells it.
 
 use std::fs;
 use std::io;
@@ -25,7 +25,7 @@ pub struct OpenTurn {
     pub quiet: bool,
 }
 
-/// What a member was at when its transcript was read.
+/// The work that a member was at when its transcript was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
     /// A turn.
@@ -45,7 +45,7 @@ pub fn open_turn(dir: &Path) -> Result<Option<OpenTurn>, TranscriptError> {
     })
 }
 
-/// What the member's worker is at, by its newest transcript; nothing if that does not tell. Says nothing about
+/// The work that the member's worker is at, by its newest transcript; nothing if that does not tell. Says nothing about
 /// whether the worker lives. Reads from the end, and more than `TAIL_BYTES` only of a turn that says much.
 pub fn standing(dir: &Path) -> Result<Option<Standing>, TranscriptError> {
     Ok(newest_standing(dir)?.map(|(standing, _)| standing))
@@ -129,7 +129,7 @@ pub fn last_words(dir: &Path, bytes_max: usize) -> Result<String, TranscriptErro
     Ok(text[from..].to_owned())
 }
 
-/// What an entry tells of the agent.
+/// The state of the agent that an entry tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Agent {
     Heard,
@@ -150,7 +150,7 @@ fn agent_said(entry: &Entry) -> Option<Agent> {
     }
 }
 
-/// What the member is at after this entry, for those that tell. Whether its agent is quiet others tell.
+/// The work that the member is at after this entry, if the entry tells. Other entries tell whether its agent is quiet.
 fn standing_after(entry: &Entry) -> Option<Standing> {
     let since_ms = entry.at_ms;
     match entry.what {
