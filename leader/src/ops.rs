@@ -12,6 +12,7 @@ pub mod duration;
 pub mod env;
 pub mod error;
 pub mod file_limit;
+pub mod hanging;
 pub mod id;
 pub mod kill;
 pub mod leadership;

@@ -5,11 +5,12 @@
 use std::time::Duration;
 
 use jsonrpsee::core::ClientError;
-use teamster_protocol::model::limits::KILL_GRACE;
+use teamster_protocol::model::limits::{ANSWER_WITHIN, KILL_GRACE};
 use teamster_protocol::store::presence::{self, Holder};
 use tokio::time::{sleep, timeout};
 
 use super::error::OpsError;
+use super::hanging::{hanging_leader, kill_leader};
 use super::leadership::{Leadership, LeadershipError};
 use super::link::{self, LinkError};
 use super::session::Session;
@@ -29,6 +30,9 @@ pub async fn down(session: &Session, force: bool) -> Result<Endings, OpsError> {
     session.must_exist()?;
     let mut members = Vec::new();
     loop {
+        if force && let Some(leader) = hanging_leader(&session.dir, ANSWER_WITHIN).await? {
+            kill_leader(&session.dir, &leader).await?;
+        }
         let leadership = leadership(session).await?;
         let leader = presence::last_holder(&session.dir.leader_lock())?;
         match leadership.down(force).await {

@@ -18,6 +18,7 @@ use teamster_protocol::wire::peer::socket::SocketError;
 
 use super::cleanup::CleanupError;
 use super::config_files::ConfigFileError;
+use super::hanging::HangingError;
 use super::leadership::LeadershipError;
 use super::link::LinkError;
 use super::plan::PlanError;
@@ -90,6 +91,12 @@ pub enum OpsError {
         /// Where the whole log is.
         path: PathBuf,
     },
+    /// The leader takes connections and answers nothing.
+    #[error(transparent)]
+    LeaderHangs(LinkError),
+    /// A leader that hangs could not be ended.
+    #[error(transparent)]
+    Hanging(#[from] HangingError),
     /// The leader's socket can not be used.
     #[error(transparent)]
     Socket(#[from] SocketError),
@@ -181,6 +188,7 @@ impl From<LinkError> for OpsError {
                 OpsError::NoLeader { team, hint: "start one with teamster up --detach".to_owned() }
             }
             LinkError::Socket(error) => error.into(),
+            error @ LinkError::Hangs { .. } => OpsError::LeaderHangs(error),
             LinkError::Call(error) => error.into(),
         }
     }
@@ -214,6 +222,8 @@ impl OpsError {
             OpsError::Call(_)
             | OpsError::NoLeader { .. }
             | OpsError::LeaderDied { .. }
+            | OpsError::LeaderHangs(_)
+            | OpsError::Hanging(_)
             | OpsError::Leading(_)
             | OpsError::Socket(_) => OpsErrorKind::NoLeader,
             OpsError::NoRoot
@@ -261,6 +271,9 @@ impl OpsError {
             OpsError::NoMember { hint, .. } | OpsError::NoLeader { hint, .. } => Some(hint.clone()),
             OpsError::NoRoot => Some("say where with --root or TEAMSTER_ROOT".to_owned()),
             OpsError::Repository(_) => Some("name the team with --team or TEAMSTER_TEAM".to_owned()),
+            OpsError::LeaderHangs(_) => {
+                Some("kill it with teamster restart-leader, or end the team with teamster down --force".to_owned())
+            }
             OpsError::LeaderDied { path, .. } => Some(format!("its whole log is {}", path.display())),
             OpsError::Call(ClientError::Call(error)) if error.code() == code::OTHER_VERSION => {
                 Some("end it with the teamster that started it: teamster down".to_owned())
@@ -280,6 +293,7 @@ impl OpsError {
             | OpsError::Setting(_)
             | OpsError::ConfigFile(_)
             | OpsError::Socket(_)
+            | OpsError::Hanging(_)
             | OpsError::Path { .. }
             | OpsError::Process { .. }
             | OpsError::Leading(_) => None,

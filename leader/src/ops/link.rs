@@ -10,7 +10,7 @@ use jsonrpsee::core::ClientError;
 use teamster_protocol::host::stderr_log;
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::id::{Address, TeamName};
-use teamster_protocol::model::limits::{PROTOCOL_VERSION, START_WITHIN};
+use teamster_protocol::model::limits::{ANSWER_WITHIN, PROTOCOL_VERSION, START_WITHIN};
 use teamster_protocol::store::presence;
 use teamster_protocol::store::watch::Watch;
 use teamster_protocol::wire::api::{Hello, LeaderApiClient, LeaderInfo};
@@ -39,6 +39,12 @@ pub enum LinkError {
     /// Its socket can not be used.
     #[error(transparent)]
     Socket(SocketError),
+    /// It takes connections and answers nothing.
+    #[error("the leader{} does not answer", pid.map(|pid| format!(" (process {pid})")).unwrap_or_default())]
+    Hangs {
+        /// Its process, if that can be read.
+        pid: Option<u32>,
+    },
     /// It does not speak with us.
     #[error("the leader did not take the call: {0}")]
     Call(#[from] ClientError),
@@ -49,7 +55,12 @@ pub(crate) async fn dial(dir: &TeamDir) -> Result<(Peer, LeaderInfo), LinkError>
     let peer = socket::dial(&dir.leader_socket()).await.map_err(|error| {
         if error.nobody_listens() { LinkError::NoLeader(dir.team().clone()) } else { LinkError::Socket(error) }
     })?;
-    let leader = match peer.hello(Hello { protocol: PROTOCOL_VERSION }).await {
+    let greeting = peer.with_request_timeout(ANSWER_WITHIN).hello(Hello { protocol: PROTOCOL_VERSION }).await;
+    let leader = match greeting {
+        Err(ClientError::RequestTimeout) => {
+            let holder = presence::holder(&dir.leader_lock()).ok().flatten();
+            return Err(LinkError::Hangs { pid: holder.map(|holder| holder.process.pid) });
+        }
         // One that ends takes no more calls, and leads nobody.
         Err(ClientError::RestartNeeded(_)) => return Err(LinkError::NoLeader(dir.team().clone())),
         greeted => greeted?,
@@ -132,7 +143,8 @@ pub(crate) async fn await_leader(dir: &TeamDir, poll: Duration) -> Result<(Peer,
     let dialled = async {
         loop {
             match dial(dir).await {
-                Err(LinkError::NoLeader(_)) => watch.changed().await,
+                // One that takes over what is much may take long.
+                Err(LinkError::NoLeader(_) | LinkError::Hangs { .. }) => watch.changed().await,
                 dialled => return dialled,
             };
         }

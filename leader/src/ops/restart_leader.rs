@@ -4,6 +4,7 @@ use serde::Serialize;
 use teamster_protocol::wire::api::{LeaderApiClient, LeaderInfo};
 
 use super::error::OpsError;
+use super::hanging::{LOOK_WITHIN, hanging_leader, kill_leader, warden_of};
 use super::link;
 use super::session::Session;
 use super::verb::Verb;
@@ -21,13 +22,33 @@ pub struct RestartedLeader {
 pub async fn restart_leader(session: &Session) -> Result<RestartedLeader, OpsError> {
     session.authorize(Verb::RestartLeader)?;
     session.must_exist()?;
-    let (peer, before) = link::connect(session).await?;
-    peer.hand_over().await?;
-    peer.closed().await;
+    let before = match link::connect(session).await {
+        Ok((peer, before)) => {
+            peer.hand_over().await?;
+            peer.closed().await;
+            before.pid
+        }
+        Err(error @ OpsError::LeaderHangs(_)) => kill_for_the_next(session).await?.ok_or(error)?,
+        Err(error) => return Err(error),
+    };
     loop {
         let (_, leader) = link::join(session).await?;
-        if leader.pid != before.pid {
-            return Ok(RestartedLeader { leader, before: before.pid });
+        if leader.pid != before {
+            return Ok(RestartedLeader { leader, before });
         }
     }
+}
+
+/// Kills the leader that hangs, so that its warden starts the next one. Returns its process; nothing if it answers by now.
+async fn kill_for_the_next(session: &Session) -> Result<Option<u32>, OpsError> {
+    let Some(leader) = hanging_leader(&session.dir, LOOK_WITHIN).await? else { return Ok(None) };
+    if warden_of(&leader).is_none() {
+        let pid = leader.pid;
+        return Err(OpsError::refused(
+            format!("the leader (process {pid}) does not answer, and has no warden that would start the next one"),
+            "end the team with teamster down --force",
+        ));
+    }
+    kill_leader(&session.dir, &leader).await?;
+    Ok(Some(leader.pid))
 }

@@ -13,6 +13,7 @@ use teamster_protocol::team::read_mail;
 use teamster_protocol::wire::api::MemberView;
 
 use super::error::OpsError;
+use super::hanging::{LOOK_WITHIN, hanging_leader};
 use super::list::{MemberList, member_list};
 use super::session::Session;
 use super::task::{TaskCounts, TaskRow, TaskStanding};
@@ -54,6 +55,9 @@ pub struct LeaderStatus {
     pub pid: u32,
     /// Since when.
     pub since_ms: u64,
+    /// Whether it takes connections and answers nothing.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub hangs: bool,
 }
 
 /// How one member is doing.
@@ -69,10 +73,11 @@ pub struct MemberStatus {
 }
 
 /// Shows how the team is doing.
-pub fn team_status(session: &Session) -> Result<TeamStatus, OpsError> {
+pub async fn team_status(session: &Session) -> Result<TeamStatus, OpsError> {
     session.authorize(Verb::Status)?;
     let view = session.view()?;
     let MemberList { team, members, titles } = member_list(&view)?;
+    let hangs = hanging_leader(&session.dir, LOOK_WITHIN).await?.is_some();
     let holder = presence::holder(&view.dir().leader_lock())?;
     let asked = view.new_tasks()?;
     let mut blocked = Vec::new();
@@ -91,7 +96,7 @@ pub fn team_status(session: &Session) -> Result<TeamStatus, OpsError> {
         team,
         dir: view.roster().dir().map(ToOwned::to_owned),
         files: view.dir().path().to_owned(),
-        leader: holder.map(|holder| LeaderStatus { pid: holder.process.pid, since_ms: holder.since_ms }),
+        leader: holder.map(|holder| LeaderStatus { pid: holder.process.pid, since_ms: holder.since_ms, hangs }),
         members,
         tasks: TaskCounts::of(view.board()),
         blocked,

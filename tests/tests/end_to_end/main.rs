@@ -6,6 +6,7 @@
 mod bad_input;
 mod by_hand;
 mod cleanup;
+mod hanging;
 mod help;
 mod leader;
 mod members;

@@ -9,6 +9,7 @@ use teamster_protocol::wire::api::{MemberState, MemberView};
 
 use super::print::{Cell, Column, Table, Tone, humane};
 use super::{CliError, Context, Exit};
+use crate::ops::hanging::note_of_hanging;
 use crate::ops::list::list_members;
 
 /// From this width on there is room for every column.
@@ -20,9 +21,10 @@ pub struct ListArgs {}
 
 pub(super) async fn list(context: &Context, ListArgs {}: ListArgs) -> Result<Exit, CliError> {
     let list = list_members(&context.session)?;
+    let note = note_of_hanging(&context.session).await?;
     context.show(&list, |list| match list.members.is_empty() {
         true => "no members yet; start one with teamster spawn NAME".to_owned(),
-        false => table(&list.members, &list.titles, context.session.now_ms(), context.columns),
+        false => format!("{}{note}", table(&list.members, &list.titles, context.session.now_ms(), context.columns)),
     })?;
     Ok(Exit::Done)
 }

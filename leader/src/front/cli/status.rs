@@ -31,7 +31,7 @@ pub(super) async fn status(context: &Context, args: StatusArgs) -> Result<Exit, 
         }
         None => {
             let now_ms = context.session.now_ms();
-            context.show(&team_status(&context.session)?, |status| {
+            context.show(&team_status(&context.session).await?, |status| {
                 let members = match status.members.is_empty() {
                     true => String::new(),
                     false => list::table(&status.members, &status.titles, now_ms, context.columns),
@@ -56,6 +56,11 @@ fn team_text(status: &TeamStatus, members: &str, now_ms: u64, columns: usize) ->
         &mut text,
         "leader",
         &match &status.leader {
+            Some(leader) if leader.hangs => format!(
+                "process {}, {}; kill it with teamster restart-leader, or end the team with teamster down --force",
+                leader.pid,
+                paint(Tone::Error, "does not answer")
+            ),
             Some(leader) => format!(
                 "process {}, up {}",
                 leader.pid,

@@ -2,6 +2,7 @@
 
 use super::print::{Tone, harmless, paint};
 use super::{CliError, Context, Exit};
+use crate::ops::hanging::note_of_hanging;
 use crate::ops::why::{self, Because, WhyAnswer, WhySubject};
 
 /// Causes that are told to people; a task may wait for hundreds.
@@ -16,7 +17,9 @@ pub struct WhyArgs {
 }
 
 pub(super) async fn why(context: &Context, args: WhyArgs) -> Result<Exit, CliError> {
-    context.show(&why::why(&context.session, args.what)?, text)?;
+    let answer = why::why(&context.session, args.what)?;
+    let note = note_of_hanging(&context.session).await?;
+    context.show(&answer, |answer| format!("{}{note}", text(answer)))?;
     Ok(Exit::Done)
 }
 

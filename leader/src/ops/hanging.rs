@@ -1,0 +1,107 @@
+//! A leader that hangs: it holds its lock, its socket takes connections, and nothing answers there. It is shown, and
+//! whoever ends the team by force or restarts the leader kills it first.
+
+use std::fs;
+use std::io;
+use std::time::Duration;
+
+use jsonrpsee::core::ClientError;
+use nix::sys::signal::Signal;
+use teamster_protocol::host::process::{self, Identity};
+use teamster_protocol::host::team_dir::TeamDir;
+use teamster_protocol::model::limits::{KILL_GRACE, PROTOCOL_VERSION};
+use teamster_protocol::store::presence::{self, LockError};
+use teamster_protocol::wire::api::{Hello, LeaderApiClient};
+use teamster_protocol::wire::peer::socket;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::session::Session;
+use crate::warden;
+
+/// What a leader has to answer a command that only looks, before that says that it does not.
+pub const LOOK_WITHIN: Duration = Duration::from_secs(1);
+/// From one look whether a killed leader is gone to the next: nothing tells of the end of a lock.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+/// Why a leader that hangs was not ended.
+#[derive(Debug, thiserror::Error)]
+pub enum HangingError {
+    /// Its lock can not be looked at.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The system refuses the signal.
+    #[error("cannot kill the leader (process {pid}), which does not answer: {source}")]
+    Signal {
+        /// Its process.
+        pid: u32,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is there still.
+    #[error("the leader (process {pid}) does not answer, and does not end, not even on SIGKILL")]
+    Stuck {
+        /// Its process.
+        pid: u32,
+    },
+}
+
+/// The process of the leader, if one takes connections and does not answer within this time. A leader that does not listen,
+/// because it has just begun or is about to end, does not hang.
+pub async fn hanging_leader(dir: &TeamDir, within: Duration) -> Result<Option<Identity>, LockError> {
+    let Some(holder) = presence::holder(&dir.leader_lock())? else { return Ok(None) };
+    let answer = async {
+        let Ok(leader) = socket::dial(&dir.leader_socket()).await else { return };
+        match leader.hello(Hello { protocol: PROTOCOL_VERSION }).await {
+            // The limit of a call is as good as the one around this.
+            Err(ClientError::RequestTimeout) => std::future::pending().await,
+            // A refusal is an answer too, and so is a connection that ends.
+            Ok(_) | Err(_) => {}
+        }
+    };
+    match timeout(within, answer).await {
+        Ok(()) => Ok(None),
+        // It may have ended meanwhile.
+        Err(_) => Ok(presence::holder(&dir.leader_lock())?.map(|now| now.process).filter(|now| *now == holder.process)),
+    }
+}
+
+/// A line for people below what a command shows, if the leader does not answer; else nothing.
+pub async fn note_of_hanging(session: &Session) -> Result<String, LockError> {
+    Ok(match hanging_leader(&session.dir, LOOK_WITHIN).await? {
+        Some(leader) => format!(
+            "\nthe leader (process {}) does not answer; kill it with teamster restart-leader, or end the team with \
+             teamster down --force",
+            leader.pid
+        ),
+        None => String::new(),
+    })
+}
+
+/// The warden of a leader, if it has one: its parent, as its environment says.
+pub fn warden_of(leader: &Identity) -> Option<Identity> {
+    let parent = process::parent(leader.pid).ok()?;
+    let environment = fs::read(format!("/proc/{}/environ", leader.pid)).ok()?;
+    let entry = format!("{}={parent}", warden::VARIABLE);
+    let is_warden = environment.split(|byte| *byte == 0).any(|variable| variable == entry.as_bytes());
+    if is_warden { process::identity(parent).ok() } else { None }
+}
+
+/// Kills a leader that hangs, and waits until its lock is free. Its warden, which may have been stopped with it, goes on: it
+/// starts the next leader, or ends when the team was ended.
+pub async fn kill_leader(dir: &TeamDir, leader: &Identity) -> Result<(), HangingError> {
+    let pid = leader.pid;
+    if let Some(warden) = warden_of(leader)
+        && let Err(error) = warden.signal(Signal::SIGCONT)
+    {
+        tracing::warn!("cannot wake the leader's warden (process {}): {error}", warden.pid);
+    }
+    leader.signal(Signal::SIGKILL).map_err(|source| HangingError::Signal { pid, source })?;
+    let until = Instant::now() + KILL_GRACE;
+    while presence::holder(&dir.leader_lock())?.is_some_and(|now| now.process == *leader) {
+        if Instant::now() >= until {
+            return Err(HangingError::Stuck { pid });
+        }
+        sleep(LOOK_AGAIN).await;
+    }
+    Ok(())
+}
