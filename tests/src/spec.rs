@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use serde_json::value::RawValue;
 use serde_json::{Deserializer, Value};
 
 /// One fenced block.
@@ -27,6 +28,19 @@ impl Block {
     pub fn values(&self) -> Vec<Value> {
         let values = Deserializer::from_str(&self.text).into_iter();
         values.collect::<Result<_, _>>().unwrap_or_else(|error| panic!("{}: {error}", self.at()))
+    }
+
+    /// The JSON values in it as they stand in a log and go over the wire: each in one line, whatever lines it is broken
+    /// over here.
+    ///
+    /// # Panics
+    ///
+    /// If it holds anything else; the message says where.
+    pub fn json_lines(&self) -> Vec<String> {
+        let values = Deserializer::from_str(&self.text).into_iter::<Box<RawValue>>();
+        let values = values.collect::<Result<Vec<_>, _>>().unwrap_or_else(|error| panic!("{}: {error}", self.at()));
+        // No text in JSON holds a line's end, so each of them is between two words.
+        values.iter().map(|value| value.get().lines().map(str::trim_start).collect()).collect()
     }
 
     /// Where it is, for messages.
@@ -104,4 +118,19 @@ pub fn section(heading: &str) -> String {
     let rest = &text[start..];
     let end = rest[1..].find("\n## ").map_or(rest.len(), |end| end + 1);
     rest[..end].to_owned()
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_that_is_broken_over_lines_is_one_line_of_a_log() {
+        let text = "{\"a\":1}\n{\n  \"b\":[\n    \"x  y\"\n  ], \"c\":2\n}\n".to_owned();
+        let block = Block { tag: String::new(), language: "json".to_owned(), line: 1, text };
+        assert_eq!(block.json_lines(), [r#"{"a":1}"#, r#"{"b":["x  y"], "c":2}"#]);
+        let values: Vec<Value> = block.json_lines().iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(values, block.values());
+    }
 }

@@ -52,6 +52,9 @@ const LINES_MAX: usize = 700;
 /// The README is for users: what is longer belongs into one of the other pages.
 const README_LINES_MAX: usize = 200;
 
+/// How wide a line of SPEC.md may be.
+const SPEC_COLUMNS_MAX: usize = 120;
+
 /// Pages that name files. Each crate has one with the map of its rooms.
 const PAGES: &[&str] = &["README.md", "leader/README.md", "worker/README.md", "protocol/README.md", "tests/README.md"];
 
@@ -202,6 +205,18 @@ fn every_path_that_a_page_names_is_there() {
             assert!(there, "{page} names {path}, which is not there");
         }
         assert!(named > 0, "{page} names no file");
+    }
+}
+
+/// Whoever reads SPEC.md in a terminal sees whole lines. A row of a table can not be broken, nor can a text of an example.
+#[test]
+fn the_lines_of_the_specification_are_short() {
+    let text = fs::read_to_string(root().join("protocol/SPEC.md")).unwrap();
+    for (number, line) in (1..).zip(text.lines()) {
+        let columns = line.chars().count();
+        let is_one_text = line.starts_with("  ") && line.matches('"').count() == 4;
+        let is_whole = columns <= SPEC_COLUMNS_MAX || line.starts_with('|') || is_one_text;
+        assert!(is_whole, "SPEC.md:{number} has {columns} columns, {SPEC_COLUMNS_MAX} are allowed");
     }
 }
 

@@ -126,7 +126,7 @@ fn the_log_writes_the_files_that_are_shown() {
 fn a_stranger_can_write_a_log_by_what_is_shown() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("board.jsonl");
-    fs::write(&path, &tagged("board-file")[0].text).unwrap();
+    fs::write(&path, tagged("board-file")[0].json_lines().join("\n") + "\n").unwrap();
     let reader: Reader<Board> = Reader::open(&path).unwrap();
     assert_eq!((reader.state().len(), reader.next_seq()), (1, 4));
     let view = reader.state().view(TaskId(1), &mut |offset| reader.read_at(offset)).unwrap();
@@ -162,6 +162,7 @@ async fn every_call_goes_over_the_wire_as_it_is_shown() {
 async fn what_is_no_call_is_refused_as_it_is_shown() {
     for block in tagged("rpc-error") {
         let (sent, answer) = block.text.trim_end().split_once('\n').expect("a line and its answer");
+        // The line that is sent need not be JSON; the answer is, and may be broken over several lines.
         let answer: Value = serde_json::from_str(answer).unwrap();
         let heard = within(Api::Worker.call(sent, std::slice::from_ref(&answer))).await;
         assert_eq!((heard.asked, &heard.lines[..]), (None, &[answer][..]), "{}", block.at());
