@@ -55,11 +55,12 @@ fn troubles(report: &Value) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// A worker that joined and is gone.
+/// Makes a member whose worker joined and is gone: its number belongs to a process that began later.
 fn died(place: &Place, name: &str) {
     let member = place.enroll(name);
+    let ours = own_identity().expect("we run");
     let process = Process {
-        identity: own_identity().expect("we run"),
+        identity: Identity { start_ticks: ours.start_ticks - 1, ..ours },
         started_by: StartedBy::Leader,
         isolation: None,
         outer_half: None,
