@@ -11,10 +11,11 @@ use jsonrpsee::types::ErrorObjectOwned;
 use jsonrpsee::{Methods, PendingSubscriptionSink};
 use serde_json::{Value, json};
 use teamster_protocol::host::team_dir::TeamDir;
+use teamster_protocol::model::agent::TurnEnd;
 use teamster_protocol::model::board::AutoClaim;
 use teamster_protocol::model::id::{Address, MemberName, TaskId, TeamName};
 use teamster_protocol::model::limits::PROTOCOL_VERSION;
-use teamster_protocol::model::notice::Stop;
+use teamster_protocol::model::receipt::{ReceiptState, TextId};
 use teamster_protocol::model::roster::{LeftHow, MemberSpec, Workspace};
 use teamster_protocol::model::shutdown::WhenBusy;
 use teamster_protocol::model::task::view::TaskView;
@@ -80,15 +81,21 @@ impl LeaderApiServer for Scripted {
     }
 
     async fn send(&self, name: MemberName, text: String) -> RpcResult<Prompted> {
-        self.note(format!("send {name} {text}"), Prompted { turn: 4 })
+        self.note(format!("send {name} {text}"), Prompted { turn: 4, text: TextId::prompt_of(4) })
     }
 
     async fn steer(&self, name: MemberName, text: String) -> RpcResult<SteerPassed> {
-        self.note(format!("steer {name} {text}"), SteerPassed { via: Via::Rpc, steered: Some(Steered::Now) })
+        self.note(
+            format!("steer {name} {text}"),
+            SteerPassed {
+                via: Via::Rpc,
+                steered: Some(Steered { text: TextId::InTurn { turn: 1, number: 1 }, state: ReceiptState::Accepted }),
+            },
+        )
     }
 
     async fn stop(&self, name: MemberName, reason: String) -> RpcResult<Stopped> {
-        let stopped = Stopped { via: Via::Rpc, task: Some(TaskId(3)), stop: Some(Stop::Aborted) };
+        let stopped = Stopped { via: Via::Rpc, task: Some(TaskId(3)), stop: Some(TurnEnd::Aborted) };
         self.note(format!("stop {name} {reason}"), stopped)
     }
 
@@ -238,7 +245,7 @@ fn what_the_leader_did_is_told() {
     $ kill alice
     alice died: killed by SIGKILL
     $ send alice x --json
-    {"name":"alice","turn":4}
+    {"name":"alice","turn":4,"text":"4.0"}
     $ stop alice --json
     {"name":"alice","via":"rpc","task":3,"stop":"aborted"}
     $ shutdown --json

@@ -1,11 +1,13 @@
 //! What there is in a team, and its rules. Nothing here reads a clock, a file or a process.
 
+pub mod agent;
 pub mod board;
 pub mod id;
 pub mod kill_ladder;
 pub mod limits;
 pub mod mail;
 pub mod notice;
+pub mod receipt;
 pub mod restart;
 pub mod roster;
 pub mod shutdown;

@@ -4,13 +4,13 @@
 
 use std::fmt;
 
+use teamster_protocol::model::agent::preset::PromptKind;
 use teamster_protocol::model::board::{AutoClaim, Claimant};
 use teamster_protocol::model::id::Role;
 use teamster_protocol::model::limits::SLOW_POLL;
 use teamster_protocol::model::roster::{OnStall, Presence, Then};
 use teamster_protocol::model::task::TaskStatus;
 use teamster_protocol::wire::api::WorkerPhase;
-use teamster_worker::core::Conversation;
 
 use crate::chance::Chance;
 
@@ -19,6 +19,7 @@ use member::Member;
 use world::{Due, Weather, World};
 
 mod adversary;
+mod agent;
 mod lead;
 mod member;
 mod oracle;
@@ -112,7 +113,7 @@ impl Sim {
                 role: chance.one_in(2).then(|| chance.pick(&roles).clone()),
                 auto: if chance.one_in(6) { AutoClaim::Off } else { AutoClaim::On },
             },
-            conversation: if chance.one_in(2) { Conversation::Yes } else { Conversation::No },
+            prompts: if chance.one_in(2) { PromptKind::Conversation } else { PromptKind::Program },
             on_stall: if chance.one_in(2) { OnStall::Restart } else { OnStall::Show },
             lives: 0,
             worker: None,

@@ -10,10 +10,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use teamster_protocol::host::team_dir::TeamDir;
+use teamster_protocol::model::agent::TurnEnd;
 use teamster_protocol::model::board::{AutoClaim, Board, BoardFact, Claimant};
 use teamster_protocol::model::id::{Address, MemberName, TaskId};
 use teamster_protocol::model::mail::{Body, Mailbox};
-use teamster_protocol::model::notice::{Said, Stop};
+use teamster_protocol::model::notice::Said;
 use teamster_protocol::model::roster::{Presence, Roster};
 use teamster_protocol::model::shutdown::WhenBusy;
 use teamster_protocol::store::file::{Durability, Log, LogError, Reader};
@@ -218,15 +219,15 @@ fn the_transcripts_of_version_1_are_read_and_gone_on_with() {
     let turns = dir.turns(&member("alice"));
     assert_eq!(transcript::turns(&turns).unwrap(), [0, 1, 2]);
     let entries = transcript::since(&turns, 0).unwrap();
-    assert_eq!(entries.iter().map(|entry| entry.seq).collect::<Vec<_>>(), (1..=12).collect::<Vec<_>>());
-    let stops: Vec<&Stop> = entries
+    assert_eq!(entries.iter().map(|entry| entry.seq).collect::<Vec<_>>(), (1..=20).collect::<Vec<_>>());
+    let stops: Vec<&TurnEnd> = entries
         .iter()
-        .filter_map(|entry| if let Said::TurnEnded { stop, .. } = &entry.what { Some(stop) } else { None })
+        .filter_map(|entry| if let Said::TurnEnded { end, .. } = &entry.what { Some(end) } else { None })
         .collect();
-    assert_eq!(stops, [&Stop::Completed, &Stop::Failed { reason: "exit status 2".to_owned() }]);
+    assert_eq!(stops, [&TurnEnd::Completed, &TurnEnd::failed("exit status 2")]);
     let mut transcript = Transcript::open(turns).unwrap();
-    assert_eq!((transcript.turn(), transcript.seq()), (2, 12));
-    assert_eq!(transcript.say(1, Said::Ready).unwrap().seq, 13);
+    assert_eq!((transcript.turn(), transcript.seq()), (2, 20));
+    assert_eq!(transcript.say(1, Said::Ready).unwrap().seq, 21);
 }
 
 #[test]

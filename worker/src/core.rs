@@ -1,15 +1,17 @@
 //! The worker's decisions: mail first (control, then text), then a task, then waiting. Pure: it reads no clock,
 //! file, process or random source, so that a simulation can run thousands of lives of it.
 //!
-//! The shell around it keeps one rule: it carries out the actions of a step in order and feeds each [`Event`]
+//! The shell around it keeps one rule: it carries out the actions of a step in order and feeds each [`WorkerEvent`]
 //! that answers one of them back in before it takes the next event from the world.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use teamster_protocol::model::agent::TurnEnd;
+use teamster_protocol::model::agent::preset::SteerAbility;
 use teamster_protocol::model::id::{Address, MessageId, TaskId};
-use teamster_protocol::model::mail::Message;
-use teamster_protocol::model::notice::{Said, Stop};
+use teamster_protocol::model::notice::Said;
+use teamster_protocol::model::receipt::{ReceiptState, TextId};
 use teamster_protocol::model::roster::LeftHow;
 use teamster_protocol::model::shutdown::{ShutdownReply, Verdict};
 use teamster_protocol::model::task::Work;
@@ -18,28 +20,39 @@ use teamster_protocol::wire::api::{Aborting, Steered, WorkerPhase, WorkerStatus}
 mod clock;
 mod event;
 mod mail;
+mod park;
+pub mod permission;
 mod settings;
 mod stall;
+mod text;
 mod turn;
 
-pub use event::{Action, Answer, Ask, AskId, ClaimedTask, Event, Fault, Outcome, Refused, SteerOf};
-pub use settings::{Conversation, Settings};
+pub use event::{
+    AskRefused, AttemptEnd, CallId, ClaimedTask, SteerOf, WorkerAction, WorkerAnswer, WorkerAsk, WorkerEvent,
+};
+pub use settings::WorkerSettings;
+pub use text::{TextShown, WaitingText};
 
+use park::{Limit, Parked, ParkedWork};
+use text::HandedText;
 use turn::{Ending, Turn, TurnFor};
 
+/// What a worker is at, with what it has in hand.
 #[derive(Debug)]
-enum Phase {
+enum WorkPhase {
     /// The agent is not ready.
     Starting,
     /// There was nothing to claim; a ring or mail ends it.
     Idle,
-    /// The board is being asked. `Before` tells whether it waited already.
+    /// The board is being asked. `Before` tells whether the worker waited already.
     Claiming(Before),
     /// The agent is at it.
     Turn(Turn),
-    /// A turn is over and its outcome is being written. Until it is, the task is still ours.
-    Recording { turn: Turn, stop: Stop, outcome: Outcome, retry_at_ms: Option<u64> },
-    /// It said goodbye.
+    /// A turn is over and how it ended is being written. Until it is, the task is still ours.
+    Recording { turn: Turn, end: TurnEnd, attempt: AttemptEnd, retry_at_ms: Option<u64> },
+    /// The provider takes no more for now.
+    Parked(Parked),
+    /// The worker said goodbye.
     Left,
 }
 
@@ -54,7 +67,7 @@ enum Before {
 enum Handed {
     /// A turn of the agent has begun with them.
     AsTurn,
-    /// Whoever watches the agent sees them. There may have been none.
+    /// Whoever watches the agent sees them, or there were none.
     Shown,
 }
 
@@ -75,15 +88,19 @@ struct Approval {
     message: Option<MessageId>,
 }
 
-/// See the module.
+/// The decisions of one life of a worker.
 #[derive(Debug)]
-pub struct Core {
-    settings: Settings,
-    phase: Phase,
+pub struct WorkerCore {
+    settings: WorkerSettings,
+    phase: WorkPhase,
     /// Texts that wait for a turn's end or begin, in order.
-    texts: VecDeque<Message>,
+    texts: VecDeque<WaitingText>,
     /// Texts that wait until there is nothing to claim, in order.
-    idle_texts: VecDeque<Message>,
+    idle_texts: VecDeque<WaitingText>,
+    /// Texts that the driver has.
+    handed: BTreeMap<TextId, HandedText>,
+    /// What the provider said last of when it takes no more.
+    limit: Option<Limit>,
     /// Every message taken from the mailbox that is not acknowledged there yet.
     taken: BTreeSet<MessageId>,
     /// Acknowledgements that could not be written.
@@ -95,17 +112,19 @@ pub struct Core {
     turns: u64,
     /// When it took its first event.
     born_ms: Option<u64>,
-    actions: Vec<Action>,
+    actions: Vec<WorkerAction>,
 }
 
-impl Core {
+impl WorkerCore {
     /// A worker whose agent is starting. `turns` is the number of its last turn in an earlier life.
-    pub fn new(settings: Settings, turns: u64) -> Core {
-        Core {
+    pub fn new(settings: WorkerSettings, turns: u64) -> WorkerCore {
+        WorkerCore {
             settings,
-            phase: Phase::Starting,
+            phase: WorkPhase::Starting,
             texts: VecDeque::new(),
             idle_texts: VecDeque::new(),
+            handed: BTreeMap::new(),
+            limit: None,
             taken: BTreeSet::new(),
             owed: Vec::new(),
             owed_retry_at_ms: None,
@@ -117,12 +136,17 @@ impl Core {
         }
     }
 
-    /// When [`Event::Tick`] is due, in milliseconds.
+    /// When [`WorkerEvent::Tick`] is due, in milliseconds.
     pub fn next_tick_ms(&self) -> Option<u64> {
         let phase = match &self.phase {
-            Phase::Turn(turn) => turn.deadline_ms.into_iter().chain(turn.stall_due_ms(&self.settings.stall)).min(),
-            Phase::Recording { retry_at_ms, .. } => *retry_at_ms,
-            Phase::Starting | Phase::Idle | Phase::Claiming(_) | Phase::Left => None,
+            WorkPhase::Turn(turn) => {
+                let asked = turn.questions.iter().map(|open| open.until_ms);
+                let others = turn.deadline_ms.into_iter().chain(turn.stall_due_ms(&self.settings.stall));
+                asked.chain(others).min()
+            }
+            WorkPhase::Recording { retry_at_ms, .. } => *retry_at_ms,
+            WorkPhase::Parked(parked) => Some(parked.until_ms),
+            WorkPhase::Starting | WorkPhase::Idle | WorkPhase::Claiming(_) | WorkPhase::Left => None,
         };
         [phase, self.owed_retry_at_ms, self.look_for_leader_at_ms].into_iter().flatten().min()
     }
@@ -130,115 +154,156 @@ impl Core {
     /// Where the worker stands; `seq` is its last transcript entry.
     pub fn status(&self, seq: u64) -> WorkerStatus {
         let phase = match &self.phase {
-            Phase::Starting => WorkerPhase::Starting,
-            Phase::Idle | Phase::Claiming(_) => WorkerPhase::Idle,
-            Phase::Turn(turn) | Phase::Recording { turn, .. } => {
+            WorkPhase::Starting => WorkerPhase::Starting,
+            WorkPhase::Idle | WorkPhase::Claiming(_) => WorkerPhase::Idle,
+            WorkPhase::Turn(turn) | WorkPhase::Recording { turn, .. } => {
                 WorkerPhase::Turn { turn: turn.number, task: turn.task(), since_ms: turn.since_ms }
             }
-            Phase::Left => WorkerPhase::Leaving,
+            WorkPhase::Parked(Parked { until_ms, reason, work }) => {
+                let task = match work {
+                    Some(ParkedWork::Turn { turn, .. }) => turn.task(),
+                    Some(ParkedWork::Task(task)) => Some(task.claim.id),
+                    None => None,
+                };
+                WorkerPhase::Parked { task, until_ms: *until_ms, reason: reason.clone() }
+            }
+            WorkPhase::Left => WorkerPhase::Leaving,
         };
-        WorkerStatus { phase, unread: self.texts.len() + self.idle_texts.len(), seq }
+        WorkerStatus { phase, unread: self.unread_len(), seq }
     }
 
     /// The agent said or did something; what, does not matter here.
     pub fn agent_heard(&mut self, now_ms: u64) {
-        if let Phase::Turn(turn) = &mut self.phase {
+        if let WorkPhase::Turn(turn) = &mut self.phase {
             turn.heard(now_ms);
         }
     }
 
     /// Takes one event and says what is to be done, in order.
-    pub fn step(&mut self, now_ms: u64, event: Event) -> Vec<Action> {
+    pub fn step(&mut self, now_ms: u64, event: WorkerEvent) -> Vec<WorkerAction> {
         self.born_ms.get_or_insert(now_ms);
-        if !matches!(self.phase, Phase::Left) {
+        if !matches!(self.phase, WorkPhase::Left) {
             self.take(now_ms, event);
-        } else if let Event::Asked { ask, .. } = event {
-            self.answer(ask, Err(Refused::new("the worker is ending")));
+        } else if let WorkerEvent::Called { call, .. } = event {
+            self.answer(call, Err(AskRefused::new("the worker is ending")));
         }
         std::mem::take(&mut self.actions)
     }
 
-    fn take(&mut self, now_ms: u64, event: Event) {
+    fn take(&mut self, now_ms: u64, event: WorkerEvent) {
         match event {
-            Event::AgentReady => {
-                if let Phase::Starting = self.phase {
-                    self.act(Action::Say(Said::Ready));
+            WorkerEvent::AgentReady { session } => {
+                if let WorkPhase::Starting = self.phase {
+                    self.act(WorkerAction::Say(Said::Ready));
+                    if let Some(session) = session {
+                        self.keep_session(session);
+                    }
                     self.settle(now_ms, Before::Working);
                 }
             }
-            Event::AgentGone { reason } => {
+            WorkerEvent::SessionNamed(session) => self.keep_session(session),
+            WorkerEvent::AgentGone { reason } => {
                 self.leave.get_or_insert(Leave { how: LeftHow::AgentGone { reason }, approve: None });
                 self.settle_if_free(now_ms);
             }
-            Event::Asked { ask, what } => self.asked(now_ms, ask, what),
-            Event::MailArrived(messages) => self.mail(now_ms, messages),
-            Event::Rang => self.look(),
-            Event::Polled => {
-                self.act(Action::Sweep);
+            WorkerEvent::Called { call, what } => self.called(now_ms, call, what),
+            WorkerEvent::MailArrived(messages) => self.take_mail(now_ms, messages),
+            WorkerEvent::Rang => self.look(),
+            WorkerEvent::Polled => {
+                self.act(WorkerAction::Sweep);
                 self.look();
             }
-            Event::Claimed(claimed) => self.claimed(now_ms, claimed),
-            Event::PromptTaken => self.prompt_taken(),
-            Event::PromptRefused { reason, fault } => self.prompt_refused(now_ms, reason, fault),
-            Event::TurnNotBegun { reason } => self.not_begun(now_ms, reason),
-            Event::Steered { of, outcome } => self.steered(of, outcome),
-            Event::TurnEnded { stop, result } => self.turn_ended(now_ms, stop, result),
-            Event::Recorded => self.recorded(now_ms),
-            Event::RecordRefused { why } => {
+            WorkerEvent::Claimed(claimed) => self.claimed(now_ms, claimed),
+            WorkerEvent::PromptTaken => self.prompt_taken(),
+            WorkerEvent::PromptRefused { reason, fault } => self.prompt_refused(now_ms, reason, fault),
+            WorkerEvent::Steered { of, text, outcome } => self.steered(of, text, outcome),
+            WorkerEvent::Receipt { text, state } => self.receipt(text, state),
+            WorkerEvent::PermissionAsked(asked) => self.permission_asked(now_ms, asked),
+            WorkerEvent::Limited(limit) => self.limited(now_ms, limit),
+            WorkerEvent::TurnEnded { end, result } => self.turn_ended(now_ms, end, result),
+            WorkerEvent::Recorded => self.recorded(now_ms),
+            WorkerEvent::RecordRefused { why } => {
                 let text = format!("the outcome of the turn was not taken: {why}");
-                self.act(Action::Say(Said::Trouble { text }));
+                self.act(WorkerAction::Say(Said::Trouble { text }));
                 self.recorded(now_ms);
             }
-            Event::NotRecorded { error } => self.not_recorded(now_ms, error),
-            Event::NotAcknowledged { ids } => {
+            WorkerEvent::NotRecorded { error } => self.not_recorded(now_ms, error),
+            WorkerEvent::NotAcknowledged { ids } => {
                 self.owed.extend(ids);
                 self.owed_retry_at_ms = Some(now_ms + ms(self.settings.record_retry));
             }
-            Event::LeaderLost => self.look_for_leader_at_ms = Some(now_ms + ms(self.settings.leader_grace)),
-            Event::LeaderLinked => self.look_for_leader_at_ms = None,
-            Event::LeaderSeen => self.look_for_leader_at_ms = Some(now_ms + ms(self.settings.leader_grace)),
-            Event::LeaderAbsent => {
+            WorkerEvent::LeaderLost => self.look_for_leader_at_ms = Some(now_ms + ms(self.settings.leader_grace)),
+            WorkerEvent::LeaderLinked => self.look_for_leader_at_ms = None,
+            WorkerEvent::LeaderSeen => self.look_for_leader_at_ms = Some(now_ms + ms(self.settings.leader_grace)),
+            WorkerEvent::LeaderAbsent => {
                 self.look_for_leader_at_ms = None;
                 self.leave.get_or_insert(Leave { how: LeftHow::LeaderGone, approve: None });
                 self.hurry_record(now_ms);
                 self.settle_if_free(now_ms);
             }
-            Event::Terminated => self.terminated(now_ms),
-            Event::ClockSet { by_ms } => self.clock_was_set(by_ms),
-            Event::Tick => self.tick(now_ms),
+            WorkerEvent::Terminated => self.terminated(now_ms),
+            WorkerEvent::ClockSet { by_ms } => self.clock_was_set(by_ms),
+            WorkerEvent::Tick => self.tick(now_ms),
         }
     }
 
-    fn asked(&mut self, now_ms: u64, ask: AskId, what: Ask) {
+    fn called(&mut self, now_ms: u64, call: CallId, what: WorkerAsk) {
         match (what, &mut self.phase) {
-            (Ask::Prompt { text }, Phase::Idle) if self.leave.is_none() => {
+            (WorkerAsk::Prompt { text }, WorkPhase::Idle) if self.leave.is_none() => {
                 if text.trim().is_empty() {
-                    return self.answer(ask, Err(Refused::new("a prompt needs a text")));
+                    return self.answer(call, Err(AskRefused::new("a prompt needs a text")));
                 }
-                self.act(Action::Away);
-                self.start_turn(now_ms, TurnFor::Ask(ask), None, Work::Prompt(text));
+                self.act(WorkerAction::Away);
+                self.start_turn(now_ms, TurnFor::Call { call: Some(call) }, None, Work::Prompt(text));
             }
-            (Ask::Steer { text }, Phase::Turn(turn)) if turn.ending.is_none() => {
-                self.act(Action::Steer { of: SteerOf::Ask(ask), from: Address::Lead, text });
+            (WorkerAsk::Steer { text }, WorkPhase::Turn(turn)) if turn.ending.is_none() => {
+                let (id, state) = (turn.name_text(), ReceiptState::Accepted);
+                let mut text = WaitingText { id, from: Address::Lead, text, state, shown: TextShown::No };
+                match self.settings.abilities.steering {
+                    SteerAbility::Native => self.act(WorkerAction::Steer { of: SteerOf::Call(call), text }),
+                    SteerAbility::NextPrompt => {
+                        let state = ReceiptState::Queued;
+                        text.state = state.clone();
+                        let (from, words) = (text.from.clone(), text.text.clone());
+                        self.act(WorkerAction::Say(Said::Steered { id, from, text: words }));
+                        self.act(WorkerAction::Say(Said::Receipt { text: id, state: state.clone() }));
+                        self.texts.push_back(text);
+                        self.answer(call, Ok(WorkerAnswer::Steered(Steered { text: id, state })));
+                    }
+                }
             }
-            (Ask::Abort { reason }, Phase::Turn(turn)) => {
+            (WorkerAsk::Abort { reason }, WorkPhase::Turn(turn)) => {
                 let aborting = Aborting { turn: turn.number, task: turn.task() };
                 let begun = turn.ending.is_some();
                 turn.stop(reason);
                 if !begun {
-                    self.act(Action::AbortTurn);
+                    self.act(WorkerAction::AbortTurn);
                 }
-                self.answer(ask, Ok(Answer::Aborting(aborting)));
+                self.answer(call, Ok(WorkerAnswer::Aborting(aborting)));
             }
-            (Ask::Prompt { .. }, _) => {
-                let refused = Refused::new(format!("it is {}", self.doing()));
-                self.answer(ask, Err(refused));
+            (WorkerAsk::Abort { reason }, WorkPhase::Parked(Parked { work: Some(work), .. })) => {
+                let aborting = match work {
+                    ParkedWork::Turn { turn, .. } => Aborting { turn: turn.number, task: turn.task() },
+                    ParkedWork::Task(task) => Aborting { turn: self.turns, task: Some(task.claim.id) },
+                };
+                self.answer(call, Ok(WorkerAnswer::Aborting(aborting)));
+                self.end_parked(now_ms, Ending::Stopped { reason });
             }
-            (Ask::Steer { .. } | Ask::Abort { .. }, _) => {
-                let refused = Refused::new(format!("no turn is running: it is {}", self.doing()));
-                self.answer(ask, Err(refused));
+            (WorkerAsk::Permit { question, answer }, _) => self.permit_called(now_ms, call, question, answer),
+            (WorkerAsk::Prompt { .. }, _) => {
+                let refused = AskRefused::new(format!("it is {}", self.doing()));
+                self.answer(call, Err(refused));
+            }
+            (WorkerAsk::Steer { .. } | WorkerAsk::Abort { .. }, _) => {
+                let refused = AskRefused::new(format!("no turn is running: it is {}", self.doing()));
+                self.answer(call, Err(refused));
             }
         }
+    }
+
+    fn keep_session(&mut self, session: teamster_protocol::model::agent::AgentSession) {
+        self.act(WorkerAction::KeepSession { session: session.id.clone() });
+        self.act(WorkerAction::Say(Said::Session { session }));
     }
 
     fn leave_for(&mut self, how: LeftHow, approve: Option<Approval>) {
@@ -248,44 +313,36 @@ impl Core {
         }
     }
 
-    fn steered(&mut self, of: SteerOf, outcome: Result<Steered, String>) {
-        match (of, outcome) {
-            (SteerOf::Ask(ask), Ok(steered)) => self.answer(ask, Ok(Answer::Steered(steered))),
-            (SteerOf::Ask(ask), Err(why)) => self.answer(ask, Err(Refused::new(why))),
-            (SteerOf::Stall, Ok(_)) => {}
-            (SteerOf::Stall, Err(why)) => self.trouble(format!("the agent can not be asked to go on: {why}")),
-            (SteerOf::Mail(message), Ok(_)) => self.hand_on(*message),
-            // It did not reach the running turn: it is handed on when that ends.
-            (SteerOf::Mail(message), Err(_)) => self.texts.push_back(*message),
-        }
-    }
-
     fn claimed(&mut self, now_ms: u64, claimed: Option<ClaimedTask>) {
-        let Phase::Claiming(before) = self.phase else { return };
-        match claimed {
-            Some(task) => {
-                let deadline_ms = task.timeout_ms.map(|timeout| now_ms.saturating_add(timeout));
-                self.start_turn(now_ms, TurnFor::Task(task.claim), deadline_ms, task.work);
+        let WorkPhase::Claiming(before) = self.phase else { return };
+        match (claimed, self.holding_limit(now_ms)) {
+            (Some(task), Some(limit)) => {
+                self.park(limit, Some(ParkedWork::Task(task)));
+                self.settle_if_free(now_ms);
             }
-            None => {
-                self.phase = Phase::Idle;
+            (Some(task), None) => self.start_task(now_ms, task),
+            (None, Some(_)) => self.settle(now_ms, Before::Waiting),
+            (None, None) => {
+                self.phase = WorkPhase::Idle;
                 if before == Before::Working {
-                    self.act(Action::Say(Said::Waiting));
+                    self.act(WorkerAction::Say(Said::Waiting));
                 }
                 let texts = std::mem::take(&mut self.idle_texts);
                 // The claim that found nothing has put it on the list of those that wait.
-                self.hand_all_on(now_ms, texts, Before::Waiting);
+                if self.hand_all_on(now_ms, texts, Before::Waiting) == Handed::Shown {
+                    self.hand_queue_on(now_ms);
+                }
             }
         }
     }
 
     fn terminated(&mut self, now_ms: u64) {
         self.leave_for(LeftHow::Terminated, None);
-        if let Phase::Turn(turn) = &mut self.phase {
+        if let WorkPhase::Turn(turn) = &mut self.phase {
             // One that was stopped stays stopped: its task is not for others to take in the same breath.
             if turn.ending.is_none() {
                 turn.ending = Some(Ending::Leaving);
-                self.act(Action::AbortTurn);
+                self.act(WorkerAction::AbortTurn);
             }
         }
         self.hurry_record(now_ms);
@@ -294,7 +351,7 @@ impl Core {
 
     /// Lets what could not be written down be tried now, for the last time.
     fn hurry_record(&mut self, now_ms: u64) {
-        if let Phase::Recording { retry_at_ms: Some(at_ms), .. } = &mut self.phase {
+        if let WorkPhase::Recording { retry_at_ms: Some(at_ms), .. } = &mut self.phase {
             *at_ms = now_ms;
         }
     }
@@ -313,51 +370,62 @@ impl Core {
         if due(self.owed_retry_at_ms) {
             self.owed_retry_at_ms = None;
             let ids = std::mem::take(&mut self.owed);
-            self.act(Action::Acknowledge { ids });
+            self.act(WorkerAction::Acknowledge { ids });
         }
         if due(self.look_for_leader_at_ms) {
             self.look_for_leader_at_ms = None;
-            self.act(Action::LookForLeader);
+            self.act(WorkerAction::LookForLeader);
         }
         match &mut self.phase {
-            Phase::Turn(turn) if due(turn.stall_due_ms(&self.settings.stall)) && !due(turn.deadline_ms) => {
+            WorkPhase::Parked(parked) if now_ms >= parked.until_ms => self.unpark(now_ms),
+            WorkPhase::Turn(turn) if turn.questions.iter().any(|open| now_ms >= open.until_ms) => {
+                self.time_out_questions(now_ms);
+            }
+            WorkPhase::Turn(turn) if due(turn.stall_due_ms(&self.settings.stall)) && !due(turn.deadline_ms) => {
                 self.stalled(now_ms);
             }
-            Phase::Turn(turn) if due(turn.deadline_ms) => {
+            WorkPhase::Turn(turn) if due(turn.deadline_ms) => {
                 turn.deadline_ms = None;
                 if turn.ending.is_none() {
                     turn.ending = Some(Ending::TimedOut);
-                    self.act(Action::AbortTurn);
+                    self.act(WorkerAction::AbortTurn);
                 }
             }
-            Phase::Recording { outcome, retry_at_ms, .. } if due(*retry_at_ms) => {
+            WorkPhase::Recording { attempt, retry_at_ms, .. } if due(*retry_at_ms) => {
                 *retry_at_ms = Some(now_ms + ms(self.settings.record_retry));
-                let outcome = outcome.clone();
-                self.act(Action::Record(outcome));
+                let attempt = attempt.clone();
+                self.act(WorkerAction::Record(attempt));
             }
-            Phase::Turn(_)
-            | Phase::Recording { .. }
-            | Phase::Starting
-            | Phase::Idle
-            | Phase::Claiming(_)
-            | Phase::Left => {}
+            WorkPhase::Turn(_)
+            | WorkPhase::Recording { .. }
+            | WorkPhase::Parked(_)
+            | WorkPhase::Starting
+            | WorkPhase::Idle
+            | WorkPhase::Claiming(_)
+            | WorkPhase::Left => {}
         }
     }
 
     /// Looks at the board if there is nothing else to do.
     fn look(&mut self) {
-        if let Phase::Idle = self.phase {
-            self.phase = Phase::Claiming(Before::Waiting);
-            self.act(Action::ClaimNext);
+        if let WorkPhase::Idle = self.phase {
+            self.phase = WorkPhase::Claiming(Before::Waiting);
+            self.act(WorkerAction::ClaimNext);
         }
     }
 
     fn settle_if_free(&mut self, now_ms: u64) {
         match self.phase {
-            Phase::Idle => self.settle(now_ms, Before::Waiting),
+            WorkPhase::Idle => self.settle(now_ms, Before::Waiting),
             // It can not begin before its agent is ready, but it can end.
-            Phase::Starting if self.leave.is_some() => self.settle(now_ms, Before::Working),
-            Phase::Starting | Phase::Claiming(_) | Phase::Turn(_) | Phase::Recording { .. } | Phase::Left => {}
+            WorkPhase::Starting if self.leave.is_some() => self.settle(now_ms, Before::Working),
+            WorkPhase::Parked(_) if self.leave.is_some() => self.end_parked(now_ms, Ending::Leaving),
+            WorkPhase::Starting
+            | WorkPhase::Claiming(_)
+            | WorkPhase::Turn(_)
+            | WorkPhase::Recording { .. }
+            | WorkPhase::Parked(_)
+            | WorkPhase::Left => {}
         }
     }
 
@@ -365,43 +433,50 @@ impl Core {
     fn settle(&mut self, now_ms: u64, before: Before) {
         if let Some(Leave { how, approve }) = self.leave.take() {
             if let Some(Approval { request, message }) = approve {
-                self.act(Action::Reply(ShutdownReply { request, verdict: Verdict::Approved }));
+                self.act(WorkerAction::Reply(ShutdownReply { request, verdict: Verdict::Approved }));
                 if let Some(message) = message {
                     self.acknowledge(vec![message]);
                 }
             }
-            self.phase = Phase::Left;
-            return self.act(Action::Leave { how });
+            self.phase = WorkPhase::Left;
+            return self.act(WorkerAction::Leave { how });
+        }
+        if let Some(limit) = self.holding_limit(now_ms) {
+            if before == Before::Waiting {
+                self.act(WorkerAction::Away);
+            }
+            return self.park(limit, None);
         }
         let texts = std::mem::take(&mut self.texts);
         if self.hand_all_on(now_ms, texts, before) == Handed::Shown {
-            self.phase = Phase::Claiming(before);
-            self.act(Action::ClaimNext);
+            self.phase = WorkPhase::Claiming(before);
+            self.act(WorkerAction::ClaimNext);
         }
     }
 
     fn trouble(&mut self, text: impl Into<String>) {
-        self.act(Action::Say(Said::Trouble { text: text.into() }));
+        self.act(WorkerAction::Say(Said::Trouble { text: text.into() }));
     }
 
-    fn answer(&mut self, ask: AskId, answer: Result<Answer, Refused>) {
-        self.act(Action::Answer { ask, answer });
+    fn answer(&mut self, call: CallId, answer: Result<WorkerAnswer, AskRefused>) {
+        self.act(WorkerAction::Answer { call, answer });
     }
 
-    fn act(&mut self, action: Action) {
+    fn act(&mut self, action: WorkerAction) {
         self.actions.push(action);
     }
 
     fn doing(&self) -> String {
         match &self.phase {
             _ if self.leave.is_some() => "ending".to_owned(),
-            Phase::Starting => "starting".to_owned(),
-            Phase::Idle | Phase::Claiming(_) => "idle".to_owned(),
-            Phase::Turn(turn) | Phase::Recording { turn, .. } => match turn.task() {
+            WorkPhase::Starting => "starting".to_owned(),
+            WorkPhase::Idle | WorkPhase::Claiming(_) => "idle".to_owned(),
+            WorkPhase::Turn(turn) | WorkPhase::Recording { turn, .. } => match turn.task() {
                 Some(TaskId(number)) => format!("busy with task {number}"),
                 None => format!("busy with turn {}", turn.number),
             },
-            Phase::Left => "gone".to_owned(),
+            WorkPhase::Parked(parked) => format!("parked, as its provider takes no more for now: {}", parked.reason),
+            WorkPhase::Left => "gone".to_owned(),
         }
     }
 }

@@ -6,19 +6,20 @@ use std::collections::BTreeMap;
 use teamster_protocol::host::clock;
 use teamster_protocol::host::complaints::Complaints;
 use teamster_protocol::host::crash::point;
+use teamster_protocol::model::agent::{AgentExit, Permission, QuestionId, SessionId};
 use teamster_protocol::model::board::Claimant;
-use teamster_protocol::model::id::{Address, MessageId, TaskId};
-use teamster_protocol::model::notice::{Said, Stop};
-use teamster_protocol::model::roster::LeftHow;
+use teamster_protocol::model::id::{MessageId, TaskId};
+use teamster_protocol::model::notice::Said;
+use teamster_protocol::model::receipt::TextId;
+use teamster_protocol::model::roster::{LeftHow, TeamFact};
 use teamster_protocol::model::task::{Claim, Work};
 use teamster_protocol::store::file::Durability;
 use teamster_protocol::store::presence::{self, LifeLock, LockError, LockKept};
 use teamster_protocol::team::{Inbox, Team, TeamError};
-use teamster_protocol::wire::api;
 use tokio::sync::oneshot;
 
-use crate::core::{Action, Answer, Ask, AskId, Event, Fault, Refused, SteerOf};
-use crate::driver::{DriverError, Exited, News, Permission, Steered, StopReason, ToolState};
+use crate::core::{AskRefused, CallId, SteerOf, WaitingText, WorkerAction, WorkerAnswer, WorkerAsk, WorkerEvent};
+use crate::driver::{AgentNews, Steer};
 
 pub(crate) mod agent;
 mod board;
@@ -31,20 +32,20 @@ use journal::{Journal, Kept};
 
 /// A call of the leader, on its way to the core.
 #[derive(Debug)]
-pub(crate) struct Call {
+pub(crate) struct LeaderCall {
     /// What is asked.
-    pub(crate) what: Ask,
+    pub(crate) what: WorkerAsk,
     /// Where the answer goes.
-    pub(crate) answer: oneshot::Sender<Result<Answer, Refused>>,
+    pub(crate) answer: oneshot::Sender<Result<WorkerAnswer, AskRefused>>,
 }
 
 /// What follows an action before the next event of the world is taken.
 #[derive(Debug)]
-pub(crate) enum After {
+pub(crate) enum ActionResult {
     /// Nothing.
     Nothing,
     /// The core hears this answer.
-    Event(Event),
+    Event(WorkerEvent),
     /// These messages are acknowledged.
     Acknowledged(Vec<MessageId>),
     /// The worker leaves.
@@ -62,8 +63,10 @@ pub(crate) struct Hands {
     pub(crate) journal: Journal,
     pub(crate) agent: Agent,
     durability: Durability,
-    asked: BTreeMap<AskId, oneshot::Sender<Result<Answer, Refused>>>,
-    asks: u64,
+    calls: BTreeMap<CallId, oneshot::Sender<Result<WorkerAnswer, AskRefused>>>,
+    calls_len: u64,
+    /// The turn that runs, or the last one: what its agent has cost is said with it.
+    turn: u64,
     /// Mail that was handed on and could not be written into the transcript: not to be acknowledged before it is.
     unsaid: BTreeMap<MessageId, Said>,
     /// Claims on tasks that could not be read, nor given back yet.
@@ -92,8 +95,9 @@ impl Hands {
             journal,
             agent,
             durability,
-            asked: BTreeMap::new(),
-            asks: 0,
+            calls: BTreeMap::new(),
+            calls_len: 0,
+            turn: 0,
             unsaid: BTreeMap::new(),
             unreleased: Vec::new(),
             complaints: Complaints::default(),
@@ -102,92 +106,84 @@ impl Hands {
     }
 
     /// The event of a call; its answer is kept for later.
-    pub(crate) fn asked(&mut self, call: Call) -> Event {
-        self.asks += 1;
-        let ask = AskId(self.asks);
-        self.asked.insert(ask, call.answer);
-        Event::Asked { ask, what: call.what }
+    pub(crate) fn take_call(&mut self, call: LeaderCall) -> WorkerEvent {
+        self.calls_len += 1;
+        let id = CallId(self.calls_len);
+        self.calls.insert(id, call.answer);
+        WorkerEvent::Called { call: id, what: call.what }
     }
 
     /// Takes in what the agent did.
-    pub(crate) fn heard(&mut self, news: News) -> Option<Event> {
+    pub(crate) fn take_news(&mut self, news: AgentNews) -> Option<WorkerEvent> {
         match news {
-            News::Ready => return Some(Event::AgentReady),
-            News::Text(text) => self.say(Said::Text { text }),
-            News::ToolCall { id: _, title, state } => {
-                let detail = match state {
-                    ToolState::Running => "running",
-                    ToolState::Done => "done",
-                    ToolState::Failed => "failed",
-                };
-                self.say(Said::ToolCall { name: title, detail: detail.to_owned() });
-            }
-            News::PermissionAsked { request, title } => {
-                // Nobody sits beside a worker who could be asked.
-                self.trouble(format!("the agent asked for permission, which was refused: {title}"));
-                if let Err(error) = self.agent.permit(&request, Permission::Never) {
-                    self.trouble(error.to_string());
-                }
-            }
-            News::Usage { input_tokens, output_tokens } => {
-                tracing::info!(input_tokens, output_tokens, "usage");
-            }
-            News::TurnEnded { stop, result } => {
-                let stop = match stop {
-                    StopReason::Completed => Stop::Completed,
-                    StopReason::Failed { reason } => Stop::Failed { reason },
-                    StopReason::NotBegun { reason } => return Some(Event::TurnNotBegun { reason }),
-                    StopReason::Aborted => Stop::Aborted,
-                };
+            AgentNews::Ready { session } => return Some(WorkerEvent::AgentReady { session }),
+            AgentNews::Session(session) => return Some(WorkerEvent::SessionNamed(session)),
+            AgentNews::Text(text) => self.say(Said::Text { text }),
+            AgentNews::Thought(text) => self.say(Said::Thought { text }),
+            AgentNews::ToolCall { id, title, state } => self.say(Said::ToolCall { id, title, state }),
+            AgentNews::Plan(steps) => self.say(Said::Plan { steps }),
+            AgentNews::PermissionAsked(asked) => return Some(WorkerEvent::PermissionAsked(asked)),
+            AgentNews::Usage(usage) => self.say(Said::Usage { turn: self.turn, usage }),
+            AgentNews::Receipt { text, state } => return Some(WorkerEvent::Receipt { text, state }),
+            AgentNews::Limited(limit) => return Some(WorkerEvent::Limited(limit)),
+            AgentNews::TurnEnded { end, result } => {
                 point("turn ended, nothing recorded");
-                return Some(Event::TurnEnded { stop, result });
+                return Some(WorkerEvent::TurnEnded { end, result });
             }
-            News::Exited(Exited::Closed) => {}
-            News::Broken { reason } | News::Exited(Exited::Died { reason }) => {
-                return Some(Event::AgentGone { reason });
+            AgentNews::Exited(AgentExit::Closed) => {}
+            AgentNews::Broken { reason } | AgentNews::Exited(AgentExit::Died { reason }) => {
+                return Some(WorkerEvent::AgentGone { reason });
             }
         }
         None
     }
 
     /// Carries out one action. Blocks for the files it writes.
-    pub(crate) fn carry_out(&mut self, action: Action) -> After {
+    pub(crate) fn carry_out(&mut self, action: WorkerAction) -> ActionResult {
         match action {
-            Action::ClaimNext => After::Event(self.claim_next()),
-            Action::Away => {
+            WorkerAction::ClaimNext => ActionResult::Event(self.claim_next()),
+            WorkerAction::Away => {
                 self.away();
-                After::Nothing
+                ActionResult::Nothing
             }
-            Action::StartTurn { turn, task, work } => After::Event(self.start_turn(turn, task, work)),
-            Action::Steer { of, from, text } => After::Event(self.steer(of, from, text)),
-            Action::AbortTurn => {
+            WorkerAction::StartTurn { turn, task, work } => ActionResult::Event(self.start_turn(turn, task, work)),
+            WorkerAction::Steer { of, text } => ActionResult::Event(self.steer(of, text)),
+            WorkerAction::Permit { question, answer } => {
+                self.permit(&question, answer);
+                ActionResult::Nothing
+            }
+            WorkerAction::KeepSession { session } => {
+                self.keep_session(session);
+                ActionResult::Nothing
+            }
+            WorkerAction::AbortTurn => {
                 point("about to abort");
                 self.agent.abort();
-                After::Nothing
+                ActionResult::Nothing
             }
-            Action::Record(outcome) => After::Event(self.record(outcome)),
-            Action::Acknowledge { ids } => self.acknowledge(ids),
-            Action::Reply(reply) => {
+            WorkerAction::Record(attempt) => ActionResult::Event(self.record(attempt)),
+            WorkerAction::Acknowledge { ids } => self.acknowledge(ids),
+            WorkerAction::Reply(reply) => {
                 self.reply(reply);
-                After::Nothing
+                ActionResult::Nothing
             }
-            Action::Say(said) => {
+            WorkerAction::Say(said) => {
                 self.say(said);
-                After::Nothing
+                ActionResult::Nothing
             }
-            Action::Answer { ask, answer } => {
-                if let Some(waiting) = self.asked.remove(&ask) {
+            WorkerAction::Answer { call, answer } => {
+                if let Some(waiting) = self.calls.remove(&call) {
                     // The caller may have given up meanwhile.
                     let _ = waiting.send(answer);
                 }
-                After::Nothing
+                ActionResult::Nothing
             }
-            Action::Sweep => {
+            WorkerAction::Sweep => {
                 self.sweep();
-                After::Nothing
+                ActionResult::Nothing
             }
-            Action::LookForLeader => After::Event(self.look_for_leader()),
-            Action::Leave { how } => After::Leave(how),
+            WorkerAction::LookForLeader => ActionResult::Event(self.look_for_leader()),
+            WorkerAction::Leave { how } => ActionResult::Leave(how),
         }
     }
 
@@ -198,31 +194,26 @@ impl Hands {
             Said::Trouble { text } if self.troubled.as_ref() == Some(text) => return,
             Said::Trouble { text } => self.troubled = Some(text.clone()),
             Said::Ready
+            | Said::Session { .. }
             | Said::TurnStarted { .. }
             | Said::Text { .. }
+            | Said::Thought { .. }
             | Said::ToolCall { .. }
+            | Said::Plan { .. }
+            | Said::PermissionAsked(_)
+            | Said::PermissionAnswered { .. }
+            | Said::Usage { .. }
             | Said::Steered { .. }
             | Said::Mail { .. }
+            | Said::Receipt { .. }
             | Said::Stalled { .. }
             | Said::TurnEnded { .. }
+            | Said::Parked { .. }
             | Said::Waiting
             | Said::Cut { .. }
             | Said::Leaving { .. } => self.troubled = None,
         }
-        let mail = match &what {
-            Said::Mail { id, .. } => Some(*id),
-            Said::Ready
-            | Said::TurnStarted { .. }
-            | Said::Text { .. }
-            | Said::ToolCall { .. }
-            | Said::Steered { .. }
-            | Said::Stalled { .. }
-            | Said::TurnEnded { .. }
-            | Said::Waiting
-            | Said::Trouble { .. }
-            | Said::Cut { .. }
-            | Said::Leaving { .. } => None,
-        };
+        let mail = if let Said::Mail { id, .. } = &what { Some(*id) } else { None };
         match (mail, self.journal.say(what)) {
             (Some(id), Kept::Yes) => tracing::debug!(at_us = clock::now_us(), %id, "handed on mail"),
             (Some(id), Kept::No(said)) => drop(self.unsaid.insert(id, said)),
@@ -241,42 +232,20 @@ impl Hands {
         }
     }
 
-    fn start_turn(&mut self, turn: u64, task: Option<TaskId>, work: Work) -> Event {
+    fn start_turn(&mut self, turn: u64, task: Option<TaskId>, work: Work) -> WorkerEvent {
+        self.turn = turn;
         self.say(Said::TurnStarted { turn, task, prompt: work.text().to_owned() });
         point("turn begun, agent not prompted");
-        match self.agent.prompt(task, work) {
-            Ok(()) => Event::PromptTaken,
-            Err(error) => {
-                let reason = with_cause(&error);
-                let fault = match error {
-                    DriverError::System { .. } | DriverError::Closed { .. } => Fault::Place,
-                    DriverError::Busy
-                    | DriverError::Idle
-                    | DriverError::NulInText { .. }
-                    | DriverError::BadVariable { .. }
-                    | DriverError::SteerTooLong { .. }
-                    | DriverError::SteersUnread
-                    | DriverError::InputClosed
-                    | DriverError::NotAsked { .. } => Fault::Prompt,
-                };
-                Event::PromptRefused { reason, fault }
-            }
+        match self.agent.prompt(TextId::prompt_of(turn), task, work) {
+            Ok(()) => WorkerEvent::PromptTaken,
+            Err(error) => WorkerEvent::PromptRefused { reason: error.with_cause(), fault: error.fault() },
         }
     }
 
-    fn steer(&mut self, of: SteerOf, from: Address, text: String) -> Event {
+    fn steer(&mut self, of: SteerOf, text: WaitingText) -> WorkerEvent {
         point("about to steer");
-        let outcome = match self.agent.steer(&text) {
-            Ok(Steered::Now) => Ok(api::Steered::Now),
-            Ok(Steered::NextTurn) => Ok(api::Steered::NextTurn),
-            Err(error) => Err(with_cause(&error)),
-        };
-        match (&of, &outcome) {
-            (SteerOf::Ask(_) | SteerOf::Stall, Ok(_)) => self.say(Said::Steered { from, text }),
-            // Mail is said by the core, as mail.
-            (SteerOf::Mail(_), Ok(_)) | (SteerOf::Ask(_) | SteerOf::Mail(_) | SteerOf::Stall, Err(_)) => {}
-        }
-        Event::Steered { of, outcome }
+        let outcome = self.agent.steer(Steer { id: text.id, text: text.text.clone() });
+        WorkerEvent::Steered { of, text, outcome: outcome.map_err(|error| error.with_cause()) }
     }
 
     /// Whether the team was removed, or another process holds this member's lock: then what is at the team's place is not
@@ -320,26 +289,37 @@ impl Hands {
         }
     }
 
-    fn look_for_leader(&mut self) -> Event {
+    /// Answers the agent. A question that is not open any more needs no answer.
+    fn permit(&mut self, question: &QuestionId, answer: Permission) {
+        if let Err(error) = self.agent.permit(question, answer) {
+            self.trouble(error.with_cause());
+        }
+    }
+
+    /// Writes down by which name the next life finds the agent's conversation. Without it, that life begins a new one.
+    fn keep_session(&mut self, session: SessionId) {
+        let name = self.me.name.clone();
+        let known = self.team.roster().member(&name).is_ok_and(|member| member.session.as_ref() == Some(&session));
+        if known {
+            return;
+        }
+        if let Err(error) = self.team.enroll(TeamFact::Session { name, session }) {
+            self.trouble(format!("cannot write down the name of the agent's conversation: {error}"));
+        }
+    }
+
+    fn look_for_leader(&mut self) -> WorkerEvent {
         match presence::is_held(&self.team.dir().leader_lock()) {
             Ok(held) => {
                 self.complaints.over("leader");
-                if held { Event::LeaderSeen } else { Event::LeaderAbsent }
+                if held { WorkerEvent::LeaderSeen } else { WorkerEvent::LeaderAbsent }
             }
             Err(error) => {
                 // "Could not look" is not "there is none".
                 self.complain("leader", format!("cannot look for a leader, trying again: {error}"));
-                Event::LeaderSeen
+                WorkerEvent::LeaderSeen
             }
         }
-    }
-}
-
-/// A driver's refusal in one line, with what the system said.
-fn with_cause(error: &DriverError) -> String {
-    match std::error::Error::source(error) {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
     }
 }
 

@@ -17,8 +17,9 @@ use teamster_protocol::wire::api::{WorkerPhase, WorkerStatus};
 use tokio::sync::{mpsc, watch};
 
 use crate::cell::keeper::Keeper;
-use crate::core::{Action, Core, Event};
-use crate::hands::{After, Call, Hands};
+use crate::core::{WorkerAction, WorkerCore, WorkerEvent};
+use crate::driver::AgentNews;
+use crate::hands::{ActionResult, Hands, LeaderCall};
 use crate::life::args::Args;
 
 pub mod args;
@@ -30,7 +31,7 @@ mod start;
 pub use start::StartError;
 
 use links::{LinkChange, Links};
-use signals::{Signals, Told};
+use signals::{EndSignal, Signals};
 
 /// Runs the worker until it has left; returns the exit code of the process. The caller is to end the process with
 /// it: that drops the member's lock.
@@ -47,9 +48,9 @@ pub fn aside(text: fmt::Arguments<'_>) {
 
 /// A worker that has started.
 struct Worker {
-    core: Core,
+    core: WorkerCore,
     hands: Hands,
-    calls: mpsc::Receiver<Call>,
+    calls: mpsc::Receiver<LeaderCall>,
     watch: Watch,
     signals: Signals,
     links: Links,
@@ -59,33 +60,33 @@ struct Worker {
     /// Whether the clock of the day is still as it was.
     day: clock::Settings,
     /// The signal that told it to end.
-    told: Option<Told>,
+    told: Option<EndSignal>,
     /// Set if the member's lock was another's, or its team gone, at the last slow poll.
     displaced: bool,
 }
 
 /// Why the loop ended.
-enum End {
+enum LifeEnd {
     /// The core said so.
     Leave(LeftHow),
     /// A second signal, or one while there are no books to be kept: not in order.
-    Now(Told),
+    Now(EndSignal),
     /// The team was removed, or there is another in its place.
     Displaced,
 }
 
 /// What the world brought.
-enum Came {
-    Call(Call),
-    News(crate::driver::News),
+enum WorldEvent {
+    Call(LeaderCall),
+    News(AgentNews),
     Change(Change),
-    Told(Told),
+    Told(EndSignal),
     Link(LinkChange),
     Tick,
 }
 
 impl Worker {
-    async fn live(&mut self) -> End {
+    async fn live(&mut self) -> LifeEnd {
         if let Some(mail) = self.hands.mail()
             && let Some(end) = self.happened(mail).await
         {
@@ -95,42 +96,44 @@ impl Worker {
             let came = self.next().await;
             // Before anything else is reckoned with: it moves the times that are waited for.
             if let Some(by_ms) = self.day.look()
-                && let Some(end) = self.happened(Event::ClockSet { by_ms }).await
+                && let Some(end) = self.happened(WorkerEvent::ClockSet { by_ms }).await
             {
                 return end;
             }
             let end = match came {
-                Came::Call(call) => {
-                    let event = self.hands.asked(call);
+                WorldEvent::Call(call) => {
+                    let event = self.hands.take_call(call);
                     self.happened(event).await
                 }
-                Came::News(news) => {
+                WorldEvent::News(news) => {
                     self.core.agent_heard(clock::now_ms());
-                    match self.hands.heard(news) {
+                    match self.hands.take_news(news) {
                         Some(event) => self.happened(event).await,
                         None => None,
                     }
                 }
-                Came::Change(Change::Files(_)) => self.look(Event::Rang).await,
-                Came::Change(Change::Poll) => {
+                WorldEvent::Change(Change::Files(_)) => self.look(WorkerEvent::Rang).await,
+                WorldEvent::Change(Change::Poll) => {
                     let displaced = self.hands.is_displaced();
                     // Looked at twice, for who only puts something aside.
                     if displaced && self.displaced {
-                        return End::Displaced;
+                        return LifeEnd::Displaced;
                     }
                     self.displaced = displaced;
-                    self.look(Event::Polled).await
+                    self.look(WorkerEvent::Polled).await
                 }
-                Came::Told(told) if self.told.is_some() || self.hands.is_displaced() => return End::Now(told),
-                Came::Told(told) => {
+                WorldEvent::Told(told) if self.told.is_some() || self.hands.is_displaced() => {
+                    return LifeEnd::Now(told);
+                }
+                WorldEvent::Told(told) => {
                     self.told = Some(told);
-                    self.happened(Event::Terminated).await
+                    self.happened(WorkerEvent::Terminated).await
                 }
-                Came::Link(LinkChange::LeaderLinked) => self.happened(Event::LeaderLinked).await,
+                WorldEvent::Link(LinkChange::LeaderLinked) => self.happened(WorkerEvent::LeaderLinked).await,
                 // Whoever started a worker by hand ends it: it waits for the next leader.
-                Came::Link(LinkChange::LeaderLost) if self.started_by == StartedBy::Hand => None,
-                Came::Link(LinkChange::LeaderLost) => self.happened(Event::LeaderLost).await,
-                Came::Tick => self.happened(Event::Tick).await,
+                WorldEvent::Link(LinkChange::LeaderLost) if self.started_by == StartedBy::Hand => None,
+                WorldEvent::Link(LinkChange::LeaderLost) => self.happened(WorkerEvent::LeaderLost).await,
+                WorldEvent::Tick => self.happened(WorkerEvent::Tick).await,
             };
             if let Some(end) = end {
                 return end;
@@ -139,20 +142,20 @@ impl Worker {
         }
     }
 
-    async fn next(&mut self) -> Came {
+    async fn next(&mut self) -> WorldEvent {
         let tick = self.core.next_tick_ms();
         tokio::select! {
-            told = self.signals.next() => Came::Told(told),
-            Some(call) = self.calls.recv() => Came::Call(call),
-            news = self.hands.agent.news() => Came::News(news),
-            change = self.watch.changed() => Came::Change(change),
-            change = self.links.changed() => Came::Link(change),
-            () = at(tick) => Came::Tick,
+            told = self.signals.next() => WorldEvent::Told(told),
+            Some(call) = self.calls.recv() => WorldEvent::Call(call),
+            news = self.hands.agent.news() => WorldEvent::News(news),
+            change = self.watch.changed() => WorldEvent::Change(change),
+            change = self.links.changed() => WorldEvent::Link(change),
+            () = at(tick) => WorldEvent::Tick,
         }
     }
 
     /// Mail first, then what else there is to see.
-    async fn look(&mut self, event: Event) -> Option<End> {
+    async fn look(&mut self, event: WorkerEvent) -> Option<LifeEnd> {
         if let Some(mail) = self.hands.mail()
             && let Some(end) = self.happened(mail).await
         {
@@ -162,7 +165,7 @@ impl Worker {
     }
 
     /// Takes one event of the world through the core, and every answer to what the core wants done about it.
-    async fn happened(&mut self, event: Event) -> Option<End> {
+    async fn happened(&mut self, event: WorkerEvent) -> Option<LifeEnd> {
         let mut events = VecDeque::from([event]);
         let mut end = None;
         while let Some(event) = events.pop_front() {
@@ -172,10 +175,10 @@ impl Worker {
                     tokio::task::yield_now().await;
                 }
                 match self.hands.carry_out(action) {
-                    After::Nothing => {}
-                    After::Event(event) => events.push_back(event),
-                    After::Acknowledged(ids) => self.core.acknowledged(&ids),
-                    After::Leave(how) => end = Some(End::Leave(how)),
+                    ActionResult::Nothing => {}
+                    ActionResult::Event(event) => events.push_back(event),
+                    ActionResult::Acknowledged(ids) => self.core.acknowledged(&ids),
+                    ActionResult::Leave(how) => end = Some(LifeEnd::Leave(how)),
                 }
             }
         }
@@ -195,8 +198,8 @@ impl Worker {
 }
 
 /// Whether carrying it out may sync a file.
-fn waits_for_the_disk(action: &Action) -> bool {
-    matches!(action, Action::Acknowledge { .. } | Action::Record(_))
+fn waits_for_the_disk(action: &WorkerAction) -> bool {
+    matches!(action, WorkerAction::Acknowledge { .. } | WorkerAction::Record(_))
 }
 
 /// Waits until a time of the clock; for ever for none.

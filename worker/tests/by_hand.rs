@@ -11,9 +11,10 @@ use std::io::Write;
 
 use bench::{Bench, ended, name, processes_in, signal};
 use nix::sys::signal::Signal;
+use teamster_protocol::model::agent::TurnEnd;
 use teamster_protocol::model::id::Address;
 use teamster_protocol::model::mail::{Body, Urgency};
-use teamster_protocol::model::notice::{Said, Stop};
+use teamster_protocol::model::notice::Said;
 use teamster_protocol::model::roster::{LeftHow, StartedBy};
 use teamster_protocol::model::shutdown::{Verdict, WhenBusy};
 use teamster_protocol::store::file::Durability;
@@ -194,7 +195,7 @@ async fn a_signal_gives_the_task_back_and_leaves_nothing_running() {
         assert_eq!(processes_in(bench.root.path()), Vec::<std::path::PathBuf>::new());
         let said = bench.transcript("alice");
         assert!(matches!(said.last(), Some(Said::Leaving { .. })), "{said:?}");
-        assert!(said.iter().any(|said| matches!(said, Said::TurnEnded { stop: Stop::Aborted, .. })), "{said:?}");
+        assert!(said.iter().any(|said| matches!(said, Said::TurnEnded { end: TurnEnd::Aborted, .. })), "{said:?}");
     }
 }
 

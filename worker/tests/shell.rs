@@ -9,14 +9,15 @@ use std::time::Duration;
 
 use apart::{Ended, agent, agent_with, apart, assert_gone, failed, memory_kib_max, open_descriptors, prompt, setup};
 use nix::sys::wait::waitpid;
-use teamster_worker::driver::shell::{STEER_BYTES_MAX, Setup};
-use teamster_worker::driver::{Driver, DriverError, News, Permission, Prompt, RESULT_BYTES_MAX, RequestId};
-use teamster_worker::driver::{Steered, StopReason};
+use teamster_protocol::model::agent::{Permission, QuestionId, TurnEnd};
+use teamster_protocol::model::receipt::ReceiptState;
+use teamster_worker::driver::shell::{STEER_BYTES_MAX, ShellSetup};
+use teamster_worker::driver::{AgentNews, Driver, DriverError, Prompt, RESULT_BYTES_MAX};
 
 /// For what has to happen before a limit does.
-fn patient() -> Setup {
+fn patient() -> ShellSetup {
     let long = Duration::from_secs(30);
-    Setup { term_grace: long, linger: long, ..setup() }
+    ShellSetup { term_grace: long, linger: long, ..setup() }
 }
 
 macro_rules! apart {
@@ -26,7 +27,7 @@ macro_rules! apart {
 }
 
 fn completed(result: &str) -> Ended {
-    Ended { stop: StopReason::Completed, result: result.into() }
+    Ended { end: TurnEnd::Completed, result: result.into() }
 }
 
 apart! {
@@ -45,10 +46,10 @@ async fn the_exit_status_decides_and_the_output_stays() {
         ("kill -9 $$", "killed by SIGKILL", ""),
         ("kill -40 $$", "killed by signal 40", ""),
     ] {
-        assert_eq!(agent.turn(script).await, Ended { stop: failed(reason), result: result.into() }, "{script}");
+        assert_eq!(agent.turn(script).await, Ended { end: failed(reason), result: result.into() }, "{script}");
     }
     let ended = agent.turn("echo $TEAMSTER_NO_SUCH").await;
-    assert!(matches!(ended.stop, StopReason::Failed { .. }) && ended.result.contains("TEAMSTER_NO_SUCH"), "{ended:?}");
+    assert!(matches!(ended.end, TurnEnd::Failed { .. }) && ended.result.contains("TEAMSTER_NO_SUCH"), "{ended:?}");
 }
 
 async fn both_outputs_come_in_the_order_of_writing() {
@@ -62,10 +63,10 @@ async fn a_turn_runs_in_the_workspace_with_the_environment_given() {
     let of_worker = std::env::var("PATH").unwrap();
     let variable = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let env = vec![variable("TEAMSTER_MEMBER", "alice"), variable("BOTH", "setup")];
-    let mut agent = agent_with(Setup { env, workspace: workspace.path().into(), ..setup() }).await;
+    let mut agent = agent_with(ShellSetup { env, workspace: workspace.path().into(), ..setup() }).await;
     let env = vec![variable("TEAMSTER_TASK", "7"), variable("BOTH", "prompt")];
-    let text = "pwd -P; echo $TEAMSTER_MEMBER $TEAMSTER_TASK $BOTH; echo $PATH".into();
-    agent.shell.prompt(Prompt { text, env }).unwrap();
+    let text = "pwd -P; echo $TEAMSTER_MEMBER $TEAMSTER_TASK $BOTH; echo $PATH";
+    agent.shell.prompt(Prompt { env, ..prompt(text) }).unwrap();
     let expected = format!("{}\nalice 7 prompt\n{of_worker}", workspace.path().canonicalize().unwrap().display());
     assert_eq!(agent.end().await, completed(&expected));
     let bad = Prompt { env: vec![variable("A=B", "")], ..prompt("true") };
@@ -76,42 +77,52 @@ async fn a_steer_reaches_read_and_a_question_is_seen_first() {
     let mut agent = agent().await;
     agent.start("printf 'name? '; read -r name; printf 'age? '; read -r age; echo \"$name is $age\"");
     agent.says("name? ").await;
-    assert_eq!(agent.shell.steer("däve \\o/").unwrap(), Steered::Now);
+    assert_eq!(agent.steer("däve \\o/").unwrap(), ReceiptState::Unconfirmed);
     agent.says("age? ").await;
-    agent.shell.steer("7\n").unwrap();
+    agent.steer("7\n").unwrap();
     assert_eq!(agent.end().await, completed("name? age? däve \\o/ is 7"));
+    assert_eq!(agent.receipts, [ReceiptState::Delivered, ReceiptState::Delivered]);
+}
+
+async fn a_steer_that_the_command_never_reads_is_told_as_lost() {
+    let mut agent = agent().await;
+    agent.start("read -r line; echo got $line");
+    agent.steer("one").unwrap();
+    agent.steer("two").unwrap();
+    assert_eq!(agent.end().await, completed("got one"));
+    assert!(matches!(agent.receipts[..], [ReceiptState::Delivered, ReceiptState::Lost { .. }]), "{:?}", agent.receipts);
 }
 
 async fn what_can_not_be_steered_says_why() {
     let mut agent = agent().await;
-    assert_eq!(agent.shell.steer("x").unwrap_err().to_string(), "cannot steer: no turn is running");
+    assert_eq!(agent.steer("x").unwrap_err().to_string(), "cannot steer: no turn is running");
     agent.start("echo up; exec 0<&-; echo closed; exec sleep 1000");
     agent.says("closed").await;
-    let refused = agent.shell.steer("x").unwrap_err().to_string();
+    let refused = agent.steer("x").unwrap_err().to_string();
     assert_eq!(refused, "cannot steer: the command has closed its standard input");
     agent.shell.abort();
-    assert_eq!(agent.end().await.stop, StopReason::Aborted);
+    assert_eq!(agent.end().await.end, TurnEnd::Aborted);
 
     agent.start("echo up; exec sleep 1000");
-    let too_long = agent.shell.steer(&"x".repeat(STEER_BYTES_MAX));
+    let too_long = agent.steer(&"x".repeat(STEER_BYTES_MAX));
     assert!(matches!(too_long, Err(DriverError::SteerTooLong { .. })));
     let line = "x".repeat(STEER_BYTES_MAX - 1);
-    let taken = (0..1000).take_while(|_| agent.shell.steer(&line).is_ok()).count();
+    let taken = (0..1000).take_while(|_| agent.steer(&line).is_ok()).count();
     assert_eq!(taken, 16, "a pipe of 64 KiB");
-    assert!(matches!(agent.shell.steer("x"), Err(DriverError::SteersUnread)));
+    assert!(matches!(agent.steer("x"), Err(DriverError::SteersUnread)));
     agent.shell.abort();
-    assert_eq!(agent.end().await.stop, StopReason::Aborted);
+    assert_eq!(agent.end().await.end, TurnEnd::Aborted);
 }
 
 async fn refusals_change_nothing() {
     let mut agent = agent().await;
     assert!(matches!(agent.shell.prompt(prompt("a\0b")), Err(DriverError::NulInText { .. })));
-    let asked = agent.shell.permit(&RequestId("1".into()), Permission::Once);
+    let asked = agent.shell.permit(&QuestionId("1".into()), Permission::Once);
     assert!(matches!(asked, Err(DriverError::NotAsked { .. })));
     agent.shell.abort();
     agent.start("read -r line; echo $line");
     assert_eq!(agent.shell.prompt(prompt("echo no")).unwrap_err().to_string(), "cannot prompt: a turn is running");
-    agent.shell.steer("the first").unwrap();
+    agent.steer("the first").unwrap();
     assert_eq!(agent.end().await, completed("the first"));
 }
 
@@ -121,14 +132,14 @@ async fn abort_asks_before_it_kills() {
     agent.says("up").await;
     agent.shell.abort();
     agent.shell.abort();
-    assert_eq!(agent.end().await, Ended { stop: StopReason::Aborted, result: "up\ncleaned".into() });
+    assert_eq!(agent.end().await, Ended { end: TurnEnd::Aborted, result: "up\ncleaned".into() });
 }
 
 async fn abort_before_the_shell_runs_is_an_abort() {
     let mut agent = agent().await;
     agent.start("sleep 1000");
     agent.shell.abort();
-    assert_eq!(agent.end().await.stop, StopReason::Aborted);
+    assert_eq!(agent.end().await.end, TurnEnd::Aborted);
     assert_eq!(agent.turn("echo next").await, completed("next"));
 }
 
@@ -146,12 +157,12 @@ async fn abort_ends_who_ignores_it_and_who_got_away() {
     agent.says("away").await;
     while agent.pids().len() < 6 {
         let more = agent.said.len();
-        let Some(News::Text(text)) = agent.news.recv().await else { panic!("no pids") };
+        let Some(AgentNews::Text(text)) = agent.next().await else { panic!("no pids") };
         agent.said.push_str(&text);
         assert!(agent.said.len() > more);
     }
     agent.shell.abort();
-    assert_eq!(agent.end().await.stop, StopReason::Aborted);
+    assert_eq!(agent.end().await.end, TurnEnd::Aborted);
     assert_gone(&agent.pids());
     assert!(waitpid(None, None).is_err(), "a child is left");
 }
@@ -159,7 +170,7 @@ async fn abort_ends_who_ignores_it_and_who_got_away() {
 async fn what_is_left_running_neither_hangs_the_turn_nor_survives_it() {
     let mut agent = agent().await;
     let ended = agent.turn("sleep 1000 & echo pid $!; setsid sleep 1000 & echo pid $!").await;
-    assert_eq!(ended.stop, StopReason::Completed);
+    assert_eq!(ended.end, TurnEnd::Completed);
     assert_eq!(agent.pids().len(), 2);
     assert_gone(&agent.pids());
 }
@@ -180,10 +191,10 @@ async fn a_flood_stays_in_bounds_and_can_be_aborted() {
     let before_kib = memory_kib_max();
     let mut bytes = 0;
     let result = loop {
-        match agent.news.recv().await {
-            Some(News::Text(text)) => bytes += text.len(),
-            Some(News::TurnEnded { stop, result }) => {
-                assert_eq!(stop, StopReason::Completed);
+        match agent.next().await {
+            Some(AgentNews::Text(text)) => bytes += text.len(),
+            Some(AgentNews::TurnEnded { end, result }) => {
+                assert_eq!(end, TurnEnd::Completed);
                 break result;
             }
             other => panic!("{other:?}"),
@@ -197,7 +208,7 @@ async fn a_flood_stays_in_bounds_and_can_be_aborted() {
     agent.start("echo pid $$; exec yes");
     agent.says("\ny\n").await;
     agent.shell.abort();
-    assert_eq!(agent.end().await.stop, StopReason::Aborted);
+    assert_eq!(agent.end().await.end, TurnEnd::Aborted);
     assert_gone(&agent.pids());
 }
 
@@ -210,7 +221,7 @@ async fn an_abort_works_while_nobody_takes_the_news() {
     while nix::sys::signal::kill(pid, None).is_ok() {
         tokio::task::yield_now().await;
     }
-    assert_eq!(agent.end().await.stop, StopReason::Aborted);
+    assert_eq!(agent.end().await.end, TurnEnd::Aborted);
 }
 
 async fn bytes_that_are_no_text_are_shown_as_far_as_they_can_be() {
@@ -226,7 +237,7 @@ async fn nobody_else_can_read_a_script_and_what_it_starts_does_not_get_it() {
     for before in ["", &huge] {
         let script = format!("{before}cat /proc/$$/cmdline | tr '\\0' '\\n'; env | grep -c password-4711 || echo none");
         let ended = agent.turn(script + " # password-4711").await;
-        assert_eq!(ended.stop, StopReason::Completed, "{ended:?}");
+        assert_eq!(ended.end, TurnEnd::Completed, "{ended:?}");
         assert!(ended.result.starts_with("sh\n-eu\n-c\n"), "{ended:?}");
         assert!(ended.result.ends_with("\n0\nnone") && !ended.result.contains("password-4711"), "{ended:?}");
     }
@@ -241,8 +252,8 @@ async fn a_huge_script_runs_like_a_small_one() {
         let script = format!("x=1 # {}{end}", "x".repeat(bytes - end.len() - 6));
         assert_eq!(script.len(), bytes);
         agent.start(script);
-        agent.shell.steer("steered").unwrap();
-        let expected = Ended { stop: failed("exit status 3"), result: "sh 0\n0\nsteered".into() };
+        agent.steer("steered").unwrap();
+        let expected = Ended { end: failed("exit status 3"), result: "sh 0\n0\nsteered".into() };
         assert_eq!(agent.end().await, expected, "{bytes} bytes");
     }
 }
@@ -250,16 +261,16 @@ async fn a_huge_script_runs_like_a_small_one() {
 async fn what_is_missing_keeps_the_turn_from_beginning_and_the_next_one_works() {
     let folder = tempfile::tempdir().unwrap();
     let workspace = folder.path().join("later");
-    let mut agent = agent_with(Setup { workspace: workspace.clone(), ..setup() }).await;
+    let mut agent = agent_with(ShellSetup { workspace: workspace.clone(), ..setup() }).await;
     let reason = format!("cannot enter workspace {}: No such file or directory (os error 2)", workspace.display());
-    assert_eq!(agent.turn("true").await, Ended { stop: StopReason::NotBegun { reason }, result: String::new() });
+    assert_eq!(agent.turn("true").await, Ended { end: TurnEnd::NotBegun { reason }, result: String::new() });
     std::fs::create_dir(&workspace).unwrap();
     assert_eq!(agent.turn("echo here").await, completed("here"));
 
-    let mut agent = agent_with(Setup { program: "/no/such/sh".into(), ..setup() }).await;
+    let mut agent = agent_with(ShellSetup { program: "/no/such/sh".into(), ..setup() }).await;
     let reason = "cannot start /no/such/sh: No such file or directory (os error 2)";
     let reason = reason.to_owned();
-    assert_eq!(agent.turn("true").await, Ended { stop: StopReason::NotBegun { reason }, result: String::new() });
+    assert_eq!(agent.turn("true").await, Ended { end: TurnEnd::NotBegun { reason }, result: String::new() });
 }
 
 async fn close_ends_the_turn_and_then_the_agent() {
@@ -269,8 +280,8 @@ async fn close_ends_the_turn_and_then_the_agent() {
     agent.shell.close();
     agent.shell.close();
     assert_eq!(agent.shell.prompt(prompt("true")).unwrap_err().to_string(), "cannot prompt: the agent is closed");
-    assert!(matches!(agent.shell.steer("x"), Err(DriverError::Closed { .. })));
-    assert_eq!(agent.end().await.stop, StopReason::Aborted);
+    assert!(matches!(agent.steer("x"), Err(DriverError::Closed { .. })));
+    assert_eq!(agent.end().await.end, TurnEnd::Aborted);
     assert_gone(&agent.pids());
     agent.exits().await;
 }
@@ -287,8 +298,8 @@ async fn a_driver_or_a_listener_that_is_dropped_ends_the_command() {
     first.start("echo pid $$; exec sleep 1000");
     first.says("\n").await;
     drop(first.shell);
-    let Some(News::TurnEnded { stop, .. }) = first.news.recv().await else { panic!("no end") };
-    assert_eq!(stop, StopReason::Aborted);
+    let Some(AgentNews::TurnEnded { end, .. }) = first.news.recv().await else { panic!("no end") };
+    assert_eq!(end, TurnEnd::Aborted);
 
     let mut second = agent().await;
     second.start("echo pid $$; exec sleep 1000");
@@ -305,7 +316,7 @@ async fn many_turns_leave_no_zombie_and_no_descriptor() {
     agent.turn("true").await;
     let before = open_descriptors();
     for turn in 0..200 {
-        assert_eq!(agent.turn(format!("echo {turn}; (true &) ; true | true")).await.stop, StopReason::Completed);
+        assert_eq!(agent.turn(format!("echo {turn}; (true &) ; true | true")).await.end, TurnEnd::Completed);
     }
     assert_eq!(open_descriptors(), before);
     assert!(waitpid(None, None).is_err(), "a child is left");

@@ -1,9 +1,9 @@
 //! What the leader's core takes in and gives out.
 
 use teamster_protocol::host::process::Identity;
+use teamster_protocol::model::agent::TurnEnd;
 use teamster_protocol::model::id::{MemberName, MessageId, TaskId};
 pub use teamster_protocol::model::kill_ladder::KillSignal as Signal;
-use teamster_protocol::model::notice::Stop;
 use teamster_protocol::model::roster::{LeftHow, OnStall, TeamFact, Workspace};
 use teamster_protocol::model::shutdown::{ShutdownReply, WhenBusy};
 use teamster_protocol::wire::api::{Ended, SpawnRequest, Spawned};
@@ -86,7 +86,7 @@ pub enum Event {
     /// The agent of a member began a turn.
     TurnStarted { name: MemberName, turn: TurnOpen },
     /// A turn of a member ended.
-    TurnEnded { name: MemberName, turn: u64, stop: Stop },
+    TurnEnded { name: MemberName, turn: u64, stop: TurnEnd },
     /// A worker's process has ended.
     Exited { name: MemberName, how: LeftHow },
     /// Answers [`Action::RequestShutdown`]: it is in the member's mailbox.
@@ -178,5 +178,5 @@ pub enum Answer {
     /// To a shutdown, a kill, a down: what came of each member.
     Ended(Vec<Ended>),
     /// To a wait for a turn: how it ended, if that was heard.
-    TurnEnded(Option<Stop>),
+    TurnEnded(Option<TurnEnd>),
 }

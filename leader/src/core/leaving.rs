@@ -92,6 +92,7 @@ pub fn fact_if_news(fact: TeamFact, roster: &Roster) -> Option<TeamFact> {
         | TeamFact::Moved { .. }
         | TeamFact::Added { .. }
         | TeamFact::Joined { .. }
+        | TeamFact::Session { .. }
         | TeamFact::Left { .. }
         | TeamFact::Restarting { .. }
         | TeamFact::Removed { .. } => true,

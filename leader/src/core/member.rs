@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use teamster_protocol::host::process::Identity;
+use teamster_protocol::model::agent::TurnEnd;
 use teamster_protocol::model::id::{MemberName, TaskId};
-use teamster_protocol::model::notice::Stop;
 use teamster_protocol::model::roster::{LeftHow, Process, StartedBy, Workspace};
 use teamster_protocol::model::shutdown::{Ladder, WhenBusy};
 use teamster_protocol::wire::api::Ended;
@@ -59,7 +59,7 @@ pub(super) struct MemberWorker {
     /// The turn that its agent is in.
     pub(super) turn: Option<TurnOpen>,
     /// The last turn that ended, for askers who come after its end.
-    pub(super) last_turn: Option<(u64, Stop)>,
+    pub(super) last_turn: Option<(u64, TurnEnd)>,
 }
 
 /// A turn that began and did not end.

@@ -1,7 +1,7 @@
 //! Which members are in a turn, and who waits for a turn to end.
 
+use teamster_protocol::model::agent::TurnEnd;
 use teamster_protocol::model::id::MemberName;
-use teamster_protocol::model::notice::Stop;
 
 use super::member::{FoundLink, MemberPhase, TurnOpen, TurnWaiter};
 use super::{Answer, AskId, Core};
@@ -18,7 +18,7 @@ impl Core {
         }
     }
 
-    pub(super) fn turn_ended(&mut self, name: &MemberName, turn: u64, stop: Stop) {
+    pub(super) fn turn_ended(&mut self, name: &MemberName, turn: u64, stop: TurnEnd) {
         if let Some(worker) = self.members.get_mut(name).and_then(MemberPhase::worker_mut) {
             worker.turn = None;
             worker.last_turn = Some((turn, stop));

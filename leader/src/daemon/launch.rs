@@ -252,11 +252,16 @@ fn turn_event(name: &MemberName, noted: &Noted) -> Option<Event> {
         Noted::TurnStarted { turn, task } => {
             Some(Event::TurnStarted { name, turn: TurnOpen { turn: *turn, task: *task } })
         }
-        Noted::TurnEnded { turn, stop, .. } => Some(Event::TurnEnded { name, turn: *turn, stop: stop.clone() }),
+        Noted::TurnEnded { turn, end, .. } => Some(Event::TurnEnded { name, turn: *turn, stop: end.clone() }),
         Noted::Ready
+        | Noted::Session { .. }
+        | Noted::PermissionAsked { .. }
+        | Noted::PermissionAnswered { .. }
         | Noted::Steered { .. }
         | Noted::Mail { .. }
+        | Noted::Receipt { .. }
         | Noted::Stalled { .. }
+        | Noted::Parked { .. }
         | Noted::Waiting
         | Noted::Trouble { .. }
         | Noted::Leaving { .. } => None,

@@ -58,6 +58,12 @@ pub const RESTARTS_WITHIN: Duration = Duration::from_secs(60);
 pub const RESTART_DELAY_MIN: Duration = Duration::from_millis(100);
 /// The longest time from a death to the next start.
 pub const RESTART_DELAY_MAX: Duration = Duration::from_secs(5);
+/// How long a member waits for a provider that takes no more and does not say until when.
+pub const PARK_DEFAULT: Duration = Duration::from_secs(300);
+/// How long it waits at least, also for a reset that is past already.
+pub const PARK_MIN: Duration = Duration::from_secs(1);
+/// How long an agent's question for permission may stay open; then the answer is no.
+pub const PERMISSION_WITHIN: Duration = Duration::from_secs(600);
 /// How long an agent may say nothing in a turn before that is shown.
 pub const STALL_AFTER: Duration = Duration::from_secs(600);
 /// What a worker may take to answer a ping; after twice that it is shown as hung.

@@ -3,7 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::agent::{
+    AgentSession, Permission, PermissionBy, PermissionQuestion, PlanStep, QuestionId, TokenUsage, ToolState, TurnEnd,
+};
 use crate::model::id::{Address, MessageId, TaskId};
+use crate::model::receipt::{ReceiptState, TextId};
 
 /// One line of a transcript, `turns/<member>/<turn>.jsonl`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,20 +40,36 @@ pub struct Notice {
 pub enum Said {
     /// The agent can take a prompt.
     Ready,
+    /// The agent has a conversation of this name.
+    Session { session: AgentSession },
     /// A turn began with this prompt.
     TurnStarted { turn: u64, task: Option<TaskId>, prompt: String },
     /// The agent said this.
     Text { text: String },
-    /// The agent used a tool.
-    ToolCall { name: String, detail: String },
+    /// The agent thought this.
+    Thought { text: String },
+    /// The agent uses a tool. Comes again, with the same id, when the state changes.
+    ToolCall { id: String, title: String, state: ToolState },
+    /// The agent has this plan. A later one takes its place.
+    Plan { steps: Vec<PlanStep> },
+    /// The agent waits for permission.
+    PermissionAsked(PermissionQuestion),
+    /// A question for permission was answered, or taken back.
+    PermissionAnswered { question: QuestionId, answer: Permission, by: PermissionBy },
+    /// What the turn has cost so far.
+    Usage { turn: u64, usage: TokenUsage },
     /// The agent was steered.
-    Steered { from: Address, text: String },
+    Steered { id: TextId, from: Address, text: String },
     /// A message was handed on.
     Mail { id: MessageId, from: Address, text: String },
+    /// A text has come this far on its way into the agent.
+    Receipt { text: TextId, state: ReceiptState },
     /// The agent has said nothing for so long.
     Stalled { turn: u64, quiet_ms: u64 },
     /// The turn ended.
-    TurnEnded { turn: u64, task: Option<TaskId>, stop: Stop },
+    TurnEnded { turn: u64, task: Option<TaskId>, end: TurnEnd },
+    /// The provider takes no more for now: the member waits until then, and keeps its task.
+    Parked { task: Option<TaskId>, until_ms: u64, reason: String },
     /// It found nothing to claim.
     Waiting,
     /// Something did not go as it should; the text says what and what is done about it.
@@ -66,29 +86,19 @@ pub enum Said {
 #[expect(missing_docs, reason = "as in Said")]
 pub enum Noted {
     Ready,
+    Session { session: AgentSession },
     TurnStarted { turn: u64, task: Option<TaskId> },
-    Steered { from: Address },
+    PermissionAsked { question: QuestionId },
+    PermissionAnswered { question: QuestionId, by: PermissionBy },
+    Steered { id: TextId, from: Address },
     Mail { id: MessageId },
+    Receipt { text: TextId, state: ReceiptState },
     Stalled { turn: u64, quiet_ms: u64 },
-    TurnEnded { turn: u64, task: Option<TaskId>, stop: Stop },
+    TurnEnded { turn: u64, task: Option<TaskId>, end: TurnEnd },
+    Parked { task: Option<TaskId>, until_ms: u64 },
     Waiting,
     Trouble { text: String },
     Leaving { reason: String },
-}
-
-/// Why a turn ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Stop {
-    /// The agent finished it.
-    Completed,
-    /// The agent ended it without success.
-    Failed {
-        /// Why.
-        reason: String,
-    },
-    /// It was aborted.
-    Aborted,
 }
 
 impl Entry {
@@ -96,15 +106,27 @@ impl Entry {
     pub fn notice(&self) -> Option<Notice> {
         let what = match &self.what {
             Said::Ready => Noted::Ready,
+            Said::Session { session } => Noted::Session { session: session.clone() },
             Said::TurnStarted { turn, task, .. } => Noted::TurnStarted { turn: *turn, task: *task },
-            Said::Steered { from, .. } => Noted::Steered { from: from.clone() },
+            Said::PermissionAsked(asked) => Noted::PermissionAsked { question: asked.question.clone() },
+            Said::PermissionAnswered { question, by, .. } => {
+                Noted::PermissionAnswered { question: question.clone(), by: *by }
+            }
+            Said::Steered { id, from, .. } => Noted::Steered { id: *id, from: from.clone() },
             Said::Mail { id, .. } => Noted::Mail { id: *id },
+            Said::Receipt { text, state } => Noted::Receipt { text: *text, state: state.clone() },
             Said::Stalled { turn, quiet_ms } => Noted::Stalled { turn: *turn, quiet_ms: *quiet_ms },
-            Said::TurnEnded { turn, task, stop } => Noted::TurnEnded { turn: *turn, task: *task, stop: stop.clone() },
+            Said::TurnEnded { turn, task, end } => Noted::TurnEnded { turn: *turn, task: *task, end: end.clone() },
+            Said::Parked { task, until_ms, .. } => Noted::Parked { task: *task, until_ms: *until_ms },
             Said::Waiting => Noted::Waiting,
             Said::Trouble { text } => Noted::Trouble { text: text.clone() },
             Said::Leaving { reason } => Noted::Leaving { reason: reason.clone() },
-            Said::Text { .. } | Said::ToolCall { .. } | Said::Cut { .. } => return None,
+            Said::Text { .. }
+            | Said::Thought { .. }
+            | Said::ToolCall { .. }
+            | Said::Plan { .. }
+            | Said::Usage { .. }
+            | Said::Cut { .. } => return None,
         };
         Some(Notice { seq: self.seq, at_ms: self.at_ms, what })
     }

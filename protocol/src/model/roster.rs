@@ -8,6 +8,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::host::process::Identity;
+use crate::model::agent::SessionId;
 use crate::model::board::{AutoClaim, Claimant};
 use crate::model::id::{AgentName, LEAD, MemberName, Role};
 use crate::model::limits::{RESTARTS_MAX, STALL_AFTER};
@@ -223,6 +224,8 @@ pub enum TeamFact {
     Added { name: MemberName, spec: MemberSpec },
     /// Its worker is ready.
     Joined { name: MemberName, process: Process },
+    /// Its agent has a conversation of this name, with which a later life goes on.
+    Session { name: MemberName, session: SessionId },
     /// Its worker ended.
     Left { name: MemberName, how: LeftHow },
     /// Its worker died, and is started again at a time.
@@ -244,6 +247,8 @@ pub struct Member {
     pub spec: MemberSpec,
     /// What was last written of its worker.
     pub presence: Presence,
+    /// The conversation of its agent, if that has told its name: the next life goes on with it.
+    pub session: Option<SessionId>,
     /// When its workers died that were, or are to be, started again since it was set up; no more than count.
     pub deaths: Vec<Death>,
     /// Since when its worker is said to hang. Of a worker that runs.
@@ -352,8 +357,19 @@ impl Roster {
 impl Fold for Roster {
     type Fact = TeamFact;
     const KIND: &'static str = "team";
-    const FACTS: &'static [&'static str] =
-        &["founded", "moved", "added", "joined", "left", "restarting", "dismissed", "hung", "answering", "removed"];
+    const FACTS: &'static [&'static str] = &[
+        "founded",
+        "moved",
+        "added",
+        "joined",
+        "session",
+        "left",
+        "restarting",
+        "dismissed",
+        "hung",
+        "answering",
+        "removed",
+    ];
 
     fn apply(&mut self, fact: TeamFact, at: &Stamp<'_>) {
         let at_ms = at.at_ms;
@@ -362,12 +378,16 @@ impl Fold for Roster {
             TeamFact::Moved { from, to } => self.move_paths(&from, &to),
             TeamFact::Added { name, spec } => {
                 let presence = Presence::Expected { since_ms: at_ms };
-                self.members
-                    .insert(name, Member { spec, presence, deaths: Vec::new(), hung_ms: None, dismissed_ms: None });
+                // Another agent does not know the conversation of the one before it.
+                let before = self.members.get(&name).filter(|before| before.spec.agent == spec.agent);
+                let session = before.and_then(|before| before.session.clone());
+                let (deaths, hung_ms, dismissed_ms) = (Vec::new(), None, None);
+                self.members.insert(name, Member { spec, presence, session, deaths, hung_ms, dismissed_ms });
             }
             TeamFact::Joined { name, process } => {
                 self.change(&name, |member| member.is(Presence::Joined { at_ms, process }));
             }
+            TeamFact::Session { name, session } => self.change(&name, |member| member.session = Some(session)),
             TeamFact::Left { name, how } => self.change(&name, |member| member.left(at_ms, how)),
             TeamFact::Restarting { name, how, at_ms: again_ms } => {
                 self.change(&name, |member| member.restarting(Death { died_ms: at_ms, how, again_ms }));
@@ -400,6 +420,10 @@ impl Fold for Roster {
                 Presence::Left { at_ms, then: Then::Again { .. }, .. } => (*at_ms, vec![]),
             };
             next.write(member.deaths.first().map_or(at_ms, |death| death.died_ms), LEAD, &[added])?;
+            if let Some(session) = &member.session {
+                let session = TeamFact::Session { name: name.clone(), session: session.clone() };
+                next.write(at_ms, LEAD, &[session])?;
+            }
             for Death { died_ms, how, again_ms } in &member.deaths {
                 let died = TeamFact::Restarting { name: name.clone(), how: how.clone(), at_ms: *again_ms };
                 next.write(*died_ms, LEAD, &[died])?;

@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use crate::host::crash::{point, point_amid};
 use crate::host::plain_file::{self, read_full};
+use crate::model::agent::TokenUsage;
 use crate::model::limits::{TRANSCRIPT_BYTES_MAX, TRANSCRIPTS_KEPT_MAX};
 use crate::model::notice::{Entry, Said};
 
@@ -110,11 +111,19 @@ impl Transcript {
                 }
             }
             Said::Ready
+            | Said::Session { .. }
             | Said::Text { .. }
+            | Said::Thought { .. }
             | Said::ToolCall { .. }
+            | Said::Plan { .. }
+            | Said::PermissionAsked(_)
+            | Said::PermissionAnswered { .. }
+            | Said::Usage { .. }
             | Said::Steered { .. }
             | Said::Mail { .. }
+            | Said::Receipt { .. }
             | Said::Stalled { .. }
+            | Said::Parked { .. }
             | Said::Waiting
             | Said::Trouble { .. }
             | Said::Cut { .. }
@@ -215,15 +224,22 @@ fn forget(dir: &Path, number: u64) {
 /// always kept.
 fn counted_from(what: &Said) -> Option<(u64, u64)> {
     let (room, bytes) = match what {
-        Said::Text { text } => (TRANSCRIPT_BYTES_MAX, text.len()),
-        Said::ToolCall { name, detail } => (TRANSCRIPT_BYTES_MAX, name.len() + detail.len()),
+        Said::Text { text } | Said::Thought { text } => (TRANSCRIPT_BYTES_MAX, text.len()),
+        Said::ToolCall { id, title, .. } => (TRANSCRIPT_BYTES_MAX, id.len() + title.len()),
+        Said::Plan { steps } => (TRANSCRIPT_BYTES_MAX, steps.iter().map(|step| step.text.len()).sum()),
+        Said::Usage { .. } => (TRANSCRIPT_BYTES_MAX, size_of::<TokenUsage>()),
+        Said::PermissionAsked(asked) => (2 * TRANSCRIPT_BYTES_MAX, asked.title.len() + asked.detail.len()),
         Said::Steered { text, .. } | Said::Mail { text, .. } | Said::Trouble { text } => {
             (2 * TRANSCRIPT_BYTES_MAX, text.len())
         }
         Said::Ready
+        | Said::Session { .. }
         | Said::TurnStarted { .. }
+        | Said::PermissionAnswered { .. }
+        | Said::Receipt { .. }
         | Said::Stalled { .. }
         | Said::TurnEnded { .. }
+        | Said::Parked { .. }
         | Said::Waiting
         | Said::Cut { .. }
         | Said::Leaving { .. } => return None,

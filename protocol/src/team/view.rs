@@ -145,16 +145,18 @@ fn member_view(
     };
     let at_work = running && matches!(member.presence, Presence::Joined { .. });
     let standing = if at_work { transcript::standing(&dir.turns(name))? } else { None };
-    let (open, free_ms) = match standing {
-        Some(Standing::Turn(open)) => (Some(open), None),
-        Some(Standing::Free { since_ms }) => (None, Some(since_ms)),
-        None => (None, None),
+    let (open, free_ms, parked) = match standing {
+        Some(Standing::Turn(open)) => (Some(open), None, None),
+        Some(Standing::Parked { since_ms, until_ms }) => (None, None, Some((since_ms, until_ms))),
+        Some(Standing::Free { since_ms }) => (None, Some(since_ms), None),
+        None => (None, None, None),
     };
     // A turn for a task is told by the task: it is on the board that it ended, a moment before it is in the transcript.
     let turn = open.filter(|open| tasks.is_empty() && open.task.is_none());
     let at = if open.is_some_and(|open| open.quiet) { MemberState::Stalled } else { MemberState::Busy };
     let (state, since_ms) = match (running, &member.presence) {
         (true, Presence::Joined { .. }) if let Some(hung_ms) = member.hung_ms => (MemberState::Hung, hung_ms),
+        (true, Presence::Joined { .. }) if let Some((since_ms, _)) = parked => (MemberState::Parked, since_ms),
         (true, Presence::Joined { at_ms, .. }) if tasks.is_empty() => match turn {
             Some(turn) => (at, turn.since_ms),
             None => (MemberState::Idle, free_ms.unwrap_or(0).max(*at_ms)),
@@ -200,6 +202,7 @@ fn member_view(
         failed: ended.failed,
         left,
         again_ms,
+        parked_until_ms: parked.map(|(_, until_ms)| until_ms).filter(|_| state == MemberState::Parked),
     })
 }
 
@@ -225,8 +228,9 @@ fn is_being_buried(dir: &TeamDir, name: &MemberName, presence: &Presence) -> Res
 mod tests {
     use super::*;
     use crate::host::process::own_identity;
+    use crate::model::agent::TurnEnd;
     use crate::model::board::{AutoClaim, Claimant};
-    use crate::model::notice::{Said, Stop};
+    use crate::model::notice::Said;
     use crate::model::roster::{MemberSpec, Process, StartedBy, TeamFact, Workspace};
     use crate::model::task::Work;
     use crate::store::file::Durability;
@@ -295,7 +299,7 @@ mod tests {
         let complete = |board: &Board| Ok((vec![board.complete(&claim, String::new())?], ()));
         ada.team.decide(Durability::Process, complete).unwrap();
         assert_eq!((ada.seen().state, ada.seen().turn), (MemberState::Idle, None));
-        ada.say(Said::TurnEnded { turn: 1, task, stop: Stop::Completed });
+        ada.say(Said::TurnEnded { turn: 1, task, end: TurnEnd::Completed });
         assert_eq!((ada.seen().state, ada.seen().turn), (MemberState::Idle, None));
     }
 
@@ -304,7 +308,7 @@ mod tests {
         let mut ada = Ada::joined();
         ada.say(Said::TurnStarted { turn: 1, task: None, prompt: "true".to_owned() });
         assert_eq!((ada.seen().state, ada.seen().turn), (MemberState::Busy, Some(1)));
-        ada.say(Said::TurnEnded { turn: 1, task: None, stop: Stop::Completed });
+        ada.say(Said::TurnEnded { turn: 1, task: None, end: TurnEnd::Completed });
         assert_eq!((ada.seen().state, ada.seen().turn), (MemberState::Idle, None));
     }
 

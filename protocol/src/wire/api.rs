@@ -8,14 +8,21 @@ use jsonrpsee::core::{RpcResult, SubscriptionResult};
 use jsonrpsee::proc_macros::rpc;
 use serde::{Deserialize, Serialize};
 
+use crate::model::agent::TurnEnd;
 use crate::model::board::{AutoClaim, Scope};
 use crate::model::id::{Address, AgentName, MemberName, MessageId, Role, TaskId, TeamName};
 use crate::model::mail::Urgency;
-use crate::model::notice::{Notice, Stop};
+use crate::model::notice::Notice;
 use crate::model::roster::{Isolation, LeftHow, Stall, StartedBy, Workspace};
 use crate::model::shutdown::WhenBusy;
 use crate::model::task::NewTask;
 use crate::model::task::view::TaskView;
+
+mod worker;
+
+pub use worker::{
+    Aborting, Hello, Prompted, Steered, Welcome, WorkerApiClient, WorkerApiServer, WorkerPhase, WorkerStatus,
+};
 
 /// JSON-RPC error codes of our own; the standard ones keep their meaning.
 pub mod code {
@@ -29,107 +36,6 @@ pub mod code {
     pub const CORRUPT: i32 = 4;
     /// The system refused: disk, processes, descriptors.
     pub const SYSTEM: i32 = 5;
-}
-
-/// What the leader tells a worker first.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Hello {
-    /// [`PROTOCOL_VERSION`](crate::model::limits::PROTOCOL_VERSION) of the caller.
-    pub protocol: u32,
-}
-
-/// What a worker answers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Welcome {
-    /// The protocol version of the worker.
-    pub protocol: u32,
-    /// The version of its program.
-    pub version: String,
-    /// The member it serves.
-    pub name: MemberName,
-    /// Its process id.
-    pub pid: u32,
-}
-
-/// What a worker is at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "phase", rename_all = "snake_case")]
-#[expect(missing_docs, reason = "SPEC.md says what each field is")]
-pub enum WorkerPhase {
-    Starting,
-    Idle,
-    Turn { turn: u64, task: Option<TaskId>, since_ms: u64 },
-    Leaving,
-}
-
-/// Where a worker stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WorkerStatus {
-    /// What it is at.
-    #[serde(flatten)]
-    pub phase: WorkerPhase,
-    /// Messages it has not handed on.
-    pub unread: usize,
-    /// The number of its last transcript entry.
-    pub seq: u64,
-}
-
-/// A prompt was taken: this turn runs it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Prompted {
-    /// The turn.
-    pub turn: u64,
-}
-
-/// When a steer reaches the agent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Steered {
-    /// It has it.
-    Now,
-    /// It gets it with the next turn.
-    NextTurn,
-}
-
-/// The turn that is being aborted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Aborting {
-    /// The turn.
-    pub turn: u64,
-    /// Its task, which will be pending again.
-    pub task: Option<TaskId>,
-}
-
-/// Leader → worker.
-#[rpc(client, server)]
-pub trait WorkerApi {
-    /// The first call: refused with [`code::OTHER_VERSION`] if the versions differ. Answered when the worker is ready.
-    #[method(name = "initialize")]
-    async fn initialize(&self, hello: Hello) -> RpcResult<Welcome>;
-
-    /// Starts a turn. Refused while another runs.
-    #[method(name = "prompt")]
-    async fn prompt(&self, text: String) -> RpcResult<Prompted>;
-
-    /// Says something to the running turn. Refused while none runs.
-    #[method(name = "steer")]
-    async fn steer(&self, text: String) -> RpcResult<Steered>;
-
-    /// Aborts the running turn; its task is pending again. Refused while none runs.
-    #[method(name = "abort")]
-    async fn abort(&self, reason: String) -> RpcResult<Aborting>;
-
-    /// What the worker is at.
-    #[method(name = "status")]
-    async fn status(&self) -> RpcResult<WorkerStatus>;
-
-    /// Gives `nonce` back.
-    #[method(name = "ping")]
-    fn ping(&self, nonce: u64) -> RpcResult<u64>;
-
-    /// Notices with a number above `since`, the past ones from disk, then each as it happens.
-    #[subscription(name = "subscribe" => "notice", unsubscribe = "unsubscribe", item = Notice)]
-    async fn notices(&self, since: u64) -> SubscriptionResult;
 }
 
 /// Where a new member is to work.
@@ -208,7 +114,7 @@ pub struct Stopped {
     /// The task of the turn.
     pub task: Option<TaskId>,
     /// How the turn ended: it may have been completed in the same moment. Not known by mail.
-    pub stop: Option<Stop>,
+    pub stop: Option<TurnEnd>,
 }
 
 /// What came of asking one member to end.
@@ -297,6 +203,9 @@ pub struct MemberView {
     /// When its next worker is due, if it is being started again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub again_ms: Option<u64>,
+    /// When it goes on by itself, if it waits for its provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parked_until_ms: Option<u64>,
 }
 
 /// What a member is at. Whether it runs comes from its lock, never from what it last said.
@@ -309,6 +218,8 @@ pub enum MemberState {
     Idle,
     /// It is on a task, or runs a turn without one.
     Busy,
+    /// Its provider takes no more for now: it waits, keeps its task, and goes on by itself.
+    Parked,
     /// It is at work, and its agent has said nothing for longer than it may.
     Stalled,
     /// It is at work, and its worker does not answer.

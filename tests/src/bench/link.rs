@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use teamster_protocol::model::board::AutoClaim;
-use teamster_protocol::wire::api::{Steered, WorkerApiClient};
+use teamster_protocol::model::receipt::ReceiptState;
+use teamster_protocol::wire::api::WorkerApiClient;
 
 use super::Outcome;
 use super::place::Place;
@@ -44,7 +45,7 @@ pub(super) fn rows(place: &Place) -> Outcome<Vec<Row>> {
                 let begin = Instant::now();
                 let steered = within(worker.peer.steer(format!("look at {block}.{nth} first"))).await??;
                 steer.push(begin.elapsed());
-                if steered != Steered::Now {
+                if steered.state != ReceiptState::Unconfirmed {
                     return Err("a running turn did not take a steer".into());
                 }
             }

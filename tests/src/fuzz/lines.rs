@@ -6,6 +6,8 @@ use jsonrpsee::PendingSubscriptionSink;
 use jsonrpsee::core::{RpcResult, SubscriptionResult, async_trait};
 use jsonrpsee::types::ErrorObjectOwned;
 use serde_json::Value;
+use teamster_protocol::model::agent::{Permission, QuestionId};
+use teamster_protocol::model::receipt::{ReceiptState, TextId};
 use teamster_protocol::wire::api::{
     Aborting, Hello, Prompted, Steered, Welcome, WorkerApiClient, WorkerApiServer, WorkerPhase, WorkerStatus, code,
 };
@@ -69,15 +71,24 @@ impl WorkerApiServer for Toy {
     }
 
     async fn prompt(&self, text: String) -> RpcResult<Prompted> {
-        Ok(Prompted { turn: text.len() as u64 })
+        let turn = text.len() as u64;
+        Ok(Prompted { turn, text: TextId::prompt_of(turn) })
     }
 
     async fn steer(&self, text: String) -> RpcResult<Steered> {
-        if text.is_empty() { Err(refused()) } else { Ok(Steered::Now) }
+        if text.is_empty() {
+            Err(refused())
+        } else {
+            Ok(Steered { text: TextId::prompt_of(1), state: ReceiptState::Accepted })
+        }
     }
 
     async fn abort(&self, _: String) -> RpcResult<Aborting> {
         Ok(Aborting { turn: 1, task: None })
+    }
+
+    async fn permit(&self, question: QuestionId, _: Permission) -> RpcResult<()> {
+        if question.0.is_empty() { Err(refused()) } else { Ok(()) }
     }
 
     async fn status(&self) -> RpcResult<WorkerStatus> {

@@ -2,14 +2,15 @@
 //! control is obeyed only from the lead; and what is handed on is what was sent.
 
 use teamster_leader::ops::text::harmless_lines;
+use teamster_protocol::model::agent::TurnEnd;
+use teamster_protocol::model::agent::preset::{AgentAbilities, DriverKind, abilities_of};
 use teamster_protocol::model::board::{AutoClaim, Claimant};
 use teamster_protocol::model::id::{Address, MessageId, TaskId};
 use teamster_protocol::model::mail::{Body, MailFact, Mailbox, Message, Urgency};
-use teamster_protocol::model::notice::Stop;
 use teamster_protocol::model::roster::StartedBy;
 use teamster_protocol::model::task::{Claim, Work};
 use teamster_protocol::store::file::{Fold, Offset, Stamp};
-use teamster_worker::core::{Action, ClaimedTask, Conversation, Core, Event, Settings};
+use teamster_worker::core::{ClaimedTask, WorkerAction, WorkerCore, WorkerEvent, WorkerSettings};
 
 const NOW_MS: u64 = 1_000;
 
@@ -29,9 +30,9 @@ pub(super) fn run(bytes: &[u8]) {
         mailbox.apply(fact, &stamp);
         assert_eq!(mailbox.unread_len(), 1);
     }
-    for conversation in [Conversation::Yes, Conversation::No] {
+    for abilities in [DriverKind::Shell, DriverKind::Script].map(abilities_of) {
         for at in [At::Start, At::Rest, At::Work] {
-            reads(&message, conversation, at);
+            reads(&message, abilities, at);
         }
     }
 }
@@ -51,40 +52,45 @@ enum At {
     Work,
 }
 
-fn reads(message: &Message, conversation: Conversation, at: At) {
+fn reads(message: &Message, abilities: AgentAbilities, at: At) {
     let me = Claimant { name: "alice".parse().expect("it is a name"), role: None, auto: AutoClaim::On };
     let claim = Claim { id: TaskId(1), owner: me.name.clone(), attempt: 1 };
-    let mut core = Core::new(Settings::new(me, conversation, StartedBy::Hand), 0);
+    let mut core = WorkerCore::new(WorkerSettings::new(me, abilities, StartedBy::Hand), 0);
     let task = ClaimedTask { claim, work: Work::Run("true".to_owned()), timeout_ms: None };
     let before = match at {
         At::Start => vec![],
-        At::Rest => vec![Event::AgentReady, Event::Claimed(None)],
-        At::Work => vec![Event::AgentReady, Event::Claimed(Some(task)), Event::PromptTaken],
+        At::Rest => vec![WorkerEvent::AgentReady { session: None }, WorkerEvent::Claimed(None)],
+        At::Work => {
+            vec![WorkerEvent::AgentReady { session: None }, WorkerEvent::Claimed(Some(task)), WorkerEvent::PromptTaken]
+        }
     };
     for event in before {
         core.step(NOW_MS, event);
     }
     // Twice: a repeat is known by its id.
-    let mut actions = core.step(NOW_MS, Event::MailArrived(vec![message.clone(), message.clone()]));
-    let controls = |action: &Action| {
-        matches!(action, Action::Reply(_) | Action::Leave { .. } | Action::AbortTurn | Action::Record(_))
+    let mut actions = core.step(NOW_MS, WorkerEvent::MailArrived(vec![message.clone(), message.clone()]));
+    let controls = |action: &WorkerAction| {
+        matches!(
+            action,
+            WorkerAction::Reply(_) | WorkerAction::Leave { .. } | WorkerAction::AbortTurn | WorkerAction::Record(_)
+        )
     };
     let may_control =
         message.from == Address::Lead && matches!(message.body, Body::ShutdownRequest(_) | Body::AbortRequest { .. });
     assert!(may_control || !actions.iter().any(controls), "{message:?} at {at:?} made it do {actions:?}");
-    let replies = actions.iter().filter(|action| matches!(action, Action::Reply(_))).count();
+    let replies = actions.iter().filter(|action| matches!(action, WorkerAction::Reply(_))).count();
     assert!(replies <= 1, "a repeat was answered again");
     for event in [
-        Event::TurnEnded { stop: Stop::Completed, result: String::new() },
-        Event::Recorded,
-        Event::AgentReady,
-        Event::Claimed(None),
-        Event::PromptTaken,
+        WorkerEvent::TurnEnded { end: TurnEnd::Completed, result: String::new() },
+        WorkerEvent::Recorded,
+        WorkerEvent::AgentReady { session: None },
+        WorkerEvent::Claimed(None),
+        WorkerEvent::PromptTaken,
     ] {
         actions.extend(core.step(NOW_MS, event));
     }
     let acknowledged = actions.iter().flat_map(|action| match action {
-        Action::Acknowledge { ids } => ids.clone(),
+        WorkerAction::Acknowledge { ids } => ids.clone(),
         _ => Vec::new(),
     });
     assert!(acknowledged.filter(|id| *id == message.id).count() <= 1, "acknowledged again: {actions:?}");

@@ -10,7 +10,7 @@ use teamster_protocol::model::roster::StartedBy;
 use teamster_protocol::model::shutdown::WhenBusy;
 use teamster_protocol::model::task::{NewTask, Work};
 use teamster_protocol::wire::api::{SpawnRequest, WorkspaceRequest};
-use teamster_worker::core::{Ask, AskId};
+use teamster_worker::core::{CallId, WorkerAsk};
 
 use super::Sim;
 use super::world::Due;
@@ -82,7 +82,9 @@ impl Sim {
     fn writes_mail(&mut self) {
         let urgency = *self.world.chance.pick(&[Urgency::Now, Urgency::Next, Urgency::Next, Urgency::Idle]);
         for _ in 0..1 + self.world.chance.below(3) {
-            self.send_member(urgency, Body::Text { text: "hello".to_owned() });
+            self.calls += 1;
+            let text = format!("hello, for the {}th time", self.calls);
+            self.send_member(urgency, Body::Text { text });
         }
     }
 
@@ -97,16 +99,16 @@ impl Sim {
         self.calls += 1;
         let what = match self.world.chance.below(5) {
             0 if self.world.chance.one_in(2) => return self.waits_for_a_turn(index),
-            0 => Ask::Prompt { text: "and now?".to_owned() },
-            1 | 2 => Ask::Steer { text: "more to the left".to_owned() },
-            3 => Ask::Abort { reason: "enough".to_owned() },
+            0 => WorkerAsk::Prompt { text: "and now?".to_owned() },
+            1 | 2 => WorkerAsk::Steer { text: "more to the left".to_owned() },
+            3 => WorkerAsk::Abort { reason: "enough".to_owned() },
             _ => {
                 let body = Body::AbortRequest { reason: "enough".to_owned() };
                 self.world.post(Address::Lead, &self.members[index].address(), Urgency::Now, body);
                 return;
             }
         };
-        self.members[index].ask(&mut self.world, AskId(self.calls), what);
+        self.members[index].ask(&mut self.world, CallId(self.calls), what);
     }
 
     fn waits_for_a_turn(&mut self, index: usize) {

@@ -5,17 +5,22 @@ use std::collections::VecDeque;
 
 use teamster_leader::core as leader;
 use teamster_protocol::host::process::Identity;
+use teamster_protocol::model::agent::preset::PromptKind;
+use teamster_protocol::model::agent::{AgentFault, TurnEnd};
 use teamster_protocol::model::board::{Claimant, Death};
-use teamster_protocol::model::id::{Address, MemberName, MessageId, TaskId};
+use teamster_protocol::model::id::{Address, MemberName, TaskId};
 use teamster_protocol::model::limits::SLOW_POLL;
 use teamster_protocol::model::mail::{Body, Urgency};
-use teamster_protocol::model::notice::{Said, Stop};
+use teamster_protocol::model::notice::Said;
+use teamster_protocol::model::receipt::TextId;
 use teamster_protocol::model::roster::{MemberSpec, OnStall, Process, Stall, StartedBy, TeamFact, Workspace};
-use teamster_protocol::wire::api::Steered;
+use teamster_protocol::model::task::Work;
 use teamster_worker::core::{
-    Action, Answer, Ask, AskId, ClaimedTask, Conversation, Core, Event, Fault, Outcome, Settings, SteerOf,
+    AttemptEnd, CallId, ClaimedTask, SteerOf, WorkerAction, WorkerAnswer, WorkerAsk, WorkerCore, WorkerEvent,
+    WorkerSettings,
 };
 
+use super::agent::{AgentStanding, AgentTurnEnd, SimAgent, abilities, leave_over};
 use super::oracle::Life;
 use super::world::{Due, NotWritten, World};
 
@@ -24,7 +29,7 @@ use super::world::{Due, NotWritten, World};
 pub(super) struct Member {
     pub(super) index: usize,
     pub(super) who: Claimant,
-    pub(super) conversation: Conversation,
+    pub(super) prompts: PromptKind,
     /// What is done when its worker does not answer.
     pub(super) on_stall: OnStall,
     pub(super) lives: u32,
@@ -34,7 +39,7 @@ pub(super) struct Member {
 /// A living worker.
 #[derive(Debug)]
 pub(super) struct Worker {
-    pub(super) core: Core,
+    pub(super) core: WorkerCore,
     life: Life,
     /// The leader that launched it, if one did.
     pub(super) launched_by: Option<u32>,
@@ -45,32 +50,22 @@ pub(super) struct Worker {
     /// Whether it owes its leader the answer to a ping.
     pub(super) owes_answer: bool,
     is_ready: bool,
-    actions: VecDeque<Action>,
-    answers: VecDeque<Event>,
+    actions: VecDeque<WorkerAction>,
+    answers: VecDeque<WorkerEvent>,
     /// What its agent said, in order.
-    news: VecDeque<Event>,
-    asks: VecDeque<(AskId, Ask)>,
+    news: VecDeque<WorkerEvent>,
+    calls: VecDeque<(CallId, WorkerAsk)>,
     rang: bool,
     polled: bool,
     pub(super) terminated: bool,
     pub(super) link_lost: bool,
     pub(super) frozen: bool,
-    agent: Agent,
+    agent: SimAgent,
     /// The task and attempt that was claimed last.
     claimed: Option<(TaskId, u32)>,
     last_turn: u64,
     /// Whether its last look at the board found nothing to claim, and no turn has begun since.
     found_nothing: bool,
-    /// Mail that was shown since the last turn began.
-    showing: Vec<MessageId>,
-}
-
-#[derive(Debug)]
-enum Agent {
-    Starting,
-    Idle,
-    Turn { number: u64, task: Option<(TaskId, u32)>, ends: Stop },
-    Gone,
 }
 
 /// What a worker can take next from the world.
@@ -110,7 +105,7 @@ impl Member {
         let pid = 1_000 * (1 + self.index as u32) + self.lives;
         let identity = Identity { pid, start_ticks: world.now_ms, boot_id: "sim".to_owned() };
         self.worker = Some(Worker {
-            core: Core::new(Settings::new(self.who.clone(), self.conversation, started_by), 0),
+            core: WorkerCore::new(WorkerSettings::new(self.who.clone(), abilities(self.prompts), started_by), 0),
             life,
             launched_by,
             heard_by: launched_by,
@@ -121,17 +116,16 @@ impl Member {
             actions: VecDeque::new(),
             answers: VecDeque::new(),
             news: VecDeque::new(),
-            asks: VecDeque::new(),
+            calls: VecDeque::new(),
             rang: false,
             polled: false,
             terminated: false,
             link_lost: false,
             frozen: false,
-            agent: Agent::Starting,
+            agent: SimAgent::new(self.prompts),
             claimed: None,
             last_turn: 0,
             found_nothing: false,
-            showing: Vec::new(),
         });
         true
     }
@@ -176,11 +170,11 @@ impl Member {
         (self.who.name.clone(), self.lives)
     }
 
-    pub(super) fn ask(&mut self, world: &mut World, ask: AskId, what: Ask) {
+    pub(super) fn ask(&mut self, world: &mut World, ask: CallId, what: WorkerAsk) {
         if let Some(worker) = &mut self.worker {
             world.say(|| format!("lead asks {}: {what:?}", worker.life.0));
             world.oracle.asked(ask, &worker.life);
-            worker.asks.push_back((ask, what));
+            worker.calls.push_back((ask, what));
         }
     }
 
@@ -194,10 +188,10 @@ impl Member {
                     // It could not begin.
                     return self.die(world);
                 }
-                if let Agent::Starting = worker.agent {
-                    worker.agent = Agent::Idle;
+                if let AgentStanding::Starting = worker.agent.standing {
+                    worker.agent.standing = AgentStanding::Idle;
                 }
-                worker.news.push_back(Event::AgentReady);
+                worker.news.push_back(WorkerEvent::AgentReady { session: None });
             }
             Due::TurnEnds(_, _, number) => worker.turn_ends(world, number),
             Due::Poll(..) => {
@@ -232,7 +226,7 @@ impl Member {
             return false;
         }
         match worker.actions.front() {
-            Some(Action::Away | Action::Reply(_)) => !world.disk_full,
+            Some(WorkerAction::Away | WorkerAction::Reply(_)) => !world.disk_full,
             Some(_) => true,
             None => !worker.answers.is_empty() || !self.sources(world).is_empty(),
         }
@@ -243,7 +237,7 @@ impl Member {
         let tick = worker.core.next_tick_ms().is_some_and(|at| at <= world.now_ms);
         [
             (!worker.news.is_empty(), Source::News),
-            (!worker.asks.is_empty(), Source::Ask),
+            (!worker.calls.is_empty(), Source::Ask),
             (world.rung.contains(&self.address()), Source::Mailbox),
             (worker.rang, Source::Ring),
             (worker.polled, Source::Poll),
@@ -262,7 +256,7 @@ impl Member {
         let Some(worker) = &mut self.worker else { return };
         if let Some(action) = worker.actions.pop_front() {
             world.say(|| format!("{} does {action:?}", worker.life.0));
-            if let Action::Leave { how } = &action {
+            if let WorkerAction::Leave { how } = &action {
                 world.oracle.left(&worker.life, how);
                 // It holds its lock while it writes its leaving down; a full disk leaves that to others.
                 let _ = world.bury(&self.who.name, self.who.name.as_str());
@@ -288,78 +282,81 @@ impl Member {
 }
 
 impl Worker {
-    fn take(&mut self, world: &mut World, address: &Address, source: Source) -> Option<Event> {
+    fn take(&mut self, world: &mut World, address: &Address, source: Source) -> Option<WorkerEvent> {
         match source {
             Source::News => self.news.pop_front(),
-            Source::Ask => self.asks.pop_front().map(|(ask, what)| Event::Asked { ask, what }),
+            Source::Ask => self.calls.pop_front().map(|(call, what)| WorkerEvent::Called { call, what }),
             Source::Mailbox => {
                 world.rung.remove(address);
                 self.rang = true;
                 let unread = world.unread(address);
-                (!unread.is_empty()).then_some(Event::MailArrived(unread))
+                (!unread.is_empty()).then_some(WorkerEvent::MailArrived(unread))
             }
-            Source::Ring => std::mem::take(&mut self.rang).then_some(Event::Rang),
+            Source::Ring => std::mem::take(&mut self.rang).then_some(WorkerEvent::Rang),
             Source::Poll => {
                 self.polled = false;
                 let unread = world.unread(address);
                 if unread.is_empty() {
-                    return Some(Event::Polled);
+                    return Some(WorkerEvent::Polled);
                 }
-                self.answers.push_back(Event::Polled);
-                Some(Event::MailArrived(unread))
+                self.answers.push_back(WorkerEvent::Polled);
+                Some(WorkerEvent::MailArrived(unread))
             }
-            Source::Tick => Some(Event::Tick),
-            Source::Signal => std::mem::take(&mut self.terminated).then_some(Event::Terminated),
-            Source::Link => std::mem::take(&mut self.link_lost).then_some(Event::LeaderLost),
+            Source::Tick => Some(WorkerEvent::Tick),
+            Source::Signal => std::mem::take(&mut self.terminated).then_some(WorkerEvent::Terminated),
+            Source::Link => std::mem::take(&mut self.link_lost).then_some(WorkerEvent::LeaderLost),
         }
     }
 
-    fn act(&mut self, world: &mut World, who: &Claimant, me: &Address, index: usize, life: u32, action: Action) {
+    fn act(&mut self, world: &mut World, who: &Claimant, me: &Address, index: usize, life: u32, action: WorkerAction) {
         match action {
-            Action::ClaimNext => self.claim(world, who),
-            Action::Away => {
+            WorkerAction::ClaimNext => self.claim(world, who),
+            WorkerAction::Away => {
                 let _ = world.decide(me.as_str(), |board| Ok((board.away(&who.name), ())));
             }
-            Action::StartTurn { turn, task, work } => {
+            WorkerAction::StartTurn { turn, task, work } => {
                 self.tell_of_turns(world, who, &Said::TurnStarted { turn, task, prompt: work.text().to_owned() });
-                self.start_turn(world, index, life, turn, task);
+                self.start_turn(world, (index, life), turn, task, &work);
             }
-            Action::Steer { of, .. } => {
-                let hears = matches!(self.agent, Agent::Turn { .. }) && !world.chance.one_in(5);
-                if let SteerOf::Mail(message) = &of
-                    && message.urgency != Urgency::Now
+            WorkerAction::Steer { of, text } => {
+                if let (SteerOf::Mail, TextId::Message(id)) = (&of, text.id)
+                    && world.message(id).1.urgency != Urgency::Now
                 {
-                    world.oracle.broke(format!("message {} is not urgent and steers", message.id));
+                    world.oracle.broke(format!("message {id} is not urgent and steers"));
                 }
-                let outcome = if hears { Ok(Steered::Now) } else { Err("it does not listen".to_owned()) };
-                self.answers.push_back(Event::Steered { of, outcome });
+                let outcome = self.agent.steer(world, text.id);
+                self.answers.push_back(WorkerEvent::Steered { of, text, outcome });
             }
-            Action::AbortTurn => {
-                if let Agent::Turn { number, ends, .. } = &mut self.agent {
+            WorkerAction::Permit { question, .. } => world.oracle.broke(format!("nobody asked {question}")),
+            WorkerAction::KeepSession { session } => world.oracle.broke(format!("nobody told of session {session}")),
+            WorkerAction::AbortTurn => {
+                if let AgentStanding::Turn(turn) = &mut self.agent.standing {
+                    turn.is_aborted = true;
                     // It may finish in the same moment.
                     if !world.chance.one_in(8) {
-                        *ends = Stop::Aborted;
+                        turn.ends = AgentTurnEnd::Plain(TurnEnd::Aborted);
                     }
-                    let (in_ms, number) = (world.chance.below(20), *number);
+                    let (in_ms, number) = (world.chance.below(20), turn.number);
                     world.later(in_ms, Due::TurnEnds(index, life, number));
                 }
             }
-            Action::Record(outcome) => self.record(world, me, outcome),
-            Action::Acknowledge { ids } => {
+            WorkerAction::Record(attempt) => self.record(world, me, attempt),
+            WorkerAction::Acknowledge { ids } => {
                 for id in &ids {
                     let is_text = matches!(world.message(*id).1.body, Body::Text { .. });
-                    world.oracle.acknowledging(&self.life, *id, is_text);
+                    let talks = self.agent.prompts == PromptKind::Conversation;
+                    world.oracle.acknowledging(&self.life, *id, is_text, talks);
                 }
                 match world.acknowledge(me, &ids) {
                     Ok(()) => self.core.acknowledged(&ids),
-                    Err(_) => self.answers.push_back(Event::NotAcknowledged { ids }),
+                    Err(_) => self.answers.push_back(WorkerEvent::NotAcknowledged { ids }),
                 }
             }
-            Action::Reply(reply) => {
+            WorkerAction::Reply(reply) => {
                 world.oracle.replied(&self.life, &reply);
                 world.post(me.clone(), &Address::Lead, Urgency::Now, Body::ShutdownReply(reply));
             }
-            Action::Say(said) => {
+            WorkerAction::Say(said) => {
                 if said == Said::Ready {
                     self.is_ready = true;
                     if self.launched_by == Some(world.leaders) {
@@ -373,25 +370,22 @@ impl Worker {
                     if message.urgency == Urgency::Idle && !self.found_nothing {
                         world.oracle.broke(format!("message {id} can wait, and was shown before a look at the board"));
                     }
-                    if let Agent::Idle | Agent::Gone = self.agent {
-                        self.showing.push(id);
-                    }
                 }
             }
-            Action::Answer { ask, answer } => {
-                if let Ok(Answer::Aborting(aborting)) = &answer
+            WorkerAction::Answer { call, answer } => {
+                if let Ok(WorkerAnswer::Aborting(aborting)) = &answer
                     && let Some(task) = aborting.task
                 {
                     world.oracle.abort_accepted(&self.life, task);
                 }
-                world.oracle.answered(ask);
+                world.oracle.answered(call);
             }
-            Action::Sweep => sweep(world, |name| *name == who.name, me.as_str()),
-            Action::LookForLeader => {
+            WorkerAction::Sweep => sweep(world, |name| *name == who.name, me.as_str()),
+            WorkerAction::LookForLeader => {
                 let seen = world.lead_is_up;
-                self.answers.push_back(if seen { Event::LeaderSeen } else { Event::LeaderAbsent });
+                self.answers.push_back(if seen { WorkerEvent::LeaderSeen } else { WorkerEvent::LeaderAbsent });
             }
-            Action::Leave { .. } => unreachable!("the member takes its leave"),
+            WorkerAction::Leave { .. } => unreachable!("the member takes its leave"),
         }
     }
 
@@ -404,16 +398,24 @@ impl Worker {
                 self.open_turn = Some(turn);
                 leader::Event::TurnStarted { name, turn }
             }
-            Said::TurnEnded { turn, stop, .. } => {
+            Said::TurnEnded { turn, end, .. } => {
                 self.open_turn = None;
-                leader::Event::TurnEnded { name, turn: *turn, stop: stop.clone() }
+                leader::Event::TurnEnded { name, turn: *turn, stop: end.clone() }
             }
             Said::Ready
+            | Said::Session { .. }
             | Said::Text { .. }
+            | Said::Thought { .. }
             | Said::ToolCall { .. }
+            | Said::Plan { .. }
+            | Said::PermissionAsked(_)
+            | Said::PermissionAnswered { .. }
+            | Said::Usage { .. }
             | Said::Steered { .. }
             | Said::Mail { .. }
+            | Said::Receipt { .. }
             | Said::Stalled { .. }
+            | Said::Parked { .. }
             | Said::Waiting
             | Said::Trouble { .. }
             | Said::Cut { .. }
@@ -428,100 +430,89 @@ impl Worker {
         let claim = world.claim_next(who);
         self.found_nothing = matches!(claim, Ok(None));
         let event = match claim {
-            Ok(claim) => Event::Claimed(claim.map(|claim| {
+            Ok(claim) => WorkerEvent::Claimed(claim.map(|claim| {
                 self.claimed = Some((claim.id, claim.attempt));
                 let task = &world.asked_for[&claim.id];
                 ClaimedTask { work: task.work.clone(), timeout_ms: task.timeout_ms, claim }
             })),
-            Err(_) => Event::NotRecorded { error: "the disk is full".to_owned() },
+            Err(_) => WorkerEvent::NotRecorded { error: "the disk is full".to_owned() },
         };
         self.answers.push_back(event);
     }
 
-    fn start_turn(&mut self, world: &mut World, index: usize, life: u32, number: u64, task: Option<TaskId>) {
-        if let Agent::Gone = self.agent {
-            self.leave_over(world);
-            self.answers.push_back(Event::PromptRefused { reason: "it is closed".to_owned(), fault: Fault::Place });
+    fn start_turn(
+        &mut self,
+        world: &mut World,
+        (index, life): (usize, u32),
+        number: u64,
+        task: Option<TaskId>,
+        work: &Work,
+    ) {
+        let mail = world.messages_in(work.text());
+        if let AgentStanding::Gone = self.agent.standing {
+            leave_over(world, &self.life, mail);
+            let (reason, fault) = ("it is closed".to_owned(), AgentFault::Place);
+            self.answers.push_back(WorkerEvent::PromptRefused { reason, fault });
             return;
         }
-        if !matches!(self.agent, Agent::Idle) || number <= self.last_turn {
+        if !matches!(self.agent.standing, AgentStanding::Idle) || number <= self.last_turn {
             world.oracle.broke(format!("{:?} begins turn {number} while its agent is {:?}", self.life, self.agent));
         }
         self.last_turn = number;
         self.found_nothing = false;
         if world.chance.one_in(30) {
-            self.leave_over(world);
+            leave_over(world, &self.life, mail);
             let fault = match world.weather.crash_one_in {
-                0 => Fault::Prompt,
-                _ => [Fault::Prompt, Fault::Place][world.chance.below(2) as usize],
+                0 => AgentFault::Prompt,
+                _ => *world.chance.pick(&[AgentFault::Prompt, AgentFault::Place, AgentFault::Agent]),
             };
-            self.answers.push_back(Event::PromptRefused { reason: "it has no wish to".to_owned(), fault });
+            self.answers.push_back(WorkerEvent::PromptRefused { reason: "it has no wish to".to_owned(), fault });
             return;
         }
         let task = task.and(self.claimed);
         if let Some((id, attempt)) = task {
             world.oracle.turn_began(&self.life, id, attempt);
         }
-        let ends = match world.chance.below(10) {
-            0 => Stop::Failed { reason: "exit status 1".to_owned() },
-            1 if world.chance.one_in(5) => Stop::Aborted,
-            _ => Stop::Completed,
-        };
         let takes_ms = match world.chance.below(4) {
             0 => world.chance.below(5),
             1 | 2 => world.chance.below(2_000),
             _ => world.chance.below(20_000),
         };
-        self.agent = Agent::Turn { number, task, ends };
+        self.news.extend(self.agent.begin(world, number, task, mail));
         world.later(takes_ms, Due::TurnEnds(index, life, number));
-        self.answers.push_back(Event::PromptTaken);
-        self.showing.clear();
-    }
-
-    /// The agent did not take the turn that carries what was just shown: that stays unread for the next life.
-    fn leave_over(&mut self, world: &mut World) {
-        let keys = self.showing.drain(..).map(|id| (self.life.clone(), id));
-        world.oracle.left_over.extend(keys);
+        self.answers.push_back(WorkerEvent::PromptTaken);
     }
 
     fn turn_ends(&mut self, world: &mut World, ended: u64) {
-        let Agent::Turn { number, task, ends, .. } = &self.agent else { return };
-        if *number != ended {
+        let AgentStanding::Turn(turn) = &self.agent.standing else { return };
+        if turn.number != ended {
             return;
         }
-        if let Some((id, attempt)) = *task {
-            world.oracle.turn_over(id, attempt, *ends == Stop::Completed);
-        }
-        let stop = ends.clone();
-        world.say(|| format!("the agent of {} ends turn {ended}: {stop:?}", self.life.0));
-        self.agent = Agent::Idle;
-        self.news.push_back(Event::TurnEnded { stop, result: "result".to_owned() });
-        if world.weather.crash_one_in > 0 && world.chance.one_in(60) {
-            self.agent = Agent::Gone;
-            self.news.push_back(Event::AgentGone { reason: "it broke".to_owned() });
-        }
+        let news = self.agent.end(world, &self.life);
+        world.say(|| format!("the agent of {} ends turn {ended}: {news:?}", self.life.0));
+        self.news.extend(news);
     }
 
-    fn record(&mut self, world: &mut World, me: &Address, outcome: Outcome) {
-        world.oracle.recording(&self.life, &outcome);
+    fn record(&mut self, world: &mut World, me: &Address, attempt: AttemptEnd) {
+        world.oracle.recording(&self.life, &attempt);
         let written = world.decide(me.as_str(), |board| {
-            let fact = match outcome {
-                Outcome::Complete { claim, result } => board.complete(&claim, result)?,
-                Outcome::Fail { claim, reason, result } => board.fail(&claim, reason, result)?,
-                Outcome::Release { claim, why, partial } => board.release(&claim, why, partial)?,
-                Outcome::Die { claim, cause, partial } => {
+            let fact = match attempt {
+                AttemptEnd::Complete { claim, result } => board.complete(&claim, result)?,
+                AttemptEnd::Fail { claim, reason, result } => board.fail(&claim, reason, result)?,
+                AttemptEnd::Release { claim, why, partial } => board.release(&claim, why, partial)?,
+                AttemptEnd::Die { claim, cause, partial } => {
                     board.die(&claim, Death { cause: Some(&cause), last_words: &partial })?
                 }
             };
             Ok((vec![fact], ()))
         });
         self.answers.push_back(match written {
-            Ok(()) => Event::Recorded,
-            Err(NotWritten::DiskFull) => Event::NotRecorded { error: "the disk is full".to_owned() },
+            Ok(()) => WorkerEvent::Recorded,
+            Err(NotWritten::DiskFull) => WorkerEvent::NotRecorded { error: "the disk is full".to_owned() },
             Err(NotWritten::Refused(refusal)) => {
                 // Nobody but the living worker can end its attempt.
                 world.oracle.broke(format!("the outcome of {:?} was refused: {refusal}", self.life));
-                Event::RecordRefused { why: refusal.to_string() }
+                WorkerEvent::RecordRefused { why: refusal.to_string() }
             }
         });
     }

@@ -8,7 +8,7 @@ use teamster_protocol::model::id::{Address, MemberName, MessageId, TaskId};
 use teamster_protocol::model::mail::{Message, Urgency};
 use teamster_protocol::model::roster::LeftHow;
 use teamster_protocol::model::shutdown::{ShutdownReply, Verdict};
-use teamster_worker::core::{AskId, Outcome};
+use teamster_worker::core::{AttemptEnd, CallId};
 
 /// One life of a member: its name, and the how-manieth worker under it.
 pub(super) type Life = (MemberName, u32);
@@ -26,9 +26,11 @@ pub(super) struct Oracle {
     ever_shown: BTreeSet<MessageId>,
     last_shown: BTreeMap<(Life, Address, bool), u64>,
     acknowledged: BTreeSet<MessageId>,
+    /// Mail that an agent has had.
+    pub(super) agent_had: BTreeSet<MessageId>,
     /// Mail whose turn the agent refused to begin: it waits for the next life.
     pub(super) left_over: BTreeSet<(Life, MessageId)>,
-    asks: BTreeMap<AskId, Life>,
+    asks: BTreeMap<CallId, Life>,
     requests: BTreeMap<MessageId, (Life, Option<Verdict>)>,
     /// The message that each request came in.
     request_mail: BTreeMap<MessageId, MessageId>,
@@ -53,6 +55,11 @@ impl Oracle {
         }
     }
 
+    /// The turn on an attempt ended by the provider's limit: there is another one.
+    pub(super) fn attempt_goes_on(&mut self, task: TaskId, attempt: u32) {
+        self.attempts.remove(&(task, attempt));
+    }
+
     /// The agent is no longer at a task.
     pub(super) fn turn_over(&mut self, task: TaskId, attempt: u32, success: bool) {
         self.running.remove(&task);
@@ -62,20 +69,23 @@ impl Oracle {
     }
 
     /// A worker wants an outcome written.
-    pub(super) fn recording(&mut self, life: &Life, outcome: &Outcome) {
-        let (Outcome::Complete { claim, .. }
-        | Outcome::Fail { claim, .. }
-        | Outcome::Release { claim, .. }
-        | Outcome::Die { claim, .. }) = outcome;
+    pub(super) fn recording(&mut self, life: &Life, attempt: &AttemptEnd) {
+        let (AttemptEnd::Complete { claim, .. }
+        | AttemptEnd::Fail { claim, .. }
+        | AttemptEnd::Release { claim, .. }
+        | AttemptEnd::Die { claim, .. }) = attempt;
         let stopped = self.stopping.remove(&(life.clone(), claim.id));
-        match outcome {
-            Outcome::Complete { claim, .. } if !self.succeeded.contains(&(claim.id, claim.attempt)) => {
+        match attempt {
+            AttemptEnd::Complete { claim, .. } if !self.succeeded.contains(&(claim.id, claim.attempt)) => {
                 self.broke(format!("task {} is called completed, and its agent did not complete it", claim.id));
             }
-            Outcome::Release { claim, why: ReleaseWhy::WorkerLeft, .. } if stopped => {
+            AttemptEnd::Release { claim, why: ReleaseWhy::WorkerLeft, .. } if stopped => {
                 self.broke(format!("task {} was stopped and is given to anybody", claim.id));
             }
-            Outcome::Complete { .. } | Outcome::Fail { .. } | Outcome::Release { .. } | Outcome::Die { .. } => {}
+            AttemptEnd::Complete { .. }
+            | AttemptEnd::Fail { .. }
+            | AttemptEnd::Release { .. }
+            | AttemptEnd::Die { .. } => {}
         }
     }
 
@@ -135,8 +145,11 @@ impl Oracle {
         }
     }
 
-    /// A reader acknowledges a message; `is_text` if it had to be shown before.
-    pub(super) fn acknowledging(&mut self, life: &Life, id: MessageId, is_text: bool) {
+    /// A reader acknowledges a message; `is_text` if it had to be shown before, and `talks` if its agent had to have it.
+    pub(super) fn acknowledging(&mut self, life: &Life, id: MessageId, is_text: bool, talks: bool) {
+        if is_text && talks && !self.agent_had.contains(&id) {
+            self.broke(format!("{life:?} acknowledged message {id}, which no agent has had"));
+        }
         if is_text && !self.ever_shown.contains(&id) {
             self.broke(format!("{life:?} acknowledged message {id}, which nobody was shown"));
         }
@@ -150,13 +163,13 @@ impl Oracle {
         self.acknowledged.insert(id);
     }
 
-    pub(super) fn asked(&mut self, ask: AskId, life: &Life) {
-        self.asks.insert(ask, life.clone());
+    pub(super) fn asked(&mut self, call: CallId, life: &Life) {
+        self.asks.insert(call, life.clone());
     }
 
-    pub(super) fn answered(&mut self, ask: AskId) {
-        if self.asks.remove(&ask).is_none() {
-            self.broke(format!("call {} was answered twice", ask.0));
+    pub(super) fn answered(&mut self, call: CallId) {
+        if self.asks.remove(&call).is_none() {
+            self.broke(format!("call {} was answered twice", call.0));
         }
     }
 
@@ -207,7 +220,7 @@ impl Oracle {
         self.stopping.retain(|(of, _)| of != life);
     }
 
-    pub(super) fn unanswered(&self) -> impl Iterator<Item = (&AskId, &Life)> {
+    pub(super) fn unanswered(&self) -> impl Iterator<Item = (&CallId, &Life)> {
         self.asks.iter()
     }
 }

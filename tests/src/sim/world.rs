@@ -243,6 +243,15 @@ impl World {
         self.messages[&id].clone()
     }
 
+    /// The messages that a prompt is made of: each has a text of its own.
+    pub(super) fn messages_in(&self, prompt: &str) -> Vec<MessageId> {
+        let has = |message: &Message| match &message.body {
+            Body::Text { text } => prompt.lines().any(|line| line == text),
+            _ => false,
+        };
+        self.messages.values().filter(|(_, message)| has(message)).map(|(_, message)| message.id).collect()
+    }
+
     pub(super) fn acknowledge(&mut self, reader: &Address, ids: &[MessageId]) -> Result<(), NotWritten> {
         if self.disk_full {
             return Err(NotWritten::DiskFull);

@@ -5,10 +5,15 @@ use std::path::PathBuf;
 
 use teamster_protocol::host::process::Identity;
 use teamster_protocol::host::team_dir::TeamDir;
+use teamster_protocol::model::agent::{
+    AgentSession, Permission, PermissionBy, PermissionQuestion, PlanState, PlanStep, QuestionId, SessionBegin,
+    SessionId, TokenUsage, ToolState, TurnEnd,
+};
 use teamster_protocol::model::board::{AutoClaim, Board, BoardFact, Claimant, ReleaseWhy};
 use teamster_protocol::model::id::{Address, MemberName, MessageId, TaskId};
 use teamster_protocol::model::mail::{Body, MailFact, Mailbox, Message, Urgency};
-use teamster_protocol::model::notice::{Said, Stop};
+use teamster_protocol::model::notice::Said;
+use teamster_protocol::model::receipt::{ReceiptState, TextId};
 use teamster_protocol::model::roster::{LeftHow, MemberSpec, Process, Roster, StartedBy, TeamFact, Workspace};
 use teamster_protocol::model::shutdown::{ShutdownReply, ShutdownRequest, Verdict, WhenBusy};
 use teamster_protocol::model::task::{Claim, NewTask, Work};
@@ -77,6 +82,8 @@ fn roster(dir: &TeamDir) {
     write(&mut log, "lead", 2, vec![added("carol", spec(Some("tester"), AutoClaim::Off, shared()))]);
     write(&mut log, "lead", 2, vec![added("dan", spec(None, AutoClaim::On, shared()))]);
     write(&mut log, "alice", 3, vec![joined("alice", StartedBy::Leader)]);
+    let session = SessionId("s1".to_owned());
+    write(&mut log, "alice", 3, vec![TeamFact::Session { name: member("alice"), session }]);
     let gone = LeftHow::AgentGone { reason: "no such program".to_owned() };
     write(&mut log, "dan", 4, vec![left("dan", gone)]);
     write(&mut log, "lead", 5, vec![TeamFact::Removed { name: member("dan") }]);
@@ -177,6 +184,10 @@ fn mail(dir: &TeamDir) {
     }
 }
 
+fn question() -> QuestionId {
+    QuestionId("q1".to_owned())
+}
+
 fn transcripts(dir: &TeamDir) {
     let mut transcript = Transcript::open(dir.turns(&member("alice"))).unwrap();
     let started = |turn, task: Option<u32>, prompt: &str| Said::TurnStarted {
@@ -189,12 +200,29 @@ fn transcripts(dir: &TeamDir) {
         Said::Waiting,
         started(1, Some(1), "make test"),
         Said::Text { text: "running 41 tests: ä\n".to_owned() },
-        Said::ToolCall { name: "Read src/log.rs".to_owned(), detail: "done".to_owned() },
-        Said::Steered { from: Address::Lead, text: "skip the slow ones".to_owned() },
+        Said::ToolCall { id: "t1".to_owned(), title: "Read src/log.rs".to_owned(), state: ToolState::Done },
+        Said::Steered {
+            id: TextId::InTurn { turn: 1, number: 1 },
+            from: Address::Lead,
+            text: "skip the slow ones".to_owned(),
+        },
         Said::Mail { id: message_id(1), from: member("bob").into(), text: "Handed on.".to_owned() },
-        Said::TurnEnded { turn: 1, task: Some(TaskId(1)), stop: Stop::Completed },
+        Said::TurnEnded { turn: 1, task: Some(TaskId(1)), end: TurnEnd::Completed },
+        Said::Session { session: AgentSession { id: SessionId("s1".to_owned()), begun: SessionBegin::Resumed } },
         started(2, None, "make lint"),
-        Said::TurnEnded { turn: 2, task: None, stop: Stop::Failed { reason: "exit status 2".to_owned() } },
+        Said::Receipt { text: TextId::prompt_of(2), state: ReceiptState::Delivered },
+        Said::Thought { text: "which linter?".to_owned() },
+        Said::Plan { steps: vec![PlanStep { text: "find it".to_owned(), state: PlanState::Active }] },
+        Said::PermissionAsked(PermissionQuestion {
+            question: question(),
+            tool: "sh".to_owned(),
+            title: "make lint".to_owned(),
+            detail: String::new(),
+        }),
+        Said::PermissionAnswered { question: question(), answer: Permission::Once, by: PermissionBy::Policy },
+        Said::Usage { turn: 2, usage: TokenUsage { input: 120, output: 7, ..TokenUsage::default() } },
+        Said::TurnEnded { turn: 2, task: None, end: TurnEnd::failed("exit status 2") },
+        Said::Parked { task: None, until_ms: T + 60_000, reason: "5 hours are used up".to_owned() },
         Said::Trouble { text: "cannot read the mailbox, trying again: Input/output error".to_owned() },
         Said::Leaving { reason: "it was asked to end".to_owned() },
     ];

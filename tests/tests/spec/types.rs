@@ -6,16 +6,20 @@ use serde_json::{Value, json};
 use teamster_leader::git::TeamMarkFile;
 use teamster_leader::ops::doctor::{Act, Group, Level, State};
 use teamster_leader::ops::why::{Absence, Cause, Hindrance};
+use teamster_protocol::model::agent::{
+    AgentFault, Permission, PermissionBy, PlanState, SessionBegin, ToolState, TurnEnd,
+};
 use teamster_protocol::model::board::{AutoClaim, BoardFact, KeptStatus, ReleaseWhy, Scope};
 use teamster_protocol::model::mail::{Body, MailFact, Urgency};
-use teamster_protocol::model::notice::{Entry, Noted, Notice, Said, Stop};
+use teamster_protocol::model::notice::{Entry, Noted, Notice, Said};
+use teamster_protocol::model::receipt::ReceiptState;
 use teamster_protocol::model::roster::{Isolation, LeftHow, StartedBy, TeamFact, Workspace};
 use teamster_protocol::model::shutdown::{Verdict, WhenBusy};
 use teamster_protocol::model::task::view::{How, TaskView};
 use teamster_protocol::model::task::{NewTask, Work};
 use teamster_protocol::store::presence::Holder;
 use teamster_protocol::wire::api::{
-    EndOutcome, MemberState, Reader, Steered, TaskCommand, Undelivered, Via, WorkerPhase, WorkspaceRequest,
+    EndOutcome, MemberState, Reader, TaskCommand, Undelivered, Via, WorkerPhase, WorkspaceRequest,
 };
 
 /// One tag.
@@ -63,9 +67,15 @@ pub(crate) fn kinds() -> Vec<Kind> {
         keyed::<Verdict>("verdict"),
         keyed::<WhenBusy>("when-busy"),
         Kind { again: again::<Entry>, ..named::<Said>("transcript-entry", "kind") },
-        keyed::<Stop>("stop"),
+        keyed::<TurnEnd>("turn-end"),
+        keyed::<AgentFault>("agent-fault"),
+        keyed::<ToolState>("tool-state"),
+        keyed::<PlanState>("plan-state"),
+        keyed::<SessionBegin>("session-begin"),
+        keyed::<Permission>("permission"),
+        keyed::<PermissionBy>("permission-by"),
         Kind { again: again::<Notice>, ..named::<Noted>("notice", "kind") },
-        keyed::<Steered>("steered"),
+        keyed::<ReceiptState>("receipt-state"),
         named::<WorkerPhase>("worker-phase", "phase"),
         keyed::<WorkspaceRequest>("workspace-request"),
         keyed::<MemberState>("member-state"),

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
+use teamster_protocol::model::agent::{Permission, QuestionId};
 use teamster_protocol::model::id::{MemberName, TaskId};
 use teamster_protocol::model::notice::Notice;
 use teamster_protocol::model::shutdown::WhenBusy;
@@ -136,6 +137,10 @@ impl WorkerApiServer for Script {
 
     async fn abort(&self, reason: String) -> RpcResult<Aborting> {
         self.answer((reason,))
+    }
+
+    async fn permit(&self, question: QuestionId, answer: Permission) -> RpcResult<()> {
+        self.answer((question, answer))
     }
 
     async fn status(&self) -> RpcResult<WorkerStatus> {

@@ -12,8 +12,12 @@
 //! What this process had as children before it became a worker is somebody else's: a shell starts jobs, and then replaces
 //! itself by this program. Those are reaped, and not signalled or waited for.
 //!
+//! There are two kinds of groups. What a turn starts is ended with the turn. A *resident* is the group of an agent that
+//! outlives its turns: the end of a turn neither waits for it nor ends it, and whoever started it hears of its exit. What
+//! an agent leaves outside of its own group is the turn's, and is ended with it.
+//!
 //! The price is that one place reaps: a process that uses a [`Keeper`] starts children in no other way
-//! (`tokio::process`, `Command::output`), and has one keeper at work at a time.
+//! (`tokio::process`, `Command::output`), and has one keeper at work at a time, beside those that wait for residents.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -34,6 +38,8 @@ use teamster_protocol::host::process::strangers::Strangers;
 use tokio::signal::unix::{self, SignalKind};
 use tokio::time::{Instant, sleep, sleep_until};
 
+mod residents;
+
 /// How long SIGKILL may take to empty the house: only the kernel can delay it.
 pub const KILL_WAIT: Duration = Duration::from_secs(5);
 
@@ -51,9 +57,20 @@ pub struct Keeper {
 #[derive(Debug)]
 pub struct Group {
     leader: Child,
+    stay: GroupStay,
 }
 
-/// Proof that this process has no descendants of its own, at the moment when it was given.
+/// How long a group stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum GroupStay {
+    /// It is ended with the turn that started it.
+    Turn,
+    /// It outlives turns.
+    Resident,
+}
+
+/// Proof that this process has no descendants of its own but residents, at the moment when it was given. While there
+/// are residents it is as good as the kernel's list of children; without them the kernel itself says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NothingLeft(());
 
@@ -87,10 +104,18 @@ impl Keeper {
         point("about to start a process");
         let leader = command.process_group(0).spawn()?;
         point("process started");
-        Ok(Group { leader })
+        Ok(Group { leader, stay: GroupStay::Turn })
     }
 
-    /// Waits until the leader of `group` exits, and reaps orphans meanwhile. May be dropped at any
+    /// The same for a group that outlives the turns of its agent: a resident.
+    pub fn spawn_resident(&mut self, command: &mut Command) -> io::Result<Group> {
+        let mut group = self.spawn(command)?;
+        group.stay = GroupStay::Resident;
+        residents::settle(group.id());
+        Ok(group)
+    }
+
+    /// Waits until the leader of `group` exits, and reaps orphans meanwhile if that is a turn's. May be dropped at any
     /// point and called again, also after the exit.
     pub async fn exited(&mut self, group: &mut Group) -> io::Result<ExitStatus> {
         loop {
@@ -99,11 +124,47 @@ impl Keeper {
                 return Ok(status);
             }
             self.death().await;
-            reap_all_but(group.id());
+            match group.stay {
+                GroupStay::Turn => reap_all_but(group.id()),
+                GroupStay::Resident => {}
+            }
         }
     }
 
-    /// Waits up to `limit` for everything beneath this process to end by itself. To be called when the
+    /// Ends one group and nothing else: SIGTERM, after `grace` SIGKILL. A resident is none any more.
+    pub async fn end_group(&mut self, group: &mut Group, grace: Duration) -> Result<(), LeftBehind> {
+        residents::unsettle(group.id());
+        for (signal, limit) in [(Signal::SIGTERM, grace), (Signal::SIGKILL, KILL_WAIT)] {
+            let until = Instant::now() + limit;
+            if !group.members().is_empty() {
+                send(signal, Target::Group(group.id()));
+                if signal == Signal::SIGTERM {
+                    send(Signal::SIGCONT, Target::Group(group.id()));
+                }
+            }
+            while !group.members().is_empty() {
+                tokio::select! {
+                    biased;
+                    () = self.death() => {}
+                    () = sleep_until(until) => break,
+                    () = sleep(LOOK_AGAIN) => {}
+                }
+            }
+        }
+        let left = group.members();
+        if left.is_empty() {
+            return Ok(());
+        }
+        Err(LeftBehind { processes: left.into_iter().map(children::describe).collect() })
+    }
+
+    /// As [`end_descendants`](Keeper::end_descendants), residents and all.
+    pub async fn end_all(&mut self, grace: Duration) -> Result<NothingLeft, LeftBehind> {
+        residents::unsettle_all();
+        self.end_descendants(None, grace).await
+    }
+
+    /// Waits up to `limit` for everything beneath this process but residents to end by itself. To be called when the
     /// exit of every group that matters is known: it reaps them all.
     pub async fn left_alone(&mut self, limit: Duration) -> Option<NothingLeft> {
         let until = Instant::now() + limit;
@@ -119,7 +180,7 @@ impl Keeper {
         }
     }
 
-    /// Ends everything beneath this process: SIGTERM, after `grace` SIGKILL, each to `group` and to
+    /// Ends everything beneath this process but residents: SIGTERM, after `grace` SIGKILL, each to `group` and to
     /// whatever else falls to us on the way. Returns as soon as nothing is left, at once if nothing
     /// was there, and after `grace` and [`KILL_WAIT`] at the latest.
     pub async fn end_descendants(&mut self, group: Option<Pid>, grace: Duration) -> Result<NothingLeft, LeftBehind> {
@@ -128,7 +189,7 @@ impl Keeper {
                 return Ok(proof);
             }
         }
-        Err(LeftBehind { processes: strangers().own().into_iter().map(children::describe).collect() })
+        Err(LeftBehind { processes: own_children().into_iter().map(children::describe).collect() })
     }
 
     /// One rung of the ladder: `signal` to all, and to those who appear, until `limit`.
@@ -168,6 +229,18 @@ impl Group {
         Pid::from_raw(self.leader.id().try_into().expect("process ids fit pid_t, they come from it"))
     }
 
+    /// The children of ours that are in the group; those that have died are reaped.
+    fn members(&mut self) -> Vec<Pid> {
+        let id = self.id();
+        // By its own handle, which keeps the exit for whoever asks later.
+        let leads = matches!(self.leader.try_wait(), Ok(None));
+        let in_group = |child: &Pid| *child != id && getpgid(Some(*child)) == Ok(id);
+        let mut members: Vec<Pid> = children::list().into_iter().filter(in_group).collect();
+        members.retain(|child| !reap(*child));
+        members.extend(leads.then_some(id));
+        members
+    }
+
     /// The leader as it was spawned, for its pipes.
     pub fn leader(&mut self) -> &mut Child {
         &mut self.leader
@@ -183,7 +256,7 @@ enum Target {
 
 /// Signals every child, by its group where the group is ours, and passes over those in `told`.
 fn tell(signal: Signal, group: Option<Pid>, told: &mut BTreeSet<Target>) {
-    let children = strangers().own();
+    let children = own_children();
     for &child in &children {
         let target = match getpgid(Some(child)) {
             Ok(of_child) if Some(of_child) == group || children.contains(&of_child) => Target::Group(of_child),
@@ -212,9 +285,24 @@ fn send(signal: Signal, target: Target) {
     }
 }
 
-/// Reaps every dead child. With the proof if none of its own, dead or alive, is left: the kernel says so, or its list
-/// where there are strangers.
+/// The children of this process that are neither strangers nor residents.
+fn own_children() -> Vec<Pid> {
+    let mut own = strangers().own();
+    own.retain(|child| !residents::have(*child));
+    own
+}
+
+/// Reaps every dead child but the leaders of residents. With the proof if none of its own, dead or alive, is left: the
+/// kernel says so, or its list where there are strangers or residents.
 fn reap_all() -> Option<NothingLeft> {
+    if !residents::are_none() {
+        for child in children::list() {
+            if !residents::are_led_by(child) {
+                reap(child);
+            }
+        }
+        return own_children().is_empty().then_some(NothingLeft(()));
+    }
     loop {
         match wait(WaitOptions::NOHANG) {
             Ok(Some((child, _))) => strangers().reaped(Pid::from_raw(child.as_raw_nonzero().get())),
@@ -226,17 +314,25 @@ fn reap_all() -> Option<NothingLeft> {
     (!strangers.are_gone() && strangers.own().is_empty()).then_some(NothingLeft(()))
 }
 
-/// Reaps every dead child but `leader`, whose exit is still to be told.
+/// Reaps every dead child but `leader` and the leaders of residents, whose exit is still to be told.
 fn reap_all_but(leader: Pid) {
     for child in children::list() {
-        if child == leader {
-            continue;
+        if child != leader && !residents::are_led_by(child) {
+            reap(child);
         }
-        match waitpid(child, Some(WaitPidFlag::WNOHANG)) {
-            // It lives, or was reaped in an earlier round.
-            Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD) => {}
-            // EINVAL: reaped, but the signal that killed it is one that nix has no name for.
-            Ok(_) | Err(_) => strangers().reaped(child),
+    }
+}
+
+/// Reaps a child if it is dead. Returns whether it is gone.
+fn reap(child: Pid) -> bool {
+    match waitpid(child, Some(WaitPidFlag::WNOHANG)) {
+        Ok(WaitStatus::StillAlive) => false,
+        // Reaped in an earlier round.
+        Err(Errno::ECHILD) => true,
+        // EINVAL: reaped, but the signal that killed it is one that nix has no name for.
+        Ok(_) | Err(_) => {
+            strangers().reaped(child);
+            true
         }
     }
 }

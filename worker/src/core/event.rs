@@ -1,46 +1,54 @@
 //! What comes into the core and what goes out of it. Events are past tense, actions imperative.
 
+use teamster_protocol::model::agent::{
+    AgentFault, AgentSession, Permission, PermissionQuestion, ProviderLimit, QuestionId, SessionId, TurnEnd,
+};
 use teamster_protocol::model::board::ReleaseWhy;
-use teamster_protocol::model::id::{Address, MessageId, TaskId};
+use teamster_protocol::model::id::{MessageId, TaskId};
 use teamster_protocol::model::mail::Message;
-use teamster_protocol::model::notice::{Said, Stop};
+use teamster_protocol::model::notice::Said;
+use teamster_protocol::model::receipt::{ReceiptState, TextId};
 use teamster_protocol::model::roster::LeftHow;
 use teamster_protocol::model::shutdown::ShutdownReply;
 use teamster_protocol::model::task::{Claim, Work};
 use teamster_protocol::wire::api::{Aborting, Prompted, Steered};
 
+use super::text::WaitingText;
+
 /// Names a call of the leader in the answer to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AskId(pub u64);
+pub struct CallId(pub u64);
 
 /// A call of the leader that the core decides on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "as in WorkerApi")]
-pub enum Ask {
+pub enum WorkerAsk {
     Prompt { text: String },
     Steer { text: String },
     Abort { reason: String },
+    Permit { question: QuestionId, answer: Permission },
 }
 
 /// What a call is answered with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "as in WorkerApi")]
-pub enum Answer {
+pub enum WorkerAnswer {
     Prompted(Prompted),
     Steered(Steered),
     Aborting(Aborting),
+    Permitted,
 }
 
 /// Why a call is refused, as a sentence that follows `NAME did not take it: `.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
+pub struct AskRefused {
     /// The sentence.
     pub why: String,
 }
 
-impl Refused {
-    pub(super) fn new(why: impl Into<String>) -> Refused {
-        Refused { why: why.into() }
+impl AskRefused {
+    pub(super) fn new(why: impl Into<String>) -> AskRefused {
+        AskRefused { why: why.into() }
     }
 }
 
@@ -48,9 +56,9 @@ impl Refused {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SteerOf {
     /// A call's.
-    Ask(AskId),
+    Call(CallId),
     /// A message's.
-    Mail(Box<Message>),
+    Mail,
     /// The worker's own, to an agent that stalls.
     Stall,
 }
@@ -66,41 +74,37 @@ pub struct ClaimedTask {
     pub timeout_ms: Option<u64>,
 }
 
-/// How a turn on a task ended, as it goes to the board.
+/// How an attempt at a task ended, as it goes to the board.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "as in Board's methods")]
-pub enum Outcome {
+pub enum AttemptEnd {
     Complete { claim: Claim, result: String },
     Fail { claim: Claim, reason: String, result: String },
     Release { claim: Claim, why: ReleaseWhy, partial: String },
     Die { claim: Claim, cause: String, partial: String },
 }
 
-/// Whose fault it is that a prompt was not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// Its own: no agent of this kind can take it.
-    Prompt,
-    /// That of the machine, or of the place where the agent works. Another worker may have better luck.
-    Place,
-}
-
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
+pub enum WorkerEvent {
     /// The agent can take a prompt.
-    AgentReady,
-    /// The agent will take none any more.
+    AgentReady {
+        /// Its conversation, if it has told its name.
+        session: Option<AgentSession>,
+    },
+    /// The agent tells the name of its conversation later than that, or has begun another one.
+    SessionNamed(AgentSession),
+    /// The agent will take no prompt any more.
     AgentGone {
         /// Why.
         reason: String,
     },
     /// The leader called.
-    Asked {
+    Called {
         /// Names the call.
-        ask: AskId,
+        call: CallId,
         /// What it asks.
-        what: Ask,
+        what: WorkerAsk,
     },
     /// These are unread in the mailbox, in order. Those taken before are passed over.
     MailArrived(Vec<Message>),
@@ -108,49 +112,57 @@ pub enum Event {
     Rang,
     /// The slow poll: look at everything although nobody rang.
     Polled,
-    /// Answers [`Action::ClaimNext`].
+    /// Answers [`WorkerAction::ClaimNext`].
     Claimed(Option<ClaimedTask>),
-    /// Answers [`Action::StartTurn`]: the agent has the prompt.
+    /// Answers [`WorkerAction::StartTurn`]: the driver has the prompt.
     PromptTaken,
-    /// Answers [`Action::StartTurn`]: the agent did not take it.
+    /// Answers [`WorkerAction::StartTurn`]: the driver did not take it.
     PromptRefused {
         /// Why.
         reason: String,
         /// Whose fault that is.
-        fault: Fault,
+        fault: AgentFault,
     },
-    /// Answers [`Action::Steer`].
+    /// Answers [`WorkerAction::Steer`].
     Steered {
         /// Whose words.
         of: SteerOf,
-        /// Whether the agent has them, or why not.
-        outcome: Result<Steered, String>,
+        /// The words.
+        text: WaitingText,
+        /// How far they have come by now, or why the driver did not take them.
+        outcome: Result<ReceiptState, String>,
     },
-    /// The agent could not begin with the turn, by no fault of the prompt.
-    TurnNotBegun {
-        /// Why.
-        reason: String,
+    /// A text has come further on its way into the agent.
+    Receipt {
+        /// Which.
+        text: TextId,
+        /// How far.
+        state: ReceiptState,
     },
+    /// The agent waits for permission.
+    PermissionAsked(PermissionQuestion),
+    /// The provider takes no more for now. In a turn, the end of the turn follows.
+    Limited(ProviderLimit),
     /// The agent's turn ended.
     TurnEnded {
         /// How.
-        stop: Stop,
+        end: TurnEnd,
         /// The last of what it said.
         result: String,
     },
-    /// Answers [`Action::Record`]: it is on the board.
+    /// Answers [`WorkerAction::Record`]: it is on the board.
     Recorded,
-    /// Answers [`Action::Record`]: the board does not take it, now or ever.
+    /// Answers [`WorkerAction::Record`]: the board does not take it, now or ever.
     RecordRefused {
         /// Why.
         why: String,
     },
-    /// Answers [`Action::Record`] or [`Action::ClaimNext`]: the board could not be reached this time.
+    /// Answers [`WorkerAction::Record`] or [`WorkerAction::ClaimNext`]: the board could not be reached this time.
     NotRecorded {
         /// Why.
         error: String,
     },
-    /// Answers [`Action::Acknowledge`] if it could not be written this time.
+    /// Answers [`WorkerAction::Acknowledge`] if it could not be written this time.
     NotAcknowledged {
         /// Which.
         ids: Vec<MessageId>,
@@ -159,9 +171,9 @@ pub enum Event {
     LeaderLost,
     /// A leader made a link.
     LeaderLinked,
-    /// Answers [`Action::LookForLeader`]: there is one.
+    /// Answers [`WorkerAction::LookForLeader`]: there is one.
     LeaderSeen,
-    /// Answers [`Action::LookForLeader`]: there is none.
+    /// Answers [`WorkerAction::LookForLeader`]: there is none.
     LeaderAbsent,
     /// A signal told the worker to end.
     Terminated,
@@ -170,40 +182,50 @@ pub enum Event {
         /// By how much; less than 0 is back.
         by_ms: i64,
     },
-    /// The time of [`Core::next_tick_ms`](super::Core::next_tick_ms) is reached.
+    /// The time of [`WorkerCore::next_tick_ms`](super::WorkerCore::next_tick_ms) is reached.
     Tick,
 }
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
-    /// Claim the next task, or tell the board that this worker waits; answered by [`Event::Claimed`].
+pub enum WorkerAction {
+    /// Claim the next task, or tell the board that this worker waits; answered by [`WorkerEvent::Claimed`].
     ClaimNext,
     /// Tell the board that this worker does not wait.
     Away,
-    /// Give the agent a prompt; answered by [`Event::PromptTaken`] or [`Event::PromptRefused`].
+    /// Give the agent a prompt; answered by [`WorkerEvent::PromptTaken`] or [`WorkerEvent::PromptRefused`].
     StartTurn {
-        /// Numbers the turn.
+        /// Numbers the turn, and so names the prompt: [`TextId::prompt_of`].
         turn: u64,
         /// The task it is for.
         task: Option<TaskId>,
         /// What to do.
         work: Work,
     },
-    /// Say something to the agent in its turn; answered by [`Event::Steered`].
+    /// Say something to the agent in its turn; answered by [`WorkerEvent::Steered`].
     Steer {
         /// Whose words, for the answer.
         of: SteerOf,
-        /// Who says it.
-        from: Address,
-        /// What.
-        text: String,
+        /// The words.
+        text: WaitingText,
     },
-    /// End the agent's turn; [`Event::TurnEnded`] follows.
+    /// Answer the agent's question for permission.
+    Permit {
+        /// Which.
+        question: QuestionId,
+        /// With what.
+        answer: Permission,
+    },
+    /// Write the name of the agent's conversation on the roster, for the next life.
+    KeepSession {
+        /// The name.
+        session: SessionId,
+    },
+    /// End the agent's turn; [`WorkerEvent::TurnEnded`] follows.
     AbortTurn,
-    /// Write how the turn on a task ended; answered by [`Event::Recorded`], [`Event::RecordRefused`] or
-    /// [`Event::NotRecorded`].
-    Record(Outcome),
+    /// Write how an attempt ended; answered by [`WorkerEvent::Recorded`], [`WorkerEvent::RecordRefused`] or
+    /// [`WorkerEvent::NotRecorded`].
+    Record(AttemptEnd),
     /// Acknowledge messages in the mailbox.
     Acknowledge {
         /// Which.
@@ -216,13 +238,13 @@ pub enum Action {
     /// Answer a call.
     Answer {
         /// Which.
-        ask: AskId,
+        call: CallId,
         /// With what.
-        answer: Result<Answer, Refused>,
+        answer: Result<WorkerAnswer, AskRefused>,
     },
     /// Look for members that died holding tasks, and give those back.
     Sweep,
-    /// Look whether a leader runs; answered by [`Event::LeaderSeen`] or [`Event::LeaderAbsent`].
+    /// Look whether a leader runs; answered by [`WorkerEvent::LeaderSeen`] or [`WorkerEvent::LeaderAbsent`].
     LookForLeader,
     /// Close the agent, write the leaving down, end the process.
     Leave {

@@ -1,20 +1,27 @@
-//! Mail: control is obeyed if it is the lead's, text is handed on when its urgency says, and each is acknowledged after
-//! that and not before.
+//! Mail: control is obeyed if it is the lead's, text is handed on when its urgency says, and each is acknowledged once it
+//! has arrived and not before.
 
 use std::collections::VecDeque;
 
+use teamster_protocol::model::agent::preset::{PromptKind, SteerAbility};
 use teamster_protocol::model::id::{Address, MessageId};
 use teamster_protocol::model::mail::{Body, Message, Urgency};
-use teamster_protocol::model::notice::Said;
+use teamster_protocol::model::receipt::{ReceiptState, TextId};
 use teamster_protocol::model::roster::LeftHow;
 use teamster_protocol::model::shutdown::{Busy, ShutdownReply, ShutdownRequest, Verdict, WhenBusy, verdict};
 use teamster_protocol::model::task::Work;
 
-use super::turn::TurnFor;
-use super::{Action, Approval, Before, Conversation, Core, Handed, Phase, SteerOf};
+use super::text::{TextRole, TextShown, WaitingText, joined};
+use super::turn::{Ending, TurnFor};
+use super::{Approval, AskRefused, Before, Handed, SteerOf, WorkPhase, WorkerAction, WorkerAnswer, WorkerCore};
+use teamster_protocol::model::notice::Said;
+use teamster_protocol::wire::api::Steered;
 
-impl Core {
-    pub(super) fn mail(&mut self, now_ms: u64, messages: Vec<Message>) {
+/// What an agent is told that keeps texts in a queue of its own and has no turn to take them in.
+const NUDGE: &str = "Messages came for you during your last turn. Read them, and do what they ask for.";
+
+impl WorkerCore {
+    pub(super) fn take_mail(&mut self, now_ms: u64, messages: Vec<Message>) {
         let (mut control, mut texts) = (Vec::new(), Vec::new());
         for message in messages {
             if self.taken.insert(message.id) {
@@ -22,16 +29,16 @@ impl Core {
             }
         }
         for message in control {
-            self.control(now_ms, message);
+            self.obey(now_ms, message);
         }
         for message in texts {
-            self.text(message);
+            self.take_text(message);
         }
         self.settle_if_free(now_ms);
     }
 
     /// Acts on control mail. Only the lead controls: a member's is acknowledged and said to be refused.
-    pub(super) fn control(&mut self, now_ms: u64, message: Message) {
+    fn obey(&mut self, now_ms: u64, message: Message) {
         let lead = message.from == Address::Lead;
         match message.body {
             // It was meant for a worker before this one, or its asker has gone up the ladder since.
@@ -42,16 +49,24 @@ impl Core {
             {
                 self.trouble("an old request to shut down was found in the mailbox, and is not followed");
             }
-            Body::ShutdownRequest(request) if lead => return self.shutdown_requested(message.id, request),
+            Body::ShutdownRequest(request) if lead => return self.take_shutdown_request(message.id, request),
             Body::AbortRequest { reason } if lead => match &mut self.phase {
-                Phase::Turn(turn) => {
+                WorkPhase::Turn(turn) => {
                     let begun = turn.ending.is_some();
                     turn.stop(reason);
                     if !begun {
-                        self.act(Action::AbortTurn);
+                        self.act(WorkerAction::AbortTurn);
                     }
                 }
-                Phase::Starting | Phase::Idle | Phase::Claiming(_) | Phase::Recording { .. } | Phase::Left => {
+                WorkPhase::Parked(parked) if parked.work.is_some() => {
+                    self.end_parked(now_ms, Ending::Stopped { reason });
+                }
+                WorkPhase::Starting
+                | WorkPhase::Idle
+                | WorkPhase::Claiming(_)
+                | WorkPhase::Recording { .. }
+                | WorkPhase::Parked(_)
+                | WorkPhase::Left => {
                     self.trouble("asked to abort a turn, but none is running");
                 }
             },
@@ -68,10 +83,13 @@ impl Core {
     }
 
     /// Answers first and acknowledges then.
-    pub(super) fn shutdown_requested(&mut self, message: MessageId, request: ShutdownRequest) {
+    fn take_shutdown_request(&mut self, message: MessageId, request: ShutdownRequest) {
         let busy = match &self.phase {
-            Phase::Turn(turn) | Phase::Recording { turn, .. } => Busy::Turn { task: turn.task() },
-            Phase::Starting | Phase::Idle | Phase::Claiming(_) | Phase::Left => Busy::No,
+            WorkPhase::Turn(turn) | WorkPhase::Recording { turn, .. } => Busy::Turn { task: turn.task() },
+            // One that is parked does nothing for a long time: its task goes to somebody who can.
+            WorkPhase::Starting | WorkPhase::Idle | WorkPhase::Claiming(_) | WorkPhase::Parked(_) | WorkPhase::Left => {
+                Busy::No
+            }
         };
         // Once it has agreed to end it can not refuse to.
         let when_busy = if self.leave.is_some() { WhenBusy::Finish } else { request.when_busy };
@@ -85,52 +103,84 @@ impl Core {
             Verdict::Finishing { .. } => self.leave_for(LeftHow::Shutdown, Some(Approval { request, message: None })),
             Verdict::Refused { .. } => {}
         }
-        self.act(Action::Reply(ShutdownReply { request, verdict }));
+        self.act(WorkerAction::Reply(ShutdownReply { request, verdict }));
         self.acknowledge(vec![message]);
     }
 
-    /// It ends once it has nothing in hand, and for no earlier reason: a request that this one overtakes is not
-    /// answered any more.
-    pub(super) fn text(&mut self, message: Message) {
-        match (&self.phase, &message.body) {
-            (Phase::Turn(turn), Body::Text { text }) if message.urgency == Urgency::Now && turn.ending.is_none() => {
-                let (from, text) = (message.from.clone(), text.clone());
-                self.act(Action::Steer { of: SteerOf::Mail(Box::new(message)), from, text });
+    /// Lets a text steer the turn that runs, if it is urgent and the agent can be steered; else it waits.
+    fn take_text(&mut self, message: Message) {
+        let urgency = message.urgency;
+        let text = text_of(message);
+        let native = self.settings.abilities.steering == SteerAbility::Native;
+        match &self.phase {
+            WorkPhase::Turn(turn) if urgency == Urgency::Now && native && turn.ending.is_none() => {
+                self.act(WorkerAction::Steer { of: SteerOf::Mail, text });
             }
-            _ if message.urgency == Urgency::Idle => self.idle_texts.push_back(message),
-            _ => self.texts.push_back(message),
+            _ if urgency == Urgency::Idle => self.idle_texts.push_back(text),
+            _ => self.texts.push_back(text),
+        }
+    }
+
+    /// What came of a steer.
+    pub(super) fn steered(&mut self, of: SteerOf, mut text: WaitingText, outcome: Result<ReceiptState, String>) {
+        let id = text.id;
+        match (of, outcome) {
+            (SteerOf::Call(call), Err(why)) => self.answer(call, Err(AskRefused::new(why))),
+            (SteerOf::Stall, Err(why)) => self.trouble(format!("the agent can not be asked to go on: {why}")),
+            // The text did not reach the running turn: it is handed on when that ends.
+            (SteerOf::Mail, Err(_)) => self.texts.push_back(text),
+            (SteerOf::Call(call), Ok(state)) => {
+                self.act(WorkerAction::Say(said_steer(&text)));
+                text.state.advance(state.clone());
+                self.hand(id, TextRole::Steer, vec![text]);
+                self.answer(call, Ok(WorkerAnswer::Steered(Steered { text: id, state: state.clone() })));
+                self.receipt(id, state);
+            }
+            (SteerOf::Stall, Ok(_)) => self.act(WorkerAction::Say(said_steer(&text))),
+            (SteerOf::Mail, Ok(state)) => {
+                self.show(&mut text);
+                self.hand(id, TextRole::Steer, vec![text]);
+                self.receipt(id, state);
+            }
         }
     }
 
     /// Hands texts on, in order: as a prompt, or by showing them.
-    pub(super) fn hand_all_on(&mut self, now_ms: u64, texts: VecDeque<Message>, before: Before) -> Handed {
-        match self.settings.conversation {
-            Conversation::No => texts.into_iter().for_each(|message| self.hand_on(message)),
-            Conversation::Yes if texts.is_empty() => {}
-            Conversation::Yes => {
+    pub(super) fn hand_all_on(&mut self, now_ms: u64, texts: VecDeque<WaitingText>, before: Before) -> Handed {
+        match self.settings.abilities.prompts {
+            PromptKind::Program => {
+                for mut text in texts {
+                    self.show(&mut text);
+                    self.acknowledge(text.message().into_iter().collect());
+                }
+                Handed::Shown
+            }
+            PromptKind::Conversation if texts.is_empty() => Handed::Shown,
+            PromptKind::Conversation => {
                 if before == Before::Waiting {
-                    self.act(Action::Away);
+                    self.act(WorkerAction::Away);
                 }
-                let messages: Vec<Message> = texts.into();
-                let prompt = messages.iter().map(as_prompt).collect::<Vec<_>>().join("\n\n");
-                for message in &messages {
-                    self.act(Action::Say(said(message)));
-                }
-                self.start_turn(now_ms, TurnFor::Mail(messages), None, Work::Prompt(prompt));
-                return Handed::AsTurn;
+                let mut texts: Vec<WaitingText> = texts.into();
+                texts.iter_mut().for_each(|text| self.show(text));
+                let work = Work::Prompt(joined(&texts));
+                self.start_turn_with(now_ms, TurnFor::Texts, None, work, texts);
+                Handed::AsTurn
             }
         }
-        Handed::Shown
     }
 
-    /// Puts a text where the agent, or who watches it, sees it, and acknowledges it then.
-    pub(super) fn hand_on(&mut self, message: Message) {
-        self.act(Action::Say(said(&message)));
-        self.acknowledge(vec![message.id]);
+    /// Lets the agent take the texts that it keeps, in a turn for them.
+    pub(super) fn hand_queue_on(&mut self, now_ms: u64) -> Handed {
+        if self.settings.abilities.prompts == PromptKind::Program || !self.nudge_queued() {
+            return Handed::Shown;
+        }
+        self.act(WorkerAction::Away);
+        self.start_turn(now_ms, TurnFor::Queued, None, Work::Prompt(NUDGE.to_owned()));
+        Handed::AsTurn
     }
 
     pub(super) fn acknowledge(&mut self, ids: Vec<MessageId>) {
-        self.act(Action::Acknowledge { ids });
+        self.act(WorkerAction::Acknowledge { ids });
     }
 
     /// To be called by the shell once acknowledgements are written.
@@ -141,22 +191,20 @@ impl Core {
     }
 }
 
-fn said(message: &Message) -> Said {
-    Said::Mail { id: message.id, from: message.from.clone(), text: text(message).to_owned() }
-}
-
-fn as_prompt(message: &Message) -> String {
-    format!("Message from {}:\n{}", message.from, text(message))
+fn said_steer(text: &WaitingText) -> Said {
+    Said::Steered { id: text.id, from: text.from.clone(), text: text.text.clone() }
 }
 
 /// What control says is not for the agent.
-fn text(message: &Message) -> &str {
-    match &message.body {
+fn text_of(message: Message) -> WaitingText {
+    let text = match message.body {
         Body::Text { text } => text,
         Body::TaskAssigned { .. }
         | Body::ShutdownRequest(_)
         | Body::ShutdownReply(_)
         | Body::AbortRequest { .. }
-        | Body::Unknown => "",
-    }
+        | Body::Unknown => String::new(),
+    };
+    let (id, state) = (TextId::Message(message.id), ReceiptState::Accepted);
+    WaitingText { id, from: message.from, text, state, shown: TextShown::No }
 }

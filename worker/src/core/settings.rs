@@ -2,46 +2,45 @@
 
 use std::time::Duration;
 
+use teamster_protocol::model::agent::Approval;
+use teamster_protocol::model::agent::preset::AgentAbilities;
 use teamster_protocol::model::board::Claimant;
-use teamster_protocol::model::limits::{LEADER_GRACE, RECORD_RETRY};
+use teamster_protocol::model::limits::{LEADER_GRACE, PERMISSION_WITHIN, RECORD_RETRY};
 use teamster_protocol::model::roster::{Stall, StartedBy};
 
 /// What the worker is set up to do; fixed for its life.
 #[derive(Debug, Clone)]
-pub struct Settings {
-    /// It, as the board knows it.
+pub struct WorkerSettings {
+    /// The member, as the board knows it.
     pub me: Claimant,
-    /// Whether its agent takes mail as a prompt.
-    pub conversation: Conversation,
-    /// Who started it.
+    /// What its agent can do.
+    pub abilities: AgentAbilities,
+    /// Who started the worker.
     pub started_by: StartedBy,
     /// What is done when its agent says nothing.
     pub stall: Stall,
-    /// How long it goes on without its leader.
+    /// What becomes of its agent's questions for permission.
+    pub approval: Approval,
+    /// How long a question may stay open.
+    pub permission_within: Duration,
+    /// How long the worker goes on without its leader.
     pub leader_grace: Duration,
     /// How long it waits before it tries again to write what could not be written.
     pub record_retry: Duration,
 }
 
-impl Settings {
+impl WorkerSettings {
     /// With the default times.
-    pub fn new(me: Claimant, conversation: Conversation, started_by: StartedBy) -> Settings {
-        Settings {
+    pub fn new(me: Claimant, abilities: AgentAbilities, started_by: StartedBy) -> WorkerSettings {
+        WorkerSettings {
             me,
-            conversation,
+            abilities,
             started_by,
             stall: Stall::default(),
+            approval: Approval::default(),
+            permission_within: PERMISSION_WITHIN,
             leader_grace: LEADER_GRACE,
             record_retry: RECORD_RETRY,
         }
     }
-}
-
-/// What an agent does with words that are no task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Conversation {
-    /// They are a prompt for it.
-    Yes,
-    /// It has no ear between turns: they are shown in its transcript.
-    No,
 }

@@ -2,10 +2,12 @@
 
 use teamster_protocol::model::id::Address;
 use teamster_protocol::model::notice::Said;
+use teamster_protocol::model::receipt::ReceiptState;
 use teamster_protocol::model::roster::{LeftHow, OnStall, Stall};
 
+use super::text::{TextShown, WaitingText};
 use super::turn::{Ending, Turn};
-use super::{Action, Core, Phase, SteerOf};
+use super::{SteerOf, WorkPhase, WorkerAction, WorkerCore};
 
 impl Turn {
     /// Something was heard of the agent.
@@ -21,36 +23,39 @@ impl Turn {
             (Some(told_ms), OnStall::Steer) => told_ms,
             (Some(_), OnStall::Show | OnStall::Abort | OnStall::Restart) => return None,
         };
-        self.ending.is_none().then(|| since_ms.saturating_add(stall.after_ms))
+        // Whoever waits for an answer does not stall.
+        (self.ending.is_none() && self.questions.is_empty()).then(|| since_ms.saturating_add(stall.after_ms))
     }
 }
 
-impl Core {
+impl WorkerCore {
     /// The agent has said nothing for as long as it may.
     pub(super) fn stalled(&mut self, now_ms: u64) {
-        let Phase::Turn(turn) = &mut self.phase else { return };
+        let WorkPhase::Turn(turn) = &mut self.phase else { return };
         let quiet_ms = now_ms.saturating_sub(turn.heard_ms);
         turn.stalled_ms = Some(now_ms);
         let number = turn.number;
         match self.settings.stall.then {
-            OnStall::Show => self.act(Action::Say(Said::Stalled { turn: number, quiet_ms })),
+            OnStall::Show => self.act(WorkerAction::Say(Said::Stalled { turn: number, quiet_ms })),
             OnStall::Steer => {
-                self.act(Action::Say(Said::Stalled { turn: number, quiet_ms }));
                 let text =
                     format!("nothing was heard of you for {} s: go on, or say what you wait for", quiet_ms / 1000);
-                self.act(Action::Steer { of: SteerOf::Stall, from: Address::Lead, text });
+                let (id, from, state) = (turn.name_text(), Address::Lead, ReceiptState::Accepted);
+                let text = WaitingText { id, from, text, state, shown: TextShown::No };
+                self.act(WorkerAction::Say(Said::Stalled { turn: number, quiet_ms }));
+                self.act(WorkerAction::Steer { of: SteerOf::Stall, text });
             }
             OnStall::Abort => {
                 turn.ending = Some(Ending::Stalled { quiet_ms });
-                self.act(Action::Say(Said::Stalled { turn: number, quiet_ms }));
-                self.act(Action::AbortTurn);
+                self.act(WorkerAction::Say(Said::Stalled { turn: number, quiet_ms }));
+                self.act(WorkerAction::AbortTurn);
             }
             OnStall::Restart => {
                 turn.ending = Some(Ending::Hung { quiet_ms });
-                self.act(Action::Say(Said::Stalled { turn: number, quiet_ms }));
+                self.act(WorkerAction::Say(Said::Stalled { turn: number, quiet_ms }));
                 let reason = format!("it said nothing for {:.1} s", quiet_ms as f64 / 1000.0);
                 self.leave_for(LeftHow::AgentGone { reason }, None);
-                self.act(Action::AbortTurn);
+                self.act(WorkerAction::AbortTurn);
             }
         }
     }
@@ -58,37 +63,42 @@ impl Core {
 
 #[cfg(test)]
 mod tests {
+    use teamster_protocol::model::agent::TurnEnd;
+    use teamster_protocol::model::agent::preset::{DriverKind, abilities_of};
     use teamster_protocol::model::board::{AutoClaim, Claimant};
     use teamster_protocol::model::id::TaskId;
-    use teamster_protocol::model::notice::Stop;
     use teamster_protocol::model::roster::StartedBy;
     use teamster_protocol::model::task::{Claim, Work};
 
     use super::*;
-    use crate::core::{ClaimedTask, Conversation, Event, Outcome, Settings};
+    use crate::core::{AttemptEnd, ClaimedTask, WorkerEvent, WorkerSettings};
 
     const AFTER_MS: u64 = 1_000;
 
     /// At a task since 0.
-    fn working(then: OnStall) -> Core {
+    fn working(then: OnStall) -> WorkerCore {
         let me = Claimant { name: "alice".parse().unwrap(), role: None, auto: AutoClaim::On };
         let claim = Claim { id: TaskId(1), owner: me.name.clone(), attempt: 1 };
         let stall = Stall { after_ms: AFTER_MS, then };
-        let settings = Settings { stall, ..Settings::new(me, Conversation::No, StartedBy::Leader) };
-        let mut core = Core::new(settings, 0);
-        core.step(0, Event::AgentReady);
-        core.step(0, Event::Claimed(Some(ClaimedTask { claim, work: Work::Run("x".to_owned()), timeout_ms: None })));
-        core.step(0, Event::PromptTaken);
+        let settings =
+            WorkerSettings { stall, ..WorkerSettings::new(me, abilities_of(DriverKind::Shell), StartedBy::Leader) };
+        let mut core = WorkerCore::new(settings, 0);
+        core.step(0, WorkerEvent::AgentReady { session: None });
+        core.step(
+            0,
+            WorkerEvent::Claimed(Some(ClaimedTask { claim, work: Work::Run("x".to_owned()), timeout_ms: None })),
+        );
+        core.step(0, WorkerEvent::PromptTaken);
         core
     }
 
-    fn said(quiet_ms: u64) -> Action {
-        Action::Say(Said::Stalled { turn: 1, quiet_ms })
+    fn said(quiet_ms: u64) -> WorkerAction {
+        WorkerAction::Say(Said::Stalled { turn: 1, quiet_ms })
     }
 
     /// The agent ends its turn because it was told to.
-    fn aborted(core: &mut Core, now_ms: u64) -> Vec<Action> {
-        core.step(now_ms, Event::TurnEnded { stop: Stop::Aborted, result: "half".to_owned() })
+    fn aborted(core: &mut WorkerCore, now_ms: u64) -> Vec<WorkerAction> {
+        core.step(now_ms, WorkerEvent::TurnEnded { end: TurnEnd::Aborted, result: "half".to_owned() })
     }
 
     #[test]
@@ -96,8 +106,8 @@ mod tests {
         let mut core = working(OnStall::Show);
         assert_eq!(core.next_tick_ms(), Some(AFTER_MS));
         core.agent_heard(600);
-        assert_eq!(core.step(AFTER_MS, Event::Tick), [], "it was heard meanwhile");
-        assert_eq!(core.step(600 + AFTER_MS, Event::Tick), [said(AFTER_MS)]);
+        assert_eq!(core.step(AFTER_MS, WorkerEvent::Tick), [], "it was heard meanwhile");
+        assert_eq!(core.step(600 + AFTER_MS, WorkerEvent::Tick), [said(AFTER_MS)]);
         assert_eq!(core.next_tick_ms(), None);
         core.agent_heard(5_000);
         assert_eq!(core.next_tick_ms(), Some(5_000 + AFTER_MS));
@@ -107,41 +117,46 @@ mod tests {
     fn an_agent_that_is_steered_is_asked_again_and_again() {
         let mut core = working(OnStall::Steer);
         for round in 1..4 {
-            let actions = core.step(round * AFTER_MS, Event::Tick);
+            let actions = core.step(round * AFTER_MS, WorkerEvent::Tick);
             assert_eq!(actions[0], said(round * AFTER_MS));
-            assert!(matches!(&actions[1..], [Action::Steer { of: SteerOf::Stall, .. }]), "{actions:?}");
+            assert!(matches!(&actions[1..], [WorkerAction::Steer { of: SteerOf::Stall, .. }]), "{actions:?}");
         }
     }
 
     #[test]
     fn an_aborted_turn_fails_its_task_and_the_worker_goes_on() {
         let mut core = working(OnStall::Abort);
-        assert_eq!(core.step(AFTER_MS, Event::Tick), [said(AFTER_MS), Action::AbortTurn]);
+        assert_eq!(core.step(AFTER_MS, WorkerEvent::Tick), [said(AFTER_MS), WorkerAction::AbortTurn]);
         assert_eq!(core.next_tick_ms(), None, "a turn that ends has its own ladder");
         let actions = aborted(&mut core, AFTER_MS + 5);
-        let [Action::Record(Outcome::Fail { reason, result, .. })] = &actions[..] else { panic!("{actions:?}") };
+        let [WorkerAction::Record(AttemptEnd::Fail { reason, result, .. })] = &actions[..] else {
+            panic!("{actions:?}")
+        };
         assert_eq!((reason.as_str(), result.as_str()), ("its agent said nothing for 1.0 s", "half"));
-        assert_eq!(core.step(AFTER_MS + 5, Event::Recorded).last(), Some(&Action::ClaimNext));
+        assert_eq!(core.step(AFTER_MS + 5, WorkerEvent::Recorded).last(), Some(&WorkerAction::ClaimNext));
     }
 
     #[test]
     fn a_restart_gives_the_task_back_as_that_of_a_dead_worker_with_what_was_done() {
         let mut core = working(OnStall::Restart);
-        assert_eq!(core.step(AFTER_MS, Event::Tick), [said(AFTER_MS), Action::AbortTurn]);
+        assert_eq!(core.step(AFTER_MS, WorkerEvent::Tick), [said(AFTER_MS), WorkerAction::AbortTurn]);
         let actions = aborted(&mut core, AFTER_MS + 5);
         let how = LeftHow::AgentGone { reason: "it said nothing for 1.0 s".to_owned() };
-        let [Action::Record(Outcome::Die { cause, partial, .. })] = &actions[..] else { panic!("{actions:?}") };
+        let [WorkerAction::Record(AttemptEnd::Die { cause, partial, .. })] = &actions[..] else {
+            panic!("{actions:?}")
+        };
         assert_eq!((cause.as_str(), partial.as_str()), ("its agent said nothing for 1.0 s", "half"));
-        assert_eq!(core.step(AFTER_MS + 5, Event::Recorded).last(), Some(&Action::Leave { how }));
+        assert_eq!(core.step(AFTER_MS + 5, WorkerEvent::Recorded).last(), Some(&WorkerAction::Leave { how }));
     }
 
     #[test]
     fn what_was_finished_in_the_same_moment_is_completed() {
         for then in [OnStall::Abort, OnStall::Restart] {
             let mut core = working(then);
-            core.step(AFTER_MS, Event::Tick);
-            let actions = core.step(AFTER_MS, Event::TurnEnded { stop: Stop::Completed, result: String::new() });
-            assert!(matches!(actions[..], [Action::Record(Outcome::Complete { .. })]), "{actions:?}");
+            core.step(AFTER_MS, WorkerEvent::Tick);
+            let actions =
+                core.step(AFTER_MS, WorkerEvent::TurnEnded { end: TurnEnd::Completed, result: String::new() });
+            assert!(matches!(actions[..], [WorkerAction::Record(AttemptEnd::Complete { .. })]), "{actions:?}");
         }
     }
 }

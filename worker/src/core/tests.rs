@@ -1,7 +1,9 @@
 //! What a worker does about mail, by its urgency and by what it is at, and in which order it ends.
 
+use teamster_protocol::model::agent::AgentFault;
+use teamster_protocol::model::agent::preset::{AgentAbilities, DriverKind, PromptKind, abilities_of};
 use teamster_protocol::model::board::{AutoClaim, Claimant, ReleaseWhy};
-use teamster_protocol::model::mail::{Body, Urgency};
+use teamster_protocol::model::mail::{Body, Message, Urgency};
 use teamster_protocol::model::roster::StartedBy;
 use teamster_protocol::model::shutdown::{ShutdownRequest, WhenBusy};
 use teamster_protocol::model::task::Claim;
@@ -10,30 +12,39 @@ use super::*;
 
 const NOW_MS: u64 = 1_000;
 
-fn worker(conversation: Conversation) -> Core {
-    let me = Claimant { name: "alice".parse().unwrap(), role: None, auto: AutoClaim::On };
-    Core::new(Settings::new(me, conversation, StartedBy::Hand), 0)
+fn abilities(prompts: PromptKind) -> AgentAbilities {
+    AgentAbilities { prompts, ..abilities_of(DriverKind::Script) }
 }
 
-fn idle(conversation: Conversation) -> Core {
-    let mut core = worker(conversation);
-    assert_eq!(core.step(NOW_MS, Event::AgentReady).last(), Some(&Action::ClaimNext));
-    core.step(NOW_MS, Event::Claimed(None));
+fn worker(prompts: PromptKind) -> WorkerCore {
+    let me = Claimant { name: "alice".parse().unwrap(), role: None, auto: AutoClaim::On };
+    WorkerCore::new(WorkerSettings::new(me, abilities(prompts), StartedBy::Hand), 0)
+}
+
+fn idle(prompts: PromptKind) -> WorkerCore {
+    let mut core = worker(prompts);
+    assert_eq!(core.step(NOW_MS, WorkerEvent::AgentReady { session: None }).last(), Some(&WorkerAction::ClaimNext));
+    core.step(NOW_MS, WorkerEvent::Claimed(None));
     core
 }
 
 /// At task 1.
-fn working(conversation: Conversation) -> Core {
-    let mut core = worker(conversation);
-    core.step(NOW_MS, Event::AgentReady);
+fn working(prompts: PromptKind) -> WorkerCore {
+    let mut core = worker(prompts);
+    core.step(NOW_MS, WorkerEvent::AgentReady { session: None });
     core.step(NOW_MS, claimed(1));
-    core.step(NOW_MS, Event::PromptTaken);
+    core.step(NOW_MS, WorkerEvent::PromptTaken);
     core
 }
 
-fn claimed(task: u32) -> Event {
+/// The agent has the prompt of a turn.
+fn delivered(turn: u64) -> WorkerEvent {
+    WorkerEvent::Receipt { text: TextId::prompt_of(turn), state: ReceiptState::Delivered }
+}
+
+fn claimed(task: u32) -> WorkerEvent {
     let claim = Claim { id: TaskId(task), owner: "alice".parse().unwrap(), attempt: 1 };
-    Event::Claimed(Some(ClaimedTask { claim, work: Work::Run("true".to_owned()), timeout_ms: None }))
+    WorkerEvent::Claimed(Some(ClaimedTask { claim, work: Work::Run("true".to_owned()), timeout_ms: None }))
 }
 
 fn id(number: u128) -> MessageId {
@@ -54,130 +65,138 @@ fn shutdown(number: u128, when_busy: WhenBusy) -> Message {
     letter(number, Urgency::Now, Body::ShutdownRequest(request))
 }
 
-fn reply(number: u128, verdict: Verdict) -> Action {
-    Action::Reply(ShutdownReply { request: id(1000 + number), verdict })
+fn reply(number: u128, verdict: Verdict) -> WorkerAction {
+    WorkerAction::Reply(ShutdownReply { request: id(1000 + number), verdict })
 }
 
-fn acknowledge(number: u128) -> Action {
-    Action::Acknowledge { ids: vec![id(number)] }
+fn acknowledge(number: u128) -> WorkerAction {
+    WorkerAction::Acknowledge { ids: vec![id(number)] }
 }
 
 /// What was shown of mail, by number.
-fn shown(actions: &[Action]) -> Vec<MessageId> {
-    let shown = |action: &Action| match action {
-        Action::Say(Said::Mail { id, .. }) => Some(*id),
+fn shown(actions: &[WorkerAction]) -> Vec<MessageId> {
+    let shown = |action: &WorkerAction| match action {
+        WorkerAction::Say(Said::Mail { id, .. }) => Some(*id),
         _ => None,
     };
     actions.iter().filter_map(shown).collect()
 }
 
-fn ends_turn(core: &mut Core) -> Vec<Action> {
-    core.step(NOW_MS, Event::TurnEnded { stop: Stop::Completed, result: String::new() });
-    core.step(NOW_MS, Event::Recorded)
+fn ends_turn(core: &mut WorkerCore) -> Vec<WorkerAction> {
+    core.step(NOW_MS, WorkerEvent::TurnEnded { end: TurnEnd::Completed, result: String::new() });
+    core.step(NOW_MS, WorkerEvent::Recorded)
 }
 
 #[test]
 fn mail_that_can_wait_is_not_shown_while_there_is_work() {
-    for conversation in [Conversation::Yes, Conversation::No] {
-        let mut core = working(conversation);
+    for prompts in [PromptKind::Conversation, PromptKind::Program] {
+        let mut core = working(prompts);
         let mail = vec![text(1, Urgency::Idle), text(2, Urgency::Next), text(3, Urgency::Idle)];
-        assert_eq!(core.step(NOW_MS, Event::MailArrived(mail)), []);
+        assert_eq!(core.step(NOW_MS, WorkerEvent::MailArrived(mail)), []);
         assert_eq!(core.status(0).unread, 3);
 
         let mut actions = ends_turn(&mut core);
         assert_eq!(shown(&actions), [id(2)], "what comes before the next turn is not held up by what can wait");
-        if conversation == Conversation::Yes {
-            core.step(NOW_MS, Event::PromptTaken);
-            actions = core.step(NOW_MS, Event::TurnEnded { stop: Stop::Completed, result: String::new() });
+        if prompts == PromptKind::Conversation {
+            core.step(NOW_MS, WorkerEvent::PromptTaken);
+            actions = core.step(NOW_MS, WorkerEvent::TurnEnded { end: TurnEnd::Completed, result: String::new() });
         }
-        assert_eq!(actions.last(), Some(&Action::ClaimNext));
+        assert_eq!(actions.last(), Some(&WorkerAction::ClaimNext));
         core.step(NOW_MS, claimed(2));
         assert_eq!(core.status(0).unread, 2, "there was another task");
 
-        core.step(NOW_MS, Event::PromptTaken);
+        core.step(NOW_MS, WorkerEvent::PromptTaken);
         assert_eq!(shown(&ends_turn(&mut core)), []);
-        assert_eq!(shown(&core.step(NOW_MS, Event::Claimed(None))), [id(1), id(3)], "{conversation:?}");
+        assert_eq!(shown(&core.step(NOW_MS, WorkerEvent::Claimed(None))), [id(1), id(3)], "{prompts:?}");
         assert_eq!(core.status(0).unread, 0);
     }
 }
 
 #[test]
 fn mail_that_can_wait_makes_an_idle_worker_look_for_work_first() {
-    let mut core = idle(Conversation::No);
-    assert_eq!(core.step(NOW_MS, Event::MailArrived(vec![text(1, Urgency::Idle)])), [Action::ClaimNext]);
-    let actions = core.step(NOW_MS, Event::Claimed(None));
+    let mut core = idle(PromptKind::Program);
+    assert_eq!(core.step(NOW_MS, WorkerEvent::MailArrived(vec![text(1, Urgency::Idle)])), [WorkerAction::ClaimNext]);
+    let actions = core.step(NOW_MS, WorkerEvent::Claimed(None));
     assert_eq!((shown(&actions), actions.last()), (vec![id(1)], Some(&acknowledge(1))));
 
     // Another one that finds a task does that.
-    let mut core = idle(Conversation::No);
-    core.step(NOW_MS, Event::MailArrived(vec![text(1, Urgency::Idle)]));
+    let mut core = idle(PromptKind::Program);
+    core.step(NOW_MS, WorkerEvent::MailArrived(vec![text(1, Urgency::Idle)]));
     assert_eq!(shown(&core.step(NOW_MS, claimed(1))), []);
 }
 
 #[test]
 fn an_agent_that_takes_prompts_is_taken_off_the_waiting_list_for_mail_that_could_wait() {
-    let mut core = idle(Conversation::Yes);
-    core.step(NOW_MS, Event::MailArrived(vec![text(1, Urgency::Idle)]));
-    let actions = core.step(NOW_MS, Event::Claimed(None));
-    assert_eq!(actions.first(), Some(&Action::Away));
-    assert!(matches!(actions.last(), Some(Action::StartTurn { task: None, .. })), "{actions:?}");
-    assert_eq!(core.step(NOW_MS, Event::PromptTaken), [acknowledge(1)]);
+    let mut core = idle(PromptKind::Conversation);
+    core.step(NOW_MS, WorkerEvent::MailArrived(vec![text(1, Urgency::Idle)]));
+    let actions = core.step(NOW_MS, WorkerEvent::Claimed(None));
+    assert_eq!(actions.first(), Some(&WorkerAction::Away));
+    assert!(matches!(actions.last(), Some(WorkerAction::StartTurn { task: None, .. })), "{actions:?}");
+    assert_eq!(core.step(NOW_MS, WorkerEvent::PromptTaken), [], "the driver has it, which is not the agent");
+    assert!(core.step(NOW_MS, delivered(1)).contains(&acknowledge(1)));
 }
 
 #[test]
 fn urgent_mail_steers_a_running_turn_and_other_mail_does_not() {
-    let mut core = working(Conversation::Yes);
+    let mut core = working(PromptKind::Conversation);
     for urgency in [Urgency::Next, Urgency::Idle] {
-        assert_eq!(core.step(NOW_MS, Event::MailArrived(vec![text(urgency as u128, urgency)])), []);
+        assert_eq!(core.step(NOW_MS, WorkerEvent::MailArrived(vec![text(urgency as u128, urgency)])), []);
     }
-    let actions = core.step(NOW_MS, Event::MailArrived(vec![text(9, Urgency::Now)]));
-    assert!(matches!(&actions[..], [Action::Steer { .. }]), "{actions:?}");
+    let actions = core.step(NOW_MS, WorkerEvent::MailArrived(vec![text(9, Urgency::Now)]));
+    assert!(matches!(&actions[..], [WorkerAction::Steer { .. }]), "{actions:?}");
 }
 
 #[test]
 fn a_shutdown_request_is_answered_before_it_is_acknowledged() {
-    let mut core = idle(Conversation::No);
+    let mut core = idle(PromptKind::Program);
     assert_eq!(
-        core.step(NOW_MS, Event::MailArrived(vec![shutdown(1, WhenBusy::Refuse)])),
-        [reply(1, Verdict::Approved), acknowledge(1), Action::Leave { how: LeftHow::Shutdown }]
+        core.step(NOW_MS, WorkerEvent::MailArrived(vec![shutdown(1, WhenBusy::Refuse)])),
+        [reply(1, Verdict::Approved), acknowledge(1), WorkerAction::Leave { how: LeftHow::Shutdown }]
     );
 
     let task = Some(TaskId(1));
-    let mut core = working(Conversation::No);
+    let mut core = working(PromptKind::Program);
     assert_eq!(
-        core.step(NOW_MS, Event::MailArrived(vec![shutdown(1, WhenBusy::Refuse)])),
+        core.step(NOW_MS, WorkerEvent::MailArrived(vec![shutdown(1, WhenBusy::Refuse)])),
         [reply(1, Verdict::Refused { task }), acknowledge(1)]
     );
     assert_eq!(
-        core.step(NOW_MS, Event::MailArrived(vec![shutdown(2, WhenBusy::Finish)])),
+        core.step(NOW_MS, WorkerEvent::MailArrived(vec![shutdown(2, WhenBusy::Finish)])),
         [reply(2, Verdict::Finishing { task }), acknowledge(2)]
     );
     let actions = ends_turn(&mut core);
-    assert_eq!(actions[actions.len() - 2..], [reply(2, Verdict::Approved), Action::Leave { how: LeftHow::Shutdown }]);
+    assert_eq!(
+        actions[actions.len() - 2..],
+        [reply(2, Verdict::Approved), WorkerAction::Leave { how: LeftHow::Shutdown }]
+    );
 }
 
 #[test]
 fn a_shutdown_request_that_is_overtaken_is_acknowledged_once_and_not_answered() {
-    let mut core = idle(Conversation::No);
+    let mut core = idle(PromptKind::Program);
     let both = vec![shutdown(1, WhenBusy::Refuse), shutdown(2, WhenBusy::Refuse)];
     assert_eq!(
-        core.step(NOW_MS, Event::MailArrived(both)),
-        [acknowledge(1), reply(2, Verdict::Approved), acknowledge(2), Action::Leave { how: LeftHow::Shutdown }]
+        core.step(NOW_MS, WorkerEvent::MailArrived(both)),
+        [acknowledge(1), reply(2, Verdict::Approved), acknowledge(2), WorkerAction::Leave { how: LeftHow::Shutdown }]
     );
 
-    let mut core = working(Conversation::No);
-    core.step(NOW_MS, Event::MailArrived(vec![shutdown(1, WhenBusy::Finish)]));
-    assert_eq!(core.step(NOW_MS, Event::Terminated), [Action::AbortTurn], "it was acknowledged with its answer");
+    let mut core = working(PromptKind::Program);
+    core.step(NOW_MS, WorkerEvent::MailArrived(vec![shutdown(1, WhenBusy::Finish)]));
+    assert_eq!(
+        core.step(NOW_MS, WorkerEvent::Terminated),
+        [WorkerAction::AbortTurn],
+        "it was acknowledged with its answer"
+    );
 }
 
 /// At task 1, which may take a second.
-fn working_in_time() -> Core {
-    let mut core = worker(Conversation::Yes);
-    core.step(NOW_MS, Event::AgentReady);
+fn working_in_time() -> WorkerCore {
+    let mut core = worker(PromptKind::Conversation);
+    core.step(NOW_MS, WorkerEvent::AgentReady { session: None });
     let claim = Claim { id: TaskId(1), owner: "alice".parse().unwrap(), attempt: 1 };
     let task = ClaimedTask { claim, work: Work::Run("true".to_owned()), timeout_ms: Some(1_000) };
-    core.step(NOW_MS, Event::Claimed(Some(task)));
-    core.step(NOW_MS, Event::PromptTaken);
+    core.step(NOW_MS, WorkerEvent::Claimed(Some(task)));
+    core.step(NOW_MS, WorkerEvent::PromptTaken);
     core
 }
 
@@ -187,46 +206,48 @@ fn a_clock_that_is_set_neither_ends_a_turn_nor_keeps_it() {
     for by_ms in [HOUR_MS, -HOUR_MS] {
         let start_ms = NOW_MS + 2 * HOUR_MS as u64;
         let mut core = working_in_time();
-        core.step(NOW_MS, Event::ClockSet { by_ms: 2 * HOUR_MS });
+        core.step(NOW_MS, WorkerEvent::ClockSet { by_ms: 2 * HOUR_MS });
         let set_ms = start_ms.saturating_add_signed(by_ms);
-        assert_eq!(core.step(set_ms, Event::ClockSet { by_ms }), []);
-        assert_eq!(core.step(set_ms + 999, Event::Tick), [], "not earlier than it was to be");
-        assert_eq!(core.step(set_ms + 1_000, Event::Tick), [Action::AbortTurn], "nor later");
+        assert_eq!(core.step(set_ms, WorkerEvent::ClockSet { by_ms }), []);
+        assert_eq!(core.step(set_ms + 999, WorkerEvent::Tick), [], "not earlier than it was to be");
+        assert_eq!(core.step(set_ms + 1_000, WorkerEvent::Tick), [WorkerAction::AbortTurn], "nor later");
     }
 }
 
 #[test]
 fn mail_is_not_taken_for_old_because_the_clock_was_set_back() {
-    let mut core = idle(Conversation::Yes);
-    core.step(NOW_MS, Event::ClockSet { by_ms: -900 });
+    let mut core = idle(PromptKind::Conversation);
+    core.step(NOW_MS, WorkerEvent::ClockSet { by_ms: -900 });
     let mut asked = shutdown(1, WhenBusy::Refuse);
     asked.sent_ms = NOW_MS - 800;
-    assert!(core.step(NOW_MS - 800, Event::MailArrived(vec![asked])).contains(&reply(1, Verdict::Approved)));
+    assert!(core.step(NOW_MS - 800, WorkerEvent::MailArrived(vec![asked])).contains(&reply(1, Verdict::Approved)));
 }
 
 #[test]
 fn who_must_end_does_not_wait_for_ever_until_its_books_can_be_kept() {
-    let not_recorded = || Event::NotRecorded { error: "no space".to_owned() };
-    let left = |actions: &[Action], how: LeftHow| assert_eq!(actions.last(), Some(&Action::Leave { how }));
-    for (event, how) in [(Event::Terminated, LeftHow::Terminated), (Event::LeaderAbsent, LeftHow::LeaderGone)] {
+    let not_recorded = || WorkerEvent::NotRecorded { error: "no space".to_owned() };
+    let left = |actions: &[WorkerAction], how: LeftHow| assert_eq!(actions.last(), Some(&WorkerAction::Leave { how }));
+    for (event, how) in
+        [(WorkerEvent::Terminated, LeftHow::Terminated), (WorkerEvent::LeaderAbsent, LeftHow::LeaderGone)]
+    {
         // It is told while it tries again and again …
-        let mut core = working(Conversation::No);
-        core.step(NOW_MS, Event::TurnEnded { stop: Stop::Completed, result: String::new() });
+        let mut core = working(PromptKind::Program);
+        core.step(NOW_MS, WorkerEvent::TurnEnded { end: TurnEnd::Completed, result: String::new() });
         core.step(NOW_MS, not_recorded());
         core.step(NOW_MS + 1, event.clone());
         assert_eq!(core.next_tick_ms(), Some(NOW_MS + 1), "it tries once more, and at once");
-        assert!(matches!(core.step(NOW_MS + 1, Event::Tick)[..], [Action::Record(_)]));
+        assert!(matches!(core.step(NOW_MS + 1, WorkerEvent::Tick)[..], [WorkerAction::Record(_)]));
         left(&core.step(NOW_MS + 1, not_recorded()), how.clone());
         // … or before the first time.
-        let mut core = working(Conversation::No);
+        let mut core = working(PromptKind::Program);
         core.step(NOW_MS, event);
-        core.step(NOW_MS, Event::TurnEnded { stop: Stop::Aborted, result: String::new() });
+        core.step(NOW_MS, WorkerEvent::TurnEnded { end: TurnEnd::Aborted, result: String::new() });
         left(&core.step(NOW_MS, not_recorded()), how);
     }
     // Who was asked to end has somebody who can make room.
-    let mut core = working(Conversation::No);
-    core.step(NOW_MS, Event::MailArrived(vec![shutdown(1, WhenBusy::Finish)]));
-    core.step(NOW_MS, Event::TurnEnded { stop: Stop::Completed, result: String::new() });
+    let mut core = working(PromptKind::Program);
+    core.step(NOW_MS, WorkerEvent::MailArrived(vec![shutdown(1, WhenBusy::Finish)]));
+    core.step(NOW_MS, WorkerEvent::TurnEnded { end: TurnEnd::Completed, result: String::new() });
     core.step(NOW_MS, not_recorded());
     assert!(core.next_tick_ms().is_some_and(|at_ms| at_ms > NOW_MS));
 }
@@ -236,30 +257,30 @@ fn what_is_wrong_with_its_place_fails_no_task_and_ends_the_worker() {
     let gone = LeftHow::AgentGone { reason: "no descriptor is left".to_owned() };
     let reason = || "no descriptor is left".to_owned();
     for taken in [true, false] {
-        let mut core = working(Conversation::No);
+        let mut core = working(PromptKind::Program);
         let event = match taken {
-            true => Event::TurnNotBegun { reason: reason() },
-            false => Event::PromptRefused { reason: reason(), fault: Fault::Place },
+            true => WorkerEvent::TurnEnded { end: TurnEnd::NotBegun { reason: reason() }, result: String::new() },
+            false => WorkerEvent::PromptRefused { reason: reason(), fault: AgentFault::Place },
         };
         let claim = Claim { id: TaskId(1), owner: "alice".parse().unwrap(), attempt: 1 };
-        let released = Outcome::Release { claim, why: ReleaseWhy::WorkerLeft, partial: String::new() };
-        assert_eq!(core.step(NOW_MS, event), [Action::Record(released)]);
-        let actions = core.step(NOW_MS, Event::Recorded);
-        assert_eq!(actions.last(), Some(&Action::Leave { how: gone.clone() }));
-        assert!(!actions.contains(&Action::ClaimNext), "{actions:?}");
+        let released = AttemptEnd::Release { claim, why: ReleaseWhy::WorkerLeft, partial: String::new() };
+        assert_eq!(core.step(NOW_MS, event), [WorkerAction::Record(released)]);
+        let actions = core.step(NOW_MS, WorkerEvent::Recorded);
+        assert_eq!(actions.last(), Some(&WorkerAction::Leave { how: gone.clone() }));
+        assert!(!actions.contains(&WorkerAction::ClaimNext), "{actions:?}");
     }
     // A prompt that no agent can take fails alone.
-    let mut core = working(Conversation::No);
-    let refused = core.step(NOW_MS, Event::PromptRefused { reason: reason(), fault: Fault::Prompt });
-    assert!(matches!(refused[..], [Action::Record(Outcome::Fail { .. })]), "{refused:?}");
-    assert_eq!(core.step(NOW_MS, Event::Recorded).last(), Some(&Action::ClaimNext));
+    let mut core = working(PromptKind::Program);
+    let refused = core.step(NOW_MS, WorkerEvent::PromptRefused { reason: reason(), fault: AgentFault::Prompt });
+    assert!(matches!(refused[..], [WorkerAction::Record(AttemptEnd::Fail { .. })]), "{refused:?}");
+    assert_eq!(core.step(NOW_MS, WorkerEvent::Recorded).last(), Some(&WorkerAction::ClaimNext));
 }
 
 #[test]
 fn what_can_not_be_ended_has_no_other_turn_begun_beside_it() {
-    let mut core = working(Conversation::No);
-    assert!(core.step(NOW_MS, Event::AgentGone { reason: "still there".to_owned() }).is_empty());
-    core.step(NOW_MS, Event::TurnEnded { stop: Stop::Aborted, result: String::new() });
+    let mut core = working(PromptKind::Program);
+    assert!(core.step(NOW_MS, WorkerEvent::AgentGone { reason: "still there".to_owned() }).is_empty());
+    core.step(NOW_MS, WorkerEvent::TurnEnded { end: TurnEnd::Aborted, result: String::new() });
     let how = LeftHow::AgentGone { reason: "still there".to_owned() };
-    assert_eq!(core.step(NOW_MS, Event::Recorded).last(), Some(&Action::Leave { how }));
+    assert_eq!(core.step(NOW_MS, WorkerEvent::Recorded).last(), Some(&WorkerAction::Leave { how }));
 }

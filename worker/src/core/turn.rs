@@ -1,16 +1,20 @@
 //! One turn of the agent, from its begin to what the board knows of it: what it is for, how it is being ended, and
 //! what that means for its task.
 
+use teamster_protocol::model::agent::{AgentFault, QuestionId, TurnEnd};
 use teamster_protocol::model::board::ReleaseWhy;
-use teamster_protocol::model::id::TaskId;
-use teamster_protocol::model::mail::Message;
-use teamster_protocol::model::notice::{Said, Stop};
+use teamster_protocol::model::id::{Address, TaskId};
+use teamster_protocol::model::notice::Said;
+use teamster_protocol::model::receipt::{ReceiptState, TextId};
 use teamster_protocol::model::roster::LeftHow;
 use teamster_protocol::model::task::{Claim, Work};
 use teamster_protocol::wire::api::Prompted;
 
-use super::event::{AskId, Outcome};
-use super::{Action, Answer, Before, Core, Fault, Leave, Phase, Refused, ms};
+use super::event::{AttemptEnd, CallId, ClaimedTask};
+use super::park::ParkedWork;
+use super::permission::OpenQuestion;
+use super::text::{TextRole, TextShown, TurnLimited, WaitingText};
+use super::{AskRefused, Before, Leave, WorkPhase, WorkerAction, WorkerAnswer, WorkerCore, ms};
 
 /// A running turn.
 #[derive(Debug)]
@@ -18,6 +22,9 @@ pub(super) struct Turn {
     pub(super) number: u64,
     pub(super) since_ms: u64,
     pub(super) what_for: TurnFor,
+    /// How long it may take.
+    pub(super) timeout_ms: Option<u64>,
+    /// When that is over.
     pub(super) deadline_ms: Option<u64>,
     /// When the agent was last heard.
     pub(super) heard_ms: u64,
@@ -25,6 +32,12 @@ pub(super) struct Turn {
     pub(super) stalled_ms: Option<u64>,
     /// Set once it was told to end.
     pub(super) ending: Option<Ending>,
+    /// The agent's questions that nobody has answered.
+    pub(super) questions: Vec<OpenQuestion>,
+    /// What was put to the agent, for a second try.
+    pub(super) work: Option<Work>,
+    /// How many texts were named after this turn.
+    texts: u32,
 }
 
 /// What a turn is for.
@@ -32,10 +45,12 @@ pub(super) struct Turn {
 pub(super) enum TurnFor {
     /// A task of the board.
     Task(Claim),
-    /// A prompt of the leader.
-    Ask(AskId),
-    /// Mail.
-    Mail(Vec<Message>),
+    /// A prompt of the leader; the call is answered once the driver has it.
+    Call { call: Option<CallId> },
+    /// Texts that waited: mail, and steers that no running turn could take.
+    Texts,
+    /// Texts that the agent keeps in a queue of its own.
+    Queued,
 }
 
 /// Why a turn was told to end.
@@ -52,63 +67,93 @@ pub(super) enum Ending {
     Hung { quiet_ms: u64 },
     /// The worker ends.
     Leaving,
-    /// It could not begin, and the worker ends for it: what is wrong with its place is wrong for the next task too, and
-    /// would fail one after another.
-    NotBegun,
 }
 
 impl Turn {
-    pub(super) fn begin(number: u64, now_ms: u64, what_for: TurnFor, deadline_ms: Option<u64>) -> Turn {
-        Turn { number, since_ms: now_ms, what_for, deadline_ms, heard_ms: now_ms, stalled_ms: None, ending: None }
+    pub(super) fn begin(number: u64, now_ms: u64, what_for: TurnFor, timeout_ms: Option<u64>) -> Turn {
+        Turn {
+            number,
+            since_ms: now_ms,
+            what_for,
+            timeout_ms,
+            deadline_ms: timeout_ms.map(|timeout| now_ms.saturating_add(timeout)),
+            heard_ms: now_ms,
+            stalled_ms: None,
+            ending: None,
+            questions: Vec::new(),
+            work: None,
+            texts: 0,
+        }
     }
 
     /// Somebody stops it, even if it is ending because its worker leaves; one that timed out has failed.
     pub(super) fn stop(&mut self, reason: String) {
         match self.ending {
             None | Some(Ending::Leaving) => self.ending = Some(Ending::Stopped { reason }),
-            Some(
-                Ending::Stopped { .. }
-                | Ending::TimedOut
-                | Ending::Stalled { .. }
-                | Ending::Hung { .. }
-                | Ending::NotBegun,
-            ) => {}
+            Some(Ending::Stopped { .. } | Ending::TimedOut | Ending::Stalled { .. } | Ending::Hung { .. }) => {}
         }
     }
 
     pub(super) fn task(&self) -> Option<TaskId> {
         match &self.what_for {
             TurnFor::Task(claim) => Some(claim.id),
-            TurnFor::Ask(_) | TurnFor::Mail(_) => None,
+            TurnFor::Call { .. } | TurnFor::Texts | TurnFor::Queued => None,
         }
+    }
+
+    /// A name for the next text that is said in this turn.
+    pub(super) fn name_text(&mut self) -> TextId {
+        self.texts += 1;
+        TextId::InTurn { turn: self.number, number: self.texts }
+    }
+
+    /// The open question of that name, which is open no more.
+    pub(super) fn take_question(&mut self, question: &QuestionId) -> Option<OpenQuestion> {
+        let at = self.questions.iter().position(|open| open.question == *question)?;
+        Some(self.questions.remove(at))
     }
 
     /// What goes to the board; nothing for a turn without a task. A turn that was completed in the same moment
     /// in which it was told to end is completed: that is what happened.
-    pub(super) fn outcome(&self, now_ms: u64, stop: &Stop, result: String) -> Option<Outcome> {
+    pub(super) fn attempt_end(&self, now_ms: u64, end: &TurnEnd, result: String) -> Option<AttemptEnd> {
         let TurnFor::Task(claim) = &self.what_for else { return None };
         let claim = claim.clone();
-        Some(match (stop, &self.ending) {
-            (Stop::Completed, _) => Outcome::Complete { claim, result },
-            (Stop::Failed { .. } | Stop::Aborted, Some(Ending::Stopped { reason })) => {
+        if *end == TurnEnd::Completed {
+            return Some(AttemptEnd::Complete { claim, result });
+        }
+        let left = |partial| (ReleaseWhy::WorkerLeft, partial);
+        Some(match (&self.ending, end) {
+            (_, TurnEnd::Completed) => unreachable!("this was looked at above"),
+            (Some(Ending::Stopped { reason }), _) => {
                 let partial = if reason.is_empty() { result } else { format!("(stopped: {reason})\n{result}") };
-                Outcome::Release { claim, why: ReleaseWhy::Stopped, partial }
+                AttemptEnd::Release { claim, why: ReleaseWhy::Stopped, partial }
             }
-            (Stop::Failed { .. } | Stop::Aborted, Some(Ending::Hung { quiet_ms })) => {
-                Outcome::Die { claim, cause: said_nothing(*quiet_ms), partial: result }
+            (Some(Ending::Hung { quiet_ms }), _) => {
+                AttemptEnd::Die { claim, cause: said_nothing(*quiet_ms), partial: result }
             }
-            (Stop::Failed { .. } | Stop::Aborted, Some(Ending::Stalled { quiet_ms })) => {
-                Outcome::Fail { claim, reason: said_nothing(*quiet_ms), result }
+            (Some(Ending::Stalled { quiet_ms }), _) => {
+                AttemptEnd::Fail { claim, reason: said_nothing(*quiet_ms), result }
             }
-            (Stop::Failed { .. } | Stop::Aborted, Some(Ending::Leaving | Ending::NotBegun)) => {
-                Outcome::Release { claim, why: ReleaseWhy::WorkerLeft, partial: result }
-            }
-            (Stop::Failed { .. } | Stop::Aborted, Some(Ending::TimedOut)) => {
+            (Some(Ending::TimedOut), _) => {
                 let seconds = now_ms.saturating_sub(self.since_ms) as f64 / 1000.0;
-                Outcome::Fail { claim, reason: format!("timed out after {seconds:.1} s"), result }
+                AttemptEnd::Fail { claim, reason: format!("timed out after {seconds:.1} s"), result }
             }
-            (Stop::Failed { reason }, None) => Outcome::Fail { claim, reason: reason.clone(), result },
-            (Stop::Aborted, None) => Outcome::Fail { claim, reason: "the agent broke the turn off".to_owned(), result },
+            (Some(Ending::Leaving), _)
+            | (None, TurnEnd::NotBegun { .. })
+            | (None, TurnEnd::Failed { fault: AgentFault::Place | AgentFault::Provider, .. }) => {
+                let (why, partial) = left(result);
+                AttemptEnd::Release { claim, why, partial }
+            }
+            // As if the worker had died: the next attempt may fare better, and some day the task fails.
+            (None, TurnEnd::Failed { fault: AgentFault::Agent, reason }) => {
+                AttemptEnd::Die { claim, cause: reason.clone(), partial: result }
+            }
+            (None, TurnEnd::Failed { fault: AgentFault::Prompt, reason }) => {
+                AttemptEnd::Fail { claim, reason: reason.clone(), result }
+            }
+            (None, TurnEnd::Aborted) => {
+                AttemptEnd::Fail { claim, reason: "the agent broke the turn off".to_owned(), result }
+            }
         })
     }
 }
@@ -117,102 +162,144 @@ fn said_nothing(quiet_ms: u64) -> String {
     format!("its agent said nothing for {:.1} s", quiet_ms as f64 / 1000.0)
 }
 
-impl Core {
-    pub(super) fn start_turn(&mut self, now_ms: u64, what_for: TurnFor, deadline_ms: Option<u64>, work: Work) {
+/// The reason for which the worker ends after such a turn: what is wrong with its place, its provider or its agent is wrong
+/// for the next task too, and would fail one after another.
+fn ends_worker(end: &TurnEnd) -> Option<&str> {
+    match end {
+        TurnEnd::NotBegun { reason }
+        | TurnEnd::Failed { reason, fault: AgentFault::Place | AgentFault::Provider | AgentFault::Agent } => {
+            Some(reason)
+        }
+        TurnEnd::Failed { fault: AgentFault::Prompt, .. } | TurnEnd::Completed | TurnEnd::Aborted => None,
+    }
+}
+
+impl WorkerCore {
+    pub(super) fn start_task(&mut self, now_ms: u64, task: ClaimedTask) {
+        self.start_turn(now_ms, TurnFor::Task(task.claim), task.timeout_ms, task.work);
+    }
+
+    pub(super) fn start_turn(&mut self, now_ms: u64, what_for: TurnFor, timeout_ms: Option<u64>, work: Work) {
+        self.start_turn_with(now_ms, what_for, timeout_ms, work, Vec::new());
+    }
+
+    /// Starts a turn whose prompt is made of these texts.
+    pub(super) fn start_turn_with(
+        &mut self,
+        now_ms: u64,
+        what_for: TurnFor,
+        timeout_ms: Option<u64>,
+        work: Work,
+        mut texts: Vec<WaitingText>,
+    ) {
         self.turns += 1;
-        let turn = Turn::begin(self.turns, now_ms, what_for, deadline_ms);
+        let mut turn = Turn::begin(self.turns, now_ms, what_for, timeout_ms);
         let (number, task) = (turn.number, turn.task());
-        self.phase = Phase::Turn(turn);
-        self.act(Action::StartTurn { turn: number, task, work });
+        turn.work = Some(work.clone());
+        let id = TextId::prompt_of(number);
+        if let TurnFor::Call { .. } = turn.what_for {
+            let (from, text, state) = (Address::Lead, work.text().to_owned(), ReceiptState::Accepted);
+            texts.push(WaitingText { id, from, text, state, shown: TextShown::Yes });
+        }
+        self.hand(id, TextRole::Prompt, texts);
+        self.phase = WorkPhase::Turn(turn);
+        self.act(WorkerAction::StartTurn { turn: number, task, work });
     }
 
     pub(super) fn prompt_taken(&mut self) {
-        let Phase::Turn(turn) = &mut self.phase else { return };
+        let WorkPhase::Turn(turn) = &mut self.phase else { return };
         let number = turn.number;
         match &mut turn.what_for {
-            TurnFor::Ask(ask) => {
-                let ask = *ask;
-                self.answer(ask, Ok(Answer::Prompted(Prompted { turn: number })));
+            TurnFor::Call { call } => {
+                if let Some(call) = call.take() {
+                    let prompted = Prompted { turn: number, text: TextId::prompt_of(number) };
+                    self.answer(call, Ok(WorkerAnswer::Prompted(prompted)));
+                }
             }
-            TurnFor::Mail(messages) => {
-                let ids = messages.iter().map(|message| message.id).collect();
-                self.acknowledge(ids);
-            }
-            TurnFor::Task(_) => {}
+            TurnFor::Task(_) | TurnFor::Texts | TurnFor::Queued => {}
         }
     }
 
-    pub(super) fn prompt_refused(&mut self, now_ms: u64, reason: String, fault: Fault) {
-        let Phase::Turn(turn) = &mut self.phase else { return };
+    pub(super) fn prompt_refused(&mut self, now_ms: u64, reason: String, fault: AgentFault) {
+        let WorkPhase::Turn(turn) = &mut self.phase else { return };
         match &mut turn.what_for {
-            TurnFor::Ask(ask) => {
-                let ask = *ask;
-                self.answer(ask, Err(Refused::new(reason.clone())));
+            TurnFor::Call { call } => {
+                if let Some(call) = call.take() {
+                    self.answer(call, Err(AskRefused::new(reason.clone())));
+                }
             }
-            // It was not handed on: it stays unread for the next life, and this one does not try in a circle.
-            TurnFor::Mail(_) | TurnFor::Task(_) => {}
+            TurnFor::Task(_) | TurnFor::Texts | TurnFor::Queued => {}
         }
-        match fault {
-            Fault::Prompt => self.turn_ended(now_ms, Stop::Failed { reason }, String::new()),
-            Fault::Place => self.not_begun(now_ms, reason),
-        }
+        let end = match fault {
+            AgentFault::Prompt | AgentFault::Agent => TurnEnd::Failed { reason, fault },
+            AgentFault::Place | AgentFault::Provider => TurnEnd::NotBegun { reason },
+        };
+        self.turn_ended(now_ms, end, String::new());
     }
 
-    /// Its task is for others to do, or for the next life of this member.
-    pub(super) fn not_begun(&mut self, now_ms: u64, reason: String) {
-        let Phase::Turn(turn) = &mut self.phase else { return };
-        turn.ending.get_or_insert(Ending::NotBegun);
-        self.leave.get_or_insert(Leave { how: LeftHow::AgentGone { reason: reason.clone() }, approve: None });
-        self.turn_ended(now_ms, Stop::Failed { reason }, String::new());
-    }
-
-    pub(super) fn turn_ended(&mut self, now_ms: u64, stop: Stop, result: String) {
-        if !matches!(self.phase, Phase::Turn(_)) {
-            return;
-        }
-        let Phase::Turn(turn) = std::mem::replace(&mut self.phase, Phase::Claiming(Before::Working)) else {
+    pub(super) fn turn_ended(&mut self, now_ms: u64, end: TurnEnd, result: String) {
+        let limit = self.holding_limit(now_ms);
+        let WorkPhase::Turn(turn) = &mut self.phase else { return };
+        let questions = std::mem::take(&mut turn.questions);
+        let is_told_to_end = turn.ending.is_some() || self.leave.is_some();
+        let parked = limit.filter(|_| end != TurnEnd::Completed && !is_told_to_end);
+        self.take_questions_back(questions);
+        self.settle_texts(&end, if parked.is_some() { TurnLimited::Yes } else { TurnLimited::No });
+        let WorkPhase::Turn(turn) = std::mem::replace(&mut self.phase, WorkPhase::Claiming(Before::Working)) else {
             unreachable!("it was a turn a moment ago")
         };
-        match turn.outcome(now_ms, &stop, result) {
-            Some(outcome) => {
-                self.act(Action::Record(outcome.clone()));
-                self.phase = Phase::Recording { turn, stop, outcome, retry_at_ms: None };
+        if let (Some(limit), Some(work)) = (parked, turn.work.clone()) {
+            self.act(WorkerAction::Say(Said::TurnEnded { turn: turn.number, task: turn.task(), end }));
+            let turn = Box::new(turn);
+            return self.park(limit, Some(ParkedWork::Turn { turn, work }));
+        }
+        if let Some(reason) = ends_worker(&end) {
+            let how = LeftHow::AgentGone { reason: reason.to_owned() };
+            self.leave.get_or_insert(Leave { how, approve: None });
+        }
+        self.end_turn_of(now_ms, turn, end, result);
+    }
+
+    /// What is to be written of a turn that is over.
+    pub(super) fn end_turn_of(&mut self, now_ms: u64, turn: Turn, end: TurnEnd, result: String) {
+        match turn.attempt_end(now_ms, &end, result) {
+            Some(attempt) => {
+                self.act(WorkerAction::Record(attempt.clone()));
+                self.phase = WorkPhase::Recording { turn, end, attempt, retry_at_ms: None };
             }
-            None => self.turn_closed(now_ms, &turn, stop),
+            None => self.close_turn(now_ms, &turn, end),
         }
     }
 
     pub(super) fn recorded(&mut self, now_ms: u64) {
-        if !matches!(self.phase, Phase::Recording { .. }) {
+        if !matches!(self.phase, WorkPhase::Recording { .. }) {
             return;
         }
-        let Phase::Recording { turn, stop, .. } = std::mem::replace(&mut self.phase, Phase::Claiming(Before::Working))
-        else {
-            unreachable!("it was recording a moment ago")
-        };
-        self.turn_closed(now_ms, &turn, stop);
+        let before = std::mem::replace(&mut self.phase, WorkPhase::Claiming(Before::Working));
+        let WorkPhase::Recording { turn, end, .. } = before else { unreachable!("it was recording a moment ago") };
+        self.close_turn(now_ms, &turn, end);
     }
 
     pub(super) fn not_recorded(&mut self, now_ms: u64, error: String) {
         let retry = ms(self.settings.record_retry);
-        if matches!(self.phase, Phase::Recording { .. }) && self.leaves_whatever_happens() {
+        if matches!(self.phase, WorkPhase::Recording { .. }) && self.leaves_whatever_happens() {
             // Nobody may ever make room, or put back what was removed.
             self.trouble(format!("how the turn ended was not written down, and its task will be done again: {error}"));
             self.settle(now_ms, Before::Working);
-        } else if let Phase::Recording { retry_at_ms, .. } = &mut self.phase {
+        } else if let WorkPhase::Recording { retry_at_ms, .. } = &mut self.phase {
             let first = retry_at_ms.is_none();
             *retry_at_ms = Some(now_ms + retry);
             if first {
                 self.trouble(format!("cannot write down how the turn ended, trying again: {error}"));
             }
-        } else if let Phase::Claiming(_) = self.phase {
-            self.phase = Phase::Idle;
+        } else if let WorkPhase::Claiming(_) = self.phase {
+            self.phase = WorkPhase::Idle;
             self.trouble(format!("cannot look for a task, trying again: {error}"));
         }
     }
 
-    fn turn_closed(&mut self, now_ms: u64, turn: &Turn, stop: Stop) {
-        self.act(Action::Say(Said::TurnEnded { turn: turn.number, task: turn.task(), stop }));
+    fn close_turn(&mut self, now_ms: u64, turn: &Turn, end: TurnEnd) {
+        self.act(WorkerAction::Say(Said::TurnEnded { turn: turn.number, task: turn.task(), end }));
         self.settle(now_ms, Before::Working);
     }
 }

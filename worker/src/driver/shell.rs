@@ -7,13 +7,14 @@
 //!   without an end is shown after a moment, and one that is too long comes in pieces. What is not
 //!   UTF-8 shows as U+FFFD. Who takes the news slowly slows the command down.
 //! - **Input.** A steer is a line on standard input, which otherwise stays open and empty: `read`
-//!   waits for a steer, and so does `cat`, for ever; aborting it is the way out. A steer that the
-//!   command never reads is lost when the turn ends.
+//!   waits for a steer, and so does `cat`, for ever; aborting it is the way out. Whether the command has read a
+//!   steer is known when the turn ends: it is delivered then, or lost.
 //! - **The end.** The exit status of the shell decides: 0 is completed, all else failed. A turn has
 //!   ended when everything it started has: what the shell leaves running gets [`LINGER`] to finish by
 //!   itself and is then stopped as by an abort, so that a workspace is quiet between turns.
 //! - **Abort** is SIGTERM to the group, after a grace SIGKILL, and the same for what left the group.
 
+mod input;
 mod output;
 mod script;
 
@@ -25,32 +26,29 @@ use std::process::{Command, ExitStatus};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::unistd;
 use teamster_protocol::host::process::exit::exit_words;
+use teamster_protocol::model::agent::preset::{AgentAbilities, DriverKind, abilities_of};
+use teamster_protocol::model::agent::{AgentExit, Permission, QuestionId, TurnEnd};
+use teamster_protocol::model::receipt::ReceiptState;
 use tokio::sync::{Notify, mpsc, watch};
 
+use self::input::{SteerPipe, SteerRefusal};
 use self::output::Output;
 use self::script::Script;
-use super::{
-    Abilities, Driver, DriverError, Exited, NEWS_QUEUE_MAX, News, Permission, Prompt, Prompts, RequestId, Steered,
-    StopReason, Tail,
-};
+use super::{AgentNews, Driver, DriverError, NEWS_QUEUE_MAX, Prompt, Steer, Tail};
 use crate::cell::keeper::{Group, Keeper, LeftBehind};
 
-/// How long what is told to stop may take before it is killed, unless a [`Setup`] says otherwise.
+/// How long what is told to stop may take before it is killed, unless a [`ShellSetup`] says otherwise.
 pub const TERM_GRACE: Duration = Duration::from_secs(2);
 
-/// How long what the shell left running may take to finish by itself, unless a [`Setup`] says otherwise.
+/// How long what the shell left running may take to finish by itself, unless a [`ShellSetup`] says otherwise.
 pub const LINGER: Duration = Duration::from_millis(200);
 
-/// The longest steer with its newline: a pipe takes this much whole or not at all (`PIPE_BUF`).
-pub const STEER_BYTES_MAX: usize = nix::libc::PIPE_BUF;
+pub use self::input::STEER_BYTES_MAX;
 
 /// Where and how the shell runs; the same for all turns.
 #[derive(Debug, Clone)]
-pub struct Setup {
+pub struct ShellSetup {
     /// The directory in which each turn starts.
     pub workspace: PathBuf,
     /// Variables for all turns, over those of the worker and under those of the prompt.
@@ -63,10 +61,10 @@ pub struct Setup {
     pub linger: Duration,
 }
 
-impl Setup {
+impl ShellSetup {
     /// `/bin/sh` in `workspace` with [`TERM_GRACE`], [`LINGER`] and the environment of the worker.
-    pub fn new(workspace: impl Into<PathBuf>) -> Setup {
-        Setup {
+    pub fn new(workspace: impl Into<PathBuf>) -> ShellSetup {
+        ShellSetup {
             workspace: workspace.into(),
             env: Vec::new(),
             program: "/bin/sh".into(),
@@ -79,15 +77,15 @@ impl Setup {
 /// The driver of the embedded shell agent.
 #[derive(Debug)]
 pub struct Shell {
-    setup: Arc<Setup>,
+    setup: Arc<ShellSetup>,
     /// `None` once closed.
-    news: Option<mpsc::Sender<News>>,
+    news: Option<mpsc::Sender<AgentNews>>,
     running: Running,
     wish: watch::Sender<Wish>,
 }
 
 /// The standard input of the command; `None` exactly when no turn runs.
-type Running = Arc<Mutex<Option<OwnedFd>>>;
+type Running = Arc<Mutex<Option<SteerPipe>>>;
 
 /// What the worker wants of the turn. It only grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -98,14 +96,14 @@ enum Wish {
 }
 
 impl Shell {
-    /// Starts the agent, without a process before the first prompt. [`News::Ready`] is in the channel
+    /// Starts the agent, without a process before the first prompt. [`AgentNews::Ready`] is in the channel
     /// already. Must be called within a tokio runtime with I/O, time and signals, and makes this process
     /// a child subreaper. A workspace that is not there shows as a turn that does not begin.
-    pub fn start(setup: Setup) -> Result<(Shell, mpsc::Receiver<News>), DriverError> {
+    pub fn start(setup: ShellSetup) -> Result<(Shell, mpsc::Receiver<AgentNews>), DriverError> {
         check_env(&setup.env)?;
         Keeper::new().map_err(system("watch over processes"))?;
         let (news, told) = mpsc::channel(NEWS_QUEUE_MAX);
-        news.try_send(News::Ready).expect("a new channel has room");
+        news.try_send(AgentNews::Ready { session: None }).expect("a new channel has room");
         let running = Running::default();
         let (wish, _) = watch::channel(Wish::GoOn);
         Ok((Shell { setup: Arc::new(setup), news: Some(news), running, wish }, told))
@@ -121,8 +119,8 @@ impl Shell {
 }
 
 impl Driver for Shell {
-    fn abilities(&self) -> Abilities {
-        Abilities { prompts: Prompts::Programs, steering: Steered::Now }
+    fn abilities(&self) -> AgentAbilities {
+        abilities_of(DriverKind::Shell)
     }
 
     fn prompt(&mut self, prompt: Prompt) -> Result<(), DriverError> {
@@ -135,7 +133,7 @@ impl Driver for Shell {
             return Err(DriverError::NulInText { verb: "prompt" });
         }
         check_env(&prompt.env)?;
-        let (input, steers) = input_pipe().map_err(system("open a pipe for steers"))?;
+        let (input, steers) = SteerPipe::open().map_err(system("open a pipe for steers"))?;
         *running = Some(steers);
         let (wish, wanted) = watch::channel(Wish::GoOn);
         self.wish = wish;
@@ -144,27 +142,25 @@ impl Driver for Shell {
         Ok(())
     }
 
-    fn steer(&mut self, text: &str) -> Result<Steered, DriverError> {
+    fn steer(&mut self, steer: Steer) -> Result<ReceiptState, DriverError> {
         if self.news.is_none() {
             return Err(DriverError::Closed { verb: "steer" });
         }
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        let steers = running.as_ref().ok_or(DriverError::Idle)?;
-        let mut line = text.strip_suffix('\n').unwrap_or(text).as_bytes().to_vec();
-        line.push(b'\n');
-        if line.len() > STEER_BYTES_MAX {
-            return Err(DriverError::SteerTooLong { bytes: line.len(), bytes_max: STEER_BYTES_MAX });
-        }
-        match unistd::write(steers, &line) {
-            Ok(_) => Ok(Steered::Now),
-            Err(Errno::EAGAIN) => Err(DriverError::SteersUnread),
-            Err(Errno::EPIPE) => Err(DriverError::InputClosed),
-            Err(errno) => Err(system("write to the command")(errno.into())),
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let steers = running.as_mut().ok_or(DriverError::Idle)?;
+        match steers.write(&steer) {
+            Ok(()) => Ok(ReceiptState::Unconfirmed),
+            Err(SteerRefusal::TooLong { bytes }) => {
+                Err(DriverError::SteerTooLong { bytes, bytes_max: STEER_BYTES_MAX })
+            }
+            Err(SteerRefusal::Full) => Err(DriverError::SteersUnread),
+            Err(SteerRefusal::Closed) => Err(DriverError::InputClosed),
+            Err(SteerRefusal::System(error)) => Err(system("write to the command")(error)),
         }
     }
 
-    fn permit(&mut self, request: &RequestId, _: Permission) -> Result<(), DriverError> {
-        Err(DriverError::NotAsked { request: request.0.clone() })
+    fn permit(&mut self, question: &QuestionId, _: Permission) -> Result<(), DriverError> {
+        Err(DriverError::NotAsked { question: question.clone() })
     }
 
     fn abort(&mut self) {
@@ -177,15 +173,15 @@ impl Driver for Shell {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         self.want(Wish::Close);
         if running.is_none() {
-            tokio::spawn(async move { news.send(News::Exited(Exited::Closed)).await });
+            tokio::spawn(async move { news.send(AgentNews::Exited(AgentExit::Closed)).await });
         }
     }
 }
 
 /// One turn, from its prompt to its end.
 struct Turn {
-    setup: Arc<Setup>,
-    news: mpsc::Sender<News>,
+    setup: Arc<ShellSetup>,
+    news: mpsc::Sender<AgentNews>,
     running: Running,
     wanted: watch::Receiver<Wish>,
 }
@@ -212,7 +208,12 @@ impl Turn {
         };
         let result = tail.into_result();
         if let Played::LeftBehind(left) = &played {
-            let _ = self.news.send(News::Broken { reason: left.to_string() }).await;
+            let _ = self.news.send(AgentNews::Broken { reason: left.to_string() }).await;
+        }
+        // From here on a steer is refused, so these are the last of the turn.
+        let receipts = self.running.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map(SteerPipe::close);
+        for (text, state) in receipts.unwrap_or_default() {
+            let _ = self.news.send(AgentNews::Receipt { text, state }).await;
         }
         let Ok(room) = self.news.reserve().await else {
             self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -223,16 +224,16 @@ impl Turn {
             running.take();
             self.wish()
         };
-        let stop = match (wish, played) {
-            (Wish::Abort | Wish::Close, _) => StopReason::Aborted,
-            (Wish::GoOn, Played::NotBegun { reason }) => StopReason::NotBegun { reason },
-            (Wish::GoOn, Played::Failed { reason }) => StopReason::Failed { reason },
-            (Wish::GoOn, Played::LeftBehind(left)) => StopReason::Failed { reason: left.to_string() },
-            (Wish::GoOn, Played::Completed) => StopReason::Completed,
+        let end = match (wish, played) {
+            (Wish::Abort | Wish::Close, _) => TurnEnd::Aborted,
+            (Wish::GoOn, Played::NotBegun { reason }) => TurnEnd::NotBegun { reason },
+            (Wish::GoOn, Played::Failed { reason }) => TurnEnd::failed(reason),
+            (Wish::GoOn, Played::LeftBehind(left)) => TurnEnd::failed(left.to_string()),
+            (Wish::GoOn, Played::Completed) => TurnEnd::Completed,
         };
-        room.send(News::TurnEnded { stop, result });
+        room.send(AgentNews::TurnEnded { end, result });
         if wish == Wish::Close {
-            let _ = self.news.send(News::Exited(Exited::Closed)).await;
+            let _ = self.news.send(AgentNews::Exited(AgentExit::Closed)).await;
         }
     }
 
@@ -251,6 +252,8 @@ impl Turn {
         script.give(&mut command);
         command.stdin(input).stdout(out).stderr(err);
         let mut group = keeper.spawn(&mut command).map_err(|error| self.cannot_start(&error))?;
+        // The kernel has the script: a shell that runs has taken its prompt.
+        let _ = self.news.send(AgentNews::Receipt { text: prompt.id, state: ReceiptState::Delivered }).await;
         // It holds our copies of the command's ends of the pipes: with them open, no pipe would ever end.
         drop(command);
 
@@ -307,7 +310,7 @@ impl Turn {
 
     /// Says which of the two things that a start needs is missing.
     fn cannot_start(&self, error: &io::Error) -> String {
-        let Setup { workspace, program, .. } = &*self.setup;
+        let ShellSetup { workspace, program, .. } = &*self.setup;
         match workspace.read_dir() {
             Err(why) => format!("cannot enter workspace {}: {why}", workspace.display()),
             Ok(_) => format!("cannot start {}: {error}", program.display()),
@@ -330,13 +333,6 @@ fn check_env(env: &[(String, String)]) -> Result<(), DriverError> {
         Some((name, _)) => Err(DriverError::BadVariable { name: name.clone() }),
         None => Ok(()),
     }
-}
-
-/// The command's end first, then ours, which never blocks.
-fn input_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
-    let (read, write) = io::pipe()?;
-    fcntl(&write, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-    Ok((read.into(), write.into()))
 }
 
 /// Our end first, then the command's.

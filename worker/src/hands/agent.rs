@@ -1,4 +1,5 @@
-//! The agent a worker drives, and which agents there are.
+//! The agent a worker drives, and the shell beside it: a command of the board is run by a shell, whatever agent the member
+//! drives.
 
 use std::fmt;
 use std::io;
@@ -7,54 +8,75 @@ use std::path::Path;
 use teamster_protocol::host::process::life::{self, Life};
 use teamster_protocol::host::process::own_identity;
 use teamster_protocol::host::team_dir::TeamDir;
-use teamster_protocol::model::id::{AgentName, MemberName, TaskId};
+use teamster_protocol::model::agent::preset::{AgentAbilities, AgentPreset, PromptKind};
+use teamster_protocol::model::agent::{AgentExit, Permission, QuestionId, SessionId};
+use teamster_protocol::model::id::{MemberName, TaskId};
+use teamster_protocol::model::receipt::{ReceiptState, TextId};
 use teamster_protocol::model::task::Work;
 use tokio::sync::mpsc;
 
-use crate::core::Conversation;
-use crate::driver::shell::{Setup, Shell};
-use crate::driver::{Driver, DriverError, Exited, News, Permission, Prompt, Prompts, RequestId, Steered};
-
-/// The agents there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// The embedded one.
-    Shell,
-}
-
-impl Kind {
-    const ALL: [Kind; 1] = [Kind::Shell];
-
-    fn name(self) -> &'static str {
-        match self {
-            Kind::Shell => "shell",
-        }
-    }
-
-    /// The agent of that name, or the refusal that names those there are.
-    pub(crate) fn named(name: &AgentName) -> Result<Kind, UnknownAgent> {
-        let found = Kind::ALL.into_iter().find(|kind| kind.name() == name.as_str());
-        found.ok_or_else(|| UnknownAgent { name: name.clone() })
-    }
-}
-
-/// There is no such agent.
-#[derive(Debug, thiserror::Error)]
-#[error("there is no agent {name:?}\nknown agents: {}", Kind::ALL.map(Kind::name).join(", "))]
-pub(crate) struct UnknownAgent {
-    name: AgentName,
-}
+use crate::driver::catalog::{AgentSetup, start_driver};
+use crate::driver::shell::{Shell, ShellSetup};
+use crate::driver::{AgentNews, Driver, DriverError, Prompt, Steer};
 
 /// A running agent.
 pub(crate) struct Agent {
+    own: Driven,
+    /// For the commands of an agent that talks; started with the first of them.
+    shell: Option<Driven>,
+    /// Who has the turn that runs, or had the last one.
+    turn_of: TurnOf,
+    setup: AgentSetup,
+}
+
+/// A driver and what it tells.
+struct Driven {
     driver: Box<dyn Driver>,
     /// Nothing once it has exited.
-    news: Option<mpsc::Receiver<News>>,
+    news: Option<mpsc::Receiver<AgentNews>>,
+}
+
+/// Which driver has a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TurnOf {
+    Agent,
+    Shell,
+}
+
+impl Driven {
+    /// What it did next; nothing ever after its exit. May be dropped while it waits.
+    async fn next(&mut self) -> AgentNews {
+        let Some(news) = &mut self.news else { return std::future::pending().await };
+        match news.recv().await {
+            Some(AgentNews::Exited(exit)) => {
+                self.news = None;
+                AgentNews::Exited(exit)
+            }
+            Some(news) => news,
+            None => {
+                self.news = None;
+                AgentNews::Exited(AgentExit::Died { reason: "the agent's driver is gone".to_owned() })
+            }
+        }
+    }
+
+    async fn close(&mut self) {
+        self.driver.close();
+        while self.news.is_some() {
+            self.next().await;
+        }
+    }
 }
 
 impl Agent {
-    /// Starts it; it says when it is ready.
-    pub(crate) fn start(kind: Kind, dir: &TeamDir, name: &MemberName, workspace: &Path) -> Result<Agent, DriverError> {
+    /// Starts it; it says when it is ready. `session` is the conversation it is to go on with.
+    pub(crate) fn start(
+        preset: &AgentPreset,
+        dir: &TeamDir,
+        name: &MemberName,
+        workspace: &Path,
+        session: Option<SessionId>,
+    ) -> Result<Agent, DriverError> {
         let env = [
             ("TEAMSTER_ROOT", dir.root().to_string_lossy().into_owned()),
             ("TEAMSTER_TEAM", dir.team().to_string()),
@@ -66,67 +88,78 @@ impl Agent {
             ),
         ];
         let env = env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        match kind {
-            Kind::Shell => {
-                let (shell, news) = Shell::start(Setup { env, ..Setup::new(workspace) })?;
-                Ok(Agent { driver: Box::new(shell), news: Some(news) })
-            }
-        }
+        let setup = AgentSetup { workspace: workspace.to_owned(), env, session };
+        let (driver, news) = start_driver(preset, setup.clone())?;
+        Ok(Agent { own: Driven { driver, news: Some(news) }, shell: None, turn_of: TurnOf::Agent, setup })
     }
 
-    /// What it makes of words that are no task.
-    pub(crate) fn conversation(&self) -> Conversation {
-        match self.driver.abilities().prompts {
-            Prompts::Programs => Conversation::No,
-            Prompts::Conversation => Conversation::Yes,
-        }
+    /// What it can do.
+    pub(crate) fn abilities(&self) -> AgentAbilities {
+        self.own.driver.abilities()
     }
 
     /// What it did next; nothing ever after its exit. May be dropped while it waits.
-    pub(crate) async fn news(&mut self) -> News {
-        let Some(news) = &mut self.news else { return std::future::pending().await };
-        match news.recv().await {
-            Some(News::Exited(exited)) => {
-                self.news = None;
-                News::Exited(exited)
+    pub(crate) async fn news(&mut self) -> AgentNews {
+        let Agent { own, shell, .. } = self;
+        let of_shell = async {
+            let Some(shell) = shell else { return std::future::pending().await };
+            loop {
+                match shell.next().await {
+                    // It is always ready, and its end is this worker's doing.
+                    AgentNews::Ready { .. } | AgentNews::Exited(_) => {}
+                    news => return news,
+                }
             }
-            Some(news) => news,
-            None => {
-                self.news = None;
-                News::Exited(Exited::Died { reason: "the agent's driver is gone".to_owned() })
-            }
+        };
+        tokio::select! {
+            news = own.next() => news,
+            news = of_shell => news,
         }
     }
 
     /// Begins a turn.
-    pub(crate) fn prompt(&mut self, task: Option<TaskId>, work: Work) -> Result<(), DriverError> {
+    pub(crate) fn prompt(&mut self, id: TextId, task: Option<TaskId>, work: Work) -> Result<(), DriverError> {
+        let talks = self.abilities().prompts == PromptKind::Conversation;
+        self.turn_of = if talks && matches!(work, Work::Run(_)) { TurnOf::Shell } else { TurnOf::Agent };
+        if self.turn_of == TurnOf::Shell && self.shell.is_none() {
+            let AgentSetup { workspace, env, .. } = self.setup.clone();
+            let (shell, news) = Shell::start(ShellSetup { env, ..ShellSetup::new(workspace) })?;
+            self.shell = Some(Driven { driver: Box::new(shell), news: Some(news) });
+        }
         // Set without a task too: the worker may itself have been started by a task of another one.
         let task = task.map(|id| id.to_string()).unwrap_or_default();
-        // The shell runs both kinds; an agent that talks needs a shell beside it for the commands.
         let (Work::Run(text) | Work::Prompt(text)) = work;
-        self.driver.prompt(Prompt { text, env: vec![("TEAMSTER_TASK".to_owned(), task)] })
+        self.driver().prompt(Prompt { id, text, env: vec![("TEAMSTER_TASK".to_owned(), task)] })
     }
 
     /// Says something in the running turn.
-    pub(crate) fn steer(&mut self, text: &str) -> Result<Steered, DriverError> {
-        self.driver.steer(text)
+    pub(crate) fn steer(&mut self, steer: Steer) -> Result<ReceiptState, DriverError> {
+        self.driver().steer(steer)
     }
 
     /// Answers a question for permission.
-    pub(crate) fn permit(&mut self, request: &RequestId, permission: Permission) -> Result<(), DriverError> {
-        self.driver.permit(request, permission)
+    pub(crate) fn permit(&mut self, question: &QuestionId, permission: Permission) -> Result<(), DriverError> {
+        self.driver().permit(question, permission)
     }
 
     /// Ends the running turn.
     pub(crate) fn abort(&mut self) {
-        self.driver.abort();
+        self.driver().abort();
     }
 
     /// Closes it and waits until it has exited.
     pub(crate) async fn close(&mut self) {
-        self.driver.close();
-        while self.news.is_some() {
-            self.news().await;
+        if let Some(shell) = &mut self.shell {
+            shell.close().await;
+        }
+        self.own.close().await;
+    }
+
+    /// Who has the turn.
+    fn driver(&mut self) -> &mut dyn Driver {
+        match (self.turn_of, &mut self.shell) {
+            (TurnOf::Shell, Some(shell)) => &mut *shell.driver,
+            (TurnOf::Shell | TurnOf::Agent, _) => &mut *self.own.driver,
         }
     }
 }
@@ -139,6 +172,6 @@ fn mark(dir: &TeamDir, name: &MemberName) -> io::Result<String> {
 
 impl fmt::Debug for Agent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Agent").field("abilities", &self.driver.abilities()).finish_non_exhaustive()
+        f.debug_struct("Agent").field("abilities", &self.abilities()).finish_non_exhaustive()
     }
 }

@@ -7,33 +7,33 @@ use teamster_protocol::store::file::Durability;
 use teamster_protocol::team::TeamError;
 
 use super::{Hands, is_written};
-use crate::core::{ClaimedTask, Event, Outcome};
+use crate::core::{AttemptEnd, ClaimedTask, WorkerEvent};
 
 impl Hands {
-    pub(super) fn claim_next(&mut self) -> Event {
+    pub(super) fn claim_next(&mut self) -> WorkerEvent {
         if let Some(error) = self.why_no_task() {
-            return Event::NotRecorded { error };
+            return WorkerEvent::NotRecorded { error };
         }
         if let Err(error) = self.give_back() {
-            return Event::NotRecorded { error: error.to_string() };
+            return WorkerEvent::NotRecorded { error: error.to_string() };
         }
         let claim = match self.team.claim_next(&self.me) {
             Ok(Some(claim)) => claim,
-            Ok(None) => return Event::Claimed(None),
-            Err(error) => return Event::NotRecorded { error: error.to_string() },
+            Ok(None) => return WorkerEvent::Claimed(None),
+            Err(error) => return WorkerEvent::NotRecorded { error: error.to_string() },
         };
         point("task claimed, not read");
         match self.team.new_task(claim.id) {
             Ok(task) => {
                 let timeout_ms = task.timeout_ms;
-                Event::Claimed(Some(ClaimedTask { claim, work: task.work, timeout_ms }))
+                WorkerEvent::Claimed(Some(ClaimedTask { claim, work: task.work, timeout_ms }))
             }
             Err(error) => {
                 let error = format!("task {} cannot be read and was stopped: {error}", claim.id);
                 self.unreleased.push(claim);
                 match self.give_back() {
-                    Ok(()) => Event::NotRecorded { error },
-                    Err(why) => Event::NotRecorded { error: format!("{error}; it will be given back: {why}") },
+                    Ok(()) => WorkerEvent::NotRecorded { error },
+                    Err(why) => WorkerEvent::NotRecorded { error: format!("{error}; it will be given back: {why}") },
                 }
             }
         }
@@ -53,25 +53,25 @@ impl Hands {
         Ok(())
     }
 
-    pub(super) fn record(&mut self, outcome: Outcome) -> Event {
-        let claim = match &outcome {
-            Outcome::Complete { claim, .. }
-            | Outcome::Fail { claim, .. }
-            | Outcome::Release { claim, .. }
-            | Outcome::Die { claim, .. } => claim,
+    pub(super) fn record(&mut self, attempt: AttemptEnd) -> WorkerEvent {
+        let claim = match &attempt {
+            AttemptEnd::Complete { claim, .. }
+            | AttemptEnd::Fail { claim, .. }
+            | AttemptEnd::Release { claim, .. }
+            | AttemptEnd::Die { claim, .. } => claim,
         };
         let id = claim.id;
         point("about to record");
-        let written = self.team.decide(self.durability, |board| Ok((vec![fact(board, outcome)?], ())));
+        let written = self.team.decide(self.durability, |board| Ok((vec![fact(board, attempt)?], ())));
         point("recorded");
         match written {
-            Ok(()) => Event::Recorded,
-            Err(TeamError::Refused(why)) => Event::RecordRefused { why: why.to_string() },
+            Ok(()) => WorkerEvent::Recorded,
+            Err(TeamError::Refused(why)) => WorkerEvent::RecordRefused { why: why.to_string() },
             Err(error) if is_written(&error) => {
                 self.trouble(format!("the end of task {id} is written, but may not survive a loss of power: {error}"));
-                Event::Recorded
+                WorkerEvent::Recorded
             }
-            Err(error) => Event::NotRecorded { error: error.to_string() },
+            Err(error) => WorkerEvent::NotRecorded { error: error.to_string() },
         }
     }
 
@@ -97,12 +97,12 @@ impl Hands {
     }
 }
 
-fn fact(board: &Board, outcome: Outcome) -> Result<BoardFact, Refusal> {
-    match outcome {
-        Outcome::Complete { claim, result } => board.complete(&claim, result),
-        Outcome::Fail { claim, reason, result } => board.fail(&claim, reason, result),
-        Outcome::Release { claim, why, partial } => board.release(&claim, why, partial),
-        Outcome::Die { claim, cause, partial } => {
+fn fact(board: &Board, attempt: AttemptEnd) -> Result<BoardFact, Refusal> {
+    match attempt {
+        AttemptEnd::Complete { claim, result } => board.complete(&claim, result),
+        AttemptEnd::Fail { claim, reason, result } => board.fail(&claim, reason, result),
+        AttemptEnd::Release { claim, why, partial } => board.release(&claim, why, partial),
+        AttemptEnd::Die { claim, cause, partial } => {
             board.die(&claim, Death { cause: Some(&cause), last_words: &partial })
         }
     }

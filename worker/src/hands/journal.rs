@@ -82,14 +82,14 @@ pub(crate) struct Followers(Arc<Mutex<List>>);
 #[derive(Debug)]
 struct List {
     seq: u64,
-    phase: Phase,
+    phase: FollowersPhase,
     each: Vec<mpsc::Sender<Notice>>,
     /// Every follower holds a receiver of it for as long as it has something to pass on.
     passing_on: watch::Sender<()>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
+enum FollowersPhase {
     Open,
     Finished,
 }
@@ -106,7 +106,7 @@ pub(crate) struct Following {
 
 impl Followers {
     fn new(seq: u64) -> Followers {
-        let list = List { seq, phase: Phase::Open, each: Vec::new(), passing_on: watch::Sender::new(()) };
+        let list = List { seq, phase: FollowersPhase::Open, each: Vec::new(), passing_on: watch::Sender::new(()) };
         Followers(Arc::new(Mutex::new(list)))
     }
 
@@ -114,7 +114,7 @@ impl Followers {
     pub(crate) fn join(&self) -> Following {
         let mut list = self.lock();
         let (sender, notices) = mpsc::channel(NOTICES_BEHIND_MAX);
-        if list.phase == Phase::Open {
+        if list.phase == FollowersPhase::Open {
             list.each.push(sender);
         }
         Following { seq: list.seq, notices, _passing_on: list.passing_on.subscribe() }
@@ -122,14 +122,14 @@ impl Followers {
 
     /// Whether the end of a [`Following`] is the end of the worker, and not of patience with the follower.
     pub(crate) fn are_finished(&self) -> bool {
-        self.lock().phase == Phase::Finished
+        self.lock().phase == FollowersPhase::Finished
     }
 
     /// Ends all following and waits until each has passed on what it has.
     pub(crate) async fn finish(&self) {
         let passing_on = {
             let mut list = self.lock();
-            list.phase = Phase::Finished;
+            list.phase = FollowersPhase::Finished;
             list.each.clear();
             std::mem::take(&mut list.passing_on)
         };

@@ -7,16 +7,16 @@ use teamster_protocol::model::shutdown::ShutdownReply;
 use teamster_protocol::team::TeamError;
 
 use super::journal::Kept;
-use super::{After, Hands, is_written};
-use crate::core::Event;
+use super::{ActionResult, Hands, is_written};
+use crate::core::WorkerEvent;
 
 impl Hands {
     /// What is unread, as an event, if anything is.
-    pub(crate) fn mail(&mut self) -> Option<Event> {
+    pub(crate) fn mail(&mut self) -> Option<WorkerEvent> {
         match self.inbox.unread() {
             Ok(messages) => {
                 self.complaints.over("mailbox");
-                (!messages.is_empty()).then_some(Event::MailArrived(messages))
+                (!messages.is_empty()).then_some(WorkerEvent::MailArrived(messages))
             }
             Err(error) => {
                 self.complain("mailbox", format!("cannot read the mailbox, trying again: {error}"));
@@ -26,33 +26,33 @@ impl Hands {
     }
 
     /// Acknowledges what is in the transcript; the rest is for the next try.
-    pub(super) fn acknowledge(&mut self, ids: Vec<MessageId>) -> After {
+    pub(super) fn acknowledge(&mut self, ids: Vec<MessageId>) -> ActionResult {
         for id in &ids {
             if let Some(said) = self.unsaid.remove(id)
                 && let Kept::No(said) = self.journal.say(said)
             {
                 self.unsaid.insert(*id, said);
-                return After::Event(Event::NotAcknowledged { ids });
+                return ActionResult::Event(WorkerEvent::NotAcknowledged { ids });
             }
         }
         point("handed on, not acknowledged");
         match self.inbox.acknowledge(&ids) {
             Ok(()) => {
                 self.complaints.over("acknowledging");
-                After::Acknowledged(ids)
+                ActionResult::Acknowledged(ids)
             }
             Err(error) if is_written(&error) => {
                 tracing::warn!("an acknowledgement may not survive a loss of power: {error}");
-                After::Acknowledged(ids)
+                ActionResult::Acknowledged(ids)
             }
             // It is not in the mailbox any more: somebody made a new one. There is nothing left to acknowledge.
             Err(error @ TeamError::Mail(_)) => {
                 self.trouble(format!("cannot acknowledge a message: {error}"));
-                After::Acknowledged(ids)
+                ActionResult::Acknowledged(ids)
             }
             Err(error) => {
                 self.complain("acknowledging", format!("cannot acknowledge mail, trying again: {error}"));
-                After::Event(Event::NotAcknowledged { ids })
+                ActionResult::Event(WorkerEvent::NotAcknowledged { ids })
             }
         }
     }

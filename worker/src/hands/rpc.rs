@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use jsonrpsee::core::{RpcResult, SubscriptionError, SubscriptionResult, async_trait};
 use jsonrpsee::types::ErrorObjectOwned;
 use jsonrpsee::{PendingSubscriptionSink, SubscriptionSink};
+use teamster_protocol::model::agent::{Permission, QuestionId};
 use teamster_protocol::model::limits::PROTOCOL_VERSION;
 use teamster_protocol::model::notice::Notice;
 use teamster_protocol::store::transcript::{self, TranscriptError};
@@ -16,9 +17,9 @@ use teamster_protocol::wire::api::{
 use teamster_protocol::wire::peer;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::Call;
+use super::LeaderCall;
 use super::journal::Followers;
-use crate::core::{Answer, Ask};
+use crate::core::{WorkerAnswer, WorkerAsk};
 
 /// Calls that wait for the core. No more than these can be unanswered on one link.
 pub(crate) const CALLS_QUEUE_MAX: usize = peer::CALLS_IN_FLIGHT_MAX;
@@ -31,7 +32,7 @@ pub(crate) struct Callee {
     /// Where the worker stands.
     pub(crate) status: watch::Receiver<WorkerStatus>,
     /// The queue to the core.
-    pub(crate) calls: mpsc::Sender<Call>,
+    pub(crate) calls: mpsc::Sender<LeaderCall>,
     /// Its notices.
     pub(crate) followers: Followers,
     /// Its transcripts.
@@ -52,9 +53,9 @@ impl Server {
         Server { callee, greeted: Mutex::new(Some(greeted)) }
     }
 
-    async fn ask(&self, what: Ask) -> RpcResult<Answer> {
+    async fn ask(&self, what: WorkerAsk) -> RpcResult<WorkerAnswer> {
         let (answer, answered) = oneshot::channel();
-        self.callee.calls.try_send(Call { what, answer }).map_err(|error| match error {
+        self.callee.calls.try_send(LeaderCall { what, answer }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => {
                 ErrorObjectOwned::owned(peer::BUSY_CODE, "busy: too many calls wait, try again later", None::<()>)
             }
@@ -82,7 +83,7 @@ impl WorkerApiServer for Server {
         let started = status.wait_for(|status| status.phase != WorkerPhase::Starting).await;
         match started.map(|status| status.phase.clone()) {
             Ok(WorkerPhase::Leaving) | Err(_) => Err(ending()),
-            Ok(WorkerPhase::Starting | WorkerPhase::Idle | WorkerPhase::Turn { .. }) => {
+            Ok(WorkerPhase::Starting | WorkerPhase::Idle | WorkerPhase::Turn { .. } | WorkerPhase::Parked { .. }) => {
                 let greeted = self.greeted.lock().unwrap_or_else(PoisonError::into_inner).take();
                 // Told once; that nobody listens any more is the worker's end.
                 let _ = greeted.map(|greeted| greeted.send(()));
@@ -92,23 +93,30 @@ impl WorkerApiServer for Server {
     }
 
     async fn prompt(&self, text: String) -> RpcResult<Prompted> {
-        match self.ask(Ask::Prompt { text }).await? {
-            Answer::Prompted(prompted) => Ok(prompted),
-            Answer::Steered(_) | Answer::Aborting(_) => unreachable!("the core answers a prompt with a turn"),
+        match self.ask(WorkerAsk::Prompt { text }).await? {
+            WorkerAnswer::Prompted(prompted) => Ok(prompted),
+            other => unreachable!("the core answers a prompt with a turn, not with {other:?}"),
         }
     }
 
     async fn steer(&self, text: String) -> RpcResult<Steered> {
-        match self.ask(Ask::Steer { text }).await? {
-            Answer::Steered(steered) => Ok(steered),
-            Answer::Prompted(_) | Answer::Aborting(_) => unreachable!("the core answers a steer with when"),
+        match self.ask(WorkerAsk::Steer { text }).await? {
+            WorkerAnswer::Steered(steered) => Ok(steered),
+            other => unreachable!("the core answers a steer with a receipt, not with {other:?}"),
         }
     }
 
     async fn abort(&self, reason: String) -> RpcResult<Aborting> {
-        match self.ask(Ask::Abort { reason }).await? {
-            Answer::Aborting(aborting) => Ok(aborting),
-            Answer::Prompted(_) | Answer::Steered(_) => unreachable!("the core answers an abort with the turn"),
+        match self.ask(WorkerAsk::Abort { reason }).await? {
+            WorkerAnswer::Aborting(aborting) => Ok(aborting),
+            other => unreachable!("the core answers an abort with the turn, not with {other:?}"),
+        }
+    }
+
+    async fn permit(&self, question: QuestionId, answer: Permission) -> RpcResult<()> {
+        match self.ask(WorkerAsk::Permit { question, answer }).await? {
+            WorkerAnswer::Permitted => Ok(()),
+            other => unreachable!("the core answers a permission with nothing, not with {other:?}"),
         }
     }
 

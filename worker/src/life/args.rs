@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use clap::Parser;
+use teamster_protocol::model::agent::Approval;
 use teamster_protocol::model::id::{AgentName, MemberName, Role, TeamName};
 use teamster_protocol::model::limits::PROTOCOL_VERSION;
 use teamster_protocol::model::roster::OnStall;
@@ -73,6 +74,11 @@ pub struct Args {
     /// What is done when it says nothing for longer: show, steer, abort or restart [default: as on the roster, else show].
     #[arg(long, value_name = "WHAT")]
     pub on_stall: Option<OnStall>,
+
+    /// What becomes of the agent's questions for permission: ask (the lead answers within 10 minutes), auto or deny
+    /// [default: ask].
+    #[arg(long, value_name = "WHAT")]
+    pub approval: Option<Approval>,
 
     /// The directory to work in [default: as on the roster, else the current one].
     #[arg(long, value_name = "DIR")]

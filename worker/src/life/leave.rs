@@ -8,23 +8,22 @@ use teamster_protocol::model::notice::Said;
 use teamster_protocol::model::roster::{LeftHow, TeamFact};
 use tokio::time::timeout;
 
-use super::{End, Worker};
+use super::{LifeEnd, Worker};
 use crate::cell::keeper::KILL_WAIT;
-use crate::driver::shell;
 
 /// How long followers may take to read the last notices, and the leader the last answers.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 impl Worker {
     /// Leaves, in order unless a second signal hurries it. Returns the exit code.
-    pub(super) async fn leave(mut self, end: End) -> i32 {
+    pub(super) async fn leave(mut self, end: LifeEnd) -> i32 {
         let code = match end {
-            End::Now(told) => told.exit_code(),
-            End::Displaced => {
+            LifeEnd::Now(told) => told.exit_code(),
+            LifeEnd::Displaced => {
                 tracing::error!("the team of {} was removed or replaced: its worker ends", self.hands.me.name);
                 1
             }
-            End::Leave(how) => {
+            LifeEnd::Leave(how) => {
                 let hurried = tokio::select! {
                     () = leave_in_order(&mut self.hands, &mut self.keeper, &how) => None,
                     told = self.signals.next() => Some(told),
@@ -40,7 +39,7 @@ impl Worker {
         };
         // The board stays as it is: whoever takes this member's lock gives its task back.
         self.hands.agent.abort();
-        if let Err(left) = self.keeper.end_descendants(None, Duration::ZERO).await {
+        if let Err(left) = self.keeper.end_all(Duration::ZERO).await {
             tracing::error!("{left}");
         }
         code
@@ -51,7 +50,7 @@ impl Worker {
         point("left, calls unanswered");
         self.calls.close();
         while let Ok(call) = self.calls.try_recv() {
-            let event = self.hands.asked(call);
+            let event = self.hands.take_call(call);
             self.happened(event).await;
         }
         self.status.send_replace(self.core.status(self.hands.journal.seq()));
@@ -68,7 +67,7 @@ impl Worker {
     fn exit_code(&self, how: &LeftHow) -> i32 {
         match how {
             LeftHow::Shutdown | LeftHow::LeaderGone => 0,
-            LeftHow::Terminated => self.told.map_or(1, super::Told::exit_code),
+            LeftHow::Terminated => self.told.map_or(1, super::EndSignal::exit_code),
             LeftHow::AgentGone { .. } | LeftHow::Died { .. } | LeftHow::GivenUp { .. } => 1,
         }
     }
@@ -77,11 +76,11 @@ impl Worker {
 async fn leave_in_order(hands: &mut crate::hands::Hands, keeper: &mut crate::cell::keeper::Keeper, how: &LeftHow) {
     hands.say(Said::Leaving { reason: reason(how) });
     // The longest an agent may take: it was told to stop, was killed, and the kernel was slow.
-    if timeout(shell::TERM_GRACE + KILL_WAIT + FAREWELL, hands.agent.close()).await.is_err() {
+    if timeout(TERM_GRACE + KILL_WAIT + FAREWELL, hands.agent.close()).await.is_err() {
         tracing::warn!("the agent did not close");
     }
     point("agent closed");
-    if let Err(left) = keeper.end_descendants(None, TERM_GRACE).await {
+    if let Err(left) = keeper.end_all(TERM_GRACE).await {
         tracing::error!("{left}");
     }
     point("nothing beneath the worker");

@@ -45,8 +45,8 @@ pub(super) struct Links {
     links: BTreeMap<u64, Link>,
     made: u64,
     complaints: Complaints,
-    heard: mpsc::UnboundedReceiver<Heard>,
-    tell: mpsc::UnboundedSender<Heard>,
+    heard: mpsc::UnboundedReceiver<LinkNews>,
+    tell: mpsc::UnboundedSender<LinkNews>,
 }
 
 #[derive(Debug)]
@@ -63,7 +63,7 @@ enum OtherEnd {
 
 /// What the task beside a link tells: no more than one of each for a link.
 #[derive(Debug, Clone, Copy)]
-enum Heard {
+enum LinkNews {
     Greeted(u64),
     Closed(u64),
 }
@@ -169,16 +169,16 @@ impl Links {
         self.links.insert(id, Link { peer, end });
     }
 
-    fn note(&mut self, heard: Heard) -> Option<LinkChange> {
+    fn note(&mut self, heard: LinkNews) -> Option<LinkChange> {
         let leaders = |links: &BTreeMap<u64, Link>| links.values().any(|link| link.end == OtherEnd::Leader);
         let before = leaders(&self.links);
         match heard {
-            Heard::Greeted(id) => {
+            LinkNews::Greeted(id) => {
                 if let Some(link) = self.links.get_mut(&id) {
                     link.end = OtherEnd::Leader;
                 }
             }
-            Heard::Closed(id) => drop(self.links.remove(&id)),
+            LinkNews::Closed(id) => drop(self.links.remove(&id)),
         }
         match (before, leaders(&self.links)) {
             (false, true) => Some(LinkChange::LeaderLinked),
@@ -189,7 +189,7 @@ impl Links {
 }
 
 /// Tells what becomes of one link.
-async fn attend(id: u64, peer: Peer, greeted: oneshot::Receiver<()>, tell: mpsc::UnboundedSender<Heard>) {
+async fn attend(id: u64, peer: Peer, greeted: oneshot::Receiver<()>, tell: mpsc::UnboundedSender<LinkNews>) {
     let tell = |heard| {
         // Nobody listens once the worker has left.
         let _ = tell.send(heard);
@@ -198,12 +198,12 @@ async fn attend(id: u64, peer: Peer, greeted: oneshot::Receiver<()>, tell: mpsc:
     tokio::pin!(closed);
     tokio::select! {
         Ok(()) = greeted => {
-            tell(Heard::Greeted(id));
+            tell(LinkNews::Greeted(id));
             closed.await;
         }
         _ = &mut closed => {}
     }
-    tell(Heard::Closed(id));
+    tell(LinkNews::Closed(id));
 }
 
 async fn accept(listener: Option<&Listener>) -> Result<tokio::net::UnixStream, socket::SocketError> {

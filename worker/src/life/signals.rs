@@ -9,7 +9,7 @@ use crate::cell;
 
 /// Which signal came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Told {
+pub(super) enum EndSignal {
     /// Ctrl-C.
     Interrupt,
     /// SIGTERM.
@@ -18,13 +18,13 @@ pub(super) enum Told {
     Hangup,
 }
 
-impl Told {
+impl EndSignal {
     /// The exit code by which a shell knows it.
     pub(super) fn exit_code(self) -> i32 {
         128 + match self {
-            Told::Hangup => 1,
-            Told::Interrupt => 2,
-            Told::Terminate => 15,
+            EndSignal::Hangup => 1,
+            EndSignal::Interrupt => 2,
+            EndSignal::Terminate => 15,
         }
     }
 }
@@ -48,7 +48,7 @@ impl Signals {
     }
 
     /// The next one. May be dropped while it waits.
-    pub(super) async fn next(&mut self) -> Told {
+    pub(super) async fn next(&mut self) -> EndSignal {
         let hangup = async {
             match &mut self.hangup {
                 Some(hangup) => hangup.recv().await,
@@ -56,9 +56,9 @@ impl Signals {
             }
         };
         tokio::select! {
-            _ = self.interrupt.recv() => Told::Interrupt,
-            _ = self.terminate.recv() => Told::Terminate,
-            _ = hangup => Told::Hangup,
+            _ = self.interrupt.recv() => EndSignal::Interrupt,
+            _ = self.terminate.recv() => EndSignal::Terminate,
+            _ = hangup => EndSignal::Hangup,
         }
     }
 }

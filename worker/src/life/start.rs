@@ -11,6 +11,7 @@ use teamster_protocol::host::settings::{BadSetting, Common};
 use teamster_protocol::host::shortage::{self, is_shortage};
 use teamster_protocol::host::stderr_log;
 use teamster_protocol::host::team_dir::{TeamDir, default_root};
+use teamster_protocol::model::agent::preset::{UnknownAgent, preset};
 use teamster_protocol::model::board::AutoClaim;
 use teamster_protocol::model::id::{Address, MemberName};
 use teamster_protocol::model::limits::{MEMBER_LOCK_WITHIN, PROTOCOL_VERSION};
@@ -28,10 +29,10 @@ use super::Worker;
 use super::links::Links;
 use super::signals::Signals;
 use crate::cell::keeper::Keeper;
-use crate::core::{Core, Settings};
+use crate::core::{WorkerCore, WorkerSettings};
 use crate::driver::DriverError;
 use crate::hands::Hands;
-use crate::hands::agent::{Agent, Kind};
+use crate::hands::agent::Agent;
 use crate::hands::journal::Journal;
 use crate::hands::rpc::{CALLS_QUEUE_MAX, Callee};
 use crate::life::args::Args;
@@ -46,8 +47,8 @@ pub enum StartError {
     #[error(transparent)]
     Setting(#[from] BadSetting),
     /// The agent is not known.
-    #[error("{0}")]
-    Agent(String),
+    #[error(transparent)]
+    Agent(#[from] UnknownAgent),
     /// The directory to work in is not there.
     #[error("cannot work in {}: {source}", dir.display())]
     Workspace {
@@ -77,7 +78,7 @@ pub enum StartError {
     #[error(transparent)]
     Transcript(#[from] TranscriptError),
     /// The driver did not start.
-    #[error("cannot start the agent: {0}")]
+    #[error("cannot start the agent: {}", .0.with_cause())]
     Driver(#[from] DriverError),
     /// The system refused.
     #[error("cannot {doing}: {source}")]
@@ -142,7 +143,8 @@ pub(super) async fn start(args: Args, isolation: Isolation) -> Result<Worker, St
     let mut lock = take_lock(&dir, &mut team, &name)?;
     let spec = enroll(&mut team, &args)?;
     crash::point("worker enrolled");
-    let kind = Kind::named(&spec.agent).map_err(|error| StartError::Agent(error.to_string()))?;
+    let agent_preset = preset(&spec.agent)?;
+    let session = team.roster().member(&name).ok().and_then(|member| member.session.clone());
     // What a former life left in progress is not this one's: it is to be claimed anew.
     team.bury(&name, None, lock.lock())?;
 
@@ -154,19 +156,20 @@ pub(super) async fn start(args: Args, isolation: Isolation) -> Result<Worker, St
     let transcript = Transcript::open(turns.clone())?;
     let last_turn = transcript.turn();
     crash::point("transcripts opened");
-    let agent = Agent::start(kind, &dir, &name, spec.workspace.dir())?;
+    let agent = Agent::start(agent_preset, &dir, &name, spec.workspace.dir(), session)?;
     crash::point("agent started");
 
     let started_by = if args.stdio { StartedBy::Leader } else { StartedBy::Hand };
     let identity = own_identity().map_err(system("identify this process"))?;
     let outer_half = own_outer_half();
     let claimant = spec.claimant(&name);
-    let settings = Settings {
+    let settings = WorkerSettings {
         leader_grace,
         stall: spec.stall,
-        ..Settings::new(claimant.clone(), agent.conversation(), started_by)
+        approval: args.approval.unwrap_or_default(),
+        ..WorkerSettings::new(claimant.clone(), agent.abilities(), started_by)
     };
-    let core = Core::new(settings, last_turn);
+    let core = WorkerCore::new(settings, last_turn);
     let journal = Journal::new(transcript);
     let (status, shown) = watch::channel(core.status(journal.seq()));
     let (sender, calls) = mpsc::channel(CALLS_QUEUE_MAX);
@@ -268,7 +271,7 @@ fn enroll(team: &mut Team, args: &Args) -> Result<MemberSpec, StartError> {
         },
     };
     // Before it is on the roster: a member whose agent nobody knows is of no use to anyone.
-    Kind::named(&spec.agent).map_err(|error| StartError::Agent(error.to_string()))?;
+    preset(&spec.agent)?;
     if known.as_ref() != Some(&spec) {
         team.add_member(args.name.clone(), spec.clone())?;
     }

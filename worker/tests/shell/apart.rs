@@ -11,8 +11,10 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::sys::signal;
 use nix::unistd::Pid;
-use teamster_worker::driver::shell::{Setup, Shell};
-use teamster_worker::driver::{Driver, Exited, News, Prompt, StopReason};
+use teamster_protocol::model::agent::{AgentExit, TurnEnd};
+use teamster_protocol::model::receipt::{ReceiptState, TextId};
+use teamster_worker::driver::shell::{Shell, ShellSetup};
+use teamster_worker::driver::{AgentNews, Driver, DriverError, Prompt, Steer};
 use tokio::sync::mpsc;
 
 /// How long a test may take before it counts as hung.
@@ -39,45 +41,68 @@ pub(crate) fn apart(name: &str, body: impl Future<Output = ()>) {
 /// A driver and all that it has said so far.
 pub(crate) struct Agent {
     pub(crate) shell: Shell,
-    pub(crate) news: mpsc::Receiver<News>,
+    pub(crate) news: mpsc::Receiver<AgentNews>,
     pub(crate) said: String,
+    /// How far each text has come, but for the prompts.
+    pub(crate) receipts: Vec<ReceiptState>,
+    steers: u32,
 }
 
 /// How a turn ended.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Ended {
-    pub(crate) stop: StopReason,
+    pub(crate) end: TurnEnd,
     pub(crate) result: String,
 }
 
 /// A shell in the temporary directory that kills 50 ms after SIGTERM.
-pub(crate) fn setup() -> Setup {
-    Setup { term_grace: Duration::from_millis(50), ..Setup::new(env::temp_dir()) }
+pub(crate) fn setup() -> ShellSetup {
+    ShellSetup { term_grace: Duration::from_millis(50), ..ShellSetup::new(env::temp_dir()) }
 }
 
 pub(crate) fn prompt(text: impl Into<String>) -> Prompt {
-    Prompt { text: text.into(), env: Vec::new() }
+    Prompt { id: TextId::prompt_of(1), text: text.into(), env: Vec::new() }
 }
 
-pub(crate) fn failed(reason: &str) -> StopReason {
-    StopReason::Failed { reason: reason.into() }
+pub(crate) fn failed(reason: &str) -> TurnEnd {
+    TurnEnd::failed(reason)
 }
 
 pub(crate) async fn agent() -> Agent {
     agent_with(setup()).await
 }
 
-pub(crate) async fn agent_with(setup: Setup) -> Agent {
+pub(crate) async fn agent_with(setup: ShellSetup) -> Agent {
     let (shell, mut news) = Shell::start(setup).unwrap();
-    assert_eq!(news.recv().await, Some(News::Ready));
-    Agent { shell, news, said: String::new() }
+    assert_eq!(news.recv().await, Some(AgentNews::Ready { session: None }));
+    Agent { shell, news, said: String::new(), receipts: Vec::new(), steers: 0 }
 }
 
 impl Agent {
     /// Starts a turn.
     pub(crate) fn start(&mut self, text: impl Into<String>) {
         self.said.clear();
+        self.receipts.clear();
         self.shell.prompt(prompt(text)).unwrap();
+    }
+
+    /// Steers the turn.
+    pub(crate) fn steer(&mut self, text: &str) -> Result<ReceiptState, DriverError> {
+        self.steers += 1;
+        self.shell.steer(Steer { id: TextId::InTurn { turn: 1, number: self.steers }, text: text.to_owned() })
+    }
+
+    /// Notes a receipt; gives back any other news.
+    pub(crate) async fn next(&mut self) -> Option<AgentNews> {
+        loop {
+            match self.news.recv().await {
+                Some(AgentNews::Receipt { text, state }) if text == TextId::prompt_of(1) => {
+                    assert_eq!(state, ReceiptState::Delivered);
+                }
+                Some(AgentNews::Receipt { state, .. }) => self.receipts.push(state),
+                news => return news,
+            }
+        }
     }
 
     /// A whole turn.
@@ -89,9 +114,9 @@ impl Agent {
     /// Takes news until the turn ends.
     pub(crate) async fn end(&mut self) -> Ended {
         loop {
-            match self.news.recv().await {
-                Some(News::Text(text)) => self.said.push_str(&text),
-                Some(News::TurnEnded { stop, result }) => return Ended { stop, result },
+            match self.next().await {
+                Some(AgentNews::Text(text)) => self.said.push_str(&text),
+                Some(AgentNews::TurnEnded { end, result }) => return Ended { end, result },
                 other => panic!("{other:?}, after {:?}", self.said),
             }
         }
@@ -100,8 +125,8 @@ impl Agent {
     /// Takes news until `text` was said in this turn.
     pub(crate) async fn says(&mut self, text: &str) {
         while !self.said.contains(text) {
-            match self.news.recv().await {
-                Some(News::Text(more)) => self.said.push_str(&more),
+            match self.next().await {
+                Some(AgentNews::Text(more)) => self.said.push_str(&more),
                 other => panic!("{other:?} instead of {text:?}, after {:?}", self.said),
             }
         }
@@ -116,7 +141,7 @@ impl Agent {
 
     /// Takes the last news.
     pub(crate) async fn exits(&mut self) {
-        assert_eq!(self.news.recv().await, Some(News::Exited(Exited::Closed)));
+        assert_eq!(self.news.recv().await, Some(AgentNews::Exited(AgentExit::Closed)));
         assert_eq!(self.news.recv().await, None);
     }
 }

@@ -1,6 +1,6 @@
 //! Who is in a turn, and who waits for its end.
 
-use teamster_protocol::model::notice::Stop;
+use teamster_protocol::model::agent::TurnEnd;
 
 use super::*;
 
@@ -9,14 +9,14 @@ fn turn_started(turn: u64) -> Event {
 }
 
 fn turn_ended(turn: u64) -> Event {
-    Event::TurnEnded { name: name("ada"), turn, stop: Stop::Aborted }
+    Event::TurnEnded { name: name("ada"), turn, stop: TurnEnd::Aborted }
 }
 
 fn await_end(turn: u64) -> Ask {
     Ask::AwaitTurnEnd { name: name("ada"), turn }
 }
 
-fn told(ask: u64, stop: Option<Stop>) -> Action {
+fn told(ask: u64, stop: Option<TurnEnd>) -> Action {
     Action::Answer { ask: AskId(ask), answer: Ok(Answer::TurnEnded(stop)) }
 }
 
@@ -27,9 +27,9 @@ fn a_turn_is_open_from_its_start_to_its_end_and_who_waits_for_the_end_is_told_ho
     assert_eq!(scene.ask(await_end(4)), []);
     assert_eq!(scene.feed(turn_started(4)), []);
     assert_eq!(scene.core.open_turn(&name("ada")).map(|open| open.turn), Some(4));
-    assert_eq!(scene.feed(turn_ended(4)), [told(1, Some(Stop::Aborted))]);
+    assert_eq!(scene.feed(turn_ended(4)), [told(1, Some(TurnEnd::Aborted))]);
     assert_eq!(scene.core.open_turn(&name("ada")), None);
-    assert_eq!(scene.ask(await_end(4)), [told(2, Some(Stop::Aborted))], "it has just ended");
+    assert_eq!(scene.ask(await_end(4)), [told(2, Some(TurnEnd::Aborted))], "it has just ended");
     scene.feed(turn_ended(5));
     assert_eq!(scene.ask(await_end(4)), [told(3, None)], "how it ended is not kept for ever");
 }

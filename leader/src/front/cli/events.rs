@@ -264,6 +264,7 @@ fn roster_words(fact: &TeamFact) -> (Tone, String) {
             };
             (Tone::Ok, format!("{name} joined as process {}{by}", process.identity.pid))
         }
+        TeamFact::Session { name, session } => (Tone::Faint, format!("{name} has conversation {session}")),
         TeamFact::Left { name, how } => (Tone::Warn, format!("{name} {}", list::left(how))),
         TeamFact::Restarting { name, how, .. } => {
             (Tone::Warn, format!("{name} {}; it is started again", list::left(how)))

@@ -68,6 +68,7 @@ pub(super) fn word(state: MemberState) -> &'static str {
         MemberState::Starting => "starting",
         MemberState::Idle => "idle",
         MemberState::Busy => "busy",
+        MemberState::Parked => "parked",
         MemberState::Stalled => "stalled",
         MemberState::Hung => "hung",
         MemberState::Restarting => "restarting",
@@ -80,7 +81,11 @@ pub(super) fn word(state: MemberState) -> &'static str {
 /// Its colour.
 pub(super) fn tone(state: MemberState) -> Tone {
     match state {
-        MemberState::Starting | MemberState::Restarting | MemberState::Stalled | MemberState::Hung => Tone::Warn,
+        MemberState::Starting
+        | MemberState::Restarting
+        | MemberState::Parked
+        | MemberState::Stalled
+        | MemberState::Hung => Tone::Warn,
         MemberState::Idle => Tone::Ok,
         MemberState::Busy => Tone::Busy,
         MemberState::Left => Tone::Faint,
@@ -128,6 +133,7 @@ mod tests {
             failed: 0,
             left: None,
             again_ms: None,
+            parked_until_ms: None,
         }
     }
 

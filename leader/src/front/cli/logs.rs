@@ -4,7 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use teamster_protocol::model::notice::{Entry, Said, Stop};
+use teamster_protocol::model::agent::{Permission, PlanState, SessionBegin, ToolState, TurnEnd};
+use teamster_protocol::model::notice::{Entry, Said};
 use teamster_protocol::store::transcript;
 use teamster_protocol::store::watch::Watch;
 
@@ -152,18 +153,59 @@ impl Page {
                 let quiet = format_duration(Duration::from_millis(*quiet_ms));
                 self.note(Tone::Warn, &at, &format!("stalls: nothing was heard for {quiet}"));
             }
-            Said::TurnEnded { turn, stop, .. } => {
-                let (tone, how) = match stop {
-                    Stop::Completed => (Tone::Ok, "completed".to_owned()),
-                    Stop::Failed { reason } => (Tone::Error, format!("failed: {reason}")),
-                    Stop::Aborted => (Tone::Warn, "aborted".to_owned()),
+            Said::TurnEnded { turn, end, .. } => {
+                let (tone, how) = match end {
+                    TurnEnd::Completed => (Tone::Ok, "completed".to_owned()),
+                    TurnEnd::Failed { reason, .. } => (Tone::Error, format!("failed: {reason}")),
+                    TurnEnd::NotBegun { reason } => (Tone::Error, format!("did not begin: {reason}")),
+                    TurnEnd::Aborted => (Tone::Warn, "aborted".to_owned()),
                 };
                 self.note(tone, &at, &format!("turn {turn} {how}"));
             }
             Said::Ready => self.note(Tone::Faint, &at, "ready"),
             Said::Waiting => self.note(Tone::Faint, &at, "waits for work"),
-            Said::ToolCall { name, detail } => self.note(Tone::Name, &at, &format!("{name} {detail}")),
-            Said::Steered { from, text } => self.note(Tone::Name, &at, &format!("{from} steers: {text}")),
+            Said::Session { session } => {
+                let begun = match session.begun {
+                    SessionBegin::Fresh => "begins",
+                    SessionBegin::Resumed => "goes on with",
+                };
+                self.note(Tone::Faint, &at, &format!("{begun} conversation {}", session.id));
+            }
+            Said::Thought { text } => self.note(Tone::Faint, &at, &format!("thinks: {text}")),
+            Said::ToolCall { title, state, .. } => {
+                let (tone, how) = match state {
+                    ToolState::Running => (Tone::Name, "running"),
+                    ToolState::Done => (Tone::Name, "done"),
+                    ToolState::Failed => (Tone::Warn, "failed"),
+                };
+                self.note(tone, &at, &format!("{title}: {how}"));
+            }
+            Said::Plan { steps } => {
+                let done = steps.iter().filter(|step| step.state == PlanState::Done).count();
+                let active = steps.iter().find(|step| step.state == PlanState::Active);
+                let active = active.map(|step| format!(", at: {}", step.text)).unwrap_or_default();
+                self.note(Tone::Name, &at, &format!("plan: {done} of {} done{active}", steps.len()));
+            }
+            Said::PermissionAsked(asked) => {
+                self.note(Tone::Warn, &at, &format!("asks for permission ({}): {}", asked.question, asked.title));
+            }
+            Said::PermissionAnswered { question, answer, .. } => {
+                let how = match answer {
+                    Permission::Once => "allowed".to_owned(),
+                    Permission::Always => "always allowed".to_owned(),
+                    Permission::Never { reason } => format!("denied: {reason}"),
+                };
+                self.note(Tone::Name, &at, &format!("{question} {how}"));
+            }
+            Said::Usage { usage, .. } => {
+                self.note(Tone::Faint, &at, &format!("tokens: {} in, {} out", usage.input, usage.output));
+            }
+            Said::Receipt { text, state } => self.note(Tone::Faint, &at, &format!("text {text} {state}")),
+            Said::Parked { until_ms, reason, .. } => {
+                let until = clock(*until_ms, zone);
+                self.note(Tone::Warn, &at, &format!("parked until {until}: {reason}"));
+            }
+            Said::Steered { from, text, .. } => self.note(Tone::Name, &at, &format!("{from} steers: {text}")),
             Said::Mail { from, text, .. } => self.note(Tone::Name, &at, &format!("mail from {from}: {text}")),
             Said::Trouble { text } => self.note(Tone::Warn, &at, text),
             Said::Cut { bytes: cut } => {
@@ -198,6 +240,7 @@ impl Page {
 #[cfg(test)]
 mod tests {
     use teamster_protocol::model::id::{Address, TaskId};
+    use teamster_protocol::model::receipt::TextId;
 
     use super::*;
 
@@ -208,13 +251,13 @@ mod tests {
             Said::TurnStarted { turn: 1, task: Some(TaskId(3)), prompt: "make test\nmake lint\n".to_owned() },
             Said::Text { text: "running 3 tests\ntest a ".to_owned() },
             Said::Text { text: "ok\ntest b \u{1b}[2J".to_owned() },
-            Said::Steered { from: Address::Lead, text: "skip c\nplease".to_owned() },
-            Said::Cut { bytes: 2048 },
-            Said::TurnEnded {
-                turn: 1,
-                task: Some(TaskId(3)),
-                stop: Stop::Failed { reason: "exit status 1".to_owned() },
+            Said::Steered {
+                id: TextId::InTurn { turn: 1, number: 1 },
+                from: Address::Lead,
+                text: "skip c\nplease".to_owned(),
             },
+            Said::Cut { bytes: 2048 },
+            Said::TurnEnded { turn: 1, task: Some(TaskId(3)), end: TurnEnd::failed("exit status 1") },
             Said::Waiting,
         ];
         let entries: Vec<Entry> =

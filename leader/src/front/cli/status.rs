@@ -72,6 +72,7 @@ fn team_text(status: &TeamStatus, members: &str, now_ms: u64, columns: usize) ->
     let count = |state| status.members.iter().filter(|member| member.state == state).count();
     let states = [
         MemberState::Busy,
+        MemberState::Parked,
         MemberState::Stalled,
         MemberState::Hung,
         MemberState::Idle,

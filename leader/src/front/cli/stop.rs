@@ -1,7 +1,7 @@
 //! `teamster stop`.
 
+use teamster_protocol::model::agent::TurnEnd;
 use teamster_protocol::model::id::{MemberName, TaskId};
-use teamster_protocol::model::notice::Stop;
 use teamster_protocol::wire::api::{Stopped, Via};
 
 use super::interrupt::unless_interrupted;
@@ -32,9 +32,9 @@ fn stop_text(name: &MemberName, stopped: &Stopped) -> String {
         None => String::new(),
     };
     match (&stopped.stop, stopped.via) {
-        (Some(Stop::Aborted), _) => format!("{name} stopped{}", held(stopped.task)),
-        (Some(Stop::Completed), _) => format!("{name} had completed its turn in the same moment"),
-        (Some(Stop::Failed { reason }), _) => {
+        (Some(TurnEnd::Aborted), _) => format!("{name} stopped{}", held(stopped.task)),
+        (Some(TurnEnd::Completed), _) => format!("{name} had completed its turn in the same moment"),
+        (Some(TurnEnd::Failed { reason, .. } | TurnEnd::NotBegun { reason }), _) => {
             format!("{name} had failed in the same moment: {}", paint(Tone::Plain, reason))
         }
         (None, Via::Mail) => format!("{name} was told by mail to stop"),

@@ -1,6 +1,7 @@
 //! `teamster send` and `teamster steer`.
 
 use teamster_protocol::model::id::MemberName;
+use teamster_protocol::model::receipt::ReceiptState;
 use teamster_protocol::wire::api::{Steered, Via};
 
 use super::interrupt::unless_interrupted;
@@ -44,9 +45,12 @@ pub(super) async fn steer(context: &Context, args: SteerArgs) -> Result<Exit, Cl
     let sent = unless_interrupted(talk::steer(&context.session, args.name, text)).await?;
     context.show(&sent, |SentSteer { name, passed }| {
         let name = paint(Tone::Name, name.as_str());
-        match (passed.steered, passed.via) {
-            (Some(Steered::Now), _) => format!("{name} has it"),
-            (Some(Steered::NextTurn), _) => format!("{name} gets it with the next turn"),
+        match (&passed.steered, passed.via) {
+            (Some(Steered { state: ReceiptState::Queued, .. }), _) => format!("{name} gets it with the next turn"),
+            (Some(Steered { state: ReceiptState::Lost { reason }, .. }), _) => {
+                format!("{name} does not get it: {reason}")
+            }
+            (Some(_), _) => format!("{name} has it"),
             (None, Via::Mail) => format!("{name} gets it by mail"),
             (None, Via::Rpc) => format!("{name} was told"),
         }

@@ -62,12 +62,20 @@ fn task_of(path: &Path) -> Option<u32> {
     match serde_json::from_slice::<Entry>(&line).ok()?.what {
         Said::TurnStarted { task, .. } => task.map(|task| task.0),
         Said::Ready
+        | Said::Session { .. }
         | Said::Text { .. }
+        | Said::Thought { .. }
         | Said::ToolCall { .. }
+        | Said::Plan { .. }
+        | Said::PermissionAsked(_)
+        | Said::PermissionAnswered { .. }
+        | Said::Usage { .. }
         | Said::Steered { .. }
         | Said::Mail { .. }
+        | Said::Receipt { .. }
         | Said::Stalled { .. }
         | Said::TurnEnded { .. }
+        | Said::Parked { .. }
         | Said::Waiting
         | Said::Trouble { .. }
         | Said::Cut { .. }

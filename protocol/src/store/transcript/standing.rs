@@ -30,6 +30,13 @@ pub struct OpenTurn {
 pub enum Standing {
     /// A turn.
     Turn(OpenTurn),
+    /// A wait for its provider, which takes no more for now.
+    Parked {
+        /// Since when.
+        since_ms: u64,
+        /// When it goes on by itself.
+        until_ms: u64,
+    },
     /// None.
     Free {
         /// Since when.
@@ -41,7 +48,7 @@ pub enum Standing {
 pub fn open_turn(dir: &Path) -> Result<Option<OpenTurn>, TranscriptError> {
     Ok(match standing(dir)? {
         Some(Standing::Turn(open)) => Some(open),
-        Some(Standing::Free { .. }) | None => None,
+        Some(Standing::Parked { .. } | Standing::Free { .. }) | None => None,
     })
 }
 
@@ -82,10 +89,22 @@ fn length_of(dir: &Path, number: u64) -> Result<u64, TranscriptError> {
 /// Whether a file that begins with this is that of no turn.
 fn is_said_between_turns(first: &Said) -> bool {
     match first {
-        Said::Ready | Said::Mail { .. } | Said::Waiting | Said::Trouble { .. } | Said::Leaving { .. } => true,
+        Said::Ready
+        | Said::Session { .. }
+        | Said::Mail { .. }
+        | Said::Receipt { .. }
+        | Said::Parked { .. }
+        | Said::Waiting
+        | Said::Trouble { .. }
+        | Said::Leaving { .. } => true,
         Said::TurnStarted { .. }
         | Said::Text { .. }
+        | Said::Thought { .. }
         | Said::ToolCall { .. }
+        | Said::Plan { .. }
+        | Said::PermissionAsked(_)
+        | Said::PermissionAnswered { .. }
+        | Said::Usage { .. }
         | Said::Steered { .. }
         | Said::Stalled { .. }
         | Said::TurnEnded { .. }
@@ -94,10 +113,10 @@ fn is_said_between_turns(first: &Said) -> bool {
 }
 
 fn standing_of(entries: &[Entry]) -> Option<Standing> {
-    let quiet = || entries.iter().rev().find_map(agent_said).is_some_and(|said| said == Agent::Quiet);
+    let quiet = || entries.iter().rev().find_map(agent_said).is_some_and(|said| said == AgentVoice::Quiet);
     Some(match entries.iter().rev().find_map(standing_after)? {
         Standing::Turn(open) => Standing::Turn(OpenTurn { quiet: quiet(), ..open }),
-        free @ Standing::Free { .. } => free,
+        other @ (Standing::Parked { .. } | Standing::Free { .. }) => other,
     })
 }
 
@@ -110,12 +129,20 @@ pub fn last_words(dir: &Path, bytes_max: usize) -> Result<String, TranscriptErro
     let texts = page.entries.iter().filter_map(|entry| match &entry.what {
         Said::Text { text } => Some(text.as_str()),
         Said::Ready
+        | Said::Session { .. }
         | Said::TurnStarted { .. }
+        | Said::Thought { .. }
         | Said::ToolCall { .. }
+        | Said::Plan { .. }
+        | Said::PermissionAsked(_)
+        | Said::PermissionAnswered { .. }
+        | Said::Usage { .. }
         | Said::Steered { .. }
         | Said::Mail { .. }
+        | Said::Receipt { .. }
         | Said::Stalled { .. }
         | Said::TurnEnded { .. }
+        | Said::Parked { .. }
         | Said::Waiting
         | Said::Trouble { .. }
         | Said::Cut { .. }
@@ -131,19 +158,30 @@ pub fn last_words(dir: &Path, bytes_max: usize) -> Result<String, TranscriptErro
 
 /// The state of the agent that an entry tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Agent {
+enum AgentVoice {
     Heard,
     Quiet,
 }
 
-fn agent_said(entry: &Entry) -> Option<Agent> {
+fn agent_said(entry: &Entry) -> Option<AgentVoice> {
     match entry.what {
-        Said::Stalled { .. } => Some(Agent::Quiet),
-        Said::Text { .. } | Said::ToolCall { .. } | Said::TurnStarted { .. } | Said::Cut { .. } => Some(Agent::Heard),
+        Said::Stalled { .. } => Some(AgentVoice::Quiet),
+        Said::Text { .. }
+        | Said::Thought { .. }
+        | Said::ToolCall { .. }
+        | Said::Plan { .. }
+        | Said::PermissionAsked(_)
+        | Said::Usage { .. }
+        | Said::TurnStarted { .. }
+        | Said::Cut { .. } => Some(AgentVoice::Heard),
         Said::Ready
+        | Said::Session { .. }
+        | Said::PermissionAnswered { .. }
         | Said::Steered { .. }
         | Said::Mail { .. }
+        | Said::Receipt { .. }
         | Said::TurnEnded { .. }
+        | Said::Parked { .. }
         | Said::Waiting
         | Said::Trouble { .. }
         | Said::Leaving { .. } => None,
@@ -159,10 +197,18 @@ fn standing_after(entry: &Entry) -> Option<Standing> {
         Said::Ready | Said::TurnEnded { .. } | Said::Waiting | Said::Leaving { .. } => {
             Some(Standing::Free { since_ms })
         }
-        Said::Text { .. }
+        Said::Parked { until_ms, .. } => Some(Standing::Parked { since_ms, until_ms }),
+        Said::Session { .. }
+        | Said::Text { .. }
+        | Said::Thought { .. }
         | Said::ToolCall { .. }
+        | Said::Plan { .. }
+        | Said::PermissionAsked(_)
+        | Said::PermissionAnswered { .. }
+        | Said::Usage { .. }
         | Said::Steered { .. }
         | Said::Mail { .. }
+        | Said::Receipt { .. }
         | Said::Stalled { .. }
         | Said::Cut { .. }
         | Said::Trouble { .. } => None,

@@ -2,6 +2,8 @@
 
 use super::standing::TAIL_BYTES;
 use super::*;
+use crate::model::agent::ToolState;
+use crate::model::receipt::TextId;
 
 fn text(entry: &Entry) -> Option<&str> {
     if let Said::Text { text } = &entry.what { Some(text) } else { None }
@@ -47,7 +49,7 @@ fn a_turn_is_open_from_its_start_to_its_end_or_to_the_next_life() {
         Some(OpenTurn { turn: 1, task: None, since_ms: 2, quiet: false }),
         "it may say much"
     );
-    transcript.say(4, Said::TurnEnded { turn: 1, task: None, stop: crate::model::notice::Stop::Completed }).unwrap();
+    transcript.say(4, Said::TurnEnded { turn: 1, task: None, end: crate::model::agent::TurnEnd::Completed }).unwrap();
     assert_eq!(standing(&dir).unwrap(), Some(Standing::Free { since_ms: 4 }));
     transcript.say(5, Said::TurnStarted { turn: 2, task: None, prompt: "x".into() }).unwrap();
     Transcript::open(dir.clone()).unwrap().say(6, Said::Ready).unwrap();
@@ -68,7 +70,7 @@ fn a_turn_is_quiet_from_the_stall_to_the_next_word_and_keeps_its_last_words() {
     assert!(!open_turn(&dir).unwrap().unwrap().quiet);
     assert_eq!(last_words(&dir, 100).unwrap(), "né later");
     assert_eq!(last_words(&dir, 7).unwrap(), " later", "never half a character");
-    transcript.say(5, Said::TurnEnded { turn: 1, task: None, stop: crate::model::notice::Stop::Completed }).unwrap();
+    transcript.say(5, Said::TurnEnded { turn: 1, task: None, end: crate::model::agent::TurnEnd::Completed }).unwrap();
     assert_eq!(last_words(&dir, 100).unwrap(), "");
 }
 
@@ -77,7 +79,7 @@ fn start(turn: u64) -> Said {
 }
 
 fn end(turn: u64) -> Said {
-    Said::TurnEnded { turn, task: None, stop: crate::model::notice::Stop::Completed }
+    Said::TurnEnded { turn, task: None, end: crate::model::agent::TurnEnd::Completed }
 }
 
 #[test]
@@ -145,10 +147,12 @@ fn in_a_turn_everything_has_a_limit_and_what_is_not_kept_is_counted() {
     transcript.say(1, start(1)).unwrap();
     let detail = || "x".repeat(1 << 20);
     for _ in 0..TRANSCRIPT_BYTES_MAX / (1 << 20) + 2 {
-        transcript.say(2, Said::ToolCall { name: String::new(), detail: detail() }).unwrap();
+        transcript.say(2, Said::ToolCall { id: String::new(), title: detail(), state: ToolState::Done }).unwrap();
     }
     for _ in 0..TRANSCRIPT_BYTES_MAX / (1 << 20) + 2 {
-        transcript.say(3, Said::Steered { from: crate::model::id::Address::Lead, text: detail() }).unwrap();
+        transcript
+            .say(3, Said::Steered { id: TextId::prompt_of(1), from: crate::model::id::Address::Lead, text: detail() })
+            .unwrap();
     }
     transcript.say(4, end(1)).unwrap();
     assert!(fs::metadata(path_of(&dir, 1)).unwrap().len() < 2 * TRANSCRIPT_BYTES_MAX + (2 << 20));

@@ -10,7 +10,7 @@ use tokio::net::unix::pipe;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::sleep;
 
-use crate::driver::{News, Tail};
+use crate::driver::{AgentNews, Tail};
 
 /// The most that one piece of text holds of the output; a longer line comes in several.
 pub(super) const TEXT_BYTES_MAX: usize = 16 * 1024;
@@ -29,10 +29,10 @@ impl Output {
         Ok(Output { pipe: pipe::Receiver::from_owned_fd(pipe)? })
     }
 
-    /// Sends all that comes out of the pipe as [`News::Text`] and returns its tail. Reads no faster
+    /// Sends all that comes out of the pipe as [`AgentNews::Text`] and returns its tail. Reads no faster
     /// than the news are taken. Ends at the end of the pipe; after `writers_gone` it takes what is in
     /// there and ends without waiting for more. Once nobody takes news, it reads and forgets.
-    pub(super) async fn pump(self, news: &mpsc::Sender<News>, writers_gone: &Notify) -> Tail {
+    pub(super) async fn pump(self, news: &mpsc::Sender<AgentNews>, writers_gone: &Notify) -> Tail {
         let mut sink = Sink { news, tail: Tail::default() };
         let mut lines = Lines::new();
         loop {
@@ -85,7 +85,7 @@ fn read_now(pipe: &pipe::Receiver, room: &mut [u8]) -> Option<usize> {
 
 /// Where text goes: to the worker, and its end into the result.
 struct Sink<'a> {
-    news: &'a mpsc::Sender<News>,
+    news: &'a mpsc::Sender<AgentNews>,
     tail: Tail,
 }
 
@@ -94,7 +94,7 @@ impl Sink<'_> {
         if let Some(text) = text {
             self.tail.push(&text);
             // Refused only when nobody listens any more, and then the turn is being stopped.
-            let _ = self.news.send(News::Text(text)).await;
+            let _ = self.news.send(AgentNews::Text(text)).await;
         }
     }
 }

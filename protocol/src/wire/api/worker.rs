@@ -1,0 +1,118 @@
+//! The calls of a leader to a worker. Every call is answered at once: taken, or refused with the reason. What comes of it
+//! later comes as notices.
+
+use jsonrpsee::core::{RpcResult, SubscriptionResult};
+use jsonrpsee::proc_macros::rpc;
+use serde::{Deserialize, Serialize};
+
+use crate::model::agent::{Permission, QuestionId};
+use crate::model::id::{MemberName, TaskId};
+use crate::model::notice::Notice;
+use crate::model::receipt::{ReceiptState, TextId};
+
+/// What the leader tells a worker first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// [`PROTOCOL_VERSION`](crate::model::limits::PROTOCOL_VERSION) of the caller.
+    pub protocol: u32,
+}
+
+/// What a worker answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Welcome {
+    /// The protocol version of the worker.
+    pub protocol: u32,
+    /// The version of its program.
+    pub version: String,
+    /// The member it serves.
+    pub name: MemberName,
+    /// Its process id.
+    pub pid: u32,
+}
+
+/// What a worker is at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "phase", rename_all = "snake_case")]
+#[expect(missing_docs, reason = "SPEC.md says what each field is")]
+pub enum WorkerPhase {
+    Starting,
+    Idle,
+    Turn { turn: u64, task: Option<TaskId>, since_ms: u64 },
+    Parked { task: Option<TaskId>, until_ms: u64, reason: String },
+    Leaving,
+}
+
+/// Where a worker stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerStatus {
+    /// What it is at.
+    #[serde(flatten)]
+    pub phase: WorkerPhase,
+    /// Messages it has not handed on.
+    pub unread: usize,
+    /// The number of its last transcript entry.
+    pub seq: u64,
+}
+
+/// A prompt was taken: this turn runs it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prompted {
+    /// The turn.
+    pub turn: u64,
+    /// Names the text in the receipts that follow as notices.
+    pub text: TextId,
+}
+
+/// A steer was taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Steered {
+    /// Names the text in the receipts that follow as notices.
+    pub text: TextId,
+    /// How far it has come by now.
+    pub state: ReceiptState,
+}
+
+/// The turn that is being aborted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Aborting {
+    /// The turn.
+    pub turn: u64,
+    /// Its task, which will be pending again.
+    pub task: Option<TaskId>,
+}
+
+/// Leader → worker.
+#[rpc(client, server)]
+pub trait WorkerApi {
+    /// The first call: refused with [`code::OTHER_VERSION`] if the versions differ. Answered when the worker is ready.
+    #[method(name = "initialize")]
+    async fn initialize(&self, hello: Hello) -> RpcResult<Welcome>;
+
+    /// Starts a turn. Refused while another runs.
+    #[method(name = "prompt")]
+    async fn prompt(&self, text: String) -> RpcResult<Prompted>;
+
+    /// Says something to the running turn. Refused while none runs.
+    #[method(name = "steer")]
+    async fn steer(&self, text: String) -> RpcResult<Steered>;
+
+    /// Aborts the running turn; its task is pending again. Refused while none runs.
+    #[method(name = "abort")]
+    async fn abort(&self, reason: String) -> RpcResult<Aborting>;
+
+    /// Answers a question for permission. Refused if it is not asked (any more).
+    #[method(name = "permit")]
+    async fn permit(&self, question: QuestionId, answer: Permission) -> RpcResult<()>;
+
+    /// What the worker is at.
+    #[method(name = "status")]
+    async fn status(&self) -> RpcResult<WorkerStatus>;
+
+    /// Gives `nonce` back.
+    #[method(name = "ping")]
+    fn ping(&self, nonce: u64) -> RpcResult<u64>;
+
+    /// Notices with a number above `since`, the past ones from disk, then each as it happens.
+    #[subscription(name = "subscribe" => "notice", unsubscribe = "unsubscribe", item = Notice)]
+    async fn notices(&self, since: u64) -> SubscriptionResult;
+}

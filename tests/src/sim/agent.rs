@@ -1,0 +1,201 @@
+//! The agent of a simulated member: what it does with prompts and steers, and how much of that it tells. It confirms at
+//! once, later or never, keeps texts in a queue of its own over the end of a turn, runs into its provider's limit, and
+//! dies in a turn and between turns, with its queue.
+
+use teamster_protocol::model::agent::preset::{AgentAbilities, DriverKind, PromptKind, abilities_of};
+use teamster_protocol::model::agent::{AgentFault, ProviderLimit, TurnEnd};
+use teamster_protocol::model::id::{MessageId, TaskId};
+use teamster_protocol::model::receipt::{ReceiptState, TextId};
+use teamster_worker::core::WorkerEvent;
+
+use super::oracle::Life;
+use super::world::World;
+
+/// What a member's agent can do; the two kinds differ in what a prompt is to them.
+pub(super) fn abilities(prompts: PromptKind) -> AgentAbilities {
+    match prompts {
+        PromptKind::Program => abilities_of(DriverKind::Shell),
+        PromptKind::Conversation => abilities_of(DriverKind::Script),
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct SimAgent {
+    pub(super) prompts: PromptKind,
+    pub(super) standing: AgentStanding,
+    /// Steers of this turn whose fate is told at its end.
+    steers: Vec<(TextId, ReceiptState)>,
+    /// Texts that it keeps for a later prompt.
+    queue: Vec<TextId>,
+}
+
+#[derive(Debug)]
+pub(super) enum AgentStanding {
+    Starting,
+    Idle,
+    Turn(AgentTurn),
+    Gone,
+}
+
+#[derive(Debug)]
+pub(super) struct AgentTurn {
+    pub(super) number: u64,
+    pub(super) task: Option<(TaskId, u32)>,
+    pub(super) ends: AgentTurnEnd,
+    /// The mail that its prompt is made of.
+    mail: Vec<MessageId>,
+    /// What was told of the prompt.
+    told: ReceiptState,
+    /// Whether it was told to end.
+    pub(super) is_aborted: bool,
+}
+
+/// How a turn is going to end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum AgentTurnEnd {
+    Plain(TurnEnd),
+    Limited,
+}
+
+impl SimAgent {
+    pub(super) fn new(prompts: PromptKind) -> SimAgent {
+        SimAgent { prompts, standing: AgentStanding::Starting, steers: Vec::new(), queue: Vec::new() }
+    }
+
+    /// Begins a turn; returns what it tells of it at once.
+    pub(super) fn begin(
+        &mut self,
+        world: &mut World,
+        number: u64,
+        task: Option<(TaskId, u32)>,
+        mail: Vec<MessageId>,
+    ) -> Vec<WorkerEvent> {
+        let mut news = Vec::new();
+        // What it kept comes with this prompt, or with a later one.
+        for text in std::mem::take(&mut self.queue) {
+            if world.chance.one_in(4) {
+                self.queue.push(text);
+            } else {
+                took_text(world, text);
+                news.push(receipt(text, ReceiptState::Delivered));
+            }
+        }
+        let told = match world.chance.below(4) {
+            0 | 1 => ReceiptState::Delivered,
+            2 => ReceiptState::Unconfirmed,
+            _ => ReceiptState::Accepted,
+        };
+        if told == ReceiptState::Delivered {
+            took(world, &mail);
+        }
+        if told != ReceiptState::Accepted {
+            news.push(receipt(TextId::prompt_of(number), told.clone()));
+        }
+        let ends = match world.chance.below(14) {
+            0 => AgentTurnEnd::Plain(TurnEnd::failed("exit status 1")),
+            1 if world.chance.one_in(5) => AgentTurnEnd::Plain(TurnEnd::Aborted),
+            2 if self.prompts == PromptKind::Conversation => AgentTurnEnd::Limited,
+            _ => AgentTurnEnd::Plain(TurnEnd::Completed),
+        };
+        self.standing = AgentStanding::Turn(AgentTurn { number, task, ends, mail, told, is_aborted: false });
+        news
+    }
+
+    /// Takes a steer, or not.
+    pub(super) fn steer(&mut self, world: &mut World, text: TextId) -> Result<ReceiptState, String> {
+        if !matches!(self.standing, AgentStanding::Turn(_)) || world.chance.one_in(5) {
+            return Err("it does not listen".to_owned());
+        }
+        let state = match (self.prompts, world.chance.below(4)) {
+            (PromptKind::Program, _) | (PromptKind::Conversation, 0) => ReceiptState::Unconfirmed,
+            (PromptKind::Conversation, 1) => ReceiptState::Accepted,
+            (PromptKind::Conversation, 2) => ReceiptState::Queued,
+            (PromptKind::Conversation, _) => ReceiptState::Delivered,
+        };
+        match state {
+            ReceiptState::Delivered => took_text(world, text),
+            _ => self.steers.push((text, state.clone())),
+        }
+        Ok(state)
+    }
+
+    /// Ends its turn; returns what it tells.
+    pub(super) fn end(&mut self, world: &mut World, life: &Life) -> Vec<WorkerEvent> {
+        let mut news = Vec::new();
+        let standing = std::mem::replace(&mut self.standing, AgentStanding::Idle);
+        let AgentStanding::Turn(turn) = standing else { panic!("it ends a turn that it is at") };
+        let dies = world.weather.crash_one_in > 0 && world.chance.one_in(40);
+        let end = match turn.ends.clone() {
+            _ if dies => TurnEnd::Failed { reason: "it broke".to_owned(), fault: AgentFault::Agent },
+            AgentTurnEnd::Plain(end) => end,
+            AgentTurnEnd::Limited => {
+                let until_ms = world.chance.one_in(2).then(|| world.now_ms + world.chance.below(5_000));
+                news.push(WorkerEvent::Limited(ProviderLimit { until_ms, reason: "all is used up".to_owned() }));
+                TurnEnd::Failed { reason: "all is used up".to_owned(), fault: AgentFault::Provider }
+            }
+        };
+        let ran = matches!(&end, TurnEnd::Completed | TurnEnd::Failed { fault: AgentFault::Prompt, .. });
+        for (text, state) in std::mem::take(&mut self.steers) {
+            match state {
+                ReceiptState::Queued if world.chance.one_in(2) => self.queue.push(text),
+                _ if world.chance.one_in(2) => {
+                    took_text(world, text);
+                    news.push(receipt(text, ReceiptState::Delivered));
+                }
+                _ if world.chance.one_in(2) => {
+                    let reason = "nobody read it".to_owned();
+                    news.push(receipt(text, ReceiptState::Lost { reason }));
+                }
+                // It never tells, and the turn ran on to its end: it has it.
+                ReceiptState::Unconfirmed if ran => took_text(world, text),
+                ReceiptState::Queued => self.queue.push(text),
+                _ => {}
+            }
+        }
+        let took_prompt = match &turn.told {
+            ReceiptState::Unconfirmed => ran,
+            ReceiptState::Accepted => end == TurnEnd::Completed,
+            _ => true,
+        };
+        if took_prompt {
+            took(world, &turn.mail);
+        } else if turn.ends != AgentTurnEnd::Limited || dies || turn.is_aborted {
+            // The same prompt is not put to it again in this life.
+            leave_over(world, life, turn.mail);
+        }
+        if let Some((id, attempt)) = turn.task {
+            world.oracle.turn_over(id, attempt, end == TurnEnd::Completed);
+            if turn.ends == AgentTurnEnd::Limited && !dies {
+                world.oracle.attempt_goes_on(id, attempt);
+            }
+        }
+        news.push(WorkerEvent::TurnEnded { end, result: "result".to_owned() });
+        if dies || (world.weather.crash_one_in > 0 && world.chance.one_in(60)) {
+            self.standing = AgentStanding::Gone;
+            self.queue.clear();
+            news.push(WorkerEvent::AgentGone { reason: "it broke".to_owned() });
+        }
+        news
+    }
+}
+
+/// Mail that this life does not hand to its agent again.
+pub(super) fn leave_over(world: &mut World, life: &Life, mail: Vec<MessageId>) {
+    let keys = mail.into_iter().map(|id| (life.clone(), id));
+    world.oracle.left_over.extend(keys);
+}
+
+fn receipt(text: TextId, state: ReceiptState) -> WorkerEvent {
+    WorkerEvent::Receipt { text, state }
+}
+
+fn took(world: &mut World, mail: &[MessageId]) {
+    world.oracle.agent_had.extend(mail);
+}
+
+fn took_text(world: &mut World, text: TextId) {
+    match text {
+        TextId::Message(id) => took(world, &[id]),
+        TextId::InTurn { .. } => {}
+    }
+}

@@ -1,0 +1,238 @@
+//! Texts on their way into the agent: mail, steers and prompts, from the moment the worker has them until it is known
+//! what became of them. A message is acknowledged once the agent has it, and never because it merely left this worker.
+
+use std::collections::VecDeque;
+
+use teamster_protocol::model::agent::{AgentFault, TurnEnd};
+use teamster_protocol::model::id::{Address, MessageId};
+use teamster_protocol::model::notice::Said;
+use teamster_protocol::model::receipt::{ReceiptState, TextId};
+
+use super::{WorkerAction, WorkerCore};
+
+/// A text that waits to be handed to the agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitingText {
+    /// Its name; that of a message says that it is one.
+    pub id: TextId,
+    /// Who wrote it.
+    pub from: Address,
+    /// The words.
+    pub text: String,
+    /// How far it had come when that was last told.
+    pub state: ReceiptState,
+    /// Whether the transcript has it.
+    pub shown: TextShown,
+}
+
+/// Whether a text is in the transcript.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TextShown {
+    /// It is.
+    Yes,
+    /// It is not.
+    No,
+}
+
+impl WaitingText {
+    /// The message that it is; nothing for what the lead says by a call.
+    pub(super) fn message(&self) -> Option<MessageId> {
+        match self.id {
+            TextId::Message(id) => Some(id),
+            TextId::InTurn { .. } => None,
+        }
+    }
+
+    /// As part of a prompt.
+    fn as_prompt(&self) -> String {
+        format!("Message from {}:\n{}", self.from, self.text)
+    }
+}
+
+/// Several texts as one prompt.
+pub(super) fn joined(texts: &[WaitingText]) -> String {
+    texts.iter().map(WaitingText::as_prompt).collect::<Vec<_>>().join("\n\n")
+}
+
+/// What a driver was handed, until the turn that it is for has ended.
+#[derive(Debug)]
+pub(super) struct HandedText {
+    /// How far it has come.
+    state: ReceiptState,
+    role: TextRole,
+    /// The texts it is made of: none for the prompt of a task, whose fate the board tells.
+    texts: Vec<WaitingText>,
+    /// Messages among them that are not acknowledged.
+    unacknowledged: Vec<MessageId>,
+    /// Whether the agent was given a turn to take it from its queue.
+    nudged: Nudged,
+}
+
+/// What a text is for the agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TextRole {
+    /// It begins a turn.
+    Prompt,
+    /// It is said in the middle of one.
+    Steer,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Nudged {
+    Yes,
+    No,
+}
+
+impl WorkerCore {
+    /// The driver has these; `id` is how it names them.
+    pub(super) fn hand(&mut self, id: TextId, role: TextRole, texts: Vec<WaitingText>) {
+        let unacknowledged = texts.iter().filter_map(WaitingText::message).collect();
+        let state = ReceiptState::Accepted;
+        self.handed.insert(id, HandedText { state, role, texts, unacknowledged, nudged: Nudged::No });
+    }
+
+    /// A text has come this far.
+    pub(super) fn receipt(&mut self, id: TextId, state: ReceiptState) {
+        let Some(handed) = self.handed.get_mut(&id) else { return };
+        if let ReceiptState::Lost { reason } = state {
+            let handed = self.handed.remove(&id).expect("it was there a moment ago");
+            return self.take_back(handed, reason, TakenBack::Again);
+        }
+        if !handed.state.advance(state.clone()) {
+            return;
+        }
+        let told = handed.texts.iter_mut().filter_map(|text| text.state.advance(state.clone()).then_some(text.id));
+        let told: Vec<TextId> = told.collect();
+        let ids = if state.is_delivered() { std::mem::take(&mut handed.unacknowledged) } else { Vec::new() };
+        for text in told {
+            self.act(WorkerAction::Say(Said::Receipt { text, state: state.clone() }));
+        }
+        if !ids.is_empty() {
+            self.acknowledge(ids);
+        }
+    }
+
+    /// The turn has ended: no text of it is on its way any more, but what the agent keeps in a queue of its own.
+    pub(super) fn settle_texts(&mut self, end: &TurnEnd, limited: TurnLimited) {
+        let (reached, reason) = match end {
+            TurnEnd::Completed => (Reached::All, String::new()),
+            TurnEnd::Failed { fault: AgentFault::Prompt, reason } => (Reached::Confirmed, reason.clone()),
+            TurnEnd::Failed { reason, .. } | TurnEnd::NotBegun { reason } => (Reached::None, reason.clone()),
+            TurnEnd::Aborted => (Reached::None, "the turn was aborted".to_owned()),
+        };
+        let mut again = Vec::new();
+        let ids: Vec<TextId> = self.handed.keys().copied().collect();
+        for id in ids {
+            let handed = self.handed.get_mut(&id).expect("the keys were read a moment ago");
+            let answered = match (&handed.state, handed.role, reached) {
+                (ReceiptState::Queued, _, _) => {
+                    if handed.nudged == Nudged::Yes {
+                        again.push(id);
+                    }
+                    continue;
+                }
+                (_, TextRole::Prompt, Reached::All) => true,
+                (ReceiptState::Accepted, _, _) => false,
+                (ReceiptState::Unconfirmed, _, Reached::All | Reached::Confirmed) => true,
+                (ReceiptState::Unconfirmed, _, Reached::None) => false,
+                (_, _, Reached::All | Reached::Confirmed) => true,
+                // The agent has it, and nobody answers it: it stays as it was told.
+                (_, _, Reached::None) if *end == TurnEnd::Aborted => {
+                    self.handed.remove(&id);
+                    continue;
+                }
+                (_, _, Reached::None) => false,
+            };
+            if answered {
+                self.receipt(id, ReceiptState::Answered);
+                self.handed.remove(&id);
+            } else {
+                again.push(id);
+            }
+        }
+        let why = if reason.is_empty() { "the turn ended before the agent took it".to_owned() } else { reason };
+        for id in again.into_iter().rev() {
+            let handed = self.handed.remove(&id).expect("nobody removed it since");
+            let what = match (handed.role, limited) {
+                (TextRole::Steer, _) | (TextRole::Prompt, TurnLimited::Yes) => TakenBack::Again,
+                // To put the same prompt again could go in a circle.
+                (TextRole::Prompt, TurnLimited::No) => TakenBack::NextLife,
+            };
+            self.take_back(handed, why.clone(), what);
+        }
+    }
+
+    /// Takes texts back that the agent does not have. A message is not lost by that: it is not acknowledged.
+    fn take_back(&mut self, handed: HandedText, reason: String, what: TakenBack) {
+        for mut text in handed.texts.into_iter().rev() {
+            match text.message() {
+                Some(id) if handed.unacknowledged.contains(&id) => match what {
+                    TakenBack::Again => self.texts.push_front(text),
+                    TakenBack::NextLife => {}
+                },
+                // The agent had it, and will not answer it any more.
+                Some(_) | None => {
+                    let state = ReceiptState::Lost { reason: reason.clone() };
+                    if text.state.advance(state.clone()) {
+                        self.act(WorkerAction::Say(Said::Receipt { text: text.id, state }));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether the agent keeps texts for a turn that it was not given. Each is asked for once.
+    pub(super) fn nudge_queued(&mut self) -> bool {
+        let mut found = false;
+        for handed in self.handed.values_mut() {
+            if handed.state == ReceiptState::Queued && handed.nudged == Nudged::No {
+                handed.nudged = Nudged::Yes;
+                found = true;
+            }
+        }
+        found
+    }
+
+    /// How many messages the agent does not have: they wait here or in its queue.
+    pub(super) fn unread_len(&self) -> usize {
+        let queued = self.handed.values().filter(|handed| handed.state == ReceiptState::Queued);
+        let queued: usize = queued.map(|handed| handed.unacknowledged.len()).sum();
+        let waiting = |texts: &VecDeque<WaitingText>| texts.iter().filter(|text| text.message().is_some()).count();
+        waiting(&self.texts) + waiting(&self.idle_texts) + queued
+    }
+
+    /// Writes a message into the transcript, unless it is there.
+    pub(super) fn show(&mut self, text: &mut WaitingText) {
+        if let (Some(id), TextShown::No) = (text.message(), text.shown) {
+            text.shown = TextShown::Yes;
+            self.act(WorkerAction::Say(Said::Mail { id, from: text.from.clone(), text: text.text.clone() }));
+        }
+    }
+}
+
+/// Whether a turn ended by the provider's limit, and is begun again after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TurnLimited {
+    Yes,
+    No,
+}
+
+/// Which texts of a turn have reached the agent, by how the turn ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reached {
+    /// The prompt for sure, and what went unconfirmed.
+    All,
+    /// What was confirmed, and what went unconfirmed.
+    Confirmed,
+    /// Nothing is answered any more.
+    None,
+}
+
+/// What becomes of messages that the agent does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TakenBack {
+    /// They are handed to it again.
+    Again,
+    /// They stay unread for the next life of this member.
+    NextLife,
+}

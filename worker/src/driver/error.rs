@@ -1,0 +1,110 @@
+//! Why a driver refuses, and whose fault that is: the driver knows, and the worker's core decides what follows.
+
+use std::io;
+
+use teamster_protocol::model::agent::{AgentFault, QuestionId};
+
+/// Why a driver refused; what was asked for has not happened.
+#[derive(Debug, thiserror::Error)]
+pub enum DriverError {
+    /// Turns do not overlap.
+    #[error("cannot prompt: a turn is running")]
+    Busy,
+    /// There is nobody to hear it.
+    #[error("cannot steer: no turn is running")]
+    Idle,
+    /// The driver was closed, or its agent is gone.
+    #[error("cannot {verb}: the agent is closed")]
+    Closed {
+        /// What was asked for.
+        verb: &'static str,
+    },
+    /// The text can not be handed over as it is.
+    #[error("cannot {verb}: the text holds a NUL character")]
+    NulInText {
+        /// What was asked for.
+        verb: &'static str,
+    },
+    /// Such a variable can not exist.
+    #[error("cannot set environment variable {name:?}: no name is empty or holds '=', and no NUL is allowed")]
+    BadVariable {
+        /// Its name as given.
+        name: String,
+    },
+    /// A steer that could not be handed over in one piece.
+    #[error("cannot steer: {bytes} bytes are more than the {bytes_max} that can be handed over in one piece")]
+    SteerTooLong {
+        /// Its length.
+        bytes: usize,
+        /// The longest that is taken.
+        bytes_max: usize,
+    },
+    /// Earlier steers fill all the room there is.
+    #[error("cannot steer: the command has not read the steers before this one")]
+    SteersUnread,
+    /// Nobody will ever read it.
+    #[error("cannot steer: the command has closed its standard input")]
+    InputClosed,
+    /// The agent does not read what it is told.
+    #[error("cannot {verb}: the agent has not read what it was told before")]
+    Unread {
+        /// What was asked for.
+        verb: &'static str,
+    },
+    /// Nobody waits for this answer.
+    #[error("cannot answer question {question}: it is not asked, or not any more")]
+    NotAsked {
+        /// The question as given.
+        question: QuestionId,
+    },
+    /// The command line of the agent is not known.
+    #[error("cannot start the agent: {variable} does not say which program it is")]
+    NoCommand {
+        /// The variable that should.
+        variable: &'static str,
+    },
+    /// The agent's program could not be started.
+    #[error("cannot start {program}")]
+    NotStarted {
+        /// The program.
+        program: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The system refused.
+    #[error("cannot {what}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// Why it did not work.
+        source: io::Error,
+    },
+}
+
+impl DriverError {
+    /// Whose fault it is that the text was not taken.
+    pub fn fault(&self) -> AgentFault {
+        match self {
+            DriverError::NulInText { .. }
+            | DriverError::BadVariable { .. }
+            | DriverError::SteerTooLong { .. }
+            | DriverError::SteersUnread
+            | DriverError::InputClosed
+            | DriverError::NotAsked { .. }
+            | DriverError::Idle => AgentFault::Prompt,
+            DriverError::Closed { .. }
+            | DriverError::NoCommand { .. }
+            | DriverError::NotStarted { .. }
+            | DriverError::System { .. } => AgentFault::Place,
+            DriverError::Busy | DriverError::Unread { .. } => AgentFault::Agent,
+        }
+    }
+
+    /// The refusal in one line, with what the system said.
+    pub fn with_cause(&self) -> String {
+        match std::error::Error::source(self) {
+            Some(source) => format!("{self}: {source}"),
+            None => self.to_string(),
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! What an agent tells its worker.
+
+use teamster_protocol::model::agent::{
+    AgentExit, AgentSession, PermissionQuestion, PlanStep, ProviderLimit, TokenUsage, ToolState, TurnEnd,
+};
+use teamster_protocol::model::receipt::{ReceiptState, TextId};
+
+/// News that may wait for the worker; a driver with more to say slows its agent down.
+pub const NEWS_QUEUE_MAX: usize = 32;
+
+/// What an agent did, in the order in which it did it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AgentNews {
+    /// Prompts are taken from now on. Comes once.
+    Ready {
+        /// The conversation, if the agent has one and has told its name.
+        session: Option<AgentSession>,
+    },
+    /// The agent tells the name of its conversation only now, or begins another one.
+    Session(AgentSession),
+    /// The next piece of what the agent says. Put together, the pieces are all that it said; where they are cut means
+    /// nothing.
+    Text(String),
+    /// The next piece of what it thinks.
+    Thought(String),
+    /// The agent uses a tool. Comes again, with the same id, whenever the state changes.
+    ToolCall {
+        /// Tells calls of one turn apart.
+        id: String,
+        /// One line for people.
+        title: String,
+        /// How far it has come.
+        state: ToolState,
+    },
+    /// What it means to do. Takes the place of an earlier plan.
+    Plan(Vec<PlanStep>),
+    /// The agent waits for [`Driver::permit`](super::Driver::permit); the end of the turn takes the question back.
+    PermissionAsked(PermissionQuestion),
+    /// What the turn has cost so far.
+    Usage(TokenUsage),
+    /// A text has come this far.
+    Receipt {
+        /// Which.
+        text: TextId,
+        /// How far.
+        state: ReceiptState,
+    },
+    /// The provider takes no more for now. In a turn, the end of the turn follows.
+    Limited(ProviderLimit),
+    /// Not all that the turn had started can be ended, so nothing else should be begun beside it. The end of the turn
+    /// follows.
+    Broken {
+        /// What is still there, in one line.
+        reason: String,
+    },
+    /// The turn is over and the next prompt will be taken. A text of the turn of which no receipt was told before has
+    /// not reached the agent; one that was called queued still may, with the next prompt.
+    TurnEnded {
+        /// How it came to its end.
+        end: TurnEnd,
+        /// What there is to show for it: the end of what the agent said, at most
+        /// [`RESULT_BYTES_MAX`](super::RESULT_BYTES_MAX), partial if the turn did not complete.
+        result: String,
+    },
+    /// The agent is gone; nothing follows. If a turn ran, its end came before.
+    Exited(AgentExit),
+}
