@@ -53,7 +53,7 @@ use answers::Answers;
 use shared::Input;
 use signals::EndSignals;
 use succession::begin_to_lead;
-use views::Views;
+use views::TaskViews;
 
 /// Inputs that wait for the loop.
 const INPUTS_MAX: usize = 1024;
@@ -91,7 +91,7 @@ where
     let inbox = Inbox::open(&dir, Address::Lead, settings.durability)?;
     let listener = socket::listen(&dir.leader_socket())?;
     point("leader listens");
-    let views = Views::start(dir.clone()).map_err(|source| ServeError::Io { doing: "start a thread", source })?;
+    let views = TaskViews::start(dir.clone()).map_err(|source| ServeError::Io { doing: "start a thread", source })?;
     let info = LeaderInfo {
         team: dir.team().clone(),
         pid: std::process::id(),
@@ -190,7 +190,7 @@ struct Leader<'a> {
     shared: Arc<Shared>,
     queue: mpsc::Receiver<Input>,
     inbox: Inbox,
-    views: Views,
+    views: TaskViews,
     answers: Answers,
     /// Whether the clock of the day is still as it was.
     day: clock::Settings,
@@ -268,7 +268,7 @@ impl Leader<'_> {
             return;
         }
         if changed(followed.board) {
-            self.views.poke();
+            self.views.note_change();
         }
         let looked = [
             changed(followed.roster).then(|| self.look_at_roster(RosterLook::Later)),

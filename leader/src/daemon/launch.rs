@@ -2,8 +2,7 @@
 //! its own, so that Ctrl-C at the leader's terminal is the leader's to handle.
 
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
@@ -12,6 +11,7 @@ use jsonrpsee::Methods;
 use jsonrpsee::core::client::{Error as RpcError, Subscription};
 use nix::sys::signal::Signal;
 use teamster_protocol::host::crash::point;
+use teamster_protocol::host::plain_file;
 use teamster_protocol::host::process::exit::exit_words;
 use teamster_protocol::host::process::{self, Identity, life};
 use teamster_protocol::host::shortage::{self, is_shortage};
@@ -302,11 +302,10 @@ fn with_last_words(shared: &Shared, name: &MemberName, why: String) -> String {
 fn last_lines(path: &Path) -> io::Result<String> {
     const BYTES: u64 = 1024;
     const LINES: usize = 3;
-    let mut file = File::open(path)?;
-    let length = file.seek(SeekFrom::End(0))?;
-    file.seek(SeekFrom::Start(length.saturating_sub(BYTES)))?;
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
+    let (file, there) = plain_file::open_to_read(path)?;
+    let mut bytes = vec![0; BYTES as usize];
+    let got = plain_file::read_full(&file, &mut bytes, there.len().saturating_sub(BYTES))?;
+    bytes.truncate(got);
     let text = String::from_utf8_lossy(&bytes);
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     Ok(lines[lines.len().saturating_sub(LINES)..].join("\n"))

@@ -1,9 +1,10 @@
 //! `tasks/<id>.json`: each task whole, for people and tools. A thread of its own follows the board's log and
-//! writes what changed, so that a slow disk delays a view and nothing else. The log is the truth; a view is
-//! never read back.
+//! writes what changed, so that a slow disk delays a view and nothing else. The log is the truth; no decision is made
+//! by a view. The directory is open to agents, so whatever stands in the place of a file there is neither waited for
+//! nor followed.
 
 use std::collections::BTreeSet;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -13,33 +14,34 @@ use std::thread::{self, JoinHandle};
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use teamster_protocol::host::complaints::Complaints;
 use teamster_protocol::host::crash::point;
+use teamster_protocol::host::plain_file;
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::board::{Board, BoardFact, ViewError};
 use teamster_protocol::model::id::TaskId;
 use teamster_protocol::store::file::{LogError, Reader};
 
-/// The writer of the views. Dropping it lets the thread finish what is due and waits for that.
+/// The thread that writes the views. Dropping this lets the thread finish what is due and waits for that.
 #[derive(Debug)]
-pub(super) struct Views {
-    poke: Option<SyncSender<()>>,
+pub(super) struct TaskViews {
+    wake: Option<SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Views {
+impl TaskViews {
     /// Starts the thread, which first brings all views up to date.
-    pub(super) fn start(dir: TeamDir) -> io::Result<Views> {
-        // Room for one: pokes that come while it writes are one poke.
-        let (poke, poked) = sync_channel(1);
-        let thread = thread::Builder::new().name("views".to_owned()).spawn(move || follow(dir, &poked))?;
-        let views = Views { poke: Some(poke), thread: Some(thread) };
-        views.poke();
+    pub(super) fn start(dir: TeamDir) -> io::Result<TaskViews> {
+        // Room for one: what changes while the thread writes needs one more look.
+        let (wake, woken) = sync_channel(1);
+        let thread = thread::Builder::new().name("views".to_owned()).spawn(move || follow_board(dir, &woken))?;
+        let views = TaskViews { wake: Some(wake), thread: Some(thread) };
+        views.note_change();
         Ok(views)
     }
 
     /// Says that the board may have changed. Never blocks.
-    pub(super) fn poke(&self) {
-        if let Some(poke) = &self.poke {
-            match poke.try_send(()) {
+    pub(super) fn note_change(&self) {
+        if let Some(wake) = &self.wake {
+            match wake.try_send(()) {
                 Ok(()) | Err(TrySendError::Full(())) => {}
                 Err(TrySendError::Disconnected(())) => tracing::error!("the views are no longer written"),
             }
@@ -47,9 +49,9 @@ impl Views {
     }
 }
 
-impl Drop for Views {
+impl Drop for TaskViews {
     fn drop(&mut self) {
-        self.poke = None;
+        self.wake = None;
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
@@ -59,7 +61,7 @@ impl Drop for Views {
 }
 
 /// What the thread knows.
-struct Follower {
+struct ViewWriter {
     dir: TeamDir,
     board: Option<Reader<Board>>,
     /// The tasks whose views are not up to date: what fails stays here for the next time.
@@ -68,67 +70,85 @@ struct Follower {
 
 /// Why the views are not up to date.
 #[derive(Debug, thiserror::Error)]
-enum Behind {
+enum ViewsBehind {
     #[error(transparent)]
     Log(#[from] LogError),
-    #[error("cannot write {}: {source}", path.display())]
+    #[error("cannot write {}: {source}{}", path.display(), way_out(source))]
     Io { path: PathBuf, source: io::Error },
 }
 
-fn follow(dir: TeamDir, poked: &Receiver<()>) {
-    let mut follower = Follower { dir, board: None, due: BTreeSet::new() };
+/// What to do about something else in the place of a view.
+fn way_out(error: &io::Error) -> &'static str {
+    match plain_file::not_plain(error) {
+        Some(_) => "\nmove it away: the view is written when the board changes",
+        None => "",
+    }
+}
+
+fn follow_board(dir: TeamDir, woken: &Receiver<()>) {
+    let mut writer = ViewWriter { dir, board: None, due: BTreeSet::new() };
     let mut complaints = Complaints::default();
-    while poked.recv().is_ok() {
+    while woken.recv().is_ok() {
         // Once for all of them: on a full disk each of a hundred thousand would say the same.
-        match follower.catch_up() {
+        match writer.catch_up() {
             Ok(()) => complaints.over("views"),
             Err(why) if complaints.is_news("views", &why.to_string()) => {
-                tracing::warn!("{} views are behind: {why}", follower.due.len());
+                tracing::warn!("{} views are behind: {why}", writer.due.len());
             }
             Err(_) => {}
         }
     }
 }
 
-impl Follower {
-    fn catch_up(&mut self) -> Result<(), Behind> {
-        let Follower { dir, board, due } = self;
+impl ViewWriter {
+    fn catch_up(&mut self) -> Result<(), ViewsBehind> {
+        let ViewWriter { dir, board, due } = self;
         let mut changed = BTreeSet::new();
         let (reader, told) = match board {
             Some(reader) => {
-                let met = reader.refresh(|record| changed.extend(record.facts.iter().flat_map(affected)));
+                let met = reader.refresh(|record| changed.extend(record.facts.iter().flat_map(affected_tasks)));
                 (reader, met.map(|met| met.missed == 0))
             }
             None => (board.insert(Reader::open(dir.board())?), Ok(false)),
         };
         // A task shows what waits for it and what it waits for: both sides change together.
-        let near =
+        let waiting =
             changed.iter().filter_map(|id| reader.state().task(*id).ok()).flat_map(|task| task.into_owned().blocks);
-        due.extend(near);
+        due.extend(waiting);
         due.append(&mut changed);
         if !told? {
             due.extend(reader.state().tasks().map(|(id, _)| id));
-            due.extend(written(dir));
+            due.extend(tasks_with_views(dir));
         }
-        while let Some(&id) = due.first() {
+        let mut in_the_way = None;
+        for id in due.clone() {
             let path = dir.task_view(id);
             let done = match reader.state().view(id, &mut |offset| reader.read_at(offset)) {
                 Ok(view) => {
                     let mut text = serde_json::to_vec_pretty(&view).expect("a view is plain data");
                     text.push(b'\n');
-                    replace(&path, &text)
+                    replace_view(&path, &text)
                 }
-                Err(ViewError::Refused(_)) => remove(&path),
+                Err(ViewError::Refused(_)) => remove_view(&path),
                 Err(ViewError::Log(error)) => return Err(error.into()),
             };
-            done.map_err(|source| Behind::Io { path, source })?;
-            due.remove(&id);
+            match done {
+                Ok(()) => {
+                    due.remove(&id);
+                }
+                // Something else stands in the place of one view, and keeps none of the others waiting.
+                Err(source) if plain_file::not_plain(&source).is_some() => {
+                    in_the_way.get_or_insert(ViewsBehind::Io { path, source });
+                }
+                Err(source) => return Err(ViewsBehind::Io { path, source }),
+            }
         }
-        Ok(())
+        in_the_way.map_or(Ok(()), Err)
     }
 }
 
-fn affected(fact: &BoardFact) -> Vec<TaskId> {
+/// The tasks whose views a fact changes.
+fn affected_tasks(fact: &BoardFact) -> Vec<TaskId> {
     let mut ids = fact.tasks();
     match fact {
         BoardFact::Added { task, .. } => ids.extend(&task.after),
@@ -150,8 +170,8 @@ fn affected(fact: &BoardFact) -> Vec<TaskId> {
     ids
 }
 
-/// The tasks that have a view, of which some may be cleared by now.
-fn written(dir: &TeamDir) -> Vec<TaskId> {
+/// The tasks that have a view; some of them may be cleared by now.
+fn tasks_with_views(dir: &TeamDir) -> Vec<TaskId> {
     let Ok(files) = fs::read_dir(dir.tasks_dir()) else { return Vec::new() };
     let id = |name: &str| name.strip_suffix(".json")?.parse().ok();
     files.filter_map(|file| id(file.ok()?.file_name().to_str()?)).collect()
@@ -159,14 +179,18 @@ fn written(dir: &TeamDir) -> Vec<TaskId> {
 
 /// Puts a new text in place in one step. A plain rename over a file makes ext4 write it to the disk first
 /// (1.2 ms); to swap the two names and remove the old one does not, and a reader never finds the name missing.
-fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
-    if fs::read(path).is_ok_and(|old| old == text) {
-        return Ok(());
+///
+/// A directory in the place of either file is refused. Anything else there is taken for rubbish: it is removed, and
+/// nothing is read from it or written through it.
+fn replace_view(path: &Path, text: &[u8]) -> io::Result<()> {
+    match plain_file::open_to_read(path) {
+        Ok((old, there)) if there.len() == text.len() as u64 && has_text(&old, text) => return Ok(()),
+        Err(error) if plain_file::not_plain(&error).is_some_and(|found| found.is_directory()) => return Err(error),
+        Ok(_) | Err(_) => {}
     }
     let new = path.with_extension("new");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-    file.write_all(text)?;
-    drop(file);
+    let mut options = OpenOptions::new();
+    plain_file::create_anew(options.write(true).mode(0o600), &new)?.write_all(text)?;
     point("view written");
     match renameat2(AT_FDCWD, &new, AT_FDCWD, path, RenameFlags::RENAME_EXCHANGE) {
         Ok(()) => {
@@ -177,8 +201,16 @@ fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     }
 }
 
-fn remove(path: &Path) -> io::Result<()> {
+fn has_text(file: &File, text: &[u8]) -> bool {
+    let mut there = vec![0; text.len()];
+    plain_file::read_full(file, &mut there, 0).is_ok_and(|got| there[..got] == *text)
+}
+
+fn remove_view(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+            Err(plain_file::open_to_read(path).err().unwrap_or(error))
+        }
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         Ok(()) | Err(_) => Ok(()),
     }
@@ -186,6 +218,10 @@ fn remove(path: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::symlink;
+
+    use nix::sys::stat::Mode;
+    use nix::unistd::mkfifo;
     use teamster_protocol::model::board::Scope;
     use teamster_protocol::model::id::Address;
     use teamster_protocol::model::task::{NewTask, Work};
@@ -213,22 +249,47 @@ mod tests {
         team.command(TaskCommand::Add { tasks: tasks.into() }).unwrap();
         // A view of an earlier leader's, whose task was cleared while nobody looked.
         fs::write(dir.task_view(TaskId(9)), "{}").unwrap();
-        // Something is in the way of the second.
-        fs::create_dir(dir.task_view(TaskId(2)).with_extension("new")).unwrap();
-        let mut follower = Follower { dir: dir.clone(), board: None, due: BTreeSet::new() };
-        let why = follower.catch_up().unwrap_err().to_string();
-        assert!(why.contains("2.json: Is a directory"), "{why}");
-        fs::remove_dir(dir.task_view(TaskId(2)).with_extension("new")).unwrap();
-        follower.catch_up().unwrap();
+        // Something is in the way of the first, and the second is written all the same.
+        fs::create_dir(dir.task_view(TaskId(1)).with_extension("new")).unwrap();
+        let mut writer = ViewWriter { dir: dir.clone(), board: None, due: BTreeSet::new() };
+        let why = writer.catch_up().unwrap_err().to_string();
+        assert!(why.contains("1.json: it is a directory, not a file\nmove it away"), "{why}");
+        assert_eq!(shown(&dir), ["1.new", "2.json"]);
+        fs::remove_dir(dir.task_view(TaskId(1)).with_extension("new")).unwrap();
+        writer.catch_up().unwrap();
         assert_eq!(shown(&dir), ["1.json", "2.json"]);
         let view =
             || serde_json::from_slice::<serde_json::Value>(&fs::read(dir.task_view(TaskId(2))).unwrap()).unwrap();
         assert_eq!(view()["status"], "pending");
         team.command(TaskCommand::Cancel { id: TaskId(2) }).unwrap();
-        follower.catch_up().unwrap();
+        writer.catch_up().unwrap();
         assert_eq!(view()["status"], "cancelled");
         team.command(TaskCommand::Clear { scope: Scope::All }).unwrap();
-        follower.catch_up().unwrap();
+        writer.catch_up().unwrap();
         assert_eq!(shown(&dir), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_stands_in_the_place_of_a_view_is_neither_waited_for_nor_written_through() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = TeamDir::new(root.path(), "t".parse().unwrap());
+        let mut team = Team::open(dir.clone(), Address::Lead, Durability::Process).unwrap();
+        let tasks = ["one", "two", "three", "four"].map(|text| NewTask::new(Work::Run(text.to_owned())));
+        team.command(TaskCommand::Add { tasks: tasks.into() }).unwrap();
+        let theirs = root.path().join("theirs");
+        fs::write(&theirs, "theirs").unwrap();
+        let view = |id: u32| dir.task_view(TaskId(id));
+        mkfifo(&view(1), Mode::S_IRWXU).unwrap();
+        mkfifo(&view(2).with_extension("new"), Mode::S_IRWXU).unwrap();
+        symlink(&theirs, view(3)).unwrap();
+        symlink(&theirs, view(4).with_extension("new")).unwrap();
+        let mut writer = ViewWriter { dir: dir.clone(), board: None, due: BTreeSet::new() };
+        writer.catch_up().unwrap();
+        assert_eq!(shown(&dir), ["1.json", "2.json", "3.json", "4.json"]);
+        for id in 1..=4 {
+            let text = plain_file::read_whole(&view(id), 10_000).unwrap();
+            assert_eq!(serde_json::from_slice::<serde_json::Value>(&text).unwrap()["id"], id);
+        }
+        assert_eq!(fs::read_to_string(&theirs).unwrap(), "theirs");
     }
 }

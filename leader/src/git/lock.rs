@@ -1,48 +1,83 @@
 //! One lock per repository around create and remove, and patience with git processes that are not ours.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::libc;
+use teamster_protocol::host::plain_file;
+
 use super::GitError;
 use super::error::IoContext;
 
-/// Never unlinked: two holders of two files of one name would both believe they are alone.
+/// The lock's file where the file system locks no directory.
 const LOCK_FILE: &str = "teamster.lock";
 const LOCK_WAIT_MAX: Duration = Duration::from_secs(60);
 const FOREIGN_WAIT_MAX: Duration = Duration::from_secs(10);
 const PAUSE_MIN: Duration = Duration::from_millis(1);
 const PAUSE_MAX: Duration = Duration::from_millis(20);
 
-/// Held until dropped; the kernel drops it with the process, so it never goes stale.
+/// The lock of one repository, held until dropped. The kernel drops it with the process, so it never goes stale.
+///
+/// Locked is the common directory itself: nobody tidies that away, as a lock file may be. Network file systems lock only
+/// what is open for writing, which a directory can not be; there a file in it is locked.
 pub(super) struct RepositoryLock {
-    _file: File,
+    _locked: File,
 }
 
 impl RepositoryLock {
-    /// Waits for the lock, at most a minute. Refuses if the common directory is not writable.
+    /// Waits for the lock, at most a minute. Refuses if the common directory can not be read.
     pub(super) fn acquire(common_dir: &Path) -> Result<RepositoryLock, GitError> {
-        let path = common_dir.join(LOCK_FILE);
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .about("cannot open the lock", &path)?;
         let mut patience = WaitLimit::new(LOCK_WAIT_MAX);
+        let directory = File::open(common_dir).about("cannot open", common_dir)?;
+        match lock_patiently(&directory, common_dir, &mut patience)? {
+            LockTaken::Yes => Ok(RepositoryLock { _locked: directory }),
+            LockTaken::NotSupported => RepositoryLock::acquire_file(&common_dir.join(LOCK_FILE), &mut patience),
+        }
+    }
+
+    fn acquire_file(path: &Path, patience: &mut WaitLimit) -> Result<RepositoryLock, GitError> {
         loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(RepositoryLock { _file: file }),
-                Err(TryLockError::WouldBlock) if patience.pause() => {}
-                Err(TryLockError::WouldBlock) => {
-                    return Err(GitError::LockTimeout { lock: path, waited: LOCK_WAIT_MAX });
-                }
-                Err(TryLockError::Error(source)) => {
-                    return Err(GitError::io("cannot lock", &path, source));
+            let mut options = OpenOptions::new();
+            options.create(true).truncate(false).write(true).mode(0o600);
+            let (file, there) = plain_file::open(&mut options, path).about("cannot open the lock", path)?;
+            match lock_patiently(&file, path, patience)? {
+                LockTaken::Yes => {}
+                LockTaken::NotSupported => {
+                    let why = std::io::Error::from_raw_os_error(libc::EOPNOTSUPP);
+                    return Err(GitError::io("cannot lock", path, why));
                 }
             }
+            // The file may have been removed meanwhile: a lock on it would keep nobody out.
+            let named = fs::symlink_metadata(path).ok();
+            if named.is_some_and(|named| (named.dev(), named.ino()) == (there.dev(), there.ino())) {
+                return Ok(RepositoryLock { _locked: file });
+            }
+        }
+    }
+}
+
+/// Whether a lock was taken.
+enum LockTaken {
+    Yes,
+    /// The file system locks no such file.
+    NotSupported,
+}
+
+fn lock_patiently(file: &File, path: &Path, patience: &mut WaitLimit) -> Result<LockTaken, GitError> {
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(LockTaken::Yes),
+            Err(TryLockError::WouldBlock) if patience.pause() => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(GitError::LockTimeout { lock: path.to_owned(), waited: LOCK_WAIT_MAX });
+            }
+            Err(TryLockError::Error(error)) if error.raw_os_error() == Some(libc::EBADF) => {
+                return Ok(LockTaken::NotSupported);
+            }
+            Err(TryLockError::Error(source)) => return Err(GitError::io("cannot lock", path, source)),
         }
     }
 }
@@ -147,5 +182,36 @@ impl WaitLimit {
         thread::sleep(self.pause);
         self.pause = (self.pause * 2).min(PAUSE_MAX);
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lock_of_a_repository_leaves_nothing_that_could_be_tidied_away() {
+        let dir = tempfile::tempdir().unwrap();
+        let held = RepositoryLock::acquire(dir.path()).unwrap();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        let other = File::open(dir.path()).unwrap();
+        assert!(matches!(other.try_lock(), Err(TryLockError::WouldBlock)));
+        drop(held);
+        other.try_lock().unwrap();
+    }
+
+    #[test]
+    fn where_a_directory_can_not_be_locked_the_file_is_locked_that_is_in_its_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(LOCK_FILE);
+        let mut patience = WaitLimit::new(Duration::ZERO);
+        let _held = RepositoryLock::acquire_file(&path, &mut patience).unwrap();
+        let refused = RepositoryLock::acquire_file(&path, &mut patience).map(|_| ());
+        assert!(matches!(refused, Err(GitError::LockTimeout { .. })));
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("elsewhere", &path).unwrap();
+        let refused = RepositoryLock::acquire_file(&path, &mut patience).map(|_| ()).unwrap_err().to_string();
+        assert!(refused.contains("it is a symbolic link, not a file"), "{refused}");
+        assert!(!dir.path().join("elsewhere").exists());
     }
 }

@@ -1,12 +1,13 @@
 //! The way to the leader: its control socket, and starting one in the background where none runs.
 
 use std::fs;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
 use jsonrpsee::core::ClientError;
+use teamster_protocol::host::plain_file;
 use teamster_protocol::host::stderr_log;
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::id::{Address, TeamName};
@@ -158,13 +159,13 @@ pub(crate) async fn await_leader(dir: &TeamDir, poll: Duration) -> Result<(Peer,
 /// The last lines that were written to a log after `from`.
 fn last_words(path: &Path, from: u64) -> String {
     let read = || -> io::Result<String> {
-        let mut file = fs::File::open(path)?;
-        let length = file.metadata()?.len();
+        let (file, there) = plain_file::open_to_read(path)?;
+        let length = there.len();
         // It may have been begun anew meanwhile.
         let from = if from > length { 0 } else { from };
-        file.seek(SeekFrom::Start(from.max(length.saturating_sub(LAST_WORDS_BYTES_MAX))))?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
+        let mut bytes = vec![0; LAST_WORDS_BYTES_MAX as usize];
+        let got = plain_file::read_full(&file, &mut bytes, from.max(length.saturating_sub(LAST_WORDS_BYTES_MAX)))?;
+        bytes.truncate(got);
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     };
     // The error that is being told must not be hidden by a second one.

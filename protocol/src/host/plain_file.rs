@@ -19,6 +19,15 @@ pub struct NotPlain {
     pub kind: &'static str,
 }
 
+impl NotPlain {
+    /// Whether it is a directory, which is not removed as easily as anything else.
+    pub fn is_directory(self) -> bool {
+        self.kind == DIRECTORY
+    }
+}
+
+const DIRECTORY: &str = "a directory";
+
 impl fmt::Display for NotPlain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "it is {}, not a file", self.kind)
@@ -74,6 +83,21 @@ pub fn open_to_read(path: &Path) -> io::Result<(File, Metadata)> {
     open(OpenOptions::new().read(true), path)
 }
 
+/// Makes a file that was not there, under a name that is only for the moment: what a crash left there, or somebody put
+/// there, is removed. A directory is refused as by [`open`].
+pub fn create_anew(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    options.create_new(true);
+    match options.open(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        made => return made,
+    }
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::IsADirectory => return Err(refusal(DIRECTORY)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => options.open(path),
+    }
+}
+
 /// The thing that stands in the place of a file, if this error of [`open`] is about that.
 pub fn not_plain(error: &io::Error) -> Option<NotPlain> {
     error.get_ref()?.downcast_ref().copied()
@@ -127,7 +151,7 @@ fn kind(found: FileType) -> Option<&'static str> {
     if found.is_file() {
         None
     } else if found.is_dir() {
-        Some("a directory")
+        Some(DIRECTORY)
     } else if found.is_symlink() {
         Some("a symbolic link")
     } else if found.is_fifo() {

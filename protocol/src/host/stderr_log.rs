@@ -14,6 +14,7 @@ use std::sync::OnceLock;
 use nix::sys::stat::{self, SFlag};
 use nix::unistd;
 
+use crate::host::plain_file;
 use crate::model::limits::STDERR_LOG_BYTES_MAX;
 
 /// Where this process's standard error goes, if it is one of these files.
@@ -21,8 +22,9 @@ static MINE: OnceLock<PathBuf> = OnceLock::new();
 
 /// Opens a file for the standard error of a process that is to be started, and empties it if it is full.
 pub fn open(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
-    if file.metadata()?.len() >= STDERR_LOG_BYTES_MAX {
+    let mut options = OpenOptions::new();
+    let (file, there) = plain_file::open(options.append(true).create(true).mode(0o600), path)?;
+    if there.len() >= STDERR_LOG_BYTES_MAX {
         empty(path)?;
     }
     Ok(file)
@@ -88,7 +90,7 @@ fn mind(path: &Path, open: impl AsFd) -> io::Result<()> {
 /// Keeps the end of a full file as the old one, and empties it. It is emptied also if it can not be kept: a limit that
 /// holds only while the disk has room would be none, and here it makes room.
 fn empty(path: &Path) -> io::Result<()> {
-    let file = OpenOptions::new().read(true).write(true).open(path)?;
+    let (file, _) = plain_file::open(OpenOptions::new().read(true).write(true), path)?;
     // Two that find it full at once, a leader and its warden: the second would keep next to nothing as the old one.
     match file.try_lock() {
         Ok(()) => {}
@@ -107,7 +109,11 @@ fn empty(path: &Path) -> io::Result<()> {
 fn keep(file: &File, length: u64, old: &Path) -> io::Result<()> {
     let mut last = vec![0; STDERR_LOG_BYTES_MAX as usize];
     file.read_exact_at(&mut last, length - STDERR_LOG_BYTES_MAX)?;
-    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(old)?.write_all(&last)
+    let mut options = OpenOptions::new();
+    let (mut file, _) = plain_file::open(options.write(true).create(true).mode(0o600), old)?;
+    // Not by opening: what is not known to be a plain file is not emptied.
+    file.set_len(0)?;
+    file.write_all(&last)
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::id::MemberName;
-use teamster_protocol::store::presence;
-use teamster_protocol::team::TeamView;
+use teamster_protocol::store::presence::{self, WorkerLife};
+use teamster_protocol::team::{TeamView, worker_life};
 
 use super::report::Findings;
 use super::{Group, Subject};
@@ -46,8 +46,25 @@ pub(super) fn check(subject: &Subject, view: Option<&TeamView>, found: &mut Find
             found.wrong(Group::Locks, format!("the locks cannot be listed: {error}")).at(&dir.members_dir());
         }
     }
+    if let Some(view) = view {
+        lost_locks(view, found);
+    }
     for log in [dir.roster(), dir.board()] {
         log_lock(&log.with_extension("lock"), found);
+    }
+}
+
+/// Workers that live and do not hold their member's lock, because its file was tidied away.
+fn lost_locks(view: &TeamView, found: &mut Findings) {
+    for (name, member) in view.roster().members() {
+        // What could not be looked at was told above.
+        let Ok(WorkerLife::LockLost) = worker_life(view.dir(), name, &member.presence) else { continue };
+        let Some(worker) = member.presence.joined() else { continue };
+        let pid = worker.pid;
+        found
+            .wrong(Group::Locks, format!("the worker of {name}, process {pid}, lives and does not hold its lock"))
+            .at(&view.dir().member_lock(name))
+            .hint("the file was removed or replaced; move away what stands there, and the worker takes its lock anew");
     }
 }
 

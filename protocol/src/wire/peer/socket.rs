@@ -30,7 +30,7 @@ pub enum SocketError {
         source: io::Error,
     },
     /// Something that is no socket is in the way; it is left alone.
-    #[error("cannot listen at {}: it exists and is not a socket", path.display())]
+    #[error("cannot listen at {}: it exists and is not a socket\nmove it away: the socket is made when it is needed", path.display())]
     NotASocket {
         /// Where.
         path: PathBuf,
