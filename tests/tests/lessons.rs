@@ -262,7 +262,7 @@ fn a_lock_that_is_held_for_long_is_waited_for_and_nothing_is_lost_of_it() {
     team.ok("task add --run echo begun; read word; echo got $word");
     team.until_said("alice", "begun");
     let before = leader(&team);
-    let board = File::open(team.dir().board().with_extension("lock")).unwrap();
+    let board = File::open(team.dir().board()).unwrap();
     board.lock().unwrap();
     // Its outcome can not be written, and nobody is told that it was.
     team.ok("steer alice hello");
@@ -304,7 +304,7 @@ fn whoever_hangs_with_the_board_in_its_hands_keeps_no_end_by_force_waiting() {
         team.ok(&format!("spawn m{id} --no-claim"));
     }
     // By no worker of the team, so that it stays locked whoever is killed. Ten seconds for each would be too long.
-    let lock = File::open(team.dir().board().with_extension("lock")).unwrap();
+    let lock = File::open(team.dir().board()).unwrap();
     lock.lock().unwrap();
     assert_eq!(team.run("down --force").code, Some(0));
     lock.unlock().unwrap();

@@ -92,8 +92,8 @@ pub fn create_anew(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
         made => return made,
     }
     match fs::remove_file(path) {
-        Err(error) if error.kind() == io::ErrorKind::IsADirectory => return Err(refusal(DIRECTORY)),
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Err(error) if error.kind() == io::ErrorKind::IsADirectory => Err(refusal(DIRECTORY)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         Ok(()) | Err(_) => options.open(path),
     }
 }

@@ -24,6 +24,7 @@ mod append;
 mod check;
 mod error;
 mod line;
+mod lock;
 mod mark;
 mod mend;
 mod readback;

@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::stat::Mode;
@@ -129,4 +131,37 @@ fn a_leader_whose_lock_is_removed_goes_on_leading_and_no_second_begins() {
     team.until_event("\"completed\":{\"id\":1");
     let holder = presence::holder(&team.dir().leader_lock()).unwrap();
     assert_eq!(holder.map(|holder| holder.process.pid.into()), Some(leader));
+}
+
+#[test]
+fn a_board_whose_lock_file_is_tidied_away_while_commands_add_gives_no_number_twice() {
+    const EACH: usize = 25;
+    let team = Team::new();
+    team.ok("up --detach");
+    team.ok("spawn alice");
+    let (dir, done) = (team.dir().clone(), AtomicBool::new(false));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::SeqCst) {
+                for log in [dir.board(), dir.roster()] {
+                    // What is missing at the moment is there the next time.
+                    let _ = fs::remove_file(log.with_extension("lock"));
+                }
+                thread::yield_now();
+            }
+        });
+        let adding: Vec<_> = (0..4)
+            .map(|_| scope.spawn(|| (0..EACH).map(|_| team.run("task add --run true").code).collect::<Vec<_>>()))
+            .collect();
+        let codes: Vec<_> = adding.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
+        done.store(true, Ordering::SeqCst);
+        assert!(codes.iter().all(|code| *code == Some(0)), "{codes:?}");
+    });
+    // By whoever reads the lines only, and knows nothing of folds.
+    let board = fs::read_to_string(team.dir().board()).unwrap();
+    let lines: Vec<serde_json::Value> = board.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let seqs: Vec<u64> = lines.iter().filter_map(|line| line["seq"].as_u64()).filter(|seq| *seq > 0).collect();
+    assert!(seqs.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{seqs:?}");
+    assert_eq!(board.matches("\"added\"").count(), 4 * EACH);
+    assert_eq!(team.run("doctor").code, Some(0));
 }

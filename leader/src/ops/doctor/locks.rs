@@ -1,11 +1,12 @@
 //! Who holds what, and whether that process is there.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, TryLockError};
 use std::io;
 use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use teamster_protocol::host::plain_file;
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::store::presence::{self, WorkerLife};
@@ -50,7 +51,7 @@ pub(super) fn check(subject: &Subject, view: Option<&TeamView>, found: &mut Find
         lost_locks(view, found);
     }
     for log in [dir.roster(), dir.board()] {
-        log_lock(&log.with_extension("lock"), found);
+        log_lock(&log, found);
     }
 }
 
@@ -124,8 +125,8 @@ fn holder(path: &Path, name: &str, found: &mut Findings) -> Option<Held> {
 
 /// Takes the lock of a log for no time at all, shared with others that look.
 fn log_lock(path: &Path, found: &mut Findings) {
-    let file = match File::open(path) {
-        Ok(file) => file,
+    let file = match plain_file::open_to_read(path) {
+        Ok((file, _)) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return,
         Err(error) => {
             found.wrong(Group::Locks, format!("cannot be opened: {error}")).at(path);

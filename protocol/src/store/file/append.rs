@@ -1,19 +1,23 @@
 //! The right to append: lock, read what is new, decide, write once.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
-    io::{self, Write},
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    fs::{self, File},
+    io::Write,
     path::{Path, PathBuf},
-    thread,
-    time::{Duration, Instant},
+    time::Duration,
+};
+
+use nix::{
+    errno::Errno,
+    fcntl::{AT_FDCWD, RenameFlags, renameat2},
 };
 
 use super::{
     Durability, Fold, GENERATION_BYTES_MAX, LINE_BYTES_MAX, LogError, Offset, Reader, Record, Refreshed, Stamp,
     Transact,
     line::{self, LogHeader},
-    mark::{self, Mark},
+    lock::{LockFile, LogHeld},
+    mark::Mark,
     rotate::next_path,
     tail::{self, FileAccess, LogTail, NamedFile, RecordListener, TailPhase},
 };
@@ -26,22 +30,11 @@ use crate::model::limits::LOG_LOCK_WITHIN;
 /// of processes, may be open on one log.
 #[derive(Debug)]
 pub struct Log<F> {
-    lock: LogLock,
+    lock: LockFile,
     writer: LogWriter<F>,
 }
 
-/// The lock's file, which is never unlinked: a lock on a removed file would exclude nobody.
-#[derive(Debug)]
-struct LogLock {
-    file: File,
-    path: PathBuf,
-    /// The log that holders of the lock write to: while its file changes, none of them hangs.
-    log: PathBuf,
-    /// How long they may do nothing.
-    within: Duration,
-}
-
-/// All that needs the lock to be held.
+/// All that needs the log to be locked.
 #[derive(Debug)]
 pub(super) struct LogWriter<F> {
     pub(super) reader: Reader<F>,
@@ -49,29 +42,30 @@ pub(super) struct LogWriter<F> {
     /// After a rotation that failed: the size from which it is tried again.
     pub(super) rotate_past: u64,
     pub(super) line: Vec<u8>,
+    /// How long those who hold the lock may write nothing.
+    lock_within: Duration,
 }
-
-/// Releases the lock, also when a decision panics.
-struct HeldLogLock<'a>(&'a File);
 
 impl<F: Fold> Log<F> {
     /// Opens a log, creates it (mode 0600) if it is not there, and folds all of it.
     ///
-    /// `now_ms` goes into the header of a created file. The lock is a file beside it, with the extension
+    /// `now_ms` goes into the header of a created file. Beside it is a lock file, with the extension
     /// `lock`. Blocks for the time of reading, and of the lock if the file must be created. Fails as
     /// [`Reader::open`] does, and if the directory is missing or may not be written.
     pub fn open(path: impl Into<PathBuf>, now_ms: u64) -> Result<Self, LogError> {
         let path = path.into();
-        let lock = LogLock::open(path.clone())?;
+        let mut lock = LockFile::open(&path)?;
         let mut reader = Reader::open_for(path, FileAccess::Append)?;
         if reader.tail.is_none() {
-            let _held = lock.hold()?;
+            let held = lock.hold(LOG_LOCK_WITHIN)?;
             create::<F>(&reader.path, now_ms)?;
+            drop(held);
             lock.raise_mark(Mark::new(now_ms, 1, 0));
             reader.catch_up(&mut None)?;
         }
         let generation_bytes_max = settings::generation_bytes_max().unwrap_or(GENERATION_BYTES_MAX);
-        let writer = LogWriter { reader, generation_bytes_max, rotate_past: 0, line: Vec::new() };
+        let writer =
+            LogWriter { reader, generation_bytes_max, rotate_past: 0, line: Vec::new(), lock_within: LOG_LOCK_WITHIN };
         Ok(Self { lock, writer })
     }
 
@@ -83,7 +77,7 @@ impl<F: Fold> Log<F> {
 
     /// Sets how long a step waits for others who hold the lock and write nothing, instead of [`LOG_LOCK_WITHIN`].
     pub fn set_lock_within(&mut self, limit: Duration) {
-        self.lock.within = limit;
+        self.writer.lock_within = limit;
     }
 
     /// As [`Reader::state`].
@@ -149,9 +143,7 @@ impl<F: Fold> Log<F> {
         tell: &mut RecordListener<'_, F::Fact>,
         decide: impl FnOnce(&F) -> Result<(Vec<F::Fact>, T), E>,
     ) -> Result<T, Transact<E>> {
-        let held = self.lock.hold()?;
-        point("log locked");
-        self.writer.prepare(now_ms, tell)?;
+        let held = self.writer.prepare(now_ms, tell)?;
         let (facts, value) = decide(self.writer.reader.state()).map_err(Transact::Refused)?;
         if facts.is_empty() {
             return Ok(value);
@@ -166,7 +158,7 @@ impl<F: Fold> Log<F> {
 
     /// Makes what this handle has appended with less survive what `durability` says. For a decision whose readers
     /// are to be let go first: [`Self::transact`] does it at once. Fails with [`Transact::NotDurable`] only.
-    pub fn make_durable<E>(&self, durability: Durability) -> Result<(), Transact<E>> {
+    pub fn make_durable<E>(&mut self, durability: Durability) -> Result<(), Transact<E>> {
         match (durability, &self.writer.reader.tail) {
             (Durability::Power, Some(tail)) => {
                 let not_durable = |source| Transact::NotDurable { path: tail.path.clone(), source };
@@ -187,13 +179,20 @@ impl<F: Fold> Log<F> {
 }
 
 impl<F: Fold> LogWriter<F> {
-    /// Reads up to the end, finishes what a dead writer began, and makes sure that an append lands there.
-    fn prepare(&mut self, now_ms: u64, tell: &mut RecordListener<'_, F::Fact>) -> Result<(), LogError> {
+    /// Locks the log, reads up to its end, finishes what a dead writer began, and makes sure that an append lands there.
+    fn prepare(&mut self, now_ms: u64, tell: &mut RecordListener<'_, F::Fact>) -> Result<LogHeld, LogError> {
+        let mut held = self.lock_open_file()?;
         loop {
             self.reader.catch_up(tell)?;
             let path = &self.reader.path;
             let removed = || LogError::Removed { path: path.clone() };
             let tail = self.reader.tail.as_ref().ok_or_else(removed)?;
+            if !held.is_of(tail) {
+                // Another generation has begun while this waited for its turn, or another file was put there.
+                drop(held);
+                held = self.lock_open_file()?;
+                continue;
+            }
             match self.reader.named {
                 NamedFile::This { bytes } if bytes == tail.end => {}
                 NamedFile::This { .. } => {
@@ -208,10 +207,15 @@ impl<F: Fold> LogWriter<F> {
                 NamedFile::Another | NamedFile::None => return Err(removed()),
             }
             match tail.phase {
-                TailPhase::News => return Ok(()),
-                TailPhase::Sealed | TailPhase::Snapshot { .. } => self.finish_rotation(now_ms)?,
+                TailPhase::News => return Ok(held),
+                TailPhase::Sealed | TailPhase::Snapshot { .. } => held = self.finish_rotation(now_ms)?,
             }
         }
+    }
+
+    fn lock_open_file(&self) -> Result<LogHeld, LogError> {
+        let tail = self.reader.tail.as_ref().ok_or_else(|| LogError::Removed { path: self.reader.path.clone() })?;
+        LogHeld::wait_for(tail, self.lock_within)
     }
 
     fn append(&mut self, by: &str, at_ms: u64, facts: Vec<F::Fact>) -> Result<(), LogError> {
@@ -230,114 +234,13 @@ impl<F: Fold> LogWriter<F> {
     }
 }
 
-impl LogLock {
-    /// The lock of a log, beside it.
-    fn open(log: PathBuf) -> Result<Self, LogError> {
-        let path = mark::lock_path(&log);
-        let file = open_lock(&path)?;
-        Ok(Self { file, path, log, within: LOG_LOCK_WITHIN })
-    }
-
-    /// Waits for whoever is at it: microseconds, or a moment while a new generation begins, or as long as very many
-    /// others take who were faster. Not for ever: a writer that was stopped in the middle must not stop everybody, the
-    /// leader that could end it least of all.
-    fn hold(&self) -> Result<HeldLogLock<'_>, LogError> {
-        self.hold_within(self.within)
-    }
-
-    fn hold_within(&self, limit: Duration) -> Result<HeldLogLock<'_>, LogError> {
-        let mut patience = None;
-        for round in 0_u32.. {
-            match self.file.try_lock() {
-                Ok(()) => break,
-                Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(TryLockError::Error(error)) => return Err(LogError::io("lock", &self.path)(error)),
-                Err(TryLockError::WouldBlock) => {
-                    if round < AT_ONCE {
-                        thread::yield_now();
-                        continue;
-                    }
-                    let (now, written) = (Instant::now(), self.written());
-                    let patience = patience.get_or_insert(LockPatience { limit, until: now + limit, written });
-                    if patience.is_over(now, written) {
-                        let why = format!("another process has held it for {} s, and may hang", limit.as_secs());
-                        let error = io::Error::new(io::ErrorKind::TimedOut, why);
-                        return Err(LogError::io("lock", &self.path)(error));
-                    }
-                    give_way(round - AT_ONCE);
-                }
-            }
-        }
-        Ok(HeldLogLock(&self.file))
-    }
-
-    /// Writes down how far the log has come. The step that it is about is done and durable, so that this fails is no
-    /// failure of it: the log is watched less closely until the next one.
-    fn raise_mark(&self, mark: Mark) {
-        if let Err(error) = mark::raise_mark(&self.file, mark) {
-            tracing::warn!(file = %self.path.display(), %error, "cannot write down how far a log has come");
-        }
-        point("log marked");
-    }
-
-    fn written(&self) -> LogExtent {
-        fs::metadata(&self.log).ok().map(|found| (found.ino(), found.len()))
-    }
-}
-
-/// Opens the lock file of a log, and makes it if it is not there.
-pub(super) fn open_lock(path: &Path) -> Result<File, LogError> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false).mode(0o600);
-    let (file, _) = plain_file::open(&mut options, path).map_err(LogError::io("open", path))?;
-    Ok(file)
-}
-
-/// Which file a log is, and how long.
-type LogExtent = Option<(u64, u64)>;
-
-/// With those who hold a lock: it ends when none of them has written for too long.
-struct LockPatience {
-    limit: Duration,
-    until: Instant,
-    written: LogExtent,
-}
-
-impl LockPatience {
-    fn is_over(&mut self, now: Instant, written: LogExtent) -> bool {
-        if written != self.written {
-            (self.until, self.written) = (now + self.limit, written);
-        }
-        now >= self.until
-    }
-}
-
-/// How often a lock is tried again while its holder is most likely about to let go.
-const AT_ONCE: u32 = 200;
-
-/// Lets the holder of a lock get on, for ever longer: few find it soon after it was let go, and two hundred that looked
-/// every 200 µs would leave the holder no processor.
-#[expect(clippy::disallowed_methods, reason = "nothing tells of the end of a lock whose wait has a limit")]
-fn give_way(round: u32) {
-    thread::sleep(Duration::from_micros(200 << (round / 4).min(4)));
-}
-
-impl Drop for HeldLogLock<'_> {
-    fn drop(&mut self) {
-        // Unlocked rather than closed: a child that is between fork and exec shares the description.
-        if let Err(error) = self.0.unlock() {
-            tracing::error!(%error, "cannot unlock a log");
-        }
-    }
-}
-
 /// Appends one line in one write; on failure cuts what a short write has left.
 pub(super) fn append_line(tail: &LogTail, line: &[u8]) -> Result<(), LogError> {
     if line.len() > LINE_BYTES_MAX {
         return Err(LogError::TooLong { path: tail.path.clone(), bytes: line.len() });
     }
-    point_amid("line half appended", || drop((&tail.file).write_all(&line[..line.len() / 2])));
-    (&tail.file).write_all(line).map_err(|source| {
+    point_amid("line half appended", || drop((&*tail.file).write_all(&line[..line.len() / 2])));
+    (&*tail.file).write_all(line).map_err(|source| {
         if let Err(error) = tail.file.set_len(tail.end) {
             tracing::warn!(
                 file = %tail.path.display(), %error,
@@ -392,7 +295,14 @@ fn create<F: Fold>(path: &Path, now_ms: u64) -> Result<(), LogError> {
         error => error,
     })?;
     point("header synced");
-    fs::rename(&next, path).map_err(LogError::io("create", path))?;
+    // Where the lock file was tidied away, another process may make the log at this moment.
+    match renameat2(AT_FDCWD, &next, AT_FDCWD, path, RenameFlags::RENAME_NOREPLACE) {
+        Ok(()) => {}
+        Err(Errno::EEXIST) => return Ok(()),
+        // A file system that can not refuse.
+        Err(Errno::EINVAL) => fs::rename(&next, path).map_err(LogError::io("create", path))?,
+        Err(errno) => return Err(LogError::io("create", path)(errno.into())),
+    }
     point("log named");
     sync_directory(path)?;
     point("log created");
@@ -400,38 +310,10 @@ fn create<F: Fold>(path: &Path, now_ms: u64) -> Result<(), LogError> {
 }
 
 /// Writes a file whole and onto the disk, in the place of what a crash may have left of it.
-pub(super) fn write_new_file(path: &Path, bytes: &[u8]) -> Result<(), LogError> {
-    let opened = plain_file::open(tail::options(FileAccess::Append).create(true), path);
-    let (file, _) = opened.map_err(LogError::io("create", path))?;
-    file.set_len(0).map_err(LogError::io("create", path))?;
+pub(super) fn write_new_file(path: &Path, bytes: &[u8]) -> Result<File, LogError> {
+    let file =
+        plain_file::create_anew(&mut tail::options(FileAccess::Append), path).map_err(LogError::io("create", path))?;
     point_amid("file half written", || drop((&file).write_all(&bytes[..bytes.len() / 2])));
-    (&file).write_all(bytes).and_then(|()| file.sync_all()).map_err(LogError::io("write", path))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_lock_that_is_never_let_go_is_waited_for_only_so_long() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("board.jsonl");
-        let (hanging, waiting) = (LogLock::open(path.clone()).unwrap(), LogLock::open(path).unwrap());
-        let held = hanging.hold().unwrap();
-        let error = waiting.hold_within(Duration::from_millis(20)).map(|_| ()).unwrap_err().to_string();
-        assert!(error.contains("board.lock: another process has held it for 0 s, and may hang"), "{error}");
-        drop(held);
-        assert!(waiting.hold_within(Duration::ZERO).is_ok());
-    }
-
-    #[test]
-    fn patience_begins_anew_while_others_write() {
-        let (begun, second) = (Instant::now(), Duration::from_secs(1));
-        let mut patience = LockPatience { limit: second, until: begun + second, written: Some((1, 100)) };
-        assert!(!patience.is_over(begun, Some((1, 100))));
-        assert!(!patience.is_over(begun + second, Some((1, 200))), "somebody had the lock, and wrote");
-        assert!(!patience.is_over(begun + second * 3 / 2, Some((1, 200))));
-        assert!(patience.is_over(begun + second * 2, Some((1, 200))), "nobody has written for a second");
-        assert!(!patience.is_over(begun + second * 2, Some((2, 50))), "the next generation has begun");
-    }
+    (&file).write_all(bytes).and_then(|()| file.sync_all()).map_err(LogError::io("write", path))?;
+    Ok(file)
 }

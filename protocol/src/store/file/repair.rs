@@ -6,19 +6,19 @@
 //! them the path names the damaged file, and after it the mended one.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, OpenOptions},
     io::{self, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
-    thread::sleep,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use super::{
     Fold, LogError,
-    append::{open_lock, sync_directory, write_new_file},
+    append::{sync_directory, write_new_file},
     check,
     line::{self, LogHeader},
+    lock::{LockFile, LogHeld},
     mark::{self, Mark},
     mend::{self, ExaminedLog, NextGeneration},
     rotate::{next_path, old_path},
@@ -29,8 +29,6 @@ use crate::model::id::LEAD;
 
 /// How long a writer may hold the lock; it does so for the time of one append.
 const LOCK_WAIT: Duration = Duration::from_secs(2);
-/// How often the lock is tried meanwhile.
-const LOCK_RETRY: Duration = Duration::from_millis(10);
 
 /// The outcome of a repair of one log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,11 +113,11 @@ pub fn repair_carrying<F: Fold>(
     now_ms: u64,
     carry: impl FnOnce(&F) -> Vec<F::Fact>,
 ) -> Result<Repaired, RepairError> {
-    let held = hold_lock(path)?;
+    let held = hold_locks(path)?;
     let known = mark::read_mark(path)?;
     let cleared = set_aside_what_is_no_file(path, now_ms)?;
     let old = check::read(&old_path(path))?;
-    let repair = LogRepair { path, known, now_ms, lock: &held };
+    let repair = LogRepair { path, known, now_ms, lock: &held.lock };
     let Some(bytes) = check::read(path)? else {
         return match old {
             Some(old) => Ok(Repaired::Restored { kept: repair.restore::<F>(&old, carry)?.kept }),
@@ -155,7 +153,7 @@ pub fn repair_carrying<F: Fold>(
 /// Begins the log at `path` with these facts, if there is none and nothing that [`repair`] could make it of. Whether it
 /// did. The file has its name only once all of it is there.
 pub fn begin<F: Fold>(path: &Path, now_ms: u64, facts: &[F::Fact]) -> Result<bool, RepairError> {
-    let held = hold_lock(path)?;
+    let held = hold_locks(path)?;
     if check::read(path)?.is_some() || check::read(&old_path(path))?.is_some() {
         return Ok(false);
     }
@@ -168,14 +166,14 @@ pub fn begin<F: Fold>(path: &Path, now_ms: u64, facts: &[F::Fact]) -> Result<boo
     write_new_file(&next, &bytes)?;
     let (state, next_seq) = read_whole::<F>(&next)?;
     let mark = Mark::new(now_ms, next_seq, state.highest_id());
-    LogRepair { path, known: None, now_ms, lock: &held }.replace(mark)?;
+    LogRepair { path, known: None, now_ms, lock: &held.lock }.replace(mark)?;
     Ok(true)
 }
 
 /// Moves the generation before the present one aside if it is damaged. Readers that lag can do without it. Left alone
 /// while it is all that is left of the log.
 pub fn repair_old<F: Fold>(path: &Path, now_ms: u64) -> Result<Repaired, RepairError> {
-    let _held = hold_lock(path)?;
+    let _held = hold_locks(path)?;
     if check::read(path)?.is_none() {
         return Ok(Repaired::Nothing);
     }
@@ -199,7 +197,7 @@ pub fn clear_leftover<F: Fold>(path: &Path) -> Result<bool, RepairError> {
     if !next.exists() {
         return Ok(false);
     }
-    let _held = hold_lock(path)?;
+    let _held = hold_locks(path)?;
     if let Some(bytes) = check::read(path)?
         && check::examine::<F>(path, &bytes, None)?.sealed
     {
@@ -239,24 +237,30 @@ pub fn back_up(path: &Path, bytes: &[u8], now_ms: u64) -> Result<PathBuf, LogErr
     Ok(backup)
 }
 
-/// The log's lock, until it is dropped.
-fn hold_lock(path: &Path) -> Result<File, RepairError> {
-    let lock = mark::lock_path(path);
-    let file = open_lock(&lock)?;
-    let until = Instant::now() + LOCK_WAIT;
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) if Instant::now() < until => wait(),
-            Err(TryLockError::WouldBlock) => return Err(RepairError::Busy { path: path.to_owned(), lock }),
-            Err(TryLockError::Error(error)) => return Err(LogError::io("lock", &lock)(error).into()),
-        }
-    }
+/// All locks of a log, until this is dropped: that of who makes or mends it, and that of who writes to it.
+struct AllHeld {
+    /// Dropped before the file that it is about.
+    _log: Option<LogHeld>,
+    lock: LockFile,
 }
 
-#[expect(clippy::disallowed_methods, reason = "nothing tells of the end of a lock whose wait has a limit")]
-fn wait() {
-    sleep(LOCK_RETRY);
+fn hold_locks(path: &Path) -> Result<AllHeld, RepairError> {
+    let busy = |held: PathBuf| {
+        move |error: LogError| match error {
+            LogError::Io { source, .. } if source.kind() == io::ErrorKind::TimedOut => {
+                RepairError::Busy { path: path.to_owned(), lock: held }
+            }
+            error => error.into(),
+        }
+    };
+    let lock = LockFile::open(path)?;
+    lock.hold_for_life(LOCK_WAIT).map_err(busy(mark::lock_path(path)))?;
+    let log = match LogHeld::of_path(path, LOCK_WAIT) {
+        // No log, but something that no writer opens either.
+        Err(LogError::Io { source, .. }) if plain_file::not_plain(&source).is_some() => None,
+        held => held.map_err(busy(path.to_owned()))?,
+    };
+    Ok(AllHeld { _log: log, lock })
 }
 
 fn refuse_newer(path: &Path, found: &ExaminedLog<'_>) -> Result<(), RepairError> {
@@ -279,7 +283,7 @@ struct LogRepair<'a> {
     known: Option<Mark>,
     now_ms: u64,
     /// Held for as long as this lives.
-    lock: &'a File,
+    lock: &'a LockFile,
 }
 
 impl LogRepair<'_> {
@@ -347,8 +351,13 @@ impl LogRepair<'_> {
     /// Gives the mended log its name. From then on it is known to have come as far as it has, and no further: numbers too
     /// many to be filled are given up.
     fn replace(&self, mark: Mark) -> Result<(), LogError> {
+        // Locked before it has its name, so that nobody writes there before the mark is written.
+        let next = next_path(self.path);
+        let (file, _) =
+            plain_file::open(&mut options(FileAccess::Append), &next).map_err(LogError::io("open", &next))?;
+        let _held = LogHeld::of_new_file(file, &next)?;
         replace(self.path)?;
-        mark::write_mark(self.lock, mark).map_err(LogError::io("write", &mark::lock_path(self.path)))
+        self.lock.write_mark(mark)
     }
 }
 

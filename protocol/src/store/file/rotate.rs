@@ -14,6 +14,7 @@ use super::{
     Fold, LINE_BYTES_MAX, LogError, Offset, Record, VERSION,
     append::{LogWriter, append_line, sync_directory},
     line::{self, LogHeader},
+    lock::LogHeld,
     tail::{FileAccess, LogTail, TailPhase, options},
 };
 use crate::host::crash::point;
@@ -75,29 +76,31 @@ impl<F: Fold> LogWriter<F> {
     }
 
     /// Does again what a dead writer had begun: the file is sealed, its successor not in place.
-    pub(super) fn finish_rotation(&mut self, now_ms: u64) -> Result<(), LogError> {
+    /// Returns the lock of the successor.
+    pub(super) fn finish_rotation(&mut self, now_ms: u64) -> Result<LogHeld, LogError> {
         if self.reader.tail.as_ref().is_some_and(|tail| tail.unknown_facts > 0) {
             return Err(LogError::SealedByNewer { path: self.reader.path.clone() });
         }
-        self.write_next(now_ms)?;
+        let held = self.write_next(now_ms)?;
         self.put_in_place()?;
-        self.reader.catch_up(&mut None).map(|_| ())
+        self.reader.catch_up(&mut None)?;
+        Ok(held)
     }
 
     fn rotate(&mut self, now_ms: u64) -> Result<(), LogError> {
-        self.write_next(now_ms)?;
+        // Held until this handle has read it: nobody writes there before, whose records would not be told.
+        let _held = self.write_next(now_ms)?;
         self.seal()?;
         self.put_in_place()?;
         self.reader.catch_up(&mut None).map(|_| ())
     }
 
-    /// Step 1: the next generation, whole and on the disk, under a name that nobody reads.
-    pub(super) fn write_next(&mut self, now_ms: u64) -> Result<(), LogError> {
+    /// Step 1: the next generation, whole and on the disk, under a name that nobody reads. It is locked.
+    pub(super) fn write_next(&mut self, now_ms: u64) -> Result<LogHeld, LogError> {
         let tail = self.tail();
         let path = next_path(&self.reader.path);
-        let file = plain_file::open(options(FileAccess::Append).create(true), &path)
-            .and_then(|(file, _)| file.set_len(0).map(|()| file))
-            .map_err(LogError::io("create", &path))?;
+        let file =
+            plain_file::create_anew(&mut options(FileAccess::Append), &path).map_err(LogError::io("create", &path))?;
         point("next generation begun");
         let read = |offset| tail.read_at::<F>(offset);
         let (file, line) = (BufWriter::new(file), Vec::new());
@@ -116,10 +119,11 @@ impl<F: Fold> LogWriter<F> {
         next.line.clear();
         line::write_snapshot_end(&mut next.line, next.records);
         next.put()?;
-        let Snapshot { mut file, path, .. } = next;
-        file.flush().and_then(|()| file.get_ref().sync_all()).map_err(LogError::io("write", &path))?;
+        let Snapshot { file, path, .. } = next;
+        let file = file.into_inner().map_err(io::IntoInnerError::into_error).map_err(LogError::io("write", &path))?;
+        file.sync_all().map_err(LogError::io("write", &path))?;
         point("next generation written");
-        Ok(())
+        LogHeld::of_new_file(file, &path)
     }
 
     /// Step 2: no record follows in the old file. Holders of its descriptor learn it by this line.

@@ -5,6 +5,7 @@ use std::{
     io::{self, BufRead},
     os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use super::{
@@ -54,7 +55,8 @@ pub(super) enum NamedFile {
 
 #[derive(Debug)]
 pub(super) struct LogTail {
-    pub(super) file: File,
+    /// Shared with the lock on it, which outlives this where the next generation begins.
+    pub(super) file: Arc<File>,
     pub(super) path: PathBuf,
     /// When the first generation began.
     pub(super) log_began_ms: u64,
@@ -75,7 +77,7 @@ pub(super) struct LogTail {
     lines: u64,
     buffer: Vec<u8>,
     /// By which the file is known: its device and inode.
-    identity: (u64, u64),
+    pub(super) identity: (u64, u64),
 }
 
 impl LogTail {
@@ -105,7 +107,7 @@ impl LogTail {
             return Err(LogError::Newer { path, line: 1, found: v });
         }
         Ok(Some(Self {
-            file,
+            file: Arc::new(file),
             path,
             log_began_ms,
             generation,
@@ -370,6 +372,6 @@ pub(super) fn line_length(bytes: &[u8]) -> Option<usize> {
     (length > 0 && bytes[length - 1] == b'\n').then_some(length)
 }
 
-fn identity(file: &Metadata) -> (u64, u64) {
+pub(super) fn identity(file: &Metadata) -> (u64, u64) {
     (file.dev(), file.ino())
 }

@@ -155,8 +155,7 @@ fn more_lost_numbers_than_are_filled_are_given_up() -> Outcome {
     let (_keep, path) = place()?;
     let mut log = Log::<Counters>::open(&path, 5)?;
     add_synced(&mut log, "a")?;
-    let lock = append::open_lock(&mark::lock_path(&path))?;
-    mark::write_mark(&lock, mark::Mark::new(5, 1_000_000, 0))?;
+    lock::LockFile::open(&path)?.write_mark(mark::Mark::new(5, 1_000_000, 0))?;
     assert!(load_error(&path).contains("after record 1, but record 999999 was written"));
     repair::<Counters>(&path, 99)?;
     assert_eq!(Reader::<Counters>::open(&path)?.next_seq(), 2);

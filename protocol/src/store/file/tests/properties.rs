@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::limits::LOG_LOCK_WITHIN;
 
 /// One thing that is done to a log with rotations and readers of every age.
 #[derive(Clone, Debug)]
@@ -147,15 +148,14 @@ fn writers_at_once_beside_one_that_keeps_dying_lose_nothing() -> Outcome {
     let tears = std::thread::scope(|scope| -> Result<u64, Box<dyn Error>> {
         let (done, path) = (&done, &path);
         let dying = scope.spawn(move || -> std::io::Result<u64> {
-            let lock = OpenOptions::new().append(true).open(path.with_extension("lock"))?;
             let mut tears = 0;
             while !done.load(Ordering::SeqCst) {
-                lock.lock()?;
+                // Held until the end of the round.
+                let _held = lock::LogHeld::of_path(path, LOG_LOCK_WITHIN).map_err(std::io::Error::other)?;
                 append_raw(
                     path,
                     &br#"{"v":1,"seq":7,"at_ms":7,"by":"t","facts":["cleared"]}"#[..1 + tears as usize % 53],
                 )?;
-                lock.unlock()?;
                 tears += 1;
             }
             Ok(tears)
@@ -316,4 +316,57 @@ proptest! {
         };
         run().map_err(fail)?;
     }
+}
+
+/// Writers, while somebody removes, moves and replaces what looks like a stale lock.
+#[test]
+fn writers_whose_lock_files_are_tidied_away_give_no_number_twice() -> Outcome {
+    let (_keep, path) = place()?;
+    let (writers, each) = (4_u64, 150_u64);
+    Log::<Counters>::open(&path, 5)?;
+    let mut reader = Reader::<Counters>::open(&path)?;
+    let mut told: Vec<u64> = Vec::new();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| -> Outcome {
+        let (done, path) = (&done, &path);
+        let tidying = scope.spawn(move || {
+            let (lock, aside) = (path.with_extension("lock"), path.with_extension("aside"));
+            // Whatever is missing at the moment is there the next time.
+            for round in (0_u32..3).cycle().take_while(|_| !done.load(Ordering::SeqCst)) {
+                let _ = match round {
+                    0 => fs::remove_file(&lock),
+                    1 => fs::copy(&lock, &aside).and_then(|_| fs::rename(&aside, &lock)),
+                    _ => fs::rename(&lock, &aside).and_then(|()| fs::rename(&aside, &lock)),
+                };
+                std::thread::yield_now();
+            }
+        });
+        let threads: Vec<_> = (0..writers)
+            .map(|writer| {
+                scope.spawn(move || -> Result<(), String> {
+                    for nth in 0..each {
+                        // Opened anew each time, as by commands: so each meets the lock file of its moment.
+                        let mut log = Log::<Counters>::open(path, 5).map_err(|e| e.to_string())?;
+                        log.set_generation_bytes_max(8 * 1024);
+                        add(&mut log, &format!("of {writer}"), 1).map_err(|e| format!("{nth}: {e}"))?;
+                    }
+                    Ok(())
+                })
+            })
+            .collect();
+        let appended: Vec<_> = threads.into_iter().map(|thread| thread.join().expect("no panic")).collect();
+        done.store(true, Ordering::SeqCst);
+        tidying.join().expect("no panic");
+        for outcome in appended {
+            outcome?;
+        }
+        Ok(())
+    })?;
+    reader.refresh(|record| told.push(record.seq))?;
+    assert_eq!(reader.next_seq(), writers * each + 1);
+    for writer in 0..writers {
+        assert_eq!(count(reader.state(), &format!("of {writer}")), each);
+    }
+    assert!(told.windows(2).all(|pair| pair[0] < pair[1]), "{told:?}");
+    Ok(())
 }
