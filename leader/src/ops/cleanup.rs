@@ -20,9 +20,12 @@ use teamster_protocol::store::file::Durability;
 use teamster_protocol::store::presence::{Lock, LockError};
 use teamster_protocol::team::Team;
 
+use super::error::OpsError;
+use super::session::Session;
+use super::verb::Verb;
 use crate::git::{RemovalCare, RemovedWorktree, Repository, WorktreePlace, member_branch};
 
-mod refusal;
+pub(super) mod refusal;
 
 pub use refusal::{CleanupError, Obstacle};
 
@@ -58,6 +61,12 @@ pub enum Care {
 
 /// How the name of a team's directory begins once it is on its way out. No team's name begins with a dot.
 const RUBBISH: &str = ".removed-";
+
+/// Removes the team of a session, as [`cleanup`] does.
+pub fn clean_up(session: &Session, care: Care) -> Result<Cleaned, OpsError> {
+    session.authorize(Verb::Cleanup)?;
+    Ok(cleanup(&session.dir, care)?)
+}
 
 /// Removes the team's files. Blocks for as long as that takes.
 pub fn cleanup(dir: &TeamDir, care: Care) -> Result<Cleaned, CleanupError> {

@@ -19,15 +19,55 @@ mod report;
 mod worktrees;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::team::TeamView;
 use teamster_protocol::wire::api::LeaderInfo;
+use tokio::time::timeout;
 
 pub use mend::mend;
 pub use report::{Act, Acted, Check, Group, Level, Report, State};
 
-use report::Findings;
+use super::connect::connect;
+use super::error::OpsError;
+use super::session::Session;
+use super::verb::Verb;
+use crate::daemon::launch::worker_program;
+use report::{Findings, REPAIR};
+
+/// How long a leader may take to answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+/// What is done about what is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DoctorMode {
+    /// Nothing.
+    Look,
+    /// What can be mended without losing anything is mended first.
+    Repair,
+}
+
+/// Looks at everything that the team stands on. Blocks as [`examine`] does.
+pub async fn doctor(session: &Session, mode: DoctorMode) -> Result<Report, OpsError> {
+    session.authorize(match mode {
+        DoctorMode::Look => Verb::Doctor,
+        DoctorMode::Repair => Verb::Repair,
+    })?;
+    let leader = match timeout(ANSWER_WITHIN, connect(session)).await {
+        Ok(Ok((_, leader))) => Some(Ok(leader)),
+        Ok(Err(OpsError::NoLeader { .. })) => None,
+        Ok(Err(error)) => Some(Err(error.to_string())),
+        Err(_) => Some(Err(format!("not within {}s", ANSWER_WITHIN.as_secs()))),
+    };
+    let (dir, now_ms) = (session.dir.clone(), session.now_ms());
+    let subject = Subject { dir, worker_program: worker_program(), leader, now_ms };
+    let repairs = match mode {
+        DoctorMode::Look => Vec::new(),
+        DoctorMode::Repair => mend(&subject),
+    };
+    Ok(Report { repairs, ..examine(&subject) })
+}
 
 /// What is looked at, and by whom.
 #[derive(Debug)]
@@ -62,7 +102,7 @@ pub fn examine(subject: &Subject) -> Report {
             }
             Err(error) => {
                 let first = error.to_string().lines().next().unwrap_or_default().to_owned();
-                found.wrong(Group::Members, format!("cannot be looked at: {first}")).hint(mend::HOW);
+                found.wrong(Group::Members, format!("cannot be looked at: {first}")).hint(REPAIR);
             }
         }
         files::check(subject, &mut found);

@@ -9,10 +9,11 @@ use teamster_protocol::model::limits::{ANSWER_WITHIN, KILL_GRACE};
 use teamster_protocol::store::presence::{self, Holder};
 use tokio::time::{sleep, timeout};
 
+use super::connect;
 use super::error::OpsError;
 use super::hanging::{hanging_leader, kill_leader};
 use super::leadership::{Leadership, LeadershipError};
-use super::link::{self, LinkError};
+use super::link::LinkError;
 use super::session::Session;
 use super::shutdown::Endings;
 use super::team_name::founding_dir;
@@ -50,7 +51,7 @@ pub async fn down(session: &Session, force: bool) -> Result<Endings, OpsError> {
 
 /// The leader that is to end: the one there is, or this process in place of one that died.
 async fn leadership(session: &Session) -> Result<Leadership, OpsError> {
-    match link::connect(session).await {
+    match connect::connect(session).await {
         Ok((peer, _)) => return Ok(Leadership::of_another(peer)),
         Err(OpsError::NoLeader { .. }) if was_left(session)? || session.dir.leader_socket().exists() => {}
         Err(OpsError::Call(error)) if is_lost(&error) => {}

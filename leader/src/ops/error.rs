@@ -16,13 +16,14 @@ use teamster_protocol::team::TeamError;
 use teamster_protocol::wire::api::code;
 use teamster_protocol::wire::peer::socket::SocketError;
 
-use super::cleanup::CleanupError;
+use super::cleanup::refusal::CleanupError;
 use super::config_files::ConfigFileError;
+use super::demo::error::DemoError;
 use super::hanging::HangingError;
 use super::leadership::LeadershipError;
 use super::link::LinkError;
 use super::plan::PlanError;
-use super::run::RunError;
+use super::run::error::RunError;
 use crate::daemon::ServeError;
 
 /// What kind of failure it is. A front has one code for each.
@@ -141,6 +142,9 @@ pub enum OpsError {
     /// The team was not removed.
     #[error(transparent)]
     Cleanup(#[from] CleanupError),
+    /// The demo went wrong.
+    #[error(transparent)]
+    Demo(#[from] DemoError),
     /// The leader was started, and says nothing.
     #[error("{0}")]
     Leading(String),
@@ -237,7 +241,7 @@ impl OpsError {
             OpsError::Run(RunError::Leadership(LeadershipError::Link(_) | LeadershipError::Call(_))) => {
                 OpsErrorKind::NoLeader
             }
-            OpsError::Run(_) | OpsError::Cleanup(_) => OpsErrorKind::Refused,
+            OpsError::Run(_) | OpsError::Cleanup(_) | OpsError::Demo(_) => OpsErrorKind::Refused,
             OpsError::NoTeam { .. }
             | OpsError::NoMember { .. }
             | OpsError::Refused { .. }
@@ -286,7 +290,7 @@ impl OpsError {
             }
             OpsError::Run(error) => error.hint().map(str::to_owned),
             OpsError::Cleanup(error) => error.hint().map(str::to_owned),
-            OpsError::Call(_) | OpsError::Serve(_) | OpsError::Plan(_) => None,
+            OpsError::Call(_) | OpsError::Serve(_) | OpsError::Plan(_) | OpsError::Demo(_) => None,
             OpsError::Refused { hint, .. } => hint.clone(),
             OpsError::Team(_)
             | OpsError::BadTeam(_)

@@ -51,11 +51,9 @@ pub async fn hanging_leader(dir: &TeamDir, within: Duration) -> Result<Option<Id
     let Some(holder) = presence::holder(&dir.leader_lock())? else { return Ok(None) };
     let answer = async {
         let Ok(leader) = socket::dial(&dir.leader_socket()).await else { return };
-        match leader.hello(Hello { protocol: PROTOCOL_VERSION }).await {
-            // The limit of a call is as good as the one around this.
-            Err(ClientError::RequestTimeout) => std::future::pending().await,
-            // A refusal is an answer too, and so is a connection that ends.
-            Ok(_) | Err(_) => {}
+        // A refusal is an answer too, and so is a connection that ends. The limit of a call is as good as the one around this.
+        if let Err(ClientError::RequestTimeout) = leader.hello(Hello { protocol: PROTOCOL_VERSION }).await {
+            std::future::pending().await
         }
     };
     match timeout(within, answer).await {

@@ -5,8 +5,8 @@ use teamster_protocol::model::roster::Presence;
 use teamster_protocol::team::TeamView;
 use teamster_protocol::wire::api::LeaderApiClient;
 
+use super::connect;
 use super::error::OpsError;
-use super::link;
 use super::session::Session;
 use super::shutdown::Endings;
 use super::verb::Verb;
@@ -16,7 +16,7 @@ pub async fn kill(session: &Session, name: MemberName) -> Result<Endings, OpsErr
     session.authorize(Verb::Kill)?;
     let view = session.view()?;
     session.must_be_member(&view, &name)?;
-    let (leader, _) = link::connect(session).await.map_err(|error| with_process(error, &view, &name))?;
+    let (leader, _) = connect::connect(session).await.map_err(|error| with_process(error, &view, &name))?;
     Ok(Endings { members: vec![leader.kill(name).await?] })
 }
 

@@ -3,9 +3,9 @@
 use serde::Serialize;
 use teamster_protocol::wire::api::{LeaderApiClient, LeaderInfo};
 
+use super::connect;
 use super::error::OpsError;
 use super::hanging::{LOOK_WITHIN, hanging_leader, kill_leader, warden_of};
-use super::link;
 use super::session::Session;
 use super::verb::Verb;
 
@@ -22,7 +22,7 @@ pub struct RestartedLeader {
 pub async fn restart_leader(session: &Session) -> Result<RestartedLeader, OpsError> {
     session.authorize(Verb::RestartLeader)?;
     session.must_exist()?;
-    let before = match link::connect(session).await {
+    let before = match connect::connect(session).await {
         Ok((peer, before)) => {
             peer.hand_over().await?;
             peer.closed().await;
@@ -32,7 +32,7 @@ pub async fn restart_leader(session: &Session) -> Result<RestartedLeader, OpsErr
         Err(error) => return Err(error),
     };
     loop {
-        let (_, leader) = link::join(session).await?;
+        let (_, leader) = connect::join(session).await?;
         if leader.pid != before {
             return Ok(RestartedLeader { leader, before });
         }

@@ -1,8 +1,8 @@
-//! `teamster run`: the headless job. A plan goes onto the board, a crew is spawned, the board is drained, the crew
+//! `run`: the headless job. A plan goes onto the board, a crew is spawned, the board is drained, the crew
 //! is shut down by handshake, and a summary says what came of each task.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 use futures_util::future::{FutureExt, join_all};
@@ -19,53 +19,86 @@ use teamster_protocol::store::file::Record;
 use teamster_protocol::store::presence;
 use teamster_protocol::team::{Team, TeamError};
 use teamster_protocol::wire::api::{LeaderApiClient, SpawnRequest, Spawned, WorkspaceRequest};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::leadership::{Leadership, LeadershipError};
-use crate::ops::config::TaskLimits;
-use crate::ops::plan::{Plan, PlannedTask};
+use super::config::TaskLimits;
+use super::error::OpsError;
+use super::leadership::Leadership;
+use super::plan::{Plan, PlannedTask};
+use super::session::Session;
+use super::spawn::{WantedStall, WantedWorkspace};
+use super::team_name::founding_dir;
+use super::verb::Verb;
 
 mod crew;
 mod drain;
-mod panel;
-mod progress;
+pub(super) mod error;
 mod summary;
 mod tally;
 
-pub use progress::Progress;
-pub use summary::{Summary, TaskSummary};
+pub use error::RunError;
+pub use summary::{Summary, TaskSummary, short_name};
+pub use tally::Tally;
 
 use crew::{Hand, crew};
 use drain::{Crewed, How, until};
 
-/// What to run, and how.
+/// The run that is wanted.
 #[derive(Debug)]
-pub struct RunOptions {
-    /// Where the team's files are.
-    pub dir: TeamDir,
-    /// The directory the team is for; written down when the team is new.
-    pub founded_for: PathBuf,
-    /// How its files are kept.
-    pub settings: Common,
+pub struct WantedRun {
     /// The tasks, if there is a plan.
     pub plan: Option<Plan>,
     /// Whether tasks that are on the board already are part of the run.
     pub leftover: Leftover,
-    /// How many workers that the plan does not name.
-    pub workers: Option<usize>,
-    /// The agent they drive.
-    pub agent: AgentName,
+    /// How many workers that the plan does not name; what is configured, or what the plan needs, if not given.
+    pub workers: Option<u16>,
+    /// The agent they drive; the configured one if not given.
+    pub agent: Option<AgentName>,
     /// Where they work.
-    pub workspace: WorkspaceRequest,
+    pub workspace: WantedWorkspace,
     /// What is done when an agent says nothing.
-    pub stall: Stall,
-    /// How long the run may take.
+    pub stall: WantedStall,
+    /// How long the run may take; what is configured if not given.
     pub timeout: Option<Duration>,
-    /// What holds for a task of the plan that does not say so itself.
-    pub task_limits: TaskLimits,
-    /// How it is shown while it goes.
-    pub progress: Progress,
+}
+
+/// What happens in a run while it goes.
+#[derive(Debug, Clone, Copy)]
+pub enum RunNews<'n> {
+    /// It begins with so many tasks, done by these members.
+    Begun {
+        /// How many tasks.
+        tasks: usize,
+        /// The members that the run spawns.
+        members: &'n [MemberName],
+    },
+    /// Its tasks are on the board, and are called so.
+    Named(&'n [(TaskId, String)]),
+    /// Something was written on the board.
+    Written(&'n Record<BoardFact>),
+    /// How far it is.
+    Standing(&'n Tally),
+    /// A member died, and is started again.
+    Died {
+        /// Who.
+        name: &'n MemberName,
+        /// Why.
+        reason: &'n str,
+    },
+    /// A member died so often that it is not started again.
+    GivenUp {
+        /// Who.
+        name: &'n MemberName,
+        /// Why.
+        reason: &'n str,
+    },
+    /// The time is over: the workers are ended.
+    TimeOver,
+    /// It was interrupted: what runs is finished, and killed if it is interrupted again.
+    Interrupted,
+    /// It is over, and the summary follows.
+    Over,
 }
 
 /// What to do about unfinished tasks that are on the board before the run.
@@ -77,90 +110,79 @@ pub enum Leftover {
     Resume,
 }
 
-/// Why a run could not begin, or go on.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// The board has unfinished tasks.
-    #[error("the board of team {team} has unfinished tasks: {}", shortened(ids))]
-    Unfinished {
-        /// The team.
-        team: String,
-        /// Them.
-        ids: Vec<TaskId>,
-    },
-    /// There is nothing to do.
-    #[error("there is nothing to run: no plan, and no unfinished task on the board")]
-    Nothing,
-    /// A prompt needs an agent that understands it.
-    #[error("task {label} has a `prompt`, but the agent is shell, which takes commands")]
-    PromptForShell {
-        /// The task's name in the plan.
-        label: String,
-    },
-    /// No leader.
-    #[error(transparent)]
-    Leadership(#[from] LeadershipError),
-    /// The team's files.
-    #[error(transparent)]
-    Team(#[from] TeamError),
-    /// A worker could not be spawned.
-    #[error("{0}")]
-    Spawn(String),
-    /// The system refused to tell of signals.
-    #[error("cannot watch for signals: {0}")]
-    Signals(std::io::Error),
-}
-
-impl RunError {
-    /// The way out, where there is one.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            RunError::Unfinished { .. } => {
-                Some("go on with them: teamster run --resume; or drop them: teamster task clear all")
-            }
-            RunError::PromptForShell { .. } => Some("write `run` instead of `prompt`, or choose an agent with --agent"),
-            RunError::Nothing
-            | RunError::Leadership(_)
-            | RunError::Team(_)
-            | RunError::Spawn(_)
-            | RunError::Signals(_) => None,
-        }
-    }
-}
-
-fn shortened(ids: &[TaskId]) -> String {
-    const SHOWN: usize = 8;
-    let mut text: Vec<String> = ids.iter().take(SHOWN).map(|id| id.to_string()).collect();
-    if ids.len() > SHOWN {
-        text.push(format!("… ({} in all)", ids.len()));
-    }
-    text.join(", ")
-}
-
 /// Runs to the end, however it comes: drained, timed out, or interrupted (once: running tasks are finished; twice:
-/// they are killed). Whoever was spawned for the run has ended when this returns.
-pub async fn run(options: RunOptions) -> Result<Summary, RunError> {
+/// they are killed). Whoever was spawned for the run has ended when this returns. `interrupts` tells of each interrupt,
+/// and `news` is told what happens.
+pub async fn run(
+    session: &Session,
+    wanted: WantedRun,
+    interrupts: mpsc::UnboundedReceiver<()>,
+    news: &dyn Fn(RunNews<'_>),
+) -> Result<Summary, OpsError> {
+    session.authorize(Verb::Run)?;
+    let config = &session.config;
+    let options = RunOptions {
+        dir: session.dir.clone(),
+        settings: session.settings,
+        leftover: wanted.leftover,
+        workers: wanted.workers.or(config.workers.value).map(usize::from),
+        agent: wanted.agent.unwrap_or_else(|| config.agent.value.clone()),
+        workspace: wanted.workspace.request(session)?,
+        stall: wanted.stall.stall(session),
+        task_limits: config.task_limits(),
+        plan: wanted.plan,
+        news,
+    };
+    let deadline = wanted.timeout.or(config.run_time.value).map(|timeout| Instant::now() + timeout);
+    let founded_for = founding_dir(&session.here)?;
+    Ok(run_to_end(&options, &founded_for, Interrupts(interrupts), deadline).await?)
+}
+
+async fn run_to_end(
+    options: &RunOptions<'_>,
+    founded_for: &Path,
+    mut interrupts: Interrupts,
+    deadline: Option<Instant>,
+) -> Result<Summary, RunError> {
     let begun = Instant::now();
-    check_work(&options)?;
-    let mut signals = Signals::watch()?;
+    check_work(options)?;
     // The leader leads in this process, so what an error leaves running ends with it.
-    let leadership = Leadership::begin(&options.dir, &options.founded_for, options.settings).await?;
-    let deadline = options.timeout.map(|timeout| begun + timeout);
-    let outcome = match Run::prepare(&options, &leadership) {
+    let leadership = Leadership::begin(&options.dir, founded_for, options.settings).await?;
+    let outcome = match Run::prepare(options, &leadership) {
         Ok(mut run) => {
-            let ended = run.go(&mut signals, deadline).await;
+            let ended = run.go(&mut interrupts, deadline).await;
             ended.and_then(|how| Summary::of(&mut run, how, begun.elapsed()))
         }
         Err(error) => Err(error),
     };
-    options.progress.end();
-    let ended = leadership.end_or_hurry(signals.next()).await;
+    options.tell(RunNews::Over);
+    let ended = leadership.end_or_hurry(interrupts.next()).await;
     let summary = outcome?;
     ended?;
     Ok(summary)
 }
 
-fn check_work(options: &RunOptions) -> Result<(), RunError> {
+/// What to run, and how.
+struct RunOptions<'a> {
+    dir: TeamDir,
+    settings: Common,
+    plan: Option<Plan>,
+    leftover: Leftover,
+    workers: Option<usize>,
+    agent: AgentName,
+    workspace: WorkspaceRequest,
+    stall: Stall,
+    task_limits: TaskLimits,
+    news: &'a dyn Fn(RunNews<'_>),
+}
+
+impl RunOptions<'_> {
+    fn tell(&self, news: RunNews<'_>) {
+        (self.news)(news);
+    }
+}
+
+fn check_work(options: &RunOptions<'_>) -> Result<(), RunError> {
     let prompts = |task: &&PlannedTask| matches!(task.work, Work::Prompt(_));
     let tasks = options.plan.iter().flat_map(|plan| &plan.tasks);
     match tasks.into_iter().find(prompts) {
@@ -169,29 +191,20 @@ fn check_work(options: &RunOptions) -> Result<(), RunError> {
     }
 }
 
-/// SIGINT and SIGTERM, watched from before the first worker is spawned.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
+/// The interrupts that the caller tells of.
+struct Interrupts(mpsc::UnboundedReceiver<()>);
 
-impl Signals {
-    fn watch() -> Result<Signals, RunError> {
-        let interrupt = signal(SignalKind::interrupt()).map_err(RunError::Signals)?;
-        let terminate = signal(SignalKind::terminate()).map_err(RunError::Signals)?;
-        Ok(Signals { interrupt, terminate })
-    }
-
+impl Interrupts {
+    /// Waits for the next one; for ever if nobody can tell of it any more.
     async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
+        if self.0.recv().await.is_none() {
+            std::future::pending().await
         }
     }
 }
 
 struct Run<'a> {
-    options: &'a RunOptions,
+    options: &'a RunOptions<'a>,
     leadership: &'a Leadership,
     team: Team,
     /// The tasks of the run that are on the board.
@@ -204,7 +217,7 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     /// Looks whether there is something to run, and by whom. Begins nothing.
-    fn prepare(options: &'a RunOptions, leadership: &'a Leadership) -> Result<Run<'a>, RunError> {
+    fn prepare(options: &'a RunOptions<'a>, leadership: &'a Leadership) -> Result<Run<'a>, RunError> {
         let mut team = Team::open(options.dir.clone(), Address::Lead, options.settings.durability)?;
         team.refresh(|_| ())?;
         let ids = unfinished(team.board());
@@ -223,32 +236,33 @@ impl<'a> Run<'a> {
             return Err(RunError::Nothing);
         }
         let hands = crew(&tasks, options.workers, &running(&team)?);
-        options.progress.begin(tasks.len(), hands.iter().map(|hand| &hand.name));
-        let titles = tasks.iter().map(|task| summary::named(task.label.as_deref(), &task.title)).collect();
+        let members: Vec<MemberName> = hands.iter().map(|hand| hand.name.clone()).collect();
+        options.tell(RunNews::Begun { tasks: tasks.len(), members: &members });
+        let titles = tasks.iter().map(|task| short_name(task.label.as_deref(), &task.title)).collect();
         let crew = hands.iter().map(|hand| (hand.name.clone(), Crewed::Running)).collect();
         Ok(Run { options, leadership, team, ids, titles, hands, crew })
     }
 
     /// Until the run is over. The crew has ended then.
-    async fn go(&mut self, signals: &mut Signals, deadline: Option<Instant>) -> Result<How, RunError> {
-        let how = match self.assemble(signals, deadline).await {
-            Ok(None) => self.drain(signals, deadline).await,
+    async fn go(&mut self, interrupts: &mut Interrupts, deadline: Option<Instant>) -> Result<How, RunError> {
+        let how = match self.assemble(interrupts, deadline).await {
+            Ok(None) => self.drain(interrupts, deadline).await,
             Ok(Some(how)) => Ok(how),
             Err(error) => Err(error),
         };
         match how {
             Ok(How::TimedOut) => {
-                self.options.progress.say("the time is over: ending the workers");
+                self.options.tell(RunNews::TimeOver);
                 self.kill().await;
                 return how;
             }
-            Ok(How::Interrupted) => self.options.progress.say("finishing what runs; Ctrl-C again kills it"),
+            Ok(How::Interrupted) => self.options.tell(RunNews::Interrupted),
             Ok(How::Drained | How::NoWorkerLeft) | Err(_) => {}
         }
         let dismissed = self.dismiss();
         tokio::select! {
             () = dismissed => {}
-            () = signals.next() => self.kill().await,
+            () = interrupts.next() => self.kill().await,
             // What is finished meanwhile is told too.
             () = self.follow() => {}
         }
@@ -257,19 +271,24 @@ impl<'a> Run<'a> {
 
     /// Spawns the crew, then puts the plan onto the board: if a worker can not be had, nothing was begun. Tells how
     /// the run ended if it did so meanwhile.
-    async fn assemble(&mut self, signals: &mut Signals, deadline: Option<Instant>) -> Result<Option<How>, RunError> {
+    async fn assemble(
+        &mut self,
+        interrupts: &mut Interrupts,
+        deadline: Option<Instant>,
+    ) -> Result<Option<How>, RunError> {
         let mut spawning: FuturesUnordered<_> = self.hands.iter().map(|hand| self.spawn(hand)).collect();
         while !spawning.is_empty() {
             tokio::select! {
                 Some(spawned) = spawning.next() => drop(spawned.map_err(|error| RunError::Spawn(said(&error)))?),
-                () = signals.next() => return Ok(Some(How::Interrupted)),
+                () = interrupts.next() => return Ok(Some(How::Interrupted)),
                 () = until(deadline) => return Ok(Some(How::TimedOut)),
             }
         }
         if let Some(plan) = &self.options.plan {
             self.ids.extend(self.team.add_tasks(|first| as_tasks(plan, first, self.options.task_limits).collect())?);
         }
-        self.options.progress.titles(self.ids.iter().copied().zip(self.titles.iter().cloned()));
+        let named: Vec<(TaskId, String)> = self.ids.iter().copied().zip(self.titles.iter().cloned()).collect();
+        self.options.tell(RunNews::Named(&named));
         Ok(None)
     }
 
@@ -357,6 +376,3 @@ fn said(error: &RpcError) -> String {
         error => error.to_string(),
     }
 }
-
-/// One record of the board, for [`Progress`].
-type BoardRecord = Record<BoardFact>;

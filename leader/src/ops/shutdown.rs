@@ -7,9 +7,9 @@ use teamster_protocol::store::presence::WorkerLife;
 use teamster_protocol::team::{TeamView, worker_life};
 use teamster_protocol::wire::api::{EndOutcome, Ended, LeaderApiClient};
 
+use super::connect;
 use super::error::OpsError;
 use super::leadership::Leadership;
-use super::link;
 use super::session::Session;
 use super::team_name::founding_dir;
 use super::verb::Verb;
@@ -44,7 +44,7 @@ pub async fn shutdown(
     if let Some(name) = &name {
         session.must_be_member(&view, name)?;
     }
-    let leadership = match link::connect(session).await {
+    let leadership = match connect::connect(session).await {
         Ok((peer, _)) => Leadership::of_another(peer),
         Err(no_leader @ OpsError::NoLeader { .. }) if !runs(&view, name.as_ref())? => {
             return Err(no_leader.nothing_to_end());

@@ -8,8 +8,8 @@ use teamster_protocol::model::id::{AgentName, MemberName, Role};
 use teamster_protocol::model::roster::{OnStall, Stall};
 use teamster_protocol::wire::api::{LeaderApiClient, SpawnRequest, Spawned, WorkspaceRequest};
 
+use super::connect;
 use super::error::OpsError;
-use super::link;
 use super::session::Session;
 use super::verb::Verb;
 
@@ -94,6 +94,6 @@ pub async fn spawn(session: &Session, wanted: WantedMember) -> Result<Spawned, O
         workspace: workspace.request(session)?,
         stall: stall.stall(session),
     };
-    let (leader, _) = link::connect_or_start(session).await?;
+    let (leader, _) = connect::connect_or_start(session).await?;
     Ok(leader.spawn(request).await?)
 }

@@ -7,8 +7,8 @@ use teamster_protocol::store::presence::WorkerLife;
 use teamster_protocol::team::worker_life;
 use teamster_protocol::wire::api::{LeaderApiClient, Stopped, Via};
 
+use super::connect;
 use super::error::OpsError;
-use super::link;
 use super::session::Session;
 use super::verb::Verb;
 
@@ -27,7 +27,7 @@ pub struct StoppedMember {
 pub async fn stop(session: &Session, name: MemberName, reason: String) -> Result<StoppedMember, OpsError> {
     session.authorize(Verb::Stop)?;
     session.must_be_member(&session.view()?, &name)?;
-    let stopped = match link::connect(session).await {
+    let stopped = match connect::connect(session).await {
         Ok((leader, _)) => leader.stop(name.clone(), reason).await?,
         Err(no_leader @ OpsError::NoLeader { .. }) => stop_by_mail(session, &name, reason, no_leader)?,
         Err(error) => return Err(error),

@@ -4,8 +4,8 @@ use serde::Serialize;
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::wire::api::{LeaderApiClient, Prompted, SteerPassed};
 
+use super::connect;
 use super::error::OpsError;
-use super::link;
 use super::session::Session;
 use super::verb::Verb;
 
@@ -34,7 +34,7 @@ pub async fn send(session: &Session, name: MemberName, text: String) -> Result<S
     session.authorize(Verb::Send)?;
     session.must_be_member(&session.view()?, &name)?;
     let text = some_text(text)?;
-    let (leader, _) = link::connect_or_start(session).await?;
+    let (leader, _) = connect::connect_or_start(session).await?;
     Ok(SentPrompt { prompted: leader.send(name.clone(), text).await?, name })
 }
 
@@ -43,7 +43,7 @@ pub async fn steer(session: &Session, name: MemberName, text: String) -> Result<
     session.authorize(Verb::Steer)?;
     session.must_be_member(&session.view()?, &name)?;
     let text = some_text(text)?;
-    let (leader, _) = link::connect_or_start(session).await?;
+    let (leader, _) = connect::connect_or_start(session).await?;
     Ok(SentSteer { passed: leader.steer(name.clone(), text).await?, name })
 }
 

@@ -6,8 +6,8 @@ use teamster_protocol::host::stderr_log;
 use teamster_protocol::model::id::Address;
 use teamster_protocol::wire::api::LeaderInfo;
 
+use super::connect;
 use super::error::OpsError;
-use super::link;
 use super::session::Session;
 use super::team_name::founding_dir;
 use super::verb::Verb;
@@ -69,7 +69,7 @@ pub async fn lead(
 /// Starts a leader in the background, and returns when it is ready. Refused if one runs.
 pub async fn start_leader(session: &Session) -> Result<ReadyLeader, OpsError> {
     session.authorize(Verb::Up)?;
-    match link::connect(session).await {
+    match connect::connect(session).await {
         Err(OpsError::NoLeader { .. }) => {}
         Err(error) => return Err(error),
         Ok((_, leader)) => {
@@ -79,5 +79,5 @@ pub async fn start_leader(session: &Session) -> Result<ReadyLeader, OpsError> {
             ));
         }
     }
-    Ok(ReadyLeader { leader: link::start(session).await?.1 })
+    Ok(ReadyLeader { leader: connect::start(session).await?.1 })
 }

@@ -1,15 +1,8 @@
-//! `doctor`: how everything is that the team stands on, and the mending of it.
+//! `teamster doctor`.
 
-use std::time::Duration;
-
-use tokio::time::timeout;
-
+use super::print::{Tone, paint, width};
 use super::{CliError, Context, Exit};
-use crate::daemon::launch::worker_program;
-use crate::front::cli::print::{Tone, paint, width};
-use crate::ops::doctor::{Act, Acted, Check, Group, Level, Report, State, Subject, examine, mend};
-use crate::ops::error::OpsError;
-use crate::ops::link;
+use crate::ops::doctor::{self, Act, Acted, Check, DoctorMode, Group, Level, Report, State};
 
 /// `teamster doctor`.
 #[derive(Debug, clap::Args)]
@@ -19,20 +12,9 @@ pub struct DoctorArgs {
     pub repair: bool,
 }
 
-/// What a leader has to answer.
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
-
 pub(super) async fn doctor(context: &Context, args: DoctorArgs) -> Result<Exit, CliError> {
-    let leader = match timeout(ANSWER_WITHIN, link::connect(&context.session)).await {
-        Ok(Ok((_, leader))) => Some(Ok(leader)),
-        Ok(Err(OpsError::NoLeader { .. })) => None,
-        Ok(Err(error)) => Some(Err(error.to_string())),
-        Err(_) => Some(Err(format!("not within {}s", ANSWER_WITHIN.as_secs()))),
-    };
-    let (dir, now_ms) = (context.session.dir.clone(), context.session.now_ms());
-    let subject = Subject { dir, worker_program: worker_program(), leader, now_ms };
-    let repairs = if args.repair { mend(&subject) } else { Vec::new() };
-    let report = Report { repairs, ..examine(&subject) };
+    let mode = if args.repair { DoctorMode::Repair } else { DoctorMode::Look };
+    let report = doctor::doctor(&context.session, mode).await?;
     context.show(&report, |report| text(report, args.repair, context.columns))?;
     Ok(match report.state {
         State::Sound => Exit::Done,

@@ -5,7 +5,6 @@ use std::io;
 
 use serde::Serialize;
 
-use super::demo::DemoError;
 use crate::front::cli::print::Failure;
 use crate::front::cli::words::StdinError;
 use crate::ops::error::{OpsError, OpsErrorKind};
@@ -63,9 +62,6 @@ pub enum CliError {
     /// Standard output could not be written.
     #[error("cannot write to standard output: {0}")]
     Stdout(io::Error),
-    /// The demo went wrong.
-    #[error(transparent)]
-    Demo(#[from] DemoError),
     /// Ctrl-C. Nothing is said about it.
     #[error("interrupted")]
     Interrupted,
@@ -87,8 +83,8 @@ impl CliError {
                 OpsErrorKind::NoLeader => Exit::NoLeader,
                 OpsErrorKind::Corrupt => Exit::Corrupt,
             },
-            CliError::Interrupted | CliError::Demo(DemoError::Interrupted) => Exit::Interrupted,
-            CliError::Stdin(_) | CliError::Stdout(_) | CliError::Demo(_) => Exit::Refused,
+            CliError::Interrupted => Exit::Interrupted,
+            CliError::Stdin(_) | CliError::Stdout(_) => Exit::Refused,
         }
     }
 
@@ -111,7 +107,7 @@ impl CliError {
     fn told(&self) -> (String, Option<String>) {
         match self {
             CliError::Ops(error) => error.told(),
-            CliError::Stdin(_) | CliError::Stdout(_) | CliError::Demo(_) | CliError::Interrupted => {
+            CliError::Stdin(_) | CliError::Stdout(_) | CliError::Interrupted => {
                 match self.to_string().split_once('\n') {
                     Some((message, hint)) => (message.to_owned(), Some(hint.to_owned())),
                     None => (self.to_string(), None),

@@ -1,13 +1,12 @@
-//! `inbox`: the lead's mail, which counts as read once it was printed, or a look at a member's.
+//! `teamster inbox`.
 
-use serde::Serialize;
-use teamster_protocol::model::id::{Address, MessageId};
-use teamster_protocol::model::mail::{Body, LetterState, Message, Urgency};
+use teamster_protocol::model::id::Address;
+use teamster_protocol::model::mail::{Body, Urgency};
 use teamster_protocol::model::shutdown::Verdict;
-use teamster_protocol::team::{Inbox, read_mail};
 
+use super::print::{Audience, Failure, Tone, ago, fail, harmless_lines, paint};
 use super::{CliError, Context, Exit};
-use crate::front::cli::print::{Audience, Failure, Tone, ago, fail, harmless_lines, paint};
+use crate::ops::inbox::{self, ShownMail, ShownMessage, WantedMail};
 
 /// `teamster inbox`.
 #[derive(Debug, clap::Args)]
@@ -22,67 +21,22 @@ pub struct InboxArgs {
     pub peek: bool,
 }
 
-/// How many messages that were read are shown beside the unread ones.
-const READ_SHOWN_MAX: usize = 20;
-
-/// Printed by `inbox --json`: messages in the order of their delivery.
-#[derive(Debug, Serialize)]
-struct Mail {
-    /// Whose mailbox.
-    name: Address,
-    messages: Vec<Shown>,
-}
-
-/// One message, as it is stored, and whether it was read before this command.
-#[derive(Debug, Serialize)]
-struct Shown {
-    #[serde(flatten)]
-    message: Message,
-    read: bool,
-}
-
 pub(super) async fn inbox(context: &Context, args: InboxArgs) -> Result<Exit, CliError> {
-    context.session.must_exist()?;
-    let whose = args.name.as_ref().unwrap_or(&context.session.caller);
-    if let Address::Member(name) = whose {
-        context.session.must_be_member(&context.session.view()?, name)?;
-    }
-    let kept = read_mail(&context.session.dir, whose)?;
-    let read = kept.iter().filter(|(state, _)| *state == LetterState::Acknowledged).count();
-    let mut hidden = if args.all { 0 } else { read.saturating_sub(READ_SHOWN_MAX) };
-    let mut messages = Vec::new();
-    for (state, message) in kept {
-        let read = state == LetterState::Acknowledged;
-        if read && hidden > 0 {
-            hidden -= 1;
-            continue;
-        }
-        messages.push(Shown { message, read });
-    }
-    let unread: Vec<MessageId> =
-        messages.iter().filter(|shown| !shown.read && is_text(shown)).map(|s| s.message.id).collect();
-    let mail = Mail { name: whose.clone(), messages };
+    let wanted = if args.all { WantedMail::All } else { WantedMail::Recent };
+    let mail = inbox::inbox(&context.session, args.name, wanted)?;
     let audience = context.show(&mail, |mail| text(mail, context.session.now_ms()))?;
-    // A member's mail is acknowledged by its worker, which hands it on.
-    let ours = (whose, &context.session.caller) == (&Address::Lead, &Address::Lead);
     // Only what somebody could see counts as read.
-    if ours && !args.peek && audience == Audience::There && !unread.is_empty() {
-        let marked = Inbox::open(&context.session.dir, Address::Lead, context.session.settings.durability)
-            .and_then(|mut inbox| inbox.acknowledge(&unread));
-        if let Err(error) = marked {
-            // What was asked for, the mail, was shown; that it will be shown again is no failure.
-            fail(&Failure::new(format!("the mail stays unread: {error}")));
-        }
+    if !args.peek
+        && audience == Audience::There
+        && let Err(error) = inbox::mark_read(&context.session, &mail)
+    {
+        // What was asked for, the mail, was shown; that it will be shown again is no failure.
+        fail(&Failure::new(format!("the mail stays unread: {error}")));
     }
     Ok(Exit::Done)
 }
 
-/// Control messages are acknowledged by whoever acts on them, not by being looked at.
-fn is_text(shown: &Shown) -> bool {
-    matches!(shown.message.body, Body::Text { .. })
-}
-
-fn text(mail: &Mail, now_ms: u64) -> String {
+fn text(mail: &ShownMail, now_ms: u64) -> String {
     if mail.messages.is_empty() {
         return match &mail.name {
             Address::Lead => "no mail; members write to lead".to_owned(),
@@ -90,7 +44,7 @@ fn text(mail: &Mail, now_ms: u64) -> String {
         };
     }
     let mut text = String::new();
-    for Shown { message, read } in &mail.messages {
+    for ShownMessage { message, read } in &mail.messages {
         let (mark, tone) = if *read { (" ", Tone::Faint) } else { ("●", Tone::Name) };
         let urgent = if message.urgency == Urgency::Now { ", urgent" } else { "" };
         let when = format!("{}{urgent}", ago(message.sent_ms, now_ms));
@@ -125,6 +79,9 @@ pub(super) fn said(body: &Body) -> String {
 
 #[cfg(test)]
 mod tests {
+    use teamster_protocol::model::id::MessageId;
+    use teamster_protocol::model::mail::Message;
+
     use super::*;
 
     #[test]
@@ -137,12 +94,12 @@ mod tests {
             body,
         };
         let text_of = |text: &str| Body::Text { text: text.to_owned() };
-        let mail = Mail {
+        let mail = ShownMail {
             name: Address::Lead,
             messages: vec![
-                Shown { message: message(1, "alice", text_of("done with the parser")), read: true },
-                Shown { message: message(2, "bob", text_of("which branch?\n\u{1b}[2J")), read: false },
-                Shown { message: message(3, "bob", Body::AbortRequest { reason: "x".to_owned() }), read: false },
+                ShownMessage { message: message(1, "alice", text_of("done with the parser")), read: true },
+                ShownMessage { message: message(2, "bob", text_of("which branch?\n\u{1b}[2J")), read: false },
+                ShownMessage { message: message(3, "bob", Body::AbortRequest { reason: "x".to_owned() }), read: false },
             ],
         };
         insta::assert_snapshot!(anstream::adapter::strip_str(&text(&mail, 61_000)), @r#"

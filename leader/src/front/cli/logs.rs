@@ -1,20 +1,19 @@
-//! `logs`: what a member's agent said and did, turn by turn.
+//! `teamster logs`.
 
-use std::path::Path;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use teamster_protocol::model::agent::{Permission, PlanState, SessionBegin, ToolState, TurnEnd};
+use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::notice::{Entry, Said};
-use teamster_protocol::store::transcript;
-use teamster_protocol::store::watch::Watch;
 
 use super::interrupt::unless_interrupted;
+use super::print::{self, Audience, Tone, bytes, clock, harmless_lines, paint};
 use super::{CliError, Context, Exit, Shape};
-use crate::front::cli::print::{self, Audience, Tone, bytes, clock, harmless_lines, paint};
 use crate::ops::duration::format_duration;
-use std::num::NonZeroUsize;
-use teamster_protocol::model::id::MemberName;
+use crate::ops::follow::{FollowMode, Listening};
+use crate::ops::logs::{self, WantedLogs};
 
 /// `teamster logs`.
 #[derive(Debug, clap::Args)]
@@ -30,41 +29,32 @@ pub struct LogsArgs {
 }
 
 pub(super) async fn logs(context: &Context, args: LogsArgs) -> Result<Exit, CliError> {
-    let view = context.session.view()?;
-    context.session.must_be_member(&view, &args.name)?;
-    let dir = view.dir().turns(&args.name);
-    let turns = transcript::turns(&dir)?;
-    let from = turns.get(turns.len().saturating_sub(args.turns.get())).copied().unwrap_or(0);
-    let mut reading = Reading { turn: from, byte: 0, page: Page::default() };
-    if !args.follow {
-        if turns.is_empty() && context.shape == Shape::Text {
-            print::say(format!("{} has said nothing yet", args.name)).map_err(CliError::Stdout)?;
-        }
-        reading.on(context, &dir)?;
-        reading.page.close()?;
-        return Ok::<Exit, CliError>(Exit::Done);
-    }
-    unless_interrupted(async {
-        loop {
-            // A new watch each time the turn changes: what is watched is the file that grows, the next one, and
-            // the directory until it is there.
-            let watched = reading.turn;
-            let mut watch = Watch::new(context.session.settings.poll);
-            watch.add(&dir);
-            watch.add(transcript::path_of(&dir, watched));
-            watch.add(transcript::path_of(&dir, watched + 1));
-            loop {
-                if reading.on(context, &dir)? == Audience::Gone {
-                    return Ok::<Exit, CliError>(Exit::Done);
-                }
-                if reading.turn != watched {
-                    break;
-                }
-                watch.changed().await;
+    let LogsArgs { name, follow, turns } = args;
+    let mode = if follow { FollowMode::Follow } else { FollowMode::Past };
+    let (mut page, mut is_empty) = (Page::default(), true);
+    let told = logs::logs(&context.session, WantedLogs { name: name.clone(), turns, mode }, |entries| {
+        is_empty = false;
+        let audience = match context.shape {
+            Shape::Text => {
+                entries.iter().for_each(|entry| page.add(entry, &context.zone));
+                page.print()?
             }
-        }
-    })
-    .await
+            Shape::Json => print_json(entries)?,
+        };
+        Ok::<Listening, CliError>(match audience {
+            Audience::There => Listening::On,
+            Audience::Gone => Listening::Over,
+        })
+    });
+    match mode {
+        FollowMode::Past => told.await?,
+        FollowMode::Follow => unless_interrupted(told).await?,
+    }
+    if is_empty && context.shape == Shape::Text {
+        print::say(format!("{name} has said nothing yet")).map_err(CliError::Stdout)?;
+    }
+    page.close()?;
+    Ok(Exit::Done)
 }
 
 /// The entries as text for people.
@@ -72,38 +62,6 @@ pub(super) fn rendered(entries: &[Entry], zone: &TimeZone) -> String {
     let mut page = Page::default();
     entries.iter().for_each(|entry| page.add(entry, zone));
     page.text
-}
-
-/// How far a member's transcripts were read.
-struct Reading {
-    turn: u64,
-    byte: u64,
-    page: Page,
-}
-
-impl Reading {
-    /// Prints what is there and was not printed yet.
-    fn on(&mut self, context: &Context, dir: &Path) -> Result<Audience, CliError> {
-        for turn in transcript::turns(dir)?.into_iter().filter(|turn| *turn >= self.turn).collect::<Vec<_>>() {
-            if turn > self.turn {
-                self.turn = turn;
-                self.byte = 0;
-            }
-            let read = transcript::read(dir, turn, self.byte)?;
-            self.byte = read.next;
-            let audience = match context.shape {
-                Shape::Text => {
-                    read.entries.iter().for_each(|entry| self.page.add(entry, &context.zone));
-                    self.page.print()?
-                }
-                Shape::Json => print_json(&read.entries)?,
-            };
-            if audience == Audience::Gone {
-                return Ok(Audience::Gone);
-            }
-        }
-        Ok(Audience::There)
-    }
 }
 
 /// One entry a line, as the transcript holds it.

@@ -8,10 +8,8 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 use teamster_protocol::model::id::TeamName;
 
 use super::{CliError, Context, Exit};
-use super::{
-    complete, config, doctor, down, env, events, headless, id, inbox, kill, list, logs, mail, manual, restart_leader,
-};
-use super::{shutdown, spawn, status, stop, talk, task, up, why};
+use super::{cleanup, complete, config, demo, doctor, down, env, events, id, inbox, kill, list, logs, mail, manual};
+use super::{restart_leader, run, shutdown, spawn, status, stop, talk, task, up, why};
 use crate::ops::verb::{PREFIXES, Verb, VerbListing, VerbPrefix, VerbRow};
 
 /// What holds for every command.
@@ -126,10 +124,10 @@ commands! {
     TaskRetry(task::change::RetryArgs) => task::change::retry;
     TaskCancel(task::change::CancelArgs) => task::change::cancel;
     TaskClear(task::change::ClearArgs) => task::change::clear;
-    Run(headless::RunArgs) => headless::run_plan;
-    Cleanup(headless::CleanupArgs) => headless::clean_up;
+    Run(run::RunArgs) => run::run;
+    Cleanup(cleanup::CleanupArgs) => cleanup::cleanup;
     Doctor(doctor::DoctorArgs) => doctor::doctor;
-    Demo(headless::DemoArgs) => headless::tell_demo;
+    Demo(demo::DemoArgs) => demo::demo;
 }
 
 /// Reads a command line.

@@ -8,8 +8,8 @@ use teamster_protocol::model::task::TaskStatus;
 use teamster_protocol::store::presence;
 use teamster_protocol::team::TeamView;
 
-use super::report::{Findings, counted};
-use super::{Group, mend};
+use super::Group;
+use super::report::{Findings, REPAIR, counted};
 
 /// Tasks that are named one by one.
 const TASKS_NAMED_MAX: usize = 5;
@@ -23,7 +23,7 @@ pub(super) fn check(view: &TeamView, found: &mut Findings) {
             Ok(false) => {
                 let tasks = named(board.owned_by(owner));
                 let what = format!("{tasks} in progress by {owner}, whose worker is dead");
-                found.wrong(Group::Board, what).hint(mend::HOW);
+                found.wrong(Group::Board, what).hint(REPAIR);
             }
             Err(error) => {
                 found.wrong(Group::Board, format!("whether {owner} runs is not known: {error}"));

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::store::presence;
 
-use super::report::{Findings, counted};
-use super::{Group, Subject, mend};
+use super::report::{Findings, REPAIR, counted};
+use super::{Group, Subject};
 
 /// What is named one by one.
 const NAMED_MAX: usize = 5;
@@ -49,8 +49,8 @@ pub(super) fn check(subject: &Subject, found: &mut Findings) {
         }
     };
     all(&walked.strays, "it is not of ours, and left alone", None);
-    all(&walked.leftovers, "a file that was not finished", Some(mend::HOW));
-    all(&walked.open, "others may use it, if they get there", Some(mend::HOW));
+    all(&walked.leftovers, "a file that was not finished", Some(REPAIR));
+    all(&walked.open, "others may use it, if they get there", Some(REPAIR));
     if !walked.stale_sockets.is_empty() {
         // What was killed leaves its own, and whoever comes next takes its place: not a finding.
         let them = counted(walked.stale_sockets.len(), "socket");

@@ -14,8 +14,8 @@ use teamster_protocol::store::file::{
 };
 use teamster_protocol::store::transcript;
 
-use super::report::{Findings, counted};
-use super::{Group, Subject, mend, numbers};
+use super::report::{Findings, REPAIR, counted};
+use super::{Group, Subject, numbers};
 
 /// Bad lines that are named one by one.
 const LINES_NAMED_MAX: usize = 3;
@@ -36,7 +36,7 @@ pub(super) fn check(subject: &Subject, found: &mut Findings) {
             "the last task of the board is {last}, but task {known_task} was added: the end of the board was cut off, or an \
              older copy was put in its place"
         );
-        found.wrong(Group::Logs, what).at(&dir.board()).hint(mend::HOW);
+        found.wrong(Group::Logs, what).at(&dir.board()).hint(REPAIR);
     }
     let (mut sound, mut records, mut bytes) = (0, 0, 0);
     match mailboxes(dir) {
@@ -72,7 +72,7 @@ fn missing(dir: &TeamDir, found: &mut Findings) {
             found
                 .corrupt(Group::Logs, format!("the {name} is missing, although the team is there"))
                 .at(log)
-                .hint(mend::HOW);
+                .hint(REPAIR);
         }
     }
 }
@@ -101,7 +101,7 @@ fn look<F: Fold>(path: &Path, found: &mut Findings) -> Option<Checked> {
         && !old.is_sound()
     {
         let what = format!("the generation before, for readers that lag: {}", damage(&old));
-        found.wrong(Group::Logs, what).at(&old_of(path)).hint(mend::HOW);
+        found.wrong(Group::Logs, what).at(&old_of(path)).hint(REPAIR);
     }
     let checked = match check_log::<F>(path) {
         Ok(checked) => checked?,
@@ -110,7 +110,7 @@ fn look<F: Fold>(path: &Path, found: &mut Findings) -> Option<Checked> {
             return None;
         }
         Err(error @ LogError::NotAFile { .. }) => {
-            found.corrupt(Group::Logs, first_line(&error)).hint(mend::HOW);
+            found.corrupt(Group::Logs, first_line(&error)).hint(REPAIR);
             return None;
         }
         Err(error @ LogError::Unreadable { .. }) => {
@@ -132,7 +132,7 @@ fn look<F: Fold>(path: &Path, found: &mut Findings) -> Option<Checked> {
         found.corrupt(Group::Logs, what).at(path).hint("use the newer teamster that wrote it");
     }
     if !checked.damage.is_empty() {
-        found.corrupt(Group::Logs, damage(&checked)).at(path).hint(mend::HOW);
+        found.corrupt(Group::Logs, damage(&checked)).at(path).hint(REPAIR);
     }
     if checked.unknown_facts > 0 {
         let what = format!("{} facts of a newer version are passed over", checked.unknown_facts);
@@ -145,7 +145,7 @@ fn look<F: Fold>(path: &Path, found: &mut Findings) -> Option<Checked> {
     match Reader::<F>::open(path) {
         Ok(_) => Some(checked),
         Err(error) => {
-            found.corrupt(Group::Logs, first_line(&error)).hint(mend::HOW);
+            found.corrupt(Group::Logs, first_line(&error)).hint(REPAIR);
             None
         }
     }
@@ -208,7 +208,7 @@ fn transcripts(dir: &TeamDir, found: &mut Findings) {
             if !read.bad_lines.is_empty() {
                 let lines: Vec<String> = read.bad_lines.iter().map(u64::to_string).collect();
                 let what = format!("a transcript with lines that are no entries: {}", lines.join(", "));
-                found.wrong(Group::Logs, what).at(&path).hint(mend::HOW);
+                found.wrong(Group::Logs, what).at(&path).hint(REPAIR);
             }
             for seq in read.entries {
                 if last.is_some_and(|last| seq != last + 1) && read.bad_lines.is_empty() {

@@ -11,8 +11,8 @@ use teamster_protocol::store::file::Reader;
 use teamster_protocol::store::presence;
 use teamster_protocol::team::TeamView;
 
-use super::report::Findings;
-use super::{Group, Subject, logs, mend};
+use super::report::{Findings, REPAIR};
+use super::{Group, Subject, logs};
 use crate::ops::file_limit::members_over_file_limit;
 use crate::ops::text::humane;
 use crate::ops::why::raise_file_limit;
@@ -37,12 +37,12 @@ pub(super) fn check(subject: &Subject, view: &TeamView, found: &mut Findings) {
                 let still =
                     if tasks.is_empty() { String::new() } else { format!("; task {} is still its", tasks.join(", ")) };
                 let what = format!("the worker of {name} (process {}) died{still}", process.identity.pid);
-                found.wrong(Group::Members, what).hint(format!("{}, or teamster spawn {name}", mend::HOW));
+                found.wrong(Group::Members, what).hint(format!("{}, or teamster spawn {name}", REPAIR));
             }
             Presence::Expected { since_ms } if !running && is_stale(*since_ms, subject.now_ms) => {
                 let since = humane(Duration::from_millis(subject.now_ms.saturating_sub(*since_ms)));
                 let what = format!("{name} has been expected for {since}, and nobody starts it");
-                found.wrong(Group::Members, what).hint(format!("{}, or teamster spawn {name}", mend::HOW));
+                found.wrong(Group::Members, what).hint(format!("{}, or teamster spawn {name}", REPAIR));
             }
             Presence::Joined { .. } | Presence::Expected { .. } | Presence::Left { .. } => {}
         }
@@ -70,7 +70,7 @@ pub(super) fn is_stale(since_ms: u64, now_ms: u64) -> bool {
 fn mail(view: &TeamView, name: &MemberName, running: bool, found: &mut Findings) {
     let path = view.dir().mailbox(&Address::Member(name.clone()));
     if !path.exists() {
-        found.wrong(Group::Members, format!("{name} has no mailbox")).at(&path).hint(mend::HOW);
+        found.wrong(Group::Members, format!("{name} has no mailbox")).at(&path).hint(REPAIR);
         return;
     }
     // That it can be read is looked at with the other logs.
@@ -96,6 +96,6 @@ fn strangers(view: &TeamView, found: &mut Findings) {
     let named: BTreeSet<&MemberName> = view.board().owners().chain(waiting).collect();
     for name in named.into_iter().filter(|name| is_stranger(name)) {
         let what = format!("{name} has tasks or waits for some, and is not on the roster");
-        found.wrong(Group::Members, what).hint(mend::HOW);
+        found.wrong(Group::Members, what).hint(REPAIR);
     }
 }

@@ -25,9 +25,6 @@ use super::report::{Act, Acted};
 use super::{Subject, files, locks, logs, members, worktrees};
 use crate::git::{ForgetOutcome, Repository, sweep_trash};
 
-/// The way out that most findings have.
-pub(super) const HOW: &str = "teamster doctor --repair";
-
 /// Mends what can be mended without losing anything; tells each act in order. Never touches a worktree's files, and
 /// leaves alone what could not be looked at.
 pub fn mend(subject: &Subject) -> Vec<Act> {

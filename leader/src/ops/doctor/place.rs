@@ -8,8 +8,8 @@ use nix::sys::statfs::{self, FsType, statfs};
 use nix::sys::statvfs::{FsFlags, statvfs};
 use nix::unistd::{AccessFlags, access, geteuid};
 
-use super::report::Findings;
-use super::{Group, Subject, mend};
+use super::report::{Findings, REPAIR};
+use super::{Group, Subject};
 use crate::ops::text::bytes;
 
 /// Below this an append may fail any moment.
@@ -55,7 +55,7 @@ fn owner(path: &Path, forbidden: u32, why: &str, found: &mut Findings) {
     // Whoever may write into a sticky directory, such as /tmp, may not replace what is another's.
     if meta.mode() & forbidden != 0 && meta.mode() & 0o1000 == 0 {
         let what = format!("its mode is {:04o}: {why}", meta.mode() & 0o7777);
-        found.wrong(Group::Root, what).at(path).hint(mend::HOW);
+        found.wrong(Group::Root, what).at(path).hint(REPAIR);
     }
 }
 

@@ -7,6 +7,9 @@ use teamster_protocol::model::id::TeamName;
 
 use super::Subject;
 
+/// The way out that most findings have.
+pub(super) const REPAIR: &str = "teamster doctor --repair";
+
 /// Everything that was looked at, and what was done about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {

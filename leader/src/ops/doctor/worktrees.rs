@@ -9,8 +9,8 @@ use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::roster::Workspace;
 use teamster_protocol::team::TeamView;
 
-use super::report::{Findings, counted};
-use super::{Group, mend};
+use super::Group;
+use super::report::{Findings, REPAIR, counted};
 use crate::git::{RegisteredWorktree, Repository, WorktreePlace, member_branch};
 
 pub(super) fn check(view: &TeamView, found: &mut Findings) {
@@ -43,12 +43,12 @@ pub(super) fn check(view: &TeamView, found: &mut Findings) {
     }
     for (repository, gone) in missing(view) {
         let what = format!("git has a worktree on its list whose directory is gone, in {}", repository.display());
-        found.wrong(Group::Worktrees, what).at(&gone.path).hint(mend::HOW);
+        found.wrong(Group::Worktrees, what).at(&gone.path).hint(REPAIR);
     }
     if let Ok(trash) = directories(&root.join(".trash"))
         && !trash.is_empty()
     {
-        found.note(Group::Worktrees, counted(trash.len(), "half-removed tree")).at(&root).hint(mend::HOW);
+        found.note(Group::Worktrees, counted(trash.len(), "half-removed tree")).at(&root).hint(REPAIR);
     }
     if found.troubles() == before && looked > 0 {
         found.ok(Group::Worktrees, format!("{}, each known to git and to the roster", counted(looked, "worktree")));

@@ -9,7 +9,7 @@ use teamster_protocol::store::watch::Watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::tally::Tally;
-use super::{Run, RunError, Signals, running};
+use super::{Interrupts, Run, RunError, RunNews, running};
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +31,11 @@ pub(super) enum Crewed {
 
 impl Run<'_> {
     /// Until nothing of the run can go on.
-    pub(super) async fn drain(&mut self, signals: &mut Signals, deadline: Option<Instant>) -> Result<How, RunError> {
+    pub(super) async fn drain(
+        &mut self,
+        interrupts: &mut Interrupts,
+        deadline: Option<Instant>,
+    ) -> Result<How, RunError> {
         let mut watch = self.watch();
         loop {
             let tally = self.show()?;
@@ -49,7 +53,7 @@ impl Run<'_> {
             }
             tokio::select! {
                 _ = watch.changed() => {}
-                () = signals.next() => return Ok(How::Interrupted),
+                () = interrupts.next() => return Ok(How::Interrupted),
                 () = until(deadline) => return Ok(How::TimedOut),
             }
         }
@@ -77,10 +81,10 @@ impl Run<'_> {
 
     /// Takes in what was written since, and shows it.
     fn show(&mut self) -> Result<Tally, RunError> {
-        let progress = &self.options.progress;
-        self.team.refresh(|record| progress.record(record))?;
+        let options = self.options;
+        self.team.refresh(|record| options.tell(RunNews::Written(record)))?;
         let tally = Tally::of(self.team.board(), &self.ids, |_| true);
-        progress.tally(&tally);
+        options.tell(RunNews::Standing(&tally));
         Ok(tally)
     }
 
@@ -102,17 +106,17 @@ impl Run<'_> {
             let (now, told) = match &member.presence {
                 Presence::Expected { .. } | Presence::Joined { .. } => (Crewed::Running, None),
                 Presence::Left { how: LeftHow::Died { reason } | LeftHow::AgentGone { reason }, .. } => {
-                    (Crewed::Restarting, Some(format!("{name} died ({reason}): it is started again")))
+                    (Crewed::Restarting, Some(RunNews::Died { name, reason }))
                 }
                 Presence::Left { how: LeftHow::GivenUp { reason }, .. } => {
-                    (Crewed::Gone, Some(format!("{name} is not started again: {reason}")))
+                    (Crewed::Gone, Some(RunNews::GivenUp { name, reason }))
                 }
                 Presence::Left { how: LeftHow::Shutdown | LeftHow::Terminated | LeftHow::LeaderGone, .. } => {
                     (Crewed::Gone, None)
                 }
             };
             if let (true, Some(told)) = (*crewed != now, told) {
-                self.options.progress.say(&told);
+                self.options.tell(told);
             }
             *crewed = now;
         }

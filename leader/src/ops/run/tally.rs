@@ -9,23 +9,23 @@ use teamster_protocol::model::task::{Hold, TaskStatus};
 
 /// The tasks of a run, by where they stand.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Tally {
+pub struct Tally {
     /// How many there are.
-    pub(super) total: usize,
+    pub total: usize,
     /// How many are completed.
-    pub(super) completed: usize,
+    pub completed: usize,
     /// How many failed.
-    pub(super) failed: usize,
+    pub failed: usize,
     /// How many were cancelled or cleared away.
-    pub(super) cancelled: usize,
+    pub cancelled: usize,
     /// How many were stopped and are held.
-    pub(super) stopped: usize,
+    pub stopped: usize,
     /// What runs, by whom, since when.
-    pub(super) running: BTreeMap<TaskId, (MemberName, u64)>,
+    pub running: BTreeMap<TaskId, (MemberName, u64)>,
     /// How many can be claimed, now or when others are completed.
-    pub(super) open: usize,
+    pub open: usize,
     /// What waits for a task that will not be completed, or for somebody to take it.
-    pub(super) stuck: BTreeSet<TaskId>,
+    pub stuck: BTreeSet<TaskId>,
 }
 
 impl Tally {

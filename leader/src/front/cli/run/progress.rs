@@ -9,15 +9,15 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use teamster_protocol::model::board::{BoardFact, ReleaseWhy};
 use teamster_protocol::model::id::{MemberName, TaskId};
+use teamster_protocol::store::file::Record;
 
-use super::BoardRecord;
 use super::panel::Panel;
-use super::tally::Tally;
 use crate::front::cli::print::{Tone, clock, harmless, humane, paint, remark};
+use crate::ops::run::{RunNews, Tally};
 
 /// Shows a run.
 #[derive(Debug)]
-pub struct Progress {
+pub(super) struct Progress {
     shown: Mutex<Shown>,
 }
 
@@ -37,7 +37,7 @@ struct Names {
 
 impl Progress {
     /// A panel on a terminal that can move its cursor, lines elsewhere.
-    pub fn for_people() -> Progress {
+    pub(super) fn for_people() -> Progress {
         let moves = std::env::var_os("TERM").is_some_and(|terminal| terminal != "dumb");
         if moves && std::io::stderr().is_terminal() {
             Progress::new(Shown::Panel { names: Names::default(), panel: None })
@@ -47,7 +47,7 @@ impl Progress {
     }
 
     /// Nothing.
-    pub fn none() -> Progress {
+    pub(super) fn none() -> Progress {
         Progress::new(Shown::Nothing)
     }
 
@@ -59,13 +59,27 @@ impl Progress {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Shows what happened.
+    pub(super) fn show(&self, news: RunNews<'_>) {
+        match news {
+            RunNews::Begun { tasks, members } => self.begin(tasks, members),
+            RunNews::Named(named) => self.name(named),
+            RunNews::Written(record) => self.record(record),
+            RunNews::Standing(tally) => self.tally(tally),
+            RunNews::Died { name, reason } => self.say(&format!("{name} died ({reason}): it is started again")),
+            RunNews::GivenUp { name, reason } => self.say(&format!("{name} is not started again: {reason}")),
+            RunNews::TimeOver => self.say("the time is over: ending the workers"),
+            RunNews::Interrupted => self.say("finishing what runs; Ctrl-C again kills it"),
+            RunNews::Over => self.end(),
+        }
+    }
+
     /// The run begins with so many tasks and these workers.
-    pub(super) fn begin<'a>(&self, tasks: usize, members: impl Iterator<Item = &'a MemberName>) {
-        let members: Vec<&MemberName> = members.collect();
+    fn begin(&self, tasks: usize, members: &[MemberName]) {
         match &mut *self.shown() {
             Shown::Nothing => {}
             Shown::Lines(_) => line(&format!("{} for {}", count(tasks, "task"), count(members.len(), "worker"))),
-            Shown::Panel { panel, .. } => match Panel::begin(tasks, members.into_iter()) {
+            Shown::Panel { panel, .. } => match Panel::begin(tasks, members.iter()) {
                 Ok(begun) => *panel = Some(begun),
                 Err(error) => tracing::warn!("cannot show how far the run is: {error}"),
             },
@@ -73,17 +87,17 @@ impl Progress {
     }
 
     /// What the tasks are called.
-    pub(super) fn titles(&self, titles: impl Iterator<Item = (TaskId, String)>) {
+    fn name(&self, named: &[(TaskId, String)]) {
         let mut shown = self.shown();
         let names = match &mut *shown {
             Shown::Nothing => return,
             Shown::Lines(names) | Shown::Panel { names, .. } => names,
         };
-        names.titles.extend(titles);
+        names.titles.extend(named.iter().cloned());
     }
 
     /// Something to be said between.
-    pub(super) fn say(&self, text: &str) {
+    fn say(&self, text: &str) {
         match &mut *self.shown() {
             Shown::Nothing => tracing::info!("{text}"),
             Shown::Lines(_) => line(&harmless(text)),
@@ -92,7 +106,7 @@ impl Progress {
     }
 
     /// A record of the board.
-    pub(super) fn record(&self, record: &BoardRecord) {
+    fn record(&self, record: &Record<BoardFact>) {
         let mut shown = self.shown();
         let names = match &mut *shown {
             Shown::Nothing => return,
@@ -108,14 +122,14 @@ impl Progress {
     }
 
     /// How far it is.
-    pub(super) fn tally(&self, tally: &Tally) {
+    fn tally(&self, tally: &Tally) {
         if let Shown::Panel { names, panel: Some(panel) } = &*self.shown() {
             panel.tally(tally, |id| names.title(id));
         }
     }
 
     /// The run is over: the panel goes, and what follows stands apart from what was told.
-    pub(super) fn end(&self) {
+    fn end(&self) {
         if let Shown::Panel { panel, .. } = &mut *self.shown()
             && let Some(mut panel) = panel.take()
         {

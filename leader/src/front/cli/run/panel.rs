@@ -11,8 +11,8 @@ use anstream::{AutoStream, ColorChoice};
 use teamster_protocol::host::clock::now_ms;
 use teamster_protocol::model::id::{MemberName, TaskId};
 
-use super::tally::Tally;
 use crate::front::cli::print::{Drawing, Tone, humane, paint, shorten, width};
+use crate::ops::run::Tally;
 
 /// From one drawing to the next.
 const FRAME: Duration = Duration::from_millis(120);

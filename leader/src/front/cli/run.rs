@@ -1,0 +1,104 @@
+//! `teamster run`.
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use teamster_protocol::model::id::AgentName;
+
+use super::interrupt::interrupts;
+use super::stall::StallArgs;
+use super::workspace::wanted_workspace;
+use super::{CliError, Context, Exit, Shape};
+use crate::ops::duration::parse_duration;
+use crate::ops::error::OpsError;
+use crate::ops::plan::{PLAN_BYTES_MAX, Plan};
+use crate::ops::run::{self, Leftover, Summary, WantedRun};
+
+mod panel;
+mod progress;
+mod summary;
+
+use progress::Progress;
+use summary::render;
+
+/// `teamster run`.
+#[derive(Debug, clap::Args)]
+pub struct RunArgs {
+    /// The plan, TOML or JSON; - reads standard input
+    #[arg(value_name = "PLAN", required_unless_present = "resume")]
+    pub plan: Option<PathBuf>,
+    /// Go on with the tasks that are on the board, instead of or before a plan
+    #[arg(long)]
+    pub resume: bool,
+    /// How many workers; members and roles that the plan names come on top [default: 4, or one a task]
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=200))]
+    pub workers: Option<u16>,
+    /// Each worker in a git worktree of its own
+    #[arg(long, conflicts_with = "shared")]
+    pub worktree: bool,
+    /// All workers in the directory itself (the default, unless configured otherwise)
+    #[arg(long)]
+    pub shared: bool,
+    /// The commit the worktrees begin at [default: HEAD]
+    #[arg(long, value_name = "REF", requires = "worktree")]
+    pub base: Option<String>,
+    /// The agent the workers drive [default: shell, unless configured otherwise]
+    #[arg(long)]
+    pub agent: Option<AgentName>,
+    /// Where to work, or which repository to take worktrees from [default: here]
+    #[arg(long, value_name = "DIR")]
+    pub cwd: Option<PathBuf>,
+    /// How long the whole run may take, such as 30m; then everything is ended
+    #[arg(long, value_name = "D", value_parser = parse_duration)]
+    pub timeout: Option<Duration>,
+    /// What is done about an agent that says nothing
+    #[command(flatten)]
+    pub stall: StallArgs,
+}
+
+pub(super) async fn run(context: &Context, args: RunArgs) -> Result<Exit, CliError> {
+    let wanted = WantedRun {
+        plan: args.plan.as_deref().map(read_plan).transpose()?,
+        leftover: if args.resume { Leftover::Resume } else { Leftover::Refuse },
+        workers: args.workers,
+        agent: args.agent,
+        workspace: wanted_workspace(args.cwd, args.worktree, args.shared, args.base),
+        stall: args.stall.wanted(),
+        timeout: args.timeout,
+    };
+    let progress = match context.shape {
+        Shape::Text => Progress::for_people(),
+        Shape::Json => Progress::none(),
+    };
+    let summary = run::run(&context.session, wanted, interrupts()?, &|news| progress.show(news)).await?;
+    context.show(&summary, |summary| render(summary, context.columns))?;
+    Ok(exit_of(&summary))
+}
+
+fn exit_of(summary: &Summary) -> Exit {
+    match summary.ended.as_deref() {
+        Some("interrupted") => Exit::Interrupted,
+        Some(_) | None if summary.ok => Exit::Done,
+        Some(_) | None => Exit::Refused,
+    }
+}
+
+/// Reads a plan from a file, or from standard input for `-`. Never more than a plan may have, and a byte.
+fn read_plan(path: &Path) -> Result<Plan, CliError> {
+    let from_stdin = path == Path::new("-");
+    let name = if from_stdin { PathBuf::from("standard input") } else { path.to_owned() };
+    let failed = |source| OpsError::Path { doing: "read", path: name, source };
+    let read = |from: &mut dyn Read| -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        from.take(PLAN_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let bytes = if from_stdin {
+        read(&mut io::stdin().lock())
+    } else {
+        fs::File::open(path).and_then(|mut file| read(&mut file))
+    };
+    Ok(Plan::parse_bytes(&bytes.map_err(failed)?, (!from_stdin).then_some(path))?)
+}

@@ -1,0 +1,190 @@
+//! What came of a run, as a table.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use teamster_protocol::model::id::TaskId;
+
+use crate::front::cli::print::{Cell, Column, Table, Tone, humane, paint};
+use crate::front::cli::task_text::numbers;
+use crate::ops::run::{Summary, TaskSummary, short_name};
+
+/// From this width on the table has room for the branches too.
+const BRANCHES_COLUMNS_MIN: usize = 110;
+
+/// The table, the branches where it has no room for them, how many tasks stand where, and the way on.
+pub(super) fn render(summary: &Summary, columns: usize) -> String {
+    let branches: BTreeMap<&str, Vec<TaskId>> = branches(summary);
+    let mut text = match branches.is_empty() {
+        true => table(summary).render(columns),
+        false if columns >= BRANCHES_COLUMNS_MIN => table_with_branches(summary).render(columns),
+        false => {
+            let line = |(branch, ids): (&&str, &Vec<TaskId>)| {
+                let tasks = if ids.len() == 1 { "task" } else { "tasks" };
+                format!("\n{branch}  {}", paint(Tone::Faint, &format!("{tasks} {}", numbers(ids))))
+            };
+            format!("{}\n{}", table(summary).render(columns), branches.iter().map(line).collect::<String>())
+        }
+    };
+    let counts: Vec<String> = summary.counts.iter().map(|(word, count)| format!("{count} {word}")).collect();
+    let took = humane(Duration::from_millis(summary.duration_ms));
+    let ended = summary.ended.as_ref().map(|why| format!(", {why}")).unwrap_or_default();
+    let counts = if counts.is_empty() { "no task was begun".to_owned() } else { counts.join(", ") };
+    text.push_str(&format!("\n\n{counts} in {took}{ended}\n"));
+    if let Some(task) = summary.tasks.iter().find(|task| task.status == "failed") {
+        text.push_str(&format!("{}\n", paint(Tone::Faint, &format!("see teamster task show {}", task.id))));
+    }
+    if summary.ended.is_some() && summary.tasks.iter().any(|task| task.status == "pending" || task.status == "stopped")
+    {
+        text.push_str(&format!("{}\n", paint(Tone::Faint, "go on with teamster run --resume")));
+    }
+    text
+}
+
+/// The branches of those who had tasks, and which.
+fn branches(summary: &Summary) -> BTreeMap<&str, Vec<TaskId>> {
+    let mut branches: BTreeMap<&str, Vec<TaskId>> = BTreeMap::new();
+    for task in &summary.tasks {
+        if let Some(branch) = &task.branch {
+            branches.entry(branch).or_default().push(task.id);
+        }
+    }
+    branches
+}
+
+fn table(summary: &Summary) -> Table<6> {
+    let [id, task, member, state, time] = heads();
+    let mut table = Table::new([id, task, member, state, time, Column::wide("result")]);
+    for task in &summary.tasks {
+        let [id, name, who, status, took] = cells(task);
+        table.row([id, name, who, status, took, remark(summary, task).as_str().into()]);
+    }
+    table
+}
+
+fn table_with_branches(summary: &Summary) -> Table<7> {
+    let [id, task, member, state, time] = heads();
+    let mut table = Table::new([id, task, member, state, time, Column::left("branch"), Column::wide("result")]);
+    for task in &summary.tasks {
+        let [id, name, who, status, took] = cells(task);
+        let branch = task.branch.as_deref().unwrap_or("").into();
+        table.row([id, name, who, status, took, branch, remark(summary, task).as_str().into()]);
+    }
+    table
+}
+
+/// The first line that tells most of a task: why it failed, what it waits for, or what it said.
+fn remark(summary: &Summary, task: &TaskSummary) -> String {
+    let result = task.result.as_deref().and_then(|text| text.lines().find(|line| !line.trim().is_empty()));
+    match (&task.reason, task.waits_for.as_slice()) {
+        (Some(reason), _) => match result {
+            Some(line) => format!("{reason}: {line}"),
+            None => reason.clone(),
+        },
+        (None, []) => result.unwrap_or("").to_owned(),
+        (None, ids) => {
+            let failed = |id: &TaskId| summary.tasks.iter().any(|task| task.id == *id && task.status == "failed");
+            let one = |id: &TaskId| if failed(id) { format!("{id} (failed)") } else { id.to_string() };
+            format!("waits for {}", ids.iter().map(one).collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
+/// The columns that every summary has.
+fn heads() -> [Column; 5] {
+    [Column::right("id"), Column::wide("task"), Column::left("member"), Column::left("state"), Column::right("time")]
+}
+
+fn cells(task: &TaskSummary) -> [Cell; 5] {
+    let who = task.member.as_ref().map_or("", |name| name.as_str());
+    let took = task.duration_ms.map(|ms| humane(Duration::from_millis(ms))).unwrap_or_default();
+    [
+        task.id.to_string().into(),
+        short_name(task.label.as_deref(), &task.title).into(),
+        Cell::toned(Tone::Name, who),
+        Cell::toned(tone(task), &task.status),
+        took.into(),
+    ]
+}
+
+/// The colour of where a task stands.
+fn tone(task: &TaskSummary) -> Tone {
+    match task.status.as_str() {
+        "completed" => Tone::Ok,
+        "failed" => Tone::Error,
+        "in progress" => Tone::Busy,
+        _ => Tone::Warn,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task(id: u32, label: Option<&str>, status: &str) -> TaskSummary {
+        let began = status != "pending";
+        TaskSummary {
+            id: TaskId(id),
+            label: label.map(str::to_owned),
+            title: "make the parser say where it was".to_owned(),
+            status: status.to_owned(),
+            member: began.then(|| "w1".parse().expect("a name")),
+            attempts: usize::from(began),
+            duration_ms: began.then_some(62_000),
+            branch: began.then(|| "teamster/tool-1a2b3c/w1".to_owned()),
+            result: began.then(|| "\n41 tests passed, none were ignored, 漢字も大丈夫です\nmore".to_owned()),
+            reason: (status == "failed").then(|| "exit status 2".to_owned()),
+            waits_for: if began { Vec::new() } else { vec![TaskId(10)] },
+        }
+    }
+
+    #[test]
+    fn a_run_as_people_read_it() {
+        let tasks =
+            vec![task(9, Some("build"), "completed"), task(10, Some("test"), "failed"), task(11, Some("3"), "pending")];
+        let counts = [("completed", 1), ("failed", 1), ("pending", 1)].map(|(word, count)| (word.to_owned(), count));
+        let summary = Summary {
+            team: "tool-1a2b3c".parse().expect("a name"),
+            ok: false,
+            ended: Some("interrupted".to_owned()),
+            duration_ms: 124_000,
+            counts: counts.into(),
+            tasks,
+        };
+        let plain = |columns| anstream::adapter::strip_str(&render(&summary, columns)).to_string();
+        insta::assert_snapshot!(plain(80), @"
+        id  task                      member  state        time  result
+         9  build                     w1      completed  1m 02s  41 tests passed, none …
+        10  test                      w1      failed     1m 02s  exit status 2: 41 test…
+        11  make the parser say whe…          pending            waits for 10 (failed)
+
+        teamster/tool-1a2b3c/w1  tasks 9, 10
+
+        1 completed, 1 failed, 1 pending in 2m 04s, interrupted
+        see teamster task show 10
+        go on with teamster run --resume
+        ");
+        insta::assert_snapshot!(plain(120), @"
+        id  task                      member  state        time  branch                   result
+         9  build                     w1      completed  1m 02s  teamster/tool-1a2b3c/w1  41 tests passed, none were ignored, …
+        10  test                      w1      failed     1m 02s  teamster/tool-1a2b3c/w1  exit status 2: 41 tests passed, none …
+        11  make the parser say whe…          pending                                     waits for 10 (failed)
+
+        1 completed, 1 failed, 1 pending in 2m 04s, interrupted
+        see teamster task show 10
+        go on with teamster run --resume
+        ");
+        insta::assert_snapshot!(plain(40), @"
+        id  task    member  state    time  resu…
+         9  build   w1      compl…  1m 0…  41 t…
+        10  test    w1      failed  1m 0…  exit…
+        11  make …          pendi…         wait…
+
+        teamster/tool-1a2b3c/w1  tasks 9, 10
+
+        1 completed, 1 failed, 1 pending in 2m 04s, interrupted
+        see teamster task show 10
+        go on with teamster run --resume
+        ");
+    }
+}

@@ -1,0 +1,190 @@
+//! `events`: what happened on the board, on the roster and in the mailboxes, in one order of time.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Serialize;
+use teamster_protocol::host::team_dir::TeamDir;
+use teamster_protocol::model::board::{Board, BoardFact};
+use teamster_protocol::model::id::Address;
+use teamster_protocol::model::mail::{MailFact, Mailbox};
+use teamster_protocol::model::roster::{Roster, TeamFact};
+use teamster_protocol::store::file::{Fold, Reader, Record};
+use teamster_protocol::store::watch::Watch;
+
+use super::error::OpsError;
+use super::follow::{FollowMode, Listening};
+use super::session::Session;
+use super::verb::Verb;
+
+/// One fact, as it is stored.
+#[derive(Debug, Clone, Serialize)]
+pub struct TeamEvent {
+    /// When it was decided.
+    pub at_ms: u64,
+    /// `board`, `team` or `mail`.
+    pub log: &'static str,
+    /// The number of its record in that log; facts of one record happened together.
+    pub seq: u64,
+    /// Who decided.
+    pub by: String,
+    /// Whose mailbox, for mail.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mailbox: Option<Address>,
+    /// The fact.
+    pub fact: EventFact,
+}
+
+/// A fact of any log.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub enum EventFact {
+    /// Of the board.
+    Board(BoardFact),
+    /// Of the roster.
+    Team(TeamFact),
+    /// Of the mailbox of this address.
+    Mail(MailFact),
+}
+
+/// Which events are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WantedEvents {
+    /// How many of the newest of what happened before; all if not given.
+    pub last: Option<usize>,
+    /// Whether to go on as it happens.
+    pub mode: FollowMode,
+}
+
+/// Tells `listener` of the events, some at a time and in order; at first of what happened before, even if that is nothing.
+/// Ends with the listener's error, if it has one.
+pub async fn events<E: From<OpsError>>(
+    session: &Session,
+    wanted: WantedEvents,
+    mut listener: impl FnMut(Vec<TeamEvent>) -> Result<Listening, E>,
+) -> Result<(), E> {
+    session.authorize(Verb::Events)?;
+    // The logs are read by handles of their own, which tell of each record; here it is only asked whether they can be.
+    session.view()?;
+    let mut watch = Watch::new(session.settings.poll);
+    if wanted.mode == FollowMode::Follow {
+        // Before the first look: what happens in between is told by one or the other.
+        watch.add(session.dir.board());
+        watch.add(session.dir.roster());
+    }
+    let (mut logs, mut past) = TeamLogs::open(session.dir.clone())?;
+    if let Some(last) = wanted.last {
+        past.drain(..past.len().saturating_sub(last));
+    }
+    if wanted.mode == FollowMode::Past {
+        listener(past)?;
+        return Ok(());
+    }
+    let mut news = past;
+    loop {
+        for path in std::mem::take(&mut logs.unwatched) {
+            watch.add(path);
+            // It was read before it was watched.
+            news.extend(logs.refresh()?);
+        }
+        if listener(std::mem::take(&mut news))? == Listening::Over {
+            return Ok(());
+        }
+        watch.changed().await;
+        news = logs.refresh()?;
+    }
+}
+
+/// All logs of a team, each read up to some record.
+struct TeamLogs {
+    dir: TeamDir,
+    board: Reader<Board>,
+    roster: Reader<Roster>,
+    mail: BTreeMap<Address, Reader<Mailbox>>,
+    /// Mailboxes that nobody watches yet.
+    unwatched: Vec<PathBuf>,
+}
+
+impl TeamLogs {
+    /// Opens all logs, and gives what they hold, in order.
+    fn open(dir: TeamDir) -> Result<(TeamLogs, Vec<TeamEvent>), OpsError> {
+        let mut found = Vec::new();
+        // The roster first: who joined in the same millisecond as it claimed, joined before.
+        let roster = Reader::open_telling(dir.roster(), |record| on_roster(&mut found, record))?;
+        let board = Reader::open_telling(dir.board(), |record| on_board(&mut found, record))?;
+        let mut logs = TeamLogs { dir, board, roster, mail: BTreeMap::new(), unwatched: Vec::new() };
+        logs.open_mail(&mut found)?;
+        Ok((logs, in_order(found)))
+    }
+
+    /// What was written since, in order.
+    fn refresh(&mut self) -> Result<Vec<TeamEvent>, OpsError> {
+        let mut found = Vec::new();
+        self.roster.refresh(|record| on_roster(&mut found, record))?;
+        self.board.refresh(|record| on_board(&mut found, record))?;
+        for (whose, mailbox) in &mut self.mail {
+            mailbox.refresh(|record| in_mail(&mut found, whose, record))?;
+        }
+        self.open_mail(&mut found)?;
+        Ok(in_order(found))
+    }
+
+    /// Opens the mailboxes that were not opened yet.
+    fn open_mail(&mut self, found: &mut Vec<TeamEvent>) -> Result<(), OpsError> {
+        let members = self.roster.state().members().map(|(name, _)| Address::Member(name.clone()));
+        let boxes: Vec<Address> = [Address::Lead].into_iter().chain(members).collect();
+        for whose in boxes.into_iter().filter(|whose| !self.mail.contains_key(whose)).collect::<Vec<_>>() {
+            let path = self.dir.mailbox(&whose);
+            let mailbox = Reader::open_telling(&path, |record| in_mail(found, &whose, record))?;
+            self.mail.insert(whose, mailbox);
+            self.unwatched.push(path);
+        }
+        Ok(())
+    }
+}
+
+/// By time; what was written in one millisecond stays in the order it was found in: roster, board, mail.
+fn in_order(mut events: Vec<TeamEvent>) -> Vec<TeamEvent> {
+    events.sort_by_key(|event| event.at_ms);
+    events
+}
+
+fn on_board(found: &mut Vec<TeamEvent>, record: &Record<BoardFact>) {
+    let news = record.facts.iter().filter(|fact| is_news(fact));
+    found.extend(news.map(|fact| event_of::<Board>(record, EventFact::Board(fact.clone()))));
+}
+
+fn on_roster(found: &mut Vec<TeamEvent>, record: &Record<TeamFact>) {
+    found.extend(record.facts.iter().map(|fact| event_of::<Roster>(record, EventFact::Team(fact.clone()))));
+}
+
+fn in_mail(found: &mut Vec<TeamEvent>, whose: &Address, record: &Record<MailFact>) {
+    let event = |fact: &MailFact| TeamEvent {
+        mailbox: Some(whose.clone()),
+        ..event_of::<Mailbox>(record, EventFact::Mail(fact.clone()))
+    };
+    found.extend(record.facts.iter().map(event));
+}
+
+fn event_of<F: Fold>(record: &Record<F::Fact>, fact: EventFact) -> TeamEvent {
+    TeamEvent { at_ms: record.at_ms, log: F::KIND, seq: record.seq, by: record.by.clone(), mailbox: None, fact }
+}
+
+/// Whether a fact tells of something that happened; the others only keep the board's books.
+fn is_news(fact: &BoardFact) -> bool {
+    match fact {
+        BoardFact::Waiting(_) | BoardFact::Away { .. } | BoardFact::Kept(_) | BoardFact::Numbered { .. } => false,
+        BoardFact::Added { .. }
+        | BoardFact::Claimed(_)
+        | BoardFact::Completed { .. }
+        | BoardFact::Failed { .. }
+        | BoardFact::Released { .. }
+        | BoardFact::Assigned { .. }
+        | BoardFact::Unassigned { .. }
+        | BoardFact::DependencyAdded { .. }
+        | BoardFact::DependencyRemoved { .. }
+        | BoardFact::Retried { .. }
+        | BoardFact::Cancelled { .. }
+        | BoardFact::Cleared { .. } => true,
+    }
+}

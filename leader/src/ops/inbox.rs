@@ -1,0 +1,82 @@
+//! `inbox`: the mail of a mailbox. Reading marks nothing; the lead's mail is marked as read once a front has shown it.
+
+use serde::Serialize;
+use teamster_protocol::model::id::{Address, MessageId};
+use teamster_protocol::model::mail::{Body, LetterState, Message};
+use teamster_protocol::team::{Inbox, TeamError, read_mail};
+
+use super::error::OpsError;
+use super::session::Session;
+use super::verb::Verb;
+
+/// How many messages that were read are shown beside the unread ones.
+const READ_SHOWN_MAX: usize = 20;
+
+/// Which messages are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WantedMail {
+    /// All that is kept.
+    All,
+    /// The unread ones, and the newest of those that were read.
+    Recent,
+}
+
+/// Messages in the order of their delivery.
+#[derive(Debug, Serialize)]
+pub struct ShownMail {
+    /// Whose mailbox.
+    pub name: Address,
+    /// The messages.
+    pub messages: Vec<ShownMessage>,
+}
+
+/// One message, as it is stored, and whether it was read before.
+#[derive(Debug, Serialize)]
+pub struct ShownMessage {
+    /// The message.
+    #[serde(flatten)]
+    pub message: Message,
+    /// Whether it was read.
+    pub read: bool,
+}
+
+/// Reads a mailbox: the caller's own if no other is named.
+pub fn inbox(session: &Session, whose: Option<Address>, wanted: WantedMail) -> Result<ShownMail, OpsError> {
+    session.authorize(Verb::Inbox)?;
+    session.must_exist()?;
+    let name = whose.unwrap_or_else(|| session.caller.clone());
+    if let Address::Member(name) = &name {
+        session.must_be_member(&session.view()?, name)?;
+    }
+    let kept = read_mail(&session.dir, &name)?;
+    let read = kept.iter().filter(|(state, _)| *state == LetterState::Acknowledged).count();
+    let mut hidden = match wanted {
+        WantedMail::All => 0,
+        WantedMail::Recent => read.saturating_sub(READ_SHOWN_MAX),
+    };
+    let mut messages = Vec::new();
+    for (state, message) in kept {
+        let read = state == LetterState::Acknowledged;
+        if read && hidden > 0 {
+            hidden -= 1;
+            continue;
+        }
+        messages.push(ShownMessage { message, read });
+    }
+    Ok(ShownMail { name, messages })
+}
+
+/// Marks the texts among shown messages as read, if they are the lead's and the lead is the caller: a member's mail is
+/// acknowledged by its worker, which hands it on, and control messages by the leader, which acts on them.
+pub fn mark_read(session: &Session, shown: &ShownMail) -> Result<(), OpsError> {
+    session.authorize(Verb::Inbox)?;
+    if (&shown.name, &session.caller) != (&Address::Lead, &Address::Lead) {
+        return Ok(());
+    }
+    let is_unread_text = |shown: &&ShownMessage| !shown.read && matches!(shown.message.body, Body::Text { .. });
+    let unread: Vec<MessageId> = shown.messages.iter().filter(is_unread_text).map(|it| it.message.id).collect();
+    if unread.is_empty() {
+        return Ok(());
+    }
+    Inbox::open(&session.dir, Address::Lead, session.settings.durability)?.acknowledge(&unread).map_err(TeamError::into)
+}

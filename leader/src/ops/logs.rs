@@ -1,0 +1,91 @@
+//! `logs`: what a member's agent said and did, turn by turn.
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use teamster_protocol::model::id::MemberName;
+use teamster_protocol::model::notice::Entry;
+use teamster_protocol::store::transcript;
+use teamster_protocol::store::watch::Watch;
+
+use super::error::OpsError;
+use super::follow::{FollowMode, Listening};
+use super::session::Session;
+use super::verb::Verb;
+
+/// Which entries of a member's transcript are wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WantedLogs {
+    /// The member.
+    pub name: MemberName,
+    /// How many of the newest turns.
+    pub turns: NonZeroUsize,
+    /// Whether to go on as it happens.
+    pub mode: FollowMode,
+}
+
+/// Tells `listener` of the entries, a few at a time and in order. Ends with the listener's error, if it has one.
+pub async fn logs<E: From<OpsError>>(
+    session: &Session,
+    wanted: WantedLogs,
+    mut listener: impl FnMut(&[Entry]) -> Result<Listening, E>,
+) -> Result<(), E> {
+    session.authorize(Verb::Logs)?;
+    let view = session.view()?;
+    session.must_be_member(&view, &wanted.name)?;
+    let dir = view.dir().turns(&wanted.name);
+    let turns = transcript::turns(&dir).map_err(OpsError::from)?;
+    let from = turns.get(turns.len().saturating_sub(wanted.turns.get())).copied().unwrap_or(0);
+    let mut reading = Reading { turn: from, byte: 0 };
+    if wanted.mode == FollowMode::Past {
+        reading.tell(&dir, &mut listener)?;
+        return Ok(());
+    }
+    loop {
+        // A new watch each time the turn changes: what is watched is the file that grows, the next one, and
+        // the directory until it is there.
+        let watched = reading.turn;
+        let mut watch = Watch::new(session.settings.poll);
+        watch.add(&dir);
+        watch.add(transcript::path_of(&dir, watched));
+        watch.add(transcript::path_of(&dir, watched + 1));
+        loop {
+            if reading.tell(&dir, &mut listener)? == Listening::Over {
+                return Ok(());
+            }
+            if reading.turn != watched {
+                break;
+            }
+            watch.changed().await;
+        }
+    }
+}
+
+/// How far a member's transcripts were read.
+struct Reading {
+    turn: u64,
+    byte: u64,
+}
+
+impl Reading {
+    /// Tells of what is there and was not told yet.
+    fn tell<E: From<OpsError>>(
+        &mut self,
+        dir: &Path,
+        listener: &mut impl FnMut(&[Entry]) -> Result<Listening, E>,
+    ) -> Result<Listening, E> {
+        let turns = transcript::turns(dir).map_err(OpsError::from)?;
+        for turn in turns.into_iter().filter(|turn| *turn >= self.turn).collect::<Vec<_>>() {
+            if turn > self.turn {
+                self.turn = turn;
+                self.byte = 0;
+            }
+            let read = transcript::read(dir, turn, self.byte).map_err(OpsError::from)?;
+            self.byte = read.next;
+            if !read.entries.is_empty() && listener(&read.entries)? == Listening::Over {
+                return Ok(Listening::Over);
+            }
+        }
+        Ok(Listening::On)
+    }
+}

@@ -1,0 +1,59 @@
+//! Why a run could not begin, or go on.
+
+use teamster_protocol::model::id::TaskId;
+use teamster_protocol::team::TeamError;
+
+use crate::ops::leadership::LeadershipError;
+
+/// Why a run could not begin, or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The board has unfinished tasks.
+    #[error("the board of team {team} has unfinished tasks: {}", shortened(ids))]
+    Unfinished {
+        /// The team.
+        team: String,
+        /// Them.
+        ids: Vec<TaskId>,
+    },
+    /// There is nothing to do.
+    #[error("there is nothing to run: no plan, and no unfinished task on the board")]
+    Nothing,
+    /// A prompt needs an agent that understands it.
+    #[error("task {label} has a `prompt`, but the agent is shell, which takes commands")]
+    PromptForShell {
+        /// The task's name in the plan.
+        label: String,
+    },
+    /// No leader.
+    #[error(transparent)]
+    Leadership(#[from] LeadershipError),
+    /// The team's files.
+    #[error(transparent)]
+    Team(#[from] TeamError),
+    /// A worker could not be spawned.
+    #[error("{0}")]
+    Spawn(String),
+}
+
+impl RunError {
+    /// The way out, where there is one.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            RunError::Unfinished { .. } => {
+                Some("go on with them: teamster run --resume; or drop them: teamster task clear all")
+            }
+            RunError::PromptForShell { .. } => Some("write `run` instead of `prompt`, or choose an agent with --agent"),
+            RunError::Nothing | RunError::Leadership(_) | RunError::Team(_) | RunError::Spawn(_) => None,
+        }
+    }
+}
+
+fn shortened(ids: &[TaskId]) -> String {
+    const SHOWN: usize = 8;
+    let mut text: Vec<String> = ids.iter().take(SHOWN).map(|id| id.to_string()).collect();
+    if ids.len() > SHOWN {
+        text.push(format!("… ({} in all)", ids.len()));
+    }
+    text.join(", ")
+}
