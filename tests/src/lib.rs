@@ -8,6 +8,7 @@ pub mod granted;
 pub mod hermetic;
 pub mod linear;
 pub mod load;
+pub mod scripted;
 pub mod sim;
 pub mod spec;
 pub mod storm;

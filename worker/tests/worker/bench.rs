@@ -61,7 +61,7 @@ impl Bench {
 
     /// The worker's command line, without what says how it is started.
     pub(crate) fn command(&self, name: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_teamster-worker"));
+        let mut command = Command::new(worker_program());
         command.args(["--team", "t", "--name", name, "--cwd"]).arg(self.root.path());
         command.arg("--root").arg(self.root.path());
         // The slow poll is not what makes these tests pass.
@@ -104,11 +104,7 @@ impl Bench {
 
     /// Starts alice as the leader does.
     pub(crate) fn linked(&self, grace_ms: u64) -> (Child, Peer) {
-        let mut command = self.command("alice");
-        command.arg("--stdio").env("TEAMSTER_LEADER_GRACE_MS", grace_ms.to_string());
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let (read, write) = (child.stdout.take().unwrap(), child.stdin.take().unwrap());
-        (child, Peer::start(read, write, Methods::new()))
+        link(self.command("alice"), grace_ms)
     }
 
     pub(crate) fn add(&mut self, script: &str) -> TaskId {
@@ -209,6 +205,25 @@ impl Bench {
             Err(_) => panic!("never came: {what}; alice said {:#?}", self.transcript("alice")),
         }
     }
+}
+
+/// The worker that was built: for tests of another package, beside them.
+fn worker_program() -> PathBuf {
+    if let Some(built) = option_env!("CARGO_BIN_EXE_teamster-worker") {
+        return built.into();
+    }
+    let own = std::env::current_exe().unwrap();
+    let built = own.ancestors().nth(2).unwrap().join("teamster-worker");
+    assert!(built.exists(), "there is no {}: run `cargo build --workspace` first", built.display());
+    built
+}
+
+/// Starts a worker as the leader does.
+pub(crate) fn link(mut command: Command, grace_ms: u64) -> (Child, Peer) {
+    command.arg("--stdio").env("TEAMSTER_LEADER_GRACE_MS", grace_ms.to_string());
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let (read, write) = (child.stdout.take().unwrap(), child.stdin.take().unwrap());
+    (child, Peer::start(read, write, Methods::new()))
 }
 
 fn lives_of(dir: &TeamDir, who: &str) -> usize {

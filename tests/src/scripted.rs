@@ -1,0 +1,245 @@
+//! An agent that does what its prompts say, one instruction a line, and speaks the JSON lines of the worker's `script`
+//! driver. One process serves many prompts. It keeps how many it had in `session-<name>` in its directory, so that a later
+//! life shows whether it goes on with the conversation.
+//!
+//! | instruction | what it does |
+//! |---|---|
+//! | `say WORDS` | says the words |
+//! | `think WORDS`, `tool TITLE`, `plan WORDS` | the same as a thought, a tool call, a plan of one step |
+//! | `count` | says the number of this prompt in the conversation |
+//! | `wait` | waits for a steer that it does not queue, and says it |
+//! | `queue` | from now on it keeps steers for the next prompt |
+//! | `read` | waits for a steer and keeps it, without a word |
+//! | `ask TITLE` | asks for permission, waits for the answer, says it |
+//! | `usage IN OUT` | tells what the turn has cost |
+//! | `limit MS` | tells that the provider takes no more for so long, once in a conversation, and ends the turn |
+//! | `fail WORDS` | ends the turn as failed |
+//! | `die` | exits with status 9 in the turn |
+//! | `die-after` | exits with status 9 when the turn has ended |
+//! | `child` | starts a process in its group, and one that leaves it |
+//! | `hang` | reads nothing and says nothing any more |
+//! | `silent` | does not confirm texts from now on |
+//! | `garbage` | says what is no JSON |
+
+use std::fs;
+use std::io::{self, BufRead, Write};
+use std::path::PathBuf;
+use std::process::{Command, Stdio, exit};
+
+use teamster_protocol::host::clock;
+use teamster_protocol::model::agent::{
+    AgentSession, Permission, PermissionQuestion, PlanState, PlanStep, ProviderLimit, QuestionId, SessionBegin,
+    SessionId, TokenUsage, ToolState, TurnEnd,
+};
+use teamster_protocol::model::receipt::{ReceiptState, TextId};
+use teamster_worker::driver::script::{ScriptNews, ScriptOrder};
+
+/// The exit status of an agent that was told to die.
+const DIED: i32 = 9;
+
+struct ScriptedAgent {
+    session: SessionId,
+    prompts: u64,
+    /// Steers for the next prompt.
+    queue: Vec<(TextId, String)>,
+    keeps_steers: bool,
+    is_silent: bool,
+}
+
+/// How an instruction leaves the turn.
+enum Step {
+    GoOn,
+    End(TurnEnd),
+}
+
+/// Serves the worker until the end of its standard input.
+///
+/// # Panics
+///
+/// If the worker does not keep to the protocol: a test sees that the agent died.
+pub fn main() {
+    let Some(ScriptOrder::Start { session }) = order() else { panic!("the first line is a start") };
+    let begun = if session.is_some() { SessionBegin::Resumed } else { SessionBegin::Fresh };
+    let id = session.unwrap_or_else(|| SessionId(format!("s{}", std::process::id())));
+    let prompts = fs::read_to_string(kept(&id)).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
+    let session = Some(AgentSession { id: id.clone(), begun });
+    let mut agent = ScriptedAgent { session: id, prompts, queue: Vec::new(), keeps_steers: false, is_silent: false };
+    tell(&ScriptNews::Ready { session });
+    while let Some(order) = order() {
+        match order {
+            ScriptOrder::Prompt { id, text } => agent.turn(id, &text),
+            // It came when the turn had just ended.
+            ScriptOrder::Steer { id, text } => agent.queue.push((id, text)),
+            ScriptOrder::Permit { .. } | ScriptOrder::Abort {} => {}
+            ScriptOrder::Start { .. } => panic!("it was started already"),
+        }
+    }
+}
+
+impl ScriptedAgent {
+    fn turn(&mut self, id: TextId, text: &str) {
+        self.prompts += 1;
+        fs::write(kept(&self.session), self.prompts.to_string()).expect("its directory can be written to");
+        self.confirm(id, ReceiptState::Delivered);
+        for (id, text) in std::mem::take(&mut self.queue) {
+            self.confirm(id, ReceiptState::InContext);
+            say(&format!("from the queue: {text}\n"));
+        }
+        let mut end = TurnEnd::Completed;
+        let mut dies_after = false;
+        for line in text.lines() {
+            let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+            dies_after |= word == "die-after";
+            if let Step::End(ends) = self.step(word, rest) {
+                end = ends;
+                break;
+            }
+        }
+        tell(&ScriptNews::TurnEnded { end, result: String::new() });
+        if dies_after {
+            exit(DIED);
+        }
+    }
+
+    fn step(&mut self, word: &str, rest: &str) -> Step {
+        match word {
+            "say" => say(&format!("{rest}\n")),
+            "think" => tell(&ScriptNews::Thought(rest.to_owned())),
+            "tool" => {
+                for state in [ToolState::Running, ToolState::Done] {
+                    tell(&ScriptNews::ToolCall { id: "t1".to_owned(), title: rest.to_owned(), state });
+                }
+            }
+            "plan" => tell(&ScriptNews::Plan(vec![PlanStep { text: rest.to_owned(), state: PlanState::Active }])),
+            "count" => say(&format!("prompt {}\n", self.prompts)),
+            "wait" => return self.wait_for_steer(),
+            "queue" => self.keeps_steers = true,
+            "read" => return self.keep_steer(),
+            "ask" => return ask(rest),
+            "usage" => {
+                let mut words = rest.split(' ').map(|word| word.parse().expect("a number"));
+                let (input, output) = (words.next().expect("IN"), words.next().expect("OUT"));
+                tell(&ScriptNews::Usage(TokenUsage { input, output, ..TokenUsage::default() }));
+            }
+            "limit" => {
+                let told = kept(&SessionId(format!("{}-limit", self.session)));
+                if !told.exists() {
+                    fs::write(told, "").expect("its directory can be written to");
+                    let until_ms = Some(clock::now_ms() + rest.parse::<u64>().expect("a number"));
+                    let reason = "all is used up".to_owned();
+                    tell(&ScriptNews::Limited(ProviderLimit { until_ms, reason: reason.clone() }));
+                    return Step::End(TurnEnd::failed(reason));
+                }
+            }
+            "fail" => return Step::End(TurnEnd::failed(rest)),
+            "die" => exit(DIED),
+            "child" => start_children(),
+            "hang" => loop {
+                std::thread::park();
+            },
+            "silent" => self.is_silent = true,
+            "garbage" => {
+                println!("this is no JSON");
+                return Step::GoOn;
+            }
+            // What else is said to it is a conversation.
+            _ => {}
+        }
+        Step::GoOn
+    }
+
+    fn wait_for_steer(&mut self) -> Step {
+        loop {
+            match order() {
+                Some(ScriptOrder::Steer { id, text }) if self.keeps_steers => self.keep(id, text),
+                Some(ScriptOrder::Steer { id, text }) => {
+                    self.confirm(id, ReceiptState::Delivered);
+                    say(&format!("steered: {text}\n"));
+                    return Step::GoOn;
+                }
+                Some(ScriptOrder::Abort {}) => return Step::End(TurnEnd::Aborted),
+                None => exit(0),
+                Some(other) => panic!("{other:?} in a turn"),
+            }
+        }
+    }
+
+    fn keep_steer(&mut self) -> Step {
+        match order() {
+            Some(ScriptOrder::Steer { id, text }) => self.keep(id, text),
+            Some(ScriptOrder::Abort {}) => return Step::End(TurnEnd::Aborted),
+            None => exit(0),
+            Some(other) => panic!("{other:?} in a turn"),
+        }
+        Step::GoOn
+    }
+
+    fn keep(&mut self, id: TextId, text: String) {
+        self.confirm(id, ReceiptState::Queued);
+        self.queue.push((id, text));
+    }
+
+    fn confirm(&self, text: TextId, state: ReceiptState) {
+        if !self.is_silent {
+            tell(&ScriptNews::Receipt { text, state });
+        }
+    }
+}
+
+fn ask(title: &str) -> Step {
+    let question = QuestionId(format!("q{}", clock::now_us()));
+    let (tool, detail) = ("sh".to_owned(), String::new());
+    tell(&ScriptNews::PermissionAsked(PermissionQuestion {
+        question: question.clone(),
+        tool,
+        title: title.to_owned(),
+        detail,
+    }));
+    loop {
+        match order() {
+            Some(ScriptOrder::Permit { question: answered, answer }) if answered == question => {
+                let how = match answer {
+                    Permission::Once | Permission::Always => "allowed".to_owned(),
+                    Permission::Never { reason } => format!("denied: {reason}"),
+                };
+                say(&format!("{how}\n"));
+                return Step::GoOn;
+            }
+            Some(ScriptOrder::Abort {}) => return Step::End(TurnEnd::Aborted),
+            None => exit(0),
+            Some(_) => {}
+        }
+    }
+}
+
+/// Processes that outlive this one if nobody ends them.
+fn start_children() {
+    for (program, args) in [("sh", vec!["-c", "exec tail -f /dev/null"]), ("setsid", vec!["tail", "-f", "/dev/null"])] {
+        let mut child = Command::new(program);
+        child.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        drop(child.spawn().expect("a process can be started"));
+    }
+}
+
+fn say(text: &str) {
+    tell(&ScriptNews::Text(text.to_owned()));
+}
+
+fn tell(news: &ScriptNews) {
+    let line = serde_json::to_string(news).expect("news are plain data");
+    let mut out = io::stdout().lock();
+    // Without a worker there is nobody to tell.
+    if writeln!(out, "{line}").and_then(|()| out.flush()).is_err() {
+        exit(0);
+    }
+}
+
+fn order() -> Option<ScriptOrder> {
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line).expect("standard input can be read");
+    (!line.is_empty()).then(|| serde_json::from_str(&line).expect("the worker keeps to the protocol"))
+}
+
+fn kept(session: &SessionId) -> PathBuf {
+    PathBuf::from(format!("session-{session}"))
+}

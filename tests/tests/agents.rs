@@ -1,0 +1,362 @@
+//! A conversation with a real worker: one agent process for many turns, with its steers, questions, limits and deaths.
+//! The agent is `scripted-agent`, which does what its prompts say.
+
+#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
+#[path = "../../worker/tests/worker/bench.rs"]
+#[expect(dead_code, reason = "shared with the tests of a worker")]
+mod bench;
+
+use std::path::PathBuf;
+
+use bench::{Bench, LIMIT, Seen, ended, name, processes_in, signal};
+use nix::sys::signal::Signal;
+use teamster_protocol::model::agent::{
+    AgentFault, Permission, PermissionBy, QuestionId, SessionBegin, ToolState, TurnEnd,
+};
+use teamster_protocol::model::id::TaskId;
+use teamster_protocol::model::limits::PROTOCOL_VERSION;
+use teamster_protocol::model::mail::Urgency;
+use teamster_protocol::model::notice::{Noted, Notice, Said};
+use teamster_protocol::model::receipt::{ReceiptState, TextId};
+use teamster_protocol::model::roster::LeftHow;
+use teamster_protocol::model::shutdown::WhenBusy;
+use teamster_protocol::model::task::{NewTask, Work};
+use teamster_protocol::wire::api::{Hello, MemberState, Prompted, TaskCommand, WorkerApiClient, WorkerPhase};
+use teamster_protocol::wire::peer::Peer;
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+/// A worker's command line whose agent is the scripted one.
+fn scripted(bench: &Bench, args: &[&str]) -> Command {
+    let mut command = bench.command("alice");
+    command.args(["--agent", "script"]).args(args);
+    command.env("TEAMSTER_SCRIPT_AGENT", env!("CARGO_BIN_EXE_scripted-agent"));
+    command
+}
+
+async fn by_hand(bench: &mut Bench, args: &[&str]) -> Child {
+    let lives = bench.lives("alice");
+    let child = scripted(bench, args).spawn().unwrap();
+    bench.ready("alice", lives + 1).await;
+    child
+}
+
+/// Starts it as the leader does.
+async fn linked(bench: &Bench, args: &[&str]) -> (Child, Peer) {
+    let (child, peer) = bench::link(scripted(bench, args), 60_000);
+    peer.initialize(Hello { protocol: PROTOCOL_VERSION }).await.unwrap();
+    (child, peer)
+}
+
+fn add(bench: &mut Bench, work: Work) -> TaskId {
+    bench.team.command(TaskCommand::Add { tasks: vec![NewTask::new(work)] }).unwrap().tasks[0]
+}
+
+fn prompt(text: &str) -> Work {
+    Work::Prompt(text.to_owned())
+}
+
+fn count(said: &[Said], wanted: impl Fn(&Said) -> bool) -> usize {
+    said.iter().filter(|said| wanted(said)).count()
+}
+
+/// Waits until a text has come this far.
+async fn receipt(bench: &mut Bench, text: TextId, state: ReceiptState) {
+    bench.said("alice", |said| *said == Said::Receipt { text, state: state.clone() }).await;
+}
+
+async fn waits(bench: &mut Bench, times: usize) {
+    let dir = bench.dir().turns(&name("alice"));
+    bench
+        .until("it waits for work", move |_: Seen<'_>| {
+            let said = teamster_protocol::store::transcript::since(&dir, 0).unwrap();
+            (said.iter().filter(|entry| entry.what == Said::Waiting).count() >= times).then_some(())
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn one_agent_serves_many_turns_and_the_shell_runs_the_commands() {
+    let mut bench = Bench::new();
+    let _alice = by_hand(&mut bench, &[]).await;
+    for number in 1..=3 {
+        let task = add(&mut bench, prompt("count"));
+        assert_eq!(bench.task(task, "completed").await.result(), Some(&*format!("prompt {number}")));
+    }
+    let command =
+        add(&mut bench, Work::Run("sleep 1000 & setsid sleep 1000 & echo \"task $TEAMSTER_TASK\"".to_owned()));
+    let result = format!("task {command}");
+    assert_eq!(
+        bench.task(command, "completed").await.result(),
+        Some(&*result),
+        "what it started is gone, the agent is not"
+    );
+    let failed = add(&mut bench, prompt("say so far\nfail it is too hard"));
+    let view = bench.task(failed, "failed").await;
+    assert_eq!((view.reason(), view.result()), (Some("it is too hard"), Some("so far")));
+    let task = add(&mut bench, prompt("count\nthink hm\ntool ls\nplan count\nusage 120 7"));
+    assert_eq!(bench.task(task, "completed").await.result(), Some("prompt 5"), "the same process, with its memory");
+    let said = bench.transcript("alice");
+    assert_eq!(count(&said, |said| matches!(said, Said::Session { .. })), 1);
+    assert!(said.contains(&Said::Thought { text: "hm".to_owned() }));
+    assert!(said.contains(&Said::ToolCall { id: "t1".to_owned(), title: "ls".to_owned(), state: ToolState::Done }));
+    assert!(said.iter().any(|said| matches!(said, Said::Plan { steps } if steps.len() == 1)));
+    assert!(said.iter().any(|said| matches!(said, Said::Usage { turn: 6, usage } if usage.input == 120)));
+}
+
+#[tokio::test]
+async fn a_prompt_and_a_steer_have_receipts_that_tell_the_truth() {
+    let bench = Bench::new();
+    let (_alice, peer) = linked(&bench, &[]).await;
+    let mut bench = bench;
+    let asked = peer.prompt("say begun\nwait".to_owned()).await.unwrap();
+    assert_eq!(asked, Prompted { turn: 1, text: TextId::prompt_of(1) });
+    bench.heard("alice", "begun").await;
+    let steered = peer.steer("left".to_owned()).await.unwrap();
+    assert_eq!(steered.state, ReceiptState::Accepted);
+    for text in [asked.text, steered.text] {
+        receipt(&mut bench, text, ReceiptState::Delivered).await;
+        receipt(&mut bench, text, ReceiptState::Answered).await;
+    }
+    assert!(bench.transcript("alice").contains(&Said::Text { text: "steered: left\n".to_owned() }));
+}
+
+#[tokio::test]
+async fn mail_that_the_agent_queues_is_not_acknowledged_until_it_has_it() {
+    let mut bench = Bench::new();
+    let task = add(&mut bench, prompt("queue\nsay begun\nread\nread"));
+    let _alice = by_hand(&mut bench, &[]).await;
+    bench.heard("alice", "begun").await;
+    let mail = bench.mail("alice", Urgency::Now, "turn left");
+    receipt(&mut bench, TextId::Message(mail), ReceiptState::Queued).await;
+    assert_eq!(bench.unread("alice"), 1, "queued is not delivered");
+    let second = bench.mail("alice", Urgency::Now, "and then right");
+    bench.task(task, "completed").await;
+    // Nobody prompts it, so it is given a turn to take them in.
+    bench.heard("alice", "from the queue: and then right").await;
+    for text in [mail, second].map(TextId::Message) {
+        receipt(&mut bench, text, ReceiptState::InContext).await;
+        receipt(&mut bench, text, ReceiptState::Answered).await;
+    }
+    assert_eq!(bench.unread("alice"), 0);
+    assert_eq!(count(&bench.transcript("alice"), |said| matches!(said, Said::Mail { .. })), 2, "each is shown once");
+}
+
+#[tokio::test]
+async fn mail_that_died_in_the_agents_queue_goes_to_the_next_life() {
+    let mut bench = Bench::new();
+    let task = add(&mut bench, prompt("queue\nsay begun\nread\nwait"));
+    let alice = by_hand(&mut bench, &[]).await;
+    bench.heard("alice", "begun").await;
+    let mail = bench.mail("alice", Urgency::Now, "say it was not lost");
+    receipt(&mut bench, TextId::Message(mail), ReceiptState::Queued).await;
+    bench.kill("alice", alice).await;
+    assert_eq!(bench.unread("alice"), 1);
+    let _again = by_hand(&mut bench, &["--no-claim"]).await;
+    bench.heard("alice", "it was not lost").await;
+    receipt(&mut bench, TextId::Message(mail), ReceiptState::Delivered).await;
+    bench.task(task, "pending").await;
+    let inbox = bench.dir().mailbox(&name("alice").into());
+    let acknowledged = std::fs::read_to_string(inbox).unwrap().matches("acknowledged").count();
+    assert_eq!(acknowledged, 1);
+}
+
+#[tokio::test]
+async fn mail_is_acknowledged_when_it_is_delivered_and_also_by_an_agent_that_confirms_nothing() {
+    let mut bench = Bench::new();
+    let _alice = by_hand(&mut bench, &[]).await;
+    bench.mail("alice", Urgency::Next, "say one");
+    bench.heard("alice", "one").await;
+    let silent = bench.mail("alice", Urgency::Next, "silent\nsay two");
+    receipt(&mut bench, TextId::Message(silent), ReceiptState::Answered).await;
+    let third = bench.mail("alice", Urgency::Next, "say three");
+    receipt(&mut bench, TextId::Message(third), ReceiptState::Answered).await;
+    waits(&mut bench, 4).await;
+    assert_eq!(bench.unread("alice"), 0);
+}
+
+#[tokio::test]
+async fn a_question_is_answered_by_the_setting() {
+    for (setting, answer) in [("auto", "allowed"), ("deny", "denied: this member is set up to deny every question")] {
+        let mut bench = Bench::new();
+        let task = add(&mut bench, prompt("ask rm -r x"));
+        let _alice = by_hand(&mut bench, &["--approval", setting]).await;
+        assert_eq!(bench.task(task, "completed").await.result(), Some(answer));
+        let said = bench.transcript("alice");
+        assert!(said.iter().any(|said| matches!(said, Said::PermissionAsked(asked) if asked.title == "rm -r x")));
+        let by_policy =
+            |said: &Said| matches!(said, Said::PermissionAnswered { by, .. } if *by == PermissionBy::Policy);
+        assert_eq!(count(&said, by_policy), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_question_is_answered_by_the_lead_or_taken_back_by_the_end_of_its_turn() {
+    let bench = Bench::new();
+    let (_alice, peer) = linked(&bench, &[]).await;
+    let mut notices = peer.notices(0).await.unwrap();
+    let question = async |notices: &mut jsonrpsee::core::client::Subscription<Notice>| -> QuestionId {
+        loop {
+            let notice = timeout(LIMIT, notices.next()).await.unwrap().unwrap().unwrap();
+            if let Noted::PermissionAsked { question } = notice.what {
+                return question;
+            }
+        }
+    };
+    let mut bench = bench;
+    peer.prompt("ask rm\nsay done".to_owned()).await.unwrap();
+    let asked = question(&mut notices).await;
+    assert!(peer.permit(QuestionId("q0".to_owned()), Permission::Once).await.is_err());
+    peer.permit(asked.clone(), Permission::Never { reason: "not here".to_owned() }).await.unwrap();
+    bench.heard("alice", "denied: not here").await;
+    assert!(peer.permit(asked, Permission::Once).await.is_err(), "it is answered");
+    waits(&mut bench, 2).await;
+
+    peer.prompt("ask again".to_owned()).await.unwrap();
+    let asked = question(&mut notices).await;
+    peer.abort("enough".to_owned()).await.unwrap();
+    let taken_back = |said: &Said| match said {
+        Said::PermissionAnswered { question, by, .. } => *question == asked && *by == PermissionBy::TurnEnd,
+        _ => false,
+    };
+    bench.said("alice", taken_back).await;
+    bench.said("alice", |said| matches!(said, Said::TurnEnded { turn: 2, end: TurnEnd::Aborted, .. })).await;
+}
+
+#[tokio::test]
+async fn a_limit_parks_the_member_which_keeps_its_task_and_goes_on() {
+    let bench = Bench::new();
+    let (_alice, peer) = linked(&bench, &[]).await;
+    let mut bench = bench;
+    let task = add(&mut bench, prompt("limit 2500\nsay done"));
+    let parked = bench.said("alice", |said| matches!(said, Said::Parked { .. })).await;
+    assert!(
+        matches!(&parked, Said::Parked { task: Some(id), reason, .. } if *id == task && reason == "all is used up")
+    );
+    assert!(matches!(peer.status().await.unwrap().phase, WorkerPhase::Parked { task: Some(id), .. } if id == task));
+    let member = bench.team.members().unwrap().remove(0);
+    assert_eq!((member.state, member.tasks), (MemberState::Parked, vec![task]));
+    assert!(member.parked_until_ms.is_some());
+    let view = bench.task(task, "completed").await;
+    assert_eq!((view.result(), view.attempts.len()), (Some("done"), 1), "the same attempt goes on");
+    let limited = |said: &Said| match said {
+        Said::TurnEnded { end: TurnEnd::Failed { .. }, task: Some(id), .. } => *id == task,
+        _ => false,
+    };
+    assert_eq!(count(&bench.transcript("alice"), limited), 1);
+}
+
+#[tokio::test]
+async fn a_parked_task_can_be_stopped_and_a_parked_member_ends() {
+    let bench = Bench::new();
+    let (alice, peer) = linked(&bench, &[]).await;
+    let mut bench = bench;
+    let task = add(&mut bench, prompt("limit 3600000"));
+    bench.said("alice", |said| matches!(said, Said::Parked { .. })).await;
+    assert_eq!(peer.abort("enough".to_owned()).await.unwrap().task, Some(task));
+    bench.task(task, "stopped").await;
+    bench.ask_to_end("alice", WhenBusy::Refuse);
+    assert_eq!(ended(alice).await.0, Some(0));
+}
+
+#[tokio::test]
+async fn an_agent_that_dies_in_a_turn_costs_an_attempt_and_is_resumed_by_its_session() {
+    let mut bench = Bench::new();
+    let alice = by_hand(&mut bench, &[]).await;
+    let first = add(&mut bench, prompt("count"));
+    bench.task(first, "completed").await;
+    let task = add(&mut bench, prompt("say half\ndie"));
+    let (code, said) = ended(alice).await;
+    assert_eq!(code, Some(1), "{said}");
+    let reason = "the agent ended: exit status 9".to_owned();
+    let how = LeftHow::AgentGone { reason: reason.clone() };
+    assert_eq!(bench.team.members().unwrap()[0].left, Some(how));
+    let end = TurnEnd::Failed { reason, fault: AgentFault::Agent };
+    assert!(bench.transcript("alice").contains(&Said::TurnEnded { turn: 2, task: Some(task), end }));
+    let view = bench.task(task, "pending").await;
+    assert_eq!((view.result(), view.attempts.len()), (Some("(the agent ended: exit status 9)\nhalf"), 1));
+
+    let _again = by_hand(&mut bench, &["--no-claim"]).await;
+    let resumed = |said: &Said| matches!(said, Said::Session { session } if session.begun == SessionBegin::Resumed);
+    bench.said("alice", resumed).await;
+    bench.mail("alice", Urgency::Next, "count");
+    bench.heard("alice", "prompt 3").await;
+}
+
+#[tokio::test]
+async fn an_agent_that_dies_between_turns_or_speaks_nonsense_ends_its_worker_with_the_reason() {
+    for (script, why) in
+        [("die-after", "the agent ended: exit status 9"), ("garbage\nwait", "the agent said what is not understood")]
+    {
+        let mut bench = Bench::new();
+        let alice = by_hand(&mut bench, &[]).await;
+        add(&mut bench, prompt(script));
+        assert_eq!(ended(alice).await.0, Some(1));
+        let left = bench.team.members().unwrap().remove(0).left;
+        assert!(matches!(&left, Some(LeftHow::AgentGone { reason }) if reason.starts_with(why)), "{left:?}");
+        assert_eq!(processes_in(bench.root.path()), Vec::<PathBuf>::new());
+    }
+}
+
+#[tokio::test]
+async fn an_agent_that_obeys_no_abort_is_ended_and_nothing_is_left() {
+    let mut bench = Bench::new();
+    let alice = by_hand(&mut bench, &[]).await;
+    let task = add(&mut bench, prompt("child\nsay begun\nhang"));
+    bench.heard("alice", "begun").await;
+    signal(&alice, Signal::SIGTERM);
+    assert_eq!(ended(alice).await.0, Some(143));
+    bench.task(task, "pending").await;
+    assert_eq!(processes_in(bench.root.path()), Vec::<PathBuf>::new());
+}
+
+#[tokio::test]
+async fn a_killed_worker_with_an_agent_leaves_nothing_behind() {
+    let mut bench = Bench::new();
+    if !teamster_tests::granted::granted(teamster_tests::granted::Need::Cell) {
+        return;
+    }
+    let alice = by_hand(&mut bench, &[]).await;
+    let task = add(&mut bench, prompt("child\nsay begun\nwait"));
+    bench.heard("alice", "begun").await;
+    assert!(processes_in(bench.root.path()).len() >= 3);
+    bench.kill("alice", alice).await;
+    assert_eq!(processes_in(bench.root.path()), Vec::<PathBuf>::new());
+    let _again = by_hand(&mut bench, &["--no-claim"]).await;
+    bench.task(task, "pending").await;
+}
+
+#[tokio::test]
+async fn what_an_agents_tools_left_running_outside_its_group_ends_with_the_turn() {
+    let mut bench = Bench::new();
+    let _alice = by_hand(&mut bench, &["--no-claim"]).await;
+    bench.mail("alice", Urgency::Next, "count");
+    bench.heard("alice", "prompt 1").await;
+    let agents = processes_in(bench.root.path()).len();
+    let command =
+        NewTask { to: Some(name("alice")), ..NewTask::new(Work::Run("(setsid sleep 1000 &); echo x".to_owned())) };
+    let task = bench.team.command(TaskCommand::Add { tasks: vec![command] }).unwrap().tasks[0];
+    bench.task(task, "completed").await;
+    assert_eq!(processes_in(bench.root.path()).len(), agents, "the agent lives, the rest does not");
+}
+
+#[tokio::test]
+async fn an_agent_that_can_not_be_started_is_a_clear_refusal() {
+    let mut bench = Bench::new();
+    let mut command = bench.command("alice");
+    command.args(["--agent", "script"]).env("TEAMSTER_SCRIPT_AGENT", "/no/such/agent");
+    let (code, said) = ended(command.spawn().unwrap()).await;
+    assert_eq!(code, Some(1));
+    assert_eq!(
+        said,
+        "error: cannot start the agent: cannot start /no/such/agent: No such file or directory (os error 2)\n"
+    );
+    let mut command = bench.command("alice");
+    command.args(["--agent", "script"]).env_remove("TEAMSTER_SCRIPT_AGENT");
+    let (code, said) = ended(command.spawn().unwrap()).await;
+    assert_eq!(code, Some(1));
+    assert!(said.contains("TEAMSTER_SCRIPT_AGENT does not say which program it is"), "{said}");
+    assert_eq!(bench.lives("alice"), 0);
+    bench.team.refresh(|_| ()).unwrap();
+}
