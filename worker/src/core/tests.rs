@@ -10,6 +10,8 @@ use teamster_protocol::model::task::Claim;
 
 use super::*;
 
+mod agent;
+
 const NOW_MS: u64 = 1_000;
 
 fn abilities(prompts: PromptKind) -> AgentAbilities {

@@ -1,0 +1,277 @@
+//! What a worker does about what its agent tells: receipts, limits, questions, and whose fault a failure is.
+
+use teamster_protocol::model::agent::{
+    AgentSession, Approval, Permission, PermissionBy, PermissionQuestion, ProviderLimit, QuestionId, SessionBegin,
+    SessionId,
+};
+use teamster_protocol::model::limits::{PARK_DEFAULT, PARK_MIN, PERMISSION_WITHIN};
+use teamster_protocol::model::roster::{OnStall, Stall};
+
+use super::*;
+
+fn receipt(text: TextId, state: ReceiptState) -> WorkerEvent {
+    WorkerEvent::Receipt { text, state }
+}
+
+fn said_receipt(text: TextId, state: ReceiptState) -> WorkerAction {
+    WorkerAction::Say(Said::Receipt { text, state })
+}
+
+fn mail_text(number: u128) -> TextId {
+    TextId::Message(id(number))
+}
+
+/// Lets the mail steer the turn that runs; the driver tells this of it at once.
+fn steers(core: &mut WorkerCore, number: u128, outcome: Result<ReceiptState, String>) -> Vec<WorkerAction> {
+    let actions = core.step(NOW_MS, WorkerEvent::MailArrived(vec![text(number, Urgency::Now)]));
+    let [WorkerAction::Steer { of: SteerOf::Mail, text }] = &actions[..] else { panic!("{actions:?}") };
+    let text = text.clone();
+    core.step(NOW_MS, WorkerEvent::Steered { of: SteerOf::Mail, text, outcome })
+}
+
+fn ends(core: &mut WorkerCore, end: TurnEnd) -> Vec<WorkerAction> {
+    core.step(NOW_MS, WorkerEvent::TurnEnded { end, result: String::new() })
+}
+
+fn failed(fault: AgentFault) -> TurnEnd {
+    TurnEnd::Failed { reason: "why".to_owned(), fault }
+}
+
+#[test]
+fn a_message_is_acknowledged_when_the_agent_has_it_and_once() {
+    let mut core = working(PromptKind::Conversation);
+    let shown = WorkerAction::Say(Said::Mail { id: id(1), from: Address::Lead, text: "words 1".to_owned() });
+    assert_eq!(steers(&mut core, 1, Ok(ReceiptState::Accepted)), [shown]);
+    let queued = said_receipt(mail_text(1), ReceiptState::Queued);
+    assert_eq!(core.step(NOW_MS, receipt(mail_text(1), ReceiptState::Queued)), [queued]);
+    assert_eq!(core.status(0).unread, 1);
+    let delivered = said_receipt(mail_text(1), ReceiptState::Delivered);
+    assert_eq!(core.step(NOW_MS, receipt(mail_text(1), ReceiptState::Delivered)), [delivered, acknowledge(1)]);
+    assert_eq!(core.step(NOW_MS, receipt(mail_text(1), ReceiptState::Queued)), [], "it only grows");
+    let in_context = said_receipt(mail_text(1), ReceiptState::InContext);
+    assert_eq!(core.step(NOW_MS, receipt(mail_text(1), ReceiptState::InContext)), [in_context]);
+    let answered = said_receipt(mail_text(1), ReceiptState::Answered);
+    assert_eq!(ends(&mut core, TurnEnd::Completed)[0], answered);
+}
+
+#[test]
+fn a_steer_that_the_turn_did_not_take_is_handed_on_after_it_and_shown_once() {
+    for told in [Some(ReceiptState::Lost { reason: "unread".to_owned() }), None] {
+        let mut core = working(PromptKind::Conversation);
+        steers(&mut core, 1, Ok(ReceiptState::Accepted));
+        if let Some(lost) = told {
+            assert_eq!(core.step(NOW_MS, receipt(mail_text(1), lost)), [], "it is not lost: it waits");
+        }
+        let actions = ends_turn(&mut core);
+        assert_eq!(shown(&actions), [], "it was shown before");
+        let Some(WorkerAction::StartTurn { turn: 2, work, .. }) = actions.last() else { panic!("{actions:?}") };
+        assert_eq!(work.text(), "Message from lead:\nwords 1");
+        core.step(NOW_MS, WorkerEvent::PromptTaken);
+        assert!(core.step(NOW_MS, delivered(2)).contains(&acknowledge(1)));
+    }
+}
+
+#[test]
+fn an_agent_that_does_not_confirm_has_what_its_completed_turn_was_told() {
+    let mut core = working(PromptKind::Conversation);
+    steers(&mut core, 1, Ok(ReceiptState::Unconfirmed));
+    assert!(ends(&mut core, TurnEnd::Completed).contains(&acknowledge(1)));
+    // Not if the turn came to nothing.
+    for end in [TurnEnd::Aborted, failed(AgentFault::Agent), TurnEnd::NotBegun { reason: "why".to_owned() }] {
+        let mut core = working(PromptKind::Conversation);
+        steers(&mut core, 1, Ok(ReceiptState::Unconfirmed));
+        assert!(!ends(&mut core, end.clone()).contains(&acknowledge(1)), "{end:?}");
+    }
+}
+
+#[test]
+fn what_the_agent_keeps_over_the_end_of_a_turn_gets_a_turn_of_its_own_and_only_one() {
+    let mut core = working(PromptKind::Conversation);
+    steers(&mut core, 1, Ok(ReceiptState::Queued));
+    assert_eq!(ends_turn(&mut core).last(), Some(&WorkerAction::ClaimNext), "a task would carry it along");
+    let actions = core.step(NOW_MS, WorkerEvent::Claimed(None));
+    assert!(matches!(actions.last(), Some(WorkerAction::StartTurn { turn: 2, task: None, .. })), "{actions:?}");
+    core.step(NOW_MS, WorkerEvent::PromptTaken);
+    // It keeps it still: it is put to it as a prompt.
+    let actions = ends(&mut core, TurnEnd::Completed);
+    let Some(WorkerAction::StartTurn { turn: 3, work, .. }) = actions.last() else { panic!("{actions:?}") };
+    assert_eq!(work.text(), "Message from lead:\nwords 1");
+}
+
+#[test]
+fn the_prompt_of_a_call_is_lost_with_its_agent_and_that_of_a_task_is_told_by_the_board() {
+    let mut core = idle(PromptKind::Conversation);
+    let ask = WorkerAsk::Prompt { text: "go".to_owned() };
+    core.step(NOW_MS, WorkerEvent::Called { call: CallId(1), what: ask });
+    let answers = core.step(NOW_MS, WorkerEvent::PromptTaken);
+    assert!(
+        matches!(&answers[..], [WorkerAction::Answer { answer: Ok(WorkerAnswer::Prompted(_)), .. }]),
+        "{answers:?}"
+    );
+    core.step(NOW_MS, delivered(1));
+    let lost = said_receipt(TextId::prompt_of(1), ReceiptState::Lost { reason: "why".to_owned() });
+    assert!(ends(&mut core, failed(AgentFault::Agent)).contains(&lost));
+
+    let mut core = working(PromptKind::Conversation);
+    assert_eq!(core.step(NOW_MS, delivered(1)), []);
+}
+
+#[test]
+fn a_task_fails_by_its_own_fault_only_and_any_other_ends_the_worker() {
+    let claim = Claim { id: TaskId(1), owner: "alice".parse().unwrap(), attempt: 1 };
+    let release = |claim| AttemptEnd::Release { claim, why: ReleaseWhy::WorkerLeft, partial: String::new() };
+    let fail = AttemptEnd::Fail { claim: claim.clone(), reason: "why".to_owned(), result: String::new() };
+    let die = AttemptEnd::Die { claim: claim.clone(), cause: "why".to_owned(), partial: String::new() };
+    for (fault, attempt) in [
+        (AgentFault::Prompt, fail),
+        (AgentFault::Place, release(claim.clone())),
+        (AgentFault::Provider, release(claim)),
+        (AgentFault::Agent, die),
+    ] {
+        let mut core = working(PromptKind::Conversation);
+        assert!(ends(&mut core, failed(fault)).contains(&WorkerAction::Record(attempt)), "{fault:?}");
+        let actions = core.step(NOW_MS, WorkerEvent::Recorded);
+        let how = LeftHow::AgentGone { reason: "why".to_owned() };
+        let last = if fault == AgentFault::Prompt { WorkerAction::ClaimNext } else { WorkerAction::Leave { how } };
+        assert_eq!(actions.last(), Some(&last), "{fault:?}");
+    }
+}
+
+fn limited(until_ms: Option<u64>) -> WorkerEvent {
+    WorkerEvent::Limited(ProviderLimit { until_ms, reason: "used up".to_owned() })
+}
+
+#[test]
+fn a_limit_keeps_the_task_and_begins_it_again_in_time() {
+    let mut core = working(PromptKind::Conversation);
+    let until_ms = NOW_MS + 50_000;
+    assert_eq!(core.step(NOW_MS, limited(Some(until_ms))), []);
+    let actions = ends(&mut core, failed(AgentFault::Provider));
+    let parked = Said::Parked { task: Some(TaskId(1)), until_ms, reason: "used up".to_owned() };
+    assert_eq!(actions.last(), Some(&WorkerAction::Say(parked)));
+    assert!(!actions.iter().any(|action| matches!(action, WorkerAction::Record(_) | WorkerAction::Leave { .. })));
+    assert_eq!(core.next_tick_ms(), Some(until_ms));
+    let doing =
+        core.step(NOW_MS, WorkerEvent::Called { call: CallId(1), what: WorkerAsk::Prompt { text: "x".into() } });
+    assert!(
+        matches!(&doing[..], [WorkerAction::Answer { answer: Err(refused), .. }] if refused.why.contains("parked"))
+    );
+    assert_eq!(core.step(NOW_MS, WorkerEvent::Rang), []);
+    let actions = core.step(until_ms, WorkerEvent::Tick);
+    assert!(matches!(&actions[..], [WorkerAction::StartTurn { turn: 2, task: Some(TaskId(1)), .. }]), "{actions:?}");
+}
+
+#[test]
+fn a_limit_without_a_reset_or_with_one_that_is_past_still_waits() {
+    for (until_ms, wait) in [(None, PARK_DEFAULT), (Some(1), PARK_MIN)] {
+        let mut core = working(PromptKind::Conversation);
+        core.step(NOW_MS, limited(until_ms));
+        ends(&mut core, failed(AgentFault::Provider));
+        assert_eq!(core.next_tick_ms(), Some(NOW_MS + ms(wait)));
+    }
+}
+
+#[test]
+fn a_limit_while_nothing_is_in_hand_takes_no_task_until_it_is_over() {
+    let mut core = idle(PromptKind::Conversation);
+    let actions = core.step(NOW_MS, limited(Some(NOW_MS + 5_000)));
+    assert!(
+        matches!(&actions[..], [WorkerAction::Away, WorkerAction::Say(Said::Parked { task: None, .. })]),
+        "{actions:?}"
+    );
+    assert_eq!(core.step(NOW_MS + 5_000, WorkerEvent::Tick).last(), Some(&WorkerAction::ClaimNext));
+}
+
+#[test]
+fn a_parked_worker_that_is_asked_to_end_gives_its_task_back_and_ends() {
+    let parked = || {
+        let mut core = working(PromptKind::Conversation);
+        core.step(NOW_MS, limited(Some(NOW_MS + 50_000)));
+        ends(&mut core, failed(AgentFault::Provider));
+        core
+    };
+    let claim = || Claim { id: TaskId(1), owner: "alice".parse().unwrap(), attempt: 1 };
+    let release = |why| WorkerAction::Record(AttemptEnd::Release { claim: claim(), why, partial: String::new() });
+    for event in [WorkerEvent::MailArrived(vec![shutdown(1, WhenBusy::Refuse)]), WorkerEvent::Terminated] {
+        let mut core = parked();
+        assert_eq!(core.step(NOW_MS, event), [release(ReleaseWhy::WorkerLeft)]);
+        let actions = core.step(NOW_MS, WorkerEvent::Recorded);
+        assert!(matches!(actions.last(), Some(WorkerAction::Leave { .. })), "{actions:?}");
+    }
+    let mut core = parked();
+    let abort = WorkerAsk::Abort { reason: String::new() };
+    let actions = core.step(NOW_MS, WorkerEvent::Called { call: CallId(1), what: abort });
+    assert!(matches!(&actions[..], [WorkerAction::Answer { .. }, record] if *record == release(ReleaseWhy::Stopped)));
+    let actions = core.step(NOW_MS, WorkerEvent::Recorded);
+    assert!(matches!(actions.last(), Some(WorkerAction::Say(Said::Parked { task: None, .. }))), "{actions:?}");
+}
+
+fn question() -> WorkerEvent {
+    let question = QuestionId("q1".to_owned());
+    let (tool, title, detail) = ("sh".to_owned(), "rm -r x".to_owned(), String::new());
+    WorkerEvent::PermissionAsked(PermissionQuestion { question, tool, title, detail })
+}
+
+/// How the question was answered, and by whom.
+fn answered(actions: &[WorkerAction]) -> Option<(Permission, PermissionBy)> {
+    let permitted = |action: &WorkerAction| match action {
+        WorkerAction::Say(Said::PermissionAnswered { answer, by, .. }) => Some((answer.clone(), *by)),
+        _ => None,
+    };
+    actions.iter().find_map(permitted)
+}
+
+#[test]
+fn a_question_is_answered_by_the_lead_once_or_by_time() {
+    let permit = |answer| WorkerAsk::Permit { question: QuestionId("q1".to_owned()), answer };
+    let mut core = working(PromptKind::Conversation);
+    assert!(answered(&core.step(NOW_MS, question())).is_none());
+    let call = |call| WorkerEvent::Called { call: CallId(call), what: permit(Permission::Always) };
+    assert_eq!(answered(&core.step(NOW_MS, call(1))), Some((Permission::Always, PermissionBy::Lead)));
+    let again = core.step(NOW_MS, call(2));
+    assert!(matches!(&again[..], [WorkerAction::Answer { answer: Err(_), .. }]), "{again:?}");
+
+    let mut core = working(PromptKind::Conversation);
+    core.step(NOW_MS, question());
+    let due_ms = NOW_MS + ms(PERMISSION_WITHIN);
+    assert_eq!(core.next_tick_ms(), Some(due_ms));
+    let answer = answered(&core.step(due_ms, WorkerEvent::Tick)).expect("it is answered");
+    assert!(matches!(answer, (Permission::Never { .. }, PermissionBy::Timeout)), "{answer:?}");
+
+    let mut core = working(PromptKind::Conversation);
+    core.step(NOW_MS, question());
+    let answer = answered(&ends(&mut core, TurnEnd::Completed)).expect("it is taken back");
+    assert_eq!(answer.1, PermissionBy::TurnEnd);
+}
+
+#[test]
+fn a_setting_answers_at_once_and_an_agent_that_waits_for_an_answer_does_not_stall() {
+    let me = Claimant { name: "alice".parse().unwrap(), role: None, auto: AutoClaim::On };
+    let begun = |approval| {
+        let settings = WorkerSettings::new(me.clone(), abilities(PromptKind::Conversation), StartedBy::Hand);
+        let stall = Stall { after_ms: 1_000, then: OnStall::Abort };
+        let mut core = WorkerCore::new(WorkerSettings { approval, stall, ..settings }, 0);
+        core.step(NOW_MS, WorkerEvent::AgentReady { session: None });
+        core.step(NOW_MS, claimed(1));
+        core
+    };
+    assert_eq!(
+        answered(&begun(Approval::Auto).step(NOW_MS, question())),
+        Some((Permission::Once, PermissionBy::Policy))
+    );
+    let denied = answered(&begun(Approval::Deny).step(NOW_MS, question()));
+    assert!(matches!(denied, Some((Permission::Never { .. }, PermissionBy::Policy))), "{denied:?}");
+    let mut core = begun(Approval::Ask);
+    assert_eq!(core.next_tick_ms(), Some(NOW_MS + 1_000));
+    core.step(NOW_MS, question());
+    assert_eq!(core.next_tick_ms(), Some(NOW_MS + ms(PERMISSION_WITHIN)));
+}
+
+#[test]
+fn the_name_of_a_conversation_is_kept_for_the_next_life() {
+    let session = AgentSession { id: SessionId("s1".to_owned()), begun: SessionBegin::Fresh };
+    let mut core = worker(PromptKind::Conversation);
+    let actions = core.step(NOW_MS, WorkerEvent::AgentReady { session: Some(session.clone()) });
+    let keep = WorkerAction::KeepSession { session: session.id.clone() };
+    assert_eq!(actions[..3], [WorkerAction::Say(Said::Ready), keep, WorkerAction::Say(Said::Session { session })]);
+}
