@@ -1,5 +1,6 @@
 //! How a worker comes to run: asked for, found, or started again after it died.
 
+use teamster_protocol::model::agent::preset::preset;
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::limits::{RESTART_DELAY_MAX, RESTARTS_WITHIN, START_WITHIN};
 use teamster_protocol::model::restart::Verdict;
@@ -17,6 +18,10 @@ impl Core {
         let name = &request.name;
         if self.down.is_some() {
             return self.answer(ask, Err(format!("cannot spawn {name}: the leader is ending")));
+        }
+        // Before anything is made: a member whose agent nobody knows is of no use to anyone.
+        if let Err(unknown) = preset(&request.agent) {
+            return self.answer(ask, Err(format!("cannot spawn {name}: {unknown}")));
         }
         let refused = match self.members.get(name) {
             None => None,

@@ -157,10 +157,9 @@ fn what_is_no_name() {
 fn an_agent_that_is_not_built_in() {
     let team = Team::new();
     insta::assert_snapshot!(team.fails(1, "spawn alice --agent nosuch"), @"
-    error: cannot spawn alice: its worker ended before it was ready (exit status 2): there is no agent nosuch
+    error: cannot spawn alice: there is no agent nosuch
       hint: known agents: shell
     ");
-    // It is on the roster as one that is gone, and can be set up otherwise.
-    assert_eq!(team.state("alice"), "left");
+    assert!(!team.ok("list --json").contains("alice"), "nothing is left on the roster");
     team.ok("spawn alice");
 }
