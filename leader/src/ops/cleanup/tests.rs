@@ -163,7 +163,7 @@ fn last_record(log: &Path) -> String {
     format!("{}\n", text.lines().last().unwrap())
 }
 
-/// A writer that shares no code with ours: it has the lock of the board, appends a task and lets go. Cleanup must not
+/// A writer that shares no code with ours: it locks the board, appends a task and lets go. Cleanup must not
 /// remove the team while it has the lock, and must see the task.
 #[test]
 fn a_task_that_is_being_added_is_waited_for_and_stands_against_it() {
@@ -173,7 +173,7 @@ fn a_task_that_is_being_added_is_waited_for_and_stands_against_it() {
 
     let scene = Scene::new();
     let (board, dir) = (scene.dir.board(), scene.dir.clone());
-    let lock = fs::File::open(board.with_extension("lock")).unwrap();
+    let lock = fs::File::open(&board).unwrap();
     lock.lock().unwrap();
     let (done, is_done) = std::sync::mpsc::channel();
     let cleaner = std::thread::spawn(move || done.send(cleanup(&dir, Care::Refuse)).unwrap());
@@ -193,7 +193,7 @@ fn a_task_that_is_being_added_is_waited_for_and_stands_against_it() {
 fn a_member_that_is_being_added_is_waited_for() {
     let scene = Scene::new();
     let (roster, dir) = (scene.dir.roster(), scene.dir.clone());
-    let lock = fs::File::open(roster.with_extension("lock")).unwrap();
+    let lock = fs::File::open(&roster).unwrap();
     lock.lock().unwrap();
     let (done, is_done) = std::sync::mpsc::channel();
     let cleaner = std::thread::spawn(move || done.send(cleanup(&dir, Care::Refuse)).unwrap());
