@@ -1,5 +1,6 @@
 //! The facts that the core decides on about members: what the roster says of each, and what its lock tells.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use teamster_protocol::host::process::Identity;
@@ -79,6 +80,7 @@ impl Leader<'_> {
     fn members_seen(&mut self) -> Result<Vec<MemberSeen>, TeamError> {
         let mut team = self.shared.team();
         team.refresh(|_| ())?;
+        let mut joined = BTreeMap::new();
         let (mut seen, mut unseen, mut over) = (Vec::new(), Vec::new(), Vec::new());
         for (name, member) in team.roster().members().filter(|(name, _)| !self.core.is_child(name)) {
             let lock = match worker_life(&self.shared.dir, name, &member.presence) {
@@ -104,8 +106,15 @@ impl Leader<'_> {
                 None => self.outer_halves.remove(name),
             };
             over.extend(before.filter(|before| Some(before) != outer_half.as_ref()));
+            joined.extend(member.presence.joined().map(|process| (name.clone(), process.clone())));
             seen.push(MemberSeen::new(name.clone(), member, lock));
         }
+        // A worker that left in order between the two looks has not died: the change of the roster leads to another look.
+        team.refresh(|_| ())?;
+        seen.retain(|member| {
+            let now = team.roster().member(&member.name).ok().and_then(|now| now.presence.joined());
+            member.lock == LockSeen::Held || now == joined.get(&member.name)
+        });
         drop(team);
         for outer_half in over.into_iter().filter(Identity::runs) {
             tokio::spawn(see_off_outer_half(outer_half));
