@@ -1,5 +1,5 @@
 //! The leader's process: one queue of events, the core that decides, and the actions carried out. Everything that
-//! waits runs as a task of its own and reports back as an [`Input`].
+//! waits runs as a task of its own and reports back as an `Input`.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -84,7 +84,8 @@ pub struct Aborting {
 /// Leader → worker.
 #[rpc(client, server)]
 pub trait WorkerApi {
-    /// The first call: refused with [`code::OTHER_VERSION`] if the versions differ. Answered when the worker is ready.
+    /// The first call: refused with [`OTHER_VERSION`](super::code::OTHER_VERSION) if the versions differ. Answered when the
+    /// worker is ready.
     #[method(name = "initialize")]
     async fn initialize(&self, hello: Hello) -> RpcResult<Welcome>;
 
