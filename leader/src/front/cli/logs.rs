@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use teamster_protocol::model::agent::{Permission, PlanState, SessionBegin, ToolState, TurnEnd};
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::notice::{Entry, Said};
+use teamster_protocol::model::receipt::ReceiptState;
 
 use super::interrupt::unless_interrupted;
 use super::print::{self, Audience, Tone, bytes, clock, harmless_lines, paint};
@@ -158,7 +159,16 @@ impl Page {
             Said::Usage { usage, .. } => {
                 self.note(Tone::Faint, &at, &format!("tokens: {} in, {} out", usage.input, usage.output));
             }
-            Said::Receipt { text, state } => self.note(Tone::Faint, &at, &format!("text {text} {state}")),
+            Said::Receipt { text, state } => match state {
+                ReceiptState::Queued => self.note(Tone::Faint, &at, &format!("text {text} {state}")),
+                ReceiptState::Lost { .. } => self.note(Tone::Warn, &at, &format!("text {text} {state}")),
+                // What goes as it should needs no line: `--json` has it.
+                ReceiptState::Accepted
+                | ReceiptState::Unconfirmed
+                | ReceiptState::Delivered
+                | ReceiptState::InContext
+                | ReceiptState::Answered => {}
+            },
             Said::Parked { until_ms, reason, .. } => {
                 let until = clock(*until_ms, zone);
                 self.note(Tone::Warn, &at, &format!("parked until {until}: {reason}"));
