@@ -272,7 +272,8 @@ impl Leader<'_> {
         }
         let looked = [
             changed(followed.roster).then(|| self.look_at_roster(RosterLook::Later)),
-            changed(followed.mail).then(|| self.read_mail()),
+            // Also after the roster: a worker that leaves wrote its answer before that.
+            (changed(followed.mail) || changed(followed.roster)).then(|| self.read_mail()),
             (*change == Change::Poll).then(|| self.sweep()),
         ];
         for (about, looked) in ["roster", "mail", "board"].into_iter().zip(looked) {

@@ -15,8 +15,11 @@ use super::{Action, Answer, AskId, Core, Down, Signal, ms};
 
 impl Core {
     pub(super) fn replied(&mut self, now_ms: u64, from: MemberName, reply: ShutdownReply) {
-        let Some(MemberPhase::Ending { ladder, worker, .. }) = self.members.get_mut(&from) else {
-            return self.report(format!("{from} answered a shutdown request, but none is open"));
+        let (ladder, worker) = match self.members.get_mut(&from) {
+            Some(MemberPhase::Ending { ladder, worker, .. }) => (ladder, worker),
+            // A worker that agrees leaves at once. Its mail may be read after the roster, which has closed the request.
+            None => return,
+            Some(_) => return self.report(format!("{from} answered a shutdown request, but none is open")),
         };
         match ladder.reply(&from, &reply, now_ms) {
             Ok(Some(next)) => (*ladder, worker.pulse) = (next, Pulse::Answers),

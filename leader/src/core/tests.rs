@@ -201,6 +201,21 @@ fn a_refused_shutdown_leaves_the_worker_alone_for_good() {
 }
 
 #[test]
+fn an_answer_that_is_read_after_the_leaving_that_it_announced_is_no_surprise() {
+    let mut scene = Scene::with(&["ada"]);
+    scene.shutdown("ada", WhenBusy::Refuse);
+    scene.exit("ada", LeftHow::Shutdown);
+    assert_eq!(scene.reply("ada", 1, Verdict::Approved), []);
+}
+
+#[test]
+fn an_answer_of_a_worker_that_nobody_asked_is_reported() {
+    let mut scene = Scene::with(&["ada"]);
+    let reported = scene.reply("ada", 1, Verdict::Approved);
+    assert!(matches!(&reported[..], [Action::Report { text }] if text.contains("none is open")), "{reported:?}");
+}
+
+#[test]
 fn down_asks_again_who_may_still_refuse_and_the_old_refusal_counts_no_more() {
     let mut scene = Scene::with(&["ada"]);
     scene.shutdown("ada", WhenBusy::Refuse);
