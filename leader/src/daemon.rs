@@ -8,7 +8,9 @@ use std::time::Duration;
 use teamster_protocol::host::clock::{self, new_message_id, now_ms};
 use teamster_protocol::host::complaints::Complaints;
 use teamster_protocol::host::crash::{self, point};
+use teamster_protocol::host::descriptors;
 use teamster_protocol::host::process::Identity;
+use teamster_protocol::host::signals::{EndSignal, EndSignals};
 use teamster_protocol::model::id::{Address, MemberName};
 use teamster_protocol::model::limits::{LOG_LOCK_BY_FORCE, PROTOCOL_VERSION};
 use teamster_protocol::model::mail::{Body, Urgency};
@@ -39,7 +41,6 @@ mod prepare;
 mod pulse;
 mod roster;
 mod shared;
-mod signals;
 mod succession;
 mod views;
 mod workers;
@@ -51,7 +52,6 @@ pub use shared::{AskError, Shared};
 
 use answers::Answers;
 use shared::Input;
-use signals::EndSignals;
 use succession::begin_to_lead;
 use views::TaskViews;
 
@@ -83,6 +83,10 @@ where
     let since_ms = now_ms();
     let held = begin_to_lead(&dir, after.as_ref(), since_ms).await?;
     let held = Mutex::new(LifeLock::new(held, dir.leader_lock(), &dir).map_err(ServeError::Lock)?);
+    let open_files = descriptors::raise_open_files().unwrap_or_else(|error| {
+        tracing::warn!("cannot raise the limit of open files, so there is room for fewer members: {error}");
+        None
+    });
     orphans::adopt().map_err(|source| ServeError::Io { doing: "adopt orphans", source })?;
     let mut team = Team::open(dir.clone(), Address::Lead, settings.durability)?;
     if team.roster().dir().is_none() {
@@ -103,6 +107,7 @@ where
     let (notices, _) = broadcast::channel(NOTICES_BEHIND_MAX);
     let shared = Arc::new(Shared {
         worker_program: launch::worker_program(),
+        open_files,
         settings,
         team: Mutex::new(team),
         links: links::Links::default(),
@@ -124,7 +129,12 @@ where
         outer_halves: BTreeMap::new(),
         exit: None,
     };
-    let signals = EndSignals::watch(signals).map_err(|source| ServeError::Io { doing: "watch for signals", source })?;
+    let signals = match signals {
+        // Those that are caught no longer end the process by themselves.
+        Signals::End => EndSignals::catch(&[EndSignal::Interrupt, EndSignal::Terminate]),
+        Signals::Ignore => Ok(EndSignals::none()),
+    };
+    let signals = signals.map_err(|source| ServeError::Io { doing: "watch for signals", source })?;
     let (ending, ended) = watch::channel(false);
     let taken_over = match leader.take_over() {
         Ok(()) => {
@@ -235,7 +245,7 @@ impl Leader<'_> {
                 Some(input) = self.queue.recv() => self.take_input(input),
                 change = watch.changed() => self.look(&followed, &change),
                 () = until(tick) => self.feed(Event::Tick),
-                () = signals.next() => self.feed(Event::Interrupted),
+                _ = signals.next() => self.feed(Event::Interrupted),
                 () = told(&mut let_go) => return Served::Ended,
             }
         }

@@ -25,6 +25,7 @@ use teamster_protocol::host::process::life;
 use teamster_protocol::host::process::strangers::Strangers;
 use teamster_protocol::host::process::told::{For, meant_for};
 use teamster_protocol::host::process::{self, Identity, children};
+use teamster_protocol::host::signals::hangup_is_ignored;
 use teamster_protocol::model::kill_ladder::{EndingRound, GroupEnding, KillLadder};
 use teamster_protocol::model::limits::{CHILDREN_LOOK, RESTARTS_MAX, RESTARTS_WITHIN};
 
@@ -323,7 +324,13 @@ impl Warden {
 
 /// The signals that a warden takes from its ears.
 fn heard() -> SigSet {
-    SigSet::from_iter([Signal::SIGCHLD, Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT])
+    let mut heard = SigSet::from_iter([Signal::SIGCHLD, Signal::SIGINT, Signal::SIGTERM, Signal::SIGQUIT]);
+    // What was started so that it survives its terminal is told nothing by the end of that: a signal that is blocked comes
+    // although it is ignored.
+    if !hangup_is_ignored() {
+        heard.add(Signal::SIGHUP);
+    }
+    heard
 }
 
 fn reap() -> Option<(Pid, Ended)> {

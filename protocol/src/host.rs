@@ -3,9 +3,11 @@
 pub mod clock;
 pub mod complaints;
 pub mod crash;
+pub mod descriptors;
 pub mod plain_file;
 pub mod process;
 pub mod settings;
 pub mod shortage;
+pub mod signals;
 pub mod stderr_log;
 pub mod team_dir;

@@ -3,8 +3,10 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::Once;
 
 use tempfile::TempDir;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// A folder with a home, and the programs that live in it. It goes with the value.
 #[derive(Debug)]
@@ -40,6 +42,18 @@ impl Program {
     }
 }
 
+/// Lets the programs that are started from now on end of SIGHUP, as they do at a terminal: the tests may have been started
+/// under `nohup`, which ignores the signal, and what is ignored stays so. A signal that is caught does not.
+fn heed_hangup() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let _within = runtime.enter();
+        // The handler stays when its stream goes.
+        let _ = signal(SignalKind::hangup()).expect("SIGHUP can be caught");
+    });
+}
+
 impl Sandbox {
     /// An empty one.
     ///
@@ -47,6 +61,7 @@ impl Sandbox {
     ///
     /// If the system grants no temporary folder.
     pub fn new() -> Sandbox {
+        heed_hangup();
         let dir = tempfile::Builder::new().prefix("teamster-test-").tempdir().expect("a temporary folder");
         for name in ["home", "root", "work"] {
             std::fs::create_dir(dir.path().join(name)).expect("a folder in a new folder");

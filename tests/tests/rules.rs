@@ -103,6 +103,17 @@ fn pure_modules_touch_nothing() {
     }
 }
 
+/// A process hears of the signals that end it in one way; the others here are of children, and of a parent's death.
+#[test]
+fn signals_come_from_one_stream() {
+    let mut files = product_files();
+    let own = ["protocol/src/host/signals.rs", "worker/src/cell/keeper.rs", "leader/src/warden/mind.rs"];
+    files.retain(|file| !own.contains(&&*shown(file)));
+    for word in ["tokio::signal", "SignalKind", "ctrl_c"] {
+        assert_nobody(&files, |line| line.contains(word), word);
+    }
+}
+
 #[test]
 fn no_test_sleeps() {
     for file in all_rust_files() {
@@ -234,6 +245,14 @@ fn root() -> PathBuf {
 
 fn all_rust_files() -> Vec<PathBuf> {
     ["leader", "worker", "protocol", "tests"].iter().flat_map(|own| rust_files(&root().join(own))).collect()
+}
+
+/// The files of the programs and their library, without tests.
+fn product_files() -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> =
+        ["leader/src", "worker/src", "protocol/src"].iter().flat_map(|own| rust_files(&root().join(own))).collect();
+    files.retain(|file| !file.components().any(|part| part.as_os_str() == "tests" || part.as_os_str() == "tests.rs"));
+    files
 }
 
 fn rust_files(dir: &Path) -> Vec<PathBuf> {

@@ -215,6 +215,7 @@ fn the_limits_are_those_of_the_program() {
         ("SHUTDOWN_WITHIN", seconds(limits::SHUTDOWN_WITHIN)),
         ("TERM_GRACE", seconds(limits::TERM_GRACE)),
         ("KILL_GRACE", seconds(limits::KILL_GRACE)),
+        ("OPEN_FILES_MAX", count(limits::OPEN_FILES_MAX as usize)),
         ("DEATH_LOOK", millis(limits::DEATH_LOOK)),
         ("CHILDREN_LOOK", millis(limits::CHILDREN_LOOK)),
         ("LOCK_RETRY", millis(limits::LOCK_RETRY)),

@@ -89,10 +89,10 @@ pub struct Cell {
 /// Goes into a cell. Returns in the worker: in the inner half if there is a namespace, else in the process as it was,
 /// of which nothing was changed. The outer half ends in here.
 ///
-/// To be called before there is a second thread. SIGINT, SIGTERM and SIGHUP wait from here on for `hear`: the first
+/// To be called before there is a second thread. SIGINT, SIGTERM and SIGHUP wait from here on for [`unblock_end_signals`]: the first
 /// process of a namespace is not reached by a signal that it does not handle, so what comes early would be lost.
 pub fn enter(wanted: Wanted) -> Result<Cell, CellError> {
-    early().thread_block().expect("a set of signals that exist can be blocked");
+    end_signals().thread_block().expect("a set of signals that exist can be blocked");
     let refused = match wanted {
         Wanted::Subreaper => None,
         Wanted::Auto | Wanted::Namespace => match split() {
@@ -104,13 +104,13 @@ pub fn enter(wanted: Wanted) -> Result<Cell, CellError> {
     Ok(Cell { isolation: Isolation::Subreaper, refused })
 }
 
-/// Lets the signals through that waited since [`enter`]; to be called once they are handled.
-pub(crate) fn hear() {
-    early().thread_unblock().expect("a set of signals that exist can be unblocked");
+/// Lets the signals through that waited since [`enter`]. To be called once they are caught.
+pub(crate) fn unblock_end_signals() {
+    end_signals().thread_unblock().expect("a set of signals that exist can be unblocked");
 }
 
 /// The signals that tell a worker to end.
-fn early() -> SigSet {
+fn end_signals() -> SigSet {
     SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP])
 }
 

@@ -11,6 +11,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use teamster_protocol::host::clock;
+use teamster_protocol::host::signals::{EndSignal, EndSignals};
 use teamster_protocol::model::roster::{Isolation, LeftHow, StartedBy};
 use teamster_protocol::store::watch::{Change, Watch};
 use teamster_protocol::wire::api::{WorkerPhase, WorkerStatus};
@@ -25,13 +26,11 @@ use crate::life::args::Args;
 pub mod args;
 mod leave;
 mod links;
-mod signals;
 mod start;
 
 pub use start::StartError;
 
 use links::{LinkChange, Links};
-use signals::{EndSignal, Signals};
 
 /// Runs the worker until it has left; returns the exit code of the process. The caller is to end the process with
 /// it: that drops the member's lock.
@@ -52,7 +51,7 @@ struct Worker {
     hands: Hands,
     calls: mpsc::Receiver<LeaderCall>,
     watch: Watch,
-    signals: Signals,
+    signals: EndSignals,
     links: Links,
     started_by: StartedBy,
     status: watch::Sender<WorkerStatus>,

@@ -3,6 +3,7 @@
 use std::process::exit;
 
 use clap::Parser;
+use teamster_protocol::host::descriptors;
 use teamster_protocol::host::shortage::{self, is_shortage};
 use teamster_protocol::host::stderr_log::Stderr;
 use teamster_protocol::model::roster::Probed;
@@ -26,6 +27,11 @@ fn main() {
     let args = Args::parse();
     log_to_stderr();
     tracing::debug!(isolation = ?cell.isolation, refused = cell.refused, "what keeps in the processes it starts");
+    if let Some(limit) = args.open_files
+        && let Err(error) = descriptors::set_open_files(limit)
+    {
+        tracing::warn!("cannot set the limit of open files to {limit}: {error}");
+    }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

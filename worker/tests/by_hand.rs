@@ -200,6 +200,29 @@ async fn a_signal_gives_the_task_back_and_leaves_nothing_running() {
 }
 
 #[tokio::test]
+async fn a_worker_that_was_started_to_survive_its_terminal_does() {
+    let mut bench = Bench::new();
+    let task = bench.add("echo begun; read line; echo got $line");
+    let worker = bench.command("alice");
+    let mut shell = tokio::process::Command::new("sh");
+    shell.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]).arg(worker.as_std().get_program());
+    shell.args(worker.as_std().get_args()).stdin(std::process::Stdio::null()).stderr(std::process::Stdio::piped());
+    for (name, value) in worker.as_std().get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    let alice = shell.kill_on_drop(true).spawn().unwrap();
+    bench.heard("alice", "begun").await;
+    signal(&alice, Signal::SIGHUP);
+    bench.mail("alice", Urgency::Now, "on");
+    assert_eq!(bench.task(task, "completed").await.result(), Some("begun\ngot on"));
+    signal(&alice, Signal::SIGTERM);
+    assert_eq!(ended(alice).await.0, Some(143));
+}
+
+#[tokio::test]
 async fn told_to_end_it_ends_although_its_team_was_removed_and_no_book_can_be_kept() {
     let mut bench = Bench::new();
     bench.add("setsid sleep 1000 & echo begun; read line");

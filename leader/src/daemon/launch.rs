@@ -11,6 +11,7 @@ use jsonrpsee::Methods;
 use jsonrpsee::core::client::{Error as RpcError, Subscription};
 use nix::sys::signal::Signal;
 use teamster_protocol::host::crash::point;
+use teamster_protocol::host::descriptors;
 use teamster_protocol::host::plain_file;
 use teamster_protocol::host::process::exit::exit_words;
 use teamster_protocol::host::process::{self, Identity, life};
@@ -175,8 +176,12 @@ async fn wait_for_empty_cell(worker: &Identity) {
 
 fn spawn(shared: &Shared, name: &MemberName, spec: &MemberSpec) -> Result<Child, NotStarted> {
     let log_path = shared.dir.log_of(&Address::Member(name.clone()));
-    let log = stderr_log::open(&log_path)
-        .map_err(|error| NotStarted::new(&error, format!("cannot open {}: {error}", log_path.display())))?;
+    let log = stderr_log::open(&log_path).map_err(|error| {
+        NotStarted::new(&error, {
+            let hint = descriptors::way_out(&error).map(|hint| format!("\n{hint}")).unwrap_or_default();
+            format!("cannot open {}: {error}{hint}", log_path.display())
+        })
+    })?;
     let mut command = Command::new(&shared.worker_program);
     command
         .arg("--stdio")
@@ -190,6 +195,9 @@ fn spawn(shared: &Shared, name: &MemberName, spec: &MemberSpec) -> Result<Child,
         .env_remove(warden::VARIABLE)
         .env_remove(warden::AFTER)
         .process_group(0);
+    if let Some(limit) = shared.open_files {
+        command.arg("--open-files").arg(limit.to_string());
+    }
     if let Some(role) = &spec.role {
         command.args(["--role", role.as_str()]);
     }
@@ -204,8 +212,10 @@ fn spawn(shared: &Shared, name: &MemberName, spec: &MemberSpec) -> Result<Child,
     point("worker started");
     spawned.map_err(|error| {
         let program = shared.worker_program.display();
-        let hint =
-            "install it beside `teamster`, or end the leader with teamster down and name it with TEAMSTER_WORKER";
+        let hint = descriptors::way_out(&error).unwrap_or_else(|| {
+            "install it beside `teamster`, or end the leader with teamster down and name it with TEAMSTER_WORKER"
+                .to_owned()
+        });
         NotStarted::new(&error, format!("cannot start {program}: {error}\n{hint}"))
     })
 }

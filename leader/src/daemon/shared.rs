@@ -22,6 +22,9 @@ pub struct Shared {
     pub info: LeaderInfo,
     /// The program workers run.
     pub worker_program: PathBuf,
+    /// How many files a worker may have open: as many as this process might before it raised its own limit. Nothing if there
+    /// was none.
+    pub open_files: Option<u64>,
     /// What the workers have to hold to as well: how their files are kept, and how long they wait.
     pub settings: Common,
     /// The links to the workers.

@@ -30,6 +30,9 @@ pub const TRANSCRIPTS_KEPT_MAX: u64 = 1_000;
 /// beside it.
 pub const STDERR_LOG_BYTES_MAX: u64 = 4 << 20;
 
+/// Files that a leader lets itself have open, where the system's hard limit is not lower: room for 20,000 members.
+pub const OPEN_FILES_MAX: u64 = 65_536;
+
 /// How often a process looks at its files although nothing told it to (network file systems, lost events).
 pub const SLOW_POLL: Duration = Duration::from_secs(5);
 /// What a worker has to answer `initialize` and become ready.

@@ -83,6 +83,10 @@ pub struct Args {
     /// The directory to work in [default: as on the roster, else the current one].
     #[arg(long, value_name = "DIR")]
     pub cwd: Option<PathBuf>,
+
+    /// How many files this worker and its agent may have open; the leader that starts it may have more.
+    #[arg(long, value_name = "COUNT", hide = true)]
+    pub open_files: Option<u64>,
 }
 
 /// The version, the commit and the protocol: whoever starts a worker sees by them whether both will understand each other.

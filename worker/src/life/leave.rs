@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use teamster_protocol::host::crash::point;
+use teamster_protocol::host::signals::EndSignal;
 use teamster_protocol::model::limits::TERM_GRACE;
 use teamster_protocol::model::notice::Said;
 use teamster_protocol::model::roster::{LeftHow, TeamFact};
@@ -67,7 +68,7 @@ impl Worker {
     fn exit_code(&self, how: &LeftHow) -> i32 {
         match how {
             LeftHow::Shutdown | LeftHow::LeaderGone => 0,
-            LeftHow::Terminated => self.told.map_or(1, super::EndSignal::exit_code),
+            LeftHow::Terminated => self.told.map_or(1, EndSignal::exit_code),
             LeftHow::AgentGone { .. } | LeftHow::Died { .. } | LeftHow::GivenUp { .. } => 1,
         }
     }

@@ -9,6 +9,7 @@ use teamster_protocol::host::crash;
 use teamster_protocol::host::process::{own_identity, own_outer_half};
 use teamster_protocol::host::settings::{BadSetting, Common};
 use teamster_protocol::host::shortage::{self, is_shortage};
+use teamster_protocol::host::signals::{EndSignal, EndSignals};
 use teamster_protocol::host::stderr_log;
 use teamster_protocol::host::team_dir::{TeamDir, default_root};
 use teamster_protocol::model::agent::preset::{UnknownAgent, preset};
@@ -27,7 +28,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::Worker;
 use super::links::Links;
-use super::signals::Signals;
+use crate::cell;
 use crate::cell::keeper::Keeper;
 use crate::core::{WorkerCore, WorkerSettings};
 use crate::driver::DriverError;
@@ -131,7 +132,9 @@ pub(super) async fn start(args: Args, isolation: Isolation) -> Result<Worker, St
     crash::begin(&format!("worker:{}", args.name));
     // First, so that nothing that is started later can get away.
     let keeper = Keeper::new().map_err(system("watch over processes"))?;
-    let signals = Signals::new().map_err(system("catch signals"))?;
+    let caught = [EndSignal::Interrupt, EndSignal::Terminate, EndSignal::Hangup];
+    let signals = EndSignals::catch(&caught).map_err(system("catch signals"))?;
+    cell::unblock_end_signals();
     let Common { durability, poll, leader_grace, .. } = Common::given()?;
 
     let name = args.name.clone();

@@ -24,6 +24,7 @@ use teamster_protocol::team::{Inbox, Team};
 use teamster_protocol::wire::api::{MailRequest, TaskCommand};
 use teamster_protocol::wire::peer::Peer;
 use tokio::process::{Child, Command};
+use tokio::signal::unix::SignalKind;
 
 /// Far beyond what a loaded machine needs, so that reaching it means that nothing came.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
@@ -46,6 +47,8 @@ pub(crate) struct Seen<'a> {
 
 impl Bench {
     pub(crate) fn new() -> Bench {
+        // A signal that is caught has its usual effect on what is started; one that is ignored, as by nohup, stays ignored.
+        let _ = tokio::signal::unix::signal(SignalKind::hangup()).unwrap();
         let root = tempfile::tempdir().unwrap();
         let dir = TeamDir::new(root.path(), "t".parse().unwrap());
         let team = Team::open(dir.clone(), Address::Lead, Durability::Process).unwrap();

@@ -1,7 +1,7 @@
 //! Ctrl-C while waiting. Only what waits listens for it: everything else is ended by the system, which is
 //! quicker and leaves nothing half done, because every write is one record.
 
-use tokio::signal::unix::{SignalKind, signal};
+use teamster_protocol::host::signals::{EndSignal, EndSignals};
 use tokio::sync::mpsc;
 
 use super::CliError;
@@ -12,30 +12,28 @@ pub(super) async fn unless_interrupted<T, E>(work: impl Future<Output = Result<T
 where
     CliError: From<E>,
 {
+    let mut interrupts = catch(&[EndSignal::Interrupt])?;
     tokio::select! {
         done = work => Ok(done?),
-        interrupted = tokio::signal::ctrl_c() => match interrupted {
-            Ok(()) => Err(CliError::Interrupted),
-            Err(source) => Err(OpsError::Process { doing: "listen for Ctrl-C", source }.into()),
-        },
+        _ = interrupts.next() => Err(CliError::Interrupted),
     }
 }
 
 /// Tells of each SIGINT and SIGTERM from now on.
 pub(super) fn interrupts() -> Result<mpsc::UnboundedReceiver<()>, CliError> {
-    let listen = |kind| signal(kind).map_err(|source| OpsError::Process { doing: "listen for Ctrl-C", source });
-    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    let mut signals = catch(&[EndSignal::Interrupt, EndSignal::Terminate])?;
     let (sender, receiver) = mpsc::unbounded_channel();
     tokio::spawn(async move {
         loop {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
+            signals.next().await;
             if sender.send(()).is_err() {
                 return;
             }
         }
     });
     Ok(receiver)
+}
+
+fn catch(signals: &[EndSignal]) -> Result<EndSignals, CliError> {
+    Ok(EndSignals::catch(signals).map_err(|source| OpsError::Process { doing: "listen for Ctrl-C", source })?)
 }

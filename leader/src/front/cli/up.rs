@@ -2,8 +2,8 @@
 
 use std::fs::OpenOptions;
 
+use teamster_protocol::host::signals::{EndSignal, EndSignals};
 use teamster_protocol::wire::api::LeaderInfo;
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::interrupt::unless_interrupted;
 use super::{CliError, Context, Exit, Shape, print};
@@ -45,13 +45,13 @@ pub(super) async fn up(context: &Context, args: UpArgs) -> Result<Exit, CliError
     if in_background {
         return Ok(left(lead(&context.session, start, announced).await?));
     }
-    let mut interrupts =
-        signal(SignalKind::interrupt()).map_err(|source| OpsError::Process { doing: "listen for Ctrl-C", source })?;
+    let mut interrupts = EndSignals::catch(&[EndSignal::Interrupt])
+        .map_err(|source| OpsError::Process { doing: "listen for Ctrl-C", source })?;
     let mut leading = std::pin::pin!(lead(&context.session, start, announced));
     let served = tokio::select! {
         led = &mut leading => led?,
         // The leader hears of it by itself; here it is only said.
-        _ = interrupts.recv() => {
+        _ = interrupts.next() => {
             print::note("ending once every turn is over; Ctrl-C again ends them now");
             leading.await?
         }

@@ -7,6 +7,7 @@ use std::path::Path;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::resource::{Resource, getrlimit};
 use nix::unistd::geteuid;
+use teamster_protocol::model::limits::OPEN_FILES_MAX;
 use teamster_protocol::model::roster::Roster;
 use teamster_protocol::store::file::Reader;
 
@@ -30,12 +31,13 @@ pub(super) fn check(subject: &Subject, found: &mut Findings) {
 fn descriptors(members: u64, found: &mut Findings) {
     let need = DESCRIPTORS_BASE + DESCRIPTORS_PER_MEMBER * members;
     match getrlimit(Resource::RLIMIT_NOFILE) {
-        Ok((soft, _)) if soft < need => {
-            let what = format!("{soft} open files are allowed, and a leader of {members} members needs about {need}");
-            found.wrong(Group::Limits, what).hint(format!("ulimit -n {need}, before the leader is started"));
+        // A leader raises its soft limit by itself.
+        Ok((_, hard)) if hard < need => {
+            let what = format!("{hard} open files are allowed, and a leader of {members} members needs about {need}");
+            found.wrong(Group::Limits, what).hint(format!("ulimit -Hn {need}, before the leader is started"));
         }
-        Ok((soft, _)) => {
-            found.ok(Group::Limits, format!("{soft} open files"));
+        Ok((_, hard)) => {
+            found.ok(Group::Limits, format!("{} open files", hard.min(OPEN_FILES_MAX)));
         }
         Err(errno) => {
             found.wrong(Group::Limits, format!("the limit of open files is not told: {}", errno.desc()));

@@ -39,8 +39,13 @@ pub fn of_team(dir: &Path) -> io::Result<Vec<Marked>> {
 pub fn end_all_of(life: &Life) -> io::Result<()> {
     let began = Instant::now();
     let mut ending = GroupEnding::new(KillLadder::kill(0));
+    let mut found: Vec<Marked> = Vec::new();
     loop {
-        let found = all(|other| other == life)?;
+        // One that is ending has no environment any more, and still has its files.
+        found.retain(|marked| marked.process.runs());
+        let more: Vec<Marked> =
+            all(|other| other == life)?.into_iter().filter(|marked| !found.contains(marked)).collect();
+        found.extend(more);
         if found.is_empty() {
             return Ok(());
         }
