@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use teamster_protocol::host::process::Identity;
 use teamster_protocol::model::id::MemberName;
-use teamster_protocol::model::limits::{KILL_GRACE, START_WITHIN, TERM_GRACE};
+use teamster_protocol::model::limits::START_WITHIN;
+use teamster_protocol::model::limits::pace::{END_WITHOUT_TEAM_WITHIN, GOODBYE_LOOK};
 use teamster_protocol::model::restart::Deaths;
 use teamster_protocol::model::roster::LeftHow;
 use teamster_protocol::model::shutdown::{Ladder, Step};
@@ -30,9 +31,6 @@ pub use event::{Action, Answer, Ask, AskId, Down, Event, Fault, Signal, WorkSeen
 pub use leaving::{Leaving, fact_if_news, how_it_left};
 pub use member::TurnOpen;
 pub use roster::{LockSeen, MemberSeen, RosterLook};
-
-/// How long a leader whose team is gone waits for its workers to end: for the whole ladder, and a start that is given up.
-const END_WITHOUT_TEAM: Duration = Duration::from_secs(TERM_GRACE.as_secs() + 2 * KILL_GRACE.as_secs());
 
 /// What becomes of members that a leader before this one had started, and that died while nobody led.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,7 +90,7 @@ impl Core {
             answer_within,
             dead_before,
             look_at_ms: None,
-            look_after: roster::LOOK_AGAIN,
+            look_after: GOODBYE_LOOK,
             down: None,
             team_files: TeamFiles::There,
             is_over: false,
@@ -279,7 +277,7 @@ impl Core {
             TeamFiles::MissedOnce => {
                 self.report("the team was removed or replaced: its workers are ended, and so is the leader".to_owned());
                 self.go_down(now_ms, Down::ByForce);
-                TeamFiles::Gone { end_by_ms: now_ms + ms(END_WITHOUT_TEAM) }
+                TeamFiles::Gone { end_by_ms: now_ms + ms(END_WITHOUT_TEAM_WITHIN) }
             }
         };
     }

@@ -103,6 +103,14 @@ fn pure_modules_touch_nothing() {
     }
 }
 
+/// Limits are to be found, and compared with each other, in one place.
+#[test]
+fn every_time_is_in_the_list_of_limits() {
+    let mut files = product_files();
+    files.retain(|file| !shown(file).starts_with("protocol/src/model/limits"));
+    assert_nobody(&files, |line| line.contains("const ") && line.contains(": Duration"), "a time of its own");
+}
+
 /// A process hears of the signals that end it in one way; the others here are of children, and of a parent's death.
 #[test]
 fn signals_come_from_one_stream() {

@@ -1,10 +1,9 @@
 //! What the leader makes of the roster: which workers run that it did not launch, which of them died or left, and which of
 //! the dead are started again. The facts come from the shell, which read the roster and looked at the members' locks.
 
-use std::time::Duration;
-
 use teamster_protocol::host::process::Identity;
 use teamster_protocol::model::id::MemberName;
+use teamster_protocol::model::limits::pace::GOODBYE_LOOK;
 use teamster_protocol::model::limits::{RESTART_DELAY_MAX, SLOW_POLL};
 use teamster_protocol::model::restart::Deaths;
 use teamster_protocol::model::roster::{LeftHow, Member, Presence, Process, StartedBy, Then};
@@ -12,9 +11,6 @@ use teamster_protocol::model::roster::{LeftHow, Member, Presence, Process, Start
 use super::leaving::Leaving;
 use super::member::{FoundLink, MemberPhase, MemberWorker, ShortageKnown, TurnOpen, WorkerProcess};
 use super::{Action, Core, DeadBefore, died, ms};
-
-/// From a worker's goodbye, or the end of its link, to the next look whether it has ended.
-pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// What the roster says of one member, and what its lock tells beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,7 +88,7 @@ impl Core {
             self.look_at_ms = Some(now_ms + ms(self.look_after));
             self.look_after = (self.look_after * 2).min(SLOW_POLL);
         } else {
-            (self.look_at_ms, self.look_after) = (None, LOOK_AGAIN);
+            (self.look_at_ms, self.look_after) = (None, GOODBYE_LOOK);
         }
     }
 

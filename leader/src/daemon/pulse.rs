@@ -1,12 +1,12 @@
 //! Asking workers whether they are well, and what the core has to know for that.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use jsonrpsee::core::client::Error as RpcError;
 use teamster_protocol::host::clock::now_ms;
 use teamster_protocol::model::id::{MemberName, TaskId};
 use teamster_protocol::model::limits::TERM_GRACE;
+use teamster_protocol::model::limits::pace::PULSE_ANSWER_WAIT;
 use teamster_protocol::model::task::TaskStatus;
 use teamster_protocol::team::{Team, TeamError};
 use teamster_protocol::wire::api::WorkerApiClient;
@@ -14,9 +14,6 @@ use teamster_protocol::wire::api::WorkerApiClient;
 use super::Leader;
 use super::shared::Input;
 use crate::core::{Event, WorkSeen};
-
-/// An answer that is owed is waited for as long as there is a link: it says that the worker is well again.
-const ANSWER_WAIT: Duration = Duration::from_secs(u32::MAX as u64);
 
 impl Leader<'_> {
     /// Looks what a member has to do. Whether it is in a turn the core knows.
@@ -34,7 +31,7 @@ impl Leader<'_> {
         let Some(peer) = self.shared.links.peer(&name) else { return Some(Event::NotAsked { name }) };
         let shared = Arc::clone(&self.shared);
         tokio::spawn(async move {
-            let event = match peer.with_request_timeout(ANSWER_WAIT).ping(0).await {
+            let event = match peer.with_request_timeout(PULSE_ANSWER_WAIT).ping(0).await {
                 // A refusal is an answer too.
                 Ok(_) | Err(RpcError::Call(_)) => Event::Answered { name },
                 Err(_) => Event::NotAsked { name },

@@ -1,10 +1,10 @@
 //! The facts that the core decides on about members: what the roster says of each, and what its lock tells.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use teamster_protocol::host::process::Identity;
 use teamster_protocol::model::id::MemberName;
+use teamster_protocol::model::limits::pace::LINK_WITHIN;
 use teamster_protocol::model::roster::{LeftHow, Presence};
 use teamster_protocol::store::presence::WorkerLife;
 use teamster_protocol::team::{TeamError, worker_life};
@@ -13,9 +13,6 @@ use tokio::time::{Instant, timeout_at};
 use super::workers::see_off_outer_half;
 use super::{Leader, escaped};
 use crate::core::{Event, LockSeen, MemberSeen, RosterLook, how_it_left};
-
-/// How long a new leader waits for the workers it found before it takes calls.
-const LINK_WITHIN: Duration = Duration::from_secs(1);
 
 /// What is complained of.
 const LOCKS: &str = "locks";

@@ -2,12 +2,11 @@
 //! it still has a team to lead. Between two lives others may have led, and the team may have been ended: what was ended by
 //! then is not begun again by somebody who slept meanwhile.
 
-use std::time::Duration;
-
 use jsonrpsee::core::ClientError;
 use teamster_protocol::host::process::Identity;
 use teamster_protocol::host::team_dir::TeamDir;
-use teamster_protocol::model::limits::PROTOCOL_VERSION;
+use teamster_protocol::model::limits::pace::LEADER_LOCK_WITHIN;
+use teamster_protocol::model::limits::{LOCK_RETRY, PROTOCOL_VERSION};
 use teamster_protocol::store::presence::{Holder, Lock, LockError};
 use teamster_protocol::wire::api::{Hello, LeaderApiClient};
 use teamster_protocol::wire::peer::socket;
@@ -15,17 +14,12 @@ use tokio::time::{Instant, timeout_at};
 
 use super::ServeError;
 
-/// How long the leader's lock may be held by somebody who does not answer.
-const LOCK_WAIT: Duration = Duration::from_secs(1);
-/// How often the lock is tried meanwhile.
-const LOCK_RETRY: Duration = Duration::from_millis(20);
-
 /// Takes the leader's lock. One that is held although nobody answers is a leader that has just begun, or that was killed
 /// and is not quite gone: it is given a moment.
 pub(super) async fn begin_to_lead(dir: &TeamDir, after: Option<&Identity>, since_ms: u64) -> Result<Lock, ServeError> {
     let path = dir.leader_lock();
     let over = || ServeError::Over { team: dir.team().to_string() };
-    let until = Instant::now() + LOCK_WAIT;
+    let until = Instant::now() + LEADER_LOCK_WITHIN;
     loop {
         // The one that died had made it: who is removing the team at this moment is not to be left with a new one.
         if after.is_some() && matches!(path.try_exists(), Ok(false)) {
@@ -112,7 +106,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let dir = TeamDir::new(root.path(), "app".parse().unwrap());
         std::fs::create_dir(dir.path()).unwrap();
-        let until = Instant::now() + LOCK_WAIT;
+        let until = Instant::now() + LEADER_LOCK_WITHIN;
         assert!(!answers(&dir, until).await, "there is no socket");
         let dying = socket::listen(&dir.leader_socket()).unwrap();
         let (answers, ()) = tokio::join!(answers(&dir, until), async { drop(dying.accept().await) });

@@ -8,17 +8,15 @@ use std::time::{Duration, Instant};
 
 use nix::libc;
 use teamster_protocol::host::plain_file;
+use teamster_protocol::model::limits::pace::{
+    FOREIGN_GIT_WITHIN, REPOSITORY_LOCK_WITHIN, REPOSITORY_LOOK_MAX, REPOSITORY_LOOK_MIN,
+};
 
 use super::GitError;
 use super::error::IoContext;
 
 /// The lock's file where the file system locks no directory.
 const LOCK_FILE: &str = "teamster.lock";
-const LOCK_WAIT_MAX: Duration = Duration::from_secs(60);
-const FOREIGN_WAIT_MAX: Duration = Duration::from_secs(10);
-const PAUSE_MIN: Duration = Duration::from_millis(1);
-const PAUSE_MAX: Duration = Duration::from_millis(20);
-
 /// The lock of one repository, held until dropped. The kernel drops it with the process, so it never goes stale.
 ///
 /// Locked is the common directory itself: nobody tidies that away, as a lock file may be. Network file systems lock only
@@ -30,7 +28,7 @@ pub(super) struct RepositoryLock {
 impl RepositoryLock {
     /// Waits for the lock, at most a minute. Refuses if the common directory can not be read.
     pub(super) fn acquire(common_dir: &Path) -> Result<RepositoryLock, GitError> {
-        let mut patience = WaitLimit::new(LOCK_WAIT_MAX);
+        let mut patience = WaitLimit::new(REPOSITORY_LOCK_WITHIN);
         let directory = File::open(common_dir).about("cannot open", common_dir)?;
         match lock_patiently(&directory, common_dir, &mut patience)? {
             LockTaken::Yes => Ok(RepositoryLock { _locked: directory }),
@@ -72,7 +70,7 @@ fn lock_patiently(file: &File, path: &Path, patience: &mut WaitLimit) -> Result<
             Ok(()) => return Ok(LockTaken::Yes),
             Err(TryLockError::WouldBlock) if patience.pause() => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(GitError::LockTimeout { lock: path.to_owned(), waited: LOCK_WAIT_MAX });
+                return Err(GitError::LockTimeout { lock: path.to_owned(), waited: REPOSITORY_LOCK_WITHIN });
             }
             Err(TryLockError::Error(error)) if error.raw_os_error() == Some(libc::EBADF) => {
                 return Ok(LockTaken::NotSupported);
@@ -85,7 +83,7 @@ fn lock_patiently(file: &File, path: &Path, patience: &mut WaitLimit) -> Result<
 /// Does `step` again while it fails only because some other git process holds one of git's own lock files
 /// or tidied an empty directory away under it.
 pub(super) fn patiently<T>(mut step: impl FnMut() -> Result<T, GitError>) -> Result<T, GitError> {
-    let mut patience = WaitLimit::new(FOREIGN_WAIT_MAX);
+    let mut patience = WaitLimit::new(FOREIGN_GIT_WITHIN);
     loop {
         match step() {
             Err(error) if is_passing(&error) && patience.pause() => {}
@@ -99,7 +97,7 @@ pub(super) fn patiently<T>(mut step: impl FnMut() -> Result<T, GitError>) -> Res
 /// reads a part, or refuses what it read.
 pub(super) fn steadily<T>(common_dir: &Path, mut look: impl FnMut() -> Result<T, GitError>) -> Result<T, GitError> {
     let config = common_dir.join("config");
-    let mut patience = WaitLimit::new(FOREIGN_WAIT_MAX);
+    let mut patience = WaitLimit::new(FOREIGN_GIT_WITHIN);
     loop {
         let before = identity(&config);
         let seen = look();
@@ -120,7 +118,7 @@ fn identity(path: &Path) -> Option<[i64; 6]> {
 /// Waits for the end of whoever holds this lock file of git's. One left by a crash is waited for in vain,
 /// and is then no concern of ours.
 pub(super) fn wait_until_gone(lock: &Path) -> Result<(), GitError> {
-    let mut patience = WaitLimit::new(FOREIGN_WAIT_MAX);
+    let mut patience = WaitLimit::new(FOREIGN_GIT_WITHIN);
     while lock.try_exists().about("cannot look at", lock)? && patience.pause() {}
     Ok(())
 }
@@ -170,7 +168,7 @@ struct WaitLimit {
 
 impl WaitLimit {
     fn new(at_most: Duration) -> WaitLimit {
-        WaitLimit { until: Instant::now() + at_most, pause: PAUSE_MIN }
+        WaitLimit { until: Instant::now() + at_most, pause: REPOSITORY_LOOK_MIN }
     }
 
     /// Waits a little, longer each time; false once there was waiting enough.
@@ -180,7 +178,7 @@ impl WaitLimit {
             return false;
         }
         thread::sleep(self.pause);
-        self.pause = (self.pause * 2).min(PAUSE_MAX);
+        self.pause = (self.pause * 2).min(REPOSITORY_LOOK_MAX);
         true
     }
 }

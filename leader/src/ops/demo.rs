@@ -12,6 +12,7 @@ use teamster_protocol::host::settings::Common;
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::board::{AutoClaim, BoardFact};
 use teamster_protocol::model::id::{Address, MemberName, TaskId};
+use teamster_protocol::model::limits::pace::DEMO_STEP_WITHIN;
 use teamster_protocol::model::mail::{LetterState, Mailbox, Urgency};
 use teamster_protocol::model::notice::Said;
 use teamster_protocol::model::roster::LeftHow;
@@ -36,9 +37,6 @@ use crate::git::Repository;
 pub(super) mod error;
 
 pub use error::DemoError;
-
-/// How long any one step may take; each takes well under a second.
-const STEP_LIMIT: Duration = Duration::from_secs(10);
 
 /// What becomes of the folder afterwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -289,7 +287,7 @@ impl<'a> Story<'a> {
         let id = sent.delivered.first().ok_or_else(|| wrong("the message was not sent"))?.id;
         let path = self.team.dir().mailbox(&Address::Member(cy.clone()));
         let mut mailbox: Reader<Mailbox> = Reader::open(path.clone())?;
-        let mut watch = Watch::new(STEP_LIMIT);
+        let mut watch = Watch::new(DEMO_STEP_WITHIN);
         watch.add(path);
         let acknowledged = async {
             loop {
@@ -301,7 +299,7 @@ impl<'a> Story<'a> {
                 watch.changed().await;
             }
         };
-        timeout(STEP_LIMIT, acknowledged).await.map_err(|_| wrong("the message was not acknowledged"))??;
+        timeout(DEMO_STEP_WITHIN, acknowledged).await.map_err(|_| wrong("the message was not acknowledged"))??;
         self.until_said(cy, &text).await?;
         self.teller.step("cy gets a direct message", "shown first, acknowledged then: it can not be lost between");
         Ok(())
@@ -335,7 +333,7 @@ impl<'a> Story<'a> {
     }
 
     async fn until(&mut self, id: TaskId, reached: impl Fn(&TaskStatus) -> bool) -> Result<(), DemoError> {
-        let mut watch = Watch::new(STEP_LIMIT);
+        let mut watch = Watch::new(DEMO_STEP_WITHIN);
         watch.add(self.team.dir().board());
         let waited = async {
             loop {
@@ -355,7 +353,7 @@ impl<'a> Story<'a> {
                 watch.changed().await;
             }
         };
-        timeout(STEP_LIMIT, waited).await.map_err(|_| wrong(&format!("task {id} did not get on")))?
+        timeout(DEMO_STEP_WITHIN, waited).await.map_err(|_| wrong(&format!("task {id} did not get on")))?
     }
 
     /// Until the member's transcript holds these words.
@@ -376,7 +374,7 @@ impl<'a> Story<'a> {
                 watch.changed().await;
             }
         };
-        timeout(STEP_LIMIT, said).await.map_err(|_| wrong(&format!("{name} was not heard to say {words:?}")))?
+        timeout(DEMO_STEP_WITHIN, said).await.map_err(|_| wrong(&format!("{name} was not heard to say {words:?}")))?
     }
 }
 

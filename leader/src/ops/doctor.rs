@@ -19,9 +19,9 @@ mod report;
 mod worktrees;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use teamster_protocol::host::team_dir::TeamDir;
+use teamster_protocol::model::limits::pace::LEADER_ANSWER_WITHIN;
 use teamster_protocol::team::TeamView;
 use teamster_protocol::wire::api::LeaderInfo;
 use tokio::time::timeout;
@@ -35,9 +35,6 @@ use super::session::Session;
 use super::verb::Verb;
 use crate::daemon::launch::worker_program;
 use report::{Findings, REPAIR};
-
-/// How long a leader may take to answer.
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// What is done about what is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,11 +51,11 @@ pub async fn doctor(session: &Session, mode: DoctorMode) -> Result<Report, OpsEr
         DoctorMode::Look => Verb::Doctor,
         DoctorMode::Repair => Verb::Repair,
     })?;
-    let leader = match timeout(ANSWER_WITHIN, connect(session)).await {
+    let leader = match timeout(LEADER_ANSWER_WITHIN, connect(session)).await {
         Ok(Ok((_, leader))) => Some(Ok(leader)),
         Ok(Err(OpsError::NoLeader { .. })) => None,
         Ok(Err(error)) => Some(Err(error.to_string())),
-        Err(_) => Some(Err(format!("not within {}s", ANSWER_WITHIN.as_secs()))),
+        Err(_) => Some(Err(format!("not within {}s", LEADER_ANSWER_WITHIN.as_secs()))),
     };
     let (dir, now_ms) = (session.dir.clone(), session.now_ms());
     let subject = Subject { dir, worker_program: worker_program(), leader, now_ms };

@@ -2,10 +2,9 @@
 //! Where a leader died and nobody leads, this process does, to end what it left. Either way the leader's lock says
 //! afterwards that the team was ended, so a warden that was about to start a leader again leaves it at that.
 
-use std::time::Duration;
-
 use jsonrpsee::core::ClientError;
-use teamster_protocol::model::limits::{ANSWER_WITHIN, KILL_GRACE};
+use teamster_protocol::model::limits::pace::LEADER_GONE_WITHIN;
+use teamster_protocol::model::limits::{ANSWER_WITHIN, DEATH_LOOK};
 use teamster_protocol::store::presence::{self, Holder};
 use tokio::time::{sleep, timeout};
 
@@ -18,11 +17,6 @@ use super::session::Session;
 use super::shutdown::Endings;
 use super::team_name::founding_dir;
 use super::verb::Verb;
-
-/// Who said its last word holds its lock for a moment longer, and no file tells when it lets go.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
-/// How long a leader may take to go after its last answer. Before it goes it ends, twice, what dead workers left.
-const GONE_WITHIN: Duration = Duration::from_secs(3 * KILL_GRACE.as_secs());
 
 /// Ends every member and then the leader, and waits until nothing of it runs: each after its turn, or at once by force.
 pub async fn down(session: &Session, force: bool) -> Result<Endings, OpsError> {
@@ -79,12 +73,12 @@ async fn until_gone(session: &Session, leader: Option<Holder>) -> Result<(), Ops
     let lock = session.dir.leader_lock();
     let gone = async {
         while presence::is_held(&lock)? && is_same(leader.as_ref(), presence::last_holder(&lock)?.as_ref()) {
-            sleep(LOOK_AGAIN).await;
+            sleep(DEATH_LOOK).await;
         }
         Ok(())
     };
-    timeout(GONE_WITHIN, gone).await.unwrap_or_else(|_| {
-        let what = format!("the leader ended its members, and is still there after {}s", GONE_WITHIN.as_secs());
+    timeout(LEADER_GONE_WITHIN, gone).await.unwrap_or_else(|_| {
+        let what = format!("the leader ended its members, and is still there after {}s", LEADER_GONE_WITHIN.as_secs());
         Err(OpsError::refused(what, "see teamster status for its process, and end that yourself"))
     })
 }

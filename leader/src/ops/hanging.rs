@@ -9,7 +9,8 @@ use jsonrpsee::core::ClientError;
 use nix::sys::signal::Signal;
 use teamster_protocol::host::process::{self, Identity};
 use teamster_protocol::host::team_dir::TeamDir;
-use teamster_protocol::model::limits::{KILL_GRACE, PROTOCOL_VERSION};
+use teamster_protocol::model::limits::pace::HANGING_LOOK_WITHIN;
+use teamster_protocol::model::limits::{DEATH_LOOK, KILL_GRACE, PROTOCOL_VERSION};
 use teamster_protocol::store::presence::{self, LockError};
 use teamster_protocol::wire::api::{Hello, LeaderApiClient};
 use teamster_protocol::wire::peer::socket;
@@ -17,11 +18,6 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::session::Session;
 use crate::warden;
-
-/// What a leader has to answer a command that only looks, before that says that it does not.
-pub const LOOK_WITHIN: Duration = Duration::from_secs(1);
-/// From one look whether a killed leader is gone to the next: nothing tells of the end of a lock.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// Why a leader that hangs was not ended.
 #[derive(Debug, thiserror::Error)]
@@ -65,7 +61,7 @@ pub async fn hanging_leader(dir: &TeamDir, within: Duration) -> Result<Option<Id
 
 /// A line for people below what a command shows, if the leader does not answer; else nothing.
 pub async fn note_of_hanging(session: &Session) -> Result<String, LockError> {
-    Ok(match hanging_leader(&session.dir, LOOK_WITHIN).await? {
+    Ok(match hanging_leader(&session.dir, HANGING_LOOK_WITHIN).await? {
         Some(leader) => format!(
             "\nthe leader (process {}) does not answer; kill it with teamster restart-leader, or end the team with \
              teamster down --force",
@@ -99,7 +95,7 @@ pub async fn kill_leader(dir: &TeamDir, leader: &Identity) -> Result<(), Hanging
         if Instant::now() >= until {
             return Err(HangingError::Stuck { pid });
         }
-        sleep(LOOK_AGAIN).await;
+        sleep(DEATH_LOOK).await;
     }
     Ok(())
 }

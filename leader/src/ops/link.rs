@@ -5,6 +5,7 @@ use std::time::Duration;
 use jsonrpsee::core::ClientError;
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::id::TeamName;
+use teamster_protocol::model::limits::pace::CALL_PATIENCE;
 use teamster_protocol::model::limits::{ANSWER_WITHIN, PROTOCOL_VERSION, START_WITHIN};
 use teamster_protocol::store::presence;
 use teamster_protocol::store::watch::Watch;
@@ -12,9 +13,6 @@ use teamster_protocol::wire::api::{Hello, LeaderApiClient, LeaderInfo};
 use teamster_protocol::wire::peer::Peer;
 use teamster_protocol::wire::peer::socket::{self, SocketError};
 use tokio::time::timeout;
-
-/// How long a call waits that ends when something happens, such as a turn: as long as the leader lives.
-const CALL_PATIENCE: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Why there is no link to a leader.
 #[derive(Debug, thiserror::Error)]

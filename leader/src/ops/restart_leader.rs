@@ -1,11 +1,12 @@
 //! `restart-leader`: replaces the leader.
 
 use serde::Serialize;
+use teamster_protocol::model::limits::pace::HANGING_LOOK_WITHIN;
 use teamster_protocol::wire::api::{LeaderApiClient, LeaderInfo};
 
 use super::connect;
 use super::error::OpsError;
-use super::hanging::{LOOK_WITHIN, hanging_leader, kill_leader, warden_of};
+use super::hanging::{hanging_leader, kill_leader, warden_of};
 use super::session::Session;
 use super::verb::Verb;
 

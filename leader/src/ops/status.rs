@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 use teamster_protocol::model::id::{Address, MemberName, TaskId, TeamName};
+use teamster_protocol::model::limits::pace::HANGING_LOOK_WITHIN;
 use teamster_protocol::model::mail::LetterState;
 use teamster_protocol::model::notice::Entry;
 use teamster_protocol::store::presence;
@@ -13,7 +14,7 @@ use teamster_protocol::team::read_mail;
 use teamster_protocol::wire::api::MemberView;
 
 use super::error::OpsError;
-use super::hanging::{LOOK_WITHIN, hanging_leader};
+use super::hanging::hanging_leader;
 use super::list::{MemberList, member_list};
 use super::session::Session;
 use super::task::{TaskCounts, TaskRow, TaskStanding};

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use ulid::Ulid;
 
 use crate::model::id::MessageId;
+use crate::model::limits::pace::CLOCK_SET_MIN;
 
 /// Milliseconds since the Unix epoch; 0 if the clock stands before it.
 pub fn now_ms() -> u64 {
@@ -20,9 +21,6 @@ pub fn now_us() -> u64 {
 fn now() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
-
-/// Less than this is the clock's own drift, or the time between two readings.
-const SET_MIN: Duration = Duration::from_millis(500);
 
 /// Tells when the clock of the day was set, by the one that nobody can set. A machine that slept counts as that.
 #[derive(Debug)]
@@ -49,7 +47,7 @@ impl Settings {
 fn set_by(before_ms: u64, now_ms: u64, past: Duration) -> Option<i64> {
     let due_ms = before_ms.saturating_add(past.as_millis() as u64);
     let by_ms = i64::try_from(i128::from(now_ms) - i128::from(due_ms)).ok()?;
-    (u128::from(by_ms.unsigned_abs()) >= SET_MIN.as_millis()).then_some(by_ms)
+    (u128::from(by_ms.unsigned_abs()) >= CLOCK_SET_MIN.as_millis()).then_some(by_ms)
 }
 
 /// A new message id, from the time and 80 random bits.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+pub mod pace;
+
 /// The version both sides of a link must share; raised by any change that an older peer would misread.
 pub const PROTOCOL_VERSION: u32 = 1;
 

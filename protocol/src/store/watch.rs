@@ -4,6 +4,7 @@
 //! does not exist yet, or that another is renamed over, is noticed, at the cost of no wake-up for what
 //! happens to its neighbours.
 
+use crate::model::limits::pace::FALLBACK_POLL;
 use std::{
     ffi::{OsStr, OsString},
     fs, io,
@@ -25,9 +26,6 @@ use tokio::{
     io::{Interest, unix::AsyncFd},
     time::Instant,
 };
-
-/// How often to look where the system grants no watches: often enough for people, cheap enough for ever.
-pub const FALLBACK_POLL: Duration = Duration::from_millis(250);
 
 /// What one read of events takes: three with the longest of names, or sixty of a file that has none to tell.
 const EVENTS_BYTES: usize = 1024;

@@ -14,6 +14,7 @@
 //!   An answer that nobody waits for is dropped. Batches are refused.
 //! - All queues are bounded. A producer of notices finds its sink full if the other side does not keep up.
 
+use crate::model::limits::pace::REQUEST_TIMEOUT;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -48,12 +49,6 @@ pub const NOTICES_QUEUED_MAX: usize = 1024;
 
 /// Notices that wait for a subscriber on our side. One more, and the subscription is given up.
 pub const NOTICES_UNREAD_MAX: usize = 1024;
-
-/// How long a call of ours waits for its answer, unless [`Peer::with_request_timeout`] says otherwise.
-pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// How long a connection that ends may still write what is queued.
-pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Error code: [`CALLS_IN_FLIGHT_MAX`] calls are being worked on; try again later.
 pub const BUSY_CODE: i32 = jsonrpsee::types::error::SERVER_IS_BUSY_CODE;
@@ -148,7 +143,7 @@ impl Peer {
         reason.ok().and_then(|reason| reason.clone()).unwrap_or(Closed::Local)
     }
 
-    /// Ends the connection: writes what is queued, for at most [`DRAIN_TIMEOUT`], and closes the stream.
+    /// Ends the connection: writes what is queued, for at most [`DRAIN_TIMEOUT`](crate::model::limits::pace::DRAIN_TIMEOUT), and closes the stream.
     ///
     /// After the other side has closed it, this waits until the answers to its last calls are written.
     pub async fn close(&self) {

@@ -35,17 +35,12 @@ use rustix::process::{WaitOptions, wait};
 use teamster_protocol::host::crash::point;
 use teamster_protocol::host::process::children;
 use teamster_protocol::host::process::strangers::Strangers;
+use teamster_protocol::model::kill_ladder::{EndingRound, GroupEnding, KillLadder};
+use teamster_protocol::model::limits::{CHILDREN_LOOK, KILL_GRACE};
 use tokio::signal::unix::{self, SignalKind};
 use tokio::time::{Instant, sleep, sleep_until};
 
 mod residents;
-
-/// How long SIGKILL may take to empty the house: only the kernel can delay it.
-pub const KILL_WAIT: Duration = Duration::from_secs(5);
-
-/// How often the ladder looks again without having heard of a death. The kernel's list of children may
-/// miss one while others come and go.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Starts process groups, hears of deaths, reaps, and ends everything beneath this process.
 #[derive(Debug)]
@@ -76,10 +71,16 @@ pub struct NothingLeft(());
 
 /// Processes that outlived SIGKILL: those of another user, or stuck in the kernel.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("cannot end {}: still there {} s after SIGKILL", .processes.join(", "), KILL_WAIT.as_secs())]
+#[error("cannot end {}: still there {} s after SIGKILL", .processes.join(", "), KILL_GRACE.as_secs())]
 pub struct LeftBehind {
     /// Each as `process 4242 (sudo)`.
     pub processes: Vec<String>,
+}
+
+impl LeftBehind {
+    fn of(processes: Vec<Pid>) -> LeftBehind {
+        LeftBehind { processes: processes.into_iter().map(children::describe).collect() }
+    }
 }
 
 /// Known from when the first [`Keeper`] was made on, for all of them. What a keeper starts is in a group of its own.
@@ -134,28 +135,17 @@ impl Keeper {
     /// Ends one group and nothing else: SIGTERM, after `grace` SIGKILL. A resident is none any more.
     pub async fn end_group(&mut self, group: &mut Group, grace: Duration) -> Result<(), LeftBehind> {
         residents::unsettle(group.id());
-        for (signal, limit) in [(Signal::SIGTERM, grace), (Signal::SIGKILL, KILL_WAIT)] {
-            let until = Instant::now() + limit;
-            if !group.members().is_empty() {
-                send(signal, Target::Group(group.id()));
-                if signal == Signal::SIGTERM {
-                    send(Signal::SIGCONT, Target::Group(group.id()));
-                }
+        let mut climb = Climb::begin(grace);
+        loop {
+            let members = group.members();
+            if members.is_empty() {
+                return Ok(());
             }
-            while !group.members().is_empty() {
-                tokio::select! {
-                    biased;
-                    () = self.death() => {}
-                    () = sleep_until(until) => break,
-                    () = sleep(LOOK_AGAIN) => {}
-                }
+            match self.next_round(&mut climb, [Target::Group(group.id())]).await {
+                AfterRound::LookAgain => {}
+                AfterRound::GaveUp => return Err(LeftBehind::of(members)),
             }
         }
-        let left = group.members();
-        if left.is_empty() {
-            return Ok(());
-        }
-        Err(LeftBehind { processes: left.into_iter().map(children::describe).collect() })
     }
 
     /// As [`end_descendants`](Keeper::end_descendants), residents and all.
@@ -182,35 +172,37 @@ impl Keeper {
 
     /// Ends everything beneath this process but residents: SIGTERM, after `grace` SIGKILL, each to `group` and to
     /// whatever else falls to us on the way. Returns as soon as nothing is left, at once if nothing
-    /// was there, and after `grace` and [`KILL_WAIT`] at the latest.
+    /// was there, and after `grace` and [`KILL_GRACE`] at the latest.
     pub async fn end_descendants(&mut self, group: Option<Pid>, grace: Duration) -> Result<NothingLeft, LeftBehind> {
-        for (signal, limit) in [(Signal::SIGTERM, grace), (Signal::SIGKILL, KILL_WAIT)] {
-            if let Some(proof) = self.climb(signal, group, limit).await {
-                return Ok(proof);
-            }
-        }
-        Err(LeftBehind { processes: own_children().into_iter().map(children::describe).collect() })
-    }
-
-    /// One rung of the ladder: `signal` to all, and to those who appear, until `limit`.
-    async fn climb(&mut self, signal: Signal, group: Option<Pid>, limit: Duration) -> Option<NothingLeft> {
-        let until = Instant::now() + limit;
-        let mut told = BTreeSet::new();
+        let mut climb = Climb::begin(grace);
         loop {
             if let Some(proof) = reap_all() {
-                return Some(proof);
+                return Ok(proof);
             }
-            if signal == Signal::SIGKILL {
-                // Once is enough for SIGTERM, and many programs take a second one for "hurry".
-                told.clear();
+            match self.next_round(&mut climb, targets(group)).await {
+                AfterRound::LookAgain => {}
+                AfterRound::GaveUp => return Err(LeftBehind::of(own_children())),
             }
-            tell(signal, group, &mut told);
-            tokio::select! {
-                biased;
-                () = self.death() => {}
-                () = sleep_until(until) => return reap_all(),
-                () = sleep(LOOK_AGAIN) => {}
+        }
+    }
+
+    /// One round of the kill ladder: signals who is due, and waits until it is time to look again.
+    async fn next_round(&mut self, climb: &mut Climb, present: impl IntoIterator<Item = Target>) -> AfterRound {
+        let now_ms = climb.began.elapsed().as_millis() as u64;
+        match climb.ending.next_round(now_ms, present) {
+            EndingRound::Send { signal, to, until_ms } => {
+                for target in to {
+                    signal.as_signals().iter().for_each(|signal| send(*signal, target));
+                }
+                tokio::select! {
+                    biased;
+                    () = self.death() => {}
+                    () = sleep_until(climb.began + Duration::from_millis(until_ms)) => {}
+                    () = sleep(CHILDREN_LOOK) => {}
+                }
+                AfterRound::LookAgain
             }
+            EndingRound::GiveUp => AfterRound::GaveUp,
         }
     }
 
@@ -254,22 +246,34 @@ enum Target {
     Process(Pid),
 }
 
-/// Signals every child, by its group where the group is ours, and passes over those in `told`.
-fn tell(signal: Signal, group: Option<Pid>, told: &mut BTreeSet<Target>) {
+/// Where every child is reached: by its group where the group is ours.
+fn targets(group: Option<Pid>) -> BTreeSet<Target> {
     let children = own_children();
-    for &child in &children {
-        let target = match getpgid(Some(child)) {
-            Ok(of_child) if Some(of_child) == group || children.contains(&of_child) => Target::Group(of_child),
-            Ok(_) | Err(_) => Target::Process(child),
-        };
-        if told.insert(target) {
-            send(signal, target);
-            if signal == Signal::SIGTERM {
-                // A stopped process would not notice.
-                send(Signal::SIGCONT, target);
-            }
-        }
+    let target = |child: &Pid| match getpgid(Some(*child)) {
+        Ok(of_child) if Some(of_child) == group || children.contains(&of_child) => Target::Group(of_child),
+        Ok(_) | Err(_) => Target::Process(*child),
+    };
+    children.iter().map(target).collect()
+}
+
+/// How far an ending is.
+struct Climb {
+    began: Instant,
+    ending: GroupEnding<Target>,
+}
+
+impl Climb {
+    fn begin(grace: Duration) -> Climb {
+        Climb { began: Instant::now(), ending: GroupEnding::new(KillLadder::terminate_within(0, grace)) }
     }
+}
+
+/// What follows a round of an ending.
+enum AfterRound {
+    /// Somebody may have ended.
+    LookAgain,
+    /// Not even SIGKILL has ended them.
+    GaveUp,
 }
 
 fn send(signal: Signal, target: Target) {

@@ -29,7 +29,7 @@
 //! ```
 //!
 //! A line that is none of these, or longer than [`LINE_BYTES_MAX`], is the agent's fault and ends it. So is silence: it
-//! has to be ready within [`READY_WITHIN`], and a turn that was aborted has to end within a grace.
+//! has to be ready within [`START_WITHIN`], and a turn that was aborted has to end within a grace.
 
 mod actor;
 mod wire;
@@ -47,9 +47,6 @@ use tokio::sync::{mpsc, watch};
 use self::actor::ScriptActor;
 pub use self::wire::{LINE_BYTES_MAX, ScriptNews, ScriptOrder};
 use super::{AgentNews, Driver, DriverError, NEWS_QUEUE_MAX, Prompt, Steer};
-
-/// How long the program may take to be ready, unless a [`ScriptSetup`] says otherwise.
-pub const READY_WITHIN: Duration = START_WITHIN;
 
 /// What waits to be written to a program that does not read.
 const ORDERS_QUEUE_MAX: usize = 64;
@@ -79,7 +76,7 @@ impl ScriptSetup {
             command,
             env: Vec::new(),
             session: None,
-            ready_within: READY_WITHIN,
+            ready_within: START_WITHIN,
             term_grace: TERM_GRACE,
         }
     }

@@ -10,7 +10,7 @@
 //!   waits for a steer, and so does `cat`, for ever; aborting it is the way out. Whether the command has read a
 //!   steer is known when the turn ends: it is delivered then, or lost.
 //! - **The end.** The exit status of the shell decides: 0 is completed, all else failed. A turn has
-//!   ended when everything it started has: what the shell leaves running gets [`LINGER`] to finish by
+//!   ended when everything it started has: what the shell leaves running gets [`TURN_LINGER`] to finish by
 //!   itself and is then stopped as by an abort, so that a workspace is quiet between turns.
 //! - **Abort** is SIGTERM to the group, after a grace SIGKILL, and the same for what left the group.
 
@@ -29,6 +29,7 @@ use std::time::Duration;
 use teamster_protocol::host::process::exit::exit_words;
 use teamster_protocol::model::agent::preset::{AgentAbilities, DriverKind, abilities_of};
 use teamster_protocol::model::agent::{AgentExit, Permission, QuestionId, TurnEnd};
+use teamster_protocol::model::limits::pace::{TURN_LINGER, TURN_TERM_GRACE};
 use teamster_protocol::model::receipt::ReceiptState;
 use tokio::sync::{Notify, mpsc, watch};
 
@@ -37,12 +38,6 @@ use self::output::Output;
 use self::script::Script;
 use super::{AgentNews, Driver, DriverError, NEWS_QUEUE_MAX, Prompt, Steer, Tail};
 use crate::cell::keeper::{Group, Keeper, LeftBehind};
-
-/// How long what is told to stop may take before it is killed, unless a [`ShellSetup`] says otherwise.
-pub const TERM_GRACE: Duration = Duration::from_secs(2);
-
-/// How long what the shell left running may take to finish by itself, unless a [`ShellSetup`] says otherwise.
-pub const LINGER: Duration = Duration::from_millis(200);
 
 pub use self::input::STEER_BYTES_MAX;
 
@@ -62,14 +57,14 @@ pub struct ShellSetup {
 }
 
 impl ShellSetup {
-    /// `/bin/sh` in `workspace` with [`TERM_GRACE`], [`LINGER`] and the environment of the worker.
+    /// `/bin/sh` in `workspace` with [`TURN_TERM_GRACE`], [`TURN_LINGER`] and the environment of the worker.
     pub fn new(workspace: impl Into<PathBuf>) -> ShellSetup {
         ShellSetup {
             workspace: workspace.into(),
             env: Vec::new(),
             program: "/bin/sh".into(),
-            term_grace: TERM_GRACE,
-            linger: LINGER,
+            term_grace: TURN_TERM_GRACE,
+            linger: TURN_LINGER,
         }
     }
 }

@@ -4,16 +4,13 @@ use std::time::Duration;
 
 use teamster_protocol::host::crash::point;
 use teamster_protocol::host::signals::EndSignal;
-use teamster_protocol::model::limits::TERM_GRACE;
+use teamster_protocol::model::limits::pace::FAREWELL;
+use teamster_protocol::model::limits::{KILL_GRACE, TERM_GRACE};
 use teamster_protocol::model::notice::Said;
 use teamster_protocol::model::roster::{LeftHow, TeamFact};
 use tokio::time::timeout;
 
 use super::{LifeEnd, Worker};
-use crate::cell::keeper::KILL_WAIT;
-
-/// How long followers may take to read the last notices, and the leader the last answers.
-const FAREWELL: Duration = Duration::from_secs(1);
 
 impl Worker {
     /// Leaves, in order unless a second signal hurries it. Returns the exit code.
@@ -77,7 +74,7 @@ impl Worker {
 async fn leave_in_order(hands: &mut crate::hands::Hands, keeper: &mut crate::cell::keeper::Keeper, how: &LeftHow) {
     hands.say(Said::Leaving { reason: reason(how) });
     // The longest an agent may take: it was told to stop, was killed, and the kernel was slow.
-    if timeout(TERM_GRACE + KILL_WAIT + FAREWELL, hands.agent.close()).await.is_err() {
+    if timeout(TERM_GRACE + KILL_GRACE + FAREWELL, hands.agent.close()).await.is_err() {
         tracing::warn!("the agent did not close");
     }
     point("agent closed");

@@ -7,11 +7,11 @@ use std::fs;
 use std::future::pending;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use futures_util::future::join_all;
 use teamster_protocol::host::complaints::Complaints;
 use teamster_protocol::host::crash::point;
+use teamster_protocol::model::limits::pace::ACCEPT_AGAIN;
 use teamster_protocol::wire::api::WorkerApiServer;
 use teamster_protocol::wire::peer::Peer;
 use teamster_protocol::wire::peer::socket::{self, Listener};
@@ -22,8 +22,6 @@ use crate::hands::rpc::{Callee, Server};
 
 /// Links at one time; past that, the oldest that is no leader's gives way to a new one. A leader needs one.
 const LINKS_MAX: usize = 16;
-/// How long the worker takes no new link after the system refused one.
-const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 /// What is complained of.
 const ACCEPT: &str = "links";
 

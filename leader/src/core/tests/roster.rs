@@ -1,8 +1,8 @@
 //! What the leader makes of the roster: workers that it did not launch, those that died, and those of a leader before it.
 
+use teamster_protocol::model::limits::pace::{END_WITHOUT_TEAM_WITHIN, GOODBYE_LOOK};
 use teamster_protocol::model::limits::{RESTART_DELAY_MAX, RESTARTS_MAX};
 
-use super::super::roster::LOOK_AGAIN;
 use super::*;
 
 /// What a new leader finds.
@@ -112,7 +112,7 @@ fn a_worker_that_was_found_is_over_when_its_lock_is_free_and_the_roster_may_say_
         let mut scene = Scene::with(&["ada"]);
         let goodbye = left_so(LeftHow::Shutdown, Then::Stays, LockSeen::Held);
         assert_eq!(scene.see(goodbye), [], "it is about to end");
-        assert_eq!(scene.later(LOOK_AGAIN), [Action::LookAtRoster]);
+        assert_eq!(scene.later(GOODBYE_LOOK), [Action::LookAtRoster]);
         assert_eq!(scene.see(member), [buried("ada", how)]);
         assert!(!scene.core.is_running(&name("ada")));
     }
@@ -137,8 +137,8 @@ fn a_link_that_is_lost_is_tried_again_later_each_time_and_that_of_another_proces
     assert_eq!(scene.core.next_tick_ms(), None);
     for times in [1, 2, 4] {
         scene.feed(lost(7));
-        assert_eq!(scene.core.next_tick_ms(), Some(scene.now_ms + ms(LOOK_AGAIN * times)));
-        assert_eq!(scene.later(LOOK_AGAIN * times), [Action::LookAtRoster]);
+        assert_eq!(scene.core.next_tick_ms(), Some(scene.now_ms + ms(GOODBYE_LOOK * times)));
+        assert_eq!(scene.later(GOODBYE_LOOK * times), [Action::LookAtRoster]);
         assert_eq!(scene.core.next_tick_ms(), None, "a look that can not be made is not tried without end");
         let looked = scene.core.step(
             scene.now_ms,
@@ -181,6 +181,6 @@ fn a_leader_whose_team_is_gone_for_two_polls_ends_whatever_does_not() {
     scene.feed(Event::Prepared { name: name("ada"), workspace: workspace() });
     scene.feed(Event::TeamMissing);
     scene.feed(Event::TeamMissing);
-    let actions = scene.later(END_WITHOUT_TEAM);
+    let actions = scene.later(END_WITHOUT_TEAM_WITHIN);
     assert!(actions.contains(&Action::Exit), "{actions:?}");
 }

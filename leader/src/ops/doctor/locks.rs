@@ -4,20 +4,17 @@ use std::fs::{self, TryLockError};
 use std::io;
 use std::path::Path;
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use teamster_protocol::host::plain_file;
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::id::MemberName;
+use teamster_protocol::model::limits::pace::{APPEND_WITHIN, LOG_LOCK_RETRY};
 use teamster_protocol::store::presence::{self, WorkerLife};
 use teamster_protocol::team::{TeamView, worker_life};
 
 use super::report::Findings;
 use super::{Group, Subject};
-
-/// A writer holds the lock of a log for the time of one append; who holds it this long has stopped amid it.
-const APPEND_WITHIN: Duration = Duration::from_secs(1);
-const RETRY: Duration = Duration::from_millis(10);
 
 pub(super) fn check(subject: &Subject, view: Option<&TeamView>, found: &mut Findings) {
     let dir = &subject.dir;
@@ -154,5 +151,5 @@ fn log_lock(path: &Path, found: &mut Findings) {
 
 #[expect(clippy::disallowed_methods, reason = "nothing tells of the end of a lock whose wait has a limit")]
 fn wait() {
-    sleep(RETRY);
+    sleep(LOG_LOCK_RETRY);
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use teamster_protocol::model::id::{Address, MemberName};
-use teamster_protocol::model::limits::START_WITHIN;
+use teamster_protocol::model::limits::pace::EXPECTED_WITHIN;
 use teamster_protocol::model::mail::Mailbox;
 use teamster_protocol::model::roster::Presence;
 use teamster_protocol::store::file::Reader;
@@ -16,9 +16,6 @@ use super::{Group, Subject, logs};
 use crate::ops::file_limit::members_over_file_limit;
 use crate::ops::text::humane;
 use crate::ops::why::raise_file_limit;
-
-/// A member that is not ready by then will not be: who started it is gone.
-pub(super) const EXPECTED_MAX: Duration = START_WITHIN.saturating_mul(2);
 
 pub(super) fn check(subject: &Subject, view: &TeamView, found: &mut Findings) {
     let before = found.troubles();
@@ -64,7 +61,7 @@ pub(super) fn check(subject: &Subject, view: &TeamView, found: &mut Findings) {
 
 /// Whether a member has been expected for so long that its leader must have died while it started it.
 pub(super) fn is_stale(since_ms: u64, now_ms: u64) -> bool {
-    Duration::from_millis(now_ms.saturating_sub(since_ms)) > EXPECTED_MAX
+    Duration::from_millis(now_ms.saturating_sub(since_ms)) > EXPECTED_WITHIN
 }
 
 fn mail(view: &TeamView, name: &MemberName, running: bool, found: &mut Findings) {

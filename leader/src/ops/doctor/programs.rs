@@ -5,18 +5,15 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::channel;
 use std::thread;
-use std::time::Duration;
 
 use teamster_protocol::model::limits::PROTOCOL_VERSION;
+use teamster_protocol::model::limits::pace::PROGRAM_ANSWER_WITHIN;
 
 use super::report::Findings;
 use super::{Group, Subject};
 
 /// The version of this program, with the commit where that was known: `0.1.0 (1a2b3c4)`.
 const OWN_VERSION: &str = env!("TEAMSTER_VERSION");
-
-/// What a program has to answer.
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 pub(super) fn check(subject: &Subject, found: &mut Findings) {
     found.ok(Group::Programs, format!("teamster {OWN_VERSION}, protocol {PROTOCOL_VERSION}"));
@@ -102,7 +99,7 @@ pub(super) fn ask(program: &Path, what: &str) -> Result<String, String> {
         // Nobody waits for it any more if it comes too late.
         let _ = sender.send(read);
     });
-    let said = said.recv_timeout(ANSWER_WITHIN);
+    let said = said.recv_timeout(PROGRAM_ANSWER_WITHIN);
     // It has closed its output, or is too slow.
     let _ = child.kill();
     let _ = child.wait();
@@ -110,6 +107,6 @@ pub(super) fn ask(program: &Path, what: &str) -> Result<String, String> {
         Ok(Ok(text)) if !text.trim().is_empty() => Ok(text.split_ascii_whitespace().collect::<Vec<_>>().join(" ")),
         Ok(Ok(_)) => Err(format!("it says nothing to {what}")),
         Ok(Err(error)) => Err(format!("it cannot be understood: {error}")),
-        Err(_) => Err(format!("it did not answer to {what} within {}s", ANSWER_WITHIN.as_secs())),
+        Err(_) => Err(format!("it did not answer to {what} within {}s", PROGRAM_ANSWER_WITHIN.as_secs())),
     }
 }

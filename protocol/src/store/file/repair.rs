@@ -26,9 +26,7 @@ use super::{
 };
 use crate::host::plain_file;
 use crate::model::id::LEAD;
-
-/// How long a writer may hold the lock; it does so for the time of one append.
-const LOCK_WAIT: Duration = Duration::from_secs(2);
+use crate::model::limits::pace::REPAIR_LOCK_WITHIN;
 
 /// The outcome of a repair of one log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -254,8 +252,8 @@ fn hold_locks(path: &Path) -> Result<AllHeld, RepairError> {
         }
     };
     let lock = LockFile::open(path)?;
-    lock.hold_for_life(LOCK_WAIT).map_err(busy(mark::lock_path(path)))?;
-    let log = match LogHeld::of_path(path, LOCK_WAIT) {
+    lock.hold_for_life(REPAIR_LOCK_WITHIN).map_err(busy(mark::lock_path(path)))?;
+    let log = match LogHeld::of_path(path, REPAIR_LOCK_WITHIN) {
         // No log, but something that no writer opens either.
         Err(LogError::Io { source, .. }) if plain_file::not_plain(&source).is_some() => None,
         held => held.map_err(busy(path.to_owned()))?,

@@ -1,10 +1,10 @@
 //! Our calls to the other side. Plain calls are numbered and answered here; subscriptions are left to jsonrpsee's
 //! client, whose ids are strings, so that the two never meet.
 
+use crate::model::limits::pace::CLIENT_TIMEOUT;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::future::join_all;
 use jsonrpsee::core::client::{
@@ -26,9 +26,6 @@ use super::{LINE_BYTES_MAX, NOTICES_UNREAD_MAX, Peer, Shared};
 
 /// Messages that wait for jsonrpsee's client, which takes them without waiting for anything.
 pub(super) const FORWARDED_MAX: usize = 64;
-
-/// jsonrpsee's client has a time-out of its own; ours comes first.
-const NEVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// What JSON-RPC puts around the method and the parameters of a subscription, in bytes, with plenty to spare.
 const ENVELOPE_BYTES_MAX: usize = 256;
@@ -190,7 +187,7 @@ impl ToRpcParams for Encoded {
 pub(super) fn subscription_client(shared: Arc<Shared>, from_peer: mpsc::Receiver<Vec<u8>>) -> Client {
     ClientBuilder::new()
         .id_format(IdKind::String)
-        .request_timeout(NEVER)
+        .request_timeout(CLIENT_TIMEOUT)
         .max_buffer_capacity_per_subscription(NOTICES_UNREAD_MAX)
         .build_with_tokio(ToPeer(shared), FromPeer(from_peer))
 }

@@ -1,5 +1,6 @@
 //! The task of a connection: reads lines and hands them on, writes what is queued, and ends in good order.
 
+use crate::model::limits::pace::DRAIN_TIMEOUT;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use super::message::{Message, Outcome, id_at_head};
 use super::outbox::append_line;
 use super::pending::Waiting;
 use super::serve::{Heard, Server, refusal};
-use super::{Closed, DRAIN_TIMEOUT, LINE_BYTES_MAX, OVERSIZED_CODE, Shared};
+use super::{Closed, LINE_BYTES_MAX, OVERSIZED_CODE, Shared};
 
 /// Messages handled before the other tasks of the thread get their turn.
 const MESSAGES_PER_TURN: usize = 64;

@@ -4,10 +4,10 @@
 use std::io;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use teamster_protocol::host::process::exit::exit_words;
 use teamster_protocol::model::agent::{AgentFault, TurnEnd};
+use teamster_protocol::model::limits::pace::LAST_LINES_WITHIN;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::pipe;
 use tokio::sync::{mpsc, watch};
@@ -17,9 +17,6 @@ use super::wire::{LINE_BYTES_MAX, ScriptNews, ScriptOrder};
 use super::{ScriptSetup, ScriptStanding, ScriptWish, TurnStanding, exit_of};
 use crate::cell::keeper::{Group, Keeper};
 use crate::driver::{AgentNews, DriverError, Tail};
-
-/// How long the last lines of a program that has exited may take to arrive: what it started may hold the pipe open.
-const LAST_LINES_WITHIN: Duration = Duration::from_millis(200);
 
 /// See the module.
 pub(super) struct ScriptActor {

@@ -1,7 +1,7 @@
 //! From the pipe of a running command to news: whole lines where they come, bounded memory always.
 
 use std::os::fd::OwnedFd;
-use std::time::Duration;
+use teamster_protocol::model::limits::pace::PARTIAL_LINE_WAIT;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
@@ -14,9 +14,6 @@ use crate::driver::{AgentNews, Tail};
 
 /// The most that one piece of text holds of the output; a longer line comes in several.
 pub(super) const TEXT_BYTES_MAX: usize = 16 * 1024;
-
-/// How long a line without an end waits for it before it is shown as it is: a question may stand there.
-const PARTIAL_LINE_WAIT: Duration = Duration::from_millis(100);
 
 /// The reading end of the pipe that a command writes to.
 pub(super) struct Output {

@@ -10,12 +10,11 @@ use std::time::Duration;
 use anstream::{AutoStream, ColorChoice};
 use teamster_protocol::host::clock::now_ms;
 use teamster_protocol::model::id::{MemberName, TaskId};
+use teamster_protocol::model::limits::pace::PANEL_FRAME;
 
 use crate::front::cli::print::{Drawing, Tone, humane, paint, shorten, width};
 use crate::ops::run::Tally;
 
-/// From one drawing to the next.
-const FRAME: Duration = Duration::from_millis(120);
 const SPINNER: [&str; 8] = ["⠋", "⠙", "⠸", "⠴", "⠦", "⠧", "⠇", "⠏"];
 const NAME_COLUMNS_MAX: usize = 20;
 const BAR_COLUMNS_MAX: usize = 40;
@@ -52,7 +51,7 @@ impl Panel {
             let mut scene = drawn.scene();
             while !scene.over {
                 draw(&mut scene);
-                let waited = drawn.over.wait_timeout(scene, FRAME);
+                let waited = drawn.over.wait_timeout(scene, PANEL_FRAME);
                 scene = waited.unwrap_or_else(PoisonError::into_inner).0;
             }
         })?;

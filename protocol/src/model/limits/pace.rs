@@ -1,0 +1,88 @@
+//! Times that one program keeps by itself: no format and no other program depends on them, so SPEC.md does not list them.
+
+use std::time::Duration;
+
+use super::{KILL_GRACE, START_WITHIN, TERM_GRACE};
+
+// The leader.
+
+/// How long a leader whose team is gone waits for its workers to end: for the whole ladder, and a start that is given up.
+pub const END_WITHOUT_TEAM_WITHIN: Duration = Duration::from_secs(TERM_GRACE.as_secs() + 2 * KILL_GRACE.as_secs());
+/// From the goodbye of a worker that is no child of its leader, or the end of its link, to the first look whether it has
+/// ended; doubled with each further one.
+pub const GOODBYE_LOOK: Duration = Duration::from_millis(20);
+/// How long a leader that begins waits for a lock whose holder does not answer.
+pub const LEADER_LOCK_WITHIN: Duration = Duration::from_secs(1);
+/// How long a new leader waits for the workers that it found before it takes calls.
+pub const LINK_WITHIN: Duration = Duration::from_secs(1);
+/// How long the answer to a ping is waited for: as long as there is a link, since a late answer says that the worker is well
+/// again.
+pub const PULSE_ANSWER_WAIT: Duration = Duration::from_secs(u32::MAX as u64);
+
+// The worker.
+
+/// How long a worker takes no new link after the system refused one.
+pub const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+/// How long followers may take to read the last notices of a worker, and the leader the last answers.
+pub const FAREWELL: Duration = Duration::from_secs(1);
+/// How long the last lines of a program that has exited may take to arrive: what it started may hold the pipe open.
+pub const LAST_LINES_WITHIN: Duration = Duration::from_millis(200);
+/// How long a line without an end waits for it before it is shown as it is: a question may stand there.
+pub const PARTIAL_LINE_WAIT: Duration = Duration::from_millis(100);
+/// How long what a shell left running may take to finish by itself before the turn ends.
+pub const TURN_LINGER: Duration = Duration::from_millis(200);
+/// From SIGTERM to SIGKILL for the processes of a turn. Shorter than [`TERM_GRACE`](super::TERM_GRACE): a worker that is told to
+/// end ends its turn within its own.
+pub const TURN_TERM_GRACE: Duration = Duration::from_secs(2);
+
+// Repositories.
+
+/// How long a step on a repository waits for the lock files of a git that is not ours.
+pub const FOREIGN_GIT_WITHIN: Duration = Duration::from_secs(10);
+/// How long a step on a repository waits for others of ours to be done with theirs.
+pub const REPOSITORY_LOCK_WITHIN: Duration = Duration::from_secs(60);
+/// From one look at the locks of a repository to the next, at most.
+pub const REPOSITORY_LOOK_MAX: Duration = Duration::from_millis(20);
+/// From one look at the locks of a repository to the next, at first.
+pub const REPOSITORY_LOOK_MIN: Duration = Duration::from_millis(1);
+
+// Logs and files.
+
+/// How often files are looked at where the system grants no watches: often enough for people, cheap enough for ever.
+pub const FALLBACK_POLL: Duration = Duration::from_millis(250);
+/// How often the lock of a log is tried by a command that cannot wait in the kernel.
+pub const LOG_LOCK_RETRY: Duration = Duration::from_millis(10);
+/// How long a repair waits for the lock of a log; a writer holds it for one append.
+pub const REPAIR_LOCK_WITHIN: Duration = Duration::from_secs(2);
+
+// Calls and clocks.
+
+/// The time-out of the client that our calls go through: ours comes first.
+pub const CLIENT_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 3600);
+/// The least by which the clock of the day is taken to have been set: less is its own drift, or the time between two readings.
+pub const CLOCK_SET_MIN: Duration = Duration::from_millis(500);
+/// How long a connection that ends may still write what is queued.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a call waits for its answer, unless its caller says otherwise.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+// Commands.
+
+/// How long a writer may hold the lock of a log before `doctor` says that it has stopped: an append takes microseconds.
+pub const APPEND_WITHIN: Duration = Duration::from_secs(1);
+/// How long a call waits that ends when something happens, such as a turn: as long as the leader lives.
+pub const CALL_PATIENCE: Duration = Duration::from_secs(365 * 24 * 3600);
+/// How long any one step of the demo may take; each takes well under a second.
+pub const DEMO_STEP_WITHIN: Duration = Duration::from_secs(10);
+/// How long a member may be expected before `doctor` says that its start was given up: whoever started it is gone.
+pub const EXPECTED_WITHIN: Duration = START_WITHIN.saturating_mul(2);
+/// How long a leader may take to answer a command that only looks, before that says that the leader hangs.
+pub const HANGING_LOOK_WITHIN: Duration = Duration::from_secs(1);
+/// How long a leader may take to answer `doctor`.
+pub const LEADER_ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// How long a leader may take to go after its last answer: before it goes it ends, twice, what dead workers left.
+pub const LEADER_GONE_WITHIN: Duration = Duration::from_secs(3 * KILL_GRACE.as_secs());
+/// From one drawing of the panel of a run to the next.
+pub const PANEL_FRAME: Duration = Duration::from_millis(120);
+/// How long a program may take to tell its version.
+pub const PROGRAM_ANSWER_WITHIN: Duration = Duration::from_secs(5);
