@@ -78,15 +78,15 @@ pub struct MemberWhy {
 pub fn why(session: &Session, subject: WhySubject) -> Result<WhyAnswer, OpsError> {
     session.authorize(Verb::Why)?;
     let view = session.view()?;
-    let running = running(&view)?;
+    let (running, lock_lost) = &running(&view)?;
     // A task that can not be read back has no words for why it failed; the rest is told all the same.
     let reason = |id| view.task_view(id).ok()?.reason().map(str::to_owned);
-    let Turns { in_turn, quiet } = turns(&view, &running)?;
-    let ending = ending(&view, &running)?;
+    let Turns { in_turn, quiet } = turns(&view, running)?;
+    let ending = ending(&view, running)?;
     let (board, roster) = (view.board(), view.roster());
     let over_file_limit = &members_over_file_limit(&view);
-    let (running, in_turn, quiet, ending) = (&running, &in_turn, &quiet, &ending);
-    let scene = Scene { board, roster, running, in_turn, quiet, over_file_limit, ending, reason: &reason };
+    let (in_turn, quiet, ending) = (&in_turn, &quiet, &ending);
+    let scene = Scene { board, roster, running, in_turn, quiet, over_file_limit, lock_lost, ending, reason: &reason };
     match subject {
         WhySubject::Task(id) => {
             let because = scene.task(id, session.now_ms()).map_err(TeamError::from)?;
@@ -101,14 +101,20 @@ pub fn why(session: &Session, subject: WhySubject) -> Result<WhyAnswer, OpsError
     }
 }
 
-fn running(view: &TeamView) -> Result<BTreeSet<MemberName>, OpsError> {
-    let mut running = BTreeSet::new();
+/// The members whose worker lives, and those of them whose worker does not hold its lock.
+fn running(view: &TeamView) -> Result<(BTreeSet<MemberName>, BTreeSet<MemberName>), OpsError> {
+    let (mut running, mut lock_lost) = (BTreeSet::new(), BTreeSet::new());
     for (name, member) in view.roster().members() {
-        if worker_life(view.dir(), name, &member.presence)? != WorkerLife::Dead {
-            running.insert(name.clone());
+        match worker_life(view.dir(), name, &member.presence)? {
+            WorkerLife::Locked | WorkerLife::Dying => {}
+            WorkerLife::LockLost => {
+                lock_lost.insert(name.clone());
+            }
+            WorkerLife::Dead => continue,
         }
+        running.insert(name.clone());
     }
-    Ok(running)
+    Ok((running, lock_lost))
 }
 
 /// What members that run are at, by their transcripts.

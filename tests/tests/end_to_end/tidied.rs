@@ -108,6 +108,7 @@ fn a_pipe_in_the_place_of_a_lock_stops_one_member_and_says_so() {
     fs::remove_file(&lock).unwrap();
     mkfifo(&lock, Mode::S_IRWXU).unwrap();
     team.until_said("alice", "takes no task");
+    assert!(team.ok("why alice").contains("takes no task"));
     let doctor = team.run("doctor");
     assert!(doctor.out.contains("the worker of alice, process"), "{}", doctor.out);
     team.ok("task add --run echo done");

@@ -30,6 +30,8 @@ pub struct Scene<'a> {
     pub quiet: &'a BTreeSet<MemberName>,
     /// The members whose worker may write no file as long as the logs are, and how long it may.
     pub over_file_limit: &'a BTreeMap<MemberName, u64>,
+    /// The members whose worker lives and does not hold the member's lock, because its file was tidied away.
+    pub lock_lost: &'a BTreeSet<MemberName>,
     /// The members that were asked to end and have not refused.
     pub ending: &'a BTreeSet<MemberName>,
     /// Why a task failed, in the words of its last attempt.
@@ -119,6 +121,8 @@ pub enum Hindrance {
         /// How long a file may be.
         bytes: u64,
     },
+    /// Its worker does not hold its lock, whose file was removed or replaced: it takes no task.
+    LockLost,
     /// Its agent says nothing.
     Stalled,
     /// It was asked to end.
@@ -218,7 +222,7 @@ impl Scene<'_> {
                         Cause::OwnerHindered { owner, since_ms, by }
                     }
                     // It finishes that first.
-                    Some(Hindrance::Ending) | None => Cause::InProgress { owner, since_ms },
+                    Some(Hindrance::Ending | Hindrance::LockLost) | None => Cause::InProgress { owner, since_ms },
                 })
             }
             TaskStatus::Pending { assignee, hold: Hold::Stopped } => {
@@ -382,6 +386,7 @@ impl Scene<'_> {
             (None, Some(bytes)) => Some(Hindrance::FileLimit { bytes: *bytes }),
             (None, None) if self.quiet.contains(name) => Some(Hindrance::Stalled),
             (None, None) if self.ending.contains(name) => Some(Hindrance::Ending),
+            (None, None) if self.lock_lost.contains(name) => Some(Hindrance::LockLost),
             (None, None) => None,
         }
     }

@@ -23,6 +23,7 @@ struct Team {
     in_turn: BTreeMap<MemberName, u64>,
     quiet: BTreeSet<MemberName>,
     over_file_limit: BTreeMap<MemberName, u64>,
+    lock_lost: BTreeSet<MemberName>,
     ending: BTreeSet<MemberName>,
 }
 
@@ -112,6 +113,7 @@ impl Team {
             in_turn: &self.in_turn,
             quiet: &self.quiet,
             over_file_limit: &self.over_file_limit,
+            lock_lost: &self.lock_lost,
             ending: &self.ending,
             reason: &reason,
         })
@@ -321,6 +323,18 @@ fn whose_agent_stalls_says_so() {
       → teamster task show 1
     waits for its agent, which has said nothing for longer than it may
       → teamster steer ann TEXT, or teamster stop ann
+    ");
+}
+
+#[test]
+fn whose_lock_was_tidied_away_says_so() {
+    let mut team = team().task(&[], to("ann"));
+    team.lock_lost.insert(name("ann"));
+    insta::assert_snapshot!(team.why(1) + &team.why_member("ann"), @"
+    for ann, who does not hold its lock, whose file was removed or replaced, and takes no task
+      → teamster doctor; a worker takes its lock anew once nothing stands there, or teamster task unassign 1
+    does not hold its lock, whose file was removed or replaced, and takes no task
+      → teamster doctor; a worker takes its lock anew once nothing stands there
     ");
 }
 

@@ -175,6 +175,9 @@ fn hindrance(by: &Hindrance, now_ms: u64) -> String {
         ),
         Hindrance::Stalled => "waits for its agent, which has said nothing for longer than it may".to_owned(),
         Hindrance::Ending => "was asked to end, and takes nothing more".to_owned(),
+        Hindrance::LockLost => {
+            "does not hold its lock, whose file was removed or replaced, and takes no task".to_owned()
+        }
     }
 }
 
@@ -185,6 +188,9 @@ fn way_on(member: &MemberName, by: &Hindrance) -> Option<String> {
         Hindrance::FileLimit { .. } => Some(raise_file_limit(member)),
         Hindrance::Stalled => Some(format!("teamster steer {member} TEXT, or teamster stop {member}")),
         Hindrance::Ending => None,
+        Hindrance::LockLost => {
+            Some("teamster doctor; a worker takes its lock anew once nothing stands there".to_owned())
+        }
     }
 }
 
