@@ -21,7 +21,7 @@ use crate::model::roster::{Isolation, MemberSpec, Presence, Roster, RosterRefusa
 use crate::model::task::view::TaskView;
 use crate::model::task::{Claim, NewTask, Refusal};
 use crate::store::file::{self, Durability, Log, LogError, Record, Transact};
-use crate::store::presence::{Lock, LockError, WorkerLife};
+use crate::store::presence::{LockError, PresenceLock, WorkerLife};
 use crate::store::{transcript, watch};
 use crate::wire::api::{Changed, MemberView, TaskCommand};
 
@@ -38,7 +38,10 @@ pub use view::{TeamView, read_mail, worker_life};
 /// Tries `take` until `limit` is over while another process holds the lock, such as one that gives back what a dead worker
 /// held, and while that worker is still ending. Blocks.
 #[expect(clippy::disallowed_methods, reason = "nothing tells of the end of a lock whose wait has a limit")]
-pub fn wait_for_lock(limit: Duration, mut take: impl FnMut() -> Result<Lock, TeamError>) -> Result<Lock, TeamError> {
+pub fn wait_for_lock(
+    limit: Duration,
+    mut take: impl FnMut() -> Result<PresenceLock, TeamError>,
+) -> Result<PresenceLock, TeamError> {
     let until = Instant::now() + limit;
     loop {
         match take() {
@@ -245,8 +248,8 @@ impl Team {
     }
 
     /// Takes the lock of a member without a worker, and signs nothing: as [`Team::must_be_of_dead`]. Does not wait.
-    pub fn take_lock_of_dead(&mut self, name: &MemberName) -> Result<Lock, TeamError> {
-        let lock = Lock::borrow(&self.dir.member_lock(name))?;
+    pub fn take_lock_of_dead(&mut self, name: &MemberName) -> Result<PresenceLock, TeamError> {
+        let lock = PresenceLock::take_unsigned(&self.dir.member_lock(name))?;
         self.must_be_of_dead(name, lock)
     }
 
@@ -256,7 +259,7 @@ impl Team {
     ///
     /// A worker in no cell leaves behind what it started if it is killed; that is killed here, so that the next attempt at
     /// its task finds no locks and ports of this one.
-    pub fn must_be_of_dead(&mut self, name: &MemberName, lock: Lock) -> Result<Lock, TeamError> {
+    pub fn must_be_of_dead(&mut self, name: &MemberName, lock: PresenceLock) -> Result<PresenceLock, TeamError> {
         let path = self.dir.member_lock(name);
         // Read while the lock is held: a worker that joins looks at its lock afterwards.
         self.roster.refresh(|_| ())?;
@@ -282,7 +285,12 @@ impl Team {
 
     /// Gives back the tasks of a member whose worker is dead; `lock` is the member's, so that no successor can
     /// begin meanwhile. `cause` is how it died, if that is known. Returns the tasks.
-    pub fn bury(&mut self, name: &MemberName, cause: Option<&str>, _lock: &Lock) -> Result<Vec<TaskId>, TeamError> {
+    pub fn bury(
+        &mut self,
+        name: &MemberName,
+        cause: Option<&str>,
+        _lock: &PresenceLock,
+    ) -> Result<Vec<TaskId>, TeamError> {
         let turns = self.dir.turns(name);
         self.decide(self.durability, |board| {
             let last_words = if board.owned_by(name).next().is_some() { last_words(&turns) } else { String::new() };

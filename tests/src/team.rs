@@ -293,7 +293,7 @@ impl Drop for Team {
 
 /// Ends the process that holds a lock, if it is still the one that took it.
 fn end_holder(path: &Path) {
-    let Ok(Some(holder)) = presence::holder(path) else { return };
+    let Ok(Some(holder)) = presence::read_holder(path) else { return };
     if holder.process.exists() && holder.process.pid != std::process::id() {
         let _ = kill(Pid::from_raw(holder.process.pid as i32), Signal::SIGKILL);
     }

@@ -60,7 +60,7 @@ fn find(dir: &TeamDir) -> io::Result<Vec<Marked>> {
 /// Whether a life is over. The lock tells it everywhere, the process only to who is in its namespace or outside of it.
 pub fn is_dead(dir: &TeamDir, life: &Life) -> bool {
     let path = dir.member_lock(&life.member);
-    let holds_its_lock = match (presence::is_held(&path), presence::holder(&path)) {
+    let holds_its_lock = match (presence::is_held(&path), presence::read_holder(&path)) {
         (Ok(false), _) => false,
         (Ok(true), Ok(Some(holder))) => holder.process == life.worker,
         // It can not be told by whom it is held: then it is not dead for certain.

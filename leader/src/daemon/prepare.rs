@@ -5,7 +5,7 @@ use teamster_protocol::host::crash::point;
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::limits::MEMBER_LOCK_WITHIN;
 use teamster_protocol::model::roster::{MemberSpec, Workspace};
-use teamster_protocol::store::presence::{Lock, LockError};
+use teamster_protocol::store::presence::{LockError, PresenceLock};
 use teamster_protocol::team::{TeamError, wait_for_lock};
 use teamster_protocol::wire::api::SpawnRequest;
 
@@ -23,7 +23,7 @@ pub(super) fn prepare(shared: &Shared, request: SpawnRequest) -> Result<Workspac
     Ok(workspace)
 }
 
-fn reserve(shared: &Shared, name: &MemberName) -> Result<Lock, String> {
+fn reserve(shared: &Shared, name: &MemberName) -> Result<PresenceLock, String> {
     let taken = wait_for_lock(MEMBER_LOCK_WITHIN, || shared.team().take_lock_of_dead(name));
     taken.map_err(|error| match error {
         TeamError::Lock(LockError::Held { holder: Some(holder), .. }) => {

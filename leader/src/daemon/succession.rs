@@ -7,7 +7,7 @@ use teamster_protocol::host::process::Identity;
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::limits::pace::LEADER_LOCK_WITHIN;
 use teamster_protocol::model::limits::{LOCK_RETRY, PROTOCOL_VERSION};
-use teamster_protocol::store::presence::{Holder, Lock, LockError};
+use teamster_protocol::store::presence::{LockError, LockHolder, PresenceLock};
 use teamster_protocol::wire::api::{Hello, LeaderApiClient};
 use teamster_protocol::wire::peer::socket;
 use tokio::time::{Instant, timeout_at};
@@ -16,7 +16,11 @@ use super::ServeError;
 
 /// Takes the leader's lock. One that is held although nobody answers is a leader that has just begun, or that was killed
 /// and is not quite gone: it is given a moment.
-pub(super) async fn begin_to_lead(dir: &TeamDir, after: Option<&Identity>, since_ms: u64) -> Result<Lock, ServeError> {
+pub(super) async fn begin_to_lead(
+    dir: &TeamDir,
+    after: Option<&Identity>,
+    since_ms: u64,
+) -> Result<PresenceLock, ServeError> {
     let path = dir.leader_lock();
     let over = || ServeError::Over { team: dir.team().to_string() };
     let until = Instant::now() + LEADER_LOCK_WITHIN;
@@ -25,14 +29,14 @@ pub(super) async fn begin_to_lead(dir: &TeamDir, after: Option<&Identity>, since
         if after.is_some() && matches!(path.try_exists(), Ok(false)) {
             return Err(over());
         }
-        match Lock::borrow(&path) {
+        match PresenceLock::take_unsigned(&path) {
             // The file is new, and somebody leads all the same: the lock of that leader was tidied away.
-            Ok(lock) if lock.written().is_none() && answers(dir, until).await => {
+            Ok(lock) if lock.last_signer().is_none() && answers(dir, until).await => {
                 return Err(ServeError::Led { team: dir.team().to_string(), pid: None });
             }
             Ok(lock) => {
                 // Before it is signed: to have looked is not to have led.
-                if after.zip(lock.written()).is_some_and(|(died, last)| is_over(died, &last)) {
+                if after.zip(lock.last_signer()).is_some_and(|(died, last)| is_over(died, &last)) {
                     return Err(over());
                 }
                 lock.sign(&path, since_ms);
@@ -75,7 +79,7 @@ fn led(dir: &TeamDir, error: LockError) -> ServeError {
 ///
 /// Who signed it before the one that died began is one of whom the team was taken over; who signed it after that has a
 /// warden of its own, or is the command that ended the team.
-fn is_over(died: &Identity, last: &Holder) -> bool {
+fn is_over(died: &Identity, last: &LockHolder) -> bool {
     if last.process == *died {
         return last.ended_ms.is_some();
     }
@@ -90,8 +94,8 @@ mod tests {
         Identity { pid, start_ticks, boot_id: "0f7f-a5".to_owned() }
     }
 
-    fn holder(process: Identity, ended_ms: Option<u64>) -> Holder {
-        Holder { process, since_ms: 7, ended_ms, inode: None }
+    fn holder(process: Identity, ended_ms: Option<u64>) -> LockHolder {
+        LockHolder { process, since_ms: 7, ended_ms, inode: None }
     }
 
     #[test]

@@ -85,7 +85,7 @@ impl Leader<'_> {
 
     /// The worker itself, if it is not the child that was started for it but that one's.
     fn within(&self, name: &MemberName, child: &Identity) -> Option<Identity> {
-        let holder = presence::holder(&self.shared.dir.member_lock(name)).ok().flatten();
+        let holder = presence::read_holder(&self.shared.dir.member_lock(name)).ok().flatten();
         // Where the lock was tidied away, the roster says who joined.
         let worker = match holder {
             Some(holder) => holder.process,
@@ -97,7 +97,7 @@ impl Leader<'_> {
     /// Whether that process is the worker of that member still: by its lock, or by itself where the lock was tidied away.
     fn serves(&self, name: &MemberName, process: &Identity) -> bool {
         let lock = self.shared.dir.member_lock(name);
-        match presence::holder(&lock) {
+        match presence::read_holder(&lock) {
             Ok(Some(holder)) => holder.process == *process,
             Ok(None) | Err(_) => {
                 presence::look_at_worker(&lock, Some(process)).is_ok_and(|life| life == WorkerLife::LockLost)

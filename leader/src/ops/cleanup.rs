@@ -17,7 +17,7 @@ use teamster_protocol::model::id::{Address, MemberName, TeamName};
 use teamster_protocol::model::roster::{Roster, Workspace};
 use teamster_protocol::model::task::TaskStatus;
 use teamster_protocol::store::file::Durability;
-use teamster_protocol::store::presence::{Lock, LockError};
+use teamster_protocol::store::presence::{LockError, PresenceLock};
 use teamster_protocol::team::Team;
 
 use super::error::OpsError;
@@ -80,7 +80,7 @@ pub fn cleanup(dir: &TeamDir, care: Care) -> Result<Cleaned, CleanupError> {
     let mut obstacles = Vec::new();
     // Held to the end, so that nobody begins to lead or to work while the files go.
     let mut leader_lock = None;
-    match Lock::borrow(&dir.leader_lock()) {
+    match PresenceLock::take_unsigned(&dir.leader_lock()) {
         Ok(lock) => leader_lock = Some(lock),
         Err(LockError::Held { holder, .. }) => {
             obstacles.push(Obstacle::Leader(holder.map(|holder| holder.process.pid)));
@@ -149,7 +149,7 @@ fn refuse_if_any(team: &TeamName, mut obstacles: Vec<Obstacle>, care: Care) -> R
 fn lock_members(
     dir: &TeamDir,
     roster: &Roster,
-    held: &mut BTreeMap<MemberName, Lock>,
+    held: &mut BTreeMap<MemberName, PresenceLock>,
 ) -> Result<Vec<Obstacle>, CleanupError> {
     let mut running = Vec::new();
     for name in served_members(dir, roster)? {
@@ -157,7 +157,7 @@ fn lock_members(
         let joined = roster.member(&name).ok().and_then(|member| member.presence.joined());
         let taken = match held.remove(&name) {
             Some(lock) => Ok(lock),
-            None => Lock::borrow(&path),
+            None => PresenceLock::take_unsigned(&path),
         };
         match taken.and_then(|lock| lock.of_dead_worker(&path, joined)) {
             Ok(lock) => {

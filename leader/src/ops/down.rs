@@ -5,7 +5,7 @@
 use jsonrpsee::core::ClientError;
 use teamster_protocol::model::limits::pace::LEADER_GONE_WITHIN;
 use teamster_protocol::model::limits::{ANSWER_WITHIN, DEATH_LOOK};
-use teamster_protocol::store::presence::{self, Holder};
+use teamster_protocol::store::presence::{self, LockHolder};
 use tokio::time::{sleep, timeout};
 
 use super::connect;
@@ -29,7 +29,7 @@ pub async fn down(session: &Session, force: bool) -> Result<Endings, OpsError> {
             kill_leader(&session.dir, &leader).await?;
         }
         let leadership = leadership(session).await?;
-        let leader = presence::last_holder(&session.dir.leader_lock())?;
+        let leader = presence::read_last_holder(&session.dir.leader_lock())?;
         match leadership.down(force).await {
             Ok(ended) => members.extend(ended),
             // It died of being told to: what it left is still to be ended.
@@ -59,7 +59,7 @@ async fn leadership(session: &Session) -> Result<Leadership, OpsError> {
 
 /// Whether the last leader went without a goodbye, or is still there.
 fn was_left(session: &Session) -> Result<bool, OpsError> {
-    let last = presence::last_holder(&session.dir.leader_lock())?;
+    let last = presence::read_last_holder(&session.dir.leader_lock())?;
     Ok(last.is_some_and(|last| last.ended_ms.is_none()))
 }
 
@@ -69,10 +69,10 @@ fn is_lost(error: &ClientError) -> bool {
 }
 
 /// Waits until a leader that gave its last answer is gone: who starts the next one right away should not meet it.
-async fn until_gone(session: &Session, leader: Option<Holder>) -> Result<(), OpsError> {
+async fn until_gone(session: &Session, leader: Option<LockHolder>) -> Result<(), OpsError> {
     let lock = session.dir.leader_lock();
     let gone = async {
-        while presence::is_held(&lock)? && is_same(leader.as_ref(), presence::last_holder(&lock)?.as_ref()) {
+        while presence::is_held(&lock)? && is_same(leader.as_ref(), presence::read_last_holder(&lock)?.as_ref()) {
             sleep(DEATH_LOOK).await;
         }
         Ok(())
@@ -84,6 +84,6 @@ async fn until_gone(session: &Session, leader: Option<Holder>) -> Result<(), Ops
 }
 
 /// Whether both are one process. Who can not be told is no other.
-fn is_same(one: Option<&Holder>, other: Option<&Holder>) -> bool {
+fn is_same(one: Option<&LockHolder>, other: Option<&LockHolder>) -> bool {
     one.zip(other).is_none_or(|(one, other)| one.process == other.process)
 }

@@ -44,7 +44,7 @@ pub enum HangingError {
 /// The process of the leader, if one takes connections and does not answer within this time. A leader that does not listen,
 /// because it has just begun or is about to end, does not hang.
 pub async fn hanging_leader(dir: &TeamDir, within: Duration) -> Result<Option<Identity>, LockError> {
-    let Some(holder) = presence::holder(&dir.leader_lock())? else { return Ok(None) };
+    let Some(holder) = presence::read_holder(&dir.leader_lock())? else { return Ok(None) };
     let answer = async {
         let Ok(leader) = socket::dial(&dir.leader_socket()).await else { return };
         // A refusal is an answer too, and so is a connection that ends. The limit of a call is as good as the one around this.
@@ -55,7 +55,9 @@ pub async fn hanging_leader(dir: &TeamDir, within: Duration) -> Result<Option<Id
     match timeout(within, answer).await {
         Ok(()) => Ok(None),
         // It may have ended meanwhile.
-        Err(_) => Ok(presence::holder(&dir.leader_lock())?.map(|now| now.process).filter(|now| *now == holder.process)),
+        Err(_) => {
+            Ok(presence::read_holder(&dir.leader_lock())?.map(|now| now.process).filter(|now| *now == holder.process))
+        }
     }
 }
 
@@ -91,7 +93,7 @@ pub async fn kill_leader(dir: &TeamDir, leader: &Identity) -> Result<(), Hanging
     }
     leader.signal(Signal::SIGKILL).map_err(|source| HangingError::Signal { pid, source })?;
     let until = Instant::now() + KILL_GRACE;
-    while presence::holder(&dir.leader_lock())?.is_some_and(|now| now.process == *leader) {
+    while presence::read_holder(&dir.leader_lock())?.is_some_and(|now| now.process == *leader) {
         if Instant::now() >= until {
             return Err(HangingError::Stuck { pid });
         }

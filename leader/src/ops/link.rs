@@ -42,7 +42,7 @@ pub(crate) async fn dial(dir: &TeamDir) -> Result<(Peer, LeaderInfo), LinkError>
     let greeting = peer.with_request_timeout(ANSWER_WITHIN).hello(Hello { protocol: PROTOCOL_VERSION }).await;
     let leader = match greeting {
         Err(ClientError::RequestTimeout) => {
-            let holder = presence::holder(&dir.leader_lock()).ok().flatten();
+            let holder = presence::read_holder(&dir.leader_lock()).ok().flatten();
             return Err(LinkError::Hangs { pid: holder.map(|holder| holder.process.pid) });
         }
         // One that ends takes no more calls, and leads nobody.

@@ -79,7 +79,7 @@ pub async fn team_status(session: &Session) -> Result<TeamStatus, OpsError> {
     let view = session.view()?;
     let MemberList { team, members, titles } = member_list(&view)?;
     let hangs = hanging_leader(&session.dir, LOOK_WITHIN).await?.is_some();
-    let holder = presence::holder(&view.dir().leader_lock())?;
+    let holder = presence::read_holder(&view.dir().leader_lock())?;
     let asked = view.new_tasks()?;
     let mut blocked = Vec::new();
     let mut attention = Vec::new();

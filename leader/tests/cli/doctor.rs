@@ -14,7 +14,7 @@ use teamster_protocol::model::id::{Address, TaskId};
 use teamster_protocol::model::notice;
 use teamster_protocol::model::roster::{Process, Roster, StartedBy, TeamFact};
 use teamster_protocol::store::file::{Durability, Log};
-use teamster_protocol::store::presence::Lock;
+use teamster_protocol::store::presence::PresenceLock;
 use teamster_protocol::store::transcript::Transcript;
 
 use crate::place::{Place, Said};
@@ -103,7 +103,7 @@ fn what_runs_is_judged_by_the_life_it_belongs_to_and_not_by_a_name() {
     let alice = place.enroll("alice");
     let lives = own_identity().expect("we run");
     let over = Identity { start_ticks: lives.start_ticks - 1, ..lives.clone() };
-    let _lock = Lock::take(&place.team_dir().member_lock(&alice), 1).expect("free");
+    let _lock = PresenceLock::take(&place.team_dir().member_lock(&alice), 1).expect("free");
     let mut cats = [marked(&place, &lives), marked(&place, &over)];
     let left = cats[1].id();
     let said = troubles(&report(&place, 1, &[]));
@@ -126,7 +126,7 @@ fn a_sound_team_is_sound_and_nothing_is_changed_by_the_look() {
     place.ok("task add one");
     let before = fs::read(place.team_dir().board()).expect("a log");
     // Of a spawn that was refused.
-    drop(Lock::take(&place.team_dir().member_lock(&"bob".parse().expect("a name")), 1).expect("free"));
+    drop(PresenceLock::take(&place.team_dir().member_lock(&"bob".parse().expect("a name")), 1).expect("free"));
     assert_eq!(troubles(&report(&place, 0, &[])), "");
     assert_eq!(report(&place, 0, &["--repair"])["repairs"], Value::Array(Vec::new()));
     assert_eq!(fs::read(place.team_dir().board()).expect("a log"), before);

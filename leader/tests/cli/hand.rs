@@ -18,7 +18,7 @@ use teamster_protocol::model::shutdown::ShutdownReply;
 use teamster_protocol::model::shutdown::ShutdownRequest;
 use teamster_protocol::model::shutdown::Verdict;
 use teamster_protocol::store::file::Durability;
-use teamster_protocol::store::presence::Lock;
+use teamster_protocol::store::presence::PresenceLock;
 use teamster_protocol::store::watch::Watch;
 use teamster_protocol::team::Inbox;
 use teamster_protocol::team::Team;
@@ -68,13 +68,13 @@ struct HandStarted {
     name: MemberName,
     team: Team,
     inbox: Inbox,
-    lock: Lock,
+    lock: PresenceLock,
 }
 
 impl HandStarted {
     fn join(place: &Place, name: &str) -> HandStarted {
         let name = place.enroll(name);
-        let lock = Lock::take(&place.team_dir().member_lock(&name), 0).expect("nobody else holds it");
+        let lock = PresenceLock::take(&place.team_dir().member_lock(&name), 0).expect("nobody else holds it");
         let me = Address::from(name.clone());
         let mut team = place.open(me.clone());
         let process = Process {

@@ -33,7 +33,7 @@ const HOLDER_BYTES_MAX: usize = 4096;
 
 /// A lock that this process holds until it is dropped or the process ends. Child processes do not inherit it.
 #[derive(Debug)]
-pub struct Lock {
+pub struct PresenceLock {
     file: File,
     /// The number of the file, by which a copy of it is told from it.
     inode: u64,
@@ -41,7 +41,7 @@ pub struct Lock {
 
 /// Who holds a lock, as the holder wrote it down after taking it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Holder {
+pub struct LockHolder {
     /// The process.
     #[serde(flatten)]
     pub process: Identity,
@@ -64,7 +64,7 @@ pub enum LockError {
         /// The lock.
         path: PathBuf,
         /// Who, if that could be read.
-        holder: Option<Box<Holder>>,
+        holder: Option<Box<LockHolder>>,
     },
     /// Nobody holds it, and yet the worker that it tells about may live: its file was removed or replaced.
     #[error(
@@ -115,26 +115,26 @@ fn way_out(error: &io::Error) -> &'static str {
     }
 }
 
-impl Holder {
+impl LockHolder {
     /// Whether this was written into the file of that number by that process.
     fn is_of(&self, inode: u64, process: Option<&Identity>) -> bool {
         self.inode == Some(inode) && Some(&self.process) == process
     }
 }
 
-impl Lock {
+impl PresenceLock {
     /// Takes the lock, creating its file, or says who holds it. Does not wait.
-    pub fn take(path: &Path, now_ms: u64) -> Result<Lock, LockError> {
+    pub fn take(path: &Path, now_ms: u64) -> Result<PresenceLock, LockError> {
         // Before the lock is taken: until the new holder has written itself down, the one before it can be read.
         own_identity().map_err(LockError::io("identify ourselves for", path))?;
-        let lock = Lock::borrow(path)?;
+        let lock = PresenceLock::take_unsigned(path)?;
         lock.sign(path, now_ms);
         Ok(lock)
     }
 
     /// Takes the lock without writing down who holds it: for a process that keeps others out for a while, and whose life
     /// the lock does not tell about. The last holder that signed can still be read.
-    pub fn borrow(path: &Path) -> Result<Lock, LockError> {
+    pub fn take_unsigned(path: &Path) -> Result<PresenceLock, LockError> {
         let (file, inode) = loop {
             let mut open = OpenOptions::new();
             open.read(true).write(true).create(true).truncate(false).mode(0o600);
@@ -142,8 +142,8 @@ impl Lock {
             match fcntl(&file, FcntlArg::F_OFD_SETLK(&whole_file(libc::F_WRLCK))) {
                 Ok(_) => {}
                 Err(Errno::EAGAIN | Errno::EACCES) => {
-                    // Who borrows it does not sign it, and then the last one that did is dead.
-                    let holder = read_holder(&file).filter(|holder| holder.process.fate() != ProcessFate::Ended);
+                    // A process that only keeps others out does not sign, and then the last one that did is dead.
+                    let holder = read_signature(&file).filter(|holder| holder.process.fate() != ProcessFate::Ended);
                     return Err(LockError::Held { path: path.to_owned(), holder: holder.map(Box::new) });
                 }
                 Err(errno) => return Err(LockError::io("lock", path)(errno.into())),
@@ -154,33 +154,33 @@ impl Lock {
             }
         };
         point("lock taken");
-        Ok(Lock { file, inode })
+        Ok(PresenceLock { file, inode })
     }
 
     /// Writes down that this process holds the lock since `now_ms`. The lock is the kernel's, whatever is written: a full
     /// disk keeps nobody from running.
     pub fn sign(&self, path: &Path, now_ms: u64) {
         let inode = Some(self.inode);
-        let holder = own_identity().map(|process| Holder { process, since_ms: now_ms, ended_ms: None, inode });
+        let holder = own_identity().map(|process| LockHolder { process, since_ms: now_ms, ended_ms: None, inode });
         self.write(path, holder);
         point("lock signed");
     }
 
     /// Who is written down: this process once it has signed, else the last one that did.
-    pub fn written(&self) -> Option<Holder> {
-        read_holder(&self.file)
+    pub fn last_signer(&self) -> Option<LockHolder> {
+        read_signature(&self.file)
     }
 
     /// Writes down that what the lock was held for has ended in order, and gives it back.
     pub fn sign_off(self, path: &Path, now_ms: u64) {
-        if let Some(holder) = self.written() {
-            self.write(path, Ok(Holder { ended_ms: Some(now_ms), ..holder }));
+        if let Some(holder) = self.last_signer() {
+            self.write(path, Ok(LockHolder { ended_ms: Some(now_ms), ..holder }));
         }
         point("lock signed off");
         self.release();
     }
 
-    fn write(&self, path: &Path, holder: io::Result<Holder>) {
+    fn write(&self, path: &Path, holder: io::Result<LockHolder>) {
         let written = holder.and_then(|holder| {
             let mut line = serde_json::to_vec(&holder).expect("a holder is plain data");
             line.push(b'\n');
@@ -196,8 +196,8 @@ impl Lock {
 
     /// Lets this lock pass only if no worker of its member lives. `joined` is the process that joined last as that worker,
     /// if none has left since, as the roster says after the lock was taken.
-    pub fn of_dead_worker(self, path: &Path, joined: Option<&Identity>) -> Result<Lock, LockError> {
-        let is_signed = self.written().is_some_and(|holder| holder.is_of(self.inode, joined));
+    pub fn of_dead_worker(self, path: &Path, joined: Option<&Identity>) -> Result<PresenceLock, LockError> {
+        let is_signed = self.last_signer().is_some_and(|holder| holder.is_of(self.inode, joined));
         match (worker_life::life_by_process(is_signed, joined), joined) {
             (WorkerLife::Dead | WorkerLife::Locked, _) | (_, None) => Ok(self),
             (WorkerLife::Dying, Some(worker)) => {
@@ -221,7 +221,7 @@ impl Lock {
     }
 }
 
-impl Drop for Lock {
+impl Drop for PresenceLock {
     /// A child that another thread is just starting has the descriptor too, until it becomes another program: to close
     /// this one alone would leave the lock to the child for as long.
     fn drop(&mut self) {
@@ -239,16 +239,16 @@ pub fn is_held(path: &Path) -> Result<bool, LockError> {
 }
 
 /// Who holds the lock now, with what is written of it; nothing if nobody does.
-pub fn holder(path: &Path) -> Result<Option<Holder>, LockError> {
+pub fn read_holder(path: &Path) -> Result<Option<LockHolder>, LockError> {
     match open_to_look(path)? {
-        Some(file) if is_locked(&file, path)? => Ok(read_holder(&file)),
+        Some(file) if is_locked(&file, path)? => Ok(read_signature(&file)),
         Some(_) | None => Ok(None),
     }
 }
 
 /// Who signed the lock last, whether it holds it or not; nothing if that can not be read.
-pub fn last_holder(path: &Path) -> Result<Option<Holder>, LockError> {
-    Ok(open_to_look(path)?.and_then(|file| read_holder(&file)))
+pub fn read_last_holder(path: &Path) -> Result<Option<LockHolder>, LockError> {
+    Ok(open_to_look(path)?.and_then(|file| read_signature(&file)))
 }
 
 fn open_to_look(path: &Path) -> Result<Option<File>, LockError> {
@@ -284,7 +284,7 @@ fn whole_file(kind: i32) -> libc::flock {
     }
 }
 
-fn read_holder(file: &File) -> Option<Holder> {
+fn read_signature(file: &File) -> Option<LockHolder> {
     let mut text = vec![0; HOLDER_BYTES_MAX];
     let got = plain_file::read_full(file, &mut text, 0).ok()?;
     serde_json::from_slice(&text[..got]).ok()

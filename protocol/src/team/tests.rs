@@ -43,7 +43,7 @@ fn who_was_given_up_is_failed_also_while_it_is_buried() {
     let root = tempfile::tempdir().unwrap();
     let mut lead = open(&root, "lead");
     enroll(&mut lead, "ada");
-    let _burying = Lock::take(&lead.dir().member_lock(&name("ada")), 1).unwrap();
+    let _burying = PresenceLock::take(&lead.dir().member_lock(&name("ada")), 1).unwrap();
     let how = LeftHow::GivenUp { reason: "killed by SIGKILL".to_owned() };
     lead.enroll(TeamFact::Left { name: name("ada"), how: how.clone() }).unwrap();
     let ada = lead.members().unwrap().remove(0);
@@ -59,7 +59,7 @@ fn who_is_to_be_started_again_says_when_until_the_next_worker_has_its_lock() {
     lead.enroll(TeamFact::Restarting { name: name("ada"), how: how.clone(), at_ms: 700 }).unwrap();
     let ada = lead.members().unwrap().remove(0);
     assert_eq!((ada.state, ada.left, ada.again_ms), (MemberState::Restarting, Some(how.clone()), Some(700)));
-    let starting = Lock::take(&lead.dir().member_lock(&name("ada")), 1).unwrap();
+    let starting = PresenceLock::take(&lead.dir().member_lock(&name("ada")), 1).unwrap();
     let ada = lead.members().unwrap().remove(0);
     assert_eq!((ada.state, ada.left, ada.again_ms), (MemberState::Starting, None, None));
     starting.release();
@@ -88,7 +88,7 @@ fn a_sweep_gives_back_what_the_dead_held_and_spares_the_living() {
     lead.add_tasks(|_| tasks(2)).unwrap();
     open(&root, "ada").claim_next(&claimant("ada")).unwrap().unwrap();
     open(&root, "ben").claim_next(&claimant("ben")).unwrap().unwrap();
-    let _lives = Lock::take(&lead.dir().member_lock(&name("ben")), 1).unwrap();
+    let _lives = PresenceLock::take(&lead.dir().member_lock(&name("ben")), 1).unwrap();
     assert_eq!(lead.sweep(|_| false).unwrap(), [name("ada")]);
     let free = TaskStatus::Pending { assignee: None, hold: Hold::Free };
     assert_eq!(lead.board().task(TaskId(1)).unwrap().status, free);
@@ -137,7 +137,7 @@ fn a_message_is_delivered_also_where_its_readers_lock_can_not_be_looked_at() {
     };
     mail(&mut lead);
     let path = lead.dir().member_lock(&name("ada"));
-    Lock::take(&path, 1).map(|_lives| mail(&mut lead)).unwrap();
+    PresenceLock::take(&path, 1).map(|_lives| mail(&mut lead)).unwrap();
     std::fs::remove_file(&path).unwrap();
     std::os::unix::fs::symlink(&path, &path).unwrap();
     mail(&mut lead);
@@ -199,7 +199,7 @@ fn to_assign_to_a_member_that_does_not_run_is_said_and_to_an_unknown_one_refused
     let mut assign = |to: &str| lead.command(TaskCommand::Assign { id: TaskId(1), to: name(to) });
     assert_eq!(assign("bob").unwrap_err().to_string(), "there is no member bob");
     assert_eq!(assign("ada").unwrap().warnings, ["ada is not running; the task waits until it is spawned"]);
-    let _lives = Lock::take(&lead.dir().member_lock(&name("ada")), 1).unwrap();
+    let _lives = PresenceLock::take(&lead.dir().member_lock(&name("ada")), 1).unwrap();
     let again = lead.command(TaskCommand::Assign { id: TaskId(1), to: name("ada") }).unwrap();
     assert_eq!(again.warnings, Vec::<String>::new());
 }
@@ -223,7 +223,7 @@ fn nobody_buries_a_worker_that_lives_because_its_lock_was_removed() {
     enroll(&mut lead, "ada");
     lead.add_tasks(|_| tasks(1)).unwrap();
     let path = lead.dir().member_lock(&name("ada"));
-    let _lives = Lock::take(&path, 1).unwrap();
+    let _lives = PresenceLock::take(&path, 1).unwrap();
     let process =
         Process { identity: own_identity().unwrap(), started_by: StartedBy::Hand, isolation: None, outer_half: None };
     lead.enroll(TeamFact::Joined { name: name("ada"), process }).unwrap();

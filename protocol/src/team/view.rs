@@ -218,8 +218,8 @@ fn is_being_buried(dir: &TeamDir, name: &MemberName, presence: &Presence) -> Res
         Presence::Left { .. } => {}
         Presence::Joined { .. } | Presence::Expected { .. } => return Ok(false),
     }
-    let Some(holder) = presence::holder(&dir.member_lock(name))? else { return Ok(true) };
-    let leader = presence::holder(&dir.leader_lock())?;
+    let Some(holder) = presence::read_holder(&dir.member_lock(name))? else { return Ok(true) };
+    let leader = presence::read_holder(&dir.leader_lock())?;
     // Who has just taken it is not written there yet, but the dead worker.
     Ok(leader.is_some_and(|leader| leader.process == holder.process) || !holder.process.exists())
 }
@@ -234,7 +234,7 @@ mod tests {
     use crate::model::roster::{MemberSpec, Process, StartedBy, TeamFact, Workspace};
     use crate::model::task::Work;
     use crate::store::file::Durability;
-    use crate::store::presence::Lock;
+    use crate::store::presence::PresenceLock;
     use crate::store::transcript::Transcript;
     use crate::team::Team;
 
@@ -245,7 +245,7 @@ mod tests {
         root: tempfile::TempDir,
         team: Team,
         transcript: Transcript,
-        _lives: Lock,
+        _lives: PresenceLock,
     }
 
     impl Ada {
@@ -261,7 +261,7 @@ mod tests {
                 stall: Default::default(),
             };
             team.add_member(Ada::name(), spec).unwrap();
-            let lives = Lock::take(&dir.member_lock(&Ada::name()), NOW_MS).unwrap();
+            let lives = PresenceLock::take(&dir.member_lock(&Ada::name()), NOW_MS).unwrap();
             let identity = own_identity().unwrap();
             let process = Process { identity, started_by: StartedBy::Leader, isolation: None, outer_half: None };
             team.enroll(TeamFact::Joined { name: Ada::name(), process }).unwrap();
@@ -317,7 +317,7 @@ mod tests {
         let mut ada = Ada::joined();
         ada.team.enroll(TeamFact::Left { name: Ada::name(), how: LeftHow::Shutdown }).unwrap();
         assert_eq!((ada.seen().state, ada.seen().left), (MemberState::Starting, None), "the next one is about to join");
-        let _leads = Lock::take(&ada.team.dir().leader_lock(), NOW_MS).unwrap();
+        let _leads = PresenceLock::take(&ada.team.dir().leader_lock(), NOW_MS).unwrap();
         assert_eq!((ada.seen().state, ada.seen().left), (MemberState::Left, Some(LeftHow::Shutdown)));
     }
 }

@@ -90,7 +90,7 @@ impl Team {
 
     /// The leader's process, if one lives.
     pub fn leader(&self) -> Outcome<Option<Identity>> {
-        Ok(presence::holder(&self.dir.leader_lock())?.map(|holder| holder.process))
+        Ok(presence::read_holder(&self.dir.leader_lock())?.map(|holder| holder.process))
     }
 
     /// Whether a worker serves the member.

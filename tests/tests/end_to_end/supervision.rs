@@ -9,7 +9,7 @@ use nix::unistd::Pid;
 use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
 use serde_json::Value;
 use teamster_protocol::host::process;
-use teamster_protocol::store::presence::Lock;
+use teamster_protocol::store::presence::PresenceLock;
 use teamster_tests::granted::{Need, granted};
 use teamster_tests::team::{Running, Team};
 
@@ -480,7 +480,7 @@ fn that_a_member_is_started_again_is_said_also_if_somebody_else_buries_it() {
     events.until("\"joined\":{\"name\":\"alice\"");
     // As a worker does that gives back what the dead held.
     let path = team.dir().member_lock(&"alice".parse().unwrap());
-    let burying = die_unnoticed(&team, pid(&team, "alice"), || Lock::take(&path, 0).expect("nobody holds it"));
+    let burying = die_unnoticed(&team, pid(&team, "alice"), || PresenceLock::take(&path, 0).expect("nobody holds it"));
     events.until("\"restarting\":{\"name\":\"alice\"");
     burying.release();
     events.until("\"joined\":{\"name\":\"alice\"");

@@ -56,7 +56,7 @@ fn a_worker_whose_lock_is_removed_while_it_is_idle_takes_it_anew_before_a_task()
     team.ok("task add --run echo done");
     team.until_event("\"completed\":{\"id\":1");
     team.until_said("alice", TAKEN_ANEW);
-    assert_eq!(presence::holder(&lock).unwrap().map(|holder| u64::from(holder.process.pid)), Some(worker));
+    assert_eq!(presence::read_holder(&lock).unwrap().map(|holder| u64::from(holder.process.pid)), Some(worker));
     assert_eq!((pid(&team, "alice"), joins(&team)), (worker, 1));
 }
 
@@ -130,7 +130,7 @@ fn a_leader_whose_lock_is_removed_goes_on_leading_and_no_second_begins() {
     team.ok("spawn alice");
     team.ok("task add --run echo done");
     team.until_event("\"completed\":{\"id\":1");
-    let holder = presence::holder(&team.dir().leader_lock()).unwrap();
+    let holder = presence::read_holder(&team.dir().leader_lock()).unwrap();
     assert_eq!(holder.map(|holder| holder.process.pid.into()), Some(leader));
 }
 

@@ -18,7 +18,7 @@ use teamster_protocol::model::roster::{LeftHow, MemberSpec, Process, Roster, Sta
 use teamster_protocol::model::shutdown::{ShutdownReply, ShutdownRequest, Verdict, WhenBusy};
 use teamster_protocol::model::task::{Claim, NewTask, Work};
 use teamster_protocol::store::file::{Durability, Fold, Log};
-use teamster_protocol::store::presence::Holder;
+use teamster_protocol::store::presence::LockHolder;
 use teamster_protocol::store::transcript::Transcript;
 
 /// The time of the fixtures' beginning, in milliseconds.
@@ -32,7 +32,7 @@ pub(crate) fn team(dir: &TeamDir) {
     board(dir);
     mail(dir);
     transcripts(dir);
-    let holder = Holder { process: identity(), since_ms: T, ended_ms: None, inode: None };
+    let holder = LockHolder { process: identity(), since_ms: T, ended_ms: None, inode: None };
     fs::write(dir.member_lock(&member("alice")), serde_json::to_string(&holder).unwrap() + "\n").unwrap();
     for lock in [dir.board(), dir.roster(), dir.mailbox(&Address::Lead), dir.mailbox(&member("alice").into())] {
         fs::remove_file(lock.with_extension("lock")).unwrap();

@@ -17,7 +17,7 @@ use teamster_protocol::model::roster::{Isolation, LeftHow, StartedBy, TeamFact, 
 use teamster_protocol::model::shutdown::{Verdict, WhenBusy};
 use teamster_protocol::model::task::view::{How, TaskView};
 use teamster_protocol::model::task::{NewTask, Work};
-use teamster_protocol::store::presence::Holder;
+use teamster_protocol::store::presence::LockHolder;
 use teamster_protocol::wire::api::{
     EndOutcome, MemberState, Reader, TaskCommand, Undelivered, Via, WorkerPhase, WorkspaceRequest,
 };
@@ -61,7 +61,7 @@ pub(crate) fn kinds() -> Vec<Kind> {
         keyed::<StartedBy>("started-by"),
         keyed::<Isolation>("isolation"),
         keyed::<LeftHow>("left-how"),
-        plain::<Holder>("lock-holder"),
+        plain::<LockHolder>("lock-holder"),
         keyed::<Urgency>("urgency"),
         Kind { variants: body_kinds(), field: Some("kind"), ..plain::<Body>("mail-body") },
         keyed::<Verdict>("verdict"),

@@ -84,7 +84,7 @@ impl Bench {
 
     /// The process that a member's worker is, by its lock: where there are namespaces, not the one that was started.
     pub(crate) fn pid(&self, who: &str) -> Option<u32> {
-        Some(presence::holder(&self.dir().member_lock(&name(who))).unwrap()?.process.pid)
+        Some(presence::read_holder(&self.dir().member_lock(&name(who))).unwrap()?.process.pid)
     }
 
     /// Kills a member's worker, and waits until it is gone.

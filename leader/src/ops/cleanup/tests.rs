@@ -95,8 +95,8 @@ fn all_that_stands_against_it_is_named_at_once_and_nothing_is_removed() {
     let worktree = scene.member("ada");
     fs::write(worktree.join("new.txt"), "work").unwrap();
     scene.team.add_tasks(|_| vec![NewTask::new(Work::Run("true".to_owned()))]).unwrap();
-    let leader = Lock::take(&scene.dir.leader_lock(), 1).unwrap();
-    let worker = Lock::take(&scene.dir.member_lock(&"ada".parse().unwrap()), 1).unwrap();
+    let leader = PresenceLock::take(&scene.dir.leader_lock(), 1).unwrap();
+    let worker = PresenceLock::take(&scene.dir.member_lock(&"ada".parse().unwrap()), 1).unwrap();
     let why = scene.refused(Care::Refuse);
     for part in ["a leader", "ada runs (process ", "1 task is still to be done", "teamster/t/ada of ada holds"] {
         assert!(why.contains(part), "{part:?} in {why}");

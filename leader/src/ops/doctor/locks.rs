@@ -95,7 +95,7 @@ fn holder(path: &Path, name: &str, found: &mut Findings) -> Option<Held> {
             return None;
         }
     }
-    match presence::holder(path) {
+    match presence::read_holder(path) {
         Ok(Some(holder)) if holder.process.exists() => Some(Held::By(holder.process.pid)),
         Ok(Some(holder)) => {
             let what = format!(

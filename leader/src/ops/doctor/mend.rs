@@ -16,7 +16,7 @@ use teamster_protocol::store::file::{
     Durability, Fold, Log, Repaired, Transact, back_up, begin, check, clear_leftover, highest_marked_id,
     repair_carrying, repair_old,
 };
-use teamster_protocol::store::presence::{Lock, LockError};
+use teamster_protocol::store::presence::{LockError, PresenceLock};
 use teamster_protocol::store::transcript;
 use teamster_protocol::team::{Team, TeamError, TeamView};
 
@@ -190,7 +190,7 @@ fn transcripts(subject: &Subject, acts: &mut Acts) {
         if bad.is_empty() {
             continue;
         }
-        let _lock = match Lock::take(&dir.member_lock(&name), subject.now_ms) {
+        let _lock = match PresenceLock::take(&dir.member_lock(&name), subject.now_ms) {
             Ok(lock) => lock,
             Err(LockError::Held { .. }) => {
                 acts.refused(format!("the transcripts of {name} are left alone while it runs"));
@@ -327,7 +327,7 @@ fn sockets(subject: &Subject, acts: &mut Acts) {
             false => socket.with_extension("lock"),
         };
         // Whoever starts meanwhile makes a socket of its own while it holds the lock.
-        match Lock::borrow(&lock) {
+        match PresenceLock::take_unsigned(&lock) {
             Ok(_held) => match fs::remove_file(&socket) {
                 Ok(()) => acts.done(format!("removed {}", socket.display())),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}

@@ -5,13 +5,13 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use super::{Holder, Lock, LockError};
+use super::{LockError, LockHolder, PresenceLock};
 use crate::host::team_dir::TeamDir;
 
 /// A lock with all that is needed to take it anew where its file was removed or replaced.
 #[derive(Debug)]
 pub struct LifeLock {
-    lock: Lock,
+    lock: PresenceLock,
     path: PathBuf,
     team: PathBuf,
     /// The device and the inode of the team's directory: another team may be in its place by now.
@@ -26,14 +26,14 @@ pub enum LockKept {
     /// The locked file was removed or replaced. The lock is held again, on the file that is in its place now.
     TakenAnew,
     /// Another process holds the file that is in its place now.
-    ByAnother(Option<Box<Holder>>),
+    ByAnother(Option<Box<LockHolder>>),
     /// The team's directory was removed, or another is in its place.
     TeamGone,
 }
 
 impl LifeLock {
     /// Keeps `lock`, which was taken at `path` in the directory of a team.
-    pub fn new(lock: Lock, path: PathBuf, dir: &TeamDir) -> Result<LifeLock, LockError> {
+    pub fn new(lock: PresenceLock, path: PathBuf, dir: &TeamDir) -> Result<LifeLock, LockError> {
         let team = dir.path().to_owned();
         let found = identity(&team).map_err(LockError::io("look at", &team))?;
         let gone = || LockError::io("look at", &team)(io::ErrorKind::NotFound.into());
@@ -66,7 +66,7 @@ impl LifeLock {
         Ok(LockKept::TakenAnew)
     }
 
-    fn take_anew(&self) -> Result<Lock, LockError> {
+    fn take_anew(&self) -> Result<PresenceLock, LockError> {
         // The whole room may have been removed.
         if let Some(room) = self.path.parent().filter(|room| *room != self.team) {
             match DirBuilder::new().mode(0o700).create(room) {
@@ -76,7 +76,7 @@ impl LifeLock {
                 Ok(()) | Err(_) => {}
             }
         }
-        Lock::borrow(&self.path)
+        PresenceLock::take_unsigned(&self.path)
     }
 
     fn is_team_there(&self) -> Result<bool, LockError> {
@@ -85,16 +85,16 @@ impl LifeLock {
     }
 
     /// The lock as it is now.
-    pub fn lock(&self) -> &Lock {
+    pub fn lock(&self) -> &PresenceLock {
         &self.lock
     }
 
-    /// As [`Lock::release`].
+    /// As [`PresenceLock::release`].
     pub fn release(self) {
         self.lock.release();
     }
 
-    /// As [`Lock::sign_off`].
+    /// As [`PresenceLock::sign_off`].
     pub fn sign_off(self, now_ms: u64) {
         self.lock.sign_off(&self.path, now_ms);
     }

@@ -3,7 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::{LockError, is_locked, read_holder};
+use super::{LockError, is_locked, read_signature};
 use crate::host::plain_file;
 use crate::host::process::{Identity, ProcessFate, own_identity};
 
@@ -25,7 +25,7 @@ pub enum WorkerLife {
 /// Whether the worker of a member lives. `lock` is the member's, and `joined` the process that joined last, if none has
 /// left since.
 ///
-/// A free lock proves a death only if the worker has signed the very file at `lock` ([`Holder::inode`](super::Holder)
+/// A free lock proves a death only if the worker has signed the very file at `lock` ([`LockHolder::inode`](super::LockHolder)
 /// and its process): a worker that lives holds that one, and a file that is open keeps its number for itself. Of any
 /// other file nothing follows, and the process is looked for.
 pub fn look_at_worker(lock: &Path, joined: Option<&Identity>) -> Result<WorkerLife, LockError> {
@@ -55,7 +55,7 @@ fn is_signed(lock: &Path, joined: Option<&Identity>) -> Result<Signed, LockError
         Err(error) => return Err(LockError::io("open", lock)(error)),
     };
     // Before the lock is looked at: what is read of a file that is free stays so for as long as nobody takes it.
-    let holder = read_holder(&file);
+    let holder = read_signature(&file);
     if is_locked(&file, lock)? {
         return Ok(Signed::Locked);
     }
