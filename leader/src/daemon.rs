@@ -22,7 +22,7 @@ use teamster_protocol::team::{Inbox, Team, TeamError};
 use teamster_protocol::wire::api::LeaderInfo;
 use teamster_protocol::wire::peer::LINE_BYTES_MAX;
 use teamster_protocol::wire::peer::socket::{self, Listener};
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
 use crate::core::{Action, Core, Event, RosterLook};
@@ -57,8 +57,6 @@ use views::TaskViews;
 
 /// Inputs that wait for the loop.
 const INPUTS_MAX: usize = 1024;
-/// Notices that a slow front may be behind.
-const NOTICES_BEHIND_MAX: usize = 4096;
 
 /// Why nothing is done any more to what is at the team's place.
 const DISPLACED: &str = "the team was removed or replaced";
@@ -104,7 +102,6 @@ where
         version: env!("TEAMSTER_VERSION").to_owned(),
     };
     let (inputs, queue) = mpsc::channel(INPUTS_MAX);
-    let (notices, _) = broadcast::channel(NOTICES_BEHIND_MAX);
     let shared = Arc::new(Shared {
         worker_program: launch::worker_program(),
         open_files,
@@ -114,7 +111,6 @@ where
         dir,
         info,
         inputs,
-        notices,
     });
     let mut leader = Leader {
         core: Core::new(settings.answer_within, dead_before),

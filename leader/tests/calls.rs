@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::sync::{Arc, Mutex};
 
-use jsonrpsee::core::{RpcResult, SubscriptionResult, async_trait};
+use jsonrpsee::core::{RpcResult, async_trait};
 use jsonrpsee::types::ErrorObjectOwned;
-use jsonrpsee::{Methods, PendingSubscriptionSink};
+use jsonrpsee::Methods;
 use serde_json::{Value, json};
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::agent::TurnEnd;
@@ -18,12 +18,11 @@ use teamster_protocol::model::limits::PROTOCOL_VERSION;
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
 use teamster_protocol::model::roster::{LeftHow, MemberSpec, Workspace};
 use teamster_protocol::model::shutdown::WhenBusy;
-use teamster_protocol::model::task::view::TaskView;
 use teamster_protocol::store::file::Durability;
 use teamster_protocol::team::Team;
 use teamster_protocol::wire::api::{
-    Changed, Delivered, EndOutcome, Ended, Hello, LeaderApiServer, LeaderInfo, MailRequest, MemberView, Prompted,
-    SpawnRequest, Spawned, SteerPassed, Steered, Stopped, TaskCommand, Via, WorkspaceRequest, code,
+    EndOutcome, Ended, Hello, LeaderApiServer, LeaderInfo, Prompted,
+    SpawnRequest, Spawned, SteerPassed, Steered, Stopped, Via, WorkspaceRequest, code,
 };
 use teamster_protocol::wire::peer::{Peer, socket};
 use tempfile::TempDir;
@@ -76,10 +75,6 @@ impl LeaderApiServer for Scripted {
         self.note(call, Spawned { name: request.name, pid: 8, workspace })
     }
 
-    async fn members(&self) -> RpcResult<Vec<MemberView>> {
-        self.note("members".to_owned(), Vec::new())
-    }
-
     async fn send(&self, name: MemberName, text: String) -> RpcResult<Prompted> {
         self.note(format!("send {name} {text}"), Prompted { turn: 4, text: TextId::prompt_of(4) })
     }
@@ -120,26 +115,6 @@ impl LeaderApiServer for Scripted {
         let outcome = EndOutcome::Left { how: LeftHow::Shutdown };
         self.ended.notify_one();
         self.note(format!("down {force}"), vec![Ended { name, outcome }])
-    }
-
-    async fn task(&self, _: TaskCommand) -> RpcResult<Changed> {
-        self.note("task".to_owned(), Changed { tasks: Vec::new(), warnings: Vec::new() })
-    }
-
-    async fn task_view(&self, _: TaskId) -> RpcResult<TaskView> {
-        Err(ErrorObjectOwned::owned(code::NOT_FOUND, "the command line reads the board itself", None::<()>))
-    }
-
-    async fn mail(&self, _: MailRequest) -> RpcResult<Vec<Delivered>> {
-        self.note("mail".to_owned(), Vec::new())
-    }
-
-    async fn ping(&self, name: MemberName, nonce: u64) -> RpcResult<u64> {
-        self.note(format!("ping {name}"), nonce)
-    }
-
-    async fn notices(&self, _: PendingSubscriptionSink) -> SubscriptionResult {
-        Ok(())
     }
 }
 

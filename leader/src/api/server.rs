@@ -4,20 +4,18 @@
 use std::sync::Arc;
 
 use jsonrpsee::core::client::Error as RpcError;
-use jsonrpsee::core::{RpcResult, SubscriptionResult, async_trait};
+use jsonrpsee::core::{RpcResult, async_trait};
 use jsonrpsee::types::ErrorObjectOwned;
-use jsonrpsee::{PendingSubscriptionSink, SubscriptionMessage};
-use teamster_protocol::model::id::{Address, MemberName, TaskId};
+use teamster_protocol::model::id::{Address, MemberName};
 use teamster_protocol::model::limits::PROTOCOL_VERSION;
 use teamster_protocol::model::mail::{Body, Urgency};
 use teamster_protocol::model::shutdown::WhenBusy;
 use teamster_protocol::model::task::Refusal;
-use teamster_protocol::model::task::view::TaskView;
 use teamster_protocol::store::presence::WorkerLife;
 use teamster_protocol::team::{TeamError, worker_life};
 use teamster_protocol::wire::api::{
-    Changed, Delivered, Ended, Hello, LeaderApiServer, LeaderInfo, MailRequest, MemberView, Prompted, SpawnRequest,
-    Spawned, SteerPassed, Stopped, TaskCommand, Via, WorkerApiClient, code,
+    Ended, Hello, LeaderApiServer, LeaderInfo, Prompted, SpawnRequest, Spawned, SteerPassed, Stopped, Via,
+    WorkerApiClient, code,
 };
 use teamster_protocol::wire::peer::Peer;
 
@@ -146,10 +144,6 @@ impl LeaderApiServer for Server {
         }
     }
 
-    async fn members(&self) -> RpcResult<Vec<MemberView>> {
-        self.shared.team().members().map_err(|error| team_error(&error))
-    }
-
     async fn send(&self, name: MemberName, text: String) -> RpcResult<Prompted> {
         match self.reach(&name)? {
             Reach::Linked(peer) => {
@@ -221,49 +215,5 @@ impl LeaderApiServer for Server {
 
     async fn down(&self, force: bool) -> RpcResult<Vec<Ended>> {
         self.ended(Ask::Down { how: if force { Down::ByForce } else { Down::Gently } }).await
-    }
-
-    async fn task(&self, command: TaskCommand) -> RpcResult<Changed> {
-        self.shared.team().command(command).map_err(|error| team_error(&error))
-    }
-
-    async fn task_view(&self, id: TaskId) -> RpcResult<TaskView> {
-        let mut team = self.shared.team();
-        team.refresh(|_| ()).and_then(|()| team.task_view(id)).map_err(|error| team_error(&error))
-    }
-
-    async fn mail(&self, request: MailRequest) -> RpcResult<Vec<Delivered>> {
-        let mailed = self.shared.team().mail(request).map_err(|error| team_error(&error))?;
-        if mailed.failed.is_empty() {
-            return Ok(mailed.delivered);
-        }
-        let failed: Vec<String> = mailed.failed.iter().map(|one| format!("{}: {}", one.to, one.why)).collect();
-        let sent: Vec<&str> = mailed.delivered.iter().map(|one| one.to.as_str()).collect();
-        let sent = if sent.is_empty() { "nobody".to_owned() } else { sent.join(", ") };
-        Err(refused(code::SYSTEM, format!("sent to {sent}, and not to {}", failed.join("; "))))
-    }
-
-    async fn ping(&self, name: MemberName, nonce: u64) -> RpcResult<u64> {
-        match self.reach(&name)? {
-            Reach::Linked(peer) => peer.ping(nonce).await.map_err(|error| passed(&name, error, None)),
-            Reach::ByMail => Err(refused(code::REFUSED, format!("there is no link to {name}"))),
-        }
-    }
-
-    async fn notices(&self, pending: PendingSubscriptionSink) -> SubscriptionResult {
-        let mut notices = self.shared.notices();
-        let mut sink = pending.accept().await?;
-        loop {
-            let notice = tokio::select! {
-                notice = notices.recv() => notice,
-                () = sink.closed() => return Ok(()),
-            };
-            // A front that does not keep up loses its subscription, and knows by that.
-            let Ok(notice) = notice else { return Ok(()) };
-            let message: SubscriptionMessage = serde_json::value::to_raw_value(&notice)?.into();
-            if sink.try_send(message).is_err() {
-                return Ok(());
-            }
-        }
     }
 }

@@ -22,7 +22,7 @@ use teamster_protocol::model::limits::{DEATH_LOOK, KILL_GRACE, PROTOCOL_VERSION,
 use teamster_protocol::model::notice::{Noted, Notice};
 use teamster_protocol::model::roster::MemberSpec;
 use teamster_protocol::store::transcript;
-use teamster_protocol::wire::api::{Hello, MemberNotice, WorkerApiClient};
+use teamster_protocol::wire::api::{Hello, WorkerApiClient};
 use teamster_protocol::wire::peer::Peer;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
@@ -220,7 +220,7 @@ fn spawn(shared: &Shared, name: &MemberName, spec: &MemberSpec) -> Result<Child,
     })
 }
 
-/// Passes notices on until there are no more. A member that says too much too fast is listened to again from
+/// Tells the core of turns until there are no more notices. A member that says too much too fast is listened to again from
 /// where it was lost.
 pub(super) async fn forward(
     shared: &Shared,
@@ -245,7 +245,6 @@ pub(super) async fn forward(
                     if let Some(event) = turn_event(name, &notice.what) {
                         shared.report(Input::Event(event)).await;
                     }
-                    shared.notify(MemberNotice { member: name.clone(), notice });
                 }
                 Err(error) => tracing::warn!(%name, "a notice can not be read: {error}"),
             }

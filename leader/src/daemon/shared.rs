@@ -7,8 +7,8 @@ use teamster_protocol::host::settings::Common;
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::team::Team;
-use teamster_protocol::wire::api::{LeaderInfo, MemberNotice};
-use tokio::sync::{broadcast, mpsc, oneshot};
+use teamster_protocol::wire::api::LeaderInfo;
+use tokio::sync::{mpsc, oneshot};
 
 use super::links::Links;
 use crate::core::{Answer, Ask, Event};
@@ -31,7 +31,6 @@ pub struct Shared {
     pub links: Links,
     pub(super) team: Mutex<Team>,
     pub(super) inputs: mpsc::Sender<Input>,
-    pub(super) notices: broadcast::Sender<MemberNotice>,
 }
 
 /// What reaches the loop.
@@ -74,16 +73,5 @@ impl Shared {
         if self.inputs.send(input).await.is_err() {
             tracing::debug!("a report came after the end");
         }
-    }
-
-    /// The notices of all members from now on.
-    pub fn notices(&self) -> broadcast::Receiver<MemberNotice> {
-        self.notices.subscribe()
-    }
-
-    /// Passes a notice on to whoever listens.
-    pub(super) fn notify(&self, notice: MemberNotice) {
-        // That nobody listens is no error.
-        let _ = self.notices.send(notice);
     }
 }

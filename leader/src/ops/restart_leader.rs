@@ -42,7 +42,7 @@ pub async fn restart_leader(session: &Session) -> Result<RestartedLeader, OpsErr
 
 /// Kills the leader that hangs, so that its warden starts the next one. Returns its process; nothing if it answers by now.
 async fn kill_for_the_next(session: &Session) -> Result<Option<u32>, OpsError> {
-    let Some(leader) = hanging_leader(&session.dir, LOOK_WITHIN).await? else { return Ok(None) };
+    let Some(leader) = hanging_leader(&session.dir, HANGING_LOOK_WITHIN).await? else { return Ok(None) };
     if warden_of(&leader).is_none() {
         let pid = leader.pid;
         return Err(OpsError::refused(

@@ -78,7 +78,7 @@ pub async fn team_status(session: &Session) -> Result<TeamStatus, OpsError> {
     session.authorize(Verb::Status)?;
     let view = session.view()?;
     let MemberList { team, members, titles } = member_list(&view)?;
-    let hangs = hanging_leader(&session.dir, LOOK_WITHIN).await?.is_some();
+    let hangs = hanging_leader(&session.dir, HANGING_LOOK_WITHIN).await?.is_some();
     let holder = presence::read_holder(&view.dir().leader_lock())?;
     let asked = view.new_tasks()?;
     let mut blocked = Vec::new();

@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use jsonrpsee::core::{RpcResult, SubscriptionResult};
+use jsonrpsee::core::RpcResult;
 use jsonrpsee::proc_macros::rpc;
 use serde::{Deserialize, Serialize};
 
@@ -12,11 +12,9 @@ use crate::model::agent::TurnEnd;
 use crate::model::board::{AutoClaim, Scope};
 use crate::model::id::{Address, AgentName, MemberName, MessageId, Role, TaskId, TeamName};
 use crate::model::mail::Urgency;
-use crate::model::notice::Notice;
 use crate::model::roster::{Isolation, LeftHow, Stall, StartedBy, Workspace};
 use crate::model::shutdown::WhenBusy;
 use crate::model::task::NewTask;
-use crate::model::task::view::TaskView;
 
 mod worker;
 
@@ -333,15 +331,6 @@ pub enum Reader {
     Unknown,
 }
 
-/// A notice of one member.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MemberNotice {
-    /// Whose.
-    pub member: MemberName,
-    /// What it said.
-    pub notice: Notice,
-}
-
 /// Fronts → leader.
 #[rpc(client, server)]
 pub trait LeaderApi {
@@ -352,10 +341,6 @@ pub trait LeaderApi {
     /// Spawns a member. Waits until it is ready or can not be.
     #[method(name = "spawn")]
     async fn spawn(&self, request: SpawnRequest) -> RpcResult<Spawned>;
-
-    /// All members.
-    #[method(name = "members")]
-    async fn members(&self) -> RpcResult<Vec<MemberView>>;
 
     /// Starts a turn of a member that is idle.
     #[method(name = "send")]
@@ -384,24 +369,4 @@ pub trait LeaderApi {
     /// Ends the leader and no worker, for its warden to start the next one. Refused by a leader that has none.
     #[method(name = "hand_over")]
     async fn hand_over(&self) -> RpcResult<()>;
-
-    /// Changes the board.
-    #[method(name = "task")]
-    async fn task(&self, command: TaskCommand) -> RpcResult<Changed>;
-
-    /// One task whole.
-    #[method(name = "task_view")]
-    async fn task_view(&self, id: TaskId) -> RpcResult<TaskView>;
-
-    /// Sends mail from the lead.
-    #[method(name = "mail")]
-    async fn mail(&self, request: MailRequest) -> RpcResult<Vec<Delivered>>;
-
-    /// Gives `nonce` back after a member's worker gave it back.
-    #[method(name = "ping")]
-    async fn ping(&self, name: MemberName, nonce: u64) -> RpcResult<u64>;
-
-    /// The notices of all linked members, each as it happens.
-    #[subscription(name = "subscribe" => "notice", unsubscribe = "unsubscribe", item = MemberNotice)]
-    async fn notices(&self) -> SubscriptionResult;
 }

@@ -9,7 +9,7 @@ use teamster_leader::ops::why::{Absence, Cause, Hindrance};
 use teamster_protocol::model::agent::{
     AgentFault, Permission, PermissionBy, PlanState, SessionBegin, ToolState, TurnEnd,
 };
-use teamster_protocol::model::board::{AutoClaim, BoardFact, KeptStatus, ReleaseWhy, Scope};
+use teamster_protocol::model::board::{AutoClaim, BoardFact, KeptStatus, ReleaseWhy};
 use teamster_protocol::model::mail::{Body, MailFact, Urgency};
 use teamster_protocol::model::notice::{Entry, Noted, Notice, Said};
 use teamster_protocol::model::receipt::ReceiptState;
@@ -19,7 +19,7 @@ use teamster_protocol::model::task::view::{How, TaskView};
 use teamster_protocol::model::task::{NewTask, Work};
 use teamster_protocol::store::presence::LockHolder;
 use teamster_protocol::wire::api::{
-    EndOutcome, MemberState, Reader, TaskCommand, Undelivered, Via, WorkerPhase, WorkspaceRequest,
+    EndOutcome, MemberState, MemberView, Reader, Undelivered, Via, WorkerPhase, WorkspaceRequest,
 };
 
 /// One tag.
@@ -78,11 +78,10 @@ pub(crate) fn kinds() -> Vec<Kind> {
         keyed::<ReceiptState>("receipt-state"),
         named::<WorkerPhase>("worker-phase", "phase"),
         keyed::<WorkspaceRequest>("workspace-request"),
+        plain::<MemberView>("member-view"),
         keyed::<MemberState>("member-state"),
         keyed::<Via>("via"),
         keyed::<EndOutcome>("end-outcome"),
-        keyed::<TaskCommand>("task-command"),
-        keyed::<Scope>("scope"),
         keyed::<Reader>("mail-reader"),
         plain::<TaskView>("task-view"),
         named::<Cause>("why-cause", "kind"),

@@ -11,14 +11,12 @@ use serde::de::DeserializeOwned;
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 use teamster_protocol::model::agent::{Permission, QuestionId};
-use teamster_protocol::model::id::{MemberName, TaskId};
+use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::notice::Notice;
 use teamster_protocol::model::shutdown::WhenBusy;
-use teamster_protocol::model::task::view::TaskView;
 use teamster_protocol::wire::api::{
-    Aborting, Changed, Delivered, Ended, Hello, LeaderApiServer, LeaderInfo, MailRequest, MemberNotice, MemberView,
-    Prompted, SpawnRequest, Spawned, SteerPassed, Steered, Stopped, TaskCommand, Welcome, WorkerApiServer,
-    WorkerStatus,
+    Aborting, Ended, Hello, LeaderApiServer, LeaderInfo, Prompted, SpawnRequest, Spawned, SteerPassed, Steered,
+    Stopped, Welcome, WorkerApiServer, WorkerStatus,
 };
 use teamster_protocol::wire::peer::Peer;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream};
@@ -166,10 +164,6 @@ impl LeaderApiServer for Script {
         self.answer((request,))
     }
 
-    async fn members(&self) -> RpcResult<Vec<MemberView>> {
-        self.answer(json!([]))
-    }
-
     async fn send(&self, name: MemberName, text: String) -> RpcResult<Prompted> {
         self.answer((name, text))
     }
@@ -194,27 +188,7 @@ impl LeaderApiServer for Script {
         self.answer((force,))
     }
 
-    async fn task(&self, command: TaskCommand) -> RpcResult<Changed> {
-        self.answer((command,))
-    }
-
     async fn hand_over(&self) -> RpcResult<()> {
         self.answer(json!([]))
-    }
-
-    async fn task_view(&self, id: TaskId) -> RpcResult<TaskView> {
-        self.answer((id,))
-    }
-
-    async fn mail(&self, request: MailRequest) -> RpcResult<Vec<Delivered>> {
-        self.answer((request,))
-    }
-
-    async fn ping(&self, name: MemberName, nonce: u64) -> RpcResult<u64> {
-        self.answer((name, nonce))
-    }
-
-    async fn notices(&self, pending: PendingSubscriptionSink) -> SubscriptionResult {
-        self.notify::<MemberNotice>(pending, json!([])).await
     }
 }
