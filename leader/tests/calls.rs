@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::sync::{Arc, Mutex};
 
+use jsonrpsee::Methods;
 use jsonrpsee::core::{RpcResult, async_trait};
 use jsonrpsee::types::ErrorObjectOwned;
-use jsonrpsee::Methods;
 use serde_json::{Value, json};
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::agent::TurnEnd;
@@ -21,8 +21,8 @@ use teamster_protocol::model::shutdown::WhenBusy;
 use teamster_protocol::store::file::Durability;
 use teamster_protocol::team::Team;
 use teamster_protocol::wire::api::{
-    EndOutcome, Ended, Hello, LeaderApiServer, LeaderInfo, Prompted,
-    SpawnRequest, Spawned, SteerPassed, Steered, Stopped, Via, WorkspaceRequest, code,
+    EndOutcome, Ended, Hello, LeaderApiServer, LeaderInfo, Prompted, SpawnRequest, Spawned, SteerPassed, Steered,
+    Stopped, Via, WorkspaceRequest, code,
 };
 use teamster_protocol::wire::peer::{Peer, socket};
 use tempfile::TempDir;

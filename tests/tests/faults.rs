@@ -164,10 +164,11 @@ fn without_events_about_files_a_team_looks_often_and_says_so() {
 #[test]
 fn a_leader_without_descriptors_refuses_to_spawn_and_goes_on_when_it_has_some() {
     let team = Team::without_repository();
-    let mut shell = team.other("sh");
-    shell.args(["-c", "ulimit -Sn 40; exec \"$0\" up"]).arg(Program::Teamster.path());
-    let mut leader = team.start_command(shell);
+    let mut leader = team.start("up");
     leader.until("leading team");
+    let pid = team.json("status")["leader"]["pid"].to_string();
+    let limit = |descriptors: usize| team.sh(&format!("prlimit --nofile={descriptors}: --pid {pid}"));
+    limit(40);
     let mut running = 0;
     let refused = loop {
         let said = team.run(&format!("spawn w{running}"));
@@ -182,8 +183,6 @@ fn a_leader_without_descriptors_refuses_to_spawn_and_goes_on_when_it_has_some() 
     // Nobody else was hurt.
     team.json("send w0 echo still here");
     team.until_said("w0", "still here\\n");
-    let pid = team.json("status")["leader"]["pid"].to_string();
-    let limit = |descriptors: usize| team.sh(&format!("prlimit --nofile={descriptors}: --pid {pid}"));
     // Not even one for a connection: it tries again and again, and says so once.
     limit(fs::read_dir(format!("/proc/{pid}/fd")).expect("it runs").count());
     // One that was open for a moment while they were counted is free again.
