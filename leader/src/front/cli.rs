@@ -22,6 +22,7 @@ mod env;
 mod error;
 mod events;
 mod guard;
+mod help;
 mod id;
 mod inbox;
 mod interrupt;
@@ -52,6 +53,9 @@ pub use complete::answer_shell;
 pub use error::{CliError, Exit, json_error, json_failure};
 pub use guard::guard;
 pub use program::{CommandLine, Everywhere, TypedCommand, program};
+
+/// What is said where somebody looks at a team that nobody made yet.
+const NO_TEAM_YET: &str = "no team here yet; begin with teamster spawn NAME or teamster task add TEXT";
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,6 +106,7 @@ fn run(line: CommandLine) -> Result<Exit, CliError> {
     let line = match line {
         CommandLine { command: TypedCommand::Completions(args), .. } => return complete::print_script(args),
         CommandLine { command: TypedCommand::Manual(args), .. } => return manual::write_pages(args),
+        CommandLine { command: TypedCommand::Help(args), .. } => return help::help(args),
         of_team => of_team,
     };
     listen_to_logs(line.command.verb());
@@ -174,6 +179,16 @@ impl Context {
             print::note(&format!("team {} followed its repository from {from} to {to}", session.dir.team()));
         }
         Ok(Context { session, shape: line.shape(), columns: print::columns(), zone: jiff::tz::TimeZone::system() })
+    }
+
+    /// Says how to begin where there is no team yet, and whether that was said: for commands that only look. Who reads JSON
+    /// gets the same shape as ever, with nothing in it.
+    fn says_how_to_begin(&self) -> Result<bool, CliError> {
+        if self.shape == Shape::Json || !self.session.has_no_team_yet()? {
+            return Ok(false);
+        }
+        print::say(NO_TEAM_YET).map_err(CliError::Stdout)?;
+        Ok(true)
     }
 
     /// Prints a result: as one line of JSON, or as text for people.

@@ -65,7 +65,7 @@ pub async fn events<E: From<OpsError>>(
 ) -> Result<(), E> {
     session.authorize(Verb::Events)?;
     // The logs are read by handles of their own, which tell of each record; here it is only asked whether they can be.
-    session.view()?;
+    session.look()?;
     let mut watch = Watch::new(session.settings.poll);
     if wanted.mode == FollowMode::Follow {
         // Before the first look: what happens in between is told by one or the other.

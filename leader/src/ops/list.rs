@@ -26,7 +26,7 @@ pub struct MemberList {
 /// Lists the members.
 pub fn list_members(session: &Session) -> Result<MemberList, OpsError> {
     session.authorize(Verb::List)?;
-    member_list(&session.view()?)
+    member_list(&session.look()?)
 }
 
 /// The members with the titles of what they are on.

@@ -44,13 +44,22 @@ pub struct FoundTeam {
     pub moved_from: Option<PathBuf>,
 }
 
+/// What is done about a team whose repository was moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MovedTeam {
+    /// It follows its repository, which is written down so that it survives what the setting says.
+    Follows(Durability),
+    /// It is only looked at, and nothing is written: the next command lets it follow.
+    IsLookedAt,
+}
+
 /// The team under `root` that works in this repository. `derived` is the name that the repository's path gives. Writes only
-/// if the repository was moved.
+/// if the repository was moved, and only where the team is to follow it.
 pub fn find_team(
     root: &Path,
     repository: &Repository,
     derived: TeamName,
-    durability: Durability,
+    moved: MovedTeam,
 ) -> Result<FoundTeam, MovedError> {
     let unmoved = |team| Ok(FoundTeam { team, moved_from: None });
     let Ok(real_root) = root.canonicalize() else { return unmoved(derived) };
@@ -70,6 +79,10 @@ pub fn find_team(
         must_be_of_here(root, &real_root, repository, &derived)?;
         return unmoved(derived);
     }
+    let durability = match moved {
+        MovedTeam::Follows(durability) => durability,
+        MovedTeam::IsLookedAt => return unmoved(mark.team),
+    };
     let (team, from) = (mark.team.clone(), mark.repository.clone());
     match follow(root, repository, mark, durability) {
         Ok(()) => Ok(FoundTeam { team, moved_from: Some(from) }),

@@ -15,7 +15,7 @@ use super::caller::{authorize, find_caller};
 use super::config::{CommandLineSettings, Config, EnvironmentSettings, Layers, TeamChoice};
 use super::config_files;
 use super::error::OpsError;
-use super::moved::remember_team;
+use super::moved::{MovedTeam, remember_team};
 use super::team_name::{TeamHere, founding_dir, named_after, team_name};
 use super::text::did_you_mean;
 use super::verb::Verb;
@@ -49,6 +49,15 @@ pub enum SettingsFiles {
     PassedOn,
 }
 
+/// What a session is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SessionUse {
+    /// Any operation.
+    Any,
+    /// To look, and to write nothing at all.
+    Look,
+}
+
 impl Session {
     /// The session of a process that stands in the current directory. `root` and `team` are what the command line gives; they
     /// go before the environment, and that before the files of settings.
@@ -56,6 +65,21 @@ impl Session {
         root: Option<PathBuf>,
         team: Option<TeamName>,
         files: SettingsFiles,
+    ) -> Result<Session, OpsError> {
+        Session::found(root, team, files, SessionUse::Any)
+    }
+
+    /// As [`Session::of_process`], for who only wants to see what is there, such as a shell that completes a word. Nothing is
+    /// written: a team whose repository was moved does not follow it by this.
+    pub fn to_look(root: Option<PathBuf>, team: Option<TeamName>) -> Result<Session, OpsError> {
+        Session::found(root, team, SettingsFiles::Read, SessionUse::Look)
+    }
+
+    fn found(
+        root: Option<PathBuf>,
+        team: Option<TeamName>,
+        files: SettingsFiles,
+        wanted: SessionUse,
     ) -> Result<Session, OpsError> {
         let here = std::env::current_dir()
             .map_err(|source| OpsError::Process { doing: "find out the current directory", source })?;
@@ -85,11 +109,14 @@ impl Session {
             Some(root) => here.join(root),
             None => default_root(variable("XDG_STATE_HOME").as_deref(), home.as_deref()).ok_or(OpsError::NoRoot)?,
         };
-        let durability = config.common().durability;
+        let moved = match wanted {
+            SessionUse::Any => MovedTeam::Follows(config.common().durability),
+            SessionUse::Look => MovedTeam::IsLookedAt,
+        };
         let TeamHere { team, repository, moved_from } = match &config.team.value {
             TeamChoice::Named(team) => TeamHere::named(team.clone()),
-            TeamChoice::Stem(stem) => TeamHere::find(&root, &here, |key| named_after(stem, key), durability)?,
-            TeamChoice::Derived => TeamHere::find(&root, &here, team_name, durability)?,
+            TeamChoice::Stem(stem) => TeamHere::find(&root, &here, |key| named_after(stem, key), moved)?,
+            TeamChoice::Derived => TeamHere::find(&root, &here, team_name, moved)?,
         };
         let dir = TeamDir::new(root, team);
         let (caller, settings) = (find_caller(&dir, variable)?, config.common());
@@ -113,6 +140,24 @@ impl Session {
     pub fn view(&self) -> Result<TeamView, OpsError> {
         self.must_exist()?;
         Ok(TeamView::open(self.dir.clone())?)
+    }
+
+    /// As [`Session::view`], for who looks at the team as a whole: where a place has no team yet, there is nothing to see, and
+    /// that is no failure. A team that was named is refused like everywhere: the name may be mistyped.
+    pub fn look(&self) -> Result<TeamView, OpsError> {
+        match self.has_no_team_yet()? {
+            true => Ok(TeamView::open(self.dir.clone())?),
+            false => self.view(),
+        }
+    }
+
+    /// Whether nobody ever made a team for the place the call comes from, and none was named.
+    pub fn has_no_team_yet(&self) -> Result<bool, OpsError> {
+        let is_named = match &self.config.team.value {
+            TeamChoice::Named(_) => true,
+            TeamChoice::Stem(_) | TeamChoice::Derived => false,
+        };
+        Ok(!is_named && !self.dir.was_made().map_err(|error| OpsError::Team(error.into()))?)
     }
 
     /// The team to change, in the name of the caller. Refused if nobody ever made it.

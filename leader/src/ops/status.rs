@@ -76,7 +76,7 @@ pub struct MemberStatus {
 /// Shows how the team is doing.
 pub async fn team_status(session: &Session) -> Result<TeamStatus, OpsError> {
     session.authorize(Verb::Status)?;
-    let view = session.view()?;
+    let view = session.look()?;
     let MemberList { team, members, titles } = member_list(&view)?;
     let hangs = hanging_leader(&session.dir, HANGING_LOOK_WITHIN).await?.is_some();
     let holder = presence::read_holder(&view.dir().leader_lock())?;

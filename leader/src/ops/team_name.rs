@@ -13,11 +13,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use teamster_protocol::model::id::TeamName;
-use teamster_protocol::store::file::Durability;
 
 use super::config::{STEM_CHARS_MAX, TeamStem};
 use super::error::OpsError;
-use super::moved::find_team;
+use super::moved::{MovedTeam, find_team};
 use crate::git::{GitError, Repository};
 
 /// A place that a team is for: its name is derived from it, and its work is done there.
@@ -54,13 +53,13 @@ impl TeamHere {
         root: &Path,
         here: &Path,
         derive: impl FnOnce(&Path) -> TeamName,
-        durability: Durability,
+        moved: MovedTeam,
     ) -> Result<TeamHere, OpsError> {
         let Place { key, repository, .. } = place(here)?;
         let derived = derive(&key);
         let Some(repository) = repository else { return Ok(TeamHere::named(derived)) };
-        let found = find_team(root, &repository, derived, durability)
-            .map_err(|error| OpsError::Repository(error.to_string()))?;
+        let found =
+            find_team(root, &repository, derived, moved).map_err(|error| OpsError::Repository(error.to_string()))?;
         Ok(TeamHere { team: found.team, repository: Some(repository), moved_from: found.moved_from })
     }
 }

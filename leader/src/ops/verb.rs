@@ -174,6 +174,47 @@ pub const PREFIXES: [VerbPrefix; 2] = [
     },
 ];
 
+/// Words that people type, and that are no verbs because a verb of that name would mean something else to them.
+#[derive(Debug, Clone, Copy)]
+pub struct NotVerb {
+    /// What is typed, as the words of a command.
+    pub path: &'static str,
+    /// What to type for what is meant.
+    pub way_out: &'static str,
+}
+
+/// Every such word.
+pub const NOT_VERBS: &[NotVerb] = &[
+    NotVerb {
+        path: "attach",
+        way_out: "watch a member with teamster logs NAME -f, and speak to it with teamster steer",
+    },
+    NotVerb {
+        path: "watch",
+        way_out: "see what happens with teamster events -f, or one member with teamster logs NAME -f",
+    },
+    NotVerb {
+        path: "add",
+        way_out: "put a task on the board with teamster task add, start a member with teamster spawn",
+    },
+    NotVerb { path: "exec", way_out: "let a member run a command with teamster task add --run, or teamster send NAME" },
+    NotVerb {
+        path: "cancel",
+        way_out: "cancel a task with teamster task cancel ID, interrupt a member with teamster stop",
+    },
+    NotVerb { path: "retry", way_out: "open a task again with teamster task retry ID" },
+    NotVerb { path: "task complete", way_out: TASK_IS_COMPLETED },
+    NotVerb { path: "task done", way_out: TASK_IS_COMPLETED },
+    NotVerb { path: "task rm", way_out: TASK_IS_TAKEN_OFF },
+    NotVerb { path: "task remove", way_out: TASK_IS_TAKEN_OFF },
+    NotVerb { path: "task delete", way_out: TASK_IS_TAKEN_OFF },
+];
+
+const TASK_IS_COMPLETED: &str =
+    "a task is completed by the member that does it; if it needs no doing, teamster task cancel ID";
+const TASK_IS_TAKEN_OFF: &str =
+    "teamster task cancel ID takes a task off the work to be done, teamster task clear removes what is over";
+
 const CONFIG_NOTES: &str = "\
 Settings are read from teamster.toml in the repository, for everybody who works in it, and from
 ~/.config/teamster/config.toml, for you. The command line is before the environment, the
@@ -254,13 +295,11 @@ verbs! {
         "teamster config\n\
          teamster config --json")
         .notes(CONFIG_NOTES);
-    Env = VerbRow::new("env", Members, "Print the command that starts a worker by hand",
-        "teamster env dave               print the command\n\
-         exec $(teamster env dave)       let this terminal be the worker of dave");
     Spawn = VerbRow::new("spawn", Members, "Start a member and wait until it is ready",
         "teamster spawn alice --worktree\n\
          teamster spawn bob --worktree --base main --role tests\n\
          teamster spawn carol --cwd . --no-claim")
+        .synonyms(&["start"])
         .only_lead("spawn members");
     List = VerbRow::new("list", Look, "List the members",
         "teamster list\n\
@@ -310,6 +349,9 @@ verbs! {
     Kill = VerbRow::new("kill", Members, "End a member's worker without asking",
         "teamster kill alice")
         .only_lead("kill members");
+    Env = VerbRow::new("env", Members, "Print the command that starts a worker by hand",
+        "teamster env dave               print the command\n\
+         exec $(teamster env dave)       let this terminal be the worker of dave");
     TaskAdd = VerbRow::new("task add", Tasks, "Put a task on the board",
         "teamster task add make test --run\n\
          teamster task add rename the parser --to alice --after 1,2\n\
@@ -374,7 +416,11 @@ verbs! {
         "teamster demo")
         .leads();
     Completions = VerbRow::new("completions", Upkeep, "Print what a shell needs to complete commands, members and tasks",
-        "teamster completions bash > ~/.local/share/bash-completion/completions/teamster");
+        "teamster completions bash > ~/.local/share/bash-completion/completions/teamster")
+        .synonyms(&["completion", "complete"]);
+    Help = VerbRow::new("help", Upkeep, "List the commands, or explain one",
+        "teamster help\n\
+         teamster help task add");
     Manual = VerbRow::new("manual", Upkeep, "Write the pages of the manual into a directory",
         "teamster manual share/man/man1")
         .hidden();
@@ -399,6 +445,7 @@ mod tests {
         for row in Verb::ALL.iter().map(|verb| verb.row()).filter(|row| row.option.is_none()) {
             take(row.path, row.synonyms);
         }
+        NOT_VERBS.iter().for_each(|word| take(word.path, &[]));
     }
 
     #[test]

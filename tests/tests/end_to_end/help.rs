@@ -58,6 +58,7 @@ fn the_help_of_every_command_shows_an_example_of_it() {
         "cleanup",
         "demo",
         "completions",
+        "help",
         "task add",
         "task list",
         "task show",
@@ -102,4 +103,55 @@ fn the_version_is_that_of_both_programs() {
     let told = team.start_command(worker).ends().out;
     let begins = version.replace("teamster", "teamster-worker");
     assert!(told.starts_with(begins.trim_end_matches(')')) && told.contains("protocol "), "{told}");
+}
+
+#[test]
+fn help_is_asked_for_in_either_way() {
+    let team = Team::new();
+    let overview = team.ok("help");
+    assert_eq!(overview, team.ok("--help"));
+    let heading = |text: &str| overview.find(text).unwrap_or_else(|| panic!("{text} is not in {overview}"));
+    assert!(heading("Lead a team:") < heading("  up ") && heading("  down ") < heading("Start and end members:"));
+    for words in ["spawn", "task", "task add", "task dep add"] {
+        assert_eq!(team.ok(&format!("help {words}")), team.ok(&format!("{words} --help")), "{words}");
+    }
+    assert!(team.fails(2, "help tsk add").contains("hint: did you mean task?"));
+}
+
+#[test]
+fn a_word_that_is_no_command_is_never_taken_for_another_one() {
+    let team = Team::new();
+    let hint = |line: &str| {
+        let said = team.fails(2, line);
+        said.split_once("hint: ").unwrap_or_else(|| panic!("`{line}` has no hint: {said}")).1.to_owned()
+    };
+    assert_eq!(hint("sapwn alice"), "did you mean spawn?");
+    assert_eq!(hint("task shwo 3"), "did you mean show?");
+    assert!(hint("task done 3").contains("teamster task cancel ID"));
+    assert!(hint("attach alice").contains("teamster logs NAME -f"));
+    // None of these is a slip for a command of theirs.
+    for word in ["mr", "tm", "go", "create"] {
+        assert_eq!(hint(word), "see teamster --help", "{word}");
+    }
+    for (synonym, verb) in [("ps", "list"), ("start", "spawn"), ("complete", "completions")] {
+        assert_eq!(team.ok(&format!("{synonym} --help")), team.ok(&format!("{verb} --help")));
+    }
+}
+
+#[test]
+fn who_only_looks_in_a_new_repository_is_told_how_to_begin() {
+    let team = Team::new();
+    for line in ["list", "status", "task list", "events", "inbox"] {
+        let said = team.ok(line);
+        assert_eq!(said, "no team here yet; begin with teamster spawn NAME or teamster task add TEXT", "{line}");
+    }
+    assert_eq!(team.json("list")["members"], serde_json::json!([]));
+    assert_eq!(team.json("task list")["counts"]["total"], 0);
+    assert_eq!(team.json("status")["leader"], serde_json::Value::Null);
+    assert_eq!(team.json("inbox")["messages"], serde_json::json!([]));
+    assert_eq!(team.ok("events --json"), "");
+    for line in ["task show 1", "logs alice", "dm alice hello", "--team typo list"] {
+        assert!(team.fails(1, line).contains("no team"), "{line}");
+    }
+    assert!(!team.dir().path().exists(), "to look makes no team");
 }

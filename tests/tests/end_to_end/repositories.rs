@@ -178,3 +178,28 @@ fn a_new_repository_in_the_place_of_a_moved_one_is_not_given_its_team() {
     assert!(said.contains("followed its repository from here to") && said.contains("--team"), "{said}");
     team.ok("--team other task add --run false");
 }
+
+#[test]
+fn a_shell_that_completes_a_word_lets_no_team_follow() {
+    let team = Team::new();
+    team.ok("spawn ann --worktree");
+    team.ok("down");
+    let old = team.repository().canonicalize().unwrap();
+    let new = old.with_file_name("moved");
+    fs::rename(&old, &new).unwrap();
+    let all = || {
+        let mut shell = team.other("sh");
+        let script = "cd \"$TEAMSTER_ROOT\"; find . \"$0\" -type f -exec cksum {} + | sort";
+        shell.args(["-euc", script, new.to_str().unwrap()]).current_dir(&new);
+        let said = team.start_command(shell).ends();
+        assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
+        said.out
+    };
+    let before = all();
+    let mut tab = team.command("-- teamster stop");
+    tab.arg("").env("TEAMSTER_COMPLETE", "fish").current_dir(&new);
+    let said = team.start_command(tab).ends();
+    assert_eq!((said.code, said.out.lines().next()), (Some(0), Some("ann")), "it knows whose team that is");
+    assert_eq!(all(), before, "to press Tab changes nothing");
+    assert!(at(&team, &new, "id").err.contains("followed its repository"));
+}

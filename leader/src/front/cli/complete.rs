@@ -15,7 +15,7 @@ use teamster_protocol::team::TeamView;
 
 use super::program::program;
 use super::{CliError, Exit, print};
-use crate::ops::session::{Session, SettingsFiles};
+use crate::ops::session::Session;
 use crate::ops::text::{harmless, shorten};
 use crate::ops::why::WhySubject;
 
@@ -98,7 +98,7 @@ fn offer(arg: Arg, makes_members: bool) -> Arg {
 }
 
 /// The team that the words typed so far are about. Nothing can be said at a prompt, so where there is none, nothing is
-/// offered.
+/// offered; and who presses Tab has not asked for anything to be changed.
 fn session() -> Option<Session> {
     let words: Vec<OsString> = std::env::args_os().skip_while(|word| word != "--").skip(1).collect();
     let option = |name: &str| {
@@ -108,7 +108,7 @@ fn session() -> Option<Session> {
         inline.or(apart).map(str::to_owned)
     };
     let team = option("--team").and_then(|team| team.parse().ok());
-    Session::of_process(option("--root").map(Into::into), team, SettingsFiles::Read).ok()
+    Session::to_look(option("--root").map(Into::into), team).ok()
 }
 
 fn view() -> Option<TeamView> {

@@ -62,6 +62,14 @@ pub enum CliError {
     /// Standard output could not be written.
     #[error("cannot write to standard output: {0}")]
     Stdout(io::Error),
+    /// There is no such command.
+    #[error("there is no command {word}")]
+    NoCommand {
+        /// What was typed.
+        word: String,
+        /// A way out.
+        hint: String,
+    },
     /// Ctrl-C. Nothing is said about it.
     #[error("interrupted")]
     Interrupted,
@@ -83,6 +91,7 @@ impl CliError {
                 OpsErrorKind::NoLeader => Exit::NoLeader,
                 OpsErrorKind::Corrupt => Exit::Corrupt,
             },
+            CliError::NoCommand { .. } => Exit::Usage,
             CliError::Interrupted => Exit::Interrupted,
             CliError::Stdin(_) | CliError::Stdout(_) => Exit::Refused,
         }
@@ -107,6 +116,7 @@ impl CliError {
     fn told(&self) -> (String, Option<String>) {
         match self {
             CliError::Ops(error) => error.told(),
+            CliError::NoCommand { hint, .. } => (self.to_string(), Some(hint.clone())),
             CliError::Stdin(_) | CliError::Stdout(_) | CliError::Interrupted => {
                 match self.to_string().split_once('\n') {
                     Some((message, hint)) => (message.to_owned(), Some(hint.to_owned())),

@@ -25,6 +25,9 @@ pub struct EventsArgs {
 }
 
 pub(super) async fn events(context: &Context, args: EventsArgs) -> Result<Exit, CliError> {
+    if context.says_how_to_begin()? {
+        return Ok(Exit::Done);
+    }
     let mode = if args.follow { FollowMode::Follow } else { FollowMode::Past };
     let told = events::events(&context.session, WantedEvents { last: args.last, mode }, |events| {
         if events.is_empty() && mode == FollowMode::Past && context.shape == Shape::Text {

@@ -22,6 +22,9 @@ pub struct InboxArgs {
 }
 
 pub(super) async fn inbox(context: &Context, args: InboxArgs) -> Result<Exit, CliError> {
+    if args.name.is_none() && context.says_how_to_begin()? {
+        return Ok(Exit::Done);
+    }
     let wanted = if args.all { WantedMail::All } else { WantedMail::Recent };
     let mail = inbox::inbox(&context.session, args.name, wanted)?;
     let audience = context.show(&mail, |mail| text(mail, context.session.now_ms()))?;

@@ -20,6 +20,9 @@ const WHOLE_COLUMNS_MIN: usize = 60;
 pub struct ListArgs {}
 
 pub(super) async fn list(context: &Context, ListArgs {}: ListArgs) -> Result<Exit, CliError> {
+    if context.says_how_to_begin()? {
+        return Ok(Exit::Done);
+    }
     let list = list_members(&context.session)?;
     let note = note_of_hanging(&context.session).await?;
     context.show(&list, |list| match list.members.is_empty() {

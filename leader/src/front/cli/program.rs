@@ -8,7 +8,9 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 use teamster_protocol::model::id::TeamName;
 
 use super::{CliError, Context, Exit};
-use super::{cleanup, complete, config, demo, doctor, down, env, events, id, inbox, kill, list, logs, mail, manual};
+use super::{
+    cleanup, complete, config, demo, doctor, down, env, events, help, id, inbox, kill, list, logs, mail, manual,
+};
 use super::{restart_leader, run, shutdown, spawn, status, stop, talk, task, up, why};
 use crate::ops::verb::{PREFIXES, Verb, VerbListing, VerbPrefix, VerbRow};
 
@@ -91,6 +93,7 @@ commands! {
     options(Repair);
     without_team(
         Completions(complete::CompletionsArgs) => complete::print_script,
+        Help(help::HelpArgs) => help::help,
         Manual(manual::ManualArgs) => manual::write_pages
     );
     Up(up::UpArgs) => up::up;
@@ -145,10 +148,12 @@ pub(super) fn parse(words: &[OsString]) -> Result<CommandLine, clap::Error> {
     Ok(CommandLine { everywhere, command: TypedCommand::from_matches(verb, below)? })
 }
 
+/// What the program is, in one line.
+pub(super) const ABOUT: &str = "Leads a team of coding agents: each in a process of its own, all on one task board";
+
 /// The whole command line, as clap knows it.
 pub fn program() -> Command {
     let program = Command::new("teamster")
-        .about("Leads a team of coding agents: each in a process of its own, all on one task board")
         .version(env!("TEAMSTER_VERSION"))
         .max_term_width(100)
         .disable_help_subcommand(true)
@@ -163,7 +168,8 @@ pub fn program() -> Command {
              Exit codes: 0 done, 1 a task failed or the work was refused, 2 usage,\n\
              3 cannot reach the leader, 4 corrupt state, 130 interrupted.",
         );
-    Everywhere::augment_args(program).subcommands(commands_below(""))
+    // Last: the type of the arguments brings a line of its own.
+    Everywhere::augment_args(program).about(ABOUT).subcommands(commands_below(""))
 }
 
 /// The verbs that are commands.
@@ -188,6 +194,10 @@ fn commands_below(path: &str) -> Vec<Command> {
 
 fn command_of_verb(verb: Verb, row: &VerbRow, word: &'static str) -> Command {
     let mut after = examples(row.examples);
+    if !row.synonyms.is_empty() {
+        after.push_str("\n\nAlso called: ");
+        after.push_str(&row.synonyms.join(", "));
+    }
     if !row.notes.is_empty() {
         after.push_str("\n\n");
         after.push_str(row.notes);

@@ -29,6 +29,7 @@ pub(super) async fn status(context: &Context, args: StatusArgs) -> Result<Exit, 
         Some(name) => {
             context.show(&member_status(&context.session, name)?, |status| member_text(status, context))?;
         }
+        None if context.says_how_to_begin()? => {}
         None => {
             let now_ms = context.session.now_ms();
             context.show(&team_status(&context.session).await?, |status| {

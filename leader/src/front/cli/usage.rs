@@ -4,21 +4,24 @@ use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::program::program;
-use super::{Exit, json_error};
-use crate::front::cli::print::{self, Failure};
+use super::program::{ABOUT, program};
+use super::{Exit, help, json_error};
+use crate::front::cli::print::{self, Failure, did_you_mean};
+use crate::ops::verb::NOT_VERBS;
+
+/// From so many letters on the first letter of a command may be mistyped too.
+const LONG_WORD_LETTERS: usize = 4;
 
 /// Says what is wrong, or prints the help or version that was asked for. Returns what the process is to exit with.
 pub(super) fn not_parsed(error: &clap::Error, words: &[OsString]) -> Exit {
     let json = words.iter().any(|word| word == "--json");
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            // Where it can not be printed there is nobody to tell.
-            let _ = error.print();
+            print_help(error);
             return Exit::Done;
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand if !json => {
-            let _ = error.print();
+            print_help(error);
             return Exit::Usage;
         }
         _ => {}
@@ -30,6 +33,15 @@ pub(super) fn not_parsed(error: &clap::Error, words: &[OsString]) -> Exit {
         print::fail(&Failure::new(message).with_hint(hint));
     }
     Exit::Usage
+}
+
+/// Prints the help or the version that clap made; the help of the whole program has its commands under headings.
+fn print_help(error: &clap::Error) {
+    // Where it can not be printed there is nobody to tell.
+    let _ = match error.render().to_string().starts_with(ABOUT) {
+        true => print::say(help::overview(print::columns())).map(drop),
+        false => error.print(),
+    };
 }
 
 /// What is wrong, on one line.
@@ -57,32 +69,66 @@ fn message(error: &clap::Error) -> String {
 }
 
 fn hint(error: &clap::Error, words: &[OsString]) -> String {
-    let meant = [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg, ContextKind::SuggestedValue];
-    let meant = meant.into_iter().find_map(|kind| match error.get(kind)? {
-        // The last is the likeliest, and aliases come before it.
-        ContextValue::Strings(words) => words.last().cloned(),
-        ContextValue::String(word) => Some(word.clone()),
-        _ => None,
-    });
-    match meant {
+    let unknown = match error.get(ContextKind::InvalidSubcommand) {
+        Some(ContextValue::String(word)) => Some(word.as_str()),
+        Some(_) | None => None,
+    };
+    let (command, path) = command_of(words, unknown);
+    if let Some(word) = unknown {
+        return hint_for_word(&command, &path, word);
+    }
+    let (typed, known) = match error.kind() {
+        ErrorKind::UnknownArgument => (ContextKind::InvalidArg, ContextKind::SuggestedArg),
+        _ => (ContextKind::InvalidValue, ContextKind::SuggestedValue),
+    };
+    let known = match error.get(known) {
+        Some(ContextValue::Strings(words)) => words.iter().map(String::as_str).collect(),
+        Some(ContextValue::String(word)) => vec![word.as_str()],
+        Some(_) | None => Vec::new(),
+    };
+    // What clap suggests may mean something else than what was typed.
+    match error.get(typed) {
+        Some(ContextValue::String(word)) => did_you_mean(word, known),
+        Some(_) | None => None,
+    }
+    .map_or_else(|| see_help(&path), |meant| format!("did you mean {meant}?"))
+}
+
+fn see_help(path: &str) -> String {
+    format!("see {path} --help")
+}
+
+/// The way out for a word that is no command below `command`, whose words are `path`.
+pub(super) fn hint_for_word(command: &clap::Command, path: &str, word: &str) -> String {
+    let below = path.strip_prefix("teamster").unwrap_or(path).trim_start();
+    let typed = format!("{below} {word}");
+    if let Some(known) = NOT_VERBS.iter().find(|known| known.path == typed.trim_start()) {
+        return known.way_out.to_owned();
+    }
+    let shown = command.get_subcommands().filter(|below| !below.is_hide_set());
+    let names = shown.flat_map(|below| std::iter::once(below.get_name()).chain(below.get_all_aliases()));
+    // Of a short word one slip is half of it: `rm` is no slip for `dm`.
+    let names = names.filter(|name| word.len() >= LONG_WORD_LETTERS || name.chars().next() == word.chars().next());
+    match did_you_mean(word, names) {
         Some(meant) => format!("did you mean {meant}?"),
-        None => format!("see {} --help", command_of(words)),
+        None => see_help(path),
     }
 }
 
-/// The command that was typed, as far as there is one: `teamster task add`.
-fn command_of(words: &[OsString]) -> String {
+/// The command that was typed, as far as there is one, with its words: `teamster task add`. `unknown` is the word that is
+/// none: what follows it belongs to no command.
+fn command_of(words: &[OsString], unknown: Option<&str>) -> (clap::Command, String) {
     let mut path = "teamster".to_owned();
-    let program = program();
-    let mut at = &program;
-    for word in words.iter().skip(1).filter_map(|word| word.to_str()) {
+    let mut at = program();
+    let words = words.iter().skip(1).filter_map(|word| word.to_str());
+    for word in words.take_while(|word| Some(*word) != unknown) {
         if let Some(below) = at.find_subcommand(word) {
-            at = below;
+            at = below.clone();
             path.push(' ');
-            path.push_str(below.get_name());
+            path.push_str(at.get_name());
         }
     }
-    path
+    (at, path)
 }
 
 #[cfg(test)]
@@ -108,6 +154,12 @@ mod tests {
             "dm alice",
             "--team x task dep add 3",
             "spawn alice --base main",
+            "rn plan.toml",
+            "rmm alice",
+            "frobnicate",
+            "task done 3",
+            "cancel 3",
+            "list --tema x",
         ];
         insta::assert_snapshot!(lines.map(told).join("\n"), @r#"
         $ tasl list
@@ -140,6 +192,24 @@ mod tests {
         $ spawn alice --base main
         --worktree is missing
           see teamster spawn --help
+        $ rn plan.toml
+        there is no command rn
+          did you mean run?
+        $ rmm alice
+        there is no command rmm
+          see teamster --help
+        $ frobnicate
+        there is no command frobnicate
+          see teamster --help
+        $ task done 3
+        there is no command done
+          a task is completed by the member that does it; if it needs no doing, teamster task cancel ID
+        $ cancel 3
+        there is no command cancel
+          cancel a task with teamster task cancel ID, interrupt a member with teamster stop
+        $ list --tema x
+        unexpected argument --tema
+          did you mean --team?
         "#);
     }
 }

@@ -68,7 +68,7 @@ pub struct TaskList {
 /// Lists the tasks that one of the filters takes, or all if there is none.
 pub fn list(session: &Session, filters: &[TaskFilter]) -> Result<TaskList, OpsError> {
     session.authorize(Verb::TaskList)?;
-    let view = session.view()?;
+    let view = session.look()?;
     let (board, asked) = (view.board(), view.new_tasks()?);
     let mut rows = Vec::new();
     for (id, task) in board.tasks() {

@@ -47,6 +47,9 @@ impl ValueEnum for TaskFilter {
 }
 
 pub(in crate::front::cli) async fn list(context: &Context, args: ListTasksArgs) -> Result<Exit, CliError> {
+    if context.says_how_to_begin()? {
+        return Ok(Exit::Done);
+    }
     context.show(&task::list(&context.session, &args.status)?, |tasks| text(tasks, context.columns))?;
     Ok(Exit::Done)
 }
