@@ -1,19 +1,19 @@
 //! The leader's decisions: who is being started, who runs, who is dead, adopted or hung, and who is being ended and how far
 //! up the ladder that is. Pure: it reads no clock, file, process or random source. The one table of members is here.
 //!
-//! The shell around it gathers facts, carries out the actions of a step in order, and feeds each [`Event`] that answers one
+//! The shell around it gathers facts, carries out the actions of a step in order, and feeds each [`LeaderEvent`] that answers one
 //! of them back in before it takes the next event from the world.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use teamster_protocol::host::process::Identity;
+use teamster_protocol::host::process::ProcessIdentity;
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::limits::START_WITHIN;
 use teamster_protocol::model::limits::pace::{END_WITHOUT_TEAM_WITHIN, GOODBYE_LOOK};
-use teamster_protocol::model::restart::Deaths;
-use teamster_protocol::model::roster::LeftHow;
-use teamster_protocol::model::shutdown::{Ladder, Step};
+use teamster_protocol::model::restart::RecentDeaths;
+use teamster_protocol::model::roster::WorkerEnd;
+use teamster_protocol::model::shutdown::{LadderStep, ShutdownLadder};
 use teamster_protocol::wire::api::EndOutcome;
 
 mod ending;
@@ -25,10 +25,10 @@ mod roster;
 mod starting;
 mod turns;
 
-use member::{AbandonedStart, AbandonedThen, EndWaiter, MemberPhase, StartReason, TurnWaiter, WorkerProcess};
+use member::{AbandonedStart, AbandonedThen, EndWaiter, MemberPhase, StartReason, TurnWaiter, WorkerOrigin};
 
-pub use event::{Action, Answer, Ask, AskId, Down, Event, Fault, Signal, WorkSeen};
-pub use leaving::{Leaving, fact_if_news, how_it_left};
+pub use event::{AskId, DownMode, LeaderAction, LeaderAnswer, LeaderAsk, LeaderEvent, Signal, StartFault, WorkSeen};
+pub use leaving::{MemberLeaving, fact_if_news, how_it_left};
 pub use member::TurnOpen;
 pub use roster::{LockSeen, MemberSeen, RosterLook};
 
@@ -55,14 +55,14 @@ enum TeamFiles {
 
 /// The leader's core; see the module.
 #[derive(Debug)]
-pub struct Core {
+pub struct LeaderCore {
     members: BTreeMap<MemberName, MemberPhase>,
     /// The members whose leaving is not written down yet.
-    unburied: BTreeMap<MemberName, Leaving>,
+    unburied: BTreeMap<MemberName, MemberLeaving>,
     waiters: Vec<EndWaiter>,
     turn_waiters: Vec<TurnWaiter>,
     /// The deaths of each member that count.
-    deaths: BTreeMap<MemberName, Deaths>,
+    deaths: BTreeMap<MemberName, RecentDeaths>,
     /// How long a worker may take to answer.
     answer_within: Duration,
     dead_before: DeadBefore,
@@ -71,17 +71,17 @@ pub struct Core {
     /// From one such look to the next.
     look_after: Duration,
     /// Set once the leader is to end: it starts nobody any more.
-    down: Option<Down>,
+    down: Option<DownMode>,
     team_files: TeamFiles,
     /// Set once the shell was told to end.
     is_over: bool,
-    actions: Vec<Action>,
+    actions: Vec<LeaderAction>,
 }
 
-impl Core {
+impl LeaderCore {
     /// A leader that leads nobody yet, and gives a worker this long to answer.
-    pub fn new(answer_within: Duration, dead_before: DeadBefore) -> Core {
-        Core {
+    pub fn new(answer_within: Duration, dead_before: DeadBefore) -> LeaderCore {
+        LeaderCore {
             members: BTreeMap::new(),
             unburied: BTreeMap::new(),
             waiters: Vec::new(),
@@ -98,7 +98,7 @@ impl Core {
         }
     }
 
-    /// When [`Event::Tick`] is due, in milliseconds.
+    /// When [`LeaderEvent::Tick`] is due, in milliseconds.
     pub fn next_tick_ms(&self) -> Option<u64> {
         let end_by_ms = match self.team_files {
             TeamFiles::Gone { end_by_ms } => Some(end_by_ms),
@@ -128,25 +128,25 @@ impl Core {
         match self.members.get(name) {
             Some(MemberPhase::Starting { .. }) => true,
             Some(MemberPhase::Running(worker) | MemberPhase::Ending { worker, .. }) => {
-                worker.process == WorkerProcess::Child
+                worker.process == WorkerOrigin::Child
             }
             Some(MemberPhase::Preparing { .. } | MemberPhase::Restarting { .. }) | None => false,
         }
     }
 
     /// The process of a worker that runs and that this leader did not launch.
-    pub fn found_process(&self, name: &MemberName) -> Option<&Identity> {
+    pub fn found_process(&self, name: &MemberName) -> Option<&ProcessIdentity> {
         match &self.members.get(name)?.worker()?.process {
-            WorkerProcess::Found { process, .. } => Some(&process.identity),
-            WorkerProcess::Child => None,
+            WorkerOrigin::Found { process, .. } => Some(&process.identity),
+            WorkerOrigin::Child => None,
         }
     }
 
     /// The outer half of such a worker, if it is in a cell.
-    pub fn found_outer_half(&self, name: &MemberName) -> Option<&Identity> {
+    pub fn found_outer_half(&self, name: &MemberName) -> Option<&ProcessIdentity> {
         match &self.members.get(name)?.worker()?.process {
-            WorkerProcess::Found { process, .. } => process.outer_half.as_ref(),
-            WorkerProcess::Child => None,
+            WorkerOrigin::Found { process, .. } => process.outer_half.as_ref(),
+            WorkerOrigin::Child => None,
         }
     }
 
@@ -158,50 +158,50 @@ impl Core {
 
     /// Whether the team is ended by force, which waits for nobody longer than it must.
     pub fn is_forced(&self) -> bool {
-        self.down == Some(Down::ByForce)
+        self.down == Some(DownMode::ByForce)
     }
 
     /// Takes one event and says what is to be done, in order.
-    pub fn step(&mut self, now_ms: u64, event: Event) -> Vec<Action> {
+    pub fn step(&mut self, now_ms: u64, event: LeaderEvent) -> Vec<LeaderAction> {
         match event {
-            Event::Asked { ask, what } => self.asked(now_ms, ask, what),
-            Event::Prepared { name, workspace } => self.prepared(now_ms, name, workspace),
-            Event::NotPrepared { name, why } => {
+            LeaderEvent::Asked { ask, what } => self.asked(now_ms, ask, what),
+            LeaderEvent::Prepared { name, workspace } => self.prepared(now_ms, name, workspace),
+            LeaderEvent::NotPrepared { name, why } => {
                 if let Some(MemberPhase::Preparing { ask, .. }) = self.members.get(&name) {
                     let ask = *ask;
                     self.forget_member(&name, died(why.clone()));
                     self.answer(ask, Err(why));
                 }
             }
-            Event::Ready { name, pid } => self.ready(now_ms, name, pid),
-            Event::NotReady { name, why, fault } => self.not_ready(now_ms, name, why, fault),
-            Event::RosterSeen { look, members } => self.roster_seen(now_ms, look, members),
-            Event::Buried { name } => drop(self.unburied.remove(&name)),
-            Event::Linked { name, process, turn } => self.linked(name, &process, turn),
-            Event::LinkLost { name, process } => self.link_lost(now_ms, &name, &process),
-            Event::TurnStarted { name, turn } => self.turn_started(&name, turn),
-            Event::TurnEnded { name, turn, stop } => self.turn_ended(&name, turn, stop),
-            Event::Exited { name, how } => self.exited(now_ms, name, how),
-            Event::ShutdownRequested { name, request } => {
-                if let Some(MemberPhase::Ending { ladder: Ladder::Asked { request: asked, .. }, .. }) =
+            LeaderEvent::Ready { name, pid } => self.ready(now_ms, name, pid),
+            LeaderEvent::NotReady { name, why, fault } => self.not_ready(now_ms, name, why, fault),
+            LeaderEvent::RosterSeen { look, members } => self.roster_seen(now_ms, look, members),
+            LeaderEvent::Buried { name } => drop(self.unburied.remove(&name)),
+            LeaderEvent::Linked { name, process, turn } => self.linked(name, &process, turn),
+            LeaderEvent::LinkLost { name, process } => self.link_lost(now_ms, &name, &process),
+            LeaderEvent::TurnStarted { name, turn } => self.turn_started(&name, turn),
+            LeaderEvent::TurnEnded { name, turn, stop } => self.turn_ended(&name, turn, stop),
+            LeaderEvent::Exited { name, how } => self.exited(now_ms, name, how),
+            LeaderEvent::ShutdownRequested { name, request } => {
+                if let Some(MemberPhase::Ending { ladder: ShutdownLadder::Asked { request: asked, .. }, .. }) =
                     self.members.get_mut(&name)
                 {
                     *asked = request;
                 }
             }
-            Event::ShutdownNotRequested { name, why } => self.not_requested(now_ms, &name, &why),
-            Event::Replied { from, reply } => self.replied(now_ms, from, reply),
-            Event::Polled => self.polled(),
-            Event::TeamMissing => self.team_missing(now_ms),
-            Event::WorkSeen { name, work } => self.work_seen(now_ms, name, &work),
-            Event::Answered { name } => self.answered(name),
-            Event::NotAsked { name } => self.not_asked(&name),
-            Event::Interrupted => {
-                let how = if self.down.is_none() { Down::Gently } else { Down::ByForce };
+            LeaderEvent::ShutdownNotRequested { name, why } => self.not_requested(now_ms, &name, &why),
+            LeaderEvent::Replied { from, reply } => self.replied(now_ms, from, reply),
+            LeaderEvent::Polled => self.polled(),
+            LeaderEvent::TeamMissing => self.team_missing(now_ms),
+            LeaderEvent::WorkSeen { name, work } => self.work_seen(now_ms, name, &work),
+            LeaderEvent::Answered { name } => self.answered(name),
+            LeaderEvent::NotAsked { name } => self.not_asked(&name),
+            LeaderEvent::Interrupted => {
+                let how = if self.down.is_none() { DownMode::Gently } else { DownMode::ByForce };
                 self.go_down(now_ms, how);
             }
-            Event::ClockSet { by_ms } => self.clock_was_set(by_ms),
-            Event::Tick => self.tick(now_ms),
+            LeaderEvent::ClockSet { by_ms } => self.clock_was_set(by_ms),
+            LeaderEvent::Tick => self.tick(now_ms),
         }
         self.answer_turn_waiters();
         // What not even SIGKILL ends would keep the leader for ever.
@@ -211,10 +211,10 @@ impl Core {
         std::mem::take(&mut self.actions)
     }
 
-    fn asked(&mut self, now_ms: u64, ask: AskId, what: Ask) {
+    fn asked(&mut self, now_ms: u64, ask: AskId, what: LeaderAsk) {
         match what {
-            Ask::Spawn(request) => self.spawn(ask, request),
-            Ask::Shutdown { name, reason, when_busy } => {
+            LeaderAsk::Spawn(request) => self.spawn(ask, request),
+            LeaderAsk::Shutdown { name, reason, when_busy } => {
                 let names = match name {
                     Some(name) => vec![name],
                     None => self.members.keys().cloned().collect(),
@@ -224,17 +224,17 @@ impl Core {
                 }
                 self.wait(ask, names);
             }
-            Ask::Kill { name } => {
+            LeaderAsk::Kill { name } => {
                 self.end_by_force(now_ms, &name);
                 self.wait(ask, vec![name]);
             }
-            Ask::AwaitTurnEnd { name, turn } => self.await_turn_end(ask, name, turn),
-            Ask::HandOver if self.down.is_some() => self.answer(ask, Err("the leader is ending".to_owned())),
-            Ask::HandOver => {
-                self.answer(ask, Ok(Answer::Ended(Vec::new())));
-                self.act(Action::HandOver);
+            LeaderAsk::AwaitTurnEnd { name, turn } => self.await_turn_end(ask, name, turn),
+            LeaderAsk::HandOver if self.down.is_some() => self.answer(ask, Err("the leader is ending".to_owned())),
+            LeaderAsk::HandOver => {
+                self.answer(ask, Ok(LeaderAnswer::Ended(Vec::new())));
+                self.act(LeaderAction::HandOver);
             }
-            Ask::Down { how } => {
+            LeaderAsk::Down { how } => {
                 let names = self.members.keys().cloned().collect();
                 self.go_down(now_ms, how);
                 self.wait(ask, names);
@@ -276,7 +276,7 @@ impl Core {
             gone @ TeamFiles::Gone { .. } => gone,
             TeamFiles::MissedOnce => {
                 self.report("the team was removed or replaced: its workers are ended, and so is the leader".to_owned());
-                self.go_down(now_ms, Down::ByForce);
+                self.go_down(now_ms, DownMode::ByForce);
                 TeamFiles::Gone { end_by_ms: now_ms + ms(END_WITHOUT_TEAM_WITHIN) }
             }
         };
@@ -285,7 +285,7 @@ impl Core {
     fn tick(&mut self, now_ms: u64) {
         if self.look_at_ms.is_some_and(|at_ms| now_ms >= at_ms) {
             self.look_at_ms = None;
-            self.act(Action::LookAtRoster);
+            self.act(LeaderAction::LookAtRoster);
         }
         if let TeamFiles::Gone { end_by_ms } = self.team_files
             && now_ms >= end_by_ms
@@ -310,7 +310,7 @@ impl Core {
                     why: format!("it was not ready within {} s", START_WITHIN.as_secs()),
                     then: AbandonedThen::Terminate,
                 });
-                self.act(Action::Signal { name, signal: Signal::Kill });
+                self.act(LeaderAction::Signal { name, signal: Signal::Kill });
             }
             Some(MemberPhase::Restarting { at_ms, how, shortage }) if now_ms >= *at_ms => {
                 let start = StartReason::Again { how: how.clone(), shortage: *shortage };
@@ -318,18 +318,18 @@ impl Core {
             }
             Some(MemberPhase::Running(worker)) if worker.pulse.is_overdue(now_ms) => self.silent(now_ms, name),
             Some(MemberPhase::Ending { ladder, worker, .. }) => match ladder.overdue(now_ms) {
-                Step::Wait if worker.pulse.is_overdue(now_ms) => self.silent(now_ms, name),
-                Step::Wait => {}
-                Step::Terminate => {
+                LadderStep::Wait if worker.pulse.is_overdue(now_ms) => self.silent(now_ms, name),
+                LadderStep::Wait => {}
+                LadderStep::Terminate => {
                     self.report(format!("{name} did not end in time: it gets SIGTERM"));
                     self.dismiss(&name);
-                    self.act(Action::Signal { name, signal: Signal::Terminate });
+                    self.act(LeaderAction::Signal { name, signal: Signal::Terminate });
                 }
-                Step::Kill => {
+                LadderStep::Kill => {
                     self.report(format!("{name} did not end on SIGTERM: it gets SIGKILL"));
-                    self.act(Action::Signal { name, signal: Signal::Kill });
+                    self.act(LeaderAction::Signal { name, signal: Signal::Kill });
                 }
-                Step::GiveUp => {
+                LadderStep::GiveUp => {
                     self.report(format!("{name} does not end, not even on SIGKILL"));
                     self.tell_waiters(&name, Ok(EndOutcome::Stuck));
                 }
@@ -347,42 +347,42 @@ impl Core {
     /// Said once.
     fn exit(&mut self) {
         if !std::mem::replace(&mut self.is_over, true) {
-            self.act(Action::Exit);
+            self.act(LeaderAction::Exit);
         }
     }
 
-    fn answer(&mut self, ask: AskId, answer: Result<Answer, String>) {
-        self.act(Action::Answer { ask, answer });
+    fn answer(&mut self, ask: AskId, answer: Result<LeaderAnswer, String>) {
+        self.act(LeaderAction::Answer { ask, answer });
     }
 
     fn report(&mut self, text: String) {
-        self.act(Action::Report { text });
+        self.act(LeaderAction::Report { text });
     }
 
-    fn act(&mut self, action: Action) {
+    fn act(&mut self, action: LeaderAction) {
         self.actions.push(action);
     }
 }
 
 /// Whether a worker that left like this was to go on.
-fn is_death(how: &LeftHow) -> bool {
+fn is_death(how: &WorkerEnd) -> bool {
     match how {
-        LeftHow::Died { .. } | LeftHow::AgentGone { .. } => true,
-        LeftHow::Shutdown | LeftHow::Terminated | LeftHow::LeaderGone | LeftHow::GivenUp { .. } => false,
+        WorkerEnd::Died { .. } | WorkerEnd::AgentGone { .. } => true,
+        WorkerEnd::Shutdown | WorkerEnd::Terminated | WorkerEnd::LeaderGone | WorkerEnd::GivenUp { .. } => false,
     }
 }
 
-fn reason(how: &LeftHow) -> &str {
+fn reason(how: &WorkerEnd) -> &str {
     match how {
-        LeftHow::Died { reason } | LeftHow::AgentGone { reason } | LeftHow::GivenUp { reason } => reason,
-        LeftHow::Shutdown => "it was asked to end",
-        LeftHow::Terminated => "a signal told it to end",
-        LeftHow::LeaderGone => "its leader was gone",
+        WorkerEnd::Died { reason } | WorkerEnd::AgentGone { reason } | WorkerEnd::GivenUp { reason } => reason,
+        WorkerEnd::Shutdown => "it was asked to end",
+        WorkerEnd::Terminated => "a signal told it to end",
+        WorkerEnd::LeaderGone => "its leader was gone",
     }
 }
 
-fn died(reason: String) -> LeftHow {
-    LeftHow::Died { reason }
+fn died(reason: String) -> WorkerEnd {
+    WorkerEnd::Died { reason }
 }
 
 fn ms(duration: Duration) -> u64 {

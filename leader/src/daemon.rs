@@ -1,5 +1,5 @@
 //! The leader's process: one queue of events, the core that decides, and the actions carried out. Everything that
-//! waits runs as a task of its own and reports back as an `Input`.
+//! waits runs as a task of its own and reports back as an `LeaderInput`.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,23 +9,23 @@ use teamster_protocol::host::clock::{self, new_message_id, now_ms};
 use teamster_protocol::host::complaints::Complaints;
 use teamster_protocol::host::crash::{self, point};
 use teamster_protocol::host::descriptors;
-use teamster_protocol::host::process::Identity;
+use teamster_protocol::host::process::ProcessIdentity;
 use teamster_protocol::host::signals::{EndSignal, EndSignals};
 use teamster_protocol::model::id::{Address, MemberName};
 use teamster_protocol::model::limits::{LOG_LOCK_BY_FORCE, PROTOCOL_VERSION};
-use teamster_protocol::model::mail::{Body, Urgency};
-use teamster_protocol::model::roster::{LeftHow, TeamFact};
+use teamster_protocol::model::mail::{MessageBody, Urgency};
+use teamster_protocol::model::roster::{TeamFact, WorkerEnd};
 use teamster_protocol::model::shutdown::{ShutdownRequest, WhenBusy};
 use teamster_protocol::store::presence::{LifeLock, LockKept};
-use teamster_protocol::store::watch::{Change, FileId, Watch};
+use teamster_protocol::store::watch::{FileChange, FileId, FileWatch};
 use teamster_protocol::team::{Inbox, Team, TeamError};
 use teamster_protocol::wire::api::LeaderInfo;
 use teamster_protocol::wire::peer::LINE_BYTES_MAX;
-use teamster_protocol::wire::peer::socket::{self, Listener};
+use teamster_protocol::wire::peer::socket::{self, SocketListener};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
-use crate::core::{Action, Core, Event, RosterLook};
+use crate::core::{LeaderAction, LeaderCore, LeaderEvent, RosterLook};
 
 mod adopt;
 mod answers;
@@ -46,12 +46,12 @@ mod views;
 mod workers;
 pub mod workspace;
 
-pub use options::{ServeOptions, Signals};
-pub use outcome::{ServeError, Served};
-pub use shared::{AskError, Shared};
+pub use options::{ServeOptions, SignalHandling};
+pub use outcome::{LeaderEnd, ServeError};
+pub use shared::{AskError, LeaderShared};
 
-use answers::Answers;
-use shared::Input;
+use answers::OpenAnswers;
+use shared::LeaderInput;
 use succession::begin_to_lead;
 use views::TaskViews;
 
@@ -67,8 +67,8 @@ const DISPLACED: &str = "the team was removed or replaced";
 /// run are members again, linked to over their sockets. `accept` takes calls at the control socket until it is told to stop.
 pub async fn serve<F>(
     options: ServeOptions,
-    accept: impl FnOnce(Listener, Arc<Shared>, watch::Receiver<bool>) -> F,
-) -> Result<Served, ServeError>
+    accept: impl FnOnce(SocketListener, Arc<LeaderShared>, watch::Receiver<bool>) -> F,
+) -> Result<LeaderEnd, ServeError>
 where
     F: Future<Output = ()> + Send + 'static,
 {
@@ -102,33 +102,33 @@ where
         version: env!("TEAMSTER_VERSION").to_owned(),
     };
     let (inputs, queue) = mpsc::channel(INPUTS_MAX);
-    let shared = Arc::new(Shared {
+    let shared = Arc::new(LeaderShared {
         worker_program: launch::worker_program(),
         open_files,
         settings,
         team: Mutex::new(team),
-        links: links::Links::default(),
+        links: links::WorkerLinks::default(),
         dir,
         info,
         inputs,
     });
-    let mut leader = Leader {
-        core: Core::new(settings.answer_within, dead_before),
+    let mut leader = LeaderDaemon {
+        core: LeaderCore::new(settings.answer_within, dead_before),
         held: &held,
         shared: Arc::clone(&shared),
         queue,
         inbox,
         views,
-        answers: Answers::default(),
-        day: clock::Settings::watch(),
+        answers: OpenAnswers::default(),
+        day: clock::ClockChanges::watch(),
         complaints: Complaints::default(),
         outer_halves: BTreeMap::new(),
         exit: None,
     };
     let signals = match signals {
         // Those that are caught no longer end the process by themselves.
-        Signals::End => EndSignals::catch(&[EndSignal::Interrupt, EndSignal::Terminate]),
-        Signals::Ignore => Ok(EndSignals::none()),
+        SignalHandling::End => EndSignals::catch(&[EndSignal::Interrupt, EndSignal::Terminate]),
+        SignalHandling::Ignore => Ok(EndSignals::none()),
     };
     let signals = signals.map_err(|source| ServeError::Io { doing: "watch for signals", source })?;
     let (ending, ended) = watch::channel(false);
@@ -173,14 +173,14 @@ where
     point("socket removed");
     match &outcome {
         // The next one is about to be started.
-        Ok(Served::HandedOver) => held.release(),
-        Ok(Served::Ended) | Err(_) => held.sign_off(now_ms()),
+        Ok(LeaderEnd::HandedOver) => held.release(),
+        Ok(LeaderEnd::Ended) | Err(_) => held.sign_off(now_ms()),
     }
     outcome
 }
 
 /// Ends what dead workers left behind: what fell to this process, and what fell to others.
-async fn end_orphans(shared: &Shared) {
+async fn end_orphans(shared: &LeaderShared) {
     for left in orphans::end(|| shared.links.orphans()).await {
         tracing::error!("{left} of a dead worker does not end, not even on SIGKILL");
     }
@@ -189,47 +189,47 @@ async fn end_orphans(shared: &Shared) {
 
 /// The shell around the core: what it needs to gather facts and to carry out actions. Who is a member, and where each
 /// stands, only the core knows.
-struct Leader<'a> {
-    core: Core,
+struct LeaderDaemon<'a> {
+    core: LeaderCore,
     /// The right to lead.
     held: &'a Mutex<LifeLock>,
-    shared: Arc<Shared>,
-    queue: mpsc::Receiver<Input>,
+    shared: Arc<LeaderShared>,
+    queue: mpsc::Receiver<LeaderInput>,
     inbox: Inbox,
     views: TaskViews,
-    answers: Answers,
+    answers: OpenAnswers,
     /// Whether the clock of the day is still as it was.
-    day: clock::Settings,
+    day: clock::ClockChanges,
     /// So that a poll does not repeat what is wrong with the files.
     complaints: Complaints,
     /// The outer halves of workers that this leader did not launch, as far as they are in a cell.
-    outer_halves: BTreeMap<MemberName, Identity>,
+    outer_halves: BTreeMap<MemberName, ProcessIdentity>,
     /// Set once it is to end.
-    exit: Option<Served>,
+    exit: Option<LeaderEnd>,
 }
 
 /// The files a leader follows.
-struct Followed {
+struct FollowedFiles {
     mail: FileId,
     roster: FileId,
     board: FileId,
 }
 
-impl Leader<'_> {
+impl LeaderDaemon<'_> {
     async fn lead(
         &mut self,
         poll: Duration,
         mut signals: EndSignals,
         mut let_go: Option<oneshot::Receiver<()>>,
-    ) -> Served {
-        let mut watch = Watch::new(poll);
-        let followed = Followed {
+    ) -> LeaderEnd {
+        let mut watch = FileWatch::new(poll);
+        let followed = FollowedFiles {
             mail: watch.add(self.shared.dir.mailbox(&Address::Lead)),
             roster: watch.add(self.shared.dir.roster()),
             board: watch.add(self.shared.dir.board()),
         };
         // What came between the first look and the watch.
-        self.look(&followed, &Change::Poll);
+        self.look(&followed, &FileChange::Poll);
         loop {
             if let Some(how) = self.exit {
                 return how;
@@ -240,36 +240,36 @@ impl Leader<'_> {
             tokio::select! {
                 Some(input) = self.queue.recv() => self.take_input(input),
                 change = watch.changed() => self.look(&followed, &change),
-                () = until(tick) => self.feed(Event::Tick),
-                _ = signals.next() => self.feed(Event::Interrupted),
-                () = told(&mut let_go) => return Served::Ended,
+                () = until(tick) => self.feed(LeaderEvent::Tick),
+                _ = signals.next() => self.feed(LeaderEvent::Interrupted),
+                () = told(&mut let_go) => return LeaderEnd::Ended,
             }
         }
     }
 
-    fn take_input(&mut self, input: Input) {
+    fn take_input(&mut self, input: LeaderInput) {
         match input {
-            Input::Ask { what, answer } => {
+            LeaderInput::Ask { what, answer } => {
                 let ask = self.answers.expect(answer);
-                self.feed(Event::Asked { ask, what });
+                self.feed(LeaderEvent::Asked { ask, what });
             }
-            Input::Event(event) => self.feed(event),
-            Input::Exited { name, status } => {
-                let how = self.how_it_left(&name).unwrap_or(LeftHow::Died { reason: status });
-                self.feed(Event::Exited { name, how });
+            LeaderInput::Event(event) => self.feed(event),
+            LeaderInput::Exited { name, status } => {
+                let how = self.how_it_left(&name).unwrap_or(WorkerEnd::Died { reason: status });
+                self.feed(LeaderEvent::Exited { name, how });
             }
         }
     }
 
-    fn look(&mut self, followed: &Followed, change: &Change) {
+    fn look(&mut self, followed: &FollowedFiles, change: &FileChange) {
         let changed = |file: FileId| match change {
-            Change::Files(files) => files.contains(&file),
-            Change::Poll => true,
+            FileChange::Files(files) => files.contains(&file),
+            FileChange::Poll => true,
         };
         if self.is_displaced() {
-            if *change == Change::Poll {
+            if *change == FileChange::Poll {
                 tracing::error!("{} was removed or replaced", self.shared.dir.leader_lock().display());
-                self.feed(Event::TeamMissing);
+                self.feed(LeaderEvent::TeamMissing);
             }
             return;
         }
@@ -280,7 +280,7 @@ impl Leader<'_> {
             changed(followed.roster).then(|| self.look_at_roster(RosterLook::Later)),
             // Also after the roster: a worker that leaves wrote its answer before that.
             (changed(followed.mail) || changed(followed.roster)).then(|| self.read_mail()),
-            (*change == Change::Poll).then(|| self.sweep()),
+            (*change == FileChange::Poll).then(|| self.sweep()),
         ];
         for (about, looked) in ["roster", "mail", "board"].into_iter().zip(looked) {
             match looked {
@@ -289,8 +289,8 @@ impl Leader<'_> {
                 Some(Err(_)) | None => {}
             }
         }
-        if *change == Change::Poll {
-            self.feed(Event::Polled);
+        if *change == FileChange::Poll {
+            self.feed(LeaderEvent::Polled);
         }
     }
 
@@ -309,7 +309,7 @@ impl Leader<'_> {
     }
 
     /// Gives the core an event and carries out what follows from it, in order.
-    fn feed(&mut self, event: Event) {
+    fn feed(&mut self, event: LeaderEvent) {
         self.mind_the_clock();
         self.carry_out(event);
     }
@@ -317,11 +317,11 @@ impl Leader<'_> {
     /// Before anything else is reckoned with: it moves the times that are waited for.
     fn mind_the_clock(&mut self) {
         if let Some(by_ms) = self.day.look() {
-            self.carry_out(Event::ClockSet { by_ms });
+            self.carry_out(LeaderEvent::ClockSet { by_ms });
         }
     }
 
-    fn carry_out(&mut self, event: Event) {
+    fn carry_out(&mut self, event: LeaderEvent) {
         let mut events = std::collections::VecDeque::from([event]);
         while let Some(event) = events.pop_front() {
             let actions = self.core.step(now_ms(), event);
@@ -334,42 +334,42 @@ impl Leader<'_> {
         }
     }
 
-    fn act(&mut self, action: Action) -> Option<Event> {
+    fn act(&mut self, action: LeaderAction) -> Option<LeaderEvent> {
         match action {
-            Action::Prepare { request } => self.prepare(request),
-            Action::Launch { name } => return self.launch(name),
-            Action::RequestShutdown { name, reason, deadline_ms, when_busy } => {
+            LeaderAction::Prepare { request } => self.prepare(request),
+            LeaderAction::Launch { name } => return self.launch(name),
+            LeaderAction::RequestShutdown { name, reason, deadline_ms, when_busy } => {
                 return Some(self.request_shutdown(name, reason, deadline_ms, when_busy));
             }
-            Action::WriteFact { fact } => self.write_fact(fact),
-            Action::Signal { name, signal } => self.signal(&name, signal),
-            Action::Bury { name, leaving } => return self.bury(name, &leaving),
-            Action::Adopt { name, process } => {
+            LeaderAction::WriteFact { fact } => self.write_fact(fact),
+            LeaderAction::Signal { name, signal } => self.signal(&name, signal),
+            LeaderAction::Bury { name, leaving } => return self.bury(name, &leaving),
+            LeaderAction::Adopt { name, process } => {
                 tokio::spawn(adopt::run(Arc::clone(&self.shared), name, process));
             }
-            Action::LookAtRoster => return self.roster_seen(),
-            Action::LookAtWork { name, is_silent } => return self.look_at_work(name, is_silent),
-            Action::Ping { name } => return self.ping(name),
-            Action::Answer { ask, answer } => {
+            LeaderAction::LookAtRoster => return self.roster_seen(),
+            LeaderAction::LookAtWork { name, is_silent } => return self.look_at_work(name, is_silent),
+            LeaderAction::Ping { name } => return self.ping(name),
+            LeaderAction::Answer { ask, answer } => {
                 point("about to answer");
                 self.answers.answer(ask, answer);
             }
-            Action::Report { text } => tracing::warn!("{text}"),
-            Action::Exit => self.exit = Some(Served::Ended),
-            Action::HandOver => self.exit = Some(Served::HandedOver),
+            LeaderAction::Report { text } => tracing::warn!("{text}"),
+            LeaderAction::Exit => self.exit = Some(LeaderEnd::Ended),
+            LeaderAction::HandOver => self.exit = Some(LeaderEnd::HandedOver),
         }
         None
     }
 
-    fn request_shutdown(&self, name: MemberName, reason: String, deadline_ms: u64, when_busy: WhenBusy) -> Event {
+    fn request_shutdown(&self, name: MemberName, reason: String, deadline_ms: u64, when_busy: WhenBusy) -> LeaderEvent {
         if self.is_displaced() {
-            return Event::ShutdownNotRequested { name, why: DISPLACED.to_owned() };
+            return LeaderEvent::ShutdownNotRequested { name, why: DISPLACED.to_owned() };
         }
         let request = new_message_id();
-        let body = Body::ShutdownRequest(ShutdownRequest { request, reason, deadline_ms, when_busy });
+        let body = MessageBody::ShutdownRequest(ShutdownRequest { request, reason, deadline_ms, when_busy });
         match self.shared.team().post(&Address::Member(name.clone()), Urgency::Now, body) {
-            Ok(_) => Event::ShutdownRequested { name, request },
-            Err(error) => Event::ShutdownNotRequested { name, why: error.to_string() },
+            Ok(_) => LeaderEvent::ShutdownRequested { name, request },
+            Err(error) => LeaderEvent::ShutdownNotRequested { name, why: error.to_string() },
         }
     }
 }

@@ -22,9 +22,9 @@ use rustix::process::{WaitOptions, wait};
 use teamster_protocol::host::crash::{self, point};
 use teamster_protocol::host::process::exit;
 use teamster_protocol::host::process::life;
-use teamster_protocol::host::process::strangers::Strangers;
-use teamster_protocol::host::process::told::{For, meant_for};
-use teamster_protocol::host::process::{self, Identity, children};
+use teamster_protocol::host::process::strangers::StrangerProcesses;
+use teamster_protocol::host::process::told::{SignalTarget, meant_for};
+use teamster_protocol::host::process::{self, ProcessIdentity, children};
 use teamster_protocol::host::signals::hangup_is_ignored;
 use teamster_protocol::model::kill_ladder::{EndingRound, GroupEnding, KillLadder};
 use teamster_protocol::model::limits::{CHILDREN_LOOK, RESTARTS_MAX, RESTARTS_WITHIN};
@@ -33,10 +33,10 @@ mod guard;
 mod mind;
 pub mod policy;
 
-pub use guard::Guard;
+pub use guard::WardenGuard;
 pub use mind::mind;
 
-use policy::{Ended, Left, Policy, Verdict, Why};
+use policy::{ChargeEnd, LeftProcesses, WardenEndCause, WardenPolicy, WardenVerdict};
 
 /// Names the warden to the process that it starts, which passes it on to nobody.
 pub const VARIABLE: &str = "TEAMSTER_WARDEN";
@@ -50,7 +50,7 @@ pub fn is_above() -> bool {
 }
 
 /// The process whose death this one was started for; nothing if it is the first that its warden started.
-pub fn after() -> Option<Identity> {
+pub fn after() -> Option<ProcessIdentity> {
     let before = env::var(AFTER).ok().filter(|_| is_above())?;
     serde_json::from_str(&before).ok()
 }
@@ -65,7 +65,7 @@ pub fn unblock() {
 
 /// Becomes the warden of a process that does what this one was told to. Returns the exit code once that has ended and
 /// nothing is left below. To be called before there is a second thread.
-pub fn stand(guard: Guard) -> i32 {
+pub fn stand(guard: WardenGuard) -> i32 {
     crash::begin("warden");
     match Warden::begin(guard) {
         Ok(warden) => warden.stand(),
@@ -77,14 +77,14 @@ pub fn stand(guard: Guard) -> i32 {
 }
 
 struct Warden {
-    guard: Guard,
-    policy: Policy,
+    guard: WardenGuard,
+    policy: WardenPolicy,
     began: Instant,
     program: PathBuf,
     ears: SignalFd,
     group: ChildGroup,
     /// The children that this process had before it became the warden.
-    strangers: RefCell<Strangers>,
+    strangers: RefCell<StrangerProcesses>,
 }
 
 /// The process group of what is watched.
@@ -98,7 +98,7 @@ enum ChildGroup {
 
 /// What a warden hears.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Heard {
+enum WardenHeard {
     /// Nothing, or the death of some child.
     Nothing,
     /// A signal for it.
@@ -108,7 +108,7 @@ enum Heard {
 }
 
 impl Warden {
-    fn begin(guard: Guard) -> Result<Warden, (&'static str, io::Error)> {
+    fn begin(guard: WardenGuard) -> Result<Warden, (&'static str, io::Error)> {
         let failed = |doing| move |error: Errno| (doing, error.into());
         if guard.in_background {
             // The terminal's Ctrl-C and its end are none of the leader's business from here on. This leads no group
@@ -124,8 +124,8 @@ impl Warden {
         // By its name, not by what runs: a program that was replaced meanwhile is the one to start next.
         let program = env::current_exe().map_err(|error| ("find out the own program", error))?;
         let group = if File::open("/dev/tty").is_ok() { ChildGroup::Shared } else { ChildGroup::Own };
-        let policy = Policy::new(guard.charge);
-        let strangers = RefCell::new(Strangers::present(match group {
+        let policy = WardenPolicy::new(guard.charge);
+        let strangers = RefCell::new(StrangerProcesses::present(match group {
             ChildGroup::Shared => Some(unistd::getpgrp()),
             ChildGroup::Own => None,
         }));
@@ -144,25 +144,25 @@ impl Warden {
                 }
                 Err(error) => {
                     tracing::error!("cannot start {}: {error}", self.program.display());
-                    Ended::NotStarted
+                    ChargeEnd::NotStarted
                 }
             };
             point("leader ended");
             match self.policy.ended(self.began.elapsed(), how) {
-                Verdict::HandOver => tracing::info!("the leader handed over; the next one is started"),
-                Verdict::Restart { after } => {
+                WardenVerdict::HandOver => tracing::info!("the leader handed over; the next one is started"),
+                WardenVerdict::Restart { after } => {
                     tracing::error!("the leader {}; it is started again in {} ms", words(how), after.as_millis());
                     point("about to wait for the next leader");
                     if let Some(signal) = self.pause(after) {
-                        self.end_the_rest(Left::Terminate);
+                        self.end_the_rest(LeftProcesses::Terminate);
                         return 128 + signal as i32;
                     }
                 }
-                Verdict::End { left, code, why } => {
+                WardenVerdict::End { left, code, why } => {
                     match why {
-                        Why::Ended => {}
-                        Why::Killed => (self.guard.tell_of_death)(&words(how), code),
-                        Why::GivenUp => tracing::error!(
+                        WardenEndCause::Ended => {}
+                        WardenEndCause::Killed => (self.guard.tell_of_death)(&words(how), code),
+                        WardenEndCause::GivenUp => tracing::error!(
                             "the leader {}, for the {}th time within {} s: it is given up, and its members are told to end. \
                              What it said last is above; teamster up starts it again",
                             words(how),
@@ -179,7 +179,7 @@ impl Warden {
         }
     }
 
-    fn start(&self, before: Option<&Identity>) -> io::Result<Pid> {
+    fn start(&self, before: Option<&ProcessIdentity>) -> io::Result<Pid> {
         let mut words = env::args_os();
         let mut program = Program::new(&self.program);
         program.arg0(words.next().unwrap_or_else(|| "teamster".into())).args(words);
@@ -207,7 +207,7 @@ impl Warden {
     }
 
     /// Waits until the child has ended. Reaps whoever else does, and passes on what this is told.
-    fn follow(&self, child: Pid) -> Ended {
+    fn follow(&self, child: Pid) -> ChargeEnd {
         loop {
             while let Some((pid, how)) = self.reap() {
                 if pid == child {
@@ -215,8 +215,8 @@ impl Warden {
                 }
             }
             match (self.hear(None), self.group) {
-                (Heard::Nothing, _) | (Heard::AtTerminal(_), ChildGroup::Shared) => {}
-                (Heard::Told(signal), _) | (Heard::AtTerminal(signal), ChildGroup::Own) => {
+                (WardenHeard::Nothing, _) | (WardenHeard::AtTerminal(_), ChildGroup::Shared) => {}
+                (WardenHeard::Told(signal), _) | (WardenHeard::AtTerminal(signal), ChildGroup::Own) => {
                     // It was not waited for, so the number is its own.
                     let _ = kill(child, signal);
                     point("signal passed on");
@@ -234,19 +234,19 @@ impl Warden {
                 return None;
             }
             match self.hear(Some(left)) {
-                Heard::Nothing => {}
-                Heard::Told(signal) | Heard::AtTerminal(signal) => return Some(signal),
+                WardenHeard::Nothing => {}
+                WardenHeard::Told(signal) | WardenHeard::AtTerminal(signal) => return Some(signal),
             }
         }
     }
 
-    fn end_the_rest(&self, left: Left) {
+    fn end_the_rest(&self, left: LeftProcesses) {
         let began = Instant::now();
         let now_ms = || began.elapsed().as_millis() as u64;
         let mut ending = GroupEnding::new(match left {
-            Left::Wait => return self.see_off(),
-            Left::Kill => KillLadder::kill(now_ms()),
-            Left::Terminate => KillLadder::terminate(now_ms()),
+            LeftProcesses::Wait => return self.see_off(),
+            LeftProcesses::Kill => KillLadder::kill(now_ms()),
+            LeftProcesses::Terminate => KillLadder::terminate(now_ms()),
         });
         while !self.nothing_left() {
             match ending.next_round(now_ms(), self.to_be_ended()) {
@@ -259,8 +259,8 @@ impl Warden {
                     }
                     let left = Duration::from_millis(until_ms.saturating_sub(now_ms()));
                     match self.hear(Some(left.min(CHILDREN_LOOK))) {
-                        Heard::Told(_) | Heard::AtTerminal(_) => ending.hurry(now_ms()),
-                        Heard::Nothing => {}
+                        WardenHeard::Told(_) | WardenHeard::AtTerminal(_) => ending.hurry(now_ms()),
+                        WardenHeard::Nothing => {}
                     }
                 }
                 EndingRound::GiveUp => {
@@ -277,8 +277,8 @@ impl Warden {
     fn see_off(&self) {
         while !self.nothing_left() {
             match self.hear(None) {
-                Heard::Nothing => {}
-                Heard::Told(_) | Heard::AtTerminal(_) => return,
+                WardenHeard::Nothing => {}
+                WardenHeard::Told(_) | WardenHeard::AtTerminal(_) => return,
             }
         }
     }
@@ -289,7 +289,7 @@ impl Warden {
     }
 
     /// The next child that has ended.
-    fn reap(&self) -> Option<(Pid, Ended)> {
+    fn reap(&self) -> Option<(Pid, ChargeEnd)> {
         let (pid, how) = reap()?;
         self.strangers.borrow_mut().reaped(pid);
         Some((pid, how))
@@ -304,19 +304,19 @@ impl Warden {
         self.to_be_ended().is_empty()
     }
 
-    fn hear(&self, limit: Option<Duration>) -> Heard {
+    fn hear(&self, limit: Option<Duration>) -> WardenHeard {
         let limit = limit.map_or(PollTimeout::NONE, |limit| {
             // Up to the next millisecond, or the last one would be spent in a loop.
             PollTimeout::try_from(limit + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
         });
         let _ = poll(&mut [PollFd::new(self.ears.as_fd(), PollFlags::POLLIN)], limit);
-        let Ok(Some(told)) = self.ears.read_signal() else { return Heard::Nothing };
+        let Ok(Some(told)) = self.ears.read_signal() else { return WardenHeard::Nothing };
         let number = i32::try_from(told.ssi_signo).ok();
         match number.and_then(|number| Signal::try_from(number).ok()) {
-            None | Some(Signal::SIGCHLD) => Heard::Nothing,
+            None | Some(Signal::SIGCHLD) => WardenHeard::Nothing,
             Some(signal) => match meant_for(signal, told.ssi_code) {
-                For::Us => Heard::Told(signal),
-                For::Group => Heard::AtTerminal(signal),
+                SignalTarget::Us => WardenHeard::Told(signal),
+                SignalTarget::Group => WardenHeard::AtTerminal(signal),
             },
         }
     }
@@ -333,20 +333,20 @@ fn heard() -> SigSet {
     heard
 }
 
-fn reap() -> Option<(Pid, Ended)> {
+fn reap() -> Option<(Pid, ChargeEnd)> {
     let (pid, status) = wait(WaitOptions::NOHANG).ok()??;
     let how = match (status.exit_status(), status.terminating_signal()) {
-        (Some(code), _) => Ended::Exited { code },
-        (None, signal) => Ended::Killed { signal: signal.unwrap_or_default() },
+        (Some(code), _) => ChargeEnd::Exited { code },
+        (None, signal) => ChargeEnd::Killed { signal: signal.unwrap_or_default() },
     };
     Some((Pid::from_raw(pid.as_raw_nonzero().get()), how))
 }
 
 /// `was killed by SIGKILL`.
-fn words(how: Ended) -> String {
+fn words(how: ChargeEnd) -> String {
     match how {
-        Ended::NotStarted => "could not be started".to_owned(),
-        Ended::Exited { code } => format!("ended with {}", exit::exited(code)),
-        Ended::Killed { signal } => format!("was {}", exit::killed(signal)),
+        ChargeEnd::NotStarted => "could not be started".to_owned(),
+        ChargeEnd::Exited { code } => format!("ended with {}", exit::exited(code)),
+        ChargeEnd::Killed { signal } => format!("was {}", exit::killed(signal)),
     }
 }

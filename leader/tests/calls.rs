@@ -16,13 +16,13 @@ use teamster_protocol::model::board::AutoClaim;
 use teamster_protocol::model::id::{Address, MemberName, TaskId, TeamName};
 use teamster_protocol::model::limits::PROTOCOL_VERSION;
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
-use teamster_protocol::model::roster::{LeftHow, MemberSpec, Workspace};
+use teamster_protocol::model::roster::{MemberSpec, WorkerEnd, Workspace};
 use teamster_protocol::model::shutdown::WhenBusy;
 use teamster_protocol::store::file::Durability;
 use teamster_protocol::team::Team;
 use teamster_protocol::wire::api::{
-    EndOutcome, Ended, Hello, LeaderApiServer, LeaderInfo, Prompted, SpawnRequest, Spawned, SteerPassed, Steered,
-    Stopped, Via, WorkspaceRequest, code,
+    EndOutcome, EndedMember, LeaderApiServer, LeaderInfo, PassedVia, PromptAnswer, ProtocolHello, SpawnRequest,
+    SpawnedMember, SteerAnswer, SteerPassed, StoppedTurn, WorkspaceRequest, code,
 };
 use teamster_protocol::wire::peer::{Peer, socket};
 use tempfile::TempDir;
@@ -50,7 +50,7 @@ impl Scripted {
 
 #[async_trait]
 impl LeaderApiServer for Scripted {
-    async fn hello(&self, hello: Hello) -> RpcResult<LeaderInfo> {
+    async fn hello(&self, hello: ProtocolHello) -> RpcResult<LeaderInfo> {
         assert_eq!(hello.protocol, PROTOCOL_VERSION);
         let team = "crew".parse::<TeamName>().expect("a name");
         if self.refusal == Some(code::OTHER_VERSION) {
@@ -60,7 +60,7 @@ impl LeaderApiServer for Scripted {
         Ok(LeaderInfo { team, pid: 7, since_ms: 0, protocol: PROTOCOL_VERSION, version: "0".to_owned() })
     }
 
-    async fn spawn(&self, request: SpawnRequest) -> RpcResult<Spawned> {
+    async fn spawn(&self, request: SpawnRequest) -> RpcResult<SpawnedMember> {
         let dir = PathBuf::from("/s/worktrees/alice");
         let workspace = match &request.workspace {
             WorkspaceRequest::Shared { dir } => Workspace::Shared { dir: dir.clone() },
@@ -72,37 +72,45 @@ impl LeaderApiServer for Scripted {
             },
         };
         let call = format!("spawn {} {:?} {:?} {:?}", request.name, request.agent, request.role, request.auto);
-        self.note(call, Spawned { name: request.name, pid: 8, workspace })
+        self.note(call, SpawnedMember { name: request.name, pid: 8, workspace })
     }
 
-    async fn send(&self, name: MemberName, text: String) -> RpcResult<Prompted> {
-        self.note(format!("send {name} {text}"), Prompted { turn: 4, text: TextId::prompt_of(4) })
+    async fn send(&self, name: MemberName, text: String) -> RpcResult<PromptAnswer> {
+        self.note(format!("send {name} {text}"), PromptAnswer { turn: 4, text: TextId::prompt_of(4) })
     }
 
     async fn steer(&self, name: MemberName, text: String) -> RpcResult<SteerPassed> {
         self.note(
             format!("steer {name} {text}"),
             SteerPassed {
-                via: Via::Rpc,
-                steered: Some(Steered { text: TextId::InTurn { turn: 1, number: 1 }, state: ReceiptState::Accepted }),
+                via: PassedVia::Rpc,
+                steered: Some(SteerAnswer {
+                    text: TextId::InTurn { turn: 1, number: 1 },
+                    state: ReceiptState::Accepted,
+                }),
             },
         )
     }
 
-    async fn stop(&self, name: MemberName, reason: String) -> RpcResult<Stopped> {
-        let stopped = Stopped { via: Via::Rpc, task: Some(TaskId(3)), stop: Some(TurnEnd::Aborted) };
+    async fn stop(&self, name: MemberName, reason: String) -> RpcResult<StoppedTurn> {
+        let stopped = StoppedTurn { via: PassedVia::Rpc, task: Some(TaskId(3)), stop: Some(TurnEnd::Aborted) };
         self.note(format!("stop {name} {reason}"), stopped)
     }
 
-    async fn shutdown(&self, name: Option<MemberName>, reason: String, when_busy: WhenBusy) -> RpcResult<Vec<Ended>> {
+    async fn shutdown(
+        &self,
+        name: Option<MemberName>,
+        reason: String,
+        when_busy: WhenBusy,
+    ) -> RpcResult<Vec<EndedMember>> {
         let alice = "alice".parse().expect("a name");
         let outcome = EndOutcome::Refused { task: Some(TaskId(3)) };
-        self.note(format!("shutdown {name:?} {reason} {when_busy:?}"), vec![Ended { name: alice, outcome }])
+        self.note(format!("shutdown {name:?} {reason} {when_busy:?}"), vec![EndedMember { name: alice, outcome }])
     }
 
-    async fn kill(&self, name: MemberName) -> RpcResult<Ended> {
-        let how = LeftHow::Died { reason: "killed by SIGKILL".to_owned() };
-        self.note(format!("kill {name}"), Ended { name, outcome: EndOutcome::Left { how } })
+    async fn kill(&self, name: MemberName) -> RpcResult<EndedMember> {
+        let how = WorkerEnd::Died { reason: "killed by SIGKILL".to_owned() };
+        self.note(format!("kill {name}"), EndedMember { name, outcome: EndOutcome::Left { how } })
     }
 
     async fn hand_over(&self) -> RpcResult<()> {
@@ -110,11 +118,11 @@ impl LeaderApiServer for Scripted {
         self.note("hand_over".to_owned(), ())
     }
 
-    async fn down(&self, force: bool) -> RpcResult<Vec<Ended>> {
+    async fn down(&self, force: bool) -> RpcResult<Vec<EndedMember>> {
         let name = "alice".parse().expect("a name");
-        let outcome = EndOutcome::Left { how: LeftHow::Shutdown };
+        let outcome = EndOutcome::Left { how: WorkerEnd::Shutdown };
         self.ended.notify_one();
-        self.note(format!("down {force}"), vec![Ended { name, outcome }])
+        self.note(format!("down {force}"), vec![EndedMember { name, outcome }])
     }
 }
 

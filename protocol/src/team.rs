@@ -10,20 +10,20 @@ use std::time::{Duration, Instant};
 
 use crate::host::clock;
 use crate::host::crash::point;
-use crate::host::process::life::{self, Life};
+use crate::host::process::life::{self, MemberLife};
 use crate::host::process::marked;
 use crate::host::team_dir::TeamDir;
-use crate::model::board::{Board, BoardFact, Claimant, Death, ReadFact};
+use crate::model::board::{Board, BoardFact, ReadFact, WaitingClaimant, WorkerDeath};
 use crate::model::id::{Address, MemberName, TaskId};
 use crate::model::limits::{LAST_WORDS_BYTES_MAX, LOCK_RETRY};
 use crate::model::mail::Mailbox;
-use crate::model::roster::{Isolation, MemberSpec, Presence, Roster, RosterRefusal, TeamFact};
+use crate::model::roster::{CellIsolation, MemberPresence, MemberSpec, Roster, RosterRefusal, TeamFact};
 use crate::model::task::view::TaskView;
-use crate::model::task::{Claim, NewTask, Refusal};
-use crate::store::file::{self, Durability, Log, LogError, Record, Transact};
+use crate::model::task::{BoardRefusal, NewTask, TaskClaim};
+use crate::store::file::{self, Durability, Log, LogError, LogRecord, TransactError};
 use crate::store::presence::{LockError, PresenceLock, WorkerLife};
 use crate::store::{transcript, watch};
-use crate::wire::api::{Changed, MemberView, TaskCommand};
+use crate::wire::api::{BoardChange, MemberView, TaskCommand};
 
 mod error;
 mod exclusion;
@@ -93,7 +93,7 @@ impl Team {
     }
 
     /// Takes in what others wrote; calls `seen` with each of their records on the board.
-    pub fn refresh(&mut self, seen: impl FnMut(&Record<BoardFact>)) -> Result<(), TeamError> {
+    pub fn refresh(&mut self, seen: impl FnMut(&LogRecord<BoardFact>)) -> Result<(), TeamError> {
         self.roster.refresh(|_| ())?;
         self.board.refresh(seen)?;
         Ok(())
@@ -103,7 +103,7 @@ impl Team {
     pub fn decide<T>(
         &mut self,
         durability: Durability,
-        decide: impl FnOnce(&Board) -> Result<(Vec<BoardFact>, T), Refusal>,
+        decide: impl FnOnce(&Board) -> Result<(Vec<BoardFact>, T), BoardRefusal>,
     ) -> Result<T, TeamError> {
         self.decide_telling(durability, |_| (), decide)
     }
@@ -112,19 +112,19 @@ impl Team {
     pub fn decide_telling<T>(
         &mut self,
         durability: Durability,
-        seen: impl FnMut(&Record<BoardFact>),
-        decide: impl FnOnce(&Board) -> Result<(Vec<BoardFact>, T), Refusal>,
+        seen: impl FnMut(&LogRecord<BoardFact>),
+        decide: impl FnOnce(&Board) -> Result<(Vec<BoardFact>, T), BoardRefusal>,
     ) -> Result<T, TeamError> {
         let mut makes_work = false;
         let noted = |board: &Board| {
             let (facts, value) = decide(board)?;
             makes_work = facts.iter().any(BoardFact::makes_work);
-            Ok::<_, Refusal>((facts, value))
+            Ok::<_, BoardRefusal>((facts, value))
         };
         let by = self.me.as_str();
         let outcome = self.board.transact_telling(by, clock::now_ms(), durability, seen, noted);
         point("board decided, nobody rung");
-        if makes_work && !matches!(outcome, Err(Transact::Refused(_) | Transact::Log(_))) {
+        if makes_work && !matches!(outcome, Err(TransactError::Refused(_) | TransactError::Log(_))) {
             self.ring_waiting();
         }
         Ok(outcome?)
@@ -142,7 +142,7 @@ impl Team {
     }
 
     /// Claims the next task for a worker, or tells the board that it waits.
-    pub fn claim_next(&mut self, who: &Claimant) -> Result<Option<Claim>, TeamError> {
+    pub fn claim_next(&mut self, who: &WaitingClaimant) -> Result<Option<TaskClaim>, TeamError> {
         // A claim need not survive a loss of power: neither does the worker.
         let mut rung_in_vain = false;
         let claim = self.decide(Durability::Process, |board| {
@@ -158,7 +158,7 @@ impl Team {
     }
 
     /// Carries out a command on the board; the answer names the tasks and what the asker might not have meant.
-    pub fn command(&mut self, command: TaskCommand) -> Result<Changed, TeamError> {
+    pub fn command(&mut self, command: TaskCommand) -> Result<BoardChange, TeamError> {
         let mut warnings = Vec::new();
         self.roster.refresh(|_| ())?;
         let mut members = BTreeSet::new();
@@ -195,7 +195,7 @@ impl Team {
             tasks.sort_unstable();
             Ok((facts, tasks))
         })?;
-        Ok(Changed { tasks, warnings })
+        Ok(BoardChange { tasks, warnings })
     }
 
     /// Adds tasks built on the numbers they will get: `build` is told the first.
@@ -263,14 +263,15 @@ impl Team {
         let path = self.dir.member_lock(name);
         // Read while the lock is held: a worker that joins looks at its lock afterwards.
         self.roster.refresh(|_| ())?;
-        let Ok(Presence::Joined { process, .. }) = self.roster().member(name).map(|member| &member.presence) else {
+        let Ok(MemberPresence::Joined { process, .. }) = self.roster().member(name).map(|member| &member.presence)
+        else {
             return Ok(lock.of_dead_worker(&path, None)?);
         };
         let lock = lock.of_dead_worker(&path, Some(&process.identity))?;
         match process.isolation {
-            Some(Isolation::Namespace) => Ok(lock),
-            Some(Isolation::Subreaper) | None => {
-                let life = Life {
+            Some(CellIsolation::Namespace) => Ok(lock),
+            Some(CellIsolation::Subreaper) | None => {
+                let life = MemberLife {
                     team: life::team_of(self.dir.path())
                         .map_err(|source| LockError::io("look at", self.dir.path())(source))?,
                     member: name.clone(),
@@ -294,7 +295,7 @@ impl Team {
         let turns = self.dir.turns(name);
         self.decide(self.durability, |board| {
             let last_words = if board.owned_by(name).next().is_some() { last_words(&turns) } else { String::new() };
-            let facts = board.bury(name, Death { cause, last_words: &last_words });
+            let facts = board.bury(name, WorkerDeath { cause, last_words: &last_words });
             let tasks = facts.iter().flat_map(BoardFact::tasks).collect();
             Ok((facts, tasks))
         })

@@ -5,9 +5,9 @@ use std::io;
 
 use nix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
-use teamster_protocol::model::board::{Board, BoardFact, Claimant, Death, ReleaseWhy, Scope};
+use teamster_protocol::model::board::{Board, BoardFact, ClearedTasks, ReleaseWhy, WaitingClaimant, WorkerDeath};
 use teamster_protocol::model::id::{MemberName, TaskId};
-use teamster_protocol::model::task::{Claim, NewTask, Refusal};
+use teamster_protocol::model::task::{BoardRefusal, NewTask, TaskClaim};
 
 mod check;
 pub mod client;
@@ -19,10 +19,10 @@ pub use check::{Seen, Verdict, check};
 #[expect(missing_docs, reason = "as in Board's methods")]
 pub enum Op {
     Add { tasks: Vec<NewTask> },
-    ClaimNext { who: Claimant },
-    Complete { claim: Claim, result: String },
-    Fail { claim: Claim, reason: String },
-    Release { claim: Claim, why: ReleaseWhy, partial: String },
+    ClaimNext { who: WaitingClaimant },
+    Complete { claim: TaskClaim, result: String },
+    Fail { claim: TaskClaim, reason: String },
+    Release { claim: TaskClaim, why: ReleaseWhy, partial: String },
     Bury { name: MemberName },
     Assign { id: TaskId, to: MemberName },
     Unassign { id: TaskId },
@@ -30,19 +30,19 @@ pub enum Op {
     RemoveDependency { id: TaskId, on: TaskId },
     Retry { id: TaskId },
     Cancel { id: TaskId },
-    Clear { scope: Scope },
+    Clear { scope: ClearedTasks },
 }
 
 impl Op {
     /// What a board decides on it: the facts to write, or a refusal.
-    pub fn decide(&self, board: &Board) -> Result<Vec<BoardFact>, Refusal> {
+    pub fn decide(&self, board: &Board) -> Result<Vec<BoardFact>, BoardRefusal> {
         Ok(match self {
             Op::Add { tasks } => board.add(tasks.clone())?,
             Op::ClaimNext { who } => board.claim_next(who).0,
             Op::Complete { claim, result } => vec![board.complete(claim, result.clone())?],
             Op::Fail { claim, reason } => vec![board.fail(claim, reason.clone(), String::new())?],
             Op::Release { claim, why, partial } => vec![board.release(claim, *why, partial.clone())?],
-            Op::Bury { name } => board.bury(name, Death::default()),
+            Op::Bury { name } => board.bury(name, WorkerDeath::default()),
             Op::Assign { id, to } => vec![board.assign(*id, to.clone())?],
             Op::Unassign { id } => vec![board.unassign(*id)?],
             Op::AddDependency { id, on } => vec![board.add_dependency(*id, *on)?],

@@ -5,10 +5,10 @@
 use std::fmt;
 
 use teamster_protocol::model::agent::preset::PromptKind;
-use teamster_protocol::model::board::{AutoClaim, Claimant};
+use teamster_protocol::model::board::{AutoClaim, WaitingClaimant};
 use teamster_protocol::model::id::Role;
 use teamster_protocol::model::limits::SLOW_POLL;
-use teamster_protocol::model::roster::{OnStall, Presence, Then};
+use teamster_protocol::model::roster::{AfterLeaving, MemberPresence, OnStall};
 use teamster_protocol::model::task::TaskStatus;
 use teamster_protocol::wire::api::WorkerPhase;
 
@@ -108,7 +108,7 @@ impl Sim {
         let roles: Vec<Role> = ["reviewer", "tester"].iter().map(|role| role.parse().expect("it is a name")).collect();
         let member = |index: usize, chance: &mut Chance| Member {
             index,
-            who: Claimant {
+            who: WaitingClaimant {
                 name: format!("worker-{index}").parse().expect("it is a name"),
                 role: chance.one_in(2).then(|| chance.pick(&roles).clone()),
                 auto: if chance.one_in(6) { AutoClaim::Off } else { AutoClaim::On },
@@ -344,7 +344,9 @@ impl Sim {
             }
         }
         for (name, member) in self.world.roster.members().filter(|_| self.lead.is_up) {
-            if let Presence::Left { then: Then::Again { .. } | Then::Undecided { .. }, .. } = &member.presence {
+            if let MemberPresence::Left { then: AfterLeaving::Again { .. } | AfterLeaving::Undecided { .. }, .. } =
+                &member.presence
+            {
                 self.world.oracle.broke(format!("{name} is to be started again, and nobody does"));
             }
         }

@@ -17,12 +17,14 @@ use teamster_protocol::model::agent::{
 use teamster_protocol::model::id::TaskId;
 use teamster_protocol::model::limits::PROTOCOL_VERSION;
 use teamster_protocol::model::mail::Urgency;
-use teamster_protocol::model::notice::{Noted, Notice, Said};
+use teamster_protocol::model::notice::{Notice, NoticeKind, TranscriptText};
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
-use teamster_protocol::model::roster::LeftHow;
+use teamster_protocol::model::roster::WorkerEnd;
 use teamster_protocol::model::shutdown::WhenBusy;
-use teamster_protocol::model::task::{NewTask, Work};
-use teamster_protocol::wire::api::{Hello, MemberState, Prompted, TaskCommand, WorkerApiClient, WorkerPhase};
+use teamster_protocol::model::task::{NewTask, TaskWork};
+use teamster_protocol::wire::api::{
+    MemberState, PromptAnswer, ProtocolHello, TaskCommand, WorkerApiClient, WorkerPhase,
+};
 use teamster_protocol::wire::peer::Peer;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
@@ -45,25 +47,25 @@ async fn by_hand(bench: &mut Bench, args: &[&str]) -> Child {
 /// Starts it as the leader does.
 async fn linked(bench: &Bench, args: &[&str]) -> (Child, Peer) {
     let (child, peer) = bench::link(scripted(bench, args), 60_000);
-    peer.initialize(Hello { protocol: PROTOCOL_VERSION }).await.unwrap();
+    peer.initialize(ProtocolHello { protocol: PROTOCOL_VERSION }).await.unwrap();
     (child, peer)
 }
 
-fn add(bench: &mut Bench, work: Work) -> TaskId {
+fn add(bench: &mut Bench, work: TaskWork) -> TaskId {
     bench.team.command(TaskCommand::Add { tasks: vec![NewTask::new(work)] }).unwrap().tasks[0]
 }
 
-fn prompt(text: &str) -> Work {
-    Work::Prompt(text.to_owned())
+fn prompt(text: &str) -> TaskWork {
+    TaskWork::Prompt(text.to_owned())
 }
 
-fn count(said: &[Said], wanted: impl Fn(&Said) -> bool) -> usize {
+fn count(said: &[TranscriptText], wanted: impl Fn(&TranscriptText) -> bool) -> usize {
     said.iter().filter(|said| wanted(said)).count()
 }
 
 /// Waits until a text has come this far.
 async fn receipt(bench: &mut Bench, text: TextId, state: ReceiptState) {
-    bench.said("alice", |said| *said == Said::Receipt { text, state: state.clone() }).await;
+    bench.said("alice", |said| *said == TranscriptText::Receipt { text, state: state.clone() }).await;
 }
 
 async fn waits(bench: &mut Bench, times: usize) {
@@ -71,7 +73,7 @@ async fn waits(bench: &mut Bench, times: usize) {
     bench
         .until("it waits for work", move |_: Seen<'_>| {
             let said = teamster_protocol::store::transcript::since(&dir, 0).unwrap();
-            (said.iter().filter(|entry| entry.what == Said::Waiting).count() >= times).then_some(())
+            (said.iter().filter(|entry| entry.what == TranscriptText::Waiting).count() >= times).then_some(())
         })
         .await;
 }
@@ -85,7 +87,7 @@ async fn one_agent_serves_many_turns_and_the_shell_runs_the_commands() {
         assert_eq!(bench.task(task, "completed").await.result(), Some(&*format!("prompt {number}")));
     }
     let command =
-        add(&mut bench, Work::Run("sleep 1000 & setsid sleep 1000 & echo \"task $TEAMSTER_TASK\"".to_owned()));
+        add(&mut bench, TaskWork::Run("sleep 1000 & setsid sleep 1000 & echo \"task $TEAMSTER_TASK\"".to_owned()));
     let result = format!("task {command}");
     assert_eq!(
         bench.task(command, "completed").await.result(),
@@ -98,11 +100,15 @@ async fn one_agent_serves_many_turns_and_the_shell_runs_the_commands() {
     let task = add(&mut bench, prompt("count\nthink hm\ntool ls\nplan count\nusage 120 7"));
     assert_eq!(bench.task(task, "completed").await.result(), Some("prompt 5"), "the same process, with its memory");
     let said = bench.transcript("alice");
-    assert_eq!(count(&said, |said| matches!(said, Said::Session { .. })), 1);
-    assert!(said.contains(&Said::Thought { text: "hm".to_owned() }));
-    assert!(said.contains(&Said::ToolCall { id: "t1".to_owned(), title: "ls".to_owned(), state: ToolState::Done }));
-    assert!(said.iter().any(|said| matches!(said, Said::Plan { steps } if steps.len() == 1)));
-    assert!(said.iter().any(|said| matches!(said, Said::Usage { turn: 6, usage } if usage.input == 120)));
+    assert_eq!(count(&said, |said| matches!(said, TranscriptText::Session { .. })), 1);
+    assert!(said.contains(&TranscriptText::Thought { text: "hm".to_owned() }));
+    assert!(said.contains(&TranscriptText::ToolCall {
+        id: "t1".to_owned(),
+        title: "ls".to_owned(),
+        state: ToolState::Done
+    }));
+    assert!(said.iter().any(|said| matches!(said, TranscriptText::Plan { steps } if steps.len() == 1)));
+    assert!(said.iter().any(|said| matches!(said, TranscriptText::Usage { turn: 6, usage } if usage.input == 120)));
 }
 
 #[tokio::test]
@@ -111,7 +117,7 @@ async fn a_prompt_and_a_steer_have_receipts_that_tell_the_truth() {
     let (_alice, peer) = linked(&bench, &[]).await;
     let mut bench = bench;
     let asked = peer.prompt("say begun\nwait".to_owned()).await.unwrap();
-    assert_eq!(asked, Prompted { turn: 1, text: TextId::prompt_of(1) });
+    assert_eq!(asked, PromptAnswer { turn: 1, text: TextId::prompt_of(1) });
     bench.heard("alice", "begun").await;
     let steered = peer.steer("left".to_owned()).await.unwrap();
     assert_eq!(steered.state, ReceiptState::Accepted);
@@ -119,7 +125,7 @@ async fn a_prompt_and_a_steer_have_receipts_that_tell_the_truth() {
         receipt(&mut bench, text, ReceiptState::Delivered).await;
         receipt(&mut bench, text, ReceiptState::Answered).await;
     }
-    assert!(bench.transcript("alice").contains(&Said::Text { text: "steered: left\n".to_owned() }));
+    assert!(bench.transcript("alice").contains(&TranscriptText::Text { text: "steered: left\n".to_owned() }));
 }
 
 #[tokio::test]
@@ -140,7 +146,11 @@ async fn mail_that_the_agent_queues_is_not_acknowledged_until_it_has_it() {
         receipt(&mut bench, text, ReceiptState::Answered).await;
     }
     assert_eq!(bench.unread("alice"), 0);
-    assert_eq!(count(&bench.transcript("alice"), |said| matches!(said, Said::Mail { .. })), 2, "each is shown once");
+    assert_eq!(
+        count(&bench.transcript("alice"), |said| matches!(said, TranscriptText::Mail { .. })),
+        2,
+        "each is shown once"
+    );
 }
 
 #[tokio::test]
@@ -184,9 +194,10 @@ async fn a_question_is_answered_by_the_setting() {
         let _alice = by_hand(&mut bench, &["--approval", setting]).await;
         assert_eq!(bench.task(task, "completed").await.result(), Some(answer));
         let said = bench.transcript("alice");
-        assert!(said.iter().any(|said| matches!(said, Said::PermissionAsked(asked) if asked.title == "rm -r x")));
-        let by_policy =
-            |said: &Said| matches!(said, Said::PermissionAnswered { by, .. } if *by == PermissionBy::Policy);
+        assert!(
+            said.iter().any(|said| matches!(said, TranscriptText::PermissionAsked(asked) if asked.title == "rm -r x"))
+        );
+        let by_policy = |said: &TranscriptText| matches!(said, TranscriptText::PermissionAnswered { by, .. } if *by == PermissionBy::Policy);
         assert_eq!(count(&said, by_policy), 1);
     }
 }
@@ -199,7 +210,7 @@ async fn a_question_is_answered_by_the_lead_or_taken_back_by_the_end_of_its_turn
     let question = async |notices: &mut jsonrpsee::core::client::Subscription<Notice>| -> QuestionId {
         loop {
             let notice = timeout(LIMIT, notices.next()).await.unwrap().unwrap().unwrap();
-            if let Noted::PermissionAsked { question } = notice.what {
+            if let NoticeKind::PermissionAsked { question } = notice.what {
                 return question;
             }
         }
@@ -216,12 +227,12 @@ async fn a_question_is_answered_by_the_lead_or_taken_back_by_the_end_of_its_turn
     peer.prompt("ask again".to_owned()).await.unwrap();
     let asked = question(&mut notices).await;
     peer.abort("enough".to_owned()).await.unwrap();
-    let taken_back = |said: &Said| match said {
-        Said::PermissionAnswered { question, by, .. } => *question == asked && *by == PermissionBy::TurnEnd,
+    let taken_back = |said: &TranscriptText| match said {
+        TranscriptText::PermissionAnswered { question, by, .. } => *question == asked && *by == PermissionBy::TurnEnd,
         _ => false,
     };
     bench.said("alice", taken_back).await;
-    bench.said("alice", |said| matches!(said, Said::TurnEnded { turn: 2, end: TurnEnd::Aborted, .. })).await;
+    bench.said("alice", |said| matches!(said, TranscriptText::TurnEnded { turn: 2, end: TurnEnd::Aborted, .. })).await;
 }
 
 #[tokio::test]
@@ -230,9 +241,9 @@ async fn a_limit_parks_the_member_which_keeps_its_task_and_goes_on() {
     let (_alice, peer) = linked(&bench, &[]).await;
     let mut bench = bench;
     let task = add(&mut bench, prompt("limit 2500\nsay done"));
-    let parked = bench.said("alice", |said| matches!(said, Said::Parked { .. })).await;
+    let parked = bench.said("alice", |said| matches!(said, TranscriptText::Parked { .. })).await;
     assert!(
-        matches!(&parked, Said::Parked { task: Some(id), reason, .. } if *id == task && reason == "all is used up")
+        matches!(&parked, TranscriptText::Parked { task: Some(id), reason, .. } if *id == task && reason == "all is used up")
     );
     assert!(matches!(peer.status().await.unwrap().phase, WorkerPhase::Parked { task: Some(id), .. } if id == task));
     let member = bench.team.members().unwrap().remove(0);
@@ -240,8 +251,8 @@ async fn a_limit_parks_the_member_which_keeps_its_task_and_goes_on() {
     assert!(member.parked_until_ms.is_some());
     let view = bench.task(task, "completed").await;
     assert_eq!((view.result(), view.attempts.len()), (Some("done"), 1), "the same attempt goes on");
-    let limited = |said: &Said| match said {
-        Said::TurnEnded { end: TurnEnd::Failed { .. }, task: Some(id), .. } => *id == task,
+    let limited = |said: &TranscriptText| match said {
+        TranscriptText::TurnEnded { end: TurnEnd::Failed { .. }, task: Some(id), .. } => *id == task,
         _ => false,
     };
     assert_eq!(count(&bench.transcript("alice"), limited), 1);
@@ -253,7 +264,7 @@ async fn a_parked_task_can_be_stopped_and_a_parked_member_ends() {
     let (alice, peer) = linked(&bench, &[]).await;
     let mut bench = bench;
     let task = add(&mut bench, prompt("limit 3600000"));
-    bench.said("alice", |said| matches!(said, Said::Parked { .. })).await;
+    bench.said("alice", |said| matches!(said, TranscriptText::Parked { .. })).await;
     assert_eq!(peer.abort("enough".to_owned()).await.unwrap().task, Some(task));
     bench.task(task, "stopped").await;
     bench.ask_to_end("alice", WhenBusy::Refuse);
@@ -270,15 +281,15 @@ async fn an_agent_that_dies_in_a_turn_costs_an_attempt_and_is_resumed_by_its_ses
     let (code, said) = ended(alice).await;
     assert_eq!(code, Some(1), "{said}");
     let reason = "the agent ended: exit status 9".to_owned();
-    let how = LeftHow::AgentGone { reason: reason.clone() };
+    let how = WorkerEnd::AgentGone { reason: reason.clone() };
     assert_eq!(bench.team.members().unwrap()[0].left, Some(how));
     let end = TurnEnd::Failed { reason, fault: AgentFault::Agent };
-    assert!(bench.transcript("alice").contains(&Said::TurnEnded { turn: 2, task: Some(task), end }));
+    assert!(bench.transcript("alice").contains(&TranscriptText::TurnEnded { turn: 2, task: Some(task), end }));
     let view = bench.task(task, "pending").await;
     assert_eq!((view.result(), view.attempts.len()), (Some("(the agent ended: exit status 9)\nhalf"), 1));
 
     let _again = by_hand(&mut bench, &["--no-claim"]).await;
-    let resumed = |said: &Said| matches!(said, Said::Session { session } if session.begun == SessionBegin::Resumed);
+    let resumed = |said: &TranscriptText| matches!(said, TranscriptText::Session { session } if session.begun == SessionBegin::Resumed);
     bench.said("alice", resumed).await;
     bench.mail("alice", Urgency::Next, "count");
     bench.heard("alice", "prompt 3").await;
@@ -294,7 +305,7 @@ async fn an_agent_that_dies_between_turns_or_speaks_nonsense_ends_its_worker_wit
         add(&mut bench, prompt(script));
         assert_eq!(ended(alice).await.0, Some(1));
         let left = bench.team.members().unwrap().remove(0).left;
-        assert!(matches!(&left, Some(LeftHow::AgentGone { reason }) if reason.starts_with(why)), "{left:?}");
+        assert!(matches!(&left, Some(WorkerEnd::AgentGone { reason }) if reason.starts_with(why)), "{left:?}");
         assert_eq!(processes_in(bench.root.path()), Vec::<PathBuf>::new());
     }
 }
@@ -335,7 +346,7 @@ async fn what_an_agents_tools_left_running_outside_its_group_ends_with_the_turn(
     bench.heard("alice", "prompt 1").await;
     let agents = processes_in(bench.root.path()).len();
     let command =
-        NewTask { to: Some(name("alice")), ..NewTask::new(Work::Run("(setsid sleep 1000 &); echo x".to_owned())) };
+        NewTask { to: Some(name("alice")), ..NewTask::new(TaskWork::Run("(setsid sleep 1000 &); echo x".to_owned())) };
     let task = bench.team.command(TaskCommand::Add { tasks: vec![command] }).unwrap().tasks[0];
     bench.task(task, "completed").await;
     assert_eq!(processes_in(bench.root.path()).len(), agents, "the agent lives, the rest does not");

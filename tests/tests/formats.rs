@@ -11,13 +11,13 @@ use std::path::{Path, PathBuf};
 
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::agent::TurnEnd;
-use teamster_protocol::model::board::{AutoClaim, Board, BoardFact, Claimant};
+use teamster_protocol::model::board::{AutoClaim, Board, BoardFact, WaitingClaimant};
 use teamster_protocol::model::id::{Address, MemberName, TaskId};
-use teamster_protocol::model::mail::{Body, Mailbox};
-use teamster_protocol::model::notice::Said;
-use teamster_protocol::model::roster::{Presence, Roster};
+use teamster_protocol::model::mail::{Mailbox, MessageBody};
+use teamster_protocol::model::notice::TranscriptText;
+use teamster_protocol::model::roster::{MemberPresence, Roster};
 use teamster_protocol::model::shutdown::WhenBusy;
-use teamster_protocol::store::file::{Durability, Log, LogError, Reader};
+use teamster_protocol::store::file::{Durability, Log, LogError, LogReader};
 use teamster_protocol::store::transcript::{self, Transcript};
 use teamster_protocol::team::{Inbox, Team};
 
@@ -49,8 +49,8 @@ fn member(name: &str) -> MemberName {
     name.parse().unwrap()
 }
 
-fn name_of(name: &str) -> Claimant {
-    Claimant { name: member(name), role: None, auto: AutoClaim::On }
+fn name_of(name: &str) -> WaitingClaimant {
+    WaitingClaimant { name: member(name), role: None, auto: AutoClaim::On }
 }
 
 #[test]
@@ -80,14 +80,14 @@ fn the_board_of_version_1_folds_to_what_it_was() {
     assert_eq!((board.next_id(), board.owned_by(&member("bob")).collect::<Vec<_>>()), (TaskId(9), vec![TaskId(7)]));
     assert_eq!(
         board.waiting().collect::<Vec<_>>(),
-        [&Claimant { role: Some("tester".parse().unwrap()), auto: AutoClaim::Off, ..name_of("carol") }]
+        [&WaitingClaimant { role: Some("tester".parse().unwrap()), auto: AutoClaim::Off, ..name_of("carol") }]
     );
     // Where the deaths of a task are counted on: task 1 had one, and keeps that.
     assert_eq!((board.task(TaskId(1)).unwrap().deaths, board.task(TaskId(1)).unwrap().attempt), (1, 2));
 }
 
 fn told(view: &teamster_protocol::model::task::view::TaskView) -> String {
-    use teamster_protocol::model::task::view::How;
+    use teamster_protocol::model::task::view::AttemptEndKind;
     let mut text = format!("{} {}", view.id, view.status);
     if let Some(owner) = &view.owner {
         text += &format!(" by {owner}");
@@ -103,9 +103,9 @@ fn told(view: &teamster_protocol::model::task::view::TaskView) -> String {
         let end = match &attempt.end {
             None => "running".to_owned(),
             Some(end) => match &end.how {
-                How::Completed => format!("completed {:?}", end.result),
-                How::Failed { reason } => format!("failed: {reason} {:?}", end.result),
-                How::Released { why } => {
+                AttemptEndKind::Completed => format!("completed {:?}", end.result),
+                AttemptEndKind::Failed { reason } => format!("failed: {reason} {:?}", end.result),
+                AttemptEndKind::Released { why } => {
                     format!("released {} {:?}", serde_json::to_value(why).unwrap().as_str().unwrap(), end.result)
                 }
             },
@@ -131,26 +131,26 @@ fn the_board_of_version_1_goes_on() {
 fn the_generation_before_is_still_read_to_its_seal() {
     let (_root, dir) = version_1();
     let old = dir.board().with_extension("jsonl.old");
-    let reader: Reader<Board> = Reader::open(old).unwrap();
+    let reader: LogReader<Board> = LogReader::open(old).unwrap();
     assert_eq!((reader.state().len(), reader.next_seq()), (6, 14));
 }
 
 #[test]
 fn the_roster_of_version_1_folds_to_what_it_was() {
     let (_root, dir) = version_1();
-    let reader: Reader<Roster> = Reader::open(dir.roster()).unwrap();
+    let reader: LogReader<Roster> = LogReader::open(dir.roster()).unwrap();
     let roster = reader.state();
     assert_eq!(roster.dir(), Some(Path::new("/src/app")));
     let told: Vec<String> = roster
         .members()
         .map(|(name, member)| {
             let presence = match &member.presence {
-                Presence::Expected { since_ms } => format!("expected since {since_ms}"),
-                Presence::Joined { at_ms, process } => format!(
+                MemberPresence::Expected { since_ms } => format!("expected since {since_ms}"),
+                MemberPresence::Joined { at_ms, process } => format!(
                     "joined at {at_ms} as {} {} by {:?}",
                     process.identity.pid, process.identity.start_ticks, process.started_by
                 ),
-                Presence::Left { at_ms, how, .. } => format!("left at {at_ms}: {how:?}"),
+                MemberPresence::Left { at_ms, how, .. } => format!("left at {at_ms}: {how:?}"),
             };
             let spec = &member.spec;
             format!(
@@ -195,21 +195,21 @@ fn the_mail_of_version_1_is_still_to_be_read() {
     let ids: Vec<_> = unread.iter().map(|mail| mail.id).collect();
     inbox.acknowledge(&ids).unwrap();
     assert_eq!(inbox.unread().unwrap(), []);
-    let lead: Reader<Mailbox> = Reader::open(dir.mailbox(&Address::Lead)).unwrap();
+    let lead: LogReader<Mailbox> = LogReader::open(dir.mailbox(&Address::Lead)).unwrap();
     assert_eq!((lead.state().letters().count(), lead.state().unread_len()), (3, 3));
 }
 
-fn body(body: &Body) -> String {
+fn body(body: &MessageBody) -> String {
     match body {
-        Body::Text { text } => format!("text {text}"),
-        Body::TaskAssigned { task } => format!("task {task}"),
-        Body::ShutdownRequest(ask) => {
+        MessageBody::Text { text } => format!("text {text}"),
+        MessageBody::TaskAssigned { task } => format!("task {task}"),
+        MessageBody::ShutdownRequest(ask) => {
             assert_eq!(ask.when_busy, WhenBusy::Finish);
             format!("shutdown {} {:?} until {}", ask.request, ask.when_busy, ask.deadline_ms)
         }
-        Body::ShutdownReply(reply) => format!("reply {:?}", reply.verdict),
-        Body::AbortRequest { reason } => format!("abort {reason}"),
-        Body::Unknown => "unknown".to_owned(),
+        MessageBody::ShutdownReply(reply) => format!("reply {:?}", reply.verdict),
+        MessageBody::AbortRequest { reason } => format!("abort {reason}"),
+        MessageBody::Unknown => "unknown".to_owned(),
     }
 }
 
@@ -222,12 +222,12 @@ fn the_transcripts_of_version_1_are_read_and_gone_on_with() {
     assert_eq!(entries.iter().map(|entry| entry.seq).collect::<Vec<_>>(), (1..=20).collect::<Vec<_>>());
     let stops: Vec<&TurnEnd> = entries
         .iter()
-        .filter_map(|entry| if let Said::TurnEnded { end, .. } = &entry.what { Some(end) } else { None })
+        .filter_map(|entry| if let TranscriptText::TurnEnded { end, .. } = &entry.what { Some(end) } else { None })
         .collect();
     assert_eq!(stops, [&TurnEnd::Completed, &TurnEnd::failed("exit status 2")]);
     let mut transcript = Transcript::open(turns).unwrap();
     assert_eq!((transcript.turn(), transcript.seq()), (2, 20));
-    assert_eq!(transcript.say(1, Said::Ready).unwrap().seq, 21);
+    assert_eq!(transcript.say(1, TranscriptText::Ready).unwrap().seq, 21);
 }
 
 #[test]
@@ -251,7 +251,7 @@ fn what_a_newer_version_adds_is_passed_over_and_what_it_changes_is_refused() {
 
     let newer = text + "{\"v\":2,\"seq\":3,\"at_ms\":4,\"by\":\"lead\",\"facts\":[]}\n";
     fs::write(&path, newer).unwrap();
-    match Reader::<Board>::open(&path) {
+    match LogReader::<Board>::open(&path) {
         Err(LogError::Newer { line: 4, found: 2, .. }) => {}
         other => panic!("{other:?}"),
     }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use teamster_protocol::host::clock;
 use teamster_protocol::model::board::Board;
-use teamster_protocol::store::file::{Log, Reader, Record};
+use teamster_protocol::store::file::{Log, LogReader, LogRecord};
 use teamster_tests::linear::client::PROCESSES;
 use teamster_tests::linear::{Entry, Seen, Verdict, check};
 
@@ -67,7 +67,7 @@ fn round(seed: u64) -> Result<Verdict, String> {
     let mut clients: Vec<Client> =
         (0..PROCESSES).map(|number| Client::start(&path, number, seed, &history(number))).collect();
     let mut seen = Seen::default();
-    let mut reader = Reader::<Board>::open(&path).unwrap();
+    let mut reader = LogReader::<Board>::open(&path).unwrap();
     clients.iter_mut().for_each(Client::wait_ready);
     clients.iter_mut().for_each(Client::go);
     let (began, mut last) = (Instant::now(), false);
@@ -75,7 +75,7 @@ fn round(seed: u64) -> Result<Verdict, String> {
     while !last {
         last = clients.iter_mut().all(Client::has_ended);
         assert!(began.elapsed() < ROUND_WITHIN, "seed {seed}: the processes take too long");
-        reader.refresh(|Record { seq, facts, .. }| drop(seen.records.insert(*seq, facts.clone()))).unwrap();
+        reader.refresh(|LogRecord { seq, facts, .. }| drop(seen.records.insert(*seq, facts.clone()))).unwrap();
     }
     seen.end = reader.state().clone();
     assert!(path.with_extension("jsonl.old").exists(), "seed {seed}: no new generation was ever begun");

@@ -16,9 +16,9 @@ use teamster_protocol::model::board::{Board, BoardFact};
 use teamster_protocol::model::id::{Address, MemberName, TaskId};
 use teamster_protocol::model::mail::Mailbox;
 use teamster_protocol::model::roster::{MemberSpec, Roster, Workspace};
-use teamster_protocol::model::{limits, notice::Said};
+use teamster_protocol::model::{limits, notice::TranscriptText};
 use teamster_protocol::store::file as log;
-use teamster_protocol::store::file::{Durability, Fold, Log, Reader};
+use teamster_protocol::store::file::{Durability, Log, LogFold, LogReader};
 use teamster_protocol::store::presence::PresenceLock;
 use teamster_protocol::store::transcript::Transcript;
 use teamster_protocol::team::{Inbox, Team};
@@ -78,7 +78,7 @@ fn every_variant_has_an_example() {
 
 #[test]
 fn the_logs_know_their_own_facts() {
-    fn of<F: Fold>(facts: &[&str])
+    fn of<F: LogFold>(facts: &[&str])
     where
         F::Fact: serde::de::DeserializeOwned,
     {
@@ -127,7 +127,7 @@ fn a_stranger_can_write_a_log_by_what_is_shown() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("board.jsonl");
     fs::write(&path, tagged("board-file")[0].json_lines().join("\n") + "\n").unwrap();
-    let reader: Reader<Board> = Reader::open(&path).unwrap();
+    let reader: LogReader<Board> = LogReader::open(&path).unwrap();
     assert_eq!((reader.state().len(), reader.next_seq()), (1, 4));
     let view = reader.state().view(TaskId(1), &mut |offset| reader.read_at(offset)).unwrap();
     assert_eq!((view.status.as_str(), view.result()), ("completed", Some("ok, 41 tests")));
@@ -284,7 +284,7 @@ async fn the_directory_looks_as_it_is_shown() {
     let _leader = PresenceLock::take(&dir.leader_lock(), 1).unwrap();
     let _socket = peer::socket::listen(&dir.leader_socket()).unwrap();
     let mut transcript = Transcript::open(dir.turns(&alice)).unwrap();
-    transcript.say(1, Said::Ready).unwrap();
+    transcript.say(1, TranscriptText::Ready).unwrap();
     let mut board: Log<Board> = Log::open(dir.board(), 1).unwrap();
     board.set_generation_bytes_max(0);
     let fact = BoardFact::Numbered { last_id: 1 };

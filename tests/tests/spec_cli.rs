@@ -11,8 +11,8 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
-use teamster_leader::ops::cleanup::{Cleaned, CleanedWorktree};
-use teamster_leader::ops::run::{Summary, TaskSummary};
+use teamster_leader::ops::cleanup::{CleanedTeam, CleanedWorktree};
+use teamster_leader::ops::run::{RunSummary, TaskSummary};
 use teamster_protocol::model::id::TaskId;
 use teamster_tests::hermetic::{Program, Sandbox};
 use teamster_tests::spec;
@@ -56,7 +56,7 @@ fn summary() -> Value {
         reason: Some("exit status 2".to_owned()),
         waits_for: vec![TaskId(1)],
     };
-    let summary = Summary {
+    let summary = RunSummary {
         team: "app".parse().unwrap(),
         ok: false,
         ended: Some("interrupted".to_owned()),
@@ -74,7 +74,7 @@ fn cleaned() -> Value {
         branch: "teamster/app/alice".to_owned(),
         kept: Some("refs/teamster/kept/teamster/app/alice/1763700000000".to_owned()),
     };
-    serde_json::to_value(Cleaned { team: "app".parse().unwrap(), worktrees: vec![worktree] }).unwrap()
+    serde_json::to_value(CleanedTeam { team: "app".parse().unwrap(), worktrees: vec![worktree] }).unwrap()
 }
 
 /// What a value is made of: the keys, and what kind each value is. Of an array its first element counts.

@@ -16,8 +16,8 @@ use serde_json::Value;
 use teamster_protocol::host::process;
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::limits::PROTOCOL_VERSION;
-use teamster_protocol::store::watch::Watch;
-use teamster_protocol::wire::api::{Hello, LeaderApiClient};
+use teamster_protocol::store::watch::FileWatch;
+use teamster_protocol::wire::api::{LeaderApiClient, ProtocolHello};
 use teamster_protocol::wire::peer::socket;
 use teamster_tests::granted::{Need, granted};
 use teamster_tests::hermetic::{Program, Sandbox};
@@ -66,11 +66,11 @@ impl Team {
     /// The process of the leader that answers, once it is another than `before`.
     fn leader(&self, before: Option<u32>) -> u32 {
         let answers = async {
-            let mut watch = Watch::new(Duration::from_millis(20));
+            let mut watch = FileWatch::new(Duration::from_millis(20));
             watch.add(self.dir().leader_socket());
             loop {
                 if let Ok(leader) = socket::dial(&self.dir().leader_socket()).await
-                    && let Ok(leader) = leader.hello(Hello { protocol: PROTOCOL_VERSION }).await
+                    && let Ok(leader) = leader.hello(ProtocolHello { protocol: PROTOCOL_VERSION }).await
                     && Some(leader.pid) != before
                 {
                     return leader.pid;

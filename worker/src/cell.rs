@@ -19,7 +19,7 @@ use nix::sys::wait::waitpid;
 use nix::unistd::{Pid, getegid, geteuid};
 use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
 use teamster_protocol::host::process::{self, OutsideView};
-use teamster_protocol::model::roster::Isolation;
+use teamster_protocol::model::roster::CellIsolation;
 
 pub mod keeper;
 mod outer;
@@ -29,7 +29,7 @@ pub const VARIABLE: &str = "TEAMSTER_ISOLATION";
 
 /// What a worker is told to do about isolation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wanted {
+pub enum WantedIsolation {
     /// The strongest that the system grants.
     Auto,
     /// A namespace, or no start.
@@ -38,13 +38,13 @@ pub enum Wanted {
     Subreaper,
 }
 
-impl Wanted {
+impl WantedIsolation {
     /// From the value of [`VARIABLE`]; an empty one says nothing.
-    pub fn parse(value: Option<&str>) -> Result<Wanted, CellError> {
+    pub fn parse(value: Option<&str>) -> Result<WantedIsolation, CellError> {
         match value {
-            None | Some("" | "auto") => Ok(Wanted::Auto),
-            Some("namespace") => Ok(Wanted::Namespace),
-            Some("subreaper") => Ok(Wanted::Subreaper),
+            None | Some("" | "auto") => Ok(WantedIsolation::Auto),
+            Some("namespace") => Ok(WantedIsolation::Namespace),
+            Some("subreaper") => Ok(WantedIsolation::Subreaper),
             Some(value) => Err(CellError::BadSetting { value: value.to_owned() }),
         }
     }
@@ -79,9 +79,9 @@ impl CellError {
 
 /// The level that was reached, and why not a higher one.
 #[derive(Debug)]
-pub struct Cell {
+pub struct WorkerCell {
     /// The level.
-    pub isolation: Isolation,
+    pub isolation: CellIsolation,
     /// What was refused on the way.
     pub refused: Option<String>,
 }
@@ -91,17 +91,17 @@ pub struct Cell {
 ///
 /// To be called before there is a second thread. SIGINT, SIGTERM and SIGHUP wait from here on for [`unblock_end_signals`]: the first
 /// process of a namespace is not reached by a signal that it does not handle, so what comes early would be lost.
-pub fn enter(wanted: Wanted) -> Result<Cell, CellError> {
+pub fn enter(wanted: WantedIsolation) -> Result<WorkerCell, CellError> {
     end_signals().thread_block().expect("a set of signals that exist can be blocked");
     let refused = match wanted {
-        Wanted::Subreaper => None,
-        Wanted::Auto | Wanted::Namespace => match split() {
-            Ok(()) => return Ok(Cell { isolation: Isolation::Namespace, refused: None }),
-            Err(why) if wanted == Wanted::Namespace => return Err(CellError::Refused { why }),
+        WantedIsolation::Subreaper => None,
+        WantedIsolation::Auto | WantedIsolation::Namespace => match split() {
+            Ok(()) => return Ok(WorkerCell { isolation: CellIsolation::Namespace, refused: None }),
+            Err(why) if wanted == WantedIsolation::Namespace => return Err(CellError::Refused { why }),
             Err(why) => Some(why),
         },
     };
-    Ok(Cell { isolation: Isolation::Subreaper, refused })
+    Ok(WorkerCell { isolation: CellIsolation::Subreaper, refused })
 }
 
 /// Lets the signals through that waited since [`enter`]. To be called once they are caught.
@@ -116,19 +116,19 @@ fn end_signals() -> SigSet {
 
 /// Who the inner half is in its user namespace, if it has one.
 #[derive(Debug, Clone, Copy)]
-enum Users {
+enum CellUsers {
     /// The system's: it is root.
     Same,
     /// Only the own, with their own numbers.
     Own { uid: u32, gid: u32 },
 }
 
-impl Users {
+impl CellUsers {
     fn flags(self) -> libc::c_int {
         let both = libc::CLONE_NEWPID | libc::CLONE_NEWNS;
         match self {
-            Users::Same => both,
-            Users::Own { .. } => both | libc::CLONE_NEWUSER,
+            CellUsers::Same => both,
+            CellUsers::Own { .. } => both | libc::CLONE_NEWUSER,
         }
     }
 }
@@ -136,7 +136,7 @@ impl Users {
 /// Becomes two. Returns in the inner half, or with the reason why there is only one.
 fn split() -> Result<(), String> {
     let (uid, gid) = (geteuid(), getegid());
-    let users = if uid.is_root() { Users::Same } else { Users::Own { uid: uid.as_raw(), gid: gid.as_raw() } };
+    let users = if uid.is_root() { CellUsers::Same } else { CellUsers::Own { uid: uid.as_raw(), gid: gid.as_raw() } };
     let (report, reporter) = io::pipe().map_err(|error| format!("opening a pipe: {error}"))?;
     match clone_into(users.flags()).map_err(|error| format!("making it: {error}"))? {
         Some(inner) => {
@@ -173,7 +173,7 @@ fn heard(mut report: PipeReader) -> Result<(), String> {
 const READY: &str = "ready";
 
 /// Makes the namespace fit to live in, and says so. Ends the process if it is not, or nobody is outside any more.
-fn settle_in(users: Users, mut reporter: PipeWriter) {
+fn settle_in(users: CellUsers, mut reporter: PipeWriter) {
     let (said, view) = match furnish(users) {
         Ok(view) => (READY.to_owned(), Some(view)),
         Err(why) => (why, None),
@@ -186,10 +186,10 @@ fn settle_in(users: Users, mut reporter: PipeWriter) {
 }
 
 /// Returns the view of the outside.
-fn furnish(users: Users) -> Result<OutsideView, String> {
+fn furnish(users: CellUsers) -> Result<OutsideView, String> {
     let step = |doing: &'static str| move |error: io::Error| format!("{doing}: {error}");
     let view = look_outside().map_err(step("finding out its own number"))?;
-    if let Users::Own { uid, gid } = users {
+    if let CellUsers::Own { uid, gid } = users {
         // In this order, or the kernel refuses: user_namespaces(7).
         for (file, map) in [
             ("setgroups", "deny".to_owned()),
@@ -208,7 +208,7 @@ fn furnish(users: Users) -> Result<OutsideView, String> {
     mount(Some("proc"), "/proc", Some("proc"), flags, None::<&str>)
         .map_err(mounted)
         .map_err(step("mounting its /proc"))?;
-    if let Users::Own { .. } = users {
+    if let CellUsers::Own { .. } = users {
         // Those over the new namespace would let it read what the user's own permissions forbid.
         let none = CapabilitySet::empty();
         set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })
@@ -260,15 +260,15 @@ mod tests {
     #[test]
     fn the_setting_is_one_of_three_words() {
         for (value, wanted) in [
-            (None, Wanted::Auto),
-            (Some(""), Wanted::Auto),
-            (Some("auto"), Wanted::Auto),
-            (Some("namespace"), Wanted::Namespace),
-            (Some("subreaper"), Wanted::Subreaper),
+            (None, WantedIsolation::Auto),
+            (Some(""), WantedIsolation::Auto),
+            (Some("auto"), WantedIsolation::Auto),
+            (Some("namespace"), WantedIsolation::Namespace),
+            (Some("subreaper"), WantedIsolation::Subreaper),
         ] {
-            assert_eq!(Wanted::parse(value).unwrap(), wanted);
+            assert_eq!(WantedIsolation::parse(value).unwrap(), wanted);
         }
-        let error = Wanted::parse(Some("jail")).unwrap_err();
+        let error = WantedIsolation::parse(Some("jail")).unwrap_err();
         assert_eq!(error.to_string(), "TEAMSTER_ISOLATION is \"jail\", which is none of auto, namespace, subreaper");
         assert_eq!(error.exit_code(), 2);
     }

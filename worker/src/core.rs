@@ -10,12 +10,12 @@ use std::time::Duration;
 use teamster_protocol::model::agent::TurnEnd;
 use teamster_protocol::model::agent::preset::SteerAbility;
 use teamster_protocol::model::id::{Address, MessageId, TaskId};
-use teamster_protocol::model::notice::Said;
+use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
-use teamster_protocol::model::roster::LeftHow;
-use teamster_protocol::model::shutdown::{ShutdownReply, Verdict};
-use teamster_protocol::model::task::Work;
-use teamster_protocol::wire::api::{Aborting, Steered, WorkerPhase, WorkerStatus};
+use teamster_protocol::model::roster::WorkerEnd;
+use teamster_protocol::model::shutdown::{ShutdownAnswer, ShutdownReply};
+use teamster_protocol::model::task::TaskWork;
+use teamster_protocol::wire::api::{AbortAnswer, SteerAnswer, WorkerPhase, WorkerStatus};
 
 mod clock;
 mod event;
@@ -33,9 +33,9 @@ pub use event::{
 pub use settings::WorkerSettings;
 pub use text::{TextShown, WaitingText};
 
-use park::{Limit, Parked, ParkedWork};
+use park::{ParkedUntil, ParkedWork, StandingLimit};
 use text::HandedText;
-use turn::{Ending, Turn, TurnFor};
+use turn::{RunningTurn, TurnFor, TurnStop};
 
 /// What a worker is at, with what it has in hand.
 #[derive(Debug)]
@@ -44,27 +44,27 @@ enum WorkPhase {
     Starting,
     /// There was nothing to claim; a ring or mail ends it.
     Idle,
-    /// The board is being asked. `Before` tells whether the worker waited already.
-    Claiming(Before),
+    /// The board is being asked. `BeforeClaim` tells whether the worker waited already.
+    Claiming(BeforeClaim),
     /// The agent is at it.
-    Turn(Turn),
+    Turn(RunningTurn),
     /// A turn is over and how it ended is being written. Until it is, the task is still ours.
-    Recording { turn: Turn, end: TurnEnd, attempt: AttemptEnd, retry_at_ms: Option<u64> },
+    Recording { turn: RunningTurn, end: TurnEnd, attempt: AttemptEnd, retry_at_ms: Option<u64> },
     /// The provider takes no more for now.
-    Parked(Parked),
+    Parked(ParkedUntil),
     /// The worker said goodbye.
     Left,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Before {
+enum BeforeClaim {
     Waiting,
     Working,
 }
 
 /// How texts were handed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Handed {
+enum HandedTexts {
     /// A turn of the agent has begun with them.
     AsTurn,
     /// Whoever watches the agent sees them, or there were none.
@@ -73,15 +73,15 @@ enum Handed {
 
 /// The worker ends once it has nothing in hand.
 #[derive(Debug)]
-struct Leave {
-    how: LeftHow,
+struct LeaveReason {
+    how: WorkerEnd,
     /// The shutdown request that is still to be approved.
-    approve: Option<Approval>,
+    approve: Option<ShutdownApproval>,
 }
 
 /// A shutdown request that is approved at the moment of leaving.
 #[derive(Debug, Clone, Copy)]
-struct Approval {
+struct ShutdownApproval {
     request: MessageId,
     /// The message it came in, until that is acknowledged. Always after an answer: were the worker to die between the
     /// two the other way round, its asker would wait for an answer that nobody owes any more.
@@ -100,13 +100,13 @@ pub struct WorkerCore {
     /// Texts that the driver has.
     handed: BTreeMap<TextId, HandedText>,
     /// What the provider said last of when it takes no more.
-    limit: Option<Limit>,
+    limit: Option<StandingLimit>,
     /// Every message taken from the mailbox that is not acknowledged there yet.
     taken: BTreeSet<MessageId>,
     /// Acknowledgements that could not be written.
     owed: Vec<MessageId>,
     owed_retry_at_ms: Option<u64>,
-    leave: Option<Leave>,
+    leave: Option<LeaveReason>,
     /// When to look whether a leader is there again; set while the link to it is lost.
     look_for_leader_at_ms: Option<u64>,
     turns: u64,
@@ -159,7 +159,7 @@ impl WorkerCore {
             WorkPhase::Turn(turn) | WorkPhase::Recording { turn, .. } => {
                 WorkerPhase::Turn { turn: turn.number, task: turn.task(), since_ms: turn.since_ms }
             }
-            WorkPhase::Parked(Parked { until_ms, reason, work }) => {
+            WorkPhase::Parked(ParkedUntil { until_ms, reason, work }) => {
                 let task = match work {
                     Some(ParkedWork::Turn { turn, .. }) => turn.task(),
                     Some(ParkedWork::Task(task)) => Some(task.claim.id),
@@ -194,16 +194,16 @@ impl WorkerCore {
         match event {
             WorkerEvent::AgentReady { session } => {
                 if let WorkPhase::Starting = self.phase {
-                    self.act(WorkerAction::Say(Said::Ready));
+                    self.act(WorkerAction::Say(TranscriptText::Ready));
                     if let Some(session) = session {
                         self.keep_session(session);
                     }
-                    self.settle(now_ms, Before::Working);
+                    self.settle(now_ms, BeforeClaim::Working);
                 }
             }
             WorkerEvent::SessionNamed(session) => self.keep_session(session),
             WorkerEvent::AgentGone { reason } => {
-                self.leave.get_or_insert(Leave { how: LeftHow::AgentGone { reason }, approve: None });
+                self.leave.get_or_insert(LeaveReason { how: WorkerEnd::AgentGone { reason }, approve: None });
                 self.settle_if_free(now_ms);
             }
             WorkerEvent::Called { call, what } => self.called(now_ms, call, what),
@@ -224,7 +224,7 @@ impl WorkerCore {
             WorkerEvent::Recorded => self.recorded(now_ms),
             WorkerEvent::RecordRefused { why } => {
                 let text = format!("the outcome of the turn was not taken: {why}");
-                self.act(WorkerAction::Say(Said::Trouble { text }));
+                self.act(WorkerAction::Say(TranscriptText::Trouble { text }));
                 self.recorded(now_ms);
             }
             WorkerEvent::NotRecorded { error } => self.not_recorded(now_ms, error),
@@ -237,7 +237,7 @@ impl WorkerCore {
             WorkerEvent::LeaderSeen => self.look_for_leader_at_ms = Some(now_ms + ms(self.settings.leader_grace)),
             WorkerEvent::LeaderAbsent => {
                 self.look_for_leader_at_ms = None;
-                self.leave.get_or_insert(Leave { how: LeftHow::LeaderGone, approve: None });
+                self.leave.get_or_insert(LeaveReason { how: WorkerEnd::LeaderGone, approve: None });
                 self.hurry_record(now_ms);
                 self.settle_if_free(now_ms);
             }
@@ -254,7 +254,7 @@ impl WorkerCore {
                     return self.answer(call, Err(AskRefused::new("a prompt needs a text")));
                 }
                 self.act(WorkerAction::Away);
-                self.start_turn(now_ms, TurnFor::Call { call: Some(call) }, None, Work::Prompt(text));
+                self.start_turn(now_ms, TurnFor::Call { call: Some(call) }, None, TaskWork::Prompt(text));
             }
             (WorkerAsk::Steer { text }, WorkPhase::Turn(turn)) if turn.ending.is_none() => {
                 let (id, state) = (turn.name_text(), ReceiptState::Accepted);
@@ -265,15 +265,15 @@ impl WorkerCore {
                         let state = ReceiptState::Queued;
                         text.state = state.clone();
                         let (from, words) = (text.from.clone(), text.text.clone());
-                        self.act(WorkerAction::Say(Said::Steered { id, from, text: words }));
-                        self.act(WorkerAction::Say(Said::Receipt { text: id, state: state.clone() }));
+                        self.act(WorkerAction::Say(TranscriptText::Steered { id, from, text: words }));
+                        self.act(WorkerAction::Say(TranscriptText::Receipt { text: id, state: state.clone() }));
                         self.texts.push_back(text);
-                        self.answer(call, Ok(WorkerAnswer::Steered(Steered { text: id, state })));
+                        self.answer(call, Ok(WorkerAnswer::Steered(SteerAnswer { text: id, state })));
                     }
                 }
             }
             (WorkerAsk::Abort { reason }, WorkPhase::Turn(turn)) => {
-                let aborting = Aborting { turn: turn.number, task: turn.task() };
+                let aborting = AbortAnswer { turn: turn.number, task: turn.task() };
                 let begun = turn.ending.is_some();
                 turn.stop(reason);
                 if !begun {
@@ -281,13 +281,13 @@ impl WorkerCore {
                 }
                 self.answer(call, Ok(WorkerAnswer::Aborting(aborting)));
             }
-            (WorkerAsk::Abort { reason }, WorkPhase::Parked(Parked { work: Some(work), .. })) => {
+            (WorkerAsk::Abort { reason }, WorkPhase::Parked(ParkedUntil { work: Some(work), .. })) => {
                 let aborting = match work {
-                    ParkedWork::Turn { turn, .. } => Aborting { turn: turn.number, task: turn.task() },
-                    ParkedWork::Task(task) => Aborting { turn: self.turns, task: Some(task.claim.id) },
+                    ParkedWork::Turn { turn, .. } => AbortAnswer { turn: turn.number, task: turn.task() },
+                    ParkedWork::Task(task) => AbortAnswer { turn: self.turns, task: Some(task.claim.id) },
                 };
                 self.answer(call, Ok(WorkerAnswer::Aborting(aborting)));
-                self.end_parked(now_ms, Ending::Stopped { reason });
+                self.end_parked(now_ms, TurnStop::Stopped { reason });
             }
             (WorkerAsk::Permit { question, answer }, _) => self.permit_called(now_ms, call, question, answer),
             (WorkerAsk::Prompt { .. }, _) => {
@@ -303,11 +303,11 @@ impl WorkerCore {
 
     fn keep_session(&mut self, session: teamster_protocol::model::agent::AgentSession) {
         self.act(WorkerAction::KeepSession { session: session.id.clone() });
-        self.act(WorkerAction::Say(Said::Session { session }));
+        self.act(WorkerAction::Say(TranscriptText::Session { session }));
     }
 
-    fn leave_for(&mut self, how: LeftHow, approve: Option<Approval>) {
-        let before = self.leave.replace(Leave { how, approve });
+    fn leave_for(&mut self, how: WorkerEnd, approve: Option<ShutdownApproval>) {
+        let before = self.leave.replace(LeaveReason { how, approve });
         if let Some(message) = before.and_then(|leave| leave.approve?.message) {
             self.acknowledge(vec![message]);
         }
@@ -321,15 +321,15 @@ impl WorkerCore {
                 self.settle_if_free(now_ms);
             }
             (Some(task), None) => self.start_task(now_ms, task),
-            (None, Some(_)) => self.settle(now_ms, Before::Waiting),
+            (None, Some(_)) => self.settle(now_ms, BeforeClaim::Waiting),
             (None, None) => {
                 self.phase = WorkPhase::Idle;
-                if before == Before::Working {
-                    self.act(WorkerAction::Say(Said::Waiting));
+                if before == BeforeClaim::Working {
+                    self.act(WorkerAction::Say(TranscriptText::Waiting));
                 }
                 let texts = std::mem::take(&mut self.idle_texts);
                 // The claim that found nothing has put it on the list of those that wait.
-                if self.hand_all_on(now_ms, texts, Before::Waiting) == Handed::Shown {
+                if self.hand_all_on(now_ms, texts, BeforeClaim::Waiting) == HandedTexts::Shown {
                     self.hand_queue_on(now_ms);
                 }
             }
@@ -337,11 +337,11 @@ impl WorkerCore {
     }
 
     fn terminated(&mut self, now_ms: u64) {
-        self.leave_for(LeftHow::Terminated, None);
+        self.leave_for(WorkerEnd::Terminated, None);
         if let WorkPhase::Turn(turn) = &mut self.phase {
             // One that was stopped stays stopped: its task is not for others to take in the same breath.
             if turn.ending.is_none() {
-                turn.ending = Some(Ending::Leaving);
+                turn.ending = Some(TurnStop::Leaving);
                 self.act(WorkerAction::AbortTurn);
             }
         }
@@ -359,8 +359,10 @@ impl WorkerCore {
     /// Whether it ends although its books can not be kept: it was told to by a signal, or nobody is there to tell it.
     fn leaves_whatever_happens(&self) -> bool {
         match self.leave.as_ref().map(|leave| &leave.how) {
-            Some(LeftHow::Terminated | LeftHow::LeaderGone) => true,
-            Some(LeftHow::Shutdown | LeftHow::AgentGone { .. } | LeftHow::Died { .. } | LeftHow::GivenUp { .. })
+            Some(WorkerEnd::Terminated | WorkerEnd::LeaderGone) => true,
+            Some(
+                WorkerEnd::Shutdown | WorkerEnd::AgentGone { .. } | WorkerEnd::Died { .. } | WorkerEnd::GivenUp { .. },
+            )
             | None => false,
         }
     }
@@ -387,7 +389,7 @@ impl WorkerCore {
             WorkPhase::Turn(turn) if due(turn.deadline_ms) => {
                 turn.deadline_ms = None;
                 if turn.ending.is_none() {
-                    turn.ending = Some(Ending::TimedOut);
+                    turn.ending = Some(TurnStop::TimedOut);
                     self.act(WorkerAction::AbortTurn);
                 }
             }
@@ -409,17 +411,17 @@ impl WorkerCore {
     /// Looks at the board if there is nothing else to do.
     fn look(&mut self) {
         if let WorkPhase::Idle = self.phase {
-            self.phase = WorkPhase::Claiming(Before::Waiting);
+            self.phase = WorkPhase::Claiming(BeforeClaim::Waiting);
             self.act(WorkerAction::ClaimNext);
         }
     }
 
     fn settle_if_free(&mut self, now_ms: u64) {
         match self.phase {
-            WorkPhase::Idle => self.settle(now_ms, Before::Waiting),
+            WorkPhase::Idle => self.settle(now_ms, BeforeClaim::Waiting),
             // It can not begin before its agent is ready, but it can end.
-            WorkPhase::Starting if self.leave.is_some() => self.settle(now_ms, Before::Working),
-            WorkPhase::Parked(_) if self.leave.is_some() => self.end_parked(now_ms, Ending::Leaving),
+            WorkPhase::Starting if self.leave.is_some() => self.settle(now_ms, BeforeClaim::Working),
+            WorkPhase::Parked(_) if self.leave.is_some() => self.end_parked(now_ms, TurnStop::Leaving),
             WorkPhase::Starting
             | WorkPhase::Claiming(_)
             | WorkPhase::Turn(_)
@@ -430,10 +432,10 @@ impl WorkerCore {
     }
 
     /// Nothing is in hand: leave, or hand mail on, or look for a task.
-    fn settle(&mut self, now_ms: u64, before: Before) {
-        if let Some(Leave { how, approve }) = self.leave.take() {
-            if let Some(Approval { request, message }) = approve {
-                self.act(WorkerAction::Reply(ShutdownReply { request, verdict: Verdict::Approved }));
+    fn settle(&mut self, now_ms: u64, before: BeforeClaim) {
+        if let Some(LeaveReason { how, approve }) = self.leave.take() {
+            if let Some(ShutdownApproval { request, message }) = approve {
+                self.act(WorkerAction::Reply(ShutdownReply { request, verdict: ShutdownAnswer::Approved }));
                 if let Some(message) = message {
                     self.acknowledge(vec![message]);
                 }
@@ -442,20 +444,20 @@ impl WorkerCore {
             return self.act(WorkerAction::Leave { how });
         }
         if let Some(limit) = self.holding_limit(now_ms) {
-            if before == Before::Waiting {
+            if before == BeforeClaim::Waiting {
                 self.act(WorkerAction::Away);
             }
             return self.park(limit, None);
         }
         let texts = std::mem::take(&mut self.texts);
-        if self.hand_all_on(now_ms, texts, before) == Handed::Shown {
+        if self.hand_all_on(now_ms, texts, before) == HandedTexts::Shown {
             self.phase = WorkPhase::Claiming(before);
             self.act(WorkerAction::ClaimNext);
         }
     }
 
     fn trouble(&mut self, text: impl Into<String>) {
-        self.act(WorkerAction::Say(Said::Trouble { text: text.into() }));
+        self.act(WorkerAction::Say(TranscriptText::Trouble { text: text.into() }));
     }
 
     fn answer(&mut self, call: CallId, answer: Result<WorkerAnswer, AskRefused>) {

@@ -23,7 +23,7 @@ use teamster_protocol::model::receipt::{ReceiptState, TextId};
 
 pub use error::DriverError;
 pub use news::{AgentNews, NEWS_QUEUE_MAX};
-pub use tail::{RESULT_BYTES_MAX, Tail};
+pub use tail::{RESULT_BYTES_MAX, TextTail};
 
 /// One agent, started, for as long as its worker wants it.
 ///
@@ -35,12 +35,12 @@ pub trait Driver: Send {
 
     /// Starts a turn, which ends with [`AgentNews::TurnEnded`] whatever happens in it, also when the agent can not be
     /// started. Refused while a turn runs, after `close`, and for a prompt that this agent could never take.
-    fn prompt(&mut self, prompt: Prompt) -> Result<(), DriverError>;
+    fn prompt(&mut self, prompt: AgentPrompt) -> Result<(), DriverError>;
 
     /// Says something to the agent in the middle of its turn, and tells what is known of it by now: `accepted` if a
     /// receipt follows, `queued` if the agent keeps it, `unconfirmed` if it may never tell. A refused text has not
     /// reached the agent in part either. Refused when no turn runs.
-    fn steer(&mut self, steer: Steer) -> Result<ReceiptState, DriverError>;
+    fn steer(&mut self, steer: AgentSteer) -> Result<ReceiptState, DriverError>;
 
     /// Answers [`AgentNews::PermissionAsked`]. Refused if nothing is asked under that id (any more).
     fn permit(&mut self, question: &QuestionId, permission: Permission) -> Result<(), DriverError>;
@@ -56,7 +56,7 @@ pub trait Driver: Send {
 
 /// One piece of work for an agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Prompt {
+pub struct AgentPrompt {
     /// Names it in the receipts.
     pub id: TextId,
     /// The words, or the script.
@@ -68,7 +68,7 @@ pub struct Prompt {
 
 /// Words for an agent in the middle of its turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Steer {
+pub struct AgentSteer {
     /// Names them in the receipts.
     pub id: TextId,
     /// The words.

@@ -7,19 +7,19 @@ use teamster_protocol::host::clock;
 use teamster_protocol::host::complaints::Complaints;
 use teamster_protocol::host::crash::point;
 use teamster_protocol::model::agent::{AgentExit, Permission, QuestionId, SessionId};
-use teamster_protocol::model::board::Claimant;
+use teamster_protocol::model::board::WaitingClaimant;
 use teamster_protocol::model::id::{MessageId, TaskId};
-use teamster_protocol::model::notice::Said;
+use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::receipt::TextId;
-use teamster_protocol::model::roster::{LeftHow, TeamFact};
-use teamster_protocol::model::task::{Claim, Work};
+use teamster_protocol::model::roster::{TeamFact, WorkerEnd};
+use teamster_protocol::model::task::{TaskClaim, TaskWork};
 use teamster_protocol::store::file::Durability;
 use teamster_protocol::store::presence::{self, LifeLock, LockError, LockKept};
 use teamster_protocol::team::{Inbox, Team, TeamError};
 use tokio::sync::oneshot;
 
 use crate::core::{AskRefused, CallId, SteerOf, WaitingText, WorkerAction, WorkerAnswer, WorkerAsk, WorkerEvent};
-use crate::driver::{AgentNews, Steer};
+use crate::driver::{AgentNews, AgentSteer};
 
 pub(crate) mod agent;
 mod board;
@@ -27,8 +27,8 @@ pub(crate) mod journal;
 mod mail;
 pub(crate) mod rpc;
 
-use agent::Agent;
-use journal::{Journal, Kept};
+use agent::RunningAgent;
+use journal::{KeptEntry, TranscriptPen};
 
 /// A call of the leader, on its way to the core.
 #[derive(Debug)]
@@ -49,45 +49,45 @@ pub(crate) enum ActionResult {
     /// These messages are acknowledged.
     Acknowledged(Vec<MessageId>),
     /// The worker leaves.
-    Leave(LeftHow),
+    Leave(WorkerEnd),
 }
 
 /// Everything a worker works on.
 #[derive(Debug)]
-pub(crate) struct Hands {
-    pub(crate) me: Claimant,
+pub(crate) struct WorkerHands {
+    pub(crate) me: WaitingClaimant,
     /// Held until the process ends: a process that can take it, and finds this one dead, knows that this worker is dead.
     lock: LifeLock,
     pub(crate) team: Team,
     pub(crate) inbox: Inbox,
-    pub(crate) journal: Journal,
-    pub(crate) agent: Agent,
+    pub(crate) journal: TranscriptPen,
+    pub(crate) agent: RunningAgent,
     durability: Durability,
     calls: BTreeMap<CallId, oneshot::Sender<Result<WorkerAnswer, AskRefused>>>,
     calls_len: u64,
     /// The turn that runs, or the last one: what its agent has cost is said with it.
     turn: u64,
     /// Mail that was handed on and could not be written into the transcript: not to be acknowledged before it is.
-    unsaid: BTreeMap<MessageId, Said>,
+    unsaid: BTreeMap<MessageId, TranscriptText>,
     /// Claims on tasks that could not be read, nor given back yet.
-    unreleased: Vec<Claim>,
+    unreleased: Vec<TaskClaim>,
     /// So that a poll does not repeat what was wrong with the mailbox or the sweep.
     complaints: Complaints,
     /// The trouble that was said last, if nothing was said since.
     troubled: Option<String>,
 }
 
-impl Hands {
+impl WorkerHands {
     pub(crate) fn new(
-        me: Claimant,
+        me: WaitingClaimant,
         lock: LifeLock,
         team: Team,
         inbox: Inbox,
-        journal: Journal,
-        agent: Agent,
+        journal: TranscriptPen,
+        agent: RunningAgent,
         durability: Durability,
-    ) -> Hands {
-        Hands {
+    ) -> WorkerHands {
+        WorkerHands {
             me,
             lock,
             team,
@@ -118,12 +118,12 @@ impl Hands {
         match news {
             AgentNews::Ready { session } => return Some(WorkerEvent::AgentReady { session }),
             AgentNews::Session(session) => return Some(WorkerEvent::SessionNamed(session)),
-            AgentNews::Text(text) => self.say(Said::Text { text }),
-            AgentNews::Thought(text) => self.say(Said::Thought { text }),
-            AgentNews::ToolCall { id, title, state } => self.say(Said::ToolCall { id, title, state }),
-            AgentNews::Plan(steps) => self.say(Said::Plan { steps }),
+            AgentNews::Text(text) => self.say(TranscriptText::Text { text }),
+            AgentNews::Thought(text) => self.say(TranscriptText::Thought { text }),
+            AgentNews::ToolCall { id, title, state } => self.say(TranscriptText::ToolCall { id, title, state }),
+            AgentNews::Plan(steps) => self.say(TranscriptText::Plan { steps }),
             AgentNews::PermissionAsked(asked) => return Some(WorkerEvent::PermissionAsked(asked)),
-            AgentNews::Usage(usage) => self.say(Said::Usage { turn: self.turn, usage }),
+            AgentNews::Usage(usage) => self.say(TranscriptText::Usage { turn: self.turn, usage }),
             AgentNews::Receipt { text, state } => return Some(WorkerEvent::Receipt { text, state }),
             AgentNews::Limited(limit) => return Some(WorkerEvent::Limited(limit)),
             AgentNews::TurnEnded { end, result } => {
@@ -189,40 +189,40 @@ impl Hands {
 
     /// Writes into the transcript. What cannot be written stops nothing else. The same trouble again, with nothing
     /// between, is one: it is met with every try.
-    pub(crate) fn say(&mut self, what: Said) {
+    pub(crate) fn say(&mut self, what: TranscriptText) {
         match &what {
-            Said::Trouble { text } if self.troubled.as_ref() == Some(text) => return,
-            Said::Trouble { text } => self.troubled = Some(text.clone()),
-            Said::Ready
-            | Said::Session { .. }
-            | Said::TurnStarted { .. }
-            | Said::Text { .. }
-            | Said::Thought { .. }
-            | Said::ToolCall { .. }
-            | Said::Plan { .. }
-            | Said::PermissionAsked(_)
-            | Said::PermissionAnswered { .. }
-            | Said::Usage { .. }
-            | Said::Steered { .. }
-            | Said::Mail { .. }
-            | Said::Receipt { .. }
-            | Said::Stalled { .. }
-            | Said::TurnEnded { .. }
-            | Said::Parked { .. }
-            | Said::Waiting
-            | Said::Cut { .. }
-            | Said::Leaving { .. } => self.troubled = None,
+            TranscriptText::Trouble { text } if self.troubled.as_ref() == Some(text) => return,
+            TranscriptText::Trouble { text } => self.troubled = Some(text.clone()),
+            TranscriptText::Ready
+            | TranscriptText::Session { .. }
+            | TranscriptText::TurnStarted { .. }
+            | TranscriptText::Text { .. }
+            | TranscriptText::Thought { .. }
+            | TranscriptText::ToolCall { .. }
+            | TranscriptText::Plan { .. }
+            | TranscriptText::PermissionAsked(_)
+            | TranscriptText::PermissionAnswered { .. }
+            | TranscriptText::Usage { .. }
+            | TranscriptText::Steered { .. }
+            | TranscriptText::Mail { .. }
+            | TranscriptText::Receipt { .. }
+            | TranscriptText::Stalled { .. }
+            | TranscriptText::TurnEnded { .. }
+            | TranscriptText::Parked { .. }
+            | TranscriptText::Waiting
+            | TranscriptText::Cut { .. }
+            | TranscriptText::Leaving { .. } => self.troubled = None,
         }
-        let mail = if let Said::Mail { id, .. } = &what { Some(*id) } else { None };
+        let mail = if let TranscriptText::Mail { id, .. } = &what { Some(*id) } else { None };
         match (mail, self.journal.say(what)) {
-            (Some(id), Kept::Yes) => tracing::debug!(at_us = clock::now_us(), %id, "handed on mail"),
-            (Some(id), Kept::No(said)) => drop(self.unsaid.insert(id, said)),
-            (None, Kept::Yes | Kept::No(_)) => {}
+            (Some(id), KeptEntry::Yes) => tracing::debug!(at_us = clock::now_us(), %id, "handed on mail"),
+            (Some(id), KeptEntry::No(said)) => drop(self.unsaid.insert(id, said)),
+            (None, KeptEntry::Yes | KeptEntry::No(_)) => {}
         }
     }
 
     fn trouble(&mut self, text: String) {
-        self.say(Said::Trouble { text });
+        self.say(TranscriptText::Trouble { text });
     }
 
     /// Says what is wrong, unless it is what was said last about that.
@@ -232,9 +232,9 @@ impl Hands {
         }
     }
 
-    fn start_turn(&mut self, turn: u64, task: Option<TaskId>, work: Work) -> WorkerEvent {
+    fn start_turn(&mut self, turn: u64, task: Option<TaskId>, work: TaskWork) -> WorkerEvent {
         self.turn = turn;
-        self.say(Said::TurnStarted { turn, task, prompt: work.text().to_owned() });
+        self.say(TranscriptText::TurnStarted { turn, task, prompt: work.text().to_owned() });
         point("turn begun, agent not prompted");
         match self.agent.prompt(TextId::prompt_of(turn), task, work) {
             Ok(()) => WorkerEvent::PromptTaken,
@@ -244,7 +244,7 @@ impl Hands {
 
     fn steer(&mut self, of: SteerOf, text: WaitingText) -> WorkerEvent {
         point("about to steer");
-        let outcome = self.agent.steer(Steer { id: text.id, text: text.text.clone() });
+        let outcome = self.agent.steer(AgentSteer { id: text.id, text: text.text.clone() });
         WorkerEvent::Steered { of, text, outcome: outcome.map_err(|error| error.with_cause()) }
     }
 

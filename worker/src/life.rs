@@ -12,16 +12,16 @@ use std::time::Duration;
 
 use teamster_protocol::host::clock;
 use teamster_protocol::host::signals::{EndSignal, EndSignals};
-use teamster_protocol::model::roster::{Isolation, LeftHow, StartedBy};
-use teamster_protocol::store::watch::{Change, Watch};
+use teamster_protocol::model::roster::{CellIsolation, StartedBy, WorkerEnd};
+use teamster_protocol::store::watch::{FileChange, FileWatch};
 use teamster_protocol::wire::api::{WorkerPhase, WorkerStatus};
 use tokio::sync::{mpsc, watch};
 
-use crate::cell::keeper::Keeper;
+use crate::cell::keeper::CellKeeper;
 use crate::core::{WorkerAction, WorkerCore, WorkerEvent};
 use crate::driver::AgentNews;
-use crate::hands::{ActionResult, Hands, LeaderCall};
-use crate::life::args::Args;
+use crate::hands::{ActionResult, LeaderCall, WorkerHands};
+use crate::life::args::WorkerArgs;
 
 pub mod args;
 mod leave;
@@ -30,11 +30,11 @@ mod start;
 
 pub use start::StartError;
 
-use links::{LinkChange, Links};
+use links::{LeaderLinks, LinkChange};
 
 /// Runs the worker until it has left; returns the exit code of the process. The caller is to end the process with
 /// it: that drops the member's lock.
-pub async fn run(args: Args, isolation: Isolation) -> Result<i32, StartError> {
+pub async fn run(args: WorkerArgs, isolation: CellIsolation) -> Result<i32, StartError> {
     let mut worker = start::start(args, isolation).await?;
     let end = worker.live().await;
     Ok(worker.leave(end).await)
@@ -46,18 +46,18 @@ pub fn aside(text: fmt::Arguments<'_>) {
 }
 
 /// A worker that has started.
-struct Worker {
+struct StartedWorker {
     core: WorkerCore,
-    hands: Hands,
+    hands: WorkerHands,
     calls: mpsc::Receiver<LeaderCall>,
-    watch: Watch,
+    watch: FileWatch,
     signals: EndSignals,
-    links: Links,
+    links: LeaderLinks,
     started_by: StartedBy,
     status: watch::Sender<WorkerStatus>,
-    keeper: Keeper,
+    keeper: CellKeeper,
     /// Whether the clock of the day is still as it was.
-    day: clock::Settings,
+    day: clock::ClockChanges,
     /// The signal that told it to end.
     told: Option<EndSignal>,
     /// Set if the member's lock was another's, or its team gone, at the last slow poll.
@@ -67,7 +67,7 @@ struct Worker {
 /// Why the loop ended.
 enum LifeEnd {
     /// The core said so.
-    Leave(LeftHow),
+    Leave(WorkerEnd),
     /// A second signal, or one while there are no books to be kept: not in order.
     Now(EndSignal),
     /// The team was removed, or there is another in its place.
@@ -78,13 +78,13 @@ enum LifeEnd {
 enum WorldEvent {
     Call(LeaderCall),
     News(AgentNews),
-    Change(Change),
+    Change(FileChange),
     Told(EndSignal),
     Link(LinkChange),
     Tick,
 }
 
-impl Worker {
+impl StartedWorker {
     async fn live(&mut self) -> LifeEnd {
         if let Some(mail) = self.hands.mail()
             && let Some(end) = self.happened(mail).await
@@ -111,8 +111,8 @@ impl Worker {
                         None => None,
                     }
                 }
-                WorldEvent::Change(Change::Files(_)) => self.look(WorkerEvent::Rang).await,
-                WorldEvent::Change(Change::Poll) => {
+                WorldEvent::Change(FileChange::Files(_)) => self.look(WorkerEvent::Rang).await,
+                WorldEvent::Change(FileChange::Poll) => {
                     let displaced = self.hands.is_displaced();
                     // Looked at twice, for who only puts something aside.
                     if displaced && self.displaced {

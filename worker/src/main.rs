@@ -5,26 +5,26 @@ use std::process::exit;
 use clap::Parser;
 use teamster_protocol::host::descriptors;
 use teamster_protocol::host::shortage::{self, is_shortage};
-use teamster_protocol::host::stderr_log::Stderr;
-use teamster_protocol::model::roster::Probed;
-use teamster_worker::cell::{self, Wanted};
-use teamster_worker::life::args::{Args, PROBE};
+use teamster_protocol::host::stderr_log::StderrLines;
+use teamster_protocol::model::roster::ProbeAnswer;
+use teamster_worker::cell::{self, WantedIsolation};
+use teamster_worker::life::args::{PROBE, WorkerArgs};
 use teamster_worker::life::{self, aside};
 use tracing::level_filters::LevelFilter;
 
 fn main() {
     // First of all: it makes two of this process, and what is not there yet needs no copy.
     let setting = std::env::var_os(cell::VARIABLE).map(|value| value.to_string_lossy().into_owned());
-    let cell = Wanted::parse(setting.as_deref()).and_then(cell::enter).unwrap_or_else(|error| {
+    let cell = WantedIsolation::parse(setting.as_deref()).and_then(cell::enter).unwrap_or_else(|error| {
         eprintln!("error: {error}");
         exit(error.exit_code());
     });
     if std::env::args_os().nth(1).is_some_and(|asked| asked == PROBE) {
-        let probed = Probed { isolation: cell.isolation, refused: cell.refused };
+        let probed = ProbeAnswer { isolation: cell.isolation, refused: cell.refused };
         println!("{}", serde_json::to_string(&probed).expect("words can be written"));
         exit(0);
     }
-    let args = Args::parse();
+    let args = WorkerArgs::parse();
     log_to_stderr();
     tracing::debug!(isolation = ?cell.isolation, refused = cell.refused, "what keeps in the processes it starts");
     if let Some(limit) = args.open_files
@@ -56,7 +56,7 @@ fn log_to_stderr() {
         Some(Ok(level)) => level,
         Some(Err(_)) | None => LevelFilter::WARN,
     };
-    let listener = tracing_subscriber::fmt().with_max_level(shown).with_writer(|| Stderr).with_ansi(false);
+    let listener = tracing_subscriber::fmt().with_max_level(shown).with_writer(|| StderrLines).with_ansi(false);
     // Standard error lies on the disk that may be full, and to complain of that there would be a panic.
     listener.log_internal_errors(false).init();
     if let (Some(Err(_)), Some(given)) = (level, given) {

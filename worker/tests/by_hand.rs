@@ -13,16 +13,16 @@ use bench::{Bench, ended, name, processes_in, signal};
 use nix::sys::signal::Signal;
 use teamster_protocol::model::agent::TurnEnd;
 use teamster_protocol::model::id::Address;
-use teamster_protocol::model::mail::{Body, Urgency};
-use teamster_protocol::model::notice::Said;
-use teamster_protocol::model::roster::{LeftHow, StartedBy};
-use teamster_protocol::model::shutdown::{Verdict, WhenBusy};
+use teamster_protocol::model::mail::{MessageBody, Urgency};
+use teamster_protocol::model::notice::TranscriptText;
+use teamster_protocol::model::roster::{StartedBy, WorkerEnd};
+use teamster_protocol::model::shutdown::{ShutdownAnswer, WhenBusy};
 use teamster_protocol::store::file::Durability;
 use teamster_protocol::team::Team;
 use teamster_protocol::wire::api::MemberState;
 
-fn mail_shown(said: &[Said], words: &str) -> usize {
-    said.iter().filter(|said| matches!(said, Said::Mail { text, .. } if text == words)).count()
+fn mail_shown(said: &[TranscriptText], words: &str) -> usize {
+    said.iter().filter(|said| matches!(said, TranscriptText::Mail { text, .. } if text == words)).count()
 }
 
 #[tokio::test]
@@ -31,7 +31,7 @@ async fn it_joins_claims_what_is_there_and_what_comes() {
     let first = bench.add("echo one");
     let _alice = bench.by_hand("alice").await;
     assert_eq!(bench.task(first, "completed").await.result(), Some("one"));
-    bench.said("alice", |said| *said == Said::Waiting).await;
+    bench.said("alice", |said| *said == TranscriptText::Waiting).await;
     let second = bench.add("echo $TEAMSTER_TEAM $TEAMSTER_MEMBER $TEAMSTER_TASK \"$TEAMSTER_WORKSPACE\"; pwd; exit 3");
     let view = bench.task(second, "failed").await;
     let dir = bench.root.path().canonicalize().unwrap();
@@ -50,16 +50,16 @@ async fn a_text_is_shown_once_and_acknowledged() {
     let mut bench = Bench::new();
     let alice = bench.by_hand("alice").await;
     bench.mail("alice", Urgency::Next, "hello");
-    bench.said("alice", |said| matches!(said, Said::Mail { .. })).await;
+    bench.said("alice", |said| matches!(said, TranscriptText::Mail { .. })).await;
     bench.mail("alice", Urgency::Idle, "again");
-    bench.said("alice", |said| matches!(said, Said::Mail { text, .. } if text == "again")).await;
+    bench.said("alice", |said| matches!(said, TranscriptText::Mail { text, .. } if text == "again")).await;
     bench.ask_to_end("alice", WhenBusy::Refuse);
     assert_eq!(ended(alice).await.0, Some(0));
     assert_eq!((mail_shown(&bench.transcript("alice"), "hello"), bench.unread("alice")), (1, 0));
 
     let _alice = bench.by_hand("alice").await;
     bench.mail("alice", Urgency::Next, "third");
-    bench.said("alice", |said| matches!(said, Said::Mail { text, .. } if text == "third")).await;
+    bench.said("alice", |said| matches!(said, TranscriptText::Mail { text, .. } if text == "third")).await;
     assert_eq!(mail_shown(&bench.transcript("alice"), "hello"), 1);
 }
 
@@ -67,10 +67,10 @@ async fn a_text_is_shown_once_and_acknowledged() {
 async fn what_does_not_work_is_said_once_and_not_with_every_look() {
     let mut bench = Bench::new();
     let _alice = bench.command("alice").env("TEAMSTER_POLL_MS", "20").spawn().unwrap();
-    bench.said("alice", |said| *said == Said::Waiting).await;
+    bench.said("alice", |said| *said == TranscriptText::Waiting).await;
     let mailbox = bench.dir().mailbox(&Address::Member(name("alice")));
     OpenOptions::new().append(true).open(mailbox).unwrap().write_all(b"oops\n").unwrap();
-    let unreadable = |said: &Said| matches!(said, Said::Trouble { text } if text.contains("cannot read the mailbox"));
+    let unreadable = |said: &TranscriptText| matches!(said, TranscriptText::Trouble { text } if text.contains("cannot read the mailbox"));
     bench.said("alice", unreadable).await;
     // Each takes as long as several looks, of which that at the board works.
     for _ in 0..3 {
@@ -101,9 +101,11 @@ async fn an_abort_by_the_lead_stops_the_task_and_one_by_a_member_does_not() {
     let bob = Address::Member(name("bob"));
     let mut bob =
         teamster_protocol::team::Team::open(dir, bob, teamster_protocol::store::file::Durability::Process).unwrap();
-    let abort = |reason: &str| Body::AbortRequest { reason: reason.to_owned() };
+    let abort = |reason: &str| MessageBody::AbortRequest { reason: reason.to_owned() };
     bob.post(&Address::Member(name("alice")), Urgency::Now, abort("envy")).unwrap();
-    bench.said("alice", |said| matches!(said, Said::Trouble { text } if text.contains("only the lead"))).await;
+    bench
+        .said("alice", |said| matches!(said, TranscriptText::Trouble { text } if text.contains("only the lead")))
+        .await;
     bench.control("alice", abort("not needed"));
     let view = bench.task(task, "stopped").await;
     assert_eq!(view.assignee, Some(name("alice")));
@@ -122,16 +124,16 @@ async fn busy_it_refuses_to_end_and_idle_it_ends() {
     bench.heard("alice", "begun").await;
     let request = bench.ask_to_end("alice", WhenBusy::Refuse);
     let reply = bench.reply().await;
-    assert_eq!((reply.request, reply.verdict), (request, Verdict::Refused { task: Some(task) }));
+    assert_eq!((reply.request, reply.verdict), (request, ShutdownAnswer::Refused { task: Some(task) }));
     bench.mail("alice", Urgency::Now, "go on");
     bench.task(task, "completed").await;
     let request = bench.ask_to_end("alice", WhenBusy::Refuse);
     let reply = bench.reply().await;
     let (code, said) = ended(alice).await;
-    assert_eq!((reply.request, reply.verdict, code), (request, Verdict::Approved, Some(0)));
+    assert_eq!((reply.request, reply.verdict, code), (request, ShutdownAnswer::Approved, Some(0)));
     assert!(said.contains("alice is ready in team t; Ctrl-C ends it"), "{said}");
     let member = &bench.team.members().unwrap()[0];
-    assert_eq!((member.state, &member.left), (MemberState::Left, &Some(LeftHow::Shutdown)));
+    assert_eq!((member.state, &member.left), (MemberState::Left, &Some(WorkerEnd::Shutdown)));
     assert_eq!(bench.team.board().waiting().count(), 0);
 }
 
@@ -143,9 +145,9 @@ async fn asked_to_finish_it_ends_after_its_turn_and_takes_no_more() {
     let alice = bench.by_hand("alice").await;
     bench.heard("alice", "begun").await;
     bench.ask_to_end("alice", WhenBusy::Finish);
-    assert_eq!(bench.reply().await.verdict, Verdict::Finishing { task: Some(task) });
+    assert_eq!(bench.reply().await.verdict, ShutdownAnswer::Finishing { task: Some(task) });
     bench.mail("alice", Urgency::Now, "go on");
-    assert_eq!(bench.reply().await.verdict, Verdict::Approved);
+    assert_eq!(bench.reply().await.verdict, ShutdownAnswer::Approved);
     assert_eq!(ended(alice).await.0, Some(0));
     bench.task(task, "completed").await;
     bench.task(next, "pending").await;
@@ -177,7 +179,7 @@ async fn a_dead_workers_task_goes_to_another_at_its_poll() {
     let alice = bench.by_hand("alice").await;
     bench.heard("alice", "begun").await;
     let _bob = bench.command("bob").env("TEAMSTER_POLL_MS", "20").spawn().unwrap();
-    bench.said("bob", |said| *said == Said::Waiting).await;
+    bench.said("bob", |said| *said == TranscriptText::Waiting).await;
     bench.kill("alice", alice).await;
     assert_eq!(bench.task(task, "completed").await.owner, Some(name("bob")));
 }
@@ -194,8 +196,11 @@ async fn a_signal_gives_the_task_back_and_leaves_nothing_running() {
         assert_eq!(bench.task(task, "pending").await.result(), Some("begun"));
         assert_eq!(processes_in(bench.root.path()), Vec::<std::path::PathBuf>::new());
         let said = bench.transcript("alice");
-        assert!(matches!(said.last(), Some(Said::Leaving { .. })), "{said:?}");
-        assert!(said.iter().any(|said| matches!(said, Said::TurnEnded { end: TurnEnd::Aborted, .. })), "{said:?}");
+        assert!(matches!(said.last(), Some(TranscriptText::Leaving { .. })), "{said:?}");
+        assert!(
+            said.iter().any(|said| matches!(said, TranscriptText::TurnEnded { end: TurnEnd::Aborted, .. })),
+            "{said:?}"
+        );
     }
 }
 
@@ -276,7 +281,7 @@ async fn without_a_transcript_it_works_on_and_acknowledges_nothing_it_could_not_
     assert_eq!(bench.task(task, "completed").await.result(), Some("begun\ngot turn left"));
     assert_eq!(bench.unread("alice"), 1);
     fs::remove_dir(&in_the_way).unwrap();
-    bench.said("alice", |said| matches!(said, Said::Mail { text, .. } if text == "turn left")).await;
+    bench.said("alice", |said| matches!(said, TranscriptText::Mail { text, .. } if text == "turn left")).await;
     bench.ask_to_end("alice", WhenBusy::Refuse);
     let (code, said) = ended(alice).await;
     assert_eq!((code, bench.unread("alice")), (Some(0), 0));

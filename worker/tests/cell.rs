@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use bench::{Bench, LIMIT, Seen, ended, processes_in, signal};
 use granted::{Need, granted};
 use nix::sys::signal::Signal;
-use teamster_protocol::model::roster::Isolation;
+use teamster_protocol::model::roster::CellIsolation;
 use tokio::process::Child;
 use tokio::time::timeout;
 
@@ -31,7 +31,7 @@ async fn isolated(bench: &mut Bench) -> Option<Child> {
         return None;
     }
     let alice = bench.by_hand("alice").await;
-    assert_eq!(bench.team.members().unwrap()[0].isolation, Some(Isolation::Namespace));
+    assert_eq!(bench.team.members().unwrap()[0].isolation, Some(CellIsolation::Namespace));
     Some(alice)
 }
 
@@ -100,7 +100,7 @@ async fn the_level_can_be_chosen_and_a_wrong_word_is_refused() {
     let mut alice = bench.command("alice");
     let mut alice = alice.env("TEAMSTER_ISOLATION", "subreaper").spawn().unwrap();
     bench.ready("alice", 1).await;
-    assert_eq!(bench.team.members().unwrap()[0].isolation, Some(Isolation::Subreaper));
+    assert_eq!(bench.team.members().unwrap()[0].isolation, Some(CellIsolation::Subreaper));
     assert_eq!(bench.pid("alice"), alice.id());
     signal(&alice, Signal::SIGTERM);
     assert_eq!(alice.wait().await.unwrap().code(), Some(143));

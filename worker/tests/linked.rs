@@ -14,15 +14,17 @@ use nix::sys::signal::Signal;
 use teamster_protocol::model::agent::TurnEnd;
 use teamster_protocol::model::limits::PROTOCOL_VERSION;
 use teamster_protocol::model::mail::Urgency;
-use teamster_protocol::model::notice::{Noted, Notice, Said};
+use teamster_protocol::model::notice::{Notice, NoticeKind, TranscriptText};
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
-use teamster_protocol::model::roster::{LeftHow, StartedBy};
-use teamster_protocol::wire::api::{Aborting, Hello, Prompted, Steered, WorkerApiClient, WorkerPhase, code};
+use teamster_protocol::model::roster::{StartedBy, WorkerEnd};
+use teamster_protocol::wire::api::{
+    AbortAnswer, PromptAnswer, ProtocolHello, SteerAnswer, WorkerApiClient, WorkerPhase, code,
+};
 use teamster_protocol::wire::peer::socket;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::time::timeout;
 
-const HELLO: Hello = Hello { protocol: PROTOCOL_VERSION };
+const HELLO: ProtocolHello = ProtocolHello { protocol: PROTOCOL_VERSION };
 
 fn refused(error: Error, wanted: i32) -> String {
     match error {
@@ -37,7 +39,7 @@ async fn next(notices: &mut Notices) -> Notice {
     timeout(LIMIT, notices.next()).await.expect("a notice comes").expect("the link is up").unwrap()
 }
 
-async fn until(notices: &mut Notices, wanted: impl Fn(&Noted) -> bool) -> Notice {
+async fn until(notices: &mut Notices, wanted: impl Fn(&NoticeKind) -> bool) -> Notice {
     loop {
         let notice = next(notices).await;
         if wanted(&notice.what) {
@@ -80,7 +82,7 @@ async fn links_that_say_nothing_keep_no_leader_out() {
 async fn another_protocol_is_refused_with_the_way_out() {
     let bench = Bench::new();
     let (_alice, peer) = bench.linked(60_000);
-    let why = refused(peer.initialize(Hello { protocol: 99 }).await.unwrap_err(), code::OTHER_VERSION);
+    let why = refused(peer.initialize(ProtocolHello { protocol: 99 }).await.unwrap_err(), code::OTHER_VERSION);
     assert!(why.contains("version 99") && why.contains("speaks 1") && why.contains("same release"), "{why}");
 }
 
@@ -93,19 +95,24 @@ async fn prompts_steers_and_aborts_are_taken_or_refused_with_the_reason() {
     assert_eq!(refused(peer.steer("x".into()).await.unwrap_err(), code::REFUSED), "no turn is running: it is idle");
     assert_eq!(refused(peer.abort("x".into()).await.unwrap_err(), code::REFUSED), "no turn is running: it is idle");
     let script = "echo begun; read line; echo \"got $line\"; read line".to_owned();
-    assert_eq!(peer.prompt(script).await.unwrap(), Prompted { turn: 1, text: TextId::prompt_of(1) });
+    assert_eq!(peer.prompt(script).await.unwrap(), PromptAnswer { turn: 1, text: TextId::prompt_of(1) });
     assert_eq!(refused(peer.prompt("true".into()).await.unwrap_err(), code::REFUSED), "it is busy with turn 1");
     assert!(matches!(peer.status().await.unwrap().phase, WorkerPhase::Turn { turn: 1, task: None, .. }));
-    let steered = Steered { text: TextId::InTurn { turn: 1, number: 1 }, state: ReceiptState::Unconfirmed };
+    let steered = SteerAnswer { text: TextId::InTurn { turn: 1, number: 1 }, state: ReceiptState::Unconfirmed };
     assert_eq!(peer.steer("left".into()).await.unwrap(), steered);
     let mut bench = bench;
     bench.heard("alice", "got left").await;
-    assert_eq!(peer.abort("enough".into()).await.unwrap(), Aborting { turn: 1, task: None });
-    let ended = until(&mut notices, |what| matches!(what, Noted::TurnEnded { .. })).await;
-    assert_eq!(ended.what, Noted::TurnEnded { turn: 1, task: None, end: TurnEnd::Aborted });
-    until(&mut notices, |what| *what == Noted::Waiting).await;
+    assert_eq!(peer.abort("enough".into()).await.unwrap(), AbortAnswer { turn: 1, task: None });
+    let ended = until(&mut notices, |what| matches!(what, NoticeKind::TurnEnded { .. })).await;
+    assert_eq!(ended.what, NoticeKind::TurnEnded { turn: 1, task: None, end: TurnEnd::Aborted });
+    until(&mut notices, |what| *what == NoticeKind::Waiting).await;
     assert_eq!(refused(peer.prompt(" ".into()).await.unwrap_err(), code::REFUSED), "a prompt needs a text");
-    assert!(bench.transcript("alice").iter().any(|said| matches!(said, Said::Steered { text, .. } if text == "left")));
+    assert!(
+        bench
+            .transcript("alice")
+            .iter()
+            .any(|said| matches!(said, TranscriptText::Steered { text, .. } if text == "left"))
+    );
 }
 
 #[tokio::test]
@@ -119,8 +126,8 @@ async fn calls_are_decided_on_in_the_order_in_which_they_were_made() {
         let mut notices = peer.notices(0).await.unwrap();
         let (turn, aborting) = (prompt.unwrap().turn, abort.unwrap());
         assert_eq!((steer.unwrap().state, aborting.turn), (ReceiptState::Unconfirmed, turn));
-        until(&mut notices, |what| matches!(what, Noted::TurnEnded { turn: ended, .. } if *ended == turn)).await;
-        until(&mut notices, |what| *what == Noted::Waiting).await;
+        until(&mut notices, |what| matches!(what, NoticeKind::TurnEnded { turn: ended, .. } if *ended == turn)).await;
+        until(&mut notices, |what| *what == NoticeKind::Waiting).await;
     }
 }
 
@@ -140,7 +147,7 @@ async fn notices_come_from_disk_and_then_live_without_gap_or_repeat() {
         bench.task(task, "completed").await;
     }
     let mut seen = Vec::new();
-    while seen.iter().filter(|notice: &&Notice| matches!(notice.what, Noted::TurnEnded { .. })).count() < 10 {
+    while seen.iter().filter(|notice: &&Notice| matches!(notice.what, NoticeKind::TurnEnded { .. })).count() < 10 {
         seen.push(next(&mut notices).await);
     }
     let last = seen.last().unwrap().seq;
@@ -169,7 +176,7 @@ async fn without_its_leader_it_finishes_its_turn_and_leaves_after_the_grace() {
     let (code, said) = ended(alice).await;
     assert_eq!(code, Some(0), "{said}");
     assert_eq!(bench.task(task, "completed").await.result(), Some("begun\ndone"));
-    assert_eq!(bench.team.members().unwrap()[0].left, Some(LeftHow::LeaderGone));
+    assert_eq!(bench.team.members().unwrap()[0].left, Some(WorkerEnd::LeaderGone));
 }
 
 #[tokio::test]
@@ -179,7 +186,7 @@ async fn told_to_end_it_says_so_to_its_leader_before_the_link_closes() {
     peer.initialize(HELLO).await.unwrap();
     let mut notices = peer.notices(0).await.unwrap();
     bench::signal(&alice, Signal::SIGTERM);
-    until(&mut notices, |what| matches!(what, Noted::Leaving { .. })).await;
+    until(&mut notices, |what| matches!(what, NoticeKind::Leaving { .. })).await;
     assert_eq!(ended(alice).await.0, Some(143));
 }
 

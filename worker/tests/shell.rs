@@ -12,7 +12,7 @@ use nix::sys::wait::waitpid;
 use teamster_protocol::model::agent::{Permission, QuestionId, TurnEnd};
 use teamster_protocol::model::receipt::ReceiptState;
 use teamster_worker::driver::shell::{STEER_BYTES_MAX, ShellSetup};
-use teamster_worker::driver::{AgentNews, Driver, DriverError, Prompt, RESULT_BYTES_MAX};
+use teamster_worker::driver::{AgentNews, AgentPrompt, Driver, DriverError, RESULT_BYTES_MAX};
 
 /// For what has to happen before a limit does.
 fn patient() -> ShellSetup {
@@ -66,10 +66,10 @@ async fn a_turn_runs_in_the_workspace_with_the_environment_given() {
     let mut agent = agent_with(ShellSetup { env, workspace: workspace.path().into(), ..setup() }).await;
     let env = vec![variable("TEAMSTER_TASK", "7"), variable("BOTH", "prompt")];
     let text = "pwd -P; echo $TEAMSTER_MEMBER $TEAMSTER_TASK $BOTH; echo $PATH";
-    agent.shell.prompt(Prompt { env, ..prompt(text) }).unwrap();
+    agent.shell.prompt(AgentPrompt { env, ..prompt(text) }).unwrap();
     let expected = format!("{}\nalice 7 prompt\n{of_worker}", workspace.path().canonicalize().unwrap().display());
     assert_eq!(agent.end().await, completed(&expected));
-    let bad = Prompt { env: vec![variable("A=B", "")], ..prompt("true") };
+    let bad = AgentPrompt { env: vec![variable("A=B", "")], ..prompt("true") };
     assert!(matches!(agent.shell.prompt(bad), Err(DriverError::BadVariable { .. })));
 }
 

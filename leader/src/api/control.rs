@@ -6,18 +6,18 @@ use std::time::Duration;
 use teamster_protocol::host::complaints::Complaints;
 use teamster_protocol::wire::api::LeaderApiServer;
 use teamster_protocol::wire::peer::Peer;
-use teamster_protocol::wire::peer::socket::Listener;
+use teamster_protocol::wire::peer::socket::SocketListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::api::server::Server;
-use crate::daemon::Shared;
+use crate::api::server::FrontServer;
+use crate::daemon::LeaderShared;
 
 /// What is complained of.
 const ACCEPT: &str = "connections";
 
 /// Takes connections of fronts until the end, then lets each write what is queued.
-pub(crate) async fn accept(listener: Listener, shared: Arc<Shared>, mut ending: watch::Receiver<bool>) {
+pub(crate) async fn accept(listener: SocketListener, shared: Arc<LeaderShared>, mut ending: watch::Receiver<bool>) {
     let mut fronts = JoinSet::new();
     let mut complaints = Complaints::default();
     loop {
@@ -30,7 +30,7 @@ pub(crate) async fn accept(listener: Listener, shared: Arc<Shared>, mut ending: 
             Ok(stream) => {
                 complaints.over(ACCEPT);
                 let (read, write) = stream.into_split();
-                let peer = Peer::start(read, write, Server::new(Arc::clone(&shared)).into_rpc());
+                let peer = Peer::start(read, write, FrontServer::new(Arc::clone(&shared)).into_rpc());
                 fronts.spawn(attend(peer, ending.clone()));
             }
             Err(error) => {

@@ -8,25 +8,25 @@ use jsonrpsee::core::{RpcResult, async_trait};
 use jsonrpsee::types::ErrorObjectOwned;
 use teamster_protocol::model::id::{Address, MemberName};
 use teamster_protocol::model::limits::PROTOCOL_VERSION;
-use teamster_protocol::model::mail::{Body, Urgency};
+use teamster_protocol::model::mail::{MessageBody, Urgency};
 use teamster_protocol::model::shutdown::WhenBusy;
-use teamster_protocol::model::task::Refusal;
+use teamster_protocol::model::task::BoardRefusal;
 use teamster_protocol::store::presence::WorkerLife;
 use teamster_protocol::team::{TeamError, worker_life};
 use teamster_protocol::wire::api::{
-    Ended, Hello, LeaderApiServer, LeaderInfo, Prompted, SpawnRequest, Spawned, SteerPassed, Stopped, Via,
-    WorkerApiClient, code,
+    EndedMember, LeaderApiServer, LeaderInfo, PassedVia, PromptAnswer, ProtocolHello, SpawnRequest, SpawnedMember,
+    SteerPassed, StoppedTurn, WorkerApiClient, code,
 };
 use teamster_protocol::wire::peer::Peer;
 
-use crate::core::{Answer, Ask, Down};
-use crate::daemon::{AskError, Shared};
+use crate::core::{DownMode, LeaderAnswer, LeaderAsk};
+use crate::daemon::{AskError, LeaderShared};
 use crate::warden;
 
 /// Serves one front.
 #[derive(Debug, Clone)]
-pub struct Server {
-    shared: Arc<Shared>,
+pub struct FrontServer {
+    shared: Arc<LeaderShared>,
 }
 
 /// A refusal as it goes over the wire.
@@ -42,7 +42,7 @@ fn not_answered(error: &AskError) -> ErrorObjectOwned {
 /// An error of the team on disk as it goes over the wire.
 pub fn team_error(error: &TeamError) -> ErrorObjectOwned {
     let code = match error {
-        TeamError::Refused(Refusal::NoTask(_)) | TeamError::Roster(_) => code::NOT_FOUND,
+        TeamError::Refused(BoardRefusal::NoTask(_)) | TeamError::Roster(_) => code::NOT_FOUND,
         TeamError::Refused(_) | TeamError::Mail(_) => code::REFUSED,
         TeamError::Log(error) if error.is_of_the_file() => code::CORRUPT,
         TeamError::Log(_)
@@ -54,20 +54,20 @@ pub fn team_error(error: &TeamError) -> ErrorObjectOwned {
     refused(code, error.to_string())
 }
 
-impl Server {
+impl FrontServer {
     /// A server on what the leader shares.
-    pub fn new(shared: Arc<Shared>) -> Server {
-        Server { shared }
+    pub fn new(shared: Arc<LeaderShared>) -> FrontServer {
+        FrontServer { shared }
     }
 
-    async fn ended(&self, what: Ask) -> RpcResult<Vec<Ended>> {
+    async fn ended(&self, what: LeaderAsk) -> RpcResult<Vec<EndedMember>> {
         match self.shared.ask(what).await.map_err(|error| not_answered(&error))? {
-            Answer::Ended(mut ended) => {
+            LeaderAnswer::Ended(mut ended) => {
                 // They come as they ended, which is another order each time.
                 ended.sort_by(|one, other| one.name.cmp(&other.name));
                 Ok(ended)
             }
-            Answer::Spawned(_) | Answer::TurnEnded(_) => unreachable!("ends are answered with ends"),
+            LeaderAnswer::Spawned(_) | LeaderAnswer::TurnEnded(_) => unreachable!("ends are answered with ends"),
         }
     }
 
@@ -78,17 +78,17 @@ impl Server {
     }
 
     /// The link to a member, or whether it is to be reached by mail.
-    fn reach(&self, name: &MemberName) -> RpcResult<Reach> {
+    fn reach(&self, name: &MemberName) -> RpcResult<MemberReach> {
         self.must_be_member(name)?;
         if let Some(peer) = self.shared.links.peer(name) {
-            return Ok(Reach::Linked(peer));
+            return Ok(MemberReach::Linked(peer));
         }
         let life = match self.shared.team().roster().member(name) {
             Ok(member) => worker_life(&self.shared.dir, name, &member.presence),
             Err(refusal) => return Err(refused(code::NOT_FOUND, refusal.to_string())),
         };
         match life {
-            Ok(WorkerLife::Locked | WorkerLife::LockLost | WorkerLife::Dying) => Ok(Reach::ByMail),
+            Ok(WorkerLife::Locked | WorkerLife::LockLost | WorkerLife::Dying) => Ok(MemberReach::ByMail),
             Ok(WorkerLife::Dead) => {
                 Err(refused(code::REFUSED, format!("{name} is not running\nstart it: teamster spawn {name}")))
             }
@@ -103,14 +103,14 @@ impl Server {
         Ok(())
     }
 
-    fn post(&self, to: &MemberName, urgency: Urgency, body: Body) -> RpcResult<()> {
+    fn post(&self, to: &MemberName, urgency: Urgency, body: MessageBody) -> RpcResult<()> {
         let to = Address::Member(to.clone());
         self.shared.team().post(&to, urgency, body).map_err(|error| team_error(&error))?;
         Ok(())
     }
 }
 
-enum Reach {
+enum MemberReach {
     Linked(Peer),
     ByMail,
 }
@@ -127,8 +127,8 @@ fn passed(name: &MemberName, error: RpcError, hint: Option<&str>) -> ErrorObject
 }
 
 #[async_trait]
-impl LeaderApiServer for Server {
-    async fn hello(&self, hello: Hello) -> RpcResult<LeaderInfo> {
+impl LeaderApiServer for FrontServer {
+    async fn hello(&self, hello: ProtocolHello) -> RpcResult<LeaderInfo> {
         if hello.protocol != PROTOCOL_VERSION {
             let theirs = hello.protocol;
             let why = format!("the leader speaks protocol {PROTOCOL_VERSION}, this program {theirs}");
@@ -137,20 +137,20 @@ impl LeaderApiServer for Server {
         Ok(self.shared.info.clone())
     }
 
-    async fn spawn(&self, request: SpawnRequest) -> RpcResult<Spawned> {
-        match self.shared.ask(Ask::Spawn(request)).await.map_err(|error| not_answered(&error))? {
-            Answer::Spawned(spawned) => Ok(spawned),
-            Answer::Ended(_) | Answer::TurnEnded(_) => unreachable!("a spawn is answered with a spawn"),
+    async fn spawn(&self, request: SpawnRequest) -> RpcResult<SpawnedMember> {
+        match self.shared.ask(LeaderAsk::Spawn(request)).await.map_err(|error| not_answered(&error))? {
+            LeaderAnswer::Spawned(spawned) => Ok(spawned),
+            LeaderAnswer::Ended(_) | LeaderAnswer::TurnEnded(_) => unreachable!("a spawn is answered with a spawn"),
         }
     }
 
-    async fn send(&self, name: MemberName, text: String) -> RpcResult<Prompted> {
+    async fn send(&self, name: MemberName, text: String) -> RpcResult<PromptAnswer> {
         match self.reach(&name)? {
-            Reach::Linked(peer) => {
+            MemberReach::Linked(peer) => {
                 let hint = format!("say it to the running turn with teamster steer {name} TEXT, or end that first");
                 peer.prompt(text).await.map_err(|error| passed(&name, error, Some(&hint)))
             }
-            Reach::ByMail => {
+            MemberReach::ByMail => {
                 let why = format!("there is no link to {name}, so it takes no prompt");
                 let hint = format!("give it a task: teamster task add --to {name} …");
                 Err(refused(code::REFUSED, format!("{why}\n{hint}")))
@@ -160,48 +160,55 @@ impl LeaderApiServer for Server {
 
     async fn steer(&self, name: MemberName, text: String) -> RpcResult<SteerPassed> {
         match self.reach(&name)? {
-            Reach::Linked(peer) => {
+            MemberReach::Linked(peer) => {
                 let hint = format!("give it something to do with teamster send {name} TEXT");
                 let steered = peer.steer(text).await.map_err(|error| passed(&name, error, Some(&hint)))?;
-                Ok(SteerPassed { via: Via::Rpc, steered: Some(steered) })
+                Ok(SteerPassed { via: PassedVia::Rpc, steered: Some(steered) })
             }
-            Reach::ByMail => {
-                self.post(&name, Urgency::Now, Body::Text { text })?;
-                Ok(SteerPassed { via: Via::Mail, steered: None })
+            MemberReach::ByMail => {
+                self.post(&name, Urgency::Now, MessageBody::Text { text })?;
+                Ok(SteerPassed { via: PassedVia::Mail, steered: None })
             }
         }
     }
 
-    async fn stop(&self, name: MemberName, reason: String) -> RpcResult<Stopped> {
+    async fn stop(&self, name: MemberName, reason: String) -> RpcResult<StoppedTurn> {
         let peer = match self.reach(&name)? {
-            Reach::Linked(peer) => peer,
-            Reach::ByMail => {
+            MemberReach::Linked(peer) => peer,
+            MemberReach::ByMail => {
                 let task = self.shared.team().board().owned_by(&name).next();
-                self.post(&name, Urgency::Now, Body::AbortRequest { reason })?;
-                return Ok(Stopped { via: Via::Mail, task, stop: None });
+                self.post(&name, Urgency::Now, MessageBody::AbortRequest { reason })?;
+                return Ok(StoppedTurn { via: PassedVia::Mail, task, stop: None });
             }
         };
         let aborting = peer.abort(reason).await.map_err(|error| passed(&name, error, None))?;
-        let stop = match self.shared.ask(Ask::AwaitTurnEnd { name, turn: aborting.turn }).await {
-            Ok(Answer::TurnEnded(stop)) => stop,
-            Ok(Answer::Spawned(_) | Answer::Ended(_)) => unreachable!("a wait for a turn is answered with its end"),
+        let stop = match self.shared.ask(LeaderAsk::AwaitTurnEnd { name, turn: aborting.turn }).await {
+            Ok(LeaderAnswer::TurnEnded(stop)) => stop,
+            Ok(LeaderAnswer::Spawned(_) | LeaderAnswer::Ended(_)) => {
+                unreachable!("a wait for a turn is answered with its end")
+            }
             // How the turn ended is on the board.
             Err(AskError::Ended | AskError::Refused(_)) => None,
         };
-        Ok(Stopped { via: Via::Rpc, task: aborting.task, stop })
+        Ok(StoppedTurn { via: PassedVia::Rpc, task: aborting.task, stop })
     }
 
-    async fn shutdown(&self, name: Option<MemberName>, reason: String, when_busy: WhenBusy) -> RpcResult<Vec<Ended>> {
+    async fn shutdown(
+        &self,
+        name: Option<MemberName>,
+        reason: String,
+        when_busy: WhenBusy,
+    ) -> RpcResult<Vec<EndedMember>> {
         let one = name.clone();
-        let ended = self.ended(Ask::Shutdown { name, reason, when_busy }).await?;
+        let ended = self.ended(LeaderAsk::Shutdown { name, reason, when_busy }).await?;
         match one {
             Some(name) if ended.is_empty() => Err(self.not_running(&name)),
             Some(_) | None => Ok(ended),
         }
     }
 
-    async fn kill(&self, name: MemberName) -> RpcResult<Ended> {
-        let ended = self.ended(Ask::Kill { name: name.clone() }).await?;
+    async fn kill(&self, name: MemberName) -> RpcResult<EndedMember> {
+        let ended = self.ended(LeaderAsk::Kill { name: name.clone() }).await?;
         ended.into_iter().next().ok_or_else(|| self.not_running(&name))
     }
 
@@ -210,10 +217,10 @@ impl LeaderApiServer for Server {
             let why = "this leader has no warden that would start the next one: it leads for one command";
             return Err(refused(code::REFUSED, why));
         }
-        self.ended(Ask::HandOver).await.map(|_| ())
+        self.ended(LeaderAsk::HandOver).await.map(|_| ())
     }
 
-    async fn down(&self, force: bool) -> RpcResult<Vec<Ended>> {
-        self.ended(Ask::Down { how: if force { Down::ByForce } else { Down::Gently } }).await
+    async fn down(&self, force: bool) -> RpcResult<Vec<EndedMember>> {
+        self.ended(LeaderAsk::Down { how: if force { DownMode::ByForce } else { DownMode::Gently } }).await
     }
 }

@@ -4,16 +4,16 @@ use std::collections::BTreeSet;
 
 use teamster_protocol::model::id::{MemberName, MessageId};
 use teamster_protocol::model::limits::SHUTDOWN_WITHIN;
-use teamster_protocol::model::roster::{LeftHow, TeamFact};
-use teamster_protocol::model::shutdown::{Ladder, ShutdownReply, Verdict, WhenBusy};
-use teamster_protocol::wire::api::{EndOutcome, Ended};
+use teamster_protocol::model::roster::{TeamFact, WorkerEnd};
+use teamster_protocol::model::shutdown::{ShutdownAnswer, ShutdownLadder, ShutdownReply, WhenBusy};
+use teamster_protocol::wire::api::{EndOutcome, EndedMember};
 
-use super::leaving::Leaving;
+use super::leaving::MemberLeaving;
 use super::member::{AbandonedStart, AbandonedThen, EndWaiter, MemberPhase, MemberWorker};
-use super::pulse::Pulse;
-use super::{Action, Answer, AskId, Core, Down, Signal, ms};
+use super::pulse::WorkerPulse;
+use super::{AskId, DownMode, LeaderAction, LeaderAnswer, LeaderCore, Signal, ms};
 
-impl Core {
+impl LeaderCore {
     pub(super) fn replied(&mut self, now_ms: u64, from: MemberName, reply: ShutdownReply) {
         let (ladder, worker) = match self.members.get_mut(&from) {
             Some(MemberPhase::Ending { ladder, worker, .. }) => (ladder, worker),
@@ -22,15 +22,15 @@ impl Core {
             Some(_) => return self.report(format!("{from} answered a shutdown request, but none is open")),
         };
         match ladder.reply(&from, &reply, now_ms) {
-            Ok(Some(next)) => (*ladder, worker.pulse) = (next, Pulse::Answers),
+            Ok(Some(next)) => (*ladder, worker.pulse) = (next, WorkerPulse::Answers),
             Ok(None) => {
                 let task = match reply.verdict {
-                    Verdict::Refused { task } => task,
-                    Verdict::Approved | Verdict::Finishing { .. } => None,
+                    ShutdownAnswer::Refused { task } => task,
+                    ShutdownAnswer::Approved | ShutdownAnswer::Finishing { .. } => None,
                 };
                 if self.down.is_some() {
                     // It was asked to finish, which can not be refused; who has no patience uses force.
-                    *ladder = Ladder::Agreed { request: reply.request, until_ms: None };
+                    *ladder = ShutdownLadder::Agreed { request: reply.request, until_ms: None };
                     return self.report(format!("{from} refused to end; the leader waits for it"));
                 }
                 let worker = answering(worker);
@@ -43,7 +43,8 @@ impl Core {
 
     /// Nobody is killed because a disk is full: the askers are told. Only a leader that ends can not leave it at that.
     pub(super) fn not_requested(&mut self, now_ms: u64, name: &MemberName, why: &str) {
-        let Some(MemberPhase::Ending { ladder: Ladder::Asked { .. }, worker, .. }) = self.members.get(name) else {
+        let Some(MemberPhase::Ending { ladder: ShutdownLadder::Asked { .. }, worker, .. }) = self.members.get(name)
+        else {
             return;
         };
         let worker = answering(worker);
@@ -55,13 +56,13 @@ impl Core {
         self.tell_waiters(name, Err(format!("cannot ask {name} to end: {why}")));
     }
 
-    pub(super) fn go_down(&mut self, now_ms: u64, how: Down) {
+    pub(super) fn go_down(&mut self, now_ms: u64, how: DownMode) {
         self.down = self.down.max(Some(how));
         let names: Vec<MemberName> = self.members.keys().cloned().collect();
         for name in names {
             match how {
-                Down::Gently => self.ask_to_end(now_ms, &name, "the leader is ending", WhenBusy::Finish),
-                Down::ByForce => self.end_by_force(now_ms, &name),
+                DownMode::Gently => self.ask_to_end(now_ms, &name, "the leader is ending", WhenBusy::Finish),
+                DownMode::ByForce => self.end_by_force(now_ms, &name),
             }
         }
     }
@@ -80,7 +81,7 @@ impl Core {
                 self.end_member(name, how);
             }
             Some(MemberPhase::Running(_)) => self.request_shutdown(now_ms, name, reason, when_busy),
-            Some(MemberPhase::Ending { ladder: Ladder::Asked { .. }, when_busy: asked, .. }) => {
+            Some(MemberPhase::Ending { ladder: ShutdownLadder::Asked { .. }, when_busy: asked, .. }) => {
                 match (asked, when_busy) {
                     // It may still refuse that one; an answer to it no longer counts.
                     (WhenBusy::Refuse, WhenBusy::Finish) => self.request_shutdown(now_ms, name, reason, when_busy),
@@ -95,11 +96,11 @@ impl Core {
     pub(super) fn request_shutdown(&mut self, now_ms: u64, name: &MemberName, reason: &str, when_busy: WhenBusy) {
         let deadline_ms = now_ms + ms(SHUTDOWN_WITHIN);
         // The true id comes with the answer to the action.
-        let ladder = Ladder::ask(MessageId::from_parts(0, 0), deadline_ms);
+        let ladder = ShutdownLadder::ask(MessageId::from_parts(0, 0), deadline_ms);
         let Some(worker) = self.members.get(name).and_then(MemberPhase::worker).map(answering) else { return };
         self.members.insert(name.clone(), MemberPhase::Ending { ladder, when_busy, worker });
         let (name, reason) = (name.clone(), reason.to_owned());
-        self.act(Action::RequestShutdown { name, reason, deadline_ms, when_busy });
+        self.act(LeaderAction::RequestShutdown { name, reason, deadline_ms, when_busy });
     }
 
     pub(super) fn end_by_force(&mut self, now_ms: u64, name: &MemberName) {
@@ -115,34 +116,34 @@ impl Core {
             }
             Some(
                 MemberPhase::Running(_)
-                | MemberPhase::Ending { ladder: Ladder::Asked { .. } | Ladder::Agreed { .. }, .. },
+                | MemberPhase::Ending { ladder: ShutdownLadder::Asked { .. } | ShutdownLadder::Agreed { .. }, .. },
             ) => {
                 self.terminate(now_ms, name);
             }
             // It has got a signal; a second one would only start the time anew.
-            Some(MemberPhase::Ending { ladder: Ladder::Forced(_), .. }) | None => {}
+            Some(MemberPhase::Ending { ladder: ShutdownLadder::Forced(_), .. }) | None => {}
         }
     }
 
     pub(super) fn kill_if_starting(&mut self, name: &MemberName) {
         if let Some(MemberPhase::Starting { .. }) = self.members.get(name) {
             self.dismiss(name);
-            self.act(Action::Signal { name: name.clone(), signal: Signal::Kill });
+            self.act(LeaderAction::Signal { name: name.clone(), signal: Signal::Kill });
         }
     }
 
     pub(super) fn terminate(&mut self, now_ms: u64, name: &MemberName) {
         if let Some(worker) = self.members.get(name).and_then(MemberPhase::worker).map(answering) {
-            let (ladder, when_busy) = (Ladder::terminate(now_ms), WhenBusy::Finish);
+            let (ladder, when_busy) = (ShutdownLadder::terminate(now_ms), WhenBusy::Finish);
             self.members.insert(name.clone(), MemberPhase::Ending { ladder, when_busy, worker });
             self.dismiss(name);
-            self.act(Action::Signal { name: name.clone(), signal: Signal::Terminate });
+            self.act(LeaderAction::Signal { name: name.clone(), signal: Signal::Terminate });
         }
     }
 
     /// Before the signal, so that no leader after this one starts the member again.
     pub(super) fn dismiss(&mut self, name: &MemberName) {
-        self.act(Action::WriteFact { fact: TeamFact::Dismissed { name: name.clone() } });
+        self.act(LeaderAction::WriteFact { fact: TeamFact::Dismissed { name: name.clone() } });
     }
 
     /// A call waits until each of these is gone or refuses. Those that do not run are not waited for, nor those that
@@ -151,7 +152,7 @@ impl Core {
         let mut waiter = EndWaiter { ask, left: BTreeSet::new(), ended: Vec::new(), unasked: Vec::new() };
         for name in names {
             match self.members.get(&name) {
-                Some(phase) if phase.is_stuck() => waiter.ended.push(Ended { name, outcome: EndOutcome::Stuck }),
+                Some(phase) if phase.is_stuck() => waiter.ended.push(EndedMember { name, outcome: EndOutcome::Stuck }),
                 Some(_) => {
                     waiter.left.insert(name);
                 }
@@ -163,18 +164,18 @@ impl Core {
     }
 
     /// The worker is gone, and no other follows by itself.
-    pub(super) fn end_member(&mut self, name: &MemberName, how: LeftHow) {
-        self.bury(name, Leaving::for_good(how.clone()));
+    pub(super) fn end_member(&mut self, name: &MemberName, how: WorkerEnd) {
+        self.bury(name, MemberLeaving::for_good(how.clone()));
         self.forget_member(name, how);
     }
 
     /// Until that is done, it is tried again with each slow poll.
-    pub(super) fn bury(&mut self, name: &MemberName, leaving: Leaving) {
+    pub(super) fn bury(&mut self, name: &MemberName, leaving: MemberLeaving) {
         self.unburied.insert(name.clone(), leaving.clone());
-        self.act(Action::Bury { name: name.clone(), leaving });
+        self.act(LeaderAction::Bury { name: name.clone(), leaving });
     }
 
-    pub(super) fn forget_member(&mut self, name: &MemberName, how: LeftHow) {
+    pub(super) fn forget_member(&mut self, name: &MemberName, how: WorkerEnd) {
         self.members.remove(name);
         self.tell_waiters(name, Ok(EndOutcome::Left { how }));
     }
@@ -183,7 +184,7 @@ impl Core {
         for waiter in &mut self.waiters {
             if waiter.left.remove(name) {
                 match &outcome {
-                    Ok(outcome) => waiter.ended.push(Ended { name: name.clone(), outcome: outcome.clone() }),
+                    Ok(outcome) => waiter.ended.push(EndedMember { name: name.clone(), outcome: outcome.clone() }),
                     Err(why) => waiter.unasked.push(why.clone()),
                 }
             }
@@ -194,13 +195,13 @@ impl Core {
     pub(super) fn answer_waiters(&mut self) {
         for waiter in self.waiters.extract_if(.., |waiter| waiter.left.is_empty()) {
             let EndWaiter { ask, ended, unasked, .. } = waiter;
-            let answer = if unasked.is_empty() { Ok(Answer::Ended(ended)) } else { Err(unasked.join("; ")) };
-            self.actions.push(Action::Answer { ask, answer });
+            let answer = if unasked.is_empty() { Ok(LeaderAnswer::Ended(ended)) } else { Err(unasked.join("; ")) };
+            self.actions.push(LeaderAction::Answer { ask, answer });
         }
     }
 }
 
 /// The same worker, of which nothing is waited for.
 fn answering(worker: &MemberWorker) -> MemberWorker {
-    MemberWorker { pulse: Pulse::Answers, ..worker.clone() }
+    MemberWorker { pulse: WorkerPulse::Answers, ..worker.clone() }
 }

@@ -1,14 +1,14 @@
 //! What the leader's core takes in and gives out.
 
-use teamster_protocol::host::process::Identity;
+use teamster_protocol::host::process::ProcessIdentity;
 use teamster_protocol::model::agent::TurnEnd;
 use teamster_protocol::model::id::{MemberName, MessageId, TaskId};
 pub use teamster_protocol::model::kill_ladder::KillSignal as Signal;
-use teamster_protocol::model::roster::{LeftHow, OnStall, TeamFact, Workspace};
+use teamster_protocol::model::roster::{OnStall, TeamFact, WorkerEnd, Workspace};
 use teamster_protocol::model::shutdown::{ShutdownReply, WhenBusy};
-use teamster_protocol::wire::api::{Ended, SpawnRequest, Spawned};
+use teamster_protocol::wire::api::{EndedMember, SpawnRequest, SpawnedMember};
 
-use super::leaving::Leaving;
+use super::leaving::MemberLeaving;
 use super::member::TurnOpen;
 use super::roster::{MemberSeen, RosterLook};
 
@@ -18,7 +18,7 @@ pub struct AskId(pub u64);
 
 /// What the core decides on when a front asks it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ask {
+pub enum LeaderAsk {
     /// Start a member.
     Spawn(SpawnRequest),
     /// Ask members to end.
@@ -47,13 +47,13 @@ pub enum Ask {
     /// End all workers, then the leader.
     Down {
         /// Whether they are asked.
-        how: Down,
+        how: DownMode,
     },
 }
 
 /// How the whole team is ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Down {
+pub enum DownMode {
     /// Each finishes its turn.
     Gently,
     /// Each is told to end at once.
@@ -63,35 +63,35 @@ pub enum Down {
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each variant says what its fields are")]
-pub enum Event {
+pub enum LeaderEvent {
     /// A front asked.
-    Asked { ask: AskId, what: Ask },
-    /// Answers [`Action::Prepare`]: the member has its place and is on the roster.
+    Asked { ask: AskId, what: LeaderAsk },
+    /// Answers [`LeaderAction::Prepare`]: the member has its place and is on the roster.
     Prepared { name: MemberName, workspace: Workspace },
-    /// Answers [`Action::Prepare`]: it can not have one.
+    /// Answers [`LeaderAction::Prepare`]: it can not have one.
     NotPrepared { name: MemberName, why: String },
     /// The worker that was launched is ready.
     Ready { name: MemberName, pid: u32 },
     /// The worker that was launched will not be ready; its process, if there was one, has ended.
-    NotReady { name: MemberName, why: String, fault: Fault },
+    NotReady { name: MemberName, why: String, fault: StartFault },
     /// The roster was read and the members' locks looked at. Members whose workers this leader launched are left out, and
-    /// such as could not be looked at. Answers [`Action::LookAtRoster`], and comes whenever the roster changed.
+    /// such as could not be looked at. Answers [`LeaderAction::LookAtRoster`], and comes whenever the roster changed.
     RosterSeen { look: RosterLook, members: Vec<MemberSeen> },
-    /// Answers [`Action::Bury`]: how the member left is written down, and what it held is given back.
+    /// Answers [`LeaderAction::Bury`]: how the member left is written down, and what it held is given back.
     Buried { name: MemberName },
-    /// Answers [`Action::Adopt`]: there is a link to the worker, which is in this turn.
-    Linked { name: MemberName, process: Identity, turn: Option<TurnOpen> },
-    /// Answers [`Action::Adopt`], at once or after [`Event::Linked`]: there is no link to the worker, or no longer.
-    LinkLost { name: MemberName, process: Identity },
+    /// Answers [`LeaderAction::Adopt`]: there is a link to the worker, which is in this turn.
+    Linked { name: MemberName, process: ProcessIdentity, turn: Option<TurnOpen> },
+    /// Answers [`LeaderAction::Adopt`], at once or after [`LeaderEvent::Linked`]: there is no link to the worker, or no longer.
+    LinkLost { name: MemberName, process: ProcessIdentity },
     /// The agent of a member began a turn.
     TurnStarted { name: MemberName, turn: TurnOpen },
     /// A turn of a member ended.
     TurnEnded { name: MemberName, turn: u64, stop: TurnEnd },
     /// A worker's process has ended.
-    Exited { name: MemberName, how: LeftHow },
-    /// Answers [`Action::RequestShutdown`]: it is in the member's mailbox.
+    Exited { name: MemberName, how: WorkerEnd },
+    /// Answers [`LeaderAction::RequestShutdown`]: it is in the member's mailbox.
     ShutdownRequested { name: MemberName, request: MessageId },
-    /// Answers [`Action::RequestShutdown`]: it could not be put there.
+    /// Answers [`LeaderAction::RequestShutdown`]: it could not be put there.
     ShutdownNotRequested { name: MemberName, why: String },
     /// A member answered a shutdown request.
     Replied { from: MemberName, reply: ShutdownReply },
@@ -99,7 +99,7 @@ pub enum Event {
     Polled,
     /// The slow poll, and the team's files are not in their place.
     TeamMissing,
-    /// Answers [`Action::LookAtWork`].
+    /// Answers [`LeaderAction::LookAtWork`].
     WorkSeen { name: MemberName, work: WorkSeen },
     /// It answered a ping.
     Answered { name: MemberName },
@@ -109,7 +109,7 @@ pub enum Event {
     Interrupted,
     /// The clock was set by so much: the times of all events to come are by the new one.
     ClockSet { by_ms: i64 },
-    /// The time of [`super::Core::next_tick_ms`] is reached.
+    /// The time of [`super::LeaderCore::next_tick_ms`] is reached.
     Tick,
 }
 
@@ -126,7 +126,7 @@ pub struct WorkSeen {
 
 /// Whose fault it is that a worker did not start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
+pub enum StartFault {
     /// Its own, or that of how it is set up.
     Worker,
     /// The machine has no room, no descriptors or no processes left, for now.
@@ -136,32 +136,32 @@ pub enum Fault {
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each variant says what its fields are")]
-pub enum Action {
-    /// Make the member's place and put it on the roster; answered by [`Event::Prepared`] or
-    /// [`Event::NotPrepared`], later.
+pub enum LeaderAction {
+    /// Make the member's place and put it on the roster; answered by [`LeaderEvent::Prepared`] or
+    /// [`LeaderEvent::NotPrepared`], later.
     Prepare { request: SpawnRequest },
-    /// Start its worker, in the place it has on the roster; [`Event::Ready`] or [`Event::NotReady`] follows.
+    /// Start its worker, in the place it has on the roster; [`LeaderEvent::Ready`] or [`LeaderEvent::NotReady`] follows.
     Launch { name: MemberName },
-    /// Mail it a shutdown request; answered by [`Event::ShutdownRequested`] or [`Event::ShutdownNotRequested`].
+    /// Mail it a shutdown request; answered by [`LeaderEvent::ShutdownRequested`] or [`LeaderEvent::ShutdownNotRequested`].
     RequestShutdown { name: MemberName, reason: String, deadline_ms: u64, when_busy: WhenBusy },
     /// Send its worker a signal, if it is there.
     Signal { name: MemberName, signal: Signal },
-    /// Give back what it held and write its leaving down, unless it did that itself. Answered by [`Event::Buried`] if that
+    /// Give back what it held and write its leaving down, unless it did that itself. Answered by [`LeaderEvent::Buried`] if that
     /// was done.
-    Bury { name: MemberName, leaving: Leaving },
-    /// Link to a worker that this leader did not launch; [`Event::Linked`] or [`Event::LinkLost`] follows.
-    Adopt { name: MemberName, process: Identity },
-    /// Read the roster and look at the locks; answered by [`Event::RosterSeen`], unless they can not be read.
+    Bury { name: MemberName, leaving: MemberLeaving },
+    /// Link to a worker that this leader did not launch; [`LeaderEvent::Linked`] or [`LeaderEvent::LinkLost`] follows.
+    Adopt { name: MemberName, process: ProcessIdentity },
+    /// Read the roster and look at the locks; answered by [`LeaderEvent::RosterSeen`], unless they can not be read.
     LookAtRoster,
-    /// Look what a member has to do; answered by [`Event::WorkSeen`]. One that is silent may hold a task that is overdue.
+    /// Look what a member has to do; answered by [`LeaderEvent::WorkSeen`]. One that is silent may hold a task that is overdue.
     LookAtWork { name: MemberName, is_silent: bool },
-    /// Ask its worker whether it is well; [`Event::Answered`] or [`Event::NotAsked`] follows, later.
+    /// Ask its worker whether it is well; [`LeaderEvent::Answered`] or [`LeaderEvent::NotAsked`] follows, later.
     Ping { name: MemberName },
     /// Write onto the roster, if it is news there, that a worker hangs, answers again, or is to end for good. A signal
     /// follows the last.
     WriteFact { fact: TeamFact },
     /// Answer a call.
-    Answer { ask: AskId, answer: Result<Answer, String> },
+    Answer { ask: AskId, answer: Result<LeaderAnswer, String> },
     /// Write it into the leader's log.
     Report { text: String },
     /// End the leader: no worker is left.
@@ -172,11 +172,11 @@ pub enum Action {
 
 /// What a call is answered with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
+pub enum LeaderAnswer {
     /// To a spawn.
-    Spawned(Spawned),
+    Spawned(SpawnedMember),
     /// To a shutdown, a kill, a down: what came of each member.
-    Ended(Vec<Ended>),
+    Ended(Vec<EndedMember>),
     /// To a wait for a turn: how it ended, if that was heard.
     TurnEnded(Option<TurnEnd>),
 }

@@ -1,30 +1,32 @@
 //! What is written on the roster about a worker that ends, hangs or answers again. Each fact is decided on while nobody
 //! else writes there: the caller asks these functions inside of the step on the roster.
 
-use teamster_protocol::host::process::Identity;
+use teamster_protocol::host::process::ProcessIdentity;
 use teamster_protocol::model::id::MemberName;
-use teamster_protocol::model::roster::{LeftHow, Presence, Roster, TeamFact, Then};
+use teamster_protocol::model::roster::{AfterLeaving, MemberPresence, Roster, TeamFact, WorkerEnd};
 
 /// How a member left, and what follows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Leaving {
+pub struct MemberLeaving {
     /// How.
-    pub how: LeftHow,
+    pub how: WorkerEnd,
     /// When it is started again, if it is.
     pub again_ms: Option<u64>,
 }
 
-impl Leaving {
+impl MemberLeaving {
     /// Nothing follows.
-    pub(super) fn for_good(how: LeftHow) -> Leaving {
-        Leaving { how, again_ms: None }
+    pub(super) fn for_good(how: WorkerEnd) -> MemberLeaving {
+        MemberLeaving { how, again_ms: None }
     }
 
     /// How the worker died, if that was no end in order.
     pub fn cause_of_death(&self) -> Option<&str> {
         match &self.how {
-            LeftHow::Died { reason } | LeftHow::AgentGone { reason } | LeftHow::GivenUp { reason } => Some(reason),
-            LeftHow::Shutdown | LeftHow::Terminated | LeftHow::LeaderGone => None,
+            WorkerEnd::Died { reason } | WorkerEnd::AgentGone { reason } | WorkerEnd::GivenUp { reason } => {
+                Some(reason)
+            }
+            WorkerEnd::Shutdown | WorkerEnd::Terminated | WorkerEnd::LeaderGone => None,
         }
     }
 
@@ -41,11 +43,11 @@ impl Leaving {
         &self,
         name: &MemberName,
         roster: &Roster,
-        exists: impl FnOnce(&Identity) -> bool,
+        exists: impl FnOnce(&ProcessIdentity) -> bool,
     ) -> Option<TeamFact> {
         match &roster.member(name).ok()?.presence {
-            Presence::Joined { process, .. } if !exists(&process.identity) => Some(self.fact(name.clone())),
-            Presence::Joined { .. } | Presence::Expected { .. } | Presence::Left { .. } => None,
+            MemberPresence::Joined { process, .. } if !exists(&process.identity) => Some(self.fact(name.clone())),
+            MemberPresence::Joined { .. } | MemberPresence::Expected { .. } | MemberPresence::Left { .. } => None,
         }
     }
 
@@ -57,22 +59,26 @@ impl Leaving {
         }
     }
 
-    fn is_news(&self, presence: &Presence) -> bool {
+    fn is_news(&self, presence: &MemberPresence) -> bool {
         match (presence, self) {
-            (Presence::Left { how, .. }, Leaving { how: LeftHow::GivenUp { .. }, .. }) if *how == self.how => false,
-            (Presence::Expected { .. } | Presence::Joined { .. }, _) => true,
-            (_, Leaving { again_ms: Some(_), .. } | Leaving { how: LeftHow::GivenUp { .. }, .. }) => true,
-            (Presence::Left { then: Then::Undecided { .. } | Then::Again { .. }, .. }, _) => true,
-            (Presence::Left { then: Then::Stays, .. }, _) => false,
+            (MemberPresence::Left { how, .. }, MemberLeaving { how: WorkerEnd::GivenUp { .. }, .. })
+                if *how == self.how =>
+            {
+                false
+            }
+            (MemberPresence::Expected { .. } | MemberPresence::Joined { .. }, _) => true,
+            (_, MemberLeaving { again_ms: Some(_), .. } | MemberLeaving { how: WorkerEnd::GivenUp { .. }, .. }) => true,
+            (MemberPresence::Left { then: AfterLeaving::Undecided { .. } | AfterLeaving::Again { .. }, .. }, _) => true,
+            (MemberPresence::Left { then: AfterLeaving::Stays, .. }, _) => false,
         }
     }
 }
 
 /// How a worker says itself that it left, if it does.
-pub fn how_it_left(name: &MemberName, roster: &Roster) -> Option<LeftHow> {
+pub fn how_it_left(name: &MemberName, roster: &Roster) -> Option<WorkerEnd> {
     match &roster.member(name).ok()?.presence {
-        Presence::Left { how, .. } => Some(how.clone()),
-        Presence::Expected { .. } | Presence::Joined { .. } => None,
+        MemberPresence::Left { how, .. } => Some(how.clone()),
+        MemberPresence::Expected { .. } | MemberPresence::Joined { .. } => None,
     }
 }
 
@@ -84,9 +90,9 @@ pub fn fact_if_news(fact: TeamFact, roster: &Roster) -> Option<TeamFact> {
         TeamFact::Hung { name } => member(name).is_some_and(|member| member.hung_ms.is_none()),
         TeamFact::Answering { name } => member(name).is_some_and(|member| member.hung_ms.is_some()),
         TeamFact::Dismissed { name } => member(name).is_some_and(|member| match &member.presence {
-            Presence::Joined { .. } => member.dismissed_ms.is_none(),
-            Presence::Left { then, .. } => *then != Then::Stays,
-            Presence::Expected { .. } => false,
+            MemberPresence::Joined { .. } => member.dismissed_ms.is_none(),
+            MemberPresence::Left { then, .. } => *then != AfterLeaving::Stays,
+            MemberPresence::Expected { .. } => false,
         }),
         TeamFact::Founded { .. }
         | TeamFact::Moved { .. }

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use teamster_protocol::host::process::Identity;
+use teamster_protocol::host::process::ProcessIdentity;
 use teamster_protocol::model::agent::TurnEnd;
 use teamster_protocol::model::id::{MemberName, TaskId};
-use teamster_protocol::model::roster::{LeftHow, Process, StartedBy, Workspace};
-use teamster_protocol::model::shutdown::{Ladder, WhenBusy};
-use teamster_protocol::wire::api::Ended;
+use teamster_protocol::model::roster::{StartedBy, WorkerEnd, WorkerProcess, Workspace};
+use teamster_protocol::model::shutdown::{ShutdownLadder, WhenBusy};
+use teamster_protocol::wire::api::EndedMember;
 
 use super::AskId;
-use super::pulse::Pulse;
+use super::pulse::WorkerPulse;
 
 /// Where one member's worker stands.
 #[derive(Debug)]
@@ -22,10 +22,10 @@ pub(super) enum MemberPhase {
     /// The worker runs.
     Running(MemberWorker),
     /// The worker died, and another is started at a time.
-    Restarting { at_ms: u64, how: LeftHow, shortage: ShortageKnown },
+    Restarting { at_ms: u64, how: WorkerEnd, shortage: ShortageKnown },
     /// The worker runs and is being ended. `when_busy` is what it was last asked to do. Its pulse is felt while nothing
     /// else hurries it.
-    Ending { ladder: Ladder, when_busy: WhenBusy, worker: MemberWorker },
+    Ending { ladder: ShutdownLadder, when_busy: WhenBusy, worker: MemberWorker },
 }
 
 impl MemberPhase {
@@ -54,8 +54,8 @@ impl MemberPhase {
 /// A worker that runs.
 #[derive(Debug, Clone)]
 pub(super) struct MemberWorker {
-    pub(super) process: WorkerProcess,
-    pub(super) pulse: Pulse,
+    pub(super) process: WorkerOrigin,
+    pub(super) pulse: WorkerPulse,
     /// The turn that its agent is in.
     pub(super) turn: Option<TurnOpen>,
     /// The last turn that ended, for askers who come after its end.
@@ -73,13 +73,13 @@ pub struct TurnOpen {
 
 /// Which process a worker is, seen from this leader.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum WorkerProcess {
+pub(super) enum WorkerOrigin {
     /// A child of this leader: the kernel tells of its end.
     Child,
     /// One that this leader did not launch: its lock tells of its end.
     Found {
         /// As it wrote itself down when it was found.
-        process: Process,
+        process: WorkerProcess,
         link: FoundLink,
     },
 }
@@ -98,35 +98,35 @@ pub(super) enum FoundLink {
 impl MemberWorker {
     /// A worker that this leader launched and that is ready.
     pub(super) fn child() -> MemberWorker {
-        MemberWorker { process: WorkerProcess::Child, pulse: Pulse::Answers, turn: None, last_turn: None }
+        MemberWorker { process: WorkerOrigin::Child, pulse: WorkerPulse::Answers, turn: None, last_turn: None }
     }
 
     /// A worker that this leader did not launch.
-    pub(super) fn found(process: Process) -> MemberWorker {
-        let process = WorkerProcess::Found { process, link: FoundLink::Trying };
+    pub(super) fn found(process: WorkerProcess) -> MemberWorker {
+        let process = WorkerOrigin::Found { process, link: FoundLink::Trying };
         MemberWorker { process, ..MemberWorker::child() }
     }
 
     pub(super) fn started_by(&self) -> StartedBy {
         match &self.process {
-            WorkerProcess::Child => StartedBy::Leader,
-            WorkerProcess::Found { process, .. } => process.started_by,
+            WorkerOrigin::Child => StartedBy::Leader,
+            WorkerOrigin::Found { process, .. } => process.started_by,
         }
     }
 
     /// The link to a worker that was found as this process; nothing for any other.
-    pub(super) fn link_to(&mut self, wanted: &Identity) -> Option<&mut FoundLink> {
+    pub(super) fn link_to(&mut self, wanted: &ProcessIdentity) -> Option<&mut FoundLink> {
         match &mut self.process {
-            WorkerProcess::Found { process, link } if process.identity == *wanted => Some(link),
-            WorkerProcess::Found { .. } | WorkerProcess::Child => None,
+            WorkerOrigin::Found { process, link } if process.identity == *wanted => Some(link),
+            WorkerOrigin::Found { .. } | WorkerOrigin::Child => None,
         }
     }
 
     /// The way to it, if there is one or one is being tried. A child is linked from its start to its end.
     pub(super) fn link(&self) -> FoundLink {
         match &self.process {
-            WorkerProcess::Child => FoundLink::Linked,
-            WorkerProcess::Found { link, .. } => *link,
+            WorkerOrigin::Child => FoundLink::Linked,
+            WorkerOrigin::Found { link, .. } => *link,
         }
     }
 }
@@ -137,7 +137,7 @@ pub(super) enum StartReason {
     /// Somebody asked, and waits.
     Asked { ask: AskId, workspace: Workspace },
     /// The one before it died.
-    Again { how: LeftHow, shortage: ShortageKnown },
+    Again { how: WorkerEnd, shortage: ShortageKnown },
 }
 
 /// Whether it was reported that the machine lacks what a start needs.
@@ -169,7 +169,7 @@ pub(super) enum AbandonedThen {
 pub(super) struct EndWaiter {
     pub(super) ask: AskId,
     pub(super) left: BTreeSet<MemberName>,
-    pub(super) ended: Vec<Ended>,
+    pub(super) ended: Vec<EndedMember>,
     /// Why some could not even be asked.
     pub(super) unasked: Vec<String>,
 }

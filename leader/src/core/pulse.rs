@@ -9,20 +9,20 @@
 
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::roster::{OnStall, StartedBy, TeamFact};
-use teamster_protocol::model::shutdown::Ladder;
+use teamster_protocol::model::shutdown::ShutdownLadder;
 
-use super::leaving::Leaving;
+use super::leaving::MemberLeaving;
 use super::member::{FoundLink, MemberPhase};
-use super::{Action, Core, Signal, TeamFiles, WorkSeen, ms};
+use super::{LeaderAction, LeaderCore, Signal, TeamFiles, WorkSeen, ms};
 
 /// What was heard of a worker that runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) enum Pulse {
+pub(super) enum WorkerPulse {
     /// It answered, or was not asked.
     #[default]
     Answers,
     /// It was asked, and has this long.
-    Asked { until_ms: u64, wait: Wait },
+    Asked { until_ms: u64, wait: PulseWait },
     /// It has not answered.
     Hung { since_ms: u64 },
     /// It has not answered, and was killed for that.
@@ -31,16 +31,16 @@ pub(super) enum Pulse {
 
 /// How often it was waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wait {
+pub(super) enum PulseWait {
     First,
     Second,
 }
 
-impl Pulse {
+impl WorkerPulse {
     pub(super) fn until_ms(&self) -> Option<u64> {
         match self {
-            Pulse::Asked { until_ms, .. } => Some(*until_ms),
-            Pulse::Answers | Pulse::Hung { .. } | Pulse::Killed { .. } => None,
+            WorkerPulse::Asked { until_ms, .. } => Some(*until_ms),
+            WorkerPulse::Answers | WorkerPulse::Hung { .. } | WorkerPulse::Killed { .. } => None,
         }
     }
 
@@ -50,15 +50,15 @@ impl Pulse {
 
     pub(super) fn clock_was_set(&mut self, by_ms: i64) {
         match self {
-            Pulse::Asked { until_ms: at_ms, .. } | Pulse::Hung { since_ms: at_ms } => {
+            WorkerPulse::Asked { until_ms: at_ms, .. } | WorkerPulse::Hung { since_ms: at_ms } => {
                 *at_ms = at_ms.saturating_add_signed(by_ms);
             }
-            Pulse::Answers | Pulse::Killed { .. } => {}
+            WorkerPulse::Answers | WorkerPulse::Killed { .. } => {}
         }
     }
 }
 
-impl Core {
+impl LeaderCore {
     /// A slow poll: the workers that run are asked whether they are well, and those that finish their turn; and what could
     /// not be written is tried again.
     pub(super) fn polled(&mut self) {
@@ -67,8 +67,10 @@ impl Core {
         }
         // A worker that runs again gave back at its start what the one before it held.
         self.unburied.retain(|name, _| !self.members.contains_key(name));
-        let again =
-            |(name, leaving): (&MemberName, &Leaving)| Action::Bury { name: name.clone(), leaving: leaving.clone() };
+        let again = |(name, leaving): (&MemberName, &MemberLeaving)| LeaderAction::Bury {
+            name: name.clone(),
+            leaving: leaving.clone(),
+        };
         self.actions.extend(self.unburied.iter().map(again));
         for (name, phase) in &self.members {
             let pulse = match phase {
@@ -79,8 +81,8 @@ impl Core {
                 | MemberPhase::Starting { .. }
                 | MemberPhase::Restarting { .. } => continue,
             };
-            let is_silent = *pulse != Pulse::Answers;
-            self.actions.push(Action::LookAtWork { name: name.clone(), is_silent });
+            let is_silent = *pulse != WorkerPulse::Answers;
+            self.actions.push(LeaderAction::LookAtWork { name: name.clone(), is_silent });
         }
     }
 
@@ -102,16 +104,16 @@ impl Core {
         };
         let link = worker.link();
         match &worker.pulse {
-            Pulse::Answers if link == FoundLink::Trying || (work.has_task || worker.turn.is_some()) => {
+            WorkerPulse::Answers if link == FoundLink::Trying || (work.has_task || worker.turn.is_some()) => {
                 match link {
                     FoundLink::Lost => return,
                     FoundLink::Trying => {}
-                    FoundLink::Linked => self.actions.push(Action::Ping { name }),
+                    FoundLink::Linked => self.actions.push(LeaderAction::Ping { name }),
                 }
-                worker.pulse = Pulse::Asked { until_ms, wait: Wait::First };
+                worker.pulse = WorkerPulse::Asked { until_ms, wait: PulseWait::First };
             }
             // Whoever started a worker by hand sees to it.
-            Pulse::Hung { since_ms }
+            WorkerPulse::Hung { since_ms }
                 if !is_ending && worker.started_by() == StartedBy::Leader && link != FoundLink::Lost =>
             {
                 let silent = format!("its worker does not answer, for {} s", now_ms.saturating_sub(*since_ms) / 1000);
@@ -120,30 +122,33 @@ impl Core {
                     (OnStall::Restart, None) => silent,
                     (OnStall::Show | OnStall::Steer | OnStall::Abort, None) => return,
                 };
-                worker.pulse = Pulse::Killed { why: why.clone() };
+                worker.pulse = WorkerPulse::Killed { why: why.clone() };
                 // One that is stopped would not notice SIGTERM.
                 self.report(format!("{name} gets SIGKILL: {why}"));
-                self.act(Action::Signal { name, signal: Signal::Kill });
+                self.act(LeaderAction::Signal { name, signal: Signal::Kill });
             }
-            Pulse::Answers | Pulse::Asked { .. } | Pulse::Hung { .. } | Pulse::Killed { .. } => {}
+            WorkerPulse::Answers
+            | WorkerPulse::Asked { .. }
+            | WorkerPulse::Hung { .. }
+            | WorkerPulse::Killed { .. } => {}
         }
     }
 
     pub(super) fn answered(&mut self, name: MemberName) {
         let Some(pulse) = self.pulse(&name) else { return };
         match pulse {
-            Pulse::Killed { .. } => {}
-            Pulse::Answers | Pulse::Asked { .. } | Pulse::Hung { .. } => {
-                *pulse = Pulse::Answers;
-                self.act(Action::WriteFact { fact: TeamFact::Answering { name } });
+            WorkerPulse::Killed { .. } => {}
+            WorkerPulse::Answers | WorkerPulse::Asked { .. } | WorkerPulse::Hung { .. } => {
+                *pulse = WorkerPulse::Answers;
+                self.act(LeaderAction::WriteFact { fact: TeamFact::Answering { name } });
             }
         }
     }
 
     /// There is no way to ask it any more. Who is said to hang does so until it is heard of.
     pub(super) fn not_asked(&mut self, name: &MemberName) {
-        if let Some(pulse @ Pulse::Asked { .. }) = self.pulse(name) {
-            *pulse = Pulse::Answers;
+        if let Some(pulse @ WorkerPulse::Asked { .. }) = self.pulse(name) {
+            *pulse = WorkerPulse::Answers;
         }
     }
 
@@ -152,28 +157,30 @@ impl Core {
         let until_ms = now_ms + ms(self.answer_within);
         let Some(pulse) = self.pulse(&name) else { return };
         match pulse {
-            Pulse::Asked { wait: Wait::First, .. } => *pulse = Pulse::Asked { until_ms, wait: Wait::Second },
-            Pulse::Asked { wait: Wait::Second, .. } => {
-                *pulse = Pulse::Hung { since_ms: now_ms };
+            WorkerPulse::Asked { wait: PulseWait::First, .. } => {
+                *pulse = WorkerPulse::Asked { until_ms, wait: PulseWait::Second }
+            }
+            WorkerPulse::Asked { wait: PulseWait::Second, .. } => {
+                *pulse = WorkerPulse::Hung { since_ms: now_ms };
                 self.report(format!("{name} hangs: its worker does not answer"));
-                self.act(Action::WriteFact { fact: TeamFact::Hung { name: name.clone() } });
+                self.act(LeaderAction::WriteFact { fact: TeamFact::Hung { name: name.clone() } });
                 if let Some(MemberPhase::Ending { .. }) = self.members.get(&name) {
                     self.terminate(now_ms, &name);
                 } else {
                     // What is set for it tells what is to be done.
-                    self.act(Action::LookAtWork { name, is_silent: true });
+                    self.act(LeaderAction::LookAtWork { name, is_silent: true });
                 }
             }
-            Pulse::Answers | Pulse::Hung { .. } | Pulse::Killed { .. } => {}
+            WorkerPulse::Answers | WorkerPulse::Hung { .. } | WorkerPulse::Killed { .. } => {}
         }
     }
 
-    fn pulse(&mut self, name: &MemberName) -> Option<&mut Pulse> {
+    fn pulse(&mut self, name: &MemberName) -> Option<&mut WorkerPulse> {
         Some(&mut self.members.get_mut(name)?.worker_mut()?.pulse)
     }
 }
 
 /// Whether nothing but the end of its turn is waited for.
-fn finishes(ladder: &Ladder) -> bool {
-    matches!(ladder, Ladder::Agreed { until_ms: None, .. })
+fn finishes(ladder: &ShutdownLadder) -> bool {
+    matches!(ladder, ShutdownLadder::Agreed { until_ms: None, .. })
 }

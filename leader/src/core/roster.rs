@@ -1,16 +1,16 @@
 //! What the leader makes of the roster: which workers run that it did not launch, which of them died or left, and which of
 //! the dead are started again. The facts come from the shell, which read the roster and looked at the members' locks.
 
-use teamster_protocol::host::process::Identity;
+use teamster_protocol::host::process::ProcessIdentity;
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::limits::pace::GOODBYE_LOOK;
 use teamster_protocol::model::limits::{RESTART_DELAY_MAX, SLOW_POLL};
-use teamster_protocol::model::restart::Deaths;
-use teamster_protocol::model::roster::{LeftHow, Member, Presence, Process, StartedBy, Then};
+use teamster_protocol::model::restart::RecentDeaths;
+use teamster_protocol::model::roster::{AfterLeaving, Member, MemberPresence, StartedBy, WorkerEnd, WorkerProcess};
 
-use super::leaving::Leaving;
-use super::member::{FoundLink, MemberPhase, MemberWorker, ShortageKnown, TurnOpen, WorkerProcess};
-use super::{Action, Core, DeadBefore, died, ms};
+use super::leaving::MemberLeaving;
+use super::member::{FoundLink, MemberPhase, MemberWorker, ShortageKnown, TurnOpen, WorkerOrigin};
+use super::{DeadBefore, LeaderAction, LeaderCore, died, ms};
 
 /// What the roster says of one member, and what its lock tells beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub struct MemberSeen {
     /// The member.
     pub name: MemberName,
     /// What was last written of its worker.
-    pub presence: Presence,
+    pub presence: MemberPresence,
     /// Whether its worker is to end for good.
     pub is_dismissed: bool,
     /// When its workers died that count.
@@ -60,7 +60,7 @@ impl MemberSeen {
 
 /// Whether another look has to tell what comes of a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sighting {
+enum MemberSighting {
     Settled,
     Unsettled,
 }
@@ -71,10 +71,10 @@ enum KnownAs {
     /// Its worker is a child of this leader, or about to be one: nothing on the roster is news.
     Own,
     Restarting,
-    Found(Process, FoundLink),
+    Found(WorkerProcess, FoundLink),
 }
 
-impl Core {
+impl LeaderCore {
     pub(super) fn roster_seen(&mut self, now_ms: u64, look: RosterLook, members: Vec<MemberSeen>) {
         let mut unsettled = false;
         for seen in members {
@@ -82,7 +82,7 @@ impl Core {
                 self.recall_deaths(now_ms, &seen);
                 self.withdraw_half_started(&seen);
             }
-            unsettled |= self.member_seen(now_ms, seen) == Sighting::Unsettled;
+            unsettled |= self.member_seen(now_ms, seen) == MemberSighting::Unsettled;
         }
         if unsettled {
             self.look_at_ms = Some(now_ms + ms(self.look_after));
@@ -95,7 +95,7 @@ impl Core {
     /// A member is not to die for ever because its leaders die too.
     fn recall_deaths(&mut self, now_ms: u64, seen: &MemberSeen) {
         if !seen.deaths_ms.is_empty() {
-            let recalled = || Deaths::recalled(now_ms, seen.deaths_ms.clone());
+            let recalled = || RecentDeaths::recalled(now_ms, seen.deaths_ms.clone());
             self.deaths.entry(seen.name.clone()).or_insert_with(recalled);
         }
     }
@@ -103,54 +103,54 @@ impl Core {
     /// A leader that died in the middle of a spawn left the member expected for ever. The asker was told that the leader
     /// is gone.
     fn withdraw_half_started(&mut self, seen: &MemberSeen) {
-        if let (Presence::Expected { .. }, LockSeen::Free) = (&seen.presence, seen.lock) {
+        if let (MemberPresence::Expected { .. }, LockSeen::Free) = (&seen.presence, seen.lock) {
             self.bury_for_good(&seen.name, died("its leader died while it was being started".to_owned()));
         }
     }
 
-    fn member_seen(&mut self, now_ms: u64, seen: MemberSeen) -> Sighting {
+    fn member_seen(&mut self, now_ms: u64, seen: MemberSeen) -> MemberSighting {
         let MemberSeen { name, presence, is_dismissed, lock, deaths_ms: _ } = seen;
         match (self.known_as(&name), presence, lock) {
             (KnownAs::Own, _, _) => {}
-            (KnownAs::Found(known, link), Presence::Joined { process, .. }, LockSeen::Held) if known == process => {
+            (KnownAs::Found(known, link), MemberPresence::Joined { process, .. }, LockSeen::Held) if known == process => {
                 if link == FoundLink::Lost {
                     // It dies, or its socket does not answer; both are to be looked at again.
                     self.adopt(name, process.identity);
-                    return Sighting::Unsettled;
+                    return MemberSighting::Unsettled;
                 }
             }
-            (known, Presence::Joined { process, .. }, LockSeen::Held) => {
+            (known, MemberPresence::Joined { process, .. }, LockSeen::Held) => {
                 if let KnownAs::Found(..) = known {
                     // One ended and another began between two looks: what was asked of the first is over.
                     self.exited(now_ms, name.clone(), vanished());
                 }
                 self.find_worker(now_ms, name, process, is_dismissed);
             }
-            (KnownAs::Found(..), Presence::Left { .. }, LockSeen::Held) => return Sighting::Unsettled,
-            (KnownAs::Found(..), Presence::Left { how, .. }, LockSeen::Free) => self.exited(now_ms, name, how),
-            (KnownAs::Found(..), Presence::Joined { .. } | Presence::Expected { .. }, LockSeen::Free) => {
+            (KnownAs::Found(..), MemberPresence::Left { .. }, LockSeen::Held) => return MemberSighting::Unsettled,
+            (KnownAs::Found(..), MemberPresence::Left { how, .. }, LockSeen::Free) => self.exited(now_ms, name, how),
+            (KnownAs::Found(..), MemberPresence::Joined { .. } | MemberPresence::Expected { .. }, LockSeen::Free) => {
                 self.exited(now_ms, name, vanished());
             }
             // How it left is being written down.
             (KnownAs::Nobody, _, LockSeen::Free) if self.unburied.contains_key(&name) => {}
-            (KnownAs::Nobody, Presence::Left { how, then, .. }, LockSeen::Free) => match then {
-                Then::Stays => {}
-                Then::Undecided { .. } => self.find_dead(now_ms, name, how),
-                Then::Again { at_ms } => self.find_restarting(now_ms, name, how, at_ms),
+            (KnownAs::Nobody, MemberPresence::Left { how, then, .. }, LockSeen::Free) => match then {
+                AfterLeaving::Stays => {}
+                AfterLeaving::Undecided { .. } => self.find_dead(now_ms, name, how),
+                AfterLeaving::Again { at_ms } => self.find_restarting(now_ms, name, how, at_ms),
             },
-            (KnownAs::Nobody, Presence::Joined { process, .. }, LockSeen::Free) => {
+            (KnownAs::Nobody, MemberPresence::Joined { process, .. }, LockSeen::Free) => {
                 match process.started_by {
                     StartedBy::Leader if !is_dismissed => self.find_dead(now_ms, name, vanished()),
                     // Nobody starts it again by himself.
                     StartedBy::Leader | StartedBy::Hand => self.bury_for_good(&name, vanished()),
                 }
             }
-            (KnownAs::Restarting, Presence::Left { .. } | Presence::Joined { .. }, LockSeen::Free)
+            (KnownAs::Restarting, MemberPresence::Left { .. } | MemberPresence::Joined { .. }, LockSeen::Free)
             // Somebody is about to join, or gives back what a dead worker held.
-            | (KnownAs::Nobody | KnownAs::Restarting, Presence::Left { .. }, LockSeen::Held)
-            | (KnownAs::Nobody | KnownAs::Restarting | KnownAs::Found(..), Presence::Expected { .. }, _) => {}
+            | (KnownAs::Nobody | KnownAs::Restarting, MemberPresence::Left { .. }, LockSeen::Held)
+            | (KnownAs::Nobody | KnownAs::Restarting | KnownAs::Found(..), MemberPresence::Expected { .. }, _) => {}
         }
-        Sighting::Settled
+        MemberSighting::Settled
     }
 
     fn known_as(&self, name: &MemberName) -> KnownAs {
@@ -159,14 +159,14 @@ impl Core {
             Some(MemberPhase::Preparing { .. } | MemberPhase::Starting { .. }) => KnownAs::Own,
             Some(MemberPhase::Restarting { .. }) => KnownAs::Restarting,
             Some(MemberPhase::Running(worker) | MemberPhase::Ending { worker, .. }) => match &worker.process {
-                WorkerProcess::Child => KnownAs::Own,
-                WorkerProcess::Found { process, link } => KnownAs::Found(process.clone(), *link),
+                WorkerOrigin::Child => KnownAs::Own,
+                WorkerOrigin::Found { process, link } => KnownAs::Found(process.clone(), *link),
             },
         }
     }
 
     /// A worker runs that this leader did not launch: started by hand, or by a leader before this one.
-    fn find_worker(&mut self, now_ms: u64, name: MemberName, process: Process, is_dismissed: bool) {
+    fn find_worker(&mut self, now_ms: u64, name: MemberName, process: WorkerProcess, is_dismissed: bool) {
         if self.down.is_some() {
             return;
         }
@@ -180,7 +180,7 @@ impl Core {
     }
 
     /// A worker that a leader had started died, and nobody has said what follows.
-    fn find_dead(&mut self, now_ms: u64, name: MemberName, how: LeftHow) {
+    fn find_dead(&mut self, now_ms: u64, name: MemberName, how: WorkerEnd) {
         match self.dead_before {
             DeadBefore::Bury => self.bury_for_good(&name, how),
             DeadBefore::StartAgain if self.down.is_none() => self.member_died(now_ms, name, how),
@@ -189,7 +189,7 @@ impl Core {
     }
 
     /// A worker died that a leader was to start again at a time.
-    fn find_restarting(&mut self, now_ms: u64, name: MemberName, how: LeftHow, at_ms: u64) {
+    fn find_restarting(&mut self, now_ms: u64, name: MemberName, how: WorkerEnd, at_ms: u64) {
         match self.dead_before {
             DeadBefore::Bury => self.bury_for_good(&name, how),
             DeadBefore::StartAgain if self.down.is_none() => {
@@ -202,15 +202,15 @@ impl Core {
         }
     }
 
-    fn adopt(&mut self, name: MemberName, process: Identity) {
+    fn adopt(&mut self, name: MemberName, process: ProcessIdentity) {
         if let Some(link) = self.link_mut(&name, &process) {
             *link = FoundLink::Trying;
         }
-        self.act(Action::Adopt { name, process });
+        self.act(LeaderAction::Adopt { name, process });
     }
 
     /// A worker that was found answers at its socket.
-    pub(super) fn linked(&mut self, name: MemberName, process: &Identity, turn: Option<TurnOpen>) {
+    pub(super) fn linked(&mut self, name: MemberName, process: &ProcessIdentity, turn: Option<TurnOpen>) {
         let Some(worker) = self.members.get_mut(&name).and_then(MemberPhase::worker_mut) else { return };
         let Some(link) = worker.link_to(process) else { return };
         *link = FoundLink::Linked;
@@ -219,7 +219,7 @@ impl Core {
     }
 
     /// The link to a worker that was found is gone: most often with the worker.
-    pub(super) fn link_lost(&mut self, now_ms: u64, name: &MemberName, process: &Identity) {
+    pub(super) fn link_lost(&mut self, now_ms: u64, name: &MemberName, process: &ProcessIdentity) {
         let Some(link) = self.link_mut(name, process) else { return };
         *link = FoundLink::Lost;
         self.not_asked(name);
@@ -227,17 +227,17 @@ impl Core {
         self.look_at_ms.get_or_insert(now_ms + ms(self.look_after));
     }
 
-    fn link_mut(&mut self, name: &MemberName, process: &Identity) -> Option<&mut FoundLink> {
+    fn link_mut(&mut self, name: &MemberName, process: &ProcessIdentity) -> Option<&mut FoundLink> {
         self.members.get_mut(name)?.worker_mut()?.link_to(process)
     }
 
     /// The member is dead, and no successor follows by itself.
-    fn bury_for_good(&mut self, name: &MemberName, how: LeftHow) {
-        self.bury(name, Leaving::for_good(how));
+    fn bury_for_good(&mut self, name: &MemberName, how: WorkerEnd) {
+        self.bury(name, MemberLeaving::for_good(how));
     }
 }
 
 /// All that is known of a worker that this leader did not launch.
-fn vanished() -> LeftHow {
+fn vanished() -> WorkerEnd {
     died("its worker is gone".to_owned())
 }

@@ -3,17 +3,17 @@
 use teamster_protocol::model::agent::preset::preset;
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::limits::{RESTART_DELAY_MAX, RESTARTS_WITHIN, START_WITHIN};
-use teamster_protocol::model::restart::Verdict;
-use teamster_protocol::model::roster::{LeftHow, StartedBy, Workspace};
+use teamster_protocol::model::restart::RestartVerdict;
+use teamster_protocol::model::roster::{StartedBy, WorkerEnd, Workspace};
 use teamster_protocol::model::shutdown::WhenBusy;
-use teamster_protocol::wire::api::{SpawnRequest, Spawned};
+use teamster_protocol::wire::api::{SpawnRequest, SpawnedMember};
 
-use super::leaving::Leaving;
+use super::leaving::MemberLeaving;
 use super::member::{AbandonedStart, AbandonedThen, MemberPhase, MemberWorker, ShortageKnown, StartReason};
-use super::pulse::Pulse;
-use super::{Action, Answer, AskId, Core, Fault, died, is_death, ms, reason};
+use super::pulse::WorkerPulse;
+use super::{AskId, LeaderAction, LeaderAnswer, LeaderCore, StartFault, died, is_death, ms, reason};
 
-impl Core {
+impl LeaderCore {
     pub(super) fn spawn(&mut self, ask: AskId, request: SpawnRequest) {
         let name = &request.name;
         if self.down.is_some() {
@@ -28,7 +28,7 @@ impl Core {
             Some(MemberPhase::Restarting { how, .. }) => {
                 // Whoever asks has the better word on what is to be started. If that can not be, nothing is.
                 let (name, how) = (name.clone(), how.clone());
-                self.bury(&name, Leaving::for_good(how));
+                self.bury(&name, MemberLeaving::for_good(how));
                 None
             }
             Some(MemberPhase::Preparing { .. } | MemberPhase::Starting { .. }) => Some("it is being started"),
@@ -40,7 +40,7 @@ impl Core {
         }
         self.deaths.remove(name);
         self.members.insert(name.clone(), MemberPhase::Preparing { ask, abandoned: None });
-        self.act(Action::Prepare { request });
+        self.act(LeaderAction::Prepare { request });
     }
 
     pub(super) fn prepared(&mut self, now_ms: u64, name: MemberName, workspace: Workspace) {
@@ -56,7 +56,7 @@ impl Core {
     pub(super) fn launch(&mut self, now_ms: u64, name: MemberName, start: StartReason) {
         let until_ms = now_ms + ms(START_WITHIN);
         self.members.insert(name.clone(), MemberPhase::Starting { start, until_ms, abandoned: None });
-        self.act(Action::Launch { name });
+        self.act(LeaderAction::Launch { name });
     }
 
     pub(super) fn ready(&mut self, now_ms: u64, name: MemberName, pid: u32) {
@@ -82,13 +82,13 @@ impl Core {
                 }
             }
             (StartReason::Asked { ask, workspace }, None) => {
-                self.answer(ask, Ok(Answer::Spawned(Spawned { name, pid, workspace })));
+                self.answer(ask, Ok(LeaderAnswer::Spawned(SpawnedMember { name, pid, workspace })));
             }
             (StartReason::Again { .. }, None) => self.report(format!("{name} was started again, as process {pid}")),
         }
     }
 
-    pub(super) fn not_ready(&mut self, now_ms: u64, name: MemberName, why: String, fault: Fault) {
+    pub(super) fn not_ready(&mut self, now_ms: u64, name: MemberName, why: String, fault: StartFault) {
         let Some(MemberPhase::Starting { start, abandoned, .. }) = self.members.get(&name) else { return };
         match (start.clone(), abandoned.clone(), fault) {
             (StartReason::Asked { ask, .. }, abandoned, _) => {
@@ -97,9 +97,9 @@ impl Core {
                 self.answer(ask, Err(format!("cannot spawn {name}: {why}")));
             }
             (StartReason::Again { .. }, Some(AbandonedStart { why, .. }), _) => self.end_member(&name, died(why)),
-            (StartReason::Again { .. }, None, Fault::Worker) => self.member_died(now_ms, name, died(why)),
+            (StartReason::Again { .. }, None, StartFault::Worker) => self.member_died(now_ms, name, died(why)),
             // It is no death, and how it died last is written already.
-            (StartReason::Again { how, shortage }, None, Fault::Machine) => {
+            (StartReason::Again { how, shortage }, None, StartFault::Machine) => {
                 if shortage == ShortageKnown::NotYet {
                     let every = RESTART_DELAY_MAX.as_secs();
                     self.report(format!(
@@ -112,14 +112,14 @@ impl Core {
         }
     }
 
-    pub(super) fn exited(&mut self, now_ms: u64, name: MemberName, how: LeftHow) {
+    pub(super) fn exited(&mut self, now_ms: u64, name: MemberName, how: WorkerEnd) {
         match self.members.get(&name) {
             Some(MemberPhase::Running(worker))
                 if worker.started_by() == StartedBy::Leader && self.down.is_none() && is_death(&how) =>
             {
                 let how = match &worker.pulse {
-                    Pulse::Killed { why } => died(why.clone()),
-                    Pulse::Answers | Pulse::Asked { .. } | Pulse::Hung { .. } => how,
+                    WorkerPulse::Killed { why } => died(why.clone()),
+                    WorkerPulse::Answers | WorkerPulse::Asked { .. } | WorkerPulse::Hung { .. } => how,
                 };
                 self.member_died(now_ms, name, how);
             }
@@ -131,20 +131,20 @@ impl Core {
     }
 
     /// A worker of ours is dead that nobody had asked to end.
-    pub(super) fn member_died(&mut self, now_ms: u64, name: MemberName, how: LeftHow) {
+    pub(super) fn member_died(&mut self, now_ms: u64, name: MemberName, how: WorkerEnd) {
         match self.deaths.entry(name.clone()).or_default().died(now_ms) {
-            Verdict::Again(delay) => {
+            RestartVerdict::Again(delay) => {
                 let at_ms = now_ms + ms(delay);
-                self.bury(&name, Leaving { how: how.clone(), again_ms: Some(at_ms) });
+                self.bury(&name, MemberLeaving { how: how.clone(), again_ms: Some(at_ms) });
                 self.report(format!("{name} died ({}): it is started again", reason(&how)));
                 self.members.insert(name, MemberPhase::Restarting { at_ms, how, shortage: ShortageKnown::NotYet });
             }
-            Verdict::GivenUp { deaths } => {
+            RestartVerdict::GivenUp { deaths } => {
                 let within = RESTARTS_WITHIN.as_secs();
                 let reason = format!("{}; it died {deaths} times within {within} s", reason(&how));
                 self.report(format!("{name} is not started again: {reason}"));
                 self.deaths.remove(&name);
-                self.end_member(&name, LeftHow::GivenUp { reason });
+                self.end_member(&name, WorkerEnd::GivenUp { reason });
             }
         }
     }

@@ -4,9 +4,9 @@ use teamster_protocol::model::agent::TurnEnd;
 use teamster_protocol::model::id::MemberName;
 
 use super::member::{FoundLink, MemberPhase, TurnOpen, TurnWaiter};
-use super::{Answer, AskId, Core};
+use super::{AskId, LeaderAnswer, LeaderCore};
 
-impl Core {
+impl LeaderCore {
     /// The turn that a member is in, as far as its worker told.
     pub fn open_turn(&self, name: &MemberName) -> Option<TurnOpen> {
         self.members.get(name)?.worker()?.turn
@@ -49,7 +49,7 @@ impl Core {
                 },
             };
             match end {
-                Some(end) => self.answer(ask, Ok(Answer::TurnEnded(end))),
+                Some(end) => self.answer(ask, Ok(LeaderAnswer::TurnEnded(end))),
                 None => self.turn_waiters.push(TurnWaiter { ask, name, turn }),
             }
         }

@@ -4,30 +4,30 @@
 use std::sync::Arc;
 
 use teamster_protocol::host::crash::point;
-use teamster_protocol::host::process::Identity;
+use teamster_protocol::host::process::ProcessIdentity;
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::limits::PROTOCOL_VERSION;
 use teamster_protocol::store::transcript;
-use teamster_protocol::wire::api::{Hello, WorkerApiClient};
+use teamster_protocol::wire::api::{ProtocolHello, WorkerApiClient};
 use teamster_protocol::wire::peer::Peer;
 use teamster_protocol::wire::peer::socket;
 
 use super::launch::{forward, last_seq};
-use super::links::{Link, LinkedTo};
-use super::shared::{Input, Shared};
-use crate::core::{Event, TurnOpen};
+use super::links::{LinkedTo, WorkerLink};
+use super::shared::{LeaderInput, LeaderShared};
+use crate::core::{LeaderEvent, TurnOpen};
 
 /// Links to the worker and passes its notices on until the link ends, which is reported. A worker that cannot be
 /// linked to is reported at once.
-pub(super) async fn run(shared: Arc<Shared>, name: MemberName, process: Identity) {
+pub(super) async fn run(shared: Arc<LeaderShared>, name: MemberName, process: ProcessIdentity) {
     // Before anybody can call it: the end of a turn that is called for is heard, and so is all that comes meanwhile.
     let heard_seq = last_seq(&shared, &name).await;
     match link(&shared, &name, &process).await {
         Ok(peer) => {
             point("worker adopted");
             let turn = open_turn(&shared, &name).await;
-            let linked = Event::Linked { name: name.clone(), process: process.clone(), turn };
-            shared.report(Input::Event(linked)).await;
+            let linked = LeaderEvent::Linked { name: name.clone(), process: process.clone(), turn };
+            shared.report(LeaderInput::Event(linked)).await;
             let notices = peer.notices(heard_seq).await;
             tokio::select! {
                 _ = peer.closed() => {}
@@ -37,23 +37,23 @@ pub(super) async fn run(shared: Arc<Shared>, name: MemberName, process: Identity
         }
         Err(why) => tracing::info!(%name, "it is reached by mail: {why}"),
     }
-    shared.report(Input::Event(Event::LinkLost { name, process })).await;
+    shared.report(LeaderInput::Event(LeaderEvent::LinkLost { name, process })).await;
 }
 
-async fn link(shared: &Shared, name: &MemberName, process: &Identity) -> Result<Peer, String> {
+async fn link(shared: &LeaderShared, name: &MemberName, process: &ProcessIdentity) -> Result<Peer, String> {
     let peer = socket::dial(&shared.dir.member_socket(name)).await.map_err(|error| error.to_string())?;
-    let hello = Hello { protocol: PROTOCOL_VERSION };
+    let hello = ProtocolHello { protocol: PROTOCOL_VERSION };
     let welcome = peer.initialize(hello).await.map_err(|error| format!("it refused the link: {error}"))?;
     if welcome.name != *name || welcome.pid != process.pid {
         let (theirs, pid) = (welcome.name, welcome.pid);
         return Err(format!("process {pid}, which serves {theirs}, answers at its socket"));
     }
-    shared.links.note_found(name, Link { peer: peer.clone(), to: LinkedTo::Found(process.clone()) });
+    shared.links.note_found(name, WorkerLink { peer: peer.clone(), to: LinkedTo::Found(process.clone()) });
     Ok(peer)
 }
 
 /// The turn that the worker is in, by its transcript.
-async fn open_turn(shared: &Shared, name: &MemberName) -> Option<TurnOpen> {
+async fn open_turn(shared: &LeaderShared, name: &MemberName) -> Option<TurnOpen> {
     let turns = shared.dir.turns(name);
     let open = match tokio::task::spawn_blocking(move || transcript::open_turn(&turns)).await.map(Result::ok) {
         Ok(Some(open)) => open,

@@ -7,16 +7,16 @@ use std::sync::Arc;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
-use crate::core::{Answer, AskId};
+use crate::core::{AskId, LeaderAnswer};
 
 /// Where a call's answer goes.
-pub(super) type Asker = oneshot::Sender<Result<Answer, String>>;
+pub(super) type AnswerSender = oneshot::Sender<Result<LeaderAnswer, String>>;
 
 /// The calls that were not answered yet.
 #[derive(Debug, Default)]
-pub(super) struct Answers {
+pub(super) struct OpenAnswers {
     asked: u64,
-    askers: BTreeMap<AskId, Asker>,
+    askers: BTreeMap<AskId, AnswerSender>,
     /// How many times what dead workers left behind is being ended at the moment.
     endings: Arc<watch::Sender<usize>>,
     /// The answers that wait for that.
@@ -33,9 +33,9 @@ impl Drop for EndingOrphans {
     }
 }
 
-impl Answers {
+impl OpenAnswers {
     /// Numbers a call.
-    pub(super) fn expect(&mut self, asker: Asker) -> AskId {
+    pub(super) fn expect(&mut self, asker: AnswerSender) -> AskId {
         self.asked += 1;
         let ask = AskId(self.asked);
         self.askers.insert(ask, asker);
@@ -49,15 +49,15 @@ impl Answers {
     }
 
     /// Answers a call. That its asker is gone is no error: what it asked for has happened.
-    pub(super) fn answer(&mut self, ask: AskId, answer: Result<Answer, String>) {
+    pub(super) fn answer(&mut self, ask: AskId, answer: Result<LeaderAnswer, String>) {
         let Some(asker) = self.askers.remove(&ask) else { return };
         match answer {
-            Ok(Answer::Ended(_)) => self.answer_when_nothing_is_left(asker, answer),
-            Ok(Answer::Spawned(_) | Answer::TurnEnded(_)) | Err(_) => drop(asker.send(answer)),
+            Ok(LeaderAnswer::Ended(_)) => self.answer_when_nothing_is_left(asker, answer),
+            Ok(LeaderAnswer::Spawned(_) | LeaderAnswer::TurnEnded(_)) | Err(_) => drop(asker.send(answer)),
         }
     }
 
-    fn answer_when_nothing_is_left(&mut self, asker: Asker, answer: Result<Answer, String>) {
+    fn answer_when_nothing_is_left(&mut self, asker: AnswerSender, answer: Result<LeaderAnswer, String>) {
         // Those that were sent need no place any more.
         while self.waiting.try_join_next().is_some() {}
         let mut endings = self.endings.subscribe();

@@ -3,34 +3,34 @@
 use std::sync::Arc;
 
 use teamster_protocol::host::crash::point;
-use teamster_protocol::host::process::Identity;
+use teamster_protocol::host::process::ProcessIdentity;
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::limits::{LOG_LOCK_BY_FORCE, LOG_LOCK_WITHIN};
-use teamster_protocol::model::roster::{Presence, TeamFact};
+use teamster_protocol::model::roster::{MemberPresence, TeamFact};
 use teamster_protocol::store::presence::LockError;
 use teamster_protocol::team::{Team, TeamError};
 
-use super::{Leader, end_orphans};
-use crate::core::{Event, Leaving, fact_if_news};
+use super::{LeaderDaemon, end_orphans};
+use crate::core::{LeaderEvent, MemberLeaving, fact_if_news};
 
 /// What came of writing down that a member left.
-enum Burial {
+enum BurialOutcome {
     Done,
     /// Its lock could not be taken at the moment.
     LockHeld,
 }
 
-impl Leader<'_> {
+impl LeaderDaemon<'_> {
     /// Ends what the worker left behind, and writes its leaving down.
-    pub(super) fn bury(&mut self, name: MemberName, leaving: &Leaving) -> Option<Event> {
+    pub(super) fn bury(&mut self, name: MemberName, leaving: &MemberLeaving) -> Option<LeaderEvent> {
         let (shared, ending) = (Arc::clone(&self.shared), self.answers.end_orphans());
         tokio::spawn(async move {
             end_orphans(&shared).await;
             drop(ending);
         });
         match self.write_leaving(&name, leaving) {
-            Ok(Burial::Done) => Some(Event::Buried { name }),
-            Ok(Burial::LockHeld) => None,
+            Ok(BurialOutcome::Done) => Some(LeaderEvent::Buried { name }),
+            Ok(BurialOutcome::LockHeld) => None,
             Err(error) => {
                 tracing::error!(%name, "cannot give back what it held, trying again: {error}");
                 None
@@ -38,9 +38,9 @@ impl Leader<'_> {
         }
     }
 
-    fn write_leaving(&self, name: &MemberName, leaving: &Leaving) -> Result<Burial, TeamError> {
+    fn write_leaving(&self, name: &MemberName, leaving: &MemberLeaving) -> Result<BurialOutcome, TeamError> {
         if self.is_displaced() {
-            return Ok(Burial::Done);
+            return Ok(BurialOutcome::Done);
         }
         let mut team = self.shared.team();
         let lock = match team.take_lock_of_dead(name) {
@@ -49,22 +49,24 @@ impl Leader<'_> {
             Err(TeamError::Lock(LockError::Held { holder: Some(holder), .. }))
                 if joined(&team, name) == Some(&holder.process) =>
             {
-                return Ok(Burial::Done);
+                return Ok(BurialOutcome::Done);
             }
             // Somebody gives back what it held, or starts the next one. What follows is this leader's to say all the same.
             Err(TeamError::Lock(LockError::Held { .. })) => {
-                team.enroll_if(|roster| leaving.fact_of_the_dead(name, roster, Identity::exists))?;
-                return Ok(Burial::LockHeld);
+                team.enroll_if(|roster| leaving.fact_of_the_dead(name, roster, ProcessIdentity::exists))?;
+                return Ok(BurialOutcome::LockHeld);
             }
             // The process that was started for it has ended, and the worker itself not yet.
-            Err(TeamError::Lock(LockError::Astray { .. } | LockError::Dying { .. })) => return Ok(Burial::LockHeld),
+            Err(TeamError::Lock(LockError::Astray { .. } | LockError::Dying { .. })) => {
+                return Ok(BurialOutcome::LockHeld);
+            }
             Err(error) => return Err(error),
         };
         point("about to bury");
         team.bury(name, leaving.cause_of_death(), &lock)?;
         point("buried, leaving not written");
         team.enroll_if(|roster| leaving.fact_if_news(name, roster))?;
-        Ok(Burial::Done)
+        Ok(BurialOutcome::Done)
     }
 
     /// Writes a fact about a worker that runs onto the roster, if it is news there.
@@ -101,9 +103,9 @@ impl Leader<'_> {
 }
 
 /// The process that joined last as this member.
-fn joined<'a>(team: &'a Team, name: &MemberName) -> Option<&'a Identity> {
+fn joined<'a>(team: &'a Team, name: &MemberName) -> Option<&'a ProcessIdentity> {
     match &team.roster().member(name).ok()?.presence {
-        Presence::Joined { process, .. } => Some(&process.identity),
-        Presence::Expected { .. } | Presence::Left { .. } => None,
+        MemberPresence::Joined { process, .. } => Some(&process.identity),
+        MemberPresence::Expected { .. } | MemberPresence::Left { .. } => None,
     }
 }

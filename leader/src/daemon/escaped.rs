@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 use std::io;
 
-use teamster_protocol::host::process::life::Life;
-use teamster_protocol::host::process::marked::{self, Marked};
+use teamster_protocol::host::process::life::MemberLife;
+use teamster_protocol::host::process::marked::{self, MarkedProcess};
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::kill_ladder::{EndingRound, GroupEnding, KillLadder};
 use teamster_protocol::model::limits::DEATH_LOOK;
@@ -53,12 +53,12 @@ pub async fn end(dir: &TeamDir) {
     }
 }
 
-fn find(dir: &TeamDir) -> io::Result<Vec<Marked>> {
+fn find(dir: &TeamDir) -> io::Result<Vec<MarkedProcess>> {
     Ok(marked::of_team(dir.path())?.into_iter().filter(|marked| is_dead(dir, &marked.life)).collect())
 }
 
 /// Whether a life is over. The lock tells it everywhere, the process only to who is in its namespace or outside of it.
-pub fn is_dead(dir: &TeamDir, life: &Life) -> bool {
+pub fn is_dead(dir: &TeamDir, life: &MemberLife) -> bool {
     let path = dir.member_lock(&life.member);
     let holds_its_lock = match (presence::is_held(&path), presence::read_holder(&path)) {
         (Ok(false), _) => false,

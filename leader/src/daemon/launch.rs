@@ -14,22 +14,22 @@ use teamster_protocol::host::crash::point;
 use teamster_protocol::host::descriptors;
 use teamster_protocol::host::plain_file;
 use teamster_protocol::host::process::exit::exit_words;
-use teamster_protocol::host::process::{self, Identity, life};
+use teamster_protocol::host::process::{self, ProcessIdentity, life};
 use teamster_protocol::host::shortage::{self, is_shortage};
 use teamster_protocol::host::stderr_log;
 use teamster_protocol::model::id::{Address, MemberName};
 use teamster_protocol::model::limits::{DEATH_LOOK, KILL_GRACE, PROTOCOL_VERSION, TERM_GRACE};
-use teamster_protocol::model::notice::{Noted, Notice};
+use teamster_protocol::model::notice::{Notice, NoticeKind};
 use teamster_protocol::model::roster::MemberSpec;
 use teamster_protocol::store::transcript;
-use teamster_protocol::wire::api::{Hello, WorkerApiClient};
+use teamster_protocol::wire::api::{ProtocolHello, WorkerApiClient};
 use teamster_protocol::wire::peer::Peer;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::links::{Link, LinkedTo};
-use super::shared::{Input, Shared};
-use crate::core::{Event, Fault, TurnOpen};
+use super::links::{LinkedTo, WorkerLink};
+use super::shared::{LeaderInput, LeaderShared};
+use crate::core::{LeaderEvent, StartFault, TurnOpen};
 use crate::warden;
 
 /// The worker program: `TEAMSTER_WORKER`, else beside this program, else on the `PATH`.
@@ -45,20 +45,20 @@ pub fn worker_program() -> PathBuf {
 #[derive(Debug)]
 pub(super) struct NotStarted {
     why: String,
-    fault: Fault,
+    fault: StartFault,
 }
 
 impl NotStarted {
     fn new(error: &io::Error, why: String) -> NotStarted {
-        let fault = if is_shortage(error) { Fault::Machine } else { Fault::Worker };
+        let fault = if is_shortage(error) { StartFault::Machine } else { StartFault::Worker };
         NotStarted { why, fault }
     }
 }
 
 /// Starts the worker and follows it to its end, reporting each step. Must be called from the thread that lives
 /// as long as the leader: a death signal would follow the thread that spawned.
-pub(super) async fn run(shared: Arc<Shared>, name: MemberName, spec: MemberSpec) {
-    let not_ready = |why: String, fault| Input::Event(Event::NotReady { name: name.clone(), why, fault });
+pub(super) async fn run(shared: Arc<LeaderShared>, name: MemberName, spec: MemberSpec) {
+    let not_ready = |why: String, fault| LeaderInput::Event(LeaderEvent::NotReady { name: name.clone(), why, fault });
     let heard_seq = last_seq(&shared, &name).await;
     let launched = shared.links.launch(&name, || {
         let mut child = spawn(&shared, &name, &spec)?;
@@ -71,13 +71,13 @@ pub(super) async fn run(shared: Arc<Shared>, name: MemberName, spec: MemberSpec)
             NotStarted::new(&error, format!("its process can not be looked at: {error}"))
         })?;
         let to = LinkedTo::Child(child_identity);
-        Ok((child, Link { peer: Peer::start(stdout, stdin, Methods::new()), to }))
+        Ok((child, WorkerLink { peer: Peer::start(stdout, stdin, Methods::new()), to }))
     });
-    let (mut child, Link { peer, .. }) = match launched {
+    let (mut child, WorkerLink { peer, .. }) = match launched {
         Ok(launched) => launched,
         Err(NotStarted { why, fault }) => return shared.report(not_ready(why, fault)).await,
     };
-    let hello = Hello { protocol: PROTOCOL_VERSION };
+    let hello = ProtocolHello { protocol: PROTOCOL_VERSION };
     let answered = tokio::select! {
         welcome = peer.initialize(hello) => Ok(welcome),
         status = child.wait() => Err(status),
@@ -96,10 +96,12 @@ pub(super) async fn run(shared: Arc<Shared>, name: MemberName, spec: MemberSpec)
             shared.links.forget_child(&name);
             let (why, fault) = match status {
                 Ok(status) if status.code() == Some(shortage::EXIT_CODE) => {
-                    ("its worker found no room, no descriptors or no memory left".to_owned(), Fault::Machine)
+                    ("its worker found no room, no descriptors or no memory left".to_owned(), StartFault::Machine)
                 }
-                Ok(status) => (format!("its worker ended before it was ready ({})", exit_words(status)), Fault::Worker),
-                Err(error) => (format!("its worker can not be waited for: {error}"), Fault::Worker),
+                Ok(status) => {
+                    (format!("its worker ended before it was ready ({})", exit_words(status)), StartFault::Worker)
+                }
+                Err(error) => (format!("its worker can not be waited for: {error}"), StartFault::Worker),
             };
             return shared.report(not_ready(with_last_words(&shared, &name, why), fault)).await;
         }
@@ -122,12 +124,12 @@ pub(super) async fn run(shared: Arc<Shared>, name: MemberName, spec: MemberSpec)
             let status = kill(&mut child).await;
             shared.links.forget_child(&name);
             tracing::info!(%name, ?status, "worker refused");
-            return shared.report(not_ready(with_last_words(&shared, &name, why), Fault::Worker)).await;
+            return shared.report(not_ready(with_last_words(&shared, &name, why), StartFault::Worker)).await;
         }
     };
     point("worker greeted");
     let notices = peer.notices(heard_seq).await;
-    shared.report(Input::Event(Event::Ready { name: name.clone(), pid })).await;
+    shared.report(LeaderInput::Event(LeaderEvent::Ready { name: name.clone(), pid })).await;
     // It may have died since it answered.
     let worker = process::identity(pid).ok();
     let status = tokio::select! {
@@ -143,12 +145,12 @@ pub(super) async fn run(shared: Arc<Shared>, name: MemberName, spec: MemberSpec)
         Ok(status) => exit_words(status),
         Err(error) => format!("it can not be waited for: {error}"),
     };
-    shared.report(Input::Exited { name, status }).await;
+    shared.report(LeaderInput::Exited { name, status }).await;
 }
 
 /// Waits for the process that was started for a worker whose link has ended. In a cell that is the outer half, which ends
 /// as the worker did, unless it is stopped: then it is continued, and killed if that does not help.
-async fn wait_for_outer_half(child: &mut Child, worker: Option<&Identity>) -> io::Result<ExitStatus> {
+async fn wait_for_outer_half(child: &mut Child, worker: Option<&ProcessIdentity>) -> io::Result<ExitStatus> {
     let Some(outer) = child.id().and_then(|pid| process::identity(pid).ok()) else { return child.wait().await };
     for signal in [Signal::SIGCONT, Signal::SIGKILL] {
         loop {
@@ -156,7 +158,7 @@ async fn wait_for_outer_half(child: &mut Child, worker: Option<&Identity>) -> io
                 return status;
             }
             // A worker that lives may take its time; the ladder is the core's.
-            if !worker.is_some_and(Identity::runs) {
+            if !worker.is_some_and(ProcessIdentity::runs) {
                 break;
             }
         }
@@ -167,14 +169,14 @@ async fn wait_for_outer_half(child: &mut Child, worker: Option<&Identity>) -> io
 
 /// Waits until nothing of a worker is left. In a cell the kernel ends all that it had started before the worker itself is
 /// gone, and an agent with much memory takes a while.
-async fn wait_for_empty_cell(worker: &Identity) {
+async fn wait_for_empty_cell(worker: &ProcessIdentity) {
     let until = Instant::now() + KILL_GRACE;
     while worker.runs() && Instant::now() < until {
         sleep(DEATH_LOOK).await;
     }
 }
 
-fn spawn(shared: &Shared, name: &MemberName, spec: &MemberSpec) -> Result<Child, NotStarted> {
+fn spawn(shared: &LeaderShared, name: &MemberName, spec: &MemberSpec) -> Result<Child, NotStarted> {
     let log_path = shared.dir.log_of(&Address::Member(name.clone()));
     let log = stderr_log::open(&log_path).map_err(|error| {
         NotStarted::new(&error, {
@@ -223,7 +225,7 @@ fn spawn(shared: &Shared, name: &MemberName, spec: &MemberSpec) -> Result<Child,
 /// Tells the core of turns until there are no more notices. A member that says too much too fast is listened to again from
 /// where it was lost.
 pub(super) async fn forward(
-    shared: &Shared,
+    shared: &LeaderShared,
     name: &MemberName,
     mut since: u64,
     first: Result<Subscription<Notice>, RpcError>,
@@ -243,7 +245,7 @@ pub(super) async fn forward(
                 Ok(notice) => {
                     since = notice.seq;
                     if let Some(event) = turn_event(name, &notice.what) {
-                        shared.report(Input::Event(event)).await;
+                        shared.report(LeaderInput::Event(event)).await;
                     }
                 }
                 Err(error) => tracing::warn!(%name, "a notice can not be read: {error}"),
@@ -255,30 +257,32 @@ pub(super) async fn forward(
 }
 
 /// What the core is to know of a notice: who is in a turn.
-fn turn_event(name: &MemberName, noted: &Noted) -> Option<Event> {
+fn turn_event(name: &MemberName, noted: &NoticeKind) -> Option<LeaderEvent> {
     let name = name.clone();
     match noted {
-        Noted::TurnStarted { turn, task } => {
-            Some(Event::TurnStarted { name, turn: TurnOpen { turn: *turn, task: *task } })
+        NoticeKind::TurnStarted { turn, task } => {
+            Some(LeaderEvent::TurnStarted { name, turn: TurnOpen { turn: *turn, task: *task } })
         }
-        Noted::TurnEnded { turn, end, .. } => Some(Event::TurnEnded { name, turn: *turn, stop: end.clone() }),
-        Noted::Ready
-        | Noted::Session { .. }
-        | Noted::PermissionAsked { .. }
-        | Noted::PermissionAnswered { .. }
-        | Noted::Steered { .. }
-        | Noted::Mail { .. }
-        | Noted::Receipt { .. }
-        | Noted::Stalled { .. }
-        | Noted::Parked { .. }
-        | Noted::Waiting
-        | Noted::Trouble { .. }
-        | Noted::Leaving { .. } => None,
+        NoticeKind::TurnEnded { turn, end, .. } => {
+            Some(LeaderEvent::TurnEnded { name, turn: *turn, stop: end.clone() })
+        }
+        NoticeKind::Ready
+        | NoticeKind::Session { .. }
+        | NoticeKind::PermissionAsked { .. }
+        | NoticeKind::PermissionAnswered { .. }
+        | NoticeKind::Steered { .. }
+        | NoticeKind::Mail { .. }
+        | NoticeKind::Receipt { .. }
+        | NoticeKind::Stalled { .. }
+        | NoticeKind::Parked { .. }
+        | NoticeKind::Waiting
+        | NoticeKind::Trouble { .. }
+        | NoticeKind::Leaving { .. } => None,
     }
 }
 
 /// The number of the last entry that earlier lives left: what they said was passed on then.
-pub(super) async fn last_seq(shared: &Shared, name: &MemberName) -> u64 {
+pub(super) async fn last_seq(shared: &LeaderShared, name: &MemberName) -> u64 {
     let turns = shared.dir.turns(name);
     let reading = tokio::task::spawn_blocking(move || transcript::last_seq(&turns));
     match reading.await {
@@ -300,7 +304,7 @@ async fn kill(child: &mut Child) -> io::Result<ExitStatus> {
 }
 
 /// `why`, and what the worker last said on its standard error, which is most often the true reason.
-fn with_last_words(shared: &Shared, name: &MemberName, why: String) -> String {
+fn with_last_words(shared: &LeaderShared, name: &MemberName, why: String) -> String {
     let path = shared.dir.log_of(&Address::Member(name.clone()));
     match last_lines(&path) {
         Ok(words) if !words.is_empty() => format!("{why}: {}", words.strip_prefix("error: ").unwrap_or(&words)),

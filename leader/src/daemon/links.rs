@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nix::unistd::Pid;
-use teamster_protocol::host::process::Identity;
+use teamster_protocol::host::process::ProcessIdentity;
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::wire::peer::Peer;
 
@@ -12,7 +12,7 @@ use super::orphans;
 
 /// The link to a worker.
 #[derive(Debug, Clone)]
-pub(super) struct Link {
+pub(super) struct WorkerLink {
     /// For calls.
     pub peer: Peer,
     /// To what process.
@@ -23,13 +23,13 @@ pub(super) struct Link {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum LinkedTo {
     /// A child of this leader. There from its start until it was waited for.
-    Child(Identity),
+    Child(ProcessIdentity),
     /// A worker that this leader did not launch.
-    Found(Identity),
+    Found(ProcessIdentity),
 }
 
 impl LinkedTo {
-    fn child(&self) -> Option<&Identity> {
+    fn child(&self) -> Option<&ProcessIdentity> {
         match self {
             LinkedTo::Child(child) => Some(child),
             LinkedTo::Found(_) => None,
@@ -39,22 +39,22 @@ impl LinkedTo {
 
 /// All links.
 #[derive(Debug, Default)]
-pub struct Links {
-    by_name: Mutex<BTreeMap<MemberName, Link>>,
+pub struct WorkerLinks {
+    by_name: Mutex<BTreeMap<MemberName, WorkerLink>>,
 }
 
-impl Links {
+impl WorkerLinks {
     /// The peer of a linked member.
     pub fn peer(&self, name: &MemberName) -> Option<Peer> {
         self.lock().get(name).map(|link| link.peer.clone())
     }
 
-    /// Starts a worker and notes the link to it, in one step for [`Links::orphans`]: the new child is not taken for one.
+    /// Starts a worker and notes the link to it, in one step for [`WorkerLinks::orphans`]: the new child is not taken for one.
     pub(super) fn launch<T, E>(
         &self,
         name: &MemberName,
-        start: impl FnOnce() -> Result<(T, Link), E>,
-    ) -> Result<(T, Link), E> {
+        start: impl FnOnce() -> Result<(T, WorkerLink), E>,
+    ) -> Result<(T, WorkerLink), E> {
         let mut links = self.lock();
         let (child, link) = start()?;
         links.insert(name.clone(), link.clone());
@@ -62,7 +62,7 @@ impl Links {
     }
 
     /// Notes the link to a worker that this leader did not launch. One that it launched has the better link.
-    pub(super) fn note_found(&self, name: &MemberName, link: Link) {
+    pub(super) fn note_found(&self, name: &MemberName, link: WorkerLink) {
         let mut links = self.lock();
         if links.get(name).and_then(|link| link.to.child()).is_none() {
             links.insert(name.clone(), link);
@@ -70,7 +70,7 @@ impl Links {
     }
 
     /// Forgets the link to a worker that this leader did not launch, unless there is another by now.
-    pub(super) fn forget_found(&self, name: &MemberName, process: &Identity) {
+    pub(super) fn forget_found(&self, name: &MemberName, process: &ProcessIdentity) {
         let mut links = self.lock();
         if links.get(name).is_some_and(|link| link.to == LinkedTo::Found(process.clone())) {
             links.remove(name);
@@ -83,18 +83,18 @@ impl Links {
     }
 
     /// The process of a worker that this leader launched and did not wait for yet.
-    pub(super) fn child(&self, name: &MemberName) -> Option<Identity> {
+    pub(super) fn child(&self, name: &MemberName) -> Option<ProcessIdentity> {
         self.lock().get(name)?.to.child().cloned()
     }
 
     /// The children that dead workers left to this process.
     pub(super) fn orphans(&self) -> Vec<Pid> {
         let links = self.lock();
-        let workers = links.values().filter_map(|link| link.to.child()).map(Identity::to_pid).collect();
+        let workers = links.values().filter_map(|link| link.to.child()).map(ProcessIdentity::to_pid).collect();
         orphans::list(&workers)
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<MemberName, Link>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<MemberName, WorkerLink>> {
         self.by_name.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,13 +2,13 @@
 
 use teamster_protocol::host::crash::point;
 use teamster_protocol::model::id::Address;
-use teamster_protocol::model::mail::{Body, Message};
+use teamster_protocol::model::mail::{Message, MessageBody};
 use teamster_protocol::team::TeamError;
 
-use super::Leader;
-use crate::core::Event;
+use super::LeaderDaemon;
+use crate::core::LeaderEvent;
 
-impl Leader<'_> {
+impl LeaderDaemon<'_> {
     pub(super) fn read_mail(&mut self) -> Result<(), TeamError> {
         let arrived = self.inbox.arrived()?;
         self.act_on_mail(arrived);
@@ -20,14 +20,16 @@ impl Leader<'_> {
         let mut done = Vec::new();
         for message in messages {
             match (message.body, message.from) {
-                (Body::Text { .. }, _) => continue,
-                (Body::ShutdownReply(reply), Address::Member(from)) => self.feed(Event::Replied { from, reply }),
+                (MessageBody::Text { .. }, _) => continue,
+                (MessageBody::ShutdownReply(reply), Address::Member(from)) => {
+                    self.feed(LeaderEvent::Replied { from, reply })
+                }
                 (
-                    Body::ShutdownReply(_)
-                    | Body::TaskAssigned { .. }
-                    | Body::ShutdownRequest(_)
-                    | Body::AbortRequest { .. }
-                    | Body::Unknown,
+                    MessageBody::ShutdownReply(_)
+                    | MessageBody::TaskAssigned { .. }
+                    | MessageBody::ShutdownRequest(_)
+                    | MessageBody::AbortRequest { .. }
+                    | MessageBody::Unknown,
                     from,
                 ) => tracing::warn!(%from, "mail of a kind that the lead does not act on"),
             }

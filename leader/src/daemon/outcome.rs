@@ -42,7 +42,7 @@ pub enum ServeError {
 
 /// How a leader ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Served {
+pub enum LeaderEnd {
     /// With all its workers.
     Ended,
     /// For another leader; the workers go on.

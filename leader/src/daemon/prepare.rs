@@ -9,11 +9,11 @@ use teamster_protocol::store::presence::{LockError, PresenceLock};
 use teamster_protocol::team::{TeamError, wait_for_lock};
 use teamster_protocol::wire::api::SpawnRequest;
 
-use super::shared::Shared;
+use super::shared::LeaderShared;
 use super::workspace;
 
 /// Blocks for as long as a worktree takes. Refused, with a sentence for people, while a worker serves the name.
-pub(super) fn prepare(shared: &Shared, request: SpawnRequest) -> Result<Workspace, String> {
+pub(super) fn prepare(shared: &LeaderShared, request: SpawnRequest) -> Result<Workspace, String> {
     let SpawnRequest { name, agent, role, auto, workspace, stall } = request;
     let _lock = reserve(shared, &name)?;
     let workspace = workspace::prepare(&shared.dir, &name, &workspace)?;
@@ -23,7 +23,7 @@ pub(super) fn prepare(shared: &Shared, request: SpawnRequest) -> Result<Workspac
     Ok(workspace)
 }
 
-fn reserve(shared: &Shared, name: &MemberName) -> Result<PresenceLock, String> {
+fn reserve(shared: &LeaderShared, name: &MemberName) -> Result<PresenceLock, String> {
     let taken = wait_for_lock(MEMBER_LOCK_WITHIN, || shared.team().take_lock_of_dead(name));
     taken.map_err(|error| match error {
         TeamError::Lock(LockError::Held { holder: Some(holder), .. }) => {

@@ -11,32 +11,32 @@ use teamster_protocol::model::task::TaskStatus;
 use teamster_protocol::team::{Team, TeamError};
 use teamster_protocol::wire::api::WorkerApiClient;
 
-use super::Leader;
-use super::shared::Input;
-use crate::core::{Event, WorkSeen};
+use super::LeaderDaemon;
+use super::shared::LeaderInput;
+use crate::core::{LeaderEvent, WorkSeen};
 
-impl Leader<'_> {
+impl LeaderDaemon<'_> {
     /// Looks what a member has to do. Whether it is in a turn the core knows.
-    pub(super) fn look_at_work(&self, name: MemberName, is_silent: bool) -> Option<Event> {
+    pub(super) fn look_at_work(&self, name: MemberName, is_silent: bool) -> Option<LeaderEvent> {
         let team = self.shared.team();
         let spec = &team.roster().member(&name).ok()?.spec;
         let (board, then) = (team.board(), spec.stall.then);
         let has_task = board.owned_by(&name).next().is_some() || board.next_for(&spec.claimant(&name)).is_some();
         let is_late = |id: &TaskId| is_overdue(&team, *id, now_ms()).unwrap_or(false);
         let overdue = if is_silent { board.owned_by(&name).find(is_late) } else { None };
-        Some(Event::WorkSeen { name, work: WorkSeen { has_task, overdue, then } })
+        Some(LeaderEvent::WorkSeen { name, work: WorkSeen { has_task, overdue, then } })
     }
 
-    pub(super) fn ping(&self, name: MemberName) -> Option<Event> {
-        let Some(peer) = self.shared.links.peer(&name) else { return Some(Event::NotAsked { name }) };
+    pub(super) fn ping(&self, name: MemberName) -> Option<LeaderEvent> {
+        let Some(peer) = self.shared.links.peer(&name) else { return Some(LeaderEvent::NotAsked { name }) };
         let shared = Arc::clone(&self.shared);
         tokio::spawn(async move {
             let event = match peer.with_request_timeout(PULSE_ANSWER_WAIT).ping(0).await {
                 // A refusal is an answer too.
-                Ok(_) | Err(RpcError::Call(_)) => Event::Answered { name },
-                Err(_) => Event::NotAsked { name },
+                Ok(_) | Err(RpcError::Call(_)) => LeaderEvent::Answered { name },
+                Err(_) => LeaderEvent::NotAsked { name },
             };
-            shared.report(Input::Event(event)).await;
+            shared.report(LeaderInput::Event(event)).await;
         });
         None
     }

@@ -2,22 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use teamster_protocol::host::process::Identity;
+use teamster_protocol::host::process::ProcessIdentity;
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::limits::pace::LINK_WITHIN;
-use teamster_protocol::model::roster::{LeftHow, Presence};
+use teamster_protocol::model::roster::{MemberPresence, WorkerEnd};
 use teamster_protocol::store::presence::WorkerLife;
 use teamster_protocol::team::{TeamError, worker_life};
 use tokio::time::{Instant, timeout_at};
 
 use super::workers::see_off_outer_half;
-use super::{Leader, escaped};
-use crate::core::{Event, LockSeen, MemberSeen, RosterLook, how_it_left};
+use super::{LeaderDaemon, escaped};
+use crate::core::{LeaderEvent, LockSeen, MemberSeen, RosterLook, how_it_left};
 
 /// What is complained of.
 const LOCKS: &str = "locks";
 
-impl Leader<'_> {
+impl LeaderDaemon<'_> {
     /// Takes over what an earlier leader left: tasks of the dead go back, and members that it had started and that
     /// died meanwhile are started again if this leader is to.
     pub(super) fn take_over(&mut self) -> Result<(), TeamError> {
@@ -52,17 +52,17 @@ impl Leader<'_> {
             return Ok(());
         }
         let members = self.members_seen()?;
-        self.feed(Event::RosterSeen { look, members });
+        self.feed(LeaderEvent::RosterSeen { look, members });
         Ok(())
     }
 
-    /// As [`Leader::look_at_roster`], for an action of the core. What is wrong with the files is said once.
-    pub(super) fn roster_seen(&mut self) -> Option<Event> {
+    /// As [`LeaderDaemon::look_at_roster`], for an action of the core. What is wrong with the files is said once.
+    pub(super) fn roster_seen(&mut self) -> Option<LeaderEvent> {
         if self.is_displaced() {
             return None;
         }
         match self.members_seen() {
-            Ok(members) => Some(Event::RosterSeen { look: RosterLook::Later, members }),
+            Ok(members) => Some(LeaderEvent::RosterSeen { look: RosterLook::Later, members }),
             Err(error) => {
                 if self.complaints.is_news("roster", &error.to_string()) {
                     tracing::error!("{error}");
@@ -91,12 +91,12 @@ impl Leader<'_> {
                 }
             };
             let outer_half = match (&member.presence, lock) {
-                (Presence::Joined { process, .. }, LockSeen::Held) => process.outer_half.clone(),
-                (Presence::Joined { process, .. }, LockSeen::Free) => {
+                (MemberPresence::Joined { process, .. }, LockSeen::Held) => process.outer_half.clone(),
+                (MemberPresence::Joined { process, .. }, LockSeen::Free) => {
                     over.extend(process.outer_half.clone());
                     None
                 }
-                (Presence::Expected { .. } | Presence::Left { .. }, _) => None,
+                (MemberPresence::Expected { .. } | MemberPresence::Left { .. }, _) => None,
             };
             let before = match &outer_half {
                 Some(outer_half) => self.outer_halves.insert(name.clone(), outer_half.clone()),
@@ -113,7 +113,7 @@ impl Leader<'_> {
             member.lock == LockSeen::Held || now == joined.get(&member.name)
         });
         drop(team);
-        for outer_half in over.into_iter().filter(Identity::runs) {
+        for outer_half in over.into_iter().filter(ProcessIdentity::runs) {
             tokio::spawn(see_off_outer_half(outer_half));
         }
         let unseen = unseen.join("; ");
@@ -135,7 +135,7 @@ impl Leader<'_> {
     }
 
     /// How a worker says that it left, if it does.
-    pub(super) fn how_it_left(&self, name: &MemberName) -> Option<LeftHow> {
+    pub(super) fn how_it_left(&self, name: &MemberName) -> Option<WorkerEnd> {
         let mut team = self.shared.team();
         if let Err(error) = team.refresh(|_| ()) {
             tracing::error!("{error}");

@@ -3,19 +3,19 @@
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use teamster_protocol::host::settings::Common;
+use teamster_protocol::host::settings::CommonSettings;
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::team::Team;
 use teamster_protocol::wire::api::LeaderInfo;
 use tokio::sync::{mpsc, oneshot};
 
-use super::links::Links;
-use crate::core::{Answer, Ask, Event};
+use super::links::WorkerLinks;
+use crate::core::{LeaderAnswer, LeaderAsk, LeaderEvent};
 
 /// What the tasks of the leader share.
 #[derive(Debug)]
-pub struct Shared {
+pub struct LeaderShared {
     /// Where the team's files are.
     pub dir: TeamDir,
     /// Who leads.
@@ -26,20 +26,20 @@ pub struct Shared {
     /// was none.
     pub open_files: Option<u64>,
     /// What the workers have to hold to as well: how their files are kept, and how long they wait.
-    pub settings: Common,
+    pub settings: CommonSettings,
     /// The links to the workers.
-    pub links: Links,
+    pub links: WorkerLinks,
     pub(super) team: Mutex<Team>,
-    pub(super) inputs: mpsc::Sender<Input>,
+    pub(super) inputs: mpsc::Sender<LeaderInput>,
 }
 
 /// What reaches the loop.
 #[derive(Debug)]
-pub(super) enum Input {
+pub(super) enum LeaderInput {
     /// A call that the core decides on.
-    Ask { what: Ask, answer: oneshot::Sender<Result<Answer, String>> },
+    Ask { what: LeaderAsk, answer: oneshot::Sender<Result<LeaderAnswer, String>> },
     /// What came of an action, or what a worker told.
-    Event(Event),
+    Event(LeaderEvent),
     /// The process of a worker that was launched has ended. The roster may tell more of how.
     Exited { name: MemberName, status: String },
 }
@@ -55,21 +55,21 @@ pub enum AskError {
     Refused(String),
 }
 
-impl Shared {
+impl LeaderShared {
     /// The team's files. Not to be held across an await.
     pub fn team(&self) -> MutexGuard<'_, Team> {
         self.team.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks the core, and waits for its answer.
-    pub async fn ask(&self, what: Ask) -> Result<Answer, AskError> {
+    pub async fn ask(&self, what: LeaderAsk) -> Result<LeaderAnswer, AskError> {
         let (answer, answered) = oneshot::channel();
-        self.inputs.send(Input::Ask { what, answer }).await.map_err(|_| AskError::Ended)?;
+        self.inputs.send(LeaderInput::Ask { what, answer }).await.map_err(|_| AskError::Ended)?;
         answered.await.map_err(|_| AskError::Ended)?.map_err(AskError::Refused)
     }
 
     /// Reports to the loop what happened.
-    pub(super) async fn report(&self, input: Input) {
+    pub(super) async fn report(&self, input: LeaderInput) {
         if self.inputs.send(input).await.is_err() {
             tracing::debug!("a report came after the end");
         }

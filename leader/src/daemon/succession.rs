@@ -3,12 +3,12 @@
 //! then is not begun again by somebody who slept meanwhile.
 
 use jsonrpsee::core::ClientError;
-use teamster_protocol::host::process::Identity;
+use teamster_protocol::host::process::ProcessIdentity;
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::limits::pace::LEADER_LOCK_WITHIN;
 use teamster_protocol::model::limits::{LOCK_RETRY, PROTOCOL_VERSION};
 use teamster_protocol::store::presence::{LockError, LockHolder, PresenceLock};
-use teamster_protocol::wire::api::{Hello, LeaderApiClient};
+use teamster_protocol::wire::api::{LeaderApiClient, ProtocolHello};
 use teamster_protocol::wire::peer::socket;
 use tokio::time::{Instant, timeout_at};
 
@@ -18,7 +18,7 @@ use super::ServeError;
 /// and is not quite gone: it is given a moment.
 pub(super) async fn begin_to_lead(
     dir: &TeamDir,
-    after: Option<&Identity>,
+    after: Option<&ProcessIdentity>,
     since_ms: u64,
 ) -> Result<PresenceLock, ServeError> {
     let path = dir.leader_lock();
@@ -60,7 +60,7 @@ async fn answers(dir: &TeamDir, until: Instant) -> bool {
     let Ok(leader) = socket::dial(&dir.leader_socket()).await else { return false };
     // A refusal is an answer too.
     matches!(
-        timeout_at(until, leader.hello(Hello { protocol: PROTOCOL_VERSION })).await,
+        timeout_at(until, leader.hello(ProtocolHello { protocol: PROTOCOL_VERSION })).await,
         Ok(Ok(_) | Err(ClientError::Call(_)))
     )
 }
@@ -79,7 +79,7 @@ fn led(dir: &TeamDir, error: LockError) -> ServeError {
 ///
 /// Who signed it before the one that died began is one of whom the team was taken over; who signed it after that has a
 /// warden of its own, or is the command that ended the team.
-fn is_over(died: &Identity, last: &LockHolder) -> bool {
+fn is_over(died: &ProcessIdentity, last: &LockHolder) -> bool {
     if last.process == *died {
         return last.ended_ms.is_some();
     }
@@ -90,11 +90,11 @@ fn is_over(died: &Identity, last: &LockHolder) -> bool {
 mod tests {
     use super::*;
 
-    fn process(pid: u32, start_ticks: u64) -> Identity {
-        Identity { pid, start_ticks, boot_id: "0f7f-a5".to_owned() }
+    fn process(pid: u32, start_ticks: u64) -> ProcessIdentity {
+        ProcessIdentity { pid, start_ticks, boot_id: "0f7f-a5".to_owned() }
     }
 
-    fn holder(process: Identity, ended_ms: Option<u64>) -> LockHolder {
+    fn holder(process: ProcessIdentity, ended_ms: Option<u64>) -> LockHolder {
         LockHolder { process, since_ms: 7, ended_ms, inode: None }
     }
 
@@ -125,7 +125,7 @@ mod tests {
             assert!(is_over(&died, &holder(process(10, 501), ended)), "its number was given to another");
             assert!(!is_over(&died, &holder(process(9, 499), ended)), "the one before it");
         }
-        let before_the_boot = Identity { boot_id: "another".to_owned(), ..process(11, 900) };
+        let before_the_boot = ProcessIdentity { boot_id: "another".to_owned(), ..process(11, 900) };
         assert!(!is_over(&died, &holder(before_the_boot, Some(9))));
     }
 }

@@ -18,7 +18,7 @@ use teamster_protocol::host::plain_file;
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::board::{Board, BoardFact, ViewError};
 use teamster_protocol::model::id::TaskId;
-use teamster_protocol::store::file::{LogError, Reader};
+use teamster_protocol::store::file::{LogError, LogReader};
 
 /// The thread that writes the views. Dropping this lets the thread finish what is due and waits for that.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ impl Drop for TaskViews {
 /// What the thread knows.
 struct ViewWriter {
     dir: TeamDir,
-    board: Option<Reader<Board>>,
+    board: Option<LogReader<Board>>,
     /// The tasks whose views are not up to date: what fails stays here for the next time.
     due: BTreeSet<TaskId>,
 }
@@ -109,7 +109,7 @@ impl ViewWriter {
                 let met = reader.refresh(|record| changed.extend(record.facts.iter().flat_map(affected_tasks)));
                 (reader, met.map(|met| met.missed == 0))
             }
-            None => (board.insert(Reader::open(dir.board())?), Ok(false)),
+            None => (board.insert(LogReader::open(dir.board())?), Ok(false)),
         };
         // A task shows what waits for it and what it waits for: both sides change together.
         let waiting =
@@ -222,9 +222,9 @@ mod tests {
 
     use nix::sys::stat::Mode;
     use nix::unistd::mkfifo;
-    use teamster_protocol::model::board::Scope;
+    use teamster_protocol::model::board::ClearedTasks;
     use teamster_protocol::model::id::Address;
-    use teamster_protocol::model::task::{NewTask, Work};
+    use teamster_protocol::model::task::{NewTask, TaskWork};
     use teamster_protocol::store::file::Durability;
     use teamster_protocol::team::Team;
     use teamster_protocol::wire::api::TaskCommand;
@@ -245,7 +245,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let dir = TeamDir::new(root.path(), "t".parse().unwrap());
         let mut team = Team::open(dir.clone(), Address::Lead, Durability::Process).unwrap();
-        let tasks = ["one", "two"].map(|text| NewTask::new(Work::Run(text.to_owned())));
+        let tasks = ["one", "two"].map(|text| NewTask::new(TaskWork::Run(text.to_owned())));
         team.command(TaskCommand::Add { tasks: tasks.into() }).unwrap();
         // A view of an earlier leader's, whose task was cleared while nobody looked.
         fs::write(dir.task_view(TaskId(9)), "{}").unwrap();
@@ -264,7 +264,7 @@ mod tests {
         team.command(TaskCommand::Cancel { id: TaskId(2) }).unwrap();
         writer.catch_up().unwrap();
         assert_eq!(view()["status"], "cancelled");
-        team.command(TaskCommand::Clear { scope: Scope::All }).unwrap();
+        team.command(TaskCommand::Clear { scope: ClearedTasks::All }).unwrap();
         writer.catch_up().unwrap();
         assert_eq!(shown(&dir), Vec::<String>::new());
     }
@@ -274,7 +274,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let dir = TeamDir::new(root.path(), "t".parse().unwrap());
         let mut team = Team::open(dir.clone(), Address::Lead, Durability::Process).unwrap();
-        let tasks = ["one", "two", "three", "four"].map(|text| NewTask::new(Work::Run(text.to_owned())));
+        let tasks = ["one", "two", "three", "four"].map(|text| NewTask::new(TaskWork::Run(text.to_owned())));
         team.command(TaskCommand::Add { tasks: tasks.into() }).unwrap();
         let theirs = root.path().join("theirs");
         fs::write(&theirs, "theirs").unwrap();

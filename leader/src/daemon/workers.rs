@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use nix::sys::signal;
 use teamster_protocol::host::crash::point;
-use teamster_protocol::host::process::{self, Identity};
+use teamster_protocol::host::process::{self, ProcessIdentity};
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::kill_ladder::KillSignal;
 use teamster_protocol::model::limits::{DEATH_LOOK, KILL_GRACE, TERM_GRACE};
@@ -13,11 +13,11 @@ use teamster_protocol::store::presence::{self, WorkerLife};
 use teamster_protocol::wire::api::SpawnRequest;
 use tokio::time::{Instant, sleep};
 
-use super::shared::Input;
-use super::{DISPLACED, Leader, launch, prepare};
-use crate::core::{Event, Fault};
+use super::shared::LeaderInput;
+use super::{DISPLACED, LeaderDaemon, launch, prepare};
+use crate::core::{LeaderEvent, StartFault};
 
-impl Leader<'_> {
+impl LeaderDaemon<'_> {
     pub(super) fn prepare(&self, request: SpawnRequest) {
         let shared = Arc::clone(&self.shared);
         tokio::spawn(async move {
@@ -25,24 +25,26 @@ impl Leader<'_> {
             let making = tokio::task::spawn_blocking(move || prepare::prepare(&preparing, request));
             let outcome = making.await.unwrap_or_else(|error| Err(format!("making its place failed: {error}")));
             shared
-                .report(Input::Event(match outcome {
-                    Ok(workspace) => Event::Prepared { name, workspace },
+                .report(LeaderInput::Event(match outcome {
+                    Ok(workspace) => LeaderEvent::Prepared { name, workspace },
                     Err(why) => {
                         let why = format!("cannot spawn {name}: {why}");
-                        Event::NotPrepared { name, why }
+                        LeaderEvent::NotPrepared { name, why }
                     }
                 }))
                 .await;
         });
     }
 
-    pub(super) fn launch(&self, name: MemberName) -> Option<Event> {
+    pub(super) fn launch(&self, name: MemberName) -> Option<LeaderEvent> {
         if self.is_displaced() {
-            return Some(Event::NotReady { name, why: DISPLACED.to_owned(), fault: Fault::Worker });
+            return Some(LeaderEvent::NotReady { name, why: DISPLACED.to_owned(), fault: StartFault::Worker });
         }
         let spec = match self.shared.team().roster().member(&name) {
             Ok(member) => member.spec.clone(),
-            Err(refusal) => return Some(Event::NotReady { name, why: refusal.to_string(), fault: Fault::Worker }),
+            Err(refusal) => {
+                return Some(LeaderEvent::NotReady { name, why: refusal.to_string(), fault: StartFault::Worker });
+            }
         };
         tokio::spawn(launch::run(Arc::clone(&self.shared), name, spec));
         None
@@ -57,7 +59,7 @@ impl Leader<'_> {
     pub(super) fn signal(&self, name: &MemberName, wanted: KillSignal) {
         point("about to signal");
         let Some(halves) = self.halves(name) else { return };
-        let mut signals: Vec<(&Identity, signal::Signal)> =
+        let mut signals: Vec<(&ProcessIdentity, signal::Signal)> =
             wanted.as_signals().iter().map(|signal| (&halves.worker, *signal)).collect();
         // SIGTERM is passed on by the outer half, and the worker has it already.
         let for_outer_half = wanted.as_signals().iter().filter(|signal| **signal != signal::Signal::SIGTERM);
@@ -71,20 +73,20 @@ impl Leader<'_> {
     }
 
     /// The processes of a member's worker; nothing if none is known to be its own.
-    fn halves(&self, name: &MemberName) -> Option<Halves> {
+    fn halves(&self, name: &MemberName) -> Option<WorkerHalves> {
         if self.core.is_child(name) {
             let child = self.shared.links.child(name)?;
             return Some(match self.within(name, &child) {
-                Some(worker) => Halves { worker, outer: Some(child) },
-                None => Halves { worker: child, outer: None },
+                Some(worker) => WorkerHalves { worker, outer: Some(child) },
+                None => WorkerHalves { worker: child, outer: None },
             });
         }
         let worker = self.core.found_process(name).filter(|found| self.serves(name, found))?.clone();
-        Some(Halves { worker, outer: self.core.found_outer_half(name).cloned() })
+        Some(WorkerHalves { worker, outer: self.core.found_outer_half(name).cloned() })
     }
 
     /// The worker itself, if it is not the child that was started for it but that one's.
-    fn within(&self, name: &MemberName, child: &Identity) -> Option<Identity> {
+    fn within(&self, name: &MemberName, child: &ProcessIdentity) -> Option<ProcessIdentity> {
         let holder = presence::read_holder(&self.shared.dir.member_lock(name)).ok().flatten();
         // Where the lock was tidied away, the roster says who joined.
         let worker = match holder {
@@ -95,7 +97,7 @@ impl Leader<'_> {
     }
 
     /// Whether that process is the worker of that member still: by its lock, or by itself where the lock was tidied away.
-    fn serves(&self, name: &MemberName, process: &Identity) -> bool {
+    fn serves(&self, name: &MemberName, process: &ProcessIdentity) -> bool {
         let lock = self.shared.dir.member_lock(name);
         match presence::read_holder(&lock) {
             Ok(Some(holder)) => holder.process == *process,
@@ -107,15 +109,15 @@ impl Leader<'_> {
 }
 
 /// The processes that a worker is.
-struct Halves {
-    worker: Identity,
+struct WorkerHalves {
+    worker: ProcessIdentity,
     /// The outer half of its cell, if it is in one.
-    outer: Option<Identity>,
+    outer: Option<ProcessIdentity>,
 }
 
 /// Sees to the outer half of a worker that is dead: it ends by itself as its worker did, unless it is stopped. A worker that
 /// this leader did not launch is no child of it, so nothing tells of that end.
-pub(super) async fn see_off_outer_half(outer: Identity) {
+pub(super) async fn see_off_outer_half(outer: ProcessIdentity) {
     for (signal, limit) in [(signal::Signal::SIGCONT, TERM_GRACE), (signal::Signal::SIGKILL, KILL_GRACE)] {
         if let Err(error) = outer.signal(signal) {
             tracing::warn!(pid = outer.pid, "cannot send {signal} to the outer half of a dead worker: {error}");

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use serde::Serialize;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::front::cli::print::{Aside, Audience};
+use crate::front::cli::print::{AsideWriter, OutputAudience};
 use crate::ops::session::{Session, SettingsFiles};
 use crate::ops::verb::Verb;
 use crate::warden;
@@ -50,16 +50,16 @@ mod words;
 mod workspace;
 
 pub use complete::answer_shell;
-pub use error::{CliError, Exit, json_error, json_failure};
+pub use error::{CliError, ExitStatus, json_error, json_failure};
 pub use guard::guard;
-pub use program::{CommandLine, Everywhere, TypedCommand, program};
+pub use program::{CommandLine, GlobalArgs, TypedCommand, program};
 
 /// What is said where somebody looks at a team that nobody made yet.
 const NO_TEAM_YET: &str = "no team here yet; begin with teamster spawn NAME or teamster task add TEXT";
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shape {
+pub enum OutputShape {
     /// For people.
     Text,
     /// For programs.
@@ -68,11 +68,11 @@ pub enum Shape {
 
 /// What every command needs to know.
 #[derive(Debug, Clone)]
-pub struct Context {
+pub struct CliContext {
     /// Which team is asked, and by whom.
     pub session: Session,
     /// How to print.
-    pub shape: Shape,
+    pub shape: OutputShape,
     /// How wide a line may be.
     pub columns: usize,
     /// For the time of day.
@@ -80,28 +80,28 @@ pub struct Context {
 }
 
 /// Reads a command line. If there is nothing to obey in it, that was said, and the process is to exit with this.
-pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<CommandLine, Exit> {
+pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<CommandLine, ExitStatus> {
     let words: Vec<OsString> = words.into_iter().collect();
     program::parse(&words).map_err(|error| usage::not_parsed(&error, &words))
 }
 
 /// Runs a command to its end. Returns what the process is to exit with; everything was said by then.
-pub fn obey(line: CommandLine) -> Exit {
+pub fn obey(line: CommandLine) -> ExitStatus {
     let shape = line.shape();
     match run(line) {
         Ok(exit) => exit,
-        Err(CliError::Interrupted) => Exit::Interrupted,
+        Err(CliError::Interrupted) => ExitStatus::Interrupted,
         Err(error) => {
             match shape {
-                Shape::Text => print::fail(&error.failure()),
-                Shape::Json => print::remark(error.json()),
+                OutputShape::Text => print::fail(&error.failure()),
+                OutputShape::Json => print::remark(error.json()),
             }
             error.exit()
         }
     }
 }
 
-fn run(line: CommandLine) -> Result<Exit, CliError> {
+fn run(line: CommandLine) -> Result<ExitStatus, CliError> {
     // What is not about a team needs no place where one could be.
     let line = match line {
         CommandLine { command: TypedCommand::Completions(args), .. } => return complete::print_script(args),
@@ -111,7 +111,7 @@ fn run(line: CommandLine) -> Result<Exit, CliError> {
     };
     listen_to_logs(line.command.verb());
     teamster_protocol::host::crash::begin("front");
-    let context = Context::new(&line)?;
+    let context = CliContext::new(&line)?;
     // Each operation asks this for itself; asked here too, nothing is read from standard input before.
     context.session.authorize(line.command.verb())?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -143,7 +143,7 @@ pub fn listen_to_logs(verb: Verb) {
         Some(Ok(level)) => level,
         Some(Err(_)) | None => default,
     };
-    let listener = tracing_subscriber::fmt().with_max_level(shown).with_writer(|| Aside);
+    let listener = tracing_subscriber::fmt().with_max_level(shown).with_writer(|| AsideWriter);
     // A leader's log lies on the disk that may be full, and to complain of that there would be a panic.
     // Refused only if a listener is there already, which is as good.
     let _ = listener.log_internal_errors(false).try_init();
@@ -156,8 +156,8 @@ pub fn listen_to_logs(verb: Verb) {
 
 impl CommandLine {
     /// How the results are to be printed.
-    fn shape(&self) -> Shape {
-        if self.everywhere.json { Shape::Json } else { Shape::Text }
+    fn shape(&self) -> OutputShape {
+        if self.everywhere.json { OutputShape::Json } else { OutputShape::Text }
     }
 
     /// A leader in the background was told by the command that started it. To read the files anew at each of its starts would
@@ -170,21 +170,21 @@ impl CommandLine {
     }
 }
 
-impl Context {
-    fn new(line: &CommandLine) -> Result<Context, CliError> {
-        let Everywhere { team, root, json: _ } = line.everywhere.clone();
+impl CliContext {
+    fn new(line: &CommandLine) -> Result<CliContext, CliError> {
+        let GlobalArgs { team, root, json: _ } = line.everywhere.clone();
         let session = Session::of_process(root, team, line.settings_files())?;
         if let Some((from, repository)) = session.moved_from.as_ref().zip(session.repository.as_ref()) {
             let (from, to) = (from.display(), repository.common_dir().display());
             print::note(&format!("team {} followed its repository from {from} to {to}", session.dir.team()));
         }
-        Ok(Context { session, shape: line.shape(), columns: print::columns(), zone: jiff::tz::TimeZone::system() })
+        Ok(CliContext { session, shape: line.shape(), columns: print::columns(), zone: jiff::tz::TimeZone::system() })
     }
 
     /// Says how to begin where there is no team yet, and whether that was said: for commands that only look. Who reads JSON
     /// gets the same shape as ever, with nothing in it.
     fn says_how_to_begin(&self) -> Result<bool, CliError> {
-        if self.shape == Shape::Json || !self.session.has_no_team_yet()? {
+        if self.shape == OutputShape::Json || !self.session.has_no_team_yet()? {
             return Ok(false);
         }
         print::say(NO_TEAM_YET).map_err(CliError::Stdout)?;
@@ -192,10 +192,10 @@ impl Context {
     }
 
     /// Prints a result: as one line of JSON, or as text for people.
-    pub fn show<T: Serialize>(&self, value: &T, text: impl FnOnce(&T) -> String) -> Result<Audience, CliError> {
+    pub fn show<T: Serialize>(&self, value: &T, text: impl FnOnce(&T) -> String) -> Result<OutputAudience, CliError> {
         let shown = match self.shape {
-            Shape::Json => serde_json::to_string(value).expect("results have text keys and plain values"),
-            Shape::Text => text(value),
+            OutputShape::Json => serde_json::to_string(value).expect("results have text keys and plain values"),
+            OutputShape::Text => text(value),
         };
         print::say(shown.trim_end()).map_err(CliError::Stdout)
     }

@@ -27,11 +27,11 @@ use crate::git::{RemovalCare, RemovedWorktree, Repository, WorktreePlace, member
 
 pub(super) mod refusal;
 
-pub use refusal::{CleanupError, Obstacle};
+pub use refusal::{CleanupError, CleanupObstacle};
 
 /// The `--json` object of `teamster cleanup`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Cleaned {
+pub struct CleanedTeam {
     /// The team.
     pub team: TeamName,
     /// The worktrees that were removed.
@@ -52,7 +52,7 @@ pub struct CleanedWorktree {
 
 /// The care for work and tasks that would be lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Care {
+pub enum CleanupCare {
     /// Refuse.
     Refuse,
     /// Keep the work under a ref, drop the tasks.
@@ -63,13 +63,13 @@ pub enum Care {
 const RUBBISH: &str = ".removed-";
 
 /// Removes the team of a session, as [`cleanup`] does.
-pub fn clean_up(session: &Session, care: Care) -> Result<Cleaned, OpsError> {
+pub fn clean_up(session: &Session, care: CleanupCare) -> Result<CleanedTeam, OpsError> {
     session.authorize(Verb::Cleanup)?;
     Ok(cleanup(&session.dir, care)?)
 }
 
 /// Removes the team's files. Blocks for as long as that takes.
-pub fn cleanup(dir: &TeamDir, care: Care) -> Result<Cleaned, CleanupError> {
+pub fn cleanup(dir: &TeamDir, care: CleanupCare) -> Result<CleanedTeam, CleanupError> {
     let team = dir.team().clone();
     sweep_rubbish(dir);
     let no_team = || CleanupError::NoTeam { team: dir.team().clone(), root: dir.root().to_owned() };
@@ -83,7 +83,7 @@ pub fn cleanup(dir: &TeamDir, care: Care) -> Result<Cleaned, CleanupError> {
     match PresenceLock::take_unsigned(&dir.leader_lock()) {
         Ok(lock) => leader_lock = Some(lock),
         Err(LockError::Held { holder, .. }) => {
-            obstacles.push(Obstacle::Leader(holder.map(|holder| holder.process.pid)));
+            obstacles.push(CleanupObstacle::Leader(holder.map(|holder| holder.process.pid)));
         }
         // Another cleanup was faster.
         Err(LockError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Err(no_team()),
@@ -113,7 +113,7 @@ pub fn cleanup(dir: &TeamDir, care: Care) -> Result<Cleaned, CleanupError> {
     drop((member_locks, leader_lock));
     remove_tree(&rubbish)?;
     point("team removed");
-    Ok(Cleaned { team, worktrees })
+    Ok(CleanedTeam { team, worktrees })
 }
 
 /// Removes the worktrees and moves the team's directory out of sight. Returns what was removed, and where the directory is
@@ -122,7 +122,7 @@ pub fn cleanup(dir: &TeamDir, care: Care) -> Result<Cleaned, CleanupError> {
 fn remove_worktrees_and_hide(
     dir: &TeamDir,
     roster: &Roster,
-    care: Care,
+    care: CleanupCare,
 ) -> Result<(Vec<CleanedWorktree>, PathBuf), CleanupError> {
     let mut cleaned = Vec::new();
     for worktree in member_worktrees(dir, roster)? {
@@ -140,8 +140,8 @@ fn remove_worktrees_and_hide(
 }
 
 /// Refuses if something stands against the removal that force does not go past, or anything if nothing is forced.
-fn refuse_if_any(team: &TeamName, mut obstacles: Vec<Obstacle>, care: Care) -> Result<(), CleanupError> {
-    obstacles.retain(|obstacle| care == Care::Refuse || !obstacle.yields_to_force());
+fn refuse_if_any(team: &TeamName, mut obstacles: Vec<CleanupObstacle>, care: CleanupCare) -> Result<(), CleanupError> {
+    obstacles.retain(|obstacle| care == CleanupCare::Refuse || !obstacle.yields_to_force());
     if obstacles.is_empty() { Ok(()) } else { Err(CleanupError::Refused { team: team.clone(), obstacles }) }
 }
 
@@ -150,7 +150,7 @@ fn lock_members(
     dir: &TeamDir,
     roster: &Roster,
     held: &mut BTreeMap<MemberName, PresenceLock>,
-) -> Result<Vec<Obstacle>, CleanupError> {
+) -> Result<Vec<CleanupObstacle>, CleanupError> {
     let mut running = Vec::new();
     for name in served_members(dir, roster)? {
         let path = dir.member_lock(&name);
@@ -165,14 +165,14 @@ fn lock_members(
             }
             Err(LockError::Held { holder, .. }) => {
                 let pid = holder.map(|holder| format!(" (process {})", holder.process.pid)).unwrap_or_default();
-                running.push(Obstacle::Running(format!("{name} runs{pid}")));
+                running.push(CleanupObstacle::Running(format!("{name} runs{pid}")));
             }
             Err(LockError::Astray { worker, .. }) => {
                 let pid = worker.pid;
-                running.push(Obstacle::Running(format!("{name} may run (process {pid}); its lock was removed")));
+                running.push(CleanupObstacle::Running(format!("{name} may run (process {pid}); its lock was removed")));
             }
             Err(LockError::Dying { worker, .. }) => {
-                running.push(Obstacle::Running(format!("{name} is still ending (process {})", worker.pid)));
+                running.push(CleanupObstacle::Running(format!("{name} is still ending (process {})", worker.pid)));
             }
             Err(error @ LockError::Io { .. }) => return Err(error.into()),
         }
@@ -187,7 +187,7 @@ fn check_is_ours(dir: &TeamDir) -> Result<(), CleanupError> {
     if found.is_dir() { Ok(()) } else { Err(CleanupError::NotOurs { path, why: "it is a link or a file" }) }
 }
 
-fn unfinished_tasks(board: &Board) -> Option<Obstacle> {
+fn unfinished_tasks(board: &Board) -> Option<CleanupObstacle> {
     let mut running = Vec::new();
     let mut open = 0;
     for (id, task) in board.tasks() {
@@ -201,7 +201,7 @@ fn unfinished_tasks(board: &Board) -> Option<Obstacle> {
         let them = if open == 1 { "1 task is".to_owned() } else { format!("{open} tasks are") };
         running.push(format!("{them} still to be done"));
     }
-    (!running.is_empty()).then(|| Obstacle::Unfinished(running.join("\n  ")))
+    (!running.is_empty()).then(|| CleanupObstacle::Unfinished(running.join("\n  ")))
 }
 
 /// The members that may be served: those on the roster, and those whose lock is there although they no longer are.
@@ -266,7 +266,7 @@ fn is_empty(path: &Path) -> bool {
 }
 
 impl MemberWorktree {
-    fn obstacle(&self) -> Option<Obstacle> {
+    fn obstacle(&self) -> Option<CleanupObstacle> {
         let MemberWorktree { member, branch, path, found } = self;
         let looked = found
             .as_ref()
@@ -274,15 +274,15 @@ impl MemberWorktree {
             .and_then(|(repository, place)| repository.holdings(place, branch).map_err(|error| error.to_string()));
         match looked {
             Ok(holdings) if holdings.is_empty() => None,
-            Ok(holdings) => Some(Obstacle::Work(format!("{branch} of {member} holds {holdings}"))),
-            Err(why) => Some(Obstacle::Unknown(format!(
+            Ok(holdings) => Some(CleanupObstacle::Work(format!("{branch} of {member} holds {holdings}"))),
+            Err(why) => Some(CleanupObstacle::Unknown(format!(
                 "cannot look into the worktree of {member} at {}: {why}",
                 path.display()
             ))),
         }
     }
 
-    fn remove(&self, team: &TeamName, care: Care) -> Result<RemovedWorktree, CleanupError> {
+    fn remove(&self, team: &TeamName, care: CleanupCare) -> Result<RemovedWorktree, CleanupError> {
         let (repository, place) = match &self.found {
             Ok(found) => found,
             // An obstacle at the first look; it may have come to be one since.
@@ -294,8 +294,8 @@ impl MemberWorktree {
             }
         };
         let removal = match care {
-            Care::Refuse => RemovalCare::IfSafe,
-            Care::KeepWork => RemovalCare::KeepingUnderRef,
+            CleanupCare::Refuse => RemovalCare::IfSafe,
+            CleanupCare::KeepWork => RemovalCare::KeepingUnderRef,
         };
         Ok(repository.remove_worktree(place, &self.branch, removal)?)
     }

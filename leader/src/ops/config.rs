@@ -16,13 +16,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use teamster_protocol::model::id::{AgentName, TeamName};
-use teamster_protocol::model::roster::{OnStall, Stall};
+use teamster_protocol::model::roster::{OnStall, StallPolicy};
 use teamster_protocol::model::task::NewTask;
 
-pub use agent::{APPROVALS, AgentSettings, Command, DRIVERS};
+pub use agent::{APPROVALS, AgentSettings, ConfiguredCommand, DRIVERS};
 pub use error::{ConfigError, ConfigFault, ConfigProblem};
 pub use file::{FileSettings, STEM_CHARS_MAX, TeamStem};
-pub use merge::{CommandLineSettings, ConfigFile, Layers};
+pub use merge::{CommandLineSettings, ConfigFile, ConfigLayers};
 pub use rows::{ConfigRow, OriginRow};
 pub use teamster_protocol::host::settings::EnvironmentSettings;
 pub use teamster_protocol::store::file::Durability;
@@ -45,7 +45,7 @@ pub enum ConfigScope {
 
 /// A value in a file, and the line it stands on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Placed<T> {
+pub struct PlacedValue<T> {
     /// The value.
     pub value: T,
     /// The line, counted from 1.
@@ -80,7 +80,7 @@ pub enum SettingOrigin {
 
 /// A value, and who gave it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sourced<T> {
+pub struct SourcedValue<T> {
     /// The value.
     pub value: T,
     /// Who gave it.
@@ -103,33 +103,33 @@ pub enum TeamChoice {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// Where teams are kept; nothing where the state directory decides.
-    pub root: Sourced<Option<PathBuf>>,
+    pub root: SourcedValue<Option<PathBuf>>,
     /// The name of the team.
-    pub team: Sourced<TeamChoice>,
+    pub team: SourcedValue<TeamChoice>,
     /// What must have survived when something is said to be written.
-    pub durability: Sourced<Durability>,
+    pub durability: SourcedValue<Durability>,
     /// How often a process looks at its files although no event came.
-    pub poll: Sourced<Duration>,
+    pub poll: SourcedValue<Duration>,
     /// What is done about an agent that says nothing.
-    pub on_stall: Sourced<OnStall>,
+    pub on_stall: SourcedValue<OnStall>,
     /// How long an agent may say nothing.
-    pub stall_after: Sourced<Duration>,
+    pub stall_after: SourcedValue<Duration>,
     /// How many workers a run has; nothing where the plan decides.
-    pub workers: Sourced<Option<u16>>,
+    pub workers: SourcedValue<Option<u16>>,
     /// Whether members get a worktree each.
-    pub worktree: Sourced<bool>,
+    pub worktree: SourcedValue<bool>,
     /// The agent that members drive.
-    pub agent: Sourced<AgentName>,
+    pub agent: SourcedValue<AgentName>,
     /// How long a whole run may take.
-    pub run_time: Sourced<Option<Duration>>,
+    pub run_time: SourcedValue<Option<Duration>>,
     /// How long one attempt at a task may take that does not say so itself.
-    pub task_time: Sourced<Option<Duration>>,
+    pub task_time: SourcedValue<Option<Duration>>,
     /// How many deaths of workers a task survives.
-    pub attempts: Sourced<u32>,
+    pub attempts: SourcedValue<u32>,
     /// How long a worker may take to answer its leader.
-    pub answer_within: Sourced<Duration>,
+    pub answer_within: SourcedValue<Duration>,
     /// How long a worker goes on without its leader.
-    pub leader_grace: Sourced<Duration>,
+    pub leader_grace: SourcedValue<Duration>,
     /// The agents that files describe, those of the repository first in each list.
     pub agents: Vec<(AgentName, Vec<(SettingOrigin, AgentSettings)>)>,
 }
@@ -171,9 +171,9 @@ impl Config {
     }
 
     /// What is done about an agent that says nothing, as the roster has it, where the command line may have said more.
-    pub fn stall(&self, after: Option<Duration>, then: Option<OnStall>) -> Stall {
+    pub fn stall(&self, after: Option<Duration>, then: Option<OnStall>) -> StallPolicy {
         let after = after.unwrap_or(self.stall_after.value);
-        Stall { after_ms: after.as_millis() as u64, then: then.unwrap_or(self.on_stall.value) }
+        StallPolicy { after_ms: after.as_millis() as u64, then: then.unwrap_or(self.on_stall.value) }
     }
 }
 

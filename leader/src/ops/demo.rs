@@ -8,20 +8,20 @@ use std::time::Duration;
 
 use git2::{IndexAddOption, Repository as Git, Signature};
 use serde::Serialize;
-use teamster_protocol::host::settings::Common;
+use teamster_protocol::host::settings::CommonSettings;
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::board::{AutoClaim, BoardFact};
 use teamster_protocol::model::id::{Address, MemberName, TaskId};
 use teamster_protocol::model::limits::pace::DEMO_STEP_WITHIN;
 use teamster_protocol::model::mail::{LetterState, Mailbox, Urgency};
-use teamster_protocol::model::notice::Said;
-use teamster_protocol::model::roster::LeftHow;
+use teamster_protocol::model::notice::TranscriptText;
+use teamster_protocol::model::roster::WorkerEnd;
 use teamster_protocol::model::shutdown::WhenBusy;
-use teamster_protocol::model::task::view::How;
-use teamster_protocol::model::task::{NewTask, TaskStatus, Work};
-use teamster_protocol::store::file::{Durability, Reader};
+use teamster_protocol::model::task::view::AttemptEndKind;
+use teamster_protocol::model::task::{NewTask, TaskStatus, TaskWork};
+use teamster_protocol::store::file::{Durability, LogReader};
 use teamster_protocol::store::transcript;
-use teamster_protocol::store::watch::Watch;
+use teamster_protocol::store::watch::FileWatch;
 use teamster_protocol::team::Team;
 use teamster_protocol::wire::api::{
     EndOutcome, LeaderApiClient, MailRequest, SpawnRequest, TaskCommand, WorkspaceRequest,
@@ -40,7 +40,7 @@ pub use error::DemoError;
 
 /// What becomes of the folder afterwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Folder {
+pub enum DemoFolder {
     /// It is removed.
     Removed,
     /// It stays.
@@ -80,7 +80,7 @@ pub enum DemoEnd {
 /// Tells the story, each step to `news` when it has happened; fails if any part of it did not happen.
 pub async fn demo(
     session: &Session,
-    folder: Folder,
+    folder: DemoFolder,
     interrupted: impl Future<Output = ()>,
     news: &dyn Fn(&DemoStep),
 ) -> Result<DemoEnd, OpsError> {
@@ -89,23 +89,23 @@ pub async fn demo(
 }
 
 async fn tell_all(
-    settings: Common,
-    folder: Folder,
+    settings: CommonSettings,
+    folder: DemoFolder,
     interrupted: impl Future<Output = ()>,
     news: &dyn Fn(&DemoStep),
 ) -> Result<DemoEnd, DemoError> {
     let ran = Command::new("git").arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).status();
     ran.map_err(DemoError::NoGit)?;
     let temporary = tempfile::Builder::new().prefix("teamster-demo-").tempdir()?;
-    let teller = Teller { steps: RefCell::default(), news };
+    let teller = DemoTeller { steps: RefCell::default(), news };
     let told = story(temporary.path(), &teller, settings, interrupted).await;
     let folder = match folder {
-        Folder::Kept => {
+        DemoFolder::Kept => {
             let kept = temporary.keep();
             teller.step("the folder stays", &kept.display().to_string());
             Some(kept)
         }
-        Folder::Removed => None,
+        DemoFolder::Removed => None,
     };
     Ok(match told? {
         StoryEnd::Told => DemoEnd::Shown(ShownDemo { ok: true, steps: teller.steps.into_inner(), folder }),
@@ -114,12 +114,12 @@ async fn tell_all(
 }
 
 /// Tells of each step at once, and keeps them.
-struct Teller<'a> {
+struct DemoTeller<'a> {
     steps: RefCell<Vec<DemoStep>>,
     news: &'a dyn Fn(&DemoStep),
 }
 
-impl Teller<'_> {
+impl DemoTeller<'_> {
     fn step(&self, what: &str, shows: &str) {
         let step = DemoStep { step: what.to_owned(), shows: shows.to_owned() };
         (self.news)(&step);
@@ -136,8 +136,8 @@ enum StoryEnd {
 
 async fn story(
     folder: &Path,
-    teller: &Teller<'_>,
-    settings: Common,
+    teller: &DemoTeller<'_>,
+    settings: CommonSettings,
     interrupted: impl Future<Output = ()>,
 ) -> Result<StoryEnd, DemoError> {
     let repository = folder.join("project");
@@ -148,7 +148,7 @@ async fn story(
     let leadership = Leadership::begin(&dir, &repository, settings).await?;
     // Whatever goes wrong, the workers end before the folder goes.
     let told = tokio::select! {
-        told = Story::tell(&leadership, teller, dir, repository) => told.map(|()| StoryEnd::Told),
+        told = DemoStory::tell(&leadership, teller, dir, repository) => told.map(|()| StoryEnd::Told),
         () = interrupted => Ok(StoryEnd::Interrupted),
     };
     // What went right has ended its workers already; what went wrong may hang.
@@ -163,22 +163,22 @@ async fn story(
     Ok(told)
 }
 
-struct Story<'a> {
+struct DemoStory<'a> {
     leadership: &'a Leadership,
-    teller: &'a Teller<'a>,
+    teller: &'a DemoTeller<'a>,
     team: Team,
     repository: PathBuf,
 }
 
-impl<'a> Story<'a> {
+impl<'a> DemoStory<'a> {
     async fn tell(
         leadership: &'a Leadership,
-        teller: &'a Teller<'a>,
+        teller: &'a DemoTeller<'a>,
         dir: TeamDir,
         repository: PathBuf,
     ) -> Result<(), DemoError> {
         let team = Team::open(dir, Address::Lead, Durability::Power)?;
-        let mut story = Story { leadership, teller, team, repository };
+        let mut story = DemoStory { leadership, teller, team, repository };
         let (ada, ben, cy) = (member("ada"), member("ben"), member("cy"));
         for name in [&ada, &ben, &cy] {
             story.spawn(name).await?;
@@ -213,7 +213,7 @@ impl<'a> Story<'a> {
     fn plan(&mut self, ada: &MemberName, ben: &MemberName) -> Result<[TaskId; 5], DemoError> {
         let commit = "git add -A && git commit -q -m";
         let run = |title: &str, text: String| {
-            let mut task = NewTask::new(Work::Run(text));
+            let mut task = NewTask::new(TaskWork::Run(text));
             task.title = title.to_owned();
             task
         };
@@ -286,8 +286,8 @@ impl<'a> Story<'a> {
         let sent = self.team.mail(request)?;
         let id = sent.delivered.first().ok_or_else(|| wrong("the message was not sent"))?.id;
         let path = self.team.dir().mailbox(&Address::Member(cy.clone()));
-        let mut mailbox: Reader<Mailbox> = Reader::open(path.clone())?;
-        let mut watch = Watch::new(DEMO_STEP_WITHIN);
+        let mut mailbox: LogReader<Mailbox> = LogReader::open(path.clone())?;
+        let mut watch = FileWatch::new(DEMO_STEP_WITHIN);
         watch.add(path);
         let acknowledged = async {
             loop {
@@ -307,7 +307,7 @@ impl<'a> Story<'a> {
 
     async fn shut_down(&self) -> Result<(), DemoError> {
         let ended = self.leadership.peer.shutdown(None, "the demo is over".to_owned(), WhenBusy::Refuse).await?;
-        let approved = |outcome: &EndOutcome| matches!(outcome, EndOutcome::Left { how: LeftHow::Shutdown });
+        let approved = |outcome: &EndOutcome| matches!(outcome, EndOutcome::Left { how: WorkerEnd::Shutdown });
         if ended.len() != 3 || !ended.iter().all(|ended| approved(&ended.outcome)) {
             return Err(wrong(&format!("not every member approved its shutdown: {ended:?}")));
         }
@@ -333,11 +333,11 @@ impl<'a> Story<'a> {
     }
 
     async fn until(&mut self, id: TaskId, reached: impl Fn(&TaskStatus) -> bool) -> Result<(), DemoError> {
-        let mut watch = Watch::new(DEMO_STEP_WITHIN);
+        let mut watch = FileWatch::new(DEMO_STEP_WITHIN);
         watch.add(self.team.dir().board());
         let waited = async {
             loop {
-                self.team.refresh(|_: &teamster_protocol::store::file::Record<BoardFact>| ())?;
+                self.team.refresh(|_: &teamster_protocol::store::file::LogRecord<BoardFact>| ())?;
                 match self.team.board().status(id)? {
                     status if reached(&status) => return Ok(()),
                     TaskStatus::Failed { .. } => {
@@ -360,12 +360,12 @@ impl<'a> Story<'a> {
     async fn until_said(&self, name: &MemberName, words: &str) -> Result<(), DemoError> {
         let turns = self.team.dir().turns(name);
         // The agent's own words come in a file that may not exist yet; the directory is polled beneath the watch.
-        let mut watch = Watch::new(Duration::from_millis(20));
+        let mut watch = FileWatch::new(Duration::from_millis(20));
         watch.add(turns.join("000001.jsonl"));
         let said = async {
             loop {
                 for entry in transcript::since(&turns, 0)? {
-                    if let Said::Text { text } | Said::Mail { text, .. } = entry.what
+                    if let TranscriptText::Text { text } | TranscriptText::Mail { text, .. } = entry.what
                         && text.contains(words)
                     {
                         return Ok(());
@@ -378,8 +378,8 @@ impl<'a> Story<'a> {
     }
 }
 
-fn released(end: &Option<teamster_protocol::model::task::view::End>) -> bool {
-    matches!(end.as_ref().map(|end| &end.how), Some(How::Released { .. }))
+fn released(end: &Option<teamster_protocol::model::task::view::AttemptEndView>) -> bool {
+    matches!(end.as_ref().map(|end| &end.how), Some(AttemptEndKind::Released { .. }))
 }
 
 fn make_repository(path: &Path) -> Result<(), DemoError> {

@@ -27,14 +27,14 @@ use teamster_protocol::wire::api::LeaderInfo;
 use tokio::time::timeout;
 
 pub use mend::mend;
-pub use report::{Act, Acted, Check, Group, Level, Report, State};
+pub use report::{CheckGroup, CheckLevel, DoctorCheck, DoctorReport, RepairAct, RepairOutcome, TeamHealth};
 
 use super::connect::connect;
 use super::error::OpsError;
 use super::session::Session;
 use super::verb::Verb;
 use crate::daemon::launch::worker_program;
-use report::{Findings, REPAIR};
+use report::{DoctorFindings, REPAIR};
 
 /// What is done about what is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub enum DoctorMode {
 }
 
 /// Looks at everything that the team stands on. Blocks as [`examine`] does.
-pub async fn doctor(session: &Session, mode: DoctorMode) -> Result<Report, OpsError> {
+pub async fn doctor(session: &Session, mode: DoctorMode) -> Result<DoctorReport, OpsError> {
     session.authorize(match mode {
         DoctorMode::Look => Verb::Doctor,
         DoctorMode::Repair => Verb::Repair,
@@ -58,17 +58,17 @@ pub async fn doctor(session: &Session, mode: DoctorMode) -> Result<Report, OpsEr
         Err(_) => Some(Err(format!("not within {}s", LEADER_ANSWER_WITHIN.as_secs()))),
     };
     let (dir, now_ms) = (session.dir.clone(), session.now_ms());
-    let subject = Subject { dir, worker_program: worker_program(), leader, now_ms };
+    let subject = DoctorSubject { dir, worker_program: worker_program(), leader, now_ms };
     let repairs = match mode {
         DoctorMode::Look => Vec::new(),
         DoctorMode::Repair => mend(&subject),
     };
-    Ok(Report { repairs, ..examine(&subject) })
+    Ok(DoctorReport { repairs, ..examine(&subject) })
 }
 
 /// What is looked at, and by whom.
 #[derive(Debug)]
-pub struct Subject {
+pub struct DoctorSubject {
     /// Where the team is.
     pub dir: TeamDir,
     /// The program that would be started for a member.
@@ -80,8 +80,8 @@ pub struct Subject {
 }
 
 /// Looks at everything. Blocks for as long as the reading of all logs and a `git status` of each worktree take.
-pub fn examine(subject: &Subject) -> Report {
-    let mut found = Findings::default();
+pub fn examine(subject: &DoctorSubject) -> DoctorReport {
+    let mut found = DoctorFindings::default();
     place::check(subject, &mut found);
     limits::check(subject, &mut found);
     programs::check(subject, &mut found);
@@ -99,7 +99,7 @@ pub fn examine(subject: &Subject) -> Report {
             }
             Err(error) => {
                 let first = error.to_string().lines().next().unwrap_or_default().to_owned();
-                found.wrong(Group::Members, format!("cannot be looked at: {first}")).hint(REPAIR);
+                found.wrong(CheckGroup::Members, format!("cannot be looked at: {first}")).hint(REPAIR);
             }
         }
         files::check(subject, &mut found);

@@ -6,7 +6,7 @@ mod problem;
 mod tree;
 pub(crate) mod value;
 
-pub use format::Format;
-pub use problem::{DocumentError, DocumentFault, PROBLEMS_SHOWN_MAX, Place, Problem};
-pub(crate) use problem::{Problems, Report, place, quoted};
-pub(crate) use tree::{Entry, Node, Span, Value, read};
+pub use format::DocumentFormat;
+pub use problem::{DocumentError, DocumentFault, DocumentProblem, PROBLEMS_SHOWN_MAX, TextPosition};
+pub(crate) use problem::{DocumentProblems, ProblemReport, place, quoted};
+pub(crate) use tree::{DocumentEntry, DocumentNode, DocumentValue, TextSpan, read};

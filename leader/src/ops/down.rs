@@ -14,12 +14,12 @@ use super::hanging::{hanging_leader, kill_leader};
 use super::leadership::{Leadership, LeadershipError};
 use super::link::LinkError;
 use super::session::Session;
-use super::shutdown::Endings;
+use super::shutdown::MemberEndings;
 use super::team_name::founding_dir;
 use super::verb::Verb;
 
 /// Ends every member and then the leader, and waits until nothing of it runs: each after its turn, or at once by force.
-pub async fn down(session: &Session, force: bool) -> Result<Endings, OpsError> {
+pub async fn down(session: &Session, force: bool) -> Result<MemberEndings, OpsError> {
     session.authorize(Verb::Down)?;
     // Only that the team is there: one whose logs are damaged must be ended before they are mended.
     session.must_exist()?;
@@ -38,7 +38,7 @@ pub async fn down(session: &Session, force: bool) -> Result<Endings, OpsError> {
         }
         until_gone(session, leader).await?;
         if !was_left(session)? {
-            return Ok(Endings { members });
+            return Ok(MemberEndings { members });
         }
     }
 }

@@ -8,7 +8,7 @@ use jsonrpsee::types::error::{INVALID_PARAMS_CODE, METHOD_NOT_FOUND_CODE};
 use teamster_protocol::host::settings::BadSetting;
 use teamster_protocol::model::id::{BadName, MemberName, TeamName};
 use teamster_protocol::model::roster::RosterRefusal;
-use teamster_protocol::model::task::Refusal;
+use teamster_protocol::model::task::BoardRefusal;
 use teamster_protocol::store::file::LogError;
 use teamster_protocol::store::presence::LockError;
 use teamster_protocol::store::transcript::TranscriptError;
@@ -322,28 +322,28 @@ fn kind_of_log(error: &LogError) -> OpsErrorKind {
     if error.is_of_the_file() { OpsErrorKind::Corrupt } else { OpsErrorKind::Refused }
 }
 
-fn hint_of_refusal(refusal: &Refusal) -> Option<String> {
+fn hint_of_refusal(refusal: &BoardRefusal) -> Option<String> {
     let hint = match refusal {
-        Refusal::NoTask(_) | Refusal::NoDependency { .. } => "see teamster task list".to_owned(),
-        Refusal::Standing { id, is: "in progress", by: Some(by), .. } => {
+        BoardRefusal::NoTask(_) | BoardRefusal::NoDependency { .. } => "see teamster task list".to_owned(),
+        BoardRefusal::Standing { id, is: "in progress", by: Some(by), .. } => {
             format!("stop it first with teamster stop {by}; task {id} is then held for it")
         }
-        Refusal::Standing { id, is: "failed" | "cancelled", step, .. } if *step != "retry" => {
+        BoardRefusal::Standing { id, is: "failed" | "cancelled", step, .. } if *step != "retry" => {
             format!("open it again with teamster task retry {id}")
         }
-        Refusal::Cycle { .. } => "remove one of these with teamster task dep rm ID DEP".to_owned(),
-        Refusal::NotWaiting { id, .. } => format!("see teamster task dep ls {id}"),
-        Refusal::DependencyCancelled { on, .. } => format!("open it again with teamster task retry {on}"),
-        Refusal::InProgress(_) => "stop them first with teamster stop NAME".to_owned(),
-        Refusal::Standing { .. }
-        | Refusal::NotYours { .. }
-        | Refusal::Blocked { .. }
-        | Refusal::AssignedToOther { .. }
-        | Refusal::WaitsAlready { .. }
-        | Refusal::EmptyTask
-        | Refusal::TooLong { .. }
-        | Refusal::TooMany(_)
-        | Refusal::NoNumbersLeft => return None,
+        BoardRefusal::Cycle { .. } => "remove one of these with teamster task dep rm ID DEP".to_owned(),
+        BoardRefusal::NotWaiting { id, .. } => format!("see teamster task dep ls {id}"),
+        BoardRefusal::DependencyCancelled { on, .. } => format!("open it again with teamster task retry {on}"),
+        BoardRefusal::InProgress(_) => "stop them first with teamster stop NAME".to_owned(),
+        BoardRefusal::Standing { .. }
+        | BoardRefusal::NotYours { .. }
+        | BoardRefusal::Blocked { .. }
+        | BoardRefusal::AssignedToOther { .. }
+        | BoardRefusal::WaitsAlready { .. }
+        | BoardRefusal::EmptyTask
+        | BoardRefusal::TooLong { .. }
+        | BoardRefusal::TooMany(_)
+        | BoardRefusal::NoNumbersLeft => return None,
     };
     Some(hint)
 }

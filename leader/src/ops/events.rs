@@ -9,8 +9,8 @@ use teamster_protocol::model::board::{Board, BoardFact};
 use teamster_protocol::model::id::Address;
 use teamster_protocol::model::mail::{MailFact, Mailbox};
 use teamster_protocol::model::roster::{Roster, TeamFact};
-use teamster_protocol::store::file::{Fold, Reader, Record};
-use teamster_protocol::store::watch::Watch;
+use teamster_protocol::store::file::{LogFold, LogReader, LogRecord};
+use teamster_protocol::store::watch::FileWatch;
 
 use super::error::OpsError;
 use super::follow::{FollowMode, Listening};
@@ -66,7 +66,7 @@ pub async fn events<E: From<OpsError>>(
     session.authorize(Verb::Events)?;
     // The logs are read by handles of their own, which tell of each record; here it is only asked whether they can be.
     session.look()?;
-    let mut watch = Watch::new(session.settings.poll);
+    let mut watch = FileWatch::new(session.settings.poll);
     if wanted.mode == FollowMode::Follow {
         // Before the first look: what happens in between is told by one or the other.
         watch.add(session.dir.board());
@@ -98,9 +98,9 @@ pub async fn events<E: From<OpsError>>(
 /// All logs of a team, each read up to some record.
 struct TeamLogs {
     dir: TeamDir,
-    board: Reader<Board>,
-    roster: Reader<Roster>,
-    mail: BTreeMap<Address, Reader<Mailbox>>,
+    board: LogReader<Board>,
+    roster: LogReader<Roster>,
+    mail: BTreeMap<Address, LogReader<Mailbox>>,
     /// Mailboxes that nobody watches yet.
     unwatched: Vec<PathBuf>,
 }
@@ -110,8 +110,8 @@ impl TeamLogs {
     fn open(dir: TeamDir) -> Result<(TeamLogs, Vec<TeamEvent>), OpsError> {
         let mut found = Vec::new();
         // The roster first: who joined in the same millisecond as it claimed, joined before.
-        let roster = Reader::open_telling(dir.roster(), |record| on_roster(&mut found, record))?;
-        let board = Reader::open_telling(dir.board(), |record| on_board(&mut found, record))?;
+        let roster = LogReader::open_telling(dir.roster(), |record| on_roster(&mut found, record))?;
+        let board = LogReader::open_telling(dir.board(), |record| on_board(&mut found, record))?;
         let mut logs = TeamLogs { dir, board, roster, mail: BTreeMap::new(), unwatched: Vec::new() };
         logs.open_mail(&mut found)?;
         Ok((logs, in_order(found)))
@@ -135,7 +135,7 @@ impl TeamLogs {
         let boxes: Vec<Address> = [Address::Lead].into_iter().chain(members).collect();
         for whose in boxes.into_iter().filter(|whose| !self.mail.contains_key(whose)).collect::<Vec<_>>() {
             let path = self.dir.mailbox(&whose);
-            let mailbox = Reader::open_telling(&path, |record| in_mail(found, &whose, record))?;
+            let mailbox = LogReader::open_telling(&path, |record| in_mail(found, &whose, record))?;
             self.mail.insert(whose, mailbox);
             self.unwatched.push(path);
         }
@@ -149,16 +149,16 @@ fn in_order(mut events: Vec<TeamEvent>) -> Vec<TeamEvent> {
     events
 }
 
-fn on_board(found: &mut Vec<TeamEvent>, record: &Record<BoardFact>) {
+fn on_board(found: &mut Vec<TeamEvent>, record: &LogRecord<BoardFact>) {
     let news = record.facts.iter().filter(|fact| is_news(fact));
     found.extend(news.map(|fact| event_of::<Board>(record, EventFact::Board(fact.clone()))));
 }
 
-fn on_roster(found: &mut Vec<TeamEvent>, record: &Record<TeamFact>) {
+fn on_roster(found: &mut Vec<TeamEvent>, record: &LogRecord<TeamFact>) {
     found.extend(record.facts.iter().map(|fact| event_of::<Roster>(record, EventFact::Team(fact.clone()))));
 }
 
-fn in_mail(found: &mut Vec<TeamEvent>, whose: &Address, record: &Record<MailFact>) {
+fn in_mail(found: &mut Vec<TeamEvent>, whose: &Address, record: &LogRecord<MailFact>) {
     let event = |fact: &MailFact| TeamEvent {
         mailbox: Some(whose.clone()),
         ..event_of::<Mailbox>(record, EventFact::Mail(fact.clone()))
@@ -166,7 +166,7 @@ fn in_mail(found: &mut Vec<TeamEvent>, whose: &Address, record: &Record<MailFact
     found.extend(record.facts.iter().map(event));
 }
 
-fn event_of<F: Fold>(record: &Record<F::Fact>, fact: EventFact) -> TeamEvent {
+fn event_of<F: LogFold>(record: &LogRecord<F::Fact>, fact: EventFact) -> TeamEvent {
     TeamEvent { at_ms: record.at_ms, log: F::KIND, seq: record.seq, by: record.by.clone(), mailbox: None, fact }
 }
 

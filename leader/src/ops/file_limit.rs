@@ -7,7 +7,7 @@ use std::fs;
 use teamster_protocol::host::process::file_size_limit;
 use teamster_protocol::model::id::{Address, MemberName};
 use teamster_protocol::model::limits::RESULT_BYTES_MAX;
-use teamster_protocol::model::roster::Presence;
+use teamster_protocol::model::roster::MemberPresence;
 use teamster_protocol::team::TeamView;
 
 /// The longest record that a worker usually writes: the result of a task, each byte escaped, and what is around it.
@@ -19,7 +19,7 @@ pub fn members_over_file_limit(view: &TeamView) -> BTreeMap<MemberName, u64> {
     let dir = view.dir();
     let mut found = BTreeMap::new();
     for (name, member) in view.roster().members() {
-        let Presence::Joined { process, .. } = &member.presence else { continue };
+        let MemberPresence::Joined { process, .. } = &member.presence else { continue };
         if !process.identity.exists() {
             continue;
         }

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use jsonrpsee::core::ClientError;
 use nix::sys::signal::Signal;
-use teamster_protocol::host::process::{self, Identity};
+use teamster_protocol::host::process::{self, ProcessIdentity};
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::limits::pace::HANGING_LOOK_WITHIN;
 use teamster_protocol::model::limits::{DEATH_LOOK, KILL_GRACE, PROTOCOL_VERSION};
 use teamster_protocol::store::presence::{self, LockError};
-use teamster_protocol::wire::api::{Hello, LeaderApiClient};
+use teamster_protocol::wire::api::{LeaderApiClient, ProtocolHello};
 use teamster_protocol::wire::peer::socket;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -43,12 +43,12 @@ pub enum HangingError {
 
 /// The process of the leader, if one takes connections and does not answer within this time. A leader that does not listen,
 /// because it has just begun or is about to end, does not hang.
-pub async fn hanging_leader(dir: &TeamDir, within: Duration) -> Result<Option<Identity>, LockError> {
+pub async fn hanging_leader(dir: &TeamDir, within: Duration) -> Result<Option<ProcessIdentity>, LockError> {
     let Some(holder) = presence::read_holder(&dir.leader_lock())? else { return Ok(None) };
     let answer = async {
         let Ok(leader) = socket::dial(&dir.leader_socket()).await else { return };
         // A refusal is an answer too, and so is a connection that ends. The limit of a call is as good as the one around this.
-        if let Err(ClientError::RequestTimeout) = leader.hello(Hello { protocol: PROTOCOL_VERSION }).await {
+        if let Err(ClientError::RequestTimeout) = leader.hello(ProtocolHello { protocol: PROTOCOL_VERSION }).await {
             std::future::pending().await
         }
     };
@@ -74,7 +74,7 @@ pub async fn note_of_hanging(session: &Session) -> Result<String, LockError> {
 }
 
 /// The warden of a leader, if it has one: its parent, as its environment says.
-pub fn warden_of(leader: &Identity) -> Option<Identity> {
+pub fn warden_of(leader: &ProcessIdentity) -> Option<ProcessIdentity> {
     let parent = process::parent(leader.pid).ok()?;
     let environment = fs::read(format!("/proc/{}/environ", leader.pid)).ok()?;
     let entry = format!("{}={parent}", warden::VARIABLE);
@@ -84,7 +84,7 @@ pub fn warden_of(leader: &Identity) -> Option<Identity> {
 
 /// Kills a leader that hangs, and waits until its lock is free. Its warden, which may have been stopped with it, goes on: it
 /// starts the next leader, or ends when the team was ended.
-pub async fn kill_leader(dir: &TeamDir, leader: &Identity) -> Result<(), HangingError> {
+pub async fn kill_leader(dir: &TeamDir, leader: &ProcessIdentity) -> Result<(), HangingError> {
     let pid = leader.pid;
     if let Some(warden) = warden_of(leader)
         && let Err(error) = warden.signal(Signal::SIGCONT)

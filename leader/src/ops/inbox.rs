@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use teamster_protocol::model::id::{Address, MessageId};
-use teamster_protocol::model::mail::{Body, LetterState, Message};
+use teamster_protocol::model::mail::{LetterState, Message, MessageBody};
 use teamster_protocol::team::{Inbox, TeamError, read_mail};
 
 use super::error::OpsError;
@@ -76,7 +76,7 @@ pub fn mark_read(session: &Session, shown: &ShownMail) -> Result<(), OpsError> {
     if (&shown.name, &session.caller) != (&Address::Lead, &Address::Lead) {
         return Ok(());
     }
-    let is_unread_text = |shown: &&ShownMessage| !shown.read && matches!(shown.message.body, Body::Text { .. });
+    let is_unread_text = |shown: &&ShownMessage| !shown.read && matches!(shown.message.body, MessageBody::Text { .. });
     let unread: Vec<MessageId> = shown.messages.iter().filter(is_unread_text).map(|it| it.message.id).collect();
     if unread.is_empty() {
         return Ok(());

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use jsonrpsee::core::client::Error as RpcError;
-use teamster_protocol::host::settings::Common;
+use teamster_protocol::host::settings::CommonSettings;
 use teamster_protocol::host::team_dir::TeamDir;
-use teamster_protocol::wire::api::{Ended, LeaderApiClient};
+use teamster_protocol::wire::api::{EndedMember, LeaderApiClient};
 use teamster_protocol::wire::peer::Peer;
 use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinHandle};
@@ -13,7 +13,7 @@ use tokio::task::{JoinError, JoinHandle};
 use super::link::{LinkError, await_leader, dial};
 use crate::api;
 use crate::core::DeadBefore;
-use crate::daemon::{ServeError, ServeOptions, Served, Signals};
+use crate::daemon::{LeaderEnd, ServeError, ServeOptions, SignalHandling};
 
 /// Why there is no leader to work with.
 #[derive(Debug, thiserror::Error)]
@@ -44,21 +44,25 @@ pub struct Leadership {
 /// A leader in this process.
 #[derive(Debug)]
 struct OwnLeader {
-    serving: JoinHandle<Result<Served, ServeError>>,
+    serving: JoinHandle<Result<LeaderEnd, ServeError>>,
     /// Tells it to end without its members.
     let_go: oneshot::Sender<()>,
 }
 
 impl Leadership {
     /// Leads the team in this process, or links to the leader it has.
-    pub async fn begin(dir: &TeamDir, founded_for: &Path, settings: Common) -> Result<Leadership, LeadershipError> {
+    pub async fn begin(
+        dir: &TeamDir,
+        founded_for: &Path,
+        settings: CommonSettings,
+    ) -> Result<Leadership, LeadershipError> {
         let (ready, is_ready) = oneshot::channel();
         let (let_go, is_let_go) = oneshot::channel();
         let options = ServeOptions {
             dir: dir.clone(),
             founded_for: founded_for.to_owned(),
             settings,
-            signals: Signals::Ignore,
+            signals: SignalHandling::Ignore,
             dead_before: DeadBefore::Bury,
             after: None,
             let_go: Some(is_let_go),
@@ -91,7 +95,7 @@ impl Leadership {
 
     /// Ends the leader, ours or another's, with whoever still runs: each after its turn, or by force. Another's may still be
     /// there for a moment.
-    pub(crate) async fn down(self, force: bool) -> Result<Vec<Ended>, LeadershipError> {
+    pub(crate) async fn down(self, force: bool) -> Result<Vec<EndedMember>, LeadershipError> {
         let ended = self.peer.down(force).await?;
         if let Some(own) = self.own {
             own.serving.await??;
@@ -109,12 +113,12 @@ impl Leadership {
     }
 
     /// Ends the leader if it is ours, with whoever still runs, each after its turn; leaves another's alone.
-    pub async fn end(self) -> Result<Vec<Ended>, LeadershipError> {
+    pub async fn end(self) -> Result<Vec<EndedMember>, LeadershipError> {
         self.end_or_hurry(std::future::pending()).await
     }
 
     /// As [`Leadership::end`], but waits for nobody's turn once `hurry` comes.
-    pub async fn end_or_hurry(self, hurry: impl Future<Output = ()>) -> Result<Vec<Ended>, LeadershipError> {
+    pub async fn end_or_hurry(self, hurry: impl Future<Output = ()>) -> Result<Vec<EndedMember>, LeadershipError> {
         let Some(own) = self.own else { return Ok(Vec::new()) };
         let ended = tokio::select! {
             biased;

@@ -8,8 +8,8 @@ use teamster_protocol::model::id::TeamName;
 use teamster_protocol::model::limits::pace::CALL_PATIENCE;
 use teamster_protocol::model::limits::{ANSWER_WITHIN, PROTOCOL_VERSION, START_WITHIN};
 use teamster_protocol::store::presence;
-use teamster_protocol::store::watch::Watch;
-use teamster_protocol::wire::api::{Hello, LeaderApiClient, LeaderInfo};
+use teamster_protocol::store::watch::FileWatch;
+use teamster_protocol::wire::api::{LeaderApiClient, LeaderInfo, ProtocolHello};
 use teamster_protocol::wire::peer::Peer;
 use teamster_protocol::wire::peer::socket::{self, SocketError};
 use tokio::time::timeout;
@@ -39,7 +39,7 @@ pub(crate) async fn dial(dir: &TeamDir) -> Result<(Peer, LeaderInfo), LinkError>
     let peer = socket::dial(&dir.leader_socket()).await.map_err(|error| {
         if error.nobody_listens() { LinkError::NoLeader(dir.team().clone()) } else { LinkError::Socket(error) }
     })?;
-    let greeting = peer.with_request_timeout(ANSWER_WITHIN).hello(Hello { protocol: PROTOCOL_VERSION }).await;
+    let greeting = peer.with_request_timeout(ANSWER_WITHIN).hello(ProtocolHello { protocol: PROTOCOL_VERSION }).await;
     let leader = match greeting {
         Err(ClientError::RequestTimeout) => {
             let holder = presence::read_holder(&dir.leader_lock()).ok().flatten();
@@ -54,7 +54,7 @@ pub(crate) async fn dial(dir: &TeamDir) -> Result<(Peer, LeaderInfo), LinkError>
 
 /// Connects to a leader that holds the lock and may not listen yet, or that is about to be started.
 pub(crate) async fn await_leader(dir: &TeamDir, poll: Duration) -> Result<(Peer, LeaderInfo), LinkError> {
-    let mut watch = Watch::new(poll);
+    let mut watch = FileWatch::new(poll);
     watch.add(dir.leader_socket());
     let dialled = async {
         loop {
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     /// Dials, and lets `leader` happen as soon as the connection waits at its socket.
-    async fn dialled_while(leader: impl AsyncFnOnce(socket::Listener)) -> Result<(Peer, LeaderInfo), LinkError> {
+    async fn dialled_while(leader: impl AsyncFnOnce(socket::SocketListener)) -> Result<(Peer, LeaderInfo), LinkError> {
         let root = TempDir::new().unwrap();
         let dir = TeamDir::new(root.path(), "app".parse().unwrap());
         fs::create_dir(dir.path()).unwrap();

@@ -4,9 +4,9 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use teamster_protocol::model::id::MemberName;
-use teamster_protocol::model::notice::Entry;
+use teamster_protocol::model::notice::TranscriptEntry;
 use teamster_protocol::store::transcript;
-use teamster_protocol::store::watch::Watch;
+use teamster_protocol::store::watch::FileWatch;
 
 use super::error::OpsError;
 use super::follow::{FollowMode, Listening};
@@ -28,7 +28,7 @@ pub struct WantedLogs {
 pub async fn logs<E: From<OpsError>>(
     session: &Session,
     wanted: WantedLogs,
-    mut listener: impl FnMut(&[Entry]) -> Result<Listening, E>,
+    mut listener: impl FnMut(&[TranscriptEntry]) -> Result<Listening, E>,
 ) -> Result<(), E> {
     session.authorize(Verb::Logs)?;
     let view = session.view()?;
@@ -36,7 +36,7 @@ pub async fn logs<E: From<OpsError>>(
     let dir = view.dir().turns(&wanted.name);
     let turns = transcript::turns(&dir).map_err(OpsError::from)?;
     let from = turns.get(turns.len().saturating_sub(wanted.turns.get())).copied().unwrap_or(0);
-    let mut reading = Reading { turn: from, byte: 0 };
+    let mut reading = TranscriptReading { turn: from, byte: 0 };
     if wanted.mode == FollowMode::Past {
         reading.tell(&dir, &mut listener)?;
         return Ok(());
@@ -45,7 +45,7 @@ pub async fn logs<E: From<OpsError>>(
         // A new watch each time the turn changes: what is watched is the file that grows, the next one, and
         // the directory until it is there.
         let watched = reading.turn;
-        let mut watch = Watch::new(session.settings.poll);
+        let mut watch = FileWatch::new(session.settings.poll);
         watch.add(&dir);
         watch.add(transcript::path_of(&dir, watched));
         watch.add(transcript::path_of(&dir, watched + 1));
@@ -62,17 +62,17 @@ pub async fn logs<E: From<OpsError>>(
 }
 
 /// How far a member's transcripts were read.
-struct Reading {
+struct TranscriptReading {
     turn: u64,
     byte: u64,
 }
 
-impl Reading {
+impl TranscriptReading {
     /// Tells of what is there and was not told yet.
     fn tell<E: From<OpsError>>(
         &mut self,
         dir: &Path,
-        listener: &mut impl FnMut(&[Entry]) -> Result<Listening, E>,
+        listener: &mut impl FnMut(&[TranscriptEntry]) -> Result<Listening, E>,
     ) -> Result<Listening, E> {
         let turns = transcript::turns(dir).map_err(OpsError::from)?;
         for turn in turns.into_iter().filter(|turn| *turn >= self.turn).collect::<Vec<_>>() {

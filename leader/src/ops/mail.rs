@@ -2,14 +2,14 @@
 
 use teamster_protocol::model::id::Address;
 use teamster_protocol::model::mail::Urgency;
-use teamster_protocol::wire::api::{MailRequest, Mailed};
+use teamster_protocol::wire::api::{MailOutcome, MailRequest};
 
 use super::error::OpsError;
 use super::session::Session;
 use super::verb::Verb;
 
 /// Writes to one mailbox. Refused for a name that is not on the roster, and where the lead writes to itself.
-pub fn dm(session: &Session, to: Address, text: String, urgency: Urgency) -> Result<Mailed, OpsError> {
+pub fn dm(session: &Session, to: Address, text: String, urgency: Urgency) -> Result<MailOutcome, OpsError> {
     session.authorize(Verb::Dm)?;
     match &to {
         Address::Member(name) => session.must_be_member(&session.view()?, name)?,
@@ -22,7 +22,7 @@ pub fn dm(session: &Session, to: Address, text: String, urgency: Urgency) -> Res
 }
 
 /// Writes to the mailbox of every member but the caller. Refused where there is none.
-pub fn broadcast(session: &Session, text: String, urgency: Urgency) -> Result<Mailed, OpsError> {
+pub fn broadcast(session: &Session, text: String, urgency: Urgency) -> Result<MailOutcome, OpsError> {
     session.authorize(Verb::Broadcast)?;
     if session.view()?.roster().members().next().is_none() {
         return Err(OpsError::refused("the team has no members to write to", "start one with teamster spawn NAME"));

@@ -12,12 +12,12 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use name::NameError;
-pub use problem::{Fault, PlanError, Problem};
-use problem::{Problems, Report};
-pub use teamster_protocol::model::task::Work;
+pub use problem::{PlanError, PlanFault, PlanProblem};
+use problem::{PlanProblems, PlanReport};
+pub use teamster_protocol::model::task::TaskWork;
 
 use super::document;
-pub use super::document::{DocumentFault, Format, PROBLEMS_SHOWN_MAX, Place};
+pub use super::document::{DocumentFault, DocumentFormat, PROBLEMS_SHOWN_MAX, TextPosition};
 
 /// The largest plan that is read.
 pub const PLAN_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -41,7 +41,7 @@ pub struct PlannedTask {
     /// What the plan calls it, by default its position counted from 1; the board gives its own id.
     pub id: String,
     /// What is to be done.
-    pub work: Work,
+    pub work: TaskWork,
     /// One line for lists, by default the first line of the work, shortened.
     pub title: String,
     /// Positions in [`Plan::tasks`] of the tasks that must complete first, each once.
@@ -59,19 +59,19 @@ pub struct PlannedTask {
 impl Plan {
     /// Reads the bytes of `path`, or of standard input if there is no path.
     ///
-    /// Decides the [`Format`], refuses what is over [`PLAN_BYTES_MAX`] or not UTF-8, then as [`Plan::parse`].
+    /// Decides the [`DocumentFormat`], refuses what is over [`PLAN_BYTES_MAX`] or not UTF-8, then as [`Plan::parse`].
     pub fn parse_bytes(bytes: &[u8], path: Option<&Path>) -> Result<Self, PlanError> {
         let source = path.map_or("<stdin>".into(), Path::to_string_lossy);
         if bytes.len() > PLAN_BYTES_MAX {
-            return Err(PlanError::of_one(&source, Fault::TooLarge { size_bytes: bytes.len() as u64 }));
+            return Err(PlanError::of_one(&source, PlanFault::TooLarge { size_bytes: bytes.len() as u64 }));
         }
         match std::str::from_utf8(bytes) {
-            Ok(text) => Self::parse(text, Format::of(path, text), &source),
+            Ok(text) => Self::parse(text, DocumentFormat::of(path, text), &source),
             Err(error) => {
                 let good = &bytes[..error.valid_up_to()];
                 let text = std::str::from_utf8(good).expect("valid up to here");
-                let mut problems = Problems::default();
-                problems.add(Some(text.len()..text.len()), || Report::of(DocumentFault::NotText));
+                let mut problems = PlanProblems::default();
+                problems.add(Some(text.len()..text.len()), || PlanReport::of(DocumentFault::NotText));
                 Err(problems.into_error(&source, text))
             }
         }
@@ -82,13 +82,13 @@ impl Plan {
     /// Refuses anything that a board or a worker would have to refuse later. Problems of syntax hide those of
     /// meaning; of the latter all are found, and the first [`PROBLEMS_SHOWN_MAX`] kept. Takes time in
     /// proportion to the text.
-    pub fn parse(text: &str, format: Format, source: &str) -> Result<Self, PlanError> {
+    pub fn parse(text: &str, format: DocumentFormat, source: &str) -> Result<Self, PlanError> {
         if text.len() > PLAN_BYTES_MAX {
-            return Err(PlanError::of_one(source, Fault::TooLarge { size_bytes: text.len() as u64 }));
+            return Err(PlanError::of_one(source, PlanFault::TooLarge { size_bytes: text.len() as u64 }));
         }
         // Some editors begin a file with a mark that takes no column.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let mut problems = Problems::default();
+        let mut problems = PlanProblems::default();
         let read = document::read(text, format, &mut problems).and_then(|root| fields::drafts(root, &mut problems));
         let plan = read.map(|drafts| Self { tasks: graph::connect(drafts, &mut problems) });
         match plan {

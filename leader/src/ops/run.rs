@@ -8,17 +8,17 @@ use std::time::Duration;
 use futures_util::future::{FutureExt, join_all};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use jsonrpsee::core::client::Error as RpcError;
-use teamster_protocol::host::settings::Common;
+use teamster_protocol::host::settings::CommonSettings;
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::board::{AutoClaim, Board, BoardFact};
 use teamster_protocol::model::id::{Address, AgentName, MemberName, TaskId};
-use teamster_protocol::model::roster::Stall;
+use teamster_protocol::model::roster::StallPolicy;
 use teamster_protocol::model::shutdown::WhenBusy;
-use teamster_protocol::model::task::{Hold, NewTask, TaskStatus, Work};
-use teamster_protocol::store::file::Record;
+use teamster_protocol::model::task::{NewTask, TaskHold, TaskStatus, TaskWork};
+use teamster_protocol::store::file::LogRecord;
 use teamster_protocol::store::presence;
 use teamster_protocol::team::{Team, TeamError};
-use teamster_protocol::wire::api::{LeaderApiClient, SpawnRequest, Spawned, WorkspaceRequest};
+use teamster_protocol::wire::api::{LeaderApiClient, SpawnRequest, SpawnedMember, WorkspaceRequest};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -38,11 +38,11 @@ mod summary;
 mod tally;
 
 pub use error::RunError;
-pub use summary::{Summary, TaskSummary, short_name};
-pub use tally::Tally;
+pub use summary::{RunSummary, TaskSummary, short_name};
+pub use tally::TaskTally;
 
-use crew::{Hand, crew};
-use drain::{Crewed, How, until};
+use crew::{CrewMember, crew};
+use drain::{CrewStanding, RunEnd, until};
 
 /// The run that is wanted.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ pub struct WantedRun {
     /// The tasks, if there is a plan.
     pub plan: Option<Plan>,
     /// Whether tasks that are on the board already are part of the run.
-    pub leftover: Leftover,
+    pub leftover: RunLeftover,
     /// How many workers that the plan does not name; what is configured, or what the plan needs, if not given.
     pub workers: Option<u16>,
     /// The agent they drive; the configured one if not given.
@@ -76,9 +76,9 @@ pub enum RunNews<'n> {
     /// Its tasks are on the board, and are called so.
     Named(&'n [(TaskId, String)]),
     /// Something was written on the board.
-    Written(&'n Record<BoardFact>),
+    Written(&'n LogRecord<BoardFact>),
     /// How far it is.
-    Standing(&'n Tally),
+    Standing(&'n TaskTally),
     /// A member died, and is started again.
     Died {
         /// Who.
@@ -103,7 +103,7 @@ pub enum RunNews<'n> {
 
 /// What to do about unfinished tasks that are on the board before the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Leftover {
+pub enum RunLeftover {
     /// Refuse to begin.
     Refuse,
     /// They are part of it.
@@ -118,7 +118,7 @@ pub async fn run(
     wanted: WantedRun,
     interrupts: mpsc::UnboundedReceiver<()>,
     news: &dyn Fn(RunNews<'_>),
-) -> Result<Summary, OpsError> {
+) -> Result<RunSummary, OpsError> {
     session.authorize(Verb::Run)?;
     let config = &session.config;
     let options = RunOptions {
@@ -135,15 +135,15 @@ pub async fn run(
     };
     let deadline = wanted.timeout.or(config.run_time.value).map(|timeout| Instant::now() + timeout);
     let founded_for = founding_dir(&session.here)?;
-    Ok(run_to_end(&options, &founded_for, Interrupts(interrupts), deadline).await?)
+    Ok(run_to_end(&options, &founded_for, RunInterrupts(interrupts), deadline).await?)
 }
 
 async fn run_to_end(
     options: &RunOptions<'_>,
     founded_for: &Path,
-    mut interrupts: Interrupts,
+    mut interrupts: RunInterrupts,
     deadline: Option<Instant>,
-) -> Result<Summary, RunError> {
+) -> Result<RunSummary, RunError> {
     let begun = Instant::now();
     check_work(options)?;
     // The leader leads in this process, so what an error leaves running ends with it.
@@ -151,7 +151,7 @@ async fn run_to_end(
     let outcome = match Run::prepare(options, &leadership) {
         Ok(mut run) => {
             let ended = run.go(&mut interrupts, deadline).await;
-            ended.and_then(|how| Summary::of(&mut run, how, begun.elapsed()))
+            ended.and_then(|how| RunSummary::of(&mut run, how, begun.elapsed()))
         }
         Err(error) => Err(error),
     };
@@ -165,13 +165,13 @@ async fn run_to_end(
 /// What to run, and how.
 struct RunOptions<'a> {
     dir: TeamDir,
-    settings: Common,
+    settings: CommonSettings,
     plan: Option<Plan>,
-    leftover: Leftover,
+    leftover: RunLeftover,
     workers: Option<usize>,
     agent: AgentName,
     workspace: WorkspaceRequest,
-    stall: Stall,
+    stall: StallPolicy,
     task_limits: TaskLimits,
     news: &'a dyn Fn(RunNews<'_>),
 }
@@ -183,7 +183,7 @@ impl RunOptions<'_> {
 }
 
 fn check_work(options: &RunOptions<'_>) -> Result<(), RunError> {
-    let prompts = |task: &&PlannedTask| matches!(task.work, Work::Prompt(_));
+    let prompts = |task: &&PlannedTask| matches!(task.work, TaskWork::Prompt(_));
     let tasks = options.plan.iter().flat_map(|plan| &plan.tasks);
     match tasks.into_iter().find(prompts) {
         Some(task) if options.agent.as_str() == "shell" => Err(RunError::PromptForShell { label: task.id.clone() }),
@@ -192,9 +192,9 @@ fn check_work(options: &RunOptions<'_>) -> Result<(), RunError> {
 }
 
 /// The interrupts that the caller tells of.
-struct Interrupts(mpsc::UnboundedReceiver<()>);
+struct RunInterrupts(mpsc::UnboundedReceiver<()>);
 
-impl Interrupts {
+impl RunInterrupts {
     /// Waits for the next one; for ever if nobody can tell of it any more.
     async fn next(&mut self) {
         if self.0.recv().await.is_none() {
@@ -211,8 +211,8 @@ struct Run<'a> {
     ids: Vec<TaskId>,
     /// What they and those of the plan are called, in order.
     titles: Vec<String>,
-    hands: Vec<Hand>,
-    crew: BTreeMap<MemberName, Crewed>,
+    hands: Vec<CrewMember>,
+    crew: BTreeMap<MemberName, CrewStanding>,
 }
 
 impl<'a> Run<'a> {
@@ -221,7 +221,7 @@ impl<'a> Run<'a> {
         let mut team = Team::open(options.dir.clone(), Address::Lead, options.settings.durability)?;
         team.refresh(|_| ())?;
         let ids = unfinished(team.board());
-        if options.leftover == Leftover::Refuse && !ids.is_empty() {
+        if options.leftover == RunLeftover::Refuse && !ids.is_empty() {
             return Err(RunError::Unfinished { team: options.dir.team().to_string(), ids });
         }
         let mut tasks = ids.iter().map(|id| team.new_task(*id)).collect::<Result<Vec<NewTask>, TeamError>>()?;
@@ -239,25 +239,25 @@ impl<'a> Run<'a> {
         let members: Vec<MemberName> = hands.iter().map(|hand| hand.name.clone()).collect();
         options.tell(RunNews::Begun { tasks: tasks.len(), members: &members });
         let titles = tasks.iter().map(|task| short_name(task.label.as_deref(), &task.title)).collect();
-        let crew = hands.iter().map(|hand| (hand.name.clone(), Crewed::Running)).collect();
+        let crew = hands.iter().map(|hand| (hand.name.clone(), CrewStanding::Running)).collect();
         Ok(Run { options, leadership, team, ids, titles, hands, crew })
     }
 
     /// Until the run is over. The crew has ended then.
-    async fn go(&mut self, interrupts: &mut Interrupts, deadline: Option<Instant>) -> Result<How, RunError> {
+    async fn go(&mut self, interrupts: &mut RunInterrupts, deadline: Option<Instant>) -> Result<RunEnd, RunError> {
         let how = match self.assemble(interrupts, deadline).await {
             Ok(None) => self.drain(interrupts, deadline).await,
             Ok(Some(how)) => Ok(how),
             Err(error) => Err(error),
         };
         match how {
-            Ok(How::TimedOut) => {
+            Ok(RunEnd::TimedOut) => {
                 self.options.tell(RunNews::TimeOver);
                 self.kill().await;
                 return how;
             }
-            Ok(How::Interrupted) => self.options.tell(RunNews::Interrupted),
-            Ok(How::Drained | How::NoWorkerLeft) | Err(_) => {}
+            Ok(RunEnd::Interrupted) => self.options.tell(RunNews::Interrupted),
+            Ok(RunEnd::Drained | RunEnd::NoWorkerLeft) | Err(_) => {}
         }
         let dismissed = self.dismiss();
         tokio::select! {
@@ -273,15 +273,15 @@ impl<'a> Run<'a> {
     /// the run ended if it did so meanwhile.
     async fn assemble(
         &mut self,
-        interrupts: &mut Interrupts,
+        interrupts: &mut RunInterrupts,
         deadline: Option<Instant>,
-    ) -> Result<Option<How>, RunError> {
+    ) -> Result<Option<RunEnd>, RunError> {
         let mut spawning: FuturesUnordered<_> = self.hands.iter().map(|hand| self.spawn(hand)).collect();
         while !spawning.is_empty() {
             tokio::select! {
                 Some(spawned) = spawning.next() => drop(spawned.map_err(|error| RunError::Spawn(said(&error)))?),
-                () = interrupts.next() => return Ok(Some(How::Interrupted)),
-                () = until(deadline) => return Ok(Some(How::TimedOut)),
+                () = interrupts.next() => return Ok(Some(RunEnd::Interrupted)),
+                () = until(deadline) => return Ok(Some(RunEnd::TimedOut)),
             }
         }
         if let Some(plan) = &self.options.plan {
@@ -292,7 +292,7 @@ impl<'a> Run<'a> {
         Ok(None)
     }
 
-    fn spawn(&self, hand: &Hand) -> impl Future<Output = Result<Spawned, RpcError>> + 'static {
+    fn spawn(&self, hand: &CrewMember) -> impl Future<Output = Result<SpawnedMember, RpcError>> + 'static {
         let peer = self.leadership.peer.clone();
         let request = SpawnRequest {
             name: hand.name.clone(),
@@ -336,7 +336,7 @@ impl<'a> Run<'a> {
 
 fn unfinished(board: &Board) -> Vec<TaskId> {
     let open = |status: &TaskStatus| match status {
-        TaskStatus::Pending { hold: Hold::Free | Hold::Stopped, .. } | TaskStatus::InProgress { .. } => true,
+        TaskStatus::Pending { hold: TaskHold::Free | TaskHold::Stopped, .. } | TaskStatus::InProgress { .. } => true,
         TaskStatus::Completed { .. } | TaskStatus::Failed { .. } | TaskStatus::Cancelled => false,
     };
     board.tasks().filter(|(_, task)| open(&task.status)).map(|(id, _)| id).collect()

@@ -5,14 +5,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use teamster_protocol::host::clock;
-use teamster_protocol::host::settings::Common;
+use teamster_protocol::host::settings::CommonSettings;
 use teamster_protocol::host::team_dir::{TeamDir, default_root};
 use teamster_protocol::model::id::{Address, MemberName, TeamName};
 use teamster_protocol::model::roster::TeamFact;
 use teamster_protocol::team::{Team, TeamView};
 
 use super::caller::{authorize, find_caller};
-use super::config::{CommandLineSettings, Config, EnvironmentSettings, Layers, TeamChoice};
+use super::config::{CommandLineSettings, Config, ConfigLayers, EnvironmentSettings, TeamChoice};
 use super::config_files;
 use super::error::OpsError;
 use super::moved::{MovedTeam, remember_team};
@@ -31,7 +31,7 @@ pub struct Session {
     /// The directory the call comes from.
     pub here: PathBuf,
     /// What must have survived when an operation says that it is done, and how often it looks again.
-    pub settings: Common,
+    pub settings: CommonSettings,
     /// Everything that is set up, and who said so.
     pub config: Config,
     /// The repository that the team's name comes from, if it comes from one.
@@ -93,7 +93,7 @@ impl Session {
                 (config_files::read_repository_file(&here)?, user.flatten())
             }
         };
-        let layers = Layers {
+        let layers = ConfigLayers {
             command_line: CommandLineSettings { team, root },
             environment_team: variable("TEAMSTER_TEAM")
                 .map(|team| team.parse())

@@ -5,7 +5,7 @@ use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::shutdown::WhenBusy;
 use teamster_protocol::store::presence::WorkerLife;
 use teamster_protocol::team::{TeamView, worker_life};
-use teamster_protocol::wire::api::{EndOutcome, Ended, LeaderApiClient};
+use teamster_protocol::wire::api::{EndOutcome, EndedMember, LeaderApiClient};
 
 use super::connect;
 use super::error::OpsError;
@@ -16,12 +16,12 @@ use super::verb::Verb;
 
 /// What came of each member that was to end.
 #[derive(Debug, Serialize)]
-pub struct Endings {
+pub struct MemberEndings {
     /// Each member that ran.
-    pub members: Vec<Ended>,
+    pub members: Vec<EndedMember>,
 }
 
-impl Endings {
+impl MemberEndings {
     /// Whether every member ended.
     pub fn are_complete(&self) -> bool {
         self.members.iter().all(|ended| match ended.outcome {
@@ -38,7 +38,7 @@ pub async fn shutdown(
     name: Option<MemberName>,
     reason: String,
     when_busy: WhenBusy,
-) -> Result<Endings, OpsError> {
+) -> Result<MemberEndings, OpsError> {
     session.authorize(Verb::Shutdown)?;
     let view = session.view()?;
     if let Some(name) = &name {
@@ -57,7 +57,7 @@ pub async fn shutdown(
     let ended = leadership.peer.shutdown(name, reason, when_busy).await;
     // Whatever was answered: who was not asked to end goes on, and so does who refused.
     leadership.let_go().await?;
-    Ok(Endings { members: ended? })
+    Ok(MemberEndings { members: ended? })
 }
 
 /// Whether the worker of that member runs, or of any.

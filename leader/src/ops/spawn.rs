@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use teamster_protocol::model::board::AutoClaim;
 use teamster_protocol::model::id::{AgentName, MemberName, Role};
-use teamster_protocol::model::roster::{OnStall, Stall};
-use teamster_protocol::wire::api::{LeaderApiClient, SpawnRequest, Spawned, WorkspaceRequest};
+use teamster_protocol::model::roster::{OnStall, StallPolicy};
+use teamster_protocol::wire::api::{LeaderApiClient, SpawnRequest, SpawnedMember, WorkspaceRequest};
 
 use super::connect;
 use super::error::OpsError;
@@ -77,13 +77,13 @@ pub struct WantedStall {
 
 impl WantedStall {
     /// As the roster has it.
-    pub(super) fn stall(self, session: &Session) -> Stall {
+    pub(super) fn stall(self, session: &Session) -> StallPolicy {
         session.config.stall(self.after, self.then)
     }
 }
 
 /// Starts the member, and a leader in the background if none runs; returns when its worker is ready.
-pub async fn spawn(session: &Session, wanted: WantedMember) -> Result<Spawned, OpsError> {
+pub async fn spawn(session: &Session, wanted: WantedMember) -> Result<SpawnedMember, OpsError> {
     session.authorize(Verb::Spawn)?;
     let WantedMember { name, agent, role, auto, workspace, stall } = wanted;
     let request = SpawnRequest {

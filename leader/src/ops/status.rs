@@ -7,7 +7,7 @@ use serde::Serialize;
 use teamster_protocol::model::id::{Address, MemberName, TaskId, TeamName};
 use teamster_protocol::model::limits::pace::HANGING_LOOK_WITHIN;
 use teamster_protocol::model::mail::LetterState;
-use teamster_protocol::model::notice::Entry;
+use teamster_protocol::model::notice::TranscriptEntry;
 use teamster_protocol::store::presence;
 use teamster_protocol::store::transcript;
 use teamster_protocol::team::read_mail;
@@ -70,7 +70,7 @@ pub struct MemberStatus {
     /// The tasks it is on.
     pub task_rows: Vec<TaskRow>,
     /// The last it said.
-    pub last: Vec<Entry>,
+    pub last: Vec<TranscriptEntry>,
 }
 
 /// Shows how the team is doing.

@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 use teamster_protocol::model::id::{Address, MemberName};
-use teamster_protocol::model::mail::{Body, Urgency};
+use teamster_protocol::model::mail::{MessageBody, Urgency};
 use teamster_protocol::store::presence::WorkerLife;
 use teamster_protocol::team::worker_life;
-use teamster_protocol::wire::api::{LeaderApiClient, Stopped, Via};
+use teamster_protocol::wire::api::{LeaderApiClient, PassedVia, StoppedTurn};
 
 use super::connect;
 use super::error::OpsError;
@@ -19,7 +19,7 @@ pub struct StoppedMember {
     pub name: MemberName,
     /// What came of it.
     #[serde(flatten)]
-    pub stopped: Stopped,
+    pub stopped: StoppedTurn,
 }
 
 /// Aborts the turn; its task is held for the member. Waits for the turn's end where a leader runs; without one the worker
@@ -41,13 +41,13 @@ fn stop_by_mail(
     name: &MemberName,
     reason: String,
     no_leader: OpsError,
-) -> Result<Stopped, OpsError> {
+) -> Result<StoppedTurn, OpsError> {
     let mut team = session.team()?;
     let presence = &team.roster().member(name)?.presence;
     if worker_life(&session.dir, name, presence)? == WorkerLife::Dead {
         return Err(no_leader.nothing_to_end());
     }
     let task = team.board().owned_by(name).next();
-    team.post(&Address::Member(name.clone()), Urgency::Now, Body::AbortRequest { reason })?;
-    Ok(Stopped { via: Via::Mail, task, stop: None })
+    team.post(&Address::Member(name.clone()), Urgency::Now, MessageBody::AbortRequest { reason })?;
+    Ok(StoppedTurn { via: PassedVia::Mail, task, stop: None })
 }

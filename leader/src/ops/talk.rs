@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use teamster_protocol::model::id::MemberName;
-use teamster_protocol::wire::api::{LeaderApiClient, Prompted, SteerPassed};
+use teamster_protocol::wire::api::{LeaderApiClient, PromptAnswer, SteerPassed};
 
 use super::connect;
 use super::error::OpsError;
@@ -16,7 +16,7 @@ pub struct SentPrompt {
     pub name: MemberName,
     /// The turn.
     #[serde(flatten)]
-    pub prompted: Prompted,
+    pub prompted: PromptAnswer,
 }
 
 /// How a steer was passed on, and when it reaches the agent if that is known.

@@ -21,7 +21,7 @@ use crate::git::{GitError, Repository};
 
 /// A place that a team is for: its name is derived from it, and its work is done there.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct TeamPlace {
     /// The path that the name is derived from: a repository's common directory, or a directory.
     pub key: PathBuf,
     /// The working tree at `from`, or the directory itself.
@@ -55,7 +55,7 @@ impl TeamHere {
         derive: impl FnOnce(&Path) -> TeamName,
         moved: MovedTeam,
     ) -> Result<TeamHere, OpsError> {
-        let Place { key, repository, .. } = place(here)?;
+        let TeamPlace { key, repository, .. } = place(here)?;
         let derived = derive(&key);
         let Some(repository) = repository else { return Ok(TeamHere::named(derived)) };
         let found =
@@ -67,16 +67,16 @@ impl TeamHere {
 /// Finds the place that `from` is in. The repository is only found and never opened, so its formats and its owner do
 /// not matter. Refuses a repository that can not be found for sure: to take it for none would silently make another
 /// team.
-pub fn place(from: &Path) -> Result<Place, OpsError> {
+pub fn place(from: &Path) -> Result<TeamPlace, OpsError> {
     match Repository::discover(from).and_then(|found| Ok((found.work_tree()?, found))) {
-        Ok((dir, found)) => Ok(Place { key: found.common_dir().to_owned(), dir, repository: Some(found) }),
+        Ok((dir, found)) => Ok(TeamPlace { key: found.common_dir().to_owned(), dir, repository: Some(found) }),
         Err(GitError::NotARepository { .. }) => {
             let here = resolve(from)?;
             // A link such as a worktree has, whose repository was moved or removed: git refuses it too.
             if let Some(link) = here.ancestors().map(|above| above.join(".git")).find(|link| link.is_file()) {
                 return Err(OpsError::Repository(format!("{} leads to no repository", link.display())));
             }
-            Ok(Place { key: here.clone(), dir: here, repository: None })
+            Ok(TeamPlace { key: here.clone(), dir: here, repository: None })
         }
         Err(error) => Err(OpsError::Repository(error.to_string())),
     }

@@ -1,7 +1,7 @@
 //! `up`: leads the team in this process, or starts one that does.
 
 use serde::Serialize;
-use teamster_protocol::host::process::Identity;
+use teamster_protocol::host::process::ProcessIdentity;
 use teamster_protocol::host::stderr_log;
 use teamster_protocol::model::id::Address;
 use teamster_protocol::wire::api::LeaderInfo;
@@ -13,7 +13,7 @@ use super::team_name::founding_dir;
 use super::verb::Verb;
 use crate::api;
 use crate::core::DeadBefore;
-use crate::daemon::{ServeOptions, Served, Signals};
+use crate::daemon::{LeaderEnd, ServeOptions, SignalHandling};
 
 /// The leader that is ready.
 #[derive(Debug, Serialize)]
@@ -30,7 +30,7 @@ pub enum LeaderStart {
     /// Another command started it, which has made the team.
     InBackground,
     /// Its warden started it after the one that died or handed over.
-    After(Identity),
+    After(ProcessIdentity),
 }
 
 /// Leads in this process until it is told to end, by a call or by a signal. Calls `ready` once, when the socket takes calls.
@@ -38,7 +38,7 @@ pub async fn lead(
     session: &Session,
     start: LeaderStart,
     ready: impl FnOnce(ReadyLeader) + Send + 'static,
-) -> Result<Served, OpsError> {
+) -> Result<LeaderEnd, OpsError> {
     session.authorize(Verb::Up)?;
     let after = match start {
         LeaderStart::Asked => None,
@@ -57,7 +57,7 @@ pub async fn lead(
         dir: session.dir.clone(),
         founded_for: founding_dir(&session.here)?,
         settings: session.settings,
-        signals: Signals::End,
+        signals: SignalHandling::End,
         dead_before: DeadBefore::StartAgain,
         after,
         let_go: None,

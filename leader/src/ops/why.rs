@@ -5,9 +5,9 @@ use std::str::FromStr;
 
 use serde::Serialize;
 use teamster_protocol::model::id::{Address, BadName, MemberName, TaskId};
-use teamster_protocol::model::mail::{Body, LetterState, Message};
-use teamster_protocol::model::roster::Presence;
-use teamster_protocol::model::shutdown::Verdict;
+use teamster_protocol::model::mail::{LetterState, Message, MessageBody};
+use teamster_protocol::model::roster::MemberPresence;
+use teamster_protocol::model::shutdown::ShutdownAnswer;
 use teamster_protocol::store::presence::WorkerLife;
 use teamster_protocol::store::transcript;
 use teamster_protocol::team::{TeamError, TeamView, read_mail, worker_life};
@@ -19,7 +19,7 @@ use super::verb::Verb;
 
 mod scene;
 
-pub use scene::{Absence, Because, Cause, Hindrance, Scene};
+pub use scene::{CauseText, MemberAbsence, MemberHindrance, TeamScene, WaitCause};
 pub(crate) use scene::{raise_file_limit, started_again};
 
 /// What `why` is asked about.
@@ -62,7 +62,7 @@ pub struct TaskWhy {
     /// The word for its status.
     pub status: &'static str,
     /// Every cause.
-    pub because: Vec<Because>,
+    pub because: Vec<CauseText>,
 }
 
 /// Why a member does nothing.
@@ -71,7 +71,7 @@ pub struct MemberWhy {
     /// The member.
     pub member: MemberName,
     /// Every cause.
-    pub because: Vec<Because>,
+    pub because: Vec<CauseText>,
 }
 
 /// Tells why. Refused for a task or a member that there is none of.
@@ -81,12 +81,13 @@ pub fn why(session: &Session, subject: WhySubject) -> Result<WhyAnswer, OpsError
     let (running, lock_lost) = &running(&view)?;
     // A task that can not be read back has no words for why it failed; the rest is told all the same.
     let reason = |id| view.task_view(id).ok()?.reason().map(str::to_owned);
-    let Turns { in_turn, quiet } = turns(&view, running)?;
+    let RunningTurns { in_turn, quiet } = turns(&view, running)?;
     let ending = ending(&view, running)?;
     let (board, roster) = (view.board(), view.roster());
     let over_file_limit = &members_over_file_limit(&view);
     let (in_turn, quiet, ending) = (&in_turn, &quiet, &ending);
-    let scene = Scene { board, roster, running, in_turn, quiet, over_file_limit, lock_lost, ending, reason: &reason };
+    let scene =
+        TeamScene { board, roster, running, in_turn, quiet, over_file_limit, lock_lost, ending, reason: &reason };
     match subject {
         WhySubject::Task(id) => {
             let because = scene.task(id, session.now_ms()).map_err(TeamError::from)?;
@@ -119,15 +120,15 @@ fn running(view: &TeamView) -> Result<(BTreeSet<MemberName>, BTreeSet<MemberName
 
 /// What members that run are at, by their transcripts.
 #[derive(Default)]
-struct Turns {
+struct RunningTurns {
     /// Those in a turn for no task, and since when.
     in_turn: BTreeMap<MemberName, u64>,
     /// Those in a turn whose agent has said nothing for longer than it may.
     quiet: BTreeSet<MemberName>,
 }
 
-fn turns(view: &TeamView, running: &BTreeSet<MemberName>) -> Result<Turns, OpsError> {
-    let mut turns = Turns::default();
+fn turns(view: &TeamView, running: &BTreeSet<MemberName>) -> Result<RunningTurns, OpsError> {
+    let mut turns = RunningTurns::default();
     for name in running {
         let Some(open) = transcript::open_turn(&view.dir().turns(name))? else { continue };
         if open.task.is_none() && view.board().owned_by(name).next().is_none() {
@@ -143,13 +144,13 @@ fn turns(view: &TeamView, running: &BTreeSet<MemberName>) -> Result<Turns, OpsEr
 /// The members that have not answered a request to end, or said that they finish their turn first.
 fn ending(view: &TeamView, running: &BTreeSet<MemberName>) -> Result<BTreeSet<MemberName>, OpsError> {
     let joined_ms = |name: &MemberName| match &view.roster().member(name).ok()?.presence {
-        Presence::Joined { at_ms, .. } => Some(*at_ms),
-        Presence::Expected { .. } | Presence::Left { .. } => None,
+        MemberPresence::Joined { at_ms, .. } => Some(*at_ms),
+        MemberPresence::Expected { .. } | MemberPresence::Left { .. } => None,
     };
     // The last word of each counts, if it is of this life.
     let mut said = BTreeMap::new();
     for (_, message) in read_mail(view.dir(), &Address::Lead)? {
-        if let (Body::ShutdownReply(reply), Address::Member(from)) = (message.body, message.from)
+        if let (MessageBody::ShutdownReply(reply), Address::Member(from)) = (message.body, message.from)
             && joined_ms(&from).is_some_and(|joined_ms| message.sent_ms >= joined_ms)
         {
             said.insert(from, reply.verdict);
@@ -158,11 +159,11 @@ fn ending(view: &TeamView, running: &BTreeSet<MemberName>) -> Result<BTreeSet<Me
     let mut ending = BTreeSet::new();
     for name in running {
         let is_ending = match said.get(name) {
-            Some(Verdict::Approved | Verdict::Finishing { .. }) => true,
-            Some(Verdict::Refused { .. }) | None => {
+            Some(ShutdownAnswer::Approved | ShutdownAnswer::Finishing { .. }) => true,
+            Some(ShutdownAnswer::Refused { .. }) | None => {
                 let mail = read_mail(view.dir(), &Address::Member(name.clone()))?;
                 let asks = |(state, message): &(LetterState, Message)| {
-                    *state == LetterState::Unread && matches!(message.body, Body::ShutdownRequest(_))
+                    *state == LetterState::Unread && matches!(message.body, MessageBody::ShutdownRequest(_))
                 };
                 mail.iter().any(asks)
             }

@@ -2,24 +2,24 @@
 
 use std::fmt;
 
-use super::policy::Charge;
+use super::policy::WardenCharge;
 
 /// Says that a process was killed: how, as it ends a sentence about it, and the code that the warden exits with.
 pub(super) type TellOfDeath = dyn Fn(&str, i32);
 
 /// The process to watch, as far as a warden needs to know it.
-pub struct Guard {
+pub struct WardenGuard {
     /// What the process is.
-    pub charge: Charge,
+    pub charge: WardenCharge,
     /// Whether it is to leave the terminal.
     pub in_background: bool,
     /// What is done once it was killed.
     pub tell_of_death: Box<TellOfDeath>,
 }
 
-impl fmt::Debug for Guard {
+impl fmt::Debug for WardenGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Guard { charge, in_background, tell_of_death: _ } = self;
+        let WardenGuard { charge, in_background, tell_of_death: _ } = self;
         f.debug_struct("Guard").field("charge", charge).field("in_background", in_background).finish_non_exhaustive()
     }
 }

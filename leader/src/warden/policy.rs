@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use teamster_protocol::model::restart::{self, Deaths};
+use teamster_protocol::model::restart::{self, RecentDeaths};
 
 /// The exit code of a Rust program whose main thread panicked.
 const PANICKED: i32 = 101;
@@ -13,7 +13,7 @@ const TOLD_TO_END: [i32; 4] = [1, 2, 3, 15];
 
 /// What is watched over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Charge {
+pub enum WardenCharge {
     /// A leader: its team goes on when it dies, under the next one.
     Leader,
     /// A command that leads for as long as it needs to, and answers with its exit code.
@@ -22,7 +22,7 @@ pub enum Charge {
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
+pub enum ChargeEnd {
     /// By itself.
     Exited {
         /// Its exit code.
@@ -39,7 +39,7 @@ pub enum Ended {
 
 /// What becomes of the processes that are still there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Left {
+pub enum LeftProcesses {
     /// They are killed: whoever answered for them is gone in order.
     Kill,
     /// They are told to end, and killed after a grace.
@@ -50,7 +50,7 @@ pub enum Left {
 
 /// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum WardenVerdict {
     /// Start it again.
     Restart {
         /// After this long.
@@ -61,17 +61,17 @@ pub enum Verdict {
     /// The warden ends.
     End {
         /// After this became of those who are left.
-        left: Left,
+        left: LeftProcesses,
         /// With this exit code.
         code: i32,
         /// Whether that is to be explained.
-        why: Why,
+        why: WardenEndCause,
     },
 }
 
 /// Why a warden ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
+pub enum WardenEndCause {
     /// Its charge ended, and has said why.
     Ended,
     /// Its charge was killed, and is not one that is started again.
@@ -82,44 +82,48 @@ pub enum Why {
 
 /// The memory of a warden.
 #[derive(Debug)]
-pub struct Policy {
-    charge: Charge,
+pub struct WardenPolicy {
+    charge: WardenCharge,
     /// In time since the warden began.
-    deaths: Deaths,
+    deaths: RecentDeaths,
     first_life: bool,
 }
 
-impl Policy {
+impl WardenPolicy {
     /// For a charge that is being started for the first time.
-    pub fn new(charge: Charge) -> Policy {
-        Policy { charge, deaths: Deaths::default(), first_life: true }
+    pub fn new(charge: WardenCharge) -> WardenPolicy {
+        WardenPolicy { charge, deaths: RecentDeaths::default(), first_life: true }
     }
 
     /// What to do now that it has ended. `now` is the time since the warden began.
-    pub fn ended(&mut self, now: Duration, how: Ended) -> Verdict {
-        let end = |left, code, why| Verdict::End { left, code, why };
+    pub fn ended(&mut self, now: Duration, how: ChargeEnd) -> WardenVerdict {
+        let end = |left, code, why| WardenVerdict::End { left, code, why };
         match (self.charge, how) {
-            (Charge::Leader, Ended::Exited { code }) if code == i32::from(HANDED_OVER) => {
+            (WardenCharge::Leader, ChargeEnd::Exited { code }) if code == i32::from(HANDED_OVER) => {
                 self.first_life = false;
-                Verdict::HandOver
+                WardenVerdict::HandOver
             }
-            (Charge::Leader, Ended::Exited { code: PANICKED }) => self.crashed(now),
-            (Charge::Leader, Ended::NotStarted) if !self.first_life => self.crashed(now),
-            (_, Ended::NotStarted) => end(Left::Terminate, 1, Why::Ended),
-            (_, Ended::Exited { code: 0 }) => end(Left::Kill, 0, Why::Ended),
+            (WardenCharge::Leader, ChargeEnd::Exited { code: PANICKED }) => self.crashed(now),
+            (WardenCharge::Leader, ChargeEnd::NotStarted) if !self.first_life => self.crashed(now),
+            (_, ChargeEnd::NotStarted) => end(LeftProcesses::Terminate, 1, WardenEndCause::Ended),
+            (_, ChargeEnd::Exited { code: 0 }) => end(LeftProcesses::Kill, 0, WardenEndCause::Ended),
             // The one after a crash could not lead: most likely another does by now.
-            (Charge::Leader, Ended::Exited { code }) if !self.first_life => end(Left::Wait, code, Why::Ended),
-            (_, Ended::Exited { code }) => end(Left::Terminate, code, Why::Ended),
-            (Charge::Leader, Ended::Killed { signal }) if !TOLD_TO_END.contains(&signal) => self.crashed(now),
-            (_, Ended::Killed { signal }) => end(Left::Terminate, 128 + signal, Why::Killed),
+            (WardenCharge::Leader, ChargeEnd::Exited { code }) if !self.first_life => {
+                end(LeftProcesses::Wait, code, WardenEndCause::Ended)
+            }
+            (_, ChargeEnd::Exited { code }) => end(LeftProcesses::Terminate, code, WardenEndCause::Ended),
+            (WardenCharge::Leader, ChargeEnd::Killed { signal }) if !TOLD_TO_END.contains(&signal) => self.crashed(now),
+            (_, ChargeEnd::Killed { signal }) => end(LeftProcesses::Terminate, 128 + signal, WardenEndCause::Killed),
         }
     }
 
-    fn crashed(&mut self, now: Duration) -> Verdict {
+    fn crashed(&mut self, now: Duration) -> WardenVerdict {
         self.first_life = false;
         match self.deaths.died(now.as_millis() as u64) {
-            restart::Verdict::Again(after) => Verdict::Restart { after },
-            restart::Verdict::GivenUp { .. } => Verdict::End { left: Left::Terminate, code: 1, why: Why::GivenUp },
+            restart::RestartVerdict::Again(after) => WardenVerdict::Restart { after },
+            restart::RestartVerdict::GivenUp { .. } => {
+                WardenVerdict::End { left: LeftProcesses::Terminate, code: 1, why: WardenEndCause::GivenUp }
+            }
         }
     }
 }
@@ -132,83 +136,104 @@ mod tests {
 
     #[test]
     fn a_leader_that_hands_over_is_followed_at_once_however_often() {
-        let mut policy = Policy::new(Charge::Leader);
+        let mut policy = WardenPolicy::new(WardenCharge::Leader);
         for _ in 0..RESTARTS_MAX * 3 {
-            assert_eq!(policy.ended(Duration::ZERO, Ended::Exited { code: HANDED_OVER.into() }), Verdict::HandOver);
+            assert_eq!(
+                policy.ended(Duration::ZERO, ChargeEnd::Exited { code: HANDED_OVER.into() }),
+                WardenVerdict::HandOver
+            );
         }
     }
 
-    const KILLED: Ended = Ended::Killed { signal: 9 };
+    const KILLED: ChargeEnd = ChargeEnd::Killed { signal: 9 };
 
     fn seconds(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
     }
 
-    fn restart(ms: u64) -> Verdict {
-        Verdict::Restart { after: Duration::from_millis(ms) }
+    fn restart(ms: u64) -> WardenVerdict {
+        WardenVerdict::Restart { after: Duration::from_millis(ms) }
     }
 
     #[test]
     fn a_leader_that_dies_again_and_again_is_given_up() {
-        let mut policy = Policy::new(Charge::Leader);
-        let verdicts: Vec<Verdict> = (0..6).map(|at| policy.ended(seconds(at), KILLED)).collect();
+        let mut policy = WardenPolicy::new(WardenCharge::Leader);
+        let verdicts: Vec<WardenVerdict> = (0..6).map(|at| policy.ended(seconds(at), KILLED)).collect();
         assert_eq!(verdicts[..5], [restart(100), restart(200), restart(400), restart(800), restart(1600)]);
-        assert_eq!(verdicts[5], Verdict::End { left: Left::Terminate, code: 1, why: Why::GivenUp });
+        assert_eq!(
+            verdicts[5],
+            WardenVerdict::End { left: LeftProcesses::Terminate, code: 1, why: WardenEndCause::GivenUp }
+        );
     }
 
     #[test]
     fn one_that_dies_now_and_then_is_always_started_again() {
-        let mut policy = Policy::new(Charge::Leader);
+        let mut policy = WardenPolicy::new(WardenCharge::Leader);
         for at in 0..100 {
             let verdict = policy.ended(seconds(at * 20), KILLED);
-            let Verdict::Restart { after } = verdict else { panic!("{verdict:?}") };
+            let WardenVerdict::Restart { after } = verdict else { panic!("{verdict:?}") };
             assert!(after <= Duration::from_millis(400));
         }
     }
 
     #[test]
     fn a_panic_is_a_crash_and_a_wish_is_not() {
-        let mut policy = Policy::new(Charge::Leader);
-        assert_eq!(policy.ended(seconds(0), Ended::Exited { code: 101 }), restart(100));
+        let mut policy = WardenPolicy::new(WardenCharge::Leader);
+        assert_eq!(policy.ended(seconds(0), ChargeEnd::Exited { code: 101 }), restart(100));
         for signal in TOLD_TO_END {
-            let told = policy.ended(seconds(1), Ended::Killed { signal });
-            assert_eq!(told, Verdict::End { left: Left::Terminate, code: 128 + signal, why: Why::Killed });
+            let told = policy.ended(seconds(1), ChargeEnd::Killed { signal });
+            assert_eq!(
+                told,
+                WardenVerdict::End { left: LeftProcesses::Terminate, code: 128 + signal, why: WardenEndCause::Killed }
+            );
         }
     }
 
     #[test]
     fn workers_are_left_alone_by_a_leader_that_could_not_come_back() {
-        let mut policy = Policy::new(Charge::Leader);
-        let refused = Ended::Exited { code: 1 };
-        assert_eq!(policy.ended(seconds(0), refused), Verdict::End { left: Left::Terminate, code: 1, why: Why::Ended });
+        let mut policy = WardenPolicy::new(WardenCharge::Leader);
+        let refused = ChargeEnd::Exited { code: 1 };
+        assert_eq!(
+            policy.ended(seconds(0), refused),
+            WardenVerdict::End { left: LeftProcesses::Terminate, code: 1, why: WardenEndCause::Ended }
+        );
         policy.ended(seconds(0), KILLED);
-        assert_eq!(policy.ended(seconds(1), refused), Verdict::End { left: Left::Wait, code: 1, why: Why::Ended });
-        let down = Verdict::End { left: Left::Kill, code: 0, why: Why::Ended };
-        assert_eq!(policy.ended(seconds(2), Ended::Exited { code: 0 }), down);
+        assert_eq!(
+            policy.ended(seconds(1), refused),
+            WardenVerdict::End { left: LeftProcesses::Wait, code: 1, why: WardenEndCause::Ended }
+        );
+        let down = WardenVerdict::End { left: LeftProcesses::Kill, code: 0, why: WardenEndCause::Ended };
+        assert_eq!(policy.ended(seconds(2), ChargeEnd::Exited { code: 0 }), down);
     }
 
     #[test]
     fn a_job_is_never_started_again() {
         for (how, code, why) in [
-            (KILLED, 137, Why::Killed),
-            (Ended::Killed { signal: 6 }, 134, Why::Killed),
-            (Ended::Exited { code: 101 }, 101, Why::Ended),
-            (Ended::Exited { code: 130 }, 130, Why::Ended),
+            (KILLED, 137, WardenEndCause::Killed),
+            (ChargeEnd::Killed { signal: 6 }, 134, WardenEndCause::Killed),
+            (ChargeEnd::Exited { code: 101 }, 101, WardenEndCause::Ended),
+            (ChargeEnd::Exited { code: 130 }, 130, WardenEndCause::Ended),
         ] {
-            let verdict = Policy::new(Charge::Job).ended(seconds(0), how);
-            assert_eq!(verdict, Verdict::End { left: Left::Terminate, code, why });
+            let verdict = WardenPolicy::new(WardenCharge::Job).ended(seconds(0), how);
+            assert_eq!(verdict, WardenVerdict::End { left: LeftProcesses::Terminate, code, why });
         }
     }
 
     #[test]
     fn a_leader_that_could_not_be_started_again_is_tried_again() {
-        let mut policy = Policy::new(Charge::Leader);
-        let ended = Verdict::End { left: Left::Terminate, code: 1, why: Why::Ended };
-        assert_eq!(policy.ended(Duration::ZERO, Ended::NotStarted), ended, "nobody was led yet");
-        assert_eq!(policy.ended(Duration::ZERO, Ended::Exited { code: i32::from(HANDED_OVER) }), Verdict::HandOver);
+        let mut policy = WardenPolicy::new(WardenCharge::Leader);
+        let ended = WardenVerdict::End { left: LeftProcesses::Terminate, code: 1, why: WardenEndCause::Ended };
+        assert_eq!(policy.ended(Duration::ZERO, ChargeEnd::NotStarted), ended, "nobody was led yet");
+        assert_eq!(
+            policy.ended(Duration::ZERO, ChargeEnd::Exited { code: i32::from(HANDED_OVER) }),
+            WardenVerdict::HandOver
+        );
         for _ in 0..RESTARTS_MAX {
-            assert!(matches!(policy.ended(Duration::ZERO, Ended::NotStarted), Verdict::Restart { .. }));
+            assert!(matches!(policy.ended(Duration::ZERO, ChargeEnd::NotStarted), WardenVerdict::Restart { .. }));
         }
-        assert!(matches!(policy.ended(Duration::ZERO, Ended::NotStarted), Verdict::End { why: Why::GivenUp, .. }));
+        assert!(matches!(
+            policy.ended(Duration::ZERO, ChargeEnd::NotStarted),
+            WardenVerdict::End { why: WardenEndCause::GivenUp, .. }
+        ));
     }
 }

@@ -8,11 +8,11 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
-use teamster_protocol::host::process::life::{self, Life};
-use teamster_protocol::host::process::{Identity, own_identity};
+use teamster_protocol::host::process::life::{self, MemberLife};
+use teamster_protocol::host::process::{ProcessIdentity, own_identity};
 use teamster_protocol::model::id::{Address, TaskId};
 use teamster_protocol::model::notice;
-use teamster_protocol::model::roster::{Process, Roster, StartedBy, TeamFact};
+use teamster_protocol::model::roster::{Roster, StartedBy, TeamFact, WorkerProcess};
 use teamster_protocol::store::file::{Durability, Log};
 use teamster_protocol::store::presence::PresenceLock;
 use teamster_protocol::store::transcript::Transcript;
@@ -59,8 +59,8 @@ fn troubles(report: &Value) -> String {
 fn died(place: &Place, name: &str) {
     let member = place.enroll(name);
     let ours = own_identity().expect("we run");
-    let process = Process {
-        identity: Identity { start_ticks: ours.start_ticks - 1, ..ours },
+    let process = WorkerProcess {
+        identity: ProcessIdentity { start_ticks: ours.start_ticks - 1, ..ours },
         started_by: StartedBy::Leader,
         isolation: None,
         outer_half: None,
@@ -90,9 +90,9 @@ fn without_a_team_it_tells_how_the_machine_is() {
 }
 
 /// A process that bears the mark of a life of alice; it ends when its input does.
-fn marked(place: &Place, worker: &Identity) -> Child {
+fn marked(place: &Place, worker: &ProcessIdentity) -> Child {
     let team = life::team_of(place.team_dir().path()).expect("it is there");
-    let life = Life { team, member: "alice".parse().expect("a name"), worker: worker.clone() };
+    let life = MemberLife { team, member: "alice".parse().expect("a name"), worker: worker.clone() };
     let mut cat = Command::new("cat");
     cat.env(life::VARIABLE, life.mark()).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("cat")
 }
@@ -102,7 +102,7 @@ fn what_runs_is_judged_by_the_life_it_belongs_to_and_not_by_a_name() {
     let place = place();
     let alice = place.enroll("alice");
     let lives = own_identity().expect("we run");
-    let over = Identity { start_ticks: lives.start_ticks - 1, ..lives.clone() };
+    let over = ProcessIdentity { start_ticks: lives.start_ticks - 1, ..lives.clone() };
     let _lock = PresenceLock::take(&place.team_dir().member_lock(&alice), 1).expect("free");
     let mut cats = [marked(&place, &lives), marked(&place, &over)];
     let left = cats[1].id();
@@ -215,7 +215,7 @@ fn a_board_that_was_removed_is_told_and_begun_anew_only_by_a_repair() {
     fs::remove_file(dir.board()).expect("it is there");
     fs::write(dir.task_view(TaskId(1_500)), "{}").expect("a view");
     let turns = dir.turns(&"alice".parse().expect("a name"));
-    let begun = notice::Said::TurnStarted { turn: 1, task: Some(TaskId(2_600)), prompt: "x".to_owned() };
+    let begun = notice::TranscriptText::TurnStarted { turn: 1, task: Some(TaskId(2_600)), prompt: "x".to_owned() };
     Transcript::open(turns).expect("transcripts").say(1, begun).expect("it is written");
     report(&place, 0, &["--repair"]);
     assert_eq!(place.json("task add three")["tasks"][0], 3_001);

@@ -7,19 +7,19 @@ use teamster_protocol::host::process::own_identity;
 use teamster_protocol::model::id::Address;
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::id::TaskId;
-use teamster_protocol::model::mail::Body;
 use teamster_protocol::model::mail::Message;
+use teamster_protocol::model::mail::MessageBody;
 use teamster_protocol::model::mail::Urgency;
-use teamster_protocol::model::roster::LeftHow;
-use teamster_protocol::model::roster::Process;
 use teamster_protocol::model::roster::StartedBy;
 use teamster_protocol::model::roster::TeamFact;
+use teamster_protocol::model::roster::WorkerEnd;
+use teamster_protocol::model::roster::WorkerProcess;
+use teamster_protocol::model::shutdown::ShutdownAnswer;
 use teamster_protocol::model::shutdown::ShutdownReply;
 use teamster_protocol::model::shutdown::ShutdownRequest;
-use teamster_protocol::model::shutdown::Verdict;
 use teamster_protocol::store::file::Durability;
 use teamster_protocol::store::presence::PresenceLock;
-use teamster_protocol::store::watch::Watch;
+use teamster_protocol::store::watch::FileWatch;
 use teamster_protocol::team::Inbox;
 use teamster_protocol::team::Team;
 
@@ -77,7 +77,7 @@ impl HandStarted {
         let lock = PresenceLock::take(&place.team_dir().member_lock(&name), 0).expect("nobody else holds it");
         let me = Address::from(name.clone());
         let mut team = place.open(me.clone());
-        let process = Process {
+        let process = WorkerProcess {
             identity: own_identity().expect("we run"),
             started_by: StartedBy::Hand,
             isolation: None,
@@ -92,7 +92,7 @@ impl HandStarted {
     fn next_mail(&mut self) -> Message {
         let path = self.team.dir().mailbox(&self.name.clone().into());
         runtime().block_on(async {
-            let mut watch = Watch::new(Duration::from_secs(1));
+            let mut watch = FileWatch::new(Duration::from_secs(1));
             watch.add(path);
             tokio::time::timeout(Duration::from_secs(10), async {
                 loop {
@@ -108,13 +108,13 @@ impl HandStarted {
         })
     }
 
-    fn answer(&mut self, request: &ShutdownRequest, verdict: Verdict) {
+    fn answer(&mut self, request: &ShutdownRequest, verdict: ShutdownAnswer) {
         let reply = ShutdownReply { request: request.request, verdict };
-        self.team.post(&Address::Lead, Urgency::Now, Body::ShutdownReply(reply)).expect("it is delivered");
+        self.team.post(&Address::Lead, Urgency::Now, MessageBody::ShutdownReply(reply)).expect("it is delivered");
     }
 
     fn leave(mut self) {
-        let left = TeamFact::Left { name: self.name.clone(), how: LeftHow::Shutdown };
+        let left = TeamFact::Left { name: self.name.clone(), how: WorkerEnd::Shutdown };
         // The lock goes first: whoever sees the record may look at once.
         self.lock.release();
         self.team.enroll(left).expect("it is written");
@@ -123,7 +123,7 @@ impl HandStarted {
 
 fn shutdown_request(message: &Message) -> &ShutdownRequest {
     match &message.body {
-        Body::ShutdownRequest(request) => request,
+        MessageBody::ShutdownRequest(request) => request,
         other => panic!("{other:?} is no shutdown request"),
     }
 }
@@ -136,7 +136,7 @@ fn a_hand_started_worker_is_stopped_by_mail() {
     let mail = alice.next_mail();
     assert_eq!(mail.from, Address::Lead);
     assert_eq!(mail.urgency, Urgency::Now);
-    assert_eq!(mail.body, Body::AbortRequest { reason: "wrong branch".to_owned() });
+    assert_eq!(mail.body, MessageBody::AbortRequest { reason: "wrong branch".to_owned() });
     let error = place.fails(3, "kill alice");
     assert!(error.contains(&format!("alice runs as process {0}: kill {0} ends it", std::process::id())), "{error}");
 }
@@ -150,7 +150,7 @@ fn a_hand_started_worker_is_shut_down_by_mail() {
     let mail = alice.next_mail();
     let request = shutdown_request(&mail);
     assert_eq!(request.reason, "enough");
-    alice.answer(request, Verdict::Approved);
+    alice.answer(request, ShutdownAnswer::Approved);
     alice.leave();
     let said = said(asked.wait_with_output().expect("it ends"));
     assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (Some(0), "alice shut down\n", ""));
@@ -164,7 +164,7 @@ fn a_busy_worker_that_refuses_goes_on_and_the_asker_is_told() {
     let asked = place.command(&["shutdown"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let asked = asked.expect("the program runs");
     let mail = alice.next_mail();
-    alice.answer(shutdown_request(&mail), Verdict::Refused { task: Some(TaskId(3)) });
+    alice.answer(shutdown_request(&mail), ShutdownAnswer::Refused { task: Some(TaskId(3)) });
     let said = said(asked.wait_with_output().expect("it ends"));
     assert_eq!(said.code, Some(1));
     insta::assert_snapshot!(said.out.trim_end(), @"alice goes on, it is busy with task 3; teamster shutdown alice --finish lets it finish first");

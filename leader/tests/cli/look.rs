@@ -7,12 +7,12 @@ use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use serde_json::Value;
 use teamster_protocol::model::id::Address;
-use teamster_protocol::model::mail::Body;
+use teamster_protocol::model::mail::MessageBody;
 use teamster_protocol::model::mail::Urgency;
 use teamster_protocol::model::notice;
-use teamster_protocol::model::roster::{LeftHow, TeamFact};
+use teamster_protocol::model::roster::{TeamFact, WorkerEnd};
 use teamster_protocol::model::task::NewTask;
-use teamster_protocol::model::task::Work;
+use teamster_protocol::model::task::TaskWork;
 use teamster_protocol::store::transcript::Transcript;
 use teamster_protocol::wire::api::TaskCommand;
 
@@ -92,7 +92,7 @@ fn members_and_status_are_shown_without_a_leader() {
 fn who_is_about_to_be_started_again_is_shown_so_and_when() {
     let place = Place::new();
     let name = place.enroll("alice");
-    let how = LeftHow::Died { reason: "killed by SIGKILL".to_owned() };
+    let how = WorkerEnd::Died { reason: "killed by SIGKILL".to_owned() };
     let restarting = TeamFact::Restarting { name, how, at_ms: u64::MAX };
     place.open(Address::Lead).enroll(restarting).expect("it is written");
     assert!(place.ok("list").contains("restarting"), "{}", place.ok("list"));
@@ -141,14 +141,14 @@ fn events_are_followed_until_ctrl_c() {
     };
     place
         .open(Address::Lead)
-        .command(TaskCommand::Add { tasks: vec![NewTask::new(Work::Run("true".into()))] })
+        .command(TaskCommand::Add { tasks: vec![NewTask::new(TaskWork::Run("true".into()))] })
         .expect("it is written");
     assert!(next().contains("task 1 added: true"));
     place.write_to_lead(&alice, "hello");
     assert!(next().contains("to lead: hello"));
     let bob = place.enroll("bob");
     assert!(next().contains("bob is on the roster"));
-    let hi = Body::Text { text: "hi".into() };
+    let hi = MessageBody::Text { text: "hi".into() };
     place.open(Address::Lead).post(&bob.into(), Urgency::Next, hi).expect("it is delivered");
     assert!(next().contains("to bob: hi"), "a mailbox that came later is followed too");
     signal::kill(Pid::from_raw(child.id() as i32), Signal::SIGINT).expect("it runs");
@@ -161,13 +161,13 @@ fn a_transcript_is_followed_from_turn_to_turn() {
     let place = Place::new();
     let alice = place.enroll("alice");
     let mut transcript = Transcript::open(place.team_dir().turns(&alice)).expect("a transcript");
-    transcript.say(1, notice::Said::Ready).expect("it is written");
+    transcript.say(1, notice::TranscriptText::Ready).expect("it is written");
     let (child, mut lines, first) = follow(&place, "logs alice -f --json");
     assert!(first.contains("\"kind\":\"ready\""), "{first}");
     for turn in 1..4 {
         let prompt = format!("prompt {turn}");
         transcript
-            .say(2, notice::Said::TurnStarted { turn, task: None, prompt: prompt.clone() })
+            .say(2, notice::TranscriptText::TurnStarted { turn, task: None, prompt: prompt.clone() })
             .expect("it is written");
         let mut line = String::new();
         lines.read_line(&mut line).expect("a line");
@@ -175,7 +175,7 @@ fn a_transcript_is_followed_from_turn_to_turn() {
     }
     // Nobody reads any more: the next line ends it, and ends it well.
     drop(lines);
-    transcript.say(3, notice::Said::Waiting).expect("it is written");
+    transcript.say(3, notice::TranscriptText::Waiting).expect("it is written");
     let said = said(child.wait_with_output().expect("it ends"));
     assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
 }

@@ -17,7 +17,7 @@ use teamster_protocol::model::board::AutoClaim;
 use teamster_protocol::model::id::Address;
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::id::TeamName;
-use teamster_protocol::model::mail::Body;
+use teamster_protocol::model::mail::MessageBody;
 use teamster_protocol::model::mail::Urgency;
 use teamster_protocol::model::roster::MemberSpec;
 use teamster_protocol::model::roster::Workspace;
@@ -143,7 +143,7 @@ impl Place {
 
     /// A message from a member to the lead.
     pub(crate) fn write_to_lead(&self, from: &MemberName, text: &str) {
-        let body = Body::Text { text: text.to_owned() };
+        let body = MessageBody::Text { text: text.to_owned() };
         self.open(from.clone().into()).post(&Address::Lead, Urgency::Next, body).expect("it is delivered");
     }
 }

@@ -24,20 +24,20 @@ fn now() -> Duration {
 
 /// Tells when the clock of the day was set, by the one that nobody can set. A machine that slept counts as that.
 #[derive(Debug)]
-pub struct Settings {
+pub struct ClockChanges {
     day_ms: u64,
     at: Instant,
 }
 
-impl Settings {
+impl ClockChanges {
     /// From now on.
-    pub fn watch() -> Settings {
-        Settings { day_ms: now_ms(), at: Instant::now() }
+    pub fn watch() -> ClockChanges {
+        ClockChanges { day_ms: now_ms(), at: Instant::now() }
     }
 
     /// By how much it was set since the last look, in milliseconds; nothing if it was not.
     pub fn look(&mut self) -> Option<i64> {
-        let now = Settings::watch();
+        let now = ClockChanges::watch();
         let by_ms = set_by(self.day_ms, now.day_ms, now.at.duration_since(self.at));
         *self = now;
         by_ms
@@ -66,7 +66,7 @@ mod tests {
         assert_eq!(set_by(10_000, 3_611_000, second), Some(3_600_000));
         assert_eq!(set_by(3_610_000, 11_000, second), Some(-3_600_000));
         assert_eq!(set_by(0, u64::MAX, second), None, "no clock is that far off");
-        let mut settings = Settings::watch();
+        let mut settings = ClockChanges::watch();
         assert_eq!(settings.look(), None);
         settings.day_ms += 60_000;
         assert!(settings.look().is_some_and(|by_ms| by_ms <= -59_000));

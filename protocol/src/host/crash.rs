@@ -60,9 +60,9 @@ mod armed {
     const ANY: &str = "*";
 
     /// Of this process, once it has said what it is and if the environment wants anything of it.
-    static COUNTING: Mutex<Option<Counting>> = Mutex::new(None);
+    static COUNTING: Mutex<Option<CrashCounter>> = Mutex::new(None);
 
-    struct Counting {
+    struct CrashCounter {
         role: String,
         /// How often, by name.
         passed: BTreeMap<String, u64>,
@@ -84,7 +84,7 @@ mod armed {
         let somebody_died = once.as_ref().is_some_and(|once| once.exists());
         let dies_again_at = own("TEAMSTER_CRASH_AGAIN").filter(|(name, _)| name != ANY || somebody_died);
         let wanted = dies_at.is_some() || dies_again_at.is_some() || trace.is_some();
-        let counting = wanted.then(|| Counting {
+        let counting = wanted.then(|| CrashCounter {
             role: role.to_owned(),
             passed: BTreeMap::new(),
             passed_any: 0,
@@ -112,7 +112,7 @@ mod armed {
         }
     }
 
-    impl Counting {
+    impl CrashCounter {
         fn note(&self, (name, time): &(String, u64)) {
             let Some(trace) = &self.trace else { return };
             let life = match &self.once {

@@ -24,7 +24,7 @@ use crate::model::kill_ladder::KillSignal;
 
 /// One process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Identity {
+pub struct ProcessIdentity {
     /// Its process id.
     pub pid: u32,
     /// When it started, in clock ticks since boot.
@@ -43,7 +43,7 @@ impl KillSignal {
     }
 }
 
-impl Identity {
+impl ProcessIdentity {
     /// Its process id as the system calls take it.
     pub fn to_pid(&self) -> nix::unistd::Pid {
         nix::unistd::Pid::from_raw(self.pid.try_into().expect("process ids fit pid_t, they come from it"))
@@ -78,7 +78,7 @@ impl Identity {
         }
     }
 
-    /// Whether this very process is seen to run; see [`Identity::fate`].
+    /// Whether this very process is seen to run; see [`ProcessIdentity::fate`].
     pub fn runs(&self) -> bool {
         self.fate() == ProcessFate::Runs
     }
@@ -96,7 +96,7 @@ pub enum ProcessFate {
     OutOfSight,
 }
 
-impl Identity {
+impl ProcessIdentity {
     /// Whether this very process runs, has ended, or cannot be seen from here. A zombie has ended, once all its threads
     /// have. The first process of a PID namespace runs until nobody else is left in it, and all that it had open is closed
     /// before that.
@@ -142,7 +142,7 @@ pub fn file_size_limit(pid: u32) -> io::Result<Option<u64>> {
 }
 
 /// This process, as those outside see it.
-pub fn own_identity() -> io::Result<Identity> {
+pub fn own_identity() -> io::Result<ProcessIdentity> {
     if let Some(own) = OWN.get() {
         return Ok(own.clone());
     }
@@ -155,15 +155,15 @@ pub fn own_identity() -> io::Result<Identity> {
 #[derive(Debug)]
 pub struct OutsideView {
     /// This process, as processes outside see it.
-    pub own: Identity,
+    pub own: ProcessIdentity,
     /// The outer half of the cell: the parent of this process, and the one that was started.
-    pub outer_half: Identity,
+    pub outer_half: ProcessIdentity,
     /// The directory `/proc` of that namespace, by which this process still sees who runs there. Nothing where that hides
     /// them (`hidepid`).
     pub proc_dir: Option<OwnedFd>,
 }
 
-/// Keeps the view of the outside. From then on every [`Identity`] is looked for there, and [`own_identity`] is the one that
+/// Keeps the view of the outside. From then on every [`ProcessIdentity`] is looked for there, and [`own_identity`] is the one that
 /// others see. To be called before anybody asks for it.
 pub fn keep_outside_view(mut view: OutsideView) {
     // The parent of this process is there: a directory that does not show it says nothing about others either.
@@ -177,7 +177,7 @@ pub fn keep_outside_view(mut view: OutsideView) {
 }
 
 /// The outer half of the cell that this process is in, if it is in one.
-pub fn own_outer_half() -> Option<Identity> {
+pub fn own_outer_half() -> Option<ProcessIdentity> {
     OUTSIDE.get().map(|view| view.outer_half.clone())
 }
 
@@ -187,12 +187,12 @@ pub fn is_in_cell() -> bool {
     OUTSIDE.get().is_some()
 }
 
-static OWN: OnceLock<Identity> = OnceLock::new();
+static OWN: OnceLock<ProcessIdentity> = OnceLock::new();
 static OUTSIDE: OnceLock<OutsideView> = OnceLock::new();
 
 /// The process that has this pid now.
-pub fn identity(pid: u32) -> io::Result<Identity> {
-    Ok(Identity { pid, start_ticks: start_ticks(pid)?, boot_id: boot_id()? })
+pub fn identity(pid: u32) -> io::Result<ProcessIdentity> {
+    Ok(ProcessIdentity { pid, start_ticks: start_ticks(pid)?, boot_id: boot_id()? })
 }
 
 /// The text of a file under `/proc`. Such a file does not tell its size, and the usual way to read one asks for it and
@@ -261,12 +261,12 @@ mod tests {
         let own = own_identity().unwrap();
         assert!(own.exists() && own.runs());
         assert_eq!(own.fate(), ProcessFate::Runs);
-        let reused = Identity { start_ticks: own.start_ticks + 1, ..own.clone() };
+        let reused = ProcessIdentity { start_ticks: own.start_ticks + 1, ..own.clone() };
         assert_eq!(reused.fate(), ProcessFate::Ended);
-        assert_eq!(Identity { pid: u32::MAX, ..own.clone() }.fate(), ProcessFate::Ended);
-        assert_eq!(Identity { boot_id: "another".to_owned(), ..own.clone() }.fate(), ProcessFate::Ended);
+        assert_eq!(ProcessIdentity { pid: u32::MAX, ..own.clone() }.fate(), ProcessFate::Ended);
+        assert_eq!(ProcessIdentity { boot_id: "another".to_owned(), ..own.clone() }.fate(), ProcessFate::Ended);
         assert_eq!(parent(own.pid).unwrap(), std::os::unix::process::parent_id());
-        assert!(!Identity { start_ticks: own.start_ticks + 1, ..own.clone() }.exists());
-        assert!(!Identity { boot_id: "another".to_owned(), ..own }.exists());
+        assert!(!ProcessIdentity { start_ticks: own.start_ticks + 1, ..own.clone() }.exists());
+        assert!(!ProcessIdentity { boot_id: "another".to_owned(), ..own }.exists());
     }
 }

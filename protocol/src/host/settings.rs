@@ -23,7 +23,7 @@ pub struct BadSetting {
 
 /// What holds for whoever works on a team's files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Common {
+pub struct CommonSettings {
     /// What must have survived when something is said to be written: `TEAMSTER_DURABILITY`.
     pub durability: Durability,
     /// How often everything is looked at although nobody rang: `TEAMSTER_POLL_MS`.
@@ -34,11 +34,11 @@ pub struct Common {
     pub leader_grace: Duration,
 }
 
-impl Common {
+impl CommonSettings {
     /// Those of the environment, with what is built in for those that are not there.
-    pub fn given() -> Result<Common, BadSetting> {
+    pub fn given() -> Result<CommonSettings, BadSetting> {
         let EnvironmentSettings { durability, poll, answer_within, leader_grace } = EnvironmentSettings::given()?;
-        Ok(Common {
+        Ok(CommonSettings {
             durability: durability.unwrap_or(Durability::Power),
             poll: poll.unwrap_or(SLOW_POLL),
             answer_within: answer_within.unwrap_or(ANSWER_WITHIN),
@@ -48,7 +48,7 @@ impl Common {
 
     /// The variables that give another process the same settings: its name and its value each.
     pub fn variables(&self) -> [(&'static str, String); 4] {
-        let Common { durability, poll, answer_within, leader_grace } = self;
+        let CommonSettings { durability, poll, answer_within, leader_grace } = self;
         let milliseconds = |length: &Duration| length.as_millis().to_string();
         [
             (DURABILITY, durability.word().to_owned()),

@@ -2,7 +2,7 @@
 //!
 //! A file that is full is copied beside itself and emptied. It is never renamed: it stays open in other processes, in
 //! a warden or in what an agent left behind, and they append at its new end. Only what a process says through
-//! [`Stderr`] is counted, and all that writes without end does so by that.
+//! [`StderrLines`] is counted, and all that writes without end does so by that.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write};
@@ -37,7 +37,7 @@ pub fn old_path(path: &Path) -> PathBuf {
     name.into()
 }
 
-/// Tells that this process's standard error may be that file: then [`Stderr`] keeps it in bounds. A file that somebody
+/// Tells that this process's standard error may be that file: then [`StderrLines`] keeps it in bounds. A file that somebody
 /// else has redirected it to is theirs, and left alone.
 pub fn is_mine(path: PathBuf) {
     // The first one counts: a process has one log.
@@ -46,9 +46,9 @@ pub fn is_mine(path: PathBuf) {
 
 /// Standard error, as a writer of whole lines.
 #[derive(Debug, Clone, Copy)]
-pub struct Stderr;
+pub struct StderrLines;
 
-impl Write for Stderr {
+impl Write for StderrLines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut stderr = io::stderr().lock();
         if let Some(path) = MINE.get()

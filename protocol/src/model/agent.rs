@@ -214,7 +214,7 @@ pub enum PermissionBy {
 /// What becomes of an agent's questions for permission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Approval {
+pub enum ApprovalPolicy {
     /// They wait for an answer of the lead, for a limited time.
     #[default]
     Ask,
@@ -224,35 +224,35 @@ pub enum Approval {
     Deny,
 }
 
-impl Approval {
+impl ApprovalPolicy {
     /// All, as they are written.
     pub const WORDS: [&str; 3] = ["ask", "auto", "deny"];
 
     /// The answer that this setting gives at once; nothing if somebody is to be asked.
     pub fn answer(self) -> Option<Permission> {
         match self {
-            Approval::Ask => None,
-            Approval::Auto => Some(Permission::Once),
-            Approval::Deny => {
+            ApprovalPolicy::Ask => None,
+            ApprovalPolicy::Auto => Some(Permission::Once),
+            ApprovalPolicy::Deny => {
                 Some(Permission::Never { reason: "this member is set up to deny every question".to_owned() })
             }
         }
     }
 }
 
-/// A word that is no [`Approval`].
+/// A word that is no [`ApprovalPolicy`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is none of ask, auto, deny")]
 pub struct BadApproval(String);
 
-impl FromStr for Approval {
+impl FromStr for ApprovalPolicy {
     type Err = BadApproval;
 
-    fn from_str(word: &str) -> Result<Approval, BadApproval> {
+    fn from_str(word: &str) -> Result<ApprovalPolicy, BadApproval> {
         match word {
-            "ask" => Ok(Approval::Ask),
-            "auto" => Ok(Approval::Auto),
-            "deny" => Ok(Approval::Deny),
+            "ask" => Ok(ApprovalPolicy::Ask),
+            "auto" => Ok(ApprovalPolicy::Auto),
+            "deny" => Ok(ApprovalPolicy::Deny),
             _ => Err(BadApproval(word.to_owned())),
         }
     }

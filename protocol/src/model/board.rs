@@ -1,5 +1,5 @@
 //! The task board: every decision about tasks, as a pure fold over facts. A decision looks at the board and
-//! gives the facts to write, or refuses; [`Fold::apply`](crate::store::file::Fold::apply) takes facts that were written, by whomever.
+//! gives the facts to write, or refuses; [`Fold::apply`](crate::store::file::LogFold::apply) takes facts that were written, by whomever.
 //!
 //! The board keeps what decisions need. Texts and results stay in the log, at the offset that each task knows.
 
@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::id::{MemberName, Role, TaskId};
 use crate::model::limits::TASKS_PER_ADD_MAX;
-use crate::model::task::{Claim, Hold, NewTask, Refusal, TaskStatus};
-use crate::store::file::Offset;
+use crate::model::task::{BoardRefusal, NewTask, TaskClaim, TaskHold, TaskStatus};
+use crate::store::file::FactOffset;
 
 mod apply;
 mod fact;
@@ -20,13 +20,13 @@ mod snapshot;
 mod tasks;
 mod waiting;
 
-pub use fact::{BoardFact, ReleaseWhy, Scope};
+pub use fact::{BoardFact, ClearedTasks, ReleaseWhy};
 pub use snapshot::{KeptStatus, KeptTask, ReadFact, ViewError};
-pub use waiting::{AutoClaim, Claimant};
+pub use waiting::{AutoClaim, WaitingClaimant};
 
 use order::dependency_order;
-use tasks::Tasks;
-use waiting::Waiting;
+use tasks::TaskMap;
+use waiting::WaitingWorkers;
 
 /// A task as the board knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,21 +52,21 @@ pub struct Task {
     /// How many may.
     pub max_attempts: u32,
     /// Where its [`BoardFact::Added`] is.
-    pub added_at: Offset,
+    pub added_at: FactOffset,
     /// Where the facts of its attempts are, in order.
-    pub history: Vec<Offset>,
+    pub history: Vec<FactOffset>,
 }
 
 impl Task {
     /// Whether somebody may claim it now.
     pub fn is_ready(&self) -> bool {
-        self.open_dependencies == 0 && matches!(self.status, TaskStatus::Pending { hold: Hold::Free, .. })
+        self.open_dependencies == 0 && matches!(self.status, TaskStatus::Pending { hold: TaskHold::Free, .. })
     }
 }
 
 /// Who may claim a ready task.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Lane {
+enum ClaimLane {
     /// Anybody.
     Open,
     /// Members with the role.
@@ -76,11 +76,11 @@ enum Lane {
 }
 
 /// In a lane: highest priority first, then lowest number.
-type Rank = (Reverse<i32>, TaskId);
+type ClaimRank = (Reverse<i32>, TaskId);
 
 /// How a worker came to its end, as far as that is known.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Death<'a> {
+pub struct WorkerDeath<'a> {
     /// Such as `killed by SIGKILL`.
     pub cause: Option<&'a str>,
     /// What its agent had said last.
@@ -90,22 +90,22 @@ pub struct Death<'a> {
 /// All tasks of a team, and the workers that wait for one.
 #[derive(Debug, Clone, Default)]
 pub struct Board {
-    tasks: Tasks,
-    ready: BTreeMap<Lane, BTreeSet<Rank>>,
+    tasks: TaskMap,
+    ready: BTreeMap<ClaimLane, BTreeSet<ClaimRank>>,
     owned: BTreeMap<MemberName, BTreeSet<TaskId>>,
-    waiting: Waiting,
+    waiting: WaitingWorkers,
     last_id: u32,
 }
 
 impl Board {
     /// A task, or the refusal that names it.
-    pub fn task(&self, id: TaskId) -> Result<Cow<'_, Task>, Refusal> {
-        self.tasks.get(id).ok_or(Refusal::NoTask(id))
+    pub fn task(&self, id: TaskId) -> Result<Cow<'_, Task>, BoardRefusal> {
+        self.tasks.get(id).ok_or(BoardRefusal::NoTask(id))
     }
 
     /// Where a task stands, or the refusal that names it: less work than [`Board::task`].
-    pub fn status(&self, id: TaskId) -> Result<TaskStatus, Refusal> {
-        self.tasks.status(id).ok_or(Refusal::NoTask(id))
+    pub fn status(&self, id: TaskId) -> Result<TaskStatus, BoardRefusal> {
+        self.tasks.status(id).ok_or(BoardRefusal::NoTask(id))
     }
 
     /// All tasks, lowest number first.
@@ -139,7 +139,7 @@ impl Board {
     }
 
     /// The members that told the board they wait for a task, longest first.
-    pub fn waiting(&self) -> impl Iterator<Item = &Claimant> {
+    pub fn waiting(&self) -> impl Iterator<Item = &WaitingClaimant> {
         self.waiting.iter()
     }
 
@@ -151,13 +151,13 @@ impl Board {
 
     /// Adds tasks: all or none. They may wait for each other, in any order, by the numbers they will get
     /// (from [`Board::next_id`] up).
-    pub fn add(&self, new: Vec<NewTask>) -> Result<Vec<BoardFact>, Refusal> {
+    pub fn add(&self, new: Vec<NewTask>) -> Result<Vec<BoardFact>, BoardRefusal> {
         if new.len() > TASKS_PER_ADD_MAX {
-            return Err(Refusal::TooMany(new.len()));
+            return Err(BoardRefusal::TooMany(new.len()));
         }
         let first = self.next_id().0;
         let end = self.last_id.checked_add(new.len() as u32).and_then(|last| last.checked_add(1));
-        let end = end.ok_or(Refusal::NoNumbersLeft)?;
+        let end = end.ok_or(BoardRefusal::NoNumbersLeft)?;
         for (task, number) in new.iter().zip(first..) {
             task.check()?;
             for &on in &task.after {
@@ -172,25 +172,25 @@ impl Board {
     }
 
     /// The best task for a worker that is free: assigned to it before unassigned, then priority, then number.
-    pub fn next_for(&self, who: &Claimant) -> Option<TaskId> {
-        let first = |lane: &Lane| self.ready.get(lane).and_then(|ranks| ranks.first()).copied();
-        if let Some((_, id)) = first(&Lane::Member(who.name.clone())) {
+    pub fn next_for(&self, who: &WaitingClaimant) -> Option<TaskId> {
+        let first = |lane: &ClaimLane| self.ready.get(lane).and_then(|ranks| ranks.first()).copied();
+        if let Some((_, id)) = first(&ClaimLane::Member(who.name.clone())) {
             return Some(id);
         }
         match who.auto {
             AutoClaim::Off => None,
             AutoClaim::On => {
-                let by_role = who.role.clone().and_then(|role| first(&Lane::Role(role)));
-                first(&Lane::Open).into_iter().chain(by_role).min().map(|(_, id)| id)
+                let by_role = who.role.clone().and_then(|role| first(&ClaimLane::Role(role)));
+                first(&ClaimLane::Open).into_iter().chain(by_role).min().map(|(_, id)| id)
             }
         }
     }
 
     /// Claims the best task for a free worker. Without one, the fact that it waits, unless that is known.
-    pub fn claim_next(&self, who: &Claimant) -> (Vec<BoardFact>, Option<Claim>) {
+    pub fn claim_next(&self, who: &WaitingClaimant) -> (Vec<BoardFact>, Option<TaskClaim>) {
         match self.next_for(who) {
             Some(id) => {
-                let claim = Claim { id, owner: who.name.clone(), attempt: self.open(id).attempt.saturating_add(1) };
+                let claim = TaskClaim { id, owner: who.name.clone(), attempt: self.open(id).attempt.saturating_add(1) };
                 (vec![BoardFact::Claimed(claim.clone())], Some(claim))
             }
             None if self.waiting.has(who) => (Vec::new(), None),
@@ -204,13 +204,13 @@ impl Board {
     }
 
     /// Completes the attempt that `claim` is the right to.
-    pub fn complete(&self, claim: &Claim, result: String) -> Result<BoardFact, Refusal> {
+    pub fn complete(&self, claim: &TaskClaim, result: String) -> Result<BoardFact, BoardRefusal> {
         self.end(claim, "complete")?;
         Ok(BoardFact::Completed { id: claim.id, attempt: claim.attempt, result })
     }
 
     /// Ends the attempt that `claim` is the right to without success.
-    pub fn fail(&self, claim: &Claim, reason: String, result: String) -> Result<BoardFact, Refusal> {
+    pub fn fail(&self, claim: &TaskClaim, reason: String, result: String) -> Result<BoardFact, BoardRefusal> {
         self.end(claim, "fail")?;
         Ok(BoardFact::Failed { id: claim.id, attempt: claim.attempt, reason, result })
     }
@@ -218,26 +218,26 @@ impl Board {
     /// Gives a task back that was not finished: pending again, with what was done so far. A stopped one is
     /// assigned to its owner and held, so that nobody takes it in the same breath; any other is for whom it was
     /// before, and may be taken at once.
-    pub fn release(&self, claim: &Claim, why: ReleaseWhy, partial: String) -> Result<BoardFact, Refusal> {
+    pub fn release(&self, claim: &TaskClaim, why: ReleaseWhy, partial: String) -> Result<BoardFact, BoardRefusal> {
         self.end(claim, "release")?;
         Ok(BoardFact::Released { id: claim.id, attempt: claim.attempt, why, partial })
     }
 
     /// What is to be written when a worker is known to be dead: its tasks are pending again or, past their
     /// attempts, failed; it waits no longer.
-    pub fn bury(&self, name: &MemberName, death: Death<'_>) -> Vec<BoardFact> {
+    pub fn bury(&self, name: &MemberName, death: WorkerDeath<'_>) -> Vec<BoardFact> {
         let mut facts = self.away(name);
         facts.extend(self.owned_by(name).map(|id| self.died_on(id, name, death)));
         facts
     }
 
     /// Gives a task back as that of a dead worker, while its owner still lives and can not go on with it.
-    pub fn die(&self, claim: &Claim, death: Death<'_>) -> Result<BoardFact, Refusal> {
+    pub fn die(&self, claim: &TaskClaim, death: WorkerDeath<'_>) -> Result<BoardFact, BoardRefusal> {
         self.end(claim, "release")?;
         Ok(self.died_on(claim.id, &claim.owner, death))
     }
 
-    fn died_on(&self, id: TaskId, name: &MemberName, death: Death<'_>) -> BoardFact {
+    fn died_on(&self, id: TaskId, name: &MemberName, death: WorkerDeath<'_>) -> BoardFact {
         let task = self.open(id);
         let attempt = task.attempt;
         let deaths = task.deaths.saturating_add(1);
@@ -260,63 +260,65 @@ impl Board {
     }
 
     /// Gives a pending task to one member.
-    pub fn assign(&self, id: TaskId, to: MemberName) -> Result<BoardFact, Refusal> {
+    pub fn assign(&self, id: TaskId, to: MemberName) -> Result<BoardFact, BoardRefusal> {
         self.task(id)?.status.edit(id, "assign")?;
         Ok(BoardFact::Assigned { id, to })
     }
 
     /// Opens a pending task to everybody with its role.
-    pub fn unassign(&self, id: TaskId) -> Result<BoardFact, Refusal> {
+    pub fn unassign(&self, id: TaskId) -> Result<BoardFact, BoardRefusal> {
         self.task(id)?.status.edit(id, "unassign")?;
         Ok(BoardFact::Unassigned { id })
     }
 
     /// Makes a pending task wait for another; refuses a cycle, naming it.
-    pub fn add_dependency(&self, id: TaskId, on: TaskId) -> Result<BoardFact, Refusal> {
+    pub fn add_dependency(&self, id: TaskId, on: TaskId) -> Result<BoardFact, BoardRefusal> {
         let task = self.task(id)?;
         task.status.edit(id, "change")?;
         self.may_wait(id, on)?;
         if task.blocked_by.contains(&on) {
-            return Err(Refusal::WaitsAlready { id, on });
+            return Err(BoardRefusal::WaitsAlready { id, on });
         }
         if let Some(mut path) = self.path(on, id) {
             path.insert(0, id);
-            return Err(Refusal::Cycle { id, path });
+            return Err(BoardRefusal::Cycle { id, path });
         }
         Ok(BoardFact::DependencyAdded { id, on })
     }
 
     /// Lets a pending task no longer wait for another.
-    pub fn remove_dependency(&self, id: TaskId, on: TaskId) -> Result<BoardFact, Refusal> {
+    pub fn remove_dependency(&self, id: TaskId, on: TaskId) -> Result<BoardFact, BoardRefusal> {
         let task = self.task(id)?;
         task.status.edit(id, "change")?;
         if !task.blocked_by.contains(&on) {
-            return Err(Refusal::NotWaiting { id, on });
+            return Err(BoardRefusal::NotWaiting { id, on });
         }
         Ok(BoardFact::DependencyRemoved { id, on })
     }
 
     /// Opens a task again that failed, was cancelled or was stopped; it keeps its assignee.
-    pub fn retry(&self, id: TaskId) -> Result<BoardFact, Refusal> {
+    pub fn retry(&self, id: TaskId) -> Result<BoardFact, BoardRefusal> {
         self.task(id)?.status.retry(id)?;
         Ok(BoardFact::Retried { id })
     }
 
     /// Takes a task off the work to be done. What waits for it stays blocked until its dependency is removed.
-    pub fn cancel(&self, id: TaskId) -> Result<BoardFact, Refusal> {
+    pub fn cancel(&self, id: TaskId) -> Result<BoardFact, BoardRefusal> {
         self.task(id)?.status.cancel(id)?;
         Ok(BoardFact::Cancelled { id })
     }
 
     /// Removes tasks from the board: the completed ones, or all. What waited for a cleared task no longer does.
     /// `All` is refused while any task is in progress. Gives no fact if there is nothing to clear.
-    pub fn clear(&self, scope: Scope) -> Result<Vec<BoardFact>, Refusal> {
+    pub fn clear(&self, scope: ClearedTasks) -> Result<Vec<BoardFact>, BoardRefusal> {
         let ids: Vec<TaskId> = match scope {
-            Scope::Completed => self.tasks().filter(|(_, task)| task.status.is_completed()).map(|(id, _)| id).collect(),
-            Scope::All => {
+            ClearedTasks::Completed => {
+                self.tasks().filter(|(_, task)| task.status.is_completed()).map(|(id, _)| id).collect()
+            }
+            ClearedTasks::All => {
                 let busy: Vec<TaskId> = self.owned.values().flatten().copied().collect();
                 if !busy.is_empty() {
-                    return Err(Refusal::InProgress(busy));
+                    return Err(BoardRefusal::InProgress(busy));
                 }
                 self.tasks.ids().collect()
             }
@@ -330,8 +332,9 @@ impl Board {
         if self.ready.is_empty() || self.waiting.is_empty() {
             return Vec::new();
         }
-        let mut left: BTreeMap<&Lane, usize> = self.ready.iter().map(|(lane, ranks)| (lane, ranks.len())).collect();
-        let mut take = |lane: &Lane| match left.get_mut(lane) {
+        let mut left: BTreeMap<&ClaimLane, usize> =
+            self.ready.iter().map(|(lane, ranks)| (lane, ranks.len())).collect();
+        let mut take = |lane: &ClaimLane| match left.get_mut(lane) {
             Some(count) if *count > 0 => {
                 *count -= 1;
                 true
@@ -348,15 +351,15 @@ impl Board {
         self.tasks.get_open(id).expect("only tasks that have not ended are ready or owned")
     }
 
-    fn end(&self, claim: &Claim, step: &'static str) -> Result<(), Refusal> {
+    fn end(&self, claim: &TaskClaim, step: &'static str) -> Result<(), BoardRefusal> {
         let task = self.task(claim.id)?;
         task.status.end(claim.id, step, claim, task.attempt)
     }
 
-    fn may_wait(&self, id: TaskId, on: TaskId) -> Result<(), Refusal> {
+    fn may_wait(&self, id: TaskId, on: TaskId) -> Result<(), BoardRefusal> {
         match self.tasks.status(on) {
-            None => Err(Refusal::NoDependency { id, on }),
-            Some(TaskStatus::Cancelled) => Err(Refusal::DependencyCancelled { id, on }),
+            None => Err(BoardRefusal::NoDependency { id, on }),
+            Some(TaskStatus::Cancelled) => Err(BoardRefusal::DependencyCancelled { id, on }),
             Some(
                 TaskStatus::Pending { .. }
                 | TaskStatus::InProgress { .. }

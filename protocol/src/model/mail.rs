@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::id::{Address, MessageId, TaskId};
 use crate::model::limits::{MAIL_READ_KEPT_MAX, MAIL_TEXT_BYTES_MAX};
 use crate::model::shutdown::{ShutdownReply, ShutdownRequest};
-use crate::store::file::{Fold, LogError, Offset, Snapshot, Stamp};
+use crate::store::file::{FactOffset, FactStamp, LogError, LogFold, LogSnapshot};
 
 /// When a message is handed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -26,7 +26,7 @@ pub enum Urgency {
 /// What a message is. All but `text` is control: worker and leader act on it, and no agent is shown it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Body {
+pub enum MessageBody {
     /// Words for the agent, or for the people behind the lead.
     Text {
         /// The words.
@@ -51,18 +51,20 @@ pub enum Body {
     Unknown,
 }
 
-impl Body {
+impl MessageBody {
     /// Refuses a text that is empty or too long to keep.
     pub fn check(&self) -> Result<(), MailRefusal> {
         match self {
-            Body::Text { text } if text.trim().is_empty() => Err(MailRefusal::Empty),
-            Body::Text { text } if text.len() > MAIL_TEXT_BYTES_MAX => Err(MailRefusal::TooLong { bytes: text.len() }),
-            Body::Text { .. }
-            | Body::TaskAssigned { .. }
-            | Body::ShutdownRequest(_)
-            | Body::ShutdownReply(_)
-            | Body::AbortRequest { .. }
-            | Body::Unknown => Ok(()),
+            MessageBody::Text { text } if text.trim().is_empty() => Err(MailRefusal::Empty),
+            MessageBody::Text { text } if text.len() > MAIL_TEXT_BYTES_MAX => {
+                Err(MailRefusal::TooLong { bytes: text.len() })
+            }
+            MessageBody::Text { .. }
+            | MessageBody::TaskAssigned { .. }
+            | MessageBody::ShutdownRequest(_)
+            | MessageBody::ShutdownReply(_)
+            | MessageBody::AbortRequest { .. }
+            | MessageBody::Unknown => Ok(()),
         }
     }
 }
@@ -80,7 +82,7 @@ pub struct Message {
     #[serde(default)]
     pub urgency: Urgency,
     /// What it says.
-    pub body: Body,
+    pub body: MessageBody,
 }
 
 /// One fact about a mailbox: the records of `mail/<name>.jsonl`.
@@ -115,11 +117,11 @@ pub enum MailRefusal {
 
 /// A message as the mailbox keeps it: its text is in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Letter {
+pub struct StoredMessage {
     /// Its id.
     pub id: MessageId,
     /// Where its [`MailFact::Delivered`] is.
-    pub at: Offset,
+    pub at: FactOffset,
     /// Whether its reader has handed it on.
     pub state: LetterState,
 }
@@ -136,7 +138,7 @@ pub enum LetterState {
 /// One mailbox, oldest message first.
 #[derive(Debug, Clone, Default)]
 pub struct Mailbox {
-    letters: BTreeMap<u64, Letter>,
+    letters: BTreeMap<u64, StoredMessage>,
     unread: BTreeMap<MessageId, u64>,
     /// The ids of all letters, of which a snapshot keeps only the newest of those that were acknowledged.
     seen: HashSet<MessageId>,
@@ -163,7 +165,7 @@ impl Mailbox {
     }
 
     /// The messages not yet handed on, in the order of their delivery.
-    pub fn unread(&self) -> impl Iterator<Item = &Letter> {
+    pub fn unread(&self) -> impl Iterator<Item = &StoredMessage> {
         let mut order: Vec<&u64> = self.unread.values().collect();
         order.sort_unstable();
         order.into_iter().map(|number| &self.letters[number])
@@ -175,21 +177,21 @@ impl Mailbox {
     }
 
     /// All messages that are kept, in the order of their delivery.
-    pub fn letters(&self) -> impl DoubleEndedIterator<Item = &Letter> {
+    pub fn letters(&self) -> impl DoubleEndedIterator<Item = &StoredMessage> {
         self.letters.values()
     }
 }
 
-impl Fold for Mailbox {
+impl LogFold for Mailbox {
     type Fact = MailFact;
     const KIND: &'static str = "mail";
     const FACTS: &'static [&'static str] = &["delivered", "acknowledged"];
 
-    fn apply(&mut self, fact: MailFact, at: &Stamp<'_>) {
+    fn apply(&mut self, fact: MailFact, at: &FactStamp<'_>) {
         match fact {
             MailFact::Delivered(message) => {
                 if self.seen.insert(message.id) {
-                    let letter = Letter { id: message.id, at: at.offset, state: LetterState::Unread };
+                    let letter = StoredMessage { id: message.id, at: at.offset, state: LetterState::Unread };
                     self.letters.insert(self.count, letter);
                     self.unread.insert(message.id, self.count);
                     self.count += 1;
@@ -205,7 +207,7 @@ impl Fold for Mailbox {
         }
     }
 
-    fn snapshot(&self, next: &mut Snapshot<'_, MailFact>) -> Result<(), LogError> {
+    fn snapshot(&self, next: &mut LogSnapshot<'_, MailFact>) -> Result<(), LogError> {
         let read = self.letters.len() - self.unread.len();
         let mut drop = read.saturating_sub(MAIL_READ_KEPT_MAX);
         for letter in self.letters.values() {

@@ -11,33 +11,33 @@ use crate::model::receipt::{ReceiptState, TextId};
 
 /// One line of a transcript, `turns/<member>/<turn>.jsonl`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct TranscriptEntry {
     /// Counted over all transcripts of the member, from 1, without a gap.
     pub seq: u64,
     /// When.
     pub at_ms: u64,
     /// What.
     #[serde(flatten)]
-    pub what: Said,
+    pub what: TranscriptText,
 }
 
 /// A notice: the same without the texts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
-    /// The [`Entry::seq`] of the entry it is taken from: not without gaps.
+    /// The [`TranscriptEntry::seq`] of the entry it is taken from: not without gaps.
     pub seq: u64,
     /// When.
     pub at_ms: u64,
     /// What.
     #[serde(flatten)]
-    pub what: Noted,
+    pub what: NoticeKind,
 }
 
 /// What a transcript says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "SPEC.md says what each field is")]
-pub enum Said {
+pub enum TranscriptText {
     /// The agent can take a prompt.
     Ready,
     /// The agent has a conversation of this name.
@@ -84,7 +84,7 @@ pub enum Said {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "as in Said")]
-pub enum Noted {
+pub enum NoticeKind {
     Ready,
     Session { session: AgentSession },
     TurnStarted { turn: u64, task: Option<TaskId> },
@@ -101,32 +101,34 @@ pub enum Noted {
     Leaving { reason: String },
 }
 
-impl Entry {
+impl TranscriptEntry {
     /// The notice of this entry; nothing for what the agent says, which is read from the transcript.
     pub fn notice(&self) -> Option<Notice> {
         let what = match &self.what {
-            Said::Ready => Noted::Ready,
-            Said::Session { session } => Noted::Session { session: session.clone() },
-            Said::TurnStarted { turn, task, .. } => Noted::TurnStarted { turn: *turn, task: *task },
-            Said::PermissionAsked(asked) => Noted::PermissionAsked { question: asked.question.clone() },
-            Said::PermissionAnswered { question, by, .. } => {
-                Noted::PermissionAnswered { question: question.clone(), by: *by }
+            TranscriptText::Ready => NoticeKind::Ready,
+            TranscriptText::Session { session } => NoticeKind::Session { session: session.clone() },
+            TranscriptText::TurnStarted { turn, task, .. } => NoticeKind::TurnStarted { turn: *turn, task: *task },
+            TranscriptText::PermissionAsked(asked) => NoticeKind::PermissionAsked { question: asked.question.clone() },
+            TranscriptText::PermissionAnswered { question, by, .. } => {
+                NoticeKind::PermissionAnswered { question: question.clone(), by: *by }
             }
-            Said::Steered { id, from, .. } => Noted::Steered { id: *id, from: from.clone() },
-            Said::Mail { id, .. } => Noted::Mail { id: *id },
-            Said::Receipt { text, state } => Noted::Receipt { text: *text, state: state.clone() },
-            Said::Stalled { turn, quiet_ms } => Noted::Stalled { turn: *turn, quiet_ms: *quiet_ms },
-            Said::TurnEnded { turn, task, end } => Noted::TurnEnded { turn: *turn, task: *task, end: end.clone() },
-            Said::Parked { task, until_ms, .. } => Noted::Parked { task: *task, until_ms: *until_ms },
-            Said::Waiting => Noted::Waiting,
-            Said::Trouble { text } => Noted::Trouble { text: text.clone() },
-            Said::Leaving { reason } => Noted::Leaving { reason: reason.clone() },
-            Said::Text { .. }
-            | Said::Thought { .. }
-            | Said::ToolCall { .. }
-            | Said::Plan { .. }
-            | Said::Usage { .. }
-            | Said::Cut { .. } => return None,
+            TranscriptText::Steered { id, from, .. } => NoticeKind::Steered { id: *id, from: from.clone() },
+            TranscriptText::Mail { id, .. } => NoticeKind::Mail { id: *id },
+            TranscriptText::Receipt { text, state } => NoticeKind::Receipt { text: *text, state: state.clone() },
+            TranscriptText::Stalled { turn, quiet_ms } => NoticeKind::Stalled { turn: *turn, quiet_ms: *quiet_ms },
+            TranscriptText::TurnEnded { turn, task, end } => {
+                NoticeKind::TurnEnded { turn: *turn, task: *task, end: end.clone() }
+            }
+            TranscriptText::Parked { task, until_ms, .. } => NoticeKind::Parked { task: *task, until_ms: *until_ms },
+            TranscriptText::Waiting => NoticeKind::Waiting,
+            TranscriptText::Trouble { text } => NoticeKind::Trouble { text: text.clone() },
+            TranscriptText::Leaving { reason } => NoticeKind::Leaving { reason: reason.clone() },
+            TranscriptText::Text { .. }
+            | TranscriptText::Thought { .. }
+            | TranscriptText::ToolCall { .. }
+            | TranscriptText::Plan { .. }
+            | TranscriptText::Usage { .. }
+            | TranscriptText::Cut { .. } => return None,
         };
         Some(Notice { seq: self.seq, at_ms: self.at_ms, what })
     }

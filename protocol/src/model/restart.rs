@@ -8,13 +8,13 @@ use crate::model::limits::{RESTART_DELAY_MAX, RESTART_DELAY_MIN, RESTARTS_MAX, R
 
 /// The deaths of one process and those before it that still count. Times are by any one clock of the caller.
 #[derive(Debug, Clone, Default)]
-pub struct Deaths {
+pub struct RecentDeaths {
     at_ms: VecDeque<u64>,
 }
 
 /// What follows a death.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum RestartVerdict {
     /// It is started again after this time.
     Again(Duration),
     /// It is not; so many deaths within [`RESTARTS_WITHIN`] were too many.
@@ -24,10 +24,10 @@ pub enum Verdict {
     },
 }
 
-impl Deaths {
+impl RecentDeaths {
     /// Those that somebody else counted. What would be in the future was counted by another clock.
-    pub fn recalled(now_ms: u64, at_ms: Vec<u64>) -> Deaths {
-        Deaths { at_ms: at_ms.into_iter().filter(|at_ms| *at_ms <= now_ms).collect() }
+    pub fn recalled(now_ms: u64, at_ms: Vec<u64>) -> RecentDeaths {
+        RecentDeaths { at_ms: at_ms.into_iter().filter(|at_ms| *at_ms <= now_ms).collect() }
     }
 
     /// The clock was set: they are as long ago as before.
@@ -36,17 +36,17 @@ impl Deaths {
     }
 
     /// Counts one more.
-    pub fn died(&mut self, now_ms: u64) -> Verdict {
+    pub fn died(&mut self, now_ms: u64) -> RestartVerdict {
         let within_ms = RESTARTS_WITHIN.as_millis() as u64;
         self.at_ms.retain(|at_ms| now_ms.saturating_sub(*at_ms) < within_ms);
         self.at_ms.push_back(now_ms);
         let deaths = self.at_ms.len();
         if deaths > RESTARTS_MAX {
-            return Verdict::GivenUp { deaths };
+            return RestartVerdict::GivenUp { deaths };
         }
         let doublings = (deaths - 1).try_into().unwrap_or(u32::MAX);
         let delay = RESTART_DELAY_MIN.saturating_mul(2_u32.saturating_pow(doublings));
-        Verdict::Again(delay.min(RESTART_DELAY_MAX))
+        RestartVerdict::Again(delay.min(RESTART_DELAY_MAX))
     }
 }
 
@@ -58,26 +58,26 @@ mod tests {
 
     #[test]
     fn who_dies_again_and_again_waits_longer_each_time_and_is_given_up() {
-        let mut deaths = Deaths::default();
-        let delays: Vec<Verdict> = (0..RESTARTS_MAX as u64).map(|n| deaths.died(DAY_MS + n)).collect();
-        let again = |ms| Verdict::Again(Duration::from_millis(ms));
+        let mut deaths = RecentDeaths::default();
+        let delays: Vec<RestartVerdict> = (0..RESTARTS_MAX as u64).map(|n| deaths.died(DAY_MS + n)).collect();
+        let again = |ms| RestartVerdict::Again(Duration::from_millis(ms));
         assert_eq!(delays, [again(100), again(200), again(400), again(800), again(1600)]);
-        assert_eq!(deaths.died(DAY_MS + 10), Verdict::GivenUp { deaths: RESTARTS_MAX + 1 });
+        assert_eq!(deaths.died(DAY_MS + 10), RestartVerdict::GivenUp { deaths: RESTARTS_MAX + 1 });
     }
 
     #[test]
     fn who_dies_now_and_then_is_always_started_again() {
-        let mut deaths = Deaths::default();
+        let mut deaths = RecentDeaths::default();
         let apart_ms = RESTARTS_WITHIN.as_millis() as u64 / RESTARTS_MAX as u64 + 1;
         for n in 0..1000 {
-            assert!(matches!(deaths.died(DAY_MS + n * apart_ms), Verdict::Again(_)), "death {n}");
+            assert!(matches!(deaths.died(DAY_MS + n * apart_ms), RestartVerdict::Again(_)), "death {n}");
         }
     }
 
     #[test]
     fn a_clock_that_jumps_back_is_no_reason_to_give_up() {
-        let mut deaths = Deaths::default();
+        let mut deaths = RecentDeaths::default();
         deaths.died(DAY_MS);
-        assert!(matches!(deaths.died(0), Verdict::Again(_)));
+        assert!(matches!(deaths.died(0), RestartVerdict::Again(_)));
     }
 }

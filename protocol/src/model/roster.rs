@@ -7,12 +7,12 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::host::process::Identity;
+use crate::host::process::ProcessIdentity;
 use crate::model::agent::SessionId;
-use crate::model::board::{AutoClaim, Claimant};
+use crate::model::board::{AutoClaim, WaitingClaimant};
 use crate::model::id::{AgentName, LEAD, MemberName, Role};
 use crate::model::limits::{RESTARTS_MAX, STALL_AFTER};
-use crate::store::file::{Fold, LogError, Snapshot, Stamp};
+use crate::store::file::{FactStamp, LogError, LogFold, LogSnapshot};
 
 /// Where a member works.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,7 +55,7 @@ impl Workspace {
 
 /// What is done about a turn in which the agent says nothing for long: hung is not idle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stall {
+pub struct StallPolicy {
     /// How long nothing has to be said, in milliseconds.
     pub after_ms: u64,
     /// What is done then, besides that it is shown.
@@ -101,15 +101,15 @@ impl FromStr for OnStall {
     }
 }
 
-impl Default for Stall {
-    fn default() -> Stall {
-        Stall { after_ms: STALL_AFTER.as_millis() as u64, then: OnStall::Show }
+impl Default for StallPolicy {
+    fn default() -> StallPolicy {
+        StallPolicy { after_ms: STALL_AFTER.as_millis() as u64, then: OnStall::Show }
     }
 }
 
-impl Stall {
+impl StallPolicy {
     fn is_default(&self) -> bool {
-        *self == Stall::default()
+        *self == StallPolicy::default()
     }
 }
 
@@ -127,14 +127,14 @@ pub struct MemberSpec {
     /// Where it works.
     pub workspace: Workspace,
     /// What is done when its agent says nothing.
-    #[serde(default, skip_serializing_if = "Stall::is_default")]
-    pub stall: Stall,
+    #[serde(default, skip_serializing_if = "StallPolicy::is_default")]
+    pub stall: StallPolicy,
 }
 
 impl MemberSpec {
     /// The member as the board knows it.
-    pub fn claimant(&self, name: &MemberName) -> Claimant {
-        Claimant { name: name.clone(), role: self.role.clone(), auto: self.auto }
+    pub fn claimant(&self, name: &MemberName) -> WaitingClaimant {
+        WaitingClaimant { name: name.clone(), role: self.role.clone(), auto: self.auto }
     }
 }
 
@@ -151,7 +151,7 @@ pub enum StartedBy {
 /// What keeps in the processes that a worker starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Isolation {
+pub enum CellIsolation {
     /// A PID namespace: the kernel ends them all when the worker dies, however it dies.
     Namespace,
     /// They fall to the worker, which ends them; if it is killed, to its leader or the leader's warden.
@@ -161,33 +161,33 @@ pub enum Isolation {
 /// What the worker program prints, as JSON, to `--probe`: the level that a worker reaches where it was tried, and why no
 /// higher one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Probed {
+pub struct ProbeAnswer {
     /// The level.
-    pub isolation: Isolation,
+    pub isolation: CellIsolation,
     /// What the system refused; nothing if no higher level was asked for.
     pub refused: Option<String>,
 }
 
 /// A running worker as it writes itself down.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Process {
+pub struct WorkerProcess {
     /// Which process.
     #[serde(flatten)]
-    pub identity: Identity,
+    pub identity: ProcessIdentity,
     /// Who started it.
     pub started_by: StartedBy,
     /// What keeps in its processes, if it said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub isolation: Option<Isolation>,
+    pub isolation: Option<CellIsolation>,
     /// The outer half of its cell, if it is in one: its parent, which is to end with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub outer_half: Option<Identity>,
+    pub outer_half: Option<ProcessIdentity>,
 }
 
 /// How a worker left.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum LeftHow {
+pub enum WorkerEnd {
     /// After an approved shutdown.
     Shutdown,
     /// It was told to end by a signal and ended in order.
@@ -223,13 +223,13 @@ pub enum TeamFact {
     /// A member is on the roster, or is set up anew.
     Added { name: MemberName, spec: MemberSpec },
     /// Its worker is ready.
-    Joined { name: MemberName, process: Process },
+    Joined { name: MemberName, process: WorkerProcess },
     /// Its agent has a conversation of this name, with which a later life goes on.
     Session { name: MemberName, session: SessionId },
     /// Its worker ended.
-    Left { name: MemberName, how: LeftHow },
+    Left { name: MemberName, how: WorkerEnd },
     /// Its worker died, and is started again at a time.
-    Restarting { name: MemberName, how: LeftHow, at_ms: u64 },
+    Restarting { name: MemberName, how: WorkerEnd, at_ms: u64 },
     /// Its worker is told to end for good: whoever leads does not start it again.
     Dismissed { name: MemberName },
     /// Its worker does not answer its leader.
@@ -246,11 +246,11 @@ pub struct Member {
     /// What it is set up to do.
     pub spec: MemberSpec,
     /// What was last written of its worker.
-    pub presence: Presence,
+    pub presence: MemberPresence,
     /// The conversation of its agent, if that has told its name: the next life goes on with it.
     pub session: Option<SessionId>,
     /// When its workers died that were, or are to be, started again since it was set up; no more than count.
-    pub deaths: Vec<Death>,
+    pub deaths: Vec<MemberDeath>,
     /// Since when its worker is said to hang. Of a worker that runs.
     pub hung_ms: Option<u64>,
     /// Since when its worker is to end for good. Of a worker that runs, or has died of that.
@@ -259,18 +259,18 @@ pub struct Member {
 
 /// A death after which a member is started again.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Death {
+pub struct MemberDeath {
     /// When it was written down.
     pub died_ms: u64,
     /// How it died.
-    pub how: LeftHow,
+    pub how: WorkerEnd,
     /// When the next start was due.
     pub again_ms: u64,
 }
 
 /// What was last written of a member's worker. Whether that still holds, its lock tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Presence {
+pub enum MemberPresence {
     /// It has not joined yet.
     Expected {
         /// Since when.
@@ -281,39 +281,39 @@ pub enum Presence {
         /// When.
         at_ms: u64,
         /// As what process.
-        process: Process,
+        process: WorkerProcess,
     },
     /// It left.
     Left {
         /// When.
         at_ms: u64,
         /// How.
-        how: LeftHow,
+        how: WorkerEnd,
         /// What comes of the member.
-        then: Then,
+        then: AfterLeaving,
     },
 }
 
-impl Presence {
+impl MemberPresence {
     /// The process that joined, if it has not left since.
-    pub fn joined(&self) -> Option<&Identity> {
+    pub fn joined(&self) -> Option<&ProcessIdentity> {
         match self {
-            Presence::Joined { process, .. } => Some(&process.identity),
-            Presence::Expected { .. } | Presence::Left { .. } => None,
+            MemberPresence::Joined { process, .. } => Some(&process.identity),
+            MemberPresence::Expected { .. } | MemberPresence::Left { .. } => None,
         }
     }
 }
 
 /// What comes of a member whose worker ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Then {
+pub enum AfterLeaving {
     /// Nothing, until somebody spawns it.
     Stays,
     /// Its worker said that its agent is gone. The leader that had started it has not said what follows, so it died
     /// with that to do, or nobody led.
     Undecided {
         /// That worker.
-        process: Process,
+        process: WorkerProcess,
     },
     /// The leader starts it again.
     Again {
@@ -354,7 +354,7 @@ impl Roster {
     }
 }
 
-impl Fold for Roster {
+impl LogFold for Roster {
     type Fact = TeamFact;
     const KIND: &'static str = "team";
     const FACTS: &'static [&'static str] = &[
@@ -371,13 +371,13 @@ impl Fold for Roster {
         "removed",
     ];
 
-    fn apply(&mut self, fact: TeamFact, at: &Stamp<'_>) {
+    fn apply(&mut self, fact: TeamFact, at: &FactStamp<'_>) {
         let at_ms = at.at_ms;
         match fact {
             TeamFact::Founded { dir } => self.dir = Some(dir),
             TeamFact::Moved { from, to } => self.move_paths(&from, &to),
             TeamFact::Added { name, spec } => {
-                let presence = Presence::Expected { since_ms: at_ms };
+                let presence = MemberPresence::Expected { since_ms: at_ms };
                 // Another agent does not know the conversation of the one before it.
                 let before = self.members.get(&name).filter(|before| before.spec.agent == spec.agent);
                 let session = before.and_then(|before| before.session.clone());
@@ -385,12 +385,12 @@ impl Fold for Roster {
                 self.members.insert(name, Member { spec, presence, session, deaths, hung_ms, dismissed_ms });
             }
             TeamFact::Joined { name, process } => {
-                self.change(&name, |member| member.is(Presence::Joined { at_ms, process }));
+                self.change(&name, |member| member.is(MemberPresence::Joined { at_ms, process }));
             }
             TeamFact::Session { name, session } => self.change(&name, |member| member.session = Some(session)),
             TeamFact::Left { name, how } => self.change(&name, |member| member.left(at_ms, how)),
             TeamFact::Restarting { name, how, at_ms: again_ms } => {
-                self.change(&name, |member| member.restarting(Death { died_ms: at_ms, how, again_ms }));
+                self.change(&name, |member| member.restarting(MemberDeath { died_ms: at_ms, how, again_ms }));
             }
             TeamFact::Dismissed { name } => self.change(&name, |member| member.dismissed(at_ms)),
             TeamFact::Hung { name } => self.change(&name, |member| member.hung_ms = Some(at_ms)),
@@ -401,30 +401,30 @@ impl Fold for Roster {
         }
     }
 
-    fn snapshot(&self, next: &mut Snapshot<'_, TeamFact>) -> Result<(), LogError> {
+    fn snapshot(&self, next: &mut LogSnapshot<'_, TeamFact>) -> Result<(), LogError> {
         if let Some(dir) = &self.dir {
             next.write(0, LEAD, &[TeamFact::Founded { dir: dir.clone() }])?;
         }
         for (name, member) in &self.members {
             let added = TeamFact::Added { name: name.clone(), spec: member.spec.clone() };
-            let joined = |process: &Process| TeamFact::Joined { name: name.clone(), process: process.clone() };
-            let left = |how: &LeftHow| TeamFact::Left { name: name.clone(), how: how.clone() };
+            let joined = |process: &WorkerProcess| TeamFact::Joined { name: name.clone(), process: process.clone() };
+            let left = |how: &WorkerEnd| TeamFact::Left { name: name.clone(), how: how.clone() };
             let (at_ms, last) = match &member.presence {
-                Presence::Expected { since_ms } => (*since_ms, vec![]),
-                Presence::Joined { at_ms, process } => (*at_ms, vec![joined(process)]),
-                Presence::Left { at_ms, how, then: Then::Stays } => (*at_ms, vec![left(how)]),
-                Presence::Left { at_ms, how, then: Then::Undecided { process } } => {
+                MemberPresence::Expected { since_ms } => (*since_ms, vec![]),
+                MemberPresence::Joined { at_ms, process } => (*at_ms, vec![joined(process)]),
+                MemberPresence::Left { at_ms, how, then: AfterLeaving::Stays } => (*at_ms, vec![left(how)]),
+                MemberPresence::Left { at_ms, how, then: AfterLeaving::Undecided { process } } => {
                     (*at_ms, vec![joined(process), left(how)])
                 }
                 // The last of its deaths says so.
-                Presence::Left { at_ms, then: Then::Again { .. }, .. } => (*at_ms, vec![]),
+                MemberPresence::Left { at_ms, then: AfterLeaving::Again { .. }, .. } => (*at_ms, vec![]),
             };
             next.write(member.deaths.first().map_or(at_ms, |death| death.died_ms), LEAD, &[added])?;
             if let Some(session) = &member.session {
                 let session = TeamFact::Session { name: name.clone(), session: session.clone() };
                 next.write(at_ms, LEAD, &[session])?;
             }
-            for Death { died_ms, how, again_ms } in &member.deaths {
+            for MemberDeath { died_ms, how, again_ms } in &member.deaths {
                 let died = TeamFact::Restarting { name: name.clone(), how: how.clone(), at_ms: *again_ms };
                 next.write(*died_ms, LEAD, &[died])?;
             }
@@ -472,7 +472,7 @@ fn move_path(path: &mut PathBuf, from: &Path, to: &Path) {
 }
 
 impl Member {
-    fn is(&mut self, presence: Presence) {
+    fn is(&mut self, presence: MemberPresence) {
         self.presence = presence;
         self.hung_ms = None;
         self.dismissed_ms = None;
@@ -480,36 +480,38 @@ impl Member {
 
     fn dismissed(&mut self, now_ms: u64) {
         match &mut self.presence {
-            Presence::Joined { .. } => self.dismissed_ms = Some(now_ms),
-            Presence::Left { then, .. } => *then = Then::Stays,
+            MemberPresence::Joined { .. } => self.dismissed_ms = Some(now_ms),
+            MemberPresence::Left { then, .. } => *then = AfterLeaving::Stays,
             // Nobody but the leader that asked for it starts it.
-            Presence::Expected { .. } => {}
+            MemberPresence::Expected { .. } => {}
         }
     }
 
-    fn left(&mut self, at_ms: u64, how: LeftHow) {
+    fn left(&mut self, at_ms: u64, how: WorkerEnd) {
         let then = match (&how, &self.presence) {
-            (LeftHow::AgentGone { .. }, Presence::Joined { process, .. })
+            (WorkerEnd::AgentGone { .. }, MemberPresence::Joined { process, .. })
                 if process.started_by == StartedBy::Leader && self.dismissed_ms.is_none() =>
             {
-                Then::Undecided { process: process.clone() }
+                AfterLeaving::Undecided { process: process.clone() }
             }
-            (LeftHow::GivenUp { .. }, _) => {
+            (WorkerEnd::GivenUp { .. }, _) => {
                 self.deaths.clear();
-                Then::Stays
+                AfterLeaving::Stays
             }
-            (_, Presence::Expected { .. } | Presence::Joined { .. } | Presence::Left { .. }) => Then::Stays,
+            (_, MemberPresence::Expected { .. } | MemberPresence::Joined { .. } | MemberPresence::Left { .. }) => {
+                AfterLeaving::Stays
+            }
         };
-        self.is(Presence::Left { at_ms, how, then });
+        self.is(MemberPresence::Left { at_ms, how, then });
     }
 
-    fn restarting(&mut self, death: Death) {
-        let (at_ms, how, then) = (death.died_ms, death.how.clone(), Then::Again { at_ms: death.again_ms });
+    fn restarting(&mut self, death: MemberDeath) {
+        let (at_ms, how, then) = (death.died_ms, death.how.clone(), AfterLeaving::Again { at_ms: death.again_ms });
         if self.deaths.len() == RESTARTS_MAX {
             self.deaths.remove(0);
         }
         self.deaths.push(death);
-        self.is(Presence::Left { at_ms, how, then });
+        self.is(MemberPresence::Left { at_ms, how, then });
     }
 }
 

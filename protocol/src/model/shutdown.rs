@@ -41,13 +41,13 @@ pub struct ShutdownReply {
     /// The request it answers.
     pub request: MessageId,
     /// What it says.
-    pub verdict: Verdict,
+    pub verdict: ShutdownAnswer,
 }
 
 /// What a member says to a shutdown request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub enum ShutdownAnswer {
     /// It ends now.
     Approved,
     /// It ends after the running turn, and takes no more.
@@ -63,17 +63,17 @@ pub enum Verdict {
 }
 
 /// What a worker answers, by whether it is busy.
-pub fn verdict(when_busy: WhenBusy, busy: Busy) -> Verdict {
+pub fn verdict(when_busy: WhenBusy, busy: WorkerBusy) -> ShutdownAnswer {
     match (busy, when_busy) {
-        (Busy::No, _) => Verdict::Approved,
-        (Busy::Turn { task }, WhenBusy::Finish) => Verdict::Finishing { task },
-        (Busy::Turn { task }, WhenBusy::Refuse) => Verdict::Refused { task },
+        (WorkerBusy::No, _) => ShutdownAnswer::Approved,
+        (WorkerBusy::Turn { task }, WhenBusy::Finish) => ShutdownAnswer::Finishing { task },
+        (WorkerBusy::Turn { task }, WhenBusy::Refuse) => ShutdownAnswer::Refused { task },
     }
 }
 
 /// Whether a worker has a turn running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Busy {
+pub enum WorkerBusy {
     /// It has none.
     No,
     /// It has one, perhaps for a task.
@@ -85,7 +85,7 @@ pub enum Busy {
 
 /// Where the ending of one member stands, on the leader's side. Times are milliseconds of the caller's clock.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ladder {
+pub enum ShutdownLadder {
     /// It was asked.
     Asked {
         /// The open request.
@@ -106,7 +106,7 @@ pub enum Ladder {
 
 /// What the leader is to do next on the ladder.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
+pub enum LadderStep {
     /// Nothing yet.
     Wait,
     /// Send SIGTERM.
@@ -128,57 +128,64 @@ pub enum ReplyRefusal {
     },
 }
 
-impl Ladder {
+impl ShutdownLadder {
     /// The first rung: the request is sent.
-    pub fn ask(request: MessageId, until_ms: u64) -> Ladder {
-        Ladder::Asked { request, until_ms }
+    pub fn ask(request: MessageId, until_ms: u64) -> ShutdownLadder {
+        ShutdownLadder::Asked { request, until_ms }
     }
 
     /// The first rung for a member that is not to be asked.
-    pub fn terminate(now_ms: u64) -> Ladder {
-        Ladder::Forced(KillLadder::terminate(now_ms))
+    pub fn terminate(now_ms: u64) -> ShutdownLadder {
+        ShutdownLadder::Forced(KillLadder::terminate(now_ms))
     }
 
     /// Whether not even SIGKILL has ended the worker.
     pub fn is_stuck(&self) -> bool {
-        matches!(self, Ladder::Forced(KillLadder::Stuck))
+        matches!(self, ShutdownLadder::Forced(KillLadder::Stuck))
     }
 
     /// Takes the answer of the member this ladder is for. Gives the ladder as it is then, nothing if the
     /// member refused and goes on; refuses an answer to no open request.
-    pub fn reply(&self, from: &MemberName, reply: &ShutdownReply, now_ms: u64) -> Result<Option<Ladder>, ReplyRefusal> {
+    pub fn reply(
+        &self,
+        from: &MemberName,
+        reply: &ShutdownReply,
+        now_ms: u64,
+    ) -> Result<Option<ShutdownLadder>, ReplyRefusal> {
         let not_open = || Err(ReplyRefusal::NotOpen { from: from.clone() });
         match self {
-            Ladder::Asked { request, .. } if *request == reply.request => Ok(match reply.verdict {
-                Verdict::Approved => {
-                    Some(Ladder::Agreed { request: *request, until_ms: Some(now_ms + ms(TERM_GRACE)) })
+            ShutdownLadder::Asked { request, .. } if *request == reply.request => Ok(match reply.verdict {
+                ShutdownAnswer::Approved => {
+                    Some(ShutdownLadder::Agreed { request: *request, until_ms: Some(now_ms + ms(TERM_GRACE)) })
                 }
-                Verdict::Finishing { .. } => Some(Ladder::Agreed { request: *request, until_ms: None }),
-                Verdict::Refused { .. } => None,
+                ShutdownAnswer::Finishing { .. } => Some(ShutdownLadder::Agreed { request: *request, until_ms: None }),
+                ShutdownAnswer::Refused { .. } => None,
             }),
             // A worker that finished its turn says so before it ends.
-            Ladder::Agreed { request, until_ms: None } if *request == reply.request => match reply.verdict {
-                Verdict::Approved => {
-                    Ok(Some(Ladder::Agreed { request: *request, until_ms: Some(now_ms + ms(TERM_GRACE)) }))
+            ShutdownLadder::Agreed { request, until_ms: None } if *request == reply.request => match reply.verdict {
+                ShutdownAnswer::Approved => {
+                    Ok(Some(ShutdownLadder::Agreed { request: *request, until_ms: Some(now_ms + ms(TERM_GRACE)) }))
                 }
-                Verdict::Finishing { .. } | Verdict::Refused { .. } => not_open(),
+                ShutdownAnswer::Finishing { .. } | ShutdownAnswer::Refused { .. } => not_open(),
             },
-            Ladder::Asked { .. } | Ladder::Agreed { .. } | Ladder::Forced(_) => not_open(),
+            ShutdownLadder::Asked { .. } | ShutdownLadder::Agreed { .. } | ShutdownLadder::Forced(_) => not_open(),
         }
     }
 
     /// Goes up one rung if its time is over, and says what to do.
-    pub fn overdue(&mut self, now_ms: u64) -> Step {
+    pub fn overdue(&mut self, now_ms: u64) -> LadderStep {
         match self {
-            Ladder::Asked { until_ms, .. } | Ladder::Agreed { until_ms: Some(until_ms), .. } if now_ms >= *until_ms => {
-                *self = Ladder::terminate(now_ms);
-                Step::Terminate
+            ShutdownLadder::Asked { until_ms, .. } | ShutdownLadder::Agreed { until_ms: Some(until_ms), .. }
+                if now_ms >= *until_ms =>
+            {
+                *self = ShutdownLadder::terminate(now_ms);
+                LadderStep::Terminate
             }
-            Ladder::Asked { .. } | Ladder::Agreed { .. } => Step::Wait,
-            Ladder::Forced(ladder) => match ladder.climb_if_due(now_ms) {
-                KillStep::Wait => Step::Wait,
-                KillStep::Kill => Step::Kill,
-                KillStep::GiveUp => Step::GiveUp,
+            ShutdownLadder::Asked { .. } | ShutdownLadder::Agreed { .. } => LadderStep::Wait,
+            ShutdownLadder::Forced(ladder) => match ladder.climb_if_due(now_ms) {
+                KillStep::Wait => LadderStep::Wait,
+                KillStep::Kill => LadderStep::Kill,
+                KillStep::GiveUp => LadderStep::GiveUp,
             },
         }
     }
@@ -186,20 +193,20 @@ impl Ladder {
     /// The caller's clock was set: what is waited for is as far away as before.
     pub fn clock_was_set(&mut self, by_ms: i64) {
         match self {
-            Ladder::Asked { until_ms, .. } | Ladder::Agreed { until_ms: Some(until_ms), .. } => {
+            ShutdownLadder::Asked { until_ms, .. } | ShutdownLadder::Agreed { until_ms: Some(until_ms), .. } => {
                 *until_ms = until_ms.saturating_add_signed(by_ms);
             }
-            Ladder::Agreed { until_ms: None, .. } => {}
-            Ladder::Forced(ladder) => ladder.clock_was_set(by_ms),
+            ShutdownLadder::Agreed { until_ms: None, .. } => {}
+            ShutdownLadder::Forced(ladder) => ladder.clock_was_set(by_ms),
         }
     }
 
-    /// When [`Ladder::overdue`] is to be asked next.
+    /// When [`ShutdownLadder::overdue`] is to be asked next.
     pub fn until_ms(&self) -> Option<u64> {
         match self {
-            Ladder::Asked { until_ms, .. } => Some(*until_ms),
-            Ladder::Agreed { until_ms, .. } => *until_ms,
-            Ladder::Forced(ladder) => ladder.until_ms(),
+            ShutdownLadder::Asked { until_ms, .. } => Some(*until_ms),
+            ShutdownLadder::Agreed { until_ms, .. } => *until_ms,
+            ShutdownLadder::Forced(ladder) => ladder.until_ms(),
         }
     }
 }
@@ -216,46 +223,46 @@ mod tests {
         MessageId::from_parts(0, n)
     }
 
-    fn reply(n: u128, verdict: Verdict) -> ShutdownReply {
+    fn reply(n: u128, verdict: ShutdownAnswer) -> ShutdownReply {
         ShutdownReply { request: id(n), verdict }
     }
 
     #[test]
     fn silence_goes_up_every_rung_and_no_further() {
-        let mut ladder = Ladder::ask(id(1), 10);
-        assert_eq!(ladder.overdue(9), Step::Wait);
-        assert_eq!(ladder.overdue(10), Step::Terminate);
-        assert_eq!(ladder.overdue(11), Step::Wait);
-        assert_eq!(ladder.overdue(10 + ms(TERM_GRACE)), Step::Kill);
-        assert_eq!(ladder.overdue(u64::MAX / 2), Step::GiveUp);
-        assert_eq!(ladder.overdue(u64::MAX), Step::Wait);
+        let mut ladder = ShutdownLadder::ask(id(1), 10);
+        assert_eq!(ladder.overdue(9), LadderStep::Wait);
+        assert_eq!(ladder.overdue(10), LadderStep::Terminate);
+        assert_eq!(ladder.overdue(11), LadderStep::Wait);
+        assert_eq!(ladder.overdue(10 + ms(TERM_GRACE)), LadderStep::Kill);
+        assert_eq!(ladder.overdue(u64::MAX / 2), LadderStep::GiveUp);
+        assert_eq!(ladder.overdue(u64::MAX), LadderStep::Wait);
         assert_eq!(ladder.until_ms(), None);
     }
 
     #[test]
     fn a_refusal_ends_the_asking_and_no_timer_kills() {
         let alice = "alice".parse().unwrap();
-        let ladder = Ladder::ask(id(1), 10);
-        assert_eq!(ladder.reply(&alice, &reply(1, Verdict::Refused { task: Some(TaskId(3)) }), 5), Ok(None));
+        let ladder = ShutdownLadder::ask(id(1), 10);
+        assert_eq!(ladder.reply(&alice, &reply(1, ShutdownAnswer::Refused { task: Some(TaskId(3)) }), 5), Ok(None));
     }
 
     #[test]
     fn a_worker_that_finishes_its_turn_is_not_hurried() {
         let alice = "alice".parse().unwrap();
-        let asked = Ladder::ask(id(1), 10);
-        let mut ladder = asked.reply(&alice, &reply(1, Verdict::Finishing { task: None }), 5).unwrap().unwrap();
-        assert_eq!(ladder.overdue(u64::MAX), Step::Wait);
-        let mut ladder = ladder.reply(&alice, &reply(1, Verdict::Approved), 50).unwrap().unwrap();
-        assert_eq!(ladder.overdue(50 + ms(TERM_GRACE)), Step::Terminate);
+        let asked = ShutdownLadder::ask(id(1), 10);
+        let mut ladder = asked.reply(&alice, &reply(1, ShutdownAnswer::Finishing { task: None }), 5).unwrap().unwrap();
+        assert_eq!(ladder.overdue(u64::MAX), LadderStep::Wait);
+        let mut ladder = ladder.reply(&alice, &reply(1, ShutdownAnswer::Approved), 50).unwrap().unwrap();
+        assert_eq!(ladder.overdue(50 + ms(TERM_GRACE)), LadderStep::Terminate);
     }
 
     #[test]
     fn only_the_open_request_can_be_answered_and_only_once() {
         let alice: MemberName = "alice".parse().unwrap();
-        let ladder = Ladder::ask(id(1), 10);
-        assert!(ladder.reply(&alice, &reply(2, Verdict::Approved), 5).is_err());
-        let agreed = ladder.reply(&alice, &reply(1, Verdict::Approved), 5).unwrap().unwrap();
-        assert!(agreed.reply(&alice, &reply(1, Verdict::Approved), 5).is_err());
-        assert!(Ladder::terminate(0).reply(&alice, &reply(1, Verdict::Approved), 5).is_err());
+        let ladder = ShutdownLadder::ask(id(1), 10);
+        assert!(ladder.reply(&alice, &reply(2, ShutdownAnswer::Approved), 5).is_err());
+        let agreed = ladder.reply(&alice, &reply(1, ShutdownAnswer::Approved), 5).unwrap().unwrap();
+        assert!(agreed.reply(&alice, &reply(1, ShutdownAnswer::Approved), 5).is_err());
+        assert!(ShutdownLadder::terminate(0).reply(&alice, &reply(1, ShutdownAnswer::Approved), 5).is_err());
     }
 }

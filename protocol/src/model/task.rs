@@ -11,18 +11,18 @@ pub mod view;
 /// What a task asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Work {
+pub enum TaskWork {
     /// A command: whoever takes it runs it with `sh -eu` in its workspace, whatever agent it drives.
     Run(String),
     /// A text for the agent of whoever takes it. The `shell` agent runs it as a command.
     Prompt(String),
 }
 
-impl Work {
+impl TaskWork {
     /// The command or the prompt.
     pub fn text(&self) -> &str {
         match self {
-            Work::Run(text) | Work::Prompt(text) => text,
+            TaskWork::Run(text) | TaskWork::Prompt(text) => text,
         }
     }
 }
@@ -31,7 +31,7 @@ impl Work {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewTask {
     /// What to do.
-    pub work: Work,
+    pub work: TaskWork,
     /// A short text for lists.
     pub title: String,
     /// The name a plan gave it, such as `build`.
@@ -71,7 +71,7 @@ fn is_attempts_default(attempts: &u32) -> bool {
 
 impl NewTask {
     /// A task with nothing but its work; the title is the first line of the text, shortened.
-    pub fn new(work: Work) -> NewTask {
+    pub fn new(work: TaskWork) -> NewTask {
         let title = title_of(work.text());
         NewTask {
             work,
@@ -87,16 +87,16 @@ impl NewTask {
     }
 
     /// Refuses a task without text and one that is too large to keep.
-    pub fn check(&self) -> Result<(), Refusal> {
+    pub fn check(&self) -> Result<(), BoardRefusal> {
         let text = self.work.text();
         if text.trim().is_empty() {
-            return Err(Refusal::EmptyTask);
+            return Err(BoardRefusal::EmptyTask);
         }
         if text.len() > TASK_TEXT_BYTES_MAX {
-            return Err(Refusal::TooLong { what: "text", bytes: text.len(), max: TASK_TEXT_BYTES_MAX });
+            return Err(BoardRefusal::TooLong { what: "text", bytes: text.len(), max: TASK_TEXT_BYTES_MAX });
         }
         if self.title.len() > TITLE_BYTES_MAX {
-            return Err(Refusal::TooLong { what: "title", bytes: self.title.len(), max: TITLE_BYTES_MAX });
+            return Err(BoardRefusal::TooLong { what: "title", bytes: self.title.len(), max: TITLE_BYTES_MAX });
         }
         Ok(())
     }
@@ -115,7 +115,7 @@ pub fn title_of(text: &str) -> String {
 
 /// Whether a pending task may be taken, or waits for a person after a `stop`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hold {
+pub enum TaskHold {
     /// Anyone it is meant for may take it.
     Free,
     /// It was stopped: nobody takes it until it is assigned, unassigned or retried.
@@ -130,7 +130,7 @@ pub enum TaskStatus {
         /// The only member that may take it.
         assignee: Option<MemberName>,
         /// Whether it was stopped.
-        hold: Hold,
+        hold: TaskHold,
     },
     /// A worker is on it.
     InProgress {
@@ -161,8 +161,8 @@ impl TaskStatus {
     /// The word for it in records, lists and errors.
     pub fn word(&self) -> &'static str {
         match self {
-            TaskStatus::Pending { hold: Hold::Free, .. } => "pending",
-            TaskStatus::Pending { hold: Hold::Stopped, .. } => "stopped",
+            TaskStatus::Pending { hold: TaskHold::Free, .. } => "pending",
+            TaskStatus::Pending { hold: TaskHold::Stopped, .. } => "stopped",
             TaskStatus::InProgress { .. } => "in progress",
             TaskStatus::Completed { .. } => "completed",
             TaskStatus::Failed { .. } => "failed",
@@ -176,7 +176,7 @@ impl TaskStatus {
     }
 
     /// Allows what changes a task that nobody is on: assigning, unassigning, dependencies.
-    pub(crate) fn edit(&self, id: TaskId, step: &'static str) -> Result<(), Refusal> {
+    pub(crate) fn edit(&self, id: TaskId, step: &'static str) -> Result<(), BoardRefusal> {
         match self {
             TaskStatus::Pending { .. } => Ok(()),
             TaskStatus::InProgress { .. }
@@ -187,11 +187,17 @@ impl TaskStatus {
     }
 
     /// Allows the owner of a running attempt, and only it, to end that attempt.
-    pub(crate) fn end(&self, id: TaskId, step: &'static str, claim: &Claim, attempt: u32) -> Result<(), Refusal> {
+    pub(crate) fn end(
+        &self,
+        id: TaskId,
+        step: &'static str,
+        claim: &TaskClaim,
+        attempt: u32,
+    ) -> Result<(), BoardRefusal> {
         match self {
             TaskStatus::InProgress { owner, .. } if *owner == claim.owner && attempt == claim.attempt => Ok(()),
             TaskStatus::InProgress { owner, .. } => {
-                Err(Refusal::NotYours { id, step, owner: owner.clone(), attempt, claim: claim.clone() })
+                Err(BoardRefusal::NotYours { id, step, owner: owner.clone(), attempt, claim: claim.clone() })
             }
             TaskStatus::Pending { .. }
             | TaskStatus::Completed { .. }
@@ -201,19 +207,19 @@ impl TaskStatus {
     }
 
     /// Allows a retry of what failed, was cancelled or was stopped.
-    pub(crate) fn retry(&self, id: TaskId) -> Result<(), Refusal> {
+    pub(crate) fn retry(&self, id: TaskId) -> Result<(), BoardRefusal> {
         match self {
-            TaskStatus::Failed { .. } | TaskStatus::Cancelled | TaskStatus::Pending { hold: Hold::Stopped, .. } => {
+            TaskStatus::Failed { .. } | TaskStatus::Cancelled | TaskStatus::Pending { hold: TaskHold::Stopped, .. } => {
                 Ok(())
             }
-            TaskStatus::Pending { hold: Hold::Free, .. }
+            TaskStatus::Pending { hold: TaskHold::Free, .. }
             | TaskStatus::InProgress { .. }
             | TaskStatus::Completed { .. } => Err(self.refuse(id, "retry")),
         }
     }
 
     /// Allows the cancelling of what is not done and not being done.
-    pub(crate) fn cancel(&self, id: TaskId) -> Result<(), Refusal> {
+    pub(crate) fn cancel(&self, id: TaskId) -> Result<(), BoardRefusal> {
         match self {
             TaskStatus::Pending { .. } | TaskStatus::Failed { .. } => Ok(()),
             TaskStatus::InProgress { .. } | TaskStatus::Completed { .. } | TaskStatus::Cancelled => {
@@ -222,7 +228,7 @@ impl TaskStatus {
         }
     }
 
-    fn refuse(&self, id: TaskId, step: &'static str) -> Refusal {
+    fn refuse(&self, id: TaskId, step: &'static str) -> BoardRefusal {
         let by = match self {
             TaskStatus::InProgress { owner, .. } => Some(owner.clone()),
             TaskStatus::Pending { .. }
@@ -230,14 +236,14 @@ impl TaskStatus {
             | TaskStatus::Failed { .. }
             | TaskStatus::Cancelled => None,
         };
-        Refusal::Standing { id, step, is: self.word(), by }
+        BoardRefusal::Standing { id, step, is: self.word(), by }
     }
 }
 
 /// The right to end an attempt: who claimed it, and which attempt it was. A worker that was taken for dead and
 /// comes back holds an older attempt and is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Claim {
+pub struct TaskClaim {
     /// The task.
     pub id: TaskId,
     /// Who claimed it.
@@ -249,7 +255,7 @@ pub struct Claim {
 /// Why the board does not take a step. The display is a sentence for people.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the fields are what the sentences show")]
-pub enum Refusal {
+pub enum BoardRefusal {
     #[error("there is no task {0}")]
     NoTask(TaskId),
     #[error("cannot {step} task {id}: it is {is}{}", by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default())]
@@ -258,7 +264,7 @@ pub enum Refusal {
         "cannot {step} task {id}: {} holds attempt {}, and it is now attempt {attempt} of {owner}",
         claim.owner, claim.attempt
     )]
-    NotYours { id: TaskId, step: &'static str, owner: MemberName, attempt: u32, claim: Claim },
+    NotYours { id: TaskId, step: &'static str, owner: MemberName, attempt: u32, claim: TaskClaim },
     #[error("cannot claim task {id}: it waits for {}", list(waits_for))]
     Blocked { id: TaskId, waits_for: Vec<TaskId> },
     #[error("cannot claim task {id}: it is assigned to {to}")]

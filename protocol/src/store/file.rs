@@ -2,7 +2,7 @@
 //!
 //! Everything that processes share is such a log, because an append under `flock` costs microseconds,
 //! the kernel drops the lock of a dead process, and a crash can hurt nothing but the unfinished last line.
-//! Rules of a domain live in its [`Fold`] and in the closures given to [`Log::transact`], never here.
+//! Rules of a domain live in its [`LogFold`] and in the closures given to [`Log::transact`], never here.
 //!
 //! A file is a header line, then one line per record, oldest first:
 //!
@@ -38,14 +38,14 @@ mod tests;
 use serde::{Serialize, de::DeserializeOwned};
 
 pub use append::Log;
-pub use check::{Checked, check, check_old, old_of};
-pub use error::{Damage, LogError, Transact};
+pub use check::{CheckedFile, check, check_old, old_of};
+pub use error::{LineDamage, LogError, TransactError};
 pub use mark::{highest_marked_id, is_marked};
-pub use reader::{Reader, Refreshed};
+pub use reader::{LogReader, RefreshedLog};
 pub use repair::{
-    RepairError, Repaired, back_up, backup_path, begin, clear_leftover, repair, repair_carrying, repair_old,
+    RepairError, RepairedLog, back_up, backup_path, begin, clear_leftover, repair, repair_carrying, repair_old,
 };
-pub use rotate::Snapshot;
+pub use rotate::LogSnapshot;
 
 /// The version of the file format that this program writes, and the highest it reads.
 pub const VERSION: u32 = 1;
@@ -59,7 +59,7 @@ pub const LINE_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub const GENERATION_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
 /// A pure state folded from a log: what decisions need of it, and nothing that can be read back.
-pub trait Fold: Default {
+pub trait LogFold: Default {
     /// One thing that can happen. Serialized with an external tag: `{"claimed":{…}}`, or `"paused"` for a unit.
     type Fact: Serialize + DeserializeOwned;
 
@@ -77,18 +77,18 @@ pub trait Fold: Default {
     }
 
     /// Takes one fact into the state. It can not refuse: whoever wrote the fact had checked it.
-    fn apply(&mut self, fact: Self::Fact, at: &Stamp<'_>);
+    fn apply(&mut self, fact: Self::Fact, at: &FactStamp<'_>);
 
     /// Writes the facts that rebuild this state into the next generation, oldest first.
     ///
     /// Texts that the state does not hold are read back through `next`, by the offsets it noted in `apply`.
     /// The state folded from what is written must decide like this one; it gets new offsets.
-    fn snapshot(&self, next: &mut Snapshot<'_, Self::Fact>) -> Result<(), LogError>;
+    fn snapshot(&self, next: &mut LogSnapshot<'_, Self::Fact>) -> Result<(), LogError>;
 }
 
 /// When and by whom a fact was written, and where it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stamp<'a> {
+pub struct FactStamp<'a> {
     /// The number of the record in its log, from 1; 0 in the snapshot that begins a generation.
     pub seq: u64,
     /// When the writer decided, in milliseconds since the Unix epoch.
@@ -96,12 +96,12 @@ pub struct Stamp<'a> {
     /// The author of the decision.
     pub by: &'a str,
     /// Where the fact can be read back, for as long as this state lives.
-    pub offset: Offset,
+    pub offset: FactOffset,
 }
 
 /// Where a fact is, or a record whole. It is bound to one generation: a later one refuses it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Offset {
+pub struct FactOffset {
     generation: u32,
     /// The bytes before it in the fact's line; 0 for all facts of that line.
     fact: u32,
@@ -109,34 +109,34 @@ pub struct Offset {
     at: u64,
 }
 
-impl Offset {
+impl FactOffset {
     /// Of a fact that is in no file: whatever reads back at it is refused.
-    pub const NONE: Offset = Offset { generation: 0, fact: 0, at: 0 };
+    pub const NONE: FactOffset = FactOffset { generation: 0, fact: 0, at: 0 };
 
     /// The numbers of this offset, for a state that has very many offsets and keeps them in its own way.
     pub(crate) fn parts(self) -> [u64; 3] {
         [u64::from(self.generation), u64::from(self.fact), self.at]
     }
 
-    /// The offset that had these [`Offset::parts`].
-    pub(crate) fn of_parts([generation, fact, at]: [u64; 3]) -> Offset {
-        Offset { generation: generation as u32, fact: fact as u32, at }
+    /// The offset that had these [`FactOffset::parts`].
+    pub(crate) fn of_parts([generation, fact, at]: [u64; 3]) -> FactOffset {
+        FactOffset { generation: generation as u32, fact: fact as u32, at }
     }
 }
 
 /// One record: all facts of one decision, or the one of them that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record<Fact> {
-    /// As in [`Stamp::seq`].
+pub struct LogRecord<Fact> {
+    /// As in [`FactStamp::seq`].
     pub seq: u64,
-    /// As in [`Stamp::at_ms`].
+    /// As in [`FactStamp::at_ms`].
     pub at_ms: u64,
-    /// As in [`Stamp::by`].
+    /// As in [`FactStamp::by`].
     pub by: String,
     /// The facts that this version knows, in order.
     pub facts: Vec<Fact>,
     /// Where this was read, and can be read back.
-    pub offset: Offset,
+    pub offset: FactOffset,
 }
 
 /// The loss that a record has survived when [`Log::transact`] returns.

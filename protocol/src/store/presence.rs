@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::host::crash::point;
 use crate::host::plain_file;
-use crate::host::process::{Identity, ProcessFate, own_identity};
+use crate::host::process::{ProcessFate, ProcessIdentity, own_identity};
 
 pub use life_lock::{LifeLock, LockKept};
 pub use worker_life::{WorkerLife, look_at_worker};
@@ -44,7 +44,7 @@ pub struct PresenceLock {
 pub struct LockHolder {
     /// The process.
     #[serde(flatten)]
-    pub process: Identity,
+    pub process: ProcessIdentity,
     /// Since when.
     pub since_ms: u64,
     /// When the holder was done with what it held the lock for. Nothing while it holds it, and if it died holding it.
@@ -76,7 +76,7 @@ wait a moment: the worker takes it anew; if it hangs, end that process",
         /// The lock.
         path: PathBuf,
         /// The worker.
-        worker: Identity,
+        worker: ProcessIdentity,
     },
     /// Nobody holds it, and what its worker had started is not all gone yet.
     #[error(
@@ -87,7 +87,7 @@ wait a moment: the worker takes it anew; if it hangs, end that process",
         /// The lock.
         path: PathBuf,
         /// The worker.
-        worker: Identity,
+        worker: ProcessIdentity,
     },
     /// The system refused.
     #[error("cannot {doing} {}: {source}{}", path.display(), way_out(source))]
@@ -117,7 +117,7 @@ fn way_out(error: &io::Error) -> &'static str {
 
 impl LockHolder {
     /// Whether this was written into the file of that number by that process.
-    fn is_of(&self, inode: u64, process: Option<&Identity>) -> bool {
+    fn is_of(&self, inode: u64, process: Option<&ProcessIdentity>) -> bool {
         self.inode == Some(inode) && Some(&self.process) == process
     }
 }
@@ -196,7 +196,7 @@ impl PresenceLock {
 
     /// Lets this lock pass only if no worker of its member lives. `joined` is the process that joined last as that worker,
     /// if none has left since, as the roster says after the lock was taken.
-    pub fn of_dead_worker(self, path: &Path, joined: Option<&Identity>) -> Result<PresenceLock, LockError> {
+    pub fn of_dead_worker(self, path: &Path, joined: Option<&ProcessIdentity>) -> Result<PresenceLock, LockError> {
         let is_signed = self.last_signer().is_some_and(|holder| holder.is_of(self.inode, joined));
         match (worker_life::life_by_process(is_signed, joined), joined) {
             (WorkerLife::Dead | WorkerLife::Locked, _) | (_, None) => Ok(self),

@@ -1,4 +1,4 @@
-//! Transcripts: what one member said and did, a file a turn, one [`Entry`] a line. Only the holder of the
+//! Transcripts: what one member said and did, a file a turn, one [`TranscriptEntry`] a line. Only the holder of the
 //! member's lock writes; anyone may read while it does.
 //!
 //! A file has the number of its turn. Only where more was said between two turns than one file holds it goes on in
@@ -15,13 +15,13 @@ use crate::host::crash::{point, point_amid};
 use crate::host::plain_file::{self, read_full};
 use crate::model::agent::TokenUsage;
 use crate::model::limits::{TRANSCRIPT_BYTES_MAX, TRANSCRIPTS_KEPT_MAX};
-use crate::model::notice::{Entry, Said};
+use crate::model::notice::{TranscriptEntry, TranscriptText};
 
 mod standing;
 #[cfg(test)]
 mod tests;
 
-pub use standing::{OpenTurn, Standing, last_words, open_turn, standing};
+pub use standing::{OpenTurn, TranscriptStanding, last_words, open_turn, standing};
 
 /// The longest file that is read as a transcript. One that is full takes what tells where its turn is, and is far below.
 const FILE_BYTES_MAX: u64 = 16 * TRANSCRIPT_BYTES_MAX;
@@ -54,13 +54,13 @@ pub struct Transcript {
     seq: u64,
     /// The number of the file.
     number: u64,
-    amid: Amid,
+    amid: MemberActivity,
     line: Vec<u8>,
 }
 
 /// The work that the member is at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Amid {
+enum MemberActivity {
     Turn,
     Nothing,
 }
@@ -79,7 +79,16 @@ impl Transcript {
         for old in turns.into_iter().filter(|old| old.saturating_add(TRANSCRIPTS_KEPT_MAX) <= number) {
             forget(&dir, old);
         }
-        Ok(Transcript { dir, file: None, bytes: 0, cut: 0, seq, number, amid: Amid::Nothing, line: Vec::new() })
+        Ok(Transcript {
+            dir,
+            file: None,
+            bytes: 0,
+            cut: 0,
+            seq,
+            number,
+            amid: MemberActivity::Nothing,
+            line: Vec::new(),
+        })
     }
 
     /// The number of the last file, from an earlier life or this one: the next turn is the one after it.
@@ -96,47 +105,47 @@ impl Transcript {
     /// said between two turns when the file is full. What is said in a turn beyond the limit of its file is counted
     /// instead, and the count is written at the turn's end. On an error the entry is not there, and its number goes
     /// to the next.
-    pub fn say(&mut self, at_ms: u64, what: Said) -> Result<Entry, TranscriptError> {
+    pub fn say(&mut self, at_ms: u64, what: TranscriptText) -> Result<TranscriptEntry, TranscriptError> {
         match &what {
-            Said::TurnStarted { turn, .. } => {
+            TranscriptText::TurnStarted { turn, .. } => {
                 self.begin_file((self.number + 1).max(*turn));
                 self.cut = 0;
-                self.amid = Amid::Turn;
+                self.amid = MemberActivity::Turn;
             }
-            Said::TurnEnded { .. } => {
-                self.amid = Amid::Nothing;
+            TranscriptText::TurnEnded { .. } => {
+                self.amid = MemberActivity::Nothing;
                 if self.cut > 0 {
-                    self.append(at_ms, Said::Cut { bytes: self.cut })?;
+                    self.append(at_ms, TranscriptText::Cut { bytes: self.cut })?;
                     self.cut = 0;
                 }
             }
-            Said::Ready
-            | Said::Session { .. }
-            | Said::Text { .. }
-            | Said::Thought { .. }
-            | Said::ToolCall { .. }
-            | Said::Plan { .. }
-            | Said::PermissionAsked(_)
-            | Said::PermissionAnswered { .. }
-            | Said::Usage { .. }
-            | Said::Steered { .. }
-            | Said::Mail { .. }
-            | Said::Receipt { .. }
-            | Said::Stalled { .. }
-            | Said::Parked { .. }
-            | Said::Waiting
-            | Said::Trouble { .. }
-            | Said::Cut { .. }
-            | Said::Leaving { .. } => match self.amid {
-                Amid::Turn => {
+            TranscriptText::Ready
+            | TranscriptText::Session { .. }
+            | TranscriptText::Text { .. }
+            | TranscriptText::Thought { .. }
+            | TranscriptText::ToolCall { .. }
+            | TranscriptText::Plan { .. }
+            | TranscriptText::PermissionAsked(_)
+            | TranscriptText::PermissionAnswered { .. }
+            | TranscriptText::Usage { .. }
+            | TranscriptText::Steered { .. }
+            | TranscriptText::Mail { .. }
+            | TranscriptText::Receipt { .. }
+            | TranscriptText::Stalled { .. }
+            | TranscriptText::Parked { .. }
+            | TranscriptText::Waiting
+            | TranscriptText::Trouble { .. }
+            | TranscriptText::Cut { .. }
+            | TranscriptText::Leaving { .. } => match self.amid {
+                MemberActivity::Turn => {
                     if let Some((room, bytes)) = counted_from(&what)
                         && self.bytes >= room
                     {
                         self.cut += bytes;
-                        return Ok(Entry { seq: self.seq, at_ms, what });
+                        return Ok(TranscriptEntry { seq: self.seq, at_ms, what });
                     }
                 }
-                Amid::Nothing => {
+                MemberActivity::Nothing => {
                     self.open_file()?;
                     if self.bytes >= TRANSCRIPT_BYTES_MAX {
                         self.begin_file(self.number + 1);
@@ -165,8 +174,8 @@ impl Transcript {
         }
     }
 
-    fn append(&mut self, at_ms: u64, what: Said) -> Result<Entry, TranscriptError> {
-        let entry = Entry { seq: self.seq + 1, at_ms, what };
+    fn append(&mut self, at_ms: u64, what: TranscriptText) -> Result<TranscriptEntry, TranscriptError> {
+        let entry = TranscriptEntry { seq: self.seq + 1, at_ms, what };
         self.line.clear();
         serde_json::to_writer(&mut self.line, &entry).expect("an entry is plain data");
         self.line.push(b'\n');
@@ -222,36 +231,36 @@ fn forget(dir: &Path, number: u64) {
 /// The size of a file from which on an entry amid a turn is counted and not kept, and what it counts for. What the agent
 /// says leaves room for what others say to it; the few that tell where the turn is, for which there is nothing here, are
 /// always kept.
-fn counted_from(what: &Said) -> Option<(u64, u64)> {
+fn counted_from(what: &TranscriptText) -> Option<(u64, u64)> {
     let (room, bytes) = match what {
-        Said::Text { text } | Said::Thought { text } => (TRANSCRIPT_BYTES_MAX, text.len()),
-        Said::ToolCall { id, title, .. } => (TRANSCRIPT_BYTES_MAX, id.len() + title.len()),
-        Said::Plan { steps } => (TRANSCRIPT_BYTES_MAX, steps.iter().map(|step| step.text.len()).sum()),
-        Said::Usage { .. } => (TRANSCRIPT_BYTES_MAX, size_of::<TokenUsage>()),
-        Said::PermissionAsked(asked) => (2 * TRANSCRIPT_BYTES_MAX, asked.title.len() + asked.detail.len()),
-        Said::Steered { text, .. } | Said::Mail { text, .. } | Said::Trouble { text } => {
+        TranscriptText::Text { text } | TranscriptText::Thought { text } => (TRANSCRIPT_BYTES_MAX, text.len()),
+        TranscriptText::ToolCall { id, title, .. } => (TRANSCRIPT_BYTES_MAX, id.len() + title.len()),
+        TranscriptText::Plan { steps } => (TRANSCRIPT_BYTES_MAX, steps.iter().map(|step| step.text.len()).sum()),
+        TranscriptText::Usage { .. } => (TRANSCRIPT_BYTES_MAX, size_of::<TokenUsage>()),
+        TranscriptText::PermissionAsked(asked) => (2 * TRANSCRIPT_BYTES_MAX, asked.title.len() + asked.detail.len()),
+        TranscriptText::Steered { text, .. } | TranscriptText::Mail { text, .. } | TranscriptText::Trouble { text } => {
             (2 * TRANSCRIPT_BYTES_MAX, text.len())
         }
-        Said::Ready
-        | Said::Session { .. }
-        | Said::TurnStarted { .. }
-        | Said::PermissionAnswered { .. }
-        | Said::Receipt { .. }
-        | Said::Stalled { .. }
-        | Said::TurnEnded { .. }
-        | Said::Parked { .. }
-        | Said::Waiting
-        | Said::Cut { .. }
-        | Said::Leaving { .. } => return None,
+        TranscriptText::Ready
+        | TranscriptText::Session { .. }
+        | TranscriptText::TurnStarted { .. }
+        | TranscriptText::PermissionAnswered { .. }
+        | TranscriptText::Receipt { .. }
+        | TranscriptText::Stalled { .. }
+        | TranscriptText::TurnEnded { .. }
+        | TranscriptText::Parked { .. }
+        | TranscriptText::Waiting
+        | TranscriptText::Cut { .. }
+        | TranscriptText::Leaving { .. } => return None,
     };
     Some((room, bytes as u64))
 }
 
 /// The entries that were read of one file.
 #[derive(Debug, Default)]
-pub struct Page {
+pub struct TranscriptPage {
     /// The whole entries.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<TranscriptEntry>,
     /// Where to read on.
     pub next: u64,
 }
@@ -274,12 +283,12 @@ pub fn turns(dir: &Path) -> Result<Vec<u64>, TranscriptError> {
     Ok(turns)
 }
 
-/// Reads one turn's transcript from a byte on, as [`Page::next`] gave it; an unfinished last line is left for
+/// Reads one turn's transcript from a byte on, as [`TranscriptPage::next`] gave it; an unfinished last line is left for
 /// the next time, and a line that is no entry is passed over (a newer version may have written it).
-pub fn read(dir: &Path, turn: u64, from: u64) -> Result<Page, TranscriptError> {
+pub fn read(dir: &Path, turn: u64, from: u64) -> Result<TranscriptPage, TranscriptError> {
     let bytes = read_bytes(dir, turn, from, u64::MAX)?;
     let entries = lines(&bytes).filter_map(|line| serde_json::from_slice(line).ok()).collect();
-    Ok(Page { entries, next: from + bytes.len() as u64 })
+    Ok(TranscriptPage { entries, next: from + bytes.len() as u64 })
 }
 
 /// One file whole, an unfinished last line and all. Refuses what is no file, and what is longer than any transcript.
@@ -318,13 +327,13 @@ pub fn last_seq(dir: &Path) -> Result<u64, TranscriptError> {
 fn last_seq_of(dir: &Path, turns: &[u64]) -> Result<u64, TranscriptError> {
     /// All that is needed of an entry: one of a newer version has its number too.
     #[derive(Deserialize)]
-    struct Numbered {
+    struct EntryNumber {
         seq: u64,
     }
     // The last file may be empty or torn: the newest whole entry may be in the one before it.
     for &turn in turns.iter().rev() {
         let bytes = read_bytes(dir, turn, 0, u64::MAX)?;
-        if let Some(last) = lines(&bytes).rev().find_map(|line| serde_json::from_slice::<Numbered>(line).ok()) {
+        if let Some(last) = lines(&bytes).rev().find_map(|line| serde_json::from_slice::<EntryNumber>(line).ok()) {
             return Ok(last.seq);
         }
     }
@@ -332,7 +341,7 @@ fn last_seq_of(dir: &Path, turns: &[u64]) -> Result<u64, TranscriptError> {
 }
 
 /// All entries with a number above `since`, oldest first.
-pub fn since(dir: &Path, since: u64) -> Result<Vec<Entry>, TranscriptError> {
+pub fn since(dir: &Path, since: u64) -> Result<Vec<TranscriptEntry>, TranscriptError> {
     let mut found = Vec::new();
     for turn in turns(dir)?.into_iter().rev() {
         let entries = read(dir, turn, 0)?.entries;

@@ -32,9 +32,9 @@ const EVENTS_BYTES: usize = 1024;
 
 /// Files that somebody waits for.
 #[derive(Debug)]
-pub struct Watch {
-    inotify: Option<AsyncFd<Events>>,
-    files: Vec<Watched>,
+pub struct FileWatch {
+    inotify: Option<AsyncFd<InotifyEvents>>,
+    files: Vec<WatchedFile>,
     poll: Duration,
     /// The next look without a cause. While not all can be watched, only that at `look_at_all` is a poll; the others
     /// tell what they saw change.
@@ -42,17 +42,17 @@ pub struct Watch {
     look_at_all: Instant,
     /// Wakes at `next_poll`. The runtime's own timers come near a far time in several steps, each a wake-up of a
     /// process that has nothing to do; they serve where the system grants no timer.
-    timer: Option<AsyncFd<Timer>>,
-    warned: Warned,
+    timer: Option<AsyncFd<PollTimer>>,
+    warned: WatchWarning,
 }
 
-/// One of the files of a [`Watch`], as [`Watch::add`] named it.
+/// One of the files of a [`FileWatch`], as [`FileWatch::add`] named it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileId(usize);
 
-/// Why [`Watch::changed`] returned.
+/// Why [`FileWatch::changed`] returned.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
+pub enum FileChange {
     /// These files were written, created, replaced or rung, each named once.
     Files(Vec<FileId>),
     /// It is time to look at all of them.
@@ -61,7 +61,7 @@ pub enum Change {
 
 /// What [`ring`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rung {
+pub enum RingOutcome {
     /// Whoever watches the file wakes.
     Heard,
     /// There is no such file, so nobody was woken.
@@ -69,19 +69,19 @@ pub enum Rung {
 }
 
 #[derive(Debug)]
-struct Watched {
+struct WatchedFile {
     path: PathBuf,
     directory: PathBuf,
     name: OsString,
     file_watch: Option<WatchId>,
     directory_watch: Option<WatchId>,
     changed: bool,
-    mark: Mark,
+    mark: FileMark,
 }
 
 /// What a file looked like when it was last looked at for want of inotify.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mark {
+enum FileMark {
     NeverSeen,
     Missing,
     /// Its inode, its size, and its time in seconds and nanoseconds, which a ring sets.
@@ -89,7 +89,7 @@ enum Mark {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Warned {
+enum WatchWarning {
     NotYet,
     Already,
 }
@@ -99,26 +99,26 @@ type WatchId = i32;
 
 /// What the system told of one watch.
 #[derive(Debug)]
-struct Told {
+struct WatchEvent {
     watch: WatchId,
     what: ReadFlags,
     name: Option<OsString>,
 }
 
 /// An inotify instance.
-type Events = OwnedFd;
+type InotifyEvents = OwnedFd;
 
 /// `AsyncFd` asks for a trait that the descriptor's owner does not have.
 #[derive(Debug)]
-struct Timer(TimerFd);
+struct PollTimer(TimerFd);
 
-impl AsRawFd for Timer {
+impl AsRawFd for PollTimer {
     fn as_raw_fd(&self) -> RawFd {
         self.0.as_fd().as_raw_fd()
     }
 }
 
-impl Watch {
+impl FileWatch {
     /// A watch over nothing yet, that calls for a look every `poll` in any case.
     ///
     /// Must be called inside a tokio runtime with I/O and time. Never fails: where inotify is not to be had
@@ -126,10 +126,10 @@ impl Watch {
     pub fn new(poll: Duration) -> Self {
         let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_CLOEXEC | TimerFlags::TFD_NONBLOCK)
             .map_err(io::Error::from)
-            .and_then(|timer| registered(Timer(timer)))
+            .and_then(|timer| registered(PollTimer(timer)))
             .ok();
         let (files, next_poll) = (Vec::new(), Instant::now() + poll);
-        let (look_at_all, warned) = (next_poll, Warned::NotYet);
+        let (look_at_all, warned) = (next_poll, WatchWarning::NotYet);
         let mut watch = Self { inotify: None, files, poll, next_poll, look_at_all, timer, warned };
         watch.poll_at(next_poll);
         watch.begin();
@@ -154,14 +154,14 @@ impl Watch {
             Some(_) | None => PathBuf::from("."),
         };
         let name = path.file_name().unwrap_or_default().to_owned();
-        self.files.push(Watched {
+        self.files.push(WatchedFile {
             path,
             directory,
             name,
             file_watch: None,
             directory_watch: None,
             changed: false,
-            mark: Mark::NeverSeen,
+            mark: FileMark::NeverSeen,
         });
         let id = FileId(self.files.len() - 1);
         self.attach(id.0);
@@ -176,7 +176,7 @@ impl Watch {
     /// Waits until files change or the poll is due; a burst of changes is one return.
     ///
     /// Cancel-safe: what was read from the system and not returned is returned by the next call.
-    pub async fn changed(&mut self) -> Change {
+    pub async fn changed(&mut self) -> FileChange {
         loop {
             // Before the events: a file that is written without a pause must not keep the poll from coming.
             if Instant::now() >= self.look_at_all {
@@ -210,7 +210,7 @@ impl Watch {
                 if changed.is_empty() {
                     continue;
                 }
-                return Change::Files(changed);
+                return FileChange::Files(changed);
             };
             match told {
                 Ok(told) => told.iter().for_each(|told| self.note(told)),
@@ -222,14 +222,14 @@ impl Watch {
             let changed: Vec<_> =
                 (0..self.files.len()).filter(|at| std::mem::take(&mut self.files[*at].changed)).map(FileId).collect();
             if !changed.is_empty() {
-                return Change::Files(changed);
+                return FileChange::Files(changed);
             }
         }
     }
 
     /// The poll is also the time to try again what could not be watched, such as a directory that was not
     /// there.
-    fn polled(&mut self) -> Change {
+    fn polled(&mut self) -> FileChange {
         self.look_at_all = Instant::now() + self.poll;
         self.poll_at(self.look_at_all);
         if self.inotify.is_none() {
@@ -243,7 +243,7 @@ impl Watch {
                 self.attach(at);
             }
         }
-        Change::Poll
+        FileChange::Poll
     }
 
     /// The files that look otherwise than at the last look, or were never looked at.
@@ -251,8 +251,8 @@ impl Watch {
         let mut changed = Vec::new();
         for (at, file) in self.files.iter_mut().enumerate() {
             let mark = match fs::metadata(&file.path) {
-                Ok(found) => Mark::There(found.ino(), found.size(), found.mtime(), found.mtime_nsec()),
-                Err(_) => Mark::Missing,
+                Ok(found) => FileMark::There(found.ino(), found.size(), found.mtime(), found.mtime_nsec()),
+                Err(_) => FileMark::Missing,
             };
             if std::mem::replace(&mut file.mark, mark) != mark {
                 changed.push(FileId(at));
@@ -272,7 +272,7 @@ impl Watch {
         }
     }
 
-    fn note(&mut self, told: &Told) {
+    fn note(&mut self, told: &WatchEvent) {
         if told.what.contains(ReadFlags::QUEUE_OVERFLOW) {
             for at in 0..self.files.len() {
                 self.files[at].changed = true;
@@ -335,8 +335,8 @@ impl Watch {
     fn fall_back(&mut self, error: &io::Error) {
         self.look_at_all = self.next_poll;
         self.poll_at(self.next_poll.min(Instant::now() + FALLBACK_POLL));
-        if self.warned == Warned::NotYet {
-            self.warned = Warned::Already;
+        if self.warned == WatchWarning::NotYet {
+            self.warned = WatchWarning::Already;
             tracing::warn!(%error, poll = ?FALLBACK_POLL, "cannot watch files, looking at them instead");
         }
     }
@@ -345,11 +345,11 @@ impl Watch {
 /// Wakes whoever watches a file, without changing what is in it.
 ///
 /// Sets its times to now, which needs the right to write it. Does not block.
-pub fn ring(path: &Path) -> io::Result<Rung> {
+pub fn ring(path: &Path) -> io::Result<RingOutcome> {
     let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
     match utimensat(CWD, path, &Timestamps { last_access: now, last_modification: now }, AtFlags::empty()) {
-        Ok(()) => Ok(Rung::Heard),
-        Err(Errno::NOENT) => Ok(Rung::NoSuchFile),
+        Ok(()) => Ok(RingOutcome::Heard),
+        Err(Errno::NOENT) => Ok(RingOutcome::NoSuchFile),
         Err(errno) => Err(errno.into()),
     }
 }
@@ -363,7 +363,7 @@ fn registered<T: AsRawFd>(source: T) -> io::Result<AsyncFd<T>> {
 }
 
 /// Waits for a time that the timer is set to. Setting it anew takes back what it has told, so nothing reads it.
-async fn due(timer: Option<&AsyncFd<Timer>>, at: Instant) {
+async fn due(timer: Option<&AsyncFd<PollTimer>>, at: Instant) {
     if let Some(timer) = timer {
         while let Ok(mut ready) = timer.readable().await {
             ready.clear_ready();
@@ -376,7 +376,7 @@ async fn due(timer: Option<&AsyncFd<Timer>>, at: Instant) {
 }
 
 /// `None` if there is nothing to watch yet.
-fn add_watch(inotify: &Events, path: &Path, what: WatchFlags) -> Result<Option<WatchId>, Errno> {
+fn add_watch(inotify: &InotifyEvents, path: &Path, what: WatchFlags) -> Result<Option<WatchId>, Errno> {
     match inotify::add_watch(inotify, path, what) {
         Ok(watch) => Ok(Some(watch)),
         Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
@@ -385,7 +385,7 @@ fn add_watch(inotify: &Events, path: &Path, what: WatchFlags) -> Result<Option<W
 }
 
 /// What is there, in one read; nothing if nothing is.
-fn read_events(inotify: &Events) -> Result<Vec<Told>, Errno> {
+fn read_events(inotify: &InotifyEvents) -> Result<Vec<WatchEvent>, Errno> {
     let mut room = [MaybeUninit::uninit(); EVENTS_BYTES];
     let mut events = inotify::Reader::new(inotify, &mut room);
     let mut told = Vec::new();
@@ -393,7 +393,7 @@ fn read_events(inotify: &Events) -> Result<Vec<Told>, Errno> {
         match events.next() {
             Ok(event) => {
                 let name = event.file_name().map(|name| OsStr::from_bytes(name.to_bytes()).to_owned());
-                told.push(Told { watch: event.wd(), what: event.events(), name });
+                told.push(WatchEvent { watch: event.wd(), what: event.events(), name });
             }
             Err(Errno::WOULDBLOCK) => return Ok(told),
             Err(Errno::INTR) => {}

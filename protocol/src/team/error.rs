@@ -4,8 +4,8 @@ use crate::host::team_dir::TeamDirError;
 use crate::model::board::ViewError;
 use crate::model::mail::MailRefusal;
 use crate::model::roster::RosterRefusal;
-use crate::model::task::Refusal;
-use crate::store::file::{LogError, Transact};
+use crate::model::task::BoardRefusal;
+use crate::store::file::{LogError, TransactError};
 use crate::store::presence::LockError;
 use crate::store::transcript::TranscriptError;
 
@@ -14,7 +14,7 @@ use crate::store::transcript::TranscriptError;
 pub enum TeamError {
     /// The board refuses it.
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    Refused(#[from] BoardRefusal),
     /// The roster refuses it.
     #[error(transparent)]
     Roster(#[from] RosterRefusal),
@@ -38,12 +38,12 @@ pub enum TeamError {
     Transcript(#[from] TranscriptError),
 }
 
-impl<E: Into<TeamError> + std::fmt::Debug + std::fmt::Display> From<Transact<E>> for TeamError {
-    fn from(error: Transact<E>) -> TeamError {
+impl<E: Into<TeamError> + std::fmt::Debug + std::fmt::Display> From<TransactError<E>> for TeamError {
+    fn from(error: TransactError<E>) -> TeamError {
         match error {
-            Transact::Refused(refusal) => refusal.into(),
-            Transact::Log(error) => TeamError::Log(error),
-            Transact::NotDurable { .. } => TeamError::NotDurable(error.to_string()),
+            TransactError::Refused(refusal) => refusal.into(),
+            TransactError::Log(error) => TeamError::Log(error),
+            TransactError::NotDurable { .. } => TeamError::NotDurable(error.to_string()),
         }
     }
 }

@@ -4,7 +4,7 @@ use super::{Team, TeamError};
 use crate::host::clock;
 use crate::model::board::Board;
 use crate::model::roster::{Roster, RosterRefusal};
-use crate::model::task::Refusal;
+use crate::model::task::BoardRefusal;
 use crate::store::file::Durability;
 
 impl Team {
@@ -21,7 +21,7 @@ impl Team {
             let acted = roster.transact(by, now_ms, Durability::Process, |roster| {
                 Ok::<_, RosterRefusal>((Vec::new(), act(board, roster)))
             });
-            Ok::<_, Refusal>((Vec::new(), acted))
+            Ok::<_, BoardRefusal>((Vec::new(), acted))
         })?;
         Ok(acted?)
     }

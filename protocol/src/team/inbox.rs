@@ -7,7 +7,7 @@ use crate::host::clock;
 use crate::host::team_dir::TeamDir;
 use crate::model::id::{Address, MessageId};
 use crate::model::mail::{MailFact, MailRefusal, Mailbox, Message};
-use crate::store::file::{Durability, Log, Record};
+use crate::store::file::{Durability, Log, LogRecord};
 
 /// A mailbox in the hands of its one reader.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ impl Inbox {
     /// Writes down that messages were handed on. Once it returns they are never given again.
     pub fn acknowledge(&mut self, ids: &[MessageId]) -> Result<(), TeamError> {
         let passed_by = &mut self.passed_by;
-        let tell = |record: &Record<MailFact>| passed_by.extend(delivered(record));
+        let tell = |record: &LogRecord<MailFact>| passed_by.extend(delivered(record));
         self.log.transact_telling(self.me.as_str(), clock::now_ms(), self.durability, tell, |mailbox| {
             let mut facts = Vec::with_capacity(ids.len());
             for id in ids {
@@ -70,7 +70,7 @@ impl Inbox {
     }
 }
 
-fn delivered(record: &Record<MailFact>) -> impl Iterator<Item = Message> + '_ {
+fn delivered(record: &LogRecord<MailFact>) -> impl Iterator<Item = Message> + '_ {
     record.facts.iter().filter_map(|fact| match fact {
         MailFact::Delivered(message) => Some(message.clone()),
         MailFact::Acknowledged { .. } => None,

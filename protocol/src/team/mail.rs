@@ -5,15 +5,15 @@ use std::thread;
 use super::{Team, TeamError};
 use crate::host::clock;
 use crate::model::id::{Address, MessageId};
-use crate::model::mail::{Body, MailFact, MailRefusal, Mailbox, Message, Urgency};
-use crate::store::file::{Durability, Log, LogError, Transact};
+use crate::model::mail::{MailFact, MailRefusal, Mailbox, Message, MessageBody, Urgency};
+use crate::store::file::{Durability, Log, LogError, TransactError};
 use crate::store::presence;
-use crate::wire::api::{Delivered, MailRequest, Mailed, Reader, Undelivered};
+use crate::wire::api::{DeliveredMail, MailOutcome, MailRequest, MailboxReader, UndeliveredMail};
 
 impl Team {
     /// Puts a message into a mailbox, stamped with the sender this handle was opened as. Refused if the
     /// reader is not on the roster.
-    pub fn post(&mut self, to: &Address, urgency: Urgency, body: Body) -> Result<MessageId, TeamError> {
+    pub fn post(&mut self, to: &Address, urgency: Urgency, body: MessageBody) -> Result<MessageId, TeamError> {
         let id = clock::new_message_id();
         let now_ms = clock::now_ms();
         let message = Message { id, from: self.me.clone(), sent_ms: now_ms, urgency, body };
@@ -22,7 +22,7 @@ impl Team {
         if let Some(open) = self.mailboxes.get_mut(to) {
             match deliver_into(open, by, now_ms, self.durability, facts) {
                 // It was removed, with its member or by hand: there may be a new one. While it is there, so is its member.
-                Err(Transact::Log(LogError::Removed { .. })) => drop(self.mailboxes.remove(to)),
+                Err(TransactError::Log(LogError::Removed { .. })) => drop(self.mailboxes.remove(to)),
                 outcome => return Ok(outcome.map(|()| id)?),
             }
         }
@@ -39,8 +39,8 @@ impl Team {
 
     /// Sends a text to one member or to all that are on the roster. To one, it fails if that fails; to all, it tells
     /// of each what came of it.
-    pub fn mail(&mut self, request: MailRequest) -> Result<Mailed, TeamError> {
-        let body = Body::Text { text: request.text };
+    pub fn mail(&mut self, request: MailRequest) -> Result<MailOutcome, TeamError> {
+        let body = MessageBody::Text { text: request.text };
         body.check()?;
         let to_one = request.to.is_some();
         let to: Vec<Address> = match request.to {
@@ -51,38 +51,38 @@ impl Team {
                 others.filter(|address| *address != self.me).collect()
             }
         };
-        let mut mailed = Mailed { delivered: Vec::new(), failed: Vec::new() };
+        let mut mailed = MailOutcome { delivered: Vec::new(), failed: Vec::new() };
         for to in to {
             match self.mail_one(&to, request.urgency, body.clone()) {
                 Ok(delivered) => mailed.delivered.push(delivered),
                 Err(error) if to_one => return Err(error),
                 Err(error) => {
                     let why = error.to_string().lines().next().unwrap_or_default().to_owned();
-                    mailed.failed.push(Undelivered { to, why });
+                    mailed.failed.push(UndeliveredMail { to, why });
                 }
             }
         }
         Ok(mailed)
     }
 
-    fn mail_one(&mut self, to: &Address, urgency: Urgency, body: Body) -> Result<Delivered, TeamError> {
+    fn mail_one(&mut self, to: &Address, urgency: Urgency, body: MessageBody) -> Result<DeliveredMail, TeamError> {
         let id = self.post(to, urgency, body)?;
         // Not before: whoever waits for the message need not wait for that.
-        Ok(Delivered { to: to.clone(), id, reader: self.reader_of(to) })
+        Ok(DeliveredMail { to: to.clone(), id, reader: self.reader_of(to) })
     }
 
     /// For a message that is delivered by now: what fails here must not say that it is not.
-    fn reader_of(&self, whose: &Address) -> Reader {
+    fn reader_of(&self, whose: &Address) -> MailboxReader {
         let lock = match whose {
             Address::Lead => self.dir.leader_lock(),
             Address::Member(name) => self.dir.member_lock(name),
         };
         match presence::is_held(&lock) {
-            Ok(true) => Reader::Running,
-            Ok(false) => Reader::Absent,
+            Ok(true) => MailboxReader::Running,
+            Ok(false) => MailboxReader::Absent,
             Err(error) => {
                 tracing::warn!("cannot tell whether {whose} runs: {error}");
-                Reader::Unknown
+                MailboxReader::Unknown
             }
         }
     }
@@ -98,7 +98,7 @@ fn deliver_into(
     now_ms: u64,
     durability: Durability,
     facts: impl FnOnce(&Mailbox) -> Result<(Vec<MailFact>, ()), MailRefusal>,
-) -> Result<(), Transact<MailRefusal>> {
+) -> Result<(), TransactError<MailRefusal>> {
     mailbox.transact(by, now_ms, Durability::Process, facts)?;
     thread::yield_now();
     mailbox.make_durable(durability)

@@ -3,11 +3,11 @@
 use super::*;
 use crate::host::process::own_identity;
 use crate::model::board::AutoClaim;
-use crate::model::mail::{Body, MailRefusal, Urgency};
-use crate::model::roster::{LeftHow, Process, StartedBy, Workspace};
+use crate::model::mail::{MailRefusal, MessageBody, Urgency};
+use crate::model::roster::{StartedBy, WorkerEnd, WorkerProcess, Workspace};
 use crate::model::task::TaskStatus;
-use crate::model::task::{Hold, Work};
-use crate::wire::api::{MailRequest, MemberState, Reader as MailReader};
+use crate::model::task::{TaskHold, TaskWork};
+use crate::wire::api::{MailRequest, MailboxReader as MailReader, MemberState};
 
 fn open(root: &tempfile::TempDir, me: &str) -> Team {
     let dir = TeamDir::new(root.path(), "t".parse().unwrap());
@@ -30,12 +30,12 @@ fn enroll(team: &mut Team, member: &str) {
     team.add_member(name(member), spec).unwrap();
 }
 
-fn claimant(member: &str) -> Claimant {
-    Claimant { name: name(member), role: None, auto: AutoClaim::On }
+fn claimant(member: &str) -> WaitingClaimant {
+    WaitingClaimant { name: name(member), role: None, auto: AutoClaim::On }
 }
 
 fn tasks(count: usize) -> Vec<NewTask> {
-    (0..count).map(|_| NewTask::new(Work::Run("true".to_owned()))).collect()
+    (0..count).map(|_| NewTask::new(TaskWork::Run("true".to_owned()))).collect()
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn who_was_given_up_is_failed_also_while_it_is_buried() {
     let mut lead = open(&root, "lead");
     enroll(&mut lead, "ada");
     let _burying = PresenceLock::take(&lead.dir().member_lock(&name("ada")), 1).unwrap();
-    let how = LeftHow::GivenUp { reason: "killed by SIGKILL".to_owned() };
+    let how = WorkerEnd::GivenUp { reason: "killed by SIGKILL".to_owned() };
     lead.enroll(TeamFact::Left { name: name("ada"), how: how.clone() }).unwrap();
     let ada = lead.members().unwrap().remove(0);
     assert_eq!((ada.state, ada.left), (MemberState::Failed, Some(how)));
@@ -55,7 +55,7 @@ fn who_is_to_be_started_again_says_when_until_the_next_worker_has_its_lock() {
     let root = tempfile::tempdir().unwrap();
     let mut lead = open(&root, "lead");
     enroll(&mut lead, "ada");
-    let how = LeftHow::Died { reason: "killed by SIGKILL".to_owned() };
+    let how = WorkerEnd::Died { reason: "killed by SIGKILL".to_owned() };
     lead.enroll(TeamFact::Restarting { name: name("ada"), how: how.clone(), at_ms: 700 }).unwrap();
     let ada = lead.members().unwrap().remove(0);
     assert_eq!((ada.state, ada.left, ada.again_ms), (MemberState::Restarting, Some(how.clone()), Some(700)));
@@ -90,7 +90,7 @@ fn a_sweep_gives_back_what_the_dead_held_and_spares_the_living() {
     open(&root, "ben").claim_next(&claimant("ben")).unwrap().unwrap();
     let _lives = PresenceLock::take(&lead.dir().member_lock(&name("ben")), 1).unwrap();
     assert_eq!(lead.sweep(|_| false).unwrap(), [name("ada")]);
-    let free = TaskStatus::Pending { assignee: None, hold: Hold::Free };
+    let free = TaskStatus::Pending { assignee: None, hold: TaskHold::Free };
     assert_eq!(lead.board().task(TaskId(1)).unwrap().status, free);
     assert_eq!(lead.board().owned_by(&name("ben")).count(), 1);
     assert_eq!(lead.sweep(|_| false).unwrap(), [], "the dead are buried once");
@@ -119,7 +119,7 @@ fn a_message_to_nobody_is_an_error_to_the_sender_and_makes_no_mailbox() {
     let root = tempfile::tempdir().unwrap();
     let mut lead = open(&root, "lead");
     let to = Address::Member(name("nobody"));
-    let error = lead.post(&to, Urgency::Next, Body::Text { text: "hi".to_owned() }).unwrap_err();
+    let error = lead.post(&to, Urgency::Next, MessageBody::Text { text: "hi".to_owned() }).unwrap_err();
     assert_eq!(error.to_string(), "there is no member nobody");
     assert!(!lead.dir().mailbox(&to).exists());
 }
@@ -173,10 +173,10 @@ fn unread_mail_is_given_in_order_and_whole_whether_it_is_news_or_was_seen_before
     let mut lead = open(&root, "lead");
     enroll(&mut lead, "ada");
     let to = Address::Member(name("ada"));
-    let mut send = |text: &str| lead.post(&to, Urgency::Next, Body::Text { text: text.to_owned() }).unwrap();
+    let mut send = |text: &str| lead.post(&to, Urgency::Next, MessageBody::Text { text: text.to_owned() }).unwrap();
     let texts = |inbox: &mut Inbox| -> Vec<String> {
         let unread = inbox.unread().unwrap().into_iter();
-        unread.map(|message| if let Body::Text { text } = message.body { text } else { String::new() }).collect()
+        unread.map(|message| if let MessageBody::Text { text } = message.body { text } else { String::new() }).collect()
     };
     let (first, _) = (send("one"), send("two"));
     let mut inbox =
@@ -224,8 +224,12 @@ fn nobody_buries_a_worker_that_lives_because_its_lock_was_removed() {
     lead.add_tasks(|_| tasks(1)).unwrap();
     let path = lead.dir().member_lock(&name("ada"));
     let _lives = PresenceLock::take(&path, 1).unwrap();
-    let process =
-        Process { identity: own_identity().unwrap(), started_by: StartedBy::Hand, isolation: None, outer_half: None };
+    let process = WorkerProcess {
+        identity: own_identity().unwrap(),
+        started_by: StartedBy::Hand,
+        isolation: None,
+        outer_half: None,
+    };
     lead.enroll(TeamFact::Joined { name: name("ada"), process }).unwrap();
     open(&root, "ada").claim_next(&claimant("ada")).unwrap().unwrap();
     std::fs::remove_file(&path).unwrap();

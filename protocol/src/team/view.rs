@@ -8,29 +8,29 @@ use crate::host::team_dir::TeamDir;
 use crate::model::board::{Board, BoardFact};
 use crate::model::id::{Address, MemberName, TaskId};
 use crate::model::mail::{LetterState, MailFact, Mailbox, Message};
-use crate::model::roster::{LeftHow, Member, Presence, Roster, Then};
+use crate::model::roster::{AfterLeaving, Member, MemberPresence, Roster, WorkerEnd};
 use crate::model::task::view::TaskView;
 use crate::model::task::{NewTask, TaskStatus};
-use crate::store::file::{Offset, Reader};
+use crate::store::file::{FactOffset, LogReader};
 use crate::store::presence::{self, LockError, WorkerLife};
-use crate::store::transcript::{self, Standing};
+use crate::store::transcript::{self, TranscriptStanding};
 use crate::wire::api::{MemberState, MemberView};
 
 /// A team that is only looked at. A team that was never made is an empty one.
 #[derive(Debug)]
 pub struct TeamView {
     dir: TeamDir,
-    board: Reader<Board>,
-    roster: Reader<Roster>,
+    board: LogReader<Board>,
+    roster: LogReader<Roster>,
 }
 
 impl TeamView {
     /// Reads the board and the roster. Blocks for the reading.
     pub fn open(dir: TeamDir) -> Result<TeamView, TeamError> {
         super::must_be_whole(&dir)?;
-        let board: Reader<Board> = Reader::open(dir.board())?;
+        let board: LogReader<Board> = LogReader::open(dir.board())?;
         super::must_have_roster(&dir, board.next_seq())?;
-        let roster = Reader::open(dir.roster())?;
+        let roster = LogReader::open(dir.roster())?;
         Ok(TeamView { dir, board, roster })
     }
 
@@ -68,7 +68,7 @@ impl TeamView {
 
     /// What was asked for with every task. Reads each record once, however many tasks it added.
     pub fn new_tasks(&self) -> Result<BTreeMap<TaskId, NewTask>, TeamError> {
-        let records: BTreeSet<Offset> = self.board().tasks().map(|(_, task)| task.added_at).collect();
+        let records: BTreeSet<FactOffset> = self.board().tasks().map(|(_, task)| task.added_at).collect();
         let mut asked = BTreeMap::new();
         for offset in records {
             for fact in self.board.read_at(offset)?.facts {
@@ -92,7 +92,7 @@ impl TeamView {
 /// The messages that a mailbox keeps, in the order of their delivery. A box that is not there is empty. Needs
 /// neither board nor roster, so that mail can be read whatever is wrong with those.
 pub fn read_mail(dir: &TeamDir, whose: &Address) -> Result<Vec<(LetterState, Message)>, TeamError> {
-    let mailbox: Reader<Mailbox> = Reader::open(dir.mailbox(whose))?;
+    let mailbox: LogReader<Mailbox> = LogReader::open(dir.mailbox(whose))?;
     let mut messages = Vec::new();
     for letter in mailbox.state().letters() {
         let facts = mailbox.read_at(letter.at)?.facts;
@@ -108,7 +108,7 @@ pub fn read_mail(dir: &TeamDir, whose: &Address) -> Result<Vec<(LetterState, Mes
 /// from its transcript.
 pub(super) fn member_views(dir: &TeamDir, board: &Board, roster: &Roster) -> Result<Vec<MemberView>, TeamError> {
     // Once for all: there may be many of both.
-    let mut ended: BTreeMap<MemberName, Ended> = BTreeMap::new();
+    let mut ended: BTreeMap<MemberName, EndedTasks> = BTreeMap::new();
     for (_, task) in board.tasks() {
         match &task.status {
             TaskStatus::Completed { owner, .. } => ended.entry(owner.clone()).or_default().completed += 1,
@@ -122,7 +122,7 @@ pub(super) fn member_views(dir: &TeamDir, board: &Board, roster: &Roster) -> Res
 
 /// How many tasks ended on a member's hands.
 #[derive(Debug, Clone, Copy, Default)]
-struct Ended {
+struct EndedTasks {
     completed: usize,
     failed: usize,
 }
@@ -132,9 +132,9 @@ fn member_view(
     board: &Board,
     name: &MemberName,
     member: &Member,
-    ended: Ended,
+    ended: EndedTasks,
 ) -> Result<MemberView, TeamError> {
-    let mailbox: Reader<Mailbox> = Reader::open(dir.mailbox(&Address::Member(name.clone())))?;
+    let mailbox: LogReader<Mailbox> = LogReader::open(dir.mailbox(&Address::Member(name.clone())))?;
     let unread = mailbox.state().unread_len();
     let running =
         worker_life(dir, name, &member.presence)? != WorkerLife::Dead && !is_being_buried(dir, name, &member.presence)?;
@@ -143,46 +143,48 @@ fn member_view(
         Ok(TaskStatus::InProgress { since_ms, .. }) => Some(since_ms),
         Ok(_) | Err(_) => None,
     };
-    let at_work = running && matches!(member.presence, Presence::Joined { .. });
+    let at_work = running && matches!(member.presence, MemberPresence::Joined { .. });
     let standing = if at_work { transcript::standing(&dir.turns(name))? } else { None };
     let (open, free_ms, parked) = match standing {
-        Some(Standing::Turn(open)) => (Some(open), None, None),
-        Some(Standing::Parked { since_ms, until_ms }) => (None, None, Some((since_ms, until_ms))),
-        Some(Standing::Free { since_ms }) => (None, Some(since_ms), None),
+        Some(TranscriptStanding::Turn(open)) => (Some(open), None, None),
+        Some(TranscriptStanding::Parked { since_ms, until_ms }) => (None, None, Some((since_ms, until_ms))),
+        Some(TranscriptStanding::Free { since_ms }) => (None, Some(since_ms), None),
         None => (None, None, None),
     };
     // A turn for a task is told by the task: it is on the board that it ended, a moment before it is in the transcript.
     let turn = open.filter(|open| tasks.is_empty() && open.task.is_none());
     let at = if open.is_some_and(|open| open.quiet) { MemberState::Stalled } else { MemberState::Busy };
     let (state, since_ms) = match (running, &member.presence) {
-        (true, Presence::Joined { .. }) if let Some(hung_ms) = member.hung_ms => (MemberState::Hung, hung_ms),
-        (true, Presence::Joined { .. }) if let Some((since_ms, _)) = parked => (MemberState::Parked, since_ms),
-        (true, Presence::Joined { at_ms, .. }) if tasks.is_empty() => match turn {
+        (true, MemberPresence::Joined { .. }) if let Some(hung_ms) = member.hung_ms => (MemberState::Hung, hung_ms),
+        (true, MemberPresence::Joined { .. }) if let Some((since_ms, _)) = parked => (MemberState::Parked, since_ms),
+        (true, MemberPresence::Joined { at_ms, .. }) if tasks.is_empty() => match turn {
             Some(turn) => (at, turn.since_ms),
             None => (MemberState::Idle, free_ms.unwrap_or(0).max(*at_ms)),
         },
-        (true, Presence::Joined { at_ms, .. }) => (at, tasks.iter().filter_map(since).min().unwrap_or(*at_ms)),
-        (true, Presence::Expected { since_ms }) => (MemberState::Starting, *since_ms),
+        (true, MemberPresence::Joined { at_ms, .. }) => (at, tasks.iter().filter_map(since).min().unwrap_or(*at_ms)),
+        (true, MemberPresence::Expected { since_ms }) => (MemberState::Starting, *since_ms),
         // Also while its lock is held by who buries it: nobody starts it again who does not say so first.
-        (_, Presence::Left { at_ms, how: LeftHow::GivenUp { .. }, .. }) => (MemberState::Failed, *at_ms),
+        (_, MemberPresence::Left { at_ms, how: WorkerEnd::GivenUp { .. }, .. }) => (MemberState::Failed, *at_ms),
         // It is between taking its lock and joining again.
-        (true, Presence::Left { at_ms, .. }) => (MemberState::Starting, *at_ms),
-        (false, Presence::Left { at_ms, then: Then::Again { .. }, .. }) => (MemberState::Restarting, *at_ms),
-        (false, Presence::Left { at_ms, .. }) => (MemberState::Left, *at_ms),
-        (false, Presence::Expected { since_ms }) => (MemberState::Starting, *since_ms),
-        (false, Presence::Joined { at_ms, .. }) => (MemberState::Dead, *at_ms),
+        (true, MemberPresence::Left { at_ms, .. }) => (MemberState::Starting, *at_ms),
+        (false, MemberPresence::Left { at_ms, then: AfterLeaving::Again { .. }, .. }) => {
+            (MemberState::Restarting, *at_ms)
+        }
+        (false, MemberPresence::Left { at_ms, .. }) => (MemberState::Left, *at_ms),
+        (false, MemberPresence::Expected { since_ms }) => (MemberState::Starting, *since_ms),
+        (false, MemberPresence::Joined { at_ms, .. }) => (MemberState::Dead, *at_ms),
     };
     let process = match &member.presence {
-        Presence::Joined { process, .. } if running => Some(process),
-        Presence::Joined { .. } | Presence::Expected { .. } | Presence::Left { .. } => None,
+        MemberPresence::Joined { process, .. } if running => Some(process),
+        MemberPresence::Joined { .. } | MemberPresence::Expected { .. } | MemberPresence::Left { .. } => None,
     };
     let left = match &member.presence {
-        Presence::Left { how, .. } if !running || state == MemberState::Failed => Some(how.clone()),
-        Presence::Left { .. } | Presence::Expected { .. } | Presence::Joined { .. } => None,
+        MemberPresence::Left { how, .. } if !running || state == MemberState::Failed => Some(how.clone()),
+        MemberPresence::Left { .. } | MemberPresence::Expected { .. } | MemberPresence::Joined { .. } => None,
     };
     let again_ms = match &member.presence {
-        Presence::Left { then: Then::Again { at_ms }, .. } if !running => Some(*at_ms),
-        Presence::Left { .. } | Presence::Expected { .. } | Presence::Joined { .. } => None,
+        MemberPresence::Left { then: AfterLeaving::Again { at_ms }, .. } if !running => Some(*at_ms),
+        MemberPresence::Left { .. } | MemberPresence::Expected { .. } | MemberPresence::Joined { .. } => None,
     };
     Ok(MemberView {
         name: name.clone(),
@@ -207,16 +209,16 @@ fn member_view(
 }
 
 /// Whether a worker of a member lives, by its lock and by the process that joined last.
-pub fn worker_life(dir: &TeamDir, name: &MemberName, presence: &Presence) -> Result<WorkerLife, LockError> {
+pub fn worker_life(dir: &TeamDir, name: &MemberName, presence: &MemberPresence) -> Result<WorkerLife, LockError> {
     presence::look_at_worker(&dir.member_lock(name), presence.joined())
 }
 
 /// Whether the lock of a member that left is held by its leader, which gives back what it held, or by nobody any more; and
 /// not by the next worker, which is about to join.
-fn is_being_buried(dir: &TeamDir, name: &MemberName, presence: &Presence) -> Result<bool, TeamError> {
+fn is_being_buried(dir: &TeamDir, name: &MemberName, presence: &MemberPresence) -> Result<bool, TeamError> {
     match presence {
-        Presence::Left { .. } => {}
-        Presence::Joined { .. } | Presence::Expected { .. } => return Ok(false),
+        MemberPresence::Left { .. } => {}
+        MemberPresence::Joined { .. } | MemberPresence::Expected { .. } => return Ok(false),
     }
     let Some(holder) = presence::read_holder(&dir.member_lock(name))? else { return Ok(true) };
     let leader = presence::read_holder(&dir.leader_lock())?;
@@ -229,10 +231,10 @@ mod tests {
     use super::*;
     use crate::host::process::own_identity;
     use crate::model::agent::TurnEnd;
-    use crate::model::board::{AutoClaim, Claimant};
-    use crate::model::notice::Said;
-    use crate::model::roster::{MemberSpec, Process, StartedBy, TeamFact, Workspace};
-    use crate::model::task::Work;
+    use crate::model::board::{AutoClaim, WaitingClaimant};
+    use crate::model::notice::TranscriptText;
+    use crate::model::roster::{MemberSpec, StartedBy, TeamFact, WorkerProcess, Workspace};
+    use crate::model::task::TaskWork;
     use crate::store::file::Durability;
     use crate::store::presence::PresenceLock;
     use crate::store::transcript::Transcript;
@@ -263,7 +265,7 @@ mod tests {
             team.add_member(Ada::name(), spec).unwrap();
             let lives = PresenceLock::take(&dir.member_lock(&Ada::name()), NOW_MS).unwrap();
             let identity = own_identity().unwrap();
-            let process = Process { identity, started_by: StartedBy::Leader, isolation: None, outer_half: None };
+            let process = WorkerProcess { identity, started_by: StartedBy::Leader, isolation: None, outer_half: None };
             team.enroll(TeamFact::Joined { name: Ada::name(), process }).unwrap();
             let transcript = Transcript::open(dir.turns(&Ada::name())).unwrap();
             Ada { root, team, transcript, _lives: lives }
@@ -277,7 +279,7 @@ mod tests {
             Address::Member(Ada::name())
         }
 
-        fn say(&mut self, what: Said) {
+        fn say(&mut self, what: TranscriptText) {
             self.transcript.say(NOW_MS, what).unwrap();
         }
 
@@ -290,34 +292,34 @@ mod tests {
     #[test]
     fn who_has_ended_its_task_is_idle_before_its_transcript_says_so() {
         let mut ada = Ada::joined();
-        ada.team.add_tasks(|_| vec![NewTask::new(Work::Run("true".to_owned()))]).unwrap();
-        let me = Claimant { name: Ada::name(), role: None, auto: AutoClaim::On };
+        ada.team.add_tasks(|_| vec![NewTask::new(TaskWork::Run("true".to_owned()))]).unwrap();
+        let me = WaitingClaimant { name: Ada::name(), role: None, auto: AutoClaim::On };
         let claim = ada.team.claim_next(&me).unwrap().unwrap();
         let (task, prompt) = (Some(claim.id), "true".to_owned());
-        ada.say(Said::TurnStarted { turn: 1, task, prompt });
+        ada.say(TranscriptText::TurnStarted { turn: 1, task, prompt });
         assert_eq!((ada.seen().state, ada.seen().turn), (MemberState::Busy, None));
         let complete = |board: &Board| Ok((vec![board.complete(&claim, String::new())?], ()));
         ada.team.decide(Durability::Process, complete).unwrap();
         assert_eq!((ada.seen().state, ada.seen().turn), (MemberState::Idle, None));
-        ada.say(Said::TurnEnded { turn: 1, task, end: TurnEnd::Completed });
+        ada.say(TranscriptText::TurnEnded { turn: 1, task, end: TurnEnd::Completed });
         assert_eq!((ada.seen().state, ada.seen().turn), (MemberState::Idle, None));
     }
 
     #[test]
     fn a_turn_for_no_task_is_seen_until_its_transcript_says_that_it_ended() {
         let mut ada = Ada::joined();
-        ada.say(Said::TurnStarted { turn: 1, task: None, prompt: "true".to_owned() });
+        ada.say(TranscriptText::TurnStarted { turn: 1, task: None, prompt: "true".to_owned() });
         assert_eq!((ada.seen().state, ada.seen().turn), (MemberState::Busy, Some(1)));
-        ada.say(Said::TurnEnded { turn: 1, task: None, end: TurnEnd::Completed });
+        ada.say(TranscriptText::TurnEnded { turn: 1, task: None, end: TurnEnd::Completed });
         assert_eq!((ada.seen().state, ada.seen().turn), (MemberState::Idle, None));
     }
 
     #[test]
     fn who_has_left_has_left_also_while_its_leader_buries_it() {
         let mut ada = Ada::joined();
-        ada.team.enroll(TeamFact::Left { name: Ada::name(), how: LeftHow::Shutdown }).unwrap();
+        ada.team.enroll(TeamFact::Left { name: Ada::name(), how: WorkerEnd::Shutdown }).unwrap();
         assert_eq!((ada.seen().state, ada.seen().left), (MemberState::Starting, None), "the next one is about to join");
         let _leads = PresenceLock::take(&ada.team.dir().leader_lock(), NOW_MS).unwrap();
-        assert_eq!((ada.seen().state, ada.seen().left), (MemberState::Left, Some(LeftHow::Shutdown)));
+        assert_eq!((ada.seen().state, ada.seen().left), (MemberState::Left, Some(WorkerEnd::Shutdown)));
     }
 }

@@ -9,17 +9,18 @@ use jsonrpsee::proc_macros::rpc;
 use serde::{Deserialize, Serialize};
 
 use crate::model::agent::TurnEnd;
-use crate::model::board::{AutoClaim, Scope};
+use crate::model::board::{AutoClaim, ClearedTasks};
 use crate::model::id::{Address, AgentName, MemberName, MessageId, Role, TaskId, TeamName};
 use crate::model::mail::Urgency;
-use crate::model::roster::{Isolation, LeftHow, Stall, StartedBy, Workspace};
+use crate::model::roster::{CellIsolation, StallPolicy, StartedBy, WorkerEnd, Workspace};
 use crate::model::shutdown::WhenBusy;
 use crate::model::task::NewTask;
 
 mod worker;
 
 pub use worker::{
-    Aborting, Hello, Prompted, Steered, Welcome, WorkerApiClient, WorkerApiServer, WorkerPhase, WorkerStatus,
+    AbortAnswer, PromptAnswer, ProtocolHello, SteerAnswer, WorkerApiClient, WorkerApiServer, WorkerPhase, WorkerStatus,
+    WorkerWelcome,
 };
 
 /// JSON-RPC error codes of our own; the standard ones keep their meaning.
@@ -71,12 +72,12 @@ pub struct SpawnRequest {
     pub workspace: WorkspaceRequest,
     /// What is done when its agent says nothing.
     #[serde(default)]
-    pub stall: Stall,
+    pub stall: StallPolicy,
 }
 
 /// A member was spawned and is ready.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Spawned {
+pub struct SpawnedMember {
     /// Its name.
     pub name: MemberName,
     /// Its worker's process id.
@@ -88,7 +89,7 @@ pub struct Spawned {
 /// How an ask was passed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Via {
+pub enum PassedVia {
     /// By a call; the worker has it.
     Rpc,
     /// By mail; the worker reads it next.
@@ -99,16 +100,16 @@ pub enum Via {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SteerPassed {
     /// How.
-    pub via: Via,
+    pub via: PassedVia,
     /// When it reaches the agent; not known by mail.
-    pub steered: Option<Steered>,
+    pub steered: Option<SteerAnswer>,
 }
 
 /// A turn was stopped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stopped {
+pub struct StoppedTurn {
     /// How the worker was told.
-    pub via: Via,
+    pub via: PassedVia,
     /// The task of the turn.
     pub task: Option<TaskId>,
     /// How the turn ended: it may have been completed in the same moment. Not known by mail.
@@ -117,7 +118,7 @@ pub struct Stopped {
 
 /// What came of asking one member to end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ended {
+pub struct EndedMember {
     /// The member.
     pub name: MemberName,
     /// What came of it.
@@ -131,7 +132,7 @@ pub enum EndOutcome {
     /// It ended.
     Left {
         /// How.
-        how: LeftHow,
+        how: WorkerEnd,
     },
     /// It is busy and goes on.
     Refused {
@@ -188,7 +189,7 @@ pub struct MemberView {
     pub started_by: Option<StartedBy>,
     /// What keeps in its processes, while it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub isolation: Option<Isolation>,
+    pub isolation: Option<CellIsolation>,
     /// Messages it has not handed on.
     pub unread: usize,
     /// Tasks it completed that are still on the board.
@@ -197,7 +198,7 @@ pub struct MemberView {
     pub failed: usize,
     /// How it left, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub left: Option<LeftHow>,
+    pub left: Option<WorkerEnd>,
     /// When its next worker is due, if it is being started again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub again_ms: Option<u64>,
@@ -263,13 +264,13 @@ pub enum TaskCommand {
         id: TaskId,
     },
     Clear {
-        scope: Scope,
+        scope: ClearedTasks,
     },
 }
 
 /// A change of the board was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Changed {
+pub struct BoardChange {
     /// The tasks that were added, changed or cleared.
     pub tasks: Vec<TaskId>,
     /// What the asker might not have meant, such as an assignment to a member that does not run.
@@ -291,17 +292,17 @@ pub struct MailRequest {
 
 /// What became of a message, for each it was meant for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mailed {
+pub struct MailOutcome {
     /// The mailboxes it is in.
-    pub delivered: Vec<Delivered>,
+    pub delivered: Vec<DeliveredMail>,
     /// The others. To send it to all again would double it for those above.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub failed: Vec<Undelivered>,
+    pub failed: Vec<UndeliveredMail>,
 }
 
 /// A message could not be put into a mailbox.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Undelivered {
+pub struct UndeliveredMail {
     /// Whose mailbox.
     pub to: Address,
     /// Why not, or why it may not stay there.
@@ -310,19 +311,19 @@ pub struct Undelivered {
 
 /// A message is in a mailbox.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Delivered {
+pub struct DeliveredMail {
     /// Whose mailbox.
     pub to: Address,
     /// Its id.
     pub id: MessageId,
     /// Whether somebody runs who can read it now.
-    pub reader: Reader,
+    pub reader: MailboxReader,
 }
 
 /// Whether a mailbox has a reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Reader {
+pub enum MailboxReader {
     /// Its worker runs.
     Running,
     /// Its worker does not; the message waits for the next one with that name.
@@ -336,15 +337,15 @@ pub enum Reader {
 pub trait LeaderApi {
     /// Who leads; refused with [`code::OTHER_VERSION`] if the versions differ.
     #[method(name = "hello")]
-    async fn hello(&self, hello: Hello) -> RpcResult<LeaderInfo>;
+    async fn hello(&self, hello: ProtocolHello) -> RpcResult<LeaderInfo>;
 
     /// Spawns a member. Waits until it is ready or can not be.
     #[method(name = "spawn")]
-    async fn spawn(&self, request: SpawnRequest) -> RpcResult<Spawned>;
+    async fn spawn(&self, request: SpawnRequest) -> RpcResult<SpawnedMember>;
 
     /// Starts a turn of a member that is idle.
     #[method(name = "send")]
-    async fn send(&self, name: MemberName, text: String) -> RpcResult<Prompted>;
+    async fn send(&self, name: MemberName, text: String) -> RpcResult<PromptAnswer>;
 
     /// Says something to a member's running turn.
     #[method(name = "steer")]
@@ -352,19 +353,24 @@ pub trait LeaderApi {
 
     /// Aborts a member's turn. Waits until it has ended, if the member is linked.
     #[method(name = "stop")]
-    async fn stop(&self, name: MemberName, reason: String) -> RpcResult<Stopped>;
+    async fn stop(&self, name: MemberName, reason: String) -> RpcResult<StoppedTurn>;
 
     /// Asks a member, or all, to end. Waits for what comes of it.
     #[method(name = "shutdown")]
-    async fn shutdown(&self, name: Option<MemberName>, reason: String, when_busy: WhenBusy) -> RpcResult<Vec<Ended>>;
+    async fn shutdown(
+        &self,
+        name: Option<MemberName>,
+        reason: String,
+        when_busy: WhenBusy,
+    ) -> RpcResult<Vec<EndedMember>>;
 
     /// Ends a member's worker without asking. Waits until it is gone.
     #[method(name = "kill")]
-    async fn kill(&self, name: MemberName) -> RpcResult<Ended>;
+    async fn kill(&self, name: MemberName) -> RpcResult<EndedMember>;
 
     /// Ends all workers, by asking (they finish their turn) or by force, then the leader. Waits for the workers.
     #[method(name = "down")]
-    async fn down(&self, force: bool) -> RpcResult<Vec<Ended>>;
+    async fn down(&self, force: bool) -> RpcResult<Vec<EndedMember>>;
 
     /// Ends the leader and no worker, for its warden to start the next one. Refused by a leader that has none.
     #[method(name = "hand_over")]

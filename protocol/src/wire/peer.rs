@@ -58,7 +58,7 @@ pub const OVERSIZED_CODE: i32 = jsonrpsee::types::error::OVERSIZED_REQUEST_CODE;
 
 /// Why a connection ended.
 #[derive(Debug, Clone, thiserror::Error)]
-pub enum Closed {
+pub enum PeerClosed {
     /// The other side closed the stream.
     #[error("the other side closed the connection")]
     Eof,
@@ -81,22 +81,22 @@ pub enum Closed {
 /// `Error::RestartNeeded` as soon as the connection has ended.
 #[derive(Debug, Clone)]
 pub struct Peer {
-    handle: Arc<Handle>,
+    handle: Arc<PeerHandle>,
     request_timeout: Duration,
 }
 
 #[derive(Debug)]
-struct Handle {
-    shared: Arc<Shared>,
+struct PeerHandle {
+    shared: Arc<PeerShared>,
     subscriptions: Client,
-    closed: watch::Receiver<Option<Closed>>,
+    closed: watch::Receiver<Option<PeerClosed>>,
 }
 
 /// What the tasks of one connection and its handles share.
 #[derive(Debug)]
-struct Shared {
+struct PeerShared {
     outbox: outbox::Outbox,
-    pending: pending::Pending,
+    pending: pending::PendingCalls,
     close: Notify,
     finishing: AtomicBool,
 }
@@ -113,20 +113,20 @@ impl Peer {
         R: AsyncRead + Send + Unpin + 'static,
         W: AsyncWrite + Send + Unpin + 'static,
     {
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(PeerShared {
             outbox: outbox::Outbox::new(),
-            pending: pending::Pending::new(),
+            pending: pending::PendingCalls::new(),
             close: Notify::new(),
             finishing: AtomicBool::new(false),
         });
         let (to_client, from_peer) = mpsc::channel(calls::FORWARDED_MAX);
         let subscriptions = calls::subscription_client(Arc::clone(&shared), from_peer);
         let (to_writer, notices) = mpsc::channel(NOTICES_QUEUED_MAX);
-        let server = serve::Server::new(methods.into(), Arc::clone(&shared), to_writer);
+        let server = serve::MethodServer::new(methods.into(), Arc::clone(&shared), to_writer);
         let (ended, closed) = watch::channel(None);
-        let stream = stream::Stream { shared: Arc::clone(&shared), server, to_client, notices, ended };
+        let stream = stream::PeerStream { shared: Arc::clone(&shared), server, to_client, notices, ended };
         tokio::spawn(stream.run(read, write));
-        let handle = Handle { shared, subscriptions, closed };
+        let handle = PeerHandle { shared, subscriptions, closed };
         Self { handle: Arc::new(handle), request_timeout: REQUEST_TIMEOUT }
     }
 
@@ -136,11 +136,11 @@ impl Peer {
     }
 
     /// Waits until the connection has ended, and tells why. May be asked any number of times.
-    pub async fn closed(&self) -> Closed {
+    pub async fn closed(&self) -> PeerClosed {
         let mut closed = self.handle.closed.clone();
         let reason = closed.wait_for(Option::is_some).await;
         // The task sets a reason before it ends, so without one the runtime has dropped it.
-        reason.ok().and_then(|reason| reason.clone()).unwrap_or(Closed::Local)
+        reason.ok().and_then(|reason| reason.clone()).unwrap_or(PeerClosed::Local)
     }
 
     /// Ends the connection: writes what is queued, for at most [`DRAIN_TIMEOUT`](crate::model::limits::pace::DRAIN_TIMEOUT), and closes the stream.
@@ -153,13 +153,13 @@ impl Peer {
     }
 }
 
-impl Drop for Handle {
+impl Drop for PeerHandle {
     fn drop(&mut self) {
         self.shared.close.notify_one();
     }
 }
 
-impl Shared {
+impl PeerShared {
     /// Lets the writer end once all that is queued is written.
     fn finish(&self) {
         self.finishing.store(true, Ordering::Release);

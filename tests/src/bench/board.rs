@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use serde::de::IgnoredAny;
-use teamster_protocol::model::board::{AutoClaim, Board, BoardFact, Claimant, ReleaseWhy};
+use teamster_protocol::model::board::{AutoClaim, Board, BoardFact, ReleaseWhy, WaitingClaimant};
 use teamster_protocol::model::id::MemberName;
-use teamster_protocol::model::task::{Claim, Refusal};
+use teamster_protocol::model::task::{BoardRefusal, TaskClaim};
 use teamster_protocol::store::file::Durability;
 use teamster_protocol::team::Team;
 
@@ -141,7 +141,7 @@ fn claim_and_give_back(team: &mut Team, into: &mut Samples) -> Outcome<()> {
     Ok(())
 }
 
-fn complete(board: &Board, claim: &Claim) -> Result<(Vec<BoardFact>, ()), Refusal> {
+fn complete(board: &Board, claim: &TaskClaim) -> Result<(Vec<BoardFact>, ()), BoardRefusal> {
     Ok((vec![board.complete(claim, RESULT.to_owned())?], ()))
 }
 
@@ -161,7 +161,7 @@ fn parse_only(file: &Path) -> Outcome<usize> {
     Ok(lines)
 }
 
-fn claimant() -> Outcome<Claimant> {
+fn claimant() -> Outcome<WaitingClaimant> {
     let name: MemberName = "alice".parse()?;
-    Ok(Claimant { name, role: None, auto: AutoClaim::On })
+    Ok(WaitingClaimant { name, role: None, auto: AutoClaim::On })
 }

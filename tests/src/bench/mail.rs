@@ -21,7 +21,7 @@ use teamster_protocol::host::clock;
 use teamster_protocol::model::board::AutoClaim;
 use teamster_protocol::model::id::{Address, MessageId};
 use teamster_protocol::model::mail::Urgency;
-use teamster_protocol::model::notice::Noted;
+use teamster_protocol::model::notice::NoticeKind;
 use teamster_protocol::store::file::Durability;
 use teamster_protocol::wire::api::{MailRequest, WorkerApiClient};
 
@@ -76,7 +76,7 @@ fn row(place: &Place, team: &str, durability: Durability, until: Until, what: &'
                 ready.send(())?;
                 let listen = async {
                     while let Some(Ok(notice)) = said.next().await {
-                        if let Noted::Mail { id } = notice.what {
+                        if let NoticeKind::Mail { id } = notice.what {
                             heard.send((id, Instant::now()))?;
                         }
                     }

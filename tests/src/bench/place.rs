@@ -8,7 +8,7 @@ use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::board::AutoClaim;
 use teamster_protocol::model::id::{Address, MemberName, TaskId};
 use teamster_protocol::model::roster::{MemberSpec, Workspace};
-use teamster_protocol::model::task::{NewTask, Work};
+use teamster_protocol::model::task::{NewTask, TaskWork};
 use teamster_protocol::store::file::Durability;
 use teamster_protocol::team::Team;
 use tempfile::TempDir;
@@ -74,7 +74,7 @@ pub(super) fn tasks(first: TaskId, count: u32) -> Vec<NewTask> {
     let words = "look at the module, find why it is slow, write a test that shows it, mend it, and say what you did; ";
     let task = |nth: u32| {
         let text = format!("Task {nth}: {}", words.repeat(1 + nth as usize % 6));
-        let mut task = NewTask::new(Work::Prompt(text));
+        let mut task = NewTask::new(TaskWork::Prompt(text));
         if nth % 3 == 2 {
             task.after.push(TaskId(first.0 + nth - 1));
         }
@@ -89,5 +89,5 @@ pub(super) fn tasks(first: TaskId, count: u32) -> Vec<NewTask> {
 
 /// Tasks that anybody may take at once.
 pub(super) fn free_tasks(count: u32, command: &str) -> Vec<NewTask> {
-    (0..count).map(|_| NewTask::new(Work::Run(command.to_owned()))).collect()
+    (0..count).map(|_| NewTask::new(TaskWork::Run(command.to_owned()))).collect()
 }

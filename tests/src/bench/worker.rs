@@ -12,7 +12,7 @@ use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::id::{Address, MemberName};
 use teamster_protocol::model::limits::PROTOCOL_VERSION;
 use teamster_protocol::store::file::Durability;
-use teamster_protocol::wire::api::{Hello, WorkerApiClient, WorkerPhase};
+use teamster_protocol::wire::api::{ProtocolHello, WorkerApiClient, WorkerPhase};
 use teamster_protocol::wire::peer::Peer;
 use tokio::process::{Child, Command};
 
@@ -88,7 +88,7 @@ impl Worker {
             unreachable!("both streams are piped and the child was not waited for")
         };
         let peer = Peer::start(stdout, stdin, Methods::new());
-        let welcome = within(peer.initialize(Hello { protocol: PROTOCOL_VERSION })).await??;
+        let welcome = within(peer.initialize(ProtocolHello { protocol: PROTOCOL_VERSION })).await??;
         Ok(Worker { peer, pid: welcome.pid, outer_pid, process })
     }
 

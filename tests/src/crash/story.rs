@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use teamster_protocol::model::id::{MemberName, TaskId};
-use teamster_protocol::model::notice::Said;
-use teamster_protocol::model::roster::Presence;
-use teamster_protocol::model::task::{Hold, TaskStatus};
+use teamster_protocol::model::notice::TranscriptText;
+use teamster_protocol::model::roster::MemberPresence;
+use teamster_protocol::model::task::{TaskHold, TaskStatus};
 use teamster_protocol::store::transcript;
-use teamster_protocol::store::watch::Watch;
+use teamster_protocol::store::watch::FileWatch;
 use teamster_protocol::team::TeamView;
 
 use super::trace::{self, Passed};
@@ -129,7 +129,7 @@ struct Teller<'a> {
     team: &'a Team,
     case: Option<Case>,
     witness: Witness,
-    watch: Watch,
+    watch: FileWatch,
     members: [MemberName; 2],
     absent: BTreeMap<MemberName, Instant>,
     answered: BTreeSet<(TaskId, u32)>,
@@ -260,7 +260,7 @@ impl<'a> Teller<'a> {
                         return Ok(true);
                     }
                 }
-                TaskStatus::Pending { hold: Hold::Stopped, .. } => {
+                TaskStatus::Pending { hold: TaskHold::Stopped, .. } => {
                     self.was_stopped = true;
                     self.run(&["task", "retry", &id.to_string()]).await?;
                     return Ok(true);
@@ -270,7 +270,7 @@ impl<'a> Teller<'a> {
                     return Ok(true);
                 }
                 TaskStatus::InProgress { .. }
-                | TaskStatus::Pending { hold: Hold::Free, .. }
+                | TaskStatus::Pending { hold: TaskHold::Free, .. }
                 | TaskStatus::Completed { .. }
                 | TaskStatus::Cancelled => {}
             }
@@ -285,10 +285,10 @@ impl<'a> Teller<'a> {
         let entries = transcript::read(&dir, turn, 0)?.entries;
         let begun = entries
             .iter()
-            .rposition(|entry| matches!(&entry.what, Said::TurnStarted { task, .. } if *task == Some(id)));
+            .rposition(|entry| matches!(&entry.what, TranscriptText::TurnStarted { task, .. } if *task == Some(id)));
         let Some(begun) = begun else { return Ok(false) };
-        let asked = |said: &Said| matches!(said, Said::Text { text } if text.contains("asked"));
-        let over = |said: &Said| matches!(said, Said::TurnEnded { .. } | Said::Ready);
+        let asked = |said: &TranscriptText| matches!(said, TranscriptText::Text { text } if text.contains("asked"));
+        let over = |said: &TranscriptText| matches!(said, TranscriptText::TurnEnded { .. } | TranscriptText::Ready);
         let since = &entries[begun..];
         Ok(since.iter().any(|entry| asked(&entry.what)) && !since.iter().any(|entry| over(&entry.what)))
     }
@@ -296,7 +296,7 @@ impl<'a> Teller<'a> {
     /// A member that nobody serves is left to its leader for a while.
     fn is_to_be_spawned(&mut self, view: &TeamView, name: &MemberName) -> Outcome<bool> {
         let Ok(member) = view.roster().member(name) else { return Ok(true) };
-        if self.team.serves(name)? && matches!(member.presence, Presence::Joined { .. }) {
+        if self.team.serves(name)? && matches!(member.presence, MemberPresence::Joined { .. }) {
             self.absent.remove(name);
             return Ok(false);
         }
@@ -348,7 +348,7 @@ impl<'a> Teller<'a> {
                 let entries = transcript::read(&dir, turn, 0)?.entries;
                 Ok(entries
                     .iter()
-                    .filter(|it| matches!(&it.what, Said::Mail { text: said, .. } if said == text))
+                    .filter(|it| matches!(&it.what, TranscriptText::Mail { text: said, .. } if said == text))
                     .count())
             };
             let times: usize = transcript::turns(&dir)?.into_iter().map(shown).sum::<Outcome<usize>>()?;

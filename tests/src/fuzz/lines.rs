@@ -9,7 +9,8 @@ use serde_json::Value;
 use teamster_protocol::model::agent::{Permission, QuestionId};
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
 use teamster_protocol::wire::api::{
-    Aborting, Hello, Prompted, Steered, Welcome, WorkerApiClient, WorkerApiServer, WorkerPhase, WorkerStatus, code,
+    AbortAnswer, PromptAnswer, ProtocolHello, SteerAnswer, WorkerApiClient, WorkerApiServer, WorkerPhase, WorkerStatus,
+    WorkerWelcome, code,
 };
 use teamster_protocol::wire::peer::Peer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -66,25 +67,25 @@ fn refused() -> ErrorObjectOwned {
 
 #[async_trait]
 impl WorkerApiServer for Toy {
-    async fn initialize(&self, _: Hello) -> RpcResult<Welcome> {
+    async fn initialize(&self, _: ProtocolHello) -> RpcResult<WorkerWelcome> {
         Err(refused())
     }
 
-    async fn prompt(&self, text: String) -> RpcResult<Prompted> {
+    async fn prompt(&self, text: String) -> RpcResult<PromptAnswer> {
         let turn = text.len() as u64;
-        Ok(Prompted { turn, text: TextId::prompt_of(turn) })
+        Ok(PromptAnswer { turn, text: TextId::prompt_of(turn) })
     }
 
-    async fn steer(&self, text: String) -> RpcResult<Steered> {
+    async fn steer(&self, text: String) -> RpcResult<SteerAnswer> {
         if text.is_empty() {
             Err(refused())
         } else {
-            Ok(Steered { text: TextId::prompt_of(1), state: ReceiptState::Accepted })
+            Ok(SteerAnswer { text: TextId::prompt_of(1), state: ReceiptState::Accepted })
         }
     }
 
-    async fn abort(&self, _: String) -> RpcResult<Aborting> {
-        Ok(Aborting { turn: 1, task: None })
+    async fn abort(&self, _: String) -> RpcResult<AbortAnswer> {
+        Ok(AbortAnswer { turn: 1, task: None })
     }
 
     async fn permit(&self, question: QuestionId, _: Permission) -> RpcResult<()> {

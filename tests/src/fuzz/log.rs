@@ -4,12 +4,12 @@
 use std::fs;
 use std::path::Path;
 
-use teamster_protocol::model::board::{AutoClaim, Board, Claimant, Death};
+use teamster_protocol::model::board::{AutoClaim, Board, WaitingClaimant, WorkerDeath};
 use teamster_protocol::model::id::{MemberName, TaskId};
 use teamster_protocol::model::mail::Mailbox;
 use teamster_protocol::model::roster::Roster;
-use teamster_protocol::model::task::{NewTask, Work};
-use teamster_protocol::store::file::{Durability, Fold, Log, LogError, Reader};
+use teamster_protocol::model::task::{NewTask, TaskWork};
+use teamster_protocol::store::file::{Durability, Log, LogError, LogFold, LogReader};
 
 /// Tasks that are looked at one by one.
 const TASKS_SHOWN_MAX: usize = 40;
@@ -38,14 +38,14 @@ pub(super) fn run(bytes: &[u8]) {
 }
 
 /// Reads the bytes as one kind of log. What can be read can be written on, in this generation and the next.
-fn one<F: Fold>(place: &Path, bytes: &[u8], look: impl Fn(&mut Log<F>)) {
+fn one<F: LogFold>(place: &Path, bytes: &[u8], look: impl Fn(&mut Log<F>)) {
     let path = place.join("it.jsonl");
     for left in ["jsonl", "jsonl.old", "jsonl.tmp", "lock"] {
         let _ = fs::remove_file(path.with_extension(left));
     }
     let bytes = if bytes.starts_with(b"{\"v\"") { bytes.to_vec() } else { framed(F::KIND, bytes) };
     fs::write(&path, &bytes).expect("a temporary folder can be written");
-    let records = match Reader::<F>::open(&path) {
+    let records = match LogReader::<F>::open(&path) {
         Ok(reader) => reader.next_seq(),
         Err(error) => return check(&error, &path),
     };
@@ -55,7 +55,7 @@ fn one<F: Fold>(place: &Path, bytes: &[u8], look: impl Fn(&mut Log<F>)) {
             look(&mut log);
             drop(log);
             // Looking at it, or writing on it, leaves a log that can be read.
-            if let Err(error) = Reader::<F>::open(&path) {
+            if let Err(error) = LogReader::<F>::open(&path) {
                 panic!("the log could be read before it was used, and now: {error}");
             }
         }
@@ -71,7 +71,7 @@ fn check(error: &LogError, path: &Path) {
 }
 
 fn on_board(log: &mut Log<Board>) {
-    let who = |name: &str| Claimant {
+    let who = |name: &str| WaitingClaimant {
         name: name.parse().expect("it is a name"),
         role: Some("tester".parse().expect("it is a name")),
         auto: AutoClaim::On,
@@ -89,9 +89,9 @@ fn on_board(log: &mut Log<Board>) {
     let _ = log.state().to_wake();
     log.set_generation_bytes_max(1);
     let claim = |board: &Board| Ok::<_, String>((board.claim_next(&who("alice")).0, ()));
-    let bury = |board: &Board| Ok::<_, String>((board.bury(&name("alice"), Death::default()), ()));
+    let bury = |board: &Board| Ok::<_, String>((board.bury(&name("alice"), WorkerDeath::default()), ()));
     let add = |board: &Board| {
-        let task = NewTask::new(Work::Run("true".to_owned()));
+        let task = NewTask::new(TaskWork::Run("true".to_owned()));
         Ok::<_, String>((board.add(vec![task.clone(), task]).map_err(|refusal| refusal.to_string())?, ()))
     };
     // A log that holds facts of a newer version may refuse to be written on.

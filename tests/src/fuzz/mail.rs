@@ -4,12 +4,12 @@
 use teamster_leader::ops::text::harmless_lines;
 use teamster_protocol::model::agent::TurnEnd;
 use teamster_protocol::model::agent::preset::{AgentAbilities, DriverKind, abilities_of};
-use teamster_protocol::model::board::{AutoClaim, Claimant};
+use teamster_protocol::model::board::{AutoClaim, WaitingClaimant};
 use teamster_protocol::model::id::{Address, MessageId, TaskId};
-use teamster_protocol::model::mail::{Body, MailFact, Mailbox, Message, Urgency};
+use teamster_protocol::model::mail::{MailFact, Mailbox, Message, MessageBody, Urgency};
 use teamster_protocol::model::roster::StartedBy;
-use teamster_protocol::model::task::{Claim, Work};
-use teamster_protocol::store::file::{Fold, Offset, Stamp};
+use teamster_protocol::model::task::{TaskClaim, TaskWork};
+use teamster_protocol::store::file::{FactOffset, FactStamp, LogFold};
 use teamster_worker::core::{ClaimedTask, WorkerAction, WorkerCore, WorkerEvent, WorkerSettings};
 
 const NOW_MS: u64 = 1_000;
@@ -18,7 +18,7 @@ pub(super) fn run(bytes: &[u8]) {
     let message = serde_json::from_slice(bytes).unwrap_or_else(|_| text_of(bytes));
     let mailbox = Mailbox::default();
     let Ok(facts) = mailbox.deliver(message.clone()) else {
-        return assert!(matches!(message.body, Body::Text { .. }), "only texts are refused");
+        return assert!(matches!(message.body, MessageBody::Text { .. }), "only texts are refused");
     };
     for fact in facts {
         let line = serde_json::to_string(&fact).expect("a message can be written");
@@ -26,7 +26,7 @@ pub(super) fn run(bytes: &[u8]) {
         let again: MailFact = serde_json::from_str(&line).expect("what was written can be read");
         assert!(again == fact, "{line} is read as something else");
         let mut mailbox = Mailbox::default();
-        let stamp = Stamp { seq: 1, at_ms: NOW_MS, by: message.from.as_str(), offset: Offset::NONE };
+        let stamp = FactStamp { seq: 1, at_ms: NOW_MS, by: message.from.as_str(), offset: FactOffset::NONE };
         mailbox.apply(fact, &stamp);
         assert_eq!(mailbox.unread_len(), 1);
     }
@@ -40,7 +40,7 @@ pub(super) fn run(bytes: &[u8]) {
 fn text_of(bytes: &[u8]) -> Message {
     let text = String::from_utf8_lossy(bytes).into_owned();
     harmless_lines(&text);
-    let (id, body) = (MessageId::from_parts(NOW_MS, 1), Body::Text { text });
+    let (id, body) = (MessageId::from_parts(NOW_MS, 1), MessageBody::Text { text });
     Message { id, from: Address::Lead, sent_ms: NOW_MS, urgency: Urgency::Now, body }
 }
 
@@ -53,10 +53,10 @@ enum At {
 }
 
 fn reads(message: &Message, abilities: AgentAbilities, at: At) {
-    let me = Claimant { name: "alice".parse().expect("it is a name"), role: None, auto: AutoClaim::On };
-    let claim = Claim { id: TaskId(1), owner: me.name.clone(), attempt: 1 };
+    let me = WaitingClaimant { name: "alice".parse().expect("it is a name"), role: None, auto: AutoClaim::On };
+    let claim = TaskClaim { id: TaskId(1), owner: me.name.clone(), attempt: 1 };
     let mut core = WorkerCore::new(WorkerSettings::new(me, abilities, StartedBy::Hand), 0);
-    let task = ClaimedTask { claim, work: Work::Run("true".to_owned()), timeout_ms: None };
+    let task = ClaimedTask { claim, work: TaskWork::Run("true".to_owned()), timeout_ms: None };
     let before = match at {
         At::Start => vec![],
         At::Rest => vec![WorkerEvent::AgentReady { session: None }, WorkerEvent::Claimed(None)],
@@ -75,8 +75,8 @@ fn reads(message: &Message, abilities: AgentAbilities, at: At) {
             WorkerAction::Reply(_) | WorkerAction::Leave { .. } | WorkerAction::AbortTurn | WorkerAction::Record(_)
         )
     };
-    let may_control =
-        message.from == Address::Lead && matches!(message.body, Body::ShutdownRequest(_) | Body::AbortRequest { .. });
+    let may_control = message.from == Address::Lead
+        && matches!(message.body, MessageBody::ShutdownRequest(_) | MessageBody::AbortRequest { .. });
     assert!(may_control || !actions.iter().any(controls), "{message:?} at {at:?} made it do {actions:?}");
     let replies = actions.iter().filter(|action| matches!(action, WorkerAction::Reply(_))).count();
     assert!(replies <= 1, "a repeat was answered again");

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use teamster_protocol::model::board::{Board, BoardFact};
 use teamster_protocol::model::id::TaskId;
-use teamster_protocol::store::file::{Fold, Offset, Stamp};
+use teamster_protocol::store::file::{FactOffset, FactStamp, LogFold};
 
 use super::{Answer, Entry};
 
@@ -173,7 +173,7 @@ fn apply(board: &mut Board, seq: u64, entry: &Entry, facts: &[BoardFact], seen: 
     if let Some(other) = seen.records.get(&seq).filter(|other| other.as_slice() != facts) {
         return Err(format!("record {seq} was written as {facts:?} and read as {other:?}"));
     }
-    let stamp = Stamp { seq, at_ms: 0, by: "checker", offset: Offset::NONE };
+    let stamp = FactStamp { seq, at_ms: 0, by: "checker", offset: FactOffset::NONE };
     facts.iter().for_each(|fact| board.apply(fact.clone(), &stamp));
     Ok(())
 }

@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use teamster_protocol::host::clock;
-use teamster_protocol::model::board::{AutoClaim, Board, BoardFact, Claimant, ReleaseWhy, Scope};
+use teamster_protocol::model::board::{AutoClaim, Board, BoardFact, ClearedTasks, ReleaseWhy, WaitingClaimant};
 use teamster_protocol::model::id::{MemberName, TaskId};
-use teamster_protocol::model::task::{Claim, NewTask, Refusal, TaskStatus, Work};
-use teamster_protocol::store::file::{Durability, Log, Transact};
+use teamster_protocol::model::task::{BoardRefusal, NewTask, TaskClaim, TaskStatus, TaskWork};
+use teamster_protocol::store::file::{Durability, Log, TransactError};
 
 use super::{Answer, Entry, Op, now_ns};
 use crate::chance::Chance;
@@ -60,8 +60,8 @@ fn run(args: &[String]) -> Outcome<()> {
 }
 
 /// The processes in turn: two of a role, one that takes only what is assigned to it, the rest plain.
-fn claimant(number: u64) -> Claimant {
-    Claimant {
+fn claimant(number: u64) -> WaitingClaimant {
+    WaitingClaimant {
         name: name(number),
         role: (number < 2).then(|| "tester".parse().expect("it is a name")),
         auto: if number == 2 { AutoClaim::Off } else { AutoClaim::On },
@@ -73,11 +73,11 @@ fn name(number: u64) -> MemberName {
 }
 
 struct Client {
-    who: Claimant,
+    who: WaitingClaimant,
     log: Log<Board>,
     chance: Chance,
     /// Its claims, the newest last; also some that it has ended or lost.
-    claims: Vec<Claim>,
+    claims: Vec<TaskClaim>,
 }
 
 impl Client {
@@ -88,7 +88,7 @@ impl Client {
         let decide = |board: &Board| {
             let facts = op.decide(board)?;
             wrote.clone_from(&facts);
-            Ok::<_, Refusal>((facts, ()))
+            Ok::<_, BoardRefusal>((facts, ()))
         };
         let invoked_ns = now_ns()?;
         let outcome = self.log.transact(self.who.name.as_str(), clock::now_ms(), durability, decide);
@@ -96,7 +96,7 @@ impl Client {
         let answer = match outcome {
             Ok(()) if wrote.is_empty() => Answer::Nothing,
             Ok(()) => Answer::Wrote { seq: self.log.next_seq() - 1, facts: wrote },
-            Err(Transact::Refused(refusal)) => Answer::Refused(refusal.to_string()),
+            Err(TransactError::Refused(refusal)) => Answer::Refused(refusal.to_string()),
             Err(error) => return Err(error.to_string().into()),
         };
         if let Answer::Wrote { facts, .. } = &answer
@@ -118,7 +118,7 @@ impl Client {
         let works = self.log.state().owned_by(&self.who.name).next().is_some();
         match self.chance.below(100) {
             0..=29 if open < OPEN_TASKS_MAX => self.add(),
-            0..=9 => Op::Clear { scope: Scope::Completed },
+            0..=9 => Op::Clear { scope: ClearedTasks::Completed },
             10..=19 => Op::Unassign { id: self.task() },
             20..=29 => Op::RemoveDependency { id: self.task(), on: self.task() },
             30..=64 if works => self.end(),
@@ -131,7 +131,7 @@ impl Client {
             89..=90 => Op::Assign { id: self.task(), to: self.name() },
             91..=93 => Op::Unassign { id: self.task() },
             94..=95 => Op::Bury { name: self.name() },
-            96 => Op::Clear { scope: if self.chance.one_in(4) { Scope::All } else { Scope::Completed } },
+            96 => Op::Clear { scope: if self.chance.one_in(4) { ClearedTasks::All } else { ClearedTasks::Completed } },
             _ => Op::ClaimNext { who: self.who.clone() },
         }
     }
@@ -139,7 +139,7 @@ impl Client {
     fn add(&mut self) -> Op {
         let count = 1 + self.chance.below(3);
         let tasks = (0..count).map(|_| {
-            let work = Work::Run("x".repeat(1 + self.chance.index(400)));
+            let work = TaskWork::Run("x".repeat(1 + self.chance.index(400)));
             let mut task = NewTask { title: "a task".to_owned(), ..NewTask::new(work) };
             task.priority = self.chance.below(3) as i32 - 1;
             task.role = self.chance.one_in(5).then(|| "tester".parse().expect("it is a name"));
@@ -159,7 +159,7 @@ impl Client {
             (0, _) | (_, None) => {
                 let id = self.task();
                 let attempt = self.log.state().task(id).map_or(1, |task| task.attempt);
-                Claim { id, owner: self.name(), attempt }
+                TaskClaim { id, owner: self.name(), attempt }
             }
             (1, Some(_)) => self.chance.pick(&self.claims).clone(),
             (_, Some(newest)) => newest,

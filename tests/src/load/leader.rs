@@ -3,8 +3,8 @@
 use teamster_protocol::model::board::AutoClaim;
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::limits::PROTOCOL_VERSION;
-use teamster_protocol::model::roster::Stall;
-use teamster_protocol::wire::api::{Hello, LeaderApiClient, SpawnRequest, WorkspaceRequest};
+use teamster_protocol::model::roster::StallPolicy;
+use teamster_protocol::wire::api::{LeaderApiClient, ProtocolHello, SpawnRequest, WorkspaceRequest};
 use teamster_protocol::wire::peer::socket;
 use tokio::task::JoinSet;
 
@@ -17,7 +17,7 @@ const CALLS: usize = 16;
 /// Spawns them all, a few at a time.
 pub(super) async fn spawn(team: &Team, names: &[MemberName]) -> Outcome<()> {
     let peer = socket::dial(&team.dir().leader_socket()).await?;
-    peer.hello(Hello { protocol: PROTOCOL_VERSION }).await?;
+    peer.hello(ProtocolHello { protocol: PROTOCOL_VERSION }).await?;
     let mut calls = JoinSet::new();
     for name in names {
         if calls.len() == CALLS
@@ -31,7 +31,7 @@ pub(super) async fn spawn(team: &Team, names: &[MemberName]) -> Outcome<()> {
             role: None,
             auto: AutoClaim::On,
             workspace: WorkspaceRequest::Shared { dir: team.repository().to_owned() },
-            stall: Stall::default(),
+            stall: StallPolicy::default(),
         };
         let peer = peer.clone();
         calls.spawn(async move { peer.spawn(request).await.map(drop) });

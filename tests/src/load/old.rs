@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use teamster_protocol::model::board::{AutoClaim, Claimant};
+use teamster_protocol::model::board::{AutoClaim, WaitingClaimant};
 use teamster_protocol::model::id::{Address, TaskId};
 use teamster_protocol::store::file::Durability;
-use teamster_protocol::store::watch::Watch;
+use teamster_protocol::store::watch::FileWatch;
 use teamster_protocol::team::Team as Files;
 
 use super::leader;
@@ -29,7 +29,7 @@ pub(super) async fn compare(tasks: usize) -> Outcome<(Footprint, Footprint)> {
     let team = Team::new(&[])?;
     let young = at_rest(&team, 0).await?;
     let mut files = Files::open(team.dir().clone(), Address::Lead, Durability::Process)?;
-    let who = Claimant { name: NAME.parse()?, role: None, auto: AutoClaim::On };
+    let who = WaitingClaimant { name: NAME.parse()?, role: None, auto: AutoClaim::On };
     for begun in (0..tasks).step_by(BATCH) {
         let added = files.add_tasks(|first| play::tasks(first, BATCH.min(tasks - begun)))?;
         for id in added {
@@ -47,7 +47,7 @@ async fn at_rest(team: &Team, tasks: usize) -> Outcome<Footprint> {
     // Views are written in the order of the numbers.
     let last = team.dir().task_view(TaskId(tasks as u32));
     let shown = async {
-        let mut watch = Watch::new(LOOK);
+        let mut watch = FileWatch::new(LOOK);
         while tasks > 0 && !last.exists() {
             watch.changed().await;
         }

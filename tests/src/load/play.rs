@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use teamster_protocol::model::id::{Address, MemberName, TaskId};
-use teamster_protocol::model::mail::{Body, Urgency};
-use teamster_protocol::model::task::{NewTask, Work};
+use teamster_protocol::model::mail::{MessageBody, Urgency};
+use teamster_protocol::model::task::{NewTask, TaskWork};
 use teamster_protocol::store::file::Durability;
-use teamster_protocol::store::watch::Watch;
+use teamster_protocol::store::watch::FileWatch;
 use teamster_protocol::team::Team as Files;
 
 use super::leader;
@@ -80,7 +80,7 @@ async fn work(
     let leader = team.leader()?.ok_or("there is no leader")?.pid;
     // Its mailboxes are opened here too: this process plays the people who write.
     let mut files = Files::open(team.dir().clone(), Address::Lead, Durability::Power)?;
-    let mut watch = Watch::new(SAMPLE_EVERY);
+    let mut watch = FileWatch::new(SAMPLE_EVERY);
     watch.add(team.dir().board());
     let begun = Instant::now();
     let (mut added, mut posted, mut sample_at) = (0, 0, begun);
@@ -115,7 +115,7 @@ async fn work(
             for nth in posted..(posted + BATCH).min(settings.messages) {
                 let to = Address::Member(names[nth % names.len()].clone());
                 let urgency = if nth.is_multiple_of(2) { Urgency::Next } else { Urgency::Now };
-                files.post(&to, urgency, Body::Text { text: format!("message {nth}: mind the parser") })?;
+                files.post(&to, urgency, MessageBody::Text { text: format!("message {nth}: mind the parser") })?;
             }
             posted = (posted + BATCH).min(settings.messages);
             busy = true;
@@ -131,7 +131,7 @@ async fn work(
 /// Commands that do nothing, with texts as long as those of people.
 pub(super) fn tasks(first: TaskId, count: usize) -> Vec<NewTask> {
     let words = "look at the module, find why it is slow, write a test that shows it, and mend it; ".repeat(4);
-    (0..count).map(|nth| NewTask::new(Work::Run(format!("true # {} {words}", first.0 as usize + nth)))).collect()
+    (0..count).map(|nth| NewTask::new(TaskWork::Run(format!("true # {} {words}", first.0 as usize + nth)))).collect()
 }
 
 fn generation_of(team: &Team) -> Outcome<u64> {

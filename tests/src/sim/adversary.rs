@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use teamster_leader::core::{Ask as LeadAsk, Down};
-use teamster_protocol::model::board::Scope;
+use teamster_leader::core::{DownMode, LeaderAsk as LeadAsk};
+use teamster_protocol::model::board::ClearedTasks;
 use teamster_protocol::model::id::{Address, TaskId};
-use teamster_protocol::model::mail::{Body, Urgency};
+use teamster_protocol::model::mail::{MessageBody, Urgency};
 use teamster_protocol::model::roster::StartedBy;
 use teamster_protocol::model::shutdown::WhenBusy;
-use teamster_protocol::model::task::{NewTask, Work};
+use teamster_protocol::model::task::{NewTask, TaskWork};
 use teamster_protocol::wire::api::{SpawnRequest, WorkspaceRequest};
 use teamster_worker::core::{CallId, WorkerAsk};
 
@@ -34,7 +34,7 @@ impl Sim {
             18 => self.makes_trouble(),
             _ => {
                 let task = TaskId(1 + self.world.chance.below(20) as u32);
-                self.send_member(Urgency::Next, Body::TaskAssigned { task });
+                self.send_member(Urgency::Next, MessageBody::TaskAssigned { task });
             }
         }
     }
@@ -45,7 +45,7 @@ impl Sim {
         let mut tasks = Vec::new();
         for _ in 0..count {
             let chance = &mut self.world.chance;
-            let mut task = NewTask::new(Work::Prompt("do it".to_owned()));
+            let mut task = NewTask::new(TaskWork::Prompt("do it".to_owned()));
             task.priority = if chance.one_in(4) { chance.below(3) as i32 - 1 } else { 0 };
             task.role = chance.one_in(4).then(|| self.roles[chance.index(self.roles.len())].clone());
             task.to = chance.one_in(6).then(|| self.members[chance.index(self.members.len())].who.name.clone());
@@ -73,7 +73,7 @@ impl Sim {
                 6 | 7 => board.remove_dependency(id, on)?,
                 8..=12 => board.retry(id)?,
                 13 | 14 => board.cancel(id)?,
-                _ => return Ok((board.clear(Scope::Completed)?, ())),
+                _ => return Ok((board.clear(ClearedTasks::Completed)?, ())),
             };
             Ok((vec![fact], ()))
         });
@@ -84,11 +84,11 @@ impl Sim {
         for _ in 0..1 + self.world.chance.below(3) {
             self.calls += 1;
             let text = format!("hello, for the {}th time", self.calls);
-            self.send_member(urgency, Body::Text { text });
+            self.send_member(urgency, MessageBody::Text { text });
         }
     }
 
-    fn send_member(&mut self, urgency: Urgency, body: Body) {
+    fn send_member(&mut self, urgency: Urgency, body: MessageBody) {
         let (from, to) = (self.world.chance.index(self.members.len()), self.world.chance.index(self.members.len()));
         let from = if self.world.chance.one_in(2) { Address::Lead } else { self.members[from].address() };
         self.world.post(from, &self.members[to].address(), urgency, body);
@@ -103,7 +103,7 @@ impl Sim {
             1 | 2 => WorkerAsk::Steer { text: "more to the left".to_owned() },
             3 => WorkerAsk::Abort { reason: "enough".to_owned() },
             _ => {
-                let body = Body::AbortRequest { reason: "enough".to_owned() };
+                let body = MessageBody::AbortRequest { reason: "enough".to_owned() };
                 self.world.post(Address::Lead, &self.members[index].address(), Urgency::Now, body);
                 return;
             }
@@ -127,7 +127,7 @@ impl Sim {
             0..=6 => self.lead.ask(&mut self.world, LeadAsk::Shutdown { name: Some(name), reason, when_busy }),
             7 | 8 => self.lead.ask(&mut self.world, LeadAsk::Shutdown { name: None, reason, when_busy }),
             9 => self.lead.ask(&mut self.world, LeadAsk::Kill { name }),
-            10 => self.lead.ask(&mut self.world, LeadAsk::Down { how: Down::Gently }),
+            10 => self.lead.ask(&mut self.world, LeadAsk::Down { how: DownMode::Gently }),
             _ => self.lead.interrupt(),
         }
     }

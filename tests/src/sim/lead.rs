@@ -4,13 +4,13 @@ use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
 
 use teamster_leader::core::{
-    Action, Ask, AskId, Core, DeadBefore, Event, Fault, Leaving, LockSeen, MemberSeen, RosterLook, Signal, WorkSeen,
-    fact_if_news, how_it_left,
+    AskId, DeadBefore, LeaderAction, LeaderAsk, LeaderCore, LeaderEvent, LockSeen, MemberLeaving, MemberSeen,
+    RosterLook, Signal, StartFault, WorkSeen, fact_if_news, how_it_left,
 };
 use teamster_protocol::model::id::{Address, MemberName};
 use teamster_protocol::model::limits::{ANSWER_WITHIN, SLOW_POLL};
-use teamster_protocol::model::mail::{Body, Urgency};
-use teamster_protocol::model::roster::{LeftHow, Presence, StartedBy, TeamFact, Workspace};
+use teamster_protocol::model::mail::{MessageBody, Urgency};
+use teamster_protocol::model::roster::{MemberPresence, StartedBy, TeamFact, WorkerEnd, Workspace};
 use teamster_protocol::model::shutdown::ShutdownRequest;
 
 use super::member::{self, Member};
@@ -18,10 +18,10 @@ use super::world::{Due, World};
 
 #[derive(Debug)]
 pub(super) struct Lead {
-    pub(super) core: Core,
-    actions: VecDeque<Action>,
-    answers: VecDeque<Event>,
-    news: VecDeque<Event>,
+    pub(super) core: LeaderCore,
+    actions: VecDeque<LeaderAction>,
+    answers: VecDeque<LeaderEvent>,
+    news: VecDeque<LeaderEvent>,
     /// The calls it has not answered.
     pub(super) open: BTreeSet<AskId>,
     pub(super) is_up: bool,
@@ -42,7 +42,7 @@ enum Source {
 impl Lead {
     pub(super) fn new() -> Lead {
         Lead {
-            core: Core::new(ANSWER_WITHIN, DeadBefore::StartAgain),
+            core: LeaderCore::new(ANSWER_WITHIN, DeadBefore::StartAgain),
             actions: VecDeque::new(),
             answers: VecDeque::new(),
             news: VecDeque::new(),
@@ -84,12 +84,12 @@ impl Lead {
     }
 
     /// The facts that the core decides on, as the daemon gathers them.
-    fn members_seen(&self, world: &mut World, look: RosterLook) -> Event {
+    fn members_seen(&self, world: &mut World, look: RosterLook) -> LeaderEvent {
         world.roster_rang = false;
         let others = world.roster.members().filter(|(name, _)| !self.core.is_child(name));
         let lock = |name: &MemberName| if world.alive.contains(name) { LockSeen::Held } else { LockSeen::Free };
         let members = others.map(|(name, member)| MemberSeen::new(name.clone(), member, lock(name))).collect();
-        Event::RosterSeen { look, members }
+        LeaderEvent::RosterSeen { look, members }
     }
 
     /// The slow poll.
@@ -98,29 +98,29 @@ impl Lead {
             world.roster_rang = true;
             world.rung.insert(Address::Lead);
             member::sweep(world, |name| self.core.is_child(name), "lead");
-            self.news.push_back(Event::Polled);
+            self.news.push_back(LeaderEvent::Polled);
             world.later(SLOW_POLL.as_millis() as u64, Due::LeadPoll(world.leaders));
         }
     }
 
-    pub(super) fn ask(&mut self, world: &mut World, what: Ask) {
+    pub(super) fn ask(&mut self, world: &mut World, what: LeaderAsk) {
         if self.is_up {
             self.calls += 1;
-            self.ending |= matches!(what, Ask::Down { .. });
+            self.ending |= matches!(what, LeaderAsk::Down { .. });
             world.say(|| format!("somebody asks the leader: {what:?}"));
             self.open.insert(AskId(self.calls));
-            self.news.push_back(Event::Asked { ask: AskId(self.calls), what });
+            self.news.push_back(LeaderEvent::Asked { ask: AskId(self.calls), what });
         }
     }
 
     pub(super) fn interrupt(&mut self) {
         if self.is_up {
             self.ending = true;
-            self.news.push_back(Event::Interrupted);
+            self.news.push_back(LeaderEvent::Interrupted);
         }
     }
 
-    pub(super) fn hears(&mut self, event: Event) {
+    pub(super) fn hears(&mut self, event: LeaderEvent) {
         if self.is_up {
             self.news.push_back(event);
         }
@@ -161,7 +161,7 @@ impl Lead {
                         None
                     }
                     Source::Roster => Some(self.members_seen(world, RosterLook::Later)),
-                    Source::Tick => Some(Event::Tick),
+                    Source::Tick => Some(LeaderEvent::Tick),
                 }
             }
         };
@@ -179,8 +179,8 @@ impl Lead {
     fn read_mail(&mut self, world: &mut World) {
         world.rung.remove(&Address::Lead);
         for message in world.unread(&Address::Lead) {
-            if let (Body::ShutdownReply(reply), Some(from)) = (&message.body, message.from.member()) {
-                self.news.push_back(Event::Replied { from: from.clone(), reply: reply.clone() });
+            if let (MessageBody::ShutdownReply(reply), Some(from)) = (&message.body, message.from.member()) {
+                self.news.push_back(LeaderEvent::Replied { from: from.clone(), reply: reply.clone() });
             }
             if world.acknowledge(&Address::Lead, &[message.id]).is_err() {
                 world.oracle.broke("the disk filled in the middle of a step");
@@ -188,40 +188,44 @@ impl Lead {
         }
     }
 
-    fn act(&mut self, world: &mut World, members: &mut [Member], action: Action) {
+    fn act(&mut self, world: &mut World, members: &mut [Member], action: LeaderAction) {
         match action {
-            Action::Prepare { request } => {
+            LeaderAction::Prepare { request } => {
                 let in_ms = world.chance.below(100);
                 let index = find(members, &request.name).index;
                 world.later(in_ms, Due::Prepared(index));
             }
-            Action::Launch { name } => {
+            LeaderAction::Launch { name } => {
                 let member = find(members, &name);
                 if world.chance.one_in(20) || !member.start(world, StartedBy::Leader) {
-                    let fault = if world.chance.one_in(2) { Fault::Machine } else { Fault::Worker };
-                    self.news.push_back(Event::NotReady { name, why: "it could not be started".to_owned(), fault });
+                    let fault = if world.chance.one_in(2) { StartFault::Machine } else { StartFault::Worker };
+                    self.news.push_back(LeaderEvent::NotReady {
+                        name,
+                        why: "it could not be started".to_owned(),
+                        fault,
+                    });
                 }
             }
-            Action::RequestShutdown { name, reason, deadline_ms, when_busy } => {
+            LeaderAction::RequestShutdown { name, reason, deadline_ms, when_busy } => {
                 let life = find(members, &name).life();
                 let request = world.new_id();
-                let body = Body::ShutdownRequest(ShutdownRequest { request, reason, deadline_ms, when_busy });
+                let body = MessageBody::ShutdownRequest(ShutdownRequest { request, reason, deadline_ms, when_busy });
                 let message = world.post(Address::Lead, &Address::Member(name.clone()), Urgency::Now, body);
                 self.answers.push_back(match message {
                     Some(message) => {
                         world.oracle.shutdown_asked(request, message, &life);
-                        Event::ShutdownRequested { name, request }
+                        LeaderEvent::ShutdownRequested { name, request }
                     }
-                    None => Event::ShutdownNotRequested { name, why: "the disk is full".to_owned() },
+                    None => LeaderEvent::ShutdownNotRequested { name, why: "the disk is full".to_owned() },
                 });
             }
-            Action::WriteFact { fact } => {
+            LeaderAction::WriteFact { fact } => {
                 if let Some(fact) = fact_if_news(fact, &world.roster) {
                     // On a full disk it is not written, and nobody waits for it.
                     let _ = world.enroll("lead", fact);
                 }
             }
-            Action::Signal { name, signal } => {
+            LeaderAction::Signal { name, signal } => {
                 let member = find(members, &name);
                 let Some(worker) = &mut member.worker else { return };
                 let is_meant = match self.core.found_process(&name) {
@@ -234,41 +238,43 @@ impl Lead {
                     Signal::Terminate | Signal::Kill => {}
                 }
             }
-            Action::Bury { name, leaving } => {
+            LeaderAction::Bury { name, leaving } => {
                 if bury(world, find(members, &name), &leaving) {
-                    self.answers.push_back(Event::Buried { name });
+                    self.answers.push_back(LeaderEvent::Buried { name });
                 }
             }
-            Action::Adopt { name, process } => {
+            LeaderAction::Adopt { name, process } => {
                 let member = find(members, &name);
                 if let Some(worker) = member.worker.as_mut().filter(|worker| worker.process.identity == process) {
                     worker.heard_by = Some(world.leaders);
                     let tried_in = world.chance.below(50);
                     world.later(tried_in, Due::LinkTried(member.index, member.lives, world.leaders));
                 } else {
-                    self.news.push_back(Event::LinkLost { name, process });
+                    self.news.push_back(LeaderEvent::LinkLost { name, process });
                 }
             }
-            Action::LookAtRoster => world.roster_rang = true,
-            Action::LookAtWork { name, is_silent: _ } => {
+            LeaderAction::LookAtRoster => world.roster_rang = true,
+            LeaderAction::LookAtWork { name, is_silent: _ } => {
                 let (member, board) = (find(members, &name), &world.board);
                 let has_task = board.owned_by(&name).next().is_some() || board.next_for(&member.who).is_some();
                 let work = WorkSeen { has_task, overdue: None, then: member.on_stall };
-                self.answers.push_back(Event::WorkSeen { name, work });
+                self.answers.push_back(LeaderEvent::WorkSeen { name, work });
             }
-            Action::Ping { name } => match &mut find(members, &name).worker {
+            LeaderAction::Ping { name } => match &mut find(members, &name).worker {
                 Some(worker) if worker.heard_by == Some(world.leaders) && worker.frozen => worker.owes_answer = true,
-                Some(worker) if worker.heard_by == Some(world.leaders) => self.news.push_back(Event::Answered { name }),
-                Some(_) | None => self.news.push_back(Event::NotAsked { name }),
+                Some(worker) if worker.heard_by == Some(world.leaders) => {
+                    self.news.push_back(LeaderEvent::Answered { name })
+                }
+                Some(_) | None => self.news.push_back(LeaderEvent::NotAsked { name }),
             },
-            Action::Answer { ask, .. } => {
+            LeaderAction::Answer { ask, .. } => {
                 if !self.open.remove(&ask) {
                     world.oracle.broke(format!("the leader answered call {} twice", ask.0));
                 }
             }
-            Action::Report { .. } => {}
-            Action::HandOver => unreachable!("nobody asks for it"),
-            Action::Exit => {
+            LeaderAction::Report { .. } => {}
+            LeaderAction::HandOver => unreachable!("nobody asks for it"),
+            LeaderAction::Exit => {
                 if !self.open.is_empty() {
                     world.oracle.broke(format!("the leader ends and owes answers to {:?}", self.open));
                 }
@@ -284,9 +290,9 @@ impl Lead {
         }
         let refused = world.alive.contains(&name) || world.chance.one_in(20);
         let event = if refused || world.enroll("lead", added).is_err() {
-            Event::NotPrepared { name, why: "there is no room".to_owned() }
+            LeaderEvent::NotPrepared { name, why: "there is no room".to_owned() }
         } else {
-            Event::Prepared { name, workspace: Workspace::Shared { dir: PathBuf::from("/") } }
+            LeaderEvent::Prepared { name, workspace: Workspace::Shared { dir: PathBuf::from("/") } }
         };
         self.hears(event);
     }
@@ -296,10 +302,10 @@ impl Lead {
         let reason = "killed".to_owned();
         self.hears(match was_ready {
             true => {
-                let how = how_it_left(&name, &world.roster).unwrap_or(LeftHow::Died { reason });
-                Event::Exited { name, how }
+                let how = how_it_left(&name, &world.roster).unwrap_or(WorkerEnd::Died { reason });
+                LeaderEvent::Exited { name, how }
             }
-            false => Event::NotReady { name, why: reason, fault: Fault::Worker },
+            false => LeaderEvent::NotReady { name, why: reason, fault: StartFault::Worker },
         });
     }
 
@@ -312,7 +318,7 @@ impl Lead {
             }
             Some(worker) if member.lives == life => {
                 let (process, turn) = (worker.process.identity.clone(), worker.open_turn);
-                self.hears(Event::Linked { name, process, turn });
+                self.hears(LeaderEvent::Linked { name, process, turn });
             }
             // The loss of the link tells it.
             Some(_) | None => {}
@@ -324,18 +330,18 @@ impl Lead {
         if member.lives == life
             && let Some(process) = self.core.found_process(&member.who.name).cloned()
         {
-            self.hears(Event::LinkLost { name: member.who.name.clone(), process });
+            self.hears(LeaderEvent::LinkLost { name: member.who.name.clone(), process });
         }
     }
 }
 
 /// As the daemon buries: with the member's lock, or by what is known without it. Whether that was done.
-fn bury(world: &mut World, member: &Member, leaving: &Leaving) -> bool {
+fn bury(world: &mut World, member: &Member, leaving: &MemberLeaving) -> bool {
     let name = &member.who.name;
     if let Some(worker) = &member.worker {
         let joined = match world.roster.member(name).map(|member| &member.presence) {
-            Ok(Presence::Joined { process, .. }) => Some(process.identity.clone()),
-            Ok(Presence::Expected { .. } | Presence::Left { .. }) | Err(_) => None,
+            Ok(MemberPresence::Joined { process, .. }) => Some(process.identity.clone()),
+            Ok(MemberPresence::Expected { .. } | MemberPresence::Left { .. }) | Err(_) => None,
         };
         if joined.as_ref() == Some(&worker.process.identity) {
             return true;

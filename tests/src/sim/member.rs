@@ -4,17 +4,19 @@
 use std::collections::VecDeque;
 
 use teamster_leader::core as leader;
-use teamster_protocol::host::process::Identity;
+use teamster_protocol::host::process::ProcessIdentity;
 use teamster_protocol::model::agent::preset::PromptKind;
 use teamster_protocol::model::agent::{AgentFault, TurnEnd};
-use teamster_protocol::model::board::{Claimant, Death};
+use teamster_protocol::model::board::{WaitingClaimant, WorkerDeath};
 use teamster_protocol::model::id::{Address, MemberName, TaskId};
 use teamster_protocol::model::limits::SLOW_POLL;
-use teamster_protocol::model::mail::{Body, Urgency};
-use teamster_protocol::model::notice::Said;
+use teamster_protocol::model::mail::{MessageBody, Urgency};
+use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::receipt::TextId;
-use teamster_protocol::model::roster::{MemberSpec, OnStall, Process, Stall, StartedBy, TeamFact, Workspace};
-use teamster_protocol::model::task::Work;
+use teamster_protocol::model::roster::{
+    MemberSpec, OnStall, StallPolicy, StartedBy, TeamFact, WorkerProcess, Workspace,
+};
+use teamster_protocol::model::task::TaskWork;
 use teamster_worker::core::{
     AttemptEnd, CallId, ClaimedTask, SteerOf, WorkerAction, WorkerAnswer, WorkerAsk, WorkerCore, WorkerEvent,
     WorkerSettings,
@@ -28,7 +30,7 @@ use super::world::{Due, NotWritten, World};
 #[derive(Debug)]
 pub(super) struct Member {
     pub(super) index: usize,
-    pub(super) who: Claimant,
+    pub(super) who: WaitingClaimant,
     pub(super) prompts: PromptKind,
     /// What is done when its worker does not answer.
     pub(super) on_stall: OnStall,
@@ -45,7 +47,7 @@ pub(super) struct Worker {
     pub(super) launched_by: Option<u32>,
     /// The leader that hears of its turns, if one does.
     pub(super) heard_by: Option<u32>,
-    pub(super) process: Process,
+    pub(super) process: WorkerProcess,
     pub(super) open_turn: Option<leader::TurnOpen>,
     /// Whether it owes its leader the answer to a ping.
     pub(super) owes_answer: bool,
@@ -103,13 +105,13 @@ impl Member {
         world.later(poll_in, Due::Poll(self.index, self.lives));
         let launched_by = (started_by == StartedBy::Leader).then_some(world.leaders);
         let pid = 1_000 * (1 + self.index as u32) + self.lives;
-        let identity = Identity { pid, start_ticks: world.now_ms, boot_id: "sim".to_owned() };
+        let identity = ProcessIdentity { pid, start_ticks: world.now_ms, boot_id: "sim".to_owned() };
         self.worker = Some(Worker {
             core: WorkerCore::new(WorkerSettings::new(self.who.clone(), abilities(self.prompts), started_by), 0),
             life,
             launched_by,
             heard_by: launched_by,
-            process: Process { identity, started_by, isolation: None, outer_half: None },
+            process: WorkerProcess { identity, started_by, isolation: None, outer_half: None },
             open_turn: None,
             owes_answer: false,
             is_ready: false,
@@ -139,7 +141,7 @@ impl Member {
         // A child's end is told by the kernel; of others only the lock tells, and the end of the link.
         let (leader, seen_in) = (world.leaders, world.chance.below(50));
         if worker.owes_answer {
-            world.to_lead.push(leader::Event::NotAsked { name: self.who.name.clone() });
+            world.to_lead.push(leader::LeaderEvent::NotAsked { name: self.who.name.clone() });
         }
         world.later(
             seen_in,
@@ -157,7 +159,7 @@ impl Member {
             role: self.who.role.clone(),
             auto: self.who.auto,
             workspace: Workspace::Shared { dir: "/".into() },
-            stall: Stall { then: self.on_stall, ..Stall::default() },
+            stall: StallPolicy { then: self.on_stall, ..StallPolicy::default() },
         };
         TeamFact::Added { name: self.who.name.clone(), spec }
     }
@@ -215,7 +217,7 @@ impl Member {
         let Some(worker) = &mut self.worker else { return };
         worker.frozen = false;
         if std::mem::take(&mut worker.owes_answer) {
-            world.to_lead.push(leader::Event::Answered { name: self.who.name.clone() });
+            world.to_lead.push(leader::LeaderEvent::Answered { name: self.who.name.clone() });
         }
     }
 
@@ -308,14 +310,26 @@ impl Worker {
         }
     }
 
-    fn act(&mut self, world: &mut World, who: &Claimant, me: &Address, index: usize, life: u32, action: WorkerAction) {
+    fn act(
+        &mut self,
+        world: &mut World,
+        who: &WaitingClaimant,
+        me: &Address,
+        index: usize,
+        life: u32,
+        action: WorkerAction,
+    ) {
         match action {
             WorkerAction::ClaimNext => self.claim(world, who),
             WorkerAction::Away => {
                 let _ = world.decide(me.as_str(), |board| Ok((board.away(&who.name), ())));
             }
             WorkerAction::StartTurn { turn, task, work } => {
-                self.tell_of_turns(world, who, &Said::TurnStarted { turn, task, prompt: work.text().to_owned() });
+                self.tell_of_turns(
+                    world,
+                    who,
+                    &TranscriptText::TurnStarted { turn, task, prompt: work.text().to_owned() },
+                );
                 self.start_turn(world, (index, life), turn, task, &work);
             }
             WorkerAction::Steer { of, text } => {
@@ -343,7 +357,7 @@ impl Worker {
             WorkerAction::Record(attempt) => self.record(world, me, attempt),
             WorkerAction::Acknowledge { ids } => {
                 for id in &ids {
-                    let is_text = matches!(world.message(*id).1.body, Body::Text { .. });
+                    let is_text = matches!(world.message(*id).1.body, MessageBody::Text { .. });
                     let talks = self.agent.prompts == PromptKind::Conversation;
                     world.oracle.acknowledging(&self.life, *id, is_text, talks);
                 }
@@ -354,17 +368,17 @@ impl Worker {
             }
             WorkerAction::Reply(reply) => {
                 world.oracle.replied(&self.life, &reply);
-                world.post(me.clone(), &Address::Lead, Urgency::Now, Body::ShutdownReply(reply));
+                world.post(me.clone(), &Address::Lead, Urgency::Now, MessageBody::ShutdownReply(reply));
             }
             WorkerAction::Say(said) => {
-                if said == Said::Ready {
+                if said == TranscriptText::Ready {
                     self.is_ready = true;
                     if self.launched_by == Some(world.leaders) {
-                        world.to_lead.push(leader::Event::Ready { name: who.name.clone(), pid: 1 });
+                        world.to_lead.push(leader::LeaderEvent::Ready { name: who.name.clone(), pid: 1 });
                     }
                 }
                 self.tell_of_turns(world, who, &said);
-                if let Said::Mail { id, .. } = said {
+                if let TranscriptText::Mail { id, .. } = said {
                     let (order, message) = world.message(id);
                     world.oracle.shown(&self.life, &message, order);
                     if message.urgency == Urgency::Idle && !self.found_nothing {
@@ -390,43 +404,43 @@ impl Worker {
     }
 
     /// Its leader, if it has one, hears of its turns.
-    fn tell_of_turns(&mut self, world: &mut World, who: &Claimant, said: &Said) {
+    fn tell_of_turns(&mut self, world: &mut World, who: &WaitingClaimant, said: &TranscriptText) {
         let name = who.name.clone();
         let event = match said {
-            Said::TurnStarted { turn, task, .. } => {
+            TranscriptText::TurnStarted { turn, task, .. } => {
                 let turn = leader::TurnOpen { turn: *turn, task: *task };
                 self.open_turn = Some(turn);
-                leader::Event::TurnStarted { name, turn }
+                leader::LeaderEvent::TurnStarted { name, turn }
             }
-            Said::TurnEnded { turn, end, .. } => {
+            TranscriptText::TurnEnded { turn, end, .. } => {
                 self.open_turn = None;
-                leader::Event::TurnEnded { name, turn: *turn, stop: end.clone() }
+                leader::LeaderEvent::TurnEnded { name, turn: *turn, stop: end.clone() }
             }
-            Said::Ready
-            | Said::Session { .. }
-            | Said::Text { .. }
-            | Said::Thought { .. }
-            | Said::ToolCall { .. }
-            | Said::Plan { .. }
-            | Said::PermissionAsked(_)
-            | Said::PermissionAnswered { .. }
-            | Said::Usage { .. }
-            | Said::Steered { .. }
-            | Said::Mail { .. }
-            | Said::Receipt { .. }
-            | Said::Stalled { .. }
-            | Said::Parked { .. }
-            | Said::Waiting
-            | Said::Trouble { .. }
-            | Said::Cut { .. }
-            | Said::Leaving { .. } => return,
+            TranscriptText::Ready
+            | TranscriptText::Session { .. }
+            | TranscriptText::Text { .. }
+            | TranscriptText::Thought { .. }
+            | TranscriptText::ToolCall { .. }
+            | TranscriptText::Plan { .. }
+            | TranscriptText::PermissionAsked(_)
+            | TranscriptText::PermissionAnswered { .. }
+            | TranscriptText::Usage { .. }
+            | TranscriptText::Steered { .. }
+            | TranscriptText::Mail { .. }
+            | TranscriptText::Receipt { .. }
+            | TranscriptText::Stalled { .. }
+            | TranscriptText::Parked { .. }
+            | TranscriptText::Waiting
+            | TranscriptText::Trouble { .. }
+            | TranscriptText::Cut { .. }
+            | TranscriptText::Leaving { .. } => return,
         };
         if self.heard_by == Some(world.leaders) {
             world.to_lead.push(event);
         }
     }
 
-    fn claim(&mut self, world: &mut World, who: &Claimant) {
+    fn claim(&mut self, world: &mut World, who: &WaitingClaimant) {
         let claim = world.claim_next(who);
         self.found_nothing = matches!(claim, Ok(None));
         let event = match claim {
@@ -446,7 +460,7 @@ impl Worker {
         (index, life): (usize, u32),
         number: u64,
         task: Option<TaskId>,
-        work: &Work,
+        work: &TaskWork,
     ) {
         let mail = world.messages_in(work.text());
         if let AgentStanding::Gone = self.agent.standing {
@@ -501,7 +515,7 @@ impl Worker {
                 AttemptEnd::Fail { claim, reason, result } => board.fail(&claim, reason, result)?,
                 AttemptEnd::Release { claim, why, partial } => board.release(&claim, why, partial)?,
                 AttemptEnd::Die { claim, cause, partial } => {
-                    board.die(&claim, Death { cause: Some(&cause), last_words: &partial })?
+                    board.die(&claim, WorkerDeath { cause: Some(&cause), last_words: &partial })?
                 }
             };
             Ok((vec![fact], ()))

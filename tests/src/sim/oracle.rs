@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use teamster_protocol::model::board::{BoardFact, ReleaseWhy};
 use teamster_protocol::model::id::{Address, MemberName, MessageId, TaskId};
 use teamster_protocol::model::mail::{Message, Urgency};
-use teamster_protocol::model::roster::LeftHow;
-use teamster_protocol::model::shutdown::{ShutdownReply, Verdict};
+use teamster_protocol::model::roster::WorkerEnd;
+use teamster_protocol::model::shutdown::{ShutdownAnswer, ShutdownReply};
 use teamster_worker::core::{AttemptEnd, CallId};
 
 /// One life of a member: its name, and the how-manieth worker under it.
@@ -31,7 +31,7 @@ pub(super) struct Oracle {
     /// Mail whose turn the agent refused to begin: it waits for the next life.
     pub(super) left_over: BTreeSet<(Life, MessageId)>,
     asks: BTreeMap<CallId, Life>,
-    requests: BTreeMap<MessageId, (Life, Option<Verdict>)>,
+    requests: BTreeMap<MessageId, (Life, Option<ShutdownAnswer>)>,
     /// The message that each request came in.
     request_mail: BTreeMap<MessageId, MessageId>,
     stopping: BTreeSet<(Life, TaskId)>,
@@ -186,7 +186,7 @@ impl Oracle {
         };
         let late = before.is_none() && self.acknowledged.contains(&self.request_mail[&reply.request]);
         let fits = match (&*before, &reply.verdict) {
-            (None, _) | (Some(Verdict::Finishing { .. }), Verdict::Approved) => asked == life,
+            (None, _) | (Some(ShutdownAnswer::Finishing { .. }), ShutdownAnswer::Approved) => asked == life,
             (Some(_), _) => false,
         };
         *before = Some(reply.verdict.clone());
@@ -196,19 +196,22 @@ impl Oracle {
         if late {
             self.broke(format!("{life:?} acknowledged a shutdown request before its answer was posted"));
         }
-        if promised && matches!(reply.verdict, Verdict::Refused { .. }) {
+        if promised && matches!(reply.verdict, ShutdownAnswer::Refused { .. }) {
             self.broke(format!("{life:?} agreed to end, and then refused to"));
         }
     }
 
     fn agreed(&self, life: &Life) -> bool {
-        self.requests.values().any(|(of, verdict)| of == life && matches!(verdict, Some(Verdict::Finishing { .. })))
+        self.requests
+            .values()
+            .any(|(of, verdict)| of == life && matches!(verdict, Some(ShutdownAnswer::Finishing { .. })))
     }
 
     /// A worker left by itself.
-    pub(super) fn left(&mut self, life: &Life, how: &LeftHow) {
-        let approved = |(of, verdict): &(Life, Option<Verdict>)| of == life && *verdict == Some(Verdict::Approved);
-        if *how == LeftHow::Shutdown && !self.requests.values().any(approved) {
+    pub(super) fn left(&mut self, life: &Life, how: &WorkerEnd) {
+        let approved =
+            |(of, verdict): &(Life, Option<ShutdownAnswer>)| of == life && *verdict == Some(ShutdownAnswer::Approved);
+        if *how == WorkerEnd::Shutdown && !self.requests.values().any(approved) {
             self.broke(format!("{life:?} shut down, and no request of its life was approved"));
         }
     }

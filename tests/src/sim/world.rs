@@ -4,12 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use teamster_leader::core as leader;
-use teamster_protocol::model::board::{Board, BoardFact, Claimant, Death};
+use teamster_protocol::model::board::{Board, BoardFact, WaitingClaimant, WorkerDeath};
 use teamster_protocol::model::id::{Address, MemberName, MessageId, TaskId};
-use teamster_protocol::model::mail::{Body, MailFact, Mailbox, Message, Urgency};
+use teamster_protocol::model::mail::{MailFact, Mailbox, Message, MessageBody, Urgency};
 use teamster_protocol::model::roster::{Roster, TeamFact};
-use teamster_protocol::model::task::{Claim, NewTask, Refusal};
-use teamster_protocol::store::file::{Fold, Offset, Stamp};
+use teamster_protocol::model::task::{BoardRefusal, NewTask, TaskClaim};
+use teamster_protocol::store::file::{FactOffset, FactStamp, LogFold};
 
 use super::oracle::Oracle;
 use crate::chance::Chance;
@@ -60,7 +60,7 @@ pub(super) enum Due {
 #[derive(Debug)]
 pub(super) enum NotWritten {
     DiskFull,
-    Refused(Refusal),
+    Refused(BoardRefusal),
 }
 
 #[derive(Debug)]
@@ -83,7 +83,7 @@ pub(super) struct World {
     pub(super) oracle: Oracle,
     pub(super) due: BTreeMap<(u64, u64), Due>,
     /// News that workers and the kernel have for the lead.
-    pub(super) to_lead: Vec<leader::Event>,
+    pub(super) to_lead: Vec<leader::LeaderEvent>,
     pub(super) lead_is_up: bool,
     /// How many leaders there have been.
     pub(super) leaders: u32,
@@ -139,7 +139,7 @@ impl World {
     pub(super) fn decide<T>(
         &mut self,
         by: &str,
-        decide: impl FnOnce(&Board) -> Result<(Vec<BoardFact>, T), Refusal>,
+        decide: impl FnOnce(&Board) -> Result<(Vec<BoardFact>, T), BoardRefusal>,
     ) -> Result<T, NotWritten> {
         let (facts, value) = decide(&self.board).map_err(NotWritten::Refused)?;
         if facts.is_empty() {
@@ -157,7 +157,7 @@ impl World {
                 self.asked_for.insert(*id, task.clone());
             }
             self.oracle.work_made += u64::from(fact.makes_work()) * (1 + fact.tasks().len() as u64);
-            let stamp = Stamp { seq: 1, at_ms: self.now_ms, by, offset: Offset::NONE };
+            let stamp = FactStamp { seq: 1, at_ms: self.now_ms, by, offset: FactOffset::NONE };
             self.board.apply(fact, &stamp);
         }
         if rings {
@@ -183,7 +183,7 @@ impl World {
     }
 
     /// As the worker's shell claims: a worker that was rung in vain passes the ring on.
-    pub(super) fn claim_next(&mut self, who: &Claimant) -> Result<Option<Claim>, NotWritten> {
+    pub(super) fn claim_next(&mut self, who: &WaitingClaimant) -> Result<Option<TaskClaim>, NotWritten> {
         let mut in_vain = false;
         let claim = self.decide(who.name.as_str(), |board| {
             let (facts, claim) = board.claim_next(who);
@@ -198,7 +198,7 @@ impl World {
 
     /// Writes down that a worker is gone.
     pub(super) fn bury(&mut self, name: &MemberName, by: &str) -> Result<(), NotWritten> {
-        self.decide(by, |board| Ok((board.bury(name, Death::default()), ())))
+        self.decide(by, |board| Ok((board.bury(name, WorkerDeath::default()), ())))
     }
 
     /// Writes a fact onto the roster, unless the disk is full.
@@ -208,14 +208,20 @@ impl World {
         }
         self.changed_ms = self.now_ms;
         self.say(|| format!("{by}: {fact:?}"));
-        self.roster.apply(fact, &Stamp { seq: 1, at_ms: self.now_ms, by, offset: Offset::NONE });
+        self.roster.apply(fact, &FactStamp { seq: 1, at_ms: self.now_ms, by, offset: FactOffset::NONE });
         let one_in = self.weather.ring_lost_one_in;
         self.roster_rang |= one_in == 0 || !self.chance.one_in(one_in);
         Ok(())
     }
 
     /// Puts a message into a mailbox, unless the disk is full.
-    pub(super) fn post(&mut self, from: Address, to: &Address, urgency: Urgency, body: Body) -> Option<MessageId> {
+    pub(super) fn post(
+        &mut self,
+        from: Address,
+        to: &Address,
+        urgency: Urgency,
+        body: MessageBody,
+    ) -> Option<MessageId> {
         if self.disk_full {
             return None;
         }
@@ -226,7 +232,7 @@ impl World {
         let mailbox = self.boxes.entry(to.clone()).or_default();
         let facts = mailbox.deliver(message.clone()).expect("the simulation writes no empty texts");
         for fact in facts {
-            mailbox.apply(fact, &Stamp { seq: 1, at_ms: self.now_ms, by: "sim", offset: Offset::NONE });
+            mailbox.apply(fact, &FactStamp { seq: 1, at_ms: self.now_ms, by: "sim", offset: FactOffset::NONE });
         }
         self.messages.insert(id, (self.sequence, message));
         self.ring(to.clone());
@@ -246,7 +252,7 @@ impl World {
     /// The messages that a prompt is made of: each has a text of its own.
     pub(super) fn messages_in(&self, prompt: &str) -> Vec<MessageId> {
         let has = |message: &Message| match &message.body {
-            Body::Text { text } => prompt.lines().any(|line| line == text),
+            MessageBody::Text { text } => prompt.lines().any(|line| line == text),
             _ => false,
         };
         self.messages.values().filter(|(_, message)| has(message)).map(|(_, message)| message.id).collect()
@@ -263,7 +269,7 @@ impl World {
                 Vec::new()
             });
             for fact in facts {
-                mailbox.apply(fact, &Stamp { seq: 1, at_ms: self.now_ms, by: "sim", offset: Offset::NONE });
+                mailbox.apply(fact, &FactStamp { seq: 1, at_ms: self.now_ms, by: "sim", offset: FactOffset::NONE });
                 self.oracle.acknowledged(*id);
             }
         }

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use teamster_protocol::model::id::{Address, MemberName, TaskId};
-use teamster_protocol::model::mail::{Body, Urgency};
-use teamster_protocol::model::roster::{LeftHow, Presence};
-use teamster_protocol::model::task::{Hold, TaskStatus};
+use teamster_protocol::model::mail::{MessageBody, Urgency};
+use teamster_protocol::model::roster::{MemberPresence, WorkerEnd};
+use teamster_protocol::model::task::{TaskHold, TaskStatus};
 use teamster_protocol::store::file::Durability;
-use teamster_protocol::store::watch::Watch;
+use teamster_protocol::store::watch::FileWatch;
 use teamster_protocol::team::Team as Files;
 use teamster_protocol::wire::api::TaskCommand;
 
@@ -55,7 +55,7 @@ struct Storm {
     team: Arc<Team>,
     files: Files,
     witness: Witness,
-    watch: Watch,
+    watch: FileWatch,
     deeds: Deeds,
     chance: Chance,
     members: Vec<(MemberName, Place)>,
@@ -223,7 +223,7 @@ impl Storm {
         let mut again = Vec::new();
         for (id, task) in self.files.board().tasks() {
             match &task.status {
-                TaskStatus::Pending { hold: Hold::Stopped, .. } | TaskStatus::Failed { .. } => again.push(id),
+                TaskStatus::Pending { hold: TaskHold::Stopped, .. } | TaskStatus::Failed { .. } => again.push(id),
                 TaskStatus::InProgress { owner, .. }
                     if self.witness.tasks().get(&id).is_some_and(|life| life.title == ASKS)
                         && self.retried.insert(id, task.attempt) != Some(task.attempt) =>
@@ -231,7 +231,7 @@ impl Storm {
                     self.deeds.begin("steer", owner.as_str(), &[owner.as_str(), "go"]);
                 }
                 TaskStatus::InProgress { .. }
-                | TaskStatus::Pending { hold: Hold::Free, .. }
+                | TaskStatus::Pending { hold: TaskHold::Free, .. }
                 | TaskStatus::Completed { .. }
                 | TaskStatus::Cancelled => {}
             }
@@ -261,11 +261,11 @@ impl Storm {
         }
         Ok(match presence {
             Err(_) => true,
-            Ok(Presence::Left { how, .. }) => match how {
-                LeftHow::Shutdown | LeftHow::Terminated | LeftHow::LeaderGone | LeftHow::GivenUp { .. } => true,
-                LeftHow::AgentGone { .. } | LeftHow::Died { .. } => overdue,
+            Ok(MemberPresence::Left { how, .. }) => match how {
+                WorkerEnd::Shutdown | WorkerEnd::Terminated | WorkerEnd::LeaderGone | WorkerEnd::GivenUp { .. } => true,
+                WorkerEnd::AgentGone { .. } | WorkerEnd::Died { .. } => overdue,
             },
-            Ok(Presence::Expected { .. } | Presence::Joined { .. }) => overdue,
+            Ok(MemberPresence::Expected { .. } | MemberPresence::Joined { .. }) => overdue,
         })
     }
 
@@ -343,7 +343,7 @@ impl Storm {
                 let urgency = *self.chance.pick(&[Urgency::Now, Urgency::Next, Urgency::Idle]);
                 let text = format!("word {}", self.chance.below(1000));
                 if self.files.roster().member(&name).is_ok() {
-                    self.files.post(&Address::Member(name), urgency, Body::Text { text })?;
+                    self.files.post(&Address::Member(name), urgency, MessageBody::Text { text })?;
                 }
             }
         }

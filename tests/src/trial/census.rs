@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use teamster_protocol::host::process::{self, Identity};
+use teamster_protocol::host::process::{self, ProcessIdentity};
 
 use super::Outcome;
 
@@ -12,7 +12,7 @@ use super::Outcome;
 #[derive(Debug, Clone)]
 pub struct Found {
     /// Which.
-    pub identity: Identity,
+    pub identity: ProcessIdentity,
     /// What it runs.
     pub what: What,
     /// Its command line, for people.

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
-use teamster_protocol::host::process::Identity;
+use teamster_protocol::host::process::ProcessIdentity;
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::id::{Address, MemberName};
 use teamster_protocol::store::presence;
-use teamster_protocol::store::watch::Watch;
+use teamster_protocol::store::watch::FileWatch;
 use tokio::process::Command;
 use tokio::time::timeout;
 
@@ -89,7 +89,7 @@ impl Team {
     }
 
     /// The leader's process, if one lives.
-    pub fn leader(&self) -> Outcome<Option<Identity>> {
+    pub fn leader(&self) -> Outcome<Option<ProcessIdentity>> {
         Ok(presence::read_holder(&self.dir.leader_lock())?.map(|holder| holder.process))
     }
 
@@ -108,8 +108,8 @@ impl Team {
     }
 
     /// Wakes when something is written by anybody, and after `poll` in any case. Within a runtime.
-    pub fn watch(&self, poll: Duration, members: &[MemberName]) -> Watch {
-        let mut watch = Watch::new(poll);
+    pub fn watch(&self, poll: Duration, members: &[MemberName]) -> FileWatch {
+        let mut watch = FileWatch::new(poll);
         watch.add(self.dir.board());
         watch.add(self.dir.roster());
         watch.add(self.dir.mailbox(&Address::Lead));
@@ -122,7 +122,7 @@ impl Team {
     /// The processes of the team that are still there after `within`; each is told with its command line.
     pub async fn left_after(&self, within: Duration) -> Outcome<Vec<String>> {
         let until = Instant::now() + within;
-        let mut watch = Watch::new(Duration::from_millis(20));
+        let mut watch = FileWatch::new(Duration::from_millis(20));
         loop {
             let left = census::take(&self.sandbox.root())?;
             if left.is_empty() || Instant::now() >= until {

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::board::{Board, BoardFact};
 use teamster_protocol::model::id::{Address, MemberName, MessageId, TaskId};
-use teamster_protocol::model::mail::{Body, MailFact, Mailbox};
+use teamster_protocol::model::mail::{MailFact, Mailbox, MessageBody};
 use teamster_protocol::model::task::TaskStatus;
-use teamster_protocol::store::file::{Reader, Record};
+use teamster_protocol::store::file::{LogReader, LogRecord};
 
 use super::Outcome;
 
@@ -16,8 +16,8 @@ use super::Outcome;
 #[derive(Debug)]
 pub struct Witness {
     dir: TeamDir,
-    board: Reader<Board>,
-    mailboxes: BTreeMap<Address, Reader<Mailbox>>,
+    board: LogReader<Board>,
+    mailboxes: BTreeMap<Address, LogReader<Mailbox>>,
     account: Account,
 }
 
@@ -57,7 +57,7 @@ impl Witness {
     /// From the team's first day on. To be opened before a log can have begun its second generation.
     pub fn new(dir: TeamDir) -> Outcome<Witness> {
         let mut account = Account::default();
-        let board = Reader::open_telling(dir.board(), |record| account.board(record))?;
+        let board = LogReader::open_telling(dir.board(), |record| account.board(record))?;
         Ok(Witness { dir, board, mailboxes: BTreeMap::new(), account })
     }
 
@@ -72,7 +72,7 @@ impl Witness {
                 let Some(whose) = whose else { continue };
                 if !self.mailboxes.contains_key(&whose) {
                     let path = self.dir.mailbox(&whose);
-                    let reader = Reader::open_telling(path, |record| account.mailbox(&whose, record))?;
+                    let reader = LogReader::open_telling(path, |record| account.mailbox(&whose, record))?;
                     self.mailboxes.insert(whose, reader);
                 }
             }
@@ -130,7 +130,7 @@ impl Witness {
 }
 
 impl Account {
-    fn board(&mut self, record: &Record<BoardFact>) {
+    fn board(&mut self, record: &LogRecord<BoardFact>) {
         for fact in &record.facts {
             let at = record.seq;
             match fact {
@@ -189,17 +189,17 @@ impl Account {
         }
     }
 
-    fn mailbox(&mut self, whose: &Address, record: &Record<MailFact>) {
+    fn mailbox(&mut self, whose: &Address, record: &LogRecord<MailFact>) {
         for fact in &record.facts {
             match fact {
                 MailFact::Delivered(message) => {
                     let text = match &message.body {
-                        Body::Text { text } => Some(text.clone()),
-                        Body::TaskAssigned { .. }
-                        | Body::ShutdownRequest(_)
-                        | Body::ShutdownReply(_)
-                        | Body::AbortRequest { .. }
-                        | Body::Unknown => None,
+                        MessageBody::Text { text } => Some(text.clone()),
+                        MessageBody::TaskAssigned { .. }
+                        | MessageBody::ShutdownRequest(_)
+                        | MessageBody::ShutdownReply(_)
+                        | MessageBody::AbortRequest { .. }
+                        | MessageBody::Unknown => None,
                     };
                     // A snapshot tells again what the witness knows.
                     let letter = Letter { to: whose.clone(), text, acknowledged: 0 };

@@ -22,7 +22,7 @@ fn leader(team: &Team) -> i32 {
 }
 
 /// Waits until a process has ended, whoever is to wait for it.
-fn until_gone(process: &process::Identity) {
+fn until_gone(process: &process::ProcessIdentity) {
     let pid = rustix::process::Pid::from_raw(process.pid as i32).expect("it is a number");
     let Ok(held) = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()) else { return };
     let mut ended = [PollFd::new(held.as_fd(), PollFlags::POLLIN)];
@@ -342,7 +342,7 @@ fn a_worker_that_hangs_is_killed_if_that_is_set_or_its_task_takes_too_long() {
 }
 
 /// Stops both halves of a member's worker, the outer one first: it passes on nothing by then. Returns them.
-fn stop_both_halves(team: &Team, member: &str) -> [process::Identity; 2] {
+fn stop_both_halves(team: &Team, member: &str) -> [process::ProcessIdentity; 2] {
     let worker = process::identity(pid(team, member) as u32).expect("it runs");
     let outer = process::identity(process::parent(worker.pid).expect("it runs")).expect("it runs");
     for half in [&outer, &worker] {

@@ -4,7 +4,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 use teamster_protocol as protocol;
 use teamster_protocol::model::id::Address;
-use teamster_protocol::model::mail::{Body, Urgency};
+use teamster_protocol::model::mail::{MessageBody, Urgency};
 use teamster_protocol::store::file::Durability;
 use teamster_tests::hermetic::Program;
 use teamster_tests::team::Team;
@@ -131,7 +131,7 @@ fn the_lead_reads_its_mail_once_and_a_members_without_marking_it() {
     // A worker that has something to say to the lead.
     let alice = Address::Member("alice".parse().unwrap());
     let mut from_alice = protocol::team::Team::open(team.dir().clone(), alice, Durability::Power).unwrap();
-    let body = Body::Text { text: "the tests pass".to_owned() };
+    let body = MessageBody::Text { text: "the tests pass".to_owned() };
     from_alice.post(&Address::Lead, Urgency::Next, body).unwrap();
     assert_eq!(team.json("status")["unread"], 1);
     assert_eq!(team.json("inbox --peek")["messages"][0]["read"], false);

@@ -3,21 +3,21 @@
 use std::fs;
 use std::path::PathBuf;
 
-use teamster_protocol::host::process::Identity;
+use teamster_protocol::host::process::ProcessIdentity;
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::agent::{
     AgentSession, Permission, PermissionBy, PermissionQuestion, PlanState, PlanStep, QuestionId, SessionBegin,
     SessionId, TokenUsage, ToolState, TurnEnd,
 };
-use teamster_protocol::model::board::{AutoClaim, Board, BoardFact, Claimant, ReleaseWhy};
+use teamster_protocol::model::board::{AutoClaim, Board, BoardFact, ReleaseWhy, WaitingClaimant};
 use teamster_protocol::model::id::{Address, MemberName, MessageId, TaskId};
-use teamster_protocol::model::mail::{Body, MailFact, Mailbox, Message, Urgency};
-use teamster_protocol::model::notice::Said;
+use teamster_protocol::model::mail::{MailFact, Mailbox, Message, MessageBody, Urgency};
+use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
-use teamster_protocol::model::roster::{LeftHow, MemberSpec, Process, Roster, StartedBy, TeamFact, Workspace};
-use teamster_protocol::model::shutdown::{ShutdownReply, ShutdownRequest, Verdict, WhenBusy};
-use teamster_protocol::model::task::{Claim, NewTask, Work};
-use teamster_protocol::store::file::{Durability, Fold, Log};
+use teamster_protocol::model::roster::{MemberSpec, Roster, StartedBy, TeamFact, WorkerEnd, WorkerProcess, Workspace};
+use teamster_protocol::model::shutdown::{ShutdownAnswer, ShutdownReply, ShutdownRequest, WhenBusy};
+use teamster_protocol::model::task::{NewTask, TaskClaim, TaskWork};
+use teamster_protocol::store::file::{Durability, Log, LogFold};
 use teamster_protocol::store::presence::LockHolder;
 use teamster_protocol::store::transcript::Transcript;
 
@@ -47,11 +47,11 @@ fn message_id(number: u64) -> MessageId {
     MessageId::from_parts(T + number * 1_000, number.into())
 }
 
-fn identity() -> Identity {
-    Identity { pid: 4711, start_ticks: 88_123, boot_id: "0f7f8a5e-6c1b-4d39-9a53-1d5a3c8f2b10".to_owned() }
+fn identity() -> ProcessIdentity {
+    ProcessIdentity { pid: 4711, start_ticks: 88_123, boot_id: "0f7f8a5e-6c1b-4d39-9a53-1d5a3c8f2b10".to_owned() }
 }
 
-fn write<F: Fold>(log: &mut Log<F>, by: &str, seconds: u64, facts: Vec<F::Fact>) {
+fn write<F: LogFold>(log: &mut Log<F>, by: &str, seconds: u64, facts: Vec<F::Fact>) {
     let write = |_: &F| Ok::<_, String>((facts, ()));
     log.transact(by, T + seconds * 1_000, Durability::Process, write).unwrap();
 }
@@ -73,7 +73,7 @@ fn roster(dir: &TeamDir) {
         stall: Default::default(),
     };
     let added = |name: &str, spec| TeamFact::Added { name: member(name), spec };
-    let process = |started_by| Process { identity: identity(), started_by, isolation: None, outer_half: None };
+    let process = |started_by| WorkerProcess { identity: identity(), started_by, isolation: None, outer_half: None };
     let joined = |name: &str, by| TeamFact::Joined { name: member(name), process: process(by) };
     let left = |name: &str, how| TeamFact::Left { name: member(name), how };
     write(&mut log, "lead", 1, vec![TeamFact::Founded { dir: PathBuf::from("/src/app") }]);
@@ -84,20 +84,20 @@ fn roster(dir: &TeamDir) {
     write(&mut log, "alice", 3, vec![joined("alice", StartedBy::Leader)]);
     let session = SessionId("s1".to_owned());
     write(&mut log, "alice", 3, vec![TeamFact::Session { name: member("alice"), session }]);
-    let gone = LeftHow::AgentGone { reason: "no such program".to_owned() };
+    let gone = WorkerEnd::AgentGone { reason: "no such program".to_owned() };
     write(&mut log, "dan", 4, vec![left("dan", gone)]);
     write(&mut log, "lead", 5, vec![TeamFact::Removed { name: member("dan") }]);
-    write(&mut log, "lead", 30, vec![left("bob", LeftHow::Died { reason: "killed by SIGKILL".to_owned() })]);
+    write(&mut log, "lead", 30, vec![left("bob", WorkerEnd::Died { reason: "killed by SIGKILL".to_owned() })]);
 }
 
 fn board(dir: &TeamDir) {
     let mut log: Log<Board> = Log::open(dir.board(), T).unwrap();
-    let run = |text: &str| NewTask::new(Work::Run(text.to_owned()));
+    let run = |text: &str| NewTask::new(TaskWork::Run(text.to_owned()));
     let added = |id: u32, task| BoardFact::Added { id: TaskId(id), task };
     let claimed =
-        |id: u32, name: &str, attempt| BoardFact::Claimed(Claim { id: TaskId(id), owner: member(name), attempt });
+        |id: u32, name: &str, attempt| BoardFact::Claimed(TaskClaim { id: TaskId(id), owner: member(name), attempt });
     let waiting = |name: &str, role: Option<&str>, auto| {
-        BoardFact::Waiting(Claimant { name: member(name), role: role.map(|role| role.parse().unwrap()), auto })
+        BoardFact::Waiting(WaitingClaimant { name: member(name), role: role.map(|role| role.parse().unwrap()), auto })
     };
     let text = "Write the release notes: ä, \"quotes\",\na second line.".to_owned();
     let release = NewTask {
@@ -108,7 +108,7 @@ fn board(dir: &TeamDir) {
         priority: -3,
         timeout_ms: Some(60_000),
         max_attempts: 1,
-        ..NewTask::new(Work::Prompt(text))
+        ..NewTask::new(TaskWork::Prompt(text))
     };
     let first = vec![added(1, run("make test")), added(2, run("make lint")), added(3, run("make slow"))];
     write(&mut log, "lead", 1, first.into_iter().chain([added(4, release)]).collect());
@@ -158,28 +158,32 @@ fn mail(dir: &TeamDir) {
     let delivered = |number: u64, from: Address, urgency, body| {
         MailFact::Delivered(Message { id: message_id(number), from, sent_ms: T + number * 1_000, urgency, body })
     };
-    let text = |text: &str| Body::Text { text: text.to_owned() };
+    let text = |text: &str| MessageBody::Text { text: text.to_owned() };
     let bob = || Address::from(member("bob"));
     let mut alice: Log<Mailbox> = Log::open(dir.mailbox(&member("alice").into()), T).unwrap();
     write(&mut alice, "bob", 1, vec![delivered(1, bob(), Urgency::Idle, text("Handed on."))]);
     write(&mut alice, "alice", 2, vec![MailFact::Acknowledged { id: message_id(1) }]);
     write(&mut alice, "bob", 2, vec![delivered(2, bob(), Urgency::Now, text("One of the unread."))]);
-    let assigned = Body::TaskAssigned { task: TaskId(8) };
+    let assigned = MessageBody::TaskAssigned { task: TaskId(8) };
     write(&mut alice, "lead", 3, vec![delivered(3, Address::Lead, Urgency::Next, assigned)]);
-    let ask = Body::ShutdownRequest(ShutdownRequest {
+    let ask = MessageBody::ShutdownRequest(ShutdownRequest {
         request: message_id(3),
         reason: "the work is done".to_owned(),
         deadline_ms: T + 40_000,
         when_busy: WhenBusy::Finish,
     });
     write(&mut alice, "lead", 4, vec![delivered(4, Address::Lead, Urgency::Now, ask)]);
-    let abort = Body::AbortRequest { reason: "wrong branch".to_owned() };
+    let abort = MessageBody::AbortRequest { reason: "wrong branch".to_owned() };
     write(&mut alice, "lead", 5, vec![delivered(5, Address::Lead, Urgency::Now, abort)]);
 
     let mut lead: Log<Mailbox> = Log::open(dir.mailbox(&Address::Lead), T).unwrap();
-    let verdicts = [Verdict::Approved, Verdict::Finishing { task: Some(TaskId(7)) }, Verdict::Refused { task: None }];
+    let verdicts = [
+        ShutdownAnswer::Approved,
+        ShutdownAnswer::Finishing { task: Some(TaskId(7)) },
+        ShutdownAnswer::Refused { task: None },
+    ];
     for (number, verdict) in (6..).zip(verdicts) {
-        let reply = Body::ShutdownReply(ShutdownReply { request: message_id(3), verdict });
+        let reply = MessageBody::ShutdownReply(ShutdownReply { request: message_id(3), verdict });
         write(&mut lead, "bob", number, vec![delivered(number, bob(), Urgency::Now, reply)]);
     }
 }
@@ -190,41 +194,43 @@ fn question() -> QuestionId {
 
 fn transcripts(dir: &TeamDir) {
     let mut transcript = Transcript::open(dir.turns(&member("alice"))).unwrap();
-    let started = |turn, task: Option<u32>, prompt: &str| Said::TurnStarted {
+    let started = |turn, task: Option<u32>, prompt: &str| TranscriptText::TurnStarted {
         turn,
         task: task.map(TaskId),
         prompt: prompt.to_owned(),
     };
     let said = [
-        Said::Ready,
-        Said::Waiting,
+        TranscriptText::Ready,
+        TranscriptText::Waiting,
         started(1, Some(1), "make test"),
-        Said::Text { text: "running 41 tests: ä\n".to_owned() },
-        Said::ToolCall { id: "t1".to_owned(), title: "Read src/log.rs".to_owned(), state: ToolState::Done },
-        Said::Steered {
+        TranscriptText::Text { text: "running 41 tests: ä\n".to_owned() },
+        TranscriptText::ToolCall { id: "t1".to_owned(), title: "Read src/log.rs".to_owned(), state: ToolState::Done },
+        TranscriptText::Steered {
             id: TextId::InTurn { turn: 1, number: 1 },
             from: Address::Lead,
             text: "skip the slow ones".to_owned(),
         },
-        Said::Mail { id: message_id(1), from: member("bob").into(), text: "Handed on.".to_owned() },
-        Said::TurnEnded { turn: 1, task: Some(TaskId(1)), end: TurnEnd::Completed },
-        Said::Session { session: AgentSession { id: SessionId("s1".to_owned()), begun: SessionBegin::Resumed } },
+        TranscriptText::Mail { id: message_id(1), from: member("bob").into(), text: "Handed on.".to_owned() },
+        TranscriptText::TurnEnded { turn: 1, task: Some(TaskId(1)), end: TurnEnd::Completed },
+        TranscriptText::Session {
+            session: AgentSession { id: SessionId("s1".to_owned()), begun: SessionBegin::Resumed },
+        },
         started(2, None, "make lint"),
-        Said::Receipt { text: TextId::prompt_of(2), state: ReceiptState::Delivered },
-        Said::Thought { text: "which linter?".to_owned() },
-        Said::Plan { steps: vec![PlanStep { text: "find it".to_owned(), state: PlanState::Active }] },
-        Said::PermissionAsked(PermissionQuestion {
+        TranscriptText::Receipt { text: TextId::prompt_of(2), state: ReceiptState::Delivered },
+        TranscriptText::Thought { text: "which linter?".to_owned() },
+        TranscriptText::Plan { steps: vec![PlanStep { text: "find it".to_owned(), state: PlanState::Active }] },
+        TranscriptText::PermissionAsked(PermissionQuestion {
             question: question(),
             tool: "sh".to_owned(),
             title: "make lint".to_owned(),
             detail: String::new(),
         }),
-        Said::PermissionAnswered { question: question(), answer: Permission::Once, by: PermissionBy::Policy },
-        Said::Usage { turn: 2, usage: TokenUsage { input: 120, output: 7, ..TokenUsage::default() } },
-        Said::TurnEnded { turn: 2, task: None, end: TurnEnd::failed("exit status 2") },
-        Said::Parked { task: None, until_ms: T + 60_000, reason: "5 hours are used up".to_owned() },
-        Said::Trouble { text: "cannot read the mailbox, trying again: Input/output error".to_owned() },
-        Said::Leaving { reason: "it was asked to end".to_owned() },
+        TranscriptText::PermissionAnswered { question: question(), answer: Permission::Once, by: PermissionBy::Policy },
+        TranscriptText::Usage { turn: 2, usage: TokenUsage { input: 120, output: 7, ..TokenUsage::default() } },
+        TranscriptText::TurnEnded { turn: 2, task: None, end: TurnEnd::failed("exit status 2") },
+        TranscriptText::Parked { task: None, until_ms: T + 60_000, reason: "5 hours are used up".to_owned() },
+        TranscriptText::Trouble { text: "cannot read the mailbox, trying again: Input/output error".to_owned() },
+        TranscriptText::Leaving { reason: "it was asked to end".to_owned() },
     ];
     for (second, what) in (1..).zip(said) {
         transcript.say(T + second * 1_000, what).unwrap();

@@ -4,22 +4,22 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use teamster_leader::git::TeamMarkFile;
-use teamster_leader::ops::doctor::{Act, Group, Level, State};
-use teamster_leader::ops::why::{Absence, Cause, Hindrance};
+use teamster_leader::ops::doctor::{CheckGroup, CheckLevel, RepairAct, TeamHealth};
+use teamster_leader::ops::why::{MemberAbsence, MemberHindrance, WaitCause};
 use teamster_protocol::model::agent::{
     AgentFault, Permission, PermissionBy, PlanState, SessionBegin, ToolState, TurnEnd,
 };
 use teamster_protocol::model::board::{AutoClaim, BoardFact, KeptStatus, ReleaseWhy};
-use teamster_protocol::model::mail::{Body, MailFact, Urgency};
-use teamster_protocol::model::notice::{Entry, Noted, Notice, Said};
+use teamster_protocol::model::mail::{MailFact, MessageBody, Urgency};
+use teamster_protocol::model::notice::{Notice, NoticeKind, TranscriptEntry, TranscriptText};
 use teamster_protocol::model::receipt::ReceiptState;
-use teamster_protocol::model::roster::{Isolation, LeftHow, StartedBy, TeamFact, Workspace};
-use teamster_protocol::model::shutdown::{Verdict, WhenBusy};
-use teamster_protocol::model::task::view::{How, TaskView};
-use teamster_protocol::model::task::{NewTask, Work};
+use teamster_protocol::model::roster::{CellIsolation, StartedBy, TeamFact, WorkerEnd, Workspace};
+use teamster_protocol::model::shutdown::{ShutdownAnswer, WhenBusy};
+use teamster_protocol::model::task::view::{AttemptEndKind, TaskView};
+use teamster_protocol::model::task::{NewTask, TaskWork};
 use teamster_protocol::store::presence::LockHolder;
 use teamster_protocol::wire::api::{
-    EndOutcome, MemberState, MemberView, Reader, Undelivered, Via, WorkerPhase, WorkspaceRequest,
+    EndOutcome, MailboxReader, MemberState, MemberView, PassedVia, UndeliveredMail, WorkerPhase, WorkspaceRequest,
 };
 
 /// One tag.
@@ -52,21 +52,21 @@ pub(crate) fn kinds() -> Vec<Kind> {
         keyed::<MailFact>("mail-fact"),
         plain::<TeamMarkFile>("team-mark"),
         plain::<NewTask>("new-task"),
-        keyed::<Work>("work"),
+        keyed::<TaskWork>("work"),
         keyed::<ReleaseWhy>("release-why"),
         keyed::<AutoClaim>("auto-claim"),
         keyed::<KeptStatus>("kept-status"),
-        keyed::<How>("attempt-how"),
+        keyed::<AttemptEndKind>("attempt-how"),
         keyed::<Workspace>("workspace"),
         keyed::<StartedBy>("started-by"),
-        keyed::<Isolation>("isolation"),
-        keyed::<LeftHow>("left-how"),
+        keyed::<CellIsolation>("isolation"),
+        keyed::<WorkerEnd>("left-how"),
         plain::<LockHolder>("lock-holder"),
         keyed::<Urgency>("urgency"),
-        Kind { variants: body_kinds(), field: Some("kind"), ..plain::<Body>("mail-body") },
-        keyed::<Verdict>("verdict"),
+        Kind { variants: body_kinds(), field: Some("kind"), ..plain::<MessageBody>("mail-body") },
+        keyed::<ShutdownAnswer>("verdict"),
         keyed::<WhenBusy>("when-busy"),
-        Kind { again: again::<Entry>, ..named::<Said>("transcript-entry", "kind") },
+        Kind { again: again::<TranscriptEntry>, ..named::<TranscriptText>("transcript-entry", "kind") },
         keyed::<TurnEnd>("turn-end"),
         keyed::<AgentFault>("agent-fault"),
         keyed::<ToolState>("tool-state"),
@@ -74,24 +74,24 @@ pub(crate) fn kinds() -> Vec<Kind> {
         keyed::<SessionBegin>("session-begin"),
         keyed::<Permission>("permission"),
         keyed::<PermissionBy>("permission-by"),
-        Kind { again: again::<Notice>, ..named::<Noted>("notice", "kind") },
+        Kind { again: again::<Notice>, ..named::<NoticeKind>("notice", "kind") },
         keyed::<ReceiptState>("receipt-state"),
         named::<WorkerPhase>("worker-phase", "phase"),
         keyed::<WorkspaceRequest>("workspace-request"),
         plain::<MemberView>("member-view"),
         keyed::<MemberState>("member-state"),
-        keyed::<Via>("via"),
+        keyed::<PassedVia>("via"),
         keyed::<EndOutcome>("end-outcome"),
-        keyed::<Reader>("mail-reader"),
+        keyed::<MailboxReader>("mail-reader"),
         plain::<TaskView>("task-view"),
-        named::<Cause>("why-cause", "kind"),
-        keyed::<Absence>("why-absence"),
-        keyed::<Hindrance>("why-hindrance"),
-        keyed::<Level>("doctor-level"),
-        keyed::<Group>("doctor-group"),
-        keyed::<State>("doctor-state"),
-        plain::<Act>("doctor-act"),
-        plain::<Undelivered>("undelivered"),
+        named::<WaitCause>("why-cause", "kind"),
+        keyed::<MemberAbsence>("why-absence"),
+        keyed::<MemberHindrance>("why-hindrance"),
+        keyed::<CheckLevel>("doctor-level"),
+        keyed::<CheckGroup>("doctor-group"),
+        keyed::<TeamHealth>("doctor-state"),
+        plain::<RepairAct>("doctor-act"),
+        plain::<UndeliveredMail>("undelivered"),
     ]
 }
 
@@ -124,16 +124,16 @@ fn named<T: Serialize + DeserializeOwned>(tag: &'static str, field: &'static str
 
 /// A body of an unknown kind is no error, so serde names no list. Who adds a variant is led here by the compiler.
 fn body_kinds() -> Vec<String> {
-    let kind = |body: &Body| match body {
-        Body::Text { .. } => "text",
-        Body::TaskAssigned { .. } => "task_assigned",
-        Body::ShutdownRequest(_) => "shutdown_request",
-        Body::ShutdownReply(_) => "shutdown_reply",
-        Body::AbortRequest { .. } => "abort_request",
-        Body::Unknown => "what a newer version sends",
+    let kind = |body: &MessageBody| match body {
+        MessageBody::Text { .. } => "text",
+        MessageBody::TaskAssigned { .. } => "task_assigned",
+        MessageBody::ShutdownRequest(_) => "shutdown_request",
+        MessageBody::ShutdownReply(_) => "shutdown_reply",
+        MessageBody::AbortRequest { .. } => "abort_request",
+        MessageBody::Unknown => "what a newer version sends",
     };
     let request = "01K9ZC8N2Q4R6S8T0V2W4X6Y8Z".parse().expect("it is a ULID");
-    let reply = teamster_protocol::model::shutdown::ShutdownReply { request, verdict: Verdict::Approved };
+    let reply = teamster_protocol::model::shutdown::ShutdownReply { request, verdict: ShutdownAnswer::Approved };
     let ask = teamster_protocol::model::shutdown::ShutdownRequest {
         request,
         reason: String::new(),
@@ -141,11 +141,11 @@ fn body_kinds() -> Vec<String> {
         when_busy: WhenBusy::Refuse,
     };
     let each = [
-        Body::Text { text: String::new() },
-        Body::TaskAssigned { task: teamster_protocol::model::id::TaskId(1) },
-        Body::ShutdownRequest(ask),
-        Body::ShutdownReply(reply),
-        Body::AbortRequest { reason: String::new() },
+        MessageBody::Text { text: String::new() },
+        MessageBody::TaskAssigned { task: teamster_protocol::model::id::TaskId(1) },
+        MessageBody::ShutdownRequest(ask),
+        MessageBody::ShutdownReply(reply),
+        MessageBody::AbortRequest { reason: String::new() },
     ];
     each.iter().map(|body| kind(body).to_owned()).collect()
 }

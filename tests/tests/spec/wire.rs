@@ -15,8 +15,8 @@ use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::notice::Notice;
 use teamster_protocol::model::shutdown::WhenBusy;
 use teamster_protocol::wire::api::{
-    Aborting, Ended, Hello, LeaderApiServer, LeaderInfo, Prompted, SpawnRequest, Spawned, SteerPassed, Steered,
-    Stopped, Welcome, WorkerApiServer, WorkerStatus,
+    AbortAnswer, EndedMember, LeaderApiServer, LeaderInfo, PromptAnswer, ProtocolHello, SpawnRequest, SpawnedMember,
+    SteerAnswer, SteerPassed, StoppedTurn, WorkerApiServer, WorkerStatus, WorkerWelcome,
 };
 use teamster_protocol::wire::peer::Peer;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream};
@@ -121,19 +121,19 @@ impl Script {
 
 #[async_trait]
 impl WorkerApiServer for Script {
-    async fn initialize(&self, hello: Hello) -> RpcResult<Welcome> {
+    async fn initialize(&self, hello: ProtocolHello) -> RpcResult<WorkerWelcome> {
         self.answer((hello,))
     }
 
-    async fn prompt(&self, text: String) -> RpcResult<Prompted> {
+    async fn prompt(&self, text: String) -> RpcResult<PromptAnswer> {
         self.answer((text,))
     }
 
-    async fn steer(&self, text: String) -> RpcResult<Steered> {
+    async fn steer(&self, text: String) -> RpcResult<SteerAnswer> {
         self.answer((text,))
     }
 
-    async fn abort(&self, reason: String) -> RpcResult<Aborting> {
+    async fn abort(&self, reason: String) -> RpcResult<AbortAnswer> {
         self.answer((reason,))
     }
 
@@ -156,15 +156,15 @@ impl WorkerApiServer for Script {
 
 #[async_trait]
 impl LeaderApiServer for Script {
-    async fn hello(&self, hello: Hello) -> RpcResult<LeaderInfo> {
+    async fn hello(&self, hello: ProtocolHello) -> RpcResult<LeaderInfo> {
         self.answer((hello,))
     }
 
-    async fn spawn(&self, request: SpawnRequest) -> RpcResult<Spawned> {
+    async fn spawn(&self, request: SpawnRequest) -> RpcResult<SpawnedMember> {
         self.answer((request,))
     }
 
-    async fn send(&self, name: MemberName, text: String) -> RpcResult<Prompted> {
+    async fn send(&self, name: MemberName, text: String) -> RpcResult<PromptAnswer> {
         self.answer((name, text))
     }
 
@@ -172,19 +172,24 @@ impl LeaderApiServer for Script {
         self.answer((name, text))
     }
 
-    async fn stop(&self, name: MemberName, reason: String) -> RpcResult<Stopped> {
+    async fn stop(&self, name: MemberName, reason: String) -> RpcResult<StoppedTurn> {
         self.answer((name, reason))
     }
 
-    async fn shutdown(&self, name: Option<MemberName>, reason: String, when_busy: WhenBusy) -> RpcResult<Vec<Ended>> {
+    async fn shutdown(
+        &self,
+        name: Option<MemberName>,
+        reason: String,
+        when_busy: WhenBusy,
+    ) -> RpcResult<Vec<EndedMember>> {
         self.answer((name, reason, when_busy))
     }
 
-    async fn kill(&self, name: MemberName) -> RpcResult<Ended> {
+    async fn kill(&self, name: MemberName) -> RpcResult<EndedMember> {
         self.answer((name,))
     }
 
-    async fn down(&self, force: bool) -> RpcResult<Vec<Ended>> {
+    async fn down(&self, force: bool) -> RpcResult<Vec<EndedMember>> {
         self.answer((force,))
     }
 

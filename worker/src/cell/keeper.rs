@@ -16,7 +16,7 @@
 //! outlives its turns: the end of a turn neither waits for it nor ends it, and whoever started it hears of its exit. What
 //! an agent leaves outside of its own group is the turn's, and is ended with it.
 //!
-//! The price is that one place reaps: a process that uses a [`Keeper`] starts children in no other way
+//! The price is that one place reaps: a process that uses a [`CellKeeper`] starts children in no other way
 //! (`tokio::process`, `Command::output`), and has one keeper at work at a time, beside those that wait for residents.
 
 use std::collections::BTreeSet;
@@ -34,7 +34,7 @@ use nix::unistd::{Pid, getpgid};
 use rustix::process::{WaitOptions, wait};
 use teamster_protocol::host::crash::point;
 use teamster_protocol::host::process::children;
-use teamster_protocol::host::process::strangers::Strangers;
+use teamster_protocol::host::process::strangers::StrangerProcesses;
 use teamster_protocol::model::kill_ladder::{EndingRound, GroupEnding, KillLadder};
 use teamster_protocol::model::limits::{CHILDREN_LOOK, KILL_GRACE};
 use tokio::signal::unix::{self, SignalKind};
@@ -44,13 +44,13 @@ mod residents;
 
 /// Starts process groups, hears of deaths, reaps, and ends everything beneath this process.
 #[derive(Debug)]
-pub struct Keeper {
+pub struct CellKeeper {
     deaths: unix::Signal,
 }
 
 /// A process group and the child that leads it. Dropping it ends nothing.
 #[derive(Debug)]
-pub struct Group {
+pub struct ProcessGroup {
     leader: Child,
     stay: GroupStay,
 }
@@ -83,33 +83,33 @@ impl LeftBehind {
     }
 }
 
-/// Known from when the first [`Keeper`] was made on, for all of them. What a keeper starts is in a group of its own.
-static STRANGERS: LazyLock<Mutex<Strangers>> = LazyLock::new(|| Mutex::new(Strangers::present(None)));
+/// Known from when the first [`CellKeeper`] was made on, for all of them. What a keeper starts is in a group of its own.
+static STRANGERS: LazyLock<Mutex<StrangerProcesses>> = LazyLock::new(|| Mutex::new(StrangerProcesses::present(None)));
 
-fn strangers() -> MutexGuard<'static, Strangers> {
+fn strangers() -> MutexGuard<'static, StrangerProcesses> {
     STRANGERS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Keeper {
+impl CellKeeper {
     /// Makes this process a child subreaper and listens for deaths from now on. Needs a tokio runtime
     /// with signals enabled. To be called before this process starts a child of its own.
-    pub fn new() -> io::Result<Keeper> {
+    pub fn new() -> io::Result<CellKeeper> {
         drop(strangers());
         prctl::set_child_subreaper(true)?;
-        Ok(Keeper { deaths: unix::signal(SignalKind::child())? })
+        Ok(CellKeeper { deaths: unix::signal(SignalKind::child())? })
     }
 
     /// Starts `command` as the leader of a process group of its own. Blocks until it runs (about half a
     /// millisecond) or could not be started.
-    pub fn spawn(&mut self, command: &mut Command) -> io::Result<Group> {
+    pub fn spawn(&mut self, command: &mut Command) -> io::Result<ProcessGroup> {
         point("about to start a process");
         let leader = command.process_group(0).spawn()?;
         point("process started");
-        Ok(Group { leader, stay: GroupStay::Turn })
+        Ok(ProcessGroup { leader, stay: GroupStay::Turn })
     }
 
     /// The same for a group that outlives the turns of its agent: a resident.
-    pub fn spawn_resident(&mut self, command: &mut Command) -> io::Result<Group> {
+    pub fn spawn_resident(&mut self, command: &mut Command) -> io::Result<ProcessGroup> {
         let mut group = self.spawn(command)?;
         group.stay = GroupStay::Resident;
         residents::settle(group.id());
@@ -118,7 +118,7 @@ impl Keeper {
 
     /// Waits until the leader of `group` exits, and reaps orphans meanwhile if that is a turn's. May be dropped at any
     /// point and called again, also after the exit.
-    pub async fn exited(&mut self, group: &mut Group) -> io::Result<ExitStatus> {
+    pub async fn exited(&mut self, group: &mut ProcessGroup) -> io::Result<ExitStatus> {
         loop {
             if let Some(status) = group.leader.try_wait()? {
                 point("process waited for");
@@ -133,22 +133,22 @@ impl Keeper {
     }
 
     /// Ends one group and nothing else: SIGTERM, after `grace` SIGKILL. A resident is none any more.
-    pub async fn end_group(&mut self, group: &mut Group, grace: Duration) -> Result<(), LeftBehind> {
+    pub async fn end_group(&mut self, group: &mut ProcessGroup, grace: Duration) -> Result<(), LeftBehind> {
         residents::unsettle(group.id());
-        let mut climb = Climb::begin(grace);
+        let mut climb = LadderClimb::begin(grace);
         loop {
             let members = group.members();
             if members.is_empty() {
                 return Ok(());
             }
-            match self.next_round(&mut climb, [Target::Group(group.id())]).await {
+            match self.next_round(&mut climb, [KeeperTarget::Group(group.id())]).await {
                 AfterRound::LookAgain => {}
                 AfterRound::GaveUp => return Err(LeftBehind::of(members)),
             }
         }
     }
 
-    /// As [`end_descendants`](Keeper::end_descendants), residents and all.
+    /// As [`end_descendants`](CellKeeper::end_descendants), residents and all.
     pub async fn end_all(&mut self, grace: Duration) -> Result<NothingLeft, LeftBehind> {
         residents::unsettle_all();
         self.end_descendants(None, grace).await
@@ -174,7 +174,7 @@ impl Keeper {
     /// whatever else falls to us on the way. Returns as soon as nothing is left, at once if nothing
     /// was there, and after `grace` and [`KILL_GRACE`] at the latest.
     pub async fn end_descendants(&mut self, group: Option<Pid>, grace: Duration) -> Result<NothingLeft, LeftBehind> {
-        let mut climb = Climb::begin(grace);
+        let mut climb = LadderClimb::begin(grace);
         loop {
             if let Some(proof) = reap_all() {
                 return Ok(proof);
@@ -187,7 +187,11 @@ impl Keeper {
     }
 
     /// One round of the kill ladder: signals who is due, and waits until it is time to look again.
-    async fn next_round(&mut self, climb: &mut Climb, present: impl IntoIterator<Item = Target>) -> AfterRound {
+    async fn next_round(
+        &mut self,
+        climb: &mut LadderClimb,
+        present: impl IntoIterator<Item = KeeperTarget>,
+    ) -> AfterRound {
         let now_ms = climb.began.elapsed().as_millis() as u64;
         match climb.ending.next_round(now_ms, present) {
             EndingRound::Send { signal, to, until_ms } => {
@@ -215,7 +219,7 @@ impl Keeper {
     }
 }
 
-impl Group {
+impl ProcessGroup {
     /// The number of the group, which is also the process id of its leader.
     pub fn id(&self) -> Pid {
         Pid::from_raw(self.leader.id().try_into().expect("process ids fit pid_t, they come from it"))
@@ -241,30 +245,30 @@ impl Group {
 
 /// Whom a signal is sent to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Target {
+enum KeeperTarget {
     Group(Pid),
     Process(Pid),
 }
 
 /// Where every child is reached: by its group where the group is ours.
-fn targets(group: Option<Pid>) -> BTreeSet<Target> {
+fn targets(group: Option<Pid>) -> BTreeSet<KeeperTarget> {
     let children = own_children();
     let target = |child: &Pid| match getpgid(Some(*child)) {
-        Ok(of_child) if Some(of_child) == group || children.contains(&of_child) => Target::Group(of_child),
-        Ok(_) | Err(_) => Target::Process(*child),
+        Ok(of_child) if Some(of_child) == group || children.contains(&of_child) => KeeperTarget::Group(of_child),
+        Ok(_) | Err(_) => KeeperTarget::Process(*child),
     };
     children.iter().map(target).collect()
 }
 
 /// How far an ending is.
-struct Climb {
+struct LadderClimb {
     began: Instant,
-    ending: GroupEnding<Target>,
+    ending: GroupEnding<KeeperTarget>,
 }
 
-impl Climb {
-    fn begin(grace: Duration) -> Climb {
-        Climb { began: Instant::now(), ending: GroupEnding::new(KillLadder::terminate_within(0, grace)) }
+impl LadderClimb {
+    fn begin(grace: Duration) -> LadderClimb {
+        LadderClimb { began: Instant::now(), ending: GroupEnding::new(KillLadder::terminate_within(0, grace)) }
     }
 }
 
@@ -276,10 +280,10 @@ enum AfterRound {
     GaveUp,
 }
 
-fn send(signal: Signal, target: Target) {
+fn send(signal: Signal, target: KeeperTarget) {
     let sent = match target {
-        Target::Group(group) => signal::killpg(group, signal),
-        Target::Process(process) => signal::kill(process, signal),
+        KeeperTarget::Group(group) => signal::killpg(group, signal),
+        KeeperTarget::Process(process) => signal::kill(process, signal),
     };
     match sent {
         // ESRCH: a group of which only the zombie in our hands was left. Nothing is lost by it.

@@ -9,7 +9,7 @@ use nix::sys::signal::{self, SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{self, Pid};
-use teamster_protocol::host::process::told::{For, meant_for};
+use teamster_protocol::host::process::told::{SignalTarget, meant_for};
 
 /// Waits for the inner half and ends as it did.
 pub(super) fn stay(inner: Pid) -> ! {
@@ -42,7 +42,7 @@ pub(super) fn stay(inner: Pid) -> ! {
             Signal::SIGQUIT => tell(inner, Signal::SIGKILL),
             Signal::SIGTSTP => pause(inner),
             // The inner half is in the group.
-            what if meant_for(what, told.ssi_code) == For::Us => tell(inner, what),
+            what if meant_for(what, told.ssi_code) == SignalTarget::Us => tell(inner, what),
             _ => {}
         }
     }

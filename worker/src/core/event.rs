@@ -6,12 +6,12 @@ use teamster_protocol::model::agent::{
 use teamster_protocol::model::board::ReleaseWhy;
 use teamster_protocol::model::id::{MessageId, TaskId};
 use teamster_protocol::model::mail::Message;
-use teamster_protocol::model::notice::Said;
+use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
-use teamster_protocol::model::roster::LeftHow;
+use teamster_protocol::model::roster::WorkerEnd;
 use teamster_protocol::model::shutdown::ShutdownReply;
-use teamster_protocol::model::task::{Claim, Work};
-use teamster_protocol::wire::api::{Aborting, Prompted, Steered};
+use teamster_protocol::model::task::{TaskClaim, TaskWork};
+use teamster_protocol::wire::api::{AbortAnswer, PromptAnswer, SteerAnswer};
 
 use super::text::WaitingText;
 
@@ -33,9 +33,9 @@ pub enum WorkerAsk {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "as in WorkerApi")]
 pub enum WorkerAnswer {
-    Prompted(Prompted),
-    Steered(Steered),
-    Aborting(Aborting),
+    Prompted(PromptAnswer),
+    Steered(SteerAnswer),
+    Aborting(AbortAnswer),
     Permitted,
 }
 
@@ -67,9 +67,9 @@ pub enum SteerOf {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimedTask {
     /// The right to end it.
-    pub claim: Claim,
+    pub claim: TaskClaim,
     /// What to do.
-    pub work: Work,
+    pub work: TaskWork,
     /// How long that may take.
     pub timeout_ms: Option<u64>,
 }
@@ -78,10 +78,10 @@ pub struct ClaimedTask {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "as in Board's methods")]
 pub enum AttemptEnd {
-    Complete { claim: Claim, result: String },
-    Fail { claim: Claim, reason: String, result: String },
-    Release { claim: Claim, why: ReleaseWhy, partial: String },
-    Die { claim: Claim, cause: String, partial: String },
+    Complete { claim: TaskClaim, result: String },
+    Fail { claim: TaskClaim, reason: String, result: String },
+    Release { claim: TaskClaim, why: ReleaseWhy, partial: String },
+    Die { claim: TaskClaim, cause: String, partial: String },
 }
 
 /// What happened.
@@ -200,7 +200,7 @@ pub enum WorkerAction {
         /// The task it is for.
         task: Option<TaskId>,
         /// What to do.
-        work: Work,
+        work: TaskWork,
     },
     /// Say something to the agent in its turn; answered by [`WorkerEvent::Steered`].
     Steer {
@@ -234,7 +234,7 @@ pub enum WorkerAction {
     /// Answer a shutdown request by mail to the lead.
     Reply(ShutdownReply),
     /// Write it into the transcript and tell who subscribed.
-    Say(Said),
+    Say(TranscriptText),
     /// Answer a call.
     Answer {
         /// Which.
@@ -249,6 +249,6 @@ pub enum WorkerAction {
     /// Close the agent, write the leaving down, end the process.
     Leave {
         /// How it left.
-        how: LeftHow,
+        how: WorkerEnd,
     },
 }

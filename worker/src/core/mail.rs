@@ -5,17 +5,21 @@ use std::collections::VecDeque;
 
 use teamster_protocol::model::agent::preset::{PromptKind, SteerAbility};
 use teamster_protocol::model::id::{Address, MessageId};
-use teamster_protocol::model::mail::{Body, Message, Urgency};
+use teamster_protocol::model::mail::{Message, MessageBody, Urgency};
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
-use teamster_protocol::model::roster::LeftHow;
-use teamster_protocol::model::shutdown::{Busy, ShutdownReply, ShutdownRequest, Verdict, WhenBusy, verdict};
-use teamster_protocol::model::task::Work;
+use teamster_protocol::model::roster::WorkerEnd;
+use teamster_protocol::model::shutdown::{
+    ShutdownAnswer, ShutdownReply, ShutdownRequest, WhenBusy, WorkerBusy, verdict,
+};
+use teamster_protocol::model::task::TaskWork;
 
 use super::text::{TextRole, TextShown, WaitingText, joined};
-use super::turn::{Ending, TurnFor};
-use super::{Approval, AskRefused, Before, Handed, SteerOf, WorkPhase, WorkerAction, WorkerAnswer, WorkerCore};
-use teamster_protocol::model::notice::Said;
-use teamster_protocol::wire::api::Steered;
+use super::turn::{TurnFor, TurnStop};
+use super::{
+    AskRefused, BeforeClaim, HandedTexts, ShutdownApproval, SteerOf, WorkPhase, WorkerAction, WorkerAnswer, WorkerCore,
+};
+use teamster_protocol::model::notice::TranscriptText;
+use teamster_protocol::wire::api::SteerAnswer;
 
 /// What an agent is told that keeps texts in a queue of its own and has no turn to take them in.
 const NUDGE: &str = "Messages came for you during your last turn. Read them, and do what they ask for.";
@@ -25,7 +29,11 @@ impl WorkerCore {
         let (mut control, mut texts) = (Vec::new(), Vec::new());
         for message in messages {
             if self.taken.insert(message.id) {
-                if matches!(message.body, Body::Text { .. }) { texts.push(message) } else { control.push(message) }
+                if matches!(message.body, MessageBody::Text { .. }) {
+                    texts.push(message)
+                } else {
+                    control.push(message)
+                }
             }
         }
         for message in control {
@@ -42,15 +50,15 @@ impl WorkerCore {
         let lead = message.from == Address::Lead;
         match message.body {
             // It was meant for a worker before this one, or its asker has gone up the ladder since.
-            Body::ShutdownRequest(request)
+            MessageBody::ShutdownRequest(request)
                 if lead
                     && (self.born_ms.is_some_and(|born_ms| message.sent_ms < born_ms)
                         || request.deadline_ms < now_ms) =>
             {
                 self.trouble("an old request to shut down was found in the mailbox, and is not followed");
             }
-            Body::ShutdownRequest(request) if lead => return self.take_shutdown_request(message.id, request),
-            Body::AbortRequest { reason } if lead => match &mut self.phase {
+            MessageBody::ShutdownRequest(request) if lead => return self.take_shutdown_request(message.id, request),
+            MessageBody::AbortRequest { reason } if lead => match &mut self.phase {
                 WorkPhase::Turn(turn) => {
                     let begun = turn.ending.is_some();
                     turn.stop(reason);
@@ -59,7 +67,7 @@ impl WorkerCore {
                     }
                 }
                 WorkPhase::Parked(parked) if parked.work.is_some() => {
-                    self.end_parked(now_ms, Ending::Stopped { reason });
+                    self.end_parked(now_ms, TurnStop::Stopped { reason });
                 }
                 WorkPhase::Starting
                 | WorkPhase::Idle
@@ -70,14 +78,14 @@ impl WorkerCore {
                     self.trouble("asked to abort a turn, but none is running");
                 }
             },
-            Body::TaskAssigned { .. } => {}
-            Body::ShutdownRequest(_) | Body::AbortRequest { .. } => {
+            MessageBody::TaskAssigned { .. } => {}
+            MessageBody::ShutdownRequest(_) | MessageBody::AbortRequest { .. } => {
                 self.trouble(format!("control mail from {} was refused: only the lead controls", message.from));
             }
-            Body::ShutdownReply(_) | Body::Unknown => {
+            MessageBody::ShutdownReply(_) | MessageBody::Unknown => {
                 self.trouble(format!("a message from {} is of a kind it does not understand", message.from));
             }
-            Body::Text { .. } => unreachable!("texts are not control"),
+            MessageBody::Text { .. } => unreachable!("texts are not control"),
         }
         self.acknowledge(vec![message.id]);
     }
@@ -85,10 +93,10 @@ impl WorkerCore {
     /// Answers first and acknowledges then.
     fn take_shutdown_request(&mut self, message: MessageId, request: ShutdownRequest) {
         let busy = match &self.phase {
-            WorkPhase::Turn(turn) | WorkPhase::Recording { turn, .. } => Busy::Turn { task: turn.task() },
+            WorkPhase::Turn(turn) | WorkPhase::Recording { turn, .. } => WorkerBusy::Turn { task: turn.task() },
             // One that is parked does nothing for a long time: its task goes to somebody who can.
             WorkPhase::Starting | WorkPhase::Idle | WorkPhase::Claiming(_) | WorkPhase::Parked(_) | WorkPhase::Left => {
-                Busy::No
+                WorkerBusy::No
             }
         };
         // Once it has agreed to end it can not refuse to.
@@ -97,11 +105,13 @@ impl WorkerCore {
         let request = request.request;
         match verdict {
             // Answered when it leaves, in `settle`: the approval and the end are one.
-            Verdict::Approved => {
-                return self.leave_for(LeftHow::Shutdown, Some(Approval { request, message: Some(message) }));
+            ShutdownAnswer::Approved => {
+                return self.leave_for(WorkerEnd::Shutdown, Some(ShutdownApproval { request, message: Some(message) }));
             }
-            Verdict::Finishing { .. } => self.leave_for(LeftHow::Shutdown, Some(Approval { request, message: None })),
-            Verdict::Refused { .. } => {}
+            ShutdownAnswer::Finishing { .. } => {
+                self.leave_for(WorkerEnd::Shutdown, Some(ShutdownApproval { request, message: None }))
+            }
+            ShutdownAnswer::Refused { .. } => {}
         }
         self.act(WorkerAction::Reply(ShutdownReply { request, verdict }));
         self.acknowledge(vec![message]);
@@ -133,7 +143,7 @@ impl WorkerCore {
                 self.act(WorkerAction::Say(said_steer(&text)));
                 text.state.advance(state.clone());
                 self.hand(id, TextRole::Steer, vec![text]);
-                self.answer(call, Ok(WorkerAnswer::Steered(Steered { text: id, state: state.clone() })));
+                self.answer(call, Ok(WorkerAnswer::Steered(SteerAnswer { text: id, state: state.clone() })));
                 self.receipt(id, state);
             }
             (SteerOf::Stall, Ok(_)) => self.act(WorkerAction::Say(said_steer(&text))),
@@ -146,37 +156,42 @@ impl WorkerCore {
     }
 
     /// Hands texts on, in order: as a prompt, or by showing them.
-    pub(super) fn hand_all_on(&mut self, now_ms: u64, texts: VecDeque<WaitingText>, before: Before) -> Handed {
+    pub(super) fn hand_all_on(
+        &mut self,
+        now_ms: u64,
+        texts: VecDeque<WaitingText>,
+        before: BeforeClaim,
+    ) -> HandedTexts {
         match self.settings.abilities.prompts {
             PromptKind::Program => {
                 for mut text in texts {
                     self.show(&mut text);
                     self.acknowledge(text.message().into_iter().collect());
                 }
-                Handed::Shown
+                HandedTexts::Shown
             }
-            PromptKind::Conversation if texts.is_empty() => Handed::Shown,
+            PromptKind::Conversation if texts.is_empty() => HandedTexts::Shown,
             PromptKind::Conversation => {
-                if before == Before::Waiting {
+                if before == BeforeClaim::Waiting {
                     self.act(WorkerAction::Away);
                 }
                 let mut texts: Vec<WaitingText> = texts.into();
                 texts.iter_mut().for_each(|text| self.show(text));
-                let work = Work::Prompt(joined(&texts));
+                let work = TaskWork::Prompt(joined(&texts));
                 self.start_turn_with(now_ms, TurnFor::Texts, None, work, texts);
-                Handed::AsTurn
+                HandedTexts::AsTurn
             }
         }
     }
 
     /// Lets the agent take the texts that it keeps, in a turn for them.
-    pub(super) fn hand_queue_on(&mut self, now_ms: u64) -> Handed {
+    pub(super) fn hand_queue_on(&mut self, now_ms: u64) -> HandedTexts {
         if self.settings.abilities.prompts == PromptKind::Program || !self.nudge_queued() {
-            return Handed::Shown;
+            return HandedTexts::Shown;
         }
         self.act(WorkerAction::Away);
-        self.start_turn(now_ms, TurnFor::Queued, None, Work::Prompt(NUDGE.to_owned()));
-        Handed::AsTurn
+        self.start_turn(now_ms, TurnFor::Queued, None, TaskWork::Prompt(NUDGE.to_owned()));
+        HandedTexts::AsTurn
     }
 
     pub(super) fn acknowledge(&mut self, ids: Vec<MessageId>) {
@@ -191,19 +206,19 @@ impl WorkerCore {
     }
 }
 
-fn said_steer(text: &WaitingText) -> Said {
-    Said::Steered { id: text.id, from: text.from.clone(), text: text.text.clone() }
+fn said_steer(text: &WaitingText) -> TranscriptText {
+    TranscriptText::Steered { id: text.id, from: text.from.clone(), text: text.text.clone() }
 }
 
 /// What control says is not for the agent.
 fn text_of(message: Message) -> WaitingText {
     let text = match message.body {
-        Body::Text { text } => text,
-        Body::TaskAssigned { .. }
-        | Body::ShutdownRequest(_)
-        | Body::ShutdownReply(_)
-        | Body::AbortRequest { .. }
-        | Body::Unknown => String::new(),
+        MessageBody::Text { text } => text,
+        MessageBody::TaskAssigned { .. }
+        | MessageBody::ShutdownRequest(_)
+        | MessageBody::ShutdownReply(_)
+        | MessageBody::AbortRequest { .. }
+        | MessageBody::Unknown => String::new(),
     };
     let (id, state) = (TextId::Message(message.id), ReceiptState::Accepted);
     WaitingText { id, from: message.from, text, state, shown: TextShown::No }

@@ -2,15 +2,15 @@
 
 use teamster_protocol::model::agent::ProviderLimit;
 use teamster_protocol::model::limits::{PARK_DEFAULT, PARK_MIN};
-use teamster_protocol::model::notice::Said;
-use teamster_protocol::model::task::Work;
+use teamster_protocol::model::notice::TranscriptText;
+use teamster_protocol::model::task::TaskWork;
 
-use super::turn::{Ending, Turn, TurnFor};
-use super::{Before, ClaimedTask, WorkPhase, WorkerAction, WorkerCore, ms};
+use super::turn::{RunningTurn, TurnFor, TurnStop};
+use super::{BeforeClaim, ClaimedTask, WorkPhase, WorkerAction, WorkerCore, ms};
 
 /// A wait for the provider.
 #[derive(Debug)]
-pub(super) struct Parked {
+pub(super) struct ParkedUntil {
     pub(super) until_ms: u64,
     pub(super) reason: String,
     /// What goes on after it.
@@ -21,14 +21,14 @@ pub(super) struct Parked {
 #[derive(Debug)]
 pub(super) enum ParkedWork {
     /// A turn that the limit ended.
-    Turn { turn: Box<Turn>, work: Work },
+    Turn { turn: Box<RunningTurn>, work: TaskWork },
     /// A task that was claimed in the moment of the limit, and not begun.
     Task(ClaimedTask),
 }
 
 /// A limit that holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Limit {
+pub(super) struct StandingLimit {
     pub(super) until_ms: u64,
     pub(super) reason: String,
 }
@@ -38,27 +38,27 @@ impl WorkerCore {
     pub(super) fn limited(&mut self, now_ms: u64, limit: ProviderLimit) {
         let until_ms = limit.until_ms.unwrap_or_else(|| now_ms.saturating_add(ms(PARK_DEFAULT)));
         let until_ms = until_ms.max(now_ms.saturating_add(ms(PARK_MIN)));
-        self.limit = Some(Limit { until_ms, reason: limit.reason });
+        self.limit = Some(StandingLimit { until_ms, reason: limit.reason });
         self.settle_if_free(now_ms);
     }
 
     /// The limit that holds now.
-    pub(super) fn holding_limit(&mut self, now_ms: u64) -> Option<Limit> {
+    pub(super) fn holding_limit(&mut self, now_ms: u64) -> Option<StandingLimit> {
         if self.limit.as_ref().is_some_and(|limit| limit.until_ms <= now_ms) {
             self.limit = None;
         }
         self.limit.clone()
     }
 
-    pub(super) fn park(&mut self, limit: Limit, work: Option<ParkedWork>) {
+    pub(super) fn park(&mut self, limit: StandingLimit, work: Option<ParkedWork>) {
         let task = match &work {
             Some(ParkedWork::Turn { turn, .. }) => turn.task(),
             Some(ParkedWork::Task(task)) => Some(task.claim.id),
             None => None,
         };
-        let Limit { until_ms, reason } = limit;
-        self.act(WorkerAction::Say(Said::Parked { task, until_ms, reason: reason.clone() }));
-        self.phase = WorkPhase::Parked(Parked { until_ms, reason, work });
+        let StandingLimit { until_ms, reason } = limit;
+        self.act(WorkerAction::Say(TranscriptText::Parked { task, until_ms, reason: reason.clone() }));
+        self.phase = WorkPhase::Parked(ParkedUntil { until_ms, reason, work });
     }
 
     /// The wait is over.
@@ -66,24 +66,24 @@ impl WorkerCore {
         self.limit = None;
         match self.take_parked() {
             Some(ParkedWork::Turn { turn, work }) => {
-                let Turn { what_for, timeout_ms, .. } = *turn;
+                let RunningTurn { what_for, timeout_ms, .. } = *turn;
                 match what_for {
                     // The texts wait again, and are handed on like any.
-                    TurnFor::Texts | TurnFor::Queued => self.settle(now_ms, Before::Working),
+                    TurnFor::Texts | TurnFor::Queued => self.settle(now_ms, BeforeClaim::Working),
                     TurnFor::Task(_) | TurnFor::Call { .. } => self.start_turn(now_ms, what_for, timeout_ms, work),
                 }
             }
             Some(ParkedWork::Task(task)) => self.start_task(now_ms, task),
-            None => self.settle(now_ms, Before::Working),
+            None => self.settle(now_ms, BeforeClaim::Working),
         }
     }
 
     /// Somebody stops what is parked, or the worker ends: the attempt is over. Nothing if nothing of the board is in hand.
-    pub(super) fn end_parked(&mut self, now_ms: u64, ending: Ending) {
+    pub(super) fn end_parked(&mut self, now_ms: u64, ending: TurnStop) {
         let turn = match self.take_parked() {
             Some(ParkedWork::Turn { turn, .. }) => Some(*turn),
             Some(ParkedWork::Task(task)) => {
-                Some(Turn::begin(self.turns, now_ms, TurnFor::Task(task.claim), task.timeout_ms))
+                Some(RunningTurn::begin(self.turns, now_ms, TurnFor::Task(task.claim), task.timeout_ms))
             }
             None => None,
         };
@@ -92,7 +92,7 @@ impl WorkerCore {
                 turn.ending = Some(ending);
                 self.end_turn_of(now_ms, turn, teamster_protocol::model::agent::TurnEnd::Aborted, String::new());
             }
-            None => self.settle(now_ms, Before::Working),
+            None => self.settle(now_ms, BeforeClaim::Working),
         }
     }
 

@@ -1,8 +1,8 @@
 //! Questions for permission: answered by the member's setting, or by the lead within a time. Nothing hangs on a question
 //! that nobody answers, and the end of its turn takes it back.
 
-use teamster_protocol::model::agent::{Approval, Permission, PermissionBy, PermissionQuestion, QuestionId};
-use teamster_protocol::model::notice::Said;
+use teamster_protocol::model::agent::{ApprovalPolicy, Permission, PermissionBy, PermissionQuestion, QuestionId};
+use teamster_protocol::model::notice::TranscriptText;
 
 use super::{AskRefused, CallId, WorkPhase, WorkerAction, WorkerAnswer, WorkerCore, ms};
 
@@ -15,7 +15,7 @@ pub(super) struct OpenQuestion {
 }
 
 /// The answer to a question by the member's setting; nothing if the lead is to be asked.
-pub fn answer_by_policy(approval: Approval) -> Option<Permission> {
+pub fn answer_by_policy(approval: ApprovalPolicy) -> Option<Permission> {
     approval.answer()
 }
 
@@ -27,12 +27,12 @@ impl WorkerCore {
         let question = asked.question.clone();
         match answer_by_policy(approval) {
             Some(answer) => {
-                self.act(WorkerAction::Say(Said::PermissionAsked(asked)));
+                self.act(WorkerAction::Say(TranscriptText::PermissionAsked(asked)));
                 self.permit(question, answer, PermissionBy::Policy);
             }
             None => {
                 turn.questions.push(OpenQuestion { question, until_ms });
-                self.act(WorkerAction::Say(Said::PermissionAsked(asked)));
+                self.act(WorkerAction::Say(TranscriptText::PermissionAsked(asked)));
             }
         }
     }
@@ -82,12 +82,16 @@ impl WorkerCore {
     pub(super) fn take_questions_back(&mut self, questions: Vec<OpenQuestion>) {
         for OpenQuestion { question, .. } in questions {
             let answer = Permission::Never { reason: "its turn has ended".to_owned() };
-            self.act(WorkerAction::Say(Said::PermissionAnswered { question, answer, by: PermissionBy::TurnEnd }));
+            self.act(WorkerAction::Say(TranscriptText::PermissionAnswered {
+                question,
+                answer,
+                by: PermissionBy::TurnEnd,
+            }));
         }
     }
 
     fn permit(&mut self, question: QuestionId, answer: Permission, by: PermissionBy) {
         self.act(WorkerAction::Permit { question: question.clone(), answer: answer.clone() });
-        self.act(WorkerAction::Say(Said::PermissionAnswered { question, answer, by }));
+        self.act(WorkerAction::Say(TranscriptText::PermissionAnswered { question, answer, by }));
     }
 }

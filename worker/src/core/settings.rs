@@ -2,25 +2,25 @@
 
 use std::time::Duration;
 
-use teamster_protocol::model::agent::Approval;
+use teamster_protocol::model::agent::ApprovalPolicy;
 use teamster_protocol::model::agent::preset::AgentAbilities;
-use teamster_protocol::model::board::Claimant;
+use teamster_protocol::model::board::WaitingClaimant;
 use teamster_protocol::model::limits::{LEADER_GRACE, PERMISSION_WITHIN, RECORD_RETRY};
-use teamster_protocol::model::roster::{Stall, StartedBy};
+use teamster_protocol::model::roster::{StallPolicy, StartedBy};
 
 /// What the worker is set up to do; fixed for its life.
 #[derive(Debug, Clone)]
 pub struct WorkerSettings {
     /// The member, as the board knows it.
-    pub me: Claimant,
+    pub me: WaitingClaimant,
     /// What its agent can do.
     pub abilities: AgentAbilities,
     /// Who started the worker.
     pub started_by: StartedBy,
     /// What is done when its agent says nothing.
-    pub stall: Stall,
+    pub stall: StallPolicy,
     /// What becomes of its agent's questions for permission.
-    pub approval: Approval,
+    pub approval: ApprovalPolicy,
     /// How long a question may stay open.
     pub permission_within: Duration,
     /// How long the worker goes on without its leader.
@@ -31,13 +31,13 @@ pub struct WorkerSettings {
 
 impl WorkerSettings {
     /// With the default times.
-    pub fn new(me: Claimant, abilities: AgentAbilities, started_by: StartedBy) -> WorkerSettings {
+    pub fn new(me: WaitingClaimant, abilities: AgentAbilities, started_by: StartedBy) -> WorkerSettings {
         WorkerSettings {
             me,
             abilities,
             started_by,
-            stall: Stall::default(),
-            approval: Approval::default(),
+            stall: StallPolicy::default(),
+            approval: ApprovalPolicy::default(),
             permission_within: PERMISSION_WITHIN,
             leader_grace: LEADER_GRACE,
             record_retry: RECORD_RETRY,

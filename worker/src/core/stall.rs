@@ -1,15 +1,15 @@
 //! An agent that says nothing: hung, or only slow. That is shown, and what else is done about it is a setting.
 
 use teamster_protocol::model::id::Address;
-use teamster_protocol::model::notice::Said;
+use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::receipt::ReceiptState;
-use teamster_protocol::model::roster::{LeftHow, OnStall, Stall};
+use teamster_protocol::model::roster::{OnStall, StallPolicy, WorkerEnd};
 
 use super::text::{TextShown, WaitingText};
-use super::turn::{Ending, Turn};
+use super::turn::{RunningTurn, TurnStop};
 use super::{SteerOf, WorkPhase, WorkerAction, WorkerCore};
 
-impl Turn {
+impl RunningTurn {
     /// Something was heard of the agent.
     pub(super) fn heard(&mut self, now_ms: u64) {
         self.heard_ms = now_ms;
@@ -17,7 +17,7 @@ impl Turn {
     }
 
     /// When it is to be said that the agent stalls; never for a turn that is ending, which has its own ladder.
-    pub(super) fn stall_due_ms(&self, stall: &Stall) -> Option<u64> {
+    pub(super) fn stall_due_ms(&self, stall: &StallPolicy) -> Option<u64> {
         let since_ms = match (self.stalled_ms, stall.then) {
             (None, OnStall::Show | OnStall::Steer | OnStall::Abort | OnStall::Restart) => self.heard_ms,
             (Some(told_ms), OnStall::Steer) => told_ms,
@@ -36,25 +36,25 @@ impl WorkerCore {
         turn.stalled_ms = Some(now_ms);
         let number = turn.number;
         match self.settings.stall.then {
-            OnStall::Show => self.act(WorkerAction::Say(Said::Stalled { turn: number, quiet_ms })),
+            OnStall::Show => self.act(WorkerAction::Say(TranscriptText::Stalled { turn: number, quiet_ms })),
             OnStall::Steer => {
                 let text =
                     format!("nothing was heard of you for {} s: go on, or say what you wait for", quiet_ms / 1000);
                 let (id, from, state) = (turn.name_text(), Address::Lead, ReceiptState::Accepted);
                 let text = WaitingText { id, from, text, state, shown: TextShown::No };
-                self.act(WorkerAction::Say(Said::Stalled { turn: number, quiet_ms }));
+                self.act(WorkerAction::Say(TranscriptText::Stalled { turn: number, quiet_ms }));
                 self.act(WorkerAction::Steer { of: SteerOf::Stall, text });
             }
             OnStall::Abort => {
-                turn.ending = Some(Ending::Stalled { quiet_ms });
-                self.act(WorkerAction::Say(Said::Stalled { turn: number, quiet_ms }));
+                turn.ending = Some(TurnStop::Stalled { quiet_ms });
+                self.act(WorkerAction::Say(TranscriptText::Stalled { turn: number, quiet_ms }));
                 self.act(WorkerAction::AbortTurn);
             }
             OnStall::Restart => {
-                turn.ending = Some(Ending::Hung { quiet_ms });
-                self.act(WorkerAction::Say(Said::Stalled { turn: number, quiet_ms }));
+                turn.ending = Some(TurnStop::Hung { quiet_ms });
+                self.act(WorkerAction::Say(TranscriptText::Stalled { turn: number, quiet_ms }));
                 let reason = format!("it said nothing for {:.1} s", quiet_ms as f64 / 1000.0);
-                self.leave_for(LeftHow::AgentGone { reason }, None);
+                self.leave_for(WorkerEnd::AgentGone { reason }, None);
                 self.act(WorkerAction::AbortTurn);
             }
         }
@@ -65,10 +65,10 @@ impl WorkerCore {
 mod tests {
     use teamster_protocol::model::agent::TurnEnd;
     use teamster_protocol::model::agent::preset::{DriverKind, abilities_of};
-    use teamster_protocol::model::board::{AutoClaim, Claimant};
+    use teamster_protocol::model::board::{AutoClaim, WaitingClaimant};
     use teamster_protocol::model::id::TaskId;
     use teamster_protocol::model::roster::StartedBy;
-    use teamster_protocol::model::task::{Claim, Work};
+    use teamster_protocol::model::task::{TaskClaim, TaskWork};
 
     use super::*;
     use crate::core::{AttemptEnd, ClaimedTask, WorkerEvent, WorkerSettings};
@@ -77,23 +77,23 @@ mod tests {
 
     /// At a task since 0.
     fn working(then: OnStall) -> WorkerCore {
-        let me = Claimant { name: "alice".parse().unwrap(), role: None, auto: AutoClaim::On };
-        let claim = Claim { id: TaskId(1), owner: me.name.clone(), attempt: 1 };
-        let stall = Stall { after_ms: AFTER_MS, then };
+        let me = WaitingClaimant { name: "alice".parse().unwrap(), role: None, auto: AutoClaim::On };
+        let claim = TaskClaim { id: TaskId(1), owner: me.name.clone(), attempt: 1 };
+        let stall = StallPolicy { after_ms: AFTER_MS, then };
         let settings =
             WorkerSettings { stall, ..WorkerSettings::new(me, abilities_of(DriverKind::Shell), StartedBy::Leader) };
         let mut core = WorkerCore::new(settings, 0);
         core.step(0, WorkerEvent::AgentReady { session: None });
         core.step(
             0,
-            WorkerEvent::Claimed(Some(ClaimedTask { claim, work: Work::Run("x".to_owned()), timeout_ms: None })),
+            WorkerEvent::Claimed(Some(ClaimedTask { claim, work: TaskWork::Run("x".to_owned()), timeout_ms: None })),
         );
         core.step(0, WorkerEvent::PromptTaken);
         core
     }
 
     fn said(quiet_ms: u64) -> WorkerAction {
-        WorkerAction::Say(Said::Stalled { turn: 1, quiet_ms })
+        WorkerAction::Say(TranscriptText::Stalled { turn: 1, quiet_ms })
     }
 
     /// The agent ends its turn because it was told to.
@@ -141,7 +141,7 @@ mod tests {
         let mut core = working(OnStall::Restart);
         assert_eq!(core.step(AFTER_MS, WorkerEvent::Tick), [said(AFTER_MS), WorkerAction::AbortTurn]);
         let actions = aborted(&mut core, AFTER_MS + 5);
-        let how = LeftHow::AgentGone { reason: "it said nothing for 1.0 s".to_owned() };
+        let how = WorkerEnd::AgentGone { reason: "it said nothing for 1.0 s".to_owned() };
         let [WorkerAction::Record(AttemptEnd::Die { cause, partial, .. })] = &actions[..] else {
             panic!("{actions:?}")
         };

@@ -2,11 +2,11 @@
 
 use teamster_protocol::model::agent::AgentFault;
 use teamster_protocol::model::agent::preset::{AgentAbilities, DriverKind, PromptKind, abilities_of};
-use teamster_protocol::model::board::{AutoClaim, Claimant, ReleaseWhy};
-use teamster_protocol::model::mail::{Body, Message, Urgency};
+use teamster_protocol::model::board::{AutoClaim, ReleaseWhy, WaitingClaimant};
+use teamster_protocol::model::mail::{Message, MessageBody, Urgency};
 use teamster_protocol::model::roster::StartedBy;
 use teamster_protocol::model::shutdown::{ShutdownRequest, WhenBusy};
-use teamster_protocol::model::task::Claim;
+use teamster_protocol::model::task::TaskClaim;
 
 use super::*;
 
@@ -19,7 +19,7 @@ fn abilities(prompts: PromptKind) -> AgentAbilities {
 }
 
 fn worker(prompts: PromptKind) -> WorkerCore {
-    let me = Claimant { name: "alice".parse().unwrap(), role: None, auto: AutoClaim::On };
+    let me = WaitingClaimant { name: "alice".parse().unwrap(), role: None, auto: AutoClaim::On };
     WorkerCore::new(WorkerSettings::new(me, abilities(prompts), StartedBy::Hand), 0)
 }
 
@@ -45,29 +45,29 @@ fn delivered(turn: u64) -> WorkerEvent {
 }
 
 fn claimed(task: u32) -> WorkerEvent {
-    let claim = Claim { id: TaskId(task), owner: "alice".parse().unwrap(), attempt: 1 };
-    WorkerEvent::Claimed(Some(ClaimedTask { claim, work: Work::Run("true".to_owned()), timeout_ms: None }))
+    let claim = TaskClaim { id: TaskId(task), owner: "alice".parse().unwrap(), attempt: 1 };
+    WorkerEvent::Claimed(Some(ClaimedTask { claim, work: TaskWork::Run("true".to_owned()), timeout_ms: None }))
 }
 
 fn id(number: u128) -> MessageId {
     MessageId::from_parts(NOW_MS, number)
 }
 
-fn letter(number: u128, urgency: Urgency, body: Body) -> Message {
+fn letter(number: u128, urgency: Urgency, body: MessageBody) -> Message {
     Message { id: id(number), from: Address::Lead, sent_ms: NOW_MS, urgency, body }
 }
 
 fn text(number: u128, urgency: Urgency) -> Message {
-    letter(number, urgency, Body::Text { text: format!("words {number}") })
+    letter(number, urgency, MessageBody::Text { text: format!("words {number}") })
 }
 
 fn shutdown(number: u128, when_busy: WhenBusy) -> Message {
     let (request, reason) = (id(1000 + number), String::new());
     let request = ShutdownRequest { request, reason, deadline_ms: NOW_MS + 1, when_busy };
-    letter(number, Urgency::Now, Body::ShutdownRequest(request))
+    letter(number, Urgency::Now, MessageBody::ShutdownRequest(request))
 }
 
-fn reply(number: u128, verdict: Verdict) -> WorkerAction {
+fn reply(number: u128, verdict: ShutdownAnswer) -> WorkerAction {
     WorkerAction::Reply(ShutdownReply { request: id(1000 + number), verdict })
 }
 
@@ -78,7 +78,7 @@ fn acknowledge(number: u128) -> WorkerAction {
 /// What was shown of mail, by number.
 fn shown(actions: &[WorkerAction]) -> Vec<MessageId> {
     let shown = |action: &WorkerAction| match action {
-        WorkerAction::Say(Said::Mail { id, .. }) => Some(*id),
+        WorkerAction::Say(TranscriptText::Mail { id, .. }) => Some(*id),
         _ => None,
     };
     actions.iter().filter_map(shown).collect()
@@ -153,23 +153,23 @@ fn a_shutdown_request_is_answered_before_it_is_acknowledged() {
     let mut core = idle(PromptKind::Program);
     assert_eq!(
         core.step(NOW_MS, WorkerEvent::MailArrived(vec![shutdown(1, WhenBusy::Refuse)])),
-        [reply(1, Verdict::Approved), acknowledge(1), WorkerAction::Leave { how: LeftHow::Shutdown }]
+        [reply(1, ShutdownAnswer::Approved), acknowledge(1), WorkerAction::Leave { how: WorkerEnd::Shutdown }]
     );
 
     let task = Some(TaskId(1));
     let mut core = working(PromptKind::Program);
     assert_eq!(
         core.step(NOW_MS, WorkerEvent::MailArrived(vec![shutdown(1, WhenBusy::Refuse)])),
-        [reply(1, Verdict::Refused { task }), acknowledge(1)]
+        [reply(1, ShutdownAnswer::Refused { task }), acknowledge(1)]
     );
     assert_eq!(
         core.step(NOW_MS, WorkerEvent::MailArrived(vec![shutdown(2, WhenBusy::Finish)])),
-        [reply(2, Verdict::Finishing { task }), acknowledge(2)]
+        [reply(2, ShutdownAnswer::Finishing { task }), acknowledge(2)]
     );
     let actions = ends_turn(&mut core);
     assert_eq!(
         actions[actions.len() - 2..],
-        [reply(2, Verdict::Approved), WorkerAction::Leave { how: LeftHow::Shutdown }]
+        [reply(2, ShutdownAnswer::Approved), WorkerAction::Leave { how: WorkerEnd::Shutdown }]
     );
 }
 
@@ -179,7 +179,12 @@ fn a_shutdown_request_that_is_overtaken_is_acknowledged_once_and_not_answered() 
     let both = vec![shutdown(1, WhenBusy::Refuse), shutdown(2, WhenBusy::Refuse)];
     assert_eq!(
         core.step(NOW_MS, WorkerEvent::MailArrived(both)),
-        [acknowledge(1), reply(2, Verdict::Approved), acknowledge(2), WorkerAction::Leave { how: LeftHow::Shutdown }]
+        [
+            acknowledge(1),
+            reply(2, ShutdownAnswer::Approved),
+            acknowledge(2),
+            WorkerAction::Leave { how: WorkerEnd::Shutdown }
+        ]
     );
 
     let mut core = working(PromptKind::Program);
@@ -195,8 +200,8 @@ fn a_shutdown_request_that_is_overtaken_is_acknowledged_once_and_not_answered() 
 fn working_in_time() -> WorkerCore {
     let mut core = worker(PromptKind::Conversation);
     core.step(NOW_MS, WorkerEvent::AgentReady { session: None });
-    let claim = Claim { id: TaskId(1), owner: "alice".parse().unwrap(), attempt: 1 };
-    let task = ClaimedTask { claim, work: Work::Run("true".to_owned()), timeout_ms: Some(1_000) };
+    let claim = TaskClaim { id: TaskId(1), owner: "alice".parse().unwrap(), attempt: 1 };
+    let task = ClaimedTask { claim, work: TaskWork::Run("true".to_owned()), timeout_ms: Some(1_000) };
     core.step(NOW_MS, WorkerEvent::Claimed(Some(task)));
     core.step(NOW_MS, WorkerEvent::PromptTaken);
     core
@@ -222,15 +227,18 @@ fn mail_is_not_taken_for_old_because_the_clock_was_set_back() {
     core.step(NOW_MS, WorkerEvent::ClockSet { by_ms: -900 });
     let mut asked = shutdown(1, WhenBusy::Refuse);
     asked.sent_ms = NOW_MS - 800;
-    assert!(core.step(NOW_MS - 800, WorkerEvent::MailArrived(vec![asked])).contains(&reply(1, Verdict::Approved)));
+    assert!(
+        core.step(NOW_MS - 800, WorkerEvent::MailArrived(vec![asked])).contains(&reply(1, ShutdownAnswer::Approved))
+    );
 }
 
 #[test]
 fn who_must_end_does_not_wait_for_ever_until_its_books_can_be_kept() {
     let not_recorded = || WorkerEvent::NotRecorded { error: "no space".to_owned() };
-    let left = |actions: &[WorkerAction], how: LeftHow| assert_eq!(actions.last(), Some(&WorkerAction::Leave { how }));
+    let left =
+        |actions: &[WorkerAction], how: WorkerEnd| assert_eq!(actions.last(), Some(&WorkerAction::Leave { how }));
     for (event, how) in
-        [(WorkerEvent::Terminated, LeftHow::Terminated), (WorkerEvent::LeaderAbsent, LeftHow::LeaderGone)]
+        [(WorkerEvent::Terminated, WorkerEnd::Terminated), (WorkerEvent::LeaderAbsent, WorkerEnd::LeaderGone)]
     {
         // It is told while it tries again and again …
         let mut core = working(PromptKind::Program);
@@ -256,7 +264,7 @@ fn who_must_end_does_not_wait_for_ever_until_its_books_can_be_kept() {
 
 #[test]
 fn what_is_wrong_with_its_place_fails_no_task_and_ends_the_worker() {
-    let gone = LeftHow::AgentGone { reason: "no descriptor is left".to_owned() };
+    let gone = WorkerEnd::AgentGone { reason: "no descriptor is left".to_owned() };
     let reason = || "no descriptor is left".to_owned();
     for taken in [true, false] {
         let mut core = working(PromptKind::Program);
@@ -264,7 +272,7 @@ fn what_is_wrong_with_its_place_fails_no_task_and_ends_the_worker() {
             true => WorkerEvent::TurnEnded { end: TurnEnd::NotBegun { reason: reason() }, result: String::new() },
             false => WorkerEvent::PromptRefused { reason: reason(), fault: AgentFault::Place },
         };
-        let claim = Claim { id: TaskId(1), owner: "alice".parse().unwrap(), attempt: 1 };
+        let claim = TaskClaim { id: TaskId(1), owner: "alice".parse().unwrap(), attempt: 1 };
         let released = AttemptEnd::Release { claim, why: ReleaseWhy::WorkerLeft, partial: String::new() };
         assert_eq!(core.step(NOW_MS, event), [WorkerAction::Record(released)]);
         let actions = core.step(NOW_MS, WorkerEvent::Recorded);
@@ -283,6 +291,6 @@ fn what_can_not_be_ended_has_no_other_turn_begun_beside_it() {
     let mut core = working(PromptKind::Program);
     assert!(core.step(NOW_MS, WorkerEvent::AgentGone { reason: "still there".to_owned() }).is_empty());
     core.step(NOW_MS, WorkerEvent::TurnEnded { end: TurnEnd::Aborted, result: String::new() });
-    let how = LeftHow::AgentGone { reason: "still there".to_owned() };
+    let how = WorkerEnd::AgentGone { reason: "still there".to_owned() };
     assert_eq!(core.step(NOW_MS, WorkerEvent::Recorded).last(), Some(&WorkerAction::Leave { how }));
 }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use teamster_protocol::model::agent::{AgentFault, TurnEnd};
 use teamster_protocol::model::id::{Address, MessageId};
-use teamster_protocol::model::notice::Said;
+use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
 
 use super::{WorkerAction, WorkerCore};
@@ -65,7 +65,7 @@ pub(super) struct HandedText {
     /// Messages among them that are not acknowledged.
     unacknowledged: Vec<MessageId>,
     /// Whether the agent was given a turn to take it from its queue.
-    nudged: Nudged,
+    nudged: AgentNudged,
 }
 
 /// What a text is for the agent.
@@ -78,7 +78,7 @@ pub(super) enum TextRole {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Nudged {
+enum AgentNudged {
     Yes,
     No,
 }
@@ -88,7 +88,7 @@ impl WorkerCore {
     pub(super) fn hand(&mut self, id: TextId, role: TextRole, texts: Vec<WaitingText>) {
         let unacknowledged = texts.iter().filter_map(WaitingText::message).collect();
         let state = ReceiptState::Accepted;
-        self.handed.insert(id, HandedText { state, role, texts, unacknowledged, nudged: Nudged::No });
+        self.handed.insert(id, HandedText { state, role, texts, unacknowledged, nudged: AgentNudged::No });
     }
 
     /// A text has come this far.
@@ -105,7 +105,7 @@ impl WorkerCore {
         let told: Vec<TextId> = told.collect();
         let ids = if state.is_delivered() { std::mem::take(&mut handed.unacknowledged) } else { Vec::new() };
         for text in told {
-            self.act(WorkerAction::Say(Said::Receipt { text, state: state.clone() }));
+            self.act(WorkerAction::Say(TranscriptText::Receipt { text, state: state.clone() }));
         }
         if !ids.is_empty() {
             self.acknowledge(ids);
@@ -115,10 +115,10 @@ impl WorkerCore {
     /// The turn has ended: no text of it is on its way any more, but what the agent keeps in a queue of its own.
     pub(super) fn settle_texts(&mut self, end: &TurnEnd, limited: TurnLimited) {
         let (reached, reason) = match end {
-            TurnEnd::Completed => (Reached::All, String::new()),
-            TurnEnd::Failed { fault: AgentFault::Prompt, reason } => (Reached::Confirmed, reason.clone()),
-            TurnEnd::Failed { reason, .. } | TurnEnd::NotBegun { reason } => (Reached::None, reason.clone()),
-            TurnEnd::Aborted => (Reached::None, "the turn was aborted".to_owned()),
+            TurnEnd::Completed => (TextsReached::All, String::new()),
+            TurnEnd::Failed { fault: AgentFault::Prompt, reason } => (TextsReached::Confirmed, reason.clone()),
+            TurnEnd::Failed { reason, .. } | TurnEnd::NotBegun { reason } => (TextsReached::None, reason.clone()),
+            TurnEnd::Aborted => (TextsReached::None, "the turn was aborted".to_owned()),
         };
         let mut again = Vec::new();
         let ids: Vec<TextId> = self.handed.keys().copied().collect();
@@ -126,22 +126,22 @@ impl WorkerCore {
             let handed = self.handed.get_mut(&id).expect("the keys were read a moment ago");
             let answered = match (&handed.state, handed.role, reached) {
                 (ReceiptState::Queued, _, _) => {
-                    if handed.nudged == Nudged::Yes {
+                    if handed.nudged == AgentNudged::Yes {
                         again.push(id);
                     }
                     continue;
                 }
-                (_, TextRole::Prompt, Reached::All) => true,
+                (_, TextRole::Prompt, TextsReached::All) => true,
                 (ReceiptState::Accepted, _, _) => false,
-                (ReceiptState::Unconfirmed, _, Reached::All | Reached::Confirmed) => true,
-                (ReceiptState::Unconfirmed, _, Reached::None) => false,
-                (_, _, Reached::All | Reached::Confirmed) => true,
+                (ReceiptState::Unconfirmed, _, TextsReached::All | TextsReached::Confirmed) => true,
+                (ReceiptState::Unconfirmed, _, TextsReached::None) => false,
+                (_, _, TextsReached::All | TextsReached::Confirmed) => true,
                 // The agent has it, and nobody answers it: it stays as it was told.
-                (_, _, Reached::None) if *end == TurnEnd::Aborted => {
+                (_, _, TextsReached::None) if *end == TurnEnd::Aborted => {
                     self.handed.remove(&id);
                     continue;
                 }
-                (_, _, Reached::None) => false,
+                (_, _, TextsReached::None) => false,
             };
             if answered {
                 self.receipt(id, ReceiptState::Answered);
@@ -174,7 +174,7 @@ impl WorkerCore {
                 Some(_) | None => {
                     let state = ReceiptState::Lost { reason: reason.clone() };
                     if text.state.advance(state.clone()) {
-                        self.act(WorkerAction::Say(Said::Receipt { text: text.id, state }));
+                        self.act(WorkerAction::Say(TranscriptText::Receipt { text: text.id, state }));
                     }
                 }
             }
@@ -185,8 +185,8 @@ impl WorkerCore {
     pub(super) fn nudge_queued(&mut self) -> bool {
         let mut found = false;
         for handed in self.handed.values_mut() {
-            if handed.state == ReceiptState::Queued && handed.nudged == Nudged::No {
-                handed.nudged = Nudged::Yes;
+            if handed.state == ReceiptState::Queued && handed.nudged == AgentNudged::No {
+                handed.nudged = AgentNudged::Yes;
                 found = true;
             }
         }
@@ -205,7 +205,7 @@ impl WorkerCore {
     pub(super) fn show(&mut self, text: &mut WaitingText) {
         if let (Some(id), TextShown::No) = (text.message(), text.shown) {
             text.shown = TextShown::Yes;
-            self.act(WorkerAction::Say(Said::Mail { id, from: text.from.clone(), text: text.text.clone() }));
+            self.act(WorkerAction::Say(TranscriptText::Mail { id, from: text.from.clone(), text: text.text.clone() }));
         }
     }
 }
@@ -219,7 +219,7 @@ pub(super) enum TurnLimited {
 
 /// Which texts of a turn have reached the agent, by how the turn ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reached {
+enum TextsReached {
     /// The prompt for sure, and what went unconfirmed.
     All,
     /// What was confirmed, and what went unconfirmed.

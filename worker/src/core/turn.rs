@@ -4,21 +4,21 @@
 use teamster_protocol::model::agent::{AgentFault, QuestionId, TurnEnd};
 use teamster_protocol::model::board::ReleaseWhy;
 use teamster_protocol::model::id::{Address, TaskId};
-use teamster_protocol::model::notice::Said;
+use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
-use teamster_protocol::model::roster::LeftHow;
-use teamster_protocol::model::task::{Claim, Work};
-use teamster_protocol::wire::api::Prompted;
+use teamster_protocol::model::roster::WorkerEnd;
+use teamster_protocol::model::task::{TaskClaim, TaskWork};
+use teamster_protocol::wire::api::PromptAnswer;
 
 use super::event::{AttemptEnd, CallId, ClaimedTask};
 use super::park::ParkedWork;
 use super::permission::OpenQuestion;
 use super::text::{TextRole, TextShown, TurnLimited, WaitingText};
-use super::{AskRefused, Before, Leave, WorkPhase, WorkerAction, WorkerAnswer, WorkerCore, ms};
+use super::{AskRefused, BeforeClaim, LeaveReason, WorkPhase, WorkerAction, WorkerAnswer, WorkerCore, ms};
 
 /// A running turn.
 #[derive(Debug)]
-pub(super) struct Turn {
+pub(super) struct RunningTurn {
     pub(super) number: u64,
     pub(super) since_ms: u64,
     pub(super) what_for: TurnFor,
@@ -31,11 +31,11 @@ pub(super) struct Turn {
     /// When it was last told that it stalls; nothing once it is heard again.
     pub(super) stalled_ms: Option<u64>,
     /// Set once it was told to end.
-    pub(super) ending: Option<Ending>,
+    pub(super) ending: Option<TurnStop>,
     /// The agent's questions that nobody has answered.
     pub(super) questions: Vec<OpenQuestion>,
     /// What was put to the agent, for a second try.
-    pub(super) work: Option<Work>,
+    pub(super) work: Option<TaskWork>,
     /// How many texts were named after this turn.
     texts: u32,
 }
@@ -44,7 +44,7 @@ pub(super) struct Turn {
 #[derive(Debug)]
 pub(super) enum TurnFor {
     /// A task of the board.
-    Task(Claim),
+    Task(TaskClaim),
     /// A prompt of the leader; the call is answered once the driver has it.
     Call { call: Option<CallId> },
     /// Texts that waited: mail, and steers that no running turn could take.
@@ -55,7 +55,7 @@ pub(super) enum TurnFor {
 
 /// Why a turn was told to end.
 #[derive(Debug)]
-pub(super) enum Ending {
+pub(super) enum TurnStop {
     /// Somebody stopped it.
     Stopped { reason: String },
     /// It took longer than its task may.
@@ -69,9 +69,9 @@ pub(super) enum Ending {
     Leaving,
 }
 
-impl Turn {
-    pub(super) fn begin(number: u64, now_ms: u64, what_for: TurnFor, timeout_ms: Option<u64>) -> Turn {
-        Turn {
+impl RunningTurn {
+    pub(super) fn begin(number: u64, now_ms: u64, what_for: TurnFor, timeout_ms: Option<u64>) -> RunningTurn {
+        RunningTurn {
             number,
             since_ms: now_ms,
             what_for,
@@ -89,8 +89,8 @@ impl Turn {
     /// Somebody stops it, even if it is ending because its worker leaves; one that timed out has failed.
     pub(super) fn stop(&mut self, reason: String) {
         match self.ending {
-            None | Some(Ending::Leaving) => self.ending = Some(Ending::Stopped { reason }),
-            Some(Ending::Stopped { .. } | Ending::TimedOut | Ending::Stalled { .. } | Ending::Hung { .. }) => {}
+            None | Some(TurnStop::Leaving) => self.ending = Some(TurnStop::Stopped { reason }),
+            Some(TurnStop::Stopped { .. } | TurnStop::TimedOut | TurnStop::Stalled { .. } | TurnStop::Hung { .. }) => {}
         }
     }
 
@@ -124,21 +124,21 @@ impl Turn {
         let left = |partial| (ReleaseWhy::WorkerLeft, partial);
         Some(match (&self.ending, end) {
             (_, TurnEnd::Completed) => unreachable!("this was looked at above"),
-            (Some(Ending::Stopped { reason }), _) => {
+            (Some(TurnStop::Stopped { reason }), _) => {
                 let partial = if reason.is_empty() { result } else { format!("(stopped: {reason})\n{result}") };
                 AttemptEnd::Release { claim, why: ReleaseWhy::Stopped, partial }
             }
-            (Some(Ending::Hung { quiet_ms }), _) => {
+            (Some(TurnStop::Hung { quiet_ms }), _) => {
                 AttemptEnd::Die { claim, cause: said_nothing(*quiet_ms), partial: result }
             }
-            (Some(Ending::Stalled { quiet_ms }), _) => {
+            (Some(TurnStop::Stalled { quiet_ms }), _) => {
                 AttemptEnd::Fail { claim, reason: said_nothing(*quiet_ms), result }
             }
-            (Some(Ending::TimedOut), _) => {
+            (Some(TurnStop::TimedOut), _) => {
                 let seconds = now_ms.saturating_sub(self.since_ms) as f64 / 1000.0;
                 AttemptEnd::Fail { claim, reason: format!("timed out after {seconds:.1} s"), result }
             }
-            (Some(Ending::Leaving), _)
+            (Some(TurnStop::Leaving), _)
             | (None, TurnEnd::NotBegun { .. })
             | (None, TurnEnd::Failed { fault: AgentFault::Place | AgentFault::Provider, .. }) => {
                 let (why, partial) = left(result);
@@ -179,7 +179,7 @@ impl WorkerCore {
         self.start_turn(now_ms, TurnFor::Task(task.claim), task.timeout_ms, task.work);
     }
 
-    pub(super) fn start_turn(&mut self, now_ms: u64, what_for: TurnFor, timeout_ms: Option<u64>, work: Work) {
+    pub(super) fn start_turn(&mut self, now_ms: u64, what_for: TurnFor, timeout_ms: Option<u64>, work: TaskWork) {
         self.start_turn_with(now_ms, what_for, timeout_ms, work, Vec::new());
     }
 
@@ -189,11 +189,11 @@ impl WorkerCore {
         now_ms: u64,
         what_for: TurnFor,
         timeout_ms: Option<u64>,
-        work: Work,
+        work: TaskWork,
         mut texts: Vec<WaitingText>,
     ) {
         self.turns += 1;
-        let mut turn = Turn::begin(self.turns, now_ms, what_for, timeout_ms);
+        let mut turn = RunningTurn::begin(self.turns, now_ms, what_for, timeout_ms);
         let (number, task) = (turn.number, turn.task());
         turn.work = Some(work.clone());
         let id = TextId::prompt_of(number);
@@ -212,7 +212,7 @@ impl WorkerCore {
         match &mut turn.what_for {
             TurnFor::Call { call } => {
                 if let Some(call) = call.take() {
-                    let prompted = Prompted { turn: number, text: TextId::prompt_of(number) };
+                    let prompted = PromptAnswer { turn: number, text: TextId::prompt_of(number) };
                     self.answer(call, Ok(WorkerAnswer::Prompted(prompted)));
                 }
             }
@@ -245,23 +245,24 @@ impl WorkerCore {
         let parked = limit.filter(|_| end != TurnEnd::Completed && !is_told_to_end);
         self.take_questions_back(questions);
         self.settle_texts(&end, if parked.is_some() { TurnLimited::Yes } else { TurnLimited::No });
-        let WorkPhase::Turn(turn) = std::mem::replace(&mut self.phase, WorkPhase::Claiming(Before::Working)) else {
+        let WorkPhase::Turn(turn) = std::mem::replace(&mut self.phase, WorkPhase::Claiming(BeforeClaim::Working))
+        else {
             unreachable!("it was a turn a moment ago")
         };
         if let (Some(limit), Some(work)) = (parked, turn.work.clone()) {
-            self.act(WorkerAction::Say(Said::TurnEnded { turn: turn.number, task: turn.task(), end }));
+            self.act(WorkerAction::Say(TranscriptText::TurnEnded { turn: turn.number, task: turn.task(), end }));
             let turn = Box::new(turn);
             return self.park(limit, Some(ParkedWork::Turn { turn, work }));
         }
         if let Some(reason) = ends_worker(&end) {
-            let how = LeftHow::AgentGone { reason: reason.to_owned() };
-            self.leave.get_or_insert(Leave { how, approve: None });
+            let how = WorkerEnd::AgentGone { reason: reason.to_owned() };
+            self.leave.get_or_insert(LeaveReason { how, approve: None });
         }
         self.end_turn_of(now_ms, turn, end, result);
     }
 
     /// What is to be written of a turn that is over.
-    pub(super) fn end_turn_of(&mut self, now_ms: u64, turn: Turn, end: TurnEnd, result: String) {
+    pub(super) fn end_turn_of(&mut self, now_ms: u64, turn: RunningTurn, end: TurnEnd, result: String) {
         match turn.attempt_end(now_ms, &end, result) {
             Some(attempt) => {
                 self.act(WorkerAction::Record(attempt.clone()));
@@ -275,7 +276,7 @@ impl WorkerCore {
         if !matches!(self.phase, WorkPhase::Recording { .. }) {
             return;
         }
-        let before = std::mem::replace(&mut self.phase, WorkPhase::Claiming(Before::Working));
+        let before = std::mem::replace(&mut self.phase, WorkPhase::Claiming(BeforeClaim::Working));
         let WorkPhase::Recording { turn, end, .. } = before else { unreachable!("it was recording a moment ago") };
         self.close_turn(now_ms, &turn, end);
     }
@@ -285,7 +286,7 @@ impl WorkerCore {
         if matches!(self.phase, WorkPhase::Recording { .. }) && self.leaves_whatever_happens() {
             // Nobody may ever make room, or put back what was removed.
             self.trouble(format!("how the turn ended was not written down, and its task will be done again: {error}"));
-            self.settle(now_ms, Before::Working);
+            self.settle(now_ms, BeforeClaim::Working);
         } else if let WorkPhase::Recording { retry_at_ms, .. } = &mut self.phase {
             let first = retry_at_ms.is_none();
             *retry_at_ms = Some(now_ms + retry);
@@ -298,8 +299,8 @@ impl WorkerCore {
         }
     }
 
-    fn close_turn(&mut self, now_ms: u64, turn: &Turn, end: TurnEnd) {
-        self.act(WorkerAction::Say(Said::TurnEnded { turn: turn.number, task: turn.task(), end }));
-        self.settle(now_ms, Before::Working);
+    fn close_turn(&mut self, now_ms: u64, turn: &RunningTurn, end: TurnEnd) {
+        self.act(WorkerAction::Say(TranscriptText::TurnEnded { turn: turn.number, task: turn.task(), end }));
+        self.settle(now_ms, BeforeClaim::Working);
     }
 }

@@ -8,8 +8,8 @@ use teamster_protocol::model::agent::SessionId;
 use teamster_protocol::model::agent::preset::{AgentCommand, AgentPreset, DriverKind};
 use tokio::sync::mpsc;
 
-use super::script::{Script, ScriptSetup};
-use super::shell::{Shell, ShellSetup};
+use super::script::{ScriptDriver, ScriptSetup};
+use super::shell::{ShellDriver, ShellSetup};
 use super::{AgentNews, Driver, DriverError};
 
 /// What every agent is started with.
@@ -33,12 +33,12 @@ pub fn start_driver(preset: &AgentPreset, setup: AgentSetup) -> Result<StartedDr
     env.extend(setup.env);
     match preset.driver {
         DriverKind::Shell => {
-            let (shell, news) = Shell::start(ShellSetup { env, ..ShellSetup::new(setup.workspace) })?;
+            let (shell, news) = ShellDriver::start(ShellSetup { env, ..ShellSetup::new(setup.workspace) })?;
             Ok((Box::new(shell), news))
         }
         DriverKind::Script => {
             let command = command_line(preset)?;
-            let (script, news) = Script::start(ScriptSetup {
+            let (script, news) = ScriptDriver::start(ScriptSetup {
                 env,
                 session: setup.session,
                 ..ScriptSetup::new(setup.workspace, command)

@@ -46,7 +46,7 @@ use tokio::sync::{mpsc, watch};
 
 use self::actor::ScriptActor;
 pub use self::wire::{LINE_BYTES_MAX, ScriptNews, ScriptOrder};
-use super::{AgentNews, Driver, DriverError, NEWS_QUEUE_MAX, Prompt, Steer};
+use super::{AgentNews, AgentPrompt, AgentSteer, Driver, DriverError, NEWS_QUEUE_MAX};
 
 /// What waits to be written to a program that does not read.
 const ORDERS_QUEUE_MAX: usize = 64;
@@ -84,7 +84,7 @@ impl ScriptSetup {
 
 /// The driver of a scripted agent.
 #[derive(Debug)]
-pub struct Script {
+pub struct ScriptDriver {
     orders: mpsc::Sender<ScriptOrder>,
     wish: watch::Sender<ScriptWish>,
     standing: Arc<Mutex<ScriptStanding>>,
@@ -120,10 +120,10 @@ enum TurnStanding {
     Closed,
 }
 
-impl Script {
+impl ScriptDriver {
     /// Starts the program. Must be called within a tokio runtime with I/O, time and signals, and makes this process a
     /// child subreaper.
-    pub fn start(setup: ScriptSetup) -> Result<(Script, mpsc::Receiver<AgentNews>), DriverError> {
+    pub fn start(setup: ScriptSetup) -> Result<(ScriptDriver, mpsc::Receiver<AgentNews>), DriverError> {
         let (news, told) = mpsc::channel(NEWS_QUEUE_MAX);
         let (orders, ordered) = mpsc::channel(ORDERS_QUEUE_MAX);
         let (wish, wanted) = watch::channel(ScriptWish::GoOn);
@@ -132,7 +132,7 @@ impl Script {
         orders.try_send(start).expect("a new channel has room");
         let actor = ScriptActor::start(setup, news, ordered, wanted, Arc::clone(&standing))?;
         tokio::spawn(actor.run());
-        Ok((Script { orders, wish, standing }, told))
+        Ok((ScriptDriver { orders, wish, standing }, told))
     }
 
     fn order(&self, verb: &'static str, order: ScriptOrder) -> Result<(), DriverError> {
@@ -143,12 +143,12 @@ impl Script {
     }
 }
 
-impl Driver for Script {
+impl Driver for ScriptDriver {
     fn abilities(&self) -> AgentAbilities {
         abilities_of(DriverKind::Script)
     }
 
-    fn prompt(&mut self, prompt: Prompt) -> Result<(), DriverError> {
+    fn prompt(&mut self, prompt: AgentPrompt) -> Result<(), DriverError> {
         let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
         match standing.turn {
             TurnStanding::Running => return Err(DriverError::Busy),
@@ -162,7 +162,7 @@ impl Driver for Script {
         Ok(())
     }
 
-    fn steer(&mut self, steer: Steer) -> Result<ReceiptState, DriverError> {
+    fn steer(&mut self, steer: AgentSteer) -> Result<ReceiptState, DriverError> {
         let standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
         match standing.turn {
             TurnStanding::Idle => return Err(DriverError::Idle),

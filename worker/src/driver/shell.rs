@@ -34,10 +34,10 @@ use teamster_protocol::model::receipt::ReceiptState;
 use tokio::sync::{Notify, mpsc, watch};
 
 use self::input::{SteerPipe, SteerRefusal};
-use self::output::Output;
-use self::script::Script;
-use super::{AgentNews, Driver, DriverError, NEWS_QUEUE_MAX, Prompt, Steer, Tail};
-use crate::cell::keeper::{Group, Keeper, LeftBehind};
+use self::output::CommandOutput;
+use self::script::ShellScript;
+use super::{AgentNews, AgentPrompt, AgentSteer, Driver, DriverError, NEWS_QUEUE_MAX, TextTail};
+use crate::cell::keeper::{CellKeeper, LeftBehind, ProcessGroup};
 
 pub use self::input::STEER_BYTES_MAX;
 
@@ -71,40 +71,40 @@ impl ShellSetup {
 
 /// The driver of the embedded shell agent.
 #[derive(Debug)]
-pub struct Shell {
+pub struct ShellDriver {
     setup: Arc<ShellSetup>,
     /// `None` once closed.
     news: Option<mpsc::Sender<AgentNews>>,
-    running: Running,
-    wish: watch::Sender<Wish>,
+    running: RunningShell,
+    wish: watch::Sender<TurnWish>,
 }
 
 /// The standard input of the command; `None` exactly when no turn runs.
-type Running = Arc<Mutex<Option<SteerPipe>>>;
+type RunningShell = Arc<Mutex<Option<SteerPipe>>>;
 
 /// What the worker wants of the turn. It only grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Wish {
+enum TurnWish {
     GoOn,
     Abort,
     Close,
 }
 
-impl Shell {
+impl ShellDriver {
     /// Starts the agent, without a process before the first prompt. [`AgentNews::Ready`] is in the channel
     /// already. Must be called within a tokio runtime with I/O, time and signals, and makes this process
     /// a child subreaper. A workspace that is not there shows as a turn that does not begin.
-    pub fn start(setup: ShellSetup) -> Result<(Shell, mpsc::Receiver<AgentNews>), DriverError> {
+    pub fn start(setup: ShellSetup) -> Result<(ShellDriver, mpsc::Receiver<AgentNews>), DriverError> {
         check_env(&setup.env)?;
-        Keeper::new().map_err(system("watch over processes"))?;
+        CellKeeper::new().map_err(system("watch over processes"))?;
         let (news, told) = mpsc::channel(NEWS_QUEUE_MAX);
         news.try_send(AgentNews::Ready { session: None }).expect("a new channel has room");
-        let running = Running::default();
-        let (wish, _) = watch::channel(Wish::GoOn);
-        Ok((Shell { setup: Arc::new(setup), news: Some(news), running, wish }, told))
+        let running = RunningShell::default();
+        let (wish, _) = watch::channel(TurnWish::GoOn);
+        Ok((ShellDriver { setup: Arc::new(setup), news: Some(news), running, wish }, told))
     }
 
-    fn want(&self, wish: Wish) {
+    fn want(&self, wish: TurnWish) {
         self.wish.send_if_modified(|wanted| {
             let grows = *wanted < wish;
             *wanted = wish.max(*wanted);
@@ -113,12 +113,12 @@ impl Shell {
     }
 }
 
-impl Driver for Shell {
+impl Driver for ShellDriver {
     fn abilities(&self) -> AgentAbilities {
         abilities_of(DriverKind::Shell)
     }
 
-    fn prompt(&mut self, prompt: Prompt) -> Result<(), DriverError> {
+    fn prompt(&mut self, prompt: AgentPrompt) -> Result<(), DriverError> {
         let news = self.news.clone().ok_or(DriverError::Closed { verb: "prompt" })?;
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         if running.is_some() {
@@ -130,14 +130,14 @@ impl Driver for Shell {
         check_env(&prompt.env)?;
         let (input, steers) = SteerPipe::open().map_err(system("open a pipe for steers"))?;
         *running = Some(steers);
-        let (wish, wanted) = watch::channel(Wish::GoOn);
+        let (wish, wanted) = watch::channel(TurnWish::GoOn);
         self.wish = wish;
-        let turn = Turn { setup: Arc::clone(&self.setup), news, running: Arc::clone(&self.running), wanted };
+        let turn = ShellTurn { setup: Arc::clone(&self.setup), news, running: Arc::clone(&self.running), wanted };
         tokio::spawn(turn.run(prompt, input));
         Ok(())
     }
 
-    fn steer(&mut self, steer: Steer) -> Result<ReceiptState, DriverError> {
+    fn steer(&mut self, steer: AgentSteer) -> Result<ReceiptState, DriverError> {
         if self.news.is_none() {
             return Err(DriverError::Closed { verb: "steer" });
         }
@@ -159,14 +159,14 @@ impl Driver for Shell {
     }
 
     fn abort(&mut self) {
-        self.want(Wish::Abort);
+        self.want(TurnWish::Abort);
     }
 
     fn close(&mut self) {
         let Some(news) = self.news.take() else { return };
         // The turn looks at the wish under the same lock when it ends, so exactly one of us says `Exited`.
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        self.want(Wish::Close);
+        self.want(TurnWish::Close);
         if running.is_none() {
             tokio::spawn(async move { news.send(AgentNews::Exited(AgentExit::Closed)).await });
         }
@@ -174,15 +174,15 @@ impl Driver for Shell {
 }
 
 /// One turn, from its prompt to its end.
-struct Turn {
+struct ShellTurn {
     setup: Arc<ShellSetup>,
     news: mpsc::Sender<AgentNews>,
-    running: Running,
-    wanted: watch::Receiver<Wish>,
+    running: RunningShell,
+    wanted: watch::Receiver<TurnWish>,
 }
 
 /// What came of a script, were it not for what the worker wants.
-enum Played {
+enum ScriptEnd {
     Completed,
     Failed {
         reason: String,
@@ -195,14 +195,14 @@ enum Played {
     LeftBehind(LeftBehind),
 }
 
-impl Turn {
-    async fn run(mut self, prompt: Prompt, input: OwnedFd) {
+impl ShellTurn {
+    async fn run(mut self, prompt: AgentPrompt, input: OwnedFd) {
         let (played, tail) = match self.play(prompt, input).await {
             Ok((played, tail)) => (played, tail),
-            Err(reason) => (Played::NotBegun { reason }, Tail::default()),
+            Err(reason) => (ScriptEnd::NotBegun { reason }, TextTail::default()),
         };
         let result = tail.into_result();
-        if let Played::LeftBehind(left) = &played {
+        if let ScriptEnd::LeftBehind(left) = &played {
             let _ = self.news.send(AgentNews::Broken { reason: left.to_string() }).await;
         }
         // From here on a steer is refused, so these are the last of the turn.
@@ -220,23 +220,23 @@ impl Turn {
             self.wish()
         };
         let end = match (wish, played) {
-            (Wish::Abort | Wish::Close, _) => TurnEnd::Aborted,
-            (Wish::GoOn, Played::NotBegun { reason }) => TurnEnd::NotBegun { reason },
-            (Wish::GoOn, Played::Failed { reason }) => TurnEnd::failed(reason),
-            (Wish::GoOn, Played::LeftBehind(left)) => TurnEnd::failed(left.to_string()),
-            (Wish::GoOn, Played::Completed) => TurnEnd::Completed,
+            (TurnWish::Abort | TurnWish::Close, _) => TurnEnd::Aborted,
+            (TurnWish::GoOn, ScriptEnd::NotBegun { reason }) => TurnEnd::NotBegun { reason },
+            (TurnWish::GoOn, ScriptEnd::Failed { reason }) => TurnEnd::failed(reason),
+            (TurnWish::GoOn, ScriptEnd::LeftBehind(left)) => TurnEnd::failed(left.to_string()),
+            (TurnWish::GoOn, ScriptEnd::Completed) => TurnEnd::Completed,
         };
         room.send(AgentNews::TurnEnded { end, result });
-        if wish == Wish::Close {
+        if wish == TurnWish::Close {
             let _ = self.news.send(AgentNews::Exited(AgentExit::Closed)).await;
         }
     }
 
     /// Runs the script. Returns what came of it, with the end of its output; or why it could not be started.
-    async fn play(&mut self, prompt: Prompt, input: OwnedFd) -> Result<(Played, Tail), String> {
+    async fn play(&mut self, prompt: AgentPrompt, input: OwnedFd) -> Result<(ScriptEnd, TextTail), String> {
         let because = |what: &'static str| move |error: io::Error| format!("cannot {what}: {error}");
-        let mut keeper = Keeper::new().map_err(because("watch over processes"))?;
-        let script = Script::new(prompt.text).map_err(because("keep a long script in memory"))?;
+        let mut keeper = CellKeeper::new().map_err(because("watch over processes"))?;
+        let script = ShellScript::new(prompt.text).map_err(because("keep a long script in memory"))?;
         let (output, out) = output_pipe().map_err(because("open a pipe for output"))?;
         let err = out.try_clone().map_err(because("open a pipe for output"))?;
         let mut command = Command::new(&self.setup.program);
@@ -263,7 +263,7 @@ impl Turn {
     }
 
     /// Waits until the shell and all that it started have ended, or ends them.
-    async fn live(&mut self, keeper: &mut Keeper, group: &mut Group) -> Played {
+    async fn live(&mut self, keeper: &mut CellKeeper, group: &mut ProcessGroup) -> ScriptEnd {
         let exit = tokio::select! {
             biased;
             () = self.stop_wanted() => None,
@@ -277,12 +277,12 @@ impl Turn {
                 alone = keeper.left_alone(linger) => alone,
             };
             if alone.is_some() {
-                return exit.map_or(Played::Completed, played);
+                return exit.map_or(ScriptEnd::Completed, played);
             }
         }
         match keeper.end_descendants(Some(group.id()), self.setup.term_grace).await {
-            Ok(_) => exit.map_or(Played::Completed, played),
-            Err(left_behind) => Played::LeftBehind(left_behind),
+            Ok(_) => exit.map_or(ScriptEnd::Completed, played),
+            Err(left_behind) => ScriptEnd::LeftBehind(left_behind),
         }
     }
 
@@ -290,16 +290,16 @@ impl Turn {
     async fn stop_wanted(&mut self) {
         tokio::select! {
             // An error is a driver that was dropped.
-            _ = self.wanted.wait_for(|&wish| wish > Wish::GoOn) => {}
+            _ = self.wanted.wait_for(|&wish| wish > TurnWish::GoOn) => {}
             () = self.news.closed() => {}
         }
     }
 
     /// What the worker wants of this turn by now.
-    fn wish(&self) -> Wish {
+    fn wish(&self) -> TurnWish {
         match self.wanted.has_changed() {
             Ok(_) => *self.wanted.borrow(),
-            Err(_) => Wish::Close,
+            Err(_) => TurnWish::Close,
         }
     }
 
@@ -314,11 +314,11 @@ impl Turn {
 }
 
 /// What came of a script whose shell ended like this.
-fn played(exit: io::Result<ExitStatus>) -> Played {
+fn played(exit: io::Result<ExitStatus>) -> ScriptEnd {
     match exit {
-        Ok(status) if status.success() => Played::Completed,
-        Ok(status) => Played::Failed { reason: exit_words(status) },
-        Err(error) => Played::Failed { reason: format!("cannot learn the exit status: {error}") },
+        Ok(status) if status.success() => ScriptEnd::Completed,
+        Ok(status) => ScriptEnd::Failed { reason: exit_words(status) },
+        Err(error) => ScriptEnd::Failed { reason: format!("cannot learn the exit status: {error}") },
     }
 }
 
@@ -331,9 +331,9 @@ fn check_env(env: &[(String, String)]) -> Result<(), DriverError> {
 }
 
 /// Our end first, then the command's.
-fn output_pipe() -> io::Result<(Output, OwnedFd)> {
+fn output_pipe() -> io::Result<(CommandOutput, OwnedFd)> {
     let (read, write) = io::pipe()?;
-    Ok((Output::new(read.into())?, write.into()))
+    Ok((CommandOutput::new(read.into())?, write.into()))
 }
 
 fn system(what: &'static str) -> impl FnOnce(io::Error) -> DriverError {

@@ -9,12 +9,12 @@ const MARK_BYTES_MAX: usize = 64;
 /// Takes a text of any length piece by piece and keeps its end, in at most twice
 /// [`RESULT_BYTES_MAX`] of memory.
 #[derive(Debug, Default)]
-pub struct Tail {
+pub struct TextTail {
     kept: String,
     dropped_bytes: u64,
 }
 
-impl Tail {
+impl TextTail {
     /// Puts `text` after all that was pushed before.
     pub fn push(&mut self, text: &str) {
         if self.kept.len() + text.len() > 2 * RESULT_BYTES_MAX {
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     fn result_of(pieces: impl IntoIterator<Item = String>) -> String {
-        let mut tail = Tail::default();
+        let mut tail = TextTail::default();
         for piece in pieces {
             tail.push(&piece);
         }

@@ -5,32 +5,32 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
-use teamster_protocol::host::process::life::{self, Life};
+use teamster_protocol::host::process::life::{self, MemberLife};
 use teamster_protocol::host::process::own_identity;
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::agent::preset::{AgentAbilities, AgentPreset, PromptKind};
 use teamster_protocol::model::agent::{AgentExit, Permission, QuestionId, SessionId};
 use teamster_protocol::model::id::{MemberName, TaskId};
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
-use teamster_protocol::model::task::Work;
+use teamster_protocol::model::task::TaskWork;
 use tokio::sync::mpsc;
 
 use crate::driver::catalog::{AgentSetup, start_driver};
-use crate::driver::shell::{Shell, ShellSetup};
-use crate::driver::{AgentNews, Driver, DriverError, Prompt, Steer};
+use crate::driver::shell::{ShellDriver, ShellSetup};
+use crate::driver::{AgentNews, AgentPrompt, AgentSteer, Driver, DriverError};
 
 /// A running agent.
-pub(crate) struct Agent {
-    own: Driven,
+pub(crate) struct RunningAgent {
+    own: DrivenAgent,
     /// For the commands of an agent that talks; started with the first of them.
-    shell: Option<Driven>,
+    shell: Option<DrivenAgent>,
     /// Who has the turn that runs, or had the last one.
     turn_of: TurnOf,
     setup: AgentSetup,
 }
 
 /// A driver and what it tells.
-struct Driven {
+struct DrivenAgent {
     driver: Box<dyn Driver>,
     /// Nothing once it has exited.
     news: Option<mpsc::Receiver<AgentNews>>,
@@ -43,7 +43,7 @@ enum TurnOf {
     Shell,
 }
 
-impl Driven {
+impl DrivenAgent {
     /// What it did next; nothing ever after its exit. May be dropped while it waits.
     async fn next(&mut self) -> AgentNews {
         let Some(news) = &mut self.news else { return std::future::pending().await };
@@ -68,7 +68,7 @@ impl Driven {
     }
 }
 
-impl Agent {
+impl RunningAgent {
     /// Starts it; it says when it is ready. `session` is the conversation it is to go on with.
     pub(crate) fn start(
         preset: &AgentPreset,
@@ -76,7 +76,7 @@ impl Agent {
         name: &MemberName,
         workspace: &Path,
         session: Option<SessionId>,
-    ) -> Result<Agent, DriverError> {
+    ) -> Result<RunningAgent, DriverError> {
         let env = [
             ("TEAMSTER_ROOT", dir.root().to_string_lossy().into_owned()),
             ("TEAMSTER_TEAM", dir.team().to_string()),
@@ -90,7 +90,7 @@ impl Agent {
         let env = env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         let setup = AgentSetup { workspace: workspace.to_owned(), env, session };
         let (driver, news) = start_driver(preset, setup.clone())?;
-        Ok(Agent { own: Driven { driver, news: Some(news) }, shell: None, turn_of: TurnOf::Agent, setup })
+        Ok(RunningAgent { own: DrivenAgent { driver, news: Some(news) }, shell: None, turn_of: TurnOf::Agent, setup })
     }
 
     /// What it can do.
@@ -100,7 +100,7 @@ impl Agent {
 
     /// What it did next; nothing ever after its exit. May be dropped while it waits.
     pub(crate) async fn news(&mut self) -> AgentNews {
-        let Agent { own, shell, .. } = self;
+        let RunningAgent { own, shell, .. } = self;
         let of_shell = async {
             let Some(shell) = shell else { return std::future::pending().await };
             loop {
@@ -118,22 +118,22 @@ impl Agent {
     }
 
     /// Begins a turn.
-    pub(crate) fn prompt(&mut self, id: TextId, task: Option<TaskId>, work: Work) -> Result<(), DriverError> {
+    pub(crate) fn prompt(&mut self, id: TextId, task: Option<TaskId>, work: TaskWork) -> Result<(), DriverError> {
         let talks = self.abilities().prompts == PromptKind::Conversation;
-        self.turn_of = if talks && matches!(work, Work::Run(_)) { TurnOf::Shell } else { TurnOf::Agent };
+        self.turn_of = if talks && matches!(work, TaskWork::Run(_)) { TurnOf::Shell } else { TurnOf::Agent };
         if self.turn_of == TurnOf::Shell && self.shell.is_none() {
             let AgentSetup { workspace, env, .. } = self.setup.clone();
-            let (shell, news) = Shell::start(ShellSetup { env, ..ShellSetup::new(workspace) })?;
-            self.shell = Some(Driven { driver: Box::new(shell), news: Some(news) });
+            let (shell, news) = ShellDriver::start(ShellSetup { env, ..ShellSetup::new(workspace) })?;
+            self.shell = Some(DrivenAgent { driver: Box::new(shell), news: Some(news) });
         }
         // Set without a task too: the worker may itself have been started by a task of another one.
         let task = task.map(|id| id.to_string()).unwrap_or_default();
-        let (Work::Run(text) | Work::Prompt(text)) = work;
-        self.driver().prompt(Prompt { id, text, env: vec![("TEAMSTER_TASK".to_owned(), task)] })
+        let (TaskWork::Run(text) | TaskWork::Prompt(text)) = work;
+        self.driver().prompt(AgentPrompt { id, text, env: vec![("TEAMSTER_TASK".to_owned(), task)] })
     }
 
     /// Says something in the running turn.
-    pub(crate) fn steer(&mut self, steer: Steer) -> Result<ReceiptState, DriverError> {
+    pub(crate) fn steer(&mut self, steer: AgentSteer) -> Result<ReceiptState, DriverError> {
         self.driver().steer(steer)
     }
 
@@ -167,10 +167,10 @@ impl Agent {
 /// What all that the agent starts is known by, should it outlive this worker.
 fn mark(dir: &TeamDir, name: &MemberName) -> io::Result<String> {
     let team = life::team_of(dir.path())?;
-    Ok(Life { team, member: name.clone(), worker: own_identity()? }.mark())
+    Ok(MemberLife { team, member: name.clone(), worker: own_identity()? }.mark())
 }
 
-impl fmt::Debug for Agent {
+impl fmt::Debug for RunningAgent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Agent").field("abilities", &self.abilities()).finish_non_exhaustive()
     }

@@ -1,15 +1,15 @@
 //! What a worker does to the board: claim, write down how a turn ended, give back what the dead hold.
 
 use teamster_protocol::host::crash::point;
-use teamster_protocol::model::board::{Board, BoardFact, Death, ReleaseWhy};
-use teamster_protocol::model::task::Refusal;
+use teamster_protocol::model::board::{Board, BoardFact, ReleaseWhy, WorkerDeath};
+use teamster_protocol::model::task::BoardRefusal;
 use teamster_protocol::store::file::Durability;
 use teamster_protocol::team::TeamError;
 
-use super::{Hands, is_written};
+use super::{WorkerHands, is_written};
 use crate::core::{AttemptEnd, ClaimedTask, WorkerEvent};
 
-impl Hands {
+impl WorkerHands {
     pub(super) fn claim_next(&mut self) -> WorkerEvent {
         if let Some(error) = self.why_no_task() {
             return WorkerEvent::NotRecorded { error };
@@ -97,13 +97,13 @@ impl Hands {
     }
 }
 
-fn fact(board: &Board, attempt: AttemptEnd) -> Result<BoardFact, Refusal> {
+fn fact(board: &Board, attempt: AttemptEnd) -> Result<BoardFact, BoardRefusal> {
     match attempt {
         AttemptEnd::Complete { claim, result } => board.complete(&claim, result),
         AttemptEnd::Fail { claim, reason, result } => board.fail(&claim, reason, result),
         AttemptEnd::Release { claim, why, partial } => board.release(&claim, why, partial),
         AttemptEnd::Die { claim, cause, partial } => {
-            board.die(&claim, Death { cause: Some(&cause), last_words: &partial })
+            board.die(&claim, WorkerDeath { cause: Some(&cause), last_words: &partial })
         }
     }
 }

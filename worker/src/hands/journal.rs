@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use teamster_protocol::host::clock;
-use teamster_protocol::model::notice::{Notice, Said};
+use teamster_protocol::model::notice::{Notice, TranscriptText};
 use teamster_protocol::store::transcript::{Transcript, TranscriptError};
 use tokio::sync::{mpsc, watch};
 
@@ -14,32 +14,32 @@ pub(crate) const NOTICES_BEHIND_MAX: usize = 256;
 
 /// Whether something is in the transcript.
 #[derive(Debug)]
-pub(crate) enum Kept {
+pub(crate) enum KeptEntry {
     /// It is.
     Yes,
     /// It could not be written.
-    No(Said),
+    No(TranscriptText),
 }
 
 /// The pen.
 #[derive(Debug)]
-pub(crate) struct Journal {
+pub(crate) struct TranscriptPen {
     transcript: Transcript,
-    followers: Followers,
-    writing: Writing,
+    followers: NoticeFollowers,
+    writing: JournalWriting,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Writing {
+enum JournalWriting {
     Works,
     /// It was said that it does not.
     Fails,
 }
 
-impl Journal {
-    pub(crate) fn new(transcript: Transcript) -> Journal {
-        let followers = Followers::new(transcript.seq());
-        Journal { transcript, followers, writing: Writing::Works }
+impl TranscriptPen {
+    pub(crate) fn new(transcript: Transcript) -> TranscriptPen {
+        let followers = NoticeFollowers::new(transcript.seq());
+        TranscriptPen { transcript, followers, writing: JournalWriting::Works }
     }
 
     /// The number of the last entry.
@@ -48,28 +48,28 @@ impl Journal {
     }
 
     /// Where one follows it.
-    pub(crate) fn followers(&self) -> Followers {
+    pub(crate) fn followers(&self) -> NoticeFollowers {
         self.followers.clone()
     }
 
     /// Writes an entry and tells the followers. Says once on the log when writing stops to work.
-    pub(crate) fn say(&mut self, what: Said) -> Kept {
+    pub(crate) fn say(&mut self, what: TranscriptText) -> KeptEntry {
         match self.transcript.say(clock::now_ms(), what.clone()) {
             Ok(entry) => {
-                self.writing = Writing::Works;
+                self.writing = JournalWriting::Works;
                 self.followers.tell(self.transcript.seq(), entry.notice());
-                Kept::Yes
+                KeptEntry::Yes
             }
             Err(error) => {
                 self.warn(&error);
-                Kept::No(what)
+                KeptEntry::No(what)
             }
         }
     }
 
     fn warn(&mut self, error: &TranscriptError) {
-        if self.writing == Writing::Works {
-            self.writing = Writing::Fails;
+        if self.writing == JournalWriting::Works {
+            self.writing = JournalWriting::Fails;
             tracing::warn!("{error}; the work goes on without a transcript");
         }
     }
@@ -77,10 +77,10 @@ impl Journal {
 
 /// Who follows the notices of this worker. Clones share the list.
 #[derive(Debug, Clone)]
-pub(crate) struct Followers(Arc<Mutex<List>>);
+pub(crate) struct NoticeFollowers(Arc<Mutex<FollowerList>>);
 
 #[derive(Debug)]
-struct List {
+struct FollowerList {
     seq: u64,
     phase: FollowersPhase,
     each: Vec<mpsc::Sender<Notice>>,
@@ -96,7 +96,7 @@ enum FollowersPhase {
 
 /// One follower's end.
 #[derive(Debug)]
-pub(crate) struct Following {
+pub(crate) struct FollowerEnd {
     /// The number of the last entry before the first of `notices`.
     pub(crate) seq: u64,
     /// What is said from then on.
@@ -104,23 +104,24 @@ pub(crate) struct Following {
     _passing_on: watch::Receiver<()>,
 }
 
-impl Followers {
-    fn new(seq: u64) -> Followers {
-        let list = List { seq, phase: FollowersPhase::Open, each: Vec::new(), passing_on: watch::Sender::new(()) };
-        Followers(Arc::new(Mutex::new(list)))
+impl NoticeFollowers {
+    fn new(seq: u64) -> NoticeFollowers {
+        let list =
+            FollowerList { seq, phase: FollowersPhase::Open, each: Vec::new(), passing_on: watch::Sender::new(()) };
+        NoticeFollowers(Arc::new(Mutex::new(list)))
     }
 
     /// Follows from now on.
-    pub(crate) fn join(&self) -> Following {
+    pub(crate) fn join(&self) -> FollowerEnd {
         let mut list = self.lock();
         let (sender, notices) = mpsc::channel(NOTICES_BEHIND_MAX);
         if list.phase == FollowersPhase::Open {
             list.each.push(sender);
         }
-        Following { seq: list.seq, notices, _passing_on: list.passing_on.subscribe() }
+        FollowerEnd { seq: list.seq, notices, _passing_on: list.passing_on.subscribe() }
     }
 
-    /// Whether the end of a [`Following`] is the end of the worker, and not of patience with the follower.
+    /// Whether the end of a [`FollowerEnd`] is the end of the worker, and not of patience with the follower.
     pub(crate) fn are_finished(&self) -> bool {
         self.lock().phase == FollowersPhase::Finished
     }
@@ -144,7 +145,7 @@ impl Followers {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, List> {
+    fn lock(&self) -> MutexGuard<'_, FollowerList> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,15 +2,15 @@
 
 use teamster_protocol::host::crash::point;
 use teamster_protocol::model::id::{Address, MessageId};
-use teamster_protocol::model::mail::{Body, Urgency};
+use teamster_protocol::model::mail::{MessageBody, Urgency};
 use teamster_protocol::model::shutdown::ShutdownReply;
 use teamster_protocol::team::TeamError;
 
-use super::journal::Kept;
-use super::{ActionResult, Hands, is_written};
+use super::journal::KeptEntry;
+use super::{ActionResult, WorkerHands, is_written};
 use crate::core::WorkerEvent;
 
-impl Hands {
+impl WorkerHands {
     /// What is unread, as an event, if anything is.
     pub(crate) fn mail(&mut self) -> Option<WorkerEvent> {
         match self.inbox.unread() {
@@ -29,7 +29,7 @@ impl Hands {
     pub(super) fn acknowledge(&mut self, ids: Vec<MessageId>) -> ActionResult {
         for id in &ids {
             if let Some(said) = self.unsaid.remove(id)
-                && let Kept::No(said) = self.journal.say(said)
+                && let KeptEntry::No(said) = self.journal.say(said)
             {
                 self.unsaid.insert(*id, said);
                 return ActionResult::Event(WorkerEvent::NotAcknowledged { ids });
@@ -60,7 +60,7 @@ impl Hands {
     /// Answers the lead. A lost answer is silence to it, and its ladder knows what to do about that.
     pub(super) fn reply(&mut self, reply: ShutdownReply) {
         point("about to reply");
-        match self.team.post(&Address::Lead, Urgency::Now, Body::ShutdownReply(reply)) {
+        match self.team.post(&Address::Lead, Urgency::Now, MessageBody::ShutdownReply(reply)) {
             Ok(_) => {}
             Err(error) if is_written(&error) => {
                 tracing::warn!("the answer to the lead may not survive a loss of power: {error}");

@@ -12,13 +12,14 @@ use teamster_protocol::model::limits::PROTOCOL_VERSION;
 use teamster_protocol::model::notice::Notice;
 use teamster_protocol::store::transcript::{self, TranscriptError};
 use teamster_protocol::wire::api::{
-    Aborting, Hello, Prompted, Steered, Welcome, WorkerApiServer, WorkerPhase, WorkerStatus, code,
+    AbortAnswer, PromptAnswer, ProtocolHello, SteerAnswer, WorkerApiServer, WorkerPhase, WorkerStatus, WorkerWelcome,
+    code,
 };
 use teamster_protocol::wire::peer;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::LeaderCall;
-use super::journal::Followers;
+use super::journal::NoticeFollowers;
 use crate::core::{WorkerAnswer, WorkerAsk};
 
 /// Calls that wait for the core. No more than these can be unanswered on one link.
@@ -26,31 +27,31 @@ pub(crate) const CALLS_QUEUE_MAX: usize = peer::CALLS_IN_FLIGHT_MAX;
 
 /// What every link serves: the worker, as those who call it see it.
 #[derive(Debug, Clone)]
-pub(crate) struct Callee {
+pub(crate) struct WorkerCallee {
     /// The answer to `initialize`.
-    pub(crate) welcome: Welcome,
+    pub(crate) welcome: WorkerWelcome,
     /// Where the worker stands.
     pub(crate) status: watch::Receiver<WorkerStatus>,
     /// The queue to the core.
     pub(crate) calls: mpsc::Sender<LeaderCall>,
     /// Its notices.
-    pub(crate) followers: Followers,
+    pub(crate) followers: NoticeFollowers,
     /// Its transcripts.
     pub(crate) turns: PathBuf,
 }
 
 /// One link's side of it.
 #[derive(Debug)]
-pub(crate) struct Server {
-    callee: Callee,
+pub(crate) struct LinkServer {
+    callee: WorkerCallee,
     /// Told of the first `initialize` that is answered: only a leader makes that call.
     greeted: Mutex<Option<oneshot::Sender<()>>>,
 }
 
-impl Server {
+impl LinkServer {
     /// Serves a link; `greeted` is told when its other end has proved to be a leader.
-    pub(crate) fn new(callee: Callee, greeted: oneshot::Sender<()>) -> Server {
-        Server { callee, greeted: Mutex::new(Some(greeted)) }
+    pub(crate) fn new(callee: WorkerCallee, greeted: oneshot::Sender<()>) -> LinkServer {
+        LinkServer { callee, greeted: Mutex::new(Some(greeted)) }
     }
 
     async fn ask(&self, what: WorkerAsk) -> RpcResult<WorkerAnswer> {
@@ -69,8 +70,8 @@ impl Server {
 }
 
 #[async_trait]
-impl WorkerApiServer for Server {
-    async fn initialize(&self, hello: Hello) -> RpcResult<Welcome> {
+impl WorkerApiServer for LinkServer {
+    async fn initialize(&self, hello: ProtocolHello) -> RpcResult<WorkerWelcome> {
         if hello.protocol != PROTOCOL_VERSION {
             let why = format!(
                 "the leader speaks protocol version {}, and this worker ({}) speaks {PROTOCOL_VERSION}: install \
@@ -92,21 +93,21 @@ impl WorkerApiServer for Server {
         }
     }
 
-    async fn prompt(&self, text: String) -> RpcResult<Prompted> {
+    async fn prompt(&self, text: String) -> RpcResult<PromptAnswer> {
         match self.ask(WorkerAsk::Prompt { text }).await? {
             WorkerAnswer::Prompted(prompted) => Ok(prompted),
             other => unreachable!("the core answers a prompt with a turn, not with {other:?}"),
         }
     }
 
-    async fn steer(&self, text: String) -> RpcResult<Steered> {
+    async fn steer(&self, text: String) -> RpcResult<SteerAnswer> {
         match self.ask(WorkerAsk::Steer { text }).await? {
             WorkerAnswer::Steered(steered) => Ok(steered),
             other => unreachable!("the core answers a steer with a receipt, not with {other:?}"),
         }
     }
 
-    async fn abort(&self, reason: String) -> RpcResult<Aborting> {
+    async fn abort(&self, reason: String) -> RpcResult<AbortAnswer> {
         match self.ask(WorkerAsk::Abort { reason }).await? {
             WorkerAnswer::Aborting(aborting) => Ok(aborting),
             other => unreachable!("the core answers an abort with the turn, not with {other:?}"),

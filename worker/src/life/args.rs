@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use clap::Parser;
-use teamster_protocol::model::agent::Approval;
+use teamster_protocol::model::agent::ApprovalPolicy;
 use teamster_protocol::model::id::{AgentName, MemberName, Role, TeamName};
 use teamster_protocol::model::limits::PROTOCOL_VERSION;
 use teamster_protocol::model::roster::OnStall;
@@ -38,7 +38,7 @@ pub const PROBE: &str = "--probe";
 /// One teammate: reads its mail, claims tasks, drives an agent.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "teamster-worker", version = version(), after_help = EXAMPLE)]
-pub struct Args {
+pub struct WorkerArgs {
     /// Where the teams are kept [default: teamster in the XDG state directory].
     #[arg(long, env = "TEAMSTER_ROOT", value_name = "DIR")]
     pub root: Option<PathBuf>,
@@ -78,7 +78,7 @@ pub struct Args {
     /// What becomes of the agent's questions for permission: ask (the lead answers within 10 minutes), auto or deny
     /// [default: ask].
     #[arg(long, value_name = "WHAT")]
-    pub approval: Option<Approval>,
+    pub approval: Option<ApprovalPolicy>,
 
     /// The directory to work in [default: as on the roster, else the current one].
     #[arg(long, value_name = "DIR")]

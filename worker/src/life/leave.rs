@@ -6,13 +6,13 @@ use teamster_protocol::host::crash::point;
 use teamster_protocol::host::signals::EndSignal;
 use teamster_protocol::model::limits::pace::FAREWELL;
 use teamster_protocol::model::limits::{KILL_GRACE, TERM_GRACE};
-use teamster_protocol::model::notice::Said;
-use teamster_protocol::model::roster::{LeftHow, TeamFact};
+use teamster_protocol::model::notice::TranscriptText;
+use teamster_protocol::model::roster::{TeamFact, WorkerEnd};
 use tokio::time::timeout;
 
-use super::{LifeEnd, Worker};
+use super::{LifeEnd, StartedWorker};
 
-impl Worker {
+impl StartedWorker {
     /// Leaves, in order unless a second signal hurries it. Returns the exit code.
     pub(super) async fn leave(mut self, end: LifeEnd) -> i32 {
         let code = match end {
@@ -62,17 +62,21 @@ impl Worker {
         point("links closed");
     }
 
-    fn exit_code(&self, how: &LeftHow) -> i32 {
+    fn exit_code(&self, how: &WorkerEnd) -> i32 {
         match how {
-            LeftHow::Shutdown | LeftHow::LeaderGone => 0,
-            LeftHow::Terminated => self.told.map_or(1, EndSignal::exit_code),
-            LeftHow::AgentGone { .. } | LeftHow::Died { .. } | LeftHow::GivenUp { .. } => 1,
+            WorkerEnd::Shutdown | WorkerEnd::LeaderGone => 0,
+            WorkerEnd::Terminated => self.told.map_or(1, EndSignal::exit_code),
+            WorkerEnd::AgentGone { .. } | WorkerEnd::Died { .. } | WorkerEnd::GivenUp { .. } => 1,
         }
     }
 }
 
-async fn leave_in_order(hands: &mut crate::hands::Hands, keeper: &mut crate::cell::keeper::Keeper, how: &LeftHow) {
-    hands.say(Said::Leaving { reason: reason(how) });
+async fn leave_in_order(
+    hands: &mut crate::hands::WorkerHands,
+    keeper: &mut crate::cell::keeper::CellKeeper,
+    how: &WorkerEnd,
+) {
+    hands.say(TranscriptText::Leaving { reason: reason(how) });
     // The longest an agent may take: it was told to stop, was killed, and the kernel was slow.
     if timeout(TERM_GRACE + KILL_GRACE + FAREWELL, hands.agent.close()).await.is_err() {
         tracing::warn!("the agent did not close");
@@ -89,12 +93,12 @@ async fn leave_in_order(hands: &mut crate::hands::Hands, keeper: &mut crate::cel
     }
 }
 
-fn reason(how: &LeftHow) -> String {
+fn reason(how: &WorkerEnd) -> String {
     match how {
-        LeftHow::Shutdown => "it was asked to end".to_owned(),
-        LeftHow::Terminated => "a signal told it to end".to_owned(),
-        LeftHow::LeaderGone => "its leader is gone".to_owned(),
-        LeftHow::AgentGone { reason } => format!("its agent is gone: {reason}"),
-        LeftHow::Died { reason } | LeftHow::GivenUp { reason } => reason.clone(),
+        WorkerEnd::Shutdown => "it was asked to end".to_owned(),
+        WorkerEnd::Terminated => "a signal told it to end".to_owned(),
+        WorkerEnd::LeaderGone => "its leader is gone".to_owned(),
+        WorkerEnd::AgentGone { reason } => format!("its agent is gone: {reason}"),
+        WorkerEnd::Died { reason } | WorkerEnd::GivenUp { reason } => reason.clone(),
     }
 }

@@ -14,11 +14,11 @@ use teamster_protocol::host::crash::point;
 use teamster_protocol::model::limits::pace::ACCEPT_AGAIN;
 use teamster_protocol::wire::api::WorkerApiServer;
 use teamster_protocol::wire::peer::Peer;
-use teamster_protocol::wire::peer::socket::{self, Listener};
+use teamster_protocol::wire::peer::socket::{self, SocketListener};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::hands::rpc::{Callee, Server};
+use crate::hands::rpc::{LinkServer, WorkerCallee};
 
 /// Links at one time; past that, the oldest that is no leader's gives way to a new one. A leader needs one.
 const LINKS_MAX: usize = 16;
@@ -36,11 +36,11 @@ pub(super) enum LinkChange {
 
 /// All links of a worker.
 #[derive(Debug)]
-pub(super) struct Links {
-    callee: Callee,
-    listener: Option<Listener>,
+pub(super) struct LeaderLinks {
+    callee: WorkerCallee,
+    listener: Option<SocketListener>,
     socket: PathBuf,
-    links: BTreeMap<u64, Link>,
+    links: BTreeMap<u64, LeaderLink>,
     made: u64,
     complaints: Complaints,
     heard: mpsc::UnboundedReceiver<LinkNews>,
@@ -48,7 +48,7 @@ pub(super) struct Links {
 }
 
 #[derive(Debug)]
-struct Link {
+struct LeaderLink {
     peer: Peer,
     end: OtherEnd,
 }
@@ -66,16 +66,16 @@ enum LinkNews {
     Closed(u64),
 }
 
-impl Links {
+impl LeaderLinks {
     /// Listens at `socket`, which the caller may replace as it holds the member's lock. A worker that cannot listen
     /// works all the same, and is reached by mail. Must be called within a runtime.
-    pub(super) fn new(callee: Callee, socket: &Path) -> Links {
+    pub(super) fn new(callee: WorkerCallee, socket: &Path) -> LeaderLinks {
         let listener = socket::listen(socket).inspect_err(|error| {
             tracing::warn!("a new leader will reach this worker by mail only: {error}");
         });
         let (tell, heard) = mpsc::unbounded_channel();
         let (links, socket) = (BTreeMap::new(), socket.to_owned());
-        Links {
+        LeaderLinks {
             callee,
             listener: listener.ok(),
             socket,
@@ -160,15 +160,15 @@ impl Links {
         end: OtherEnd,
     ) {
         let (greeting, greeted) = oneshot::channel();
-        let peer = Peer::start(read, write, Server::new(self.callee.clone(), greeting).into_rpc());
+        let peer = Peer::start(read, write, LinkServer::new(self.callee.clone(), greeting).into_rpc());
         self.made += 1;
         let id = self.made;
         tokio::spawn(attend(id, peer.clone(), greeted, self.tell.clone()));
-        self.links.insert(id, Link { peer, end });
+        self.links.insert(id, LeaderLink { peer, end });
     }
 
     fn note(&mut self, heard: LinkNews) -> Option<LinkChange> {
-        let leaders = |links: &BTreeMap<u64, Link>| links.values().any(|link| link.end == OtherEnd::Leader);
+        let leaders = |links: &BTreeMap<u64, LeaderLink>| links.values().any(|link| link.end == OtherEnd::Leader);
         let before = leaders(&self.links);
         match heard {
             LinkNews::Greeted(id) => {
@@ -204,7 +204,7 @@ async fn attend(id: u64, peer: Peer, greeted: oneshot::Receiver<()>, tell: mpsc:
     tell(LinkNews::Closed(id));
 }
 
-async fn accept(listener: Option<&Listener>) -> Result<tokio::net::UnixStream, socket::SocketError> {
+async fn accept(listener: Option<&SocketListener>) -> Result<tokio::net::UnixStream, socket::SocketError> {
     match listener {
         Some(listener) => listener.accept().await,
         None => pending().await,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use teamster_protocol::host::clock;
 use teamster_protocol::host::crash;
 use teamster_protocol::host::process::{own_identity, own_outer_half};
-use teamster_protocol::host::settings::{BadSetting, Common};
+use teamster_protocol::host::settings::{BadSetting, CommonSettings};
 use teamster_protocol::host::shortage::{self, is_shortage};
 use teamster_protocol::host::signals::{EndSignal, EndSignals};
 use teamster_protocol::host::stderr_log;
@@ -16,27 +16,29 @@ use teamster_protocol::model::agent::preset::{UnknownAgent, preset};
 use teamster_protocol::model::board::AutoClaim;
 use teamster_protocol::model::id::{Address, MemberName};
 use teamster_protocol::model::limits::{MEMBER_LOCK_WITHIN, PROTOCOL_VERSION};
-use teamster_protocol::model::roster::{Isolation, MemberSpec, Process, Stall, StartedBy, TeamFact, Workspace};
+use teamster_protocol::model::roster::{
+    CellIsolation, MemberSpec, StallPolicy, StartedBy, TeamFact, WorkerProcess, Workspace,
+};
 use teamster_protocol::store::file::{Durability, LogError};
 use teamster_protocol::store::presence::{LifeLock, LockError, LockKept};
 use teamster_protocol::store::transcript::{Transcript, TranscriptError};
-use teamster_protocol::store::watch::Watch;
+use teamster_protocol::store::watch::FileWatch;
 use teamster_protocol::team::{Inbox, Team, TeamError, wait_for_lock};
-use teamster_protocol::wire::api::Welcome;
+use teamster_protocol::wire::api::WorkerWelcome;
 use teamster_protocol::wire::peer::stdio::stdio;
 use tokio::sync::{mpsc, watch};
 
-use super::Worker;
-use super::links::Links;
+use super::StartedWorker;
+use super::links::LeaderLinks;
 use crate::cell;
-use crate::cell::keeper::Keeper;
+use crate::cell::keeper::CellKeeper;
 use crate::core::{WorkerCore, WorkerSettings};
 use crate::driver::DriverError;
-use crate::hands::Hands;
-use crate::hands::agent::Agent;
-use crate::hands::journal::Journal;
-use crate::hands::rpc::{CALLS_QUEUE_MAX, Callee};
-use crate::life::args::Args;
+use crate::hands::WorkerHands;
+use crate::hands::agent::RunningAgent;
+use crate::hands::journal::TranscriptPen;
+use crate::hands::rpc::{CALLS_QUEUE_MAX, WorkerCallee};
+use crate::life::args::WorkerArgs;
 
 /// Why a worker did not start. Nothing of it is left.
 #[derive(Debug, thiserror::Error)]
@@ -127,15 +129,15 @@ fn is_unreadable(error: &LogError) -> bool {
 }
 
 /// Makes the member's worker of this process.
-pub(super) async fn start(args: Args, isolation: Isolation) -> Result<Worker, StartError> {
+pub(super) async fn start(args: WorkerArgs, isolation: CellIsolation) -> Result<StartedWorker, StartError> {
     let system = |doing: &'static str| move |source| StartError::System { doing, source };
     crash::begin(&format!("worker:{}", args.name));
     // First, so that nothing that is started later can get away.
-    let keeper = Keeper::new().map_err(system("watch over processes"))?;
+    let keeper = CellKeeper::new().map_err(system("watch over processes"))?;
     let caught = [EndSignal::Interrupt, EndSignal::Terminate, EndSignal::Hangup];
     let signals = EndSignals::catch(&caught).map_err(system("catch signals"))?;
     cell::unblock_end_signals();
-    let Common { durability, poll, leader_grace, .. } = Common::given()?;
+    let CommonSettings { durability, poll, leader_grace, .. } = CommonSettings::given()?;
 
     let name = args.name.clone();
     let me = Address::Member(name.clone());
@@ -153,13 +155,13 @@ pub(super) async fn start(args: Args, isolation: Isolation) -> Result<Worker, St
 
     crash::point("former life buried");
     let inbox = Inbox::open(&dir, me.clone(), durability)?;
-    let mut watch = Watch::new(poll);
+    let mut watch = FileWatch::new(poll);
     watch.add(dir.mailbox(&me));
     let turns = dir.turns(&name);
     let transcript = Transcript::open(turns.clone())?;
     let last_turn = transcript.turn();
     crash::point("transcripts opened");
-    let agent = Agent::start(agent_preset, &dir, &name, spec.workspace.dir(), session)?;
+    let agent = RunningAgent::start(agent_preset, &dir, &name, spec.workspace.dir(), session)?;
     crash::point("agent started");
 
     let started_by = if args.stdio { StartedBy::Leader } else { StartedBy::Hand };
@@ -173,33 +175,33 @@ pub(super) async fn start(args: Args, isolation: Isolation) -> Result<Worker, St
         ..WorkerSettings::new(claimant.clone(), agent.abilities(), started_by)
     };
     let core = WorkerCore::new(settings, last_turn);
-    let journal = Journal::new(transcript);
+    let journal = TranscriptPen::new(transcript);
     let (status, shown) = watch::channel(core.status(journal.seq()));
     let (sender, calls) = mpsc::channel(CALLS_QUEUE_MAX);
-    let welcome = Welcome {
+    let welcome = WorkerWelcome {
         protocol: PROTOCOL_VERSION,
         version: env!("TEAMSTER_VERSION").to_owned(),
         name: name.clone(),
         pid: identity.pid,
     };
-    let callee = Callee { welcome, status: shown, calls: sender, followers: journal.followers(), turns };
-    let mut links = Links::new(callee, &dir.member_socket(&name));
+    let callee = WorkerCallee { welcome, status: shown, calls: sender, followers: journal.followers(), turns };
+    let mut links = LeaderLinks::new(callee, &dir.member_socket(&name));
     if args.stdio {
         let (read, write) = stdio().map_err(system("talk to the leader"))?;
         links.leader(read, write);
     }
     team.enroll(TeamFact::Joined {
         name: name.clone(),
-        process: Process { identity, started_by, isolation: Some(isolation), outer_half },
+        process: WorkerProcess { identity, started_by, isolation: Some(isolation), outer_half },
     })?;
     // Whoever takes the lock from now on sees by the roster that this worker lives; this is about who did before.
     if let LockKept::ByAnother(holder) = lock.keep(clock::now_ms()).map_err(StartError::Lock)? {
         return Err(StartError::Running { name, pid: holder.map(|holder| holder.process.pid) });
     }
     crash::point("worker joined");
-    let hands = Hands::new(claimant, lock, team, inbox, journal, agent, durability);
-    let day = clock::Settings::watch();
-    Ok(Worker {
+    let hands = WorkerHands::new(claimant, lock, team, inbox, journal, agent, durability);
+    let day = clock::ClockChanges::watch();
+    Ok(StartedWorker {
         core,
         hands,
         calls,
@@ -215,7 +217,7 @@ pub(super) async fn start(args: Args, isolation: Isolation) -> Result<Worker, St
     })
 }
 
-fn root(args: &Args) -> Result<PathBuf, StartError> {
+fn root(args: &WorkerArgs) -> Result<PathBuf, StartError> {
     let given = args.root.clone();
     let root = given.or_else(|| {
         let (state, home) = (env::var("XDG_STATE_HOME").ok(), env::var("HOME").ok());
@@ -245,7 +247,7 @@ fn take_lock(dir: &TeamDir, team: &mut Team, name: &MemberName) -> Result<LifeLo
 }
 
 /// What this member is set up to do: as on the roster, but for what was given. Writes it there if that is new.
-fn enroll(team: &mut Team, args: &Args) -> Result<MemberSpec, StartError> {
+fn enroll(team: &mut Team, args: &WorkerArgs) -> Result<MemberSpec, StartError> {
     team.refresh(|_| ())?;
     let known = team.roster().member(&args.name).ok().map(|member| member.spec.clone());
     let workspace = match (&args.cwd, &known) {
@@ -268,7 +270,7 @@ fn enroll(team: &mut Team, args: &Args) -> Result<MemberSpec, StartError> {
             None => AutoClaim::On,
         },
         workspace,
-        stall: Stall {
+        stall: StallPolicy {
             after_ms: args.stall_after_ms.unwrap_or(before.after_ms),
             then: args.on_stall.unwrap_or(before.then),
         },

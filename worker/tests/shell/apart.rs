@@ -13,8 +13,8 @@ use nix::sys::signal;
 use nix::unistd::Pid;
 use teamster_protocol::model::agent::{AgentExit, TurnEnd};
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
-use teamster_worker::driver::shell::{Shell, ShellSetup};
-use teamster_worker::driver::{AgentNews, Driver, DriverError, Prompt, Steer};
+use teamster_worker::driver::shell::{ShellDriver, ShellSetup};
+use teamster_worker::driver::{AgentNews, AgentPrompt, AgentSteer, Driver, DriverError};
 use tokio::sync::mpsc;
 
 /// How long a test may take before it counts as hung.
@@ -40,7 +40,7 @@ pub(crate) fn apart(name: &str, body: impl Future<Output = ()>) {
 
 /// A driver and all that it has said so far.
 pub(crate) struct Agent {
-    pub(crate) shell: Shell,
+    pub(crate) shell: ShellDriver,
     pub(crate) news: mpsc::Receiver<AgentNews>,
     pub(crate) said: String,
     /// How far each text has come, but for the prompts.
@@ -60,8 +60,8 @@ pub(crate) fn setup() -> ShellSetup {
     ShellSetup { term_grace: Duration::from_millis(50), ..ShellSetup::new(env::temp_dir()) }
 }
 
-pub(crate) fn prompt(text: impl Into<String>) -> Prompt {
-    Prompt { id: TextId::prompt_of(1), text: text.into(), env: Vec::new() }
+pub(crate) fn prompt(text: impl Into<String>) -> AgentPrompt {
+    AgentPrompt { id: TextId::prompt_of(1), text: text.into(), env: Vec::new() }
 }
 
 pub(crate) fn failed(reason: &str) -> TurnEnd {
@@ -73,7 +73,7 @@ pub(crate) async fn agent() -> Agent {
 }
 
 pub(crate) async fn agent_with(setup: ShellSetup) -> Agent {
-    let (shell, mut news) = Shell::start(setup).unwrap();
+    let (shell, mut news) = ShellDriver::start(setup).unwrap();
     assert_eq!(news.recv().await, Some(AgentNews::Ready { session: None }));
     Agent { shell, news, said: String::new(), receipts: Vec::new(), steers: 0 }
 }
@@ -89,7 +89,7 @@ impl Agent {
     /// Steers the turn.
     pub(crate) fn steer(&mut self, text: &str) -> Result<ReceiptState, DriverError> {
         self.steers += 1;
-        self.shell.steer(Steer { id: TextId::InTurn { turn: 1, number: self.steers }, text: text.to_owned() })
+        self.shell.steer(AgentSteer { id: TextId::InTurn { turn: 1, number: self.steers }, text: text.to_owned() })
     }
 
     /// Notes a receipt; gives back any other news.

@@ -12,13 +12,13 @@ use nix::unistd::Pid;
 use teamster_protocol::host::clock;
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::id::{Address, MemberName, MessageId, TaskId};
-use teamster_protocol::model::mail::{Body, Urgency};
-use teamster_protocol::model::notice::Said;
+use teamster_protocol::model::mail::{MessageBody, Urgency};
+use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::shutdown::{ShutdownReply, ShutdownRequest, WhenBusy};
 use teamster_protocol::model::task::view::TaskView;
-use teamster_protocol::model::task::{NewTask, Work};
+use teamster_protocol::model::task::{NewTask, TaskWork};
 use teamster_protocol::store::file::Durability;
-use teamster_protocol::store::watch::Watch;
+use teamster_protocol::store::watch::FileWatch;
 use teamster_protocol::store::{presence, transcript};
 use teamster_protocol::team::{Inbox, Team};
 use teamster_protocol::wire::api::{MailRequest, TaskCommand};
@@ -111,7 +111,7 @@ impl Bench {
     }
 
     pub(crate) fn add(&mut self, script: &str) -> TaskId {
-        let task = NewTask::new(Work::Run(script.to_owned()));
+        let task = NewTask::new(TaskWork::Run(script.to_owned()));
         self.team.command(TaskCommand::Add { tasks: vec![task] }).unwrap().tasks[0]
     }
 
@@ -120,7 +120,7 @@ impl Bench {
         self.team.mail(request).unwrap().delivered[0].id
     }
 
-    pub(crate) fn control(&mut self, to: &str, body: Body) {
+    pub(crate) fn control(&mut self, to: &str, body: MessageBody) {
         self.team.post(&Address::Member(name(to)), Urgency::Now, body).unwrap();
     }
 
@@ -128,7 +128,7 @@ impl Bench {
         let request = clock::new_message_id();
         let deadline_ms = clock::now_ms() + 10_000;
         let reason = "the work is done".to_owned();
-        self.control(to, Body::ShutdownRequest(ShutdownRequest { request, reason, deadline_ms, when_busy }));
+        self.control(to, MessageBody::ShutdownRequest(ShutdownRequest { request, reason, deadline_ms, when_busy }));
         request
     }
 
@@ -149,7 +149,7 @@ impl Bench {
             let message = messages.into_iter().next()?;
             seen.inbox.acknowledge(&[message.id]).unwrap();
             match message.body {
-                Body::ShutdownReply(reply) => Some(reply),
+                MessageBody::ShutdownReply(reply) => Some(reply),
                 body => panic!("the lead got {body:?}"),
             }
         })
@@ -157,7 +157,7 @@ impl Bench {
     }
 
     /// Waits until a member has said something.
-    pub(crate) async fn said(&mut self, who: &str, wanted: impl Fn(&Said) -> bool) -> Said {
+    pub(crate) async fn said(&mut self, who: &str, wanted: impl Fn(&TranscriptText) -> bool) -> TranscriptText {
         let dir = self.dir().turns(&name(who));
         self.until("something is said", move |_| {
             transcript::since(&dir, 0).unwrap().into_iter().map(|entry| entry.what).find(|said| wanted(said))
@@ -167,11 +167,11 @@ impl Bench {
 
     /// Waits until the agent has said a text.
     pub(crate) async fn heard(&mut self, who: &str, words: &str) {
-        self.said(who, |said| matches!(said, Said::Text { text } if text.contains(words))).await;
+        self.said(who, |said| matches!(said, TranscriptText::Text { text } if text.contains(words))).await;
     }
 
     /// All that a member has said.
-    pub(crate) fn transcript(&self, who: &str) -> Vec<Said> {
+    pub(crate) fn transcript(&self, who: &str) -> Vec<TranscriptText> {
         let entries = transcript::since(&self.dir().turns(&name(who)), 0).unwrap();
         entries.into_iter().map(|entry| entry.what).collect()
     }
@@ -184,7 +184,7 @@ impl Bench {
     /// Looks whenever something on disk changes, until there is what is looked for.
     pub(crate) async fn until<T>(&mut self, what: &str, mut look: impl FnMut(Seen<'_>) -> Option<T>) -> T {
         let dir = self.dir();
-        let mut watch = Watch::new(LIMIT);
+        let mut watch = FileWatch::new(LIMIT);
         watch.add(dir.board());
         watch.add(dir.roster());
         watch.add(dir.mailbox(&Address::Lead));
@@ -231,7 +231,7 @@ pub(crate) fn link(mut command: Command, grace_ms: u64) -> (Child, Peer) {
 
 fn lives_of(dir: &TeamDir, who: &str) -> usize {
     let entries = transcript::since(&dir.turns(&name(who)), 0).unwrap();
-    entries.iter().filter(|entry| entry.what == Said::Ready).count()
+    entries.iter().filter(|entry| entry.what == TranscriptText::Ready).count()
 }
 
 pub(crate) fn name(text: &str) -> MemberName {

@@ -6,37 +6,37 @@ use teamster_protocol::model::roster::{OnStall, TeamFact};
 use super::*;
 
 /// What a member has to do that is at work.
-fn at_work(then: OnStall, overdue: Option<TaskId>) -> Event {
-    Event::WorkSeen { name: name("ada"), work: WorkSeen { has_task: true, overdue, then } }
+fn at_work(then: OnStall, overdue: Option<TaskId>) -> LeaderEvent {
+    LeaderEvent::WorkSeen { name: name("ada"), work: WorkSeen { has_task: true, overdue, then } }
 }
 
-fn look_at_work(is_silent: bool) -> Action {
-    Action::LookAtWork { name: name("ada"), is_silent }
+fn look_at_work(is_silent: bool) -> LeaderAction {
+    LeaderAction::LookAtWork { name: name("ada"), is_silent }
 }
 
-fn ping() -> Action {
-    Action::Ping { name: name("ada") }
+fn ping() -> LeaderAction {
+    LeaderAction::Ping { name: name("ada") }
 }
 
-fn shown_answering() -> Action {
-    Action::WriteFact { fact: TeamFact::Answering { name: name("ada") } }
+fn shown_answering() -> LeaderAction {
+    LeaderAction::WriteFact { fact: TeamFact::Answering { name: name("ada") } }
 }
 
-fn answered() -> Event {
-    Event::Answered { name: name("ada") }
+fn answered() -> LeaderEvent {
+    LeaderEvent::Answered { name: name("ada") }
 }
 
-fn shows(actions: &[Action], what: &Action) -> bool {
+fn shows(actions: &[LeaderAction], what: &LeaderAction) -> bool {
     actions.contains(what)
 }
 
-fn hung() -> Action {
-    Action::WriteFact { fact: TeamFact::Hung { name: name("ada") } }
+fn hung() -> LeaderAction {
+    LeaderAction::WriteFact { fact: TeamFact::Hung { name: name("ada") } }
 }
 
 /// At work, and silent since it was asked; it was told so now.
 fn silent(mut scene: Scene) -> Scene {
-    assert!(matches!(&scene.feed(Event::Polled)[..], [Action::LookAtWork { .. }]));
+    assert!(matches!(&scene.feed(LeaderEvent::Polled)[..], [LeaderAction::LookAtWork { .. }]));
     scene.feed(at_work(OnStall::Show, None));
     assert_eq!(scene.later(ANSWER_WITHIN), [], "once may be because the machine slept");
     let actions = scene.later(ANSWER_WITHIN);
@@ -50,7 +50,7 @@ fn silent(mut scene: Scene) -> Scene {
 fn who_answers_is_left_alone() {
     let mut scene = started("ada");
     for _ in 0..3 {
-        scene.feed(Event::Polled);
+        scene.feed(LeaderEvent::Polled);
         assert_eq!(scene.feed(at_work(OnStall::Restart, None)), [ping()]);
         scene.now_ms += ms(ANSWER_WITHIN) - 1;
         assert_eq!(scene.feed(answered()), [shown_answering()]);
@@ -76,14 +76,14 @@ fn who_hangs_is_killed_and_started_again_if_that_is_set() {
     assert_eq!(scene.feed(at_work(OnStall::Restart, None)), [], "once");
     assert!(scene.dismissed.is_empty(), "it is to come back, whoever leads then");
     let actions = scene.exit("ada", killed());
-    let told = |action: &Action| match action {
-        Action::Bury { leaving: Leaving { how: LeftHow::Died { reason }, again_ms: Some(_) }, .. } => {
-            reason.contains("does not answer")
-        }
+    let told = |action: &LeaderAction| match action {
+        LeaderAction::Bury {
+            leaving: MemberLeaving { how: WorkerEnd::Died { reason }, again_ms: Some(_) }, ..
+        } => reason.contains("does not answer"),
         _ => false,
     };
     assert!(actions.iter().any(told), "{actions:?}");
-    assert_eq!(scene.later(RESTART_DELAY_MAX), [Action::Launch { name: name("ada") }]);
+    assert_eq!(scene.later(RESTART_DELAY_MAX), [LeaderAction::Launch { name: name("ada") }]);
 }
 
 #[test]
@@ -102,28 +102,28 @@ fn who_was_started_by_hand_is_shown_and_no_more() {
 #[test]
 fn who_can_not_be_asked_any_more_is_not_said_to_hang() {
     let mut scene = started("ada");
-    scene.feed(Event::Polled);
+    scene.feed(LeaderEvent::Polled);
     scene.feed(at_work(OnStall::Show, None));
-    scene.feed(Event::NotAsked { name: name("ada") });
+    scene.feed(LeaderEvent::NotAsked { name: name("ada") });
     assert_eq!(scene.core.next_tick_ms(), None);
     // Nor does it become well by that.
     let mut scene = silent(scene);
-    assert_eq!(scene.feed(Event::NotAsked { name: name("ada") }), []);
+    assert_eq!(scene.feed(LeaderEvent::NotAsked { name: name("ada") }), []);
 }
 
 #[test]
 fn who_hangs_while_it_finishes_its_turn_is_shown_and_ended() {
     let mut scene = started("ada");
     scene.shutdown("ada", WhenBusy::Finish);
-    assert_eq!(scene.feed(Event::Polled), [], "it has its time to answer the request");
-    scene.reply("ada", 1, Verdict::Finishing { task: None });
+    assert_eq!(scene.feed(LeaderEvent::Polled), [], "it has its time to answer the request");
+    scene.reply("ada", 1, ShutdownAnswer::Finishing { task: None });
     for _ in 0..3 {
-        assert_eq!(scene.feed(Event::Polled), [look_at_work(false)]);
+        assert_eq!(scene.feed(LeaderEvent::Polled), [look_at_work(false)]);
         assert_eq!(scene.feed(at_work(OnStall::Restart, Some(TaskId(7)))), [ping()]);
         assert_eq!(scene.feed(answered()), [shown_answering()]);
         assert_eq!(scene.core.next_tick_ms(), None, "nobody hurries it");
     }
-    scene.feed(Event::Polled);
+    scene.feed(LeaderEvent::Polled);
     scene.feed(at_work(OnStall::Show, None));
     assert_eq!(scene.later(ANSWER_WITHIN), []);
     let actions = scene.later(ANSWER_WITHIN);

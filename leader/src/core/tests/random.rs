@@ -43,57 +43,57 @@ struct World {
 }
 
 impl World {
-    fn feed(&mut self, event: Event) {
+    fn feed(&mut self, event: LeaderEvent) {
         let before = self.scene.requests;
         let actions = self.scene.feed(event);
         let mut request = before;
         let (mut looked, mut asked) = (Vec::new(), Vec::new());
         for action in actions {
             match action {
-                Action::Prepare { request } => {
+                LeaderAction::Prepare { request } => {
                     assert_eq!(self.processes.insert(request.name, WorkerStep::Preparing), None);
                 }
-                Action::Launch { name } => {
+                LeaderAction::Launch { name } => {
                     assert_eq!(self.processes.insert(name, WorkerStep::Starting), None, "it is there already");
                 }
-                Action::RequestShutdown { name, when_busy, .. } => {
+                LeaderAction::RequestShutdown { name, when_busy, .. } => {
                     request += 1;
                     self.mail.insert(name, (request, when_busy));
                 }
-                Action::Signal { name, signal: Signal::Kill } => {
+                LeaderAction::Signal { name, signal: Signal::Kill } => {
                     self.processes.insert(name, WorkerStep::Dying);
                 }
-                Action::Answer { ask, .. } => *self.answered.entry(ask.0).or_default() += 1,
-                Action::HandOver => unreachable!("nobody asked for it"),
-                Action::Exit => self.exits += 1,
-                Action::LookAtWork { name, .. } => looked.push(name),
-                Action::Ping { name } => asked.push(name),
-                Action::Adopt { .. } => unreachable!("the scene links at once"),
-                Action::Signal { signal: Signal::Terminate, .. }
-                | Action::WriteFact { .. }
-                | Action::LookAtRoster
-                | Action::Bury { .. }
-                | Action::Report { .. } => {}
+                LeaderAction::Answer { ask, .. } => *self.answered.entry(ask.0).or_default() += 1,
+                LeaderAction::HandOver => unreachable!("nobody asked for it"),
+                LeaderAction::Exit => self.exits += 1,
+                LeaderAction::LookAtWork { name, .. } => looked.push(name),
+                LeaderAction::Ping { name } => asked.push(name),
+                LeaderAction::Adopt { .. } => unreachable!("the scene links at once"),
+                LeaderAction::Signal { signal: Signal::Terminate, .. }
+                | LeaderAction::WriteFact { .. }
+                | LeaderAction::LookAtRoster
+                | LeaderAction::Bury { .. }
+                | LeaderAction::Report { .. } => {}
             }
         }
         for name in looked {
             let then = [OnStall::Show, OnStall::Restart][self.dice.below(2)];
             let overdue = (self.dice.below(4) == 0).then_some(TaskId(1));
-            self.feed(Event::WorkSeen { name, work: WorkSeen { has_task: true, overdue, then } });
+            self.feed(LeaderEvent::WorkSeen { name, work: WorkSeen { has_task: true, overdue, then } });
         }
         for name in asked {
             match self.dice.below(4) {
-                0 => self.feed(Event::Answered { name }),
-                1 => self.feed(Event::NotAsked { name }),
+                0 => self.feed(LeaderEvent::Answered { name }),
+                1 => self.feed(LeaderEvent::NotAsked { name }),
                 _ => {}
             }
         }
     }
 
-    fn ask(&mut self, what: Ask) {
+    fn ask(&mut self, what: LeaderAsk) {
         self.scene.asks += 1;
         let ask = AskId(self.scene.asks);
-        self.feed(Event::Asked { ask, what });
+        self.feed(LeaderEvent::Asked { ask, what });
     }
 
     fn ask_something(&mut self) {
@@ -101,16 +101,16 @@ impl World {
         let when_busy = [WhenBusy::Refuse, WhenBusy::Finish][self.dice.below(2)];
         let reason = "bye".to_owned();
         match self.dice.below(8) {
-            0..4 => self.ask(Ask::Spawn(request(member))),
-            4 => self.ask(Ask::Shutdown { name: Some(name(member)), reason, when_busy }),
-            5 => self.ask(Ask::Shutdown { name: None, reason, when_busy }),
-            6 => self.ask(Ask::Kill { name: name(member) }),
+            0..4 => self.ask(LeaderAsk::Spawn(request(member))),
+            4 => self.ask(LeaderAsk::Shutdown { name: Some(name(member)), reason, when_busy }),
+            5 => self.ask(LeaderAsk::Shutdown { name: None, reason, when_busy }),
+            6 => self.ask(LeaderAsk::Kill { name: name(member) }),
             _ => {
                 let hand = name(member);
                 if !self.processes.contains_key(&hand) {
                     self.processes.insert(hand.clone(), WorkerStep::Running);
                     let members = vec![runs(member, StartedBy::Hand)];
-                    self.feed(Event::RosterSeen { look: RosterLook::Later, members });
+                    self.feed(LeaderEvent::RosterSeen { look: RosterLook::Later, members });
                 }
             }
         }
@@ -121,7 +121,7 @@ impl World {
         let members: Vec<(MemberName, WorkerStep)> = self.processes.clone().into_iter().collect();
         if members.is_empty() || self.dice.below(4) == 0 {
             self.scene.now_ms += self.dice.below(8_000) as u64;
-            let event = [Event::Tick, Event::Polled][self.dice.below(2)].clone();
+            let event = [LeaderEvent::Tick, LeaderEvent::Polled][self.dice.below(2)].clone();
             return self.feed(event);
         }
         let (name, process) = members[self.dice.below(members.len())].clone();
@@ -129,21 +129,21 @@ impl World {
         match (process, self.dice.below(3)) {
             (WorkerStep::Preparing, 0) => {
                 self.processes.remove(&name);
-                self.feed(Event::NotPrepared { name, why: why() });
+                self.feed(LeaderEvent::NotPrepared { name, why: why() });
             }
             (WorkerStep::Preparing, _) => {
                 // Off the list first: it is launched, or was given up.
                 self.processes.remove(&name);
-                self.feed(Event::Prepared { name, workspace: workspace() });
+                self.feed(LeaderEvent::Prepared { name, workspace: workspace() });
             }
             (WorkerStep::Starting, 0) => {
                 self.processes.remove(&name);
-                let fault = [Fault::Worker, Fault::Machine][self.dice.below(2)];
-                self.feed(Event::NotReady { name, why: why(), fault });
+                let fault = [StartFault::Worker, StartFault::Machine][self.dice.below(2)];
+                self.feed(LeaderEvent::NotReady { name, why: why(), fault });
             }
             (WorkerStep::Starting, _) => {
                 self.processes.insert(name.clone(), WorkerStep::Running);
-                self.feed(Event::Ready { name, pid: 9 });
+                self.feed(LeaderEvent::Ready { name, pid: 9 });
             }
             (WorkerStep::Dying, _) | (WorkerStep::Running, 0) => self.end(name),
             (WorkerStep::Running, _) => self.answer_mail(name),
@@ -155,19 +155,19 @@ impl World {
         self.mail.remove(&name);
         // The core may still wait for it to be ready; it takes the one that fits.
         let why = "it ended".to_owned();
-        self.feed(Event::NotReady { name: name.clone(), why, fault: Fault::Worker });
-        let how = [LeftHow::Shutdown, killed()][self.dice.below(2)].clone();
-        self.feed(Event::Exited { name, how });
+        self.feed(LeaderEvent::NotReady { name: name.clone(), why, fault: StartFault::Worker });
+        let how = [WorkerEnd::Shutdown, killed()][self.dice.below(2)].clone();
+        self.feed(LeaderEvent::Exited { name, how });
     }
 
     fn answer_mail(&mut self, from: MemberName) {
         let Some((request, when_busy)) = self.mail.remove(&from) else { return };
         let verdict = match (self.dice.below(2), when_busy) {
-            (0, _) => Verdict::Approved,
-            (_, WhenBusy::Refuse) => Verdict::Refused { task: None },
-            (_, WhenBusy::Finish) => Verdict::Finishing { task: None },
+            (0, _) => ShutdownAnswer::Approved,
+            (_, WhenBusy::Refuse) => ShutdownAnswer::Refused { task: None },
+            (_, WhenBusy::Finish) => ShutdownAnswer::Finishing { task: None },
         };
-        self.feed(Event::Replied { from, reply: ShutdownReply { request: id(request), verdict } });
+        self.feed(LeaderEvent::Replied { from, reply: ShutdownReply { request: id(request), verdict } });
     }
 }
 
@@ -187,9 +187,9 @@ fn each_call_is_answered_once_and_down_is_the_end() {
         }
         assert_eq!(world.exits, 0, "seed {seed}");
         match world.dice.below(3) {
-            0 => world.feed(Event::Interrupted),
-            1 => world.ask(Ask::Down { how: Down::Gently }),
-            _ => world.ask(Ask::Down { how: Down::ByForce }),
+            0 => world.feed(LeaderEvent::Interrupted),
+            1 => world.ask(LeaderAsk::Down { how: DownMode::Gently }),
+            _ => world.ask(LeaderAsk::Down { how: DownMode::ByForce }),
         }
         let mut steps = 0;
         while world.exits == 0 {

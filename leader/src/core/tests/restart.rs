@@ -9,11 +9,14 @@ fn who_dies_is_buried_and_started_again() {
     let mut scene = started("ada");
     let actions = scene.exit("ada", killed());
     let again_ms = scene.core.next_tick_ms();
-    assert_eq!(actions[0], Action::Bury { name: name("ada"), leaving: Leaving { how: killed(), again_ms } });
+    assert_eq!(
+        actions[0],
+        LeaderAction::Bury { name: name("ada"), leaving: MemberLeaving { how: killed(), again_ms } }
+    );
     assert!(scene.core.is_running(&name("ada")), "it is on its way");
-    assert_eq!(scene.later(RESTART_DELAY_MAX), [Action::Launch { name: name("ada") }]);
-    let actions = scene.feed(Event::Ready { name: name("ada"), pid: 8 });
-    assert!(matches!(&actions[..], [Action::Report { .. }]), "nobody waits for an answer: {actions:?}");
+    assert_eq!(scene.later(RESTART_DELAY_MAX), [LeaderAction::Launch { name: name("ada") }]);
+    let actions = scene.feed(LeaderEvent::Ready { name: name("ada"), pid: 8 });
+    assert!(matches!(&actions[..], [LeaderAction::Report { .. }]), "nobody waits for an answer: {actions:?}");
 }
 
 #[test]
@@ -21,12 +24,12 @@ fn who_dies_again_and_again_is_given_up_and_says_so() {
     let mut scene = started("ada");
     for death in 0..RESTARTS_MAX {
         scene.exit("ada", killed());
-        assert_eq!(scene.later(RESTART_DELAY_MAX), [Action::Launch { name: name("ada") }], "after death {death}");
-        scene.feed(Event::Ready { name: name("ada"), pid: 8 });
+        assert_eq!(scene.later(RESTART_DELAY_MAX), [LeaderAction::Launch { name: name("ada") }], "after death {death}");
+        scene.feed(LeaderEvent::Ready { name: name("ada"), pid: 8 });
     }
     let actions = scene.exit("ada", killed());
     let given_up = actions.iter().any(|action| match action {
-        Action::Bury { leaving: Leaving { how: LeftHow::GivenUp { reason }, .. }, .. } => {
+        LeaderAction::Bury { leaving: MemberLeaving { how: WorkerEnd::GivenUp { reason }, .. }, .. } => {
             reason.contains("killed by SIGKILL")
         }
         _ => false,
@@ -38,26 +41,29 @@ fn who_dies_again_and_again_is_given_up_and_says_so() {
 
 #[test]
 fn who_can_not_be_started_for_want_of_the_machine_is_tried_until_it_can_and_that_is_said_once() {
-    let full = || not_ready("No space left on device", Fault::Machine);
+    let full = || not_ready("No space left on device", StartFault::Machine);
     let mut scene = started("ada");
     scene.exit("ada", killed());
     scene.later(RESTART_DELAY_MAX);
     let said = scene.feed(full());
-    assert!(matches!(&said[..], [Action::Report { text }] if text.contains("No space left")), "{said:?}");
+    assert!(matches!(&said[..], [LeaderAction::Report { text }] if text.contains("No space left")), "{said:?}");
     for _ in 0..3 * RESTARTS_MAX {
         assert_eq!(scene.core.next_tick_ms(), Some(scene.now_ms + ms(RESTART_DELAY_MAX)));
-        assert_eq!(scene.later(RESTART_DELAY_MAX), [Action::Launch { name: name("ada") }]);
+        assert_eq!(scene.later(RESTART_DELAY_MAX), [LeaderAction::Launch { name: name("ada") }]);
         assert_eq!(scene.feed(full()), []);
     }
     scene.later(RESTART_DELAY_MAX);
-    scene.feed(Event::Ready { name: name("ada"), pid: 8 });
+    scene.feed(LeaderEvent::Ready { name: name("ada"), pid: 8 });
     scene.exit("ada", killed());
     let delay_ms = scene.core.next_tick_ms().map(|at_ms| at_ms - scene.now_ms);
     assert_eq!(delay_ms, Some(ms(RESTART_DELAY_MIN)), "no start that failed was counted");
     // Its own failures are.
     scene.later(RESTART_DELAY_MAX);
-    let actions = scene.feed(not_ready("exit status 1", Fault::Worker));
-    assert!(matches!(&actions[0], Action::Bury { leaving: Leaving { again_ms: Some(_), .. }, .. }), "{actions:?}");
+    let actions = scene.feed(not_ready("exit status 1", StartFault::Worker));
+    assert!(
+        matches!(&actions[0], LeaderAction::Bury { leaving: MemberLeaving { again_ms: Some(_), .. }, .. }),
+        "{actions:?}"
+    );
 }
 
 #[test]
@@ -70,7 +76,7 @@ fn who_was_started_by_hand_is_not_started_again() {
 #[test]
 fn who_was_told_to_end_is_not_started_again() {
     let mut scene = started("ada");
-    scene.ask(Ask::Kill { name: name("ada") });
+    scene.ask(LeaderAsk::Kill { name: name("ada") });
     scene.exit("ada", killed());
     assert_eq!(scene.later(RESTART_DELAY_MAX), []);
 }
@@ -79,8 +85,8 @@ fn who_was_told_to_end_is_not_started_again() {
 fn a_spawn_takes_the_place_of_a_restart() {
     let mut scene = started("ada");
     scene.exit("ada", killed());
-    let prepare = Action::Prepare { request: request("ada") };
-    assert_eq!(scene.ask(Ask::Spawn(request("ada"))), [buried("ada", killed()), prepare]);
+    let prepare = LeaderAction::Prepare { request: request("ada") };
+    assert_eq!(scene.ask(LeaderAsk::Spawn(request("ada"))), [buried("ada", killed()), prepare]);
     assert_eq!(scene.later(RESTART_DELAY_MAX), [], "there is one start");
 }
 
@@ -88,8 +94,8 @@ fn a_spawn_takes_the_place_of_a_restart() {
 fn a_leader_that_ends_starts_nobody_again() {
     let mut scene = started("ada");
     scene.exit("ada", killed());
-    let actions = scene.ask(Ask::Down { how: Down::Gently });
-    assert!(actions.contains(&Action::Exit), "{actions:?}");
+    let actions = scene.ask(LeaderAsk::Down { how: DownMode::Gently });
+    assert!(actions.contains(&LeaderAction::Exit), "{actions:?}");
     assert!(actions.contains(&buried("ada", killed())), "nor does the next one: {actions:?}");
 }
 
@@ -99,7 +105,7 @@ fn who_is_killed_for_hanging_or_while_it_starts_again_is_dismissed_only_by_a_per
     scene.exit("ada", killed());
     scene.later(RESTART_DELAY_MAX);
     assert!(scene.dismissed.is_empty());
-    assert_eq!(scene.ask(Ask::Kill { name: name("ada") }), [signal("ada", Signal::Kill)]);
+    assert_eq!(scene.ask(LeaderAsk::Kill { name: name("ada") }), [signal("ada", Signal::Kill)]);
     assert!(scene.dismissed.contains(&name("ada")));
 }
 
@@ -109,7 +115,7 @@ fn one_that_is_started_again_may_be_at_work_before_it_is_known_to_be_ready_and_r
     let mut scene = Scene::new();
     scene.see(runs("ada", StartedBy::Leader));
     scene.exit("ada", died("it broke".to_owned()));
-    assert!(scene.later(Duration::from_secs(1)).contains(&Action::Launch { name: name("ada") }));
+    assert!(scene.later(Duration::from_secs(1)).contains(&LeaderAction::Launch { name: name("ada") }));
     assert_eq!(scene.shutdown("ada", WhenBusy::Refuse), []);
-    assert!(asked_to(WhenBusy::Refuse, &scene.feed(Event::Ready { name: name("ada"), pid: 9 })));
+    assert!(asked_to(WhenBusy::Refuse, &scene.feed(LeaderEvent::Ready { name: name("ada"), pid: 9 })));
 }

@@ -6,8 +6,8 @@ use teamster_protocol::model::limits::{RESTART_DELAY_MAX, RESTARTS_MAX};
 use super::*;
 
 /// What a new leader finds.
-fn first(member: MemberSeen) -> Event {
-    Event::RosterSeen { look: RosterLook::First, members: vec![member] }
+fn first(member: MemberSeen) -> LeaderEvent {
+    LeaderEvent::RosterSeen { look: RosterLook::First, members: vec![member] }
 }
 
 /// A worker of a leader before this one died, and nobody said what follows.
@@ -15,17 +15,18 @@ fn dead() -> MemberSeen {
     seen("ada", joined("ada", StartedBy::Leader, 7), LockSeen::Free)
 }
 
-fn left_so(how: LeftHow, then: Then, lock: LockSeen) -> MemberSeen {
-    seen("ada", Presence::Left { at_ms: 2, how, then }, lock)
+fn left_so(how: WorkerEnd, then: AfterLeaving, lock: LockSeen) -> MemberSeen {
+    seen("ada", MemberPresence::Left { at_ms: 2, how, then }, lock)
 }
 
-fn vanished() -> LeftHow {
+fn vanished() -> WorkerEnd {
     died("its worker is gone".to_owned())
 }
 
-fn is_given_up(actions: &[Action]) -> bool {
-    let given_up =
-        |action: &Action| matches!(action, Action::Bury { leaving: Leaving { how: LeftHow::GivenUp { .. }, .. }, .. });
+fn is_given_up(actions: &[LeaderAction]) -> bool {
+    let given_up = |action: &LeaderAction| {
+        matches!(action, LeaderAction::Bury { leaving: MemberLeaving { how: WorkerEnd::GivenUp { .. }, .. }, .. })
+    };
     actions.iter().any(given_up)
 }
 
@@ -33,17 +34,20 @@ fn is_given_up(actions: &[Action]) -> bool {
 fn a_new_leader_starts_who_died_while_nobody_led() {
     let mut scene = Scene::new();
     let actions = scene.feed(first(dead()));
-    assert!(matches!(&actions[0], Action::Bury { leaving: Leaving { again_ms: Some(_), .. }, .. }), "{actions:?}");
-    assert_eq!(scene.later(RESTART_DELAY_MAX), [Action::Launch { name: name("ada") }]);
+    assert!(
+        matches!(&actions[0], LeaderAction::Bury { leaving: MemberLeaving { again_ms: Some(_), .. }, .. }),
+        "{actions:?}"
+    );
+    assert_eq!(scene.later(RESTART_DELAY_MAX), [LeaderAction::Launch { name: name("ada") }]);
 }
 
 #[test]
 fn a_leader_for_one_command_only_gives_back_what_the_dead_held() {
-    let agent_gone = || LeftHow::AgentGone { reason: "it broke".to_owned() };
-    let undecided = || Then::Undecided { process: process("ada", StartedBy::Leader, 7) };
+    let agent_gone = || WorkerEnd::AgentGone { reason: "it broke".to_owned() };
+    let undecided = || AfterLeaving::Undecided { process: process("ada", StartedBy::Leader, 7) };
     for (member, how) in [
         (dead(), vanished()),
-        (left_so(killed(), Then::Again { at_ms: 5 }, LockSeen::Free), killed()),
+        (left_so(killed(), AfterLeaving::Again { at_ms: 5 }, LockSeen::Free), killed()),
         (left_so(agent_gone(), undecided(), LockSeen::Free), agent_gone()),
     ] {
         let mut scene = Scene::that(DeadBefore::Bury);
@@ -61,12 +65,12 @@ fn nobody_starts_again_who_was_started_by_hand_or_dismissed_or_left_in_order() {
         assert_eq!(scene.feed(first(member)), [buried("ada", vanished())]);
         assert_eq!(scene.later(RESTART_DELAY_MAX), []);
     }
-    assert_eq!(Scene::new().feed(first(left_so(LeftHow::Shutdown, Then::Stays, LockSeen::Free))), []);
+    assert_eq!(Scene::new().feed(first(left_so(WorkerEnd::Shutdown, AfterLeaving::Stays, LockSeen::Free))), []);
 }
 
 #[test]
 fn a_new_leader_withdraws_who_was_half_started_and_no_later_look_does() {
-    let expected = || seen("ada", Presence::Expected { since_ms: 1 }, LockSeen::Free);
+    let expected = || seen("ada", MemberPresence::Expected { since_ms: 1 }, LockSeen::Free);
     let why = died("its leader died while it was being started".to_owned());
     assert_eq!(Scene::new().feed(first(expected())), [buried("ada", why)]);
     assert_eq!(Scene::new().see(expected()), [], "another command may be about to start it by hand");
@@ -82,11 +86,11 @@ fn a_new_leader_goes_on_with_the_end_of_who_was_dismissed() {
 
 #[test]
 fn a_new_leader_starts_again_who_was_to_be_started_again() {
-    let restarting = |at_ms| first(left_so(killed(), Then::Again { at_ms }, LockSeen::Free));
+    let restarting = |at_ms| first(left_so(killed(), AfterLeaving::Again { at_ms }, LockSeen::Free));
     let mut scene = Scene::new();
     assert_eq!(scene.feed(restarting(scene.now_ms + 700)), [], "it is buried, and its death is counted");
     assert_eq!(scene.core.next_tick_ms(), Some(scene.now_ms + 700));
-    assert_eq!(scene.later(RESTART_DELAY_MAX), [Action::Launch { name: name("ada") }]);
+    assert_eq!(scene.later(RESTART_DELAY_MAX), [LeaderAction::Launch { name: name("ada") }]);
     let mut scene = Scene::new();
     scene.feed(restarting(u64::MAX));
     assert_eq!(scene.core.next_tick_ms(), Some(scene.now_ms + ms(RESTART_DELAY_MAX)), "the clock was set back");
@@ -106,13 +110,13 @@ fn deaths_count_whoever_led_then() {
 #[test]
 fn a_worker_that_was_found_is_over_when_its_lock_is_free_and_the_roster_may_say_how() {
     for (member, how) in [
-        (left_so(LeftHow::Shutdown, Then::Stays, LockSeen::Free), LeftHow::Shutdown),
+        (left_so(WorkerEnd::Shutdown, AfterLeaving::Stays, LockSeen::Free), WorkerEnd::Shutdown),
         (seen("ada", joined("ada", StartedBy::Hand, 7), LockSeen::Free), vanished()),
     ] {
         let mut scene = Scene::with(&["ada"]);
-        let goodbye = left_so(LeftHow::Shutdown, Then::Stays, LockSeen::Held);
+        let goodbye = left_so(WorkerEnd::Shutdown, AfterLeaving::Stays, LockSeen::Held);
         assert_eq!(scene.see(goodbye), [], "it is about to end");
-        assert_eq!(scene.later(GOODBYE_LOOK), [Action::LookAtRoster]);
+        assert_eq!(scene.later(GOODBYE_LOOK), [LeaderAction::LookAtRoster]);
         assert_eq!(scene.see(member), [buried("ada", how)]);
         assert!(!scene.core.is_running(&name("ada")));
     }
@@ -131,20 +135,21 @@ fn one_worker_after_another_between_two_looks_is_another_worker() {
 
 #[test]
 fn a_link_that_is_lost_is_tried_again_later_each_time_and_that_of_another_process_is_no_loss() {
-    let lost = |pid| Event::LinkLost { name: name("ada"), process: process("ada", StartedBy::Hand, pid).identity };
+    let lost =
+        |pid| LeaderEvent::LinkLost { name: name("ada"), process: process("ada", StartedBy::Hand, pid).identity };
     let mut scene = Scene::with(&["ada"]);
     assert_eq!(scene.feed(lost(8)), []);
     assert_eq!(scene.core.next_tick_ms(), None);
     for times in [1, 2, 4] {
         scene.feed(lost(7));
         assert_eq!(scene.core.next_tick_ms(), Some(scene.now_ms + ms(GOODBYE_LOOK * times)));
-        assert_eq!(scene.later(GOODBYE_LOOK * times), [Action::LookAtRoster]);
+        assert_eq!(scene.later(GOODBYE_LOOK * times), [LeaderAction::LookAtRoster]);
         assert_eq!(scene.core.next_tick_ms(), None, "a look that can not be made is not tried without end");
         let looked = scene.core.step(
             scene.now_ms,
-            Event::RosterSeen { look: RosterLook::Later, members: vec![runs("ada", StartedBy::Hand)] },
+            LeaderEvent::RosterSeen { look: RosterLook::Later, members: vec![runs("ada", StartedBy::Hand)] },
         );
-        assert!(matches!(&looked[..], [Action::Adopt { .. }]), "{looked:?}");
+        assert!(matches!(&looked[..], [LeaderAction::Adopt { .. }]), "{looked:?}");
         scene.core.look_at_ms = None;
     }
 }
@@ -153,34 +158,34 @@ fn a_link_that_is_lost_is_tried_again_later_each_time_and_that_of_another_proces
 fn a_leaving_that_could_not_be_written_is_written_with_a_later_poll_unless_the_member_runs_again() {
     let unwritten = || {
         let mut scene = Scene::with(&["ada"]);
-        let actions = scene.core.step(scene.now_ms, Event::Exited { name: name("ada"), how: killed() });
+        let actions = scene.core.step(scene.now_ms, LeaderEvent::Exited { name: name("ada"), how: killed() });
         assert_eq!(actions, [buried("ada", killed())]);
         scene
     };
     let mut scene = unwritten();
     assert_eq!(scene.see(dead()), [], "it is known to be dead");
-    assert_eq!(scene.feed(Event::Polled), [buried("ada", killed())]);
-    assert_eq!(scene.feed(Event::Polled), [], "that was done");
+    assert_eq!(scene.feed(LeaderEvent::Polled), [buried("ada", killed())]);
+    assert_eq!(scene.feed(LeaderEvent::Polled), [], "that was done");
     let mut scene = unwritten();
     scene.see(runs("ada", StartedBy::Hand));
-    assert!(!scene.feed(Event::Polled).contains(&buried("ada", killed())), "it gave back itself what was held");
+    assert!(!scene.feed(LeaderEvent::Polled).contains(&buried("ada", killed())), "it gave back itself what was held");
 }
 
 #[test]
 fn a_leader_whose_team_is_gone_for_two_polls_ends_whatever_does_not() {
     let mut scene = Scene::with(&["ada"]);
-    assert_eq!(scene.feed(Event::TeamMissing), [], "somebody may only have put it aside");
-    scene.feed(Event::Polled);
-    assert_eq!(scene.feed(Event::TeamMissing), [], "it was there in between");
-    let actions = scene.feed(Event::TeamMissing);
+    assert_eq!(scene.feed(LeaderEvent::TeamMissing), [], "somebody may only have put it aside");
+    scene.feed(LeaderEvent::Polled);
+    assert_eq!(scene.feed(LeaderEvent::TeamMissing), [], "it was there in between");
+    let actions = scene.feed(LeaderEvent::TeamMissing);
     assert!(actions.contains(&signal("ada", Signal::Terminate)), "{actions:?}");
-    assert_eq!(scene.exit("ada", LeftHow::Terminated).last(), Some(&Action::Exit));
+    assert_eq!(scene.exit("ada", WorkerEnd::Terminated).last(), Some(&LeaderAction::Exit));
     // A start whose process does not end, not even on SIGKILL.
     let mut scene = Scene::new();
-    scene.ask(Ask::Spawn(request("ada")));
-    scene.feed(Event::Prepared { name: name("ada"), workspace: workspace() });
-    scene.feed(Event::TeamMissing);
-    scene.feed(Event::TeamMissing);
+    scene.ask(LeaderAsk::Spawn(request("ada")));
+    scene.feed(LeaderEvent::Prepared { name: name("ada"), workspace: workspace() });
+    scene.feed(LeaderEvent::TeamMissing);
+    scene.feed(LeaderEvent::TeamMissing);
     let actions = scene.later(END_WITHOUT_TEAM_WITHIN);
-    assert!(actions.contains(&Action::Exit), "{actions:?}");
+    assert!(actions.contains(&LeaderAction::Exit), "{actions:?}");
 }

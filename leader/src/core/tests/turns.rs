@@ -4,20 +4,20 @@ use teamster_protocol::model::agent::TurnEnd;
 
 use super::*;
 
-fn turn_started(turn: u64) -> Event {
-    Event::TurnStarted { name: name("ada"), turn: TurnOpen { turn, task: Some(TaskId(3)) } }
+fn turn_started(turn: u64) -> LeaderEvent {
+    LeaderEvent::TurnStarted { name: name("ada"), turn: TurnOpen { turn, task: Some(TaskId(3)) } }
 }
 
-fn turn_ended(turn: u64) -> Event {
-    Event::TurnEnded { name: name("ada"), turn, stop: TurnEnd::Aborted }
+fn turn_ended(turn: u64) -> LeaderEvent {
+    LeaderEvent::TurnEnded { name: name("ada"), turn, stop: TurnEnd::Aborted }
 }
 
-fn await_end(turn: u64) -> Ask {
-    Ask::AwaitTurnEnd { name: name("ada"), turn }
+fn await_end(turn: u64) -> LeaderAsk {
+    LeaderAsk::AwaitTurnEnd { name: name("ada"), turn }
 }
 
-fn told(ask: u64, stop: Option<TurnEnd>) -> Action {
-    Action::Answer { ask: AskId(ask), answer: Ok(Answer::TurnEnded(stop)) }
+fn told(ask: u64, stop: Option<TurnEnd>) -> LeaderAction {
+    LeaderAction::Answer { ask: AskId(ask), answer: Ok(LeaderAnswer::TurnEnded(stop)) }
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn nobody_waits_for_the_turn_of_a_worker_that_is_gone_or_not_heard() {
     let mut scene = Scene::with(&["ada"]);
     scene.ask(await_end(4));
     let process = process("ada", StartedBy::Hand, 7).identity;
-    assert_eq!(scene.feed(Event::LinkLost { name: name("ada"), process }), [told(1, None)]);
+    assert_eq!(scene.feed(LeaderEvent::LinkLost { name: name("ada"), process }), [told(1, None)]);
 }
 
 #[test]
@@ -59,8 +59,8 @@ fn a_turn_ends_with_its_worker() {
 fn a_worker_in_a_turn_is_asked_whether_it_is_well_although_it_has_no_task() {
     let mut scene = started("ada");
     let work = || WorkSeen { has_task: false, overdue: None, then: Default::default() };
-    let seen = || Event::WorkSeen { name: name("ada"), work: work() };
+    let seen = || LeaderEvent::WorkSeen { name: name("ada"), work: work() };
     assert_eq!(scene.feed(seen()), [], "it sleeps on");
     scene.feed(turn_started(1));
-    assert_eq!(scene.feed(seen()), [Action::Ping { name: name("ada") }]);
+    assert_eq!(scene.feed(seen()), [LeaderAction::Ping { name: name("ada") }]);
 }

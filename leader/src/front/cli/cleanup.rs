@@ -1,7 +1,7 @@
 //! `teamster cleanup`.
 
-use super::{CliError, Context, Exit, print};
-use crate::ops::cleanup::{Care, Cleaned, clean_up};
+use super::{CliContext, CliError, ExitStatus, print};
+use crate::ops::cleanup::{CleanedTeam, CleanupCare, clean_up};
 
 /// `teamster cleanup`.
 #[derive(Debug, clap::Args)]
@@ -11,14 +11,14 @@ pub struct CleanupArgs {
     pub force: bool,
 }
 
-pub(super) async fn cleanup(context: &Context, args: CleanupArgs) -> Result<Exit, CliError> {
-    let care = if args.force { Care::KeepWork } else { Care::Refuse };
+pub(super) async fn cleanup(context: &CliContext, args: CleanupArgs) -> Result<ExitStatus, CliError> {
+    let care = if args.force { CleanupCare::KeepWork } else { CleanupCare::Refuse };
     context.show(&clean_up(&context.session, care)?, cleaned_text)?;
-    Ok(Exit::Done)
+    Ok(ExitStatus::Done)
 }
 
-fn cleaned_text(cleaned: &Cleaned) -> String {
-    let mut text = format!("removed team {}\n", print::paint(print::Tone::Name, cleaned.team.as_str()));
+fn cleaned_text(cleaned: &CleanedTeam) -> String {
+    let mut text = format!("removed team {}\n", print::paint(print::TextTone::Name, cleaned.team.as_str()));
     for worktree in &cleaned.worktrees {
         text.push_str(&format!("removed the worktree of {} and its branch {}", worktree.member, worktree.branch));
         if let Some(kept) = &worktree.kept {

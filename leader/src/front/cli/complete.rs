@@ -14,7 +14,7 @@ use teamster_protocol::model::task::TaskStatus;
 use teamster_protocol::team::TeamView;
 
 use super::program::program;
-use super::{CliError, Exit, print};
+use super::{CliError, ExitStatus, print};
 use crate::ops::session::Session;
 use crate::ops::text::{harmless, shorten};
 use crate::ops::why::WhySubject;
@@ -31,16 +31,16 @@ const MAKES_MEMBERS: &str = "spawn";
 /// Answers the shell, if it is a shell that asks. Returns what the process is to exit with then.
 ///
 /// To be called first in the process: what asks is the environment, which is changed.
-pub fn answer_shell() -> Option<Exit> {
+pub fn answer_shell() -> Option<ExitStatus> {
     std::env::var_os(VARIABLE)?;
     let here = std::env::current_dir().ok();
     let complete = CompleteEnv::with_factory(|| with_candidates(program(), "")).var(VARIABLE).bin("teamster");
     match complete.try_complete(std::env::args_os(), here.as_deref()) {
-        Ok(true) => Some(Exit::Done),
+        Ok(true) => Some(ExitStatus::Done),
         Ok(false) => None,
         Err(error) => {
             print::remark(error.to_string().trim_end());
-            Some(Exit::Usage)
+            Some(ExitStatus::Usage)
         }
     }
 }
@@ -53,7 +53,7 @@ pub struct CompletionsArgs {
 }
 
 /// Prints what a shell reads at its start.
-pub(super) fn print_script(CompletionsArgs { shell }: CompletionsArgs) -> Result<Exit, CliError> {
+pub(super) fn print_script(CompletionsArgs { shell }: CompletionsArgs) -> Result<ExitStatus, CliError> {
     let name = shell.to_string();
     let shells = Shells::builtins();
     let completer = shells.completer(&name).expect("both lists are of the same five shells");
@@ -67,7 +67,7 @@ pub(super) fn print_script(CompletionsArgs { shell }: CompletionsArgs) -> Result
         script.push_str("\n[ \"$funcstack[1]\" = _teamster ] && _clap_dynamic_completer_teamster \"$@\"");
     }
     print::say(&script).map_err(CliError::Stdout)?;
-    Ok(Exit::Done)
+    Ok(ExitStatus::Done)
 }
 
 /// The command with what may be typed for each argument, by the type that the argument has.

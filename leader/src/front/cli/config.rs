@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::print::{Cell, Column, Table, Tone, harmless};
-use super::{CliError, Context, Exit};
+use super::print::{TableCell, TableColumn, TextTable, TextTone, harmless};
+use super::{CliContext, CliError, ExitStatus};
 use crate::ops::config::{ConfigRow, OriginRow};
 use crate::ops::show_config::show_config;
 
@@ -13,21 +13,22 @@ use crate::ops::show_config::show_config;
 #[derive(Debug, clap::Args)]
 pub struct ConfigArgs {}
 
-pub(super) async fn config(context: &Context, ConfigArgs {}: ConfigArgs) -> Result<Exit, CliError> {
+pub(super) async fn config(context: &CliContext, ConfigArgs {}: ConfigArgs) -> Result<ExitStatus, CliError> {
     context.show(&show_config(&context.session)?, |shown| text(&shown.settings, context))?;
-    Ok(Exit::Done)
+    Ok(ExitStatus::Done)
 }
 
-fn text(rows: &[ConfigRow], context: &Context) -> String {
+fn text(rows: &[ConfigRow], context: &CliContext) -> String {
     let home = std::env::var("HOME").ok().filter(|home| home.starts_with('/'));
     let short = |file: &str| short_path(file, &context.session.here, home.as_deref());
-    let mut table = Table::new([Column::left("setting"), Column::wide("value"), Column::left("from")]);
+    let mut table =
+        TextTable::new([TableColumn::left("setting"), TableColumn::wide("value"), TableColumn::left("from")]);
     let mut notes: Vec<&'static str> = Vec::new();
     for row in rows {
         let value = match (&row.value, row.note) {
-            (Some(value), _) => Cell::from(value_text(value)),
+            (Some(value), _) => TableCell::from(value_text(value)),
             // What happens where nobody says anything.
-            (None, note) => Cell::toned(Tone::Faint, note.unwrap_or("-")),
+            (None, note) => TableCell::toned(TextTone::Faint, note.unwrap_or("-")),
         };
         let origin = match &row.origin {
             OriginRow::CommandLine { option } => (*option).to_owned(),
@@ -35,7 +36,7 @@ fn text(rows: &[ConfigRow], context: &Context) -> String {
             OriginRow::Repository { file, line } | OriginRow::User { file, line } => format!("{}:{line}", short(file)),
             OriginRow::BuiltIn => "built in".to_owned(),
         };
-        table.row([Cell::from(&row.key), value, Cell::from(origin)]);
+        table.row([TableCell::from(&row.key), value, TableCell::from(origin)]);
         if row.key.starts_with("agent.") {
             notes.extend(row.note.filter(|note| !notes.contains(note)));
         }

@@ -3,9 +3,9 @@
 use std::cell::RefCell;
 
 use super::interrupt::interrupts;
-use super::print::{Tone, harmless, paint, say};
-use super::{CliError, Context, Exit, Shape};
-use crate::ops::demo::{self, DemoEnd, DemoStep, Folder};
+use super::print::{TextTone, harmless, paint, say};
+use super::{CliContext, CliError, ExitStatus, OutputShape};
+use crate::ops::demo::{self, DemoEnd, DemoFolder, DemoStep};
 
 /// `teamster demo`.
 #[derive(Debug, clap::Args)]
@@ -15,20 +15,20 @@ pub struct DemoArgs {
     pub keep: bool,
 }
 
-pub(super) async fn demo(context: &Context, args: DemoArgs) -> Result<Exit, CliError> {
-    let folder = if args.keep { Folder::Kept } else { Folder::Removed };
+pub(super) async fn demo(context: &CliContext, args: DemoArgs) -> Result<ExitStatus, CliError> {
+    let folder = if args.keep { DemoFolder::Kept } else { DemoFolder::Removed };
     let mut interrupts = interrupts()?;
     let interrupted = async move {
         interrupts.recv().await;
     };
     let unsaid = RefCell::new(None);
     let tell = |step: &DemoStep| match context.shape {
-        Shape::Text => {
+        OutputShape::Text => {
             if let Err(error) = say_step(step) {
                 unsaid.borrow_mut().get_or_insert(error);
             }
         }
-        Shape::Json => {}
+        OutputShape::Json => {}
     };
     let shown = match demo::demo(&context.session, folder, interrupted, &tell).await? {
         DemoEnd::Shown(shown) => shown,
@@ -37,17 +37,17 @@ pub(super) async fn demo(context: &Context, args: DemoArgs) -> Result<Exit, CliE
     match (context.shape, unsaid.into_inner()) {
         (_, Some(error)) => Err(error),
         // It was told while it went.
-        (Shape::Text, None) => Ok(Exit::Done),
-        (Shape::Json, None) => {
+        (OutputShape::Text, None) => Ok(ExitStatus::Done),
+        (OutputShape::Json, None) => {
             context.show(&shown, |_| String::new())?;
-            Ok(Exit::Done)
+            Ok(ExitStatus::Done)
         }
     }
 }
 
 fn say_step(step: &DemoStep) -> Result<(), CliError> {
     let shows = format!("– {}", step.shows);
-    let line = format!("{} {} {}", paint(Tone::Ok, "✓"), paint(Tone::Name, &step.step), harmless(&shows));
+    let line = format!("{} {} {}", paint(TextTone::Ok, "✓"), paint(TextTone::Name, &step.step), harmless(&shows));
     say(line).map_err(CliError::Stdout)?;
     Ok(())
 }

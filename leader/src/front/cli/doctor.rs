@@ -1,8 +1,10 @@
 //! `teamster doctor`.
 
-use super::print::{Tone, paint, width};
-use super::{CliError, Context, Exit};
-use crate::ops::doctor::{self, Act, Acted, Check, DoctorMode, Group, Level, Report, State};
+use super::print::{TextTone, paint, width};
+use super::{CliContext, CliError, ExitStatus};
+use crate::ops::doctor::{
+    self, CheckGroup, CheckLevel, DoctorCheck, DoctorMode, DoctorReport, RepairAct, RepairOutcome, TeamHealth,
+};
 
 /// `teamster doctor`.
 #[derive(Debug, clap::Args)]
@@ -12,51 +14,51 @@ pub struct DoctorArgs {
     pub repair: bool,
 }
 
-pub(super) async fn doctor(context: &Context, args: DoctorArgs) -> Result<Exit, CliError> {
+pub(super) async fn doctor(context: &CliContext, args: DoctorArgs) -> Result<ExitStatus, CliError> {
     let mode = if args.repair { DoctorMode::Repair } else { DoctorMode::Look };
     let report = doctor::doctor(&context.session, mode).await?;
     context.show(&report, |report| text(report, args.repair, context.columns))?;
     Ok(match report.state {
-        State::Sound => Exit::Done,
-        State::Wrong => Exit::Refused,
-        State::Corrupt => Exit::Corrupt,
+        TeamHealth::Sound => ExitStatus::Done,
+        TeamHealth::Wrong => ExitStatus::Refused,
+        TeamHealth::Corrupt => ExitStatus::Corrupt,
     })
 }
 
-fn text(report: &Report, repaired: bool, columns: usize) -> String {
+fn text(report: &DoctorReport, repaired: bool, columns: usize) -> String {
     let mut text = String::new();
     if repaired {
-        text.push_str(&format!("{}\n", paint(Tone::Faint, "repairs")));
+        text.push_str(&format!("{}\n", paint(TextTone::Faint, "repairs")));
         if report.repairs.is_empty() {
             text.push_str("  there was nothing to do\n");
         }
         report.repairs.iter().for_each(|act| text.push_str(&act_text(act, columns)));
     }
-    let mut group: Option<Group> = None;
+    let mut group: Option<CheckGroup> = None;
     for check in &report.checks {
         if group != Some(check.group) {
             group = Some(check.group);
-            text.push_str(&format!("{}\n", paint(Tone::Faint, check.group.word())));
+            text.push_str(&format!("{}\n", paint(TextTone::Faint, check.group.word())));
         }
         text.push_str(&check_text(check, columns));
     }
-    let count = |wanted: &[Level]| report.checks.iter().filter(|check| wanted.contains(&check.level)).count();
-    let (wrong, notes) = (count(&[Level::Wrong, Level::Corrupt]), count(&[Level::Note]));
+    let count = |wanted: &[CheckLevel]| report.checks.iter().filter(|check| wanted.contains(&check.level)).count();
+    let (wrong, notes) = (count(&[CheckLevel::Wrong, CheckLevel::Corrupt]), count(&[CheckLevel::Note]));
     let notes = if notes == 0 { String::new() } else { format!(", {notes} to know about") };
     let (tone, sum) = match report.state {
-        State::Sound => (Tone::Ok, format!("sound: {} checks{notes}", report.checks.len())),
-        State::Wrong => (Tone::Error, format!("{wrong} wrong{notes}")),
-        State::Corrupt => (Tone::Error, format!("corrupt: {wrong} wrong{notes}")),
+        TeamHealth::Sound => (TextTone::Ok, format!("sound: {} checks{notes}", report.checks.len())),
+        TeamHealth::Wrong => (TextTone::Error, format!("{wrong} wrong{notes}")),
+        TeamHealth::Corrupt => (TextTone::Error, format!("corrupt: {wrong} wrong{notes}")),
     };
     text.push_str(&paint(tone, &sum).to_string());
     text
 }
 
-fn check_text(check: &Check, columns: usize) -> String {
+fn check_text(check: &DoctorCheck, columns: usize) -> String {
     let (tone, mark) = match check.level {
-        Level::Ok => (Tone::Ok, "✓"),
-        Level::Note => (Tone::Warn, "!"),
-        Level::Wrong | Level::Corrupt => (Tone::Error, "✗"),
+        CheckLevel::Ok => (TextTone::Ok, "✓"),
+        CheckLevel::Note => (TextTone::Warn, "!"),
+        CheckLevel::Wrong | CheckLevel::Corrupt => (TextTone::Error, "✗"),
     };
     let what = match &check.place {
         Some(place) => format!("{}: {}", place.display(), check.what),
@@ -64,25 +66,25 @@ fn check_text(check: &Check, columns: usize) -> String {
     };
     let mut text = entry(tone, mark, &what, columns);
     if let Some(hint) = &check.hint {
-        text.push_str(&entry(Tone::Faint, "  →", hint, columns));
+        text.push_str(&entry(TextTone::Faint, "  →", hint, columns));
     }
     text
 }
 
-fn act_text(act: &Act, columns: usize) -> String {
+fn act_text(act: &RepairAct, columns: usize) -> String {
     let (tone, mark) = match act.outcome {
-        Acted::Done => (Tone::Ok, "✓"),
-        Acted::Refused => (Tone::Error, "✗"),
+        RepairOutcome::Done => (TextTone::Ok, "✓"),
+        RepairOutcome::Refused => (TextTone::Error, "✗"),
     };
     let mut text = entry(tone, mark, &act.what, columns);
     if let Some(backup) = &act.backup {
-        text.push_str(&entry(Tone::Faint, "  →", &format!("as it was: {}", backup.display()), columns));
+        text.push_str(&entry(TextTone::Faint, "  →", &format!("as it was: {}", backup.display()), columns));
     }
     text
 }
 
 /// A mark and what it is about, broken between words where the line is full.
-fn entry(tone: Tone, mark: &str, what: &str, columns: usize) -> String {
+fn entry(tone: TextTone, mark: &str, what: &str, columns: usize) -> String {
     let indent = 2 + width(mark) + 1;
     let room = columns.saturating_sub(indent).max(20);
     let mut lines = vec![String::new()];
@@ -98,6 +100,6 @@ fn entry(tone: Tone, mark: &str, what: &str, columns: usize) -> String {
         }
     }
     let blank = " ".repeat(indent);
-    let lines: Vec<String> = lines.iter().map(|line| paint(Tone::Plain, line).to_string()).collect();
+    let lines: Vec<String> = lines.iter().map(|line| paint(TextTone::Plain, line).to_string()).collect();
     format!("  {} {}\n", paint(tone, mark), lines.join(&format!("\n{blank}")))
 }

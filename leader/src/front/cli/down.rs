@@ -2,7 +2,7 @@
 
 use super::endings::{endings_text, exit_of};
 use super::interrupt::unless_interrupted;
-use super::{CliError, Context, Exit};
+use super::{CliContext, CliError, ExitStatus};
 use crate::ops::down;
 
 /// `teamster down`.
@@ -13,7 +13,7 @@ pub struct DownArgs {
     pub force: bool,
 }
 
-pub(super) async fn down(context: &Context, args: DownArgs) -> Result<Exit, CliError> {
+pub(super) async fn down(context: &CliContext, args: DownArgs) -> Result<ExitStatus, CliError> {
     let endings = unless_interrupted(down::down(&context.session, args.force)).await?;
     context.show(&endings, |endings| match endings.members.is_empty() {
         true => "the leader ended; no member ran".to_owned(),

@@ -1,28 +1,28 @@
 //! What is said of members that were to end.
 
-use teamster_protocol::wire::api::{EndOutcome, Ended};
+use teamster_protocol::wire::api::{EndOutcome, EndedMember};
 
-use super::Exit;
+use super::ExitStatus;
 use super::list;
-use super::print::{Tone, paint};
-use crate::ops::shutdown::Endings;
+use super::print::{TextTone, paint};
+use crate::ops::shutdown::MemberEndings;
 
 /// Whether all that were to end did.
-pub(super) fn exit_of(endings: &Endings) -> Exit {
-    if endings.are_complete() { Exit::Done } else { Exit::Refused }
+pub(super) fn exit_of(endings: &MemberEndings) -> ExitStatus {
+    if endings.are_complete() { ExitStatus::Done } else { ExitStatus::Refused }
 }
 
-pub(super) fn endings_text(endings: &Endings) -> String {
-    let line = |ended: &Ended| {
-        let name = paint(Tone::Name, ended.name.as_str());
+pub(super) fn endings_text(endings: &MemberEndings) -> String {
+    let line = |ended: &EndedMember| {
+        let name = paint(TextTone::Name, ended.name.as_str());
         match &ended.outcome {
-            EndOutcome::Left { how } => format!("{name} {}", paint(Tone::Plain, &list::left(how))),
+            EndOutcome::Left { how } => format!("{name} {}", paint(TextTone::Plain, &list::left(how))),
             EndOutcome::Refused { task } => {
                 let with = task.map(|task| format!(" with task {task}")).unwrap_or_default();
                 let finish = format!("teamster shutdown {} --finish lets it finish first", ended.name);
-                format!("{name} {}{with}; {finish}", paint(Tone::Warn, "goes on, it is busy"))
+                format!("{name} {}{with}; {finish}", paint(TextTone::Warn, "goes on, it is busy"))
             }
-            EndOutcome::Stuck => format!("{name} {}", paint(Tone::Error, "does not end, not even by SIGKILL")),
+            EndOutcome::Stuck => format!("{name} {}", paint(TextTone::Error, "does not end, not even by SIGKILL")),
         }
     };
     endings.members.iter().map(line).collect::<Vec<_>>().join("\n")
@@ -31,22 +31,22 @@ pub(super) fn endings_text(endings: &Endings) -> String {
 #[cfg(test)]
 mod tests {
     use teamster_protocol::model::id::TaskId;
-    use teamster_protocol::model::roster::LeftHow;
+    use teamster_protocol::model::roster::WorkerEnd;
 
     use super::*;
 
     #[test]
     fn what_came_of_each_member_is_said_with_the_way_on() {
-        let ended = |name: &str, outcome| Ended { name: name.parse().expect("a name"), outcome };
-        let endings = Endings {
+        let ended = |name: &str, outcome| EndedMember { name: name.parse().expect("a name"), outcome };
+        let endings = MemberEndings {
             members: vec![
-                ended("alice", EndOutcome::Left { how: LeftHow::Shutdown }),
+                ended("alice", EndOutcome::Left { how: WorkerEnd::Shutdown }),
                 ended("bob", EndOutcome::Refused { task: Some(TaskId(3)) }),
-                ended("carol", EndOutcome::Left { how: LeftHow::Died { reason: "killed by SIGKILL".to_owned() } }),
+                ended("carol", EndOutcome::Left { how: WorkerEnd::Died { reason: "killed by SIGKILL".to_owned() } }),
                 ended("dave", EndOutcome::Stuck),
             ],
         };
-        assert_eq!(exit_of(&endings), Exit::Refused);
+        assert_eq!(exit_of(&endings), ExitStatus::Refused);
         insta::assert_snapshot!(anstream::adapter::strip_str(&endings_text(&endings)), @"
         alice shut down
         bob goes on, it is busy with task 3; teamster shutdown bob --finish lets it finish first

@@ -2,7 +2,7 @@
 
 use teamster_protocol::model::id::MemberName;
 
-use super::{CliError, Context, Exit};
+use super::{CliContext, CliError, ExitStatus};
 use crate::ops::env::worker_command;
 
 /// `teamster env`.
@@ -12,7 +12,7 @@ pub struct EnvArgs {
     pub name: MemberName,
 }
 
-pub(super) async fn env(context: &Context, args: EnvArgs) -> Result<Exit, CliError> {
+pub(super) async fn env(context: &CliContext, args: EnvArgs) -> Result<ExitStatus, CliError> {
     context.show(&worker_command(&context.session, args.name)?, |env| env.command.clone())?;
-    Ok(Exit::Done)
+    Ok(ExitStatus::Done)
 }

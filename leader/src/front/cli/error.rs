@@ -5,7 +5,7 @@ use std::io;
 
 use serde::Serialize;
 
-use crate::front::cli::print::Failure;
+use crate::front::cli::print::PrintedFailure;
 use crate::front::cli::words::StdinError;
 use crate::ops::error::{OpsError, OpsErrorKind};
 use crate::warden::policy::HANDED_OVER;
@@ -13,7 +13,7 @@ use crate::warden::policy::HANDED_OVER;
 /// What a command ends with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Exit {
+pub enum ExitStatus {
     /// It is done.
     Done = 0,
     /// A task failed, the work was refused, or the system did not let us.
@@ -30,7 +30,7 @@ pub enum Exit {
     Interrupted = 130,
 }
 
-impl Exit {
+impl ExitStatus {
     /// The number for the system.
     pub fn code(self) -> u8 {
         self as u8
@@ -39,13 +39,13 @@ impl Exit {
     /// The word for it in JSON.
     pub fn word(self) -> &'static str {
         match self {
-            Exit::Done => "done",
-            Exit::Refused => "refused",
-            Exit::Usage => "usage",
-            Exit::NoLeader => "no_leader",
-            Exit::Corrupt => "corrupt",
-            Exit::HandedOver => "handed_over",
-            Exit::Interrupted => "interrupted",
+            ExitStatus::Done => "done",
+            ExitStatus::Refused => "refused",
+            ExitStatus::Usage => "usage",
+            ExitStatus::NoLeader => "no_leader",
+            ExitStatus::Corrupt => "corrupt",
+            ExitStatus::HandedOver => "handed_over",
+            ExitStatus::Interrupted => "interrupted",
         }
     }
 }
@@ -83,24 +83,24 @@ impl<E: Into<OpsError>> From<E> for CliError {
 
 impl CliError {
     /// The one table from kind to exit code.
-    pub fn exit(&self) -> Exit {
+    pub fn exit(&self) -> ExitStatus {
         match self {
             CliError::Ops(error) => match error.kind() {
-                OpsErrorKind::Refused => Exit::Refused,
-                OpsErrorKind::Usage => Exit::Usage,
-                OpsErrorKind::NoLeader => Exit::NoLeader,
-                OpsErrorKind::Corrupt => Exit::Corrupt,
+                OpsErrorKind::Refused => ExitStatus::Refused,
+                OpsErrorKind::Usage => ExitStatus::Usage,
+                OpsErrorKind::NoLeader => ExitStatus::NoLeader,
+                OpsErrorKind::Corrupt => ExitStatus::Corrupt,
             },
-            CliError::NoCommand { .. } => Exit::Usage,
-            CliError::Interrupted => Exit::Interrupted,
-            CliError::Stdin(_) | CliError::Stdout(_) => Exit::Refused,
+            CliError::NoCommand { .. } => ExitStatus::Usage,
+            CliError::Interrupted => ExitStatus::Interrupted,
+            CliError::Stdin(_) | CliError::Stdout(_) => ExitStatus::Refused,
         }
     }
 
     /// In words for people.
-    pub fn failure(&self) -> Failure {
+    pub fn failure(&self) -> PrintedFailure {
         let (message, hint) = self.told();
-        let failure = Failure::new(message);
+        let failure = PrintedFailure::new(message);
         match hint {
             Some(hint) => failure.with_hint(hint),
             None => failure,
@@ -129,26 +129,26 @@ impl CliError {
 
 /// `{"error":{"message":…,"hint":…,"code":…,"kind":…}}`: what every command prints on standard error when it
 /// fails under `--json`. `code` is the exit code, `kind` the word for it.
-pub fn json_error(message: &str, hint: Option<&str>, exit: Exit) -> String {
+pub fn json_error(message: &str, hint: Option<&str>, exit: ExitStatus) -> String {
     json_failure(message, hint, i32::from(exit.code()), exit.word())
 }
 
 /// The same for an end that is none of the program's own.
 pub fn json_failure(message: &str, hint: Option<&str>, code: i32, kind: &'static str) -> String {
     #[derive(Serialize)]
-    struct Outer<'a> {
-        error: Inner<'a>,
+    struct ErrorObject<'a> {
+        error: ErrorFields<'a>,
     }
     #[derive(Serialize)]
-    struct Inner<'a> {
+    struct ErrorFields<'a> {
         message: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
         hint: Option<&'a str>,
         code: i32,
         kind: &'static str,
     }
-    let error = Inner { message, hint, code, kind };
-    serde_json::to_string(&Outer { error }).expect("texts and numbers can be written")
+    let error = ErrorFields { message, hint, code, kind };
+    serde_json::to_string(&ErrorObject { error }).expect("texts and numbers can be written")
 }
 
 #[cfg(test)]
@@ -158,8 +158,8 @@ mod tests {
     use jsonrpsee::core::ClientError;
     use jsonrpsee::types::ErrorObjectOwned;
     use teamster_protocol::model::id::TaskId;
-    use teamster_protocol::model::task::Refusal;
-    use teamster_protocol::store::file::{Damage, LogError};
+    use teamster_protocol::model::task::BoardRefusal;
+    use teamster_protocol::store::file::{LineDamage, LogError};
     use teamster_protocol::team::TeamError;
     use teamster_protocol::wire::api::code;
 
@@ -176,8 +176,8 @@ mod tests {
     #[test]
     fn corruption_names_file_and_line_and_has_its_own_exit_code() {
         let path = Path::new("/s/board.jsonl").to_owned();
-        let error = CliError::from(LogError::Corrupt { path, line: 7, damage: Damage::Missing { field: "seq" } });
-        assert_eq!(error.exit(), Exit::Corrupt);
+        let error = CliError::from(LogError::Corrupt { path, line: 7, damage: LineDamage::Missing { field: "seq" } });
+        assert_eq!(error.exit(), ExitStatus::Corrupt);
         insta::assert_snapshot!(plain(&error), @"
         error: /s/board.jsonl:7: a record without `seq`
           hint: look with teamster doctor, and mend it with teamster doctor --repair
@@ -188,22 +188,22 @@ mod tests {
     #[test]
     fn a_refusal_shows_the_way_out() {
         let by = Some("alice".parse().expect("a name"));
-        let standing = Refusal::Standing { id: TaskId(3), step: "cancel", is: "in progress", by };
+        let standing = BoardRefusal::Standing { id: TaskId(3), step: "cancel", is: "in progress", by };
         let error = CliError::from(TeamError::from(standing));
         insta::assert_snapshot!(plain(&error), @"
         error: cannot cancel task 3: it is in progress by alice
           hint: stop it first with teamster stop alice; task 3 is then held for it
         ");
-        assert_eq!(error.exit(), Exit::Refused);
+        assert_eq!(error.exit(), ExitStatus::Refused);
     }
 
     #[test]
     fn what_the_leader_answers_maps_onto_the_same_codes() {
-        assert_eq!(refused_by_leader(code::REFUSED).exit(), Exit::Refused);
-        assert_eq!(refused_by_leader(code::NOT_FOUND).exit(), Exit::Refused);
-        assert_eq!(refused_by_leader(code::OTHER_VERSION).exit(), Exit::NoLeader);
-        assert_eq!(refused_by_leader(code::CORRUPT).exit(), Exit::Corrupt);
-        assert_eq!(refused_by_leader(code::SYSTEM).exit(), Exit::Refused);
-        assert_eq!(CliError::from(ClientError::RequestTimeout).exit(), Exit::NoLeader);
+        assert_eq!(refused_by_leader(code::REFUSED).exit(), ExitStatus::Refused);
+        assert_eq!(refused_by_leader(code::NOT_FOUND).exit(), ExitStatus::Refused);
+        assert_eq!(refused_by_leader(code::OTHER_VERSION).exit(), ExitStatus::NoLeader);
+        assert_eq!(refused_by_leader(code::CORRUPT).exit(), ExitStatus::Corrupt);
+        assert_eq!(refused_by_leader(code::SYSTEM).exit(), ExitStatus::Refused);
+        assert_eq!(CliError::from(ClientError::RequestTimeout).exit(), ExitStatus::NoLeader);
     }
 }

@@ -8,8 +8,8 @@ use teamster_protocol::model::roster::{StartedBy, TeamFact};
 use teamster_protocol::model::task::title_of;
 
 use super::interrupt::unless_interrupted;
-use super::print::{self, Audience, Tone, clock, paint, shorten};
-use super::{CliError, Context, Exit, Shape, inbox, list, task_text};
+use super::print::{self, OutputAudience, TextTone, clock, paint, shorten};
+use super::{CliContext, CliError, ExitStatus, OutputShape, inbox, list, task_text};
 use crate::ops::events::{self, EventFact, TeamEvent, WantedEvents};
 use crate::ops::follow::{FollowMode, Listening};
 
@@ -24,13 +24,13 @@ pub struct EventsArgs {
     pub last: Option<usize>,
 }
 
-pub(super) async fn events(context: &Context, args: EventsArgs) -> Result<Exit, CliError> {
+pub(super) async fn events(context: &CliContext, args: EventsArgs) -> Result<ExitStatus, CliError> {
     if context.says_how_to_begin()? {
-        return Ok(Exit::Done);
+        return Ok(ExitStatus::Done);
     }
     let mode = if args.follow { FollowMode::Follow } else { FollowMode::Past };
     let told = events::events(&context.session, WantedEvents { last: args.last, mode }, |events| {
-        if events.is_empty() && mode == FollowMode::Past && context.shape == Shape::Text {
+        if events.is_empty() && mode == FollowMode::Past && context.shape == OutputShape::Text {
             print::say("nothing happened yet; add a task with teamster task add TEXT").map_err(CliError::Stdout)?;
         }
         print_all(context, &events)
@@ -39,16 +39,16 @@ pub(super) async fn events(context: &Context, args: EventsArgs) -> Result<Exit, 
         FollowMode::Past => told.await?,
         FollowMode::Follow => unless_interrupted(told).await?,
     }
-    Ok(Exit::Done)
+    Ok(ExitStatus::Done)
 }
 
-fn print_all(context: &Context, events: &[TeamEvent]) -> Result<Listening, CliError> {
+fn print_all(context: &CliContext, events: &[TeamEvent]) -> Result<Listening, CliError> {
     for event in events {
         let line = match context.shape {
-            Shape::Json => serde_json::to_string(event).expect("an event is plain data"),
-            Shape::Text => line(event, &context.zone, context.columns),
+            OutputShape::Json => serde_json::to_string(event).expect("an event is plain data"),
+            OutputShape::Text => line(event, &context.zone, context.columns),
         };
-        if print::say(line).map_err(CliError::Stdout)? == Audience::Gone {
+        if print::say(line).map_err(CliError::Stdout)? == OutputAudience::Gone {
             return Ok(Listening::Over);
         }
     }
@@ -66,21 +66,21 @@ fn line(event: &TeamEvent, zone: &TimeZone, columns: usize) -> String {
     let pad = 8usize.saturating_sub(print::width(&by));
     let room = columns.saturating_sub(at.len() + print::width(&by) + pad + 4).max(20);
     let text = shorten(&text, room);
-    format!("{}  {}{:pad$}  {}", paint(Tone::Faint, &at), paint(Tone::Name, &by), "", paint(tone, &text))
+    format!("{}  {}{:pad$}  {}", paint(TextTone::Faint, &at), paint(TextTone::Name, &by), "", paint(tone, &text))
 }
 
-fn mail_words(fact: &MailFact, mailbox: Option<&Address>) -> (Tone, String) {
+fn mail_words(fact: &MailFact, mailbox: Option<&Address>) -> (TextTone, String) {
     match fact {
         MailFact::Delivered(message) => {
             let to = mailbox.map(|whose| format!("to {whose}: ")).unwrap_or_default();
-            (Tone::Plain, format!("{to}{}", title_of(&inbox::said(&message.body))))
+            (TextTone::Plain, format!("{to}{}", title_of(&inbox::said(&message.body))))
         }
-        MailFact::Acknowledged { .. } => (Tone::Faint, "took a message".to_owned()),
+        MailFact::Acknowledged { .. } => (TextTone::Faint, "took a message".to_owned()),
     }
 }
 
 /// A fact of the board in words.
-fn board_words(fact: &BoardFact) -> (Tone, String) {
+fn board_words(fact: &BoardFact) -> (TextTone, String) {
     let task = |id: &TaskId, what: &str| format!("task {id} {what}");
     let with = |mut text: String, result: &str| {
         if !result.trim().is_empty() {
@@ -90,15 +90,15 @@ fn board_words(fact: &BoardFact) -> (Tone, String) {
         text
     };
     match fact {
-        BoardFact::Added { id, task: new } => (Tone::Plain, format!("task {id} added: {}", new.title)),
+        BoardFact::Added { id, task: new } => (TextTone::Plain, format!("task {id} added: {}", new.title)),
         BoardFact::Claimed(claim) => {
             let again = if claim.attempt > 1 { format!(", attempt {}", claim.attempt) } else { String::new() };
-            (Tone::Busy, format!("task {} claimed by {}{again}", claim.id, claim.owner))
+            (TextTone::Busy, format!("task {} claimed by {}{again}", claim.id, claim.owner))
         }
-        BoardFact::Completed { id, result, .. } => (Tone::Ok, with(task(id, "completed"), result)),
-        BoardFact::Failed { id, reason, .. } => (Tone::Error, with(task(id, "failed"), reason)),
+        BoardFact::Completed { id, result, .. } => (TextTone::Ok, with(task(id, "completed"), result)),
+        BoardFact::Failed { id, reason, .. } => (TextTone::Error, with(task(id, "failed"), reason)),
         BoardFact::Released { id, why, .. } => (
-            Tone::Warn,
+            TextTone::Warn,
             task(
                 id,
                 match why {
@@ -108,41 +108,41 @@ fn board_words(fact: &BoardFact) -> (Tone, String) {
                 },
             ),
         ),
-        BoardFact::Assigned { id, to } => (Tone::Plain, task(id, &format!("assigned to {to}"))),
-        BoardFact::Unassigned { id } => (Tone::Plain, task(id, "open to everybody")),
-        BoardFact::DependencyAdded { id, on } => (Tone::Plain, task(id, &format!("waits for {on}"))),
-        BoardFact::DependencyRemoved { id, on } => (Tone::Plain, task(id, &format!("no longer waits for {on}"))),
-        BoardFact::Retried { id } => (Tone::Plain, task(id, "opened again")),
-        BoardFact::Cancelled { id } => (Tone::Faint, task(id, "cancelled")),
-        BoardFact::Cleared { ids } => (Tone::Faint, format!("cleared: {}", task_text::numbers(ids))),
+        BoardFact::Assigned { id, to } => (TextTone::Plain, task(id, &format!("assigned to {to}"))),
+        BoardFact::Unassigned { id } => (TextTone::Plain, task(id, "open to everybody")),
+        BoardFact::DependencyAdded { id, on } => (TextTone::Plain, task(id, &format!("waits for {on}"))),
+        BoardFact::DependencyRemoved { id, on } => (TextTone::Plain, task(id, &format!("no longer waits for {on}"))),
+        BoardFact::Retried { id } => (TextTone::Plain, task(id, "opened again")),
+        BoardFact::Cancelled { id } => (TextTone::Faint, task(id, "cancelled")),
+        BoardFact::Cleared { ids } => (TextTone::Faint, format!("cleared: {}", task_text::numbers(ids))),
         BoardFact::Waiting(_) | BoardFact::Away { .. } | BoardFact::Kept(_) | BoardFact::Numbered { .. } => {
-            (Tone::Faint, "kept its books".to_owned())
+            (TextTone::Faint, "kept its books".to_owned())
         }
     }
 }
 
-fn roster_words(fact: &TeamFact) -> (Tone, String) {
+fn roster_words(fact: &TeamFact) -> (TextTone, String) {
     match fact {
-        TeamFact::Founded { dir } => (Tone::Plain, format!("team founded for {}", dir.display())),
+        TeamFact::Founded { dir } => (TextTone::Plain, format!("team founded for {}", dir.display())),
         TeamFact::Moved { from, to } => {
-            (Tone::Plain, format!("team followed its directory from {} to {}", from.display(), to.display()))
+            (TextTone::Plain, format!("team followed its directory from {} to {}", from.display(), to.display()))
         }
-        TeamFact::Added { name, spec } => (Tone::Plain, format!("{name} is on the roster, agent {}", spec.agent)),
+        TeamFact::Added { name, spec } => (TextTone::Plain, format!("{name} is on the roster, agent {}", spec.agent)),
         TeamFact::Joined { name, process } => {
             let by = match process.started_by {
                 StartedBy::Leader => "",
                 StartedBy::Hand => ", started by hand",
             };
-            (Tone::Ok, format!("{name} joined as process {}{by}", process.identity.pid))
+            (TextTone::Ok, format!("{name} joined as process {}{by}", process.identity.pid))
         }
-        TeamFact::Session { name, session } => (Tone::Faint, format!("{name} has conversation {session}")),
-        TeamFact::Left { name, how } => (Tone::Warn, format!("{name} {}", list::left(how))),
+        TeamFact::Session { name, session } => (TextTone::Faint, format!("{name} has conversation {session}")),
+        TeamFact::Left { name, how } => (TextTone::Warn, format!("{name} {}", list::left(how))),
         TeamFact::Restarting { name, how, .. } => {
-            (Tone::Warn, format!("{name} {}; it is started again", list::left(how)))
+            (TextTone::Warn, format!("{name} {}; it is started again", list::left(how)))
         }
-        TeamFact::Dismissed { name } => (Tone::Faint, format!("{name} is told to end")),
-        TeamFact::Hung { name } => (Tone::Warn, format!("{name} hangs: its worker does not answer")),
-        TeamFact::Answering { name } => (Tone::Ok, format!("{name} answers again")),
-        TeamFact::Removed { name } => (Tone::Faint, format!("{name} is off the roster")),
+        TeamFact::Dismissed { name } => (TextTone::Faint, format!("{name} is told to end")),
+        TeamFact::Hung { name } => (TextTone::Warn, format!("{name} hangs: its worker does not answer")),
+        TeamFact::Answering { name } => (TextTone::Ok, format!("{name} answers again")),
+        TeamFact::Removed { name } => (TextTone::Faint, format!("{name} is off the roster")),
     }
 }

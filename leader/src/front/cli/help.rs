@@ -2,10 +2,10 @@
 
 use clap::Command;
 
-use super::print::{self, Tone, paint};
+use super::print::{self, TextTone, paint};
 use super::program::{ABOUT, program};
 use super::usage::hint_for_word;
-use super::{CliError, Exit};
+use super::{CliError, ExitStatus};
 use crate::ops::verb::{PREFIXES, Verb, VerbGroup, VerbListing, VerbPrefix};
 
 /// How wide a line of help is at most: longer ones are hard to read.
@@ -32,13 +32,13 @@ impl From<&str> for CommandWord {
 }
 
 /// Prints the help of the command with these words.
-pub(super) fn help(HelpArgs { words }: HelpArgs) -> Result<Exit, CliError> {
+pub(super) fn help(HelpArgs { words }: HelpArgs) -> Result<ExitStatus, CliError> {
     let text = match words.is_empty() {
         true => overview(print::columns()),
         false => help_of(&words)?,
     };
     print::say(text.trim_end()).map_err(CliError::Stdout)?;
-    Ok(Exit::Done)
+    Ok(ExitStatus::Done)
 }
 
 fn help_of(words: &[CommandWord]) -> Result<String, CliError> {
@@ -61,7 +61,7 @@ fn help_of(words: &[CommandWord]) -> Result<String, CliError> {
 /// All commands, each under the heading of its group, and what holds for every one of them.
 pub(super) fn overview(columns: usize) -> String {
     let columns = columns.min(COLUMNS_MAX);
-    let heading = |text: &str| paint(Tone::Name, text).to_string();
+    let heading = |text: &str| paint(TextTone::Name, text).to_string();
     let mut text = format!("{}\n\n{} teamster [OPTIONS] <COMMAND>\n", wrapped(ABOUT, columns, 0), heading("Usage:"));
     let rows: Vec<(VerbGroup, &str, String)> = listed_commands();
     let widest = rows.iter().map(|(_, name, _)| name.len()).max().unwrap_or(0);
@@ -72,7 +72,7 @@ pub(super) fn overview(columns: usize) -> String {
             let about = wrapped(about, columns.saturating_sub(column), column);
             text.push_str(&format!(
                 "  {}{:pad$}{about}\n",
-                paint(Tone::Name, name),
+                paint(TextTone::Name, name),
                 "",
                 pad = widest - name.len() + INDENT
             ));
@@ -177,7 +177,7 @@ mod tests {
     fn what_is_no_command_has_no_help_but_a_way_out() {
         let told = ["tsk", "task ad", "task done", "xyzzy"].map(|words| {
             let error = help_text(words).expect_err("it is none");
-            assert_eq!(error.exit(), Exit::Usage);
+            assert_eq!(error.exit(), ExitStatus::Usage);
             plain(&error.failure().to_string())
         });
         insta::assert_snapshot!(told.join("\n"), @"

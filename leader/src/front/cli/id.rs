@@ -1,13 +1,13 @@
 //! `teamster id`.
 
-use super::{CliError, Context, Exit};
+use super::{CliContext, CliError, ExitStatus};
 use crate::ops::id::identify;
 
 /// `teamster id`.
 #[derive(Debug, clap::Args)]
 pub struct IdArgs {}
 
-pub(super) async fn id(context: &Context, IdArgs {}: IdArgs) -> Result<Exit, CliError> {
+pub(super) async fn id(context: &CliContext, IdArgs {}: IdArgs) -> Result<ExitStatus, CliError> {
     context.show(&identify(&context.session)?, |id| id.team.to_string())?;
-    Ok(Exit::Done)
+    Ok(ExitStatus::Done)
 }

@@ -1,11 +1,11 @@
 //! `teamster inbox`.
 
 use teamster_protocol::model::id::Address;
-use teamster_protocol::model::mail::{Body, Urgency};
-use teamster_protocol::model::shutdown::Verdict;
+use teamster_protocol::model::mail::{MessageBody, Urgency};
+use teamster_protocol::model::shutdown::ShutdownAnswer;
 
-use super::print::{Audience, Failure, Tone, ago, fail, harmless_lines, paint};
-use super::{CliError, Context, Exit};
+use super::print::{OutputAudience, PrintedFailure, TextTone, ago, fail, harmless_lines, paint};
+use super::{CliContext, CliError, ExitStatus};
 use crate::ops::inbox::{self, ShownMail, ShownMessage, WantedMail};
 
 /// `teamster inbox`.
@@ -21,22 +21,22 @@ pub struct InboxArgs {
     pub peek: bool,
 }
 
-pub(super) async fn inbox(context: &Context, args: InboxArgs) -> Result<Exit, CliError> {
+pub(super) async fn inbox(context: &CliContext, args: InboxArgs) -> Result<ExitStatus, CliError> {
     if args.name.is_none() && context.says_how_to_begin()? {
-        return Ok(Exit::Done);
+        return Ok(ExitStatus::Done);
     }
     let wanted = if args.all { WantedMail::All } else { WantedMail::Recent };
     let mail = inbox::inbox(&context.session, args.name, wanted)?;
     let audience = context.show(&mail, |mail| text(mail, context.session.now_ms()))?;
     // Only what somebody could see counts as read.
     if !args.peek
-        && audience == Audience::There
+        && audience == OutputAudience::There
         && let Err(error) = inbox::mark_read(&context.session, &mail)
     {
         // What was asked for, the mail, was shown; that it will be shown again is no failure.
-        fail(&Failure::new(format!("the mail stays unread: {error}")));
+        fail(&PrintedFailure::new(format!("the mail stays unread: {error}")));
     }
-    Ok(Exit::Done)
+    Ok(ExitStatus::Done)
 }
 
 fn text(mail: &ShownMail, now_ms: u64) -> String {
@@ -48,11 +48,11 @@ fn text(mail: &ShownMail, now_ms: u64) -> String {
     }
     let mut text = String::new();
     for ShownMessage { message, read } in &mail.messages {
-        let (mark, tone) = if *read { (" ", Tone::Faint) } else { ("●", Tone::Name) };
+        let (mark, tone) = if *read { (" ", TextTone::Faint) } else { ("●", TextTone::Name) };
         let urgent = if message.urgency == Urgency::Now { ", urgent" } else { "" };
         let when = format!("{}{urgent}", ago(message.sent_ms, now_ms));
         let from = message.from.to_string();
-        text.push_str(&format!("{mark} {}  {}\n", paint(tone, &from), paint(Tone::Faint, &when)));
+        text.push_str(&format!("{mark} {}  {}\n", paint(tone, &from), paint(TextTone::Faint, &when)));
         for line in harmless_lines(said(&message.body).trim_end()).lines() {
             text.push_str(&format!("    {line}\n"));
         }
@@ -61,22 +61,22 @@ fn text(mail: &ShownMail, now_ms: u64) -> String {
 }
 
 /// What a message says, in words.
-pub(super) fn said(body: &Body) -> String {
+pub(super) fn said(body: &MessageBody) -> String {
     match body {
-        Body::Text { text } => text.clone(),
-        Body::TaskAssigned { task } => format!("[task {task} was assigned to you]"),
-        Body::ShutdownRequest(request) if request.reason.is_empty() => "[asks to end]".to_owned(),
-        Body::ShutdownRequest(request) => format!("[asks to end: {}]", request.reason),
-        Body::ShutdownReply(reply) => match &reply.verdict {
-            Verdict::Approved => "[ends, as it was asked]".to_owned(),
-            Verdict::Finishing { task: Some(task) } => format!("[ends after task {task}]"),
-            Verdict::Finishing { task: None } => "[ends after its turn]".to_owned(),
-            Verdict::Refused { task: Some(task) } => format!("[does not end: it is busy with task {task}]"),
-            Verdict::Refused { task: None } => "[does not end: it is busy]".to_owned(),
+        MessageBody::Text { text } => text.clone(),
+        MessageBody::TaskAssigned { task } => format!("[task {task} was assigned to you]"),
+        MessageBody::ShutdownRequest(request) if request.reason.is_empty() => "[asks to end]".to_owned(),
+        MessageBody::ShutdownRequest(request) => format!("[asks to end: {}]", request.reason),
+        MessageBody::ShutdownReply(reply) => match &reply.verdict {
+            ShutdownAnswer::Approved => "[ends, as it was asked]".to_owned(),
+            ShutdownAnswer::Finishing { task: Some(task) } => format!("[ends after task {task}]"),
+            ShutdownAnswer::Finishing { task: None } => "[ends after its turn]".to_owned(),
+            ShutdownAnswer::Refused { task: Some(task) } => format!("[does not end: it is busy with task {task}]"),
+            ShutdownAnswer::Refused { task: None } => "[does not end: it is busy]".to_owned(),
         },
-        Body::AbortRequest { reason } if reason.is_empty() => "[stop]".to_owned(),
-        Body::AbortRequest { reason } => format!("[stop: {reason}]"),
-        Body::Unknown => "[a message of a newer version]".to_owned(),
+        MessageBody::AbortRequest { reason } if reason.is_empty() => "[stop]".to_owned(),
+        MessageBody::AbortRequest { reason } => format!("[stop: {reason}]"),
+        MessageBody::Unknown => "[a message of a newer version]".to_owned(),
     }
 }
 
@@ -96,13 +96,16 @@ mod tests {
             urgency: if n == 2 { Urgency::Now } else { Urgency::Next },
             body,
         };
-        let text_of = |text: &str| Body::Text { text: text.to_owned() };
+        let text_of = |text: &str| MessageBody::Text { text: text.to_owned() };
         let mail = ShownMail {
             name: Address::Lead,
             messages: vec![
                 ShownMessage { message: message(1, "alice", text_of("done with the parser")), read: true },
                 ShownMessage { message: message(2, "bob", text_of("which branch?\n\u{1b}[2J")), read: false },
-                ShownMessage { message: message(3, "bob", Body::AbortRequest { reason: "x".to_owned() }), read: false },
+                ShownMessage {
+                    message: message(3, "bob", MessageBody::AbortRequest { reason: "x".to_owned() }),
+                    read: false,
+                },
             ],
         };
         insta::assert_snapshot!(anstream::adapter::strip_str(&text(&mail, 61_000)), @r#"

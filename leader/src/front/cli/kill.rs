@@ -4,7 +4,7 @@ use teamster_protocol::model::id::MemberName;
 
 use super::endings::{endings_text, exit_of};
 use super::interrupt::unless_interrupted;
-use super::{CliError, Context, Exit};
+use super::{CliContext, CliError, ExitStatus};
 use crate::ops::kill;
 
 /// `teamster kill`.
@@ -14,7 +14,7 @@ pub struct KillArgs {
     pub name: MemberName,
 }
 
-pub(super) async fn kill(context: &Context, args: KillArgs) -> Result<Exit, CliError> {
+pub(super) async fn kill(context: &CliContext, args: KillArgs) -> Result<ExitStatus, CliError> {
     let endings = unless_interrupted(kill::kill(&context.session, args.name)).await?;
     context.show(&endings, endings_text)?;
     // A worker that was killed left as it was asked to: by force.

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use teamster_protocol::model::id::TaskId;
-use teamster_protocol::model::roster::LeftHow;
+use teamster_protocol::model::roster::WorkerEnd;
 use teamster_protocol::wire::api::{MemberState, MemberView};
 
-use super::print::{Cell, Column, Table, Tone, humane};
-use super::{CliError, Context, Exit};
+use super::print::{TableCell, TableColumn, TextTable, TextTone, humane};
+use super::{CliContext, CliError, ExitStatus};
 use crate::ops::hanging::note_of_hanging;
 use crate::ops::list::list_members;
 
@@ -19,9 +19,9 @@ const WHOLE_COLUMNS_MIN: usize = 60;
 #[derive(Debug, clap::Args)]
 pub struct ListArgs {}
 
-pub(super) async fn list(context: &Context, ListArgs {}: ListArgs) -> Result<Exit, CliError> {
+pub(super) async fn list(context: &CliContext, ListArgs {}: ListArgs) -> Result<ExitStatus, CliError> {
     if context.says_how_to_begin()? {
-        return Ok(Exit::Done);
+        return Ok(ExitStatus::Done);
     }
     let list = list_members(&context.session)?;
     let note = note_of_hanging(&context.session).await?;
@@ -29,15 +29,15 @@ pub(super) async fn list(context: &Context, ListArgs {}: ListArgs) -> Result<Exi
         true => "no members yet; start one with teamster spawn NAME".to_owned(),
         false => format!("{}{note}", table(&list.members, &list.titles, context.session.now_ms(), context.columns)),
     })?;
-    Ok(Exit::Done)
+    Ok(ExitStatus::Done)
 }
 
 /// The members as a table. Where there is little room, who does what is shown, and not by which agent and where.
 pub(super) fn table(members: &[MemberView], titles: &BTreeMap<TaskId, String>, now_ms: u64, columns: usize) -> String {
-    let [name, state, length] = [Column::left("name"), Column::left("state"), Column::right("for")];
-    let [task, place, mail] = [Column::wide("task"), Column::wide("works in"), Column::right("mail")];
-    let mut whole = Table::new([name, state, length, task, Column::left("agent"), place, mail]);
-    let mut narrow = Table::new([name, state, length, task, mail]);
+    let [name, state, length] = [TableColumn::left("name"), TableColumn::left("state"), TableColumn::right("for")];
+    let [task, place, mail] = [TableColumn::wide("task"), TableColumn::wide("works in"), TableColumn::right("mail")];
+    let mut whole = TextTable::new([name, state, length, task, TableColumn::left("agent"), place, mail]);
+    let mut narrow = TextTable::new([name, state, length, task, mail]);
     for member in members {
         let task = |id: &TaskId| format!("{id} {}", titles.get(id).map_or("", String::as_str));
         let turn = member.turn.map(|turn| format!("turn {turn}, no task"));
@@ -51,11 +51,11 @@ pub(super) fn table(members: &[MemberView], titles: &BTreeMap<TaskId, String>, n
             None => member.workspace.dir().display().to_string(),
         };
         let unread = if member.unread == 0 { String::new() } else { member.unread.to_string() };
-        let who = Cell::toned(Tone::Name, member.name.as_str());
-        let state = Cell::toned(tone(member.state), word(member.state));
-        let length = Cell::from(humane(Duration::from_millis(now_ms.saturating_sub(member.since_ms))));
-        let task = Cell::from(tasks.join("; ").trim_end());
-        let mail = Cell::toned(Tone::Warn, unread);
+        let who = TableCell::toned(TextTone::Name, member.name.as_str());
+        let state = TableCell::toned(tone(member.state), word(member.state));
+        let length = TableCell::from(humane(Duration::from_millis(now_ms.saturating_sub(member.since_ms))));
+        let task = TableCell::from(tasks.join("; ").trim_end());
+        let mail = TableCell::toned(TextTone::Warn, unread);
         if columns < WHOLE_COLUMNS_MIN {
             narrow.row([who, state, length, task, mail]);
         } else {
@@ -82,29 +82,29 @@ pub(super) fn word(state: MemberState) -> &'static str {
 }
 
 /// Its colour.
-pub(super) fn tone(state: MemberState) -> Tone {
+pub(super) fn tone(state: MemberState) -> TextTone {
     match state {
         MemberState::Starting
         | MemberState::Restarting
         | MemberState::Parked
         | MemberState::Stalled
-        | MemberState::Hung => Tone::Warn,
-        MemberState::Idle => Tone::Ok,
-        MemberState::Busy => Tone::Busy,
-        MemberState::Left => Tone::Faint,
-        MemberState::Dead | MemberState::Failed => Tone::Error,
+        | MemberState::Hung => TextTone::Warn,
+        MemberState::Idle => TextTone::Ok,
+        MemberState::Busy => TextTone::Busy,
+        MemberState::Left => TextTone::Faint,
+        MemberState::Dead | MemberState::Failed => TextTone::Error,
     }
 }
 
 /// How a member left, as the end of a sentence that begins with its name.
-pub(super) fn left(how: &LeftHow) -> String {
+pub(super) fn left(how: &WorkerEnd) -> String {
     match how {
-        LeftHow::Shutdown => "shut down".to_owned(),
-        LeftHow::Terminated => "was told to end by a signal, and ended in order".to_owned(),
-        LeftHow::LeaderGone => "ended because its leader was gone".to_owned(),
-        LeftHow::AgentGone { reason } => format!("ended because its agent could not go on: {reason}"),
-        LeftHow::Died { reason } => format!("died: {reason}"),
-        LeftHow::GivenUp { reason } => format!("is not started again: {reason}"),
+        WorkerEnd::Shutdown => "shut down".to_owned(),
+        WorkerEnd::Terminated => "was told to end by a signal, and ended in order".to_owned(),
+        WorkerEnd::LeaderGone => "ended because its leader was gone".to_owned(),
+        WorkerEnd::AgentGone { reason } => format!("ended because its agent could not go on: {reason}"),
+        WorkerEnd::Died { reason } => format!("died: {reason}"),
+        WorkerEnd::GivenUp { reason } => format!("is not started again: {reason}"),
     }
 }
 

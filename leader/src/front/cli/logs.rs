@@ -6,12 +6,12 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use teamster_protocol::model::agent::{Permission, PlanState, SessionBegin, ToolState, TurnEnd};
 use teamster_protocol::model::id::MemberName;
-use teamster_protocol::model::notice::{Entry, Said};
+use teamster_protocol::model::notice::{TranscriptEntry, TranscriptText};
 use teamster_protocol::model::receipt::ReceiptState;
 
 use super::interrupt::unless_interrupted;
-use super::print::{self, Audience, Tone, bytes, clock, harmless_lines, paint};
-use super::{CliError, Context, Exit, Shape};
+use super::print::{self, OutputAudience, TextTone, bytes, clock, harmless_lines, paint};
+use super::{CliContext, CliError, ExitStatus, OutputShape};
 use crate::ops::duration::format_duration;
 use crate::ops::follow::{FollowMode, Listening};
 use crate::ops::logs::{self, WantedLogs};
@@ -29,139 +29,139 @@ pub struct LogsArgs {
     pub turns: NonZeroUsize,
 }
 
-pub(super) async fn logs(context: &Context, args: LogsArgs) -> Result<Exit, CliError> {
+pub(super) async fn logs(context: &CliContext, args: LogsArgs) -> Result<ExitStatus, CliError> {
     let LogsArgs { name, follow, turns } = args;
     let mode = if follow { FollowMode::Follow } else { FollowMode::Past };
-    let (mut page, mut is_empty) = (Page::default(), true);
+    let (mut page, mut is_empty) = (TextPage::default(), true);
     let told = logs::logs(&context.session, WantedLogs { name: name.clone(), turns, mode }, |entries| {
         is_empty = false;
         let audience = match context.shape {
-            Shape::Text => {
+            OutputShape::Text => {
                 entries.iter().for_each(|entry| page.add(entry, &context.zone));
                 page.print()?
             }
-            Shape::Json => print_json(entries)?,
+            OutputShape::Json => print_json(entries)?,
         };
         Ok::<Listening, CliError>(match audience {
-            Audience::There => Listening::On,
-            Audience::Gone => Listening::Over,
+            OutputAudience::There => Listening::On,
+            OutputAudience::Gone => Listening::Over,
         })
     });
     match mode {
         FollowMode::Past => told.await?,
         FollowMode::Follow => unless_interrupted(told).await?,
     }
-    if is_empty && context.shape == Shape::Text {
+    if is_empty && context.shape == OutputShape::Text {
         print::say(format!("{name} has said nothing yet")).map_err(CliError::Stdout)?;
     }
     page.close()?;
-    Ok(Exit::Done)
+    Ok(ExitStatus::Done)
 }
 
 /// The entries as text for people.
-pub(super) fn rendered(entries: &[Entry], zone: &TimeZone) -> String {
-    let mut page = Page::default();
+pub(super) fn rendered(entries: &[TranscriptEntry], zone: &TimeZone) -> String {
+    let mut page = TextPage::default();
     entries.iter().for_each(|entry| page.add(entry, zone));
     page.text
 }
 
 /// One entry a line, as the transcript holds it.
-fn print_json(entries: &[Entry]) -> Result<Audience, CliError> {
+fn print_json(entries: &[TranscriptEntry]) -> Result<OutputAudience, CliError> {
     for entry in entries {
         let line = serde_json::to_string(entry).expect("an entry is plain data");
-        if print::say(line).map_err(CliError::Stdout)? == Audience::Gone {
-            return Ok(Audience::Gone);
+        if print::say(line).map_err(CliError::Stdout)? == OutputAudience::Gone {
+            return Ok(OutputAudience::Gone);
         }
     }
-    Ok(Audience::There)
+    Ok(OutputAudience::There)
 }
 
 /// Text that is being put together. What an agent says comes in pieces that need not end with their line.
 #[derive(Default)]
-struct Page {
+struct TextPage {
     text: String,
-    line: Line,
+    line: LineState,
 }
 
 /// Whether the last line has its end.
 #[derive(Default, PartialEq)]
-enum Line {
+enum LineState {
     #[default]
     Ended,
     Open,
 }
 
-impl Page {
-    fn add(&mut self, entry: &Entry, zone: &TimeZone) {
+impl TextPage {
+    fn add(&mut self, entry: &TranscriptEntry, zone: &TimeZone) {
         let at = clock(entry.at_ms, zone);
         match &entry.what {
-            Said::Text { text } => {
+            TranscriptText::Text { text } => {
                 self.text.push_str(&harmless_lines(text));
                 if !text.is_empty() {
-                    self.line = if text.ends_with('\n') { Line::Ended } else { Line::Open };
+                    self.line = if text.ends_with('\n') { LineState::Ended } else { LineState::Open };
                 }
             }
-            Said::TurnStarted { turn, task, prompt } => {
+            TranscriptText::TurnStarted { turn, task, prompt } => {
                 let task = task.map(|task| format!(", task {task}")).unwrap_or_default();
-                self.note(Tone::Busy, &at, &format!("turn {turn} began{task}"));
+                self.note(TextTone::Busy, &at, &format!("turn {turn} began{task}"));
                 for line in harmless_lines(prompt.trim_end()).lines() {
-                    self.text.push_str(&format!("{} {line}\n", paint(Tone::Faint, ">")));
+                    self.text.push_str(&format!("{} {line}\n", paint(TextTone::Faint, ">")));
                 }
             }
-            Said::Stalled { quiet_ms, .. } => {
+            TranscriptText::Stalled { quiet_ms, .. } => {
                 let quiet = format_duration(Duration::from_millis(*quiet_ms));
-                self.note(Tone::Warn, &at, &format!("stalls: nothing was heard for {quiet}"));
+                self.note(TextTone::Warn, &at, &format!("stalls: nothing was heard for {quiet}"));
             }
-            Said::TurnEnded { turn, end, .. } => {
+            TranscriptText::TurnEnded { turn, end, .. } => {
                 let (tone, how) = match end {
-                    TurnEnd::Completed => (Tone::Ok, "completed".to_owned()),
-                    TurnEnd::Failed { reason, .. } => (Tone::Error, format!("failed: {reason}")),
-                    TurnEnd::NotBegun { reason } => (Tone::Error, format!("did not begin: {reason}")),
-                    TurnEnd::Aborted => (Tone::Warn, "aborted".to_owned()),
+                    TurnEnd::Completed => (TextTone::Ok, "completed".to_owned()),
+                    TurnEnd::Failed { reason, .. } => (TextTone::Error, format!("failed: {reason}")),
+                    TurnEnd::NotBegun { reason } => (TextTone::Error, format!("did not begin: {reason}")),
+                    TurnEnd::Aborted => (TextTone::Warn, "aborted".to_owned()),
                 };
                 self.note(tone, &at, &format!("turn {turn} {how}"));
             }
-            Said::Ready => self.note(Tone::Faint, &at, "ready"),
-            Said::Waiting => self.note(Tone::Faint, &at, "waits for work"),
-            Said::Session { session } => {
+            TranscriptText::Ready => self.note(TextTone::Faint, &at, "ready"),
+            TranscriptText::Waiting => self.note(TextTone::Faint, &at, "waits for work"),
+            TranscriptText::Session { session } => {
                 let begun = match session.begun {
                     SessionBegin::Fresh => "begins",
                     SessionBegin::Resumed => "goes on with",
                 };
-                self.note(Tone::Faint, &at, &format!("{begun} conversation {}", session.id));
+                self.note(TextTone::Faint, &at, &format!("{begun} conversation {}", session.id));
             }
-            Said::Thought { text } => self.note(Tone::Faint, &at, &format!("thinks: {text}")),
-            Said::ToolCall { title, state, .. } => {
+            TranscriptText::Thought { text } => self.note(TextTone::Faint, &at, &format!("thinks: {text}")),
+            TranscriptText::ToolCall { title, state, .. } => {
                 let (tone, how) = match state {
-                    ToolState::Running => (Tone::Name, "running"),
-                    ToolState::Done => (Tone::Name, "done"),
-                    ToolState::Failed => (Tone::Warn, "failed"),
+                    ToolState::Running => (TextTone::Name, "running"),
+                    ToolState::Done => (TextTone::Name, "done"),
+                    ToolState::Failed => (TextTone::Warn, "failed"),
                 };
                 self.note(tone, &at, &format!("{title}: {how}"));
             }
-            Said::Plan { steps } => {
+            TranscriptText::Plan { steps } => {
                 let done = steps.iter().filter(|step| step.state == PlanState::Done).count();
                 let active = steps.iter().find(|step| step.state == PlanState::Active);
                 let active = active.map(|step| format!(", at: {}", step.text)).unwrap_or_default();
-                self.note(Tone::Name, &at, &format!("plan: {done} of {} done{active}", steps.len()));
+                self.note(TextTone::Name, &at, &format!("plan: {done} of {} done{active}", steps.len()));
             }
-            Said::PermissionAsked(asked) => {
-                self.note(Tone::Warn, &at, &format!("asks for permission ({}): {}", asked.question, asked.title));
+            TranscriptText::PermissionAsked(asked) => {
+                self.note(TextTone::Warn, &at, &format!("asks for permission ({}): {}", asked.question, asked.title));
             }
-            Said::PermissionAnswered { question, answer, .. } => {
+            TranscriptText::PermissionAnswered { question, answer, .. } => {
                 let how = match answer {
                     Permission::Once => "allowed".to_owned(),
                     Permission::Always => "always allowed".to_owned(),
                     Permission::Never { reason } => format!("denied: {reason}"),
                 };
-                self.note(Tone::Name, &at, &format!("{question} {how}"));
+                self.note(TextTone::Name, &at, &format!("{question} {how}"));
             }
-            Said::Usage { usage, .. } => {
-                self.note(Tone::Faint, &at, &format!("tokens: {} in, {} out", usage.input, usage.output));
+            TranscriptText::Usage { usage, .. } => {
+                self.note(TextTone::Faint, &at, &format!("tokens: {} in, {} out", usage.input, usage.output));
             }
-            Said::Receipt { text, state } => match state {
-                ReceiptState::Queued => self.note(Tone::Faint, &at, &format!("text {text} {state}")),
-                ReceiptState::Lost { .. } => self.note(Tone::Warn, &at, &format!("text {text} {state}")),
+            TranscriptText::Receipt { text, state } => match state {
+                ReceiptState::Queued => self.note(TextTone::Faint, &at, &format!("text {text} {state}")),
+                ReceiptState::Lost { .. } => self.note(TextTone::Warn, &at, &format!("text {text} {state}")),
                 // What goes as it should needs no line: `--json` has it.
                 ReceiptState::Accepted
                 | ReceiptState::Unconfirmed
@@ -169,36 +169,40 @@ impl Page {
                 | ReceiptState::InContext
                 | ReceiptState::Answered => {}
             },
-            Said::Parked { until_ms, reason, .. } => {
+            TranscriptText::Parked { until_ms, reason, .. } => {
                 let until = clock(*until_ms, zone);
-                self.note(Tone::Warn, &at, &format!("parked until {until}: {reason}"));
+                self.note(TextTone::Warn, &at, &format!("parked until {until}: {reason}"));
             }
-            Said::Steered { from, text, .. } => self.note(Tone::Name, &at, &format!("{from} steers: {text}")),
-            Said::Mail { from, text, .. } => self.note(Tone::Name, &at, &format!("mail from {from}: {text}")),
-            Said::Trouble { text } => self.note(Tone::Warn, &at, text),
-            Said::Cut { bytes: cut } => {
-                self.note(Tone::Warn, &at, &format!("{} more were said and not kept", bytes(*cut)));
+            TranscriptText::Steered { from, text, .. } => {
+                self.note(TextTone::Name, &at, &format!("{from} steers: {text}"))
             }
-            Said::Leaving { reason } => self.note(Tone::Faint, &at, &format!("leaves: {reason}")),
+            TranscriptText::Mail { from, text, .. } => {
+                self.note(TextTone::Name, &at, &format!("mail from {from}: {text}"))
+            }
+            TranscriptText::Trouble { text } => self.note(TextTone::Warn, &at, text),
+            TranscriptText::Cut { bytes: cut } => {
+                self.note(TextTone::Warn, &at, &format!("{} more were said and not kept", bytes(*cut)));
+            }
+            TranscriptText::Leaving { reason } => self.note(TextTone::Faint, &at, &format!("leaves: {reason}")),
         }
     }
 
     /// A line of our own among what the agent says.
-    fn note(&mut self, tone: Tone, at: &str, text: &str) {
-        if self.line == Line::Open {
+    fn note(&mut self, tone: TextTone, at: &str, text: &str) {
+        if self.line == LineState::Open {
             self.text.push('\n');
-            self.line = Line::Ended;
+            self.line = LineState::Ended;
         }
-        self.text.push_str(&format!("{} {}\n", paint(Tone::Faint, at), paint(tone, text.trim_end())));
+        self.text.push_str(&format!("{} {}\n", paint(TextTone::Faint, at), paint(tone, text.trim_end())));
     }
 
-    fn print(&mut self) -> Result<Audience, CliError> {
+    fn print(&mut self) -> Result<OutputAudience, CliError> {
         let text = std::mem::take(&mut self.text);
         print::put(text).map_err(CliError::Stdout)
     }
 
-    fn close(&mut self) -> Result<Audience, CliError> {
-        if self.line == Line::Open {
+    fn close(&mut self) -> Result<OutputAudience, CliError> {
+        if self.line == LineState::Open {
             self.text.push('\n');
         }
         self.print()
@@ -215,21 +219,21 @@ mod tests {
     #[test]
     fn a_turn_as_people_read_it() {
         let said = [
-            Said::Ready,
-            Said::TurnStarted { turn: 1, task: Some(TaskId(3)), prompt: "make test\nmake lint\n".to_owned() },
-            Said::Text { text: "running 3 tests\ntest a ".to_owned() },
-            Said::Text { text: "ok\ntest b \u{1b}[2J".to_owned() },
-            Said::Steered {
+            TranscriptText::Ready,
+            TranscriptText::TurnStarted { turn: 1, task: Some(TaskId(3)), prompt: "make test\nmake lint\n".to_owned() },
+            TranscriptText::Text { text: "running 3 tests\ntest a ".to_owned() },
+            TranscriptText::Text { text: "ok\ntest b \u{1b}[2J".to_owned() },
+            TranscriptText::Steered {
                 id: TextId::InTurn { turn: 1, number: 1 },
                 from: Address::Lead,
                 text: "skip c\nplease".to_owned(),
             },
-            Said::Cut { bytes: 2048 },
-            Said::TurnEnded { turn: 1, task: Some(TaskId(3)), end: TurnEnd::failed("exit status 1") },
-            Said::Waiting,
+            TranscriptText::Cut { bytes: 2048 },
+            TranscriptText::TurnEnded { turn: 1, task: Some(TaskId(3)), end: TurnEnd::failed("exit status 1") },
+            TranscriptText::Waiting,
         ];
-        let entries: Vec<Entry> =
-            said.into_iter().zip(1..).map(|(what, seq)| Entry { seq, at_ms: seq * 1_000, what }).collect();
+        let entries: Vec<TranscriptEntry> =
+            said.into_iter().zip(1..).map(|(what, seq)| TranscriptEntry { seq, at_ms: seq * 1_000, what }).collect();
         let shown = rendered(&entries, &TimeZone::UTC);
         insta::assert_snapshot!(anstream::adapter::strip_str(&shown), @r#"
         00:00:01 ready

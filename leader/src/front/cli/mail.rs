@@ -2,11 +2,11 @@
 
 use teamster_protocol::model::id::Address;
 use teamster_protocol::model::mail::Urgency;
-use teamster_protocol::wire::api::{Delivered, Mailed, Reader, Undelivered};
+use teamster_protocol::wire::api::{DeliveredMail, MailOutcome, MailboxReader, UndeliveredMail};
 
-use super::print::{Tone, paint};
-use super::words::Words;
-use super::{CliError, Context, Exit};
+use super::print::{TextTone, paint};
+use super::words::TextWords;
+use super::{CliContext, CliError, ExitStatus};
 use crate::ops::mail;
 
 /// `teamster dm`.
@@ -16,7 +16,7 @@ pub struct DmArgs {
     pub name: Address,
     /// What to say
     #[command(flatten)]
-    pub text: Words,
+    pub text: TextWords,
     /// Hand it on at once, into the running turn
     #[arg(long, short)]
     pub urgent: bool,
@@ -27,39 +27,41 @@ pub struct DmArgs {
 pub struct BroadcastArgs {
     /// What to say
     #[command(flatten)]
-    pub text: Words,
+    pub text: TextWords,
     /// Hand it on at once, into running turns
     #[arg(long, short)]
     pub urgent: bool,
 }
 
-pub(super) async fn dm(context: &Context, args: DmArgs) -> Result<Exit, CliError> {
+pub(super) async fn dm(context: &CliContext, args: DmArgs) -> Result<ExitStatus, CliError> {
     let text = args.text.resolve()?;
     show_mailed(context, &mail::dm(&context.session, args.name, text, urgency(args.urgent))?)
 }
 
-pub(super) async fn broadcast(context: &Context, args: BroadcastArgs) -> Result<Exit, CliError> {
+pub(super) async fn broadcast(context: &CliContext, args: BroadcastArgs) -> Result<ExitStatus, CliError> {
     let text = args.text.resolve()?;
     show_mailed(context, &mail::broadcast(&context.session, text, urgency(args.urgent))?)
 }
 
-fn show_mailed(context: &Context, mailed: &Mailed) -> Result<Exit, CliError> {
+fn show_mailed(context: &CliContext, mailed: &MailOutcome) -> Result<ExitStatus, CliError> {
     context.show(mailed, sentences)?;
-    Ok(if mailed.failed.is_empty() { Exit::Done } else { Exit::Refused })
+    Ok(if mailed.failed.is_empty() { ExitStatus::Done } else { ExitStatus::Refused })
 }
 
-fn sentences(mailed: &Mailed) -> String {
-    let line = |delivered: &Delivered| {
-        let name = paint(Tone::Name, delivered.to.as_str());
+fn sentences(mailed: &MailOutcome) -> String {
+    let line = |delivered: &DeliveredMail| {
+        let name = paint(TextTone::Name, delivered.to.as_str());
         match delivered.reader {
-            Reader::Running => format!("in the mailbox of {name}"),
-            Reader::Absent if delivered.to == Address::Lead => format!("in the mailbox of {name}; it waits there"),
-            Reader::Absent => format!("in the mailbox of {name}, who does not run; it waits there"),
-            Reader::Unknown => format!("in the mailbox of {name}; whether its reader runs could not be told"),
+            MailboxReader::Running => format!("in the mailbox of {name}"),
+            MailboxReader::Absent if delivered.to == Address::Lead => {
+                format!("in the mailbox of {name}; it waits there")
+            }
+            MailboxReader::Absent => format!("in the mailbox of {name}, who does not run; it waits there"),
+            MailboxReader::Unknown => format!("in the mailbox of {name}; whether its reader runs could not be told"),
         }
     };
-    let failed = |failed: &Undelivered| {
-        let name = paint(Tone::Error, failed.to.as_str());
+    let failed = |failed: &UndeliveredMail| {
+        let name = paint(TextTone::Error, failed.to.as_str());
         format!("not safely in the mailbox of {name}: {}; try again with teamster dm {}", failed.why, failed.to)
     };
     let lines = mailed.delivered.iter().map(line).chain(mailed.failed.iter().map(failed));

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap_mangen::Man;
 
 use super::program::program;
-use super::{CliError, Exit};
+use super::{CliError, ExitStatus};
 use crate::ops::error::OpsError;
 
 /// `teamster manual`.
@@ -18,13 +18,13 @@ pub struct ManualArgs {
 }
 
 /// Writes the page of each command that is shown in the help into a directory.
-pub(super) fn write_pages(ManualArgs { dir }: ManualArgs) -> Result<Exit, CliError> {
+pub(super) fn write_pages(ManualArgs { dir }: ManualArgs) -> Result<ExitStatus, CliError> {
     let failed = |source| OpsError::Path { doing: "write the pages of the manual to", path: dir.clone(), source };
     fs::create_dir_all(&dir).map_err(failed)?;
     let mut program = program();
     program.build();
     write_below(&program, &dir).map_err(failed)?;
-    Ok(Exit::Done)
+    Ok(ExitStatus::Done)
 }
 
 fn write_below(command: &clap::Command, dir: &Path) -> io::Result<()> {

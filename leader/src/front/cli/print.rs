@@ -2,7 +2,7 @@
 //!
 //! Text that comes from users, agents and files passes through [`harmless`] or [`harmless_lines`] before
 //! it reaches a terminal; everything here that takes text does so by itself. Only [`say`], [`put`], [`fail`],
-//! [`note`], [`remark`], [`Aside`] and [`columns`] touch the world, the rest is text in, text out.
+//! [`note`], [`remark`], [`AsideWriter`] and [`columns`] touch the world, the rest is text in, text out.
 
 mod aside;
 mod failure;
@@ -13,10 +13,10 @@ mod palette;
 mod table;
 
 pub use crate::ops::text::{ago, bytes, clock, did_you_mean, harmless, harmless_lines, humane, shorten, width};
-pub use aside::{Aside, Drawing};
-pub use failure::{Failure, fail, note, remark};
+pub use aside::{AsideWriter, DrawingGuard};
+pub use failure::{PrintedFailure, fail, note, remark};
 
-pub use output::{Audience, COLUMNS_DEFAULT, columns, put, say};
-pub use palette::{Painted, Tone, paint};
+pub use output::{COLUMNS_DEFAULT, OutputAudience, columns, put, say};
+pub use palette::{PaintedText, TextTone, paint};
 
-pub use table::{Cell, Column, Table};
+pub use table::{TableCell, TableColumn, TextTable};

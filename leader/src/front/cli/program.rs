@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use teamster_protocol::model::id::TeamName;
 
-use super::{CliError, Context, Exit};
+use super::{CliContext, CliError, ExitStatus};
 use super::{
     cleanup, complete, config, demo, doctor, down, env, events, help, id, inbox, kill, list, logs, mail, manual,
 };
@@ -16,7 +16,7 @@ use crate::ops::verb::{PREFIXES, Verb, VerbListing, VerbPrefix, VerbRow};
 
 /// What holds for every command.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Everywhere {
+pub struct GlobalArgs {
     /// The team [default: $TEAMSTER_TEAM, else derived from the repository]
     #[arg(long, global = true, value_name = "NAME", help_heading = "Everywhere")]
     pub team: Option<TeamName>,
@@ -32,7 +32,7 @@ pub struct Everywhere {
 #[derive(Debug)]
 pub struct CommandLine {
     /// What holds for every command.
-    pub everywhere: Everywhere,
+    pub everywhere: GlobalArgs,
     /// The command.
     pub command: TypedCommand,
 }
@@ -69,7 +69,7 @@ macro_rules! commands {
             }
 
             /// Does what was typed.
-            pub(super) async fn obey(self, context: &Context) -> Result<Exit, CliError> {
+            pub(super) async fn obey(self, context: &CliContext) -> Result<ExitStatus, CliError> {
                 match self {
                     $(TypedCommand::$verb(args) => $obey(context, args).await,)*
                     $(TypedCommand::$lone(args) => $obey_alone(args),)*
@@ -136,7 +136,7 @@ commands! {
 /// Reads a command line.
 pub(super) fn parse(words: &[OsString]) -> Result<CommandLine, clap::Error> {
     let matches = program().try_get_matches_from(words)?;
-    let everywhere = Everywhere::from_arg_matches(&matches)?;
+    let everywhere = GlobalArgs::from_arg_matches(&matches)?;
     let mut path = String::new();
     let mut below = &matches;
     while let Some((word, matches)) = below.subcommand() {
@@ -169,7 +169,7 @@ pub fn program() -> Command {
              3 cannot reach the leader, 4 corrupt state, 130 interrupted.",
         );
     // Last: the type of the arguments brings a line of its own.
-    Everywhere::augment_args(program).about(ABOUT).subcommands(commands_below(""))
+    GlobalArgs::augment_args(program).about(ABOUT).subcommands(commands_below(""))
 }
 
 /// The verbs that are commands.

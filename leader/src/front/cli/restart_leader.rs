@@ -2,7 +2,7 @@
 
 use super::interrupt::unless_interrupted;
 use super::up::sentence;
-use super::{CliError, Context, Exit};
+use super::{CliContext, CliError, ExitStatus};
 use crate::ops::restart_leader;
 
 /// `teamster restart-leader`.
@@ -10,12 +10,12 @@ use crate::ops::restart_leader;
 pub struct RestartLeaderArgs {}
 
 pub(super) async fn restart_leader(
-    context: &Context,
+    context: &CliContext,
     RestartLeaderArgs {}: RestartLeaderArgs,
-) -> Result<Exit, CliError> {
+) -> Result<ExitStatus, CliError> {
     let restarted = unless_interrupted(restart_leader::restart_leader(&context.session)).await?;
     context.show(&restarted, |restarted| {
         format!("{}, after process {}; every worker went on", sentence(&restarted.leader), restarted.before)
     })?;
-    Ok(Exit::Done)
+    Ok(ExitStatus::Done)
 }

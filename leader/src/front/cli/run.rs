@@ -10,17 +10,17 @@ use teamster_protocol::model::id::AgentName;
 use super::interrupt::interrupts;
 use super::stall::StallArgs;
 use super::workspace::wanted_workspace;
-use super::{CliError, Context, Exit, Shape};
+use super::{CliContext, CliError, ExitStatus, OutputShape};
 use crate::ops::duration::parse_duration;
 use crate::ops::error::OpsError;
 use crate::ops::plan::{PLAN_BYTES_MAX, Plan};
-use crate::ops::run::{self, Leftover, Summary, WantedRun};
+use crate::ops::run::{self, RunLeftover, RunSummary, WantedRun};
 
 mod panel;
 mod progress;
 mod summary;
 
-use progress::Progress;
+use progress::RunProgress;
 use summary::render;
 
 /// `teamster run`.
@@ -58,10 +58,10 @@ pub struct RunArgs {
     pub stall: StallArgs,
 }
 
-pub(super) async fn run(context: &Context, args: RunArgs) -> Result<Exit, CliError> {
+pub(super) async fn run(context: &CliContext, args: RunArgs) -> Result<ExitStatus, CliError> {
     let wanted = WantedRun {
         plan: args.plan.as_deref().map(read_plan).transpose()?,
-        leftover: if args.resume { Leftover::Resume } else { Leftover::Refuse },
+        leftover: if args.resume { RunLeftover::Resume } else { RunLeftover::Refuse },
         workers: args.workers,
         agent: args.agent,
         workspace: wanted_workspace(args.cwd, args.worktree, args.shared, args.base),
@@ -69,19 +69,19 @@ pub(super) async fn run(context: &Context, args: RunArgs) -> Result<Exit, CliErr
         timeout: args.timeout,
     };
     let progress = match context.shape {
-        Shape::Text => Progress::for_people(),
-        Shape::Json => Progress::none(),
+        OutputShape::Text => RunProgress::for_people(),
+        OutputShape::Json => RunProgress::none(),
     };
     let summary = run::run(&context.session, wanted, interrupts()?, &|news| progress.show(news)).await?;
     context.show(&summary, |summary| render(summary, context.columns))?;
     Ok(exit_of(&summary))
 }
 
-fn exit_of(summary: &Summary) -> Exit {
+fn exit_of(summary: &RunSummary) -> ExitStatus {
     match summary.ended.as_deref() {
-        Some("interrupted") => Exit::Interrupted,
-        Some(_) | None if summary.ok => Exit::Done,
-        Some(_) | None => Exit::Refused,
+        Some("interrupted") => ExitStatus::Interrupted,
+        Some(_) | None if summary.ok => ExitStatus::Done,
+        Some(_) | None => ExitStatus::Refused,
     }
 }
 

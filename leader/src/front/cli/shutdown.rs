@@ -5,7 +5,7 @@ use teamster_protocol::model::shutdown::WhenBusy;
 
 use super::endings::{endings_text, exit_of};
 use super::interrupt::unless_interrupted;
-use super::{CliError, Context, Exit};
+use super::{CliContext, CliError, ExitStatus};
 use crate::ops::shutdown;
 
 /// `teamster shutdown`.
@@ -21,7 +21,7 @@ pub struct ShutdownArgs {
     pub finish: bool,
 }
 
-pub(super) async fn shutdown(context: &Context, args: ShutdownArgs) -> Result<Exit, CliError> {
+pub(super) async fn shutdown(context: &CliContext, args: ShutdownArgs) -> Result<ExitStatus, CliError> {
     let when_busy = if args.finish { WhenBusy::Finish } else { WhenBusy::Refuse };
     let asked = shutdown::shutdown(&context.session, args.name, args.reason.join(" "), when_busy);
     let endings = unless_interrupted(asked).await?;

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use teamster_protocol::model::board::AutoClaim;
 use teamster_protocol::model::id::{AgentName, MemberName, Role};
-use teamster_protocol::wire::api::Spawned;
+use teamster_protocol::wire::api::SpawnedMember;
 
 use super::interrupt::unless_interrupted;
-use super::print::{Tone, paint};
+use super::print::{TextTone, paint};
 use super::stall::StallArgs;
 use super::workspace::wanted_workspace;
-use super::{CliError, Context, Exit};
+use super::{CliContext, CliError, ExitStatus};
 use crate::ops::spawn::{self, WantedMember};
 
 /// `teamster spawn`.
@@ -44,7 +44,7 @@ pub struct SpawnArgs {
     pub stall: StallArgs,
 }
 
-pub(super) async fn spawn(context: &Context, args: SpawnArgs) -> Result<Exit, CliError> {
+pub(super) async fn spawn(context: &CliContext, args: SpawnArgs) -> Result<ExitStatus, CliError> {
     let wanted = WantedMember {
         name: args.name,
         agent: args.agent,
@@ -55,14 +55,14 @@ pub(super) async fn spawn(context: &Context, args: SpawnArgs) -> Result<Exit, Cl
     };
     let spawned = unless_interrupted(spawn::spawn(&context.session, wanted)).await?;
     context.show(&spawned, sentence)?;
-    Ok(Exit::Done)
+    Ok(ExitStatus::Done)
 }
 
-fn sentence(spawned: &Spawned) -> String {
+fn sentence(spawned: &SpawnedMember) -> String {
     let dir = spawned.workspace.dir().display().to_string();
     let place = match spawned.workspace.branch() {
-        Some(branch) => format!("on branch {}, in {}", paint(Tone::Name, branch), paint(Tone::Plain, &dir)),
-        None => format!("in {}", paint(Tone::Plain, &dir)),
+        Some(branch) => format!("on branch {}, in {}", paint(TextTone::Name, branch), paint(TextTone::Plain, &dir)),
+        None => format!("in {}", paint(TextTone::Plain, &dir)),
     };
-    format!("{} is ready {place}", paint(Tone::Name, spawned.name.as_str()))
+    format!("{} is ready {place}", paint(TextTone::Name, spawned.name.as_str()))
 }

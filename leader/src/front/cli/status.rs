@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use teamster_protocol::model::board::AutoClaim;
 use teamster_protocol::model::id::MemberName;
-use teamster_protocol::model::roster::{Isolation, StartedBy};
+use teamster_protocol::model::roster::{CellIsolation, StartedBy};
 use teamster_protocol::wire::api::MemberState;
 
-use super::print::{Cell, Column, Table, Tone, ago, columns, humane, paint, shorten};
+use super::print::{TableCell, TableColumn, TextTable, TextTone, ago, columns, humane, paint, shorten};
 use super::task_text::{counts_text, numbers, parts};
-use super::{CliError, Context, Exit, list, logs};
+use super::{CliContext, CliError, ExitStatus, list, logs};
 use crate::ops::status::{LAST_ENTRIES_MAX, MemberStatus, TeamStatus, member_status, team_status};
 use crate::ops::task::TaskRow;
 use crate::ops::why::started_again;
@@ -24,7 +24,7 @@ pub struct StatusArgs {
     pub name: Option<MemberName>,
 }
 
-pub(super) async fn status(context: &Context, args: StatusArgs) -> Result<Exit, CliError> {
+pub(super) async fn status(context: &CliContext, args: StatusArgs) -> Result<ExitStatus, CliError> {
     match &args.name {
         Some(name) => {
             context.show(&member_status(&context.session, name)?, |status| member_text(status, context))?;
@@ -41,18 +41,22 @@ pub(super) async fn status(context: &Context, args: StatusArgs) -> Result<Exit, 
             })?;
         }
     }
-    Ok(Exit::Done)
+    Ok(ExitStatus::Done)
 }
 
 fn line(text: &mut String, label: &str, value: &str) {
     let pad = 9usize.saturating_sub(label.len());
-    text.push_str(&format!("{}{:pad$}{value}\n", paint(Tone::Faint, label), ""));
+    text.push_str(&format!("{}{:pad$}{value}\n", paint(TextTone::Faint, label), ""));
 }
 
 fn team_text(status: &TeamStatus, members: &str, now_ms: u64, columns: usize) -> String {
     let mut text = String::new();
     let dir = status.dir.as_deref().map(|dir| dir.display().to_string()).unwrap_or_default();
-    line(&mut text, "team", &format!("{}  {}", paint(Tone::Name, status.team.as_str()), paint(Tone::Plain, &dir)));
+    line(
+        &mut text,
+        "team",
+        &format!("{}  {}", paint(TextTone::Name, status.team.as_str()), paint(TextTone::Plain, &dir)),
+    );
     line(
         &mut text,
         "leader",
@@ -60,7 +64,7 @@ fn team_text(status: &TeamStatus, members: &str, now_ms: u64, columns: usize) ->
             Some(leader) if leader.hangs => format!(
                 "process {}, {}; kill it with teamster restart-leader, or end the team with teamster down --force",
                 leader.pid,
-                paint(Tone::Error, "does not answer")
+                paint(TextTone::Error, "does not answer")
             ),
             Some(leader) => format!(
                 "process {}, up {}",
@@ -96,7 +100,7 @@ fn team_text(status: &TeamStatus, members: &str, now_ms: u64, columns: usize) ->
     if status.unread > 0 {
         line(&mut text, "mail", &format!("{} unread; read it with teamster inbox", status.unread));
     }
-    line(&mut text, "files", &paint(Tone::Plain, &status.files.display().to_string()).to_string());
+    line(&mut text, "files", &paint(TextTone::Plain, &status.files.display().to_string()).to_string());
     if !members.is_empty() {
         text.push_str(&format!("\n{members}\n"));
     }
@@ -112,9 +116,9 @@ fn section(text: &mut String, title: &'static str, rows: &[TaskRow], columns: us
     if rows.is_empty() {
         return;
     }
-    let mut table = Table::new([Column::right("id"), Column::wide(title), Column::left("")]);
+    let mut table = TextTable::new([TableColumn::right("id"), TableColumn::wide(title), TableColumn::left("")]);
     for row in rows.iter().take(TASKS_NAMED_MAX) {
-        table.row([row.id.to_string().into(), row.title.as_str().into(), Cell::from(say(row))]);
+        table.row([row.id.to_string().into(), row.title.as_str().into(), TableCell::from(say(row))]);
     }
     text.push_str(&format!("\n{}\n", table.render(columns)));
     if rows.len() > TASKS_NAMED_MAX {
@@ -122,13 +126,13 @@ fn section(text: &mut String, title: &'static str, rows: &[TaskRow], columns: us
     }
 }
 
-fn member_text(status: &MemberStatus, context: &Context) -> String {
+fn member_text(status: &MemberStatus, context: &CliContext) -> String {
     let member = &status.member;
     let now_ms = context.session.now_ms();
     let mut text = String::new();
     let state = paint(list::tone(member.state), list::word(member.state)).to_string();
     let since = humane(Duration::from_millis(now_ms.saturating_sub(member.since_ms)));
-    line(&mut text, "member", &format!("{}, {state} for {since}", paint(Tone::Name, member.name.as_str())));
+    line(&mut text, "member", &format!("{}, {state} for {since}", paint(TextTone::Name, member.name.as_str())));
     for row in &status.task_rows {
         line(&mut text, "task", &format!("{} {}", row.id, shorten(&row.title, columns().saturating_sub(16).max(20))));
     }
@@ -138,7 +142,7 @@ fn member_text(status: &MemberStatus, context: &Context) -> String {
     if let Some(how) = &member.left {
         let again =
             member.again_ms.map(|again_ms| format!("; {}", started_again(again_ms, now_ms))).unwrap_or_default();
-        line(&mut text, "left", &format!("it {}{again}", paint(Tone::Plain, &list::left(how))));
+        line(&mut text, "left", &format!("it {}{again}", paint(TextTone::Plain, &list::left(how))));
     }
     let role = member.role.as_ref().map(|role| format!(", role {role}")).unwrap_or_default();
     let auto = match member.auto {
@@ -147,9 +151,9 @@ fn member_text(status: &MemberStatus, context: &Context) -> String {
     };
     line(&mut text, "agent", &format!("{}{role}; {auto}", member.agent));
     let dir = member.workspace.dir().display().to_string();
-    line(&mut text, "works in", &paint(Tone::Plain, &dir).to_string());
+    line(&mut text, "works in", &paint(TextTone::Plain, &dir).to_string());
     if let Some(branch) = member.workspace.branch() {
-        line(&mut text, "branch", &paint(Tone::Plain, branch).to_string());
+        line(&mut text, "branch", &paint(TextTone::Plain, branch).to_string());
     }
     if let Some(pid) = member.pid {
         let by = match member.started_by {
@@ -158,8 +162,8 @@ fn member_text(status: &MemberStatus, context: &Context) -> String {
             None => "",
         };
         let kept = match member.isolation {
-            Some(Isolation::Namespace) => ", in a namespace of its own",
-            Some(Isolation::Subreaper) => ", without a namespace",
+            Some(CellIsolation::Namespace) => ", in a namespace of its own",
+            Some(CellIsolation::Subreaper) => ", without a namespace",
             None => "",
         };
         line(&mut text, "process", &format!("{pid}{by}{kept}"));
@@ -167,7 +171,7 @@ fn member_text(status: &MemberStatus, context: &Context) -> String {
     line(&mut text, "done", &format!("{} completed, {} failed", member.completed, member.failed));
     line(&mut text, "unread", &member.unread.to_string());
     if let Some(last) = status.last.last() {
-        text.push_str(&format!("\n{}\n", paint(Tone::Faint, &format!("last said, {}", ago(last.at_ms, now_ms)))));
+        text.push_str(&format!("\n{}\n", paint(TextTone::Faint, &format!("last said, {}", ago(last.at_ms, now_ms)))));
         let said = logs::rendered(&status.last, &context.zone);
         let lines: Vec<&str> = said.lines().collect();
         text.push_str(&lines[lines.len().saturating_sub(LAST_ENTRIES_MAX)..].join("\n"));

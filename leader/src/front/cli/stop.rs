@@ -2,11 +2,11 @@
 
 use teamster_protocol::model::agent::TurnEnd;
 use teamster_protocol::model::id::{MemberName, TaskId};
-use teamster_protocol::wire::api::{Stopped, Via};
+use teamster_protocol::wire::api::{PassedVia, StoppedTurn};
 
 use super::interrupt::unless_interrupted;
-use super::print::{Tone, paint};
-use super::{CliError, Context, Exit};
+use super::print::{TextTone, paint};
+use super::{CliContext, CliError, ExitStatus};
 use crate::ops::stop;
 
 /// `teamster stop`.
@@ -19,14 +19,14 @@ pub struct StopArgs {
     pub reason: Vec<String>,
 }
 
-pub(super) async fn stop(context: &Context, args: StopArgs) -> Result<Exit, CliError> {
+pub(super) async fn stop(context: &CliContext, args: StopArgs) -> Result<ExitStatus, CliError> {
     let stopped = unless_interrupted(stop::stop(&context.session, args.name, args.reason.join(" "))).await?;
     context.show(&stopped, |done| stop_text(&done.name, &done.stopped))?;
-    Ok(Exit::Done)
+    Ok(ExitStatus::Done)
 }
 
-fn stop_text(name: &MemberName, stopped: &Stopped) -> String {
-    let name = paint(Tone::Name, name.as_str());
+fn stop_text(name: &MemberName, stopped: &StoppedTurn) -> String {
+    let name = paint(TextTone::Name, name.as_str());
     let held = |task: Option<TaskId>| match task {
         Some(task) => format!("; task {task} is held for it: teamster task retry {task} lets it go on"),
         None => String::new(),
@@ -35,9 +35,9 @@ fn stop_text(name: &MemberName, stopped: &Stopped) -> String {
         (Some(TurnEnd::Aborted), _) => format!("{name} stopped{}", held(stopped.task)),
         (Some(TurnEnd::Completed), _) => format!("{name} had completed its turn in the same moment"),
         (Some(TurnEnd::Failed { reason, .. } | TurnEnd::NotBegun { reason }), _) => {
-            format!("{name} had failed in the same moment: {}", paint(Tone::Plain, reason))
+            format!("{name} had failed in the same moment: {}", paint(TextTone::Plain, reason))
         }
-        (None, Via::Mail) => format!("{name} was told by mail to stop"),
-        (None, Via::Rpc) => format!("{name} was told to stop"),
+        (None, PassedVia::Mail) => format!("{name} was told by mail to stop"),
+        (None, PassedVia::Rpc) => format!("{name} was told to stop"),
     }
 }

@@ -1,10 +1,10 @@
 //! `teamster task …`.
 
 use teamster_protocol::model::id::TaskId;
-use teamster_protocol::wire::api::Changed;
+use teamster_protocol::wire::api::BoardChange;
 
-use super::print::{Tone, paint};
-use super::{CliError, Context, Exit};
+use super::print::{TextTone, paint};
+use super::{CliContext, CliError, ExitStatus};
 
 pub(super) mod add;
 pub(super) mod change;
@@ -14,16 +14,16 @@ pub(super) mod show;
 
 /// Shows what was changed, and what the asker might not have meant.
 fn show_changed(
-    context: &Context,
-    changed: &Changed,
+    context: &CliContext,
+    changed: &BoardChange,
     sentence: impl FnOnce(&[TaskId]) -> String,
-) -> Result<Exit, CliError> {
+) -> Result<ExitStatus, CliError> {
     context.show(changed, |changed| {
         let mut text = sentence(&changed.tasks);
         for warning in &changed.warnings {
-            text.push_str(&format!("\n{} {}", paint(Tone::Warn, "note:"), paint(Tone::Plain, warning)));
+            text.push_str(&format!("\n{} {}", paint(TextTone::Warn, "note:"), paint(TextTone::Plain, warning)));
         }
         text
     })?;
-    Ok(Exit::Done)
+    Ok(ExitStatus::Done)
 }

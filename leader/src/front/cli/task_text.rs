@@ -2,28 +2,28 @@
 
 use teamster_protocol::model::id::TaskId;
 
-use super::print::{Cell, Tone};
+use super::print::{TableCell, TextTone};
 use crate::ops::task::{TaskCounts, TaskRow, TaskStanding};
 
 /// Whose it is: who is on it or ended it, or `for alice`, or `role tests`.
-pub(super) fn whose(row: &TaskRow) -> Cell {
+pub(super) fn whose(row: &TaskRow) -> TableCell {
     match (&row.owner, &row.assignee, &row.role) {
-        (Some(owner), _, _) => Cell::toned(Tone::Name, owner.as_str()),
-        (None, Some(assignee), _) => Cell::from(format!("for {assignee}")),
-        (None, None, Some(role)) => Cell::toned(Tone::Faint, format!("role {role}")),
-        (None, None, None) => Cell::from(""),
+        (Some(owner), _, _) => TableCell::toned(TextTone::Name, owner.as_str()),
+        (None, Some(assignee), _) => TableCell::from(format!("for {assignee}")),
+        (None, None, Some(role)) => TableCell::toned(TextTone::Faint, format!("role {role}")),
+        (None, None, None) => TableCell::from(""),
     }
 }
 
 /// The colour of where a task stands.
-pub(super) fn tone(standing: TaskStanding) -> Tone {
+pub(super) fn tone(standing: TaskStanding) -> TextTone {
     match standing {
-        TaskStanding::Ready => Tone::Plain,
-        TaskStanding::Blocked | TaskStanding::Cancelled => Tone::Faint,
-        TaskStanding::Stopped => Tone::Warn,
-        TaskStanding::InProgress => Tone::Busy,
-        TaskStanding::Completed => Tone::Ok,
-        TaskStanding::Failed => Tone::Error,
+        TaskStanding::Ready => TextTone::Plain,
+        TaskStanding::Blocked | TaskStanding::Cancelled => TextTone::Faint,
+        TaskStanding::Stopped => TextTone::Warn,
+        TaskStanding::InProgress => TextTone::Busy,
+        TaskStanding::Completed => TextTone::Ok,
+        TaskStanding::Failed => TextTone::Error,
     }
 }
 

@@ -6,8 +6,8 @@ use teamster_protocol::host::signals::{EndSignal, EndSignals};
 use teamster_protocol::wire::api::LeaderInfo;
 
 use super::interrupt::unless_interrupted;
-use super::{CliError, Context, Exit, Shape, print};
-use crate::daemon::Served;
+use super::{CliContext, CliError, ExitStatus, OutputShape, print};
+use crate::daemon::LeaderEnd;
 use crate::ops::error::OpsError;
 use crate::ops::up::{LeaderStart, ReadyLeader, lead, start_leader};
 use crate::warden;
@@ -23,11 +23,11 @@ pub struct UpArgs {
     pub in_background: bool,
 }
 
-pub(super) async fn up(context: &Context, args: UpArgs) -> Result<Exit, CliError> {
+pub(super) async fn up(context: &CliContext, args: UpArgs) -> Result<ExitStatus, CliError> {
     if args.detach {
         let ready = unless_interrupted(start_leader(&context.session)).await?;
         context.show(&ready, |ready| sentence(&ready.leader))?;
-        return Ok(Exit::Done);
+        return Ok(ExitStatus::Done);
     }
     let in_background = args.in_background;
     let start = match warden::after() {
@@ -56,23 +56,23 @@ pub(super) async fn up(context: &Context, args: UpArgs) -> Result<Exit, CliError
             leading.await?
         }
     };
-    if served == Served::Ended && context.shape == Shape::Text {
+    if served == LeaderEnd::Ended && context.shape == OutputShape::Text {
         print::say("the leader ended").map_err(CliError::Stdout)?;
     }
     Ok(left(served))
 }
 
-fn left(served: Served) -> Exit {
+fn left(served: LeaderEnd) -> ExitStatus {
     match served {
-        Served::Ended => Exit::Done,
-        Served::HandedOver => Exit::HandedOver,
+        LeaderEnd::Ended => ExitStatus::Done,
+        LeaderEnd::HandedOver => ExitStatus::HandedOver,
     }
 }
 
 /// Says that the leader is ready. In the background that is a line to whoever started it, and the last one.
-fn announce(context: &Context, ready: &ReadyLeader, in_background: bool) -> Result<(), CliError> {
-    let shape = if in_background { Shape::Json } else { context.shape };
-    let context = Context { shape, ..context.clone() };
+fn announce(context: &CliContext, ready: &ReadyLeader, in_background: bool) -> Result<(), CliError> {
+    let shape = if in_background { OutputShape::Json } else { context.shape };
+    let context = CliContext { shape, ..context.clone() };
     context.show(ready, |ready| format!("{}; Ctrl-C ends it", sentence(&ready.leader)))?;
     if in_background {
         let null = OpenOptions::new().write(true).open("/dev/null").map_err(CliError::Stdout)?;
@@ -82,5 +82,5 @@ fn announce(context: &Context, ready: &ReadyLeader, in_background: bool) -> Resu
 }
 
 pub(super) fn sentence(leader: &LeaderInfo) -> String {
-    format!("leading team {} as process {}", print::paint(print::Tone::Name, leader.team.as_str()), leader.pid)
+    format!("leading team {} as process {}", print::paint(print::TextTone::Name, leader.team.as_str()), leader.pid)
 }

@@ -5,34 +5,34 @@ use std::ffi::OsString;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::program::{ABOUT, program};
-use super::{Exit, help, json_error};
-use crate::front::cli::print::{self, Failure, did_you_mean};
+use super::{ExitStatus, help, json_error};
+use crate::front::cli::print::{self, PrintedFailure, did_you_mean};
 use crate::ops::verb::NOT_VERBS;
 
 /// From so many letters on the first letter of a command may be mistyped too.
 const LONG_WORD_LETTERS: usize = 4;
 
 /// Says what is wrong, or prints the help or version that was asked for. Returns what the process is to exit with.
-pub(super) fn not_parsed(error: &clap::Error, words: &[OsString]) -> Exit {
+pub(super) fn not_parsed(error: &clap::Error, words: &[OsString]) -> ExitStatus {
     let json = words.iter().any(|word| word == "--json");
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             print_help(error);
-            return Exit::Done;
+            return ExitStatus::Done;
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand if !json => {
             print_help(error);
-            return Exit::Usage;
+            return ExitStatus::Usage;
         }
         _ => {}
     }
     let (message, hint) = (message(error), hint(error, words));
     if json {
-        print::remark(json_error(&message, Some(&hint), Exit::Usage));
+        print::remark(json_error(&message, Some(&hint), ExitStatus::Usage));
     } else {
-        print::fail(&Failure::new(message).with_hint(hint));
+        print::fail(&PrintedFailure::new(message).with_hint(hint));
     }
-    Exit::Usage
+    ExitStatus::Usage
 }
 
 /// Prints the help or the version that clap made; the help of the whole program has its commands under headings.

@@ -1,9 +1,9 @@
 //! `teamster why`.
 
-use super::print::{Tone, harmless, paint};
-use super::{CliError, Context, Exit};
+use super::print::{TextTone, harmless, paint};
+use super::{CliContext, CliError, ExitStatus};
 use crate::ops::hanging::note_of_hanging;
-use crate::ops::why::{self, Because, WhyAnswer, WhySubject};
+use crate::ops::why::{self, CauseText, WhyAnswer, WhySubject};
 
 /// Causes that are told to people; a task may wait for hundreds.
 const CAUSES_TOLD_MAX: usize = 8;
@@ -16,29 +16,29 @@ pub struct WhyArgs {
     pub what: WhySubject,
 }
 
-pub(super) async fn why(context: &Context, args: WhyArgs) -> Result<Exit, CliError> {
+pub(super) async fn why(context: &CliContext, args: WhyArgs) -> Result<ExitStatus, CliError> {
     let answer = why::why(&context.session, args.what)?;
     let note = note_of_hanging(&context.session).await?;
     context.show(&answer, |answer| format!("{}{note}", text(answer)))?;
-    Ok(Exit::Done)
+    Ok(ExitStatus::Done)
 }
 
 fn text(answer: &WhyAnswer) -> String {
     match answer {
         WhyAnswer::Task(why) => {
-            let title = paint(Tone::Name, &why.title);
+            let title = paint(TextTone::Name, &why.title);
             format!("task {} {title} is {}\n{}", why.task, why.status, told(&why.because))
         }
-        WhyAnswer::Member(why) => format!("{}\n{}", paint(Tone::Name, why.member.as_str()), told(&why.because)),
+        WhyAnswer::Member(why) => format!("{}\n{}", paint(TextTone::Name, why.member.as_str()), told(&why.because)),
     }
 }
 
-fn told(causes: &[Because]) -> String {
+fn told(causes: &[CauseText]) -> String {
     let mut text = String::new();
     for because in causes.iter().take(CAUSES_TOLD_MAX) {
         text.push_str(&format!("  {}\n", harmless(&because.says)));
         if let Some(hint) = &because.hint {
-            text.push_str(&format!("    {} {}\n", paint(Tone::Faint, "→"), paint(Tone::Plain, hint)));
+            text.push_str(&format!("    {} {}\n", paint(TextTone::Faint, "→"), paint(TextTone::Plain, hint)));
         }
     }
     if causes.len() > CAUSES_TOLD_MAX {

@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 /// Words of a text, or `-` for standard input.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Words {
+pub struct TextWords {
     /// The text; words are joined by spaces, - reads standard input
     #[arg(required = true, num_args = 1.., value_name = "TEXT")]
     words: Vec<String>,
@@ -15,14 +15,14 @@ pub struct Words {
 #[error("cannot read the text from standard input: {0}")]
 pub struct StdinError(#[from] io::Error);
 
-impl Words {
+impl TextWords {
     /// The text. Reads standard input to its end if the only word is `-`, and blocks for that.
     pub fn resolve(&self) -> Result<String, StdinError> {
         joined(&self.words)
     }
 }
 
-/// As [`Words::resolve`], for words that are optional.
+/// As [`TextWords::resolve`], for words that are optional.
 pub(super) fn joined(words: &[String]) -> Result<String, StdinError> {
     if words == ["-"] {
         let mut text = String::new();

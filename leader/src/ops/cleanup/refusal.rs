@@ -11,7 +11,7 @@ use crate::git::GitError;
 
 /// Something that stands against removing a team.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Obstacle {
+pub enum CleanupObstacle {
     /// A leader runs.
     Leader(Option<u32>),
     /// A member's worker runs.
@@ -24,26 +24,27 @@ pub enum Obstacle {
     Unknown(String),
 }
 
-impl Obstacle {
+impl CleanupObstacle {
     /// Whether `--force` goes past it.
     pub(super) fn yields_to_force(&self) -> bool {
         match self {
-            Obstacle::Unfinished(_) | Obstacle::Work(_) => true,
-            Obstacle::Leader(_) | Obstacle::Running(_) | Obstacle::Unknown(_) => false,
+            CleanupObstacle::Unfinished(_) | CleanupObstacle::Work(_) => true,
+            CleanupObstacle::Leader(_) | CleanupObstacle::Running(_) | CleanupObstacle::Unknown(_) => false,
         }
     }
 
     fn text(&self) -> String {
         match self {
-            Obstacle::Leader(pid) => {
+            CleanupObstacle::Leader(pid) => {
                 format!(
                     "a leader, or another cleanup, runs{}",
                     pid.map(|pid| format!(" (process {pid})")).unwrap_or_default()
                 )
             }
-            Obstacle::Running(what) | Obstacle::Unfinished(what) | Obstacle::Work(what) | Obstacle::Unknown(what) => {
-                what.clone()
-            }
+            CleanupObstacle::Running(what)
+            | CleanupObstacle::Unfinished(what)
+            | CleanupObstacle::Work(what)
+            | CleanupObstacle::Unknown(what) => what.clone(),
         }
     }
 }
@@ -65,7 +66,7 @@ pub enum CleanupError {
         /// The team.
         team: TeamName,
         /// All that stands against it.
-        obstacles: Vec<Obstacle>,
+        obstacles: Vec<CleanupObstacle>,
     },
     /// The team's files can not be read.
     #[error(transparent)]
@@ -101,13 +102,15 @@ impl CleanupError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             CleanupError::Refused { obstacles, .. } => {
-                let runs = |obstacle: &Obstacle| matches!(obstacle, Obstacle::Leader(_) | Obstacle::Running(_));
-                let is_task = |obstacle: &Obstacle| matches!(obstacle, Obstacle::Unfinished(_));
+                let runs = |obstacle: &CleanupObstacle| {
+                    matches!(obstacle, CleanupObstacle::Leader(_) | CleanupObstacle::Running(_))
+                };
+                let is_task = |obstacle: &CleanupObstacle| matches!(obstacle, CleanupObstacle::Unfinished(_));
                 Some(if obstacles.iter().any(runs) {
                     "end what runs first: teamster down"
                 } else if obstacles.iter().all(is_task) {
                     "finish what is to be done, for example with teamster run --resume, or drop it with --force"
-                } else if obstacles.iter().all(Obstacle::yields_to_force) {
+                } else if obstacles.iter().all(CleanupObstacle::yields_to_force) {
                     "merge or commit what you want to keep, or use --force: it keeps the work under refs/teamster/kept/"
                 } else {
                     "what can not be looked into is never removed: move it away yourself, or mend what is in its way"
@@ -123,6 +126,6 @@ impl CleanupError {
     }
 }
 
-fn obstacle_lines(obstacles: &[Obstacle]) -> String {
+fn obstacle_lines(obstacles: &[CleanupObstacle]) -> String {
     obstacles.iter().map(|obstacle| format!("\n  {}", obstacle.text())).collect()
 }

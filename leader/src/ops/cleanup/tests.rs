@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use teamster_protocol::model::board::AutoClaim;
 use teamster_protocol::model::roster::{MemberSpec, TeamFact};
-use teamster_protocol::model::task::{NewTask, Work};
+use teamster_protocol::model::task::{NewTask, TaskWork};
 
 use super::*;
 use crate::git::WorktreeSpec;
@@ -64,7 +64,7 @@ impl Scene {
     }
 
     /// The obstacles to a cleanup.
-    fn refused(&self, care: Care) -> String {
+    fn refused(&self, care: CleanupCare) -> String {
         match cleanup(&self.dir, care) {
             Err(error @ CleanupError::Refused { .. }) => error.to_string(),
             other => panic!("{other:?}"),
@@ -80,12 +80,12 @@ impl Scene {
 fn a_team_that_is_done_goes_without_a_trace() {
     let mut scene = Scene::new();
     scene.member("ada");
-    let cleaned = cleanup(&scene.dir, Care::Refuse).unwrap();
+    let cleaned = cleanup(&scene.dir, CleanupCare::Refuse).unwrap();
     assert_eq!(cleaned.worktrees.len(), 1);
     assert_eq!(scene.left_in_root(), Vec::<String>::new());
     assert_eq!(scene.git(&["branch", "--list", "teamster/*"]), "");
     assert_eq!(scene.git(&["worktree", "list"]).lines().count(), 1);
-    assert!(matches!(cleanup(&scene.dir, Care::Refuse), Err(CleanupError::NoTeam { .. })));
+    assert!(matches!(cleanup(&scene.dir, CleanupCare::Refuse), Err(CleanupError::NoTeam { .. })));
     assert_eq!(scene.left_in_root(), Vec::<String>::new(), "to look makes nothing");
 }
 
@@ -94,14 +94,14 @@ fn all_that_stands_against_it_is_named_at_once_and_nothing_is_removed() {
     let mut scene = Scene::new();
     let worktree = scene.member("ada");
     fs::write(worktree.join("new.txt"), "work").unwrap();
-    scene.team.add_tasks(|_| vec![NewTask::new(Work::Run("true".to_owned()))]).unwrap();
+    scene.team.add_tasks(|_| vec![NewTask::new(TaskWork::Run("true".to_owned()))]).unwrap();
     let leader = PresenceLock::take(&scene.dir.leader_lock(), 1).unwrap();
     let worker = PresenceLock::take(&scene.dir.member_lock(&"ada".parse().unwrap()), 1).unwrap();
-    let why = scene.refused(Care::Refuse);
+    let why = scene.refused(CleanupCare::Refuse);
     for part in ["a leader", "ada runs (process ", "1 task is still to be done", "teamster/t/ada of ada holds"] {
         assert!(why.contains(part), "{part:?} in {why}");
     }
-    let why = scene.refused(Care::KeepWork);
+    let why = scene.refused(CleanupCare::KeepWork);
     assert!(why.contains("ada runs") && !why.contains("holds"), "{why}");
     assert!(worktree.join("new.txt").exists());
     leader.release();
@@ -113,7 +113,7 @@ fn force_keeps_work_under_a_ref() {
     let mut scene = Scene::new();
     let worktree = scene.member("ada");
     fs::write(worktree.join("new.txt"), "work").unwrap();
-    let cleaned = cleanup(&scene.dir, Care::KeepWork).unwrap();
+    let cleaned = cleanup(&scene.dir, CleanupCare::KeepWork).unwrap();
     let kept = cleaned.worktrees[0].kept.clone().unwrap();
     assert_eq!(scene.git(&["show", &format!("{kept}:new.txt")]), "work");
     assert!(!worktree.exists());
@@ -125,8 +125,8 @@ fn work_of_a_member_that_left_the_roster_is_found() {
     let worktree = scene.member("ada");
     fs::write(worktree.join("new.txt"), "work").unwrap();
     scene.team.enroll(TeamFact::Removed { name: "ada".parse().unwrap() }).unwrap();
-    assert!(scene.refused(Care::Refuse).contains("teamster/t/ada of ada holds"));
-    assert!(cleanup(&scene.dir, Care::KeepWork).unwrap().worktrees[0].kept.is_some());
+    assert!(scene.refused(CleanupCare::Refuse).contains("teamster/t/ada of ada holds"));
+    assert!(cleanup(&scene.dir, CleanupCare::KeepWork).unwrap().worktrees[0].kept.is_some());
 }
 
 #[test]
@@ -135,12 +135,12 @@ fn what_can_not_be_looked_into_is_never_removed_not_even_by_force() {
     let worktree = scene.member("ada");
     fs::write(worktree.join("new.txt"), "work").unwrap();
     fs::remove_dir_all(scene.repository()).unwrap();
-    let why = scene.refused(Care::KeepWork);
+    let why = scene.refused(CleanupCare::KeepWork);
     assert!(why.contains("cannot look into the worktree of ada at"), "{why}");
     assert!(worktree.join("new.txt").exists());
     // The way out.
     fs::remove_dir_all(&worktree).unwrap();
-    cleanup(&scene.dir, Care::Refuse).unwrap();
+    cleanup(&scene.dir, CleanupCare::Refuse).unwrap();
     assert_eq!(scene.left_in_root(), Vec::<String>::new());
 }
 
@@ -152,7 +152,7 @@ fn a_link_is_not_followed_and_rubbish_of_a_cleanup_that_was_cut_short_goes() {
     fs::set_permissions(root.join(".removed-x-1"), fs::Permissions::from_mode(0o500)).unwrap();
     std::os::unix::fs::symlink(scene.dir.path(), root.join("t")).unwrap();
     let linked = TeamDir::new(&root, "t".parse().unwrap());
-    assert!(matches!(cleanup(&linked, Care::KeepWork), Err(CleanupError::NotOurs { .. })));
+    assert!(matches!(cleanup(&linked, CleanupCare::KeepWork), Err(CleanupError::NotOurs { .. })));
     assert!(scene.dir.exists());
     assert_eq!(names_in(&root).unwrap(), ["t"]);
 }
@@ -168,7 +168,7 @@ fn last_record(log: &Path) -> String {
 #[test]
 fn a_task_that_is_being_added_is_waited_for_and_stands_against_it() {
     let mut other = Scene::new();
-    other.team.add_tasks(|_| vec![NewTask::new(Work::Run("true".to_owned()))]).unwrap();
+    other.team.add_tasks(|_| vec![NewTask::new(TaskWork::Run("true".to_owned()))]).unwrap();
     let record = last_record(&other.dir.board());
 
     let scene = Scene::new();
@@ -176,7 +176,7 @@ fn a_task_that_is_being_added_is_waited_for_and_stands_against_it() {
     let lock = fs::File::open(&board).unwrap();
     lock.lock().unwrap();
     let (done, is_done) = std::sync::mpsc::channel();
-    let cleaner = std::thread::spawn(move || done.send(cleanup(&dir, Care::Refuse)).unwrap());
+    let cleaner = std::thread::spawn(move || done.send(cleanup(&dir, CleanupCare::Refuse)).unwrap());
     let early = is_done.recv_timeout(Duration::from_millis(300));
     assert!(early.is_err(), "removed while a writer has the board's lock: {early:?}");
     let mut file = fs::File::options().append(true).open(&board).unwrap();
@@ -196,7 +196,7 @@ fn a_member_that_is_being_added_is_waited_for() {
     let lock = fs::File::open(&roster).unwrap();
     lock.lock().unwrap();
     let (done, is_done) = std::sync::mpsc::channel();
-    let cleaner = std::thread::spawn(move || done.send(cleanup(&dir, Care::Refuse)).unwrap());
+    let cleaner = std::thread::spawn(move || done.send(cleanup(&dir, CleanupCare::Refuse)).unwrap());
     let early = is_done.recv_timeout(Duration::from_millis(300));
     assert!(early.is_err(), "removed while a writer has the roster's lock: {early:?}");
     lock.unlock().unwrap();
@@ -209,8 +209,8 @@ fn a_member_that_is_being_added_is_waited_for() {
 #[test]
 fn who_comes_too_late_is_refused() {
     let mut scene = Scene::new();
-    cleanup(&scene.dir, Care::Refuse).unwrap();
-    let added = scene.team.add_tasks(|_| vec![NewTask::new(Work::Run("true".to_owned()))]);
+    cleanup(&scene.dir, CleanupCare::Refuse).unwrap();
+    let added = scene.team.add_tasks(|_| vec![NewTask::new(TaskWork::Run("true".to_owned()))]);
     assert!(added.is_err(), "{added:?}");
     assert_eq!(scene.left_in_root(), Vec::<String>::new());
 }
@@ -227,10 +227,10 @@ fn no_task_is_lost_that_was_added_beside_a_cleanup() {
             let adder = scope.spawn(|| {
                 start.wait();
                 let mut team = Team::open(dir.clone(), Address::Lead, Durability::Process)?;
-                team.add_tasks(|_| vec![NewTask::new(Work::Run(text.clone()))])
+                team.add_tasks(|_| vec![NewTask::new(TaskWork::Run(text.clone()))])
             });
             start.wait();
-            let cleaned = cleanup(&dir, Care::Refuse);
+            let cleaned = cleanup(&dir, CleanupCare::Refuse);
             (adder.join().unwrap(), cleaned)
         });
         let stands = fs::read_to_string(dir.board()).is_ok_and(|board| board.contains(&text));
@@ -241,7 +241,7 @@ fn no_task_is_lost_that_was_added_beside_a_cleanup() {
             Err(error) => panic!("round {round}: {error}"),
         }
         if stands {
-            cleanup(&dir, Care::KeepWork).unwrap();
+            cleanup(&dir, CleanupCare::KeepWork).unwrap();
         }
     }
     println!("{removed} removed, {refused} refused");

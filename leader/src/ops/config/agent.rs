@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::Placed;
-use super::error::{ConfigFault, Problems, Report};
-use super::file::{Reader, table, unknown_key};
+use super::PlacedValue;
+use super::error::{ConfigFault, ConfigProblems, ConfigReport};
+use super::file::{ConfigReader, table, unknown_key};
 use crate::ops::document::value::{line, repeated, words, wrong_type};
-use crate::ops::document::{DocumentFault, Entry, Node, Value};
+use crate::ops::document::{DocumentEntry, DocumentFault, DocumentNode, DocumentValue};
 use crate::ops::text::did_you_mean;
 
 /// The drivers that an agent may be spoken to with.
@@ -18,7 +18,7 @@ const KEYS: [&str; 6] = ["driver", "command", "env", "model", "effort", "approva
 
 /// How an agent is started.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Command {
+pub enum ConfiguredCommand {
     /// A line for the shell.
     Line(String),
     /// A program and its arguments.
@@ -29,30 +29,30 @@ pub enum Command {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AgentSettings {
     /// One of [`DRIVERS`].
-    pub driver: Option<Placed<String>>,
+    pub driver: Option<PlacedValue<String>>,
     /// How it is started.
-    pub command: Option<Placed<Command>>,
+    pub command: Option<PlacedValue<ConfiguredCommand>>,
     /// Variables for its environment. Values may be secrets, and are shown to nobody.
-    pub env: Option<Placed<BTreeMap<String, String>>>,
+    pub env: Option<PlacedValue<BTreeMap<String, String>>>,
     /// The model, in the agent's words.
-    pub model: Option<Placed<String>>,
+    pub model: Option<PlacedValue<String>>,
     /// How much it is to think, in the agent's words.
-    pub effort: Option<Placed<String>>,
+    pub effort: Option<PlacedValue<String>>,
     /// One of [`APPROVALS`].
-    pub approval: Option<Placed<String>>,
+    pub approval: Option<PlacedValue<String>>,
 }
 
 /// Reads one `[agent.NAME]`.
-pub(super) fn read(node: Node<'_>, reader: &Reader<'_>, problems: &mut Problems) -> AgentSettings {
+pub(super) fn read(node: DocumentNode<'_>, reader: &ConfigReader<'_>, problems: &mut ConfigProblems) -> AgentSettings {
     let mut settings = AgentSettings::default();
     let Some(entries) = table("an agent", node, problems) else { return settings };
-    for Entry { key, key_span, node } in entries {
+    for DocumentEntry { key, key_span, node } in entries {
         let at = reader.line(&node);
-        let placed = |value| Placed { value, line: at };
+        let placed = |value| PlacedValue { value, line: at };
         match &*key {
             "driver" => settings.driver = word("`driver`", node, &DRIVERS, problems).map(placed),
-            "command" => settings.command = command(node, problems).map(|value| Placed { value, line: at }),
-            "env" => settings.env = env(node, problems).map(|value| Placed { value, line: at }),
+            "command" => settings.command = command(node, problems).map(|value| PlacedValue { value, line: at }),
+            "env" => settings.env = env(node, problems).map(|value| PlacedValue { value, line: at }),
             "model" => settings.model = line("`model`", node, problems).map(placed),
             "effort" => settings.effort = line("`effort`", node, problems).map(placed),
             "approval" => settings.approval = word("`approval`", node, &APPROVALS, problems).map(placed),
@@ -65,9 +65,9 @@ pub(super) fn read(node: Node<'_>, reader: &Reader<'_>, problems: &mut Problems)
 /// One of a few words.
 pub(super) fn word(
     field: &'static str,
-    node: Node<'_>,
+    node: DocumentNode<'_>,
     known: &[&'static str],
-    problems: &mut Problems,
+    problems: &mut ConfigProblems,
 ) -> Option<String> {
     let span = node.span.clone();
     let text = line(field, node, problems)?;
@@ -76,40 +76,43 @@ pub(super) fn word(
     }
     problems.add(Some(span), || {
         let meant = did_you_mean(&text, known.iter().copied());
-        Report::of(ConfigFault::UnknownWord { field, text: text.clone() })
+        ConfigReport::of(ConfigFault::UnknownWord { field, text: text.clone() })
             .hint(format!("it is one of {}", known.join(", ")))
             .suggest(meant)
     });
     None
 }
 
-fn command(node: Node<'_>, problems: &mut Problems) -> Option<Command> {
+fn command(node: DocumentNode<'_>, problems: &mut ConfigProblems) -> Option<ConfiguredCommand> {
     match node.value {
-        Value::Text(_) => line("`command`", node, problems).map(Command::Line),
-        Value::List(items) if items.is_empty() => {
-            let report = || Report::of(DocumentFault::Blank { field: "`command`" });
+        DocumentValue::Text(_) => line("`command`", node, problems).map(ConfiguredCommand::Line),
+        DocumentValue::List(items) if items.is_empty() => {
+            let report = || ConfigReport::of(DocumentFault::Blank { field: "`command`" });
             problems.add(Some(node.span), report);
             None
         }
-        Value::List(items) => {
+        DocumentValue::List(items) => {
             let words: Vec<Option<String>> =
                 items.into_iter().map(|item| words("an item of `command`", item, problems)).collect();
-            words.into_iter().collect::<Option<Vec<String>>>().map(Command::Words)
+            words.into_iter().collect::<Option<Vec<String>>>().map(ConfiguredCommand::Words)
         }
-        other @ (Value::Number(_) | Value::Flag(_) | Value::Table(_) | Value::Other(_)) => {
+        other @ (DocumentValue::Number(_)
+        | DocumentValue::Flag(_)
+        | DocumentValue::Table(_)
+        | DocumentValue::Other(_)) => {
             wrong_type(problems, node.span, "`command`", "text or a list of texts", other.kind());
             None
         }
     }
 }
 
-fn env(node: Node<'_>, problems: &mut Problems) -> Option<BTreeMap<String, String>> {
+fn env(node: DocumentNode<'_>, problems: &mut ConfigProblems) -> Option<BTreeMap<String, String>> {
     let entries = table("`env`", node, problems)?;
     let mut variables = BTreeMap::new();
-    for Entry { key, key_span, node } in entries {
+    for DocumentEntry { key, key_span, node } in entries {
         let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
         if key.is_empty() || !key.chars().all(is_name) || key.starts_with(|c: char| c.is_ascii_digit()) {
-            problems.add(Some(key_span), || Report::of(ConfigFault::BadVariable { name: key.to_string() }));
+            problems.add(Some(key_span), || ConfigReport::of(ConfigFault::BadVariable { name: key.to_string() }));
             continue;
         }
         if variables.contains_key(&*key) {
@@ -117,14 +120,18 @@ fn env(node: Node<'_>, problems: &mut Problems) -> Option<BTreeMap<String, Strin
             continue;
         }
         match node.value {
-            Value::Text(text) if !text.contains('\0') => {
+            DocumentValue::Text(text) if !text.contains('\0') => {
                 variables.insert(key.into_owned(), text.into_owned());
             }
-            Value::Text(_) => {
-                let report = || Report::of(DocumentFault::NotOneLine { field: "a variable" });
+            DocumentValue::Text(_) => {
+                let report = || ConfigReport::of(DocumentFault::NotOneLine { field: "a variable" });
                 problems.add(Some(node.span), report);
             }
-            other @ (Value::Number(_) | Value::Flag(_) | Value::List(_) | Value::Table(_) | Value::Other(_)) => {
+            other @ (DocumentValue::Number(_)
+            | DocumentValue::Flag(_)
+            | DocumentValue::List(_)
+            | DocumentValue::Table(_)
+            | DocumentValue::Other(_)) => {
                 wrong_type(problems, node.span, "a variable", "text", other.kind());
             }
         }

@@ -6,13 +6,13 @@ use super::CONFIG_BYTES_MAX;
 use crate::ops::document::{self, DocumentError, DocumentFault, quoted};
 
 /// One thing that is wrong with a file of settings.
-pub type ConfigProblem = document::Problem<ConfigFault>;
+pub type ConfigProblem = document::DocumentProblem<ConfigFault>;
 /// Everything that is wrong with a file of settings.
 pub type ConfigError = DocumentError<ConfigFault>;
 /// What is told of a problem with a file of settings.
-pub(super) type Report = document::Report<ConfigFault>;
+pub(super) type ConfigReport = document::ProblemReport<ConfigFault>;
 /// The problems of a file of settings found so far.
-pub(super) type Problems = document::Problems<ConfigFault>;
+pub(super) type ConfigProblems = document::DocumentProblems<ConfigFault>;
 
 /// What is wrong with a file of settings.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

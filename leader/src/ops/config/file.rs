@@ -7,10 +7,12 @@ use teamster_protocol::model::id::{AgentName, TeamName};
 use teamster_protocol::model::roster::OnStall;
 
 use super::agent::{AgentSettings, word};
-use super::error::{ConfigError, ConfigFault, Problems, Report};
-use super::{CONFIG_BYTES_MAX, ConfigScope, Durability, Placed, agent};
+use super::error::{ConfigError, ConfigFault, ConfigProblems, ConfigReport};
+use super::{CONFIG_BYTES_MAX, ConfigScope, Durability, PlacedValue, agent};
 use crate::ops::document::value::{length, line, wrong_type};
-use crate::ops::document::{DocumentFault, Entry, Format, Node, Span, Value, place, read};
+use crate::ops::document::{
+    DocumentEntry, DocumentFault, DocumentFormat, DocumentNode, DocumentValue, TextSpan, place, read,
+};
 use crate::ops::text::did_you_mean;
 
 /// The most characters that the beginning of a team's name may have: what is derived from the place comes after it.
@@ -39,20 +41,20 @@ impl TeamStem {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each field is told of at the field of its name in Config")]
 pub struct FileSettings {
-    pub root: Option<Placed<PathBuf>>,
-    pub name: Option<Placed<TeamStem>>,
-    pub durability: Option<Placed<Durability>>,
-    pub poll: Option<Placed<Duration>>,
-    pub on_stall: Option<Placed<OnStall>>,
-    pub stall_after: Option<Placed<Duration>>,
-    pub workers: Option<Placed<u16>>,
-    pub worktree: Option<Placed<bool>>,
-    pub agent: Option<Placed<AgentName>>,
-    pub run_time: Option<Placed<Duration>>,
-    pub task_time: Option<Placed<Duration>>,
-    pub attempts: Option<Placed<u32>>,
-    pub answer_within: Option<Placed<Duration>>,
-    pub leader_grace: Option<Placed<Duration>>,
+    pub root: Option<PlacedValue<PathBuf>>,
+    pub name: Option<PlacedValue<TeamStem>>,
+    pub durability: Option<PlacedValue<Durability>>,
+    pub poll: Option<PlacedValue<Duration>>,
+    pub on_stall: Option<PlacedValue<OnStall>>,
+    pub stall_after: Option<PlacedValue<Duration>>,
+    pub workers: Option<PlacedValue<u16>>,
+    pub worktree: Option<PlacedValue<bool>>,
+    pub agent: Option<PlacedValue<AgentName>>,
+    pub run_time: Option<PlacedValue<Duration>>,
+    pub task_time: Option<PlacedValue<Duration>>,
+    pub attempts: Option<PlacedValue<u32>>,
+    pub answer_within: Option<PlacedValue<Duration>>,
+    pub leader_grace: Option<PlacedValue<Duration>>,
     pub agents: Vec<(AgentName, AgentSettings)>,
 }
 
@@ -69,17 +71,17 @@ impl FileSettings {
         if bytes.len() > CONFIG_BYTES_MAX {
             return Err(ConfigError::of_one(source, ConfigFault::TooLarge));
         }
-        let mut problems = Problems::default();
+        let mut problems = ConfigProblems::default();
         let text = match std::str::from_utf8(bytes) {
             Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
             Err(error) => {
                 let good = std::str::from_utf8(&bytes[..error.valid_up_to()]).expect("valid up to here");
-                problems.add(Some(good.len()..good.len()), || Report::of(DocumentFault::NotText));
+                problems.add(Some(good.len()..good.len()), || ConfigReport::of(DocumentFault::NotText));
                 return Err(problems.into_error(source, good));
             }
         };
-        let reader = Reader { text, scope, home };
-        let settings = read(text, Format::Toml, &mut problems).map(|root| reader.sections(root, &mut problems));
+        let reader = ConfigReader { text, scope, home };
+        let settings = read(text, DocumentFormat::Toml, &mut problems).map(|root| reader.sections(root, &mut problems));
         match settings {
             Some(settings) if problems.is_empty() => Ok(settings),
             Some(_) | None => Err(problems.into_error(source, text)),
@@ -88,26 +90,30 @@ impl FileSettings {
 }
 
 /// What the keys of a file are read with.
-pub(super) struct Reader<'a> {
+pub(super) struct ConfigReader<'a> {
     text: &'a str,
     scope: ConfigScope,
     home: Option<&'a Path>,
 }
 
-impl Reader<'_> {
+impl ConfigReader<'_> {
     /// The line that a value begins on.
-    pub(super) fn line(&self, node: &Node<'_>) -> usize {
+    pub(super) fn line(&self, node: &DocumentNode<'_>) -> usize {
         place(self.text, node.span.start).line
     }
 
-    fn sections(&self, root: Node<'_>, problems: &mut Problems) -> FileSettings {
+    fn sections(&self, root: DocumentNode<'_>, problems: &mut ConfigProblems) -> FileSettings {
         let mut settings = FileSettings::default();
         let entries = match root.value {
-            Value::Table(entries) => entries,
+            DocumentValue::Table(entries) => entries,
             // An empty file is a list of nothing.
-            Value::List(_) | Value::Text(_) | Value::Number(_) | Value::Flag(_) | Value::Other(_) => return settings,
+            DocumentValue::List(_)
+            | DocumentValue::Text(_)
+            | DocumentValue::Number(_)
+            | DocumentValue::Flag(_)
+            | DocumentValue::Other(_) => return settings,
         };
-        for Entry { key, key_span, node } in entries {
+        for DocumentEntry { key, key_span, node } in entries {
             match &*key {
                 "run" => self.run(node, &mut settings, problems),
                 "team" => self.team(node, &mut settings, problems),
@@ -118,7 +124,7 @@ impl Reader<'_> {
                     match homes.iter().find(|(_, keys)| keys.contains(&unknown)) {
                         Some((section, _)) => problems.add(Some(key_span), || {
                             let hint = format!("this key belongs under a [{section}] line");
-                            Report::of(DocumentFault::UnknownKey { key: unknown.to_owned() }).hint(hint)
+                            ConfigReport::of(DocumentFault::UnknownKey { key: unknown.to_owned() }).hint(hint)
                         }),
                         None => unknown_key(unknown, key_span, "a file of settings", &SECTIONS, problems),
                     }
@@ -128,68 +134,68 @@ impl Reader<'_> {
         settings
     }
 
-    fn run(&self, node: Node<'_>, settings: &mut FileSettings, problems: &mut Problems) {
+    fn run(&self, node: DocumentNode<'_>, settings: &mut FileSettings, problems: &mut ConfigProblems) {
         let Some(entries) = table("`run`", node, problems) else { return };
-        for Entry { key, key_span, node } in entries {
+        for DocumentEntry { key, key_span, node } in entries {
             let at = self.line(&node);
             match &*key {
                 "workers" => {
                     let workers = number("`workers`", node, WORKERS_MAX, problems);
                     let workers = workers.and_then(|workers| u16::try_from(workers).ok());
-                    settings.workers = workers.map(|value| Placed { value, line: at });
+                    settings.workers = workers.map(|value| PlacedValue { value, line: at });
                 }
                 "worktree" => {
-                    settings.worktree = flag("`worktree`", node, problems).map(|value| Placed { value, line: at });
+                    settings.worktree = flag("`worktree`", node, problems).map(|value| PlacedValue { value, line: at });
                 }
                 "agent" => {
                     let agent = named("`agent`", node, problems);
-                    settings.agent = agent.map(|value| Placed { value, line: at });
+                    settings.agent = agent.map(|value| PlacedValue { value, line: at });
                 }
                 unknown => unknown_key(unknown, key_span, "[run]", &RUN_KEYS, problems),
             }
         }
     }
 
-    fn team(&self, node: Node<'_>, settings: &mut FileSettings, problems: &mut Problems) {
+    fn team(&self, node: DocumentNode<'_>, settings: &mut FileSettings, problems: &mut ConfigProblems) {
         let Some(entries) = table("`team`", node, problems) else { return };
-        for Entry { key, key_span, node } in entries {
+        for DocumentEntry { key, key_span, node } in entries {
             let at = self.line(&node);
             match &*key {
-                "name" => settings.name = self.name(node, problems).map(|value| Placed { value, line: at }),
-                "root" => settings.root = self.root(node, problems).map(|value| Placed { value, line: at }),
+                "name" => settings.name = self.name(node, problems).map(|value| PlacedValue { value, line: at }),
+                "root" => settings.root = self.root(node, problems).map(|value| PlacedValue { value, line: at }),
                 "durability" => {
                     let word = word("`durability`", node, &Durability::WORDS, problems);
                     let durability = word.and_then(|word| Durability::of_word(&word));
-                    settings.durability = durability.map(|value| Placed { value, line: at });
+                    settings.durability = durability.map(|value| PlacedValue { value, line: at });
                 }
                 "poll" => {
-                    settings.poll = length("`poll`", node, problems).map(|value| Placed { value, line: at });
+                    settings.poll = length("`poll`", node, problems).map(|value| PlacedValue { value, line: at });
                 }
                 "on-stall" => {
                     let word = word("`on-stall`", node, &OnStall::WORDS, problems);
                     let on_stall = word.and_then(|word| word.parse().ok());
-                    settings.on_stall = on_stall.map(|value| Placed { value, line: at });
+                    settings.on_stall = on_stall.map(|value| PlacedValue { value, line: at });
                 }
                 "stall-after" => {
                     let after = length("`stall-after`", node, problems);
-                    settings.stall_after = after.map(|value| Placed { value, line: at });
+                    settings.stall_after = after.map(|value| PlacedValue { value, line: at });
                 }
                 unknown => unknown_key(unknown, key_span, "[team]", &TEAM_KEYS, problems),
             }
         }
     }
 
-    fn limits(&self, node: Node<'_>, settings: &mut FileSettings, problems: &mut Problems) {
+    fn limits(&self, node: DocumentNode<'_>, settings: &mut FileSettings, problems: &mut ConfigProblems) {
         let Some(entries) = table("`limits`", node, problems) else { return };
-        for Entry { key, key_span, node } in entries {
+        for DocumentEntry { key, key_span, node } in entries {
             let at = self.line(&node);
-            let placed = |value| Placed { value, line: at };
+            let placed = |value| PlacedValue { value, line: at };
             match &*key {
                 "run-time" => settings.run_time = length("`run-time`", node, problems).map(placed),
                 "task-time" => settings.task_time = length("`task-time`", node, problems).map(placed),
                 "attempts" => {
                     let attempts = number("`attempts`", node, ATTEMPTS_MAX, problems);
-                    settings.attempts = attempts.map(|value| Placed { value, line: at });
+                    settings.attempts = attempts.map(|value| PlacedValue { value, line: at });
                 }
                 "answer-within" => settings.answer_within = length("`answer-within`", node, problems).map(placed),
                 "leader-grace" => settings.leader_grace = length("`leader-grace`", node, problems).map(placed),
@@ -198,25 +204,25 @@ impl Reader<'_> {
         }
     }
 
-    fn agents(&self, node: Node<'_>, settings: &mut FileSettings, problems: &mut Problems) {
+    fn agents(&self, node: DocumentNode<'_>, settings: &mut FileSettings, problems: &mut ConfigProblems) {
         let Some(entries) = table("`agent`", node, problems) else { return };
-        for Entry { key, key_span, node } in entries {
+        for DocumentEntry { key, key_span, node } in entries {
             match key.parse() {
                 Ok(name) => settings.agents.push((name, agent::read(node, self, problems))),
                 Err(why) => problems.add(Some(key_span), || {
-                    Report::of(ConfigFault::BadName { field: "an agent", why })
+                    ConfigReport::of(ConfigFault::BadName { field: "an agent", why })
                         .hint("an agent is written as [agent.NAME], and its keys on the lines below")
                 }),
             }
         }
     }
 
-    fn name(&self, node: Node<'_>, problems: &mut Problems) -> Option<TeamStem> {
+    fn name(&self, node: DocumentNode<'_>, problems: &mut ConfigProblems) -> Option<TeamStem> {
         let span = node.span.clone();
         match self.scope {
             ConfigScope::User => {
                 problems.add(Some(span), || {
-                    Report::of(ConfigFault::NameOfUser)
+                    ConfigReport::of(ConfigFault::NameOfUser)
                         .hint("set it in the teamster.toml of one repository, or use --team")
                 });
                 None
@@ -226,7 +232,7 @@ impl Reader<'_> {
                 let chars = name.as_str().len();
                 if chars > STEM_CHARS_MAX {
                     let max = STEM_CHARS_MAX;
-                    problems.add(Some(span), || Report::of(ConfigFault::LongName { chars, max }));
+                    problems.add(Some(span), || ConfigReport::of(ConfigFault::LongName { chars, max }));
                     return None;
                 }
                 Some(TeamStem(name))
@@ -234,12 +240,12 @@ impl Reader<'_> {
         }
     }
 
-    fn root(&self, node: Node<'_>, problems: &mut Problems) -> Option<PathBuf> {
+    fn root(&self, node: DocumentNode<'_>, problems: &mut ConfigProblems) -> Option<PathBuf> {
         let span = node.span.clone();
         match self.scope {
             ConfigScope::Repository => {
                 problems.add(Some(span), || {
-                    Report::of(ConfigFault::RootOfRepository)
+                    ConfigReport::of(ConfigFault::RootOfRepository)
                         .hint("set it in your own config.toml, or use --root or TEAMSTER_ROOT")
                 });
                 None
@@ -249,12 +255,12 @@ impl Reader<'_> {
                 match (text.strip_prefix("~/"), self.home) {
                     (Some(rest), Some(home)) => Some(home.join(rest)),
                     (Some(_), None) => {
-                        problems.add(Some(span), || Report::of(ConfigFault::NoHome));
+                        problems.add(Some(span), || ConfigReport::of(ConfigFault::NoHome));
                         None
                     }
                     (None, _) if Path::new(&text).is_absolute() => Some(PathBuf::from(text)),
                     (None, _) => {
-                        problems.add(Some(span), || Report::of(ConfigFault::RelativeRoot));
+                        problems.add(Some(span), || ConfigReport::of(ConfigFault::RelativeRoot));
                         None
                     }
                 }
@@ -264,10 +270,18 @@ impl Reader<'_> {
 }
 
 /// The entries of a table; of anything else it is said that it is none.
-pub(super) fn table<'t>(field: &'static str, node: Node<'t>, problems: &mut Problems) -> Option<Vec<Entry<'t>>> {
+pub(super) fn table<'t>(
+    field: &'static str,
+    node: DocumentNode<'t>,
+    problems: &mut ConfigProblems,
+) -> Option<Vec<DocumentEntry<'t>>> {
     match node.value {
-        Value::Table(entries) => Some(entries),
-        other @ (Value::Text(_) | Value::Number(_) | Value::Flag(_) | Value::List(_) | Value::Other(_)) => {
+        DocumentValue::Table(entries) => Some(entries),
+        other @ (DocumentValue::Text(_)
+        | DocumentValue::Number(_)
+        | DocumentValue::Flag(_)
+        | DocumentValue::List(_)
+        | DocumentValue::Other(_)) => {
             wrong_type(problems, node.span, field, "a table", other.kind());
             None
         }
@@ -277,22 +291,26 @@ pub(super) fn table<'t>(field: &'static str, node: Node<'t>, problems: &mut Prob
 /// Adds that a key is not known, with what was probably meant, or all that there is.
 pub(super) fn unknown_key(
     key: &str,
-    span: Span,
+    span: TextSpan,
     section: &'static str,
     known: &[&'static str],
-    problems: &mut Problems,
+    problems: &mut ConfigProblems,
 ) {
     problems.add(Some(span), || {
-        Report::of(DocumentFault::UnknownKey { key: key.to_owned() })
+        ConfigReport::of(DocumentFault::UnknownKey { key: key.to_owned() })
             .hint(format!("{section} has {}", known.join(", ")))
             .suggest(did_you_mean(key, known.iter().copied()))
     });
 }
 
-fn flag(field: &'static str, node: Node<'_>, problems: &mut Problems) -> Option<bool> {
+fn flag(field: &'static str, node: DocumentNode<'_>, problems: &mut ConfigProblems) -> Option<bool> {
     match node.value {
-        Value::Flag(flag) => Some(flag),
-        other @ (Value::Text(_) | Value::Number(_) | Value::List(_) | Value::Table(_) | Value::Other(_)) => {
+        DocumentValue::Flag(flag) => Some(flag),
+        other @ (DocumentValue::Text(_)
+        | DocumentValue::Number(_)
+        | DocumentValue::List(_)
+        | DocumentValue::Table(_)
+        | DocumentValue::Other(_)) => {
             wrong_type(problems, node.span, field, "true or false", other.kind());
             None
         }
@@ -300,29 +318,33 @@ fn flag(field: &'static str, node: Node<'_>, problems: &mut Problems) -> Option<
 }
 
 /// A whole number from 1 to `max`.
-fn number(field: &'static str, node: Node<'_>, max: u32, problems: &mut Problems) -> Option<u32> {
+fn number(field: &'static str, node: DocumentNode<'_>, max: u32, problems: &mut ConfigProblems) -> Option<u32> {
     match node.value {
-        Value::Number(text) => {
+        DocumentValue::Number(text) => {
             let number = text.parse().ok().filter(|number| (1..=max).contains(number));
             if number.is_none() {
                 problems.add(Some(node.span), || {
-                    Report::of(ConfigFault::BadNumber { field, min: 1, max, text: text.into_owned() })
+                    ConfigReport::of(ConfigFault::BadNumber { field, min: 1, max, text: text.into_owned() })
                 });
             }
             number
         }
-        other @ (Value::Text(_) | Value::Flag(_) | Value::List(_) | Value::Table(_) | Value::Other(_)) => {
+        other @ (DocumentValue::Text(_)
+        | DocumentValue::Flag(_)
+        | DocumentValue::List(_)
+        | DocumentValue::Table(_)
+        | DocumentValue::Other(_)) => {
             wrong_type(problems, node.span, field, "a whole number", other.kind());
             None
         }
     }
 }
 
-fn named<T>(field: &'static str, node: Node<'_>, problems: &mut Problems) -> Option<T>
+fn named<T>(field: &'static str, node: DocumentNode<'_>, problems: &mut ConfigProblems) -> Option<T>
 where
     T: std::str::FromStr<Err = teamster_protocol::model::id::BadName>,
 {
     let span = node.span.clone();
     let text = line(field, node, problems)?;
-    text.parse().map_err(|why| problems.add(Some(span), || Report::of(ConfigFault::BadName { field, why }))).ok()
+    text.parse().map_err(|why| problems.add(Some(span), || ConfigReport::of(ConfigFault::BadName { field, why }))).ok()
 }

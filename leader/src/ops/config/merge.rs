@@ -4,12 +4,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use teamster_protocol::host::settings::{Common, EnvironmentSettings};
+use teamster_protocol::host::settings::{CommonSettings, EnvironmentSettings};
 use teamster_protocol::model::id::{AgentName, TeamName};
 use teamster_protocol::model::limits::{ANSWER_WITHIN, ATTEMPTS_DEFAULT_MAX, LEADER_GRACE, SLOW_POLL, STALL_AFTER};
 use teamster_protocol::model::roster::OnStall;
 
-use super::{AgentSettings, Config, ConfigScope, Durability, FileSettings, Placed, SettingOrigin, Sourced, TeamChoice};
+use super::{
+    AgentSettings, Config, ConfigScope, Durability, FileSettings, PlacedValue, SettingOrigin, SourcedValue, TeamChoice,
+};
 
 /// A file of settings that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +35,7 @@ pub struct CommandLineSettings {
 
 /// All that may have a say, the strongest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Layers {
+pub struct ConfigLayers {
     /// The options of the command.
     pub command_line: CommandLineSettings,
     /// `TEAMSTER_TEAM`.
@@ -51,7 +53,7 @@ pub struct Layers {
 /// The agent that members drive where nobody says otherwise.
 const AGENT_DEFAULT: &str = "shell";
 
-impl Layers {
+impl ConfigLayers {
     /// The settings that hold. `~/` and the like were resolved by then.
     pub fn merge(&self) -> Config {
         let team = self.given("--team", &self.command_line.team, "TEAMSTER_TEAM", &self.environment_team);
@@ -108,17 +110,19 @@ impl Layers {
         typed: &Option<T>,
         variable: &'static str,
         set: &Option<T>,
-    ) -> Option<Sourced<T>> {
-        let typed = typed.clone().map(|value| Sourced { value, origin: SettingOrigin::CommandLine { option } });
-        typed.or_else(|| set.clone().map(|value| Sourced { value, origin: SettingOrigin::Environment { variable } }))
+    ) -> Option<SourcedValue<T>> {
+        let typed = typed.clone().map(|value| SourcedValue { value, origin: SettingOrigin::CommandLine { option } });
+        typed.or_else(|| {
+            set.clone().map(|value| SourcedValue { value, origin: SettingOrigin::Environment { variable } })
+        })
     }
 
     /// What the first file gives that says it.
-    fn in_files<T: Clone>(&self, field: impl Fn(&FileSettings) -> Option<&Placed<T>>) -> Option<Sourced<T>> {
+    fn in_files<T: Clone>(&self, field: impl Fn(&FileSettings) -> Option<&PlacedValue<T>>) -> Option<SourcedValue<T>> {
         let files = [&self.repository, &self.user];
         files.into_iter().flatten().find_map(|file| {
             let placed = field(&file.settings)?;
-            Some(Sourced { value: placed.value.clone(), origin: file.at(placed.line) })
+            Some(SourcedValue { value: placed.value.clone(), origin: file.at(placed.line) })
         })
     }
 
@@ -126,10 +130,10 @@ impl Layers {
         &self,
         variable: &'static str,
         set: Option<T>,
-        field: impl Fn(&FileSettings) -> Option<&Placed<T>>,
+        field: impl Fn(&FileSettings) -> Option<&PlacedValue<T>>,
         built_in: T,
-    ) -> Sourced<T> {
-        let set = set.map(|value| Sourced { value, origin: SettingOrigin::Environment { variable } });
+    ) -> SourcedValue<T> {
+        let set = set.map(|value| SourcedValue { value, origin: SettingOrigin::Environment { variable } });
         or_built_in(set.or_else(|| self.in_files(field)), built_in)
     }
 
@@ -151,8 +155,8 @@ impl Layers {
 
 impl Config {
     /// What every process of the team has to hold to.
-    pub fn common(&self) -> Common {
-        Common {
+    pub fn common(&self) -> CommonSettings {
+        CommonSettings {
             durability: self.durability.value,
             poll: self.poll.value,
             answer_within: self.answer_within.value,
@@ -168,18 +172,18 @@ impl ConfigFile {
     }
 }
 
-impl<T> Sourced<T> {
+impl<T> SourcedValue<T> {
     /// Another value of the same origin.
-    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Sourced<U> {
-        Sourced { value: change(self.value), origin: self.origin }
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> SourcedValue<U> {
+        SourcedValue { value: change(self.value), origin: self.origin }
     }
 }
 
-fn or_built_in<T>(given: Option<Sourced<T>>, built_in: T) -> Sourced<T> {
-    given.unwrap_or(Sourced { value: built_in, origin: SettingOrigin::BuiltIn })
+fn or_built_in<T>(given: Option<SourcedValue<T>>, built_in: T) -> SourcedValue<T> {
+    given.unwrap_or(SourcedValue { value: built_in, origin: SettingOrigin::BuiltIn })
 }
 
-fn optional<T>(given: Option<Sourced<T>>) -> Sourced<Option<T>> {
+fn optional<T>(given: Option<SourcedValue<T>>) -> SourcedValue<Option<T>> {
     or_built_in(given.map(|given| given.map(Some)), None)
 }
 

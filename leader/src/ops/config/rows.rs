@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use teamster_protocol::model::id::{AgentName, TeamName};
 
 use super::merge::length_text;
-use super::{AgentSettings, Command, Config, ConfigScope, Placed, SettingOrigin, Sourced, TeamChoice};
+use super::{
+    AgentSettings, Config, ConfigScope, ConfiguredCommand, PlacedValue, SettingOrigin, SourcedValue, TeamChoice,
+};
 
 /// One setting.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -98,14 +100,14 @@ impl Config {
     }
 }
 
-fn row<T>(key: &str, setting: &Sourced<T>, value: impl FnOnce(&T) -> Value) -> ConfigRow {
+fn row<T>(key: &str, setting: &SourcedValue<T>, value: impl FnOnce(&T) -> Value) -> ConfigRow {
     let value = Some(value(&setting.value));
     ConfigRow { key: key.to_owned(), value, origin: origin_row(&setting.origin), note: None }
 }
 
 fn optional_row<T>(
     key: &str,
-    setting: &Sourced<Option<T>>,
+    setting: &SourcedValue<Option<T>>,
     value: impl FnOnce(&T) -> Value,
     without: &'static str,
 ) -> ConfigRow {
@@ -120,17 +122,17 @@ fn optional_row<T>(
 
 fn agent_rows(name: &AgentName, origin: &SettingOrigin, settings: &AgentSettings) -> Vec<ConfigRow> {
     let AgentSettings { driver, command, env, model, effort, approval } = settings;
-    let text = |placed: &Placed<String>| Placed { value: json!(placed.value), line: placed.line };
+    let text = |placed: &PlacedValue<String>| PlacedValue { value: json!(placed.value), line: placed.line };
     let command = command.as_ref().map(|placed| {
         let value = match &placed.value {
-            Command::Line(line) => json!(line),
-            Command::Words(words) => json!(words),
+            ConfiguredCommand::Line(line) => json!(line),
+            ConfiguredCommand::Words(words) => json!(words),
         };
-        Placed { value, line: placed.line }
+        PlacedValue { value, line: placed.line }
     });
     let env = env.as_ref().map(|placed| {
         let names = placed.value.keys().map(|name| (name.clone(), json!(HIDDEN)));
-        Placed { value: Value::Object(names.collect()), line: placed.line }
+        PlacedValue { value: Value::Object(names.collect()), line: placed.line }
     });
     let keys = [
         ("driver", driver.as_ref().map(text)),

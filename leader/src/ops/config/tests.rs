@@ -57,7 +57,7 @@ fn shown(config: &Config) -> String {
 
 #[test]
 fn every_key_is_read_and_shown_with_the_line_it_stands_on() {
-    let layers = Layers { repository: Some(file(ConfigScope::Repository, FULL)), ..Layers::default() };
+    let layers = ConfigLayers { repository: Some(file(ConfigScope::Repository, FULL)), ..ConfigLayers::default() };
     insta::assert_snapshot!(shown(&layers.merge()), @r#"
     {"key":"run.workers","value":6,"from":"repository","file":"/src/tool/teamster.toml","line":3}
     {"key":"run.worktree","value":true,"from":"repository","file":"/src/tool/teamster.toml","line":4}
@@ -84,7 +84,7 @@ fn every_key_is_read_and_shown_with_the_line_it_stands_on() {
 
 #[test]
 fn where_nobody_says_anything_it_is_built_in() {
-    insta::assert_snapshot!(shown(&Layers::default().merge()), @r#"
+    insta::assert_snapshot!(shown(&ConfigLayers::default().merge()), @r#"
     {"key":"run.workers","value":null,"from":"built_in","note":"4, or one a task"}
     {"key":"run.worktree","value":false,"from":"built_in"}
     {"key":"run.agent","value":"shell","from":"built_in"}
@@ -107,7 +107,7 @@ fn the_command_line_is_before_the_environment_the_repository_the_user_and_what_i
     let user =
         file(ConfigScope::User, "[team]\nroot = \"~/teams\"\npoll = \"3s\"\n[run]\nworkers = 2\nworktree = true");
     let repository = file(ConfigScope::Repository, "[team]\nname = \"crew\"\npoll = \"2s\"\n[run]\nworkers = 3");
-    let mut layers = Layers { repository: Some(repository), user: Some(user), ..Layers::default() };
+    let mut layers = ConfigLayers { repository: Some(repository), user: Some(user), ..ConfigLayers::default() };
     let config = layers.merge();
     assert_eq!(config.root.value, Some(PathBuf::from("/home/ada/teams")));
     assert_eq!(config.poll.value, Duration::from_secs(2));
@@ -141,10 +141,10 @@ fn a_repository_moves_no_root_and_starts_nothing() {
     let text =
         "[agent.pi]\ncommand = \"rm -rf /\"\ndriver = \"cmd\"\nmodel = \"m\"\n[agent.pi.env]\nPATH = \"/evil\"\n";
     let users = "[agent.pi]\ncommand = \"pi\"\n";
-    let layers = Layers {
+    let layers = ConfigLayers {
         repository: Some(file(ConfigScope::Repository, text)),
         user: Some(file(ConfigScope::User, users)),
-        ..Layers::default()
+        ..ConfigLayers::default()
     };
     let rows = shown(&layers.merge());
     let agents: Vec<&str> = rows.lines().filter(|line| line.contains("agent.pi")).collect();

@@ -1,7 +1,7 @@
 //! What went wrong in a demo.
 
 use jsonrpsee::core::client::Error as RpcError;
-use teamster_protocol::model::task::Refusal;
+use teamster_protocol::model::task::BoardRefusal;
 use teamster_protocol::store::file::LogError;
 use teamster_protocol::store::transcript::TranscriptError;
 use teamster_protocol::team::TeamError;
@@ -41,7 +41,7 @@ pub enum DemoError {
     Transcript(#[from] TranscriptError),
     /// The board.
     #[error(transparent)]
-    Board(#[from] Refusal),
+    Board(#[from] BoardRefusal),
     /// The temporary folder.
     #[error("cannot use the demo's folder: {0}")]
     Folder(#[from] std::io::Error),

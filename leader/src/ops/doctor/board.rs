@@ -3,18 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use teamster_protocol::model::id::TaskId;
-use teamster_protocol::model::roster::Presence;
+use teamster_protocol::model::roster::MemberPresence;
 use teamster_protocol::model::task::TaskStatus;
 use teamster_protocol::store::presence;
 use teamster_protocol::team::TeamView;
 
-use super::Group;
-use super::report::{Findings, REPAIR, counted};
+use super::CheckGroup;
+use super::report::{DoctorFindings, REPAIR, counted};
 
 /// Tasks that are named one by one.
 const TASKS_NAMED_MAX: usize = 5;
 
-pub(super) fn check(view: &TeamView, found: &mut Findings) {
+pub(super) fn check(view: &TeamView, found: &mut DoctorFindings) {
     let before = found.troubles();
     let (board, roster) = (view.board(), view.roster());
     for owner in board.owners() {
@@ -23,10 +23,10 @@ pub(super) fn check(view: &TeamView, found: &mut Findings) {
             Ok(false) => {
                 let tasks = named(board.owned_by(owner));
                 let what = format!("{tasks} in progress by {owner}, whose worker is dead");
-                found.wrong(Group::Board, what).hint(REPAIR);
+                found.wrong(CheckGroup::Board, what).hint(REPAIR);
             }
             Err(error) => {
-                found.wrong(Group::Board, format!("whether {owner} runs is not known: {error}"));
+                found.wrong(CheckGroup::Board, format!("whether {owner} runs is not known: {error}"));
             }
         }
     }
@@ -40,11 +40,11 @@ pub(super) fn check(view: &TeamView, found: &mut Findings) {
                         .entry((format!("for {name}, who is not on the roster"), format!("teamster spawn {name}")))
                         .or_default()
                         .push(id),
-                    Ok(Presence::Left { .. }) => lacking
+                    Ok(MemberPresence::Left { .. }) => lacking
                         .entry((format!("for {name}, who has left"), format!("teamster spawn {name}")))
                         .or_default()
                         .push(id),
-                    Ok(Presence::Expected { .. } | Presence::Joined { .. }) => {}
+                    Ok(MemberPresence::Expected { .. } | MemberPresence::Joined { .. }) => {}
                 }
             }
             TaskStatus::Pending { assignee: None, .. } => {
@@ -69,15 +69,15 @@ pub(super) fn check(view: &TeamView, found: &mut Findings) {
         }
     }
     for ((why, hint), tasks) in lacking {
-        found.note(Group::Board, format!("{} pending {why}", named(tasks.into_iter()))).hint(hint);
+        found.note(CheckGroup::Board, format!("{} pending {why}", named(tasks.into_iter()))).hint(hint);
     }
     for (on, waiting) in ended.into_iter().filter(|(_, waiting)| !waiting.is_empty()) {
         let is = board.status(on).map_or("", |status| status.word());
         let what = format!("{} blocked for good: task {on} is {is}", named(waiting.into_iter()));
-        found.note(Group::Board, what).hint(format!("teamster task retry {on}, or teamster task dep rm ID {on}"));
+        found.note(CheckGroup::Board, what).hint(format!("teamster task retry {on}, or teamster task dep rm ID {on}"));
     }
     if found.troubles() == before {
-        found.ok(Group::Board, format!("{}, and none that nobody can do", counted(board.len(), "task")));
+        found.ok(CheckGroup::Board, format!("{}, and none that nobody can do", counted(board.len(), "task")));
     }
 }
 

@@ -8,15 +8,15 @@ use std::path::{Path, PathBuf};
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::store::presence;
 
-use super::report::{Findings, REPAIR, counted};
-use super::{Group, Subject};
+use super::report::{DoctorFindings, REPAIR, counted};
+use super::{CheckGroup, DoctorSubject};
 
 /// What is named one by one.
 const NAMED_MAX: usize = 5;
 
 /// What a walk through the directory has found.
 #[derive(Debug, Default)]
-pub(super) struct Walked {
+pub(super) struct WalkedFiles {
     /// Nobody of us makes such a file.
     pub(super) strays: Vec<PathBuf>,
     /// Sockets that nobody listens at any more.
@@ -31,21 +31,21 @@ pub(super) struct Walked {
     pub(super) unseen: Vec<(PathBuf, io::Error)>,
 }
 
-pub(super) fn check(subject: &Subject, found: &mut Findings) {
+pub(super) fn check(subject: &DoctorSubject, found: &mut DoctorFindings) {
     let walked = walk(&subject.dir);
     let before = found.troubles();
     for (path, error) in &walked.unseen {
-        found.wrong(Group::Files, format!("cannot be looked at: {error}")).at(path);
+        found.wrong(CheckGroup::Files, format!("cannot be looked at: {error}")).at(path);
     }
     let mut all = |paths: &[PathBuf], what: &str, hint: Option<&str>| {
         for path in paths.iter().take(NAMED_MAX) {
-            let check = found.note(Group::Files, what).at(path);
+            let check = found.note(CheckGroup::Files, what).at(path);
             if let Some(hint) = hint {
                 check.hint(hint);
             }
         }
         if paths.len() > NAMED_MAX {
-            found.note(Group::Files, format!("{what}: and {} more", paths.len() - NAMED_MAX));
+            found.note(CheckGroup::Files, format!("{what}: and {} more", paths.len() - NAMED_MAX));
         }
     };
     all(&walked.strays, "it is not of ours, and left alone", None);
@@ -54,20 +54,20 @@ pub(super) fn check(subject: &Subject, found: &mut Findings) {
     if !walked.stale_sockets.is_empty() {
         // What was killed leaves its own, and whoever comes next takes its place: not a finding.
         let them = counted(walked.stale_sockets.len(), "socket");
-        found.ok(Group::Files, format!("{them} of processes that were killed; whoever comes next replaces it"));
+        found.ok(CheckGroup::Files, format!("{them} of processes that were killed; whoever comes next replaces it"));
     }
     if walked.backups > 0 {
         let them = counted(walked.backups, "backup");
-        found.ok(Group::Files, format!("{them} of earlier repairs (*.bak); remove them when you like"));
+        found.ok(CheckGroup::Files, format!("{them} of earlier repairs (*.bak); remove them when you like"));
     }
     if found.troubles() == before {
-        found.ok(Group::Files, "nothing in the team's directory that does not belong there");
+        found.ok(CheckGroup::Files, "nothing in the team's directory that does not belong there");
     }
 }
 
 /// Looks at every name in the team's directory; worktrees, which are the agents', are left out.
-pub(super) fn walk(dir: &TeamDir) -> Walked {
-    let mut walked = Walked::default();
+pub(super) fn walk(dir: &TeamDir) -> WalkedFiles {
+    let mut walked = WalkedFiles::default();
     let own = [dir.mail_dir(), dir.turns_dir(), dir.tasks_dir(), dir.logs_dir(), dir.members_dir()];
     let mut todo = vec![dir.path().to_owned()];
     while let Some(at) = todo.pop() {
@@ -91,19 +91,19 @@ pub(super) fn walk(dir: &TeamDir) -> Walked {
             };
             let kind = kind(dir, &at, &path);
             let is_own_room = own.contains(&path) || at == dir.turns_dir();
-            let is_theirs = matches!(kind, Kind::Stray | Kind::Worktrees);
+            let is_theirs = matches!(kind, FileKind::Stray | FileKind::Worktrees);
             match kind {
-                Kind::Worktrees => {}
-                Kind::Stray => walked.strays.push(path.clone()),
-                Kind::Leftover => walked.leftovers.push(path.clone()),
-                Kind::Backup => walked.backups += 1,
-                Kind::Socket(of) if meta.file_type().is_socket() => {
+                FileKind::Worktrees => {}
+                FileKind::Stray => walked.strays.push(path.clone()),
+                FileKind::Leftover => walked.leftovers.push(path.clone()),
+                FileKind::Backup => walked.backups += 1,
+                FileKind::Socket(of) if meta.file_type().is_socket() => {
                     if presence::is_held(&of).is_ok_and(|held| !held) {
                         walked.stale_sockets.push(path.clone());
                     }
                 }
-                Kind::Socket(_) => walked.strays.push(path.clone()),
-                Kind::Ours => {}
+                FileKind::Socket(_) => walked.strays.push(path.clone()),
+                FileKind::Ours => {}
             }
             let loose = meta.mode() & 0o077 != 0 && !meta.file_type().is_symlink();
             if loose && !is_theirs {
@@ -117,7 +117,7 @@ pub(super) fn walk(dir: &TeamDir) -> Walked {
     walked
 }
 
-enum Kind {
+enum FileKind {
     Ours,
     Worktrees,
     Stray,
@@ -128,13 +128,13 @@ enum Kind {
 }
 
 /// What a file is by where it lies and how it is called.
-fn kind(dir: &TeamDir, at: &Path, path: &Path) -> Kind {
+fn kind(dir: &TeamDir, at: &Path, path: &Path) -> FileKind {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     if path == dir.worktrees_dir() {
-        return Kind::Worktrees;
+        return FileKind::Worktrees;
     }
     if name.ends_with(".bak") {
-        return Kind::Backup;
+        return FileKind::Backup;
     }
     let stem_is_name = |suffix: &str| {
         name.strip_suffix(suffix).is_some_and(|stem| stem.parse::<teamster_protocol::model::id::Address>().is_ok())
@@ -143,7 +143,7 @@ fn kind(dir: &TeamDir, at: &Path, path: &Path) -> Kind {
         |name: &str| ["", ".old"].iter().any(|suffix| name.strip_suffix(suffix).is_some_and(|n| n.ends_with(".jsonl")));
     let ours = if at == dir.path() {
         if path == dir.leader_socket() {
-            return Kind::Socket(dir.leader_lock());
+            return FileKind::Socket(dir.leader_lock());
         }
         let rooms = ["mail", "turns", "tasks", "logs", "members"];
         let files = [
@@ -160,7 +160,7 @@ fn kind(dir: &TeamDir, at: &Path, path: &Path) -> Kind {
         stem_is_name(".jsonl") || stem_is_name(".jsonl.old") || stem_is_name(".lock")
     } else if at == dir.members_dir() {
         if let Some(member) = name.strip_suffix(".sock") {
-            return Kind::Socket(dir.members_dir().join(format!("{member}.lock")));
+            return FileKind::Socket(dir.members_dir().join(format!("{member}.lock")));
         }
         stem_is_name(".lock")
     } else if at == dir.tasks_dir() {
@@ -173,8 +173,8 @@ fn kind(dir: &TeamDir, at: &Path, path: &Path) -> Kind {
         is_log(&name)
     };
     match ours {
-        true => Kind::Ours,
-        false if name.ends_with(".tmp") => Kind::Leftover,
-        false => Kind::Stray,
+        true => FileKind::Ours,
+        false if name.ends_with(".tmp") => FileKind::Leftover,
+        false => FileKind::Stray,
     }
 }

@@ -13,18 +13,18 @@ use teamster_protocol::model::limits::pace::{APPEND_WITHIN, LOG_LOCK_RETRY};
 use teamster_protocol::store::presence::{self, WorkerLife};
 use teamster_protocol::team::{TeamView, worker_life};
 
-use super::report::Findings;
-use super::{Group, Subject};
+use super::report::DoctorFindings;
+use super::{CheckGroup, DoctorSubject};
 
-pub(super) fn check(subject: &Subject, view: Option<&TeamView>, found: &mut Findings) {
+pub(super) fn check(subject: &DoctorSubject, view: Option<&TeamView>, found: &mut DoctorFindings) {
     let dir = &subject.dir;
     match holder(&dir.leader_lock(), "the leader's lock", found) {
-        Some(Held::By(pid)) => {
-            found.ok(Group::Locks, format!("a leader runs, process {pid}"));
+        Some(HeldLock::By(pid)) => {
+            found.ok(CheckGroup::Locks, format!("a leader runs, process {pid}"));
         }
-        Some(Held::ByNobodyKnown) => {}
+        Some(HeldLock::ByNobodyKnown) => {}
         None => {
-            found.ok(Group::Locks, "no leader runs");
+            found.ok(CheckGroup::Locks, "no leader runs");
         }
     }
     match names(dir) {
@@ -38,10 +38,10 @@ pub(super) fn check(subject: &Subject, view: Option<&TeamView>, found: &mut Find
                 running += usize::from(runs);
                 all += usize::from(runs || is_member(name));
             }
-            found.ok(Group::Locks, format!("{running} of {all} workers run"));
+            found.ok(CheckGroup::Locks, format!("{running} of {all} workers run"));
         }
         Err(error) => {
-            found.wrong(Group::Locks, format!("the locks cannot be listed: {error}")).at(&dir.members_dir());
+            found.wrong(CheckGroup::Locks, format!("the locks cannot be listed: {error}")).at(&dir.members_dir());
         }
     }
     if let Some(view) = view {
@@ -53,14 +53,14 @@ pub(super) fn check(subject: &Subject, view: Option<&TeamView>, found: &mut Find
 }
 
 /// Workers that live and do not hold their member's lock, because its file was tidied away.
-fn lost_locks(view: &TeamView, found: &mut Findings) {
+fn lost_locks(view: &TeamView, found: &mut DoctorFindings) {
     for (name, member) in view.roster().members() {
         // What could not be looked at was told above.
         let Ok(WorkerLife::LockLost) = worker_life(view.dir(), name, &member.presence) else { continue };
         let Some(worker) = member.presence.joined() else { continue };
         let pid = worker.pid;
         found
-            .wrong(Group::Locks, format!("the worker of {name}, process {pid}, lives and does not hold its lock"))
+            .wrong(CheckGroup::Locks, format!("the worker of {name}, process {pid}, lives and does not hold its lock"))
             .at(&view.dir().member_lock(name))
             .hint("the file was removed or replaced; move away what stands there, and the worker takes its lock anew");
     }
@@ -81,52 +81,55 @@ pub(super) fn names(dir: &TeamDir) -> io::Result<Vec<MemberName>> {
     Ok(names)
 }
 
-enum Held {
+enum HeldLock {
     By(u32),
     ByNobodyKnown,
 }
 
-fn holder(path: &Path, name: &str, found: &mut Findings) -> Option<Held> {
+fn holder(path: &Path, name: &str, found: &mut DoctorFindings) -> Option<HeldLock> {
     match presence::is_held(path) {
         Ok(false) => return None,
         Ok(true) => {}
         Err(error) => {
-            found.wrong(Group::Locks, error.to_string());
+            found.wrong(CheckGroup::Locks, error.to_string());
             return None;
         }
     }
     match presence::read_holder(path) {
-        Ok(Some(holder)) if holder.process.exists() => Some(Held::By(holder.process.pid)),
+        Ok(Some(holder)) if holder.process.exists() => Some(HeldLock::By(holder.process.pid)),
         Ok(Some(holder)) => {
             let what = format!(
                 "{name} is held, but process {}, which is written in it, is gone: another has inherited it",
                 holder.process.pid
             );
-            found.wrong(Group::Locks, what).at(path).hint(format!("fuser {} names who has it open", path.display()));
-            Some(Held::ByNobodyKnown)
+            found
+                .wrong(CheckGroup::Locks, what)
+                .at(path)
+                .hint(format!("fuser {} names who has it open", path.display()));
+            Some(HeldLock::ByNobodyKnown)
         }
         // It was let go of meanwhile, or its holder could not write down who it is (a full disk).
         Ok(None) if presence::is_held(path).is_ok_and(|held| !held) => None,
         Ok(None) => {
             found
-                .note(Group::Locks, format!("{name} is held by a process that did not write down its number"))
+                .note(CheckGroup::Locks, format!("{name} is held by a process that did not write down its number"))
                 .at(path);
-            Some(Held::ByNobodyKnown)
+            Some(HeldLock::ByNobodyKnown)
         }
         Err(error) => {
-            found.wrong(Group::Locks, error.to_string());
+            found.wrong(CheckGroup::Locks, error.to_string());
             None
         }
     }
 }
 
 /// Takes the lock of a log for no time at all, shared with others that look.
-fn log_lock(path: &Path, found: &mut Findings) {
+fn log_lock(path: &Path, found: &mut DoctorFindings) {
     let file = match plain_file::open_to_read(path) {
         Ok((file, _)) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return,
         Err(error) => {
-            found.wrong(Group::Locks, format!("cannot be opened: {error}")).at(path);
+            found.wrong(CheckGroup::Locks, format!("cannot be opened: {error}")).at(path);
             return;
         }
     };
@@ -138,11 +141,11 @@ fn log_lock(path: &Path, found: &mut Findings) {
             Err(TryLockError::WouldBlock) => {
                 let what =
                     format!("a log's lock has been held for {}s: its holder is stopped", APPEND_WITHIN.as_secs());
-                found.wrong(Group::Locks, what).at(path).hint("resume or end it; ps shows it as T or D");
+                found.wrong(CheckGroup::Locks, what).at(path).hint("resume or end it; ps shows it as T or D");
                 return;
             }
             Err(TryLockError::Error(error)) => {
-                found.wrong(Group::Locks, format!("cannot be locked: {error}")).at(path);
+                found.wrong(CheckGroup::Locks, format!("cannot be locked: {error}")).at(path);
                 return;
             }
         }

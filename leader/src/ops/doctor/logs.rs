@@ -7,27 +7,27 @@ use std::path::{Path, PathBuf};
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::board::Board;
 use teamster_protocol::model::mail::Mailbox;
-use teamster_protocol::model::notice::Entry;
+use teamster_protocol::model::notice::TranscriptEntry;
 use teamster_protocol::model::roster::Roster;
 use teamster_protocol::store::file::{
-    Checked, Damage, Fold, LogError, Reader, check as check_log, check_old, is_marked, old_of,
+    CheckedFile, LineDamage, LogError, LogFold, LogReader, check as check_log, check_old, is_marked, old_of,
 };
 use teamster_protocol::store::transcript;
 
-use super::report::{Findings, REPAIR, counted};
-use super::{Group, Subject, numbers};
+use super::report::{DoctorFindings, REPAIR, counted};
+use super::{CheckGroup, DoctorSubject, numbers};
 
 /// Bad lines that are named one by one.
 const LINES_NAMED_MAX: usize = 3;
 
-pub(super) fn check(subject: &Subject, found: &mut Findings) {
+pub(super) fn check(subject: &DoctorSubject, found: &mut DoctorFindings) {
     let dir = &subject.dir;
     // Before the board, from which the views are written.
     let known_task = numbers::highest(dir);
     one::<Roster>("the roster", &dir.roster(), found);
     one::<Board>("the board", &dir.board(), found);
     missing(dir, found);
-    if let Ok(board) = Reader::<Board>::open(dir.board())
+    if let Ok(board) = LogReader::<Board>::open(dir.board())
         && let last = board.state().next_id().0 - 1
         && known_task > last
         && !is_missing(&dir.board())
@@ -36,7 +36,7 @@ pub(super) fn check(subject: &Subject, found: &mut Findings) {
             "the last task of the board is {last}, but task {known_task} was added: the end of the board was cut off, or an \
              older copy was put in its place"
         );
-        found.wrong(Group::Logs, what).at(&dir.board()).hint(REPAIR);
+        found.wrong(CheckGroup::Logs, what).at(&dir.board()).hint(REPAIR);
     }
     let (mut sound, mut records, mut bytes) = (0, 0, 0);
     match mailboxes(dir) {
@@ -51,11 +51,11 @@ pub(super) fn check(subject: &Subject, found: &mut Findings) {
             if sound > 0 {
                 let them = if sound == 1 { "1 mailbox is".to_owned() } else { format!("{sound} mailboxes are") };
                 let size = crate::ops::text::bytes(bytes);
-                found.ok(Group::Logs, format!("{them} sound: {}, {size}", counted(records as usize, "record")));
+                found.ok(CheckGroup::Logs, format!("{them} sound: {}, {size}", counted(records as usize, "record")));
             }
         }
         Err(error) => {
-            found.wrong(Group::Logs, format!("the mailboxes cannot be listed: {error}")).at(&dir.mail_dir());
+            found.wrong(CheckGroup::Logs, format!("the mailboxes cannot be listed: {error}")).at(&dir.mail_dir());
         }
     }
     transcripts(dir, found);
@@ -63,14 +63,14 @@ pub(super) fn check(subject: &Subject, found: &mut Findings) {
 
 /// Logs that are not there and must have been: the board is made before the roster, and the roster before anything is
 /// written on the board.
-fn missing(dir: &TeamDir, found: &mut Findings) {
+fn missing(dir: &TeamDir, found: &mut DoctorFindings) {
     let (board, roster) = (dir.board(), dir.roster());
-    let has_tasks = || Reader::<Board>::open(&board).map_or(true, |board| board.next_seq() > 1);
+    let has_tasks = || LogReader::<Board>::open(&board).map_or(true, |board| board.next_seq() > 1);
     let was_there = |log: &Path, proof: bool| proof || is_marked(log).unwrap_or(false);
     for (name, log, proof) in [("board", &board, !is_missing(&roster)), ("roster", &roster, has_tasks())] {
         if is_missing(log) && was_there(log, proof) {
             found
-                .corrupt(Group::Logs, format!("the {name} is missing, although the team is there"))
+                .corrupt(CheckGroup::Logs, format!("the {name} is missing, although the team is there"))
                 .at(log)
                 .hint(REPAIR);
         }
@@ -86,73 +86,75 @@ fn is_missing(log: &Path) -> bool {
     log.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
-fn one<F: Fold>(name: &str, path: &Path, found: &mut Findings) {
+fn one<F: LogFold>(name: &str, path: &Path, found: &mut DoctorFindings) {
     if let Some(checked) = look::<F>(path, found) {
-        let Checked { generation, records, .. } = checked;
+        let CheckedFile { generation, records, .. } = checked;
         let size = crate::ops::text::bytes(checked.bytes);
         let what = format!("{name} is sound: {}, generation {generation}, {size}", counted(records as usize, "record"));
-        found.ok(Group::Logs, what);
+        found.ok(CheckGroup::Logs, what);
     }
 }
 
 /// Looks at a log and at the generation before it; returns what was seen if all of it is sound and there.
-fn look<F: Fold>(path: &Path, found: &mut Findings) -> Option<Checked> {
+fn look<F: LogFold>(path: &Path, found: &mut DoctorFindings) -> Option<CheckedFile> {
     if let Ok(Some(old)) = check_old::<F>(path)
         && !old.is_sound()
     {
         let what = format!("the generation before, for readers that lag: {}", damage(&old));
-        found.wrong(Group::Logs, what).at(&old_of(path)).hint(REPAIR);
+        found.wrong(CheckGroup::Logs, what).at(&old_of(path)).hint(REPAIR);
     }
     let checked = match check_log::<F>(path) {
         Ok(checked) => checked?,
         Err(error @ LogError::OtherKind { .. }) => {
-            found.corrupt(Group::Logs, first_line(&error)).hint("it was put there by hand: put the right file back");
+            found
+                .corrupt(CheckGroup::Logs, first_line(&error))
+                .hint("it was put there by hand: put the right file back");
             return None;
         }
         Err(error @ LogError::NotAFile { .. }) => {
-            found.corrupt(Group::Logs, first_line(&error)).hint(REPAIR);
+            found.corrupt(CheckGroup::Logs, first_line(&error)).hint(REPAIR);
             return None;
         }
         Err(error @ LogError::Unreadable { .. }) => {
             let hint = "the disk may be failing: copy the team's directory while it can be read";
-            found.corrupt(Group::Logs, first_line(&error)).hint(hint);
+            found.corrupt(CheckGroup::Logs, first_line(&error)).hint(hint);
             return None;
         }
         Err(error) => {
-            found.wrong(Group::Logs, first_line(&error));
+            found.wrong(CheckGroup::Logs, first_line(&error));
             return None;
         }
     };
     if checked.torn_bytes > 0 && checked.is_sound() {
         let what = format!("{} bytes of an unfinished last record; the next writer cuts them", checked.torn_bytes);
-        found.note(Group::Logs, what).at(path);
+        found.note(CheckGroup::Logs, what).at(path);
     }
     if let Some((line, version)) = checked.newer {
         let what = format!("line {line} is of format version {version}");
-        found.corrupt(Group::Logs, what).at(path).hint("use the newer teamster that wrote it");
+        found.corrupt(CheckGroup::Logs, what).at(path).hint("use the newer teamster that wrote it");
     }
     if !checked.damage.is_empty() {
-        found.corrupt(Group::Logs, damage(&checked)).at(path).hint(REPAIR);
+        found.corrupt(CheckGroup::Logs, damage(&checked)).at(path).hint(REPAIR);
     }
     if checked.unknown_facts > 0 {
         let what = format!("{} facts of a newer version are passed over", checked.unknown_facts);
-        found.note(Group::Logs, what).at(path);
+        found.note(CheckGroup::Logs, what).at(path);
     }
     if !checked.is_sound() {
         return None;
     }
     // That every line is whole does not yet mean that a reader can take them all.
-    match Reader::<F>::open(path) {
+    match LogReader::<F>::open(path) {
         Ok(_) => Some(checked),
         Err(error) => {
-            found.corrupt(Group::Logs, first_line(&error)).hint(REPAIR);
+            found.corrupt(CheckGroup::Logs, first_line(&error)).hint(REPAIR);
             None
         }
     }
 }
 
-fn damage(checked: &Checked) -> String {
-    let named = |(line, damage): &(u64, Damage)| format!("line {line}: {damage}");
+fn damage(checked: &CheckedFile) -> String {
+    let named = |(line, damage): &(u64, LineDamage)| format!("line {line}: {damage}");
     let mut words: Vec<String> = checked.damage.iter().take(LINES_NAMED_MAX).map(named).collect();
     if checked.damage.len() > LINES_NAMED_MAX {
         words.push(format!("and {} more", checked.damage.len() - LINES_NAMED_MAX));
@@ -188,7 +190,7 @@ pub(super) struct BadTranscript {
     pub(super) bad_lines: Vec<u64>,
 }
 
-fn transcripts(dir: &TeamDir, found: &mut Findings) {
+fn transcripts(dir: &TeamDir, found: &mut DoctorFindings) {
     let mut files = 0;
     for (member, turns) in transcript_dirs(dir, found) {
         let mut last = None;
@@ -199,7 +201,7 @@ fn transcripts(dir: &TeamDir, found: &mut Findings) {
                 // Its worker removes the oldest at its start.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => {
-                    found.wrong(Group::Logs, format!("cannot be read: {error}")).at(&path);
+                    found.wrong(CheckGroup::Logs, format!("cannot be read: {error}")).at(&path);
                     continue;
                 }
             };
@@ -208,19 +210,19 @@ fn transcripts(dir: &TeamDir, found: &mut Findings) {
             if !read.bad_lines.is_empty() {
                 let lines: Vec<String> = read.bad_lines.iter().map(u64::to_string).collect();
                 let what = format!("a transcript with lines that are no entries: {}", lines.join(", "));
-                found.wrong(Group::Logs, what).at(&path).hint(REPAIR);
+                found.wrong(CheckGroup::Logs, what).at(&path).hint(REPAIR);
             }
             for seq in read.entries {
                 if last.is_some_and(|last| seq != last + 1) && read.bad_lines.is_empty() {
                     let what = format!("a transcript goes on with entry {seq} after {}", last.unwrap_or_default());
-                    found.note(Group::Logs, what).at(&path);
+                    found.note(CheckGroup::Logs, what).at(&path);
                 }
                 last = Some(seq);
             }
         }
     }
     if files > 0 {
-        found.ok(Group::Logs, format!("{}, each line an entry", counted(files, "transcript")));
+        found.ok(CheckGroup::Logs, format!("{}, each line an entry", counted(files, "transcript")));
     }
 }
 
@@ -234,7 +236,7 @@ fn read_transcript(bytes: &[u8]) -> ReadTranscript {
     for (number, line) in (1..).zip(bytes.split_inclusive(|byte| *byte == b'\n')) {
         // A line without its end belongs to whoever writes it, or is cut by the next life.
         let Some(line) = line.strip_suffix(b"\n") else { continue };
-        match serde_json::from_slice::<Entry>(line) {
+        match serde_json::from_slice::<TranscriptEntry>(line) {
             Ok(entry) => read.entries.push(entry.seq),
             // A newer version may say what this one does not know.
             Err(_) if serde_json::from_slice::<serde_json::Value>(line).is_ok_and(|value| value["seq"].is_u64()) => {}
@@ -257,12 +259,12 @@ pub(super) fn bad_transcripts(turns: &Path) -> Vec<BadTranscript> {
     bad
 }
 
-fn transcript_dirs(dir: &TeamDir, found: &mut Findings) -> Vec<(PathBuf, Vec<u64>)> {
+fn transcript_dirs(dir: &TeamDir, found: &mut DoctorFindings) -> Vec<(PathBuf, Vec<u64>)> {
     let listing = match fs::read_dir(dir.turns_dir()) {
         Ok(listing) => listing,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
         Err(error) => {
-            found.wrong(Group::Logs, format!("the transcripts cannot be listed: {error}")).at(&dir.turns_dir());
+            found.wrong(CheckGroup::Logs, format!("the transcripts cannot be listed: {error}")).at(&dir.turns_dir());
             return Vec::new();
         }
     };
@@ -273,7 +275,7 @@ fn transcript_dirs(dir: &TeamDir, found: &mut Findings) -> Vec<(PathBuf, Vec<u64
         match transcript::turns(&member) {
             Ok(turns) => dirs.push((member, turns)),
             Err(error) => {
-                found.wrong(Group::Logs, error.to_string());
+                found.wrong(CheckGroup::Logs, error.to_string());
             }
         }
     }

@@ -11,24 +11,24 @@ use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::board::Board;
 use teamster_protocol::model::id::{Address, LEAD, MemberName};
 use teamster_protocol::model::mail::Mailbox;
-use teamster_protocol::model::roster::{LeftHow, Presence, Roster, TeamFact};
+use teamster_protocol::model::roster::{MemberPresence, Roster, TeamFact, WorkerEnd};
 use teamster_protocol::store::file::{
-    Durability, Fold, Log, Repaired, Transact, back_up, begin, check, clear_leftover, highest_marked_id,
+    Durability, Log, LogFold, RepairedLog, TransactError, back_up, begin, check, clear_leftover, highest_marked_id,
     repair_carrying, repair_old,
 };
 use teamster_protocol::store::presence::{LockError, PresenceLock};
 use teamster_protocol::store::transcript;
 use teamster_protocol::team::{Team, TeamError, TeamView};
 
-use super::numbers::{self, Gone, go_on_above};
-use super::report::{Act, Acted};
-use super::{Subject, files, locks, logs, members, worktrees};
+use super::numbers::{self, LostNumbers, go_on_above};
+use super::report::{RepairAct, RepairOutcome};
+use super::{DoctorSubject, files, locks, logs, members, worktrees};
 use crate::git::{ForgetOutcome, Repository, sweep_trash};
 
 /// Mends what can be mended without losing anything; tells each act in order. Never touches a worktree's files, and
 /// leaves alone what could not be looked at.
-pub fn mend(subject: &Subject) -> Vec<Act> {
-    let mut acts = Acts::default();
+pub fn mend(subject: &DoctorSubject) -> Vec<RepairAct> {
+    let mut acts = RepairActs::default();
     if subject.dir.path().exists() {
         modes(subject, &mut acts);
         all_logs(subject, &mut acts);
@@ -41,24 +41,24 @@ pub fn mend(subject: &Subject) -> Vec<Act> {
 }
 
 #[derive(Default)]
-struct Acts(Vec<Act>);
+struct RepairActs(Vec<RepairAct>);
 
-impl Acts {
+impl RepairActs {
     fn done(&mut self, what: String) {
-        self.0.push(Act { outcome: Acted::Done, what, backup: None });
+        self.0.push(RepairAct { outcome: RepairOutcome::Done, what, backup: None });
     }
 
     fn done_with(&mut self, what: String, backup: &Path) {
-        self.0.push(Act { outcome: Acted::Done, what, backup: Some(backup.to_owned()) });
+        self.0.push(RepairAct { outcome: RepairOutcome::Done, what, backup: Some(backup.to_owned()) });
     }
 
     fn refused(&mut self, what: impl ToString) {
         let what = what.to_string().replace('\n', "; ");
-        self.0.push(Act { outcome: Acted::Refused, what, backup: None });
+        self.0.push(RepairAct { outcome: RepairOutcome::Refused, what, backup: None });
     }
 }
 
-fn modes(subject: &Subject, acts: &mut Acts) {
+fn modes(subject: &DoctorSubject, acts: &mut RepairActs) {
     let mut open = files::walk(&subject.dir).open;
     open.insert(0, subject.dir.path().to_owned());
     for path in open {
@@ -79,7 +79,7 @@ fn modes(subject: &Subject, acts: &mut Acts) {
     }
 }
 
-fn all_logs(subject: &Subject, acts: &mut Acts) {
+fn all_logs(subject: &DoctorSubject, acts: &mut RepairActs) {
     let dir = &subject.dir;
     roster_log(dir, subject.now_ms, acts);
     board(dir, subject.now_ms, acts);
@@ -90,7 +90,7 @@ fn all_logs(subject: &Subject, acts: &mut Acts) {
 }
 
 /// A roster of which nothing is left begins anew: the members that ran are not on it, and those that are spawned are.
-fn roster_log(dir: &TeamDir, now_ms: u64, acts: &mut Acts) {
+fn roster_log(dir: &TeamDir, now_ms: u64, acts: &mut RepairActs) {
     let path = dir.roster();
     one_log::<Roster>(&path, now_ms, |_| Vec::new(), acts);
     if !logs::was_made(dir) {
@@ -104,14 +104,14 @@ fn roster_log(dir: &TeamDir, now_ms: u64, acts: &mut Acts) {
 }
 
 /// A number that was given to a task is never given again, also where the record of it is lost.
-fn board(dir: &TeamDir, now_ms: u64, acts: &mut Acts) {
+fn board(dir: &TeamDir, now_ms: u64, acts: &mut RepairActs) {
     let path = dir.board();
     // Before anything else: whoever follows the board takes away the views of tasks that are not on it.
     let known = numbers::highest(dir);
     // Where nothing marks how far it had come, what only the lost part knew may lie far above what is left.
     let marked = highest_marked_id(&path).is_ok_and(|id| id > 0 && id == u64::from(known));
     let begins_whole = check::<Board>(&path).is_ok_and(|found| found.is_some_and(|found| found.generation > 0));
-    let gone = if marked || begins_whole { Gone::Lines } else { Gone::Newest };
+    let gone = if marked || begins_whole { LostNumbers::Lines } else { LostNumbers::Newest };
     one_log::<Board>(&path, now_ms, |board| go_on_above(known, gone, board), acts);
     if !logs::was_made(dir) {
         return;
@@ -122,9 +122,9 @@ fn board(dir: &TeamDir, now_ms: u64, acts: &mut Acts) {
         Err(error) => return acts.refused(error),
     }
     // An older board that somebody has put in its place is sound, and does not know what came after it.
-    let numbered = Log::<Board>::open(&path, now_ms).map_err(Transact::from).and_then(|mut log| {
+    let numbered = Log::<Board>::open(&path, now_ms).map_err(TransactError::from).and_then(|mut log| {
         log.transact(LEAD, now_ms, Durability::Power, |board| {
-            let facts = go_on_above(known, Gone::Lines, board);
+            let facts = go_on_above(known, LostNumbers::Lines, board);
             let told = (!facts.is_empty()).then_some(known);
             Ok::<_, Infallible>((facts, told))
         })
@@ -132,22 +132,22 @@ fn board(dir: &TeamDir, now_ms: u64, acts: &mut Acts) {
     match numbered {
         Ok(Some(last)) => acts.done(format!("the tasks on the board are numbered on after {last}, which was given")),
         // What can not be read after the repair was refused above.
-        Ok(None) | Err(Transact::Log(_)) => {}
-        Err(error @ Transact::NotDurable { .. }) => acts.refused(error),
-        Err(Transact::Refused(never)) => match never {},
+        Ok(None) | Err(TransactError::Log(_)) => {}
+        Err(error @ TransactError::NotDurable { .. }) => acts.refused(error),
+        Err(TransactError::Refused(never)) => match never {},
     }
 }
 
-fn one_log<F: Fold>(path: &Path, now_ms: u64, carry: impl FnOnce(&F) -> Vec<F::Fact>, acts: &mut Acts) {
+fn one_log<F: LogFold>(path: &Path, now_ms: u64, carry: impl FnOnce(&F) -> Vec<F::Fact>, acts: &mut RepairActs) {
     // In this order: of a file that is missing, the old generation may be all that is left, damaged or not.
     let mended = repair_carrying::<F>(path, now_ms, carry);
     for outcome in [mended, repair_old::<F>(path, now_ms)] {
         match outcome {
-            Ok(Repaired::Nothing) => {}
-            Ok(Repaired::Cut { bytes, backup }) => {
+            Ok(RepairedLog::Nothing) => {}
+            Ok(RepairedLog::Cut { bytes, backup }) => {
                 acts.done_with(format!("cut {bytes} bytes of an unfinished record off {}", path.display()), &backup);
             }
-            Ok(Repaired::Mended { kept, lost_lines, filled, backup }) => {
+            Ok(RepairedLog::Mended { kept, lost_lines, filled, backup }) => {
                 let lost = match lost_lines.as_slice() {
                     [] => "none of its lines was lost".to_owned(),
                     lines => {
@@ -159,17 +159,17 @@ fn one_log<F: Fold>(path: &Path, now_ms: u64, carry: impl FnOnce(&F) -> Vec<F::F
                 let what = format!("mended {path}: {kept} records kept, {filled} numbers without a record; {lost}");
                 acts.done_with(what, &backup);
             }
-            Ok(Repaired::Restored { kept }) => {
+            Ok(RepairedLog::Restored { kept }) => {
                 let path = path.display();
                 acts.done(format!("made {path} anew of the generation before it: {kept} records; later ones are lost"));
             }
-            Ok(Repaired::Cleared { backup }) => {
+            Ok(RepairedLog::Cleared { backup }) => {
                 acts.done_with(
                     format!("moved what stood in the place of {} aside: it was no file", path.display()),
                     &backup,
                 );
             }
-            Ok(Repaired::SetAside { backup }) => {
+            Ok(RepairedLog::SetAside { backup }) => {
                 acts.done_with(format!("set the old generation of {} aside", path.display()), &backup);
             }
             Err(error) => acts.refused(error),
@@ -183,7 +183,7 @@ fn one_log<F: Fold>(path: &Path, now_ms: u64, carry: impl FnOnce(&F) -> Vec<F::F
 }
 
 /// A transcript is its worker's: it is mended only while none runs.
-fn transcripts(subject: &Subject, acts: &mut Acts) {
+fn transcripts(subject: &DoctorSubject, acts: &mut RepairActs) {
     let dir = &subject.dir;
     for name in locks::names(dir).unwrap_or_default() {
         let bad = logs::bad_transcripts(&dir.turns(&name));
@@ -236,7 +236,7 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// The dead are buried, and those whom nobody starts any more are written down as such.
-fn roster(subject: &Subject, acts: &mut Acts) {
+fn roster(subject: &DoctorSubject, acts: &mut RepairActs) {
     if !subject.dir.exists() {
         return;
     }
@@ -257,18 +257,23 @@ fn roster(subject: &Subject, acts: &mut Acts) {
     }
 }
 
-fn one_member(subject: &Subject, team: &mut Team, name: &MemberName, acts: &mut Acts) -> Result<(), TeamError> {
+fn one_member(
+    subject: &DoctorSubject,
+    team: &mut Team,
+    name: &MemberName,
+    acts: &mut RepairActs,
+) -> Result<(), TeamError> {
     let mailbox = subject.dir.mailbox(&Address::Member(name.clone()));
     if !mailbox.exists() {
         Log::<Mailbox>::open(mailbox, subject.now_ms)?;
         acts.done(format!("made a mailbox for {name}"));
     }
     let reason = match &team.roster().member(name)?.presence {
-        Presence::Joined { process, .. } => format!("process {} was found dead", process.identity.pid),
-        Presence::Expected { since_ms } if members::is_stale(*since_ms, subject.now_ms) => {
+        MemberPresence::Joined { process, .. } => format!("process {} was found dead", process.identity.pid),
+        MemberPresence::Expected { since_ms } if members::is_stale(*since_ms, subject.now_ms) => {
             "it never got ready".to_owned()
         }
-        Presence::Expected { .. } | Presence::Left { .. } => return Ok(()),
+        MemberPresence::Expected { .. } | MemberPresence::Left { .. } => return Ok(()),
     };
     let lock = match team.take_lock_of_dead(name) {
         Ok(lock) => lock,
@@ -279,18 +284,18 @@ fn one_member(subject: &Subject, team: &mut Team, name: &MemberName, acts: &mut 
     };
     // It may have been written down meanwhile.
     team.refresh(|_| ())?;
-    if let Presence::Left { .. } = team.roster().member(name)?.presence {
+    if let MemberPresence::Left { .. } = team.roster().member(name)?.presence {
         return Ok(());
     }
     let tasks = team.bury(name, None, &lock)?;
-    team.enroll(TeamFact::Left { name: name.clone(), how: LeftHow::Died { reason: reason.clone() } })?;
+    team.enroll(TeamFact::Left { name: name.clone(), how: WorkerEnd::Died { reason: reason.clone() } })?;
     let tasks: Vec<String> = tasks.iter().map(|id| id.to_string()).collect();
     let gave = if tasks.is_empty() { String::new() } else { format!("; task {} is free again", tasks.join(", ")) };
     acts.done(format!("wrote down that {name} is gone: {reason}{gave}"));
     Ok(())
 }
 
-fn trees(subject: &Subject, acts: &mut Acts) {
+fn trees(subject: &DoctorSubject, acts: &mut RepairActs) {
     let root = subject.dir.worktrees_dir();
     if !root.exists() || !subject.dir.exists() {
         return;
@@ -319,7 +324,7 @@ fn trees(subject: &Subject, acts: &mut Acts) {
 }
 
 /// Sockets without a listener, and files that were not finished and that nobody can be at.
-fn sockets(subject: &Subject, acts: &mut Acts) {
+fn sockets(subject: &DoctorSubject, acts: &mut RepairActs) {
     let dir = &subject.dir;
     for socket in files::walk(dir).stale_sockets {
         let lock = match socket == dir.leader_socket() {

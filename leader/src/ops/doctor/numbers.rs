@@ -9,7 +9,7 @@ use teamster_protocol::host::plain_file;
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::board::{Board, BoardFact};
 use teamster_protocol::model::limits::TASK_TEXT_BYTES_MAX;
-use teamster_protocol::model::notice::{Entry, Said};
+use teamster_protocol::model::notice::{TranscriptEntry, TranscriptText};
 use teamster_protocol::store::file::highest_marked_id;
 use teamster_protocol::store::transcript;
 
@@ -18,7 +18,7 @@ const LEAP: u32 = 1_000;
 
 /// How much of a board is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Gone {
+pub(super) enum LostNumbers {
     /// Single lines at most.
     Lines,
     /// The newest file, or all.
@@ -26,12 +26,12 @@ pub(super) enum Gone {
 }
 
 /// What a board is to be told, so that it gives no number again. `known` is what [`highest`] found.
-pub(super) fn go_on_above(known: u32, gone: Gone, board: &Board) -> Vec<BoardFact> {
+pub(super) fn go_on_above(known: u32, gone: LostNumbers, board: &Board) -> Vec<BoardFact> {
     let last = board.next_id().0.saturating_sub(1);
     let given = last.max(known);
     let last_id = match gone {
-        Gone::Lines => given,
-        Gone::Newest => (given / LEAP).saturating_add(1).saturating_mul(LEAP),
+        LostNumbers::Lines => given,
+        LostNumbers::Newest => (given / LEAP).saturating_add(1).saturating_mul(LEAP),
     };
     if last_id > last { vec![BoardFact::Numbered { last_id }] } else { Vec::new() }
 }
@@ -59,26 +59,26 @@ fn task_of(path: &Path) -> Option<u32> {
     let line_bytes_max = 8 * TASK_TEXT_BYTES_MAX as u64;
     let mut line = Vec::new();
     BufReader::new(plain_file::open_to_read(path).ok()?.0).take(line_bytes_max).read_until(b'\n', &mut line).ok()?;
-    match serde_json::from_slice::<Entry>(&line).ok()?.what {
-        Said::TurnStarted { task, .. } => task.map(|task| task.0),
-        Said::Ready
-        | Said::Session { .. }
-        | Said::Text { .. }
-        | Said::Thought { .. }
-        | Said::ToolCall { .. }
-        | Said::Plan { .. }
-        | Said::PermissionAsked(_)
-        | Said::PermissionAnswered { .. }
-        | Said::Usage { .. }
-        | Said::Steered { .. }
-        | Said::Mail { .. }
-        | Said::Receipt { .. }
-        | Said::Stalled { .. }
-        | Said::TurnEnded { .. }
-        | Said::Parked { .. }
-        | Said::Waiting
-        | Said::Trouble { .. }
-        | Said::Cut { .. }
-        | Said::Leaving { .. } => None,
+    match serde_json::from_slice::<TranscriptEntry>(&line).ok()?.what {
+        TranscriptText::TurnStarted { task, .. } => task.map(|task| task.0),
+        TranscriptText::Ready
+        | TranscriptText::Session { .. }
+        | TranscriptText::Text { .. }
+        | TranscriptText::Thought { .. }
+        | TranscriptText::ToolCall { .. }
+        | TranscriptText::Plan { .. }
+        | TranscriptText::PermissionAsked(_)
+        | TranscriptText::PermissionAnswered { .. }
+        | TranscriptText::Usage { .. }
+        | TranscriptText::Steered { .. }
+        | TranscriptText::Mail { .. }
+        | TranscriptText::Receipt { .. }
+        | TranscriptText::Stalled { .. }
+        | TranscriptText::TurnEnded { .. }
+        | TranscriptText::Parked { .. }
+        | TranscriptText::Waiting
+        | TranscriptText::Trouble { .. }
+        | TranscriptText::Cut { .. }
+        | TranscriptText::Leaving { .. } => None,
     }
 }

@@ -4,15 +4,15 @@ use nix::unistd::Pid;
 use teamster_protocol::host::process::children::describe;
 use teamster_protocol::host::process::marked;
 
-use super::report::Findings;
-use super::{Group, Subject};
+use super::report::DoctorFindings;
+use super::{CheckGroup, DoctorSubject};
 use crate::daemon::escaped;
 
-pub(super) fn check(subject: &Subject, found: &mut Findings) {
+pub(super) fn check(subject: &DoctorSubject, found: &mut DoctorFindings) {
     let marked = match marked::of_team(subject.dir.path()) {
         Ok(marked) => marked,
         Err(error) => {
-            found.note(Group::Processes, format!("processes cannot be looked at: {error}"));
+            found.note(CheckGroup::Processes, format!("processes cannot be looked at: {error}"));
             return;
         }
     };
@@ -23,9 +23,9 @@ pub(super) fn check(subject: &Subject, found: &mut Findings) {
         let (pid, name) = (marked.process.pid, &marked.life.member);
         let process = describe(Pid::from_raw(pid.cast_signed()));
         let what = format!("{process} is left of a life of {name} that is over");
-        found.wrong(Group::Processes, what).hint(format!("the next leader ends it, or kill {pid}"));
+        found.wrong(CheckGroup::Processes, what).hint(format!("the next leader ends it, or kill {pid}"));
     }
     if left.is_empty() {
-        found.ok(Group::Processes, format!("none is left of a dead worker; {} run below living ones", run.len()));
+        found.ok(CheckGroup::Processes, format!("none is left of a dead worker; {} run below living ones", run.len()));
     }
 }

@@ -9,51 +9,53 @@ use std::thread;
 use teamster_protocol::model::limits::PROTOCOL_VERSION;
 use teamster_protocol::model::limits::pace::PROGRAM_ANSWER_WITHIN;
 
-use super::report::Findings;
-use super::{Group, Subject};
+use super::report::DoctorFindings;
+use super::{CheckGroup, DoctorSubject};
 
 /// The version of this program, with the commit where that was known: `0.1.0 (1a2b3c4)`.
 const OWN_VERSION: &str = env!("TEAMSTER_VERSION");
 
-pub(super) fn check(subject: &Subject, found: &mut Findings) {
-    found.ok(Group::Programs, format!("teamster {OWN_VERSION}, protocol {PROTOCOL_VERSION}"));
+pub(super) fn check(subject: &DoctorSubject, found: &mut DoctorFindings) {
+    found.ok(CheckGroup::Programs, format!("teamster {OWN_VERSION}, protocol {PROTOCOL_VERSION}"));
     leader(subject, found);
     worker(&subject.worker_program, found);
     match ask(Path::new("git"), "--version") {
         Ok(said) => {
-            found.ok(Group::Programs, said);
+            found.ok(CheckGroup::Programs, said);
         }
         Err(why) => {
             let what = format!("git: {why}; most repositories are served without it");
             found
-                .note(Group::Programs, what)
+                .note(CheckGroup::Programs, what)
                 .hint("install git for LFS, sparse checkouts, partial clones and the like");
         }
     }
 }
 
-fn leader(subject: &Subject, found: &mut Findings) {
+fn leader(subject: &DoctorSubject, found: &mut DoctorFindings) {
     match &subject.leader {
         None => {}
         Some(Ok(leader)) if leader.version == OWN_VERSION => {
-            found.ok(Group::Programs, format!("the leader (process {}) is of this version", leader.pid));
+            found.ok(CheckGroup::Programs, format!("the leader (process {}) is of this version", leader.pid));
         }
         Some(Ok(leader)) => {
             let what = format!("the leader (process {}) is version {}", leader.pid, leader.version);
-            found.note(Group::Programs, what).hint("end it with teamster down; the next command starts this version");
+            found
+                .note(CheckGroup::Programs, what)
+                .hint("end it with teamster down; the next command starts this version");
         }
         Some(Err(why)) => {
-            found.wrong(Group::Programs, format!("a leader runs and does not answer: {why}"));
+            found.wrong(CheckGroup::Programs, format!("a leader runs and does not answer: {why}"));
         }
     }
 }
 
-fn worker(program: &Path, found: &mut Findings) {
+fn worker(program: &Path, found: &mut DoctorFindings) {
     let said = match ask(program, "--version") {
         Ok(said) => said,
         Err(why) => {
             let hint = "install it beside teamster, or name it with TEAMSTER_WORKER";
-            found.wrong(Group::Programs, format!("teamster-worker: {why}")).at(program).hint(hint);
+            found.wrong(CheckGroup::Programs, format!("teamster-worker: {why}")).at(program).hint(hint);
             return;
         }
     };
@@ -62,16 +64,16 @@ fn worker(program: &Path, found: &mut Findings) {
     match (version, protocol.and_then(|protocol| protocol.parse::<u32>().ok())) {
         (_, Some(protocol)) if protocol != PROTOCOL_VERSION => {
             let what = format!("{said}: the leader speaks protocol {PROTOCOL_VERSION}, so no worker could join");
-            found.wrong(Group::Programs, what).at(program).hint("install both of one version");
+            found.wrong(CheckGroup::Programs, what).at(program).hint("install both of one version");
         }
         (Some(version), Some(_)) if version != OWN_VERSION => {
-            found.note(Group::Programs, format!("{said}: of another version than teamster")).at(program);
+            found.note(CheckGroup::Programs, format!("{said}: of another version than teamster")).at(program);
         }
         (Some(_), Some(_)) => {
-            found.ok(Group::Programs, said);
+            found.ok(CheckGroup::Programs, said);
         }
         (_, None) | (None, Some(_)) => {
-            found.note(Group::Programs, format!("{said:?}: it does not say which protocol it speaks")).at(program);
+            found.note(CheckGroup::Programs, format!("{said:?}: it does not say which protocol it speaks")).at(program);
         }
     }
 }

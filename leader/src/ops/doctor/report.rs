@@ -5,30 +5,30 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use teamster_protocol::model::id::TeamName;
 
-use super::Subject;
+use super::DoctorSubject;
 
 /// The way out that most findings have.
 pub(super) const REPAIR: &str = "teamster doctor --repair";
 
 /// Everything that was looked at, and what was done about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Report {
+pub struct DoctorReport {
     /// The team.
     pub team: TeamName,
     /// The root it is under.
     pub root: PathBuf,
     /// The worst of the checks.
-    pub state: State,
+    pub state: TeamHealth,
     /// What was looked at, group by group.
-    pub checks: Vec<Check>,
+    pub checks: Vec<DoctorCheck>,
     /// With `--repair`: what was done before this look, in order.
-    pub repairs: Vec<Act>,
+    pub repairs: Vec<RepairAct>,
 }
 
 /// How a team is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum State {
+pub enum TeamHealth {
     /// Nothing is wrong.
     Sound,
     /// Something needs to be mended.
@@ -39,11 +39,11 @@ pub enum State {
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Check {
+pub struct DoctorCheck {
     /// What it belongs to.
-    pub group: Group,
+    pub group: CheckGroup,
     /// How it is.
-    pub level: Level,
+    pub level: CheckLevel,
     /// What was seen.
     pub what: String,
     /// The file or directory it is about.
@@ -57,7 +57,7 @@ pub struct Check {
 /// What a check belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Group {
+pub enum CheckGroup {
     /// Where teams are kept.
     Root,
     /// What the system allows.
@@ -85,7 +85,7 @@ pub enum Group {
 /// How a thing is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Level {
+pub enum CheckLevel {
     /// As it should be.
     Ok,
     /// Worth to know; nothing is wrong.
@@ -98,9 +98,9 @@ pub enum Level {
 
 /// One thing that a repair did, or did not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Act {
+pub struct RepairAct {
     /// Whether it was done.
-    pub outcome: Acted,
+    pub outcome: RepairOutcome,
     /// What, or why not.
     pub what: String,
     /// Where the file is as it was before.
@@ -111,28 +111,28 @@ pub struct Act {
 /// Whether a repair was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Acted {
+pub enum RepairOutcome {
     /// It was.
     Done,
     /// It was not, and nothing was changed.
     Refused,
 }
 
-impl Group {
+impl CheckGroup {
     /// The word for it.
     pub fn word(self) -> &'static str {
         match self {
-            Group::Root => "root",
-            Group::Limits => "limits",
-            Group::Programs => "programs",
-            Group::Isolation => "isolation",
-            Group::Logs => "logs",
-            Group::Locks => "locks",
-            Group::Members => "members",
-            Group::Board => "board",
-            Group::Worktrees => "worktrees",
-            Group::Files => "files",
-            Group::Processes => "processes",
+            CheckGroup::Root => "root",
+            CheckGroup::Limits => "limits",
+            CheckGroup::Programs => "programs",
+            CheckGroup::Isolation => "isolation",
+            CheckGroup::Logs => "logs",
+            CheckGroup::Locks => "locks",
+            CheckGroup::Members => "members",
+            CheckGroup::Board => "board",
+            CheckGroup::Worktrees => "worktrees",
+            CheckGroup::Files => "files",
+            CheckGroup::Processes => "processes",
         }
     }
 }
@@ -144,55 +144,55 @@ pub(super) fn counted(count: usize, noun: &str) -> String {
 
 /// What has been found so far.
 #[derive(Debug, Default)]
-pub(super) struct Findings {
-    checks: Vec<Check>,
+pub(super) struct DoctorFindings {
+    checks: Vec<DoctorCheck>,
 }
 
-impl Findings {
-    pub(super) fn ok(&mut self, group: Group, what: impl Into<String>) -> &mut Check {
-        self.add(group, Level::Ok, what.into())
+impl DoctorFindings {
+    pub(super) fn ok(&mut self, group: CheckGroup, what: impl Into<String>) -> &mut DoctorCheck {
+        self.add(group, CheckLevel::Ok, what.into())
     }
 
-    pub(super) fn note(&mut self, group: Group, what: impl Into<String>) -> &mut Check {
-        self.add(group, Level::Note, what.into())
+    pub(super) fn note(&mut self, group: CheckGroup, what: impl Into<String>) -> &mut DoctorCheck {
+        self.add(group, CheckLevel::Note, what.into())
     }
 
-    pub(super) fn wrong(&mut self, group: Group, what: impl Into<String>) -> &mut Check {
-        self.add(group, Level::Wrong, what.into())
+    pub(super) fn wrong(&mut self, group: CheckGroup, what: impl Into<String>) -> &mut DoctorCheck {
+        self.add(group, CheckLevel::Wrong, what.into())
     }
 
-    pub(super) fn corrupt(&mut self, group: Group, what: impl Into<String>) -> &mut Check {
-        self.add(group, Level::Corrupt, what.into())
+    pub(super) fn corrupt(&mut self, group: CheckGroup, what: impl Into<String>) -> &mut DoctorCheck {
+        self.add(group, CheckLevel::Corrupt, what.into())
     }
 
     /// How much was found that is not as it should be.
     pub(super) fn troubles(&self) -> usize {
-        self.checks.iter().filter(|check| check.level != Level::Ok).count()
+        self.checks.iter().filter(|check| check.level != CheckLevel::Ok).count()
     }
 
-    pub(super) fn report(self, subject: &Subject) -> Report {
+    pub(super) fn report(self, subject: &DoctorSubject) -> DoctorReport {
         let state = match self.checks.iter().map(|check| check.level).max() {
-            None | Some(Level::Ok | Level::Note) => State::Sound,
-            Some(Level::Wrong) => State::Wrong,
-            Some(Level::Corrupt) => State::Corrupt,
+            None | Some(CheckLevel::Ok | CheckLevel::Note) => TeamHealth::Sound,
+            Some(CheckLevel::Wrong) => TeamHealth::Wrong,
+            Some(CheckLevel::Corrupt) => TeamHealth::Corrupt,
         };
         let (team, root) = (subject.dir.team().clone(), subject.dir.root().to_owned());
-        Report { team, root, state, checks: self.checks, repairs: Vec::new() }
+        DoctorReport { team, root, state, checks: self.checks, repairs: Vec::new() }
     }
 
-    fn add(&mut self, group: Group, level: Level, what: String) -> &mut Check {
-        self.checks.push(Check { group, level, what, place: None, hint: None });
+    fn add(&mut self, group: CheckGroup, level: CheckLevel, what: String) -> &mut DoctorCheck {
+        self.checks.push(DoctorCheck { group, level, what, place: None, hint: None });
         self.checks.last_mut().expect("one was pushed just now")
     }
 }
 
-impl Check {
-    pub(super) fn at(&mut self, place: &Path) -> &mut Check {
+impl DoctorCheck {
+    pub(super) fn at(&mut self, place: &Path) -> &mut DoctorCheck {
         self.place = Some(place.to_owned());
         self
     }
 
-    pub(super) fn hint(&mut self, hint: impl Into<String>) -> &mut Check {
+    pub(super) fn hint(&mut self, hint: impl Into<String>) -> &mut DoctorCheck {
         self.hint = Some(hint.into());
         self
     }

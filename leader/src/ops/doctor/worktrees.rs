@@ -9,11 +9,11 @@ use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::roster::Workspace;
 use teamster_protocol::team::TeamView;
 
-use super::Group;
-use super::report::{Findings, REPAIR, counted};
+use super::CheckGroup;
+use super::report::{DoctorFindings, REPAIR, counted};
 use crate::git::{RegisteredWorktree, Repository, WorktreePlace, member_branch};
 
-pub(super) fn check(view: &TeamView, found: &mut Findings) {
+pub(super) fn check(view: &TeamView, found: &mut DoctorFindings) {
     let dir = view.dir();
     let root = dir.worktrees_dir();
     if !root.exists() {
@@ -24,7 +24,7 @@ pub(super) fn check(view: &TeamView, found: &mut Findings) {
     let there = match directories(&root) {
         Ok(there) => there,
         Err(error) => {
-            found.wrong(Group::Worktrees, format!("cannot be listed: {error}")).at(&root);
+            found.wrong(CheckGroup::Worktrees, format!("cannot be listed: {error}")).at(&root);
             return;
         }
     };
@@ -37,21 +37,24 @@ pub(super) fn check(view: &TeamView, found: &mut Findings) {
         match one(&root, name, branch, within, found) {
             Ok(()) => looked += 1,
             Err(why) => {
-                found.wrong(Group::Worktrees, format!("{name} could not be looked at: {why}")).at(&root.join(name));
+                found
+                    .wrong(CheckGroup::Worktrees, format!("{name} could not be looked at: {why}"))
+                    .at(&root.join(name));
             }
         }
     }
     for (repository, gone) in missing(view) {
         let what = format!("git has a worktree on its list whose directory is gone, in {}", repository.display());
-        found.wrong(Group::Worktrees, what).at(&gone.path).hint(REPAIR);
+        found.wrong(CheckGroup::Worktrees, what).at(&gone.path).hint(REPAIR);
     }
     if let Ok(trash) = directories(&root.join(".trash"))
         && !trash.is_empty()
     {
-        found.note(Group::Worktrees, counted(trash.len(), "half-removed tree")).at(&root).hint(REPAIR);
+        found.note(CheckGroup::Worktrees, counted(trash.len(), "half-removed tree")).at(&root).hint(REPAIR);
     }
     if found.troubles() == before && looked > 0 {
-        found.ok(Group::Worktrees, format!("{}, each known to git and to the roster", counted(looked, "worktree")));
+        found
+            .ok(CheckGroup::Worktrees, format!("{}, each known to git and to the roster", counted(looked, "worktree")));
     }
 }
 
@@ -69,7 +72,7 @@ fn branches(view: &TeamView) -> BTreeMap<String, (String, PathBuf)> {
     branches
 }
 
-fn one(root: &Path, name: &str, branch: &str, within: &Path, found: &mut Findings) -> Result<(), String> {
+fn one(root: &Path, name: &str, branch: &str, within: &Path, found: &mut DoctorFindings) -> Result<(), String> {
     let path = root.join(name);
     let repository = Repository::discover(within).map_err(|error| error.to_string())?;
     let place = WorktreePlace::new(root, name).map_err(|error| error.to_string())?;
@@ -78,28 +81,28 @@ fn one(root: &Path, name: &str, branch: &str, within: &Path, found: &mut Finding
     match &registered {
         Some(RegisteredWorktree { locked: Some(reason), .. }) => {
             let what = format!("the worktree of {name} is locked: {reason}");
-            found.note(Group::Worktrees, what).at(&path).hint(format!("git worktree unlock {}", path.display()));
+            found.note(CheckGroup::Worktrees, what).at(&path).hint(format!("git worktree unlock {}", path.display()));
         }
         Some(RegisteredWorktree { locked: None, .. }) => {}
         // Files that git does not know of may hold anything.
         None if path.exists() => {
             let what = format!("the directory of {name} is no worktree that git knows of");
-            found.wrong(Group::Worktrees, what).at(&path).hint("look what is in it, and move it away by hand");
+            found.wrong(CheckGroup::Worktrees, what).at(&path).hint("look what is in it, and move it away by hand");
         }
         None => {
             let what = format!("{name} has no worktree any more; its next spawn makes it again");
-            found.note(Group::Worktrees, what).at(&path);
+            found.note(CheckGroup::Worktrees, what).at(&path);
         }
     }
     let tip = repository.branch_summary(branch, None).map_err(|error| error.to_string())?;
     if tip.is_none() {
         let what = format!("there is no branch {branch}; the next spawn of {name} makes it again");
-        found.note(Group::Worktrees, what).at(&path);
+        found.note(CheckGroup::Worktrees, what).at(&path);
     }
     if path.exists() && registered.is_some() {
         let holdings = repository.holdings(&place, branch).map_err(|error| error.to_string())?;
         if !holdings.is_empty() {
-            found.ok(Group::Worktrees, format!("{name} holds {holdings}"));
+            found.ok(CheckGroup::Worktrees, format!("{name} holds {holdings}"));
         }
     }
     Ok(())

@@ -4,14 +4,14 @@ use std::path::Path;
 
 /// The notation of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
+pub enum DocumentFormat {
     /// `[[task]]` tables.
     Toml,
     /// `{"task":[…]}` or the bare list.
     Json,
 }
 
-impl Format {
+impl DocumentFormat {
     /// By the extension `.toml` or `.json` in any case; for any other name, and for none, by the content.
     pub fn of(path: Option<&Path>, text: &str) -> Self {
         let extension = path.and_then(Path::extension).map(|extension| extension.to_ascii_lowercase());
@@ -40,14 +40,14 @@ mod tests {
 
     #[test]
     fn the_extension_decides_else_the_content() {
-        let of = |path: &str, text| Format::of(Some(Path::new(path)), text);
-        assert_eq!(of("plan.toml", "{}"), Format::Toml);
-        assert_eq!(of("plan.JSON", "[[task]]"), Format::Json);
-        assert_eq!(of("/dev/fd/63", " [ {\"run\":1}]"), Format::Json);
-        assert_eq!(of("plan.txt", "\n{"), Format::Json);
-        assert_eq!(Format::of(None, "[[task]]"), Format::Toml);
-        assert_eq!(Format::of(None, "[]"), Format::Json);
-        assert_eq!(Format::of(None, "# a plan"), Format::Toml);
-        assert_eq!(Format::of(None, ""), Format::Toml);
+        let of = |path: &str, text| DocumentFormat::of(Some(Path::new(path)), text);
+        assert_eq!(of("plan.toml", "{}"), DocumentFormat::Toml);
+        assert_eq!(of("plan.JSON", "[[task]]"), DocumentFormat::Json);
+        assert_eq!(of("/dev/fd/63", " [ {\"run\":1}]"), DocumentFormat::Json);
+        assert_eq!(of("plan.txt", "\n{"), DocumentFormat::Json);
+        assert_eq!(DocumentFormat::of(None, "[[task]]"), DocumentFormat::Toml);
+        assert_eq!(DocumentFormat::of(None, "[]"), DocumentFormat::Json);
+        assert_eq!(DocumentFormat::of(None, "# a plan"), DocumentFormat::Toml);
+        assert_eq!(DocumentFormat::of(None, ""), DocumentFormat::Toml);
     }
 }

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use crate::ops::duration::DurationError;
 use crate::ops::text::{harmless, shorten};
-use excerpt::Excerpt;
+use excerpt::TextExcerpt;
 pub(crate) use excerpt::place;
 
 /// Of more problems than this only the number is told.
@@ -74,7 +74,7 @@ pub enum DocumentFault {
 
 /// Where in the text; both count from 1, columns in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct TextPosition {
     /// The line.
     pub line: usize,
     /// The column.
@@ -83,22 +83,22 @@ pub struct Place {
 
 /// One thing that is wrong with a document. Displays as `plan.toml:12:8: …`, the line, a caret, and a hint.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem<F> {
+pub struct DocumentProblem<F> {
     /// What.
     pub fault: F,
     /// Where, unless it concerns the whole document.
-    pub place: Option<Place>,
+    pub place: Option<TextPosition>,
     /// The way out, where one is likely.
     pub hint: Option<String>,
     source: String,
-    excerpt: Option<Excerpt>,
+    excerpt: Option<TextExcerpt>,
 }
 
 /// Everything that is wrong with a document, in the order of the text. Displays all of it, without colours and harmless.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DocumentError<F> {
     /// The first [`PROBLEMS_SHOWN_MAX`], at least one.
-    pub problems: Vec<Problem<F>>,
+    pub problems: Vec<DocumentProblem<F>>,
     /// How many more were found. A search for cycles ends with as many as can be shown.
     pub more: usize,
 }
@@ -108,8 +108,8 @@ impl<F: fmt::Debug + fmt::Display> std::error::Error for DocumentError<F> {}
 impl<F> DocumentError<F> {
     /// One problem with the whole document.
     pub(crate) fn of_one(source: &str, fault: F) -> Self {
-        let mut problems = Problems::default();
-        problems.add(None, || Report::of(fault));
+        let mut problems = DocumentProblems::default();
+        problems.add(None, || ProblemReport::of(fault));
         problems.into_error(source, "")
     }
 }
@@ -128,7 +128,7 @@ impl<F: fmt::Display> fmt::Display for DocumentError<F> {
     }
 }
 
-impl<F: fmt::Display> fmt::Display for Problem<F> {
+impl<F: fmt::Display> fmt::Display for DocumentProblem<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", harmless(&self.source))?;
         if let Some(place) = self.place {
@@ -145,14 +145,14 @@ impl<F: fmt::Display> fmt::Display for Problem<F> {
     }
 }
 
-/// What [`Problems::add`] is told, made only if it will be shown: a suggestion may cost a look at every id.
-pub(crate) struct Report<F> {
+/// What [`DocumentProblems::add`] is told, made only if it will be shown: a suggestion may cost a look at every id.
+pub(crate) struct ProblemReport<F> {
     fault: F,
     hint: Option<String>,
     elsewhere: Option<(&'static str, usize)>,
 }
 
-impl<F> Report<F> {
+impl<F> ProblemReport<F> {
     /// What is wrong, without a hint so far.
     pub(crate) fn of(fault: impl Into<F>) -> Self {
         Self { fault: fault.into(), hint: None, elsewhere: None }
@@ -180,19 +180,19 @@ impl<F> Report<F> {
 }
 
 /// The problems found so far.
-pub(crate) struct Problems<F> {
-    kept: Vec<(Option<Range<usize>>, Report<F>)>,
+pub(crate) struct DocumentProblems<F> {
+    kept: Vec<(Option<Range<usize>>, ProblemReport<F>)>,
     more: usize,
 }
 
-impl<F> Default for Problems<F> {
+impl<F> Default for DocumentProblems<F> {
     fn default() -> Self {
         Self { kept: Vec::new(), more: 0 }
     }
 }
 
-impl<F> Problems<F> {
-    pub(crate) fn add(&mut self, span: Option<Range<usize>>, report: impl FnOnce() -> Report<F>) {
+impl<F> DocumentProblems<F> {
+    pub(crate) fn add(&mut self, span: Option<Range<usize>>, report: impl FnOnce() -> ProblemReport<F>) {
         if self.kept.len() < PROBLEMS_SHOWN_MAX {
             self.kept.push((span, report()));
         } else {
@@ -211,7 +211,7 @@ impl<F> Problems<F> {
 
     pub(crate) fn into_error(mut self, source: &str, text: &str) -> DocumentError<F> {
         self.kept.sort_by_key(|(span, _)| span.as_ref().map(|span| span.start));
-        let problem = |(span, report): (Option<Range<usize>>, Report<F>)| Problem {
+        let problem = |(span, report): (Option<Range<usize>>, ProblemReport<F>)| DocumentProblem {
             fault: report.fault,
             place: span.as_ref().map(|span| place(text, span.start)),
             hint: report.hint.or_else(|| {
@@ -220,7 +220,7 @@ impl<F> Problems<F> {
                 Some(format!("{words} {}:{}", place.line, place.column))
             }),
             source: source.to_owned(),
-            excerpt: span.and_then(|span| Excerpt::of(text, span)),
+            excerpt: span.and_then(|span| TextExcerpt::of(text, span)),
         };
         DocumentError { problems: self.kept.into_iter().map(problem).collect(), more: self.more }
     }

@@ -6,41 +6,41 @@ mod toml;
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::problem::Problems;
-use super::{DocumentFault, Format};
+use super::problem::DocumentProblems;
+use super::{DocumentFault, DocumentFormat};
 
 /// Bytes of the text, for messages.
-pub(crate) type Span = Range<usize>;
+pub(crate) type TextSpan = Range<usize>;
 
 /// A value and where it stands.
 #[derive(Debug)]
-pub(crate) struct Node<'t> {
-    pub(crate) span: Span,
-    pub(crate) value: Value<'t>,
+pub(crate) struct DocumentNode<'t> {
+    pub(crate) span: TextSpan,
+    pub(crate) value: DocumentValue<'t>,
 }
 
 /// What a document can be made of. Numbers are kept as written: whether one fits is a question of its field.
 #[derive(Debug)]
-pub(crate) enum Value<'t> {
+pub(crate) enum DocumentValue<'t> {
     Text(Cow<'t, str>),
     Number(Cow<'t, str>),
     Flag(bool),
-    List(Vec<Node<'t>>),
+    List(Vec<DocumentNode<'t>>),
     /// In the order of the text.
-    Table(Vec<Entry<'t>>),
+    Table(Vec<DocumentEntry<'t>>),
     /// What no field takes, by the name that a message gives it.
     Other(&'static str),
 }
 
 /// A key with its value.
 #[derive(Debug)]
-pub(crate) struct Entry<'t> {
+pub(crate) struct DocumentEntry<'t> {
     pub(crate) key: Cow<'t, str>,
-    pub(crate) key_span: Span,
-    pub(crate) node: Node<'t>,
+    pub(crate) key_span: TextSpan,
+    pub(crate) node: DocumentNode<'t>,
 }
 
-impl Value<'_> {
+impl DocumentValue<'_> {
     /// What a message calls this kind of value.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
@@ -57,15 +57,15 @@ impl Value<'_> {
 /// The whole text as a tree, or nothing after adding what is wrong with its syntax.
 pub(crate) fn read<'t, F: From<DocumentFault>>(
     text: &'t str,
-    format: Format,
-    problems: &mut Problems<F>,
-) -> Option<Node<'t>> {
+    format: DocumentFormat,
+    problems: &mut DocumentProblems<F>,
+) -> Option<DocumentNode<'t>> {
     // An empty file says nothing in either notation, and is no mistake of syntax.
     if text.trim().is_empty() {
-        return Some(Node { span: 0..0, value: Value::List(Vec::new()) });
+        return Some(DocumentNode { span: 0..0, value: DocumentValue::List(Vec::new()) });
     }
     match format {
-        Format::Toml => toml::read(text, problems),
-        Format::Json => json::read(text, problems),
+        DocumentFormat::Toml => toml::read(text, problems),
+        DocumentFormat::Json => json::read(text, problems),
     }
 }

@@ -5,10 +5,10 @@ mod value;
 use std::time::Duration;
 
 use super::name;
-use super::problem::{Fault, Problems, Report};
-use super::{ID_CHARS_MAX, PLAN_TASKS_MAX, TITLE_COLUMNS_MAX, Work};
+use super::problem::{PlanFault, PlanProblems, PlanReport};
+use super::{ID_CHARS_MAX, PLAN_TASKS_MAX, TITLE_COLUMNS_MAX, TaskWork};
 use crate::ops::document::value::{length, line, repeated, words, wrong_type};
-use crate::ops::document::{DocumentFault, Entry, Node, Span, Value};
+use crate::ops::document::{DocumentEntry, DocumentFault, DocumentNode, DocumentValue, TextSpan};
 use crate::ops::text::{did_you_mean, shorten};
 use value::{id_text, named, priority};
 
@@ -31,13 +31,13 @@ const SYNONYMS: [(&str, &str); 12] = [
 ];
 
 /// A task whose own fields were looked at; a field that was wrong has its default.
-pub(super) struct Draft {
-    pub(super) span: Span,
+pub(super) struct TaskDraft {
+    pub(super) span: TextSpan,
     pub(super) id: String,
-    pub(super) id_span: Span,
-    pub(super) work: Work,
+    pub(super) id_span: TextSpan,
+    pub(super) work: TaskWork,
     pub(super) title: String,
-    pub(super) after: Vec<(String, Span)>,
+    pub(super) after: Vec<(String, TextSpan)>,
     pub(super) to: Option<String>,
     pub(super) role: Option<String>,
     pub(super) priority: i32,
@@ -45,40 +45,44 @@ pub(super) struct Draft {
 }
 
 /// The tasks of the plan, or nothing where it has none or too many.
-pub(super) fn drafts(root: Node<'_>, problems: &mut Problems) -> Option<Vec<Draft>> {
+pub(super) fn drafts(root: DocumentNode<'_>, problems: &mut PlanProblems) -> Option<Vec<TaskDraft>> {
     let tasks = task_list(root, problems)?;
     if tasks.is_empty() {
         problems.add(None, || {
-            Report::of(Fault::Empty).hint("a task is written as [[task]] and on the next line run = \"make test\"")
+            PlanReport::of(PlanFault::Empty)
+                .hint("a task is written as [[task]] and on the next line run = \"make test\"")
         });
         return None;
     }
     if tasks.len() > PLAN_TASKS_MAX {
-        problems.add(None, || Report::of(Fault::TooManyTasks { tasks: tasks.len() }));
+        problems.add(None, || PlanReport::of(PlanFault::TooManyTasks { tasks: tasks.len() }));
         return None;
     }
     Some(tasks.into_iter().enumerate().filter_map(|(at, node)| draft(at, node, problems)).collect())
 }
 
-fn task_list<'t>(root: Node<'t>, problems: &mut Problems) -> Option<Vec<Node<'t>>> {
+fn task_list<'t>(root: DocumentNode<'t>, problems: &mut PlanProblems) -> Option<Vec<DocumentNode<'t>>> {
     let entries = match root.value {
-        Value::List(tasks) => return Some(tasks),
-        Value::Table(entries) => entries,
-        other @ (Value::Text(_) | Value::Number(_) | Value::Flag(_) | Value::Other(_)) => {
+        DocumentValue::List(tasks) => return Some(tasks),
+        DocumentValue::Table(entries) => entries,
+        other @ (DocumentValue::Text(_)
+        | DocumentValue::Number(_)
+        | DocumentValue::Flag(_)
+        | DocumentValue::Other(_)) => {
             wrong_type(problems, root.span, "a plan", "a table or a list of tasks", other.kind());
             return None;
         }
     };
     let had = problems.len();
     let mut tasks = None;
-    for Entry { key, key_span, node } in entries {
+    for DocumentEntry { key, key_span, node } in entries {
         match (&*key, node.value) {
             ("task", _) if tasks.is_some() => repeated(problems, key_span, &key),
-            ("task", Value::List(list)) => tasks = Some(list),
+            ("task", DocumentValue::List(list)) => tasks = Some(list),
             ("task", other) => {
                 let report = || {
                     let found = other.kind();
-                    Report::of(DocumentFault::WrongType { field: "`task`", wanted: "a list of tables", found })
+                    PlanReport::of(DocumentFault::WrongType { field: "`task`", wanted: "a list of tables", found })
                         .hint("write [[task]] with two brackets")
                 };
                 problems.add(Some(key_span), report);
@@ -89,7 +93,7 @@ fn task_list<'t>(root: Node<'t>, problems: &mut Problems) -> Option<Vec<Node<'t>
                 } else {
                     did_you_mean(&key, ["task"]).map(|meant| format!("did you mean `{meant}`?"))
                 };
-                let report = Report::of(DocumentFault::UnknownKey { key: key.to_string() });
+                let report = PlanReport::of(DocumentFault::UnknownKey { key: key.to_string() });
                 match hint {
                     Some(hint) => report.hint(hint),
                     None => report.hint("a plan holds nothing but [[task]] tables"),
@@ -101,20 +105,24 @@ fn task_list<'t>(root: Node<'t>, problems: &mut Problems) -> Option<Vec<Node<'t>
     if tasks.is_none() && problems.len() > had { None } else { Some(tasks.unwrap_or_default()) }
 }
 
-fn draft(at: usize, node: Node<'_>, problems: &mut Problems) -> Option<Draft> {
+fn draft(at: usize, node: DocumentNode<'_>, problems: &mut PlanProblems) -> Option<TaskDraft> {
     let span = node.span;
     let entries = match node.value {
-        Value::Table(entries) => entries,
-        other @ (Value::Text(_) | Value::Number(_) | Value::List(_) | Value::Flag(_) | Value::Other(_)) => {
+        DocumentValue::Table(entries) => entries,
+        other @ (DocumentValue::Text(_)
+        | DocumentValue::Number(_)
+        | DocumentValue::List(_)
+        | DocumentValue::Flag(_)
+        | DocumentValue::Other(_)) => {
             wrong_type(problems, span, "a task", "a table", other.kind());
             return None;
         }
     };
-    let mut draft = Draft {
+    let mut draft = TaskDraft {
         id: (at + 1).to_string(),
         id_span: span.clone(),
         span,
-        work: Work::Run(String::new()),
+        work: TaskWork::Run(String::new()),
         title: String::new(),
         after: Vec::new(),
         to: None,
@@ -124,7 +132,7 @@ fn draft(at: usize, node: Node<'_>, problems: &mut Problems) -> Option<Draft> {
     };
     let (mut run, mut prompt) = (None, None);
     let mut seen = [false; KEYS.len()];
-    for Entry { key, key_span, node } in entries {
+    for DocumentEntry { key, key_span, node } in entries {
         if let Some(at) = KEYS.iter().position(|known| *known == key)
             && std::mem::replace(&mut seen[at], true)
         {
@@ -143,27 +151,27 @@ fn draft(at: usize, node: Node<'_>, problems: &mut Problems) -> Option<Draft> {
             "timeout" => draft.timeout = length("`timeout`", node, problems),
             unknown => problems.add(Some(key_span), || {
                 let synonym = SYNONYMS.iter().find(|(theirs, _)| *theirs == unknown).map(|(_, ours)| *ours);
-                Report::of(DocumentFault::UnknownKey { key: unknown.to_owned() })
+                PlanReport::of(DocumentFault::UnknownKey { key: unknown.to_owned() })
                     .hint(format!("a task has {}", KEYS.join(", ")))
                     .suggest(synonym.or_else(|| did_you_mean(unknown, KEYS)))
             }),
         }
     }
     draft.work = match (run, prompt) {
-        (Some((_, run)), None) => Work::Run(run.unwrap_or_default()),
-        (None, Some((_, prompt))) => Work::Prompt(prompt.unwrap_or_default()),
+        (Some((_, run)), None) => TaskWork::Run(run.unwrap_or_default()),
+        (None, Some((_, prompt))) => TaskWork::Prompt(prompt.unwrap_or_default()),
         (Some((run_span, _)), Some((prompt_span, prompt))) => {
             problems.add(Some(run_span.start.max(prompt_span.start)..run_span.end.max(prompt_span.end)), || {
-                Report::of(Fault::TwoWorks { id: draft.id.clone() }).hint("keep one, or make it two tasks")
+                PlanReport::of(PlanFault::TwoWorks { id: draft.id.clone() }).hint("keep one, or make it two tasks")
             });
-            Work::Prompt(prompt.unwrap_or_default())
+            TaskWork::Prompt(prompt.unwrap_or_default())
         }
         (None, None) => {
             problems.add(Some(draft.span.clone()), || {
-                Report::of(Fault::NoWork { id: draft.id.clone() })
+                PlanReport::of(PlanFault::NoWork { id: draft.id.clone() })
                     .hint("add run = \"a command\" or prompt = \"words for an agent\"")
             });
-            Work::Run(String::new())
+            TaskWork::Run(String::new())
         }
     };
     if draft.title.is_empty() {
@@ -173,24 +181,24 @@ fn draft(at: usize, node: Node<'_>, problems: &mut Problems) -> Option<Draft> {
     Some(draft)
 }
 
-fn id(node: Node<'_>, draft: &mut Draft, problems: &mut Problems) {
+fn id(node: DocumentNode<'_>, draft: &mut TaskDraft, problems: &mut PlanProblems) {
     let span = node.span.clone();
     if let Some(id) = id_text("`id`", node, problems) {
         if id.trim().is_empty() {
-            problems.add(Some(span.clone()), || Report::of(DocumentFault::Blank { field: "`id`" }));
+            problems.add(Some(span.clone()), || PlanReport::of(DocumentFault::Blank { field: "`id`" }));
         } else if id.contains(char::is_control) {
-            problems.add(Some(span.clone()), || Report::of(DocumentFault::NotOneLine { field: "`id`" }));
+            problems.add(Some(span.clone()), || PlanReport::of(DocumentFault::NotOneLine { field: "`id`" }));
         } else if id.chars().nth(ID_CHARS_MAX).is_some() {
-            problems.add(Some(span.clone()), || Report::of(Fault::LongId { chars: id.chars().count() }));
+            problems.add(Some(span.clone()), || PlanReport::of(PlanFault::LongId { chars: id.chars().count() }));
         }
         draft.id = id;
     }
     draft.id_span = span;
 }
 
-fn after(node: Node<'_>, draft: &mut Draft, problems: &mut Problems) {
+fn after(node: DocumentNode<'_>, draft: &mut TaskDraft, problems: &mut PlanProblems) {
     match node.value {
-        Value::List(items) => {
+        DocumentValue::List(items) => {
             for item in items {
                 let span = item.span.clone();
                 if let Some(id) = id_text("an item of `after`", item, problems) {
@@ -198,11 +206,14 @@ fn after(node: Node<'_>, draft: &mut Draft, problems: &mut Problems) {
                 }
             }
         }
-        Value::Text(id) => problems.add(Some(node.span), || {
+        DocumentValue::Text(id) => problems.add(Some(node.span), || {
             let fault = DocumentFault::WrongType { field: "`after`", wanted: "a list of ids", found: "text" };
-            Report::of(fault).hint(format!("write [\"{}\"]", shorten(&id, ID_CHARS_MAX)))
+            PlanReport::of(fault).hint(format!("write [\"{}\"]", shorten(&id, ID_CHARS_MAX)))
         }),
-        other @ (Value::Number(_) | Value::Table(_) | Value::Flag(_) | Value::Other(_)) => {
+        other @ (DocumentValue::Number(_)
+        | DocumentValue::Table(_)
+        | DocumentValue::Flag(_)
+        | DocumentValue::Other(_)) => {
             wrong_type(problems, node.span, "`after`", "a list of ids", other.kind());
         }
     }

@@ -7,17 +7,17 @@ use crate::ops::document::{self, DocumentError, DocumentFault, quoted};
 const CYCLE_SHOWN_MAX: usize = 20;
 
 /// One thing that is wrong with a plan.
-pub type Problem = document::Problem<Fault>;
+pub type PlanProblem = document::DocumentProblem<PlanFault>;
 /// Everything that is wrong with a plan.
-pub type PlanError = DocumentError<Fault>;
+pub type PlanError = DocumentError<PlanFault>;
 /// What is told of a problem with a plan.
-pub(super) type Report = document::Report<Fault>;
+pub(super) type PlanReport = document::ProblemReport<PlanFault>;
 /// The problems of a plan found so far.
-pub(super) type Problems = document::Problems<Fault>;
+pub(super) type PlanProblems = document::DocumentProblems<PlanFault>;
 
 /// What is wrong with a plan.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
+pub enum PlanFault {
     /// What can be wrong with any document.
     #[error(transparent)]
     Document(#[from] DocumentFault),

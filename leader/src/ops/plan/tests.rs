@@ -8,19 +8,19 @@ use super::*;
 mod properties;
 
 fn toml(text: &str) -> Plan {
-    Plan::parse(text, Format::Toml, "plan.toml").unwrap_or_else(|error| panic!("{error}"))
+    Plan::parse(text, DocumentFormat::Toml, "plan.toml").unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn json(text: &str) -> Plan {
-    Plan::parse(text, Format::Json, "plan.json").unwrap_or_else(|error| panic!("{error}"))
+    Plan::parse(text, DocumentFormat::Json, "plan.json").unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn toml_error(text: &str) -> String {
-    Plan::parse(text, Format::Toml, "plan.toml").expect_err("a problem").to_string()
+    Plan::parse(text, DocumentFormat::Toml, "plan.toml").expect_err("a problem").to_string()
 }
 
 fn json_error(text: &str) -> String {
-    Plan::parse(text, Format::Json, "plan.json").expect_err("a problem").to_string()
+    Plan::parse(text, DocumentFormat::Json, "plan.json").expect_err("a problem").to_string()
 }
 
 const FULL: &str = r#"
@@ -55,7 +55,7 @@ fn a_full_plan_is_read() {
         priority: 0,
         timeout: None,
     };
-    assert_eq!(plan.tasks[0], bare("a", Work::Run("make".into())));
+    assert_eq!(plan.tasks[0], bare("a", TaskWork::Run("make".into())));
     let review = PlannedTask {
         title: "review".into(),
         after: vec![0],
@@ -63,7 +63,7 @@ fn a_full_plan_is_read() {
         role: Some("reviewer".into()),
         priority: -5,
         timeout: Some(Duration::from_secs(5400)),
-        ..bare("b", Work::Prompt("Review the change\nand say what you think.".into()))
+        ..bare("b", TaskWork::Prompt("Review the change\nand say what you think.".into()))
     };
     assert_eq!(plan.tasks[1], review);
 }
@@ -469,7 +469,7 @@ fn too_many_tasks_are_refused() {
 
 #[test]
 fn problems_beyond_the_limit_are_counted() {
-    let error = Plan::parse(&"[[task]]\nrun = ''\n".repeat(5000), Format::Toml, "p").expect_err("problems");
+    let error = Plan::parse(&"[[task]]\nrun = ''\n".repeat(5000), DocumentFormat::Toml, "p").expect_err("problems");
     assert_eq!((error.problems.len(), error.more), (PROBLEMS_SHOWN_MAX, 5000 - PROBLEMS_SHOWN_MAX));
     assert!(error.to_string().ends_with("and 4990 more problems"));
 }
@@ -491,7 +491,7 @@ fn ten_thousand_tasks_are_read_in_proportion() {
     println!("10,000 tasks: {:?}", began.elapsed());
 
     let broken = chain.replace("run = 'true'\nafter = ['t", "run = 'true'\nafter = ['x");
-    let error = Plan::parse(&broken, Format::Toml, "p").expect_err("unknown tasks");
+    let error = Plan::parse(&broken, DocumentFormat::Toml, "p").expect_err("unknown tasks");
     assert_eq!(error.more, 9_999 - PROBLEMS_SHOWN_MAX);
     println!("and with 9,999 mistakes: {:?}", began.elapsed());
     assert!(began.elapsed() < limit);
@@ -501,7 +501,7 @@ fn ten_thousand_tasks_are_read_in_proportion() {
 fn depth_is_no_danger() {
     for text in ["[".repeat(1_000_000), format!("a{} = 1", ".a".repeat(1_000_000))] {
         let began = Instant::now();
-        for format in [Format::Toml, Format::Json] {
+        for format in [DocumentFormat::Toml, DocumentFormat::Json] {
             assert!(Plan::parse(&text, format, "plan").is_err());
             println!("{format:?} {:?}", began.elapsed());
         }

@@ -11,7 +11,7 @@ const WORKERS_DEFAULT: usize = 4;
 
 /// One worker to be spawned.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Hand {
+pub(super) struct CrewMember {
     /// Its name.
     pub(super) name: MemberName,
     /// Its role.
@@ -20,20 +20,21 @@ pub(super) struct Hand {
 
 /// Chooses the crew for these tasks. `taken` are the names that run already: a named member among them is not
 /// spawned again, and no other gets its name.
-pub(super) fn crew(tasks: &[NewTask], workers: Option<usize>, taken: &BTreeSet<MemberName>) -> Vec<Hand> {
+pub(super) fn crew(tasks: &[NewTask], workers: Option<usize>, taken: &BTreeSet<MemberName>) -> Vec<CrewMember> {
     let named: BTreeSet<MemberName> = tasks.iter().filter_map(|task| task.to.clone()).collect();
     let roles: BTreeSet<Role> = tasks.iter().filter_map(|task| task.role.clone()).collect();
     let free = tasks.iter().filter(|task| task.to.is_none() && task.role.is_none()).count();
     let workers = workers.unwrap_or(free.min(WORKERS_DEFAULT));
     let mut used: BTreeSet<MemberName> = taken.union(&named).cloned().collect();
-    let mut hands: Vec<Hand> = named.difference(taken).map(|name| Hand { name: name.clone(), role: None }).collect();
+    let mut hands: Vec<CrewMember> =
+        named.difference(taken).map(|name| CrewMember { name: name.clone(), role: None }).collect();
     for role in roles {
         let name = unused(role.as_str(), &mut used);
-        hands.push(Hand { name, role: Some(role) });
+        hands.push(CrewMember { name, role: Some(role) });
     }
     for _ in 0..workers {
         let name = unused("w", &mut used);
-        hands.push(Hand { name, role: None });
+        hands.push(CrewMember { name, role: None });
     }
     hands
 }
@@ -51,18 +52,18 @@ fn unused(stem: &str, used: &mut BTreeSet<MemberName>) -> MemberName {
 
 #[cfg(test)]
 mod tests {
-    use teamster_protocol::model::task::Work;
+    use teamster_protocol::model::task::TaskWork;
 
     use super::*;
 
     fn task(to: Option<&str>, role: Option<&str>) -> NewTask {
-        let mut task = NewTask::new(Work::Run("true".to_owned()));
+        let mut task = NewTask::new(TaskWork::Run("true".to_owned()));
         task.to = to.map(|name| name.parse().unwrap());
         task.role = role.map(|role| role.parse().unwrap());
         task
     }
 
-    fn names(hands: &[Hand]) -> Vec<String> {
+    fn names(hands: &[CrewMember]) -> Vec<String> {
         hands.iter().map(|hand| hand.name.to_string()).collect()
     }
 

@@ -1,19 +1,19 @@
 //! The middle of a run: until nothing of it can go on, tasks are told of as they end, and so is who dies.
 //! The leader starts who died again; a run only waits for that.
 
-use teamster_protocol::model::board::{AutoClaim, Claimant, Task};
+use teamster_protocol::model::board::{AutoClaim, Task, WaitingClaimant};
 use teamster_protocol::model::id::MemberName;
-use teamster_protocol::model::roster::{LeftHow, Presence};
+use teamster_protocol::model::roster::{MemberPresence, WorkerEnd};
 use teamster_protocol::model::task::TaskStatus;
-use teamster_protocol::store::watch::Watch;
+use teamster_protocol::store::watch::FileWatch;
 use tokio::time::{Instant, sleep_until};
 
-use super::tally::Tally;
-use super::{Interrupts, Run, RunError, RunNews, running};
+use super::tally::TaskTally;
+use super::{Run, RunError, RunInterrupts, RunNews, running};
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum How {
+pub(super) enum RunEnd {
     Drained,
     Interrupted,
     TimedOut,
@@ -22,7 +22,7 @@ pub(super) enum How {
 
 /// Where a member of the crew stands, as far as it was told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Crewed {
+pub(super) enum CrewStanding {
     Running,
     /// It died, and the leader starts it again.
     Restarting,
@@ -33,28 +33,28 @@ impl Run<'_> {
     /// Until nothing of the run can go on.
     pub(super) async fn drain(
         &mut self,
-        interrupts: &mut Interrupts,
+        interrupts: &mut RunInterrupts,
         deadline: Option<Instant>,
-    ) -> Result<How, RunError> {
+    ) -> Result<RunEnd, RunError> {
         let mut watch = self.watch();
         loop {
             let tally = self.show()?;
             self.look_at_crew();
             if tally.is_drained() {
-                return Ok(How::Drained);
+                return Ok(RunEnd::Drained);
             }
             // Only when nobody is at it: to look who is alive costs a look at each lock.
             if tally.running.is_empty() {
                 let living = self.living()?;
                 let served = |task: &Task| living.iter().any(|who| may_take(who, task));
-                if Tally::of(self.team.board(), &self.ids, served).is_drained() {
-                    return Ok(How::NoWorkerLeft);
+                if TaskTally::of(self.team.board(), &self.ids, served).is_drained() {
+                    return Ok(RunEnd::NoWorkerLeft);
                 }
             }
             tokio::select! {
                 _ = watch.changed() => {}
-                () = interrupts.next() => return Ok(How::Interrupted),
-                () = until(deadline) => return Ok(How::TimedOut),
+                () = interrupts.next() => return Ok(RunEnd::Interrupted),
+                () = until(deadline) => return Ok(RunEnd::TimedOut),
             }
         }
     }
@@ -72,28 +72,28 @@ impl Run<'_> {
         }
     }
 
-    fn watch(&self) -> Watch {
-        let mut watch = Watch::new(self.options.settings.poll);
+    fn watch(&self) -> FileWatch {
+        let mut watch = FileWatch::new(self.options.settings.poll);
         watch.add(self.options.dir.board());
         watch.add(self.options.dir.roster());
         watch
     }
 
     /// Takes in what was written since, and shows it.
-    fn show(&mut self) -> Result<Tally, RunError> {
+    fn show(&mut self) -> Result<TaskTally, RunError> {
         let options = self.options;
         self.team.refresh(|record| options.tell(RunNews::Written(record)))?;
-        let tally = Tally::of(self.team.board(), &self.ids, |_| true);
+        let tally = TaskTally::of(self.team.board(), &self.ids, |_| true);
         options.tell(RunNews::Standing(&tally));
         Ok(tally)
     }
 
     /// Who could take a task: the crew, those that are being started again included, and whoever else runs.
-    fn living(&self) -> Result<Vec<Claimant>, RunError> {
+    fn living(&self) -> Result<Vec<WaitingClaimant>, RunError> {
         let others = running(&self.team)?;
         let alive = |name: &MemberName| match self.crew.get(name) {
-            Some(Crewed::Running | Crewed::Restarting) => true,
-            Some(Crewed::Gone) | None => others.contains(name),
+            Some(CrewStanding::Running | CrewStanding::Restarting) => true,
+            Some(CrewStanding::Gone) | None => others.contains(name),
         };
         let members = self.team.roster().members().filter(|(name, _)| alive(name));
         Ok(members.map(|(name, member)| member.spec.claimant(name)).collect())
@@ -104,16 +104,17 @@ impl Run<'_> {
         for (name, crewed) in &mut self.crew {
             let Ok(member) = self.team.roster().member(name) else { continue };
             let (now, told) = match &member.presence {
-                Presence::Expected { .. } | Presence::Joined { .. } => (Crewed::Running, None),
-                Presence::Left { how: LeftHow::Died { reason } | LeftHow::AgentGone { reason }, .. } => {
-                    (Crewed::Restarting, Some(RunNews::Died { name, reason }))
+                MemberPresence::Expected { .. } | MemberPresence::Joined { .. } => (CrewStanding::Running, None),
+                MemberPresence::Left { how: WorkerEnd::Died { reason } | WorkerEnd::AgentGone { reason }, .. } => {
+                    (CrewStanding::Restarting, Some(RunNews::Died { name, reason }))
                 }
-                Presence::Left { how: LeftHow::GivenUp { reason }, .. } => {
-                    (Crewed::Gone, Some(RunNews::GivenUp { name, reason }))
+                MemberPresence::Left { how: WorkerEnd::GivenUp { reason }, .. } => {
+                    (CrewStanding::Gone, Some(RunNews::GivenUp { name, reason }))
                 }
-                Presence::Left { how: LeftHow::Shutdown | LeftHow::Terminated | LeftHow::LeaderGone, .. } => {
-                    (Crewed::Gone, None)
-                }
+                MemberPresence::Left {
+                    how: WorkerEnd::Shutdown | WorkerEnd::Terminated | WorkerEnd::LeaderGone,
+                    ..
+                } => (CrewStanding::Gone, None),
             };
             if let (true, Some(told)) = (*crewed != now, told) {
                 self.options.tell(told);
@@ -124,7 +125,7 @@ impl Run<'_> {
 }
 
 /// Whether a member takes this task once it is ready.
-fn may_take(who: &Claimant, task: &Task) -> bool {
+fn may_take(who: &WaitingClaimant, task: &Task) -> bool {
     match &task.status {
         TaskStatus::Pending { assignee: Some(to), .. } => *to == who.name,
         TaskStatus::Pending { assignee: None, .. } => {

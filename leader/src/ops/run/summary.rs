@@ -9,14 +9,14 @@ use teamster_protocol::model::id::{MemberName, TaskId, TeamName};
 use teamster_protocol::model::roster::Roster;
 use teamster_protocol::model::task::view::TaskView;
 
-use super::drain::How;
-use super::tally::Tally;
+use super::drain::RunEnd;
+use super::tally::TaskTally;
 use super::{Run, RunError};
 use crate::ops::text::shorten;
 
 /// What came of a run.
 #[derive(Debug, Clone, Serialize)]
-pub struct Summary {
+pub struct RunSummary {
     /// The team.
     pub team: TeamName,
     /// Whether every task was completed.
@@ -66,9 +66,9 @@ pub struct TaskSummary {
     pub waits_for: Vec<TaskId>,
 }
 
-impl Summary {
+impl RunSummary {
     /// What came of a run, by the board as it is now.
-    pub(super) fn of(run: &mut Run<'_>, how: How, took: Duration) -> Result<Summary, RunError> {
+    pub(super) fn of(run: &mut Run<'_>, how: RunEnd, took: Duration) -> Result<RunSummary, RunError> {
         run.team.refresh(|_| ())?;
         let now_ms = now_ms();
         let mut tasks = Vec::with_capacity(run.ids.len());
@@ -82,14 +82,14 @@ impl Summary {
             *counts.entry(task.status.clone()).or_default() += 1;
         }
         let ended = match how {
-            How::Drained => None,
-            How::Interrupted => Some("interrupted".to_owned()),
-            How::TimedOut => Some("timed out".to_owned()),
-            How::NoWorkerLeft => Some("no worker was left for the rest".to_owned()),
+            RunEnd::Drained => None,
+            RunEnd::Interrupted => Some("interrupted".to_owned()),
+            RunEnd::TimedOut => Some("timed out".to_owned()),
+            RunEnd::NoWorkerLeft => Some("no worker was left for the rest".to_owned()),
         };
-        Ok(Summary {
+        Ok(RunSummary {
             team: run.options.dir.team().clone(),
-            ok: run.is_whole() && Tally::of(run.team.board(), &run.ids, |_| true).is_success(),
+            ok: run.is_whole() && TaskTally::of(run.team.board(), &run.ids, |_| true).is_success(),
             ended,
             duration_ms: took.as_millis() as u64,
             counts,

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use teamster_protocol::model::board::{Board, Task};
 use teamster_protocol::model::id::{MemberName, TaskId};
-use teamster_protocol::model::task::{Hold, TaskStatus};
+use teamster_protocol::model::task::{TaskHold, TaskStatus};
 
 /// The tasks of a run, by where they stand.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct TaskTally {
     /// How many there are.
     pub total: usize,
     /// How many are completed.
@@ -28,11 +28,11 @@ pub struct Tally {
     pub stuck: BTreeSet<TaskId>,
 }
 
-impl Tally {
+impl TaskTally {
     /// Looks at the board. `served` tells of a pending task whether somebody would take it; what nobody takes, and
     /// what waits for that, is stuck.
-    pub(super) fn of(board: &Board, ids: &[TaskId], served: impl Fn(&Task) -> bool) -> Tally {
-        let mut tally = Tally { total: ids.len(), ..Tally::default() };
+    pub(super) fn of(board: &Board, ids: &[TaskId], served: impl Fn(&Task) -> bool) -> TaskTally {
+        let mut tally = TaskTally { total: ids.len(), ..TaskTally::default() };
         let mut looked = BTreeMap::new();
         for &id in ids {
             let Ok(status) = board.status(id) else {
@@ -46,11 +46,11 @@ impl Tally {
                 TaskStatus::InProgress { owner, since_ms } => {
                     tally.running.insert(id, (owner, since_ms));
                 }
-                TaskStatus::Pending { hold: Hold::Stopped, .. } => tally.stopped += 1,
-                TaskStatus::Pending { hold: Hold::Free, .. } if is_stuck(board, id, &served, &mut looked) => {
+                TaskStatus::Pending { hold: TaskHold::Stopped, .. } => tally.stopped += 1,
+                TaskStatus::Pending { hold: TaskHold::Free, .. } if is_stuck(board, id, &served, &mut looked) => {
                     tally.stuck.insert(id);
                 }
-                TaskStatus::Pending { hold: Hold::Free, .. } => tally.open += 1,
+                TaskStatus::Pending { hold: TaskHold::Free, .. } => tally.open += 1,
             }
         }
         tally
@@ -84,13 +84,13 @@ fn is_stuck(board: &Board, id: TaskId, served: &impl Fn(&Task) -> bool, looked: 
             TaskStatus::Completed { .. } | TaskStatus::InProgress { .. } => {
                 looked.insert(at, false);
             }
-            TaskStatus::Failed { .. } | TaskStatus::Cancelled | TaskStatus::Pending { hold: Hold::Stopped, .. } => {
+            TaskStatus::Failed { .. } | TaskStatus::Cancelled | TaskStatus::Pending { hold: TaskHold::Stopped, .. } => {
                 looked.insert(at, true);
             }
-            TaskStatus::Pending { hold: Hold::Free, .. } if !served(&task) => {
+            TaskStatus::Pending { hold: TaskHold::Free, .. } if !served(&task) => {
                 looked.insert(at, true);
             }
-            TaskStatus::Pending { hold: Hold::Free, .. } => {
+            TaskStatus::Pending { hold: TaskHold::Free, .. } => {
                 let unknown: Vec<TaskId> =
                     task.blocked_by.iter().filter(|on| !looked.contains_key(on)).copied().collect();
                 if unknown.is_empty() {
@@ -108,9 +108,9 @@ fn is_stuck(board: &Board, id: TaskId, served: &impl Fn(&Task) -> bool, looked: 
 #[cfg(test)]
 mod tests {
     use teamster_protocol::host::team_dir::TeamDir;
-    use teamster_protocol::model::board::{AutoClaim, BoardFact, Claimant, ReleaseWhy};
+    use teamster_protocol::model::board::{AutoClaim, BoardFact, ReleaseWhy, WaitingClaimant};
     use teamster_protocol::model::id::Address;
-    use teamster_protocol::model::task::{Claim, NewTask, Work};
+    use teamster_protocol::model::task::{NewTask, TaskClaim, TaskWork};
     use teamster_protocol::store::file::Durability;
     use teamster_protocol::team::Team;
 
@@ -129,24 +129,27 @@ mod tests {
         let mut team = Team::open(dir, Address::Lead, Durability::Process).unwrap();
         let task = |after: &&[u32]| NewTask {
             after: after.iter().map(|id| TaskId(*id)).collect(),
-            ..NewTask::new(Work::Run("true".to_owned()))
+            ..NewTask::new(TaskWork::Run("true".to_owned()))
         };
         let ids = team.add_tasks(|_| after.iter().map(task).collect()).unwrap();
         Scene { _root: root, team, ids }
     }
 
     impl Scene {
-        fn claim(&mut self) -> Claim {
-            let who = Claimant { name: "ada".parse().unwrap(), role: None, auto: AutoClaim::On };
+        fn claim(&mut self) -> TaskClaim {
+            let who = WaitingClaimant { name: "ada".parse().unwrap(), role: None, auto: AutoClaim::On };
             self.team.claim_next(&who).unwrap().unwrap()
         }
 
-        fn write(&mut self, decide: impl FnOnce(&Board) -> Result<BoardFact, teamster_protocol::model::task::Refusal>) {
+        fn write(
+            &mut self,
+            decide: impl FnOnce(&Board) -> Result<BoardFact, teamster_protocol::model::task::BoardRefusal>,
+        ) {
             self.team.decide(Durability::Process, |board| Ok((vec![decide(board)?], ()))).unwrap();
         }
 
-        fn tally(&self) -> Tally {
-            Tally::of(self.team.board(), &self.ids, |_| true)
+        fn tally(&self) -> TaskTally {
+            TaskTally::of(self.team.board(), &self.ids, |_| true)
         }
     }
 
@@ -178,11 +181,11 @@ mod tests {
         let mut scene = scene(&[&[], &[1], &[]]);
         scene.write(|board| board.assign(TaskId(1), "gone".parse().unwrap()));
         let served = |task: &Task| matches!(&task.status, TaskStatus::Pending { assignee: None, .. });
-        assert_eq!(Tally::of(scene.team.board(), &scene.ids, served).open, 1);
+        assert_eq!(TaskTally::of(scene.team.board(), &scene.ids, served).open, 1);
         let claim = scene.claim();
         assert_eq!(claim.id, TaskId(3));
         scene.write(|board| board.complete(&claim, String::new()));
-        assert!(Tally::of(scene.team.board(), &scene.ids, served).is_drained());
+        assert!(TaskTally::of(scene.team.board(), &scene.ids, served).is_drained());
         assert!(!scene.tally().is_drained());
     }
 
@@ -192,7 +195,7 @@ mod tests {
         let after: Vec<Vec<u32>> = (1..=LONG).map(|id| if id < LONG { vec![id + 1] } else { Vec::new() }).collect();
         let after: Vec<&[u32]> = after.iter().map(Vec::as_slice).collect();
         let scene = scene(&after);
-        let tally = Tally::of(scene.team.board(), &scene.ids, |task| !task.blocked_by.is_empty());
+        let tally = TaskTally::of(scene.team.board(), &scene.ids, |task| !task.blocked_by.is_empty());
         assert_eq!((tally.stuck.len(), tally.is_drained()), (LONG as usize, true));
     }
 }

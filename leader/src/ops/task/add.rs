@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use teamster_protocol::model::id::{MemberName, Role, TaskId};
-use teamster_protocol::model::task::{NewTask, Work};
+use teamster_protocol::model::task::{NewTask, TaskWork};
 use teamster_protocol::team::TeamError;
-use teamster_protocol::wire::api::{Changed, TaskCommand};
+use teamster_protocol::wire::api::{BoardChange, TaskCommand};
 
 use crate::ops::error::OpsError;
 use crate::ops::session::Session;
@@ -15,7 +15,7 @@ use crate::ops::verb::Verb;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WantedTask {
     /// What is to be done.
-    pub work: Work,
+    pub work: TaskWork,
     /// A short text for lists; made from the work if not given.
     pub title: Option<String>,
     /// The tasks that must be completed before.
@@ -31,7 +31,7 @@ pub struct WantedTask {
 }
 
 /// Puts the task on the board, and makes the team if there is none.
-pub fn add(session: &Session, wanted: WantedTask) -> Result<Changed, OpsError> {
+pub fn add(session: &Session, wanted: WantedTask) -> Result<BoardChange, OpsError> {
     session.authorize(Verb::TaskAdd)?;
     let mut new = NewTask::new(wanted.work);
     if let Some(title) = wanted.title {

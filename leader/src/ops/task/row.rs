@@ -3,7 +3,7 @@
 use serde::Serialize;
 use teamster_protocol::model::board::{Board, Task};
 use teamster_protocol::model::id::{MemberName, Role, TaskId};
-use teamster_protocol::model::task::{Hold, NewTask, TaskStatus};
+use teamster_protocol::model::task::{NewTask, TaskHold, TaskStatus};
 
 /// One task of `task list --json`. `task show --json` has the texts and the history too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -79,9 +79,9 @@ impl TaskStanding {
     /// Where a task stands.
     pub fn of(task: &Task) -> TaskStanding {
         match &task.status {
-            TaskStatus::Pending { hold: Hold::Stopped, .. } => TaskStanding::Stopped,
-            TaskStatus::Pending { hold: Hold::Free, .. } if task.open_dependencies > 0 => TaskStanding::Blocked,
-            TaskStatus::Pending { hold: Hold::Free, .. } => TaskStanding::Ready,
+            TaskStatus::Pending { hold: TaskHold::Stopped, .. } => TaskStanding::Stopped,
+            TaskStatus::Pending { hold: TaskHold::Free, .. } if task.open_dependencies > 0 => TaskStanding::Blocked,
+            TaskStatus::Pending { hold: TaskHold::Free, .. } => TaskStanding::Ready,
             TaskStatus::InProgress { .. } => TaskStanding::InProgress,
             TaskStatus::Completed { .. } => TaskStanding::Completed,
             TaskStatus::Failed { .. } => TaskStanding::Failed,

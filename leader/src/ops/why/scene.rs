@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use teamster_protocol::model::board::{AutoClaim, Board, Task};
 use teamster_protocol::model::id::{MemberName, Role, TaskId};
-use teamster_protocol::model::roster::{LeftHow, Presence, Roster, Then};
-use teamster_protocol::model::task::{Hold, Refusal, TaskStatus};
+use teamster_protocol::model::roster::{AfterLeaving, MemberPresence, Roster, WorkerEnd};
+use teamster_protocol::model::task::{BoardRefusal, TaskHold, TaskStatus};
 
 mod words;
 
@@ -17,7 +17,7 @@ pub(crate) use words::{raise_file_limit, started_again};
 mod tests;
 
 /// What is true of a team at one moment.
-pub struct Scene<'a> {
+pub struct TeamScene<'a> {
     /// All tasks.
     pub board: &'a Board,
     /// All members.
@@ -42,7 +42,7 @@ pub struct Scene<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "SPEC.md says what each field is")]
-pub enum Cause {
+pub enum WaitCause {
     /// The task is done.
     Completed { owner: MemberName, at_ms: u64 },
     /// It ended without success.
@@ -52,21 +52,21 @@ pub enum Cause {
     /// It is being done.
     InProgress { owner: MemberName, since_ms: u64 },
     /// Its worker is on it, and is kept from it.
-    OwnerHindered { owner: MemberName, since_ms: u64, by: Hindrance },
+    OwnerHindered { owner: MemberName, since_ms: u64, by: MemberHindrance },
     /// Its worker is dead, and nobody has given it back yet.
     OwnerDead { owner: MemberName },
     /// It was stopped, and is held.
     Stopped { assignee: Option<MemberName> },
     /// It waits for another, by way of those between.
-    WaitsFor { task: TaskId, via: Vec<TaskId>, because: Box<Cause> },
+    WaitsFor { task: TaskId, via: Vec<TaskId>, because: Box<WaitCause> },
     /// It is for a member that is on another task.
     AssigneeBusy { member: MemberName, task: TaskId, since_ms: u64 },
     /// It is for a member that is in a turn for mail or a prompt.
     AssigneeInTurn { member: MemberName, since_ms: u64 },
     /// It is for a member that does not run.
-    AssigneeAbsent { member: MemberName, presence: Absence },
+    AssigneeAbsent { member: MemberName, presence: MemberAbsence },
     /// It is for a member that runs and takes nothing.
-    AssigneeHindered { member: MemberName, by: Hindrance },
+    AssigneeHindered { member: MemberName, by: MemberHindrance },
     /// It is for a name that is not on the roster.
     AssigneeUnknown { member: MemberName },
     /// It needs a role that nobody on the roster has.
@@ -80,17 +80,17 @@ pub enum Cause {
     /// All that might take it are on other tasks, or in a turn for none.
     AllBusy { members: Vec<(MemberName, Option<TaskId>)> },
     /// It would be the next for this member, which takes nothing.
-    NextHindered { member: MemberName, by: Hindrance },
+    NextHindered { member: MemberName, by: MemberHindrance },
     /// It is the next for this member.
     Next { member: MemberName },
     /// The member is kept from whatever it is to do.
-    Hindered { member: MemberName, by: Hindrance },
+    Hindered { member: MemberName, by: MemberHindrance },
     /// The member is on this task.
     Busy { task: TaskId, since_ms: u64 },
     /// The member is in a turn for mail or a prompt.
     InTurn { since_ms: u64 },
     /// The member does not run.
-    Absent { member: MemberName, presence: Absence },
+    Absent { member: MemberName, presence: MemberAbsence },
     /// The member is about to take this task.
     Takes { task: TaskId },
     /// There is nothing to be done on the board.
@@ -110,7 +110,7 @@ pub enum Cause {
 /// What keeps a member that runs from its work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Hindrance {
+pub enum MemberHindrance {
     /// Its worker does not answer.
     Hung {
         /// Since when that is known.
@@ -132,7 +132,7 @@ pub enum Hindrance {
 /// Why a member does not run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Absence {
+pub enum MemberAbsence {
     /// It is being started.
     Starting {
         /// Since when.
@@ -148,14 +148,14 @@ pub enum Absence {
         /// When.
         at_ms: u64,
         /// How.
-        how: LeftHow,
+        how: WorkerEnd,
     },
     /// It died, and its leader starts it again.
     Restarting {
         /// When it died.
         at_ms: u64,
         /// How.
-        how: LeftHow,
+        how: WorkerEnd,
         /// When that is due.
         again_ms: u64,
     },
@@ -163,10 +163,10 @@ pub enum Absence {
 
 /// A cause in words, with the way out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Because {
+pub struct CauseText {
     /// The cause.
     #[serde(flatten)]
-    pub cause: Cause,
+    pub cause: WaitCause,
     /// The same in words.
     pub says: String,
     /// What could be done about it.
@@ -174,9 +174,9 @@ pub struct Because {
     pub hint: Option<String>,
 }
 
-impl Scene<'_> {
+impl TeamScene<'_> {
     /// Why a task is where it is. There is always a cause; refuses a task that is not there.
-    pub fn task(&self, id: TaskId, now_ms: u64) -> Result<Vec<Because>, Refusal> {
+    pub fn task(&self, id: TaskId, now_ms: u64) -> Result<Vec<CauseText>, BoardRefusal> {
         let task = self.board.task(id)?;
         let causes = match self.standing(id, &task) {
             Some(cause) => vec![cause],
@@ -187,14 +187,14 @@ impl Scene<'_> {
     }
 
     /// Why a member does what it does, or nothing. There is always a cause.
-    pub fn member(&self, name: &MemberName, now_ms: u64) -> Vec<Because> {
+    pub fn member(&self, name: &MemberName, now_ms: u64) -> Vec<CauseText> {
         let causes = match self.absence(name) {
-            Some(presence) => vec![Cause::Absent { member: name.clone(), presence }],
+            Some(presence) => vec![WaitCause::Absent { member: name.clone(), presence }],
             None => {
-                let hindered = self.hindrance(name).map(|by| Cause::Hindered { member: name.clone(), by });
+                let hindered = self.hindrance(name).map(|by| WaitCause::Hindered { member: name.clone(), by });
                 let at = match (self.at(name), self.in_turn.get(name)) {
-                    (Some((task, since_ms)), _) => vec![Cause::Busy { task, since_ms }],
-                    (None, Some(since_ms)) => vec![Cause::InTurn { since_ms: *since_ms }],
+                    (Some((task, since_ms)), _) => vec![WaitCause::Busy { task, since_ms }],
+                    (None, Some(since_ms)) => vec![WaitCause::InTurn { since_ms: *since_ms }],
                     (None, None) if hindered.is_some() => Vec::new(),
                     (None, None) => self.idle(name),
                 };
@@ -205,35 +205,41 @@ impl Scene<'_> {
     }
 
     /// The cause that a task has in itself; none for one that is free to be taken as far as it is concerned.
-    fn standing(&self, id: TaskId, task: &Task) -> Option<Cause> {
+    fn standing(&self, id: TaskId, task: &Task) -> Option<WaitCause> {
         match &task.status {
-            TaskStatus::Completed { owner, at_ms } => Some(Cause::Completed { owner: owner.clone(), at_ms: *at_ms }),
-            TaskStatus::Failed { owner, at_ms } => {
-                Some(Cause::Failed { owner: owner.clone(), at_ms: *at_ms, reason: (self.reason)(id) })
+            TaskStatus::Completed { owner, at_ms } => {
+                Some(WaitCause::Completed { owner: owner.clone(), at_ms: *at_ms })
             }
-            TaskStatus::Cancelled => Some(Cause::Cancelled),
+            TaskStatus::Failed { owner, at_ms } => {
+                Some(WaitCause::Failed { owner: owner.clone(), at_ms: *at_ms, reason: (self.reason)(id) })
+            }
+            TaskStatus::Cancelled => Some(WaitCause::Cancelled),
             TaskStatus::InProgress { owner, .. } if !self.running.contains(owner) => {
-                Some(Cause::OwnerDead { owner: owner.clone() })
+                Some(WaitCause::OwnerDead { owner: owner.clone() })
             }
             TaskStatus::InProgress { owner, since_ms } => {
                 let (owner, since_ms) = (owner.clone(), *since_ms);
                 Some(match self.hindrance(&owner) {
-                    Some(by @ (Hindrance::Hung { .. } | Hindrance::FileLimit { .. } | Hindrance::Stalled)) => {
-                        Cause::OwnerHindered { owner, since_ms, by }
-                    }
+                    Some(
+                        by @ (MemberHindrance::Hung { .. }
+                        | MemberHindrance::FileLimit { .. }
+                        | MemberHindrance::Stalled),
+                    ) => WaitCause::OwnerHindered { owner, since_ms, by },
                     // It finishes that first.
-                    Some(Hindrance::Ending | Hindrance::LockLost) | None => Cause::InProgress { owner, since_ms },
+                    Some(MemberHindrance::Ending | MemberHindrance::LockLost) | None => {
+                        WaitCause::InProgress { owner, since_ms }
+                    }
                 })
             }
-            TaskStatus::Pending { assignee, hold: Hold::Stopped } => {
-                Some(Cause::Stopped { assignee: assignee.clone() })
+            TaskStatus::Pending { assignee, hold: TaskHold::Stopped } => {
+                Some(WaitCause::Stopped { assignee: assignee.clone() })
             }
-            TaskStatus::Pending { hold: Hold::Free, .. } => None,
+            TaskStatus::Pending { hold: TaskHold::Free, .. } => None,
         }
     }
 
     /// What a blocked task waits for in the end: those before it that wait for nothing else, each with its own cause.
-    fn roots(&self, id: TaskId) -> Vec<Cause> {
+    fn roots(&self, id: TaskId) -> Vec<WaitCause> {
         let mut came_from: BTreeMap<TaskId, TaskId> = BTreeMap::new();
         let mut roots = BTreeMap::new();
         // With a stack of our own: a chain may be as long as a board.
@@ -268,22 +274,22 @@ impl Scene<'_> {
             way.reverse();
             way
         };
-        let waits = |(task, cause)| Cause::WaitsFor { task, via: via(task), because: Box::new(cause) };
+        let waits = |(task, cause)| WaitCause::WaitsFor { task, via: via(task), because: Box::new(cause) };
         roots.into_iter().map(waits).collect()
     }
 
     /// Why nobody has taken a task that could be.
-    fn unclaimed(&self, id: TaskId, task: &Task) -> Cause {
+    fn unclaimed(&self, id: TaskId, task: &Task) -> WaitCause {
         if let TaskStatus::Pending { assignee: Some(name), .. } = &task.status {
             let member = name.clone();
             return match (self.absence(name), self.at(name)) {
-                _ if self.roster.member(name).is_err() => Cause::AssigneeUnknown { member },
-                (Some(presence), _) => Cause::AssigneeAbsent { member, presence },
-                (None, _) if let Some(by) = self.hindrance(name) => Cause::AssigneeHindered { member, by },
-                (None, Some((task, since_ms))) => Cause::AssigneeBusy { member, task, since_ms },
+                _ if self.roster.member(name).is_err() => WaitCause::AssigneeUnknown { member },
+                (Some(presence), _) => WaitCause::AssigneeAbsent { member, presence },
+                (None, _) if let Some(by) = self.hindrance(name) => WaitCause::AssigneeHindered { member, by },
+                (None, Some((task, since_ms))) => WaitCause::AssigneeBusy { member, task, since_ms },
                 (None, None) => match self.in_turn.get(name) {
-                    Some(since_ms) => Cause::AssigneeInTurn { member, since_ms: *since_ms },
-                    None => Cause::Next { member },
+                    Some(since_ms) => WaitCause::AssigneeInTurn { member, since_ms: *since_ms },
+                    None => WaitCause::Next { member },
                 },
             };
         }
@@ -297,14 +303,14 @@ impl Scene<'_> {
         if let Some(role) = &task.role {
             let role = role.clone();
             if fit.is_empty() {
-                return Cause::RoleMissing { role };
+                return WaitCause::RoleMissing { role };
             }
             if running.is_empty() {
-                return Cause::RoleAbsent { role, members: fit.into_iter().cloned().collect() };
+                return WaitCause::RoleAbsent { role, members: fit.into_iter().cloned().collect() };
             }
         }
         if running.is_empty() {
-            return Cause::NoWorker;
+            return WaitCause::NoWorker;
         }
         let claims = |name: &&&MemberName| {
             self.roster.member(name).is_ok_and(|member| match member.spec.auto {
@@ -314,7 +320,7 @@ impl Scene<'_> {
         };
         let claiming: Vec<&MemberName> = running.iter().filter(claims).copied().collect();
         if claiming.is_empty() {
-            return Cause::NoneClaims { members: running.into_iter().cloned().collect() };
+            return WaitCause::NoneClaims { members: running.into_iter().cloned().collect() };
         }
         let at = |name: &MemberName| (name.clone(), self.at(name).map(|(task, _)| task));
         let is_idle = |name: &MemberName| self.at(name).is_none() && !self.in_turn.contains_key(name);
@@ -325,40 +331,40 @@ impl Scene<'_> {
         let free: Vec<&MemberName> = claiming.iter().copied().filter(|name| is_free(name)).collect();
         let next = free.iter().find(|name| self.next_for(name) == Some(id)).or(free.first());
         match next {
-            Some(member) => Cause::Next { member: (*member).clone() },
-            None if let Some((member, by)) = hindered => Cause::NextHindered { member: member.clone(), by },
-            None => Cause::AllBusy { members: claiming.into_iter().map(at).collect() },
+            Some(member) => WaitCause::Next { member: (*member).clone() },
+            None if let Some((member, by)) = hindered => WaitCause::NextHindered { member: member.clone(), by },
+            None => WaitCause::AllBusy { members: claiming.into_iter().map(at).collect() },
         }
     }
 
-    fn idle(&self, name: &MemberName) -> Vec<Cause> {
+    fn idle(&self, name: &MemberName) -> Vec<WaitCause> {
         if let Some(task) = self.next_for(name) {
-            return vec![Cause::Takes { task }];
+            return vec![WaitCause::Takes { task }];
         }
         let own = self.roster.member(name).ok().map(|member| &member.spec);
         let (mut blocked, mut others, mut role, mut held, mut open) = (vec![], vec![], vec![], vec![], vec![]);
         for (id, task) in self.board.tasks() {
             let TaskStatus::Pending { assignee, hold } = &task.status else { continue };
             match (hold, assignee) {
-                (Hold::Stopped, _) => held.push(id),
-                (Hold::Free, Some(to)) if to != name => others.push(id),
-                (Hold::Free, _) if task.open_dependencies > 0 => blocked.push(id),
-                (Hold::Free, _) if task.role.is_some() && task.role != own.and_then(|own| own.role.clone()) => {
+                (TaskHold::Stopped, _) => held.push(id),
+                (TaskHold::Free, Some(to)) if to != name => others.push(id),
+                (TaskHold::Free, _) if task.open_dependencies > 0 => blocked.push(id),
+                (TaskHold::Free, _) if task.role.is_some() && task.role != own.and_then(|own| own.role.clone()) => {
                     role.push(id);
                 }
-                (Hold::Free, _) => open.push(id),
+                (TaskHold::Free, _) => open.push(id),
             }
         }
         let each = [
-            (open, (|tasks| Cause::ClaimsNothing { tasks }) as fn(Vec<TaskId>) -> Cause),
-            (blocked, |tasks| Cause::Blocked { tasks }),
-            (held, |tasks| Cause::Held { tasks }),
-            (role, |tasks| Cause::OtherRole { tasks }),
-            (others, |tasks| Cause::ForOthers { tasks }),
+            (open, (|tasks| WaitCause::ClaimsNothing { tasks }) as fn(Vec<TaskId>) -> WaitCause),
+            (blocked, |tasks| WaitCause::Blocked { tasks }),
+            (held, |tasks| WaitCause::Held { tasks }),
+            (role, |tasks| WaitCause::OtherRole { tasks }),
+            (others, |tasks| WaitCause::ForOthers { tasks }),
         ];
-        let causes: Vec<Cause> =
+        let causes: Vec<WaitCause> =
             each.into_iter().filter(|(tasks, _)| !tasks.is_empty()).map(|(tasks, of)| of(tasks)).collect();
-        if causes.is_empty() { vec![Cause::NothingToDo] } else { causes }
+        if causes.is_empty() { vec![WaitCause::NothingToDo] } else { causes }
     }
 
     fn next_for(&self, name: &MemberName) -> Option<TaskId> {
@@ -379,31 +385,33 @@ impl Scene<'_> {
     }
 
     /// What keeps a member that runs from its work, if anything does.
-    fn hindrance(&self, name: &MemberName) -> Option<Hindrance> {
+    fn hindrance(&self, name: &MemberName) -> Option<MemberHindrance> {
         let hung_ms = self.roster.member(name).ok()?.hung_ms;
         match (hung_ms, self.over_file_limit.get(name)) {
-            (Some(since_ms), _) => Some(Hindrance::Hung { since_ms }),
-            (None, Some(bytes)) => Some(Hindrance::FileLimit { bytes: *bytes }),
-            (None, None) if self.quiet.contains(name) => Some(Hindrance::Stalled),
-            (None, None) if self.ending.contains(name) => Some(Hindrance::Ending),
-            (None, None) if self.lock_lost.contains(name) => Some(Hindrance::LockLost),
+            (Some(since_ms), _) => Some(MemberHindrance::Hung { since_ms }),
+            (None, Some(bytes)) => Some(MemberHindrance::FileLimit { bytes: *bytes }),
+            (None, None) if self.quiet.contains(name) => Some(MemberHindrance::Stalled),
+            (None, None) if self.ending.contains(name) => Some(MemberHindrance::Ending),
+            (None, None) if self.lock_lost.contains(name) => Some(MemberHindrance::LockLost),
             (None, None) => None,
         }
     }
 
     /// Why a member does not run; nothing if it does, or if nobody knows of it.
-    fn absence(&self, name: &MemberName) -> Option<Absence> {
+    fn absence(&self, name: &MemberName) -> Option<MemberAbsence> {
         let presence = &self.roster.member(name).ok()?.presence;
         match (self.running.contains(name), presence) {
-            (true, Presence::Joined { .. }) => None,
-            (_, Presence::Expected { since_ms }) => Some(Absence::Starting { since_ms: *since_ms }),
+            (true, MemberPresence::Joined { .. }) => None,
+            (_, MemberPresence::Expected { since_ms }) => Some(MemberAbsence::Starting { since_ms: *since_ms }),
             // It is between taking its lock and joining again.
-            (true, Presence::Left { at_ms, .. }) => Some(Absence::Starting { since_ms: *at_ms }),
-            (false, Presence::Joined { at_ms, .. }) => Some(Absence::Died { joined_ms: *at_ms }),
-            (false, Presence::Left { at_ms, how, then: Then::Again { at_ms: again_ms } }) => {
-                Some(Absence::Restarting { at_ms: *at_ms, how: how.clone(), again_ms: *again_ms })
+            (true, MemberPresence::Left { at_ms, .. }) => Some(MemberAbsence::Starting { since_ms: *at_ms }),
+            (false, MemberPresence::Joined { at_ms, .. }) => Some(MemberAbsence::Died { joined_ms: *at_ms }),
+            (false, MemberPresence::Left { at_ms, how, then: AfterLeaving::Again { at_ms: again_ms } }) => {
+                Some(MemberAbsence::Restarting { at_ms: *at_ms, how: how.clone(), again_ms: *again_ms })
             }
-            (false, Presence::Left { at_ms, how, .. }) => Some(Absence::Left { at_ms: *at_ms, how: how.clone() }),
+            (false, MemberPresence::Left { at_ms, how, .. }) => {
+                Some(MemberAbsence::Left { at_ms: *at_ms, how: how.clone() })
+            }
         }
     }
 }

@@ -12,23 +12,23 @@ use std::time::Instant;
 
 use nix::unistd::geteuid;
 
-use super::life::{self, Life};
-use super::{Identity, identity, is_in_cell};
+use super::life::{self, MemberLife};
+use super::{ProcessIdentity, identity, is_in_cell};
 use crate::model::kill_ladder::{EndingRound, GroupEnding, KillLadder};
 use crate::model::limits::DEATH_LOOK;
 
 /// A process that bears a mark.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Marked {
+pub struct MarkedProcess {
     /// The process.
-    pub process: Identity,
+    pub process: ProcessIdentity,
     /// The life that it belongs to.
-    pub life: Life,
+    pub life: MemberLife,
 }
 
 /// The processes of this user that bear the mark of the team in `dir`. Reads of every process of this user what it was
 /// started with: for deaths and starts, not for every poll. Those that cannot be seen from here are not among them.
-pub fn of_team(dir: &Path) -> io::Result<Vec<Marked>> {
+pub fn of_team(dir: &Path) -> io::Result<Vec<MarkedProcess>> {
     let team = life::team_of(dir)?;
     all(|life| life.team == team)
 }
@@ -36,14 +36,14 @@ pub fn of_team(dir: &Path) -> io::Result<Vec<Marked>> {
 /// Kills all that bears the mark of this life, which is over, until nothing of it is left. Blocks, for no longer than the
 /// ladder takes; fails with what does not end.
 #[expect(clippy::disallowed_methods, reason = "a process that is no child tells nobody of its end")]
-pub fn end_all_of(life: &Life) -> io::Result<()> {
+pub fn end_all_of(life: &MemberLife) -> io::Result<()> {
     let began = Instant::now();
     let mut ending = GroupEnding::new(KillLadder::kill(0));
-    let mut found: Vec<Marked> = Vec::new();
+    let mut found: Vec<MarkedProcess> = Vec::new();
     loop {
         // One that is ending has no environment any more, and still has its files.
         found.retain(|marked| marked.process.runs());
-        let more: Vec<Marked> =
+        let more: Vec<MarkedProcess> =
             all(|other| other == life)?.into_iter().filter(|marked| !found.contains(marked)).collect();
         found.extend(more);
         if found.is_empty() {
@@ -69,7 +69,7 @@ pub fn end_all_of(life: &Life) -> io::Result<()> {
     }
 }
 
-fn all(belongs: impl Fn(&Life) -> bool) -> io::Result<Vec<Marked>> {
+fn all(belongs: impl Fn(&MemberLife) -> bool) -> io::Result<Vec<MarkedProcess>> {
     let ours = geteuid().as_raw();
     let mut found = Vec::new();
     if is_in_cell() {
@@ -81,19 +81,19 @@ fn all(belongs: impl Fn(&Life) -> bool) -> io::Result<Vec<Marked>> {
         if pid == std::process::id() || !entry.metadata().is_ok_and(|found| found.uid() == ours) {
             continue;
         }
-        found.extend(Marked::look(pid).filter(|marked| belongs(&marked.life)));
+        found.extend(MarkedProcess::look(pid).filter(|marked| belongs(&marked.life)));
     }
     Ok(found)
 }
 
-impl Marked {
+impl MarkedProcess {
     /// The process that has this pid now, if it bears a mark.
-    fn look(pid: u32) -> Option<Marked> {
+    fn look(pid: u32) -> Option<MarkedProcess> {
         let environ = || fs::read(format!("/proc/{pid}/environ")).ok();
-        Life::in_environment(&environ()?)?;
+        MemberLife::in_environment(&environ()?)?;
         // Read again once the process is known: the number may have passed to another meanwhile.
         let process = identity(pid).ok()?;
-        Some(Marked { process, life: Life::in_environment(&environ()?)? })
+        Some(MarkedProcess { process, life: MemberLife::in_environment(&environ()?)? })
     }
 }
 

@@ -11,20 +11,20 @@ use super::children;
 
 /// Children that are not ours.
 #[derive(Debug, Clone, Default)]
-pub struct Strangers {
+pub struct StrangerProcesses {
     processes: BTreeSet<Pid>,
     /// The groups that they were in, and nobody else: a shell gives each of its jobs one. What they started is in it too, and
     /// falls to this process when they end.
     groups: BTreeSet<Pid>,
 }
 
-impl Strangers {
+impl StrangerProcesses {
     /// All children that there are. To be called before the first own one is started; `shared` is a group that such will be in.
-    pub fn present(shared: Option<Pid>) -> Strangers {
+    pub fn present(shared: Option<Pid>) -> StrangerProcesses {
         let processes: BTreeSet<Pid> = children::list().into_iter().collect();
         let groups = processes.iter().filter_map(|process| getpgid(Some(*process)).ok());
         let groups = groups.filter(|group| Some(*group) != shared).collect();
-        Strangers { processes, groups }
+        StrangerProcesses { processes, groups }
     }
 
     /// Whether nobody is left of them: then every child is an own one.

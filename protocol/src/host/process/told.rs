@@ -8,7 +8,7 @@ const BY_THE_KERNEL: i32 = 0x80;
 
 /// Whom a signal was for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum For {
+pub enum SignalTarget {
     /// This process.
     Us,
     /// Everything in the foreground of the terminal.
@@ -17,10 +17,10 @@ pub enum For {
 
 /// Whom a signal that this process got was for, by its `si_code`. What a person or a program sent is taken to be for this
 /// process, also if it was sent to the group: that can not be told.
-pub fn meant_for(signal: Signal, code: i32) -> For {
+pub fn meant_for(signal: Signal, code: i32) -> SignalTarget {
     // A terminal that goes away tells the leader of the session alone.
     let alone = || signal == Signal::SIGHUP && getsid(None) == Ok(getpid());
-    if code == BY_THE_KERNEL && !alone() { For::Group } else { For::Us }
+    if code == BY_THE_KERNEL && !alone() { SignalTarget::Group } else { SignalTarget::Us }
 }
 
 #[cfg(test)]
@@ -29,8 +29,8 @@ mod tests {
 
     #[test]
     fn keys_are_for_all_and_words_for_us() {
-        assert_eq!(meant_for(Signal::SIGINT, BY_THE_KERNEL), For::Group);
-        assert_eq!(meant_for(Signal::SIGINT, 0), For::Us);
-        assert_eq!(meant_for(Signal::SIGHUP, -1), For::Us);
+        assert_eq!(meant_for(Signal::SIGINT, BY_THE_KERNEL), SignalTarget::Group);
+        assert_eq!(meant_for(Signal::SIGINT, 0), SignalTarget::Us);
+        assert_eq!(meant_for(Signal::SIGHUP, -1), SignalTarget::Us);
     }
 }

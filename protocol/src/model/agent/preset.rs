@@ -59,18 +59,18 @@ pub struct AgentAbilities {
     /// What becomes of a text in the middle of a turn.
     pub steering: SteerAbility,
     /// Whether a later life can go on with an earlier conversation.
-    pub resume: Ability,
+    pub resume: AgentAbility,
     /// Whether a conversation can be begun with a copy of another.
-    pub fork: Ability,
+    pub fork: AgentAbility,
     /// Whether it asks before it uses a tool.
-    pub permissions: Ability,
+    pub permissions: AgentAbility,
     /// Whether it tells what a turn has cost.
-    pub usage: Ability,
+    pub usage: AgentAbility,
 }
 
 /// Whether an agent can do something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ability {
+pub enum AgentAbility {
     /// It can.
     Yes,
     /// It can not.
@@ -106,10 +106,10 @@ pub const PRESETS: &[AgentPreset] = &[
         abilities: AgentAbilities {
             prompts: PromptKind::Program,
             steering: SteerAbility::Native,
-            resume: Ability::No,
-            fork: Ability::No,
-            permissions: Ability::No,
-            usage: Ability::No,
+            resume: AgentAbility::No,
+            fork: AgentAbility::No,
+            permissions: AgentAbility::No,
+            usage: AgentAbility::No,
         },
         shown: PresetShown::Listed,
     },
@@ -122,10 +122,10 @@ pub const PRESETS: &[AgentPreset] = &[
         abilities: AgentAbilities {
             prompts: PromptKind::Conversation,
             steering: SteerAbility::Native,
-            resume: Ability::Yes,
-            fork: Ability::No,
-            permissions: Ability::Yes,
-            usage: Ability::Yes,
+            resume: AgentAbility::Yes,
+            fork: AgentAbility::No,
+            permissions: AgentAbility::Yes,
+            usage: AgentAbility::Yes,
         },
         shown: PresetShown::Hidden,
     },

@@ -4,12 +4,12 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Board, BoardFact, Lane, ReleaseWhy, Task};
+use super::{Board, BoardFact, ClaimLane, ReleaseWhy, Task};
 use crate::model::id::TaskId;
-use crate::model::task::{Hold, NewTask, TaskStatus};
-use crate::store::file::{Fold, LogError, Snapshot, Stamp};
+use crate::model::task::{NewTask, TaskHold, TaskStatus};
+use crate::store::file::{FactStamp, LogError, LogFold, LogSnapshot};
 
-impl Fold for Board {
+impl LogFold for Board {
     type Fact = BoardFact;
     const KIND: &'static str = "board";
     const FACTS: &'static [&'static str] = BoardFact::KEYS;
@@ -20,7 +20,7 @@ impl Fold for Board {
 
     /// Takes one written fact. Facts are decisions that were checked against the board by their writer under
     /// the log's lock, so this never refuses; a fact about a task that is not there changes nothing.
-    fn apply(&mut self, fact: BoardFact, at: &Stamp<'_>) {
+    fn apply(&mut self, fact: BoardFact, at: &FactStamp<'_>) {
         match fact {
             BoardFact::Added { id, task } => self.apply_added(id, task, at),
             BoardFact::Claimed(claim) => {
@@ -45,9 +45,9 @@ impl Fold for Board {
                     let hold = match why {
                         ReleaseWhy::Stopped => {
                             task.meant_for = Some(owner.clone());
-                            Hold::Stopped
+                            TaskHold::Stopped
                         }
-                        ReleaseWhy::WorkerDied | ReleaseWhy::WorkerLeft => Hold::Free,
+                        ReleaseWhy::WorkerDied | ReleaseWhy::WorkerLeft => TaskHold::Free,
                     };
                     task.deaths = task.deaths.saturating_add(u32::from(why == ReleaseWhy::WorkerDied));
                     task.status = TaskStatus::Pending { assignee: task.meant_for.clone(), hold };
@@ -55,17 +55,17 @@ impl Fold for Board {
             }),
             BoardFact::Assigned { id, to } => self.edit(id, |task| {
                 task.meant_for = Some(to.clone());
-                task.status = TaskStatus::Pending { assignee: Some(to), hold: Hold::Free };
+                task.status = TaskStatus::Pending { assignee: Some(to), hold: TaskHold::Free };
             }),
             BoardFact::Unassigned { id } => self.edit(id, |task| {
                 task.meant_for = None;
-                task.status = TaskStatus::Pending { assignee: None, hold: Hold::Free };
+                task.status = TaskStatus::Pending { assignee: None, hold: TaskHold::Free };
             }),
             BoardFact::DependencyAdded { id, on } => self.link(id, on),
             BoardFact::DependencyRemoved { id, on } => self.forget_dependency(id, on),
             BoardFact::Retried { id } => self.change(id, at, |task| {
                 task.deaths = 0;
-                task.status = TaskStatus::Pending { assignee: task.meant_for.clone(), hold: Hold::Free };
+                task.status = TaskStatus::Pending { assignee: task.meant_for.clone(), hold: TaskHold::Free };
             }),
             BoardFact::Cancelled { id } => self.change(id, at, |task| task.status = TaskStatus::Cancelled),
             BoardFact::Cleared { ids } => ids.into_iter().for_each(|id| self.apply_cleared(id)),
@@ -76,15 +76,15 @@ impl Fold for Board {
         }
     }
 
-    fn snapshot(&self, next: &mut Snapshot<'_, BoardFact>) -> Result<(), LogError> {
+    fn snapshot(&self, next: &mut LogSnapshot<'_, BoardFact>) -> Result<(), LogError> {
         self.write_snapshot(next)
     }
 }
 
 impl Board {
-    fn apply_added(&mut self, id: TaskId, new: NewTask, at: &Stamp<'_>) {
+    fn apply_added(&mut self, id: TaskId, new: NewTask, at: &FactStamp<'_>) {
         let task = Task {
-            status: TaskStatus::Pending { assignee: new.to.clone(), hold: Hold::Free },
+            status: TaskStatus::Pending { assignee: new.to.clone(), hold: TaskHold::Free },
             blocked_by: new.after.into_iter().collect(),
             blocks: BTreeSet::new(),
             open_dependencies: 0,
@@ -120,7 +120,7 @@ impl Board {
     }
 
     /// Changes where a task stands by a fact of its history.
-    fn change(&mut self, id: TaskId, at: &Stamp<'_>, step: impl FnOnce(&mut Task)) {
+    fn change(&mut self, id: TaskId, at: &FactStamp<'_>, step: impl FnOnce(&mut Task)) {
         self.edit(id, |task| {
             task.history.push(at.offset);
             step(task);
@@ -210,11 +210,11 @@ impl Board {
     }
 }
 
-fn lane(task: &Task) -> Lane {
+fn lane(task: &Task) -> ClaimLane {
     match (&task.status, &task.role) {
-        (TaskStatus::Pending { assignee: Some(name), .. }, _) => Lane::Member(name.clone()),
-        (_, Some(role)) => Lane::Role(role.clone()),
-        (_, None) => Lane::Open,
+        (TaskStatus::Pending { assignee: Some(name), .. }, _) => ClaimLane::Member(name.clone()),
+        (_, Some(role)) => ClaimLane::Role(role.clone()),
+        (_, None) => ClaimLane::Open,
     }
 }
 

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::snapshot::KeptTask;
-use super::waiting::Claimant;
+use super::waiting::WaitingClaimant;
 use crate::model::id::{MemberName, TaskId};
-use crate::model::task::{Claim, NewTask};
+use crate::model::task::{NewTask, TaskClaim};
 
 /// One fact about the board. Past tense: it has happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,7 +15,7 @@ pub enum BoardFact {
     /// A task was put on the board.
     Added { id: TaskId, task: NewTask },
     /// A member took it.
-    Claimed(Claim),
+    Claimed(TaskClaim),
     /// Its owner finished it.
     Completed { id: TaskId, attempt: u32, result: String },
     /// It ended without success.
@@ -37,7 +37,7 @@ pub enum BoardFact {
     /// They are off the board.
     Cleared { ids: Vec<TaskId> },
     /// A worker found nothing to claim and wants to be rung.
-    Waiting(Claimant),
+    Waiting(WaitingClaimant),
     /// A worker that waited no longer does.
     Away { member: MemberName },
     /// In a new generation of the log: a task with all that happened to it.
@@ -126,7 +126,7 @@ pub enum ReleaseWhy {
 /// What `task clear` removes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Scope {
+pub enum ClearedTasks {
     /// Completed tasks.
     Completed,
     /// Every task.

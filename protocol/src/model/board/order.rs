@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use crate::model::id::TaskId;
-use crate::model::task::{NewTask, Refusal};
+use crate::model::task::{BoardRefusal, NewTask};
 
 /// Puts new tasks, numbered from `first`, into an order in which each comes after those it waits for, or gives
 /// a cycle among them.
-pub(super) fn dependency_order(first: u32, new: Vec<NewTask>) -> Result<Vec<(TaskId, NewTask)>, Refusal> {
+pub(super) fn dependency_order(first: u32, new: Vec<NewTask>) -> Result<Vec<(TaskId, NewTask)>, BoardRefusal> {
     let index = |id: TaskId| id.0.checked_sub(first).map(|i| i as usize).filter(|i| *i < new.len());
     let mut open: Vec<usize> = vec![0; new.len()];
     let mut dependents: Vec<Vec<usize>> = vec![Vec::new(); new.len()];
@@ -38,7 +38,7 @@ pub(super) fn dependency_order(first: u32, new: Vec<NewTask>) -> Result<Vec<(Tas
 }
 
 /// Follows dependencies that are still open until a task is met again: that is a cycle.
-fn cycle_from(start: usize, first: u32, open: &[usize], after: impl Fn(usize) -> Vec<usize>) -> Refusal {
+fn cycle_from(start: usize, first: u32, open: &[usize], after: impl Fn(usize) -> Vec<usize>) -> BoardRefusal {
     let mut walked = vec![start];
     let mut step_of = vec![None; open.len()];
     step_of[start] = Some(0);
@@ -48,7 +48,7 @@ fn cycle_from(start: usize, first: u32, open: &[usize], after: impl Fn(usize) ->
         if let Some(met) = step_of[next] {
             walked.push(next);
             let path: Vec<TaskId> = walked[met..].iter().map(|i| TaskId(first + *i as u32)).collect();
-            return Refusal::Cycle { id: path[0], path };
+            return BoardRefusal::Cycle { id: path[0], path };
         }
         step_of[next] = Some(walked.len());
         walked.push(next);

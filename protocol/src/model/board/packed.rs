@@ -10,33 +10,33 @@ use crate::model::task::TaskStatus;
 
 mod bytes;
 
-use bytes::{Bytes, Names, put};
+use bytes::{ByteReader, PackedNames, put};
 
 /// The numbers of one page: few enough to walk through it, and to move what lies behind a change.
 const PAGE_NUMBERS: u32 = 16;
 
 /// Packed tasks, by number.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Packed {
+pub(super) struct PackedTasks {
     /// By the number of the first task they could have, divided. None is empty.
-    pages: BTreeMap<u32, Page>,
+    pages: BTreeMap<u32, PackedPage>,
     len: usize,
-    names: Names,
+    names: PackedNames,
 }
 
 /// Entries, lowest number first: the number within the page, how long the task is, and the task.
 #[derive(Debug, Clone, Default)]
-struct Page(Vec<u8>);
+struct PackedPage(Vec<u8>);
 
 /// A task in its page.
-struct Entry<'a> {
+struct PackedEntry<'a> {
     nth: u8,
     /// Where the entry is, with its number and length.
     whole: Range<usize>,
     task: &'a [u8],
 }
 
-impl Packed {
+impl PackedTasks {
     pub(super) fn len(&self) -> usize {
         self.len
     }
@@ -72,7 +72,7 @@ impl Packed {
         let mut entry = vec![nth];
         put(&mut entry, packed.len() as u64);
         entry.extend(packed);
-        let Page(page) = self.pages.entry(number).or_default();
+        let PackedPage(page) = self.pages.entry(number).or_default();
         let at = entries(page).find(|other| other.nth > nth).map_or(page.len(), |other| other.whole.start);
         // No more room than it needs: most pages are soon what they stay.
         page.reserve_exact(entry.len());
@@ -85,7 +85,7 @@ impl Packed {
         let entry = self.entry(id)?;
         let (task, whole) = (bytes::unpack(entry.task, &self.names), entry.whole);
         let (number, _) = place(id);
-        if let Some(Page(page)) = self.pages.get_mut(&number) {
+        if let Some(PackedPage(page)) = self.pages.get_mut(&number) {
             page.drain(whole);
             if page.is_empty() {
                 self.pages.remove(&number);
@@ -100,13 +100,13 @@ impl Packed {
         self.pages.values().map(|page| page.0.capacity()).sum()
     }
 
-    fn entry(&self, id: TaskId) -> Option<Entry<'_>> {
+    fn entry(&self, id: TaskId) -> Option<PackedEntry<'_>> {
         let (number, nth) = place(id);
         entries(&self.pages.get(&number)?.0).find(|entry| entry.nth == nth)
     }
 
-    fn entries(&self) -> impl Iterator<Item = (TaskId, Entry<'_>)> {
-        self.pages.iter().flat_map(|(number, Page(page))| {
+    fn entries(&self) -> impl Iterator<Item = (TaskId, PackedEntry<'_>)> {
+        self.pages.iter().flat_map(|(number, PackedPage(page))| {
             let first = number * PAGE_NUMBERS;
             entries(page).map(move |entry| (TaskId(first + u32::from(entry.nth)), entry))
         })
@@ -118,13 +118,13 @@ fn place(id: TaskId) -> (u32, u8) {
     (id.0 / PAGE_NUMBERS, (id.0 % PAGE_NUMBERS) as u8)
 }
 
-fn entries(page: &[u8]) -> impl Iterator<Item = Entry<'_>> {
-    let mut rest = Bytes(page);
+fn entries(page: &[u8]) -> impl Iterator<Item = PackedEntry<'_>> {
+    let mut rest = ByteReader(page);
     std::iter::from_fn(move || {
         let start = page.len() - rest.0.len();
         let nth = rest.byte()?;
         let length = rest.number() as usize;
         let task = rest.take(length);
-        Some(Entry { nth, whole: start..page.len() - rest.0.len(), task })
+        Some(PackedEntry { nth, whole: start..page.len() - rest.0.len(), task })
     })
 }

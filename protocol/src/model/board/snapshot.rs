@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Board, BoardFact, Task};
 use crate::model::id::{Address, MemberName, TaskId};
-use crate::model::task::view::{Attempt, End, How, TaskView};
-use crate::model::task::{Hold, NewTask, Refusal, TaskStatus};
-use crate::store::file::{LogError, Offset, Record, Snapshot, Stamp};
+use crate::model::task::view::{AttemptEndKind, AttemptEndView, AttemptView, TaskView};
+use crate::model::task::{BoardRefusal, NewTask, TaskHold, TaskStatus};
+use crate::store::file::{FactOffset, FactStamp, LogError, LogRecord, LogSnapshot};
 
 /// A task with all that happened to it, as it goes into a new generation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,7 +28,7 @@ pub struct KeptTask {
     /// How many workers died on it since it was added or retried.
     pub deaths: u32,
     /// What happened to it.
-    pub attempts: Vec<Attempt>,
+    pub attempts: Vec<AttemptView>,
 }
 
 /// [`TaskStatus`] as it is written.
@@ -45,14 +45,14 @@ pub enum KeptStatus {
 }
 
 /// Reads the record at an offset back.
-pub type ReadFact<'a> = &'a mut dyn FnMut(Offset) -> Result<Record<BoardFact>, LogError>;
+pub type ReadFact<'a> = &'a mut dyn FnMut(FactOffset) -> Result<LogRecord<BoardFact>, LogError>;
 
 /// Why a task could not be shown whole.
 #[derive(Debug, thiserror::Error)]
 pub enum ViewError {
     /// There is no such task.
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    Refused(#[from] BoardRefusal),
     /// The log could not be read back.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -96,7 +96,7 @@ impl Board {
     }
 
     /// The facts that rebuild this board, each task after those it waits for, each in a record of its own.
-    pub(super) fn write_snapshot(&self, next: &mut Snapshot<'_, BoardFact>) -> Result<(), LogError> {
+    pub(super) fn write_snapshot(&self, next: &mut LogSnapshot<'_, BoardFact>) -> Result<(), LogError> {
         let by = Address::Lead;
         next.write(0, by.as_str(), &[BoardFact::Numbered { last_id: self.last_id }])?;
         for id in self.dependency_order() {
@@ -110,10 +110,10 @@ impl Board {
         Ok(())
     }
 
-    pub(super) fn apply_kept(&mut self, kept: KeptTask, at: &Stamp<'_>) {
+    pub(super) fn apply_kept(&mut self, kept: KeptTask, at: &FactStamp<'_>) {
         let status = match kept.status {
-            KeptStatus::Pending { assignee } => TaskStatus::Pending { assignee, hold: Hold::Free },
-            KeptStatus::Stopped { assignee } => TaskStatus::Pending { assignee, hold: Hold::Stopped },
+            KeptStatus::Pending { assignee } => TaskStatus::Pending { assignee, hold: TaskHold::Free },
+            KeptStatus::Stopped { assignee } => TaskStatus::Pending { assignee, hold: TaskHold::Stopped },
             KeptStatus::InProgress { owner, since_ms } => TaskStatus::InProgress { owner, since_ms },
             KeptStatus::Completed { owner, at_ms } => TaskStatus::Completed { owner, at_ms },
             KeptStatus::Failed { owner, at_ms } => TaskStatus::Failed { owner, at_ms },
@@ -164,8 +164,8 @@ impl Board {
         kept.task.after = task.blocked_by.iter().copied().collect();
         kept.task.to = task.meant_for.clone();
         kept.status = match task.status.clone() {
-            TaskStatus::Pending { assignee, hold: Hold::Free } => KeptStatus::Pending { assignee },
-            TaskStatus::Pending { assignee, hold: Hold::Stopped } => KeptStatus::Stopped { assignee },
+            TaskStatus::Pending { assignee, hold: TaskHold::Free } => KeptStatus::Pending { assignee },
+            TaskStatus::Pending { assignee, hold: TaskHold::Stopped } => KeptStatus::Stopped { assignee },
             TaskStatus::InProgress { owner, since_ms } => KeptStatus::InProgress { owner, since_ms },
             TaskStatus::Completed { owner, at_ms } => KeptStatus::Completed { owner, at_ms },
             TaskStatus::Failed { owner, at_ms } => KeptStatus::Failed { owner, at_ms },
@@ -201,16 +201,20 @@ impl Board {
     }
 }
 
-fn add_to_history(attempts: &mut Vec<Attempt>, fact: BoardFact, at_ms: u64) {
+fn add_to_history(attempts: &mut Vec<AttemptView>, fact: BoardFact, at_ms: u64) {
     let end = match fact {
         BoardFact::Claimed(claim) => {
-            let attempt = Attempt { attempt: claim.attempt, owner: claim.owner, since_ms: at_ms, end: None };
+            let attempt = AttemptView { attempt: claim.attempt, owner: claim.owner, since_ms: at_ms, end: None };
             attempts.push(attempt);
             return;
         }
-        BoardFact::Completed { result, .. } => End { at_ms, how: How::Completed, result },
-        BoardFact::Failed { reason, result, .. } => End { at_ms, how: How::Failed { reason }, result },
-        BoardFact::Released { why, partial, .. } => End { at_ms, how: How::Released { why }, result: partial },
+        BoardFact::Completed { result, .. } => AttemptEndView { at_ms, how: AttemptEndKind::Completed, result },
+        BoardFact::Failed { reason, result, .. } => {
+            AttemptEndView { at_ms, how: AttemptEndKind::Failed { reason }, result }
+        }
+        BoardFact::Released { why, partial, .. } => {
+            AttemptEndView { at_ms, how: AttemptEndKind::Released { why }, result: partial }
+        }
         BoardFact::Added { .. }
         | BoardFact::Assigned { .. }
         | BoardFact::Unassigned { .. }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::iter;
 
 use super::Task;
-use super::packed::Packed;
+use super::packed::PackedTasks;
 use crate::model::id::TaskId;
 use crate::model::task::TaskStatus;
 
@@ -17,13 +17,13 @@ const PACKED_LINKS_MAX: usize = 64;
 
 /// A map of all tasks. Which of them are packed is seen by nothing but the memory.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Tasks {
+pub(super) struct TaskMap {
     /// To be done, or being done; or too large to be packed.
     open: BTreeMap<TaskId, Task>,
-    ended: Packed,
+    ended: PackedTasks,
 }
 
-impl Tasks {
+impl TaskMap {
     pub(super) fn len(&self) -> usize {
         self.open.len() + self.ended.len()
     }
@@ -50,7 +50,7 @@ impl Tasks {
         }
     }
 
-    /// A task that has not ended; perhaps not one that has. Costs less than [`Tasks::get`].
+    /// A task that has not ended; perhaps not one that has. Costs less than [`TaskMap::get`].
     pub(super) fn get_open(&self, id: TaskId) -> Option<&Task> {
         self.open.get(&id)
     }

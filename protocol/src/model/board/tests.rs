@@ -1,9 +1,9 @@
 //! The rules of the board, as whoever uses it meets them.
 
 use super::*;
-use crate::model::task::Work;
+use crate::model::task::TaskWork;
 use crate::store::file::{Durability, Log};
-use crate::store::file::{Fold, Stamp};
+use crate::store::file::{FactStamp, LogFold};
 
 mod properties;
 mod tasks;
@@ -12,16 +12,16 @@ fn name(text: &str) -> MemberName {
     text.parse().unwrap()
 }
 
-fn who(text: &str) -> Claimant {
-    Claimant { name: name(text), role: None, auto: AutoClaim::On }
+fn who(text: &str) -> WaitingClaimant {
+    WaitingClaimant { name: name(text), role: None, auto: AutoClaim::On }
 }
 
 fn task(after: &[u32]) -> NewTask {
-    NewTask { after: after.iter().copied().map(TaskId).collect(), ..NewTask::new(Work::Run("true".to_owned())) }
+    NewTask { after: after.iter().copied().map(TaskId).collect(), ..NewTask::new(TaskWork::Run("true".to_owned())) }
 }
 
 fn put(board: &mut Board, facts: Vec<BoardFact>) {
-    let stamp = Stamp { seq: 1, at_ms: 1, by: "lead", offset: Offset::NONE };
+    let stamp = FactStamp { seq: 1, at_ms: 1, by: "lead", offset: FactOffset::NONE };
     facts.into_iter().for_each(|fact| board.apply(fact, &stamp));
 }
 
@@ -32,13 +32,13 @@ fn board(tasks: Vec<NewTask>) -> Board {
     board
 }
 
-fn claim(board: &mut Board, by: &str) -> Option<Claim> {
+fn claim(board: &mut Board, by: &str) -> Option<TaskClaim> {
     let (facts, claim) = board.claim_next(&who(by));
     put(board, facts);
     claim
 }
 
-fn complete(board: &mut Board, claim: &Claim) {
+fn complete(board: &mut Board, claim: &TaskClaim) {
     let fact = board.complete(claim, String::new()).unwrap();
     put(board, vec![fact]);
 }
@@ -59,7 +59,7 @@ fn an_assignment_outlives_death_leaving_and_retry() {
     for _ in 0..2 {
         assert_eq!(claim(&mut board, "bob"), None);
         claim(&mut board, "alice").unwrap();
-        let facts = board.bury(&name("alice"), Death::default());
+        let facts = board.bury(&name("alice"), WorkerDeath::default());
         put(&mut board, facts);
     }
     assert_eq!(board.task(TaskId(1)).unwrap().status.word(), "failed");
@@ -87,7 +87,7 @@ fn a_stopped_task_is_taken_by_nobody_until_somebody_says_so() {
 fn a_worker_taken_for_dead_can_not_end_what_is_another_ones_now() {
     let mut board = board(vec![task(&[])]);
     let old = claim(&mut board, "alice").unwrap();
-    let facts = board.bury(&name("alice"), Death::default());
+    let facts = board.bury(&name("alice"), WorkerDeath::default());
     put(&mut board, facts);
     claim(&mut board, "bob").unwrap();
     let refusal = board.complete(&old, String::new()).unwrap_err();
@@ -97,7 +97,7 @@ fn a_worker_taken_for_dead_can_not_end_what_is_another_ones_now() {
 #[test]
 fn how_workers_died_on_a_task_stays_with_it() {
     let mut board = board(vec![task(&[])]);
-    let death = Death { cause: Some("killed by SIGKILL"), last_words: "half of it" };
+    let death = WorkerDeath { cause: Some("killed by SIGKILL"), last_words: "half of it" };
     for attempt in 1..=3 {
         let held = claim(&mut board, "alice").unwrap();
         let facts = match attempt {
@@ -125,7 +125,7 @@ fn clearing_what_is_completed_blocks_nobody() {
     let mut board = board(vec![task(&[]), task(&[1]), task(&[1, 2])]);
     let first = claim(&mut board, "alice").unwrap();
     complete(&mut board, &first);
-    let facts = board.clear(Scope::Completed).unwrap();
+    let facts = board.clear(ClearedTasks::Completed).unwrap();
     put(&mut board, facts);
     let second = claim(&mut board, "alice").unwrap();
     assert_eq!(second.id, TaskId(2));
@@ -175,7 +175,7 @@ fn a_chain_and_a_hub_of_100_000_tasks_are_cleared() {
             }
         };
         let mut board = board((0..100_000).map(|n| task(&after(n))).collect());
-        let facts = board.clear(Scope::All).unwrap();
+        let facts = board.clear(ClearedTasks::All).unwrap();
         put(&mut board, facts);
         assert!(board.is_empty());
     }
@@ -197,17 +197,17 @@ fn a_new_generation_of_the_log_decides_and_shows_the_same() {
                     (_, 0) => {
                         board.add(vec![task(&[]), NewTask { to: Some(name("bob")), ..task(&[board.next_id().0]) }])?
                     }
-                    (Some(_), 5) => board.bury(&name(by), Death::default()),
+                    (Some(_), 5) => board.bury(&name(by), WorkerDeath::default()),
                     (Some(id), _) => {
-                        let claim = Claim { id: *id, owner: name(by), attempt: board.task(*id)?.attempt };
+                        let claim = TaskClaim { id: *id, owner: name(by), attempt: board.task(*id)?.attempt };
                         vec![board.complete(&claim, "done".to_owned())?]
                     }
                     (None, _) => board.claim_next(&who(by)).0,
                 };
-                Ok::<_, Refusal>((facts.clone(), facts))
+                Ok::<_, BoardRefusal>((facts.clone(), facts))
             })
             .unwrap();
-        let stamp = Stamp { seq: 1, at_ms: step as u64, by, offset: Offset::NONE };
+        let stamp = FactStamp { seq: 1, at_ms: step as u64, by, offset: FactOffset::NONE };
         facts.into_iter().for_each(|fact| live.apply(fact, &stamp));
         let kept = log.state();
         assert_eq!((kept.next_id(), kept.to_wake()), (live.next_id(), live.to_wake()), "step {step}");
@@ -256,7 +256,7 @@ fn a_circle_in_a_strange_log_does_not_keep_it_from_a_new_generation() {
     let circle = |board: &Board| {
         let mut facts = board.add(vec![task(&[]), task(&[1]), task(&[2])])?;
         facts.push(BoardFact::DependencyAdded { id: TaskId(1), on: TaskId(3) });
-        Ok::<_, Refusal>((facts, ()))
+        Ok::<_, BoardRefusal>((facts, ()))
     };
     log.transact("lead", 1, Durability::Process, circle).unwrap();
     assert!(path.with_extension("jsonl.old").exists(), "no new generation was ever begun");
@@ -270,11 +270,11 @@ fn a_circle_in_a_strange_log_does_not_keep_it_from_a_new_generation() {
 fn numbers_end_with_a_refusal() {
     let mut board = board(vec![task(&[])]);
     put(&mut board, vec![BoardFact::Numbered { last_id: u32::MAX - 2 }]);
-    assert_eq!(board.add(vec![task(&[]), task(&[])]).unwrap_err(), Refusal::NoNumbersLeft);
+    assert_eq!(board.add(vec![task(&[]), task(&[])]).unwrap_err(), BoardRefusal::NoNumbersLeft);
     let facts = board.add(vec![task(&[])]).unwrap();
     put(&mut board, facts);
     assert_eq!(board.add(vec![task(&[])]).unwrap_err().to_string(), "the board has no task numbers left");
-    let last = BoardFact::Claimed(Claim { id: TaskId(1), owner: name("alice"), attempt: u32::MAX });
+    let last = BoardFact::Claimed(TaskClaim { id: TaskId(1), owner: name("alice"), attempt: u32::MAX });
     put(&mut board, vec![last, BoardFact::Retried { id: TaskId(1) }]);
     assert_eq!(claim(&mut board, "alice").unwrap().attempt, u32::MAX);
 }

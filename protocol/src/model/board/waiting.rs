@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Lane;
+use super::ClaimLane;
 use crate::model::id::{MemberName, Role};
 
 /// Whether a worker takes tasks that are not assigned to it.
@@ -19,7 +19,7 @@ pub enum AutoClaim {
 
 /// What decides which tasks a worker may claim.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Claimant {
+pub struct WaitingClaimant {
     /// Its name.
     pub name: MemberName,
     /// Its role.
@@ -30,15 +30,15 @@ pub struct Claimant {
     pub auto: AutoClaim,
 }
 
-impl Claimant {
+impl WaitingClaimant {
     /// The lanes it claims from.
-    pub(super) fn lanes(&self) -> Vec<Lane> {
-        let mut lanes = vec![Lane::Member(self.name.clone())];
+    pub(super) fn lanes(&self) -> Vec<ClaimLane> {
+        let mut lanes = vec![ClaimLane::Member(self.name.clone())];
         match self.auto {
             AutoClaim::Off => {}
             AutoClaim::On => {
-                lanes.extend(self.role.clone().map(Lane::Role));
-                lanes.push(Lane::Open);
+                lanes.extend(self.role.clone().map(ClaimLane::Role));
+                lanes.push(ClaimLane::Open);
             }
         }
         lanes
@@ -47,18 +47,18 @@ impl Claimant {
 
 /// The waiting workers, longest first, each once.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Waiting(Vec<Claimant>);
+pub(super) struct WaitingWorkers(Vec<WaitingClaimant>);
 
-impl Waiting {
+impl WaitingWorkers {
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Claimant> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &WaitingClaimant> {
         self.0.iter()
     }
 
-    pub(super) fn has(&self, who: &Claimant) -> bool {
+    pub(super) fn has(&self, who: &WaitingClaimant) -> bool {
         self.0.contains(who)
     }
 
@@ -66,7 +66,7 @@ impl Waiting {
         self.0.iter().any(|who| who.name == *name)
     }
 
-    pub(super) fn push(&mut self, who: Claimant) {
+    pub(super) fn push(&mut self, who: WaitingClaimant) {
         self.remove(&who.name);
         self.0.push(who);
     }

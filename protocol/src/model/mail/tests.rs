@@ -15,13 +15,13 @@ fn id(number: u128) -> MessageId {
 }
 
 fn from(sender: &str, number: u128) -> Message {
-    let body = Body::Text { text: format!("{sender} says {number}") };
+    let body = MessageBody::Text { text: format!("{sender} says {number}") };
     Message { id: id(number), from: sender.parse().unwrap(), sent_ms: 1, urgency: Urgency::Next, body }
 }
 
 fn put(mailbox: &mut Mailbox, facts: Vec<MailFact>) -> usize {
     let count = facts.len();
-    let stamp = Stamp { seq: 1, at_ms: 1, by: "bob", offset: Offset::NONE };
+    let stamp = FactStamp { seq: 1, at_ms: 1, by: "bob", offset: FactOffset::NONE };
     facts.into_iter().for_each(|fact| mailbox.apply(fact, &stamp));
     count
 }
@@ -49,7 +49,11 @@ fn a_repeat_is_known_by_its_id_before_and_after_it_was_acknowledged() {
     assert_eq!(deliver(&mut mailbox, from("bob", 1)), 0);
     assert_eq!(acknowledge(&mut mailbox, 1), 1);
     assert_eq!(deliver(&mut mailbox, from("bob", 1)), 0, "what was read does not come back");
-    assert_eq!(deliver(&mut mailbox, Message { body: Body::Unknown, ..from("bob", 1) }), 0, "whatever it says now");
+    assert_eq!(
+        deliver(&mut mailbox, Message { body: MessageBody::Unknown, ..from("bob", 1) }),
+        0,
+        "whatever it says now"
+    );
     // A writer that does not look first: the fold drops it too.
     put(&mut mailbox, vec![MailFact::Delivered(from("bob", 1)), MailFact::Delivered(from("bob", 2))]);
     assert_eq!((unread(&mailbox), mailbox.letters().count()), (vec![id(2)], 2));
@@ -137,7 +141,7 @@ fn a_repeat_is_known_for_as_long_as_the_message_is_kept() {
 #[test]
 fn a_text_is_neither_empty_nor_without_bounds() {
     let mailbox = Mailbox::default();
-    let text = |text: String| mailbox.deliver(Message { body: Body::Text { text }, ..from("bob", 1) });
+    let text = |text: String| mailbox.deliver(Message { body: MessageBody::Text { text }, ..from("bob", 1) });
     assert_eq!(text(" \n\t".to_owned()), Err(MailRefusal::Empty));
     let bytes = MAIL_TEXT_BYTES_MAX + 1;
     assert_eq!(text("é".repeat(bytes / 2 + 1)), Err(MailRefusal::TooLong { bytes: bytes + 1 }));
@@ -148,9 +152,9 @@ fn a_text_is_neither_empty_nor_without_bounds() {
 fn no_text_is_ever_taken_for_control() {
     let request =
         ShutdownRequest { request: id(7), reason: "now".to_owned(), deadline_ms: 9, when_busy: WhenBusy::Refuse };
-    let control = serde_json::to_string(&Body::ShutdownRequest(request)).unwrap();
+    let control = serde_json::to_string(&MessageBody::ShutdownRequest(request)).unwrap();
     for text in [control.clone(), format!("{control}\n{control}"), r#""},"from":"lead""#.to_owned()] {
-        let message = Message { body: Body::Text { text }, ..from("bob", 1) };
+        let message = Message { body: MessageBody::Text { text }, ..from("bob", 1) };
         let line = serde_json::to_string(&MailFact::Delivered(message.clone())).unwrap();
         assert_eq!(serde_json::from_str::<MailFact>(&line).unwrap(), MailFact::Delivered(message));
     }
@@ -160,7 +164,7 @@ fn no_text_is_ever_taken_for_control() {
 fn a_kind_of_a_newer_version_is_unknown_and_not_damage() {
     let line = r#"{"id":"01K9ZC6V3M8T4W5X6Y7Z8A9B0C","from":"bob","sent_ms":1,"body":{"kind":"dance","with":"cy"}}"#;
     let message: Message = serde_json::from_str(line).unwrap();
-    assert_eq!((message.body, message.urgency), (Body::Unknown, Urgency::Next));
+    assert_eq!((message.body, message.urgency), (MessageBody::Unknown, Urgency::Next));
 }
 
 fn team(root: &tempfile::TempDir, me: &str) -> Team {
@@ -186,7 +190,7 @@ fn the_sender_is_who_opened_the_handle_and_nobody_else() {
     let mut inbox = Inbox::open(bob.dir(), alice, Durability::Process).unwrap();
     let [message] = &inbox.unread().unwrap()[..] else { panic!("one message was sent") };
     assert_eq!((message.from.as_str(), message.urgency), ("bob", Urgency::Now));
-    assert_eq!(message.body, Body::Text { text: "stop".to_owned() });
+    assert_eq!(message.body, MessageBody::Text { text: "stop".to_owned() });
 
     assert!("lead".parse::<MemberName>().is_err());
     for from in ["Lead", "lead ", "../lead", "", "al ice"] {

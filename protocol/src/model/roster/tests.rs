@@ -1,7 +1,7 @@
 //! What the roster says of members that come, go and come back, and of facts it has no use for.
 
 use super::*;
-use crate::store::file::{Durability, Log, Offset};
+use crate::store::file::{Durability, FactOffset, Log};
 
 fn name(text: &str) -> MemberName {
     text.parse().unwrap()
@@ -22,9 +22,9 @@ fn added(member: &str) -> TeamFact {
     TeamFact::Added { name: name(member), spec: spec(None) }
 }
 
-fn process(pid: u32) -> Process {
+fn process(pid: u32) -> WorkerProcess {
     let identity = format!(r#"{{"pid":{pid},"start_ticks":{},"boot_id":"b"}}"#, pid + 1);
-    Process {
+    WorkerProcess {
         identity: serde_json::from_str(&identity).unwrap(),
         started_by: StartedBy::Hand,
         isolation: None,
@@ -36,24 +36,24 @@ fn joined(member: &str, pid: u32) -> TeamFact {
     TeamFact::Joined { name: name(member), process: process(pid) }
 }
 
-fn left(member: &str, how: LeftHow) -> TeamFact {
+fn left(member: &str, how: WorkerEnd) -> TeamFact {
     TeamFact::Left { name: name(member), how }
 }
 
 fn restarting(member: &str, at_ms: u64) -> TeamFact {
-    let how = LeftHow::Died { reason: "killed by SIGKILL".to_owned() };
+    let how = WorkerEnd::Died { reason: "killed by SIGKILL".to_owned() };
     TeamFact::Restarting { name: name(member), how, at_ms }
 }
 
-fn agent_gone() -> LeftHow {
-    LeftHow::AgentGone { reason: "it hung".to_owned() }
+fn agent_gone() -> WorkerEnd {
+    WorkerEnd::AgentGone { reason: "it hung".to_owned() }
 }
 
 fn put(roster: &mut Roster, at_ms: u64, fact: TeamFact) {
-    roster.apply(fact, &Stamp { seq: 1, at_ms, by: LEAD, offset: Offset::NONE });
+    roster.apply(fact, &FactStamp { seq: 1, at_ms, by: LEAD, offset: FactOffset::NONE });
 }
 
-fn presence(roster: &Roster, member: &str) -> Presence {
+fn presence(roster: &Roster, member: &str) -> MemberPresence {
     roster.member(&name(member)).unwrap().presence.clone()
 }
 
@@ -62,14 +62,17 @@ fn a_member_is_expected_then_there_then_gone_and_may_come_back() {
     let mut roster = Roster::default();
     assert_eq!(roster.member(&name("alice")), Err(RosterRefusal::NoMember(name("alice"))));
     put(&mut roster, 1, added("alice"));
-    assert_eq!(presence(&roster, "alice"), Presence::Expected { since_ms: 1 });
+    assert_eq!(presence(&roster, "alice"), MemberPresence::Expected { since_ms: 1 });
     put(&mut roster, 2, joined("alice", 10));
-    assert_eq!(presence(&roster, "alice"), Presence::Joined { at_ms: 2, process: process(10) });
-    put(&mut roster, 3, left("alice", LeftHow::Shutdown));
-    assert_eq!(presence(&roster, "alice"), Presence::Left { at_ms: 3, how: LeftHow::Shutdown, then: Then::Stays });
+    assert_eq!(presence(&roster, "alice"), MemberPresence::Joined { at_ms: 2, process: process(10) });
+    put(&mut roster, 3, left("alice", WorkerEnd::Shutdown));
+    assert_eq!(
+        presence(&roster, "alice"),
+        MemberPresence::Left { at_ms: 3, how: WorkerEnd::Shutdown, then: AfterLeaving::Stays }
+    );
     // A second life without a new setting: it is the same member, as another process.
     put(&mut roster, 4, joined("alice", 20));
-    assert_eq!(presence(&roster, "alice"), Presence::Joined { at_ms: 4, process: process(20) });
+    assert_eq!(presence(&roster, "alice"), MemberPresence::Joined { at_ms: 4, process: process(20) });
     assert_eq!(roster.members().count(), 1);
 }
 
@@ -81,7 +84,7 @@ fn to_be_added_again_is_a_new_setting_and_no_second_member() {
     put(&mut roster, 3, TeamFact::Added { name: name("alice"), spec: spec(Some("tester")) });
     assert_eq!(roster.members().count(), 1);
     let member = roster.member(&name("alice")).unwrap();
-    assert_eq!((&member.spec, &member.presence), (&spec(Some("tester")), &Presence::Expected { since_ms: 3 }));
+    assert_eq!((&member.spec, &member.presence), (&spec(Some("tester")), &MemberPresence::Expected { since_ms: 3 }));
     assert_eq!(member.spec.claimant(&name("alice")).role, Some("tester".parse().unwrap()));
 }
 
@@ -92,11 +95,11 @@ fn the_last_of_many_joins_and_leaves_counts() {
     for pid in [10, 11] {
         put(&mut roster, u64::from(pid), joined("alice", pid));
     }
-    assert_eq!(presence(&roster, "alice"), Presence::Joined { at_ms: 11, process: process(11) });
-    let died = LeftHow::Died { reason: "killed by SIGKILL".to_owned() };
-    put(&mut roster, 12, left("alice", LeftHow::Terminated));
+    assert_eq!(presence(&roster, "alice"), MemberPresence::Joined { at_ms: 11, process: process(11) });
+    let died = WorkerEnd::Died { reason: "killed by SIGKILL".to_owned() };
+    put(&mut roster, 12, left("alice", WorkerEnd::Terminated));
     put(&mut roster, 13, left("alice", died.clone()));
-    assert_eq!(presence(&roster, "alice"), Presence::Left { at_ms: 13, how: died, then: Then::Stays });
+    assert_eq!(presence(&roster, "alice"), MemberPresence::Left { at_ms: 13, how: died, then: AfterLeaving::Stays });
 }
 
 #[test]
@@ -108,12 +111,12 @@ fn deaths_with_a_restart_are_kept_until_the_member_is_given_up_or_set_up_anew() 
     put(&mut roster, 1, added("alice"));
     for at_ms in 10..10 + 2 * RESTARTS_MAX as u64 {
         put(&mut roster, at_ms, restarting("alice", at_ms + 100));
-        let Presence::Left { at_ms: left_ms, then, .. } = presence(&roster, "alice") else { panic!("it left") };
-        assert_eq!((left_ms, then), (at_ms, Then::Again { at_ms: at_ms + 100 }));
+        let MemberPresence::Left { at_ms: left_ms, then, .. } = presence(&roster, "alice") else { panic!("it left") };
+        assert_eq!((left_ms, then), (at_ms, AfterLeaving::Again { at_ms: at_ms + 100 }));
         put(&mut roster, at_ms, joined("alice", 10));
     }
     assert_eq!(died(&roster), [15, 16, 17, 18, 19], "no more than count");
-    put(&mut roster, 20, left("alice", LeftHow::GivenUp { reason: "killed by SIGKILL".to_owned() }));
+    put(&mut roster, 20, left("alice", WorkerEnd::GivenUp { reason: "killed by SIGKILL".to_owned() }));
     assert!(died(&roster).is_empty());
     put(&mut roster, 21, restarting("alice", 22));
     put(&mut roster, 23, added("alice"));
@@ -126,28 +129,31 @@ fn what_follows_on_an_agent_that_is_gone_is_for_the_leader_that_started_it_to_sa
     put(&mut roster, 1, added("alice"));
     put(&mut roster, 2, joined("alice", 10));
     put(&mut roster, 3, left("alice", agent_gone()));
-    let stays = Presence::Left { at_ms: 3, how: agent_gone(), then: Then::Stays };
+    let stays = MemberPresence::Left { at_ms: 3, how: agent_gone(), then: AfterLeaving::Stays };
     assert_eq!(presence(&roster, "alice"), stays, "whoever started it by hand sees to it");
-    let process = Process { started_by: StartedBy::Leader, ..process(11) };
+    let process = WorkerProcess { started_by: StartedBy::Leader, ..process(11) };
     put(&mut roster, 4, TeamFact::Joined { name: name("alice"), process: process.clone() });
     put(&mut roster, 5, left("alice", agent_gone()));
-    let undecided = Presence::Left { at_ms: 5, how: agent_gone(), then: Then::Undecided { process } };
+    let undecided = MemberPresence::Left { at_ms: 5, how: agent_gone(), then: AfterLeaving::Undecided { process } };
     assert_eq!(presence(&roster, "alice"), undecided);
     put(&mut roster, 6, left("alice", agent_gone()));
-    assert_eq!(presence(&roster, "alice"), Presence::Left { at_ms: 6, how: agent_gone(), then: Then::Stays });
+    assert_eq!(
+        presence(&roster, "alice"),
+        MemberPresence::Left { at_ms: 6, how: agent_gone(), then: AfterLeaving::Stays }
+    );
 }
 
 #[test]
 fn facts_about_nobody_put_nobody_on_the_roster() {
     let mut roster = Roster::default();
     put(&mut roster, 1, joined("ghost", 10));
-    put(&mut roster, 1, left("ghost", LeftHow::Shutdown));
+    put(&mut roster, 1, left("ghost", WorkerEnd::Shutdown));
     put(&mut roster, 1, TeamFact::Removed { name: name("ghost") });
     assert_eq!(roster.members().count(), 0);
     // Removed is off the roster; what its worker writes on its way out does not bring it back.
     put(&mut roster, 2, added("alice"));
     put(&mut roster, 3, TeamFact::Removed { name: name("alice") });
-    put(&mut roster, 4, left("alice", LeftHow::Shutdown));
+    put(&mut roster, 4, left("alice", WorkerEnd::Shutdown));
     assert_eq!(roster.members().count(), 0);
 }
 
@@ -175,7 +181,7 @@ fn fields_and_facts_of_a_newer_version_are_passed_over() {
     let roster = log.state();
     assert_eq!(roster.dir(), Some(Path::new("/src/app")));
     assert_eq!(roster.member(&name("alice")).unwrap().spec, spec(None));
-    assert_eq!(presence(roster, "alice"), Presence::Joined { at_ms: 8, process: process(10) });
+    assert_eq!(presence(roster, "alice"), MemberPresence::Joined { at_ms: 8, process: process(10) });
 }
 
 #[test]
@@ -188,9 +194,9 @@ fn a_new_generation_says_the_same() {
     let mut facts = vec![TeamFact::Founded { dir: "/src/app".into() }];
     for pid in 0..20 {
         let member = ["alice", "bob", "cy"][pid as usize % 3];
-        facts.extend([added(member), joined(member, pid), left(member, LeftHow::LeaderGone)]);
+        facts.extend([added(member), joined(member, pid), left(member, WorkerEnd::LeaderGone)]);
         facts.extend((pid % 5 == 1).then(|| restarting(member, 1_000)));
-        let by_leader = Process { started_by: StartedBy::Leader, ..process(pid) };
+        let by_leader = WorkerProcess { started_by: StartedBy::Leader, ..process(pid) };
         let again = TeamFact::Joined { name: name(member), process: by_leader };
         facts.extend((pid % 5 == 2).then_some([again, left(member, agent_gone())]).into_iter().flatten());
         let hung = || [joined(member, pid), TeamFact::Hung { name: name(member) }];
@@ -217,22 +223,22 @@ fn a_new_generation_says_the_same() {
 fn who_is_dismissed_is_not_started_again_until_the_next_worker_joins() {
     let mut roster = Roster::default();
     let dismissed = || TeamFact::Dismissed { name: name("alice") };
-    let by_leader = || Process { started_by: StartedBy::Leader, ..process(7) };
+    let by_leader = || WorkerProcess { started_by: StartedBy::Leader, ..process(7) };
     let again = || TeamFact::Joined { name: name("alice"), process: by_leader() };
     let then = |roster: &Roster| match &roster.member(&name("alice")).unwrap().presence {
-        Presence::Left { then, .. } => Some(then.clone()),
-        Presence::Joined { .. } | Presence::Expected { .. } => None,
+        MemberPresence::Left { then, .. } => Some(then.clone()),
+        MemberPresence::Joined { .. } | MemberPresence::Expected { .. } => None,
     };
     for (at_ms, fact) in (1..).zip([added("alice"), again(), dismissed()]) {
         put(&mut roster, at_ms, fact);
     }
     assert_eq!(roster.member(&name("alice")).unwrap().dismissed_ms, Some(3));
     put(&mut roster, 4, left("alice", agent_gone()));
-    assert_eq!(then(&roster), Some(Then::Stays), "that it is gone is what was wanted");
+    assert_eq!(then(&roster), Some(AfterLeaving::Stays), "that it is gone is what was wanted");
     for (at_ms, fact) in (5..).zip([again(), restarting("alice", 100), dismissed()]) {
         put(&mut roster, at_ms, fact);
     }
-    assert_eq!(then(&roster), Some(Then::Stays), "whoever was to start it does not");
+    assert_eq!(then(&roster), Some(AfterLeaving::Stays), "whoever was to start it does not");
     put(&mut roster, 8, again());
     assert_eq!(roster.member(&name("alice")).unwrap().dismissed_ms, None, "another worker");
 }

@@ -30,7 +30,7 @@ pub struct TaskView {
     /// By whom.
     pub added_by: Address,
     /// What happened to it, oldest first.
-    pub attempts: Vec<Attempt>,
+    pub attempts: Vec<AttemptView>,
 }
 
 impl TaskView {
@@ -43,8 +43,8 @@ impl TaskView {
     /// Why the last attempt failed, if it did.
     pub fn reason(&self) -> Option<&str> {
         match &self.attempts.last()?.end.as_ref()?.how {
-            How::Failed { reason } => Some(reason),
-            How::Completed | How::Released { .. } => None,
+            AttemptEndKind::Failed { reason } => Some(reason),
+            AttemptEndKind::Completed | AttemptEndKind::Released { .. } => None,
         }
     }
 
@@ -57,7 +57,7 @@ impl TaskView {
 
 /// One claim of a task and what came of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Attempt {
+pub struct AttemptView {
     /// Counted from 1.
     pub attempt: u32,
     /// Who claimed it.
@@ -66,16 +66,16 @@ pub struct Attempt {
     pub since_ms: u64,
     /// How it ended; nothing while it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub end: Option<End>,
+    pub end: Option<AttemptEndView>,
 }
 
 /// How an attempt ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct End {
+pub struct AttemptEndView {
     /// When.
     pub at_ms: u64,
     /// In what way.
-    pub how: How,
+    pub how: AttemptEndKind,
     /// The result, or the part of it there was: the last of what the agent said.
     #[serde(default)]
     pub result: String,
@@ -84,7 +84,7 @@ pub struct End {
 /// In what way an attempt ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum How {
+pub enum AttemptEndKind {
     /// With success.
     Completed,
     /// Without.

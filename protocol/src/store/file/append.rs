@@ -13,11 +13,11 @@ use nix::{
 };
 
 use super::{
-    Durability, Fold, GENERATION_BYTES_MAX, LINE_BYTES_MAX, LogError, Offset, Reader, Record, Refreshed, Stamp,
-    Transact,
+    Durability, FactOffset, FactStamp, GENERATION_BYTES_MAX, LINE_BYTES_MAX, LogError, LogFold, LogReader, LogRecord,
+    RefreshedLog, TransactError,
     line::{self, LogHeader},
     lock::{LockFile, LogHeld},
-    mark::Mark,
+    mark::LogMark,
     rotate::next_path,
     tail::{self, FileAccess, LogTail, NamedFile, RecordListener, TailPhase},
 };
@@ -37,7 +37,7 @@ pub struct Log<F> {
 /// All that needs the log to be locked.
 #[derive(Debug)]
 pub(super) struct LogWriter<F> {
-    pub(super) reader: Reader<F>,
+    pub(super) reader: LogReader<F>,
     pub(super) generation_bytes_max: u64,
     /// After a rotation that failed: the size from which it is tried again.
     pub(super) rotate_past: u64,
@@ -46,21 +46,21 @@ pub(super) struct LogWriter<F> {
     lock_within: Duration,
 }
 
-impl<F: Fold> Log<F> {
+impl<F: LogFold> Log<F> {
     /// Opens a log, creates it (mode 0600) if it is not there, and folds all of it.
     ///
     /// `now_ms` goes into the header of a created file. Beside it is a lock file, with the extension
     /// `lock`. Blocks for the time of reading, and of the lock if the file must be created. Fails as
-    /// [`Reader::open`] does, and if the directory is missing or may not be written.
+    /// [`LogReader::open`] does, and if the directory is missing or may not be written.
     pub fn open(path: impl Into<PathBuf>, now_ms: u64) -> Result<Self, LogError> {
         let path = path.into();
         let mut lock = LockFile::open(&path)?;
-        let mut reader = Reader::open_for(path, FileAccess::Append)?;
+        let mut reader = LogReader::open_for(path, FileAccess::Append)?;
         if reader.tail.is_none() {
             let held = lock.hold(LOG_LOCK_WITHIN)?;
             create::<F>(&reader.path, now_ms)?;
             drop(held);
-            lock.raise_mark(Mark::new(now_ms, 1, 0));
+            lock.raise_mark(LogMark::new(now_ms, 1, 0));
             reader.catch_up(&mut None)?;
         }
         let generation_bytes_max = settings::generation_bytes_max().unwrap_or(GENERATION_BYTES_MAX);
@@ -80,37 +80,37 @@ impl<F: Fold> Log<F> {
         self.writer.lock_within = limit;
     }
 
-    /// As [`Reader::state`].
+    /// As [`LogReader::state`].
     pub fn state(&self) -> &F {
         self.writer.reader.state()
     }
 
-    /// As [`Reader::path`].
+    /// As [`LogReader::path`].
     pub fn path(&self) -> &Path {
         self.writer.reader.path()
     }
 
-    /// As [`Reader::next_seq`].
+    /// As [`LogReader::next_seq`].
     pub fn next_seq(&self) -> u64 {
         self.writer.reader.next_seq()
     }
 
-    /// As [`Reader::refresh`]. What this handle appended itself is never told, nor what
+    /// As [`LogReader::refresh`]. What this handle appended itself is never told, nor what
     /// [`Self::transact`] read on its way.
-    pub fn refresh(&mut self, tell: impl FnMut(&Record<F::Fact>)) -> Result<Refreshed, LogError> {
+    pub fn refresh(&mut self, tell: impl FnMut(&LogRecord<F::Fact>)) -> Result<RefreshedLog, LogError> {
         self.writer.reader.refresh(tell)
     }
 
-    /// As [`Reader::read_at`].
-    pub fn read_at(&self, offset: Offset) -> Result<Record<F::Fact>, LogError> {
+    /// As [`LogReader::read_at`].
+    pub fn read_at(&self, offset: FactOffset) -> Result<LogRecord<F::Fact>, LogError> {
         self.writer.reader.read_at(offset)
     }
 
     /// Decides on the newest state and appends the facts of the decision, as `by` and at `now_ms`.
     ///
     /// Between `decide` and the append nobody else writes. No facts means that nothing is written. On
-    /// [`Transact::Refused`] and [`Transact::Log`] nothing was written and the state is that of the others;
-    /// on [`Transact::NotDurable`] the decision stands. Blocks while another process holds the lock, and
+    /// [`TransactError::Refused`] and [`TransactError::Log`] nothing was written and the state is that of the others;
+    /// on [`TransactError::NotDurable`] the decision stands. Blocks while another process holds the lock, and
     /// for the disk if `durability` asks for it.
     pub fn transact<T, E>(
         &mut self,
@@ -118,7 +118,7 @@ impl<F: Fold> Log<F> {
         now_ms: u64,
         durability: Durability,
         decide: impl FnOnce(&F) -> Result<(Vec<F::Fact>, T), E>,
-    ) -> Result<T, Transact<E>> {
+    ) -> Result<T, TransactError<E>> {
         self.transact_with(by, now_ms, durability, &mut None, decide)
     }
 
@@ -129,9 +129,9 @@ impl<F: Fold> Log<F> {
         by: &str,
         now_ms: u64,
         durability: Durability,
-        mut tell: impl FnMut(&Record<F::Fact>),
+        mut tell: impl FnMut(&LogRecord<F::Fact>),
         decide: impl FnOnce(&F) -> Result<(Vec<F::Fact>, T), E>,
-    ) -> Result<T, Transact<E>> {
+    ) -> Result<T, TransactError<E>> {
         self.transact_with(by, now_ms, durability, &mut Some(&mut tell), decide)
     }
 
@@ -142,9 +142,9 @@ impl<F: Fold> Log<F> {
         durability: Durability,
         tell: &mut RecordListener<'_, F::Fact>,
         decide: impl FnOnce(&F) -> Result<(Vec<F::Fact>, T), E>,
-    ) -> Result<T, Transact<E>> {
+    ) -> Result<T, TransactError<E>> {
         let held = self.writer.prepare(now_ms, tell)?;
-        let (facts, value) = decide(self.writer.reader.state()).map_err(Transact::Refused)?;
+        let (facts, value) = decide(self.writer.reader.state()).map_err(TransactError::Refused)?;
         if facts.is_empty() {
             return Ok(value);
         }
@@ -157,15 +157,15 @@ impl<F: Fold> Log<F> {
     }
 
     /// Makes what this handle has appended with less survive what `durability` says. For a decision whose readers
-    /// are to be let go first: [`Self::transact`] does it at once. Fails with [`Transact::NotDurable`] only.
-    pub fn make_durable<E>(&mut self, durability: Durability) -> Result<(), Transact<E>> {
+    /// are to be let go first: [`Self::transact`] does it at once. Fails with [`TransactError::NotDurable`] only.
+    pub fn make_durable<E>(&mut self, durability: Durability) -> Result<(), TransactError<E>> {
         match (durability, &self.writer.reader.tail) {
             (Durability::Power, Some(tail)) => {
-                let not_durable = |source| Transact::NotDurable { path: tail.path.clone(), source };
+                let not_durable = |source| TransactError::NotDurable { path: tail.path.clone(), source };
                 tail.file.sync_data().map_err(not_durable)?;
                 point("log synced");
                 let highest_id = self.writer.reader.state().highest_id();
-                self.lock.raise_mark(Mark::new(tail.log_began_ms, tail.next_seq, highest_id));
+                self.lock.raise_mark(LogMark::new(tail.log_began_ms, tail.next_seq, highest_id));
                 Ok(())
             }
             (Durability::Power, None) | (Durability::Process, _) => Ok(()),
@@ -178,7 +178,7 @@ impl<F: Fold> Log<F> {
     }
 }
 
-impl<F: Fold> LogWriter<F> {
+impl<F: LogFold> LogWriter<F> {
     /// Locks the log, reads up to its end, finishes what a dead writer began, and makes sure that an append lands there.
     fn prepare(&mut self, now_ms: u64, tell: &mut RecordListener<'_, F::Fact>) -> Result<LogHeld, LogError> {
         let mut held = self.lock_open_file()?;
@@ -226,7 +226,7 @@ impl<F: Fold> LogWriter<F> {
         append_line(tail, line)?;
         let seq = tail.next_seq;
         tail.next_seq += 1;
-        let stamp = Stamp { seq, at_ms, by, offset: tail.step_over(line.len()) };
+        let stamp = FactStamp { seq, at_ms, by, offset: tail.step_over(line.len()) };
         tail::apply_all(&mut reader.state, facts, &places, stamp);
         // One long mail must not hold its size in every process for good.
         line.shrink_to(64 * 1024);
@@ -282,7 +282,7 @@ fn cut_torn(tail: &LogTail, length: u64) -> Result<bool, LogError> {
 
 /// Makes the first generation, unless another process was faster. The lock is held. The file gets its name only once its
 /// header is on the disk, so that one without a header is never a log that is just being made.
-fn create<F: Fold>(path: &Path, now_ms: u64) -> Result<(), LogError> {
+fn create<F: LogFold>(path: &Path, now_ms: u64) -> Result<(), LogError> {
     if LogTail::open::<F>(path, FileAccess::Read)?.is_some() {
         return Ok(());
     }

@@ -8,8 +8,8 @@ use std::{
 use serde::de::DeserializeOwned;
 
 use super::{
-    Damage, Fold, LogError,
-    mark::{self, Mark},
+    LineDamage, LogError, LogFold,
+    mark::{self, LogMark},
     mend::{self, ExaminedLog},
     rotate, tail,
 };
@@ -23,7 +23,7 @@ const LOG_BYTES_MAX: u64 = 1 << 30;
 
 /// The findings of a look at one file of a log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Checked {
+pub struct CheckedFile {
     /// Its size.
     pub bytes: u64,
     /// Which generation it is; 0 if it has no header, because it was never begun or because that is damaged.
@@ -31,7 +31,7 @@ pub struct Checked {
     /// Whole records after the snapshot that begins it.
     pub records: u64,
     /// Every bad line by its number, from 1, and what is wrong with it. What a reader would stop at is the first.
-    pub damage: Vec<(u64, Damage)>,
+    pub damage: Vec<(u64, LineDamage)>,
     /// The first line that a newer program wrote, and its version: this one can neither read nor mend it.
     pub newer: Option<(u64, u32)>,
     /// The bytes of an unfinished last record. The next writer cuts them; they are no damage.
@@ -42,7 +42,7 @@ pub struct Checked {
     pub sealed: bool,
 }
 
-impl Checked {
+impl CheckedFile {
     /// Whether a reader takes all of it.
     pub fn is_sound(&self) -> bool {
         self.damage.is_empty() && self.newer.is_none()
@@ -52,15 +52,15 @@ impl Checked {
 /// Looks at every line of the log at `path`; `None` if there is no file. Takes no lock and changes nothing.
 ///
 /// Blocks for the reading. Fails if the file can not be read or is the log of another kind.
-pub fn check<F: Fold>(path: &Path) -> Result<Option<Checked>, LogError> {
+pub fn check<F: LogFold>(path: &Path) -> Result<Option<CheckedFile>, LogError> {
     check_against::<F>(path, || mark::read_mark(path))
 }
 
 /// Looks at a file, and whether it is as long as it is `known` to have been.
-fn check_against<F: Fold>(
+fn check_against<F: LogFold>(
     path: &Path,
-    known: impl Fn() -> Result<Option<Mark>, LogError>,
-) -> Result<Option<Checked>, LogError> {
+    known: impl Fn() -> Result<Option<LogMark>, LogError>,
+) -> Result<Option<CheckedFile>, LogError> {
     let mut before: Option<Vec<u8>> = None;
     let mut known_before = None;
     for _ in 0..LOOKS_MAX {
@@ -80,7 +80,7 @@ fn check_against<F: Fold>(
 }
 
 /// As [`check`], of the generation before the present one, which is kept for readers that lag.
-pub fn check_old<F: Fold>(path: &Path) -> Result<Option<Checked>, LogError> {
+pub fn check_old<F: LogFold>(path: &Path) -> Result<Option<CheckedFile>, LogError> {
     check_against::<F>(&old_of(path), || Ok(None))
 }
 
@@ -106,17 +106,17 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, LogError> {
 }
 
 /// The lines of a file, told apart. Refuses the log of another kind: nothing in it would be right.
-pub(super) fn examine<'a, F: Fold>(
+pub(super) fn examine<'a, F: LogFold>(
     path: &Path,
     bytes: &'a [u8],
-    known: Option<Mark>,
+    known: Option<LogMark>,
 ) -> Result<ExaminedLog<'a>, LogError> {
     let mut found = examine_facts::<F::Fact>(bytes, F::FACTS);
     if let (Some(header), Some(known)) = (&found.header, known)
         && known.proves_loss(header.log_began_ms(), found.next_seq)
     {
         let lines = bytes[..found.end].iter().filter(|byte| **byte == b'\n').count() as u64;
-        let damage = Damage::CutShort { last: found.next_seq.saturating_sub(1), known: known.next_seq - 1 };
+        let damage = LineDamage::CutShort { last: found.next_seq.saturating_sub(1), known: known.next_seq - 1 };
         found.damage.push((lines + 1, damage));
     }
     match &found.header {
@@ -131,13 +131,13 @@ fn examine_facts<'a, Fact: DeserializeOwned>(bytes: &'a [u8], known: &[&str]) ->
     let mut found = mend::examine::<Fact>(bytes, known);
     // A log has its name only once its header is written, so no crash leaves one without.
     if found.end == 0 {
-        found.damage.push((1, Damage::Header { why: tail::unfinished_header(bytes) }));
+        found.damage.push((1, LineDamage::Header { why: tail::unfinished_header(bytes) }));
     }
     found
 }
 
-fn summed_up(found: &ExaminedLog<'_>, bytes: u64) -> Checked {
-    Checked {
+fn summed_up(found: &ExaminedLog<'_>, bytes: u64) -> CheckedFile {
+    CheckedFile {
         bytes,
         generation: found.header.as_ref().map_or(0, |header| header.generation),
         records: found.records(),

@@ -77,7 +77,7 @@ pub enum LogError {
         /// The line, from 1.
         line: u64,
         /// The fault of that line.
-        damage: Damage,
+        damage: LineDamage,
     },
     /// The file that this handle appends to has lost its name: somebody removed or replaced it.
     #[error("{} was removed or replaced while in use; nothing was written\nlook with teamster doctor what is there now: the team may have been removed", path.display())]
@@ -137,7 +137,7 @@ pub enum LogError {
 
 /// A fault of one line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Damage {
+pub enum LineDamage {
     /// Bytes that are no text.
     #[error("not UTF-8 from byte {column}")]
     NotUtf8 {
@@ -214,7 +214,7 @@ pub enum Damage {
 
 /// Why [`super::Log::transact`] did not do, or did not fully do, what it was asked for.
 #[derive(Debug, thiserror::Error)]
-pub enum Transact<E> {
+pub enum TransactError<E> {
     /// The decision was to refuse. Nothing was written.
     #[error("{0}")]
     Refused(E),
@@ -231,21 +231,21 @@ pub enum Transact<E> {
     },
 }
 
-impl Damage {
+impl LineDamage {
     /// Whether the line itself can not be read; else it can, and is only not where it should be.
     pub fn is_of_the_line(&self) -> bool {
         match self {
-            Damage::NotUtf8 { .. }
-            | Damage::NotJson { .. }
-            | Damage::Header { .. }
-            | Damage::Missing { .. }
-            | Damage::Fact { .. }
-            | Damage::TooLong => true,
-            Damage::CutShort { .. }
-            | Damage::Gap { .. }
-            | Damage::Snapshot { .. }
-            | Damage::SnapshotCut
-            | Damage::Misplaced { .. } => false,
+            LineDamage::NotUtf8 { .. }
+            | LineDamage::NotJson { .. }
+            | LineDamage::Header { .. }
+            | LineDamage::Missing { .. }
+            | LineDamage::Fact { .. }
+            | LineDamage::TooLong => true,
+            LineDamage::CutShort { .. }
+            | LineDamage::Gap { .. }
+            | LineDamage::Snapshot { .. }
+            | LineDamage::SnapshotCut
+            | LineDamage::Misplaced { .. } => false,
         }
     }
 }
@@ -282,7 +282,7 @@ impl LogError {
         move |ReadFailure { at, source }| Self::Unreadable { path: path.to_owned(), at, source }
     }
 
-    pub(super) fn corrupt(path: &Path, line: u64, damage: Damage) -> Self {
+    pub(super) fn corrupt(path: &Path, line: u64, damage: LineDamage) -> Self {
         Self::Corrupt { path: path.to_owned(), line, damage }
     }
 }

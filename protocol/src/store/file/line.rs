@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use super::{Damage, VERSION};
+use super::{LineDamage, VERSION};
 
 /// The longest complaint of a parser that is shown, in characters.
 const WHY_CHARS_MAX: usize = 300;
@@ -70,7 +70,7 @@ impl FactPlaces {
 /// Why a line below the header was not taken.
 pub(super) enum BadLine {
     Newer(u32),
-    Damaged(Damage),
+    Damaged(LineDamage),
 }
 
 /// Every shape of a line in one, so that it is parsed in one pass.
@@ -84,12 +84,12 @@ struct LineShape<'a, Fact> {
     #[serde(default, borrow)]
     by: Cow<'a, str>,
     facts: Option<Vec<Fact>>,
-    sealed: Option<Sealed>,
+    sealed: Option<SealedLine>,
     snapshot: Option<SnapshotEnd>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Sealed {
+struct SealedLine {
     #[serde(rename = "gen")]
     generation: u32,
 }
@@ -100,22 +100,22 @@ struct SnapshotEnd {
 }
 
 /// Reads the header; `line` has no newline.
-pub(super) fn parse_header(line: &[u8]) -> Result<LogHeader, Damage> {
+pub(super) fn parse_header(line: &[u8]) -> Result<LogHeader, LineDamage> {
     /// Only what decides whether the rest may be read: a later version may change all else.
     #[derive(Deserialize)]
-    struct Version {
+    struct LineVersion {
         v: u32,
         log: Cow<'static, str>,
     }
-    let damaged = |e: serde_json::Error| Damage::Header { why: without_position(&e) };
-    let version: Version = serde_json::from_slice(line).map_err(damaged)?;
+    let damaged = |e: serde_json::Error| LineDamage::Header { why: without_position(&e) };
+    let version: LineVersion = serde_json::from_slice(line).map_err(damaged)?;
     if version.v > VERSION {
         let log = version.log.into_owned();
         return Ok(LogHeader { v: version.v, log, generation: 0, next_seq: 0, at_ms: 0, began_ms: None });
     }
     let header: LogHeader = serde_json::from_slice(line).map_err(damaged)?;
     if header.generation == 0 || header.next_seq == 0 {
-        return Err(Damage::Header { why: "`gen` and `next_seq` count from 1".to_owned() });
+        return Err(LineDamage::Header { why: "`gen` and `next_seq` count from 1".to_owned() });
     }
     Ok(header)
 }
@@ -187,16 +187,16 @@ pub(super) fn write_snapshot_end(to: &mut Vec<u8>, records: u64) {
 pub(super) fn write_seal(to: &mut Vec<u8>, generation: u32) {
     #[derive(Serialize)]
     struct Written {
-        sealed: Sealed,
+        sealed: SealedLine,
     }
-    write_line(to, &Written { sealed: Sealed { generation } });
+    write_line(to, &Written { sealed: SealedLine { generation } });
 }
 
 fn parse_slowly<'a, Fact: DeserializeOwned>(line: &'a [u8], known: &[&str]) -> Result<LogLine<'a, Fact>, BadLine> {
     let text =
-        std::str::from_utf8(line).map_err(|e| BadLine::Damaged(Damage::NotUtf8 { column: e.valid_up_to() + 1 }))?;
+        std::str::from_utf8(line).map_err(|e| BadLine::Damaged(LineDamage::NotUtf8 { column: e.valid_up_to() + 1 }))?;
     let raw: LineShape<'a, &'a RawValue> = serde_json::from_str(text)
-        .map_err(|e| BadLine::Damaged(Damage::NotJson { why: without_position(&e), column: e.column() }))?;
+        .map_err(|e| BadLine::Damaged(LineDamage::NotJson { why: without_position(&e), column: e.column() }))?;
     if raw.v > VERSION {
         return Err(BadLine::Newer(raw.v));
     }
@@ -213,7 +213,7 @@ fn parse_slowly<'a, Fact: DeserializeOwned>(line: &'a [u8], known: &[&str]) -> R
                 Some(tag) if !known.contains(&tag.as_str()) => unknown += 1,
                 tag => {
                     let fact = tag.unwrap_or_else(|| "without a tag".to_owned());
-                    return Err(BadLine::Damaged(Damage::Fact { fact, why: without_position(&e) }));
+                    return Err(BadLine::Damaged(LineDamage::Fact { fact, why: without_position(&e) }));
                 }
             },
         }
@@ -245,13 +245,13 @@ fn classify_line<Fact>(
     if shape.v > VERSION {
         return Err(BadLine::Newer(shape.v));
     }
-    if let Some(Sealed { generation }) = shape.sealed {
+    if let Some(SealedLine { generation }) = shape.sealed {
         return Ok(LogLine::Sealed { generation });
     }
     if let Some(SnapshotEnd { records }) = shape.snapshot {
         return Ok(LogLine::Snapshot { records });
     }
-    let missing = |field| BadLine::Damaged(Damage::Missing { field });
+    let missing = |field| BadLine::Damaged(LineDamage::Missing { field });
     Ok(LogLine::Record {
         seq: shape.seq.ok_or_else(|| missing("seq"))?,
         at_ms: shape.at_ms.ok_or_else(|| missing("at_ms"))?,

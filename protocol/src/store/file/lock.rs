@@ -16,7 +16,7 @@ use std::{
 
 use super::{
     LogError,
-    mark::{self, Mark},
+    mark::{self, LogMark},
     tail::{self, LogTail},
 };
 use crate::host::crash::point;
@@ -111,7 +111,7 @@ impl LockFile {
 
     /// Writes down how far the log has come. The step that it is about is done and durable, so that this fails is no
     /// failure of it: the log is watched less closely until the next one.
-    pub(super) fn raise_mark(&mut self, mark: Mark) {
+    pub(super) fn raise_mark(&mut self, mark: LogMark) {
         if let Err(error) = self.find_again().and_then(|()| mark::raise_mark(&self.file, mark)) {
             tracing::warn!(file = %self.path.display(), %error, "cannot write down how far a log has come");
         }
@@ -119,7 +119,7 @@ impl LockFile {
     }
 
     /// Writes down how far a log has come that was mended, also if that is less than before.
-    pub(super) fn write_mark(&self, mark: Mark) -> Result<(), LogError> {
+    pub(super) fn write_mark(&self, mark: LogMark) -> Result<(), LogError> {
         mark::write_mark(&self.file, mark).map_err(LogError::io("write", &self.path))
     }
 

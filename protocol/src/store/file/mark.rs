@@ -22,19 +22,19 @@ const MARK_BYTES: usize = 128;
 
 /// How far a log is known to have come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Mark {
+pub(super) struct LogMark {
     v: u32,
     /// When the log began: the mark of a log that was removed says nothing about the one that was made after it.
     pub(super) began_ms: u64,
     /// The number that the next record had.
     pub(super) next_seq: u64,
-    /// As [`Fold::highest_id`](super::Fold::highest_id) said.
+    /// As [`LogFold::highest_id`](super::LogFold::highest_id) said.
     pub(super) highest_id: u64,
 }
 
-impl Mark {
-    pub(super) fn new(began_ms: u64, next_seq: u64, highest_id: u64) -> Mark {
-        Mark { v: VERSION, began_ms, next_seq, highest_id }
+impl LogMark {
+    pub(super) fn new(began_ms: u64, next_seq: u64, highest_id: u64) -> LogMark {
+        LogMark { v: VERSION, began_ms, next_seq, highest_id }
     }
 
     /// Whether records of that log are missing, if it ends before the record of that number.
@@ -49,7 +49,7 @@ pub(super) fn lock_path(log: &Path) -> PathBuf {
 }
 
 /// The mark of the log at that path. Without a lock file there is none, nor in one that holds something else.
-pub(super) fn read_mark(log: &Path) -> Result<Option<Mark>, LogError> {
+pub(super) fn read_mark(log: &Path) -> Result<Option<LogMark>, LogError> {
     let path = lock_path(log);
     match plain_file::open_to_read(&path) {
         Ok((file, _)) => parse_mark(&file).map_err(LogError::io("read", &path)),
@@ -59,7 +59,7 @@ pub(super) fn read_mark(log: &Path) -> Result<Option<Mark>, LogError> {
 }
 
 /// Writes a mark into an open lock file, unless one is there that says more of the same log.
-pub(super) fn raise_mark(lock: &File, mark: Mark) -> io::Result<()> {
+pub(super) fn raise_mark(lock: &File, mark: LogMark) -> io::Result<()> {
     match parse_mark(lock)? {
         Some(there) if there.began_ms == mark.began_ms && there.next_seq >= mark.next_seq => Ok(()),
         Some(_) | None => write_mark(lock, mark),
@@ -67,17 +67,17 @@ pub(super) fn raise_mark(lock: &File, mark: Mark) -> io::Result<()> {
 }
 
 /// Writes a mark into an open lock file, whatever is there.
-pub(super) fn write_mark(lock: &File, mark: Mark) -> io::Result<()> {
+pub(super) fn write_mark(lock: &File, mark: LogMark) -> io::Result<()> {
     let mut line = serde_json::to_vec(&mark).expect("a mark is plain data");
     line.resize(MARK_BYTES - 1, b' ');
     line.push(b'\n');
     lock.write_all_at(&line, 0)
 }
 
-fn parse_mark(lock: &File) -> io::Result<Option<Mark>> {
+fn parse_mark(lock: &File) -> io::Result<Option<LogMark>> {
     let mut bytes = [0; MARK_BYTES];
     let got = plain_file::read_full(lock, &mut bytes, 0)?;
-    let mark: Option<Mark> = serde_json::from_slice(&bytes[..got]).ok();
+    let mark: Option<LogMark> = serde_json::from_slice(&bytes[..got]).ok();
     Ok(mark.filter(|mark| mark.v <= VERSION))
 }
 
@@ -106,10 +106,10 @@ mod tests {
         assert_eq!(read_mark(&log).unwrap(), None);
         let lock = OpenOptions::new().read(true).write(true).open(lock_path(&log)).unwrap();
         for (mark, due) in [
-            (Mark::new(5, 7, 3), Mark::new(5, 7, 3)),
-            (Mark::new(5, 6, 2), Mark::new(5, 7, 3)),
-            (Mark::new(5, u64::MAX, u64::MAX), Mark::new(5, u64::MAX, u64::MAX)),
-            (Mark::new(u64::MAX, 2, 1), Mark::new(u64::MAX, 2, 1)),
+            (LogMark::new(5, 7, 3), LogMark::new(5, 7, 3)),
+            (LogMark::new(5, 6, 2), LogMark::new(5, 7, 3)),
+            (LogMark::new(5, u64::MAX, u64::MAX), LogMark::new(5, u64::MAX, u64::MAX)),
+            (LogMark::new(u64::MAX, 2, 1), LogMark::new(u64::MAX, 2, 1)),
         ] {
             raise_mark(&lock, mark).unwrap();
             assert_eq!(read_mark(&log).unwrap(), Some(due));

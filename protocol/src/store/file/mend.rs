@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use super::{
-    Damage, VERSION,
+    LineDamage, VERSION,
     line::{self, BadLine, LogHeader, LogLine},
     tail,
 };
@@ -28,7 +28,7 @@ pub(super) struct ExaminedLog<'a> {
     /// The header; `None` if the first line is none.
     pub(super) header: Option<LogHeader>,
     /// Each bad line by its number from 1, in order, with what is wrong with it.
-    pub(super) damage: Vec<(u64, Damage)>,
+    pub(super) damage: Vec<(u64, LineDamage)>,
     /// Whole records of the snapshot that begins the generation.
     snapshot: Vec<WholeRecord<'a>>,
     /// Whole records after it, in the order of the file.
@@ -58,7 +58,7 @@ struct WholeRecord<'a> {
 
 /// A log mended: its bytes, and what became of the old lines.
 #[derive(Debug)]
-pub(super) struct Mended {
+pub(super) struct MendedLog {
     /// A whole generation.
     pub(super) bytes: Vec<u8>,
     /// Records that were carried over.
@@ -156,7 +156,7 @@ pub(super) fn examine<'a, Fact: DeserializeOwned>(bytes: &'a [u8], known: &[&str
         }
     }
     if in_snapshot && found.header.is_some() {
-        found.damage.push((number + 1, Damage::SnapshotCut));
+        found.damage.push((number + 1, LineDamage::SnapshotCut));
     }
     found.torn_bytes = rest.len();
     found
@@ -174,9 +174,9 @@ pub(super) struct NextGeneration {
 }
 
 /// The next generation of a damaged one: all that is whole in it.
-pub(super) fn mend(found: &ExaminedLog<'_>, kind: &str, next: NextGeneration) -> Mended {
+pub(super) fn mend(found: &ExaminedLog<'_>, kind: &str, next: NextGeneration) -> MendedLog {
     let NextGeneration { generation, began_ms, known_next_seq, now_ms } = next;
-    let mut mended = Mended { bytes: Vec::new(), kept: 0, filled: 0, repeats: 0 };
+    let mut mended = MendedLog { bytes: Vec::new(), kept: 0, filled: 0, repeats: 0 };
     // Without a header, the first number that is there is the best there is to know.
     let first = found.news.iter().map(|record| record.seq).find(|seq| *seq > 0);
     let mut due = found.base.or(first).unwrap_or(1);
@@ -205,7 +205,7 @@ pub(super) fn mend(found: &ExaminedLog<'_>, kind: &str, next: NextGeneration) ->
 
 impl<'a> ExaminedLog<'a> {
     /// Takes a line that parses; returns what is wrong with its place.
-    fn take<Fact>(&mut self, parsed: LogLine<'a, Fact>, line: &'a [u8], in_snapshot: &mut bool) -> Option<Damage> {
+    fn take<Fact>(&mut self, parsed: LogLine<'a, Fact>, line: &'a [u8], in_snapshot: &mut bool) -> Option<LineDamage> {
         let sealed = std::mem::replace(&mut self.sealed, false);
         match parsed {
             LogLine::Record { seq, unknown_facts, .. } => {
@@ -219,26 +219,26 @@ impl<'a> ExaminedLog<'a> {
                 self.next_seq = due.max(seq) + 1;
                 self.news.push(WholeRecord { seq, line });
                 if sealed {
-                    Some(Damage::Misplaced { mark: "record" })
+                    Some(LineDamage::Misplaced { mark: "record" })
                 } else if cut && self.header.is_some() {
-                    Some(Damage::SnapshotCut)
+                    Some(LineDamage::SnapshotCut)
                 } else {
-                    (seq != due).then_some(Damage::Gap { expected: due, found: seq })
+                    (seq != due).then_some(LineDamage::Gap { expected: due, found: seq })
                 }
             }
             LogLine::Snapshot { records } => {
                 let due = std::mem::replace(in_snapshot, false);
                 let found = self.snapshot.len() as u64;
                 match due {
-                    false => Some(Damage::Misplaced { mark: "snapshot" }),
+                    false => Some(LineDamage::Misplaced { mark: "snapshot" }),
                     // Without a header nobody knows what the snapshot was.
-                    true => (found != records).then_some(Damage::Snapshot { found, counted: records }),
+                    true => (found != records).then_some(LineDamage::Snapshot { found, counted: records }),
                 }
             }
             LogLine::Sealed { generation } => {
                 self.sealed = true;
                 let next = self.header.as_ref().is_none_or(|header| generation == header.generation + 1);
-                (sealed || *in_snapshot || !next).then_some(Damage::Misplaced { mark: "sealed" })
+                (sealed || *in_snapshot || !next).then_some(LineDamage::Misplaced { mark: "sealed" })
             }
         }
     }
@@ -263,7 +263,7 @@ impl<'a> ExaminedLog<'a> {
     }
 }
 
-impl Mended {
+impl MendedLog {
     /// Writes an empty record for each number from `due` on that is below `next`, unless that is too far off to be one.
     /// Returns the number that is due then.
     fn fill(&mut self, due: u64, next: u64, now_ms: u64) -> u64 {
@@ -290,7 +290,7 @@ impl Mended {
 
 fn renumbered(record: &WholeRecord<'_>, seq: u64) -> Option<Vec<u8>> {
     #[derive(Serialize, Deserialize)]
-    struct Renumbered<'a> {
+    struct RenumberedRecord<'a> {
         #[serde(default)]
         v: u32,
         seq: u64,
@@ -303,7 +303,7 @@ fn renumbered(record: &WholeRecord<'_>, seq: u64) -> Option<Vec<u8>> {
     if record.seq == seq {
         return None;
     }
-    let mut parsed: Renumbered<'_> = serde_json::from_slice(record.line).ok()?;
+    let mut parsed: RenumberedRecord<'_> = serde_json::from_slice(record.line).ok()?;
     parsed.seq = seq;
     serde_json::to_vec(&parsed).ok()
 }

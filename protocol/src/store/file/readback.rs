@@ -11,7 +11,7 @@ use serde::{
 };
 
 use super::{
-    Damage, Fold, LINE_BYTES_MAX, LogError, Offset, Record, VERSION,
+    FactOffset, LINE_BYTES_MAX, LineDamage, LogError, LogFold, LogRecord, VERSION,
     line::{self, BadLine, LogLine},
     tail::{LogTail, line_length},
 };
@@ -25,7 +25,7 @@ const HEAD_BYTES: usize = 512;
 
 impl LogTail {
     /// Reads one record back, or only the fact that the offset names. Does not move the tail.
-    pub(super) fn read_at<F: Fold>(&self, offset: Offset) -> Result<Record<F::Fact>, LogError> {
+    pub(super) fn read_at<F: LogFold>(&self, offset: FactOffset) -> Result<LogRecord<F::Fact>, LogError> {
         if offset.generation != self.generation {
             return Err(LogError::StaleOffset {
                 path: self.path.clone(),
@@ -41,7 +41,7 @@ impl LogTail {
     }
 
     /// One fact without its neighbours; `None` if the line is not of the order in which this program writes.
-    fn read_fact<F: Fold>(&self, offset: Offset) -> Result<Option<Record<F::Fact>>, LogError> {
+    fn read_fact<F: LogFold>(&self, offset: FactOffset) -> Result<Option<LogRecord<F::Fact>>, LogError> {
         let mut buffer = vec![0; READ_BYTES];
         let head = &mut buffer[..HEAD_BYTES.min(offset.fact as usize)];
         let got = read_full(&self.file, head, offset.at).map_err(LogError::read(&self.path))?;
@@ -51,7 +51,7 @@ impl LogTail {
             let got = read_full(&self.file, &mut buffer, at).map_err(LogError::read(&self.path))?;
             let mut values = serde_json::Deserializer::from_slice(&buffer[..got]).into_iter::<F::Fact>();
             match values.next() {
-                Some(Ok(fact)) => return Ok(Some(Record { seq, at_ms, by, facts: vec![fact], offset })),
+                Some(Ok(fact)) => return Ok(Some(LogRecord { seq, at_ms, by, facts: vec![fact], offset })),
                 Some(Err(e)) if e.is_eof() && got == buffer.len() && got < LINE_BYTES_MAX => {
                     buffer.resize((got * 4).min(LINE_BYTES_MAX), 0);
                 }
@@ -61,7 +61,7 @@ impl LogTail {
         }
     }
 
-    fn read_line<F: Fold>(&self, offset: Offset) -> Result<Record<F::Fact>, LogError> {
+    fn read_line<F: LogFold>(&self, offset: FactOffset) -> Result<LogRecord<F::Fact>, LogError> {
         let mut buffer = vec![0; READ_BYTES];
         let length = loop {
             let got = read_full(&self.file, &mut buffer, offset.at).map_err(LogError::read(&self.path))?;
@@ -70,7 +70,7 @@ impl LogTail {
                 None if got == buffer.len() && got < LINE_BYTES_MAX => {
                     buffer.resize((got * 4).min(LINE_BYTES_MAX), 0);
                 }
-                None => return Err(self.damaged_at(offset.at, Damage::TooLong)),
+                None => return Err(self.damaged_at(offset.at, LineDamage::TooLong)),
             }
         };
         match line::parse(&buffer[..length - 1], F::FACTS) {
@@ -78,10 +78,10 @@ impl LogTail {
                 if let Some(nth) = places.find(offset.fact) {
                     facts = facts.into_iter().skip(nth).take(1).collect();
                 }
-                Ok(Record { seq, at_ms, by: by.into_owned(), facts, offset })
+                Ok(LogRecord { seq, at_ms, by: by.into_owned(), facts, offset })
             }
-            Ok(LogLine::Snapshot { .. }) => Err(self.damaged_at(offset.at, Damage::Misplaced { mark: "snapshot" })),
-            Ok(LogLine::Sealed { .. }) => Err(self.damaged_at(offset.at, Damage::Misplaced { mark: "sealed" })),
+            Ok(LogLine::Snapshot { .. }) => Err(self.damaged_at(offset.at, LineDamage::Misplaced { mark: "snapshot" })),
+            Ok(LogLine::Sealed { .. }) => Err(self.damaged_at(offset.at, LineDamage::Misplaced { mark: "sealed" })),
             Err(BadLine::Damaged(damage)) => Err(self.damaged_at(offset.at, damage)),
             Err(BadLine::Newer(found)) => {
                 Err(LogError::Newer { path: self.path.clone(), line: self.line_number(offset.at), found })
@@ -89,7 +89,7 @@ impl LogTail {
         }
     }
 
-    fn damaged_at(&self, at: u64, damage: Damage) -> LogError {
+    fn damaged_at(&self, at: u64, damage: LineDamage) -> LogError {
         LogError::corrupt(&self.path, self.line_number(at), damage)
     }
 }

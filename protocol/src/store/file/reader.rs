@@ -3,15 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    Damage, Fold, LogError, Offset, Record,
-    mark::{self, Mark},
+    FactOffset, LineDamage, LogError, LogFold, LogRecord,
+    mark::{self, LogMark},
     rotate,
     tail::{FileAccess, LogTail, NamedFile, RecordListener, TailPhase},
 };
 
 /// A log folded up to some record, without the right to append.
 #[derive(Debug)]
-pub struct Reader<F> {
+pub struct LogReader<F> {
     pub(super) path: PathBuf,
     pub(super) access: FileAccess,
     /// `None` while there is no file.
@@ -20,12 +20,12 @@ pub struct Reader<F> {
     /// Which file had the path when this handle last began to read on.
     pub(super) named: NamedFile,
     /// How far the log was known to have come before its file was opened, until it was read as far as that.
-    known: Option<Mark>,
+    known: Option<LogMark>,
 }
 
-/// The records that one [`Reader::refresh`] met.
+/// The records that one [`LogReader::refresh`] met.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Refreshed {
+pub struct RefreshedLog {
     /// Records of others, each of which was told.
     pub records: u64,
     /// Records that are in the state but could not be told one by one: this handle slept through more than
@@ -33,7 +33,7 @@ pub struct Refreshed {
     pub missed: u64,
 }
 
-impl<F: Fold> Reader<F> {
+impl<F: LogFold> LogReader<F> {
     /// Opens a log and folds all of it. A missing file is an empty state; nothing is ever created.
     ///
     /// Blocks for the time of reading the file. Fails if the file can not be read, is of another kind or a
@@ -44,7 +44,7 @@ impl<F: Fold> Reader<F> {
 
     /// As [`Self::open`], and calls `tell` with each record on the way, as [`Self::refresh`] does: with all of
     /// the open generation. What a snapshot carried over from an earlier one is in the state and is not told.
-    pub fn open_telling(path: impl Into<PathBuf>, mut tell: impl FnMut(&Record<F::Fact>)) -> Result<Self, LogError> {
+    pub fn open_telling(path: impl Into<PathBuf>, mut tell: impl FnMut(&LogRecord<F::Fact>)) -> Result<Self, LogError> {
         let mut reader = Self::unread(path.into(), FileAccess::Read);
         reader.catch_up(&mut Some(&mut tell))?;
         Ok(reader)
@@ -79,16 +79,16 @@ impl<F: Fold> Reader<F> {
     ///
     /// Takes no lock: an unfinished last line is left for the next time. Each record is told exactly once,
     /// also across generations. After an error the records before the bad line are in the state.
-    pub fn refresh(&mut self, mut tell: impl FnMut(&Record<F::Fact>)) -> Result<Refreshed, LogError> {
+    pub fn refresh(&mut self, mut tell: impl FnMut(&LogRecord<F::Fact>)) -> Result<RefreshedLog, LogError> {
         self.catch_up(&mut Some(&mut tell))
     }
 
     /// Reads one fact back, for the texts that the state does not hold: the record with only the fact whose
-    /// [`Stamp`](super::Stamp) had this offset, or all of it for an offset of [`Record::offset`]. Costs what the fact
+    /// [`Stamp`](super::FactStamp) had this offset, or all of it for an offset of [`LogRecord::offset`]. Costs what the fact
     /// costs, not what its record does.
     ///
     /// Fails on an offset that was not taken from the present [`Self::state`].
-    pub fn read_at(&self, offset: Offset) -> Result<Record<F::Fact>, LogError> {
+    pub fn read_at(&self, offset: FactOffset) -> Result<LogRecord<F::Fact>, LogError> {
         match &self.tail {
             Some(tail) => tail.read_at::<F>(offset),
             None => Err(LogError::StaleOffset { path: self.path.clone(), asked: offset.generation, open: 0 }),
@@ -96,8 +96,8 @@ impl<F: Fold> Reader<F> {
     }
 
     /// Reads to the end, through as many generations as have begun.
-    pub(super) fn catch_up(&mut self, tell: &mut RecordListener<'_, F::Fact>) -> Result<Refreshed, LogError> {
-        let mut met = Refreshed::default();
+    pub(super) fn catch_up(&mut self, tell: &mut RecordListener<'_, F::Fact>) -> Result<RefreshedLog, LogError> {
+        let mut met = RefreshedLog::default();
         if self.known.is_some() {
             // Somebody may have repaired what it proved to be lost.
             self.known = mark::read_mark(&self.path)?;
@@ -166,7 +166,7 @@ impl<F: Fold> Reader<F> {
     fn must_be_as_long_as_known(&mut self) -> Result<(), LogError> {
         let (Some(known), Some(tail)) = (self.known, &self.tail) else { return Ok(()) };
         if known.proves_loss(tail.log_began_ms, tail.next_seq) {
-            let damage = Damage::CutShort { last: tail.next_seq - 1, known: known.next_seq - 1 };
+            let damage = LineDamage::CutShort { last: tail.next_seq - 1, known: known.next_seq - 1 };
             return Err(LogError::corrupt(&self.path, tail.next_line(), damage));
         }
         self.known = None;

@@ -13,12 +13,12 @@ use std::{
 };
 
 use super::{
-    Fold, LogError,
+    LogError, LogFold,
     append::{sync_directory, write_new_file},
     check,
     line::{self, LogHeader},
     lock::{LockFile, LogHeld},
-    mark::{self, Mark},
+    mark::{self, LogMark},
     mend::{self, ExaminedLog, NextGeneration},
     rotate::{next_path, old_path},
     tail::{FileAccess, LogTail, options},
@@ -29,7 +29,7 @@ use crate::model::limits::pace::REPAIR_LOCK_WITHIN;
 
 /// The outcome of a repair of one log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Repaired {
+pub enum RepairedLog {
     /// The log needed nothing.
     Nothing,
     /// An unfinished last record was cut off.
@@ -99,17 +99,17 @@ pub enum RepairError {
 ///
 /// Takes the log's lock, waiting for at most 2 s. Whatever is changed was copied to `<file>.<now_ms>.bak` and synced
 /// before. Whoever has the log open reads on in the mended one, and is told each record that it had not been told.
-pub fn repair<F: Fold>(path: &Path, now_ms: u64) -> Result<Repaired, RepairError> {
+pub fn repair<F: LogFold>(path: &Path, now_ms: u64) -> Result<RepairedLog, RepairError> {
     repair_carrying::<F>(path, now_ms, |_| Vec::new())
 }
 
 /// As [`repair`], for a log whose lost records say what must not be forgotten: `carry` is given the state that is left
 /// and says which facts are to be added. They are there before anybody reads on.
-pub fn repair_carrying<F: Fold>(
+pub fn repair_carrying<F: LogFold>(
     path: &Path,
     now_ms: u64,
     carry: impl FnOnce(&F) -> Vec<F::Fact>,
-) -> Result<Repaired, RepairError> {
+) -> Result<RepairedLog, RepairError> {
     let held = hold_locks(path)?;
     let known = mark::read_mark(path)?;
     let cleared = set_aside_what_is_no_file(path, now_ms)?;
@@ -117,19 +117,19 @@ pub fn repair_carrying<F: Fold>(
     let repair = LogRepair { path, known, now_ms, lock: &held.lock };
     let Some(bytes) = check::read(path)? else {
         return match old {
-            Some(old) => Ok(Repaired::Restored { kept: repair.restore::<F>(&old, carry)?.kept }),
-            None => Ok(cleared.map_or(Repaired::Nothing, |backup| Repaired::Cleared { backup })),
+            Some(old) => Ok(RepairedLog::Restored { kept: repair.restore::<F>(&old, carry)?.kept }),
+            None => Ok(cleared.map_or(RepairedLog::Nothing, |backup| RepairedLog::Cleared { backup })),
         };
     };
     let found = check::examine::<F>(path, &bytes, known)?;
     refuse_newer(path, &found)?;
     if found.is_sound() {
         if found.torn_bytes == 0 {
-            return Ok(Repaired::Nothing);
+            return Ok(RepairedLog::Nothing);
         }
         let backup = back_up(path, &bytes, now_ms)?;
         cut(path, found.end as u64)?;
-        return Ok(Repaired::Cut { bytes: found.torn_bytes as u64, backup });
+        return Ok(RepairedLog::Cut { bytes: found.torn_bytes as u64, backup });
     }
     let lost = found.damage.iter().filter(|(_, damage)| damage.is_of_the_line());
     let lost_lines = lost.map(|(line, _)| *line).collect();
@@ -144,12 +144,12 @@ pub fn repair_carrying<F: Fold>(
             repair.put_in_place::<F>(&found, generation, carry)?
         }
     };
-    Ok(Repaired::Mended { kept: kept.kept, lost_lines, filled: kept.filled, backup })
+    Ok(RepairedLog::Mended { kept: kept.kept, lost_lines, filled: kept.filled, backup })
 }
 
 /// Begins the log at `path` with these facts, if there is none and nothing that [`repair`] could make it of. Whether it
 /// did. The file has its name only once all of it is there.
-pub fn begin<F: Fold>(path: &Path, now_ms: u64, facts: &[F::Fact]) -> Result<bool, RepairError> {
+pub fn begin<F: LogFold>(path: &Path, now_ms: u64, facts: &[F::Fact]) -> Result<bool, RepairError> {
     let held = hold_locks(path)?;
     if check::read(path)?.is_some() || check::read(&old_path(path))?.is_some() {
         return Ok(false);
@@ -162,34 +162,34 @@ pub fn begin<F: Fold>(path: &Path, now_ms: u64, facts: &[F::Fact]) -> Result<boo
     let next = next_path(path);
     write_new_file(&next, &bytes)?;
     let (state, next_seq) = read_whole::<F>(&next)?;
-    let mark = Mark::new(now_ms, next_seq, state.highest_id());
+    let mark = LogMark::new(now_ms, next_seq, state.highest_id());
     LogRepair { path, known: None, now_ms, lock: &held.lock }.replace(mark)?;
     Ok(true)
 }
 
 /// Moves the generation before the present one aside if it is damaged. Readers that lag can do without it. Left alone
 /// while it is all that is left of the log.
-pub fn repair_old<F: Fold>(path: &Path, now_ms: u64) -> Result<Repaired, RepairError> {
+pub fn repair_old<F: LogFold>(path: &Path, now_ms: u64) -> Result<RepairedLog, RepairError> {
     let _held = hold_locks(path)?;
     if check::read(path)?.is_none() {
-        return Ok(Repaired::Nothing);
+        return Ok(RepairedLog::Nothing);
     }
     let old = old_path(path);
-    let Some(bytes) = check::read(&old)? else { return Ok(Repaired::Nothing) };
+    let Some(bytes) = check::read(&old)? else { return Ok(RepairedLog::Nothing) };
     let found = check::examine::<F>(&old, &bytes, None)?;
     refuse_newer(&old, &found)?;
     if found.is_sound() {
-        return Ok(Repaired::Nothing);
+        return Ok(RepairedLog::Nothing);
     }
     let backup = backup_path(&old, now_ms);
     fs::rename(&old, &backup).map_err(LogError::io("set aside", &old))?;
     sync_directory(path)?;
-    Ok(Repaired::SetAside { backup })
+    Ok(RepairedLog::SetAside { backup })
 }
 
 /// Removes the next generation that a crash left half-written beside the log at `path`; whether there was one. Left
 /// alone while the log waits for it.
-pub fn clear_leftover<F: Fold>(path: &Path) -> Result<bool, RepairError> {
+pub fn clear_leftover<F: LogFold>(path: &Path) -> Result<bool, RepairError> {
     let next = next_path(path);
     if !next.exists() {
         return Ok(false);
@@ -277,7 +277,7 @@ struct KeptRecords {
 struct LogRepair<'a> {
     path: &'a Path,
     /// How far the log is known to have come.
-    known: Option<Mark>,
+    known: Option<LogMark>,
     now_ms: u64,
     /// Held for as long as this lives.
     lock: &'a LockFile,
@@ -285,7 +285,11 @@ struct LogRepair<'a> {
 
 impl LogRepair<'_> {
     /// Makes the log anew of the generation before it, whose bytes these are.
-    fn restore<F: Fold>(&self, old: &[u8], carry: impl FnOnce(&F) -> Vec<F::Fact>) -> Result<KeptRecords, RepairError> {
+    fn restore<F: LogFold>(
+        &self,
+        old: &[u8],
+        carry: impl FnOnce(&F) -> Vec<F::Fact>,
+    ) -> Result<KeptRecords, RepairError> {
         let found = check::examine::<F>(&old_path(self.path), old, None)?;
         refuse_newer(self.path, &found)?;
         let first_line = old.split(|byte| *byte == b'\n').next().unwrap_or_default();
@@ -297,7 +301,7 @@ impl LogRepair<'_> {
     }
 
     /// The steps of `rotate.rs`, from what is whole instead of from a state.
-    fn put_in_place<F: Fold>(
+    fn put_in_place<F: LogFold>(
         &self,
         found: &ExaminedLog<'_>,
         generation: u32,
@@ -321,12 +325,12 @@ impl LogRepair<'_> {
     }
 
     /// The next generation whole and on the disk, under a name that nobody reads, and how far the log has come by it.
-    fn write_next<F: Fold>(
+    fn write_next<F: LogFold>(
         &self,
         found: &ExaminedLog<'_>,
         generation: u32,
         carry: impl FnOnce(&F) -> Vec<F::Fact>,
-    ) -> Result<(KeptRecords, Mark), LogError> {
+    ) -> Result<(KeptRecords, LogMark), LogError> {
         let began_ms = found.header.as_ref().map(LogHeader::log_began_ms).or(self.known.map(|known| known.began_ms));
         let began_ms = began_ms.unwrap_or(self.now_ms);
         let known_next_seq = self.known.filter(|known| known.began_ms == began_ms).map_or(0, |known| known.next_seq);
@@ -341,13 +345,13 @@ impl LogRepair<'_> {
             write_new_file(&next, &mended.bytes)?;
             (state, next_seq) = read_whole::<F>(&next)?;
         }
-        let mark = Mark::new(began_ms, next_seq, state.highest_id());
+        let mark = LogMark::new(began_ms, next_seq, state.highest_id());
         Ok((KeptRecords { kept: mended.kept, filled: mended.filled }, mark))
     }
 
     /// Gives the mended log its name. From then on it is known to have come as far as it has, and no further: numbers too
     /// many to be filled are given up.
-    fn replace(&self, mark: Mark) -> Result<(), LogError> {
+    fn replace(&self, mark: LogMark) -> Result<(), LogError> {
         // Locked before it has its name, so that nobody writes there before the mark is written.
         let next = next_path(self.path);
         let (file, _) =
@@ -373,7 +377,7 @@ fn set_aside_what_is_no_file(path: &Path, now_ms: u64) -> Result<Option<PathBuf>
 }
 
 /// Reads the new file whole, since a file that nobody can read must never take the name. Returns the state and the number of the next record.
-fn read_whole<F: Fold>(next: &Path) -> Result<(F, u64), LogError> {
+fn read_whole<F: LogFold>(next: &Path) -> Result<(F, u64), LogError> {
     let mut tail =
         LogTail::open::<F>(next, FileAccess::Read)?.ok_or_else(|| LogError::Removed { path: next.to_owned() })?;
     let mut state: F = tail.read_snapshot()?;

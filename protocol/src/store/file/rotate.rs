@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{
-    Fold, LINE_BYTES_MAX, LogError, Offset, Record, VERSION,
+    FactOffset, LINE_BYTES_MAX, LogError, LogFold, LogRecord, VERSION,
     append::{LogWriter, append_line, sync_directory},
     line::{self, LogHeader},
     lock::LogHeld,
@@ -20,18 +20,18 @@ use super::{
 use crate::host::crash::point;
 use crate::host::plain_file;
 
-/// The next generation while [`Fold::snapshot`] writes it.
-pub struct Snapshot<'a, Fact> {
-    read: &'a dyn Fn(Offset) -> Result<Record<Fact>, LogError>,
+/// The next generation while [`LogFold::snapshot`] writes it.
+pub struct LogSnapshot<'a, Fact> {
+    read: &'a dyn Fn(FactOffset) -> Result<LogRecord<Fact>, LogError>,
     file: BufWriter<File>,
     path: PathBuf,
     line: Vec<u8>,
     records: u64,
 }
 
-impl<Fact: serde::Serialize> Snapshot<'_, Fact> {
+impl<Fact: serde::Serialize> LogSnapshot<'_, Fact> {
     /// Reads a record of the present generation back.
-    pub fn read(&self, offset: Offset) -> Result<Record<Fact>, LogError> {
+    pub fn read(&self, offset: FactOffset) -> Result<LogRecord<Fact>, LogError> {
         (self.read)(offset)
     }
 
@@ -52,7 +52,7 @@ impl<Fact: serde::Serialize> Snapshot<'_, Fact> {
     }
 }
 
-impl<F: Fold> LogWriter<F> {
+impl<F: LogFold> LogWriter<F> {
     /// Starts the next generation if the log has outgrown this one. A failure is no failure of the decision
     /// that has just been written: it is told, and tried again at twice the size.
     pub(super) fn rotate_if_grown(&mut self, now_ms: u64) {
@@ -104,7 +104,7 @@ impl<F: Fold> LogWriter<F> {
         point("next generation begun");
         let read = |offset| tail.read_at::<F>(offset);
         let (file, line) = (BufWriter::new(file), Vec::new());
-        let mut next = Snapshot { read: &read, file, path, line, records: 0 };
+        let mut next = LogSnapshot { read: &read, file, path, line, records: 0 };
         let header = LogHeader {
             v: VERSION,
             log: F::KIND.to_owned(),
@@ -119,7 +119,7 @@ impl<F: Fold> LogWriter<F> {
         next.line.clear();
         line::write_snapshot_end(&mut next.line, next.records);
         next.put()?;
-        let Snapshot { file, path, .. } = next;
+        let LogSnapshot { file, path, .. } = next;
         let file = file.into_inner().map_err(io::IntoInnerError::into_error).map_err(LogError::io("write", &path))?;
         file.sync_all().map_err(LogError::io("write", &path))?;
         point("next generation written");

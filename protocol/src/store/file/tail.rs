@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    Damage, Fold, LINE_BYTES_MAX, LogError, Offset, Record, Stamp, VERSION,
+    FactOffset, FactStamp, LINE_BYTES_MAX, LineDamage, LogError, LogFold, LogRecord, VERSION,
     line::{self, BadLine, FactPlaces, LogHeader, LogLine},
 };
 use crate::host::plain_file::{self, read_full, read_once};
@@ -24,7 +24,7 @@ const BUFFER_BYTES: usize = 64 * 1024;
 const HEADER_BYTES_MAX: usize = 4096;
 
 /// For whom each record of others is news; nobody, when a log is loaded.
-pub(super) type RecordListener<'a, Fact> = Option<&'a mut dyn FnMut(&Record<Fact>)>;
+pub(super) type RecordListener<'a, Fact> = Option<&'a mut dyn FnMut(&LogRecord<Fact>)>;
 
 /// The use that a file is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +83,7 @@ pub(super) struct LogTail {
 impl LogTail {
     /// Opens a file and reads its header; `None` if there is no file. One without a whole header is damaged: a log has its
     /// name only once its header is written.
-    pub(super) fn open<F: Fold>(path: &Path, access: FileAccess) -> Result<Option<Self>, LogError> {
+    pub(super) fn open<F: LogFold>(path: &Path, access: FileAccess) -> Result<Option<Self>, LogError> {
         let (file, there) = match plain_file::open(&mut options(access), path) {
             Ok(opened) => opened,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -93,7 +93,7 @@ impl LogTail {
         let got = read_full(&file, &mut buffer, 0).map_err(LogError::read(path))?;
         let Some(length) = line_length(&buffer[..got]) else {
             let why = unfinished_header(&buffer[..got]);
-            return Err(LogError::corrupt(path, 1, Damage::Header { why }));
+            return Err(LogError::corrupt(path, 1, LineDamage::Header { why }));
         };
         let header = line::parse_header(&buffer[..length - 1]).map_err(|damage| LogError::corrupt(path, 1, damage))?;
         let log_began_ms = header.log_began_ms();
@@ -125,13 +125,13 @@ impl LogTail {
     }
 
     /// Folds the snapshot that begins this generation.
-    pub(super) fn read_snapshot<F: Fold>(&mut self) -> Result<F, LogError> {
+    pub(super) fn read_snapshot<F: LogFold>(&mut self) -> Result<F, LogError> {
         let mut state = F::default();
         if self.phase != TailPhase::News {
             let length = self.length()?;
             self.read_while(length, &mut state, &mut None, |phase| phase != TailPhase::News)?;
             if self.phase != TailPhase::News {
-                return Err(LogError::corrupt(&self.path, self.lines + 1, Damage::SnapshotCut));
+                return Err(LogError::corrupt(&self.path, self.lines + 1, LineDamage::SnapshotCut));
             }
         }
         Ok(state)
@@ -139,7 +139,7 @@ impl LogTail {
 
     /// Folds all whole lines that were not read yet of a file that has this length. What is written meanwhile is left
     /// for the next time.
-    pub(super) fn read_on<F: Fold>(
+    pub(super) fn read_on<F: LogFold>(
         &mut self,
         length: u64,
         state: &mut F,
@@ -164,7 +164,7 @@ impl LogTail {
     }
 
     /// Takes a line that the holder of this tail has appended itself.
-    pub(super) fn step_over(&mut self, bytes: usize) -> Offset {
+    pub(super) fn step_over(&mut self, bytes: usize) -> FactOffset {
         let offset = self.offset();
         self.end += bytes as u64;
         self.lines += 1;
@@ -176,13 +176,13 @@ impl LogTail {
         self.lines + 1
     }
 
-    fn offset(&self) -> Offset {
-        Offset { generation: self.generation, at: self.end, fact: 0 }
+    fn offset(&self) -> FactOffset {
+        FactOffset { generation: self.generation, at: self.end, fact: 0 }
     }
 
     /// Each read begins where a line begins, so that no line is put together from two reads: between them
     /// a writer may have cut a torn tail and written another line in its place.
-    fn read_while<F: Fold>(
+    fn read_while<F: LogFold>(
         &mut self,
         length: u64,
         state: &mut F,
@@ -200,7 +200,7 @@ impl LogTail {
         outcome
     }
 
-    fn read_with<F: Fold>(
+    fn read_with<F: LogFold>(
         &mut self,
         buffer: &mut Vec<u8>,
         length: u64,
@@ -243,13 +243,13 @@ impl LogTail {
                 continue;
             }
             if got >= LINE_BYTES_MAX {
-                return Err(LogError::corrupt(&self.path, self.lines + 1, Damage::TooLong));
+                return Err(LogError::corrupt(&self.path, self.lines + 1, LineDamage::TooLong));
             }
             buffer.resize((got * 4).min(LINE_BYTES_MAX), 0);
         }
     }
 
-    fn take<F: Fold>(
+    fn take<F: LogFold>(
         &mut self,
         line: &[u8],
         state: &mut F,
@@ -263,12 +263,12 @@ impl LogTail {
         match (parsed, self.phase) {
             (LogLine::Record { seq, at_ms, by, facts, places, unknown_facts }, phase) => {
                 match phase {
-                    TailPhase::Snapshot { .. } if seq != 0 => return Err(corrupt(Damage::SnapshotCut)),
+                    TailPhase::Snapshot { .. } if seq != 0 => return Err(corrupt(LineDamage::SnapshotCut)),
                     TailPhase::News if seq != self.next_seq => {
                         let expected = self.next_seq;
-                        return Err(corrupt(Damage::Gap { expected, found: seq }));
+                        return Err(corrupt(LineDamage::Gap { expected, found: seq }));
                     }
-                    TailPhase::Sealed => return Err(corrupt(Damage::Misplaced { mark: "record" })),
+                    TailPhase::Sealed => return Err(corrupt(LineDamage::Misplaced { mark: "record" })),
                     TailPhase::Snapshot { records } => {
                         self.phase = TailPhase::Snapshot { records: records + 1 };
                     }
@@ -276,11 +276,11 @@ impl LogTail {
                 }
                 self.unknown_facts += unknown_facts;
                 let offset = self.offset();
-                let stamp = Stamp { seq, at_ms, by: &by, offset };
+                let stamp = FactStamp { seq, at_ms, by: &by, offset };
                 match (tell.as_mut(), phase) {
                     (Some(tell), TailPhase::News) if seq >= self.told_below => {
                         let by = by.clone().into_owned();
-                        let record = Record { seq, at_ms, by, facts, offset };
+                        let record = LogRecord { seq, at_ms, by, facts, offset };
                         tell(&record);
                         apply_all(state, record.facts, &places, stamp);
                     }
@@ -291,18 +291,18 @@ impl LogTail {
             }
             (LogLine::Snapshot { records: counted }, TailPhase::Snapshot { records: found }) => {
                 if counted != found {
-                    return Err(corrupt(Damage::Snapshot { found, counted }));
+                    return Err(corrupt(LineDamage::Snapshot { found, counted }));
                 }
                 self.phase = TailPhase::News;
             }
             (LogLine::Snapshot { .. }, TailPhase::News | TailPhase::Sealed) => {
-                return Err(corrupt(Damage::Misplaced { mark: "snapshot" }));
+                return Err(corrupt(LineDamage::Misplaced { mark: "snapshot" }));
             }
             (LogLine::Sealed { generation }, TailPhase::News) if generation == self.generation + 1 => {
                 self.phase = TailPhase::Sealed;
             }
             (LogLine::Sealed { .. }, TailPhase::News | TailPhase::Snapshot { .. } | TailPhase::Sealed) => {
-                return Err(corrupt(Damage::Misplaced { mark: "sealed" }));
+                return Err(corrupt(LineDamage::Misplaced { mark: "sealed" }));
             }
         }
         Ok(())
@@ -335,10 +335,10 @@ impl LogTail {
 }
 
 /// Takes the facts of one record into the state, each with the place where it can be read back alone.
-pub(super) fn apply_all<F: Fold>(state: &mut F, facts: Vec<F::Fact>, places: &FactPlaces, stamp: Stamp<'_>) {
+pub(super) fn apply_all<F: LogFold>(state: &mut F, facts: Vec<F::Fact>, places: &FactPlaces, stamp: FactStamp<'_>) {
     for (nth, fact) in facts.into_iter().enumerate() {
-        let offset = Offset { fact: places.of(nth), ..stamp.offset };
-        state.apply(fact, &Stamp { offset, ..stamp });
+        let offset = FactOffset { fact: places.of(nth), ..stamp.offset };
+        state.apply(fact, &FactStamp { offset, ..stamp });
     }
 }
 

@@ -26,7 +26,7 @@ type Outcome = Result<(), Box<dyn Error>>;
 #[derive(Debug, Default, PartialEq)]
 struct Counters {
     counts: BTreeMap<String, u64>,
-    notes: BTreeMap<String, Offset>,
+    notes: BTreeMap<String, FactOffset>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,12 +36,12 @@ enum CounterFact {
     Cleared,
 }
 
-impl Fold for Counters {
+impl LogFold for Counters {
     type Fact = CounterFact;
     const KIND: &'static str = "counters";
     const FACTS: &'static [&'static str] = &["added", "cleared"];
 
-    fn apply(&mut self, fact: CounterFact, at: &Stamp<'_>) {
+    fn apply(&mut self, fact: CounterFact, at: &FactStamp<'_>) {
         match fact {
             CounterFact::Added { name, amount, note: _ } => {
                 self.notes.insert(name.clone(), at.offset);
@@ -51,7 +51,7 @@ impl Fold for Counters {
         }
     }
 
-    fn snapshot(&self, next: &mut Snapshot<'_, CounterFact>) -> Result<(), LogError> {
+    fn snapshot(&self, next: &mut LogSnapshot<'_, CounterFact>) -> Result<(), LogError> {
         for (name, amount) in &self.counts {
             let record = next.read(self.notes[name])?;
             let noted = record.facts.into_iter().find_map(|fact| match fact {
@@ -70,7 +70,7 @@ fn added(name: &str, amount: u64) -> CounterFact {
     CounterFact::Added { name: name.to_owned(), amount, note: format!("note of {name}") }
 }
 
-fn add(log: &mut Log<Counters>, name: &str, amount: u64) -> Result<(), Transact<Infallible>> {
+fn add(log: &mut Log<Counters>, name: &str, amount: u64) -> Result<(), TransactError<Infallible>> {
     log.transact("tester", 7, Durability::Process, |_| Ok((vec![added(name, amount)], ())))
 }
 
@@ -89,7 +89,7 @@ fn append_raw(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 }
 
 fn load_error(path: &Path) -> String {
-    match Reader::<Counters>::open(path) {
+    match LogReader::<Counters>::open(path) {
         Ok(_) => "no error".to_owned(),
         Err(e) => e.to_string().replace(&format!("{}", path.display()), "FILE"),
     }
@@ -108,7 +108,7 @@ fn a_log_reads_back_what_was_written() -> Outcome {
 {"v":1,"seq":2,"at_ms":7,"by":"tester","facts":[{"added":{"name":"a","amount":3,"note":"note of a"}}]}
 "#
     );
-    let reader = Reader::<Counters>::open(&path)?;
+    let reader = LogReader::<Counters>::open(&path)?;
     assert_eq!(reader.state(), log.state());
     let record = reader.read_at(reader.state().notes["a"])?;
     assert_eq!((record.seq, record.by.as_str(), record.at_ms), (2, "tester", 7));
@@ -125,7 +125,8 @@ fn a_refusal_and_an_empty_decision_write_nothing() -> Outcome {
     let before = fs::read(&path)?;
     let refused: Result<(), _> = log.transact("t", 1, Durability::Process, |_| Err("cannot count: it is closed"));
     assert_eq!(refused.expect_err("refused").to_string(), "cannot count: it is closed");
-    let nothing: Result<u8, Transact<Infallible>> = log.transact("t", 1, Durability::Power, |_| Ok((Vec::new(), 9)));
+    let nothing: Result<u8, TransactError<Infallible>> =
+        log.transact("t", 1, Durability::Power, |_| Ok((Vec::new(), 9)));
     assert_eq!(nothing.ok(), Some(9));
     assert_eq!(fs::read(&path)?, before);
     Ok(())
@@ -134,7 +135,7 @@ fn a_refusal_and_an_empty_decision_write_nothing() -> Outcome {
 #[test]
 fn a_reader_creates_nothing_and_follows_a_file_that_comes_later() -> Outcome {
     let (keep, path) = place()?;
-    let mut reader = Reader::<Counters>::open(&path)?;
+    let mut reader = LogReader::<Counters>::open(&path)?;
     assert_eq!(fs::read_dir(keep.path())?.count(), 0);
     let mut log = Log::<Counters>::open(&path, 5)?;
     add(&mut log, "a", 2)?;
@@ -187,14 +188,14 @@ fn a_file_cut_at_any_byte_is_that_of_its_last_whole_record() -> Outcome {
         fs::write(&path, &whole[..cut])?;
         let records = whole[..cut].iter().filter(|b| **b == b'\n').count().saturating_sub(1) as u64;
         let due: u64 = (1..=records).sum();
-        let mut reader = Reader::<Counters>::open(&path)?;
+        let mut reader = LogReader::<Counters>::open(&path)?;
         assert_eq!(count(reader.state(), "a"), due, "cut at {cut}");
         assert_eq!(fs::read(&path)?, whole[..cut], "a reader changes nothing");
         let mut log = Log::<Counters>::open(&path, 5)?;
         add(&mut log, "a", 100)?;
         assert_eq!(count(log.state(), "a"), due + 100, "cut at {cut}");
         reader.refresh(|_| {})?;
-        assert_eq!(reader.state(), Reader::<Counters>::open(&path)?.state(), "cut at {cut}");
+        assert_eq!(reader.state(), LogReader::<Counters>::open(&path)?.state(), "cut at {cut}");
         assert_eq!(reader.state(), log.state(), "cut at {cut}");
     }
     Ok(())
@@ -206,9 +207,9 @@ fn a_tail_of_nul_bytes_is_cut() -> Outcome {
     let mut log = Log::<Counters>::open(&path, 5)?;
     add(&mut log, "a", 1)?;
     append_raw(&path, &[0; 5000])?;
-    assert_eq!(count(Reader::<Counters>::open(&path)?.state(), "a"), 1);
+    assert_eq!(count(LogReader::<Counters>::open(&path)?.state(), "a"), 1);
     add(&mut log, "a", 1)?;
-    assert_eq!(count(Reader::<Counters>::open(&path)?.state(), "a"), 2);
+    assert_eq!(count(LogReader::<Counters>::open(&path)?.state(), "a"), 2);
     assert!(!fs::read(&path)?.contains(&0));
     Ok(())
 }
@@ -305,7 +306,7 @@ fn writers_at_once_lose_and_repeat_nothing() -> Outcome {
         assert_eq!(drawn, (0..threads * each).collect::<Vec<_>>());
         Ok::<_, Box<dyn Error>>(())
     })?;
-    assert_eq!(count(Reader::<Counters>::open(&path)?.state(), "a"), threads * each);
+    assert_eq!(count(LogReader::<Counters>::open(&path)?.state(), "a"), threads * each);
     Ok(())
 }
 
@@ -319,7 +320,7 @@ fn rotation_keeps_the_state_and_numbers_on() -> Outcome {
     }
     let text = fs::read_to_string(&path)?;
     assert!(!text.starts_with(r#"{"v":1,"log":"counters","gen":1,"#), "{text}");
-    let reader = Reader::<Counters>::open(&path)?;
+    let reader = LogReader::<Counters>::open(&path)?;
     assert_eq!(reader.state(), log.state());
     assert_eq!((count(reader.state(), "a"), count(reader.state(), "b")), (90, 100));
     assert_eq!(reader.next_seq(), 21);
@@ -359,7 +360,7 @@ fn large_live_state_is_not_rewritten_at_every_append() -> Outcome {
 fn a_crash_after_any_step_of_a_rotation_is_made_good() -> Outcome {
     for steps in 0..=3 {
         let (_keep, path) = place()?;
-        let mut late = Reader::<Counters>::open(&path)?;
+        let mut late = LogReader::<Counters>::open(&path)?;
         let mut dying = Log::<Counters>::open(&path, 5)?;
         let mut other = Log::<Counters>::open(&path, 5)?;
         add(&mut dying, "a", 1)?;
@@ -379,10 +380,10 @@ fn a_crash_after_any_step_of_a_rotation_is_made_good() -> Outcome {
             dying.writer().keep_old();
         }
         drop(dying);
-        let fresh = Reader::<Counters>::open(&path)?;
+        let fresh = LogReader::<Counters>::open(&path)?;
         assert_eq!(count(fresh.state(), "a"), 3, "after step {steps}");
         let mut told = Vec::new();
-        let tell = |record: &Record<CounterFact>| told.push(record.seq);
+        let tell = |record: &LogRecord<CounterFact>| told.push(record.seq);
         other.transact_telling::<(), Infallible>("o", 1, Durability::Power, tell, |state| {
             assert_eq!(count(state, "a"), 3, "after step {steps}");
             Ok((vec![added("a", 4)], ()))
@@ -407,7 +408,7 @@ fn rotation_under_readers_and_writers_tells_each_record_once() -> Outcome {
     Log::<Counters>::open(&path, 5)?;
     let done = AtomicBool::new(false);
     // Before the first record: what a reader opens with is not told to it.
-    let mut reader = Reader::<Counters>::open(&path)?;
+    let mut reader = LogReader::<Counters>::open(&path)?;
     let told = std::thread::scope(|scope| -> Result<Vec<u64>, Box<dyn Error>> {
         let done = &done;
         let reader = scope.spawn(move || -> Result<(Vec<u64>, u64), String> {
@@ -441,7 +442,7 @@ fn rotation_under_readers_and_writers_tells_each_record_once() -> Outcome {
     })?;
     assert!(told.is_sorted_by(|a, b| a < b), "in order, none twice");
     assert!(fs::exists(rotate::old_path(&path))?, "it has rotated");
-    assert_eq!(count(Reader::<Counters>::open(&path)?.state(), "a"), writers * each);
+    assert_eq!(count(LogReader::<Counters>::open(&path)?.state(), "a"), writers * each);
     Ok(())
 }
 
@@ -451,7 +452,7 @@ fn a_reader_one_or_two_generations_late_is_told_all_and_later_says_what_it_misse
         let (_keep, path) = place()?;
         let mut log = Log::<Counters>::open(&path, 5)?;
         add(&mut log, "a", 1)?;
-        let mut late = Reader::<Counters>::open(&path)?;
+        let mut late = LogReader::<Counters>::open(&path)?;
         for _ in 0..generations {
             log.set_generation_bytes_max(u64::MAX);
             add(&mut log, "a", 1)?;
@@ -502,7 +503,7 @@ fn a_full_disk_leaves_file_and_state_as_they_were() -> Outcome {
         assert_eq!(error, format!("cannot append to {}: File too large", path.display()));
         assert_eq!(count(log.state(), "a"), fits);
         assert!(fs::read(&path)?.ends_with(b"\n"), "the half record was cut");
-        assert_eq!(Reader::<Counters>::open(&path)?.state(), log.state());
+        assert_eq!(LogReader::<Counters>::open(&path)?.state(), log.state());
         return Ok(());
     }
     let (_keep, path) = place()?;

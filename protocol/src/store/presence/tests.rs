@@ -70,7 +70,7 @@ fn a_free_lock_proves_a_death_only_if_the_worker_has_signed_that_very_file() {
     let dir = tempfile::tempdir().unwrap();
     let (path, copy) = (dir.path().join("alice.lock"), dir.path().join("copy"));
     let lives = own_identity().unwrap();
-    let died = Identity { start_ticks: lives.start_ticks + 1, ..lives.clone() };
+    let died = ProcessIdentity { start_ticks: lives.start_ticks + 1, ..lives.clone() };
     let look = |joined| look_at_worker(&path, joined).unwrap();
     let free = |joined| PresenceLock::take_unsigned(&path).unwrap().of_dead_worker(&path, joined).is_ok();
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{LockError, is_locked, read_signature};
 use crate::host::plain_file;
-use crate::host::process::{Identity, ProcessFate, own_identity};
+use crate::host::process::{ProcessFate, ProcessIdentity, own_identity};
 
 /// What a member's lock and the process that joined as its worker say about the worker's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,11 +28,11 @@ pub enum WorkerLife {
 /// A free lock proves a death only if the worker has signed the very file at `lock` ([`LockHolder::inode`](super::LockHolder)
 /// and its process): a worker that lives holds that one, and a file that is open keeps its number for itself. Of any
 /// other file nothing follows, and the process is looked for.
-pub fn look_at_worker(lock: &Path, joined: Option<&Identity>) -> Result<WorkerLife, LockError> {
+pub fn look_at_worker(lock: &Path, joined: Option<&ProcessIdentity>) -> Result<WorkerLife, LockError> {
     match is_signed(lock, joined) {
-        Ok(Signed::Locked) => Ok(WorkerLife::Locked),
-        Ok(Signed::FreeByWorker) => Ok(life_by_process(true, joined)),
-        Ok(Signed::FreeByAnother) => Ok(life_by_process(false, joined)),
+        Ok(SignedLock::Locked) => Ok(WorkerLife::Locked),
+        Ok(SignedLock::FreeByWorker) => Ok(life_by_process(true, joined)),
+        Ok(SignedLock::FreeByAnother) => Ok(life_by_process(false, joined)),
         // Something else stands in the lock's place, or it could not be looked at.
         Err(error) => match life_by_process(false, joined) {
             WorkerLife::LockLost => Ok(WorkerLife::LockLost),
@@ -42,31 +42,31 @@ pub fn look_at_worker(lock: &Path, joined: Option<&Identity>) -> Result<WorkerLi
 }
 
 /// What is at the place of a lock's file.
-enum Signed {
+enum SignedLock {
     Locked,
     FreeByWorker,
     FreeByAnother,
 }
 
-fn is_signed(lock: &Path, joined: Option<&Identity>) -> Result<Signed, LockError> {
+fn is_signed(lock: &Path, joined: Option<&ProcessIdentity>) -> Result<SignedLock, LockError> {
     let (file, there) = match plain_file::open_to_read(lock) {
         Ok(opened) => opened,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Signed::FreeByAnother),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(SignedLock::FreeByAnother),
         Err(error) => return Err(LockError::io("open", lock)(error)),
     };
     // Before the lock is looked at: what is read of a file that is free stays so for as long as nobody takes it.
     let holder = read_signature(&file);
     if is_locked(&file, lock)? {
-        return Ok(Signed::Locked);
+        return Ok(SignedLock::Locked);
     }
     let by_worker = holder.is_some_and(|holder| holder.is_of(there.ino(), joined));
-    Ok(if by_worker { Signed::FreeByWorker } else { Signed::FreeByAnother })
+    Ok(if by_worker { SignedLock::FreeByWorker } else { SignedLock::FreeByAnother })
 }
 
 /// The life of a worker whose lock is free, by its process. `is_signed` says that the worker has signed the very file that is
 /// free, so that it must have let go of the lock.
-pub(super) fn life_by_process(is_signed: bool, joined: Option<&Identity>) -> WorkerLife {
-    match (joined.map(Identity::fate), is_signed) {
+pub(super) fn life_by_process(is_signed: bool, joined: Option<&ProcessIdentity>) -> WorkerLife {
+    match (joined.map(ProcessIdentity::fate), is_signed) {
         // A process that looks at its own lock has given it back, and goes on.
         (Some(ProcessFate::Runs), true) if own_identity().is_ok_and(|own| Some(&own) == joined) => WorkerLife::Dead,
         (Some(ProcessFate::Runs), true) => WorkerLife::Dying,

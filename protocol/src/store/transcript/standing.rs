@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::{TranscriptError, failed, lines, path_of, read, read_bytes, turns};
 use crate::model::id::TaskId;
-use crate::model::notice::{Entry, Said};
+use crate::model::notice::{TranscriptEntry, TranscriptText};
 
 /// How much of a transcript's end is read to tell whether its turn runs.
 pub(super) const TAIL_BYTES: u64 = 64 * 1024;
@@ -27,7 +27,7 @@ pub struct OpenTurn {
 
 /// The work that a member was at when its transcript was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum TranscriptStanding {
     /// A turn.
     Turn(OpenTurn),
     /// A wait for its provider, which takes no more for now.
@@ -47,19 +47,19 @@ pub enum Standing {
 /// The turn that the member's worker is at, as [`standing`] tells it.
 pub fn open_turn(dir: &Path) -> Result<Option<OpenTurn>, TranscriptError> {
     Ok(match standing(dir)? {
-        Some(Standing::Turn(open)) => Some(open),
-        Some(Standing::Parked { .. } | Standing::Free { .. }) | None => None,
+        Some(TranscriptStanding::Turn(open)) => Some(open),
+        Some(TranscriptStanding::Parked { .. } | TranscriptStanding::Free { .. }) | None => None,
     })
 }
 
 /// The work that the member's worker is at, by its newest transcript; nothing if that does not tell. Says nothing about
 /// whether the worker lives. Reads from the end, and more than `TAIL_BYTES` only of a turn that says much.
-pub fn standing(dir: &Path) -> Result<Option<Standing>, TranscriptError> {
+pub fn standing(dir: &Path) -> Result<Option<TranscriptStanding>, TranscriptError> {
     Ok(newest_standing(dir)?.map(|(standing, _)| standing))
 }
 
 /// The same, and the number of the file that tells it.
-fn newest_standing(dir: &Path) -> Result<Option<(Standing, u64)>, TranscriptError> {
+fn newest_standing(dir: &Path) -> Result<Option<(TranscriptStanding, u64)>, TranscriptError> {
     let Some(number) = turns(dir)?.pop() else { return Ok(None) };
     let length = length_of(dir, number)?;
     let tail = read(dir, number, length.saturating_sub(TAIL_BYTES))?;
@@ -67,10 +67,10 @@ fn newest_standing(dir: &Path) -> Result<Option<(Standing, u64)>, TranscriptErro
         return Ok(Some((standing, number)));
     }
     let head = read_bytes(dir, number, 0, TAIL_BYTES)?;
-    let first: Option<Entry> = lines(&head).next().and_then(|line| serde_json::from_slice(line).ok());
+    let first: Option<TranscriptEntry> = lines(&head).next().and_then(|line| serde_json::from_slice(line).ok());
     let told = match first.filter(|first| is_said_between_turns(&first.what)) {
         // A turn begins its file, so in this one none runs, however much else was said.
-        Some(first) => Some(Standing::Free { since_ms: first.at_ms }),
+        Some(first) => Some(TranscriptStanding::Free { since_ms: first.at_ms }),
         None => standing_of(&read(dir, number, 0)?.entries),
     };
     Ok(told.map(|standing| (standing, number)))
@@ -87,66 +87,66 @@ fn length_of(dir: &Path, number: u64) -> Result<u64, TranscriptError> {
 }
 
 /// Whether a file that begins with this is that of no turn.
-fn is_said_between_turns(first: &Said) -> bool {
+fn is_said_between_turns(first: &TranscriptText) -> bool {
     match first {
-        Said::Ready
-        | Said::Session { .. }
-        | Said::Mail { .. }
-        | Said::Receipt { .. }
-        | Said::Parked { .. }
-        | Said::Waiting
-        | Said::Trouble { .. }
-        | Said::Leaving { .. } => true,
-        Said::TurnStarted { .. }
-        | Said::Text { .. }
-        | Said::Thought { .. }
-        | Said::ToolCall { .. }
-        | Said::Plan { .. }
-        | Said::PermissionAsked(_)
-        | Said::PermissionAnswered { .. }
-        | Said::Usage { .. }
-        | Said::Steered { .. }
-        | Said::Stalled { .. }
-        | Said::TurnEnded { .. }
-        | Said::Cut { .. } => false,
+        TranscriptText::Ready
+        | TranscriptText::Session { .. }
+        | TranscriptText::Mail { .. }
+        | TranscriptText::Receipt { .. }
+        | TranscriptText::Parked { .. }
+        | TranscriptText::Waiting
+        | TranscriptText::Trouble { .. }
+        | TranscriptText::Leaving { .. } => true,
+        TranscriptText::TurnStarted { .. }
+        | TranscriptText::Text { .. }
+        | TranscriptText::Thought { .. }
+        | TranscriptText::ToolCall { .. }
+        | TranscriptText::Plan { .. }
+        | TranscriptText::PermissionAsked(_)
+        | TranscriptText::PermissionAnswered { .. }
+        | TranscriptText::Usage { .. }
+        | TranscriptText::Steered { .. }
+        | TranscriptText::Stalled { .. }
+        | TranscriptText::TurnEnded { .. }
+        | TranscriptText::Cut { .. } => false,
     }
 }
 
-fn standing_of(entries: &[Entry]) -> Option<Standing> {
+fn standing_of(entries: &[TranscriptEntry]) -> Option<TranscriptStanding> {
     let quiet = || entries.iter().rev().find_map(agent_said).is_some_and(|said| said == AgentVoice::Quiet);
     Some(match entries.iter().rev().find_map(standing_after)? {
-        Standing::Turn(open) => Standing::Turn(OpenTurn { quiet: quiet(), ..open }),
-        other @ (Standing::Parked { .. } | Standing::Free { .. }) => other,
+        TranscriptStanding::Turn(open) => TranscriptStanding::Turn(OpenTurn { quiet: quiet(), ..open }),
+        other @ (TranscriptStanding::Parked { .. } | TranscriptStanding::Free { .. }) => other,
     })
 }
 
 /// The end of what the agent said in the turn that its worker is at, or was at when it died: at most `bytes_max`.
 /// Empty if it ended that turn.
 pub fn last_words(dir: &Path, bytes_max: usize) -> Result<String, TranscriptError> {
-    let Some((Standing::Turn(_), number)) = newest_standing(dir)? else { return Ok(String::new()) };
+    let Some((TranscriptStanding::Turn(_), number)) = newest_standing(dir)? else { return Ok(String::new()) };
     let length = length_of(dir, number)?;
     let page = read(dir, number, length.saturating_sub(TAIL_BYTES))?;
     let texts = page.entries.iter().filter_map(|entry| match &entry.what {
-        Said::Text { text } => Some(text.as_str()),
-        Said::Ready
-        | Said::Session { .. }
-        | Said::TurnStarted { .. }
-        | Said::Thought { .. }
-        | Said::ToolCall { .. }
-        | Said::Plan { .. }
-        | Said::PermissionAsked(_)
-        | Said::PermissionAnswered { .. }
-        | Said::Usage { .. }
-        | Said::Steered { .. }
-        | Said::Mail { .. }
-        | Said::Receipt { .. }
-        | Said::Stalled { .. }
-        | Said::TurnEnded { .. }
-        | Said::Parked { .. }
-        | Said::Waiting
-        | Said::Trouble { .. }
-        | Said::Cut { .. }
-        | Said::Leaving { .. } => None,
+        TranscriptText::Text { text } => Some(text.as_str()),
+        TranscriptText::Ready
+        | TranscriptText::Session { .. }
+        | TranscriptText::TurnStarted { .. }
+        | TranscriptText::Thought { .. }
+        | TranscriptText::ToolCall { .. }
+        | TranscriptText::Plan { .. }
+        | TranscriptText::PermissionAsked(_)
+        | TranscriptText::PermissionAnswered { .. }
+        | TranscriptText::Usage { .. }
+        | TranscriptText::Steered { .. }
+        | TranscriptText::Mail { .. }
+        | TranscriptText::Receipt { .. }
+        | TranscriptText::Stalled { .. }
+        | TranscriptText::TurnEnded { .. }
+        | TranscriptText::Parked { .. }
+        | TranscriptText::Waiting
+        | TranscriptText::Trouble { .. }
+        | TranscriptText::Cut { .. }
+        | TranscriptText::Leaving { .. } => None,
     });
     let text: String = texts.collect();
     let mut from = text.len().saturating_sub(bytes_max);
@@ -163,54 +163,57 @@ enum AgentVoice {
     Quiet,
 }
 
-fn agent_said(entry: &Entry) -> Option<AgentVoice> {
+fn agent_said(entry: &TranscriptEntry) -> Option<AgentVoice> {
     match entry.what {
-        Said::Stalled { .. } => Some(AgentVoice::Quiet),
-        Said::Text { .. }
-        | Said::Thought { .. }
-        | Said::ToolCall { .. }
-        | Said::Plan { .. }
-        | Said::PermissionAsked(_)
-        | Said::Usage { .. }
-        | Said::TurnStarted { .. }
-        | Said::Cut { .. } => Some(AgentVoice::Heard),
-        Said::Ready
-        | Said::Session { .. }
-        | Said::PermissionAnswered { .. }
-        | Said::Steered { .. }
-        | Said::Mail { .. }
-        | Said::Receipt { .. }
-        | Said::TurnEnded { .. }
-        | Said::Parked { .. }
-        | Said::Waiting
-        | Said::Trouble { .. }
-        | Said::Leaving { .. } => None,
+        TranscriptText::Stalled { .. } => Some(AgentVoice::Quiet),
+        TranscriptText::Text { .. }
+        | TranscriptText::Thought { .. }
+        | TranscriptText::ToolCall { .. }
+        | TranscriptText::Plan { .. }
+        | TranscriptText::PermissionAsked(_)
+        | TranscriptText::Usage { .. }
+        | TranscriptText::TurnStarted { .. }
+        | TranscriptText::Cut { .. } => Some(AgentVoice::Heard),
+        TranscriptText::Ready
+        | TranscriptText::Session { .. }
+        | TranscriptText::PermissionAnswered { .. }
+        | TranscriptText::Steered { .. }
+        | TranscriptText::Mail { .. }
+        | TranscriptText::Receipt { .. }
+        | TranscriptText::TurnEnded { .. }
+        | TranscriptText::Parked { .. }
+        | TranscriptText::Waiting
+        | TranscriptText::Trouble { .. }
+        | TranscriptText::Leaving { .. } => None,
     }
 }
 
 /// The work that the member is at after this entry, if the entry tells. Other entries tell whether its agent is quiet.
-fn standing_after(entry: &Entry) -> Option<Standing> {
+fn standing_after(entry: &TranscriptEntry) -> Option<TranscriptStanding> {
     let since_ms = entry.at_ms;
     match entry.what {
-        Said::TurnStarted { turn, task, .. } => Some(Standing::Turn(OpenTurn { turn, task, since_ms, quiet: false })),
-        // A worker that gets ready is a new life: the turn of the one before ended with it.
-        Said::Ready | Said::TurnEnded { .. } | Said::Waiting | Said::Leaving { .. } => {
-            Some(Standing::Free { since_ms })
+        TranscriptText::TurnStarted { turn, task, .. } => {
+            Some(TranscriptStanding::Turn(OpenTurn { turn, task, since_ms, quiet: false }))
         }
-        Said::Parked { until_ms, .. } => Some(Standing::Parked { since_ms, until_ms }),
-        Said::Session { .. }
-        | Said::Text { .. }
-        | Said::Thought { .. }
-        | Said::ToolCall { .. }
-        | Said::Plan { .. }
-        | Said::PermissionAsked(_)
-        | Said::PermissionAnswered { .. }
-        | Said::Usage { .. }
-        | Said::Steered { .. }
-        | Said::Mail { .. }
-        | Said::Receipt { .. }
-        | Said::Stalled { .. }
-        | Said::Cut { .. }
-        | Said::Trouble { .. } => None,
+        // A worker that gets ready is a new life: the turn of the one before ended with it.
+        TranscriptText::Ready
+        | TranscriptText::TurnEnded { .. }
+        | TranscriptText::Waiting
+        | TranscriptText::Leaving { .. } => Some(TranscriptStanding::Free { since_ms }),
+        TranscriptText::Parked { until_ms, .. } => Some(TranscriptStanding::Parked { since_ms, until_ms }),
+        TranscriptText::Session { .. }
+        | TranscriptText::Text { .. }
+        | TranscriptText::Thought { .. }
+        | TranscriptText::ToolCall { .. }
+        | TranscriptText::Plan { .. }
+        | TranscriptText::PermissionAsked(_)
+        | TranscriptText::PermissionAnswered { .. }
+        | TranscriptText::Usage { .. }
+        | TranscriptText::Steered { .. }
+        | TranscriptText::Mail { .. }
+        | TranscriptText::Receipt { .. }
+        | TranscriptText::Stalled { .. }
+        | TranscriptText::Cut { .. }
+        | TranscriptText::Trouble { .. } => None,
     }
 }

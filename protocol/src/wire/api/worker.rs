@@ -12,14 +12,14 @@ use crate::model::receipt::{ReceiptState, TextId};
 
 /// What the leader tells a worker first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Hello {
+pub struct ProtocolHello {
     /// [`PROTOCOL_VERSION`](crate::model::limits::PROTOCOL_VERSION) of the caller.
     pub protocol: u32,
 }
 
 /// What a worker answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Welcome {
+pub struct WorkerWelcome {
     /// The protocol version of the worker.
     pub protocol: u32,
     /// The version of its program.
@@ -56,7 +56,7 @@ pub struct WorkerStatus {
 
 /// A prompt was taken: this turn runs it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Prompted {
+pub struct PromptAnswer {
     /// The turn.
     pub turn: u64,
     /// Names the text in the receipts that follow as notices.
@@ -65,7 +65,7 @@ pub struct Prompted {
 
 /// A steer was taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Steered {
+pub struct SteerAnswer {
     /// Names the text in the receipts that follow as notices.
     pub text: TextId,
     /// How far it has come by now.
@@ -74,7 +74,7 @@ pub struct Steered {
 
 /// The turn that is being aborted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Aborting {
+pub struct AbortAnswer {
     /// The turn.
     pub turn: u64,
     /// Its task, which will be pending again.
@@ -87,19 +87,19 @@ pub trait WorkerApi {
     /// The first call: refused with [`OTHER_VERSION`](super::code::OTHER_VERSION) if the versions differ. Answered when the
     /// worker is ready.
     #[method(name = "initialize")]
-    async fn initialize(&self, hello: Hello) -> RpcResult<Welcome>;
+    async fn initialize(&self, hello: ProtocolHello) -> RpcResult<WorkerWelcome>;
 
     /// Starts a turn. Refused while another runs.
     #[method(name = "prompt")]
-    async fn prompt(&self, text: String) -> RpcResult<Prompted>;
+    async fn prompt(&self, text: String) -> RpcResult<PromptAnswer>;
 
     /// Says something to the running turn. Refused while none runs.
     #[method(name = "steer")]
-    async fn steer(&self, text: String) -> RpcResult<Steered>;
+    async fn steer(&self, text: String) -> RpcResult<SteerAnswer>;
 
     /// Aborts the running turn; its task is pending again. Refused while none runs.
     #[method(name = "abort")]
-    async fn abort(&self, reason: String) -> RpcResult<Aborting>;
+    async fn abort(&self, reason: String) -> RpcResult<AbortAnswer>;
 
     /// Answers a question for permission. Refused if it is not asked (any more).
     #[method(name = "permit")]

@@ -20,9 +20,9 @@ use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::message::Outcome;
-use super::pending::{Forget, Waiting};
-use super::{LINE_BYTES_MAX, NOTICES_UNREAD_MAX, Peer, Shared};
+use super::message::CallOutcome;
+use super::pending::{CallWaiter, ForgetOnDrop};
+use super::{LINE_BYTES_MAX, NOTICES_UNREAD_MAX, Peer, PeerShared};
 
 /// Messages that wait for jsonrpsee's client, which takes them without waiting for anything.
 pub(super) const FORWARDED_MAX: usize = 64;
@@ -32,7 +32,7 @@ const ENVELOPE_BYTES_MAX: usize = 256;
 
 #[derive(Debug, thiserror::Error)]
 #[error("cannot call {method}: the request has {bytes} bytes, the limit is {LINE_BYTES_MAX}")]
-struct Oversized {
+struct OversizedCall {
     method: String,
     bytes: usize,
 }
@@ -116,7 +116,7 @@ impl SubscriptionClientT for Peer {
         Params: ToRpcParams + Send,
         Notif: DeserializeOwned,
     {
-        let params = Encoded(params.to_rpc_params()?);
+        let params = EncodedCall(params.to_rpc_params()?);
         let bytes = params.0.as_ref().map_or(0, |params| params.get().len());
         check_length(subscribe_method, bytes + subscribe_method.len() + ENVELOPE_BYTES_MAX)?;
         let subscription = self.handle.subscriptions.subscribe(subscribe_method, params, unsubscribe_method);
@@ -142,10 +142,10 @@ impl Peer {
         check_length(method, line.len())?;
 
         let (caller, answer) = oneshot::channel();
-        if !shared.pending.insert(id.clone(), Waiting::Caller(caller)) {
+        if !shared.pending.insert(id.clone(), CallWaiter::Caller(caller)) {
             return Err(self.ended().await);
         }
-        let _forget = Forget { shared: Arc::clone(shared), id };
+        let _forget = ForgetOnDrop { shared: Arc::clone(shared), id };
         let answered = timeout(self.request_timeout, async {
             // A connection that ends drops `caller`, so its end need not be looked at twice.
             let _ = shared.outbox.push(&line).await;
@@ -155,9 +155,9 @@ impl Peer {
         match answered.await {
             Err(_) => Err(Error::RequestTimeout),
             Ok(Err(_)) => Err(self.ended().await),
-            Ok(Ok(Outcome::Success(result))) => serde_json::from_str(result.get()).map_err(Error::ParseError),
-            Ok(Ok(Outcome::Error(error))) => Err(Error::Call(error)),
-            Ok(Ok(Outcome::Malformed(why))) => {
+            Ok(Ok(CallOutcome::Success(result))) => serde_json::from_str(result.get()).map_err(Error::ParseError),
+            Ok(Ok(CallOutcome::Error(error))) => Err(Error::Call(error)),
+            Ok(Ok(CallOutcome::Malformed(why))) => {
                 Err(Error::Transport(Box::new(MalformedAnswer { method: method.to_owned(), why })))
             }
         }
@@ -172,19 +172,19 @@ fn check_length(method: &str, bytes: usize) -> Result<(), Error> {
     if bytes <= LINE_BYTES_MAX {
         return Ok(());
     }
-    Err(Error::Transport(Box::new(Oversized { method: method.to_owned(), bytes })))
+    Err(Error::Transport(Box::new(OversizedCall { method: method.to_owned(), bytes })))
 }
 
-struct Encoded(Option<Box<RawValue>>);
+struct EncodedCall(Option<Box<RawValue>>);
 
-impl ToRpcParams for Encoded {
+impl ToRpcParams for EncodedCall {
     fn to_rpc_params(self) -> Result<Option<Box<RawValue>>, serde_json::Error> {
         Ok(self.0)
     }
 }
 
 /// jsonrpsee's client over the queues of a connection. It starts three tasks that sleep until there is a subscription.
-pub(super) fn subscription_client(shared: Arc<Shared>, from_peer: mpsc::Receiver<Vec<u8>>) -> Client {
+pub(super) fn subscription_client(shared: Arc<PeerShared>, from_peer: mpsc::Receiver<Vec<u8>>) -> Client {
     ClientBuilder::new()
         .id_format(IdKind::String)
         .request_timeout(CLIENT_TIMEOUT)
@@ -192,7 +192,7 @@ pub(super) fn subscription_client(shared: Arc<Shared>, from_peer: mpsc::Receiver
         .build_with_tokio(ToPeer(shared), FromPeer(from_peer))
 }
 
-struct ToPeer(Arc<Shared>);
+struct ToPeer(Arc<PeerShared>);
 
 struct FromPeer(mpsc::Receiver<Vec<u8>>);
 
@@ -201,7 +201,7 @@ impl TransportSenderT for ToPeer {
 
     async fn send(&mut self, line: String) -> Result<(), ConnectionEnded> {
         #[derive(Deserialize)]
-        struct Called<'a> {
+        struct CallAnswer<'a> {
             #[serde(borrow)]
             id: Id<'a>,
         }
@@ -210,8 +210,8 @@ impl TransportSenderT for ToPeer {
             tracing::warn!("did not give up a subscription: its id is too long");
             return Ok(());
         }
-        if let Ok(Called { id }) = serde_json::from_str(&line)
-            && !self.0.pending.insert(id.into_owned(), Waiting::Subscriptions)
+        if let Ok(CallAnswer { id }) = serde_json::from_str(&line)
+            && !self.0.pending.insert(id.into_owned(), CallWaiter::Subscriptions)
         {
             return Err(ConnectionEnded);
         }

@@ -12,7 +12,7 @@ const HEAD_BYTES: usize = 512;
 
 /// One line of input, without its newline.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Line<'a> {
+pub(super) enum PeerLine<'a> {
     /// A line within the limit. It may be empty.
     Whole(&'a [u8]),
     /// A line past the limit was skipped; this is how it began.
@@ -20,14 +20,14 @@ pub(super) enum Line<'a> {
 }
 
 /// What the buffer holds next.
-enum Found {
+enum FoundLine {
     Whole { from: usize, to: usize },
     OversizedEnd,
     Nothing,
 }
 
 /// Reads lines of at most `line_bytes_max` bytes.
-pub(super) struct Lines<R> {
+pub(super) struct LineReader<R> {
     read: R,
     line_bytes_max: usize,
     buffer: Vec<u8>,
@@ -41,7 +41,7 @@ pub(super) struct Lines<R> {
     ended: bool,
 }
 
-impl<R: AsyncRead + Unpin> Lines<R> {
+impl<R: AsyncRead + Unpin> LineReader<R> {
     pub(super) fn new(read: R, line_bytes_max: usize) -> Self {
         Self {
             read,
@@ -58,20 +58,20 @@ impl<R: AsyncRead + Unpin> Lines<R> {
     /// The next line, or `None` at the end of the stream. Text after the last newline counts as a line.
     ///
     /// Cancel safe: nothing is lost if the future is dropped.
-    pub(super) async fn next(&mut self) -> io::Result<Option<Line<'_>>> {
+    pub(super) async fn next(&mut self) -> io::Result<Option<PeerLine<'_>>> {
         loop {
             match self.find() {
-                Found::Whole { from, to } => return Ok(Some(Line::Whole(&self.buffer[from..to]))),
-                Found::OversizedEnd => return Ok(Some(Line::Oversized { head: &self.head })),
-                Found::Nothing if self.ended => return Ok(None),
-                Found::Nothing => {}
+                FoundLine::Whole { from, to } => return Ok(Some(PeerLine::Whole(&self.buffer[from..to]))),
+                FoundLine::OversizedEnd => return Ok(Some(PeerLine::Oversized { head: &self.head })),
+                FoundLine::Nothing if self.ended => return Ok(None),
+                FoundLine::Nothing => {}
             }
             self.make_room();
             self.ended = self.read.read_buf(&mut self.buffer).await? == 0;
         }
     }
 
-    fn find(&mut self) -> Found {
+    fn find(&mut self) -> FoundLine {
         let unsearched = &self.buffer[self.searched..];
         let mut rest = unsearched;
         let found = rest.skip_until(b'\n').expect("reading memory can not fail");
@@ -89,17 +89,17 @@ impl<R: AsyncRead + Unpin> Lines<R> {
             self.start = end;
         }
         if !complete {
-            return Found::Nothing;
+            return FoundLine::Nothing;
         }
         self.start = end;
         if let Some(head) = self.skipping.take() {
             self.head = head;
-            return Found::OversizedEnd;
+            return FoundLine::OversizedEnd;
         }
         if to > from && self.buffer[to - 1] == b'\r' {
             to -= 1;
         }
-        Found::Whole { from, to }
+        FoundLine::Whole { from, to }
     }
 
     /// Moves what is left to the front, gives back what a long line took, and leaves room to read into.
@@ -123,12 +123,12 @@ mod tests {
     use super::*;
 
     async fn all(input: &[u8], line_bytes_max: usize) -> Vec<String> {
-        let mut lines = Lines::new(input, line_bytes_max);
+        let mut lines = LineReader::new(input, line_bytes_max);
         let mut seen = Vec::new();
         while let Some(line) = lines.next().await.unwrap() {
             seen.push(match line {
-                Line::Whole(text) => String::from_utf8_lossy(text).into_owned(),
-                Line::Oversized { head } => format!("oversized: {}", String::from_utf8_lossy(head)),
+                PeerLine::Whole(text) => String::from_utf8_lossy(text).into_owned(),
+                PeerLine::Oversized { head } => format!("oversized: {}", String::from_utf8_lossy(head)),
             });
         }
         seen
@@ -150,9 +150,9 @@ mod tests {
     async fn a_long_line_leaves_no_big_buffer_behind() {
         let mut input = vec![b'x'; 4 * 1024 * 1024];
         input.extend_from_slice(b"\nshort\n");
-        let mut lines = Lines::new(&input[..], 1024 * 1024);
-        assert!(matches!(lines.next().await.unwrap(), Some(Line::Oversized { .. })));
-        assert_eq!(lines.next().await.unwrap(), Some(Line::Whole(b"short")));
+        let mut lines = LineReader::new(&input[..], 1024 * 1024);
+        assert!(matches!(lines.next().await.unwrap(), Some(PeerLine::Oversized { .. })));
+        assert_eq!(lines.next().await.unwrap(), Some(PeerLine::Whole(b"short")));
         assert_eq!(lines.next().await.unwrap(), None);
         assert!(lines.buffer.capacity() <= 2 * READ_BYTES, "{}", lines.buffer.capacity());
     }

@@ -7,15 +7,15 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 /// A message that came in, borrowing from its line.
-pub(super) enum Message<'a> {
+pub(super) enum PeerMessage<'a> {
     Call { id: Id<'a>, method: Cow<'a, str>, params: Option<&'a str> },
     Notice { method: Cow<'a, str>, params: Option<&'a str> },
-    Answer { id: Id<'a>, outcome: Outcome },
+    Answer { id: Id<'a>, outcome: CallOutcome },
 }
 
 /// How a call of ours ended.
 #[derive(Debug)]
-pub(super) enum Outcome {
+pub(super) enum CallOutcome {
     Success(Box<RawValue>),
     Error(ErrorObjectOwned),
     /// The other side answered with something that JSON-RPC does not allow; this says what.
@@ -23,13 +23,13 @@ pub(super) enum Outcome {
 }
 
 /// Why a line is none of these, and whom to tell.
-pub(super) struct Unreadable {
+pub(super) struct UnreadableLine {
     pub(super) id: Id<'static>,
     pub(super) error: ErrorObjectOwned,
 }
 
 #[derive(Deserialize)]
-struct Shape<'a> {
+struct MessageShape<'a> {
     #[serde(borrow, default, deserialize_with = "present")]
     jsonrpc: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
@@ -49,13 +49,13 @@ fn present<'de, D: Deserializer<'de>>(field: D) -> Result<Option<&'de RawValue>,
     <&RawValue>::deserialize(field).map(Some)
 }
 
-impl<'a> Message<'a> {
+impl<'a> PeerMessage<'a> {
     /// Reads one line. An error is what to answer.
-    pub(super) fn parse(line: &'a [u8]) -> Result<Self, Unreadable> {
-        let nobody = |error| Unreadable { id: Id::Null, error };
+    pub(super) fn parse(line: &'a [u8]) -> Result<Self, UnreadableLine> {
+        let nobody = |error| UnreadableLine { id: Id::Null, error };
         let text =
             std::str::from_utf8(line).map_err(|error| nobody(not_json(&format!("the line is not UTF-8: {error}"))))?;
-        let shape: Shape<'a> = match text.trim_ascii_start().as_bytes().first() {
+        let shape: MessageShape<'a> = match text.trim_ascii_start().as_bytes().first() {
             Some(b'{') => serde_json::from_str(text).map_err(|error| {
                 nobody(if error.is_data() { not_a_request(&error.to_string()) } else { not_json(&error.to_string()) })
             })?,
@@ -74,17 +74,17 @@ impl<'a> Message<'a> {
     }
 }
 
-impl<'a> Shape<'a> {
-    fn into_message(self) -> Result<Message<'a>, Unreadable> {
+impl<'a> MessageShape<'a> {
+    fn into_message(self) -> Result<PeerMessage<'a>, UnreadableLine> {
         let id = match self.id.map(|id| serde_json::from_str::<Id<'a>>(id.get())) {
             Some(Ok(id)) => Some(id),
             None => None,
             Some(Err(_)) => {
                 let error = not_a_request("an id is a string, a whole number from 0, or null");
-                return Err(Unreadable { id: Id::Null, error });
+                return Err(UnreadableLine { id: Id::Null, error });
             }
         };
-        let refuse = |id: Option<Id<'a>>, why: &str| Unreadable {
+        let refuse = |id: Option<Id<'a>>, why: &str| UnreadableLine {
             id: id.map_or(Id::Null, Id::into_owned),
             error: not_a_request(why),
         };
@@ -94,7 +94,7 @@ impl<'a> Shape<'a> {
         let Some(method) = self.method else {
             return match id {
                 Some(id) if self.result.is_some() || self.error.is_some() => {
-                    Ok(Message::Answer { id, outcome: outcome(self.result, self.error) })
+                    Ok(PeerMessage::Answer { id, outcome: outcome(self.result, self.error) })
                 }
                 id => Err(refuse(id, "it has neither a method nor a result")),
             };
@@ -107,21 +107,21 @@ impl<'a> Shape<'a> {
         };
         let params = self.params.map(RawValue::get);
         Ok(match id {
-            Some(id) => Message::Call { id, method, params },
-            None => Message::Notice { method, params },
+            Some(id) => PeerMessage::Call { id, method, params },
+            None => PeerMessage::Notice { method, params },
         })
     }
 }
 
-fn outcome(result: Option<&RawValue>, error: Option<&RawValue>) -> Outcome {
+fn outcome(result: Option<&RawValue>, error: Option<&RawValue>) -> CallOutcome {
     match (result, error) {
-        (Some(result), None) => Outcome::Success(result.to_owned()),
+        (Some(result), None) => CallOutcome::Success(result.to_owned()),
         (None, Some(error)) => match serde_json::from_str::<ErrorObjectOwned>(error.get()) {
-            Ok(error) => Outcome::Error(error),
-            Err(why) => Outcome::Malformed(format!("its error is malformed: {why}")),
+            Ok(error) => CallOutcome::Error(error),
+            Err(why) => CallOutcome::Malformed(format!("its error is malformed: {why}")),
         },
-        (Some(_), Some(_)) => Outcome::Malformed("it has both a result and an error".to_owned()),
-        (None, None) => Outcome::Malformed("it has neither a result nor an error".to_owned()),
+        (Some(_), Some(_)) => CallOutcome::Malformed("it has both a result and an error".to_owned()),
+        (None, None) => CallOutcome::Malformed("it has neither a result nor an error".to_owned()),
     }
 }
 

@@ -18,7 +18,7 @@ const REFUSED_BYTES_MAX: usize = 1024 * 1024;
 
 /// The connection has ended: nothing is written any more.
 #[derive(Debug)]
-pub(super) struct Ended;
+pub(super) struct OutboxEnded;
 
 /// Why a message was not queued at once.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,14 +29,14 @@ pub(super) enum NotQueued {
 
 #[derive(Debug)]
 pub(super) struct Outbox {
-    queue: Mutex<Queue>,
+    queue: Mutex<OutboxQueue>,
     room: Semaphore,
     wake: Notify,
 }
 
 /// Messages with their newlines, and how many of the bytes were taken from the room.
 #[derive(Debug, Default)]
-struct Queue {
+struct OutboxQueue {
     bytes: Vec<u8>,
     from_room: usize,
     refused: usize,
@@ -48,8 +48,8 @@ impl Outbox {
     }
 
     /// Queues a message of at most [`LINE_BYTES_MAX`]; waits, in order of arrival, until there is room.
-    pub(super) async fn push(&self, message: &str) -> Result<(), Ended> {
-        let permit = self.room.acquire_many(permits(message)).await.map_err(|_| Ended)?;
+    pub(super) async fn push(&self, message: &str) -> Result<(), OutboxEnded> {
+        let permit = self.room.acquire_many(permits(message)).await.map_err(|_| OutboxEnded)?;
         permit.forget();
         self.append(message);
         Ok(())
@@ -121,7 +121,7 @@ impl Outbox {
         self.wake.notify_one();
     }
 
-    fn lock(&self) -> MutexGuard<'_, Queue> {
+    fn lock(&self) -> MutexGuard<'_, OutboxQueue> {
         self.queue.lock().expect("no holder of this lock can panic")
     }
 }

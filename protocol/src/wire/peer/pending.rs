@@ -7,26 +7,26 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use jsonrpsee::types::Id;
 use tokio::sync::oneshot;
 
-use super::message::Outcome;
+use super::message::CallOutcome;
 
 /// Who waits for an answer.
 #[derive(Debug)]
-pub(super) enum Waiting {
-    Caller(oneshot::Sender<Outcome>),
+pub(super) enum CallWaiter {
+    Caller(oneshot::Sender<CallOutcome>),
     /// jsonrpsee's client, which handles subscriptions.
     Subscriptions,
 }
 
 /// The waiting calls of one connection.
 #[derive(Debug, Default)]
-pub(super) struct Pending {
+pub(super) struct PendingCalls {
     /// `None` once the connection has ended.
-    calls: Mutex<Option<HashMap<Id<'static>, Waiting>>>,
+    calls: Mutex<Option<HashMap<Id<'static>, CallWaiter>>>,
     /// The number of the next plain call.
     next: AtomicU64,
 }
 
-impl Pending {
+impl PendingCalls {
     pub(super) fn new() -> Self {
         Self { calls: Mutex::new(Some(HashMap::new())), next: AtomicU64::new(0) }
     }
@@ -42,12 +42,12 @@ impl Pending {
     }
 
     /// Registers who waits for the answer to `id`; `false` if the connection has ended.
-    pub(super) fn insert(&self, id: Id<'static>, waiting: Waiting) -> bool {
+    pub(super) fn insert(&self, id: Id<'static>, waiting: CallWaiter) -> bool {
         self.lock().as_mut().map(|calls| calls.insert(id, waiting)).is_some()
     }
 
     /// Takes out who waits for the answer to `id`.
-    pub(super) fn take(&self, id: &Id<'_>) -> Option<Waiting> {
+    pub(super) fn take(&self, id: &Id<'_>) -> Option<CallWaiter> {
         self.lock().as_mut()?.remove(&id.clone().into_owned())
     }
 
@@ -56,18 +56,18 @@ impl Pending {
         self.lock().take();
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<HashMap<Id<'static>, Waiting>>> {
+    fn lock(&self) -> MutexGuard<'_, Option<HashMap<Id<'static>, CallWaiter>>> {
         self.calls.lock().expect("no holder of this lock can panic")
     }
 }
 
 /// Forgets a call when its caller gives up.
-pub(super) struct Forget {
-    pub(super) shared: Arc<super::Shared>,
+pub(super) struct ForgetOnDrop {
+    pub(super) shared: Arc<super::PeerShared>,
     pub(super) id: Id<'static>,
 }
 
-impl Drop for Forget {
+impl Drop for ForgetOnDrop {
     fn drop(&mut self) {
         self.shared.pending.take(&self.id);
     }
@@ -79,10 +79,10 @@ mod tests {
 
     #[test]
     fn an_id_is_known_from_its_call_on_and_for_ever() {
-        let pending = Pending::new();
+        let pending = PendingCalls::new();
         assert!(!pending.was_given(&Id::Number(0)));
         let id = pending.next_id();
-        pending.insert(id.clone(), Waiting::Subscriptions);
+        pending.insert(id.clone(), CallWaiter::Subscriptions);
         pending.take(&id);
         assert!(pending.was_given(&id), "its caller gave up, and the answer is late");
         assert!(!pending.was_given(&Id::Number(1)));

@@ -18,7 +18,7 @@ use serde_json::value::RawValue;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::outbox::NotQueued;
-use super::{BUSY_CODE, CALLS_IN_FLIGHT_MAX, LINE_BYTES_MAX, SUBSCRIPTIONS_MAX, Shared};
+use super::{BUSY_CODE, CALLS_IN_FLIGHT_MAX, LINE_BYTES_MAX, PeerShared, SUBSCRIPTIONS_MAX};
 
 /// How much of an unknown method's name an error repeats, in characters.
 const NAME_CHARS_MAX: usize = 100;
@@ -28,25 +28,25 @@ static NEXT_CONNECTION: AtomicUsize = AtomicUsize::new(0);
 
 /// Whether a notice was for a method of ours.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Heard {
+pub(super) enum HeardNotice {
     Here,
     Elsewhere,
 }
 
-type Caught = Result<MethodResponse, Box<dyn Any + Send>>;
+type CaughtPanic = Result<MethodResponse, Box<dyn Any + Send>>;
 
-pub(super) struct Server {
+pub(super) struct MethodServer {
     methods: Methods,
     extensions: Extensions,
     connection: ConnectionId,
-    shared: Arc<Shared>,
+    shared: Arc<PeerShared>,
     sink: MethodSink,
     in_flight: Arc<Semaphore>,
     subscriptions: BoundedSubscriptions,
 }
 
-impl Server {
-    pub(super) fn new(mut methods: Methods, shared: Arc<Shared>, notices: mpsc::Sender<Box<RawValue>>) -> Self {
+impl MethodServer {
+    pub(super) fn new(mut methods: Methods, shared: Arc<PeerShared>, notices: mpsc::Sender<Box<RawValue>>) -> Self {
         let connection = ConnectionId(NEXT_CONNECTION.fetch_add(1, Ordering::Relaxed));
         let mut extensions = methods.extensions().clone();
         extensions.insert(connection);
@@ -95,20 +95,20 @@ impl Server {
             };
         }
         match self.invoke(method, id.clone(), params) {
-            Invoked::Done(caught) => self.answer(respond(id, caught), slot),
-            Invoked::Running(running) => self.finish_later(id, running, slot),
+            InvokedMethod::Done(caught) => self.answer(respond(id, caught), slot),
+            InvokedMethod::Running(running) => self.finish_later(id, running, slot),
         }
     }
 
     /// Runs the method that a notice names, if there is one. Nothing is answered.
-    pub(super) fn notice(&self, name: &str, params: Option<&str>) -> Heard {
+    pub(super) fn notice(&self, name: &str, params: Option<&str>) -> HeardNotice {
         let Some(method) = self.methods.method(name) else {
-            return Heard::Elsewhere;
+            return HeardNotice::Elsewhere;
         };
         match self.invoke(method, Id::Null, params) {
-            Invoked::Done(Ok(_)) => {}
-            Invoked::Done(Err(panic)) => drop(respond(Id::Null, Err(panic))),
-            Invoked::Running(running) => match Arc::clone(&self.in_flight).try_acquire_owned() {
+            InvokedMethod::Done(Ok(_)) => {}
+            InvokedMethod::Done(Err(panic)) => drop(respond(Id::Null, Err(panic))),
+            InvokedMethod::Running(running) => match Arc::clone(&self.in_flight).try_acquire_owned() {
                 Ok(slot) => drop(tokio::spawn(async move {
                     drop(respond(Id::Null, running.await));
                     drop(slot);
@@ -116,7 +116,7 @@ impl Server {
                 Err(_) => tracing::warn!("dropped a notice {name:?}: {CALLS_IN_FLIGHT_MAX} handlers are running"),
             },
         }
-        Heard::Here
+        HeardNotice::Here
     }
 
     /// Waits until no handler of a call is running.
@@ -126,12 +126,12 @@ impl Server {
     }
 
     /// Runs a method up to its first wait.
-    fn invoke(&self, method: &MethodCallback, id: Id<'_>, params: Option<&str>) -> Invoked {
+    fn invoke(&self, method: &MethodCallback, id: Id<'_>, params: Option<&str>) -> InvokedMethod {
         let params = Params::new(params);
         let extensions = self.extensions.clone();
         match method {
             MethodCallback::Sync(method) => {
-                Invoked::Done(catch_unwind(AssertUnwindSafe(|| method(id, params, LINE_BYTES_MAX, extensions))))
+                InvokedMethod::Done(catch_unwind(AssertUnwindSafe(|| method(id, params, LINE_BYTES_MAX, extensions))))
             }
             MethodCallback::Async(method) => {
                 let (id, params) = (id.into_owned(), params.into_owned());
@@ -139,24 +139,29 @@ impl Server {
                     catch_unwind(AssertUnwindSafe(|| method(id, params, self.connection, LINE_BYTES_MAX, extensions)));
                 match started {
                     Ok(running) => poll_once(running),
-                    Err(panic) => Invoked::Done(Err(panic)),
+                    Err(panic) => InvokedMethod::Done(Err(panic)),
                 }
             }
             MethodCallback::Subscription(_) | MethodCallback::Unsubscription(_) => {
                 tracing::warn!("ignored a subscription without an id");
-                Invoked::Done(Ok(MethodResponse::notification()))
+                InvokedMethod::Done(Ok(MethodResponse::notification()))
             }
         }
     }
 
-    fn start(&self, id: Id<'_>, running: impl Future<Output = MethodResponse> + Send + Unpin + 'static, slot: Slot) {
+    fn start(
+        &self,
+        id: Id<'_>,
+        running: impl Future<Output = MethodResponse> + Send + Unpin + 'static,
+        slot: CallSlot,
+    ) {
         match poll_once(running) {
-            Invoked::Done(caught) => self.answer(respond(id, caught), slot),
-            Invoked::Running(running) => self.finish_later(id, running, slot),
+            InvokedMethod::Done(caught) => self.answer(respond(id, caught), slot),
+            InvokedMethod::Running(running) => self.finish_later(id, running, slot),
         }
     }
 
-    fn finish_later(&self, id: Id<'_>, running: Running, slot: Slot) {
+    fn finish_later(&self, id: Id<'_>, running: RunningCall, slot: CallSlot) {
         let (id, shared) = (id.into_owned(), Arc::clone(&self.shared));
         tokio::spawn(async move {
             let response = respond(id, running.await);
@@ -165,7 +170,7 @@ impl Server {
     }
 
     /// Queues an answer, or leaves it to a task if there is no room: the reader must not wait.
-    fn answer(&self, response: MethodResponse, slot: Slot) {
+    fn answer(&self, response: MethodResponse, slot: CallSlot) {
         if response.is_subscription() {
             return;
         }
@@ -190,28 +195,28 @@ pub(super) fn refusal(id: Id<'_>, error: ErrorObjectOwned) -> String {
 }
 
 /// The right to have one call in flight.
-type Slot = OwnedSemaphorePermit;
+type CallSlot = OwnedSemaphorePermit;
 
-type Running = std::pin::Pin<Box<dyn Future<Output = Caught> + Send>>;
+type RunningCall = std::pin::Pin<Box<dyn Future<Output = CaughtPanic> + Send>>;
 
-enum Invoked {
-    Done(Caught),
-    Running(Running),
+enum InvokedMethod {
+    Done(CaughtPanic),
+    Running(RunningCall),
 }
 
 /// Polls a handler for the first time, in the order of arrival. It is polled again by the task it is then given to,
 /// so the wake-up that this poll could ask for is not needed.
-fn poll_once(handler: impl Future<Output = MethodResponse> + Send + Unpin + 'static) -> Invoked {
+fn poll_once(handler: impl Future<Output = MethodResponse> + Send + Unpin + 'static) -> InvokedMethod {
     let mut running = AssertUnwindSafe(handler).catch_unwind();
     // Out of its budget, tokio would make a free channel look full, and the order would be lost.
     match tokio::task::unconstrained(&mut running).now_or_never() {
-        Some(caught) => Invoked::Done(caught),
-        None => Invoked::Running(Box::pin(running)),
+        Some(caught) => InvokedMethod::Done(caught),
+        None => InvokedMethod::Running(Box::pin(running)),
     }
 }
 
 /// Waits for room, then queues an answer. A subscription has sent its own.
-async fn send(shared: &Shared, response: MethodResponse, slot: Slot) {
+async fn send(shared: &PeerShared, response: MethodResponse, slot: CallSlot) {
     if !response.is_subscription() && shared.outbox.push(response.as_ref()).await.is_ok() {
         told(response);
     }
@@ -226,7 +231,7 @@ fn told(response: MethodResponse) {
     }
 }
 
-fn respond(id: Id<'_>, caught: Caught) -> MethodResponse {
+fn respond(id: Id<'_>, caught: CaughtPanic) -> MethodResponse {
     caught.unwrap_or_else(|panic| {
         let why = panic.downcast_ref::<&str>().map(|why| (*why).to_owned());
         let why = why.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();

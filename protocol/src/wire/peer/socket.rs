@@ -69,7 +69,7 @@ impl SocketError {
 
 /// A listening socket. Its file stays when this is dropped; the next listener replaces it.
 #[derive(Debug)]
-pub struct Listener {
+pub struct SocketListener {
     listener: UnixListener,
     path: PathBuf,
 }
@@ -78,7 +78,7 @@ pub struct Listener {
 ///
 /// A socket that is already there is replaced in one step: the caller holds a lock which proves that its listener is
 /// dead. The path may be of any length, its last part up to 80 bytes. Must be called within a runtime.
-pub fn listen(path: &Path) -> Result<Listener, SocketError> {
+pub fn listen(path: &Path) -> Result<SocketListener, SocketError> {
     let failed = |source| SocketError::Listen { path: path.to_owned(), source };
     match fs::symlink_metadata(path) {
         Ok(found) if !found.file_type().is_socket() => {
@@ -89,7 +89,7 @@ pub fn listen(path: &Path) -> Result<Listener, SocketError> {
         Err(error) => return Err(failed(error)),
     }
     let listener = bind(path).map_err(failed)?;
-    Ok(Listener { listener, path: path.to_owned() })
+    Ok(SocketListener { listener, path: path.to_owned() })
 }
 
 /// Connects to the listener at `path`, and refuses one that belongs to another user.
@@ -107,7 +107,7 @@ pub async fn dial(path: &Path) -> Result<Peer, SocketError> {
     Ok(Peer::start(read, write, Methods::new()))
 }
 
-impl Listener {
+impl SocketListener {
     /// Waits for the next connection of this user. Those of others are closed with a warning.
     ///
     /// Fails if the process has no descriptor left; the listener stays usable. Cancel safe.

@@ -17,17 +17,17 @@ use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
 
 /// Standard input.
-pub type Input = Box<dyn AsyncRead + Send + Unpin>;
+pub type StdinReader = Box<dyn AsyncRead + Send + Unpin>;
 
 /// Standard output.
-pub type Output = Box<dyn AsyncWrite + Send + Unpin>;
+pub type StdoutWriter = Box<dyn AsyncWrite + Send + Unpin>;
 
 /// Standard input and output of this process, whatever they are: pipes, sockets, a terminal or files.
 ///
 /// A pipe or a socket is set non-blocking, and with it everything that shares it, such as a standard error that was
 /// redirected into the same pipe. A terminal is opened anew, so that the shell does not notice. Refuses, with an
 /// error that names the stream, what can be neither waited for nor read like a file. Must be called within a runtime.
-pub fn stdio() -> io::Result<(Input, Output)> {
+pub fn stdio() -> io::Result<(StdinReader, StdoutWriter)> {
     let input = input(io::stdin().as_fd()).map_err(|error| named("standard input", &error))?;
     let output = output(io::stdout().as_fd()).map_err(|error| named("standard output", &error))?;
     Ok((input, output))
@@ -37,7 +37,7 @@ fn named(stream: &str, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("cannot use {stream}: {error}"))
 }
 
-fn input(fd: BorrowedFd<'_>) -> io::Result<Input> {
+fn input(fd: BorrowedFd<'_>) -> io::Result<StdinReader> {
     let file = File::from(fd.try_clone_to_owned()?);
     let kind = file.metadata()?.file_type();
     Ok(if kind.is_fifo() {
@@ -47,11 +47,11 @@ fn input(fd: BorrowedFd<'_>) -> io::Result<Input> {
     } else if file.is_terminal() {
         Box::new(pipe::Receiver::from_file_unchecked(reopen(&file, OpenOptions::new().read(true))?)?)
     } else {
-        Box::new(Plain(file))
+        Box::new(PlainFile(file))
     })
 }
 
-fn output(fd: BorrowedFd<'_>) -> io::Result<Output> {
+fn output(fd: BorrowedFd<'_>) -> io::Result<StdoutWriter> {
     let file = File::from(fd.try_clone_to_owned()?);
     let kind = file.metadata()?.file_type();
     Ok(if kind.is_fifo() {
@@ -61,7 +61,7 @@ fn output(fd: BorrowedFd<'_>) -> io::Result<Output> {
     } else if file.is_terminal() {
         Box::new(pipe::Sender::from_file_unchecked(reopen(&file, OpenOptions::new().write(true))?)?)
     } else {
-        Box::new(Plain(file))
+        Box::new(PlainFile(file))
     })
 }
 
@@ -80,16 +80,16 @@ fn reopen(file: &File, options: &mut OpenOptions) -> io::Result<File> {
 }
 
 /// A file or a device such as `/dev/null`: always ready, so it is read and written in place.
-struct Plain(File);
+struct PlainFile(File);
 
-impl AsyncRead for Plain {
+impl AsyncRead for PlainFile {
     fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let read = self.0.read(buffer.initialize_unfilled());
         Poll::Ready(read.map(|bytes| buffer.advance(bytes)))
     }
 }
 
-impl AsyncWrite for Plain {
+impl AsyncWrite for PlainFile {
     fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Poll::Ready(self.0.write(bytes))
     }

@@ -12,12 +12,12 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
-use super::lines::{Line, Lines};
-use super::message::{Message, Outcome, id_at_head};
+use super::lines::{LineReader, PeerLine};
+use super::message::{CallOutcome, PeerMessage, id_at_head};
 use super::outbox::append_line;
-use super::pending::Waiting;
-use super::serve::{Heard, Server, refusal};
-use super::{Closed, LINE_BYTES_MAX, OVERSIZED_CODE, Shared};
+use super::pending::CallWaiter;
+use super::serve::{HeardNotice, MethodServer, refusal};
+use super::{LINE_BYTES_MAX, OVERSIZED_CODE, PeerClosed, PeerShared};
 
 /// Messages handled before the other tasks of the thread get their turn.
 const MESSAGES_PER_TURN: usize = 64;
@@ -25,15 +25,15 @@ const MESSAGES_PER_TURN: usize = 64;
 /// Notices are added to one write until it has this many bytes.
 const WRITE_BYTES: usize = 64 * 1024;
 
-pub(super) struct Stream {
-    pub(super) shared: Arc<Shared>,
-    pub(super) server: Server,
+pub(super) struct PeerStream {
+    pub(super) shared: Arc<PeerShared>,
+    pub(super) server: MethodServer,
     pub(super) to_client: mpsc::Sender<Vec<u8>>,
     pub(super) notices: mpsc::Receiver<Box<RawValue>>,
-    pub(super) ended: watch::Sender<Option<Closed>>,
+    pub(super) ended: watch::Sender<Option<PeerClosed>>,
 }
 
-impl Stream {
+impl PeerStream {
     pub(super) async fn run<R, W>(self, read: R, write: W)
     where
         R: AsyncRead + Unpin,
@@ -42,29 +42,31 @@ impl Stream {
         let Self { shared, server, to_client, notices, ended } = self;
         let mut writing = pin!(write_lines(write, &shared, notices));
         let closed = tokio::select! {
-            read = read_lines(Lines::new(read, LINE_BYTES_MAX), &shared, &server, &to_client) => match read {
-                Ok(()) => Closed::Eof,
-                Err(error) => Closed::Read(Arc::new(error)),
+            read = read_lines(LineReader::new(read, LINE_BYTES_MAX), &shared, &server, &to_client) => match read {
+                Ok(()) => PeerClosed::Eof,
+                Err(error) => PeerClosed::Read(Arc::new(error)),
             },
-            written = &mut writing => Closed::Write(Arc::new(match written {
+            written = &mut writing => PeerClosed::Write(Arc::new(match written {
                 Ok(()) => io::ErrorKind::WriteZero.into(),
                 Err(error) => error,
             })),
-            () = shared.close.notified() => Closed::Local,
+            () = shared.close.notified() => PeerClosed::Local,
         };
         ended.send_replace(Some(closed.clone()));
         shared.pending.end();
         // The client's subscriptions end with this channel.
         drop(to_client);
         let drain = async {
-            if let Closed::Eof = closed {
+            if let PeerClosed::Eof = closed {
                 server.all_answered().await;
             }
             shared.finish();
         };
         let drained = match closed {
-            Closed::Eof | Closed::Local => timeout(DRAIN_TIMEOUT, async { tokio::join!(drain, &mut writing).1 }).await,
-            Closed::Read(_) | Closed::Write(_) => Ok(Ok(())),
+            PeerClosed::Eof | PeerClosed::Local => {
+                timeout(DRAIN_TIMEOUT, async { tokio::join!(drain, &mut writing).1 }).await
+            }
+            PeerClosed::Read(_) | PeerClosed::Write(_) => Ok(Ok(())),
         };
         if let Ok(Err(error)) = drained {
             tracing::debug!("what was queued at the end of a connection was not written: {error}");
@@ -74,29 +76,29 @@ impl Stream {
 }
 
 async fn read_lines<R: AsyncRead + Unpin>(
-    mut lines: Lines<R>,
-    shared: &Shared,
-    server: &Server,
+    mut lines: LineReader<R>,
+    shared: &PeerShared,
+    server: &MethodServer,
     to_client: &mpsc::Sender<Vec<u8>>,
 ) -> io::Result<()> {
     let mut handled = 0;
     while let Some(line) = lines.next().await? {
         match line {
-            Line::Whole(line) if line.trim_ascii().is_empty() => {}
-            Line::Whole(line) => {
+            PeerLine::Whole(line) if line.trim_ascii().is_empty() => {}
+            PeerLine::Whole(line) => {
                 if let Some(forward) = take_line(line, shared, server) {
                     // The client never waits for us, so it will take it. If it is gone, nobody subscribed.
                     let _ = to_client.send(forward).await;
                 }
             }
-            Line::Oversized { head } => {
+            PeerLine::Oversized { head } => {
                 let why = format!("the line is longer than {LINE_BYTES_MAX} bytes");
                 let error = ErrorObjectOwned::owned(OVERSIZED_CODE, why, None::<()>);
                 let id = id_at_head(head).unwrap_or(Id::Null);
                 match shared.pending.take(&id) {
                     // Both sides count their ids from 0: only what begins like no call of theirs is our answer.
                     Some(waiting) if !is_call(head) => {
-                        let outcome = Outcome::Malformed(format!("it is longer than {LINE_BYTES_MAX} bytes"));
+                        let outcome = CallOutcome::Malformed(format!("it is longer than {LINE_BYTES_MAX} bytes"));
                         if let Some(forward) = deliver(waiting, id, outcome) {
                             let _ = to_client.send(forward).await;
                         }
@@ -125,17 +127,17 @@ fn is_call(head: &[u8]) -> bool {
 }
 
 /// Handles one line. What it returns is for jsonrpsee's client.
-fn take_line(line: &[u8], shared: &Shared, server: &Server) -> Option<Vec<u8>> {
-    match Message::parse(line) {
-        Ok(Message::Call { id, method, params }) => {
+fn take_line(line: &[u8], shared: &PeerShared, server: &MethodServer) -> Option<Vec<u8>> {
+    match PeerMessage::parse(line) {
+        Ok(PeerMessage::Call { id, method, params }) => {
             server.call(id, &method, params);
             None
         }
-        Ok(Message::Notice { method, params }) => match server.notice(&method, params) {
-            Heard::Here => None,
-            Heard::Elsewhere => Some(line.to_vec()),
+        Ok(PeerMessage::Notice { method, params }) => match server.notice(&method, params) {
+            HeardNotice::Here => None,
+            HeardNotice::Elsewhere => Some(line.to_vec()),
         },
-        Ok(Message::Answer { id, outcome }) => match shared.pending.take(&id) {
+        Ok(PeerMessage::Answer { id, outcome }) => match shared.pending.take(&id) {
             Some(waiting) => deliver(waiting, id, outcome),
             None if shared.pending.was_given(&id) => {
                 tracing::debug!("dropped an answer whose caller had given up: id {id}");
@@ -156,18 +158,18 @@ fn take_line(line: &[u8], shared: &Shared, server: &Server) -> Option<Vec<u8>> {
 
 /// Gives an answer to who waits for it. What it returns is for jsonrpsee's client, written anew: at an answer that
 /// it can not read the client would end the connection.
-fn deliver(waiting: Waiting, id: Id<'_>, outcome: Outcome) -> Option<Vec<u8>> {
+fn deliver(waiting: CallWaiter, id: Id<'_>, outcome: CallOutcome) -> Option<Vec<u8>> {
     match waiting {
-        Waiting::Caller(caller) => {
+        CallWaiter::Caller(caller) => {
             // A caller that gave up in this instant is not interested.
             let _ = caller.send(outcome);
             None
         }
-        Waiting::Subscriptions => {
+        CallWaiter::Subscriptions => {
             let payload: ResponsePayload<'_, Box<RawValue>> = match outcome {
-                Outcome::Success(result) => ResponsePayload::success(result),
-                Outcome::Error(error) => ResponsePayload::error(error),
-                Outcome::Malformed(why) => ResponsePayload::error(ErrorObjectOwned::owned(
+                CallOutcome::Success(result) => ResponsePayload::success(result),
+                CallOutcome::Error(error) => ResponsePayload::error(error),
+                CallOutcome::Malformed(why) => ResponsePayload::error(ErrorObjectOwned::owned(
                     jsonrpsee::types::error::UNKNOWN_ERROR_CODE,
                     format!("cannot use the answer: {why}"),
                     None::<()>,
@@ -180,7 +182,7 @@ fn deliver(waiting: Waiting, id: Id<'_>, outcome: Outcome) -> Option<Vec<u8>> {
 
 async fn write_lines<W: AsyncWrite + Unpin>(
     mut write: W,
-    shared: &Shared,
+    shared: &PeerShared,
     mut notices: mpsc::Receiver<Box<RawValue>>,
 ) -> io::Result<()> {
     let mut batch = Vec::new();

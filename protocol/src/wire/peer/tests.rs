@@ -315,9 +315,9 @@ async fn the_end_of_the_stream_fails_calls_and_ends_subscriptions() {
     })
     .await;
     within(right.close()).await;
-    assert!(matches!(within(right.closed()).await, Closed::Local));
-    assert!(matches!(within(left.closed()).await, Closed::Eof));
-    assert!(matches!(within(left.closed()).await, Closed::Eof));
+    assert!(matches!(within(right.closed()).await, PeerClosed::Local));
+    assert!(matches!(within(left.closed()).await, PeerClosed::Eof));
+    assert!(matches!(within(left.closed()).await, PeerClosed::Eof));
     let error = within(call).await.unwrap().unwrap_err();
     assert!(matches!(error, Error::RestartNeeded(_)), "{error}");
     assert!(matches!(left.add(1, 1).await, Err(Error::RestartNeeded(_))));
@@ -330,7 +330,7 @@ async fn answers_are_written_after_the_other_side_has_finished_speaking() {
     let (mut raw, peer, _) = raw();
     raw.send(r#"{"jsonrpc":"2.0","id":1,"method":"add","params":[1,2]}"#).await;
     raw.write.shutdown().await.unwrap();
-    assert!(matches!(within(peer.closed()).await, Closed::Eof));
+    assert!(matches!(within(peer.closed()).await, PeerClosed::Eof));
     within(peer.close()).await;
     assert_eq!(raw.line().await["result"], 3);
     assert!(within(raw.read.next_line()).await.unwrap().is_none());

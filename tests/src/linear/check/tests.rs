@@ -1,7 +1,7 @@
 //! Histories that no single board can have told must not pass.
 
-use teamster_protocol::model::board::{AutoClaim, Claimant};
-use teamster_protocol::model::task::{Claim, NewTask, Refusal, Work};
+use teamster_protocol::model::board::{AutoClaim, WaitingClaimant};
+use teamster_protocol::model::task::{BoardRefusal, NewTask, TaskClaim, TaskWork};
 
 use super::*;
 use crate::linear::Op;
@@ -11,7 +11,7 @@ fn entry(invoked_ns: u64, responded_ns: u64, op: Op, answer: Answer) -> Entry {
 }
 
 fn task() -> NewTask {
-    NewTask::new(Work::Run("true".to_owned()))
+    NewTask::new(TaskWork::Run("true".to_owned()))
 }
 
 fn added(id: u32) -> BoardFact {
@@ -22,12 +22,12 @@ fn add() -> Op {
     Op::Add { tasks: vec![task()] }
 }
 
-fn claim(id: u32, by: &str) -> Claim {
-    Claim { id: TaskId(id), owner: by.parse().unwrap(), attempt: 1 }
+fn claim(id: u32, by: &str) -> TaskClaim {
+    TaskClaim { id: TaskId(id), owner: by.parse().unwrap(), attempt: 1 }
 }
 
 fn claim_next(by: &str) -> Op {
-    Op::ClaimNext { who: Claimant { name: by.parse().unwrap(), role: None, auto: AutoClaim::On } }
+    Op::ClaimNext { who: WaitingClaimant { name: by.parse().unwrap(), role: None, auto: AutoClaim::On } }
 }
 
 fn wrote(seq: u64, fact: BoardFact) -> Answer {
@@ -38,7 +38,7 @@ fn wrote(seq: u64, fact: BoardFact) -> Answer {
 fn seen(facts: Vec<BoardFact>) -> Seen {
     let mut seen = Seen::default();
     for (seq, fact) in (1..).zip(facts) {
-        let stamp = Stamp { seq, at_ms: 9, by: "x", offset: Offset::NONE };
+        let stamp = FactStamp { seq, at_ms: 9, by: "x", offset: FactOffset::NONE };
         seen.end.apply(fact.clone(), &stamp);
         seen.records.insert(seq, vec![fact]);
     }
@@ -94,7 +94,7 @@ fn a_record_that_is_lost_doubled_or_changed_is_found() {
 #[test]
 fn a_refusal_must_be_that_of_a_board_within_its_time() {
     let cancel = Op::Cancel { id: TaskId(1) };
-    let refused = || Answer::Refused(Refusal::NoTask(TaskId(1)).to_string());
+    let refused = || Answer::Refused(BoardRefusal::NoTask(TaskId(1)).to_string());
     let outcome = |from, to| {
         let histories =
             [vec![entry(10, 20, add(), wrote(1, added(1)))], vec![entry(from, to, cancel.clone(), refused())]];
@@ -109,7 +109,7 @@ fn a_refusal_must_be_that_of_a_board_within_its_time() {
 /// Two that only look: once one was answered by the newer board, the other can not be by the older.
 #[test]
 fn nobody_sees_an_older_board_than_somebody_saw_before() {
-    let gone = Answer::Refused(Refusal::NoTask(TaskId(1)).to_string());
+    let gone = Answer::Refused(BoardRefusal::NoTask(TaskId(1)).to_string());
     let late = Op::Complete { claim: claim(1, "a"), result: String::new() };
     let there = Answer::Refused("cannot complete task 1: it is pending".to_owned());
     let adding = vec![entry(10, 50, add(), wrote(1, added(1)))];

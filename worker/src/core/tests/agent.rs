@@ -1,11 +1,11 @@
 //! What a worker does about what its agent tells: receipts, limits, questions, and whose fault a failure is.
 
 use teamster_protocol::model::agent::{
-    AgentSession, Approval, Permission, PermissionBy, PermissionQuestion, ProviderLimit, QuestionId, SessionBegin,
-    SessionId,
+    AgentSession, ApprovalPolicy, Permission, PermissionBy, PermissionQuestion, ProviderLimit, QuestionId,
+    SessionBegin, SessionId,
 };
 use teamster_protocol::model::limits::{PARK_DEFAULT, PARK_MIN, PERMISSION_WITHIN};
-use teamster_protocol::model::roster::{OnStall, Stall};
+use teamster_protocol::model::roster::{OnStall, StallPolicy};
 
 use super::*;
 
@@ -14,7 +14,7 @@ fn receipt(text: TextId, state: ReceiptState) -> WorkerEvent {
 }
 
 fn said_receipt(text: TextId, state: ReceiptState) -> WorkerAction {
-    WorkerAction::Say(Said::Receipt { text, state })
+    WorkerAction::Say(TranscriptText::Receipt { text, state })
 }
 
 fn mail_text(number: u128) -> TextId {
@@ -40,7 +40,7 @@ fn failed(fault: AgentFault) -> TurnEnd {
 #[test]
 fn a_message_is_acknowledged_when_the_agent_has_it_and_once() {
     let mut core = working(PromptKind::Conversation);
-    let shown = WorkerAction::Say(Said::Mail { id: id(1), from: Address::Lead, text: "words 1".to_owned() });
+    let shown = WorkerAction::Say(TranscriptText::Mail { id: id(1), from: Address::Lead, text: "words 1".to_owned() });
     assert_eq!(steers(&mut core, 1, Ok(ReceiptState::Accepted)), [shown]);
     let queued = said_receipt(mail_text(1), ReceiptState::Queued);
     assert_eq!(core.step(NOW_MS, receipt(mail_text(1), ReceiptState::Queued)), [queued]);
@@ -118,7 +118,7 @@ fn the_prompt_of_a_call_is_lost_with_its_agent_and_that_of_a_task_is_told_by_the
 
 #[test]
 fn a_task_fails_by_its_own_fault_only_and_any_other_ends_the_worker() {
-    let claim = Claim { id: TaskId(1), owner: "alice".parse().unwrap(), attempt: 1 };
+    let claim = TaskClaim { id: TaskId(1), owner: "alice".parse().unwrap(), attempt: 1 };
     let release = |claim| AttemptEnd::Release { claim, why: ReleaseWhy::WorkerLeft, partial: String::new() };
     let fail = AttemptEnd::Fail { claim: claim.clone(), reason: "why".to_owned(), result: String::new() };
     let die = AttemptEnd::Die { claim: claim.clone(), cause: "why".to_owned(), partial: String::new() };
@@ -131,7 +131,7 @@ fn a_task_fails_by_its_own_fault_only_and_any_other_ends_the_worker() {
         let mut core = working(PromptKind::Conversation);
         assert!(ends(&mut core, failed(fault)).contains(&WorkerAction::Record(attempt)), "{fault:?}");
         let actions = core.step(NOW_MS, WorkerEvent::Recorded);
-        let how = LeftHow::AgentGone { reason: "why".to_owned() };
+        let how = WorkerEnd::AgentGone { reason: "why".to_owned() };
         let last = if fault == AgentFault::Prompt { WorkerAction::ClaimNext } else { WorkerAction::Leave { how } };
         assert_eq!(actions.last(), Some(&last), "{fault:?}");
     }
@@ -147,7 +147,7 @@ fn a_limit_keeps_the_task_and_begins_it_again_in_time() {
     let until_ms = NOW_MS + 50_000;
     assert_eq!(core.step(NOW_MS, limited(Some(until_ms))), []);
     let actions = ends(&mut core, failed(AgentFault::Provider));
-    let parked = Said::Parked { task: Some(TaskId(1)), until_ms, reason: "used up".to_owned() };
+    let parked = TranscriptText::Parked { task: Some(TaskId(1)), until_ms, reason: "used up".to_owned() };
     assert_eq!(actions.last(), Some(&WorkerAction::Say(parked)));
     assert!(!actions.iter().any(|action| matches!(action, WorkerAction::Record(_) | WorkerAction::Leave { .. })));
     assert_eq!(core.next_tick_ms(), Some(until_ms));
@@ -176,7 +176,7 @@ fn a_limit_while_nothing_is_in_hand_takes_no_task_until_it_is_over() {
     let mut core = idle(PromptKind::Conversation);
     let actions = core.step(NOW_MS, limited(Some(NOW_MS + 5_000)));
     assert!(
-        matches!(&actions[..], [WorkerAction::Away, WorkerAction::Say(Said::Parked { task: None, .. })]),
+        matches!(&actions[..], [WorkerAction::Away, WorkerAction::Say(TranscriptText::Parked { task: None, .. })]),
         "{actions:?}"
     );
     assert_eq!(core.step(NOW_MS + 5_000, WorkerEvent::Tick).last(), Some(&WorkerAction::ClaimNext));
@@ -190,7 +190,7 @@ fn a_parked_worker_that_is_asked_to_end_gives_its_task_back_and_ends() {
         ends(&mut core, failed(AgentFault::Provider));
         core
     };
-    let claim = || Claim { id: TaskId(1), owner: "alice".parse().unwrap(), attempt: 1 };
+    let claim = || TaskClaim { id: TaskId(1), owner: "alice".parse().unwrap(), attempt: 1 };
     let release = |why| WorkerAction::Record(AttemptEnd::Release { claim: claim(), why, partial: String::new() });
     for event in [WorkerEvent::MailArrived(vec![shutdown(1, WhenBusy::Refuse)]), WorkerEvent::Terminated] {
         let mut core = parked();
@@ -203,7 +203,10 @@ fn a_parked_worker_that_is_asked_to_end_gives_its_task_back_and_ends() {
     let actions = core.step(NOW_MS, WorkerEvent::Called { call: CallId(1), what: abort });
     assert!(matches!(&actions[..], [WorkerAction::Answer { .. }, record] if *record == release(ReleaseWhy::Stopped)));
     let actions = core.step(NOW_MS, WorkerEvent::Recorded);
-    assert!(matches!(actions.last(), Some(WorkerAction::Say(Said::Parked { task: None, .. }))), "{actions:?}");
+    assert!(
+        matches!(actions.last(), Some(WorkerAction::Say(TranscriptText::Parked { task: None, .. }))),
+        "{actions:?}"
+    );
 }
 
 fn question() -> WorkerEvent {
@@ -215,7 +218,7 @@ fn question() -> WorkerEvent {
 /// How the question was answered, and by whom.
 fn answered(actions: &[WorkerAction]) -> Option<(Permission, PermissionBy)> {
     let permitted = |action: &WorkerAction| match action {
-        WorkerAction::Say(Said::PermissionAnswered { answer, by, .. }) => Some((answer.clone(), *by)),
+        WorkerAction::Say(TranscriptText::PermissionAnswered { answer, by, .. }) => Some((answer.clone(), *by)),
         _ => None,
     };
     actions.iter().find_map(permitted)
@@ -246,22 +249,22 @@ fn a_question_is_answered_by_the_lead_once_or_by_time() {
 
 #[test]
 fn a_setting_answers_at_once_and_an_agent_that_waits_for_an_answer_does_not_stall() {
-    let me = Claimant { name: "alice".parse().unwrap(), role: None, auto: AutoClaim::On };
+    let me = WaitingClaimant { name: "alice".parse().unwrap(), role: None, auto: AutoClaim::On };
     let begun = |approval| {
         let settings = WorkerSettings::new(me.clone(), abilities(PromptKind::Conversation), StartedBy::Hand);
-        let stall = Stall { after_ms: 1_000, then: OnStall::Abort };
+        let stall = StallPolicy { after_ms: 1_000, then: OnStall::Abort };
         let mut core = WorkerCore::new(WorkerSettings { approval, stall, ..settings }, 0);
         core.step(NOW_MS, WorkerEvent::AgentReady { session: None });
         core.step(NOW_MS, claimed(1));
         core
     };
     assert_eq!(
-        answered(&begun(Approval::Auto).step(NOW_MS, question())),
+        answered(&begun(ApprovalPolicy::Auto).step(NOW_MS, question())),
         Some((Permission::Once, PermissionBy::Policy))
     );
-    let denied = answered(&begun(Approval::Deny).step(NOW_MS, question()));
+    let denied = answered(&begun(ApprovalPolicy::Deny).step(NOW_MS, question()));
     assert!(matches!(denied, Some((Permission::Never { .. }, PermissionBy::Policy))), "{denied:?}");
-    let mut core = begun(Approval::Ask);
+    let mut core = begun(ApprovalPolicy::Ask);
     assert_eq!(core.next_tick_ms(), Some(NOW_MS + 1_000));
     core.step(NOW_MS, question());
     assert_eq!(core.next_tick_ms(), Some(NOW_MS + ms(PERMISSION_WITHIN)));
@@ -273,5 +276,8 @@ fn the_name_of_a_conversation_is_kept_for_the_next_life() {
     let mut core = worker(PromptKind::Conversation);
     let actions = core.step(NOW_MS, WorkerEvent::AgentReady { session: Some(session.clone()) });
     let keep = WorkerAction::KeepSession { session: session.id.clone() };
-    assert_eq!(actions[..3], [WorkerAction::Say(Said::Ready), keep, WorkerAction::Say(Said::Session { session })]);
+    assert_eq!(
+        actions[..3],
+        [WorkerAction::Say(TranscriptText::Ready), keep, WorkerAction::Say(TranscriptText::Session { session })]
+    );
 }

@@ -15,8 +15,8 @@ use tokio::time::{Instant, sleep_until};
 
 use super::wire::{LINE_BYTES_MAX, ScriptNews, ScriptOrder};
 use super::{ScriptSetup, ScriptStanding, ScriptWish, TurnStanding, exit_of};
-use crate::cell::keeper::{Group, Keeper};
-use crate::driver::{AgentNews, DriverError, Tail};
+use crate::cell::keeper::{CellKeeper, ProcessGroup};
+use crate::driver::{AgentNews, DriverError, TextTail};
 
 /// See the module.
 pub(super) struct ScriptActor {
@@ -24,19 +24,19 @@ pub(super) struct ScriptActor {
     news: mpsc::Sender<AgentNews>,
     wanted: watch::Receiver<ScriptWish>,
     standing: Arc<Mutex<ScriptStanding>>,
-    keeper: Keeper,
-    program: Group,
-    lines: Lines,
+    keeper: CellKeeper,
+    program: ProcessGroup,
+    lines: AgentLines,
     /// To the task that writes. Dropping it closes the program's standard input.
     orders: Option<mpsc::Sender<ScriptOrder>>,
-    said: Tail,
+    said: TextTail,
     /// When it has to be ready, or a turn that was aborted to have ended.
     due: Option<Instant>,
     is_ready: bool,
 }
 
 /// What comes next.
-enum Next {
+enum ActorInput {
     /// A line, or the end of the program's output.
     Line(io::Result<Option<String>>),
     /// The program has exited.
@@ -57,7 +57,7 @@ impl ScriptActor {
         standing: Arc<Mutex<ScriptStanding>>,
     ) -> Result<ScriptActor, DriverError> {
         let system = |what: &'static str| move |source| DriverError::System { what, source };
-        let mut keeper = Keeper::new().map_err(system("watch over processes"))?;
+        let mut keeper = CellKeeper::new().map_err(system("watch over processes"))?;
         let (input, write) = io::pipe().map_err(system("open a pipe to the agent"))?;
         let (read, output) = io::pipe().map_err(system("open a pipe from the agent"))?;
         let read = pipe::Receiver::from_owned_fd(read.into()).map_err(system("read from the agent"))?;
@@ -93,8 +93,8 @@ impl ScriptActor {
             }
         });
         let due = Some(Instant::now() + setup.ready_within);
-        let lines = Lines { read: BufReader::new(read), line: Vec::new() };
-        let (said, is_ready, orders) = (Tail::default(), false, Some(orders));
+        let lines = AgentLines { read: BufReader::new(read), line: Vec::new() };
+        let (said, is_ready, orders) = (TextTail::default(), false, Some(orders));
         Ok(ScriptActor { setup, news, wanted, standing, keeper, program, lines, orders, said, due, is_ready })
     }
 
@@ -128,31 +128,31 @@ impl ScriptActor {
     async fn live(&mut self) -> String {
         loop {
             match self.next().await {
-                Next::Line(Ok(Some(line))) => {
+                ActorInput::Line(Ok(Some(line))) => {
                     if let Err(reason) = self.take_line(&line).await {
                         return reason;
                     }
                 }
-                Next::Line(Ok(None)) => return self.exit_words().await,
-                Next::Line(Err(error)) => return format!("cannot read what the agent says: {error}"),
-                Next::Exit(words) => {
+                ActorInput::Line(Ok(None)) => return self.exit_words().await,
+                ActorInput::Line(Err(error)) => return format!("cannot read what the agent says: {error}"),
+                ActorInput::Exit(words) => {
                     self.take_last_lines().await;
                     return words;
                 }
-                Next::Wish(ScriptWish::GoOn) => {}
-                Next::Wish(ScriptWish::Abort) => {
+                ActorInput::Wish(ScriptWish::GoOn) => {}
+                ActorInput::Wish(ScriptWish::Abort) => {
                     self.due = Some(Instant::now() + self.setup.term_grace);
                     if let Some(orders) = &self.orders {
                         // With nobody to read it, the time that is due ends the program.
                         let _ = orders.try_send(ScriptOrder::Abort {});
                     }
                 }
-                Next::Wish(ScriptWish::Close) => {
+                ActorInput::Wish(ScriptWish::Close) => {
                     self.orders = None;
                     return "the worker closed it".to_owned();
                 }
-                Next::Late if self.is_ready => return "the agent did not end a turn that was aborted".to_owned(),
-                Next::Late => {
+                ActorInput::Late if self.is_ready => return "the agent did not end a turn that was aborted".to_owned(),
+                ActorInput::Late => {
                     let seconds = self.setup.ready_within.as_secs();
                     return format!("the agent was not ready within {seconds} s");
                 }
@@ -160,7 +160,7 @@ impl ScriptActor {
         }
     }
 
-    async fn next(&mut self) -> Next {
+    async fn next(&mut self) -> ActorInput {
         let late = async |due: Option<Instant>| match due {
             Some(due) => sleep_until(due).await,
             None => std::future::pending().await,
@@ -168,16 +168,16 @@ impl ScriptActor {
         tokio::select! {
             biased;
             changed = self.wanted.changed() => match changed {
-                Ok(()) => Next::Wish(*self.wanted.borrow_and_update()),
+                Ok(()) => ActorInput::Wish(*self.wanted.borrow_and_update()),
                 // The driver was dropped.
-                Err(_) => Next::Wish(ScriptWish::Close),
+                Err(_) => ActorInput::Wish(ScriptWish::Close),
             },
-            line = self.lines.next() => Next::Line(line),
-            exit = self.keeper.exited(&mut self.program) => Next::Exit(match exit {
+            line = self.lines.next() => ActorInput::Line(line),
+            exit = self.keeper.exited(&mut self.program) => ActorInput::Exit(match exit {
                 Ok(status) => format!("the agent ended: {}", exit_words(status)),
                 Err(error) => format!("the agent ended, and its exit status can not be told: {error}"),
             }),
-            () = late(self.due) => Next::Late,
+            () = late(self.due) => ActorInput::Late,
         }
     }
 
@@ -275,12 +275,12 @@ impl ScriptActor {
 }
 
 /// The lines of the program's output. May be dropped while it waits, and asked again.
-struct Lines {
+struct AgentLines {
     read: BufReader<pipe::Receiver>,
     line: Vec<u8>,
 }
 
-impl Lines {
+impl AgentLines {
     async fn next(&mut self) -> io::Result<Option<String>> {
         let room = (LINE_BYTES_MAX + 1).saturating_sub(self.line.len()) as u64;
         (&mut self.read).take(room).read_until(b'\n', &mut self.line).await?;

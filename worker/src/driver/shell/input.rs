@@ -10,7 +10,7 @@ use nix::unistd;
 use rustix::io::ioctl_fionread;
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
 
-use crate::driver::Steer;
+use crate::driver::AgentSteer;
 
 /// The longest steer with its newline: a pipe takes this much whole or not at all (`PIPE_BUF`).
 pub const STEER_BYTES_MAX: usize = nix::libc::PIPE_BUF;
@@ -50,7 +50,7 @@ impl SteerPipe {
     }
 
     /// Writes one steer as a line.
-    pub(super) fn write(&mut self, steer: &Steer) -> Result<(), SteerRefusal> {
+    pub(super) fn write(&mut self, steer: &AgentSteer) -> Result<(), SteerRefusal> {
         let Some(write) = &self.write else { return Err(SteerRefusal::Closed) };
         let mut line = steer.text.strip_suffix('\n').unwrap_or(&steer.text).as_bytes().to_vec();
         line.push(b'\n');
@@ -92,8 +92,8 @@ fn lost(reason: String) -> ReceiptState {
 mod tests {
     use super::*;
 
-    fn steer(number: u32, text: &str) -> Steer {
-        Steer { id: TextId::InTurn { turn: 1, number }, text: text.to_owned() }
+    fn steer(number: u32, text: &str) -> AgentSteer {
+        AgentSteer { id: TextId::InTurn { turn: 1, number }, text: text.to_owned() }
     }
 
     #[test]

@@ -10,28 +10,28 @@ use tokio::net::unix::pipe;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::sleep;
 
-use crate::driver::{AgentNews, Tail};
+use crate::driver::{AgentNews, TextTail};
 
 /// The most that one piece of text holds of the output; a longer line comes in several.
 pub(super) const TEXT_BYTES_MAX: usize = 16 * 1024;
 
 /// The reading end of the pipe that a command writes to.
-pub(super) struct Output {
+pub(super) struct CommandOutput {
     pipe: pipe::Receiver,
 }
 
-impl Output {
+impl CommandOutput {
     /// Reads from `pipe`, and makes its descriptor nonblocking.
-    pub(super) fn new(pipe: OwnedFd) -> std::io::Result<Output> {
-        Ok(Output { pipe: pipe::Receiver::from_owned_fd(pipe)? })
+    pub(super) fn new(pipe: OwnedFd) -> std::io::Result<CommandOutput> {
+        Ok(CommandOutput { pipe: pipe::Receiver::from_owned_fd(pipe)? })
     }
 
     /// Sends all that comes out of the pipe as [`AgentNews::Text`] and returns its tail. Reads no faster
     /// than the news are taken. Ends at the end of the pipe; after `writers_gone` it takes what is in
     /// there and ends without waiting for more. Once nobody takes news, it reads and forgets.
-    pub(super) async fn pump(self, news: &mpsc::Sender<AgentNews>, writers_gone: &Notify) -> Tail {
-        let mut sink = Sink { news, tail: Tail::default() };
-        let mut lines = Lines::new();
+    pub(super) async fn pump(self, news: &mpsc::Sender<AgentNews>, writers_gone: &Notify) -> TextTail {
+        let mut sink = TextSink { news, tail: TextTail::default() };
+        let mut lines = OutputLines::new();
         loop {
             tokio::select! {
                 biased;
@@ -81,12 +81,12 @@ fn read_now(pipe: &pipe::Receiver, room: &mut [u8]) -> Option<usize> {
 }
 
 /// Where text goes: to the worker, and its end into the result.
-struct Sink<'a> {
+struct TextSink<'a> {
     news: &'a mpsc::Sender<AgentNews>,
-    tail: Tail,
+    tail: TextTail,
 }
 
-impl Sink<'_> {
+impl TextSink<'_> {
     async fn put(&mut self, text: Option<String>) {
         if let Some(text) = text {
             self.tail.push(&text);
@@ -97,14 +97,14 @@ impl Sink<'_> {
 }
 
 /// Bytes on their way to being text. Between calls there is always room.
-struct Lines {
+struct OutputLines {
     bytes: Box<[u8]>,
     len: usize,
 }
 
-impl Lines {
-    fn new() -> Lines {
-        Lines { bytes: vec![0; TEXT_BYTES_MAX].into(), len: 0 }
+impl OutputLines {
+    fn new() -> OutputLines {
+        OutputLines { bytes: vec![0; TEXT_BYTES_MAX].into(), len: 0 }
     }
 
     fn is_empty(&self) -> bool {
@@ -166,8 +166,8 @@ fn unfinished_bytes(bytes: &[u8]) -> usize {
 mod tests {
     use super::*;
 
-    fn lines_with(bytes: &[u8]) -> Lines {
-        let mut lines = Lines::new();
+    fn lines_with(bytes: &[u8]) -> OutputLines {
+        let mut lines = OutputLines::new();
         lines.room()[..bytes.len()].copy_from_slice(bytes);
         lines.filled(bytes.len());
         lines

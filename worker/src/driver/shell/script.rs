@@ -15,21 +15,21 @@ const VARIABLE: &str = "TEAMSTER_SCRIPT";
 const VARIABLE_BYTES_MAX: usize = 32 * 4096 - VARIABLE.len() - "=\0".len();
 
 /// A script on its way to a shell. Has to live until the shell has ended.
-pub(super) enum Script {
+pub(super) enum ShellScript {
     /// Lines, quotes and here-documents in it are the shell's to read, as in a file.
     Variable(String),
     /// A file in memory, for what is too long for a variable.
     InMemory(File),
 }
 
-impl Script {
-    pub(super) fn new(text: String) -> io::Result<Script> {
+impl ShellScript {
+    pub(super) fn new(text: String) -> io::Result<ShellScript> {
         if text.len() <= VARIABLE_BYTES_MAX {
-            return Ok(Script::Variable(text));
+            return Ok(ShellScript::Variable(text));
         }
         let mut file = File::from(memfd_create("prompt", MFdFlags::MFD_CLOEXEC)?);
         file.write_all(text.as_bytes())?;
-        Ok(Script::InMemory(file))
+        Ok(ShellScript::InMemory(file))
     }
 
     /// Lets `shell` run it.
@@ -37,11 +37,11 @@ impl Script {
         shell.args(["-eu", "-c"]);
         match self {
             // In one line, so that the shell counts the lines of the script from 1.
-            Script::Variable(text) => {
+            ShellScript::Variable(text) => {
                 shell.arg(format!("eval \"unset {VARIABLE}; ${VARIABLE}\"")).env(VARIABLE, text);
             }
             // By way of this process, as the descriptor is not for the command to inherit.
-            Script::InMemory(file) => {
+            ShellScript::InMemory(file) => {
                 shell.arg(format!(". /proc/{}/fd/{}", process::id(), file.as_raw_fd()));
             }
         }

@@ -5,30 +5,30 @@ use std::fmt;
 use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
 
-use teamster_protocol::host::stderr_log::Stderr;
+use teamster_protocol::host::stderr_log::StderrLines;
 
-type Draws = Box<dyn Fn(String) + Send>;
+type AsideDrawing = Box<dyn Fn(String) + Send>;
 
-static DRAWS: Mutex<Option<Draws>> = Mutex::new(None);
+static DRAWS: Mutex<Option<AsideDrawing>> = Mutex::new(None);
 
-/// While it lives, what is written to an [`Aside`] is given to whoever draws, line by line.
-pub struct Drawing(());
+/// While it lives, what is written to an [`AsideWriter`] is given to whoever draws, line by line.
+pub struct DrawingGuard(());
 
-impl Drawing {
+impl DrawingGuard {
     /// Only one draws at a time: the last one counts. `take` must not log.
-    pub fn begin(take: impl Fn(String) + Send + 'static) -> Drawing {
+    pub fn begin(take: impl Fn(String) + Send + 'static) -> DrawingGuard {
         *DRAWS.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(take));
-        Drawing(())
+        DrawingGuard(())
     }
 }
 
-impl Drop for Drawing {
+impl Drop for DrawingGuard {
     fn drop(&mut self) {
         DRAWS.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
 
-impl fmt::Debug for Drawing {
+impl fmt::Debug for DrawingGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Drawing")
     }
@@ -36,13 +36,13 @@ impl fmt::Debug for Drawing {
 
 /// A writer of whole lines, for the program's own log.
 #[derive(Debug, Clone, Copy)]
-pub struct Aside;
+pub struct AsideWriter;
 
-impl Write for Aside {
+impl Write for AsideWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &*DRAWS.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(take) => take(String::from_utf8_lossy(bytes).trim_end().to_owned()),
-            None => Stderr.write_all(bytes)?,
+            None => StderrLines.write_all(bytes)?,
         }
         Ok(bytes.len())
     }
@@ -61,8 +61,8 @@ mod tests {
     #[test]
     fn a_line_goes_to_who_draws_for_as_long_as_that_lasts() {
         let (sender, lines) = mpsc::channel();
-        let drawing = Drawing::begin(move |line| sender.send(line).expect("the test listens"));
-        Aside.write_all(b"a warning\n").expect("it is taken");
+        let drawing = DrawingGuard::begin(move |line| sender.send(line).expect("the test listens"));
+        AsideWriter.write_all(b"a warning\n").expect("it is taken");
         assert_eq!(lines.recv().as_deref(), Ok("a warning"));
         drop(drawing);
         assert!(lines.recv().is_err(), "nobody takes lines any more");

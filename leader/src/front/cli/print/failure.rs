@@ -3,16 +3,16 @@
 use std::fmt;
 use std::io::Write;
 
-use super::{Tone, harmless_lines};
+use super::{TextTone, harmless_lines};
 
 /// What went wrong and, where there is one, the way out. Displays with colour codes and harmless.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
+pub struct PrintedFailure {
     what: String,
     hint: Option<String>,
 }
 
-impl Failure {
+impl PrintedFailure {
     /// A failure in words of our own.
     pub fn new(what: impl Into<String>) -> Self {
         Self { what: what.into(), hint: None }
@@ -26,12 +26,12 @@ impl Failure {
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for PrintedFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let error = Tone::Error.style();
+        let error = TextTone::Error.style();
         write!(f, "{error}error:{error:#} {}", harmless_lines(self.what.trim_end()))?;
         if let Some(hint) = &self.hint {
-            let faint = Tone::Faint.style();
+            let faint = TextTone::Faint.style();
             let hint = harmless_lines(hint.trim_end());
             write!(f, "\n  {faint}hint:{faint:#} {}", hint.replace('\n', "\n        "))?;
         }
@@ -43,7 +43,7 @@ impl fmt::Display for Failure {
 ///
 /// That it could not be written is not reported: the place to report it is the one that is gone, and the
 /// exit code still tells.
-pub fn fail(failure: &Failure) {
+pub fn fail(failure: &PrintedFailure) {
     let _ = writeln!(anstream::stderr().lock(), "{failure}");
 }
 
@@ -63,18 +63,19 @@ pub fn remark(text: impl fmt::Display) {
 mod tests {
     use super::*;
 
-    fn plain(failure: &Failure) -> String {
+    fn plain(failure: &PrintedFailure) -> String {
         anstream::adapter::strip_str(&failure.to_string()).to_string()
     }
 
     #[test]
     fn a_failure_names_the_way_out() {
-        let failure = Failure::new("no member is called `alise`").with_hint("did you mean `alice`?\nsee teamster list");
+        let failure =
+            PrintedFailure::new("no member is called `alise`").with_hint("did you mean `alice`?\nsee teamster list");
         insta::assert_snapshot!(plain(&failure), @"
         error: no member is called `alise`
           hint: did you mean `alice`?
                 see teamster list
         ");
-        insta::assert_snapshot!(plain(&Failure::new("bad name \u{1b}[2J\n")), @r#"error: bad name \u{1b}[2J"#);
+        insta::assert_snapshot!(plain(&PrintedFailure::new("bad name \u{1b}[2J\n")), @r#"error: bad name \u{1b}[2J"#);
     }
 }

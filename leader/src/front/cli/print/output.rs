@@ -11,7 +11,7 @@ const COLUMNS_MAX: usize = 1_000;
 
 /// Whether somebody still reads what is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Audience {
+pub enum OutputAudience {
     /// The line was taken.
     There,
     /// The reader closed the pipe (`… | head`): a follower should end, and end well.
@@ -22,12 +22,12 @@ pub enum Audience {
 ///
 /// Colour codes are taken out for pipes and under `NO_COLOR`, and kept under `CLICOLOR_FORCE`. Does not
 /// make the text harmless: it may hold colours of [`super::paint`].
-pub fn say(text: impl Display) -> io::Result<Audience> {
+pub fn say(text: impl Display) -> io::Result<OutputAudience> {
     say_to(&mut anstream::stdout().lock(), &text)
 }
 
 /// As [`say`], but without a line end of its own: for text that comes in pieces. Writes nothing for an empty text.
-pub fn put(text: impl Display) -> io::Result<Audience> {
+pub fn put(text: impl Display) -> io::Result<OutputAudience> {
     put_to(&mut anstream::stdout().lock(), &text)
 }
 
@@ -39,14 +39,14 @@ pub fn columns() -> usize {
     columns_of(std::env::var("COLUMNS").ok().as_deref(), terminal)
 }
 
-fn say_to(out: &mut dyn Write, text: &dyn Display) -> io::Result<Audience> {
+fn say_to(out: &mut dyn Write, text: &dyn Display) -> io::Result<OutputAudience> {
     put_to(out, &format_args!("{text}\n"))
 }
 
-fn put_to(out: &mut dyn Write, text: &dyn Display) -> io::Result<Audience> {
+fn put_to(out: &mut dyn Write, text: &dyn Display) -> io::Result<OutputAudience> {
     match write!(out, "{text}").and_then(|()| out.flush()) {
-        Ok(()) => Ok(Audience::There),
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Audience::Gone),
+        Ok(()) => Ok(OutputAudience::There),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(OutputAudience::Gone),
         Err(error) => Err(error),
     }
 }
@@ -77,8 +77,8 @@ mod tests {
     #[test]
     fn a_closed_pipe_is_no_failure() {
         let (reader, mut writer) = io::pipe().expect("a pipe");
-        assert_eq!(say_to(&mut writer, &"a").expect("written"), Audience::There);
+        assert_eq!(say_to(&mut writer, &"a").expect("written"), OutputAudience::There);
         drop(reader);
-        assert_eq!(say_to(&mut writer, &"b").expect("no failure"), Audience::Gone);
+        assert_eq!(say_to(&mut writer, &"b").expect("no failure"), OutputAudience::Gone);
     }
 }

@@ -8,7 +8,7 @@ use super::harmless;
 
 /// What a piece of text means to the reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tone {
+pub enum TextTone {
     /// Nothing special.
     Plain,
     /// It is done, it went well.
@@ -25,7 +25,7 @@ pub enum Tone {
     Name,
 }
 
-impl Tone {
+impl TextTone {
     /// The terminal's own sixteen colours only: they follow the reader's theme.
     pub fn style(self) -> Style {
         match self {
@@ -43,18 +43,18 @@ impl Tone {
 /// The text in the colour of its meaning, made [`harmless`] when displayed.
 ///
 /// It always carries its colour codes: [`super::say`] takes them out where they are not wanted.
-pub fn paint(tone: Tone, text: &str) -> Painted<'_> {
-    Painted { tone, text }
+pub fn paint(tone: TextTone, text: &str) -> PaintedText<'_> {
+    PaintedText { tone, text }
 }
 
 /// See [`paint`].
 #[derive(Debug, Clone, Copy)]
-pub struct Painted<'a> {
-    tone: Tone,
+pub struct PaintedText<'a> {
+    tone: TextTone,
     text: &'a str,
 }
 
-impl fmt::Display for Painted<'_> {
+impl fmt::Display for PaintedText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let style = self.tone.style();
         write!(f, "{style}{}{style:#}", harmless(self.text))
@@ -67,8 +67,8 @@ mod tests {
 
     #[test]
     fn a_name_can_not_bring_its_own_colours() {
-        let painted = paint(Tone::Ok, "a\u{1b}[31mb").to_string();
+        let painted = paint(TextTone::Ok, "a\u{1b}[31mb").to_string();
         assert_eq!(painted, "\u{1b}[32ma\\u{1b}[31mb\u{1b}[0m");
-        assert_eq!(paint(Tone::Plain, "a").to_string(), "a");
+        assert_eq!(paint(TextTone::Plain, "a").to_string(), "a");
     }
 }

@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-use super::{Tone, harmless, shorten, width};
+use super::{TextTone, harmless, shorten, width};
 
 const GAP_COLUMNS: usize = 2;
 const WIDE_COLUMNS_MIN: usize = 8;
@@ -13,70 +13,70 @@ const NARROW_COLUMNS_MIN: usize = 3;
 
 /// A column's header, its alignment, and whether it gives way first when space is short.
 #[derive(Debug, Clone, Copy)]
-pub struct Column {
+pub struct TableColumn {
     header: &'static str,
-    kind: Kind,
+    kind: ColumnKind,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum ColumnKind {
     Left,
     Right,
     Wide,
 }
 
-impl Column {
+impl TableColumn {
     /// For words.
     pub const fn left(header: &'static str) -> Self {
-        Self { header, kind: Kind::Left }
+        Self { header, kind: ColumnKind::Left }
     }
 
     /// For numbers and lengths of time.
     pub const fn right(header: &'static str) -> Self {
-        Self { header, kind: Kind::Right }
+        Self { header, kind: ColumnKind::Right }
     }
 
     /// For free text: cut with `…` before any other column is.
     pub const fn wide(header: &'static str) -> Self {
-        Self { header, kind: Kind::Wide }
+        Self { header, kind: ColumnKind::Wide }
     }
 }
 
 /// Text in a table, made [`harmless`] on the way in.
 #[derive(Debug, Clone)]
-pub struct Cell {
+pub struct TableCell {
     text: String,
-    tone: Tone,
+    tone: TextTone,
 }
 
-impl Cell {
+impl TableCell {
     /// A cell in the colour of its meaning.
-    pub fn toned(tone: Tone, text: impl AsRef<str>) -> Self {
+    pub fn toned(tone: TextTone, text: impl AsRef<str>) -> Self {
         Self { text: harmless(text.as_ref()).into_owned(), tone }
     }
 }
 
-impl<T: AsRef<str>> From<T> for Cell {
+impl<T: AsRef<str>> From<T> for TableCell {
     fn from(text: T) -> Self {
-        Self::toned(Tone::Plain, text)
+        Self::toned(TextTone::Plain, text)
     }
 }
 
 /// Rows of `N` cells under `N` headers.
 #[derive(Debug, Clone)]
-pub struct Table<const N: usize> {
-    columns: [Column; N],
-    rows: Vec<[Cell; N]>,
+pub struct TextTable<const N: usize> {
+    columns: [TableColumn; N],
+    rows: Vec<[TableCell; N]>,
 }
 
-impl<const N: usize> Table<N> {
+impl<const N: usize> TextTable<N> {
     /// A table without rows.
-    pub fn new(columns: [Column; N]) -> Self {
+    pub fn new(columns: [TableColumn; N]) -> Self {
         Self { columns, rows: Vec::new() }
     }
 
     /// Adds a row at the end.
-    pub fn row(&mut self, cells: [Cell; N]) {
+    pub fn row(&mut self, cells: [TableCell; N]) {
         self.rows.push(cells);
     }
 
@@ -91,7 +91,7 @@ impl<const N: usize> Table<N> {
     /// too much, lines are longer.
     pub fn render(&self, columns_max: usize) -> String {
         let widths = self.widths(columns_max);
-        let headers = self.columns.map(|column| Cell::toned(Tone::Faint, column.header));
+        let headers = self.columns.map(|column| TableCell::toned(TextTone::Faint, column.header));
         let mut text = String::new();
         self.line(&mut text, &headers, &widths);
         for row in &self.rows {
@@ -109,12 +109,12 @@ impl<const N: usize> Table<N> {
             }
         }
         let budget = columns_max.saturating_sub(GAP_COLUMNS * N.saturating_sub(1));
-        self.shrink(&mut widths, budget, WIDE_COLUMNS_MIN, |kind| kind == Kind::Wide);
+        self.shrink(&mut widths, budget, WIDE_COLUMNS_MIN, |kind| kind == ColumnKind::Wide);
         self.shrink(&mut widths, budget, NARROW_COLUMNS_MIN, |_| true);
         widths
     }
 
-    fn shrink(&self, widths: &mut [usize; N], budget: usize, least: usize, may_give: impl Fn(Kind) -> bool) {
+    fn shrink(&self, widths: &mut [usize; N], budget: usize, least: usize, may_give: impl Fn(ColumnKind) -> bool) {
         loop {
             let excess = widths.iter().sum::<usize>().saturating_sub(budget);
             let widest = (0..N)
@@ -134,15 +134,15 @@ impl<const N: usize> Table<N> {
         }
     }
 
-    fn line(&self, text: &mut String, cells: &[Cell; N], widths: &[usize; N]) {
+    fn line(&self, text: &mut String, cells: &[TableCell; N], widths: &[usize; N]) {
         // Blanks are owed until something follows them, so that no line ends in blanks.
         let mut owed = 0;
         for ((cell, column), columns) in cells.iter().zip(&self.columns).zip(widths) {
             let shown = shorten(&cell.text, *columns);
             let blanks = columns - width(&shown);
             let (before, after) = match column.kind {
-                Kind::Right => (blanks, 0),
-                Kind::Left | Kind::Wide => (0, blanks),
+                ColumnKind::Right => (blanks, 0),
+                ColumnKind::Left | ColumnKind::Wide => (0, blanks),
             };
             owed += before;
             if !shown.is_empty() {
@@ -161,16 +161,20 @@ mod tests {
 
     use super::*;
 
-    fn plain(table: &Table<4>, columns: usize) -> String {
+    fn plain(table: &TextTable<4>, columns: usize) -> String {
         anstream::adapter::strip_str(&table.render(columns)).to_string()
     }
 
-    fn sample() -> Table<4> {
-        let mut table =
-            Table::new([Column::left("task"), Column::left("member"), Column::right("time"), Column::wide("result")]);
+    fn sample() -> TextTable<4> {
+        let mut table = TextTable::new([
+            TableColumn::left("task"),
+            TableColumn::left("member"),
+            TableColumn::right("time"),
+            TableColumn::wide("result"),
+        ]);
         table.row([
             "1".into(),
-            Cell::toned(Tone::Name, "alice"),
+            TableCell::toned(TextTone::Name, "alice"),
             "1.2s".into(),
             "all 214 tests passed, none were ignored, and the build took no longer than before".into(),
         ]);
@@ -214,8 +218,8 @@ mod tests {
 
     #[test]
     fn colours_surround_text_and_not_blanks() {
-        let mut table = Table::new([Column::left("name"), Column::right("n")]);
-        table.row([Cell::toned(Tone::Ok, "a"), Cell::toned(Tone::Error, "1")]);
+        let mut table = TextTable::new([TableColumn::left("name"), TableColumn::right("n")]);
+        table.row([TableCell::toned(TextTone::Ok, "a"), TableCell::toned(TextTone::Error, "1")]);
         insta::assert_snapshot!(table.render(80).replace('\u{1b}', "␛"), @"
         ␛[2mname␛[0m  ␛[2mn␛[0m
         ␛[32ma␛[0m     ␛[1m␛[31m1␛[0m
@@ -225,9 +229,9 @@ mod tests {
     proptest! {
         #[test]
         fn every_line_fits(cells in prop::collection::vec(any::<[String; 4]>(), 0..6), columns in 20usize..120) {
-            let mut table = Table::new(sample().columns);
+            let mut table = TextTable::new(sample().columns);
             for row in cells {
-                table.row(row.map(Cell::from));
+                table.row(row.map(TableCell::from));
             }
             for line in plain(&table, columns).lines() {
                 prop_assert!(width(line) <= columns, "{line:?}");

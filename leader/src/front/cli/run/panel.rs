@@ -12,40 +12,40 @@ use teamster_protocol::host::clock::now_ms;
 use teamster_protocol::model::id::{MemberName, TaskId};
 use teamster_protocol::model::limits::pace::PANEL_FRAME;
 
-use crate::front::cli::print::{Drawing, Tone, humane, paint, shorten, width};
-use crate::ops::run::Tally;
+use crate::front::cli::print::{DrawingGuard, TextTone, humane, paint, shorten, width};
+use crate::ops::run::TaskTally;
 
 const SPINNER: [&str; 8] = ["⠋", "⠙", "⠸", "⠴", "⠦", "⠧", "⠇", "⠏"];
 const NAME_COLUMNS_MAX: usize = 20;
 const BAR_COLUMNS_MAX: usize = 40;
 const BAR_COLUMNS_MIN: usize = 5;
 
-/// The lines, and the thread that draws them. Dropping it without [`Panel::end`] leaves them as they are.
+/// The lines, and the thread that draws them. Dropping it without [`ProgressPanel::end`] leaves them as they are.
 #[derive(Debug)]
-pub(super) struct Panel {
-    shared: Arc<Shared>,
+pub(super) struct ProgressPanel {
+    shared: Arc<PanelShared>,
     artist: Option<JoinHandle<()>>,
     /// What the program logs meanwhile goes above too.
-    drawing: Option<Drawing>,
+    drawing: Option<DrawingGuard>,
 }
 
 #[derive(Debug)]
-struct Shared {
-    scene: Mutex<Scene>,
+struct PanelShared {
+    scene: Mutex<PanelScene>,
     over: Condvar,
 }
 
-impl Shared {
-    fn scene(&self) -> MutexGuard<'_, Scene> {
+impl PanelShared {
+    fn scene(&self) -> MutexGuard<'_, PanelScene> {
         self.scene.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Panel {
+impl ProgressPanel {
     /// Begins to draw. Fails if there can be no thread.
-    pub(super) fn begin<'a>(total: usize, members: impl Iterator<Item = &'a MemberName>) -> io::Result<Panel> {
-        let scene = Scene::new(total, members, now_ms());
-        let shared = Arc::new(Shared { scene: Mutex::new(scene), over: Condvar::new() });
+    pub(super) fn begin<'a>(total: usize, members: impl Iterator<Item = &'a MemberName>) -> io::Result<ProgressPanel> {
+        let scene = PanelScene::new(total, members, now_ms());
+        let shared = Arc::new(PanelShared { scene: Mutex::new(scene), over: Condvar::new() });
         let drawn = Arc::clone(&shared);
         let artist = std::thread::Builder::new().name("panel".to_owned()).spawn(move || {
             let mut scene = drawn.scene();
@@ -56,8 +56,8 @@ impl Panel {
             }
         })?;
         let told = Arc::clone(&shared);
-        let drawing = Drawing::begin(move |line| told.scene().told.push(line));
-        Ok(Panel { shared, artist: Some(artist), drawing: Some(drawing) })
+        let drawing = DrawingGuard::begin(move |line| told.scene().told.push(line));
+        Ok(ProgressPanel { shared, artist: Some(artist), drawing: Some(drawing) })
     }
 
     /// Puts a line above, with the next drawing.
@@ -66,14 +66,14 @@ impl Panel {
     }
 
     /// How far it is; `title` names the tasks that run.
-    pub(super) fn tally(&self, tally: &Tally, title: impl Fn(TaskId) -> String) {
+    pub(super) fn tally(&self, tally: &TaskTally, title: impl Fn(TaskId) -> String) {
         let mut scene = self.shared.scene();
         scene.done = tally.completed + tally.failed + tally.cancelled;
         scene.failed = tally.failed;
-        scene.members.values_mut().for_each(|at| *at = At::Waiting);
+        scene.members.values_mut().for_each(|at| *at = PanelActivity::Waiting);
         for (id, (owner, since_ms)) in &tally.running {
             if let Some(at) = scene.members.get_mut(owner) {
-                *at = At::Task { title: title(*id), since_ms: *since_ms };
+                *at = PanelActivity::Task { title: title(*id), since_ms: *since_ms };
             }
         }
     }
@@ -94,7 +94,7 @@ impl Panel {
 }
 
 /// Shows the scene as it is now. A terminal that can not be written to is no reason to end a run.
-fn draw(scene: &mut Scene) {
+fn draw(scene: &mut PanelScene) {
     let (columns, rows) = match terminal_size::terminal_size_of(io::stderr()) {
         Some((columns, rows)) => (usize::from(columns.0), usize::from(rows.0)),
         None => (80, 24),
@@ -107,12 +107,12 @@ fn draw(scene: &mut Scene) {
 
 /// What is shown.
 #[derive(Debug)]
-struct Scene {
+struct PanelScene {
     begun_ms: u64,
     total: usize,
     done: usize,
     failed: usize,
-    members: BTreeMap<MemberName, At>,
+    members: BTreeMap<MemberName, PanelActivity>,
     /// Not drawn yet.
     told: Vec<String>,
     /// How wide each line of the last drawing is.
@@ -123,20 +123,20 @@ struct Scene {
 
 /// What a member is at.
 #[derive(Debug)]
-enum At {
+enum PanelActivity {
     Starting,
     Waiting,
     Task { title: String, since_ms: u64 },
 }
 
-impl Scene {
-    fn new<'a>(total: usize, members: impl Iterator<Item = &'a MemberName>, begun_ms: u64) -> Scene {
-        Scene {
+impl PanelScene {
+    fn new<'a>(total: usize, members: impl Iterator<Item = &'a MemberName>, begun_ms: u64) -> PanelScene {
+        PanelScene {
             begun_ms,
             total,
             done: 0,
             failed: 0,
-            members: members.map(|name| (name.clone(), At::Starting)).collect(),
+            members: members.map(|name| (name.clone(), PanelActivity::Starting)).collect(),
             told: Vec::new(),
             drawn: Vec::new(),
             frames: 0,
@@ -177,14 +177,14 @@ impl Scene {
         // Those with a task come first where there is no room for all.
         let mut members: Vec<_> = self.members.iter().collect();
         if hidden > 0 {
-            members.sort_by_key(|(_, at)| !matches!(at, At::Task { .. }));
+            members.sort_by_key(|(_, at)| !matches!(at, PanelActivity::Task { .. }));
         }
         let shown = members.len() - hidden;
         let spinner = SPINNER[self.frames % SPINNER.len()];
         let mut lines: Vec<String> =
             members.iter().take(shown).map(|(name, at)| member(name, at, names, room, spinner, now_ms)).collect();
         if hidden > 0 {
-            lines.push(paint(Tone::Faint, &shorten(&format!("and {hidden} more"), room)).to_string());
+            lines.push(paint(TextTone::Faint, &shorten(&format!("and {hidden} more"), room)).to_string());
         }
         lines.push(self.bar(room, now_ms));
         lines
@@ -200,34 +200,36 @@ impl Scene {
         let long = room.saturating_sub(count.len() + failed.len() + took.len()).min(BAR_COLUMNS_MAX);
         let full = (long * self.done).checked_div(self.total).unwrap_or(long).min(long);
         let (full, rest) = if long < BAR_COLUMNS_MIN { (0, 0) } else { (full, long - full) };
-        let tone = if self.failed > 0 { Tone::Warn } else { Tone::Ok };
+        let tone = if self.failed > 0 { TextTone::Warn } else { TextTone::Ok };
         format!(
             "{}{}{count}{}{}",
             paint(tone, &"━".repeat(full)),
-            paint(Tone::Faint, &"─".repeat(rest)),
-            paint(Tone::Error, &failed),
-            paint(Tone::Faint, &took)
+            paint(TextTone::Faint, &"─".repeat(rest)),
+            paint(TextTone::Error, &failed),
+            paint(TextTone::Faint, &took)
         )
     }
 }
 
-fn member(name: &MemberName, at: &At, names: usize, room: usize, spinner: &str, now_ms: u64) -> String {
+fn member(name: &MemberName, at: &PanelActivity, names: usize, room: usize, spinner: &str, now_ms: u64) -> String {
     let name = shorten(name.as_str(), names);
     let pad = names - width(&name);
     let (mark, took, (tone, what)) = match at {
-        At::Starting => (paint(Tone::Faint, "·"), String::new(), (Tone::Faint, "starts")),
-        At::Waiting => (paint(Tone::Faint, "·"), String::new(), (Tone::Faint, "waits")),
-        At::Task { title, since_ms } => {
-            (paint(Tone::Busy, spinner), seconds(now_ms.saturating_sub(*since_ms)), (Tone::Plain, title.as_str()))
-        }
+        PanelActivity::Starting => (paint(TextTone::Faint, "·"), String::new(), (TextTone::Faint, "starts")),
+        PanelActivity::Waiting => (paint(TextTone::Faint, "·"), String::new(), (TextTone::Faint, "waits")),
+        PanelActivity::Task { title, since_ms } => (
+            paint(TextTone::Busy, spinner),
+            seconds(now_ms.saturating_sub(*since_ms)),
+            (TextTone::Plain, title.as_str()),
+        ),
     };
     // A name, a mark and a length of time, with a blank after the first two and two after the last.
     let what = shorten(what, room.saturating_sub(names + 11));
     format!(
         "{}{:pad$} {mark} {}  {}",
-        paint(Tone::Name, &name),
+        paint(TextTone::Name, &name),
         "",
-        paint(Tone::Faint, &format!("{took:>6}")),
+        paint(TextTone::Faint, &format!("{took:>6}")),
         paint(tone, &what)
     )
 }
@@ -244,13 +246,15 @@ fn seconds(ms: u64) -> String {
 mod tests {
     use super::*;
 
-    fn scene(names: &[&str]) -> Scene {
+    fn scene(names: &[&str]) -> PanelScene {
         let names: Vec<MemberName> = names.iter().map(|name| name.parse().expect("a name")).collect();
-        let mut scene = Scene::new(13, names.iter(), 0);
+        let mut scene = PanelScene::new(13, names.iter(), 0);
         scene.done = 4;
         scene.failed = 1;
         for (at, since_ms) in scene.members.values_mut().zip([3_000, 60_000]) {
-            *at = At::Task { title: "7 the parser says\u{1b}[2J where it was, 漢字も".to_owned(), since_ms };
+            *at = PanelActivity::Task {
+                title: "7 the parser says\u{1b}[2J where it was, 漢字も".to_owned(), since_ms
+            };
         }
         scene
     }

@@ -9,53 +9,53 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use teamster_protocol::model::board::{BoardFact, ReleaseWhy};
 use teamster_protocol::model::id::{MemberName, TaskId};
-use teamster_protocol::store::file::Record;
+use teamster_protocol::store::file::LogRecord;
 
-use super::panel::Panel;
-use crate::front::cli::print::{Tone, clock, harmless, humane, paint, remark};
-use crate::ops::run::{RunNews, Tally};
+use super::panel::ProgressPanel;
+use crate::front::cli::print::{TextTone, clock, harmless, humane, paint, remark};
+use crate::ops::run::{RunNews, TaskTally};
 
 /// Shows a run.
 #[derive(Debug)]
-pub(super) struct Progress {
-    shown: Mutex<Shown>,
+pub(super) struct RunProgress {
+    shown: Mutex<ShownProgress>,
 }
 
 #[derive(Debug)]
-enum Shown {
+enum ShownProgress {
     Nothing,
-    Lines(Names),
-    Panel { names: Names, panel: Option<Panel> },
+    Lines(TaskTitles),
+    Panel { names: TaskTitles, panel: Option<ProgressPanel> },
 }
 
 /// The titles of tasks, and who has had which since when.
 #[derive(Debug, Default)]
-struct Names {
+struct TaskTitles {
     titles: BTreeMap<TaskId, String>,
     since_ms: BTreeMap<TaskId, (MemberName, u64)>,
 }
 
-impl Progress {
+impl RunProgress {
     /// A panel on a terminal that can move its cursor, lines elsewhere.
-    pub(super) fn for_people() -> Progress {
+    pub(super) fn for_people() -> RunProgress {
         let moves = std::env::var_os("TERM").is_some_and(|terminal| terminal != "dumb");
         if moves && std::io::stderr().is_terminal() {
-            Progress::new(Shown::Panel { names: Names::default(), panel: None })
+            RunProgress::new(ShownProgress::Panel { names: TaskTitles::default(), panel: None })
         } else {
-            Progress::new(Shown::Lines(Names::default()))
+            RunProgress::new(ShownProgress::Lines(TaskTitles::default()))
         }
     }
 
     /// Nothing.
-    pub(super) fn none() -> Progress {
-        Progress::new(Shown::Nothing)
+    pub(super) fn none() -> RunProgress {
+        RunProgress::new(ShownProgress::Nothing)
     }
 
-    fn new(shown: Shown) -> Progress {
-        Progress { shown: Mutex::new(shown) }
+    fn new(shown: ShownProgress) -> RunProgress {
+        RunProgress { shown: Mutex::new(shown) }
     }
 
-    fn shown(&self) -> MutexGuard<'_, Shown> {
+    fn shown(&self) -> MutexGuard<'_, ShownProgress> {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -77,9 +77,11 @@ impl Progress {
     /// The run begins with so many tasks and these workers.
     fn begin(&self, tasks: usize, members: &[MemberName]) {
         match &mut *self.shown() {
-            Shown::Nothing => {}
-            Shown::Lines(_) => line(&format!("{} for {}", count(tasks, "task"), count(members.len(), "worker"))),
-            Shown::Panel { panel, .. } => match Panel::begin(tasks, members.iter()) {
+            ShownProgress::Nothing => {}
+            ShownProgress::Lines(_) => {
+                line(&format!("{} for {}", count(tasks, "task"), count(members.len(), "worker")))
+            }
+            ShownProgress::Panel { panel, .. } => match ProgressPanel::begin(tasks, members.iter()) {
                 Ok(begun) => *panel = Some(begun),
                 Err(error) => tracing::warn!("cannot show how far the run is: {error}"),
             },
@@ -90,8 +92,8 @@ impl Progress {
     fn name(&self, named: &[(TaskId, String)]) {
         let mut shown = self.shown();
         let names = match &mut *shown {
-            Shown::Nothing => return,
-            Shown::Lines(names) | Shown::Panel { names, .. } => names,
+            ShownProgress::Nothing => return,
+            ShownProgress::Lines(names) | ShownProgress::Panel { names, .. } => names,
         };
         names.titles.extend(named.iter().cloned());
     }
@@ -99,38 +101,38 @@ impl Progress {
     /// Something to be said between.
     fn say(&self, text: &str) {
         match &mut *self.shown() {
-            Shown::Nothing => tracing::info!("{text}"),
-            Shown::Lines(_) => line(&harmless(text)),
-            Shown::Panel { panel, .. } => tell(panel, harmless(text).into_owned()),
+            ShownProgress::Nothing => tracing::info!("{text}"),
+            ShownProgress::Lines(_) => line(&harmless(text)),
+            ShownProgress::Panel { panel, .. } => tell(panel, harmless(text).into_owned()),
         }
     }
 
     /// A record of the board.
-    fn record(&self, record: &Record<BoardFact>) {
+    fn record(&self, record: &LogRecord<BoardFact>) {
         let mut shown = self.shown();
         let names = match &mut *shown {
-            Shown::Nothing => return,
-            Shown::Lines(names) | Shown::Panel { names, .. } => names,
+            ShownProgress::Nothing => return,
+            ShownProgress::Lines(names) | ShownProgress::Panel { names, .. } => names,
         };
         let lines: Vec<String> =
             record.facts.iter().filter_map(|fact| names.told(fact, &record.by, record.at_ms)).collect();
         match &mut *shown {
-            Shown::Nothing => {}
-            Shown::Lines(_) => lines.iter().for_each(|text| line(text)),
-            Shown::Panel { panel, .. } => lines.into_iter().for_each(|text| tell(panel, text)),
+            ShownProgress::Nothing => {}
+            ShownProgress::Lines(_) => lines.iter().for_each(|text| line(text)),
+            ShownProgress::Panel { panel, .. } => lines.into_iter().for_each(|text| tell(panel, text)),
         }
     }
 
     /// How far it is.
-    fn tally(&self, tally: &Tally) {
-        if let Shown::Panel { names, panel: Some(panel) } = &*self.shown() {
+    fn tally(&self, tally: &TaskTally) {
+        if let ShownProgress::Panel { names, panel: Some(panel) } = &*self.shown() {
             panel.tally(tally, |id| names.title(id));
         }
     }
 
     /// The run is over: the panel goes, and what follows stands apart from what was told.
     fn end(&self) {
-        if let Shown::Panel { panel, .. } = &mut *self.shown()
+        if let ShownProgress::Panel { panel, .. } = &mut *self.shown()
             && let Some(mut panel) = panel.take()
         {
             panel.tell(String::new());
@@ -139,7 +141,7 @@ impl Progress {
     }
 }
 
-impl Names {
+impl TaskTitles {
     fn title(&self, id: TaskId) -> String {
         match self.titles.get(&id) {
             Some(title) if *title != id.to_string() => format!("{id} {title}"),
@@ -149,7 +151,7 @@ impl Names {
 
     /// The line that tells of a fact, for those that are worth one.
     fn told(&mut self, fact: &BoardFact, by: &str, at_ms: u64) -> Option<String> {
-        let now = |told: String| Some(format!("{} {told}", paint(Tone::Faint, &clock(at_ms, &TimeZone::system()))));
+        let now = |told: String| Some(format!("{} {told}", paint(TextTone::Faint, &clock(at_ms, &TimeZone::system()))));
         match fact {
             BoardFact::Added { id, task } => {
                 self.titles.insert(*id, task.title.clone());
@@ -157,18 +159,27 @@ impl Names {
             }
             BoardFact::Claimed(claim) => {
                 self.since_ms.insert(claim.id, (claim.owner.clone(), at_ms));
-                now(format!("{} began {}", paint(Tone::Name, claim.owner.as_str()), harmless(&self.title(claim.id))))
+                now(format!(
+                    "{} began {}",
+                    paint(TextTone::Name, claim.owner.as_str()),
+                    harmless(&self.title(claim.id))
+                ))
             }
             BoardFact::Completed { id, .. } => {
                 let took = self.took(*id, at_ms);
-                let who = paint(Tone::Name, by).to_string();
-                now(format!("{who} {} {}{took}", paint(Tone::Ok, "completed"), harmless(&self.title(*id))))
+                let who = paint(TextTone::Name, by).to_string();
+                now(format!("{who} {} {}{took}", paint(TextTone::Ok, "completed"), harmless(&self.title(*id))))
             }
             BoardFact::Failed { id, reason, .. } => {
                 let took = self.took(*id, at_ms);
-                let who = paint(Tone::Name, by).to_string();
+                let who = paint(TextTone::Name, by).to_string();
                 let title = self.title(*id);
-                now(format!("{who} {} {}{took}: {}", paint(Tone::Error, "failed"), harmless(&title), harmless(reason)))
+                now(format!(
+                    "{who} {} {}{took}: {}",
+                    paint(TextTone::Error, "failed"),
+                    harmless(&title),
+                    harmless(reason)
+                ))
             }
             BoardFact::Released { id, why, .. } => {
                 let who = self.since_ms.remove(id).map_or_else(|| by.to_owned(), |(owner, _)| owner.to_string());
@@ -177,8 +188,8 @@ impl Names {
                     ReleaseWhy::WorkerDied => "died at",
                     ReleaseWhy::WorkerLeft => "gave back",
                 };
-                let who = paint(Tone::Name, &who).to_string();
-                now(format!("{who} {} {}", paint(Tone::Warn, how), harmless(&self.title(*id))))
+                let who = paint(TextTone::Name, &who).to_string();
+                now(format!("{who} {} {}", paint(TextTone::Warn, how), harmless(&self.title(*id))))
             }
             BoardFact::Assigned { .. }
             | BoardFact::Unassigned { .. }
@@ -200,7 +211,7 @@ impl Names {
     }
 }
 
-fn tell(panel: &Option<Panel>, text: String) {
+fn tell(panel: &Option<ProgressPanel>, text: String) {
     match panel {
         Some(panel) => panel.tell(text),
         None => line(&text),

@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use teamster_protocol::model::id::TaskId;
 
-use crate::front::cli::print::{Cell, Column, Table, Tone, humane, paint};
+use crate::front::cli::print::{TableCell, TableColumn, TextTable, TextTone, humane, paint};
 use crate::front::cli::task_text::numbers;
-use crate::ops::run::{Summary, TaskSummary, short_name};
+use crate::ops::run::{RunSummary, TaskSummary, short_name};
 
 /// From this width on the table has room for the branches too.
 const BRANCHES_COLUMNS_MIN: usize = 110;
 
 /// The table, the branches where it has no room for them, how many tasks stand where, and the way on.
-pub(super) fn render(summary: &Summary, columns: usize) -> String {
+pub(super) fn render(summary: &RunSummary, columns: usize) -> String {
     let branches: BTreeMap<&str, Vec<TaskId>> = branches(summary);
     let mut text = match branches.is_empty() {
         true => table(summary).render(columns),
@@ -21,7 +21,7 @@ pub(super) fn render(summary: &Summary, columns: usize) -> String {
         false => {
             let line = |(branch, ids): (&&str, &Vec<TaskId>)| {
                 let tasks = if ids.len() == 1 { "task" } else { "tasks" };
-                format!("\n{branch}  {}", paint(Tone::Faint, &format!("{tasks} {}", numbers(ids))))
+                format!("\n{branch}  {}", paint(TextTone::Faint, &format!("{tasks} {}", numbers(ids))))
             };
             format!("{}\n{}", table(summary).render(columns), branches.iter().map(line).collect::<String>())
         }
@@ -32,17 +32,17 @@ pub(super) fn render(summary: &Summary, columns: usize) -> String {
     let counts = if counts.is_empty() { "no task was begun".to_owned() } else { counts.join(", ") };
     text.push_str(&format!("\n\n{counts} in {took}{ended}\n"));
     if let Some(task) = summary.tasks.iter().find(|task| task.status == "failed") {
-        text.push_str(&format!("{}\n", paint(Tone::Faint, &format!("see teamster task show {}", task.id))));
+        text.push_str(&format!("{}\n", paint(TextTone::Faint, &format!("see teamster task show {}", task.id))));
     }
     if summary.ended.is_some() && summary.tasks.iter().any(|task| task.status == "pending" || task.status == "stopped")
     {
-        text.push_str(&format!("{}\n", paint(Tone::Faint, "go on with teamster run --resume")));
+        text.push_str(&format!("{}\n", paint(TextTone::Faint, "go on with teamster run --resume")));
     }
     text
 }
 
 /// The branches of those who had tasks, and which.
-fn branches(summary: &Summary) -> BTreeMap<&str, Vec<TaskId>> {
+fn branches(summary: &RunSummary) -> BTreeMap<&str, Vec<TaskId>> {
     let mut branches: BTreeMap<&str, Vec<TaskId>> = BTreeMap::new();
     for task in &summary.tasks {
         if let Some(branch) = &task.branch {
@@ -52,9 +52,9 @@ fn branches(summary: &Summary) -> BTreeMap<&str, Vec<TaskId>> {
     branches
 }
 
-fn table(summary: &Summary) -> Table<6> {
+fn table(summary: &RunSummary) -> TextTable<6> {
     let [id, task, member, state, time] = heads();
-    let mut table = Table::new([id, task, member, state, time, Column::wide("result")]);
+    let mut table = TextTable::new([id, task, member, state, time, TableColumn::wide("result")]);
     for task in &summary.tasks {
         let [id, name, who, status, took] = cells(task);
         table.row([id, name, who, status, took, remark(summary, task).as_str().into()]);
@@ -62,9 +62,10 @@ fn table(summary: &Summary) -> Table<6> {
     table
 }
 
-fn table_with_branches(summary: &Summary) -> Table<7> {
+fn table_with_branches(summary: &RunSummary) -> TextTable<7> {
     let [id, task, member, state, time] = heads();
-    let mut table = Table::new([id, task, member, state, time, Column::left("branch"), Column::wide("result")]);
+    let mut table =
+        TextTable::new([id, task, member, state, time, TableColumn::left("branch"), TableColumn::wide("result")]);
     for task in &summary.tasks {
         let [id, name, who, status, took] = cells(task);
         let branch = task.branch.as_deref().unwrap_or("").into();
@@ -74,7 +75,7 @@ fn table_with_branches(summary: &Summary) -> Table<7> {
 }
 
 /// The first line that tells most of a task: why it failed, what it waits for, or what it said.
-fn remark(summary: &Summary, task: &TaskSummary) -> String {
+fn remark(summary: &RunSummary, task: &TaskSummary) -> String {
     let result = task.result.as_deref().and_then(|text| text.lines().find(|line| !line.trim().is_empty()));
     match (&task.reason, task.waits_for.as_slice()) {
         (Some(reason), _) => match result {
@@ -91,29 +92,35 @@ fn remark(summary: &Summary, task: &TaskSummary) -> String {
 }
 
 /// The columns that every summary has.
-fn heads() -> [Column; 5] {
-    [Column::right("id"), Column::wide("task"), Column::left("member"), Column::left("state"), Column::right("time")]
+fn heads() -> [TableColumn; 5] {
+    [
+        TableColumn::right("id"),
+        TableColumn::wide("task"),
+        TableColumn::left("member"),
+        TableColumn::left("state"),
+        TableColumn::right("time"),
+    ]
 }
 
-fn cells(task: &TaskSummary) -> [Cell; 5] {
+fn cells(task: &TaskSummary) -> [TableCell; 5] {
     let who = task.member.as_ref().map_or("", |name| name.as_str());
     let took = task.duration_ms.map(|ms| humane(Duration::from_millis(ms))).unwrap_or_default();
     [
         task.id.to_string().into(),
         short_name(task.label.as_deref(), &task.title).into(),
-        Cell::toned(Tone::Name, who),
-        Cell::toned(tone(task), &task.status),
+        TableCell::toned(TextTone::Name, who),
+        TableCell::toned(tone(task), &task.status),
         took.into(),
     ]
 }
 
 /// The colour of where a task stands.
-fn tone(task: &TaskSummary) -> Tone {
+fn tone(task: &TaskSummary) -> TextTone {
     match task.status.as_str() {
-        "completed" => Tone::Ok,
-        "failed" => Tone::Error,
-        "in progress" => Tone::Busy,
-        _ => Tone::Warn,
+        "completed" => TextTone::Ok,
+        "failed" => TextTone::Error,
+        "in progress" => TextTone::Busy,
+        _ => TextTone::Warn,
     }
 }
 
@@ -143,7 +150,7 @@ mod tests {
         let tasks =
             vec![task(9, Some("build"), "completed"), task(10, Some("test"), "failed"), task(11, Some("3"), "pending")];
         let counts = [("completed", 1), ("failed", 1), ("pending", 1)].map(|(word, count)| (word.to_owned(), count));
-        let summary = Summary {
+        let summary = RunSummary {
             team: "tool-1a2b3c".parse().expect("a name"),
             ok: false,
             ended: Some("interrupted".to_owned()),

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use clap::ArgGroup;
 use teamster_protocol::model::id::{MemberName, Role, TaskId};
-use teamster_protocol::model::task::Work;
+use teamster_protocol::model::task::TaskWork;
 
-use super::{CliError, Context, Exit, show_changed};
+use super::{CliContext, CliError, ExitStatus, show_changed};
 use crate::front::cli::task_text::numbers;
 use crate::front::cli::words::joined;
 use crate::ops::duration::parse_duration;
@@ -47,7 +47,7 @@ pub struct AddArgs {
     pub run: bool,
 }
 
-pub(in crate::front::cli) async fn add(context: &Context, args: AddArgs) -> Result<Exit, CliError> {
+pub(in crate::front::cli) async fn add(context: &CliContext, args: AddArgs) -> Result<ExitStatus, CliError> {
     let text =
         match &args.file {
             Some(path) if path.as_os_str() == "-" => joined(&["-".to_owned()])?,
@@ -56,7 +56,7 @@ pub(in crate::front::cli) async fn add(context: &Context, args: AddArgs) -> Resu
             None => joined(&args.words)?,
         };
     let wanted = WantedTask {
-        work: if args.run { Work::Run(text) } else { Work::Prompt(text) },
+        work: if args.run { TaskWork::Run(text) } else { TaskWork::Prompt(text) },
         title: args.title,
         after: args.after,
         to: args.to,

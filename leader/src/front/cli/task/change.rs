@@ -1,10 +1,10 @@
 //! The `teamster task` commands that change tasks by their numbers.
 
 use clap::ValueEnum;
-use teamster_protocol::model::board::Scope;
+use teamster_protocol::model::board::ClearedTasks;
 use teamster_protocol::model::id::{MemberName, TaskId};
 
-use super::{CliError, Context, Exit, show_changed};
+use super::{CliContext, CliError, ExitStatus, show_changed};
 use crate::front::cli::task_text::numbers;
 use crate::ops::task;
 
@@ -63,46 +63,49 @@ pub enum ClearScope {
     All,
 }
 
-pub(in crate::front::cli) async fn assign(context: &Context, args: AssignArgs) -> Result<Exit, CliError> {
+pub(in crate::front::cli) async fn assign(context: &CliContext, args: AssignArgs) -> Result<ExitStatus, CliError> {
     let AssignArgs { id, name } = args;
     let changed = task::assign(&context.session, id, name.clone())?;
     show_changed(context, &changed, |_| format!("task {id} is for {name}"))
 }
 
-pub(in crate::front::cli) async fn unassign(context: &Context, args: UnassignArgs) -> Result<Exit, CliError> {
+pub(in crate::front::cli) async fn unassign(context: &CliContext, args: UnassignArgs) -> Result<ExitStatus, CliError> {
     let changed = task::unassign(&context.session, args.id)?;
     show_changed(context, &changed, |_| format!("task {} is open to everybody", args.id))
 }
 
-pub(in crate::front::cli) async fn add_dependency(context: &Context, args: DependencyArgs) -> Result<Exit, CliError> {
+pub(in crate::front::cli) async fn add_dependency(
+    context: &CliContext,
+    args: DependencyArgs,
+) -> Result<ExitStatus, CliError> {
     let DependencyArgs { id, dep } = args;
     let changed = task::add_dependency(&context.session, id, dep)?;
     show_changed(context, &changed, |_| format!("task {id} waits for task {dep}"))
 }
 
 pub(in crate::front::cli) async fn remove_dependency(
-    context: &Context,
+    context: &CliContext,
     args: DependencyArgs,
-) -> Result<Exit, CliError> {
+) -> Result<ExitStatus, CliError> {
     let DependencyArgs { id, dep } = args;
     let changed = task::remove_dependency(&context.session, id, dep)?;
     show_changed(context, &changed, |_| format!("task {id} no longer waits for task {dep}"))
 }
 
-pub(in crate::front::cli) async fn retry(context: &Context, args: RetryArgs) -> Result<Exit, CliError> {
+pub(in crate::front::cli) async fn retry(context: &CliContext, args: RetryArgs) -> Result<ExitStatus, CliError> {
     let changed = task::retry(&context.session, args.id)?;
     show_changed(context, &changed, |_| format!("task {} is to be done again", args.id))
 }
 
-pub(in crate::front::cli) async fn cancel(context: &Context, args: CancelArgs) -> Result<Exit, CliError> {
+pub(in crate::front::cli) async fn cancel(context: &CliContext, args: CancelArgs) -> Result<ExitStatus, CliError> {
     let cancelled = task::cancel(&context.session, args.id)?;
     show_changed(context, &cancelled.changed, |_| cancelled_text(args.id, &cancelled.blocked))
 }
 
-pub(in crate::front::cli) async fn clear(context: &Context, args: ClearArgs) -> Result<Exit, CliError> {
+pub(in crate::front::cli) async fn clear(context: &CliContext, args: ClearArgs) -> Result<ExitStatus, CliError> {
     let scope = match args.scope {
-        ClearScope::Completed => Scope::Completed,
-        ClearScope::All => Scope::All,
+        ClearScope::Completed => ClearedTasks::Completed,
+        ClearScope::All => ClearedTasks::All,
     };
     let changed = task::clear(&context.session, scope)?;
     show_changed(context, &changed, |cleared| match cleared.len() {

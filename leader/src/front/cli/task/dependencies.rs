@@ -2,8 +2,8 @@
 
 use teamster_protocol::model::id::TaskId;
 
-use super::{CliError, Context, Exit};
-use crate::front::cli::print::{Tone, paint};
+use super::{CliContext, CliError, ExitStatus};
+use crate::front::cli::print::{TextTone, paint};
 use crate::ops::task::{self, TaskDependencies, TaskRow};
 
 /// `teamster task dep ls`.
@@ -13,9 +13,12 @@ pub struct DependenciesArgs {
     pub id: TaskId,
 }
 
-pub(in crate::front::cli) async fn dependencies(context: &Context, args: DependenciesArgs) -> Result<Exit, CliError> {
+pub(in crate::front::cli) async fn dependencies(
+    context: &CliContext,
+    args: DependenciesArgs,
+) -> Result<ExitStatus, CliError> {
     context.show(&task::dependencies(&context.session, args.id)?, text)?;
-    Ok(Exit::Done)
+    Ok(ExitStatus::Done)
 }
 
 fn text(dependencies: &TaskDependencies) -> String {
@@ -23,7 +26,7 @@ fn text(dependencies: &TaskDependencies) -> String {
     let mut section = |head: String, rows: &[TaskRow]| {
         text.push_str(&format!("{head}\n"));
         for row in rows {
-            text.push_str(&format!("  {} {}  {}\n", row.id, paint(Tone::Plain, &row.title), row.status));
+            text.push_str(&format!("  {} {}  {}\n", row.id, paint(TextTone::Plain, &row.title), row.status));
         }
     };
     let id = dependencies.id;

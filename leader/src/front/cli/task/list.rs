@@ -3,8 +3,8 @@
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
-use super::{CliError, Context, Exit};
-use crate::front::cli::print::{Cell, Column, Table};
+use super::{CliContext, CliError, ExitStatus};
+use crate::front::cli::print::{TableCell, TableColumn, TextTable};
 use crate::front::cli::task_text::{counts_sentence, numbers, tone, whose};
 use crate::ops::task::{self, TaskFilter, TaskList, TaskStanding};
 
@@ -46,12 +46,12 @@ impl ValueEnum for TaskFilter {
     }
 }
 
-pub(in crate::front::cli) async fn list(context: &Context, args: ListTasksArgs) -> Result<Exit, CliError> {
+pub(in crate::front::cli) async fn list(context: &CliContext, args: ListTasksArgs) -> Result<ExitStatus, CliError> {
     if context.says_how_to_begin()? {
-        return Ok(Exit::Done);
+        return Ok(ExitStatus::Done);
     }
     context.show(&task::list(&context.session, &args.status)?, |tasks| text(tasks, context.columns))?;
-    Ok(Exit::Done)
+    Ok(ExitStatus::Done)
 }
 
 fn text(tasks: &TaskList, columns: usize) -> String {
@@ -61,8 +61,12 @@ fn text(tasks: &TaskList, columns: usize) -> String {
     if tasks.tasks.is_empty() {
         return format!("none of these; {}", counts_sentence(&tasks.counts));
     }
-    let mut table =
-        Table::new([Column::right("id"), Column::left("status"), Column::left("whose"), Column::wide("title")]);
+    let mut table = TextTable::new([
+        TableColumn::right("id"),
+        TableColumn::left("status"),
+        TableColumn::left("whose"),
+        TableColumn::wide("title"),
+    ]);
     for (standing, row) in tasks.standings.iter().copied().zip(&tasks.tasks) {
         let status = match standing {
             TaskStanding::Blocked => format!("blocked by {}", numbers(&row.waits_for)),
@@ -77,7 +81,12 @@ fn text(tasks: &TaskList, columns: usize) -> String {
             Some(label) if *label != row.title => format!("{label}: {}", row.title),
             Some(_) | None => row.title.clone(),
         };
-        table.row([Cell::from(row.id.to_string()), Cell::toned(tone(standing), status), whose(row), Cell::from(title)]);
+        table.row([
+            TableCell::from(row.id.to_string()),
+            TableCell::toned(tone(standing), status),
+            whose(row),
+            TableCell::from(title),
+        ]);
     }
     format!("{}\n\n{}", table.render(columns), counts_sentence(&tasks.counts))
 }

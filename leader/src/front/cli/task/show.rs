@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use teamster_protocol::model::board::ReleaseWhy;
 use teamster_protocol::model::id::TaskId;
-use teamster_protocol::model::task::Work;
-use teamster_protocol::model::task::view::{Attempt, How};
+use teamster_protocol::model::task::TaskWork;
+use teamster_protocol::model::task::view::{AttemptEndKind, AttemptView};
 
-use super::{CliError, Context, Exit};
-use crate::front::cli::print::{Tone, ago, harmless_lines, humane, paint};
+use super::{CliContext, CliError, ExitStatus};
+use crate::front::cli::print::{TextTone, ago, harmless_lines, humane, paint};
 use crate::front::cli::task_text::{numbers, tone};
 use crate::ops::task::{self, ShownTask};
 
@@ -19,9 +19,9 @@ pub struct ShowArgs {
     pub id: TaskId,
 }
 
-pub(in crate::front::cli) async fn show(context: &Context, args: ShowArgs) -> Result<Exit, CliError> {
+pub(in crate::front::cli) async fn show(context: &CliContext, args: ShowArgs) -> Result<ExitStatus, CliError> {
     context.show(&task::show(&context.session, args.id)?, |shown| text(shown, context.session.now_ms()))?;
-    Ok(Exit::Done)
+    Ok(ExitStatus::Done)
 }
 
 fn text(shown: &ShownTask, now_ms: u64) -> String {
@@ -29,9 +29,9 @@ fn text(shown: &ShownTask, now_ms: u64) -> String {
     let mut text = String::new();
     let mut line = |label: &str, value: String| {
         let pad = 10usize.saturating_sub(label.len());
-        text.push_str(&format!("{}{:pad$}{value}\n", paint(Tone::Faint, label), ""));
+        text.push_str(&format!("{}{:pad$}{value}\n", paint(TextTone::Faint, label), ""));
     };
-    let title = paint(Tone::Name, &view.task.title).to_string();
+    let title = paint(TextTone::Name, &view.task.title).to_string();
     line("task", format!("{} {title}", view.id));
     let mut status = paint(tone(*standing), &view.status).to_string();
     if let Some(owner) = &view.owner {
@@ -46,7 +46,7 @@ fn text(shown: &ShownTask, now_ms: u64) -> String {
     line("status", status);
     line("added", format!("{} by {}", ago(view.added_ms, now_ms), view.added_by));
     if let Some(label) = &view.task.label {
-        line("label", paint(Tone::Plain, label).to_string());
+        line("label", paint(TextTone::Plain, label).to_string());
     }
     if !view.task.after.is_empty() {
         line("after", numbers(&view.task.after));
@@ -67,8 +67,8 @@ fn text(shown: &ShownTask, now_ms: u64) -> String {
         line(&format!("attempt {}", attempt.attempt), attempt_text(attempt, now_ms));
     }
     let (head, work) = match &view.task.work {
-        Work::Run(text) => ("run", text),
-        Work::Prompt(text) => ("prompt", text),
+        TaskWork::Run(text) => ("run", text),
+        TaskWork::Prompt(text) => ("prompt", text),
     };
     block(&mut text, head, work);
     if let Some(result) = view.result() {
@@ -77,15 +77,15 @@ fn text(shown: &ShownTask, now_ms: u64) -> String {
     text
 }
 
-fn attempt_text(attempt: &Attempt, now_ms: u64) -> String {
+fn attempt_text(attempt: &AttemptView, now_ms: u64) -> String {
     let end_ms = attempt.end.as_ref().map_or(now_ms, |end| end.at_ms);
     let took = humane(Duration::from_millis(end_ms.saturating_sub(attempt.since_ms)));
     let how = match attempt.end.as_ref().map(|end| &end.how) {
-        None => paint(Tone::Busy, "running").to_string(),
-        Some(How::Completed) => paint(Tone::Ok, "completed").to_string(),
-        Some(How::Failed { reason }) => paint(Tone::Error, &format!("failed: {reason}")).to_string(),
-        Some(How::Released { why }) => paint(
-            Tone::Warn,
+        None => paint(TextTone::Busy, "running").to_string(),
+        Some(AttemptEndKind::Completed) => paint(TextTone::Ok, "completed").to_string(),
+        Some(AttemptEndKind::Failed { reason }) => paint(TextTone::Error, &format!("failed: {reason}")).to_string(),
+        Some(AttemptEndKind::Released { why }) => paint(
+            TextTone::Warn,
             match why {
                 ReleaseWhy::Stopped => "stopped",
                 ReleaseWhy::WorkerDied => "given back: its worker died",
@@ -98,7 +98,7 @@ fn attempt_text(attempt: &Attempt, now_ms: u64) -> String {
 }
 
 fn block(text: &mut String, head: &str, body: &str) {
-    text.push_str(&format!("\n{}\n", paint(Tone::Faint, head)));
+    text.push_str(&format!("\n{}\n", paint(TextTone::Faint, head)));
     for line in harmless_lines(body.trim_end()).lines() {
         text.push_str(&format!("  {line}\n"));
     }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::Place;
+use super::TextPosition;
 use crate::ops::text::{harmless, width};
 
 const EXCERPT_CHARS_BEFORE: usize = 40;
@@ -10,13 +10,13 @@ const EXCERPT_CHARS: usize = 72;
 
 /// A line or, of a long one, the part around the problem; harmless, tabs as blanks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Excerpt {
+pub(super) struct TextExcerpt {
     line: String,
     caret_columns_before: usize,
     caret_columns: usize,
 }
 
-impl Excerpt {
+impl TextExcerpt {
     /// Nothing where the line is blank.
     pub(super) fn of(text: &str, span: Range<usize>) -> Option<Self> {
         let start = text.floor_char_boundary(span.start);
@@ -63,10 +63,10 @@ impl Excerpt {
 }
 
 /// Where an offset of the text is.
-pub(crate) fn place(text: &str, offset: usize) -> Place {
+pub(crate) fn place(text: &str, offset: usize) -> TextPosition {
     let before = &text[..text.floor_char_boundary(offset)];
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-    Place {
+    TextPosition {
         line: 1 + before.bytes().filter(|byte| *byte == b'\n').count(),
         column: 1 + before[line_start..].chars().count(),
     }

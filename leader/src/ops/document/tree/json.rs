@@ -8,49 +8,52 @@ use std::fmt;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::super::problem::{DocumentFault, Problems, Report};
-use super::{Entry, Node, Value};
+use super::super::problem::{DocumentFault, DocumentProblems, ProblemReport};
+use super::{DocumentEntry, DocumentNode, DocumentValue};
 
 /// A plan has a list of tasks, a task, its `after`, an item: no field needs to look deeper, and each level rereads.
 const DEPTH_MAX: usize = 5;
 
-pub(super) fn read<'t, F: From<DocumentFault>>(text: &'t str, problems: &mut Problems<F>) -> Option<Node<'t>> {
+pub(super) fn read<'t, F: From<DocumentFault>>(
+    text: &'t str,
+    problems: &mut DocumentProblems<F>,
+) -> Option<DocumentNode<'t>> {
     match serde_json::from_str::<&RawValue>(text) {
         Ok(raw) => Some(node(text, raw, 0)),
         Err(error) => {
             let at = offset(text, error.line(), error.column());
-            problems.add(Some(at..at), || Report::of(DocumentFault::Syntax { why: without_place(&error) }));
+            problems.add(Some(at..at), || ProblemReport::of(DocumentFault::Syntax { why: without_place(&error) }));
             None
         }
     }
 }
 
-fn node<'t>(text: &'t str, raw: &'t RawValue, depth: usize) -> Node<'t> {
+fn node<'t>(text: &'t str, raw: &'t RawValue, depth: usize) -> DocumentNode<'t> {
     let json = raw.get();
     let start = position(text, json);
     let value = match json.as_bytes().first() {
-        Some(b'"') => serde_json::from_str(json).map_or(Value::Other("text"), Value::Text),
+        Some(b'"') => serde_json::from_str(json).map_or(DocumentValue::Other("text"), DocumentValue::Text),
         Some(b'[') if depth < DEPTH_MAX => {
             let items: Vec<&RawValue> = serde_json::from_str(json).expect("it was read once");
-            Value::List(items.into_iter().map(|item| node(text, item, depth + 1)).collect())
+            DocumentValue::List(items.into_iter().map(|item| node(text, item, depth + 1)).collect())
         }
         Some(b'{') if depth < DEPTH_MAX => {
-            let Fields(fields) = serde_json::from_str(json).expect("it was read once");
-            Value::Table(fields.into_iter().map(|(key, raw)| entry(text, key, raw, depth + 1)).collect())
+            let JsonFields(fields) = serde_json::from_str(json).expect("it was read once");
+            DocumentValue::Table(fields.into_iter().map(|(key, raw)| entry(text, key, raw, depth + 1)).collect())
         }
-        Some(b'[') => Value::Other("a list"),
-        Some(b'{') => Value::Other("a table"),
-        Some(first @ (b't' | b'f')) => Value::Flag(*first == b't'),
-        Some(b'n') | None => Value::Other("null"),
-        Some(_) => Value::Number(Cow::Borrowed(json)),
+        Some(b'[') => DocumentValue::Other("a list"),
+        Some(b'{') => DocumentValue::Other("a table"),
+        Some(first @ (b't' | b'f')) => DocumentValue::Flag(*first == b't'),
+        Some(b'n') | None => DocumentValue::Other("null"),
+        Some(_) => DocumentValue::Number(Cow::Borrowed(json)),
     };
-    Node { span: start..start + json.len(), value }
+    DocumentNode { span: start..start + json.len(), value }
 }
 
-fn entry<'t>(text: &'t str, raw_key: &'t RawValue, raw: &'t RawValue, depth: usize) -> Entry<'t> {
+fn entry<'t>(text: &'t str, raw_key: &'t RawValue, raw: &'t RawValue, depth: usize) -> DocumentEntry<'t> {
     let quoted = raw_key.get();
     let start = position(text, quoted);
-    Entry {
+    DocumentEntry {
         // A key with half a surrogate pair is no text; as written it is at least an unknown key.
         key: serde_json::from_str(quoted).unwrap_or(Cow::Borrowed(quoted)),
         key_span: start..start + quoted.len(),
@@ -75,14 +78,14 @@ fn without_place(error: &serde_json::Error) -> String {
 }
 
 /// All entries in their order, repeated keys among them: a map would keep the last in silence.
-struct Fields<'t>(Vec<(&'t RawValue, &'t RawValue)>);
+struct JsonFields<'t>(Vec<(&'t RawValue, &'t RawValue)>);
 
-impl<'t> serde::Deserialize<'t> for Fields<'t> {
+impl<'t> serde::Deserialize<'t> for JsonFields<'t> {
     fn deserialize<D: Deserializer<'t>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Entries;
+        struct JsonEntries;
 
-        impl<'t> Visitor<'t> for Entries {
-            type Value = Fields<'t>;
+        impl<'t> Visitor<'t> for JsonEntries {
+            type Value = JsonFields<'t>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
@@ -93,10 +96,10 @@ impl<'t> serde::Deserialize<'t> for Fields<'t> {
                 while let Some(entry) = map.next_entry()? {
                     fields.push(entry);
                 }
-                Ok(Fields(fields))
+                Ok(JsonFields(fields))
             }
         }
 
-        deserializer.deserialize_map(Entries)
+        deserializer.deserialize_map(JsonEntries)
     }
 }

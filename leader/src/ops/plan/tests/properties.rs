@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::{json, toml};
 use crate::ops::duration::format_duration;
-use crate::ops::plan::{Format, Plan, PlannedTask, Work};
+use crate::ops::plan::{DocumentFormat, Plan, PlannedTask, TaskWork};
 
 fn as_toml(plan: &Plan) -> String {
     let mut text = String::new();
@@ -33,8 +33,8 @@ fn fields(task: &PlannedTask) -> Vec<(&'static str, String)> {
     let quoted = |text: &str| serde_json::to_string(text).expect("a string");
     let after: Vec<String> = task.after.iter().map(|at| quoted(&format!("t{at}"))).collect();
     let (work, text) = match &task.work {
-        Work::Run(text) => ("run", text),
-        Work::Prompt(text) => ("prompt", text),
+        TaskWork::Run(text) => ("run", text),
+        TaskWork::Prompt(text) => ("prompt", text),
     };
     let mut fields = vec![
         ("id", quoted(&task.id)),
@@ -69,7 +69,7 @@ fn any_plan() -> impl Strategy<Value = Plan> {
             after.dedup();
             PlannedTask {
                 id: format!("t{at}"),
-                work: if is_run { Work::Run(text) } else { Work::Prompt(text) },
+                work: if is_run { TaskWork::Run(text) } else { TaskWork::Prompt(text) },
                 title,
                 after,
                 to,
@@ -91,7 +91,7 @@ proptest! {
 
     #[test]
     fn no_text_makes_it_panic(text in any::<String>()) {
-        for format in [Format::Toml, Format::Json] {
+        for format in [DocumentFormat::Toml, DocumentFormat::Json] {
             let _ = Plan::parse(&text, format, "plan").map_err(|error| error.to_string());
         }
         let _ = Plan::parse_bytes(text.as_bytes(), None);
@@ -99,7 +99,7 @@ proptest! {
 
     #[test]
     fn no_damage_to_a_plan_makes_it_panic(plan in any_plan(), at in any::<prop::sample::Index>(), put in "[\\[\\]{}\"'=,\\\\\n\r\u{1b}\u{feff}a0漢]{0,3}") {
-        for (text, format) in [(as_toml(&plan), Format::Toml), (as_json(&plan), Format::Json)] {
+        for (text, format) in [(as_toml(&plan), DocumentFormat::Toml), (as_json(&plan), DocumentFormat::Json)] {
             let mut chars: Vec<char> = text.chars().collect();
             let at = at.index(chars.len());
             chars.splice(at..=at, put.chars());

@@ -3,11 +3,11 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use teamster_protocol::host::process::Identity;
+use teamster_protocol::host::process::ProcessIdentity;
 use teamster_protocol::model::board::{BoardFact, ReleaseWhy};
-use teamster_protocol::model::roster::{MemberSpec, Process, StartedBy, TeamFact, Workspace};
-use teamster_protocol::model::task::{Claim, NewTask, Work};
-use teamster_protocol::store::file::{Fold, Offset, Stamp};
+use teamster_protocol::model::roster::{MemberSpec, StartedBy, TeamFact, WorkerProcess, Workspace};
+use teamster_protocol::model::task::{NewTask, TaskClaim, TaskWork};
+use teamster_protocol::store::file::{FactOffset, FactStamp, LogFold};
 
 use super::*;
 
@@ -31,8 +31,8 @@ fn name(name: &str) -> MemberName {
     name.parse().expect("a name")
 }
 
-fn at() -> Stamp<'static> {
-    Stamp { seq: 1, at_ms: THEN_MS, by: "lead", offset: Offset::NONE }
+fn at() -> FactStamp<'static> {
+    FactStamp { seq: 1, at_ms: THEN_MS, by: "lead", offset: FactOffset::NONE }
 }
 
 impl Team {
@@ -48,8 +48,8 @@ impl Team {
             stall: Default::default(),
         };
         self.roster.apply(TeamFact::Added { name: name(who), spec }, &at());
-        let identity = Identity { pid: 1, start_ticks: 1, boot_id: String::new() };
-        let process = Process { identity, started_by: StartedBy::Leader, isolation: None, outer_half: None };
+        let identity = ProcessIdentity { pid: 1, start_ticks: 1, boot_id: String::new() };
+        let process = WorkerProcess { identity, started_by: StartedBy::Leader, isolation: None, outer_half: None };
         self.roster.apply(TeamFact::Joined { name: name(who), process }, &at());
         self.running.insert(name(who));
         self
@@ -60,7 +60,7 @@ impl Team {
         self
     }
 
-    fn left(mut self, who: &str, how: LeftHow) -> Team {
+    fn left(mut self, who: &str, how: WorkerEnd) -> Team {
         self.roster.apply(TeamFact::Left { name: name(who), how }, &at());
         self.dead(who)
     }
@@ -71,7 +71,7 @@ impl Team {
     }
 
     fn task(mut self, after: &[u32], edit: impl FnOnce(&mut NewTask)) -> Team {
-        let mut task = NewTask::new(Work::Run("true".to_owned()));
+        let mut task = NewTask::new(TaskWork::Run("true".to_owned()));
         task.after = after.iter().copied().map(TaskId).collect();
         edit(&mut task);
         let facts = self.board.add(vec![task]).expect("it is a good task");
@@ -85,7 +85,7 @@ impl Team {
     }
 
     fn claimed(self, id: u32, owner: &str) -> Team {
-        self.fact(BoardFact::Claimed(Claim { id: TaskId(id), owner: name(owner), attempt: 1 }))
+        self.fact(BoardFact::Claimed(TaskClaim { id: TaskId(id), owner: name(owner), attempt: 1 }))
     }
 
     fn failed(self, id: u32) -> Team {
@@ -93,7 +93,7 @@ impl Team {
         self.claimed(id, "ann").fact(failed)
     }
 
-    fn say(because: &[Because]) -> String {
+    fn say(because: &[CauseText]) -> String {
         let mut text = String::new();
         for because in because {
             writeln!(text, "{}", because.says).expect("a text takes all");
@@ -104,9 +104,9 @@ impl Team {
         text
     }
 
-    fn scene<T>(&self, look: impl FnOnce(&Scene<'_>) -> T) -> T {
+    fn scene<T>(&self, look: impl FnOnce(&TeamScene<'_>) -> T) -> T {
         let reason = |_| Some("exit status 2".to_owned());
-        look(&Scene {
+        look(&TeamScene {
             board: &self.board,
             roster: &self.roster,
             running: &self.running,
@@ -208,7 +208,7 @@ fn a_chain_as_long_as_a_board_has_one_root() {
     let mut team = team().task(&[], plain).fact(BoardFact::Cancelled { id: TaskId(1) });
     // Added before it was cancelled, as far as the board is concerned.
     for id in 2..=3_000 {
-        let task = NewTask { after: vec![TaskId(id - 1)], ..NewTask::new(Work::Run("true".to_owned())) };
+        let task = NewTask { after: vec![TaskId(id - 1)], ..NewTask::new(TaskWork::Run("true".to_owned())) };
         team = team.fact(BoardFact::Added { id: TaskId(id), task });
     }
     insta::assert_snapshot!(team.why(3_000), @"
@@ -228,7 +228,7 @@ fn what_is_for_one_member_says_what_that_one_is_at() {
     for zoe, who is not on the roster
       → teamster spawn zoe, or teamster task unassign 4
     ");
-    let team = team.dead("ann").left("ben", LeftHow::Died { reason: "killed by SIGKILL".to_owned() });
+    let team = team.dead("ann").left("ben", WorkerEnd::Died { reason: "killed by SIGKILL".to_owned() });
     insta::assert_snapshot!([2, 3].map(|id| team.why(id)).concat() + &team.why_member("ann") + &team.why_member("ben"), @"
     for ann, who died: its worker, started 3m ago, is gone
       → teamster spawn ann, or teamster task unassign 2
@@ -256,7 +256,7 @@ fn whoever_is_in_a_turn_for_no_task_is_not_free() {
 
 #[test]
 fn who_is_started_again_says_when() {
-    let how = LeftHow::Died { reason: "killed by SIGKILL".to_owned() };
+    let how = WorkerEnd::Died { reason: "killed by SIGKILL".to_owned() };
     let restarting = |at_ms| TeamFact::Restarting { name: name("ann"), how: how.clone(), at_ms };
     let team = team().task(&[], to("ann")).dead("ann").roster(restarting(NOW_MS + 800));
     insta::assert_snapshot!(team.why(1) + &team.why_member("ann"), @"
@@ -369,7 +369,7 @@ fn a_role_that_nobody_has_or_that_nobody_runs_with_is_said() {
     idle: task 1 is for a role that it has not
       → teamster why 1
     ");
-    let team = team.member("tess", Some("tester"), AutoClaim::On).left("tess", LeftHow::Shutdown);
+    let team = team.member("tess", Some("tester"), AutoClaim::On).left("tess", WorkerEnd::Shutdown);
     insta::assert_snapshot!(team.why(1) + &team.why_member("tess"), @"
     needs the role tester; tess has it, and none of them runs
       → teamster spawn tess

@@ -4,31 +4,31 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::board::Task;
 use crate::model::id::{MemberName, Role, TaskId};
-use crate::model::task::{Hold, TaskStatus};
-use crate::store::file::Offset;
+use crate::model::task::{TaskHold, TaskStatus};
+use crate::store::file::FactOffset;
 
 /// The names that packed tasks have. One that came stays: a team has few.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Names {
-    members: Numbered<MemberName>,
-    roles: Numbered<Role>,
+pub(super) struct PackedNames {
+    members: NumberedValues<MemberName>,
+    roles: NumberedValues<Role>,
 }
 
 /// Values that have a number each.
 #[derive(Debug, Clone)]
-struct Numbered<T> {
+struct NumberedValues<T> {
     all: Vec<T>,
     numbers: BTreeMap<T, u64>,
 }
 
 /// What a task is written to, number by number.
-struct Packer<'a> {
+struct BytePacker<'a> {
     bytes: Vec<u8>,
-    names: &'a mut Names,
+    names: &'a mut PackedNames,
 }
 
 /// What is left of bytes that [`put`] wrote.
-pub(super) struct Bytes<'a>(pub(super) &'a [u8]);
+pub(super) struct ByteReader<'a>(pub(super) &'a [u8]);
 
 const PENDING: u64 = 0;
 const STOPPED: u64 = 1;
@@ -38,7 +38,7 @@ const FAILED: u64 = 4;
 const CANCELLED: u64 = 5;
 
 /// A task as bytes, which [`unpack`] makes the same task of.
-pub(super) fn pack(task: &Task, names: &mut Names) -> Vec<u8> {
+pub(super) fn pack(task: &Task, names: &mut PackedNames) -> Vec<u8> {
     // Named one by one, so that a new field is not forgotten.
     let Task {
         status,
@@ -54,7 +54,7 @@ pub(super) fn pack(task: &Task, names: &mut Names) -> Vec<u8> {
         added_at,
         history,
     } = task;
-    let mut to = Packer { bytes: Vec::with_capacity(64), names };
+    let mut to = BytePacker { bytes: Vec::with_capacity(64), names };
     to.status(status);
     to.ids(blocked_by);
     to.ids(blocks);
@@ -73,8 +73,8 @@ pub(super) fn pack(task: &Task, names: &mut Names) -> Vec<u8> {
 }
 
 /// The task that was packed.
-pub(super) fn unpack(bytes: &[u8], names: &Names) -> Task {
-    let mut from = Bytes(bytes);
+pub(super) fn unpack(bytes: &[u8], names: &PackedNames) -> Task {
+    let mut from = ByteReader(bytes);
     Task {
         status: from.status(names),
         blocked_by: from.ids(),
@@ -95,8 +95,8 @@ pub(super) fn unpack(bytes: &[u8], names: &Names) -> Task {
 }
 
 /// Where the task that was packed stands.
-pub(super) fn unpack_status(bytes: &[u8], names: &Names) -> TaskStatus {
-    Bytes(bytes).status(names)
+pub(super) fn unpack_status(bytes: &[u8], names: &PackedNames) -> TaskStatus {
+    ByteReader(bytes).status(names)
 }
 
 /// Writes a number in as many bytes as it needs: seven bits each, the lowest first, the highest bit while more come.
@@ -108,15 +108,15 @@ pub(super) fn put(bytes: &mut Vec<u8>, mut number: u64) {
     bytes.push(number as u8);
 }
 
-impl Packer<'_> {
+impl BytePacker<'_> {
     fn number(&mut self, number: u64) {
         put(&mut self.bytes, number);
     }
 
     fn status(&mut self, status: &TaskStatus) {
         let (tag, member, at_ms) = match status {
-            TaskStatus::Pending { assignee, hold: Hold::Free } => (PENDING, assignee.as_ref(), None),
-            TaskStatus::Pending { assignee, hold: Hold::Stopped } => (STOPPED, assignee.as_ref(), None),
+            TaskStatus::Pending { assignee, hold: TaskHold::Free } => (PENDING, assignee.as_ref(), None),
+            TaskStatus::Pending { assignee, hold: TaskHold::Stopped } => (STOPPED, assignee.as_ref(), None),
             TaskStatus::InProgress { owner, since_ms } => (IN_PROGRESS, Some(owner), Some(since_ms)),
             TaskStatus::Completed { owner, at_ms } => (COMPLETED, Some(owner), Some(at_ms)),
             TaskStatus::Failed { owner, at_ms } => (FAILED, Some(owner), Some(at_ms)),
@@ -146,12 +146,12 @@ impl Packer<'_> {
         }
     }
 
-    fn offset(&mut self, offset: Offset) {
+    fn offset(&mut self, offset: FactOffset) {
         offset.parts().into_iter().for_each(|part| self.number(part));
     }
 }
 
-impl<'a> Bytes<'a> {
+impl<'a> ByteReader<'a> {
     /// The next byte, if any is left.
     pub(super) fn byte(&mut self) -> Option<u8> {
         let (first, rest) = self.0.split_first()?;
@@ -182,12 +182,12 @@ impl<'a> Bytes<'a> {
         self.number() as u32
     }
 
-    fn status(&mut self, names: &Names) -> TaskStatus {
+    fn status(&mut self, names: &PackedNames) -> TaskStatus {
         let (tag, member, at_ms) = (self.number(), self.member(names), self.number());
         let owner = || member.clone().expect("who was on it is packed with it");
         match tag {
-            PENDING => TaskStatus::Pending { assignee: member, hold: Hold::Free },
-            STOPPED => TaskStatus::Pending { assignee: member, hold: Hold::Stopped },
+            PENDING => TaskStatus::Pending { assignee: member, hold: TaskHold::Free },
+            STOPPED => TaskStatus::Pending { assignee: member, hold: TaskHold::Stopped },
             IN_PROGRESS => TaskStatus::InProgress { owner: owner(), since_ms: at_ms },
             COMPLETED => TaskStatus::Completed { owner: owner(), at_ms },
             FAILED => TaskStatus::Failed { owner: owner(), at_ms },
@@ -196,7 +196,7 @@ impl<'a> Bytes<'a> {
         }
     }
 
-    fn member(&mut self, names: &Names) -> Option<MemberName> {
+    fn member(&mut self, names: &PackedNames) -> Option<MemberName> {
         self.number().checked_sub(1).map(|number| names.members.value(number))
     }
 
@@ -209,23 +209,23 @@ impl<'a> Bytes<'a> {
         (0..many).map(next).collect()
     }
 
-    fn offsets(&mut self) -> Vec<Offset> {
+    fn offsets(&mut self) -> Vec<FactOffset> {
         let many = self.number();
         (0..many).map(|_| self.offset()).collect()
     }
 
-    fn offset(&mut self) -> Offset {
-        Offset::of_parts([self.number(), self.number(), self.number()])
+    fn offset(&mut self) -> FactOffset {
+        FactOffset::of_parts([self.number(), self.number(), self.number()])
     }
 }
 
-impl<T> Default for Numbered<T> {
-    fn default() -> Numbered<T> {
-        Numbered { all: Vec::new(), numbers: BTreeMap::new() }
+impl<T> Default for NumberedValues<T> {
+    fn default() -> NumberedValues<T> {
+        NumberedValues { all: Vec::new(), numbers: BTreeMap::new() }
     }
 }
 
-impl<T: Ord + Clone> Numbered<T> {
+impl<T: Ord + Clone> NumberedValues<T> {
     fn number(&mut self, value: &T) -> u64 {
         if let Some(number) = self.numbers.get(value) {
             return *number;

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::id::Role;
-use crate::store::file::Reader;
+use crate::store::file::LogReader;
 
 const NAMES: [&str; 3] = ["alice", "bob", "cy"];
 const ROLES: [&str; 2] = ["reviewer", "tester"];
@@ -45,7 +45,7 @@ enum Step {
     Cancel {
         id: u32,
     },
-    Clear(Scope),
+    Clear(ClearedTasks),
     Away {
         who: usize,
     },
@@ -98,16 +98,16 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (id(), id()).prop_map(|(id, on)| Step::RemoveDependency { id, on }),
         2 => id().prop_map(|id| Step::Retry { id }),
         1 => id().prop_map(|id| Step::Cancel { id }),
-        1 => prop::sample::select(vec![Scope::Completed, Scope::Completed, Scope::All]).prop_map(Step::Clear),
+        1 => prop::sample::select(vec![ClearedTasks::Completed, ClearedTasks::Completed, ClearedTasks::All]).prop_map(Step::Clear),
         1 => (0..3_usize).prop_map(|who| Step::Away { who }),
     ]
 }
 
 /// Alice tests, bob has no role, cy reviews and takes only what is assigned to it.
-fn claimant(who: usize) -> Claimant {
+fn claimant(who: usize) -> WaitingClaimant {
     let role: [Option<Role>; 3] = [Some(ROLES[1].parse().unwrap()), None, Some(ROLES[0].parse().unwrap())];
     let auto = if who == 2 { AutoClaim::Off } else { AutoClaim::On };
-    Claimant { name: name(NAMES[who]), role: role[who].clone(), auto }
+    WaitingClaimant { name: name(NAMES[who]), role: role[who].clone(), auto }
 }
 
 fn new_task(wish: &Wish) -> NewTask {
@@ -121,7 +121,11 @@ fn new_task(wish: &Wish) -> NewTask {
 }
 
 /// What the board decides on a step, and the claim it gives.
-fn decide(board: &Board, step: &Step, claims: &[Claim]) -> Result<(Vec<BoardFact>, Option<Claim>), Refusal> {
+fn decide(
+    board: &Board,
+    step: &Step,
+    claims: &[TaskClaim],
+) -> Result<(Vec<BoardFact>, Option<TaskClaim>), BoardRefusal> {
     Ok(match step {
         Step::Add(wishes) => (board.add(wishes.iter().map(new_task).collect())?, None),
         Step::Claim { who } => board.claim_next(&claimant(*who)),
@@ -129,7 +133,7 @@ fn decide(board: &Board, step: &Step, claims: &[Claim]) -> Result<(Vec<BoardFact
             None => (Vec::new(), None),
             Some(claim) => (vec![end(board, claim, *how)?], None),
         },
-        Step::Bury { who } => (board.bury(&name(NAMES[*who]), Death::default()), None),
+        Step::Bury { who } => (board.bury(&name(NAMES[*who]), WorkerDeath::default()), None),
         Step::Assign { id, to } => (vec![board.assign(TaskId(*id), name(NAMES[*to]))?], None),
         Step::Unassign { id } => (vec![board.unassign(TaskId(*id))?], None),
         Step::AddDependency { id, on } => (vec![board.add_dependency(TaskId(*id), TaskId(*on))?], None),
@@ -141,7 +145,7 @@ fn decide(board: &Board, step: &Step, claims: &[Claim]) -> Result<(Vec<BoardFact
     })
 }
 
-fn end(board: &Board, claim: &Claim, how: End) -> Result<BoardFact, Refusal> {
+fn end(board: &Board, claim: &TaskClaim, how: End) -> Result<BoardFact, BoardRefusal> {
     match how {
         End::Complete => board.complete(claim, String::new()),
         End::Fail => board.fail(claim, "why".to_owned(), String::new()),
@@ -150,7 +154,7 @@ fn end(board: &Board, claim: &Claim, how: End) -> Result<BoardFact, Refusal> {
 }
 
 fn is_free(task: &Task) -> bool {
-    matches!(task.status, TaskStatus::Pending { hold: Hold::Free, .. })
+    matches!(task.status, TaskStatus::Pending { hold: TaskHold::Free, .. })
 }
 
 fn assignee(task: &Task) -> Option<&MemberName> {
@@ -170,7 +174,7 @@ fn waits_for(board: &Board, task: &Task) -> Vec<TaskId> {
 }
 
 /// The task that is due for a worker, by looking at every one.
-fn due_for(board: &Board, who: &Claimant) -> Option<TaskId> {
+fn due_for(board: &Board, who: &WaitingClaimant) -> Option<TaskId> {
     let may = |task: &Task| match assignee(task) {
         Some(name) => *name == who.name,
         None => who.auto == AutoClaim::On && (task.role.is_none() || task.role == who.role),
@@ -222,7 +226,7 @@ fn check_board(board: &Board) {
         assert_eq!(board.owned_by(&who.name).collect::<Vec<_>>(), owned, "{}", who.name);
     }
     // Whoever waits beside work is woken, and nobody is for nothing.
-    let could: Vec<&Claimant> = board.waiting().filter(|who| due_for(board, who).is_some()).collect();
+    let could: Vec<&WaitingClaimant> = board.waiting().filter(|who| due_for(board, who).is_some()).collect();
     let woken = board.to_wake();
     assert_eq!(woken.is_empty(), could.is_empty(), "woken {woken:?}, and {could:?} could work");
     assert!(woken.iter().all(|name| could.iter().any(|who| who.name == *name)), "{woken:?} of {could:?}");
@@ -230,11 +234,11 @@ fn check_board(board: &Board) {
 }
 
 /// Only who holds the running attempt can end it: not an earlier owner, not a later attempt, not another member.
-fn check_fence(board: &Board, claims: &[Claim]) {
+fn check_fence(board: &Board, claims: &[TaskClaim]) {
     let forged = claims.iter().flat_map(|claim| {
-        let next = Claim { attempt: claim.attempt + 1, ..claim.clone() };
+        let next = TaskClaim { attempt: claim.attempt + 1, ..claim.clone() };
         let other = NAMES.map(name).into_iter().find(|name| *name != claim.owner).unwrap();
-        [next, Claim { owner: other, ..claim.clone() }]
+        [next, TaskClaim { owner: other, ..claim.clone() }]
     });
     for claim in claims.iter().cloned().chain(forged) {
         let runs = board.task(claim.id).is_ok_and(|task| {
@@ -275,7 +279,9 @@ fn check_change(step: &Step, before: &Board, after: &Board) {
             ("failed" | "cancelled", "pending") => matches!(step, Step::Retry { .. }),
             ("pending" | "stopped" | "failed", "cancelled") => matches!(step, Step::Cancel { .. }),
             ("completed", "absent") => matches!(step, Step::Clear(_)),
-            ("pending" | "stopped" | "failed" | "cancelled", "absent") => matches!(step, Step::Clear(Scope::All)),
+            ("pending" | "stopped" | "failed" | "cancelled", "absent") => {
+                matches!(step, Step::Clear(ClearedTasks::All))
+            }
             _ => false,
         };
         assert!(known, "{step:?} took task {id} from {was:?} to {is:?}");
@@ -283,7 +289,7 @@ fn check_change(step: &Step, before: &Board, after: &Board) {
 }
 
 /// What single steps promise beyond that.
-fn check_step(step: &Step, before: &Board, after: &Board, outcome: &Result<Option<Claim>, Refusal>) {
+fn check_step(step: &Step, before: &Board, after: &Board, outcome: &Result<Option<TaskClaim>, BoardRefusal>) {
     match (step, outcome) {
         (Step::Claim { who }, Ok(claim)) => {
             assert_eq!(claim.as_ref().map(|claim| claim.id), due_for(before, &claimant(*who)));
@@ -305,7 +311,7 @@ fn check_step(step: &Step, before: &Board, after: &Board, outcome: &Result<Optio
                 assert_eq!(new.meant_for, old.meant_for);
             }
         }
-        (Step::Clear(Scope::Completed), Ok(_)) => {
+        (Step::Clear(ClearedTasks::Completed), Ok(_)) => {
             assert!(after.tasks().all(|(_, task)| task.status.word() != "completed"));
             for (id, task) in after.tasks() {
                 assert_eq!(waits_for(after, &task), waits_for(before, &before.task(id).unwrap()), "task {id}");
@@ -318,11 +324,11 @@ fn check_step(step: &Step, before: &Board, after: &Board, outcome: &Result<Optio
                 let new = !task.blocked_by.contains(&on) && other.status != TaskStatus::Cancelled;
                 let cycle = id == on || reaches(before, on, id);
                 assert_eq!(outcome.is_ok(), editable && new && !cycle, "{outcome:?}");
-                assert_eq!(matches!(outcome, Err(Refusal::Cycle { .. })), editable && new && cycle, "{outcome:?}");
+                assert_eq!(matches!(outcome, Err(BoardRefusal::Cycle { .. })), editable && new && cycle, "{outcome:?}");
             }
         }
-        (Step::Clear(Scope::All), Ok(_)) => assert!(after.is_empty()),
-        (Step::Clear(Scope::All), Err(_)) => assert!(before.owners().next().is_some()),
+        (Step::Clear(ClearedTasks::All), Ok(_)) => assert!(after.is_empty()),
+        (Step::Clear(ClearedTasks::All), Err(_)) => assert!(before.owners().next().is_some()),
         _ => {}
     }
     if outcome.is_err() {
@@ -377,13 +383,13 @@ proptest! {
             let outcome = log.transact("lead", at_ms, Durability::Process, |board| {
                 let (facts, claim) = decide(board, step, &claims)?;
                 wrote.clone_from(&facts);
-                Ok::<_, Refusal>((facts, claim))
+                Ok::<_, BoardRefusal>((facts, claim))
             });
             let outcome = outcome.map_err(|error| match error {
-                crate::store::file::Transact::Refused(refusal) => refusal,
+                crate::store::file::TransactError::Refused(refusal) => refusal,
                 other => panic!("{other}"),
             });
-            first.transact("lead", at_ms, Durability::Process, |_| Ok::<_, Refusal>((wrote, ()))).unwrap();
+            first.transact("lead", at_ms, Durability::Process, |_| Ok::<_, BoardRefusal>((wrote, ()))).unwrap();
             whole.clone_from(first.state());
 
             prop_assert_eq!(standing(log.state()), standing(&whole), "after {:?}", step);
@@ -396,7 +402,7 @@ proptest! {
             check_change(step, &before, &whole);
             check_step(step, &before, &whole, &outcome);
         }
-        let read = Reader::<Board>::open(&path).unwrap();
+        let read = LogReader::<Board>::open(&path).unwrap();
         prop_assert_eq!(standing(read.state()), standing(&whole), "read back by somebody else");
         for id in whole.tasks().map(|(id, _)| id) {
             let shown = log.state().view(id, &mut |offset| log.read_at(offset)).unwrap();

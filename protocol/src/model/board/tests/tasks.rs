@@ -5,7 +5,7 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::board::tasks::Tasks;
+use crate::model::board::tasks::TaskMap;
 use crate::model::id::Role;
 
 #[derive(Debug, Clone)]
@@ -25,9 +25,9 @@ fn ids() -> impl Strategy<Value = BTreeSet<TaskId>> {
     prop_oneof![4 => btree_set(id(), 0..3), 1 => btree_set(any::<u32>().prop_map(TaskId), 0..60)]
 }
 
-fn offset() -> impl Strategy<Value = Offset> {
+fn offset() -> impl Strategy<Value = FactOffset> {
     (any::<u32>(), any::<u32>(), any::<u64>())
-        .prop_map(|(generation, fact, at)| Offset::of_parts([generation.into(), fact.into(), at]))
+        .prop_map(|(generation, fact, at)| FactOffset::of_parts([generation.into(), fact.into(), at]))
 }
 
 fn member() -> impl Strategy<Value = MemberName> {
@@ -35,7 +35,7 @@ fn member() -> impl Strategy<Value = MemberName> {
 }
 
 fn status() -> impl Strategy<Value = TaskStatus> {
-    let hold = prop::sample::select(vec![Hold::Free, Hold::Stopped]);
+    let hold = prop::sample::select(vec![TaskHold::Free, TaskHold::Stopped]);
     prop_oneof![
         1 => (option::of(member()), hold).prop_map(|(assignee, hold)| TaskStatus::Pending { assignee, hold }),
         1 => (member(), any::<u64>()).prop_map(|(owner, since_ms)| TaskStatus::InProgress { owner, since_ms }),
@@ -84,7 +84,7 @@ proptest! {
 
     #[test]
     fn a_map_that_packs_what_has_ended_is_a_map(steps in vec(step(), 1..60)) {
-        let (mut tasks, mut plain) = (Tasks::default(), BTreeMap::new());
+        let (mut tasks, mut plain) = (TaskMap::default(), BTreeMap::new());
         for step in steps {
             match step {
                 Step::Insert(id, task) => {
@@ -132,7 +132,7 @@ fn what_has_ended_takes_few_bytes_and_is_whole_again_when_it_is_opened() {
     assert!(bytes < 50 * board.len(), "{bytes} bytes for {} ended tasks", board.len());
     let fact = board.retry(TaskId(501)).unwrap();
     put(&mut board, vec![fact]);
-    assert_eq!(claim(&mut board, "bob").unwrap(), Claim { id: TaskId(501), owner: name("bob"), attempt: 2 });
+    assert_eq!(claim(&mut board, "bob").unwrap(), TaskClaim { id: TaskId(501), owner: name("bob"), attempt: 2 });
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn a_task_that_very_many_wait_for_is_not_packed_and_not_slow() {
     put(&mut board, facts);
     assert!(board.tasks.get_open(hub.id).is_some(), "each of them would have cost as much as all");
     assert_eq!(board.task(hub.id).unwrap().blocks.len(), 1000);
-    let facts = board.clear(Scope::Completed).unwrap();
+    let facts = board.clear(ClearedTasks::Completed).unwrap();
     put(&mut board, facts);
     assert!(board.tasks().all(|(_, task)| task.blocked_by.is_empty() && task.is_ready()));
 }

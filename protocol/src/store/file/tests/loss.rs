@@ -3,7 +3,7 @@
 use super::*;
 
 /// A step that survives a loss of power.
-fn add_synced(log: &mut Log<Counters>, name: &str) -> Result<(), Transact<Infallible>> {
+fn add_synced(log: &mut Log<Counters>, name: &str) -> Result<(), TransactError<Infallible>> {
     log.transact("tester", 7, Durability::Power, |_| Ok((vec![added(name, 1)], ())))
 }
 
@@ -34,7 +34,7 @@ fn a_log_without_a_whole_header_is_damaged_and_nobody_writes_to_it() -> Outcome 
         assert_eq!((checked.damage.len(), checked.generation), (1, 0));
         assert_eq!(fs::read(&path)?, bytes, "nothing was written to it");
         let outcome = repair::<Counters>(&path, 99)?;
-        assert!(matches!(outcome, Repaired::Mended { kept: 0, .. }), "{outcome:?}");
+        assert!(matches!(outcome, RepairedLog::Mended { kept: 0, .. }), "{outcome:?}");
         add(&mut Log::<Counters>::open(&path, 9)?, "a", 1)?;
     }
     Ok(())
@@ -44,9 +44,9 @@ fn a_log_without_a_whole_header_is_damaged_and_nobody_writes_to_it() -> Outcome 
 fn what_a_creator_that_died_has_left_is_no_log_and_in_nobodys_way() -> Outcome {
     let (_keep, path) = place()?;
     fs::write(rotate::next_path(&path), "{\"v\":1,\"lo")?;
-    assert_eq!(Reader::<Counters>::open(&path)?.state(), &Counters::default());
+    assert_eq!(LogReader::<Counters>::open(&path)?.state(), &Counters::default());
     add(&mut Log::<Counters>::open(&path, 5)?, "a", 1)?;
-    assert_eq!(count(Reader::<Counters>::open(&path)?.state(), "a"), 1);
+    assert_eq!(count(LogReader::<Counters>::open(&path)?.state(), "a"), 1);
     assert!(!rotate::next_path(&path).exists());
     Ok(())
 }
@@ -81,13 +81,13 @@ fn a_log_cut_at_the_end_of_a_line_is_damaged_and_numbers_on_after_its_repair() -
         assert_eq!(checked.damage.len(), 1, "{checked:?}");
         assert_eq!(fs::read(&path)?, cut);
         let outcome = repair::<Counters>(&path, 99)?;
-        assert!(matches!(outcome, Repaired::Mended { filled: 2, .. }), "{outcome:?}");
+        assert!(matches!(outcome, RepairedLog::Mended { filled: 2, .. }), "{outcome:?}");
         let mut log = Log::<Counters>::open(&path, 5)?;
         assert_eq!(log.next_seq(), next_seq);
         add_synced(&mut log, "e")?;
-        assert_eq!(Reader::<Counters>::open(&path)?.state(), log.state());
+        assert_eq!(LogReader::<Counters>::open(&path)?.state(), log.state());
         assert_eq!((count(log.state(), "b"), count(log.state(), "c")), (1, 0));
-        assert_eq!(repair::<Counters>(&path, 100)?, Repaired::Nothing);
+        assert_eq!(repair::<Counters>(&path, 100)?, RepairedLog::Nothing);
     }
     Ok(())
 }
@@ -96,7 +96,7 @@ fn a_log_cut_at_the_end_of_a_line_is_damaged_and_numbers_on_after_its_repair() -
 fn an_older_copy_in_the_place_of_a_log_is_seen_by_who_has_the_log_open_until_it_is_mended() -> Outcome {
     let (_keep, path) = place()?;
     let mut log = Log::<Counters>::open(&path, 5)?;
-    let mut late = Reader::<Counters>::open(&path)?;
+    let mut late = LogReader::<Counters>::open(&path)?;
     add_synced(&mut log, "a")?;
     let copy = path.with_extension("copy");
     fs::copy(&path, &copy)?;
@@ -126,7 +126,7 @@ fn a_file_that_was_cut_under_a_reader_is_said_to_have_shrunk() -> Outcome {
     let mut log = Log::<Counters>::open(&path, 5)?;
     add(&mut log, "a", 1)?;
     add(&mut log, "b", 1)?;
-    let mut reader = Reader::<Counters>::open(&path)?;
+    let mut reader = LogReader::<Counters>::open(&path)?;
     keep_lines(&path, 2)?;
     let error = reader.refresh(|_| {}).expect_err("cut").to_string();
     assert!(error.contains("bytes while in use; nothing was written"), "{error}");
@@ -144,7 +144,7 @@ fn a_log_that_was_removed_and_made_anew_is_not_measured_by_the_mark_of_the_old()
     // Whoever synced the old one a moment before marks it only now.
     old.make_durable::<Infallible>(Durability::Power)?;
     add_synced(&mut new, "b")?;
-    assert_eq!(Reader::<Counters>::open(&path)?.state(), new.state());
+    assert_eq!(LogReader::<Counters>::open(&path)?.state(), new.state());
     keep_lines(&path, 1)?;
     assert!(load_error(&path).contains("after record 0, but record 1 was written"), "{}", load_error(&path));
     Ok(())
@@ -155,10 +155,10 @@ fn more_lost_numbers_than_are_filled_are_given_up() -> Outcome {
     let (_keep, path) = place()?;
     let mut log = Log::<Counters>::open(&path, 5)?;
     add_synced(&mut log, "a")?;
-    lock::LockFile::open(&path)?.write_mark(mark::Mark::new(5, 1_000_000, 0))?;
+    lock::LockFile::open(&path)?.write_mark(mark::LogMark::new(5, 1_000_000, 0))?;
     assert!(load_error(&path).contains("after record 1, but record 999999 was written"));
     repair::<Counters>(&path, 99)?;
-    assert_eq!(Reader::<Counters>::open(&path)?.next_seq(), 2);
+    assert_eq!(LogReader::<Counters>::open(&path)?.next_seq(), 2);
     Ok(())
 }
 
@@ -173,7 +173,7 @@ fn a_generation_of_which_nothing_is_left_is_made_anew_of_the_one_before() -> Out
     let next_seq = log.next_seq();
     fs::write(&path, [0; 512])?;
     let outcome = repair::<Counters>(&path, 99)?;
-    assert!(matches!(outcome, Repaired::Mended { kept: 1, filled: 1, .. }), "{outcome:?}");
+    assert!(matches!(outcome, RepairedLog::Mended { kept: 1, filled: 1, .. }), "{outcome:?}");
     let log = Log::<Counters>::open(&path, 5)?;
     assert_eq!((count(log.state(), "a"), count(log.state(), "b"), log.next_seq()), (1, 0, next_seq));
     Ok(())

@@ -41,7 +41,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 /// A reader, and what it was told.
 struct Follower {
-    reader: Reader<Counters>,
+    reader: LogReader<Counters>,
     /// The number of the first record it is to be told.
     from: u64,
     told: Vec<(u64, Vec<CounterFact>)>,
@@ -51,7 +51,7 @@ struct Follower {
 
 impl Follower {
     fn open(path: &Path) -> Result<Follower, LogError> {
-        let reader = Reader::<Counters>::open(path)?;
+        let reader = LogReader::<Counters>::open(path)?;
         let from = reader.next_seq();
         Ok(Follower { reader, from, told: Vec::new(), missed: 0, generation: generation(path) })
     }
@@ -115,7 +115,7 @@ fn a_file_of_any_generation_cut_at_any_byte_is_whole_or_an_error() -> Outcome {
         for cut in 0..=whole.len() {
             let (_keep, path) = place()?;
             fs::write(&path, &whole[..cut])?;
-            let outcome = Reader::<Counters>::open(&path);
+            let outcome = LogReader::<Counters>::open(&path);
             if cut < of(&lines[..snapshot_end]) {
                 let error = load_error(&path);
                 let line = whole[..cut].iter().filter(|byte| **byte == b'\n').count() + 1;
@@ -130,7 +130,7 @@ fn a_file_of_any_generation_cut_at_any_byte_is_whole_or_an_error() -> Outcome {
                 assert_eq!(counts, ((1..=records).sum(), records), "cut at {cut}");
                 let mut log = Log::<Counters>::open(&path, 5)?;
                 add(&mut log, "b", 1)?;
-                assert_eq!(count(Reader::<Counters>::open(&path)?.state(), "b"), records + 1, "cut at {cut}");
+                assert_eq!(count(LogReader::<Counters>::open(&path)?.state(), "b"), records + 1, "cut at {cut}");
             }
         }
     }
@@ -143,7 +143,7 @@ fn writers_at_once_beside_one_that_keeps_dying_lose_nothing() -> Outcome {
     let (_keep, path) = place()?;
     let (writers, each) = (3_u64, 200);
     Log::<Counters>::open(&path, 5)?;
-    let mut reader = Reader::<Counters>::open(&path)?;
+    let mut reader = LogReader::<Counters>::open(&path)?;
     let done = AtomicBool::new(false);
     let tears = std::thread::scope(|scope| -> Result<u64, Box<dyn Error>> {
         let (done, path) = (&done, &path);
@@ -180,7 +180,7 @@ fn writers_at_once_beside_one_that_keeps_dying_lose_nothing() -> Outcome {
     })?;
     assert!(tears > 0);
     reader.refresh(|_| {})?;
-    assert_eq!(reader.state(), Reader::<Counters>::open(&path)?.state());
+    assert_eq!(reader.state(), LogReader::<Counters>::open(&path)?.state());
     for writer in 0..writers {
         assert_eq!(count(reader.state(), &format!("of {writer}")), each);
     }
@@ -220,7 +220,7 @@ proptest! {
                     }
                 }
             }
-            let fresh = Reader::<Counters>::open(&path)?;
+            let fresh = LogReader::<Counters>::open(&path)?;
             for follower in &mut followers {
                 follower.refresh(&path)?;
                 follower.check(&written);
@@ -228,7 +228,7 @@ proptest! {
                 assert_eq!(follower.reader.next_seq(), fresh.next_seq());
             }
             let mut model = Counters::default();
-            let stamp = Stamp { seq: 1, at_ms: 1, by: "t", offset: Offset::NONE };
+            let stamp = FactStamp { seq: 1, at_ms: 1, by: "t", offset: FactOffset::NONE };
             written.into_iter().flatten().for_each(|fact| model.apply(fact, &stamp));
             assert_eq!(fresh.state().counts, model.counts);
             Ok(())
@@ -255,11 +255,11 @@ proptest! {
             let end = (at + garbage.len()).min(last);
             let newlines = |bytes: &[u8]| bytes.iter().filter(|byte| **byte == b'\n').count();
             let first = newlines(&bytes[..at]) + 1;
-            let next_seq = Reader::<Counters>::open(&path)?.next_seq();
+            let next_seq = LogReader::<Counters>::open(&path)?.next_seq();
             bytes[at..end].copy_from_slice(&garbage[..end - at]);
             let last = first + newlines(&bytes[at..end]) + 1;
             fs::write(&path, &bytes)?;
-            match Reader::<Counters>::open(&path) {
+            match LogReader::<Counters>::open(&path) {
                 Ok(reader) => assert_eq!(reader.next_seq(), next_seq, "a record was passed over"),
                 Err(_) => {
                     let error = load_error(&path);
@@ -288,7 +288,7 @@ proptest! {
                 log.set_generation_bytes_max(generation_bytes_max);
                 handles.push(log);
             }
-            let mut reader = Reader::<Counters>::open(&path)?;
+            let mut reader = LogReader::<Counters>::open(&path)?;
             let mut model = BTreeMap::<String, u64>::new();
             for (who, name, amount, kind) in &steps {
                 match kind {
@@ -324,7 +324,7 @@ fn writers_whose_lock_files_are_tidied_away_give_no_number_twice() -> Outcome {
     let (_keep, path) = place()?;
     let (writers, each) = (4_u64, 150_u64);
     Log::<Counters>::open(&path, 5)?;
-    let mut reader = Reader::<Counters>::open(&path)?;
+    let mut reader = LogReader::<Counters>::open(&path)?;
     let mut told: Vec<u64> = Vec::new();
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| -> Outcome {

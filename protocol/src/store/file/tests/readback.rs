@@ -10,7 +10,7 @@ use crate::store::file::*;
 /// Keeps no text, only where each is.
 #[derive(Debug, Default)]
 struct Said {
-    at: Vec<Offset>,
+    at: Vec<FactOffset>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,16 +20,16 @@ enum SaidFact {
     Silence,
 }
 
-impl Fold for Said {
+impl LogFold for Said {
     type Fact = SaidFact;
     const KIND: &'static str = "said";
     const FACTS: &'static [&'static str] = &["words", "silence"];
 
-    fn apply(&mut self, _: SaidFact, at: &Stamp<'_>) {
+    fn apply(&mut self, _: SaidFact, at: &FactStamp<'_>) {
         self.at.push(at.offset);
     }
 
-    fn snapshot(&self, next: &mut Snapshot<'_, SaidFact>) -> Result<(), LogError> {
+    fn snapshot(&self, next: &mut LogSnapshot<'_, SaidFact>) -> Result<(), LogError> {
         for three in self.at.chunks(3) {
             let mut facts = Vec::new();
             for offset in three {
@@ -48,8 +48,8 @@ fn append(log: &mut Log<Said>, by: &str, facts: Vec<SaidFact>) -> Outcome {
 
 fn assert_reads_back(
     due: &[SaidFact],
-    offsets: &[Offset],
-    read: impl Fn(Offset) -> Result<Record<SaidFact>, LogError>,
+    offsets: &[FactOffset],
+    read: impl Fn(FactOffset) -> Result<LogRecord<SaidFact>, LogError>,
 ) {
     assert_eq!(offsets.len(), due.len());
     for (offset, fact) in offsets.iter().zip(due) {
@@ -80,7 +80,7 @@ proptest! {
         let run = || -> Outcome {
             let (_keep, path) = place()?;
             let mut log = Log::<Said>::open(&path, 5)?;
-            let mut follower = Reader::<Said>::open(&path)?;
+            let mut follower = LogReader::<Said>::open(&path)?;
             log.set_generation_bytes_max(u64::MAX);
             for facts in &records {
                 append(&mut log, "é\n\"", facts.clone())?;
@@ -97,7 +97,7 @@ proptest! {
             append(&mut log, "é\n\"", vec![SaidFact::Silence])?;
             due.push(SaidFact::Silence);
             assert_reads_back(&due, &log.state().at, |offset| log.read_at(offset));
-            let reopened = Reader::<Said>::open(&path)?;
+            let reopened = LogReader::<Said>::open(&path)?;
             assert_reads_back(&due, &reopened.state().at, |offset| reopened.read_at(offset));
             Ok(())
         };

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use proptest::prelude::*;
 
 use super::*;
-use crate::store::file::{Repaired, begin, check, check_old, repair, repair_carrying, repair_old};
+use crate::store::file::{RepairedLog, begin, check, check_old, repair, repair_carrying, repair_old};
 
 fn lines(path: &Path) -> Vec<String> {
     fs::read_to_string(path).map(|text| text.lines().map(str::to_owned).collect()).unwrap_or_default()
@@ -40,7 +40,7 @@ fn a_corrupt_line_is_set_aside_and_all_whole_records_are_kept() -> Outcome {
     let named: Vec<u64> = checked.damage.iter().map(|(line, _)| *line).collect();
     assert_eq!((named, checked.torn_bytes), (vec![4, 5], 18), "the bad line, and the gap after it");
     let outcome = repair::<Counters>(&path, 99)?;
-    let Repaired::Mended { kept, lost_lines, filled, backup } = outcome else { panic!("{outcome:?}") };
+    let RepairedLog::Mended { kept, lost_lines, filled, backup } = outcome else { panic!("{outcome:?}") };
     assert_eq!((kept, lost_lines, filled), (4, vec![4], 1));
     assert_eq!(fs::read(&backup)?, before);
     assert_eq!(fs::metadata(&backup)?.permissions().mode() & 0o777, 0o600);
@@ -55,7 +55,7 @@ fn a_corrupt_line_is_set_aside_and_all_whole_records_are_kept() -> Outcome {
 {"v":1,"seq":5,"at_ms":7,"by":"tester","facts":[{"added":{"name":"e","amount":1,"note":"note of e"}}]}
 "#
     );
-    assert_eq!(repair::<Counters>(&path, 100)?, Repaired::Nothing);
+    assert_eq!(repair::<Counters>(&path, 100)?, RepairedLog::Nothing);
     let mut log = Log::<Counters>::open(&path, 0)?;
     add(&mut log, "f", 1)?;
     assert_eq!((names(log.state()).as_str(), log.next_seq()), ("abdef", 7));
@@ -67,11 +67,11 @@ fn whoever_has_it_open_follows_and_is_told_each_record_once() -> Outcome {
     let (_keep, path) = place()?;
     let mut writer = Log::<Counters>::open(&path, 5)?;
     add(&mut writer, "a", 1)?;
-    let mut behind = Reader::<Counters>::open(&path)?;
+    let mut behind = LogReader::<Counters>::open(&path)?;
     for name in ["b", "c", "d"] {
         add(&mut writer, name, 1)?;
     }
-    let mut ahead = Reader::<Counters>::open(&path)?;
+    let mut ahead = LogReader::<Counters>::open(&path)?;
     let mut all = lines(&path);
     all[3] = "?".repeat(all[3].len());
     // In place, as a disk does it: the file stays the one that is open.
@@ -79,15 +79,15 @@ fn whoever_has_it_open_follows_and_is_told_each_record_once() -> Outcome {
     OpenOptions::new().write(true).open(&path)?.write_all(damaged.as_bytes())?;
     let mut told = Vec::new();
     assert!(behind.refresh(|record| told.push(record.seq)).is_err(), "it meets the damage");
-    assert!(matches!(repair::<Counters>(&path, 99)?, Repaired::Mended { kept: 3, filled: 1, .. }));
+    assert!(matches!(repair::<Counters>(&path, 99)?, RepairedLog::Mended { kept: 3, filled: 1, .. }));
     behind.refresh(|record| told.push(record.seq))?;
     assert_eq!(told, [2, 3, 4], "the empty record stands for the lost one");
     // These had read past it before: the seal leads them on.
     add(&mut writer, "e", 1)?;
     let mut told = Vec::new();
     let met = ahead.refresh(|record| told.push(record.seq))?;
-    assert_eq!((told, met), (vec![5], Refreshed { records: 1, missed: 0 }));
-    for state in [writer.state(), ahead.state(), Reader::<Counters>::open(&path)?.state()] {
+    assert_eq!((told, met), (vec![5], RefreshedLog { records: 1, missed: 0 }));
+    for state in [writer.state(), ahead.state(), LogReader::<Counters>::open(&path)?.state()] {
         assert_eq!(names(state), "abde");
     }
     Ok(())
@@ -97,14 +97,14 @@ fn whoever_has_it_open_follows_and_is_told_each_record_once() -> Outcome {
 fn a_lost_header_and_a_lost_newline_lose_no_record() -> Outcome {
     let (_keep, path) = place()?;
     damaged(&path, 0, "\u{0}\u{0}\u{0}garbage")?;
-    assert!(matches!(repair::<Counters>(&path, 99)?, Repaired::Mended { kept: 5, filled: 0, .. }));
-    assert_eq!(names(Reader::<Counters>::open(&path)?.state()), "abcde");
+    assert!(matches!(repair::<Counters>(&path, 99)?, RepairedLog::Mended { kept: 5, filled: 0, .. }));
+    assert_eq!(names(LogReader::<Counters>::open(&path)?.state()), "abcde");
     let mut all = lines(&path);
     let second = all.remove(3);
     all[2].push_str(&second);
     write_lines(&path, &all)?;
-    assert!(matches!(repair::<Counters>(&path, 99)?, Repaired::Mended { kept: 5, filled: 0, .. }));
-    let mended = Reader::<Counters>::open(&path)?;
+    assert!(matches!(repair::<Counters>(&path, 99)?, RepairedLog::Mended { kept: 5, filled: 0, .. }));
+    let mended = LogReader::<Counters>::open(&path)?;
     assert_eq!((names(mended.state()).as_str(), mended.next_seq()), ("abcde", 6));
     Ok(())
 }
@@ -117,8 +117,8 @@ fn a_repeated_line_counts_once_and_a_number_given_twice_is_two_records() -> Outc
     all[1] = all[2].clone();
     all.insert(4, all[3].replace("\"c\"", "\"z\""));
     write_lines(&path, &all)?;
-    assert!(matches!(repair::<Counters>(&path, 99)?, Repaired::Mended { kept: 5, filled: 1, .. }));
-    let mended = Reader::<Counters>::open(&path)?;
+    assert!(matches!(repair::<Counters>(&path, 99)?, RepairedLog::Mended { kept: 5, filled: 1, .. }));
+    let mended = LogReader::<Counters>::open(&path)?;
     assert_eq!(names(mended.state()), "bcdez");
     assert!(mended.state().counts.values().all(|count| *count == 1), "{:?}", mended.state());
     Ok(())
@@ -148,9 +148,9 @@ fn a_torn_tail_is_cut_with_a_copy() -> Outcome {
     let whole = fs::read(&path)?;
     append_raw(&path, b"{\"v\":1,")?;
     let outcome = repair::<Counters>(&path, 99)?;
-    let Repaired::Cut { bytes: 7, backup } = outcome else { panic!("{outcome:?}") };
+    let RepairedLog::Cut { bytes: 7, backup } = outcome else { panic!("{outcome:?}") };
     assert_eq!((fs::read(&path)?, fs::read(backup)?.len()), (whole.clone(), whole.len() + 7));
-    assert_eq!(repair::<Counters>(&path, 99)?, Repaired::Nothing);
+    assert_eq!(repair::<Counters>(&path, 99)?, RepairedLog::Nothing);
     Ok(())
 }
 
@@ -161,9 +161,9 @@ fn a_repair_that_was_killed_is_finished_by_the_next() -> Outcome {
     // Killed after the seal: the next generation is written and not in place.
     append_raw(&path, b"{\"sealed\":{\"gen\":2}}\n")?;
     fs::write(path.with_extension("jsonl.tmp"), "half of it")?;
-    assert!(matches!(repair::<Counters>(&path, 99)?, Repaired::Mended { kept: 4, .. }));
-    assert_eq!(names(Reader::<Counters>::open(&path)?.state()), "abde");
-    assert_eq!(repair::<Counters>(&path, 99)?, Repaired::Nothing);
+    assert!(matches!(repair::<Counters>(&path, 99)?, RepairedLog::Mended { kept: 4, .. }));
+    assert_eq!(names(LogReader::<Counters>::open(&path)?.state()), "abde");
+    assert_eq!(repair::<Counters>(&path, 99)?, RepairedLog::Nothing);
     Ok(())
 }
 
@@ -179,16 +179,16 @@ fn a_lost_file_is_made_anew_of_the_generation_before_it() -> Outcome {
     assert!(old.sealed && old.is_sound());
     fs::remove_file(&path)?;
     assert!(add(&mut log, "i", 1).is_err_and(|error| error.to_string().contains("nothing was written")));
-    assert!(matches!(repair::<Counters>(&path, 99)?, Repaired::Restored { .. }));
-    let state = Reader::<Counters>::open(&path)?;
+    assert!(matches!(repair::<Counters>(&path, 99)?, RepairedLog::Restored { .. }));
+    let state = LogReader::<Counters>::open(&path)?;
     assert!(names(state.state()).starts_with("abcd"), "{:?}", state.state());
     add(&mut log, "i", 1)?;
-    assert_eq!(count(Reader::<Counters>::open(&path)?.state(), "i"), 1, "whoever had it open goes on there");
+    assert_eq!(count(LogReader::<Counters>::open(&path)?.state(), "i"), 1, "whoever had it open goes on there");
     Ok(())
 }
 
 /// A log of two generations, a reader that has read all of it, and then only the older generation is left.
-fn without_its_newest(path: &Path) -> Result<(Log<Counters>, Reader<Counters>), Box<dyn Error>> {
+fn without_its_newest(path: &Path) -> Result<(Log<Counters>, LogReader<Counters>), Box<dyn Error>> {
     let mut log = Log::<Counters>::open(path, 5)?;
     log.set_generation_bytes_max(300);
     while !crate::store::file::old_of(path).exists() {
@@ -199,7 +199,7 @@ fn without_its_newest(path: &Path) -> Result<(Log<Counters>, Reader<Counters>), 
     for name in ["x", "y", "z"] {
         add(&mut log, name, 1)?;
     }
-    let reader = Reader::<Counters>::open(path)?;
+    let reader = LogReader::<Counters>::open(path)?;
     fs::remove_file(path)?;
     Ok((log, reader))
 }
@@ -213,7 +213,7 @@ fn what_is_written_after_a_file_was_made_anew_is_news_to_whoever_had_the_lost_on
     add(&mut log, "i", 1)?;
     add(&mut log, "j", 1)?;
     let mut told = Vec::new();
-    let mut tell = |record: &Record<CounterFact>| {
+    let mut tell = |record: &LogRecord<CounterFact>| {
         told.extend(record.facts.iter().map(|fact| match fact {
             CounterFact::Added { name, .. } => name.clone(),
             CounterFact::Cleared => String::new(),
@@ -231,10 +231,10 @@ fn a_lost_file_is_made_anew_also_of_a_damaged_generation() -> Outcome {
     let (_keep, path) = place()?;
     let _ = without_its_newest(&path)?;
     append_raw(&crate::store::file::old_of(&path), b"broken\n")?;
-    assert_eq!(repair_old::<Counters>(&path, 98)?, Repaired::Nothing, "it is all there is");
-    assert!(matches!(repair::<Counters>(&path, 99)?, Repaired::Restored { .. }));
-    assert!(count(Reader::<Counters>::open(&path)?.state(), "n1") == 1);
-    assert!(matches!(repair_old::<Counters>(&path, 100)?, Repaired::SetAside { .. }));
+    assert_eq!(repair_old::<Counters>(&path, 98)?, RepairedLog::Nothing, "it is all there is");
+    assert!(matches!(repair::<Counters>(&path, 99)?, RepairedLog::Restored { .. }));
+    assert!(count(LogReader::<Counters>::open(&path)?.state(), "n1") == 1);
+    assert!(matches!(repair_old::<Counters>(&path, 100)?, RepairedLog::SetAside { .. }));
     Ok(())
 }
 
@@ -243,14 +243,14 @@ fn what_must_not_be_forgotten_is_in_a_mended_log_before_anybody_reads_it() -> Ou
     let carry = |state: &Counters| vec![added("carried", state.counts.len() as u64)];
     let (_keep, path) = place()?;
     damaged(&path, 5, "broken")?;
-    assert!(matches!(repair_carrying::<Counters>(&path, 99, carry)?, Repaired::Mended { .. }));
-    assert_eq!(count(Reader::<Counters>::open(&path)?.state(), "carried"), 4);
-    assert_eq!(repair_carrying::<Counters>(&path, 99, carry)?, Repaired::Nothing, "a sound one is left alone");
+    assert!(matches!(repair_carrying::<Counters>(&path, 99, carry)?, RepairedLog::Mended { .. }));
+    assert_eq!(count(LogReader::<Counters>::open(&path)?.state(), "carried"), 4);
+    assert_eq!(repair_carrying::<Counters>(&path, 99, carry)?, RepairedLog::Nothing, "a sound one is left alone");
     let (_keep, path) = place()?;
     let _ = without_its_newest(&path)?;
     assert!(!begin::<Counters>(&path, 99, &[added("carried", 9)])?, "there is something to make it of");
     repair_carrying::<Counters>(&path, 99, carry)?;
-    assert!(count(Reader::<Counters>::open(&path)?.state(), "carried") > 0);
+    assert!(count(LogReader::<Counters>::open(&path)?.state(), "carried") > 0);
     let (_keep, path) = place()?;
     assert!(begin::<Counters>(&path, 99, &[added("carried", 9)])?);
     assert!(!begin::<Counters>(&path, 99, &[added("carried", 9)])?);
@@ -270,7 +270,7 @@ fn a_damaged_old_generation_is_set_aside() -> Outcome {
     }
     append_raw(&crate::store::file::old_of(&path), b"broken\n")?;
     assert!(!check_old::<Counters>(&path)?.ok_or("it is there")?.is_sound());
-    assert!(matches!(repair_old::<Counters>(&path, 99)?, Repaired::SetAside { .. }));
+    assert!(matches!(repair_old::<Counters>(&path, 99)?, RepairedLog::SetAside { .. }));
     assert_eq!(check_old::<Counters>(&path)?, None);
     Ok(())
 }
@@ -295,7 +295,7 @@ fn a_file_put_in_the_place_of_another_is_gone_on_in() -> Outcome {
     let (_keep, path) = place()?;
     let mut writer = Log::<Counters>::open(&path, 5)?;
     add(&mut writer, "a", 1)?;
-    let mut reader = Reader::<Counters>::open(&path)?;
+    let mut reader = LogReader::<Counters>::open(&path)?;
     let aside = path.with_extension("aside");
     fs::rename(&path, &aside)?;
     assert!(add(&mut writer, "lost", 1).is_err(), "nobody would see it");
@@ -372,7 +372,7 @@ proptest! {
             }
         }
         fs::write(&path, &bytes).expect("it is written");
-        let opened = Reader::<Counters>::open(&path);
+        let opened = LogReader::<Counters>::open(&path);
         match check::<Counters>(&path) {
             Ok(Some(checked)) => prop_assert_eq!(checked.is_sound(), opened.is_ok(), "{:?} {:?}", checked, opened.err()),
             other => { prop_assert!(opened.is_err(), "{other:?}"); return Ok(()); }
@@ -383,7 +383,7 @@ proptest! {
             Err(crate::store::file::RepairError::Newer { .. }) => return Ok(()),
             Err(error) => return Err(TestCaseError::fail(error.to_string())),
         }
-        let mended = Reader::<Counters>::open(&path).expect("it is sound");
+        let mended = LogReader::<Counters>::open(&path).expect("it is sound");
         for line in bytes.split(|byte| *byte == b'\n') {
             let Ok(line) = std::str::from_utf8(line) else { continue };
             if let Some((_, rest)) = line.split_once("\"name\":\"") && written.iter().any(|written| written == line) {
@@ -391,7 +391,7 @@ proptest! {
                 prop_assert!(mended.state().counts.contains_key(name), "{name} is lost: {line}");
             }
         }
-        prop_assert_eq!(repair::<Counters>(&path, 100).expect("it is sound"), Repaired::Nothing);
+        prop_assert_eq!(repair::<Counters>(&path, 100).expect("it is sound"), RepairedLog::Nothing);
         let mut log = Log::<Counters>::open(&path, 5).expect("a log");
         add(&mut log, "last", 1).expect("it is written to");
     }
