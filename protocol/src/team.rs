@@ -183,12 +183,12 @@ impl Team {
         let tasks = self.decide(self.durability, |board| {
             let facts = match command {
                 TaskCommand::Add { tasks } => board.add(tasks)?,
-                TaskCommand::Assign { id, to } => vec![board.assign(id, to)?],
-                TaskCommand::Unassign { id } => vec![board.unassign(id)?],
+                TaskCommand::Assign { ids, to } => each(&ids, |id| board.assign(id, to.clone()))?,
+                TaskCommand::Unassign { ids } => each(&ids, |id| board.unassign(id))?,
                 TaskCommand::AddDependency { id, on } => vec![board.add_dependency(id, on)?],
                 TaskCommand::RemoveDependency { id, on } => vec![board.remove_dependency(id, on)?],
-                TaskCommand::Retry { id } => vec![board.retry(id)?],
-                TaskCommand::Cancel { id } => vec![board.cancel(id)?],
+                TaskCommand::Retry { ids } => each(&ids, |id| board.retry(id))?,
+                TaskCommand::Cancel { ids } => each(&ids, |id| board.cancel(id))?,
                 TaskCommand::Clear { scope } => board.clear(scope)?,
             };
             let mut tasks: Vec<TaskId> = facts.iter().flat_map(BoardFact::tasks).collect();
@@ -334,6 +334,15 @@ impl Team {
         self.refresh(|_| ())?;
         view::member_views(&self.dir, self.board(), self.roster())
     }
+}
+
+/// One fact for each of these tasks, none twice, or the refusal of the first that refuses.
+fn each(
+    ids: &[TaskId],
+    fact: impl FnMut(TaskId) -> Result<BoardFact, BoardRefusal>,
+) -> Result<Vec<BoardFact>, BoardRefusal> {
+    let ids: BTreeSet<TaskId> = ids.iter().copied().collect();
+    ids.into_iter().map(fact).collect()
 }
 
 /// What a dead worker's agent had said last. To know it is less than to give its tasks back.

@@ -126,7 +126,7 @@ fn on_a_full_disk_everything_is_refused_with_the_reason_and_written_once_there_i
         let tasks = team.json("task list");
         let tasks = tasks["tasks"].as_array().expect("a list");
         assert_eq!(tasks.len(), 1 + added, "what was refused is not on the board");
-        assert_eq!(tasks[0]["status"], "in progress", "what is not written is not done");
+        assert_eq!(tasks[0]["status"], "in_progress", "what is not written is not done");
     }
     assert!(refused(&team, 1, "doctor").contains("the disk is full"));
     team.make_room_on_the_disk();

@@ -213,7 +213,7 @@ fn idle_at_work_hung_and_dead_are_told_apart() {
     for (id, name) in (1..).zip(["busy", "hung"]) {
         team.ok(&format!("task add --to {name} --run echo begun; read word"));
         team.until_said(name, "begun");
-        assert_eq!(team.standing(id), "in progress");
+        assert_eq!(team.standing(id), "in_progress");
     }
     team.until_said("hung", "\"kind\":\"stalled\"");
     team.ok("kill dead");
@@ -268,7 +268,7 @@ fn a_lock_that_is_held_for_long_is_waited_for_and_nothing_is_lost_of_it() {
     team.ok("steer alice hello");
     let adding = team.start("task add --run true");
     team.until_said("alice", "got hello");
-    assert_eq!(team.standing(1), "in progress");
+    assert_eq!(team.standing(1), "in_progress");
     drop(board);
     team.until_event("\"completed\":{\"id\":1");
     assert_eq!(adding.ends().code, Some(0));

@@ -130,7 +130,7 @@ fn a_stranger_can_write_a_log_by_what_is_shown() {
     let reader: LogReader<Board> = LogReader::open(&path).unwrap();
     assert_eq!((reader.state().len(), reader.next_seq()), (1, 4));
     let view = reader.state().view(TaskId(1), &mut |offset| reader.read_at(offset)).unwrap();
-    assert_eq!((view.status.as_str(), view.result()), ("completed", Some("ok, 41 tests")));
+    assert_eq!((view.status.typed(), view.result()), ("completed", Some("ok, 41 tests")));
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use serde_json::Value;
 use teamster_leader::ops::cleanup::{CleanedTeam, CleanedWorktree};
 use teamster_leader::ops::run::{RunSummary, TaskSummary};
 use teamster_protocol::model::id::TaskId;
+use teamster_protocol::model::task::StatusWord;
 use teamster_tests::hermetic::{Program, Sandbox};
 use teamster_tests::spec;
 
@@ -47,7 +48,7 @@ fn summary() -> Value {
         id: TaskId(2),
         label: Some("test".to_owned()),
         title: "make test".to_owned(),
-        status: "failed".to_owned(),
+        status: StatusWord::Failed,
         member: Some("w1".parse().unwrap()),
         attempts: 1,
         duration_ms: Some(2),
@@ -61,7 +62,7 @@ fn summary() -> Value {
         ok: false,
         ended: Some("interrupted".to_owned()),
         duration_ms: 1,
-        counts: [("completed".to_owned(), 1), ("failed".to_owned(), 1)].into(),
+        counts: [(StatusWord::Completed, 1), (StatusWord::Failed, 1)].into(),
         tasks: vec![task],
     };
     serde_json::to_value(summary).unwrap()

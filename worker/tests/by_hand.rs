@@ -276,7 +276,7 @@ async fn without_a_transcript_it_works_on_and_acknowledges_nothing_it_could_not_
     let in_the_way = bench.dir().turns(&name("alice")).join("000001.jsonl");
     fs::create_dir(&in_the_way).unwrap();
     let task = bench.add("echo begun; read line; echo \"got $line\"");
-    bench.task(task, "in progress").await;
+    bench.task(task, "in_progress").await;
     bench.mail("alice", Urgency::Now, "turn left");
     assert_eq!(bench.task(task, "completed").await.result(), Some("begun\ngot turn left"));
     assert_eq!(bench.unread("alice"), 1);

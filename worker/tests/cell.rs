@@ -58,7 +58,7 @@ async fn nothing_of_a_worker_that_was_killed_in_no_cell_is_left_when_its_task_is
     assert!(processes_in(bench.root.path()).len() >= 3, "they outlive a worker that is killed");
     assert_eq!(bench.team.sweep(|_| false).unwrap().len(), 1);
     assert_eq!(processes_in(bench.root.path()), Vec::<PathBuf>::new());
-    assert_eq!(bench.team.task_view(task).unwrap().status, "pending");
+    assert_eq!(bench.team.task_view(task).unwrap().status.typed(), "pending");
 }
 
 #[tokio::test]

@@ -160,6 +160,7 @@ fn affected_tasks(fact: &BoardFact) -> Vec<TaskId> {
         | BoardFact::Assigned { .. }
         | BoardFact::Unassigned { .. }
         | BoardFact::Retried { .. }
+        | BoardFact::Held { .. }
         | BoardFact::Cancelled { .. }
         | BoardFact::Cleared { .. }
         | BoardFact::Waiting(_)
@@ -261,7 +262,7 @@ mod tests {
         let view =
             || serde_json::from_slice::<serde_json::Value>(&fs::read(dir.task_view(TaskId(2))).unwrap()).unwrap();
         assert_eq!(view()["status"], "pending");
-        team.command(TaskCommand::Cancel { id: TaskId(2) }).unwrap();
+        team.command(TaskCommand::Cancel { ids: vec![TaskId(2)] }).unwrap();
         writer.catch_up().unwrap();
         assert_eq!(view()["status"], "cancelled");
         team.command(TaskCommand::Clear { scope: ClearedTasks::All }).unwrap();

@@ -18,7 +18,7 @@ use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::roster::WorkerEnd;
 use teamster_protocol::model::shutdown::WhenBusy;
 use teamster_protocol::model::task::view::AttemptEndKind;
-use teamster_protocol::model::task::{NewTask, TaskStatus, TaskWork};
+use teamster_protocol::model::task::{NewTask, StatusWord, TaskStatus, TaskWork};
 use teamster_protocol::store::file::{Durability, LogReader};
 use teamster_protocol::store::transcript;
 use teamster_protocol::store::watch::FileWatch;
@@ -254,13 +254,13 @@ impl<'a> DemoStory<'a> {
     async fn stop_and_retry(&mut self, ben: &MemberName, task: TaskId) -> Result<(), DemoError> {
         self.until_said(ben, "half of it").await?;
         self.leadership.peer.stop(ben.clone(), "it hangs".to_owned()).await?;
-        self.until(task, |status| status.word() == "stopped").await?;
+        self.until(task, |status| status.word() == StatusWord::Stopped).await?;
         let partial = self.team.task_view(task)?.result().unwrap_or_default().to_owned();
         if !partial.contains("half of it") {
             return Err(wrong("the partial result of the stopped turn was lost"));
         }
         self.teller.step("ben's turn is aborted", "the task is held for him, with what he had said so far");
-        self.team.command(TaskCommand::Retry { id: task })?;
+        self.team.command(TaskCommand::Retry { ids: vec![task] })?;
         self.until(task, |status| matches!(status, TaskStatus::Completed { .. })).await?;
         let attempts = self.team.task_view(task)?.attempts;
         match attempts.as_slice() {

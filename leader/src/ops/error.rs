@@ -8,7 +8,7 @@ use jsonrpsee::types::error::{INVALID_PARAMS_CODE, METHOD_NOT_FOUND_CODE};
 use teamster_protocol::host::settings::BadSetting;
 use teamster_protocol::model::id::{BadName, MemberName, TeamName};
 use teamster_protocol::model::roster::RosterRefusal;
-use teamster_protocol::model::task::BoardRefusal;
+use teamster_protocol::model::task::{BoardRefusal, StatusWord};
 use teamster_protocol::store::file::LogError;
 use teamster_protocol::store::presence::LockError;
 use teamster_protocol::store::transcript::TranscriptError;
@@ -325,10 +325,10 @@ fn kind_of_log(error: &LogError) -> OpsErrorKind {
 fn hint_of_refusal(refusal: &BoardRefusal) -> Option<String> {
     let hint = match refusal {
         BoardRefusal::NoTask(_) | BoardRefusal::NoDependency { .. } => "see teamster task list".to_owned(),
-        BoardRefusal::Standing { id, is: "in progress", by: Some(by), .. } => {
+        BoardRefusal::Standing { id, is: StatusWord::InProgress, by: Some(by), .. } => {
             format!("stop it first with teamster stop {by}; task {id} is then held for it")
         }
-        BoardRefusal::Standing { id, is: "failed" | "cancelled", step, .. } if *step != "retry" => {
+        BoardRefusal::Standing { id, is: StatusWord::Failed | StatusWord::Cancelled, step, .. } if *step != "retry" => {
             format!("open it again with teamster task retry {id}")
         }
         BoardRefusal::Cycle { .. } => "remove one of these with teamster task dep rm ID DEP".to_owned(),

@@ -184,6 +184,7 @@ fn is_news(fact: &BoardFact) -> bool {
         | BoardFact::DependencyAdded { .. }
         | BoardFact::DependencyRemoved { .. }
         | BoardFact::Retried { .. }
+        | BoardFact::Held { .. }
         | BoardFact::Cancelled { .. }
         | BoardFact::Cleared { .. } => true,
     }

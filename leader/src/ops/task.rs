@@ -8,7 +8,7 @@ mod row;
 mod show;
 
 pub use add::{WantedTask, add};
-pub use change::{CancelledTask, add_dependency, assign, cancel, clear, remove_dependency, retry, unassign};
+pub use change::{CancelledTasks, add_dependency, assign, cancel, clear, remove_dependency, retry, unassign};
 pub use dependencies::{TaskDependencies, dependencies};
 pub use list::{TaskFilter, TaskList, list};
 pub use row::{TaskCounts, TaskRow, TaskStanding};

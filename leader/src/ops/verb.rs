@@ -363,9 +363,10 @@ verbs! {
         .synonyms(&["ls"]);
     TaskShow = VerbRow::new("task show", Tasks, "Show one task with its history",
         "teamster task show 3");
-    TaskAssign = VerbRow::new("task assign", Tasks, "Give a pending task to one member only",
-        "teamster task assign 3 alice");
-    TaskUnassign = VerbRow::new("task unassign", Tasks, "Open a pending task to everybody",
+    TaskAssign = VerbRow::new("task assign", Tasks, "Give pending tasks to one member only",
+        "teamster task assign 3 alice\n\
+         teamster task assign 3 4 5 alice");
+    TaskUnassign = VerbRow::new("task unassign", Tasks, "Open pending tasks to everybody",
         "teamster task unassign 3");
     TaskDepAdd = VerbRow::new("task dep add", Tasks, "Let a pending task wait for another",
         "teamster task dep add 3 1");
@@ -375,10 +376,12 @@ verbs! {
     TaskDepLs = VerbRow::new("task dep ls", Tasks, "List what a task waits for and what waits for it",
         "teamster task dep ls 3")
         .synonyms(&["list"]);
-    TaskRetry = VerbRow::new("task retry", Tasks, "Open a failed, cancelled or stopped task again",
-        "teamster task retry 3");
-    TaskCancel = VerbRow::new("task cancel", Tasks, "Take a task off the work to be done",
-        "teamster task cancel 3");
+    TaskRetry = VerbRow::new("task retry", Tasks, "Open failed, cancelled or stopped tasks again",
+        "teamster task retry 3\n\
+         teamster task retry 3 4 5");
+    TaskCancel = VerbRow::new("task cancel", Tasks, "Take tasks off the work to be done",
+        "teamster task cancel 3\n\
+         teamster task cancel 3 4");
     TaskClear = VerbRow::new("task clear", Tasks, "Remove tasks from the board",
         "teamster task clear completed\n\
          teamster task clear all")

@@ -8,6 +8,7 @@ use teamster_protocol::model::id::{Address, BadName, MemberName, TaskId};
 use teamster_protocol::model::mail::{LetterState, Message, MessageBody};
 use teamster_protocol::model::roster::MemberPresence;
 use teamster_protocol::model::shutdown::ShutdownAnswer;
+use teamster_protocol::model::task::StatusWord;
 use teamster_protocol::store::presence::WorkerLife;
 use teamster_protocol::store::transcript;
 use teamster_protocol::team::{TeamError, TeamView, read_mail, worker_life};
@@ -60,7 +61,7 @@ pub struct TaskWhy {
     /// Its short text.
     pub title: String,
     /// The word for its status.
-    pub status: &'static str,
+    pub status: StatusWord,
     /// Every cause.
     pub because: Vec<CauseText>,
 }

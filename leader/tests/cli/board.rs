@@ -31,6 +31,16 @@ fn a_board_is_filled_changed_and_cleared() {
     4 tasks: 2 ready, 1 blocked, 1 cancelled
     ");
     place.ok("task retry 2");
+    // Several at once: all of them, or none.
+    insta::assert_snapshot!(place.fails(1, "task cancel 1 4 9"), @r"
+    error: there is no task 9; no task was changed
+      hint: see teamster task list
+    ");
+    insta::assert_snapshot!(place.ok("task cancel 4 1 4"), @"tasks 1, 4 are cancelled; what waits for 1 stays blocked (2, 3) until teamster task dep rm 2 1");
+    insta::assert_snapshot!(place.fails(1, "task retry 1 2"), @"error: cannot retry task 2: it is pending; no task was changed");
+    assert_eq!(place.ok("task retry 1 4"), "tasks 1, 4 are to be done again");
+    assert_eq!(place.ok("task assign 1 3 alice").lines().next(), Some("tasks 1, 3 are for alice"));
+    assert_eq!(place.ok("task unassign 1 3"), "tasks 1, 3 are open to everybody");
     insta::assert_snapshot!(place.ok("task dep ls 2"), @"
     task 2 waits for
       1 make test  pending
@@ -50,6 +60,9 @@ fn a_board_is_filled_changed_and_cleared() {
       review
     ");
     });
+    for word in ["in_progress", "in-progress"] {
+        assert_eq!(place.ok(&format!("task list --status {word}")), "none of these; 4 tasks: 2 ready, 2 blocked");
+    }
     assert_eq!(place.ok("task list --status completed"), "none of these; 4 tasks: 2 ready, 2 blocked");
     let said = place.fails(2, "task list --all");
     assert!(said.contains("unexpected argument --all"), "all is what it lists anyway: {said}");

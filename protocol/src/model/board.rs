@@ -302,6 +302,14 @@ impl Board {
         Ok(BoardFact::Retried { id })
     }
 
+    /// Holds those of these tasks that are pending: nobody takes them until they are assigned, unassigned or retried.
+    /// Gives no fact if there is nothing to hold.
+    pub fn hold(&self, ids: &[TaskId]) -> Vec<BoardFact> {
+        let is_free = |id: &TaskId| matches!(self.status(*id), Ok(TaskStatus::Pending { hold: TaskHold::Free, .. }));
+        let ids: Vec<TaskId> = ids.iter().copied().filter(is_free).collect();
+        if ids.is_empty() { Vec::new() } else { vec![BoardFact::Held { ids }] }
+    }
+
     /// Takes a task off the work to be done. What waits for it stays blocked until its dependency is removed.
     pub fn cancel(&self, id: TaskId) -> Result<BoardFact, BoardRefusal> {
         self.task(id)?.status.cancel(id)?;

@@ -1,6 +1,7 @@
 //! Names and numbers, parsed once at the edge: whoever holds one of these types may put it into a path, a
 //! branch or a record without looking at it again.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -32,10 +33,48 @@ fn check(text: &str) -> Result<(), BadName> {
     Ok(())
 }
 
+/// Compares two names as people sort them: where both have digits, by the number that these are.
+fn natural_order(one: &str, other: &str) -> Ordering {
+    let (mut left, mut right) = (one.as_bytes(), other.as_bytes());
+    loop {
+        let (digits, other_digits) = (leading_digits(left), leading_digits(right));
+        let order = match (left.first(), right.first()) {
+            // The texts may still differ in zeros before a number.
+            (None, None) => return one.cmp(other),
+            (None, Some(_)) => return Ordering::Less,
+            (Some(_), None) => return Ordering::Greater,
+            (Some(_), Some(_)) if digits > 0 && other_digits > 0 => {
+                let order = number_order(&left[..digits], &right[..other_digits]);
+                (left, right) = (&left[digits..], &right[other_digits..]);
+                order
+            }
+            (Some(byte), Some(other_byte)) => {
+                let order = byte.cmp(other_byte);
+                (left, right) = (&left[1..], &right[1..]);
+                order
+            }
+        };
+        if order != Ordering::Equal {
+            return order;
+        }
+    }
+}
+
+fn leading_digits(text: &[u8]) -> usize {
+    text.iter().take_while(|byte| byte.is_ascii_digit()).count()
+}
+
+/// Compares digits by the number that they are, however long it is.
+fn number_order(one: &[u8], other: &[u8]) -> Ordering {
+    let without_zeros = |digits: &[u8]| digits.iter().position(|digit| *digit != b'0').unwrap_or(digits.len());
+    let (one, other) = (&one[without_zeros(one)..], &other[without_zeros(other)..]);
+    one.len().cmp(&other.len()).then_with(|| one.cmp(other))
+}
+
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident, $check:path) => {
         $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
         #[serde(into = "String", try_from = "String")]
         pub struct $name(Arc<str>);
 
@@ -43,6 +82,19 @@ macro_rules! name {
             /// The name as text.
             pub fn as_str(&self) -> &str {
                 &self.0
+            }
+        }
+
+        /// In natural order: `w2` comes before `w10`.
+        impl Ord for $name {
+            fn cmp(&self, other: &Self) -> Ordering {
+                natural_order(&self.0, &other.0)
+            }
+        }
+
+        impl PartialOrd for $name {
+            fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+                Some(self.cmp(other))
             }
         }
 
@@ -275,6 +327,27 @@ mod tests {
         assert_eq!("lead".parse::<MemberName>(), Err(BadName::Reserved));
         assert_eq!("lead".parse::<Address>(), Ok(Address::Lead));
         assert_eq!(&"x".repeat(40), "x".repeat(40).parse::<MemberName>().unwrap().as_str());
+    }
+
+    #[test]
+    fn names_with_numbers_are_in_the_order_of_the_numbers() {
+        let mut names: Vec<MemberName> =
+            ["w10", "w2", "w1", "w02", "a-2-10", "a-2-9", "w", "10", "9"].map(|name| name.parse().unwrap()).into();
+        names.sort();
+        let names: Vec<&str> = names.iter().map(MemberName::as_str).collect();
+        assert_eq!(names, ["9", "10", "a-2-9", "a-2-10", "w", "w1", "w02", "w2", "w10"]);
+    }
+
+    #[test]
+    fn names_are_equal_in_order_only_if_they_are_the_same() {
+        let names = ["a", "a0", "a00", "a0-", "a-0", "0", "00", "a1b2", "a01b2", "a1b02"];
+        for one in names {
+            for other in names {
+                let order = natural_order(one, other);
+                assert_eq!(order == Ordering::Equal, one == other, "{one} {other}");
+                assert_eq!(order, natural_order(other, one).reverse(), "{one} {other}");
+            }
+        }
     }
 
     #[test]

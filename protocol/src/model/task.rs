@@ -6,7 +6,10 @@ use serde::{Deserialize, Serialize};
 use crate::model::id::{MemberName, Role, TaskId};
 use crate::model::limits::{ATTEMPTS_DEFAULT_MAX, TASK_TEXT_BYTES_MAX, TITLE_BYTES_MAX};
 
+pub mod status_word;
 pub mod view;
+
+pub use status_word::StatusWord;
 
 /// What a task asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,12 +116,12 @@ pub fn title_of(text: &str) -> String {
     title
 }
 
-/// Whether a pending task may be taken, or waits for a person after a `stop`.
+/// Whether a pending task may be taken, or waits for a person after a `stop` or the end of its run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TaskHold {
     /// Anyone it is meant for may take it.
     Free,
-    /// It was stopped: nobody takes it until it is assigned, unassigned or retried.
+    /// It was stopped, or its run was: nobody takes it until it is assigned, unassigned or retried.
     Stopped,
 }
 
@@ -158,15 +161,15 @@ pub enum TaskStatus {
 }
 
 impl TaskStatus {
-    /// The word for it in records, lists and errors.
-    pub fn word(&self) -> &'static str {
+    /// The word for it in lists, errors and JSON.
+    pub fn word(&self) -> StatusWord {
         match self {
-            TaskStatus::Pending { hold: TaskHold::Free, .. } => "pending",
-            TaskStatus::Pending { hold: TaskHold::Stopped, .. } => "stopped",
-            TaskStatus::InProgress { .. } => "in progress",
-            TaskStatus::Completed { .. } => "completed",
-            TaskStatus::Failed { .. } => "failed",
-            TaskStatus::Cancelled => "cancelled",
+            TaskStatus::Pending { hold: TaskHold::Free, .. } => StatusWord::Pending,
+            TaskStatus::Pending { hold: TaskHold::Stopped, .. } => StatusWord::Stopped,
+            TaskStatus::InProgress { .. } => StatusWord::InProgress,
+            TaskStatus::Completed { .. } => StatusWord::Completed,
+            TaskStatus::Failed { .. } => StatusWord::Failed,
+            TaskStatus::Cancelled => StatusWord::Cancelled,
         }
     }
 
@@ -259,7 +262,7 @@ pub enum BoardRefusal {
     #[error("there is no task {0}")]
     NoTask(TaskId),
     #[error("cannot {step} task {id}: it is {is}{}", by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default())]
-    Standing { id: TaskId, step: &'static str, is: &'static str, by: Option<MemberName> },
+    Standing { id: TaskId, step: &'static str, is: StatusWord, by: Option<MemberName> },
     #[error(
         "cannot {step} task {id}: {} holds attempt {}, and it is now attempt {attempt} of {owner}",
         claim.owner, claim.attempt

@@ -242,12 +242,14 @@ pub enum TaskCommand {
     Add {
         tasks: Vec<NewTask>,
     },
+    /// All of them or none.
     Assign {
-        id: TaskId,
+        ids: Vec<TaskId>,
         to: MemberName,
     },
+    /// All of them or none.
     Unassign {
-        id: TaskId,
+        ids: Vec<TaskId>,
     },
     AddDependency {
         id: TaskId,
@@ -257,11 +259,13 @@ pub enum TaskCommand {
         id: TaskId,
         on: TaskId,
     },
+    /// All of them or none.
     Retry {
-        id: TaskId,
+        ids: Vec<TaskId>,
     },
+    /// All of them or none.
     Cancel {
-        id: TaskId,
+        ids: Vec<TaskId>,
     },
     Clear {
         scope: ClearedTasks,

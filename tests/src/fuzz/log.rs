@@ -8,7 +8,7 @@ use teamster_protocol::model::board::{AutoClaim, Board, WaitingClaimant, WorkerD
 use teamster_protocol::model::id::{MemberName, TaskId};
 use teamster_protocol::model::mail::Mailbox;
 use teamster_protocol::model::roster::Roster;
-use teamster_protocol::model::task::{NewTask, TaskWork};
+use teamster_protocol::model::task::{NewTask, TaskStatus, TaskWork};
 use teamster_protocol::store::file::{Durability, Log, LogError, LogFold, LogReader};
 
 /// Tasks that are looked at one by one.
@@ -109,7 +109,11 @@ fn consistent(board: &Board) {
         assert!(task.blocks.iter().all(|by| board.task(*by).is_ok_and(|other| other.blocked_by.contains(&id))));
     }
     for name in board.owners() {
-        assert!(board.owned_by(name).all(|id| board.task(id).is_ok_and(|task| task.status.word() == "in progress")));
+        assert!(
+            board
+                .owned_by(name)
+                .all(|id| board.task(id).is_ok_and(|task| matches!(task.status, TaskStatus::InProgress { .. })))
+        );
     }
     for who in board.waiting() {
         assert!(board.next_for(who).is_none_or(|id| board.task(id).is_ok_and(|task| task.is_ready())));

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use teamster_protocol::host::clock;
 use teamster_protocol::model::board::{AutoClaim, Board, BoardFact, ClearedTasks, ReleaseWhy, WaitingClaimant};
 use teamster_protocol::model::id::{MemberName, TaskId};
-use teamster_protocol::model::task::{BoardRefusal, NewTask, TaskClaim, TaskStatus, TaskWork};
+use teamster_protocol::model::task::{BoardRefusal, NewTask, StatusWord, TaskClaim, TaskStatus, TaskWork};
 use teamster_protocol::store::file::{Durability, Log, TransactError};
 
 use super::{Answer, Entry, Op, now_ns};
@@ -113,7 +113,7 @@ impl Client {
 
     /// What it asks next, by what it last knew of the board: others may have changed that.
     fn next_op(&mut self) -> Op {
-        let to_do = |status: &TaskStatus| matches!(status.word(), "pending" | "in progress");
+        let to_do = |status: &TaskStatus| matches!(status.word(), StatusWord::Pending | StatusWord::InProgress);
         let open = self.log.state().tasks().filter(|(_, task)| to_do(&task.status)).count();
         let works = self.log.state().owned_by(&self.who.name).next().is_some();
         match self.chance.below(100) {

@@ -110,6 +110,7 @@ impl Oracle {
                 BoardFact::Released { id, why: ReleaseWhy::Stopped, .. } => {
                     self.held.insert(*id);
                 }
+                BoardFact::Held { ids } => self.held.extend(ids),
                 BoardFact::Assigned { id, .. } | BoardFact::Unassigned { id } | BoardFact::Retried { id } => {
                     self.held.remove(id);
                 }

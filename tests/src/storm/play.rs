@@ -237,11 +237,11 @@ impl Storm {
             }
         }
         for id in again {
-            self.files.command(TaskCommand::Retry { id })?;
+            self.files.command(TaskCommand::Retry { ids: vec![id] })?;
             // What was stopped is held for its member, which may be gone: anybody may take it.
             if self.chance.one_in(2) {
                 // Its member may have claimed it in this moment.
-                let _ = self.files.command(TaskCommand::Unassign { id });
+                let _ = self.files.command(TaskCommand::Unassign { ids: vec![id] });
             }
         }
         Ok(())

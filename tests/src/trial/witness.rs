@@ -169,6 +169,7 @@ impl Account {
                 | BoardFact::DependencyAdded { .. }
                 | BoardFact::DependencyRemoved { .. }
                 | BoardFact::Retried { .. }
+                | BoardFact::Held { .. }
                 | BoardFact::Cancelled { .. }
                 | BoardFact::Cleared { .. }
                 | BoardFact::Waiting(_)

@@ -73,6 +73,8 @@ fn a_run_says_what_failed_and_goes_on_with_what_is_left() {
         [clock] w1 completed 4 good in [time]
         ")
     });
+    let told = team.ok("logs w1");
+    assert!(told.contains(" failed: timed out after ") && !told.contains("aborted"), "{told}");
     insta::assert_snapshot!(team.fails(1, &format!("run {plan}")), @"
     error: the board of team app-0 has unfinished tasks: 2
       hint: go on with them: teamster run --resume; or drop them: teamster task clear all

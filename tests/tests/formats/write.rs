@@ -138,6 +138,7 @@ fn board(dir: &TeamDir) {
             BoardFact::Cancelled { id: TaskId(5) },
             BoardFact::Cancelled { id: TaskId(6) },
             BoardFact::Retried { id: TaskId(6) },
+            BoardFact::Held { ids: vec![TaskId(6)] },
             BoardFact::Unassigned { id: TaskId(6) },
         ],
     );

@@ -158,6 +158,18 @@ impl RunningTurn {
     }
 }
 
+/// How a turn ended, for the transcript. To its agent it makes no difference why it was aborted; to a reader a turn that
+/// took too long, or whose agent was silent for too long, has failed, for the reason that its task fails.
+fn told_end(end: TurnEnd, attempt: &AttemptEnd) -> TurnEnd {
+    match (&end, attempt) {
+        (TurnEnd::Aborted, AttemptEnd::Fail { reason, .. } | AttemptEnd::Die { cause: reason, .. }) => {
+            TurnEnd::failed(reason.clone())
+        }
+        (TurnEnd::Aborted, AttemptEnd::Complete { .. } | AttemptEnd::Release { .. })
+        | (TurnEnd::Completed | TurnEnd::Failed { .. } | TurnEnd::NotBegun { .. }, _) => end,
+    }
+}
+
 fn said_nothing(quiet_ms: u64) -> String {
     format!("its agent said nothing for {:.1} s", quiet_ms as f64 / 1000.0)
 }
@@ -265,6 +277,7 @@ impl WorkerCore {
     pub(super) fn end_turn_of(&mut self, now_ms: u64, turn: RunningTurn, end: TurnEnd, result: String) {
         match turn.attempt_end(now_ms, &end, result) {
             Some(attempt) => {
+                let end = told_end(end, &attempt);
                 self.act(WorkerAction::Record(attempt.clone()));
                 self.phase = WorkPhase::Recording { turn, end, attempt, retry_at_ms: None };
             }

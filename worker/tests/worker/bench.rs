@@ -137,7 +137,7 @@ impl Bench {
         let status = status.to_owned();
         self.until(&format!("task {id} is {status}"), move |seen| {
             let view = seen.team.task_view(id).unwrap();
-            (view.status == status).then_some(view)
+            (view.status.typed() == status).then_some(view)
         })
         .await
     }

@@ -158,7 +158,7 @@ mod tests {
     use jsonrpsee::core::ClientError;
     use jsonrpsee::types::ErrorObjectOwned;
     use teamster_protocol::model::id::TaskId;
-    use teamster_protocol::model::task::BoardRefusal;
+    use teamster_protocol::model::task::{BoardRefusal, StatusWord};
     use teamster_protocol::store::file::{LineDamage, LogError};
     use teamster_protocol::team::TeamError;
     use teamster_protocol::wire::api::code;
@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn a_refusal_shows_the_way_out() {
         let by = Some("alice".parse().expect("a name"));
-        let standing = BoardRefusal::Standing { id: TaskId(3), step: "cancel", is: "in progress", by };
+        let standing = BoardRefusal::Standing { id: TaskId(3), step: "cancel", is: StatusWord::InProgress, by };
         let error = CliError::from(TeamError::from(standing));
         insta::assert_snapshot!(plain(&error), @"
         error: cannot cancel task 3: it is in progress by alice

@@ -113,6 +113,7 @@ fn board_words(fact: &BoardFact) -> (TextTone, String) {
         BoardFact::DependencyAdded { id, on } => (TextTone::Plain, task(id, &format!("waits for {on}"))),
         BoardFact::DependencyRemoved { id, on } => (TextTone::Plain, task(id, &format!("no longer waits for {on}"))),
         BoardFact::Retried { id } => (TextTone::Plain, task(id, "opened again")),
+        BoardFact::Held { ids } => (TextTone::Warn, format!("held: {}", task_text::numbers(ids))),
         BoardFact::Cancelled { id } => (TextTone::Faint, task(id, "cancelled")),
         BoardFact::Cleared { ids } => (TextTone::Faint, format!("cleared: {}", task_text::numbers(ids))),
         BoardFact::Waiting(_) | BoardFact::Away { .. } | BoardFact::Kept(_) | BoardFact::Numbered { .. } => {

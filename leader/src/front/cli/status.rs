@@ -106,7 +106,7 @@ fn team_text(status: &TeamStatus, members: &str, now_ms: u64, columns: usize) ->
     }
     section(&mut text, "needs a look; see teamster task show ID", &status.attention, columns, |row| match &row.owner {
         Some(owner) => format!("{}, {owner}", row.status),
-        None => row.status.to_owned(),
+        None => row.status.to_string(),
     });
     section(&mut text, "blocked", &status.blocked, columns, |row| format!("waits for {}", numbers(&row.waits_for)));
     text

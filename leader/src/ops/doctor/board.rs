@@ -72,7 +72,7 @@ pub(super) fn check(view: &TeamView, found: &mut DoctorFindings) {
         found.note(CheckGroup::Board, format!("{} pending {why}", named(tasks.into_iter()))).hint(hint);
     }
     for (on, waiting) in ended.into_iter().filter(|(_, waiting)| !waiting.is_empty()) {
-        let is = board.status(on).map_or("", |status| status.word());
+        let is = board.status(on).map_or("", |status| status.word().shown());
         let what = format!("{} blocked for good: task {on} is {is}", named(waiting.into_iter()));
         found.note(CheckGroup::Board, what).hint(format!("teamster task retry {on}, or teamster task dep rm ID {on}"));
     }

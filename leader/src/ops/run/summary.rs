@@ -7,6 +7,7 @@ use serde::Serialize;
 use teamster_protocol::host::clock::now_ms;
 use teamster_protocol::model::id::{MemberName, TaskId, TeamName};
 use teamster_protocol::model::roster::Roster;
+use teamster_protocol::model::task::StatusWord;
 use teamster_protocol::model::task::view::TaskView;
 
 use super::drain::RunEnd;
@@ -27,7 +28,7 @@ pub struct RunSummary {
     /// How long it took.
     pub duration_ms: u64,
     /// How many tasks stand how, by the word for it.
-    pub counts: BTreeMap<String, usize>,
+    pub counts: BTreeMap<StatusWord, usize>,
     /// The tasks, in the order of the plan.
     pub tasks: Vec<TaskSummary>,
 }
@@ -42,8 +43,8 @@ pub struct TaskSummary {
     pub label: Option<String>,
     /// Its title.
     pub title: String,
-    /// The word for where it stands.
-    pub status: String,
+    /// Where it stands.
+    pub status: StatusWord,
     /// Who had it last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub member: Option<MemberName>,
@@ -77,9 +78,9 @@ impl RunSummary {
                 tasks.push(TaskSummary::of(run.team.task_view(id)?, run.team.roster(), now_ms));
             }
         }
-        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        let mut counts: BTreeMap<StatusWord, usize> = BTreeMap::new();
         for task in &tasks {
-            *counts.entry(task.status.clone()).or_default() += 1;
+            *counts.entry(task.status).or_default() += 1;
         }
         let ended = match how {
             RunEnd::Drained => None,
@@ -107,7 +108,7 @@ impl TaskSummary {
             id: view.id,
             label: view.task.label.clone(),
             title: view.task.title.clone(),
-            status: view.status.clone(),
+            status: view.status,
             attempts: view.attempts.len(),
             duration_ms: view.duration_ms(now_ms),
             branch: branch.map(str::to_owned),

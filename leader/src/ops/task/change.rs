@@ -3,34 +3,35 @@
 use serde::Serialize;
 use teamster_protocol::model::board::ClearedTasks;
 use teamster_protocol::model::id::{MemberName, TaskId};
+use teamster_protocol::team::TeamError;
 use teamster_protocol::wire::api::{BoardChange, TaskCommand};
 
 use crate::ops::error::OpsError;
 use crate::ops::session::Session;
 use crate::ops::verb::Verb;
 
-/// A task that was cancelled.
+/// Tasks that were cancelled.
 #[derive(Debug, Serialize)]
-pub struct CancelledTask {
+pub struct CancelledTasks {
     /// What was changed.
     #[serde(flatten)]
     pub changed: BoardChange,
-    /// The tasks that waited for it, and stay blocked.
+    /// For each that others wait for, those that stay blocked.
     #[serde(skip)]
-    pub blocked: Vec<TaskId>,
+    pub blocked: Vec<(TaskId, Vec<TaskId>)>,
 }
 
-/// Gives a pending task to one member only.
-pub fn assign(session: &Session, id: TaskId, to: MemberName) -> Result<BoardChange, OpsError> {
+/// Gives pending tasks to one member only; all of them or none.
+pub fn assign(session: &Session, ids: Vec<TaskId>, to: MemberName) -> Result<BoardChange, OpsError> {
     session.authorize(Verb::TaskAssign)?;
     session.must_be_member(&session.view()?, &to)?;
-    command(session, TaskCommand::Assign { id, to })
+    all_or_none(session, &ids, TaskCommand::Assign { ids: ids.clone(), to })
 }
 
-/// Opens a pending task to everybody.
-pub fn unassign(session: &Session, id: TaskId) -> Result<BoardChange, OpsError> {
+/// Opens pending tasks to everybody; all of them or none.
+pub fn unassign(session: &Session, ids: Vec<TaskId>) -> Result<BoardChange, OpsError> {
     session.authorize(Verb::TaskUnassign)?;
-    command(session, TaskCommand::Unassign { id })
+    all_or_none(session, &ids, TaskCommand::Unassign { ids: ids.clone() })
 }
 
 /// Lets a pending task wait for another. Refused where both would wait for each other.
@@ -45,24 +46,42 @@ pub fn remove_dependency(session: &Session, id: TaskId, on: TaskId) -> Result<Bo
     command(session, TaskCommand::RemoveDependency { id, on })
 }
 
-/// Opens a failed, cancelled or stopped task again.
-pub fn retry(session: &Session, id: TaskId) -> Result<BoardChange, OpsError> {
+/// Opens failed, cancelled or stopped tasks again; all of them or none.
+pub fn retry(session: &Session, ids: Vec<TaskId>) -> Result<BoardChange, OpsError> {
     session.authorize(Verb::TaskRetry)?;
-    command(session, TaskCommand::Retry { id })
+    all_or_none(session, &ids, TaskCommand::Retry { ids: ids.clone() })
 }
 
-/// Takes a task off the work to be done.
-pub fn cancel(session: &Session, id: TaskId) -> Result<CancelledTask, OpsError> {
+/// Takes tasks off the work to be done; all of them or none.
+pub fn cancel(session: &Session, ids: Vec<TaskId>) -> Result<CancelledTasks, OpsError> {
     session.authorize(Verb::TaskCancel)?;
     let view = session.view()?;
-    let blocked = view.board().task(id).map(|task| task.blocks.iter().copied().collect()).unwrap_or_default();
-    Ok(CancelledTask { changed: command(session, TaskCommand::Cancel { id })?, blocked })
+    let mut blocked = Vec::new();
+    for id in &ids {
+        let Ok(task) = view.board().task(*id) else { continue };
+        let left: Vec<TaskId> = task.blocks.iter().filter(|other| !ids.contains(other)).copied().collect();
+        if !left.is_empty() {
+            blocked.push((*id, left));
+        }
+    }
+    Ok(CancelledTasks { changed: all_or_none(session, &ids, TaskCommand::Cancel { ids: ids.clone() })?, blocked })
 }
 
 /// Removes tasks from the board.
 pub fn clear(session: &Session, scope: ClearedTasks) -> Result<BoardChange, OpsError> {
     session.authorize(Verb::TaskClear)?;
     command(session, TaskCommand::Clear { scope })
+}
+
+/// A command about several tasks: where one of them refuses, the others are said to be as they were.
+fn all_or_none(session: &Session, ids: &[TaskId], asked: TaskCommand) -> Result<BoardChange, OpsError> {
+    match command(session, asked) {
+        Err(error @ OpsError::Team(TeamError::Refused(_))) if ids.len() > 1 => {
+            let (what, hint) = error.told();
+            Err(OpsError::Refused { what: format!("{what}; no task was changed"), hint })
+        }
+        answered => answered,
+    }
 }
 
 fn command(session: &Session, command: TaskCommand) -> Result<BoardChange, OpsError> {

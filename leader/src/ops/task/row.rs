@@ -3,7 +3,7 @@
 use serde::Serialize;
 use teamster_protocol::model::board::{Board, Task};
 use teamster_protocol::model::id::{MemberName, Role, TaskId};
-use teamster_protocol::model::task::{NewTask, TaskHold, TaskStatus};
+use teamster_protocol::model::task::{NewTask, StatusWord, TaskHold, TaskStatus};
 
 /// One task of `task list --json`. `task show --json` has the texts and the history too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -15,8 +15,8 @@ pub struct TaskRow {
     /// The name a plan gave it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
-    /// `pending`, `stopped`, `in progress`, `completed`, `failed` or `cancelled`.
-    pub status: &'static str,
+    /// Where it stands.
+    pub status: StatusWord,
     /// Who is on it or ended it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<MemberName>,

@@ -67,6 +67,13 @@ impl LogFold for Board {
                 task.deaths = 0;
                 task.status = TaskStatus::Pending { assignee: task.meant_for.clone(), hold: TaskHold::Free };
             }),
+            BoardFact::Held { ids } => ids.into_iter().for_each(|id| {
+                self.edit(id, |task| {
+                    if let TaskStatus::Pending { hold, .. } = &mut task.status {
+                        *hold = TaskHold::Stopped;
+                    }
+                });
+            }),
             BoardFact::Cancelled { id } => self.change(id, at, |task| task.status = TaskStatus::Cancelled),
             BoardFact::Cleared { ids } => ids.into_iter().for_each(|id| self.apply_cleared(id)),
             BoardFact::Waiting(who) => self.waiting.push(who),

@@ -32,6 +32,8 @@ pub enum BoardFact {
     DependencyRemoved { id: TaskId, on: TaskId },
     /// What failed, was cancelled or was stopped is to be done after all.
     Retried { id: TaskId },
+    /// Nobody takes them until they are assigned, unassigned or retried.
+    Held { ids: Vec<TaskId> },
     /// It is not to be done.
     Cancelled { id: TaskId },
     /// They are off the board.
@@ -59,6 +61,7 @@ impl BoardFact {
         "dependency_added",
         "dependency_removed",
         "retried",
+        "held",
         "cancelled",
         "cleared",
         "waiting",
@@ -83,6 +86,7 @@ impl BoardFact {
             BoardFact::Claimed(_)
             | BoardFact::Failed { .. }
             | BoardFact::DependencyAdded { .. }
+            | BoardFact::Held { .. }
             | BoardFact::Cancelled { .. }
             | BoardFact::Waiting(_)
             | BoardFact::Kept(_)
@@ -104,7 +108,7 @@ impl BoardFact {
             | BoardFact::Retried { id }
             | BoardFact::Cancelled { id } => vec![*id],
             BoardFact::Claimed(claim) => vec![claim.id],
-            BoardFact::Cleared { ids } => ids.clone(),
+            BoardFact::Held { ids } | BoardFact::Cleared { ids } => ids.clone(),
             BoardFact::Kept(kept) => vec![kept.id],
             BoardFact::Waiting(_) | BoardFact::Away { .. } | BoardFact::Numbered { .. } => Vec::new(),
         }

@@ -72,7 +72,7 @@ impl Board {
         };
         Ok(TaskView {
             id,
-            status: task.status.word().to_owned(),
+            status: task.status.word(),
             owner,
             assignee,
             waits_for: self.open_dependencies(&task),
@@ -221,6 +221,7 @@ fn add_to_history(attempts: &mut Vec<AttemptView>, fact: BoardFact, at_ms: u64) 
         | BoardFact::DependencyAdded { .. }
         | BoardFact::DependencyRemoved { .. }
         | BoardFact::Retried { .. }
+        | BoardFact::Held { .. }
         | BoardFact::Cancelled { .. }
         | BoardFact::Cleared { .. }
         | BoardFact::Waiting(_)

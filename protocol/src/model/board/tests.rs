@@ -62,7 +62,7 @@ fn an_assignment_outlives_death_leaving_and_retry() {
         let facts = board.bury(&name("alice"), WorkerDeath::default());
         put(&mut board, facts);
     }
-    assert_eq!(board.task(TaskId(1)).unwrap().status.word(), "failed");
+    assert_eq!(board.task(TaskId(1)).unwrap().status.word().typed(), "failed");
     let fact = board.retry(TaskId(1)).unwrap();
     put(&mut board, vec![fact]);
     assert_eq!(claim(&mut board, "bob"), None);
@@ -221,6 +221,22 @@ fn a_new_generation_of_the_log_decides_and_shows_the_same() {
         }
     }
     assert!(path.with_extension("jsonl.old").exists(), "no new generation was ever begun");
+}
+
+#[test]
+fn what_is_held_keeps_its_assignee_and_is_taken_by_nobody_until_it_is_opened_again() {
+    let mut board = board(vec![task(&[]), NewTask { to: Some(name("alice")), ..task(&[]) }, task(&[])]);
+    let running = claim(&mut board, "bob").unwrap();
+    let all = [1, 2, 3, 9].map(TaskId);
+    let held = board.hold(&all);
+    assert_eq!(held, [BoardFact::Held { ids: [2, 3].map(TaskId).into() }], "a task that runs is not held");
+    put(&mut board, held);
+    assert_eq!((claim(&mut board, "alice"), claim(&mut board, "carol")), (None, None));
+    assert_eq!(board.hold(&all), [], "once is enough");
+    complete(&mut board, &running);
+    put(&mut board, vec![BoardFact::Retried { id: TaskId(2) }, BoardFact::Retried { id: TaskId(3) }]);
+    assert_eq!(claim(&mut board, "alice").unwrap().id, TaskId(2));
+    assert_eq!(claim(&mut board, "carol").unwrap().id, TaskId(3));
 }
 
 #[test]

@@ -158,12 +158,12 @@ fn facts_about_nobody_put_nobody_on_the_roster() {
 }
 
 #[test]
-fn members_are_listed_by_name() {
+fn members_are_listed_by_name_with_numbers_in_their_order() {
     let mut roster = Roster::default();
     for member in ["w10", "cy", "w2", "a-b"] {
         put(&mut roster, 1, added(member));
     }
-    assert_eq!(roster.members().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["a-b", "cy", "w10", "w2"]);
+    assert_eq!(roster.members().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["a-b", "cy", "w2", "w10"]);
 }
 
 #[test]

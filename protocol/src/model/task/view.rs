@@ -4,15 +4,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::board::ReleaseWhy;
 use crate::model::id::{Address, MemberName, TaskId};
-use crate::model::task::NewTask;
+use crate::model::task::{NewTask, StatusWord};
 
 /// One task with its texts and its history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskView {
     /// Its number.
     pub id: TaskId,
-    /// The word for where it stands: `pending`, `stopped`, `in progress`, `completed`, `failed` or `cancelled`.
-    pub status: String,
+    /// Where it stands.
+    pub status: StatusWord,
     /// Who is on it or ended it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<MemberName>,

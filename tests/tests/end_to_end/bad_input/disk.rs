@@ -51,7 +51,7 @@ fn a_worker_that_finds_no_room_keeps_its_outcome_until_there_is() {
     assert_eq!(team.start_command(ended).ends().out, "x\n");
     for _ in 0..3 {
         let task = team.json("task show 1");
-        assert_eq!(task["status"], "in progress");
+        assert_eq!(task["status"], "in_progress");
     }
     team.make_room_on_the_disk();
     team.until_event("\"completed\":{\"id\":1");

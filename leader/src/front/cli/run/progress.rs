@@ -196,6 +196,7 @@ impl TaskTitles {
             | BoardFact::DependencyAdded { .. }
             | BoardFact::DependencyRemoved { .. }
             | BoardFact::Retried { .. }
+            | BoardFact::Held { .. }
             | BoardFact::Cancelled { .. }
             | BoardFact::Cleared { .. }
             | BoardFact::Waiting(_)

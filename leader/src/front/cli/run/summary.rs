@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use teamster_protocol::model::id::TaskId;
+use teamster_protocol::model::task::StatusWord;
 
 use crate::front::cli::print::{TableCell, TableColumn, TextTable, TextTone, humane, paint};
 use crate::front::cli::task_text::numbers;
@@ -31,10 +32,11 @@ pub(super) fn render(summary: &RunSummary, columns: usize) -> String {
     let ended = summary.ended.as_ref().map(|why| format!(", {why}")).unwrap_or_default();
     let counts = if counts.is_empty() { "no task was begun".to_owned() } else { counts.join(", ") };
     text.push_str(&format!("\n\n{counts} in {took}{ended}\n"));
-    if let Some(task) = summary.tasks.iter().find(|task| task.status == "failed") {
+    if let Some(task) = summary.tasks.iter().find(|task| task.status == StatusWord::Failed) {
         text.push_str(&format!("{}\n", paint(TextTone::Faint, &format!("see teamster task show {}", task.id))));
     }
-    if summary.ended.is_some() && summary.tasks.iter().any(|task| task.status == "pending" || task.status == "stopped")
+    if summary.ended.is_some()
+        && summary.tasks.iter().any(|task| matches!(task.status, StatusWord::Pending | StatusWord::Stopped))
     {
         text.push_str(&format!("{}\n", paint(TextTone::Faint, "go on with teamster run --resume")));
     }
@@ -84,7 +86,8 @@ fn remark(summary: &RunSummary, task: &TaskSummary) -> String {
         },
         (None, []) => result.unwrap_or("").to_owned(),
         (None, ids) => {
-            let failed = |id: &TaskId| summary.tasks.iter().any(|task| task.id == *id && task.status == "failed");
+            let failed =
+                |id: &TaskId| summary.tasks.iter().any(|task| task.id == *id && task.status == StatusWord::Failed);
             let one = |id: &TaskId| if failed(id) { format!("{id} (failed)") } else { id.to_string() };
             format!("waits for {}", ids.iter().map(one).collect::<Vec<_>>().join(", "))
         }
@@ -109,18 +112,18 @@ fn cells(task: &TaskSummary) -> [TableCell; 5] {
         task.id.to_string().into(),
         short_name(task.label.as_deref(), &task.title).into(),
         TableCell::toned(TextTone::Name, who),
-        TableCell::toned(tone(task), &task.status),
+        TableCell::toned(tone(task), task.status.shown()),
         took.into(),
     ]
 }
 
 /// The colour of where a task stands.
 fn tone(task: &TaskSummary) -> TextTone {
-    match task.status.as_str() {
-        "completed" => TextTone::Ok,
-        "failed" => TextTone::Error,
-        "in progress" => TextTone::Busy,
-        _ => TextTone::Warn,
+    match task.status {
+        StatusWord::Completed => TextTone::Ok,
+        StatusWord::Failed => TextTone::Error,
+        StatusWord::InProgress => TextTone::Busy,
+        StatusWord::Pending | StatusWord::Stopped | StatusWord::Cancelled => TextTone::Warn,
     }
 }
 
@@ -128,28 +131,31 @@ fn tone(task: &TaskSummary) -> TextTone {
 mod tests {
     use super::*;
 
-    fn task(id: u32, label: Option<&str>, status: &str) -> TaskSummary {
-        let began = status != "pending";
+    fn task(id: u32, label: Option<&str>, status: StatusWord) -> TaskSummary {
+        let began = status != StatusWord::Pending;
         TaskSummary {
             id: TaskId(id),
             label: label.map(str::to_owned),
             title: "make the parser say where it was".to_owned(),
-            status: status.to_owned(),
+            status,
             member: began.then(|| "w1".parse().expect("a name")),
             attempts: usize::from(began),
             duration_ms: began.then_some(62_000),
             branch: began.then(|| "teamster/tool-1a2b3c/w1".to_owned()),
             result: began.then(|| "\n41 tests passed, none were ignored, 漢字も大丈夫です\nmore".to_owned()),
-            reason: (status == "failed").then(|| "exit status 2".to_owned()),
+            reason: (status == StatusWord::Failed).then(|| "exit status 2".to_owned()),
             waits_for: if began { Vec::new() } else { vec![TaskId(10)] },
         }
     }
 
     #[test]
     fn a_run_as_people_read_it() {
-        let tasks =
-            vec![task(9, Some("build"), "completed"), task(10, Some("test"), "failed"), task(11, Some("3"), "pending")];
-        let counts = [("completed", 1), ("failed", 1), ("pending", 1)].map(|(word, count)| (word.to_owned(), count));
+        let tasks = vec![
+            task(9, Some("build"), StatusWord::Completed),
+            task(10, Some("test"), StatusWord::Failed),
+            task(11, Some("3"), StatusWord::Pending),
+        ];
+        let counts = [(StatusWord::Completed, 1), (StatusWord::Failed, 1), (StatusWord::Pending, 1)];
         let summary = RunSummary {
             team: "tool-1a2b3c".parse().expect("a name"),
             ok: false,

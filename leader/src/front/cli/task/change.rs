@@ -11,8 +11,9 @@ use crate::ops::task;
 /// `teamster task assign`.
 #[derive(Debug, clap::Args)]
 pub struct AssignArgs {
-    /// The task
-    pub id: TaskId,
+    /// The tasks: all are changed, or none if one can not be
+    #[arg(value_name = "ID", required = true, num_args = 1..)]
+    pub ids: Vec<TaskId>,
     /// The member
     pub name: MemberName,
 }
@@ -20,8 +21,9 @@ pub struct AssignArgs {
 /// `teamster task unassign`.
 #[derive(Debug, clap::Args)]
 pub struct UnassignArgs {
-    /// The task
-    pub id: TaskId,
+    /// The tasks: all are changed, or none if one can not be
+    #[arg(value_name = "ID", required = true, num_args = 1..)]
+    pub ids: Vec<TaskId>,
 }
 
 /// `teamster task dep add` and `teamster task dep rm`.
@@ -36,15 +38,17 @@ pub struct DependencyArgs {
 /// `teamster task retry`.
 #[derive(Debug, clap::Args)]
 pub struct RetryArgs {
-    /// The task
-    pub id: TaskId,
+    /// The tasks: all are changed, or none if one can not be
+    #[arg(value_name = "ID", required = true, num_args = 1..)]
+    pub ids: Vec<TaskId>,
 }
 
 /// `teamster task cancel`.
 #[derive(Debug, clap::Args)]
 pub struct CancelArgs {
-    /// The task
-    pub id: TaskId,
+    /// The tasks: all are changed, or none if one can not be
+    #[arg(value_name = "ID", required = true, num_args = 1..)]
+    pub ids: Vec<TaskId>,
 }
 
 /// `teamster task clear`.
@@ -64,14 +68,14 @@ pub enum ClearScope {
 }
 
 pub(in crate::front::cli) async fn assign(context: &CliContext, args: AssignArgs) -> Result<ExitStatus, CliError> {
-    let AssignArgs { id, name } = args;
-    let changed = task::assign(&context.session, id, name.clone())?;
-    show_changed(context, &changed, |_| format!("task {id} is for {name}"))
+    let AssignArgs { ids, name } = args;
+    let changed = task::assign(&context.session, ids, name.clone())?;
+    show_changed(context, &changed, |ids| format!("{} for {name}", tasks_are(ids)))
 }
 
 pub(in crate::front::cli) async fn unassign(context: &CliContext, args: UnassignArgs) -> Result<ExitStatus, CliError> {
-    let changed = task::unassign(&context.session, args.id)?;
-    show_changed(context, &changed, |_| format!("task {} is open to everybody", args.id))
+    let changed = task::unassign(&context.session, args.ids)?;
+    show_changed(context, &changed, |ids| format!("{} open to everybody", tasks_are(ids)))
 }
 
 pub(in crate::front::cli) async fn add_dependency(
@@ -93,13 +97,13 @@ pub(in crate::front::cli) async fn remove_dependency(
 }
 
 pub(in crate::front::cli) async fn retry(context: &CliContext, args: RetryArgs) -> Result<ExitStatus, CliError> {
-    let changed = task::retry(&context.session, args.id)?;
-    show_changed(context, &changed, |_| format!("task {} is to be done again", args.id))
+    let changed = task::retry(&context.session, args.ids)?;
+    show_changed(context, &changed, |ids| format!("{} to be done again", tasks_are(ids)))
 }
 
 pub(in crate::front::cli) async fn cancel(context: &CliContext, args: CancelArgs) -> Result<ExitStatus, CliError> {
-    let cancelled = task::cancel(&context.session, args.id)?;
-    show_changed(context, &cancelled.changed, |_| cancelled_text(args.id, &cancelled.blocked))
+    let cancelled = task::cancel(&context.session, args.ids)?;
+    show_changed(context, &cancelled.changed, |ids| cancelled_text(ids, &cancelled.blocked))
 }
 
 pub(in crate::front::cli) async fn clear(context: &CliContext, args: ClearArgs) -> Result<ExitStatus, CliError> {
@@ -115,12 +119,23 @@ pub(in crate::front::cli) async fn clear(context: &CliContext, args: ClearArgs) 
     })
 }
 
-fn cancelled_text(id: TaskId, blocked: &[TaskId]) -> String {
-    match blocked {
-        [] => format!("task {id} is cancelled"),
-        [first, ..] => format!(
-            "task {id} is cancelled; what waits for it stays blocked ({}) until teamster task dep rm {first} {id}",
-            numbers(blocked)
-        ),
+/// `task 3 is`, or `tasks 3, 4 are`.
+fn tasks_are(ids: &[TaskId]) -> String {
+    match ids {
+        [id] => format!("task {id} is"),
+        ids => format!("tasks {} are", numbers(ids)),
     }
+}
+
+fn cancelled_text(ids: &[TaskId], blocked: &[(TaskId, Vec<TaskId>)]) -> String {
+    let mut text = format!("{} cancelled", tasks_are(ids));
+    for (id, left) in blocked {
+        let Some(first) = left.first() else { continue };
+        let on = if ids.len() == 1 { "it".to_owned() } else { id.to_string() };
+        text.push_str(&format!(
+            "; what waits for {on} stays blocked ({}) until teamster task dep rm {first} {id}",
+            numbers(left)
+        ));
+    }
+    text
 }

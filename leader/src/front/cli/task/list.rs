@@ -3,6 +3,8 @@
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
+use teamster_protocol::model::task::StatusWord;
+
 use super::{CliContext, CliError, ExitStatus};
 use crate::front::cli::print::{TableCell, TableColumn, TextTable};
 use crate::front::cli::task_text::{counts_sentence, numbers, tone, whose};
@@ -37,7 +39,7 @@ impl ValueEnum for TaskFilter {
             TaskFilter::Blocked => PossibleValue::new("blocked").help("pending and waiting for other tasks"),
             TaskFilter::Pending => PossibleValue::new("pending").help("ready or blocked"),
             TaskFilter::Stopped => PossibleValue::new("stopped"),
-            TaskFilter::InProgress => PossibleValue::new("in-progress"),
+            TaskFilter::InProgress => PossibleValue::new(StatusWord::InProgress.typed()).alias("in-progress"),
             TaskFilter::Completed => PossibleValue::new("completed"),
             TaskFilter::Failed => PossibleValue::new("failed"),
             TaskFilter::Cancelled => PossibleValue::new("cancelled"),
@@ -75,7 +77,7 @@ fn text(tasks: &TaskList, columns: usize) -> String {
             | TaskStanding::InProgress
             | TaskStanding::Completed
             | TaskStanding::Failed
-            | TaskStanding::Cancelled => row.status.to_owned(),
+            | TaskStanding::Cancelled => row.status.to_string(),
         };
         let title = match &row.label {
             Some(label) if *label != row.title => format!("{label}: {}", row.title),

@@ -33,7 +33,7 @@ fn text(shown: &ShownTask, now_ms: u64) -> String {
     };
     let title = paint(TextTone::Name, &view.task.title).to_string();
     line("task", format!("{} {title}", view.id));
-    let mut status = paint(tone(*standing), &view.status).to_string();
+    let mut status = paint(tone(*standing), view.status.shown()).to_string();
     if let Some(owner) = &view.owner {
         status.push_str(&format!(", {owner}"));
     }

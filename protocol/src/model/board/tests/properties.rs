@@ -42,6 +42,9 @@ enum Step {
     Retry {
         id: u32,
     },
+    Hold {
+        ids: Vec<u32>,
+    },
     Cancel {
         id: u32,
     },
@@ -97,6 +100,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (id(), id()).prop_map(|(id, on)| Step::AddDependency { id, on }),
         2 => (id(), id()).prop_map(|(id, on)| Step::RemoveDependency { id, on }),
         2 => id().prop_map(|id| Step::Retry { id }),
+        1 => prop::collection::vec(id(), 0..4).prop_map(|ids| Step::Hold { ids }),
         1 => id().prop_map(|id| Step::Cancel { id }),
         1 => prop::sample::select(vec![ClearedTasks::Completed, ClearedTasks::Completed, ClearedTasks::All]).prop_map(Step::Clear),
         1 => (0..3_usize).prop_map(|who| Step::Away { who }),
@@ -139,6 +143,7 @@ fn decide(
         Step::AddDependency { id, on } => (vec![board.add_dependency(TaskId(*id), TaskId(*on))?], None),
         Step::RemoveDependency { id, on } => (vec![board.remove_dependency(TaskId(*id), TaskId(*on))?], None),
         Step::Retry { id } => (vec![board.retry(TaskId(*id))?], None),
+        Step::Hold { ids } => (board.hold(&ids.iter().copied().map(TaskId).collect::<Vec<_>>()), None),
         Step::Cancel { id } => (vec![board.cancel(TaskId(*id))?], None),
         Step::Clear(scope) => (board.clear(*scope)?, None),
         Step::Away { who } => (board.away(&name(NAMES[*who])), None),
@@ -169,7 +174,7 @@ fn assignee(task: &Task) -> Option<&MemberName> {
 
 /// The dependencies of a task that are not completed, looked up one by one.
 fn waits_for(board: &Board, task: &Task) -> Vec<TaskId> {
-    let open = |on: &&TaskId| board.task(**on).unwrap().status.word() != "completed";
+    let open = |on: &&TaskId| board.task(**on).unwrap().status.word().typed() != "completed";
     task.blocked_by.iter().filter(open).copied().collect()
 }
 
@@ -261,18 +266,19 @@ fn check_change(step: &Step, before: &Board, after: &Board) {
         if was == is {
             continue;
         }
-        let word = |status: &Option<TaskStatus>| status.as_ref().map_or("absent", TaskStatus::word);
+        let word = |status: &Option<TaskStatus>| status.as_ref().map_or("absent", |status| status.word().typed());
         let known = match (word(&was), word(&is)) {
             ("absent", "pending") => matches!(step, Step::Add(_)),
-            ("pending", "in progress") => matches!(step, Step::Claim { .. }),
-            ("in progress", "completed") => matches!(step, Step::End { how: End::Complete, .. }),
-            ("in progress", "failed") => matches!(step, Step::End { how: End::Fail, .. } | Step::Bury { .. }),
-            ("in progress", "stopped") => {
+            ("pending", "in_progress") => matches!(step, Step::Claim { .. }),
+            ("in_progress", "completed") => matches!(step, Step::End { how: End::Complete, .. }),
+            ("in_progress", "failed") => matches!(step, Step::End { how: End::Fail, .. } | Step::Bury { .. }),
+            ("in_progress", "stopped") => {
                 matches!(step, Step::End { how: End::Release(ReleaseWhy::Stopped), .. })
             }
-            ("in progress", "pending") => {
+            ("in_progress", "pending") => {
                 matches!(step, Step::End { how: End::Release(ReleaseWhy::WorkerLeft), .. } | Step::Bury { .. })
             }
+            ("pending", "stopped") => matches!(step, Step::Hold { .. }),
             ("pending" | "stopped", "pending") => {
                 matches!(step, Step::Assign { .. } | Step::Unassign { .. } | Step::Retry { .. })
             }
@@ -306,13 +312,18 @@ fn check_step(step: &Step, before: &Board, after: &Board, outcome: &Result<Optio
                 let (old, new) = (before.task(id).unwrap(), after.task(id).unwrap());
                 assert_eq!(new.attempt, old.attempt, "the next claim has the next attempt");
                 let last = old.deaths + 1 >= old.max_attempts;
-                assert_eq!(new.status.word(), if last { "failed" } else { "pending" }, "death {}", old.deaths + 1);
+                assert_eq!(
+                    new.status.word().typed(),
+                    if last { "failed" } else { "pending" },
+                    "death {}",
+                    old.deaths + 1
+                );
                 assert!(last || new.deaths == old.deaths + 1);
                 assert_eq!(new.meant_for, old.meant_for);
             }
         }
         (Step::Clear(ClearedTasks::Completed), Ok(_)) => {
-            assert!(after.tasks().all(|(_, task)| task.status.word() != "completed"));
+            assert!(after.tasks().all(|(_, task)| task.status.word().typed() != "completed"));
             for (id, task) in after.tasks() {
                 assert_eq!(waits_for(after, &task), waits_for(before, &before.task(id).unwrap()), "task {id}");
             }

@@ -111,7 +111,7 @@ proptest! {
             prop_assert_eq!(tasks.contains(id), task.is_some());
             prop_assert_eq!(tasks.get(id).map(Cow::into_owned), task.cloned());
             prop_assert_eq!(tasks.status(id), task.map(|task| task.status.clone()));
-            let open = task.filter(|task| matches!(task.status.word(), "pending" | "stopped" | "in progress"));
+            let open = task.filter(|task| matches!(task.status.word().typed(), "pending" | "stopped" | "in_progress"));
             prop_assert!(open.is_none() || tasks.get_open(id) == open);
         }
     }
