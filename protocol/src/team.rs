@@ -30,10 +30,12 @@ mod exclusion;
 mod inbox;
 mod mail;
 mod view;
+mod worker_lives;
 
 pub use error::TeamError;
 pub use inbox::Inbox;
 pub use view::{TeamView, read_mail, worker_life};
+pub use worker_lives::LocksSeen;
 
 /// Tries `take` until `limit` is over while another process holds the lock, such as one that gives back what a dead worker
 /// held, and while that worker is still ending. Blocks.

@@ -5,6 +5,7 @@ mod chance;
 pub mod crash;
 pub mod fuzz;
 pub mod granted;
+pub mod greedy;
 pub mod hermetic;
 pub mod linear;
 pub mod load;

@@ -18,6 +18,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::wait::waitpid;
 use nix::unistd::{Pid, getegid, geteuid};
 use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
+use teamster_protocol::host::process::ancestry::own_namespace_number;
 use teamster_protocol::host::process::{self, OutsideView};
 use teamster_protocol::model::roster::CellIsolation;
 
@@ -227,7 +228,12 @@ fn look_outside() -> io::Result<OutsideView> {
     let pid =
         own.to_str().and_then(|pid| pid.parse().ok()).ok_or_else(|| io::Error::other("/proc/self is no number"))?;
     let outer_half = process::identity(process::parent(pid)?)?;
-    Ok(OutsideView { own: process::identity(pid)?, outer_half, proc_dir: Some(File::open("/proc")?.into()) })
+    Ok(OutsideView {
+        own: process::identity(pid)?,
+        outer_half,
+        cell: own_namespace_number()?,
+        proc_dir: Some(File::open("/proc")?.into()),
+    })
 }
 
 /// As `fork`, but the child is in new namespaces. Refused as a whole if any of them is, with nothing changed. `fork` and

@@ -1,13 +1,11 @@
 //! The facts that the core decides on about members: what the roster says of each, and what its lock tells.
 
-use std::collections::BTreeMap;
-
 use teamster_protocol::host::process::ProcessIdentity;
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::limits::pace::LINK_WITHIN;
 use teamster_protocol::model::roster::{MemberPresence, WorkerEnd};
 use teamster_protocol::store::presence::WorkerLife;
-use teamster_protocol::team::{TeamError, worker_life};
+use teamster_protocol::team::{LocksSeen, TeamError};
 use tokio::time::{Instant, timeout_at};
 
 use super::workers::see_off_outer_half;
@@ -77,10 +75,13 @@ impl LeaderDaemon<'_> {
     fn members_seen(&mut self) -> Result<Vec<MemberSeen>, TeamError> {
         let mut team = self.shared.team();
         team.refresh(|_| ())?;
-        let mut joined = BTreeMap::new();
+        let locks = LocksSeen::look(&self.shared.dir, team.roster(), |name| !self.core.is_child(name));
+        team.refresh(|_| ())?;
         let (mut seen, mut unseen, mut over) = (Vec::new(), Vec::new(), Vec::new());
-        for (name, member) in team.roster().members().filter(|(name, _)| !self.core.is_child(name)) {
-            let lock = match worker_life(&self.shared.dir, name, &member.presence) {
+        // Who is left out has joined or left meanwhile: that change of the roster leads to another look.
+        for (name, life) in locks.confirm(team.roster()) {
+            let Ok(member) = team.roster().member(&name) else { continue };
+            let lock = match life {
                 // A worker that lives takes its lock anew where that was tidied away, and one that is ending is looked at
                 // again.
                 Ok(WorkerLife::Locked | WorkerLife::LockLost | WorkerLife::Dying) => LockSeen::Held,
@@ -100,18 +101,11 @@ impl LeaderDaemon<'_> {
             };
             let before = match &outer_half {
                 Some(outer_half) => self.outer_halves.insert(name.clone(), outer_half.clone()),
-                None => self.outer_halves.remove(name),
+                None => self.outer_halves.remove(&name),
             };
             over.extend(before.filter(|before| Some(before) != outer_half.as_ref()));
-            joined.extend(member.presence.joined().map(|process| (name.clone(), process.clone())));
-            seen.push(MemberSeen::new(name.clone(), member, lock));
+            seen.push(MemberSeen::new(name, member, lock));
         }
-        // A worker that left in order between the two looks has not died: the change of the roster leads to another look.
-        team.refresh(|_| ())?;
-        seen.retain(|member| {
-            let now = team.roster().member(&member.name).ok().and_then(|now| now.presence.joined());
-            member.lock == LockSeen::Held || now == joined.get(&member.name)
-        });
         drop(team);
         for outer_half in over.into_iter().filter(ProcessIdentity::runs) {
             tokio::spawn(see_off_outer_half(outer_half));

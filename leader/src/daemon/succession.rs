@@ -95,7 +95,7 @@ mod tests {
     }
 
     fn holder(process: ProcessIdentity, ended_ms: Option<u64>) -> LockHolder {
-        LockHolder { process, since_ms: 7, ended_ms, inode: None }
+        LockHolder { process, since_ms: 7, ended_ms, inode: None, cell: None }
     }
 
     #[test]

@@ -126,7 +126,7 @@ fn a_sound_team_is_sound_and_nothing_is_changed_by_the_look() {
     place.ok("task add one");
     let before = fs::read(place.team_dir().board()).expect("a log");
     // Of a spawn that was refused.
-    drop(PresenceLock::take(&place.team_dir().member_lock(&"bob".parse().expect("a name")), 1).expect("free"));
+    drop(PresenceLock::take_unsigned(&place.team_dir().member_lock(&"bob".parse().expect("a name"))).expect("free"));
     assert_eq!(troubles(&report(&place, 0, &[])), "");
     assert_eq!(report(&place, 0, &["--repair"])["repairs"], Value::Array(Vec::new()));
     assert_eq!(fs::read(place.team_dir().board()).expect("a log"), before);

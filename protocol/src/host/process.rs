@@ -1,6 +1,7 @@
 //! Which process a pid means. A pid alone is reused; with the time the process started and the boot it is one
 //! process for ever (proc_pid_stat(5), field 22; /proc/sys/kernel/random/boot_id).
 
+pub mod ancestry;
 pub mod children;
 pub mod exit;
 pub mod life;
@@ -158,6 +159,8 @@ pub struct OutsideView {
     pub own: ProcessIdentity,
     /// The outer half of the cell: the parent of this process, and the one that was started.
     pub outer_half: ProcessIdentity,
+    /// The number of the namespace that this process is the first one of.
+    pub cell: u64,
     /// The directory `/proc` of that namespace, by which this process still sees who runs there. Nothing where that hides
     /// them (`hidepid`).
     pub proc_dir: Option<OwnedFd>,
@@ -179,6 +182,11 @@ pub fn keep_outside_view(mut view: OutsideView) {
 /// The outer half of the cell that this process is in, if it is in one.
 pub fn own_outer_half() -> Option<ProcessIdentity> {
     OUTSIDE.get().map(|view| view.outer_half.clone())
+}
+
+/// The number of the PID namespace of the cell that this process is in, if it is in one.
+pub fn own_cell() -> Option<u64> {
+    OUTSIDE.get().map(|view| view.cell)
 }
 
 /// Whether this process is in a PID namespace that it went into by itself: then the numbers of processes outside mean

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::host::crash::point;
 use crate::host::plain_file;
-use crate::host::process::{ProcessFate, ProcessIdentity, own_identity};
+use crate::host::process::{ProcessFate, ProcessIdentity, own_cell, own_identity};
 
 pub use life_lock::{LifeLock, LockKept};
 pub use worker_life::{WorkerLife, look_at_worker};
@@ -53,6 +53,10 @@ pub struct LockHolder {
     /// The number of the file that this was written into. In a copy of the file it is another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inode: Option<u64>,
+    /// The number of the PID namespace that the holder is the first process of, if it is a worker in a cell: whoever is in
+    /// that namespace was started by that worker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cell: Option<u64>,
 }
 
 /// Why a lock was not taken.
@@ -161,7 +165,13 @@ impl PresenceLock {
     /// disk keeps nobody from running.
     pub fn sign(&self, path: &Path, now_ms: u64) {
         let inode = Some(self.inode);
-        let holder = own_identity().map(|process| LockHolder { process, since_ms: now_ms, ended_ms: None, inode });
+        let holder = own_identity().map(|process| LockHolder {
+            process,
+            since_ms: now_ms,
+            ended_ms: None,
+            inode,
+            cell: own_cell(),
+        });
         self.write(path, holder);
         point("lock signed");
     }

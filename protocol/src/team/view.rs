@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::TeamError;
+use super::{LocksSeen, TeamError};
 use crate::host::team_dir::TeamDir;
 use crate::model::board::{Board, BoardFact};
 use crate::model::id::{Address, MemberName, TaskId};
@@ -116,7 +116,17 @@ pub(super) fn member_views(dir: &TeamDir, board: &Board, roster: &Roster) -> Res
             TaskStatus::Pending { .. } | TaskStatus::InProgress { .. } | TaskStatus::Cancelled => {}
         }
     }
-    let view = |(name, member)| member_view(dir, board, name, member, ended.get(name).copied().unwrap_or_default());
+    let locks = LocksSeen::look(dir, roster, |_| true);
+    // Only a death needs to be confirmed, and most often there is none.
+    let after: Option<LogReader<Roster>> =
+        if locks.show_a_death() { Some(LogReader::open(dir.roster())?) } else { None };
+    let roster = after.as_ref().map_or(roster, LogReader::state);
+    let mut lives = locks.confirm(roster);
+    let view = |(name, member): (&MemberName, &Member)| {
+        // Who has joined or left meanwhile is looked at again.
+        let life = lives.remove(name).unwrap_or_else(|| worker_life(dir, name, &member.presence))?;
+        member_view(dir, board, name, member, life, ended.get(name).copied().unwrap_or_default())
+    };
     roster.members().map(view).collect()
 }
 
@@ -132,12 +142,12 @@ fn member_view(
     board: &Board,
     name: &MemberName,
     member: &Member,
+    life: WorkerLife,
     ended: EndedTasks,
 ) -> Result<MemberView, TeamError> {
     let mailbox: LogReader<Mailbox> = LogReader::open(dir.mailbox(&Address::Member(name.clone())))?;
     let unread = mailbox.state().unread_len();
-    let running =
-        worker_life(dir, name, &member.presence)? != WorkerLife::Dead && !is_being_buried(dir, name, &member.presence)?;
+    let running = life != WorkerLife::Dead && !is_being_buried(dir, name, &member.presence)?;
     let tasks: Vec<TaskId> = board.owned_by(name).collect();
     let since = |id: &TaskId| match board.status(*id) {
         Ok(TaskStatus::InProgress { since_ms, .. }) => Some(since_ms),

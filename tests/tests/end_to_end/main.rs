@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod by_hand;
+mod callers;
 mod cleanup;
 mod hanging;
 mod help;

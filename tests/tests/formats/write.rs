@@ -32,7 +32,7 @@ pub(crate) fn team(dir: &TeamDir) {
     board(dir);
     mail(dir);
     transcripts(dir);
-    let holder = LockHolder { process: identity(), since_ms: T, ended_ms: None, inode: None };
+    let holder = LockHolder { process: identity(), since_ms: T, ended_ms: None, inode: None, cell: None };
     fs::write(dir.member_lock(&member("alice")), serde_json::to_string(&holder).unwrap() + "\n").unwrap();
     for lock in [dir.board(), dir.roster(), dir.mailbox(&Address::Lead), dir.mailbox(&member("alice").into())] {
         fs::remove_file(lock.with_extension("lock")).unwrap();

@@ -154,7 +154,7 @@ fn a_worker_that_has_let_go_of_its_lock_and_is_still_ending_is_not_dead() {
     let joined = crate::host::process::identity(worker.id()).unwrap();
     let lock = PresenceLock::take_unsigned(&path).unwrap();
     let inode = Some(path.metadata().unwrap().ino());
-    lock.write(&path, Ok(LockHolder { process: joined.clone(), since_ms: 7, ended_ms: None, inode }));
+    lock.write(&path, Ok(LockHolder { process: joined.clone(), since_ms: 7, ended_ms: None, inode, cell: None }));
     lock.release();
     assert_eq!(look_at_worker(&path, Some(&joined)).unwrap(), WorkerLife::Dying);
     let refused = PresenceLock::take_unsigned(&path).unwrap().of_dead_worker(&path, Some(&joined)).unwrap_err();
