@@ -13,7 +13,7 @@ use crate::host::crash::point;
 use crate::host::process::life::{self, MemberLife};
 use crate::host::process::marked;
 use crate::host::team_dir::TeamDir;
-use crate::model::board::{Board, BoardFact, ReadFact, WaitingClaimant, WorkerDeath};
+use crate::model::board::{Board, BoardFact, ClearedTasks, ReadFact, WaitingClaimant, WorkerDeath};
 use crate::model::id::{Address, MemberName, TaskId};
 use crate::model::limits::{LAST_WORDS_BYTES_MAX, LOCK_RETRY};
 use crate::model::mail::Mailbox;
@@ -174,7 +174,9 @@ impl Team {
             | TaskCommand::RemoveDependency { .. }
             | TaskCommand::Retry { .. }
             | TaskCommand::Cancel { .. }
-            | TaskCommand::Clear { .. } => {}
+            | TaskCommand::Edit { .. }
+            | TaskCommand::Clear { .. }
+            | TaskCommand::Restore => {}
         }
         for name in members {
             let member = self.roster().member(&name)?;
@@ -191,7 +193,14 @@ impl Team {
                 TaskCommand::RemoveDependency { id, on } => vec![board.remove_dependency(id, on)?],
                 TaskCommand::Retry { ids } => each(&ids, |id| board.retry(id))?,
                 TaskCommand::Cancel { ids } => each(&ids, |id| board.cancel(id))?,
-                TaskCommand::Clear { scope } => board.clear(scope)?,
+                TaskCommand::Edit { id, changes } => vec![board.edit_task(id, changes)?],
+                TaskCommand::Clear { scope } => {
+                    if scope == ClearedTasks::Failed {
+                        warnings.extend(board.failed_and_waited_for().into_iter().map(stays_on_board));
+                    }
+                    board.clear(scope)?
+                }
+                TaskCommand::Restore => vec![board.restore()?],
             };
             let mut tasks: Vec<TaskId> = facts.iter().flat_map(BoardFact::tasks).collect();
             tasks.sort_unstable();
@@ -345,6 +354,13 @@ fn each(
 ) -> Result<Vec<BoardFact>, BoardRefusal> {
     let ids: BTreeSet<TaskId> = ids.iter().copied().collect();
     ids.into_iter().map(fact).collect()
+}
+
+fn stays_on_board((failed, waiting): (TaskId, TaskId)) -> String {
+    format!(
+        "task {failed} stays: task {waiting} waits for it; retry it with teamster task retry {failed}, or give both up with \
+         teamster task cancel {waiting}"
+    )
 }
 
 /// What a dead worker's agent had said last. To know it is less than to give its tasks back.

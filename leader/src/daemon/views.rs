@@ -104,9 +104,13 @@ impl ViewWriter {
     fn catch_up(&mut self) -> Result<(), ViewsBehind> {
         let ViewWriter { dir, board, due } = self;
         let mut changed = BTreeSet::new();
+        let mut rewired = false;
         let (reader, told) = match board {
             Some(reader) => {
-                let met = reader.refresh(|record| changed.extend(record.facts.iter().flat_map(affected_tasks)));
+                let met = reader.refresh(|record| {
+                    changed.extend(record.facts.iter().flat_map(affected_tasks));
+                    rewired |= record.facts.iter().any(rewires_tasks);
+                });
                 (reader, met.map(|met| met.missed == 0))
             }
             None => (board.insert(LogReader::open(dir.board())?), Ok(false)),
@@ -116,6 +120,10 @@ impl ViewWriter {
             changed.iter().filter_map(|id| reader.state().task(*id).ok()).flat_map(|task| task.into_owned().blocks);
         due.extend(waiting);
         due.append(&mut changed);
+        // Who waited for a task that is gone, or that another waits for no more, is told by no fact.
+        if rewired {
+            due.extend(reader.state().tasks().map(|(id, _)| id));
+        }
         if !told? {
             due.extend(reader.state().tasks().map(|(id, _)| id));
             due.extend(tasks_with_views(dir));
@@ -162,13 +170,40 @@ fn affected_tasks(fact: &BoardFact) -> Vec<TaskId> {
         | BoardFact::Retried { .. }
         | BoardFact::Held { .. }
         | BoardFact::Cancelled { .. }
+        | BoardFact::Edited { .. }
         | BoardFact::Cleared { .. }
+        | BoardFact::Restored { .. }
+        | BoardFact::ClearedBefore { .. }
         | BoardFact::Waiting(_)
         | BoardFact::Away { .. }
         | BoardFact::Kept(_)
         | BoardFact::Numbered { .. } => {}
     }
     ids
+}
+
+/// Whether a fact changes what tasks wait for that it does not name.
+fn rewires_tasks(fact: &BoardFact) -> bool {
+    match fact {
+        BoardFact::Edited { changes, .. } => changes.after.is_some(),
+        BoardFact::Cleared { .. } | BoardFact::Restored { .. } | BoardFact::ClearedBefore { .. } => true,
+        BoardFact::Added { .. }
+        | BoardFact::Claimed(_)
+        | BoardFact::Completed { .. }
+        | BoardFact::Failed { .. }
+        | BoardFact::Released { .. }
+        | BoardFact::Assigned { .. }
+        | BoardFact::Unassigned { .. }
+        | BoardFact::DependencyAdded { .. }
+        | BoardFact::DependencyRemoved { .. }
+        | BoardFact::Retried { .. }
+        | BoardFact::Held { .. }
+        | BoardFact::Cancelled { .. }
+        | BoardFact::Waiting(_)
+        | BoardFact::Away { .. }
+        | BoardFact::Kept(_)
+        | BoardFact::Numbered { .. } => false,
+    }
 }
 
 /// The tasks that have a view; some of them may be cleared by now.
@@ -225,7 +260,7 @@ mod tests {
     use nix::unistd::mkfifo;
     use teamster_protocol::model::board::ClearedTasks;
     use teamster_protocol::model::id::Address;
-    use teamster_protocol::model::task::{NewTask, TaskWork};
+    use teamster_protocol::model::task::{NewTask, TaskChanges, TaskWork};
     use teamster_protocol::store::file::Durability;
     use teamster_protocol::team::Team;
     use teamster_protocol::wire::api::TaskCommand;
@@ -268,6 +303,18 @@ mod tests {
         team.command(TaskCommand::Clear { scope: ClearedTasks::All }).unwrap();
         writer.catch_up().unwrap();
         assert_eq!(shown(&dir), Vec::<String>::new());
+        team.command(TaskCommand::Restore).unwrap();
+        writer.catch_up().unwrap();
+        assert_eq!(shown(&dir), ["1.json", "2.json"]);
+        assert_eq!(view()["status"], "cancelled", "it is what it was");
+        let after =
+            |on: &[u32]| TaskChanges { after: Some(on.iter().copied().map(TaskId).collect()), ..Default::default() };
+        let first = || fs::read_to_string(dir.task_view(TaskId(1))).unwrap();
+        for (on, blocks) in [(&[1][..], true), (&[], false)] {
+            team.command(TaskCommand::Edit { id: TaskId(2), changes: after(on) }).unwrap();
+            writer.catch_up().unwrap();
+            assert_eq!(first().contains("\"blocks\": []"), !blocks, "{}", first());
+        }
     }
 
     #[test]

@@ -325,6 +325,7 @@ fn kind_of_log(error: &LogError) -> OpsErrorKind {
 fn hint_of_refusal(refusal: &BoardRefusal) -> Option<String> {
     let hint = match refusal {
         BoardRefusal::NoTask(_) | BoardRefusal::NoDependency { .. } => "see teamster task list".to_owned(),
+        BoardRefusal::NothingToChange => "say what: see teamster task edit --help".to_owned(),
         BoardRefusal::Standing { id, is: StatusWord::InProgress, by: Some(by), .. } => {
             format!("stop it first with teamster stop {by}; task {id} is then held for it")
         }
@@ -340,6 +341,7 @@ fn hint_of_refusal(refusal: &BoardRefusal) -> Option<String> {
         | BoardRefusal::Blocked { .. }
         | BoardRefusal::AssignedToOther { .. }
         | BoardRefusal::WaitsAlready { .. }
+        | BoardRefusal::NothingCleared
         | BoardRefusal::EmptyTask
         | BoardRefusal::TooLong { .. }
         | BoardRefusal::TooMany(_)

@@ -173,7 +173,11 @@ fn event_of<F: LogFold>(record: &LogRecord<F::Fact>, fact: EventFact) -> TeamEve
 /// Whether a fact tells of something that happened; the others only keep the board's books.
 fn is_news(fact: &BoardFact) -> bool {
     match fact {
-        BoardFact::Waiting(_) | BoardFact::Away { .. } | BoardFact::Kept(_) | BoardFact::Numbered { .. } => false,
+        BoardFact::Waiting(_)
+        | BoardFact::Away { .. }
+        | BoardFact::Kept(_)
+        | BoardFact::ClearedBefore { .. }
+        | BoardFact::Numbered { .. } => false,
         BoardFact::Added { .. }
         | BoardFact::Claimed(_)
         | BoardFact::Completed { .. }
@@ -186,6 +190,8 @@ fn is_news(fact: &BoardFact) -> bool {
         | BoardFact::Retried { .. }
         | BoardFact::Held { .. }
         | BoardFact::Cancelled { .. }
-        | BoardFact::Cleared { .. } => true,
+        | BoardFact::Edited { .. }
+        | BoardFact::Cleared { .. }
+        | BoardFact::Restored { .. } => true,
     }
 }

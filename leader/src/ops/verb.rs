@@ -382,10 +382,19 @@ verbs! {
     TaskCancel = VerbRow::new("task cancel", Tasks, "Take tasks off the work to be done",
         "teamster task cancel 3\n\
          teamster task cancel 3 4");
-    TaskClear = VerbRow::new("task clear", Tasks, "Remove tasks from the board",
+    TaskEdit = VerbRow::new("task edit", Tasks, "Change a task that nobody is on and that is not completed",
+        "teamster task edit 3 --priority 5 --after 1,2\n\
+         teamster task edit 3 -f task.md --title parser --no-role")
+        .synonyms(&["change", "update"]);
+    TaskClear = VerbRow::new("task clear", Tasks, "Remove tasks from the board; the last clear can be taken back",
         "teamster task clear completed\n\
-         teamster task clear all")
-        .only_lead("clear the board");
+         teamster task clear failed\n\
+         teamster task clear all --yes")
+        .only_lead("clear the board")
+        .notes("A failed task that another one waits for stays: without it the other would begin.");
+    TaskRestore = VerbRow::new("task restore", Tasks, "Put back what was cleared last, with numbers and history",
+        "teamster task restore")
+        .only_lead("put cleared tasks back");
     Run = VerbRow::new("run", Jobs, "Do a plan: spawn workers, drain the board, end, and say what came of each task",
         "teamster run plan.toml\n\
          teamster run plan.toml -w 4 --worktree\n\

@@ -67,7 +67,7 @@ fn a_board_is_filled_changed_and_cleared() {
     let said = place.fails(2, "task list --all");
     assert!(said.contains("unexpected argument --all"), "all is what it lists anyway: {said}");
     assert_eq!(place.ok("task clear completed"), "nothing to clear");
-    assert_eq!(place.ok("task clear all"), "cleared 4 tasks");
+    assert_eq!(place.ok("task clear all --yes"), "cleared 4 tasks; teamster task restore puts them back");
     assert_eq!(place.ok("task add next"), "task 5 is on the board", "a number is never used twice");
 }
 

@@ -13,6 +13,8 @@ use crate::model::task::{BoardRefusal, NewTask, TaskClaim, TaskHold, TaskStatus}
 use crate::store::file::FactOffset;
 
 mod apply;
+mod clearing;
+mod editing;
 mod fact;
 mod order;
 mod packed;
@@ -53,6 +55,8 @@ pub struct Task {
     pub max_attempts: u32,
     /// Where its [`BoardFact::Added`] is.
     pub added_at: FactOffset,
+    /// Where its [`BoardFact::Edited`] are, in order.
+    pub edits: Vec<FactOffset>,
     /// Where the facts of its attempts are, in order.
     pub history: Vec<FactOffset>,
 }
@@ -91,6 +95,8 @@ pub struct WorkerDeath<'a> {
 #[derive(Debug, Clone, Default)]
 pub struct Board {
     tasks: TaskMap,
+    /// The tasks of the last clear, as they were, unless that was taken back.
+    cleared: TaskMap,
     ready: BTreeMap<ClaimLane, BTreeSet<ClaimRank>>,
     owned: BTreeMap<MemberName, BTreeSet<TaskId>>,
     waiting: WaitingWorkers,
@@ -279,10 +285,7 @@ impl Board {
         if task.blocked_by.contains(&on) {
             return Err(BoardRefusal::WaitsAlready { id, on });
         }
-        if let Some(mut path) = self.path(on, id) {
-            path.insert(0, id);
-            return Err(BoardRefusal::Cycle { id, path });
-        }
+        self.must_close_no_cycle(id, on)?;
         Ok(BoardFact::DependencyAdded { id, on })
     }
 
@@ -314,24 +317,6 @@ impl Board {
     pub fn cancel(&self, id: TaskId) -> Result<BoardFact, BoardRefusal> {
         self.task(id)?.status.cancel(id)?;
         Ok(BoardFact::Cancelled { id })
-    }
-
-    /// Removes tasks from the board: the completed ones, or all. What waited for a cleared task no longer does.
-    /// `All` is refused while any task is in progress. Gives no fact if there is nothing to clear.
-    pub fn clear(&self, scope: ClearedTasks) -> Result<Vec<BoardFact>, BoardRefusal> {
-        let ids: Vec<TaskId> = match scope {
-            ClearedTasks::Completed => {
-                self.tasks().filter(|(_, task)| task.status.is_completed()).map(|(id, _)| id).collect()
-            }
-            ClearedTasks::All => {
-                let busy: Vec<TaskId> = self.owned.values().flatten().copied().collect();
-                if !busy.is_empty() {
-                    return Err(BoardRefusal::InProgress(busy));
-                }
-                self.tasks.ids().collect()
-            }
-        };
-        Ok(if ids.is_empty() { Vec::new() } else { vec![BoardFact::Cleared { ids }] })
     }
 
     /// The waiting members to wake: about as many as there are tasks for them, longest waiting first. Whoever
@@ -374,6 +359,16 @@ impl Board {
                 | TaskStatus::Completed { .. }
                 | TaskStatus::Failed { .. },
             ) => Ok(()),
+        }
+    }
+
+    fn must_close_no_cycle(&self, id: TaskId, on: TaskId) -> Result<(), BoardRefusal> {
+        match self.path(on, id) {
+            None => Ok(()),
+            Some(mut path) => {
+                path.insert(0, id);
+                Err(BoardRefusal::Cycle { id, path })
+            }
         }
     }
 

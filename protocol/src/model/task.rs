@@ -6,9 +6,11 @@ use serde::{Deserialize, Serialize};
 use crate::model::id::{MemberName, Role, TaskId};
 use crate::model::limits::{ATTEMPTS_DEFAULT_MAX, TASK_TEXT_BYTES_MAX, TITLE_BYTES_MAX};
 
+mod changes;
 pub mod status_word;
 pub mod view;
 
+pub use changes::{FieldChange, TaskChanges};
 pub use status_word::StatusWord;
 
 /// What a task asks for.
@@ -91,17 +93,26 @@ impl NewTask {
 
     /// Refuses a task without text and one that is too large to keep.
     pub fn check(&self) -> Result<(), BoardRefusal> {
-        let text = self.work.text();
-        if text.trim().is_empty() {
-            return Err(BoardRefusal::EmptyTask);
-        }
-        if text.len() > TASK_TEXT_BYTES_MAX {
-            return Err(BoardRefusal::TooLong { what: "text", bytes: text.len(), max: TASK_TEXT_BYTES_MAX });
-        }
-        if self.title.len() > TITLE_BYTES_MAX {
-            return Err(BoardRefusal::TooLong { what: "title", bytes: self.title.len(), max: TITLE_BYTES_MAX });
-        }
-        Ok(())
+        check_work(&self.work)?;
+        check_title(&self.title)
+    }
+}
+
+fn check_work(work: &TaskWork) -> Result<(), BoardRefusal> {
+    let text = work.text();
+    if text.trim().is_empty() {
+        return Err(BoardRefusal::EmptyTask);
+    }
+    if text.len() > TASK_TEXT_BYTES_MAX {
+        return Err(BoardRefusal::TooLong { what: "text", bytes: text.len(), max: TASK_TEXT_BYTES_MAX });
+    }
+    Ok(())
+}
+
+fn check_title(title: &str) -> Result<(), BoardRefusal> {
+    match title.len() > TITLE_BYTES_MAX {
+        true => Err(BoardRefusal::TooLong { what: "title", bytes: title.len(), max: TITLE_BYTES_MAX }),
+        false => Ok(()),
     }
 }
 
@@ -221,6 +232,14 @@ impl TaskStatus {
         }
     }
 
+    /// Allows changes of what is asked for: not while somebody is on it, and not of what is done.
+    pub(crate) fn rewrite(&self, id: TaskId) -> Result<(), BoardRefusal> {
+        match self {
+            TaskStatus::Pending { .. } | TaskStatus::Failed { .. } | TaskStatus::Cancelled => Ok(()),
+            TaskStatus::InProgress { .. } | TaskStatus::Completed { .. } => Err(self.refuse(id, "edit")),
+        }
+    }
+
     /// Allows the cancelling of what is not done and not being done.
     pub(crate) fn cancel(&self, id: TaskId) -> Result<(), BoardRefusal> {
         match self {
@@ -282,6 +301,10 @@ pub enum BoardRefusal {
     NotWaiting { id: TaskId, on: TaskId },
     #[error("task {id} waits for task {on} already")]
     WaitsAlready { id: TaskId, on: TaskId },
+    #[error("nothing of the task is to be changed")]
+    NothingToChange,
+    #[error("nothing was cleared since the last restore")]
+    NothingCleared,
     #[error("a task needs a text")]
     EmptyTask,
     #[error("the {what} of the task is {bytes} bytes long, and {max} are allowed")]

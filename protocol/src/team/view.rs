@@ -80,6 +80,9 @@ impl TeamView {
             }
         }
         asked.retain(|id, _| self.board().task(*id).is_ok());
+        for (id, _) in self.board().tasks().filter(|(_, task)| !task.edits.is_empty()) {
+            asked.insert(id, self.new_task(id)?);
+        }
         Ok(asked)
     }
 

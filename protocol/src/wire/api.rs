@@ -14,7 +14,7 @@ use crate::model::id::{Address, AgentName, MemberName, MessageId, Role, TaskId, 
 use crate::model::mail::Urgency;
 use crate::model::roster::{CellIsolation, StallPolicy, StartedBy, WorkerEnd, Workspace};
 use crate::model::shutdown::WhenBusy;
-use crate::model::task::NewTask;
+use crate::model::task::{NewTask, TaskChanges};
 
 mod worker;
 
@@ -267,9 +267,14 @@ pub enum TaskCommand {
     Cancel {
         ids: Vec<TaskId>,
     },
+    Edit {
+        id: TaskId,
+        changes: TaskChanges,
+    },
     Clear {
         scope: ClearedTasks,
     },
+    Restore,
 }
 
 /// A change of the board was made.

@@ -121,6 +121,9 @@ impl Oracle {
                 | BoardFact::DependencyAdded { .. }
                 | BoardFact::DependencyRemoved { .. }
                 | BoardFact::Cancelled { .. }
+                | BoardFact::Edited { .. }
+                | BoardFact::Restored { .. }
+                | BoardFact::ClearedBefore { .. }
                 | BoardFact::Cleared { .. }
                 | BoardFact::Waiting(_)
                 | BoardFact::Away { .. }

@@ -171,7 +171,10 @@ impl Account {
                 | BoardFact::Retried { .. }
                 | BoardFact::Held { .. }
                 | BoardFact::Cancelled { .. }
+                | BoardFact::Edited { .. }
                 | BoardFact::Cleared { .. }
+                | BoardFact::Restored { .. }
+                | BoardFact::ClearedBefore { .. }
                 | BoardFact::Waiting(_)
                 | BoardFact::Away { .. }
                 | BoardFact::Kept(_)

@@ -70,6 +70,8 @@ fn the_help_of_every_command_shows_an_example_of_it() {
         "task retry",
         "task cancel",
         "task clear",
+        "task edit",
+        "task restore",
     ] {
         assert!(verbs.contains(verb), "there is no {verb}");
     }

@@ -124,15 +124,86 @@ fn what_is_completed_is_cleared_and_all_of_it_only_when_nothing_runs() {
     team.ok("task add --run echo begun; read word");
     team.until_said("alice", "begun");
     team.ok("task add --run --after 2 true");
-    assert_eq!(team.ok("task clear completed"), "cleared 1 task");
+    assert_eq!(team.ok("task clear completed"), "cleared 1 task; teamster task restore puts it back");
     assert!(team.fails(1, "task show 1").contains("there is no task 1"));
-    let said = team.fails(1, "task clear all");
+    let said = team.fails(1, "task clear all --yes");
     insta::assert_snapshot!(said, @"
     error: cannot clear the board: task 2 is in progress
       hint: stop them first with teamster stop NAME
     ");
     team.ok("stop alice");
-    assert_eq!(team.ok("task clear all"), "cleared 2 tasks");
+    assert_eq!(team.ok("task clear all --yes"), "cleared 2 tasks; teamster task restore puts them back");
     assert_eq!(team.json("task list")["counts"]["total"], 0);
     assert_eq!(team.ok("task add --run true"), "task 4 is on the board", "a number is never used twice");
+}
+
+#[test]
+fn what_was_cleared_by_mistake_comes_back_with_its_history() {
+    let team = Team::new();
+    team.ok("spawn alice");
+    team.ok("task add --run echo one is done");
+    team.ok("task add --run exit 3");
+    team.until_event("\"failed\":{\"id\":2");
+    team.ok("task add --run --after 2 echo three");
+    let before = team.ok("task list --json");
+    let refused = team.fails(1, "task clear all");
+    insta::assert_snapshot!(refused, @"
+    error: this clears all 3 tasks, 1 of them not done
+      hint: say --yes if that is meant; what was cleared last can be put back with teamster task restore
+    ");
+    assert_eq!(team.ok("task list --json"), before, "nobody was there to be asked, and nothing was cleared");
+    team.ok("task clear all --yes");
+    assert_eq!(team.json("task list")["counts"]["total"], 0);
+    assert_eq!(team.ok("task restore"), "tasks 1, 2, 3 are on the board again");
+    assert_eq!(team.ok("task list --json"), before);
+    assert_eq!(team.task(1)["attempts"][0]["end"]["result"], "one is done");
+    assert!(team.fails(1, "task restore").contains("nothing was cleared since the last restore"));
+    // It is worked on as before.
+    team.ok("task dep rm 3 2");
+    team.until_event("\"completed\":{\"id\":3");
+}
+
+#[test]
+fn failed_tasks_are_cleared_and_one_that_is_waited_for_stays() {
+    let team = Team::new();
+    team.ok("spawn alice");
+    team.ok("task add --run exit 1");
+    team.ok("task add --run exit 2");
+    team.until_event("\"failed\":{\"id\":2");
+    team.ok("task add --run --after 2 touch begun");
+    let said = team.run("task clear failed");
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    insta::assert_snapshot!(said.out, @"
+    cleared 1 task; teamster task restore puts it back
+    note: task 2 stays: task 3 waits for it; retry it with teamster task retry 2, or give both up with teamster task cancel 3
+    ");
+    assert_eq!((team.standing(2), team.standing(3)), ("failed".to_owned(), "pending".to_owned()));
+    team.ok("task restore");
+    assert_eq!(team.standing(1), "failed");
+}
+
+#[test]
+fn a_task_is_edited_until_somebody_is_on_it() {
+    let team = Team::new();
+    team.ok("task add --run exit 9");
+    team.ok("task add --run echo two");
+    team.ok_words(&["task", "edit", "1", "--text", "exit 8", "--title", "first"]);
+    let script = team.file("script", "echo said by the script\n").display().to_string();
+    assert_eq!(team.ok(&format!("task edit 1 -f {script} --timeout 90s --priority -1")), "task 1 is changed");
+    let task = team.task(1);
+    assert_eq!(task["task"]["work"]["run"], "echo said by the script\n", "a command stays one");
+    assert_eq!((&task["task"]["title"], &task["task"]["timeout_ms"]), (&"first".into(), &90_000.into()));
+    team.ok("task edit 1 --no-timeout --after 2");
+    assert!(team.fails(1, "task edit 2 --after 1").contains("task 2 cannot wait for itself: 2 → 1 → 2"));
+    assert_eq!(team.json("task show 1")["waits_for"][0], 2);
+    assert!(team.ok("events").contains("task 1 changed: after 2, timeout"), "{}", team.ok("events"));
+    team.ok("spawn alice");
+    team.until_event("\"completed\":{\"id\":1");
+    assert_eq!(team.task(1)["attempts"][0]["end"]["result"], "said by the script");
+    assert!(team.fails(1, "task edit 1 --title late").contains("cannot edit task 1: it is completed"));
+    team.ok("task add --run echo begun; read word");
+    team.until_said("alice", "begun");
+    assert!(team.fails(1, "task edit 3 --title late").contains("cannot edit task 3: it is in progress by alice"));
+    team.ok("task add --run --to alice true");
+    assert!(team.fails(1, "task edit 4").contains("nothing of the task is to be changed"));
 }

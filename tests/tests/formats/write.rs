@@ -16,7 +16,7 @@ use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
 use teamster_protocol::model::roster::{MemberSpec, Roster, StartedBy, TeamFact, WorkerEnd, WorkerProcess, Workspace};
 use teamster_protocol::model::shutdown::{ShutdownAnswer, ShutdownReply, ShutdownRequest, WhenBusy};
-use teamster_protocol::model::task::{NewTask, TaskClaim, TaskWork};
+use teamster_protocol::model::task::{FieldChange, NewTask, TaskChanges, TaskClaim, TaskWork};
 use teamster_protocol::store::file::{Durability, Log, LogFold};
 use teamster_protocol::store::presence::LockHolder;
 use teamster_protocol::store::transcript::Transcript;
@@ -105,8 +105,7 @@ fn board(dir: &TeamDir) {
         label: Some("release".to_owned()),
         after: vec![TaskId(1), TaskId(2)],
         role: Some("writer".parse().unwrap()),
-        priority: -3,
-        timeout_ms: Some(60_000),
+        priority: 2,
         max_attempts: 1,
         ..NewTask::new(TaskWork::Prompt(text))
     };
@@ -142,17 +141,25 @@ fn board(dir: &TeamDir) {
             BoardFact::Unassigned { id: TaskId(6) },
         ],
     );
+    let changes =
+        TaskChanges { priority: Some(-3), timeout_ms: Some(FieldChange::Set(60_000)), ..TaskChanges::default() };
+    write(&mut log, "lead", 10, vec![BoardFact::Edited { id: TaskId(4), changes }]);
     write(&mut log, "alice", 11, vec![claimed(3, "alice", 1)]);
     let partial = "12 of 41".to_owned();
     let stopped = BoardFact::Released { id: TaskId(3), attempt: 1, why: ReleaseWhy::Stopped, partial };
     write(&mut log, "alice", 12, vec![stopped]);
+    let cleared = || BoardFact::Cleared { ids: vec![TaskId(6)] };
+    write(&mut log, "lead", 12, vec![cleared()]);
     log.set_generation_bytes_max(0);
     write(&mut log, "carol", 13, vec![waiting("carol", Some("tester"), AutoClaim::Off)]);
     log.set_generation_bytes_max(u64::MAX);
-    write(&mut log, "lead", 19, vec![BoardFact::Cleared { ids: vec![TaskId(6)] }]);
+    write(&mut log, "lead", 18, vec![BoardFact::Restored { ids: vec![TaskId(6)] }]);
+    write(&mut log, "lead", 19, vec![cleared()]);
     write(&mut log, "lead", 20, vec![added(7, run("make docs"))]);
     write(&mut log, "bob", 20, vec![claimed(7, "bob", 1)]);
     write(&mut log, "lead", 21, vec![added(8, NewTask { to: Some(member("alice")), ..run("make fmt") })]);
+    let changes = TaskChanges { title: Some("format".to_owned()), ..TaskChanges::default() };
+    write(&mut log, "bob", 22, vec![BoardFact::Edited { id: TaskId(8), changes }]);
 }
 
 fn mail(dir: &TeamDir) {

@@ -16,7 +16,7 @@ use teamster_protocol::model::receipt::ReceiptState;
 use teamster_protocol::model::roster::{CellIsolation, StartedBy, TeamFact, WorkerEnd, Workspace};
 use teamster_protocol::model::shutdown::{ShutdownAnswer, WhenBusy};
 use teamster_protocol::model::task::view::{AttemptEndKind, TaskView};
-use teamster_protocol::model::task::{NewTask, TaskWork};
+use teamster_protocol::model::task::{NewTask, TaskChanges, TaskWork};
 use teamster_protocol::store::presence::LockHolder;
 use teamster_protocol::wire::api::{
     EndOutcome, MailboxReader, MemberState, MemberView, PassedVia, UndeliveredMail, WorkerPhase, WorkspaceRequest,
@@ -52,6 +52,7 @@ pub(crate) fn kinds() -> Vec<Kind> {
         keyed::<MailFact>("mail-fact"),
         plain::<TeamMarkFile>("team-mark"),
         plain::<NewTask>("new-task"),
+        plain::<TaskChanges>("task-changes"),
         keyed::<TaskWork>("work"),
         keyed::<ReleaseWhy>("release-why"),
         keyed::<AutoClaim>("auto-claim"),

@@ -5,7 +5,7 @@ use teamster_protocol::model::board::{BoardFact, ReleaseWhy};
 use teamster_protocol::model::id::{Address, TaskId};
 use teamster_protocol::model::mail::MailFact;
 use teamster_protocol::model::roster::{StartedBy, TeamFact};
-use teamster_protocol::model::task::title_of;
+use teamster_protocol::model::task::{TaskChanges, title_of};
 
 use super::interrupt::unless_interrupted;
 use super::print::{self, OutputAudience, TextTone, clock, paint, shorten};
@@ -115,11 +115,31 @@ fn board_words(fact: &BoardFact) -> (TextTone, String) {
         BoardFact::Retried { id } => (TextTone::Plain, task(id, "opened again")),
         BoardFact::Held { ids } => (TextTone::Warn, format!("held: {}", task_text::numbers(ids))),
         BoardFact::Cancelled { id } => (TextTone::Faint, task(id, "cancelled")),
-        BoardFact::Cleared { ids } => (TextTone::Faint, format!("cleared: {}", task_text::numbers(ids))),
-        BoardFact::Waiting(_) | BoardFact::Away { .. } | BoardFact::Kept(_) | BoardFact::Numbered { .. } => {
-            (TextTone::Faint, "kept its books".to_owned())
+        BoardFact::Edited { id, changes } => {
+            (TextTone::Plain, task(id, &format!("changed: {}", changed_fields(changes))))
         }
+        BoardFact::Restored { ids } => (TextTone::Plain, format!("put back: {}", task_text::numbers(ids))),
+        BoardFact::Cleared { ids } => (TextTone::Faint, format!("cleared: {}", task_text::numbers(ids))),
+        BoardFact::Waiting(_)
+        | BoardFact::Away { .. }
+        | BoardFact::Kept(_)
+        | BoardFact::ClearedBefore { .. }
+        | BoardFact::Numbered { .. } => (TextTone::Faint, "kept its books".to_owned()),
     }
+}
+
+/// What an edit changes, without the texts.
+fn changed_fields(changes: &TaskChanges) -> String {
+    let TaskChanges { work, title, after, role, priority, timeout_ms } = changes;
+    let fields = [
+        (work.is_some(), "text".to_owned()),
+        (title.is_some(), format!("title {}", title.as_deref().unwrap_or_default())),
+        (after.is_some(), format!("after {}", task_text::numbers(after.as_deref().unwrap_or_default()))),
+        (role.is_some(), "role".to_owned()),
+        (priority.is_some(), format!("priority {}", priority.unwrap_or_default())),
+        (timeout_ms.is_some(), "timeout".to_owned()),
+    ];
+    fields.into_iter().filter(|(is_changed, _)| *is_changed).map(|(_, field)| field).collect::<Vec<_>>().join(", ")
 }
 
 fn roster_words(fact: &TeamFact) -> (TextTone, String) {

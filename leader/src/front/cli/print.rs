@@ -14,7 +14,7 @@ mod table;
 
 pub use crate::ops::text::{ago, bytes, clock, did_you_mean, harmless, harmless_lines, humane, shorten, width};
 pub use aside::{AsideWriter, DrawingGuard};
-pub use failure::{PrintedFailure, fail, note, remark};
+pub use failure::{PrintedFailure, ask, fail, note, remark};
 
 pub use output::{COLUMNS_DEFAULT, OutputAudience, columns, put, say};
 pub use palette::{PaintedText, TextTone, paint};

@@ -126,7 +126,9 @@ commands! {
     TaskDepLs(task::dependencies::DependenciesArgs) => task::dependencies::dependencies;
     TaskRetry(task::change::RetryArgs) => task::change::retry;
     TaskCancel(task::change::CancelArgs) => task::change::cancel;
-    TaskClear(task::change::ClearArgs) => task::change::clear;
+    TaskEdit(task::edit::EditArgs) => task::edit::edit;
+    TaskClear(task::clearing::ClearArgs) => task::clearing::clear;
+    TaskRestore(task::clearing::RestoreArgs) => task::clearing::restore;
     Run(run::RunArgs) => run::run;
     Cleanup(cleanup::CleanupArgs) => cleanup::cleanup;
     Doctor(doctor::DoctorArgs) => doctor::doctor;

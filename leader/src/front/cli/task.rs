@@ -8,7 +8,9 @@ use super::{CliContext, CliError, ExitStatus};
 
 pub(super) mod add;
 pub(super) mod change;
+pub(super) mod clearing;
 pub(super) mod dependencies;
+pub(super) mod edit;
 pub(super) mod list;
 pub(super) mod show;
 

@@ -178,10 +178,10 @@ mod tests {
         the argument '[TEXT]...' cannot be used with '--file <FILE>'
           see teamster task add --help
         $ task clear none
-        invalid value 'none' for '<SCOPE>' [possible values: completed, all]
+        invalid value 'none' for '<SCOPE>' [possible values: completed, failed, all]
           see teamster task clear --help
         $ task clear compleded
-        invalid value 'compleded' for '<SCOPE>' [possible values: completed, all]
+        invalid value 'compleded' for '<SCOPE>' [possible values: completed, failed, all]
           did you mean completed?
         $ dm alice
         <TEXT>... is missing

@@ -1,7 +1,6 @@
 //! The verbs that change tasks of the board by their numbers.
 
 use serde::Serialize;
-use teamster_protocol::model::board::ClearedTasks;
 use teamster_protocol::model::id::{MemberName, TaskId};
 use teamster_protocol::team::TeamError;
 use teamster_protocol::wire::api::{BoardChange, TaskCommand};
@@ -65,12 +64,6 @@ pub fn cancel(session: &Session, ids: Vec<TaskId>) -> Result<CancelledTasks, Ops
         }
     }
     Ok(CancelledTasks { changed: all_or_none(session, &ids, TaskCommand::Cancel { ids: ids.clone() })?, blocked })
-}
-
-/// Removes tasks from the board.
-pub fn clear(session: &Session, scope: ClearedTasks) -> Result<BoardChange, OpsError> {
-    session.authorize(Verb::TaskClear)?;
-    command(session, TaskCommand::Clear { scope })
 }
 
 /// A command about several tasks: where one of them refuses, the others are said to be as they were.

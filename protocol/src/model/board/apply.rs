@@ -75,7 +75,9 @@ impl LogFold for Board {
                 });
             }),
             BoardFact::Cancelled { id } => self.change(id, at, |task| task.status = TaskStatus::Cancelled),
-            BoardFact::Cleared { ids } => ids.into_iter().for_each(|id| self.apply_cleared(id)),
+            BoardFact::Edited { id, changes } => self.apply_edited(id, changes, at),
+            BoardFact::Cleared { ids } | BoardFact::ClearedBefore { ids } => self.apply_cleared(&ids),
+            BoardFact::Restored { ids } => self.apply_restored(&ids),
             BoardFact::Waiting(who) => self.waiting.push(who),
             BoardFact::Away { member } => self.waiting.remove(&member),
             BoardFact::Kept(kept) => self.apply_kept(*kept, at),
@@ -102,6 +104,7 @@ impl Board {
             deaths: 0,
             max_attempts: new.max_attempts,
             added_at: at.offset,
+            edits: Vec::new(),
             history: Vec::new(),
         };
         self.insert(id, task);
@@ -135,7 +138,7 @@ impl Board {
     }
 
     /// Changes a task and keeps true what others know of it: the indexes, and those that wait for it.
-    fn edit(&mut self, id: TaskId, step: impl FnOnce(&mut Task)) {
+    pub(super) fn edit(&mut self, id: TaskId, step: impl FnOnce(&mut Task)) {
         self.unindex(id);
         // Those that wait for it, if it is now completed and was not, or the other way round.
         let mut told = BTreeSet::new();
@@ -169,7 +172,7 @@ impl Board {
         }
     }
 
-    fn unindex(&mut self, id: TaskId) {
+    pub(super) fn unindex(&mut self, id: TaskId) {
         let Some(task) = self.tasks.get_open(id) else { return };
         if let TaskStatus::InProgress { owner, .. } = &task.status {
             remove_from(&mut self.owned, owner, &id);
@@ -180,7 +183,7 @@ impl Board {
     }
 
     /// Makes a task wait for another, if both are there and it does not yet.
-    fn link(&mut self, id: TaskId, on: TaskId) {
+    pub(super) fn link(&mut self, id: TaskId, on: TaskId) {
         if id == on || !self.tasks.contains(id) {
             return;
         }
@@ -193,7 +196,7 @@ impl Board {
         }
     }
 
-    fn forget_dependency(&mut self, id: TaskId, on: TaskId) {
+    pub(super) fn forget_dependency(&mut self, id: TaskId, on: TaskId) {
         let unlinked = self.tasks.edit(on, |other| (other.blocks.remove(&id), u32::from(!other.status.is_completed())));
         if let Some((true, open)) = unlinked {
             self.edit(id, |task| {
@@ -201,19 +204,6 @@ impl Board {
                 task.open_dependencies -= open;
             });
         }
-    }
-
-    fn apply_cleared(&mut self, id: TaskId) {
-        let Some(task) = self.tasks.get(id) else { return };
-        let Task { blocks, blocked_by, .. } = task.into_owned();
-        for dependent in blocks {
-            self.forget_dependency(dependent, id);
-        }
-        for on in blocked_by {
-            self.forget_dependency(id, on);
-        }
-        self.unindex(id);
-        self.tasks.remove(id);
     }
 }
 

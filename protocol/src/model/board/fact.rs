@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::snapshot::KeptTask;
 use super::waiting::WaitingClaimant;
 use crate::model::id::{MemberName, TaskId};
-use crate::model::task::{NewTask, TaskClaim};
+use crate::model::task::{NewTask, TaskChanges, TaskClaim};
 
 /// One fact about the board. Past tense: it has happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,14 +36,20 @@ pub enum BoardFact {
     Held { ids: Vec<TaskId> },
     /// It is not to be done.
     Cancelled { id: TaskId },
+    /// What is asked for with it is changed.
+    Edited { id: TaskId, changes: TaskChanges },
     /// They are off the board.
     Cleared { ids: Vec<TaskId> },
+    /// They were cleared last, and are on the board again, as they were.
+    Restored { ids: Vec<TaskId> },
     /// A worker found nothing to claim and wants to be rung.
     Waiting(WaitingClaimant),
     /// A worker that waited no longer does.
     Away { member: MemberName },
     /// In a new generation of the log: a task with all that happened to it.
     Kept(Box<KeptTask>),
+    /// In a new generation of the log, after the tasks: these of them were cleared last, and can be restored.
+    ClearedBefore { ids: Vec<TaskId> },
     /// In a new generation of the log: the highest number ever given.
     Numbered { last_id: u32 },
 }
@@ -63,10 +69,13 @@ impl BoardFact {
         "retried",
         "held",
         "cancelled",
+        "edited",
         "cleared",
+        "restored",
         "waiting",
         "away",
         "kept",
+        "cleared_before",
         "numbered",
     ];
 
@@ -81,7 +90,9 @@ impl BoardFact {
             | BoardFact::Unassigned { .. }
             | BoardFact::DependencyRemoved { .. }
             | BoardFact::Retried { .. }
+            | BoardFact::Edited { .. }
             | BoardFact::Cleared { .. }
+            | BoardFact::Restored { .. }
             | BoardFact::Away { .. } => true,
             BoardFact::Claimed(_)
             | BoardFact::Failed { .. }
@@ -90,6 +101,7 @@ impl BoardFact {
             | BoardFact::Cancelled { .. }
             | BoardFact::Waiting(_)
             | BoardFact::Kept(_)
+            | BoardFact::ClearedBefore { .. }
             | BoardFact::Numbered { .. } => false,
         }
     }
@@ -106,9 +118,13 @@ impl BoardFact {
             | BoardFact::DependencyAdded { id, .. }
             | BoardFact::DependencyRemoved { id, .. }
             | BoardFact::Retried { id }
+            | BoardFact::Edited { id, .. }
             | BoardFact::Cancelled { id } => vec![*id],
             BoardFact::Claimed(claim) => vec![claim.id],
-            BoardFact::Held { ids } | BoardFact::Cleared { ids } => ids.clone(),
+            BoardFact::Held { ids }
+            | BoardFact::Cleared { ids }
+            | BoardFact::Restored { ids }
+            | BoardFact::ClearedBefore { ids } => ids.clone(),
             BoardFact::Kept(kept) => vec![kept.id],
             BoardFact::Waiting(_) | BoardFact::Away { .. } | BoardFact::Numbered { .. } => Vec::new(),
         }
@@ -133,6 +149,8 @@ pub enum ReleaseWhy {
 pub enum ClearedTasks {
     /// Completed tasks.
     Completed,
+    /// Failed tasks that none which is still to be done waits for.
+    Failed,
     /// Every task.
     All,
 }

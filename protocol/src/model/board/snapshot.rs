@@ -86,26 +86,40 @@ impl Board {
 
     /// What was asked for with a task, read back from the log.
     pub fn new_task(&self, id: TaskId, read: ReadFact<'_>) -> Result<NewTask, ViewError> {
-        let added = read(self.task(id)?.added_at)?;
+        let task = self.task(id)?;
+        let added = read(task.added_at)?;
         let asked = added.facts.into_iter().find_map(|fact| match fact {
             BoardFact::Kept(kept) if kept.id == id => Some(kept.task),
             BoardFact::Added { id: added, task } if added == id => Some(task),
             _ => None,
         });
-        Ok(asked.expect("the offset of a task is that of the record that added it"))
+        let mut asked = asked.expect("the offset of a task is that of the record that added it");
+        apply_edits(&mut asked, id, &task, read)?;
+        Ok(asked)
     }
 
     /// The facts that rebuild this board, each task after those it waits for, each in a record of its own.
     pub(super) fn write_snapshot(&self, next: &mut LogSnapshot<'_, BoardFact>) -> Result<(), LogError> {
         let by = Address::Lead;
         next.write(0, by.as_str(), &[BoardFact::Numbered { last_id: self.last_id }])?;
-        for id in self.dependency_order() {
-            let Some(task) = self.tasks.get(id) else { continue };
-            let kept = self.keep(id, &task, &mut |offset| next.read(offset))?;
-            next.write(kept.added_ms, by.as_str(), &[BoardFact::Kept(Box::new(kept))])?;
+        match self.before_clearing() {
+            None => self.write_tasks(next)?,
+            Some((before, ids)) => {
+                before.write_tasks(next)?;
+                next.write(0, by.as_str(), &[BoardFact::ClearedBefore { ids }])?;
+            }
         }
         for who in self.waiting() {
             next.write(0, by.as_str(), &[BoardFact::Waiting(who.clone())])?;
+        }
+        Ok(())
+    }
+
+    fn write_tasks(&self, next: &mut LogSnapshot<'_, BoardFact>) -> Result<(), LogError> {
+        for id in self.dependency_order() {
+            let Some(task) = self.tasks.get(id) else { continue };
+            let kept = self.keep(id, &task, &mut |offset| next.read(offset))?;
+            next.write(kept.added_ms, Address::Lead.as_str(), &[BoardFact::Kept(Box::new(kept))])?;
         }
         Ok(())
     }
@@ -131,6 +145,7 @@ impl Board {
             deaths: kept.deaths,
             max_attempts: kept.task.max_attempts,
             added_at: at.offset,
+            edits: Vec::new(),
             history: Vec::new(),
         };
         self.insert(kept.id, task);
@@ -154,6 +169,7 @@ impl Board {
             _ => None,
         });
         let mut kept = first.expect("the offset of a task is that of the record that added it");
+        apply_edits(&mut kept.task, id, task, read)?;
         for &offset in &task.history {
             let record = read(offset)?;
             let at_ms = record.at_ms;
@@ -201,6 +217,19 @@ impl Board {
     }
 }
 
+/// Changes what was asked for with a task as its edits say.
+fn apply_edits(asked: &mut NewTask, id: TaskId, task: &Task, read: ReadFact<'_>) -> Result<(), LogError> {
+    for &offset in &task.edits {
+        for fact in read(offset)?.facts {
+            match fact {
+                BoardFact::Edited { id: edited, changes } if edited == id => changes.apply(asked),
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
 fn add_to_history(attempts: &mut Vec<AttemptView>, fact: BoardFact, at_ms: u64) {
     let end = match fact {
         BoardFact::Claimed(claim) => {
@@ -223,7 +252,10 @@ fn add_to_history(attempts: &mut Vec<AttemptView>, fact: BoardFact, at_ms: u64) 
         | BoardFact::Retried { .. }
         | BoardFact::Held { .. }
         | BoardFact::Cancelled { .. }
+        | BoardFact::Edited { .. }
         | BoardFact::Cleared { .. }
+        | BoardFact::Restored { .. }
+        | BoardFact::ClearedBefore { .. }
         | BoardFact::Waiting(_)
         | BoardFact::Away { .. }
         | BoardFact::Kept(_)

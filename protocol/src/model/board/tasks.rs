@@ -11,7 +11,7 @@ use super::packed::PackedTasks;
 use crate::model::id::TaskId;
 use crate::model::task::TaskStatus;
 
-/// What a packed task may hold of dependencies, dependents and history together. One with more is kept as it is: to
+/// What a packed task may hold of dependencies, dependents, edits and history together. One with more is kept as it is: to
 /// change it must not cost what all that does, or a plan whose tasks all wait for one would cost its square.
 const PACKED_LINKS_MAX: usize = 64;
 
@@ -132,5 +132,5 @@ fn may_be_packed(task: &Task) -> bool {
         TaskStatus::Completed { .. } | TaskStatus::Failed { .. } | TaskStatus::Cancelled => true,
         TaskStatus::Pending { .. } | TaskStatus::InProgress { .. } => false,
     };
-    ended && task.blocked_by.len() + task.blocks.len() + task.history.len() <= PACKED_LINKS_MAX
+    ended && task.blocked_by.len() + task.blocks.len() + task.edits.len() + task.history.len() <= PACKED_LINKS_MAX
 }

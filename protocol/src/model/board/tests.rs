@@ -1,10 +1,12 @@
 //! The rules of the board, as whoever uses it meets them.
 
 use super::*;
-use crate::model::task::TaskWork;
+use crate::model::task::{TaskChanges, TaskWork};
 use crate::store::file::{Durability, Log};
 use crate::store::file::{FactStamp, LogFold};
 
+mod clearing;
+mod editing;
 mod properties;
 mod tasks;
 

@@ -95,7 +95,8 @@ fn a_read_only_root_can_be_looked_at_and_not_changed() {
         team.ok(line);
     }
     let plan = team.plan("[[task]]\nrun = \"true\"\n");
-    let lines = ["task add two", "task clear all", "dm alice hello", "spawn alice", "up", "up --detach", "cleanup"];
+    let lines =
+        ["task add two", "task clear all --yes", "dm alice hello", "spawn alice", "up", "up --detach", "cleanup"];
     let mut said = String::new();
     for line in lines {
         said.push_str(&format!("$ {line}\n{}\n", team.fails(1, line)));
@@ -103,7 +104,7 @@ fn a_read_only_root_can_be_looked_at_and_not_changed() {
     insta::assert_snapshot!(said, @"
     $ task add two
     error: cannot open /t/root/app-0/board.lock: Read-only file system
-    $ task clear all
+    $ task clear all --yes
     error: cannot open /t/root/app-0/board.lock: Read-only file system
     $ dm alice hello
     error: cannot open /t/root/app-0/board.lock: Read-only file system

@@ -53,6 +53,14 @@ pub fn note(text: &str) {
     let _ = writeln!(anstream::stderr().lock(), "{}", harmless_lines(text));
 }
 
+/// Writes a question to standard error, whose answer follows on the same line. As with [`fail`], that it could not be written
+/// is not reported.
+pub fn ask(question: &str) {
+    let mut stderr = anstream::stderr().lock();
+    let _ = write!(stderr, "{}", harmless_lines(question));
+    let _ = stderr.flush();
+}
+
 /// Writes a line to standard error that is no failure, or one in a form of its own. As [`fail`], it takes no notice
 /// of who does not take it: what tells of the work must not end it.
 pub fn remark(text: impl fmt::Display) {

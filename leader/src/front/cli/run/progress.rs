@@ -191,6 +191,12 @@ impl TaskTitles {
                 let who = paint(TextTone::Name, &who).to_string();
                 now(format!("{who} {} {}", paint(TextTone::Warn, how), harmless(&self.title(*id))))
             }
+            BoardFact::Edited { id, changes } => {
+                if let Some(title) = &changes.title {
+                    self.titles.insert(*id, title.clone());
+                }
+                None
+            }
             BoardFact::Assigned { .. }
             | BoardFact::Unassigned { .. }
             | BoardFact::DependencyAdded { .. }
@@ -199,6 +205,8 @@ impl TaskTitles {
             | BoardFact::Held { .. }
             | BoardFact::Cancelled { .. }
             | BoardFact::Cleared { .. }
+            | BoardFact::Restored { .. }
+            | BoardFact::ClearedBefore { .. }
             | BoardFact::Waiting(_)
             | BoardFact::Away { .. }
             | BoardFact::Kept(_)

@@ -1,6 +1,6 @@
 //! `teamster task add`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::ArgGroup;
@@ -48,13 +48,7 @@ pub struct AddArgs {
 }
 
 pub(in crate::front::cli) async fn add(context: &CliContext, args: AddArgs) -> Result<ExitStatus, CliError> {
-    let text =
-        match &args.file {
-            Some(path) if path.as_os_str() == "-" => joined(&["-".to_owned()])?,
-            Some(path) => std::fs::read_to_string(context.session.here.join(path))
-                .map_err(|source| OpsError::Path { doing: "read", path: path.clone(), source })?,
-            None => joined(&args.words)?,
-        };
+    let text = read_text(context, args.file.as_deref(), &args.words)?;
     let wanted = WantedTask {
         work: if args.run { TaskWork::Run(text) } else { TaskWork::Prompt(text) },
         title: args.title,
@@ -66,4 +60,17 @@ pub(in crate::front::cli) async fn add(context: &CliContext, args: AddArgs) -> R
     };
     let changed = task::add(&context.session, wanted)?;
     show_changed(context, &changed, |added| format!("task {} is on the board", numbers(added)))
+}
+
+/// The text of a file, of standard input, or of words.
+pub(super) fn read_text(context: &CliContext, file: Option<&Path>, words: &[String]) -> Result<String, CliError> {
+    Ok(match file {
+        Some(path) if path.as_os_str() == "-" => joined(&["-".to_owned()])?,
+        Some(path) => std::fs::read_to_string(context.session.here.join(path)).map_err(|source| OpsError::Path {
+            doing: "read",
+            path: path.to_owned(),
+            source,
+        })?,
+        None => joined(words)?,
+    })
 }

@@ -1,7 +1,5 @@
 //! The `teamster task` commands that change tasks by their numbers.
 
-use clap::ValueEnum;
-use teamster_protocol::model::board::ClearedTasks;
 use teamster_protocol::model::id::{MemberName, TaskId};
 
 use super::{CliContext, CliError, ExitStatus, show_changed};
@@ -51,22 +49,6 @@ pub struct CancelArgs {
     pub ids: Vec<TaskId>,
 }
 
-/// `teamster task clear`.
-#[derive(Debug, clap::Args)]
-pub struct ClearArgs {
-    /// Which
-    pub scope: ClearScope,
-}
-
-/// What `task clear` removes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ClearScope {
-    /// completed tasks
-    Completed,
-    /// every task
-    All,
-}
-
 pub(in crate::front::cli) async fn assign(context: &CliContext, args: AssignArgs) -> Result<ExitStatus, CliError> {
     let AssignArgs { ids, name } = args;
     let changed = task::assign(&context.session, ids, name.clone())?;
@@ -104,19 +86,6 @@ pub(in crate::front::cli) async fn retry(context: &CliContext, args: RetryArgs) 
 pub(in crate::front::cli) async fn cancel(context: &CliContext, args: CancelArgs) -> Result<ExitStatus, CliError> {
     let cancelled = task::cancel(&context.session, args.ids)?;
     show_changed(context, &cancelled.changed, |ids| cancelled_text(ids, &cancelled.blocked))
-}
-
-pub(in crate::front::cli) async fn clear(context: &CliContext, args: ClearArgs) -> Result<ExitStatus, CliError> {
-    let scope = match args.scope {
-        ClearScope::Completed => ClearedTasks::Completed,
-        ClearScope::All => ClearedTasks::All,
-    };
-    let changed = task::clear(&context.session, scope)?;
-    show_changed(context, &changed, |cleared| match cleared.len() {
-        0 => "nothing to clear".to_owned(),
-        1 => "cleared 1 task".to_owned(),
-        more => format!("cleared {more} tasks"),
-    })
 }
 
 /// `task 3 is`, or `tasks 3, 4 are`.

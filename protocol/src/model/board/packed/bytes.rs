@@ -52,6 +52,7 @@ pub(super) fn pack(task: &Task, names: &mut PackedNames) -> Vec<u8> {
         deaths,
         max_attempts,
         added_at,
+        edits,
         history,
     } = task;
     let mut to = BytePacker { bytes: Vec::with_capacity(64), names };
@@ -67,8 +68,10 @@ pub(super) fn pack(task: &Task, names: &mut PackedNames) -> Vec<u8> {
     to.number(u64::from(*deaths));
     to.number(u64::from(*max_attempts));
     to.offset(*added_at);
-    to.number(history.len() as u64);
-    history.iter().for_each(|offset| to.offset(*offset));
+    for offsets in [edits, history] {
+        to.number(offsets.len() as u64);
+        offsets.iter().for_each(|offset| to.offset(*offset));
+    }
     to.bytes
 }
 
@@ -90,6 +93,7 @@ pub(super) fn unpack(bytes: &[u8], names: &PackedNames) -> Task {
         deaths: from.small(),
         max_attempts: from.small(),
         added_at: from.offset(),
+        edits: from.offsets(),
         history: from.offsets(),
     }
 }

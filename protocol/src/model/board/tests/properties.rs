@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::id::Role;
+use crate::model::task::FieldChange;
 use crate::store::file::LogReader;
 
 const NAMES: [&str; 3] = ["alice", "bob", "cy"];
@@ -48,7 +49,14 @@ enum Step {
     Cancel {
         id: u32,
     },
+    Edit {
+        id: u32,
+        after: Option<Vec<u32>>,
+        role: Option<Option<usize>>,
+        priority: Option<i32>,
+    },
     Clear(ClearedTasks),
+    Restore,
     Away {
         who: usize,
     },
@@ -102,9 +110,18 @@ fn step() -> impl Strategy<Value = Step> {
         2 => id().prop_map(|id| Step::Retry { id }),
         1 => prop::collection::vec(id(), 0..4).prop_map(|ids| Step::Hold { ids }),
         1 => id().prop_map(|id| Step::Cancel { id }),
-        1 => prop::sample::select(vec![ClearedTasks::Completed, ClearedTasks::Completed, ClearedTasks::All]).prop_map(Step::Clear),
+        2 => edit(),
+        1 => prop::sample::select(vec![ClearedTasks::Completed, ClearedTasks::Completed, ClearedTasks::Failed, ClearedTasks::All])
+            .prop_map(Step::Clear),
+        1 => Just(Step::Restore),
         1 => (0..3_usize).prop_map(|who| Step::Away { who }),
     ]
+}
+
+fn edit() -> impl Strategy<Value = Step> {
+    let after = prop::option::of(prop::collection::vec(1..14_u32, 0..3));
+    let (role, priority) = (prop::option::of(prop::option::of(0..2_usize)), prop::option::of(-1..2));
+    (1..14_u32, after, role, priority).prop_map(|(id, after, role, priority)| Step::Edit { id, after, role, priority })
 }
 
 /// Alice tests, bob has no role, cy reviews and takes only what is assigned to it.
@@ -145,7 +162,17 @@ fn decide(
         Step::Retry { id } => (vec![board.retry(TaskId(*id))?], None),
         Step::Hold { ids } => (board.hold(&ids.iter().copied().map(TaskId).collect::<Vec<_>>()), None),
         Step::Cancel { id } => (vec![board.cancel(TaskId(*id))?], None),
+        Step::Edit { id, after, role, priority } => {
+            let role = role.map(|role| match role {
+                Some(role) => FieldChange::Set(ROLES[role].parse().unwrap()),
+                None => FieldChange::Removed,
+            });
+            let after = after.as_ref().map(|after| after.iter().copied().map(TaskId).collect());
+            let changes = TaskChanges { after, role, priority: *priority, ..TaskChanges::default() };
+            (vec![board.edit_task(TaskId(*id), changes)?], None)
+        }
         Step::Clear(scope) => (board.clear(*scope)?, None),
+        Step::Restore => (vec![board.restore()?], None),
         Step::Away { who } => (board.away(&name(NAMES[*who])), None),
     })
 }
@@ -268,7 +295,8 @@ fn check_change(step: &Step, before: &Board, after: &Board) {
         }
         let word = |status: &Option<TaskStatus>| status.as_ref().map_or("absent", |status| status.word().typed());
         let known = match (word(&was), word(&is)) {
-            ("absent", "pending") => matches!(step, Step::Add(_)),
+            ("absent", "pending") => matches!(step, Step::Add(_) | Step::Restore),
+            ("absent", _) => matches!(step, Step::Restore),
             ("pending", "in_progress") => matches!(step, Step::Claim { .. }),
             ("in_progress", "completed") => matches!(step, Step::End { how: End::Complete, .. }),
             ("in_progress", "failed") => matches!(step, Step::End { how: End::Fail, .. } | Step::Bury { .. }),
@@ -285,9 +313,8 @@ fn check_change(step: &Step, before: &Board, after: &Board) {
             ("failed" | "cancelled", "pending") => matches!(step, Step::Retry { .. }),
             ("pending" | "stopped" | "failed", "cancelled") => matches!(step, Step::Cancel { .. }),
             ("completed", "absent") => matches!(step, Step::Clear(_)),
-            ("pending" | "stopped" | "failed" | "cancelled", "absent") => {
-                matches!(step, Step::Clear(ClearedTasks::All))
-            }
+            ("failed", "absent") => matches!(step, Step::Clear(ClearedTasks::All | ClearedTasks::Failed)),
+            ("pending" | "stopped" | "cancelled", "absent") => matches!(step, Step::Clear(ClearedTasks::All)),
             _ => false,
         };
         assert!(known, "{step:?} took task {id} from {was:?} to {is:?}");
@@ -296,7 +323,32 @@ fn check_change(step: &Step, before: &Board, after: &Board) {
 
 /// What single steps promise beyond that.
 fn check_step(step: &Step, before: &Board, after: &Board, outcome: &Result<Option<TaskClaim>, BoardRefusal>) {
+    if let (Step::Clear(scope), Ok(_)) = (step, outcome) {
+        let mut back = after.clone();
+        if let (true, Ok(restored)) = (after.len() < before.len(), after.restore()) {
+            put(&mut back, vec![restored]);
+        }
+        if *scope != ClearedTasks::Completed {
+            assert_eq!(standing(&back), standing(before), "a clear that was taken back changed something");
+        }
+        for (id, old) in before.tasks() {
+            let task = back.task(id).unwrap();
+            assert_eq!((&task.status, waits_for(&back, &task)), (&old.status, waits_for(before, &old)), "task {id}");
+        }
+    }
     match (step, outcome) {
+        (Step::Clear(ClearedTasks::Failed), Ok(_)) => {
+            let to_be_done =
+                |task: &Task| matches!(task.status, TaskStatus::Pending { .. } | TaskStatus::InProgress { .. });
+            for (id, task) in after.tasks().filter(|(_, task)| to_be_done(task)) {
+                let old = before.task(id).unwrap();
+                assert_eq!(waits_for(after, &task), waits_for(before, &old), "task {id} waits for less");
+            }
+        }
+        (Step::Edit { id, after: Some(on), .. }, Ok(_)) => {
+            let on: BTreeSet<TaskId> = on.iter().copied().map(TaskId).collect();
+            assert_eq!(after.task(TaskId(*id)).unwrap().blocked_by, on);
+        }
         (Step::Claim { who }, Ok(claim)) => {
             assert_eq!(claim.as_ref().map(|claim| claim.id), due_for(before, &claimant(*who)));
             if let Some(claim) = claim {

@@ -50,8 +50,10 @@ fn any_task() -> impl Strategy<Value = Task> {
     let links = (ids(), ids(), any::<u32>());
     let terms = (option::of(member()), option::of(role), any::<i32>());
     let counts = (any::<u32>(), 0..4_u32, any::<u32>());
-    (status(), links, terms, counts, offset(), vec(offset(), 0..6)).prop_map(
-        |(status, (blocked_by, blocks, open_dependencies), (meant_for, role, priority), counts, added_at, history)| {
+    let written = (offset(), vec(offset(), 0..3), vec(offset(), 0..6));
+    (status(), links, terms, counts, written).prop_map(
+        |(status, (blocked_by, blocks, open_dependencies), (meant_for, role, priority), counts, written)| {
+            let (added_at, edits, history) = written;
             let (attempt, deaths, max_attempts) = counts;
             Task {
                 status,
@@ -65,6 +67,7 @@ fn any_task() -> impl Strategy<Value = Task> {
                 deaths,
                 max_attempts,
                 added_at,
+                edits,
                 history,
             }
         },

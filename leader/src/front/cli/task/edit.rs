@@ -1,0 +1,73 @@
+//! `teamster task edit`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use teamster_protocol::model::id::{Role, TaskId};
+use teamster_protocol::model::task::FieldChange;
+
+use super::add::read_text;
+use super::{CliContext, CliError, ExitStatus, show_changed};
+use crate::ops::duration::parse_duration;
+use crate::ops::task::{self, WantedEdit};
+
+/// `teamster task edit`.
+#[derive(Debug, clap::Args)]
+pub struct EditArgs {
+    /// The task
+    pub id: TaskId,
+    /// What to do; - reads standard input
+    #[arg(long, value_name = "TEXT", conflicts_with = "file")]
+    pub text: Option<String>,
+    /// Read what to do from a file
+    #[arg(long, short, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// A short text for lists
+    #[arg(long, value_name = "T")]
+    pub title: Option<String>,
+    /// All tasks that must be completed before
+    #[arg(long, value_name = "ID,ID", value_delimiter = ',', conflicts_with = "no_after")]
+    pub after: Option<Vec<TaskId>>,
+    /// Let it wait for no task
+    #[arg(long)]
+    pub no_after: bool,
+    /// The role its taker must have
+    #[arg(long, conflicts_with = "no_role")]
+    pub role: Option<Role>,
+    /// Let it be taken with any role
+    #[arg(long)]
+    pub no_role: bool,
+    /// Higher is taken first
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub priority: Option<i32>,
+    /// How long one attempt may take, such as 90s or 1h30m
+    #[arg(long, value_name = "D", value_parser = parse_duration, conflicts_with = "no_timeout")]
+    pub timeout: Option<Duration>,
+    /// Let an attempt take as long as it takes
+    #[arg(long)]
+    pub no_timeout: bool,
+}
+
+pub(in crate::front::cli) async fn edit(context: &CliContext, args: EditArgs) -> Result<ExitStatus, CliError> {
+    let words: Vec<String> = args.text.into_iter().collect();
+    let is_text = args.file.is_some() || !words.is_empty();
+    let text = if is_text { Some(read_text(context, args.file.as_deref(), &words)?) } else { None };
+    let wanted = WantedEdit {
+        text,
+        title: args.title,
+        after: if args.no_after { Some(Vec::new()) } else { args.after },
+        role: field_change(args.role, args.no_role),
+        priority: args.priority,
+        timeout: field_change(args.timeout, args.no_timeout),
+    };
+    let changed = task::edit(&context.session, args.id, wanted)?;
+    show_changed(context, &changed, |_| format!("task {} is changed", args.id))
+}
+
+fn field_change<T>(value: Option<T>, removed: bool) -> Option<FieldChange<T>> {
+    match (value, removed) {
+        (Some(value), _) => Some(FieldChange::Set(value)),
+        (None, true) => Some(FieldChange::Removed),
+        (None, false) => None,
+    }
+}

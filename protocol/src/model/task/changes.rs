@@ -1,0 +1,83 @@
+//! What is changed of a task after it was put on the board, by whoever thought again.
+
+use serde::{Deserialize, Serialize};
+
+use super::{BoardRefusal, NewTask, TaskWork, check_title, check_work};
+use crate::model::id::{Role, TaskId};
+
+/// The changes of one edit; what is not given stays as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskChanges {
+    /// What to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub work: Option<TaskWork>,
+    /// The short text for lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// All tasks that must be completed before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Vec<TaskId>>,
+    /// The role its taker must have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<FieldChange<Role>>,
+    /// Higher is claimed first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<i32>,
+    /// How long one attempt may take before it fails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<FieldChange<u64>>,
+}
+
+/// What becomes of a field that a task need not have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FieldChange<T> {
+    /// It has this value.
+    Set(T),
+    /// The task has it no more.
+    Removed,
+}
+
+impl<T> FieldChange<T> {
+    /// The field afterwards.
+    pub fn into_value(self) -> Option<T> {
+        match self {
+            FieldChange::Set(value) => Some(value),
+            FieldChange::Removed => None,
+        }
+    }
+}
+
+impl TaskChanges {
+    /// Refuses an edit that changes nothing, and what no task may have.
+    pub fn check(&self) -> Result<(), BoardRefusal> {
+        if *self == TaskChanges::default() {
+            return Err(BoardRefusal::NothingToChange);
+        }
+        self.work.as_ref().map_or(Ok(()), check_work)?;
+        self.title.as_deref().map_or(Ok(()), check_title)
+    }
+
+    /// What is asked for with a task after the edit.
+    pub fn apply(self, task: &mut NewTask) {
+        let TaskChanges { work, title, after, role, priority, timeout_ms } = self;
+        if let Some(work) = work {
+            task.work = work;
+        }
+        if let Some(title) = title {
+            task.title = title;
+        }
+        if let Some(after) = after {
+            task.after = after;
+        }
+        if let Some(role) = role {
+            task.role = role.into_value();
+        }
+        if let Some(priority) = priority {
+            task.priority = priority;
+        }
+        if let Some(timeout_ms) = timeout_ms {
+            task.timeout_ms = timeout_ms.into_value();
+        }
+    }
+}
