@@ -30,9 +30,9 @@ Environment:
   TEAMSTER_ISOLATION        auto (default), namespace or subreaper: what keeps in what the agent starts
   TEAMSTER_GENERATION_BYTES the size past which a log goes on in a new file";
 
-/// The only argument of a worker that is to be none: it goes into its cell, prints what that is as [`Probed`], and ends.
+/// The only argument of a worker that is to be none: it goes into its cell, prints what that is as [`ProbeAnswer`], and ends.
 ///
-/// [`Probed`]: teamster_protocol::model::roster::Probed
+/// [`ProbeAnswer`]: teamster_protocol::model::roster::ProbeAnswer
 pub const PROBE: &str = "--probe";
 
 /// One teammate: reads its mail, claims tasks, drives an agent.

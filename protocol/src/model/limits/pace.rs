@@ -31,7 +31,7 @@ pub const LAST_LINES_WITHIN: Duration = Duration::from_millis(200);
 pub const PARTIAL_LINE_WAIT: Duration = Duration::from_millis(100);
 /// How long what a shell left running may take to finish by itself before the turn ends.
 pub const TURN_LINGER: Duration = Duration::from_millis(200);
-/// From SIGTERM to SIGKILL for the processes of a turn. Shorter than [`TERM_GRACE`](super::TERM_GRACE): a worker that is told to
+/// From SIGTERM to SIGKILL for the processes of a turn. Shorter than [`TERM_GRACE`]: a worker that is told to
 /// end ends its turn within its own.
 pub const TURN_TERM_GRACE: Duration = Duration::from_secs(2);
 
