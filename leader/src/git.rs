@@ -19,6 +19,7 @@
 
 mod branch;
 mod command;
+mod configuration;
 mod engine;
 mod ensure;
 mod error;

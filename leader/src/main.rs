@@ -4,7 +4,7 @@ use teamster_leader::front::cli;
 use teamster_leader::warden;
 
 fn main() {
-    if let Some(exit) = cli::answer_shell() {
+    if let Some(exit) = cli::answer_shell(cli::program) {
         std::process::exit(i32::from(exit.code()));
     }
     let code = match cli::parse(std::env::args_os()) {

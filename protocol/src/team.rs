@@ -229,7 +229,7 @@ impl Team {
     /// What was asked for with a task; cheaper than the whole.
     pub fn new_task(&self, id: TaskId) -> Result<NewTask, TeamError> {
         let mut read = |offset| self.board.read_at(offset);
-        let read: ReadFact<'_> = &mut read;
+        let read: ReadFact<'_, LogError> = &mut read;
         Ok(self.board().new_task(id, read)?)
     }
 

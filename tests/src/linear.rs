@@ -5,8 +5,9 @@ use std::io;
 
 use nix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
-use teamster_protocol::model::board::{Board, BoardFact, ClearedTasks, ReleaseWhy, WaitingClaimant, WorkerDeath};
+use teamster_protocol::model::board::{Board, BoardFact, ClearedTasks, WaitingClaimant, WorkerDeath};
 use teamster_protocol::model::id::{MemberName, TaskId};
+use teamster_protocol::model::task::ReleaseWhy;
 use teamster_protocol::model::task::{BoardRefusal, NewTask, TaskClaim};
 
 mod check;

@@ -235,7 +235,7 @@ fn the_limits_are_those_of_the_program() {
         ("ANSWER_WITHIN", seconds(limits::ANSWER_WITHIN)),
         ("LAST_WORDS_BYTES_MAX", bytes(limits::LAST_WORDS_BYTES_MAX as u64)),
         ("log::LINE_BYTES_MAX", bytes(log::LINE_BYTES_MAX as u64)),
-        ("log::GENERATION_BYTES_MAX", bytes(log::GENERATION_BYTES_MAX)),
+        ("GENERATION_BYTES_MAX", bytes(limits::GENERATION_BYTES_MAX)),
         ("peer::LINE_BYTES_MAX", bytes(peer::LINE_BYTES_MAX as u64)),
         ("peer::CALLS_IN_FLIGHT_MAX", count(peer::CALLS_IN_FLIGHT_MAX)),
         ("peer::SUBSCRIPTIONS_MAX", count(peer::SUBSCRIPTIONS_MAX as usize)),

@@ -9,8 +9,8 @@ use teamster_protocol::model::shutdown::{ShutdownAnswer, ShutdownLadder, Shutdow
 use teamster_protocol::wire::api::{EndOutcome, EndedMember};
 
 use super::leaving::MemberLeaving;
+use super::member::WorkerPulse;
 use super::member::{AbandonedStart, AbandonedThen, EndWaiter, MemberPhase, MemberWorker};
-use super::pulse::WorkerPulse;
 use super::{AskId, DownMode, LeaderAction, LeaderAnswer, LeaderCore, Signal, ms};
 
 impl LeaderCore {

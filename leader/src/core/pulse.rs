@@ -12,51 +12,8 @@ use teamster_protocol::model::roster::{OnStall, StartedBy, TeamFact};
 use teamster_protocol::model::shutdown::ShutdownLadder;
 
 use super::leaving::MemberLeaving;
-use super::member::{FoundLink, MemberPhase};
+use super::member::{FoundLink, MemberPhase, PulseWait, WorkerPulse};
 use super::{LeaderAction, LeaderCore, Signal, TeamFiles, WorkSeen, ms};
-
-/// What was heard of a worker that runs.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) enum WorkerPulse {
-    /// It answered, or was not asked.
-    #[default]
-    Answers,
-    /// It was asked, and has this long.
-    Asked { until_ms: u64, wait: PulseWait },
-    /// It has not answered.
-    Hung { since_ms: u64 },
-    /// It has not answered, and was killed for that.
-    Killed { why: String },
-}
-
-/// How often it was waited for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum PulseWait {
-    First,
-    Second,
-}
-
-impl WorkerPulse {
-    pub(super) fn until_ms(&self) -> Option<u64> {
-        match self {
-            WorkerPulse::Asked { until_ms, .. } => Some(*until_ms),
-            WorkerPulse::Answers | WorkerPulse::Hung { .. } | WorkerPulse::Killed { .. } => None,
-        }
-    }
-
-    pub(super) fn is_overdue(&self, now_ms: u64) -> bool {
-        self.until_ms().is_some_and(|until_ms| now_ms >= until_ms)
-    }
-
-    pub(super) fn clock_was_set(&mut self, by_ms: i64) {
-        match self {
-            WorkerPulse::Asked { until_ms: at_ms, .. } | WorkerPulse::Hung { since_ms: at_ms } => {
-                *at_ms = at_ms.saturating_add_signed(by_ms);
-            }
-            WorkerPulse::Answers | WorkerPulse::Killed { .. } => {}
-        }
-    }
-}
 
 impl LeaderCore {
     /// A slow poll: the workers that run are asked whether they are well, and those that finish their turn; and what could

@@ -9,8 +9,8 @@ use teamster_protocol::model::shutdown::WhenBusy;
 use teamster_protocol::wire::api::{SpawnRequest, SpawnedMember};
 
 use super::leaving::MemberLeaving;
+use super::member::WorkerPulse;
 use super::member::{AbandonedStart, AbandonedThen, MemberPhase, MemberWorker, ShortageKnown, StartReason};
-use super::pulse::WorkerPulse;
 use super::{AskId, LeaderAction, LeaderAnswer, LeaderCore, StartFault, died, is_death, ms, reason};
 
 impl LeaderCore {

@@ -138,7 +138,7 @@ impl ViewWriter {
                     replace_view(&path, &text)
                 }
                 Err(ViewError::Refused(_)) => remove_view(&path),
-                Err(ViewError::Log(error)) => return Err(error.into()),
+                Err(ViewError::Unreadable(error)) => return Err(error.into()),
             };
             match done {
                 Ok(()) => {

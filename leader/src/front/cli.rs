@@ -23,6 +23,7 @@ mod error;
 mod events;
 mod guard;
 mod help;
+mod hint;
 mod id;
 mod inbox;
 mod interrupt;
@@ -104,9 +105,9 @@ pub fn obey(line: CommandLine) -> ExitStatus {
 fn run(line: CommandLine) -> Result<ExitStatus, CliError> {
     // What is not about a team needs no place where one could be.
     let line = match line {
-        CommandLine { command: TypedCommand::Completions(args), .. } => return complete::print_script(args),
-        CommandLine { command: TypedCommand::Manual(args), .. } => return manual::write_pages(args),
-        CommandLine { command: TypedCommand::Help(args), .. } => return help::help(args),
+        CommandLine { command: TypedCommand::Completions(args), .. } => return complete::print_script(args, program()),
+        CommandLine { command: TypedCommand::Manual(args), .. } => return manual::write_pages(args, program()),
+        CommandLine { command: TypedCommand::Help(args), .. } => return help::help(args, program()),
         of_team => of_team,
     };
     listen_to_logs(line.command.verb());

@@ -11,12 +11,12 @@ use git2::{
 };
 use teamster_protocol::host::crash::point;
 
+use super::configuration::stat_trust;
 use super::engine::{EngineUsed, FilesSnapshot, GitEngine, KEEPER_EMAIL, KEEPER_NAME, WorktreeHead};
 use super::error::IoContext;
 use super::hidden::{TrackedFile, nested_repositories};
 use super::lock::wait_until_gone;
 use super::registry::{self, WorktreeRegistration};
-use super::survey::stat_trust;
 use super::{GitError, ObjectId, UncommittedFile, UncommittedState};
 
 pub(super) struct Libgit2Engine {

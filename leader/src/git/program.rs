@@ -6,12 +6,12 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::command::{GitRunner, first_line};
+use super::configuration::stat_trust;
 use super::engine::{EngineUsed, FilesSnapshot, GitEngine, KEEPER_EMAIL, KEEPER_NAME, WorktreeHead};
 use super::error::IoContext;
 use super::hidden::{TrackedFile, nested_repositories};
 use super::lock::patiently;
 use super::registry::{self, MAKING, WorktreeRegistration};
-use super::survey::stat_trust;
 use super::{GitError, ObjectId, UncommittedFile, UncommittedState, WhyProgram};
 
 /// An index of ours beside the worktree's own.

@@ -11,10 +11,10 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use git2::{Config, ConfigLevel, ObjectType, TreeWalkMode, TreeWalkResult};
+use git2::{Config, ObjectType, TreeWalkMode, TreeWalkResult};
 
+use super::configuration::read_configuration;
 use super::error::IoContext;
-use super::hidden::StatTrust;
 use super::libgit2::Libgit2Engine;
 use super::{GitError, ObjectId};
 
@@ -161,25 +161,6 @@ pub(super) fn by_attributes(
         Err(source) if found.is_none() => Err(failed(source)),
         Ok(()) | Err(_) => Ok(found),
     }
-}
-
-/// How far the configuration lets git believe its notes of the files.
-pub(super) fn stat_trust(common_dir: &Path) -> Result<StatTrust, GitError> {
-    let config = read_configuration(common_dir)
-        .map_err(|source| GitError::library("cannot read the configuration of", common_dir, source))?;
-    let looks_at_less = config.get_string("core.checkstat").is_ok_and(|value| value.eq_ignore_ascii_case("minimal"));
-    let trusts_inode_time = config.get_bool("core.trustctime").unwrap_or(true);
-    Ok(if looks_at_less || !trusts_inode_time { StatTrust::None } else { StatTrust::Full })
-}
-
-fn read_configuration(common_dir: &Path) -> Result<Config, git2::Error> {
-    let mut config = Config::open_default()?;
-    config.add_file(&common_dir.join("config"), ConfigLevel::Local, false)?;
-    let own = common_dir.join("config.worktree");
-    if own.is_file() && config.get_bool("extensions.worktreeconfig").unwrap_or(false) {
-        config.add_file(&own, ConfigLevel::Worktree, false)?;
-    }
-    Ok(config)
 }
 
 fn drivers(config: &Config) -> Result<BTreeSet<String>, git2::Error> {

@@ -21,13 +21,10 @@ use teamster_protocol::store::presence::{LockError, PresenceLock};
 use teamster_protocol::team::Team;
 
 use super::error::OpsError;
+use super::error::cleanup::{CleanupError, CleanupObstacle};
 use super::session::Session;
 use super::verb::Verb;
 use crate::git::{RemovalCare, RemovedWorktree, Repository, WorktreePlace, member_branch};
-
-pub(super) mod refusal;
-
-pub use refusal::{CleanupError, CleanupObstacle};
 
 /// The `--json` object of `teamster cleanup`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

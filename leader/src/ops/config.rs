@@ -11,6 +11,7 @@ mod error;
 mod file;
 mod merge;
 mod rows;
+mod value;
 
 use std::path::PathBuf;
 use std::time::Duration;

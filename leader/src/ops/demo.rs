@@ -29,14 +29,11 @@ use teamster_protocol::wire::api::{
 use tokio::time::timeout;
 
 use super::error::OpsError;
+use super::error::demo::DemoError;
 use super::leadership::Leadership;
 use super::session::Session;
 use super::verb::Verb;
 use crate::git::Repository;
-
-pub(super) mod error;
-
-pub use error::DemoError;
 
 /// What becomes of the folder afterwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

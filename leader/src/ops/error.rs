@@ -16,15 +16,21 @@ use teamster_protocol::team::TeamError;
 use teamster_protocol::wire::api::code;
 use teamster_protocol::wire::peer::socket::SocketError;
 
-use super::cleanup::refusal::CleanupError;
 use super::config_files::ConfigFileError;
-use super::demo::error::DemoError;
-use super::hanging::HangingError;
 use super::leadership::LeadershipError;
 use super::link::LinkError;
 use super::plan::PlanError;
-use super::run::error::RunError;
 use crate::daemon::ServeError;
+
+pub mod cleanup;
+pub mod demo;
+pub mod hanging;
+pub mod run;
+
+use cleanup::CleanupError;
+use demo::DemoError;
+use hanging::HangingError;
+use run::RunError;
 
 /// What kind of failure it is. A front has one code for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,6 @@
 //! whoever ends the team by force or restarts the leader kills it first.
 
 use std::fs;
-use std::io;
 use std::time::Duration;
 
 use jsonrpsee::core::ClientError;
@@ -16,30 +15,9 @@ use teamster_protocol::wire::api::{LeaderApiClient, ProtocolHello};
 use teamster_protocol::wire::peer::socket;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::error::hanging::HangingError;
 use super::session::Session;
 use crate::warden;
-
-/// Why a leader that hangs was not ended.
-#[derive(Debug, thiserror::Error)]
-pub enum HangingError {
-    /// Its lock can not be looked at.
-    #[error(transparent)]
-    Lock(#[from] LockError),
-    /// The system refuses the signal.
-    #[error("cannot kill the leader (process {pid}), which does not answer: {source}")]
-    Signal {
-        /// Its process.
-        pid: u32,
-        /// Why.
-        source: io::Error,
-    },
-    /// It is there still.
-    #[error("the leader (process {pid}) does not answer, and does not end, not even on SIGKILL")]
-    Stuck {
-        /// Its process.
-        pid: u32,
-    },
-}
 
 /// The process of the leader, if one takes connections and does not answer within this time. A leader that does not listen,
 /// because it has just begun or is about to end, does not hang.

@@ -24,6 +24,7 @@ use tokio::time::Instant;
 
 use super::config::TaskLimits;
 use super::error::OpsError;
+use super::error::run::RunError;
 use super::leadership::Leadership;
 use super::plan::{Plan, PlannedTask};
 use super::session::Session;
@@ -33,11 +34,9 @@ use super::verb::Verb;
 
 mod crew;
 mod drain;
-pub(super) mod error;
 mod summary;
 mod tally;
 
-pub use error::RunError;
 pub use summary::{RunSummary, TaskSummary, short_name};
 pub use tally::TaskTally;
 

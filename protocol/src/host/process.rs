@@ -19,20 +19,9 @@ use nix::sys::signal::Signal;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open, pidfd_send_signal};
-use serde::{Deserialize, Serialize};
 
 use crate::model::kill_ladder::KillSignal;
-
-/// One process.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProcessIdentity {
-    /// Its process id.
-    pub pid: u32,
-    /// When it started, in clock ticks since boot.
-    pub start_ticks: u64,
-    /// The boot in which both are valid.
-    pub boot_id: String,
-}
+pub use crate::model::process::ProcessIdentity;
 
 impl KillSignal {
     /// What the system is to send for it, in order.

@@ -4,8 +4,9 @@
 use std::env;
 use std::time::Duration;
 
+use crate::model::limits::GENERATION_BYTES_MAX;
 use crate::model::limits::{ANSWER_WITHIN, LEADER_GRACE, SLOW_POLL};
-use crate::store::file::{Durability, GENERATION_BYTES_MAX};
+use crate::model::log::Durability;
 
 const DURABILITY: &str = "TEAMSTER_DURABILITY";
 const POLL_MS: &str = "TEAMSTER_POLL_MS";

@@ -1,16 +1,17 @@
 //! The task board: every decision about tasks, as a pure fold over facts. A decision looks at the board and
-//! gives the facts to write, or refuses; [`Fold::apply`](crate::store::file::LogFold::apply) takes facts that were written, by whomever.
+//! gives the facts to write, or refuses; [`LogFold::apply`](crate::model::log::LogFold::apply) takes facts that were written, by whomever.
 //!
 //! The board keeps what decisions need. Texts and results stay in the log, at the offset that each task knows.
 
+use crate::model::task::ReleaseWhy;
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::id::{MemberName, Role, TaskId};
 use crate::model::limits::TASKS_PER_ADD_MAX;
+use crate::model::log::FactOffset;
 use crate::model::task::{BoardRefusal, NewTask, TaskClaim, TaskHold, TaskStatus};
-use crate::store::file::FactOffset;
 
 mod apply;
 mod clearing;
@@ -22,7 +23,7 @@ mod snapshot;
 mod tasks;
 mod waiting;
 
-pub use fact::{BoardFact, ClearedTasks, ReleaseWhy};
+pub use fact::{BoardFact, ClearedTasks};
 pub use snapshot::{KeptStatus, KeptTask, ReadFact, ViewError};
 pub use waiting::{AutoClaim, WaitingClaimant};
 

@@ -85,3 +85,6 @@ pub const LOCK_RETRY: Duration = Duration::from_millis(20);
 pub const LOG_LOCK_WITHIN: Duration = Duration::from_secs(10);
 /// The same for a leader that ends its team by force: who holds the lock is about to be killed, or no worker of it.
 pub const LOG_LOCK_BY_FORCE: Duration = Duration::from_millis(200);
+
+/// The size past which a log starts its next generation, unless most of it is live state.
+pub const GENERATION_BYTES_MAX: u64 = 8 * 1024 * 1024;

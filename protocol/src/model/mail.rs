@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::id::{Address, MessageId, TaskId};
 use crate::model::limits::{MAIL_READ_KEPT_MAX, MAIL_TEXT_BYTES_MAX};
+use crate::model::log::{FactOffset, FactStamp, LogFold, SnapshotSink};
 use crate::model::shutdown::{ShutdownReply, ShutdownRequest};
-use crate::store::file::{FactOffset, FactStamp, LogError, LogFold, LogSnapshot};
 
 /// When a message is handed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -207,7 +207,7 @@ impl LogFold for Mailbox {
         }
     }
 
-    fn snapshot(&self, next: &mut LogSnapshot<'_, MailFact>) -> Result<(), LogError> {
+    fn snapshot<S: SnapshotSink<MailFact>>(&self, next: &mut S) -> Result<(), S::Error> {
         let read = self.letters.len() - self.unread.len();
         let mut drop = read.saturating_sub(MAIL_READ_KEPT_MAX);
         for letter in self.letters.values() {

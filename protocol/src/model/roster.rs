@@ -7,12 +7,12 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::host::process::ProcessIdentity;
 use crate::model::agent::SessionId;
 use crate::model::board::{AutoClaim, WaitingClaimant};
 use crate::model::id::{AgentName, LEAD, MemberName, Role};
 use crate::model::limits::{RESTARTS_MAX, STALL_AFTER};
-use crate::store::file::{FactStamp, LogError, LogFold, LogSnapshot};
+use crate::model::log::{FactStamp, LogFold, SnapshotSink};
+use crate::model::process::ProcessIdentity;
 
 /// Where a member works.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -401,7 +401,7 @@ impl LogFold for Roster {
         }
     }
 
-    fn snapshot(&self, next: &mut LogSnapshot<'_, TeamFact>) -> Result<(), LogError> {
+    fn snapshot<S: SnapshotSink<TeamFact>>(&self, next: &mut S) -> Result<(), S::Error> {
         if let Some(dir) = &self.dir {
             next.write(0, LEAD, &[TeamFact::Founded { dir: dir.clone() }])?;
         }

@@ -332,3 +332,15 @@ fn in_progress(ids: &[TaskId]) -> String {
 fn chain(path: &[TaskId]) -> String {
     path.iter().map(|id| id.to_string()).collect::<Vec<_>>().join(" → ")
 }
+
+/// Why a task went back unfinished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReleaseWhy {
+    /// Somebody stopped the turn: it keeps its assignee and is held.
+    Stopped,
+    /// Its worker died.
+    WorkerDied,
+    /// Its worker was told to end and gave it back.
+    WorkerLeft,
+}

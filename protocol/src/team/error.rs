@@ -48,11 +48,11 @@ impl<E: Into<TeamError> + std::fmt::Debug + std::fmt::Display> From<TransactErro
     }
 }
 
-impl From<ViewError> for TeamError {
-    fn from(error: ViewError) -> TeamError {
+impl From<ViewError<LogError>> for TeamError {
+    fn from(error: ViewError<LogError>) -> TeamError {
         match error {
             ViewError::Refused(refusal) => refusal.into(),
-            ViewError::Log(error) => error.into(),
+            ViewError::Unreadable(error) => error.into(),
         }
     }
 }

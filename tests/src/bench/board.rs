@@ -4,8 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use serde::de::IgnoredAny;
-use teamster_protocol::model::board::{AutoClaim, Board, BoardFact, ReleaseWhy, WaitingClaimant};
+use teamster_protocol::model::board::{AutoClaim, Board, BoardFact, WaitingClaimant};
 use teamster_protocol::model::id::MemberName;
+use teamster_protocol::model::task::ReleaseWhy;
 use teamster_protocol::model::task::{BoardRefusal, TaskClaim};
 use teamster_protocol::store::file::Durability;
 use teamster_protocol::team::Team;

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use teamster_protocol::host::clock;
-use teamster_protocol::model::board::{AutoClaim, Board, BoardFact, ClearedTasks, ReleaseWhy, WaitingClaimant};
+use teamster_protocol::model::board::{AutoClaim, Board, BoardFact, ClearedTasks, WaitingClaimant};
 use teamster_protocol::model::id::{MemberName, TaskId};
-use teamster_protocol::model::task::{BoardRefusal, NewTask, StatusWord, TaskClaim, TaskStatus, TaskWork};
+use teamster_protocol::model::task::{BoardRefusal, NewTask, ReleaseWhy, StatusWord, TaskClaim, TaskStatus, TaskWork};
 use teamster_protocol::store::file::{Durability, Log, TransactError};
 
 use super::{Answer, Entry, Op, now_ns};

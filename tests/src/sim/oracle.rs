@@ -3,11 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use teamster_protocol::model::board::{BoardFact, ReleaseWhy};
+use teamster_protocol::model::board::BoardFact;
 use teamster_protocol::model::id::{Address, MemberName, MessageId, TaskId};
 use teamster_protocol::model::mail::{Message, Urgency};
 use teamster_protocol::model::roster::WorkerEnd;
 use teamster_protocol::model::shutdown::{ShutdownAnswer, ShutdownReply};
+use teamster_protocol::model::task::ReleaseWhy;
 use teamster_worker::core::{AttemptEnd, CallId};
 
 /// One life of a member: its name, and the how-manieth worker under it.

@@ -9,13 +9,14 @@ use teamster_protocol::model::agent::{
     AgentSession, Permission, PermissionBy, PermissionQuestion, PlanState, PlanStep, QuestionId, SessionBegin,
     SessionId, TokenUsage, ToolState, TurnEnd,
 };
-use teamster_protocol::model::board::{AutoClaim, Board, BoardFact, ReleaseWhy, WaitingClaimant};
+use teamster_protocol::model::board::{AutoClaim, Board, BoardFact, WaitingClaimant};
 use teamster_protocol::model::id::{Address, MemberName, MessageId, TaskId};
 use teamster_protocol::model::mail::{MailFact, Mailbox, Message, MessageBody, Urgency};
 use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
 use teamster_protocol::model::roster::{MemberSpec, Roster, StartedBy, TeamFact, WorkerEnd, WorkerProcess, Workspace};
 use teamster_protocol::model::shutdown::{ShutdownAnswer, ShutdownReply, ShutdownRequest, WhenBusy};
+use teamster_protocol::model::task::ReleaseWhy;
 use teamster_protocol::model::task::{FieldChange, NewTask, TaskChanges, TaskClaim, TaskWork};
 use teamster_protocol::store::file::{Durability, Log, LogFold};
 use teamster_protocol::store::presence::LockHolder;

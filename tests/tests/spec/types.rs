@@ -9,12 +9,13 @@ use teamster_leader::ops::why::{MemberAbsence, MemberHindrance, WaitCause};
 use teamster_protocol::model::agent::{
     AgentFault, Permission, PermissionBy, PlanState, SessionBegin, ToolState, TurnEnd,
 };
-use teamster_protocol::model::board::{AutoClaim, BoardFact, KeptStatus, ReleaseWhy};
+use teamster_protocol::model::board::{AutoClaim, BoardFact, KeptStatus};
 use teamster_protocol::model::mail::{MailFact, MessageBody, Urgency};
 use teamster_protocol::model::notice::{Notice, NoticeKind, TranscriptEntry, TranscriptText};
 use teamster_protocol::model::receipt::ReceiptState;
 use teamster_protocol::model::roster::{CellIsolation, StartedBy, TeamFact, WorkerEnd, Workspace};
 use teamster_protocol::model::shutdown::{ShutdownAnswer, WhenBusy};
+use teamster_protocol::model::task::ReleaseWhy;
 use teamster_protocol::model::task::view::{AttemptEndKind, TaskView};
 use teamster_protocol::model::task::{NewTask, TaskChanges, TaskWork};
 use teamster_protocol::store::presence::LockHolder;

@@ -3,13 +3,13 @@
 use teamster_protocol::model::agent::{
     AgentFault, AgentSession, Permission, PermissionQuestion, ProviderLimit, QuestionId, SessionId, TurnEnd,
 };
-use teamster_protocol::model::board::ReleaseWhy;
 use teamster_protocol::model::id::{MessageId, TaskId};
 use teamster_protocol::model::mail::Message;
 use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
 use teamster_protocol::model::roster::WorkerEnd;
 use teamster_protocol::model::shutdown::ShutdownReply;
+use teamster_protocol::model::task::ReleaseWhy;
 use teamster_protocol::model::task::{TaskClaim, TaskWork};
 use teamster_protocol::wire::api::{AbortAnswer, PromptAnswer, SteerAnswer};
 

@@ -50,6 +50,11 @@ impl WorkerCore {
         self.limit.clone()
     }
 
+    /// Parks with a turn that the limit ended.
+    pub(super) fn park_turn(&mut self, limit: StandingLimit, turn: RunningTurn, work: TaskWork) {
+        self.park(limit, Some(ParkedWork::Turn { turn: Box::new(turn), work }));
+    }
+
     pub(super) fn park(&mut self, limit: StandingLimit, work: Option<ParkedWork>) {
         let task = match &work {
             Some(ParkedWork::Turn { turn, .. }) => turn.task(),

@@ -2,10 +2,11 @@
 
 use teamster_protocol::model::agent::AgentFault;
 use teamster_protocol::model::agent::preset::{AgentAbilities, DriverKind, PromptKind, abilities_of};
-use teamster_protocol::model::board::{AutoClaim, ReleaseWhy, WaitingClaimant};
+use teamster_protocol::model::board::{AutoClaim, WaitingClaimant};
 use teamster_protocol::model::mail::{Message, MessageBody, Urgency};
 use teamster_protocol::model::roster::StartedBy;
 use teamster_protocol::model::shutdown::{ShutdownRequest, WhenBusy};
+use teamster_protocol::model::task::ReleaseWhy;
 use teamster_protocol::model::task::TaskClaim;
 
 use super::*;

@@ -2,16 +2,15 @@
 //! what that means for its task.
 
 use teamster_protocol::model::agent::{AgentFault, QuestionId, TurnEnd};
-use teamster_protocol::model::board::ReleaseWhy;
 use teamster_protocol::model::id::{Address, TaskId};
 use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
 use teamster_protocol::model::roster::WorkerEnd;
+use teamster_protocol::model::task::ReleaseWhy;
 use teamster_protocol::model::task::{TaskClaim, TaskWork};
 use teamster_protocol::wire::api::PromptAnswer;
 
 use super::event::{AttemptEnd, CallId, ClaimedTask};
-use super::park::ParkedWork;
 use super::permission::OpenQuestion;
 use super::text::{TextRole, TextShown, TurnLimited, WaitingText};
 use super::{AskRefused, BeforeClaim, LeaveReason, WorkPhase, WorkerAction, WorkerAnswer, WorkerCore, ms};
@@ -263,8 +262,7 @@ impl WorkerCore {
         };
         if let (Some(limit), Some(work)) = (parked, turn.work.clone()) {
             self.act(WorkerAction::Say(TranscriptText::TurnEnded { turn: turn.number, task: turn.task(), end }));
-            let turn = Box::new(turn);
-            return self.park(limit, Some(ParkedWork::Turn { turn, work }));
+            return self.park_turn(limit, turn, work);
         }
         if let Some(reason) = ends_worker(&end) {
             let how = WorkerEnd::AgentGone { reason: reason.to_owned() };

@@ -1,8 +1,9 @@
 //! What a worker does to the board: claim, write down how a turn ended, give back what the dead hold.
 
 use teamster_protocol::host::crash::point;
-use teamster_protocol::model::board::{Board, BoardFact, ReleaseWhy, WorkerDeath};
+use teamster_protocol::model::board::{Board, BoardFact, WorkerDeath};
 use teamster_protocol::model::task::BoardRefusal;
+use teamster_protocol::model::task::ReleaseWhy;
 use teamster_protocol::store::file::Durability;
 use teamster_protocol::team::TeamError;
 

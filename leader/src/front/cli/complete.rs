@@ -13,7 +13,6 @@ use teamster_protocol::model::id::{Address, LEAD, MemberName, TaskId, TeamName};
 use teamster_protocol::model::task::TaskStatus;
 use teamster_protocol::team::TeamView;
 
-use super::program::program;
 use super::{CliError, ExitStatus, print};
 use crate::ops::session::Session;
 use crate::ops::text::{harmless, shorten};
@@ -31,7 +30,7 @@ const MAKES_MEMBERS: &str = "spawn";
 /// Answers the shell, if it is a shell that asks. Returns what the process is to exit with then.
 ///
 /// To be called first in the process: what asks is the environment, which is changed.
-pub fn answer_shell() -> Option<ExitStatus> {
+pub fn answer_shell(program: fn() -> clap::Command) -> Option<ExitStatus> {
     std::env::var_os(VARIABLE)?;
     let here = std::env::current_dir().ok();
     let complete = CompleteEnv::with_factory(|| with_candidates(program(), "")).var(VARIABLE).bin("teamster");
@@ -53,7 +52,10 @@ pub struct CompletionsArgs {
 }
 
 /// Prints what a shell reads at its start.
-pub(super) fn print_script(CompletionsArgs { shell }: CompletionsArgs) -> Result<ExitStatus, CliError> {
+pub(super) fn print_script(
+    CompletionsArgs { shell }: CompletionsArgs,
+    _: clap::Command,
+) -> Result<ExitStatus, CliError> {
     let name = shell.to_string();
     let shells = Shells::builtins();
     let completer = shells.completer(&name).expect("both lists are of the same five shells");

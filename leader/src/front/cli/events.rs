@@ -1,10 +1,11 @@
 //! `teamster events`.
 
 use jiff::tz::TimeZone;
-use teamster_protocol::model::board::{BoardFact, ReleaseWhy};
+use teamster_protocol::model::board::BoardFact;
 use teamster_protocol::model::id::{Address, TaskId};
 use teamster_protocol::model::mail::MailFact;
 use teamster_protocol::model::roster::{StartedBy, TeamFact};
+use teamster_protocol::model::task::ReleaseWhy;
 use teamster_protocol::model::task::{TaskChanges, title_of};
 
 use super::interrupt::unless_interrupted;

@@ -2,11 +2,13 @@
 
 use clap::Command;
 
+use super::hint::hint_for_word;
 use super::print::{self, TextTone, paint};
-use super::program::{ABOUT, program};
-use super::usage::hint_for_word;
 use super::{CliError, ExitStatus};
 use crate::ops::verb::{PREFIXES, Verb, VerbGroup, VerbListing, VerbPrefix};
+
+/// What the program is, in one line.
+pub(super) const ABOUT: &str = "Leads a team of coding agents: each in a process of its own, all on one task board";
 
 /// How wide a line of help is at most: longer ones are hard to read.
 const COLUMNS_MAX: usize = 100;
@@ -32,17 +34,16 @@ impl From<&str> for CommandWord {
 }
 
 /// Prints the help of the command with these words.
-pub(super) fn help(HelpArgs { words }: HelpArgs) -> Result<ExitStatus, CliError> {
+pub(super) fn help(HelpArgs { words }: HelpArgs, program: Command) -> Result<ExitStatus, CliError> {
     let text = match words.is_empty() {
-        true => overview(print::columns()),
-        false => help_of(&words)?,
+        true => overview(program, print::columns()),
+        false => help_of(&words, program)?,
     };
     print::say(text.trim_end()).map_err(CliError::Stdout)?;
     Ok(ExitStatus::Done)
 }
 
-fn help_of(words: &[CommandWord]) -> Result<String, CliError> {
-    let mut program = program();
+fn help_of(words: &[CommandWord], mut program: Command) -> Result<String, CliError> {
     // Only then a command knows the words before its own.
     program.build();
     let (mut at, mut path) = (&mut program, "teamster".to_owned());
@@ -59,7 +60,7 @@ fn help_of(words: &[CommandWord]) -> Result<String, CliError> {
 }
 
 /// All commands, each under the heading of its group, and what holds for every one of them.
-pub(super) fn overview(columns: usize) -> String {
+pub(super) fn overview(program: Command, columns: usize) -> String {
     let columns = columns.min(COLUMNS_MAX);
     let heading = |text: &str| paint(TextTone::Name, text).to_string();
     let mut text = format!("{}\n\n{} teamster [OPTIONS] <COMMAND>\n", wrapped(ABOUT, columns, 0), heading("Usage:"));
@@ -78,7 +79,7 @@ pub(super) fn overview(columns: usize) -> String {
             ));
         }
     }
-    let program = program().term_width(columns);
+    let program = program.term_width(columns);
     let after = program.get_after_help().map(ToString::to_string).unwrap_or_default();
     text.push_str(&format!("\n{}\n{}\n\n{after}\n", heading("Options:"), options(program)));
     text.push_str("\nAll about one command: teamster help task add, or teamster task add --help.\n");
@@ -145,12 +146,12 @@ mod tests {
 
     fn help_text(words: &str) -> Result<String, CliError> {
         let words: Vec<CommandWord> = words.split(' ').map(CommandWord::from).collect();
-        help_of(&words).map(|text| plain(&text))
+        help_of(&words, crate::front::cli::program()).map(|text| plain(&text))
     }
 
     #[test]
     fn every_command_stands_once_under_the_heading_of_its_group() {
-        let text = plain(&overview(80));
+        let text = plain(&overview(crate::front::cli::program(), 80));
         let headings: Vec<usize> = VerbGroup::ALL
             .iter()
             .map(|group| text.find(&format!("\n{}:\n", group.heading())).expect("it is there"))

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use clap_mangen::Man;
 
-use super::program::program;
 use super::{CliError, ExitStatus};
 use crate::ops::error::OpsError;
 
@@ -18,10 +17,9 @@ pub struct ManualArgs {
 }
 
 /// Writes the page of each command that is shown in the help into a directory.
-pub(super) fn write_pages(ManualArgs { dir }: ManualArgs) -> Result<ExitStatus, CliError> {
+pub(super) fn write_pages(ManualArgs { dir }: ManualArgs, mut program: clap::Command) -> Result<ExitStatus, CliError> {
     let failed = |source| OpsError::Path { doing: "write the pages of the manual to", path: dir.clone(), source };
     fs::create_dir_all(&dir).map_err(failed)?;
-    let mut program = program();
     program.build();
     write_below(&program, &dir).map_err(failed)?;
     Ok(ExitStatus::Done)
@@ -67,7 +65,8 @@ mod tests {
     #[test]
     fn each_command_has_a_page_with_its_examples_line_by_line() {
         let dir = tempfile::tempdir().expect("a directory");
-        write_pages(ManualArgs { dir: dir.path().to_owned() }).expect("they can be written");
+        write_pages(ManualArgs { dir: dir.path().to_owned() }, crate::front::cli::program())
+            .expect("they can be written");
         let mut names: Vec<String> = Vec::new();
         for entry in fs::read_dir(dir.path()).expect("a directory") {
             names.push(entry.expect("an entry").file_name().into_string().expect("text"));

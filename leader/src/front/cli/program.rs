@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use teamster_protocol::model::id::TeamName;
 
+use super::help::ABOUT;
 use super::{CliContext, CliError, ExitStatus};
 use super::{
     cleanup, complete, config, demo, doctor, down, env, events, help, id, inbox, kill, list, logs, mail, manual,
@@ -72,7 +73,7 @@ macro_rules! commands {
             pub(super) async fn obey(self, context: &CliContext) -> Result<ExitStatus, CliError> {
                 match self {
                     $(TypedCommand::$verb(args) => $obey(context, args).await,)*
-                    $(TypedCommand::$lone(args) => $obey_alone(args),)*
+                    $(TypedCommand::$lone(args) => $obey_alone(args, program()),)*
                 }
             }
         }
@@ -149,9 +150,6 @@ pub(super) fn parse(words: &[OsString]) -> Result<CommandLine, clap::Error> {
     let verb = commands().find(|verb| verb.row().path == path).expect("only commands of verbs end the tree");
     Ok(CommandLine { everywhere, command: TypedCommand::from_matches(verb, below)? })
 }
-
-/// What the program is, in one line.
-pub(super) const ABOUT: &str = "Leads a team of coding agents: each in a process of its own, all on one task board";
 
 /// The whole command line, as clap knows it.
 pub fn program() -> Command {

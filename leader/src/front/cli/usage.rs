@@ -4,13 +4,11 @@ use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::program::{ABOUT, program};
+use super::help::ABOUT;
+use super::hint::{hint_for_word, see_help};
+use super::program::program;
 use super::{ExitStatus, help, json_error};
 use crate::front::cli::print::{self, PrintedFailure, did_you_mean};
-use crate::ops::verb::NOT_VERBS;
-
-/// From so many letters on the first letter of a command may be mistyped too.
-const LONG_WORD_LETTERS: usize = 4;
 
 /// Says what is wrong, or prints the help or version that was asked for. Returns what the process is to exit with.
 pub(super) fn not_parsed(error: &clap::Error, words: &[OsString]) -> ExitStatus {
@@ -39,7 +37,7 @@ pub(super) fn not_parsed(error: &clap::Error, words: &[OsString]) -> ExitStatus 
 fn print_help(error: &clap::Error) {
     // Where it can not be printed there is nobody to tell.
     let _ = match error.render().to_string().starts_with(ABOUT) {
-        true => print::say(help::overview(print::columns())).map(drop),
+        true => print::say(help::overview(program(), print::columns())).map(drop),
         false => error.print(),
     };
 }
@@ -92,27 +90,6 @@ fn hint(error: &clap::Error, words: &[OsString]) -> String {
         Some(_) | None => None,
     }
     .map_or_else(|| see_help(&path), |meant| format!("did you mean {meant}?"))
-}
-
-fn see_help(path: &str) -> String {
-    format!("see {path} --help")
-}
-
-/// The way out for a word that is no command below `command`, whose words are `path`.
-pub(super) fn hint_for_word(command: &clap::Command, path: &str, word: &str) -> String {
-    let below = path.strip_prefix("teamster").unwrap_or(path).trim_start();
-    let typed = format!("{below} {word}");
-    if let Some(known) = NOT_VERBS.iter().find(|known| known.path == typed.trim_start()) {
-        return known.way_out.to_owned();
-    }
-    let shown = command.get_subcommands().filter(|below| !below.is_hide_set());
-    let names = shown.flat_map(|below| std::iter::once(below.get_name()).chain(below.get_all_aliases()));
-    // Of a short word one slip is half of it: `rm` is no slip for `dm`.
-    let names = names.filter(|name| word.len() >= LONG_WORD_LETTERS || name.chars().next() == word.chars().next());
-    match did_you_mean(word, names) {
-        Some(meant) => format!("did you mean {meant}?"),
-        None => see_help(path),
-    }
 }
 
 /// The command that was typed, as far as there is one, with its words: `teamster task add`. `unknown` is the word that is

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use super::PlacedValue;
 use super::error::{ConfigFault, ConfigProblems, ConfigReport};
-use super::file::{ConfigReader, table, unknown_key};
+use super::value::{table, unknown_key, word};
 use crate::ops::document::value::{line, repeated, words, wrong_type};
 use crate::ops::document::{DocumentEntry, DocumentFault, DocumentNode, DocumentValue};
-use crate::ops::text::did_you_mean;
 
 /// The drivers that an agent may be spoken to with.
 pub const DRIVERS: [&str; 7] = ["shell", "cmd", "acp", "pi", "claude", "codex", "llm"];
@@ -42,12 +41,16 @@ pub struct AgentSettings {
     pub approval: Option<PlacedValue<String>>,
 }
 
-/// Reads one `[agent.NAME]`.
-pub(super) fn read(node: DocumentNode<'_>, reader: &ConfigReader<'_>, problems: &mut ConfigProblems) -> AgentSettings {
+/// Reads one `[agent.NAME]`; `line_of` is the line that a value begins on.
+pub(super) fn read(
+    node: DocumentNode<'_>,
+    line_of: impl Fn(&DocumentNode<'_>) -> usize,
+    problems: &mut ConfigProblems,
+) -> AgentSettings {
     let mut settings = AgentSettings::default();
     let Some(entries) = table("an agent", node, problems) else { return settings };
     for DocumentEntry { key, key_span, node } in entries {
-        let at = reader.line(&node);
+        let at = line_of(&node);
         let placed = |value| PlacedValue { value, line: at };
         match &*key {
             "driver" => settings.driver = word("`driver`", node, &DRIVERS, problems).map(placed),
@@ -60,27 +63,6 @@ pub(super) fn read(node: DocumentNode<'_>, reader: &ConfigReader<'_>, problems: 
         }
     }
     settings
-}
-
-/// One of a few words.
-pub(super) fn word(
-    field: &'static str,
-    node: DocumentNode<'_>,
-    known: &[&'static str],
-    problems: &mut ConfigProblems,
-) -> Option<String> {
-    let span = node.span.clone();
-    let text = line(field, node, problems)?;
-    if known.contains(&text.as_str()) {
-        return Some(text);
-    }
-    problems.add(Some(span), || {
-        let meant = did_you_mean(&text, known.iter().copied());
-        ConfigReport::of(ConfigFault::UnknownWord { field, text: text.clone() })
-            .hint(format!("it is one of {}", known.join(", ")))
-            .suggest(meant)
-    });
-    None
 }
 
 fn command(node: DocumentNode<'_>, problems: &mut ConfigProblems) -> Option<ConfiguredCommand> {

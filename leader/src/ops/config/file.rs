@@ -6,14 +6,12 @@ use std::time::Duration;
 use teamster_protocol::model::id::{AgentName, TeamName};
 use teamster_protocol::model::roster::OnStall;
 
-use super::agent::{AgentSettings, word};
+use super::agent::AgentSettings;
 use super::error::{ConfigError, ConfigFault, ConfigProblems, ConfigReport};
+use super::value::{flag, named, number, table, unknown_key, word};
 use super::{CONFIG_BYTES_MAX, ConfigScope, Durability, PlacedValue, agent};
-use crate::ops::document::value::{length, line, wrong_type};
-use crate::ops::document::{
-    DocumentEntry, DocumentFault, DocumentFormat, DocumentNode, DocumentValue, TextSpan, place, read,
-};
-use crate::ops::text::did_you_mean;
+use crate::ops::document::value::{length, line};
+use crate::ops::document::{DocumentEntry, DocumentFault, DocumentFormat, DocumentNode, DocumentValue, place, read};
 
 /// The most characters that the beginning of a team's name may have: what is derived from the place comes after it.
 pub const STEM_CHARS_MAX: usize = 33;
@@ -208,7 +206,7 @@ impl ConfigReader<'_> {
         let Some(entries) = table("`agent`", node, problems) else { return };
         for DocumentEntry { key, key_span, node } in entries {
             match key.parse() {
-                Ok(name) => settings.agents.push((name, agent::read(node, self, problems))),
+                Ok(name) => settings.agents.push((name, agent::read(node, |node| self.line(node), problems))),
                 Err(why) => problems.add(Some(key_span), || {
                     ConfigReport::of(ConfigFault::BadName { field: "an agent", why })
                         .hint("an agent is written as [agent.NAME], and its keys on the lines below")
@@ -267,84 +265,4 @@ impl ConfigReader<'_> {
             }
         }
     }
-}
-
-/// The entries of a table; of anything else it is said that it is none.
-pub(super) fn table<'t>(
-    field: &'static str,
-    node: DocumentNode<'t>,
-    problems: &mut ConfigProblems,
-) -> Option<Vec<DocumentEntry<'t>>> {
-    match node.value {
-        DocumentValue::Table(entries) => Some(entries),
-        other @ (DocumentValue::Text(_)
-        | DocumentValue::Number(_)
-        | DocumentValue::Flag(_)
-        | DocumentValue::List(_)
-        | DocumentValue::Other(_)) => {
-            wrong_type(problems, node.span, field, "a table", other.kind());
-            None
-        }
-    }
-}
-
-/// Adds that a key is not known, with what was probably meant, or all that there is.
-pub(super) fn unknown_key(
-    key: &str,
-    span: TextSpan,
-    section: &'static str,
-    known: &[&'static str],
-    problems: &mut ConfigProblems,
-) {
-    problems.add(Some(span), || {
-        ConfigReport::of(DocumentFault::UnknownKey { key: key.to_owned() })
-            .hint(format!("{section} has {}", known.join(", ")))
-            .suggest(did_you_mean(key, known.iter().copied()))
-    });
-}
-
-fn flag(field: &'static str, node: DocumentNode<'_>, problems: &mut ConfigProblems) -> Option<bool> {
-    match node.value {
-        DocumentValue::Flag(flag) => Some(flag),
-        other @ (DocumentValue::Text(_)
-        | DocumentValue::Number(_)
-        | DocumentValue::List(_)
-        | DocumentValue::Table(_)
-        | DocumentValue::Other(_)) => {
-            wrong_type(problems, node.span, field, "true or false", other.kind());
-            None
-        }
-    }
-}
-
-/// A whole number from 1 to `max`.
-fn number(field: &'static str, node: DocumentNode<'_>, max: u32, problems: &mut ConfigProblems) -> Option<u32> {
-    match node.value {
-        DocumentValue::Number(text) => {
-            let number = text.parse().ok().filter(|number| (1..=max).contains(number));
-            if number.is_none() {
-                problems.add(Some(node.span), || {
-                    ConfigReport::of(ConfigFault::BadNumber { field, min: 1, max, text: text.into_owned() })
-                });
-            }
-            number
-        }
-        other @ (DocumentValue::Text(_)
-        | DocumentValue::Flag(_)
-        | DocumentValue::List(_)
-        | DocumentValue::Table(_)
-        | DocumentValue::Other(_)) => {
-            wrong_type(problems, node.span, field, "a whole number", other.kind());
-            None
-        }
-    }
-}
-
-fn named<T>(field: &'static str, node: DocumentNode<'_>, problems: &mut ConfigProblems) -> Option<T>
-where
-    T: std::str::FromStr<Err = teamster_protocol::model::id::BadName>,
-{
-    let span = node.span.clone();
-    let text = line(field, node, problems)?;
-    text.parse().map_err(|why| problems.add(Some(span), || ConfigReport::of(ConfigFault::BadName { field, why }))).ok()
 }

@@ -108,8 +108,9 @@ fn is_stuck(board: &Board, id: TaskId, served: &impl Fn(&Task) -> bool, looked: 
 #[cfg(test)]
 mod tests {
     use teamster_protocol::host::team_dir::TeamDir;
-    use teamster_protocol::model::board::{AutoClaim, BoardFact, ReleaseWhy, WaitingClaimant};
+    use teamster_protocol::model::board::{AutoClaim, BoardFact, WaitingClaimant};
     use teamster_protocol::model::id::Address;
+    use teamster_protocol::model::task::ReleaseWhy;
     use teamster_protocol::model::task::{NewTask, TaskClaim, TaskWork};
     use teamster_protocol::store::file::Durability;
     use teamster_protocol::team::Team;

@@ -1,13 +1,14 @@
 //! What each fact does to the board. Facts were written, so none is refused here; one that no board decides, such as
 //! one about a task that is gone, changes nothing or what it says, and leaves the board true to its tasks.
 
+use crate::model::task::ReleaseWhy;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Board, BoardFact, ClaimLane, ReleaseWhy, Task};
+use super::{Board, BoardFact, ClaimLane, Task};
 use crate::model::id::TaskId;
+use crate::model::log::{FactStamp, LogFold, SnapshotSink};
 use crate::model::task::{NewTask, TaskHold, TaskStatus};
-use crate::store::file::{FactStamp, LogError, LogFold, LogSnapshot};
 
 impl LogFold for Board {
     type Fact = BoardFact;
@@ -85,7 +86,7 @@ impl LogFold for Board {
         }
     }
 
-    fn snapshot(&self, next: &mut LogSnapshot<'_, BoardFact>) -> Result<(), LogError> {
+    fn snapshot<S: SnapshotSink<BoardFact>>(&self, next: &mut S) -> Result<(), S::Error> {
         self.write_snapshot(next)
     }
 }

@@ -1,5 +1,6 @@
 //! What is written about tasks: the records of `board.jsonl`.
 
+use crate::model::task::ReleaseWhy;
 use serde::{Deserialize, Serialize};
 
 use super::snapshot::KeptTask;
@@ -129,18 +130,6 @@ impl BoardFact {
             BoardFact::Waiting(_) | BoardFact::Away { .. } | BoardFact::Numbered { .. } => Vec::new(),
         }
     }
-}
-
-/// Why a task went back unfinished.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ReleaseWhy {
-    /// Somebody stopped the turn: it keeps its assignee and is held.
-    Stopped,
-    /// Its worker died.
-    WorkerDied,
-    /// Its worker was told to end and gave it back.
-    WorkerLeft,
 }
 
 /// What `task clear` removes.

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Board, BoardFact, Task};
 use crate::model::id::{Address, MemberName, TaskId};
+use crate::model::log::{FactOffset, FactStamp, LogRecord, SnapshotSink};
 use crate::model::task::view::{AttemptEndKind, AttemptEndView, AttemptView, TaskView};
 use crate::model::task::{BoardRefusal, NewTask, TaskHold, TaskStatus};
-use crate::store::file::{FactOffset, FactStamp, LogError, LogRecord, LogSnapshot};
 
 /// A task with all that happened to it, as it goes into a new generation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,24 +45,24 @@ pub enum KeptStatus {
 }
 
 /// Reads the record at an offset back.
-pub type ReadFact<'a> = &'a mut dyn FnMut(FactOffset) -> Result<LogRecord<BoardFact>, LogError>;
+pub type ReadFact<'a, E> = &'a mut dyn FnMut(FactOffset) -> Result<LogRecord<BoardFact>, E>;
 
 /// Why a task could not be shown whole.
 #[derive(Debug, thiserror::Error)]
-pub enum ViewError {
+pub enum ViewError<E> {
     /// There is no such task.
     #[error(transparent)]
     Refused(#[from] BoardRefusal),
     /// The log could not be read back.
     #[error(transparent)]
-    Log(#[from] LogError),
+    Unreadable(E),
 }
 
 impl Board {
     /// A task whole, its texts read back from the log.
-    pub fn view(&self, id: TaskId, read: ReadFact<'_>) -> Result<TaskView, ViewError> {
+    pub fn view<E>(&self, id: TaskId, read: ReadFact<'_, E>) -> Result<TaskView, ViewError<E>> {
         let task = self.task(id)?;
-        let kept = self.keep(id, &task, read)?;
+        let kept = self.keep(id, &task, read).map_err(ViewError::Unreadable)?;
         let (owner, assignee) = match &task.status {
             TaskStatus::Pending { assignee, .. } => (None, assignee.clone()),
             TaskStatus::InProgress { owner, .. }
@@ -85,21 +85,21 @@ impl Board {
     }
 
     /// What was asked for with a task, read back from the log.
-    pub fn new_task(&self, id: TaskId, read: ReadFact<'_>) -> Result<NewTask, ViewError> {
+    pub fn new_task<E>(&self, id: TaskId, read: ReadFact<'_, E>) -> Result<NewTask, ViewError<E>> {
         let task = self.task(id)?;
-        let added = read(task.added_at)?;
+        let added = read(task.added_at).map_err(ViewError::Unreadable)?;
         let asked = added.facts.into_iter().find_map(|fact| match fact {
             BoardFact::Kept(kept) if kept.id == id => Some(kept.task),
             BoardFact::Added { id: added, task } if added == id => Some(task),
             _ => None,
         });
         let mut asked = asked.expect("the offset of a task is that of the record that added it");
-        apply_edits(&mut asked, id, &task, read)?;
+        apply_edits(&mut asked, id, &task, read).map_err(ViewError::Unreadable)?;
         Ok(asked)
     }
 
     /// The facts that rebuild this board, each task after those it waits for, each in a record of its own.
-    pub(super) fn write_snapshot(&self, next: &mut LogSnapshot<'_, BoardFact>) -> Result<(), LogError> {
+    pub(super) fn write_snapshot<S: SnapshotSink<BoardFact>>(&self, next: &mut S) -> Result<(), S::Error> {
         let by = Address::Lead;
         next.write(0, by.as_str(), &[BoardFact::Numbered { last_id: self.last_id }])?;
         match self.before_clearing() {
@@ -115,7 +115,7 @@ impl Board {
         Ok(())
     }
 
-    fn write_tasks(&self, next: &mut LogSnapshot<'_, BoardFact>) -> Result<(), LogError> {
+    fn write_tasks<S: SnapshotSink<BoardFact>>(&self, next: &mut S) -> Result<(), S::Error> {
         for id in self.dependency_order() {
             let Some(task) = self.tasks.get(id) else { continue };
             let kept = self.keep(id, &task, &mut |offset| next.read(offset))?;
@@ -151,7 +151,7 @@ impl Board {
         self.insert(kept.id, task);
     }
 
-    fn keep(&self, id: TaskId, task: &Task, read: ReadFact<'_>) -> Result<KeptTask, LogError> {
+    fn keep<E>(&self, id: TaskId, task: &Task, read: ReadFact<'_, E>) -> Result<KeptTask, E> {
         let added = read(task.added_at)?;
         let (added_ms, added_by) = (added.at_ms, added.by.parse().unwrap_or(Address::Lead));
         let first = added.facts.into_iter().find_map(|fact| match fact {
@@ -218,7 +218,7 @@ impl Board {
 }
 
 /// Changes what was asked for with a task as its edits say.
-fn apply_edits(asked: &mut NewTask, id: TaskId, task: &Task, read: ReadFact<'_>) -> Result<(), LogError> {
+fn apply_edits<E>(asked: &mut NewTask, id: TaskId, task: &Task, read: ReadFact<'_, E>) -> Result<(), E> {
     for &offset in &task.edits {
         for fact in read(offset)?.facts {
             match fact {

@@ -1,6 +1,7 @@
 //! The rules of the board, as whoever uses it meets them.
 
 use super::*;
+use crate::model::task::ReleaseWhy;
 use crate::model::task::{TaskChanges, TaskWork};
 use crate::store::file::{Durability, Log};
 use crate::store::file::{FactStamp, LogFold};

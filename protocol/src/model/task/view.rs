@@ -2,9 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::board::ReleaseWhy;
 use crate::model::id::{Address, MemberName, TaskId};
-use crate::model::task::{NewTask, StatusWord};
+use crate::model::task::{NewTask, ReleaseWhy, StatusWord};
 
 /// One task with its texts and its history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

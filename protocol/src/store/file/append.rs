@@ -13,18 +13,18 @@ use nix::{
 };
 
 use super::{
-    Durability, FactOffset, FactStamp, GENERATION_BYTES_MAX, LINE_BYTES_MAX, LogError, LogFold, LogReader, LogRecord,
-    RefreshedLog, TransactError,
+    Durability, FactOffset, FactStamp, LINE_BYTES_MAX, LogError, LogFold, LogReader, LogRecord, RefreshedLog,
+    TransactError,
     line::{self, LogHeader},
     lock::{LockFile, LogHeld},
     mark::LogMark,
-    rotate::next_path,
+    paths::next_path,
     tail::{self, FileAccess, LogTail, NamedFile, RecordListener, TailPhase},
 };
 use crate::host::crash::{point, point_amid};
 use crate::host::plain_file::{self, read_full};
 use crate::host::settings;
-use crate::model::limits::LOG_LOCK_WITHIN;
+use crate::model::limits::{GENERATION_BYTES_MAX, LOG_LOCK_WITHIN};
 
 /// A log with the right to append to it. One handle serves one thread; any number of handles, in any number
 /// of processes, may be open on one log.

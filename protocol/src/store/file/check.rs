@@ -11,7 +11,7 @@ use super::{
     LineDamage, LogError, LogFold,
     mark::{self, LogMark},
     mend::{self, ExaminedLog},
-    rotate, tail,
+    paths, tail,
 };
 use crate::host::plain_file::{self, read_full};
 
@@ -86,7 +86,7 @@ pub fn check_old<F: LogFold>(path: &Path) -> Result<Option<CheckedFile>, LogErro
 
 /// Where the generation before the present one is.
 pub fn old_of(path: &Path) -> PathBuf {
-    rotate::old_path(path)
+    paths::old_path(path)
 }
 
 /// The file whole; `None` if there is none.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{
     FactOffset, LineDamage, LogError, LogFold, LogRecord,
     mark::{self, LogMark},
-    rotate,
+    paths,
     tail::{FileAccess, LogTail, NamedFile, RecordListener, TailPhase},
 };
 
@@ -203,7 +203,7 @@ impl<F: LogFold> LogReader<F> {
             return Ok(None);
         };
         if newest.generation > sealed + 1
-            && let Some(old) = LogTail::open::<F>(&rotate::old_path(&self.path), FileAccess::Read)?
+            && let Some(old) = LogTail::open::<F>(&paths::old_path(&self.path), FileAccess::Read)?
             && old.generation > sealed
         {
             return Ok(Some(old));

@@ -20,7 +20,7 @@ use super::{
     lock::{LockFile, LogHeld},
     mark::{self, LogMark},
     mend::{self, ExaminedLog, NextGeneration},
-    rotate::{next_path, old_path},
+    paths::{next_path, old_path},
     tail::{FileAccess, LogTail, options},
 };
 use crate::host::plain_file;

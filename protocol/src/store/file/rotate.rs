@@ -7,7 +7,7 @@
 use std::{
     fs::{self, File},
     io::{self, BufWriter, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 use super::{
@@ -15,13 +15,15 @@ use super::{
     append::{LogWriter, append_line, sync_directory},
     line::{self, LogHeader},
     lock::LogHeld,
+    paths::{next_path, old_path},
     tail::{FileAccess, LogTail, TailPhase, options},
 };
 use crate::host::crash::point;
 use crate::host::plain_file;
+use crate::model::log::SnapshotSink;
 
 /// The next generation while [`LogFold::snapshot`] writes it.
-pub struct LogSnapshot<'a, Fact> {
+struct NextGeneration<'a, Fact> {
     read: &'a dyn Fn(FactOffset) -> Result<LogRecord<Fact>, LogError>,
     file: BufWriter<File>,
     path: PathBuf,
@@ -29,14 +31,14 @@ pub struct LogSnapshot<'a, Fact> {
     records: u64,
 }
 
-impl<Fact: serde::Serialize> LogSnapshot<'_, Fact> {
-    /// Reads a record of the present generation back.
-    pub fn read(&self, offset: FactOffset) -> Result<LogRecord<Fact>, LogError> {
+impl<Fact: serde::Serialize> SnapshotSink<Fact> for NextGeneration<'_, Fact> {
+    type Error = LogError;
+
+    fn read(&self, offset: FactOffset) -> Result<LogRecord<Fact>, LogError> {
         (self.read)(offset)
     }
 
-    /// Writes facts with the time and author that the new state shall know them by.
-    pub fn write(&mut self, at_ms: u64, by: &str, facts: &[Fact]) -> Result<(), LogError> {
+    fn write(&mut self, at_ms: u64, by: &str, facts: &[Fact]) -> Result<(), LogError> {
         self.line.clear();
         line::write_record(&mut self.line, 0, at_ms, by, facts);
         if self.line.len() > LINE_BYTES_MAX {
@@ -46,7 +48,9 @@ impl<Fact: serde::Serialize> LogSnapshot<'_, Fact> {
         self.records += 1;
         self.put()
     }
+}
 
+impl<Fact> NextGeneration<'_, Fact> {
     fn put(&mut self) -> Result<(), LogError> {
         self.file.write_all(&self.line).map_err(LogError::io("write", &self.path))
     }
@@ -104,7 +108,7 @@ impl<F: LogFold> LogWriter<F> {
         point("next generation begun");
         let read = |offset| tail.read_at::<F>(offset);
         let (file, line) = (BufWriter::new(file), Vec::new());
-        let mut next = LogSnapshot { read: &read, file, path, line, records: 0 };
+        let mut next = NextGeneration { read: &read, file, path, line, records: 0 };
         let header = LogHeader {
             v: VERSION,
             log: F::KIND.to_owned(),
@@ -119,7 +123,7 @@ impl<F: LogFold> LogWriter<F> {
         next.line.clear();
         line::write_snapshot_end(&mut next.line, next.records);
         next.put()?;
-        let LogSnapshot { file, path, .. } = next;
+        let NextGeneration { file, path, .. } = next;
         let file = file.into_inner().map_err(io::IntoInnerError::into_error).map_err(LogError::io("write", &path))?;
         file.sync_all().map_err(LogError::io("write", &path))?;
         point("next generation written");
@@ -168,20 +172,4 @@ impl<F: LogFold> LogWriter<F> {
     fn tail(&self) -> &LogTail {
         self.reader.tail.as_ref().expect("a log that is written to has a file")
     }
-}
-
-/// Where the generation before the present one is.
-pub(super) fn old_path(path: &Path) -> PathBuf {
-    with_suffix(path, ".old")
-}
-
-/// Where the next generation is while it is written.
-pub(super) fn next_path(path: &Path) -> PathBuf {
-    with_suffix(path, ".tmp")
-}
-
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }

@@ -14,6 +14,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::*;
+use crate::model::log::SnapshotSink;
 
 mod loss;
 mod properties;
@@ -51,7 +52,7 @@ impl LogFold for Counters {
         }
     }
 
-    fn snapshot(&self, next: &mut LogSnapshot<'_, CounterFact>) -> Result<(), LogError> {
+    fn snapshot<S: SnapshotSink<CounterFact>>(&self, next: &mut S) -> Result<(), S::Error> {
         for (name, amount) in &self.counts {
             let record = next.read(self.notes[name])?;
             let noted = record.facts.into_iter().find_map(|fact| match fact {
@@ -369,7 +370,7 @@ fn a_crash_after_any_step_of_a_rotation_is_made_good() -> Outcome {
         dying.writer().write_next(9)?;
         if steps == 0 {
             // Died while writing it: half of it is there.
-            let next = rotate::next_path(&path);
+            let next = paths::next_path(&path);
             let half = fs::metadata(&next)?.len() / 2;
             OpenOptions::new().write(true).open(&next)?.set_len(half)?;
         }
@@ -441,7 +442,7 @@ fn rotation_under_readers_and_writers_tells_each_record_once() -> Outcome {
         Ok(told)
     })?;
     assert!(told.is_sorted_by(|a, b| a < b), "in order, none twice");
-    assert!(fs::exists(rotate::old_path(&path))?, "it has rotated");
+    assert!(fs::exists(paths::old_path(&path))?, "it has rotated");
     assert_eq!(count(LogReader::<Counters>::open(&path)?.state(), "a"), writers * each);
     Ok(())
 }

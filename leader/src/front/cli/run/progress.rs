@@ -7,8 +7,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use teamster_protocol::model::board::{BoardFact, ReleaseWhy};
+use teamster_protocol::model::board::BoardFact;
 use teamster_protocol::model::id::{MemberName, TaskId};
+use teamster_protocol::model::task::ReleaseWhy;
 use teamster_protocol::store::file::LogRecord;
 
 use super::panel::ProgressPanel;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use teamster_protocol::model::board::ReleaseWhy;
 use teamster_protocol::model::id::TaskId;
+use teamster_protocol::model::task::ReleaseWhy;
 use teamster_protocol::model::task::TaskWork;
 use teamster_protocol::model::task::view::{AttemptEndKind, AttemptView};
 

@@ -4,8 +4,9 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use teamster_protocol::host::process::ProcessIdentity;
-use teamster_protocol::model::board::{BoardFact, ReleaseWhy};
+use teamster_protocol::model::board::BoardFact;
 use teamster_protocol::model::roster::{MemberSpec, StartedBy, TeamFact, WorkerProcess, Workspace};
+use teamster_protocol::model::task::ReleaseWhy;
 use teamster_protocol::model::task::{NewTask, TaskClaim, TaskWork};
 use teamster_protocol::store::file::{FactOffset, FactStamp, LogFold};
 

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::board::Task;
 use crate::model::id::{MemberName, Role, TaskId};
+use crate::model::log::FactOffset;
 use crate::model::task::{TaskHold, TaskStatus};
-use crate::store::file::FactOffset;
 
 /// The names that packed tasks have. One that came stays: a team has few.
 #[derive(Debug, Clone, Default)]

@@ -43,11 +43,11 @@ fn a_log_without_a_whole_header_is_damaged_and_nobody_writes_to_it() -> Outcome 
 #[test]
 fn what_a_creator_that_died_has_left_is_no_log_and_in_nobodys_way() -> Outcome {
     let (_keep, path) = place()?;
-    fs::write(rotate::next_path(&path), "{\"v\":1,\"lo")?;
+    fs::write(paths::next_path(&path), "{\"v\":1,\"lo")?;
     assert_eq!(LogReader::<Counters>::open(&path)?.state(), &Counters::default());
     add(&mut Log::<Counters>::open(&path, 5)?, "a", 1)?;
     assert_eq!(count(LogReader::<Counters>::open(&path)?.state(), "a"), 1);
-    assert!(!rotate::next_path(&path).exists());
+    assert!(!paths::next_path(&path).exists());
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::{Outcome, append_raw, place};
+use crate::model::log::SnapshotSink;
 use crate::store::file::*;
 
 /// Keeps no text, only where each is.
@@ -29,7 +30,7 @@ impl LogFold for Said {
         self.at.push(at.offset);
     }
 
-    fn snapshot(&self, next: &mut LogSnapshot<'_, SaidFact>) -> Result<(), LogError> {
+    fn snapshot<S: SnapshotSink<SaidFact>>(&self, next: &mut S) -> Result<(), S::Error> {
         for three in self.at.chunks(3) {
             let mut facts = Vec::new();
             for offset in three {

@@ -26,7 +26,7 @@ pub enum CleanupObstacle {
 
 impl CleanupObstacle {
     /// Whether `--force` goes past it.
-    pub(super) fn yields_to_force(&self) -> bool {
+    pub fn yields_to_force(&self) -> bool {
         match self {
             CleanupObstacle::Unfinished(_) | CleanupObstacle::Work(_) => true,
             CleanupObstacle::Leader(_) | CleanupObstacle::Running(_) | CleanupObstacle::Unknown(_) => false,

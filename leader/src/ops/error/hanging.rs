@@ -1,0 +1,27 @@
+//! Why a leader that hangs was not ended.
+
+use std::io;
+
+use teamster_protocol::store::presence::LockError;
+
+/// Why a leader that hangs was not ended.
+#[derive(Debug, thiserror::Error)]
+pub enum HangingError {
+    /// Its lock can not be looked at.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The system refuses the signal.
+    #[error("cannot kill the leader (process {pid}), which does not answer: {source}")]
+    Signal {
+        /// Its process.
+        pid: u32,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is there still.
+    #[error("the leader (process {pid}) does not answer, and does not end, not even on SIGKILL")]
+    Stuck {
+        /// Its process.
+        pid: u32,
+    },
+}

@@ -1,0 +1,14 @@
+//! Which process is meant: what the roster and the locks say of one, and what stays true of it after a reboot.
+
+use serde::{Deserialize, Serialize};
+
+/// One process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessIdentity {
+    /// Its process id.
+    pub pid: u32,
+    /// When it started, in clock ticks since boot.
+    pub start_ticks: u64,
+    /// The boot in which both are valid.
+    pub boot_id: String,
+}
