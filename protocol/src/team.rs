@@ -29,11 +29,13 @@ mod error;
 mod exclusion;
 mod inbox;
 mod mail;
+mod member_process;
 mod view;
 mod worker_lives;
 
 pub use error::TeamError;
 pub use inbox::Inbox;
+pub use member_process::{member_of_process, member_of_this_process};
 pub use view::{TeamView, read_mail, worker_life};
 pub use worker_lives::LocksSeen;
 

@@ -4,9 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use teamster_protocol::host::complaints::Complaints;
+use teamster_protocol::host::team_dir::TeamDir;
+use teamster_protocol::model::id::Address;
+use teamster_protocol::team::member_of_process;
 use teamster_protocol::wire::api::LeaderApiServer;
 use teamster_protocol::wire::peer::Peer;
 use teamster_protocol::wire::peer::socket::SocketListener;
+use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -29,8 +33,9 @@ pub(crate) async fn accept(listener: SocketListener, shared: Arc<LeaderShared>, 
         match stream {
             Ok(stream) => {
                 complaints.over(ACCEPT);
+                let caller = caller_at(&stream, &shared.dir);
                 let (read, write) = stream.into_split();
-                let peer = Peer::start(read, write, FrontServer::new(Arc::clone(&shared)).into_rpc());
+                let peer = Peer::start(read, write, FrontServer::new(Arc::clone(&shared), caller).into_rpc());
                 fronts.spawn(attend(peer, ending.clone()));
             }
             Err(error) => {
@@ -43,6 +48,21 @@ pub(crate) async fn accept(listener: SocketListener, shared: Arc<LeaderShared>, 
         }
     }
     while fronts.join_next().await.is_some() {}
+}
+
+/// Whose process is at the other end: a member's if its agent started it. Who can not be seen from here, as from within a PID
+/// namespace, is the lead.
+fn caller_at(stream: &UnixStream, dir: &TeamDir) -> Address {
+    let pid = stream.peer_cred().ok().and_then(|peer| peer.pid()).and_then(|pid| u32::try_from(pid).ok());
+    let Some(pid) = pid.filter(|pid| *pid != 0) else { return Address::Lead };
+    match member_of_process(dir, pid) {
+        Ok(Some(name)) => Address::Member(name),
+        Ok(None) => Address::Lead,
+        Err(error) => {
+            tracing::warn!(pid, "cannot find out whose process calls, taking it for the lead's: {error}");
+            Address::Lead
+        }
+    }
 }
 
 /// Keeps a front's connection until it or the leader ends.

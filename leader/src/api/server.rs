@@ -27,6 +27,8 @@ use crate::warden;
 #[derive(Debug, Clone)]
 pub struct FrontServer {
     shared: Arc<LeaderShared>,
+    /// Whose process calls.
+    caller: Address,
 }
 
 /// A refusal as it goes over the wire.
@@ -55,9 +57,20 @@ pub fn team_error(error: &TeamError) -> ErrorObjectOwned {
 }
 
 impl FrontServer {
-    /// A server on what the leader shares.
-    pub fn new(shared: Arc<LeaderShared>) -> FrontServer {
-        FrontServer { shared }
+    /// A server on what the leader shares, for who calls.
+    pub fn new(shared: Arc<LeaderShared>, caller: Address) -> FrontServer {
+        FrontServer { shared, caller }
+    }
+
+    /// Refuses a member what only the lead may do. Commands ask the same before they call; this is for other callers.
+    fn must_be_lead(&self, doing: &str) -> RpcResult<()> {
+        match &self.caller {
+            Address::Lead => Ok(()),
+            Address::Member(name) => {
+                let why = format!("{name} may not {doing}: only the lead does that\nask for it: teamster dm lead TEXT");
+                Err(refused(code::REFUSED, why))
+            }
+        }
     }
 
     async fn ended(&self, what: LeaderAsk) -> RpcResult<Vec<EndedMember>> {
@@ -138,6 +151,7 @@ impl LeaderApiServer for FrontServer {
     }
 
     async fn spawn(&self, request: SpawnRequest) -> RpcResult<SpawnedMember> {
+        self.must_be_lead("spawn members")?;
         match self.shared.ask(LeaderAsk::Spawn(request)).await.map_err(|error| not_answered(&error))? {
             LeaderAnswer::Spawned(spawned) => Ok(spawned),
             LeaderAnswer::Ended(_) | LeaderAnswer::TurnEnded(_) => unreachable!("a spawn is answered with a spawn"),
@@ -145,6 +159,7 @@ impl LeaderApiServer for FrontServer {
     }
 
     async fn send(&self, name: MemberName, text: String) -> RpcResult<PromptAnswer> {
+        self.must_be_lead("start turns of members")?;
         match self.reach(&name)? {
             MemberReach::Linked(peer) => {
                 let hint = format!("say it to the running turn with teamster steer {name} TEXT, or end that first");
@@ -159,6 +174,7 @@ impl LeaderApiServer for FrontServer {
     }
 
     async fn steer(&self, name: MemberName, text: String) -> RpcResult<SteerPassed> {
+        self.must_be_lead("steer members")?;
         match self.reach(&name)? {
             MemberReach::Linked(peer) => {
                 let hint = format!("give it something to do with teamster send {name} TEXT");
@@ -173,6 +189,7 @@ impl LeaderApiServer for FrontServer {
     }
 
     async fn stop(&self, name: MemberName, reason: String) -> RpcResult<StoppedTurn> {
+        self.must_be_lead("stop members")?;
         let peer = match self.reach(&name)? {
             MemberReach::Linked(peer) => peer,
             MemberReach::ByMail => {
@@ -199,6 +216,7 @@ impl LeaderApiServer for FrontServer {
         reason: String,
         when_busy: WhenBusy,
     ) -> RpcResult<Vec<EndedMember>> {
+        self.must_be_lead("shut members down")?;
         let one = name.clone();
         let ended = self.ended(LeaderAsk::Shutdown { name, reason, when_busy }).await?;
         match one {
@@ -208,11 +226,13 @@ impl LeaderApiServer for FrontServer {
     }
 
     async fn kill(&self, name: MemberName) -> RpcResult<EndedMember> {
+        self.must_be_lead("kill members")?;
         let ended = self.ended(LeaderAsk::Kill { name: name.clone() }).await?;
         ended.into_iter().next().ok_or_else(|| self.not_running(&name))
     }
 
     async fn hand_over(&self) -> RpcResult<()> {
+        self.must_be_lead("restart the leader")?;
         if !warden::is_above() {
             let why = "this leader has no warden that would start the next one: it leads for one command";
             return Err(refused(code::REFUSED, why));
@@ -221,6 +241,7 @@ impl LeaderApiServer for FrontServer {
     }
 
     async fn down(&self, force: bool) -> RpcResult<Vec<EndedMember>> {
+        self.must_be_lead("end the team")?;
         self.ended(LeaderAsk::Down { how: if force { DownMode::ByForce } else { DownMode::Gently } }).await
     }
 }

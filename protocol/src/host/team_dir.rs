@@ -61,6 +61,29 @@ pub fn default_root(xdg_state_home: Option<&str>, home: Option<&str>) -> Option<
     Some(state.join("teamster"))
 }
 
+/// Whether both paths lead to the same directory, by device and inode: it can be spelled in many ways. Where nothing is there
+/// the paths are compared.
+pub fn is_same_dir(one: &Path, other: &Path) -> io::Result<bool> {
+    match (identity_of(one)?, identity_of(other)?) {
+        (Some(one), Some(other)) => Ok(one == other),
+        (None, None) => Ok(one == other),
+        (Some(_), None) | (None, Some(_)) => Ok(false),
+    }
+}
+
+/// The device and the inode.
+fn identity_of(path: &Path) -> io::Result<Option<(u64, u64)>> {
+    match fs::metadata(path) {
+        Ok(there) => Ok(Some((there.dev(), there.ino()))),
+        Err(error) if is_not_there(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_not_there(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
 impl TeamDir {
     /// Names the directory; touches nothing.
     pub fn new(root: impl Into<PathBuf>, team: TeamName) -> TeamDir {

@@ -107,6 +107,29 @@ fn an_agent_in_a_cell_is_its_member_whatever_its_environment_says() {
     assert_eq!((team.state("alice"), team.state("bob")), ("idle".to_owned(), "idle".to_owned()));
 }
 
+/// An agent that goes deeper than its cell and leaves its environment behind.
+const DEEPER: &str = "unshare --user --map-root-user --pid --fork --kill-child --mount-proc env -i \
+                      HOME=\"$HOME\" PATH=\"$PATH\" $T --root \"$TEAMSTER_ROOT\" --team $TEAMSTER_TEAM";
+
+#[test]
+fn the_leader_sees_whose_process_calls_it_also_where_that_does_not_see_itself() {
+    if !granted(Need::Cell) {
+        return;
+    }
+    let team = team_with_workers_in("namespace");
+    // The others of the lead's commands call no leader.
+    let by_leader = &OF_THE_LEAD[..8];
+    let script: String = by_leader.iter().map(|command| format!("{DEEPER} {command} < /dev/null\n")).collect();
+    let said = alice_runs(&team, &format!("{DEEPER} --version || echo goes no deeper\n{script}"));
+    if said.contains("goes no deeper") {
+        // A system may grant one namespace and no second one in it.
+        println!("not tested: {said}");
+        return;
+    }
+    assert_eq!(refusals(&said), by_leader.len(), "{said}");
+    assert_eq!((team.state("alice"), team.state("bob")), ("idle".to_owned(), "idle".to_owned()));
+}
+
 #[test]
 fn an_agent_without_a_cell_is_its_member_whatever_its_environment_says() {
     let team = team_with_workers_in("subreaper");
