@@ -14,7 +14,7 @@ use teamster_protocol::model::limits::pace::{END_WITHOUT_TEAM_WITHIN, GOODBYE_LO
 use teamster_protocol::model::restart::RecentDeaths;
 use teamster_protocol::model::roster::WorkerEnd;
 use teamster_protocol::model::shutdown::{LadderStep, ShutdownLadder};
-use teamster_protocol::wire::api::EndOutcome;
+use teamster_protocol::wire::api::{EndOutcome, TeamEnding};
 
 mod ending;
 mod event;
@@ -27,7 +27,7 @@ mod turns;
 
 use member::{AbandonedStart, AbandonedThen, EndWaiter, MemberPhase, StartReason, TurnWaiter, WorkerOrigin};
 
-pub use event::{AskId, DownMode, LeaderAction, LeaderAnswer, LeaderAsk, LeaderEvent, Signal, StartFault, WorkSeen};
+pub use event::{AskId, LeaderAction, LeaderAnswer, LeaderAsk, LeaderEvent, Signal, StartFault, WorkSeen};
 pub use leaving::{MemberLeaving, fact_if_news, how_it_left};
 pub use member::TurnOpen;
 pub use roster::{LockSeen, MemberSeen, RosterLook};
@@ -71,7 +71,7 @@ pub struct LeaderCore {
     /// From one such look to the next.
     look_after: Duration,
     /// Set once the leader is to end: it starts nobody any more.
-    down: Option<DownMode>,
+    down: Option<TeamEnding>,
     team_files: TeamFiles,
     /// Set once the shell was told to end.
     is_over: bool,
@@ -158,7 +158,12 @@ impl LeaderCore {
 
     /// Whether the team is ended by force, which waits for nobody longer than it must.
     pub fn is_forced(&self) -> bool {
-        self.down == Some(DownMode::ByForce)
+        self.down == Some(TeamEnding::ByForce)
+    }
+
+    /// How the team is being ended, if it is.
+    pub fn ending(&self) -> Option<TeamEnding> {
+        self.down
     }
 
     /// Takes one event and says what is to be done, in order.
@@ -197,7 +202,7 @@ impl LeaderCore {
             LeaderEvent::Answered { name } => self.answered(name),
             LeaderEvent::NotAsked { name } => self.not_asked(&name),
             LeaderEvent::Interrupted => {
-                let how = if self.down.is_none() { DownMode::Gently } else { DownMode::ByForce };
+                let how = if self.down.is_none() { TeamEnding::Gently } else { TeamEnding::ByForce };
                 self.go_down(now_ms, how);
             }
             LeaderEvent::ClockSet { by_ms } => self.clock_was_set(by_ms),
@@ -276,7 +281,7 @@ impl LeaderCore {
             gone @ TeamFiles::Gone { .. } => gone,
             TeamFiles::MissedOnce => {
                 self.report("the team was removed or replaced: its workers are ended, and so is the leader".to_owned());
-                self.go_down(now_ms, DownMode::ByForce);
+                self.go_down(now_ms, TeamEnding::ByForce);
                 TeamFiles::Gone { end_by_ms: now_ms + ms(END_WITHOUT_TEAM_WITHIN) }
             }
         };

@@ -100,6 +100,7 @@ where
         since_ms,
         protocol: PROTOCOL_VERSION,
         version: env!("TEAMSTER_VERSION").to_owned(),
+        ending: None,
     };
     let (inputs, queue) = mpsc::channel(INPUTS_MAX);
     let shared = Arc::new(LeaderShared {
@@ -107,6 +108,7 @@ where
         open_files,
         settings,
         team: Mutex::new(team),
+        ending: Mutex::new(None),
         links: links::WorkerLinks::default(),
         dir,
         info,
@@ -325,6 +327,7 @@ impl LeaderDaemon<'_> {
         let mut events = std::collections::VecDeque::from([event]);
         while let Some(event) = events.pop_front() {
             let actions = self.core.step(now_ms(), event);
+            self.shared.note_ending(self.core.ending());
             if self.core.is_forced() {
                 self.shared.team().set_lock_within(LOG_LOCK_BY_FORCE);
             }

@@ -11,6 +11,7 @@ pub mod doctor;
 pub mod document;
 pub mod down;
 pub mod duration;
+pub mod ending_news;
 pub mod env;
 pub mod error;
 pub mod events;

@@ -57,7 +57,7 @@ impl LeaderApiServer for Scripted {
             let said = "the leader speaks version 2, this program version 1";
             return Err(ErrorObjectOwned::owned(code::OTHER_VERSION, said, None::<()>));
         }
-        Ok(LeaderInfo { team, pid: 7, since_ms: 0, protocol: PROTOCOL_VERSION, version: "0".to_owned() })
+        Ok(LeaderInfo { team, pid: 7, since_ms: 0, protocol: PROTOCOL_VERSION, version: "0".to_owned(), ending: None })
     }
 
     async fn spawn(&self, request: SpawnRequest) -> RpcResult<SpawnedMember> {
@@ -232,6 +232,7 @@ fn what_the_leader_did_is_told() {
     $ stop alice --json
     {"name":"alice","via":"rpc","task":3,"stop":"aborted"}
     $ shutdown --json
+    {"news":"ended","name":"alice","outcome":{"refused":{"task":3}}}
     {"members":[{"name":"alice","outcome":{"refused":{"task":3}}}]}
     [1]
     $ up --detach

@@ -176,10 +176,11 @@ impl Team {
         said.out.trim_end().to_owned()
     }
 
-    /// What a command prints with `--json`; it must succeed.
+    /// What a command prints with `--json`; it must succeed. Of one that tells how it goes, the last line counts.
     pub fn json(&self, line: &str) -> Value {
         let out = self.ok(&format!("--json {line}"));
-        serde_json::from_str(&out).unwrap_or_else(|error| panic!("`{line}` printed no JSON: {error}: {out}"))
+        serde_json::from_str(out.lines().last().unwrap_or_default())
+            .unwrap_or_else(|error| panic!("`{line}` printed no JSON: {error}: {out}"))
     }
 
     /// What a command complains that must fail with this code, without what differs from run to run.

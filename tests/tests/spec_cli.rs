@@ -131,14 +131,17 @@ fn story() -> BTreeMap<String, Value> {
     // Alice is free again, and will not refuse to end.
     events.until("failed");
     told.run("task clear", &["task", "clear", "completed"]);
-    told.run("shutdown", &["shutdown", "alice", "done"]);
+    told.run_to_result("shutdown", &["shutdown", "alice", "done"]);
     told.run("restart-leader", &["restart-leader"]);
     told.run("spawn", &["spawn", "alice", "--worktree", "--role", "tester"]);
     told.run("kill", &["kill", "alice"]);
-    told.run("down", &["down"]);
+    told.run_to_result("down", &["down"]);
     told.run("demo", &["demo"]);
     std::mem::take(&mut told.told)
 }
+
+/// The objects that a command printed.
+type Printed<'a> = serde_json::StreamDeserializer<'a, serde_json::de::StrRead<'a>, Value>;
 
 struct Told {
     sandbox: Sandbox,
@@ -155,11 +158,25 @@ impl Told {
 
     /// Runs a command and keeps the first object that it printed.
     fn run(&mut self, what: &str, args: &[&str]) {
+        self.run_and_keep(what, args, |mut printed| printed.next());
+    }
+
+    /// Runs a command that prints an object a line as it goes, and keeps the last, which is its result.
+    fn run_to_result(&mut self, what: &str, args: &[&str]) {
+        self.run_and_keep(what, args, |printed| printed.last());
+    }
+
+    fn run_and_keep(
+        &mut self,
+        what: &str,
+        args: &[&str],
+        pick: impl FnOnce(Printed<'_>) -> Option<serde_json::Result<Value>>,
+    ) {
         let output = self.command(args).output().unwrap();
         let text = if output.stdout.is_empty() { &output.stderr } else { &output.stdout };
         let text = String::from_utf8_lossy(text);
-        let first = serde_json::Deserializer::from_str(&text).into_iter().next();
-        let value = first.and_then(Result::ok).unwrap_or_else(|| panic!("{args:?} printed no JSON: {text}"));
+        let told = serde_json::Deserializer::from_str(&text).into_iter();
+        let value = pick(told).and_then(Result::ok).unwrap_or_else(|| panic!("{args:?} printed no JSON: {text}"));
         self.told.insert(what.to_owned(), value);
     }
 

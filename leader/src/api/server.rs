@@ -15,11 +15,11 @@ use teamster_protocol::store::presence::WorkerLife;
 use teamster_protocol::team::{TeamError, worker_life};
 use teamster_protocol::wire::api::{
     EndedMember, LeaderApiServer, LeaderInfo, PassedVia, PromptAnswer, ProtocolHello, SpawnRequest, SpawnedMember,
-    SteerPassed, StoppedTurn, WorkerApiClient, code,
+    SteerPassed, StoppedTurn, TeamEnding, WorkerApiClient, code,
 };
 use teamster_protocol::wire::peer::Peer;
 
-use crate::core::{DownMode, LeaderAnswer, LeaderAsk};
+use crate::core::{LeaderAnswer, LeaderAsk};
 use crate::daemon::{AskError, LeaderShared};
 use crate::warden;
 
@@ -34,6 +34,11 @@ pub struct FrontServer {
 /// A refusal as it goes over the wire.
 pub fn refused(code: i32, why: impl Into<String>) -> ErrorObjectOwned {
     ErrorObjectOwned::owned(code, why.into(), None::<()>)
+}
+
+/// The same words as where no leader runs.
+fn not_running(name: &MemberName) -> ErrorObjectOwned {
+    refused(code::REFUSED, format!("{name} is not running\nstart it with teamster spawn {name}"))
 }
 
 /// Why the core did not answer, as it goes over the wire.
@@ -87,7 +92,7 @@ impl FrontServer {
     /// Why nobody with this name could be ended. Asked after the core: a member that is being spawned for the first
     /// time can be ended, and is not on the roster yet.
     fn not_running(&self, name: &MemberName) -> ErrorObjectOwned {
-        self.must_be_member(name).err().unwrap_or_else(|| refused(code::REFUSED, format!("{name} is not running")))
+        self.must_be_member(name).err().unwrap_or_else(|| not_running(name))
     }
 
     /// The link to a member, or whether it is to be reached by mail.
@@ -102,9 +107,7 @@ impl FrontServer {
         };
         match life {
             Ok(WorkerLife::Locked | WorkerLife::LockLost | WorkerLife::Dying) => Ok(MemberReach::ByMail),
-            Ok(WorkerLife::Dead) => {
-                Err(refused(code::REFUSED, format!("{name} is not running\nstart it: teamster spawn {name}")))
-            }
+            Ok(WorkerLife::Dead) => Err(not_running(name)),
             Err(error) => Err(refused(code::SYSTEM, error.to_string())),
         }
     }
@@ -147,7 +150,7 @@ impl LeaderApiServer for FrontServer {
             let why = format!("the leader speaks protocol {PROTOCOL_VERSION}, this program {theirs}");
             return Err(refused(code::OTHER_VERSION, why));
         }
-        Ok(self.shared.info.clone())
+        Ok(LeaderInfo { ending: self.shared.ending(), ..self.shared.info.clone() })
     }
 
     async fn spawn(&self, request: SpawnRequest) -> RpcResult<SpawnedMember> {
@@ -219,10 +222,12 @@ impl LeaderApiServer for FrontServer {
         self.must_be_lead("shut members down")?;
         let one = name.clone();
         let ended = self.ended(LeaderAsk::Shutdown { name, reason, when_busy }).await?;
+        // Asked after the core: a member that is being spawned for the first time can be ended, and is not on the roster yet.
         match one {
-            Some(name) if ended.is_empty() => Err(self.not_running(&name)),
-            Some(_) | None => Ok(ended),
+            Some(name) if ended.is_empty() => self.must_be_member(&name)?,
+            Some(_) | None => {}
         }
+        Ok(ended)
     }
 
     async fn kill(&self, name: MemberName) -> RpcResult<EndedMember> {
@@ -242,6 +247,6 @@ impl LeaderApiServer for FrontServer {
 
     async fn down(&self, force: bool) -> RpcResult<Vec<EndedMember>> {
         self.must_be_lead("end the team")?;
-        self.ended(LeaderAsk::Down { how: if force { DownMode::ByForce } else { DownMode::Gently } }).await
+        self.ended(LeaderAsk::Down { how: if force { TeamEnding::ByForce } else { TeamEnding::Gently } }).await
     }
 }

@@ -6,12 +6,12 @@ use teamster_protocol::model::id::{MemberName, MessageId};
 use teamster_protocol::model::limits::SHUTDOWN_WITHIN;
 use teamster_protocol::model::roster::{TeamFact, WorkerEnd};
 use teamster_protocol::model::shutdown::{ShutdownAnswer, ShutdownLadder, ShutdownReply, WhenBusy};
-use teamster_protocol::wire::api::{EndOutcome, EndedMember};
+use teamster_protocol::wire::api::{EndOutcome, EndedMember, TeamEnding};
 
 use super::leaving::MemberLeaving;
 use super::member::WorkerPulse;
 use super::member::{AbandonedStart, AbandonedThen, EndWaiter, MemberPhase, MemberWorker};
-use super::{AskId, DownMode, LeaderAction, LeaderAnswer, LeaderCore, Signal, ms};
+use super::{AskId, LeaderAction, LeaderAnswer, LeaderCore, Signal, ms};
 
 impl LeaderCore {
     pub(super) fn replied(&mut self, now_ms: u64, from: MemberName, reply: ShutdownReply) {
@@ -19,7 +19,13 @@ impl LeaderCore {
             Some(MemberPhase::Ending { ladder, worker, .. }) => (ladder, worker),
             // A worker that agrees leaves at once. Its mail may be read after the roster, which has closed the request.
             None => return,
-            Some(_) => return self.report(format!("{from} answered a shutdown request, but none is open")),
+            Some(_) => {
+                // A leader before this one asked.
+                if let ShutdownAnswer::Refused { .. } = reply.verdict {
+                    self.write_staying(&from);
+                }
+                return self.report(format!("{from} answered a shutdown request, but none is open"));
+            }
         };
         match ladder.reply(&from, &reply, now_ms) {
             Ok(Some(next)) => (*ladder, worker.pulse) = (next, WorkerPulse::Answers),
@@ -35,6 +41,7 @@ impl LeaderCore {
                 }
                 let worker = answering(worker);
                 self.members.insert(from.clone(), MemberPhase::Running(worker));
+                self.write_staying(&from);
                 self.tell_waiters(&from, Ok(EndOutcome::Refused { task }));
             }
             Err(refusal) => self.report(refusal.to_string()),
@@ -53,16 +60,17 @@ impl LeaderCore {
             return self.terminate(now_ms, name);
         }
         self.members.insert(name.clone(), MemberPhase::Running(worker));
+        self.write_staying(name);
         self.tell_waiters(name, Err(format!("cannot ask {name} to end: {why}")));
     }
 
-    pub(super) fn go_down(&mut self, now_ms: u64, how: DownMode) {
+    pub(super) fn go_down(&mut self, now_ms: u64, how: TeamEnding) {
         self.down = self.down.max(Some(how));
         let names: Vec<MemberName> = self.members.keys().cloned().collect();
         for name in names {
             match how {
-                DownMode::Gently => self.ask_to_end(now_ms, &name, "the leader is ending", WhenBusy::Finish),
-                DownMode::ByForce => self.end_by_force(now_ms, &name),
+                TeamEnding::Gently => self.ask_to_end(now_ms, &name, "the leader is ending", WhenBusy::Finish),
+                TeamEnding::ByForce => self.end_by_force(now_ms, &name),
             }
         }
     }
@@ -99,8 +107,14 @@ impl LeaderCore {
         let ladder = ShutdownLadder::ask(MessageId::from_parts(0, 0), deadline_ms);
         let Some(worker) = self.members.get(name).and_then(MemberPhase::worker).map(answering) else { return };
         self.members.insert(name.clone(), MemberPhase::Ending { ladder, when_busy, worker });
-        let (name, reason) = (name.clone(), reason.to_owned());
-        self.act(LeaderAction::RequestShutdown { name, reason, deadline_ms, when_busy });
+        let reason = reason.to_owned();
+        self.act(LeaderAction::RequestShutdown { name: name.clone(), reason, deadline_ms, when_busy });
+        // After it: a leader that dies in between has asked nobody.
+        self.act(LeaderAction::WriteFact { fact: TeamFact::Ending { name: name.clone() } });
+    }
+
+    fn write_staying(&mut self, name: &MemberName) {
+        self.act(LeaderAction::WriteFact { fact: TeamFact::Staying { name: name.clone() } });
     }
 
     pub(super) fn end_by_force(&mut self, now_ms: u64, name: &MemberName) {

@@ -6,7 +6,7 @@ use teamster_protocol::model::id::{MemberName, MessageId, TaskId};
 pub use teamster_protocol::model::kill_ladder::KillSignal as Signal;
 use teamster_protocol::model::roster::{OnStall, TeamFact, WorkerEnd, Workspace};
 use teamster_protocol::model::shutdown::{ShutdownReply, WhenBusy};
-use teamster_protocol::wire::api::{EndedMember, SpawnRequest, SpawnedMember};
+use teamster_protocol::wire::api::{EndedMember, SpawnRequest, SpawnedMember, TeamEnding};
 
 use super::leaving::MemberLeaving;
 use super::member::TurnOpen;
@@ -47,17 +47,8 @@ pub enum LeaderAsk {
     /// End all workers, then the leader.
     Down {
         /// Whether they are asked.
-        how: DownMode,
+        how: TeamEnding,
     },
-}
-
-/// How the whole team is ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum DownMode {
-    /// Each finishes its turn.
-    Gently,
-    /// Each is told to end at once.
-    ByForce,
 }
 
 /// What happened.
@@ -157,8 +148,8 @@ pub enum LeaderAction {
     LookAtWork { name: MemberName, is_silent: bool },
     /// Ask its worker whether it is well; [`LeaderEvent::Answered`] or [`LeaderEvent::NotAsked`] follows, later.
     Ping { name: MemberName },
-    /// Write onto the roster, if it is news there, that a worker hangs, answers again, or is to end for good. A signal
-    /// follows the last.
+    /// Write onto the roster, if it is news there, that a worker hangs, answers again, was asked to end, goes on all the
+    /// same, or is to end for good. A signal follows the last.
     WriteFact { fact: TeamFact },
     /// Answer a call.
     Answer { ask: AskId, answer: Result<LeaderAnswer, String> },

@@ -82,13 +82,18 @@ pub fn how_it_left(name: &MemberName, roster: &Roster) -> Option<WorkerEnd> {
     }
 }
 
-/// A fact about a worker that runs, unless the roster says it already: that the worker hangs, answers again, or is to end
-/// for good.
+/// A fact about a worker that runs, unless the roster says it already: that the worker hangs, answers again, was asked to
+/// end, goes on all the same, or is to end for good.
 pub fn fact_if_news(fact: TeamFact, roster: &Roster) -> Option<TeamFact> {
     let member = |name: &MemberName| roster.member(name).ok();
     let is_news = match &fact {
         TeamFact::Hung { name } => member(name).is_some_and(|member| member.hung_ms.is_none()),
         TeamFact::Answering { name } => member(name).is_some_and(|member| member.hung_ms.is_some()),
+        TeamFact::Ending { name } => member(name).is_some_and(|member| match &member.presence {
+            MemberPresence::Joined { .. } => member.asked_to_end_ms.is_none(),
+            MemberPresence::Expected { .. } | MemberPresence::Left { .. } => false,
+        }),
+        TeamFact::Staying { name } => member(name).is_some_and(|member| member.asked_to_end_ms.is_some()),
         TeamFact::Dismissed { name } => member(name).is_some_and(|member| match &member.presence {
             MemberPresence::Joined { .. } => member.dismissed_ms.is_none(),
             MemberPresence::Left { then, .. } => *then != AfterLeaving::Stays,

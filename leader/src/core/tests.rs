@@ -47,6 +47,8 @@ struct Scene {
     core: LeaderCore,
     /// Of whom it was written down that they end for good.
     dismissed: BTreeSet<MemberName>,
+    /// Of whom it was last written down that they were asked to end, and not that they go on.
+    asked_to_end: BTreeSet<MemberName>,
     now_ms: u64,
     requests: u128,
     asks: u64,
@@ -61,6 +63,7 @@ impl Scene {
         Scene {
             core: LeaderCore::new(ANSWER_WITHIN, dead_before),
             dismissed: BTreeSet::new(),
+            asked_to_end: BTreeSet::new(),
             now_ms: 1_000,
             requests: 0,
             asks: 0,
@@ -81,13 +84,22 @@ impl Scene {
         self.feed(LeaderEvent::RosterSeen { look: RosterLook::Later, members: vec![member] })
     }
 
-    /// Feeds one event; requests for a shutdown are delivered at once, links are there at once, and dismissals are kept.
+    /// Feeds one event; requests for a shutdown are delivered at once, links are there at once, and what is written
+    /// down about ends is kept.
     fn feed(&mut self, event: LeaderEvent) -> Vec<LeaderAction> {
         let mut actions = self.core.step(self.now_ms, event);
         let mut answers = Vec::new();
         actions.retain(|action| match action {
             LeaderAction::WriteFact { fact: TeamFact::Dismissed { name } } => {
                 self.dismissed.insert(name.clone());
+                false
+            }
+            LeaderAction::WriteFact { fact: TeamFact::Ending { name } } => {
+                self.asked_to_end.insert(name.clone());
+                false
+            }
+            LeaderAction::WriteFact { fact: TeamFact::Staying { name } } => {
+                self.asked_to_end.remove(name);
                 false
             }
             LeaderAction::Adopt { name, process } => {
@@ -198,7 +210,9 @@ fn a_refused_shutdown_leaves_the_worker_alone_for_good() {
     let mut scene = Scene::with(&["ada"]);
     scene.shutdown("ada", WhenBusy::Refuse);
     let task = Some(TaskId(7));
+    assert!(scene.asked_to_end.contains(&name("ada")), "everybody may know");
     let told = scene.reply("ada", 1, ShutdownAnswer::Refused { task });
+    assert!(scene.asked_to_end.is_empty(), "it goes on");
     assert_eq!(answers(&told), [(1, Ok(vec![("ada".to_owned(), EndOutcome::Refused { task })]))]);
     assert_eq!(scene.core.next_tick_ms(), None);
     assert_eq!(scene.later(SHUTDOWN_WITHIN * 10), []);
@@ -223,7 +237,7 @@ fn an_answer_of_a_worker_that_nobody_asked_is_reported() {
 fn down_asks_again_who_may_still_refuse_and_the_old_refusal_counts_no_more() {
     let mut scene = Scene::with(&["ada"]);
     scene.shutdown("ada", WhenBusy::Refuse);
-    let asked = scene.ask(LeaderAsk::Down { how: DownMode::Gently });
+    let asked = scene.ask(LeaderAsk::Down { how: TeamEnding::Gently });
     assert!(matches!(&asked[..], [LeaderAction::RequestShutdown { when_busy: WhenBusy::Finish, .. }]), "{asked:?}");
     assert!(answers(&scene.reply("ada", 1, ShutdownAnswer::Refused { task: None })).is_empty());
     assert_eq!(scene.reply("ada", 2, ShutdownAnswer::Finishing { task: None }), []);
@@ -257,7 +271,7 @@ fn silence_goes_up_the_ladder_and_what_nothing_ends_keeps_nobody_waiting() {
     let stuck = || Ok(vec![("ada".to_owned(), EndOutcome::Stuck)]);
     assert_eq!(answers(&scene.later(KILL_GRACE)), [(1, stuck())]);
     assert_eq!(answers(&scene.ask(LeaderAsk::Kill { name: name("ada") })), [(2, stuck())]);
-    let down = scene.ask(LeaderAsk::Down { how: DownMode::ByForce });
+    let down = scene.ask(LeaderAsk::Down { how: TeamEnding::ByForce });
     assert_eq!((answers(&down), down.last()), (vec![(3, stuck())], Some(&LeaderAction::Exit)));
 }
 
@@ -268,7 +282,7 @@ fn who_can_not_be_asked_is_not_killed_for_it_unless_the_leader_ends() {
     scene.shutdown("ada", WhenBusy::Refuse);
     assert_eq!(answers(&scene.feed(full())), [(1, Err("cannot ask ada to end: the disk is full".to_owned()))]);
     assert_eq!(scene.core.next_tick_ms(), None);
-    scene.ask(LeaderAsk::Down { how: DownMode::Gently });
+    scene.ask(LeaderAsk::Down { how: TeamEnding::Gently });
     assert!(scene.feed(full()).contains(&signal("ada", Signal::Terminate)));
 }
 
@@ -277,9 +291,9 @@ fn a_spawn_that_is_given_up_ends_in_whatever_phase_it_is() {
     type GiveUp = fn(&mut Scene) -> Vec<LeaderAction>;
     let gives_up: [(GiveUp, bool); 4] = [
         (|scene| scene.shutdown("ada", WhenBusy::Finish), false),
-        (|scene| scene.ask(LeaderAsk::Down { how: DownMode::Gently }), false),
+        (|scene| scene.ask(LeaderAsk::Down { how: TeamEnding::Gently }), false),
         (|scene| scene.ask(LeaderAsk::Kill { name: name("ada") }), true),
-        (|scene| scene.ask(LeaderAsk::Down { how: DownMode::ByForce }), true),
+        (|scene| scene.ask(LeaderAsk::Down { how: TeamEnding::ByForce }), true),
     ];
     for (give_up, by_force) in gives_up {
         let mut preparing = Scene::new();
@@ -338,7 +352,7 @@ fn a_name_is_spawned_once_and_again_when_it_is_gone() {
     );
     scene.exit("ada", WorkerEnd::Terminated);
     assert_eq!(scene.ask(LeaderAsk::Spawn(request("ada"))), [LeaderAction::Prepare { request: request("ada") }]);
-    scene.ask(LeaderAsk::Down { how: DownMode::Gently });
+    scene.ask(LeaderAsk::Down { how: TeamEnding::Gently });
     assert_eq!(refused(scene.ask(LeaderAsk::Spawn(request("ben")))), "cannot spawn ben: the leader is ending");
 }
 
@@ -354,7 +368,7 @@ fn the_first_interrupt_asks_and_the_second_forces() {
 
 #[test]
 fn a_leader_without_workers_ends_at_once() {
-    let down = Scene::new().ask(LeaderAsk::Down { how: DownMode::Gently });
+    let down = Scene::new().ask(LeaderAsk::Down { how: TeamEnding::Gently });
     assert_eq!((answers(&down), down.last()), (vec![(1, Ok(Vec::new()))], Some(&LeaderAction::Exit)));
 }
 
@@ -386,7 +400,7 @@ fn a_leader_hands_over_whoever_works_unless_it_ends() {
     let actions = scene.ask(LeaderAsk::HandOver);
     assert_eq!((answers(&actions), actions.last()), (vec![(2, Ok(Vec::new()))], Some(&LeaderAction::HandOver)));
     let mut scene = started("ada");
-    scene.ask(LeaderAsk::Down { how: DownMode::Gently });
+    scene.ask(LeaderAsk::Down { how: TeamEnding::Gently });
     assert_eq!(answers(&scene.ask(LeaderAsk::HandOver)), [(3, Err("the leader is ending".to_owned()))]);
 }
 

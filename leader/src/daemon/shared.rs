@@ -7,7 +7,7 @@ use teamster_protocol::host::settings::CommonSettings;
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::team::Team;
-use teamster_protocol::wire::api::LeaderInfo;
+use teamster_protocol::wire::api::{LeaderInfo, TeamEnding};
 use tokio::sync::{mpsc, oneshot};
 
 use super::links::WorkerLinks;
@@ -30,6 +30,8 @@ pub struct LeaderShared {
     /// The links to the workers.
     pub links: WorkerLinks,
     pub(super) team: Mutex<Team>,
+    /// How the team is being ended, if it is.
+    pub(super) ending: Mutex<Option<TeamEnding>>,
     pub(super) inputs: mpsc::Sender<LeaderInput>,
 }
 
@@ -59,6 +61,16 @@ impl LeaderShared {
     /// The team's files. Not to be held across an await.
     pub fn team(&self) -> MutexGuard<'_, Team> {
         self.team.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How the team is being ended, if it is.
+    pub fn ending(&self) -> Option<TeamEnding> {
+        *self.ending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes how the team is being ended, if it is.
+    pub(super) fn note_ending(&self, ending: Option<TeamEnding>) {
+        *self.ending.lock().unwrap_or_else(PoisonError::into_inner) = ending;
     }
 
     /// Asks the core, and waits for its answer.

@@ -28,6 +28,7 @@ mod id;
 mod inbox;
 mod interrupt;
 mod kill;
+mod leader_line;
 mod list;
 mod logs;
 mod mail;

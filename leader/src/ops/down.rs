@@ -3,34 +3,52 @@
 //! afterwards that the team was ended, so a warden that was about to start a leader again leaves it at that.
 
 use jsonrpsee::core::ClientError;
+use serde::Serialize;
 use teamster_protocol::model::limits::pace::LEADER_GONE_WITHIN;
 use teamster_protocol::model::limits::{ANSWER_WITHIN, DEATH_LOOK};
 use teamster_protocol::store::presence::{self, LockHolder};
 use tokio::time::{sleep, timeout};
 
 use super::connect;
+use super::ending_news::{EndingNews, EndingTeller, RunningTurns};
 use super::error::OpsError;
 use super::hanging::{hanging_leader, kill_leader};
 use super::leadership::{Leadership, LeadershipError};
 use super::link::LinkError;
 use super::session::Session;
-use super::shutdown::MemberEndings;
+use super::shutdown::{MemberEndings, is_anybody_running};
 use super::team_name::founding_dir;
 use super::verb::Verb;
 
-/// Ends every member and then the leader, and waits until nothing of it runs: each after its turn, or at once by force.
-pub async fn down(session: &Session, force: bool) -> Result<MemberEndings, OpsError> {
+/// What came of a team that was to end.
+#[derive(Debug, Serialize)]
+pub struct EndedTeam {
+    /// What came of each member that ran.
+    #[serde(flatten)]
+    pub endings: MemberEndings,
+    /// Whether a leader was there to end.
+    pub leader_ended: bool,
+}
+
+/// Ends every member and then the leader, and waits until nothing of it runs: each after its turn, or at once by force. Tells
+/// `news` how it goes. A team of which nothing runs is left as it is.
+pub async fn down(session: &Session, force: bool, mut news: impl FnMut(&[EndingNews])) -> Result<EndedTeam, OpsError> {
     session.authorize(Verb::Down)?;
     // Only that the team is there: one whose logs are damaged must be ended before they are mended.
     session.must_exist()?;
-    let mut members = Vec::new();
+    let turns = if force { RunningTurns::AreNot } else { RunningTurns::AreFinished };
+    let mut teller = EndingTeller::begin(session, None, turns, &mut news);
+    let (mut members, mut leader_ended) = (Vec::new(), false);
     loop {
         if force && let Some(leader) = hanging_leader(&session.dir, ANSWER_WITHIN).await? {
             kill_leader(&session.dir, &leader).await?;
         }
-        let leadership = leadership(session).await?;
+        // One that died is ended in its place.
+        let had_died = was_left(session)?;
+        let Some(leadership) = leadership(session).await? else { break };
+        leader_ended |= had_died || !leadership.is_own();
         let leader = presence::read_last_holder(&session.dir.leader_lock())?;
-        match leadership.down(force).await {
+        match teller.tell_while(leadership.down(force)).await {
             Ok(ended) => members.extend(ended),
             // It died of being told to: what it left is still to be ended.
             Err(LeadershipError::Call(error)) if is_lost(&error) => {}
@@ -38,22 +56,27 @@ pub async fn down(session: &Session, force: bool) -> Result<MemberEndings, OpsEr
         }
         until_gone(session, leader).await?;
         if !was_left(session)? {
-            return Ok(MemberEndings { members });
+            break;
         }
     }
+    teller.conclude(&members);
+    Ok(EndedTeam { endings: MemberEndings { members }, leader_ended })
 }
 
-/// The leader that is to end: the one there is, or this process in place of one that died.
-async fn leadership(session: &Session) -> Result<Leadership, OpsError> {
+/// The leader that is to end: the one there is, or this process in place of one that died or for workers that run without
+/// any. None where nothing runs.
+async fn leadership(session: &Session) -> Result<Option<Leadership>, OpsError> {
     match connect::connect(session).await {
-        Ok((peer, _)) => return Ok(Leadership::of_another(peer)),
+        Ok((peer, _)) => return Ok(Some(Leadership::of_another(peer))),
         Err(OpsError::NoLeader { .. }) if was_left(session)? || session.dir.leader_socket().exists() => {}
+        Err(OpsError::NoLeader { .. }) if !is_anybody_running(&session.view()?, None)? => return Ok(None),
+        Err(OpsError::NoLeader { .. }) => {}
         Err(OpsError::Call(error)) if is_lost(&error) => {}
         Err(error) => return Err(error.nothing_to_end()),
     }
     match Leadership::begin(&session.dir, &founding_dir(&session.here)?, session.settings).await {
         Err(error @ LeadershipError::Link(LinkError::NoLeader(_))) => Err(OpsError::from(error).nothing_to_end()),
-        begun => Ok(begun?),
+        begun => Ok(Some(begun?)),
     }
 }
 

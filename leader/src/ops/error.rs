@@ -67,6 +67,9 @@ pub enum OpsError {
         /// A way out.
         hint: String,
     },
+    /// The member has no worker that could obey.
+    #[error("{0} is not running")]
+    NotRunning(MemberName),
     /// Neither the option nor the environment says where teams are kept.
     #[error("where teams are kept is not known: neither XDG_STATE_HOME nor HOME is set")]
     NoRoot,
@@ -250,6 +253,7 @@ impl OpsError {
             OpsError::Run(_) | OpsError::Cleanup(_) | OpsError::Demo(_) => OpsErrorKind::Refused,
             OpsError::NoTeam { .. }
             | OpsError::NoMember { .. }
+            | OpsError::NotRunning(_)
             | OpsError::Refused { .. }
             | OpsError::Path { .. }
             | OpsError::Process { .. }
@@ -279,6 +283,7 @@ impl OpsError {
                     .to_owned(),
             ),
             OpsError::NoMember { hint, .. } | OpsError::NoLeader { hint, .. } => Some(hint.clone()),
+            OpsError::NotRunning(name) => Some(format!("start it with teamster spawn {name}")),
             OpsError::NoRoot => Some("say where with --root or TEAMSTER_ROOT".to_owned()),
             OpsError::Repository(_) => Some("name the team with --team or TEAMSTER_TEAM".to_owned()),
             OpsError::LeaderHangs(_) => {

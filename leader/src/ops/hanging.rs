@@ -6,49 +6,80 @@ use std::time::Duration;
 
 use jsonrpsee::core::ClientError;
 use nix::sys::signal::Signal;
+use serde::{Deserialize, Serialize};
 use teamster_protocol::host::process::{self, ProcessIdentity};
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::limits::pace::HANGING_LOOK_WITHIN;
 use teamster_protocol::model::limits::{DEATH_LOOK, KILL_GRACE, PROTOCOL_VERSION};
-use teamster_protocol::store::presence::{self, LockError};
-use teamster_protocol::wire::api::{LeaderApiClient, ProtocolHello};
+use teamster_protocol::store::presence::{self, LockError, LockHolder};
+use teamster_protocol::wire::api::{LeaderApiClient, LeaderInfo, ProtocolHello, TeamEnding};
 use teamster_protocol::wire::peer::socket;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::error::hanging::HangingError;
-use super::session::Session;
 use crate::warden;
+
+/// The leader of a team, as whoever looks at the team finds it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaderStatus {
+    /// Its process id.
+    pub pid: u32,
+    /// Since when it leads.
+    pub since_ms: u64,
+    /// Whether it takes connections and answers nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hangs: bool,
+    /// How it ends the team, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ending: Option<TeamEnding>,
+}
 
 /// The process of the leader, if one takes connections and does not answer within this time. A leader that does not listen,
 /// because it has just begun or is about to end, does not hang.
 pub async fn hanging_leader(dir: &TeamDir, within: Duration) -> Result<Option<ProcessIdentity>, LockError> {
-    let Some(holder) = presence::read_holder(&dir.leader_lock())? else { return Ok(None) };
-    let answer = async {
-        let Ok(leader) = socket::dial(&dir.leader_socket()).await else { return };
-        // A refusal is an answer too, and so is a connection that ends. The limit of a call is as good as the one around this.
-        if let Err(ClientError::RequestTimeout) = leader.hello(ProtocolHello { protocol: PROTOCOL_VERSION }).await {
-            std::future::pending().await
-        }
-    };
-    match timeout(within, answer).await {
-        Ok(()) => Ok(None),
-        // It may have ended meanwhile.
-        Err(_) => {
-            Ok(presence::read_holder(&dir.leader_lock())?.map(|now| now.process).filter(|now| *now == holder.process))
-        }
-    }
+    Ok(match ask_leader(dir, within).await? {
+        Some((holder, LeaderAnswer::Silence)) => Some(holder.process),
+        Some((_, LeaderAnswer::Info(_) | LeaderAnswer::Other)) | None => None,
+    })
 }
 
-/// A line for people below what a command shows, if the leader does not answer; else nothing.
-pub async fn note_of_hanging(session: &Session) -> Result<String, LockError> {
-    Ok(match hanging_leader(&session.dir, HANGING_LOOK_WITHIN).await? {
-        Some(leader) => format!(
-            "\nthe leader (process {}) does not answer; kill it with teamster restart-leader, or end the team with \
-             teamster down --force",
-            leader.pid
-        ),
-        None => String::new(),
-    })
+/// The leader that holds its lock, and what it says when it is asked.
+pub async fn look_at_leader(dir: &TeamDir) -> Result<Option<LeaderStatus>, LockError> {
+    let Some((holder, answer)) = ask_leader(dir, HANGING_LOOK_WITHIN).await? else { return Ok(None) };
+    let (hangs, ending) = match answer {
+        LeaderAnswer::Info(info) => (false, info.ending),
+        LeaderAnswer::Silence => (true, None),
+        LeaderAnswer::Other => (false, None),
+    };
+    Ok(Some(LeaderStatus { pid: holder.process.pid, since_ms: holder.since_ms, hangs, ending }))
+}
+
+/// What a leader says that is asked who it is.
+enum LeaderAnswer {
+    /// It says so.
+    Info(LeaderInfo),
+    /// Nothing, although it takes connections.
+    Silence,
+    /// It does not listen, speaks another version, or has just ended.
+    Other,
+}
+
+async fn ask_leader(dir: &TeamDir, within: Duration) -> Result<Option<(LockHolder, LeaderAnswer)>, LockError> {
+    let Some(holder) = presence::read_holder(&dir.leader_lock())? else { return Ok(None) };
+    let answer = async {
+        let Ok(leader) = socket::dial(&dir.leader_socket()).await else { return LeaderAnswer::Other };
+        match leader.hello(ProtocolHello { protocol: PROTOCOL_VERSION }).await {
+            Ok(info) => LeaderAnswer::Info(info),
+            // The limit of a call is as good as the one around this.
+            Err(ClientError::RequestTimeout) => LeaderAnswer::Silence,
+            // A refusal is an answer too, and so is a connection that ends.
+            Err(_) => LeaderAnswer::Other,
+        }
+    };
+    let answer = timeout(within, answer).await.unwrap_or(LeaderAnswer::Silence);
+    // It may have ended meanwhile.
+    let is_there = presence::read_holder(&dir.leader_lock())?.is_some_and(|now| now.process == holder.process);
+    Ok(is_there.then_some((holder, answer)))
 }
 
 /// The warden of a leader, if it has one: its parent, as its environment says.

@@ -88,6 +88,11 @@ impl Leadership {
         }
     }
 
+    /// Whether it runs in this process, and began for this command.
+    pub(crate) fn is_own(&self) -> bool {
+        self.own.is_some()
+    }
+
     /// A leader in another process.
     pub(crate) fn of_another(peer: Peer) -> Leadership {
         Leadership { peer, own: None }

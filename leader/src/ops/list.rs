@@ -8,6 +8,7 @@ use teamster_protocol::team::TeamView;
 use teamster_protocol::wire::api::MemberView;
 
 use super::error::OpsError;
+use super::hanging::{LeaderStatus, look_at_leader};
 use super::session::Session;
 use super::verb::Verb;
 
@@ -16,6 +17,8 @@ use super::verb::Verb;
 pub struct MemberList {
     /// The team.
     pub team: TeamName,
+    /// The leader that runs, if one does.
+    pub leader: Option<LeaderStatus>,
     /// Its members.
     pub members: Vec<MemberView>,
     /// The titles of the tasks that members are on.
@@ -24,15 +27,16 @@ pub struct MemberList {
 }
 
 /// Lists the members.
-pub fn list_members(session: &Session) -> Result<MemberList, OpsError> {
+pub async fn list_members(session: &Session) -> Result<MemberList, OpsError> {
     session.authorize(Verb::List)?;
-    member_list(&session.look()?)
+    member_list(&session.look()?).await
 }
 
 /// The members with the titles of what they are on.
-pub(super) fn member_list(view: &TeamView) -> Result<MemberList, OpsError> {
+pub(super) async fn member_list(view: &TeamView) -> Result<MemberList, OpsError> {
     let members = view.members()?;
     let tasks = members.iter().flat_map(|member| &member.tasks);
     let titles = tasks.map(|id| Ok((*id, view.new_task(*id)?.title))).collect::<Result<_, OpsError>>()?;
-    Ok(MemberList { team: view.dir().team().clone(), members, titles })
+    let leader = look_at_leader(view.dir()).await?;
+    Ok(MemberList { team: view.dir().team().clone(), leader, members, titles })
 }

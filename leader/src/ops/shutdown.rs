@@ -8,6 +8,7 @@ use teamster_protocol::team::{TeamView, worker_life};
 use teamster_protocol::wire::api::{EndOutcome, EndedMember, LeaderApiClient};
 
 use super::connect;
+use super::ending_news::{EndingNews, EndingTeller, RunningTurns};
 use super::error::OpsError;
 use super::leadership::Leadership;
 use super::session::Session;
@@ -31,13 +32,14 @@ impl MemberEndings {
     }
 }
 
-/// Asks one member, or all that run, to end, and waits for their answers and for the end of those that agree. Where no
-/// leader runs this process leads meanwhile; refused if no worker runs either.
+/// Asks one member, or all that run, to end, and waits for their answers and for the end of those that agree; tells `news`
+/// how that goes. Where no leader runs this process leads meanwhile. Those that do not run are left as they are.
 pub async fn shutdown(
     session: &Session,
     name: Option<MemberName>,
     reason: String,
     when_busy: WhenBusy,
+    mut news: impl FnMut(&[EndingNews]),
 ) -> Result<MemberEndings, OpsError> {
     session.authorize(Verb::Shutdown)?;
     let view = session.view()?;
@@ -46,22 +48,29 @@ pub async fn shutdown(
     }
     let leadership = match connect::connect(session).await {
         Ok((peer, _)) => Leadership::of_another(peer),
-        Err(no_leader @ OpsError::NoLeader { .. }) if !runs(&view, name.as_ref())? => {
-            return Err(no_leader.nothing_to_end());
+        Err(OpsError::NoLeader { .. }) if !is_anybody_running(&view, name.as_ref())? => {
+            return Ok(MemberEndings { members: Vec::new() });
         }
         Err(OpsError::NoLeader { .. }) => {
             Leadership::begin(&session.dir, &founding_dir(&session.here)?, session.settings).await?
         }
         Err(error) => return Err(error),
     };
-    let ended = leadership.peer.shutdown(name, reason, when_busy).await;
+    let turns = match when_busy {
+        WhenBusy::Finish => RunningTurns::AreFinished,
+        WhenBusy::Refuse => RunningTurns::AreNot,
+    };
+    let mut teller = EndingTeller::begin(session, name.clone(), turns, &mut news);
+    let ended = teller.tell_while(leadership.peer.shutdown(name, reason, when_busy)).await;
     // Whatever was answered: who was not asked to end goes on, and so does who refused.
     leadership.let_go().await?;
-    Ok(MemberEndings { members: ended? })
+    let members = ended?;
+    teller.conclude(&members);
+    Ok(MemberEndings { members })
 }
 
 /// Whether the worker of that member runs, or of any.
-fn runs(view: &TeamView, name: Option<&MemberName>) -> Result<bool, OpsError> {
+pub(super) fn is_anybody_running(view: &TeamView, name: Option<&MemberName>) -> Result<bool, OpsError> {
     for (member, kept) in view.roster().members().filter(|(member, _)| name.is_none_or(|name| name == *member)) {
         if worker_life(view.dir(), member, &kept.presence)? != WorkerLife::Dead {
             return Ok(true);

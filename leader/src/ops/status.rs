@@ -5,16 +5,14 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 use teamster_protocol::model::id::{Address, MemberName, TaskId, TeamName};
-use teamster_protocol::model::limits::pace::HANGING_LOOK_WITHIN;
 use teamster_protocol::model::mail::LetterState;
 use teamster_protocol::model::notice::TranscriptEntry;
-use teamster_protocol::store::presence;
 use teamster_protocol::store::transcript;
 use teamster_protocol::team::read_mail;
 use teamster_protocol::wire::api::MemberView;
 
 use super::error::OpsError;
-use super::hanging::hanging_leader;
+use super::hanging::LeaderStatus;
 use super::list::{MemberList, member_list};
 use super::session::Session;
 use super::task::{TaskCounts, TaskRow, TaskStanding};
@@ -49,18 +47,6 @@ pub struct TeamStatus {
     pub titles: BTreeMap<TaskId, String>,
 }
 
-/// The leader as its lock knows it.
-#[derive(Debug, Serialize)]
-pub struct LeaderStatus {
-    /// Its process id.
-    pub pid: u32,
-    /// Since when.
-    pub since_ms: u64,
-    /// Whether it takes connections and answers nothing.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub hangs: bool,
-}
-
 /// How one member is doing.
 #[derive(Debug, Serialize)]
 pub struct MemberStatus {
@@ -77,9 +63,7 @@ pub struct MemberStatus {
 pub async fn team_status(session: &Session) -> Result<TeamStatus, OpsError> {
     session.authorize(Verb::Status)?;
     let view = session.look()?;
-    let MemberList { team, members, titles } = member_list(&view)?;
-    let hangs = hanging_leader(&session.dir, HANGING_LOOK_WITHIN).await?.is_some();
-    let holder = presence::read_holder(&view.dir().leader_lock())?;
+    let MemberList { team, leader, members, titles } = member_list(&view).await?;
     let asked = view.new_tasks()?;
     let mut blocked = Vec::new();
     let mut attention = Vec::new();
@@ -97,7 +81,7 @@ pub async fn team_status(session: &Session) -> Result<TeamStatus, OpsError> {
         team,
         dir: view.roster().dir().map(ToOwned::to_owned),
         files: view.dir().path().to_owned(),
-        leader: holder.map(|holder| LeaderStatus { pid: holder.process.pid, since_ms: holder.since_ms, hangs }),
+        leader,
         members,
         tasks: TaskCounts::of(view.board()),
         blocked,

@@ -29,23 +29,18 @@ pub async fn stop(session: &Session, name: MemberName, reason: String) -> Result
     session.must_be_member(&session.view()?, &name)?;
     let stopped = match connect::connect(session).await {
         Ok((leader, _)) => leader.stop(name.clone(), reason).await?,
-        Err(no_leader @ OpsError::NoLeader { .. }) => stop_by_mail(session, &name, reason, no_leader)?,
+        Err(OpsError::NoLeader { .. }) => stop_by_mail(session, &name, reason)?,
         Err(error) => return Err(error),
     };
     Ok(StoppedMember { name, stopped })
 }
 
 /// Puts an abort request into the mailbox of a worker that runs without a leader.
-fn stop_by_mail(
-    session: &Session,
-    name: &MemberName,
-    reason: String,
-    no_leader: OpsError,
-) -> Result<StoppedTurn, OpsError> {
+fn stop_by_mail(session: &Session, name: &MemberName, reason: String) -> Result<StoppedTurn, OpsError> {
     let mut team = session.team()?;
     let presence = &team.roster().member(name)?.presence;
     if worker_life(&session.dir, name, presence)? == WorkerLife::Dead {
-        return Err(no_leader.nothing_to_end());
+        return Err(OpsError::NotRunning(name.clone()));
     }
     let task = team.board().owned_by(name).next();
     team.post(&Address::Member(name.clone()), Urgency::Now, MessageBody::AbortRequest { reason })?;

@@ -4,17 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 use serde::Serialize;
-use teamster_protocol::model::id::{Address, BadName, MemberName, TaskId};
-use teamster_protocol::model::mail::{LetterState, Message, MessageBody};
-use teamster_protocol::model::roster::MemberPresence;
-use teamster_protocol::model::shutdown::ShutdownAnswer;
+use teamster_protocol::model::id::{BadName, MemberName, TaskId};
 use teamster_protocol::model::task::StatusWord;
 use teamster_protocol::store::presence::WorkerLife;
 use teamster_protocol::store::transcript;
-use teamster_protocol::team::{TeamError, TeamView, read_mail, worker_life};
+use teamster_protocol::team::{TeamError, TeamView, worker_life};
 
 use super::error::OpsError;
 use super::file_limit::members_over_file_limit;
+use super::hanging::{LeaderStatus, look_at_leader};
 use super::session::Session;
 use super::verb::Verb;
 
@@ -64,6 +62,8 @@ pub struct TaskWhy {
     pub status: StatusWord,
     /// Every cause.
     pub because: Vec<CauseText>,
+    /// The leader that runs, if one does.
+    pub leader: Option<LeaderStatus>,
 }
 
 /// Why a member does nothing.
@@ -73,32 +73,42 @@ pub struct MemberWhy {
     pub member: MemberName,
     /// Every cause.
     pub because: Vec<CauseText>,
+    /// The leader that runs, if one does.
+    pub leader: Option<LeaderStatus>,
+}
+
+impl WhyAnswer {
+    /// The leader that runs, if one does.
+    pub fn leader(&self) -> Option<&LeaderStatus> {
+        match self {
+            WhyAnswer::Task(TaskWhy { leader, .. }) | WhyAnswer::Member(MemberWhy { leader, .. }) => leader.as_ref(),
+        }
+    }
 }
 
 /// Tells why. Refused for a task or a member that there is none of.
-pub fn why(session: &Session, subject: WhySubject) -> Result<WhyAnswer, OpsError> {
+pub async fn why(session: &Session, subject: WhySubject) -> Result<WhyAnswer, OpsError> {
     session.authorize(Verb::Why)?;
     let view = session.view()?;
+    let leader = look_at_leader(&session.dir).await?;
     let (running, lock_lost) = &running(&view)?;
     // A task that can not be read back has no words for why it failed; the rest is told all the same.
     let reason = |id| view.task_view(id).ok()?.reason().map(str::to_owned);
     let RunningTurns { in_turn, quiet } = turns(&view, running)?;
-    let ending = ending(&view, running)?;
     let (board, roster) = (view.board(), view.roster());
     let over_file_limit = &members_over_file_limit(&view);
-    let (in_turn, quiet, ending) = (&in_turn, &quiet, &ending);
-    let scene =
-        TeamScene { board, roster, running, in_turn, quiet, over_file_limit, lock_lost, ending, reason: &reason };
+    let (in_turn, quiet) = (&in_turn, &quiet);
+    let scene = TeamScene { board, roster, running, in_turn, quiet, over_file_limit, lock_lost, reason: &reason };
     match subject {
         WhySubject::Task(id) => {
             let because = scene.task(id, session.now_ms()).map_err(TeamError::from)?;
             let status = view.board().status(id).map_err(TeamError::from)?.word();
-            Ok(WhyAnswer::Task(TaskWhy { task: id, title: view.new_task(id)?.title, status, because }))
+            Ok(WhyAnswer::Task(TaskWhy { task: id, title: view.new_task(id)?.title, status, because, leader }))
         }
         WhySubject::Member(name) => {
             session.must_be_member(&view, &name)?;
             let because = scene.member(&name, session.now_ms());
-            Ok(WhyAnswer::Member(MemberWhy { member: name, because }))
+            Ok(WhyAnswer::Member(MemberWhy { member: name, because, leader }))
         }
     }
 }
@@ -140,38 +150,4 @@ fn turns(view: &TeamView, running: &BTreeSet<MemberName>) -> Result<RunningTurns
         }
     }
     Ok(turns)
-}
-
-/// The members that have not answered a request to end, or said that they finish their turn first.
-fn ending(view: &TeamView, running: &BTreeSet<MemberName>) -> Result<BTreeSet<MemberName>, OpsError> {
-    let joined_ms = |name: &MemberName| match &view.roster().member(name).ok()?.presence {
-        MemberPresence::Joined { at_ms, .. } => Some(*at_ms),
-        MemberPresence::Expected { .. } | MemberPresence::Left { .. } => None,
-    };
-    // The last word of each counts, if it is of this life.
-    let mut said = BTreeMap::new();
-    for (_, message) in read_mail(view.dir(), &Address::Lead)? {
-        if let (MessageBody::ShutdownReply(reply), Address::Member(from)) = (message.body, message.from)
-            && joined_ms(&from).is_some_and(|joined_ms| message.sent_ms >= joined_ms)
-        {
-            said.insert(from, reply.verdict);
-        }
-    }
-    let mut ending = BTreeSet::new();
-    for name in running {
-        let is_ending = match said.get(name) {
-            Some(ShutdownAnswer::Approved | ShutdownAnswer::Finishing { .. }) => true,
-            Some(ShutdownAnswer::Refused { .. }) | None => {
-                let mail = read_mail(view.dir(), &Address::Member(name.clone()))?;
-                let asks = |(state, message): &(LetterState, Message)| {
-                    *state == LetterState::Unread && matches!(message.body, MessageBody::ShutdownRequest(_))
-                };
-                mail.iter().any(asks)
-            }
-        };
-        if is_ending {
-            ending.insert(name.clone());
-        }
-    }
-    Ok(ending)
 }

@@ -232,6 +232,10 @@ pub enum TeamFact {
     Restarting { name: MemberName, how: WorkerEnd, at_ms: u64 },
     /// Its worker is told to end for good: whoever leads does not start it again.
     Dismissed { name: MemberName },
+    /// Its worker was asked to end.
+    Ending { name: MemberName },
+    /// It was asked to end and refused, or could not be asked: it goes on.
+    Staying { name: MemberName },
     /// Its worker does not answer its leader.
     Hung { name: MemberName },
     /// It answers again.
@@ -255,6 +259,18 @@ pub struct Member {
     pub hung_ms: Option<u64>,
     /// Since when its worker is to end for good. Of a worker that runs, or has died of that.
     pub dismissed_ms: Option<u64>,
+    /// Since when its worker is asked to end, and has not refused. Of a worker that runs.
+    pub asked_to_end_ms: Option<u64>,
+}
+
+impl Member {
+    /// Since when its worker is being ended: it was asked to end, or told to by a signal. Nothing of one that does not run.
+    pub fn ending_since_ms(&self) -> Option<u64> {
+        match &self.presence {
+            MemberPresence::Joined { .. } => [self.asked_to_end_ms, self.dismissed_ms].into_iter().flatten().min(),
+            MemberPresence::Expected { .. } | MemberPresence::Left { .. } => None,
+        }
+    }
 }
 
 /// A death after which a member is started again.
@@ -366,6 +382,8 @@ impl LogFold for Roster {
         "left",
         "restarting",
         "dismissed",
+        "ending",
+        "staying",
         "hung",
         "answering",
         "removed",
@@ -381,8 +399,10 @@ impl LogFold for Roster {
                 // Another agent does not know the conversation of the one before it.
                 let before = self.members.get(&name).filter(|before| before.spec.agent == spec.agent);
                 let session = before.and_then(|before| before.session.clone());
-                let (deaths, hung_ms, dismissed_ms) = (Vec::new(), None, None);
-                self.members.insert(name, Member { spec, presence, session, deaths, hung_ms, dismissed_ms });
+                let deaths = Vec::new();
+                let (hung_ms, dismissed_ms, asked_to_end_ms) = (None, None, None);
+                let member = Member { spec, presence, session, deaths, hung_ms, dismissed_ms, asked_to_end_ms };
+                self.members.insert(name, member);
             }
             TeamFact::Joined { name, process } => {
                 self.change(&name, |member| member.is(MemberPresence::Joined { at_ms, process }));
@@ -393,6 +413,8 @@ impl LogFold for Roster {
                 self.change(&name, |member| member.restarting(MemberDeath { died_ms: at_ms, how, again_ms }));
             }
             TeamFact::Dismissed { name } => self.change(&name, |member| member.dismissed(at_ms)),
+            TeamFact::Ending { name } => self.change(&name, |member| member.asked_to_end(at_ms)),
+            TeamFact::Staying { name } => self.change(&name, |member| member.asked_to_end_ms = None),
             TeamFact::Hung { name } => self.change(&name, |member| member.hung_ms = Some(at_ms)),
             TeamFact::Answering { name } => self.change(&name, |member| member.hung_ms = None),
             TeamFact::Removed { name } => {
@@ -433,6 +455,9 @@ impl LogFold for Roster {
             }
             if let Some(dismissed_ms) = member.dismissed_ms {
                 next.write(dismissed_ms, LEAD, &[TeamFact::Dismissed { name: name.clone() }])?;
+            }
+            if let Some(asked_ms) = member.asked_to_end_ms {
+                next.write(asked_ms, LEAD, &[TeamFact::Ending { name: name.clone() }])?;
             }
             if let Some(hung_ms) = member.hung_ms {
                 next.write(hung_ms, LEAD, &[TeamFact::Hung { name: name.clone() }])?;
@@ -476,6 +501,15 @@ impl Member {
         self.presence = presence;
         self.hung_ms = None;
         self.dismissed_ms = None;
+        self.asked_to_end_ms = None;
+    }
+
+    /// One that does not run can not be asked.
+    fn asked_to_end(&mut self, now_ms: u64) {
+        match &self.presence {
+            MemberPresence::Joined { .. } => drop(self.asked_to_end_ms.get_or_insert(now_ms)),
+            MemberPresence::Expected { .. } | MemberPresence::Left { .. } => {}
+        }
     }
 
     fn dismissed(&mut self, now_ms: u64) {

@@ -169,6 +169,9 @@ fn member_view(
     let at = if open.is_some_and(|open| open.quiet) { MemberState::Stalled } else { MemberState::Busy };
     let (state, since_ms) = match (running, &member.presence) {
         (true, MemberPresence::Joined { .. }) if let Some(hung_ms) = member.hung_ms => (MemberState::Hung, hung_ms),
+        (true, MemberPresence::Joined { .. }) if let Some(since_ms) = member.ending_since_ms() => {
+            (MemberState::Ending, since_ms)
+        }
         (true, MemberPresence::Joined { .. }) if let Some((since_ms, _)) = parked => (MemberState::Parked, since_ms),
         (true, MemberPresence::Joined { at_ms, .. }) if tasks.is_empty() => match turn {
             Some(turn) => (at, turn.since_ms),

@@ -156,6 +156,19 @@ pub struct LeaderInfo {
     pub protocol: u32,
     /// The version of its program.
     pub version: String,
+    /// How it ends the team, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ending: Option<TeamEnding>,
+}
+
+/// How a leader ends its team.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TeamEnding {
+    /// Each member finishes its turn.
+    Gently,
+    /// Each member is told to end at once.
+    ByForce,
 }
 
 /// One member as people see it.
@@ -223,6 +236,8 @@ pub enum MemberState {
     Stalled,
     /// It is at work, and its worker does not answer.
     Hung,
+    /// It runs, and was asked or told to end: it finishes its turn at most.
+    Ending,
     /// Its worker died, and the leader starts it again at a time.
     Restarting,
     /// It left, and nobody starts it again by himself.
@@ -364,7 +379,7 @@ pub trait LeaderApi {
     #[method(name = "stop")]
     async fn stop(&self, name: MemberName, reason: String) -> RpcResult<StoppedTurn>;
 
-    /// Asks a member, or all, to end. Waits for what comes of it.
+    /// Asks a member, or all, to end. Waits for what comes of it: nothing of those that do not run.
     #[method(name = "shutdown")]
     async fn shutdown(
         &self,

@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
-use teamster_leader::core::{DownMode, LeaderAsk as LeadAsk};
+use teamster_leader::core::LeaderAsk as LeadAsk;
 use teamster_protocol::model::board::ClearedTasks;
 use teamster_protocol::model::id::{Address, TaskId};
 use teamster_protocol::model::mail::{MessageBody, Urgency};
 use teamster_protocol::model::roster::StartedBy;
 use teamster_protocol::model::shutdown::WhenBusy;
 use teamster_protocol::model::task::{NewTask, TaskWork};
+use teamster_protocol::wire::api::TeamEnding;
 use teamster_protocol::wire::api::{SpawnRequest, WorkspaceRequest};
 use teamster_worker::core::{CallId, WorkerAsk};
 
@@ -127,7 +128,7 @@ impl Sim {
             0..=6 => self.lead.ask(&mut self.world, LeadAsk::Shutdown { name: Some(name), reason, when_busy }),
             7 | 8 => self.lead.ask(&mut self.world, LeadAsk::Shutdown { name: None, reason, when_busy }),
             9 => self.lead.ask(&mut self.world, LeadAsk::Kill { name }),
-            10 => self.lead.ask(&mut self.world, LeadAsk::Down { how: DownMode::Gently }),
+            10 => self.lead.ask(&mut self.world, LeadAsk::Down { how: TeamEnding::Gently }),
             _ => self.lead.interrupt(),
         }
     }

@@ -5,6 +5,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use teamster_leader::git::TeamMarkFile;
 use teamster_leader::ops::doctor::{CheckGroup, CheckLevel, RepairAct, TeamHealth};
+use teamster_leader::ops::ending_news::{AwaitedWork, EndingNews};
+use teamster_leader::ops::hanging::LeaderStatus;
 use teamster_leader::ops::why::{MemberAbsence, MemberHindrance, WaitCause};
 use teamster_protocol::model::agent::{
     AgentFault, Permission, PermissionBy, PlanState, SessionBegin, ToolState, TurnEnd,
@@ -20,7 +22,8 @@ use teamster_protocol::model::task::view::{AttemptEndKind, TaskView};
 use teamster_protocol::model::task::{NewTask, TaskChanges, TaskWork};
 use teamster_protocol::store::presence::LockHolder;
 use teamster_protocol::wire::api::{
-    EndOutcome, MailboxReader, MemberState, MemberView, PassedVia, UndeliveredMail, WorkerPhase, WorkspaceRequest,
+    EndOutcome, MailboxReader, MemberState, MemberView, PassedVia, TeamEnding, UndeliveredMail, WorkerPhase,
+    WorkspaceRequest,
 };
 
 /// One tag.
@@ -89,6 +92,10 @@ pub(crate) fn kinds() -> Vec<Kind> {
         named::<WaitCause>("why-cause", "kind"),
         keyed::<MemberAbsence>("why-absence"),
         keyed::<MemberHindrance>("why-hindrance"),
+        named::<EndingNews>("ending-news", "news"),
+        keyed::<AwaitedWork>("awaited-work"),
+        keyed::<TeamEnding>("team-ending"),
+        plain::<LeaderStatus>("leader-status"),
         keyed::<CheckLevel>("doctor-level"),
         keyed::<CheckGroup>("doctor-group"),
         keyed::<TeamHealth>("doctor-state"),

@@ -188,8 +188,8 @@ fn each_call_is_answered_once_and_down_is_the_end() {
         assert_eq!(world.exits, 0, "seed {seed}");
         match world.dice.below(3) {
             0 => world.feed(LeaderEvent::Interrupted),
-            1 => world.ask(LeaderAsk::Down { how: DownMode::Gently }),
-            _ => world.ask(LeaderAsk::Down { how: DownMode::ByForce }),
+            1 => world.ask(LeaderAsk::Down { how: TeamEnding::Gently }),
+            _ => world.ask(LeaderAsk::Down { how: TeamEnding::ByForce }),
         }
         let mut steps = 0;
         while world.exits == 0 {

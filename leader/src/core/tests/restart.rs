@@ -94,7 +94,7 @@ fn a_spawn_takes_the_place_of_a_restart() {
 fn a_leader_that_ends_starts_nobody_again() {
     let mut scene = started("ada");
     scene.exit("ada", killed());
-    let actions = scene.ask(LeaderAsk::Down { how: DownMode::Gently });
+    let actions = scene.ask(LeaderAsk::Down { how: TeamEnding::Gently });
     assert!(actions.contains(&LeaderAction::Exit), "{actions:?}");
     assert!(actions.contains(&buried("ada", killed())), "nor does the next one: {actions:?}");
 }

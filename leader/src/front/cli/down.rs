@@ -1,6 +1,6 @@
 //! `teamster down`.
 
-use super::endings::{endings_text, exit_of};
+use super::endings::{EndingLines, exit_of};
 use super::interrupt::unless_interrupted;
 use super::{CliContext, CliError, ExitStatus};
 use crate::ops::down;
@@ -14,10 +14,17 @@ pub struct DownArgs {
 }
 
 pub(super) async fn down(context: &CliContext, args: DownArgs) -> Result<ExitStatus, CliError> {
-    let endings = unless_interrupted(down::down(&context.session, args.force)).await?;
-    context.show(&endings, |endings| match endings.members.is_empty() {
-        true => "the leader ended; no member ran".to_owned(),
-        false => format!("{}\nthe leader ended", endings_text(endings)),
+    let mut lines = EndingLines::new(context, "teamster down --force ends them now");
+    let ending = unless_interrupted(down::down(&context.session, args.force, |news| lines.tell(news))).await;
+    let ended = lines.unless_given_up(ending)?;
+    lines.conclude(&ended, |ended| {
+        let last = match (ended.leader_ended, ended.endings.members.is_empty()) {
+            (true, true) => "the leader ended; no member ran",
+            (true, false) => "the leader ended",
+            (false, true) => "nothing of the team runs",
+            (false, false) => "the team ended",
+        };
+        Some(last.to_owned())
     })?;
-    Ok(exit_of(&endings))
+    Ok(exit_of(&ended.endings))
 }

@@ -1,10 +1,15 @@
-//! What is said of members that were to end.
+//! What is said of members that are being ended: whom that waits for, and what came of each.
 
+use std::io;
+use std::time::Duration;
+
+use serde::Serialize;
 use teamster_protocol::wire::api::{EndOutcome, EndedMember};
 
-use super::ExitStatus;
 use super::list;
-use super::print::{TextTone, paint};
+use super::print::{self, TextTone, humane, paint};
+use super::{CliContext, CliError, ExitStatus, OutputShape};
+use crate::ops::ending_news::{AwaitedWork, EndingNews};
 use crate::ops::shutdown::MemberEndings;
 
 /// Whether all that were to end did.
@@ -12,20 +17,104 @@ pub(super) fn exit_of(endings: &MemberEndings) -> ExitStatus {
     if endings.are_complete() { ExitStatus::Done } else { ExitStatus::Refused }
 }
 
+/// What came of each member, one a line.
 pub(super) fn endings_text(endings: &MemberEndings) -> String {
-    let line = |ended: &EndedMember| {
-        let name = paint(TextTone::Name, ended.name.as_str());
-        match &ended.outcome {
-            EndOutcome::Left { how } => format!("{name} {}", paint(TextTone::Plain, &list::left(how))),
-            EndOutcome::Refused { task } => {
-                let with = task.map(|task| format!(" with task {task}")).unwrap_or_default();
-                let finish = format!("teamster shutdown {} --finish lets it finish first", ended.name);
-                format!("{name} {}{with}; {finish}", paint(TextTone::Warn, "goes on, it is busy"))
-            }
-            EndOutcome::Stuck => format!("{name} {}", paint(TextTone::Error, "does not end, not even by SIGKILL")),
+    endings.members.iter().map(ended_text).collect::<Vec<_>>().join("\n")
+}
+
+/// Prints how members go that are being ended, as it happens: for people a line each, for programs an object each.
+pub(super) struct EndingLines<'a> {
+    context: &'a CliContext,
+    /// How that could be hurried; told once, and taken then.
+    hurry: Option<String>,
+    /// Why something could not be printed. The members end all the same.
+    failed: Option<io::Error>,
+}
+
+impl<'a> EndingLines<'a> {
+    /// Nothing was told yet. `hurry` is what may be done by who does not want to wait.
+    pub(super) fn new(context: &'a CliContext, hurry: impl Into<String>) -> EndingLines<'a> {
+        EndingLines { context, hurry: Some(hurry.into()), failed: None }
+    }
+
+    /// Prints what is news.
+    pub(super) fn tell(&mut self, news: &[EndingNews]) {
+        let now_ms = self.context.session.now_ms();
+        for one in news {
+            self.say(match self.context.shape {
+                OutputShape::Json => serde_json::to_string(one).expect("news are plain data"),
+                OutputShape::Text => news_text(one, now_ms),
+            });
         }
-    };
-    endings.members.iter().map(line).collect::<Vec<_>>().join("\n")
+        let waits = news.iter().any(|one| matches!(one, EndingNews::Awaited { .. }));
+        if waits
+            && self.context.shape == OutputShape::Text
+            && let Some(hurry) = self.hurry.take()
+        {
+            self.say(paint(TextTone::Faint, &format!("  Ctrl-C only stops waiting; {hurry}")).to_string());
+        }
+    }
+
+    /// What came of it all. Says what happens now if somebody does not want to wait any longer.
+    pub(super) fn unless_given_up<T>(&self, ended: Result<T, CliError>) -> Result<T, CliError> {
+        if let Err(CliError::Interrupted) = ended
+            && self.context.shape == OutputShape::Text
+        {
+            print::note("not waiting any longer; who was asked to end does so all the same: see teamster list");
+        }
+        ended
+    }
+
+    /// Prints the result below what was told: for programs all of it, for people the last line, if there is one.
+    pub(super) fn conclude<T: Serialize>(
+        mut self,
+        result: &T,
+        last: impl FnOnce(&T) -> Option<String>,
+    ) -> Result<(), CliError> {
+        match self.context.shape {
+            OutputShape::Json => self.say(serde_json::to_string(result).expect("results are plain data")),
+            OutputShape::Text => last(result).into_iter().for_each(|last| self.say(last)),
+        }
+        self.failed.map_or(Ok(()), |error| Err(CliError::Stdout(error)))
+    }
+
+    fn say(&mut self, line: String) {
+        // That nobody reads any more is none of the members' business.
+        if let Err(error) = print::say(line) {
+            self.failed.get_or_insert(error);
+        }
+    }
+}
+
+fn news_text(news: &EndingNews, now_ms: u64) -> String {
+    let for_how_long = |since_ms: u64| humane(Duration::from_millis(now_ms.saturating_sub(since_ms)));
+    match news {
+        EndingNews::Ended(ended) => ended_text(ended),
+        EndingNews::Awaited { name, at } => {
+            let at = match at {
+                AwaitedWork::Starting => "which is starting".to_owned(),
+                AwaitedWork::Idle => "which is about to end".to_owned(),
+                AwaitedWork::Task { id, since_ms } => format!("busy with task {id} for {}", for_how_long(*since_ms)),
+                AwaitedWork::Turn { number, since_ms } => {
+                    format!("in turn {number}, without a task, for {}", for_how_long(*since_ms))
+                }
+            };
+            format!("{} {}, {at}", paint(TextTone::Busy, "waits for"), paint(TextTone::Name, name.as_str()))
+        }
+    }
+}
+
+fn ended_text(ended: &EndedMember) -> String {
+    let name = paint(TextTone::Name, ended.name.as_str());
+    match &ended.outcome {
+        EndOutcome::Left { how } => format!("{name} {}", paint(TextTone::Plain, &list::left(how))),
+        EndOutcome::Refused { task } => {
+            let with = task.map(|task| format!(" with task {task}")).unwrap_or_default();
+            let finish = format!("teamster shutdown {} --finish lets it finish first", ended.name);
+            format!("{name} {}{with}; {finish}", paint(TextTone::Warn, "goes on, it is busy"))
+        }
+        EndOutcome::Stuck => format!("{name} {}", paint(TextTone::Error, "does not end, not even by SIGKILL")),
+    }
 }
 
 #[cfg(test)]
@@ -52,6 +141,23 @@ mod tests {
         bob goes on, it is busy with task 3; teamster shutdown bob --finish lets it finish first
         carol died: killed by SIGKILL
         dave does not end, not even by SIGKILL
+        ");
+    }
+
+    #[test]
+    fn whom_the_end_waits_for_is_said_with_what_it_is_at_and_for_how_long() {
+        let at = [
+            AwaitedWork::Task { id: TaskId(3), since_ms: 0 },
+            AwaitedWork::Turn { number: 7, since_ms: 114_000 },
+            AwaitedWork::Idle,
+            AwaitedWork::Starting,
+        ];
+        let told = at.map(|at| news_text(&EndingNews::Awaited { name: "alice".parse().expect("a name"), at }, 124_000));
+        insta::assert_snapshot!(anstream::adapter::strip_str(&told.join("\n")), @"
+        waits for alice, busy with task 3 for 2m 04s
+        waits for alice, in turn 7, without a task, for 10.0s
+        waits for alice, which is about to end
+        waits for alice, which is starting
         ");
     }
 }

@@ -163,6 +163,8 @@ fn roster_words(fact: &TeamFact) -> (TextTone, String) {
             (TextTone::Warn, format!("{name} {}; it is started again", list::left(how)))
         }
         TeamFact::Dismissed { name } => (TextTone::Faint, format!("{name} is told to end")),
+        TeamFact::Ending { name } => (TextTone::Faint, format!("{name} is asked to end")),
+        TeamFact::Staying { name } => (TextTone::Faint, format!("{name} goes on, and does not end")),
         TeamFact::Hung { name } => (TextTone::Warn, format!("{name} hangs: its worker does not answer")),
         TeamFact::Answering { name } => (TextTone::Ok, format!("{name} answers again")),
         TeamFact::Removed { name } => (TextTone::Faint, format!("{name} is off the roster")),

@@ -7,9 +7,9 @@ use teamster_protocol::model::id::TaskId;
 use teamster_protocol::model::roster::WorkerEnd;
 use teamster_protocol::wire::api::{MemberState, MemberView};
 
+use super::leader_line::leader_note;
 use super::print::{TableCell, TableColumn, TextTable, TextTone, humane};
 use super::{CliContext, CliError, ExitStatus};
-use crate::ops::hanging::note_of_hanging;
 use crate::ops::list::list_members;
 
 /// From this width on there is room for every column.
@@ -23,11 +23,13 @@ pub(super) async fn list(context: &CliContext, ListArgs {}: ListArgs) -> Result<
     if context.says_how_to_begin()? {
         return Ok(ExitStatus::Done);
     }
-    let list = list_members(&context.session)?;
-    let note = note_of_hanging(&context.session).await?;
+    let list = list_members(&context.session).await?;
     context.show(&list, |list| match list.members.is_empty() {
         true => "no members yet; start one with teamster spawn NAME".to_owned(),
-        false => format!("{}{note}", table(&list.members, &list.titles, context.session.now_ms(), context.columns)),
+        false => {
+            let members = table(&list.members, &list.titles, context.session.now_ms(), context.columns);
+            format!("{members}{}", leader_note(list.leader.as_ref()))
+        }
     })?;
     Ok(ExitStatus::Done)
 }
@@ -74,6 +76,7 @@ pub(super) fn word(state: MemberState) -> &'static str {
         MemberState::Parked => "parked",
         MemberState::Stalled => "stalled",
         MemberState::Hung => "hung",
+        MemberState::Ending => "ending",
         MemberState::Restarting => "restarting",
         MemberState::Left => "left",
         MemberState::Dead => "dead",
@@ -86,6 +89,7 @@ pub(super) fn tone(state: MemberState) -> TextTone {
     match state {
         MemberState::Starting
         | MemberState::Restarting
+        | MemberState::Ending
         | MemberState::Parked
         | MemberState::Stalled
         | MemberState::Hung => TextTone::Warn,

@@ -3,7 +3,7 @@
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::shutdown::WhenBusy;
 
-use super::endings::{endings_text, exit_of};
+use super::endings::{EndingLines, exit_of};
 use super::interrupt::unless_interrupted;
 use super::{CliContext, CliError, ExitStatus};
 use crate::ops::shutdown;
@@ -23,11 +23,15 @@ pub struct ShutdownArgs {
 
 pub(super) async fn shutdown(context: &CliContext, args: ShutdownArgs) -> Result<ExitStatus, CliError> {
     let when_busy = if args.finish { WhenBusy::Finish } else { WhenBusy::Refuse };
-    let asked = shutdown::shutdown(&context.session, args.name, args.reason.join(" "), when_busy);
-    let endings = unless_interrupted(asked).await?;
-    context.show(&endings, |endings| match endings.members.is_empty() {
-        true => "no member runs".to_owned(),
-        false => endings_text(endings),
-    })?;
+    let (hurry, nobody) = match &args.name {
+        Some(name) => (format!("teamster kill {name} ends it now"), format!("{name} does not run")),
+        None => ("teamster kill NAME ends one now".to_owned(), "no member runs".to_owned()),
+    };
+    let mut lines = EndingLines::new(context, hurry);
+    let reason = args.reason.join(" ");
+    let asked = shutdown::shutdown(&context.session, args.name, reason, when_busy, |news| lines.tell(news));
+    let asked = unless_interrupted(asked).await;
+    let endings = lines.unless_given_up(asked)?;
+    lines.conclude(&endings, |endings| endings.members.is_empty().then_some(nobody))?;
     Ok(exit_of(&endings))
 }

@@ -7,6 +7,7 @@ use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::roster::{CellIsolation, StartedBy};
 use teamster_protocol::wire::api::MemberState;
 
+use super::leader_line::condition;
 use super::print::{TableCell, TableColumn, TextTable, TextTone, ago, columns, humane, paint, shorten};
 use super::task_text::{counts_text, numbers, parts};
 use super::{CliContext, CliError, ExitStatus, list, logs};
@@ -61,16 +62,13 @@ fn team_text(status: &TeamStatus, members: &str, now_ms: u64, columns: usize) ->
         &mut text,
         "leader",
         &match &status.leader {
-            Some(leader) if leader.hangs => format!(
-                "process {}, {}; kill it with teamster restart-leader, or end the team with teamster down --force",
-                leader.pid,
-                paint(TextTone::Error, "does not answer")
-            ),
-            Some(leader) => format!(
-                "process {}, up {}",
-                leader.pid,
-                humane(Duration::from_millis(now_ms.saturating_sub(leader.since_ms)))
-            ),
+            Some(leader) => {
+                let up = humane(Duration::from_millis(now_ms.saturating_sub(leader.since_ms)));
+                match condition(leader) {
+                    Some(condition) => format!("process {}, up {up}, {condition}", leader.pid),
+                    None => format!("process {}, up {up}", leader.pid),
+                }
+            }
             None => "none runs; start one with teamster up --detach".to_owned(),
         },
     );
@@ -80,6 +78,7 @@ fn team_text(status: &TeamStatus, members: &str, now_ms: u64, columns: usize) ->
         MemberState::Parked,
         MemberState::Stalled,
         MemberState::Hung,
+        MemberState::Ending,
         MemberState::Idle,
         MemberState::Starting,
         MemberState::Restarting,

@@ -1,8 +1,8 @@
 //! `teamster why`.
 
+use super::leader_line::leader_note;
 use super::print::{TextTone, harmless, paint};
 use super::{CliContext, CliError, ExitStatus};
-use crate::ops::hanging::note_of_hanging;
 use crate::ops::why::{self, CauseText, WhyAnswer, WhySubject};
 
 /// Causes that are told to people; a task may wait for hundreds.
@@ -17,9 +17,8 @@ pub struct WhyArgs {
 }
 
 pub(super) async fn why(context: &CliContext, args: WhyArgs) -> Result<ExitStatus, CliError> {
-    let answer = why::why(&context.session, args.what)?;
-    let note = note_of_hanging(&context.session).await?;
-    context.show(&answer, |answer| format!("{}{note}", text(answer)))?;
+    let answer = why::why(&context.session, args.what).await?;
+    context.show(&answer, |answer| format!("{}{}", text(answer), leader_note(answer.leader())))?;
     Ok(ExitStatus::Done)
 }
 

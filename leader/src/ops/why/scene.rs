@@ -32,8 +32,6 @@ pub struct TeamScene<'a> {
     pub over_file_limit: &'a BTreeMap<MemberName, u64>,
     /// The members whose worker lives and does not hold the member's lock, because its file was tidied away.
     pub lock_lost: &'a BTreeSet<MemberName>,
-    /// The members that were asked to end and have not refused.
-    pub ending: &'a BTreeSet<MemberName>,
     /// Why a task failed, in the words of its last attempt.
     pub reason: &'a dyn Fn(TaskId) -> Option<String>,
 }
@@ -125,8 +123,11 @@ pub enum MemberHindrance {
     LockLost,
     /// Its agent says nothing.
     Stalled,
-    /// It was asked to end.
-    Ending,
+    /// It was asked or told to end.
+    Ending {
+        /// Since when.
+        since_ms: u64,
+    },
 }
 
 /// Why a member does not run.
@@ -191,11 +192,12 @@ impl TeamScene<'_> {
         let causes = match self.absence(name) {
             Some(presence) => vec![WaitCause::Absent { member: name.clone(), presence }],
             None => {
-                let hindered = self.hindrance(name).map(|by| WaitCause::Hindered { member: name.clone(), by });
+                let hindered: Vec<WaitCause> =
+                    self.hindrances(name).map(|by| WaitCause::Hindered { member: name.clone(), by }).collect();
                 let at = match (self.at(name), self.in_turn.get(name)) {
                     (Some((task, since_ms)), _) => vec![WaitCause::Busy { task, since_ms }],
                     (None, Some(since_ms)) => vec![WaitCause::InTurn { since_ms: *since_ms }],
-                    (None, None) if hindered.is_some() => Vec::new(),
+                    (None, None) if !hindered.is_empty() => Vec::new(),
                     (None, None) => self.idle(name),
                 };
                 at.into_iter().chain(hindered).collect()
@@ -226,7 +228,7 @@ impl TeamScene<'_> {
                         | MemberHindrance::Stalled),
                     ) => WaitCause::OwnerHindered { owner, since_ms, by },
                     // It finishes that first.
-                    Some(MemberHindrance::Ending | MemberHindrance::LockLost) | None => {
+                    Some(MemberHindrance::Ending { .. } | MemberHindrance::LockLost) | None => {
                         WaitCause::InProgress { owner, since_ms }
                     }
                 })
@@ -384,17 +386,21 @@ impl TeamScene<'_> {
         }
     }
 
-    /// What keeps a member that runs from its work, if anything does.
+    /// What keeps a member that runs from its work first of all, if anything does.
     fn hindrance(&self, name: &MemberName) -> Option<MemberHindrance> {
-        let hung_ms = self.roster.member(name).ok()?.hung_ms;
-        match (hung_ms, self.over_file_limit.get(name)) {
-            (Some(since_ms), _) => Some(MemberHindrance::Hung { since_ms }),
-            (None, Some(bytes)) => Some(MemberHindrance::FileLimit { bytes: *bytes }),
-            (None, None) if self.quiet.contains(name) => Some(MemberHindrance::Stalled),
-            (None, None) if self.ending.contains(name) => Some(MemberHindrance::Ending),
-            (None, None) if self.lock_lost.contains(name) => Some(MemberHindrance::LockLost),
-            (None, None) => None,
-        }
+        self.hindrances(name).next()
+    }
+
+    /// All that keeps a member that runs from its work, the worst first.
+    fn hindrances(&self, name: &MemberName) -> impl Iterator<Item = MemberHindrance> {
+        let member = self.roster.member(name).ok();
+        let hung = member.and_then(|member| member.hung_ms).map(|since_ms| MemberHindrance::Hung { since_ms });
+        let limit = self.over_file_limit.get(name).map(|bytes| MemberHindrance::FileLimit { bytes: *bytes });
+        let stalled = self.quiet.contains(name).then_some(MemberHindrance::Stalled);
+        let ending = member.and_then(|member| member.ending_since_ms());
+        let ending = ending.map(|since_ms| MemberHindrance::Ending { since_ms });
+        let lock_lost = self.lock_lost.contains(name).then_some(MemberHindrance::LockLost);
+        [hung, limit, stalled, ending, lock_lost].into_iter().flatten()
     }
 
     /// Why a member does not run; nothing if it does, or if nobody knows of it.

@@ -70,6 +70,8 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long a writer may hold the lock of a log before `doctor` says that it has stopped: an append takes microseconds.
 pub const APPEND_WITHIN: Duration = Duration::from_secs(1);
+/// How often `down` and `shutdown` say again for whom they wait.
+pub const AWAITED_TOLD_EVERY: Duration = Duration::from_secs(30);
 /// How long a call waits that ends when something happens, such as a turn: as long as the leader lives.
 pub const CALL_PATIENCE: Duration = Duration::from_secs(365 * 24 * 3600);
 /// How long any one step of the demo may take; each takes well under a second.

@@ -32,6 +32,10 @@ fn process(pid: u32) -> WorkerProcess {
     }
 }
 
+fn ending(member: &str) -> TeamFact {
+    TeamFact::Ending { name: name(member) }
+}
+
 fn joined(member: &str, pid: u32) -> TeamFact {
     TeamFact::Joined { name: name(member), process: process(pid) }
 }
@@ -202,6 +206,8 @@ fn a_new_generation_says_the_same() {
         let hung = || [joined(member, pid), TeamFact::Hung { name: name(member) }];
         facts.extend((pid % 6 == 3).then(hung).into_iter().flatten());
         facts.extend((pid % 5 < 2).then(|| TeamFact::Dismissed { name: name(member) }));
+        facts.extend((pid % 4 == 1).then(|| [joined(member, pid), ending(member)]).into_iter().flatten());
+        facts.extend((pid % 8 == 5).then(|| TeamFact::Staying { name: name(member) }));
         facts.extend((pid % 12 == 3).then(|| TeamFact::Answering { name: name(member) }));
         facts.extend((pid % 4 == 0).then(|| joined(member, 100 + pid)));
         facts.extend((pid % 7 == 6).then(|| TeamFact::Removed { name: name(member) }));
@@ -217,6 +223,28 @@ fn a_new_generation_says_the_same() {
         assert_eq!((kept, log.state().dir()), (due, live.dir()), "at {at_ms}");
     }
     assert!(path.with_extension("jsonl.old").exists(), "no new generation was ever begun");
+}
+
+#[test]
+fn who_was_asked_to_end_is_ending_until_it_refuses_or_leaves() {
+    let mut roster = Roster::default();
+    let ending_since = |roster: &Roster| roster.member(&name("alice")).unwrap().ending_since_ms();
+    put(&mut roster, 1, added("alice"));
+    put(&mut roster, 2, ending("alice"));
+    assert_eq!(ending_since(&roster), None, "it does not run");
+    put(&mut roster, 3, joined("alice", 7));
+    put(&mut roster, 4, ending("alice"));
+    put(&mut roster, 5, ending("alice"));
+    assert_eq!(ending_since(&roster), Some(4), "since it was asked first");
+    put(&mut roster, 6, TeamFact::Staying { name: name("alice") });
+    assert_eq!(ending_since(&roster), None, "it refused");
+    put(&mut roster, 7, TeamFact::Dismissed { name: name("alice") });
+    put(&mut roster, 8, ending("alice"));
+    assert_eq!(ending_since(&roster), Some(7), "a signal told it to end");
+    put(&mut roster, 9, left("alice", WorkerEnd::Shutdown));
+    assert_eq!(ending_since(&roster), None, "it has ended");
+    put(&mut roster, 10, joined("alice", 8));
+    assert_eq!(ending_since(&roster), None, "that is another worker");
 }
 
 #[test]

@@ -77,27 +77,33 @@ fn no_leader_where_one_is_needed() {
     team.ok("spawn alice");
     team.ok("shutdown alice");
     team.ok("down");
-    let said = refused(&team, 3, &["down", "kill alice", "stop alice", "shutdown", "shutdown alice"]);
+    // What is to end does not run: it is as it was wanted.
+    for line in ["down", "shutdown", "shutdown alice"] {
+        team.ok(line);
+    }
+    let said = refused(&team, 1, &["kill alice", "stop alice"]);
     insta::assert_snapshot!(said, @"
-    $ down
-    error: no leader runs for team app-0
-      hint: see teamster status for what runs
     $ kill alice
-    error: no leader runs for team app-0
-      hint: see teamster status for what runs
+    error: alice is not running
+      hint: start it with teamster spawn alice
     $ stop alice
-    error: no leader runs for team app-0
-      hint: see teamster status for what runs
-    $ shutdown
-    error: no leader runs for team app-0
-      hint: see teamster status for what runs
-    $ shutdown alice
-    error: no leader runs for team app-0
-      hint: see teamster status for what runs
+    error: alice is not running
+      hint: start it with teamster spawn alice
     ");
-    let error = team.run("down --json");
+    let said = refused(&team, 3, &["restart-leader"]);
+    insta::assert_snapshot!(said, @"
+    $ restart-leader
+    error: no leader runs for team app-0
+      hint: start one with teamster up --detach
+    ");
+    let error = team.run("restart-leader --json");
     let error: Value = serde_json::from_str(&error.err).unwrap();
     assert_eq!((&error["error"]["code"], &error["error"]["kind"]), (&3.into(), &"no_leader".into()));
+    // The same refusal from a leader has the same words and the same code.
+    let without = [team.fails(1, "kill alice"), team.fails(1, "stop alice")];
+    team.ok("up --detach");
+    assert_eq!([team.fails(1, "kill alice"), team.fails(1, "stop alice")], without);
+    assert_eq!([team.fails(1, "send alice true"), team.fails(1, "steer alice true")], [&*without[0]; 2]);
 }
 
 #[test]

@@ -25,7 +25,6 @@ struct Team {
     quiet: BTreeSet<MemberName>,
     over_file_limit: BTreeMap<MemberName, u64>,
     lock_lost: BTreeSet<MemberName>,
-    ending: BTreeSet<MemberName>,
 }
 
 fn name(name: &str) -> MemberName {
@@ -115,7 +114,6 @@ impl Team {
             quiet: &self.quiet,
             over_file_limit: &self.over_file_limit,
             lock_lost: &self.lock_lost,
-            ending: &self.ending,
             reason: &reason,
         })
     }
@@ -341,23 +339,31 @@ fn whose_lock_was_tidied_away_says_so() {
 
 #[test]
 fn who_is_ending_says_so() {
-    let mut team = team().task(&[], plain).claimed(1, "ann").task(&[], to("ann"));
-    team.ending.insert(name("ann"));
+    let ending = || TeamFact::Ending { name: name("ann") };
+    let team = team().task(&[], plain).claimed(1, "ann").task(&[], to("ann")).roster(ending());
     insta::assert_snapshot!([1, 2].map(|id| team.why(id)).concat() + &team.why_member("ann"), @"
     in progress by ann for 3m 00s
       → teamster logs ann -f
-    for ann, who was asked to end, and takes nothing more
+    for ann, who has been ending for 3m 00s: it finishes its turn, and takes nothing more
       → teamster task unassign 2
     on task 1 for 3m 00s
       → teamster task show 1
-    was asked to end, and takes nothing more
+    has been ending for 3m 00s: it finishes its turn, and takes nothing more
+      → teamster kill ann
     ");
-    let mut team = Team::default().member("ann", None, AutoClaim::On).task(&[], plain);
-    team.ending.insert(name("ann"));
+    let mut team = Team::default().member("ann", None, AutoClaim::On).task(&[], plain).roster(ending());
     insta::assert_snapshot!(team.why(1) + &team.why_member("ann"), @"
-    the next for ann, who was asked to end, and takes nothing more
+    the next for ann, who has been ending for 3m 00s: it finishes its turn, and takes nothing more
       → teamster spawn NAME
-    was asked to end, and takes nothing more
+    has been ending for 3m 00s: it finishes its turn, and takes nothing more
+      → teamster kill ann
+    ");
+    team.quiet.insert(name("ann"));
+    insta::assert_snapshot!(team.why_member("ann"), @"
+    waits for its agent, which has said nothing for longer than it may
+      → teamster steer ann TEXT, or teamster stop ann
+    has been ending for 3m 00s: it finishes its turn, and takes nothing more
+      → teamster kill ann
     ");
 }
 

@@ -90,6 +90,8 @@ fn hint(cause: &WaitCause, task: Option<TaskId>) -> Option<String> {
         WaitCause::Completed { .. } => Some(format!("teamster task show {id}")),
         WaitCause::Failed { .. } | WaitCause::Cancelled => Some(format!("teamster task retry {id}")),
         WaitCause::InProgress { owner, .. } => Some(format!("teamster logs {owner} -f")),
+        // There is nothing to do but to wait, or to hurry it.
+        WaitCause::Hindered { member, by: MemberHindrance::Ending { .. } } => Some(format!("teamster kill {member}")),
         WaitCause::OwnerHindered { owner: member, by, .. } | WaitCause::Hindered { member, by } => way_on(member, by),
         WaitCause::AssigneeHindered { member, by } => {
             let unassign = format!("teamster task unassign {id}");
@@ -183,7 +185,10 @@ fn hindrance(by: &MemberHindrance, now_ms: u64) -> String {
             "can write nothing down: its worker may write files of {bytes} bytes only, and the team's logs are as long"
         ),
         MemberHindrance::Stalled => "waits for its agent, which has said nothing for longer than it may".to_owned(),
-        MemberHindrance::Ending => "was asked to end, and takes nothing more".to_owned(),
+        MemberHindrance::Ending { since_ms } => {
+            let since = humane(Duration::from_millis(now_ms.saturating_sub(*since_ms)));
+            format!("has been ending for {since}: it finishes its turn, and takes nothing more")
+        }
         MemberHindrance::LockLost => {
             "does not hold its lock, whose file was removed or replaced, and takes no task".to_owned()
         }
@@ -196,7 +201,7 @@ fn way_on(member: &MemberName, by: &MemberHindrance) -> Option<String> {
         MemberHindrance::Hung { .. } => Some(format!("teamster kill {member}, then teamster spawn {member}")),
         MemberHindrance::FileLimit { .. } => Some(raise_file_limit(member)),
         MemberHindrance::Stalled => Some(format!("teamster steer {member} TEXT, or teamster stop {member}")),
-        MemberHindrance::Ending => None,
+        MemberHindrance::Ending { .. } => None,
         MemberHindrance::LockLost => {
             Some("teamster doctor; a worker takes its lock anew once nothing stands there".to_owned())
         }
