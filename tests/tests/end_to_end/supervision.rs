@@ -240,10 +240,10 @@ fn who_was_asked_to_end_says_so_until_it_has() {
     team.ok("spawn alice");
     team.ok("task add --run echo begun; read word");
     team.until_said("alice", "begun");
-    let ending = team.start("shutdown alice --finish");
-    team.until_event("\"shutdown_reply\"");
+    let mut ending = team.start("shutdown alice --finish");
+    ending.until("waits for alice");
     let why = team.ok("why alice");
-    assert!(why.contains("was asked to end") && why.contains("on task 1"), "{why}");
+    assert!(why.contains("has been ending for") && why.contains("on task 1"), "{why}");
     team.ok("steer alice go");
     assert_eq!(ending.ends().code, Some(0));
     assert_eq!(team.state("alice"), "left");

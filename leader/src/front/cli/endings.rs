@@ -37,21 +37,22 @@ impl<'a> EndingLines<'a> {
         EndingLines { context, hurry: Some(hurry.into()), failed: None }
     }
 
-    /// Prints what is news.
+    /// Prints what is news: first for whom there is to be waited, and the first time how that could be hurried.
     pub(super) fn tell(&mut self, news: &[EndingNews]) {
         let now_ms = self.context.session.now_ms();
-        for one in news {
-            self.say(match self.context.shape {
-                OutputShape::Json => serde_json::to_string(one).expect("news are plain data"),
-                OutputShape::Text => news_text(one, now_ms),
-            });
-        }
-        let waits = news.iter().any(|one| matches!(one, EndingNews::Awaited { .. }));
-        if waits
-            && self.context.shape == OutputShape::Text
-            && let Some(hurry) = self.hurry.take()
-        {
-            self.say(paint(TextTone::Faint, &format!("  Ctrl-C only stops waiting; {hurry}")).to_string());
+        let (awaited, ended): (Vec<_>, Vec<_>) = news.iter().partition(|one| matches!(one, EndingNews::Awaited { .. }));
+        let hurry = self.hurry.take_if(|_| !awaited.is_empty());
+        match self.context.shape {
+            OutputShape::Json => {
+                let json = |one| serde_json::to_string(one).expect("news are plain data");
+                awaited.into_iter().chain(ended).for_each(|one| self.say(json(one)));
+            }
+            OutputShape::Text => {
+                awaited.into_iter().for_each(|one| self.say(news_text(one, now_ms)));
+                let hurry = hurry.map(|hurry| format!("  Ctrl-C only stops waiting; {hurry}"));
+                hurry.into_iter().for_each(|hurry| self.say(paint(TextTone::Faint, &hurry).to_string()));
+                ended.into_iter().for_each(|one| self.say(news_text(one, now_ms)));
+            }
         }
     }
 
