@@ -87,7 +87,8 @@ mod tests {
         let own = own_identity().unwrap();
         let life = MemberLife { team: "/s/app".to_owned(), member: "alice".parse().unwrap(), worker: own.clone() };
         let mut cat = Command::new("cat");
-        let mut cat = cat.env(life::VARIABLE, life.mark()).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut cat =
+            cat.env(life::VARIABLE, life.mark()).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         // Its environment can be read once the system has begun the program, which is a moment after it was started.
         cat.stdin.as_mut().unwrap().write_all(b"?").unwrap();
         cat.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
