@@ -1,5 +1,5 @@
 //! Agents as every layer speaks of them: how a turn and an agent end, whose fault a failure is, and what an agent tells
-//! of itself. How an agent is spoken to is the business of its driver in the worker.
+//! about itself. Only the worker's drivers know how a particular agent is spoken to.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,15 +16,15 @@ pub enum TurnEnd {
     Completed,
     /// The turn began and was not completed.
     Failed {
-        /// Why, in one line.
+        /// The reason, in one line.
         reason: String,
-        /// Whose fault that is: a task fails by its own fault only.
+        /// The cause that the driver blames: a task fails only by the prompt's fault.
         #[serde(default, skip_serializing_if = "AgentFault::is_of_prompt")]
         fault: AgentFault,
     },
     /// No part of the prompt was acted on. The fault lies with the place or the machine, never with the prompt.
     NotBegun {
-        /// Why, in one line.
+        /// The reason, in one line.
         reason: String,
     },
     /// The worker stopped the turn.
@@ -38,7 +38,7 @@ impl TurnEnd {
     }
 }
 
-/// Whose fault a failure is. The driver knows; the worker's core decides what follows.
+/// The part of the system that a failure is blamed on. The driver knows; the worker's core decides what follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AgentFault {
@@ -65,9 +65,9 @@ impl AgentFault {
 pub enum AgentExit {
     /// The worker closed it.
     Closed,
-    /// It ended by itself.
+    /// The program ended by itself.
     Died {
-        /// Why, in one line.
+        /// The cause, in one line.
         reason: String,
     },
 }
@@ -86,9 +86,9 @@ impl fmt::Display for SessionId {
 /// A conversation, and how this life of the agent came to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentSession {
-    /// Its name.
+    /// The agent's name for the conversation.
     pub id: SessionId,
-    /// Whether it is a new one.
+    /// Whether the conversation is a new one.
     pub begun: SessionBegin,
 }
 
@@ -96,9 +96,9 @@ pub struct AgentSession {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SessionBegin {
-    /// It is new: the agent remembers nothing.
+    /// The conversation is new: the agent remembers nothing.
     Fresh,
-    /// It goes on where an earlier life of the agent was.
+    /// The conversation goes on where an earlier life of the agent was.
     Resumed,
 }
 
@@ -106,20 +106,20 @@ pub enum SessionBegin {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ToolState {
-    /// It runs, or waits for permission.
+    /// The tool runs, or waits for permission.
     Running,
-    /// It did what it should.
+    /// The tool did its work.
     Done,
-    /// It failed or was refused.
+    /// The tool failed or was refused.
     Failed,
 }
 
 /// One step of an agent's plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanStep {
-    /// What is to be done, in one line.
+    /// The step, in one line.
     pub text: String,
-    /// How far it has come.
+    /// The progress of the step.
     pub state: PlanState,
 }
 
@@ -127,28 +127,28 @@ pub struct PlanStep {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PlanState {
-    /// It is not begun.
+    /// Nobody has begun the step.
     Pending,
-    /// The agent is at it.
+    /// The agent is at work on the step.
     Active,
-    /// It is done.
+    /// The step is done.
     Done,
 }
 
-/// What a turn has cost so far, as far as the agent tells.
+/// The cost of a turn so far, as far as the agent tells. Counts are of tokens.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenUsage {
-    /// Tokens read.
+    /// Tokens that the model read.
     pub input: u64,
-    /// Tokens written.
+    /// Tokens that the model wrote.
     pub output: u64,
-    /// Of those read, the ones that came from the provider's cache.
+    /// The part of `input` that came from the provider's cache.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub cached: u64,
-    /// Millionths of a US dollar, where the agent tells.
+    /// The price in millionths of a US dollar; nothing if the agent does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_micro_usd: Option<u64>,
-    /// Tokens of the context that are in use, where the agent tells.
+    /// Tokens of the context window that are in use; nothing if the agent does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<u64>,
 }
@@ -157,7 +157,7 @@ fn is_zero(tokens: &u64) -> bool {
     *tokens == 0
 }
 
-/// Names one question for permission, among those of its agent's life.
+/// The name of one question for permission, unique in the life of its agent.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct QuestionId(pub String);
@@ -171,13 +171,13 @@ impl fmt::Display for QuestionId {
 /// An agent's question whether it may use a tool.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PermissionQuestion {
-    /// Its name.
+    /// The name by which the answer finds the question.
     pub question: QuestionId,
-    /// The tool.
+    /// The tool that the agent wants to use.
     pub tool: String,
-    /// What it is to do, in one line for people.
+    /// The planned use, in one line for people.
     pub title: String,
-    /// Its arguments in readable form; empty if the agent does not show them.
+    /// The tool's arguments in readable form; empty if the agent does not show them.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
 }
@@ -188,16 +188,16 @@ pub struct PermissionQuestion {
 pub enum Permission {
     /// Yes, this time.
     Once,
-    /// Yes, and also whenever the like is asked again while the agent lives.
+    /// Yes, and also to every like question while the agent lives.
     Always,
-    /// No; the turn goes on without.
+    /// No; the turn goes on without the tool.
     Never {
-        /// Why, for the agent.
+        /// The reason, which the agent is told.
         reason: String,
     },
 }
 
-/// Who answered a question for permission.
+/// The origin of an answer to a question for permission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PermissionBy {
@@ -205,27 +205,27 @@ pub enum PermissionBy {
     Policy,
     /// The lead, by a call.
     Lead,
-    /// The time that a question may stay open.
+    /// Nobody: the question was open for as long as a question may be.
     Timeout,
-    /// The end of the turn, which takes its questions back.
+    /// Nobody: the turn ended, which takes its questions back.
     TurnEnd,
 }
 
-/// What becomes of an agent's questions for permission.
+/// The setting of a member that says how its agent's questions for permission are answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ApprovalPolicy {
-    /// They wait for an answer of the lead, for a limited time.
+    /// Each waits for an answer of the lead, for a limited time.
     #[default]
     Ask,
-    /// They are answered with yes.
+    /// Each is answered with yes at once.
     Auto,
-    /// They are answered with no.
+    /// Each is answered with no at once.
     Deny,
 }
 
 impl ApprovalPolicy {
-    /// All, as they are written.
+    /// Every word that can be read as an `ApprovalPolicy`, as people write it.
     pub const WORDS: [&str; 3] = ["ask", "auto", "deny"];
 
     /// The answer that this setting gives at once; nothing if somebody is to be asked.
@@ -240,7 +240,7 @@ impl ApprovalPolicy {
     }
 }
 
-/// A word that is no [`ApprovalPolicy`].
+/// A word that names no answer to questions: the error of reading an [`ApprovalPolicy`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is none of ask, auto, deny")]
 pub struct BadApproval(String);
@@ -258,12 +258,12 @@ impl FromStr for ApprovalPolicy {
     }
 }
 
-/// A provider takes no more for now. No failure: the member waits, and goes on by itself.
+/// A refusal by the model's provider to take more for now. No failure: the member waits, and goes on by itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProviderLimit {
-    /// When it takes prompts again; nothing if it does not say.
+    /// The time at which the provider takes prompts again; nothing if it does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until_ms: Option<u64>,
-    /// What it says, in one line.
+    /// The provider's words, in one line.
     pub reason: String,
 }

@@ -1,7 +1,8 @@
-//! The kill ladder: SIGTERM, after a grace SIGKILL, after another grace a word about what does not end. It only goes up.
+//! The kill ladder: SIGTERM, after a grace SIGKILL, after another grace a word about what does not end. The ladder only
+//! goes up.
 //!
-//! Every program that ends processes climbs this one: the leader its workers, a worker its agent, the warden and the leader
-//! what falls to them. Times are milliseconds of whatever clock the caller reads.
+//! Every program that ends processes climbs this one: the leader ends its workers by it, a worker its agent, the warden
+//! and the leader the orphans that fall to them. Times are milliseconds of whatever clock the caller reads.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -17,51 +18,51 @@ pub enum KillSignal {
     Kill,
 }
 
-/// How far up the ladder an ending is.
+/// The rung of the ladder that an ending is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KillLadder {
     /// SIGTERM is due or was sent.
     Terminated {
-        /// When SIGKILL follows.
+        /// The time at which SIGKILL follows.
         until_ms: u64,
     },
     /// SIGKILL is due or was sent.
     Killed {
-        /// When the process is said not to end.
+        /// The time at which the process is reported not to end.
         until_ms: u64,
     },
     /// Not even SIGKILL has ended it.
     Stuck,
 }
 
-/// What follows when the time of a rung is over.
+/// The step to take on the ladder now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KillStep {
-    /// Nothing: its time is not over.
+    /// Nothing: the time of the rung is not over.
     Wait,
     /// SIGKILL is to be sent.
     Kill,
-    /// The process is to be said not to end.
+    /// The process is to be reported as one that does not end.
     GiveUp,
 }
 
 impl KillLadder {
-    /// The first rung, with the usual grace.
+    /// The first rung, with a grace of [`TERM_GRACE`].
     pub fn terminate(now_ms: u64) -> KillLadder {
         KillLadder::terminate_within(now_ms, TERM_GRACE)
     }
 
-    /// The first rung, with a grace of its own.
+    /// The first rung, with the caller's grace.
     pub fn terminate_within(now_ms: u64, grace: Duration) -> KillLadder {
         KillLadder::Terminated { until_ms: later(now_ms, grace) }
     }
 
-    /// The second rung, for processes that nobody is to ask.
+    /// The second rung, for processes that are not to be asked first.
     pub fn kill(now_ms: u64) -> KillLadder {
         KillLadder::Killed { until_ms: later(now_ms, KILL_GRACE) }
     }
 
-    /// The signal of the rung.
+    /// The signal to send on this rung; nothing when none is left.
     pub fn signal(self) -> Option<KillSignal> {
         match self {
             KillLadder::Terminated { .. } => Some(KillSignal::Terminate),
@@ -70,7 +71,7 @@ impl KillLadder {
         }
     }
 
-    /// Goes up a rung if the time of this one is over, and says what to do.
+    /// Goes up a rung if the time of this one is over, and returns the step to take.
     pub fn climb_if_due(&mut self, now_ms: u64) -> KillStep {
         match *self {
             KillLadder::Terminated { until_ms } if now_ms >= until_ms => {
@@ -85,7 +86,7 @@ impl KillLadder {
         }
     }
 
-    /// When [`KillLadder::climb_if_due`] is to be asked next.
+    /// The time at which [`KillLadder::climb_if_due`] is to be asked next; nothing when no rung is left.
     pub fn until_ms(self) -> Option<u64> {
         match self {
             KillLadder::Terminated { until_ms } | KillLadder::Killed { until_ms } => Some(until_ms),
@@ -93,7 +94,7 @@ impl KillLadder {
         }
     }
 
-    /// The caller's clock was set: the next rung is as far away as before.
+    /// Moves the time of the rung after the caller's clock was set: the next rung is as far away as before.
     pub fn clock_was_set(&mut self, by_ms: i64) {
         match self {
             KillLadder::Terminated { until_ms } | KillLadder::Killed { until_ms } => {
@@ -104,39 +105,39 @@ impl KillLadder {
     }
 }
 
-/// The ending of several processes at once, of which more may appear meanwhile: orphans become children when their parent
-/// dies. `P` names a process or a group.
+/// The ending of several processes at once, while more may appear: orphans become children of the ender when their
+/// parent dies. `P` names a process or a group.
 #[derive(Debug)]
 pub struct GroupEnding<P> {
     ladder: KillLadder,
     round: u64,
-    /// Who got SIGTERM. Many programs take a second one for "hurry".
+    /// The processes that got SIGTERM, each only once: many programs take a second one for "hurry".
     terminated: BTreeSet<P>,
 }
 
-/// One round of a [`GroupEnding`].
+/// The work of one round of a [`GroupEnding`].
 #[derive(Debug, PartialEq, Eq)]
 pub enum EndingRound<P> {
-    /// Send this signal to these, and look again at this time at the latest.
+    /// Send this signal to these processes, and begin another round at this time at the latest.
     Send {
         /// The signal.
         signal: KillSignal,
-        /// Who gets it now.
+        /// The processes that get the signal in this round; perhaps none.
         to: Vec<P>,
         /// When the next rung is due.
         until_ms: u64,
     },
-    /// They do not end.
+    /// The processes do not end, and nothing stronger is left.
     GiveUp,
 }
 
 impl<P: Ord + Clone> GroupEnding<P> {
-    /// Begins on a rung.
+    /// Begins the ending on a rung of the ladder.
     pub fn new(ladder: KillLadder) -> GroupEnding<P> {
         GroupEnding { ladder, round: 0, terminated: BTreeSet::new() }
     }
 
-    /// Goes on to SIGKILL at once.
+    /// Goes to SIGKILL without waiting for the grace.
     pub fn hurry(&mut self, now_ms: u64) {
         match self.ladder {
             KillLadder::Terminated { .. } => self.ladder = KillLadder::kill(now_ms),
@@ -144,9 +145,9 @@ impl<P: Ord + Clone> GroupEnding<P> {
         }
     }
 
-    /// What to do about those that are still there.
+    /// Returns the work of the next round, given the processes that are still there.
     pub fn next_round(&mut self, now_ms: u64, present: impl IntoIterator<Item = P>) -> EndingRound<P> {
-        // Not in the first round: a grace of nothing still lets everybody have a SIGTERM.
+        // The first round does not climb: even a grace of nothing lets every process have a SIGTERM.
         if self.round > 0 {
             self.ladder.climb_if_due(now_ms);
         }

@@ -10,7 +10,7 @@ use crate::model::limits::{MAIL_READ_KEPT_MAX, MAIL_TEXT_BYTES_MAX};
 use crate::model::log::{FactOffset, FactStamp, LogFold, SnapshotSink};
 use crate::model::shutdown::{ShutdownReply, ShutdownRequest};
 
-/// When a message is handed on.
+/// The moment at which a message is handed on to its reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Urgency {
@@ -23,36 +23,37 @@ pub enum Urgency {
     Idle,
 }
 
-/// What a message is. All but `text` is control: worker and leader act on it, and no agent is shown it.
+/// The content of a message. All but `Text` is control: worker and leader act on it, and no agent is shown it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum MessageBody {
     /// Words for the agent, or for the people behind the lead.
     Text {
-        /// The words.
+        /// The words, at most [`MAIL_TEXT_BYTES_MAX`] bytes.
         text: String,
     },
-    /// A task was assigned to the reader; the board says which, this says look.
+    /// A call to look at the board, because this task was assigned to the reader. The board, not the message, is the
+    /// truth.
     TaskAssigned {
-        /// The task.
+        /// The task that was assigned.
         task: TaskId,
     },
     /// The reader is asked to end.
     ShutdownRequest(ShutdownRequest),
-    /// The answer to that.
+    /// The answer to a shutdown request.
     ShutdownReply(ShutdownReply),
     /// The running turn is to be aborted.
     AbortRequest {
-        /// Why, for the transcript.
+        /// The reason, for the transcript.
         reason: String,
     },
-    /// A kind that this version does not know. It is acknowledged and said to be unknown, not acted on.
+    /// A kind that this version does not know: acknowledged and reported as unknown, never acted on.
     #[serde(other)]
     Unknown,
 }
 
 impl MessageBody {
-    /// Refuses a text that is empty or too long to keep.
+    /// Refuses a text that is empty or longer than [`MAIL_TEXT_BYTES_MAX`].
     pub fn check(&self) -> Result<(), MailRefusal> {
         match self {
             MessageBody::Text { text } if text.trim().is_empty() => Err(MailRefusal::Empty),
@@ -72,16 +73,16 @@ impl MessageBody {
 /// One message. The sender is stamped by the process that writes it, from its own identity.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
-    /// Its id: a repeat is known by it.
+    /// The message's id, by which a repeated delivery is recognised.
     pub id: MessageId,
-    /// Who wrote it.
+    /// The sender.
     pub from: Address,
-    /// When.
+    /// The time of writing.
     pub sent_ms: u64,
-    /// When it is to be handed on.
+    /// The moment at which the reader is to get it.
     #[serde(default)]
     pub urgency: Urgency,
-    /// What it says.
+    /// The content.
     pub body: MessageBody,
 }
 
@@ -91,47 +92,47 @@ pub struct Message {
 pub enum MailFact {
     /// A message is in the box.
     Delivered(Message),
-    /// Its reader has handed it on, or acted on it.
+    /// The reader has handed the message on to its agent, or acted on it.
     Acknowledged {
-        /// Which.
+        /// The id of the message.
         id: MessageId,
     },
 }
 
-/// Why a message is not taken.
+/// The reason why a message is not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MailRefusal {
-    /// It has no text.
+    /// The message has no text.
     #[error("a message needs a text")]
     Empty,
-    /// Its text is too long.
+    /// The text is too long.
     #[error("the message is {bytes} bytes long, and {max} are allowed", max = MAIL_TEXT_BYTES_MAX)]
     TooLong {
-        /// How long it is.
+        /// The length of the text.
         bytes: usize,
     },
-    /// It was never delivered, so it can not be acknowledged.
+    /// A message that was never delivered can not be acknowledged.
     #[error("there is no message {0}")]
     NoMessage(MessageId),
 }
 
-/// A message as the mailbox keeps it: its text is in the log.
+/// A message as the mailbox keeps it in memory. Its text stays in the log and is read from there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredMessage {
-    /// Its id.
+    /// The message's id.
     pub id: MessageId,
-    /// Where its [`MailFact::Delivered`] is.
+    /// The place in the log of its [`MailFact::Delivered`].
     pub at: FactOffset,
-    /// Whether its reader has handed it on.
+    /// Whether the reader has handed it on.
     pub state: LetterState,
 }
 
 /// Whether a message was handed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LetterState {
-    /// Not yet.
+    /// The reader has not handed it on yet.
     Unread,
-    /// It was.
+    /// The reader has handed it on, or acted on it.
     Acknowledged,
 }
 
@@ -146,14 +147,15 @@ pub struct Mailbox {
 }
 
 impl Mailbox {
-    /// What is to be written for a message; nothing if it is here already. One that was acknowledged is known until a
-    /// new generation keeps [`MAIL_READ_KEPT_MAX`] later ones.
+    /// Returns the facts to write for a message: none if it is here already. A message that was acknowledged is
+    /// recognised until a new generation of the log keeps [`MAIL_READ_KEPT_MAX`] later ones.
     pub fn deliver(&self, message: Message) -> Result<Vec<MailFact>, MailRefusal> {
         message.body.check()?;
         Ok(if self.seen.contains(&message.id) { Vec::new() } else { vec![MailFact::Delivered(message)] })
     }
 
-    /// What is to be written when the reader has handed a message on; nothing if that is known.
+    /// Returns the facts to write when the reader has handed a message on: none if that is written already. Refuses a
+    /// message that was never delivered.
     pub fn acknowledge(&self, id: MessageId) -> Result<Vec<MailFact>, MailRefusal> {
         if self.unread.contains_key(&id) {
             Ok(vec![MailFact::Acknowledged { id }])

@@ -1,5 +1,5 @@
-//! What a worker says of itself as it goes: each entry is a line of its transcript, and those without a text
-//! of their own are notices to whoever subscribed. A notice carries ids; the state is on disk.
+//! The news of a worker about itself: each entry is a line of its transcript, and those without a text of their own are
+//! notices to all subscribers. A notice carries ids; the state is on disk.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,28 +12,28 @@ use crate::model::receipt::{ReceiptState, TextId};
 /// One line of a transcript, `turns/<member>/<turn>.jsonl`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TranscriptEntry {
-    /// Counted over all transcripts of the member, from 1, without a gap.
+    /// The number of the entry, counted over all transcripts of the member, from 1, without a gap.
     pub seq: u64,
-    /// When.
+    /// The time of the entry.
     pub at_ms: u64,
-    /// What.
+    /// The news itself.
     #[serde(flatten)]
     pub what: TranscriptText,
 }
 
-/// A notice: the same without the texts.
+/// A transcript entry without its texts, for subscribers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
-    /// The [`TranscriptEntry::seq`] of the entry it is taken from: not without gaps.
+    /// The [`TranscriptEntry::seq`] of the entry it is taken from. Entries without a notice leave gaps.
     pub seq: u64,
-    /// When.
+    /// The time of the entry.
     pub at_ms: u64,
-    /// What.
+    /// The news itself.
     #[serde(flatten)]
     pub what: NoticeKind,
 }
 
-/// What a transcript says.
+/// The news that a transcript records.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "SPEC.md says what each field is")]
@@ -56,7 +56,7 @@ pub enum TranscriptText {
     PermissionAsked(PermissionQuestion),
     /// A question for permission was answered, or taken back.
     PermissionAnswered { question: QuestionId, answer: Permission, by: PermissionBy },
-    /// What the turn has cost so far.
+    /// The turn has cost this much so far.
     Usage { turn: u64, usage: TokenUsage },
     /// The agent was steered.
     Steered { id: TextId, from: Address, text: String },
@@ -70,17 +70,17 @@ pub enum TranscriptText {
     TurnEnded { turn: u64, task: Option<TaskId>, end: TurnEnd },
     /// The provider takes no more for now: the member waits until then, and keeps its task.
     Parked { task: Option<TaskId>, until_ms: u64, reason: String },
-    /// It found nothing to claim.
+    /// The worker found nothing to claim.
     Waiting,
-    /// Something did not go as it should; the text says what and what is done about it.
+    /// Something went wrong; the text says what, and how the worker deals with it.
     Trouble { text: String },
-    /// So much output was not kept, the transcript being full.
+    /// This many bytes of output were not kept, because the transcript is full.
     Cut { bytes: u64 },
     /// The worker ends.
     Leaving { reason: String },
 }
 
-/// What a notice says.
+/// The news that a notice carries: those of [`TranscriptText`] that are no output of the agent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "as in Said")]

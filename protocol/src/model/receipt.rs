@@ -1,5 +1,5 @@
 //! Receipts: how far a text has come on its way into an agent. Each text has an id, and its state only grows, so that
-//! whoever sent it can be told the truth: a text that merely waits in a queue is not called delivered.
+//! its sender can be told the truth: a text that merely waits in a queue is not called delivered.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,17 +8,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::id::MessageId;
 
-/// Names one text to an agent, among all texts to its member.
+/// The name of one text to an agent, unique among all texts to its member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum TextId {
     /// A message, by its own id.
     Message(MessageId),
-    /// What was said in a turn by nobody's mail, written `TURN.NUMBER`: 0 is its prompt, and the steers follow.
+    /// A text of a turn that came by no message, written `TURN.NUMBER`: 0 is the turn's prompt, and the steers follow.
     InTurn {
-        /// The turn.
+        /// The turn's number.
         turn: u64,
-        /// Counted from 0.
+        /// The text's number in the turn, counted from 0.
         number: u32,
     },
 }
@@ -73,31 +73,31 @@ impl fmt::Display for TextId {
     }
 }
 
-/// How far a text has come.
+/// The progress of a text on its way into an agent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReceiptState {
-    /// The worker has it.
+    /// The worker has the text.
     Accepted,
-    /// The worker or the agent keeps it for later. Whoever dies now takes it along.
+    /// The worker or the agent keeps the text for later. If the keeper dies now, the text is lost.
     Queued,
-    /// It was handed to an agent that does not tell whether it took it.
+    /// The text was handed to an agent that does not tell whether it took it.
     Unconfirmed,
-    /// The agent acknowledged it.
+    /// The agent acknowledged the text.
     Delivered,
-    /// Something that the agent did shows that its model has it.
+    /// Something that the agent did shows that its model has the text.
     InContext,
-    /// The turn that had it ended after it.
+    /// The turn that had the text ended after it.
     Answered,
-    /// It will not reach the agent any more.
+    /// The text will not reach the agent any more.
     Lost {
-        /// Why, in one line.
+        /// The reason, in one line.
         reason: String,
     },
 }
 
 impl ReceiptState {
-    /// Whether the agent has it for sure: a message is acknowledged from here on, and never earlier.
+    /// Whether the agent has the text for sure: a message is acknowledged from here on, and never earlier.
     pub fn is_delivered(&self) -> bool {
         match self {
             ReceiptState::Delivered | ReceiptState::InContext | ReceiptState::Answered => true,
@@ -107,12 +107,13 @@ impl ReceiptState {
         }
     }
 
-    /// Whether nothing follows any more.
+    /// Whether no other state can follow.
     pub fn is_last(&self) -> bool {
         matches!(self, ReceiptState::Answered | ReceiptState::Lost { .. })
     }
 
-    /// Takes on a later state. Returns whether it is one: an earlier one, and any after the last, changes nothing.
+    /// Takes on a later state. Returns whether it was later: an earlier state changes nothing, nor does any after the
+    /// last.
     pub fn advance(&mut self, to: ReceiptState) -> bool {
         let grows = !self.is_last() && to.rank() > self.rank();
         if grows {

@@ -1,41 +1,42 @@
-//! Restart intensity, as Erlang's supervisors have it: who dies is started again, a little later each time, but not
-//! more often than so many times in so much time. What dies that often is broken, and starting it would hide that.
+//! Restart intensity, as Erlang's supervisors have it: a process that dies is started again, a little later each time,
+//! but only so many times in so much time. One that dies more often is broken, and starting it would hide that.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::model::limits::{RESTART_DELAY_MAX, RESTART_DELAY_MIN, RESTARTS_MAX, RESTARTS_WITHIN};
 
-/// The deaths of one process and those before it that still count. Times are by any one clock of the caller.
+/// The deaths of one process and its predecessors that still count. Times are milliseconds of any one clock of the
+/// caller.
 #[derive(Debug, Clone, Default)]
 pub struct RecentDeaths {
     at_ms: VecDeque<u64>,
 }
 
-/// What follows a death.
+/// The consequence of a death.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RestartVerdict {
-    /// It is started again after this time.
+    /// The process is started again after this delay.
     Again(Duration),
-    /// It is not; so many deaths within [`RESTARTS_WITHIN`] were too many.
+    /// The process is not started again: so many deaths within [`RESTARTS_WITHIN`] were too many.
     GivenUp {
-        /// How many.
+        /// The number of deaths that counted, this one included.
         deaths: usize,
     },
 }
 
 impl RecentDeaths {
-    /// Those that somebody else counted. What would be in the future was counted by another clock.
+    /// Deaths that an earlier process counted. A time in the future is of another clock, and is dropped.
     pub fn recalled(now_ms: u64, at_ms: Vec<u64>) -> RecentDeaths {
         RecentDeaths { at_ms: at_ms.into_iter().filter(|at_ms| *at_ms <= now_ms).collect() }
     }
 
-    /// The clock was set: they are as long ago as before.
+    /// Moves the deaths after the caller's clock was set: each is as long ago as before.
     pub fn clock_was_set(&mut self, by_ms: i64) {
         self.at_ms.iter_mut().for_each(|at_ms| *at_ms = at_ms.saturating_add_signed(by_ms));
     }
 
-    /// Counts one more.
+    /// Counts one more death, and returns its consequence.
     pub fn died(&mut self, now_ms: u64) -> RestartVerdict {
         let within_ms = RESTARTS_WITHIN.as_millis() as u64;
         self.at_ms.retain(|at_ms| now_ms.saturating_sub(*at_ms) < within_ms);

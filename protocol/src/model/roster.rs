@@ -14,30 +14,30 @@ use crate::model::limits::{RESTARTS_MAX, STALL_AFTER};
 use crate::model::log::{FactStamp, LogFold, SnapshotSink};
 use crate::model::process::ProcessIdentity;
 
-/// Where a member works.
+/// The directory that a member works in, and how much of it is the member's own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Workspace {
     /// A directory that others may use too.
     Shared {
-        /// It.
+        /// The shared directory.
         dir: PathBuf,
     },
-    /// A git worktree of its own.
+    /// A git worktree that no other member uses.
     Worktree {
-        /// It.
+        /// The top directory of the worktree.
         dir: PathBuf,
-        /// The branch that is checked out there.
+        /// The branch that is checked out in the worktree.
         branch: String,
         /// The commit the branch began at.
         base: String,
-        /// The common directory of the repository it belongs to.
+        /// The common git directory of the repository that the worktree belongs to.
         repository: PathBuf,
     },
 }
 
 impl Workspace {
-    /// The directory.
+    /// The directory in which the agent runs, whether others use it or not.
     pub fn dir(&self) -> &Path {
         match self {
             Workspace::Shared { dir } | Workspace::Worktree { dir, .. } => dir,
@@ -53,37 +53,38 @@ impl Workspace {
     }
 }
 
-/// What is done about a turn in which the agent says nothing for long: hung is not idle.
+/// When an agent that is silent in the middle of a turn counts as stalled, and how the worker answers: hung is not
+/// idle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StallPolicy {
-    /// How long nothing has to be said, in milliseconds.
+    /// The silence after which a turn counts as stalled, in milliseconds.
     pub after_ms: u64,
-    /// What is done then, besides that it is shown.
+    /// The worker's answer to a stall, besides showing it.
     pub then: OnStall,
 }
 
-/// What is done about an agent that stalls.
+/// The worker's answer to an agent that stalls.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnStall {
-    /// Nothing.
+    /// Nothing is done: the stall is only shown.
     #[default]
     Show,
-    /// It is asked to go on, again after each such time.
+    /// The agent is asked to go on, and asked again each time the same silence has passed.
     Steer,
-    /// Its turn is aborted; a task of it fails.
+    /// The agent's turn is aborted; if the turn was for a task, the task fails.
     Abort,
-    /// It is ended with its worker and both are started anew; a task of it is open again, as after a death.
+    /// The agent is ended with its worker and both are started anew; its task is open again, as after a death.
     Restart,
 }
 
-/// A word that is no [`OnStall`].
+/// A word that names no answer to a stall: the error of reading an [`OnStall`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is none of show, steer, abort, restart")]
 pub struct NotOnStall(String);
 
 impl OnStall {
-    /// All, as they are written.
+    /// Every word that can be read as an `OnStall`, as people write it.
     pub const WORDS: [&str; 4] = ["show", "steer", "abort", "restart"];
 }
 
@@ -113,20 +114,20 @@ impl StallPolicy {
     }
 }
 
-/// What a member is set up to do.
+/// The settings of a member: the agent it drives, its role, and where and how it works.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemberSpec {
-    /// The kind of agent it drives.
+    /// The kind of agent the member drives, by its name in the catalogue.
     pub agent: AgentName,
-    /// Its role.
+    /// The role of the member: tasks that need a role go only to members who have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
-    /// Whether it takes tasks that are not assigned to it.
+    /// Whether the member takes tasks that are not assigned to it.
     #[serde(default)]
     pub auto: AutoClaim,
-    /// Where it works.
+    /// The directory the member works in.
     pub workspace: Workspace,
-    /// What is done when its agent says nothing.
+    /// The answer to an agent that is silent in a turn.
     #[serde(default, skip_serializing_if = "StallPolicy::is_default")]
     pub stall: StallPolicy,
 }
@@ -138,75 +139,76 @@ impl MemberSpec {
     }
 }
 
-/// Who started a worker.
+/// The starter of a worker, who is also the one to start it again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StartedBy {
     /// The leader, which starts it again if it dies.
     Leader,
-    /// A person or a program, who ends it too.
+    /// A person or another program, who ends the worker too: the leader does not start it again.
     Hand,
 }
 
-/// What keeps in the processes that a worker starts.
+/// The means by which no process that a worker starts outlives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CellIsolation {
-    /// A PID namespace: the kernel ends them all when the worker dies, however it dies.
+    /// A PID namespace: the kernel ends all processes in it when the worker dies, however it dies.
     Namespace,
-    /// They fall to the worker, which ends them; if it is killed, to its leader or the leader's warden.
+    /// A subreaper: orphans fall to the worker, which ends them; if the worker is killed, they fall to its leader or
+    /// the leader's warden.
     Subreaper,
 }
 
-/// What the worker program prints, as JSON, to `--probe`: the level that a worker reaches where it was tried, and why no
-/// higher one.
+/// The answer of the worker program to `--probe`, printed as JSON: the isolation that a worker reaches on this machine,
+/// and why none higher.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProbeAnswer {
-    /// The level.
+    /// The isolation that was reached.
     pub isolation: CellIsolation,
     /// What the system refused; nothing if no higher level was asked for.
     pub refused: Option<String>,
 }
 
-/// A running worker as it writes itself down.
+/// A running worker, as the worker itself wrote it down on the roster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkerProcess {
-    /// Which process.
+    /// The process id with the start time, which together name one process for good.
     #[serde(flatten)]
     pub identity: ProcessIdentity,
-    /// Who started it.
+    /// The starter of the worker.
     pub started_by: StartedBy,
-    /// What keeps in its processes, if it said so.
+    /// The isolation of the worker's processes; nothing if the worker did not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub isolation: Option<CellIsolation>,
-    /// The outer half of its cell, if it is in one: its parent, which is to end with it.
+    /// The outer half of the worker's cell, if it is in one: its parent process, which is to end with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outer_half: Option<ProcessIdentity>,
 }
 
-/// How a worker left.
+/// The way in which a worker ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WorkerEnd {
-    /// After an approved shutdown.
+    /// The worker left in order after it approved a shutdown.
     Shutdown,
-    /// It was told to end by a signal and ended in order.
+    /// The worker was told to end by a signal and ended in order.
     Terminated,
-    /// Its leader was gone for longer than its grace.
+    /// The worker ended because its leader was gone for longer than the grace.
     LeaderGone,
-    /// Its agent could not start or go on.
+    /// The worker ended because its agent could not start or go on.
     AgentGone {
-        /// Why.
+        /// The agent's failure, in one line.
         reason: String,
     },
-    /// It died: by `kill`, by a crash, or never got ready.
+    /// The worker died: by `kill`, by a crash, or before it was ready.
     Died {
-        /// What is known of it, such as `killed by SIGKILL`.
+        /// The cause as far as it is known, such as `killed by SIGKILL`.
         reason: String,
     },
-    /// It died so often that the leader does not start it again.
+    /// The worker died so often that the leader does not start it again.
     GivenUp {
-        /// How it died last, and how often it had before.
+        /// The cause of the last death, and the number of deaths before it.
         reason: String,
     },
 }
@@ -216,55 +218,56 @@ pub enum WorkerEnd {
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "SPEC.md says what each field is")]
 pub enum TeamFact {
-    /// The team is for this directory.
+    /// The team was founded for this directory.
     Founded { dir: PathBuf },
     /// The directory was moved: all that was beneath `from` is beneath `to`.
     Moved { from: PathBuf, to: PathBuf },
-    /// A member is on the roster, or is set up anew.
+    /// A member is put on the roster, or its settings are replaced.
     Added { name: MemberName, spec: MemberSpec },
-    /// Its worker is ready.
+    /// The member's worker is ready.
     Joined { name: MemberName, process: WorkerProcess },
-    /// Its agent has a conversation of this name, with which a later life goes on.
+    /// The member's agent has a conversation of this name, with which a later life goes on.
     Session { name: MemberName, session: SessionId },
-    /// Its worker ended.
+    /// The member's worker ended.
     Left { name: MemberName, how: WorkerEnd },
-    /// Its worker died, and is started again at a time.
+    /// The member's worker died, and the leader will start it again at this time.
     Restarting { name: MemberName, how: WorkerEnd, at_ms: u64 },
-    /// Its worker is told to end for good: whoever leads does not start it again.
+    /// The member's worker is told to end for good: no leader starts it again.
     Dismissed { name: MemberName },
-    /// Its worker was asked to end.
+    /// The member's worker was asked to end.
     Ending { name: MemberName },
-    /// It was asked to end and refused, or could not be asked: it goes on.
+    /// The member's worker was asked to end and refused, or could not be asked: it goes on.
     Staying { name: MemberName },
-    /// Its worker does not answer its leader.
+    /// The member's worker does not answer its leader.
     Hung { name: MemberName },
-    /// It answers again.
+    /// The member's worker, said to hang before, answers again.
     Answering { name: MemberName },
-    /// It is off the roster.
+    /// The member is taken off the roster.
     Removed { name: MemberName },
 }
 
 /// A member as the roster keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
-    /// What it is set up to do.
+    /// The settings of the member.
     pub spec: MemberSpec,
-    /// What was last written of its worker.
+    /// The last written state of the member's worker.
     pub presence: MemberPresence,
     /// The conversation of its agent, if that has told its name: the next life goes on with it.
     pub session: Option<SessionId>,
-    /// When its workers died that were, or are to be, started again since it was set up; no more than count.
+    /// The deaths of the member's workers since it was set up, oldest first, after each of which one was, or is to be,
+    /// started again. At most [`RESTARTS_MAX`]: no more are counted.
     pub deaths: Vec<MemberDeath>,
-    /// Since when its worker is said to hang. Of a worker that runs.
+    /// The time since which the worker is said to hang. Only set while the worker runs.
     pub hung_ms: Option<u64>,
-    /// Since when its worker is to end for good. Of a worker that runs, or has died of that.
+    /// The time since which the worker is told to end for good. Only set while it runs.
     pub dismissed_ms: Option<u64>,
-    /// Since when its worker is asked to end, and has not refused. Of a worker that runs.
+    /// The time since which the worker is asked to end and has not refused. Only set while it runs.
     pub asked_to_end_ms: Option<u64>,
 }
 
 impl Member {
-    /// Since when its worker is being ended: it was asked to end, or told to by a signal. Nothing of one that does not run.
+    /// The time since which the worker is being ended: it was asked to, or told by a signal. Nothing if it does not run.
     pub fn ending_since_ms(&self) -> Option<u64> {
         match &self.presence {
             MemberPresence::Joined { .. } => [self.asked_to_end_ms, self.dismissed_ms].into_iter().flatten().min(),
@@ -276,36 +279,36 @@ impl Member {
 /// A death after which a member is started again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberDeath {
-    /// When it was written down.
+    /// The time at which the death was written down.
     pub died_ms: u64,
-    /// How it died.
+    /// The way in which the worker died.
     pub how: WorkerEnd,
-    /// When the next start was due.
+    /// The time at which the next start was due.
     pub again_ms: u64,
 }
 
-/// What was last written of a member's worker. Whether that still holds, its lock tells.
+/// The state of a member's worker as it was last written. Whether it still holds, the worker's lock tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MemberPresence {
-    /// It has not joined yet.
+    /// The member is set up, and its worker has not joined yet.
     Expected {
-        /// Since when.
+        /// The time at which the member was set up.
         since_ms: u64,
     },
-    /// It joined.
+    /// The worker said that it is ready.
     Joined {
-        /// When.
+        /// The time at which it said so.
         at_ms: u64,
-        /// As what process.
+        /// The worker's process, as the worker wrote it down.
         process: WorkerProcess,
     },
-    /// It left.
+    /// The worker ended.
     Left {
-        /// When.
+        /// The time at which the end was written down.
         at_ms: u64,
-        /// How.
+        /// The way in which it ended.
         how: WorkerEnd,
-        /// What comes of the member.
+        /// The member's future.
         then: AfterLeaving,
     },
 }
@@ -320,20 +323,20 @@ impl MemberPresence {
     }
 }
 
-/// What comes of a member whose worker ended.
+/// The future of a member whose worker ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AfterLeaving {
-    /// Nothing, until somebody spawns it.
+    /// The member has no worker until somebody spawns it.
     Stays,
-    /// Its worker said that its agent is gone. The leader that had started it has not said what follows, so it died
-    /// with that to do, or nobody led.
+    /// The worker said that its agent is gone, and the leader that had started the worker has not written what follows:
+    /// that leader died before it could, or nobody led. The next leader decides.
     Undecided {
-        /// That worker.
+        /// The worker that ended.
         process: WorkerProcess,
     },
-    /// The leader starts it again.
+    /// The leader starts the member again.
     Again {
-        /// When.
+        /// The time at which it does.
         at_ms: u64,
     },
 }
@@ -345,7 +348,7 @@ pub struct Roster {
     dir: Option<PathBuf>,
 }
 
-/// Why the roster does not take a step.
+/// The reason why the roster refuses a question.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RosterRefusal {
     /// No member has that name.
@@ -438,7 +441,7 @@ impl LogFold for Roster {
                 MemberPresence::Left { at_ms, how, then: AfterLeaving::Undecided { process } } => {
                     (*at_ms, vec![joined(process), left(how)])
                 }
-                // The last of its deaths says so.
+                // Nothing more: the last of the deaths, written below, says that the member is started again.
                 MemberPresence::Left { at_ms, then: AfterLeaving::Again { .. }, .. } => (*at_ms, vec![]),
             };
             next.write(member.deaths.first().map_or(at_ms, |death| death.died_ms), LEAD, &[added])?;
@@ -468,7 +471,7 @@ impl LogFold for Roster {
 }
 
 impl Roster {
-    /// The worktrees themselves lie with the team's files, and stay where they are.
+    /// Rewrites every path that a move of the team's directory changed. Worktrees lie with the team's files, and stay.
     fn move_paths(&mut self, from: &Path, to: &Path) {
         if let Some(dir) = &mut self.dir {
             move_path(dir, from, to);
@@ -516,7 +519,8 @@ impl Member {
         match &mut self.presence {
             MemberPresence::Joined { .. } => self.dismissed_ms = Some(now_ms),
             MemberPresence::Left { then, .. } => *then = AfterLeaving::Stays,
-            // Nobody but the leader that asked for it starts it.
+            // A member that is expected was not started yet; only the leader that was told to dismiss it would start
+            // it.
             MemberPresence::Expected { .. } => {}
         }
     }

@@ -1,4 +1,4 @@
-//! The shutdown handshake: ask, then terminate, then kill. It only goes up, and a refusal ends it.
+//! The shutdown handshake: ask, then terminate, then kill. The ladder only goes up, and a refusal ends it.
 //!
 //! Only the member that was asked may answer, only to the request that is open, and only once.
 
@@ -10,59 +10,59 @@ use crate::model::id::{MemberName, MessageId, TaskId};
 use crate::model::kill_ladder::{KillLadder, KillStep};
 use crate::model::limits::TERM_GRACE;
 
-/// What a busy worker is to do when it is asked to end.
+/// The conduct asked of a worker that has a turn running when it is asked to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WhenBusy {
-    /// Refuse, and say with what it is busy.
+    /// Refuse, and tell the task that the worker is busy with.
     #[default]
     Refuse,
-    /// Finish the running turn, take no more, and end then.
+    /// Finish the running turn, take no more tasks, and end then.
     Finish,
 }
 
 /// The lead asks a member to end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShutdownRequest {
-    /// Names the request in the answer.
+    /// The id by which the answer names this request.
     pub request: MessageId,
-    /// Why, for people.
+    /// The reason, for people.
     pub reason: String,
-    /// When silence is taken for a worker that hangs.
+    /// The time after which a silent worker is taken to hang and is ended by signals.
     pub deadline_ms: u64,
-    /// What to do if it is busy.
+    /// The conduct asked of a worker that is busy.
     #[serde(default)]
     pub when_busy: WhenBusy,
 }
 
-/// The member's answer.
+/// The member's answer to a shutdown request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShutdownReply {
-    /// The request it answers.
+    /// The request that is answered.
     pub request: MessageId,
-    /// What it says.
+    /// The answer itself.
     pub verdict: ShutdownAnswer,
 }
 
-/// What a member says to a shutdown request.
+/// The answers that a member can give to a shutdown request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ShutdownAnswer {
-    /// It ends now.
+    /// The worker ends now.
     Approved,
-    /// It ends after the running turn, and takes no more.
+    /// The worker ends after the running turn, and takes no more tasks.
     Finishing {
-        /// The task of that turn, if it has one.
+        /// The task of the running turn, if it has one.
         task: Option<TaskId>,
     },
-    /// It goes on.
+    /// The worker goes on.
     Refused {
-        /// The task it is busy with, if it has one.
+        /// The task the worker is busy with, if the running turn has one.
         task: Option<TaskId>,
     },
 }
 
-/// What a worker answers, by whether it is busy.
+/// Returns the answer of a worker to a shutdown request, by whether it is busy.
 pub fn verdict(when_busy: WhenBusy, busy: WorkerBusy) -> ShutdownAnswer {
     match (busy, when_busy) {
         (WorkerBusy::No, _) => ShutdownAnswer::Approved,
@@ -74,11 +74,11 @@ pub fn verdict(when_busy: WhenBusy, busy: WorkerBusy) -> ShutdownAnswer {
 /// Whether a worker has a turn running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WorkerBusy {
-    /// It has none.
+    /// No turn runs.
     No,
-    /// It has one, perhaps for a task.
+    /// A turn runs, perhaps for a task.
     Turn {
-        /// That task.
+        /// The task of that turn.
         task: Option<TaskId>,
     },
 }
@@ -86,44 +86,45 @@ pub enum WorkerBusy {
 /// Where the ending of one member stands, on the leader's side. Times are milliseconds of the caller's clock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ShutdownLadder {
-    /// It was asked.
+    /// The member was asked to end and has not answered.
     Asked {
-        /// The open request.
+        /// The request that waits for its answer.
         request: MessageId,
-        /// When silence ends the asking.
+        /// The time after which silence is answered by SIGTERM.
         until_ms: u64,
     },
-    /// It said it ends, after its turn or at once; nobody hurries it.
+    /// The member said that it ends, after its turn or at once; nobody hurries it.
     Agreed {
-        /// The open request.
+        /// The request that was answered.
         request: MessageId,
-        /// When an approval that is followed by nothing ends; nothing while it finishes its turn.
+        /// The time after which a member that approved and still runs gets SIGTERM; nothing while it finishes its turn,
+        /// for which there is no limit.
         until_ms: Option<u64>,
     },
-    /// It is ended by signals.
+    /// The member's processes are being ended by signals.
     Forced(KillLadder),
 }
 
-/// What the leader is to do next on the ladder.
+/// The leader's next step on the ladder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LadderStep {
-    /// Nothing yet.
+    /// Nothing is due yet.
     Wait,
     /// Send SIGTERM.
     Terminate,
     /// Send SIGKILL.
     Kill,
-    /// Say that it does not end.
+    /// Say that the worker does not end: nothing stronger is left.
     GiveUp,
 }
 
-/// Why an answer is not taken.
+/// The reason why an answer is not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReplyRefusal {
     /// The sender was not asked, or not by this request, or has answered.
     #[error("{from} answered a shutdown request that is not open")]
     NotOpen {
-        /// Who wrote it.
+        /// The sender of the answer.
         from: MemberName,
     },
 }
@@ -144,8 +145,8 @@ impl ShutdownLadder {
         matches!(self, ShutdownLadder::Forced(KillLadder::Stuck))
     }
 
-    /// Takes the answer of the member this ladder is for. Gives the ladder as it is then, nothing if the
-    /// member refused and goes on; refuses an answer to no open request.
+    /// Takes the answer of the member that this ladder is for. Returns the ladder as it is then, or nothing if the
+    /// member refused and goes on. Refuses an answer to a request that is not open.
     pub fn reply(
         &self,
         from: &MemberName,
@@ -172,7 +173,7 @@ impl ShutdownLadder {
         }
     }
 
-    /// Goes up one rung if its time is over, and says what to do.
+    /// Goes up one rung if the time of this one is over, and returns the step to take.
     pub fn overdue(&mut self, now_ms: u64) -> LadderStep {
         match self {
             ShutdownLadder::Asked { until_ms, .. } | ShutdownLadder::Agreed { until_ms: Some(until_ms), .. }
@@ -190,7 +191,7 @@ impl ShutdownLadder {
         }
     }
 
-    /// The caller's clock was set: what is waited for is as far away as before.
+    /// Moves every time on the ladder after the caller's clock was set: each is as far away as before.
     pub fn clock_was_set(&mut self, by_ms: i64) {
         match self {
             ShutdownLadder::Asked { until_ms, .. } | ShutdownLadder::Agreed { until_ms: Some(until_ms), .. } => {
@@ -201,7 +202,7 @@ impl ShutdownLadder {
         }
     }
 
-    /// When [`ShutdownLadder::overdue`] is to be asked next.
+    /// The time at which [`ShutdownLadder::overdue`] is to be asked next; nothing if there is no next.
     pub fn until_ms(&self) -> Option<u64> {
         match self {
             ShutdownLadder::Asked { until_ms, .. } => Some(*until_ms),

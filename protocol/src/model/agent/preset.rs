@@ -6,78 +6,78 @@ use crate::model::id::AgentName;
 /// One agent that a member may drive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AgentPreset {
-    /// What it is called.
+    /// The name that `--agent` takes.
     pub name: &'static str,
-    /// How it is spoken to.
+    /// The driver that speaks with the agent.
     pub driver: DriverKind,
-    /// Where its command line is from.
+    /// The origin of the agent's command line.
     pub command: AgentCommand,
-    /// Variables it is given, over those of the worker.
+    /// Variables set in the agent's environment, over those of the worker.
     pub env: &'static [(&'static str, &'static str)],
-    /// The command that installs it; nothing for what needs no installation.
+    /// The shell command that installs the agent; nothing for an agent that needs no installation.
     pub install: Option<&'static str>,
-    /// What it can do.
+    /// The agent's abilities, which decide what a worker asks of it.
     pub abilities: AgentAbilities,
-    /// Whether people are told of it.
+    /// Whether lists, help and errors name the agent.
     pub shown: PresetShown,
 }
 
-/// Where an agent's command line is from.
+/// The origin of an agent's command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AgentCommand {
-    /// The driver knows.
+    /// The driver brings its own command line.
     BuiltIn,
-    /// This program, looked for in `PATH`, with these arguments.
+    /// A program that is looked for in `PATH`, followed by its arguments.
     Program(&'static [&'static str]),
-    /// The variable of that name in the worker's environment holds it, its words parted by spaces.
+    /// The command line is the value of this variable in the worker's environment, its words parted by spaces.
     Variable(&'static str),
 }
 
-/// Whether people are told of an agent.
+/// Whether lists, help and errors name an agent to people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PresetShown {
-    /// It is in lists, help and errors.
+    /// The agent is in lists, help and errors.
     Listed,
-    /// It is there for tests.
+    /// The agent can be used but is named nowhere: it is there for tests.
     Hidden,
 }
 
-/// How an agent is spoken to: one driver of the worker each.
+/// The driver of the worker that speaks with an agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DriverKind {
-    /// A shell for each turn.
+    /// The `shell` driver: a new shell for each turn.
     Shell,
-    /// One process for all turns, which speaks JSON lines of our own.
+    /// The `script` driver: one process for all turns, which speaks JSON lines of our own.
     Script,
 }
 
-/// What a kind of agent can do.
+/// The abilities of a kind of agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AgentAbilities {
-    /// What a prompt is to it.
+    /// The way in which the agent understands a prompt.
     pub prompts: PromptKind,
-    /// What becomes of a text in the middle of a turn.
+    /// The fate of a text that is said to it in the middle of a turn.
     pub steering: SteerAbility,
-    /// Whether a later life can go on with an earlier conversation.
+    /// Whether a later life can go on with the conversation of an earlier one.
     pub resume: AgentAbility,
     /// Whether a conversation can be begun with a copy of another.
     pub fork: AgentAbility,
-    /// Whether it asks before it uses a tool.
+    /// Whether the agent asks before it uses a tool.
     pub permissions: AgentAbility,
-    /// Whether it tells what a turn has cost.
+    /// Whether the agent tells the cost of a turn.
     pub usage: AgentAbility,
 }
 
-/// Whether an agent can do something.
+/// Whether an agent has one of the abilities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AgentAbility {
-    /// It can.
+    /// The agent has it.
     Yes,
-    /// It can not.
+    /// The agent lacks it.
     No,
 }
 
-/// What a prompt is to an agent.
+/// The way in which an agent understands a prompt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PromptKind {
     /// A program to run, with no memory of earlier ones: plain mail makes no sense as a prompt.
@@ -86,12 +86,12 @@ pub enum PromptKind {
     Conversation,
 }
 
-/// What becomes of a text that is said to an agent in the middle of its turn.
+/// The fate of a text that is said to an agent in the middle of its turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SteerAbility {
-    /// It reaches the turn that runs, or the agent keeps it for the next one and says so.
+    /// The text reaches the turn that runs, or the agent keeps it for the next one and says so.
     Native,
-    /// The agent takes none: the worker keeps it for the next prompt.
+    /// The agent takes no text during a turn: the worker keeps it for the next prompt.
     NextPrompt,
 }
 
@@ -131,7 +131,7 @@ pub const PRESETS: &[AgentPreset] = &[
     },
 ];
 
-/// There is no agent of that name.
+/// An agent name that is in no row of the catalogue.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("there is no agent {name}\nknown agents: {}", listed())]
 pub struct UnknownAgent {
@@ -144,7 +144,7 @@ pub fn preset(name: &AgentName) -> Result<&'static AgentPreset, UnknownAgent> {
     found.ok_or_else(|| UnknownAgent { name: name.clone() })
 }
 
-/// What agents of a driver can do.
+/// The abilities of the agents that a driver speaks with.
 ///
 /// # Panics
 ///
