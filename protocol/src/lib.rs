@@ -1,6 +1,6 @@
-//! What a Teamster leader and its workers must agree on.
+//! The contract between a Teamster leader and its workers.
 //!
-//! - [`model`]: what there is in a team, and its rules. Pure: no clock, file or process.
+//! - [`model`]: the things in a team, and their rules. Pure: no clock, file or process.
 //! - [`store`]: the logs on disk, who lives, and how a change is noticed.
 //! - [`team`]: decisions over a team's store: claim, complete, post, enroll.
 //! - [`wire`]: the calls between processes, and the peer that carries them.

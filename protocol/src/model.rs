@@ -1,4 +1,4 @@
-//! What there is in a team, and its rules. Nothing here reads a clock, a file or a process.
+//! The things in a team, and their rules. Nothing here reads a clock, a file or a process.
 
 pub mod agent;
 pub mod board;

@@ -228,7 +228,7 @@ impl Team {
         Ok(self.board().view(id, &mut read)?)
     }
 
-    /// What was asked for with a task; cheaper than the whole.
+    /// The task as it was asked for; cheaper to read than the whole view with its history.
     pub fn new_task(&self, id: TaskId) -> Result<NewTask, TeamError> {
         let mut read = |offset| self.board.read_at(offset);
         let read: ReadFact<'_, LogError> = &mut read;
@@ -331,7 +331,7 @@ impl Team {
                     buried.push(name);
                 }
                 Err(TeamError::Lock(LockError::Held { .. } | LockError::Astray { .. } | LockError::Dying { .. })) => {}
-                // What stands in the way of one keeps none of the others waiting.
+                // A failure to bury one member keeps none of the others waiting.
                 Err(error) => failed = Some(error),
             }
         }
@@ -365,7 +365,8 @@ fn stays_on_board((failed, waiting): (TaskId, TaskId)) -> String {
     )
 }
 
-/// What a dead worker's agent had said last. To know it is less than to give its tasks back.
+/// The last words of a dead worker's agent, from its transcripts; empty if they can not be read, because giving its
+/// tasks back matters more.
 fn last_words(turns: &Path) -> String {
     transcript::last_words(turns, LAST_WORDS_BYTES_MAX).unwrap_or_else(|error| {
         tracing::warn!("what was said last is not known: {error}");

@@ -1,13 +1,14 @@
-//! What does not work is said once, until it fails in another way or has worked in between: not with every try.
+//! Failures that are told once: again only when they change, or when the thing has worked in between, not with every
+//! try.
 
 use std::collections::BTreeMap;
 
-/// What was complained of last, about each of the things that can fail.
+/// The last complaint about each of the things that can fail.
 #[derive(Debug, Default)]
 pub struct Complaints(BTreeMap<&'static str, String>);
 
 impl Complaints {
-    /// Whether that is to be said: not if it was what was said last about the same.
+    /// Whether a complaint is to be told: not if the last one about the same thing had the same text. Remembers it.
     pub fn is_news(&mut self, about: &'static str, text: &str) -> bool {
         if self.0.get(about).is_some_and(|said| said == text) {
             return false;
@@ -16,7 +17,7 @@ impl Complaints {
         true
     }
 
-    /// It works again: the next failure is news.
+    /// Forgets the complaint about a thing that works again: the next failure is news.
     pub fn over(&mut self, about: &'static str) {
         self.0.remove(about);
     }

@@ -26,7 +26,7 @@ pub fn set_open_files(soft: u64) -> io::Result<()> {
     Ok(setrlimit(Resource::Nofile, limit)?)
 }
 
-/// What to do about an error, if the want of descriptors is its reason.
+/// The advice that ends an error message, if the error is that this process has too many files open; else nothing.
 pub fn way_out(error: &io::Error) -> Option<String> {
     if error.raw_os_error() != Some(rustix::io::Errno::MFILE.raw_os_error()) {
         return None;

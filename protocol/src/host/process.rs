@@ -24,7 +24,7 @@ use crate::model::kill_ladder::KillSignal;
 pub use crate::model::process::ProcessIdentity;
 
 impl KillSignal {
-    /// What the system is to send for it, in order.
+    /// The signals that the system is asked to send, in this order.
     pub fn as_signals(self) -> &'static [Signal] {
         match self {
             KillSignal::Terminate => &[Signal::SIGTERM, Signal::SIGCONT],
@@ -74,7 +74,7 @@ impl ProcessIdentity {
     }
 }
 
-/// What can be told about a process from here.
+/// The knowledge about a process that can be had from here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProcessFate {
     /// The process runs.

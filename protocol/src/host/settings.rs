@@ -22,10 +22,10 @@ pub struct BadSetting {
     expected: &'static str,
 }
 
-/// What holds for whoever works on a team's files.
+/// The settings that leader, workers and command line share when they work on a team's files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CommonSettings {
-    /// What must have survived when something is said to be written: `TEAMSTER_DURABILITY`.
+    /// The kind of crash that a reported write survives: `TEAMSTER_DURABILITY`.
     pub durability: Durability,
     /// How often everything is looked at although nobody rang: `TEAMSTER_POLL_MS`.
     pub poll: Duration,
@@ -60,7 +60,7 @@ impl CommonSettings {
     }
 }
 
-/// What the environment says, each setting where it says it.
+/// The settings that the environment gives; a variable that is not set leaves nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct EnvironmentSettings {
     /// `TEAMSTER_DURABILITY`.

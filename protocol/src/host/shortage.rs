@@ -1,5 +1,5 @@
-//! What the system refuses for want of itself: room on a disk, descriptors, processes, memory. Nothing is wrong with
-//! who asked, and the same may be granted later.
+//! Refusals for want of a resource of the system: room on a disk, descriptors, processes, memory. The asker did nothing
+//! wrong, and the same may be granted later.
 
 use std::error::Error;
 use std::io;

@@ -63,13 +63,13 @@ pub struct Task {
 }
 
 impl Task {
-    /// Whether somebody may claim it now.
+    /// Whether the task is pending, free and waits for no other, so that somebody may claim it now.
     pub fn is_ready(&self) -> bool {
         self.open_dependencies == 0 && matches!(self.status, TaskStatus::Pending { hold: TaskHold::Free, .. })
     }
 }
 
-/// Who may claim a ready task.
+/// The members who may claim a ready task.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum ClaimLane {
     /// Anybody.
@@ -88,7 +88,7 @@ type ClaimRank = (Reverse<i32>, TaskId);
 pub struct WorkerDeath<'a> {
     /// Such as `killed by SIGKILL`.
     pub cause: Option<&'a str>,
-    /// What its agent had said last.
+    /// The last output of the worker's agent; empty if there is none.
     pub last_words: &'a str,
 }
 
@@ -230,8 +230,8 @@ impl Board {
         Ok(BoardFact::Released { id: claim.id, attempt: claim.attempt, why, partial })
     }
 
-    /// What is to be written when a worker is known to be dead: its tasks are pending again or, past their
-    /// attempts, failed; it waits no longer.
+    /// Returns the facts to write when a worker is known to be dead: its tasks are pending again or, past their
+    /// attempts, failed, and the worker waits for work no longer.
     pub fn bury(&self, name: &MemberName, death: WorkerDeath<'_>) -> Vec<BoardFact> {
         let mut facts = self.away(name);
         facts.extend(self.owned_by(name).map(|id| self.died_on(id, name, death)));

@@ -37,9 +37,9 @@ pub const OPEN_FILES_MAX: u64 = 65_536;
 
 /// How often a process looks at its files although nothing told it to (network file systems, lost events).
 pub const SLOW_POLL: Duration = Duration::from_secs(5);
-/// What a worker has to answer `initialize` and become ready.
+/// The time a worker has to answer `initialize` and become ready.
 pub const START_WITHIN: Duration = Duration::from_secs(20);
-/// What a worker has to answer a shutdown request before the ladder goes up.
+/// The time a worker has to answer a shutdown request before the ladder goes up.
 pub const SHUTDOWN_WITHIN: Duration = Duration::from_secs(10);
 /// From SIGTERM to SIGKILL.
 pub const TERM_GRACE: Duration = Duration::from_secs(3);
@@ -71,9 +71,9 @@ pub const PARK_MIN: Duration = Duration::from_secs(1);
 pub const PERMISSION_WITHIN: Duration = Duration::from_secs(600);
 /// How long an agent may say nothing in a turn before that is shown.
 pub const STALL_AFTER: Duration = Duration::from_secs(600);
-/// What a worker may take to answer a ping; after twice that it is shown as hung.
+/// The time a worker may take to answer a ping; after twice that it is shown as hung.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(10);
-/// What is kept of the last output of a turn whose worker died.
+/// The length that is kept of the last output of a turn whose worker died.
 pub const LAST_WORDS_BYTES_MAX: usize = 2 << 10;
 /// How long a worker that starts waits for its member's lock while it is held by whoever gives back what the one before it
 /// held: that is a write to the board, and the disk may be slow.

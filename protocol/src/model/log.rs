@@ -1,5 +1,5 @@
-//! What a log is to the state that is folded from it: facts in order, each with a stamp and a place where it can be read
-//! back. Where and how the facts are kept is the store's business.
+//! The contract between a log and the state folded from it: facts in order, each with a stamp and a place where it can
+//! be read back. Where and how the facts are kept is the store's business.
 
 use serde::{Serialize, de::DeserializeOwned};
 

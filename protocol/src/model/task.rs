@@ -13,7 +13,7 @@ pub mod view;
 pub use changes::{FieldChange, TaskChanges};
 pub use status_word::StatusWord;
 
-/// What a task asks for.
+/// The work that a task asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskWork {
@@ -35,7 +35,7 @@ impl TaskWork {
 /// A task as it is asked for: everything but its number and its standing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewTask {
-    /// What to do.
+    /// The work to do.
     pub work: TaskWork,
     /// A short text for lists.
     pub title: String,
@@ -132,7 +132,7 @@ pub fn title_of(text: &str) -> String {
 pub enum TaskHold {
     /// Anyone it is meant for may take it.
     Free,
-    /// It was stopped, or its run was: nobody takes it until it is assigned, unassigned or retried.
+    /// The task or its run was stopped: nobody takes it until it is assigned, unassigned or retried.
     Stopped,
 }
 
@@ -143,14 +143,14 @@ pub enum TaskStatus {
     Pending {
         /// The only member that may take it.
         assignee: Option<MemberName>,
-        /// Whether it was stopped.
+        /// Whether the task may be taken or was stopped.
         hold: TaskHold,
     },
     /// A worker is on it.
     InProgress {
-        /// Who.
+        /// The member that works on the task.
         owner: MemberName,
-        /// Since when.
+        /// The time at which it claimed the task.
         since_ms: u64,
     },
     /// Done.
@@ -268,7 +268,7 @@ impl TaskStatus {
 pub struct TaskClaim {
     /// The task.
     pub id: TaskId,
-    /// Who claimed it.
+    /// The member that claimed the task.
     pub owner: MemberName,
     /// Counted from 1, over all claims of this task.
     pub attempt: u32,

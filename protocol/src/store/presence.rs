@@ -35,17 +35,17 @@ const HOLDER_BYTES_MAX: usize = 4096;
 #[derive(Debug)]
 pub struct PresenceLock {
     file: File,
-    /// The number of the file, by which a copy of it is told from it.
+    /// The inode number of the locked file, by which it is told from a copy that took its place.
     inode: u64,
 }
 
-/// Who holds a lock, as the holder wrote it down after taking it.
+/// The holder of a lock, as it wrote itself down after taking the lock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LockHolder {
-    /// The process.
+    /// The process that holds the lock.
     #[serde(flatten)]
     pub process: ProcessIdentity,
-    /// Since when.
+    /// The time at which it took the lock.
     pub since_ms: u64,
     /// When the holder was done with what it held the lock for. Nothing while it holds it, and if it died holding it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -62,15 +62,15 @@ pub struct LockHolder {
 /// Why a lock was not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    /// Somebody holds it.
+    /// Another process holds the lock.
     #[error("{} is held{}", path.display(), holder.as_ref().map(|h| format!(" by process {}", h.process.pid)).unwrap_or_default())]
     Held {
-        /// The lock.
+        /// The lock's file.
         path: PathBuf,
-        /// Who, if that could be read.
+        /// The holder, if its signature could be read.
         holder: Option<Box<LockHolder>>,
     },
-    /// Nobody holds it, and yet the worker that it tells about may live: its file was removed or replaced.
+    /// Nobody holds the lock, and yet the worker that it tells about may live: its file was removed or replaced.
     #[error(
         "{} was removed or replaced: nobody holds it, but the worker that it is for, process {}, may live
 wait a moment: the worker takes it anew; if it hangs, end that process",
@@ -111,7 +111,7 @@ impl LockError {
     }
 }
 
-/// What to do about something else in the place of a lock's file.
+/// The advice for an error that comes of something other than a plain file in the place of a lock's file.
 fn way_out(error: &io::Error) -> &'static str {
     match plain_file::not_plain(error) {
         Some(_) => "\nmove it away: the file is made when it is needed",
@@ -176,7 +176,7 @@ impl PresenceLock {
         point("lock signed");
     }
 
-    /// Who is written down: this process once it has signed, else the last one that did.
+    /// The process that signed the lock last: this one once it has signed, else an earlier holder.
     pub fn last_signer(&self) -> Option<LockHolder> {
         read_signature(&self.file)
     }
@@ -232,10 +232,10 @@ impl PresenceLock {
 }
 
 impl Drop for PresenceLock {
-    /// A child that another thread is just starting has the descriptor too, until it becomes another program: to close
-    /// this one alone would leave the lock to the child for as long.
+    /// Unlocks before the descriptor is closed. A child that another thread is just starting has the descriptor too
+    /// until it becomes another program, and would keep the lock for as long if this one were merely closed.
     fn drop(&mut self) {
-        // What can not be unlocked is closed in a moment.
+        // An error here needs no answer: the descriptor is closed in a moment, which gives the lock back too.
         let _ = fcntl(&self.file, FcntlArg::F_OFD_SETLK(&whole_file(libc::F_UNLCK)));
     }
 }
@@ -248,7 +248,7 @@ pub fn is_held(path: &Path) -> Result<bool, LockError> {
     }
 }
 
-/// Who holds the lock now, with what is written of it; nothing if nobody does.
+/// The holder of the lock as it signed; nothing if nobody holds the lock or the signature can not be read.
 pub fn read_holder(path: &Path) -> Result<Option<LockHolder>, LockError> {
     match open_to_look(path)? {
         Some(file) if is_locked(&file, path)? => Ok(read_signature(&file)),
@@ -256,7 +256,7 @@ pub fn read_holder(path: &Path) -> Result<Option<LockHolder>, LockError> {
     }
 }
 
-/// Who signed the lock last, whether it holds it or not; nothing if that can not be read.
+/// The last process that signed the lock, whether it still holds it or not; nothing if no signature can be read.
 pub fn read_last_holder(path: &Path) -> Result<Option<LockHolder>, LockError> {
     Ok(open_to_look(path)?.and_then(|file| read_signature(&file)))
 }

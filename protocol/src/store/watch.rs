@@ -27,7 +27,8 @@ use tokio::{
     time::Instant,
 };
 
-/// What one read of events takes: three with the longest of names, or sixty of a file that has none to tell.
+/// The size of the buffer for one read of events: three events with the longest of names, or sixty of a watched file,
+/// which carry no name.
 const EVENTS_BYTES: usize = 1024;
 
 /// Files that somebody waits for.
@@ -55,14 +56,14 @@ pub struct FileId(usize);
 pub enum FileChange {
     /// These files were written, created, replaced or rung, each named once.
     Files(Vec<FileId>),
-    /// It is time to look at all of them.
+    /// The time of the slow poll has come: all files are to be looked at.
     Poll,
 }
 
-/// What [`ring`] found.
+/// The outcome of [`ring`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RingOutcome {
-    /// Whoever watches the file wakes.
+    /// The ring reached the file, so every process that watches it wakes.
     Heard,
     /// There is no such file, so nobody was woken.
     NoSuchFile,
@@ -79,12 +80,12 @@ struct WatchedFile {
     mark: FileMark,
 }
 
-/// What a file looked like when it was last looked at for want of inotify.
+/// The look of a file when it was last compared, where inotify can not be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FileMark {
     NeverSeen,
     Missing,
-    /// Its inode, its size, and its time in seconds and nanoseconds, which a ring sets.
+    /// The file's inode, its size, and its time in seconds and nanoseconds, which a ring sets.
     There(u64, u64, i64, i64),
 }
 
@@ -94,10 +95,10 @@ enum WatchWarning {
     Already,
 }
 
-/// What the system calls one watch.
+/// The number by which the kernel names one watch.
 type WatchId = i32;
 
-/// What the system told of one watch.
+/// One event that the kernel told of a watch.
 #[derive(Debug)]
 struct WatchEvent {
     watch: WatchId,
@@ -190,8 +191,8 @@ impl FileWatch {
                 Some(events) => tokio::select! {
                     biased;
                     ready = events.readable() => Some(ready.and_then(|mut ready| {
-                        // It stays ready until a read finds nothing: what follows the first read of a burst need not
-                        // be waited for by whoever waits for this one.
+                        // The descriptor stays ready until a read finds nothing: the rest of a burst of events is read
+                        // by the next call, and this one need not wait for it.
                         let told = read_events(ready.get_inner())?;
                         if told.is_empty() {
                             ready.clear_ready();
@@ -227,13 +228,13 @@ impl FileWatch {
         }
     }
 
-    /// The poll is also the time to try again what could not be watched, such as a directory that was not
-    /// there.
+    /// Handles a poll, which is also the time to try again to watch files that could not be watched, such as one in a
+    /// directory that was not there.
     fn polled(&mut self) -> FileChange {
         self.look_at_all = Instant::now() + self.poll;
         self.poll_at(self.look_at_all);
         if self.inotify.is_none() {
-            // What held all the instances of the user may have ended.
+            // A program that held all inotify instances of the user may have ended meanwhile.
             self.begin();
             self.compare();
         }
@@ -384,7 +385,7 @@ fn add_watch(inotify: &InotifyEvents, path: &Path, what: WatchFlags) -> Result<O
     }
 }
 
-/// What is there, in one read; nothing if nothing is.
+/// Reads the events that are there, with one read and without waiting; none if there are none.
 fn read_events(inotify: &InotifyEvents) -> Result<Vec<WatchEvent>, Errno> {
     let mut room = [MaybeUninit::uninit(); EVENTS_BYTES];
     let mut events = inotify::Reader::new(inotify, &mut room);

@@ -24,7 +24,7 @@ pub enum TeamError {
     /// A log could not be read or written.
     #[error(transparent)]
     Log(#[from] LogError),
-    /// It is written, but may not survive a loss of power.
+    /// The facts are written, but may not survive a loss of power: they could not be synced.
     #[error("{0}")]
     NotDurable(String),
     /// A directory of the team could not be made.

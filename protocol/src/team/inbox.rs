@@ -28,7 +28,7 @@ impl Inbox {
 
     /// The messages not yet acknowledged, in the order of their delivery.
     pub fn unread(&mut self) -> Result<Vec<Message>, TeamError> {
-        // What is news is not read a second time.
+        // Messages that arrive with this refresh are taken from it and not read a second time.
         let mut fresh = BTreeMap::new();
         self.log.refresh(|record| fresh.extend(delivered(record).map(|message| (message.id, message))))?;
         let mailbox = self.log.state();

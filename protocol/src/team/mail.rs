@@ -21,7 +21,8 @@ impl Team {
         let by = self.me.as_str();
         if let Some(open) = self.mailboxes.get_mut(to) {
             match deliver_into(open, by, now_ms, self.durability, facts) {
-                // It was removed, with its member or by hand: there may be a new one. While it is there, so is its member.
+                // The mailbox was removed, with its member or by hand, and a new one may exist. As long as the mailbox
+                // is there, so is the member.
                 Err(TransactError::Log(LogError::Removed { .. })) => drop(self.mailboxes.remove(to)),
                 outcome => return Ok(outcome.map(|()| id)?),
             }

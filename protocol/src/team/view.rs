@@ -61,12 +61,12 @@ impl TeamView {
         Ok(self.board().view(id, &mut |offset| self.board.read_at(offset))?)
     }
 
-    /// What was asked for with a task.
+    /// The task as it was asked for, read from the log.
     pub fn new_task(&self, id: TaskId) -> Result<NewTask, TeamError> {
         Ok(self.board().new_task(id, &mut |offset| self.board.read_at(offset))?)
     }
 
-    /// What was asked for with every task. Reads each record once, however many tasks it added.
+    /// Every task as it was asked for. Reads each record once, however many tasks it added.
     pub fn new_tasks(&self) -> Result<BTreeMap<TaskId, NewTask>, TeamError> {
         let records: BTreeSet<FactOffset> = self.board().tasks().map(|(_, task)| task.added_at).collect();
         let mut asked = BTreeMap::new();
@@ -126,7 +126,7 @@ pub(super) fn member_views(dir: &TeamDir, board: &Board, roster: &Roster) -> Res
     let roster = after.as_ref().map_or(roster, LogReader::state);
     let mut lives = locks.confirm(roster);
     let view = |(name, member): (&MemberName, &Member)| {
-        // Who has joined or left meanwhile is looked at again.
+        // A member that joined or left since the first look is looked at again.
         let life = lives.remove(name).unwrap_or_else(|| worker_life(dir, name, &member.presence))?;
         member_view(dir, board, name, member, life, ended.get(name).copied().unwrap_or_default())
     };
@@ -179,9 +179,10 @@ fn member_view(
         },
         (true, MemberPresence::Joined { at_ms, .. }) => (at, tasks.iter().filter_map(since).min().unwrap_or(*at_ms)),
         (true, MemberPresence::Expected { since_ms }) => (MemberState::Starting, *since_ms),
-        // Also while its lock is held by who buries it: nobody starts it again who does not say so first.
+        // A given-up member stays so even while the process that buries it holds its lock: every new start is written
+        // down first.
         (_, MemberPresence::Left { at_ms, how: WorkerEnd::GivenUp { .. }, .. }) => (MemberState::Failed, *at_ms),
-        // It is between taking its lock and joining again.
+        // The worker is between taking its lock and joining again.
         (true, MemberPresence::Left { at_ms, .. }) => (MemberState::Starting, *at_ms),
         (false, MemberPresence::Left { at_ms, then: AfterLeaving::Again { .. }, .. }) => {
             (MemberState::Restarting, *at_ms)
@@ -238,7 +239,7 @@ fn is_being_buried(dir: &TeamDir, name: &MemberName, presence: &MemberPresence) 
     }
     let Some(holder) = presence::read_holder(&dir.member_lock(name))? else { return Ok(true) };
     let leader = presence::read_holder(&dir.leader_lock())?;
-    // Who has just taken it is not written there yet, but the dead worker.
+    // A process that has just taken the lock has not signed it yet: the signature there is still the dead worker's.
     Ok(leader.is_some_and(|leader| leader.process == holder.process) || !holder.process.exists())
 }
 

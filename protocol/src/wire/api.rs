@@ -27,7 +27,7 @@ pub use worker::{
 pub mod code {
     /// The call was understood and is refused; the message says why.
     pub const REFUSED: i32 = 1;
-    /// What was named does not exist.
+    /// The call named a member, task or other thing that does not exist.
     pub const NOT_FOUND: i32 = 2;
     /// The two sides speak different versions of the protocol.
     pub const OTHER_VERSION: i32 = 3;
@@ -37,30 +37,30 @@ pub mod code {
     pub const SYSTEM: i32 = 5;
 }
 
-/// Where a new member is to work.
+/// The request for a new member's place of work.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WorkspaceRequest {
-    /// In this directory, with others.
+    /// In this directory, which others may use too.
     Shared {
-        /// It.
+        /// The directory.
         dir: PathBuf,
     },
-    /// In a git worktree of its own.
+    /// In a git worktree that the leader makes for the member.
     Worktree {
-        /// A directory in the repository.
+        /// A directory in the repository that the worktree is made from.
         repository: PathBuf,
-        /// The commit to begin at; `HEAD` if not given.
+        /// The commit that the worktree's branch begins at; `HEAD` if not given.
         base: Option<String>,
     },
 }
 
-/// Who is to be spawned, and how.
+/// The request to spawn a member: its name, its agent and its settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SpawnRequest {
-    /// Its name.
+    /// The new member's name.
     pub name: MemberName,
-    /// The agent it drives.
+    /// The agent that the member drives.
     pub agent: AgentName,
     /// Its role.
     #[serde(default)]
@@ -68,9 +68,9 @@ pub struct SpawnRequest {
     /// Whether it takes tasks that are not assigned to it.
     #[serde(default)]
     pub auto: AutoClaim,
-    /// Where it works.
+    /// The place the member works in.
     pub workspace: WorkspaceRequest,
-    /// What is done when its agent says nothing.
+    /// The answer to an agent that is silent in a turn.
     #[serde(default)]
     pub stall: StallPolicy,
 }
@@ -116,37 +116,37 @@ pub struct StoppedTurn {
     pub stop: Option<TurnEnd>,
 }
 
-/// What came of asking one member to end.
+/// The outcome of asking one member to end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndedMember {
     /// The member.
     pub name: MemberName,
-    /// What came of it.
+    /// The outcome.
     pub outcome: EndOutcome,
 }
 
-/// What came of asking a member to end.
+/// The outcome of asking a member to end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EndOutcome {
-    /// It ended.
+    /// The member's worker ended.
     Left {
-        /// How.
+        /// The way in which it ended.
         how: WorkerEnd,
     },
-    /// It is busy and goes on.
+    /// The member is busy and goes on.
     Refused {
-        /// The task it is busy with.
+        /// The task that the member is busy with, if its turn has one.
         task: Option<TaskId>,
     },
-    /// Not even SIGKILL ended it.
+    /// Not even SIGKILL ended the member's worker.
     Stuck,
 }
 
-/// Who leads.
+/// The leader that answers, as it introduces itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeaderInfo {
-    /// The team.
+    /// The team that is led.
     pub team: TeamName,
     /// The leader's process id.
     pub pid: u32,
@@ -174,13 +174,13 @@ pub enum TeamEnding {
 /// One member as people see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemberView {
-    /// Its name.
+    /// The member's name.
     pub name: MemberName,
-    /// What it is at.
+    /// The member's state, taken from its lock and the board.
     pub state: MemberState,
-    /// The tasks it is on.
+    /// The tasks that the member has claimed and not ended.
     pub tasks: Vec<TaskId>,
-    /// The turn it runs, if it is one without a task.
+    /// The turn that runs, if it is one without a task.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub turn: Option<u64>,
     /// Since when it is in that state.
@@ -197,15 +197,15 @@ pub struct MemberView {
     /// Its worker's process id, while it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pid: Option<u32>,
-    /// Who started its worker, while it runs.
+    /// The starter of the member's worker, while that runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_by: Option<StartedBy>,
-    /// What keeps in its processes, while it runs.
+    /// The isolation of the worker's processes, while it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub isolation: Option<CellIsolation>,
-    /// Messages it has not handed on.
+    /// The number of messages that the member has not handed on.
     pub unread: usize,
-    /// Tasks it completed that are still on the board.
+    /// The number of tasks the member completed that are still on the board.
     pub completed: usize,
     /// Tasks that failed on its hands.
     pub failed: usize,
@@ -220,35 +220,35 @@ pub struct MemberView {
     pub parked_until_ms: Option<u64>,
 }
 
-/// What a member is at. Whether it runs comes from its lock, never from what it last said.
+/// The state of a member. Whether it runs comes from its worker's lock, never from what the worker said last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MemberState {
-    /// Its worker is not ready yet.
+    /// The member's worker is not ready yet.
     Starting,
-    /// It runs, and nothing is on its hands.
+    /// The member runs, and has neither a task nor a turn.
     Idle,
-    /// It is on a task, or runs a turn without one.
+    /// The member is on a task, or runs a turn without one.
     Busy,
-    /// Its provider takes no more for now: it waits, keeps its task, and goes on by itself.
+    /// The member's provider takes no more for now: the member waits, keeps its task, and goes on by itself.
     Parked,
-    /// It is at work, and its agent has said nothing for longer than it may.
+    /// The member is at work, and its agent has said nothing for longer than it may.
     Stalled,
-    /// It is at work, and its worker does not answer.
+    /// The member is at work, and its worker does not answer.
     Hung,
-    /// It runs, and was asked or told to end: it finishes its turn at most.
+    /// The member runs, and was asked or told to end: it finishes its turn at most.
     Ending,
-    /// Its worker died, and the leader starts it again at a time.
+    /// The member's worker died, and the leader starts it again at a time.
     Restarting,
-    /// It left, and nobody starts it again by himself.
+    /// The member left, and stays away until somebody spawns it.
     Left,
-    /// Its worker is dead without having left.
+    /// The member's worker is dead without having left.
     Dead,
-    /// It died so often that it is not started again.
+    /// The member's workers died so often that none is started again.
     Failed,
 }
 
-/// A change of the board that is asked for.
+/// The request for a change of the board.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the same as in Board's methods")]
@@ -297,7 +297,7 @@ pub enum TaskCommand {
 pub struct BoardChange {
     /// The tasks that were added, changed or cleared.
     pub tasks: Vec<TaskId>,
-    /// What the asker might not have meant, such as an assignment to a member that does not run.
+    /// Warnings about effects that the asker might not have meant, such as an assignment to a member that does not run.
     #[serde(default)]
     pub warnings: Vec<String>,
 }
@@ -314,10 +314,10 @@ pub struct MailRequest {
     pub urgency: Urgency,
 }
 
-/// What became of a message, for each it was meant for.
+/// The fate of a message, by the mailboxes it was meant for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MailOutcome {
-    /// The mailboxes it is in.
+    /// The mailboxes that the message is in.
     pub delivered: Vec<DeliveredMail>,
     /// The others. To send it to all again would double it for those above.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -348,18 +348,18 @@ pub struct DeliveredMail {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MailboxReader {
-    /// Its worker runs.
+    /// The member's worker runs.
     Running,
-    /// Its worker does not; the message waits for the next one with that name.
+    /// The member's worker does not run; the message waits for the next one with that name.
     Absent,
-    /// It could not be told.
+    /// Whether a worker reads the mailbox could not be found out.
     Unknown,
 }
 
-/// Fronts → leader.
+/// The calls of the fronts (command line, MCP server, …) to the leader.
 #[rpc(client, server)]
 pub trait LeaderApi {
-    /// Who leads; refused with [`code::OTHER_VERSION`] if the versions differ.
+    /// Greets the leader, which introduces itself; refused with [`code::OTHER_VERSION`] if the versions differ.
     #[method(name = "hello")]
     async fn hello(&self, hello: ProtocolHello) -> RpcResult<LeaderInfo>;
 

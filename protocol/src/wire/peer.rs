@@ -4,7 +4,7 @@
 //! traits, so that `#[rpc(client, server)]` traits work in both directions. [`Peer`] makes plain calls itself, which
 //! takes fewer task switches and no timer thread; subscriptions go through jsonrpsee's async client.
 //!
-//! What one side may count on:
+//! Promises that a caller may count on:
 //!
 //! - Messages are taken in the order they arrive. A synchronous method has run, and an asynchronous one has been
 //!   polled once, before the next message is looked at: a handler that only enqueues keeps the order. What waits
@@ -92,7 +92,7 @@ struct PeerHandle {
     closed: watch::Receiver<Option<PeerClosed>>,
 }
 
-/// What the tasks of one connection and its handles share.
+/// State that the tasks of one connection share with its handles.
 #[derive(Debug)]
 struct PeerShared {
     outbox: outbox::Outbox,

@@ -1,5 +1,6 @@
-//! What each fact does to the board. Facts were written, so none is refused here; one that no board decides, such as
-//! one about a task that is gone, changes nothing or what it says, and leaves the board true to its tasks.
+//! The effect of each fact on the board. Facts were written, so none is refused here: one that no board would decide,
+//! such as one about a task that is gone, has no effect or only its literal one, and the board stays consistent with
+//! its tasks.
 
 use crate::model::task::ReleaseWhy;
 use std::cmp::Reverse;

@@ -66,10 +66,10 @@ impl Board {
         ids.iter().for_each(|id| self.remove_task(*id));
     }
 
-    /// What is cleared is all there is to restore: a fact that names other tasks puts back those it names, and no more can be.
+    /// Restores tasks of the last clear. A task that it did not remove is passed over: nothing of it was kept.
     ///
-    /// A restored task waits again for what it waited for. What waited for it does so again unless it is completed, which
-    /// keeps nobody waiting, or the two would now wait for each other.
+    /// A restored task waits again for those it waited for. Those that waited for it do so again, unless it is completed,
+    /// which keeps nobody waiting, or the two would now wait for each other.
     pub(super) fn apply_restored(&mut self, ids: &[TaskId]) {
         let cleared = std::mem::take(&mut self.cleared);
         let (mut waited_for, mut waiting) = (Vec::new(), Vec::new());

@@ -1,4 +1,4 @@
-//! What is written about tasks: the records of `board.jsonl`.
+//! Facts about tasks: the records of `board.jsonl`.
 
 use crate::model::task::ReleaseWhy;
 use serde::{Deserialize, Serialize};
@@ -15,33 +15,33 @@ use crate::model::task::{NewTask, TaskChanges, TaskClaim};
 pub enum BoardFact {
     /// A task was put on the board.
     Added { id: TaskId, task: NewTask },
-    /// A member took it.
+    /// A member claimed the task.
     Claimed(TaskClaim),
-    /// Its owner finished it.
+    /// The task's owner completed it.
     Completed { id: TaskId, attempt: u32, result: String },
-    /// It ended without success.
+    /// The attempt ended without success, and the task with it.
     Failed { id: TaskId, attempt: u32, reason: String, result: String },
-    /// It went back unfinished.
+    /// The owner gave the task back unfinished.
     Released { id: TaskId, attempt: u32, why: ReleaseWhy, partial: String },
-    /// It is for one member only.
+    /// The task is for one member only.
     Assigned { id: TaskId, to: MemberName },
-    /// It is for everybody.
+    /// The task is for everybody.
     Unassigned { id: TaskId },
-    /// It waits for another.
+    /// The task waits for another.
     DependencyAdded { id: TaskId, on: TaskId },
-    /// It no longer does.
+    /// The task waits for that other no longer.
     DependencyRemoved { id: TaskId, on: TaskId },
-    /// What failed, was cancelled or was stopped is to be done after all.
+    /// The task failed, was cancelled or was stopped, and is to be done after all.
     Retried { id: TaskId },
-    /// Nobody takes them until they are assigned, unassigned or retried.
+    /// Nobody takes these tasks until they are assigned, unassigned or retried.
     Held { ids: Vec<TaskId> },
-    /// It is not to be done.
+    /// The task is not to be done.
     Cancelled { id: TaskId },
-    /// What is asked for with it is changed.
+    /// The task is asked for differently than before.
     Edited { id: TaskId, changes: TaskChanges },
-    /// They are off the board.
+    /// The tasks are off the board.
     Cleared { ids: Vec<TaskId> },
-    /// They were cleared last, and are on the board again, as they were.
+    /// The tasks of the last clear are on the board again, as they were.
     Restored { ids: Vec<TaskId> },
     /// A worker found nothing to claim and wants to be rung.
     Waiting(WaitingClaimant),
@@ -132,7 +132,7 @@ impl BoardFact {
     }
 }
 
-/// What `task clear` removes.
+/// The tasks that `task clear` removes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ClearedTasks {

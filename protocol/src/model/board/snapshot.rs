@@ -13,21 +13,21 @@ use crate::model::task::{BoardRefusal, NewTask, TaskHold, TaskStatus};
 /// A task with all that happened to it, as it goes into a new generation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeptTask {
-    /// Its number.
+    /// The task's number.
     pub id: TaskId,
-    /// What was asked for, with the dependencies and the assignee as they are now.
+    /// The task as it was asked for, with the dependencies and the assignee as they are now.
     pub task: NewTask,
-    /// When it was added.
+    /// The time at which it was added.
     pub added_ms: u64,
-    /// By whom.
+    /// The member, or the lead, that added it.
     pub added_by: Address,
-    /// Where it stands.
+    /// The task's status.
     pub status: KeptStatus,
-    /// How often it was claimed.
+    /// The number of times that the task was claimed.
     pub attempt: u32,
-    /// How many workers died on it since it was added or retried.
+    /// The number of workers that died on the task since it was added or retried.
     pub deaths: u32,
-    /// What happened to it.
+    /// The history of the task, one entry an attempt.
     pub attempts: Vec<AttemptView>,
 }
 
@@ -84,7 +84,7 @@ impl Board {
         })
     }
 
-    /// What was asked for with a task, read back from the log.
+    /// The task as it was asked for, read back from the log.
     pub fn new_task<E>(&self, id: TaskId, read: ReadFact<'_, E>) -> Result<NewTask, ViewError<E>> {
         let task = self.task(id)?;
         let added = read(task.added_at).map_err(ViewError::Unreadable)?;

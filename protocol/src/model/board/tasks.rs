@@ -11,8 +11,9 @@ use super::packed::PackedTasks;
 use crate::model::id::TaskId;
 use crate::model::task::TaskStatus;
 
-/// What a packed task may hold of dependencies, dependents, edits and history together. One with more is kept as it is: to
-/// change it must not cost what all that does, or a plan whose tasks all wait for one would cost its square.
+/// The number of dependencies, dependents, edits and attempts together that a packed task may have. A task with more is
+/// kept unpacked: changing it must not cost as much as copying all of them, or a plan whose tasks all wait for one
+/// would cost its square.
 const PACKED_LINKS_MAX: usize = 64;
 
 /// A map of all tasks. Which of them are packed is seen by nothing but the memory.
@@ -112,7 +113,7 @@ impl TaskMap {
         }
     }
 
-    /// What the packed tasks take, without what the map of their pages does.
+    /// The bytes that the packed tasks take, without those of the map of their pages.
     #[cfg(test)]
     pub(super) fn packed_bytes(&self) -> usize {
         self.ended.bytes()

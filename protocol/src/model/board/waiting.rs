@@ -10,19 +10,19 @@ use crate::model::id::{MemberName, Role};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AutoClaim {
-    /// It does.
+    /// The worker takes such tasks.
     #[default]
     On,
-    /// It takes only what is assigned to it.
+    /// The worker takes only tasks that are assigned to it.
     Off,
 }
 
-/// What decides which tasks a worker may claim.
+/// The facts about a worker that decide which tasks it may claim.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WaitingClaimant {
-    /// Its name.
+    /// The member's name.
     pub name: MemberName,
-    /// Its role.
+    /// The member's role.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
     /// Whether it takes what is not assigned to it.

@@ -1,4 +1,4 @@
-//! What is changed of a task after it was put on the board, by whoever thought again.
+//! Changes to a task after it was put on the board.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use crate::model::id::{Role, TaskId};
 /// The changes of one edit; what is not given stays as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskChanges {
-    /// What to do.
+    /// The new work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub work: Option<TaskWork>,
     /// The short text for lists.
@@ -28,13 +28,13 @@ pub struct TaskChanges {
     pub timeout_ms: Option<FieldChange<u64>>,
 }
 
-/// What becomes of a field that a task need not have.
+/// The change of a field that a task need not have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FieldChange<T> {
-    /// It has this value.
+    /// The field gets this value.
     Set(T),
-    /// The task has it no more.
+    /// The task loses the field.
     Removed,
 }
 
@@ -58,7 +58,7 @@ impl TaskChanges {
         self.title.as_deref().map_or(Ok(()), check_title)
     }
 
-    /// What is asked for with a task after the edit.
+    /// Applies the changes to a task as it was asked for.
     pub fn apply(self, task: &mut NewTask) {
         let TaskChanges { work, title, after, role, priority, timeout_ms } = self;
         if let Some(work) = work {

@@ -8,27 +8,27 @@ use crate::model::task::{NewTask, ReleaseWhy, StatusWord};
 /// One task with its texts and its history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskView {
-    /// Its number.
+    /// The task's number.
     pub id: TaskId,
-    /// Where it stands.
+    /// The task's status in one word.
     pub status: StatusWord,
-    /// Who is on it or ended it.
+    /// The member that works on the task or ended it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<MemberName>,
     /// The only member that may take it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assignee: Option<MemberName>,
-    /// The tasks it waits for that are not completed.
+    /// The tasks it waits for: its dependencies that are not completed.
     pub waits_for: Vec<TaskId>,
     /// The tasks that wait for it.
     pub blocks: Vec<TaskId>,
-    /// What was asked for.
+    /// The task as it was asked for.
     pub task: NewTask,
-    /// When it was added.
+    /// The time at which it was added.
     pub added_ms: u64,
-    /// By whom.
+    /// The member, or the lead, that added it.
     pub added_by: Address,
-    /// What happened to it, oldest first.
+    /// The history of the task, one entry an attempt, oldest first.
     pub attempts: Vec<AttemptView>,
 }
 
@@ -59,9 +59,9 @@ impl TaskView {
 pub struct AttemptView {
     /// Counted from 1.
     pub attempt: u32,
-    /// Who claimed it.
+    /// The member that claimed the task.
     pub owner: MemberName,
-    /// When.
+    /// The time at which it did.
     pub since_ms: u64,
     /// How it ended; nothing while it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -14,11 +14,11 @@ pub struct LifeLock {
     lock: PresenceLock,
     path: PathBuf,
     team: PathBuf,
-    /// The device and the inode of the team's directory: another team may be in its place by now.
+    /// The device and the inode of the team's directory, by which another team in its place is noticed.
     team_identity: (u64, u64),
 }
 
-/// What [`LifeLock::keep`] found.
+/// The state of the lock that [`LifeLock::keep`] found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LockKept {
     /// The locked file is in its place.

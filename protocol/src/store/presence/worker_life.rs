@@ -7,7 +7,7 @@ use super::{LockError, is_locked, read_signature};
 use crate::host::plain_file;
 use crate::host::process::{ProcessFate, ProcessIdentity, own_identity};
 
-/// What a member's lock and the process that joined as its worker say about the worker's life.
+/// The life of a worker, as told by its member's lock and by the process that joined as the worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WorkerLife {
     /// Somebody holds the lock: the worker, the next one that starts, or a process that gives back what it held.
@@ -41,7 +41,7 @@ pub fn look_at_worker(lock: &Path, joined: Option<&ProcessIdentity>) -> Result<W
     }
 }
 
-/// What is at the place of a lock's file.
+/// The state of the file at the place of a lock, and its last signature.
 enum SignedLock {
     Locked,
     FreeByWorker,

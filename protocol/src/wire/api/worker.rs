@@ -10,27 +10,27 @@ use crate::model::id::{MemberName, TaskId};
 use crate::model::notice::Notice;
 use crate::model::receipt::{ReceiptState, TextId};
 
-/// What the leader tells a worker first.
+/// The first words of a caller: the leader says them to a worker, a front to the leader.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProtocolHello {
     /// [`PROTOCOL_VERSION`](crate::model::limits::PROTOCOL_VERSION) of the caller.
     pub protocol: u32,
 }
 
-/// What a worker answers.
+/// The answer of a worker to `initialize`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkerWelcome {
     /// The protocol version of the worker.
     pub protocol: u32,
-    /// The version of its program.
+    /// The version of the worker's program.
     pub version: String,
-    /// The member it serves.
+    /// The member that the worker serves.
     pub name: MemberName,
-    /// Its process id.
+    /// The worker's process id.
     pub pid: u32,
 }
 
-/// What a worker is at.
+/// The phase of a worker's life.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "phase", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "SPEC.md says what each field is")]
@@ -45,12 +45,12 @@ pub enum WorkerPhase {
 /// Where a worker stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkerStatus {
-    /// What it is at.
+    /// The phase, with the turn or the reason where it has one.
     #[serde(flatten)]
     pub phase: WorkerPhase,
-    /// Messages it has not handed on.
+    /// The number of messages that the worker has not handed on.
     pub unread: usize,
-    /// The number of its last transcript entry.
+    /// The number of the worker's last transcript entry.
     pub seq: u64,
 }
 
@@ -105,11 +105,11 @@ pub trait WorkerApi {
     #[method(name = "permit")]
     async fn permit(&self, question: QuestionId, answer: Permission) -> RpcResult<()>;
 
-    /// What the worker is at.
+    /// Returns the worker's phase, the number of unread messages and the number of its last transcript entry.
     #[method(name = "status")]
     async fn status(&self) -> RpcResult<WorkerStatus>;
 
-    /// Gives `nonce` back.
+    /// Returns `nonce`, which shows that the worker answers.
     #[method(name = "ping")]
     fn ping(&self, nonce: u64) -> RpcResult<u64>;
 

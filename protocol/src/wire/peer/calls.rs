@@ -27,7 +27,8 @@ use super::{LINE_BYTES_MAX, NOTICES_UNREAD_MAX, Peer, PeerShared};
 /// Messages that wait for jsonrpsee's client, which takes them without waiting for anything.
 pub(super) const FORWARDED_MAX: usize = 64;
 
-/// What JSON-RPC puts around the method and the parameters of a subscription, in bytes, with plenty to spare.
+/// The length of the JSON-RPC frame around the method and the parameters of a subscription, in bytes, with plenty to
+/// spare.
 const ENVELOPE_BYTES_MAX: usize = 256;
 
 #[derive(Debug, thiserror::Error)]

@@ -7,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 /// Room made for one read. It holds a few hundred ordinary messages.
 const READ_BYTES: usize = 16 * 1024;
 
-/// What of an oversized line is kept, so that the id at its beginning can be answered.
+/// The length of the beginning of an oversized line that is kept, in bytes, so that the id in it can be answered.
 const HEAD_BYTES: usize = 512;
 
 /// One line of input, without its newline.
@@ -19,7 +19,7 @@ pub(super) enum PeerLine<'a> {
     Oversized { head: &'a [u8] },
 }
 
-/// What the buffer holds next.
+/// The next thing in the buffer.
 enum FoundLine {
     Whole { from: usize, to: usize },
     OversizedEnd,

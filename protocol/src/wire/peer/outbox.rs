@@ -1,4 +1,4 @@
-//! What waits to be written: one byte buffer, so that all that is queued goes out in one write.
+//! Output that waits to be written: one byte buffer, so that all that is queued goes out in one write.
 //!
 //! Calls and answers wait for room. Refusals never wait, for the reader must not: they have a small room of their
 //! own, and a peer that sends rubbish without reading what comes back loses the refusals past it.

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::message::CallOutcome;
 
-/// Who waits for an answer.
+/// The waiter for the answer to a call.
 #[derive(Debug)]
 pub(super) enum CallWaiter {
     Caller(oneshot::Sender<CallOutcome>),

@@ -21,13 +21,13 @@ struct NumberedValues<T> {
     numbers: BTreeMap<T, u64>,
 }
 
-/// What a task is written to, number by number.
+/// A writer that packs a task into bytes, number by number.
 struct BytePacker<'a> {
     bytes: Vec<u8>,
     names: &'a mut PackedNames,
 }
 
-/// What is left of bytes that [`put`] wrote.
+/// The rest of bytes that [`put`] wrote, still to be read.
 pub(super) struct ByteReader<'a>(pub(super) &'a [u8]);
 
 const PENDING: u64 = 0;
