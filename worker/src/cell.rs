@@ -25,10 +25,10 @@ use teamster_protocol::model::roster::CellIsolation;
 pub mod keeper;
 mod outer;
 
-/// The variable that says which level is wanted.
+/// The environment variable that names the wanted isolation.
 pub const VARIABLE: &str = "TEAMSTER_ISOLATION";
 
-/// What a worker is told to do about isolation.
+/// The isolation that a worker is told to have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WantedIsolation {
     /// The strongest that the system grants.
@@ -54,10 +54,10 @@ impl WantedIsolation {
 /// Why a worker is not isolated as it was told to be.
 #[derive(Debug, thiserror::Error)]
 pub enum CellError {
-    /// The setting says nothing that is understood.
+    /// The value of the variable is none that is known.
     #[error("{VARIABLE} is {value:?}, which is none of auto, namespace, subreaper")]
     BadSetting {
-        /// What it is.
+        /// The value of the variable.
         value: String,
     },
     /// A namespace was asked for and is not to be had.
@@ -81,9 +81,9 @@ impl CellError {
 /// The level that was reached, and why not a higher one.
 #[derive(Debug)]
 pub struct WorkerCell {
-    /// The level.
+    /// The isolation that was reached.
     pub isolation: CellIsolation,
-    /// What was refused on the way.
+    /// The reason why a stronger isolation was refused; nothing if none was wanted.
     pub refused: Option<String>,
 }
 
@@ -115,7 +115,7 @@ fn end_signals() -> SigSet {
     SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP])
 }
 
-/// Who the inner half is in its user namespace, if it has one.
+/// The user that the inner half is in its user namespace, if it has one.
 #[derive(Debug, Clone, Copy)]
 enum CellUsers {
     /// The system's: it is root.
@@ -145,7 +145,7 @@ fn split() -> Result<(), String> {
             match heard(report) {
                 Ok(()) => outer::stay(inner),
                 Err(why) => {
-                    // It ends by itself: it has nothing more to do.
+                    // An error here needs no answer: the inner half ends by itself, having nothing more to do.
                     let _ = waitpid(inner, None);
                     Err(why)
                 }
@@ -159,7 +159,7 @@ fn split() -> Result<(), String> {
     }
 }
 
-/// What the inner half has to say about its start.
+/// Reads the inner half's report about its start.
 fn heard(mut report: PipeReader) -> Result<(), String> {
     let mut said = String::new();
     report.read_to_string(&mut said).map_err(|error| format!("hearing of it: {error}"))?;
@@ -201,7 +201,7 @@ fn furnish(users: CellUsers) -> Result<OutsideView, String> {
         }
     }
     let mounted = |error: nix::errno::Errno| io::Error::from(error);
-    // What is mounted outside from now on is seen in here, and nothing the other way round.
+    // A later mount outside is seen inside, and none the other way round.
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_SLAVE, None::<&str>)
         .map_err(mounted)
         .map_err(step("parting its mounts"))?;
@@ -215,8 +215,9 @@ fn furnish(users: CellUsers) -> Result<OutsideView, String> {
         set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })
             .map_err(|error| step("giving up its rights")(error.into()))?;
     }
-    // Whoever kills the process that it knows has killed the worker: one told to end by a signal would leave in order, and
-    // be taken for one that somebody had ended on purpose. As from outside the namespace, it can not be ignored.
+    // The death of the outer half kills the worker outright, because the outer half is the process that others know and
+    // kill. A signal that asks to end would let the worker leave in order, and be taken for one that was ended on
+    // purpose. As from outside the namespace, SIGKILL can not be ignored.
     prctl::set_pdeathsig(Signal::SIGKILL).map_err(mounted).map_err(step("listening for the outer half"))?;
     Ok(view)
 }

@@ -37,7 +37,7 @@ use park::{ParkedUntil, ParkedWork, StandingLimit};
 use text::HandedText;
 use turn::{RunningTurn, TurnFor, TurnStop};
 
-/// What a worker is at, with what it has in hand.
+/// The phase of the worker, with the work it has in hand.
 #[derive(Debug)]
 enum WorkPhase {
     /// The agent is not ready.
@@ -67,7 +67,7 @@ enum BeforeClaim {
 enum HandedTexts {
     /// A turn of the agent has begun with them.
     AsTurn,
-    /// Whoever watches the agent sees them, or there were none.
+    /// The texts are in the transcript, where people see them, or there were none.
     Shown,
 }
 
@@ -99,7 +99,7 @@ pub struct WorkerCore {
     idle_texts: VecDeque<WaitingText>,
     /// Texts that the driver has.
     handed: BTreeMap<TextId, HandedText>,
-    /// What the provider said last of when it takes no more.
+    /// The provider's last word on when it takes no more.
     limit: Option<StandingLimit>,
     /// Every message taken from the mailbox that is not acknowledged there yet.
     taken: BTreeSet<MessageId>,
@@ -419,7 +419,7 @@ impl WorkerCore {
     fn settle_if_free(&mut self, now_ms: u64) {
         match self.phase {
             WorkPhase::Idle => self.settle(now_ms, BeforeClaim::Waiting),
-            // It can not begin before its agent is ready, but it can end.
+            // A worker that leaves need not wait for its agent to be ready, though it could not begin a turn before.
             WorkPhase::Starting if self.leave.is_some() => self.settle(now_ms, BeforeClaim::Working),
             WorkPhase::Parked(_) if self.leave.is_some() => self.end_parked(now_ms, TurnStop::Leaving),
             WorkPhase::Starting

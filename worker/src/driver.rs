@@ -30,7 +30,7 @@ pub use tail::{RESULT_BYTES_MAX, TextTail};
 /// No method blocks and none waits for the agent: each hands its wish on or refuses it, and what comes of it arrives
 /// as [`AgentNews`] on the channel that came with the driver. Turns do not overlap. Dropping a driver closes it.
 pub trait Driver: Send {
-    /// What this kind of agent can do; the same for its whole life.
+    /// The abilities of this kind of agent; the same for its whole life.
     fn abilities(&self) -> AgentAbilities;
 
     /// Starts a turn, which ends with [`AgentNews::TurnEnded`] whatever happens in it, also when the agent can not be

@@ -33,16 +33,16 @@ use journal::{KeptEntry, TranscriptPen};
 /// A call of the leader, on its way to the core.
 #[derive(Debug)]
 pub(crate) struct LeaderCall {
-    /// What is asked.
+    /// The demand of the call.
     pub(crate) what: WorkerAsk,
     /// Where the answer goes.
     pub(crate) answer: oneshot::Sender<Result<WorkerAnswer, AskRefused>>,
 }
 
-/// What follows an action before the next event of the world is taken.
+/// The consequence of an action, before the next event of the world is taken.
 #[derive(Debug)]
 pub(crate) enum ActionResult {
-    /// Nothing.
+    /// Nothing follows.
     Nothing,
     /// The core hears this answer.
     Event(WorkerEvent),

@@ -74,7 +74,7 @@ enum LifeEnd {
     Displaced,
 }
 
-/// What the world brought.
+/// News from the world around the worker, one kind each source.
 enum WorldEvent {
     Call(LeaderCall),
     News(AgentNews),
@@ -129,7 +129,7 @@ impl StartedWorker {
                     self.happened(WorkerEvent::Terminated).await
                 }
                 WorldEvent::Link(LinkChange::LeaderLinked) => self.happened(WorkerEvent::LeaderLinked).await,
-                // Whoever started a worker by hand ends it: it waits for the next leader.
+                // A worker that was started by hand is ended by hand: it waits for the next leader.
                 WorldEvent::Link(LinkChange::LeaderLost) if self.started_by == StartedBy::Hand => None,
                 WorldEvent::Link(LinkChange::LeaderLost) => self.happened(WorkerEvent::LeaderLost).await,
                 WorldEvent::Tick => self.happened(WorkerEvent::Tick).await,
@@ -170,7 +170,7 @@ impl StartedWorker {
         while let Some(event) = events.pop_front() {
             for action in self.core.step(clock::now_ms(), event) {
                 if waits_for_the_disk(&action) {
-                    // What was said before is on its way before everything stands still.
+                    // A pause lets the notices of earlier actions go out before the disk holds everything up.
                     tokio::task::yield_now().await;
                 }
                 match self.hands.carry_out(action) {

@@ -9,8 +9,8 @@
 //! a child leads or that we made and such a child is in. Neither number can have passed to a stranger.
 //! Grandchildren need no signal: when their parent dies they are children of ours.
 //!
-//! What this process had as children before it became a worker is somebody else's: a shell starts jobs, and then replaces
-//! itself by this program. Those are reaped, and not signalled or waited for.
+//! Children that this process had before it became a worker belong to somebody else: a shell starts jobs, and then
+//! replaces itself by this program. Those are reaped, and neither signalled nor waited for.
 //!
 //! There are two kinds of groups. What a turn starts is ended with the turn. A *resident* is the group of an agent that
 //! outlives its turns: the end of a turn neither waits for it nor ends it, and whoever started it hears of its exit. What
@@ -58,9 +58,9 @@ pub struct ProcessGroup {
 /// How long a group stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum GroupStay {
-    /// It is ended with the turn that started it.
+    /// The group is ended with the turn that started it.
     Turn,
-    /// It outlives turns.
+    /// The group outlives turns.
     Resident,
 }
 
@@ -272,9 +272,9 @@ impl LadderClimb {
     }
 }
 
-/// What follows a round of an ending.
+/// The step after a round of an ending.
 enum AfterRound {
-    /// Somebody may have ended.
+    /// Some process may have ended: look again.
     LookAgain,
     /// Not even SIGKILL has ended them.
     GaveUp,
@@ -288,7 +288,7 @@ fn send(signal: Signal, target: KeeperTarget) {
     match sent {
         // ESRCH: a group of which only the zombie in our hands was left. Nothing is lost by it.
         Ok(()) | Err(Errno::ESRCH) => {}
-        // Who may not be signalled stays, and is named when the ladder ends.
+        // A process that may not be signalled stays, and is named when the ladder ends.
         Err(error) => tracing::warn!(%signal, ?target, %error, "cannot signal"),
     }
 }

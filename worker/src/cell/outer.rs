@@ -24,7 +24,7 @@ pub(super) fn stay(inner: Pid) -> ! {
             Ok(WaitStatus::Exited(_, code)) => exit(code),
             Ok(WaitStatus::Signaled(_, by, _)) => die_by(by),
             Ok(_) => {}
-            // It died by a signal that has no name here.
+            // The inner half died by a signal that has no name here.
             Err(_) => exit(1),
         }
         let Ok(ears) = &ears else {

@@ -1,4 +1,4 @@
-//! What comes into the core and what goes out of it. Events are past tense, actions imperative.
+//! The input and the output of the core. Events are past tense, actions imperative.
 
 use teamster_protocol::model::agent::{
     AgentFault, AgentSession, Permission, PermissionQuestion, ProviderLimit, QuestionId, SessionId, TurnEnd,
@@ -29,7 +29,7 @@ pub enum WorkerAsk {
     Permit { question: QuestionId, answer: Permission },
 }
 
-/// What a call is answered with.
+/// The answer to a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "as in WorkerApi")]
 pub enum WorkerAnswer {
@@ -66,11 +66,11 @@ pub enum SteerOf {
 /// A task that was claimed, with what is needed to do it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimedTask {
-    /// The right to end it.
+    /// The right to end the attempt.
     pub claim: TaskClaim,
-    /// What to do.
+    /// The work to do.
     pub work: TaskWork,
-    /// How long that may take.
+    /// The time that the attempt may take, in milliseconds; nothing if it may take any.
     pub timeout_ms: Option<u64>,
 }
 
@@ -84,7 +84,7 @@ pub enum AttemptEnd {
     Die { claim: TaskClaim, cause: String, partial: String },
 }
 
-/// What happened.
+/// News from the world, which the core decides on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WorkerEvent {
     /// The agent can take a prompt.
@@ -101,9 +101,9 @@ pub enum WorkerEvent {
     },
     /// The leader called.
     Called {
-        /// Names the call.
+        /// The name by which the answer finds the call.
         call: CallId,
-        /// What it asks.
+        /// The demand of the call.
         what: WorkerAsk,
     },
     /// These are unread in the mailbox, in order. Those taken before are passed over.
@@ -186,7 +186,7 @@ pub enum WorkerEvent {
     Tick,
 }
 
-/// What is to be done.
+/// A deed that the core has decided on, for the hands to carry out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WorkerAction {
     /// Claim the next task, or tell the board that this worker waits; answered by [`WorkerEvent::Claimed`].
@@ -199,7 +199,7 @@ pub enum WorkerAction {
         turn: u64,
         /// The task it is for.
         task: Option<TaskId>,
-        /// What to do.
+        /// The work to do.
         work: TaskWork,
     },
     /// Say something to the agent in its turn; answered by [`WorkerEvent::Steered`].

@@ -21,7 +21,7 @@ use super::{
 use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::wire::api::SteerAnswer;
 
-/// What an agent is told that keeps texts in a queue of its own and has no turn to take them in.
+/// The prompt of a turn that is begun only so that an agent takes in the texts it keeps in a queue of its own.
 const NUDGE: &str = "Messages came for you during your last turn. Read them, and do what they ask for.";
 
 impl WorkerCore {
@@ -49,7 +49,7 @@ impl WorkerCore {
     fn obey(&mut self, now_ms: u64, message: Message) {
         let lead = message.from == Address::Lead;
         match message.body {
-            // It was meant for a worker before this one, or its asker has gone up the ladder since.
+            // Such a request was meant for a worker before this one, or the lead has gone up the ladder since.
             MessageBody::ShutdownRequest(request)
                 if lead
                     && (self.born_ms.is_some_and(|born_ms| message.sent_ms < born_ms)
@@ -131,7 +131,8 @@ impl WorkerCore {
         }
     }
 
-    /// What came of a steer.
+    /// Takes the outcome of a steer and answers the call that asked for it. A message that the running turn did not take
+    /// is handed on after that turn.
     pub(super) fn steered(&mut self, of: SteerOf, mut text: WaitingText, outcome: Result<ReceiptState, String>) {
         let id = text.id;
         match (of, outcome) {
@@ -210,7 +211,7 @@ fn said_steer(text: &WaitingText) -> TranscriptText {
     TranscriptText::Steered { id: text.id, from: text.from.clone(), text: text.text.clone() }
 }
 
-/// What control says is not for the agent.
+/// The text of a message for the agent; that of a control message is empty, because no agent sees control.
 fn text_of(message: Message) -> WaitingText {
     let text = match message.body {
         MessageBody::Text { text } => text,

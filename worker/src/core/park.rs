@@ -13,11 +13,11 @@ use super::{BeforeClaim, ClaimedTask, WorkPhase, WorkerAction, WorkerCore, ms};
 pub(super) struct ParkedUntil {
     pub(super) until_ms: u64,
     pub(super) reason: String,
-    /// What goes on after it.
+    /// The work to go on with when the time is reached.
     pub(super) work: Option<ParkedWork>,
 }
 
-/// What a parked worker has in hand.
+/// The work that a parked worker keeps in hand.
 #[derive(Debug)]
 pub(super) enum ParkedWork {
     /// A turn that the limit ended.

@@ -8,20 +8,20 @@ use teamster_protocol::model::board::WaitingClaimant;
 use teamster_protocol::model::limits::{LEADER_GRACE, PERMISSION_WITHIN, RECORD_RETRY};
 use teamster_protocol::model::roster::{StallPolicy, StartedBy};
 
-/// What the worker is set up to do; fixed for its life.
+/// The settings of the worker, fixed for its life.
 #[derive(Debug, Clone)]
 pub struct WorkerSettings {
     /// The member, as the board knows it.
     pub me: WaitingClaimant,
-    /// What its agent can do.
+    /// The abilities of its agent.
     pub abilities: AgentAbilities,
-    /// Who started the worker.
+    /// The starter of the worker.
     pub started_by: StartedBy,
-    /// What is done when its agent says nothing.
+    /// The answer to an agent that is silent in a turn.
     pub stall: StallPolicy,
-    /// What becomes of its agent's questions for permission.
+    /// The answer to the agent's questions for permission.
     pub approval: ApprovalPolicy,
-    /// How long a question may stay open.
+    /// The time that a question for permission may stay open; then the answer is no.
     pub permission_within: Duration,
     /// How long the worker goes on without its leader.
     pub leader_grace: Duration,

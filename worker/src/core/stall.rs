@@ -23,7 +23,7 @@ impl RunningTurn {
             (Some(told_ms), OnStall::Steer) => told_ms,
             (Some(_), OnStall::Show | OnStall::Abort | OnStall::Restart) => return None,
         };
-        // Whoever waits for an answer does not stall.
+        // An agent that waits for an answer does not stall.
         (self.ending.is_none() && self.questions.is_empty()).then(|| since_ms.saturating_add(stall.after_ms))
     }
 }

@@ -13,13 +13,13 @@ use super::{WorkerAction, WorkerCore};
 /// A text that waits to be handed to the agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WaitingText {
-    /// Its name; that of a message says that it is one.
+    /// The text's name; that of a message is the message's id.
     pub id: TextId,
-    /// Who wrote it.
+    /// The sender.
     pub from: Address,
     /// The words.
     pub text: String,
-    /// How far it had come when that was last told.
+    /// The progress of the text when it was last told.
     pub state: ReceiptState,
     /// Whether the transcript has it.
     pub shown: TextShown,
@@ -28,9 +28,9 @@ pub struct WaitingText {
 /// Whether a text is in the transcript.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TextShown {
-    /// It is.
+    /// The text is in the transcript.
     Yes,
-    /// It is not.
+    /// The text is not in the transcript.
     No,
 }
 
@@ -54,10 +54,10 @@ pub(super) fn joined(texts: &[WaitingText]) -> String {
     texts.iter().map(WaitingText::as_prompt).collect::<Vec<_>>().join("\n\n")
 }
 
-/// What a driver was handed, until the turn that it is for has ended.
+/// A text that the driver was handed, until the turn that it is for has ended.
 #[derive(Debug)]
 pub(super) struct HandedText {
-    /// How far it has come.
+    /// The progress of the text.
     state: ReceiptState,
     role: TextRole,
     /// The texts it is made of: none for the prompt of a task, whose fate the board tells.
@@ -68,12 +68,12 @@ pub(super) struct HandedText {
     nudged: AgentNudged,
 }
 
-/// What a text is for the agent.
+/// The part that a text plays for the agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TextRole {
-    /// It begins a turn.
+    /// The text begins a turn.
     Prompt,
-    /// It is said in the middle of one.
+    /// The text is said in the middle of a turn.
     Steer,
 }
 
@@ -220,18 +220,18 @@ pub(super) enum TurnLimited {
 /// Which texts of a turn have reached the agent, by how the turn ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TextsReached {
-    /// The prompt for sure, and what went unconfirmed.
+    /// The prompt for sure, and the texts that are unconfirmed.
     All,
-    /// What was confirmed, and what went unconfirmed.
+    /// The texts that were confirmed, and those that are unconfirmed.
     Confirmed,
     /// Nothing is answered any more.
     None,
 }
 
-/// What becomes of messages that the agent does not have.
+/// The fate of messages that the agent does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TakenBack {
-    /// They are handed to it again.
+    /// The messages are handed to the agent again.
     Again,
     /// They stay unread for the next life of this member.
     NextLife,

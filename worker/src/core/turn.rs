@@ -29,17 +29,17 @@ pub(super) struct RunningTurn {
     pub(super) heard_ms: u64,
     /// When it was last told that it stalls; nothing once it is heard again.
     pub(super) stalled_ms: Option<u64>,
-    /// Set once it was told to end.
+    /// The reason why the turn was told to end; nothing while it is not.
     pub(super) ending: Option<TurnStop>,
     /// The agent's questions that nobody has answered.
     pub(super) questions: Vec<OpenQuestion>,
-    /// What was put to the agent, for a second try.
+    /// The prompt as it was put to the agent, for a second try.
     pub(super) work: Option<TaskWork>,
     /// How many texts were named after this turn.
     texts: u32,
 }
 
-/// What a turn is for.
+/// The purpose of a turn.
 #[derive(Debug)]
 pub(super) enum TurnFor {
     /// A task of the board.
@@ -57,9 +57,9 @@ pub(super) enum TurnFor {
 pub(super) enum TurnStop {
     /// Somebody stopped it.
     Stopped { reason: String },
-    /// It took longer than its task may.
+    /// The turn took longer than its task may.
     TimedOut,
-    /// Its agent said nothing for so long.
+    /// The turn's agent said nothing for this long.
     Stalled { quiet_ms: u64 },
     /// Its agent said nothing for so long, and is ended with this worker. The task is given back as that of a dead
     /// worker is, so that an agent that hangs on it again and again fails it.
@@ -112,8 +112,8 @@ impl RunningTurn {
         Some(self.questions.remove(at))
     }
 
-    /// What goes to the board; nothing for a turn without a task. A turn that was completed in the same moment
-    /// in which it was told to end is completed: that is what happened.
+    /// Returns the end of the attempt for the board; nothing for a turn without a task. A turn that was completed in
+    /// the same moment in which it was told to end counts as completed, for the work is done.
     pub(super) fn attempt_end(&self, now_ms: u64, end: &TurnEnd, result: String) -> Option<AttemptEnd> {
         let TurnFor::Task(claim) = &self.what_for else { return None };
         let claim = claim.clone();
@@ -271,7 +271,7 @@ impl WorkerCore {
         self.end_turn_of(now_ms, turn, end, result);
     }
 
-    /// What is to be written of a turn that is over.
+    /// Orders the records of a turn that is over: its end in the transcript and, for a task, on the board.
     pub(super) fn end_turn_of(&mut self, now_ms: u64, turn: RunningTurn, end: TurnEnd, result: String) {
         match turn.attempt_end(now_ms, &end, result) {
             Some(attempt) => {

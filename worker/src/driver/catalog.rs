@@ -12,10 +12,10 @@ use super::script::{ScriptDriver, ScriptSetup};
 use super::shell::{ShellDriver, ShellSetup};
 use super::{AgentNews, Driver, DriverError};
 
-/// What every agent is started with.
+/// The setup that every agent is started with, whatever its driver.
 #[derive(Debug, Clone)]
 pub struct AgentSetup {
-    /// The directory in which it works.
+    /// The directory in which the agent works.
     pub workspace: PathBuf,
     /// Variables, over those of the worker.
     pub env: Vec<(String, String)>,

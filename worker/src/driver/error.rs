@@ -16,13 +16,13 @@ pub enum DriverError {
     /// The driver was closed, or its agent is gone.
     #[error("cannot {verb}: the agent is closed")]
     Closed {
-        /// What was asked for.
+        /// The refused request, as a verb with its object.
         verb: &'static str,
     },
     /// The text can not be handed over as it is.
     #[error("cannot {verb}: the text holds a NUL character")]
     NulInText {
-        /// What was asked for.
+        /// The refused request, as a verb with its object.
         verb: &'static str,
     },
     /// Such a variable can not exist.
@@ -48,7 +48,7 @@ pub enum DriverError {
     /// The agent does not read what it is told.
     #[error("cannot {verb}: the agent has not read what it was told before")]
     Unread {
-        /// What was asked for.
+        /// The refused request, as a verb with its object.
         verb: &'static str,
     },
     /// Nobody waits for this answer.
@@ -74,9 +74,9 @@ pub enum DriverError {
     /// The system refused.
     #[error("cannot {what}")]
     System {
-        /// What was tried.
+        /// The failed step, as a verb with its object.
         what: &'static str,
-        /// Why it did not work.
+        /// The answer of the system.
         source: io::Error,
     },
 }

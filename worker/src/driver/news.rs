@@ -1,4 +1,4 @@
-//! What an agent tells its worker.
+//! The news from an agent to its worker.
 
 use teamster_protocol::model::agent::{
     AgentExit, AgentSession, PermissionQuestion, PlanStep, ProviderLimit, TokenUsage, ToolState, TurnEnd,
@@ -8,7 +8,7 @@ use teamster_protocol::model::receipt::{ReceiptState, TextId};
 /// News that may wait for the worker; a driver with more to say slows its agent down.
 pub const NEWS_QUEUE_MAX: usize = 32;
 
-/// What an agent did, in the order in which it did it.
+/// One deed of an agent, told in the order in which it did them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AgentNews {
     /// Prompts are taken from now on. Comes once.
@@ -29,14 +29,14 @@ pub enum AgentNews {
         id: String,
         /// One line for people.
         title: String,
-        /// How far it has come.
+        /// The progress of the tool call.
         state: ToolState,
     },
-    /// What it means to do. Takes the place of an earlier plan.
+    /// The agent has this plan, which takes the place of an earlier one.
     Plan(Vec<PlanStep>),
     /// The agent waits for [`Driver::permit`](super::Driver::permit); the end of the turn takes the question back.
     PermissionAsked(PermissionQuestion),
-    /// What the turn has cost so far.
+    /// The turn has cost this much so far.
     Usage(TokenUsage),
     /// A text has come this far.
     Receipt {
@@ -50,7 +50,7 @@ pub enum AgentNews {
     /// Not all that the turn had started can be ended, so nothing else should be begun beside it. The end of the turn
     /// follows.
     Broken {
-        /// What is still there, in one line.
+        /// The processes that are still there, in one line.
         reason: String,
     },
     /// The turn is over and the next prompt will be taken. A text of the turn of which no receipt was told before has
@@ -58,7 +58,7 @@ pub enum AgentNews {
     TurnEnded {
         /// How it came to its end.
         end: TurnEnd,
-        /// What there is to show for it: the end of what the agent said, at most
+        /// The result of the turn: the end of what the agent said, at most
         /// [`RESULT_BYTES_MAX`](super::RESULT_BYTES_MAX), partial if the turn did not complete.
         result: String,
     },

@@ -5,7 +5,7 @@
 //! and tells everything on its standard output, one JSON object a line with one key, which names it. Its standard error
 //! goes where that of the worker goes. `TEAMSTER_SCRIPT_AGENT` says which program it is.
 //!
-//! What it is told ([`ScriptOrder`]):
+//! The orders it is given ([`ScriptOrder`]):
 //!
 //! ```json
 //! {"start":{"session":"s1"}}                       first of all; null without an earlier conversation
@@ -48,7 +48,7 @@ use self::actor::ScriptActor;
 pub use self::wire::{LINE_BYTES_MAX, ScriptNews, ScriptOrder};
 use super::{AgentNews, AgentPrompt, AgentSteer, Driver, DriverError, NEWS_QUEUE_MAX};
 
-/// What waits to be written to a program that does not read.
+/// The number of orders that may wait to be written to a program that does not read.
 const ORDERS_QUEUE_MAX: usize = 64;
 
 /// Where and how the program runs.
@@ -90,7 +90,7 @@ pub struct ScriptDriver {
     standing: Arc<Mutex<ScriptStanding>>,
 }
 
-/// What the worker wants of the program. It only grows, but for an abort that the turn has obeyed.
+/// The worker's strongest wish of the program. Wishes only grow, but for an abort that the turn has obeyed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum ScriptWish {
     GoOn,
@@ -98,7 +98,7 @@ enum ScriptWish {
     Close,
 }
 
-/// What the program is at, as the worker was told or will be by the news on their way.
+/// The standing of the program, as the worker was told or will be by the news on their way.
 #[derive(Debug, Default)]
 struct ScriptStanding {
     turn: TurnStanding,

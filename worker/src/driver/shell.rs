@@ -82,7 +82,7 @@ pub struct ShellDriver {
 /// The standard input of the command; `None` exactly when no turn runs.
 type RunningShell = Arc<Mutex<Option<SteerPipe>>>;
 
-/// What the worker wants of the turn. It only grows.
+/// The worker's strongest wish for the turn. Wishes only grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum TurnWish {
     GoOn,
@@ -181,7 +181,7 @@ struct ShellTurn {
     wanted: watch::Receiver<TurnWish>,
 }
 
-/// What came of a script, were it not for what the worker wants.
+/// The end of a script, as far as the script itself decides.
 enum ScriptEnd {
     Completed,
     Failed {
@@ -249,7 +249,7 @@ impl ShellTurn {
         let mut group = keeper.spawn(&mut command).map_err(|error| self.cannot_start(&error))?;
         // The kernel has the script: a shell that runs has taken its prompt.
         let _ = self.news.send(AgentNews::Receipt { text: prompt.id, state: ReceiptState::Delivered }).await;
-        // It holds our copies of the command's ends of the pipes: with them open, no pipe would ever end.
+        // The command holds our copies of its ends of the pipes: with them open, no pipe would ever end.
         drop(command);
 
         let writers_gone = Notify::new();
@@ -295,7 +295,7 @@ impl ShellTurn {
         }
     }
 
-    /// What the worker wants of this turn by now.
+    /// The worker's wish for this turn by now.
     fn wish(&self) -> TurnWish {
         match self.wanted.has_changed() {
             Ok(_) => *self.wanted.borrow(),
@@ -313,7 +313,7 @@ impl ShellTurn {
     }
 }
 
-/// What came of a script whose shell ended like this.
+/// The end of a script whose shell exited like this.
 fn played(exit: io::Result<ExitStatus>) -> ScriptEnd {
     match exit {
         Ok(status) if status.success() => ScriptEnd::Completed,

@@ -22,9 +22,9 @@ use crate::driver::{AgentNews, AgentPrompt, AgentSteer, Driver, DriverError};
 /// A running agent.
 pub(crate) struct RunningAgent {
     own: DrivenAgent,
-    /// For the commands of an agent that talks; started with the first of them.
+    /// The shell for the commands of an agent that talks; started with the first of them.
     shell: Option<DrivenAgent>,
-    /// Who has the turn that runs, or had the last one.
+    /// The agent that has the turn that runs, or had the last one.
     turn_of: TurnOf,
     setup: AgentSetup,
 }
@@ -44,7 +44,7 @@ enum TurnOf {
 }
 
 impl DrivenAgent {
-    /// What it did next; nothing ever after its exit. May be dropped while it waits.
+    /// Returns the agent's next news; waits for ever after its exit. May be dropped while it waits.
     async fn next(&mut self) -> AgentNews {
         let Some(news) = &mut self.news else { return std::future::pending().await };
         match news.recv().await {
@@ -93,19 +93,20 @@ impl RunningAgent {
         Ok(RunningAgent { own: DrivenAgent { driver, news: Some(news) }, shell: None, turn_of: TurnOf::Agent, setup })
     }
 
-    /// What it can do.
+    /// The abilities of the member's agent.
     pub(crate) fn abilities(&self) -> AgentAbilities {
         self.own.driver.abilities()
     }
 
-    /// What it did next; nothing ever after its exit. May be dropped while it waits.
+    /// Returns the next news of whichever agent has the turn; waits for ever after the exit. May be dropped while it
+    /// waits.
     pub(crate) async fn news(&mut self) -> AgentNews {
         let RunningAgent { own, shell, .. } = self;
         let of_shell = async {
             let Some(shell) = shell else { return std::future::pending().await };
             loop {
                 match shell.next().await {
-                    // It is always ready, and its end is this worker's doing.
+                    // The shell is always ready, and it only ends when this worker closes it.
                     AgentNews::Ready { .. } | AgentNews::Exited(_) => {}
                     news => return news,
                 }
@@ -155,7 +156,7 @@ impl RunningAgent {
         self.own.close().await;
     }
 
-    /// Who has the turn.
+    /// The driver of the agent that has the turn.
     fn driver(&mut self) -> &mut dyn Driver {
         match (self.turn_of, &mut self.shell) {
             (TurnOf::Shell, Some(shell)) => &mut *shell.driver,
@@ -164,7 +165,7 @@ impl RunningAgent {
     }
 }
 
-/// What all that the agent starts is known by, should it outlive this worker.
+/// The mark in the environment of all that the agent starts, by which it is found should it outlive this worker.
 fn mark(dir: &TeamDir, name: &MemberName) -> io::Result<String> {
     let team = life::team_of(dir.path())?;
     Ok(MemberLife { team, member: name.clone(), worker: own_identity()? }.mark())

@@ -1,4 +1,4 @@
-//! What a worker does to the board: claim, write down how a turn ended, give back what the dead hold.
+//! The worker's hands on the board: claim, write down how a turn ended, give back the tasks of the dead.
 
 use teamster_protocol::host::crash::point;
 use teamster_protocol::model::board::{Board, BoardFact, WorkerDeath};

@@ -15,9 +15,9 @@ pub(crate) const NOTICES_BEHIND_MAX: usize = 256;
 /// Whether something is in the transcript.
 #[derive(Debug)]
 pub(crate) enum KeptEntry {
-    /// It is.
+    /// The entry is in the transcript.
     Yes,
-    /// It could not be written.
+    /// The entry could not be written.
     No(TranscriptText),
 }
 
@@ -32,7 +32,7 @@ pub(crate) struct TranscriptPen {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum JournalWriting {
     Works,
-    /// It was said that it does not.
+    /// The transcript can not be written, and that was said.
     Fails,
 }
 
@@ -75,7 +75,7 @@ impl TranscriptPen {
     }
 }
 
-/// Who follows the notices of this worker. Clones share the list.
+/// The subscribers to the notices of this worker. Clones share the list.
 #[derive(Debug, Clone)]
 pub(crate) struct NoticeFollowers(Arc<Mutex<FollowerList>>);
 
@@ -99,7 +99,7 @@ enum FollowersPhase {
 pub(crate) struct FollowerEnd {
     /// The number of the last entry before the first of `notices`.
     pub(crate) seq: u64,
-    /// What is said from then on.
+    /// The notices from then on.
     pub(crate) notices: mpsc::Receiver<Notice>,
     _passing_on: watch::Receiver<()>,
 }

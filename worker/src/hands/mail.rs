@@ -11,7 +11,7 @@ use super::{ActionResult, WorkerHands, is_written};
 use crate::core::WorkerEvent;
 
 impl WorkerHands {
-    /// What is unread, as an event, if anything is.
+    /// The unread messages as an event; nothing if there are none.
     pub(crate) fn mail(&mut self) -> Option<WorkerEvent> {
         match self.inbox.unread() {
             Ok(messages) => {
@@ -45,7 +45,7 @@ impl WorkerHands {
                 tracing::warn!("an acknowledgement may not survive a loss of power: {error}");
                 ActionResult::Acknowledged(ids)
             }
-            // It is not in the mailbox any more: somebody made a new one. There is nothing left to acknowledge.
+            // The message is not in the mailbox any more: somebody made a new one. Nothing is left to acknowledge.
             Err(error @ TeamError::Mail(_)) => {
                 self.trouble(format!("cannot acknowledge a message: {error}"));
                 ActionResult::Acknowledged(ids)

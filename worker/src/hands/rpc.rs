@@ -25,7 +25,7 @@ use crate::core::{WorkerAnswer, WorkerAsk};
 /// Calls that wait for the core. No more than these can be unanswered on one link.
 pub(crate) const CALLS_QUEUE_MAX: usize = peer::CALLS_IN_FLIGHT_MAX;
 
-/// What every link serves: the worker, as those who call it see it.
+/// The object that every link serves: the worker, as its callers see it.
 #[derive(Debug, Clone)]
 pub(crate) struct WorkerCallee {
     /// The answer to `initialize`.

@@ -1,5 +1,5 @@
-//! What a worker is told when it is started. A setting that is not given is taken from the roster, so that a
-//! member keeps its own from one life to the next.
+//! The arguments of a worker. A setting that is not given is taken from the roster, so that a member keeps its own from
+//! one life to the next.
 
 use std::path::PathBuf;
 use std::sync::LazyLock;

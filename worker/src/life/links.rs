@@ -22,10 +22,10 @@ use crate::hands::rpc::{LinkServer, WorkerCallee};
 
 /// Links at one time; past that, the oldest that is no leader's gives way to a new one. A leader needs one.
 const LINKS_MAX: usize = 16;
-/// What is complained of.
+/// The subject of complaints about the socket that accepts links.
 const ACCEPT: &str = "links";
 
-/// What matters to the worker about its links.
+/// The changes of a worker's links that matter to the worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LinkChange {
     /// There was no leader's link, and there is one.
@@ -59,7 +59,7 @@ enum OtherEnd {
     Leader,
 }
 
-/// What the task beside a link tells: no more than one of each for a link.
+/// The news from the task beside a link, at most one of each for a link.
 #[derive(Debug, Clone, Copy)]
 enum LinkNews {
     Greeted(u64),

@@ -68,7 +68,7 @@ pub enum StartError {
     Running {
         /// The member.
         name: MemberName,
-        /// That worker, if it said so.
+        /// The process id of the worker that runs, if it could be read.
         pid: Option<u32>,
     },
     /// The member's lock could not be taken.
@@ -86,9 +86,9 @@ pub enum StartError {
     /// The system refused.
     #[error("cannot {doing}: {source}")]
     System {
-        /// What.
+        /// The failed step, as a verb with its object.
         doing: &'static str,
-        /// Why not.
+        /// The answer of the system.
         source: io::Error,
     },
 }
@@ -143,14 +143,14 @@ pub(super) async fn start(args: WorkerArgs, isolation: CellIsolation) -> Result<
     let me = Address::Member(name.clone());
     let dir = TeamDir::new(root(&args)?, args.team.clone());
     stderr_log::is_mine(dir.log_of(&me));
-    // What needs to survive a loss of power is said with each step: most of a worker's own does not.
+    // Each step that must survive a loss of power says so itself; most of a worker's steps need not.
     let mut team = Team::open(dir.clone(), me.clone(), Durability::Process)?;
     let mut lock = take_lock(&dir, &mut team, &name)?;
     let spec = enroll(&mut team, &args)?;
     crash::point("worker enrolled");
     let agent_preset = preset(&spec.agent)?;
     let session = team.roster().member(&name).ok().and_then(|member| member.session.clone());
-    // What a former life left in progress is not this one's: it is to be claimed anew.
+    // The attempts that a former life left in progress are not this one's: their tasks are to be claimed anew.
     team.bury(&name, None, lock.lock())?;
 
     crash::point("former life buried");
@@ -194,7 +194,8 @@ pub(super) async fn start(args: WorkerArgs, isolation: CellIsolation) -> Result<
         name: name.clone(),
         process: WorkerProcess { identity, started_by, isolation: Some(isolation), outer_half },
     })?;
-    // Whoever takes the lock from now on sees by the roster that this worker lives; this is about who did before.
+    // From now on the roster says that this worker lives, to anybody who takes the lock; this check is about those who
+    // took it before.
     if let LockKept::ByAnother(holder) = lock.keep(clock::now_ms()).map_err(StartError::Lock)? {
         return Err(StartError::Running { name, pid: holder.map(|holder| holder.process.pid) });
     }
@@ -224,7 +225,7 @@ fn root(args: &WorkerArgs) -> Result<PathBuf, StartError> {
         default_root(state.as_deref(), home.as_deref())
     });
     let root = root.ok_or(StartError::NoRoot)?;
-    // It goes to the agent's commands, which may be run elsewhere.
+    // The path must be absolute: the agent's commands get it, and they may run in another directory.
     std::path::absolute(&root).map_err(|source| StartError::Workspace { dir: root, source })
 }
 
@@ -246,7 +247,8 @@ fn take_lock(dir: &TeamDir, team: &mut Team, name: &MemberName) -> Result<LifeLo
     LifeLock::new(lock, path, dir).map_err(StartError::Lock)
 }
 
-/// What this member is set up to do: as on the roster, but for what was given. Writes it there if that is new.
+/// The settings of this member: as on the roster, but for the arguments that were given. Writes them there if they are
+/// new.
 fn enroll(team: &mut Team, args: &WorkerArgs) -> Result<MemberSpec, StartError> {
     team.refresh(|_| ())?;
     let known = team.roster().member(&args.name).ok().map(|member| member.spec.clone());

@@ -35,7 +35,7 @@ pub(super) struct ScriptActor {
     is_ready: bool,
 }
 
-/// What comes next.
+/// The next thing that the actor must act on.
 enum ActorInput {
     /// A line, or the end of the program's output.
     Line(io::Result<Option<String>>),
@@ -43,7 +43,7 @@ enum ActorInput {
     Exit(String),
     /// The worker wants something else.
     Wish(ScriptWish),
-    /// What was due did not come.
+    /// The time passed in which the program had to answer.
     Late,
 }
 
@@ -70,7 +70,7 @@ impl ScriptActor {
         let program = keeper
             .spawn_resident(&mut command)
             .map_err(|source| DriverError::NotStarted { program: name.clone(), source })?;
-        // It holds our copies of the program's ends of the pipes: with them open, no pipe would ever end.
+        // The command holds our copies of the program's ends of the pipes: with them open, no pipe would ever end.
         drop(command);
         let (orders, mut to_write) = mpsc::channel::<ScriptOrder>(1);
         tokio::spawn(async move {
@@ -181,7 +181,7 @@ impl ScriptActor {
         }
     }
 
-    /// What the program tells; the reason if it has to be ended for it.
+    /// Takes one line of the program. Fails with the reason if the program has to be ended for it.
     async fn take_line(&mut self, line: &str) -> Result<(), String> {
         let news: ScriptNews = serde_json::from_str(line).map_err(|error| {
             let shown: String = line.chars().take(80).collect();
@@ -230,7 +230,7 @@ impl ScriptActor {
         Ok(())
     }
 
-    /// What the program said before it exited.
+    /// Takes the lines that the program wrote before it exited.
     async fn take_last_lines(&mut self) {
         let until = Instant::now() + LAST_LINES_WITHIN;
         loop {

@@ -12,7 +12,7 @@ use crate::driver::AgentNews;
 /// The longest line that the program may write.
 pub const LINE_BYTES_MAX: usize = 1 << 20;
 
-/// What the program is told.
+/// An order to the program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the module above says what each is")]
@@ -24,7 +24,7 @@ pub enum ScriptOrder {
     Abort {},
 }
 
-/// What the program tells.
+/// News from the program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the module above says what each is")]

@@ -28,9 +28,9 @@ pub(super) struct SteerPipe {
 /// Why a steer was not written, not even in part.
 #[derive(Debug)]
 pub(super) enum SteerRefusal {
-    /// It is longer than the pipe takes whole.
+    /// The text is longer than the pipe takes whole.
     TooLong {
-        /// Its length.
+        /// The length of the text.
         bytes: usize,
     },
     /// Earlier ones fill the pipe.
