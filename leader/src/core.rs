@@ -32,12 +32,12 @@ pub use leaving::{MemberLeaving, fact_if_news, how_it_left};
 pub use member::TurnOpen;
 pub use roster::{LockSeen, MemberSeen, RosterLook};
 
-/// What becomes of members that a leader before this one had started, and that died while nobody led.
+/// The fate of members that an earlier leader had started and that died while nobody led.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeadBefore {
-    /// They are started again.
+    /// The members are started again.
     StartAgain,
-    /// What they held is given back, and that is all.
+    /// The members are buried: their tasks are given back, and nothing more happens.
     Bury,
 }
 
@@ -209,7 +209,7 @@ impl LeaderCore {
             LeaderEvent::Tick => self.tick(now_ms),
         }
         self.answer_turn_waiters();
-        // What not even SIGKILL ends would keep the leader for ever.
+        // Workers that not even SIGKILL ends would keep the leader for ever, so it does not wait for them.
         if self.down.is_some() && self.members.values().all(MemberPhase::is_stuck) {
             self.exit();
         }

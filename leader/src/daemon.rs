@@ -58,13 +58,14 @@ use views::TaskViews;
 /// Inputs that wait for the loop.
 const INPUTS_MAX: usize = 1024;
 
-/// Why nothing is done any more to what is at the team's place.
+/// The reason why nothing more is done to the files at the team's place.
 const DISPLACED: &str = "the team was removed or replaced";
 
-/// Leads the team until it is told to end and no worker is left, or to hand over. Refuses with [`ServeError::Led`] while another
-/// leader lives, and with [`ServeError::Over`] after a leader that was followed by another, or ended, before this one began.
-/// What an earlier leader left is taken over: tasks of dead workers go back, and workers that still
-/// run are members again, linked to over their sockets. `accept` takes calls at the control socket until it is told to stop.
+/// Leads the team until it is told to end and no worker is left, or to hand over. Refuses with [`ServeError::Led`]
+/// while another leader lives, and with [`ServeError::Over`] after a leader that was followed by another, or ended,
+/// before this one began. Takes over from an earlier leader: tasks of dead workers go back, and workers that still run
+/// are members again, linked to over their sockets. `accept` takes calls at the control socket until it is told to
+/// stop.
 pub async fn serve<F>(
     options: ServeOptions,
     accept: impl FnOnce(SocketListener, Arc<LeaderShared>, watch::Receiver<bool>) -> F,
@@ -230,7 +231,7 @@ impl LeaderDaemon<'_> {
             roster: watch.add(self.shared.dir.roster()),
             board: watch.add(self.shared.dir.board()),
         };
-        // What came between the first look and the watch.
+        // A change between the first look and the watch would be missed otherwise.
         self.look(&followed, &FileChange::Poll);
         loop {
             if let Some(how) = self.exit {
@@ -377,11 +378,11 @@ impl LeaderDaemon<'_> {
     }
 }
 
-/// Waits until it is told; for ever if nobody can tell it any more.
+/// Waits until the receiver is told; for ever if its sender is gone or was heard already.
 async fn told(let_go: &mut Option<oneshot::Receiver<()>>) {
     if let Some(receiver) = let_go {
         let told = receiver.await;
-        // It is not asked a second time.
+        // The receiver has given its answer and must not be asked a second time.
         *let_go = None;
         if told.is_ok() {
             return;

@@ -87,16 +87,16 @@ struct Warden {
     strangers: RefCell<StrangerProcesses>,
 }
 
-/// The process group of what is watched.
+/// The process group of the watched process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ChildGroup {
-    /// The warden's, so that the terminal's Ctrl-C reaches it and it may read from the terminal.
+    /// The warden's group, so that the terminal's Ctrl-C reaches the process and it may read from the terminal.
     Shared,
-    /// Its own, so that what is sent to the warden's group reaches it once and not twice.
+    /// A group of its own, so that a signal to the warden's group reaches the process once and not twice.
     Own,
 }
 
-/// What a warden hears.
+/// A signal, or none, as the warden took it in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum WardenHeard {
     /// Nothing, or the death of some child.
@@ -138,7 +138,7 @@ impl Warden {
             point("about to start a leader");
             let how = match self.start(before.as_ref()) {
                 Ok(child) => {
-                    // It was not waited for, so the number is its own, also if it has ended.
+                    // The child was not waited for, so its process id is still its own, even if it has ended.
                     before = process::identity(child.as_raw().cast_unsigned()).ok();
                     self.follow(child)
                 }
@@ -200,7 +200,7 @@ impl Warden {
         let child = program.spawn()?;
         point("leader started");
         if self.guard.in_background {
-            // Whoever started it reads to its end, which must be the leader's to make.
+            // The starter of the warden reads this output to its end, and only the leader may make that end.
             let _ = unistd::dup2_stdout(&null);
         }
         Ok(Pid::from_raw(child.id().try_into().expect("process ids fit pid_t, they come from it")))
@@ -217,7 +217,7 @@ impl Warden {
             match (self.hear(None), self.group) {
                 (WardenHeard::Nothing, _) | (WardenHeard::AtTerminal(_), ChildGroup::Shared) => {}
                 (WardenHeard::Told(signal), _) | (WardenHeard::AtTerminal(signal), ChildGroup::Own) => {
-                    // It was not waited for, so the number is its own.
+                    // The child was not waited for, so its process id is still its own.
                     let _ = kill(child, signal);
                     point("signal passed on");
                 }
@@ -325,8 +325,8 @@ impl Warden {
 /// The signals that a warden takes from its ears.
 fn heard() -> SigSet {
     let mut heard = SigSet::from_iter([Signal::SIGCHLD, Signal::SIGINT, Signal::SIGTERM, Signal::SIGQUIT]);
-    // What was started so that it survives its terminal is told nothing by the end of that: a signal that is blocked comes
-    // although it is ignored.
+    // A warden that was started so as to survive its terminal (`nohup`) does not listen for the terminal's end: a
+    // blocked signal would arrive although it is ignored.
     if !hangup_is_ignored() {
         heard.add(Signal::SIGHUP);
     }

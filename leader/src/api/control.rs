@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use crate::api::server::FrontServer;
 use crate::daemon::LeaderShared;
 
-/// What is complained of.
+/// The subject of complaints about the socket that takes connections.
 const ACCEPT: &str = "connections";
 
 /// Takes connections of fronts until the end, then lets each write what is queued.

@@ -35,7 +35,8 @@ impl LeaderCore {
                     ShutdownAnswer::Approved | ShutdownAnswer::Finishing { .. } => None,
                 };
                 if self.down.is_some() {
-                    // It was asked to finish, which can not be refused; who has no patience uses force.
+                    // The worker was asked to finish, which can not be refused. It is waited for; people who have no
+                    // patience use force.
                     *ladder = ShutdownLadder::Agreed { request: reply.request, until_ms: None };
                     return self.report(format!("{from} refused to end; the leader waits for it"));
                 }
@@ -78,7 +79,7 @@ impl LeaderCore {
     pub(super) fn ask_to_end(&mut self, now_ms: u64, name: &MemberName, reason: &str, when_busy: WhenBusy) {
         match self.members.get_mut(name) {
             Some(MemberPhase::Preparing { abandoned, .. } | MemberPhase::Starting { abandoned, .. }) => {
-                // It may have work in hand by now, so it is asked as soon as it can be.
+                // The worker may have work in hand by the time it is ready, so it is asked as soon as it can be.
                 abandoned.get_or_insert_with(|| AbandonedStart {
                     why: format!("it was asked to end before it was ready: {reason}"),
                     then: AbandonedThen::Ask(when_busy),
@@ -91,12 +92,12 @@ impl LeaderCore {
             Some(MemberPhase::Running(_)) => self.request_shutdown(now_ms, name, reason, when_busy),
             Some(MemberPhase::Ending { ladder: ShutdownLadder::Asked { .. }, when_busy: asked, .. }) => {
                 match (asked, when_busy) {
-                    // It may still refuse that one; an answer to it no longer counts.
+                    // The worker may still refuse the first request; its answer to that one no longer counts.
                     (WhenBusy::Refuse, WhenBusy::Finish) => self.request_shutdown(now_ms, name, reason, when_busy),
                     (WhenBusy::Refuse, WhenBusy::Refuse) | (WhenBusy::Finish, _) => {}
                 }
             }
-            // It ends already: who asks now waits for that.
+            // The worker is ending already: this asker waits for that too.
             Some(MemberPhase::Ending { .. }) | None => {}
         }
     }
@@ -134,7 +135,7 @@ impl LeaderCore {
             ) => {
                 self.terminate(now_ms, name);
             }
-            // It has got a signal; a second one would only start the time anew.
+            // The worker has got a signal already; a second one would only start its grace anew.
             Some(MemberPhase::Ending { ladder: ShutdownLadder::Forced(_), .. }) | None => {}
         }
     }

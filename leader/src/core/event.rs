@@ -1,4 +1,4 @@
-//! What the leader's core takes in and gives out.
+//! The input and the output of the leader's core.
 
 use teamster_protocol::host::process::ProcessIdentity;
 use teamster_protocol::model::agent::TurnEnd;
@@ -16,7 +16,7 @@ use super::roster::{MemberSeen, RosterLook};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AskId(pub u64);
 
-/// What the core decides on when a front asks it.
+/// A demand of a front that the core decides on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LeaderAsk {
     /// Start a member.
@@ -27,7 +27,7 @@ pub enum LeaderAsk {
         name: Option<MemberName>,
         /// Why, for people.
         reason: String,
-        /// What a busy one is to do.
+        /// The conduct asked of a worker that is busy.
         when_busy: WhenBusy,
     },
     /// End a member's worker without asking.
@@ -59,7 +59,7 @@ pub enum LeaderEvent {
     Asked { ask: AskId, what: LeaderAsk },
     /// Answers [`LeaderAction::Prepare`]: the member has its place and is on the roster.
     Prepared { name: MemberName, workspace: Workspace },
-    /// Answers [`LeaderAction::Prepare`]: it can not have one.
+    /// Answers [`LeaderAction::Prepare`]: the member can not have a place.
     NotPrepared { name: MemberName, why: String },
     /// The worker that was launched is ready.
     Ready { name: MemberName, pid: u32 },
@@ -80,9 +80,9 @@ pub enum LeaderEvent {
     TurnEnded { name: MemberName, turn: u64, stop: TurnEnd },
     /// A worker's process has ended.
     Exited { name: MemberName, how: WorkerEnd },
-    /// Answers [`LeaderAction::RequestShutdown`]: it is in the member's mailbox.
+    /// Answers [`LeaderAction::RequestShutdown`]: the request is in the member's mailbox.
     ShutdownRequested { name: MemberName, request: MessageId },
-    /// Answers [`LeaderAction::RequestShutdown`]: it could not be put there.
+    /// Answers [`LeaderAction::RequestShutdown`]: the request could not be put there.
     ShutdownNotRequested { name: MemberName, why: String },
     /// A member answered a shutdown request.
     Replied { from: MemberName, reply: ShutdownReply },
@@ -92,9 +92,9 @@ pub enum LeaderEvent {
     TeamMissing,
     /// Answers [`LeaderAction::LookAtWork`].
     WorkSeen { name: MemberName, work: WorkSeen },
-    /// It answered a ping.
+    /// The worker answered a ping.
     Answered { name: MemberName },
-    /// There is no link to it any more by which it could answer.
+    /// No link is left by which the worker could answer a ping.
     NotAsked { name: MemberName },
     /// Somebody told the leader's process to end.
     Interrupted,
@@ -104,14 +104,14 @@ pub enum LeaderEvent {
     Tick,
 }
 
-/// What a member has to do, and what is set for it.
+/// The work of a member and the settings that apply when its worker is silent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkSeen {
-    /// Whether it holds a task, or there is one that it should have taken.
+    /// Whether the member holds a task, or there is one that it should have taken.
     pub has_task: bool,
     /// A task of it whose time has been over for long enough. Only looked for where the worker is silent.
     pub overdue: Option<TaskId>,
-    /// What is to be done about a worker that stalls.
+    /// The answer that is set for a worker that stalls.
     pub then: OnStall,
 }
 
@@ -124,7 +124,7 @@ pub enum StartFault {
     Machine,
 }
 
-/// What is to be done.
+/// A deed that the core has decided on, for the daemon to carry out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each variant says what its fields are")]
 pub enum LeaderAction {
@@ -161,7 +161,7 @@ pub enum LeaderAction {
     HandOver,
 }
 
-/// What a call is answered with.
+/// The answer to a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LeaderAnswer {
     /// To a spawn.

@@ -1,5 +1,5 @@
-//! What is written on the roster about a worker that ends, hangs or answers again. Each fact is decided on while nobody
-//! else writes there: the caller asks these functions inside of the step on the roster.
+//! Facts for the roster about a worker that ends, hangs or answers again. Each is decided on while nobody else writes
+//! there: the caller asks these functions inside of the step on the roster.
 
 use teamster_protocol::host::process::ProcessIdentity;
 use teamster_protocol::model::id::MemberName;
@@ -30,8 +30,8 @@ impl MemberLeaving {
         }
     }
 
-    /// What is to be written of the leaving: nothing if the roster says it already, as a worker that ends in order does
-    /// itself.
+    /// The fact to write about the leaving: nothing if the roster has it already, as a worker that ends in order writes
+    /// it itself.
     pub fn fact_if_news(&self, name: &MemberName, roster: &Roster) -> Option<TeamFact> {
         let member = roster.member(name).ok()?;
         self.is_news(&member.presence).then(|| self.fact(name.clone()))

@@ -86,11 +86,11 @@ pub(super) enum WorkerOrigin {
 /// The way to a worker that was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FoundLink {
-    /// A call to its socket is being tried.
+    /// A call to the worker's socket is being tried.
     Trying,
-    /// It is called over its socket.
+    /// The worker is called over its socket.
     Linked,
-    /// It did not answer there, or no longer: it is reached by mail until it does.
+    /// The worker did not answer over its socket, or no longer: it is reached by mail until it does.
     Lost,
 }
 
@@ -151,7 +151,7 @@ pub(super) enum ShortageKnown {
 #[derive(Debug, Clone)]
 pub(super) struct AbandonedStart {
     pub(super) why: String,
-    /// What is done once the worker runs after all.
+    /// The step to take once the worker runs after all.
     pub(super) then: AbandonedThen,
 }
 
@@ -181,21 +181,21 @@ pub(super) struct TurnWaiter {
     pub(super) turn: u64,
 }
 
-/// What was heard of a worker that runs.
+/// The last sign of life of a worker that runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) enum WorkerPulse {
-    /// It answered, or was not asked.
+    /// The worker answered, or was not asked.
     #[default]
     Answers,
-    /// It was asked, and has this long.
+    /// The worker was asked, and has until this time to answer.
     Asked { until_ms: u64, wait: PulseWait },
-    /// It has not answered.
+    /// The worker has not answered.
     Hung { since_ms: u64 },
-    /// It has not answered, and was killed for that.
+    /// The worker has not answered, and was killed for that.
     Killed { why: String },
 }
 
-/// How often it was waited for.
+/// The time that a silent worker has: the first, or the second, after which it is said to hang.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PulseWait {
     First,

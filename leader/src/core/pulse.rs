@@ -50,7 +50,7 @@ impl LeaderCore {
         let (worker, is_ending) = match self.members.get_mut(&name) {
             Some(MemberPhase::Running(worker)) => (worker, false),
             Some(MemberPhase::Ending { ladder, worker, .. }) if finishes(ladder) => (worker, true),
-            // What is to be done about one that is being ended, its ladder says.
+            // A worker that is being ended is dealt with by its ladder.
             Some(
                 MemberPhase::Ending { .. }
                 | MemberPhase::Preparing { .. }
@@ -69,7 +69,7 @@ impl LeaderCore {
                 }
                 worker.pulse = WorkerPulse::Asked { until_ms, wait: PulseWait::First };
             }
-            // Whoever started a worker by hand sees to it.
+            // A worker that was started by hand is the business of its starter.
             WorkerPulse::Hung { since_ms }
                 if !is_ending && worker.started_by() == StartedBy::Leader && link != FoundLink::Lost =>
             {
@@ -102,14 +102,15 @@ impl LeaderCore {
         }
     }
 
-    /// There is no way to ask it any more. Who is said to hang does so until it is heard of.
+    /// Stops waiting for a worker that can not be asked any more. One that is said to hang counts as such until it is
+    /// heard of.
     pub(super) fn not_asked(&mut self, name: &MemberName) {
         if let Some(pulse @ WorkerPulse::Asked { .. }) = self.pulse(name) {
             *pulse = WorkerPulse::Answers;
         }
     }
 
-    /// It has been silent for as long as it may.
+    /// Acts on a worker that has been silent for as long as it may.
     pub(super) fn silent(&mut self, now_ms: u64, name: MemberName) {
         let until_ms = now_ms + ms(self.answer_within);
         let Some(pulse) = self.pulse(&name) else { return };
@@ -124,7 +125,7 @@ impl LeaderCore {
                 if let Some(MemberPhase::Ending { .. }) = self.members.get(&name) {
                     self.terminate(now_ms, &name);
                 } else {
-                    // What is set for it tells what is to be done.
+                    // The answer that is set for the member decides what happens next.
                     self.act(LeaderAction::LookAtWork { name, is_silent: true });
                 }
             }

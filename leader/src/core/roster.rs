@@ -1,4 +1,4 @@
-//! What the leader makes of the roster: which workers run that it did not launch, which of them died or left, and which of
+//! The leader's view of the roster: which workers run that it did not launch, which of them died or left, and which of
 //! the dead are started again. The facts come from the shell, which read the roster and looked at the members' locks.
 
 use teamster_protocol::host::process::ProcessIdentity;
@@ -12,22 +12,22 @@ use super::leaving::MemberLeaving;
 use super::member::{FoundLink, MemberPhase, MemberWorker, ShortageKnown, TurnOpen, WorkerOrigin};
 use super::{DeadBefore, LeaderAction, LeaderCore, died, ms};
 
-/// What the roster says of one member, and what its lock tells beside it.
+/// One member by the roster and by its worker's lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberSeen {
     /// The member.
     pub name: MemberName,
-    /// What was last written of its worker.
+    /// The last written state of its worker.
     pub presence: MemberPresence,
-    /// Whether its worker is to end for good.
+    /// Whether its worker was told to end for good.
     pub is_dismissed: bool,
-    /// When its workers died that count.
+    /// The times of its workers' deaths that count towards giving up, in milliseconds.
     pub deaths_ms: Vec<u64>,
-    /// Whether anybody serves the name.
+    /// Whether any process holds the member's lock.
     pub lock: LockSeen,
 }
 
-/// What the lock of a member tells.
+/// The state of a member's lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LockSeen {
     /// Nobody holds it: no worker serves the member.
@@ -65,7 +65,7 @@ enum MemberSighting {
     Unsettled,
 }
 
-/// What the core knows of a member that is seen.
+/// The core's earlier knowledge of a member that is seen.
 enum KnownAs {
     Nobody,
     /// Its worker is a child of this leader, or about to be one: nothing on the roster is news.
@@ -114,7 +114,7 @@ impl LeaderCore {
             (KnownAs::Own, _, _) => {}
             (KnownAs::Found(known, link), MemberPresence::Joined { process, .. }, LockSeen::Held) if known == process => {
                 if link == FoundLink::Lost {
-                    // It dies, or its socket does not answer; both are to be looked at again.
+                    // The worker is dying, or its socket does not answer; both are to be looked at again.
                     self.adopt(name, process.identity);
                     return MemberSighting::Unsettled;
                 }
@@ -141,12 +141,12 @@ impl LeaderCore {
             (KnownAs::Nobody, MemberPresence::Joined { process, .. }, LockSeen::Free) => {
                 match process.started_by {
                     StartedBy::Leader if !is_dismissed => self.find_dead(now_ms, name, vanished()),
-                    // Nobody starts it again by himself.
+                    // No leader starts it again: it was started by hand, or dismissed.
                     StartedBy::Leader | StartedBy::Hand => self.bury_for_good(&name, vanished()),
                 }
             }
             (KnownAs::Restarting, MemberPresence::Left { .. } | MemberPresence::Joined { .. }, LockSeen::Free)
-            // Somebody is about to join, or gives back what a dead worker held.
+            // A process is about to join, or gives back what a dead worker held.
             | (KnownAs::Nobody | KnownAs::Restarting, MemberPresence::Left { .. }, LockSeen::Held)
             | (KnownAs::Nobody | KnownAs::Restarting | KnownAs::Found(..), MemberPresence::Expected { .. }, _) => {}
         }

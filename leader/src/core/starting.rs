@@ -26,7 +26,7 @@ impl LeaderCore {
         let refused = match self.members.get(name) {
             None => None,
             Some(MemberPhase::Restarting { how, .. }) => {
-                // Whoever asks has the better word on what is to be started. If that can not be, nothing is.
+                // The new request has the better word on what is to be started. If that can not be started, nothing is.
                 let (name, how) = (name.clone(), how.clone());
                 self.bury(&name, MemberLeaving::for_good(how));
                 None
@@ -98,7 +98,7 @@ impl LeaderCore {
             }
             (StartReason::Again { .. }, Some(AbandonedStart { why, .. }), _) => self.end_member(&name, died(why)),
             (StartReason::Again { .. }, None, StartFault::Worker) => self.member_died(now_ms, name, died(why)),
-            // It is no death, and how it died last is written already.
+            // A want of the machine is no death, and the cause of the last death is written already.
             (StartReason::Again { how, shortage }, None, StartFault::Machine) => {
                 if shortage == ShortageKnown::NotYet {
                     let every = RESTART_DELAY_MAX.as_secs();

@@ -42,7 +42,8 @@ impl OpenAnswers {
         ask
     }
 
-    /// What dead workers left behind is being ended from now until the result is dropped.
+    /// Marks the ending of processes that dead workers left behind, from now until the result is dropped: answers wait
+    /// for it.
     pub(super) fn end_orphans(&self) -> EndingOrphans {
         self.endings.send_modify(|count| *count += 1);
         EndingOrphans(Arc::clone(&self.endings))
@@ -62,7 +63,7 @@ impl OpenAnswers {
         while self.waiting.try_join_next().is_some() {}
         let mut endings = self.endings.subscribe();
         self.waiting.spawn(async move {
-            // That nobody ends anything any more is as good.
+            // An error means that nobody is left who ends processes, which is as good.
             let _ = endings.wait_for(|count| *count == 0).await;
             let _ = asker.send(answer);
         });

@@ -1,4 +1,4 @@
-//! What is written for the core: how a member left, with what it held given back, and what is news of one that runs.
+//! Facts that the core has written: how a member left, with its tasks given back, and changes of one that runs.
 
 use std::sync::Arc;
 
@@ -13,10 +13,10 @@ use teamster_protocol::team::{Team, TeamError};
 use super::{LeaderDaemon, end_orphans};
 use crate::core::{LeaderEvent, MemberLeaving, fact_if_news};
 
-/// What came of writing down that a member left.
+/// The outcome of writing down that a member left.
 enum BurialOutcome {
     Done,
-    /// Its lock could not be taken at the moment.
+    /// The member's lock could not be taken at the moment.
     LockHeld,
 }
 

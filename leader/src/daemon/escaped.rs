@@ -63,7 +63,7 @@ pub fn is_dead(dir: &TeamDir, life: &MemberLife) -> bool {
     let holds_its_lock = match (presence::is_held(&path), presence::read_holder(&path)) {
         (Ok(false), _) => false,
         (Ok(true), Ok(Some(holder))) => holder.process == life.worker,
-        // It can not be told by whom it is held: then it is not dead for certain.
+        // The lock is held and the holder can not be read: the worker is not dead for certain.
         (Ok(true), Ok(None) | Err(_)) | (Err(_), _) => true,
     };
     !holds_its_lock && !life.worker.runs()

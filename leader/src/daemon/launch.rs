@@ -66,7 +66,7 @@ pub(super) async fn run(shared: Arc<LeaderShared>, name: MemberName, spec: Membe
             unreachable!("both streams are piped and the child was not waited for")
         };
         let child_identity = process::identity(pid).map_err(|error| {
-            // What is not known for certain could not be ended later.
+            // A process whose identity is not known could not be ended later for certain.
             let _ = child.start_kill();
             NotStarted::new(&error, format!("its process can not be looked at: {error}"))
         })?;
@@ -130,7 +130,7 @@ pub(super) async fn run(shared: Arc<LeaderShared>, name: MemberName, spec: Membe
     point("worker greeted");
     let notices = peer.notices(heard_seq).await;
     shared.report(LeaderInput::Event(LeaderEvent::Ready { name: name.clone(), pid })).await;
-    // It may have died since it answered.
+    // The worker may have died since it answered.
     let worker = process::identity(pid).ok();
     let status = tokio::select! {
         status = child.wait() => status,
@@ -256,7 +256,7 @@ pub(super) async fn forward(
     }
 }
 
-/// What the core is to know of a notice: who is in a turn.
+/// The event for the core if the notice tells that a turn began or ended; else nothing.
 fn turn_event(name: &MemberName, noted: &NoticeKind) -> Option<LeaderEvent> {
     let name = name.clone();
     match noted {

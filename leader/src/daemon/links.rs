@@ -15,11 +15,11 @@ use super::orphans;
 pub(super) struct WorkerLink {
     /// For calls.
     pub peer: Peer,
-    /// To what process.
+    /// The process at the other end.
     pub to: LinkedTo,
 }
 
-/// What process a link goes to.
+/// The process that a link goes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum LinkedTo {
     /// A child of this leader. There from its start until it was waited for.

@@ -12,15 +12,15 @@ use crate::core::DeadBefore;
 
 /// Which team is led, and how.
 pub struct ServeOptions {
-    /// Where the team's files are.
+    /// The team's directory.
     pub dir: TeamDir,
-    /// The directory the team is for; written down when the team is new.
+    /// The directory that the team works for; written down when the team is new.
     pub founded_for: PathBuf,
-    /// What must have survived when something is said to be written, and how often files are looked at unasked.
+    /// The kind of crash that a reported write survives, and how often files are looked at unasked.
     pub settings: CommonSettings,
-    /// What SIGINT and SIGTERM do.
+    /// The effect of SIGINT and SIGTERM.
     pub signals: SignalHandling,
-    /// What becomes of members whose workers died before.
+    /// The fate of members whose workers died before this leader began.
     pub dead_before: DeadBefore,
     /// The leader whose death this one was started for, if its warden did so.
     pub after: Option<ProcessIdentity>,
@@ -30,7 +30,7 @@ pub struct ServeOptions {
     pub on_ready: Box<dyn FnOnce(&LeaderInfo) + Send>,
 }
 
-/// What SIGINT and SIGTERM do to the leader.
+/// The effect of SIGINT and SIGTERM on the leader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SignalHandling {
     /// The first ends the team gently, the second by force.

@@ -33,9 +33,9 @@ pub enum ServeError {
     /// The system refused something else.
     #[error("cannot {doing}: {source}")]
     Io {
-        /// What.
+        /// The failed step, as a verb with its object.
         doing: &'static str,
-        /// Why.
+        /// The answer of the system.
         source: std::io::Error,
     },
 }

@@ -12,7 +12,7 @@ use super::workers::see_off_outer_half;
 use super::{LeaderDaemon, escaped};
 use crate::core::{LeaderEvent, LockSeen, MemberSeen, RosterLook, how_it_left};
 
-/// What is complained of.
+/// The subject of complaints about members' locks.
 const LOCKS: &str = "locks";
 
 impl LeaderDaemon<'_> {
@@ -78,7 +78,7 @@ impl LeaderDaemon<'_> {
         let locks = LocksSeen::look(&self.shared.dir, team.roster(), |name| !self.core.is_child(name));
         team.refresh(|_| ())?;
         let (mut seen, mut unseen, mut over) = (Vec::new(), Vec::new(), Vec::new());
-        // Who is left out has joined or left meanwhile: that change of the roster leads to another look.
+        // A member that is left out has joined or left meanwhile: that change of the roster leads to another look.
         for (name, life) in locks.confirm(team.roster()) {
             let Ok(member) = team.roster().member(&name) else { continue };
             let lock = match life {

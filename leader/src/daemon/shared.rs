@@ -1,4 +1,4 @@
-//! What the tasks of the leader share: the team's files, the links to its workers, and the ways to the loop.
+//! State that the tasks of the leader share: the team's files, the links to its workers, and the ways to the loop.
 
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,19 +13,19 @@ use tokio::sync::{mpsc, oneshot};
 use super::links::WorkerLinks;
 use crate::core::{LeaderAnswer, LeaderAsk, LeaderEvent};
 
-/// What the tasks of the leader share.
+/// State that the tasks of the leader share.
 #[derive(Debug)]
 pub struct LeaderShared {
-    /// Where the team's files are.
+    /// The team's directory.
     pub dir: TeamDir,
-    /// Who leads.
+    /// The leader as it introduces itself to fronts.
     pub info: LeaderInfo,
-    /// The program workers run.
+    /// The path of the program that workers run.
     pub worker_program: PathBuf,
     /// How many files a worker may have open: as many as this process might before it raised its own limit. Nothing if there
     /// was none.
     pub open_files: Option<u64>,
-    /// What the workers have to hold to as well: how their files are kept, and how long they wait.
+    /// The settings that the workers have to hold to as well: how their files are kept, and how long they wait.
     pub settings: CommonSettings,
     /// The links to the workers.
     pub links: WorkerLinks,
@@ -35,12 +35,12 @@ pub struct LeaderShared {
     pub(super) inputs: mpsc::Sender<LeaderInput>,
 }
 
-/// What reaches the loop.
+/// An input of the loop.
 #[derive(Debug)]
 pub(super) enum LeaderInput {
     /// A call that the core decides on.
     Ask { what: LeaderAsk, answer: oneshot::Sender<Result<LeaderAnswer, String>> },
-    /// What came of an action, or what a worker told.
+    /// The outcome of an action, or news from a worker.
     Event(LeaderEvent),
     /// The process of a worker that was launched has ended. The roster may tell more of how.
     Exited { name: MemberName, status: String },

@@ -77,8 +77,8 @@ fn led(dir: &TeamDir, error: LockError) -> ServeError {
 /// Whether nothing is left to do for the leader after `died`, by who signed the leader's lock last. To be asked while that
 /// lock is held, so that nobody leads meanwhile.
 ///
-/// Who signed it before the one that died began is one of whom the team was taken over; who signed it after that has a
-/// warden of its own, or is the command that ended the team.
+/// A process that signed the lock before `died` began is an earlier leader, from which `died` took the team over. One
+/// that signed it later is a leader with a warden of its own, or the command that ended the team.
 fn is_over(died: &ProcessIdentity, last: &LockHolder) -> bool {
     if last.process == *died {
         return last.ended_ms.is_some();

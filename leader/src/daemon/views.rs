@@ -60,7 +60,7 @@ impl Drop for TaskViews {
     }
 }
 
-/// What the thread knows.
+/// The state of the thread that writes the views.
 struct ViewWriter {
     dir: TeamDir,
     board: Option<LogReader<Board>>,
@@ -77,7 +77,7 @@ enum ViewsBehind {
     Io { path: PathBuf, source: io::Error },
 }
 
-/// What to do about something else in the place of a view.
+/// The advice for an error that comes of something other than a plain file in the place of a view.
 fn way_out(error: &io::Error) -> &'static str {
     match plain_file::not_plain(error) {
         Some(_) => "\nmove it away: the view is written when the board changes",
@@ -120,7 +120,8 @@ impl ViewWriter {
             changed.iter().filter_map(|id| reader.state().task(*id).ok()).flat_map(|task| task.into_owned().blocks);
         due.extend(waiting);
         due.append(&mut changed);
-        // Who waited for a task that is gone, or that another waits for no more, is told by no fact.
+        // No fact names the tasks that waited for one that is gone, or that another waits for no more: all are written
+        // anew.
         if rewired {
             due.extend(reader.state().tasks().map(|(id, _)| id));
         }

@@ -1,4 +1,4 @@
-//! What the configuration of a repository says, read as git reads it.
+//! The configuration of a repository, read as git reads it.
 
 use std::path::Path;
 

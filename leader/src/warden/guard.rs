@@ -1,4 +1,4 @@
-//! What a warden is told of the process that it watches.
+//! The description of the process that a warden watches.
 
 use std::fmt;
 
@@ -9,11 +9,11 @@ pub(super) type TellOfDeath = dyn Fn(&str, i32);
 
 /// The process to watch, as far as a warden needs to know it.
 pub struct WardenGuard {
-    /// What the process is.
+    /// The kind of process, which decides what follows its death.
     pub charge: WardenCharge,
-    /// Whether it is to leave the terminal.
+    /// Whether the process is to leave the terminal.
     pub in_background: bool,
-    /// What is done once it was killed.
+    /// The call that is made once the process was killed.
     pub tell_of_death: Box<TellOfDeath>,
 }
 

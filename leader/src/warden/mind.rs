@@ -4,7 +4,7 @@ use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// What the kernel sends when the warden dies: one that nothing else sends, and that is caught first.
+/// The signal that the kernel sends when the warden dies: one that nothing else sends, and that is caught first.
 const DEATH: Signal = Signal::SIGUSR2;
 
 /// Says so in the log when the warden of this process dies. To be called within a runtime, by the first thread; does
@@ -14,7 +14,7 @@ pub fn mind() {
         return;
     }
     let heard = signal(SignalKind::user_defined2()).and_then(|heard| {
-        // It is told of the end of a thread; a warden has one.
+        // The kernel sends it at the end of the parent's thread, not of its process; a warden has only one thread.
         prctl::set_pdeathsig(DEATH)?;
         Ok(heard)
     });

@@ -1,4 +1,4 @@
-//! What a warden does when the process that it watches has ended. Pure: the time is an argument.
+//! The rules by which a warden acts when the process that it watches has ended. Pure: the time is an argument.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ pub const HANDED_OVER: u8 = 75;
 /// Signals by which somebody told it to end, and which it did not catch: SIGHUP, SIGINT, SIGQUIT, SIGTERM.
 const TOLD_TO_END: [i32; 4] = [1, 2, 3, 15];
 
-/// What is watched over.
+/// The kind of process that is watched over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WardenCharge {
     /// A leader: its team goes on when it dies, under the next one.
@@ -23,48 +23,48 @@ pub enum WardenCharge {
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChargeEnd {
-    /// By itself.
+    /// The process exited by itself.
     Exited {
-        /// Its exit code.
+        /// The exit code.
         code: i32,
     },
-    /// By a signal.
+    /// The process was killed by a signal.
     Killed {
         /// The number of the signal.
         signal: i32,
     },
-    /// It did not begin: its program is not there at the moment, or the system has no room for a process.
+    /// The process did not begin: its program is not there at the moment, or the system has no room for a process.
     NotStarted,
 }
 
-/// What becomes of the processes that are still there.
+/// The fate of the processes that the dead one left running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LeftProcesses {
-    /// They are killed: whoever answered for them is gone in order.
+    /// The processes are killed: the one that answered for them is gone in order.
     Kill,
-    /// They are told to end, and killed after a grace.
+    /// The processes are told to end, and killed after a grace.
     Terminate,
-    /// They go on: they are workers that another leader leads by now, or that leave by themselves without one.
+    /// The processes go on: they are workers that another leader leads by now, or that leave by themselves without one.
     Wait,
 }
 
-/// What is to be done.
+/// The warden's next step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WardenVerdict {
-    /// Start it again.
+    /// Start the process again.
     Restart {
-        /// After this long.
+        /// The delay before that.
         after: Duration,
     },
-    /// Start the next one at once: that is what this one ended for.
+    /// Start the next one at once: the process ended for that purpose.
     HandOver,
     /// The warden ends.
     End {
-        /// After this became of those who are left.
+        /// The fate of the processes that are left.
         left: LeftProcesses,
-        /// With this exit code.
+        /// The warden's exit code.
         code: i32,
-        /// Whether that is to be explained.
+        /// Whether the end is to be explained, and how.
         why: WardenEndCause,
     },
 }
@@ -95,7 +95,7 @@ impl WardenPolicy {
         WardenPolicy { charge, deaths: RecentDeaths::default(), first_life: true }
     }
 
-    /// What to do now that it has ended. `now` is the time since the warden began.
+    /// Returns the next step now that the process has ended. `now` is the time since the warden began.
     pub fn ended(&mut self, now: Duration, how: ChargeEnd) -> WardenVerdict {
         let end = |left, code, why| WardenVerdict::End { left, code, why };
         match (self.charge, how) {
