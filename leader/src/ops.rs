@@ -1,5 +1,5 @@
-//! What a team can be asked to do, one operation a verb. An operation asks first whether its caller may, takes and
-//! returns typed values, prints nothing, and knows no front.
+//! The operations of a team, one a verb. An operation asks first whether its caller may, takes and returns typed
+//! values, prints nothing, and knows no front.
 
 pub mod caller;
 pub mod cleanup;

@@ -1,6 +1,6 @@
-//! What a team is set up to do by files: `teamster.toml` of the repository, and the user's own `config.toml`. Files are
-//! read into [`FileSettings`], and these are merged with the command line and the environment into one [`Config`], in
-//! which each value says who gave it.
+//! The settings of a team that come from files: `teamster.toml` of the repository, and the user's own `config.toml`.
+//! Files are read into [`FileSettings`], and these are merged with the command line and the environment into one
+//! [`Config`], in which each value says who gave it.
 //!
 //! Text and values in, values out: files are found and opened by the caller. A repository's file is the work of a
 //! stranger. Nothing in it may start a command by itself or move the root where teams are kept, so such keys are refused
@@ -30,7 +30,7 @@ pub use teamster_protocol::store::file::Durability;
 
 /// The largest file of settings that is read.
 pub const CONFIG_BYTES_MAX: usize = 256 * 1024;
-/// What the file of a repository is called.
+/// The name of the file of a repository.
 pub const REPOSITORY_FILE: &str = "teamster.toml";
 /// Where the user's file is, below the directory for configuration.
 pub const USER_FILE: &str = "teamster/config.toml";
@@ -53,7 +53,7 @@ pub struct PlacedValue<T> {
     pub line: usize,
 }
 
-/// Who gave a value.
+/// The giver of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SettingOrigin {
     /// An option of the command.
@@ -84,7 +84,7 @@ pub enum SettingOrigin {
 pub struct SourcedValue<T> {
     /// The value.
     pub value: T,
-    /// Who gave it.
+    /// The giver of the value.
     pub origin: SettingOrigin,
 }
 
@@ -107,15 +107,15 @@ pub struct Config {
     pub root: SourcedValue<Option<PathBuf>>,
     /// The name of the team.
     pub team: SourcedValue<TeamChoice>,
-    /// What must have survived when something is said to be written.
+    /// The kind of crash that a reported write survives.
     pub durability: SourcedValue<Durability>,
     /// How often a process looks at its files although no event came.
     pub poll: SourcedValue<Duration>,
-    /// What is done about an agent that says nothing.
+    /// The answer to an agent that is silent in a turn.
     pub on_stall: SourcedValue<OnStall>,
-    /// How long an agent may say nothing.
+    /// The silence after which a turn counts as stalled.
     pub stall_after: SourcedValue<Duration>,
-    /// How many workers a run has; nothing where the plan decides.
+    /// The number of workers of a run; nothing where the plan decides.
     pub workers: SourcedValue<Option<u16>>,
     /// Whether members get a worktree each.
     pub worktree: SourcedValue<bool>,
@@ -135,7 +135,7 @@ pub struct Config {
     pub agents: Vec<(AgentName, Vec<(SettingOrigin, AgentSettings)>)>,
 }
 
-/// What holds for a task that does not say so itself.
+/// The limits of a task that does not set its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TaskLimits {
     /// How long one attempt may take.
@@ -153,7 +153,7 @@ impl TaskLimits {
 }
 
 impl Config {
-    /// What holds for tasks that do not say so themselves.
+    /// The limits of tasks that do not set their own.
     pub fn task_limits(&self) -> TaskLimits {
         TaskLimits { time: self.task_time.value, attempts: self.attempts.value }
     }
@@ -171,7 +171,7 @@ impl Config {
         variables.filter(|(_, is_of_file)| *is_of_file).map(|(variable, _)| variable).collect()
     }
 
-    /// What is done about an agent that says nothing, as the roster has it, where the command line may have said more.
+    /// The answer to a silent agent, as the roster has it; `after` and `then` are from the command line and go before.
     pub fn stall(&self, after: Option<Duration>, then: Option<OnStall>) -> StallPolicy {
         let after = after.unwrap_or(self.stall_after.value);
         StallPolicy { after_ms: after.as_millis() as u64, then: then.unwrap_or(self.on_stall.value) }

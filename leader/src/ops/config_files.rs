@@ -11,10 +11,10 @@ use crate::ops::config::{
 /// Why a file of settings was not read. Nothing goes on without a file that is there: it may name the team.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigFileError {
-    /// It is not known whether it is there, or what it says.
+    /// The file could not be read: neither its presence nor its content is known.
     #[error("cannot read {}: {source}", path.display())]
     Unreadable {
-        /// Which.
+        /// The path of the file.
         path: PathBuf,
         /// Why.
         source: io::Error,
@@ -22,10 +22,10 @@ pub enum ConfigFileError {
     /// A directory, a pipe or a device.
     #[error("cannot read {}: it is no regular file", path.display())]
     NotAFile {
-        /// Which.
+        /// The path of the file.
         path: PathBuf,
     },
-    /// It says what can not be done.
+    /// The file has settings that can not be used.
     #[error("the settings can not be used:\n{0}")]
     Wrong(#[from] ConfigError),
 }

@@ -39,7 +39,8 @@ pub(crate) async fn connect_or_start(session: &Session) -> Result<(Peer, LeaderI
 
 /// Starts a leader in the background and waits until it is ready.
 ///
-/// It says so with a line on its standard output, a pipe; if it ends before, its last words are in the error.
+/// The leader says that it is ready with a line on its standard output, a pipe; if it ends before, its last words are
+/// in the error.
 /// If another command started one in the same moment, that one is connected to.
 pub(crate) async fn start(session: &Session) -> Result<(Peer, LeaderInfo), OpsError> {
     session.make_team()?;
@@ -52,7 +53,7 @@ pub(crate) async fn start(session: &Session) -> Result<(Peer, LeaderInfo), OpsEr
         .arg("--root")
         .arg(session.dir.root())
         .args(["--team", session.dir.team().as_str(), "up", "--in-background"])
-        // What files of settings say is passed on: the leader reads none.
+        // The settings from files are passed on as variables: the leader reads no such file.
         .envs(session.settings.variables())
         .current_dir(&session.here)
         .stdin(Stdio::null())
@@ -71,7 +72,7 @@ pub(crate) async fn start(session: &Session) -> Result<(Peer, LeaderInfo), OpsEr
     };
     if read.is_ok() && line.ends_with('\n') {
         match connect(session).await {
-            // It has died since.
+            // The leader has died since.
             Err(OpsError::NoLeader { .. }) => {}
             connected => return connected,
         }
@@ -97,7 +98,7 @@ fn last_words(path: &Path, from: u64) -> String {
     let read = || -> io::Result<String> {
         let (file, there) = plain_file::open_to_read(path)?;
         let length = there.len();
-        // It may have been begun anew meanwhile.
+        // The log may have been begun anew meanwhile, and be shorter.
         let from = if from > length { 0 } else { from };
         let mut bytes = vec![0; LAST_WORDS_BYTES_MAX as usize];
         let got = plain_file::read_full(&file, &mut bytes, from.max(length.saturating_sub(LAST_WORDS_BYTES_MAX)))?;

@@ -35,21 +35,21 @@ use super::session::Session;
 use super::verb::Verb;
 use crate::git::Repository;
 
-/// What becomes of the folder afterwards.
+/// The fate of the demo's folder when the demo is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DemoFolder {
-    /// It is removed.
+    /// The folder is removed.
     Removed,
-    /// It stays.
+    /// The folder stays.
     Kept,
 }
 
-/// What the demo showed.
+/// A demo that was told to its end.
 #[derive(Debug, Default, Serialize)]
 pub struct ShownDemo {
-    /// Whether all of it happened; if not, there is an error instead.
+    /// Whether every step happened; always true, because a failed demo is an error instead.
     pub ok: bool,
-    /// What was done, in order.
+    /// The steps of the story, in order.
     pub steps: Vec<DemoStep>,
     /// The folder, if it was kept.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,18 +59,18 @@ pub struct ShownDemo {
 /// One step of the story.
 #[derive(Debug, Clone, Serialize)]
 pub struct DemoStep {
-    /// What was done.
+    /// The deed, in words.
     pub step: String,
-    /// What it shows.
+    /// The promise of Teamster that the deed shows.
     pub shows: String,
 }
 
-/// What a demo came to.
+/// The end of a demo.
 #[derive(Debug)]
 pub enum DemoEnd {
-    /// All of it happened.
+    /// Every step happened.
     Shown(ShownDemo),
-    /// It was interrupted, and what it had started has ended.
+    /// The demo was interrupted, and the processes that it had started have ended.
     Interrupted,
 }
 
@@ -148,7 +148,7 @@ async fn story(
         told = DemoStory::tell(&leadership, teller, dir, repository) => told.map(|()| StoryEnd::Told),
         () = interrupted => Ok(StoryEnd::Interrupted),
     };
-    // What went right has ended its workers already; what went wrong may hang.
+    // A story that was told has ended its workers already; one that went wrong may hang, so it is hurried.
     let hurry = std::future::ready(());
     let ended =
         if matches!(told, Ok(StoryEnd::Told)) { leadership.end().await } else { leadership.end_or_hurry(hurry).await };

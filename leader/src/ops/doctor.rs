@@ -36,12 +36,12 @@ use super::verb::Verb;
 use crate::daemon::launch::worker_program;
 use report::{DoctorFindings, REPAIR};
 
-/// What is done about what is found.
+/// The permission to mend the findings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DoctorMode {
-    /// Nothing.
+    /// Nothing is changed.
     Look,
-    /// What can be mended without losing anything is mended first.
+    /// Damage that can be mended without losing anything is mended before the look.
     Repair,
 }
 
@@ -66,10 +66,10 @@ pub async fn doctor(session: &Session, mode: DoctorMode) -> Result<DoctorReport,
     Ok(DoctorReport { repairs, ..examine(&subject) })
 }
 
-/// What is looked at, and by whom.
+/// The team to look at, and the environment of the one who looks.
 #[derive(Debug)]
 pub struct DoctorSubject {
-    /// Where the team is.
+    /// The team's directory.
     pub dir: TeamDir,
     /// The program that would be started for a member.
     pub worker_program: PathBuf,

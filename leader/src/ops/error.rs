@@ -1,4 +1,4 @@
-//! What can go wrong in an operation: in words, with its kind and the way out. A front decides how that is shown.
+//! The failures of operations: in words, with their kind and the way out. A front decides how that is shown.
 
 use std::io;
 use std::path::PathBuf;
@@ -32,16 +32,16 @@ use demo::DemoError;
 use hanging::HangingError;
 use run::RunError;
 
-/// What kind of failure it is. A front has one code for each.
+/// The kind of a failure. A front has one exit code for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OpsErrorKind {
     /// The work was refused, or the system did not let us.
     Refused,
-    /// What was asked for makes no sense as it was asked.
+    /// The request makes no sense as it was made.
     Usage,
     /// There is no leader, or it does not answer.
     NoLeader,
-    /// What is on disk can not be read as it is.
+    /// The files on disk can not be read as they are.
     Corrupt,
 }
 
@@ -116,7 +116,7 @@ pub enum OpsError {
     /// The work was refused here.
     #[error("{what}")]
     Refused {
-        /// What and why.
+        /// The refused work and the reason, in a sentence.
         what: String,
         /// A way out.
         hint: Option<String>,
@@ -134,9 +134,9 @@ pub enum OpsError {
     /// A process could not be started, or the own one not be asked about.
     #[error("cannot {doing}: {source}")]
     Process {
-        /// What.
+        /// The failed step, as a verb with its object.
         doing: &'static str,
-        /// Why.
+        /// The answer of the system.
         source: io::Error,
     },
     /// This process could not lead the team.
@@ -223,7 +223,7 @@ impl OpsError {
         }
     }
 
-    /// What kind of failure it is.
+    /// The kind of the failure.
     pub fn kind(&self) -> OpsErrorKind {
         match self {
             OpsError::Team(error) | OpsError::Serve(ServeError::Team(error)) => kind_of_team(error),
@@ -261,7 +261,8 @@ impl OpsError {
         }
     }
 
-    /// What went wrong and why, and the way out where there is one. The message is of one line where it can be.
+    /// The failure and its reason in words, and the way out where there is one. The message is of one line where it can
+    /// be.
     pub fn told(&self) -> (String, Option<String>) {
         let text = self.to_string();
         if let Some(hint) = self.hint() {

@@ -24,11 +24,11 @@ pub struct TeamEvent {
     pub at_ms: u64,
     /// `board`, `team` or `mail`.
     pub log: &'static str,
-    /// The number of its record in that log; facts of one record happened together.
+    /// The number of the event's record in that log; facts of one record happened together.
     pub seq: u64,
-    /// Who decided.
+    /// The member, or the lead, that wrote the record.
     pub by: String,
-    /// Whose mailbox, for mail.
+    /// The owner of the mailbox, for mail.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mailbox: Option<Address>,
     /// The fact.
@@ -84,7 +84,7 @@ pub async fn events<E: From<OpsError>>(
     loop {
         for path in std::mem::take(&mut logs.unwatched) {
             watch.add(path);
-            // It was read before it was watched.
+            // The log may have changed after it was read and before it was watched.
             news.extend(logs.refresh()?);
         }
         if listener(std::mem::take(&mut news))? == Listening::Over {
@@ -117,7 +117,7 @@ impl TeamLogs {
         Ok((logs, in_order(found)))
     }
 
-    /// What was written since, in order.
+    /// Reads the events since the last reading, in order.
     fn refresh(&mut self) -> Result<Vec<TeamEvent>, OpsError> {
         let mut found = Vec::new();
         self.roster.refresh(|record| on_roster(&mut found, record))?;

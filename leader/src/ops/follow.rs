@@ -3,16 +3,16 @@
 /// Whether an operation goes on after it has told of what is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FollowMode {
-    /// It ends.
+    /// The operation ends.
     Past,
-    /// It tells of what happens, until nobody listens any more or it is dropped.
+    /// The operation tells of new events, until nobody listens any more or it is dropped.
     Follow,
 }
 
 /// Whether somebody still listens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Listening {
-    /// It was heard.
+    /// Somebody heard.
     On,
     /// Nobody listens any more: the operation ends, and ends well.
     Over,

@@ -18,16 +18,16 @@ use crate::daemon::{LeaderEnd, ServeError, ServeOptions, SignalHandling};
 /// Why there is no leader to work with.
 #[derive(Debug, thiserror::Error)]
 pub enum LeadershipError {
-    /// It could not begin to lead.
+    /// This process could not begin to lead.
     #[error(transparent)]
     Serve(#[from] ServeError),
-    /// Its task broke.
+    /// The leader's task in this process broke.
     #[error("the leader broke: {0}")]
     Broke(#[from] JoinError),
-    /// It can not be reached.
+    /// The leader can not be reached.
     #[error(transparent)]
     Link(#[from] LinkError),
-    /// It refused a call.
+    /// The leader refused a call.
     #[error("the leader did not take the call: {0}")]
     Call(#[from] RpcError),
 }
@@ -78,7 +78,7 @@ impl Leadership {
                 Ok(Leadership { peer: dial(dir).await?.0, own: Some(OwnLeader { serving, let_go }) })
             }
             ended = &mut serving => match ended? {
-                // Who leads may not listen yet.
+                // Another leader leads, but may not listen yet.
                 Err(ServeError::Led { .. }) => {
                     Ok(Leadership { peer: await_leader(dir, settings.poll).await?.0, own: None })
                 }

@@ -20,16 +20,16 @@ pub enum LinkError {
     /// None runs.
     #[error("no leader runs for team {0}")]
     NoLeader(TeamName),
-    /// Its socket can not be used.
+    /// The leader's socket can not be used.
     #[error(transparent)]
     Socket(SocketError),
-    /// It takes connections and answers nothing.
+    /// The leader takes connections and answers nothing.
     #[error("the leader{} does not answer", pid.map(|pid| format!(" (process {pid})")).unwrap_or_default())]
     Hangs {
-        /// Its process, if that can be read.
+        /// The leader's process id, if it can be read.
         pid: Option<u32>,
     },
-    /// It does not speak with us.
+    /// The leader refused the greeting, as one of another version does.
     #[error("the leader did not take the call: {0}")]
     Call(#[from] ClientError),
 }

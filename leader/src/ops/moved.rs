@@ -44,12 +44,12 @@ pub struct FoundTeam {
     pub moved_from: Option<PathBuf>,
 }
 
-/// What is done about a team whose repository was moved.
+/// The permission to let a team follow its repository that was moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MovedTeam {
-    /// It follows its repository, which is written down so that it survives what the setting says.
+    /// The team follows its repository, and the move is written to survive the given kind of crash.
     Follows(Durability),
-    /// It is only looked at, and nothing is written: the next command lets it follow.
+    /// The team is only looked at, and nothing is written: the next command lets it follow.
     IsLookedAt,
 }
 

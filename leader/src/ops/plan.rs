@@ -1,4 +1,4 @@
-//! What `run` is given: a file of tasks, read once, checked whole, and trusted from then on.
+//! The plan that `run` is given: a file of tasks, read once, checked whole, and trusted from then on.
 //!
 //! Text in, [`Plan`] or every problem found out; no file is opened here. TOML and JSON are read into one
 //! tree with positions ([`document`]), so that each rule and each message exists once.
@@ -38,9 +38,9 @@ pub struct Plan {
 /// One `[[task]]` of a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedTask {
-    /// What the plan calls it, by default its position counted from 1; the board gives its own id.
+    /// The task's name in the plan, by default its position counted from 1; the board gives its own id.
     pub id: String,
-    /// What is to be done.
+    /// The work to do.
     pub work: TaskWork,
     /// One line for lists, by default the first line of the work, shortened.
     pub title: String,

@@ -13,7 +13,7 @@ use super::verb::Verb;
 /// The leader that leads now, and the process that did before.
 #[derive(Debug, Serialize)]
 pub struct RestartedLeader {
-    /// Who leads now.
+    /// The leader that leads now.
     pub leader: LeaderInfo,
     /// The process that led before.
     pub before: u32,

@@ -54,20 +54,20 @@ pub struct WantedRun {
     pub workers: Option<u16>,
     /// The agent they drive; the configured one if not given.
     pub agent: Option<AgentName>,
-    /// Where they work.
+    /// The place in which they work.
     pub workspace: WantedWorkspace,
-    /// What is done when an agent says nothing.
+    /// The answer to an agent that is silent in a turn.
     pub stall: WantedStall,
     /// How long the run may take; what is configured if not given.
     pub timeout: Option<Duration>,
 }
 
-/// What happens in a run while it goes.
+/// News from a run while it goes.
 #[derive(Debug, Clone, Copy)]
 pub enum RunNews<'n> {
-    /// It begins with so many tasks, done by these members.
+    /// The run begins with so many tasks, done by these members.
     Begun {
-        /// How many tasks.
+        /// The number of tasks.
         tasks: usize,
         /// The members that the run spawns.
         members: &'n [MemberName],
@@ -80,27 +80,27 @@ pub enum RunNews<'n> {
     Standing(&'n TaskTally),
     /// A member died, and is started again.
     Died {
-        /// Who.
+        /// The member that died.
         name: &'n MemberName,
-        /// Why.
+        /// The cause of its death.
         reason: &'n str,
     },
     /// A member died so often that it is not started again.
     GivenUp {
-        /// Who.
+        /// The member that is given up.
         name: &'n MemberName,
-        /// Why.
+        /// The cause of its last death.
         reason: &'n str,
     },
     /// The time is over: the workers are ended.
     TimeOver,
-    /// It was interrupted: what runs is finished, and killed if it is interrupted again.
+    /// The run was interrupted: running turns are finished, or killed if the run is interrupted again.
     Interrupted,
-    /// It is over, and the summary follows.
+    /// The run is over, and the summary follows.
     Over,
 }
 
-/// What to do about unfinished tasks that are on the board before the run.
+/// The conduct towards unfinished tasks that are on the board before the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunLeftover {
     /// Refuse to begin.
@@ -161,7 +161,7 @@ async fn run_to_end(
     Ok(summary)
 }
 
-/// What to run, and how.
+/// The options of a run.
 struct RunOptions<'a> {
     dir: TeamDir,
     settings: CommonSettings,
@@ -208,7 +208,7 @@ struct Run<'a> {
     team: Team,
     /// The tasks of the run that are on the board.
     ids: Vec<TaskId>,
-    /// What they and those of the plan are called, in order.
+    /// The titles of the run's tasks, and of those of the plan, in order.
     titles: Vec<String>,
     hands: Vec<CrewMember>,
     crew: BTreeMap<MemberName, CrewStanding>,
@@ -262,7 +262,7 @@ impl<'a> Run<'a> {
         tokio::select! {
             () = dismissed => {}
             () = interrupts.next() => self.kill().await,
-            // What is finished meanwhile is told too.
+            // Turns that are finished meanwhile are told too.
             () = self.follow() => {}
         }
         how

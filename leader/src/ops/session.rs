@@ -1,5 +1,5 @@
-//! What every operation knows: which team, whose call it is, from where, and how its files are kept. A front makes one
-//! from what it was given.
+//! The knowledge that every operation needs: which team, whose call it is, from where, and how its files are kept. A
+//! front makes one from what it was given.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -26,11 +26,11 @@ use crate::git::Repository;
 pub struct Session {
     /// Where the team is.
     pub dir: TeamDir,
-    /// Whose call it is: the lead's, or a member's if its agent makes it.
+    /// The one who calls: the lead, or a member if its agent makes the call.
     pub caller: Address,
     /// The directory the call comes from.
     pub here: PathBuf,
-    /// What must have survived when an operation says that it is done, and how often it looks again.
+    /// The kind of crash that a reported operation survives, and how often files are looked at unasked.
     pub settings: CommonSettings,
     /// Everything that is set up, and who said so.
     pub config: Config,
@@ -49,7 +49,7 @@ pub enum SettingsFiles {
     PassedOn,
 }
 
-/// What a session is made for.
+/// The use that a session is made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum SessionUse {
     /// Any operation.

@@ -15,7 +15,7 @@ use super::session::Session;
 use super::team_name::founding_dir;
 use super::verb::Verb;
 
-/// What came of each member that was to end.
+/// The outcome for each member that was to end.
 #[derive(Debug, Serialize)]
 pub struct MemberEndings {
     /// Each member that ran.

@@ -24,24 +24,24 @@ pub struct WantedMember {
     pub role: Option<Role>,
     /// Whether it takes tasks that are not assigned to it.
     pub auto: AutoClaim,
-    /// Where it works.
+    /// The place in which it works.
     pub workspace: WantedWorkspace,
-    /// What is done when its agent says nothing.
+    /// The answer to an agent that is silent in a turn.
     pub stall: WantedStall,
 }
 
-/// Where members are to work.
+/// The wish for the place in which members work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WantedWorkspace {
     /// The directory, or one in the repository; relative to where the call comes from, which it also is if not given.
     pub dir: Option<PathBuf>,
-    /// What each gets there; what is configured if not given.
+    /// The kind of place that each member gets there; the configured one if not given.
     pub kind: Option<WantedWorkspaceKind>,
     /// The commit that worktrees begin at; `HEAD` if not given.
     pub base: Option<String>,
 }
 
-/// What a member gets to work in.
+/// The kind of place that a member gets to work in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WantedWorkspaceKind {
     /// The directory itself, which others may use too.
@@ -66,12 +66,12 @@ impl WantedWorkspace {
     }
 }
 
-/// What is done when an agent says nothing. What is not given is as it is configured.
+/// The wanted answer to an agent that is silent in a turn. A field that is not given is as configured.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct WantedStall {
-    /// How long it may say nothing.
+    /// The silence after which a turn counts as stalled.
     pub after: Option<Duration>,
-    /// What is done then.
+    /// The answer to a stall.
     pub then: Option<OnStall>,
 }
 

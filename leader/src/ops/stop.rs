@@ -17,7 +17,7 @@ use super::verb::Verb;
 pub struct StoppedMember {
     /// The member.
     pub name: MemberName,
-    /// What came of it.
+    /// The outcome.
     #[serde(flatten)]
     pub stopped: StoppedTurn,
 }

@@ -18,7 +18,7 @@ use crate::daemon::{LeaderEnd, ServeOptions, SignalHandling};
 /// The leader that is ready.
 #[derive(Debug, Serialize)]
 pub struct ReadyLeader {
-    /// Who leads.
+    /// The leader as it introduces itself.
     pub leader: LeaderInfo,
 }
 

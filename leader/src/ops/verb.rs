@@ -48,14 +48,14 @@ impl VerbGroup {
     }
 }
 
-/// Who may ask for a verb.
+/// The callers that may ask for a verb.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VerbAccess {
     /// The lead and every member.
     Anybody,
     /// Only the lead.
     Lead {
-        /// What the verb does, as it ends `alice may not …`.
+        /// The deed in the words that end `alice may not …`.
         doing: &'static str,
     },
 }
@@ -78,7 +78,7 @@ pub enum VerbListing {
     Hidden,
 }
 
-/// What the table says of one verb.
+/// The row of a verb in the table of verbs.
 #[derive(Debug, Clone, Copy)]
 pub struct VerbRow {
     /// The words of its command: `task dep add`.
@@ -89,17 +89,17 @@ pub struct VerbRow {
     pub synonyms: &'static [&'static str],
     /// The verb's one line in a list.
     pub about: &'static str,
-    /// The heading it stands under.
+    /// The heading that the verb stands under.
     pub group: VerbGroup,
-    /// Who may ask for it.
+    /// The callers that may ask for the verb.
     pub access: VerbAccess,
-    /// Which process does its work.
+    /// The process that does the verb's work.
     pub process: VerbProcess,
     /// Whether lists of verbs show it.
     pub listing: VerbListing,
-    /// What can be typed, one example a line.
+    /// Commands to type, one example a line.
     pub examples: &'static str,
-    /// What its help says below the examples; empty where nothing needs to be said.
+    /// The text of its help below the examples; empty where nothing needs to be said.
     pub notes: &'static str,
 }
 
@@ -159,7 +159,7 @@ pub struct VerbPrefix {
     pub synonyms: &'static [&'static str],
     /// The line in a list.
     pub about: &'static str,
-    /// What can be typed.
+    /// Commands to type, one example a line.
     pub examples: &'static str,
 }
 
@@ -177,9 +177,9 @@ pub const PREFIXES: [VerbPrefix; 2] = [
 /// Words that people type, and that are no verbs because a verb of that name would mean something else to them.
 #[derive(Debug, Clone, Copy)]
 pub struct NotVerb {
-    /// What is typed, as the words of a command.
+    /// The words that people type, as a command.
     pub path: &'static str,
-    /// What to type for what is meant.
+    /// The command to type instead.
     pub way_out: &'static str,
 }
 
@@ -253,7 +253,7 @@ itself, and it can not move the root.";
 
 macro_rules! verbs {
     ($($verb:ident = $row:expr;)*) => {
-        /// What can be asked for.
+        /// A verb: one thing that the program can be asked to do.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[expect(missing_docs, reason = "the row of each says what it does")]
         pub enum Verb {
@@ -264,7 +264,7 @@ macro_rules! verbs {
             /// Every verb, in the order of the help.
             pub const ALL: &'static [Verb] = &[$(Verb::$verb,)*];
 
-            /// What the table says of the verb.
+            /// The row of the verb in the table.
             pub const fn row(self) -> VerbRow {
                 match self {
                     $(Verb::$verb => $row,)*

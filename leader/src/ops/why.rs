@@ -21,7 +21,7 @@ mod scene;
 pub use scene::{CauseText, MemberAbsence, MemberHindrance, TeamScene, WaitCause};
 pub(crate) use scene::{raise_file_limit, started_again};
 
-/// What `why` is asked about.
+/// The subject of the question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WhySubject {
     /// A task.
@@ -129,10 +129,10 @@ fn running(view: &TeamView) -> Result<(BTreeSet<MemberName>, BTreeSet<MemberName
     Ok((running, lock_lost))
 }
 
-/// What members that run are at, by their transcripts.
+/// The turns of members that run, by their transcripts.
 #[derive(Default)]
 struct RunningTurns {
-    /// Those in a turn for no task, and since when.
+    /// Members in a turn for no task, and the time it began.
     in_turn: BTreeMap<MemberName, u64>,
     /// Those in a turn whose agent has said nothing for longer than it may.
     quiet: BTreeSet<MemberName>,

@@ -10,7 +10,7 @@ use crate::ops::document::{DocumentEntry, DocumentFault, DocumentNode, DocumentV
 
 /// The drivers that an agent may be spoken to with.
 pub const DRIVERS: [&str; 7] = ["shell", "cmd", "acp", "pi", "claude", "codex", "llm"];
-/// What may become of an agent's questions for permission.
+/// The answers that an agent's questions for permission may be set to get.
 pub const APPROVALS: [&str; 3] = ["ask", "auto", "deny"];
 
 const KEYS: [&str; 6] = ["driver", "command", "env", "model", "effort", "approval"];
@@ -24,7 +24,7 @@ pub enum ConfiguredCommand {
     Words(Vec<String>),
 }
 
-/// What a file says of one agent.
+/// The settings of one agent in a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AgentSettings {
     /// One of [`DRIVERS`].

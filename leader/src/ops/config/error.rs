@@ -1,4 +1,4 @@
-//! What can be wrong with a file of settings, beside what can be wrong with any document.
+//! The faults that a file of settings can have, beside those of any document.
 
 use teamster_protocol::model::id::BadName;
 
@@ -9,15 +9,15 @@ use crate::ops::document::{self, DocumentError, DocumentFault, quoted};
 pub type ConfigProblem = document::DocumentProblem<ConfigFault>;
 /// Everything that is wrong with a file of settings.
 pub type ConfigError = DocumentError<ConfigFault>;
-/// What is told of a problem with a file of settings.
+/// A problem with a file of settings on its way into the list.
 pub(super) type ConfigReport = document::ProblemReport<ConfigFault>;
 /// The problems of a file of settings found so far.
 pub(super) type ConfigProblems = document::DocumentProblems<ConfigFault>;
 
-/// What is wrong with a file of settings.
+/// A fault in a file of settings.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigFault {
-    /// What can be wrong with any document.
+    /// A fault that any document can have.
     #[error(transparent)]
     Document(#[from] DocumentFault),
     /// Over [`CONFIG_BYTES_MAX`].
@@ -48,7 +48,7 @@ pub enum ConfigFault {
     BadName {
         /// The key in question.
         field: &'static str,
-        /// What is wrong with it.
+        /// The fault of the name.
         why: BadName,
     },
     /// A name that leaves no room for what is put after it.

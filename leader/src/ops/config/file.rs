@@ -35,7 +35,7 @@ impl TeamStem {
     }
 }
 
-/// What one file says. Nothing is set that the file does not name.
+/// The settings in one file. A field that the file does not name is not set.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each field is told of at the field of its name in Config")]
 pub struct FileSettings {
@@ -87,7 +87,7 @@ impl FileSettings {
     }
 }
 
-/// What the keys of a file are read with.
+/// The reader of the keys of a file, with all that it needs to know.
 pub(super) struct ConfigReader<'a> {
     text: &'a str,
     scope: ConfigScope,

@@ -16,15 +16,15 @@ use super::{
 /// A file of settings that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigFile {
-    /// Whose.
+    /// Whether the file is the repository's or the user's.
     pub scope: ConfigScope,
-    /// Which.
+    /// The path of the file.
     pub path: PathBuf,
-    /// What it says.
+    /// The settings in the file.
     pub settings: FileSettings,
 }
 
-/// What the command line says of settings that every command has.
+/// The settings that every command takes as options.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CommandLineSettings {
     /// `--team`.
@@ -103,7 +103,7 @@ impl ConfigLayers {
         }
     }
 
-    /// What an option or a variable gives.
+    /// Returns the value of an option, or else of a variable, with its origin; nothing if neither was given.
     fn given<T: Clone>(
         &self,
         option: &'static str,
@@ -117,7 +117,7 @@ impl ConfigLayers {
         })
     }
 
-    /// What the first file gives that says it.
+    /// Returns the value of the first file that sets the field, with its origin; the repository's file goes first.
     fn in_files<T: Clone>(&self, field: impl Fn(&FileSettings) -> Option<&PlacedValue<T>>) -> Option<SourcedValue<T>> {
         let files = [&self.repository, &self.user];
         files.into_iter().flatten().find_map(|file| {
@@ -154,7 +154,7 @@ impl ConfigLayers {
 }
 
 impl Config {
-    /// What every process of the team has to hold to.
+    /// The settings that every process of the team has to hold to.
     pub fn common(&self) -> CommonSettings {
         CommonSettings {
             durability: self.durability.value,

@@ -14,19 +14,20 @@ use super::{
 /// One setting.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ConfigRow {
-    /// Its section and key: `run.workers`, `agent.pi.model`.
+    /// The section and the key of the setting: `run.workers`, `agent.pi.model`.
     pub key: String,
-    /// What it is set to; nothing where nobody set it and something else decides. Values of variables are hidden.
+    /// The value; nothing where nobody set it and something else decides. Values of environment variables of agents are
+    /// hidden.
     pub value: Option<Value>,
-    /// Who gave it.
+    /// The giver of the value.
     #[serde(flatten)]
     pub origin: OriginRow,
-    /// What is to be known of it besides.
+    /// A remark for people, such as why the value is not used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<&'static str>,
 }
 
-/// Who gave a setting, as it is shown.
+/// The giver of a setting, as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "from", rename_all = "snake_case")]
 pub enum OriginRow {
@@ -58,11 +59,11 @@ pub enum OriginRow {
     BuiltIn,
 }
 
-/// What is said of the agents that a file describes.
+/// The remark on the agents that a file describes.
 const NOT_USED_YET: &str = "read and checked, not used yet: members drive shell only";
-/// What is said of that which a repository would have started.
+/// The remark on a command that a repository's file would have started.
 const NOT_TRUSTED: &str = "not trusted, since a repository's file starts nothing by itself; not used yet either";
-/// What is said of a value that is hidden.
+/// The text in place of a value that is hidden.
 const HIDDEN: &str = "(hidden)";
 
 impl Config {

@@ -1,4 +1,4 @@
-//! What lies in the team's directory and does not belong there, or may be read by others.
+//! Files in the team's directory that do not belong there, or may be read by others.
 
 use std::fs;
 use std::io;
@@ -11,23 +11,23 @@ use teamster_protocol::store::presence;
 use super::report::{DoctorFindings, REPAIR, counted};
 use super::{CheckGroup, DoctorSubject};
 
-/// What is named one by one.
+/// The number of files that a finding names one by one.
 const NAMED_MAX: usize = 5;
 
-/// What a walk through the directory has found.
+/// The findings of a walk through the directory.
 #[derive(Debug, Default)]
 pub(super) struct WalkedFiles {
-    /// Nobody of us makes such a file.
+    /// Files such as no program of ours makes.
     pub(super) strays: Vec<PathBuf>,
     /// Sockets that nobody listens at any more.
     pub(super) stale_sockets: Vec<PathBuf>,
-    /// What a crash left amid the writing of a file.
+    /// Files that a crash left half written.
     pub(super) leftovers: Vec<PathBuf>,
     /// Files and directories that others than their owner may use.
     pub(super) open: Vec<PathBuf>,
     /// Copies that repairs made.
     pub(super) backups: usize,
-    /// What could not be looked at.
+    /// Files and directories that could not be looked at, and why.
     pub(super) unseen: Vec<(PathBuf, io::Error)>,
 }
 
@@ -52,7 +52,8 @@ pub(super) fn check(subject: &DoctorSubject, found: &mut DoctorFindings) {
     all(&walked.leftovers, "a file that was not finished", Some(REPAIR));
     all(&walked.open, "others may use it, if they get there", Some(REPAIR));
     if !walked.stale_sockets.is_empty() {
-        // What was killed leaves its own, and whoever comes next takes its place: not a finding.
+        // Killed processes leave their sockets behind, and the next process of that name takes the place: not a
+        // finding.
         let them = counted(walked.stale_sockets.len(), "socket");
         found.ok(CheckGroup::Files, format!("{them} of processes that were killed; whoever comes next replaces it"));
     }
@@ -123,11 +124,11 @@ enum FileKind {
     Stray,
     Leftover,
     Backup,
-    /// The lock of whoever should listen.
+    /// A socket, with the lock of the process that should listen on it.
     Socket(PathBuf),
 }
 
-/// What a file is by where it lies and how it is called.
+/// The kind of a file, by where it lies and how it is called.
 fn kind(dir: &TeamDir, at: &Path, path: &Path) -> FileKind {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     if path == dir.worktrees_dir() {

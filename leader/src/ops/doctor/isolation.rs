@@ -1,4 +1,4 @@
-//! What the system grants to keep the processes of a worker together. The worker program tries that itself, by the very
+//! The isolation that the system grants the processes of a worker. The worker program tries that itself, by the very
 //! steps of a worker that starts, and leaves nothing behind.
 
 use std::fs;

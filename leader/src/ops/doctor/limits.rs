@@ -1,4 +1,4 @@
-//! What the system allows: descriptors, and events about files.
+//! The limits of the system: on open files, and on events about files.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -14,9 +14,9 @@ use teamster_protocol::store::file::LogReader;
 use super::report::DoctorFindings;
 use super::{CheckGroup, DoctorSubject};
 
-/// What a leader has open without members.
+/// The number of descriptors that a leader has open without members.
 const DESCRIPTORS_BASE: u64 = 32;
-/// And for each: its streams, its socket, its mailbox and the lock of that.
+/// The number of descriptors for each member: its streams, its socket, its mailbox and the lock of that.
 const DESCRIPTORS_PER_MEMBER: u64 = 8;
 /// Instances of inotify that other programs of the user are granted beside ours.
 const INSTANCES_SPARE: u64 = 8;

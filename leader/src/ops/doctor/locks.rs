@@ -1,4 +1,4 @@
-//! Who holds what, and whether that process is there.
+//! The holders of the team's locks, and whether those processes run.
 
 use std::fs::{self, TryLockError};
 use std::io;
@@ -55,7 +55,7 @@ pub(super) fn check(subject: &DoctorSubject, view: Option<&TeamView>, found: &mu
 /// Workers that live and do not hold their member's lock, because its file was tidied away.
 fn lost_locks(view: &TeamView, found: &mut DoctorFindings) {
     for (name, member) in view.roster().members() {
-        // What could not be looked at was told above.
+        // A lock that could not be looked at was told above.
         let Ok(WorkerLife::LockLost) = worker_life(view.dir(), name, &member.presence) else { continue };
         let Some(worker) = member.presence.joined() else { continue };
         let pid = worker.pid;
@@ -108,7 +108,7 @@ fn holder(path: &Path, name: &str, found: &mut DoctorFindings) -> Option<HeldLoc
                 .hint(format!("fuser {} names who has it open", path.display()));
             Some(HeldLock::ByNobodyKnown)
         }
-        // It was let go of meanwhile, or its holder could not write down who it is (a full disk).
+        // The lock was let go of meanwhile, or its holder could not write itself down (a full disk).
         Ok(None) if presence::is_held(path).is_ok_and(|held| !held) => None,
         Ok(None) => {
             found

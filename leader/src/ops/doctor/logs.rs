@@ -143,7 +143,7 @@ fn look<F: LogFold>(path: &Path, found: &mut DoctorFindings) -> Option<CheckedFi
     if !checked.is_sound() {
         return None;
     }
-    // That every line is whole does not yet mean that a reader can take them all.
+    // Every line is whole, but a reader may still not be able to take them all.
     match LogReader::<F>::open(path) {
         Ok(_) => Some(checked),
         Err(error) => {

@@ -70,7 +70,7 @@ fn mail(view: &TeamView, name: &MemberName, running: bool, found: &mut DoctorFin
         found.wrong(CheckGroup::Members, format!("{name} has no mailbox")).at(&path).hint(REPAIR);
         return;
     }
-    // That it can be read is looked at with the other logs.
+    // A mailbox that can not be read is a finding of the logs, not of this check.
     let unread = LogReader::<Mailbox>::open(&path).map_or(0, |mailbox| mailbox.state().unread_len());
     if unread > 0 && !running {
         let messages =

@@ -1,5 +1,6 @@
 //! Mending: each act is what a person would do by hand, made under the lock of whoever else could be at it, and told.
-//! What is changed was copied first. A second run finds nothing to do, and one that was killed is finished by the next.
+//! Every file is copied before it is changed. A second run finds nothing to do, and one that was killed is finished by
+//! the next.
 
 use std::convert::Infallible;
 use std::fs;
@@ -131,7 +132,7 @@ fn board(dir: &TeamDir, now_ms: u64, acts: &mut RepairActs) {
     });
     match numbered {
         Ok(Some(last)) => acts.done(format!("the tasks on the board are numbered on after {last}, which was given")),
-        // What can not be read after the repair was refused above.
+        // A board that can not be read after the repair was refused above.
         Ok(None) | Err(TransactError::Log(_)) => {}
         Err(error @ TransactError::NotDurable { .. }) => acts.refused(error),
         Err(TransactError::Refused(never)) => match never {},
@@ -282,7 +283,7 @@ fn one_member(
         }
         Err(error) => return Err(error),
     };
-    // It may have been written down meanwhile.
+    // The leaving may have been written down meanwhile.
     team.refresh(|_| ())?;
     if let MemberPresence::Left { .. } = team.roster().member(name)?.presence {
         return Ok(());
@@ -331,7 +332,7 @@ fn sockets(subject: &DoctorSubject, acts: &mut RepairActs) {
             true => dir.leader_lock(),
             false => socket.with_extension("lock"),
         };
-        // Whoever starts meanwhile makes a socket of its own while it holds the lock.
+        // A process that starts meanwhile makes a socket of its own, but only while it holds the lock.
         match PresenceLock::take_unsigned(&lock) {
             Ok(_held) => match fs::remove_file(&socket) {
                 Ok(()) => acts.done(format!("removed {}", socket.display())),

@@ -25,7 +25,7 @@ pub(super) enum LostNumbers {
     Newest,
 }
 
-/// What a board is to be told, so that it gives no number again. `known` is what [`highest`] found.
+/// The facts to write so that the board gives no number a second time. `known` is the answer of [`highest`].
 pub(super) fn go_on_above(known: u32, gone: LostNumbers, board: &Board) -> Vec<BoardFact> {
     let last = board.next_id().0.saturating_sub(1);
     let given = last.max(known);

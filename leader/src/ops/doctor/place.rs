@@ -52,7 +52,7 @@ fn owner(path: &Path, forbidden: u32, why: &str, found: &mut DoctorFindings) {
         let what = format!("it belongs to user {}, and you are {}", meta.uid(), geteuid());
         found.wrong(CheckGroup::Root, what).at(path).hint("use a root of your own with --root");
     }
-    // Whoever may write into a sticky directory, such as /tmp, may not replace what is another's.
+    // A sticky directory, such as /tmp, lets nobody replace the files of another user.
     if meta.mode() & forbidden != 0 && meta.mode() & 0o1000 == 0 {
         let what = format!("its mode is {:04o}: {why}", meta.mode() & 0o7777);
         found.wrong(CheckGroup::Root, what).at(path).hint(REPAIR);

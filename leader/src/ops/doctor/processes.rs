@@ -1,4 +1,4 @@
-//! What workers that are dead have left running, known by the mark that they gave it.
+//! Processes that dead workers have left running, known by the mark that the workers gave them.
 
 use nix::unistd::Pid;
 use teamster_protocol::host::process::children::describe;

@@ -88,7 +88,7 @@ fn worker_version(said: &str) -> Option<String> {
     }
 }
 
-/// What a program says to an argument, on one line.
+/// The output of a program that is called with one argument, on one line; the reason if it gives none in time.
 pub(super) fn ask(program: &Path, what: &str) -> Result<String, String> {
     let mut command = Command::new(program);
     command.arg(what).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -102,7 +102,7 @@ pub(super) fn ask(program: &Path, what: &str) -> Result<String, String> {
         let _ = sender.send(read);
     });
     let said = said.recv_timeout(PROGRAM_ANSWER_WITHIN);
-    // It has closed its output, or is too slow.
+    // The program has closed its output, or is too slow.
     let _ = child.kill();
     let _ = child.wait();
     match said {

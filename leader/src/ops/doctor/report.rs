@@ -1,4 +1,4 @@
-//! What was found, as `doctor --json` prints it.
+//! The report of `doctor`, as `doctor --json` prints it.
 
 use std::path::{Path, PathBuf};
 
@@ -15,11 +15,11 @@ pub(super) const REPAIR: &str = "teamster doctor --repair";
 pub struct DoctorReport {
     /// The team.
     pub team: TeamName,
-    /// The root it is under.
+    /// The root directory that the team is under.
     pub root: PathBuf,
     /// The worst of the checks.
     pub state: TeamHealth,
-    /// What was looked at, group by group.
+    /// The checks that were made, group by group.
     pub checks: Vec<DoctorCheck>,
     /// With `--repair`: what was done before this look, in order.
     pub repairs: Vec<RepairAct>,
@@ -40,13 +40,13 @@ pub enum TeamHealth {
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DoctorCheck {
-    /// What it belongs to.
+    /// The part of the team's ground that was checked.
     pub group: CheckGroup,
-    /// How it is.
+    /// The result of the check.
     pub level: CheckLevel,
-    /// What was seen.
+    /// The observation, in one line.
     pub what: String,
-    /// The file or directory it is about.
+    /// The file or directory that the check is about.
     #[serde(default, rename = "where", skip_serializing_if = "Option::is_none")]
     pub place: Option<PathBuf>,
     /// The way out.
@@ -54,21 +54,21 @@ pub struct DoctorCheck {
     pub hint: Option<String>,
 }
 
-/// What a check belongs to.
+/// The part of the team's ground that a check looks at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckGroup {
-    /// Where teams are kept.
+    /// The directory in which teams are kept.
     Root,
-    /// What the system allows.
+    /// The limits of the system.
     Limits,
     /// The programs that are started.
     Programs,
-    /// What keeps a worker's processes together.
+    /// The isolation of a worker's processes.
     Isolation,
     /// Every line of every log.
     Logs,
-    /// Who holds what.
+    /// The locks, and the processes that hold them.
     Locks,
     /// The roster, and who is alive.
     Members,
@@ -76,9 +76,9 @@ pub enum CheckGroup {
     Board,
     /// Git worktrees.
     Worktrees,
-    /// What lies in the team's directory.
+    /// Stray and unfinished files in the team's directory.
     Files,
-    /// What workers left running.
+    /// Processes that workers left running.
     Processes,
 }
 
@@ -90,7 +90,7 @@ pub enum CheckLevel {
     Ok,
     /// Worth to know; nothing is wrong.
     Note,
-    /// It needs to be mended.
+    /// Something that needs to be mended.
     Wrong,
     /// A log can not be read as it is.
     Corrupt,
@@ -99,11 +99,11 @@ pub enum CheckLevel {
 /// One thing that a repair did, or did not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RepairAct {
-    /// Whether it was done.
+    /// Whether the repair was done.
     pub outcome: RepairOutcome,
-    /// What, or why not.
+    /// The repair, or the reason why it was refused.
     pub what: String,
-    /// Where the file is as it was before.
+    /// The copy of the file as it was before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup: Option<PathBuf>,
 }
@@ -112,9 +112,9 @@ pub struct RepairAct {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RepairOutcome {
-    /// It was.
+    /// The repair was done.
     Done,
-    /// It was not, and nothing was changed.
+    /// The repair was refused, and nothing was changed.
     Refused,
 }
 
@@ -142,7 +142,7 @@ pub(super) fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
-/// What has been found so far.
+/// The findings so far.
 #[derive(Debug, Default)]
 pub(super) struct DoctorFindings {
     checks: Vec<DoctorCheck>,

@@ -58,7 +58,7 @@ pub(super) fn check(view: &TeamView, found: &mut DoctorFindings) {
     }
 }
 
-/// What the roster says of its members' worktrees: the branch, and the repository to look from.
+/// The branch of each member's worktree by the roster, and the repository to look from.
 fn branches(view: &TeamView) -> BTreeMap<String, (String, PathBuf)> {
     let mut branches = BTreeMap::new();
     for (name, member) in view.roster().members() {

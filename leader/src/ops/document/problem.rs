@@ -1,5 +1,5 @@
-//! What can be wrong with a document, where, and how it is shown. The faults of its kind come with the type that is given
-//! for `F`.
+//! The faults of a document: which there are, where each is, and how it is shown. The faults that only one kind of
+//! document can have come with the type that is given for `F`.
 
 mod excerpt;
 
@@ -16,7 +16,7 @@ pub const PROBLEMS_SHOWN_MAX: usize = 10;
 
 const QUOTED_COLUMNS_MAX: usize = 60;
 
-/// What can be wrong with any document.
+/// A fault that any document can have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DocumentFault {
     /// Not UTF-8 from here on.
@@ -45,9 +45,9 @@ pub enum DocumentFault {
     WrongType {
         /// The key in question, or what stands in its place.
         field: &'static str,
-        /// What it takes.
+        /// The type that the key takes.
         wanted: &'static str,
-        /// What was given.
+        /// The type that was given.
         found: &'static str,
     },
     /// Nothing but blanks where words are needed.
@@ -67,7 +67,7 @@ pub enum DocumentFault {
     BadLength {
         /// The key in question.
         field: &'static str,
-        /// What is wrong with it.
+        /// The fault of the length of time.
         why: DurationError,
     },
 }
@@ -84,9 +84,9 @@ pub struct TextPosition {
 /// One thing that is wrong with a document. Displays as `plan.toml:12:8: …`, the line, a caret, and a hint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DocumentProblem<F> {
-    /// What.
+    /// The fault itself.
     pub fault: F,
-    /// Where, unless it concerns the whole document.
+    /// The place in the text, unless the fault concerns the whole document.
     pub place: Option<TextPosition>,
     /// The way out, where one is likely.
     pub hint: Option<String>,
@@ -145,7 +145,7 @@ impl<F: fmt::Display> fmt::Display for DocumentProblem<F> {
     }
 }
 
-/// What [`DocumentProblems::add`] is told, made only if it will be shown: a suggestion may cost a look at every id.
+/// A problem for [`DocumentProblems::add`], made only if it will be shown: a suggestion may cost a look at every id.
 pub(crate) struct ProblemReport<F> {
     fault: F,
     hint: Option<String>,
@@ -153,7 +153,7 @@ pub(crate) struct ProblemReport<F> {
 }
 
 impl<F> ProblemReport<F> {
-    /// What is wrong, without a hint so far.
+    /// A problem with this fault, without a hint so far.
     pub(crate) fn of(fault: impl Into<F>) -> Self {
         Self { fault: fault.into(), hint: None, elsewhere: None }
     }

@@ -19,7 +19,7 @@ pub(crate) struct DocumentNode<'t> {
     pub(crate) value: DocumentValue<'t>,
 }
 
-/// What a document can be made of. Numbers are kept as written: whether one fits is a question of its field.
+/// A value in a document. Numbers are kept as written: whether one fits is a question of its field.
 #[derive(Debug)]
 pub(crate) enum DocumentValue<'t> {
     Text(Cow<'t, str>),
@@ -28,7 +28,7 @@ pub(crate) enum DocumentValue<'t> {
     List(Vec<DocumentNode<'t>>),
     /// In the order of the text.
     Table(Vec<DocumentEntry<'t>>),
-    /// What no field takes, by the name that a message gives it.
+    /// A value that no field takes, by the name that a message gives it.
     Other(&'static str),
 }
 
@@ -41,7 +41,7 @@ pub(crate) struct DocumentEntry<'t> {
 }
 
 impl DocumentValue<'_> {
-    /// What a message calls this kind of value.
+    /// The name of this kind of value in a message.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Text(_) => "text",

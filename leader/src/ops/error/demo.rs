@@ -1,4 +1,4 @@
-//! What went wrong in a demo.
+//! The failures of a demo.
 
 use jsonrpsee::core::client::Error as RpcError;
 use teamster_protocol::model::task::BoardRefusal;
@@ -9,7 +9,7 @@ use teamster_protocol::team::TeamError;
 use crate::git::GitError;
 use crate::ops::leadership::LeadershipError;
 
-/// What went wrong in a demo.
+/// The reason why a demo failed.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
     /// A step did not show what it should.

@@ -15,13 +15,13 @@ pub enum HangingError {
     Signal {
         /// Its process.
         pid: u32,
-        /// Why.
+        /// The answer of the system.
         source: io::Error,
     },
-    /// It is there still.
+    /// The leader's process is still there.
     #[error("the leader (process {pid}) does not answer, and does not end, not even on SIGKILL")]
     Stuck {
-        /// Its process.
+        /// The leader's process id.
         pid: u32,
     },
 }

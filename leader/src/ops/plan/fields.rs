@@ -14,7 +14,7 @@ use value::{id_text, named, priority};
 
 const KEYS: [&str; 9] = ["id", "run", "prompt", "title", "after", "to", "role", "priority", "timeout"];
 
-/// What other tools call our keys: nothing a spelling could lead to.
+/// The names that other tools have for our keys, where no likeness of spelling would lead to ours.
 const SYNONYMS: [(&str, &str); 12] = [
     ("command", "run"),
     ("cmd", "run"),

@@ -1,4 +1,4 @@
-//! What can be wrong with a plan beside what can be wrong with any document.
+//! The faults that a plan can have, beside those of any document.
 
 use super::name::NameError;
 use super::{ID_CHARS_MAX, PLAN_BYTES_MAX, PLAN_TASKS_MAX};
@@ -10,15 +10,15 @@ const CYCLE_SHOWN_MAX: usize = 20;
 pub type PlanProblem = document::DocumentProblem<PlanFault>;
 /// Everything that is wrong with a plan.
 pub type PlanError = DocumentError<PlanFault>;
-/// What is told of a problem with a plan.
+/// A problem with a plan on its way into the list.
 pub(super) type PlanReport = document::ProblemReport<PlanFault>;
 /// The problems of a plan found so far.
 pub(super) type PlanProblems = document::DocumentProblems<PlanFault>;
 
-/// What is wrong with a plan.
+/// A fault in a plan.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanFault {
-    /// What can be wrong with any document.
+    /// A fault that any document can have.
     #[error(transparent)]
     Document(#[from] DocumentFault),
     /// Over [`PLAN_BYTES_MAX`].
@@ -65,7 +65,7 @@ pub enum PlanFault {
     UnknownTask {
         /// Whose `after`.
         id: String,
-        /// What it names.
+        /// The name that no task has.
         missing: String,
     },
     /// Tasks that wait for each other.
@@ -81,7 +81,7 @@ pub enum PlanFault {
         field: &'static str,
         /// As written.
         text: String,
-        /// What is wrong with it.
+        /// The fault of the name.
         why: NameError,
     },
     /// Not a whole number of 32 bits.

@@ -1,5 +1,5 @@
-//! Who works on a run: the members that the plan names, one for each role it asks for, and as many more as were
-//! asked for.
+//! The crew of a run: the members that the plan names, one for each role it asks for, and as many more as were asked
+//! for.
 
 use std::collections::BTreeSet;
 

@@ -24,7 +24,7 @@ pub(super) enum RunEnd {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CrewStanding {
     Running,
-    /// It died, and the leader starts it again.
+    /// The member died, and the leader starts it again.
     Restarting,
     Gone,
 }
@@ -64,7 +64,7 @@ impl Run<'_> {
         let mut watch = self.watch();
         loop {
             if let Err(error) = self.show() {
-                // Whoever sums the run up meets it again, and reports it.
+                // The summary meets the same error again, and reports it.
                 tracing::debug!("cannot follow the run: {error}");
                 return std::future::pending().await;
             }
@@ -88,7 +88,8 @@ impl Run<'_> {
         Ok(tally)
     }
 
-    /// Who could take a task: the crew, those that are being started again included, and whoever else runs.
+    /// The members that could take a task: those of the crew, also while they are being started again, and all others
+    /// that run.
     fn living(&self) -> Result<Vec<WaitingClaimant>, RunError> {
         let others = running(&self.team)?;
         let alive = |name: &MemberName| match self.crew.get(name) {

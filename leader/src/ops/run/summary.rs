@@ -15,7 +15,7 @@ use super::tally::TaskTally;
 use super::{Run, RunError};
 use crate::ops::text::shorten;
 
-/// What came of a run.
+/// The outcome of a run.
 #[derive(Debug, Clone, Serialize)]
 pub struct RunSummary {
     /// The team.
@@ -43,12 +43,12 @@ pub struct TaskSummary {
     pub label: Option<String>,
     /// Its title.
     pub title: String,
-    /// Where it stands.
+    /// The task's status at the end.
     pub status: StatusWord,
-    /// Who had it last.
+    /// The member that had the task last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub member: Option<MemberName>,
-    /// How often it was claimed.
+    /// The number of times that the task was claimed.
     pub attempts: usize,
     /// How long the last attempt took.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,16 +59,16 @@ pub struct TaskSummary {
     /// The last of what the agent said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub result: Option<String>,
-    /// Why it failed.
+    /// The reason why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// What it still waits for.
+    /// The tasks that it still waits for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub waits_for: Vec<TaskId>,
 }
 
 impl RunSummary {
-    /// What came of a run, by the board as it is now.
+    /// The outcome of a run, by the board as it is now.
     pub(super) fn of(run: &mut Run<'_>, how: RunEnd, took: Duration) -> Result<RunSummary, RunError> {
         run.team.refresh(|_| ())?;
         let now_ms = now_ms();
@@ -123,7 +123,7 @@ impl TaskSummary {
 /// How much of a title is shown where a task has no name.
 const TITLE_COLUMNS_MAX: usize = 24;
 
-/// What a task is called beside its number: as in the plan, or by its title where the plan gave no name.
+/// The short name of a task beside its number: as in the plan, or its title where the plan gave no name.
 pub fn short_name(label: Option<&str>, title: &str) -> String {
     match label {
         Some(label) if label.parse::<u32>().is_err() => label.to_owned(),

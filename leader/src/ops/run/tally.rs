@@ -16,15 +16,15 @@ pub struct TaskTally {
     pub completed: usize,
     /// How many failed.
     pub failed: usize,
-    /// How many were cancelled or cleared away.
+    /// The number that were cancelled or cleared away.
     pub cancelled: usize,
-    /// How many were stopped and are held.
+    /// The number that were stopped and are held.
     pub stopped: usize,
-    /// What runs, by whom, since when.
+    /// The tasks that run, each with its owner and the time of its claim.
     pub running: BTreeMap<TaskId, (MemberName, u64)>,
-    /// How many can be claimed, now or when others are completed.
+    /// The number that can be claimed, now or when others are completed.
     pub open: usize,
-    /// What waits for a task that will not be completed, or for somebody to take it.
+    /// The tasks that wait for one that will not be completed, or for somebody to take them.
     pub stuck: BTreeSet<TaskId>,
 }
 

@@ -14,7 +14,7 @@ use crate::ops::verb::Verb;
 /// The task that is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WantedTask {
-    /// What is to be done.
+    /// The work to do.
     pub work: TaskWork,
     /// A short text for lists; made from the work if not given.
     pub title: Option<String>,

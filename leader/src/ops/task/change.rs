@@ -12,7 +12,7 @@ use crate::ops::verb::Verb;
 /// Tasks that were cancelled.
 #[derive(Debug, Serialize)]
 pub struct CancelledTasks {
-    /// What was changed.
+    /// The change of the board.
     #[serde(flatten)]
     pub changed: BoardChange,
     /// For each that others wait for, those that stay blocked.

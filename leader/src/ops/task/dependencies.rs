@@ -11,7 +11,7 @@ use crate::ops::error::OpsError;
 use crate::ops::session::Session;
 use crate::ops::verb::Verb;
 
-/// What a task waits for, and what waits for it.
+/// The dependencies of a task in both directions: those it waits for, and those that wait for it.
 #[derive(Debug, Serialize)]
 pub struct TaskDependencies {
     /// The task.

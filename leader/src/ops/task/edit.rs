@@ -10,10 +10,10 @@ use crate::ops::error::OpsError;
 use crate::ops::session::Session;
 use crate::ops::verb::Verb;
 
-/// What is to be changed of a task; what is not given stays.
+/// The wanted changes to a task; a field that is not given stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WantedEdit {
-    /// What is to be done. A command stays one, and so does a prompt.
+    /// The new text of the work. A command stays one, and so does a prompt.
     pub text: Option<String>,
     /// A short text for lists. One that was made from the text follows it.
     pub title: Option<String>,

@@ -15,9 +15,9 @@ pub struct TaskRow {
     /// The name a plan gave it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
-    /// Where it stands.
+    /// The task's status in one word.
     pub status: StatusWord,
-    /// Who is on it or ended it.
+    /// The member that works on the task or ended it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<MemberName>,
     /// The only member that may take it.

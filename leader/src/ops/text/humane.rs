@@ -27,7 +27,7 @@ pub fn humane(length: Duration) -> String {
 
 /// How long ago `then_ms` was at `now_ms` (both since the Unix epoch), in one unit: `12s ago`.
 ///
-/// What happened within the last second, or by another machine's clock lies ahead, is `just now`.
+/// A time within the last second, or one that lies ahead by another machine's clock, is `just now`.
 pub fn ago(then_ms: u64, now_ms: u64) -> String {
     let secs = now_ms.saturating_sub(then_ms) / 1000;
     if secs == 0 {

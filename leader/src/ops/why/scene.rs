@@ -16,7 +16,7 @@ pub(crate) use words::{raise_file_limit, started_again};
 #[cfg(test)]
 mod tests;
 
-/// What is true of a team at one moment.
+/// The state of a team at one moment, of which `why` gives its answers.
 pub struct TeamScene<'a> {
     /// All tasks.
     pub board: &'a Board,
@@ -43,45 +43,45 @@ pub struct TeamScene<'a> {
 pub enum WaitCause {
     /// The task is done.
     Completed { owner: MemberName, at_ms: u64 },
-    /// It ended without success.
+    /// The task ended without success.
     Failed { owner: MemberName, at_ms: u64, reason: Option<String> },
-    /// It is not to be done.
+    /// The task is not to be done.
     Cancelled,
-    /// It is being done.
+    /// The task is being done.
     InProgress { owner: MemberName, since_ms: u64 },
-    /// Its worker is on it, and is kept from it.
+    /// The task's owner is on it, and is kept from it.
     OwnerHindered { owner: MemberName, since_ms: u64, by: MemberHindrance },
-    /// Its worker is dead, and nobody has given it back yet.
+    /// The task's owner is dead, and nobody has given the task back yet.
     OwnerDead { owner: MemberName },
-    /// It was stopped, and is held.
+    /// The task was stopped, and is held.
     Stopped { assignee: Option<MemberName> },
-    /// It waits for another, by way of those between.
+    /// The task waits for another, by way of those between.
     WaitsFor { task: TaskId, via: Vec<TaskId>, because: Box<WaitCause> },
-    /// It is for a member that is on another task.
+    /// The task is for a member that is on another task.
     AssigneeBusy { member: MemberName, task: TaskId, since_ms: u64 },
-    /// It is for a member that is in a turn for mail or a prompt.
+    /// The task is for a member that is in a turn for mail or a prompt.
     AssigneeInTurn { member: MemberName, since_ms: u64 },
-    /// It is for a member that does not run.
+    /// The task is for a member that does not run.
     AssigneeAbsent { member: MemberName, presence: MemberAbsence },
-    /// It is for a member that runs and takes nothing.
+    /// The task is for a member that runs and takes nothing.
     AssigneeHindered { member: MemberName, by: MemberHindrance },
-    /// It is for a name that is not on the roster.
+    /// The task is for a name that is not on the roster.
     AssigneeUnknown { member: MemberName },
-    /// It needs a role that nobody on the roster has.
+    /// The task needs a role that nobody on the roster has.
     RoleMissing { role: Role },
-    /// It needs a role, and none of those who have it runs.
+    /// The task needs a role, and none of the members who have it runs.
     RoleAbsent { role: Role, members: Vec<MemberName> },
-    /// Nobody runs at all.
+    /// No member runs at all.
     NoWorker,
-    /// All that run take only what is assigned to them.
+    /// All members that run take only tasks that are assigned to them.
     NoneClaims { members: Vec<MemberName> },
-    /// All that might take it are on other tasks, or in a turn for none.
+    /// All members that might take the task are on other tasks, or in a turn for none.
     AllBusy { members: Vec<(MemberName, Option<TaskId>)> },
-    /// It would be the next for this member, which takes nothing.
+    /// The task would be the next for this member, which takes nothing.
     NextHindered { member: MemberName, by: MemberHindrance },
-    /// It is the next for this member.
+    /// The task is the next for this member.
     Next { member: MemberName },
-    /// The member is kept from whatever it is to do.
+    /// The member is kept from all work.
     Hindered { member: MemberName, by: MemberHindrance },
     /// The member is on this task.
     Busy { task: TaskId, since_ms: u64 },
@@ -101,15 +101,15 @@ pub enum WaitCause {
     OtherRole { tasks: Vec<TaskId> },
     /// These are held after a stop.
     Held { tasks: Vec<TaskId> },
-    /// These are open, and the member takes only what is assigned to it.
+    /// These tasks are open, and the member takes only those that are assigned to it.
     ClaimsNothing { tasks: Vec<TaskId> },
 }
 
-/// What keeps a member that runs from its work.
+/// A hindrance that keeps a member that runs from its work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MemberHindrance {
-    /// Its worker does not answer.
+    /// The member's worker does not answer.
     Hung {
         /// Since when that is known.
         since_ms: u64,
@@ -119,9 +119,9 @@ pub enum MemberHindrance {
         /// How long a file may be.
         bytes: u64,
     },
-    /// Its worker does not hold its lock, whose file was removed or replaced: it takes no task.
+    /// The worker does not hold its member's lock, whose file was removed or replaced: it takes no task.
     LockLost,
-    /// Its agent says nothing.
+    /// The member's agent is silent in a turn.
     Stalled,
     /// It was asked or told to end.
     Ending {
@@ -134,28 +134,28 @@ pub enum MemberHindrance {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MemberAbsence {
-    /// It is being started.
+    /// The member is being started.
     Starting {
-        /// Since when.
+        /// The time since which it is.
         since_ms: u64,
     },
     /// Its worker died, and nobody has written that down yet.
     Died {
-        /// When it had joined.
+        /// The time at which its worker had joined.
         joined_ms: u64,
     },
-    /// It left.
+    /// The member's worker left.
     Left {
-        /// When.
+        /// The time at which it left.
         at_ms: u64,
-        /// How.
+        /// The way in which it ended.
         how: WorkerEnd,
     },
-    /// It died, and its leader starts it again.
+    /// The member's worker died, and the leader starts the member again.
     Restarting {
-        /// When it died.
+        /// The time of the death.
         at_ms: u64,
-        /// How.
+        /// The cause of the death.
         how: WorkerEnd,
         /// When that is due.
         again_ms: u64,
@@ -168,9 +168,9 @@ pub struct CauseText {
     /// The cause.
     #[serde(flatten)]
     pub cause: WaitCause,
-    /// The same in words.
+    /// The cause in words.
     pub says: String,
-    /// What could be done about it.
+    /// The advice, where there is some.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
 }
@@ -240,7 +240,8 @@ impl TeamScene<'_> {
         }
     }
 
-    /// What a blocked task waits for in the end: those before it that wait for nothing else, each with its own cause.
+    /// The causes of the wait of a blocked task: every task before it that itself waits for none, each with its own
+    /// cause.
     fn roots(&self, id: TaskId) -> Vec<WaitCause> {
         let mut came_from: BTreeMap<TaskId, TaskId> = BTreeMap::new();
         let mut roots = BTreeMap::new();
@@ -409,7 +410,7 @@ impl TeamScene<'_> {
         match (self.running.contains(name), presence) {
             (true, MemberPresence::Joined { .. }) => None,
             (_, MemberPresence::Expected { since_ms }) => Some(MemberAbsence::Starting { since_ms: *since_ms }),
-            // It is between taking its lock and joining again.
+            // The worker is between taking its lock and joining again.
             (true, MemberPresence::Left { at_ms, .. }) => Some(MemberAbsence::Starting { since_ms: *at_ms }),
             (false, MemberPresence::Joined { at_ms, .. }) => Some(MemberAbsence::Died { joined_ms: *at_ms }),
             (false, MemberPresence::Left { at_ms, how, then: AfterLeaving::Again { at_ms: again_ms } }) => {

@@ -195,7 +195,7 @@ fn hindrance(by: &MemberHindrance, now_ms: u64) -> String {
     }
 }
 
-/// What frees a member.
+/// The command that frees a member of its hindrance, if there is one.
 fn way_on(member: &MemberName, by: &MemberHindrance) -> Option<String> {
     match by {
         MemberHindrance::Hung { .. } => Some(format!("teamster kill {member}, then teamster spawn {member}")),
