@@ -56,7 +56,7 @@ pub use error::{CliError, ExitStatus, json_error, json_failure};
 pub use guard::guard;
 pub use program::{CommandLine, GlobalArgs, TypedCommand, program};
 
-/// What is said where somebody looks at a team that nobody made yet.
+/// The line that is printed instead of a list where no team was made yet.
 const NO_TEAM_YET: &str = "no team here yet; begin with teamster spawn NAME or teamster task add TEXT";
 
 /// How results are printed.
@@ -68,10 +68,10 @@ pub enum OutputShape {
     Json,
 }
 
-/// What every command needs to know.
+/// The context of a command: its session and the shape of its output.
 #[derive(Debug, Clone)]
 pub struct CliContext {
-    /// Which team is asked, and by whom.
+    /// The session: the team that is asked, and the caller.
     pub session: Session,
     /// How to print.
     pub shape: OutputShape,
@@ -104,7 +104,7 @@ pub fn obey(line: CommandLine) -> ExitStatus {
 }
 
 fn run(line: CommandLine) -> Result<ExitStatus, CliError> {
-    // What is not about a team needs no place where one could be.
+    // Commands that are not about a team need no place where one could be.
     let line = match line {
         CommandLine { command: TypedCommand::Completions(args), .. } => return complete::print_script(args, program()),
         CommandLine { command: TypedCommand::Manual(args), .. } => return manual::write_pages(args, program()),
@@ -135,7 +135,7 @@ fn run(line: CommandLine) -> Result<ExitStatus, CliError> {
 pub fn listen_to_logs(verb: Verb) {
     let default = match verb {
         Verb::Up => LevelFilter::INFO,
-        // It may have to lead for a moment, and what it finds then is about to end.
+        // `down` may have to lead for a moment, and the workers that it then finds are about to end anyway.
         Verb::Down => LevelFilter::ERROR,
         _ => LevelFilter::WARN,
     };

@@ -22,7 +22,7 @@ use crate::ops::why::WhySubject;
 const VARIABLE: &str = "TEAMSTER_COMPLETE";
 /// Tasks that are offered at once: more would fill the terminal. Unfinished ones come first.
 const TASKS_OFFERED_MAX: usize = 100;
-/// What is shown of a task's title beside its number.
+/// The width of a task's title that is shown beside its number.
 const TITLE_COLUMNS_MAX: usize = 50;
 /// The only command whose member must not be there yet.
 const MAKES_MEMBERS: &str = "spawn";

@@ -27,7 +27,7 @@ fn text(rows: &[ConfigRow], context: &CliContext) -> String {
     for row in rows {
         let value = match (&row.value, row.note) {
             (Some(value), _) => TableCell::from(value_text(value)),
-            // What happens where nobody says anything.
+            // A setting that nobody gave shows its note: the rule that decides instead.
             (None, note) => TableCell::toned(TextTone::Faint, note.unwrap_or("-")),
         };
         let origin = match &row.origin {

@@ -36,7 +36,7 @@ pub(super) async fn demo(context: &CliContext, args: DemoArgs) -> Result<ExitSta
     };
     match (context.shape, unsaid.into_inner()) {
         (_, Some(error)) => Err(error),
-        // It was told while it went.
+        // The story was printed step by step, as it went.
         (OutputShape::Text, None) => Ok(ExitStatus::Done),
         (OutputShape::Json, None) => {
             context.show(&shown, |_| String::new())?;

@@ -1,5 +1,5 @@
-//! What can go wrong for a person at the command line: in words, with the way out, and as an exit code. The
-//! table from kind to exit code is here and nowhere else.
+//! The failures of the command line: in words, with the way out, and as an exit code. The table from kind to exit code
+//! is here and nowhere else.
 
 use std::io;
 
@@ -10,11 +10,11 @@ use crate::front::cli::words::StdinError;
 use crate::ops::error::{OpsError, OpsErrorKind};
 use crate::warden::policy::HANDED_OVER;
 
-/// What a command ends with.
+/// The exit code of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum ExitStatus {
-    /// It is done.
+    /// The command did its work.
     Done = 0,
     /// A task failed, the work was refused, or the system did not let us.
     Refused = 1,
@@ -22,7 +22,7 @@ pub enum ExitStatus {
     Usage = 2,
     /// There is no leader, or it does not answer.
     NoLeader = 3,
-    /// What is on disk can not be read as it is.
+    /// The files on disk can not be read as they are.
     Corrupt = 4,
     /// The leader made room for the next one, which its warden starts: nobody else sees it.
     HandedOver = HANDED_OVER,
@@ -65,7 +65,7 @@ pub enum CliError {
     /// There is no such command.
     #[error("there is no command {word}")]
     NoCommand {
-        /// What was typed.
+        /// The typed word.
         word: String,
         /// A way out.
         hint: String,

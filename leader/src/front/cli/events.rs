@@ -129,7 +129,7 @@ fn board_words(fact: &BoardFact) -> (TextTone, String) {
     }
 }
 
-/// What an edit changes, without the texts.
+/// The names of the fields that an edit changes, without their texts.
 fn changed_fields(changes: &TaskChanges) -> String {
     let TaskChanges { work, title, after, role, priority, timeout_ms } = changes;
     let fields = [

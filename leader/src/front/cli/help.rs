@@ -7,12 +7,12 @@ use super::print::{self, TextTone, paint};
 use super::{CliError, ExitStatus};
 use crate::ops::verb::{PREFIXES, Verb, VerbGroup, VerbListing, VerbPrefix};
 
-/// What the program is, in one line.
+/// The program in one line, as help and manual show it.
 pub(super) const ABOUT: &str = "Leads a team of coding agents: each in a process of its own, all on one task board";
 
-/// How wide a line of help is at most: longer ones are hard to read.
+/// The greatest width of a line of help: longer ones are hard to read.
 const COLUMNS_MAX: usize = 100;
-/// What stands before the name of a command, and between the name and what it does.
+/// The spaces before the name of a command, and between the name and its one line.
 const INDENT: usize = 2;
 
 /// `teamster help`.
@@ -107,7 +107,7 @@ fn listed_commands() -> Vec<(VerbGroup, &'static str, String)> {
     listed
 }
 
-/// What a prefix is about, with the words that may follow it.
+/// The one line of a prefix, with the words that may follow it.
 fn about_prefix(prefix: &VerbPrefix) -> String {
     let mut below: Vec<&str> = Vec::new();
     for row in Verb::ALL.iter().map(|verb| verb.row()) {

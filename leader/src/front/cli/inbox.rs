@@ -33,7 +33,7 @@ pub(super) async fn inbox(context: &CliContext, args: InboxArgs) -> Result<ExitS
         && audience == OutputAudience::There
         && let Err(error) = inbox::mark_read(&context.session, &mail)
     {
-        // What was asked for, the mail, was shown; that it will be shown again is no failure.
+        // The mail was shown, as was asked for; to show it a second time is no failure.
         fail(&PrintedFailure::new(format!("the mail stays unread: {error}")));
     }
     Ok(ExitStatus::Done)
@@ -60,7 +60,7 @@ fn text(mail: &ShownMail, now_ms: u64) -> String {
     text
 }
 
-/// What a message says, in words.
+/// The content of a message, in words.
 pub(super) fn said(body: &MessageBody) -> String {
     match body {
         MessageBody::Text { text } => text.clone(),

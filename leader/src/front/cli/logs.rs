@@ -162,7 +162,7 @@ impl TextPage {
             TranscriptText::Receipt { text, state } => match state {
                 ReceiptState::Queued => self.note(TextTone::Faint, &at, &format!("text {text} {state}")),
                 ReceiptState::Lost { .. } => self.note(TextTone::Warn, &at, &format!("text {text} {state}")),
-                // What goes as it should needs no line: `--json` has it.
+                // Receipts without trouble need no line: `--json` has them.
                 ReceiptState::Accepted
                 | ReceiptState::Unconfirmed
                 | ReceiptState::Delivered

@@ -43,7 +43,7 @@ fn write_below(command: &clap::Command, dir: &Path) -> io::Result<()> {
     fs::write(dir.join(page.get_filename()), text)
 }
 
-/// What `--help` shows last, line by line as it is there.
+/// The examples at the end of `--help`, line by line.
 fn examples(command: &clap::Command) -> String {
     let Some(help) = command.get_after_help() else { return String::new() };
     let help = help.to_string();

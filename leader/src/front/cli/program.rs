@@ -1,5 +1,5 @@
-//! What can be typed: the commands of the table of verbs, each with the arguments that its own file takes. Names and
-//! numbers are parsed here, so that no command ever sees a bad one.
+//! The grammar of the command line: the commands of the table of verbs, each with the arguments that its own file
+//! takes. Names and numbers are parsed here, so that no command ever sees a bad one.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -32,7 +32,7 @@ pub struct GlobalArgs {
 /// A command line that was understood.
 #[derive(Debug)]
 pub struct CommandLine {
-    /// What holds for every command.
+    /// The options that every command takes.
     pub everywhere: GlobalArgs,
     /// The command.
     pub command: TypedCommand,

@@ -22,7 +22,7 @@ pub struct StallArgs {
 }
 
 impl StallArgs {
-    /// What the options ask for.
+    /// The wish that the options express.
     pub(super) fn wanted(&self) -> WantedStall {
         WantedStall { after: self.stall_after, then: self.on_stall }
     }

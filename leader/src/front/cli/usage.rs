@@ -42,7 +42,7 @@ fn print_help(error: &clap::Error) {
     };
 }
 
-/// What is wrong, on one line.
+/// The mistake, on one line.
 fn message(error: &clap::Error) -> String {
     let named = |kind| match error.get(kind) {
         Some(ContextValue::String(word)) => word.clone(),
@@ -84,7 +84,7 @@ fn hint(error: &clap::Error, words: &[OsString]) -> String {
         Some(ContextValue::String(word)) => vec![word.as_str()],
         Some(_) | None => Vec::new(),
     };
-    // What clap suggests may mean something else than what was typed.
+    // A suggestion of clap may mean something else than the typed word, so the likeness is checked here.
     match error.get(typed) {
         Some(ContextValue::String(word)) => did_you_mean(word, known),
         Some(_) | None => None,

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use super::{TextTone, harmless_lines};
 
-/// What went wrong and, where there is one, the way out. Displays with colour codes and harmless.
+/// A failure in words and, where there is one, the way out. Displays with colour codes and harmless.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PrintedFailure {
     what: String,
@@ -41,8 +41,7 @@ impl fmt::Display for PrintedFailure {
 
 /// Writes the failure to standard error.
 ///
-/// That it could not be written is not reported: the place to report it is the one that is gone, and the
-/// exit code still tells.
+/// An error of writing is not reported: the place to report it is the one that is gone, and the exit code still tells.
 pub fn fail(failure: &PrintedFailure) {
     let _ = writeln!(anstream::stderr().lock(), "{failure}");
 }

@@ -6,20 +6,20 @@ use anstyle::{AnsiColor, Style};
 
 use super::harmless;
 
-/// What a piece of text means to the reader.
+/// The meaning of a piece of text for the reader, which decides its colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TextTone {
     /// Nothing special.
     Plain,
-    /// It is done, it went well.
+    /// The thing is done, it went well.
     Ok,
-    /// It is going on now.
+    /// The thing is going on now.
     Busy,
-    /// It deserves a look.
+    /// The thing deserves a look.
     Warn,
-    /// It went wrong.
+    /// The thing went wrong.
     Error,
-    /// It may be overlooked: headers, units, hints.
+    /// The text may be overlooked: headers, units, hints.
     Faint,
     /// The name of a member or a task.
     Name,
@@ -42,7 +42,7 @@ impl TextTone {
 
 /// The text in the colour of its meaning, made [`harmless`] when displayed.
 ///
-/// It always carries its colour codes: [`super::say`] takes them out where they are not wanted.
+/// The colour codes are always there: [`super::say`] takes them out where they are not wanted.
 pub fn paint(tone: TextTone, text: &str) -> PaintedText<'_> {
     PaintedText { tone, text }
 }

@@ -25,7 +25,7 @@ const BAR_COLUMNS_MIN: usize = 5;
 pub(super) struct ProgressPanel {
     shared: Arc<PanelShared>,
     artist: Option<JoinHandle<()>>,
-    /// What the program logs meanwhile goes above too.
+    /// The guard by which the program's log is printed above the panel while it is drawn.
     drawing: Option<DrawingGuard>,
 }
 
@@ -87,7 +87,7 @@ impl ProgressPanel {
             tracing::debug!("the panel's thread broke");
         }
         draw(&mut self.shared.scene());
-        // What is logged from here on goes below what was drawn; what came before is above.
+        // Log lines from here on go below the panel; earlier ones are above it.
         self.drawing = None;
         draw(&mut self.shared.scene());
     }
@@ -105,7 +105,7 @@ fn draw(scene: &mut PanelScene) {
     let _ = terminal.write_all(frame.as_bytes()).and_then(|()| terminal.flush());
 }
 
-/// What is shown.
+/// The state that the panel shows.
 #[derive(Debug)]
 struct PanelScene {
     begun_ms: u64,
@@ -121,7 +121,7 @@ struct PanelScene {
     over: bool,
 }
 
-/// What a member is at.
+/// The activity of a member.
 #[derive(Debug)]
 enum PanelActivity {
     Starting,
@@ -144,8 +144,8 @@ impl PanelScene {
         }
     }
 
-    /// What to write so that the terminal, `columns` wide now, shows the scene in place of the last one. One write,
-    /// and marked as one update for the terminals that know that (mode 2026): nothing flickers.
+    /// Returns the bytes that show the scene in place of the last one on a terminal that is `columns` wide now. One
+    /// write, and marked as one update for the terminals that know that (mode 2026): nothing flickers.
     fn frame(&mut self, columns: usize, rows: usize, now_ms: u64, colours: bool) -> String {
         let lines = if self.over { Vec::new() } else { self.lines(columns, rows, now_ms) };
         let mut frame = String::from("\x1b[?2026h");

@@ -89,7 +89,7 @@ impl RunProgress {
         }
     }
 
-    /// What the tasks are called.
+    /// Takes the names of the tasks, for display.
     fn name(&self, named: &[(TaskId, String)]) {
         let mut shown = self.shown();
         let names = match &mut *shown {

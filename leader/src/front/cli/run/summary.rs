@@ -1,4 +1,4 @@
-//! What came of a run, as a table.
+//! The outcome of a run, as a table.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

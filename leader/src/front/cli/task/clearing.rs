@@ -21,7 +21,7 @@ pub struct ClearArgs {
     pub yes: bool,
 }
 
-/// What `task clear` removes.
+/// The tasks that `task clear` removes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ClearScope {
     /// completed tasks
@@ -89,7 +89,7 @@ fn is_yes(answer: &str) -> bool {
     ["y", "yes"].contains(&answer.trim().to_lowercase().as_str())
 }
 
-/// What `clear all` takes off the board, in words; nothing if the board is empty.
+/// The tasks that `clear all` takes off the board, in words; nothing if the board is empty.
 fn what_goes(counts: &TaskCounts) -> Option<String> {
     let tasks = match counts.total {
         0 => return None,
