@@ -45,9 +45,9 @@ pub enum DeadBefore {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TeamFiles {
     There,
-    /// They were missing once: somebody may only have put them aside.
+    /// The files were missing once: somebody may only have put them aside.
     MissedOnce,
-    /// They are gone, and the leader ends by this time, whoever still runs.
+    /// The files are gone, and the leader ends by this time, whoever still runs.
     Gone {
         end_by_ms: u64,
     },

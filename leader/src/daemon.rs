@@ -129,7 +129,7 @@ where
         exit: None,
     };
     let signals = match signals {
-        // Those that are caught no longer end the process by themselves.
+        // Signals that are caught no longer end the process by themselves.
         SignalHandling::End => EndSignals::catch(&[EndSignal::Interrupt, EndSignal::Terminate]),
         SignalHandling::Ignore => Ok(EndSignals::none()),
     };

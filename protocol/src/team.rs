@@ -336,7 +336,7 @@ impl Team {
             }
         }
         match failed {
-            // Those that were buried are told first; the next sweep meets the same again.
+            // The members that were buried are told first; the next sweep meets the same error again.
             Some(error) if buried.is_empty() => Err(error),
             Some(_) | None => Ok(buried),
         }

@@ -63,7 +63,7 @@ pub enum CellError {
     /// A namespace was asked for and is not to be had.
     #[error("cannot have a PID namespace: {why}\nset {VARIABLE}=auto to go on without where there is none")]
     Refused {
-        /// Which step the system refused, and how.
+        /// The step that the system refused, and its answer.
         why: String,
     },
 }
@@ -210,7 +210,7 @@ fn furnish(users: CellUsers) -> Result<OutsideView, String> {
         .map_err(mounted)
         .map_err(step("mounting its /proc"))?;
     if let CellUsers::Own { .. } = users {
-        // Those over the new namespace would let it read what the user's own permissions forbid.
+        // Rights over the new namespace would let the worker read files that the user's own permissions forbid.
         let none = CapabilitySet::empty();
         set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })
             .map_err(|error| step("giving up its rights")(error.into()))?;

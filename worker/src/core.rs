@@ -339,7 +339,7 @@ impl WorkerCore {
     fn terminated(&mut self, now_ms: u64) {
         self.leave_for(WorkerEnd::Terminated, None);
         if let WorkPhase::Turn(turn) = &mut self.phase {
-            // One that was stopped stays stopped: its task is not for others to take in the same breath.
+            // A turn that was stopped stays stopped: its task is not for others to take in the same breath.
             if turn.ending.is_none() {
                 turn.ending = Some(TurnStop::Leaving);
                 self.act(WorkerAction::AbortTurn);

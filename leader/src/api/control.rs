@@ -50,8 +50,8 @@ pub(crate) async fn accept(listener: SocketListener, shared: Arc<LeaderShared>, 
     while fronts.join_next().await.is_some() {}
 }
 
-/// Whose process is at the other end: a member's if its agent started it. Who can not be seen from here, as from within a PID
-/// namespace, is the lead.
+/// The caller at the other end of a connection: a member if its agent started the calling process, else the lead. A
+/// process that can not be seen from here, as from within a PID namespace, counts as the lead.
 fn caller_at(stream: &UnixStream, dir: &TeamDir) -> Address {
     let pid = stream.peer_cred().ok().and_then(|peer| peer.pid()).and_then(|pid| u32::try_from(pid).ok());
     let Some(pid) = pid.filter(|pid| *pid != 0) else { return Address::Lead };

@@ -27,7 +27,7 @@ use crate::warden;
 #[derive(Debug, Clone)]
 pub struct FrontServer {
     shared: Arc<LeaderShared>,
-    /// Whose process calls.
+    /// The one whose process calls.
     caller: Address,
 }
 
@@ -81,7 +81,7 @@ impl FrontServer {
     async fn ended(&self, what: LeaderAsk) -> RpcResult<Vec<EndedMember>> {
         match self.shared.ask(what).await.map_err(|error| not_answered(&error))? {
             LeaderAnswer::Ended(mut ended) => {
-                // They come as they ended, which is another order each time.
+                // Members come in the order in which they ended, which is another one each time.
                 ended.sort_by(|one, other| one.name.cmp(&other.name));
                 Ok(ended)
             }

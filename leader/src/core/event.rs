@@ -32,7 +32,7 @@ pub enum LeaderAsk {
     },
     /// End a member's worker without asking.
     Kill {
-        /// Which.
+        /// The member.
         name: MemberName,
     },
     /// Wait until a turn of a member ends.
@@ -115,7 +115,7 @@ pub struct WorkSeen {
     pub then: OnStall,
 }
 
-/// Whose fault it is that a worker did not start.
+/// The part of the system that is to blame for a worker that did not start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StartFault {
     /// Its own, or that of how it is set up.

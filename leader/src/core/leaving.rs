@@ -8,7 +8,7 @@ use teamster_protocol::model::roster::{AfterLeaving, MemberPresence, Roster, Tea
 /// How a member left, and what follows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberLeaving {
-    /// How.
+    /// The way in which the worker ended.
     pub how: WorkerEnd,
     /// When it is started again, if it is.
     pub again_ms: Option<u64>,

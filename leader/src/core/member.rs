@@ -70,12 +70,12 @@ pub struct TurnOpen {
     pub task: Option<TaskId>,
 }
 
-/// Which process a worker is, seen from this leader.
+/// The origin of a worker's process, seen from this leader.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum WorkerOrigin {
     /// A child of this leader: the kernel tells of its end.
     Child,
-    /// One that this leader did not launch: its lock tells of its end.
+    /// A worker that this leader did not launch: its lock tells of its end.
     Found {
         /// As it wrote itself down when it was found.
         process: WorkerProcess,

@@ -80,7 +80,7 @@ impl LeaderCore {
                     (OnStall::Show | OnStall::Steer | OnStall::Abort, None) => return,
                 };
                 worker.pulse = WorkerPulse::Killed { why: why.clone() };
-                // One that is stopped would not notice SIGTERM.
+                // A stopped process would not notice SIGTERM.
                 self.report(format!("{name} gets SIGKILL: {why}"));
                 self.act(LeaderAction::Signal { name, signal: Signal::Kill });
             }

@@ -1,4 +1,4 @@
-//! Which members are in a turn, and who waits for a turn to end.
+//! The members that are in a turn, and the askers that wait for a turn to end.
 
 use teamster_protocol::model::agent::TurnEnd;
 use teamster_protocol::model::id::MemberName;

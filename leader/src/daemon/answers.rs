@@ -59,7 +59,7 @@ impl OpenAnswers {
     }
 
     fn answer_when_nothing_is_left(&mut self, asker: AnswerSender, answer: Result<LeaderAnswer, String>) {
-        // Those that were sent need no place any more.
+        // Answers that were sent need no place any more.
         while self.waiting.try_join_next().is_some() {}
         let mut endings = self.endings.subscribe();
         self.waiting.spawn(async move {

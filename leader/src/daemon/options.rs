@@ -1,4 +1,4 @@
-//! Which team a leader leads, and how.
+//! The options of a leader: the team that it leads, and how.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::core::DeadBefore;
 
-/// Which team is led, and how.
+/// The options of a leader: the team that it leads, and how.
 pub struct ServeOptions {
     /// The team's directory.
     pub dir: TeamDir,

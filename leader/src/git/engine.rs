@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::registry::WorktreeRegistration;
 use super::{GitError, ObjectId, UncommittedFile, WhyProgram};
 
-/// Which engine made or looked at a worktree.
+/// The engine that made or looked at a worktree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EngineUsed {
     /// The library, in this process.

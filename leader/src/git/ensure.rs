@@ -18,7 +18,7 @@ use super::{GitError, ObjectId, Repository, WorktreePlace};
 /// A worktree that is wanted.
 #[derive(Clone, Debug)]
 pub struct WorktreeSpec {
-    /// Where.
+    /// The place of the worktree.
     pub place: WorktreePlace,
     /// Its branch, such as `teamster/<team>/<member>`; created with it, and so must not exist.
     pub branch: String,

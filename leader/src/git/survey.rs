@@ -1,4 +1,4 @@
-//! Which repositories libgit2 must not touch, and why.
+//! Repositories that libgit2 must not touch, and why.
 //!
 //! Some it refuses by itself, late and half done; others it serves wrongly without a word: it runs no
 //! filters, so LFS content would be committed in full; it writes files outside a sparse checkout; it

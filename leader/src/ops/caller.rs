@@ -1,5 +1,5 @@
-//! Whose command it is. What an agent runs is its member's: mail is stamped with the member's name, and what only the
-//! lead may do is refused.
+//! The caller of a command. A command that an agent runs is its member's: mail is stamped with the member's name, and a
+//! command that only the lead may give is refused.
 //!
 //! Nothing that can be spelled in two ways decides. A team is told by the device and the inode of its directory, whatever
 //! path leads there; a member by what the kernel knows of this process, and only then by its variables, for an agent in a

@@ -35,7 +35,7 @@ pub const REPOSITORY_FILE: &str = "teamster.toml";
 /// Where the user's file is, below the directory for configuration.
 pub const USER_FILE: &str = "teamster/config.toml";
 
-/// Whose file it is.
+/// The owner of a file of settings: the repository or the user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConfigScope {
     /// The repository's: whoever can commit to it writes it.
@@ -58,19 +58,19 @@ pub struct PlacedValue<T> {
 pub enum SettingOrigin {
     /// An option of the command.
     CommandLine {
-        /// Such as `--team`.
+        /// The option, such as `--team`.
         option: &'static str,
     },
     /// A variable of the environment.
     Environment {
-        /// Such as `TEAMSTER_TEAM`.
+        /// The variable, such as `TEAMSTER_TEAM`.
         variable: &'static str,
     },
     /// A file of settings.
     File {
-        /// Whose.
+        /// The owner of the file.
         scope: ConfigScope,
-        /// Which.
+        /// The path of the file.
         path: PathBuf,
         /// The line, counted from 1.
         line: usize,

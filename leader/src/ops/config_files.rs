@@ -16,7 +16,7 @@ pub enum ConfigFileError {
     Unreadable {
         /// The path of the file.
         path: PathBuf,
-        /// Why.
+        /// The answer of the system.
         source: io::Error,
     },
     /// A directory, a pipe or a device.

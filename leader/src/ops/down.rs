@@ -43,7 +43,7 @@ pub async fn down(session: &Session, force: bool, mut news: impl FnMut(&[EndingN
         if force && let Some(leader) = hanging_leader(&session.dir, ANSWER_WITHIN).await? {
             kill_leader(&session.dir, &leader).await?;
         }
-        // One that died is ended in its place.
+        // A leader that died is replaced by one in this process, which ends the workers in its place.
         let had_died = was_left(session)?;
         let Some(leadership) = leadership(session).await? else { break };
         leader_ended |= had_died || !leadership.is_own();

@@ -46,14 +46,14 @@ pub enum AwaitedWork {
     Task {
         /// Its number.
         id: TaskId,
-        /// Since when.
+        /// The time at which the task was claimed.
         since_ms: u64,
     },
     /// A turn for no task.
     Turn {
         /// Its number.
         number: u64,
-        /// Since when.
+        /// The time at which the turn began.
         since_ms: u64,
     },
 }
@@ -130,9 +130,9 @@ impl EndingProgress {
 /// What becomes of the turns that run when members are to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RunningTurns {
-    /// They are finished first, so whom that keeps waiting is told at once.
+    /// Running turns are finished first, so it is told at once whom that keeps waiting.
     AreFinished,
-    /// They are not: either nobody is asked, or whoever is busy refuses.
+    /// Running turns are not finished: either nobody is asked, or every busy worker refuses.
     AreNot,
 }
 

@@ -126,9 +126,9 @@ pub enum OpsError {
     Path {
         /// The verb.
         doing: &'static str,
-        /// Which.
+        /// The path.
         path: PathBuf,
-        /// Why.
+        /// The answer of the system.
         source: io::Error,
     },
     /// A process could not be started, or the own one not be asked about.

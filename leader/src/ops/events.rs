@@ -47,7 +47,7 @@ pub enum EventFact {
     Mail(MailFact),
 }
 
-/// Which events are wanted.
+/// The choice of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WantedEvents {
     /// How many of the newest of what happened before; all if not given.

@@ -24,7 +24,7 @@ use crate::warden;
 pub struct LeaderStatus {
     /// Its process id.
     pub pid: u32,
-    /// Since when it leads.
+    /// The time since which it leads.
     pub since_ms: u64,
     /// Whether it takes connections and answers nothing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

@@ -9,7 +9,7 @@ use super::error::OpsError;
 use super::session::Session;
 use super::verb::Verb;
 
-/// Which team this is, where it is kept, and whether it was made yet.
+/// The team that a command is about, the place where it is kept, and whether it was made yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TeamId {
     /// Its name.

@@ -12,7 +12,7 @@ use super::verb::Verb;
 /// How many messages that were read are shown beside the unread ones.
 const READ_SHOWN_MAX: usize = 20;
 
-/// Which messages are wanted.
+/// The choice of messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WantedMail {
     /// All that is kept.
@@ -24,7 +24,7 @@ pub enum WantedMail {
 /// Messages in the order of their delivery.
 #[derive(Debug, Serialize)]
 pub struct ShownMail {
-    /// Whose mailbox.
+    /// The owner of the mailbox.
     pub name: Address,
     /// The messages.
     pub messages: Vec<ShownMessage>,

@@ -111,7 +111,7 @@ impl Leadership {
     /// Ends the leader if it is ours, and no worker: those that run wait for the next one.
     pub(crate) async fn let_go(self) -> Result<(), LeadershipError> {
         let Some(OwnLeader { serving, let_go }) = self.own else { return Ok(()) };
-        // One that has ended meanwhile hears nothing, and its end is told below.
+        // A leader that has ended meanwhile hears nothing, and its end is told below.
         let _ = let_go.send(());
         serving.await??;
         Ok(())

@@ -45,7 +45,7 @@ pub(crate) async fn dial(dir: &TeamDir) -> Result<(Peer, LeaderInfo), LinkError>
             let holder = presence::read_holder(&dir.leader_lock()).ok().flatten();
             return Err(LinkError::Hangs { pid: holder.map(|holder| holder.process.pid) });
         }
-        // One that ends takes no more calls, and leads nobody.
+        // A leader that is ending takes no more calls, and leads nobody.
         Err(ClientError::RestartNeeded(_)) => return Err(LinkError::NoLeader(dir.team().clone())),
         greeted => greeted?,
     };
@@ -59,7 +59,7 @@ pub(crate) async fn await_leader(dir: &TeamDir, poll: Duration) -> Result<(Peer,
     let dialled = async {
         loop {
             match dial(dir).await {
-                // One that takes over what is much may take long.
+                // A leader that takes over a large team may need long.
                 Err(LinkError::NoLeader(_) | LinkError::Hangs { .. }) => watch.changed().await,
                 dialled => return dialled,
             };

@@ -13,7 +13,7 @@ use super::follow::{FollowMode, Listening};
 use super::session::Session;
 use super::verb::Verb;
 
-/// Which entries of a member's transcript are wanted.
+/// The choice of entries of a member's transcript.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WantedLogs {
     /// The member.

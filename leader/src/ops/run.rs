@@ -105,7 +105,7 @@ pub enum RunNews<'n> {
 pub enum RunLeftover {
     /// Refuse to begin.
     Refuse,
-    /// They are part of it.
+    /// The run takes them in as its own.
     Resume,
 }
 

@@ -21,7 +21,7 @@ use super::text::did_you_mean;
 use super::verb::Verb;
 use crate::git::Repository;
 
-/// Which team is asked, and by whom.
+/// The session of a command: the team that is asked, the caller, and the settings that apply.
 #[derive(Debug, Clone)]
 pub struct Session {
     /// Where the team is.
@@ -43,7 +43,7 @@ pub struct Session {
 /// Whether files of settings are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SettingsFiles {
-    /// They are.
+    /// The files are read by this process.
     Read,
     /// The command that started this process has read them, and passed on what they say.
     PassedOn,

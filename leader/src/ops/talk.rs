@@ -12,7 +12,7 @@ use super::verb::Verb;
 /// The turn that was started.
 #[derive(Debug, Serialize)]
 pub struct SentPrompt {
-    /// Whose turn.
+    /// The member whose turn it is.
     pub name: MemberName,
     /// The turn.
     #[serde(flatten)]
@@ -22,9 +22,9 @@ pub struct SentPrompt {
 /// How a steer was passed on, and when it reaches the agent if that is known.
 #[derive(Debug, Serialize)]
 pub struct SentSteer {
-    /// To whom.
+    /// The member that the text is for.
     pub name: MemberName,
-    /// How.
+    /// The way in which the text was passed on.
     #[serde(flatten)]
     pub passed: SteerPassed,
 }

@@ -60,7 +60,7 @@ pub enum VerbAccess {
     },
 }
 
-/// Which process does the work of a verb.
+/// The process that does the work of a verb.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VerbProcess {
     /// The calling one: it reads and writes the team's files, or calls the leader.

@@ -134,7 +134,7 @@ fn running(view: &TeamView) -> Result<(BTreeSet<MemberName>, BTreeSet<MemberName
 struct RunningTurns {
     /// Members in a turn for no task, and the time it began.
     in_turn: BTreeMap<MemberName, u64>,
-    /// Those in a turn whose agent has said nothing for longer than it may.
+    /// Members in a turn whose agent has said nothing for longer than it may.
     quiet: BTreeSet<MemberName>,
 }
 

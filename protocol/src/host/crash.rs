@@ -14,13 +14,14 @@
 //!   `NUMBER` counts all points of the process, `TIME` those of that name. `LIFE` is `well` before somebody has died by
 //!   `TEAMSTER_CRASH_ONCE`, then `going-on` for a process that had begun by then, and `next` for one that had not.
 
-/// Which process this is; counting begins anew. `role` is `front`, `leader` or `worker:NAME`.
+/// Tells the role of this process, `front`, `leader` or `worker:NAME`, by which crashes are ordered; counting begins
+/// anew.
 #[cfg(debug_assertions)]
 pub fn begin(role: &str) {
     armed::begin(role);
 }
 
-/// Which process this is; nothing in this build.
+/// Does nothing in this build.
 #[cfg(not(debug_assertions))]
 #[inline(always)]
 pub fn begin(_role: &str) {}

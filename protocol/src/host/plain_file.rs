@@ -41,7 +41,7 @@ impl Error for NotPlain {}
 pub struct ReadFailure {
     /// The bytes before that place.
     pub at: u64,
-    /// Why.
+    /// The answer of the system.
     pub source: io::Error,
 }
 

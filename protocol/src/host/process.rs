@@ -1,5 +1,5 @@
-//! Which process a pid means. A pid alone is reused; with the time the process started and the boot it is one
-//! process for ever (proc_pid_stat(5), field 22; /proc/sys/kernel/random/boot_id).
+//! The identity of a process. A pid alone is reused; with the time the process started and the boot it is one process
+//! for ever (proc_pid_stat(5), field 22; /proc/sys/kernel/random/boot_id).
 
 pub mod ancestry;
 pub mod children;

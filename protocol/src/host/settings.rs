@@ -36,7 +36,7 @@ pub struct CommonSettings {
 }
 
 impl CommonSettings {
-    /// Those of the environment, with what is built in for those that are not there.
+    /// The settings of the environment, with the built-in ones for those that are not there.
     pub fn given() -> Result<CommonSettings, BadSetting> {
         let EnvironmentSettings { durability, poll, answer_within, leader_grace } = EnvironmentSettings::given()?;
         Ok(CommonSettings {
@@ -74,7 +74,7 @@ pub struct EnvironmentSettings {
 }
 
 impl EnvironmentSettings {
-    /// Those of this process. Refuses a variable that is not understood.
+    /// The settings of this process's environment. Refuses a variable that is not understood.
     pub fn given() -> Result<EnvironmentSettings, BadSetting> {
         // Each log asks for it when it is opened, and could not refuse it there.
         generation_bytes_max()?;

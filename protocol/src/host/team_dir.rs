@@ -26,7 +26,7 @@ pub enum TeamDirError {
     Io {
         /// The verb: `create`, `look at`, `sync`, …
         doing: &'static str,
-        /// Which.
+        /// The file or directory.
         path: PathBuf,
         /// Why not.
         source: io::Error,
@@ -37,9 +37,9 @@ pub enum TeamDirError {
         path.display()
     )]
     NotOurs {
-        /// Which.
+        /// The directory.
         path: PathBuf,
-        /// Whose.
+        /// The user id of its owner.
         owner: u32,
         /// The user who asks.
         me: u32,
@@ -133,7 +133,7 @@ impl TeamDir {
             move |source| TeamDirError::Io { doing, path, source }
         };
         let is_new = !self.was_made()?;
-        // Those whose names a loss of power must not take: of the root, and of what had to be made above it.
+        // Directories whose names a loss of power must not take: of the root, and of all that had to be made above it.
         let made: Vec<&Path> = self.root.ancestors().take_while(|dir| dir.symlink_metadata().is_err()).collect();
         fs::create_dir_all(&self.root).map_err(failed("create", &self.root))?;
         for dir in
@@ -160,7 +160,7 @@ impl TeamDir {
             let above = made.into_iter().chain([self.root.as_path(), self.dir.as_path()]).filter_map(Path::parent);
             for parent in above.chain([self.dir.as_path()]).filter(|parent| !parent.as_os_str().is_empty()) {
                 match fs::File::open(parent).and_then(|dir| dir.sync_all()) {
-                    // One that may be written to and not be read, such as a drop box, can not be synced either.
+                    // A directory that may be written to and not be read, such as a drop box, can not be synced either.
                     Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
                     outcome => outcome.map_err(failed("sync", parent))?,
                 }

@@ -86,7 +86,7 @@ type ClaimRank = (Reverse<i32>, TaskId);
 /// How a worker came to its end, as far as that is known.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct WorkerDeath<'a> {
-    /// Such as `killed by SIGKILL`.
+    /// The cause, such as `killed by SIGKILL`; nothing if it is not known.
     pub cause: Option<&'a str>,
     /// The last output of the worker's agent; empty if there is none.
     pub last_words: &'a str,

@@ -161,7 +161,7 @@ name!(
     check
 );
 
-/// Whose mailbox, and who wrote a record: the leader (and whoever speaks for it on the command line) or a member.
+/// The owner of a mailbox, or the writer of a record: the leader (or a command that speaks for it) or a member.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub enum Address {

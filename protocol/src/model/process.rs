@@ -1,4 +1,4 @@
-//! Which process is meant: what the roster and the locks say of one, and what stays true of it after a reboot.
+//! The identity of a process, as the roster and the locks keep it: it names the same process even after a reboot.
 
 use serde::{Deserialize, Serialize};
 

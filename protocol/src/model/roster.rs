@@ -507,7 +507,7 @@ impl Member {
         self.asked_to_end_ms = None;
     }
 
-    /// One that does not run can not be asked.
+    /// Notes that the worker was asked to end. A worker that does not run can not be asked.
     fn asked_to_end(&mut self, now_ms: u64) {
         match &self.presence {
             MemberPresence::Joined { .. } => drop(self.asked_to_end_ms.get_or_insert(now_ms)),

@@ -153,18 +153,18 @@ pub enum TaskStatus {
         /// The time at which it claimed the task.
         since_ms: u64,
     },
-    /// Done.
+    /// The task is done.
     Completed {
-        /// By whom.
+        /// The member that completed the task.
         owner: MemberName,
-        /// When.
+        /// The time at which it did.
         at_ms: u64,
     },
-    /// Ended without success; only `retry` opens it again.
+    /// The task ended without success; only `retry` opens it again.
     Failed {
-        /// On whose hands.
+        /// The member on whose hands it failed.
         owner: MemberName,
-        /// When.
+        /// The time at which the attempt ended.
         at_ms: u64,
     },
     /// Not to be done.

@@ -100,7 +100,7 @@ wait a moment: the worker takes it anew; if it hangs, end that process",
         doing: &'static str,
         /// The lock.
         path: PathBuf,
-        /// Why.
+        /// The answer of the system.
         source: io::Error,
     },
 }

@@ -1,6 +1,6 @@
-//! Whose process it is: which member's agent started it, by what the kernel knows and not by what the process says of itself.
-//! That is the worker that it was started beneath, or the PID namespace of a worker's cell that it is in; and where neither
-//! can be seen, the marks that the processes above it bear.
+//! The member that a process belongs to: the one whose agent started it, by what the kernel knows and not by what the
+//! process says of itself. The kernel knows the worker that the process was started beneath, or the PID namespace of a
+//! worker's cell that it is in; where neither can be seen, the marks count that the processes above it bear.
 
 use std::fs;
 use std::io;
@@ -31,7 +31,7 @@ fn member_of(dir: &TeamDir, pid: u32, namespaces: &[NamespaceSeen]) -> io::Resul
     }
 }
 
-/// Who signed the locks of the team's members.
+/// The signers of the locks of the team's members, each with its member.
 fn workers_of(dir: &TeamDir) -> io::Result<Vec<(MemberName, LockHolder)>> {
     let path = dir.members_dir();
     let entries = match fs::read_dir(&path) {

@@ -39,8 +39,8 @@ impl LocksSeen {
         self.seen.values().any(|seen| seen.joined.is_some() && matches!(seen.life, Ok(WorkerLife::Dead)))
     }
 
-    /// Whose worker lives, and whose is dead, by the roster as it is after the look. Those are left out whose worker joined or
-    /// left meanwhile and whose lock was free: of them nothing follows but that somebody has to look again.
+    /// Returns whether each member's worker lives, by the roster as it is after the look. Members are left out whose
+    /// worker joined or left meanwhile and whose lock was free: nothing follows for them but another look.
     pub fn confirm(self, roster: &Roster) -> BTreeMap<MemberName, Result<WorkerLife, LockError>> {
         let now = |name: &MemberName| roster.member(name).ok().and_then(|member| member.presence.joined());
         let confirmed = self.seen.into_iter().filter(|(name, seen)| match seen.life {

@@ -99,7 +99,7 @@ pub enum PassedVia {
 /// A steer was passed on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SteerPassed {
-    /// How.
+    /// The way in which the text was passed on.
     pub via: PassedVia,
     /// When it reaches the agent; not known by mail.
     pub steered: Option<SteerAnswer>,
@@ -150,7 +150,7 @@ pub struct LeaderInfo {
     pub team: TeamName,
     /// The leader's process id.
     pub pid: u32,
-    /// Since when.
+    /// The time since which it leads.
     pub since_ms: u64,
     /// Its protocol version.
     pub protocol: u32,
@@ -183,7 +183,7 @@ pub struct MemberView {
     /// The turn that runs, if it is one without a task.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub turn: Option<u64>,
-    /// Since when it is in that state.
+    /// The time since which the member is in that state.
     pub since_ms: u64,
     /// The agent it drives.
     pub agent: AgentName,
@@ -327,7 +327,7 @@ pub struct MailOutcome {
 /// A message could not be put into a mailbox.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UndeliveredMail {
-    /// Whose mailbox.
+    /// The owner of the mailbox.
     pub to: Address,
     /// Why not, or why it may not stay there.
     pub why: String,
@@ -336,7 +336,7 @@ pub struct UndeliveredMail {
 /// A message is in a mailbox.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeliveredMail {
-    /// Whose mailbox.
+    /// The owner of the mailbox.
     pub to: Address,
     /// Its id.
     pub id: MessageId,

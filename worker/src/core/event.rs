@@ -52,7 +52,7 @@ impl AskRefused {
     }
 }
 
-/// Whose words a steer carries.
+/// The origin of the words of a steer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SteerOf {
     /// A call's.
@@ -96,7 +96,7 @@ pub enum WorkerEvent {
     SessionNamed(AgentSession),
     /// The agent will take no prompt any more.
     AgentGone {
-        /// Why.
+        /// The agent's failure, in one line.
         reason: String,
     },
     /// The leader called.
@@ -118,14 +118,14 @@ pub enum WorkerEvent {
     PromptTaken,
     /// Answers [`WorkerAction::StartTurn`]: the driver did not take it.
     PromptRefused {
-        /// Why.
+        /// The reason, in one line.
         reason: String,
-        /// Whose fault that is.
+        /// The part of the system that the driver blames.
         fault: AgentFault,
     },
     /// Answers [`WorkerAction::Steer`].
     Steered {
-        /// Whose words.
+        /// The origin of the words.
         of: SteerOf,
         /// The words.
         text: WaitingText,
@@ -134,7 +134,7 @@ pub enum WorkerEvent {
     },
     /// A text has come further on its way into the agent.
     Receipt {
-        /// Which.
+        /// The name of the text.
         text: TextId,
         /// How far.
         state: ReceiptState,
@@ -145,7 +145,7 @@ pub enum WorkerEvent {
     Limited(ProviderLimit),
     /// The agent's turn ended.
     TurnEnded {
-        /// How.
+        /// The way in which it ended.
         end: TurnEnd,
         /// The last of what it said.
         result: String,
@@ -154,17 +154,17 @@ pub enum WorkerEvent {
     Recorded,
     /// Answers [`WorkerAction::Record`]: the board does not take it, now or ever.
     RecordRefused {
-        /// Why.
+        /// The board's reason.
         why: String,
     },
     /// Answers [`WorkerAction::Record`] or [`WorkerAction::ClaimNext`]: the board could not be reached this time.
     NotRecorded {
-        /// Why.
+        /// The failure of writing.
         error: String,
     },
     /// Answers [`WorkerAction::Acknowledge`] if it could not be written this time.
     NotAcknowledged {
-        /// Which.
+        /// The messages.
         ids: Vec<MessageId>,
     },
     /// The link to the leader broke.
@@ -204,14 +204,14 @@ pub enum WorkerAction {
     },
     /// Say something to the agent in its turn; answered by [`WorkerEvent::Steered`].
     Steer {
-        /// Whose words, for the answer.
+        /// The origin of the words, which gets the answer.
         of: SteerOf,
         /// The words.
         text: WaitingText,
     },
     /// Answer the agent's question for permission.
     Permit {
-        /// Which.
+        /// The question.
         question: QuestionId,
         /// With what.
         answer: Permission,
@@ -228,7 +228,7 @@ pub enum WorkerAction {
     Record(AttemptEnd),
     /// Acknowledge messages in the mailbox.
     Acknowledge {
-        /// Which.
+        /// The messages.
         ids: Vec<MessageId>,
     },
     /// Answer a shutdown request by mail to the lead.
@@ -237,7 +237,7 @@ pub enum WorkerAction {
     Say(TranscriptText),
     /// Answer a call.
     Answer {
-        /// Which.
+        /// The call.
         call: CallId,
         /// With what.
         answer: Result<WorkerAnswer, AskRefused>,

@@ -94,7 +94,7 @@ impl WorkerCore {
     fn take_shutdown_request(&mut self, message: MessageId, request: ShutdownRequest) {
         let busy = match &self.phase {
             WorkPhase::Turn(turn) | WorkPhase::Recording { turn, .. } => WorkerBusy::Turn { task: turn.task() },
-            // One that is parked does nothing for a long time: its task goes to somebody who can.
+            // A parked worker does nothing for a long time: its task goes to a member that can do it.
             WorkPhase::Starting | WorkPhase::Idle | WorkPhase::Claiming(_) | WorkPhase::Parked(_) | WorkPhase::Left => {
                 WorkerBusy::No
             }

@@ -217,7 +217,7 @@ pub(super) enum TurnLimited {
     No,
 }
 
-/// Which texts of a turn have reached the agent, by how the turn ended.
+/// The texts of a turn that have reached the agent, by how the turn ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TextsReached {
     /// The prompt for sure, and the texts that are unconfirmed.
@@ -233,6 +233,6 @@ enum TextsReached {
 enum TakenBack {
     /// The messages are handed to the agent again.
     Again,
-    /// They stay unread for the next life of this member.
+    /// The messages stay unread for the next life of this member.
     NextLife,
 }

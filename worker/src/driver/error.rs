@@ -25,7 +25,7 @@ pub enum DriverError {
         /// The refused request, as a verb with its object.
         verb: &'static str,
     },
-    /// Such a variable can not exist.
+    /// The variable can not exist in an environment.
     #[error("cannot set environment variable {name:?}: no name is empty or holds '=', and no NUL is allowed")]
     BadVariable {
         /// Its name as given.
@@ -82,7 +82,7 @@ pub enum DriverError {
 }
 
 impl DriverError {
-    /// Whose fault it is that the text was not taken.
+    /// The part of the system to blame that the text was not taken.
     pub fn fault(&self) -> AgentFault {
         match self {
             DriverError::NulInText { .. }

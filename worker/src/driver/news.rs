@@ -40,7 +40,7 @@ pub enum AgentNews {
     Usage(TokenUsage),
     /// A text has come this far.
     Receipt {
-        /// Which.
+        /// The name of the text.
         text: TextId,
         /// How far.
         state: ReceiptState,

@@ -36,7 +36,7 @@ struct DrivenAgent {
     news: Option<mpsc::Receiver<AgentNews>>,
 }
 
-/// Which driver has a turn.
+/// The driver that has the turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TurnOf {
     Agent,

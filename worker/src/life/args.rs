@@ -90,7 +90,8 @@ pub struct WorkerArgs {
 }
 
 /// The version, the commit and the protocol: whoever starts a worker sees by them whether both will understand each other.
-/// Such as `0.1.0 (1a2b3c4, protocol 1)`, or `0.1.0 (protocol 1)` where the commit was not known.
+/// The version of the program, such as `0.1.0 (1a2b3c4, protocol 1)`, or `0.1.0 (protocol 1)` where the commit was not
+/// known.
 fn version() -> &'static str {
     static VERSION: LazyLock<String> = LazyLock::new(|| {
         let version = env!("TEAMSTER_VERSION");

@@ -145,7 +145,7 @@ impl LeaderLinks {
         if self.links.len() < LINKS_MAX {
             return true;
         }
-        // They are numbered in the order in which they came.
+        // Links are numbered in the order in which they came.
         let other = self.links.iter().find(|(_, link)| link.end == OtherEnd::Unknown).map(|(id, _)| *id);
         let Some(link) = other.and_then(|id| self.links.remove(&id)) else { return false };
         tracing::warn!("closed a link that is no leader's: {LINKS_MAX} are open");

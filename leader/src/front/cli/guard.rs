@@ -1,4 +1,4 @@
-//! Which commands get a warden, and what is said of one that was killed.
+//! The commands that get a warden, and the words about one that was killed.
 
 use super::print::{self, PrintedFailure};
 use super::{CommandLine, OutputShape, TypedCommand, json_failure};

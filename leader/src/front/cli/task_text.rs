@@ -5,7 +5,7 @@ use teamster_protocol::model::id::TaskId;
 use super::print::{TableCell, TextTone};
 use crate::ops::task::{TaskCounts, TaskRow, TaskStanding};
 
-/// Whose it is: who is on it or ended it, or `for alice`, or `role tests`.
+/// The owner of a task: the member that is on it or ended it, or else `for alice` or `role tests`.
 pub(super) fn whose(row: &TaskRow) -> TableCell {
     match (&row.owner, &row.assignee, &row.role) {
         (Some(owner), _, _) => TableCell::toned(TextTone::Name, owner.as_str()),

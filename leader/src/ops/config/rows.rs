@@ -33,24 +33,24 @@ pub struct ConfigRow {
 pub enum OriginRow {
     /// An option of the command.
     CommandLine {
-        /// Which.
+        /// The option, such as `--team`.
         option: &'static str,
     },
     /// A variable of the environment.
     Environment {
-        /// Which.
+        /// The name of the variable.
         variable: &'static str,
     },
     /// The repository's file.
     Repository {
-        /// Which.
+        /// The path of the file.
         file: String,
         /// The line, counted from 1.
         line: usize,
     },
     /// The user's file.
     User {
-        /// Which.
+        /// The path of the file.
         file: String,
         /// The line, counted from 1.
         line: usize,

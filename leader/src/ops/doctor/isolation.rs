@@ -53,7 +53,7 @@ fn try_it(subject: &DoctorSubject, found: &mut DoctorFindings) -> Option<CellIso
     probed.ok().map(|probed| probed.isolation)
 }
 
-/// Those that run at a lower level than they could.
+/// Finds members whose workers run at a lower level than they could.
 pub(super) fn check_members(view: &TeamView, level: Option<CellIsolation>, found: &mut DoctorFindings) {
     for (name, member) in view.roster().members() {
         if let MemberPresence::Joined { process, .. } = &member.presence

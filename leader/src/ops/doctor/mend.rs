@@ -251,7 +251,7 @@ fn roster(subject: &DoctorSubject, acts: &mut RepairActs) {
             acts.refused(error);
         }
     }
-    // Those who are not on the roster, and hold tasks all the same.
+    // Members that are not on the roster, and hold tasks all the same, are buried too.
     match team.sweep(|_| false) {
         Ok(names) => names.iter().for_each(|name| acts.done(format!("gave back what {name} held"))),
         Err(error) => acts.refused(error),

@@ -1,4 +1,4 @@
-//! Which of the two notations a document is written in.
+//! The two notations that a document may be written in.
 
 use std::path::Path;
 

@@ -39,13 +39,13 @@ pub enum PlanFault {
     /// Neither `run` nor `prompt`.
     #[error("task `{}` has nothing to do", quoted(id))]
     NoWork {
-        /// Whose.
+        /// The task's name in the plan.
         id: String,
     },
     /// Both `run` and `prompt`.
     #[error("task `{}` has both `run` and `prompt`", quoted(id))]
     TwoWorks {
-        /// Whose.
+        /// The task's name in the plan.
         id: String,
     },
     /// An id over [`ID_CHARS_MAX`].
@@ -63,7 +63,7 @@ pub enum PlanFault {
     /// `after` names a task that is not in the plan.
     #[error("task `{}` comes after `{}`, but no task is called so", quoted(id), quoted(missing))]
     UnknownTask {
-        /// Whose `after`.
+        /// The name of the task whose `after` it is.
         id: String,
         /// The name that no task has.
         missing: String,

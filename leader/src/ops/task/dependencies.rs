@@ -18,7 +18,7 @@ pub struct TaskDependencies {
     pub id: TaskId,
     /// All it was told to wait for and that is on the board.
     pub after: Vec<TaskRow>,
-    /// Those of them that are not completed.
+    /// The part of them that is not completed.
     pub waits_for: Vec<TaskId>,
     /// The tasks that wait for it.
     pub blocks: Vec<TaskRow>,

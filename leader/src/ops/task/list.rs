@@ -8,7 +8,7 @@ use crate::ops::error::OpsError;
 use crate::ops::session::Session;
 use crate::ops::verb::Verb;
 
-/// Which tasks are listed.
+/// The choice of tasks that are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TaskFilter {
     /// Pending and waiting for nothing.

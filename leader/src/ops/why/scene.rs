@@ -111,7 +111,7 @@ pub enum WaitCause {
 pub enum MemberHindrance {
     /// The member's worker does not answer.
     Hung {
-        /// Since when that is known.
+        /// The time since which that is known.
         since_ms: u64,
     },
     /// Its worker may write no file as long as the team's logs are: it writes nothing down.
@@ -123,9 +123,9 @@ pub enum MemberHindrance {
     LockLost,
     /// The member's agent is silent in a turn.
     Stalled,
-    /// It was asked or told to end.
+    /// The member was asked or told to end.
     Ending {
-        /// Since when.
+        /// The time at which it was asked or told.
         since_ms: u64,
     },
 }

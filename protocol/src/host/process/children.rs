@@ -1,4 +1,4 @@
-//! Who the children of this process are, dead ones that were not reaped included.
+//! The children of this process, dead ones that were not reaped included.
 
 use std::fs;
 use std::process;

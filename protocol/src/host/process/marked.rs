@@ -41,7 +41,7 @@ pub fn end_all_of(life: &MemberLife) -> io::Result<()> {
     let mut ending = GroupEnding::new(KillLadder::kill(0));
     let mut found: Vec<MarkedProcess> = Vec::new();
     loop {
-        // One that is ending has no environment any more, and still has its files.
+        // A process that is ending has no environment any more, and still has its files open.
         found.retain(|marked| marked.process.runs());
         let more: Vec<MarkedProcess> =
             all(|other| other == life)?.into_iter().filter(|marked| !found.contains(marked)).collect();

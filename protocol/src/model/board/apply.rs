@@ -142,7 +142,7 @@ impl Board {
     /// Changes a task and keeps true what others know of it: the indexes, and those that wait for it.
     pub(super) fn edit(&mut self, id: TaskId, step: impl FnOnce(&mut Task)) {
         self.unindex(id);
-        // Those that wait for it, if it is now completed and was not, or the other way round.
+        // Tasks that wait for this one are told if it is now completed and was not, or the other way round.
         let mut told = BTreeSet::new();
         let was_completed = self.tasks.edit(id, |task| {
             let was_completed = task.status.is_completed();

@@ -59,7 +59,7 @@ impl PackedTasks {
         self.entries().map(|(id, entry)| (id, bytes::unpack(entry.task, &self.names)))
     }
 
-    /// Their numbers, lowest first.
+    /// The numbers of the packed tasks, lowest first.
     pub(super) fn ids(&self) -> impl Iterator<Item = TaskId> {
         self.entries().map(|(id, _)| id)
     }

@@ -202,7 +202,7 @@ impl Board {
             let mut todo = vec![start];
             while let Some(&id) = todo.last() {
                 if entered.insert(id) {
-                    // One that was entered and is not placed is on the way to this one: a circle.
+                    // A task that was entered and is not placed is on the way to this one: a circle.
                     let task = self.tasks.get(id);
                     todo.extend(task.iter().flat_map(|task| &task.blocked_by).filter(|on| !entered.contains(*on)));
                 } else {

@@ -68,32 +68,32 @@ pub struct AttemptView {
     pub end: Option<AttemptEndView>,
 }
 
-/// How an attempt ended.
+/// The end of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttemptEndView {
-    /// When.
+    /// The time at which the attempt ended.
     pub at_ms: u64,
-    /// In what way.
+    /// The kind of the end.
     pub how: AttemptEndKind,
     /// The result, or the part of it there was: the last of what the agent said.
     #[serde(default)]
     pub result: String,
 }
 
-/// In what way an attempt ended.
+/// The kind of an attempt's end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AttemptEndKind {
-    /// With success.
+    /// The attempt completed the task.
     Completed,
-    /// Without.
+    /// The attempt failed, and the task with it.
     Failed {
-        /// Why, in words.
+        /// The reason, in words.
         reason: String,
     },
-    /// Unfinished: the task went back.
+    /// The attempt ended unfinished: the task went back.
     Released {
-        /// Why.
+        /// The reason why the task was given back.
         why: ReleaseWhy,
     },
 }

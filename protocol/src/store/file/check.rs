@@ -26,7 +26,7 @@ const LOG_BYTES_MAX: u64 = 1 << 30;
 pub struct CheckedFile {
     /// Its size.
     pub bytes: u64,
-    /// Which generation it is; 0 if it has no header, because it was never begun or because that is damaged.
+    /// The generation of the file; 0 if it has no header, because it was never begun or because the header is damaged.
     pub generation: u32,
     /// Whole records after the snapshot that begins it.
     pub records: u64,

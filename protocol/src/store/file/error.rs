@@ -19,7 +19,7 @@ pub enum LogError {
         doing: &'static str,
         /// The file it was done to.
         path: PathBuf,
-        /// Why.
+        /// The answer of the system.
         source: io::Error,
     },
     /// The disk refused to read a part of a file. What is before that part does not make the whole.
@@ -32,7 +32,7 @@ pub enum LogError {
         path: PathBuf,
         /// The bytes before that part.
         at: u64,
-        /// Why.
+        /// The answer of the system.
         source: io::Error,
     },
     /// Something else stands in the place of a file.
@@ -194,7 +194,7 @@ pub enum LineDamage {
     /// A mark, where none can be.
     #[error("a `{mark}` line is out of place here")]
     Misplaced {
-        /// Which.
+        /// The mark: the kind of line that is out of place.
         mark: &'static str,
     },
     /// Records that were written, and synced, are not there.
@@ -204,7 +204,7 @@ pub enum LineDamage {
     CutShort {
         /// The last record that is there.
         last: u64,
-        /// One that was.
+        /// A later record, of which it is known that it was written.
         known: u64,
     },
     /// A line longer than any writer writes.

@@ -170,7 +170,7 @@ fn wait_for(file: &File, path: &Path, log: &Path, limit: Duration) -> Result<(),
     Ok(())
 }
 
-/// Which file a log is, and how long.
+/// The inode and the length of a log's file.
 type LogExtent = Option<(u64, u64)>;
 
 fn written(log: &Path) -> LogExtent {

@@ -17,7 +17,7 @@ pub struct LogReader<F> {
     /// `None` while there is no file.
     pub(super) tail: Option<LogTail>,
     pub(super) state: F,
-    /// Which file had the path when this handle last began to read on.
+    /// The file that had the path when this handle last began to read on.
     pub(super) named: NamedFile,
     /// How far the log was known to have come before its file was opened, until it was read as far as that.
     known: Option<LogMark>,

@@ -41,7 +41,7 @@ pub(super) enum TailPhase {
     Sealed,
 }
 
-/// Which file a path names.
+/// The file that a path names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NamedFile {
     /// The one that is open, of that length.
@@ -153,7 +153,7 @@ impl LogTail {
         self.file.metadata().map(|open| open.len()).map_err(LogError::io("look at", &self.path))
     }
 
-    /// Which file has the path now.
+    /// Looks up the file that has the path now.
     pub(super) fn look_up_name(&self) -> Result<NamedFile, LogError> {
         match self.path.metadata() {
             Ok(there) if identity(&there) == self.identity => Ok(NamedFile::This { bytes: there.len() }),

@@ -32,14 +32,14 @@ pub enum TranscriptStanding {
     Turn(OpenTurn),
     /// A wait for its provider, which takes no more for now.
     Parked {
-        /// Since when.
+        /// The time since which it is parked.
         since_ms: u64,
         /// When it goes on by itself.
         until_ms: u64,
     },
     /// None.
     Free {
-        /// Since when.
+        /// The time since which it is free.
         since_ms: u64,
     },
 }

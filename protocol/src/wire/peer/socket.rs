@@ -24,29 +24,29 @@ pub enum SocketError {
     /// The socket could not be made.
     #[error("cannot listen at {}: {source}", path.display())]
     Listen {
-        /// Where.
+        /// The path of the socket.
         path: PathBuf,
-        /// Why.
+        /// The answer of the system.
         source: io::Error,
     },
     /// Something that is no socket is in the way; it is left alone.
     #[error("cannot listen at {}: it exists and is not a socket\nmove it away: the socket is made when it is needed", path.display())]
     NotASocket {
-        /// Where.
+        /// The path.
         path: PathBuf,
     },
     /// Nobody listens ([`SocketError::nobody_listens`]), or the way there is barred.
     #[error("cannot connect to {}: {source}", path.display())]
     Connect {
-        /// Where.
+        /// The path of the socket.
         path: PathBuf,
-        /// Why.
+        /// The answer of the system.
         source: io::Error,
     },
     /// The other end belongs to another user.
     #[error("refused {}: its other end belongs to user {theirs}, this is user {ours}", path.display())]
     Stranger {
-        /// Where.
+        /// The path of the socket.
         path: PathBuf,
         /// The user at the other end.
         theirs: u32,

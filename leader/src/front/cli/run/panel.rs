@@ -174,7 +174,7 @@ impl PanelScene {
         let rows = rows.saturating_sub(2).max(1);
         let hidden = if self.members.len() > rows { self.members.len() - (rows - 1) } else { 0 };
         let names = self.members.keys().map(|name| name.as_str().len()).max().unwrap_or(0).min(NAME_COLUMNS_MAX);
-        // Those with a task come first where there is no room for all.
+        // Members with a task come first where there is no room for all.
         let mut members: Vec<_> = self.members.iter().collect();
         if hidden > 0 {
             members.sort_by_key(|(_, at)| !matches!(at, PanelActivity::Task { .. }));
