@@ -20,9 +20,11 @@ use crate::hermetic::{Program, Sandbox};
 
 mod machine;
 mod running;
+mod terminal;
 
 use machine::Machine;
 pub use running::{Running, Said};
+pub use terminal::Screen;
 
 /// A team in a repository of its own.
 #[derive(Debug)]

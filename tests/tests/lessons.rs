@@ -105,7 +105,7 @@ fn a_worker_that_crashed_keeps_no_team_from_going() {
     dave.until("dave is ready");
     dave.signal(Signal::SIGKILL);
     dave.ends();
-    assert_eq!(team.json("list")["members"][0]["name"], "dave", "it is on the roster");
+    assert_eq!(team.json("list --all")["members"][0]["name"], "dave", "it is on the roster");
     assert_eq!(team.plain(&team.ok("cleanup")), "removed team app-0");
 }
 

@@ -135,6 +135,8 @@ fn story() -> BTreeMap<String, Value> {
     told.run("restart-leader", &["restart-leader"]);
     told.run("spawn", &["spawn", "alice", "--worktree", "--role", "tester"]);
     told.run("kill", &["kill", "alice"]);
+    told.run("forget", &["forget", "alice"]);
+    told.run("teams", &["teams"]);
     told.run_to_result("down", &["down"]);
     told.run("demo", &["demo"]);
     std::mem::take(&mut told.told)

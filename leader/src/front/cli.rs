@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use serde::Serialize;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::front::cli::print::{AsideWriter, OutputAudience};
+use crate::front::cli::print::{AsideWriter, DayClock, OutputAudience, PagerUse};
 use crate::ops::session::{Session, SettingsFiles};
 use crate::ops::verb::Verb;
 use crate::warden;
@@ -21,6 +21,7 @@ mod endings;
 mod env;
 mod error;
 mod events;
+mod forget;
 mod guard;
 mod help;
 mod hint;
@@ -45,6 +46,7 @@ mod stop;
 mod talk;
 mod task;
 pub(crate) mod task_text;
+mod teams;
 mod up;
 mod usage;
 mod why;
@@ -79,6 +81,8 @@ pub struct CliContext {
     pub columns: usize,
     /// For the time of day.
     pub zone: jiff::tz::TimeZone,
+    /// Whether long output may go through a pager.
+    pub pager: PagerUse,
 }
 
 /// Reads a command line. If there is nothing to obey in it, that was said, and the process is to exit with this.
@@ -174,13 +178,15 @@ impl CommandLine {
 
 impl CliContext {
     fn new(line: &CommandLine) -> Result<CliContext, CliError> {
-        let GlobalArgs { team, root, json: _ } = line.everywhere.clone();
+        let GlobalArgs { team, root, json: _, no_pager } = line.everywhere.clone();
         let session = Session::of_process(root, team, line.settings_files())?;
         if let Some((from, repository)) = session.moved_from.as_ref().zip(session.repository.as_ref()) {
             let (from, to) = (from.display(), repository.common_dir().display());
             print::note(&format!("team {} followed its repository from {from} to {to}", session.dir.team()));
         }
-        Ok(CliContext { session, shape: line.shape(), columns: print::columns(), zone: jiff::tz::TimeZone::system() })
+        let (columns, zone) = (print::columns(), jiff::tz::TimeZone::system());
+        let pager = if no_pager { PagerUse::Off } else { PagerUse::Allowed };
+        Ok(CliContext { session, shape: line.shape(), columns, zone, pager })
     }
 
     /// Says how to begin where there is no team yet, and whether that was said: for commands that only look. Who reads JSON
@@ -191,6 +197,24 @@ impl CliContext {
         }
         print::say(NO_TEAM_YET).map_err(CliError::Stdout)?;
         Ok(true)
+    }
+
+    /// For times as they are read at this moment.
+    fn clock(&self) -> DayClock {
+        DayClock::new(self.zone.clone(), self.session.now_ms())
+    }
+
+    /// As [`CliContext::show`], for what may be longer than the screen and is only looked at.
+    fn show_page<T: Serialize>(&self, value: &T, text: impl FnOnce(&T) -> String) -> Result<OutputAudience, CliError> {
+        match self.shape {
+            OutputShape::Json => self.show(value, text),
+            OutputShape::Text => self.page(text(value).trim_end()),
+        }
+    }
+
+    /// Prints text for people, through a pager where it is longer than their screen.
+    fn page(&self, text: &str) -> Result<OutputAudience, CliError> {
+        print::page(text, self.pager, interrupt::leave_to_child).map_err(CliError::Stdout)
     }
 
     /// Prints a result: as one line of JSON, or as text for people.

@@ -18,7 +18,19 @@ pub enum WantedMail {
     /// All that is kept.
     All,
     /// The unread ones, and the newest of those that were read.
-    Recent,
+    Recent {
+        /// Whether the steps of handshakes and the commands to workers are wanted too.
+        control: ControlMail,
+    },
+}
+
+/// Whether messages are wanted that programs act on, such as the answers to a shutdown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ControlMail {
+    /// They are.
+    Shown,
+    /// Only what says something to people is.
+    Hidden,
 }
 
 /// Messages in the order of their delivery.
@@ -51,11 +63,14 @@ pub fn inbox(session: &Session, whose: Option<Address>, wanted: WantedMail) -> R
     if let Address::Member(name) = &name {
         session.must_be_member(&session.view()?, name)?;
     }
-    let kept = read_mail(&session.dir, &name)?;
+    let mut kept = read_mail(&session.dir, &name)?;
+    if wanted == (WantedMail::Recent { control: ControlMail::Hidden }) {
+        kept.retain(|(_, message)| !message.body.is_control());
+    }
     let read = kept.iter().filter(|(state, _)| *state == LetterState::Acknowledged).count();
     let mut hidden = match wanted {
         WantedMail::All => 0,
-        WantedMail::Recent => read.saturating_sub(READ_SHOWN_MAX),
+        WantedMail::Recent { .. } => read.saturating_sub(READ_SHOWN_MAX),
     };
     let mut messages = Vec::new();
     for (state, message) in kept {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use teamster_protocol::model::id::{TaskId, TeamName};
 use teamster_protocol::team::TeamView;
-use teamster_protocol::wire::api::MemberView;
+use teamster_protocol::wire::api::{MemberState, MemberView};
 
 use super::error::OpsError;
 use super::hanging::{LeaderStatus, look_at_leader};
@@ -19,17 +19,34 @@ pub struct MemberList {
     pub team: TeamName,
     /// The leader that runs, if one does.
     pub leader: Option<LeaderStatus>,
-    /// Its members.
+    /// Its members, as far as they were wanted.
     pub members: Vec<MemberView>,
+    /// How many members left, and are not among these.
+    pub hidden: usize,
     /// The titles of the tasks that members are on.
     #[serde(skip)]
     pub titles: BTreeMap<TaskId, String>,
 }
 
+/// Which members are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WantedMembers {
+    /// All that are on the roster.
+    All,
+    /// Those that have not left.
+    There,
+}
+
 /// Lists the members.
-pub async fn list_members(session: &Session) -> Result<MemberList, OpsError> {
+pub async fn list_members(session: &Session, wanted: WantedMembers) -> Result<MemberList, OpsError> {
     session.authorize(Verb::List)?;
-    member_list(&session.look()?).await
+    let mut list = member_list(&session.look()?).await?;
+    if wanted == WantedMembers::There {
+        let all = list.members.len();
+        list.members.retain(|member| member.state != MemberState::Left);
+        list.hidden = all - list.members.len();
+    }
+    Ok(list)
 }
 
 /// The members with the titles of what they are on.
@@ -38,5 +55,5 @@ pub(super) async fn member_list(view: &TeamView) -> Result<MemberList, OpsError>
     let tasks = members.iter().flat_map(|member| &member.tasks);
     let titles = tasks.map(|id| Ok((*id, view.new_task(*id)?.title))).collect::<Result<_, OpsError>>()?;
     let leader = look_at_leader(view.dir()).await?;
-    Ok(MemberList { team: view.dir().team().clone(), leader, members, titles })
+    Ok(MemberList { team: view.dir().team().clone(), leader, members, hidden: 0, titles })
 }

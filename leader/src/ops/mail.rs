@@ -21,11 +21,18 @@ pub fn dm(session: &Session, to: Address, text: String, urgency: Urgency) -> Res
     Ok(session.team()?.mail(MailRequest { to: Some(to), text, urgency })?)
 }
 
-/// Writes to the mailbox of every member but the caller. Refused where there is none.
+/// Writes to the mailbox of every member that has not left, but the caller. Refused where there is none.
 pub fn broadcast(session: &Session, text: String, urgency: Urgency) -> Result<MailOutcome, OpsError> {
     session.authorize(Verb::Broadcast)?;
     if session.view()?.roster().members().next().is_none() {
         return Err(OpsError::refused("the team has no members to write to", "start one with teamster spawn NAME"));
     }
-    Ok(session.team()?.mail(MailRequest { to: None, text, urgency })?)
+    let mailed = session.team()?.mail(MailRequest { to: None, text, urgency })?;
+    if mailed.delivered.is_empty() && mailed.failed.is_empty() && !mailed.left_out.is_empty() {
+        return Err(OpsError::refused(
+            "every member has left, and nobody would read it",
+            "start one with teamster spawn NAME, or leave it in one mailbox with teamster dm NAME TEXT",
+        ));
+    }
+    Ok(mailed)
 }

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use teamster_protocol::model::board::AutoClaim;
 use teamster_protocol::model::id::{AgentName, MemberName, Role};
 use teamster_protocol::model::roster::{OnStall, StallPolicy};
@@ -13,11 +15,9 @@ use super::error::OpsError;
 use super::session::Session;
 use super::verb::Verb;
 
-/// The member that is wanted.
+/// What a member is to be, whatever its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WantedMember {
-    /// Its name.
-    pub name: MemberName,
     /// The agent it drives; the configured one if not given.
     pub agent: Option<AgentName>,
     /// Its role.
@@ -82,18 +82,39 @@ impl WantedStall {
     }
 }
 
-/// Starts the member, and a leader in the background if none runs; returns when its worker is ready.
-pub async fn spawn(session: &Session, wanted: WantedMember) -> Result<SpawnedMember, OpsError> {
+/// Starts members of these names, all alike and side by side, and a leader in the background if none runs. Tells `listener`
+/// of each as soon as its worker is ready or it is known not to become so; returns when all were told of.
+pub async fn spawn(
+    session: &Session,
+    names: Vec<MemberName>,
+    wanted: WantedMember,
+    mut listener: impl FnMut(&MemberName, Result<SpawnedMember, OpsError>),
+) -> Result<(), OpsError> {
     session.authorize(Verb::Spawn)?;
-    let WantedMember { name, agent, role, auto, workspace, stall } = wanted;
-    let request = SpawnRequest {
-        name,
-        agent: agent.unwrap_or_else(|| session.config.agent.value.clone()),
-        role,
-        auto,
-        workspace: workspace.request(session)?,
-        stall: stall.stall(session),
-    };
+    if let Some(twice) = names.iter().enumerate().find_map(|(at, name)| names[..at].contains(name).then_some(name)) {
+        return Err(OpsError::refused(format!("{twice} is named twice"), "a member has one worker: name each once"));
+    }
+    let WantedMember { agent, role, auto, workspace, stall } = wanted;
+    let (agent, workspace) = (agent.unwrap_or_else(|| session.config.agent.value.clone()), workspace.request(session)?);
+    let stall = stall.stall(session);
     let (leader, _) = connect::connect_or_start(session).await?;
-    Ok(leader.spawn(request).await?)
+    let mut starting: FuturesUnordered<_> = names
+        .into_iter()
+        .map(async |name| {
+            let request = SpawnRequest {
+                name: name.clone(),
+                agent: agent.clone(),
+                role: role.clone(),
+                auto,
+                workspace: workspace.clone(),
+                stall: stall.clone(),
+            };
+            let spawned = leader.spawn(request).await;
+            (name, spawned)
+        })
+        .collect();
+    while let Some((name, spawned)) = starting.next().await {
+        listener(&name, spawned.map_err(OpsError::from));
+    }
+    Ok(())
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 use teamster_protocol::model::id::{Address, MemberName, TaskId, TeamName};
-use teamster_protocol::model::mail::LetterState;
+use teamster_protocol::model::mail::{LetterState, MessageBody};
 use teamster_protocol::model::notice::TranscriptEntry;
 use teamster_protocol::store::transcript;
 use teamster_protocol::team::read_mail;
@@ -40,7 +40,7 @@ pub struct TeamStatus {
     pub blocked: Vec<TaskRow>,
     /// Tasks that need a person: failed or stopped.
     pub attention: Vec<TaskRow>,
-    /// Messages in the lead's mailbox that were not read.
+    /// Messages in the lead's mailbox that were not read, without those that programs act on.
     pub unread: usize,
     /// The titles of the tasks that members are on.
     #[serde(skip)]
@@ -63,7 +63,7 @@ pub struct MemberStatus {
 pub async fn team_status(session: &Session) -> Result<TeamStatus, OpsError> {
     session.authorize(Verb::Status)?;
     let view = session.look()?;
-    let MemberList { team, leader, members, titles } = member_list(&view).await?;
+    let MemberList { team, leader, members, hidden: _, titles } = member_list(&view).await?;
     let asked = view.new_tasks()?;
     let mut blocked = Vec::new();
     let mut attention = Vec::new();
@@ -75,8 +75,9 @@ pub async fn team_status(session: &Session) -> Result<TeamStatus, OpsError> {
             TaskStanding::Ready | TaskStanding::InProgress | TaskStanding::Completed | TaskStanding::Cancelled => {}
         }
     }
-    let unread =
-        read_mail(view.dir(), &Address::Lead)?.iter().filter(|(state, _)| *state == LetterState::Unread).count();
+    let is_unread = |state: LetterState, body: &MessageBody| state == LetterState::Unread && !body.is_control();
+    let mail = read_mail(view.dir(), &Address::Lead)?;
+    let unread = mail.iter().filter(|(state, message)| is_unread(*state, &message.body)).count();
     Ok(TeamStatus {
         team,
         dir: view.roster().dir().map(ToOwned::to_owned),

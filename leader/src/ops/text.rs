@@ -1,10 +1,12 @@
 //! Texts for people: what is foreign is made harmless, quantities are said at a glance, a mistyped word is guessed. Text
 //! in, text out: nothing here prints.
 
+mod day_clock;
 mod harmless;
 mod humane;
 mod suggest;
 
+pub use day_clock::DayClock;
 pub use harmless::{harmless, harmless_lines, shorten, width};
 pub use humane::{ago, bytes, clock, humane};
 pub use suggest::did_you_mean;

@@ -291,12 +291,15 @@ verbs! {
         .notes("The next leader runs the program as it is installed now, and links to the workers that run.");
     Id = VerbRow::new("id", Team, "Print the name of the team",
         "teamster id");
+    Teams = VerbRow::new("teams", Team, "List all teams, with their repositories",
+        "teamster teams\n\
+         teamster teams --json | jq '.teams[] | select(.open > 0)'");
     Config = VerbRow::new("config", Upkeep, "Show each setting, and who gave it: the command line, the environment, a file, or nobody",
         "teamster config\n\
          teamster config --json")
         .notes(CONFIG_NOTES);
-    Spawn = VerbRow::new("spawn", Members, "Start a member and wait until it is ready",
-        "teamster spawn alice --worktree\n\
+    Spawn = VerbRow::new("spawn", Members, "Start members and wait until they are ready",
+        "teamster spawn alice bob --worktree\n\
          teamster spawn bob --worktree --base main --role tests\n\
          teamster spawn carol --cwd . --no-claim")
         .synonyms(&["start"])
@@ -349,6 +352,11 @@ verbs! {
     Kill = VerbRow::new("kill", Members, "End a member's worker without asking",
         "teamster kill alice")
         .only_lead("kill members");
+    Forget = VerbRow::new("forget", Members, "Take members that left off the roster",
+        "teamster forget alice bob")
+        .synonyms(&["rm", "remove"])
+        .only_lead("take members off the roster")
+        .notes("Worktrees, mail and transcripts stay until the team is cleaned up.");
     Env = VerbRow::new("env", Members, "Print the command that starts a worker by hand",
         "teamster env dave               print the command\n\
          exec $(teamster env dave)       let this terminal be the worker of dave");

@@ -154,7 +154,7 @@ fn a_hand_started_worker_is_shut_down_by_mail() {
     alice.leave();
     let said = said(asked.wait_with_output().expect("it ends"));
     assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (Some(0), "alice shut down\n", ""));
-    assert_eq!(place.json("inbox")["messages"][0]["read"], true, "the answer was taken");
+    assert_eq!(place.json("inbox --protocol")["messages"][0]["read"], true, "the answer was taken");
 }
 
 #[test]

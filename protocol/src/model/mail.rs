@@ -53,6 +53,17 @@ pub enum MessageBody {
 }
 
 impl MessageBody {
+    /// Whether it is a step of a handshake or a command to a worker, which programs act on, and says nothing to people.
+    pub fn is_control(&self) -> bool {
+        match self {
+            MessageBody::Text { .. } | MessageBody::Unknown => false,
+            MessageBody::TaskAssigned { .. }
+            | MessageBody::ShutdownRequest(_)
+            | MessageBody::ShutdownReply(_)
+            | MessageBody::AbortRequest { .. } => true,
+        }
+    }
+
     /// Refuses a text that is empty or longer than [`MAIL_TEXT_BYTES_MAX`].
     pub fn check(&self) -> Result<(), MailRefusal> {
         match self {

@@ -4,8 +4,9 @@ use std::thread;
 
 use super::{Team, TeamError};
 use crate::host::clock;
-use crate::model::id::{Address, MessageId};
+use crate::model::id::{Address, MemberName, MessageId};
 use crate::model::mail::{MailFact, MailRefusal, Mailbox, Message, MessageBody, Urgency};
+use crate::model::roster::{AfterLeaving, Member, MemberPresence};
 use crate::store::file::{Durability, Log, LogError, TransactError};
 use crate::store::presence;
 use crate::wire::api::{DeliveredMail, MailOutcome, MailRequest, MailboxReader, UndeliveredMail};
@@ -21,8 +22,8 @@ impl Team {
         let by = self.me.as_str();
         if let Some(open) = self.mailboxes.get_mut(to) {
             match deliver_into(open, by, now_ms, self.durability, facts) {
-                // The mailbox was removed, with its member or by hand, and a new one may exist. As long as the mailbox
-                // is there, so is the member.
+                // The mailbox was removed, with its team or by hand, and a new one may exist. The mailbox of a member that
+                // was taken off the roster stays, and nobody reads it.
                 Err(TransactError::Log(LogError::Removed { .. })) => drop(self.mailboxes.remove(to)),
                 outcome => return Ok(outcome.map(|()| id)?),
             }
@@ -38,21 +39,24 @@ impl Team {
         Ok(id)
     }
 
-    /// Sends a text to one member or to all that are on the roster. To one, it fails if that fails; to all, it tells
-    /// of each what came of it.
+    /// Sends a text to one member, or to all on the roster that have not left. To one, it fails if that fails; to all, it
+    /// tells of each what came of it.
     pub fn mail(&mut self, request: MailRequest) -> Result<MailOutcome, TeamError> {
         let body = MessageBody::Text { text: request.text };
         body.check()?;
         let to_one = request.to.is_some();
+        let mut mailed = MailOutcome { delivered: Vec::new(), failed: Vec::new(), left_out: Vec::new() };
         let to: Vec<Address> = match request.to {
             Some(address) => vec![address],
             None => {
                 self.roster.refresh(|_| ())?;
-                let others = self.roster().members().map(|(name, _)| Address::Member(name.clone()));
-                others.filter(|address| *address != self.me).collect()
+                let others =
+                    self.roster.state().members().filter(|(name, _)| self.me != Address::Member((*name).clone()));
+                let (there, left): (Vec<_>, Vec<_>) = others.partition(|(name, member)| !self.has_left(name, member));
+                mailed.left_out = left.into_iter().map(|(name, _)| name.clone()).collect();
+                there.into_iter().map(|(name, _)| Address::Member(name.clone())).collect()
             }
         };
-        let mut mailed = MailOutcome { delivered: Vec::new(), failed: Vec::new() };
         for to in to {
             match self.mail_one(&to, request.urgency, body.clone()) {
                 Ok(delivered) => mailed.delivered.push(delivered),
@@ -64,6 +68,19 @@ impl Team {
             }
         }
         Ok(mailed)
+    }
+
+    /// Whether a member left and is not started again by itself. One of which that can not be told is there.
+    fn has_left(&self, name: &MemberName, member: &Member) -> bool {
+        match &member.presence {
+            MemberPresence::Left { then: AfterLeaving::Stays | AfterLeaving::Undecided { .. }, .. } => {
+                // The next worker may hold the lock already, and be about to join.
+                matches!(presence::is_held(&self.dir.member_lock(name)), Ok(false))
+            }
+            MemberPresence::Left { then: AfterLeaving::Again { .. }, .. }
+            | MemberPresence::Expected { .. }
+            | MemberPresence::Joined { .. } => false,
+        }
     }
 
     fn mail_one(&mut self, to: &Address, urgency: Urgency, body: MessageBody) -> Result<DeliveredMail, TeamError> {

@@ -322,6 +322,9 @@ pub struct MailOutcome {
     /// The others. To send it to all again would double it for those above.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failed: Vec<UndeliveredMail>,
+    /// The members that left, and were not written to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<MemberName>,
 }
 
 /// A message could not be put into a mailbox.

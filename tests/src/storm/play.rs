@@ -142,7 +142,7 @@ impl Storm {
             }
             if begun.elapsed() > within {
                 let unread = self.witness.unread_texts();
-                let members = self.team.run(&["list"]).await?;
+                let members = self.team.run(&["list", "--all"]).await?;
                 self.report.wrong.push(format!(
                     "not drained after {within:?}: {unread} unread, tasks {}\n{}",
                     open.join(", "),

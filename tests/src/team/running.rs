@@ -11,7 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 /// How long a test waits for one thing. Nothing takes that long, not on a machine with much else to do either.
-const LIMIT: Duration = Duration::from_secs(30);
+pub(super) const LIMIT: Duration = Duration::from_secs(30);
 
 /// What a program said until it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]

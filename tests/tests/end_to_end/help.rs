@@ -54,6 +54,8 @@ fn the_help_of_every_command_shows_an_example_of_it() {
         "stop",
         "shutdown",
         "kill",
+        "forget",
+        "teams",
         "run",
         "cleanup",
         "demo",
@@ -132,10 +134,10 @@ fn a_word_that_is_no_command_is_never_taken_for_another_one() {
     assert!(hint("task done 3").contains("teamster task cancel ID"));
     assert!(hint("attach alice").contains("teamster logs NAME -f"));
     // None of these is a slip for a command of theirs.
-    for word in ["mr", "tm", "go", "create"] {
+    for word in ["zm", "tm", "go", "create"] {
         assert_eq!(hint(word), "see teamster --help", "{word}");
     }
-    for (synonym, verb) in [("ps", "list"), ("start", "spawn"), ("complete", "completions")] {
+    for (synonym, verb) in [("ps", "list"), ("start", "spawn"), ("rm", "forget"), ("complete", "completions")] {
         assert_eq!(team.ok(&format!("{synonym} --help")), team.ok(&format!("{verb} --help")));
     }
 }

@@ -14,7 +14,7 @@ fn it_leads_in_the_foreground_until_ctrl_c() {
     up.signal(Signal::SIGINT);
     assert_eq!(up.ends().code, Some(0), "that is how it is meant to end");
     assert_eq!(team.json("status")["leader"], Value::Null);
-    assert_eq!(team.json("list")["members"][0]["left"], "shutdown", "its members were asked to end");
+    assert_eq!(team.json("list --all")["members"][0]["left"], "shutdown", "its members were asked to end");
 }
 
 #[test]

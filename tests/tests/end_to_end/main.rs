@@ -10,6 +10,7 @@ mod cleanup;
 mod ending;
 mod hanging;
 mod help;
+mod housekeeping;
 mod leader;
 mod members;
 mod repositories;

@@ -121,7 +121,7 @@ fn as_many_workers_as_asked_for_run_at_once_and_leave_by_handshake() {
     let plan = format!("[[task]]\nrun = \"{}\"\n[[task]]\nrun = \"{}\"\n", meet("a", "b"), meet("b", "a"));
     let ran = summary(&team.run(&format!("run {} -w 2 --timeout 20s --json", team.plan(&plan))));
     assert_eq!(ran["ok"], true, "{ran}");
-    let members = team.json("list")["members"].clone();
+    let members = team.json("list --all")["members"].clone();
     let ended: Vec<(&Value, &Value)> =
         members.as_array().unwrap().iter().map(|member| (&member["name"], &member["left"])).collect();
     assert_eq!(ended, [(&"w1".into(), &"shutdown".into()), (&"w2".into(), &"shutdown".into())]);

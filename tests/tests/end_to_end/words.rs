@@ -105,23 +105,30 @@ fn mail_waits_for_the_next_turn_and_urgent_mail_does_not() {
 }
 
 #[test]
-fn a_broadcast_reaches_each_member_and_those_to_come() {
+fn a_broadcast_reaches_each_member_that_is_there() {
     let team = Team::new();
     for name in ["alice", "bob"] {
         team.ok(&format!("spawn {name}"));
     }
     team.ok("shutdown bob");
-    let delivered = team.json("broadcast main is frozen")["delivered"].clone();
-    let to: Vec<(&Value, &Value)> =
-        delivered.as_array().unwrap().iter().map(|one| (&one["to"], &one["reader"])).collect();
-    assert_eq!(to, [(&"alice".into(), &"running".into()), (&"bob".into(), &"absent".into())]);
+    let mailed = team.json("broadcast main is frozen");
+    assert_eq!(
+        (&mailed["delivered"][0]["to"], &mailed["delivered"][0]["reader"]),
+        (&"alice".into(), &"running".into())
+    );
+    assert_eq!((&mailed["delivered"][1], &mailed["left_out"]), (&Value::Null, &serde_json::json!(["bob"])));
     team.until_said("alice", "main is frozen");
     team.ok("send alice echo begun; read word; echo got $word");
     team.until_said("alice", "begun");
-    team.ok("broadcast --urgent now");
+    let said = team.ok("broadcast --urgent now");
+    assert_eq!(said, "in the mailbox of alice\nnot in the mailbox of bob, which left");
     team.until_said("alice", "got now");
     team.ok("spawn bob");
-    team.until_said("bob", "main is frozen");
+    team.ok("dm bob for you alone");
+    team.until_said("bob", "for you alone");
+    assert!(!team.ok("logs bob").contains("main is frozen"), "what was said to others before is not for it");
+    team.ok("down");
+    assert!(team.fails(1, "broadcast hello").contains("every member has left, and nobody would read it"));
 }
 
 #[test]
@@ -144,6 +151,24 @@ fn the_lead_reads_its_mail_once_and_a_members_without_marking_it() {
     team.ok("inbox alice");
     assert_eq!(team.json("status alice")["unread"], 1, "to look at a member's mail is not to read it");
     assert_eq!(team.json("inbox alice --all")["messages"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn what_programs_say_to_each_other_is_no_mail_for_people() {
+    let team = Team::new();
+    team.ok("spawn alice");
+    let alice = Address::Member("alice".parse().unwrap());
+    let mut from_alice = protocol::team::Team::open(team.dir().clone(), alice, Durability::Power).unwrap();
+    let asked = MessageBody::AbortRequest { reason: "a handshake".to_owned() };
+    from_alice.post(&Address::Lead, Urgency::Next, asked).unwrap();
+    assert_eq!(team.ok("inbox"), "no mail; members write to lead");
+    assert_eq!(team.json("status")["unread"], 0);
+    let text = MessageBody::Text { text: "hello".to_owned() };
+    from_alice.post(&Address::Lead, Urgency::Next, text).unwrap();
+    assert_eq!(team.json("inbox")["messages"].as_array().unwrap().len(), 1);
+    for option in ["--protocol", "--all"] {
+        assert!(team.ok(&format!("inbox {option}")).contains("[stop: a handshake]"), "{option}");
+    }
 }
 
 #[test]

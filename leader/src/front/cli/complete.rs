@@ -15,6 +15,7 @@ use teamster_protocol::team::TeamView;
 
 use super::{CliError, ExitStatus, print};
 use crate::ops::session::Session;
+use crate::ops::teams::team_names;
 use crate::ops::text::{harmless, shorten};
 use crate::ops::why::WhySubject;
 
@@ -140,13 +141,8 @@ fn tasks() -> Vec<CompletionCandidate> {
     candidates.collect()
 }
 
-/// The teams below the root: every directory there that has a roster.
+/// The teams below the root.
 fn teams() -> Vec<CompletionCandidate> {
-    let Some(session) = session() else { return Vec::new() };
-    let Ok(entries) = session.dir.root().read_dir() else { return Vec::new() };
-    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()?.parse::<TeamName>().ok());
-    let dirs = names.map(|team| teamster_protocol::host::team_dir::TeamDir::new(session.dir.root(), team));
-    let mut names: Vec<String> = dirs.filter(|dir| dir.exists()).map(|dir| dir.team().to_string()).collect();
-    names.sort();
-    names.into_iter().map(CompletionCandidate::new).collect()
+    let names = session().and_then(|session| team_names(&session).ok()).unwrap_or_default();
+    names.into_iter().map(|team| CompletionCandidate::new(team.to_string())).collect()
 }

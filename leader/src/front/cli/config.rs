@@ -14,7 +14,7 @@ use crate::ops::show_config::show_config;
 pub struct ConfigArgs {}
 
 pub(super) async fn config(context: &CliContext, ConfigArgs {}: ConfigArgs) -> Result<ExitStatus, CliError> {
-    context.show(&show_config(&context.session)?, |shown| text(&shown.settings, context))?;
+    context.show_page(&show_config(&context.session)?, |shown| text(&shown.settings, context))?;
     Ok(ExitStatus::Done)
 }
 

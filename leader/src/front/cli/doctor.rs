@@ -17,7 +17,7 @@ pub struct DoctorArgs {
 pub(super) async fn doctor(context: &CliContext, args: DoctorArgs) -> Result<ExitStatus, CliError> {
     let mode = if args.repair { DoctorMode::Repair } else { DoctorMode::Look };
     let report = doctor::doctor(&context.session, mode).await?;
-    context.show(&report, |report| text(report, args.repair, context.columns))?;
+    context.show_page(&report, |report| text(report, args.repair, context.columns))?;
     Ok(match report.state {
         TeamHealth::Sound => ExitStatus::Done,
         TeamHealth::Wrong => ExitStatus::Refused,

@@ -1,6 +1,5 @@
 //! `teamster events`.
 
-use jiff::tz::TimeZone;
 use teamster_protocol::model::board::BoardFact;
 use teamster_protocol::model::id::{Address, TaskId};
 use teamster_protocol::model::mail::MailFact;
@@ -9,7 +8,7 @@ use teamster_protocol::model::task::ReleaseWhy;
 use teamster_protocol::model::task::{TaskChanges, title_of};
 
 use super::interrupt::unless_interrupted;
-use super::print::{self, OutputAudience, TextTone, clock, paint, shorten};
+use super::print::{self, DayClock, OutputAudience, TextTone, paint, shorten};
 use super::{CliContext, CliError, ExitStatus, OutputShape, inbox, list, task_text};
 use crate::ops::events::{self, EventFact, TeamEvent, WantedEvents};
 use crate::ops::follow::{FollowMode, Listening};
@@ -34,7 +33,7 @@ pub(super) async fn events(context: &CliContext, args: EventsArgs) -> Result<Exi
         if events.is_empty() && mode == FollowMode::Past && context.shape == OutputShape::Text {
             print::say("nothing happened yet; add a task with teamster task add TEXT").map_err(CliError::Stdout)?;
         }
-        print_all(context, &events)
+        print_all(context, &events, mode)
     });
     match mode {
         FollowMode::Past => told.await?,
@@ -43,11 +42,19 @@ pub(super) async fn events(context: &CliContext, args: EventsArgs) -> Result<Exi
     Ok(ExitStatus::Done)
 }
 
-fn print_all(context: &CliContext, events: &[TeamEvent]) -> Result<Listening, CliError> {
+fn print_all(context: &CliContext, events: &[TeamEvent], mode: FollowMode) -> Result<Listening, CliError> {
+    let clock = context.clock();
+    if (mode, context.shape) == (FollowMode::Past, OutputShape::Text) {
+        if !events.is_empty() {
+            let lines: Vec<String> = events.iter().map(|event| line(event, &clock, context.columns)).collect();
+            context.page(&lines.join("\n"))?;
+        }
+        return Ok(Listening::Over);
+    }
     for event in events {
         let line = match context.shape {
             OutputShape::Json => serde_json::to_string(event).expect("an event is plain data"),
-            OutputShape::Text => line(event, &context.zone, context.columns),
+            OutputShape::Text => line(event, &clock, context.columns),
         };
         if print::say(line).map_err(CliError::Stdout)? == OutputAudience::Gone {
             return Ok(Listening::Over);
@@ -56,13 +63,13 @@ fn print_all(context: &CliContext, events: &[TeamEvent]) -> Result<Listening, Cl
     Ok(Listening::On)
 }
 
-fn line(event: &TeamEvent, zone: &TimeZone, columns: usize) -> String {
+fn line(event: &TeamEvent, clock: &DayClock, columns: usize) -> String {
     let (tone, text) = match &event.fact {
         EventFact::Board(fact) => board_words(fact),
         EventFact::Team(fact) => roster_words(fact),
         EventFact::Mail(fact) => mail_words(fact, event.mailbox.as_ref()),
     };
-    let at = clock(event.at_ms, zone);
+    let at = clock.at(event.at_ms);
     let by = shorten(&event.by, 16);
     let pad = 8usize.saturating_sub(print::width(&by));
     let room = columns.saturating_sub(at.len() + print::width(&by) + pad + 4).max(20);

@@ -3,7 +3,7 @@
 use crate::front::cli::print::did_you_mean;
 use crate::ops::verb::NOT_VERBS;
 
-/// From so many letters on the first letter of a command may be mistyped too.
+/// From so many letters on any letter of a command may be mistyped.
 const LONG_WORD_LETTERS: usize = 4;
 
 /// Where the help of a command is.
@@ -20,10 +20,20 @@ pub(super) fn hint_for_word(command: &clap::Command, path: &str, word: &str) -> 
     }
     let shown = command.get_subcommands().filter(|below| !below.is_hide_set());
     let names = shown.flat_map(|below| std::iter::once(below.get_name()).chain(below.get_all_aliases()));
-    // Of a short word one slip is half of it: `rm` is no slip for `dm`.
-    let names = names.filter(|name| word.len() >= LONG_WORD_LETTERS || name.chars().next() == word.chars().next());
+    let names = names.filter(|name| word.len() >= LONG_WORD_LETTERS || is_short_slip(word, name));
     match did_you_mean(word, names) {
         Some(meant) => format!("did you mean {meant}?"),
         None => see_help(path),
     }
+}
+
+/// Whether a short word may be meant by one of a few letters: it begins like that, and a letter is missing, is too much, or
+/// changed places. One letter for another is half of the word: `rm` is no slip for `dm`.
+fn is_short_slip(word: &str, meant: &str) -> bool {
+    let letters = |text: &str| {
+        let mut letters: Vec<char> = text.chars().collect();
+        letters.sort_unstable();
+        letters
+    };
+    letters(word) == letters(meant) || (word.len() != meant.len() && word.chars().next() == meant.chars().next())
 }

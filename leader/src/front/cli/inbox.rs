@@ -4,9 +4,9 @@ use teamster_protocol::model::id::Address;
 use teamster_protocol::model::mail::{MessageBody, Urgency};
 use teamster_protocol::model::shutdown::ShutdownAnswer;
 
-use super::print::{OutputAudience, PrintedFailure, TextTone, ago, fail, harmless_lines, paint};
+use super::print::{DayClock, OutputAudience, PrintedFailure, TextTone, fail, harmless_lines, paint};
 use super::{CliContext, CliError, ExitStatus};
-use crate::ops::inbox::{self, ShownMail, ShownMessage, WantedMail};
+use crate::ops::inbox::{self, ControlMail, ShownMail, ShownMessage, WantedMail};
 
 /// `teamster inbox`.
 #[derive(Debug, clap::Args)]
@@ -16,6 +16,9 @@ pub struct InboxArgs {
     /// Show all that is kept, not only the unread and the 20 newest
     #[arg(long, short)]
     pub all: bool,
+    /// Show control messages too, such as the answers to a shutdown
+    #[arg(long)]
+    pub protocol: bool,
     /// Leave what is shown unread
     #[arg(long)]
     pub peek: bool,
@@ -25,9 +28,13 @@ pub(super) async fn inbox(context: &CliContext, args: InboxArgs) -> Result<ExitS
     if args.name.is_none() && context.says_how_to_begin()? {
         return Ok(ExitStatus::Done);
     }
-    let wanted = if args.all { WantedMail::All } else { WantedMail::Recent };
+    let wanted = match (args.all, args.protocol) {
+        (true, _) => WantedMail::All,
+        (false, true) => WantedMail::Recent { control: ControlMail::Shown },
+        (false, false) => WantedMail::Recent { control: ControlMail::Hidden },
+    };
     let mail = inbox::inbox(&context.session, args.name, wanted)?;
-    let audience = context.show(&mail, |mail| text(mail, context.session.now_ms()))?;
+    let audience = context.show_page(&mail, |mail| text(mail, &context.clock()))?;
     // Only what somebody could see counts as read.
     if !args.peek
         && audience == OutputAudience::There
@@ -39,7 +46,7 @@ pub(super) async fn inbox(context: &CliContext, args: InboxArgs) -> Result<ExitS
     Ok(ExitStatus::Done)
 }
 
-fn text(mail: &ShownMail, now_ms: u64) -> String {
+fn text(mail: &ShownMail, clock: &DayClock) -> String {
     if mail.messages.is_empty() {
         return match &mail.name {
             Address::Lead => "no mail; members write to lead".to_owned(),
@@ -50,7 +57,7 @@ fn text(mail: &ShownMail, now_ms: u64) -> String {
     for ShownMessage { message, read } in &mail.messages {
         let (mark, tone) = if *read { (" ", TextTone::Faint) } else { ("●", TextTone::Name) };
         let urgent = if message.urgency == Urgency::Now { ", urgent" } else { "" };
-        let when = format!("{}{urgent}", ago(message.sent_ms, now_ms));
+        let when = format!("{}{urgent}", clock.ago(message.sent_ms));
         let from = message.from.to_string();
         text.push_str(&format!("{mark} {}  {}\n", paint(tone, &from), paint(TextTone::Faint, &when)));
         for line in harmless_lines(said(&message.body).trim_end()).lines() {
@@ -108,7 +115,7 @@ mod tests {
                 },
             ],
         };
-        insta::assert_snapshot!(anstream::adapter::strip_str(&text(&mail, 61_000)), @r#"
+        insta::assert_snapshot!(anstream::adapter::strip_str(&text(&mail, &DayClock::new(jiff::tz::TimeZone::UTC, 61_000))), @r#"
           alice  1m ago
             done with the parser
         ● bob  1m ago, urgent

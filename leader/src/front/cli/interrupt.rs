@@ -1,6 +1,8 @@
 //! Ctrl-C while waiting. Only what waits listens for it: everything else is ended by the system, which is
 //! quicker and leaves nothing half done, because every write is one record.
 
+use std::io;
+
 use teamster_protocol::host::signals::{EndSignal, EndSignals};
 use tokio::sync::mpsc;
 
@@ -32,6 +34,11 @@ pub(super) fn interrupts() -> Result<mpsc::UnboundedReceiver<()>, CliError> {
         }
     });
     Ok(receiver)
+}
+
+/// Lets Ctrl-C end a program that was started, and not this process, which waits for it.
+pub(super) fn leave_to_child() -> io::Result<()> {
+    EndSignals::catch(&[EndSignal::Interrupt]).map(drop)
 }
 
 fn catch(signals: &[EndSignal]) -> Result<EndSignals, CliError> {

@@ -10,28 +10,44 @@ use teamster_protocol::wire::api::{MemberState, MemberView};
 use super::leader_line::leader_note;
 use super::print::{TableCell, TableColumn, TextTable, TextTone, humane};
 use super::{CliContext, CliError, ExitStatus};
-use crate::ops::list::list_members;
+use crate::ops::list::{MemberList, WantedMembers, list_members};
 
 /// From this width on there is room for every column.
 const WHOLE_COLUMNS_MIN: usize = 60;
 
 /// `teamster list`.
 #[derive(Debug, clap::Args)]
-pub struct ListArgs {}
+pub struct ListArgs {
+    /// Show those that left too
+    #[arg(long, short)]
+    pub all: bool,
+}
 
-pub(super) async fn list(context: &CliContext, ListArgs {}: ListArgs) -> Result<ExitStatus, CliError> {
+pub(super) async fn list(context: &CliContext, ListArgs { all }: ListArgs) -> Result<ExitStatus, CliError> {
     if context.says_how_to_begin()? {
         return Ok(ExitStatus::Done);
     }
-    let list = list_members(&context.session).await?;
-    context.show(&list, |list| match list.members.is_empty() {
-        true => "no members yet; start one with teamster spawn NAME".to_owned(),
-        false => {
-            let members = table(&list.members, &list.titles, context.session.now_ms(), context.columns);
-            format!("{members}{}", leader_note(list.leader.as_ref()))
-        }
+    let list = list_members(&context.session, if all { WantedMembers::All } else { WantedMembers::There }).await?;
+    context.show_page(&list, |list| {
+        let now_ms = context.session.now_ms();
+        let table = table(&list.members, &list.titles, now_ms, context.columns);
+        let text = match (list.members.is_empty(), hidden_text(list)) {
+            (true, None) => "no members yet; start one with teamster spawn NAME".to_owned(),
+            (true, Some(hidden)) => format!("no members are there; {hidden}"),
+            (false, None) => table,
+            (false, Some(hidden)) => format!("{table}\n\n{hidden}"),
+        };
+        format!("{text}{}", leader_note(list.leader.as_ref()))
     })?;
     Ok(ExitStatus::Done)
+}
+
+/// What is said of members that left.
+fn hidden_text(list: &MemberList) -> Option<String> {
+    let hidden = list.hidden;
+    (hidden > 0).then(|| {
+        format!("{hidden} left: teamster list --all shows them, teamster forget NAME takes one off the roster")
+    })
 }
 
 /// The members as a table. Where there is little room, who does what is shown, and not by which agent and where.

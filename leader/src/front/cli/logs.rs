@@ -3,14 +3,13 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use jiff::tz::TimeZone;
 use teamster_protocol::model::agent::{Permission, PlanState, SessionBegin, ToolState, TurnEnd};
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::notice::{TranscriptEntry, TranscriptText};
 use teamster_protocol::model::receipt::ReceiptState;
 
 use super::interrupt::unless_interrupted;
-use super::print::{self, OutputAudience, TextTone, bytes, clock, harmless_lines, paint};
+use super::print::{self, DayClock, OutputAudience, TextTone, bytes, harmless_lines, paint};
 use super::{CliContext, CliError, ExitStatus, OutputShape};
 use crate::ops::duration::format_duration;
 use crate::ops::follow::{FollowMode, Listening};
@@ -37,8 +36,12 @@ pub(super) async fn logs(context: &CliContext, args: LogsArgs) -> Result<ExitSta
         is_empty = false;
         let audience = match context.shape {
             OutputShape::Text => {
-                entries.iter().for_each(|entry| page.add(entry, &context.zone));
-                page.print()?
+                let clock = context.clock();
+                entries.iter().for_each(|entry| page.add(entry, &clock));
+                match mode {
+                    FollowMode::Past => OutputAudience::There,
+                    FollowMode::Follow => page.print()?,
+                }
             }
             OutputShape::Json => print_json(entries)?,
         };
@@ -54,14 +57,17 @@ pub(super) async fn logs(context: &CliContext, args: LogsArgs) -> Result<ExitSta
     if is_empty && context.shape == OutputShape::Text {
         print::say(format!("{name} has said nothing yet")).map_err(CliError::Stdout)?;
     }
-    page.close()?;
+    match (mode, context.shape) {
+        (FollowMode::Past, OutputShape::Text) if !is_empty => drop(context.page(page.text.trim_end())?),
+        (FollowMode::Past | FollowMode::Follow, OutputShape::Text | OutputShape::Json) => drop(page.close()?),
+    }
     Ok(ExitStatus::Done)
 }
 
 /// The entries as text for people.
-pub(super) fn rendered(entries: &[TranscriptEntry], zone: &TimeZone) -> String {
+pub(super) fn rendered(entries: &[TranscriptEntry], clock: &DayClock) -> String {
     let mut page = TextPage::default();
-    entries.iter().for_each(|entry| page.add(entry, zone));
+    entries.iter().for_each(|entry| page.add(entry, clock));
     page.text
 }
 
@@ -92,8 +98,8 @@ enum LineState {
 }
 
 impl TextPage {
-    fn add(&mut self, entry: &TranscriptEntry, zone: &TimeZone) {
-        let at = clock(entry.at_ms, zone);
+    fn add(&mut self, entry: &TranscriptEntry, clock: &DayClock) {
+        let at = clock.at(entry.at_ms);
         match &entry.what {
             TranscriptText::Text { text } => {
                 self.text.push_str(&harmless_lines(text));
@@ -170,7 +176,7 @@ impl TextPage {
                 | ReceiptState::Answered => {}
             },
             TranscriptText::Parked { until_ms, reason, .. } => {
-                let until = clock(*until_ms, zone);
+                let until = clock.at(*until_ms);
                 self.note(TextTone::Warn, &at, &format!("parked until {until}: {reason}"));
             }
             TranscriptText::Steered { from, text, .. } => {
@@ -234,7 +240,7 @@ mod tests {
         ];
         let entries: Vec<TranscriptEntry> =
             said.into_iter().zip(1..).map(|(what, seq)| TranscriptEntry { seq, at_ms: seq * 1_000, what }).collect();
-        let shown = rendered(&entries, &TimeZone::UTC);
+        let shown = rendered(&entries, &DayClock::new(jiff::tz::TimeZone::UTC, 0));
         insta::assert_snapshot!(anstream::adapter::strip_str(&shown), @r#"
         00:00:01 ready
         00:00:02 turn 1 began, task 3

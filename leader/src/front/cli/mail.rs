@@ -64,7 +64,11 @@ fn sentences(mailed: &MailOutcome) -> String {
         let name = paint(TextTone::Error, failed.to.as_str());
         format!("not safely in the mailbox of {name}: {}; try again with teamster dm {}", failed.why, failed.to)
     };
-    let lines = mailed.delivered.iter().map(line).chain(mailed.failed.iter().map(failed));
+    let left_out = mailed.left_out.iter().map(|name| {
+        let name = paint(TextTone::Name, name.as_str());
+        format!("not in the mailbox of {name}, which left")
+    });
+    let lines = mailed.delivered.iter().map(line).chain(mailed.failed.iter().map(failed)).chain(left_out);
     lines.collect::<Vec<_>>().join("\n")
 }
 

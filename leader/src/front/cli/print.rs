@@ -8,15 +8,19 @@ mod aside;
 mod failure;
 
 mod output;
+mod pager;
 mod palette;
 
 mod table;
 
-pub use crate::ops::text::{ago, bytes, clock, did_you_mean, harmless, harmless_lines, humane, shorten, width};
+pub use crate::ops::text::{
+    DayClock, ago, bytes, clock, did_you_mean, harmless, harmless_lines, humane, shorten, width,
+};
 pub use aside::{AsideWriter, DrawingGuard};
 pub use failure::{PrintedFailure, ask, fail, note, remark};
 
 pub use output::{COLUMNS_DEFAULT, OutputAudience, columns, put, say};
+pub use pager::{PagerUse, page};
 pub use palette::{PaintedText, TextTone, paint};
 
 pub use table::{TableCell, TableColumn, TextTable};

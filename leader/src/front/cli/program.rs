@@ -10,9 +10,9 @@ use teamster_protocol::model::id::TeamName;
 use super::help::ABOUT;
 use super::{CliContext, CliError, ExitStatus};
 use super::{
-    cleanup, complete, config, demo, doctor, down, env, events, help, id, inbox, kill, list, logs, mail, manual,
+    cleanup, complete, config, demo, doctor, down, env, events, forget, help, id, inbox, kill, list, logs, mail, manual,
 };
-use super::{restart_leader, run, shutdown, spawn, status, stop, talk, task, up, why};
+use super::{restart_leader, run, shutdown, spawn, status, stop, talk, task, teams, up, why};
 use crate::ops::verb::{PREFIXES, Verb, VerbListing, VerbPrefix, VerbRow};
 
 /// What holds for every command.
@@ -27,6 +27,9 @@ pub struct GlobalArgs {
     /// Print JSON: one object, or one a line when following
     #[arg(long, global = true, help_heading = "Everywhere")]
     pub json: bool,
+    /// Print long output as it is, not through $TEAMSTER_PAGER, $PAGER or less
+    #[arg(long, global = true, help_heading = "Everywhere")]
+    pub no_pager: bool,
 }
 
 /// A command line that was understood.
@@ -101,6 +104,7 @@ commands! {
     Down(down::DownArgs) => down::down;
     RestartLeader(restart_leader::RestartLeaderArgs) => restart_leader::restart_leader;
     Id(id::IdArgs) => id::id;
+    Teams(teams::TeamsArgs) => teams::teams;
     Config(config::ConfigArgs) => config::config;
     Env(env::EnvArgs) => env::env;
     Spawn(spawn::SpawnArgs) => spawn::spawn;
@@ -117,6 +121,7 @@ commands! {
     Stop(stop::StopArgs) => stop::stop;
     Shutdown(shutdown::ShutdownArgs) => shutdown::shutdown;
     Kill(kill::KillArgs) => kill::kill;
+    Forget(forget::ForgetArgs) => forget::forget;
     TaskAdd(task::add::AddArgs) => task::add::add;
     TaskList(task::list::ListTasksArgs) => task::list::list;
     TaskShow(task::show::ShowArgs) => task::show::show;
@@ -309,7 +314,7 @@ mod tests {
         let said = [&["spawn", "../x"][..], &["kill", "lead"], &["task", "show", "0"], &["status", "Alice"]]
             .map(|words| usage_error(words).lines().next().expect("it says something").to_owned());
         insta::assert_snapshot!(said.join("\n"), @r#"
-        error: invalid value '../x' for '<NAME>': "../x" is not a name: use 1 to 40 of a-z, 0-9 and -
+        error: invalid value '../x' for '<NAME>...': "../x" is not a name: use 1 to 40 of a-z, 0-9 and -
         error: invalid value 'lead' for '<NAME>': "lead" is reserved for the leader
         error: invalid value '0' for '<ID>': "0" is not a task number
         error: invalid value 'Alice' for '[NAME]': "Alice" is not a name: use 1 to 40 of a-z, 0-9 and -

@@ -7,17 +7,19 @@ use teamster_protocol::model::id::{AgentName, MemberName, Role};
 use teamster_protocol::wire::api::SpawnedMember;
 
 use super::interrupt::unless_interrupted;
-use super::print::{TextTone, paint};
+use super::print::{self, PrintedFailure, TextTone, paint};
 use super::stall::StallArgs;
 use super::workspace::wanted_workspace;
-use super::{CliContext, CliError, ExitStatus};
+use super::{CliContext, CliError, ExitStatus, OutputShape, json_error};
+use crate::ops::error::OpsError;
 use crate::ops::spawn::{self, WantedMember};
 
 /// `teamster spawn`.
 #[derive(Debug, clap::Args)]
 pub struct SpawnArgs {
-    /// The member's name: 1 to 40 of a-z, 0-9 and -
-    pub name: MemberName,
+    /// The names of the members, which are started side by side: 1 to 40 of a-z, 0-9 and -
+    #[arg(required = true, num_args = 1.., value_name = "NAME")]
+    pub names: Vec<MemberName>,
     /// The agent it drives [default: shell, unless configured otherwise]
     #[arg(long)]
     pub agent: Option<AgentName>,
@@ -46,16 +48,39 @@ pub struct SpawnArgs {
 
 pub(super) async fn spawn(context: &CliContext, args: SpawnArgs) -> Result<ExitStatus, CliError> {
     let wanted = WantedMember {
-        name: args.name,
         agent: args.agent,
         role: args.role,
         auto: if args.no_claim { AutoClaim::Off } else { AutoClaim::On },
         workspace: wanted_workspace(args.cwd, args.worktree, args.shared, args.base),
         stall: args.stall.wanted(),
     };
-    let spawned = unless_interrupted(spawn::spawn(&context.session, wanted)).await?;
-    context.show(&spawned, sentence)?;
-    Ok(ExitStatus::Done)
+    let is_one = args.names.len() == 1;
+    let (mut exit, mut failed) = (ExitStatus::Done, None);
+    let told = spawn::spawn(&context.session, args.names, wanted, |name, spawned| match spawned {
+        Ok(spawned) => failed = context.show(&spawned, sentence).err().or(failed.take()),
+        Err(error) if is_one => failed = Some(CliError::from(error)),
+        // The others are answered all the same.
+        Err(error) => {
+            tell_failure(context, name, error);
+            exit = ExitStatus::Refused;
+        }
+    });
+    unless_interrupted(told).await?;
+    failed.map_or(Ok(exit), Err)
+}
+
+fn tell_failure(context: &CliContext, name: &MemberName, error: OpsError) {
+    let (message, hint) = error.told();
+    let message = format!("{name}: {message}");
+    match context.shape {
+        OutputShape::Json => {
+            print::remark(json_error(&message, hint.as_deref(), CliError::from(error).exit()));
+        }
+        OutputShape::Text => {
+            let failure = PrintedFailure::new(message);
+            print::fail(&hint.into_iter().fold(failure, PrintedFailure::with_hint));
+        }
+    }
 }
 
 fn sentence(spawned: &SpawnedMember) -> String {

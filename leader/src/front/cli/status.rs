@@ -5,7 +5,7 @@ use std::time::Duration;
 use teamster_protocol::model::board::AutoClaim;
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::roster::{CellIsolation, StartedBy};
-use teamster_protocol::wire::api::MemberState;
+use teamster_protocol::wire::api::{MemberState, MemberView};
 
 use super::leader_line::condition;
 use super::print::{TableCell, TableColumn, TextTable, TextTone, ago, columns, humane, paint, shorten};
@@ -28,15 +28,18 @@ pub struct StatusArgs {
 pub(super) async fn status(context: &CliContext, args: StatusArgs) -> Result<ExitStatus, CliError> {
     match &args.name {
         Some(name) => {
-            context.show(&member_status(&context.session, name)?, |status| member_text(status, context))?;
+            context.show_page(&member_status(&context.session, name)?, |status| member_text(status, context))?;
         }
         None if context.says_how_to_begin()? => {}
         None => {
             let now_ms = context.session.now_ms();
-            context.show(&team_status(&context.session).await?, |status| {
-                let members = match status.members.is_empty() {
+            context.show_page(&team_status(&context.session).await?, |status| {
+                // Those that left are counted, and not shown.
+                let there: Vec<MemberView> =
+                    status.members.iter().filter(|member| member.state != MemberState::Left).cloned().collect();
+                let members = match there.is_empty() {
                     true => String::new(),
-                    false => list::table(&status.members, &status.titles, now_ms, context.columns),
+                    false => list::table(&there, &status.titles, now_ms, context.columns),
                 };
                 team_text(status, &members, now_ms, context.columns)
             })?;
@@ -171,7 +174,7 @@ fn member_text(status: &MemberStatus, context: &CliContext) -> String {
     line(&mut text, "unread", &member.unread.to_string());
     if let Some(last) = status.last.last() {
         text.push_str(&format!("\n{}\n", paint(TextTone::Faint, &format!("last said, {}", ago(last.at_ms, now_ms)))));
-        let said = logs::rendered(&status.last, &context.zone);
+        let said = logs::rendered(&status.last, &context.clock());
         let lines: Vec<&str> = said.lines().collect();
         text.push_str(&lines[lines.len().saturating_sub(LAST_ENTRIES_MAX)..].join("\n"));
     }

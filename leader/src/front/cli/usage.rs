@@ -146,7 +146,7 @@ mod tests {
         there is no command shw
           did you mean show?
         $ spawn Alice
-        invalid value 'Alice' for '<NAME>': "Alice" is not a name: use 1 to 40 of a-z, 0-9 and -
+        invalid value 'Alice' for '<NAME>...': "Alice" is not a name: use 1 to 40 of a-z, 0-9 and -
           see teamster spawn --help
         $ spawn alice --wroktree
         unexpected argument --wroktree
@@ -174,7 +174,7 @@ mod tests {
           did you mean run?
         $ rmm alice
         there is no command rmm
-          see teamster --help
+          did you mean rm?
         $ frobnicate
         there is no command frobnicate
           see teamster --help

@@ -18,7 +18,7 @@ pub struct WhyArgs {
 
 pub(super) async fn why(context: &CliContext, args: WhyArgs) -> Result<ExitStatus, CliError> {
     let answer = why::why(&context.session, args.what).await?;
-    context.show(&answer, |answer| format!("{}{}", text(answer), leader_note(answer.leader())))?;
+    context.show_page(&answer, |answer| format!("{}{}", text(answer), leader_note(answer.leader())))?;
     Ok(ExitStatus::Done)
 }
 

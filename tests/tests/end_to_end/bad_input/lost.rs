@@ -93,7 +93,7 @@ fn a_mailbox_and_a_roster_without_a_whole_header_are_damage_too() {
                 assert_ne!(team.run("spawn bob").code, Some(0), "{what}");
             }
             fs::write(team.dir().roster(), whole).unwrap();
-            assert_eq!(team.json("list")["members"][0]["name"], "alice", "{what}");
+            assert_eq!(team.json("list --all")["members"][0]["name"], "alice", "{what}");
         }
     }
 }

@@ -25,7 +25,7 @@ fn script(team: &Team, text: &str, mode: u32) -> PathBuf {
 fn spawn_fails(team: &Team, program: &Path) -> String {
     let up = led_with(team, program);
     let said = team.fails(1, "spawn alice --worktree");
-    let members = team.json("list")["members"].clone();
+    let members = team.json("list --all")["members"].clone();
     for member in members.as_array().unwrap() {
         assert_eq!(member["state"], "left", "{member}");
     }

@@ -17,7 +17,7 @@ pub(in crate::front::cli) async fn dependencies(
     context: &CliContext,
     args: DependenciesArgs,
 ) -> Result<ExitStatus, CliError> {
-    context.show(&task::dependencies(&context.session, args.id)?, text)?;
+    context.show_page(&task::dependencies(&context.session, args.id)?, text)?;
     Ok(ExitStatus::Done)
 }
 

@@ -52,7 +52,7 @@ pub(in crate::front::cli) async fn list(context: &CliContext, args: ListTasksArg
     if context.says_how_to_begin()? {
         return Ok(ExitStatus::Done);
     }
-    context.show(&task::list(&context.session, &args.status)?, |tasks| text(tasks, context.columns))?;
+    context.show_page(&task::list(&context.session, &args.status)?, |tasks| text(tasks, context.columns))?;
     Ok(ExitStatus::Done)
 }
 

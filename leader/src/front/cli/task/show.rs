@@ -8,7 +8,7 @@ use teamster_protocol::model::task::TaskWork;
 use teamster_protocol::model::task::view::{AttemptEndKind, AttemptView};
 
 use super::{CliContext, CliError, ExitStatus};
-use crate::front::cli::print::{TextTone, ago, harmless_lines, humane, paint};
+use crate::front::cli::print::{DayClock, TextTone, harmless_lines, humane, paint};
 use crate::front::cli::task_text::{numbers, tone};
 use crate::ops::task::{self, ShownTask};
 
@@ -20,11 +20,13 @@ pub struct ShowArgs {
 }
 
 pub(in crate::front::cli) async fn show(context: &CliContext, args: ShowArgs) -> Result<ExitStatus, CliError> {
-    context.show(&task::show(&context.session, args.id)?, |shown| text(shown, context.session.now_ms()))?;
+    context.show_page(&task::show(&context.session, args.id)?, |shown| {
+        text(shown, context.session.now_ms(), &context.clock())
+    })?;
     Ok(ExitStatus::Done)
 }
 
-fn text(shown: &ShownTask, now_ms: u64) -> String {
+fn text(shown: &ShownTask, now_ms: u64, clock: &DayClock) -> String {
     let ShownTask { view, standing } = shown;
     let mut text = String::new();
     let mut line = |label: &str, value: String| {
@@ -44,7 +46,7 @@ fn text(shown: &ShownTask, now_ms: u64) -> String {
         status.push_str(&format!(", blocked by {}", numbers(&view.waits_for)));
     }
     line("status", status);
-    line("added", format!("{} by {}", ago(view.added_ms, now_ms), view.added_by));
+    line("added", format!("{} by {}", clock.ago(view.added_ms), view.added_by));
     if let Some(label) = &view.task.label {
         line("label", paint(TextTone::Plain, label).to_string());
     }
@@ -64,7 +66,7 @@ fn text(shown: &ShownTask, now_ms: u64) -> String {
         line("timeout", humane(Duration::from_millis(timeout_ms)));
     }
     for attempt in &view.attempts {
-        line(&format!("attempt {}", attempt.attempt), attempt_text(attempt, now_ms));
+        line(&format!("attempt {}", attempt.attempt), attempt_text(attempt, now_ms, clock));
     }
     let (head, work) = match &view.task.work {
         TaskWork::Run(text) => ("run", text),
@@ -77,7 +79,7 @@ fn text(shown: &ShownTask, now_ms: u64) -> String {
     text
 }
 
-fn attempt_text(attempt: &AttemptView, now_ms: u64) -> String {
+fn attempt_text(attempt: &AttemptView, now_ms: u64, clock: &DayClock) -> String {
     let end_ms = attempt.end.as_ref().map_or(now_ms, |end| end.at_ms);
     let took = humane(Duration::from_millis(end_ms.saturating_sub(attempt.since_ms)));
     let how = match attempt.end.as_ref().map(|end| &end.how) {
@@ -94,7 +96,7 @@ fn attempt_text(attempt: &AttemptView, now_ms: u64) -> String {
         )
         .to_string(),
     };
-    format!("{}, {took}, {how}", attempt.owner)
+    format!("{} from {} for {took}, {how}", attempt.owner, clock.at(attempt.since_ms))
 }
 
 fn block(text: &mut String, head: &str, body: &str) {

@@ -1,0 +1,135 @@
+//! A house in order: teams, members that left, spawning several, and what is longer than the screen.
+
+use serde_json::{Value, json};
+use teamster_tests::team::Team;
+
+fn names(list: &Value) -> Vec<&str> {
+    list["members"].as_array().unwrap().iter().map(|member| member["name"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn several_members_are_started_side_by_side_and_each_is_answered() {
+    let team = Team::new();
+    let said = team.ok("spawn alice bob carol --worktree");
+    for name in ["alice", "bob", "carol"] {
+        assert!(said.contains(&format!("{name} is ready on branch {}", team.branch(name))), "{said}");
+    }
+    let said = team.run("spawn dora alice --json");
+    assert_eq!(said.code, Some(1));
+    let ready: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(ready["name"], "dora", "one object a line, and nothing of the one that failed");
+    let failed: Value = serde_json::from_str(&said.err).unwrap();
+    assert!(failed["error"]["message"].as_str().unwrap().starts_with("alice: "), "{failed}");
+    assert!(team.fails(1, "spawn erna erna").contains("erna is named twice"));
+    assert_eq!(names(&team.json("list")), ["alice", "bob", "carol", "dora"]);
+    assert!(!team.fails(1, "spawn alice").starts_with("error: alice: "), "a single one is answered as ever");
+}
+
+#[test]
+fn who_left_is_not_in_the_way_and_is_forgotten_on_demand() {
+    let team = Team::new();
+    team.ok("spawn alice bob");
+    team.ok("spawn carol --worktree");
+    let refused = team.fails(1, "forget carol");
+    assert!(refused.contains("carol has not left") && refused.contains("teamster shutdown carol"), "{refused}");
+    team.ok("shutdown bob");
+    team.ok("shutdown carol");
+    assert_eq!(names(&team.json("list")), ["alice"]);
+    assert_eq!(team.json("list")["hidden"], 2);
+    let shown = team.ok("list");
+    assert!(
+        shown.ends_with("2 left: teamster list --all shows them, teamster forget NAME takes one off the roster"),
+        "{shown}"
+    );
+    assert_eq!(names(&team.json("list --all")), ["alice", "bob", "carol"]);
+    let status = team.ok("status");
+    assert!(status.contains("1 idle, 2 left") && !status.contains("bob"), "{status}");
+
+    team.ok("task add later --to bob");
+    let refused = team.fails(1, "forget bob carol");
+    assert!(refused.contains("task 1 is for bob alone") && refused.contains("task unassign 1"), "{refused}");
+    team.ok("task cancel 1");
+    let said = team.ok("rm bob carol");
+    let branch = team.branch("carol");
+    assert_eq!(
+        said,
+        format!(
+            "bob is off the roster\ncarol is off the roster; its worktree on {branch} stays until teamster cleanup"
+        )
+    );
+    assert_eq!(names(&team.json("list --all")), ["alice"]);
+    assert!(team.fails(1, "forget bob").contains("there is no member bob"));
+    assert!(team.ok("doctor").contains("sound"), "nothing is missing or left over");
+
+    // The name is free, and its worktree is found again.
+    team.ok("spawn carol --worktree");
+    team.ok("shutdown carol");
+    team.ok("forget carol");
+    team.ok("down");
+    assert!(team.ok("cleanup").contains("removed the worktree of carol"));
+    assert_eq!(team.git("worktree list").lines().count(), 1, "no worktree was forgotten with its member");
+}
+
+#[test]
+fn all_teams_are_shown_with_their_places() {
+    let team = Team::new();
+    assert!(team.ok("teams").starts_with("no teams in "));
+    team.ok("spawn alice bob");
+    team.ok("shutdown bob");
+    team.ok("task add --to alice --run read word");
+    team.ok("--team other task add one");
+    team.ok("--team broken task add one");
+    team.sh("echo damaged >> \"$TEAMSTER_ROOT/broken/board.jsonl\"");
+    let list = team.json("teams");
+    let here = list["teams"].as_array().unwrap().iter().find(|row| row["here"] == true).unwrap();
+    assert_eq!(here["dir"], team.repository().canonicalize().unwrap().to_str().unwrap());
+    assert_eq!((&here["members"], &here["left"], &here["open"]), (&json!(1), &json!(1), &json!(1)));
+    assert!(here["leader"]["pid"].is_number(), "{here}");
+    let other = list["teams"].as_array().unwrap().iter().find(|row| row["team"] == "other").unwrap();
+    assert_eq!((&other["leader"], &other["open"], &other["here"]), (&Value::Null, &json!(1), &json!(false)));
+    let shown = team.ok("teams");
+    assert!(shown.contains("broken") && shown.contains("unreadable") && shown.contains("other"), "{shown}");
+    assert!(shown.ends_with(&format!("{} is the team here", team.dir().team())), "{shown}");
+}
+
+#[test]
+fn what_is_longer_than_the_screen_goes_through_the_pager() {
+    let team = Team::new();
+    let at_terminal = |line: &str, pager: &str| {
+        let mut command = team.command(line);
+        command.env("TEAMSTER_PAGER", pager);
+        let screen = team.command_at_terminal(command, "");
+        assert_eq!(screen.code, Some(0), "{}", screen.text);
+        screen.text
+    };
+    let paged = || std::fs::read_to_string(team.repository().join("paged")).ok();
+    team.ok("task add --run true");
+    assert!(at_terminal("task list", "cat > paged").contains("1 task: 1 ready"));
+    assert_eq!(paged(), None, "what fits needs none");
+    for number in 2..40 {
+        team.ok(&format!("task add --run echo {number}"));
+    }
+    assert!(at_terminal("task list --no-pager", "cat > paged").contains("echo 39"));
+    assert_eq!(paged(), None);
+    assert_eq!(at_terminal("task list", "cat > paged"), "", "all of it is in the pager");
+    let text = paged().unwrap();
+    assert!(text.contains("echo 39") && text.contains("39 tasks: 39 ready"), "{text}");
+    assert!(at_terminal("events", "tail -n 1").contains("task 39 added"));
+    assert!(at_terminal("task list", "no-such-pager-anywhere 2> /dev/null").contains("echo 39"));
+    assert!(team.ok("task list").contains("echo 39"), "and a pipe gets all as it is");
+}
+
+#[test]
+fn who_clears_all_at_a_terminal_is_asked() {
+    let team = Team::new();
+    team.ok("task add --run true");
+    let screen = team.at_terminal("task clear all", "n\n");
+    assert_eq!(screen.code, Some(1), "{}", screen.text);
+    assert!(screen.text.contains("Clear the only task, none done? [y/N]"), "{}", screen.text);
+    assert_eq!(team.json("task list")["counts"]["total"], 1);
+    let screen = team.at_terminal("task clear all", "y\n");
+    assert_eq!(screen.code, Some(0), "{}", screen.text);
+    assert!(screen.text.contains("cleared 1 task"), "{}", screen.text);
+    let screen = team.at_terminal("task clear all", "");
+    assert!(screen.text.contains("nothing to clear"), "an empty board is no question: {}", screen.text);
+}
