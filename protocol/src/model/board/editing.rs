@@ -2,8 +2,8 @@
 
 use super::{Board, BoardFact};
 use crate::model::id::TaskId;
+use crate::model::log::FactStamp;
 use crate::model::task::{BoardRefusal, TaskChanges};
-use crate::store::file::FactStamp;
 
 impl Board {
     /// Changes what is asked for with a task, unless somebody is on it or it is completed. Refuses a dependency that is not
