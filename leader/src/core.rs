@@ -349,7 +349,7 @@ impl LeaderCore {
         }
     }
 
-    /// Said once.
+    /// Orders the leader to exit, once.
     fn exit(&mut self) {
         if !std::mem::replace(&mut self.is_over, true) {
             self.act(LeaderAction::Exit);

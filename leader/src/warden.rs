@@ -342,7 +342,7 @@ fn reap() -> Option<(Pid, ChargeEnd)> {
     Some((Pid::from_raw(pid.as_raw_nonzero().get()), how))
 }
 
-/// `was killed by SIGKILL`.
+/// The end of a process in words, such as `was killed by SIGKILL`.
 fn words(how: ChargeEnd) -> String {
     match how {
         ChargeEnd::NotStarted => "could not be started".to_owned(),

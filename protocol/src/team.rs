@@ -81,7 +81,7 @@ impl Team {
         Ok(Team { dir, me, durability, board, roster, mailboxes: BTreeMap::new() })
     }
 
-    /// Where it is.
+    /// The team's directory.
     pub fn dir(&self) -> &TeamDir {
         &self.dir
     }
@@ -222,7 +222,7 @@ impl Team {
         })
     }
 
-    /// One task whole.
+    /// The whole view of one task.
     pub fn task_view(&self, id: TaskId) -> Result<TaskView, TeamError> {
         let mut read = |offset| self.board.read_at(offset);
         Ok(self.board().view(id, &mut read)?)

@@ -35,7 +35,7 @@ use journal::{KeptEntry, TranscriptPen};
 pub(crate) struct LeaderCall {
     /// The demand of the call.
     pub(crate) what: WorkerAsk,
-    /// Where the answer goes.
+    /// The channel for the answer.
     pub(crate) answer: oneshot::Sender<Result<WorkerAnswer, AskRefused>>,
 }
 

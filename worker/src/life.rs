@@ -64,7 +64,7 @@ struct StartedWorker {
     displaced: bool,
 }
 
-/// Why the loop ended.
+/// The reason why the loop ended.
 enum LifeEnd {
     /// The core said so.
     Leave(WorkerEnd),

@@ -23,7 +23,7 @@ use crate::core::{LeaderAnswer, LeaderAsk};
 use crate::daemon::{AskError, LeaderShared};
 use crate::warden;
 
-/// Serves one front.
+/// The service of the leader's calls for one connected front.
 #[derive(Debug, Clone)]
 pub struct FrontServer {
     shared: Arc<LeaderShared>,

@@ -25,7 +25,7 @@ pub enum LeaderAsk {
     Shutdown {
         /// One; all that run if not given.
         name: Option<MemberName>,
-        /// Why, for people.
+        /// The reason, for people.
         reason: String,
         /// The conduct asked of a worker that is busy.
         when_busy: WhenBusy,
@@ -51,7 +51,7 @@ pub enum LeaderAsk {
     },
 }
 
-/// What happened.
+/// News from the world, which the core decides on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each variant says what its fields are")]
 pub enum LeaderEvent {
@@ -90,7 +90,7 @@ pub enum LeaderEvent {
     Polled,
     /// The slow poll, and the team's files are not in their place.
     TeamMissing,
-    /// Answers [`LeaderAction::LookAtWork`].
+    /// Answers [`LeaderAction::LookAtWork`] with the work of the member.
     WorkSeen { name: MemberName, work: WorkSeen },
     /// The worker answered a ping.
     Answered { name: MemberName },
@@ -164,7 +164,7 @@ pub enum LeaderAction {
 /// The answer to a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LeaderAnswer {
-    /// To a spawn.
+    /// The answer to a spawn.
     Spawned(SpawnedMember),
     /// To a shutdown, a kill, a down: what came of each member.
     Ended(Vec<EndedMember>),

@@ -15,7 +15,7 @@ pub struct MemberLeaving {
 }
 
 impl MemberLeaving {
-    /// Nothing follows.
+    /// The leaving of a member that is not started again.
     pub(super) fn for_good(how: WorkerEnd) -> MemberLeaving {
         MemberLeaving { how, again_ms: None }
     }

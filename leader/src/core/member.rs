@@ -77,7 +77,7 @@ pub(super) enum WorkerOrigin {
     Child,
     /// A worker that this leader did not launch: its lock tells of its end.
     Found {
-        /// As it wrote itself down when it was found.
+        /// The process as it wrote itself down when it was found.
         process: WorkerProcess,
         link: FoundLink,
     },
@@ -130,12 +130,12 @@ impl MemberWorker {
     }
 }
 
-/// Why a worker starts.
+/// The reason why a worker starts.
 #[derive(Debug, Clone)]
 pub(super) enum StartReason {
     /// Somebody asked, and waits.
     Asked { ask: AskId, workspace: Workspace },
-    /// The one before it died.
+    /// The worker before it died.
     Again { how: WorkerEnd, shortage: ShortageKnown },
 }
 
@@ -143,7 +143,7 @@ pub(super) enum StartReason {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ShortageKnown {
     NotYet,
-    /// Reported once for however many starts.
+    /// The shortage was reported, once for however many starts.
     Reported,
 }
 

@@ -41,7 +41,7 @@ pub enum LockSeen {
 pub enum RosterLook {
     /// At the beginning, to take over what an earlier leader left.
     First,
-    /// While the leader leads.
+    /// A later look, while the leader leads.
     Later,
 }
 

@@ -34,7 +34,7 @@ impl Drop for EndingOrphans {
 }
 
 impl OpenAnswers {
-    /// Numbers a call.
+    /// Takes note of an asker, and returns the number of its call.
     pub(super) fn expect(&mut self, asker: AnswerSender) -> AskId {
         self.asked += 1;
         let ask = AskId(self.asked);

@@ -13,7 +13,7 @@ use super::orphans;
 /// The link to a worker.
 #[derive(Debug, Clone)]
 pub(super) struct WorkerLink {
-    /// For calls.
+    /// The peer by which the worker is called.
     pub peer: Peer,
     /// The process at the other end.
     pub to: LinkedTo,

@@ -7,7 +7,7 @@ use teamster_protocol::wire::peer::socket::SocketError;
 /// Why a team can not be led.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// Another leader leads it.
+    /// Another leader leads the team.
     #[error("team {team} has a leader already{}", pid.map(|pid| format!(" (process {pid})")).unwrap_or_default())]
     Led {
         /// The team.
@@ -40,10 +40,10 @@ pub enum ServeError {
     },
 }
 
-/// How a leader ended.
+/// The way in which a leader ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LeaderEnd {
-    /// With all its workers.
+    /// The leader ended with all its workers.
     Ended,
     /// For another leader; the workers go on.
     HandedOver,

@@ -61,12 +61,12 @@ pub use program::{CommandLine, GlobalArgs, TypedCommand, program};
 /// The line that is printed instead of a list where no team was made yet.
 const NO_TEAM_YET: &str = "no team here yet; begin with teamster spawn NAME or teamster task add TEXT";
 
-/// How results are printed.
+/// The shape of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutputShape {
-    /// For people.
+    /// Text for people.
     Text,
-    /// For programs.
+    /// JSON for programs.
     Json,
 }
 
@@ -75,7 +75,7 @@ pub enum OutputShape {
 pub struct CliContext {
     /// The session: the team that is asked, and the caller.
     pub session: Session,
-    /// How to print.
+    /// The shape of the output.
     pub shape: OutputShape,
     /// How wide a line may be.
     pub columns: usize,

@@ -27,9 +27,9 @@ impl fmt::Display for EngineUsed {
 /// The place that a worktree's `HEAD` leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum WorktreeHead {
-    /// On this branch (without `refs/heads/`), which need not exist.
+    /// `HEAD` is on this branch (without `refs/heads/`), which need not exist.
     Branch(String),
-    /// On no branch.
+    /// `HEAD` is on no branch, but at this commit.
     Detached(ObjectId),
 }
 

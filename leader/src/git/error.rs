@@ -12,7 +12,7 @@ pub enum GitError {
     /// No repository holds this directory.
     #[error("not a git repository: {}", dir.display())]
     NotARepository {
-        /// Where the search began.
+        /// The directory in which the search began.
         dir: PathBuf,
     },
     /// `HEAD` is unborn.
@@ -126,7 +126,7 @@ pub enum GitError {
     Program {
         /// Its arguments.
         command: String,
-        /// Where it ran.
+        /// The directory in which it ran.
         dir: PathBuf,
         /// The end of what it wrote to standard error.
         said: String,
@@ -136,9 +136,9 @@ pub enum GitError {
     Library {
         /// The step that failed.
         what: &'static str,
-        /// To what.
+        /// The path that it was done to.
         path: PathBuf,
-        /// Why not.
+        /// The error of libgit2.
         source: git2::Error,
     },
     /// The file system refused.
@@ -146,9 +146,9 @@ pub enum GitError {
     Io {
         /// The step that failed.
         what: &'static str,
-        /// To what.
+        /// The path that it was done to.
         path: PathBuf,
-        /// Why not.
+        /// The answer of the system.
         source: io::Error,
     },
 }

@@ -29,24 +29,24 @@ pub struct WorktreeHoldings {
 /// An uncommitted file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UncommittedFile {
-    /// Relative to the worktree.
+    /// The path of the file, relative to the worktree.
     pub path: PathBuf,
-    /// In which way it is uncommitted.
+    /// The way in which it is uncommitted.
     pub state: UncommittedState,
 }
 
-/// In which way a file is uncommitted.
+/// The way in which a file is uncommitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UncommittedState {
-    /// In the index, not in a commit.
+    /// The file is in the index, not in a commit.
     Staged,
-    /// Differs from the index (also: deleted).
+    /// The file differs from the index, or was deleted.
     Modified,
-    /// Not known to git, and not ignored.
+    /// The file is not known to git, and not ignored.
     Untracked,
-    /// In conflict.
+    /// The file is in conflict.
     Conflicted,
-    /// Cannot be read, so nobody knows.
+    /// The file can not be read, so nobody knows.
     Unreadable,
     /// Another repository within this one.
     NestedRepository,
@@ -182,7 +182,7 @@ pub(super) struct WorktreeLook {
     pub(super) engine: Box<dyn GitEngine>,
     pub(super) registration: Option<WorktreeRegistration>,
     pub(super) contents: PlaceContents,
-    /// Of the branch.
+    /// The commit that the branch points to.
     pub(super) tip: Option<ObjectId>,
     /// The commit that `HEAD` leads to.
     pub(super) head: Option<ObjectId>,

@@ -14,7 +14,7 @@ use teamster_protocol::model::id::TeamName;
 use super::error::IoContext;
 use super::{GitError, Repository};
 
-/// In the common directory.
+/// The name of the mark's file in the common directory.
 const MARK_FILE: &str = "teamster.json";
 const MARK_VERSION: u32 = 1;
 /// How many roots are remembered, the newest: a repository has one, and a few for trials.

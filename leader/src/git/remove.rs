@@ -23,9 +23,9 @@ const KEPT_REFS: &str = "refs/teamster/kept";
 /// The care for work that is nowhere else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RemovalCare {
-    /// Refuse.
+    /// Refuse to remove a worktree that holds such work.
     IfSafe,
-    /// Keep all of it under a ref first.
+    /// Keep all such work under a ref first.
     KeepingUnderRef,
 }
 
@@ -38,13 +38,13 @@ pub struct RemovedWorktree {
     pub trash: Option<PathBuf>,
 }
 
-/// Work that was kept.
+/// Work that was kept when its worktree was removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeptWork {
     /// `refs/teamster/kept/<branch>/<unix ms>`. Its commit holds all files as they were; its parents are the
     /// worktree's commit, the branch's tip if it is another, what was being merged, and what was staged.
     pub reference: String,
-    /// Where it points.
+    /// The commit that the reference points to.
     pub commit: ObjectId,
     /// A description of the work.
     pub holdings: WorktreeHoldings,

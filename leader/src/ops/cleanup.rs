@@ -50,7 +50,7 @@ pub struct CleanedWorktree {
 /// The care for work and tasks that would be lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CleanupCare {
-    /// Refuse.
+    /// Refuse if there is any.
     Refuse,
     /// Keep the work under a ref, drop the tasks.
     KeepWork,

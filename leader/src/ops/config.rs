@@ -91,7 +91,7 @@ pub struct SourcedValue<T> {
 /// How the name of the team is chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TeamChoice {
-    /// This is the name.
+    /// The name is given.
     Named(TeamName),
     /// The name begins so and ends with what is derived from the repository's place, so that no repository can name the
     /// team of another.

@@ -20,10 +20,10 @@ use super::shutdown::{MemberEndings, is_anybody_running};
 use super::team_name::founding_dir;
 use super::verb::Verb;
 
-/// What came of a team that was to end.
+/// The outcome for a team that was to end.
 #[derive(Debug, Serialize)]
 pub struct EndedTeam {
-    /// What came of each member that ran.
+    /// The outcome for each member that ran.
     #[serde(flatten)]
     pub endings: MemberEndings,
     /// Whether a leader was there to end.
@@ -50,7 +50,7 @@ pub async fn down(session: &Session, force: bool, mut news: impl FnMut(&[EndingN
         let leader = presence::read_last_holder(&session.dir.leader_lock())?;
         match teller.tell_while(leadership.down(force)).await {
             Ok(ended) => members.extend(ended),
-            // It died of being told to: what it left is still to be ended.
+            // The leader died of being told to end: the workers that it left are still to be ended.
             Err(LeadershipError::Call(error)) if is_lost(&error) => {}
             Err(error) => return Err(error.into()),
         }

@@ -24,7 +24,7 @@ pub enum DurationError {
     /// Zero, which as a limit would forbid everything.
     #[error("`{0}` is no time at all, a duration must be longer than zero")]
     Zero(String),
-    /// Longer than [`DURATION_HOURS_MAX`].
+    /// The length of time is over [`DURATION_HOURS_MAX`].
     #[error("`{0}` is longer than a year ({DURATION_HOURS_MAX}h)")]
     TooLong(String),
 }

@@ -22,54 +22,54 @@ use super::session::Session;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "news", rename_all = "snake_case")]
 pub enum EndingNews {
-    /// A member that did not end yet, and what it is at. Told of a busy one at first, whenever it takes up something else,
-    /// and of each that is still there now and then.
+    /// A member that did not end yet, and its work. Told of a busy member at first and whenever it takes up other work,
+    /// and now and then of each that is still there.
     Awaited {
-        /// Its name.
+        /// The member's name.
         name: MemberName,
-        /// What it is at.
+        /// The work that it is at.
         at: AwaitedWork,
     },
-    /// What came of a member, told once: it ended, refused to, or can not be ended. A refusal is told in the end.
+    /// The outcome for a member, told once: it ended, refused to, or can not be ended. A refusal is told in the end.
     Ended(EndedMember),
 }
 
-/// What a member is at that is waited for.
+/// The work of a member that is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AwaitedWork {
-    /// Its worker is not ready yet.
+    /// The member's worker is not ready yet.
     Starting,
-    /// Nothing that is known.
+    /// The member has no work that is known.
     Idle,
-    /// A task.
+    /// The member is on a task.
     Task {
-        /// Its number.
+        /// The task's number.
         id: TaskId,
         /// The time at which the task was claimed.
         since_ms: u64,
     },
-    /// A turn for no task.
+    /// The member is in a turn for no task.
     Turn {
-        /// Its number.
+        /// The turn's number.
         number: u64,
         /// The time at which the turn began.
         since_ms: u64,
     },
 }
 
-/// What was told of the members so far.
+/// The news that were told of the members so far.
 #[derive(Debug, Default)]
 struct EndingProgress {
     told: BTreeMap<MemberName, ToldMember>,
 }
 
-/// What was told of a member.
+/// The last news that were told of a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ToldMember {
-    /// It runs, and was perhaps asked to end.
+    /// The member runs, and was perhaps asked to end.
     Runs { at: AwaitedWork, asked: bool },
-    /// What came of it.
+    /// The outcome was told.
     Over,
 }
 
@@ -91,8 +91,9 @@ impl AwaitedWork {
 }
 
 impl EndingProgress {
-    /// What is news in how a member is seen now. One that did not run when it was first looked for is of no concern. Of a
-    /// busy one it is told once it was asked to end: who has heard that may leave, and it ends all the same.
+    /// Returns the news in how a member is seen now, if there are any. A member that did not run at the first look is
+    /// of no concern. A busy one is told of once it was asked to end: people who have heard that may leave, and it ends
+    /// all the same.
     fn note(&mut self, name: &MemberName, seen: SeenMember) -> Option<EndingNews> {
         let awaited = |at: AwaitedWork| at.is_work().then(|| EndingNews::Awaited { name: name.clone(), at });
         let (news, told) = match (self.told.get(name), seen) {
@@ -119,7 +120,7 @@ impl EndingProgress {
         self.told.iter().filter_map(awaited).collect()
     }
 
-    /// What is news in what the leader says in the end.
+    /// Returns the news in the leader's last answer.
     fn conclude(&mut self, ended: &[EndedMember]) -> Vec<EndingNews> {
         let is_news =
             |ended: &&EndedMember| self.told.insert(ended.name.clone(), ToldMember::Over) != Some(ToldMember::Over);
@@ -127,7 +128,7 @@ impl EndingProgress {
     }
 }
 
-/// What becomes of the turns that run when members are to end.
+/// The fate of the turns that run when members are to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RunningTurns {
     /// Running turns are finished first, so it is told at once whom that keeps waiting.

@@ -15,7 +15,7 @@ use crate::daemon::launch::worker_program;
 pub struct WorkerCommand {
     /// The team.
     pub team: TeamName,
-    /// Where teams are kept.
+    /// The root directory in which teams are kept.
     pub root: PathBuf,
     /// The member.
     pub name: MemberName,
@@ -30,7 +30,7 @@ pub fn worker_command(session: &Session, name: MemberName) -> Result<WorkerComma
     session.authorize(Verb::Env)?;
     let (team, root) = (session.dir.team(), session.dir.root());
     let program = worker_program();
-    // What the environment says, the worker hears by itself.
+    // Settings from the environment reach the worker by themselves.
     let of_files: String =
         session.config.variables_of_files().into_iter().map(|(name, value)| format!(" {name}={value}")).collect();
     let command = format!(

@@ -20,9 +20,9 @@ use super::verb::Verb;
 /// One fact, as it is stored.
 #[derive(Debug, Clone, Serialize)]
 pub struct TeamEvent {
-    /// When it was decided.
+    /// The time at which it was written.
     pub at_ms: u64,
-    /// `board`, `team` or `mail`.
+    /// The log that it is of: `board`, `team` or `mail`.
     pub log: &'static str,
     /// The number of the event's record in that log; facts of one record happened together.
     pub seq: u64,
@@ -39,9 +39,9 @@ pub struct TeamEvent {
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
 pub enum EventFact {
-    /// Of the board.
+    /// A fact about the board.
     Board(BoardFact),
-    /// Of the roster.
+    /// A fact about the roster.
     Team(TeamFact),
     /// Of the mailbox of this address.
     Mail(MailFact),

@@ -54,13 +54,13 @@ pub async fn look_at_leader(dir: &TeamDir) -> Result<Option<LeaderStatus>, LockE
     Ok(Some(LeaderStatus { pid: holder.process.pid, since_ms: holder.since_ms, hangs, ending }))
 }
 
-/// What a leader says that is asked who it is.
+/// The answer of a leader that is asked who it is.
 enum LeaderAnswer {
-    /// It says so.
+    /// The leader introduced itself.
     Info(LeaderInfo),
-    /// Nothing, although it takes connections.
+    /// The leader takes connections and answers nothing.
     Silence,
-    /// It does not listen, speaks another version, or has just ended.
+    /// The leader does not listen, speaks another version, or has just ended.
     Other,
 }
 
@@ -77,7 +77,7 @@ async fn ask_leader(dir: &TeamDir, within: Duration) -> Result<Option<(LockHolde
         }
     };
     let answer = timeout(within, answer).await.unwrap_or(LeaderAnswer::Silence);
-    // It may have ended meanwhile.
+    // The leader may have ended meanwhile.
     let is_there = presence::read_holder(&dir.leader_lock())?.is_some_and(|now| now.process == holder.process);
     Ok(is_there.then_some((holder, answer)))
 }

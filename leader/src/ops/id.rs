@@ -14,7 +14,7 @@ use super::verb::Verb;
 pub struct TeamId {
     /// Its name.
     pub team: TeamName,
-    /// Where teams are kept.
+    /// The root directory in which teams are kept.
     pub root: PathBuf,
     /// The directory of this team's files.
     pub dir: PathBuf,

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 /// Why there is no link to a leader.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
-    /// None runs.
+    /// No leader runs.
     #[error("no leader runs for team {0}")]
     NoLeader(TeamName),
     /// The leader's socket can not be used.

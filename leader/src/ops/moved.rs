@@ -20,7 +20,7 @@ pub enum MovedError {
     NotFollowed {
         /// The team.
         team: TeamName,
-        /// Where the repository was.
+        /// The place where the repository was.
         from: PathBuf,
         /// The reason.
         why: String,
@@ -30,7 +30,7 @@ pub enum MovedError {
     BelongsElsewhere {
         /// The team.
         team: TeamName,
-        /// Where its repository is.
+        /// The place where its repository is.
         to: PathBuf,
     },
 }

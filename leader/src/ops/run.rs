@@ -76,7 +76,7 @@ pub enum RunNews<'n> {
     Named(&'n [(TaskId, String)]),
     /// Something was written on the board.
     Written(&'n LogRecord<BoardFact>),
-    /// How far it is.
+    /// The state of the run's tasks by now.
     Standing(&'n TaskTally),
     /// A member died, and is started again.
     Died {

@@ -24,7 +24,7 @@ use crate::git::Repository;
 /// The session of a command: the team that is asked, the caller, and the settings that apply.
 #[derive(Debug, Clone)]
 pub struct Session {
-    /// Where the team is.
+    /// The team's directory.
     pub dir: TeamDir,
     /// The one who calls: the lead, or a member if its agent makes the call.
     pub caller: Address,

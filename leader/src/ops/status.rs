@@ -28,7 +28,7 @@ pub struct TeamStatus {
     pub team: TeamName,
     /// The directory the team is for, if that was written.
     pub dir: Option<PathBuf>,
-    /// Where its files are.
+    /// The directory of the team's files.
     pub files: PathBuf,
     /// The leader that runs, if one does.
     pub leader: Option<LeaderStatus>,

@@ -45,9 +45,9 @@ impl FromStr for WhySubject {
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum WhyAnswer {
-    /// Of a task.
+    /// The answer for a task.
     Task(TaskWhy),
-    /// Of a member.
+    /// The answer for a member.
     Member(MemberWhy),
 }
 

@@ -20,7 +20,7 @@ pub enum WardenCharge {
     Job,
 }
 
-/// How a process ended.
+/// The way in which a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChargeEnd {
     /// The process exited by itself.
@@ -69,7 +69,7 @@ pub enum WardenVerdict {
     },
 }
 
-/// Why a warden ends.
+/// The reason why a warden ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WardenEndCause {
     /// Its charge ended, and has said why.

@@ -30,7 +30,7 @@ pub struct ClockChanges {
 }
 
 impl ClockChanges {
-    /// From now on.
+    /// Begins to watch the clock: changes from now on are told.
     pub fn watch() -> ClockChanges {
         ClockChanges { day_ms: now_ms(), at: Instant::now() }
     }

@@ -65,7 +65,7 @@ mod armed {
 
     struct CrashCounter {
         role: String,
-        /// How often, by name.
+        /// The number of times that each point was passed, by its name.
         passed: BTreeMap<String, u64>,
         /// How often, whatever the name.
         passed_any: u64,

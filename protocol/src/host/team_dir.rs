@@ -28,7 +28,7 @@ pub enum TeamDirError {
         doing: &'static str,
         /// The file or directory.
         path: PathBuf,
-        /// Why not.
+        /// The answer of the system.
         source: io::Error,
     },
     /// The directory belongs to another user, who could read and change all that is in it.

@@ -34,7 +34,7 @@ use waiting::WaitingWorkers;
 /// A task as the board knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Task {
-    /// Where it stands.
+    /// The task's status.
     pub status: TaskStatus,
     /// All it was told to wait for and that is still on the board, done or not.
     pub blocked_by: BTreeSet<TaskId>,
@@ -52,9 +52,9 @@ pub struct Task {
     pub attempt: u32,
     /// How many workers died on it since it was added or retried.
     pub deaths: u32,
-    /// How many may.
+    /// The number of attempts that it may have.
     pub max_attempts: u32,
-    /// Where its [`BoardFact::Added`] is.
+    /// The place in the log of its [`BoardFact::Added`].
     pub added_at: FactOffset,
     /// Where its [`BoardFact::Edited`] are, in order.
     pub edits: Vec<FactOffset>,
@@ -72,11 +72,11 @@ impl Task {
 /// The members who may claim a ready task.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum ClaimLane {
-    /// Anybody.
+    /// Every member may claim the task.
     Open,
-    /// Members with the role.
+    /// Members with the role may claim it.
     Role(Role),
-    /// One member.
+    /// One member may claim it.
     Member(MemberName),
 }
 

@@ -41,7 +41,7 @@ pub const SLOW_POLL: Duration = Duration::from_secs(5);
 pub const START_WITHIN: Duration = Duration::from_secs(20);
 /// The time a worker has to answer a shutdown request before the ladder goes up.
 pub const SHUTDOWN_WITHIN: Duration = Duration::from_secs(10);
-/// From SIGTERM to SIGKILL.
+/// The time from SIGTERM to SIGKILL.
 pub const TERM_GRACE: Duration = Duration::from_secs(3);
 /// From SIGKILL until it is reported that a process does not end.
 pub const KILL_GRACE: Duration = Duration::from_secs(5);

@@ -16,7 +16,7 @@ use crate::model::shutdown::{ShutdownReply, ShutdownRequest};
 pub enum Urgency {
     /// At once: it steers the running turn.
     Now,
-    /// Before the next turn.
+    /// Before the reader's next turn.
     #[default]
     Next,
     /// When the reader has nothing to do: no turn, no other mail, and no task it could claim.

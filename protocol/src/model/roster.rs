@@ -166,7 +166,7 @@ pub enum CellIsolation {
 pub struct ProbeAnswer {
     /// The isolation that was reached.
     pub isolation: CellIsolation,
-    /// What the system refused; nothing if no higher level was asked for.
+    /// The reason why the system refused a higher level; nothing if none was asked for.
     pub refused: Option<String>,
 }
 

@@ -167,7 +167,7 @@ pub enum TaskStatus {
         /// The time at which the attempt ended.
         at_ms: u64,
     },
-    /// Not to be done.
+    /// The task is not to be done.
     Cancelled,
 }
 

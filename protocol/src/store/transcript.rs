@@ -261,7 +261,7 @@ fn counted_from(what: &TranscriptText) -> Option<(u64, u64)> {
 pub struct TranscriptPage {
     /// The whole entries.
     pub entries: Vec<TranscriptEntry>,
-    /// Where to read on.
+    /// The place to read on from.
     pub next: u64,
 }
 

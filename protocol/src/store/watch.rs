@@ -51,7 +51,7 @@ pub struct FileWatch {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileId(usize);
 
-/// Why [`FileWatch::changed`] returned.
+/// The change that [`FileWatch::changed`] returns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FileChange {
     /// These files were written, created, replaced or rung, each named once.

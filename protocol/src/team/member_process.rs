@@ -46,7 +46,7 @@ fn workers_of(dir: &TeamDir) -> io::Result<Vec<(MemberName, LockHolder)>> {
         let file = entry.file_name();
         let name = file.to_str().and_then(|file| file.strip_suffix(".lock")).and_then(|name| name.parse().ok());
         let Some(name) = name else { continue };
-        // What stands there and is no lock is for `doctor`.
+        // A file there that is no lock is a matter for `doctor`.
         workers.extend(presence::read_last_holder(&dir.member_lock(&name)).ok().flatten().map(|holder| (name, holder)));
     }
     Ok(workers)

@@ -34,7 +34,7 @@ impl TeamView {
         Ok(TeamView { dir, board, roster })
     }
 
-    /// Where it is.
+    /// The team's directory.
     pub fn dir(&self) -> &TeamDir {
         &self.dir
     }
@@ -56,7 +56,7 @@ impl TeamView {
         Ok(())
     }
 
-    /// One task whole.
+    /// The whole view of one task.
     pub fn task_view(&self, id: TaskId) -> Result<TaskView, TeamError> {
         Ok(self.board().view(id, &mut |offset| self.board.read_at(offset))?)
     }

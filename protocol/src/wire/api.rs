@@ -82,7 +82,7 @@ pub struct SpawnedMember {
     pub name: MemberName,
     /// Its worker's process id.
     pub pid: u32,
-    /// Where it works.
+    /// The place the member works in.
     pub workspace: Workspace,
 }
 
@@ -192,7 +192,7 @@ pub struct MemberView {
     pub role: Option<Role>,
     /// Whether it takes tasks that are not assigned to it.
     pub auto: AutoClaim,
-    /// Where it works.
+    /// The place the member works in.
     pub workspace: Workspace,
     /// Its worker's process id, while it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]

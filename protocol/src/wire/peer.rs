@@ -56,7 +56,7 @@ pub const BUSY_CODE: i32 = jsonrpsee::types::error::SERVER_IS_BUSY_CODE;
 /// Error code: the line was longer than [`LINE_BYTES_MAX`] and was skipped.
 pub const OVERSIZED_CODE: i32 = jsonrpsee::types::error::OVERSIZED_REQUEST_CODE;
 
-/// Why a connection ended.
+/// The reason why a connection ended.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum PeerClosed {
     /// The other side closed the stream.

@@ -108,11 +108,11 @@ pub enum WorkerEvent {
     },
     /// These are unread in the mailbox, in order. Those taken before are passed over.
     MailArrived(Vec<Message>),
-    /// Somebody made work.
+    /// Somebody made work, and rang.
     Rang,
     /// The slow poll: look at everything although nobody rang.
     Polled,
-    /// Answers [`WorkerAction::ClaimNext`].
+    /// Answers [`WorkerAction::ClaimNext`]: the claimed task, or nothing if none could be claimed.
     Claimed(Option<ClaimedTask>),
     /// Answers [`WorkerAction::StartTurn`]: the driver has the prompt.
     PromptTaken,
@@ -123,7 +123,7 @@ pub enum WorkerEvent {
         /// The part of the system that the driver blames.
         fault: AgentFault,
     },
-    /// Answers [`WorkerAction::Steer`].
+    /// Answers [`WorkerAction::Steer`] with how far the words have come.
     Steered {
         /// The origin of the words.
         of: SteerOf,
@@ -136,7 +136,7 @@ pub enum WorkerEvent {
     Receipt {
         /// The name of the text.
         text: TextId,
-        /// How far.
+        /// The progress of the text.
         state: ReceiptState,
     },
     /// The agent waits for permission.
@@ -213,7 +213,7 @@ pub enum WorkerAction {
     Permit {
         /// The question.
         question: QuestionId,
-        /// With what.
+        /// The answer to the question.
         answer: Permission,
     },
     /// Write the name of the agent's conversation on the roster, for the next life.
@@ -239,7 +239,7 @@ pub enum WorkerAction {
     Answer {
         /// The call.
         call: CallId,
-        /// With what.
+        /// The answer to the call.
         answer: Result<WorkerAnswer, AskRefused>,
     },
     /// Look for members that died holding tasks, and give those back.
@@ -248,7 +248,7 @@ pub enum WorkerAction {
     LookForLeader,
     /// Close the agent, write the leaving down, end the process.
     Leave {
-        /// How it left.
+        /// The way in which the worker ended.
         how: WorkerEnd,
     },
 }

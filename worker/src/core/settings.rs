@@ -30,7 +30,7 @@ pub struct WorkerSettings {
 }
 
 impl WorkerSettings {
-    /// With the default times.
+    /// Settings with the default times.
     pub fn new(me: WaitingClaimant, abilities: AgentAbilities, started_by: StartedBy) -> WorkerSettings {
         WorkerSettings {
             me,

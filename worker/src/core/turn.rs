@@ -23,7 +23,7 @@ pub(super) struct RunningTurn {
     pub(super) what_for: TurnFor,
     /// How long it may take.
     pub(super) timeout_ms: Option<u64>,
-    /// When that is over.
+    /// The time at which that is over.
     pub(super) deadline_ms: Option<u64>,
     /// When the agent was last heard.
     pub(super) heard_ms: u64,
@@ -55,7 +55,7 @@ pub(super) enum TurnFor {
 /// Why a turn was told to end.
 #[derive(Debug)]
 pub(super) enum TurnStop {
-    /// Somebody stopped it.
+    /// Somebody stopped the turn.
     Stopped { reason: String },
     /// The turn took longer than its task may.
     TimedOut,

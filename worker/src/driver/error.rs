@@ -7,7 +7,7 @@ use teamster_protocol::model::agent::{AgentFault, QuestionId};
 /// Why a driver refused; what was asked for has not happened.
 #[derive(Debug, thiserror::Error)]
 pub enum DriverError {
-    /// Turns do not overlap.
+    /// A turn runs, and turns do not overlap.
     #[error("cannot prompt: a turn is running")]
     Busy,
     /// There is nobody to hear it.
@@ -68,7 +68,7 @@ pub enum DriverError {
     NotStarted {
         /// The program.
         program: String,
-        /// Why not.
+        /// The answer of the system.
         source: io::Error,
     },
     /// The system refused.

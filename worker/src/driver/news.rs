@@ -27,7 +27,7 @@ pub enum AgentNews {
     ToolCall {
         /// Tells calls of one turn apart.
         id: String,
-        /// One line for people.
+        /// The tool call in one line for people.
         title: String,
         /// The progress of the tool call.
         state: ToolState,
@@ -42,7 +42,7 @@ pub enum AgentNews {
     Receipt {
         /// The name of the text.
         text: TextId,
-        /// How far.
+        /// The progress of the text.
         state: ReceiptState,
     },
     /// The provider takes no more for now. In a turn, the end of the turn follows.

@@ -111,10 +111,10 @@ struct ScriptStanding {
 /// Whether a turn runs.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum TurnStanding {
-    /// None does.
+    /// No turn runs.
     #[default]
     Idle,
-    /// One does.
+    /// A turn runs.
     Running,
     /// None ever will: the program is gone, or told to go.
     Closed,

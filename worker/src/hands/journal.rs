@@ -47,7 +47,7 @@ impl TranscriptPen {
         self.transcript.seq()
     }
 
-    /// Where one follows it.
+    /// The list in which followers of the transcript enter themselves.
     pub(crate) fn followers(&self) -> NoticeFollowers {
         self.followers.clone()
     }
@@ -94,7 +94,7 @@ enum FollowersPhase {
     Finished,
 }
 
-/// One follower's end.
+/// The receiving end of one follower.
 #[derive(Debug)]
 pub(crate) struct FollowerEnd {
     /// The number of the last entry before the first of `notices`.
@@ -111,7 +111,7 @@ impl NoticeFollowers {
         NoticeFollowers(Arc::new(Mutex::new(list)))
     }
 
-    /// Follows from now on.
+    /// Enters a new follower, which gets the notices from now on.
     pub(crate) fn join(&self) -> FollowerEnd {
         let mut list = self.lock();
         let (sender, notices) = mpsc::channel(NOTICES_BEHIND_MAX);

@@ -30,7 +30,7 @@ pub(crate) const CALLS_QUEUE_MAX: usize = peer::CALLS_IN_FLIGHT_MAX;
 pub(crate) struct WorkerCallee {
     /// The answer to `initialize`.
     pub(crate) welcome: WorkerWelcome,
-    /// Where the worker stands.
+    /// The state of the worker.
     pub(crate) status: watch::Receiver<WorkerStatus>,
     /// The queue to the core.
     pub(crate) calls: mpsc::Sender<LeaderCall>,

@@ -55,9 +55,9 @@ pub enum StartError {
     /// The directory to work in is not there.
     #[error("cannot work in {}: {source}", dir.display())]
     Workspace {
-        /// As given.
+        /// The directory as it was given.
         dir: PathBuf,
-        /// Why not.
+        /// The answer of the system.
         source: io::Error,
     },
     /// Another worker serves the member.

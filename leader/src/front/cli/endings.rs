@@ -1,4 +1,4 @@
-//! What is said of members that are being ended: whom that waits for, and what came of each.
+//! The lines about members that are being ended: whom the command waits for, and the outcome for each.
 
 use std::io;
 use std::time::Duration;
@@ -17,7 +17,7 @@ pub(super) fn exit_of(endings: &MemberEndings) -> ExitStatus {
     if endings.are_complete() { ExitStatus::Done } else { ExitStatus::Refused }
 }
 
-/// What came of each member, one a line.
+/// The outcome for each member, one a line.
 pub(super) fn endings_text(endings: &MemberEndings) -> String {
     endings.members.iter().map(ended_text).collect::<Vec<_>>().join("\n")
 }
@@ -56,7 +56,7 @@ impl<'a> EndingLines<'a> {
         }
     }
 
-    /// What came of it all. Says what happens now if somebody does not want to wait any longer.
+    /// Returns the outcome as it is. If the person gave up waiting, a note says that the members end all the same.
     pub(super) fn unless_given_up<T>(&self, ended: Result<T, CliError>) -> Result<T, CliError> {
         if let Err(CliError::Interrupted) = ended
             && self.context.shape == OutputShape::Text
@@ -80,7 +80,7 @@ impl<'a> EndingLines<'a> {
     }
 
     fn say(&mut self, line: String) {
-        // That nobody reads any more is none of the members' business.
+        // A reader that is gone is none of the members' business: they are ended all the same.
         if let Err(error) = print::say(line) {
             self.failed.get_or_insert(error);
         }

@@ -26,7 +26,7 @@ pub enum ExitStatus {
     Corrupt = 4,
     /// The leader made room for the next one, which its warden starts: nobody else sees it.
     HandedOver = HANDED_OVER,
-    /// Ctrl-C.
+    /// The person ended the command with Ctrl-C.
     Interrupted = 130,
 }
 
@@ -97,7 +97,7 @@ impl CliError {
         }
     }
 
-    /// In words for people.
+    /// The failure in words for people.
     pub fn failure(&self) -> PrintedFailure {
         let (message, hint) = self.told();
         let failure = PrintedFailure::new(message);

@@ -1,4 +1,4 @@
-//! What is said of the leader beside something else: that it does not answer, or ends the team. Each with the way on.
+//! The line about the leader beside other output: that it does not answer, or ends the team. Each with the way on.
 
 use teamster_protocol::wire::api::TeamEnding;
 
@@ -11,7 +11,7 @@ pub(super) fn leader_note(leader: Option<&LeaderStatus>) -> String {
     words.unwrap_or_default()
 }
 
-/// What is wrong with a leader, or what it is about to do: the end of a sentence that begins with its name.
+/// The trouble with a leader, or the step that it is about to take: the end of a sentence that begins with its name.
 pub(super) fn condition(leader: &LeaderStatus) -> Option<String> {
     let force = "teamster down --force";
     if leader.hangs {

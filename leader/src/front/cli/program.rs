@@ -72,7 +72,7 @@ macro_rules! commands {
                 }
             }
 
-            /// Does what was typed.
+            /// Carries out the command.
             pub(super) async fn obey(self, context: &CliContext) -> Result<ExitStatus, CliError> {
                 match self {
                     $(TypedCommand::$verb(args) => $obey(context, args).await,)*

@@ -27,9 +27,9 @@ pub enum ConfiguredCommand {
 /// The settings of one agent in a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AgentSettings {
-    /// One of [`DRIVERS`].
+    /// The driver that speaks with the agent: one of [`DRIVERS`].
     pub driver: Option<PlacedValue<String>>,
-    /// How it is started.
+    /// The command that starts it.
     pub command: Option<PlacedValue<ConfiguredCommand>>,
     /// Variables for its environment. Values may be secrets, and are shown to nobody.
     pub env: Option<PlacedValue<BTreeMap<String, String>>>,
@@ -37,7 +37,7 @@ pub struct AgentSettings {
     pub model: Option<PlacedValue<String>>,
     /// How much it is to think, in the agent's words.
     pub effort: Option<PlacedValue<String>>,
-    /// One of [`APPROVALS`].
+    /// The answer to its questions for permission: one of [`APPROVALS`].
     pub approval: Option<PlacedValue<String>>,
 }
 

@@ -20,7 +20,7 @@ pub enum ConfigFault {
     /// A fault that any document can have.
     #[error(transparent)]
     Document(#[from] DocumentFault),
-    /// Over [`CONFIG_BYTES_MAX`].
+    /// The file has more than [`CONFIG_BYTES_MAX`] bytes.
     #[error("the file has more than {CONFIG_BYTES_MAX} bytes, which is no file of settings")]
     TooLarge,
     /// A number outside its bounds, or with a fraction.
@@ -32,7 +32,7 @@ pub enum ConfigFault {
         min: u32,
         /// The most.
         max: u32,
-        /// As written.
+        /// The text as it was written.
         text: String,
     },
     /// None of the words that the key takes.
@@ -40,10 +40,10 @@ pub enum ConfigFault {
     UnknownWord {
         /// The key in question.
         field: &'static str,
-        /// As written.
+        /// The text as it was written.
         text: String,
     },
-    /// Not a name.
+    /// The text is not a name.
     #[error("{field}: {why}")]
     BadName {
         /// The key in question.
@@ -54,7 +54,7 @@ pub enum ConfigFault {
     /// A name that leaves no room for what is put after it.
     #[error("`name` has {chars} characters, at most {max} are allowed")]
     LongName {
-        /// How many it has.
+        /// The number of characters that it has.
         chars: usize,
         /// How many it may have.
         max: usize,
@@ -74,7 +74,7 @@ pub enum ConfigFault {
     /// A name of a variable that no environment can hold.
     #[error("`{}` can not be the name of a variable", quoted(name))]
     BadVariable {
-        /// As written.
+        /// The name as it was written.
         name: String,
     },
 }

@@ -27,9 +27,9 @@ pub struct ConfigFile {
 /// The settings that every command takes as options.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CommandLineSettings {
-    /// `--team`.
+    /// The value of `--team`.
     pub team: Option<TeamName>,
-    /// `--root`.
+    /// The value of `--root`.
     pub root: Option<PathBuf>,
 }
 
@@ -38,9 +38,9 @@ pub struct CommandLineSettings {
 pub struct ConfigLayers {
     /// The options of the command.
     pub command_line: CommandLineSettings,
-    /// `TEAMSTER_TEAM`.
+    /// The value of `TEAMSTER_TEAM`.
     pub environment_team: Option<TeamName>,
-    /// `TEAMSTER_ROOT`.
+    /// The value of `TEAMSTER_ROOT`.
     pub environment_root: Option<PathBuf>,
     /// The other variables.
     pub environment: EnvironmentSettings,

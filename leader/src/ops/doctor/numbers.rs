@@ -19,7 +19,7 @@ const LEAP: u32 = 1_000;
 /// How much of a board is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LostNumbers {
-    /// Single lines at most.
+    /// Single lines are lost at most.
     Lines,
     /// The newest file, or all.
     Newest,

@@ -25,7 +25,7 @@ pub struct DoctorReport {
     pub repairs: Vec<RepairAct>,
 }
 
-/// How a team is.
+/// The health of a team.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TeamHealth {
@@ -82,11 +82,11 @@ pub enum CheckGroup {
     Processes,
 }
 
-/// How a thing is.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckLevel {
-    /// As it should be.
+    /// The thing is as it should be.
     Ok,
     /// Worth to know; nothing is wrong.
     Note,

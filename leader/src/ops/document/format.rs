@@ -5,7 +5,7 @@ use std::path::Path;
 /// The notation of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DocumentFormat {
-    /// `[[task]]` tables.
+    /// TOML, with `[[task]]` tables.
     Toml,
     /// `{"task":[…]}` or the bare list.
     Json,

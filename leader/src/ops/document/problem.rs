@@ -31,13 +31,13 @@ pub enum DocumentFault {
     /// A key that means nothing here.
     #[error("unknown key `{}`", quoted(key))]
     UnknownKey {
-        /// As written.
+        /// The key as it was written.
         key: String,
     },
     /// A key given twice in one table.
     #[error("`{}` is given twice", quoted(key))]
     RepeatedKey {
-        /// As written.
+        /// The key as it was written.
         key: String,
     },
     /// A value of the wrong type.
@@ -158,7 +158,7 @@ impl<F> ProblemReport<F> {
         Self { fault: fault.into(), hint: None, elsewhere: None }
     }
 
-    /// Adds the way out.
+    /// Adds the way out to the problem.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self

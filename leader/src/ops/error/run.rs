@@ -13,7 +13,7 @@ pub enum RunError {
     Unfinished {
         /// The team.
         team: String,
-        /// Them.
+        /// The unfinished tasks.
         ids: Vec<TaskId>,
     },
     /// There is nothing to do.

@@ -6,7 +6,7 @@ const LEAD: &str = "lead";
 /// Why a text can not name a member or a role.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
-    /// Nothing was given.
+    /// The name is empty.
     #[error("it is empty")]
     Empty,
     /// How many characters it has, over the limit.

@@ -21,28 +21,28 @@ pub enum PlanFault {
     /// A fault that any document can have.
     #[error(transparent)]
     Document(#[from] DocumentFault),
-    /// Over [`PLAN_BYTES_MAX`].
+    /// The plan has more than [`PLAN_BYTES_MAX`] bytes.
     #[error("the plan has {size_bytes} bytes, at most {PLAN_BYTES_MAX} are read")]
     TooLarge {
         /// The size of the file.
         size_bytes: u64,
     },
-    /// Over [`PLAN_TASKS_MAX`].
+    /// The plan has more than [`PLAN_TASKS_MAX`] tasks.
     #[error("the plan has {tasks} tasks, at most {PLAN_TASKS_MAX} are allowed")]
     TooManyTasks {
-        /// How many there are.
+        /// The number of tasks that it has.
         tasks: usize,
     },
     /// No task at all.
     #[error("the plan has no task")]
     Empty,
-    /// Neither `run` nor `prompt`.
+    /// A task has neither `run` nor `prompt`.
     #[error("task `{}` has nothing to do", quoted(id))]
     NoWork {
         /// The task's name in the plan.
         id: String,
     },
-    /// Both `run` and `prompt`.
+    /// A task has both `run` and `prompt`.
     #[error("task `{}` has both `run` and `prompt`", quoted(id))]
     TwoWorks {
         /// The task's name in the plan.
@@ -51,7 +51,7 @@ pub enum PlanFault {
     /// An id over [`ID_CHARS_MAX`].
     #[error("an id has at most {ID_CHARS_MAX} characters, this one has {chars}")]
     LongId {
-        /// How many it has.
+        /// The number of characters that it has.
         chars: usize,
     },
     /// Two tasks of one id.
@@ -79,7 +79,7 @@ pub enum PlanFault {
     BadName {
         /// The key in question.
         field: &'static str,
-        /// As written.
+        /// The text as it was written.
         text: String,
         /// The fault of the name.
         why: NameError,
@@ -87,7 +87,7 @@ pub enum PlanFault {
     /// Not a whole number of 32 bits.
     #[error("priority must be a whole number from {} to {}, not {}", i32::MIN, i32::MAX, quoted(text))]
     BadPriority {
-        /// As written.
+        /// The text as it was written.
         text: String,
     },
 }

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 use super::tally::TaskTally;
 use super::{Run, RunError, RunInterrupts, RunNews, running};
 
-/// How a run ended.
+/// The way in which a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RunEnd {
     Drained,

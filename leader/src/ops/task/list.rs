@@ -15,17 +15,17 @@ pub enum TaskFilter {
     Ready,
     /// Pending and waiting for other tasks.
     Blocked,
-    /// Ready or blocked.
+    /// Tasks that are ready or blocked.
     Pending,
-    /// Stopped and held.
+    /// Tasks that were stopped and are held.
     Stopped,
-    /// Being worked on.
+    /// Tasks that a worker is on.
     InProgress,
-    /// Completed.
+    /// Completed tasks.
     Completed,
-    /// Failed.
+    /// Failed tasks.
     Failed,
-    /// Cancelled.
+    /// Cancelled tasks.
     Cancelled,
     /// All that is not completed, failed or cancelled.
     Open,

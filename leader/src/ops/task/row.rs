@@ -76,7 +76,7 @@ pub enum TaskStanding {
 }
 
 impl TaskStanding {
-    /// Where a task stands.
+    /// The standing of a task by the board.
     pub fn of(task: &Task) -> TaskStanding {
         match &task.status {
             TaskStatus::Pending { hold: TaskHold::Stopped, .. } => TaskStanding::Stopped,

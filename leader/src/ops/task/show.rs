@@ -16,7 +16,7 @@ pub struct ShownTask {
     /// The task.
     #[serde(flatten)]
     pub view: TaskView,
-    /// Where it stands.
+    /// The task's standing.
     #[serde(skip)]
     pub standing: TaskStanding,
 }

@@ -95,7 +95,7 @@ pub enum WaitCause {
     NothingToDo,
     /// These may not be begun: they wait for others.
     Blocked { tasks: Vec<TaskId> },
-    /// These are for others.
+    /// These tasks are for other members.
     ForOthers { tasks: Vec<TaskId> },
     /// These need another role than the member has.
     OtherRole { tasks: Vec<TaskId> },
@@ -157,7 +157,7 @@ pub enum MemberAbsence {
         at_ms: u64,
         /// The cause of the death.
         how: WorkerEnd,
-        /// When that is due.
+        /// The time at which that is due.
         again_ms: u64,
     },
 }
@@ -227,7 +227,7 @@ impl TeamScene<'_> {
                         | MemberHindrance::FileLimit { .. }
                         | MemberHindrance::Stalled),
                     ) => WaitCause::OwnerHindered { owner, since_ms, by },
-                    // It finishes that first.
+                    // The member finishes its task before it ends.
                     Some(MemberHindrance::Ending { .. } | MemberHindrance::LockLost) | None => {
                         WaitCause::InProgress { owner, since_ms }
                     }
@@ -387,7 +387,7 @@ impl TeamScene<'_> {
         }
     }
 
-    /// What keeps a member that runs from its work first of all, if anything does.
+    /// The first hindrance that keeps a running member from its work, if there is one.
     fn hindrance(&self, name: &MemberName) -> Option<MemberHindrance> {
         self.hindrances(name).next()
     }

@@ -14,7 +14,7 @@ pub fn exit_words(status: ExitStatus) -> String {
     }
 }
 
-/// `exit status 3`.
+/// The words for an exit with this code, such as `exit status 3`.
 pub fn exited(code: i32) -> String {
     format!("exit status {code}")
 }

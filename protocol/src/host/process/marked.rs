@@ -1,5 +1,6 @@
-//! What outlived its worker: processes that bear the mark of a life in their environment, wherever they went. In a cell the
-//! kernel leaves none; a worker that was killed where there is no namespace leaves all that its agent had started.
+//! Processes that outlived their worker: they bear the mark of a life in their environment, wherever they went. In a
+//! cell the kernel leaves none; a worker that was killed where there is no namespace leaves all that its agent had
+//! started.
 //!
 //! A process is signalled only by a descriptor, after a look that it is still the one that was found.
 

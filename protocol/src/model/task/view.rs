@@ -57,7 +57,7 @@ impl TaskView {
 /// One claim of a task and what came of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttemptView {
-    /// Counted from 1.
+    /// The number of the attempt, counted from 1.
     pub attempt: u32,
     /// The member that claimed the task.
     pub owner: MemberName,

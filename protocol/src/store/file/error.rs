@@ -82,7 +82,7 @@ pub enum LogError {
     /// The file that this handle appends to has lost its name: somebody removed or replaced it.
     #[error("{} was removed or replaced while in use; nothing was written\nlook with teamster doctor what is there now: the team may have been removed", path.display())]
     Removed {
-        /// Where it was.
+        /// The path at which the log was.
         path: PathBuf,
     },
     /// The file is not there, and must have been: the rest of its team is.
@@ -91,7 +91,7 @@ pub enum LogError {
         path.display()
     )]
     Lost {
-        /// Where it was.
+        /// The path at which the log was.
         path: PathBuf,
     },
     /// The file is shorter than what was read of it: somebody else than a writer of logs cut it.

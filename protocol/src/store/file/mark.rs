@@ -28,7 +28,7 @@ pub(super) struct LogMark {
     pub(super) began_ms: u64,
     /// The number that the next record had.
     pub(super) next_seq: u64,
-    /// As [`LogFold::highest_id`](super::LogFold::highest_id) said.
+    /// The answer of [`LogFold::highest_id`](super::LogFold::highest_id).
     pub(super) highest_id: u64,
 }
 

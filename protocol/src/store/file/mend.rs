@@ -52,7 +52,7 @@ pub(super) struct ExaminedLog<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct WholeRecord<'a> {
     seq: u64,
-    /// Without its newline.
+    /// The line without its newline.
     line: &'a [u8],
 }
 

@@ -58,12 +58,12 @@ pub enum RepairedLog {
     /// Something else than a file stood in the place of the log, and was moved aside. There is no log now, and nothing to
     /// make one of.
     Cleared {
-        /// Where that is now.
+        /// The place where it is now.
         backup: PathBuf,
     },
     /// The old generation could not be read; nobody needs it.
     SetAside {
-        /// Where it is now.
+        /// The place where the old generation is now.
         backup: PathBuf,
     },
 }

@@ -19,7 +19,7 @@ pub struct OpenTurn {
     /// The task it is for, if any. Once that is not the member's any more, all that is left of the turn is to say that it
     /// ended: the board is written first.
     pub task: Option<TaskId>,
-    /// When it began.
+    /// The time at which it began.
     pub since_ms: u64,
     /// Whether the last that is known of its agent is that it says nothing.
     pub quiet: bool,
@@ -28,16 +28,16 @@ pub struct OpenTurn {
 /// The work that a member was at when its transcript was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TranscriptStanding {
-    /// A turn.
+    /// The member is in a turn.
     Turn(OpenTurn),
-    /// A wait for its provider, which takes no more for now.
+    /// The member waits for its provider, which takes no more for now.
     Parked {
         /// The time since which it is parked.
         since_ms: u64,
-        /// When it goes on by itself.
+        /// The time at which it goes on by itself.
         until_ms: u64,
     },
-    /// None.
+    /// The member has no work.
     Free {
         /// The time since which it is free.
         since_ms: u64,

@@ -42,7 +42,7 @@ pub enum WorkerPhase {
     Leaving,
 }
 
-/// Where a worker stands.
+/// The state of a worker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkerStatus {
     /// The phase, with the turn or the reason where it has one.
@@ -81,7 +81,7 @@ pub struct AbortAnswer {
     pub task: Option<TaskId>,
 }
 
-/// Leader → worker.
+/// The calls of the leader to a worker.
 #[rpc(client, server)]
 pub trait WorkerApi {
     /// The first call: refused with [`OTHER_VERSION`](super::code::OTHER_VERSION) if the versions differ. Answered when the

@@ -18,7 +18,7 @@ use super::{ScriptSetup, ScriptStanding, ScriptWish, TurnStanding, exit_of};
 use crate::cell::keeper::{CellKeeper, ProcessGroup};
 use crate::driver::{AgentNews, DriverError, TextTail};
 
-/// See the module.
+/// The task that speaks with the program; see the module.
 pub(super) struct ScriptActor {
     setup: ScriptSetup,
     news: mpsc::Sender<AgentNews>,

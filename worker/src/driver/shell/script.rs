@@ -32,7 +32,7 @@ impl ShellScript {
         Ok(ShellScript::InMemory(file))
     }
 
-    /// Lets `shell` run it.
+    /// Sets up `shell` so that it runs the script.
     pub(super) fn give(&self, shell: &mut Command) {
         shell.args(["-eu", "-c"]);
         match self {

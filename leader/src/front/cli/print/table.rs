@@ -26,7 +26,7 @@ enum ColumnKind {
 }
 
 impl TableColumn {
-    /// For words.
+    /// A column of words, which begin at the left.
     pub const fn left(header: &'static str) -> Self {
         Self { header, kind: ColumnKind::Left }
     }

@@ -113,7 +113,7 @@ struct PanelScene {
     done: usize,
     failed: usize,
     members: BTreeMap<MemberName, PanelActivity>,
-    /// Not drawn yet.
+    /// Lines that are still to be drawn above the panel.
     told: Vec<String>,
     /// How wide each line of the last drawing is.
     drawn: Vec<usize>,

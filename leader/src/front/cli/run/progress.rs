@@ -16,7 +16,7 @@ use super::panel::ProgressPanel;
 use crate::front::cli::print::{TextTone, clock, harmless, humane, paint, remark};
 use crate::ops::run::{RunNews, TaskTally};
 
-/// Shows a run.
+/// The display of a run while it goes.
 #[derive(Debug)]
 pub(super) struct RunProgress {
     shown: Mutex<ShownProgress>,
@@ -47,7 +47,7 @@ impl RunProgress {
         }
     }
 
-    /// Nothing.
+    /// A display that shows nothing.
     pub(super) fn none() -> RunProgress {
         RunProgress::new(ShownProgress::Nothing)
     }
@@ -60,7 +60,7 @@ impl RunProgress {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Shows what happened.
+    /// Shows a piece of news.
     pub(super) fn show(&self, news: RunNews<'_>) {
         match news {
             RunNews::Begun { tasks, members } => self.begin(tasks, members),
@@ -124,7 +124,7 @@ impl RunProgress {
         }
     }
 
-    /// How far it is.
+    /// Shows how far the run is.
     fn tally(&self, tally: &TaskTally) {
         if let ShownProgress::Panel { names, panel: Some(panel) } = &*self.shown() {
             panel.tally(tally, |id| names.title(id));

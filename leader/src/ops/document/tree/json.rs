@@ -1,4 +1,4 @@
-//! JSON into the tree.
+//! The reader of JSON, which makes the tree.
 //!
 //! `RawValue` borrows from the text, so where it lies in memory tells where it stands in the file.
 

@@ -1,4 +1,4 @@
-//! TOML into the tree.
+//! The reader of TOML, which makes the tree.
 
 use ::toml::Spanned;
 use ::toml::de::{DeTable, DeValue};
