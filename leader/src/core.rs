@@ -1,8 +1,9 @@
-//! The leader's decisions: who is being started, who runs, who is dead, adopted or hung, and who is being ended and how far
-//! up the ladder that is. Pure: it reads no clock, file, process or random source. The one table of members is here.
+//! The leader's decisions: which member is being started, runs, is dead, adopted or hung, and how far up the ladder
+//! each is that is being ended. Pure: it reads no clock, file, process or random source. The one table of members is
+//! here.
 //!
-//! The shell around it gathers facts, carries out the actions of a step in order, and feeds each [`LeaderEvent`] that answers one
-//! of them back in before it takes the next event from the world.
+//! The shell around it gathers facts, carries out the actions of a step in order, and feeds each [`LeaderEvent`] that
+//! answers one of them back in before it takes the next event from the world.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

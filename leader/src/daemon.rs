@@ -190,8 +190,8 @@ async fn end_orphans(shared: &LeaderShared) {
     escaped::end(&shared.dir).await;
 }
 
-/// The shell around the core: what it needs to gather facts and to carry out actions. Who is a member, and where each
-/// stands, only the core knows.
+/// The shell around the core: the files, links and processes by which it gathers facts and carries out actions. Only
+/// the core knows the members and where each stands.
 struct LeaderDaemon<'a> {
     core: LeaderCore,
     /// The right to lead.

@@ -1,9 +1,9 @@
 //! An isolated worktree for each member, so that agents who edit the same files do not meet.
 //!
-//! The work is done through libgit2; a repository that libgit2 cannot serve without harm (see
-//! [`WhyProgram`]) is served by the `git` program, and the answer says so. What is, is asked of the disk
-//! each time and never remembered: a step looks, does one thing, and the next one looks again, so a crash
-//! at any point is resumed by the same call. There is no fall-back to the shared tree.
+//! The work is done through libgit2; a repository that libgit2 cannot serve without harm (see [`WhyProgram`]) is served
+//! by the `git` program, and the answer says so. The present state is read from the disk each time and never
+//! remembered: a step looks, does one thing, and the next one looks again, so a crash at any point is resumed by the
+//! same call. There is no fall-back to the shared tree.
 //!
 //! - One `flock` in the common directory orders create and remove among all processes; files are checked
 //!   out outside of it.

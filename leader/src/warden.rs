@@ -55,8 +55,8 @@ pub fn after() -> Option<ProcessIdentity> {
     serde_json::from_str(&before).ok()
 }
 
-/// Lets this process hear the signals that its warden has blocked for itself, and with that for its child. Those that came
-/// meanwhile come now. To be called before there is a second thread; does nothing where there is no warden.
+/// Lets this process hear the signals that its warden has blocked for itself, and with that for its child. Signals that
+/// came meanwhile come now. To be called before there is a second thread; does nothing where there is no warden.
 pub fn unblock() {
     if is_above() {
         heard().thread_unblock().expect("a set of signals that exist can be unblocked");

@@ -314,9 +314,9 @@ impl Team {
         })
     }
 
-    /// Looks for members that hold tasks, or wait for some, and whose worker is dead, and buries each. Returns
-    /// their names. Those to spare are not looked at: nobody can take its own lock, and who will hear of a death knows
-    /// more of it than that it happened.
+    /// Looks for members that hold tasks, or wait for some, and whose worker is dead, and buries each. Returns their
+    /// names. Members for which `spare` is true are not looked at: no process can take its own lock, and a leader that
+    /// will hear of a death knows its cause, too.
     pub fn sweep(&mut self, spare: impl Fn(&MemberName) -> bool) -> Result<Vec<MemberName>, TeamError> {
         self.refresh(|_| ())?;
         let waiting = self.board().waiting().map(|who| &who.name);
@@ -342,7 +342,7 @@ impl Team {
         }
     }
 
-    /// All members as people see them. What one is at comes from its lock, the board and its transcript.
+    /// All members as people see them. The state of each comes from its lock, the board and its transcript.
     pub fn members(&mut self) -> Result<Vec<MemberView>, TeamError> {
         self.refresh(|_| ())?;
         view::member_views(&self.dir, self.board(), self.roster())

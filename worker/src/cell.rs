@@ -88,10 +88,10 @@ pub struct WorkerCell {
 }
 
 /// Goes into a cell. Returns in the worker: in the inner half if there is a namespace, else in the process as it was,
-/// of which nothing was changed. The outer half ends in here.
+/// with nothing changed. The outer half ends in here.
 ///
-/// To be called before there is a second thread. SIGINT, SIGTERM and SIGHUP wait from here on until the worker listens: the first
-/// process of a namespace is not reached by a signal that it does not handle, so what comes early would be lost.
+/// To be called before there is a second thread. SIGINT, SIGTERM and SIGHUP wait from here on until the worker listens:
+/// the first process of a namespace is not reached by a signal that it does not handle, so an early one would be lost.
 pub fn enter(wanted: WantedIsolation) -> Result<WorkerCell, CellError> {
     end_signals().thread_block().expect("a set of signals that exist can be blocked");
     let refused = match wanted {

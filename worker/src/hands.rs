@@ -187,8 +187,8 @@ impl WorkerHands {
         }
     }
 
-    /// Writes into the transcript. What cannot be written stops nothing else. The same trouble again, with nothing
-    /// between, is one: it is met with every try.
+    /// Writes into the transcript. An entry that cannot be written stops nothing else. The same trouble twice in a row
+    /// is told once, because every try meets it.
     pub(crate) fn say(&mut self, what: TranscriptText) {
         match &what {
             TranscriptText::Trouble { text } if self.troubled.as_ref() == Some(text) => return,

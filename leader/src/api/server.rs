@@ -1,5 +1,5 @@
-//! The leader's side of [`LeaderApi`](teamster_protocol::wire::api::LeaderApiServer). What concerns lives of workers goes to the
-//! core; the board, the roster and mail are on disk; a running worker is called directly.
+//! The leader's side of [`LeaderApi`](teamster_protocol::wire::api::LeaderApiServer). Calls about the lives of workers
+//! go to the core; the board, the roster and mail are on disk; a running worker is called directly.
 
 use std::sync::Arc;
 

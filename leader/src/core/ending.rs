@@ -161,8 +161,8 @@ impl LeaderCore {
         self.act(LeaderAction::WriteFact { fact: TeamFact::Dismissed { name: name.clone() } });
     }
 
-    /// A call waits until each of these is gone or refuses. Those that do not run are not waited for, nor those that
-    /// nothing ends.
+    /// Keeps a call until each of these members is gone or refuses. It does not wait for members that do not run, nor
+    /// for those that nothing ends.
     pub(super) fn wait(&mut self, ask: AskId, names: Vec<MemberName>) {
         let mut waiter = EndWaiter { ask, left: BTreeSet::new(), ended: Vec::new(), unasked: Vec::new() };
         for name in names {
@@ -216,7 +216,7 @@ impl LeaderCore {
     }
 }
 
-/// The same worker, of which nothing is waited for.
+/// A copy of the worker of which no answer to a ping is awaited any more.
 fn answering(worker: &MemberWorker) -> MemberWorker {
     MemberWorker { pulse: WorkerPulse::Answers, ..worker.clone() }
 }

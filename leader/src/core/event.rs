@@ -144,7 +144,8 @@ pub enum LeaderAction {
     Adopt { name: MemberName, process: ProcessIdentity },
     /// Read the roster and look at the locks; answered by [`LeaderEvent::RosterSeen`], unless they can not be read.
     LookAtRoster,
-    /// Look what a member has to do; answered by [`LeaderEvent::WorkSeen`]. One that is silent may hold a task that is overdue.
+    /// Look what a member has to do; answered by [`LeaderEvent::WorkSeen`]. A silent member may hold a task that is
+    /// overdue.
     LookAtWork { name: MemberName, is_silent: bool },
     /// Ask its worker whether it is well; [`LeaderEvent::Answered`] or [`LeaderEvent::NotAsked`] follows, later.
     Ping { name: MemberName },

@@ -43,8 +43,8 @@ impl LeaderCore {
         }
     }
 
-    /// Asks a worker that is at work, or that should be: those that have nothing to do sleep on. One to which the link is
-    /// still being tried is asked by that.
+    /// Pings a worker that is at work, or that should be: a worker that has nothing to do sleeps on. One to which the
+    /// link is still being tried needs no ping, for the try is one.
     pub(super) fn work_seen(&mut self, now_ms: u64, name: MemberName, work: &WorkSeen) {
         let until_ms = now_ms + ms(self.answer_within);
         let (worker, is_ending) = match self.members.get_mut(&name) {

@@ -29,8 +29,8 @@ impl LeaderCore {
         self.turn_waiters.push(TurnWaiter { ask, name, turn });
     }
 
-    /// Answers who waits for turns of which nothing is to be heard any more: they ended, or their worker did, or the link to
-    /// it is lost. A worker that is starting may be in its first turn before it is known to be ready.
+    /// Answers the calls that wait for turns which are over: a turn ended, or its worker did, or the link to it is
+    /// lost. A worker that is starting may be in its first turn before it is known to be ready.
     pub(super) fn answer_turn_waiters(&mut self) {
         if self.turn_waiters.is_empty() {
             return;

@@ -49,7 +49,7 @@ impl OpenAnswers {
         EndingOrphans(Arc::clone(&self.endings))
     }
 
-    /// Answers a call. That its asker is gone is no error: what it asked for has happened.
+    /// Answers a call. An asker that is gone is no error: its wish has been carried out.
     pub(super) fn answer(&mut self, ask: AskId, answer: Result<LeaderAnswer, String>) {
         let Some(asker) = self.askers.remove(&ask) else { return };
         match answer {

@@ -51,7 +51,8 @@ impl LeaderDaemon<'_> {
             {
                 return Ok(BurialOutcome::Done);
             }
-            // Somebody gives back what it held, or starts the next one. What follows is this leader's to say all the same.
+            // Another process gives the member's tasks back, or starts the next worker. The consequence is this
+            // leader's to write all the same.
             Err(TeamError::Lock(LockError::Held { .. })) => {
                 team.enroll_if(|roster| leaving.fact_of_the_dead(name, roster, ProcessIdentity::exists))?;
                 return Ok(BurialOutcome::LockHeld);

@@ -57,7 +57,8 @@ fn find(dir: &TeamDir) -> io::Result<Vec<MarkedProcess>> {
     Ok(marked::of_team(dir.path())?.into_iter().filter(|marked| is_dead(dir, &marked.life)).collect())
 }
 
-/// Whether a life is over. The lock tells it everywhere, the process only to who is in its namespace or outside of it.
+/// Whether a life is over. The lock tells that everywhere; the process tells it only in its PID namespace, or outside
+/// of it.
 pub fn is_dead(dir: &TeamDir, life: &MemberLife) -> bool {
     let path = dir.member_lock(&life.member);
     let holds_its_lock = match (presence::is_held(&path), presence::read_holder(&path)) {

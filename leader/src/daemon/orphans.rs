@@ -50,7 +50,8 @@ pub(super) async fn end(list: impl Fn() -> Vec<Pid>) -> Vec<String> {
     }
 }
 
-/// Signals an orphan, with its group if it leads one, and reaps it if it is dead. That it is gone already is as good.
+/// Signals an orphan, with its group if it leads one, and reaps it if it is dead. An orphan that is gone already is as
+/// good.
 fn end_one(orphan: Pid, signal: KillSignal) {
     for signal in signal.as_signals() {
         let _ = if getpgid(Some(orphan)) == Ok(orphan) { killpg(orphan, *signal) } else { kill(orphan, *signal) };

@@ -70,8 +70,8 @@ impl LeaderDaemon<'_> {
         }
     }
 
-    /// The members of which the roster can tell news. One whose lock can not be looked at is left out, and does not hide the
-    /// others.
+    /// The members about which the roster can tell news. A member whose lock can not be looked at is left out, and does
+    /// not hide the others.
     fn members_seen(&mut self) -> Result<Vec<MemberSeen>, TeamError> {
         let mut team = self.shared.team();
         team.refresh(|_| ())?;

@@ -14,8 +14,8 @@ use tokio::time::{Instant, timeout_at};
 
 use super::ServeError;
 
-/// Takes the leader's lock. One that is held although nobody answers is a leader that has just begun, or that was killed
-/// and is not quite gone: it is given a moment.
+/// Takes the leader's lock. A lock that is held although nobody answers belongs to a leader that has just begun, or
+/// that was killed and is not quite gone: it is given a moment.
 pub(super) async fn begin_to_lead(
     dir: &TeamDir,
     after: Option<&ProcessIdentity>,
@@ -25,7 +25,8 @@ pub(super) async fn begin_to_lead(
     let over = || ServeError::Over { team: dir.team().to_string() };
     let until = Instant::now() + LEADER_LOCK_WITHIN;
     loop {
-        // The one that died had made it: who is removing the team at this moment is not to be left with a new one.
+        // The leader that died had made this file. A command that removes the team at this moment must not be left with
+        // a new one.
         if after.is_some() && matches!(path.try_exists(), Ok(false)) {
             return Err(over());
         }
@@ -55,7 +56,8 @@ pub(super) async fn begin_to_lead(
     }
 }
 
-/// Whether a leader answers at the socket before the time is over. One that is being killed still has it, and answers nobody.
+/// Whether a leader answers at the socket before the time is over. A leader that is being killed still has the socket,
+/// and answers nobody.
 async fn answers(dir: &TeamDir, until: Instant) -> bool {
     let Ok(leader) = socket::dial(&dir.leader_socket()).await else { return false };
     // A refusal is an answer too.

@@ -1,5 +1,5 @@
-//! The command line: each command parses what was typed, calls an operation, and shows what came of it. What goes wrong
-//! is told in one place and in one way.
+//! The command line: each command parses its words, calls an operation, and shows the outcome. Failures are told in one
+//! place and in one way.
 
 use std::ffi::OsString;
 
@@ -189,8 +189,8 @@ impl CliContext {
         Ok(CliContext { session, shape: line.shape(), columns, zone, pager })
     }
 
-    /// Says how to begin where there is no team yet, and whether that was said: for commands that only look. Who reads JSON
-    /// gets the same shape as ever, with nothing in it.
+    /// Says how to begin where there is no team yet, and returns whether it did: for commands that only look. A reader
+    /// of JSON gets the same shape as ever, with nothing in it.
     fn says_how_to_begin(&self) -> Result<bool, CliError> {
         if self.shape == OutputShape::Json || !self.session.has_no_team_yet()? {
             return Ok(false);

@@ -1,8 +1,8 @@
 //! Makes a member's worktree, or finds again what a crash left of it.
 //!
-//! The order makes every half of it recognisable: the registration comes first (locked with our reason,
-//! in one rename), then the link, the branch, the files, and last the lock goes. What has our lock was
-//! never handed to anyone and may be completed; a branch without a registration is not ours.
+//! The order makes every half of it recognisable: the registration comes first (locked with our reason, in one rename),
+//! then the link, the branch, the files, and last the lock goes. A worktree that has our lock was never handed to
+//! anyone and may be completed; a branch without a registration is not ours.
 
 use std::path::{Path, PathBuf};
 
@@ -245,8 +245,8 @@ impl Repository {
         Ok(None)
     }
 
-    /// Takes back what a failed call made: nothing in it was ever anyone's. What cannot be taken back is
-    /// left locked as unfinished, for the next call. Under the repository's lock.
+    /// Takes back the steps of a failed call: nothing in the worktree was ever anyone's. Anything that cannot be taken
+    /// back is left locked as unfinished, for the next call. To be called under the repository's lock.
     fn undo(&self, engine: &dyn GitEngine, spec: &WorktreeSpec, base: &ObjectId) {
         let undone = || -> Result<(), GitError> {
             let Some(found) = registry::find(&self.common_dir, spec.place.path())? else {

@@ -36,7 +36,7 @@ impl Repository {
     }
 
     /// Makes the worktrees under `root` lead here again after the repository was moved, as `git worktree repair` does.
-    /// Returns how many that were. One whose link leads to a repository that is there is left alone.
+    /// Returns how many that were. A worktree whose link leads to a repository that is there is left alone.
     pub fn repair_links(&self, root: &Path) -> Result<usize, GitError> {
         let Ok(root) = root.canonicalize() else { return Ok(0) };
         let _lock = RepositoryLock::acquire(&self.common_dir)?;

@@ -51,9 +51,9 @@ pub struct KeptWork {
 }
 
 impl Repository {
-    /// Removes the worktree at `place` and its `branch`; whichever does not exist is no error. That no
-    /// process works in it is for the caller to see to. Refuses one locked by `git worktree lock`, a branch
-    /// checked out elsewhere, and, unless told to keep it, one that holds work. Nested repositories, initialised
+    /// Removes the worktree at `place` and its `branch`; it is no error if either does not exist. The caller must see
+    /// to it that no process works in the worktree. Refuses a worktree locked by `git worktree lock`, a branch checked
+    /// out elsewhere, and, unless told to keep it, a worktree that holds work. Nested repositories, initialised
     /// submodules and unreadable files cannot be kept under a ref and are refused either way.
     pub fn remove_worktree(
         &self,

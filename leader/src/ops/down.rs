@@ -30,8 +30,8 @@ pub struct EndedTeam {
     pub leader_ended: bool,
 }
 
-/// Ends every member and then the leader, and waits until nothing of it runs: each after its turn, or at once by force. Tells
-/// `news` how it goes. A team of which nothing runs is left as it is.
+/// Ends every member and then the leader, and waits until no process of them runs: each after its turn, or at once by
+/// force. Tells `news` how it goes. A team of which no process runs is left as it is.
 pub async fn down(session: &Session, force: bool, mut news: impl FnMut(&[EndingNews])) -> Result<EndedTeam, OpsError> {
     session.authorize(Verb::Down)?;
     // Only that the team is there: one whose logs are damaged must be ended before they are mended.
@@ -106,7 +106,7 @@ async fn until_gone(session: &Session, leader: Option<LockHolder>) -> Result<(),
     })
 }
 
-/// Whether both are one process. Who can not be told is no other.
+/// Whether both are one process. A holder that can not be read counts as the same.
 fn is_same(one: Option<&LockHolder>, other: Option<&LockHolder>) -> bool {
     one.zip(other).is_none_or(|(one, other)| one.process == other.process)
 }

@@ -1,5 +1,5 @@
-//! How members go that are being ended: whom is waited for and what each of them is at, and each as it goes. It is read
-//! from the team's files, so it is told in the same way whoever leads.
+//! News of members that are being ended: which are waited for and the work of each, and each as it goes. The news are
+//! read from the team's files, so they are the same whoever leads.
 
 use std::collections::BTreeMap;
 
@@ -131,7 +131,7 @@ impl EndingProgress {
 /// The fate of the turns that run when members are to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RunningTurns {
-    /// Running turns are finished first, so it is told at once whom that keeps waiting.
+    /// Running turns are finished first, so the members that this delays are told at once.
     AreFinished,
     /// Running turns are not finished: either nobody is asked, or every busy worker refuses.
     AreNot,
@@ -141,7 +141,7 @@ pub(super) enum RunningTurns {
 pub(super) struct EndingTeller<'a, S: FnMut(&[EndingNews])> {
     sink: &'a mut S,
     progress: EndingProgress,
-    /// The team's files; none if they can not be read. What can not be told on the way is told in the end.
+    /// The team's files; none if they can not be read. News that can not be told on the way are told in the end.
     view: Option<TeamView>,
     watch: FileWatch,
     /// The one member that is ended, if not all are.

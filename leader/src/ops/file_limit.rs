@@ -13,8 +13,8 @@ use teamster_protocol::team::TeamView;
 /// The longest record that a worker usually writes: the result of a task, each byte escaped, and what is around it.
 const RECORD_BYTES: u64 = 2 * RESULT_BYTES_MAX as u64;
 
-/// The members whose worker may not write the team's logs on, and the longest file each may write. A worker of which
-/// that is not told has none.
+/// The members whose worker may not write the team's logs on, and the longest file each may write. A worker whose limit
+/// can not be read counts as one without.
 pub fn members_over_file_limit(view: &TeamView) -> BTreeMap<MemberName, u64> {
     let dir = view.dir();
     let mut found = BTreeMap::new();

@@ -109,9 +109,9 @@ pub enum RunLeftover {
     Resume,
 }
 
-/// Runs to the end, however it comes: drained, timed out, or interrupted (once: running tasks are finished; twice:
-/// they are killed). Whoever was spawned for the run has ended when this returns. `interrupts` tells of each interrupt,
-/// and `news` is told what happens.
+/// Runs to the end, however it comes: drained, timed out, or interrupted (once: running tasks are finished; twice: they
+/// are killed). The members spawned for the run have ended when this returns. `interrupts` tells of each interrupt, and
+/// `news` gets the news of the run.
 pub async fn run(
     session: &Session,
     wanted: WantedRun,
@@ -215,7 +215,7 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// Looks whether there is something to run, and by whom. Begins nothing.
+    /// Looks whether there is something to run, and which members run it. Begins nothing.
     fn prepare(options: &'a RunOptions<'a>, leadership: &'a Leadership) -> Result<Run<'a>, RunError> {
         let mut team = Team::open(options.dir.clone(), Address::Lead, options.settings.durability)?;
         team.refresh(|_| ())?;

@@ -32,8 +32,9 @@ impl MemberEndings {
     }
 }
 
-/// Asks one member, or all that run, to end, and waits for their answers and for the end of those that agree; tells `news`
-/// how that goes. Where no leader runs this process leads meanwhile. Those that do not run are left as they are.
+/// Asks one member, or all that run, to end, and waits for their answers and for the end of those that agree; tells
+/// `news` how that goes. Where no leader runs, this process leads meanwhile. Members that do not run are left as they
+/// are.
 pub async fn shutdown(
     session: &Session,
     name: Option<MemberName>,

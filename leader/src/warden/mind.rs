@@ -1,4 +1,4 @@
-//! The other way round: what leads notices that its warden is gone. It goes on, as the one to whom orphans fall.
+//! The other way round: a leader or keeper notices that its warden is gone. It goes on, and orphans fall to it instead.
 
 use nix::sys::prctl;
 use nix::sys::signal::Signal;

@@ -45,8 +45,9 @@ impl ProcessIdentity {
             && start_ticks(self.pid).is_ok_and(|ticks| ticks == self.start_ticks)
     }
 
-    /// Sends this very process a signal. That it is gone is no error: what was wanted has come. The process is held
-    /// by a descriptor between the look and the signal, so the number can not pass to another meanwhile.
+    /// Sends this very process a signal. A process that is gone already is no error: the wish has come true. The
+    /// process is held by a descriptor between the look and the signal, so the number can not pass to another
+    /// meanwhile.
     pub fn signal(&self, signal: Signal) -> io::Result<()> {
         if is_in_cell() {
             return Err(io::Error::new(io::ErrorKind::Unsupported, "a process in a cell reaches nobody outside"));

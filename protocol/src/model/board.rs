@@ -222,9 +222,9 @@ impl Board {
         Ok(BoardFact::Failed { id: claim.id, attempt: claim.attempt, reason, result })
     }
 
-    /// Gives a task back that was not finished: pending again, with what was done so far. A stopped one is
-    /// assigned to its owner and held, so that nobody takes it in the same breath; any other is for whom it was
-    /// before, and may be taken at once.
+    /// Gives a task back that was not finished: pending again, with the part of the result there is. A stopped task is
+    /// assigned to its owner and held, so that nobody takes it in the same breath; any other keeps its earlier
+    /// assignee, if it had one, and may be taken at once.
     pub fn release(&self, claim: &TaskClaim, why: ReleaseWhy, partial: String) -> Result<BoardFact, BoardRefusal> {
         self.end(claim, "release")?;
         Ok(BoardFact::Released { id: claim.id, attempt: claim.attempt, why, partial })
@@ -314,7 +314,7 @@ impl Board {
         if ids.is_empty() { Vec::new() } else { vec![BoardFact::Held { ids }] }
     }
 
-    /// Takes a task off the work to be done. What waits for it stays blocked until its dependency is removed.
+    /// Takes a task off the work to be done. Tasks that wait for it stay blocked until the dependency is removed.
     pub fn cancel(&self, id: TaskId) -> Result<BoardFact, BoardRefusal> {
         self.task(id)?.status.cancel(id)?;
         Ok(BoardFact::Cancelled { id })

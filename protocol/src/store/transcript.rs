@@ -66,8 +66,8 @@ enum MemberActivity {
 }
 
 impl Transcript {
-    /// Goes on after the last entry there is; makes the directory. What is older than
-    /// [`TRANSCRIPTS_KEPT_MAX`] files is removed. Blocks for the reading of the last file.
+    /// Goes on after the last entry there is; makes the directory. Removes the oldest files past
+    /// [`TRANSCRIPTS_KEPT_MAX`]. Blocks for the reading of the last file.
     pub fn open(dir: PathBuf) -> Result<Transcript, TranscriptError> {
         match fs::DirBuilder::new().mode(0o700).create(&dir) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed("create", &dir)(error)),
@@ -101,10 +101,9 @@ impl Transcript {
         self.seq
     }
 
-    /// Writes one entry and gives it back with its number; a turn's start begins a new file, and so does what is
-    /// said between two turns when the file is full. What is said in a turn beyond the limit of its file is counted
-    /// instead, and the count is written at the turn's end. On an error the entry is not there, and its number goes
-    /// to the next.
+    /// Writes one entry and returns it with its number. A turn's start begins a new file, and so does an entry between
+    /// two turns when the file is full. An entry in a turn beyond the limit of its file is counted instead, and the
+    /// count is written at the turn's end. On an error the entry is not there, and its number goes to the next.
     pub fn say(&mut self, at_ms: u64, what: TranscriptText) -> Result<TranscriptEntry, TranscriptError> {
         match &what {
             TranscriptText::TurnStarted { turn, .. } => {
@@ -228,9 +227,9 @@ fn forget(dir: &Path, number: u64) {
     }
 }
 
-/// The size of a file from which on an entry amid a turn is counted and not kept, and what it counts for. What the agent
-/// says leaves room for what others say to it; the few that tell where the turn is, for which there is nothing here, are
-/// always kept.
+/// Returns the size of a file from which on an entry amid a turn is counted and not kept, and the bytes it counts for;
+/// nothing for the few entries that tell where the turn is, which are always kept. Output of the agent leaves room for
+/// texts that others say to it.
 fn counted_from(what: &TranscriptText) -> Option<(u64, u64)> {
     let (room, bytes) = match what {
         TranscriptText::Text { text } | TranscriptText::Thought { text } => (TRANSCRIPT_BYTES_MAX, text.len()),

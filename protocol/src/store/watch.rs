@@ -301,8 +301,8 @@ impl FileWatch {
         }
     }
 
-    /// Watches the file that is at the path now, and the directory. Whoever comes later is told by the
-    /// directory, so that is watched first.
+    /// Watches the file that is at the path now, and its directory. The directory is watched first, because it tells of
+    /// a file that comes later.
     fn attach(&mut self, at: usize) {
         let Some(inotify) = &self.inotify else { return };
         let inotify = inotify.get_ref();

@@ -107,7 +107,7 @@ pub fn read_mail(dir: &TeamDir, whose: &Address) -> Result<Vec<(LetterState, Mes
     Ok(messages)
 }
 
-/// All members as people see them. What one is at comes from its lock and the board, and for a turn without a task
+/// All members as people see them. The state of each comes from its lock and the board, and for a turn without a task
 /// from its transcript.
 pub(super) fn member_views(dir: &TeamDir, board: &Board, roster: &Roster) -> Result<Vec<MemberView>, TeamError> {
     // Once for all: there may be many of both.

@@ -305,7 +305,7 @@ pub struct BoardChange {
 /// A text to one member or to all.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MailRequest {
-    /// To whom; to every other member if not given.
+    /// The mailbox the text is for; every other member's if not given.
     pub to: Option<Address>,
     /// The text.
     pub text: String,

@@ -1,9 +1,8 @@
-//! The keeper of processes: whatever a worker starts, and whatever that starts in turn, ends with it.
+//! The keeper of processes: every process that a worker starts, directly or through another, ends with the worker.
 //!
-//! A process group reaches most of it. What left its group or forked twice falls to the worker, which
-//! is a *child subreaper*: an orphan among its descendants becomes its child. So nothing beneath a
-//! worker can get away, and the kernel itself gives the proof that nothing is left: `waitpid` says
-//! `ECHILD`.
+//! A process group reaches most of them. A process that left its group or forked twice falls to the worker, which is a
+//! *child subreaper*: an orphan among its descendants becomes its child. So nothing beneath a worker can get away, and
+//! the kernel itself gives the proof that nothing is left: `waitpid` says `ECHILD`.
 //!
 //! Only two things are ever signalled: a child of ours that has not been reaped, and a group that such
 //! a child leads or that we made and such a child is in. Neither number can have passed to a stranger.
@@ -12,9 +11,9 @@
 //! Children that this process had before it became a worker belong to somebody else: a shell starts jobs, and then
 //! replaces itself by this program. Those are reaped, and neither signalled nor waited for.
 //!
-//! There are two kinds of groups. What a turn starts is ended with the turn. A *resident* is the group of an agent that
-//! outlives its turns: the end of a turn neither waits for it nor ends it, and whoever started it hears of its exit. What
-//! an agent leaves outside of its own group is the turn's, and is ended with it.
+//! There are two kinds of groups. The processes of a turn are ended with the turn. A *resident* is the group of an
+//! agent that outlives its turns: the end of a turn neither waits for it nor ends it, and its starter hears of its
+//! exit. Processes that an agent leaves outside of its own group are the turn's, and are ended with it.
 //!
 //! The price is that one place reaps: a process that uses a [`CellKeeper`] starts children in no other way
 //! (`tokio::process`, `Command::output`), and has one keeper at work at a time, beside those that wait for residents.
@@ -186,7 +185,7 @@ impl CellKeeper {
         }
     }
 
-    /// One round of the kill ladder: signals who is due, and waits until it is time to look again.
+    /// One round of the kill ladder: signals the processes that are due, and waits until it is time to look again.
     async fn next_round(
         &mut self,
         climb: &mut LadderClimb,

@@ -106,7 +106,7 @@ pub enum WorkerEvent {
         /// The demand of the call.
         what: WorkerAsk,
     },
-    /// These are unread in the mailbox, in order. Those taken before are passed over.
+    /// These messages are unread in the mailbox, in order. Messages that were taken before are passed over.
     MailArrived(Vec<Message>),
     /// Somebody made work, and rang.
     Rang,

@@ -1,4 +1,4 @@
-//! An agent that says nothing: hung, or only slow. That is shown, and what else is done about it is a setting.
+//! An agent that is silent in a turn: hung, or only slow. A stall is always shown; a setting says what is done besides.
 
 use teamster_protocol::model::id::Address;
 use teamster_protocol::model::notice::TranscriptText;

@@ -1,4 +1,4 @@
-//! From an agent's name to a running driver. What there is stands in one table, the protocol's
+//! From an agent's name to a running driver. The agents stand in one table, the protocol's
 //! [`preset`](teamster_protocol::model::agent::preset), which the leader reads too; here each row meets its driver.
 
 use std::env;

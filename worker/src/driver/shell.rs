@@ -4,8 +4,8 @@
 //!
 //! - **Output.** Standard output and standard error share one pipe, so they come in the order in which
 //!   they were written. Text comes in whole lines, those that came together as one piece; a line
-//!   without an end is shown after a moment, and one that is too long comes in pieces. What is not
-//!   UTF-8 shows as U+FFFD. Who takes the news slowly slows the command down.
+//!   without an end is shown after a moment, and one that is too long comes in pieces. Bytes that are not
+//!   UTF-8 show as U+FFFD. A worker that takes the news slowly slows the command down.
 //! - **Input.** A steer is a line on standard input, which otherwise stays open and empty: `read`
 //!   waits for a steer, and so does `cat`, for ever; aborting it is the way out. Whether the command has read a
 //!   steer is known when the turn ends: it is delivered then, or lost.

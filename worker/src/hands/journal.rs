@@ -1,5 +1,5 @@
-//! The transcript and those who follow it. What is written is told; what could not be written is told to nobody,
-//! because its number goes to the next entry.
+//! The transcript and its followers. An entry that was written is told to them; one that could not be written is told
+//! to nobody, because its number goes to the next entry.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -8,7 +8,7 @@ use teamster_protocol::model::notice::{Notice, TranscriptText};
 use teamster_protocol::store::transcript::{Transcript, TranscriptError};
 use tokio::sync::{mpsc, watch};
 
-/// Notices that wait for one follower. Whoever falls further behind is dropped, and asks again with the number
+/// Notices that wait for one follower. A follower that falls further behind is dropped, and asks again with the number
 /// of the last notice it has.
 pub(crate) const NOTICES_BEHIND_MAX: usize = 256;
 

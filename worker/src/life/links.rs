@@ -139,8 +139,8 @@ impl LeaderLinks {
         join_all(self.links.values().map(|link| link.peer.close())).await;
     }
 
-    /// Whether one more may come: at the limit, the oldest link goes whose other end did not say that it leads. Who forgot
-    /// that it has one must not keep a leader out.
+    /// Whether one more link may come: at the limit, the oldest link goes whose other end did not say that it leads, so
+    /// that a client which forgot its link does not keep a leader out.
     fn has_room(&mut self) -> bool {
         if self.links.len() < LINKS_MAX {
             return true;

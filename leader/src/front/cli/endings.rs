@@ -32,12 +32,12 @@ pub(super) struct EndingLines<'a> {
 }
 
 impl<'a> EndingLines<'a> {
-    /// Nothing was told yet. `hurry` is what may be done by who does not want to wait.
+    /// Begins with nothing told. `hurry` names the command for a person who does not want to wait.
     pub(super) fn new(context: &'a CliContext, hurry: impl Into<String>) -> EndingLines<'a> {
         EndingLines { context, hurry: Some(hurry.into()), failed: None }
     }
 
-    /// Prints what is news: first for whom there is to be waited, and the first time how that could be hurried.
+    /// Prints news: at first the members that are waited for, and the first time also the way to hurry them.
     pub(super) fn tell(&mut self, news: &[EndingNews]) {
         let now_ms = self.context.session.now_ms();
         let (awaited, ended): (Vec<_>, Vec<_>) = news.iter().partition(|one| matches!(one, EndingNews::Awaited { .. }));

@@ -5,7 +5,7 @@ use teamster_protocol::wire::api::TeamEnding;
 use super::print::{TextTone, paint};
 use crate::ops::hanging::LeaderStatus;
 
-/// A line to put below a table, after an empty one; empty for a leader of which nothing needs to be known.
+/// A line to put below a table, after an empty one; empty if nothing needs to be known about the leader.
 pub(super) fn leader_note(leader: Option<&LeaderStatus>) -> String {
     let words = leader.and_then(|leader| Some(format!("\nthe leader (process {}) {}", leader.pid, condition(leader)?)));
     words.unwrap_or_default()

@@ -1,4 +1,5 @@
-//! The roster against the truth: who is written down as running and does not, and what waits for whom in vain.
+//! The roster against the truth: members that are written down as running and do not, and mail and tasks that wait in
+//! vain.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -236,7 +236,7 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::File::open(within)?.sync_all()
 }
 
-/// The dead are buried, and those whom nobody starts any more are written down as such.
+/// Buries the dead, and writes down of those that nobody starts again that they left.
 fn roster(subject: &DoctorSubject, acts: &mut RepairActs) {
     if !subject.dir.exists() {
         return;

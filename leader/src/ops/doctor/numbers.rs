@@ -36,8 +36,8 @@ pub(super) fn go_on_above(known: u32, gone: LostNumbers, board: &Board) -> Vec<B
     if last_id > last { vec![BoardFact::Numbered { last_id }] } else { Vec::new() }
 }
 
-/// The highest number that the mark of the board, a view or a transcript names; 0 if none does. What cannot be read names
-/// none.
+/// The highest number that the mark of the board, a view or a transcript names; 0 if none does. A file that cannot be
+/// read names none.
 pub(super) fn highest(dir: &TeamDir) -> u32 {
     let views = names(&dir.tasks_dir()).filter_map(|name| name.strip_suffix(".json")?.parse().ok());
     let members = names(&dir.turns_dir()).map(|name| dir.turns_dir().join(name));

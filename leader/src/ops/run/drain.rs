@@ -43,7 +43,7 @@ impl Run<'_> {
             if tally.is_drained() {
                 return Ok(RunEnd::Drained);
             }
-            // Only when nobody is at it: to look who is alive costs a look at each lock.
+            // Only when no task runs: finding the members that are alive costs a look at each lock.
             if tally.running.is_empty() {
                 let living = self.living()?;
                 let served = |task: &Task| living.iter().any(|who| may_take(who, task));

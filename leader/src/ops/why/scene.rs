@@ -330,7 +330,8 @@ impl TeamScene<'_> {
         let is_free = |name: &MemberName| is_idle(name) && self.hindrance(name).is_none();
         let hindered =
             claiming.iter().filter(|name| is_idle(name)).find_map(|name| Some((*name, self.hindrance(name)?)));
-        // Of those that are free, the one for whom it is the very next, else any: the others are about to be taken.
+        // A free member for which the task is the very next goes first, else any free one: the others are about to be
+        // taken.
         let free: Vec<&MemberName> = claiming.iter().copied().filter(|name| is_free(name)).collect();
         let next = free.iter().find(|name| self.next_for(name) == Some(id)).or(free.first());
         match next {

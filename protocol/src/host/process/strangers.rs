@@ -1,5 +1,5 @@
-//! The children that a process had before it became what it is: a shell starts them, and then replaces itself by one of our
-//! programs. They are somebody else's, and nothing that is ended with it.
+//! Children that a process had before it became one of our programs: a shell starts them, and then replaces itself by
+//! the program. They belong to somebody else, and are not ended with the program.
 
 use std::collections::BTreeSet;
 
@@ -9,17 +9,18 @@ use nix::unistd::{Pid, getpgid};
 
 use super::children;
 
-/// Children that are not ours.
+/// The children of this process that are not its own.
 #[derive(Debug, Clone, Default)]
 pub struct StrangerProcesses {
     processes: BTreeSet<Pid>,
-    /// The groups that they were in, and nobody else: a shell gives each of its jobs one. What they started is in it too, and
-    /// falls to this process when they end.
+    /// The process groups of those children, which hold nobody else: a shell gives each of its jobs one. Processes that
+    /// the children started are in the groups too, and fall to this process when the children end.
     groups: BTreeSet<Pid>,
 }
 
 impl StrangerProcesses {
-    /// All children that there are. To be called before the first own one is started; `shared` is a group that such will be in.
+    /// All children that there are now. To be called before the first own child is started; `shared` is a group that
+    /// own children will be in.
     pub fn present(shared: Option<Pid>) -> StrangerProcesses {
         let processes: BTreeSet<Pid> = children::list().into_iter().collect();
         let groups = processes.iter().filter_map(|process| getpgid(Some(*process)).ok());
@@ -27,7 +28,7 @@ impl StrangerProcesses {
         StrangerProcesses { processes, groups }
     }
 
-    /// Whether nobody is left of them: then every child is an own one.
+    /// Whether none of the strangers is left: then every child is an own one.
     pub fn are_gone(&self) -> bool {
         self.processes.is_empty() && self.groups.is_empty()
     }
@@ -37,7 +38,7 @@ impl StrangerProcesses {
         children::list().into_iter().filter(|child| !self.have(*child)).collect()
     }
 
-    /// To be told of each child that was waited for: its number is free for one that is no stranger.
+    /// Forgets a child that was reaped, for its number may pass to an own child. To be called for each that was waited for.
     pub fn reaped(&mut self, child: Pid) {
         self.processes.remove(&child);
         self.groups.retain(|group| killpg(*group, None) != Err(Errno::ESRCH));

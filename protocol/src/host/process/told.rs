@@ -15,8 +15,8 @@ pub enum SignalTarget {
     Group,
 }
 
-/// Whom a signal that this process got was for, by its `si_code`. What a person or a program sent is taken to be for this
-/// process, also if it was sent to the group: that can not be told.
+/// The target of a signal that this process got, by its `si_code`. A signal that a person or a program sent is taken to
+/// be for this process, even if it was sent to the group: the two can not be told apart.
 pub fn meant_for(signal: Signal, code: i32) -> SignalTarget {
     // A terminal that goes away tells the leader of the session alone.
     let alone = || signal == Signal::SIGHUP && getsid(None) == Ok(getpid());

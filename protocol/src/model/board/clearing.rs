@@ -9,9 +9,10 @@ use crate::model::id::TaskId;
 use crate::model::task::{BoardRefusal, TaskStatus};
 
 impl Board {
-    /// Removes tasks from the board: the completed ones, the failed ones, or all. What waited for a cleared task no longer
-    /// does, so a failed task that somebody waits for stays ([`Board::failed_and_waited_for`]): to clear it would start
-    /// what must not be done. `All` is refused while any task is in progress. Gives no fact if there is nothing to clear.
+    /// Removes tasks from the board: the completed ones, the failed ones, or all. A cleared task is waited for no
+    /// longer, so a failed task that another waits for stays ([`Board::failed_and_waited_for`]): to clear it would
+    /// start work that must not be done. `All` is refused while any task is in progress. Returns no fact if there is
+    /// nothing to clear.
     pub fn clear(&self, scope: ClearedTasks) -> Result<Vec<BoardFact>, BoardRefusal> {
         let ids: Vec<TaskId> = match scope {
             ClearedTasks::Completed => {

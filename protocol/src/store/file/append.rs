@@ -95,7 +95,7 @@ impl<F: LogFold> Log<F> {
         self.writer.reader.next_seq()
     }
 
-    /// As [`LogReader::refresh`]. What this handle appended itself is never told, nor what
+    /// As [`LogReader::refresh`]. Records that this handle appended itself are never told, nor those that
     /// [`Self::transact`] read on its way.
     pub fn refresh(&mut self, tell: impl FnMut(&LogRecord<F::Fact>)) -> Result<RefreshedLog, LogError> {
         self.writer.reader.refresh(tell)

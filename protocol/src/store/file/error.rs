@@ -22,7 +22,7 @@ pub enum LogError {
         /// The answer of the system.
         source: io::Error,
     },
-    /// The disk refused to read a part of a file. What is before that part does not make the whole.
+    /// The disk refused to read a part of a file. The part before it is not taken for the whole.
     #[error(
         "cannot read {} from byte {at} on: {}\nthe disk may be failing: copy the team's directory while it can be read, and look with teamster doctor",
         path.display(), reason(source)

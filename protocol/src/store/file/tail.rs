@@ -23,7 +23,7 @@ const BUFFER_BYTES: usize = 64 * 1024;
 /// A header is some 80 bytes; what has no newline by here is none.
 const HEADER_BYTES_MAX: usize = 4096;
 
-/// For whom each record of others is news; nobody, when a log is loaded.
+/// The listener to each record that others wrote; none while a log is loaded.
 pub(super) type RecordListener<'a, Fact> = Option<&'a mut dyn FnMut(&LogRecord<Fact>)>;
 
 /// The use that a file is opened for.

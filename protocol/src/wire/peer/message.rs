@@ -22,7 +22,7 @@ pub(super) enum CallOutcome {
     Malformed(String),
 }
 
-/// Why a line is none of these, and whom to tell.
+/// The reason why a line is no message, and the id to answer, if there is one.
 pub(super) struct UnreadableLine {
     pub(super) id: Id<'static>,
     pub(super) error: ErrorObjectOwned,

@@ -126,7 +126,7 @@ fn is_call(head: &[u8]) -> bool {
     head.windows(br#""method""#.len()).any(|part| part == br#""method""#)
 }
 
-/// Handles one line. What it returns is for jsonrpsee's client.
+/// Handles one line. Returns the line to hand to jsonrpsee's client, if that has to see it.
 fn take_line(line: &[u8], shared: &PeerShared, server: &MethodServer) -> Option<Vec<u8>> {
     match PeerMessage::parse(line) {
         Ok(PeerMessage::Call { id, method, params }) => {
@@ -156,8 +156,8 @@ fn take_line(line: &[u8], shared: &PeerShared, server: &MethodServer) -> Option<
     }
 }
 
-/// Gives an answer to who waits for it. What it returns is for jsonrpsee's client, written anew: at an answer that
-/// it can not read the client would end the connection.
+/// Gives an answer to its waiter. Returns the answer for jsonrpsee's client, if that waits, written anew: an answer
+/// that it can not read would make the client end the connection.
 fn deliver(waiting: CallWaiter, id: Id<'_>, outcome: CallOutcome) -> Option<Vec<u8>> {
     match waiting {
         CallWaiter::Caller(caller) => {

@@ -1,5 +1,5 @@
-//! Residents: the groups of processes that outlive a turn, each led by the program of an agent. What a turn started is
-//! ended with the turn, and these are left alone by that.
+//! Residents: the groups of processes that outlive a turn, each led by the program of an agent. The end of a turn ends
+//! the turn's processes and leaves these alone.
 
 use std::collections::BTreeSet;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};

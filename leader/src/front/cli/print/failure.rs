@@ -60,8 +60,8 @@ pub fn ask(question: &str) {
     let _ = stderr.flush();
 }
 
-/// Writes a line to standard error that is no failure, or one in a form of its own. As [`fail`], it takes no notice
-/// of who does not take it: what tells of the work must not end it.
+/// Writes a line to standard error that is no failure, or one in a form of its own. As in [`fail`], an error of writing
+/// is passed over: news about the work must not end the work.
 pub fn remark(text: impl fmt::Display) {
     let _ = writeln!(anstream::stderr().lock(), "{text}");
 }

@@ -29,7 +29,7 @@ enum ShownProgress {
     Panel { names: TaskTitles, panel: Option<ProgressPanel> },
 }
 
-/// The titles of tasks, and who has had which since when.
+/// The titles of tasks, and the owner of each with the time of its claim.
 #[derive(Debug, Default)]
 struct TaskTitles {
     titles: BTreeMap<TaskId, String>,

@@ -101,7 +101,7 @@ fn hint(cause: &WaitCause, task: Option<TaskId>) -> Option<String> {
         WaitCause::OwnerDead { owner } => Some(format!("teamster spawn {owner}, or teamster doctor --repair")),
         WaitCause::Stopped { .. } => Some(format!("teamster task retry {id}, or teamster task assign {id} NAME")),
         WaitCause::WaitsFor { task: on, because, .. } => match &**because {
-            // To wait is all there is to do; who is impatient may look.
+            // Nothing is to be done but to wait; an impatient person may look at the transcript.
             WaitCause::InProgress { .. } | WaitCause::OwnerHindered { .. } | WaitCause::Next { .. } => {
                 hint(because, Some(*on))
             }
