@@ -106,7 +106,7 @@ impl LeaderCore {
             TeamFiles::There | TeamFiles::MissedOnce => None,
         };
         let due = |phase: &MemberPhase| match phase {
-            // Nothing is waited for any more.
+            // The end of this start is not waited for any more.
             MemberPhase::Starting { until_ms: u64::MAX, .. } => None,
             MemberPhase::Starting { until_ms, .. } => Some(*until_ms),
             MemberPhase::Ending { ladder, worker, .. } => {
@@ -252,7 +252,7 @@ impl LeaderCore {
     fn clock_was_set(&mut self, by_ms: i64) {
         for phase in self.members.values_mut() {
             match phase {
-                // Nothing is waited for any more.
+                // The end of this start is not waited for any more.
                 MemberPhase::Starting { until_ms: u64::MAX, .. } => {}
                 MemberPhase::Starting { until_ms: at_ms, .. } | MemberPhase::Restarting { at_ms, .. } => {
                     *at_ms = at_ms.saturating_add_signed(by_ms);

@@ -69,7 +69,7 @@ impl ObjectId {
         self.0.get(..10).unwrap_or(&self.0)
     }
 
-    /// All digits.
+    /// The whole id, in hexadecimal.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -133,7 +133,7 @@ impl MemberWorker {
 /// The reason why a worker starts.
 #[derive(Debug, Clone)]
 pub(super) enum StartReason {
-    /// Somebody asked, and waits.
+    /// Somebody asked for the worker, and waits for the answer.
     Asked { ask: AskId, workspace: Workspace },
     /// The worker before it died.
     Again { how: WorkerEnd, shortage: ShortageKnown },

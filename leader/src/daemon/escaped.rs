@@ -70,7 +70,7 @@ pub fn is_dead(dir: &TeamDir, life: &MemberLife) -> bool {
     !holds_its_lock && !life.worker.runs()
 }
 
-/// Its words, for people.
+/// The words of a process's command line, for people.
 fn command_of(pid: u32) -> String {
     let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let words = String::from_utf8_lossy(&words).replace('\0', " ");

@@ -79,7 +79,7 @@ pub struct CliContext {
     pub shape: OutputShape,
     /// How wide a line may be.
     pub columns: usize,
-    /// For the time of day.
+    /// The time zone of times of day.
     pub zone: jiff::tz::TimeZone,
     /// Whether long output may go through a pager.
     pub pager: PagerUse,

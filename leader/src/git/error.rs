@@ -24,7 +24,7 @@ pub enum GitError {
     /// The base names no commit.
     #[error("unknown base `{base}`: it names no commit in {}", repository.display())]
     UnknownBase {
-        /// As the user wrote it.
+        /// The base as the user wrote it.
         base: String,
         /// The repository.
         repository: PathBuf,

@@ -43,7 +43,7 @@ pub enum EventFact {
     Board(BoardFact),
     /// A fact about the roster.
     Team(TeamFact),
-    /// Of the mailbox of this address.
+    /// A fact about the mailbox of this address.
     Mail(MailFact),
 }
 

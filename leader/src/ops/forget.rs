@@ -15,32 +15,32 @@ use super::error::OpsError;
 use super::session::Session;
 use super::verb::Verb;
 
-/// The members that are off the roster.
+/// The members that were taken off the roster.
 #[derive(Debug, Serialize)]
 pub struct ForgottenMembers {
-    /// Each of them.
+    /// The members, by name.
     pub members: Vec<ForgottenMember>,
 }
 
-/// A member that is off the roster.
+/// A member that was taken off the roster.
 #[derive(Debug, Serialize)]
 pub struct ForgottenMember {
-    /// Its name.
+    /// The member's name.
     pub name: MemberName,
     /// Its worktree, which stays until the team is cleaned up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub worktree: Option<PathBuf>,
-    /// The branch of that.
+    /// The branch of that worktree.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub branch: Option<String>,
 }
 
-/// What keeps a member on the roster.
+/// The reason why a member stays on the roster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum ForgetObstacle {
-    /// It has not left: it runs, is being started, or will be started again.
+    /// The member has not left: it runs, is being started, or will be started again.
     IsThere,
-    /// Tasks that are to be done are for nobody else.
+    /// Only this member may do these tasks, and they are still to be done.
     HasTasks(Vec<TaskId>),
 }
 
@@ -62,7 +62,7 @@ pub fn forget(session: &Session, names: Vec<MemberName>) -> Result<ForgottenMemb
 }
 
 fn forget_one(team: &mut Team, name: MemberName) -> Result<ForgottenMember, OpsError> {
-    // While it is held, no worker takes up the name.
+    // No worker takes up the name while this lock is held.
     let _lock = match team.take_lock_of_dead(&name) {
         Err(TeamError::Lock(LockError::Held { .. } | LockError::Dying { .. } | LockError::Astray { .. })) => {
             return Err(kept_by(&name, ForgetObstacle::IsThere));
@@ -97,7 +97,7 @@ fn obstacle(name: &MemberName, roster: &Roster, board: &Board) -> Option<ForgetO
             | MemberPresence::Expected { .. }
             | MemberPresence::Joined { .. },
         ) => false,
-        // Somebody else was quicker.
+        // The member is off the roster already: another command was quicker.
         Err(_) => true,
     };
     if !has_left {

@@ -27,7 +27,7 @@ pub enum WantedMail {
 /// Whether messages are wanted that programs act on, such as the answers to a shutdown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ControlMail {
-    /// They are.
+    /// Control messages are shown.
     Shown,
     /// Only what says something to people is.
     Hidden,

@@ -31,9 +31,9 @@ pub struct MemberList {
 /// Which members are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WantedMembers {
-    /// All that are on the roster.
+    /// All members on the roster.
     All,
-    /// Those that have not left.
+    /// Members that have not left.
     There,
 }
 

@@ -10,7 +10,7 @@ use super::verb::Verb;
 /// Every setting.
 #[derive(Debug, Serialize)]
 pub struct ShownConfig {
-    /// Each with who gave it.
+    /// The settings, each with the giver of its value.
     pub settings: Vec<ConfigRow>,
 }
 

@@ -15,7 +15,7 @@ use super::error::OpsError;
 use super::session::Session;
 use super::verb::Verb;
 
-/// What a member is to be, whatever its name.
+/// The wanted settings of a new member, whatever its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WantedMember {
     /// The agent it drives; the configured one if not given.
@@ -76,7 +76,7 @@ pub struct WantedStall {
 }
 
 impl WantedStall {
-    /// As the roster has it.
+    /// Returns the wanted answer to a silent agent, as the roster has it.
     pub(super) fn stall(self, session: &Session) -> StallPolicy {
         session.config.stall(self.after, self.then)
     }

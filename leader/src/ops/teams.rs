@@ -19,7 +19,7 @@ use super::verb::Verb;
 /// The teams of one root, by name.
 #[derive(Debug, Serialize)]
 pub struct TeamList {
-    /// Where they are kept.
+    /// The root directory in which they are kept.
     pub root: PathBuf,
     /// The teams.
     pub teams: Vec<TeamRow>,
@@ -28,7 +28,7 @@ pub struct TeamList {
 /// One team.
 #[derive(Debug, Serialize)]
 pub struct TeamRow {
-    /// Its name.
+    /// The team's name.
     pub team: TeamName,
     /// Whether commands that are typed here are about it.
     pub here: bool,
@@ -36,13 +36,13 @@ pub struct TeamRow {
     pub dir: Option<PathBuf>,
     /// The leader that runs, if one does.
     pub leader: Option<LeaderStatus>,
-    /// How many members it has that have not left.
+    /// The number of members that have not left.
     pub members: usize,
-    /// How many left, and are still on the roster.
+    /// The number of members that left, and are still on the roster.
     pub left: usize,
-    /// How many tasks are to be done or being done.
+    /// The number of tasks that are to be done or being done.
     pub open: usize,
-    /// Why it can not be read; nothing else of it is known then.
+    /// The reason why the team can not be read; nothing else is known of it then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
@@ -51,7 +51,7 @@ pub struct TeamRow {
 pub async fn list_teams(session: &Session) -> Result<TeamList, OpsError> {
     session.authorize(Verb::Teams)?;
     let root = session.dir.root();
-    // Side by side: a leader that hangs is waited for.
+    // The teams are read side by side, because a leader that hangs is waited for.
     let looks = team_names(session)?.into_iter().map(async |team| {
         let here = team == *session.dir.team();
         let row = look_at_team(TeamDir::new(root, team.clone()), here).await;
@@ -75,7 +75,7 @@ pub fn team_names(session: &Session) -> Result<Vec<TeamName>, OpsError> {
     let mut names = Vec::new();
     for entry in entries {
         let name = entry.map_err(failed)?.file_name();
-        // What has no name of a team is none.
+        // A directory whose name can not be that of a team is none.
         let Some(team) = name.to_str().and_then(|name| name.parse::<TeamName>().ok()) else { continue };
         if TeamDir::new(root, team.clone()).exists() {
             names.push(team);

@@ -72,7 +72,7 @@ pub enum VerbProcess {
 /// Whether a verb is shown to people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VerbListing {
-    /// In every list of verbs.
+    /// The verb is in every list.
     Shown,
     /// Nowhere: only programs of this project ask for it.
     Hidden,

@@ -76,7 +76,7 @@ pub enum WardenEndCause {
     Ended,
     /// Its charge was killed, and is not one that is started again.
     Killed,
-    /// Its charge died too often.
+    /// The watched process died too often.
     GivenUp,
 }
 
@@ -84,7 +84,7 @@ pub enum WardenEndCause {
 #[derive(Debug)]
 pub struct WardenPolicy {
     charge: WardenCharge,
-    /// In time since the warden began.
+    /// The deaths that count, in time since the warden began.
     deaths: RecentDeaths,
     first_life: bool,
 }

@@ -339,7 +339,7 @@ fn chain(path: &[TaskId]) -> String {
 pub enum ReleaseWhy {
     /// Somebody stopped the turn: it keeps its assignee and is held.
     Stopped,
-    /// Its worker died.
+    /// The task's worker died.
     WorkerDied,
     /// Its worker was told to end and gave it back.
     WorkerLeft,

@@ -165,7 +165,7 @@ pub struct LeaderInfo {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TeamEnding {
-    /// Each member finishes its turn.
+    /// Each member finishes its turn first.
     Gently,
     /// Each member is told to end at once.
     ByForce,

@@ -72,7 +72,7 @@ pub struct NothingLeft(());
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("cannot end {}: still there {} s after SIGKILL", .processes.join(", "), KILL_GRACE.as_secs())]
 pub struct LeftBehind {
-    /// Each as `process 4242 (sudo)`.
+    /// The processes, each as `process 4242 (sudo)`.
     pub processes: Vec<String>,
 }
 

@@ -43,7 +43,7 @@ impl WaitingText {
         }
     }
 
-    /// As part of a prompt.
+    /// The text as a part of a prompt.
     fn as_prompt(&self) -> String {
         format!("Message from {}:\n{}", self.from, self.text)
     }
@@ -224,7 +224,7 @@ enum TextsReached {
     All,
     /// The texts that were confirmed, and those that are unconfirmed.
     Confirmed,
-    /// Nothing is answered any more.
+    /// No text of the turn is answered any more.
     None,
 }
 

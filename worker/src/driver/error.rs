@@ -42,7 +42,7 @@ pub enum DriverError {
     /// Earlier steers fill all the room there is.
     #[error("cannot steer: the command has not read the steers before this one")]
     SteersUnread,
-    /// Nobody will ever read it.
+    /// Nobody will ever read standard input.
     #[error("cannot steer: the command has closed its standard input")]
     InputClosed,
     /// The agent does not read what it is told.
@@ -51,7 +51,7 @@ pub enum DriverError {
         /// The refused request, as a verb with its object.
         verb: &'static str,
     },
-    /// Nobody waits for this answer.
+    /// Nobody waits for an answer to this question.
     #[error("cannot answer question {question}: it is not asked, or not any more")]
     NotAsked {
         /// The question as given.

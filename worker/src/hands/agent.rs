@@ -32,7 +32,7 @@ pub(crate) struct RunningAgent {
 /// A driver and what it tells.
 struct DrivenAgent {
     driver: Box<dyn Driver>,
-    /// Nothing once it has exited.
+    /// The news of the agent; nothing once it has exited.
     news: Option<mpsc::Receiver<AgentNews>>,
 }
 

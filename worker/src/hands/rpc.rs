@@ -34,13 +34,13 @@ pub(crate) struct WorkerCallee {
     pub(crate) status: watch::Receiver<WorkerStatus>,
     /// The queue to the core.
     pub(crate) calls: mpsc::Sender<LeaderCall>,
-    /// Its notices.
+    /// The list of those who follow the worker's notices.
     pub(crate) followers: NoticeFollowers,
-    /// Its transcripts.
+    /// The directory of the worker's transcripts.
     pub(crate) turns: PathBuf,
 }
 
-/// One link's side of it.
+/// The service of one link.
 #[derive(Debug)]
 pub(crate) struct LinkServer {
     callee: WorkerCallee,

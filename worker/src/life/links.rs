@@ -34,7 +34,7 @@ pub(super) enum LinkChange {
     LeaderLost,
 }
 
-/// All links of a worker.
+/// The links of a worker.
 #[derive(Debug)]
 pub(super) struct LeaderLinks {
     callee: WorkerCallee,

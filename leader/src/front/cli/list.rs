@@ -42,7 +42,7 @@ pub(super) async fn list(context: &CliContext, ListArgs { all }: ListArgs) -> Re
     Ok(ExitStatus::Done)
 }
 
-/// What is said of members that left.
+/// The note on members that left, which the list hides.
 fn hidden_text(list: &MemberList) -> Option<String> {
     let hidden = list.hidden;
     (hidden > 0).then(|| {
@@ -100,7 +100,7 @@ pub(super) fn word(state: MemberState) -> &'static str {
     }
 }
 
-/// Its colour.
+/// The colour of a state.
 pub(super) fn tone(state: MemberState) -> TextTone {
     match state {
         MemberState::Starting

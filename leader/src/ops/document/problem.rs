@@ -25,7 +25,7 @@ pub enum DocumentFault {
     /// Not TOML, or not JSON.
     #[error("{}", harmless(why))]
     Syntax {
-        /// In the words of the parser.
+        /// The fault in the words of the parser.
         why: String,
     },
     /// A key that means nothing here.

@@ -26,7 +26,7 @@ pub(crate) enum DocumentValue<'t> {
     Number(Cow<'t, str>),
     Flag(bool),
     List(Vec<DocumentNode<'t>>),
-    /// In the order of the text.
+    /// A table, in the order of the text.
     Table(Vec<DocumentEntry<'t>>),
     /// A value that no field takes, by the name that a message gives it.
     Other(&'static str),

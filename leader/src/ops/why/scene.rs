@@ -99,7 +99,7 @@ pub enum WaitCause {
     ForOthers { tasks: Vec<TaskId> },
     /// These need another role than the member has.
     OtherRole { tasks: Vec<TaskId> },
-    /// These are held after a stop.
+    /// These tasks are held after a stop.
     Held { tasks: Vec<TaskId> },
     /// These tasks are open, and the member takes only those that are assigned to it.
     ClaimsNothing { tasks: Vec<TaskId> },

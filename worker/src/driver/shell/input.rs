@@ -18,7 +18,7 @@ pub const STEER_BYTES_MAX: usize = nix::libc::PIPE_BUF;
 /// Our end of the pipe, which never blocks.
 #[derive(Debug)]
 pub(super) struct SteerPipe {
-    /// Nothing once the turn has ended.
+    /// The writing end of the pipe; nothing once the turn has ended.
     write: Option<OwnedFd>,
     /// Each steer, and how many bytes were written when it was.
     written: Vec<(TextId, u64)>,
@@ -35,7 +35,7 @@ pub(super) enum SteerRefusal {
     },
     /// Earlier ones fill the pipe.
     Full,
-    /// Nobody reads any more.
+    /// Nobody reads standard input any more.
     Closed,
     /// The system refused.
     System(io::Error),

@@ -134,7 +134,7 @@ impl OutputLines {
         self.take(self.len - unfinished_bytes(&self.bytes[..self.len]))
     }
 
-    /// All there is.
+    /// Takes all that is left, although its last line has no end.
     fn take_rest(&mut self) -> Option<String> {
         self.take(self.len)
     }

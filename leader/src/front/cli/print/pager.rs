@@ -9,15 +9,15 @@ use super::{OutputAudience, say, width};
 
 /// The pager where nobody chose one: it ends by itself where all fits, keeps colours, and leaves the text on the screen.
 const PAGER_DEFAULT: &str = "less -FRX";
-/// What a shell answers that does not find a program, or may not run it.
+/// The exit codes of a shell that does not find a program, or may not run it.
 const NOT_RUN: [i32; 2] = [126, 127];
 
 /// Whether long output may go through a pager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PagerUse {
-    /// It may, on a terminal.
+    /// Long output goes through a pager, on a terminal.
     Allowed,
-    /// It is printed as it is.
+    /// All output is printed as it is.
     Off,
 }
 
@@ -45,7 +45,7 @@ fn page_with(pager: &str, text: &str) -> io::Result<OutputAudience> {
     let mut command = Command::new("sh");
     command.args(["-c", pager]).stdin(Stdio::piped());
     if std::env::var_os("LESS").is_none() {
-        // For a PAGER that is `less` and no more.
+        // The options are for a `PAGER` that is `less` and no more.
         command.env("LESS", "FRX");
     }
     let Ok(mut running) = command.spawn() else { return say(text) };
@@ -62,7 +62,7 @@ fn page_with(pager: &str, text: &str) -> io::Result<OutputAudience> {
     drop(input);
     let ended = running.wait()?;
     match written {
-        // There is no such program: better without than nothing.
+        // There is no such program: the text without a pager is better than none.
         _ if ended.code().is_some_and(|code| NOT_RUN.contains(&code)) => say(text),
         Ok(()) => Ok(OutputAudience::There),
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(OutputAudience::Gone),

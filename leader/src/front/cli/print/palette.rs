@@ -9,7 +9,7 @@ use super::harmless;
 /// The meaning of a piece of text for the reader, which decides its colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TextTone {
-    /// Nothing special.
+    /// The text has no special meaning.
     Plain,
     /// The thing is done, it went well.
     Ok,

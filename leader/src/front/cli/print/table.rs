@@ -31,7 +31,7 @@ impl TableColumn {
         Self { header, kind: ColumnKind::Left }
     }
 
-    /// For numbers and lengths of time.
+    /// A column of numbers or lengths of time, which end at the right.
     pub const fn right(header: &'static str) -> Self {
         Self { header, kind: ColumnKind::Right }
     }
