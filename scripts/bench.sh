@@ -3,5 +3,6 @@
 # about two minutes. Needs cargo, sh, coreutils and findutils. `scripts/bench.sh --help` says more.
 set -eu
 cd "$(dirname "$0")/.."
-cargo build --quiet --release --package teamster-worker --package teamster-tests --bin teamster-worker --bin teamster-bench
+cargo build --quiet --release --package teamster-leader --package teamster-worker --package teamster-tests \
+    --bin teamster --bin teamster-worker --bin teamster-bench
 exec "${CARGO_TARGET_DIR:-target}/release/teamster-bench" "$@"

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 mod board;
 mod child;
 mod claims;
+mod commands;
 mod drain;
 pub(crate) mod idle;
 mod link;
@@ -34,14 +35,14 @@ Prints each figure beside its limit, measured in the same run, and whether what 
   --json       one JSON object instead of the table
   --only WORD  only the parts whose name contains WORD
 
-The parts: claim-complete, claims, latency, ping, mail, spawn, idle, drain.
+The parts: claim-complete, claims, latency, ping, mail, spawn, commands, idle, drain.
 Files go beside this program, so that syncing meets a real disk. TEAMSTER_WORKER names another worker program.
 Exit code: 0 also where a target was missed, 1 if something broke, 2 usage.";
 
 /// A part of the benchmark: its name, and what it measures.
 type Part = (&'static str, fn(&Place) -> Outcome<Vec<Row>>);
 
-/// In the order of the table. The end-to-end row through `teamster run` is to be added here.
+/// In the order of the table.
 const PARTS: &[Part] = &[
     ("ping", link::rows),
     ("mail", mail::rows),
@@ -49,6 +50,7 @@ const PARTS: &[Part] = &[
     ("claims", claims::rows),
     ("latency", board::latency),
     ("spawn", spawn::rows),
+    ("commands", commands::rows),
     ("idle", idle::rows),
     ("drain", drain::rows),
 ];

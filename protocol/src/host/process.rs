@@ -205,6 +205,14 @@ fn read_kernel_text(file: File) -> io::Result<String> {
     Ok(text)
 }
 
+/// The environment that a process was started with, as `/proc/PID/environ` has it. Read as [`kernel_text`] is.
+pub(crate) fn environ_of(pid: u32) -> io::Result<Vec<u8>> {
+    let mut environ = Vec::with_capacity(8192);
+    // Environments may be larger than texts of the kernel: as large as a program may be given.
+    File::open(format!("/proc/{pid}/environ"))?.read_to_end(&mut environ)?;
+    Ok(environ)
+}
+
 /// No file that is read for one process comes near it.
 const KERNEL_TEXT_BYTES_MAX: u64 = 64 * 1024;
 

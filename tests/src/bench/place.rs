@@ -38,6 +38,15 @@ impl Place {
         }
     }
 
+    /// The program with the command line, which is beside the worker's.
+    pub(super) fn teamster(&self) -> Outcome<PathBuf> {
+        let teamster = self.worker.with_file_name("teamster");
+        match teamster.is_file() {
+            true => Ok(teamster),
+            false => Err(format!("{} is not there: build teamster-leader too", teamster.display()).into()),
+        }
+    }
+
     /// A file of its own.
     pub(super) fn file(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 
 use super::life::MemberLife;
-use super::{PARENT, ProcessIdentity, START_TICKS, boot_id, nth_field, stat_of};
+use super::{PARENT, ProcessIdentity, START_TICKS, boot_id, environ_of, nth_field, stat_of};
 
 /// The most processes that are looked at on the way up: far more than anybody starts beneath each other.
 const ANCESTORS_MAX: usize = 1024;
@@ -41,7 +41,7 @@ pub fn ancestors_of(pid: u32) -> io::Result<Vec<Ancestor>> {
     while pid != 0 && found.len() < ANCESTORS_MAX {
         let Ok(stat) = stat_of(pid) else { break };
         let process = ProcessIdentity { pid, start_ticks: nth_field(&stat, START_TICKS)?, boot_id: boot_id.clone() };
-        let environ = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        let environ = environ_of(pid).unwrap_or_default();
         found.push(Ancestor { process, life: MemberLife::in_environment(&environ) });
         pid = nth_field(&stat, PARENT)?;
     }
