@@ -12,9 +12,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 use teamster_leader::ops::cleanup::{CleanedTeam, CleanedWorktree};
-use teamster_leader::ops::run::{RunSummary, TaskSummary};
+use teamster_leader::ops::run::{PlannedMember, PlannedRow, RunPreview, RunStop, RunSummary, TaskSummary};
 use teamster_protocol::model::id::TaskId;
-use teamster_protocol::model::task::StatusWord;
+use teamster_protocol::model::task::{StatusWord, TaskWork};
+use teamster_protocol::wire::api::WorkspaceRequest;
 use teamster_tests::hermetic::{Program, Sandbox};
 use teamster_tests::spec;
 
@@ -25,7 +26,11 @@ const LIMIT: Duration = Duration::from_secs(30);
 fn every_command_prints_what_is_shown() {
     let shown = shown();
     let mut told = story();
-    told.extend([("run".to_owned(), summary()), ("cleanup".to_owned(), cleaned())]);
+    told.extend([
+        ("run".to_owned(), summary()),
+        ("run --dry-run".to_owned(), preview()),
+        ("cleanup".to_owned(), cleaned()),
+    ]);
     for (what, value) in &told {
         let example = shown.get(what).unwrap_or_else(|| panic!("SPEC.md has no block cli:{what}; it is {value}"));
         assert_eq!(shape(value), shape(example), "`{what}` prints {value}");
@@ -42,7 +47,32 @@ fn shown() -> BTreeMap<String, Value> {
     blocks.filter_map(example).collect()
 }
 
-/// What `run --json` prints, with every field.
+/// What `run --dry-run --json` prints, with every field.
+fn preview() -> Value {
+    let row = PlannedRow {
+        id: TaskId(4),
+        status: None,
+        label: Some("test".to_owned()),
+        title: "make test".to_owned(),
+        work: TaskWork::Run("make test".to_owned()),
+        waits_for: vec![TaskId(3)],
+        stuck: false,
+        to: Some("alice".parse().unwrap()),
+        role: Some("tester".parse().unwrap()),
+        priority: 0,
+    };
+    let preview = RunPreview {
+        team: "app".parse().unwrap(),
+        tasks: vec![row],
+        there: vec!["alice".parse().unwrap()],
+        spawns: vec![PlannedMember { name: "w1".parse().unwrap(), role: Some("tester".parse().unwrap()) }],
+        agent: "shell".parse().unwrap(),
+        workspace: WorkspaceRequest::Shared { dir: "/src/app".into() },
+    };
+    serde_json::to_value(preview).unwrap()
+}
+
+/// What the last line of `run --json` is, with every field.
 fn summary() -> Value {
     let task = TaskSummary {
         id: TaskId(2),
@@ -60,7 +90,8 @@ fn summary() -> Value {
     let summary = RunSummary {
         team: "app".parse().unwrap(),
         ok: false,
-        ended: Some("interrupted".to_owned()),
+        nothing_left: true,
+        ended: Some(RunStop::Interrupted),
         duration_ms: 1,
         counts: [(StatusWord::Completed, 1), (StatusWord::Failed, 1)].into(),
         tasks: vec![task],

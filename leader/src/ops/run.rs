@@ -5,19 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
-use futures_util::future::{FutureExt, join_all};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use jsonrpsee::core::client::Error as RpcError;
 use teamster_protocol::host::settings::CommonSettings;
 use teamster_protocol::host::team_dir::TeamDir;
-use teamster_protocol::model::board::{AutoClaim, Board, BoardFact};
+use teamster_protocol::model::board::{AutoClaim, BoardFact};
 use teamster_protocol::model::id::{Address, AgentName, MemberName, TaskId};
 use teamster_protocol::model::roster::StallPolicy;
-use teamster_protocol::model::shutdown::WhenBusy;
-use teamster_protocol::model::task::{NewTask, TaskHold, TaskStatus, TaskWork};
-use teamster_protocol::store::file::LogRecord;
-use teamster_protocol::store::presence;
-use teamster_protocol::team::{Team, TeamError};
+use teamster_protocol::model::task::{NewTask, TaskStatus, TaskWork};
+use teamster_protocol::team::{Team, TeamView};
 use teamster_protocol::wire::api::{LeaderApiClient, SpawnRequest, SpawnedMember, WorkspaceRequest};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -32,16 +28,24 @@ use super::spawn::{WantedStall, WantedWorkspace};
 use super::team_name::founding_dir;
 use super::verb::Verb;
 
-mod crew;
+pub(crate) mod crew;
 mod drain;
+mod ending;
+mod news;
+mod outline;
+mod preview;
 mod summary;
 mod tally;
 
-pub use summary::{RunSummary, TaskSummary, short_name};
+pub use news::{ListedTask, RunEvent, RunNews, RunReport, StopCause};
+pub use preview::{PlannedMember, PlannedRow, RunPreview};
+pub use summary::{RunStop, RunSummary, TaskSummary, short_name};
 pub use tally::TaskTally;
 
-use crew::{CrewMember, crew};
+use crew::CrewMember;
 use drain::{CrewStanding, RunEnd, until};
+use news::EventMaker;
+use outline::{OutlineRequest, ReadTeam, RunOutline, planned_tasks};
 
 /// The run that is wanted.
 #[derive(Debug)]
@@ -62,56 +66,21 @@ pub struct WantedRun {
     pub timeout: Option<Duration>,
 }
 
-/// News from a run while it goes.
-#[derive(Debug, Clone, Copy)]
-pub enum RunNews<'n> {
-    /// The run begins with so many tasks, done by these members.
-    Begun {
-        /// The number of tasks.
-        tasks: usize,
-        /// The members that the run spawns.
-        members: &'n [MemberName],
-    },
-    /// Its tasks are on the board, and are called so.
-    Named(&'n [(TaskId, String)]),
-    /// Something was written on the board.
-    Written(&'n LogRecord<BoardFact>),
-    /// The state of the run's tasks by now.
-    Standing(&'n TaskTally),
-    /// A member died, and is started again.
-    Died {
-        /// The member that died.
-        name: &'n MemberName,
-        /// The cause of its death.
-        reason: &'n str,
-    },
-    /// A member died so often that it is not started again.
-    GivenUp {
-        /// The member that is given up.
-        name: &'n MemberName,
-        /// The cause of its last death.
-        reason: &'n str,
-    },
-    /// The time is over: the workers are ended.
-    TimeOver,
-    /// The run was interrupted: running turns are finished, or killed if the run is interrupted again.
-    Interrupted,
-    /// The run is over, and the summary follows.
-    Over,
-}
-
-/// The conduct towards unfinished tasks that are on the board before the run.
+/// The conduct towards tasks that are on the board before the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunLeftover {
-    /// Refuse to begin.
+    /// Refuse to begin if some are unfinished.
     Refuse,
-    /// The run takes them in as its own.
+    /// The unfinished ones are part of it; those that were stopped are opened again.
     Resume,
+    /// The same, and those that failed are done again.
+    RetryFailed,
 }
 
-/// Runs to the end, however it comes: drained, timed out, or interrupted (once: running tasks are finished; twice: they
-/// are killed). The members spawned for the run have ended when this returns. `interrupts` tells of each interrupt, and
-/// `news` gets the news of the run.
+/// Runs to the end, however it comes: drained, timed out, or interrupted (once: running tasks are finished; twice:
+/// they are stopped). Whoever was spawned for the run has ended when this returns, and nobody is on a task of the run; what
+/// is left of a run that was ended early is held. `interrupts` tells of each interrupt, and `news` is told what happens.
+/// Where the board has tasks and none of them is left to do, nothing is begun, and the summary says so.
 pub async fn run(
     session: &Session,
     wanted: WantedRun,
@@ -119,22 +88,32 @@ pub async fn run(
     news: &dyn Fn(RunNews<'_>),
 ) -> Result<RunSummary, OpsError> {
     session.authorize(Verb::Run)?;
-    let config = &session.config;
-    let options = RunOptions {
-        dir: session.dir.clone(),
-        settings: session.settings,
-        leftover: wanted.leftover,
-        workers: wanted.workers.or(config.workers.value).map(usize::from),
-        agent: wanted.agent.unwrap_or_else(|| config.agent.value.clone()),
-        workspace: wanted.workspace.request(session)?,
-        stall: wanted.stall.stall(session),
-        task_limits: config.task_limits(),
-        plan: wanted.plan,
-        news,
-    };
-    let deadline = wanted.timeout.or(config.run_time.value).map(|timeout| Instant::now() + timeout);
+    let timeout = wanted.timeout;
+    let options = RunOptions::of(session, wanted, news)?;
+    check_work(&options)?;
+    if options.plan.is_none() {
+        let view = TeamView::open(session.dir.clone())?;
+        if options.outline(&view)?.tasks.is_empty() {
+            return Ok(RunSummary::of_finished(&view)?);
+        }
+    }
+    let deadline = timeout.or(session.config.run_time.value).map(|timeout| Instant::now() + timeout);
     let founded_for = founding_dir(&session.here)?;
     Ok(run_to_end(&options, &founded_for, RunInterrupts(interrupts), deadline).await?)
+}
+
+/// Tells what [`run`] would do, and does nothing of it. Refuses what it would refuse.
+pub fn preview(session: &Session, wanted: WantedRun) -> Result<RunPreview, OpsError> {
+    session.authorize(Verb::Run)?;
+    let options = RunOptions::of(session, wanted, &|_| ())?;
+    check_work(&options)?;
+    let view = TeamView::open(session.dir.clone())?;
+    let outline = options.outline(&view)?;
+    if outline.tasks.is_empty() && view.board().is_empty() {
+        return Err(RunError::Nothing.into());
+    }
+    let RunOptions { agent, workspace, .. } = options;
+    Ok(RunPreview::of(&view, outline, agent, workspace))
 }
 
 async fn run_to_end(
@@ -144,7 +123,6 @@ async fn run_to_end(
     deadline: Option<Instant>,
 ) -> Result<RunSummary, RunError> {
     let begun = Instant::now();
-    check_work(options)?;
     // The leader leads in this process, so what an error leaves running ends with it.
     let leadership = Leadership::begin(&options.dir, founded_for, options.settings).await?;
     let outcome = match Run::prepare(options, &leadership) {
@@ -175,7 +153,29 @@ struct RunOptions<'a> {
     news: &'a dyn Fn(RunNews<'_>),
 }
 
-impl RunOptions<'_> {
+impl<'a> RunOptions<'a> {
+    /// Takes what was asked for, and where nothing was, what is configured.
+    fn of(session: &Session, wanted: WantedRun, news: &'a dyn Fn(RunNews<'_>)) -> Result<RunOptions<'a>, OpsError> {
+        let config = &session.config;
+        Ok(RunOptions {
+            dir: session.dir.clone(),
+            settings: session.settings,
+            leftover: wanted.leftover,
+            workers: wanted.workers.or(config.workers.value).map(usize::from),
+            agent: wanted.agent.unwrap_or_else(|| config.agent.value.clone()),
+            workspace: wanted.workspace.request(session)?,
+            stall: wanted.stall.stall(session),
+            task_limits: config.task_limits(),
+            plan: wanted.plan,
+            news,
+        })
+    }
+
+    fn outline(&self, team: &impl ReadTeam) -> Result<RunOutline, RunError> {
+        let (plan, leftover) = (self.plan.as_ref(), self.leftover);
+        RunOutline::of(team, &OutlineRequest { plan, leftover, workers: self.workers, task_limits: self.task_limits })
+    }
+
     fn tell(&self, news: RunNews<'_>) {
         (self.news)(news);
     }
@@ -206,11 +206,13 @@ struct Run<'a> {
     options: &'a RunOptions<'a>,
     leadership: &'a Leadership,
     team: Team,
+    /// The tasks and the crew as they were when the run began.
+    outline: RunOutline,
     /// The tasks of the run that are on the board.
     ids: Vec<TaskId>,
-    /// The titles of the run's tasks, and of those of the plan, in order.
-    titles: Vec<String>,
-    hands: Vec<CrewMember>,
+    /// Those of them that the run has held.
+    held: BTreeSet<TaskId>,
+    events: EventMaker,
     crew: BTreeMap<MemberName, CrewStanding>,
 }
 
@@ -219,30 +221,22 @@ impl<'a> Run<'a> {
     fn prepare(options: &'a RunOptions<'a>, leadership: &'a Leadership) -> Result<Run<'a>, RunError> {
         let mut team = Team::open(options.dir.clone(), Address::Lead, options.settings.durability)?;
         team.refresh(|_| ())?;
-        let ids = unfinished(team.board());
-        if options.leftover == RunLeftover::Refuse && !ids.is_empty() {
-            return Err(RunError::Unfinished { team: options.dir.team().to_string(), ids });
-        }
-        let mut tasks = ids.iter().map(|id| team.new_task(*id)).collect::<Result<Vec<NewTask>, TeamError>>()?;
-        for (id, task) in ids.iter().zip(&mut tasks) {
-            // Whom it was assigned to since it was added.
-            if let Ok(TaskStatus::Pending { assignee, .. }) = team.board().status(*id) {
-                task.to = assignee;
-            }
-        }
-        tasks.extend(options.plan.iter().flat_map(|plan| as_tasks(plan, TaskId(1), options.task_limits)));
-        if tasks.is_empty() {
+        let outline = options.outline(&team)?;
+        if outline.tasks.is_empty() {
             return Err(RunError::Nothing);
         }
-        let hands = crew(&tasks, options.workers, &running(&team)?);
-        let members: Vec<MemberName> = hands.iter().map(|hand| hand.name.clone()).collect();
-        options.tell(RunNews::Begun { tasks: tasks.len(), members: &members });
-        let titles = tasks.iter().map(|task| short_name(task.label.as_deref(), &task.title)).collect();
-        let crew = hands.iter().map(|hand| (hand.name.clone(), CrewStanding::Running)).collect();
-        Ok(Run { options, leadership, team, ids, titles, hands, crew })
+        let crew = outline.crew.spawns.iter().map(|hand| (hand.name.clone(), CrewStanding::Running)).collect();
+        let (events, held) = (EventMaker::default(), BTreeSet::new());
+        let run = Run { options, leadership, team, ids: outline.ids.clone(), outline, held, events, crew };
+        run.tell(RunEvent::Begun {
+            tasks: run.outline.tasks.len(),
+            spawns: run.crew.keys().cloned().collect(),
+            there: run.outline.crew.there.clone(),
+        });
+        Ok(run)
     }
 
-    /// Until the run is over. The crew has ended then.
+    /// Until the run is over. Everybody who was spawned for it has ended then.
     async fn go(&mut self, interrupts: &mut RunInterrupts, deadline: Option<Instant>) -> Result<RunEnd, RunError> {
         let how = match self.assemble(interrupts, deadline).await {
             Ok(None) => self.drain(interrupts, deadline).await,
@@ -250,32 +244,23 @@ impl<'a> Run<'a> {
             Err(error) => Err(error),
         };
         match how {
-            Ok(RunEnd::TimedOut) => {
-                self.options.tell(RunNews::TimeOver);
+            Ok(how) => self.end(how, interrupts, deadline).await.map(|()| how),
+            Err(error) => {
                 self.kill().await;
-                return how;
+                Err(error)
             }
-            Ok(RunEnd::Interrupted) => self.options.tell(RunNews::Interrupted),
-            Ok(RunEnd::Drained | RunEnd::NoWorkerLeft) | Err(_) => {}
         }
-        let dismissed = self.dismiss();
-        tokio::select! {
-            () = dismissed => {}
-            () = interrupts.next() => self.kill().await,
-            // Turns that are finished meanwhile are told too.
-            () = self.follow() => {}
-        }
-        how
     }
 
-    /// Spawns the crew, then puts the plan onto the board: if a worker can not be had, nothing was begun. Tells how
-    /// the run ended if it did so meanwhile.
+    /// Spawns the crew, then opens the tasks of the board that are to be opened and puts the plan onto the board: if a worker
+    /// can not be had, nothing was begun. Tells how the run ended if it did so meanwhile.
     async fn assemble(
         &mut self,
         interrupts: &mut RunInterrupts,
         deadline: Option<Instant>,
     ) -> Result<Option<RunEnd>, RunError> {
-        let mut spawning: FuturesUnordered<_> = self.hands.iter().map(|hand| self.spawn(hand)).collect();
+        let mut spawning: FuturesUnordered<_> =
+            self.outline.crew.spawns.iter().map(|member| self.spawn(member)).collect();
         while !spawning.is_empty() {
             tokio::select! {
                 Some(spawned) = spawning.next() => drop(spawned.map_err(|error| RunError::Spawn(said(&error)))?),
@@ -283,20 +268,46 @@ impl<'a> Run<'a> {
                 () = until(deadline) => return Ok(Some(RunEnd::TimedOut)),
             }
         }
-        if let Some(plan) = &self.options.plan {
-            self.ids.extend(self.team.add_tasks(|first| as_tasks(plan, first, self.options.task_limits).collect())?);
-        }
-        let named: Vec<(TaskId, String)> = self.ids.iter().copied().zip(self.titles.iter().cloned()).collect();
-        self.options.tell(RunNews::Named(&named));
+        drop(spawning);
+        self.put_on_board()?;
         Ok(None)
     }
 
-    fn spawn(&self, hand: &CrewMember) -> impl Future<Output = Result<SpawnedMember, RpcError>> + 'static {
+    /// Opens tasks again and adds those of the plan, in one decision, and tells what the tasks of the run are called.
+    fn put_on_board(&mut self) -> Result<(), RunError> {
+        let (options, to_open) = (self.options, self.outline.to_open.clone());
+        let added = self.team.decide(options.settings.durability, |board| {
+            // Somebody may have opened it meanwhile.
+            let mut facts: Vec<BoardFact> = to_open.iter().filter_map(|id| board.retry(*id).ok()).collect();
+            let first = board.next_id();
+            let planned = options.plan.iter().flat_map(|plan| planned_tasks(plan, first, options.task_limits));
+            let planned: Vec<NewTask> = planned.collect();
+            let ids: Vec<TaskId> = (first.0..).take(planned.len()).map(TaskId).collect();
+            facts.extend(board.add(planned)?);
+            Ok((facts, ids))
+        })?;
+        self.ids.extend(added);
+        let tasks = self.ids.iter().zip(&self.outline.tasks);
+        let tasks =
+            tasks.map(|(id, task)| ListedTask { id: *id, label: task.label.clone(), title: task.title.clone() });
+        let tasks: Vec<ListedTask> = tasks.collect();
+        for id in &self.ids {
+            let at_work = match self.team.board().status(*id) {
+                Ok(TaskStatus::InProgress { owner, since_ms }) => Some((owner, since_ms)),
+                Ok(_) | Err(_) => None,
+            };
+            self.events.add(*id, at_work);
+        }
+        self.tell(RunEvent::Listed { tasks });
+        Ok(())
+    }
+
+    fn spawn(&self, member: &CrewMember) -> impl Future<Output = Result<SpawnedMember, RpcError>> + use<> {
         let peer = self.leadership.peer.clone();
         let request = SpawnRequest {
-            name: hand.name.clone(),
+            name: member.name.clone(),
             agent: self.options.agent.clone(),
-            role: hand.role.clone(),
+            role: member.role.clone(),
             auto: AutoClaim::On,
             workspace: self.options.workspace.clone(),
             stall: self.options.stall,
@@ -304,69 +315,10 @@ impl<'a> Run<'a> {
         async move { LeaderApiClient::spawn(&peer, request).await }
     }
 
-    /// Asks the crew to end, each after its turn, and waits for it.
-    fn dismiss(&self) -> impl Future<Output = ()> + 'static {
-        let ask = |name: MemberName| {
-            let peer = self.leadership.peer.clone();
-            async move {
-                let reason = "the run is over".to_owned();
-                if let Err(error) = peer.shutdown(Some(name.clone()), reason, WhenBusy::Finish).await {
-                    tracing::debug!(%name, "not asked to end: {error}");
-                }
-            }
-        };
-        join_all(self.crew.keys().cloned().map(ask).collect::<Vec<_>>()).map(|_| ())
-    }
-
-    async fn kill(&self) {
-        let kills = self.crew.keys().map(|name| self.leadership.peer.kill(name.clone()));
-        for (name, outcome) in self.crew.keys().zip(join_all(kills).await) {
-            if let Err(error) = outcome {
-                tracing::debug!(%name, "not killed: {error}");
-            }
-        }
-    }
-
     /// Whether all of the run came onto the board.
     fn is_whole(&self) -> bool {
-        self.ids.len() == self.titles.len()
+        self.ids.len() == self.outline.tasks.len()
     }
-}
-
-fn unfinished(board: &Board) -> Vec<TaskId> {
-    let open = |status: &TaskStatus| match status {
-        TaskStatus::Pending { hold: TaskHold::Free | TaskHold::Stopped, .. } | TaskStatus::InProgress { .. } => true,
-        TaskStatus::Completed { .. } | TaskStatus::Failed { .. } | TaskStatus::Cancelled => false,
-    };
-    board.tasks().filter(|(_, task)| open(&task.status)).map(|(id, _)| id).collect()
-}
-
-fn running(team: &Team) -> Result<BTreeSet<MemberName>, RunError> {
-    let mut names = BTreeSet::new();
-    for (name, _) in team.roster().members() {
-        if presence::is_held(&team.dir().member_lock(name)).map_err(TeamError::from)? {
-            names.insert(name.clone());
-        }
-    }
-    Ok(names)
-}
-
-/// The tasks of a plan, numbered from `first` in its order.
-fn as_tasks(plan: &Plan, first: TaskId, limits: TaskLimits) -> impl Iterator<Item = NewTask> + '_ {
-    let number = move |index: &usize| TaskId(first.0 + *index as u32);
-    plan.tasks.iter().map(move |planned| {
-        let name = "the plan was checked";
-        let mut task = NewTask::new(planned.work.clone());
-        task.title = planned.title.clone();
-        task.label = Some(planned.id.clone());
-        task.after = planned.after.iter().map(number).collect();
-        task.to = planned.to.as_ref().map(|to| to.parse().expect(name));
-        task.role = planned.role.as_ref().map(|role| role.parse().expect(name));
-        task.priority = planned.priority;
-        task.timeout_ms = planned.timeout.map(|timeout| timeout.as_millis() as u64);
-        limits.apply(&mut task);
-        task
-    })
 }
 
 fn said(error: &RpcError) -> String {

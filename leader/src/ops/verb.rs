@@ -406,8 +406,10 @@ verbs! {
     Run = VerbRow::new("run", Jobs, "Do a plan: spawn workers, drain the board, end, and say what came of each task",
         "teamster run plan.toml\n\
          teamster run plan.toml -w 4 --worktree\n\
+         teamster run plan.toml --dry-run\n\
          teamster run - --json\n\
-         teamster run --resume")
+         teamster run --resume\n\
+         teamster run --retry-failed")
         .only_lead("run a plan on its own team").leads()
         .notes("A plan:\n  \
             [[task]]\n  \
@@ -416,7 +418,8 @@ verbs! {
             [[task]]\n  \
             run = \"make test\"\n  \
             after = [\"build\"]\n\n\
-            Ctrl-C once finishes the running tasks and ends; twice kills them.");
+            Ctrl-C once finishes the running tasks and ends; twice stops them, and so does --timeout, also\n\
+            on members that were there before. What is left is held until `teamster run --resume`.");
     Cleanup = VerbRow::new("cleanup", Upkeep, "Remove the team's files; refuses where work would be lost",
         "teamster cleanup\n\
          teamster cleanup --force")

@@ -4,8 +4,17 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 use teamster_tests::team::{Running, Said, Team};
 
+/// The objects that `run --json` printed, one a line.
+fn objects(said: &Said) -> Vec<Value> {
+    let object = |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {}{}", said.out, said.err));
+    said.out.lines().map(object).collect()
+}
+
+/// The last of them.
 fn summary(said: &Said) -> Value {
-    serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{error}: {}{}", said.out, said.err))
+    let summary = objects(said).pop().unwrap_or_else(|| panic!("nothing was printed: {}", said.err));
+    assert_eq!(summary["kind"], "summary", "{summary}");
+    summary
 }
 
 #[test]
@@ -43,7 +52,7 @@ fn a_plan_of_fifty_tasks_is_drained_by_four_workers_in_worktrees() {
 fn a_run_says_what_failed_and_goes_on_with_what_is_left() {
     let team = Team::new();
     let plan = team.plan(
-        "[[task]]\nid = \"bad\"\nrun = \"echo oops; exit 3\"\n\
+        "[[task]]\nid = \"bad\"\nrun = \"echo trying; echo oops; exit 3\"\n\
          [[task]]\nid = \"never\"\nrun = \"true\"\nafter = [\"bad\"]\n\
          [[task]]\nid = \"slow\"\nrun = \"read x < /dev/zero\"\ntimeout = \"100ms\"\n\
          [[task]]\nid = \"good\"\ntitle = \"a good one\"\nrun = \"echo fine; echo and more\"\n",
@@ -56,17 +65,23 @@ fn a_run_says_what_failed_and_goes_on_with_what_is_left() {
          1  bad  w1  failed  [time]  exit status 3: oops
          2  never  pending  waits for 1 (failed)
          3  slow  w1  failed  [time]  timed out after [time]
-         4  good  w1  completed  [time]  fine
+         4  good  w1  completed  [time]  and more
+
+        1 bad on w1: exit status 3
+          trying
+          oops
+
+        3 slow on w1: timed out after [time]
 
         1 completed, 2 failed, 1 pending in [time]
-        see teamster task show 1
+        see teamster logs 1; do what failed again with teamster run --retry-failed
         ")
     });
     team.snapshot(|| {
         insta::assert_snapshot!(team.plain(&said.err), @"
         4 tasks for 1 worker
         [clock] w1 began 1 bad
-        [clock] w1 failed 1 bad in [time]: exit status 3
+        [clock] w1 failed 1 bad in [time]: exit status 3: oops
         [clock] w1 began 3 slow
         [clock] w1 failed 3 slow in [time]: timed out after [time]
         [clock] w1 began 4 good
@@ -133,11 +148,11 @@ fn a_run_that_takes_too_long_is_ended_and_keeps_its_tasks() {
     let team = Team::new();
     let plan =
         team.plan("[[task]]\nrun = \"mkfifo never; read x < never\"\n[[task]]\nrun = \"true\"\nafter = [\"1\"]\n");
-    let said = team.run(&format!("run {plan} -w 1 --timeout 2s --json"));
+    let said = team.run(&format!("run {plan} -w 1 --timeout 10s --json"));
     assert_eq!(said.code, Some(1), "{}", said.err);
     let ran = summary(&said);
-    assert_eq!((&ran["ok"], &ran["ended"]), (&false.into(), &"timed out".into()));
-    assert_eq!((team.standing(1), team.standing(2)), ("pending".to_owned(), "pending".to_owned()));
+    assert_eq!((&ran["ok"], &ran["ended"]), (&false.into(), &"timed_out".into()));
+    assert_eq!((team.standing(1), team.standing(2)), ("stopped".to_owned(), "stopped".to_owned()));
 }
 
 /// A run whose first task waits for a word in the fifo `go`, and whose second waits for the first.
@@ -148,7 +163,7 @@ fn run_that_waits(team: &Team) -> Running {
     run.until("w1 began 1");
     team.until_said("w1", "begun");
     run.signal(Signal::SIGINT);
-    run.until("finishing what runs; Ctrl-C again kills it");
+    run.until("finishing what runs; Ctrl-C again stops it");
     run
 }
 
@@ -163,28 +178,193 @@ fn ctrl_c_finishes_what_runs_and_leaves_the_rest_for_the_next_run() {
     team.snapshot(|| {
         insta::assert_snapshot!(said.out, @"
     id  task  member  state  time  result
-     1  mkfifo go; echo begun; …  w1  completed  [time]  begun
-     2  true  pending
+     1  mkfifo go; echo begun; …  w1  completed  [time]  done
+     2  true  stopped
 
-    1 completed, 1 pending in [time], interrupted
+    1 completed, 1 stopped in [time], interrupted
     go on with teamster run --resume
     ")
     });
-    assert_eq!((team.standing(1), team.standing(2)), ("completed".to_owned(), "pending".to_owned()));
+    assert_eq!((team.standing(1), team.standing(2)), ("completed".to_owned(), "stopped".to_owned()));
     let rest = summary(&team.run("run --resume --json"));
     assert_eq!(rest["counts"]["completed"], 1);
 }
 
 #[test]
-fn ctrl_c_twice_kills_what_runs_and_loses_no_task() {
+fn ctrl_c_twice_stops_what_runs_and_loses_no_task() {
     let team = Team::new();
     let run = run_that_waits(&team);
     run.signal(Signal::SIGINT);
     let said = run.ends();
     assert_eq!(said.code, Some(130));
-    assert!(said.out.contains("2 pending in ") && said.out.contains(", interrupted"), "{}", said.out);
-    assert_eq!((team.standing(1), team.standing(2)), ("pending".to_owned(), "pending".to_owned()));
+    assert!(said.out.contains("2 stopped in ") && said.out.contains(", interrupted"), "{}", said.out);
+    assert_eq!((team.standing(1), team.standing(2)), ("stopped".to_owned(), "stopped".to_owned()));
     assert!(team.task(1)["attempts"][0]["end"]["how"]["released"].is_object());
+    assert_eq!(team.task(1)["assignee"], Value::Null, "it is kept for nobody: w1 is gone");
+}
+
+/// A run whose tasks are done by a member that was there before. The first waits for a word in the fifo `go`.
+fn run_by_alice(team: &Team, options: &str) -> Running {
+    team.ok("spawn alice");
+    let plan = "[[task]]\nrun = \"mkfifo go; echo begun; read x < go\"\n[[task]]\nrun = \"true\"\n";
+    let mut run = team.start(&format!("run {} -w 1 {options}", team.plan(plan)));
+    run.until("2 tasks for 1 worker, of which alice is there already");
+    run.until("alice began 1");
+    team.until_said("alice", "begun");
+    run
+}
+
+/// Neither the leader nor alice went with the run, and nobody has taken the second task.
+fn alice_is_there_and_took_one_task(team: &Team) {
+    assert_eq!(team.state("alice"), "idle");
+    assert_eq!((team.standing(2), team.task(2)["attempts"].clone()), ("stopped".to_owned(), Value::Array(Vec::new())));
+    // Who is asked for more work finds none: the rest is held.
+    team.ok("send alice true");
+    team.until_said("alice", "\"kind\":\"turn_ended\",\"turn\":2");
+    assert_eq!(team.standing(2), "stopped");
+}
+
+#[test]
+fn ctrl_c_twice_stops_what_runs_on_a_member_that_was_there_before() {
+    let team = Team::new();
+    let mut run = run_by_alice(&team, "");
+    run.signal(Signal::SIGINT);
+    run.until("finishing what runs");
+    run.signal(Signal::SIGINT);
+    let said = run.ends();
+    assert_eq!(said.code, Some(130), "{}", said.err);
+    assert!(said.err.contains("alice was stopped at 1"), "{}", said.err);
+    assert_eq!((team.standing(1), team.task(1)["assignee"].clone()), ("stopped".to_owned(), Value::Null));
+    alice_is_there_and_took_one_task(&team);
+    team.ok("task cancel 1");
+    let rest = summary(&team.run("run --resume --json"));
+    assert_eq!((&rest["ok"], &rest["tasks"][0]["member"]), (&true.into(), &"alice".into()));
+}
+
+#[test]
+fn ctrl_c_once_lets_a_member_that_was_there_before_finish_and_begin_nothing_more() {
+    let team = Team::new();
+    let mut run = run_by_alice(&team, "");
+    run.signal(Signal::SIGINT);
+    run.until("finishing what runs");
+    team.until_event("held");
+    team.feed("go", "go");
+    let said = run.ends();
+    assert_eq!(said.code, Some(130), "{}", said.err);
+    assert_eq!(team.standing(1), "completed");
+    alice_is_there_and_took_one_task(&team);
+}
+
+#[test]
+fn a_run_whose_time_is_over_stops_what_runs_on_a_member_that_was_there_before() {
+    let team = Team::new();
+    let said = run_by_alice(&team, "--timeout 10s").ends();
+    assert_eq!(said.code, Some(1), "{}", said.err);
+    assert!(said.err.contains("the time is over") && said.out.contains("2 stopped in "), "{}{}", said.err, said.out);
+    alice_is_there_and_took_one_task(&team);
+}
+
+#[test]
+fn a_member_that_is_there_is_one_of_the_workers_that_were_asked_for() {
+    let team = Team::new();
+    team.ok("spawn alice");
+    let plan = team.plan("[[task]]\nrun = \"true\"\n[[task]]\nrun = \"true\"\n[[task]]\nrun = \"true\"\n");
+    let said = team.run(&format!("run {plan} -w 2"));
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    assert!(said.err.starts_with("3 tasks for 2 workers, of which alice is there already\n"), "{}", said.err);
+    let members = team.json("list")["members"].clone();
+    let names: Vec<&Value> = members.as_array().unwrap().iter().map(|member| &member["name"]).collect();
+    assert_eq!(names, ["alice", "w1"]);
+    assert_eq!(team.state("alice"), "idle", "who was there before stays");
+}
+
+#[test]
+fn json_reports_a_run_as_it_goes_one_object_a_line() {
+    let team = Team::new();
+    let plan = team.plan(
+        "[[task]]\nid = \"a\"\nrun = \"mkfifo go; read x < go; echo one\"\n\
+         [[task]]\nrun = \"echo two; exit 2\"\nafter = [\"a\"]\n",
+    );
+    let mut run = team.start(&format!("run {plan} -w 1 --json"));
+    // It is told while it goes: the task can not end before its word is given.
+    run.until("\"kind\":\"claimed\",\"task\":1");
+    team.until_event("claimed");
+    team.sh("until [ -p go ]; do :; done");
+    team.feed("go", "go");
+    let said = run.ends();
+    assert_eq!(said.code, Some(1), "{}", said.err);
+    let told = objects(&said);
+    let kinds: Vec<&str> = told.iter().map(|object| object["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["begun", "listed", "claimed", "completed", "claimed", "failed", "summary"]);
+    assert_eq!((&told[0]["tasks"], &told[0]["spawns"]), (&2.into(), &serde_json::json!(["w1"])));
+    assert_eq!(told[1]["tasks"][0], serde_json::json!({"id": 1, "label": "a", "title": told[1]["tasks"][0]["title"]}));
+    assert_eq!((&told[3]["member"], &told[3]["result"]), (&"w1".into(), &"one".into()));
+    assert_eq!((&told[5]["reason"], &told[5]["result"]), (&"exit status 2".into(), &"two".into()));
+    assert_eq!(told[6]["counts"], serde_json::json!({"completed": 1, "failed": 1}));
+}
+
+#[test]
+fn a_run_that_is_resumed_with_nothing_left_says_so_and_what_failed_can_be_done_again() {
+    let team = Team::new();
+    assert!(team.fails(1, "run --resume").contains("nothing to run"));
+    let plan = team.plan("[[task]]\nrun = \"true\"\n[[task]]\nrun = \"echo no; test -e there\"\n");
+    assert_eq!(team.run(&format!("run {plan} -w 1")).code, Some(1));
+    let said = team.run("run --resume");
+    assert_eq!(said.code, Some(1), "{}", said.err);
+    insta::assert_snapshot!(said.out, @"
+    2 echo no; test -e there on w1: exit status 1
+      no
+
+    nothing is left to do: 1 completed, 1 failed
+    see teamster logs 2; do what failed again with teamster run --retry-failed
+    ");
+    team.sh("touch there");
+    let again = summary(&team.run("run --retry-failed --json"));
+    assert_eq!((&again["ok"], &again["tasks"].as_array().unwrap().len()), (&true.into(), &1));
+    for line in ["run --resume", "run --retry-failed"] {
+        let said = team.run(line);
+        assert_eq!((said.code, said.out.as_str()), (Some(0), "nothing is left to do: 2 completed\n"), "{}", said.err);
+    }
+    let said = team.run("run --resume --json");
+    assert_eq!((said.code, &summary(&said)["nothing_left"]), (Some(0), &true.into()));
+}
+
+#[test]
+fn a_dry_run_shows_what_would_be_done_and_writes_nothing() {
+    let team = Team::new();
+    let plan = team.plan(
+        "[[task]]\nid = \"test\"\nrun = \"make test\"\nafter = [\"build\"]\n\
+         [[task]]\nid = \"build\"\nrun = \"make\"\n\
+         [[task]]\nid = \"docs\"\nrun = \"make docs\"\nto = \"ada\"\npriority = 3\n",
+    );
+    let root = team.sandbox().root();
+    let told = team.ok(&format!("run {plan} --dry-run"));
+    assert_eq!(std::fs::read_dir(&root).unwrap().count(), 0, "the team was made");
+    team.snapshot(|| {
+        insta::assert_snapshot!(team.plain(&told), @"
+        id  task  waits for  for  does
+         3  docs  ada  make docs
+         2  build  make
+         1  test  2  make test
+
+        would start: ada, w1, w2, agent shell, in /t/work/app
+
+        nothing was done: this was a dry run
+        ")
+    });
+    // With a team: who is there, what is left, and what is refused, as in a run.
+    team.ok("spawn ada --no-claim");
+    team.ok("task add --run echo left");
+    assert!(team.fails(1, &format!("run {plan} --dry-run")).contains("unfinished tasks"));
+    let before = team.ok("events --json");
+    let preview = team.json(&format!("run {plan} --resume --dry-run -w 2"));
+    assert_eq!(team.ok("events --json"), before);
+    let ids: Vec<&Value> = preview["tasks"].as_array().unwrap().iter().map(|task| &task["id"]).collect();
+    assert_eq!(ids, [4, 1, 3, 2].map(Value::from).iter().collect::<Vec<_>>());
+    assert_eq!(
+        (&preview["there"], &preview["spawns"]),
+        (&serde_json::json!(["ada"]), &serde_json::json!([{"name": "w1"}, {"name": "w2"}]))
+    );
 }
 
 #[test]

@@ -7,6 +7,7 @@ use teamster_leader::git::TeamMarkFile;
 use teamster_leader::ops::doctor::{CheckGroup, CheckLevel, RepairAct, TeamHealth};
 use teamster_leader::ops::ending_news::{AwaitedWork, EndingNews};
 use teamster_leader::ops::hanging::LeaderStatus;
+use teamster_leader::ops::run::{RunEvent, StopCause};
 use teamster_leader::ops::why::{MemberAbsence, MemberHindrance, WaitCause};
 use teamster_protocol::model::agent::{
     AgentFault, Permission, PermissionBy, PlanState, SessionBegin, ToolState, TurnEnd,
@@ -90,6 +91,8 @@ pub(crate) fn kinds() -> Vec<Kind> {
         keyed::<MailboxReader>("mail-reader"),
         plain::<TaskView>("task-view"),
         named::<WaitCause>("why-cause", "kind"),
+        named::<RunEvent>("run-event", "kind"),
+        keyed::<StopCause>("stop-cause"),
         keyed::<MemberAbsence>("why-absence"),
         keyed::<MemberHindrance>("why-hindrance"),
         named::<EndingNews>("ending-news", "news"),

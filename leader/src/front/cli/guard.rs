@@ -11,6 +11,7 @@ pub fn guard(line: &CommandLine) -> Option<WardenGuard> {
     let verb = line.command.verb();
     let (charge, in_background) = match &line.command {
         TypedCommand::Up(up) if up.detach => return None,
+        TypedCommand::Run(run) if run.dry_run => return None,
         TypedCommand::Up(up) => (WardenCharge::Leader, up.in_background),
         _ => (WardenCharge::Job, false),
     };

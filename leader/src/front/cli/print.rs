@@ -10,6 +10,7 @@ mod failure;
 mod output;
 mod pager;
 mod palette;
+mod panel;
 
 mod table;
 
@@ -22,5 +23,6 @@ pub use failure::{PrintedFailure, ask, fail, note, remark};
 pub use output::{COLUMNS_DEFAULT, OutputAudience, columns, put, say};
 pub use pager::{PagerUse, page};
 pub use palette::{PaintedText, TextTone, paint};
+pub use panel::{PanelActivity, PanelBar, PanelRow, ProgressPanel};
 
 pub use table::{TableCell, TableColumn, TextTable};

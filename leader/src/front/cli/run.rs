@@ -14,25 +14,31 @@ use super::{CliContext, CliError, ExitStatus, OutputShape};
 use crate::ops::duration::parse_duration;
 use crate::ops::error::OpsError;
 use crate::ops::plan::{PLAN_BYTES_MAX, Plan};
-use crate::ops::run::{self, RunLeftover, RunSummary, WantedRun};
+use crate::ops::run::{self, RunLeftover, RunStop, RunSummary, WantedRun};
 
-mod panel;
+mod preview;
 mod progress;
 mod summary;
 
 use progress::RunProgress;
-use summary::render;
 
 /// `teamster run`.
 #[derive(Debug, clap::Args)]
 pub struct RunArgs {
     /// The plan, TOML or JSON; - reads standard input
-    #[arg(value_name = "PLAN", required_unless_present = "resume")]
+    #[arg(value_name = "PLAN", required_unless_present_any = ["resume", "retry_failed"])]
     pub plan: Option<PathBuf>,
     /// Go on with the tasks that are on the board, instead of or before a plan
     #[arg(long)]
     pub resume: bool,
-    /// How many workers; members and roles that the plan names come on top [default: 4, or one a task]
+    /// As --resume, and do the tasks again that failed
+    #[arg(long)]
+    pub retry_failed: bool,
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How many workers, those that are there included; members and roles that the plan names come on top [default: 4, or
+    /// one a task]
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=200))]
     pub workers: Option<u16>,
     /// Each worker in a git worktree of its own
@@ -61,27 +67,39 @@ pub struct RunArgs {
 pub(super) async fn run(context: &CliContext, args: RunArgs) -> Result<ExitStatus, CliError> {
     let wanted = WantedRun {
         plan: args.plan.as_deref().map(read_plan).transpose()?,
-        leftover: if args.resume { RunLeftover::Resume } else { RunLeftover::Refuse },
+        leftover: match (args.retry_failed, args.resume) {
+            (true, _) => RunLeftover::RetryFailed,
+            (false, true) => RunLeftover::Resume,
+            (false, false) => RunLeftover::Refuse,
+        },
         workers: args.workers,
         agent: args.agent,
         workspace: wanted_workspace(args.cwd, args.worktree, args.shared, args.base),
         stall: args.stall.wanted(),
         timeout: args.timeout,
     };
+    if args.dry_run {
+        let preview = run::preview(&context.session, wanted)?;
+        context.show(&preview, |preview| preview::render(preview, context.columns))?;
+        return Ok(ExitStatus::Done);
+    }
     let progress = match context.shape {
         OutputShape::Text => RunProgress::for_people(),
-        OutputShape::Json => RunProgress::none(),
+        OutputShape::Json => RunProgress::for_programs(),
     };
     let summary = run::run(&context.session, wanted, interrupts()?, &|news| progress.show(news)).await?;
-    context.show(&summary, |summary| render(summary, context.columns))?;
+    if let Some(error) = progress.unsaid() {
+        return Err(CliError::Stdout(error));
+    }
+    context.show(&summary, |summary| summary::render(summary, context.columns))?;
     Ok(exit_of(&summary))
 }
 
 fn exit_of(summary: &RunSummary) -> ExitStatus {
-    match summary.ended.as_deref() {
-        Some("interrupted") => ExitStatus::Interrupted,
-        Some(_) | None if summary.ok => ExitStatus::Done,
-        Some(_) | None => ExitStatus::Refused,
+    match summary.ended {
+        Some(RunStop::Interrupted) => ExitStatus::Interrupted,
+        Some(RunStop::TimedOut | RunStop::NoWorkerLeft) | None if summary.ok => ExitStatus::Done,
+        Some(RunStop::TimedOut | RunStop::NoWorkerLeft) | None => ExitStatus::Refused,
     }
 }
 

@@ -17,7 +17,7 @@ pub enum RunError {
         ids: Vec<TaskId>,
     },
     /// There is nothing to do.
-    #[error("there is nothing to run: no plan, and no unfinished task on the board")]
+    #[error("there is nothing to run: no plan, and no task on the board")]
     Nothing,
     /// A prompt needs an agent that understands it.
     #[error("task {label} has a `prompt`, but the agent is shell, which takes commands")]

@@ -1,15 +1,20 @@
 //! The middle of a run: until nothing of it can go on, tasks are told of as they end, and so is who dies.
 //! The leader starts who died again; a run only waits for that.
 
-use teamster_protocol::model::board::{AutoClaim, Task, WaitingClaimant};
+use teamster_protocol::host::clock::now_ms;
+use teamster_protocol::model::board::{Task, WaitingClaimant};
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::roster::{MemberPresence, WorkerEnd};
 use teamster_protocol::model::task::TaskStatus;
 use teamster_protocol::store::watch::FileWatch;
 use tokio::time::{Instant, sleep_until};
 
+use super::crew::may_take;
+use super::news::{RunEvent, RunNews, RunReport};
+use super::outline::running;
 use super::tally::TaskTally;
-use super::{Run, RunError, RunInterrupts, RunNews, running};
+use super::{Run, RunInterrupts};
+use crate::ops::error::run::RunError;
 
 /// The way in which a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +51,7 @@ impl Run<'_> {
             // Only when no task runs: finding the members that are alive costs a look at each lock.
             if tally.running.is_empty() {
                 let living = self.living()?;
-                let served = |task: &Task| living.iter().any(|who| may_take(who, task));
+                let served = |task: &Task| living.iter().any(|who| takes(who, task));
                 if TaskTally::of(self.team.board(), &self.ids, served).is_drained() {
                     return Ok(RunEnd::NoWorkerLeft);
                 }
@@ -59,33 +64,27 @@ impl Run<'_> {
         }
     }
 
-    /// Goes on to show what happens, without end.
-    pub(super) async fn follow(&mut self) {
-        let mut watch = self.watch();
-        loop {
-            if let Err(error) = self.show() {
-                // The summary meets the same error again, and reports it.
-                tracing::debug!("cannot follow the run: {error}");
-                return std::future::pending().await;
-            }
-            watch.changed().await;
-        }
-    }
-
-    fn watch(&self) -> FileWatch {
+    pub(super) fn watch(&self) -> FileWatch {
         let mut watch = FileWatch::new(self.options.settings.poll);
         watch.add(self.options.dir.board());
         watch.add(self.options.dir.roster());
         watch
     }
 
-    /// Takes in what was written since, and shows it.
-    fn show(&mut self) -> Result<TaskTally, RunError> {
-        let options = self.options;
-        self.team.refresh(|record| options.tell(RunNews::Written(record)))?;
+    /// Takes in what was written since, and tells of it.
+    pub(super) fn show(&mut self) -> Result<TaskTally, RunError> {
+        let (options, events) = (self.options, &mut self.events);
+        self.team.refresh(|record| {
+            events.reports(record).iter().for_each(|report| options.tell(RunNews::Happened(report)));
+        })?;
         let tally = TaskTally::of(self.team.board(), &self.ids, |_| true);
         options.tell(RunNews::Standing(&tally));
         Ok(tally)
+    }
+
+    /// Tells of something that is on no board.
+    pub(super) fn tell(&self, event: RunEvent) {
+        self.options.tell(RunNews::Happened(&RunReport { at_ms: now_ms(), event }));
     }
 
     /// The members that could take a task: those of the crew, also while they are being started again, and all others
@@ -102,36 +101,38 @@ impl Run<'_> {
 
     /// Notices who left, and who is back.
     fn look_at_crew(&mut self) {
+        let mut told = Vec::new();
         for (name, crewed) in &mut self.crew {
             let Ok(member) = self.team.roster().member(name) else { continue };
-            let (now, told) = match &member.presence {
+            let (member, name) = (&member.presence, name.clone());
+            let (now, event) = match member {
                 MemberPresence::Expected { .. } | MemberPresence::Joined { .. } => (CrewStanding::Running, None),
                 MemberPresence::Left { how: WorkerEnd::Died { reason } | WorkerEnd::AgentGone { reason }, .. } => {
-                    (CrewStanding::Restarting, Some(RunNews::Died { name, reason }))
+                    let reason = reason.clone();
+                    (CrewStanding::Restarting, Some(RunEvent::MemberDied { member: name, reason }))
                 }
                 MemberPresence::Left { how: WorkerEnd::GivenUp { reason }, .. } => {
-                    (CrewStanding::Gone, Some(RunNews::GivenUp { name, reason }))
+                    let reason = reason.clone();
+                    (CrewStanding::Gone, Some(RunEvent::MemberGivenUp { member: name, reason }))
                 }
                 MemberPresence::Left {
                     how: WorkerEnd::Shutdown | WorkerEnd::Terminated | WorkerEnd::LeaderGone,
                     ..
                 } => (CrewStanding::Gone, None),
             };
-            if let (true, Some(told)) = (*crewed != now, told) {
-                self.options.tell(told);
+            if *crewed != now {
+                told.extend(event);
             }
             *crewed = now;
         }
+        told.into_iter().for_each(|event| self.tell(event));
     }
 }
 
 /// Whether a member takes this task once it is ready.
-fn may_take(who: &WaitingClaimant, task: &Task) -> bool {
+fn takes(who: &WaitingClaimant, task: &Task) -> bool {
     match &task.status {
-        TaskStatus::Pending { assignee: Some(to), .. } => *to == who.name,
-        TaskStatus::Pending { assignee: None, .. } => {
-            who.auto == AutoClaim::On && (task.role.is_none() || task.role == who.role)
-        }
+        TaskStatus::Pending { assignee, .. } => may_take(who, assignee.as_ref(), task.role.as_ref()),
         TaskStatus::InProgress { .. }
         | TaskStatus::Completed { .. }
         | TaskStatus::Failed { .. }

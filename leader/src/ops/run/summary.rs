@@ -9,22 +9,51 @@ use teamster_protocol::model::id::{MemberName, TaskId, TeamName};
 use teamster_protocol::model::roster::Roster;
 use teamster_protocol::model::task::StatusWord;
 use teamster_protocol::model::task::view::TaskView;
+use teamster_protocol::team::TeamView;
 
+use super::Run;
 use super::drain::RunEnd;
 use super::tally::TaskTally;
-use super::{Run, RunError};
+use crate::ops::error::run::RunError;
 use crate::ops::text::shorten;
 
-/// The outcome of a run.
+/// Why a run ended before all was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunStop {
+    /// The run was interrupted.
+    Interrupted,
+    /// The time of the run was over.
+    TimedOut,
+    /// No worker was left that would take the rest.
+    NoWorkerLeft,
+}
+
+impl RunStop {
+    /// In words for people.
+    pub const fn shown(self) -> &'static str {
+        match self {
+            RunStop::Interrupted => "interrupted",
+            RunStop::TimedOut => "timed out",
+            RunStop::NoWorkerLeft => "no worker was left for the rest",
+        }
+    }
+}
+
+/// The outcome of a run; in JSON its `kind` is `summary`.
 #[derive(Debug, Clone, Serialize)]
+#[serde(tag = "kind", rename = "summary")]
 pub struct RunSummary {
     /// The team.
     pub team: TeamName,
-    /// Whether every task was completed.
+    /// Whether every task was completed; where nothing was left to do, whether none had failed.
     pub ok: bool,
-    /// Why the run ended before all was done, if it did: `interrupted`, `timed out`, or that no worker was left.
+    /// Whether nothing was begun, because no task of the board was left to do. The tasks are those of the board then.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub nothing_left: bool,
+    /// Why the run ended before all was done, if it did.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub ended: Option<String>,
+    pub ended: Option<RunStop>,
     /// How long it took.
     pub duration_ms: u64,
     /// How many tasks stand how, by the word for it.
@@ -78,25 +107,51 @@ impl RunSummary {
                 tasks.push(TaskSummary::of(run.team.task_view(id)?, run.team.roster(), now_ms));
             }
         }
-        let mut counts: BTreeMap<StatusWord, usize> = BTreeMap::new();
-        for task in &tasks {
-            *counts.entry(task.status).or_default() += 1;
-        }
         let ended = match how {
             RunEnd::Drained => None,
-            RunEnd::Interrupted => Some("interrupted".to_owned()),
-            RunEnd::TimedOut => Some("timed out".to_owned()),
-            RunEnd::NoWorkerLeft => Some("no worker was left for the rest".to_owned()),
+            RunEnd::Interrupted => Some(RunStop::Interrupted),
+            RunEnd::TimedOut => Some(RunStop::TimedOut),
+            RunEnd::NoWorkerLeft => Some(RunStop::NoWorkerLeft),
         };
         Ok(RunSummary {
             team: run.options.dir.team().clone(),
             ok: run.is_whole() && TaskTally::of(run.team.board(), &run.ids, |_| true).is_success(),
+            nothing_left: false,
             ended,
             duration_ms: took.as_millis() as u64,
-            counts,
+            counts: count(&tasks),
             tasks,
         })
     }
+
+    /// The outcome of all tasks of a board on which nothing is left to do. Refused for a board without tasks.
+    pub(super) fn of_finished(view: &TeamView) -> Result<RunSummary, RunError> {
+        let now_ms = now_ms();
+        let mut tasks = Vec::with_capacity(view.board().len());
+        for (id, _) in view.board().tasks() {
+            tasks.push(TaskSummary::of(view.task_view(id)?, view.roster(), now_ms));
+        }
+        if tasks.is_empty() {
+            return Err(RunError::Nothing);
+        }
+        Ok(RunSummary {
+            team: view.dir().team().clone(),
+            ok: tasks.iter().all(|task| task.status != StatusWord::Failed),
+            nothing_left: true,
+            ended: None,
+            duration_ms: 0,
+            counts: count(&tasks),
+            tasks,
+        })
+    }
+}
+
+fn count(tasks: &[TaskSummary]) -> BTreeMap<StatusWord, usize> {
+    let mut counts = BTreeMap::new();
+    for task in tasks {
+        *counts.entry(task.status).or_default() += 1;
+    }
+    counts
 }
 
 impl TaskSummary {

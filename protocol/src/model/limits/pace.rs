@@ -86,5 +86,10 @@ pub const LEADER_ANSWER_WITHIN: Duration = Duration::from_secs(5);
 pub const LEADER_GONE_WITHIN: Duration = Duration::from_secs(3 * KILL_GRACE.as_secs());
 /// From one drawing of the panel of a run to the next.
 pub const PANEL_FRAME: Duration = Duration::from_millis(120);
+/// From a stop that a member refused, being between two turns, to the next try.
+pub const STOP_AGAIN: Duration = Duration::from_millis(100);
+/// How long the tasks of a run that is ended may take to stop. Then the members of the run are killed, and of others it is
+/// said that they go on.
+pub const TASKS_STOPPED_WITHIN: Duration = Duration::from_secs(TURN_TERM_GRACE.as_secs() + KILL_GRACE.as_secs());
 /// How long a program may take to tell its version.
 pub const PROGRAM_ANSWER_WITHIN: Duration = Duration::from_secs(5);

@@ -1,139 +1,168 @@
-//! How a run is shown while it goes: a panel of the workers on a terminal, plain lines elsewhere,
-//! nothing where only the result is wanted. Everything goes to standard error; the result alone to standard output.
+//! How a run is shown while it goes: a panel of the workers on a terminal, plain lines elsewhere, and for programs one object
+//! a line. What is for people goes to standard error, and the result alone to standard output.
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
+use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use teamster_protocol::model::board::BoardFact;
 use teamster_protocol::model::id::{MemberName, TaskId};
 use teamster_protocol::model::task::ReleaseWhy;
-use teamster_protocol::store::file::LogRecord;
 
-use super::panel::ProgressPanel;
-use crate::front::cli::print::{TextTone, clock, harmless, humane, paint, remark};
-use crate::ops::run::{RunNews, TaskTally};
+use super::summary::last_line;
+use crate::front::cli::print::{PanelActivity, PanelBar, PanelRow, ProgressPanel, TextTone};
+use crate::front::cli::print::{clock, harmless, humane, paint, remark, say, shorten};
+use crate::front::cli::task_text::numbers;
+use crate::ops::run::{RunEvent, RunNews, RunReport, StopCause, TaskTally, short_name};
+
+/// How much is shown of the last line of a task that failed.
+const LAST_LINE_COLUMNS_MAX: usize = 120;
 
 /// The display of a run while it goes.
 #[derive(Debug)]
 pub(super) struct RunProgress {
-    shown: Mutex<ShownProgress>,
+    shown: Mutex<ShownRun>,
 }
 
 #[derive(Debug)]
-enum ShownProgress {
-    Nothing,
-    Lines(TaskTitles),
-    Panel { names: TaskTitles, panel: Option<ProgressPanel> },
+struct ShownRun {
+    output: ProgressOutput,
+    titles: BTreeMap<TaskId, String>,
+    members: BTreeMap<MemberName, PanelActivity>,
+    bar: PanelBar,
 }
 
-/// The titles of tasks, and the owner of each with the time of its claim.
-#[derive(Debug, Default)]
-struct TaskTitles {
-    titles: BTreeMap<TaskId, String>,
-    since_ms: BTreeMap<TaskId, (MemberName, u64)>,
+#[derive(Debug)]
+enum ProgressOutput {
+    Panel(Option<ProgressPanel>),
+    Lines,
+    /// With the first error of standard output.
+    Json(Option<io::Error>),
 }
 
 impl RunProgress {
     /// A panel on a terminal that can move its cursor, lines elsewhere.
     pub(super) fn for_people() -> RunProgress {
-        let moves = std::env::var_os("TERM").is_some_and(|terminal| terminal != "dumb");
-        if moves && std::io::stderr().is_terminal() {
-            RunProgress::new(ShownProgress::Panel { names: TaskTitles::default(), panel: None })
-        } else {
-            RunProgress::new(ShownProgress::Lines(TaskTitles::default()))
-        }
+        let is_possible = ProgressPanel::is_possible();
+        RunProgress::new(if is_possible { ProgressOutput::Panel(None) } else { ProgressOutput::Lines })
     }
 
-    /// A display that shows nothing.
-    pub(super) fn none() -> RunProgress {
-        RunProgress::new(ShownProgress::Nothing)
+    /// One object a line.
+    pub(super) fn for_programs() -> RunProgress {
+        RunProgress::new(ProgressOutput::Json(None))
     }
 
-    fn new(shown: ShownProgress) -> RunProgress {
-        RunProgress { shown: Mutex::new(shown) }
+    fn new(output: ProgressOutput) -> RunProgress {
+        let (titles, members, bar) = (BTreeMap::new(), BTreeMap::new(), PanelBar::default());
+        RunProgress { shown: Mutex::new(ShownRun { output, titles, members, bar }) }
     }
 
-    fn shown(&self) -> MutexGuard<'_, ShownProgress> {
+    fn shown(&self) -> MutexGuard<'_, ShownRun> {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Shows a piece of news.
     pub(super) fn show(&self, news: RunNews<'_>) {
+        let mut shown = self.shown();
         match news {
-            RunNews::Begun { tasks, members } => self.begin(tasks, members),
-            RunNews::Named(named) => self.name(named),
-            RunNews::Written(record) => self.record(record),
-            RunNews::Standing(tally) => self.tally(tally),
-            RunNews::Died { name, reason } => self.say(&format!("{name} died ({reason}): it is started again")),
-            RunNews::GivenUp { name, reason } => self.say(&format!("{name} is not started again: {reason}")),
-            RunNews::TimeOver => self.say("the time is over: ending the workers"),
-            RunNews::Interrupted => self.say("finishing what runs; Ctrl-C again kills it"),
-            RunNews::Over => self.end(),
+            RunNews::Happened(report) => shown.happened(report),
+            RunNews::Standing(tally) => shown.standing(tally),
+            RunNews::Over => shown.end(),
         }
     }
 
-    /// The run begins with so many tasks and these workers.
-    fn begin(&self, tasks: usize, members: &[MemberName]) {
-        match &mut *self.shown() {
-            ShownProgress::Nothing => {}
-            ShownProgress::Lines(_) => {
-                line(&format!("{} for {}", count(tasks, "task"), count(members.len(), "worker")))
+    /// Why not all could be written.
+    pub(super) fn unsaid(&self) -> Option<io::Error> {
+        match &mut self.shown().output {
+            ProgressOutput::Json(unsaid) => unsaid.take(),
+            ProgressOutput::Panel(_) | ProgressOutput::Lines => None,
+        }
+    }
+}
+
+impl ShownRun {
+    fn happened(&mut self, report: &RunReport) {
+        self.learn(report);
+        let told = line_of(report, &self.titles);
+        match &mut self.output {
+            ProgressOutput::Json(unsaid) => {
+                let line = serde_json::to_string(report).expect("an event is plain data");
+                if let Err(error) = say(line) {
+                    unsaid.get_or_insert(error);
+                }
             }
-            ShownProgress::Panel { panel, .. } => match ProgressPanel::begin(tasks, members.iter()) {
-                Ok(begun) => *panel = Some(begun),
-                Err(error) => tracing::warn!("cannot show how far the run is: {error}"),
-            },
+            ProgressOutput::Lines => told.iter().for_each(remark),
+            ProgressOutput::Panel(panel) => {
+                // The panel itself shows this.
+                let is_shown = matches!(report.event, RunEvent::Begun { .. });
+                if is_shown {
+                    match ProgressPanel::begin() {
+                        Ok(begun) => *panel = Some(begun),
+                        Err(error) => tracing::warn!("cannot show how far the run is: {error}"),
+                    }
+                }
+                match panel {
+                    Some(panel) if !is_shown => told.into_iter().for_each(|line| panel.tell(line)),
+                    Some(_) => {}
+                    None => told.iter().for_each(remark),
+                }
+            }
+        }
+        self.draw();
+    }
+
+    /// Keeps what is shown later on: titles, and whose rows there are.
+    fn learn(&mut self, report: &RunReport) {
+        match &report.event {
+            RunEvent::Begun { tasks, spawns, there } => {
+                self.bar = PanelBar { total: *tasks, begun_ms: report.at_ms, ..PanelBar::default() };
+                let row = |name: &MemberName, what: &str| (name.clone(), PanelActivity::Quiet(what.to_owned()));
+                self.members.extend(spawns.iter().map(|name| row(name, "starts")));
+                self.members.extend(there.iter().map(|name| row(name, "waits")));
+            }
+            RunEvent::Listed { tasks } => {
+                let titles = tasks.iter().map(|task| (task.id, short_name(task.label.as_deref(), &task.title)));
+                self.titles.extend(titles);
+            }
+            RunEvent::Claimed { .. }
+            | RunEvent::Completed { .. }
+            | RunEvent::Failed { .. }
+            | RunEvent::Released { .. }
+            | RunEvent::Held { .. }
+            | RunEvent::MemberDied { .. }
+            | RunEvent::MemberGivenUp { .. }
+            | RunEvent::Interrupted
+            | RunEvent::Stopping { .. }
+            | RunEvent::NotStopped { .. } => {}
         }
     }
 
-    /// Takes the names of the tasks, for display.
-    fn name(&self, named: &[(TaskId, String)]) {
-        let mut shown = self.shown();
-        let names = match &mut *shown {
-            ShownProgress::Nothing => return,
-            ShownProgress::Lines(names) | ShownProgress::Panel { names, .. } => names,
-        };
-        names.titles.extend(named.iter().cloned());
-    }
-
-    /// Something to be said between.
-    fn say(&self, text: &str) {
-        match &mut *self.shown() {
-            ShownProgress::Nothing => tracing::info!("{text}"),
-            ShownProgress::Lines(_) => line(&harmless(text)),
-            ShownProgress::Panel { panel, .. } => tell(panel, harmless(text).into_owned()),
+    /// How far it is. Whoever is on a task has a row from then on, also a member that came later.
+    fn standing(&mut self, tally: &TaskTally) {
+        self.bar.done = tally.completed + tally.failed + tally.cancelled;
+        self.bar.failed = tally.failed;
+        self.members.values_mut().for_each(|at| *at = PanelActivity::Quiet("waits".to_owned()));
+        for (id, (owner, since_ms)) in &tally.running {
+            let busy = PanelActivity::Busy { what: title_of(&self.titles, *id), since_ms: *since_ms };
+            self.members.insert(owner.clone(), busy);
         }
+        self.draw();
     }
 
-    /// A record of the board.
-    fn record(&self, record: &LogRecord<BoardFact>) {
-        let mut shown = self.shown();
-        let names = match &mut *shown {
-            ShownProgress::Nothing => return,
-            ShownProgress::Lines(names) | ShownProgress::Panel { names, .. } => names,
-        };
-        let lines: Vec<String> =
-            record.facts.iter().filter_map(|fact| names.told(fact, &record.by, record.at_ms)).collect();
-        match &mut *shown {
-            ShownProgress::Nothing => {}
-            ShownProgress::Lines(_) => lines.iter().for_each(|text| line(text)),
-            ShownProgress::Panel { panel, .. } => lines.into_iter().for_each(|text| tell(panel, text)),
-        }
-    }
-
-    /// Shows how far the run is.
-    fn tally(&self, tally: &TaskTally) {
-        if let ShownProgress::Panel { names, panel: Some(panel) } = &*self.shown() {
-            panel.tally(tally, |id| names.title(id));
+    fn draw(&self) {
+        if let ProgressOutput::Panel(Some(panel)) = &self.output {
+            let row = |(name, activity): (&MemberName, &PanelActivity)| PanelRow {
+                name: name.to_string(),
+                activity: activity.clone(),
+            };
+            panel.show(self.members.iter().map(row).collect(), Some(self.bar));
         }
     }
 
     /// The run is over: the panel goes, and what follows stands apart from what was told.
-    fn end(&self) {
-        if let ShownProgress::Panel { panel, .. } = &mut *self.shown()
+    fn end(&mut self) {
+        if let ProgressOutput::Panel(panel) = &mut self.output
             && let Some(mut panel) = panel.take()
         {
             panel.tell(String::new());
@@ -142,96 +171,87 @@ impl RunProgress {
     }
 }
 
-impl TaskTitles {
-    fn title(&self, id: TaskId) -> String {
-        match self.titles.get(&id) {
-            Some(title) if *title != id.to_string() => format!("{id} {title}"),
-            Some(_) | None => id.to_string(),
-        }
-    }
-
-    /// The line that tells of a fact, for those that are worth one.
-    fn told(&mut self, fact: &BoardFact, by: &str, at_ms: u64) -> Option<String> {
-        let now = |told: String| Some(format!("{} {told}", paint(TextTone::Faint, &clock(at_ms, &TimeZone::system()))));
-        match fact {
-            BoardFact::Added { id, task } => {
-                self.titles.insert(*id, task.title.clone());
-                None
-            }
-            BoardFact::Claimed(claim) => {
-                self.since_ms.insert(claim.id, (claim.owner.clone(), at_ms));
-                now(format!(
-                    "{} began {}",
-                    paint(TextTone::Name, claim.owner.as_str()),
-                    harmless(&self.title(claim.id))
-                ))
-            }
-            BoardFact::Completed { id, .. } => {
-                let took = self.took(*id, at_ms);
-                let who = paint(TextTone::Name, by).to_string();
-                now(format!("{who} {} {}{took}", paint(TextTone::Ok, "completed"), harmless(&self.title(*id))))
-            }
-            BoardFact::Failed { id, reason, .. } => {
-                let took = self.took(*id, at_ms);
-                let who = paint(TextTone::Name, by).to_string();
-                let title = self.title(*id);
-                now(format!(
-                    "{who} {} {}{took}: {}",
-                    paint(TextTone::Error, "failed"),
-                    harmless(&title),
-                    harmless(reason)
-                ))
-            }
-            BoardFact::Released { id, why, .. } => {
-                let who = self.since_ms.remove(id).map_or_else(|| by.to_owned(), |(owner, _)| owner.to_string());
-                let how = match why {
-                    ReleaseWhy::Stopped => "was stopped at",
-                    ReleaseWhy::WorkerDied => "died at",
-                    ReleaseWhy::WorkerLeft => "gave back",
-                };
-                let who = paint(TextTone::Name, &who).to_string();
-                now(format!("{who} {} {}", paint(TextTone::Warn, how), harmless(&self.title(*id))))
-            }
-            BoardFact::Edited { id, changes } => {
-                if let Some(title) = &changes.title {
-                    self.titles.insert(*id, title.clone());
-                }
-                None
-            }
-            BoardFact::Assigned { .. }
-            | BoardFact::Unassigned { .. }
-            | BoardFact::DependencyAdded { .. }
-            | BoardFact::DependencyRemoved { .. }
-            | BoardFact::Retried { .. }
-            | BoardFact::Held { .. }
-            | BoardFact::Cancelled { .. }
-            | BoardFact::Cleared { .. }
-            | BoardFact::Restored { .. }
-            | BoardFact::ClearedBefore { .. }
-            | BoardFact::Waiting(_)
-            | BoardFact::Away { .. }
-            | BoardFact::Kept(_)
-            | BoardFact::Numbered { .. } => None,
-        }
-    }
-
-    fn took(&mut self, id: TaskId, at_ms: u64) -> String {
-        let since = self.since_ms.remove(&id).map(|(_, since_ms)| at_ms.saturating_sub(since_ms));
-        since.map(|ms| format!(" in {}", humane(Duration::from_millis(ms)))).unwrap_or_default()
+fn title_of(titles: &BTreeMap<TaskId, String>, id: TaskId) -> String {
+    match titles.get(&id) {
+        Some(title) if *title != id.to_string() => format!("{id} {title}"),
+        Some(_) | None => id.to_string(),
     }
 }
 
-fn tell(panel: &Option<ProgressPanel>, text: String) {
-    match panel {
-        Some(panel) => panel.tell(text),
-        None => line(&text),
+/// The line that tells people of an event, for those that are worth one.
+fn line_of(report: &RunReport, titles: &BTreeMap<TaskId, String>) -> Option<String> {
+    let at = paint(TextTone::Faint, &clock(report.at_ms, &TimeZone::system())).to_string();
+    let of_task = |member: &MemberName, tone: TextTone, what: &str, id: TaskId| {
+        let title = title_of(titles, id);
+        format!("{at} {} {} {}", paint(TextTone::Name, member.as_str()), paint(tone, what), harmless(&title))
+    };
+    let took = |ms: &Option<u64>| match ms {
+        Some(ms) => format!(" in {}", humane(Duration::from_millis(*ms))),
+        None => String::new(),
+    };
+    Some(match &report.event {
+        RunEvent::Begun { tasks, spawns, there } => {
+            let workers = count(spawns.len() + there.len(), "worker");
+            let there = match there.as_slice() {
+                [] => String::new(),
+                [one] => format!(", of which {one} is there already"),
+                more => format!(", of which {} are there already", names(more)),
+            };
+            format!("{} for {workers}{there}", count(*tasks, "task"))
+        }
+        RunEvent::Claimed { task, member, .. } => of_task(member, TextTone::Plain, "began", *task),
+        RunEvent::Completed { task, member, duration_ms, .. } => {
+            format!("{}{}", of_task(member, TextTone::Ok, "completed", *task), took(duration_ms))
+        }
+        RunEvent::Failed { task, member, duration_ms, reason, result, .. } => {
+            let last = match last_line(result) {
+                Some(line) => format!(": {}", shorten(line, LAST_LINE_COLUMNS_MAX)),
+                None => String::new(),
+            };
+            let told = of_task(member, TextTone::Error, "failed", *task);
+            format!("{told}{}: {}{last}", took(duration_ms), harmless(reason))
+        }
+        RunEvent::Released { task, member, why, .. } => {
+            let how = match why {
+                ReleaseWhy::Stopped => "was stopped at",
+                ReleaseWhy::WorkerDied => "died at",
+                ReleaseWhy::WorkerLeft => "gave back",
+            };
+            of_task(member, TextTone::Warn, how, *task)
+        }
+        RunEvent::MemberDied { member, reason } => {
+            harmless(&format!("{member} died ({reason}): it is started again")).into_owned()
+        }
+        RunEvent::MemberGivenUp { member, reason } => {
+            harmless(&format!("{member} is not started again: {reason}")).into_owned()
+        }
+        RunEvent::Interrupted => "finishing what runs; Ctrl-C again stops it".to_owned(),
+        RunEvent::Stopping { why: StopCause::Interrupted } => "stopping what runs".to_owned(),
+        RunEvent::Stopping { why: StopCause::TimedOut } => "the time is over: stopping what runs".to_owned(),
+        RunEvent::NotStopped { task, member } => {
+            format!("{member} did not stop task {task}, and goes on with it: end it with teamster kill {member}")
+        }
+        RunEvent::Held { tasks } => {
+            let (noun, verb) = if tasks.len() == 1 { ("task", "is") } else { ("tasks", "are") };
+            format!("{noun} {} {verb} held for teamster run --resume", few(tasks))
+        }
+        RunEvent::Listed { .. } => return None,
+    })
+}
+
+/// `3, 4, 5`, or the first of many.
+fn few(tasks: &[TaskId]) -> String {
+    const SHOWN_MAX: usize = 8;
+    match tasks.get(..SHOWN_MAX) {
+        Some(first) if tasks.len() > SHOWN_MAX => format!("{} … ({} in all)", numbers(first), tasks.len()),
+        Some(_) | None => numbers(tasks),
     }
+}
+
+fn names(members: &[MemberName]) -> String {
+    members.iter().map(MemberName::as_str).collect::<Vec<_>>().join(", ")
 }
 
 fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
-}
-
-fn line(text: &str) {
-    remark(text);
 }

@@ -6,15 +6,79 @@ use std::time::Duration;
 use teamster_protocol::model::id::TaskId;
 use teamster_protocol::model::task::StatusWord;
 
-use crate::front::cli::print::{TableCell, TableColumn, TextTable, TextTone, humane, paint};
+use crate::front::cli::print::{TableCell, TableColumn, TextTable, TextTone, harmless_lines, humane, paint, shorten};
 use crate::front::cli::task_text::numbers;
 use crate::ops::run::{RunSummary, TaskSummary, short_name};
 
 /// From this width on the table has room for the branches too.
 const BRANCHES_COLUMNS_MIN: usize = 110;
 
-/// The table, the branches where it has no room for them, how many tasks stand where, and the way on.
+/// How many failures are shown with the end of their output.
+const FAILURES_SHOWN_MAX: usize = 10;
+/// How many of the last lines of each.
+const LAST_LINES_MAX: usize = 8;
+
+/// The table, the branches where it has no room for them, what failed with the end of its output, how many tasks stand how,
+/// and the way on.
 pub(super) fn render(summary: &RunSummary, columns: usize) -> String {
+    let mut text = if summary.nothing_left { String::new() } else { whole_table(summary, columns) };
+    text.push_str(&failures(summary, columns));
+    let counts: Vec<String> = summary.counts.iter().map(|(word, count)| format!("{count} {word}")).collect();
+    let counts = if counts.is_empty() { "no task was begun".to_owned() } else { counts.join(", ") };
+    if summary.nothing_left {
+        text.push_str(&format!("nothing is left to do: {counts}\n"));
+    } else {
+        let took = humane(Duration::from_millis(summary.duration_ms));
+        let ended = summary.ended.map(|why| format!(", {}", why.shown())).unwrap_or_default();
+        text.push_str(&format!("{counts} in {took}{ended}\n"));
+    }
+    for hint in hints(summary) {
+        text.push_str(&format!("{}\n", paint(TextTone::Faint, &hint)));
+    }
+    text
+}
+
+/// The commands to type next.
+fn hints(summary: &RunSummary) -> Vec<String> {
+    let mut hints = Vec::new();
+    if let Some(task) = summary.tasks.iter().find(|task| task.status == StatusWord::Failed) {
+        hints.push(format!("see teamster logs {}; do what failed again with teamster run --retry-failed", task.id));
+    }
+    let is_left = |task: &TaskSummary| match task.status {
+        StatusWord::Pending | StatusWord::Stopped | StatusWord::InProgress => true,
+        StatusWord::Completed | StatusWord::Failed | StatusWord::Cancelled => false,
+    };
+    if summary.ended.is_some() && summary.tasks.iter().any(is_left) {
+        hints.push("go on with teamster run --resume".to_owned());
+    }
+    hints
+}
+
+/// The failures, each with the last lines of its output.
+fn failures(summary: &RunSummary, columns: usize) -> String {
+    let failed: Vec<&TaskSummary> = summary.tasks.iter().filter(|task| task.status == StatusWord::Failed).collect();
+    let mut text = String::new();
+    for task in failed.iter().take(FAILURES_SHOWN_MAX) {
+        let name = short_name(task.label.as_deref(), &task.title);
+        let who = task.member.as_ref().map(|member| format!(" on {member}")).unwrap_or_default();
+        let reason = task.reason.as_deref().unwrap_or("failed");
+        let head = format!("{} {name}{who}: {reason}", task.id);
+        text.push_str(&format!("{}\n", paint(TextTone::Error, &shorten(&head, columns))));
+        let output = harmless_lines(task.result.as_deref().unwrap_or("").trim_end().trim_start_matches('\n'));
+        let lines: Vec<&str> = output.lines().collect();
+        for line in &lines[lines.len().saturating_sub(LAST_LINES_MAX)..] {
+            text.push_str(&format!("  {}\n", shorten(line, columns.saturating_sub(2))));
+        }
+        text.push('\n');
+    }
+    if failed.len() > FAILURES_SHOWN_MAX {
+        let more = failed.len() - FAILURES_SHOWN_MAX;
+        text.push_str(&format!("{more} more failed: see teamster task list --status failed\n\n"));
+    }
+    text
+}
+
+fn whole_table(summary: &RunSummary, columns: usize) -> String {
     let branches: BTreeMap<&str, Vec<TaskId>> = branches(summary);
     let mut text = match branches.is_empty() {
         true => table(summary).render(columns),
@@ -27,19 +91,7 @@ pub(super) fn render(summary: &RunSummary, columns: usize) -> String {
             format!("{}\n{}", table(summary).render(columns), branches.iter().map(line).collect::<String>())
         }
     };
-    let counts: Vec<String> = summary.counts.iter().map(|(word, count)| format!("{count} {word}")).collect();
-    let took = humane(Duration::from_millis(summary.duration_ms));
-    let ended = summary.ended.as_ref().map(|why| format!(", {why}")).unwrap_or_default();
-    let counts = if counts.is_empty() { "no task was begun".to_owned() } else { counts.join(", ") };
-    text.push_str(&format!("\n\n{counts} in {took}{ended}\n"));
-    if let Some(task) = summary.tasks.iter().find(|task| task.status == StatusWord::Failed) {
-        text.push_str(&format!("{}\n", paint(TextTone::Faint, &format!("see teamster task show {}", task.id))));
-    }
-    if summary.ended.is_some()
-        && summary.tasks.iter().any(|task| matches!(task.status, StatusWord::Pending | StatusWord::Stopped))
-    {
-        text.push_str(&format!("{}\n", paint(TextTone::Faint, "go on with teamster run --resume")));
-    }
+    text.push_str("\n\n");
     text
 }
 
@@ -76,9 +128,14 @@ fn table_with_branches(summary: &RunSummary) -> TextTable<7> {
     table
 }
 
-/// The first line that tells most of a task: why it failed, what it waits for, or what it said.
+/// The last line of an output that has anything in it: what a command says at its end tells most of what came of it.
+pub(super) fn last_line(output: &str) -> Option<&str> {
+    output.lines().map(str::trim).rfind(|line| !line.is_empty())
+}
+
+/// The line that tells most of a task: why it failed, what it waits for, or what it said last.
 fn remark(summary: &RunSummary, task: &TaskSummary) -> String {
-    let result = task.result.as_deref().and_then(|text| text.lines().find(|line| !line.trim().is_empty()));
+    let result = task.result.as_deref().and_then(last_line);
     match (&task.reason, task.waits_for.as_slice()) {
         (Some(reason), _) => match result {
             Some(line) => format!("{reason}: {line}"),
@@ -130,6 +187,7 @@ fn tone(task: &TaskSummary) -> TextTone {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ops::run::RunStop;
 
     fn task(id: u32, label: Option<&str>, status: StatusWord) -> TaskSummary {
         let began = status != StatusWord::Pending;
@@ -142,7 +200,7 @@ mod tests {
             attempts: usize::from(began),
             duration_ms: began.then_some(62_000),
             branch: began.then(|| "teamster/tool-1a2b3c/w1".to_owned()),
-            result: began.then(|| "\n41 tests passed, none were ignored, 漢字も大丈夫です\nmore".to_owned()),
+            result: began.then(|| "\nbegun\n41 tests passed, none were ignored, 漢字も大丈夫です\n".to_owned()),
             reason: (status == StatusWord::Failed).then(|| "exit status 2".to_owned()),
             waits_for: if began { Vec::new() } else { vec![TaskId(10)] },
         }
@@ -159,7 +217,8 @@ mod tests {
         let summary = RunSummary {
             team: "tool-1a2b3c".parse().expect("a name"),
             ok: false,
-            ended: Some("interrupted".to_owned()),
+            ended: Some(RunStop::Interrupted),
+            nothing_left: false,
             duration_ms: 124_000,
             counts: counts.into(),
             tasks,
@@ -173,8 +232,12 @@ mod tests {
 
         teamster/tool-1a2b3c/w1  tasks 9, 10
 
+        10 test on w1: exit status 2
+          begun
+          41 tests passed, none were ignored, 漢字も大丈夫です
+
         1 completed, 1 failed, 1 pending in 2m 04s, interrupted
-        see teamster task show 10
+        see teamster logs 10; do what failed again with teamster run --retry-failed
         go on with teamster run --resume
         ");
         insta::assert_snapshot!(plain(120), @"
@@ -183,8 +246,12 @@ mod tests {
         10  test                      w1      failed     1m 02s  teamster/tool-1a2b3c/w1  exit status 2: 41 tests passed, none …
         11  make the parser say whe…          pending                                     waits for 10 (failed)
 
+        10 test on w1: exit status 2
+          begun
+          41 tests passed, none were ignored, 漢字も大丈夫です
+
         1 completed, 1 failed, 1 pending in 2m 04s, interrupted
-        see teamster task show 10
+        see teamster logs 10; do what failed again with teamster run --retry-failed
         go on with teamster run --resume
         ");
         insta::assert_snapshot!(plain(40), @"
@@ -195,8 +262,12 @@ mod tests {
 
         teamster/tool-1a2b3c/w1  tasks 9, 10
 
+        10 test on w1: exit status 2
+          begun
+          41 tests passed, none were ignored, …
+
         1 completed, 1 failed, 1 pending in 2m 04s, interrupted
-        see teamster task show 10
+        see teamster logs 10; do what failed again with teamster run --retry-failed
         go on with teamster run --resume
         ");
     }

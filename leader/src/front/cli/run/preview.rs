@@ -1,0 +1,135 @@
+//! The preview of a run, as people read it.
+
+use teamster_protocol::model::task::StatusWord;
+use teamster_protocol::wire::api::WorkspaceRequest;
+
+use crate::front::cli::print::{TableCell, TableColumn, TextTable, TextTone, paint};
+use crate::front::cli::task_text::numbers;
+use crate::ops::run::{PlannedMember, PlannedRow, RunPreview, short_name};
+
+/// The tasks in the order in which one worker would do them, then who would do them.
+pub(super) fn render(preview: &RunPreview, columns: usize) -> String {
+    let mut text = match preview.tasks.is_empty() {
+        true => "nothing is left to do".to_owned(),
+        false => format!("{}\n\n{}", table(&preview.tasks, columns), crew(preview)),
+    };
+    text.push_str(&format!("\n{}\n", paint(TextTone::Faint, "nothing was done: this was a dry run")));
+    text
+}
+
+fn table(tasks: &[PlannedRow], columns: usize) -> String {
+    let mut table = TextTable::new([
+        TableColumn::right("id"),
+        TableColumn::wide("task"),
+        TableColumn::left("waits for"),
+        TableColumn::left("for"),
+        TableColumn::wide("does"),
+    ]);
+    for task in tasks {
+        let waits_for = match (task.waits_for.is_empty(), task.stuck) {
+            (true, _) => TableCell::from(""),
+            (false, false) => TableCell::from(numbers(&task.waits_for)),
+            (false, true) => TableCell::toned(TextTone::Warn, format!("{} for ever", numbers(&task.waits_for))),
+        };
+        let meant_for = match (&task.to, &task.role) {
+            (Some(member), _) => member.to_string(),
+            (None, Some(role)) => format!("role {role}"),
+            (None, None) => String::new(),
+        };
+        let again = match task.status {
+            Some(StatusWord::Failed | StatusWord::Stopped) => " (again)",
+            Some(StatusWord::InProgress) => " (in progress)",
+            Some(StatusWord::Pending | StatusWord::Completed | StatusWord::Cancelled) | None => "",
+        };
+        let name = format!("{}{again}", short_name(task.label.as_deref(), &task.title));
+        let does = task.work.text().lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("");
+        table.row([task.id.to_string().into(), name.into(), waits_for, meant_for.into(), does.into()]);
+    }
+    table.render(columns)
+}
+
+fn crew(preview: &RunPreview) -> String {
+    let mut text = String::new();
+    if !preview.there.is_empty() {
+        let names: Vec<&str> = preview.there.iter().map(|name| name.as_str()).collect();
+        text.push_str(&format!("there already: {}\n", names.join(", ")));
+    }
+    if !preview.spawns.is_empty() {
+        let name = |member: &PlannedMember| match &member.role {
+            Some(role) if role.as_str() != member.name.as_str() => format!("{} (role {role})", member.name),
+            Some(_) | None => member.name.to_string(),
+        };
+        let names: Vec<String> = preview.spawns.iter().map(name).collect();
+        let place = match &preview.workspace {
+            WorkspaceRequest::Shared { dir } => format!("in {}", dir.display()),
+            WorkspaceRequest::Worktree { repository, base } => {
+                let base = base.as_deref().unwrap_or("HEAD");
+                format!("each in a worktree of {} from {base}", repository.display())
+            }
+        };
+        let starts = format!("would start: {}, agent {}, {place}", names.join(", "), preview.agent);
+        text.push_str(&format!("{}\n", paint(TextTone::Plain, &starts)));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use teamster_protocol::model::id::TaskId;
+    use teamster_protocol::model::task::TaskWork;
+
+    use super::*;
+
+    fn row(id: u32, label: &str, waits_for: &[u32], run: &str) -> PlannedRow {
+        PlannedRow {
+            id: TaskId(id),
+            status: None,
+            label: Some(label.to_owned()),
+            title: run.to_owned(),
+            work: TaskWork::Run(run.to_owned()),
+            waits_for: waits_for.iter().copied().map(TaskId).collect(),
+            stuck: false,
+            to: None,
+            role: None,
+            priority: 0,
+        }
+    }
+
+    #[test]
+    fn a_run_that_was_not_begun_as_people_read_it() {
+        let failed = PlannedRow { status: Some(StatusWord::Failed), ..row(2, "test", &[], "\nmake test\n") };
+        let meant = PlannedRow { to: Some("ada".parse().expect("a name")), ..row(5, "docs", &[2, 4], "make docs") };
+        let preview = RunPreview {
+            team: "tool-1a2b3c".parse().expect("a name"),
+            tasks: vec![
+                failed,
+                row(4, "build", &[], "make"),
+                meant,
+                PlannedRow { stuck: true, ..row(6, "x", &[3], "y") },
+            ],
+            there: vec!["ada".parse().expect("a name")],
+            spawns: vec![
+                PlannedMember { name: "w1".parse().expect("a name"), role: None },
+                PlannedMember {
+                    name: "tester1".parse().expect("a name"),
+                    role: Some("tester".parse().expect("a name")),
+                },
+            ],
+            agent: "shell".parse().expect("a name"),
+            workspace: WorkspaceRequest::Worktree { repository: "/src/tool".into(), base: None },
+        };
+        let plain = anstream::adapter::strip_str(&render(&preview, 80)).to_string();
+        insta::assert_snapshot!(plain, @"
+        id  task          waits for   for  does
+         2  test (again)                   make test
+         4  build                          make
+         5  docs          2, 4        ada  make docs
+         6  x             3 for ever       y
+
+        there already: ada
+        would start: w1, tester1 (role tester), agent shell, each in a worktree of /src/tool from HEAD
+
+        nothing was done: this was a dry run
+        ");
+    }
+}
