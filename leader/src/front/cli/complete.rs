@@ -2,6 +2,7 @@
 //! and teams are offered as they are at that moment. `completions` prints what tells a shell to do so.
 
 use std::any::TypeId;
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 
 use clap::builder::StyledStr;
@@ -13,10 +14,12 @@ use teamster_protocol::model::id::{Address, LEAD, MemberName, TaskId, TeamName};
 use teamster_protocol::model::task::TaskStatus;
 use teamster_protocol::team::TeamView;
 
+use super::words::CommandWord;
 use super::{CliError, ExitStatus, print};
 use crate::ops::session::Session;
 use crate::ops::teams::team_names;
 use crate::ops::text::{harmless, shorten};
+use crate::ops::verb::{Verb, VerbListing};
 use crate::ops::why::WhySubject;
 
 /// The variable by which a shell asks for completions; its value is the name of the shell.
@@ -92,6 +95,8 @@ fn offer(arg: Arg, makes_members: bool) -> Arg {
         ArgValueCandidates::new(tasks)
     } else if parsed == TypeId::of::<WhySubject>() {
         ArgValueCandidates::new(|| tasks().into_iter().chain(members(&[])).collect())
+    } else if parsed == TypeId::of::<CommandWord>() {
+        ArgValueCandidates::new(command_words)
     } else if parsed == TypeId::of::<TeamName>() {
         ArgValueCandidates::new(teams)
     } else {
@@ -139,6 +144,13 @@ fn tasks() -> Vec<CompletionCandidate> {
         candidate.help(title.ok().map(StyledStr::from))
     });
     candidates.collect()
+}
+
+/// The words that a command may begin with, and those that follow `task`.
+fn command_words() -> Vec<CompletionCandidate> {
+    let shown = Verb::ALL.iter().map(|verb| verb.row()).filter(|row| row.listing == VerbListing::Shown);
+    let words: BTreeSet<&str> = shown.flat_map(|row| row.path.split(' ')).collect();
+    words.into_iter().map(CompletionCandidate::new).collect()
 }
 
 /// The teams below the root.

@@ -25,7 +25,7 @@ fn sentence(member: &ForgottenMember) -> String {
     match &member.branch {
         Some(branch) => {
             let branch = paint(TextTone::Name, branch);
-            format!("{name} is off the roster; its worktree on {branch} stays until teamster cleanup")
+            format!("{name} is off the roster; until teamster cleanup its worktree stays on {branch}")
         }
         None => format!("{name} is off the roster"),
     }

@@ -4,6 +4,7 @@ use clap::Command;
 
 use super::hint::hint_for_word;
 use super::print::{self, TextTone, paint};
+use super::words::CommandWord;
 use super::{CliError, ExitStatus};
 use crate::ops::verb::{PREFIXES, Verb, VerbGroup, VerbListing, VerbPrefix};
 
@@ -21,16 +22,6 @@ pub struct HelpArgs {
     /// The words of a command; all commands if not given
     #[arg(value_name = "COMMAND")]
     pub words: Vec<CommandWord>,
-}
-
-/// One word of a command.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CommandWord(String);
-
-impl From<&str> for CommandWord {
-    fn from(word: &str) -> CommandWord {
-        CommandWord(word.to_owned())
-    }
 }
 
 /// Prints the help of the command with these words.

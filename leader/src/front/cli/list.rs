@@ -44,10 +44,11 @@ pub(super) async fn list(context: &CliContext, ListArgs { all }: ListArgs) -> Re
 
 /// The note on members that left, which the list hides.
 fn hidden_text(list: &MemberList) -> Option<String> {
-    let hidden = list.hidden;
-    (hidden > 0).then(|| {
-        format!("{hidden} left: teamster list --all shows them, teamster forget NAME takes one off the roster")
-    })
+    match list.hidden {
+        0 => None,
+        1 => Some("1 left: teamster list --all shows it, teamster forget takes it off".to_owned()),
+        more => Some(format!("{more} left: teamster list --all shows them, teamster forget takes them off")),
+    }
 }
 
 /// The members as a table. Where there is little room, who does what is shown, and not by which agent and where.

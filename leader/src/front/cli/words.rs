@@ -31,3 +31,13 @@ pub(super) fn joined(words: &[String]) -> Result<String, StdinError> {
     }
     Ok(words.join(" "))
 }
+
+/// One word of a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandWord(pub String);
+
+impl From<&str> for CommandWord {
+    fn from(word: &str) -> CommandWord {
+        CommandWord(word.to_owned())
+    }
+}
