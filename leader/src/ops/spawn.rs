@@ -107,7 +107,7 @@ pub async fn spawn(
                 role: role.clone(),
                 auto,
                 workspace: workspace.clone(),
-                stall: stall.clone(),
+                stall,
             };
             let spawned = leader.spawn(request).await;
             (name, spawned)
