@@ -11,7 +11,7 @@ fn main() {
         Err(exit) => i32::from(exit.code()),
         Ok(line) => match cli::guard(&line) {
             Some(guard) => {
-                cli::listen_to_logs(line.command.verb());
+                cli::listen_to_logs(&line);
                 // Before anything else is here: a warden has one thread, and next to nothing.
                 drop(line);
                 warden::stand(guard)

@@ -15,6 +15,7 @@ pub mod ending_news;
 pub mod env;
 pub mod error;
 pub mod events;
+pub mod feed;
 pub mod file_limit;
 pub mod follow;
 pub mod forget;

@@ -8,7 +8,6 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::front::cli::print::{AsideWriter, DayClock, OutputAudience, PagerUse};
 use crate::ops::session::{Session, SettingsFiles};
-use crate::ops::verb::Verb;
 use crate::warden;
 
 mod cleanup;
@@ -93,8 +92,8 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<CommandLine, E
 
 /// Runs a command to its end. Returns what the process is to exit with; everything was said by then.
 pub fn obey(line: CommandLine) -> ExitStatus {
-    let shape = line.shape();
-    match run(line) {
+    let (shape, verb) = (line.shape(), line.command.verb());
+    match run(line).map_err(|error| error.of_verb(verb)) {
         Ok(exit) => exit,
         Err(CliError::Interrupted) => ExitStatus::Interrupted,
         Err(error) => {
@@ -115,7 +114,7 @@ fn run(line: CommandLine) -> Result<ExitStatus, CliError> {
         CommandLine { command: TypedCommand::Help(args), .. } => return help::help(args, program()),
         of_team => of_team,
     };
-    listen_to_logs(line.command.verb());
+    listen_to_logs(&line);
     teamster_protocol::host::crash::begin("front");
     let context = CliContext::new(&line)?;
     // Each operation asks this for itself; asked here too, nothing is read from standard input before.
@@ -134,13 +133,13 @@ fn run(line: CommandLine) -> Result<ExitStatus, CliError> {
     exit
 }
 
-/// Sends what the libraries of this program have to say to standard error: warnings, and of a leader, whose
-/// standard error is its log, more. `TEAMSTER_LOG` changes it.
-pub fn listen_to_logs(verb: Verb) {
-    let default = match verb {
-        Verb::Up => LevelFilter::INFO,
-        // `down` may have to lead for a moment, and the workers that it then finds are about to end anyway.
-        Verb::Down => LevelFilter::ERROR,
+/// Sends what the libraries of this program have to say to standard error: warnings, and of a leader in the
+/// background, whose standard error is its log, more. `TEAMSTER_LOG` changes it.
+pub fn listen_to_logs(line: &CommandLine) {
+    let default = match &line.command {
+        TypedCommand::Up(up) if up.in_background => LevelFilter::INFO,
+        // It may have to lead for a moment, and what it finds then is about to end.
+        TypedCommand::Down(_) => LevelFilter::ERROR,
         _ => LevelFilter::WARN,
     };
     let given = std::env::var("TEAMSTER_LOG").ok();
@@ -151,8 +150,13 @@ pub fn listen_to_logs(verb: Verb) {
     };
     let listener = tracing_subscriber::fmt().with_max_level(shown).with_writer(|| AsideWriter);
     // A leader's log lies on the disk that may be full, and to complain of that there would be a panic.
+    let listener = listener.log_internal_errors(false);
     // Refused only if a listener is there already, which is as good.
-    let _ = listener.log_internal_errors(false).try_init();
+    let _ = match (&line.command, &given) {
+        // A person at a terminal, who has not asked for more than what is the matter.
+        (TypedCommand::Up(up), None) if !up.in_background => listener.without_time().with_target(false).try_init(),
+        _ => listener.try_init(),
+    };
     if let (Some(Err(_)), Some(given)) = (level, given) {
         tracing::warn!(
             "TEAMSTER_LOG is {given:?}, which is none of off, error, warn, info, debug, trace: taking {shown}"

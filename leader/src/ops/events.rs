@@ -82,7 +82,7 @@ pub async fn events<E: From<OpsError>>(
     }
     let mut news = past;
     loop {
-        for path in std::mem::take(&mut logs.unwatched) {
+        for path in logs.take_unwatched() {
             watch.add(path);
             // The log may have changed after it was read and before it was watched.
             news.extend(logs.refresh()?);
@@ -96,7 +96,8 @@ pub async fn events<E: From<OpsError>>(
 }
 
 /// All logs of a team, each read up to some record.
-struct TeamLogs {
+#[derive(Debug)]
+pub(super) struct TeamLogs {
     dir: TeamDir,
     board: LogReader<Board>,
     roster: LogReader<Roster>,
@@ -107,7 +108,7 @@ struct TeamLogs {
 
 impl TeamLogs {
     /// Opens all logs, and gives what they hold, in order.
-    fn open(dir: TeamDir) -> Result<(TeamLogs, Vec<TeamEvent>), OpsError> {
+    pub(super) fn open(dir: TeamDir) -> Result<(TeamLogs, Vec<TeamEvent>), OpsError> {
         let mut found = Vec::new();
         // The roster first: who joined in the same millisecond as it claimed, joined before.
         let roster = LogReader::open_telling(dir.roster(), |record| on_roster(&mut found, record))?;
@@ -118,7 +119,7 @@ impl TeamLogs {
     }
 
     /// Reads the events since the last reading, in order.
-    fn refresh(&mut self) -> Result<Vec<TeamEvent>, OpsError> {
+    pub(super) fn refresh(&mut self) -> Result<Vec<TeamEvent>, OpsError> {
         let mut found = Vec::new();
         self.roster.refresh(|record| on_roster(&mut found, record))?;
         self.board.refresh(|record| on_board(&mut found, record))?;
@@ -127,6 +128,11 @@ impl TeamLogs {
         }
         self.open_mail(&mut found)?;
         Ok(in_order(found))
+    }
+
+    /// The mailboxes that were opened since the last time, and that nobody watches yet.
+    pub(super) fn take_unwatched(&mut self) -> Vec<PathBuf> {
+        std::mem::take(&mut self.unwatched)
     }
 
     /// Opens the mailboxes that were not opened yet.

@@ -69,6 +69,15 @@ pub enum VerbProcess {
     Leader,
 }
 
+/// Whether a verb changes anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VerbEffect {
+    /// It does: to do it a second time does more.
+    Changes,
+    /// It only looks.
+    Looks,
+}
+
 /// Whether a verb is shown to people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VerbListing {
@@ -95,6 +104,8 @@ pub struct VerbRow {
     pub access: VerbAccess,
     /// The process that does the verb's work.
     pub process: VerbProcess,
+    /// Whether it changes anything.
+    pub effect: VerbEffect,
     /// Whether lists of verbs show it.
     pub listing: VerbListing,
     /// Commands to type, one example a line.
@@ -113,6 +124,7 @@ impl VerbRow {
             group,
             access: VerbAccess::Anybody,
             process: VerbProcess::Caller,
+            effect: VerbEffect::Changes,
             listing: VerbListing::Shown,
             examples,
             notes: "",
@@ -136,6 +148,11 @@ impl VerbRow {
 
     const fn leads(mut self) -> VerbRow {
         self.process = VerbProcess::Leader;
+        self
+    }
+
+    const fn looks(mut self) -> VerbRow {
+        self.effect = VerbEffect::Looks;
         self
     }
 
@@ -290,14 +307,17 @@ verbs! {
         .only_lead("restart the leader")
         .notes("The next leader runs the program as it is installed now, and links to the workers that run.");
     Id = VerbRow::new("id", Team, "Print the name of the team",
-        "teamster id");
+        "teamster id")
+        .looks();
     Teams = VerbRow::new("teams", Team, "List all teams, with their repositories",
         "teamster teams\n\
-         teamster teams --json | jq '.teams[] | select(.open > 0)'");
+         teamster teams --json | jq '.teams[] | select(.open > 0)'")
+        .looks();
     Config = VerbRow::new("config", Upkeep, "Show each setting, and who gave it: the command line, the environment, a file, or nobody",
         "teamster config\n\
          teamster config --json")
-        .notes(CONFIG_NOTES);
+        .notes(CONFIG_NOTES)
+        .looks();
     Spawn = VerbRow::new("spawn", Members, "Start members and wait until they are ready",
         "teamster spawn alice bob --worktree\n\
          teamster spawn bob --worktree --base main --role tests\n\
@@ -306,14 +326,17 @@ verbs! {
         .only_lead("spawn members");
     List = VerbRow::new("list", Look, "List the members",
         "teamster list\n\
-         teamster list --json | jq .members[].state")
-        .synonyms(&["ls", "ps", "members"]);
+         teamster list --json | jq '.members[].state'")
+        .synonyms(&["ls", "ps", "members"])
+        .looks();
     Status = VerbRow::new("status", Look, "Show how the team, or one member, is doing",
         "teamster status\n\
-         teamster status alice");
+         teamster status alice")
+        .looks();
     Why = VerbRow::new("why", Look, "Tell why a task is not being done, or a member does nothing",
         "teamster why 7\n\
-         teamster why alice");
+         teamster why alice")
+        .looks();
     Send = VerbRow::new("send", Talk, "Give an idle member something to do",
         "teamster send alice make test\n\
          git diff | teamster send alice -")
@@ -331,14 +354,17 @@ verbs! {
     Inbox = VerbRow::new("inbox", Talk, "Read the lead's mail, or look at a member's",
         "teamster inbox              read the lead's mail; what was shown counts as read\n\
          teamster inbox alice        look at a member's mail, without marking it read\n\
-         teamster inbox --all");
+         teamster inbox --all")
+        .looks();
     Logs = VerbRow::new("logs", Look, "Show what a member's agent said and did",
         "teamster logs alice -f\n\
          teamster logs alice --turns 1")
-        .synonyms(&["log"]);
+        .synonyms(&["log"])
+        .looks();
     Events = VerbRow::new("events", Look, "Show what happened on board, roster and mail, in order",
         "teamster events -n 20\n\
-         teamster events -f --json | jq .fact");
+         teamster events -f --json | jq .fact")
+        .looks();
     Stop = VerbRow::new("stop", Members, "Abort a member's turn; its task is held for it",
         "teamster stop alice\n\
          teamster stop alice wrong branch")
@@ -359,7 +385,8 @@ verbs! {
         .notes("Worktrees, mail and transcripts stay until the team is cleaned up.");
     Env = VerbRow::new("env", Members, "Print the command that starts a worker by hand",
         "teamster env dave               print the command\n\
-         exec $(teamster env dave)       let this terminal be the worker of dave");
+         exec $(teamster env dave)       let this terminal be the worker of dave")
+        .looks();
     TaskAdd = VerbRow::new("task add", Tasks, "Put a task on the board",
         "teamster task add make test --run\n\
          teamster task add rename the parser --to alice --after 1,2\n\
@@ -368,9 +395,11 @@ verbs! {
     TaskList = VerbRow::new("task list", Tasks, "List the tasks",
         "teamster task list\n\
          teamster task list --status failed")
-        .synonyms(&["ls"]);
+        .synonyms(&["ls"])
+        .looks();
     TaskShow = VerbRow::new("task show", Tasks, "Show one task with its history",
-        "teamster task show 3");
+        "teamster task show 3")
+        .looks();
     TaskAssign = VerbRow::new("task assign", Tasks, "Give pending tasks to one member only",
         "teamster task assign 3 alice\n\
          teamster task assign 3 4 5 alice");
@@ -383,7 +412,8 @@ verbs! {
         .synonyms(&["remove"]);
     TaskDepLs = VerbRow::new("task dep ls", Tasks, "List what a task waits for and what waits for it",
         "teamster task dep ls 3")
-        .synonyms(&["list"]);
+        .synonyms(&["list"])
+        .looks();
     TaskRetry = VerbRow::new("task retry", Tasks, "Open failed, cancelled or stopped tasks again",
         "teamster task retry 3\n\
          teamster task retry 3 4 5");
@@ -431,7 +461,8 @@ verbs! {
         "teamster doctor\n\
          teamster doctor --repair            mend what can be mended; every changed file is copied first\n\
          teamster doctor --json")
-        .notes("Exit codes: 0 sound, 1 something is wrong, 4 a log is corrupt.");
+        .notes("Exit codes: 0 sound, 1 something is wrong, 4 a log is corrupt.")
+        .looks();
     Repair = VerbRow::new("doctor", Upkeep, "Mend what can be mended without losing anything",
         "teamster doctor --repair")
         .option("repair").only_lead("repair the team");
@@ -440,10 +471,12 @@ verbs! {
         .leads();
     Completions = VerbRow::new("completions", Upkeep, "Print what a shell needs to complete commands, members and tasks",
         "teamster completions bash > ~/.local/share/bash-completion/completions/teamster")
-        .synonyms(&["completion", "complete"]);
+        .synonyms(&["completion", "complete"])
+        .looks();
     Help = VerbRow::new("help", Upkeep, "List the commands, or explain one",
         "teamster help\n\
-         teamster help task add");
+         teamster help task add")
+        .looks();
     Manual = VerbRow::new("manual", Upkeep, "Write the pages of the manual into a directory",
         "teamster manual share/man/man1")
         .hidden();

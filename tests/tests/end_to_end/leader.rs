@@ -18,6 +18,23 @@ fn it_leads_in_the_foreground_until_ctrl_c() {
 }
 
 #[test]
+fn in_a_pipe_it_tells_what_happens_a_line_each() {
+    let team = Team::new();
+    let mut up = team.start("up");
+    up.until("leading team");
+    team.ok("spawn alice");
+    up.until("alice joined as process");
+    team.ok("task add --run true");
+    up.until("task 1 completed");
+    up.signal(Signal::SIGINT);
+    let said = up.ends();
+    assert_eq!(said.code, Some(0));
+    assert!(said.out.contains("alice shut down") && said.out.ends_with("the leader ended\n"), "{}", said.out);
+    assert!(!said.out.contains('\u{1b}') && !said.out.contains("took a message"), "{}", said.out);
+    assert!(!said.err.contains("INFO"), "{}", said.err);
+}
+
+#[test]
 fn it_leads_in_the_background_until_down() {
     let team = Team::new();
     let up = team.json("up --detach");

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::front::cli::print::PrintedFailure;
 use crate::front::cli::words::StdinError;
 use crate::ops::error::{OpsError, OpsErrorKind};
+use crate::ops::verb::{Verb, VerbEffect};
 use crate::warden::policy::HANDED_OVER;
 
 /// The exit code of a command.
@@ -24,6 +25,8 @@ pub enum ExitStatus {
     NoLeader = 3,
     /// The files on disk can not be read as they are.
     Corrupt = 4,
+    /// It is done, and the answer could not be printed.
+    Unprinted = 5,
     /// The leader made room for the next one, which its warden starts: nobody else sees it.
     HandedOver = HANDED_OVER,
     /// The person ended the command with Ctrl-C.
@@ -44,6 +47,7 @@ impl ExitStatus {
             ExitStatus::Usage => "usage",
             ExitStatus::NoLeader => "no_leader",
             ExitStatus::Corrupt => "corrupt",
+            ExitStatus::Unprinted => "unprinted",
             ExitStatus::HandedOver => "handed_over",
             ExitStatus::Interrupted => "interrupted",
         }
@@ -62,6 +66,9 @@ pub enum CliError {
     /// Standard output could not be written.
     #[error("cannot write to standard output: {0}")]
     Stdout(io::Error),
+    /// The same of a command that has changed something: to repeat it would change it twice.
+    #[error("it is done, but the answer cannot be written to standard output: {0}")]
+    Unprinted(io::Error),
     /// There is no such command.
     #[error("there is no command {word}")]
     NoCommand {
@@ -82,6 +89,14 @@ impl<E: Into<OpsError>> From<E> for CliError {
 }
 
 impl CliError {
+    /// The same of a command that changes something, or only looks. All that such a command does is done before it prints.
+    pub fn of_verb(self, verb: Verb) -> CliError {
+        match (self, verb.row().effect) {
+            (CliError::Stdout(error), VerbEffect::Changes) => CliError::Unprinted(error),
+            (other, VerbEffect::Changes | VerbEffect::Looks) => other,
+        }
+    }
+
     /// The one table from kind to exit code.
     pub fn exit(&self) -> ExitStatus {
         match self {
@@ -93,6 +108,7 @@ impl CliError {
             },
             CliError::NoCommand { .. } => ExitStatus::Usage,
             CliError::Interrupted => ExitStatus::Interrupted,
+            CliError::Unprinted(_) => ExitStatus::Unprinted,
             CliError::Stdin(_) | CliError::Stdout(_) => ExitStatus::Refused,
         }
     }
@@ -117,6 +133,10 @@ impl CliError {
         match self {
             CliError::Ops(error) => error.told(),
             CliError::NoCommand { hint, .. } => (self.to_string(), Some(hint.clone())),
+            CliError::Unprinted(_) => {
+                let hint = "do not repeat it; teamster events tells what was done".to_owned();
+                (self.to_string(), Some(hint))
+            }
             CliError::Stdin(_) | CliError::Stdout(_) | CliError::Interrupted => {
                 match self.to_string().split_once('\n') {
                     Some((message, hint)) => (message.to_owned(), Some(hint.to_owned())),

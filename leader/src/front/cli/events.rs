@@ -63,7 +63,8 @@ fn print_all(context: &CliContext, events: &[TeamEvent], mode: FollowMode) -> Re
     Ok(Listening::On)
 }
 
-fn line(event: &TeamEvent, clock: &DayClock, columns: usize) -> String {
+/// An event on one line.
+pub(super) fn line(event: &TeamEvent, clock: &DayClock, columns: usize) -> String {
     let (tone, text) = match &event.fact {
         EventFact::Board(fact) => board_words(fact),
         EventFact::Team(fact) => roster_words(fact),

@@ -87,6 +87,8 @@ fn print_json(entries: &[TranscriptEntry]) -> Result<OutputAudience, CliError> {
 struct TextPage {
     text: String,
     line: LineState,
+    /// Takes out what the agent says to a terminal, such as colours; what it says may be cut in the middle of it.
+    colours: anstream::adapter::StripStr,
 }
 
 /// Whether the last line has its end.
@@ -102,7 +104,8 @@ impl TextPage {
         let at = clock.at(entry.at_ms);
         match &entry.what {
             TranscriptText::Text { text } => {
-                self.text.push_str(&harmless_lines(text));
+                let plain: String = self.colours.strip_next(text).collect();
+                self.text.push_str(&harmless_lines(&plain));
                 if !text.is_empty() {
                     self.line = if text.ends_with('\n') { LineState::Ended } else { LineState::Open };
                 }
@@ -248,7 +251,7 @@ mod tests {
         > make lint
         running 3 tests
         test a ok
-        test b \u{1b}[2J
+        test b 
         00:00:05 lead steers: skip c\nplease
         00:00:06 2 KiB more were said and not kept
         00:00:07 turn 1 failed: exit status 1

@@ -11,11 +11,12 @@ mod output;
 mod pager;
 mod palette;
 mod panel;
+mod redraw;
 
 mod table;
 
 pub use crate::ops::text::{
-    DayClock, ago, bytes, clock, did_you_mean, harmless, harmless_lines, humane, shorten, width,
+    DayClock, ago, bytes, clock, did_you_mean, harmless, harmless_lines, humane, shorten, width, wrap,
 };
 pub use aside::{AsideWriter, DrawingGuard};
 pub use failure::{PrintedFailure, ask, fail, note, remark};
@@ -24,5 +25,6 @@ pub use output::{COLUMNS_DEFAULT, OutputAudience, columns, put, say};
 pub use pager::{PagerUse, page};
 pub use palette::{PaintedText, TextTone, paint};
 pub use panel::{PanelActivity, PanelBar, PanelRow, ProgressPanel};
+pub use redraw::RedrawnLines;
 
 pub use table::{TableCell, TableColumn, TextTable};

@@ -171,7 +171,8 @@ pub fn program() -> Command {
              teamster status                      see who does what\n  \
              teamster down                        let everybody finish, and end the team\n\n\
              Exit codes: 0 done, 1 a task failed or the work was refused, 2 usage,\n\
-             3 cannot reach the leader, 4 corrupt state, 130 interrupted.",
+             3 cannot reach the leader, 4 corrupt state, 5 done but not printed,\n\
+             130 interrupted.",
         );
     // Last: the type of the arguments brings a line of its own.
     GlobalArgs::augment_args(program).about(ABOUT).subcommands(commands_below(""))

@@ -1,6 +1,7 @@
 //! `teamster up`.
 
 use std::fs::OpenOptions;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use teamster_protocol::host::signals::{EndSignal, EndSignals};
 use teamster_protocol::wire::api::LeaderInfo;
@@ -11,6 +12,10 @@ use crate::daemon::LeaderEnd;
 use crate::ops::error::OpsError;
 use crate::ops::up::{LeaderStart, ReadyLeader, lead, start_leader};
 use crate::warden;
+
+mod live;
+
+use live::LiveTeam;
 
 /// `teamster up`.
 #[derive(Debug, clap::Args)]
@@ -35,11 +40,15 @@ pub(super) async fn up(context: &CliContext, args: UpArgs) -> Result<ExitStatus,
         None if in_background => LeaderStart::InBackground,
         None => LeaderStart::Asked,
     };
-    let told = context.clone();
+    let live: Arc<Mutex<Option<LiveTeam>>> = Arc::default();
+    let (told, begun) = (context.clone(), Arc::clone(&live));
     let announced = move |ready: ReadyLeader| {
         // A leader whose first words nobody hears leads all the same.
         if let Err(error) = announce(&told, &ready, in_background) {
             tracing::warn!("cannot say that the leader is ready: {error}");
+        }
+        if !in_background {
+            *begun.lock().unwrap_or_else(PoisonError::into_inner) = LiveTeam::begin(&told);
         }
     };
     if in_background {
@@ -49,13 +58,20 @@ pub(super) async fn up(context: &CliContext, args: UpArgs) -> Result<ExitStatus,
         .map_err(|source| OpsError::Process { doing: "listen for Ctrl-C", source })?;
     let mut leading = std::pin::pin!(lead(&context.session, start, announced));
     let served = tokio::select! {
-        led = &mut leading => led?,
+        led = &mut leading => led,
         // The leader hears of it by itself; here it is only said.
         _ = interrupts.next() => {
-            print::note("ending once every turn is over; Ctrl-C again ends them now");
-            leading.await?
+            match &*live.lock().unwrap_or_else(PoisonError::into_inner) {
+                Some(live) => live.say_ending(),
+                None => print::note("ending once every turn is over; Ctrl-C again ends them now"),
+            }
+            leading.await
         }
     };
+    if let Some(live) = live.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        live.end();
+    }
+    let served = served?;
     if served == LeaderEnd::Ended && context.shape == OutputShape::Text {
         print::say("the leader ended").map_err(CliError::Stdout)?;
     }

@@ -60,6 +60,31 @@ pub fn width(text: &str) -> usize {
     text.width()
 }
 
+/// The text in lines of at most so many columns, each broken between words; a word that is longer has a line of its own.
+/// The first of its lines begins `indent` columns in, and so do those that it is broken into. The line ends that it has stay.
+pub fn wrap(text: &str, columns: usize, indent: usize) -> Vec<String> {
+    let room = columns.saturating_sub(indent).max(1);
+    let mut lines = Vec::new();
+    for line in text.split('\n') {
+        // What is in place, such as a line of a file, stays so where it can.
+        if line.width() <= room {
+            lines.push(line.to_owned());
+            continue;
+        }
+        let mut broken = String::new();
+        for word in line.split(' ') {
+            if !broken.is_empty() && broken.width() + 1 + word.width() > room {
+                lines.push(std::mem::take(&mut broken));
+            } else if !broken.is_empty() {
+                broken.push(' ');
+            }
+            broken.push_str(word);
+        }
+        lines.push(broken);
+    }
+    lines
+}
+
 fn prefix(text: &str, chars_max: usize) -> (&str, bool) {
     match text.char_indices().nth(chars_max) {
         Some((end, _)) => (&text[..end], false),
@@ -116,6 +141,14 @@ mod tests {
         assert_eq!(shorten("ab", 1), "…");
         assert_eq!(shorten("ab", 0), "");
         assert_eq!(shorten("a\u{1b}b", 4), "a\\u…");
+    }
+
+    #[test]
+    fn lines_break_between_words() {
+        assert_eq!(wrap("start it with teamster spawn NAME", 16, 4), ["start it", "with", "teamster", "spawn NAME"]);
+        assert_eq!(wrap("a path-that-is-longer-than-a-line b", 8, 0), ["a", "path-that-is-longer-than-a-line", "b"]);
+        assert_eq!(wrap("one\n  two", 80, 8), ["one", "  two"]);
+        assert_eq!(wrap("one two", usize::MAX, 8), ["one two"]);
     }
 
     proptest! {

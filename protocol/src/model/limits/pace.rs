@@ -84,6 +84,10 @@ pub const HANGING_LOOK_WITHIN: Duration = Duration::from_secs(1);
 pub const LEADER_ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// How long a leader may take to go after its last answer: before it goes it ends, twice, what dead workers left.
 pub const LEADER_GONE_WITHIN: Duration = Duration::from_secs(3 * KILL_GRACE.as_secs());
+/// How often the team that `up` shows is drawn although nothing happened: for how long each is at what it is.
+pub const LIVE_CLOCK: Duration = Duration::from_secs(1);
+/// From one drawing of the team that `up` shows to the next, however much happens.
+pub const LIVE_FRAME: Duration = Duration::from_millis(100);
 /// From one drawing of the panel of a run to the next.
 pub const PANEL_FRAME: Duration = Duration::from_millis(120);
 /// From a stop that a member refused, being between two turns, to the next try.

@@ -139,3 +139,26 @@ fn a_write_that_is_cut_short_is_taken_back() {
     command.args(["task", "add", "-f", "../big.md"]);
     assert_eq!(team.start_command(command).ends().out, "task 2 is on the board\n");
 }
+
+#[test]
+fn an_answer_that_can_not_be_printed_says_that_it_is_done() {
+    let team = Team::new();
+    team.ok("spawn alice --no-claim");
+    let to_a_full_disk = |line: &str| {
+        let mut shell = team.other("sh");
+        let program = teamster_tests::hermetic::Program::Teamster.path();
+        shell.args(["-c", &format!("exec \"$0\" {line} > /dev/full")]).arg(program);
+        team.start_command(shell).ends()
+    };
+    for line in ["task add --run true", "dm alice hello", "task cancel 1", "shutdown alice", "down"] {
+        let said = to_a_full_disk(line);
+        assert_eq!(said.code, Some(5), "`{line}`: {}", said.err);
+        assert!(said.err.contains("it is done, but the answer cannot be written to standard output"), "{}", said.err);
+        assert!(said.err.contains("do not repeat it"), "{}", said.err);
+    }
+    assert_eq!((team.standing(1), team.state("alice")), ("cancelled".to_owned(), "left".to_owned()));
+    assert!(team.json("status")["leader"].is_null());
+    let said = to_a_full_disk("list");
+    assert_eq!(said.code, Some(1), "it only looks");
+    assert!(said.err.contains("cannot write to standard output") && !said.err.contains("done"), "{}", said.err);
+}

@@ -1,9 +1,9 @@
 //! The one way to say that something went wrong: what, and on its own line the way out.
 
 use std::fmt;
-use std::io::Write;
+use std::io::{self, IsTerminal, Write};
 
-use super::{TextTone, harmless_lines};
+use super::{TextTone, harmless_lines, wrap};
 
 /// A failure in words and, where there is one, the way out. Displays with colour codes and harmless.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,30 +26,46 @@ impl PrintedFailure {
     }
 }
 
+impl PrintedFailure {
+    /// As it is shown where a line has that many columns: lines break between words.
+    fn within(&self, columns: usize) -> String {
+        let (error, faint) = (TextTone::Error.style(), TextTone::Faint.style());
+        let what = wrap(&harmless_lines(self.what.trim_end()), columns, "error: ".len());
+        // What goes on below its first line, such as the place in a file, stands where it stood.
+        let mut text = format!("{error}error:{error:#} {}", what.join("\n"));
+        if let Some(hint) = &self.hint {
+            let hint = wrap(&harmless_lines(hint.trim_end()), columns, "  hint: ".len());
+            text.push_str(&format!("\n  {faint}hint:{faint:#} {}", hint.join("\n        ")));
+        }
+        text
+    }
+}
+
 impl fmt::Display for PrintedFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let error = TextTone::Error.style();
-        write!(f, "{error}error:{error:#} {}", harmless_lines(self.what.trim_end()))?;
-        if let Some(hint) = &self.hint {
-            let faint = TextTone::Faint.style();
-            let hint = harmless_lines(hint.trim_end());
-            write!(f, "\n  {faint}hint:{faint:#} {}", hint.replace('\n', "\n        "))?;
-        }
-        Ok(())
+        f.write_str(&self.within(usize::MAX))
     }
+}
+
+/// The columns of the terminal that standard error goes to; no end of them elsewhere, where programs look for words.
+fn columns() -> usize {
+    if !io::stderr().is_terminal() {
+        return usize::MAX;
+    }
+    terminal_size::terminal_size_of(io::stderr()).map_or(usize::MAX, |(columns, _)| usize::from(columns.0).max(1))
 }
 
 /// Writes the failure to standard error.
 ///
 /// An error of writing is not reported: the place to report it is the one that is gone, and the exit code still tells.
 pub fn fail(failure: &PrintedFailure) {
-    let _ = writeln!(anstream::stderr().lock(), "{failure}");
+    let _ = writeln!(anstream::stderr().lock(), "{}", failure.within(columns()));
 }
 
 /// Writes something to be known to standard error, where it does not get into the result. As with [`fail`], that
 /// it could not be written is not reported.
 pub fn note(text: &str) {
-    let _ = writeln!(anstream::stderr().lock(), "{}", harmless_lines(text));
+    let _ = writeln!(anstream::stderr().lock(), "{}", wrap(&harmless_lines(text), columns(), 0).join("\n"));
 }
 
 /// Writes a question to standard error, whose answer follows on the same line. As with [`fail`], that it could not be written
@@ -82,6 +98,15 @@ mod tests {
         error: no member is called `alise`
           hint: did you mean `alice`?
                 see teamster list
+        ");
+        let narrow = anstream::adapter::strip_str(&failure.within(24)).to_string();
+        insta::assert_snapshot!(narrow, @"
+        error: no member is
+        called `alise`
+          hint: did you mean
+                `alice`?
+                see teamster
+                list
         ");
         insta::assert_snapshot!(plain(&PrintedFailure::new("bad name \u{1b}[2J\n")), @r#"error: bad name \u{1b}[2J"#);
     }
