@@ -130,3 +130,16 @@ fn who_clears_all_at_a_terminal_is_asked() {
     let screen = team.at_terminal("task clear all", "");
     assert!(screen.text.contains("nothing to clear"), "an empty board is no question: {}", screen.text);
 }
+
+#[test]
+fn times_of_another_day_have_their_date() {
+    let team = Team::new();
+    team.ok("task add --run true");
+    // A team of a day in November 2025.
+    let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/v1/app");
+    team.sh(&format!("cp -r {fixtures} \"$TEAMSTER_ROOT/old\""));
+    for line in ["events", "logs alice", "inbox alice", "task show 1"] {
+        let shown = team.ok(&format!("--team old {line}"));
+        assert!(shown.contains("2025-11-21 "), "`{line}` has no date: {shown}");
+    }
+}
