@@ -45,4 +45,5 @@ pub mod teams;
 pub mod text;
 pub mod up;
 pub mod verb;
+pub mod wait;
 pub mod why;

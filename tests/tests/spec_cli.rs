@@ -148,12 +148,14 @@ fn story() -> BTreeMap<String, Value> {
     told.run("broadcast", &["broadcast", "main is frozen"]);
     told.run("inbox", &["inbox", "alice"]);
     told.run("logs", &["logs", "alice"]);
+    told.run("logs TASK", &["logs", "1"]);
     told.run("events", &["events"]);
     told.run("list", &["list"]);
     told.run("task list", &["task", "list"]);
     told.run("task dep ls", &["task", "dep", "ls", "3"]);
     told.run("status", &["status"]);
     told.run("status NAME", &["status", "alice"]);
+    told.run("wait", &["wait", "2"]);
     told.run("why ID", &["why", "3"]);
     told.run("why NAME", &["why", "alice"]);
     told.run("doctor", &["doctor", "--repair"]);

@@ -48,6 +48,7 @@ pub(crate) mod task_text;
 mod teams;
 mod up;
 mod usage;
+mod wait;
 mod why;
 mod words;
 mod workspace;

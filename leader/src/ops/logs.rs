@@ -13,6 +13,10 @@ use super::follow::{FollowMode, Listening};
 use super::session::Session;
 use super::verb::Verb;
 
+mod of_task;
+
+pub use of_task::{TaskLogEntry, TaskLogNews, task_logs};
+
 /// The choice of entries of a member's transcript.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WantedLogs {

@@ -337,6 +337,12 @@ verbs! {
         "teamster why 7\n\
          teamster why alice")
         .looks();
+    Wait = VerbRow::new("wait", Look, "Wait until tasks are completed, or until nothing goes on",
+        "teamster wait 3 4\n\
+         teamster wait 3 --timeout 30m\n\
+         teamster wait --idle")
+        .notes("Exit codes: 0 all are completed; 1 one has failed, was cancelled or removed, waits for one that\n\
+            has, or the time is over; 130 interrupted.");
     Send = VerbRow::new("send", Talk, "Give an idle member something to do",
         "teamster send alice make test\n\
          git diff | teamster send alice -")
@@ -356,8 +362,9 @@ verbs! {
          teamster inbox alice        look at a member's mail, without marking it read\n\
          teamster inbox --all")
         .looks();
-    Logs = VerbRow::new("logs", Look, "Show what a member's agent said and did",
+    Logs = VerbRow::new("logs", Look, "Show what a member's agent said and did, or all attempts at a task",
         "teamster logs alice -f\n\
+         teamster logs 7 -f              until the task has ended\n\
          teamster logs alice --turns 1")
         .synonyms(&["log"])
         .looks();

@@ -19,4 +19,5 @@ mod strangers;
 mod supervision;
 mod tasks;
 mod tidied;
+mod wait;
 mod words;

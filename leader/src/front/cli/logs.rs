@@ -3,8 +3,8 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use serde::Serialize;
 use teamster_protocol::model::agent::{Permission, PlanState, SessionBegin, ToolState, TurnEnd};
-use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::notice::{TranscriptEntry, TranscriptText};
 use teamster_protocol::model::receipt::ReceiptState;
 
@@ -14,25 +14,37 @@ use super::{CliContext, CliError, ExitStatus, OutputShape};
 use crate::ops::duration::format_duration;
 use crate::ops::follow::{FollowMode, Listening};
 use crate::ops::logs::{self, WantedLogs};
+use crate::ops::why::WhySubject;
+
+mod of_task;
 
 /// `teamster logs`.
 #[derive(Debug, clap::Args)]
 pub struct LogsArgs {
-    /// The member
-    pub name: MemberName,
-    /// Go on as it happens, until Ctrl-C
+    /// The member, or the number of a task
+    #[arg(value_name = "NAME|TASK")]
+    pub subject: WhySubject,
+    /// Go on as it happens, until Ctrl-C, or until the task has ended
     #[arg(long, short)]
     pub follow: bool,
-    /// How many of the newest turns to show
+    /// How many of the newest turns of a member to show
     #[arg(long, short = 'n', value_name = "N", default_value = "10")]
     pub turns: NonZeroUsize,
 }
 
 pub(super) async fn logs(context: &CliContext, args: LogsArgs) -> Result<ExitStatus, CliError> {
-    let LogsArgs { name, follow, turns } = args;
+    let LogsArgs { subject, follow, turns } = args;
     let mode = if follow { FollowMode::Follow } else { FollowMode::Past };
+    match subject {
+        WhySubject::Member(name) => of_member(context, WantedLogs { name, turns, mode }).await,
+        WhySubject::Task(id) => of_task::of_task(context, id, mode).await,
+    }
+}
+
+async fn of_member(context: &CliContext, wanted: WantedLogs) -> Result<ExitStatus, CliError> {
+    let (name, mode) = (wanted.name.clone(), wanted.mode);
     let (mut page, mut is_empty) = (TextPage::default(), true);
-    let told = logs::logs(&context.session, WantedLogs { name: name.clone(), turns, mode }, |entries| {
+    let told = logs::logs(&context.session, wanted, |entries| {
         is_empty = false;
         let audience = match context.shape {
             OutputShape::Text => {
@@ -71,8 +83,8 @@ pub(super) fn rendered(entries: &[TranscriptEntry], clock: &DayClock) -> String 
     page.text
 }
 
-/// One entry a line, as the transcript holds it.
-fn print_json(entries: &[TranscriptEntry]) -> Result<OutputAudience, CliError> {
+/// One entry a line.
+fn print_json(entries: &[impl Serialize]) -> Result<OutputAudience, CliError> {
     for entry in entries {
         let line = serde_json::to_string(entry).expect("an entry is plain data");
         if print::say(line).map_err(CliError::Stdout)? == OutputAudience::Gone {
@@ -203,6 +215,15 @@ impl TextPage {
             self.line = LineState::Ended;
         }
         self.text.push_str(&format!("{} {}\n", paint(TextTone::Faint, at), paint(tone, text.trim_end())));
+    }
+
+    /// A line above what follows.
+    fn head(&mut self, text: &str) {
+        if self.line == LineState::Open {
+            self.text.push('\n');
+            self.line = LineState::Ended;
+        }
+        self.text.push_str(&format!("{}\n", paint(TextTone::Name, text)));
     }
 
     fn print(&mut self) -> Result<OutputAudience, CliError> {

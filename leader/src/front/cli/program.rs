@@ -12,7 +12,7 @@ use super::{CliContext, CliError, ExitStatus};
 use super::{
     cleanup, complete, config, demo, doctor, down, env, events, forget, help, id, inbox, kill, list, logs, mail, manual,
 };
-use super::{restart_leader, run, shutdown, spawn, status, stop, talk, task, teams, up, why};
+use super::{restart_leader, run, shutdown, spawn, status, stop, talk, task, teams, up, wait, why};
 use crate::ops::verb::{PREFIXES, Verb, VerbListing, VerbPrefix, VerbRow};
 
 /// What holds for every command.
@@ -111,6 +111,7 @@ commands! {
     List(list::ListArgs) => list::list;
     Status(status::StatusArgs) => status::status;
     Why(why::WhyArgs) => why::why;
+    Wait(wait::WaitArgs) => wait::wait;
     Send(talk::SendArgs) => talk::send;
     Steer(talk::SteerArgs) => talk::steer;
     Dm(mail::DmArgs) => mail::dm;

@@ -1,0 +1,189 @@
+//! `wait`: until tasks are completed, or until nothing goes on in the team. The files themselves wake it.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use teamster_protocol::model::board::{Board, WaitingClaimant};
+use teamster_protocol::model::id::{MemberName, TaskId};
+use teamster_protocol::model::task::{StatusWord, TaskStatus};
+use teamster_protocol::store::file::LogReader;
+use teamster_protocol::store::transcript;
+use teamster_protocol::store::watch::FileWatch;
+use teamster_protocol::team::{TeamError, TeamView};
+use teamster_protocol::wire::api::{MemberState, MemberView};
+use tokio::time::{Instant, timeout_at};
+
+use super::error::OpsError;
+use super::run::crew::may_take;
+use super::session::Session;
+use super::task::TaskCounts;
+use super::text::humane;
+use super::verb::Verb;
+
+mod verdict;
+
+pub use verdict::WaitedTask;
+use verdict::{WaitVerdict, WaitedTasks};
+
+/// The event that a wait is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WaitFor {
+    /// That all of these tasks are completed.
+    Tasks(Vec<TaskId>),
+    /// That nothing goes on in the team.
+    Idle,
+}
+
+/// The wait that is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WantedWait {
+    /// The event.
+    pub what: WaitFor,
+    /// The longest time; for ever if not given.
+    pub timeout: Option<Duration>,
+}
+
+/// The outcome of a wait.
+#[derive(Debug, Serialize)]
+pub struct WaitOutcome {
+    /// Whether what was waited for has come.
+    pub ok: bool,
+    /// The tasks that were waited for; where one of them ended otherwise, those that did.
+    pub tasks: Vec<WaitedTask>,
+    /// How many of all tasks stand where.
+    pub counts: TaskCounts,
+}
+
+/// Waits until all tasks are completed, or until one of them has failed, was cancelled or removed, or waits for one that has;
+/// or until the team is idle. Refused for a task that is not there, and when the time is over.
+pub async fn wait(session: &Session, wanted: WantedWait) -> Result<WaitOutcome, OpsError> {
+    session.authorize(Verb::Wait)?;
+    session.must_exist()?;
+    let WantedWait { what, timeout } = wanted;
+    let limit = timeout.map(|timeout| Instant::now() + timeout);
+    let waited = async {
+        match &what {
+            WaitFor::Tasks(ids) => until_completed(session, ids).await,
+            WaitFor::Idle => until_idle(session).await,
+        }
+    };
+    let Some(limit) = limit else { return waited.await };
+    match timeout_at(limit, waited).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(time_is_over(session, &what, timeout.unwrap_or_default())?),
+    }
+}
+
+async fn until_completed(session: &Session, ids: &[TaskId]) -> Result<WaitOutcome, OpsError> {
+    let mut watch = FileWatch::new(session.settings.poll);
+    // Before the first look: what happens in between is told by one or the other.
+    watch.add(session.dir.board());
+    let mut board: LogReader<Board> = LogReader::open(session.dir.board())?;
+    for id in ids {
+        board.state().status(*id).map_err(TeamError::from)?;
+    }
+    let mut waited = WaitedTasks::new(ids);
+    loop {
+        let reason = |id: TaskId| {
+            let view = board.state().view(id, &mut |offset| board.read_at(offset)).ok()?;
+            view.reason().map(str::to_owned)
+        };
+        let counts = || TaskCounts::of(board.state());
+        match waited.verdict(board.state(), &reason) {
+            WaitVerdict::Completed(tasks) => return Ok(WaitOutcome { ok: true, tasks, counts: counts() }),
+            WaitVerdict::Ended(tasks) => return Ok(WaitOutcome { ok: false, tasks, counts: counts() }),
+            WaitVerdict::Open => {}
+        }
+        watch.changed().await;
+        board.refresh(|record| record.facts.iter().for_each(|fact| waited.see(fact)))?;
+    }
+}
+
+async fn until_idle(session: &Session) -> Result<WaitOutcome, OpsError> {
+    loop {
+        let mut watch = FileWatch::new(session.settings.poll);
+        watch.add(session.dir.board());
+        watch.add(session.dir.roster());
+        let view = session.view()?;
+        // The end of a turn without a task is in its member's transcript only.
+        for (name, _) in view.roster().members() {
+            let dir = view.dir().turns(name);
+            let last = transcript::turns(&dir)?.last().copied().unwrap_or(0);
+            watch.add(transcript::path_of(&dir, last));
+            watch.add(transcript::path_of(&dir, last + 1));
+        }
+        if is_idle(&session.view()?)? {
+            return Ok(WaitOutcome { ok: true, tasks: Vec::new(), counts: TaskCounts::of(view.board()) });
+        }
+        watch.changed().await;
+    }
+}
+
+/// Whether no member is at something, and none that is there would take a task.
+fn is_idle(view: &TeamView) -> Result<bool, OpsError> {
+    let members = view.members()?;
+    if members.iter().any(|member| is_at_something(member.state)) {
+        return Ok(false);
+    }
+    let takers: Vec<WaitingClaimant> = members.iter().filter_map(taker).collect();
+    let is_taken = |task: &TaskStatus, role: Option<&_>| match task {
+        TaskStatus::Pending { assignee, .. } => takers.iter().any(|who| may_take(who, assignee.as_ref(), role)),
+        TaskStatus::InProgress { .. }
+        | TaskStatus::Completed { .. }
+        | TaskStatus::Failed { .. }
+        | TaskStatus::Cancelled => false,
+    };
+    let mut ready = view.board().tasks().filter(|(_, task)| task.is_ready());
+    Ok(!ready.any(|(_, task)| is_taken(&task.status, task.role.as_ref())))
+}
+
+/// Whether a member goes on by itself.
+fn is_at_something(state: MemberState) -> bool {
+    match state {
+        MemberState::Starting
+        | MemberState::Busy
+        | MemberState::Parked
+        | MemberState::Stalled
+        | MemberState::Hung
+        | MemberState::Restarting
+        | MemberState::Ending => true,
+        MemberState::Idle | MemberState::Left | MemberState::Dead | MemberState::Failed => false,
+    }
+}
+
+/// A member that takes tasks, if it is idle.
+fn taker(member: &MemberView) -> Option<WaitingClaimant> {
+    let who = || WaitingClaimant { name: member.name.clone(), role: member.role.clone(), auto: member.auto };
+    (member.state == MemberState::Idle).then(who)
+}
+
+/// The refusal that says what still goes on when the time is over.
+fn time_is_over(session: &Session, what: &WaitFor, after: Duration) -> Result<OpsError, OpsError> {
+    let view = session.view()?;
+    let after = humane(after);
+    Ok(match what {
+        WaitFor::Tasks(ids) => {
+            let open: Vec<(TaskId, StatusWord)> =
+                ids.iter().filter_map(|id| Some((*id, view.board().status(*id).ok()?.word()))).collect();
+            let open: Vec<(TaskId, StatusWord)> =
+                open.into_iter().filter(|(_, word)| *word != StatusWord::Completed).collect();
+            let told: Vec<String> = open.iter().map(|(id, word)| format!("task {id} is {word}")).collect();
+            let hint = open.first().map(|(id, _)| format!("see teamster why {id}"));
+            OpsError::Refused { what: format!("after {after} {}", told.join(", ")), hint }
+        }
+        WaitFor::Idle => {
+            let busy: Vec<MemberName> = view
+                .members()?
+                .into_iter()
+                .filter(|member| is_at_something(member.state))
+                .map(|member| member.name)
+                .collect();
+            let busy: Vec<&str> = busy.iter().map(MemberName::as_str).collect();
+            let what = match busy.is_empty() {
+                true => "tasks are still to be taken".to_owned(),
+                false => format!("the team is not idle: {} is at work", busy.join(", ")),
+            };
+            OpsError::refused(format!("after {after} {what}"), "see teamster status")
+        }
+    })
+}

@@ -1,0 +1,136 @@
+//! `wait`, and the log of a task.
+
+use std::fs;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use serde_json::Value;
+use teamster_tests::team::{Running, Team};
+
+/// A command that is woken by events alone: it would look by itself in an hour only.
+fn start_without_poll(team: &Team, line: &str) -> Running {
+    let mut command = team.command(line);
+    command.env("TEAMSTER_POLL_MS", "3600000");
+    team.start_command(command)
+}
+
+/// Waits until a command waits for files.
+fn until_it_watches(running: &Running) {
+    let limit = Instant::now() + Duration::from_secs(30);
+    let fds = format!("/proc/{}/fd", running.pid());
+    let is_watch = |path: &Path| fs::read_link(path).is_ok_and(|to| to.to_string_lossy().contains("inotify"));
+    while !fs::read_dir(&fds).into_iter().flatten().flatten().any(|fd| is_watch(&fd.path())) {
+        assert!(Instant::now() < limit, "it watches nothing");
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn wait_ends_when_all_tasks_are_completed_and_is_woken_by_that() {
+    let team = Team::new();
+    team.ok_words(&["task", "add", "--run", "mkfifo go; echo begun; read x < go"]);
+    team.ok("task add --run true --after 1");
+    let waiting = start_without_poll(&team, "wait 2 1");
+    let idle = start_without_poll(&team, "wait --idle");
+    assert_eq!(idle.ends().code, Some(0), "nobody is there who could do anything");
+    until_it_watches(&waiting);
+    team.ok("spawn alice");
+    team.until_said("alice", "begun");
+    let idle = start_without_poll(&team, "wait --idle");
+    until_it_watches(&idle);
+    assert!(team.fails(1, "wait 1 --timeout 100ms").contains("task 1 is in progress"));
+    assert!(team.fails(1, "wait --idle --timeout 100ms").contains("alice is at work"));
+    team.feed("go", "go");
+    let said = waiting.ends();
+    assert_eq!((said.code, said.out.as_str()), (Some(0), "tasks 1, 2 are completed\n"), "{}", said.err);
+    let said = idle.ends();
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    assert_eq!(said.out, "the team is idle: 2 tasks: 2 completed\n");
+    // A turn for no task is work too, and its end is in no log of the team.
+    team.ok("send alice mkfifo stop; echo sent; read x < stop");
+    team.until_said("alice", "sent");
+    let idle = start_without_poll(&team, "wait --idle");
+    until_it_watches(&idle);
+    team.feed("stop", "stop");
+    assert_eq!(idle.ends().code, Some(0));
+    assert_eq!(team.state("alice"), "idle");
+}
+
+#[test]
+fn wait_ends_at_once_where_a_task_will_not_be_completed() {
+    let team = Team::new();
+    team.ok("spawn alice");
+    team.ok("task add --run exit 3");
+    team.ok("task add --run true --after 1");
+    team.ok("task add --run true --to alice --after 2");
+    let said = start_without_poll(&team, "wait 1").ends();
+    assert_eq!((said.code, said.out.as_str()), (Some(1), "task 1 failed: exit status 3\n"), "{}", said.err);
+    let said = start_without_poll(&team, "wait 3 --json").ends();
+    let outcome: Value = serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{error}: {}", said.err));
+    assert_eq!((said.code, &outcome["ok"]), (Some(1), &false.into()));
+    assert_eq!(outcome["tasks"][0], serde_json::json!({"id": 3, "status": "pending", "waits_for": 1}));
+    assert!(team.fails(1, "wait 9").contains("there is no task 9"));
+    let waiting = start_without_poll(&team, "wait 2");
+    team.ok("task cancel 2");
+    assert_eq!(waiting.ends().code, Some(1));
+}
+
+#[test]
+fn a_wait_that_is_interrupted_says_so_by_its_exit_code() {
+    let team = Team::new();
+    team.ok("task add --run true");
+    let waiting = start_without_poll(&team, "wait 1");
+    until_it_watches(&waiting);
+    waiting.signal(Signal::SIGINT);
+    assert_eq!(waiting.ends().code, Some(130));
+}
+
+#[test]
+fn the_log_of_a_task_has_all_its_attempts_and_nothing_else() {
+    let team = Team::new();
+    team.ok("spawn alice");
+    assert_eq!(team.run("logs 1").code, Some(1), "there is no task yet");
+    team.ok_words(&["task", "add", "--run", "echo first; mkfifo go || true; read x < go; echo got $x; exit 2"]);
+    team.until_said("alice", "first");
+    let mut follow = start_without_poll(&team, "logs 1 -f");
+    follow.until("attempt 1 on alice");
+    follow.until("first");
+    team.ok("stop alice");
+    follow.until("turn 1 aborted");
+    team.ok("send alice echo not of the task");
+    team.until_said("alice", "not of the task");
+    team.ok("task unassign 1");
+    follow.until("attempt 2 on alice");
+    follow.until("first");
+    team.feed("go", "word");
+    follow.until("got word");
+    follow.until("failed: exit status 2");
+    // It ends with the task.
+    let said = follow.ends();
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    assert!(!said.out.contains("not of the task"), "{}", said.out);
+    team.snapshot(|| {
+        insta::assert_snapshot!(team.ok("logs 1"), @"
+        attempt 1 on alice
+        [clock] turn 1 began, task 1
+        > echo first; mkfifo go || true; read x < go; echo got $x; exit 2
+        first
+        [clock] turn 1 aborted
+        attempt 2 on alice
+        [clock] turn 3 began, task 1
+        > echo first; mkfifo go || true; read x < go; echo got $x; exit 2
+        first
+        mkfifo: cannot create fifo 'go': File exists
+        got word
+        [clock] turn 3 failed: exit status 2
+        ")
+    });
+    let entries = team.ok("logs 1 --json");
+    let entries: Vec<Value> = entries.lines().map(|line| serde_json::from_str(line).expect("an object")).collect();
+    let of: Vec<(&Value, &Value)> = entries.iter().map(|entry| (&entry["member"], &entry["attempt"])).collect();
+    assert_eq!((of.first(), of.last()), (Some(&(&"alice".into(), &1.into())), Some(&(&"alice".into(), &2.into()))));
+    team.ok("task add --run true --after 1");
+    assert!(team.ok("logs 2").contains("nobody has begun task 2 yet"));
+}
