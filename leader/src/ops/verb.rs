@@ -456,7 +456,7 @@ verbs! {
             run = \"make test\"\n  \
             after = [\"build\"]\n\n\
             Ctrl-C once finishes the running tasks and ends; twice stops them, and so does --timeout, also\n\
-            on members that were there before. What is left is held until `teamster run --resume`.");
+            on members that were there before. What is left is held until a run --resume goes on.");
     Cleanup = VerbRow::new("cleanup", Upkeep, "Remove the team's files; refuses where work would be lost",
         "teamster cleanup\n\
          teamster cleanup --force")
