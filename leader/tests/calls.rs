@@ -18,6 +18,7 @@ use teamster_protocol::model::limits::PROTOCOL_VERSION;
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
 use teamster_protocol::model::roster::{MemberSpec, WorkerEnd, Workspace};
 use teamster_protocol::model::shutdown::WhenBusy;
+use teamster_protocol::model::task::TaskWork;
 use teamster_protocol::store::file::Durability;
 use teamster_protocol::team::Team;
 use teamster_protocol::wire::api::{
@@ -75,8 +76,11 @@ impl LeaderApiServer for Scripted {
         self.note(call, SpawnedMember { name: request.name, pid: 8, workspace })
     }
 
-    async fn send(&self, name: MemberName, text: String) -> RpcResult<PromptAnswer> {
-        self.note(format!("send {name} {text}"), PromptAnswer { turn: 4, text: TextId::prompt_of(4) })
+    async fn send(&self, name: MemberName, work: TaskWork) -> RpcResult<PromptAnswer> {
+        self.note(
+            format!("send {name} {}", serde_json::to_string(&work).expect("JSON")),
+            PromptAnswer { turn: 4, text: TextId::prompt_of(4) },
+        )
     }
 
     async fn steer(&self, name: MemberName, text: String) -> RpcResult<SteerPassed> {
@@ -195,13 +199,13 @@ fn what_the_leader_did_is_told() {
         &[
             "spawn bob --cwd / --role tests --no-claim",
             "spawn alice --worktree --base main",
-            "send alice make test",
+            "send alice --run make test",
             "steer alice not that",
             "stop alice wrong branch",
             "shutdown",
             "shutdown alice --finish good night",
             "kill alice",
-            "send alice x --json",
+            "send alice --json --run x",
             "stop alice --json",
             "shutdown --json",
             "up --detach",
@@ -213,7 +217,7 @@ fn what_the_leader_did_is_told() {
     bob is ready in /
     $ spawn alice --worktree --base main
     alice is ready on branch teamster/crew/alice, in /s/worktrees/alice
-    $ send alice make test
+    $ send alice --run make test
     alice works on it: turn 4; watch with teamster logs alice -f
     $ steer alice not that
     alice has it
@@ -227,7 +231,7 @@ fn what_the_leader_did_is_told() {
     [1]
     $ kill alice
     alice died: killed by SIGKILL
-    $ send alice x --json
+    $ send alice --json --run x
     {"name":"alice","turn":4,"text":"4.0"}
     $ stop alice --json
     {"name":"alice","via":"rpc","task":3,"stop":"aborted"}
@@ -243,30 +247,30 @@ fn what_the_leader_did_is_told() {
     alice shut down
     the leader ended
     "#);
-    insta::assert_snapshot!(asked.join("\n"), @"
+    insta::assert_snapshot!(asked.join("\n"), @r#"
     spawn bob shell Some(tests) Off
     spawn alice shell None On
-    send alice make test
+    send alice {"run":"make test"}
     steer alice not that
     stop alice wrong branch
     shutdown None  Refuse
     shutdown Some(alice) good night Finish
     kill alice
-    send alice x
+    send alice {"run":"x"}
     stop alice 
     shutdown None  Refuse
     down false
-    ");
+    "#);
 }
 
 #[test]
 fn what_the_leader_refuses_keeps_its_words_and_gets_its_exit_code() {
-    let (told, _) = played(Some(code::REFUSED), &["send alice x", "send alice x --json"]);
+    let (told, _) = played(Some(code::REFUSED), &["send alice --run x", "send alice --json --run x"]);
     insta::assert_snapshot!(told, @r#"
-    $ send alice x
+    $ send alice --run x
     error: alice is busy with task 3
     [1]
-    $ send alice x --json
+    $ send alice --json --run x
     {"error":{"message":"alice is busy with task 3","code":1,"kind":"refused"}}
     [1]
     "#);

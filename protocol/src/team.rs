@@ -166,11 +166,19 @@ impl Team {
         let mut warnings = Vec::new();
         self.roster.refresh(|_| ())?;
         let mut members = BTreeSet::new();
+        let mut assigned = None;
         match &command {
             TaskCommand::Assign { to, .. } => {
                 members.insert(to.clone());
+                assigned = Some(self.roster().member(to)?.spec.clone());
             }
-            TaskCommand::Add { tasks } => members.extend(tasks.iter().filter_map(|task| task.to.clone())),
+            TaskCommand::Add { tasks } => {
+                for task in tasks {
+                    let Some(to) = &task.to else { continue };
+                    self.roster().member(to)?.spec.must_take(to, task.work.kind(), None)?;
+                    members.insert(to.clone());
+                }
+            }
             TaskCommand::Unassign { .. }
             | TaskCommand::AddDependency { .. }
             | TaskCommand::RemoveDependency { .. }
@@ -189,7 +197,12 @@ impl Team {
         let tasks = self.decide(self.durability, |board| {
             let facts = match command {
                 TaskCommand::Add { tasks } => board.add(tasks)?,
-                TaskCommand::Assign { ids, to } => each(&ids, |id| board.assign(id, to.clone()))?,
+                TaskCommand::Assign { ids, to } => each(&ids, |id| {
+                    if let Some(spec) = &assigned {
+                        spec.must_take(&to, board.task(id)?.kind, Some(id))?;
+                    }
+                    board.assign(id, to.clone())
+                })?,
                 TaskCommand::Unassign { ids } => each(&ids, |id| board.unassign(id))?,
                 TaskCommand::AddDependency { id, on } => vec![board.add_dependency(id, on)?],
                 TaskCommand::RemoveDependency { id, on } => vec![board.remove_dependency(id, on)?],

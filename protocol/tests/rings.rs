@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use teamster_protocol::host::team_dir::TeamDir;
-use teamster_protocol::model::board::{AutoClaim, WaitingClaimant};
+use teamster_protocol::model::board::WaitingClaimant;
 use teamster_protocol::model::id::{Address, MemberName, TaskId};
 use teamster_protocol::model::roster::{MemberSpec, Workspace};
 use teamster_protocol::model::task::{NewTask, TaskWork};
@@ -24,8 +24,7 @@ impl Worker {
     /// On the roster, with a mailbox that can be rung.
     fn join(root: &Path, name: &str, role: Option<&str>) -> Worker {
         let me: MemberName = name.parse().unwrap();
-        let who =
-            WaitingClaimant { name: me.clone(), role: role.map(|role| role.parse().unwrap()), auto: AutoClaim::On };
+        let who = WaitingClaimant { role: role.map(|role| role.parse().unwrap()), ..WaitingClaimant::new(me.clone()) };
         let mut team = open(root, Address::Member(me.clone()));
         let (agent, workspace) = ("shell".parse().unwrap(), Workspace::Shared { dir: "/".into() });
         team.add_member(
@@ -55,7 +54,7 @@ fn open(root: &Path, me: Address) -> Team {
 }
 
 fn task(role: Option<&str>) -> NewTask {
-    NewTask { role: role.map(|role| role.parse().unwrap()), ..NewTask::new(TaskWork::Run("true".to_owned())) }
+    NewTask { role: role.map(|role| role.parse().unwrap()), ..NewTask::new(TaskWork::run("true")) }
 }
 
 #[test]

@@ -86,8 +86,7 @@ async fn one_agent_serves_many_turns_and_the_shell_runs_the_commands() {
         let task = add(&mut bench, prompt("count"));
         assert_eq!(bench.task(task, "completed").await.result(), Some(&*format!("prompt {number}")));
     }
-    let command =
-        add(&mut bench, TaskWork::Run("sleep 1000 & setsid sleep 1000 & echo \"task $TEAMSTER_TASK\"".to_owned()));
+    let command = add(&mut bench, TaskWork::run("sleep 1000 & setsid sleep 1000 & echo \"task $TEAMSTER_TASK\""));
     let result = format!("task {command}");
     assert_eq!(
         bench.task(command, "completed").await.result(),
@@ -116,7 +115,7 @@ async fn a_prompt_and_a_steer_have_receipts_that_tell_the_truth() {
     let bench = Bench::new();
     let (_alice, peer) = linked(&bench, &[]).await;
     let mut bench = bench;
-    let asked = peer.prompt("say begun\nwait".to_owned()).await.unwrap();
+    let asked = peer.prompt(prompt("say begun\nwait")).await.unwrap();
     assert_eq!(asked, PromptAnswer { turn: 1, text: TextId::prompt_of(1) });
     bench.heard("alice", "begun").await;
     let steered = peer.steer("left".to_owned()).await.unwrap();
@@ -216,7 +215,7 @@ async fn a_question_is_answered_by_the_lead_or_taken_back_by_the_end_of_its_turn
         }
     };
     let mut bench = bench;
-    peer.prompt("ask rm\nsay done".to_owned()).await.unwrap();
+    peer.prompt(prompt("ask rm\nsay done")).await.unwrap();
     let asked = question(&mut notices).await;
     assert!(peer.permit(QuestionId("q0".to_owned()), Permission::Once).await.is_err());
     peer.permit(asked.clone(), Permission::Never { reason: "not here".to_owned() }).await.unwrap();
@@ -224,7 +223,7 @@ async fn a_question_is_answered_by_the_lead_or_taken_back_by_the_end_of_its_turn
     assert!(peer.permit(asked, Permission::Once).await.is_err(), "it is answered");
     waits(&mut bench, 2).await;
 
-    peer.prompt("ask again".to_owned()).await.unwrap();
+    peer.prompt(prompt("ask again")).await.unwrap();
     let asked = question(&mut notices).await;
     peer.abort("enough".to_owned()).await.unwrap();
     let taken_back = |said: &TranscriptText| match said {
@@ -345,8 +344,7 @@ async fn what_an_agents_tools_left_running_outside_its_group_ends_with_the_turn(
     bench.mail("alice", Urgency::Next, "count");
     bench.heard("alice", "prompt 1").await;
     let agents = processes_in(bench.root.path()).len();
-    let command =
-        NewTask { to: Some(name("alice")), ..NewTask::new(TaskWork::Run("(setsid sleep 1000 &); echo x".to_owned())) };
+    let command = NewTask { to: Some(name("alice")), ..NewTask::new(TaskWork::run("(setsid sleep 1000 &); echo x")) };
     let task = bench.team.command(TaskCommand::Add { tasks: vec![command] }).unwrap().tasks[0];
     bench.task(task, "completed").await;
     assert_eq!(processes_in(bench.root.path()).len(), agents, "the agent lives, the rest does not");

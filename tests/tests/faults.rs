@@ -119,7 +119,7 @@ fn on_a_full_disk_everything_is_refused_with_the_reason_and_written_once_there_i
         }
         unreachable!("a page has an end")
     };
-    let added = until_refused("task add --to alice x");
+    let added = until_refused("task add --run --to alice x");
     let sent = until_refused("dm alice hello");
     finish(&team);
     for _ in 0..LOOKS {
@@ -181,7 +181,7 @@ fn a_leader_without_descriptors_refuses_to_spawn_and_goes_on_when_it_has_some() 
     assert!(refused.contains("Too many open files"), "{refused}");
     assert!(running > 0);
     // Nobody else was hurt.
-    team.json("send w0 echo still here");
+    team.json("send w0 --run echo still here");
     team.until_said("w0", "still here\\n");
     // Not even one for a connection: it tries again and again, and says so once.
     limit(fs::read_dir(format!("/proc/{pid}/fd")).expect("it runs").count());

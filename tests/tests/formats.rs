@@ -50,7 +50,7 @@ fn member(name: &str) -> MemberName {
 }
 
 fn name_of(name: &str) -> WaitingClaimant {
-    WaitingClaimant { name: member(name), role: None, auto: AutoClaim::On }
+    WaitingClaimant::new(member(name))
 }
 
 #[test]

@@ -113,7 +113,7 @@ fn a_worker_that_crashed_keeps_no_team_from_going() {
 fn what_is_queued_for_a_member_outlives_the_end_of_its_turn() {
     let team = Team::new();
     team.ok("spawn alice --no-claim");
-    team.ok("task add --to alice --run echo begun; read word");
+    team.ok("task add --to alice --run -i echo begun; read word");
     team.until_said("alice", "begun");
     for id in 2..=4 {
         team.ok(&format!("task add --to alice --run echo this is {id}"));
@@ -132,7 +132,9 @@ fn a_stopped_task_is_not_completed_however_well_its_agent_ends() {
     let team = Team::new();
     for id in 1..=3 {
         team.ok(&format!("spawn m{id} --no-claim"));
-        team.ok(&format!("task add --to m{id} --run trap 'echo all is done; exit 0' TERM; echo begun; read word || :"));
+        team.ok(&format!(
+            "task add --to m{id} --run -i trap 'echo all is done; exit 0' TERM; echo begun; read word || :"
+        ));
         team.until_said(&format!("m{id}"), "begun");
     }
     for id in 1..=3 {
@@ -211,7 +213,7 @@ fn idle_at_work_hung_and_dead_are_told_apart() {
     team.ok("spawn hung --no-claim --stall-after 100ms");
     team.ok("spawn dead --no-claim");
     for (id, name) in (1..).zip(["busy", "hung"]) {
-        team.ok(&format!("task add --to {name} --run echo begun; read word"));
+        team.ok(&format!("task add --to {name} --run -i echo begun; read word"));
         team.until_said(name, "begun");
         assert_eq!(team.standing(id), "in_progress");
     }
@@ -259,7 +261,7 @@ fn two_spawns_of_one_name_at_once_make_one_worker() {
 fn a_lock_that_is_held_for_long_is_waited_for_and_nothing_is_lost_of_it() {
     let team = Team::new();
     team.ok("spawn alice");
-    team.ok("task add --run echo begun; read word; echo got $word");
+    team.ok("task add --run -i echo begun; read word; echo got $word");
     team.until_said("alice", "begun");
     let before = leader(&team);
     let board = File::open(team.dir().board()).unwrap();

@@ -48,10 +48,10 @@ fn what_the_files_say_is_done_by_tasks_members_and_their_workers() {
     let text = "[team]\non-stall = \"abort\"\nstall-after = \"7m\"\npoll = \"1s\"\n[run]\nworktree = true\n\
         [limits]\nattempts = 7\ntask-time = \"30m\"\nleader-grace = \"11s\"\n";
     fs::write(team.repository().join("teamster.toml"), text).unwrap();
-    team.ok("task add --run true --priority 1");
+    team.ok("task add --run --priority 1 true");
     let task = team.task(1)["task"].clone();
     assert_eq!((&task["max_attempts"], &task["timeout_ms"]), (&7.into(), &1_800_000.into()));
-    team.ok("task add --run true --timeout 5s");
+    team.ok("task add --run --timeout 5s true");
     assert_eq!(team.task(2)["task"]["timeout_ms"], 5_000, "what is typed is before what is configured");
 
     team.ok("spawn alice --no-claim");
@@ -62,7 +62,7 @@ fn what_the_files_say_is_done_by_tasks_members_and_their_workers() {
     assert!(log.contains(r#""after_ms":420000"#) && log.contains(r#""then":"abort""#), "{log}");
 
     // The variable of the test is before the file, and the file before what is built in.
-    team.ok_words(&["send", "alice", "echo poll=$TEAMSTER_POLL_MS grace=$TEAMSTER_LEADER_GRACE_MS"]);
+    team.ok_words(&["send", "alice", "--run", "echo poll=$TEAMSTER_POLL_MS grace=$TEAMSTER_LEADER_GRACE_MS"]);
     team.until_said("alice", "poll=1000 grace=2000");
     team.ok("down --force");
 }

@@ -54,7 +54,7 @@ fn preview() -> Value {
         status: None,
         label: Some("test".to_owned()),
         title: "make test".to_owned(),
-        work: TaskWork::Run("make test".to_owned()),
+        work: TaskWork::run("make test"),
         waits_for: vec![TaskId(3)],
         stuck: false,
         to: Some("alice".parse().unwrap()),
@@ -139,8 +139,8 @@ fn story() -> BTreeMap<String, Value> {
     told.run("task show", &["task", "show", "1"]);
     told.run("task add", &["task", "add", "--run", "exit 2"]);
     events.until("failed");
-    told.run("task add", &["task", "add", "--run", "make docs", "--after", "2"]);
-    told.run("send", &["send", "alice", "read said; echo $said; read more"]);
+    told.run("task add", &["task", "add", "--run", "--after", "2", "make docs"]);
+    told.run("send", &["send", "alice", "--run", "-i", "read said; echo $said; read more"]);
     told.run("steer", &["steer", "alice", "hello"]);
     told.run("stop", &["stop", "alice", "wrong branch"]);
     told.run("dm", &["dm", "alice", "The parser is on main."]);

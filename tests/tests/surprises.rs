@@ -15,7 +15,7 @@ fn who_does_what_it_was_sent_is_busy() {
     team.ok("spawn alice");
     let at = || team.json("list")["members"][0].clone();
     assert_eq!((&at()["state"], &at()["turn"]), (&Value::from("idle"), &Value::Null));
-    team.ok("send alice echo up; read word; echo got $word");
+    team.ok("send alice --run -i echo up; read word; echo got $word");
     team.until_said("alice", "up");
     assert_eq!((&at()["state"], &at()["turn"]), (&Value::from("busy"), &Value::from(1)));
     assert!(team.ok("list").contains("turn 1, no task"));

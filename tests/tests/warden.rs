@@ -54,9 +54,11 @@ impl Team {
     }
 
     fn json(&self, args: &[&str]) -> Value {
-        let output = self.run(&[args, &["--json"]].concat());
+        let output = self.run(&[&["--json"], args].concat());
         assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-        serde_json::from_slice(&output.stdout).unwrap()
+        // A command that goes on for a while tells a line for each thing that happened, and its result last.
+        let result = output.stdout.trim_ascii_end().rsplit(|byte| *byte == b'\n').next().unwrap();
+        serde_json::from_slice(result).unwrap()
     }
 
     fn dir(&self) -> TeamDir {

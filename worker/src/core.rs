@@ -8,14 +8,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use teamster_protocol::model::agent::TurnEnd;
-use teamster_protocol::model::agent::preset::SteerAbility;
-use teamster_protocol::model::id::{Address, MessageId, TaskId};
+use teamster_protocol::model::id::{MessageId, TaskId};
 use teamster_protocol::model::notice::TranscriptText;
-use teamster_protocol::model::receipt::{ReceiptState, TextId};
+use teamster_protocol::model::receipt::TextId;
 use teamster_protocol::model::roster::WorkerEnd;
 use teamster_protocol::model::shutdown::{ShutdownAnswer, ShutdownReply};
 use teamster_protocol::model::task::TaskWork;
-use teamster_protocol::wire::api::{AbortAnswer, SteerAnswer, WorkerPhase, WorkerStatus};
+use teamster_protocol::wire::api::{AbortAnswer, WorkerPhase, WorkerStatus};
 
 mod clock;
 mod event;
@@ -161,7 +160,7 @@ impl WorkerCore {
             }
             WorkPhase::Parked(ParkedUntil { until_ms, reason, work }) => {
                 let task = match work {
-                    Some(ParkedWork::Turn { turn, .. }) => turn.task(),
+                    Some(ParkedWork::Turn(turn)) => turn.task(),
                     Some(ParkedWork::Task(task)) => Some(task.claim.id),
                     None => None,
                 };
@@ -248,29 +247,19 @@ impl WorkerCore {
     }
 
     fn called(&mut self, now_ms: u64, call: CallId, what: WorkerAsk) {
+        // Whatever it is at: it would be refused later as well.
+        if let WorkerAsk::Prompt { work } = &what
+            && let Err(refused) = self.must_take(work)
+        {
+            return self.answer(call, Err(refused));
+        }
         match (what, &mut self.phase) {
-            (WorkerAsk::Prompt { text }, WorkPhase::Idle) if self.leave.is_none() => {
-                if text.trim().is_empty() {
-                    return self.answer(call, Err(AskRefused::new("a prompt needs a text")));
-                }
+            (WorkerAsk::Prompt { work }, WorkPhase::Idle) if self.leave.is_none() => {
                 self.act(WorkerAction::Away);
-                self.start_turn(now_ms, TurnFor::Call { call: Some(call) }, None, TaskWork::Prompt(text));
+                self.start_turn(now_ms, TurnFor::Call { call: Some(call) }, None, work);
             }
             (WorkerAsk::Steer { text }, WorkPhase::Turn(turn)) if turn.ending.is_none() => {
-                let (id, state) = (turn.name_text(), ReceiptState::Accepted);
-                let mut text = WaitingText { id, from: Address::Lead, text, state, shown: TextShown::No };
-                match self.settings.abilities.steering {
-                    SteerAbility::Native => self.act(WorkerAction::Steer { of: SteerOf::Call(call), text }),
-                    SteerAbility::NextPrompt => {
-                        let state = ReceiptState::Queued;
-                        text.state = state.clone();
-                        let (from, words) = (text.from.clone(), text.text.clone());
-                        self.act(WorkerAction::Say(TranscriptText::Steered { id, from, text: words }));
-                        self.act(WorkerAction::Say(TranscriptText::Receipt { text: id, state: state.clone() }));
-                        self.texts.push_back(text);
-                        self.answer(call, Ok(WorkerAnswer::Steered(SteerAnswer { text: id, state })));
-                    }
-                }
+                self.steer_turn(call, text);
             }
             (WorkerAsk::Abort { reason }, WorkPhase::Turn(turn)) => {
                 let aborting = AbortAnswer { turn: turn.number, task: turn.task() };
@@ -283,7 +272,7 @@ impl WorkerCore {
             }
             (WorkerAsk::Abort { reason }, WorkPhase::Parked(ParkedUntil { work: Some(work), .. })) => {
                 let aborting = match work {
-                    ParkedWork::Turn { turn, .. } => AbortAnswer { turn: turn.number, task: turn.task() },
+                    ParkedWork::Turn(turn) => AbortAnswer { turn: turn.number, task: turn.task() },
                     ParkedWork::Task(task) => AbortAnswer { turn: self.turns, task: Some(task.claim.id) },
                 };
                 self.answer(call, Ok(WorkerAnswer::Aborting(aborting)));
@@ -299,6 +288,18 @@ impl WorkerCore {
                 self.answer(call, Err(refused));
             }
         }
+    }
+
+    /// Refuses a prompt that no turn could be begun with.
+    fn must_take(&self, work: &TaskWork) -> Result<(), AskRefused> {
+        if work.text().trim().is_empty() {
+            return Err(AskRefused::new("a prompt needs a text"));
+        }
+        if self.settings.abilities.prompts.takes(work.kind()) {
+            return Ok(());
+        }
+        let refused = AskRefused::new("its agent runs commands only, and words are never run as one");
+        Err(refused.with_hint(format!("if it is a command: teamster send {} --run COMMAND", self.settings.me.name)))
     }
 
     fn keep_session(&mut self, session: teamster_protocol::model::agent::AgentSession) {

@@ -20,6 +20,7 @@ mod tail;
 use teamster_protocol::model::agent::preset::AgentAbilities;
 use teamster_protocol::model::agent::{Permission, QuestionId};
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
+use teamster_protocol::model::task::TaskWork;
 
 pub use error::DriverError;
 pub use news::{AgentNews, NEWS_QUEUE_MAX};
@@ -34,7 +35,8 @@ pub trait Driver: Send {
     fn abilities(&self) -> AgentAbilities;
 
     /// Starts a turn, which ends with [`AgentNews::TurnEnded`] whatever happens in it, also when the agent can not be
-    /// started. Refused while a turn runs, after `close`, and for a prompt that this agent could never take.
+    /// started. Refused while a turn runs, after `close`, and for a prompt that this agent could never take, such as a
+    /// text for a shell.
     fn prompt(&mut self, prompt: AgentPrompt) -> Result<(), DriverError>;
 
     /// Says something to the agent in the middle of its turn, and tells what is known of it by now: `accepted` if a
@@ -59,8 +61,8 @@ pub trait Driver: Send {
 pub struct AgentPrompt {
     /// Names it in the receipts.
     pub id: TextId,
-    /// The words, or the script.
-    pub text: String,
+    /// What to do. Not every agent takes every kind of work.
+    pub work: TaskWork,
     /// Variables for this turn, over those of the worker. An agent that outlives its turns can not be given any, and
     /// its driver passes them over.
     pub env: Vec<(String, String)>,

@@ -81,14 +81,17 @@ async fn what_does_not_work_is_said_once_and_not_with_every_look() {
 }
 
 #[tokio::test]
-async fn urgent_mail_steers_the_running_turn() {
+async fn urgent_mail_is_never_put_into_the_input_of_a_command() {
     let mut bench = Bench::new();
-    let task = bench.add("echo begun; read line; echo \"got $line\"");
+    let task = bench.add("echo begun; sh");
     let _alice = bench.by_hand("alice").await;
     bench.heard("alice", "begun").await;
-    bench.mail("alice", Urgency::Now, "turn left");
-    assert_eq!(bench.task(task, "completed").await.result(), Some("begun\ngot turn left"));
-    assert_eq!(mail_shown(&bench.transcript("alice"), "turn left"), 1);
+    bench.mail("alice", Urgency::Now, "echo run by a shell");
+    bench.control("alice", MessageBody::AbortRequest { reason: String::new() });
+    assert_eq!(bench.task(task, "stopped").await.result(), Some("begun"));
+    let mail =
+        |said: &TranscriptText| matches!(said, TranscriptText::Mail { text, .. } if text == "echo run by a shell");
+    bench.said("alice", mail).await;
 }
 
 #[tokio::test]
@@ -119,13 +122,13 @@ async fn an_abort_by_the_lead_stops_the_task_and_one_by_a_member_does_not() {
 #[tokio::test]
 async fn busy_it_refuses_to_end_and_idle_it_ends() {
     let mut bench = Bench::new();
-    let task = bench.add("echo begun; read line");
+    let task = bench.add("echo begun; read line <gate");
     let alice = bench.by_hand("alice").await;
     bench.heard("alice", "begun").await;
     let request = bench.ask_to_end("alice", WhenBusy::Refuse);
     let reply = bench.reply().await;
     assert_eq!((reply.request, reply.verdict), (request, ShutdownAnswer::Refused { task: Some(task) }));
-    bench.mail("alice", Urgency::Now, "go on");
+    bench.open_gate("go on");
     bench.task(task, "completed").await;
     let request = bench.ask_to_end("alice", WhenBusy::Refuse);
     let reply = bench.reply().await;
@@ -140,13 +143,13 @@ async fn busy_it_refuses_to_end_and_idle_it_ends() {
 #[tokio::test]
 async fn asked_to_finish_it_ends_after_its_turn_and_takes_no_more() {
     let mut bench = Bench::new();
-    let task = bench.add("echo begun; read line");
+    let task = bench.add("echo begun; read line <gate");
     let next = bench.add("echo never");
     let alice = bench.by_hand("alice").await;
     bench.heard("alice", "begun").await;
     bench.ask_to_end("alice", WhenBusy::Finish);
     assert_eq!(bench.reply().await.verdict, ShutdownAnswer::Finishing { task: Some(task) });
-    bench.mail("alice", Urgency::Now, "go on");
+    bench.open_gate("go on");
     assert_eq!(bench.reply().await.verdict, ShutdownAnswer::Approved);
     assert_eq!(ended(alice).await.0, Some(0));
     bench.task(task, "completed").await;
@@ -207,7 +210,7 @@ async fn a_signal_gives_the_task_back_and_leaves_nothing_running() {
 #[tokio::test]
 async fn a_worker_that_was_started_to_survive_its_terminal_does() {
     let mut bench = Bench::new();
-    let task = bench.add("echo begun; read line; echo got $line");
+    let task = bench.add("echo begun; read line <gate; echo got $line");
     let worker = bench.command("alice");
     let mut shell = tokio::process::Command::new("sh");
     shell.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]).arg(worker.as_std().get_program());
@@ -221,7 +224,7 @@ async fn a_worker_that_was_started_to_survive_its_terminal_does() {
     let alice = shell.kill_on_drop(true).spawn().unwrap();
     bench.heard("alice", "begun").await;
     signal(&alice, Signal::SIGHUP);
-    bench.mail("alice", Urgency::Now, "on");
+    bench.open_gate("on");
     assert_eq!(bench.task(task, "completed").await.result(), Some("begun\ngot on"));
     signal(&alice, Signal::SIGTERM);
     assert_eq!(ended(alice).await.0, Some(143));
@@ -275,10 +278,11 @@ async fn without_a_transcript_it_works_on_and_acknowledges_nothing_it_could_not_
     let alice = bench.by_hand("alice").await;
     let in_the_way = bench.dir().turns(&name("alice")).join("000001.jsonl");
     fs::create_dir(&in_the_way).unwrap();
-    let task = bench.add("echo begun; read line; echo \"got $line\"");
+    let task = bench.add("echo begun; read line <gate; echo \"got $line\"");
     bench.task(task, "in_progress").await;
     bench.mail("alice", Urgency::Now, "turn left");
-    assert_eq!(bench.task(task, "completed").await.result(), Some("begun\ngot turn left"));
+    bench.open_gate("right");
+    assert_eq!(bench.task(task, "completed").await.result(), Some("begun\ngot right"));
     assert_eq!(bench.unread("alice"), 1);
     fs::remove_dir(&in_the_way).unwrap();
     bench.said("alice", |said| matches!(said, TranscriptText::Mail { text, .. } if text == "turn left")).await;

@@ -8,15 +8,15 @@ mod bench;
 
 use std::process::Stdio;
 
-use bench::{Bench, LIMIT, ended, name};
+use bench::{Bench, LIMIT, ended, name, open};
 use jsonrpsee::core::client::Error;
 use nix::sys::signal::Signal;
 use teamster_protocol::model::agent::TurnEnd;
 use teamster_protocol::model::limits::PROTOCOL_VERSION;
-use teamster_protocol::model::mail::Urgency;
 use teamster_protocol::model::notice::{Notice, NoticeKind, TranscriptText};
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
 use teamster_protocol::model::roster::{StartedBy, WorkerEnd};
+use teamster_protocol::model::task::TaskWork;
 use teamster_protocol::wire::api::{
     AbortAnswer, PromptAnswer, ProtocolHello, SteerAnswer, WorkerApiClient, WorkerPhase, code,
 };
@@ -94,9 +94,9 @@ async fn prompts_steers_and_aborts_are_taken_or_refused_with_the_reason() {
     let mut notices = peer.notices(0).await.unwrap();
     assert_eq!(refused(peer.steer("x".into()).await.unwrap_err(), code::REFUSED), "no turn is running: it is idle");
     assert_eq!(refused(peer.abort("x".into()).await.unwrap_err(), code::REFUSED), "no turn is running: it is idle");
-    let script = "echo begun; read line; echo \"got $line\"; read line".to_owned();
-    assert_eq!(peer.prompt(script).await.unwrap(), PromptAnswer { turn: 1, text: TextId::prompt_of(1) });
-    assert_eq!(refused(peer.prompt("true".into()).await.unwrap_err(), code::REFUSED), "it is busy with turn 1");
+    let script = "echo begun; read line; echo \"got $line\"; read line";
+    assert_eq!(peer.prompt(open(script)).await.unwrap(), PromptAnswer { turn: 1, text: TextId::prompt_of(1) });
+    assert_eq!(refused(peer.prompt(open("true")).await.unwrap_err(), code::REFUSED), "it is busy with turn 1");
     assert!(matches!(peer.status().await.unwrap().phase, WorkerPhase::Turn { turn: 1, task: None, .. }));
     let steered = SteerAnswer { text: TextId::InTurn { turn: 1, number: 1 }, state: ReceiptState::Unconfirmed };
     assert_eq!(peer.steer("left".into()).await.unwrap(), steered);
@@ -106,7 +106,7 @@ async fn prompts_steers_and_aborts_are_taken_or_refused_with_the_reason() {
     let ended = until(&mut notices, |what| matches!(what, NoticeKind::TurnEnded { .. })).await;
     assert_eq!(ended.what, NoticeKind::TurnEnded { turn: 1, task: None, end: TurnEnd::Aborted });
     until(&mut notices, |what| *what == NoticeKind::Waiting).await;
-    assert_eq!(refused(peer.prompt(" ".into()).await.unwrap_err(), code::REFUSED), "a prompt needs a text");
+    assert_eq!(refused(peer.prompt(open(" ")).await.unwrap_err(), code::REFUSED), "a prompt needs a text");
     assert!(
         bench
             .transcript("alice")
@@ -116,13 +116,31 @@ async fn prompts_steers_and_aborts_are_taken_or_refused_with_the_reason() {
 }
 
 #[tokio::test]
+async fn words_are_refused_by_a_shell_and_so_is_a_steer_that_nothing_reads() {
+    let mut bench = Bench::new();
+    let (_alice, peer) = bench.linked(60_000);
+    peer.initialize(HELLO).await.unwrap();
+    let words = peer.prompt(TaskWork::Prompt("touch run".to_owned())).await.unwrap_err();
+    let why = refused(words, code::REFUSED);
+    let said = "its agent runs commands only, and words are never run as one\n\
+                if it is a command: teamster send alice --run COMMAND";
+    assert_eq!(why, said);
+    // The end of its input is met at once, so what follows is run.
+    peer.prompt(TaskWork::run("cat; echo begun; sleep 1000")).await.unwrap();
+    bench.heard("alice", "begun").await;
+    let why = refused(peer.steer("left".into()).await.unwrap_err(), code::REFUSED);
+    assert!(why.starts_with("it runs a command whose standard input is closed"), "{why}");
+    peer.abort("enough".into()).await.unwrap();
+}
+
+#[tokio::test]
 async fn calls_are_decided_on_in_the_order_in_which_they_were_made() {
     let bench = Bench::new();
     let (_alice, peer) = bench.linked(60_000);
     peer.initialize(HELLO).await.unwrap();
     for _ in 0..20 {
         let (prompt, steer, abort) =
-            tokio::join!(peer.prompt("cat".into()), peer.steer("a line".into()), peer.abort("enough".into()));
+            tokio::join!(peer.prompt(open("cat")), peer.steer("a line".into()), peer.abort("enough".into()));
         let mut notices = peer.notices(0).await.unwrap();
         let (turn, aborting) = (prompt.unwrap().turn, abort.unwrap());
         assert_eq!((steer.unwrap().state, aborting.turn), (ReceiptState::Unconfirmed, turn));
@@ -166,13 +184,13 @@ async fn notices_come_from_disk_and_then_live_without_gap_or_repeat() {
 #[tokio::test]
 async fn without_its_leader_it_finishes_its_turn_and_leaves_after_the_grace() {
     let mut bench = Bench::new();
-    let task = bench.add("echo begun; read line; echo done");
+    let task = bench.add("echo begun; read line <gate; echo done");
     let (alice, peer) = bench.linked(1);
     peer.initialize(HELLO).await.unwrap();
     bench.heard("alice", "begun").await;
     peer.close().await;
     drop(peer);
-    bench.mail("alice", Urgency::Now, "go on");
+    bench.open_gate("go on");
     let (code, said) = ended(alice).await;
     assert_eq!(code, Some(0), "{said}");
     assert_eq!(bench.task(task, "completed").await.result(), Some("begun\ndone"));

@@ -11,6 +11,7 @@ use apart::{Ended, agent, agent_with, apart, assert_gone, failed, memory_kib_max
 use nix::sys::wait::waitpid;
 use teamster_protocol::model::agent::{Permission, QuestionId, TurnEnd};
 use teamster_protocol::model::receipt::ReceiptState;
+use teamster_protocol::model::task::TaskWork;
 use teamster_worker::driver::shell::{STEER_BYTES_MAX, ShellSetup};
 use teamster_worker::driver::{AgentNews, AgentPrompt, Driver, DriverError, RESULT_BYTES_MAX};
 
@@ -82,6 +83,23 @@ async fn a_steer_reaches_read_and_a_question_is_seen_first() {
     agent.steer("7\n").unwrap();
     assert_eq!(agent.end().await, completed("name? age? däve \\o/ is 7"));
     assert_eq!(agent.receipts, [ReceiptState::Delivered, ReceiptState::Delivered]);
+}
+
+async fn a_command_has_nothing_to_read_unless_it_was_asked_for() {
+    let mut agent = agent().await;
+    let closed = TaskWork::run("cat; read -r line || echo nothing");
+    agent.shell.prompt(AgentPrompt { work: closed, ..prompt("") }).unwrap();
+    let refused = agent.steer("x").unwrap_err().to_string();
+    assert!(refused.contains("the standard input of the command is closed"), "{refused}");
+    assert_eq!(agent.end().await, completed("nothing"));
+}
+
+async fn words_are_never_run() {
+    let mut agent = agent().await;
+    let words = TaskWork::Prompt("echo run".to_owned());
+    let refused = agent.shell.prompt(AgentPrompt { work: words, ..prompt("") }).unwrap_err();
+    assert_eq!(refused.to_string(), "cannot prompt: this agent takes commands only");
+    assert_eq!(agent.turn("echo next").await, completed("next"));
 }
 
 async fn a_steer_that_the_command_never_reads_is_told_as_lost() {

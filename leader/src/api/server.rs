@@ -10,7 +10,7 @@ use teamster_protocol::model::id::{Address, MemberName};
 use teamster_protocol::model::limits::PROTOCOL_VERSION;
 use teamster_protocol::model::mail::{MessageBody, Urgency};
 use teamster_protocol::model::shutdown::WhenBusy;
-use teamster_protocol::model::task::BoardRefusal;
+use teamster_protocol::model::task::{BoardRefusal, TaskWork};
 use teamster_protocol::store::presence::WorkerLife;
 use teamster_protocol::team::{TeamError, worker_life};
 use teamster_protocol::wire::api::{
@@ -131,10 +131,11 @@ enum MemberReach {
     ByMail,
 }
 
-/// The worker's own refusal with the way out, or that it could not be asked.
+/// The worker's own refusal with the way out, which is on a second line where the worker knows one, or that it could not
+/// be asked.
 fn passed(name: &MemberName, error: RpcError, hint: Option<&str>) -> ErrorObjectOwned {
     match (error, hint) {
-        (RpcError::Call(error), Some(hint)) if error.code() == code::REFUSED => {
+        (RpcError::Call(error), Some(hint)) if error.code() == code::REFUSED && !error.message().contains('\n') => {
             refused(error.code(), format!("{name} did not take it: {}\n{hint}", error.message()))
         }
         (RpcError::Call(error), _) => refused(error.code(), format!("{name} did not take it: {}", error.message())),
@@ -161,12 +162,12 @@ impl LeaderApiServer for FrontServer {
         }
     }
 
-    async fn send(&self, name: MemberName, text: String) -> RpcResult<PromptAnswer> {
+    async fn send(&self, name: MemberName, work: TaskWork) -> RpcResult<PromptAnswer> {
         self.must_be_lead("start turns of members")?;
         match self.reach(&name)? {
             MemberReach::Linked(peer) => {
-                let hint = format!("say it to the running turn with teamster steer {name} TEXT, or end that first");
-                peer.prompt(text).await.map_err(|error| passed(&name, error, Some(&hint)))
+                let hint = format!("let it finish, or end its turn with teamster stop {name}");
+                peer.prompt(work).await.map_err(|error| passed(&name, error, Some(&hint)))
             }
             MemberReach::ByMail => {
                 let why = format!("there is no link to {name}, so it takes no prompt");

@@ -282,7 +282,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let dir = TeamDir::new(root.path(), "t".parse().unwrap());
         let mut team = Team::open(dir.clone(), Address::Lead, Durability::Process).unwrap();
-        let tasks = ["one", "two"].map(|text| NewTask::new(TaskWork::Run(text.to_owned())));
+        let tasks = ["one", "two"].map(|text| NewTask::new(TaskWork::run(text)));
         team.command(TaskCommand::Add { tasks: tasks.into() }).unwrap();
         // A view of an earlier leader's, whose task was cleared while nobody looked.
         fs::write(dir.task_view(TaskId(9)), "{}").unwrap();
@@ -323,7 +323,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let dir = TeamDir::new(root.path(), "t".parse().unwrap());
         let mut team = Team::open(dir.clone(), Address::Lead, Durability::Process).unwrap();
-        let tasks = ["one", "two", "three", "four"].map(|text| NewTask::new(TaskWork::Run(text.to_owned())));
+        let tasks = ["one", "two", "three", "four"].map(|text| NewTask::new(TaskWork::run(text)));
         team.command(TaskCommand::Add { tasks: tasks.into() }).unwrap();
         let theirs = root.path().join("theirs");
         fs::write(&theirs, "theirs").unwrap();

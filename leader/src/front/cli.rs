@@ -118,6 +118,9 @@ fn run(line: CommandLine) -> Result<ExitStatus, CliError> {
     listen_to_logs(&line);
     teamster_protocol::host::crash::begin("front");
     let context = CliContext::new(&line)?;
+    if let [_, ..] = &line.options_in_text[..] {
+        print::note(&options_in_text(&line.options_in_text));
+    }
     // Each operation asks this for itself; asked here too, nothing is read from standard input before.
     context.session.authorize(line.command.verb())?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -132,6 +135,12 @@ fn run(line: CommandLine) -> Result<ExitStatus, CliError> {
     // A thread that blocks on standard input must not hold the end.
     runtime.shutdown_background();
     exit
+}
+
+/// The note for somebody who typed options behind the first word of a text.
+fn options_in_text(options: &[String]) -> String {
+    let (all, are) = (options.join(", "), if options.len() == 1 { "is" } else { "are" });
+    format!("note: {all} {are} part of the text: options come before its first word")
 }
 
 /// Sends what the libraries of this program have to say to standard error: warnings, and of a leader in the

@@ -18,7 +18,7 @@ use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::roster::WorkerEnd;
 use teamster_protocol::model::shutdown::WhenBusy;
 use teamster_protocol::model::task::view::AttemptEndKind;
-use teamster_protocol::model::task::{NewTask, StatusWord, TaskStatus, TaskWork};
+use teamster_protocol::model::task::{CommandInput, NewTask, StatusWord, TaskStatus, TaskWork};
 use teamster_protocol::store::file::{Durability, LogReader};
 use teamster_protocol::store::transcript;
 use teamster_protocol::store::watch::FileWatch;
@@ -209,15 +209,11 @@ impl<'a> DemoStory<'a> {
     /// Five tasks. Two wait for something the story does: a steer, and a second attempt.
     fn plan(&mut self, ada: &MemberName, ben: &MemberName) -> Result<[TaskId; 5], DemoError> {
         let commit = "git add -A && git commit -q -m";
-        let run = |title: &str, text: String| {
-            let mut task = NewTask::new(TaskWork::Run(text));
-            task.title = title.to_owned();
-            task
-        };
-        let mut greeting = run(
-            "ask for a greeting",
-            format!("echo 'which greeting?'; read greeting; echo \"$greeting\" > greeting.txt; {commit} greeting"),
-        );
+        let titled = |title: &str, work: TaskWork| NewTask { title: title.to_owned(), ..NewTask::new(work) };
+        let run = |title: &str, text: String| titled(title, TaskWork::run(text));
+        let command =
+            format!("echo 'which greeting?'; read greeting; echo \"$greeting\" > greeting.txt; {commit} greeting");
+        let mut greeting = titled("ask for a greeting", TaskWork::Run { command, input: CommandInput::Open });
         greeting.to = Some(ada.clone());
         // The first attempt hangs, as agents do; the second finds the mark that the first left.
         let mut slow = run(

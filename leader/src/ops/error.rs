@@ -347,6 +347,12 @@ fn hint_of_refusal(refusal: &BoardRefusal) -> Option<String> {
         BoardRefusal::Cycle { .. } => "remove one of these with teamster task dep rm ID DEP".to_owned(),
         BoardRefusal::NotWaiting { id, .. } => format!("see teamster task dep ls {id}"),
         BoardRefusal::DependencyCancelled { on, .. } => format!("open it again with teamster task retry {on}"),
+        BoardRefusal::NobodyReads { id: None, to, .. } => {
+            format!("add it with --run if it is a command, or without --to {to}, for members that read")
+        }
+        BoardRefusal::NobodyReads { id: Some(id), .. } => {
+            format!("if it is a command, teamster task edit {id} --run; else assign it to a member that reads")
+        }
         BoardRefusal::InProgress(_) => "stop them first with teamster stop NAME".to_owned(),
         BoardRefusal::Standing { .. }
         | BoardRefusal::NotYours { .. }

@@ -174,7 +174,7 @@ mod tests {
         assert_eq!(obstacle(&alice(), &roster([]), &board), Some(ForgetObstacle::IsThere), "it is being started");
         assert_eq!(obstacle(&alice(), &roster([again]), &board), Some(ForgetObstacle::IsThere));
         assert_eq!(obstacle(&alice(), &roster([left()]), &board), None);
-        let task = NewTask { to: Some(alice()), ..NewTask::new(TaskWork::Run("true".to_owned())) };
+        let task = NewTask { to: Some(alice()), ..NewTask::new(TaskWork::run("true")) };
         board.add(vec![task]).unwrap().into_iter().for_each(|fact| board.apply(fact, &stamp()));
         let obstacle = obstacle(&alice(), &roster([left()]), &board);
         assert_eq!(obstacle, Some(ForgetObstacle::HasTasks(vec![TaskId(1)])));

@@ -14,7 +14,7 @@ use std::time::Duration;
 pub use name::NameError;
 pub use problem::{PlanError, PlanFault, PlanProblem};
 use problem::{PlanProblems, PlanReport};
-pub use teamster_protocol::model::task::TaskWork;
+pub use teamster_protocol::model::task::{CommandInput, TaskWork, WorkKind};
 
 use super::document;
 pub use super::document::{DocumentFault, DocumentFormat, PROBLEMS_SHOWN_MAX, TextPosition};

@@ -9,10 +9,11 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use jsonrpsee::core::client::Error as RpcError;
 use teamster_protocol::host::settings::CommonSettings;
 use teamster_protocol::host::team_dir::TeamDir;
+use teamster_protocol::model::agent::preset::preset;
 use teamster_protocol::model::board::{AutoClaim, BoardFact};
 use teamster_protocol::model::id::{Address, AgentName, MemberName, TaskId};
 use teamster_protocol::model::roster::StallPolicy;
-use teamster_protocol::model::task::{NewTask, TaskStatus, TaskWork};
+use teamster_protocol::model::task::{NewTask, TaskStatus};
 use teamster_protocol::team::{Team, TeamView};
 use teamster_protocol::wire::api::{LeaderApiClient, SpawnRequest, SpawnedMember, WorkspaceRequest};
 use tokio::sync::mpsc;
@@ -182,11 +183,11 @@ impl<'a> RunOptions<'a> {
 }
 
 fn check_work(options: &RunOptions<'_>) -> Result<(), RunError> {
-    let prompts = |task: &&PlannedTask| matches!(task.work, TaskWork::Prompt(_));
-    let tasks = options.plan.iter().flat_map(|plan| &plan.tasks);
-    match tasks.into_iter().find(prompts) {
-        Some(task) if options.agent.as_str() == "shell" => Err(RunError::PromptForShell { label: task.id.clone() }),
-        Some(_) | None => Ok(()),
+    let Ok(preset) = preset(&options.agent) else { return Ok(()) };
+    let is_unread = |task: &&PlannedTask| !preset.abilities.prompts.takes(task.work.kind());
+    match options.plan.iter().flat_map(|plan| &plan.tasks).find(is_unread) {
+        Some(task) => Err(RunError::PromptForShell { label: task.id.clone(), agent: options.agent.clone() }),
+        None => Ok(()),
     }
 }
 

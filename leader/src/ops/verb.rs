@@ -268,6 +268,16 @@ environment before the repository, the repository before you, and you before wha
 A repository\'s file is the work of whoever can commit to it: nothing in it starts a command by
 itself, and it can not move the root.";
 
+const TEXT_NOTES: &str = "\
+What follows the first word is text: options come before it, or -- does.";
+
+const WORK_NOTES: &str = "\
+With --run the text is a command, which sh runs whatever agent takes it. Without it the text is words
+for an agent that reads, and is never run: a member that drives shell takes none.
+
+What follows the first word is text, whatever it looks like: options come before it, and only --run
+may also be the last word. After -- all is text.";
+
 macro_rules! verbs {
     ($($verb:ident = $row:expr;)*) => {
         /// A verb: one thing that the program can be asked to do.
@@ -344,19 +354,25 @@ verbs! {
         .notes("Exit codes: 0 all are completed; 1 one has failed, was cancelled or removed, waits for one that\n\
             has, or the time is over; 130 interrupted.");
     Send = VerbRow::new("send", Talk, "Give an idle member something to do",
-        "teamster send alice make test\n\
+        "teamster send alice --run make test\n\
+         teamster send alice --run -i ./configure      it can be answered with teamster steer\n\
          git diff | teamster send alice -")
         .synonyms(&["prompt"])
+        .notes(WORK_NOTES)
         .only_lead("start turns of members");
     Steer = VerbRow::new("steer", Talk, "Say something to a member's running turn",
         "teamster steer alice leave the parser alone")
+        .notes("A command reads it as a line of its standard input, if it was started with -i.\n\
+            What follows the first word is text: options come before it, or -- does.")
         .only_lead("steer members");
     Dm = VerbRow::new("dm", Talk, "Write to a member's mailbox",
         "teamster dm alice the API moved to v2\n\
          teamster dm alice --urgent stop using main")
-        .synonyms(&["mail"]);
+        .synonyms(&["mail"])
+        .notes(TEXT_NOTES);
     Broadcast = VerbRow::new("broadcast", Talk, "Write to every member's mailbox",
-        "teamster broadcast main is frozen until noon");
+        "teamster broadcast main is frozen until noon")
+        .notes(TEXT_NOTES);
     Inbox = VerbRow::new("inbox", Talk, "Read the lead's mail, or look at a member's",
         "teamster inbox              read the lead's mail; what was shown counts as read\n\
          teamster inbox alice        look at a member's mail, without marking it read\n\
@@ -395,10 +411,12 @@ verbs! {
          exec $(teamster env dave)       let this terminal be the worker of dave")
         .looks();
     TaskAdd = VerbRow::new("task add", Tasks, "Put a task on the board",
-        "teamster task add make test --run\n\
-         teamster task add rename the parser --to alice --after 1,2\n\
-         teamster task add -f task.md --title parser --timeout 30m")
-        .synonyms(&["new", "create"]);
+        "teamster task add --run make test\n\
+         teamster task add --to alice --after 1,2 rename the parser\n\
+         teamster task add -f task.md --title parser --timeout 30m\n\
+         teamster task add make -j4 --run")
+        .synonyms(&["new", "create"])
+        .notes(WORK_NOTES);
     TaskList = VerbRow::new("task list", Tasks, "List the tasks",
         "teamster task list\n\
          teamster task list --status failed")
@@ -429,7 +447,8 @@ verbs! {
          teamster task cancel 3 4");
     TaskEdit = VerbRow::new("task edit", Tasks, "Change a task that nobody is on and that is not completed",
         "teamster task edit 3 --priority 5 --after 1,2\n\
-         teamster task edit 3 -f task.md --title parser --no-role")
+         teamster task edit 3 -f task.md --title parser --no-role\n\
+         teamster task edit 3 --run                    it is a command after all")
         .synonyms(&["change", "update"]);
     TaskClear = VerbRow::new("task clear", Tasks, "Remove tasks from the board; the last clear can be taken back",
         "teamster task clear completed\n\

@@ -5,16 +5,15 @@ use std::time::Duration;
 use serde::Serialize;
 use teamster_protocol::model::board::{Board, WaitingClaimant};
 use teamster_protocol::model::id::{MemberName, TaskId};
-use teamster_protocol::model::task::{StatusWord, TaskStatus};
+use teamster_protocol::model::task::StatusWord;
 use teamster_protocol::store::file::LogReader;
 use teamster_protocol::store::transcript;
 use teamster_protocol::store::watch::FileWatch;
 use teamster_protocol::team::{TeamError, TeamView};
-use teamster_protocol::wire::api::{MemberState, MemberView};
+use teamster_protocol::wire::api::MemberState;
 use tokio::time::{Instant, timeout_at};
 
 use super::error::OpsError;
-use super::run::crew::may_take;
 use super::session::Session;
 use super::task::TaskCounts;
 use super::text::humane;
@@ -125,16 +124,12 @@ fn is_idle(view: &TeamView) -> Result<bool, OpsError> {
     if members.iter().any(|member| is_at_something(member.state)) {
         return Ok(false);
     }
-    let takers: Vec<WaitingClaimant> = members.iter().filter_map(taker).collect();
-    let is_taken = |task: &TaskStatus, role: Option<&_>| match task {
-        TaskStatus::Pending { assignee, .. } => takers.iter().any(|who| may_take(who, assignee.as_ref(), role)),
-        TaskStatus::InProgress { .. }
-        | TaskStatus::Completed { .. }
-        | TaskStatus::Failed { .. }
-        | TaskStatus::Cancelled => false,
-    };
+    let roster = view.roster();
+    let idle = members.iter().filter(|member| member.state == MemberState::Idle);
+    let takers: Vec<WaitingClaimant> =
+        idle.filter_map(|member| Some(roster.member(&member.name).ok()?.spec.claimant(&member.name))).collect();
     let mut ready = view.board().tasks().filter(|(_, task)| task.is_ready());
-    Ok(!ready.any(|(_, task)| is_taken(&task.status, task.role.as_ref())))
+    Ok(!ready.any(|(_, task)| takers.iter().any(|who| who.may_take(&task))))
 }
 
 /// Whether a member goes on by itself.
@@ -149,12 +144,6 @@ fn is_at_something(state: MemberState) -> bool {
         | MemberState::Ending => true,
         MemberState::Idle | MemberState::Left | MemberState::Dead | MemberState::Failed => false,
     }
-}
-
-/// A member that takes tasks, if it is idle.
-fn taker(member: &MemberView) -> Option<WaitingClaimant> {
-    let who = || WaitingClaimant { name: member.name.clone(), role: member.role.clone(), auto: member.auto };
-    (member.state == MemberState::Idle).then(who)
 }
 
 /// The refusal that says what still goes on when the time is over.

@@ -19,7 +19,7 @@ use super::verb::Verb;
 mod scene;
 
 pub use scene::{CauseText, MemberAbsence, MemberHindrance, TeamScene, WaitCause};
-pub(crate) use scene::{raise_file_limit, started_again};
+pub(crate) use scene::{TakerNeeds, because, raise_file_limit, started_again, takers};
 
 /// The subject of the question.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use serde_json::json;
+
 use crate::place::Place;
 
 #[test]
@@ -9,10 +11,13 @@ fn a_board_is_filled_changed_and_cleared() {
     let place = Place::new();
     place.enroll("alice");
     assert_eq!(place.ok("task list"), "no tasks; add one with teamster task add TEXT");
-    assert_eq!(place.ok("task add make test --run"), "task 1 is on the board");
-    assert_eq!(place.ok("task add write the docs --after 1 --priority -2"), "task 2 is on the board");
-    place.ok("task add review --after 1,2 --role tests --timeout 1h30m --title look");
-    insta::assert_snapshot!(place.ok("task add deploy --to alice"), @"
+    assert_eq!(place.ok("task add --run make test"), "task 1 is on the board");
+    insta::assert_snapshot!(place.ok("task add --after 1 --priority -2 write the docs"), @"
+    task 2 is on the board
+    note: no member can take it: alice drives shell, which runs commands only; if it is a command, teamster task edit 2 --run; else spawn a member that reads
+    ");
+    place.ok("task add --run --after 1,2 --role tests --timeout 1h30m --title look review");
+    insta::assert_snapshot!(place.ok("task add --run --to alice deploy"), @"
     task 4 is on the board
     note: alice is not running; the task waits until it is spawned
     ");
@@ -56,7 +61,7 @@ fn a_board_is_filled_changed_and_cleared() {
     role      tests
     timeout   1h 30m
 
-    prompt
+    run
       review
     ");
     });
@@ -68,7 +73,64 @@ fn a_board_is_filled_changed_and_cleared() {
     assert!(said.contains("unexpected argument --all"), "all is what it lists anyway: {said}");
     assert_eq!(place.ok("task clear completed"), "nothing to clear");
     assert_eq!(place.ok("task clear all --yes"), "cleared 4 tasks; teamster task restore puts them back");
-    assert_eq!(place.ok("task add next"), "task 5 is on the board", "a number is never used twice");
+    assert_eq!(place.ok("task add --run next"), "task 5 is on the board", "a number is never used twice");
+}
+
+#[test]
+fn words_are_text_to_the_end_and_a_command_is_what_is_said_to_be_one() {
+    let place = Place::new();
+    place.enroll("alice");
+    let said = place.run("task add fix the --json output");
+    assert!(said.out.starts_with("task 1 is on the board"), "{}", said.out);
+    assert_eq!(said.err, "note: --json is part of the text: options come before its first word\n");
+    place.ok("task add make -j4 --run");
+    place.ok("task add --run -i cat -n");
+    let work = |id: u32| place.json(&format!("task show {id}"))["task"]["work"].clone();
+    assert_eq!(work(1), json!({"prompt": "fix the --json output"}));
+    assert_eq!(work(2), json!({"run": "make -j4"}));
+    assert_eq!(work(3), json!({"run": "cat -n", "interactive": true}));
+    // Nobody reads there, so words for alice alone are refused, and other words are said to have no taker.
+    insta::assert_snapshot!(place.fails(1, "task add --to alice late work"), @"
+    error: alice can not take words: it drives shell, which runs commands only
+      hint: add it with --run if it is a command, or without --to alice, for members that read
+    ");
+    place.run("task add late work");
+    insta::assert_snapshot!(place.fails(1, "task assign 4 alice"), @"
+    error: alice can not take task 4, which is words: it drives shell, which runs commands only
+      hint: if it is a command, teamster task edit 4 --run; else assign it to a member that reads
+    ");
+    insta::assert_snapshot!(place.ok("task list"), @"
+    id  status           whose  title
+     1  ready, no taker         fix the --json output
+     2  ready                   make -j4
+     3  ready                   cat -n
+     4  ready, no taker         late work
+
+    4 tasks: 4 ready
+    note: tasks 1, 4: no member can take it: alice drives shell, which runs commands only; see teamster why 1
+    ");
+    let rows = place.json("task list")["tasks"].clone();
+    assert_eq!((&rows[0]["kind"], &rows[1]["kind"]), (&"prompt".into(), &"run".into()));
+    assert!(rows[0]["no_taker"].is_string() && rows[1].get("no_taker").is_none(), "{rows}");
+    insta::assert_snapshot!(place.ok("why 1"), @"
+    task 1 fix the --json output is pending
+      no member can take it: alice drives shell, which runs commands only
+        → if it is a command, teamster task edit 1 --run; else spawn a member that reads
+    ");
+}
+
+#[test]
+fn a_task_that_nobody_takes_says_so_when_it_is_added() {
+    let place = Place::new();
+    insta::assert_snapshot!(place.ok("task add --run make"), @"
+    task 1 is on the board
+    note: nobody can take it yet: no worker runs; teamster spawn NAME
+    ");
+    place.enroll("alice");
+    insta::assert_snapshot!(place.ok("task add --run --role tester make test"), @"
+    task 2 is on the board
+    note: nobody can take it yet: needs the role tester, which nobody has; teamster spawn NAME --role tester
+    ");
 }
 
 #[test]
@@ -76,9 +138,9 @@ fn what_the_board_refuses_is_said_with_the_way_out() {
     let place = Place::new();
     place.enroll("alice");
     place.ok("task add one");
-    place.ok("task add two --after 1");
+    place.ok("task add --after 1 two");
     let refused = [
-        "task add three --after 9",
+        "task add --after 9 three",
         "task dep add 1 2",
         "task dep add 1 1",
         "task dep rm 1 2",
@@ -87,12 +149,12 @@ fn what_the_board_refuses_is_said_with_the_way_out() {
         "task show 7",
         "task assign 1 alcie",
         "task assign 7 alice",
-        "task add x --to bob",
+        "task add --to bob x",
         "task add -f nowhere.md",
     ];
     let said = refused.map(|line| format!("$ {line}\n{}", place.fails(1, line)));
     insta::assert_snapshot!(said.join("\n"), @"
-    $ task add three --after 9
+    $ task add --after 9 three
     error: task 3 cannot wait for task 9: there is no task 9
       hint: see teamster task list
     $ task dep add 1 2
@@ -117,7 +179,7 @@ fn what_the_board_refuses_is_said_with_the_way_out() {
     $ task assign 7 alice
     error: there is no task 7
       hint: see teamster task list
-    $ task add x --to bob
+    $ task add --to bob x
     error: there is no member bob
       hint: the members are alice
     $ task add -f nowhere.md
@@ -132,7 +194,7 @@ fn what_the_board_refuses_is_said_with_the_way_out() {
 fn a_refused_first_task_leaves_no_team_behind() {
     let place = Place::new();
     assert_eq!(place.run_words(&["task", "add", ""]).code, Some(1));
-    place.fails(1, "task add x --to alice");
+    place.fails(1, "task add --run --to alice x");
     assert!(!place.root().exists());
 }
 

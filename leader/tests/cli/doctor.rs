@@ -242,7 +242,7 @@ fn an_older_board_that_was_put_back_numbers_on_after_what_was_given() {
 fn the_dead_are_told_and_buried_and_what_they_left_lying_is_removed() {
     let place = place();
     died(&place, "alice");
-    place.ok("task add --to alice one");
+    place.ok("task add --run --to alice one");
     place.ok("task add --role tester two");
     let alice = "alice".parse().expect("a name");
     let claimant = place.open(Address::Lead).roster().member(&alice).expect("she is").spec.claimant(&alice);
@@ -325,9 +325,9 @@ fn a_worker_that_is_not_there_or_speaks_another_protocol_is_wrong() {
 fn why_tells_the_root_and_the_way_out() {
     let place = place();
     place.enroll("alice");
-    place.ok("task add one");
-    place.ok("task add --after 1 two");
-    place.ok("task add --after 2 three");
+    place.ok("task add --run one");
+    place.ok("task add --run --after 1 two");
+    place.ok("task add --run --after 2 three");
     let said = ["why 3", "why alice"].map(|line| format!("$ {line}\n{}", place.ok(line))).join("\n");
     insta::with_settings!({filters => vec![(r"since \d+(\.\d+)?m?s", "since [time]")]}, {
         insta::assert_snapshot!(said, @"

@@ -35,7 +35,7 @@ fn looking_at_a_team_that_is_not_there_makes_nothing() {
         "task cancel 1",
         "task clear all",
         "dm alice hello",
-        "send alice hello",
+        "send alice --run hello",
         "stop alice",
         "shutdown",
         "kill alice",
@@ -55,10 +55,11 @@ fn looking_at_a_team_that_is_not_there_makes_nothing() {
 #[test]
 fn members_and_status_are_shown_without_a_leader() {
     let place = Place::new();
-    assert_eq!(place.ok("task add one"), "task 1 is on the board");
+    let added = "task 1 is on the board\nnote: nobody can take it yet: no worker runs; teamster spawn NAME";
+    assert_eq!(place.ok("task add one"), added);
     assert_eq!(place.ok("list"), "no members yet; start one with teamster spawn NAME");
     place.enroll("alice");
-    place.ok("task add two --after 1");
+    place.ok("task add --after 1 two");
     insta::with_settings!({filters => vec![(r"\d+(ms|\.\ds)", "[time]"), (r" +\[time\]", " [time]"), (r" +for ", " for ")]}, {
         insta::assert_snapshot!(place.ok("status"), @"
         team     crew  /t/work
@@ -141,7 +142,7 @@ fn events_are_followed_until_ctrl_c() {
     };
     place
         .open(Address::Lead)
-        .command(TaskCommand::Add { tasks: vec![NewTask::new(TaskWork::Run("true".into()))] })
+        .command(TaskCommand::Add { tasks: vec![NewTask::new(TaskWork::run("true"))] })
         .expect("it is written");
     assert!(next().contains("task 1 added: true"));
     place.write_to_lead(&alice, "hello");

@@ -106,8 +106,8 @@ impl Place {
 
     /// Runs a command with `--json` that must do its work, and gives what it printed.
     pub(crate) fn json(&self, line: &str) -> Value {
-        let out = self.ok(&format!("{line} --json"));
-        serde_json::from_str(&out).unwrap_or_else(|error| panic!("`{line} --json` printed no JSON: {error}: {out}"))
+        let out = self.ok(&format!("--json {line}"));
+        serde_json::from_str(&out).unwrap_or_else(|error| panic!("`--json {line}` printed no JSON: {error}: {out}"))
     }
 
     /// Runs a command that must fail with this code, and gives what it complained.

@@ -33,7 +33,7 @@ fn a_corrupt_log_is_named_with_its_line_and_nothing_is_changed() {
 fn times_that_cannot_be_are_shown_and_hurt_nothing() {
     let place = Place::new();
     let alice = place.enroll("alice");
-    place.ok("task add --to alice one");
+    place.ok("task add --run --to alice one");
     let claimant = place.open(Address::Lead).roster().member(&alice).expect("she is").spec.claimant(&alice);
     place.open(Address::Member(alice.clone())).claim_next(&claimant).expect("it is written");
     place.write_to_lead(&alice, "hello");

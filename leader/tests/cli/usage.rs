@@ -11,10 +11,10 @@ use crate::place::{Place, said};
 #[test]
 fn bad_usage_is_code_2_also_in_json() {
     let place = Place::new();
-    for line in ["spawn ../x", "spawn lead", "task show x", "frobnicate", "task add x --timeout 5", "list --team A"] {
+    for line in ["spawn ../x", "spawn lead", "task show x", "frobnicate", "task add --timeout 5 x", "list --team A"] {
         let error = place.fails(2, line);
         assert!(error.starts_with("error: "), "`{line}`: {error}");
-        let error: Value = serde_json::from_str(&place.fails(2, &format!("{line} --json"))).expect("JSON");
+        let error: Value = serde_json::from_str(&place.fails(2, &format!("--json {line}"))).expect("JSON");
         assert_eq!(error["error"]["code"], 2, "{line}");
         assert_eq!(error["error"]["kind"], "usage", "{line}");
         assert!(!error["error"]["message"].as_str().expect("a text").is_empty());
@@ -29,7 +29,7 @@ fn every_result_is_json_where_that_is_asked_for() {
     for line in [
         "id",
         "env alice",
-        "task add one",
+        "task add --run one",
         "task assign 1 alice",
         "task unassign 1",
         "task show 1",

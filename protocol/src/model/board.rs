@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::id::{MemberName, Role, TaskId};
 use crate::model::limits::TASKS_PER_ADD_MAX;
 use crate::model::log::FactOffset;
-use crate::model::task::{BoardRefusal, NewTask, TaskClaim, TaskHold, TaskStatus};
+use crate::model::task::{BoardRefusal, NewTask, TaskClaim, TaskHold, TaskStatus, WorkKind};
 
 mod apply;
 mod clearing;
@@ -19,6 +19,7 @@ mod editing;
 mod fact;
 mod order;
 mod packed;
+mod rings;
 mod snapshot;
 mod tasks;
 mod waiting;
@@ -28,6 +29,7 @@ pub use snapshot::{KeptStatus, KeptTask, ReadFact, ViewError};
 pub use waiting::{AutoClaim, WaitingClaimant};
 
 use order::dependency_order;
+use rings::RingPlan;
 use tasks::TaskMap;
 use waiting::WaitingWorkers;
 
@@ -46,6 +48,8 @@ pub struct Task {
     pub meant_for: Option<MemberName>,
     /// The role its taker must have.
     pub role: Option<Role>,
+    /// Whether it is a command or a text, which not every agent reads.
+    pub kind: WorkKind,
     /// Higher is claimed first.
     pub priority: i32,
     /// How often it was claimed.
@@ -69,15 +73,33 @@ impl Task {
     }
 }
 
+/// The key of ready tasks that the same members may claim.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct ClaimLane {
+    owner: LaneOwner,
+    /// The kind of the tasks: a member whose agent reads no text passes over texts.
+    kind: WorkKind,
+}
+
 /// The members who may claim a ready task.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum ClaimLane {
+enum LaneOwner {
     /// Every member may claim the task.
-    Open,
+    Everybody,
     /// Members with the role may claim it.
     Role(Role),
     /// One member may claim it.
     Member(MemberName),
+}
+
+impl ClaimLane {
+    /// Whether its tasks are for more than one member.
+    fn is_shared(&self) -> bool {
+        match self.owner {
+            LaneOwner::Everybody | LaneOwner::Role(_) => true,
+            LaneOwner::Member(_) => false,
+        }
+    }
 }
 
 /// In a lane: highest priority first, then lowest number.
@@ -178,19 +200,12 @@ impl Board {
         Ok(ordered.into_iter().map(|(id, task)| BoardFact::Added { id, task }).collect())
     }
 
-    /// The best task for a worker that is free: assigned to it before unassigned, then priority, then number.
+    /// The best task for a worker that is free: assigned to it before unassigned, then priority, then number. A text is
+    /// passed over for one whose agent reads none.
     pub fn next_for(&self, who: &WaitingClaimant) -> Option<TaskId> {
-        let first = |lane: &ClaimLane| self.ready.get(lane).and_then(|ranks| ranks.first()).copied();
-        if let Some((_, id)) = first(&ClaimLane::Member(who.name.clone())) {
-            return Some(id);
-        }
-        match who.auto {
-            AutoClaim::Off => None,
-            AutoClaim::On => {
-                let by_role = who.role.clone().and_then(|role| first(&ClaimLane::Role(role)));
-                first(&ClaimLane::Open).into_iter().chain(by_role).min().map(|(_, id)| id)
-            }
-        }
+        let first = |lane: ClaimLane| self.ready.get(&lane).and_then(|ranks| ranks.first()).copied();
+        let best = who.own_lanes().filter_map(first).min();
+        best.or_else(|| who.shared_lanes().filter_map(first).min()).map(|(_, id)| id)
     }
 
     /// Claims the best task for a free worker. Without one, the fact that it waits, unless that is known.
@@ -326,16 +341,8 @@ impl Board {
         if self.ready.is_empty() || self.waiting.is_empty() {
             return Vec::new();
         }
-        let mut left: BTreeMap<&ClaimLane, usize> =
-            self.ready.iter().map(|(lane, ranks)| (lane, ranks.len())).collect();
-        let mut take = |lane: &ClaimLane| match left.get_mut(lane) {
-            Some(count) if *count > 0 => {
-                *count -= 1;
-                true
-            }
-            Some(_) | None => false,
-        };
-        self.waiting.iter().filter(|who| who.lanes().iter().any(&mut take)).map(|who| who.name.clone()).collect()
+        let mut plan = RingPlan::new(&self.ready);
+        self.waiting.iter().filter(|who| plan.give(who)).map(|who| who.name.clone()).collect()
     }
 }
 

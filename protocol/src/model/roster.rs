@@ -8,11 +8,13 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::model::agent::SessionId;
+use crate::model::agent::preset::preset;
 use crate::model::board::{AutoClaim, WaitingClaimant};
-use crate::model::id::{AgentName, LEAD, MemberName, Role};
+use crate::model::id::{AgentName, LEAD, MemberName, Role, TaskId};
 use crate::model::limits::{RESTARTS_MAX, STALL_AFTER};
 use crate::model::log::{FactStamp, LogFold, SnapshotSink};
 use crate::model::process::ProcessIdentity;
+use crate::model::task::{BoardRefusal, PromptKind, WorkKind};
 
 /// The directory that a member works in, and how much of it is the member's own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,9 +135,22 @@ pub struct MemberSpec {
 }
 
 impl MemberSpec {
+    /// What a prompt is to its agent. Of an agent that this program does not know, nothing is ruled out.
+    pub fn prompts(&self) -> PromptKind {
+        preset(&self.agent).map_or_else(|_| PromptKind::default(), |preset| preset.abilities.prompts)
+    }
+
+    /// Refuses work that its agent can not be given: words, where nobody reads. `id` is the task, if it is on the board.
+    pub fn must_take(&self, name: &MemberName, kind: WorkKind, id: Option<TaskId>) -> Result<(), BoardRefusal> {
+        match self.prompts().takes(kind) {
+            true => Ok(()),
+            false => Err(BoardRefusal::NobodyReads { id, to: name.clone(), agent: self.agent.clone() }),
+        }
+    }
+
     /// The member as the board knows it.
     pub fn claimant(&self, name: &MemberName) -> WaitingClaimant {
-        WaitingClaimant { name: name.clone(), role: self.role.clone(), auto: self.auto }
+        WaitingClaimant { name: name.clone(), role: self.role.clone(), auto: self.auto, prompts: self.prompts() }
     }
 }
 

@@ -3,34 +3,17 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::id::{MemberName, Role, TaskId};
+use crate::model::id::{AgentName, MemberName, Role, TaskId};
 use crate::model::limits::{ATTEMPTS_DEFAULT_MAX, TASK_TEXT_BYTES_MAX, TITLE_BYTES_MAX};
 
 mod changes;
 pub mod status_word;
 pub mod view;
+mod work;
 
 pub use changes::{FieldChange, TaskChanges};
 pub use status_word::StatusWord;
-
-/// The work that a task asks for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TaskWork {
-    /// A command: whoever takes it runs it with `sh -eu` in its workspace, whatever agent it drives.
-    Run(String),
-    /// A text for the agent of whoever takes it. The `shell` agent runs it as a command.
-    Prompt(String),
-}
-
-impl TaskWork {
-    /// The command or the prompt.
-    pub fn text(&self) -> &str {
-        match self {
-            TaskWork::Run(text) | TaskWork::Prompt(text) => text,
-        }
-    }
-}
+pub use work::{BadWork, CommandInput, PromptKind, TaskWork, WorkKind};
 
 /// A task as it is asked for: everything but its number and its standing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -305,6 +288,8 @@ pub enum BoardRefusal {
     NothingToChange,
     #[error("nothing was cleared since the last restore")]
     NothingCleared,
+    #[error("{to} can not take {}: it drives {agent}, which runs commands only", task_or_new(*id))]
+    NobodyReads { id: Option<TaskId>, to: MemberName, agent: AgentName },
     #[error("a task needs a text")]
     EmptyTask,
     #[error("the {what} of the task is {bytes} bytes long, and {max} are allowed")]
@@ -315,6 +300,10 @@ pub enum BoardRefusal {
     NoNumbersLeft,
     #[error("cannot clear the board: {} in progress", in_progress(.0))]
     InProgress(Vec<TaskId>),
+}
+
+fn task_or_new(id: Option<TaskId>) -> String {
+    id.map_or("words".to_owned(), |id| format!("task {id}, which is words"))
 }
 
 fn list(ids: &[TaskId]) -> String {

@@ -7,6 +7,7 @@ use crate::host::clock;
 use crate::model::id::{Address, MemberName, MessageId};
 use crate::model::mail::{MailFact, MailRefusal, Mailbox, Message, MessageBody, Urgency};
 use crate::model::roster::{AfterLeaving, Member, MemberPresence};
+use crate::model::task::PromptKind;
 use crate::store::file::{Durability, Log, LogError, TransactError};
 use crate::store::presence;
 use crate::wire::api::{DeliveredMail, MailOutcome, MailRequest, MailboxReader, UndeliveredMail};
@@ -86,7 +87,17 @@ impl Team {
     fn mail_one(&mut self, to: &Address, urgency: Urgency, body: MessageBody) -> Result<DeliveredMail, TeamError> {
         let id = self.post(to, urgency, body)?;
         // Not before: whoever waits for the message need not wait for that.
-        Ok(DeliveredMail { to: to.clone(), id, reader: self.reader_of(to) })
+        Ok(DeliveredMail { to: to.clone(), id, reader: self.reader_of(to), prompts: self.prompts_of(to) })
+    }
+
+    /// Of somebody who is not on the roster any more, nothing is ruled out.
+    fn prompts_of(&self, whose: &Address) -> PromptKind {
+        match whose {
+            Address::Lead => PromptKind::default(),
+            Address::Member(name) => {
+                self.roster().member(name).map_or(PromptKind::default(), |member| member.spec.prompts())
+            }
+        }
     }
 
     /// For a message that is delivered by now: what fails here must not say that it is not.

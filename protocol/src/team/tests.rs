@@ -31,11 +31,11 @@ fn enroll(team: &mut Team, member: &str) {
 }
 
 fn claimant(member: &str) -> WaitingClaimant {
-    WaitingClaimant { name: name(member), role: None, auto: AutoClaim::On }
+    WaitingClaimant::new(name(member))
 }
 
 fn tasks(count: usize) -> Vec<NewTask> {
-    (0..count).map(|_| NewTask::new(TaskWork::Run("true".to_owned()))).collect()
+    (0..count).map(|_| NewTask::new(TaskWork::run("true"))).collect()
 }
 
 #[test]

@@ -309,8 +309,8 @@ mod tests {
     #[test]
     fn who_has_ended_its_task_is_idle_before_its_transcript_says_so() {
         let mut ada = Ada::joined();
-        ada.team.add_tasks(|_| vec![NewTask::new(TaskWork::Run("true".to_owned()))]).unwrap();
-        let me = WaitingClaimant { name: Ada::name(), role: None, auto: AutoClaim::On };
+        ada.team.add_tasks(|_| vec![NewTask::new(TaskWork::run("true"))]).unwrap();
+        let me = WaitingClaimant::new(Ada::name());
         let claim = ada.team.claim_next(&me).unwrap().unwrap();
         let (task, prompt) = (Some(claim.id), "true".to_owned());
         ada.say(TranscriptText::TurnStarted { turn: 1, task, prompt });

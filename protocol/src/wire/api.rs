@@ -14,7 +14,7 @@ use crate::model::id::{Address, AgentName, MemberName, MessageId, Role, TaskId, 
 use crate::model::mail::Urgency;
 use crate::model::roster::{CellIsolation, StallPolicy, StartedBy, WorkerEnd, Workspace};
 use crate::model::shutdown::WhenBusy;
-use crate::model::task::{NewTask, TaskChanges};
+use crate::model::task::{NewTask, PromptKind, TaskChanges, TaskWork};
 
 mod worker;
 
@@ -345,6 +345,10 @@ pub struct DeliveredMail {
     pub id: MessageId,
     /// Whether somebody runs who can read it now.
     pub reader: MailboxReader,
+    /// Whether that reads at all: where a member runs commands only, its worker writes the message into the transcript, and
+    /// no agent gets it.
+    #[serde(default, skip_serializing_if = "PromptKind::is_default")]
+    pub prompts: PromptKind,
 }
 
 /// Whether a mailbox has a reader.
@@ -372,7 +376,7 @@ pub trait LeaderApi {
 
     /// Starts a turn of a member that is idle.
     #[method(name = "send")]
-    async fn send(&self, name: MemberName, text: String) -> RpcResult<PromptAnswer>;
+    async fn send(&self, name: MemberName, work: TaskWork) -> RpcResult<PromptAnswer>;
 
     /// Says something to a member's running turn.
     #[method(name = "steer")]

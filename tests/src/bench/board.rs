@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use serde::de::IgnoredAny;
-use teamster_protocol::model::board::{AutoClaim, Board, BoardFact, WaitingClaimant};
+use teamster_protocol::model::board::{Board, BoardFact, WaitingClaimant};
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::task::ReleaseWhy;
 use teamster_protocol::model::task::{BoardRefusal, TaskClaim};
@@ -164,5 +164,5 @@ fn parse_only(file: &Path) -> Outcome<usize> {
 
 fn claimant() -> Outcome<WaitingClaimant> {
     let name: MemberName = "alice".parse()?;
-    Ok(WaitingClaimant { name, role: None, auto: AutoClaim::On })
+    Ok(WaitingClaimant::new(name))
 }

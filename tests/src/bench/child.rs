@@ -8,7 +8,7 @@ use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use teamster_protocol::host::team_dir::TeamDir;
-use teamster_protocol::model::board::{AutoClaim, WaitingClaimant};
+use teamster_protocol::model::board::WaitingClaimant;
 use teamster_protocol::model::id::{Address, MemberName};
 use teamster_protocol::store::file::Durability;
 use teamster_protocol::team::Team;
@@ -134,7 +134,7 @@ fn wake(file: &Path) -> Outcome<()> {
 
 fn claim(dir: TeamDir, name: MemberName) -> Outcome<()> {
     let mut team = Team::open(dir, Address::Member(name.clone()), Durability::Process)?;
-    let who = WaitingClaimant { name, role: None, auto: AutoClaim::On };
+    let who = WaitingClaimant::new(name);
     let mut claimed = Vec::with_capacity(100_000);
     wait_for_go()?;
     let begin = monotonic()?;

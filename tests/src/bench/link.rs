@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use teamster_protocol::model::board::AutoClaim;
 use teamster_protocol::model::receipt::ReceiptState;
+use teamster_protocol::model::task::{CommandInput, TaskWork};
 use teamster_protocol::wire::api::WorkerApiClient;
 
 use super::Outcome;
@@ -22,10 +23,11 @@ pub(super) fn rows(place: &Place) -> Outcome<Vec<Row>> {
     let mut team = place.team("link")?;
     let name = place.enroll(&mut team, "alice", AutoClaim::On)?;
     let mut pipe = Pipe::new(MESSAGE_BYTES)?;
+    let reads = TaskWork::Run { command: "cat >/dev/null".to_owned(), input: CommandInput::Open };
     block_on(async {
         let worker = Worker::start(place, team.dir(), &name).await?;
         worker.idle().await?;
-        within(worker.peer.prompt("cat >/dev/null".to_owned())).await??;
+        within(worker.peer.prompt(reads)).await??;
         let (mut ping, mut steer, mut bare) = (Samples::default(), Samples::default(), Vec::new());
         for block in 0..BLOCKS {
             let mut pipes = Samples::default();

@@ -98,5 +98,5 @@ pub(super) fn tasks(first: TaskId, count: u32) -> Vec<NewTask> {
 
 /// Tasks that anybody may take at once.
 pub(super) fn free_tasks(count: u32, command: &str) -> Vec<NewTask> {
-    (0..count).map(|_| NewTask::new(TaskWork::Run(command.to_owned()))).collect()
+    (0..count).map(|_| NewTask::new(TaskWork::run(command))).collect()
 }

@@ -222,7 +222,7 @@ impl<'a> Teller<'a> {
         for (title, to, after, script) in TASKS {
             if !self.witness.tasks().values().any(|life| life.title == title) {
                 let script = script.replace("DONE", &self.team.file("done").display().to_string());
-                let mut args = vec!["task", "add", "--run", "--title", title];
+                let mut args = vec!["task", "add", "--run", "-i", "--title", title];
                 for (option, value) in [("--to", to), ("--after", after)] {
                     args.extend(value.into_iter().flat_map(|value| [option, value]));
                 }

@@ -8,6 +8,7 @@ use jsonrpsee::types::ErrorObjectOwned;
 use serde_json::Value;
 use teamster_protocol::model::agent::{Permission, QuestionId};
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
+use teamster_protocol::model::task::TaskWork;
 use teamster_protocol::wire::api::{
     AbortAnswer, PromptAnswer, ProtocolHello, SteerAnswer, WorkerApiClient, WorkerApiServer, WorkerPhase, WorkerStatus,
     WorkerWelcome, code,
@@ -71,8 +72,8 @@ impl WorkerApiServer for Toy {
         Err(refused())
     }
 
-    async fn prompt(&self, text: String) -> RpcResult<PromptAnswer> {
-        let turn = text.len() as u64;
+    async fn prompt(&self, work: TaskWork) -> RpcResult<PromptAnswer> {
+        let turn = work.text().len() as u64;
         Ok(PromptAnswer { turn, text: TextId::prompt_of(turn) })
     }
 

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use teamster_protocol::model::board::{AutoClaim, Board, WaitingClaimant, WorkerDeath};
+use teamster_protocol::model::board::{Board, WaitingClaimant, WorkerDeath};
 use teamster_protocol::model::id::{MemberName, TaskId};
 use teamster_protocol::model::mail::Mailbox;
 use teamster_protocol::model::roster::Roster;
@@ -72,9 +72,8 @@ fn check(error: &LogError, path: &Path) {
 
 fn on_board(log: &mut Log<Board>) {
     let who = |name: &str| WaitingClaimant {
-        name: name.parse().expect("it is a name"),
         role: Some("tester".parse().expect("it is a name")),
-        auto: AutoClaim::On,
+        ..WaitingClaimant::new(name.parse().expect("it is a name"))
     };
     consistent(log.state());
     let ids: Vec<TaskId> = log.state().tasks().map(|(id, _)| id).take(TASKS_SHOWN_MAX).collect();
@@ -91,7 +90,7 @@ fn on_board(log: &mut Log<Board>) {
     let claim = |board: &Board| Ok::<_, String>((board.claim_next(&who("alice")).0, ()));
     let bury = |board: &Board| Ok::<_, String>((board.bury(&name("alice"), WorkerDeath::default()), ()));
     let add = |board: &Board| {
-        let task = NewTask::new(TaskWork::Run("true".to_owned()));
+        let task = NewTask::new(TaskWork::run("true"));
         Ok::<_, String>((board.add(vec![task.clone(), task]).map_err(|refusal| refusal.to_string())?, ()))
     };
     // A log that holds facts of a newer version may refuse to be written on.

@@ -4,7 +4,7 @@
 use teamster_leader::ops::text::harmless_lines;
 use teamster_protocol::model::agent::TurnEnd;
 use teamster_protocol::model::agent::preset::{AgentAbilities, DriverKind, abilities_of};
-use teamster_protocol::model::board::{AutoClaim, WaitingClaimant};
+use teamster_protocol::model::board::WaitingClaimant;
 use teamster_protocol::model::id::{Address, MessageId, TaskId};
 use teamster_protocol::model::mail::{MailFact, Mailbox, Message, MessageBody, Urgency};
 use teamster_protocol::model::roster::StartedBy;
@@ -53,10 +53,10 @@ enum At {
 }
 
 fn reads(message: &Message, abilities: AgentAbilities, at: At) {
-    let me = WaitingClaimant { name: "alice".parse().expect("it is a name"), role: None, auto: AutoClaim::On };
+    let me = WaitingClaimant::new("alice".parse().expect("it is a name"));
     let claim = TaskClaim { id: TaskId(1), owner: me.name.clone(), attempt: 1 };
     let mut core = WorkerCore::new(WorkerSettings::new(me, abilities, StartedBy::Hand), 0);
-    let task = ClaimedTask { claim, work: TaskWork::Run("true".to_owned()), timeout_ms: None };
+    let task = ClaimedTask { claim, work: TaskWork::run("true"), timeout_ms: None };
     let before = match at {
         At::Start => vec![],
         At::Rest => vec![WorkerEvent::AgentReady { session: None }, WorkerEvent::Claimed(None)],

@@ -9,7 +9,9 @@ use std::process::ExitCode;
 use teamster_protocol::host::clock;
 use teamster_protocol::model::board::{AutoClaim, Board, BoardFact, ClearedTasks, WaitingClaimant};
 use teamster_protocol::model::id::{MemberName, TaskId};
-use teamster_protocol::model::task::{BoardRefusal, NewTask, ReleaseWhy, StatusWord, TaskClaim, TaskStatus, TaskWork};
+use teamster_protocol::model::task::{
+    BoardRefusal, NewTask, PromptKind, ReleaseWhy, StatusWord, TaskClaim, TaskStatus, TaskWork,
+};
 use teamster_protocol::store::file::{Durability, Log, TransactError};
 
 use super::{Answer, Entry, Op, now_ns};
@@ -59,12 +61,14 @@ fn run(args: &[String]) -> Outcome<()> {
     Ok(file.flush()?)
 }
 
-/// The processes in turn: two of a role, one that takes only what is assigned to it, the rest plain.
+/// The processes in turn: two of a role, one that takes only what is assigned to it, one that takes only commands, the rest
+/// plain.
 fn claimant(number: u64) -> WaitingClaimant {
     WaitingClaimant {
         name: name(number),
         role: (number < 2).then(|| "tester".parse().expect("it is a name")),
         auto: if number == 2 { AutoClaim::Off } else { AutoClaim::On },
+        prompts: if number == 3 { PromptKind::Program } else { PromptKind::Conversation },
     }
 }
 
@@ -139,7 +143,8 @@ impl Client {
     fn add(&mut self) -> Op {
         let count = 1 + self.chance.below(3);
         let tasks = (0..count).map(|_| {
-            let work = TaskWork::Run("x".repeat(1 + self.chance.index(400)));
+            let text = "x".repeat(1 + self.chance.index(400));
+            let work = if self.chance.one_in(3) { TaskWork::Prompt(text) } else { TaskWork::run(text) };
             let mut task = NewTask { title: "a task".to_owned(), ..NewTask::new(work) };
             task.priority = self.chance.below(3) as i32 - 1;
             task.role = self.chance.one_in(5).then(|| "tester".parse().expect("it is a name"));

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use teamster_protocol::model::board::{AutoClaim, WaitingClaimant};
+use teamster_protocol::model::board::WaitingClaimant;
 use teamster_protocol::model::id::{Address, TaskId};
 use teamster_protocol::store::file::Durability;
 use teamster_protocol::store::watch::FileWatch;
@@ -29,7 +29,7 @@ pub(super) async fn compare(tasks: usize) -> Outcome<(Footprint, Footprint)> {
     let team = Team::new(&[])?;
     let young = at_rest(&team, 0).await?;
     let mut files = Files::open(team.dir().clone(), Address::Lead, Durability::Process)?;
-    let who = WaitingClaimant { name: NAME.parse()?, role: None, auto: AutoClaim::On };
+    let who = WaitingClaimant::new(NAME.parse()?);
     for begun in (0..tasks).step_by(BATCH) {
         let added = files.add_tasks(|first| play::tasks(first, BATCH.min(tasks - begun)))?;
         for id in added {

@@ -131,7 +131,7 @@ async fn work(
 /// Commands that do nothing, with texts as long as those of people.
 pub(super) fn tasks(first: TaskId, count: usize) -> Vec<NewTask> {
     let words = "look at the module, find why it is slow, write a test that shows it, and mend it; ".repeat(4);
-    (0..count).map(|nth| NewTask::new(TaskWork::Run(format!("true # {} {words}", first.0 as usize + nth)))).collect()
+    (0..count).map(|nth| NewTask::new(TaskWork::run(format!("true # {} {words}", first.0 as usize + nth)))).collect()
 }
 
 fn generation_of(team: &Team) -> Outcome<u64> {

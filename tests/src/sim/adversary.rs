@@ -8,13 +8,24 @@ use teamster_protocol::model::id::{Address, TaskId};
 use teamster_protocol::model::mail::{MessageBody, Urgency};
 use teamster_protocol::model::roster::StartedBy;
 use teamster_protocol::model::shutdown::WhenBusy;
-use teamster_protocol::model::task::{NewTask, TaskWork};
+use teamster_protocol::model::task::{CommandInput, NewTask, TaskWork};
 use teamster_protocol::wire::api::TeamEnding;
 use teamster_protocol::wire::api::{SpawnRequest, WorkspaceRequest};
 use teamster_worker::core::{CallId, WorkerAsk};
 
 use super::Sim;
 use super::world::Due;
+use crate::chance::Chance;
+
+/// A text, or a command of either kind.
+fn any_work(chance: &mut Chance, text: &str) -> TaskWork {
+    let command = text.to_owned();
+    match chance.below(4) {
+        0 | 1 => TaskWork::Prompt(command),
+        2 => TaskWork::Run { command, input: CommandInput::Closed },
+        _ => TaskWork::Run { command, input: CommandInput::Open },
+    }
+}
 
 impl Sim {
     /// One random act, and when the next follows.
@@ -46,7 +57,7 @@ impl Sim {
         let mut tasks = Vec::new();
         for _ in 0..count {
             let chance = &mut self.world.chance;
-            let mut task = NewTask::new(TaskWork::Prompt("do it".to_owned()));
+            let mut task = NewTask::new(any_work(chance, "do it"));
             task.priority = if chance.one_in(4) { chance.below(3) as i32 - 1 } else { 0 };
             task.role = chance.one_in(4).then(|| self.roles[chance.index(self.roles.len())].clone());
             task.to = chance.one_in(6).then(|| self.members[chance.index(self.members.len())].who.name.clone());
@@ -100,7 +111,7 @@ impl Sim {
         self.calls += 1;
         let what = match self.world.chance.below(5) {
             0 if self.world.chance.one_in(2) => return self.waits_for_a_turn(index),
-            0 => WorkerAsk::Prompt { text: "and now?".to_owned() },
+            0 => WorkerAsk::Prompt { work: any_work(&mut self.world.chance, "and now?") },
             1 | 2 => WorkerAsk::Steer { text: "more to the left".to_owned() },
             3 => WorkerAsk::Abort { reason: "enough".to_owned() },
             _ => {

@@ -16,7 +16,7 @@ use teamster_protocol::model::receipt::TextId;
 use teamster_protocol::model::roster::{
     MemberSpec, OnStall, StallPolicy, StartedBy, TeamFact, WorkerProcess, Workspace,
 };
-use teamster_protocol::model::task::TaskWork;
+use teamster_protocol::model::task::{CommandInput, TaskWork};
 use teamster_worker::core::{
     AttemptEnd, CallId, ClaimedTask, SteerOf, WorkerAction, WorkerAnswer, WorkerAsk, WorkerCore, WorkerEvent,
     WorkerSettings,
@@ -31,7 +31,6 @@ use super::world::{Due, NotWritten, World};
 pub(super) struct Member {
     pub(super) index: usize,
     pub(super) who: WaitingClaimant,
-    pub(super) prompts: PromptKind,
     /// What is done when its worker does not answer.
     pub(super) on_stall: OnStall,
     pub(super) lives: u32,
@@ -63,6 +62,8 @@ pub(super) struct Worker {
     pub(super) link_lost: bool,
     pub(super) frozen: bool,
     agent: SimAgent,
+    /// What its agent was given last.
+    work: Option<TaskWork>,
     /// The task and attempt that was claimed last.
     claimed: Option<(TaskId, u32)>,
     last_turn: u64,
@@ -107,7 +108,7 @@ impl Member {
         let pid = 1_000 * (1 + self.index as u32) + self.lives;
         let identity = ProcessIdentity { pid, start_ticks: world.now_ms, boot_id: "sim".to_owned() };
         self.worker = Some(Worker {
-            core: WorkerCore::new(WorkerSettings::new(self.who.clone(), abilities(self.prompts), started_by), 0),
+            core: WorkerCore::new(WorkerSettings::new(self.who.clone(), abilities(self.who.prompts), started_by), 0),
             life,
             launched_by,
             heard_by: launched_by,
@@ -124,7 +125,8 @@ impl Member {
             terminated: false,
             link_lost: false,
             frozen: false,
-            agent: SimAgent::new(self.prompts),
+            agent: SimAgent::new(self.who.prompts),
+            work: None,
             claimed: None,
             last_turn: 0,
             found_nothing: false,
@@ -338,6 +340,13 @@ impl Worker {
                 {
                     world.oracle.broke(format!("message {id} is not urgent and steers"));
                 }
+                match (&self.work, &of) {
+                    (Some(TaskWork::Run { input: CommandInput::Open, .. }), SteerOf::Call(_))
+                    | (Some(TaskWork::Prompt(_)), _) => {}
+                    (Some(TaskWork::Run { .. }), _) | (None, _) => {
+                        world.oracle.broke(format!("{:?} is steered by {of:?} in {:?}", self.life, self.work));
+                    }
+                }
                 let outcome = self.agent.steer(world, text.id);
                 self.answers.push_back(WorkerEvent::Steered { of, text, outcome });
             }
@@ -472,6 +481,10 @@ impl Worker {
         if !matches!(self.agent.standing, AgentStanding::Idle) || number <= self.last_turn {
             world.oracle.broke(format!("{:?} begins turn {number} while its agent is {:?}", self.life, self.agent));
         }
+        if !self.agent.prompts.takes(work.kind()) {
+            world.oracle.broke(format!("{:?} only runs commands, and is given {work:?}", self.life));
+        }
+        self.work = Some(work.clone());
         self.last_turn = number;
         self.found_nothing = false;
         if world.chance.one_in(30) {

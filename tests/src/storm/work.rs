@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use teamster_protocol::model::id::TaskId;
-use teamster_protocol::model::task::{NewTask, TaskWork};
+use teamster_protocol::model::task::{CommandInput, NewTask, TaskWork};
 
 use crate::chance::Chance;
 use crate::trial::witness::Life;
@@ -28,7 +28,8 @@ pub(super) fn tasks(chance: &mut Chance, first: TaskId, count: u32, open: &[Task
             _ => (ASKS, "read word; "),
         };
         let line = format!("echo \"$TEAMSTER_TASK $$ $(date +%s%N)\" >> '{}'", done.display());
-        let mut task = NewTask::new(TaskWork::Run(format!("{before}{line}")));
+        let input = if title == ASKS { CommandInput::Open } else { CommandInput::Closed };
+        let mut task = NewTask::new(TaskWork::Run { command: format!("{before}{line}"), input });
         task.title = title.to_owned();
         task.timeout_ms = Some(20_000);
         if chance.one_in(4) && !open.is_empty() {

@@ -20,11 +20,11 @@ fn it_obeys_as_a_child_of_the_leader_does() {
     let team = Team::new();
     team.ok("up --detach");
     let dave = start(&team, "dave");
-    team.ok("task add --run echo up; read word; echo got $word");
+    team.ok("task add --run -i echo up; read word; echo got $word");
     team.until_said("dave", "up");
     team.ok("steer dave this way");
     team.until_said("dave", "got this way");
-    team.ok("task add --run echo again; read word");
+    team.ok("task add --run -i echo again; read word");
     team.until_said("dave", "again");
     team.ok("stop dave wrong branch");
     team.until_event("\"why\":\"stopped\"");
@@ -50,7 +50,7 @@ fn it_is_refused_and_refuses_as_any_other() {
     assert_eq!(second.code, Some(1));
     assert!(second.err.contains(&dave.pid().to_string()), "it names the one that runs: {}", second.err);
     assert!(team.fails(1, "spawn dave").contains("dave"));
-    team.ok("task add --run echo up; read word");
+    team.ok("task add --run -i echo up; read word");
     team.until_said("dave", "up");
     let said = team.run("shutdown dave");
     assert_eq!((said.code, said.out.contains("it is busy with task 1")), (Some(1), true), "{}", said.out);
@@ -83,12 +83,14 @@ fn it_is_ended_by_force_with_both_halves_though_both_are_stopped() {
 fn it_works_and_obeys_by_mail_without_any_leader() {
     let team = Team::new();
     let dave = start(&team, "dave");
-    team.ok("task add --run echo up; read word; echo got $word");
+    team.ok("task add --run mkfifo go; echo up; read word < go; echo got $word");
     team.until_said("dave", "up");
     team.ok("dm dave --urgent hello");
+    team.feed("go", "on");
     team.until_event("\"completed\":{\"id\":1");
-    assert_eq!(team.task(1)["attempts"][0]["end"]["result"], "up\ngot hello");
-    team.ok("task add --run echo again; read word");
+    assert_eq!(team.task(1)["attempts"][0]["end"]["result"], "up\ngot on");
+    team.until_said("dave", "hello");
+    team.ok("task add --run -i echo again; read word");
     team.until_said("dave", "again");
     assert_eq!(team.ok("stop dave wrong branch"), "dave was told by mail to stop");
     team.until_event("\"why\":\"stopped\"");

@@ -14,7 +14,7 @@ const OF_THE_LEAD: [&str; 12] = [
     "kill bob",
     "stop bob",
     "steer bob x",
-    "send bob x",
+    "send bob --run x",
     "shutdown",
     "down --force",
     "restart-leader",

@@ -50,7 +50,7 @@ fn it_refuses_while_anyone_runs_also_by_force() {
 fn it_refuses_while_tasks_are_in_progress_or_to_be_done() {
     let team = Team::new();
     team.ok("spawn alice");
-    team.ok("task add --run echo begun; read word");
+    team.ok("task add --run -i echo begun; read word");
     team.ok("task add --run true");
     team.until_said("alice", "begun");
     refused(&team, "cleanup", "task 1 is in progress by alice");

@@ -10,7 +10,7 @@ fn busy_team() -> Team {
     let team = Team::new();
     team.ok("spawn alice");
     team.ok("spawn bob");
-    team.ok("task add --run --to alice echo begun; read word");
+    team.ok("task add --run -i --to alice echo begun; read word");
     team.until_said("alice", "begun");
     team
 }

@@ -61,5 +61,5 @@ fn a_leader_that_hangs_is_killed_for_the_next_one_and_its_workers_go_on() {
     assert_eq!(restarted["before"], leader);
     assert_ne!(restarted["leader"]["pid"], leader);
     assert_eq!(team.json("status alice")["pid"], alice);
-    team.ok("send alice true");
+    team.ok("send alice --run true");
 }

@@ -42,7 +42,7 @@ fn who_left_is_not_in_the_way_and_is_forgotten_on_demand() {
     let status = team.ok("status");
     assert!(status.contains("1 idle, 2 left") && !status.contains("bob"), "{status}");
 
-    team.ok("task add later --to bob");
+    team.ok("task add --run --to bob later");
     let refused = team.fails(1, "forget bob carol");
     assert!(refused.contains("task 1 is for bob alone") && refused.contains("task unassign 1"), "{refused}");
     team.ok("task cancel 1");
@@ -73,7 +73,7 @@ fn all_teams_are_shown_with_their_places() {
     assert!(team.ok("teams").starts_with("no teams in "));
     team.ok("spawn alice bob");
     team.ok("shutdown bob");
-    team.ok("task add --to alice --run read word");
+    team.ok("task add --to alice --run -i read word");
     team.ok("--team other task add one");
     team.ok("--team broken task add one");
     team.sh("echo damaged >> \"$TEAMSTER_ROOT/broken/board.jsonl\"");

@@ -70,7 +70,7 @@ fn a_second_leader_is_refused_by_whichever_way_it_comes() {
 fn down_lets_turns_finish_and_takes_no_more() {
     let team = Team::new();
     team.ok("spawn alice");
-    team.ok("task add --run echo begun; read word; echo got $word");
+    team.ok("task add --run -i echo begun; read word; echo got $word");
     team.ok("task add --run true");
     team.until_said("alice", "begun");
     let down = team.start("down");
@@ -87,7 +87,7 @@ fn down_lets_turns_finish_and_takes_no_more() {
 fn down_by_force_waits_for_no_turn_and_loses_no_task() {
     let team = Team::new();
     team.ok("spawn alice");
-    team.ok("task add --run echo half; read word");
+    team.ok("task add --run -i echo half; read word");
     team.until_said("alice", "half");
     let ended = team.json("down --force");
     assert_eq!(ended["members"][0]["name"], "alice");

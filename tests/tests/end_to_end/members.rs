@@ -67,7 +67,7 @@ fn the_team_is_shown_as_it_is() {
     let team = Team::new();
     team.ok("spawn alice --worktree --role tester");
     team.ok("spawn bob --no-claim");
-    team.ok("task add --run --to alice echo begun; read word");
+    team.ok("task add --run -i --to alice echo begun; read word");
     team.until_said("alice", "begun");
     team.ok("task add --run exit 2");
     team.ok("task assign 2 bob");
@@ -131,7 +131,7 @@ fn shutdown_is_asked_of_one_or_of_all_and_a_busy_one_may_refuse() {
     }
     assert_eq!(team.ok("shutdown carol good night"), "carol shut down");
     assert_eq!(team.state("carol"), "left");
-    team.ok("task add --run --to alice echo begun; read word");
+    team.ok("task add --run -i --to alice echo begun; read word");
     team.until_said("alice", "begun");
     let said = team.run("shutdown");
     assert_eq!(said.code, Some(1));
@@ -159,7 +159,7 @@ fn a_member_that_is_killed_gives_its_task_back_and_may_come_again() {
     let team = Team::new();
     team.ok("spawn alice");
     assert!(team.fails(1, "spawn alice").contains("it runs already"));
-    team.ok("task add --run pwd > agent; echo begun; read word");
+    team.ok("task add --run -i pwd > agent; echo begun; read word");
     team.until_said("alice", "begun");
     let agent = fs::read_to_string(team.repository().join("agent")).unwrap();
     assert_eq!(team.ok("kill alice"), "alice was told to end by a signal, and ended in order");

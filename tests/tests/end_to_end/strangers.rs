@@ -84,7 +84,7 @@ fn a_stranger_can_not_read_what_a_member_was_asked_to_do() {
     }
     let team = Team::new();
     team.ok("spawn alice");
-    team.ok("task add --run echo begun; read word; : password-4711");
+    team.ok("task add --run -i echo begun; read word; : password-4711");
     team.until_said("alice", "begun");
     let mut look = team.sandbox().command("sh");
     look.args(["-c", "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ"]).uid(NOBODY).gid(NOBODY).current_dir("/");

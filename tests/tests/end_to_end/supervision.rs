@@ -7,7 +7,6 @@ use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
-use serde_json::Value;
 use teamster_protocol::host::process;
 use teamster_protocol::store::presence::PresenceLock;
 use teamster_tests::granted::{Need, granted};
@@ -37,7 +36,7 @@ fn die(pid: i32) {
 fn a_leader_is_replaced_and_nobody_notices_but_its_process_id() {
     let team = Team::new();
     team.ok("spawn alice");
-    team.ok("task add --run echo begun; read word; echo got $word");
+    team.ok("task add --run -i echo begun; read word; echo got $word");
     team.until_said("alice", "begun");
     let (worker, before) = (pid(&team, "alice"), leader(&team));
     let restarted = team.json("restart-leader");
@@ -54,7 +53,7 @@ fn a_leader_is_replaced_and_nobody_notices_but_its_process_id() {
 fn a_worker_that_dies_comes_back_and_its_task_and_its_mail_with_it() {
     let team = Team::new();
     team.ok("spawn alice");
-    team.ok("task add --run echo begun $$; ls again || { touch again; read word; }");
+    team.ok("task add --run -i echo begun $$; ls again || { touch again; read word; }");
     team.until_said("alice", "begun");
     team.ok("dm alice after this");
     die(pid(&team, "alice"));
@@ -111,7 +110,7 @@ fn whichever_half_of_a_worker_is_killed_it_has_died() {
 
     // The next leader did not start it, and hears of it by the roster alone.
     die(first);
-    team.ok("send alice true");
+    team.ok("send alice --run true");
     let worker = pid(&team, "alice");
     let outer = process::parent(worker as u32).expect("it runs") as i32;
     assert_ne!(leader(&team), first);
@@ -181,7 +180,7 @@ fn a_leader_has_room_for_more_members_than_the_soft_limit_of_open_files_allows()
         team.ok(&format!("spawn w{member}"));
     }
     team.file("limit.sh", "ulimit -Sn\n");
-    team.ok("task add -f ../limit.sh");
+    team.ok("task add --run -f ../limit.sh");
     team.until_event("\"completed\":{\"id\":1");
     assert_eq!(team.task(1)["attempts"][0]["end"]["result"], "40", "an agent has the limit that the user has set");
 }
@@ -190,7 +189,7 @@ fn a_leader_has_room_for_more_members_than_the_soft_limit_of_open_files_allows()
 fn an_agent_that_says_nothing_is_shown_and_heard_again() {
     let team = Team::new();
     team.ok("spawn alice --stall-after 100ms");
-    team.ok("task add --run read word; echo got $word; read word");
+    team.ok("task add --run -i read word; echo got $word; read word");
     team.until_said("alice", "\"kind\":\"stalled\"");
     assert_eq!(team.state("alice"), "stalled");
     assert!(team.ok("list").contains("stalled"));
@@ -204,7 +203,7 @@ fn a_stalled_turn_is_ended_as_set() {
     let team = Team::new();
     // Longer than a busy machine takes to begin a command, which must have said its word by then.
     team.ok("spawn alice --stall-after 2s --on-stall abort");
-    team.ok("task add --run echo begun; read word");
+    team.ok("task add --run -i echo begun; read word");
     team.until_event("\"failed\":{\"id\":1");
     let end = team.task(1)["attempts"][0]["end"].clone();
     let why = end["how"]["failed"]["reason"].as_str();
@@ -213,7 +212,7 @@ fn a_stalled_turn_is_ended_as_set() {
 
     team.ok("spawn bob --no-claim --stall-after 2s --on-stall restart");
     let before = pid(&team, "bob");
-    team.ok("task add --to bob --run ls again || { touch again; echo so far; read word; }");
+    team.ok("task add --to bob --run -i ls again || { touch again; echo so far; read word; }");
     team.until_event("\"completed\":{\"id\":2");
     assert_ne!(pid(&team, "bob"), before, "agent and worker were started anew");
     assert_eq!(team.task(2)["attempts"].as_array().map(Vec::len), Some(2));
@@ -227,18 +226,21 @@ fn a_stalled_turn_is_ended_as_set() {
 #[test]
 fn an_agent_that_stalls_is_asked_to_go_on() {
     let team = Team::new();
-    team.ok("spawn alice --stall-after 100ms --on-stall steer");
-    team.ok("task add --run read word; echo heard: $word");
+    let mut up = team.command("up --detach");
+    up.env("TEAMSTER_SCRIPT_AGENT", env!("CARGO_BIN_EXE_scripted-agent"));
+    assert_eq!(team.start_command(up).ends().code, Some(0));
+    team.ok("spawn alice --agent script --stall-after 100ms --on-stall steer");
+    team.ok("task add wait");
     team.until_event("\"completed\":{\"id\":1");
-    let result: Value = team.task(1)["attempts"][0]["end"]["result"].clone();
-    assert!(result.as_str().is_some_and(|said| said.contains("heard: nothing was heard of you")), "{result}");
+    let shown = team.ok("logs alice");
+    assert!(shown.contains("steered: nothing was heard of you"), "{shown}");
 }
 
 #[test]
 fn who_was_asked_to_end_says_so_until_it_has() {
     let team = Team::new();
     team.ok("spawn alice");
-    team.ok("task add --run echo begun; read word");
+    team.ok("task add --run -i echo begun; read word");
     team.until_said("alice", "begun");
     let mut ending = team.start("shutdown alice --finish");
     ending.until("waits for alice");
@@ -267,7 +269,7 @@ fn a_worker_that_hangs_is_shown_and_shown_to_be_well_again() {
     let team = Team::new();
     let _up = watchful(&team);
     team.ok("spawn alice");
-    team.ok("task add --run echo begun; read word; echo got $word; read word");
+    team.ok("task add --run -i echo begun; read word; echo got $word; read word");
     team.until_said("alice", "begun");
     let worker = pid(&team, "alice");
     stop(worker);
@@ -287,7 +289,7 @@ fn a_worker_that_hangs_is_shown_and_shown_to_be_well_again() {
 fn who_is_killed_for_good_does_not_come_back_though_the_leader_dies_before_it_is_buried() {
     let team = Team::new();
     team.ok("spawn alice");
-    team.ok("task add --run trap '' TERM; echo begun; read word");
+    team.ok("task add --run -i trap '' TERM; echo begun; read word");
     team.until_said("alice", "begun");
     let worker = process::identity(pid(&team, "alice") as u32).expect("it runs");
     // Its agent does not heed SIGTERM, so that its end takes longer than the life of its leader.
@@ -307,7 +309,7 @@ fn a_worker_that_hangs_while_it_finishes_its_turn_is_shown_and_ended() {
     let team = Team::new();
     let _up = watchful(&team);
     team.ok("spawn alice");
-    team.ok("task add --run echo begun; read word");
+    team.ok("task add --run -i echo begun; read word");
     team.until_said("alice", "begun");
     let ending = team.start("shutdown alice --finish");
     team.until_event("\"shutdown_reply\"");
@@ -322,7 +324,7 @@ fn a_worker_that_hangs_while_it_finishes_its_turn_is_shown_and_ended() {
 fn a_worker_that_hangs_is_killed_if_that_is_set_or_its_task_takes_too_long() {
     let team = Team::new();
     let _up = watchful(&team);
-    let again = "--run ls again || { touch again; echo begun; read word; }";
+    let again = "--run -i ls again || { touch again; echo begun; read word; }";
     let restart = "--on-stall restart";
     for (id, name, set, add) in [(1, "alice", restart, ""), (2, "bob", "", "--timeout 3s"), (3, "cy", restart, "")] {
         team.ok(&format!("spawn {name} {set} --worktree --no-claim"));
@@ -359,7 +361,7 @@ fn a_worker_of_which_both_halves_are_stopped_is_ended_and_started_again() {
     let team = Team::new();
     let _up = watchful(&team);
     team.ok("spawn alice --on-stall restart");
-    team.ok("task add --run ls again || { touch again; echo begun; read word; }");
+    team.ok("task add --run -i ls again || { touch again; echo begun; read word; }");
     team.until_said("alice", "begun");
     let halves = stop_both_halves(&team, "alice");
     team.until_event("\"restarting\":{\"name\":\"alice\"");
@@ -374,7 +376,7 @@ fn a_worker_of_which_both_halves_are_stopped_is_ended_and_started_again() {
 
     // The next leader knows it by the roster alone.
     die(leader(&team));
-    team.ok("send alice true");
+    team.ok("send alice --run true");
     let halves = stop_both_halves(&team, "alice");
     team.ok("kill alice");
     halves.iter().for_each(until_gone);
@@ -392,7 +394,7 @@ fn a_leader_whose_team_was_removed_ends_and_leaves_the_next_one_alone() {
     let mut up = team.start_command(up);
     up.until("leading team");
     team.ok("spawn alice");
-    team.ok("task add --run echo begun; read word");
+    team.ok("task add --run -i echo begun; read word");
     team.until_said("alice", "begun");
     let worker = team.json("status alice")["pid"].as_u64().expect("it runs") as u32;
     let worker = process::identity(worker).unwrap();
@@ -435,7 +437,7 @@ fn who_is_killed_has_left_nothing_behind_when_that_is_said() {
     assert_eq!(team.start_command(up).ends().code, Some(0));
     team.ok("spawn alice");
     team.file("task.sh", "setsid sh -c 'trap \"\" TERM; echo pid $$; while :; do sleep 1; done' &\nwait\n");
-    team.ok("task add -f ../task.sh");
+    team.ok("task add --run -f ../task.sh");
     team.until_said("alice", "pid ");
     let said = team.ok("logs alice");
     let left = said.lines().find_map(|line| line.split("pid ").nth(1)?.trim().parse::<u32>().ok()).unwrap();
@@ -462,7 +464,7 @@ fn how_a_worker_died_stays_with_its_task_also_if_a_poll_is_due_in_that_moment() 
     let team = Team::new();
     let _up = watchful(&team);
     team.ok("spawn alice");
-    team.ok("task add --run ls again || { touch again; echo begun; read word; }");
+    team.ok("task add --run -i ls again || { touch again; echo begun; read word; }");
     team.until_said("alice", "begun");
     // To look at the team takes longer than from one poll to the next.
     die_unnoticed(&team, pid(&team, "alice"), || (0..5).for_each(|_| drop(team.ok("status"))));

@@ -8,10 +8,12 @@ use teamster_tests::team::Team;
 fn tasks_come_as_words_from_a_file_and_from_standard_input() {
     let team = Team::new();
     team.file("task.md", "write the docs\nall of them\n");
-    assert_eq!(team.ok("task add --run echo words"), "task 1 is on the board");
-    assert_eq!(team.ok("task add -f ../task.md --title docs --timeout 1h30m --role writer"), "task 2 is on the board");
+    let nobody = "note: nobody can take it yet: no worker runs; teamster spawn NAME";
+    assert_eq!(team.ok("task add --run echo words"), format!("task 1 is on the board\n{nobody}"));
+    let said = team.ok("task add -f ../task.md --title docs --timeout 1h30m --role writer");
+    assert!(said.starts_with("task 2 is on the board\nnote: nobody can take it yet: needs the role writer"), "{said}");
     let said = team.start_with("task add --run -", "echo from a pipe\n").ends();
-    assert_eq!((said.code, said.out.as_str()), (Some(0), "task 3 is on the board\n"), "{}", said.err);
+    assert_eq!((said.code, said.out), (Some(0), format!("task 3 is on the board\n{nobody}\n")), "{}", said.err);
     assert_eq!(team.start_with("task add -f - --run", "echo again\n").ends().code, Some(0));
     assert_eq!(team.task(2)["task"]["work"]["prompt"], "write the docs\nall of them\n");
     team.ok("spawn alice");
@@ -121,7 +123,7 @@ fn what_is_completed_is_cleared_and_all_of_it_only_when_nothing_runs() {
     team.ok("spawn alice");
     team.ok("task add --run true");
     team.until_event("\"completed\":{\"id\":1");
-    team.ok("task add --run echo begun; read word");
+    team.ok("task add --run -i echo begun; read word");
     team.until_said("alice", "begun");
     team.ok("task add --run --after 2 true");
     assert_eq!(team.ok("task clear completed"), "cleared 1 task; teamster task restore puts it back");
@@ -201,7 +203,7 @@ fn a_task_is_edited_until_somebody_is_on_it() {
     team.until_event("\"completed\":{\"id\":1");
     assert_eq!(team.task(1)["attempts"][0]["end"]["result"], "said by the script");
     assert!(team.fails(1, "task edit 1 --title late").contains("cannot edit task 1: it is completed"));
-    team.ok("task add --run echo begun; read word");
+    team.ok("task add --run -i echo begun; read word");
     team.until_said("alice", "begun");
     assert!(team.fails(1, "task edit 3 --title late").contains("cannot edit task 3: it is in progress by alice"));
     team.ok("task add --run --to alice true");

@@ -66,7 +66,7 @@ fn a_busy_worker_whose_lock_is_removed_replaced_or_gone_with_its_room_keeps_its_
     team.ok("spawn alice");
     let worker = pid(&team, "alice");
     let lock = team.dir().member_lock(&"alice".parse().unwrap());
-    team.ok("task add --run echo begun; read word; echo got $word");
+    team.ok("task add --run -i echo begun; read word; echo got $word");
     team.until_said("alice", "begun");
     let aside = team.file("aside", "");
     for hostile in ["removed", "copied", "moved", "moved back", "room removed"] {

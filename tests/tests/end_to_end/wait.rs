@@ -31,7 +31,7 @@ fn until_it_watches(running: &Running) {
 fn wait_ends_when_all_tasks_are_completed_and_is_woken_by_that() {
     let team = Team::new();
     team.ok_words(&["task", "add", "--run", "mkfifo go; echo begun; read x < go"]);
-    team.ok("task add --run true --after 1");
+    team.ok("task add --run --after 1 true");
     let waiting = start_without_poll(&team, "wait 2 1");
     let idle = start_without_poll(&team, "wait --idle");
     assert_eq!(idle.ends().code, Some(0), "nobody is there who could do anything");
@@ -49,7 +49,7 @@ fn wait_ends_when_all_tasks_are_completed_and_is_woken_by_that() {
     assert_eq!(said.code, Some(0), "{}", said.err);
     assert_eq!(said.out, "the team is idle: 2 tasks: 2 completed\n");
     // A turn for no task is work too, and its end is in no log of the team.
-    team.ok("send alice mkfifo stop; echo sent; read x < stop");
+    team.ok("send alice --run -i mkfifo stop; echo sent; read x < stop");
     team.until_said("alice", "sent");
     let idle = start_without_poll(&team, "wait --idle");
     until_it_watches(&idle);
@@ -63,8 +63,8 @@ fn wait_ends_at_once_where_a_task_will_not_be_completed() {
     let team = Team::new();
     team.ok("spawn alice");
     team.ok("task add --run exit 3");
-    team.ok("task add --run true --after 1");
-    team.ok("task add --run true --to alice --after 2");
+    team.ok("task add --run --after 1 true");
+    team.ok("task add --run --to alice --after 2 true");
     let said = start_without_poll(&team, "wait 1").ends();
     assert_eq!((said.code, said.out.as_str()), (Some(1), "task 1 failed: exit status 3\n"), "{}", said.err);
     let said = start_without_poll(&team, "wait 3 --json").ends();
@@ -99,7 +99,7 @@ fn the_log_of_a_task_has_all_its_attempts_and_nothing_else() {
     follow.until("first");
     team.ok("stop alice");
     follow.until("turn 1 aborted");
-    team.ok("send alice echo not of the task");
+    team.ok("send alice --run echo not of the task");
     team.until_said("alice", "not of the task");
     team.ok("task unassign 1");
     follow.until("attempt 2 on alice");
@@ -131,6 +131,6 @@ fn the_log_of_a_task_has_all_its_attempts_and_nothing_else() {
     let entries: Vec<Value> = entries.lines().map(|line| serde_json::from_str(line).expect("an object")).collect();
     let of: Vec<(&Value, &Value)> = entries.iter().map(|entry| (&entry["member"], &entry["attempt"])).collect();
     assert_eq!((of.first(), of.last()), (Some(&(&"alice".into(), &1.into())), Some(&(&"alice".into(), &2.into()))));
-    team.ok("task add --run true --after 1");
+    team.ok("task add --run --after 1 true");
     assert!(team.ok("logs 2").contains("nobody has begun task 2 yet"));
 }

@@ -15,12 +15,12 @@ fn a_turn_is_sent_steered_and_followed() {
     team.ok("spawn alice");
     let mut logs = team.start("logs alice -f");
     assert_eq!(
-        team.ok("send alice echo ready; read word; echo got $word"),
+        team.ok("send alice --run -i echo ready; read word; echo got $word"),
         "alice works on it: turn 1; watch with teamster logs alice -f"
     );
     // The agent's word: the worker says so too, and the prompt has it.
     logs.until_one("ready", |line| line.trim_end() == "ready");
-    assert!(team.fails(1, "send alice true").contains("it is busy with turn 1"));
+    assert!(team.fails(1, "send alice --run true").contains("it is busy with turn 1"));
     assert_eq!(team.ok("steer alice hello there"), "alice has it");
     logs.until("got hello there");
     logs.until("completed");
@@ -48,7 +48,7 @@ fn a_turn_is_sent_steered_and_followed() {
 fn a_prompt_comes_from_standard_input_too() {
     let team = Team::new();
     team.ok("spawn alice");
-    let said = team.start_with("send alice -", "echo one\necho two\n").ends();
+    let said = team.start_with("send alice --run -", "echo one\necho two\n").ends();
     assert_eq!(said.code, Some(0), "{}", said.err);
     team.until_said("alice", "turn_ended");
     let shown = team.ok("logs alice");
@@ -60,7 +60,7 @@ fn a_stopped_turn_gives_its_task_back_to_be_held_with_what_was_said() {
     let team = Team::new();
     team.ok("spawn alice");
     team.ok("spawn bob");
-    team.ok("task add --run --to alice echo half; read word; echo $word");
+    team.ok("task add --run -i --to alice echo half; read word; echo $word");
     team.until_said("alice", "half");
     assert_eq!(
         team.ok("stop alice wrong branch"),
@@ -80,22 +80,24 @@ fn a_stopped_turn_gives_its_task_back_to_be_held_with_what_was_said() {
     team.until_event("\"completed\":{\"id\":1");
     assert_eq!(team.task(1)["owner"], "alice");
     // A turn without a task can be stopped as well.
-    team.ok("send bob echo begun; read word");
+    team.ok("send bob --run -i echo begun; read word");
     team.until_said("bob", "begun");
     assert_eq!(team.ok("stop bob"), "bob stopped");
 }
 
 #[test]
-fn mail_waits_for_the_next_turn_and_urgent_mail_does_not() {
+fn mail_waits_for_the_end_of_a_command_and_is_never_put_into_its_input() {
     let team = Team::new();
     team.ok("spawn alice");
-    team.ok("send alice echo begun; read word; echo got $word");
+    team.ok("send alice --run -i echo begun; read word; echo got $word");
     team.until_said("alice", "begun");
     team.ok("dm alice after this");
     let unread = team.json("status alice")["unread"].clone();
     assert_eq!(unread, 1, "it is not shown into a turn");
     team.ok("dm alice --urgent stop it");
-    team.until_said("alice", "got stop it");
+    team.ok("steer alice go on");
+    team.until_said("alice", "got go on");
+    team.until_said("alice", "stop it");
     team.until_said("alice", "after this");
     team.until_event("acknowledged");
     let mail = team.json("inbox alice")["messages"].clone();
@@ -118,11 +120,13 @@ fn a_broadcast_reaches_each_member_that_is_there() {
     );
     assert_eq!((&mailed["delivered"][1], &mailed["left_out"]), (&Value::Null, &serde_json::json!(["bob"])));
     team.until_said("alice", "main is frozen");
-    team.ok("send alice echo begun; read word; echo got $word");
+    team.ok("send alice --run -i echo begun; read word; echo got $word");
     team.until_said("alice", "begun");
     let said = team.ok("broadcast --urgent now");
-    assert_eq!(said, "in the mailbox of alice\nnot in the mailbox of bob, which left");
-    team.until_said("alice", "got now");
+    assert!(said.ends_with("\nnot in the mailbox of bob, which left"), "{said}");
+    team.ok("steer alice go on");
+    team.until_said("alice", "got go on");
+    team.until_said("alice", "now");
     team.ok("spawn bob");
     team.ok("dm bob for you alone");
     team.until_said("bob", "for you alone");

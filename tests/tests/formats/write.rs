@@ -93,12 +93,13 @@ fn roster(dir: &TeamDir) {
 
 fn board(dir: &TeamDir) {
     let mut log: Log<Board> = Log::open(dir.board(), T).unwrap();
-    let run = |text: &str| NewTask::new(TaskWork::Run(text.to_owned()));
+    let run = |text: &str| NewTask::new(TaskWork::run(text));
     let added = |id: u32, task| BoardFact::Added { id: TaskId(id), task };
     let claimed =
         |id: u32, name: &str, attempt| BoardFact::Claimed(TaskClaim { id: TaskId(id), owner: member(name), attempt });
     let waiting = |name: &str, role: Option<&str>, auto| {
-        BoardFact::Waiting(WaitingClaimant { name: member(name), role: role.map(|role| role.parse().unwrap()), auto })
+        let role = role.map(|role| role.parse().unwrap());
+        BoardFact::Waiting(WaitingClaimant { role, auto, ..WaitingClaimant::new(member(name)) })
     };
     let text = "Write the release notes: ä, \"quotes\",\na second line.".to_owned();
     let release = NewTask {

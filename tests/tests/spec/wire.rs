@@ -14,6 +14,7 @@ use teamster_protocol::model::agent::{Permission, QuestionId};
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::notice::Notice;
 use teamster_protocol::model::shutdown::WhenBusy;
+use teamster_protocol::model::task::TaskWork;
 use teamster_protocol::wire::api::{
     AbortAnswer, EndedMember, LeaderApiServer, LeaderInfo, PromptAnswer, ProtocolHello, SpawnRequest, SpawnedMember,
     SteerAnswer, SteerPassed, StoppedTurn, WorkerApiServer, WorkerStatus, WorkerWelcome,
@@ -125,8 +126,8 @@ impl WorkerApiServer for Script {
         self.answer((hello,))
     }
 
-    async fn prompt(&self, text: String) -> RpcResult<PromptAnswer> {
-        self.answer((text,))
+    async fn prompt(&self, work: TaskWork) -> RpcResult<PromptAnswer> {
+        self.answer((work,))
     }
 
     async fn steer(&self, text: String) -> RpcResult<SteerAnswer> {
@@ -164,8 +165,8 @@ impl LeaderApiServer for Script {
         self.answer((request,))
     }
 
-    async fn send(&self, name: MemberName, text: String) -> RpcResult<PromptAnswer> {
-        self.answer((name, text))
+    async fn send(&self, name: MemberName, work: TaskWork) -> RpcResult<PromptAnswer> {
+        self.answer((name, work))
     }
 
     async fn steer(&self, name: MemberName, text: String) -> RpcResult<SteerPassed> {

@@ -23,7 +23,7 @@ pub struct CallId(pub u64);
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "as in WorkerApi")]
 pub enum WorkerAsk {
-    Prompt { text: String },
+    Prompt { work: TaskWork },
     Steer { text: String },
     Abort { reason: String },
     Permit { question: QuestionId, answer: Permission },
@@ -39,16 +39,22 @@ pub enum WorkerAnswer {
     Permitted,
 }
 
-/// Why a call is refused, as a sentence that follows `NAME did not take it: `.
+/// Why a call is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AskRefused {
-    /// The sentence.
+    /// A sentence that follows `NAME did not take it: `.
     pub why: String,
+    /// The way out, where the refusal itself has one.
+    pub hint: Option<String>,
 }
 
 impl AskRefused {
     pub(super) fn new(why: impl Into<String>) -> AskRefused {
-        AskRefused { why: why.into() }
+        AskRefused { why: why.into(), hint: None }
+    }
+
+    pub(super) fn with_hint(self, hint: String) -> AskRefused {
+        AskRefused { hint: Some(hint), ..self }
     }
 }
 

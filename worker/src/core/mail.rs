@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use teamster_protocol::model::agent::preset::{PromptKind, SteerAbility};
+use teamster_protocol::model::agent::preset::PromptKind;
 use teamster_protocol::model::id::{Address, MessageId};
 use teamster_protocol::model::mail::{Message, MessageBody, Urgency};
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
@@ -14,9 +14,10 @@ use teamster_protocol::model::shutdown::{
 use teamster_protocol::model::task::TaskWork;
 
 use super::text::{TextRole, TextShown, WaitingText, joined};
-use super::turn::{TurnFor, TurnStop};
+use super::turn::{SteerWay, TurnFor, TurnStop};
 use super::{
-    AskRefused, BeforeClaim, HandedTexts, ShutdownApproval, SteerOf, WorkPhase, WorkerAction, WorkerAnswer, WorkerCore,
+    AskRefused, BeforeClaim, CallId, HandedTexts, ShutdownApproval, SteerOf, WorkPhase, WorkerAction, WorkerAnswer,
+    WorkerCore,
 };
 use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::wire::api::SteerAnswer;
@@ -117,13 +118,43 @@ impl WorkerCore {
         self.acknowledge(vec![message]);
     }
 
-    /// Lets a text steer the turn that runs, if it is urgent and the agent can be steered; else it waits.
+    /// Says something to the turn that runs, because the lead asked for it by a call.
+    pub(super) fn steer_turn(&mut self, call: CallId, text: String) {
+        let ability = self.settings.abilities.steering;
+        let WorkPhase::Turn(turn) = &mut self.phase else { return };
+        let way = turn.steer_way(ability);
+        let (id, state) = (turn.name_text(), ReceiptState::Accepted);
+        let mut text = WaitingText { id, from: Address::Lead, text, state, shown: TextShown::No };
+        match way {
+            SteerWay::Now => self.act(WorkerAction::Steer { of: SteerOf::Call(call), text }),
+            SteerWay::NextPrompt => {
+                let state = ReceiptState::Queued;
+                text.state = state.clone();
+                self.act(WorkerAction::Say(said_steer(&text)));
+                self.act(WorkerAction::Say(TranscriptText::Receipt { text: id, state: state.clone() }));
+                self.texts.push_back(text);
+                self.answer(call, Ok(WorkerAnswer::Steered(SteerAnswer { text: id, state })));
+            }
+            SteerWay::Nowhere => {
+                let refused = AskRefused::new("it runs a command whose standard input is closed, so nothing reads it");
+                let name = &self.settings.me.name;
+                let hint = format!(
+                    "end it with teamster stop {name}; what is to be steered is begun with -i: teamster send {name} \
+                     --run -i COMMAND"
+                );
+                self.answer(call, Err(refused.with_hint(hint)));
+            }
+        }
+    }
+
+    /// Lets a text steer the turn that runs, if it is urgent and the agent reads it there; else it waits. To a command it
+    /// is never given: what reads there may well run what it reads.
     fn take_text(&mut self, message: Message) {
         let urgency = message.urgency;
         let text = text_of(message);
-        let native = self.settings.abilities.steering == SteerAbility::Native;
+        let ability = self.settings.abilities.steering;
         match &self.phase {
-            WorkPhase::Turn(turn) if urgency == Urgency::Now && native && turn.ending.is_none() => {
+            WorkPhase::Turn(turn) if urgency == Urgency::Now && turn.takes_mail(ability) => {
                 self.act(WorkerAction::Steer { of: SteerOf::Mail, text });
             }
             _ if urgency == Urgency::Idle => self.idle_texts.push_back(text),

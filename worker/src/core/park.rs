@@ -3,7 +3,6 @@
 use teamster_protocol::model::agent::ProviderLimit;
 use teamster_protocol::model::limits::{PARK_DEFAULT, PARK_MIN};
 use teamster_protocol::model::notice::TranscriptText;
-use teamster_protocol::model::task::TaskWork;
 
 use super::turn::{RunningTurn, TurnFor, TurnStop};
 use super::{BeforeClaim, ClaimedTask, WorkPhase, WorkerAction, WorkerCore, ms};
@@ -21,7 +20,7 @@ pub(super) struct ParkedUntil {
 #[derive(Debug)]
 pub(super) enum ParkedWork {
     /// A turn that the limit ended.
-    Turn { turn: Box<RunningTurn>, work: TaskWork },
+    Turn(Box<RunningTurn>),
     /// A task that was claimed in the moment of the limit, and not begun.
     Task(ClaimedTask),
 }
@@ -51,13 +50,13 @@ impl WorkerCore {
     }
 
     /// Parks with a turn that the limit ended.
-    pub(super) fn park_turn(&mut self, limit: StandingLimit, turn: RunningTurn, work: TaskWork) {
-        self.park(limit, Some(ParkedWork::Turn { turn: Box::new(turn), work }));
+    pub(super) fn park_turn(&mut self, limit: StandingLimit, turn: RunningTurn) {
+        self.park(limit, Some(ParkedWork::Turn(Box::new(turn))));
     }
 
     pub(super) fn park(&mut self, limit: StandingLimit, work: Option<ParkedWork>) {
         let task = match &work {
-            Some(ParkedWork::Turn { turn, .. }) => turn.task(),
+            Some(ParkedWork::Turn(turn)) => turn.task(),
             Some(ParkedWork::Task(task)) => Some(task.claim.id),
             None => None,
         };
@@ -70,8 +69,8 @@ impl WorkerCore {
     pub(super) fn unpark(&mut self, now_ms: u64) {
         self.limit = None;
         match self.take_parked() {
-            Some(ParkedWork::Turn { turn, work }) => {
-                let RunningTurn { what_for, timeout_ms, .. } = *turn;
+            Some(ParkedWork::Turn(turn)) => {
+                let RunningTurn { what_for, timeout_ms, work, .. } = *turn;
                 match what_for {
                     // The texts wait again, and are handed on like any.
                     TurnFor::Texts | TurnFor::Queued => self.settle(now_ms, BeforeClaim::Working),
@@ -86,9 +85,9 @@ impl WorkerCore {
     /// Somebody stops what is parked, or the worker ends: the attempt is over. Nothing if nothing of the board is in hand.
     pub(super) fn end_parked(&mut self, now_ms: u64, ending: TurnStop) {
         let turn = match self.take_parked() {
-            Some(ParkedWork::Turn { turn, .. }) => Some(*turn),
-            Some(ParkedWork::Task(task)) => {
-                Some(RunningTurn::begin(self.turns, now_ms, TurnFor::Task(task.claim), task.timeout_ms))
+            Some(ParkedWork::Turn(turn)) => Some(*turn),
+            Some(ParkedWork::Task(ClaimedTask { claim, work, timeout_ms })) => {
+                Some(RunningTurn::begin(self.turns, now_ms, TurnFor::Task(claim), timeout_ms, work))
             }
             None => None,
         };

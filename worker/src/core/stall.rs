@@ -20,8 +20,8 @@ impl RunningTurn {
     pub(super) fn stall_due_ms(&self, stall: &StallPolicy) -> Option<u64> {
         let since_ms = match (self.stalled_ms, stall.then) {
             (None, OnStall::Show | OnStall::Steer | OnStall::Abort | OnStall::Restart) => self.heard_ms,
-            (Some(told_ms), OnStall::Steer) => told_ms,
-            (Some(_), OnStall::Show | OnStall::Abort | OnStall::Restart) => return None,
+            (Some(told_ms), OnStall::Steer) if self.reads_text() => told_ms,
+            (Some(_), OnStall::Show | OnStall::Steer | OnStall::Abort | OnStall::Restart) => return None,
         };
         // An agent that waits for an answer does not stall.
         (self.ending.is_none() && self.questions.is_empty()).then(|| since_ms.saturating_add(stall.after_ms))
@@ -37,6 +37,10 @@ impl WorkerCore {
         let number = turn.number;
         match self.settings.stall.then {
             OnStall::Show => self.act(WorkerAction::Say(TranscriptText::Stalled { turn: number, quiet_ms })),
+            // A command can not be asked to go on; and one that reads might run the question.
+            OnStall::Steer if !turn.reads_text() => {
+                self.act(WorkerAction::Say(TranscriptText::Stalled { turn: number, quiet_ms }));
+            }
             OnStall::Steer => {
                 let text =
                     format!("nothing was heard of you for {} s: go on, or say what you wait for", quiet_ms / 1000);
@@ -65,10 +69,10 @@ impl WorkerCore {
 mod tests {
     use teamster_protocol::model::agent::TurnEnd;
     use teamster_protocol::model::agent::preset::{DriverKind, abilities_of};
-    use teamster_protocol::model::board::{AutoClaim, WaitingClaimant};
+    use teamster_protocol::model::board::WaitingClaimant;
     use teamster_protocol::model::id::TaskId;
     use teamster_protocol::model::roster::StartedBy;
-    use teamster_protocol::model::task::{TaskClaim, TaskWork};
+    use teamster_protocol::model::task::{CommandInput, TaskClaim, TaskWork};
 
     use super::*;
     use crate::core::{AttemptEnd, ClaimedTask, WorkerEvent, WorkerSettings};
@@ -77,17 +81,18 @@ mod tests {
 
     /// At a task since 0.
     fn working(then: OnStall) -> WorkerCore {
-        let me = WaitingClaimant { name: "alice".parse().unwrap(), role: None, auto: AutoClaim::On };
+        working_on(TaskWork::Prompt("x".to_owned()), then)
+    }
+
+    fn working_on(work: TaskWork, then: OnStall) -> WorkerCore {
+        let me = WaitingClaimant::new("alice".parse().unwrap());
         let claim = TaskClaim { id: TaskId(1), owner: me.name.clone(), attempt: 1 };
         let stall = StallPolicy { after_ms: AFTER_MS, then };
         let settings =
-            WorkerSettings { stall, ..WorkerSettings::new(me, abilities_of(DriverKind::Shell), StartedBy::Leader) };
+            WorkerSettings { stall, ..WorkerSettings::new(me, abilities_of(DriverKind::Script), StartedBy::Leader) };
         let mut core = WorkerCore::new(settings, 0);
         core.step(0, WorkerEvent::AgentReady { session: None });
-        core.step(
-            0,
-            WorkerEvent::Claimed(Some(ClaimedTask { claim, work: TaskWork::Run("x".to_owned()), timeout_ms: None })),
-        );
+        core.step(0, WorkerEvent::Claimed(Some(ClaimedTask { claim, work, timeout_ms: None })));
         core.step(0, WorkerEvent::PromptTaken);
         core
     }
@@ -120,6 +125,16 @@ mod tests {
             let actions = core.step(round * AFTER_MS, WorkerEvent::Tick);
             assert_eq!(actions[0], said(round * AFTER_MS));
             assert!(matches!(&actions[1..], [WorkerAction::Steer { of: SteerOf::Stall, .. }]), "{actions:?}");
+        }
+    }
+
+    #[test]
+    fn a_command_is_never_asked_to_go_on() {
+        let open = TaskWork::Run { command: "sh".to_owned(), input: CommandInput::Open };
+        for work in [TaskWork::run("sleep 1000"), open] {
+            let mut core = working_on(work, OnStall::Steer);
+            assert_eq!(core.step(AFTER_MS, WorkerEvent::Tick), [said(AFTER_MS)], "what it reads, it may run");
+            assert_eq!(core.next_tick_ms(), None);
         }
     }
 

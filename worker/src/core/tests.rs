@@ -2,12 +2,14 @@
 
 use teamster_protocol::model::agent::AgentFault;
 use teamster_protocol::model::agent::preset::{AgentAbilities, DriverKind, PromptKind, abilities_of};
-use teamster_protocol::model::board::{AutoClaim, WaitingClaimant};
+use teamster_protocol::model::board::WaitingClaimant;
+use teamster_protocol::model::id::Address;
 use teamster_protocol::model::mail::{Message, MessageBody, Urgency};
+use teamster_protocol::model::receipt::ReceiptState;
 use teamster_protocol::model::roster::StartedBy;
 use teamster_protocol::model::shutdown::{ShutdownRequest, WhenBusy};
 use teamster_protocol::model::task::ReleaseWhy;
-use teamster_protocol::model::task::TaskClaim;
+use teamster_protocol::model::task::{CommandInput, TaskClaim};
 
 use super::*;
 
@@ -20,7 +22,7 @@ fn abilities(prompts: PromptKind) -> AgentAbilities {
 }
 
 fn worker(prompts: PromptKind) -> WorkerCore {
-    let me = WaitingClaimant { name: "alice".parse().unwrap(), role: None, auto: AutoClaim::On };
+    let me = WaitingClaimant::new("alice".parse().unwrap());
     WorkerCore::new(WorkerSettings::new(me, abilities(prompts), StartedBy::Hand), 0)
 }
 
@@ -35,7 +37,16 @@ fn idle(prompts: PromptKind) -> WorkerCore {
 fn working(prompts: PromptKind) -> WorkerCore {
     let mut core = worker(prompts);
     core.step(NOW_MS, WorkerEvent::AgentReady { session: None });
-    core.step(NOW_MS, claimed(1));
+    core.step(NOW_MS, claimed_for(prompts, 1));
+    core.step(NOW_MS, WorkerEvent::PromptTaken);
+    core
+}
+
+/// At task 1, which is a command, whatever its agent is.
+fn running(prompts: PromptKind, input: CommandInput) -> WorkerCore {
+    let mut core = worker(prompts);
+    core.step(NOW_MS, WorkerEvent::AgentReady { session: None });
+    core.step(NOW_MS, claimed_work(1, TaskWork::Run { command: "cat".to_owned(), input }));
     core.step(NOW_MS, WorkerEvent::PromptTaken);
     core
 }
@@ -45,9 +56,21 @@ fn delivered(turn: u64) -> WorkerEvent {
     WorkerEvent::Receipt { text: TextId::prompt_of(turn), state: ReceiptState::Delivered }
 }
 
+/// A task of the kind that such an agent takes.
+fn claimed_for(prompts: PromptKind, task: u32) -> WorkerEvent {
+    match prompts {
+        PromptKind::Program => claimed_work(task, TaskWork::run("true")),
+        PromptKind::Conversation => claimed_work(task, TaskWork::Prompt("do it".to_owned())),
+    }
+}
+
 fn claimed(task: u32) -> WorkerEvent {
+    claimed_work(task, TaskWork::run("true"))
+}
+
+fn claimed_work(task: u32, work: TaskWork) -> WorkerEvent {
     let claim = TaskClaim { id: TaskId(task), owner: "alice".parse().unwrap(), attempt: 1 };
-    WorkerEvent::Claimed(Some(ClaimedTask { claim, work: TaskWork::Run("true".to_owned()), timeout_ms: None }))
+    WorkerEvent::Claimed(Some(ClaimedTask { claim, work, timeout_ms: None }))
 }
 
 fn id(number: u128) -> MessageId {
@@ -149,6 +172,51 @@ fn urgent_mail_steers_a_running_turn_and_other_mail_does_not() {
     assert!(matches!(&actions[..], [WorkerAction::Steer { .. }]), "{actions:?}");
 }
 
+fn called(core: &mut WorkerCore, what: WorkerAsk) -> Result<WorkerAnswer, AskRefused> {
+    let actions = core.step(NOW_MS, WorkerEvent::Called { call: CallId(7), what });
+    let answer = actions.into_iter().find_map(|action| match action {
+        WorkerAction::Answer { answer, .. } => Some(answer),
+        _ => None,
+    });
+    answer.expect("a call that is refused is answered at once")
+}
+
+#[test]
+fn words_are_never_given_to_an_agent_that_only_runs_commands() {
+    let mut core = idle(PromptKind::Program);
+    let words = WorkerAsk::Prompt { work: TaskWork::Prompt("late work".to_owned()) };
+    let refused = called(&mut core, words).unwrap_err();
+    assert_eq!(refused.why, "its agent runs commands only, and words are never run as one");
+    assert_eq!(refused.hint.as_deref(), Some("if it is a command: teamster send alice --run COMMAND"));
+
+    let what = WorkerAsk::Prompt { work: TaskWork::run("true") };
+    let actions = core.step(NOW_MS, WorkerEvent::Called { call: CallId(8), what });
+    assert!(matches!(actions[..], [WorkerAction::Away, WorkerAction::StartTurn { .. }]), "{actions:?}");
+}
+
+#[test]
+fn a_steer_to_a_command_whose_input_is_closed_is_refused_with_the_way_out() {
+    for prompts in [PromptKind::Program, PromptKind::Conversation] {
+        let steer = || WorkerAsk::Steer { text: "left".to_owned() };
+        let refused = called(&mut running(prompts, CommandInput::Closed), steer()).unwrap_err();
+        assert_eq!(refused.why, "it runs a command whose standard input is closed, so nothing reads it");
+        assert!(refused.hint.is_some_and(|hint| hint.contains("--run -i")), "it has a way out");
+
+        let mut core = running(prompts, CommandInput::Open);
+        let actions = core.step(NOW_MS, WorkerEvent::Called { call: CallId(7), what: steer() });
+        assert!(matches!(actions[..], [WorkerAction::Steer { of: SteerOf::Call(_), .. }]), "{actions:?}");
+    }
+}
+
+#[test]
+fn mail_is_never_put_into_the_input_of_a_command() {
+    for prompts in [PromptKind::Program, PromptKind::Conversation] {
+        let mut core = running(prompts, CommandInput::Open);
+        assert_eq!(core.step(NOW_MS, WorkerEvent::MailArrived(vec![text(1, Urgency::Now)])), [], "it could be a shell");
+        assert_eq!(shown(&ends_turn(&mut core)), [id(1)], "it is handed on after the command");
+    }
+}
+
 #[test]
 fn a_shutdown_request_is_answered_before_it_is_acknowledged() {
     let mut core = idle(PromptKind::Program);
@@ -202,7 +270,7 @@ fn working_in_time() -> WorkerCore {
     let mut core = worker(PromptKind::Conversation);
     core.step(NOW_MS, WorkerEvent::AgentReady { session: None });
     let claim = TaskClaim { id: TaskId(1), owner: "alice".parse().unwrap(), attempt: 1 };
-    let task = ClaimedTask { claim, work: TaskWork::Run("true".to_owned()), timeout_ms: Some(1_000) };
+    let task = ClaimedTask { claim, work: TaskWork::run("true"), timeout_ms: Some(1_000) };
     core.step(NOW_MS, WorkerEvent::Claimed(Some(task)));
     core.step(NOW_MS, WorkerEvent::PromptTaken);
     core

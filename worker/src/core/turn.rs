@@ -1,13 +1,14 @@
 //! One turn of the agent, from its begin to what the board knows of it: what it is for, how it is being ended, and
 //! what that means for its task.
 
+use teamster_protocol::model::agent::preset::SteerAbility;
 use teamster_protocol::model::agent::{AgentFault, QuestionId, TurnEnd};
 use teamster_protocol::model::id::{Address, TaskId};
 use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
 use teamster_protocol::model::roster::WorkerEnd;
 use teamster_protocol::model::task::ReleaseWhy;
-use teamster_protocol::model::task::{TaskClaim, TaskWork};
+use teamster_protocol::model::task::{CommandInput, TaskClaim, TaskWork, WorkKind};
 use teamster_protocol::wire::api::PromptAnswer;
 
 use super::event::{AttemptEnd, CallId, ClaimedTask};
@@ -33,8 +34,8 @@ pub(super) struct RunningTurn {
     pub(super) ending: Option<TurnStop>,
     /// The agent's questions that nobody has answered.
     pub(super) questions: Vec<OpenQuestion>,
-    /// The prompt as it was put to the agent, for a second try.
-    pub(super) work: Option<TaskWork>,
+    /// The work as it was put to the agent or, if it is a command, to the shell; for a second try too.
+    pub(super) work: TaskWork,
     /// How many texts were named after this turn.
     texts: u32,
 }
@@ -50,6 +51,17 @@ pub(super) enum TurnFor {
     Texts,
     /// Texts that the agent keeps in a queue of its own.
     Queued,
+}
+
+/// The way of a text that is said to a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SteerWay {
+    /// The text is said at once.
+    Now,
+    /// The text waits for the next prompt.
+    NextPrompt,
+    /// Nobody reads the text.
+    Nowhere,
 }
 
 /// Why a turn was told to end.
@@ -69,7 +81,13 @@ pub(super) enum TurnStop {
 }
 
 impl RunningTurn {
-    pub(super) fn begin(number: u64, now_ms: u64, what_for: TurnFor, timeout_ms: Option<u64>) -> RunningTurn {
+    pub(super) fn begin(
+        number: u64,
+        now_ms: u64,
+        what_for: TurnFor,
+        timeout_ms: Option<u64>,
+        work: TaskWork,
+    ) -> RunningTurn {
         RunningTurn {
             number,
             since_ms: now_ms,
@@ -80,7 +98,7 @@ impl RunningTurn {
             stalled_ms: None,
             ending: None,
             questions: Vec::new(),
-            work: None,
+            work,
             texts: 0,
         }
     }
@@ -91,6 +109,27 @@ impl RunningTurn {
             None | Some(TurnStop::Leaving) => self.ending = Some(TurnStop::Stopped { reason }),
             Some(TurnStop::Stopped { .. } | TurnStop::TimedOut | TurnStop::Stalled { .. } | TurnStop::Hung { .. }) => {}
         }
+    }
+
+    /// The way of a steer that is said now, to an agent with that ability.
+    pub(super) fn steer_way(&self, ability: SteerAbility) -> SteerWay {
+        match (&self.work, ability) {
+            (TaskWork::Run { input: CommandInput::Closed, .. }, _) => SteerWay::Nowhere,
+            (TaskWork::Run { input: CommandInput::Open, .. }, _) => SteerWay::Now,
+            (TaskWork::Prompt(_), SteerAbility::Native) => SteerWay::Now,
+            (TaskWork::Prompt(_), SteerAbility::NextPrompt) => SteerWay::NextPrompt,
+        }
+    }
+
+    /// Whether mail can be said to the agent in this turn. A command is not given any: it reads what steers it, and what
+    /// nobody wrote for it could be taken for a command.
+    pub(super) fn takes_mail(&self, ability: SteerAbility) -> bool {
+        self.ending.is_none() && self.reads_text() && self.steer_way(ability) == SteerWay::Now
+    }
+
+    /// Whether an agent is at it, and no command.
+    pub(super) fn reads_text(&self) -> bool {
+        self.work.kind() == WorkKind::Text
     }
 
     pub(super) fn task(&self) -> Option<TaskId> {
@@ -204,9 +243,8 @@ impl WorkerCore {
         mut texts: Vec<WaitingText>,
     ) {
         self.turns += 1;
-        let mut turn = RunningTurn::begin(self.turns, now_ms, what_for, timeout_ms);
+        let turn = RunningTurn::begin(self.turns, now_ms, what_for, timeout_ms, work.clone());
         let (number, task) = (turn.number, turn.task());
-        turn.work = Some(work.clone());
         let id = TextId::prompt_of(number);
         if let TurnFor::Call { .. } = turn.what_for {
             let (from, text, state) = (Address::Lead, work.text().to_owned(), ReceiptState::Accepted);
@@ -260,9 +298,9 @@ impl WorkerCore {
         else {
             unreachable!("it was a turn a moment ago")
         };
-        if let (Some(limit), Some(work)) = (parked, turn.work.clone()) {
+        if let Some(limit) = parked {
             self.act(WorkerAction::Say(TranscriptText::TurnEnded { turn: turn.number, task: turn.task(), end }));
-            return self.park_turn(limit, turn, work);
+            return self.park_turn(limit, turn);
         }
         if let Some(reason) = ends_worker(&end) {
             let how = WorkerEnd::AgentGone { reason: reason.to_owned() };

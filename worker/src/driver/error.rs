@@ -3,6 +3,7 @@
 use std::io;
 
 use teamster_protocol::model::agent::{AgentFault, QuestionId};
+use teamster_protocol::model::task::WorkKind;
 
 /// Why a driver refused; what was asked for has not happened.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +19,12 @@ pub enum DriverError {
     Closed {
         /// The refused request, as a verb with its object.
         verb: &'static str,
+    },
+    /// Words are never run as a command, nor is a command said to who reads.
+    #[error("cannot prompt: this agent takes {} only", match takes { WorkKind::Command => "commands", WorkKind::Text => "texts" })]
+    OtherWork {
+        /// What it takes.
+        takes: WorkKind,
     },
     /// The text can not be handed over as it is.
     #[error("cannot {verb}: the text holds a NUL character")]
@@ -42,6 +49,9 @@ pub enum DriverError {
     /// Earlier steers fill all the room there is.
     #[error("cannot steer: the command has not read the steers before this one")]
     SteersUnread,
+    /// Nothing is there that the text could be written to.
+    #[error("cannot steer: the standard input of the command is closed, as nobody asked to keep it open")]
+    NoInput,
     /// Nobody will ever read standard input.
     #[error("cannot steer: the command has closed its standard input")]
     InputClosed,
@@ -89,7 +99,9 @@ impl DriverError {
             | DriverError::BadVariable { .. }
             | DriverError::SteerTooLong { .. }
             | DriverError::SteersUnread
+            | DriverError::NoInput
             | DriverError::InputClosed
+            | DriverError::OtherWork { .. }
             | DriverError::NotAsked { .. }
             | DriverError::Idle => AgentFault::Prompt,
             DriverError::Closed { .. }

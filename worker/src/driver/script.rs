@@ -42,6 +42,7 @@ use teamster_protocol::model::agent::preset::{AgentAbilities, DriverKind, abilit
 use teamster_protocol::model::agent::{AgentExit, Permission, QuestionId, SessionId};
 use teamster_protocol::model::limits::{START_WITHIN, TERM_GRACE};
 use teamster_protocol::model::receipt::ReceiptState;
+use teamster_protocol::model::task::{TaskWork, WorkKind};
 use tokio::sync::{mpsc, watch};
 
 use self::actor::ScriptActor;
@@ -155,7 +156,8 @@ impl Driver for ScriptDriver {
             TurnStanding::Closed => return Err(DriverError::Closed { verb: "prompt" }),
             TurnStanding::Idle => {}
         }
-        self.order("prompt", ScriptOrder::Prompt { id: prompt.id, text: prompt.text })?;
+        let TaskWork::Prompt(text) = prompt.work else { return Err(DriverError::OtherWork { takes: WorkKind::Text }) };
+        self.order("prompt", ScriptOrder::Prompt { id: prompt.id, text })?;
         standing.turn = TurnStanding::Running;
         standing.in_turn = true;
         self.wish.send_if_modified(|wish| std::mem::replace(wish, ScriptWish::GoOn) != ScriptWish::GoOn);

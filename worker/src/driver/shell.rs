@@ -1,4 +1,5 @@
-//! The embedded agent: a prompt is a script for `sh -eu`, and needs nothing installed and no key.
+//! The embedded agent: it runs commands with `sh -eu`, and needs nothing installed and no key. Words that are no command
+//! are refused: nobody reads here, and they are never run.
 //!
 //! Each turn is one shell in a process group of its own, in the workspace.
 //!
@@ -6,9 +7,9 @@
 //!   they were written. Text comes in whole lines, those that came together as one piece; a line
 //!   without an end is shown after a moment, and one that is too long comes in pieces. Bytes that are not
 //!   UTF-8 show as U+FFFD. A worker that takes the news slowly slows the command down.
-//! - **Input.** A steer is a line on standard input, which otherwise stays open and empty: `read`
-//!   waits for a steer, and so does `cat`, for ever; aborting it is the way out. Whether the command has read a
-//!   steer is known when the turn ends: it is delivered then, or lost.
+//! - **Input.** Standard input has ended from the start, so that nothing waits there for ever, and a steer is refused.
+//!   With [`CommandInput::Open`] it stays open for steers, each a line. Whether the command has read one is known when
+//!   the turn ends: it is delivered then, or lost.
 //! - **The end.** The exit status of the shell decides: 0 is completed, all else failed. A turn has
 //!   ended when everything it started has: what the shell leaves running gets [`TURN_LINGER`] to finish by
 //!   itself and is then stopped as by an abort, so that a workspace is quiet between turns.
@@ -22,7 +23,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Command, ExitStatus};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -30,7 +31,8 @@ use teamster_protocol::host::process::exit::exit_words;
 use teamster_protocol::model::agent::preset::{AgentAbilities, DriverKind, abilities_of};
 use teamster_protocol::model::agent::{AgentExit, Permission, QuestionId, TurnEnd};
 use teamster_protocol::model::limits::pace::{TURN_LINGER, TURN_TERM_GRACE};
-use teamster_protocol::model::receipt::ReceiptState;
+use teamster_protocol::model::receipt::{ReceiptState, TextId};
+use teamster_protocol::model::task::{CommandInput, TaskWork, WorkKind};
 use tokio::sync::{Notify, mpsc, watch};
 
 use self::input::{SteerPipe, SteerRefusal};
@@ -80,7 +82,37 @@ pub struct ShellDriver {
 }
 
 /// The standard input of the command; `None` exactly when no turn runs.
-type RunningShell = Arc<Mutex<Option<SteerPipe>>>;
+type RunningShell = Arc<Mutex<Option<CommandStdin>>>;
+
+/// Our side of a command's standard input.
+#[derive(Debug)]
+enum CommandStdin {
+    /// Nothing is there to be written to.
+    Closed,
+    /// Steers go here.
+    Steers(SteerPipe),
+}
+
+impl CommandStdin {
+    /// The standard input of the command, and our side of it.
+    fn open(input: CommandInput) -> io::Result<(Stdio, CommandStdin)> {
+        match input {
+            CommandInput::Closed => Ok((Stdio::null(), CommandStdin::Closed)),
+            CommandInput::Open => {
+                let (read, steers) = SteerPipe::open()?;
+                Ok((read.into(), CommandStdin::Steers(steers)))
+            }
+        }
+    }
+
+    /// Takes no more, and tells what became of each steer.
+    fn close(&mut self) -> Vec<(TextId, ReceiptState)> {
+        match self {
+            CommandStdin::Closed => Vec::new(),
+            CommandStdin::Steers(steers) => steers.close(),
+        }
+    }
+}
 
 /// The worker's strongest wish for the turn. Wishes only grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -124,16 +156,20 @@ impl Driver for ShellDriver {
         if running.is_some() {
             return Err(DriverError::Busy);
         }
-        if prompt.text.contains('\0') {
+        let AgentPrompt { id, work, env } = prompt;
+        let TaskWork::Run { command, input } = work else {
+            return Err(DriverError::OtherWork { takes: WorkKind::Command });
+        };
+        if command.contains('\0') {
             return Err(DriverError::NulInText { verb: "prompt" });
         }
-        check_env(&prompt.env)?;
-        let (input, steers) = SteerPipe::open().map_err(system("open a pipe for steers"))?;
-        *running = Some(steers);
+        check_env(&env)?;
+        let (stdin, ours) = CommandStdin::open(input).map_err(system("open a pipe for steers"))?;
+        *running = Some(ours);
         let (wish, wanted) = watch::channel(TurnWish::GoOn);
         self.wish = wish;
         let turn = ShellTurn { setup: Arc::clone(&self.setup), news, running: Arc::clone(&self.running), wanted };
-        tokio::spawn(turn.run(prompt, input));
+        tokio::spawn(turn.run(ShellCommand { id, command, stdin, env }));
         Ok(())
     }
 
@@ -142,7 +178,10 @@ impl Driver for ShellDriver {
             return Err(DriverError::Closed { verb: "steer" });
         }
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        let steers = running.as_mut().ok_or(DriverError::Idle)?;
+        let steers = match running.as_mut().ok_or(DriverError::Idle)? {
+            CommandStdin::Steers(steers) => steers,
+            CommandStdin::Closed => return Err(DriverError::NoInput),
+        };
         match steers.write(&steer) {
             Ok(()) => Ok(ReceiptState::Unconfirmed),
             Err(SteerRefusal::TooLong { bytes }) => {
@@ -173,6 +212,14 @@ impl Driver for ShellDriver {
     }
 }
 
+/// A command on its way to the shell.
+struct ShellCommand {
+    id: TextId,
+    command: String,
+    stdin: Stdio,
+    env: Vec<(String, String)>,
+}
+
 /// One turn, from its prompt to its end.
 struct ShellTurn {
     setup: Arc<ShellSetup>,
@@ -196,8 +243,8 @@ enum ScriptEnd {
 }
 
 impl ShellTurn {
-    async fn run(mut self, prompt: AgentPrompt, input: OwnedFd) {
-        let (played, tail) = match self.play(prompt, input).await {
+    async fn run(mut self, command: ShellCommand) {
+        let (played, tail) = match self.play(command).await {
             Ok((played, tail)) => (played, tail),
             Err(reason) => (ScriptEnd::NotBegun { reason }, TextTail::default()),
         };
@@ -206,7 +253,7 @@ impl ShellTurn {
             let _ = self.news.send(AgentNews::Broken { reason: left.to_string() }).await;
         }
         // From here on a steer is refused, so these are the last of the turn.
-        let receipts = self.running.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map(SteerPipe::close);
+        let receipts = self.running.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map(CommandStdin::close);
         for (text, state) in receipts.unwrap_or_default() {
             let _ = self.news.send(AgentNews::Receipt { text, state }).await;
         }
@@ -233,22 +280,23 @@ impl ShellTurn {
     }
 
     /// Runs the script. Returns what came of it, with the end of its output; or why it could not be started.
-    async fn play(&mut self, prompt: AgentPrompt, input: OwnedFd) -> Result<(ScriptEnd, TextTail), String> {
+    async fn play(&mut self, given: ShellCommand) -> Result<(ScriptEnd, TextTail), String> {
+        let ShellCommand { id, command: text, stdin, env } = given;
         let because = |what: &'static str| move |error: io::Error| format!("cannot {what}: {error}");
         let mut keeper = CellKeeper::new().map_err(because("watch over processes"))?;
-        let script = ShellScript::new(prompt.text).map_err(because("keep a long script in memory"))?;
+        let script = ShellScript::new(text).map_err(because("keep a long script in memory"))?;
         let (output, out) = output_pipe().map_err(because("open a pipe for output"))?;
         let err = out.try_clone().map_err(because("open a pipe for output"))?;
         let mut command = Command::new(&self.setup.program);
         // As one would call it by hand: it is how the shell calls itself in its complaints.
         command.arg0(self.setup.program.file_name().unwrap_or_default());
         command.current_dir(&self.setup.workspace);
-        command.envs(self.setup.env.iter().chain(&prompt.env).map(|(name, value)| (name, value)));
+        command.envs(self.setup.env.iter().chain(&env).map(|(name, value)| (name, value)));
         script.give(&mut command);
-        command.stdin(input).stdout(out).stderr(err);
+        command.stdin(stdin).stdout(out).stderr(err);
         let mut group = keeper.spawn(&mut command).map_err(|error| self.cannot_start(&error))?;
         // The kernel has the script: a shell that runs has taken its prompt.
-        let _ = self.news.send(AgentNews::Receipt { text: prompt.id, state: ReceiptState::Delivered }).await;
+        let _ = self.news.send(AgentNews::Receipt { text: id, state: ReceiptState::Delivered }).await;
         // The command holds our copies of its ends of the pipes: with them open, no pipe would ever end.
         drop(command);
 

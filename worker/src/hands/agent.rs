@@ -12,7 +12,7 @@ use teamster_protocol::model::agent::preset::{AgentAbilities, AgentPreset, Promp
 use teamster_protocol::model::agent::{AgentExit, Permission, QuestionId, SessionId};
 use teamster_protocol::model::id::{MemberName, TaskId};
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
-use teamster_protocol::model::task::TaskWork;
+use teamster_protocol::model::task::{TaskWork, WorkKind};
 use tokio::sync::mpsc;
 
 use crate::driver::catalog::{AgentSetup, start_driver};
@@ -120,8 +120,10 @@ impl RunningAgent {
 
     /// Begins a turn.
     pub(crate) fn prompt(&mut self, id: TextId, task: Option<TaskId>, work: TaskWork) -> Result<(), DriverError> {
-        let talks = self.abilities().prompts == PromptKind::Conversation;
-        self.turn_of = if talks && matches!(work, TaskWork::Run(_)) { TurnOf::Shell } else { TurnOf::Agent };
+        self.turn_of = match (work.kind(), self.abilities().prompts) {
+            (WorkKind::Command, PromptKind::Conversation) => TurnOf::Shell,
+            (WorkKind::Command, PromptKind::Program) | (WorkKind::Text, _) => TurnOf::Agent,
+        };
         if self.turn_of == TurnOf::Shell && self.shell.is_none() {
             let AgentSetup { workspace, env, .. } = self.setup.clone();
             let (shell, news) = ShellDriver::start(ShellSetup { env, ..ShellSetup::new(workspace) })?;
@@ -129,8 +131,7 @@ impl RunningAgent {
         }
         // Set without a task too: the worker may itself have been started by a task of another one.
         let task = task.map(|id| id.to_string()).unwrap_or_default();
-        let (TaskWork::Run(text) | TaskWork::Prompt(text)) = work;
-        self.driver().prompt(AgentPrompt { id, text, env: vec![("TEAMSTER_TASK".to_owned(), task)] })
+        self.driver().prompt(AgentPrompt { id, work, env: vec![("TEAMSTER_TASK".to_owned(), task)] })
     }
 
     /// Says something in the running turn.

@@ -10,6 +10,7 @@ use jsonrpsee::{PendingSubscriptionSink, SubscriptionSink};
 use teamster_protocol::model::agent::{Permission, QuestionId};
 use teamster_protocol::model::limits::PROTOCOL_VERSION;
 use teamster_protocol::model::notice::Notice;
+use teamster_protocol::model::task::TaskWork;
 use teamster_protocol::store::transcript::{self, TranscriptError};
 use teamster_protocol::wire::api::{
     AbortAnswer, PromptAnswer, ProtocolHello, SteerAnswer, WorkerApiServer, WorkerPhase, WorkerStatus, WorkerWelcome,
@@ -20,7 +21,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::LeaderCall;
 use super::journal::NoticeFollowers;
-use crate::core::{WorkerAnswer, WorkerAsk};
+use crate::core::{AskRefused, WorkerAnswer, WorkerAsk};
 
 /// Calls that wait for the core. No more than these can be unanswered on one link.
 pub(crate) const CALLS_QUEUE_MAX: usize = peer::CALLS_IN_FLIGHT_MAX;
@@ -63,7 +64,10 @@ impl LinkServer {
             mpsc::error::TrySendError::Closed(_) => ending(),
         })?;
         match answered.await {
-            Ok(answer) => answer.map_err(|refused| refusal(refused.why)),
+            Ok(answer) => answer.map_err(|AskRefused { why, hint }| match hint {
+                Some(hint) => refusal(format!("{why}\n{hint}")),
+                None => refusal(why),
+            }),
             Err(_) => Err(ending()),
         }
     }
@@ -93,8 +97,8 @@ impl WorkerApiServer for LinkServer {
         }
     }
 
-    async fn prompt(&self, text: String) -> RpcResult<PromptAnswer> {
-        match self.ask(WorkerAsk::Prompt { text }).await? {
+    async fn prompt(&self, work: TaskWork) -> RpcResult<PromptAnswer> {
+        match self.ask(WorkerAsk::Prompt { work }).await? {
             WorkerAnswer::Prompted(prompted) => Ok(prompted),
             other => unreachable!("the core answers a prompt with a turn, not with {other:?}"),
         }

@@ -13,6 +13,7 @@ use nix::sys::signal;
 use nix::unistd::Pid;
 use teamster_protocol::model::agent::{AgentExit, TurnEnd};
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
+use teamster_protocol::model::task::{CommandInput, TaskWork};
 use teamster_worker::driver::shell::{ShellDriver, ShellSetup};
 use teamster_worker::driver::{AgentNews, AgentPrompt, AgentSteer, Driver, DriverError};
 use tokio::sync::mpsc;
@@ -60,8 +61,13 @@ pub(crate) fn setup() -> ShellSetup {
     ShellSetup { term_grace: Duration::from_millis(50), ..ShellSetup::new(env::temp_dir()) }
 }
 
+/// A command that reads steers.
+pub(crate) fn open(command: impl Into<String>) -> TaskWork {
+    TaskWork::Run { command: command.into(), input: CommandInput::Open }
+}
+
 pub(crate) fn prompt(text: impl Into<String>) -> AgentPrompt {
-    AgentPrompt { id: TextId::prompt_of(1), text: text.into(), env: Vec::new() }
+    AgentPrompt { id: TextId::prompt_of(1), work: open(text), env: Vec::new() }
 }
 
 pub(crate) fn failed(reason: &str) -> TurnEnd {

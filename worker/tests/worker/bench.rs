@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use jsonrpsee::Methods;
 use nix::sys::signal::Signal;
-use nix::unistd::Pid;
+use nix::sys::stat::Mode;
+use nix::unistd::{Pid, mkfifo};
 use teamster_protocol::host::clock;
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::id::{Address, MemberName, MessageId, TaskId};
@@ -16,7 +17,7 @@ use teamster_protocol::model::mail::{MessageBody, Urgency};
 use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::shutdown::{ShutdownReply, ShutdownRequest, WhenBusy};
 use teamster_protocol::model::task::view::TaskView;
-use teamster_protocol::model::task::{NewTask, TaskWork};
+use teamster_protocol::model::task::{CommandInput, NewTask, TaskWork};
 use teamster_protocol::store::file::Durability;
 use teamster_protocol::store::watch::FileWatch;
 use teamster_protocol::store::{presence, transcript};
@@ -55,7 +56,13 @@ impl Bench {
         // There before the worker is, so that the files in them can be watched.
         fs::create_dir(dir.turns(&name("alice"))).unwrap();
         let inbox = Inbox::open(&dir, Address::Lead, Durability::Process).unwrap();
+        mkfifo(&root.path().join("gate"), Mode::S_IRWXU).unwrap();
         Bench { team, inbox, root }
+    }
+
+    /// Lets a command go on that does `read line <gate` in its workspace. Blocks until it does.
+    pub(crate) fn open_gate(&self, line: &str) {
+        fs::write(self.root.path().join("gate"), format!("{line}\n")).unwrap();
     }
 
     pub(crate) fn dir(&self) -> TeamDir {
@@ -110,8 +117,9 @@ impl Bench {
         link(self.command("alice"), grace_ms)
     }
 
+    /// Puts a command on the board that reads steers.
     pub(crate) fn add(&mut self, script: &str) -> TaskId {
-        let task = NewTask::new(TaskWork::Run(script.to_owned()));
+        let task = NewTask::new(open(script));
         self.team.command(TaskCommand::Add { tasks: vec![task] }).unwrap().tasks[0]
     }
 
@@ -255,4 +263,9 @@ pub(crate) fn processes_in(dir: &Path) -> Vec<PathBuf> {
 pub(crate) fn signal(child: &Child, signal: Signal) {
     let pid = Pid::from_raw(child.id().unwrap().try_into().unwrap());
     nix::sys::signal::kill(pid, signal).unwrap();
+}
+
+/// A command that reads steers.
+pub(crate) fn open(command: &str) -> TaskWork {
+    TaskWork::Run { command: command.to_owned(), input: CommandInput::Open }
 }

@@ -28,8 +28,14 @@ pub struct LogsArgs {
     #[arg(long, short)]
     pub follow: bool,
     /// How many of the newest turns of a member to show
-    #[arg(long, short = 'n', value_name = "N", default_value = "10")]
+    #[arg(long, short = 'n', value_name = "N", default_value = "10", value_parser = turns_max)]
     pub turns: NonZeroUsize,
+}
+
+/// How many turns are to be shown.
+fn turns_max(text: &str) -> Result<NonZeroUsize, String> {
+    let number = text.parse::<usize>().map_err(|_| "it is not a whole number".to_owned())?;
+    NonZeroUsize::new(number).ok_or_else(|| "at least 1 turn has to be shown".to_owned())
 }
 
 pub(super) async fn logs(context: &CliContext, args: LogsArgs) -> Result<ExitStatus, CliError> {

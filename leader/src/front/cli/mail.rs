@@ -2,10 +2,11 @@
 
 use teamster_protocol::model::id::Address;
 use teamster_protocol::model::mail::Urgency;
+use teamster_protocol::model::task::PromptKind;
 use teamster_protocol::wire::api::{DeliveredMail, MailOutcome, MailboxReader, UndeliveredMail};
 
 use super::print::{TextTone, paint};
-use super::words::TextWords;
+use super::words::{EndsWithText, TextWords, TypedText};
 use super::{CliContext, CliError, ExitStatus};
 use crate::ops::mail;
 
@@ -33,6 +34,18 @@ pub struct BroadcastArgs {
     pub urgent: bool,
 }
 
+impl EndsWithText for DmArgs {
+    fn typed_text(&mut self) -> TypedText<'_> {
+        TypedText { words: &mut self.text.words, work: None }
+    }
+}
+
+impl EndsWithText for BroadcastArgs {
+    fn typed_text(&mut self) -> TypedText<'_> {
+        TypedText { words: &mut self.text.words, work: None }
+    }
+}
+
 pub(super) async fn dm(context: &CliContext, args: DmArgs) -> Result<ExitStatus, CliError> {
     let text = args.text.resolve()?;
     show_mailed(context, &mail::dm(&context.session, args.name, text, urgency(args.urgent))?)
@@ -51,14 +64,19 @@ fn show_mailed(context: &CliContext, mailed: &MailOutcome) -> Result<ExitStatus,
 fn sentences(mailed: &MailOutcome) -> String {
     let line = |delivered: &DeliveredMail| {
         let name = paint(TextTone::Name, delivered.to.as_str());
-        match delivered.reader {
+        let commands_only = match delivered.prompts {
+            PromptKind::Program => "; it runs commands only, so the mail goes to its log and no agent reads it",
+            PromptKind::Conversation => "",
+        };
+        let place = match delivered.reader {
             MailboxReader::Running => format!("in the mailbox of {name}"),
             MailboxReader::Absent if delivered.to == Address::Lead => {
                 format!("in the mailbox of {name}; it waits there")
             }
             MailboxReader::Absent => format!("in the mailbox of {name}, who does not run; it waits there"),
             MailboxReader::Unknown => format!("in the mailbox of {name}; whether its reader runs could not be told"),
-        }
+        };
+        place + commands_only
     };
     let failed = |failed: &UndeliveredMail| {
         let name = paint(TextTone::Error, failed.to.as_str());

@@ -4,10 +4,12 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use teamster_protocol::model::id::TeamName;
 
 use super::help::ABOUT;
+use super::words::{EndsWithText, TypedText};
 use super::{CliContext, CliError, ExitStatus};
 use super::{
     cleanup, complete, config, demo, doctor, down, env, events, forget, help, id, inbox, kill, list, logs, mail, manual,
@@ -39,12 +41,15 @@ pub struct CommandLine {
     pub everywhere: GlobalArgs,
     /// The command.
     pub command: TypedCommand,
+    /// Words of its text that look like options of ours, and are part of the text.
+    pub options_in_text: Vec<String>,
 }
 
 macro_rules! commands {
     (
         options($($option:ident),*);
         without_team($($lone:ident($lone_args:ty) => $obey_alone:path),*);
+        with_text { $($talk:ident($talk_args:ty) => $obey_talk:path;)* }
         $($verb:ident($args:ty) => $obey:path;)*
     ) => {
         /// A command with its arguments.
@@ -52,6 +57,7 @@ macro_rules! commands {
         #[expect(missing_docs, reason = "each is the verb of the same name")]
         pub enum TypedCommand {
             $($verb($args),)*
+            $($talk($talk_args),)*
             $($lone($lone_args),)*
         }
 
@@ -60,6 +66,7 @@ macro_rules! commands {
             pub fn verb(&self) -> Verb {
                 match self {
                     $(TypedCommand::$verb(_) => Verb::$verb,)*
+                    $(TypedCommand::$talk(_) => Verb::$talk,)*
                     $(TypedCommand::$lone(_) => Verb::$lone,)*
                 }
             }
@@ -67,8 +74,18 @@ macro_rules! commands {
             fn from_matches(verb: Verb, matches: &ArgMatches) -> Result<TypedCommand, clap::Error> {
                 match verb {
                     $(Verb::$verb => <$args>::from_arg_matches(matches).map(TypedCommand::$verb),)*
+                    $(Verb::$talk => <$talk_args>::from_arg_matches(matches).map(TypedCommand::$talk),)*
                     $(Verb::$lone => <$lone_args>::from_arg_matches(matches).map(TypedCommand::$lone),)*
                     $(Verb::$option)|* => unreachable!("an option is no command"),
+                }
+            }
+
+            /// The text that ends the command, if its arguments end with one.
+            fn typed_text(&mut self) -> Option<TypedText<'_>> {
+                match self {
+                    $(TypedCommand::$talk(args) => Some(args.typed_text()),)*
+                    $(TypedCommand::$verb(_) => None,)*
+                    $(TypedCommand::$lone(_) => None,)*
                 }
             }
 
@@ -76,6 +93,7 @@ macro_rules! commands {
             pub(super) async fn obey(self, context: &CliContext) -> Result<ExitStatus, CliError> {
                 match self {
                     $(TypedCommand::$verb(args) => $obey(context, args).await,)*
+                    $(TypedCommand::$talk(args) => $obey_talk(context, args).await,)*
                     $(TypedCommand::$lone(args) => $obey_alone(args, program()),)*
                 }
             }
@@ -85,6 +103,7 @@ macro_rules! commands {
         fn with_arguments(verb: Verb, command: Command) -> Command {
             match verb {
                 $(Verb::$verb => <$args>::augment_args(command),)*
+                $(Verb::$talk => <$talk_args>::augment_args(command),)*
                 $(Verb::$lone => <$lone_args>::augment_args(command),)*
                 $(Verb::$option)|* => unreachable!("an option is no command"),
             }
@@ -100,6 +119,15 @@ commands! {
         Help(help::HelpArgs) => help::help,
         Manual(manual::ManualArgs) => manual::write_pages
     );
+    with_text {
+        Send(talk::SendArgs) => talk::send;
+        Steer(talk::SteerArgs) => talk::steer;
+        Dm(mail::DmArgs) => mail::dm;
+        Broadcast(mail::BroadcastArgs) => mail::broadcast;
+        Stop(stop::StopArgs) => stop::stop;
+        Shutdown(shutdown::ShutdownArgs) => shutdown::shutdown;
+        TaskAdd(task::add::AddArgs) => task::add::add;
+    }
     Up(up::UpArgs) => up::up;
     Down(down::DownArgs) => down::down;
     RestartLeader(restart_leader::RestartLeaderArgs) => restart_leader::restart_leader;
@@ -112,18 +140,11 @@ commands! {
     Status(status::StatusArgs) => status::status;
     Why(why::WhyArgs) => why::why;
     Wait(wait::WaitArgs) => wait::wait;
-    Send(talk::SendArgs) => talk::send;
-    Steer(talk::SteerArgs) => talk::steer;
-    Dm(mail::DmArgs) => mail::dm;
-    Broadcast(mail::BroadcastArgs) => mail::broadcast;
     Inbox(inbox::InboxArgs) => inbox::inbox;
     Logs(logs::LogsArgs) => logs::logs;
     Events(events::EventsArgs) => events::events;
-    Stop(stop::StopArgs) => stop::stop;
-    Shutdown(shutdown::ShutdownArgs) => shutdown::shutdown;
     Kill(kill::KillArgs) => kill::kill;
     Forget(forget::ForgetArgs) => forget::forget;
-    TaskAdd(task::add::AddArgs) => task::add::add;
     TaskList(task::list::ListTasksArgs) => task::list::list;
     TaskShow(task::show::ShowArgs) => task::show::show;
     TaskAssign(task::change::AssignArgs) => task::change::assign;
@@ -144,17 +165,28 @@ commands! {
 
 /// Reads a command line.
 pub(super) fn parse(words: &[OsString]) -> Result<CommandLine, clap::Error> {
-    let matches = program().try_get_matches_from(words)?;
+    let mut program = program();
+    let matches = program.try_get_matches_from_mut(words)?;
     let everywhere = GlobalArgs::from_arg_matches(&matches)?;
     let mut path = String::new();
-    let mut below = &matches;
+    let (mut at, mut below) = (&program, &matches);
     while let Some((word, matches)) = below.subcommand() {
         path.push_str(if path.is_empty() { "" } else { " " });
         path.push_str(word);
+        at = at.find_subcommand(word).expect("what was typed is in the tree");
         below = matches;
     }
     let verb = commands().find(|verb| verb.row().path == path).expect("only commands of verbs end the tree");
-    Ok(CommandLine { everywhere, command: TypedCommand::from_matches(verb, below)? })
+    let mut command = TypedCommand::from_matches(verb, below)?;
+    let is_ours = |name: &str| at.get_arguments().any(|known| known.get_long() == Some(name));
+    let options_in_text = command.typed_text().map(|tail| tail.settle(words, is_ours)).unwrap_or_default();
+    if let Some(TypedText { work: Some(work), .. }) = command.typed_text()
+        && work.contradict()
+    {
+        let why = "-i keeps the standard input of a command open, and without --run there is no command";
+        return Err(clap::Error::raw(ErrorKind::ArgumentConflict, why));
+    }
+    Ok(CommandLine { everywhere, command, options_in_text })
 }
 
 /// The whole command line, as clap knows it.
@@ -168,7 +200,7 @@ pub fn program() -> Command {
         .after_help(
             "Examples:\n  \
              teamster spawn alice --worktree      start a member on a branch of its own\n  \
-             teamster task add make test --run    put a command on the board\n  \
+             teamster task add --run make test    put a command on the board\n  \
              teamster status                      see who does what\n  \
              teamster down                        let everybody finish, and end the team\n\n\
              Exit codes: 0 done, 1 a task failed or the work was refused, 2 usage,\n\
@@ -329,25 +361,64 @@ mod tests {
             &["spawn", "a", "--worktree", "--shared"][..],
             &["spawn", "a", "--base", "main"],
             &["task", "add"],
-            &["task", "add", "x", "-f", "y"],
+            &["task", "add", "-f", "y", "x"],
+            &["task", "add", "-i", "x"],
+            &["send", "alice", "-i", "x"],
             &["task", "list", "--all", "--status", "failed"],
-            &["task", "add", "x", "--timeout", "5"],
+            &["task", "add", "--timeout", "5", "x"],
             &["send", "alice"],
         ] {
             usage_error(words);
         }
     }
 
+    /// The text of a command, and whether it is one for the shell.
+    fn text_of(words: &[&str]) -> (String, bool) {
+        let mut line = parsed(words).unwrap_or_else(|error| panic!("{words:?}: {error}"));
+        let TypedText { words, work } = line.command.typed_text().expect("it ends with a text");
+        (words.join(" "), work.is_some_and(|work| work.run))
+    }
+
     #[test]
-    fn words_need_no_quotes_and_options_may_follow_them() {
-        let line = parsed(&["dm", "alice", "look", "at", "this", "--urgent", "--json"]).expect("it is good usage");
+    fn words_need_no_quotes_and_options_come_before_them() {
+        let line = parsed(&["dm", "--json", "alice", "--urgent", "see", "--json"]).expect("it is good usage");
         assert!(line.everywhere.json);
+        assert_eq!(line.options_in_text, ["--json"]);
         match line.command {
             TypedCommand::Dm(dm) => {
                 assert!(dm.urgent);
-                assert_eq!(dm.text.resolve().expect("no standard input is read"), "look at this");
+                assert_eq!(dm.text.resolve().expect("no standard input is read"), "see --json");
             }
             other => panic!("{other:?}"),
+        }
+        for (line, text) in [
+            ("task add fix the --json output", "fix the --json output"),
+            ("task add --json fix the --json output", "fix the --json output"),
+            ("--json task add fix --help", "fix --help"),
+            ("task add --to alice fix -f now", "fix -f now"),
+            ("steer alice use -j4 --urgent", "use -j4 --urgent"),
+            ("stop alice it has --json", "it has --json"),
+            ("shutdown alice --finish no --finish", "no --finish"),
+            ("broadcast a -- b", "a -- b"),
+            ("task add -- explain --run", "explain --run"),
+            ("send alice -- --run it", "--run it"),
+        ] {
+            assert_eq!(text_of(&line.split(' ').collect::<Vec<_>>()), (text.to_owned(), false), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_command_keeps_its_options_and_its_dashes() {
+        for (line, command) in [
+            ("task add make -j4 --run", "make -j4"),
+            ("task add --run make -j4 --run", "make -j4 --run"),
+            ("send alice --run cargo test -- --nocapture", "cargo test -- --nocapture"),
+            ("send alice cargo test -- --nocapture --run", "cargo test -- --nocapture"),
+            ("send --run -i alice cat -n", "cat -n"),
+            ("task add --run -i -- -x", "-x"),
+            ("task add - --run", "-"),
+        ] {
+            assert_eq!(text_of(&line.split(' ').collect::<Vec<_>>()), (command.to_owned(), true), "{line}");
         }
     }
 }

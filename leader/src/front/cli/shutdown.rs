@@ -5,6 +5,7 @@ use teamster_protocol::model::shutdown::WhenBusy;
 
 use super::endings::{EndingLines, exit_of};
 use super::interrupt::unless_interrupted;
+use super::words::{EndsWithText, TypedText};
 use super::{CliContext, CliError, ExitStatus};
 use crate::ops::shutdown;
 
@@ -14,11 +15,17 @@ pub struct ShutdownArgs {
     /// The member; all that run if not given
     pub name: Option<MemberName>,
     /// Why, for the member
-    #[arg(value_name = "REASON")]
+    #[arg(value_name = "REASON", trailing_var_arg = true)]
     pub reason: Vec<String>,
     /// Let a busy member finish its turn instead of refusing
     #[arg(long)]
     pub finish: bool,
+}
+
+impl EndsWithText for ShutdownArgs {
+    fn typed_text(&mut self) -> TypedText<'_> {
+        TypedText { words: &mut self.reason, work: None }
+    }
 }
 
 pub(super) async fn shutdown(context: &CliContext, args: ShutdownArgs) -> Result<ExitStatus, CliError> {

@@ -6,6 +6,7 @@ use teamster_protocol::wire::api::{PassedVia, StoppedTurn};
 
 use super::interrupt::unless_interrupted;
 use super::print::{TextTone, paint};
+use super::words::{EndsWithText, TypedText};
 use super::{CliContext, CliError, ExitStatus};
 use crate::ops::stop;
 
@@ -15,8 +16,14 @@ pub struct StopArgs {
     /// The member
     pub name: MemberName,
     /// Why, for its transcript
-    #[arg(value_name = "REASON")]
+    #[arg(value_name = "REASON", trailing_var_arg = true)]
     pub reason: Vec<String>,
+}
+
+impl EndsWithText for StopArgs {
+    fn typed_text(&mut self) -> TypedText<'_> {
+        TypedText { words: &mut self.reason, work: None }
+    }
 }
 
 pub(super) async fn stop(context: &CliContext, args: StopArgs) -> Result<ExitStatus, CliError> {

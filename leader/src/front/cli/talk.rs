@@ -6,7 +6,7 @@ use teamster_protocol::wire::api::{PassedVia, SteerAnswer};
 
 use super::interrupt::unless_interrupted;
 use super::print::{TextTone, paint};
-use super::words::TextWords;
+use super::words::{EndsWithText, TextWords, TypedText, WorkOptions};
 use super::{CliContext, CliError, ExitStatus};
 use crate::ops::talk::{self, SentPrompt, SentSteer};
 
@@ -18,6 +18,9 @@ pub struct SendArgs {
     /// What to do
     #[command(flatten)]
     pub text: TextWords,
+    /// Whether that is a command
+    #[command(flatten)]
+    pub work: WorkOptions,
 }
 
 /// `teamster steer`.
@@ -30,9 +33,21 @@ pub struct SteerArgs {
     pub text: TextWords,
 }
 
+impl EndsWithText for SendArgs {
+    fn typed_text(&mut self) -> TypedText<'_> {
+        TypedText { words: &mut self.text.words, work: Some(&mut self.work) }
+    }
+}
+
+impl EndsWithText for SteerArgs {
+    fn typed_text(&mut self) -> TypedText<'_> {
+        TypedText { words: &mut self.text.words, work: None }
+    }
+}
+
 pub(super) async fn send(context: &CliContext, args: SendArgs) -> Result<ExitStatus, CliError> {
-    let text = args.text.resolve()?;
-    let sent = unless_interrupted(talk::send(&context.session, args.name, text)).await?;
+    let work = args.work.work(args.text.resolve()?);
+    let sent = unless_interrupted(talk::send(&context.session, args.name, work)).await?;
     context.show(&sent, |SentPrompt { name, prompted }| {
         let shown = paint(TextTone::Name, name.as_str());
         format!("{shown} works on it: turn {}; watch with teamster logs {name} -f", prompted.turn)

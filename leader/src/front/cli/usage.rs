@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 
+use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::help::ABOUT;
@@ -89,7 +90,37 @@ fn hint(error: &clap::Error, words: &[OsString]) -> String {
         Some(ContextValue::String(word)) => did_you_mean(word, known),
         Some(_) | None => None,
     }
-    .map_or_else(|| see_help(&path), |meant| format!("did you mean {meant}?"))
+    .map(|meant| format!("did you mean {meant}?"))
+    .or_else(|| option_of_others(error).map(|told| format!("{told}; {}", see_help(&path))))
+    .unwrap_or_else(|| see_help(&path))
+}
+
+/// The commands that have an option which the typed one lacks: `--shared is an option of teamster spawn`.
+fn option_of_others(error: &clap::Error) -> Option<String> {
+    const NAMED_MAX: usize = 3;
+    let (ErrorKind::UnknownArgument, Some(ContextValue::String(typed))) =
+        (error.kind(), error.get(ContextKind::InvalidArg))
+    else {
+        return None;
+    };
+    let name = typed.strip_prefix("--")?.split('=').next()?;
+    let mut owners = Vec::new();
+    owners_of(&program(), "teamster", name, &mut owners);
+    if owners.is_empty() {
+        return None;
+    }
+    let more = if owners.len() > NAMED_MAX { " and others" } else { "" };
+    owners.truncate(NAMED_MAX);
+    Some(format!("--{name} is an option of {}{more}", owners.join(", ")))
+}
+
+fn owners_of(command: &Command, path: &str, option: &str, owners: &mut Vec<String>) {
+    if command.get_arguments().any(|known| known.get_long() == Some(option) && !known.is_hide_set()) {
+        owners.push(path.to_owned());
+    }
+    for below in command.get_subcommands().filter(|below| !below.is_hide_set()) {
+        owners_of(below, &format!("{path} {}", below.get_name()), option, owners);
+    }
 }
 
 /// The command that was typed, as far as there is one, with its words: `teamster task add`. `unknown` is the word that is
@@ -125,7 +156,10 @@ mod tests {
             "task shw 3",
             "spawn Alice",
             "spawn alice --wroktree",
-            "task add make -f plan.md",
+            "task add -f plan.md make",
+            "task add -i make",
+            "list --worktree",
+            "logs alice -n 0",
             "task clear none",
             "task clear compleded",
             "dm alice",
@@ -151,9 +185,18 @@ mod tests {
         $ spawn alice --wroktree
         unexpected argument --wroktree
           did you mean --worktree?
-        $ task add make -f plan.md
-        the argument '[TEXT]...' cannot be used with '--file <FILE>'
+        $ task add -f plan.md make
+        the argument '--file <FILE>' cannot be used with '[TEXT]...'
           see teamster task add --help
+        $ task add -i make
+        -i keeps the standard input of a command open, and without --run there is no command
+          see teamster task add --help
+        $ list --worktree
+        unexpected argument --worktree
+          --worktree is an option of teamster spawn, teamster run; see teamster list --help
+        $ logs alice -n 0
+        invalid value '0' for '--turns <N>': at least 1 turn has to be shown
+          see teamster logs --help
         $ task clear none
         invalid value 'none' for '<SCOPE>' [possible values: completed, failed, all]
           see teamster task clear --help

@@ -94,7 +94,7 @@ fn all_that_stands_against_it_is_named_at_once_and_nothing_is_removed() {
     let mut scene = Scene::new();
     let worktree = scene.member("ada");
     fs::write(worktree.join("new.txt"), "work").unwrap();
-    scene.team.add_tasks(|_| vec![NewTask::new(TaskWork::Run("true".to_owned()))]).unwrap();
+    scene.team.add_tasks(|_| vec![NewTask::new(TaskWork::run("true"))]).unwrap();
     let leader = PresenceLock::take(&scene.dir.leader_lock(), 1).unwrap();
     let worker = PresenceLock::take(&scene.dir.member_lock(&"ada".parse().unwrap()), 1).unwrap();
     let why = scene.refused(CleanupCare::Refuse);
@@ -168,7 +168,7 @@ fn last_record(log: &Path) -> String {
 #[test]
 fn a_task_that_is_being_added_is_waited_for_and_stands_against_it() {
     let mut other = Scene::new();
-    other.team.add_tasks(|_| vec![NewTask::new(TaskWork::Run("true".to_owned()))]).unwrap();
+    other.team.add_tasks(|_| vec![NewTask::new(TaskWork::run("true"))]).unwrap();
     let record = last_record(&other.dir.board());
 
     let scene = Scene::new();
@@ -210,7 +210,7 @@ fn a_member_that_is_being_added_is_waited_for() {
 fn who_comes_too_late_is_refused() {
     let mut scene = Scene::new();
     cleanup(&scene.dir, CleanupCare::Refuse).unwrap();
-    let added = scene.team.add_tasks(|_| vec![NewTask::new(TaskWork::Run("true".to_owned()))]);
+    let added = scene.team.add_tasks(|_| vec![NewTask::new(TaskWork::run("true"))]);
     assert!(added.is_err(), "{added:?}");
     assert_eq!(scene.left_in_root(), Vec::<String>::new());
 }
@@ -227,7 +227,7 @@ fn no_task_is_lost_that_was_added_beside_a_cleanup() {
             let adder = scope.spawn(|| {
                 start.wait();
                 let mut team = Team::open(dir.clone(), Address::Lead, Durability::Process)?;
-                team.add_tasks(|_| vec![NewTask::new(TaskWork::Run(text.clone()))])
+                team.add_tasks(|_| vec![NewTask::new(TaskWork::run(text.clone()))])
             });
             start.wait();
             let cleaned = cleanup(&dir, CleanupCare::Refuse);

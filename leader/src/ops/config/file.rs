@@ -8,9 +8,9 @@ use teamster_protocol::model::roster::OnStall;
 
 use super::agent::AgentSettings;
 use super::error::{ConfigError, ConfigFault, ConfigProblems, ConfigReport};
-use super::value::{flag, named, number, table, unknown_key, word};
+use super::value::{named, number, table, unknown_key, word};
 use super::{CONFIG_BYTES_MAX, ConfigScope, Durability, PlacedValue, agent};
-use crate::ops::document::value::{length, line};
+use crate::ops::document::value::{flag, length, line};
 use crate::ops::document::{DocumentEntry, DocumentFault, DocumentFormat, DocumentNode, DocumentValue, place, read};
 
 /// The most characters that the beginning of a team's name may have: what is derived from the place comes after it.

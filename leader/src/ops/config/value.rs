@@ -60,21 +60,6 @@ pub(super) fn unknown_key(
     });
 }
 
-/// A flag; of anything else it is said that it is none.
-pub(super) fn flag(field: &'static str, node: DocumentNode<'_>, problems: &mut ConfigProblems) -> Option<bool> {
-    match node.value {
-        DocumentValue::Flag(flag) => Some(flag),
-        other @ (DocumentValue::Text(_)
-        | DocumentValue::Number(_)
-        | DocumentValue::List(_)
-        | DocumentValue::Table(_)
-        | DocumentValue::Other(_)) => {
-            wrong_type(problems, node.span, field, "true or false", other.kind());
-            None
-        }
-    }
-}
-
 /// A whole number from 1 to `max`.
 pub(super) fn number(
     field: &'static str,

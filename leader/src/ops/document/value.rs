@@ -44,6 +44,25 @@ pub(crate) fn line<F: From<DocumentFault>>(
     Some(text.trim().to_owned())
 }
 
+/// Whether something is so.
+pub(crate) fn flag<F: From<DocumentFault>>(
+    field: &'static str,
+    node: DocumentNode<'_>,
+    problems: &mut DocumentProblems<F>,
+) -> Option<bool> {
+    match node.value {
+        DocumentValue::Flag(flag) => Some(flag),
+        other @ (DocumentValue::Text(_)
+        | DocumentValue::Number(_)
+        | DocumentValue::List(_)
+        | DocumentValue::Table(_)
+        | DocumentValue::Other(_)) => {
+            wrong_type(problems, node.span, field, "true or false", other.kind());
+            None
+        }
+    }
+}
+
 /// A length of time, with its unit.
 pub(crate) fn length<F: From<DocumentFault>>(
     field: &'static str,

@@ -1,6 +1,6 @@
 //! Why a run could not begin, or go on.
 
-use teamster_protocol::model::id::TaskId;
+use teamster_protocol::model::id::{AgentName, TaskId};
 use teamster_protocol::team::TeamError;
 
 use crate::ops::leadership::LeadershipError;
@@ -19,11 +19,13 @@ pub enum RunError {
     /// There is nothing to do.
     #[error("there is nothing to run: no plan, and no task on the board")]
     Nothing,
-    /// A prompt needs an agent that understands it.
-    #[error("task {label} has a `prompt`, but the agent is shell, which takes commands")]
+    /// A prompt needs an agent that reads.
+    #[error("task {label} has a `prompt`, and the workers drive {agent}, which runs commands only")]
     PromptForShell {
         /// The task's name in the plan.
         label: String,
+        /// What they drive.
+        agent: AgentName,
     },
     /// No leader.
     #[error(transparent)]

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use super::name;
 use super::problem::{PlanFault, PlanProblems, PlanReport};
-use super::{ID_CHARS_MAX, PLAN_TASKS_MAX, TITLE_COLUMNS_MAX, TaskWork};
-use crate::ops::document::value::{length, line, repeated, words, wrong_type};
+use super::{CommandInput, ID_CHARS_MAX, PLAN_TASKS_MAX, TITLE_COLUMNS_MAX, TaskWork, WorkKind};
+use crate::ops::document::value::{flag, length, line, repeated, words, wrong_type};
 use crate::ops::document::{DocumentEntry, DocumentFault, DocumentNode, DocumentValue, TextSpan};
 use crate::ops::text::{did_you_mean, shorten};
 use value::{id_text, named, priority};
 
-const KEYS: [&str; 9] = ["id", "run", "prompt", "title", "after", "to", "role", "priority", "timeout"];
+const KEYS: [&str; 10] = ["id", "run", "prompt", "interactive", "title", "after", "to", "role", "priority", "timeout"];
 
 /// The names that other tools have for our keys, where no likeness of spelling would lead to ours.
 const SYNONYMS: [(&str, &str); 12] = [
@@ -122,7 +122,7 @@ fn draft(at: usize, node: DocumentNode<'_>, problems: &mut PlanProblems) -> Opti
         id: (at + 1).to_string(),
         id_span: span.clone(),
         span,
-        work: TaskWork::Run(String::new()),
+        work: TaskWork::run(""),
         title: String::new(),
         after: Vec::new(),
         to: None,
@@ -130,7 +130,7 @@ fn draft(at: usize, node: DocumentNode<'_>, problems: &mut PlanProblems) -> Opti
         priority: 0,
         timeout: None,
     };
-    let (mut run, mut prompt) = (None, None);
+    let (mut run, mut prompt, mut interactive) = (None, None, None);
     let mut seen = [false; KEYS.len()];
     for DocumentEntry { key, key_span, node } in entries {
         if let Some(at) = KEYS.iter().position(|known| *known == key)
@@ -143,6 +143,7 @@ fn draft(at: usize, node: DocumentNode<'_>, problems: &mut PlanProblems) -> Opti
             "id" => id(node, &mut draft, problems),
             "run" => run = Some((key_span, words("`run`", node, problems))),
             "prompt" => prompt = Some((key_span, words("`prompt`", node, problems))),
+            "interactive" => interactive = flag("`interactive`", node, problems).map(|is| (key_span, is)),
             "title" => draft.title = line("`title`", node, problems).unwrap_or_default(),
             "after" => after(node, &mut draft, problems),
             "to" => draft.to = named("`to`", node, name::member, problems),
@@ -158,7 +159,11 @@ fn draft(at: usize, node: DocumentNode<'_>, problems: &mut PlanProblems) -> Opti
         }
     }
     draft.work = match (run, prompt) {
-        (Some((_, run)), None) => TaskWork::Run(run.unwrap_or_default()),
+        (Some((_, run)), None) => {
+            let is_open = interactive.take().is_some_and(|(_, is)| is);
+            let input = if is_open { CommandInput::Open } else { CommandInput::Closed };
+            TaskWork::Run { command: run.unwrap_or_default(), input }
+        }
         (None, Some((_, prompt))) => TaskWork::Prompt(prompt.unwrap_or_default()),
         (Some((run_span, _)), Some((prompt_span, prompt))) => {
             problems.add(Some(run_span.start.max(prompt_span.start)..run_span.end.max(prompt_span.end)), || {
@@ -171,9 +176,17 @@ fn draft(at: usize, node: DocumentNode<'_>, problems: &mut PlanProblems) -> Opti
                 PlanReport::of(PlanFault::NoWork { id: draft.id.clone() })
                     .hint("add run = \"a command\" or prompt = \"words for an agent\"")
             });
-            TaskWork::Run(String::new())
+            TaskWork::run("")
         }
     };
+    if let Some((span, true)) = interactive
+        && draft.work.kind() == WorkKind::Text
+    {
+        problems.add(Some(span), || {
+            PlanReport::of(PlanFault::InteractivePrompt { id: draft.id.clone() })
+                .hint("only a command has a standard input")
+        });
+    }
     if draft.title.is_empty() {
         let first = draft.work.text().lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
         draft.title = shorten(first.trim(), TITLE_COLUMNS_MAX).into_owned();

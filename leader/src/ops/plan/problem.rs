@@ -48,6 +48,12 @@ pub enum PlanFault {
         /// The task's name in the plan.
         id: String,
     },
+    /// `interactive` beside `prompt`.
+    #[error("task `{}` has a `prompt`, which can not be `interactive`", quoted(id))]
+    InteractivePrompt {
+        /// Whose.
+        id: String,
+    },
     /// An id over [`ID_CHARS_MAX`].
     #[error("an id has at most {ID_CHARS_MAX} characters, this one has {chars}")]
     LongId {

@@ -55,7 +55,7 @@ fn a_full_plan_is_read() {
         priority: 0,
         timeout: None,
     };
-    assert_eq!(plan.tasks[0], bare("a", TaskWork::Run("make".into())));
+    assert_eq!(plan.tasks[0], bare("a", TaskWork::run("make")));
     let review = PlannedTask {
         title: "review".into(),
         after: vec![0],
@@ -208,6 +208,27 @@ title = { a = 1 }
 }
 
 #[test]
+fn only_a_command_can_be_interactive() {
+    let plan =
+        toml("task = [{run='cat', interactive=true}, {run='cat', interactive=false}, {prompt='x', interactive=false}]");
+    let open = TaskWork::Run { command: "cat".into(), input: CommandInput::Open };
+    assert_eq!(
+        plan.tasks.iter().map(|task| &task.work).collect::<Vec<_>>(),
+        [&open, &TaskWork::run("cat"), &TaskWork::Prompt("x".into())]
+    );
+    insta::assert_snapshot!(toml_error("[[task]]\nprompt = 'x'\ninteractive = true\n[[task]]\nrun = 'x'\ninteractive = 'yes'"), @"
+    plan.toml:3:1: task `1` has a `prompt`, which can not be `interactive`
+      3 | interactive = true
+        | ^^^^^^^^^^^
+      hint: only a command has a standard input
+
+    plan.toml:6:15: `interactive` must be true or false, not text
+      6 | interactive = 'yes'
+        |               ^^^^^
+    ");
+}
+
+#[test]
 fn blank_and_hostile_texts_are_refused() {
     insta::assert_snapshot!(toml_error(
         "[[task]]\nid = \"\"\nrun = \"  \"\ntitle = \"a\\u001b[2Jb\"\nto = \"lead\"\nrole = \"re\\u001bviewer\"\n\"k\\u001b[2Jey\" = 1\n[[task]]\nid = 'tab\there'\nrun = 'x' # 漢\u{202e}字\ntimeout = '0s'"
@@ -235,7 +256,7 @@ fn blank_and_hostile_texts_are_refused() {
     plan.toml:7:1: unknown key `k\u{1b}[2Jey`
       7 | "k\u001b[2Jey" = 1
         | ^^^^^^^^^^^^^^
-      hint: a task has id, run, prompt, title, after, to, role, priority, timeout
+      hint: a task has id, run, prompt, interactive, title, after, to, role, priority, timeout
 
     plan.toml:9:6: `id` must be one line without control characters
       9 | id = 'tab    here'
@@ -412,7 +433,7 @@ fn json_meaning_is_pointed_at_too() {
     plan.json:5:46: unknown key `deep`
       5 |   {"id": "c", "prompt": "x", "after": ["c"], "deep": [[[[[[[1]]]]]]]}
         |                                              ^^^^^^
-      hint: a task has id, run, prompt, title, after, to, role, priority, timeout
+      hint: a task has id, run, prompt, interactive, title, after, to, role, priority, timeout
 
     plan.json:6:4: unknown key `version`
       6 | ], "version": 1}

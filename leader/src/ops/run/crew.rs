@@ -58,18 +58,11 @@ pub(super) fn crew(
         let name = unused("w", &mut used);
         spawns.push(CrewMember { name, role: None });
     }
-    let takes_some =
-        |who: &&WaitingClaimant| tasks.iter().any(|task| may_take(who, task.to.as_ref(), task.role.as_ref()));
+    let takes_some = |who: &&WaitingClaimant| {
+        tasks.iter().any(|task| who.fits(task.to.as_ref(), task.role.as_ref(), task.work.kind()))
+    };
     let there = there.iter().filter(takes_some).map(|who| who.name.clone()).collect();
     RunCrew { spawns, there }
-}
-
-/// Whether a member takes a task that is meant for `to`, or for those with a role, once it is ready.
-pub(crate) fn may_take(who: &WaitingClaimant, to: Option<&MemberName>, role: Option<&Role>) -> bool {
-    match to {
-        Some(to) => *to == who.name,
-        None => who.auto == AutoClaim::On && (role.is_none() || role == who.role.as_ref()),
-    }
 }
 
 /// `stem` and the lowest number with which nobody has it yet; a role's own name comes without one.
@@ -90,14 +83,18 @@ mod tests {
     use super::*;
 
     fn task(to: Option<&str>, role: Option<&str>) -> NewTask {
-        let mut task = NewTask::new(TaskWork::Run("true".to_owned()));
+        let mut task = NewTask::new(TaskWork::run("true"));
         task.to = to.map(|name| name.parse().unwrap());
         task.role = role.map(|role| role.parse().unwrap());
         task
     }
 
     fn member(name: &str, role: Option<&str>, auto: AutoClaim) -> WaitingClaimant {
-        WaitingClaimant { name: name.parse().unwrap(), role: role.map(|role| role.parse().unwrap()), auto }
+        WaitingClaimant {
+            role: role.map(|role| role.parse().unwrap()),
+            auto,
+            ..WaitingClaimant::new(name.parse().unwrap())
+        }
     }
 
     /// Who is spawned, and who is there.

@@ -5,11 +5,9 @@ use teamster_protocol::host::clock::now_ms;
 use teamster_protocol::model::board::{Task, WaitingClaimant};
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::roster::{MemberPresence, WorkerEnd};
-use teamster_protocol::model::task::TaskStatus;
 use teamster_protocol::store::watch::FileWatch;
 use tokio::time::{Instant, sleep_until};
 
-use super::crew::may_take;
 use super::news::{RunEvent, RunNews, RunReport};
 use super::outline::running;
 use super::tally::TaskTally;
@@ -51,7 +49,7 @@ impl Run<'_> {
             // Only when no task runs: finding the members that are alive costs a look at each lock.
             if tally.running.is_empty() {
                 let living = self.living()?;
-                let served = |task: &Task| living.iter().any(|who| takes(who, task));
+                let served = |task: &Task| living.iter().any(|who| who.may_take(task));
                 if TaskTally::of(self.team.board(), &self.ids, served).is_drained() {
                     return Ok(RunEnd::NoWorkerLeft);
                 }
@@ -126,17 +124,6 @@ impl Run<'_> {
             *crewed = now;
         }
         told.into_iter().for_each(|event| self.tell(event));
-    }
-}
-
-/// Whether a member takes this task once it is ready.
-fn takes(who: &WaitingClaimant, task: &Task) -> bool {
-    match &task.status {
-        TaskStatus::Pending { assignee, .. } => may_take(who, assignee.as_ref(), task.role.as_ref()),
-        TaskStatus::InProgress { .. }
-        | TaskStatus::Completed { .. }
-        | TaskStatus::Failed { .. }
-        | TaskStatus::Cancelled => false,
     }
 }
 

@@ -152,7 +152,7 @@ mod tests {
             status: None,
             label: None,
             title: "x".to_owned(),
-            work: TaskWork::Run("x".to_owned()),
+            work: TaskWork::run("x"),
             waits_for: waits_for.iter().copied().map(TaskId).collect(),
             stuck: false,
             to: None,

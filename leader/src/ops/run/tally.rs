@@ -108,7 +108,7 @@ fn is_stuck(board: &Board, id: TaskId, served: &impl Fn(&Task) -> bool, looked: 
 #[cfg(test)]
 mod tests {
     use teamster_protocol::host::team_dir::TeamDir;
-    use teamster_protocol::model::board::{AutoClaim, BoardFact, WaitingClaimant};
+    use teamster_protocol::model::board::{BoardFact, WaitingClaimant};
     use teamster_protocol::model::id::Address;
     use teamster_protocol::model::task::ReleaseWhy;
     use teamster_protocol::model::task::{NewTask, TaskClaim, TaskWork};
@@ -130,7 +130,7 @@ mod tests {
         let mut team = Team::open(dir, Address::Lead, Durability::Process).unwrap();
         let task = |after: &&[u32]| NewTask {
             after: after.iter().map(|id| TaskId(*id)).collect(),
-            ..NewTask::new(TaskWork::Run("true".to_owned()))
+            ..NewTask::new(TaskWork::run("true"))
         };
         let ids = team.add_tasks(|_| after.iter().map(task).collect()).unwrap();
         Scene { _root: root, team, ids }
@@ -138,7 +138,7 @@ mod tests {
 
     impl Scene {
         fn claim(&mut self) -> TaskClaim {
-            let who = WaitingClaimant { name: "ada".parse().unwrap(), role: None, auto: AutoClaim::On };
+            let who = WaitingClaimant::new("ada".parse().unwrap());
             self.team.claim_next(&who).unwrap().unwrap()
         }
 

@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
+use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::id::{MemberName, Role, TaskId};
+use teamster_protocol::model::roster::{AfterLeaving, Member, MemberPresence};
 use teamster_protocol::model::task::{NewTask, TaskWork};
-use teamster_protocol::team::TeamError;
+use teamster_protocol::store::presence::WorkerLife;
+use teamster_protocol::team::{Team, TeamError, worker_life};
 use teamster_protocol::wire::api::{BoardChange, TaskCommand};
 
 use crate::ops::error::OpsError;
 use crate::ops::session::Session;
 use crate::ops::verb::Verb;
+use crate::ops::why::{CauseText, TakerNeeds, WaitCause, because, takers};
 
 /// The task that is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,11 +51,40 @@ pub fn add(session: &Session, wanted: WantedTask) -> Result<BoardChange, OpsErro
     new.check().map_err(TeamError::from)?;
     if let Some(to) = &new.to {
         if session.dir.exists() {
-            session.must_be_member(&session.view()?, to)?;
+            let view = session.view()?;
+            session.must_be_member(&view, to)?;
+            view.roster().member(to)?.spec.must_take(to, new.work.kind(), None).map_err(TeamError::from)?;
         } else {
             let hint = format!("the team has no members yet; start one with teamster spawn {to}");
             return Err(OpsError::NoMember { name: to.clone(), hint });
         }
     }
-    Ok(session.make_team()?.command(TaskCommand::Add { tasks: vec![new] })?)
+    let (assigned, role, kind) = (new.to.is_some(), new.role.clone(), new.work.kind());
+    let mut team = session.make_team()?;
+    let mut changed = team.command(TaskCommand::Add { tasks: vec![new] })?;
+    // What is for one member was looked at when it was added.
+    if !assigned {
+        let needs = TakerNeeds { role: role.as_ref(), kind };
+        changed.warnings.extend(no_taker(&team, needs, changed.tasks.first().copied(), session.now_ms()));
+    }
+    Ok(changed)
+}
+
+/// Why nobody can take a task that is for more than one, if so.
+fn no_taker(team: &Team, needs: TakerNeeds<'_>, id: Option<TaskId>, now_ms: u64) -> Option<String> {
+    let cause = takers(team.roster(), needs, |name, member| will_run(team.dir(), name, member)).err()?;
+    let is_whole = matches!(cause, WaitCause::CommandsOnly { .. });
+    let CauseText { says, hint, .. } = because(cause, id, now_ms);
+    let says = if is_whole { says } else { format!("nobody can take it yet: {says}") };
+    Some(hint.map_or(says.clone(), |hint| format!("{says}; {hint}")))
+}
+
+/// Whether a member runs or is about to. Where that can not be told, it is taken to run: nothing is said of it then.
+fn will_run(dir: &TeamDir, name: &MemberName, member: &Member) -> bool {
+    match &member.presence {
+        MemberPresence::Expected { .. } | MemberPresence::Left { then: AfterLeaving::Again { .. }, .. } => true,
+        MemberPresence::Joined { .. } | MemberPresence::Left { .. } => {
+            worker_life(dir, name, &member.presence).map_or(true, |life| life != WorkerLife::Dead)
+        }
+    }
 }

@@ -13,8 +13,10 @@ use crate::ops::verb::Verb;
 /// The wanted changes to a task; a field that is not given stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WantedEdit {
-    /// The new text of the work. A command stays one, and so does a prompt.
+    /// The new text of the work. A command stays one, and so does a prompt, unless `is_command` says otherwise.
     pub text: Option<String>,
+    /// That it is a command after all.
+    pub is_command: bool,
     /// A short text for lists. One that was made from the text follows it.
     pub title: Option<String>,
     /// All tasks that must be completed before.
@@ -36,13 +38,15 @@ pub fn edit(session: &Session, id: TaskId, wanted: WantedEdit) -> Result<BoardCh
 }
 
 fn changes_of(task: &NewTask, wanted: WantedEdit) -> TaskChanges {
-    let WantedEdit { text, title, after, role, priority, timeout } = wanted;
+    let WantedEdit { text, is_command, title, after, role, priority, timeout } = wanted;
     let follows = task.title == title_of(task.work.text());
     let title = title.or_else(|| text.as_deref().filter(|_| follows).map(title_of));
-    let work = text.map(|text| match &task.work {
-        TaskWork::Run(_) => TaskWork::Run(text),
-        TaskWork::Prompt(_) => TaskWork::Prompt(text),
-    });
+    let work = match (&task.work, text, is_command) {
+        (TaskWork::Run { input, .. }, Some(command), _) => Some(TaskWork::Run { command, input: *input }),
+        (TaskWork::Prompt(_), Some(text), false) => Some(TaskWork::Prompt(text)),
+        (TaskWork::Prompt(before), text, true) => Some(TaskWork::run(text.unwrap_or_else(|| before.clone()))),
+        (TaskWork::Run { .. } | TaskWork::Prompt(_), None, _) => None,
+    };
     let timeout_ms = timeout.map(|timeout| match timeout {
         FieldChange::Set(timeout) => FieldChange::Set(timeout.as_millis() as u64),
         FieldChange::Removed => FieldChange::Removed,
@@ -52,6 +56,8 @@ fn changes_of(task: &NewTask, wanted: WantedEdit) -> TaskChanges {
 
 #[cfg(test)]
 mod tests {
+    use teamster_protocol::model::task::CommandInput;
+
     use super::*;
 
     fn changed(task: &NewTask, text: &str, title: Option<&str>) -> NewTask {
@@ -64,11 +70,23 @@ mod tests {
 
     #[test]
     fn a_title_follows_the_text_that_it_was_made_from_and_a_given_one_stays() {
-        let derived = NewTask::new(TaskWork::Run("make".to_owned()));
+        let derived = NewTask::new(TaskWork::run("make"));
         let named = NewTask { title: "build".to_owned(), ..derived.clone() };
         assert_eq!(changed(&derived, "make all", None).title, "make all");
         assert_eq!(changed(&named, "make all", None).title, "build");
         assert_eq!(changed(&derived, "make all", Some("all")).title, "all");
-        assert_eq!(changed(&named, "make all", None).work, TaskWork::Run("make all".to_owned()), "a command stays one");
+        assert_eq!(changed(&named, "make all", None).work, TaskWork::run("make all"), "a command stays one");
+    }
+
+    #[test]
+    fn words_become_a_command_only_when_that_is_said() {
+        let words = NewTask::new(TaskWork::Prompt("make all".to_owned()));
+        assert_eq!(changed(&words, "make it", None).work, TaskWork::Prompt("make it".to_owned()));
+        let wanted = WantedEdit { is_command: true, ..WantedEdit::default() };
+        assert_eq!(changes_of(&words, wanted.clone()).work, Some(TaskWork::run("make all")));
+        let reads = NewTask::new(TaskWork::Run { command: "cat".to_owned(), input: CommandInput::Open });
+        assert_eq!(changes_of(&reads, wanted).work, None, "it is one");
+        let work = changed(&reads, "cat -n", None).work;
+        assert_eq!(work, TaskWork::Run { command: "cat -n".to_owned(), input: CommandInput::Open });
     }
 }

@@ -1,12 +1,16 @@
 //! `task list`.
 
 use serde::Serialize;
-use teamster_protocol::model::id::TeamName;
+use teamster_protocol::model::board::Task;
+use teamster_protocol::model::id::{TaskId, TeamName};
+use teamster_protocol::model::roster::{MemberPresence, Roster};
+use teamster_protocol::model::task::{TaskStatus, WorkKind};
 
 use super::row::{TaskCounts, TaskRow, TaskStanding};
 use crate::ops::error::OpsError;
 use crate::ops::session::Session;
 use crate::ops::verb::Verb;
+use crate::ops::why::{TakerNeeds, WaitCause, because, takers};
 
 /// The choice of tasks that are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +69,28 @@ pub struct TaskList {
     pub standings: Vec<TaskStanding>,
 }
 
+/// Why words that are to be taken are read by nobody, if so. Whether those who read run is another thing, which `why` tells.
+fn no_reader(roster: &Roster, id: TaskId, task: &Task, now_ms: u64) -> Option<String> {
+    let TaskStatus::Pending { assignee, .. } = &task.status else { return None };
+    if task.kind == WorkKind::Command {
+        return None;
+    }
+    let cause = match assignee {
+        Some(name) => {
+            let (member, agent) = (name.clone(), roster.member(name).ok()?.spec.agent.clone());
+            roster.member(name).ok()?.spec.must_take(name, task.kind, Some(id)).err()?;
+            WaitCause::AssigneeCommandsOnly { member, agent }
+        }
+        None => {
+            let needs = TakerNeeds { role: task.role.as_ref(), kind: task.kind };
+            let cause =
+                takers(roster, needs, |_, member| !matches!(member.presence, MemberPresence::Left { .. })).err()?;
+            matches!(cause, WaitCause::CommandsOnly { .. }).then_some(cause)?
+        }
+    };
+    Some(because(cause, Some(id), now_ms).says)
+}
+
 /// Lists the tasks that one of the filters takes, or all if there is none.
 pub fn list(session: &Session, filters: &[TaskFilter]) -> Result<TaskList, OpsError> {
     session.authorize(Verb::TaskList)?;
@@ -74,7 +100,8 @@ pub fn list(session: &Session, filters: &[TaskFilter]) -> Result<TaskList, OpsEr
     for (id, task) in board.tasks() {
         let standing = TaskStanding::of(&task);
         if filters.is_empty() || filters.iter().any(|filter| filter.takes(standing)) {
-            rows.push((standing, TaskRow::of(board, id, &task, asked.get(&id))));
+            let no_taker = no_reader(view.roster(), id, &task, session.now_ms());
+            rows.push((standing, TaskRow { no_taker, ..TaskRow::of(board, id, &task, asked.get(&id)) }));
         }
     }
     let (standings, tasks) = rows.into_iter().unzip();

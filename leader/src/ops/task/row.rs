@@ -3,7 +3,7 @@
 use serde::Serialize;
 use teamster_protocol::model::board::{Board, Task};
 use teamster_protocol::model::id::{MemberName, Role, TaskId};
-use teamster_protocol::model::task::{NewTask, StatusWord, TaskHold, TaskStatus};
+use teamster_protocol::model::task::{NewTask, StatusWord, TaskHold, TaskStatus, WorkKind};
 
 /// One task of `task list --json`. `task show --json` has the texts and the history too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -26,6 +26,11 @@ pub struct TaskRow {
     /// The role its taker must have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
+    /// `run` for a command, `prompt` for words.
+    pub kind: WorkKind,
+    /// Why no member can take it, for words that nobody reads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_taker: Option<String>,
     /// Higher is taken first.
     pub priority: i32,
     /// How often it was claimed.
@@ -54,6 +59,8 @@ impl TaskRow {
             owner,
             assignee,
             role: task.role.clone(),
+            kind: task.kind,
+            no_taker: None,
             priority: task.priority,
             attempt: task.attempt,
             waits_for: board.open_dependencies(task),

@@ -128,7 +128,7 @@ fn ended_before(board: &Board, id: TaskId) -> Option<TaskId> {
 #[cfg(test)]
 mod tests {
     use teamster_protocol::host::team_dir::TeamDir;
-    use teamster_protocol::model::board::{AutoClaim, ClearedTasks, WaitingClaimant};
+    use teamster_protocol::model::board::{ClearedTasks, WaitingClaimant};
     use teamster_protocol::model::id::Address;
     use teamster_protocol::model::task::{BoardRefusal, NewTask, TaskClaim, TaskWork};
     use teamster_protocol::store::file::Durability;
@@ -149,14 +149,14 @@ mod tests {
             let mut team = Team::open(dir, Address::Lead, Durability::Process).unwrap();
             let task = |after: &&[u32]| NewTask {
                 after: after.iter().map(|id| TaskId(*id)).collect(),
-                ..NewTask::new(TaskWork::Run("true".to_owned()))
+                ..NewTask::new(TaskWork::run("true"))
             };
             team.add_tasks(|_| after.iter().map(task).collect()).unwrap();
             WaitScene { _root: root, team }
         }
 
         fn claim(&mut self) -> TaskClaim {
-            let who = WaitingClaimant { name: "ada".parse().unwrap(), role: None, auto: AutoClaim::On };
+            let who = WaitingClaimant::new("ada".parse().unwrap());
             self.team.claim_next(&who).unwrap().unwrap()
         }
 

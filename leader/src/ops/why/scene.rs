@@ -4,14 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use teamster_protocol::model::board::{AutoClaim, Board, Task};
-use teamster_protocol::model::id::{MemberName, Role, TaskId};
+use teamster_protocol::model::board::{Board, Task};
+use teamster_protocol::model::id::{AgentName, MemberName, Role, TaskId};
 use teamster_protocol::model::roster::{AfterLeaving, MemberPresence, Roster, WorkerEnd};
-use teamster_protocol::model::task::{BoardRefusal, TaskHold, TaskStatus};
+use teamster_protocol::model::task::{BoardRefusal, TaskHold, TaskStatus, WorkKind};
 
+mod takers;
 mod words;
 
-pub(crate) use words::{raise_file_limit, started_again};
+pub(crate) use takers::{TakerNeeds, takers};
+pub(crate) use words::{because, raise_file_limit, started_again};
 
 #[cfg(test)]
 mod tests;
@@ -71,6 +73,12 @@ pub enum WaitCause {
     RoleMissing { role: Role },
     /// The task needs a role, and none of the members who have it runs.
     RoleAbsent { role: Role, members: Vec<MemberName> },
+    /// The task is words, and the agent of the member that it is for runs commands only.
+    AssigneeCommandsOnly { member: MemberName, agent: AgentName },
+    /// The task is words, and the agents of all that might take it run commands only.
+    CommandsOnly { members: Vec<(MemberName, AgentName)> },
+    /// The task is words, and none of those whose agent reads runs.
+    ReadersAbsent { members: Vec<MemberName> },
     /// No member runs at all.
     NoWorker,
     /// All members that run take only tasks that are assigned to them.
@@ -99,6 +107,8 @@ pub enum WaitCause {
     ForOthers { tasks: Vec<TaskId> },
     /// These need another role than the member has.
     OtherRole { tasks: Vec<TaskId> },
+    /// These tasks are words, and the member's agent runs commands only.
+    Unreadable { tasks: Vec<TaskId> },
     /// These tasks are held after a stop.
     Held { tasks: Vec<TaskId> },
     /// These tasks are open, and the member takes only those that are assigned to it.
@@ -287,6 +297,9 @@ impl TeamScene<'_> {
             let member = name.clone();
             return match (self.absence(name), self.at(name)) {
                 _ if self.roster.member(name).is_err() => WaitCause::AssigneeUnknown { member },
+                _ if let Some(agent) = self.reads_nothing(name, task.kind) => {
+                    WaitCause::AssigneeCommandsOnly { member, agent }
+                }
                 (Some(presence), _) => WaitCause::AssigneeAbsent { member, presence },
                 (None, _) if let Some(by) = self.hindrance(name) => WaitCause::AssigneeHindered { member, by },
                 (None, Some((task, since_ms))) => WaitCause::AssigneeBusy { member, task, since_ms },
@@ -296,35 +309,11 @@ impl TeamScene<'_> {
                 },
             };
         }
-        let has_role = |name: &MemberName| match (&task.role, self.roster.member(name)) {
-            (None, _) => true,
-            (Some(role), Ok(member)) => member.spec.role.as_ref() == Some(role),
-            (Some(_), Err(_)) => false,
+        let needs = TakerNeeds { role: task.role.as_ref(), kind: task.kind };
+        let claiming = match takers(self.roster, needs, |name, _| self.running.contains(name)) {
+            Ok(claiming) => claiming,
+            Err(cause) => return cause,
         };
-        let fit: Vec<&MemberName> = self.roster.members().map(|(name, _)| name).filter(|name| has_role(name)).collect();
-        let running: Vec<&MemberName> = fit.iter().copied().filter(|name| self.running.contains(*name)).collect();
-        if let Some(role) = &task.role {
-            let role = role.clone();
-            if fit.is_empty() {
-                return WaitCause::RoleMissing { role };
-            }
-            if running.is_empty() {
-                return WaitCause::RoleAbsent { role, members: fit.into_iter().cloned().collect() };
-            }
-        }
-        if running.is_empty() {
-            return WaitCause::NoWorker;
-        }
-        let claims = |name: &&&MemberName| {
-            self.roster.member(name).is_ok_and(|member| match member.spec.auto {
-                AutoClaim::On => true,
-                AutoClaim::Off => false,
-            })
-        };
-        let claiming: Vec<&MemberName> = running.iter().filter(claims).copied().collect();
-        if claiming.is_empty() {
-            return WaitCause::NoneClaims { members: running.into_iter().cloned().collect() };
-        }
         let at = |name: &MemberName| (name.clone(), self.at(name).map(|(task, _)| task));
         let is_idle = |name: &MemberName| self.at(name).is_none() && !self.in_turn.contains_key(name);
         let is_free = |name: &MemberName| is_idle(name) && self.hindrance(name).is_none();
@@ -347,6 +336,7 @@ impl TeamScene<'_> {
         }
         let own = self.roster.member(name).ok().map(|member| &member.spec);
         let (mut blocked, mut others, mut role, mut held, mut open) = (vec![], vec![], vec![], vec![], vec![]);
+        let mut unreadable = vec![];
         for (id, task) in self.board.tasks() {
             let TaskStatus::Pending { assignee, hold } = &task.status else { continue };
             match (hold, assignee) {
@@ -356,11 +346,13 @@ impl TeamScene<'_> {
                 (TaskHold::Free, _) if task.role.is_some() && task.role != own.and_then(|own| own.role.clone()) => {
                     role.push(id);
                 }
+                (TaskHold::Free, _) if self.reads_nothing(name, task.kind).is_some() => unreadable.push(id),
                 (TaskHold::Free, _) => open.push(id),
             }
         }
         let each = [
             (open, (|tasks| WaitCause::ClaimsNothing { tasks }) as fn(Vec<TaskId>) -> WaitCause),
+            (unreadable, |tasks| WaitCause::Unreadable { tasks }),
             (blocked, |tasks| WaitCause::Blocked { tasks }),
             (held, |tasks| WaitCause::Held { tasks }),
             (role, |tasks| WaitCause::OtherRole { tasks }),
@@ -374,6 +366,12 @@ impl TeamScene<'_> {
     fn next_for(&self, name: &MemberName) -> Option<TaskId> {
         let member = self.roster.member(name).ok()?;
         self.board.next_for(&member.spec.claimant(name))
+    }
+
+    /// The agent of a member that can not be given such work.
+    fn reads_nothing(&self, name: &MemberName, kind: WorkKind) -> Option<AgentName> {
+        let spec = &self.roster.member(name).ok()?.spec;
+        (!spec.prompts().takes(kind)).then(|| spec.agent.clone())
     }
 
     /// The task a member is on, and since when.

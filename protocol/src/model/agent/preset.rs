@@ -2,6 +2,7 @@
 //! refuse an agent that nobody knows; the worker's `driver/catalog.rs` makes a driver of a row.
 
 use crate::model::id::AgentName;
+pub use crate::model::task::PromptKind;
 
 /// One agent that a member may drive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +55,7 @@ pub enum DriverKind {
 /// The abilities of a kind of agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AgentAbilities {
-    /// The way in which the agent understands a prompt.
+    /// Whether the agent reads text, or runs commands and nothing else.
     pub prompts: PromptKind,
     /// The fate of a text that is said to it in the middle of a turn.
     pub steering: SteerAbility,
@@ -75,15 +76,6 @@ pub enum AgentAbility {
     Yes,
     /// The agent lacks it.
     No,
-}
-
-/// The way in which an agent understands a prompt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PromptKind {
-    /// A program to run, with no memory of earlier ones: plain mail makes no sense as a prompt.
-    Program,
-    /// The next thing said in a conversation: mail may be put to it as a prompt.
-    Conversation,
 }
 
 /// The fate of a text that is said to an agent in the middle of its turn.

@@ -6,7 +6,7 @@ use crate::model::task::ReleaseWhy;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Board, BoardFact, ClaimLane, Task};
+use super::{Board, BoardFact, ClaimLane, LaneOwner, Task};
 use crate::model::id::TaskId;
 use crate::model::log::{FactStamp, LogFold, SnapshotSink};
 use crate::model::task::{NewTask, TaskHold, TaskStatus};
@@ -101,6 +101,7 @@ impl Board {
             open_dependencies: 0,
             meant_for: new.to,
             role: new.role,
+            kind: new.work.kind(),
             priority: new.priority,
             attempt: 0,
             deaths: 0,
@@ -210,11 +211,12 @@ impl Board {
 }
 
 fn lane(task: &Task) -> ClaimLane {
-    match (&task.status, &task.role) {
-        (TaskStatus::Pending { assignee: Some(name), .. }, _) => ClaimLane::Member(name.clone()),
-        (_, Some(role)) => ClaimLane::Role(role.clone()),
-        (_, None) => ClaimLane::Open,
-    }
+    let owner = match (&task.status, &task.role) {
+        (TaskStatus::Pending { assignee: Some(name), .. }, _) => LaneOwner::Member(name.clone()),
+        (_, Some(role)) => LaneOwner::Role(role.clone()),
+        (_, None) => LaneOwner::Everybody,
+    };
+    ClaimLane { owner, kind: task.kind }
 }
 
 fn remove_from<K: Ord, V: Ord>(index: &mut BTreeMap<K, BTreeSet<V>>, key: &K, value: &V) {

@@ -33,6 +33,9 @@ impl Board {
         }
         self.edit(id, |task| {
             task.edits.push(at.offset);
+            if let Some(work) = &changes.work {
+                task.kind = work.kind();
+            }
             if let Some(role) = changes.role {
                 task.role = role.into_value();
             }

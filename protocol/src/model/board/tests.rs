@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::task::ReleaseWhy;
-use crate::model::task::{TaskChanges, TaskWork};
+use crate::model::task::{PromptKind, TaskChanges, TaskWork};
 use crate::store::file::{Durability, Log};
 use crate::store::file::{FactStamp, LogFold};
 
@@ -16,11 +16,11 @@ fn name(text: &str) -> MemberName {
 }
 
 fn who(text: &str) -> WaitingClaimant {
-    WaitingClaimant { name: name(text), role: None, auto: AutoClaim::On }
+    WaitingClaimant::new(name(text))
 }
 
 fn task(after: &[u32]) -> NewTask {
-    NewTask { after: after.iter().copied().map(TaskId).collect(), ..NewTask::new(TaskWork::Run("true".to_owned())) }
+    NewTask { after: after.iter().copied().map(TaskId).collect(), ..NewTask::new(TaskWork::run("true")) }
 }
 
 fn put(board: &mut Board, facts: Vec<BoardFact>) {
@@ -41,6 +41,10 @@ fn claim(board: &mut Board, by: &str) -> Option<TaskClaim> {
     claim
 }
 
+fn claim_of(board: &mut Board, by: &str) -> Option<TaskId> {
+    claim(board, by).map(|claim| claim.id)
+}
+
 fn complete(board: &mut Board, claim: &TaskClaim) {
     let fact = board.complete(claim, String::new()).unwrap();
     put(board, vec![fact]);
@@ -54,6 +58,29 @@ fn mine_comes_before_all_then_priority_then_the_lower_number() {
     let mut board = board(tasks);
     let order: Vec<u32> = std::iter::from_fn(|| claim(&mut board, "alice")).map(|claim| claim.id.0).collect();
     assert_eq!(order, [12, 11, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+}
+
+#[test]
+fn a_text_is_never_taken_by_a_member_that_only_runs_commands() {
+    let text = || NewTask::new(TaskWork::Prompt("late work".to_owned()));
+    let runner = WaitingClaimant { prompts: PromptKind::Program, ..who("alice") };
+    let mut board = board(vec![
+        NewTask { priority: 9, ..text() },
+        NewTask { to: Some(name("alice")), ..text() },
+        NewTask { role: Some("tester".parse().unwrap()), ..text() },
+        task(&[]),
+    ]);
+    let with_role = WaitingClaimant { role: Some("tester".parse().unwrap()), ..runner.clone() };
+    assert_eq!((board.next_for(&runner), board.next_for(&with_role)), (Some(TaskId(4)), Some(TaskId(4))));
+    let (facts, claim) = board.claim_next(&runner);
+    put(&mut board, facts);
+    complete(&mut board, &claim.unwrap());
+    // Three texts are ready, and nobody is rung for them but whoever reads.
+    for waits in [runner, who("bob")] {
+        put(&mut board, vec![BoardFact::Waiting(waits)]);
+    }
+    assert_eq!(board.to_wake(), [name("bob")]);
+    assert_eq!(claim_of(&mut board, "bob"), Some(TaskId(1)));
 }
 
 #[test]

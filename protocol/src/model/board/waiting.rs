@@ -3,8 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ClaimLane;
+use super::{ClaimLane, LaneOwner, Task};
 use crate::model::id::{MemberName, Role};
+use crate::model::task::{PromptKind, TaskStatus, WorkKind};
 
 /// Whether a worker takes tasks that are not assigned to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -28,20 +29,55 @@ pub struct WaitingClaimant {
     /// Whether it takes what is not assigned to it.
     #[serde(default)]
     pub auto: AutoClaim,
+    /// Whether its agent reads text: one that does not takes only commands.
+    #[serde(default, skip_serializing_if = "PromptKind::is_default")]
+    pub prompts: PromptKind,
 }
 
 impl WaitingClaimant {
-    /// The lanes it claims from.
-    pub(super) fn lanes(&self) -> Vec<ClaimLane> {
-        let mut lanes = vec![ClaimLane::Member(self.name.clone())];
-        match self.auto {
-            AutoClaim::Off => {}
-            AutoClaim::On => {
-                lanes.extend(self.role.clone().map(ClaimLane::Role));
-                lanes.push(ClaimLane::Open);
-            }
+    /// A member that takes whatever is for everybody.
+    pub fn new(name: MemberName) -> WaitingClaimant {
+        WaitingClaimant { name, role: None, auto: AutoClaim::On, prompts: PromptKind::Conversation }
+    }
+
+    /// The lanes of tasks that are assigned to it.
+    pub(super) fn own_lanes(&self) -> impl Iterator<Item = ClaimLane> + '_ {
+        self.of_kinds(LaneOwner::Member(self.name.clone()))
+    }
+
+    /// The lanes of tasks that are for more than one member, and that it claims from.
+    pub(super) fn shared_lanes(&self) -> impl Iterator<Item = ClaimLane> + '_ {
+        let owners = match self.auto {
+            AutoClaim::Off => Vec::new(),
+            AutoClaim::On => self.role.clone().map(LaneOwner::Role).into_iter().chain([LaneOwner::Everybody]).collect(),
+        };
+        owners.into_iter().flat_map(|owner| self.of_kinds(owner))
+    }
+
+    /// Whether it takes this task once that is ready, as far as the two are concerned.
+    pub fn may_take(&self, task: &Task) -> bool {
+        match &task.status {
+            TaskStatus::Pending { assignee, .. } => self.fits(assignee.as_ref(), task.role.as_ref(), task.kind),
+            TaskStatus::InProgress { .. }
+            | TaskStatus::Completed { .. }
+            | TaskStatus::Failed { .. }
+            | TaskStatus::Cancelled => false,
         }
-        lanes
+    }
+
+    /// Whether it takes a task of that kind which is meant for `to`, or for those with a role.
+    pub fn fits(&self, to: Option<&MemberName>, role: Option<&Role>, kind: WorkKind) -> bool {
+        let is_for_it = match to {
+            Some(to) => *to == self.name,
+            None => self.auto == AutoClaim::On && (role.is_none() || role == self.role.as_ref()),
+        };
+        is_for_it && self.prompts.takes(kind)
+    }
+
+    fn of_kinds(&self, owner: LaneOwner) -> impl Iterator<Item = ClaimLane> + use<> {
+        let prompts = self.prompts;
+        let kinds = [WorkKind::Command, WorkKind::Text].into_iter().filter(move |kind| prompts.takes(*kind));
+        kinds.map(move |kind| ClaimLane { owner: owner.clone(), kind })
     }
 }
 

@@ -9,6 +9,7 @@ use crate::model::agent::{Permission, QuestionId};
 use crate::model::id::{MemberName, TaskId};
 use crate::model::notice::Notice;
 use crate::model::receipt::{ReceiptState, TextId};
+use crate::model::task::TaskWork;
 
 /// The first words of a caller: the leader says them to a worker, a front to the leader.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,7 +92,7 @@ pub trait WorkerApi {
 
     /// Starts a turn. Refused while another runs.
     #[method(name = "prompt")]
-    async fn prompt(&self, text: String) -> RpcResult<PromptAnswer>;
+    async fn prompt(&self, work: TaskWork) -> RpcResult<PromptAnswer>;
 
     /// Says something to the running turn. Refused while none runs.
     #[method(name = "steer")]

@@ -1,6 +1,6 @@
 //! Histories that no single board can have told must not pass.
 
-use teamster_protocol::model::board::{AutoClaim, WaitingClaimant};
+use teamster_protocol::model::board::WaitingClaimant;
 use teamster_protocol::model::task::{BoardRefusal, NewTask, TaskClaim, TaskWork};
 
 use super::*;
@@ -11,7 +11,7 @@ fn entry(invoked_ns: u64, responded_ns: u64, op: Op, answer: Answer) -> Entry {
 }
 
 fn task() -> NewTask {
-    NewTask::new(TaskWork::Run("true".to_owned()))
+    NewTask::new(TaskWork::run("true"))
 }
 
 fn added(id: u32) -> BoardFact {
@@ -27,7 +27,7 @@ fn claim(id: u32, by: &str) -> TaskClaim {
 }
 
 fn claim_next(by: &str) -> Op {
-    Op::ClaimNext { who: WaitingClaimant { name: by.parse().unwrap(), role: None, auto: AutoClaim::On } }
+    Op::ClaimNext { who: WaitingClaimant::new(by.parse().unwrap()) }
 }
 
 fn wrote(seq: u64, fact: BoardFact) -> Answer {

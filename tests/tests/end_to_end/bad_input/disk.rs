@@ -30,7 +30,7 @@ fn a_command_that_finds_no_room_says_so_and_has_done_nothing() {
     team.make_room_on_the_disk();
     let list = team.json("task list");
     assert_eq!(list["counts"]["total"], 1);
-    assert_eq!(team.ok("task add -f ../big.md"), "task 2 is on the board", "its number was not lost");
+    assert_eq!(team.json("task add -f ../big.md")["tasks"][0], 2, "its number was not lost");
     // Nothing half done is in the way of those who could not be spawned.
     team.ok("spawn w1");
     team.ok("down");
@@ -137,7 +137,8 @@ fn a_write_that_is_cut_short_is_taken_back() {
     assert_eq!(team.plain(&said.err), "error: cannot append to /t/root/app-0/board.jsonl: File too large");
     assert_eq!(fs::read_to_string(team.dir().board()).unwrap(), before);
     command.args(["task", "add", "-f", "../big.md"]);
-    assert_eq!(team.start_command(command).ends().out, "task 2 is on the board\n");
+    let said = team.start_command(command).ends().out;
+    assert!(said.starts_with("task 2 is on the board\n"), "{said}");
 }
 
 #[test]

@@ -109,7 +109,7 @@ fn a_board_that_is_damaged_under_a_leader_ends_no_turn_and_can_be_mended() {
 fn a_team_with_a_damaged_board_can_be_ended() {
     let team = Team::new();
     team.ok("spawn alice");
-    team.ok("task add one --role none");
+    team.ok("task add --role none one");
     let text = fs::read_to_string(team.dir().board()).unwrap() + "garbage\n";
     fs::write(team.dir().board(), &text).unwrap();
     let said = team.run("down");

@@ -14,7 +14,7 @@ fn a_member_that_nobody_knows() {
         1,
         &[
             "status alcie",
-            "send bob true",
+            "send bob --run true",
             "steer bob hello",
             "dm alcie hello",
             "stop bob",
@@ -30,7 +30,7 @@ fn a_member_that_nobody_knows() {
     $ status alcie
     error: there is no member alcie
       hint: did you mean alice?
-    $ send bob true
+    $ send bob --run true
     error: there is no member bob
       hint: the members are alice
     $ steer bob hello
@@ -119,8 +119,8 @@ fn a_task_that_is_not_on_the_board() {
 fn tasks_that_would_wait_for_each_other() {
     let team = Team::new();
     team.ok("task add one");
-    team.ok("task add two --after 1");
-    team.ok("task add three --after 2");
+    team.ok("task add --after 1 two");
+    team.ok("task add --after 2 three");
     let said = refused(&team, 1, &["task dep add 1 3", "task dep add 2 2"]);
     insta::assert_snapshot!(said, @"
     $ task dep add 1 3

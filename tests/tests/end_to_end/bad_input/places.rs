@@ -103,14 +103,14 @@ fn no_leader_where_one_is_needed() {
     let without = [team.fails(1, "kill alice"), team.fails(1, "stop alice")];
     team.ok("up --detach");
     assert_eq!([team.fails(1, "kill alice"), team.fails(1, "stop alice")], without);
-    assert_eq!([team.fails(1, "send alice true"), team.fails(1, "steer alice true")], [&*without[0]; 2]);
+    assert_eq!([team.fails(1, "send alice --run true"), team.fails(1, "steer alice true")], [&*without[0]; 2]);
 }
 
 #[test]
 fn a_leader_that_was_killed_is_missed_and_replaced() {
     let team = Team::new();
     team.ok("spawn alice");
-    team.ok("task add --run echo begun; read word; echo got $word");
+    team.ok("task add --run -i echo begun; read word; echo got $word");
     team.until_said("alice", "begun");
     let leader = team.json("status")["leader"]["pid"].as_i64().unwrap();
     kill(Pid::from_raw(leader as i32), Signal::SIGKILL).unwrap();
@@ -137,7 +137,7 @@ fn a_text_that_is_none_and_a_file_that_is_not_there() {
     $ run nosuch.toml
     error: cannot read nosuch.toml: No such file or directory (os error 2)
     ");
-    for line in ["task add -", "send alice -", "dm alice -"] {
+    for line in ["task add -", "send alice --run -", "dm alice -"] {
         let said = team.start_with(line, " \n").ends();
         assert_eq!((said.code, said.err.contains("text")), (Some(1), true), "`{line}`: {}", said.err);
     }

@@ -101,7 +101,7 @@ fn what_the_agent_keeps_over_the_end_of_a_turn_gets_a_turn_of_its_own_and_only_o
 #[test]
 fn the_prompt_of_a_call_is_lost_with_its_agent_and_that_of_a_task_is_told_by_the_board() {
     let mut core = idle(PromptKind::Conversation);
-    let ask = WorkerAsk::Prompt { text: "go".to_owned() };
+    let ask = WorkerAsk::Prompt { work: TaskWork::Prompt("go".to_owned()) };
     core.step(NOW_MS, WorkerEvent::Called { call: CallId(1), what: ask });
     let answers = core.step(NOW_MS, WorkerEvent::PromptTaken);
     assert!(
@@ -151,8 +151,10 @@ fn a_limit_keeps_the_task_and_begins_it_again_in_time() {
     assert_eq!(actions.last(), Some(&WorkerAction::Say(parked)));
     assert!(!actions.iter().any(|action| matches!(action, WorkerAction::Record(_) | WorkerAction::Leave { .. })));
     assert_eq!(core.next_tick_ms(), Some(until_ms));
-    let doing =
-        core.step(NOW_MS, WorkerEvent::Called { call: CallId(1), what: WorkerAsk::Prompt { text: "x".into() } });
+    let doing = core.step(
+        NOW_MS,
+        WorkerEvent::Called { call: CallId(1), what: WorkerAsk::Prompt { work: TaskWork::Prompt("x".into()) } },
+    );
     assert!(
         matches!(&doing[..], [WorkerAction::Answer { answer: Err(refused), .. }] if refused.why.contains("parked"))
     );
@@ -249,7 +251,7 @@ fn a_question_is_answered_by_the_lead_once_or_by_time() {
 
 #[test]
 fn a_setting_answers_at_once_and_an_agent_that_waits_for_an_answer_does_not_stall() {
-    let me = WaitingClaimant { name: "alice".parse().unwrap(), role: None, auto: AutoClaim::On };
+    let me = WaitingClaimant::new("alice".parse().unwrap());
     let begun = |approval| {
         let settings = WorkerSettings::new(me.clone(), abilities(PromptKind::Conversation), StartedBy::Hand);
         let stall = StallPolicy { after_ms: 1_000, then: OnStall::Abort };

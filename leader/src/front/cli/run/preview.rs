@@ -86,7 +86,7 @@ mod tests {
             status: None,
             label: Some(label.to_owned()),
             title: run.to_owned(),
-            work: TaskWork::Run(run.to_owned()),
+            work: TaskWork::run(run),
             waits_for: waits_for.iter().copied().map(TaskId).collect(),
             stuck: false,
             to: None,

@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use clap::ArgGroup;
 use teamster_protocol::model::id::{MemberName, Role, TaskId};
-use teamster_protocol::model::task::TaskWork;
 
 use super::{CliContext, CliError, ExitStatus, show_changed};
 use crate::front::cli::task_text::numbers;
-use crate::front::cli::words::joined;
+use crate::front::cli::words::{EndsWithText, TypedText, WorkOptions, joined};
 use crate::ops::duration::parse_duration;
 use crate::ops::error::OpsError;
 use crate::ops::task::{self, WantedTask};
@@ -18,8 +17,8 @@ use crate::ops::task::{self, WantedTask};
 #[derive(Debug, clap::Args)]
 #[command(group = ArgGroup::new("what").required(true).args(["words", "file"]))]
 pub struct AddArgs {
-    /// What to do; words are joined by spaces, - reads standard input
-    #[arg(value_name = "TEXT")]
+    /// What to do, to the end of the line; words are joined by spaces, - reads standard input
+    #[arg(value_name = "TEXT", trailing_var_arg = true)]
     pub words: Vec<String>,
     /// Read the text from a file
     #[arg(long, short, value_name = "FILE")]
@@ -42,15 +41,21 @@ pub struct AddArgs {
     /// A short text for lists [default: the first line]
     #[arg(long, value_name = "T")]
     pub title: Option<String>,
-    /// The text is a command for the shell, whatever agent takes it
-    #[arg(long)]
-    pub run: bool,
+    /// Whether the text is a command
+    #[command(flatten)]
+    pub work: WorkOptions,
+}
+
+impl EndsWithText for AddArgs {
+    fn typed_text(&mut self) -> TypedText<'_> {
+        TypedText { words: &mut self.words, work: Some(&mut self.work) }
+    }
 }
 
 pub(in crate::front::cli) async fn add(context: &CliContext, args: AddArgs) -> Result<ExitStatus, CliError> {
     let text = read_text(context, args.file.as_deref(), &args.words)?;
     let wanted = WantedTask {
-        work: if args.run { TaskWork::Run(text) } else { TaskWork::Prompt(text) },
+        work: args.work.work(text),
         title: args.title,
         after: args.after,
         to: args.to,

@@ -22,6 +22,9 @@ pub struct EditArgs {
     /// Read what to do from a file
     #[arg(long, short, value_name = "FILE")]
     pub file: Option<PathBuf>,
+    /// It is a command for the shell, not words for an agent
+    #[arg(long)]
+    pub run: bool,
     /// A short text for lists
     #[arg(long, value_name = "T")]
     pub title: Option<String>,
@@ -54,6 +57,7 @@ pub(in crate::front::cli) async fn edit(context: &CliContext, args: EditArgs) ->
     let text = if is_text { Some(read_text(context, args.file.as_deref(), &words)?) } else { None };
     let wanted = WantedEdit {
         text,
+        is_command: args.run,
         title: args.title,
         after: if args.no_after { Some(Vec::new()) } else { args.after },
         role: field_change(args.role, args.no_role),

@@ -1,14 +1,17 @@
 //! `teamster task list`.
 
+use std::collections::BTreeMap;
+
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
+use teamster_protocol::model::id::TaskId;
 use teamster_protocol::model::task::StatusWord;
 
 use super::{CliContext, CliError, ExitStatus};
-use crate::front::cli::print::{TableCell, TableColumn, TextTable};
+use crate::front::cli::print::{TableCell, TableColumn, TextTable, TextTone, paint};
 use crate::front::cli::task_text::{counts_sentence, numbers, tone, whose};
-use crate::ops::task::{self, TaskFilter, TaskList, TaskStanding};
+use crate::ops::task::{self, TaskFilter, TaskList, TaskRow, TaskStanding};
 
 /// `teamster task list`.
 #[derive(Debug, clap::Args)]
@@ -72,6 +75,7 @@ fn text(tasks: &TaskList, columns: usize) -> String {
     for (standing, row) in tasks.standings.iter().copied().zip(&tasks.tasks) {
         let status = match standing {
             TaskStanding::Blocked => format!("blocked by {}", numbers(&row.waits_for)),
+            TaskStanding::Ready if row.no_taker.is_some() => "ready, no taker".to_owned(),
             TaskStanding::Ready => "ready".to_owned(),
             TaskStanding::Stopped
             | TaskStanding::InProgress
@@ -90,5 +94,21 @@ fn text(tasks: &TaskList, columns: usize) -> String {
             TableCell::from(title),
         ]);
     }
-    format!("{}\n\n{}", table.render(columns), counts_sentence(&tasks.counts))
+    format!("{}\n\n{}{}", table.render(columns), counts_sentence(&tasks.counts), no_taker_notes(&tasks.tasks))
+}
+
+/// A line for each reason why nobody can take tasks, with the first of them.
+fn no_taker_notes(rows: &[TaskRow]) -> String {
+    let mut reasons: BTreeMap<&str, Vec<TaskId>> = BTreeMap::new();
+    for row in rows {
+        if let Some(why) = &row.no_taker {
+            reasons.entry(why).or_default().push(row.id);
+        }
+    }
+    let note = |(why, ids): (&str, Vec<TaskId>)| {
+        let (noun, first) = (if ids.len() == 1 { "task" } else { "tasks" }, ids[0]);
+        let text = format!("{noun} {}: {why}; see teamster why {first}", numbers(&ids));
+        format!("\n{} {}", paint(TextTone::Warn, "note:"), paint(TextTone::Plain, &text))
+    };
+    reasons.into_iter().map(note).collect()
 }

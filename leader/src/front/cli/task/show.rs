@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use teamster_protocol::model::id::TaskId;
 use teamster_protocol::model::task::ReleaseWhy;
-use teamster_protocol::model::task::TaskWork;
 use teamster_protocol::model::task::view::{AttemptEndKind, AttemptView};
+use teamster_protocol::model::task::{CommandInput, TaskWork};
 
 use super::{CliContext, CliError, ExitStatus};
 use crate::front::cli::print::{DayClock, TextTone, harmless_lines, humane, paint};
@@ -69,7 +69,8 @@ fn text(shown: &ShownTask, now_ms: u64, clock: &DayClock) -> String {
         line(&format!("attempt {}", attempt.attempt), attempt_text(attempt, now_ms, clock));
     }
     let (head, work) = match &view.task.work {
-        TaskWork::Run(text) => ("run", text),
+        TaskWork::Run { command, input: CommandInput::Closed } => ("run", command),
+        TaskWork::Run { command, input: CommandInput::Open } => ("run, interactive", command),
         TaskWork::Prompt(text) => ("prompt", text),
     };
     block(&mut text, head, work);

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::{json, toml};
 use crate::ops::duration::format_duration;
-use crate::ops::plan::{DocumentFormat, Plan, PlannedTask, TaskWork};
+use crate::ops::plan::{CommandInput, DocumentFormat, Plan, PlannedTask, TaskWork};
 
 fn as_toml(plan: &Plan) -> String {
     let mut text = String::new();
@@ -32,9 +32,9 @@ fn as_json(plan: &Plan) -> String {
 fn fields(task: &PlannedTask) -> Vec<(&'static str, String)> {
     let quoted = |text: &str| serde_json::to_string(text).expect("a string");
     let after: Vec<String> = task.after.iter().map(|at| quoted(&format!("t{at}"))).collect();
-    let (work, text) = match &task.work {
-        TaskWork::Run(text) => ("run", text),
-        TaskWork::Prompt(text) => ("prompt", text),
+    let (work, text, is_open) = match &task.work {
+        TaskWork::Run { command, input } => ("run", command, *input == CommandInput::Open),
+        TaskWork::Prompt(text) => ("prompt", text, false),
     };
     let mut fields = vec![
         ("id", quoted(&task.id)),
@@ -43,6 +43,7 @@ fn fields(task: &PlannedTask) -> Vec<(&'static str, String)> {
         ("after", format!("[{}]", after.join(", "))),
         ("priority", task.priority.to_string()),
     ];
+    fields.extend(is_open.then(|| ("interactive", "true".to_owned())));
     fields.extend(task.to.as_ref().map(|to| ("to", quoted(to))));
     fields.extend(task.role.as_ref().map(|role| ("role", quoted(role))));
     fields.extend(task.timeout.map(|timeout| ("timeout", quoted(&format_duration(timeout)))));
@@ -69,7 +70,12 @@ fn any_plan() -> impl Strategy<Value = Plan> {
             after.dedup();
             PlannedTask {
                 id: format!("t{at}"),
-                work: if is_run { TaskWork::Run(text) } else { TaskWork::Prompt(text) },
+                work: match is_run {
+                    // Each other one reads.
+                    true if at % 2 == 0 => TaskWork::Run { command: text, input: CommandInput::Open },
+                    true => TaskWork::run(text),
+                    false => TaskWork::Prompt(text),
+                },
                 title,
                 after,
                 to,

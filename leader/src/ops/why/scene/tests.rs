@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use teamster_protocol::host::process::ProcessIdentity;
-use teamster_protocol::model::board::BoardFact;
+use teamster_protocol::model::board::{AutoClaim, BoardFact};
 use teamster_protocol::model::roster::{MemberSpec, StartedBy, TeamFact, WorkerProcess, Workspace};
 use teamster_protocol::model::task::ReleaseWhy;
 use teamster_protocol::model::task::{NewTask, TaskClaim, TaskWork};
@@ -36,17 +36,16 @@ fn at() -> FactStamp<'static> {
 }
 
 impl Team {
-    /// A member that runs.
-    fn member(mut self, who: &str, role: Option<&str>, auto: AutoClaim) -> Team {
+    /// A member that runs, and reads no text.
+    fn member(self, who: &str, role: Option<&str>, auto: AutoClaim) -> Team {
+        self.member_with("shell", who, role, auto)
+    }
+
+    fn member_with(mut self, agent: &str, who: &str, role: Option<&str>, auto: AutoClaim) -> Team {
         let workspace = Workspace::Shared { dir: PathBuf::from("/") };
         let role = role.map(|role| role.parse().expect("a name"));
-        let spec = MemberSpec {
-            agent: name("shell").as_str().parse().expect("a name"),
-            role,
-            auto,
-            workspace,
-            stall: Default::default(),
-        };
+        let spec =
+            MemberSpec { agent: agent.parse().expect("a name"), role, auto, workspace, stall: Default::default() };
         self.roster.apply(TeamFact::Added { name: name(who), spec }, &at());
         let identity = ProcessIdentity { pid: 1, start_ticks: 1, boot_id: String::new() };
         let process = WorkerProcess { identity, started_by: StartedBy::Leader, isolation: None, outer_half: None };
@@ -71,7 +70,7 @@ impl Team {
     }
 
     fn task(mut self, after: &[u32], edit: impl FnOnce(&mut NewTask)) -> Team {
-        let mut task = NewTask::new(TaskWork::Run("true".to_owned()));
+        let mut task = NewTask::new(TaskWork::run("true"));
         task.after = after.iter().copied().map(TaskId).collect();
         edit(&mut task);
         let facts = self.board.add(vec![task]).expect("it is a good task");
@@ -207,7 +206,7 @@ fn a_chain_as_long_as_a_board_has_one_root() {
     let mut team = team().task(&[], plain).fact(BoardFact::Cancelled { id: TaskId(1) });
     // Added before it was cancelled, as far as the board is concerned.
     for id in 2..=3_000 {
-        let task = NewTask { after: vec![TaskId(id - 1)], ..NewTask::new(TaskWork::Run("true".to_owned())) };
+        let task = NewTask { after: vec![TaskId(id - 1)], ..NewTask::new(TaskWork::run("true")) };
         team = team.fact(BoardFact::Added { id: TaskId(id), task });
     }
     insta::assert_snapshot!(team.why(3_000), @"
@@ -428,4 +427,47 @@ fn a_clock_that_jumped_makes_no_time_negative() {
     let team = team().task(&[], plain).claimed(1, "ann");
     let said = Team::say(&team.scene(|scene| scene.task(TaskId(1), 5)).expect("it is there"));
     assert!(said.starts_with("in progress by ann for 0ms"), "{said}");
+}
+
+fn words(task: &mut NewTask) {
+    task.work = TaskWork::Prompt("late work".to_owned());
+}
+
+#[test]
+fn words_that_nobody_reads_are_told_with_the_way_out() {
+    let shells = team().member("ben", None, AutoClaim::On).task(&[], words).task(&[], |task| {
+        words(task);
+        task.to = Some(name("ben"));
+    });
+    insta::assert_snapshot!(shells.why(1), @"
+    no member can take it: ann, ben drive shell, which runs commands only
+      → if it is a command, teamster task edit 1 --run; else spawn a member that reads
+    ");
+    insta::assert_snapshot!(shells.why(2), @"
+    it is words for ben, who drives shell, which runs commands only
+      → teamster task unassign 2; or, if it is a command, teamster task edit 2 --run
+    ");
+    insta::assert_snapshot!(shells.why_member("ann"), @"
+    idle: task 1 is words, and its agent runs commands only
+      → teamster why 1
+    idle: task 2 is for somebody else
+      → teamster why 2
+    ");
+    // Somebody could read, and does not run; and then does.
+    let left = shells.member_with("script", "cleo", None, AutoClaim::On).left("cleo", WorkerEnd::Shutdown);
+    insta::assert_snapshot!(left.why(1), @"
+    it is words, and none of those who read runs: cleo
+      → teamster spawn cleo
+    ");
+    let reads = team().member_with("script", "cleo", None, AutoClaim::On).task(&[], words);
+    insta::assert_snapshot!(reads.why(1), @"cleo is free, and about to take it");
+    // A role nobody has comes first.
+    let tester = team().task(&[], |task| {
+        words(task);
+        task.role = Some("tester".parse().expect("a name"));
+    });
+    insta::assert_snapshot!(tester.why(1), @"
+    needs the role tester, which nobody has
+      → teamster spawn NAME --role tester
+    ");
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use teamster_protocol::model::id::{MemberName, TaskId};
+use teamster_protocol::model::id::{AgentName, MemberName, TaskId};
 use teamster_protocol::model::roster::WorkerEnd;
 
 use super::{CauseText, MemberAbsence, MemberHindrance, WaitCause};
@@ -12,7 +12,7 @@ use crate::ops::text::{ago, humane};
 const NAMED_MAX: usize = 6;
 
 /// The words for a cause of `task`, or of a member.
-pub(super) fn because(cause: WaitCause, task: Option<TaskId>, now_ms: u64) -> CauseText {
+pub(crate) fn because(cause: WaitCause, task: Option<TaskId>, now_ms: u64) -> CauseText {
     CauseText { says: says(&cause, now_ms), hint: hint(&cause, task), cause }
 }
 
@@ -54,6 +54,16 @@ fn says(cause: &WaitCause, now_ms: u64) -> String {
         WaitCause::RoleAbsent { role, members } => {
             format!("needs the role {role}; {} it, and none of them runs", have(members))
         }
+        WaitCause::AssigneeCommandsOnly { member, agent } => {
+            format!("it is words for {member}, who drives {agent}, which runs commands only")
+        }
+        WaitCause::CommandsOnly { members } => format!("no member can take it: {}", drives(members)),
+        WaitCause::ReadersAbsent { members } => {
+            format!(
+                "it is words, and none of those who read runs: {}",
+                list(members.iter().map(|name| name.to_string()))
+            )
+        }
         WaitCause::NoWorker => "no worker runs".to_owned(),
         WaitCause::NoneClaims { members } => {
             format!("nobody takes open tasks: {} only what is assigned to them", verb(members, "takes", "take"))
@@ -76,6 +86,7 @@ fn says(cause: &WaitCause, now_ms: u64) -> String {
         WaitCause::Blocked { tasks } => format!("idle: {} for others", waits(tasks)),
         WaitCause::ForOthers { tasks } => format!("idle: {} for somebody else", is_are(tasks)),
         WaitCause::OtherRole { tasks } => format!("idle: {} for a role that it has not", is_are(tasks)),
+        WaitCause::Unreadable { tasks } => format!("idle: {} words, and its agent runs commands only", is_are(tasks)),
         WaitCause::Held { tasks } => format!("idle: {} held after a stop", is_are(tasks)),
         WaitCause::ClaimsNothing { tasks } => {
             format!("idle: {} open, and it takes only what is assigned to it", is_are(tasks))
@@ -122,6 +133,13 @@ fn hint(cause: &WaitCause, task: Option<TaskId>) -> Option<String> {
         }
         WaitCause::RoleMissing { role } => Some(format!("teamster spawn NAME --role {role}")),
         WaitCause::RoleAbsent { members, .. } => members.first().map(|name| format!("teamster spawn {name}")),
+        WaitCause::AssigneeCommandsOnly { .. } => {
+            Some(format!("teamster task unassign {id}; or, if it is a command, teamster task edit {id} --run"))
+        }
+        WaitCause::CommandsOnly { .. } => {
+            Some(format!("if it is a command, teamster task edit {id} --run; else spawn a member that reads"))
+        }
+        WaitCause::ReadersAbsent { members } => members.first().map(|name| format!("teamster spawn {name}")),
         WaitCause::NoWorker => Some("teamster spawn NAME".to_owned()),
         WaitCause::NoneClaims { members } => members.first().map(|name| format!("teamster task assign {id} {name}")),
         WaitCause::AllBusy { .. } => Some("teamster spawn NAME".to_owned()),
@@ -133,7 +151,7 @@ fn hint(cause: &WaitCause, task: Option<TaskId>) -> Option<String> {
         WaitCause::Takes { .. } => None,
         WaitCause::NothingToDo => Some("teamster task add TEXT".to_owned()),
         WaitCause::Blocked { tasks } => tasks.first().map(|id| format!("teamster why {id}")),
-        WaitCause::ForOthers { tasks } | WaitCause::OtherRole { tasks } => {
+        WaitCause::ForOthers { tasks } | WaitCause::OtherRole { tasks } | WaitCause::Unreadable { tasks } => {
             tasks.first().map(|id| format!("teamster why {id}"))
         }
         WaitCause::Held { tasks } => tasks.first().map(|id| format!("teamster task retry {id}")),
@@ -211,6 +229,20 @@ fn way_on(member: &MemberName, by: &MemberHindrance) -> Option<String> {
 /// The way out for a member whose worker may write no file as long as the logs are.
 pub(crate) fn raise_file_limit(member: &MemberName) -> String {
     format!("end the leader, raise ulimit -f where it is started, and teamster spawn {member}")
+}
+
+/// `alice, bob drive shell, which runs commands only`.
+fn drives(members: &[(MemberName, AgentName)]) -> String {
+    match members {
+        [(_, agent), rest @ ..] if rest.iter().all(|(_, other)| other == agent) => {
+            let names: Vec<MemberName> = members.iter().map(|(name, _)| name.clone()).collect();
+            format!("{} {agent}, which runs commands only", verb(&names, "drives", "drive"))
+        }
+        _ => {
+            let named = list(members.iter().map(|(name, agent)| format!("{name} ({agent})")));
+            format!("the agents of {named} run commands only")
+        }
+    }
 }
 
 fn is_are(tasks: &[TaskId]) -> String {

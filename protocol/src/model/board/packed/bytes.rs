@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::board::Task;
 use crate::model::id::{MemberName, Role, TaskId};
 use crate::model::log::FactOffset;
-use crate::model::task::{TaskHold, TaskStatus};
+use crate::model::task::{TaskHold, TaskStatus, WorkKind};
 
 /// The names that packed tasks have. One that came stays: a team has few.
 #[derive(Debug, Clone, Default)]
@@ -37,6 +37,9 @@ const COMPLETED: u64 = 3;
 const FAILED: u64 = 4;
 const CANCELLED: u64 = 5;
 
+const COMMAND: u64 = 0;
+const TEXT: u64 = 1;
+
 /// A task as bytes, which [`unpack`] makes the same task of.
 pub(super) fn pack(task: &Task, names: &mut PackedNames) -> Vec<u8> {
     // Named one by one, so that a new field is not forgotten.
@@ -47,6 +50,7 @@ pub(super) fn pack(task: &Task, names: &mut PackedNames) -> Vec<u8> {
         open_dependencies,
         meant_for,
         role,
+        kind,
         priority,
         attempt,
         deaths,
@@ -62,6 +66,10 @@ pub(super) fn pack(task: &Task, names: &mut PackedNames) -> Vec<u8> {
     to.number(u64::from(*open_dependencies));
     to.member(meant_for.as_ref());
     to.role(role.as_ref());
+    to.number(match kind {
+        WorkKind::Command => COMMAND,
+        WorkKind::Text => TEXT,
+    });
     // Small ones of either sign are small.
     to.number(u64::from(((priority << 1) ^ (priority >> 31)) as u32));
     to.number(u64::from(*attempt));
@@ -85,6 +93,11 @@ pub(super) fn unpack(bytes: &[u8], names: &PackedNames) -> Task {
         open_dependencies: from.small(),
         meant_for: from.member(names),
         role: from.number().checked_sub(1).map(|number| names.roles.value(number)),
+        kind: match from.number() {
+            COMMAND => WorkKind::Command,
+            TEXT => WorkKind::Text,
+            unknown => unreachable!("{unknown} is no kind of work that is packed"),
+        },
         priority: {
             let folded = from.small();
             (folded >> 1) as i32 ^ -((folded & 1) as i32)

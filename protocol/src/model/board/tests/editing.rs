@@ -44,7 +44,7 @@ fn who_is_on_a_task_is_not_told_something_else_and_what_is_done_is_done() {
     complete(&mut board, &held);
     assert_eq!(refusal(&mut board, 1, title()), "cannot edit task 1: it is completed");
     assert_eq!(refusal(&mut board, 2, TaskChanges::default()), "nothing of the task is to be changed");
-    let empty = TaskChanges { work: Some(TaskWork::Run(" ".to_owned())), ..TaskChanges::default() };
+    let empty = TaskChanges { work: Some(TaskWork::run(" ")), ..TaskChanges::default() };
     assert_eq!(refusal(&mut board, 2, empty), "a task needs a text");
     let fact = board.cancel(TaskId(2)).unwrap();
     put(&mut board, vec![fact]);

@@ -1,10 +1,12 @@
 //! Random histories of a board against rules written down a second time, as slowly and plainly as can be.
 
+use std::collections::VecDeque;
+
 use proptest::prelude::*;
 
 use super::*;
 use crate::model::id::Role;
-use crate::model::task::FieldChange;
+use crate::model::task::{FieldChange, PromptKind};
 use crate::store::file::LogReader;
 
 const NAMES: [&str; 3] = ["alice", "bob", "cy"];
@@ -53,6 +55,7 @@ enum Step {
         id: u32,
         after: Option<Vec<u32>>,
         role: Option<Option<usize>>,
+        kind: Option<WorkKind>,
         priority: Option<i32>,
     },
     Clear(ClearedTasks),
@@ -75,6 +78,7 @@ struct Wish {
     after: Vec<u32>,
     to: Option<usize>,
     role: Option<usize>,
+    kind: WorkKind,
     priority: i32,
     max_attempts: u32,
 }
@@ -82,10 +86,12 @@ struct Wish {
 fn wish() -> impl Strategy<Value = Wish> {
     let after = prop::collection::vec(1..14_u32, 0..3);
     let (to, role) = (prop::option::weighted(0.2, 0..3_usize), prop::option::weighted(0.3, 0..2_usize));
-    (after, to, role, -1..2, 1..4_u32).prop_map(|(after, to, role, priority, max_attempts)| Wish {
+    let kind = prop::sample::select(vec![WorkKind::Command, WorkKind::Text]);
+    (after, to, role, kind, -1..2, 1..4_u32).prop_map(|(after, to, role, kind, priority, max_attempts)| Wish {
         after,
         to,
         role,
+        kind,
         priority,
         max_attempts,
     })
@@ -121,18 +127,29 @@ fn step() -> impl Strategy<Value = Step> {
 fn edit() -> impl Strategy<Value = Step> {
     let after = prop::option::of(prop::collection::vec(1..14_u32, 0..3));
     let (role, priority) = (prop::option::of(prop::option::of(0..2_usize)), prop::option::of(-1..2));
-    (1..14_u32, after, role, priority).prop_map(|(id, after, role, priority)| Step::Edit { id, after, role, priority })
+    let kind = prop::option::of(prop::sample::select(vec![WorkKind::Command, WorkKind::Text]));
+    let parts = (1..14_u32, after, role, kind, priority);
+    parts.prop_map(|(id, after, role, kind, priority)| Step::Edit { id, after, role, kind, priority })
 }
 
-/// Alice tests, bob has no role, cy reviews and takes only what is assigned to it.
+/// Alice tests and reads no text, bob has no role, cy reviews and takes only what is assigned to it.
 fn claimant(who: usize) -> WaitingClaimant {
     let role: [Option<Role>; 3] = [Some(ROLES[1].parse().unwrap()), None, Some(ROLES[0].parse().unwrap())];
     let auto = if who == 2 { AutoClaim::Off } else { AutoClaim::On };
-    WaitingClaimant { name: name(NAMES[who]), role: role[who].clone(), auto }
+    let prompts = if who == 0 { PromptKind::Program } else { PromptKind::Conversation };
+    WaitingClaimant { name: name(NAMES[who]), role: role[who].clone(), auto, prompts }
+}
+
+fn work_of(kind: WorkKind) -> TaskWork {
+    match kind {
+        WorkKind::Command => TaskWork::run("true"),
+        WorkKind::Text => TaskWork::Prompt("do it".to_owned()),
+    }
 }
 
 fn new_task(wish: &Wish) -> NewTask {
     NewTask {
+        work: work_of(wish.kind),
         to: wish.to.map(|who| name(NAMES[who])),
         role: wish.role.map(|role| ROLES[role].parse().unwrap()),
         priority: wish.priority,
@@ -162,13 +179,14 @@ fn decide(
         Step::Retry { id } => (vec![board.retry(TaskId(*id))?], None),
         Step::Hold { ids } => (board.hold(&ids.iter().copied().map(TaskId).collect::<Vec<_>>()), None),
         Step::Cancel { id } => (vec![board.cancel(TaskId(*id))?], None),
-        Step::Edit { id, after, role, priority } => {
+        Step::Edit { id, after, role, kind, priority } => {
             let role = role.map(|role| match role {
                 Some(role) => FieldChange::Set(ROLES[role].parse().unwrap()),
                 None => FieldChange::Removed,
             });
             let after = after.as_ref().map(|after| after.iter().copied().map(TaskId).collect());
-            let changes = TaskChanges { after, role, priority: *priority, ..TaskChanges::default() };
+            let work = kind.map(work_of);
+            let changes = TaskChanges { work, after, role, priority: *priority, ..TaskChanges::default() };
             (vec![board.edit_task(TaskId(*id), changes)?], None)
         }
         Step::Clear(scope) => (board.clear(*scope)?, None),
@@ -207,9 +225,12 @@ fn waits_for(board: &Board, task: &Task) -> Vec<TaskId> {
 
 /// The task that is due for a worker, by looking at every one.
 fn due_for(board: &Board, who: &WaitingClaimant) -> Option<TaskId> {
-    let may = |task: &Task| match assignee(task) {
-        Some(name) => *name == who.name,
-        None => who.auto == AutoClaim::On && (task.role.is_none() || task.role == who.role),
+    let may = |task: &Task| {
+        let is_for_it = match assignee(task) {
+            Some(name) => *name == who.name,
+            None => who.auto == AutoClaim::On && (task.role.is_none() || task.role == who.role),
+        };
+        is_for_it && (who.prompts == PromptKind::Conversation || task.kind == WorkKind::Command)
     };
     let free = board.tasks().filter(|(_, task)| is_free(task) && waits_for(board, task).is_empty() && may(task));
     free.min_by_key(|(id, task)| (assignee(task).is_none(), Reverse(task.priority), *id)).map(|(id, _)| id)
@@ -230,9 +251,10 @@ fn standing(board: &Board) -> impl PartialEq + std::fmt::Debug {
     let tasks: Vec<_> = board
         .tasks()
         .map(|(id, task)| {
-            let Task { status, blocked_by, blocks, open_dependencies, meant_for, role, .. } = task.clone().into_owned();
+            let Task { status, blocked_by, blocks, open_dependencies, meant_for, role, kind, .. } =
+                task.clone().into_owned();
             let counts = (task.priority, task.attempt, task.deaths, task.max_attempts, open_dependencies);
-            (id, status, blocked_by, blocks, meant_for, role, counts)
+            (id, status, blocked_by, blocks, meant_for, role, kind, counts)
         })
         .collect();
     (tasks, board.waiting().cloned().collect::<Vec<_>>(), board.next_id(), board.to_wake())
@@ -253,6 +275,8 @@ fn check_board(board: &Board) {
     for who in 0..3 {
         let who = claimant(who);
         assert_eq!(board.next_for(&who), due_for(board, &who), "{}", who.name);
+        let could = board.tasks().any(|(_, task)| task.is_ready() && who.may_take(&task));
+        assert_eq!(could, board.next_for(&who).is_some(), "{}", who.name);
         let on = |task: &Task| matches!(&task.status, TaskStatus::InProgress { owner, .. } if *owner == who.name);
         let owned: Vec<TaskId> = board.tasks().filter(|(_, task)| on(task)).map(|(id, _)| id).collect();
         assert_eq!(board.owned_by(&who.name).collect::<Vec<_>>(), owned, "{}", who.name);
@@ -400,6 +424,26 @@ fn check_step(step: &Step, before: &Board, after: &Board, outcome: &Result<Optio
     assert!(after.next_id() >= before.next_id(), "no number is ever given twice");
 }
 
+/// Whoever is rung looks once, in the order of the rings, and rings others if it looked in vain: then nobody who still
+/// waits could take anything.
+fn check_rings(mut board: Board) {
+    let mut rung: VecDeque<MemberName> = board.to_wake().into();
+    let mut looks = 0;
+    while let Some(name) = rung.pop_front() {
+        let who = (0..3).map(claimant).find(|who| who.name == name).unwrap();
+        let (facts, _) = board.claim_next(&who);
+        if facts.is_empty() {
+            rung.extend(board.to_wake());
+        }
+        put(&mut board, facts);
+        looks += 1;
+        assert!(looks < 100, "they ring each other without end");
+    }
+    for who in board.waiting() {
+        assert_eq!(board.next_for(who), None, "{} was not rung, and could work", who.name);
+    }
+}
+
 /// Whoever could work, works: then nothing is left that any of them might have done.
 fn check_drains(mut board: Board) {
     let ids: Vec<TaskId> = board.tasks().map(|(id, _)| id).collect();
@@ -418,8 +462,13 @@ fn check_drains(mut board: Board) {
         assert!(round <= ids.len(), "a task is claimed again and again");
     }
     for (id, task) in board.tasks().filter(|(_, task)| task.is_ready()) {
-        let reviewers = task.meant_for.is_none() && task.role == Some(ROLES[0].parse().unwrap());
-        assert!(reviewers, "task {id} is left, and somebody could have done it");
+        let role = |nth: usize| task.role == Some(ROLES[nth].parse().unwrap());
+        let for_all = task.meant_for.is_none();
+        // Nobody with that role takes what is for all; and of texts, nobody reads what is for alice or needs her role.
+        let reviewers = for_all && role(0);
+        let for_alice = task.meant_for == Some(name(NAMES[0])) || (for_all && role(1));
+        let unread = task.kind == WorkKind::Text && for_alice;
+        assert!(reviewers || unread, "task {id} is left, and somebody could have done it");
     }
 }
 
@@ -462,6 +511,7 @@ proptest! {
             }
             check_board(&whole);
             check_fence(&whole, &claims);
+            check_rings(whole.clone());
             check_change(step, &before, &whole);
             check_step(step, &before, &whole, &outcome);
         }
