@@ -352,7 +352,8 @@ verbs! {
          teamster wait 3 --timeout 30m\n\
          teamster wait --idle")
         .notes("Exit codes: 0 all are completed; 1 one has failed, was cancelled or removed, waits for one that\n\
-            has, or the time is over; 130 interrupted.");
+            has, or the time is over; 130 interrupted.")
+        .looks();
     Send = VerbRow::new("send", Talk, "Give an idle member something to do",
         "teamster send alice --run make test\n\
          teamster send alice --run -i ./configure      it can be answered with teamster steer\n\

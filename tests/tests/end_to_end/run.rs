@@ -272,7 +272,7 @@ fn a_member_that_is_there_is_one_of_the_workers_that_were_asked_for() {
     let said = team.run(&format!("run {plan} -w 2"));
     assert_eq!(said.code, Some(0), "{}", said.err);
     assert!(said.err.starts_with("3 tasks for 2 workers, of which alice is there already\n"), "{}", said.err);
-    let members = team.json("list")["members"].clone();
+    let members = team.json("list --all")["members"].clone();
     let names: Vec<&Value> = members.as_array().unwrap().iter().map(|member| &member["name"]).collect();
     assert_eq!(names, ["alice", "w1"]);
     assert_eq!(team.state("alice"), "idle", "who was there before stays");

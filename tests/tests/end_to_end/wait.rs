@@ -92,7 +92,7 @@ fn the_log_of_a_task_has_all_its_attempts_and_nothing_else() {
     let team = Team::new();
     team.ok("spawn alice");
     assert_eq!(team.run("logs 1").code, Some(1), "there is no task yet");
-    team.ok_words(&["task", "add", "--run", "echo first; mkfifo go || true; read x < go; echo got $x; exit 2"]);
+    team.ok_words(&["task", "add", "--run", "echo first; mkfifo go 2> said || true; read x < go; echo got $x; exit 2"]);
     team.until_said("alice", "first");
     let mut follow = start_without_poll(&team, "logs 1 -f");
     follow.until("attempt 1 on alice");
@@ -115,14 +115,13 @@ fn the_log_of_a_task_has_all_its_attempts_and_nothing_else() {
         insta::assert_snapshot!(team.ok("logs 1"), @"
         attempt 1 on alice
         [clock] turn 1 began, task 1
-        > echo first; mkfifo go || true; read x < go; echo got $x; exit 2
+        > echo first; mkfifo go 2> said || true; read x < go; echo got $x; exit 2
         first
         [clock] turn 1 aborted
         attempt 2 on alice
         [clock] turn 3 began, task 1
-        > echo first; mkfifo go || true; read x < go; echo got $x; exit 2
+        > echo first; mkfifo go 2> said || true; read x < go; echo got $x; exit 2
         first
-        mkfifo: cannot create fifo 'go': File exists
         got word
         [clock] turn 3 failed: exit status 2
         ")
