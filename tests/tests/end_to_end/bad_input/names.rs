@@ -140,7 +140,7 @@ fn what_is_no_name() {
     for name in ["../x", "lead", "Alice", long.as_str(), "a/b", "a.b", "ä", ".."] {
         for verb in ["spawn", "kill", "env", "stop", "logs", "task assign 1"] {
             let said = team.fails(2, &format!("{verb} {name}"));
-            assert!(said.contains(&format!("invalid value '{name}' for '<NAME>")), "`{verb} {name}`: {said}");
+            assert!(said.contains(&format!("invalid value '{name}' for '<NAME")), "`{verb} {name}`: {said}");
             let why = if name == "lead" { "is reserved for the leader" } else { "use 1 to 40 of a-z, 0-9 and -" };
             assert!(said.contains(why), "`{verb} {name}`: {said}");
         }
