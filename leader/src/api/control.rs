@@ -51,17 +51,15 @@ pub(crate) async fn accept(listener: SocketListener, shared: Arc<LeaderShared>, 
 }
 
 /// The caller at the other end of a connection: a member if its agent started the calling process, else the lead. A
-/// process that can not be seen from here, as from within a PID namespace, counts as the lead.
-fn caller_at(stream: &UnixStream, dir: &TeamDir) -> Address {
+/// process that can not be seen from here, as from within a PID namespace, counts as the lead. Why the system does not
+/// tell, if it does not: such a caller may do nothing that only the lead may.
+fn caller_at(stream: &UnixStream, dir: &TeamDir) -> Result<Address, String> {
     let pid = stream.peer_cred().ok().and_then(|peer| peer.pid()).and_then(|pid| u32::try_from(pid).ok());
-    let Some(pid) = pid.filter(|pid| *pid != 0) else { return Address::Lead };
+    let Some(pid) = pid.filter(|pid| *pid != 0) else { return Ok(Address::Lead) };
     match member_of_process(dir, pid) {
-        Ok(Some(name)) => Address::Member(name),
-        Ok(None) => Address::Lead,
-        Err(error) => {
-            tracing::warn!(pid, "cannot find out whose process calls, taking it for the lead's: {error}");
-            Address::Lead
-        }
+        Ok(Some(name)) => Ok(Address::Member(name)),
+        Ok(None) => Ok(Address::Lead),
+        Err(error) => Err(format!("cannot find out whose process {pid} is: {error}")),
     }
 }
 

@@ -27,8 +27,8 @@ use crate::warden;
 #[derive(Debug, Clone)]
 pub struct FrontServer {
     shared: Arc<LeaderShared>,
-    /// The one whose process calls.
-    caller: Address,
+    /// The one whose process calls, or why the system does not tell.
+    caller: Result<Address, String>,
 }
 
 /// A refusal as it goes over the wire.
@@ -63,15 +63,16 @@ pub fn team_error(error: &TeamError) -> ErrorObjectOwned {
 
 impl FrontServer {
     /// A server on what the leader shares, for who calls.
-    pub fn new(shared: Arc<LeaderShared>, caller: Address) -> FrontServer {
+    pub fn new(shared: Arc<LeaderShared>, caller: Result<Address, String>) -> FrontServer {
         FrontServer { shared, caller }
     }
 
     /// Refuses a member what only the lead may do. Commands ask the same before they call; this is for other callers.
     fn must_be_lead(&self, doing: &str) -> RpcResult<()> {
         match &self.caller {
-            Address::Lead => Ok(()),
-            Address::Member(name) => {
+            Ok(Address::Lead) => Ok(()),
+            Err(why) => Err(refused(code::SYSTEM, format!("{why}\nonly the lead may {doing}: try again in a moment"))),
+            Ok(Address::Member(name)) => {
                 let why = format!("{name} may not {doing}: only the lead does that\nask for it: teamster dm lead TEXT");
                 Err(refused(code::REFUSED, why))
             }
