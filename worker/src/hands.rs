@@ -190,29 +190,11 @@ impl WorkerHands {
     /// Writes into the transcript. An entry that cannot be written stops nothing else. The same trouble twice in a row
     /// is told once, because every try meets it.
     pub(crate) fn say(&mut self, what: TranscriptText) {
-        match &what {
-            TranscriptText::Trouble { text } if self.troubled.as_ref() == Some(text) => return,
-            TranscriptText::Trouble { text } => self.troubled = Some(text.clone()),
-            TranscriptText::Ready
-            | TranscriptText::Session { .. }
-            | TranscriptText::TurnStarted { .. }
-            | TranscriptText::Text { .. }
-            | TranscriptText::Thought { .. }
-            | TranscriptText::ToolCall { .. }
-            | TranscriptText::Plan { .. }
-            | TranscriptText::PermissionAsked(_)
-            | TranscriptText::PermissionAnswered { .. }
-            | TranscriptText::Usage { .. }
-            | TranscriptText::Steered { .. }
-            | TranscriptText::Mail { .. }
-            | TranscriptText::Receipt { .. }
-            | TranscriptText::Stalled { .. }
-            | TranscriptText::TurnEnded { .. }
-            | TranscriptText::Parked { .. }
-            | TranscriptText::Waiting
-            | TranscriptText::Cut { .. }
-            | TranscriptText::Leaving { .. } => self.troubled = None,
+        let trouble = if let TranscriptText::Trouble { text } = &what { Some(text) } else { None };
+        if trouble.is_some() && self.troubled.as_ref() == trouble {
+            return;
         }
+        self.troubled = trouble.cloned();
         let mail = if let TranscriptText::Mail { id, .. } = &what { Some(*id) } else { None };
         match (mail, self.journal.say(what)) {
             (Some(id), KeptEntry::Yes) => tracing::debug!(at_us = clock::now_us(), %id, "handed on mail"),

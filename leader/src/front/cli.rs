@@ -20,6 +20,8 @@ mod endings;
 mod env;
 mod error;
 mod events;
+#[cfg(test)]
+mod fixtures;
 mod forget;
 mod guard;
 mod help;

@@ -83,7 +83,7 @@ pub enum TranscriptText {
 /// The news that a notice carries: those of [`TranscriptText`] that are no output of the agent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-#[expect(missing_docs, reason = "as in Said")]
+#[expect(missing_docs, reason = "as in TranscriptText")]
 pub enum NoticeKind {
     Ready,
     Session { session: AgentSession },

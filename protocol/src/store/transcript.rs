@@ -105,37 +105,18 @@ impl Transcript {
     /// two turns when the file is full. An entry in a turn beyond the limit of its file is counted instead, and the
     /// count is written at the turn's end. On an error the entry is not there, and its number goes to the next.
     pub fn say(&mut self, at_ms: u64, what: TranscriptText) -> Result<TranscriptEntry, TranscriptError> {
-        match &what {
-            TranscriptText::TurnStarted { turn, .. } => {
-                self.begin_file((self.number + 1).max(*turn));
+        if let TranscriptText::TurnStarted { turn, .. } = &what {
+            self.begin_file((self.number + 1).max(*turn));
+            self.cut = 0;
+            self.amid = MemberActivity::Turn;
+        } else if let TranscriptText::TurnEnded { .. } = &what {
+            self.amid = MemberActivity::Nothing;
+            if self.cut > 0 {
+                self.append(at_ms, TranscriptText::Cut { bytes: self.cut })?;
                 self.cut = 0;
-                self.amid = MemberActivity::Turn;
             }
-            TranscriptText::TurnEnded { .. } => {
-                self.amid = MemberActivity::Nothing;
-                if self.cut > 0 {
-                    self.append(at_ms, TranscriptText::Cut { bytes: self.cut })?;
-                    self.cut = 0;
-                }
-            }
-            TranscriptText::Ready
-            | TranscriptText::Session { .. }
-            | TranscriptText::Text { .. }
-            | TranscriptText::Thought { .. }
-            | TranscriptText::ToolCall { .. }
-            | TranscriptText::Plan { .. }
-            | TranscriptText::PermissionAsked(_)
-            | TranscriptText::PermissionAnswered { .. }
-            | TranscriptText::Usage { .. }
-            | TranscriptText::Steered { .. }
-            | TranscriptText::Mail { .. }
-            | TranscriptText::Receipt { .. }
-            | TranscriptText::Stalled { .. }
-            | TranscriptText::Parked { .. }
-            | TranscriptText::Waiting
-            | TranscriptText::Trouble { .. }
-            | TranscriptText::Cut { .. }
-            | TranscriptText::Leaving { .. } => match self.amid {
+        } else {
+            match self.amid {
                 MemberActivity::Turn => {
                     if let Some((room, bytes)) = counted_from(&what)
                         && self.bytes >= room
@@ -150,7 +131,7 @@ impl Transcript {
                         self.begin_file(self.number + 1);
                     }
                 }
-            },
+            }
         }
         self.append(at_ms, what)
     }

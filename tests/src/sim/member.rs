@@ -415,34 +415,15 @@ impl Worker {
     /// Its leader, if it has one, hears of its turns.
     fn tell_of_turns(&mut self, world: &mut World, who: &WaitingClaimant, said: &TranscriptText) {
         let name = who.name.clone();
-        let event = match said {
-            TranscriptText::TurnStarted { turn, task, .. } => {
-                let turn = leader::TurnOpen { turn: *turn, task: *task };
-                self.open_turn = Some(turn);
-                leader::LeaderEvent::TurnStarted { name, turn }
-            }
-            TranscriptText::TurnEnded { turn, end, .. } => {
-                self.open_turn = None;
-                leader::LeaderEvent::TurnEnded { name, turn: *turn, stop: end.clone() }
-            }
-            TranscriptText::Ready
-            | TranscriptText::Session { .. }
-            | TranscriptText::Text { .. }
-            | TranscriptText::Thought { .. }
-            | TranscriptText::ToolCall { .. }
-            | TranscriptText::Plan { .. }
-            | TranscriptText::PermissionAsked(_)
-            | TranscriptText::PermissionAnswered { .. }
-            | TranscriptText::Usage { .. }
-            | TranscriptText::Steered { .. }
-            | TranscriptText::Mail { .. }
-            | TranscriptText::Receipt { .. }
-            | TranscriptText::Stalled { .. }
-            | TranscriptText::Parked { .. }
-            | TranscriptText::Waiting
-            | TranscriptText::Trouble { .. }
-            | TranscriptText::Cut { .. }
-            | TranscriptText::Leaving { .. } => return,
+        let event = if let TranscriptText::TurnStarted { turn, task, .. } = said {
+            let turn = leader::TurnOpen { turn: *turn, task: *task };
+            self.open_turn = Some(turn);
+            leader::LeaderEvent::TurnStarted { name, turn }
+        } else if let TranscriptText::TurnEnded { turn, end, .. } = said {
+            self.open_turn = None;
+            leader::LeaderEvent::TurnEnded { name, turn: *turn, stop: end.clone() }
+        } else {
+            return;
         };
         if self.heard_by == Some(world.leaders) {
             world.to_lead.push(event);

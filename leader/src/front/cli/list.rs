@@ -133,33 +133,10 @@ pub(super) fn left(how: &WorkerEnd) -> String {
 mod tests {
     use std::path::PathBuf;
 
-    use teamster_protocol::model::board::AutoClaim;
     use teamster_protocol::model::roster::Workspace;
 
     use super::*;
-
-    fn member(name: &str, state: MemberState, tasks: &[u32]) -> MemberView {
-        MemberView {
-            name: name.parse().expect("a name"),
-            state,
-            tasks: tasks.iter().copied().map(TaskId).collect(),
-            turn: None,
-            since_ms: 1_000,
-            agent: "shell".parse().expect("a name"),
-            role: None,
-            auto: AutoClaim::On,
-            workspace: Workspace::Shared { dir: PathBuf::from("/src/tool") },
-            pid: None,
-            started_by: None,
-            isolation: None,
-            unread: 0,
-            completed: 0,
-            failed: 0,
-            left: None,
-            again_ms: None,
-            parked_until_ms: None,
-        }
-    }
+    use crate::front::cli::fixtures::member;
 
     #[test]
     fn members_at_80_and_at_40_columns() {

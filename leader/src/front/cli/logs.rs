@@ -56,30 +56,30 @@ async fn of_member(context: &CliContext, wanted: WantedLogs) -> Result<ExitStatu
             OutputShape::Text => {
                 let clock = context.clock();
                 entries.iter().for_each(|entry| page.add(entry, &clock));
-                match mode {
-                    FollowMode::Past => OutputAudience::There,
-                    FollowMode::Follow => page.print()?,
-                }
+                page.print_if_followed(mode)?
             }
             OutputShape::Json => print_json(entries)?,
         };
-        Ok::<Listening, CliError>(match audience {
-            OutputAudience::There => Listening::On,
-            OutputAudience::Gone => Listening::Over,
-        })
+        Ok::<Listening, CliError>(listening(audience))
     });
+    hear(told, mode).await?;
+    page.end(context, mode, is_empty.then(|| format!("{name} has said nothing yet")))
+}
+
+/// Whether an operation has to go on telling.
+fn listening(audience: OutputAudience) -> Listening {
+    match audience {
+        OutputAudience::There => Listening::On,
+        OutputAudience::Gone => Listening::Over,
+    }
+}
+
+/// Waits until all is told. Following may be interrupted, which is the error it is for every command.
+async fn hear(told: impl Future<Output = Result<(), CliError>>, mode: FollowMode) -> Result<(), CliError> {
     match mode {
-        FollowMode::Past => told.await?,
-        FollowMode::Follow => unless_interrupted(told).await?,
+        FollowMode::Past => told.await,
+        FollowMode::Follow => unless_interrupted(told).await,
     }
-    if is_empty && context.shape == OutputShape::Text {
-        print::say(format!("{name} has said nothing yet")).map_err(CliError::Stdout)?;
-    }
-    match (mode, context.shape) {
-        (FollowMode::Past, OutputShape::Text) if !is_empty => drop(context.page(page.text.trim_end())?),
-        (FollowMode::Past | FollowMode::Follow, OutputShape::Text | OutputShape::Json) => drop(page.close()?),
-    }
-    Ok(ExitStatus::Done)
 }
 
 /// The entries as text for people.
@@ -235,6 +235,24 @@ impl TextPage {
     fn print(&mut self) -> Result<OutputAudience, CliError> {
         let text = std::mem::take(&mut self.text);
         print::put(text).map_err(CliError::Stdout)
+    }
+
+    /// Prints at once where more may follow; else all is printed at the end.
+    fn print_if_followed(&mut self, mode: FollowMode) -> Result<OutputAudience, CliError> {
+        match mode {
+            FollowMode::Past => Ok(OutputAudience::There),
+            FollowMode::Follow => self.print(),
+        }
+    }
+
+    /// Prints the rest, in a pager if it is all and long; `nothing` is said to people instead if it is given.
+    fn end(mut self, context: &CliContext, mode: FollowMode, nothing: Option<String>) -> Result<ExitStatus, CliError> {
+        match (context.shape, nothing, mode) {
+            (OutputShape::Text, Some(nothing), _) => drop(print::say(nothing).map_err(CliError::Stdout)?),
+            (OutputShape::Text, None, FollowMode::Past) => drop(context.page(self.text.trim_end())?),
+            (OutputShape::Text, None, FollowMode::Follow) | (OutputShape::Json, ..) => drop(self.close()?),
+        }
+        Ok(ExitStatus::Done)
     }
 
     fn close(&mut self) -> Result<OutputAudience, CliError> {

@@ -59,26 +59,8 @@ fn task_of(path: &Path) -> Option<u32> {
     let line_bytes_max = 8 * TASK_TEXT_BYTES_MAX as u64;
     let mut line = Vec::new();
     BufReader::new(plain_file::open_to_read(path).ok()?.0).take(line_bytes_max).read_until(b'\n', &mut line).ok()?;
-    match serde_json::from_slice::<TranscriptEntry>(&line).ok()?.what {
-        TranscriptText::TurnStarted { task, .. } => task.map(|task| task.0),
-        TranscriptText::Ready
-        | TranscriptText::Session { .. }
-        | TranscriptText::Text { .. }
-        | TranscriptText::Thought { .. }
-        | TranscriptText::ToolCall { .. }
-        | TranscriptText::Plan { .. }
-        | TranscriptText::PermissionAsked(_)
-        | TranscriptText::PermissionAnswered { .. }
-        | TranscriptText::Usage { .. }
-        | TranscriptText::Steered { .. }
-        | TranscriptText::Mail { .. }
-        | TranscriptText::Receipt { .. }
-        | TranscriptText::Stalled { .. }
-        | TranscriptText::TurnEnded { .. }
-        | TranscriptText::Parked { .. }
-        | TranscriptText::Waiting
-        | TranscriptText::Trouble { .. }
-        | TranscriptText::Cut { .. }
-        | TranscriptText::Leaving { .. } => None,
-    }
+    let TranscriptText::TurnStarted { task, .. } = serde_json::from_slice::<TranscriptEntry>(&line).ok()?.what else {
+        return None;
+    };
+    task.map(|task| task.0)
 }

@@ -49,29 +49,8 @@ impl WaitedTasks {
 
     /// Takes in what was written since the wait began.
     pub(super) fn see(&mut self, fact: &BoardFact) {
-        match fact {
-            BoardFact::Completed { id, .. } => {
-                self.completed.insert(*id);
-            }
-            BoardFact::Added { .. }
-            | BoardFact::Claimed(_)
-            | BoardFact::Failed { .. }
-            | BoardFact::Released { .. }
-            | BoardFact::Assigned { .. }
-            | BoardFact::Unassigned { .. }
-            | BoardFact::DependencyAdded { .. }
-            | BoardFact::DependencyRemoved { .. }
-            | BoardFact::Retried { .. }
-            | BoardFact::Held { .. }
-            | BoardFact::Edited { .. }
-            | BoardFact::Cancelled { .. }
-            | BoardFact::Cleared { .. }
-            | BoardFact::Restored { .. }
-            | BoardFact::ClearedBefore { .. }
-            | BoardFact::Waiting(_)
-            | BoardFact::Away { .. }
-            | BoardFact::Kept(_)
-            | BoardFact::Numbered { .. } => {}
+        if let BoardFact::Completed { id, .. } = fact {
+            self.completed.insert(*id);
         }
     }
 

@@ -126,28 +126,10 @@ pub fn last_words(dir: &Path, bytes_max: usize) -> Result<String, TranscriptErro
     let Some((TranscriptStanding::Turn(_), number)) = newest_standing(dir)? else { return Ok(String::new()) };
     let length = length_of(dir, number)?;
     let page = read(dir, number, length.saturating_sub(TAIL_BYTES))?;
-    let texts = page.entries.iter().filter_map(|entry| match &entry.what {
-        TranscriptText::Text { text } => Some(text.as_str()),
-        TranscriptText::Ready
-        | TranscriptText::Session { .. }
-        | TranscriptText::TurnStarted { .. }
-        | TranscriptText::Thought { .. }
-        | TranscriptText::ToolCall { .. }
-        | TranscriptText::Plan { .. }
-        | TranscriptText::PermissionAsked(_)
-        | TranscriptText::PermissionAnswered { .. }
-        | TranscriptText::Usage { .. }
-        | TranscriptText::Steered { .. }
-        | TranscriptText::Mail { .. }
-        | TranscriptText::Receipt { .. }
-        | TranscriptText::Stalled { .. }
-        | TranscriptText::TurnEnded { .. }
-        | TranscriptText::Parked { .. }
-        | TranscriptText::Waiting
-        | TranscriptText::Trouble { .. }
-        | TranscriptText::Cut { .. }
-        | TranscriptText::Leaving { .. } => None,
-    });
+    let texts = page
+        .entries
+        .iter()
+        .filter_map(|entry| if let TranscriptText::Text { text } = &entry.what { Some(text.as_str()) } else { None });
     let text: String = texts.collect();
     let mut from = text.len().saturating_sub(bytes_max);
     while !text.is_char_boundary(from) {

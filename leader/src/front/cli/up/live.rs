@@ -252,34 +252,20 @@ mod tests {
     use std::collections::BTreeMap;
     use std::path::PathBuf;
 
-    use teamster_protocol::model::board::AutoClaim;
     use teamster_protocol::model::id::TaskId;
     use teamster_protocol::model::roster::Workspace;
     use teamster_protocol::wire::api::{MemberState, MemberView};
 
     use super::*;
+    use crate::front::cli::fixtures;
     use crate::ops::task::TaskCounts;
 
     fn member(number: usize) -> MemberView {
+        let (state, tasks): (_, &[u32]) =
+            if number == 1 { (MemberState::Busy, &[3]) } else { (MemberState::Idle, &[]) };
         MemberView {
-            name: format!("w{number}").parse().expect("a name"),
-            state: if number == 1 { MemberState::Busy } else { MemberState::Idle },
-            tasks: if number == 1 { vec![TaskId(3)] } else { Vec::new() },
-            turn: None,
-            since_ms: 1_000,
-            agent: "shell".parse().expect("a name"),
-            role: None,
-            auto: AutoClaim::On,
             workspace: Workspace::Shared { dir: PathBuf::from("/src/a-tool-with-a-long-name") },
-            pid: None,
-            started_by: None,
-            isolation: None,
-            unread: 0,
-            completed: 0,
-            failed: 0,
-            left: None,
-            again_ms: None,
-            parked_until_ms: None,
+            ..fixtures::member(&format!("w{number}"), state, tasks)
         }
     }
 
