@@ -13,7 +13,7 @@ use crate::host::crash::point;
 use crate::host::process::life::{self, MemberLife};
 use crate::host::process::marked;
 use crate::host::team_dir::TeamDir;
-use crate::model::board::{Board, BoardFact, ClearedTasks, ReadFact, WaitingClaimant, WorkerDeath};
+use crate::model::board::{Board, BoardFact, ReadFact, WaitingClaimant, WorkerDeath};
 use crate::model::id::{Address, MemberName, TaskId};
 use crate::model::limits::{LAST_WORDS_BYTES_MAX, LOCK_RETRY};
 use crate::model::mail::Mailbox;
@@ -21,21 +21,25 @@ use crate::model::roster::{CellIsolation, MemberPresence, MemberSpec, Roster, Ro
 use crate::model::task::view::TaskView;
 use crate::model::task::{BoardRefusal, NewTask, TaskClaim};
 use crate::store::file::{self, Durability, Log, LogError, LogRecord, TransactError};
-use crate::store::presence::{LockError, PresenceLock, WorkerLife};
+use crate::store::presence::{LockError, PresenceLock};
 use crate::store::{transcript, watch};
-use crate::wire::api::{BoardChange, MemberView, TaskCommand};
 
+mod command;
 mod error;
 mod exclusion;
 mod inbox;
 mod mail;
 mod member_process;
+mod member_view;
 mod view;
 mod worker_lives;
 
+pub use command::{BoardChange, TaskCommand};
 pub use error::TeamError;
 pub use inbox::Inbox;
+pub use mail::{DeliveredMail, MailOutcome, MailRequest, MailboxReader, UndeliveredMail};
 pub use member_process::{member_of_process, member_of_this_process};
+pub use member_view::{MemberState, MemberView};
 pub use view::{TeamView, read_mail, worker_life};
 pub use worker_lives::LocksSeen;
 
@@ -159,69 +163,6 @@ impl Team {
             self.ring_waiting();
         }
         Ok(claim)
-    }
-
-    /// Carries out a command on the board; the answer names the tasks and what the asker might not have meant.
-    pub fn command(&mut self, command: TaskCommand) -> Result<BoardChange, TeamError> {
-        let mut warnings = Vec::new();
-        self.roster.refresh(|_| ())?;
-        let mut members = BTreeSet::new();
-        let mut assigned = None;
-        match &command {
-            TaskCommand::Assign { to, .. } => {
-                members.insert(to.clone());
-                assigned = Some(self.roster().member(to)?.spec.clone());
-            }
-            TaskCommand::Add { tasks } => {
-                for task in tasks {
-                    let Some(to) = &task.to else { continue };
-                    self.roster().member(to)?.spec.must_take(to, task.work.kind(), None)?;
-                    members.insert(to.clone());
-                }
-            }
-            TaskCommand::Unassign { .. }
-            | TaskCommand::AddDependency { .. }
-            | TaskCommand::RemoveDependency { .. }
-            | TaskCommand::Retry { .. }
-            | TaskCommand::Cancel { .. }
-            | TaskCommand::Edit { .. }
-            | TaskCommand::Clear { .. }
-            | TaskCommand::Restore => {}
-        }
-        for name in members {
-            let member = self.roster().member(&name)?;
-            if view::worker_life(&self.dir, &name, &member.presence)? == WorkerLife::Dead {
-                warnings.push(format!("{name} is not running; the task waits until it is spawned"));
-            }
-        }
-        let tasks = self.decide(self.durability, |board| {
-            let facts = match command {
-                TaskCommand::Add { tasks } => board.add(tasks)?,
-                TaskCommand::Assign { ids, to } => each(&ids, |id| {
-                    if let Some(spec) = &assigned {
-                        spec.must_take(&to, board.task(id)?.kind, Some(id))?;
-                    }
-                    board.assign(id, to.clone())
-                })?,
-                TaskCommand::Unassign { ids } => each(&ids, |id| board.unassign(id))?,
-                TaskCommand::AddDependency { id, on } => vec![board.add_dependency(id, on)?],
-                TaskCommand::RemoveDependency { id, on } => vec![board.remove_dependency(id, on)?],
-                TaskCommand::Retry { ids } => each(&ids, |id| board.retry(id))?,
-                TaskCommand::Cancel { ids } => each(&ids, |id| board.cancel(id))?,
-                TaskCommand::Edit { id, changes } => vec![board.edit_task(id, changes)?],
-                TaskCommand::Clear { scope } => {
-                    if scope == ClearedTasks::Failed {
-                        warnings.extend(board.failed_and_waited_for().into_iter().map(stays_on_board));
-                    }
-                    board.clear(scope)?
-                }
-                TaskCommand::Restore => vec![board.restore()?],
-            };
-            let mut tasks: Vec<TaskId> = facts.iter().flat_map(BoardFact::tasks).collect();
-            tasks.sort_unstable();
-            Ok((facts, tasks))
-        })?;
-        Ok(BoardChange { tasks, warnings })
     }
 
     /// Adds tasks built on the numbers they will get: `build` is told the first.
@@ -360,22 +301,6 @@ impl Team {
         self.refresh(|_| ())?;
         view::member_views(&self.dir, self.board(), self.roster())
     }
-}
-
-/// One fact for each of these tasks, none twice, or the refusal of the first that refuses.
-fn each(
-    ids: &[TaskId],
-    fact: impl FnMut(TaskId) -> Result<BoardFact, BoardRefusal>,
-) -> Result<Vec<BoardFact>, BoardRefusal> {
-    let ids: BTreeSet<TaskId> = ids.iter().copied().collect();
-    ids.into_iter().map(fact).collect()
-}
-
-fn stays_on_board((failed, waiting): (TaskId, TaskId)) -> String {
-    format!(
-        "task {failed} stays: task {waiting} waits for it; retry it with teamster task retry {failed}, or give both up with \
-         teamster task cancel {waiting}"
-    )
 }
 
 /// The last words of a dead worker's agent, from its transcripts; empty if they can not be read, because giving its

@@ -22,9 +22,8 @@ use teamster_protocol::model::receipt::{ReceiptState, TextId};
 use teamster_protocol::model::roster::WorkerEnd;
 use teamster_protocol::model::shutdown::WhenBusy;
 use teamster_protocol::model::task::{NewTask, TaskWork};
-use teamster_protocol::wire::api::{
-    MemberState, PromptAnswer, ProtocolHello, TaskCommand, WorkerApiClient, WorkerPhase,
-};
+use teamster_protocol::team::{MemberState, TaskCommand};
+use teamster_protocol::wire::api::{PromptAnswer, ProtocolHello, WorkerApiClient, WorkerPhase};
 use teamster_protocol::wire::peer::Peer;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;

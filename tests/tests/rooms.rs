@@ -19,7 +19,7 @@ const ROOMS: &[(&str, &[RoomImports])] = &[
             ("host", &["model"]),
             ("store", &["model", "host"]),
             ("wire", &["model", "host"]),
-            ("team", &["model", "host", "store", "wire"]),
+            ("team", &["model", "host", "store"]),
         ],
     ),
     (
@@ -77,6 +77,22 @@ fn a_room_imports_only_the_rooms_below_it() {
     }
 }
 
+/// The wire only carries: a type of a decision over a store belongs to that decision.
+#[test]
+fn every_type_of_the_wire_is_in_a_call() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("protocol/src/wire");
+    let mut files = vec![source.join("api.rs")];
+    collect_files(&source.join("api"), &mut files);
+    let text: Vec<String> = files.iter().map(|file| fs::read_to_string(file).unwrap()).collect();
+    let (calls, types) = calls_and_types(&text.join("\n"));
+    assert!(calls.len() > 1_000 && types.len() > 10, "the calls and types of the wire are not to be found");
+    let unused = types_in_no_call(&calls, &types);
+    assert!(
+        unused.is_empty(),
+        "protocol/src/wire: no call takes or answers {unused:?}; it belongs where it is decided on"
+    );
+}
+
 /// A parent and its child may name each other: they are one thing in two files.
 #[test]
 fn no_two_modules_beside_each_other_need_each_other() {
@@ -112,6 +128,10 @@ fn the_rules_see_an_import_however_it_is_written() {
         }
         needs
     };
+    let text = "#[rpc(server)]\npub trait Api {\n    fn ask(&self) -> One;\n}\npub struct One {\n    two: Two,\n}\npub enum Two {\n    \
+        A,\n}\npub struct Three {\n    one: One,\n}\n";
+    let (calls, types) = calls_and_types(text);
+    assert_eq!(types_in_no_call(&calls, &types), ["Three"]);
     assert_eq!(circle_in(&needs(&[("a", "b"), ("b", "c"), ("a", "c")])), None);
     assert_eq!(circle_in(&needs(&[("a", "b"), ("b", "c"), ("c", "b")])).unwrap(), ["b", "c", "b"]);
 }
@@ -237,6 +257,41 @@ fn add_leaves(tree: &str, before: &[String], paths: &mut Vec<Vec<String>>) {
             _ => {}
         }
     }
+}
+
+/// The text of the traits of calls, and each public type with its text.
+fn calls_and_types(text: &str) -> (String, BTreeMap<String, String>) {
+    let (mut calls, mut types) = (String::new(), BTreeMap::new());
+    let mut lines = text.lines().map(|line| line.split("//").next().unwrap_or_default());
+    while let Some(line) = lines.next() {
+        let Some((kind, named)) = line.strip_prefix("pub ").and_then(|item| item.split_once(' ')) else { continue };
+        if !matches!(kind, "trait" | "struct" | "enum") {
+            continue;
+        }
+        let name: String = named.chars().take_while(|letter| letter.is_alphanumeric()).collect();
+        let rest: Vec<&str> = match line.ends_with([';', '}']) {
+            true => Vec::new(),
+            false => lines.by_ref().take_while(|line| *line != "}").collect(),
+        };
+        let whole = format!("{}\n{}\n", &named[name.len()..], rest.join("\n"));
+        if kind == "trait" { calls.push_str(&whole) } else { drop(types.insert(name, whole)) }
+    }
+    (calls, types)
+}
+
+/// The types that neither a call names, nor a type that is in a call.
+fn types_in_no_call(calls: &str, types: &BTreeMap<String, String>) -> Vec<String> {
+    let (mut used, mut todo) = (BTreeSet::new(), vec![calls]);
+    while let Some(text) = todo.pop() {
+        for word in text.split(|letter: char| !letter.is_alphanumeric() && letter != '_') {
+            if let Some((name, definition)) = types.get_key_value(word)
+                && used.insert(name)
+            {
+                todo.push(definition);
+            }
+        }
+    }
+    types.keys().filter(|name| !used.contains(name)).cloned().collect()
 }
 
 /// One circle, from a name back to the same, if there is one.

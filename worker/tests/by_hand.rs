@@ -18,8 +18,7 @@ use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::roster::{StartedBy, WorkerEnd};
 use teamster_protocol::model::shutdown::{ShutdownAnswer, WhenBusy};
 use teamster_protocol::store::file::Durability;
-use teamster_protocol::team::Team;
-use teamster_protocol::wire::api::MemberState;
+use teamster_protocol::team::{MemberState, Team};
 
 fn mail_shown(said: &[TranscriptText], words: &str) -> usize {
     said.iter().filter(|said| matches!(said, TranscriptText::Mail { text, .. } if text == words)).count()

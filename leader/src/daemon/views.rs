@@ -263,8 +263,7 @@ mod tests {
     use teamster_protocol::model::id::Address;
     use teamster_protocol::model::task::{NewTask, TaskChanges, TaskWork};
     use teamster_protocol::store::file::Durability;
-    use teamster_protocol::team::Team;
-    use teamster_protocol::wire::api::TaskCommand;
+    use teamster_protocol::team::{TaskCommand, Team};
 
     use super::*;
 

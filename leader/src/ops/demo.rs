@@ -22,10 +22,8 @@ use teamster_protocol::model::task::{CommandInput, NewTask, StatusWord, TaskStat
 use teamster_protocol::store::file::{Durability, LogReader};
 use teamster_protocol::store::transcript;
 use teamster_protocol::store::watch::FileWatch;
-use teamster_protocol::team::Team;
-use teamster_protocol::wire::api::{
-    EndOutcome, LeaderApiClient, MailRequest, SpawnRequest, TaskCommand, WorkspaceRequest,
-};
+use teamster_protocol::team::{MailRequest, TaskCommand, Team};
+use teamster_protocol::wire::api::{EndOutcome, LeaderApiClient, SpawnRequest, WorkspaceRequest};
 use tokio::time::timeout;
 
 use super::error::OpsError;

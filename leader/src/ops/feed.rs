@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use teamster_protocol::model::id::TaskId;
 use teamster_protocol::store::watch::FileWatch;
-use teamster_protocol::team::TeamView;
-use teamster_protocol::wire::api::MemberView;
+use teamster_protocol::team::{MemberView, TeamView};
 
 use super::error::OpsError;
 use super::events::{TeamEvent, TeamLogs};

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use teamster_protocol::model::id::{TaskId, TeamName};
-use teamster_protocol::team::TeamView;
-use teamster_protocol::wire::api::{MemberState, MemberView};
+use teamster_protocol::team::{MemberState, MemberView, TeamView};
 
 use super::error::OpsError;
 use super::hanging::{LeaderStatus, look_at_leader};

@@ -2,7 +2,7 @@
 
 use teamster_protocol::model::id::Address;
 use teamster_protocol::model::mail::Urgency;
-use teamster_protocol::wire::api::{MailOutcome, MailRequest};
+use teamster_protocol::team::{MailOutcome, MailRequest};
 
 use super::error::OpsError;
 use super::session::Session;

@@ -8,8 +8,7 @@ use teamster_protocol::model::id::{Address, MemberName, TaskId, TeamName};
 use teamster_protocol::model::mail::{LetterState, MessageBody};
 use teamster_protocol::model::notice::TranscriptEntry;
 use teamster_protocol::store::transcript;
-use teamster_protocol::team::read_mail;
-use teamster_protocol::wire::api::MemberView;
+use teamster_protocol::team::{MemberView, read_mail};
 
 use super::error::OpsError;
 use super::hanging::LeaderStatus;

@@ -7,8 +7,7 @@ use futures_util::future::join_all;
 use serde::Serialize;
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::id::TeamName;
-use teamster_protocol::team::TeamView;
-use teamster_protocol::wire::api::MemberState;
+use teamster_protocol::team::{MemberState, TeamView};
 
 use super::error::OpsError;
 use super::hanging::{LeaderStatus, look_at_leader};

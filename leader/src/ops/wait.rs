@@ -9,8 +9,7 @@ use teamster_protocol::model::task::StatusWord;
 use teamster_protocol::store::file::LogReader;
 use teamster_protocol::store::transcript;
 use teamster_protocol::store::watch::FileWatch;
-use teamster_protocol::team::{TeamError, TeamView};
-use teamster_protocol::wire::api::MemberState;
+use teamster_protocol::team::{MemberState, TeamError, TeamView};
 use tokio::time::{Instant, timeout_at};
 
 use super::error::OpsError;

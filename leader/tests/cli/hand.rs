@@ -20,8 +20,7 @@ use teamster_protocol::model::shutdown::ShutdownRequest;
 use teamster_protocol::store::file::Durability;
 use teamster_protocol::store::presence::PresenceLock;
 use teamster_protocol::store::watch::FileWatch;
-use teamster_protocol::team::Inbox;
-use teamster_protocol::team::Team;
+use teamster_protocol::team::{Inbox, Team};
 
 use crate::place::{Place, runtime, said};
 

@@ -14,7 +14,7 @@ use teamster_protocol::model::roster::{TeamFact, WorkerEnd};
 use teamster_protocol::model::task::NewTask;
 use teamster_protocol::model::task::TaskWork;
 use teamster_protocol::store::transcript::Transcript;
-use teamster_protocol::wire::api::TaskCommand;
+use teamster_protocol::team::TaskCommand;
 
 use crate::place::{Place, follow, said};
 

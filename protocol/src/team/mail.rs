@@ -2,6 +2,8 @@
 
 use std::thread;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Team, TeamError};
 use crate::host::clock;
 use crate::model::id::{Address, MemberName, MessageId};
@@ -10,7 +12,67 @@ use crate::model::roster::{AfterLeaving, Member, MemberPresence};
 use crate::model::task::PromptKind;
 use crate::store::file::{Durability, Log, LogError, TransactError};
 use crate::store::presence;
-use crate::wire::api::{DeliveredMail, MailOutcome, MailRequest, MailboxReader, UndeliveredMail};
+
+/// A text to one member or to all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailRequest {
+    /// The mailbox the text is for; every other member's if not given.
+    pub to: Option<Address>,
+    /// The text.
+    pub text: String,
+    /// When it is to be handed on.
+    #[serde(default)]
+    pub urgency: Urgency,
+}
+
+/// The fate of a message, by the mailboxes it was meant for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailOutcome {
+    /// The mailboxes that the message is in.
+    pub delivered: Vec<DeliveredMail>,
+    /// The others. To send it to all again would double it for those above.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<UndeliveredMail>,
+    /// The members that left, and were not written to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<MemberName>,
+}
+
+/// A message could not be put into a mailbox.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UndeliveredMail {
+    /// The owner of the mailbox.
+    pub to: Address,
+    /// Why not, or why it may not stay there.
+    pub why: String,
+}
+
+/// A message is in a mailbox.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveredMail {
+    /// The owner of the mailbox.
+    pub to: Address,
+    /// Its id.
+    pub id: MessageId,
+    /// Whether somebody runs who can read it now.
+    pub reader: MailboxReader,
+    /// Whether that reads at all: where a member runs commands only, its worker writes the message into the transcript, and
+    /// no agent gets it.
+    #[serde(default, skip_serializing_if = "PromptKind::is_default")]
+    pub prompts: PromptKind,
+}
+
+/// Whether a mailbox has a reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MailboxReader {
+    /// The member's worker runs.
+    Running,
+    /// The member's worker does not run; the message waits for the next one with that name.
+    Absent,
+    /// Whether a worker reads the mailbox could not be found out.
+    Unknown,
+}
 
 impl Team {
     /// Puts a message into a mailbox, stamped with the sender this handle was opened as. Refused if the

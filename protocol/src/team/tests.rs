@@ -7,7 +7,6 @@ use crate::model::mail::{MailRefusal, MessageBody, Urgency};
 use crate::model::roster::{StartedBy, WorkerEnd, WorkerProcess, Workspace};
 use crate::model::task::TaskStatus;
 use crate::model::task::{TaskHold, TaskWork};
-use crate::wire::api::{MailRequest, MailboxReader as MailReader, MemberState};
 
 fn open(root: &tempfile::TempDir, me: &str) -> Team {
     let dir = TeamDir::new(root.path(), "t".parse().unwrap());
@@ -141,7 +140,7 @@ fn a_message_is_delivered_also_where_its_readers_lock_can_not_be_looked_at() {
     std::fs::remove_file(&path).unwrap();
     std::os::unix::fs::symlink(&path, &path).unwrap();
     mail(&mut lead);
-    assert_eq!(readers, [MailReader::Absent, MailReader::Running, MailReader::Unknown]);
+    assert_eq!(readers, [MailboxReader::Absent, MailboxReader::Running, MailboxReader::Unknown]);
     let mut inbox = Inbox::open(lead.dir(), to, Durability::Process).unwrap();
     assert_eq!(inbox.unread().unwrap().len(), 3);
 }

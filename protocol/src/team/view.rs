@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{LocksSeen, TeamError};
+use super::{LocksSeen, MemberState, MemberView, TeamError};
 use crate::host::team_dir::TeamDir;
 use crate::model::board::{Board, BoardFact};
 use crate::model::id::{Address, MemberName, TaskId};
@@ -14,7 +14,6 @@ use crate::model::task::{NewTask, TaskStatus};
 use crate::store::file::{FactOffset, LogReader};
 use crate::store::presence::{self, LockError, WorkerLife};
 use crate::store::transcript::{self, TranscriptStanding};
-use crate::wire::api::{MemberState, MemberView};
 
 /// A team that is only looked at. A team that was never made is an empty one.
 #[derive(Debug)]

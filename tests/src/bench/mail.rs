@@ -23,7 +23,8 @@ use teamster_protocol::model::id::{Address, MessageId};
 use teamster_protocol::model::mail::Urgency;
 use teamster_protocol::model::notice::NoticeKind;
 use teamster_protocol::store::file::Durability;
-use teamster_protocol::wire::api::{MailRequest, WorkerApiClient};
+use teamster_protocol::team::MailRequest;
+use teamster_protocol::wire::api::WorkerApiClient;
 
 use super::Outcome;
 use super::place::Place;

@@ -12,8 +12,7 @@ use teamster_protocol::model::roster::{MemberPresence, WorkerEnd};
 use teamster_protocol::model::task::{TaskHold, TaskStatus};
 use teamster_protocol::store::file::Durability;
 use teamster_protocol::store::watch::FileWatch;
-use teamster_protocol::team::Team as Files;
-use teamster_protocol::wire::api::TaskCommand;
+use teamster_protocol::team::{TaskCommand, Team as Files};
 
 use super::deeds::Deeds;
 use super::work::{self, ASKS};

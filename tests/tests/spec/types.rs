@@ -22,10 +22,8 @@ use teamster_protocol::model::task::ReleaseWhy;
 use teamster_protocol::model::task::view::{AttemptEndKind, TaskView};
 use teamster_protocol::model::task::{NewTask, TaskChanges, TaskWork};
 use teamster_protocol::store::presence::LockHolder;
-use teamster_protocol::wire::api::{
-    EndOutcome, MailboxReader, MemberState, MemberView, PassedVia, TeamEnding, UndeliveredMail, WorkerPhase,
-    WorkspaceRequest,
-};
+use teamster_protocol::team::{MailboxReader, MemberState, MemberView, UndeliveredMail};
+use teamster_protocol::wire::api::{EndOutcome, PassedVia, TeamEnding, WorkerPhase, WorkspaceRequest};
 
 /// One tag.
 pub(crate) struct Kind {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use teamster_protocol::model::board::AutoClaim;
 use teamster_protocol::model::id::TaskId;
 use teamster_protocol::model::roster::Workspace;
-use teamster_protocol::wire::api::{MemberState, MemberView};
+use teamster_protocol::team::{MemberState, MemberView};
 
 /// A member of a second ago, in the directory of a tool.
 pub(super) fn member(name: &str, state: MemberState, tasks: &[u32]) -> MemberView {

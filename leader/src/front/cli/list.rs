@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use teamster_protocol::model::id::TaskId;
 use teamster_protocol::model::roster::WorkerEnd;
-use teamster_protocol::wire::api::{MemberState, MemberView};
+use teamster_protocol::team::{MemberState, MemberView};
 
 use super::leader_line::leader_note;
 use super::print::{TableCell, TableColumn, TextTable, TextTone, humane};

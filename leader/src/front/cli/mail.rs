@@ -3,7 +3,7 @@
 use teamster_protocol::model::id::Address;
 use teamster_protocol::model::mail::Urgency;
 use teamster_protocol::model::task::PromptKind;
-use teamster_protocol::wire::api::{DeliveredMail, MailOutcome, MailboxReader, UndeliveredMail};
+use teamster_protocol::team::{DeliveredMail, MailOutcome, MailboxReader, UndeliveredMail};
 
 use super::print::{TextTone, paint};
 use super::words::{EndsWithText, TextWords, TypedText};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use teamster_protocol::model::board::AutoClaim;
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::roster::{CellIsolation, StartedBy};
-use teamster_protocol::wire::api::{MemberState, MemberView};
+use teamster_protocol::team::{MemberState, MemberView};
 
 use super::leader_line::condition;
 use super::print::{TableCell, TableColumn, TextTable, TextTone, ago, columns, humane, paint, shorten};

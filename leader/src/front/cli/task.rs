@@ -1,7 +1,7 @@
 //! `teamster task …`.
 
 use teamster_protocol::model::id::TaskId;
-use teamster_protocol::wire::api::BoardChange;
+use teamster_protocol::team::BoardChange;
 
 use super::print::{TextTone, paint};
 use super::{CliContext, CliError, ExitStatus};

@@ -7,8 +7,7 @@ use teamster_protocol::model::id::{MemberName, Role, TaskId};
 use teamster_protocol::model::roster::{AfterLeaving, Member, MemberPresence};
 use teamster_protocol::model::task::{NewTask, TaskWork};
 use teamster_protocol::store::presence::WorkerLife;
-use teamster_protocol::team::{Team, TeamError, worker_life};
-use teamster_protocol::wire::api::{BoardChange, TaskCommand};
+use teamster_protocol::team::{BoardChange, TaskCommand, Team, TeamError, worker_life};
 
 use crate::ops::error::OpsError;
 use crate::ops::session::Session;

@@ -2,8 +2,7 @@
 
 use serde::Serialize;
 use teamster_protocol::model::id::{MemberName, TaskId};
-use teamster_protocol::team::TeamError;
-use teamster_protocol::wire::api::{BoardChange, TaskCommand};
+use teamster_protocol::team::{BoardChange, TaskCommand, TeamError};
 
 use crate::ops::error::OpsError;
 use crate::ops::session::Session;

@@ -1,7 +1,7 @@
 //! `task clear` and `task restore`.
 
 use teamster_protocol::model::board::ClearedTasks;
-use teamster_protocol::wire::api::{BoardChange, TaskCommand};
+use teamster_protocol::team::{BoardChange, TaskCommand};
 
 use crate::ops::error::OpsError;
 use crate::ops::session::Session;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use teamster_protocol::model::id::{Role, TaskId};
 use teamster_protocol::model::task::{FieldChange, NewTask, TaskChanges, TaskWork, title_of};
-use teamster_protocol::wire::api::{BoardChange, TaskCommand};
+use teamster_protocol::team::{BoardChange, TaskCommand};
 
 use crate::ops::error::OpsError;
 use crate::ops::session::Session;

@@ -7,8 +7,7 @@ use crate::model::id::MemberName;
 use crate::model::roster::{MemberSpec, Workspace};
 use crate::model::shutdown::WhenBusy;
 use crate::store::file::{Durability, Log};
-use crate::team::{Inbox, Team};
-use crate::wire::api::MailRequest;
+use crate::team::{Inbox, MailRequest, Team};
 
 fn id(number: u128) -> MessageId {
     MessageId::from_parts(1, number)

@@ -254,7 +254,7 @@ mod tests {
 
     use teamster_protocol::model::id::TaskId;
     use teamster_protocol::model::roster::Workspace;
-    use teamster_protocol::wire::api::{MemberState, MemberView};
+    use teamster_protocol::team::{MemberState, MemberView};
 
     use super::*;
     use crate::front::cli::fixtures;
