@@ -3,6 +3,7 @@
 pub mod bench;
 mod chance;
 pub mod crash;
+mod edits;
 pub mod fuzz;
 pub mod granted;
 pub mod greedy;

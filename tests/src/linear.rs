@@ -7,8 +7,7 @@ use nix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 use teamster_protocol::model::board::{Board, BoardFact, ClearedTasks, WaitingClaimant, WorkerDeath};
 use teamster_protocol::model::id::{MemberName, TaskId};
-use teamster_protocol::model::task::ReleaseWhy;
-use teamster_protocol::model::task::{BoardRefusal, NewTask, TaskClaim};
+use teamster_protocol::model::task::{BoardRefusal, NewTask, ReleaseWhy, TaskChanges, TaskClaim};
 
 mod check;
 pub mod client;
@@ -31,7 +30,9 @@ pub enum Op {
     RemoveDependency { id: TaskId, on: TaskId },
     Retry { id: TaskId },
     Cancel { id: TaskId },
+    Edit { id: TaskId, changes: TaskChanges },
     Clear { scope: ClearedTasks },
+    Restore,
 }
 
 impl Op {
@@ -50,7 +51,9 @@ impl Op {
             Op::RemoveDependency { id, on } => vec![board.remove_dependency(*id, *on)?],
             Op::Retry { id } => vec![board.retry(*id)?],
             Op::Cancel { id } => vec![board.cancel(*id)?],
+            Op::Edit { id, changes } => vec![board.edit_task(*id, changes.clone())?],
             Op::Clear { scope } => board.clear(*scope)?,
+            Op::Restore => vec![board.restore()?],
         })
     }
 }

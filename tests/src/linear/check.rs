@@ -9,6 +9,7 @@ use teamster_protocol::model::id::TaskId;
 use teamster_protocol::store::file::{FactOffset, FactStamp, LogFold};
 
 use super::{Answer, Entry};
+use crate::edits::EditRules;
 
 /// What somebody else read in the log.
 #[derive(Debug, Default)]
@@ -52,7 +53,7 @@ pub fn check(histories: &[Vec<Entry>], seen: &Seen) -> Result<Verdict, String> {
     check_real_time(&written)?;
     let mut pending = pending(histories, &written);
     let mut verdict = Verdict { written: written.len(), ..Verdict::default() };
-    let mut board = Board::default();
+    let (mut board, mut rules) = (Board::default(), EditRules::default());
     let mut open: Vec<Pending> = Vec::new();
     for after in 0..=written.len() as u64 {
         while pending.last().is_some_and(|next| next.first <= after) {
@@ -60,7 +61,9 @@ pub fn check(histories: &[Vec<Entry>], seen: &Seen) -> Result<Verdict, String> {
         }
         explain(&mut open, &board, after, &mut verdict)?;
         if let Some((entry, facts)) = written.get(after as usize) {
+            rules.before(&board, facts)?;
             apply(&mut board, after + 1, entry, facts, seen)?;
+            rules.after(&board, facts)?;
         }
     }
     same_end(&board, &seen.end)?;
@@ -182,7 +185,7 @@ fn same_end(board: &Board, end: &Board) -> Result<(), String> {
     let rows = |board: &Board| -> Vec<(TaskId, String)> {
         let row = |task: &teamster_protocol::model::board::Task| {
             let parts = (task.status.word(), &task.blocked_by, &task.meant_for, task.attempt, task.deaths);
-            format!("{parts:?}")
+            format!("{parts:?}, {:?}", (&task.role, task.kind, task.priority))
         };
         board.tasks().map(|(id, task)| (id, row(&task))).collect()
     };
@@ -191,6 +194,9 @@ fn same_end(board: &Board, end: &Board) -> Result<(), String> {
         Some((due, found)) => Err(format!("at the end task {} should be {} and is {}", due.0, due.1, found.1)),
         None if due.len() != found.len() || board.next_id() != end.next_id() => {
             Err(format!("at the end there should be {} tasks and are {}", due.len(), found.len()))
+        }
+        None if board.restore() != end.restore() => {
+            Err(format!("at the end {:?} should be to restore, and {:?} is", board.restore(), end.restore()))
         }
         None => Ok(()),
     }

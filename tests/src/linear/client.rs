@@ -8,9 +8,10 @@ use std::process::ExitCode;
 
 use teamster_protocol::host::clock;
 use teamster_protocol::model::board::{AutoClaim, Board, BoardFact, ClearedTasks, WaitingClaimant};
-use teamster_protocol::model::id::{MemberName, TaskId};
+use teamster_protocol::model::id::{MemberName, Role, TaskId};
 use teamster_protocol::model::task::{
-    BoardRefusal, NewTask, PromptKind, ReleaseWhy, StatusWord, TaskClaim, TaskStatus, TaskWork,
+    BoardRefusal, FieldChange, NewTask, PromptKind, ReleaseWhy, StatusWord, TaskChanges, TaskClaim, TaskStatus,
+    TaskWork,
 };
 use teamster_protocol::store::file::{Durability, Log, TransactError};
 
@@ -66,7 +67,7 @@ fn run(args: &[String]) -> Outcome<()> {
 fn claimant(number: u64) -> WaitingClaimant {
     WaitingClaimant {
         name: name(number),
-        role: (number < 2).then(|| "tester".parse().expect("it is a name")),
+        role: (number < 2).then(tester),
         auto: if number == 2 { AutoClaim::Off } else { AutoClaim::On },
         prompts: if number == 3 { PromptKind::Program } else { PromptKind::Conversation },
     }
@@ -74,6 +75,10 @@ fn claimant(number: u64) -> WaitingClaimant {
 
 fn name(number: u64) -> MemberName {
     format!("client-{number}").parse().expect("it is a name")
+}
+
+fn tester() -> Role {
+    "tester".parse().expect("it is a name")
 }
 
 struct Client {
@@ -123,7 +128,8 @@ impl Client {
         match self.chance.below(100) {
             0..=29 if open < OPEN_TASKS_MAX => self.add(),
             0..=9 => Op::Clear { scope: ClearedTasks::Completed },
-            10..=19 => Op::Unassign { id: self.task() },
+            10..=14 => Op::Unassign { id: self.task() },
+            15..=19 => self.edit(),
             20..=29 => Op::RemoveDependency { id: self.task(), on: self.task() },
             30..=64 if works => self.end(),
             30..=64 => Op::ClaimNext { who: self.who.clone() },
@@ -133,9 +139,15 @@ impl Client {
             82..=86 => Op::Retry { id: self.task() },
             87..=88 => Op::Cancel { id: self.task() },
             89..=90 => Op::Assign { id: self.task(), to: self.name() },
-            91..=93 => Op::Unassign { id: self.task() },
-            94..=95 => Op::Bury { name: self.name() },
-            96 => Op::Clear { scope: if self.chance.one_in(4) { ClearedTasks::All } else { ClearedTasks::Completed } },
+            91..=92 => Op::Unassign { id: self.task() },
+            93..=94 => self.edit(),
+            95 => Op::Bury { name: self.name() },
+            96 => {
+                let scopes =
+                    [ClearedTasks::Completed, ClearedTasks::Completed, ClearedTasks::Failed, ClearedTasks::All];
+                Op::Clear { scope: *self.chance.pick(&scopes) }
+            }
+            97 => Op::Restore,
             _ => Op::ClaimNext { who: self.who.clone() },
         }
     }
@@ -143,11 +155,9 @@ impl Client {
     fn add(&mut self) -> Op {
         let count = 1 + self.chance.below(3);
         let tasks = (0..count).map(|_| {
-            let text = "x".repeat(1 + self.chance.index(400));
-            let work = if self.chance.one_in(3) { TaskWork::Prompt(text) } else { TaskWork::run(text) };
-            let mut task = NewTask { title: "a task".to_owned(), ..NewTask::new(work) };
-            task.priority = self.chance.below(3) as i32 - 1;
-            task.role = self.chance.one_in(5).then(|| "tester".parse().expect("it is a name"));
+            let mut task = NewTask { title: "a task".to_owned(), ..NewTask::new(self.work()) };
+            task.priority = self.priority();
+            task.role = self.chance.one_in(5).then(tester);
             task.to = self.chance.one_in(6).then(|| self.name());
             task.max_attempts = 1 + self.chance.below(3) as u32;
             while self.chance.one_in(3) {
@@ -156,6 +166,33 @@ impl Client {
             task
         });
         Op::Add { tasks: tasks.collect() }
+    }
+
+    fn work(&mut self) -> TaskWork {
+        let text = "x".repeat(1 + self.chance.index(400));
+        if self.chance.one_in(3) { TaskWork::Prompt(text) } else { TaskWork::run(text) }
+    }
+
+    fn priority(&mut self) -> i32 {
+        self.chance.below(3) as i32 - 1
+    }
+
+    /// Changes some fields of a task, sometimes none, whether or not somebody is on it.
+    fn edit(&mut self) -> Op {
+        let mut changes = TaskChanges::default();
+        if self.chance.one_in(2) {
+            changes.priority = Some(self.priority());
+        }
+        if self.chance.one_in(3) {
+            changes.work = Some(self.work());
+        }
+        if self.chance.one_in(4) {
+            changes.role = Some(if self.chance.one_in(2) { FieldChange::Set(tester()) } else { FieldChange::Removed });
+        }
+        if self.chance.one_in(3) {
+            changes.after = Some((0..self.chance.below(3)).map(|_| self.task()).collect());
+        }
+        Op::Edit { id: self.task(), changes }
     }
 
     /// Ends a claim: mostly the newest of its own, sometimes one it has lost, sometimes one it never had.

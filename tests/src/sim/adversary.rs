@@ -8,7 +8,7 @@ use teamster_protocol::model::id::{Address, TaskId};
 use teamster_protocol::model::mail::{MessageBody, Urgency};
 use teamster_protocol::model::roster::StartedBy;
 use teamster_protocol::model::shutdown::WhenBusy;
-use teamster_protocol::model::task::{CommandInput, NewTask, TaskWork};
+use teamster_protocol::model::task::{CommandInput, FieldChange, NewTask, TaskChanges, TaskWork};
 use teamster_protocol::wire::api::TeamEnding;
 use teamster_protocol::wire::api::{SpawnRequest, WorkspaceRequest};
 use teamster_worker::core::{CallId, WorkerAsk};
@@ -76,19 +76,43 @@ impl Sim {
         let id = TaskId(1 + self.world.chance.below(last) as u32);
         let on = TaskId(1 + self.world.chance.below(last) as u32);
         let to = self.members[self.world.chance.index(self.members.len())].who.name.clone();
-        let what = self.world.chance.below(16);
+        let what = self.world.chance.below(20);
+        let changes = self.any_changes(on);
+        let scopes = [ClearedTasks::Completed, ClearedTasks::Completed, ClearedTasks::Failed, ClearedTasks::All];
+        let scope = *self.world.chance.pick(&scopes);
         let _ = self.world.decide("lead", |board| {
             let fact = match what {
                 0 | 1 => board.assign(id, to)?,
                 2..=4 => board.unassign(id)?,
                 5 => board.add_dependency(id, on)?,
                 6 | 7 => board.remove_dependency(id, on)?,
-                8..=12 => board.retry(id)?,
-                13 | 14 => board.cancel(id)?,
-                _ => return Ok((board.clear(ClearedTasks::Completed)?, ())),
+                8..=11 => board.retry(id)?,
+                12 | 13 => board.cancel(id)?,
+                14..=16 => board.edit_task(id, changes)?,
+                17 => board.restore()?,
+                _ => return Ok((board.clear(scope)?, ())),
             };
             Ok((vec![fact], ()))
         });
+    }
+
+    /// Other work, another role, priority or time, another dependency; sometimes nothing, which is refused.
+    fn any_changes(&mut self, on: TaskId) -> TaskChanges {
+        let (chance, roles) = (&mut self.world.chance, &self.roles);
+        TaskChanges {
+            work: chance.one_in(3).then(|| any_work(chance, "do it otherwise")),
+            title: None,
+            after: chance.one_in(4).then(|| vec![on]),
+            role: chance.one_in(4).then(|| match chance.one_in(2) {
+                true => FieldChange::Set(chance.pick(roles).clone()),
+                false => FieldChange::Removed,
+            }),
+            priority: chance.one_in(3).then(|| chance.below(3) as i32 - 1),
+            timeout_ms: chance.one_in(4).then(|| match chance.one_in(2) {
+                true => FieldChange::Set(1 + chance.below(3_000)),
+                false => FieldChange::Removed,
+            }),
+        }
     }
 
     fn writes_mail(&mut self) {

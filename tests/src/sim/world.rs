@@ -13,6 +13,7 @@ use teamster_protocol::store::file::{FactOffset, FactStamp, LogFold};
 
 use super::oracle::Oracle;
 use crate::chance::Chance;
+use crate::edits::EditRules;
 
 /// What may go wrong under a seed.
 #[derive(Debug, Clone, Copy)]
@@ -81,6 +82,7 @@ pub(super) struct World {
     /// The members whose lock is held.
     pub(super) alive: BTreeSet<MemberName>,
     pub(super) oracle: Oracle,
+    edits: EditRules,
     pub(super) due: BTreeMap<(u64, u64), Due>,
     /// News that workers and the kernel have for the lead.
     pub(super) to_lead: Vec<leader::LeaderEvent>,
@@ -109,6 +111,7 @@ impl World {
             rung: BTreeSet::new(),
             alive: BTreeSet::new(),
             oracle: Oracle::default(),
+            edits: EditRules::default(),
             due: BTreeMap::new(),
             to_lead: Vec::new(),
             lead_is_up: true,
@@ -151,19 +154,35 @@ impl World {
         self.changed_ms = self.now_ms;
         self.oracle.wrote(&facts);
         let rings = facts.iter().any(BoardFact::makes_work);
+        self.judge(|rules, board| rules.before(board, &facts));
+        let written = facts.clone();
         for fact in facts {
             self.say(|| format!("{by}: {}", short(&fact)));
-            if let BoardFact::Added { id, task } = &fact {
-                self.asked_for.insert(*id, task.clone());
+            match &fact {
+                BoardFact::Added { id, task } => drop(self.asked_for.insert(*id, task.clone())),
+                BoardFact::Edited { id, changes } => {
+                    if let Some(asked) = self.asked_for.get_mut(id) {
+                        changes.clone().apply(asked);
+                    }
+                }
+                _ => {}
             }
             self.oracle.work_made += u64::from(fact.makes_work()) * (1 + fact.tasks().len() as u64);
             let stamp = FactStamp { seq: 1, at_ms: self.now_ms, by, offset: FactOffset::NONE };
             self.board.apply(fact, &stamp);
         }
+        self.judge(|rules, board| rules.after(board, &written));
         if rings {
             self.ring_waiting();
         }
         Ok(value)
+    }
+
+    /// Lets the rules of edits and restores judge the board.
+    fn judge(&mut self, judge: impl FnOnce(&mut EditRules, &Board) -> Result<(), String>) {
+        if let Err(rule) = judge(&mut self.edits, &self.board) {
+            self.oracle.broke(rule);
+        }
     }
 
     pub(super) fn ring_waiting(&mut self) {

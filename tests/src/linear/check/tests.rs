@@ -1,7 +1,7 @@
 //! Histories that no single board can have told must not pass.
 
 use teamster_protocol::model::board::WaitingClaimant;
-use teamster_protocol::model::task::{BoardRefusal, NewTask, TaskClaim, TaskWork};
+use teamster_protocol::model::task::{BoardRefusal, NewTask, TaskChanges, TaskClaim, TaskWork};
 
 use super::*;
 use crate::linear::Op;
@@ -120,4 +120,35 @@ fn nobody_sees_an_older_board_than_somebody_saw_before() {
     let verdict = check(&histories(&gone, &there), &seen(vec![added(1)])).unwrap();
     assert_eq!((verdict.refused, verdict.overtaken), (2, 1));
     assert!(check(&histories(&there, &gone), &seen(vec![added(1)])).is_err());
+}
+
+/// The facts of one process, one after another, judged as if a board had decided them.
+fn judged(facts: &[BoardFact]) -> Result<(), String> {
+    let (mut board, mut rules) = (Board::default(), EditRules::default());
+    for (seq, fact) in (1..).zip(facts) {
+        rules.before(&board, std::slice::from_ref(fact))?;
+        board.apply(fact.clone(), &FactStamp { seq, at_ms: 9, by: "x", offset: FactOffset::NONE });
+        rules.after(&board, std::slice::from_ref(fact))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn an_edit_of_what_somebody_is_on_is_found() {
+    let edited = BoardFact::Edited { id: TaskId(1), changes: TaskChanges { priority: Some(1), ..Default::default() } };
+    assert_eq!(judged(&[added(1), edited.clone()]), Ok(()));
+    let fault = judged(&[added(1), BoardFact::Claimed(claim(1, "a")), edited]).unwrap_err();
+    assert_eq!(fault, "task 1 was edited while a was on it");
+}
+
+#[test]
+fn a_restore_that_brings_back_less_or_more_than_was_cleared_is_found() {
+    let ids = |numbers: &[u32]| numbers.iter().copied().map(TaskId).collect::<Vec<TaskId>>();
+    let restored = |back: &[u32]| {
+        let (cleared, restored) = (BoardFact::Cleared { ids: ids(&[1, 2]) }, BoardFact::Restored { ids: ids(back) });
+        judged(&[added(1), added(2), added(3), cleared, restored])
+    };
+    assert_eq!(restored(&[1, 2]), Ok(()));
+    assert!(restored(&[1]).unwrap_err().contains("were cleared last"));
+    assert!(restored(&[1, 2, 3]).unwrap_err().contains("were cleared last"));
 }

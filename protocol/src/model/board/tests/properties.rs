@@ -369,9 +369,17 @@ fn check_step(step: &Step, before: &Board, after: &Board, outcome: &Result<Optio
                 assert_eq!(waits_for(after, &task), waits_for(before, &old), "task {id} waits for less");
             }
         }
-        (Step::Edit { id, after: Some(on), .. }, Ok(_)) => {
-            let on: BTreeSet<TaskId> = on.iter().copied().map(TaskId).collect();
-            assert_eq!(after.task(TaskId(*id)).unwrap().blocked_by, on);
+        (Step::Edit { id, after: on, .. }, Ok(_)) => {
+            let was = before.status(TaskId(*id)).unwrap();
+            assert!(!was.is_completed() && !matches!(was, TaskStatus::InProgress { .. }), "task {id} was {was:?}");
+            if let Some(on) = on {
+                let on: BTreeSet<TaskId> = on.iter().copied().map(TaskId).collect();
+                assert_eq!(after.task(TaskId(*id)).unwrap().blocked_by, on);
+            }
+        }
+        (Step::Restore, Ok(_)) => {
+            assert!(after.len() > before.len(), "nothing came back");
+            assert!(before.tasks().all(|(id, _)| after.task(id).is_ok()), "something went");
         }
         (Step::Claim { who }, Ok(claim)) => {
             assert_eq!(claim.as_ref().map(|claim| claim.id), due_for(before, &claimant(*who)));
