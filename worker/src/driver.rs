@@ -12,6 +12,7 @@
 
 pub mod catalog;
 mod error;
+pub mod lines;
 mod news;
 pub mod script;
 pub mod shell;

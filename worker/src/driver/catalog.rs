@@ -8,7 +8,8 @@ use teamster_protocol::model::agent::SessionId;
 use teamster_protocol::model::agent::preset::{AgentCommand, AgentPreset, DriverKind};
 use tokio::sync::mpsc;
 
-use super::script::{ScriptDriver, ScriptSetup};
+use super::lines::{AgentDialect, LineDriver, LineSetup};
+use super::script::ScriptDialect;
 use super::shell::{ShellDriver, ShellSetup};
 use super::{AgentNews, Driver, DriverError};
 
@@ -37,15 +38,16 @@ pub fn start_driver(preset: &AgentPreset, setup: AgentSetup) -> Result<StartedDr
             Ok((Box::new(shell), news))
         }
         DriverKind::Script => {
-            let command = command_line(preset)?;
-            let (script, news) = ScriptDriver::start(ScriptSetup {
-                env,
-                session: setup.session,
-                ..ScriptSetup::new(setup.workspace, command)
-            })?;
-            Ok((Box::new(script), news))
+            let program = LineSetup { env, ..LineSetup::new(setup.workspace, command_line(preset)?) };
+            start_program(program, ScriptDialect::new(setup.session))
         }
     }
+}
+
+/// Starts an agent that speaks in lines.
+fn start_program(program: LineSetup, dialect: impl AgentDialect) -> Result<StartedDriver, DriverError> {
+    let (driver, news) = LineDriver::start(program, dialect)?;
+    Ok((Box::new(driver), news))
 }
 
 /// The program of a preset and its arguments.

@@ -9,9 +9,6 @@ use teamster_protocol::model::receipt::{ReceiptState, TextId};
 
 use crate::driver::AgentNews;
 
-/// The longest line that the program may write.
-pub const LINE_BYTES_MAX: usize = 1 << 20;
-
 /// An order to the program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,0 +1,310 @@
+//! The task beside the program: it carries out what the dialect says, reads what the program tells, and ends it when it
+//! has to be ended. Whatever happens, a turn that began is told to have ended, and then the program to be gone.
+
+use std::io;
+use std::process::{Command, Stdio};
+
+use teamster_protocol::host::process::exit::exit_words;
+use teamster_protocol::model::agent::{AgentExit, AgentFault, TurnEnd};
+use teamster_protocol::model::limits::pace::LAST_LINES_WITHIN;
+use tokio::net::unix::pipe;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+
+use super::dialect::{AgentDialect, DialectStep, NonsenseSaid};
+use super::read::ProgramLines;
+use super::write::ProgramInput;
+use super::{LineOrder, LineSetup, LineWish, SharedStanding, TurnStanding};
+use crate::cell::keeper::{CellKeeper, ProcessGroup};
+use crate::driver::{AgentNews, DriverError, TextTail};
+
+/// The task that speaks with the program; see the module.
+pub(super) struct LineActor<D> {
+    setup: LineSetup,
+    dialect: D,
+    news: mpsc::Sender<AgentNews>,
+    ordered: mpsc::Receiver<LineOrder>,
+    wanted: watch::Receiver<LineWish>,
+    standing: SharedStanding,
+    keeper: CellKeeper,
+    program: ProcessGroup,
+    lines: ProgramLines,
+    /// Nothing once the program is told to exit: that closes its standard input.
+    input: Option<ProgramInput>,
+    said: TextTail,
+    /// When it has to be ready, or a turn that was aborted to have ended.
+    due: Option<Instant>,
+    is_ready: bool,
+}
+
+/// The next thing that the actor must act on.
+enum ActorInput {
+    /// A line, or the end of the program's output.
+    Line(io::Result<Option<String>>),
+    /// The program has exited.
+    Exit(String),
+    /// The worker gives an order.
+    Order(LineOrder),
+    /// The worker wants something else.
+    Wish(LineWish),
+    /// The time passed in which the program had to answer.
+    Late,
+}
+
+impl<D: AgentDialect> LineActor<D> {
+    /// Starts the program.
+    pub(super) fn start(
+        setup: LineSetup,
+        dialect: D,
+        news: mpsc::Sender<AgentNews>,
+        ordered: mpsc::Receiver<LineOrder>,
+        wanted: watch::Receiver<LineWish>,
+        standing: SharedStanding,
+    ) -> Result<LineActor<D>, DriverError> {
+        let system = |what: &'static str| move |source| DriverError::System { what, source };
+        let mut keeper = CellKeeper::new().map_err(system("watch over processes"))?;
+        let (input, write) = io::pipe().map_err(system("open a pipe to the agent"))?;
+        let (read, output) = io::pipe().map_err(system("open a pipe from the agent"))?;
+        let read = pipe::Receiver::from_owned_fd(read.into()).map_err(system("read from the agent"))?;
+        let write = pipe::Sender::from_owned_fd(write.into()).map_err(system("write to the agent"))?;
+        let (name, args) = setup.command.split_first().expect("the catalogue gives no empty command");
+        let mut command = Command::new(name);
+        command.args(args).current_dir(&setup.workspace);
+        command.envs(setup.env.iter().map(|(name, value)| (name, value)));
+        command.stdin(input).stdout(output).stderr(Stdio::inherit());
+        let program = keeper
+            .spawn_resident(&mut command)
+            .map_err(|source| DriverError::NotStarted { program: name.clone(), source })?;
+        // The command holds our copies of the program's ends of the pipes: with them open, no pipe would ever end.
+        drop(command);
+        let due = Some(Instant::now() + setup.ready_within);
+        Ok(LineActor {
+            setup,
+            dialect,
+            news,
+            ordered,
+            wanted,
+            standing,
+            keeper,
+            program,
+            lines: ProgramLines::new(read),
+            input: Some(ProgramInput::new(write)),
+            said: TextTail::default(),
+            due,
+            is_ready: false,
+        })
+    }
+
+    /// Runs until the program is gone.
+    pub(super) async fn run(mut self) {
+        let reason = match self.live().await {
+            Ok(reason) | Err(NonsenseSaid { reason }) => reason,
+        };
+        self.input = None;
+        if let Err(left) = self.keeper.end_group(&mut self.program, self.setup.term_grace).await {
+            self.tell(AgentNews::Broken { reason: left.to_string() }).await;
+        }
+        let wish = self.wish();
+        let ran = {
+            let mut standing = self.standing.lock();
+            standing.questions.clear();
+            standing.turn = TurnStanding::Closed;
+            std::mem::take(&mut standing.in_turn)
+        };
+        if ran {
+            let result = std::mem::take(&mut self.said).into_result();
+            let end = match wish {
+                LineWish::Abort | LineWish::Close => TurnEnd::Aborted,
+                LineWish::GoOn => TurnEnd::Failed { reason: reason.clone(), fault: AgentFault::Agent },
+            };
+            self.tell(AgentNews::TurnEnded { end, result }).await;
+        }
+        let exit = match wish {
+            LineWish::Close => AgentExit::Closed,
+            LineWish::GoOn | LineWish::Abort => AgentExit::Died { reason },
+        };
+        self.tell(AgentNews::Exited(exit)).await;
+    }
+
+    /// Serves the program until it exits or has to be ended; returns why.
+    async fn live(&mut self) -> Result<String, NonsenseSaid> {
+        let first = self.dialect.begin();
+        self.carry_out(first).await?;
+        loop {
+            match self.next().await {
+                ActorInput::Line(Ok(Some(line))) => self.take_line(&line).await?,
+                ActorInput::Line(Ok(None)) => return Ok(self.exit_words().await),
+                ActorInput::Line(Err(error)) => return Ok(format!("cannot read what the agent says: {error}")),
+                ActorInput::Exit(words) => {
+                    self.take_last_lines().await;
+                    return Ok(words);
+                }
+                ActorInput::Order(order) => {
+                    let steps = match order {
+                        LineOrder::Prompt { id, text } => self.dialect.prompt(id, text),
+                        LineOrder::Steer(steer) => self.dialect.steer(steer),
+                        LineOrder::Permit { question, answer } => self.dialect.permit(question, answer),
+                    };
+                    self.carry_out(steps).await?;
+                }
+                ActorInput::Wish(LineWish::GoOn) => {}
+                ActorInput::Wish(LineWish::Abort) => {
+                    self.due = Some(Instant::now() + self.setup.term_grace);
+                    let steps = self.dialect.abort();
+                    self.carry_out(steps).await?;
+                }
+                ActorInput::Wish(LineWish::Close) => return Ok("the worker closed it".to_owned()),
+                ActorInput::Late if self.is_ready => {
+                    return Ok("the agent did not end a turn that was aborted".to_owned());
+                }
+                ActorInput::Late => {
+                    let seconds = self.setup.ready_within.as_secs();
+                    return Ok(format!("the agent was not ready within {seconds} s"));
+                }
+            }
+        }
+    }
+
+    async fn next(&mut self) -> ActorInput {
+        let late = async |due: Option<Instant>| match due {
+            Some(due) => sleep_until(due).await,
+            None => std::future::pending().await,
+        };
+        let order = async |ordered: &mut mpsc::Receiver<LineOrder>, input: &Option<ProgramInput>| {
+            if let (true, Some(input)) = (self.is_ready, input) {
+                input.has_room().await;
+                if let Some(order) = ordered.recv().await {
+                    return order;
+                }
+            }
+            std::future::pending().await
+        };
+        tokio::select! {
+            biased;
+            // Before the wish: an abort is meant for the turn whose prompt was ordered before it.
+            order = order(&mut self.ordered, &self.input) => ActorInput::Order(order),
+            changed = self.wanted.changed() => match changed {
+                Ok(()) => ActorInput::Wish(*self.wanted.borrow_and_update()),
+                // The driver was dropped.
+                Err(_) => ActorInput::Wish(LineWish::Close),
+            },
+            line = self.lines.next() => ActorInput::Line(line),
+            exit = self.keeper.exited(&mut self.program) => ActorInput::Exit(match exit {
+                Ok(status) => format!("the agent ended: {}", exit_words(status)),
+                Err(error) => format!("the agent ended, and its exit status can not be told: {error}"),
+            }),
+            () = late(self.due) => ActorInput::Late,
+        }
+    }
+
+    /// Takes one line of the program. Fails with the reason if the program has to be ended for it.
+    async fn take_line(&mut self, line: &str) -> Result<(), NonsenseSaid> {
+        let steps = self.dialect.take_line(line)?;
+        self.carry_out(steps).await
+    }
+
+    async fn carry_out(&mut self, steps: Vec<DialectStep>) -> Result<(), NonsenseSaid> {
+        for step in steps {
+            match step {
+                DialectStep::Write(line) => {
+                    debug_assert!(!line.contains('\n'), "one line at a time");
+                    if let Some(input) = &self.input
+                        && input.write(line).is_err()
+                    {
+                        return Err(NonsenseSaid::new("the agent does not read what it is told"));
+                    }
+                }
+                DialectStep::Tell(news) => {
+                    let news = self.take_note(news)?;
+                    self.tell(news).await;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps what the driver and the end of the turn need of the news. Returns it as the worker is told.
+    fn take_note(&mut self, news: AgentNews) -> Result<AgentNews, NonsenseSaid> {
+        match &news {
+            AgentNews::Ready { .. } => {
+                self.is_ready = true;
+                self.due = None;
+            }
+            AgentNews::Text(text) => self.said.push(text),
+            AgentNews::PermissionAsked(asked) => {
+                let mut standing = self.standing.lock();
+                if !standing.in_turn {
+                    return Err(NonsenseSaid::new("the agent asks for permission outside a turn"));
+                }
+                standing.questions.push(asked.question.clone());
+            }
+            AgentNews::TurnEnded { .. } => return self.turn_ended(news),
+            AgentNews::Session(_)
+            | AgentNews::Thought(_)
+            | AgentNews::ToolCall { .. }
+            | AgentNews::Plan(_)
+            | AgentNews::Usage(_)
+            | AgentNews::Receipt { .. }
+            | AgentNews::Limited(_)
+            | AgentNews::Broken { .. }
+            | AgentNews::Exited(_) => {}
+        }
+        Ok(news)
+    }
+
+    fn turn_ended(&mut self, news: AgentNews) -> Result<AgentNews, NonsenseSaid> {
+        let AgentNews::TurnEnded { end, result } = news else { return Ok(news) };
+        let said = std::mem::take(&mut self.said).into_result();
+        let end = if self.wish() == LineWish::Abort { TurnEnd::Aborted } else { end };
+        let mut standing = self.standing.lock();
+        if !standing.in_turn {
+            return Err(NonsenseSaid::new("the agent ended a turn that does not run"));
+        }
+        standing.questions.clear();
+        standing.in_turn = false;
+        if standing.turn == TurnStanding::Running {
+            standing.turn = TurnStanding::Idle;
+        }
+        self.due = None;
+        Ok(AgentNews::TurnEnded { end, result: if result.is_empty() { said } else { result } })
+    }
+
+    /// Takes the lines that the program wrote before it exited.
+    async fn take_last_lines(&mut self) {
+        let until = Instant::now() + LAST_LINES_WITHIN;
+        loop {
+            let line = tokio::select! {
+                line = self.lines.next() => line,
+                () = sleep_until(until) => return,
+            };
+            match line {
+                Ok(Some(line)) if self.take_line(&line).await.is_ok() => {}
+                Ok(_) | Err(_) => return,
+            }
+        }
+    }
+
+    /// How the program ended that has closed its output; it may be about to.
+    async fn exit_words(&mut self) -> String {
+        let until = Instant::now() + self.setup.term_grace;
+        tokio::select! {
+            exit = self.keeper.exited(&mut self.program) => match exit {
+                Ok(status) => format!("the agent ended: {}", exit_words(status)),
+                Err(error) => format!("the agent ended, and its exit status can not be told: {error}"),
+            },
+            () = sleep_until(until) => "the agent closed its standard output".to_owned(),
+        }
+    }
+
+    /// Tells the worker, unless it is not there any more.
+    async fn tell(&mut self, news: AgentNews) {
+        let _ = self.news.send(news).await;
+    }
+
+    fn wish(&self) -> LineWish {
+        match self.wanted.has_changed() {
+            Ok(_) => *self.wanted.borrow(),
+            Err(_) => LineWish::Close,
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! What the lines of an agent mean. A dialect is pure: no clock, file or process is in it, so that recorded lines alone
+//! test it.
+
+use teamster_protocol::model::agent::preset::AgentAbilities;
+use teamster_protocol::model::agent::{Permission, QuestionId};
+use teamster_protocol::model::receipt::TextId;
+
+use crate::driver::{AgentNews, AgentSteer};
+
+/// The way in which one kind of agent is spoken to in lines.
+///
+/// Every method returns what is to be done, in this order. The caller keeps the rules of
+/// [`Driver`](crate::driver::Driver): nothing is asked before [`AgentNews::Ready`] was told, turns do not overlap, and a
+/// question is answered once.
+pub trait AgentDialect: Send + 'static {
+    /// The abilities of the agent.
+    fn abilities(&self) -> AgentAbilities;
+
+    /// The program runs. What comes of it is [`AgentNews::Ready`], when the program has answered.
+    fn begin(&mut self) -> Vec<DialectStep>;
+
+    /// A turn begins with this text. What comes of it is one [`AgentNews::TurnEnded`].
+    fn prompt(&mut self, id: TextId, text: String) -> Vec<DialectStep>;
+
+    /// A text is for the turn that runs, or that has ended a moment ago: then it is told as lost.
+    fn steer(&mut self, steer: AgentSteer) -> Vec<DialectStep>;
+
+    /// A question of the agent is answered.
+    fn permit(&mut self, question: QuestionId, answer: Permission) -> Vec<DialectStep>;
+
+    /// The turn that runs is to end soon. May be called when it has just ended.
+    fn abort(&mut self) -> Vec<DialectStep>;
+
+    /// The program said this, without the line's end. Never an empty line.
+    fn take_line(&mut self, line: &str) -> Result<Vec<DialectStep>, NonsenseSaid>;
+}
+
+/// One thing to be done for a dialect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DialectStep {
+    /// Write this to the program. It holds no line end.
+    Write(String),
+    /// Tell the worker. Of a turn's end the caller adds what the agent said, if the result is empty.
+    Tell(AgentNews),
+}
+
+/// The program said what can not be dealt with, and has to be ended for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NonsenseSaid {
+    /// The reason in one line, for people.
+    pub reason: String,
+}
+
+impl NonsenseSaid {
+    /// For this reason.
+    pub fn new(reason: impl Into<String>) -> NonsenseSaid {
+        NonsenseSaid { reason: reason.into() }
+    }
+
+    /// A line that can not be read.
+    pub fn unread(line: &str, error: impl std::fmt::Display) -> NonsenseSaid {
+        let shown: String = line.chars().take(80).collect();
+        NonsenseSaid { reason: format!("the agent said what is not understood: {error}: {shown}") }
+    }
+}
