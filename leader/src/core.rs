@@ -219,7 +219,7 @@ impl LeaderCore {
 
     fn asked(&mut self, now_ms: u64, ask: AskId, what: LeaderAsk) {
         match what {
-            LeaderAsk::Spawn(request) => self.spawn(ask, request),
+            LeaderAsk::Spawn(request) => self.spawn(ask, *request),
             LeaderAsk::Shutdown { name, reason, when_busy } => {
                 let names = match name {
                     Some(name) => vec![name],

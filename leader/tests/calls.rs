@@ -137,6 +137,7 @@ fn place() -> (TempDir, TeamDir) {
     let mut team = Team::open(dir.clone(), Address::Lead, Durability::Process).expect("a team");
     let spec = MemberSpec {
         agent: "shell".parse().expect("a name"),
+        options: Default::default(),
         role: None,
         auto: AutoClaim::On,
         workspace: Workspace::Shared { dir: PathBuf::from("/") },

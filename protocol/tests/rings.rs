@@ -29,7 +29,14 @@ impl Worker {
         let (agent, workspace) = ("shell".parse().unwrap(), Workspace::Shared { dir: "/".into() });
         team.add_member(
             me,
-            MemberSpec { agent, role: who.role.clone(), auto: who.auto, workspace, stall: Default::default() },
+            MemberSpec {
+                agent,
+                options: Default::default(),
+                role: who.role.clone(),
+                auto: who.auto,
+                workspace,
+                stall: Default::default(),
+            },
         )
         .unwrap();
         Worker { who, team }

@@ -273,6 +273,7 @@ async fn the_directory_looks_as_it_is_shown() {
     let mut team = Team::open(dir.clone(), Address::Lead, Durability::Process).unwrap();
     let spec = MemberSpec {
         agent: "shell".parse().unwrap(),
+        options: Default::default(),
         role: None,
         auto: Default::default(),
         workspace: Workspace::Shared { dir: root.path().to_owned() },

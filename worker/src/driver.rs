@@ -14,9 +14,11 @@ pub mod catalog;
 mod error;
 pub mod lines;
 mod news;
+mod pi;
 pub mod script;
 pub mod shell;
 mod tail;
+mod title;
 
 use teamster_protocol::model::agent::preset::AgentAbilities;
 use teamster_protocol::model::agent::{Permission, QuestionId};

@@ -157,7 +157,7 @@ impl LeaderApiServer for FrontServer {
 
     async fn spawn(&self, request: SpawnRequest) -> RpcResult<SpawnedMember> {
         self.must_be_lead("spawn members")?;
-        match self.shared.ask(LeaderAsk::Spawn(request)).await.map_err(|error| not_answered(&error))? {
+        match self.shared.ask(LeaderAsk::Spawn(Box::new(request))).await.map_err(|error| not_answered(&error))? {
             LeaderAnswer::Spawned(spawned) => Ok(spawned),
             LeaderAnswer::Ended(_) | LeaderAnswer::TurnEnded(_) => unreachable!("a spawn is answered with a spawn"),
         }

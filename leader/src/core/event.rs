@@ -20,7 +20,7 @@ pub struct AskId(pub u64);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LeaderAsk {
     /// Start a member.
-    Spawn(SpawnRequest),
+    Spawn(Box<SpawnRequest>),
     /// Ask members to end.
     Shutdown {
         /// One; all that run if not given.

@@ -1,6 +1,5 @@
 //! How a worker comes to run: asked for, found, or started again after it died.
 
-use teamster_protocol::model::agent::preset::preset;
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::limits::{RESTART_DELAY_MAX, RESTARTS_WITHIN, START_WITHIN};
 use teamster_protocol::model::restart::RestartVerdict;
@@ -20,7 +19,7 @@ impl LeaderCore {
             return self.answer(ask, Err(format!("cannot spawn {name}: the leader is ending")));
         }
         // Before anything is made: a member whose agent nobody knows is of no use to anyone.
-        if let Err(unknown) = preset(&request.agent) {
+        if let Err(unknown) = request.options.launch(&request.agent) {
             return self.answer(ask, Err(format!("cannot spawn {name}: {unknown}")));
         }
         let refused = match self.members.get(name) {

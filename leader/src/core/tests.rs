@@ -27,6 +27,7 @@ fn request(member: &str) -> SpawnRequest {
     SpawnRequest {
         name: name(member),
         agent: "shell".parse().unwrap(),
+        options: Default::default(),
         role: None,
         auto: AutoClaim::On,
         workspace: WorkspaceRequest::Shared { dir: "/".into() },
@@ -297,14 +298,14 @@ fn a_spawn_that_is_given_up_ends_in_whatever_phase_it_is() {
     ];
     for (give_up, by_force) in gives_up {
         let mut preparing = Scene::new();
-        preparing.ask(LeaderAsk::Spawn(request("ada")));
+        preparing.ask(LeaderAsk::Spawn(Box::new(request("ada"))));
         assert_eq!(answers(&give_up(&mut preparing)), []);
         let gone = preparing.feed(LeaderEvent::Prepared { name: name("ada"), workspace: workspace() });
         assert!(!gone.iter().any(|action| matches!(action, LeaderAction::Launch { .. })), "{gone:?}");
         assert_eq!(answers(&gone).len(), 2, "{gone:?}");
 
         let mut starting = Scene::new();
-        starting.ask(LeaderAsk::Spawn(request("ada")));
+        starting.ask(LeaderAsk::Spawn(Box::new(request("ada"))));
         starting.feed(LeaderEvent::Prepared { name: name("ada"), workspace: workspace() });
         let killed: &[LeaderAction] = if by_force { &[signal("ada", Signal::Kill)] } else { &[] };
         assert_eq!(give_up(&mut starting), killed);
@@ -329,7 +330,7 @@ fn asked_to(wanted: WhenBusy, actions: &[LeaderAction]) -> bool {
 #[test]
 fn a_worker_that_is_not_ready_in_time_is_killed_and_the_reason_told_once() {
     let mut scene = Scene::new();
-    scene.ask(LeaderAsk::Spawn(request("ada")));
+    scene.ask(LeaderAsk::Spawn(Box::new(request("ada"))));
     scene.feed(LeaderEvent::Prepared { name: name("ada"), workspace: workspace() });
     assert_eq!(scene.later(START_WITHIN), [signal("ada", Signal::Kill)]);
     assert_eq!(scene.later(START_WITHIN), []);
@@ -344,16 +345,22 @@ fn a_name_is_spawned_once_and_again_when_it_is_gone() {
         [(_, Err(why))] => why.clone(),
         other => panic!("{other:?}"),
     };
-    assert_eq!(refused(scene.ask(LeaderAsk::Spawn(request("ada")))), "cannot spawn ada: it runs already");
+    assert_eq!(refused(scene.ask(LeaderAsk::Spawn(Box::new(request("ada"))))), "cannot spawn ada: it runs already");
     scene.ask(LeaderAsk::Kill { name: name("ada") });
     assert_eq!(
-        refused(scene.ask(LeaderAsk::Spawn(request("ada")))),
+        refused(scene.ask(LeaderAsk::Spawn(Box::new(request("ada"))))),
         "cannot spawn ada: the one before it is still ending"
     );
     scene.exit("ada", WorkerEnd::Terminated);
-    assert_eq!(scene.ask(LeaderAsk::Spawn(request("ada"))), [LeaderAction::Prepare { request: request("ada") }]);
+    assert_eq!(
+        scene.ask(LeaderAsk::Spawn(Box::new(request("ada")))),
+        [LeaderAction::Prepare { request: request("ada") }]
+    );
     scene.ask(LeaderAsk::Down { how: TeamEnding::Gently });
-    assert_eq!(refused(scene.ask(LeaderAsk::Spawn(request("ben")))), "cannot spawn ben: the leader is ending");
+    assert_eq!(
+        refused(scene.ask(LeaderAsk::Spawn(Box::new(request("ben"))))),
+        "cannot spawn ben: the leader is ending"
+    );
 }
 
 #[test]
@@ -375,7 +382,7 @@ fn a_leader_without_workers_ends_at_once() {
 /// A member that this leader started and that is ready.
 fn started(member: &str) -> Scene {
     let mut scene = Scene::new();
-    scene.ask(LeaderAsk::Spawn(request(member)));
+    scene.ask(LeaderAsk::Spawn(Box::new(request(member))));
     scene.feed(LeaderEvent::Prepared { name: name(member), workspace: workspace() });
     scene.feed(LeaderEvent::Ready { name: name(member), pid: 7 });
     scene

@@ -193,6 +193,7 @@ impl<'a> DemoStory<'a> {
         let request = SpawnRequest {
             name: name.clone(),
             agent,
+            options: Default::default(),
             role: None,
             auto: AutoClaim::On,
             workspace,

@@ -154,6 +154,7 @@ mod tests {
     fn roster(facts: impl IntoIterator<Item = TeamFact>) -> Roster {
         let spec = MemberSpec {
             agent: "shell".parse().unwrap(),
+            options: Default::default(),
             role: None,
             auto: AutoClaim::On,
             workspace: Workspace::Shared { dir: "/".into() },

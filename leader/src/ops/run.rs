@@ -308,6 +308,7 @@ impl<'a> Run<'a> {
         let request = SpawnRequest {
             name: member.name.clone(),
             agent: self.options.agent.clone(),
+            options: Default::default(),
             role: member.role.clone(),
             auto: AutoClaim::On,
             workspace: self.options.workspace.clone(),

@@ -104,6 +104,7 @@ pub async fn spawn(
             let request = SpawnRequest {
                 name: name.clone(),
                 agent: agent.clone(),
+                options: Default::default(),
                 role: role.clone(),
                 auto,
                 workspace: workspace.clone(),

@@ -128,6 +128,7 @@ impl Place {
         let name: MemberName = name.parse().expect("a name");
         let spec = MemberSpec {
             agent: "shell".parse().expect("a name"),
+            options: Default::default(),
             role: None,
             auto: AutoClaim::On,
             workspace: Workspace::Shared { dir: PathBuf::from("/src/tool") },

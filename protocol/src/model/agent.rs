@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+pub mod options;
 pub mod preset;
 
 /// How a turn came to its end.

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::model::agent::SessionId;
-use crate::model::agent::preset::preset;
+use crate::model::agent::options::AgentOptions;
 use crate::model::board::{AutoClaim, WaitingClaimant};
 use crate::model::id::{AgentName, LEAD, MemberName, Role, TaskId};
 use crate::model::limits::{RESTARTS_MAX, STALL_AFTER};
@@ -121,6 +121,9 @@ impl StallPolicy {
 pub struct MemberSpec {
     /// The kind of agent the member drives, by its name in the catalogue.
     pub agent: AgentName,
+    /// The settings of the agent beyond its name.
+    #[serde(default, skip_serializing_if = "AgentOptions::is_empty")]
+    pub options: AgentOptions,
     /// The role of the member: tasks that need a role go only to members who have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
@@ -137,7 +140,7 @@ pub struct MemberSpec {
 impl MemberSpec {
     /// What a prompt is to its agent. Of an agent that this program does not know, nothing is ruled out.
     pub fn prompts(&self) -> PromptKind {
-        preset(&self.agent).map_or_else(|_| PromptKind::default(), |preset| preset.abilities.prompts)
+        self.options.abilities(&self.agent).map_or_else(PromptKind::default, |abilities| abilities.prompts)
     }
 
     /// Refuses work that its agent can not be given: words, where nobody reads. `id` is the task, if it is on the board.
@@ -146,6 +149,12 @@ impl MemberSpec {
             true => Ok(()),
             false => Err(BoardRefusal::NobodyReads { id, to: name.clone(), agent: self.agent.clone() }),
         }
+    }
+
+    /// Whether the other's agent is the same one, which can go on with the conversation of this.
+    pub fn has_the_agent_of(&self, other: &MemberSpec) -> bool {
+        let (ours, theirs) = (&self.options, &other.options);
+        self.agent == other.agent && ours.driver == theirs.driver && ours.command == theirs.command
     }
 
     /// The member as the board knows it.
@@ -415,7 +424,7 @@ impl LogFold for Roster {
             TeamFact::Added { name, spec } => {
                 let presence = MemberPresence::Expected { since_ms: at_ms };
                 // Another agent does not know the conversation of the one before it.
-                let before = self.members.get(&name).filter(|before| before.spec.agent == spec.agent);
+                let before = self.members.get(&name).filter(|before| before.spec.has_the_agent_of(&spec));
                 let session = before.and_then(|before| before.session.clone());
                 let deaths = Vec::new();
                 let (hung_ms, dismissed_ms, asked_to_end_ms) = (None, None, None);

@@ -21,6 +21,7 @@ fn enroll(team: &mut Team, member: &str) {
     let workspace = Workspace::Shared { dir: "/".into() };
     let spec = MemberSpec {
         agent: "shell".parse().unwrap(),
+        options: Default::default(),
         role: None,
         auto: AutoClaim::On,
         workspace,

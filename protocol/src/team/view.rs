@@ -273,6 +273,7 @@ mod tests {
             let mut team = Team::open(dir.clone(), Ada::address(), Durability::Process).unwrap();
             let spec = MemberSpec {
                 agent: "shell".parse().unwrap(),
+                options: Default::default(),
                 role: None,
                 auto: AutoClaim::On,
                 workspace: Workspace::Shared { dir: "/".into() },

@@ -87,7 +87,14 @@ mod tests {
             let mut team = Team::open(dir.clone(), Address::Member(ada()), Durability::Process).unwrap();
             let workspace = Workspace::Shared { dir: "/".into() };
             let agent = "shell".parse().unwrap();
-            let spec = MemberSpec { agent, role: None, auto: AutoClaim::On, workspace, stall: Default::default() };
+            let spec = MemberSpec {
+                agent,
+                options: Default::default(),
+                role: None,
+                auto: AutoClaim::On,
+                workspace,
+                stall: Default::default(),
+            };
             team.add_member(ada(), spec).unwrap();
             let lock = PresenceLock::take(&dir.member_lock(&ada()), 7).unwrap();
             team.enroll(joined()).unwrap();

@@ -9,6 +9,7 @@ use jsonrpsee::proc_macros::rpc;
 use serde::{Deserialize, Serialize};
 
 use crate::model::agent::TurnEnd;
+use crate::model::agent::options::AgentOptions;
 use crate::model::board::AutoClaim;
 use crate::model::id::{AgentName, MemberName, Role, TaskId, TeamName};
 use crate::model::roster::{StallPolicy, WorkerEnd, Workspace};
@@ -61,6 +62,9 @@ pub struct SpawnRequest {
     pub name: MemberName,
     /// The agent that the member drives.
     pub agent: AgentName,
+    /// The settings of the agent beyond its name.
+    #[serde(default, skip_serializing_if = "AgentOptions::is_empty")]
+    pub options: AgentOptions,
     /// Its role.
     #[serde(default)]
     pub role: Option<Role>,

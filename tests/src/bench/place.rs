@@ -71,7 +71,14 @@ impl Place {
         let workspace = Workspace::Shared { dir };
         team.add_member(
             name.clone(),
-            MemberSpec { agent: "shell".parse()?, role: None, auto, workspace, stall: Default::default() },
+            MemberSpec {
+                agent: "shell".parse()?,
+                options: Default::default(),
+                role: None,
+                auto,
+                workspace,
+                stall: Default::default(),
+            },
         )?;
         Ok(name)
     }

@@ -28,6 +28,7 @@ pub(super) async fn spawn(team: &Team, names: &[MemberName]) -> Outcome<()> {
         let request = SpawnRequest {
             name: name.clone(),
             agent: "shell".parse()?,
+            options: Default::default(),
             role: None,
             auto: AutoClaim::On,
             workspace: WorkspaceRequest::Shared { dir: team.repository().to_owned() },

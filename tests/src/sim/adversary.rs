@@ -176,12 +176,13 @@ impl Sim {
             let request = SpawnRequest {
                 name: self.members[index].who.name.clone(),
                 agent: "shell".parse().expect("it is a name"),
+                options: Default::default(),
                 role: None,
                 auto: self.members[index].who.auto,
                 workspace: WorkspaceRequest::Shared { dir: PathBuf::from("/") },
                 stall: Default::default(),
             };
-            self.lead.ask(&mut self.world, LeadAsk::Spawn(request));
+            self.lead.ask(&mut self.world, LeadAsk::Spawn(Box::new(request)));
         }
     }
 

@@ -158,6 +158,7 @@ impl Member {
     pub(super) fn added(&self) -> TeamFact {
         let spec = MemberSpec {
             agent: "shell".parse().expect("it is a name"),
+            options: Default::default(),
             role: self.who.role.clone(),
             auto: self.who.auto,
             workspace: Workspace::Shared { dir: "/".into() },

@@ -68,6 +68,7 @@ fn roster(dir: &TeamDir) {
     };
     let spec = |role: Option<&str>, auto, workspace| MemberSpec {
         agent: "shell".parse().unwrap(),
+        options: Default::default(),
         role: role.map(|role| role.parse().unwrap()),
         auto,
         workspace,

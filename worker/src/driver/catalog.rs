@@ -5,10 +5,12 @@ use std::env;
 use std::path::PathBuf;
 
 use teamster_protocol::model::agent::SessionId;
-use teamster_protocol::model::agent::preset::{AgentCommand, AgentPreset, DriverKind};
+use teamster_protocol::model::agent::options::{AgentLaunch, LaunchCommand};
+use teamster_protocol::model::agent::preset::DriverKind;
 use tokio::sync::mpsc;
 
 use super::lines::{AgentDialect, LineDriver, LineSetup};
+use super::pi::{self, PiDialect};
 use super::script::ScriptDialect;
 use super::shell::{ShellDriver, ShellSetup};
 use super::{AgentNews, Driver, DriverError};
@@ -27,19 +29,24 @@ pub struct AgentSetup {
 /// A driver and the channel of its news.
 pub type StartedDriver = (Box<dyn Driver>, mpsc::Receiver<AgentNews>);
 
-/// Starts the agent of a preset. It tells by [`AgentNews::Ready`] when it takes prompts.
-pub fn start_driver(preset: &AgentPreset, setup: AgentSetup) -> Result<StartedDriver, DriverError> {
-    let mut env: Vec<(String, String)> =
-        preset.env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+/// Starts an agent. It tells by [`AgentNews::Ready`] when it takes prompts. The variables of the setup go before those of
+/// the launch.
+pub fn start_driver(launch: AgentLaunch, setup: AgentSetup) -> Result<StartedDriver, DriverError> {
+    let mut env: Vec<(String, String)> = launch.env.clone().into_iter().collect();
     env.extend(setup.env);
-    match preset.driver {
+    match launch.driver {
         DriverKind::Shell => {
             let (shell, news) = ShellDriver::start(ShellSetup { env, ..ShellSetup::new(setup.workspace) })?;
             Ok((Box::new(shell), news))
         }
         DriverKind::Script => {
-            let program = LineSetup { env, ..LineSetup::new(setup.workspace, command_line(preset)?) };
+            let program = LineSetup { env, ..LineSetup::new(setup.workspace, command_line(&launch)?) };
             start_program(program, ScriptDialect::new(setup.session))
+        }
+        DriverKind::Pi => {
+            let mut command = command_line(&launch)?;
+            command.extend(pi::arguments(&launch, setup.session.as_ref()));
+            start_program(LineSetup { env, ..LineSetup::new(setup.workspace, command) }, PiDialect::default())
         }
     }
 }
@@ -50,15 +57,20 @@ fn start_program(program: LineSetup, dialect: impl AgentDialect) -> Result<Start
     Ok((Box::new(driver), news))
 }
 
-/// The program of a preset and its arguments.
-fn command_line(preset: &AgentPreset) -> Result<Vec<String>, DriverError> {
-    match preset.command {
-        AgentCommand::BuiltIn => Ok(Vec::new()),
-        AgentCommand::Program(words) => Ok(words.iter().map(|word| (*word).to_owned()).collect()),
-        AgentCommand::Variable(variable) => {
+/// The program of an agent and its arguments; never empty.
+fn command_line(launch: &AgentLaunch) -> Result<Vec<String>, DriverError> {
+    let mut words = match &launch.command {
+        LaunchCommand::BuiltIn => return Err(DriverError::NoProgram),
+        LaunchCommand::Words(words) => words.clone(),
+        LaunchCommand::Variable(variable) => {
             let line = env::var(variable).unwrap_or_default();
             let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
-            if words.is_empty() { Err(DriverError::NoCommand { variable }) } else { Ok(words) }
+            if words.is_empty() {
+                return Err(DriverError::NoCommand { variable });
+            }
+            words
         }
-    }
+    };
+    words.extend(launch.args.iter().cloned());
+    Ok(words)
 }

@@ -73,6 +73,9 @@ pub enum DriverError {
         /// The variable that should.
         variable: &'static str,
     },
+    /// The agent has no command, and its driver needs one.
+    #[error("cannot start the agent: nobody said which command it is")]
+    NoProgram,
     /// The agent's program could not be started.
     #[error("cannot start {program}")]
     NotStarted {
@@ -106,6 +109,7 @@ impl DriverError {
             | DriverError::Idle => AgentFault::Prompt,
             DriverError::Closed { .. }
             | DriverError::NoCommand { .. }
+            | DriverError::NoProgram
             | DriverError::NotStarted { .. }
             | DriverError::System { .. } => AgentFault::Place,
             DriverError::Busy | DriverError::Unread { .. } => AgentFault::Agent,

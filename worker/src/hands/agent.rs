@@ -8,7 +8,8 @@ use std::path::Path;
 use teamster_protocol::host::process::life::{self, MemberLife};
 use teamster_protocol::host::process::own_identity;
 use teamster_protocol::host::team_dir::TeamDir;
-use teamster_protocol::model::agent::preset::{AgentAbilities, AgentPreset, PromptKind};
+use teamster_protocol::model::agent::options::AgentLaunch;
+use teamster_protocol::model::agent::preset::{AgentAbilities, PromptKind};
 use teamster_protocol::model::agent::{AgentExit, Permission, QuestionId, SessionId};
 use teamster_protocol::model::id::{MemberName, TaskId};
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
@@ -71,7 +72,7 @@ impl DrivenAgent {
 impl RunningAgent {
     /// Starts it; it says when it is ready. `session` is the conversation it is to go on with.
     pub(crate) fn start(
-        preset: &AgentPreset,
+        launch: AgentLaunch,
         dir: &TeamDir,
         name: &MemberName,
         workspace: &Path,
@@ -89,7 +90,7 @@ impl RunningAgent {
         ];
         let env = env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         let setup = AgentSetup { workspace: workspace.to_owned(), env, session };
-        let (driver, news) = start_driver(preset, setup.clone())?;
+        let (driver, news) = start_driver(launch, setup.clone())?;
         Ok(RunningAgent { own: DrivenAgent { driver, news: Some(news) }, shell: None, turn_of: TurnOf::Agent, setup })
     }
 

@@ -12,7 +12,7 @@ use teamster_protocol::host::shortage::{self, is_shortage};
 use teamster_protocol::host::signals::{EndSignal, EndSignals};
 use teamster_protocol::host::stderr_log;
 use teamster_protocol::host::team_dir::{TeamDir, default_root};
-use teamster_protocol::model::agent::preset::{UnknownAgent, preset};
+use teamster_protocol::model::agent::preset::UnknownAgent;
 use teamster_protocol::model::board::AutoClaim;
 use teamster_protocol::model::id::{Address, MemberName};
 use teamster_protocol::model::limits::{MEMBER_LOCK_WITHIN, PROTOCOL_VERSION};
@@ -148,7 +148,7 @@ pub(super) async fn start(args: WorkerArgs, isolation: CellIsolation) -> Result<
     let mut lock = take_lock(&dir, &mut team, &name)?;
     let spec = enroll(&mut team, &args)?;
     crash::point("worker enrolled");
-    let agent_preset = preset(&spec.agent)?;
+    let launch = spec.options.launch(&spec.agent)?;
     let session = team.roster().member(&name).ok().and_then(|member| member.session.clone());
     // The attempts that a former life left in progress are not this one's: their tasks are to be claimed anew.
     team.bury(&name, None, lock.lock())?;
@@ -161,7 +161,7 @@ pub(super) async fn start(args: WorkerArgs, isolation: CellIsolation) -> Result<
     let transcript = Transcript::open(turns.clone())?;
     let last_turn = transcript.turn();
     crash::point("transcripts opened");
-    let agent = RunningAgent::start(agent_preset, &dir, &name, spec.workspace.dir(), session)?;
+    let agent = RunningAgent::start(launch, &dir, &name, spec.workspace.dir(), session)?;
     crash::point("agent started");
 
     let started_by = if args.stdio { StartedBy::Leader } else { StartedBy::Hand };
@@ -171,7 +171,7 @@ pub(super) async fn start(args: WorkerArgs, isolation: CellIsolation) -> Result<
     let settings = WorkerSettings {
         leader_grace,
         stall: spec.stall,
-        approval: args.approval.unwrap_or_default(),
+        approval: args.approval.or(spec.options.approval).unwrap_or_default(),
         ..WorkerSettings::new(claimant.clone(), agent.abilities(), started_by)
     };
     let core = WorkerCore::new(settings, last_turn);
@@ -263,8 +263,12 @@ fn enroll(team: &mut Team, args: &WorkerArgs) -> Result<MemberSpec, StartError> 
     resolved(workspace.dir())?;
     let before = known.as_ref().map(|known| known.stall).unwrap_or_default();
     let shell = || "shell".parse().expect("the embedded agent has a good name");
+    let agent = args.agent.clone().or(known.as_ref().map(|known| known.agent.clone())).unwrap_or_else(shell);
+    // Those of another agent say nothing about this one.
+    let of_agent = known.as_ref().filter(|known| known.agent == agent);
     let spec = MemberSpec {
-        agent: args.agent.clone().or(known.as_ref().map(|known| known.agent.clone())).unwrap_or_else(shell),
+        options: of_agent.map(|known| known.options.clone()).unwrap_or_default(),
+        agent,
         role: args.role.clone().or(known.as_ref().and_then(|known| known.role.clone())),
         auto: match &known {
             _ if args.no_claim => AutoClaim::Off,
@@ -278,7 +282,7 @@ fn enroll(team: &mut Team, args: &WorkerArgs) -> Result<MemberSpec, StartError> 
         },
     };
     // Before it is on the roster: a member whose agent nobody knows is of no use to anyone.
-    preset(&spec.agent)?;
+    spec.options.launch(&spec.agent)?;
     if known.as_ref() != Some(&spec) {
         team.add_member(args.name.clone(), spec.clone())?;
     }

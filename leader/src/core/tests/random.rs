@@ -101,7 +101,7 @@ impl World {
         let when_busy = [WhenBusy::Refuse, WhenBusy::Finish][self.dice.below(2)];
         let reason = "bye".to_owned();
         match self.dice.below(8) {
-            0..4 => self.ask(LeaderAsk::Spawn(request(member))),
+            0..4 => self.ask(LeaderAsk::Spawn(Box::new(request(member)))),
             4 => self.ask(LeaderAsk::Shutdown { name: Some(name(member)), reason, when_busy }),
             5 => self.ask(LeaderAsk::Shutdown { name: None, reason, when_busy }),
             6 => self.ask(LeaderAsk::Kill { name: name(member) }),

@@ -86,7 +86,7 @@ fn a_spawn_takes_the_place_of_a_restart() {
     let mut scene = started("ada");
     scene.exit("ada", killed());
     let prepare = LeaderAction::Prepare { request: request("ada") };
-    assert_eq!(scene.ask(LeaderAsk::Spawn(request("ada"))), [buried("ada", killed()), prepare]);
+    assert_eq!(scene.ask(LeaderAsk::Spawn(Box::new(request("ada")))), [buried("ada", killed()), prepare]);
     assert_eq!(scene.later(RESTART_DELAY_MAX), [], "there is one start");
 }
 

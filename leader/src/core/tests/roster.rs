@@ -182,7 +182,7 @@ fn a_leader_whose_team_is_gone_for_two_polls_ends_whatever_does_not() {
     assert_eq!(scene.exit("ada", WorkerEnd::Terminated).last(), Some(&LeaderAction::Exit));
     // A start whose process does not end, not even on SIGKILL.
     let mut scene = Scene::new();
-    scene.ask(LeaderAsk::Spawn(request("ada")));
+    scene.ask(LeaderAsk::Spawn(Box::new(request("ada"))));
     scene.feed(LeaderEvent::Prepared { name: name("ada"), workspace: workspace() });
     scene.feed(LeaderEvent::TeamMissing);
     scene.feed(LeaderEvent::TeamMissing);

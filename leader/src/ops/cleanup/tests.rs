@@ -54,6 +54,7 @@ impl Scene {
         };
         let spec = MemberSpec {
             agent: "shell".parse().unwrap(),
+            options: Default::default(),
             role: None,
             auto: AutoClaim::On,
             workspace,

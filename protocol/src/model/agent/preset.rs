@@ -1,6 +1,8 @@
 //! The catalogue of agents: the one table of what `--agent NAME` may name. It is plain data, so that the leader can
 //! refuse an agent that nobody knows; the worker's `driver/catalog.rs` makes a driver of a row.
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::id::AgentName;
 pub use crate::model::task::PromptKind;
 
@@ -44,12 +46,15 @@ pub enum PresetShown {
 }
 
 /// The driver of the worker that speaks with an agent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum DriverKind {
     /// The `shell` driver: a new shell for each turn.
     Shell,
     /// The `script` driver: one process for all turns, which speaks JSON lines of our own.
     Script,
+    /// The `pi` driver: pi in its RPC mode.
+    Pi,
 }
 
 /// The abilities of a kind of agent.
@@ -102,6 +107,22 @@ pub const PRESETS: &[AgentPreset] = &[
             fork: AgentAbility::No,
             permissions: AgentAbility::No,
             usage: AgentAbility::No,
+        },
+        shown: PresetShown::Listed,
+    },
+    AgentPreset {
+        name: "pi",
+        driver: DriverKind::Pi,
+        command: AgentCommand::Program(&["pi", "--mode", "rpc"]),
+        env: &[],
+        install: Some("npm install -g @earendil-works/pi-coding-agent"),
+        abilities: AgentAbilities {
+            prompts: PromptKind::Conversation,
+            steering: SteerAbility::Native,
+            resume: AgentAbility::Yes,
+            fork: AgentAbility::Yes,
+            permissions: AgentAbility::No,
+            usage: AgentAbility::Yes,
         },
         shown: PresetShown::Listed,
     },
@@ -166,6 +187,6 @@ mod tests {
     #[test]
     fn an_unknown_agent_is_refused_with_those_that_people_may_choose() {
         let said = preset(&"parrot".parse().unwrap()).unwrap_err().to_string();
-        assert_eq!(said, "there is no agent parrot\nknown agents: shell");
+        assert_eq!(said, "there is no agent parrot\nknown agents: shell, pi");
     }
 }

@@ -179,7 +179,14 @@ fn the_sender_is_who_opened_the_handle_and_nobody_else() {
     let mut bob = team(&root, "bob");
     for name in ["alice", "bob"] {
         let (agent, workspace) = ("shell".parse().unwrap(), Workspace::Shared { dir: "/".into() });
-        let spec = MemberSpec { agent, role: None, auto: AutoClaim::On, workspace, stall: Default::default() };
+        let spec = MemberSpec {
+            agent,
+            options: Default::default(),
+            role: None,
+            auto: AutoClaim::On,
+            workspace,
+            stall: Default::default(),
+        };
         bob.add_member(name.parse().unwrap(), spec).unwrap();
     }
     let forged = r#"{"to":"alice","text":"stop","urgency":"now","from":"lead","body":{"kind":"abort_request"}}"#;

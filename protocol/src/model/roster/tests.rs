@@ -11,6 +11,7 @@ fn spec(role: Option<&str>) -> MemberSpec {
     let role = role.map(|role| role.parse().unwrap());
     MemberSpec {
         agent: "shell".parse().unwrap(),
+        options: Default::default(),
         role,
         auto: AutoClaim::On,
         workspace: Workspace::Shared { dir: "/w".into() },

@@ -44,8 +44,14 @@ impl Team {
     fn member_with(mut self, agent: &str, who: &str, role: Option<&str>, auto: AutoClaim) -> Team {
         let workspace = Workspace::Shared { dir: PathBuf::from("/") };
         let role = role.map(|role| role.parse().expect("a name"));
-        let spec =
-            MemberSpec { agent: agent.parse().expect("a name"), role, auto, workspace, stall: Default::default() };
+        let spec = MemberSpec {
+            agent: agent.parse().expect("a name"),
+            options: Default::default(),
+            role,
+            auto,
+            workspace,
+            stall: Default::default(),
+        };
         self.roster.apply(TeamFact::Added { name: name(who), spec }, &at());
         let identity = ProcessIdentity { pid: 1, start_ticks: 1, boot_id: String::new() };
         let process = WorkerProcess { identity, started_by: StartedBy::Leader, isolation: None, outer_half: None };

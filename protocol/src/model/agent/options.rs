@@ -1,0 +1,138 @@
+//! What a member's agent is told beyond its name: the user's own command for it, its model, its variables. It stands on
+//! the roster, so that every life of the member gets the same, whatever the files of settings say by then.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::ApprovalPolicy;
+use super::preset::{AgentAbilities, AgentCommand, DriverKind, UnknownAgent, abilities_of, preset};
+use crate::model::id::AgentName;
+
+/// The options of one member's agent. What is not given is as the catalogue has it for the agent's name.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct AgentOptions {
+    /// The driver that speaks with the agent: for agents that are not in the catalogue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub driver: Option<DriverKind>,
+    /// The program and its arguments. Empty: as the catalogue has it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+    /// Arguments after all others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub args: Vec<String>,
+    /// Variables for the agent's environment, over those of the worker.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    /// The model, in the agent's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// How much the model is to think, in the agent's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effort: Option<String>,
+    /// The answer to the agent's questions for permission.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<ApprovalPolicy>,
+}
+
+/// An agent as it is started: its name and its options put together with the catalogue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentLaunch {
+    /// The driver that speaks with the agent.
+    pub driver: DriverKind,
+    /// The origin of its command line.
+    pub command: LaunchCommand,
+    /// Arguments after all that the command and the driver give.
+    pub args: Vec<String>,
+    /// Variables, over those of the worker.
+    pub env: BTreeMap<String, String>,
+    /// The model, in the agent's words.
+    pub model: Option<String>,
+    /// How much the model is to think, in the agent's words.
+    pub effort: Option<String>,
+}
+
+/// The origin of the command line of an agent that is started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LaunchCommand {
+    /// The driver brings its own command line.
+    BuiltIn,
+    /// The program and its arguments; never empty.
+    Words(Vec<String>),
+    /// The command line is the value of this variable in the worker's environment, its words parted by spaces.
+    Variable(&'static str),
+}
+
+impl AgentOptions {
+    /// Whether nothing is given.
+    pub fn is_empty(&self) -> bool {
+        *self == AgentOptions::default()
+    }
+
+    /// The agent of that name with these options, as it is to be started. Refused for a name that neither the catalogue
+    /// nor the options know.
+    pub fn launch(&self, name: &AgentName) -> Result<AgentLaunch, UnknownAgent> {
+        let row = match self.driver {
+            Some(_) => preset(name).ok(),
+            None => Some(preset(name)?),
+        };
+        let driver = self.driver.or(row.map(|row| row.driver)).expect("a row was found where no driver is given");
+        let command = match (&self.command[..], row.map(|row| row.command)) {
+            (words @ [_, ..], _) => LaunchCommand::Words(words.to_vec()),
+            ([], Some(AgentCommand::Program(words))) => {
+                LaunchCommand::Words(words.iter().map(|word| (*word).to_owned()).collect())
+            }
+            ([], Some(AgentCommand::Variable(variable))) => LaunchCommand::Variable(variable),
+            ([], Some(AgentCommand::BuiltIn) | None) => LaunchCommand::BuiltIn,
+        };
+        let of_row = row.into_iter().flat_map(|row| row.env);
+        let mut env: BTreeMap<String, String> =
+            of_row.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        env.extend(self.env.clone());
+        let AgentOptions { args, model, effort, .. } = self.clone();
+        Ok(AgentLaunch { driver, command, args, env, model, effort })
+    }
+
+    /// The abilities of the agent of that name with these options; nothing if neither knows it.
+    pub fn abilities(&self, name: &AgentName) -> Option<AgentAbilities> {
+        match self.driver {
+            Some(driver) => Some(abilities_of(driver)),
+            None => preset(name).ok().map(|row| row.abilities),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> AgentName {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_catalogue_says_what_the_options_leave_open() {
+        let launch = AgentOptions::default().launch(&name("script")).unwrap();
+        assert_eq!(launch.driver, DriverKind::Script);
+        assert_eq!(launch.command, LaunchCommand::Variable("TEAMSTER_SCRIPT_AGENT"));
+
+        let command = vec!["/bin/mine".to_owned(), "--loud".to_owned()];
+        let options = AgentOptions { command: command.clone(), ..AgentOptions::default() };
+        assert_eq!(options.launch(&name("script")).unwrap().command, LaunchCommand::Words(command));
+    }
+
+    #[test]
+    fn an_agent_that_the_catalogue_does_not_know_needs_a_driver() {
+        assert!(AgentOptions::default().launch(&name("parrot")).is_err());
+        let options = AgentOptions { driver: Some(DriverKind::Script), ..AgentOptions::default() };
+        assert_eq!(options.launch(&name("parrot")).unwrap().driver, DriverKind::Script);
+        assert_eq!(options.abilities(&name("parrot")), Some(abilities_of(DriverKind::Script)));
+        assert_eq!(AgentOptions::default().abilities(&name("parrot")), None);
+    }
+
+    #[test]
+    fn what_is_not_given_is_not_written() {
+        assert_eq!(serde_json::to_string(&AgentOptions::default()).unwrap(), "{}");
+        assert!(serde_json::from_str::<AgentOptions>("{}").unwrap().is_empty());
+    }
+}

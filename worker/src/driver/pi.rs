@@ -1,0 +1,399 @@
+//! pi (`pi --mode rpc`), by its own JSON lines: <https://github.com/badlogic/pi-mono>, docs of the coding agent, "RPC mode".
+//!
+//! | ours | pi's |
+//! |---|---|
+//! | ready | the answer to `get_state`: pi does not greet |
+//! | prompt | `prompt`, refused by pi while it is busy |
+//! | steer | `steer`: pi keeps it and says so, and gives it to its model after the tool that runs or the answer that is being written. A `message_start` of the user with the same text shows that the model has it |
+//! | abort | `clear_queue` and `abort`: what waits would else come up with the next prompt |
+//! | end of a turn | `agent_settled`; in versions before 1.0, which lack it, `agent_end` that no retry follows |
+//! | questions | `extension_ui_request` of the kind `confirm`; all others that wait are cancelled, since nobody sees them |
+//!
+//! A turn that failed ends like one that did not: how it ended is told by the `stopReason` of the last message of the
+//! assistant. What an answer cost is told with each; the sums are made here.
+
+mod wire;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde_json::{Value, json};
+use teamster_protocol::model::agent::options::AgentLaunch;
+use teamster_protocol::model::agent::preset::{AgentAbilities, DriverKind, abilities_of};
+use teamster_protocol::model::agent::{
+    AgentFault, AgentSession, Permission, PermissionQuestion, ProviderLimit, QuestionId, SessionBegin, SessionId,
+    TokenUsage, ToolState, TurnEnd,
+};
+use teamster_protocol::model::receipt::{ReceiptState, TextId};
+
+use self::wire::{AnswerPiece, PiLine, PiMessage, StopReason, UiRequest};
+use super::lines::{AgentDialect, DialectStep, NonsenseSaid};
+use super::title::{one_line, tool_title};
+use super::{AgentNews, AgentSteer};
+
+/// The dialect of pi.
+#[derive(Debug, Default)]
+pub(super) struct PiDialect {
+    /// The number of commands that were given.
+    commands: u64,
+    /// The commands that were not answered, by their ids.
+    unanswered: BTreeMap<String, PiCommand>,
+    turn: Option<PiTurn>,
+    /// The conversation, until it was told. One without a message is on no disk, so no later life could go on with it.
+    untold_session: Option<AgentSession>,
+}
+
+/// A command that waits for its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum PiCommand {
+    /// Asks for the state, to know that pi is ready.
+    Greet,
+    /// Asks for the state, to know whether anything follows an end.
+    LookAfterEnd,
+    Prompt(TextId),
+    Steer(TextId),
+    /// Takes the steers back that pi keeps.
+    ClearQueue,
+    Abort,
+    /// Its answer changes nothing.
+    Setting,
+}
+
+/// The turn that runs.
+#[derive(Debug)]
+struct PiTurn {
+    prompt: TextId,
+    is_prompt_seen: bool,
+    /// The steers that pi keeps, in their order.
+    kept: VecDeque<(TextId, String)>,
+    usage: TokenUsage,
+    /// How the last answer of the model ended.
+    last_answer: Option<LastAnswer>,
+    /// Whether pi is to try again after an error.
+    is_retrying: bool,
+    /// Whether the text said last ended a line.
+    ends_line: bool,
+    /// The titles of the tool calls that run, by their ids.
+    calls: BTreeMap<String, String>,
+}
+
+/// The end of an answer of the model.
+#[derive(Debug)]
+struct LastAnswer {
+    stop: StopReason,
+    error: String,
+    text: String,
+}
+
+/// The arguments that come after pi's own command: the model, how much it is to think, and the conversation to go on with.
+pub(super) fn arguments(launch: &AgentLaunch, session: Option<&SessionId>) -> Vec<String> {
+    let given = [
+        ("--model", launch.model.as_deref()),
+        ("--thinking", launch.effort.as_deref()),
+        ("--session", session.map(|session| session.0.as_str())),
+    ];
+    let given = given.into_iter().filter_map(|(option, value)| Some([option, value?]));
+    given.flatten().map(str::to_owned).collect()
+}
+
+impl PiDialect {
+    /// Writes a command, and keeps in mind what its answer will mean.
+    fn command(&mut self, command: PiCommand, mut line: Value) -> DialectStep {
+        self.commands += 1;
+        let id = format!("t{}", self.commands);
+        line["id"] = json!(id);
+        self.unanswered.insert(id, command);
+        DialectStep::Write(line.to_string())
+    }
+
+    fn answered(&mut self, command: PiCommand, answer: wire::PiAnswer) -> Result<Vec<DialectStep>, NonsenseSaid> {
+        let failed = (!answer.success).then(|| one_line(answer.error.as_deref().unwrap_or("no reason given")));
+        match (command, failed) {
+            (PiCommand::Greet, None) => {
+                let state: wire::PiState = serde_json::from_value(answer.data)
+                    .map_err(|error| NonsenseSaid::new(format!("pi's state is not understood: {error}")))?;
+                let (begun, id) = (state.begun(), SessionId(state.session_id));
+                let session = Some(AgentSession { id, begun });
+                let told = match begun {
+                    SessionBegin::Resumed => session,
+                    SessionBegin::Fresh => {
+                        self.untold_session = session;
+                        None
+                    }
+                };
+                Ok(vec![tell(AgentNews::Ready { session: told })])
+            }
+            (PiCommand::Greet, Some(why)) => Err(NonsenseSaid::new(format!("pi does not start: {why}"))),
+            (PiCommand::Prompt(id), None) => Ok(vec![receipt(id, ReceiptState::Delivered)]),
+            (PiCommand::Prompt(_), Some(why)) => Ok(self.end_turn(TurnEnd::Failed {
+                reason: format!("pi refused the prompt: {why}"),
+                fault: AgentFault::Agent,
+            })),
+            (PiCommand::Steer(_) | PiCommand::Abort | PiCommand::Setting, None) => Ok(Vec::new()),
+            (PiCommand::Steer(id), Some(why)) => {
+                if let Some(turn) = &mut self.turn {
+                    turn.kept.retain(|(kept, _)| *kept != id);
+                }
+                Ok(vec![receipt(id, ReceiptState::Lost { reason: format!("pi refused it: {why}") })])
+            }
+            (PiCommand::ClearQueue, None) => Ok(self.lose_kept("the turn ended before pi took it")),
+            // Versions before 1.0 do not know the command: pi still keeps the steers, for its next turn.
+            (PiCommand::ClearQueue, Some(_)) => Ok(Vec::new()),
+            (PiCommand::LookAfterEnd, _) => match &self.turn {
+                Some(turn) if !turn.is_retrying => Ok(self.finish()),
+                Some(_) | None => Ok(Vec::new()),
+            },
+            (PiCommand::Abort | PiCommand::Setting, Some(_)) => Ok(Vec::new()),
+        }
+    }
+
+    /// The steers that pi keeps will not reach its model.
+    fn lose_kept(&mut self, why: &str) -> Vec<DialectStep> {
+        let kept = self.turn.as_mut().map(|turn| std::mem::take(&mut turn.kept)).unwrap_or_default();
+        kept.into_iter().map(|(id, _)| receipt(id, ReceiptState::Lost { reason: why.to_owned() })).collect()
+    }
+
+    /// A text of the user is in the conversation: the prompt first, then the steers.
+    fn user_said(&mut self, text: &str) -> Vec<DialectStep> {
+        let mut steps = Vec::new();
+        if let Some(session) = self.untold_session.take() {
+            steps.push(tell(AgentNews::Session(session)));
+        }
+        let Some(turn) = &mut self.turn else { return steps };
+        if let Some(at) = turn.kept.iter().position(|(_, kept)| kept == text) {
+            let (id, _) = turn.kept.remove(at).expect("it was found there");
+            steps.push(receipt(id, ReceiptState::InContext));
+        } else if !turn.is_prompt_seen {
+            turn.is_prompt_seen = true;
+            steps.push(receipt(turn.prompt, ReceiptState::InContext));
+        }
+        steps
+    }
+
+    fn piece_said(&mut self, piece: AnswerPiece) -> Vec<DialectStep> {
+        let Some(turn) = &mut self.turn else { return Vec::new() };
+        match piece {
+            AnswerPiece::TextDelta { delta } if !delta.is_empty() => {
+                turn.ends_line = delta.ends_with('\n');
+                vec![tell(AgentNews::Text(delta))]
+            }
+            // What is said next is another answer, and stands on a line of its own.
+            AnswerPiece::TextEnd {} if !turn.ends_line => {
+                turn.ends_line = true;
+                vec![tell(AgentNews::Text("\n".to_owned()))]
+            }
+            AnswerPiece::ThinkingDelta { delta } if !delta.is_empty() => vec![tell(AgentNews::Thought(delta))],
+            AnswerPiece::TextDelta { .. }
+            | AnswerPiece::TextEnd {}
+            | AnswerPiece::ThinkingDelta { .. }
+            | AnswerPiece::Other => Vec::new(),
+        }
+    }
+
+    fn answer_ended(&mut self, message: PiMessage) -> Vec<DialectStep> {
+        let Some(turn) = &mut self.turn else { return Vec::new() };
+        turn.last_answer = Some(LastAnswer {
+            stop: message.stop_reason.unwrap_or(StopReason::Other),
+            error: message.error_message.clone().unwrap_or_default(),
+            text: message.text(),
+        });
+        let Some(usage) = message.usage else { return Vec::new() };
+        turn.usage = usage.added_to(turn.usage);
+        vec![tell(AgentNews::Usage(turn.usage))]
+    }
+
+    /// pi has come to rest. Steers that it keeps are taken back first, where it can give them back.
+    fn settle(&mut self) -> Vec<DialectStep> {
+        match &self.turn {
+            None => Vec::new(),
+            Some(turn) if turn.kept.is_empty() => self.finish(),
+            Some(_) => {
+                let clear = self.command(PiCommand::ClearQueue, json!({"type": "clear_queue"}));
+                let look = self.command(PiCommand::LookAfterEnd, json!({"type": "get_state"}));
+                vec![clear, look]
+            }
+        }
+    }
+
+    fn finish(&mut self) -> Vec<DialectStep> {
+        let Some(turn) = &self.turn else { return Vec::new() };
+        let Some(LastAnswer { stop, error, .. }) = &turn.last_answer else {
+            let reason = "the turn ended without an answer of the model".to_owned();
+            return self.end_turn(TurnEnd::Failed { reason, fault: AgentFault::Agent });
+        };
+        match stop {
+            StopReason::Stop => self.end_turn(TurnEnd::Completed),
+            StopReason::Aborted => self.end_turn(TurnEnd::Aborted),
+            StopReason::Length => {
+                let reason = "the answer reached the longest that the model gives".to_owned();
+                self.end_turn(TurnEnd::Failed { reason, fault: AgentFault::Prompt })
+            }
+            StopReason::ToolUse | StopReason::Pending | StopReason::Other => {
+                let reason = "pi ended the turn in the middle of an answer".to_owned();
+                self.end_turn(TurnEnd::Failed { reason, fault: AgentFault::Agent })
+            }
+            StopReason::Error => {
+                let reason = one_line(error);
+                let limit = is_overload(error).then(|| ProviderLimit { until_ms: None, reason: reason.clone() });
+                let ended = self.end_turn(TurnEnd::Failed { reason, fault: AgentFault::Provider });
+                limit.map(|limit| tell(AgentNews::Limited(limit))).into_iter().chain(ended).collect()
+            }
+        }
+    }
+
+    fn end_turn(&mut self, end: TurnEnd) -> Vec<DialectStep> {
+        let Some(turn) = self.turn.take() else { return Vec::new() };
+        let result = match (&end, turn.last_answer) {
+            (TurnEnd::Completed, Some(answer)) => answer.text,
+            (_, _) => String::new(),
+        };
+        vec![tell(AgentNews::TurnEnded { end, result })]
+    }
+
+    fn asked(&mut self, request: UiRequest) -> Vec<DialectStep> {
+        match request {
+            UiRequest::Confirm { id, title, message } if self.turn.is_some() => {
+                let tool = title.strip_prefix("teamster:").unwrap_or(&title).to_owned();
+                let title = if message.is_empty() { tool.clone() } else { format!("{tool}: {message}") };
+                let (question, title) = (QuestionId(id), one_line(&title));
+                vec![tell(AgentNews::PermissionAsked(PermissionQuestion { question, tool, title, detail: message }))]
+            }
+            UiRequest::Confirm { id, .. }
+            | UiRequest::Select { id }
+            | UiRequest::Input { id }
+            | UiRequest::Editor { id } => {
+                let answer = json!({"type": "extension_ui_response", "id": id, "cancelled": true});
+                vec![DialectStep::Write(answer.to_string())]
+            }
+            UiRequest::Other => Vec::new(),
+        }
+    }
+}
+
+impl AgentDialect for PiDialect {
+    fn abilities(&self) -> AgentAbilities {
+        abilities_of(DriverKind::Pi)
+    }
+
+    fn begin(&mut self) -> Vec<DialectStep> {
+        // Steers that come while a tool runs are given together: one at a time, each would cost a call of the model.
+        let together = self.command(PiCommand::Setting, json!({"type": "set_steering_mode", "mode": "all"}));
+        let greet = self.command(PiCommand::Greet, json!({"type": "get_state"}));
+        vec![together, greet]
+    }
+
+    fn prompt(&mut self, id: TextId, text: String) -> Vec<DialectStep> {
+        self.turn = Some(PiTurn {
+            prompt: id,
+            is_prompt_seen: false,
+            kept: VecDeque::new(),
+            usage: TokenUsage::default(),
+            last_answer: None,
+            is_retrying: false,
+            ends_line: true,
+            calls: BTreeMap::new(),
+        });
+        vec![self.command(PiCommand::Prompt(id), json!({"type": "prompt", "message": text}))]
+    }
+
+    fn steer(&mut self, steer: AgentSteer) -> Vec<DialectStep> {
+        let AgentSteer { id, text } = steer;
+        let Some(turn) = &mut self.turn else {
+            let reason = "the turn had ended".to_owned();
+            return vec![receipt(id, ReceiptState::Lost { reason })];
+        };
+        turn.kept.push_back((id, text.clone()));
+        let write = self.command(PiCommand::Steer(id), json!({"type": "steer", "message": text}));
+        // pi keeps it in memory until its model gets it, and if it dies before that, the text is lost.
+        vec![write, receipt(id, ReceiptState::Queued)]
+    }
+
+    fn permit(&mut self, question: QuestionId, answer: Permission) -> Vec<DialectStep> {
+        let confirmed = match answer {
+            Permission::Once | Permission::Always => true,
+            Permission::Never { .. } => false,
+        };
+        let line = json!({"type": "extension_ui_response", "id": question, "confirmed": confirmed});
+        vec![DialectStep::Write(line.to_string())]
+    }
+
+    fn abort(&mut self) -> Vec<DialectStep> {
+        let clear = self.command(PiCommand::ClearQueue, json!({"type": "clear_queue"}));
+        let abort = self.command(PiCommand::Abort, json!({"type": "abort"}));
+        vec![clear, abort]
+    }
+
+    fn take_line(&mut self, line: &str) -> Result<Vec<DialectStep>, NonsenseSaid> {
+        let line: PiLine = serde_json::from_str(line).map_err(|error| NonsenseSaid::unread(line, error))?;
+        Ok(match line {
+            PiLine::Response(answer) => {
+                let command = answer.id.as_ref().and_then(|id| self.unanswered.remove(id));
+                match command {
+                    Some(command) => self.answered(command, answer)?,
+                    // Versions before 1.0 answer what they do not know without its id.
+                    None => Vec::new(),
+                }
+            }
+            PiLine::MessageStart { message } if message.is_of_user() => self.user_said(&message.text()),
+            PiLine::MessageUpdate { piece } => self.piece_said(piece),
+            PiLine::MessageEnd { message } if message.is_of_assistant() => self.answer_ended(message),
+            PiLine::ToolExecutionStart { call, tool, args } => {
+                let title = tool_title(&tool, &args);
+                if let Some(turn) = &mut self.turn {
+                    turn.calls.insert(call.clone(), title.clone());
+                }
+                vec![tell(AgentNews::ToolCall { id: call, title, state: ToolState::Running })]
+            }
+            PiLine::ToolExecutionEnd { call, tool, is_error } => {
+                let state = if is_error { ToolState::Failed } else { ToolState::Done };
+                let title = self.turn.as_mut().and_then(|turn| turn.calls.remove(&call)).unwrap_or(tool);
+                vec![tell(AgentNews::ToolCall { id: call, title, state })]
+            }
+            PiLine::AutoRetryStart {} => {
+                if let Some(turn) = &mut self.turn {
+                    turn.is_retrying = true;
+                }
+                Vec::new()
+            }
+            PiLine::AgentStart {} => {
+                if let Some(turn) = &mut self.turn {
+                    turn.is_retrying = false;
+                }
+                Vec::new()
+            }
+            // The last try failed as well.
+            PiLine::AutoRetryEnd { success: false } => {
+                if let Some(turn) = &mut self.turn {
+                    turn.is_retrying = false;
+                }
+                vec![self.command(PiCommand::LookAfterEnd, json!({"type": "get_state"}))]
+            }
+            PiLine::AgentSettled {} => self.settle(),
+            // A version that settles says so later.
+            PiLine::AgentEnd { will_retry: None } if self.turn.is_some() => {
+                vec![self.command(PiCommand::LookAfterEnd, json!({"type": "get_state"}))]
+            }
+            PiLine::ExtensionUiRequest(request) => self.asked(request),
+            PiLine::MessageStart { .. }
+            | PiLine::MessageEnd { .. }
+            | PiLine::AgentEnd { .. }
+            | PiLine::AutoRetryEnd { .. }
+            | PiLine::Other => Vec::new(),
+        })
+    }
+}
+
+/// Whether the provider of the model has no room at the moment: an error that a later try may not meet.
+fn is_overload(error: &str) -> bool {
+    ["429", "503", "529"].iter().any(|status| error.starts_with(status)) || error.contains("overloaded")
+}
+
+fn tell(news: AgentNews) -> DialectStep {
+    DialectStep::Tell(news)
+}
+
+fn receipt(text: TextId, state: ReceiptState) -> DialectStep {
+    tell(AgentNews::Receipt { text, state })
+}
+
+#[cfg(test)]
+mod tests;
