@@ -78,18 +78,25 @@ fn what_a_task_says_can_not_act_on_the_terminal() {
         "task",
         "add",
         "--run",
-        "printf '\\033[2J\\033]0;owned\\007'; exit 3",
+        "printf '\\033[2J\\033]0;owned\\007\\033[31mred\\n'; exit 3",
         "--title",
         "evil \u{1b}[2J\u{9b}31m",
     ]);
     team.until_said("alice", "turn_ended");
     team.ok("dm alice mail \u{1b}[2J");
     team.until_said("alice", "mail ");
-    let lines = "task list,task show 1,task dep ls 1,status,status alice,list,logs alice,events,inbox alice";
+    let lines =
+        "task list,task show 1,task dep ls 1,status,status alice,list,logs alice,logs 1,events,inbox alice,why 1";
     for line in lines.split(',') {
         let printed = team.ok(line);
         let acts = printed.chars().find(|c| c.is_control() && !matches!(c, '\n' | '\t'));
         assert_eq!(acts, None, "{line} prints {printed:?}");
+        assert!(!printed.contains("u{"), "a sequence is no text: {line} prints {printed:?}");
+    }
+    for line in ["task show 1", "logs alice", "logs 1"] {
+        assert!(team.ok(line).lines().any(|line| line.trim() == "red"), "{}", team.ok(line));
+        let json = team.ok(&format!("--json {line}"));
+        assert!(json.contains(r"\u001b[31mred"), "{json}");
     }
 }
 

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use jiff::fmt::friendly::{Designator, Spacing, SpanParser, SpanPrinter};
 
+use crate::ops::text::{shorten, show_controls};
+
 /// The longest length of time a person may ask for: one year, so that sums with a clock never overflow.
 pub const DURATION_HOURS_MAX: u64 = 365 * 24;
 
@@ -38,7 +40,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
     if text.is_empty() {
         return Err(DurationError::Missing);
     }
-    let shown = || crate::ops::text::shorten(text, 40).into_owned();
+    let shown = || shorten(&show_controls(text), 40).into_owned();
     if text.len() > TEXT_BYTES_MAX {
         return Err(DurationError::Unreadable(shown()));
     }

@@ -20,6 +20,7 @@ use super::config_files::ConfigFileError;
 use super::leadership::LeadershipError;
 use super::link::LinkError;
 use super::plan::PlanError;
+use super::text::show_controls;
 use crate::daemon::ServeError;
 
 pub mod cleanup;
@@ -122,7 +123,7 @@ pub enum OpsError {
         hint: Option<String>,
     },
     /// A file or directory that was named.
-    #[error("cannot {doing} {}: {source}", path.display())]
+    #[error("cannot {doing} {}: {source}", show_controls(&path.display().to_string()))]
     Path {
         /// The verb.
         doing: &'static str,

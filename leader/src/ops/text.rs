@@ -7,6 +7,6 @@ mod humane;
 mod suggest;
 
 pub use day_clock::DayClock;
-pub use harmless::{harmless, harmless_lines, shorten, width, wrap};
+pub use harmless::{HarmlessStream, harmless, harmless_lines, shorten, show_controls, width, wrap};
 pub use humane::{ago, bytes, clock, humane};
 pub use suggest::did_you_mean;

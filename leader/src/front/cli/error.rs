@@ -218,6 +218,13 @@ mod tests {
     }
 
     #[test]
+    fn a_line_end_in_the_name_of_a_file_begins_no_hint() {
+        let source = io::Error::from(io::ErrorKind::NotFound);
+        let error = CliError::from(OpsError::Path { doing: "read", path: "a\nb.toml".into(), source });
+        insta::assert_snapshot!(plain(&error), @r"error: cannot read a\nb.toml: entity not found");
+    }
+
+    #[test]
     fn what_the_leader_answers_maps_onto_the_same_codes() {
         assert_eq!(refused_by_leader(code::REFUSED).exit(), ExitStatus::Refused);
         assert_eq!(refused_by_leader(code::NOT_FOUND).exit(), ExitStatus::Refused);

@@ -120,7 +120,6 @@ mod tests {
             done with the parser
         ● bob  1m ago, urgent
             which branch?
-            \u{1b}[2J
         ● bob  1m ago
             [stop: x]
         "#);

@@ -9,7 +9,7 @@ use teamster_protocol::model::notice::{TranscriptEntry, TranscriptText};
 use teamster_protocol::model::receipt::ReceiptState;
 
 use super::interrupt::unless_interrupted;
-use super::print::{self, DayClock, OutputAudience, TextTone, bytes, harmless_lines, paint};
+use super::print::{self, DayClock, HarmlessStream, OutputAudience, TextTone, bytes, harmless_lines, paint};
 use super::{CliContext, CliError, ExitStatus, OutputShape};
 use crate::ops::duration::format_duration;
 use crate::ops::follow::{FollowMode, Listening};
@@ -105,8 +105,8 @@ fn print_json(entries: &[impl Serialize]) -> Result<OutputAudience, CliError> {
 struct TextPage {
     text: String,
     line: LineState,
-    /// Takes out what the agent says to a terminal, such as colours; what it says may be cut in the middle of it.
-    colours: anstream::adapter::StripStr,
+    /// What the agent says, made harmless.
+    said: HarmlessStream,
 }
 
 /// Whether the last line has its end.
@@ -122,11 +122,11 @@ impl TextPage {
         let at = clock.at(entry.at_ms);
         match &entry.what {
             TranscriptText::Text { text } => {
-                let plain: String = self.colours.strip_next(text).collect();
-                self.text.push_str(&harmless_lines(&plain));
-                if !text.is_empty() {
-                    self.line = if text.ends_with('\n') { LineState::Ended } else { LineState::Open };
+                let shown = self.said.next(text);
+                if !shown.is_empty() {
+                    self.line = if shown.ends_with('\n') { LineState::Ended } else { LineState::Open };
                 }
+                self.text.push_str(&shown);
             }
             TranscriptText::TurnStarted { turn, task, prompt } => {
                 let task = task.map(|task| format!(", task {task}")).unwrap_or_default();
@@ -216,20 +216,23 @@ impl TextPage {
 
     /// A line of our own among what the agent says.
     fn note(&mut self, tone: TextTone, at: &str, text: &str) {
-        if self.line == LineState::Open {
-            self.text.push('\n');
-            self.line = LineState::Ended;
-        }
+        self.end_line();
         self.text.push_str(&format!("{} {}\n", paint(TextTone::Faint, at), paint(tone, text.trim_end())));
     }
 
     /// A line above what follows.
     fn head(&mut self, text: &str) {
+        self.end_line();
+        self.text.push_str(&format!("{}\n", paint(TextTone::Name, text)));
+    }
+
+    /// Ends the line of the agent, and what it may have begun to say to a terminal.
+    fn end_line(&mut self) {
         if self.line == LineState::Open {
             self.text.push('\n');
             self.line = LineState::Ended;
         }
-        self.text.push_str(&format!("{}\n", paint(TextTone::Name, text)));
+        self.said = HarmlessStream::default();
     }
 
     fn print(&mut self) -> Result<OutputAudience, CliError> {
@@ -256,9 +259,7 @@ impl TextPage {
     }
 
     fn close(&mut self) -> Result<OutputAudience, CliError> {
-        if self.line == LineState::Open {
-            self.text.push('\n');
-        }
+        self.end_line();
         self.print()
     }
 }
@@ -297,7 +298,7 @@ mod tests {
         running 3 tests
         test a ok
         test b 
-        00:00:05 lead steers: skip c\nplease
+        00:00:05 lead steers: skip c; please
         00:00:06 2 KiB more were said and not kept
         00:00:07 turn 1 failed: exit status 1
         00:00:08 waits for work

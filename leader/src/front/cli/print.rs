@@ -16,7 +16,7 @@ mod redraw;
 mod table;
 
 pub use crate::ops::text::{
-    DayClock, ago, bytes, clock, did_you_mean, harmless, harmless_lines, humane, shorten, width, wrap,
+    DayClock, HarmlessStream, ago, bytes, clock, did_you_mean, harmless, harmless_lines, humane, shorten, width, wrap,
 };
 pub use aside::{AsideWriter, DrawingGuard};
 pub use failure::{PrintedFailure, ask, fail, note, remark};

@@ -10,6 +10,7 @@ use super::hint::{hint_for_word, see_help};
 use super::program::program;
 use super::{ExitStatus, help, json_error};
 use crate::front::cli::print::{self, PrintedFailure, did_you_mean};
+use crate::ops::text::show_controls;
 
 /// Says what is wrong, or prints the help or version that was asked for. Returns what the process is to exit with.
 pub(super) fn not_parsed(error: &clap::Error, words: &[OsString]) -> ExitStatus {
@@ -46,8 +47,8 @@ fn print_help(error: &clap::Error) {
 /// The mistake, on one line.
 fn message(error: &clap::Error) -> String {
     let named = |kind| match error.get(kind) {
-        Some(ContextValue::String(word)) => word.clone(),
-        Some(ContextValue::Strings(words)) => words.join(", "),
+        Some(ContextValue::String(word)) => show_controls(word).into_owned(),
+        Some(ContextValue::Strings(words)) => show_controls(&words.join(", ")).into_owned(),
         Some(_) | None => String::new(),
     };
     match error.kind() {
@@ -64,7 +65,7 @@ fn message(error: &clap::Error) -> String {
     let text = error.render().to_string();
     let first = text.split("\n\n").next().unwrap_or_default();
     let first = first.strip_prefix("error: ").unwrap_or(first);
-    first.split_whitespace().collect::<Vec<_>>().join(" ")
+    show_controls(&first.split_whitespace().collect::<Vec<_>>().join(" ")).into_owned()
 }
 
 fn hint(error: &clap::Error, words: &[OsString]) -> String {
@@ -146,7 +147,7 @@ mod tests {
     fn told(line: &str) -> String {
         let words: Vec<OsString> = ["teamster"].into_iter().chain(line.split(' ')).map(OsString::from).collect();
         let error = crate::front::cli::program::parse(&words).expect_err("it is bad usage");
-        format!("$ {line}\n{}\n  {}", message(&error), hint(&error, &words))
+        format!("$ {}\n{}\n  {}", show_controls(line), message(&error), hint(&error, &words))
     }
 
     #[test]
@@ -171,6 +172,8 @@ mod tests {
             "task done 3",
             "cancel 3",
             "list --tema x",
+            "li\u{1b}[31mst",
+            "kill a\u{1b}[31m\nb",
         ];
         insta::assert_snapshot!(lines.map(told).join("\n"), @r#"
         $ tasl list
@@ -230,6 +233,12 @@ mod tests {
         $ list --tema x
         unexpected argument --tema
           did you mean --team?
+        $ li\u{1b}[31mst
+        there is no command li\u{1b}[31mst
+          see teamster --help
+        $ kill a\u{1b}[31m\nb
+        invalid value 'a b' for '<NAME>': "a\u{1b}[31m\nb" is not a name: use 1 to 40 of a-z, 0-9 and -
+          see teamster kill --help
         "#);
     }
 }

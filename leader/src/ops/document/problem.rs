@@ -7,7 +7,7 @@ use std::fmt;
 use std::ops::Range;
 
 use crate::ops::duration::DurationError;
-use crate::ops::text::{harmless, shorten};
+use crate::ops::text::{harmless, shorten, show_controls};
 use excerpt::TextExcerpt;
 pub(crate) use excerpt::place;
 
@@ -130,7 +130,7 @@ impl<F: fmt::Display> fmt::Display for DocumentError<F> {
 
 impl<F: fmt::Display> fmt::Display for DocumentProblem<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", harmless(&self.source))?;
+        write!(f, "{}", show_controls(&self.source))?;
         if let Some(place) = self.place {
             write!(f, ":{}:{}", place.line, place.column)?;
         }
@@ -228,5 +228,5 @@ impl<F> DocumentProblems<F> {
 
 /// A text of the user's, short enough for a message.
 pub(crate) fn quoted(text: &str) -> String {
-    shorten(text, QUOTED_COLUMNS_MAX).into_owned()
+    shorten(&show_controls(text), QUOTED_COLUMNS_MAX).into_owned()
 }

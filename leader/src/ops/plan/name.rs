@@ -13,7 +13,7 @@ pub enum NameError {
     #[error("it has {0} characters, at most {NAME_CHARS_MAX} are allowed")]
     TooLong(usize),
     /// The first character that is not allowed.
-    #[error("it has `{}`, only a–z, 0–9 and - are allowed", crate::ops::text::harmless(&.0.to_string()))]
+    #[error("it has `{}`, only a–z, 0–9 and - are allowed", crate::ops::text::show_controls(&.0.to_string()))]
     Character(char),
     /// The mailbox of the leader, which is no member.
     #[error("that is the leader")]

@@ -108,6 +108,6 @@ mod tests {
                 see teamster
                 list
         ");
-        insta::assert_snapshot!(plain(&PrintedFailure::new("bad name \u{1b}[2J\n")), @r#"error: bad name \u{1b}[2J"#);
+        insta::assert_snapshot!(plain(&PrintedFailure::new("\u{1b}[31mbad\u{1b}[0m name\n")), @"error: bad name");
     }
 }

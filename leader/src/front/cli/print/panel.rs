@@ -279,8 +279,8 @@ mod tests {
     fn workers_and_the_whole_at_80_and_at_30_columns() {
         let scene = scene(&["reviewer", "w1", "w2"]);
         insta::assert_snapshot!(plain(&scene.lines(80, 24, 67_000)), @r"
-        reviewer ⠋ 1m 04s  7 the parser says\u{1b}[2J where it was, 漢字も
-        w1       ⠋     7s  7 the parser says\u{1b}[2J where it was, 漢字も
+        reviewer ⠋ 1m 04s  7 the parser says where it was, 漢字も
+        w1       ⠋     7s  7 the parser says where it was, 漢字も
         w2       ·         starts
         ━━━━━━━━━━━━──────────────────────────── 4/13  1 failed  1m 07s
         ");

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::TextPosition;
-use crate::ops::text::{harmless, width};
+use crate::ops::text::{show_controls, width};
 
 const EXCERPT_CHARS_BEFORE: usize = 40;
 const EXCERPT_CHARS: usize = 72;
@@ -73,5 +73,5 @@ pub(crate) fn place(text: &str, offset: usize) -> TextPosition {
 }
 
 fn shown(text: &str) -> String {
-    harmless(&text.replace('\t', "    ")).into_owned()
+    show_controls(&text.replace('\t', "    ")).into_owned()
 }
