@@ -25,6 +25,6 @@ pub use output::{COLUMNS_DEFAULT, OutputAudience, columns, put, say};
 pub use pager::{PagerUse, page};
 pub use palette::{PaintedText, TextTone, paint};
 pub use panel::{PanelActivity, PanelBar, PanelRow, ProgressPanel};
-pub use redraw::RedrawnLines;
+pub use redraw::{ROWS_SPARED, RedrawnLines, ScreenSize};
 
 pub use table::{TableCell, TableColumn, TextTable};

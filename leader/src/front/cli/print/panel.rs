@@ -2,24 +2,21 @@
 //! all of it. They are drawn over themselves by a thread of their own, a few times a second; what is told goes above them
 //! and stays.
 
-use std::io::{self, IsTerminal, Write};
+use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use anstream::{AutoStream, ColorChoice};
 use teamster_protocol::host::clock::now_ms;
 use teamster_protocol::model::limits::pace::PANEL_FRAME;
 
+use super::redraw::{ROWS_SPARED, RedrawnLines, ScreenSize};
 use super::{DrawingGuard, TextTone, humane, paint, shorten, width};
 
 const SPINNER: [&str; 8] = ["⠋", "⠙", "⠸", "⠴", "⠦", "⠧", "⠇", "⠏"];
 const NAME_COLUMNS_MAX: usize = 20;
 const BAR_COLUMNS_MAX: usize = 40;
 const BAR_COLUMNS_MIN: usize = 5;
-/// Rows of the terminal that are never drawn on: one for the cursor, and the first one, because some terminals keep what
-/// is erased from there on as if it had scrolled away.
-const ROWS_SPARED: usize = 2;
 
 /// One row of the panel.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,12 +76,6 @@ impl PanelShared {
 }
 
 impl ProgressPanel {
-    /// Whether standard error is a terminal that can move its cursor.
-    pub fn is_possible() -> bool {
-        let moves = std::env::var_os("TERM").is_some_and(|terminal| terminal != "dumb");
-        moves && io::stderr().is_terminal()
-    }
-
     /// Begins to draw on standard error. Fails if there can be no thread.
     pub fn begin() -> io::Result<ProgressPanel> {
         let shared = Arc::new(PanelShared { scene: Mutex::new(PanelScene::default()), over: Condvar::new() });
@@ -92,7 +83,7 @@ impl ProgressPanel {
         let artist = std::thread::Builder::new().name("panel".to_owned()).spawn(move || {
             let mut scene = drawn.scene();
             while !scene.over {
-                draw(&mut scene);
+                scene.draw();
                 let waited = drawn.over.wait_timeout(scene, PANEL_FRAME);
                 scene = waited.unwrap_or_else(PoisonError::into_inner).0;
             }
@@ -121,23 +112,11 @@ impl ProgressPanel {
         if artist.join().is_err() {
             tracing::debug!("the panel's thread broke");
         }
-        draw(&mut self.shared.scene());
+        self.shared.scene().draw();
         // Log lines from here on go below the panel; earlier ones are above it.
         self.drawing = None;
-        draw(&mut self.shared.scene());
+        self.shared.scene().draw();
     }
-}
-
-/// Shows the scene as it is now. A terminal that can not be written to is no reason to end the work.
-fn draw(scene: &mut PanelScene) {
-    let (columns, rows) = match terminal_size::terminal_size_of(io::stderr()) {
-        Some((columns, rows)) => (usize::from(columns.0), usize::from(rows.0)),
-        None => (80, 24),
-    };
-    let colours = AutoStream::choice(&io::stderr()) != ColorChoice::Never;
-    let frame = scene.frame(columns.max(1), rows, now_ms(), colours);
-    let mut terminal = io::stderr().lock();
-    let _ = terminal.write_all(frame.as_bytes()).and_then(|()| terminal.flush());
 }
 
 /// The state that the panel shows.
@@ -147,35 +126,18 @@ struct PanelScene {
     bar: Option<PanelBar>,
     /// Not drawn yet.
     told: Vec<String>,
-    /// How wide each line of the last drawing is.
-    drawn: Vec<usize>,
+    redrawn: RedrawnLines,
     frames: usize,
     over: bool,
 }
 
 impl PanelScene {
-    /// Returns the bytes that show the scene in place of the last one on a terminal that is `columns` wide and `rows` high
-    /// now. One write, and marked as one update for the terminals that know that (mode 2026): nothing flickers.
-    fn frame(&mut self, columns: usize, rows: usize, now_ms: u64, colours: bool) -> String {
-        let lines = if self.over { Vec::new() } else { self.lines(columns, rows, now_ms) };
-        let mut frame = String::from("\x1b[?2026h");
-        // A terminal that was made narrower has wrapped what was drawn.
-        let above: usize = self.drawn.iter().map(|drawn| drawn.div_ceil(columns).max(1)).sum();
-        let above = above.min(rows.saturating_sub(ROWS_SPARED));
-        if above > 0 {
-            // All of it before the first line: what is told may wrap, and half-erased lines still count as long when the
-            // terminal wraps anew.
-            frame.push_str(&format!("\x1b[{above}F\x1b[J"));
-        }
-        for line in self.told.drain(..).chain(lines.iter().cloned()) {
-            let line = if colours { line } else { anstream::adapter::strip_str(&line).to_string() };
-            frame.push_str(&line);
-            frame.push('\n');
-        }
-        frame.push_str("\x1b[?2026l");
-        self.drawn = lines.iter().map(|line| width(&anstream::adapter::strip_str(line).to_string())).collect();
+    /// Shows the scene as it is now.
+    fn draw(&mut self) {
+        let size = ScreenSize::now();
+        let lines = if self.over { Vec::new() } else { self.lines(size.columns, size.rows, now_ms()) };
+        self.redrawn.draw(&std::mem::take(&mut self.told), &lines, size);
         self.frames += 1;
-        frame
     }
 
     /// No more lines than there is room for, and none so long that it wraps.
@@ -306,86 +268,11 @@ mod tests {
     }
 
     #[test]
-    fn a_drawing_replaces_the_last_also_where_the_terminal_became_narrower() {
-        let mut scene = scene(&["w1", "w2"]);
-        assert!(scene.frame(80, 24, 67_000, true).starts_with("\u{1b}[?2026h\u{1b}[1m"), "nothing is above the first");
-        scene.told.push("one line".to_owned());
-        let second = scene.frame(80, 24, 67_000, false);
-        assert!(second.starts_with("\u{1b}[?2026h\u{1b}[3F\u{1b}[Jone line\n"), "{second:?}");
-        assert!(!second.contains("\u{1b}[1m"), "without colours");
-        let narrow = scene.frame(30, 24, 67_000, false);
-        assert!(narrow.starts_with("\u{1b}[?2026h\u{1b}[7F"), "{narrow:?}");
-        scene.over = true;
-        assert_eq!(scene.frame(30, 24, 67_000, false), "\u{1b}[?2026h\u{1b}[3F\u{1b}[J\u{1b}[?2026l");
-    }
-
-    /// A terminal as tmux is one: what is erased from the first row on goes into the scrollback, as what scrolls away does.
-    struct Terminal {
-        rows: usize,
-        screen: Vec<String>,
-        cursor: usize,
-        scrollback: Vec<String>,
-    }
-
-    impl Terminal {
-        fn new(rows: usize) -> Terminal {
-            Terminal { rows, screen: vec![String::new(); rows], cursor: 0, scrollback: Vec::new() }
-        }
-
-        fn write(&mut self, text: &str) {
-            let mut rest = text;
-            while let Some(first) = rest.chars().next() {
-                rest = &rest[first.len_utf8()..];
-                match first {
-                    '\n' if self.cursor + 1 < self.rows => self.cursor += 1,
-                    '\n' => {
-                        self.scrollback.push(self.screen.remove(0));
-                        self.screen.push(String::new());
-                    }
-                    '\u{1b}' => {
-                        let end = rest.find(|c: char| c.is_ascii_alphabetic()).expect("an escape sequence ends");
-                        let number = rest[1..end].parse().unwrap_or(0);
-                        match &rest[end..=end] {
-                            "F" => self.cursor = self.cursor.saturating_sub(number),
-                            "J" => self.erase(),
-                            _ => {}
-                        }
-                        rest = &rest[end + 1..];
-                    }
-                    other => self.screen[self.cursor].push(other),
-                }
-            }
-        }
-
-        fn erase(&mut self) {
-            if self.cursor == 0 {
-                self.scrollback.append(&mut self.screen.clone());
-            }
-            self.screen[self.cursor..].iter_mut().for_each(String::clear);
-        }
-    }
-
-    #[test]
-    fn no_row_is_left_in_the_scrollback_of_24_rows() {
+    fn what_is_drawn_leaves_rows_of_the_terminal_alone() {
         for (members, bar) in [(26, true), (22, true), (21, true), (40, false)] {
             let mut scene = scene_of(members);
             scene.bar = scene.bar.filter(|_| bar);
-            let mut terminal = Terminal::new(24);
-            terminal.write("$ teamster run plan.toml\n");
-            for number in 0..50 {
-                scene.told.push(format!("told {number}"));
-                let frame = scene.frame(80, 24, 67_000, false);
-                terminal.write(&frame);
-            }
-            scene.over = true;
-            let last = scene.frame(80, 24, 67_000, false);
-            terminal.write(&last);
-            let all: Vec<&str> = terminal.scrollback.iter().chain(&terminal.screen).map(String::as_str).collect();
-            let all: Vec<&str> = all.into_iter().filter(|line| !line.is_empty()).collect();
-            let told: Vec<String> = (0..50).map(|number| format!("told {number}")).collect();
-            let expected: Vec<&str> =
-                std::iter::once("$ teamster run plan.toml").chain(told.iter().map(String::as_str)).collect();
-            assert_eq!(all, expected, "{members} members");
+            assert!(scene.lines(80, 24, 67_000).len() <= 24 - ROWS_SPARED, "{members} members");
         }
     }
 }

@@ -11,7 +11,7 @@ use teamster_protocol::model::id::{MemberName, TaskId};
 use teamster_protocol::model::task::ReleaseWhy;
 
 use super::summary::last_line;
-use crate::front::cli::print::{PanelActivity, PanelBar, PanelRow, ProgressPanel, TextTone};
+use crate::front::cli::print::{PanelActivity, PanelBar, PanelRow, ProgressPanel, RedrawnLines, TextTone};
 use crate::front::cli::print::{clock, harmless, humane, paint, remark, say, shorten};
 use crate::front::cli::task_text::numbers;
 use crate::ops::run::{RunEvent, RunNews, RunReport, StopCause, TaskTally, short_name};
@@ -44,7 +44,7 @@ enum ProgressOutput {
 impl RunProgress {
     /// A panel on a terminal that can move its cursor, lines elsewhere.
     pub(super) fn for_people() -> RunProgress {
-        let is_possible = ProgressPanel::is_possible();
+        let is_possible = RedrawnLines::are_possible();
         RunProgress::new(if is_possible { ProgressOutput::Panel(None) } else { ProgressOutput::Lines })
     }
 

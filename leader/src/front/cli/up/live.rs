@@ -2,18 +2,18 @@
 //! with what happens above them; elsewhere a line for each thing that happens. A thread of its own does that, so that
 //! nobody who is led waits for a terminal.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use anstream::{AutoStream, ColorChoice};
 use teamster_protocol::model::limits::pace::{LIVE_CLOCK, LIVE_FRAME};
 use teamster_protocol::model::mail::{MailFact, MessageBody};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::front::cli::print::{self, DrawingGuard, OutputAudience, RedrawnLines, TextTone, paint, shorten, width};
+use crate::front::cli::print::{self, DrawingGuard, OutputAudience, ROWS_SPARED, RedrawnLines, ScreenSize};
+use crate::front::cli::print::{TextTone, paint, shorten, width};
 use crate::front::cli::{CliContext, OutputShape, events, list, task_text};
 use crate::ops::error::OpsError;
 use crate::ops::events::{EventFact, TeamEvent};
@@ -50,8 +50,7 @@ enum LivePlace {
 impl LivePlace {
     /// Both streams must go to the terminal: what one of them takes elsewhere is for somebody else.
     fn here() -> LivePlace {
-        let moves = std::env::var_os("TERM").is_some_and(|terminal| terminal != "dumb");
-        match moves && io::stderr().is_terminal() && io::stdout().is_terminal() {
+        match RedrawnLines::are_possible() && io::stdout().is_terminal() {
             true => LivePlace::Terminal,
             false => LivePlace::Lines,
         }
@@ -155,14 +154,14 @@ impl LiveShow {
         redrawn: &mut RedrawnLines,
         glance: Option<&TeamGlance>,
     ) -> Result<OutputAudience, OpsError> {
-        let (columns, rows) = match self.place {
-            LivePlace::Terminal => terminal(),
-            LivePlace::Lines => (self.context.columns, 0),
+        let size = match self.place {
+            LivePlace::Terminal => ScreenSize::now(),
+            LivePlace::Lines => ScreenSize { columns: self.context.columns, rows: 0 },
         };
         let mut above = self.take_said();
         let news = feed.take_news()?;
         let news = news.iter().filter(|event| is_for_people(event));
-        above.extend(news.map(|event| events::line(event, &self.context.clock(), columns)));
+        above.extend(news.map(|event| events::line(event, &self.context.clock(), size.columns)));
         match self.place {
             LivePlace::Lines => {
                 for line in above {
@@ -175,8 +174,8 @@ impl LiveShow {
             LivePlace::Terminal => {
                 let last = if self.is_ending.load(Ordering::Relaxed) { ENDS_NOW } else { ENDS };
                 let now_ms = self.context.session.now_ms();
-                let lines = glance.map(|glance| lines(glance, last, columns, rows, now_ms)).unwrap_or_default();
-                draw(redrawn, &above, &lines, columns);
+                let lines = glance.map(|glance| lines(glance, last, size, now_ms)).unwrap_or_default();
+                redrawn.draw(&above, &lines, size);
             }
         }
         Ok(OutputAudience::There)
@@ -203,26 +202,12 @@ fn is_for_people(event: &TeamEvent) -> bool {
     }
 }
 
-fn terminal() -> (usize, usize) {
-    match terminal_size::terminal_size_of(io::stderr()) {
-        Some((columns, rows)) => (usize::from(columns.0).max(1), usize::from(rows.0)),
-        None => (80, 24),
-    }
-}
-
-/// A terminal that can not be written to is no reason to end a team.
-fn draw(redrawn: &mut RedrawnLines, above: &[String], lines: &[String], columns: usize) {
-    let colours = AutoStream::choice(&io::stderr()) != ColorChoice::Never;
-    let frame = redrawn.frame(above, lines, columns, colours);
-    let mut terminal = io::stderr().lock();
-    let _ = terminal.write_all(frame.as_bytes()).and_then(|()| terminal.flush());
-}
-
 /// The team in at most half of the rows, so that a terminal that is made lower has room for all of it, and none so long that
 /// it wraps.
-fn lines(glance: &TeamGlance, last: &str, columns: usize, rows: usize, now_ms: u64) -> Vec<String> {
+fn lines(glance: &TeamGlance, last: &str, size: ScreenSize, now_ms: u64) -> Vec<String> {
+    let ScreenSize { columns, rows } = size;
     let room = columns.saturating_sub(1);
-    let most = (rows / 2).max(ROWS_MIN).min(rows.saturating_sub(2)).max(1);
+    let most = (rows / 2).max(ROWS_MIN).min(rows.saturating_sub(ROWS_SPARED)).max(1);
     let tasks = match glance.tasks.total {
         0 => "no tasks yet".to_owned(),
         _ => anstream::adapter::strip_str(&task_text::counts_text(&glance.tasks)).to_string(),
@@ -274,7 +259,7 @@ mod tests {
         let tasks = TaskCounts { total: 4, completed: 3, in_progress: 1, ..TaskCounts::default() };
         let glance = TeamGlance { members: (1..=members).map(member).collect(), titles, tasks };
         let plain = |line: &String| anstream::adapter::strip_str(line).to_string();
-        lines(&glance, ENDS, columns, rows, 65_000).iter().map(plain).collect()
+        lines(&glance, ENDS, ScreenSize { columns, rows }, 65_000).iter().map(plain).collect()
     }
 
     #[test]
