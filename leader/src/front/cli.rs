@@ -111,10 +111,13 @@ pub fn obey(line: CommandLine) -> ExitStatus {
 
 fn run(line: CommandLine) -> Result<ExitStatus, CliError> {
     // Commands that are not about a team need no place where one could be.
+    let pager = line.everywhere.pager();
     let line = match line {
-        CommandLine { command: TypedCommand::Completions(args), .. } => return complete::print_script(args, program()),
-        CommandLine { command: TypedCommand::Manual(args), .. } => return manual::write_pages(args, program()),
-        CommandLine { command: TypedCommand::Help(args), .. } => return help::help(args, program()),
+        CommandLine { command: TypedCommand::Completions(args), .. } => {
+            return complete::print_script(args, program(), pager);
+        }
+        CommandLine { command: TypedCommand::Manual(args), .. } => return manual::write_pages(args, program(), pager),
+        CommandLine { command: TypedCommand::Help(args), .. } => return help::help(args, program(), pager),
         of_team => of_team,
     };
     listen_to_logs(&line);
@@ -194,14 +197,14 @@ impl CommandLine {
 
 impl CliContext {
     fn new(line: &CommandLine) -> Result<CliContext, CliError> {
-        let GlobalArgs { team, root, json: _, no_pager } = line.everywhere.clone();
+        let pager = line.everywhere.pager();
+        let GlobalArgs { team, root, json: _, no_pager: _ } = line.everywhere.clone();
         let session = Session::of_process(root, team, line.settings_files())?;
         if let Some((from, repository)) = session.moved_from.as_ref().zip(session.repository.as_ref()) {
             let (from, to) = (from.display(), repository.common_dir().display());
             print::note(&format!("team {} followed its repository from {from} to {to}", session.dir.team()));
         }
         let (columns, zone) = (print::columns(), jiff::tz::TimeZone::system());
-        let pager = if no_pager { PagerUse::Off } else { PagerUse::Allowed };
         Ok(CliContext { session, shape: line.shape(), columns, zone, pager })
     }
 
@@ -211,7 +214,7 @@ impl CliContext {
         if self.shape == OutputShape::Json || !self.session.has_no_team_yet()? {
             return Ok(false);
         }
-        print::say(NO_TEAM_YET).map_err(CliError::Stdout)?;
+        print::tell(NO_TEAM_YET).map_err(CliError::Stdout)?;
         Ok(true)
     }
 
@@ -224,6 +227,18 @@ impl CliContext {
     fn show_page<T: Serialize>(&self, value: &T, text: impl FnOnce(&T) -> String) -> Result<OutputAudience, CliError> {
         match self.shape {
             OutputShape::Json => self.show(value, text),
+            OutputShape::Text => self.page(&print::prose(text(value).trim_end())),
+        }
+    }
+
+    /// As [`CliContext::show_page`], for text with parts that are to stay as they are, such as what a program printed.
+    fn show_page_as_is<T: Serialize>(
+        &self,
+        value: &T,
+        text: impl FnOnce(&T) -> String,
+    ) -> Result<OutputAudience, CliError> {
+        match self.shape {
+            OutputShape::Json => self.show(value, text),
             OutputShape::Text => self.page(text(value).trim_end()),
         }
     }
@@ -233,8 +248,13 @@ impl CliContext {
         print::page(text, self.pager, interrupt::leave_to_child).map_err(CliError::Stdout)
     }
 
-    /// Prints a result: as one line of JSON, or as text for people.
+    /// Prints a result: as one line of JSON, or as text for people, whose sentences break where the terminal ends.
     pub fn show<T: Serialize>(&self, value: &T, text: impl FnOnce(&T) -> String) -> Result<OutputAudience, CliError> {
+        self.show_as_is(value, |value| print::prose(text(value).trim_end()))
+    }
+
+    /// As [`CliContext::show`], for text that is to be copied as it is.
+    fn show_as_is<T: Serialize>(&self, value: &T, text: impl FnOnce(&T) -> String) -> Result<OutputAudience, CliError> {
         let shown = match self.shape {
             OutputShape::Json => serde_json::to_string(value).expect("results have text keys and plain values"),
             OutputShape::Text => text(value),

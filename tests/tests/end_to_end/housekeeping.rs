@@ -117,6 +117,52 @@ fn what_is_longer_than_the_screen_goes_through_the_pager() {
 }
 
 #[test]
+fn help_that_is_longer_than_the_screen_goes_through_the_pager_too() {
+    let team = Team::new();
+    let at_terminal = |line: &str| {
+        let mut command = team.command(line);
+        command.env("TEAMSTER_PAGER", "sed 's/^/paged: /'");
+        let screen = team.command_at_terminal(command, "");
+        assert_eq!(screen.code, Some(0), "{}", screen.text);
+        screen.text
+    };
+    for line in ["help", "--help", "help spawn", "spawn --help"] {
+        let text = at_terminal(line);
+        assert!(text.lines().all(|line| line.starts_with("paged: ")), "{line}: {text}");
+        let text = at_terminal(&format!("--no-pager {line}"));
+        assert!(text.contains("--no-pager") && !text.contains("paged: "), "{line}: {text}");
+    }
+    assert!(!at_terminal("--version").contains("paged: "), "what fits needs none");
+    assert!(team.ok("help spawn").contains("--no-pager"), "a pipe gets all as it is");
+}
+
+#[test]
+fn sentences_break_between_words_on_both_streams_of_a_terminal() {
+    let team = Team::new();
+    team.ok("spawn alice bob");
+    team.ok("shutdown bob");
+    team.ok("task add rename the parser");
+    let in_a_pipe = team.ok("why 1");
+    let sentence = in_a_pipe.lines().find(|line| line.contains("else spawn a member that reads")).unwrap();
+    assert!(sentence.chars().count() > 80, "in a pipe a sentence is a line: {in_a_pipe}");
+    for (line, code, words) in [
+        ("why 1", 0, "task edit 1 --run; else spawn a member that reads"),
+        ("task add move the parser", 0, "task edit 2 --run; else spawn a member that reads"),
+        ("list", 0, "1 left: teamster list --all shows it, teamster forget takes it off"),
+        ("dm bob hello", 0, "bob"),
+        ("forget alice", 1, "alice"),
+    ] {
+        let mut command = team.command(&format!("--no-pager {line}"));
+        command.env("NO_COLOR", "1");
+        let screen = team.command_at_terminal(command, "");
+        assert_eq!(screen.code, Some(code), "`{line}`: {}", screen.text);
+        assert!(screen.text.lines().all(|line| line.chars().count() <= 80), "`{line}`: {}", screen.text);
+        let joined = screen.text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(joined.contains(words), "`{line}`: {}", screen.text);
+    }
+}
+
+#[test]
 fn who_clears_all_at_a_terminal_is_asked() {
     let team = Team::new();
     team.ok("task add --run true");

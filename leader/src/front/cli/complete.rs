@@ -14,6 +14,7 @@ use teamster_protocol::model::id::{Address, LEAD, MemberName, TaskId, TeamName};
 use teamster_protocol::model::task::TaskStatus;
 use teamster_protocol::team::TeamView;
 
+use super::print::PagerUse;
 use super::words::CommandWord;
 use super::{CliError, ExitStatus, print};
 use crate::ops::session::Session;
@@ -59,6 +60,7 @@ pub struct CompletionsArgs {
 pub(super) fn print_script(
     CompletionsArgs { shell }: CompletionsArgs,
     _: clap::Command,
+    _: PagerUse,
 ) -> Result<ExitStatus, CliError> {
     let name = shell.to_string();
     let shells = Shells::builtins();

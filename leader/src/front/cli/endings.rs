@@ -49,8 +49,8 @@ impl<'a> EndingLines<'a> {
             }
             OutputShape::Text => {
                 awaited.into_iter().for_each(|one| self.say(news_text(one, now_ms)));
-                let hurry = hurry.map(|hurry| format!("  Ctrl-C only stops waiting; {hurry}"));
-                hurry.into_iter().for_each(|hurry| self.say(paint(TextTone::Faint, &hurry).to_string()));
+                let hurry = hurry.map(|hurry| format!("Ctrl-C only stops waiting; {hurry}"));
+                hurry.into_iter().for_each(|hurry| self.say(format!("  {}", paint(TextTone::Faint, &hurry))));
                 ended.into_iter().for_each(|one| self.say(news_text(one, now_ms)));
             }
         }
@@ -80,6 +80,10 @@ impl<'a> EndingLines<'a> {
     }
 
     fn say(&mut self, line: String) {
+        let line = match self.context.shape {
+            OutputShape::Json => line,
+            OutputShape::Text => print::prose(&line),
+        };
         // A reader that is gone is none of the members' business: they are ended all the same.
         if let Err(error) = print::say(line) {
             self.failed.get_or_insert(error);

@@ -13,6 +13,6 @@ pub struct EnvArgs {
 }
 
 pub(super) async fn env(context: &CliContext, args: EnvArgs) -> Result<ExitStatus, CliError> {
-    context.show(&worker_command(&context.session, args.name)?, |env| env.command.clone())?;
+    context.show_as_is(&worker_command(&context.session, args.name)?, |env| env.command.clone())?;
     Ok(ExitStatus::Done)
 }

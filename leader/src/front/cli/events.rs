@@ -31,7 +31,7 @@ pub(super) async fn events(context: &CliContext, args: EventsArgs) -> Result<Exi
     let mode = if args.follow { FollowMode::Follow } else { FollowMode::Past };
     let told = events::events(&context.session, WantedEvents { last: args.last, mode }, |events| {
         if events.is_empty() && mode == FollowMode::Past && context.shape == OutputShape::Text {
-            print::say("nothing happened yet; add a task with teamster task add TEXT").map_err(CliError::Stdout)?;
+            print::tell("nothing happened yet; add a task with teamster task add TEXT").map_err(CliError::Stdout)?;
         }
         print_all(context, &events, mode)
     });

@@ -1,9 +1,12 @@
 //! `teamster help`: the commands under their headings, or all about one of them.
 
+use std::io;
+
 use clap::Command;
 
 use super::hint::hint_for_word;
-use super::print::{self, TextTone, paint};
+use super::interrupt::leave_to_child;
+use super::print::{self, OutputAudience, PagerUse, TextTone, paint};
 use super::words::CommandWord;
 use super::{CliError, ExitStatus};
 use crate::ops::verb::{PREFIXES, Verb, VerbGroup, VerbListing, VerbPrefix};
@@ -25,13 +28,21 @@ pub struct HelpArgs {
 }
 
 /// Prints the help of the command with these words.
-pub(super) fn help(HelpArgs { words }: HelpArgs, program: Command) -> Result<ExitStatus, CliError> {
+pub(super) fn help(HelpArgs { words }: HelpArgs, program: Command, pager: PagerUse) -> Result<ExitStatus, CliError> {
     let text = match words.is_empty() {
         true => overview(program, print::columns()),
         false => help_of(&words, program)?,
     };
-    print::say(text.trim_end()).map_err(CliError::Stdout)?;
+    print_help(&text, pager).map_err(CliError::Stdout)?;
     Ok(ExitStatus::Done)
+}
+
+/// Prints a text of help, through a pager where it is longer than the screen.
+pub(super) fn print_help(text: &str, pager: PagerUse) -> io::Result<OutputAudience> {
+    // To leave Ctrl-C to the pager takes one.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let _within = runtime.enter();
+    print::page(text.trim_end(), pager, leave_to_child)
 }
 
 fn help_of(words: &[CommandWord], mut program: Command) -> Result<String, CliError> {

@@ -251,7 +251,7 @@ impl TextPage {
     /// Prints the rest, in a pager if it is all and long; `nothing` is said to people instead if it is given.
     fn end(mut self, context: &CliContext, mode: FollowMode, nothing: Option<String>) -> Result<ExitStatus, CliError> {
         match (context.shape, nothing, mode) {
-            (OutputShape::Text, Some(nothing), _) => drop(print::say(nothing).map_err(CliError::Stdout)?),
+            (OutputShape::Text, Some(nothing), _) => drop(print::tell(&nothing).map_err(CliError::Stdout)?),
             (OutputShape::Text, None, FollowMode::Past) => drop(context.page(self.text.trim_end())?),
             (OutputShape::Text, None, FollowMode::Follow) | (OutputShape::Json, ..) => drop(self.close()?),
         }

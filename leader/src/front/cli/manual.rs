@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap_mangen::Man;
 
+use super::print::PagerUse;
 use super::{CliError, ExitStatus};
 use crate::ops::error::OpsError;
 
@@ -17,7 +18,11 @@ pub struct ManualArgs {
 }
 
 /// Writes the page of each command that is shown in the help into a directory.
-pub(super) fn write_pages(ManualArgs { dir }: ManualArgs, mut program: clap::Command) -> Result<ExitStatus, CliError> {
+pub(super) fn write_pages(
+    ManualArgs { dir }: ManualArgs,
+    mut program: clap::Command,
+    _: PagerUse,
+) -> Result<ExitStatus, CliError> {
     let failed = |source| OpsError::Path { doing: "write the pages of the manual to", path: dir.clone(), source };
     fs::create_dir_all(&dir).map_err(failed)?;
     program.build();

@@ -11,6 +11,7 @@ mod output;
 mod pager;
 mod palette;
 mod panel;
+mod prose;
 mod redraw;
 
 mod table;
@@ -25,6 +26,7 @@ pub use output::{COLUMNS_DEFAULT, OutputAudience, columns, put, say};
 pub use pager::{PagerUse, page};
 pub use palette::{PaintedText, TextTone, paint};
 pub use panel::{PanelActivity, PanelBar, PanelRow, ProgressPanel};
+pub use prose::{ProseStream, prose, tell};
 pub use redraw::{ROWS_SPARED, RedrawnLines, ScreenSize};
 
 pub use table::{TableCell, TableColumn, TextTable};

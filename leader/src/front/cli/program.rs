@@ -9,6 +9,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 use teamster_protocol::model::id::TeamName;
 
 use super::help::ABOUT;
+use super::print::PagerUse;
 use super::words::{EndsWithText, TypedText};
 use super::{CliContext, CliError, ExitStatus};
 use super::{
@@ -32,6 +33,13 @@ pub struct GlobalArgs {
     /// Print long output as it is, not through $TEAMSTER_PAGER, $PAGER or less
     #[arg(long, global = true, help_heading = "Everywhere")]
     pub no_pager: bool,
+}
+
+impl GlobalArgs {
+    /// Whether long output may go through a pager.
+    pub(super) fn pager(&self) -> PagerUse {
+        if self.no_pager { PagerUse::Off } else { PagerUse::Allowed }
+    }
 }
 
 /// A command line that was understood.
@@ -94,7 +102,7 @@ macro_rules! commands {
                 match self {
                     $(TypedCommand::$verb(args) => $obey(context, args).await,)*
                     $(TypedCommand::$talk(args) => $obey_talk(context, args).await,)*
-                    $(TypedCommand::$lone(args) => $obey_alone(args, program()),)*
+                    $(TypedCommand::$lone(args) => $obey_alone(args, program(), context.pager),)*
                 }
             }
         }

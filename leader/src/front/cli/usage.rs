@@ -9,7 +9,7 @@ use super::help::ABOUT;
 use super::hint::{hint_for_word, see_help};
 use super::program::program;
 use super::{ExitStatus, help, json_error};
-use crate::front::cli::print::{self, PrintedFailure, did_you_mean};
+use crate::front::cli::print::{self, PagerUse, PrintedFailure, did_you_mean};
 use crate::ops::text::show_controls;
 
 /// Says what is wrong, or prints the help or version that was asked for. Returns what the process is to exit with.
@@ -17,11 +17,11 @@ pub(super) fn not_parsed(error: &clap::Error, words: &[OsString]) -> ExitStatus 
     let json = words.iter().any(|word| word == "--json");
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            print_help(error);
+            print_help(error, words);
             return ExitStatus::Done;
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand if !json => {
-            print_help(error);
+            print_help(error, words);
             return ExitStatus::Usage;
         }
         _ => {}
@@ -36,11 +36,16 @@ pub(super) fn not_parsed(error: &clap::Error, words: &[OsString]) -> ExitStatus 
 }
 
 /// Prints the help or the version that clap made; the help of the whole program has its commands under headings.
-fn print_help(error: &clap::Error) {
+fn print_help(error: &clap::Error, words: &[OsString]) {
+    let pager = if words.iter().any(|word| word == "--no-pager") { PagerUse::Off } else { PagerUse::Allowed };
+    let made = error.render();
     // Where it can not be printed there is nobody to tell.
-    let _ = match error.render().to_string().starts_with(ABOUT) {
-        true => print::say(help::overview(program(), print::columns())).map(drop),
-        false => error.print(),
+    let _ = if made.to_string().starts_with(ABOUT) {
+        help::print_help(&help::overview(program(), print::columns()), pager).map(drop)
+    } else if error.use_stderr() {
+        error.print()
+    } else {
+        help::print_help(&made.ansi().to_string(), pager).map(drop)
     };
 }
 

@@ -180,9 +180,13 @@ pub fn shorten(text: &str, columns_max: usize) -> Cow<'_, str> {
     Cow::Owned(kept)
 }
 
-/// How many terminal columns the text takes: two for a wide character, none for a combining mark.
+/// How many terminal columns the text takes: two for a wide character, none for a combining mark and for colours.
 pub fn width(text: &str) -> usize {
-    text.width()
+    if !text.contains('\u{1b}') {
+        return text.width();
+    }
+    let mut sequence = SequenceState::Outside;
+    text.chars().filter(|c| !sequence.takes(*c)).collect::<String>().width()
 }
 
 /// The text in lines of at most so many columns, each broken between words; a word that is longer has a line of its own.
@@ -192,13 +196,13 @@ pub fn wrap(text: &str, columns: usize, indent: usize) -> Vec<String> {
     let mut lines = Vec::new();
     for line in text.split('\n') {
         // What is in place, such as a line of a file, stays so where it can.
-        if line.width() <= room {
+        if width(line) <= room {
             lines.push(line.to_owned());
             continue;
         }
         let mut broken = String::new();
         for word in line.split(' ') {
-            if !broken.is_empty() && broken.width() + 1 + word.width() > room {
+            if !broken.is_empty() && width(&broken) + 1 + width(word) > room {
                 lines.push(std::mem::take(&mut broken));
             } else if !broken.is_empty() {
                 broken.push(' ');

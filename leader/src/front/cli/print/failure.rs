@@ -1,8 +1,9 @@
 //! The one way to say that something went wrong: what, and on its own line the way out.
 
 use std::fmt;
-use std::io::{self, IsTerminal, Write};
+use std::io::Write;
 
+use super::prose::{ProseStream, fit};
 use super::{TextTone, harmless_lines, wrap};
 
 /// A failure in words and, where there is one, the way out. Displays with colour codes and harmless.
@@ -47,25 +48,17 @@ impl fmt::Display for PrintedFailure {
     }
 }
 
-/// The columns of the terminal that standard error goes to; no end of them elsewhere, where programs look for words.
-fn columns() -> usize {
-    if !io::stderr().is_terminal() {
-        return usize::MAX;
-    }
-    terminal_size::terminal_size_of(io::stderr()).map_or(usize::MAX, |(columns, _)| usize::from(columns.0).max(1))
-}
-
 /// Writes the failure to standard error.
 ///
 /// An error of writing is not reported: the place to report it is the one that is gone, and the exit code still tells.
 pub fn fail(failure: &PrintedFailure) {
-    let _ = writeln!(anstream::stderr().lock(), "{}", failure.within(columns()));
+    let _ = writeln!(anstream::stderr().lock(), "{}", failure.within(ProseStream::Error.columns()));
 }
 
 /// Writes something to be known to standard error, where it does not get into the result. As with [`fail`], that
 /// it could not be written is not reported.
 pub fn note(text: &str) {
-    let _ = writeln!(anstream::stderr().lock(), "{}", wrap(&harmless_lines(text), columns(), 0).join("\n"));
+    let _ = writeln!(anstream::stderr().lock(), "{}", fit(&harmless_lines(text), ProseStream::Error.columns()));
 }
 
 /// Writes a question to standard error, whose answer follows on the same line. As with [`fail`], that it could not be written

@@ -51,7 +51,7 @@ fn put_to(out: &mut dyn Write, text: &dyn Display) -> io::Result<OutputAudience>
     }
 }
 
-fn columns_of(variable: Option<&str>, terminal: Option<u16>) -> usize {
+pub(super) fn columns_of(variable: Option<&str>, terminal: Option<u16>) -> usize {
     variable
         .and_then(|text| text.trim().parse::<usize>().ok())
         .filter(|columns| *columns > 0)

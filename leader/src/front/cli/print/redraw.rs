@@ -75,7 +75,7 @@ impl RedrawnLines {
             frame.push('\n');
         }
         frame.push_str("\x1b[?2026l");
-        self.drawn = lines.iter().map(|line| width(&strip_str(line).to_string())).collect();
+        self.drawn = lines.iter().map(|line| width(line)).collect();
         frame
     }
 }

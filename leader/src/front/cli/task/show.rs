@@ -8,7 +8,7 @@ use teamster_protocol::model::task::view::{AttemptEndKind, AttemptView};
 use teamster_protocol::model::task::{CommandInput, TaskWork};
 
 use super::{CliContext, CliError, ExitStatus};
-use crate::front::cli::print::{DayClock, TextTone, harmless_lines, humane, paint};
+use crate::front::cli::print::{DayClock, TextTone, harmless_lines, humane, paint, prose};
 use crate::front::cli::task_text::{numbers, tone};
 use crate::ops::task::{self, ShownTask};
 
@@ -20,7 +20,7 @@ pub struct ShowArgs {
 }
 
 pub(in crate::front::cli) async fn show(context: &CliContext, args: ShowArgs) -> Result<ExitStatus, CliError> {
-    context.show_page(&task::show(&context.session, args.id)?, |shown| {
+    context.show_page_as_is(&task::show(&context.session, args.id)?, |shown| {
         text(shown, context.session.now_ms(), &context.clock())
     })?;
     Ok(ExitStatus::Done)
@@ -68,6 +68,7 @@ fn text(shown: &ShownTask, now_ms: u64, clock: &DayClock) -> String {
     for attempt in &view.attempts {
         line(&format!("attempt {}", attempt.attempt), attempt_text(attempt, now_ms, clock));
     }
+    let mut text = prose(&text);
     let (head, work) = match &view.task.work {
         TaskWork::Run { command, input: CommandInput::Closed } => ("run", command),
         TaskWork::Run { command, input: CommandInput::Open } => ("run, interactive", command),

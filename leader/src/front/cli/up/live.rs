@@ -227,7 +227,7 @@ fn lines(glance: &TeamGlance, last: &str, size: ScreenSize, now_ms: u64) -> Vec<
     }
     lines.push(shorten(&format!("{tasks}; {last}"), room).into_owned());
     // A table may need more than there is.
-    lines.retain(|line| width(&anstream::adapter::strip_str(line).to_string()) <= room);
+    lines.retain(|line| width(line) <= room);
     lines.truncate(most);
     lines
 }
