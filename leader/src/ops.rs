@@ -26,6 +26,7 @@ pub mod kill;
 pub mod leadership;
 pub mod link;
 pub mod list;
+mod log_line;
 pub mod logs;
 pub mod mail;
 pub mod moved;

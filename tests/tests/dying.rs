@@ -33,10 +33,11 @@ fn start(team: &Team, name: &str) -> Running {
 /// Waits until a task was claimed that often, and its agent has said whether it got what it needs.
 fn until_held(team: &Team, task: u32, attempt: u32) -> String {
     let mut events = team.events();
-    let claimed = events.until(&format!("\"claimed\":{{\"id\":{task},"));
-    let claimed = if attempt == 1 { claimed } else { events.until(&format!("\"claimed\":{{\"id\":{task},")) };
+    let claimed = events.until(&format!("\"kind\":\"claimed\",\"data\":{{\"id\":{task},"));
+    let claimed =
+        if attempt == 1 { claimed } else { events.until(&format!("\"kind\":\"claimed\",\"data\":{{\"id\":{task},")) };
     let event: serde_json::Value = serde_json::from_str(&claimed).unwrap();
-    assert_eq!(event["fact"]["claimed"]["attempt"], attempt, "{event}");
+    assert_eq!(event["data"]["attempt"], attempt, "{event}");
     let owner = event["by"].as_str().unwrap().to_owned();
     let mut said = team.start(&format!("logs {owner} -f --json -n 1"));
     let line = said.until_one(&format!("task {task} "), |line| line.contains(" holds ") || line.contains(" lacks "));
@@ -66,7 +67,7 @@ fn the_next_attempt_finds_nothing_held_by_the_one_before() {
         one.ends();
         one = start(&team, &owner);
         release(&team, &dir);
-        team.until_event(&format!("\"completed\":{{\"id\":{task},"));
+        team.until_event(&format!("\"kind\":\"completed\",\"data\":{{\"id\":{task},"));
         if owner == "bob" {
             std::mem::swap(&mut one, &mut other);
         }

@@ -30,13 +30,13 @@ fn finish(team: &Team) {
 
 /// Task 1 was completed, once, by its first attempt.
 fn assert_completed_once(team: &Team) {
-    team.until_event("\"completed\"");
+    team.until_event("\"kind\":\"completed\"");
     let shown = team.task(1);
     assert_eq!(shown["status"], "completed");
     let attempts = shown["attempts"].as_array().expect("a list");
     let result = attempts[0]["end"]["result"].as_str().expect("a text");
     assert!(attempts.len() == 1 && result.ends_with("0\ngot it"), "{shown}");
-    assert_eq!(team.ok("events --json").matches("\"completed\":").count(), 1);
+    assert_eq!(team.ok("events --json").matches("\"kind\":\"completed\"").count(), 1);
 }
 
 /// All that a command says that must fail with this code.

@@ -80,7 +80,7 @@ fn a_leader_that_ends_or_dies_takes_no_work_with_it() {
         let team = Team::new();
         team.ok("spawn alice --worktree");
         team.ok("task add --run -- echo new > new; git add new; git commit -qm new; echo draft > draft");
-        team.until_event("\"completed\":{\"id\":1");
+        team.until_event("\"kind\":\"completed\",\"data\":{\"id\":1");
         if end == "killed" {
             let worker = process_of(&team, "alice");
             kill(leader(&team), Signal::SIGKILL).unwrap();
@@ -121,7 +121,7 @@ fn what_is_queued_for_a_member_outlives_the_end_of_its_turn() {
     }
     team.ok("steer alice go");
     for id in 2..=4 {
-        team.until_event(&format!("\"completed\":{{\"id\":{id}"));
+        team.until_event(&format!("\"kind\":\"completed\",\"data\":{{\"id\":{id}"));
         assert_eq!(team.task(id)["attempts"][0]["end"]["result"], format!("this is {id}"));
         team.until_said("alice", &format!("word {id}"));
     }
@@ -163,8 +163,8 @@ fn what_an_agent_says_does_not_tell_whether_it_succeeded() {
     team.ok("spawn alice");
     team.ok("task add --run echo all is well; exit 7");
     team.ok("task add --run true");
-    team.until_event("\"failed\":{\"id\":1");
-    team.until_event("\"completed\":{\"id\":2");
+    team.until_event("\"kind\":\"failed\",\"data\":{\"id\":1");
+    team.until_event("\"kind\":\"completed\",\"data\":{\"id\":2");
     let (first, second) = (team.task(1), team.task(2));
     assert_eq!(first["attempts"][0]["end"]["result"], "all is well");
     assert_eq!((&first["status"], &second["status"]), (&"failed".into(), &"completed".into()));
@@ -178,13 +178,13 @@ fn a_turn_that_can_not_begin_leaves_nobody_busy() {
     team.ok("spawn alice --cwd sub");
     fs::remove_dir(&dir).unwrap();
     team.ok("task add --to alice --run true");
-    team.until_event("\"released\":{\"id\":1");
+    team.until_event("\"kind\":\"released\",\"data\":{\"id\":1");
     let end = team.task(1)["attempts"][0]["end"].to_string();
     assert!(end.contains("worker_left"), "{end}");
     team.until_event("cannot enter workspace");
     // What was wrong was not the task: it is done where it can be.
     fs::create_dir(&dir).unwrap();
-    team.until_event("\"completed\":{\"id\":1");
+    team.until_event("\"kind\":\"completed\",\"data\":{\"id\":1");
     assert_eq!(team.ok("shutdown alice"), "alice shut down");
 }
 
@@ -201,7 +201,7 @@ fn a_worker_whose_place_is_gone_fails_no_task_of_others() {
     team.until_event("cannot enter workspace");
     team.ok("spawn bob");
     for id in 1..=20 {
-        team.until_event(&format!("\"completed\":{{\"id\":{id},"));
+        team.until_event(&format!("\"kind\":\"completed\",\"data\":{{\"id\":{id},"));
     }
 }
 
@@ -240,7 +240,7 @@ fn a_file_that_shows_a_task_is_never_read_back() {
     assert_eq!(order, (1..=11).collect::<Vec<u64>>(), "and ten comes after nine");
     team.ok("spawn alice");
     for id in 1..=11 {
-        team.until_event(&format!("\"completed\":{{\"id\":{id}"));
+        team.until_event(&format!("\"kind\":\"completed\",\"data\":{{\"id\":{id}"));
     }
 }
 
@@ -272,9 +272,9 @@ fn a_lock_that_is_held_for_long_is_waited_for_and_nothing_is_lost_of_it() {
     team.until_said("alice", "got hello");
     assert_eq!(team.standing(1), "in_progress");
     drop(board);
-    team.until_event("\"completed\":{\"id\":1");
+    team.until_event("\"kind\":\"completed\",\"data\":{\"id\":1");
     assert_eq!(adding.ends().code, Some(0));
-    team.until_event("\"completed\":{\"id\":2");
+    team.until_event("\"kind\":\"completed\",\"data\":{\"id\":2");
     assert_eq!(leader(&team), before, "the leader did not die of it");
 }
 
@@ -377,7 +377,7 @@ fn the_jobs_of_a_shell_that_became_a_worker_are_not_ended_with_it() {
     team.feed("end", "bye");
     team.feed("over", "bye");
     team.ok("task add --to dave --run (sleep 1000; :) & echo done");
-    team.until_event("\"completed\":{\"id\":1");
+    team.until_event("\"kind\":\"completed\",\"data\":{\"id\":1");
     team.ok("shutdown dave");
     assert_eq!(dave.ends().code, Some(0));
     for (fifo, file) in [("question", "answer"), ("late", "last")] {
@@ -413,11 +413,11 @@ fn secrets_of_the_environment_are_nowhere_on_disk_and_nobody_else_can_look() {
     spawn.env("SOME_API_KEY", SECRET).env("TEAMSTER_LOG", "trace");
     assert_eq!(team.start_command(spawn).ends().code, Some(0));
     team.ok("task add --run -- test -n \"$SOME_API_KEY\"");
-    team.until_event("\"completed\":{\"id\":1");
+    team.until_event("\"kind\":\"completed\",\"data\":{\"id\":1");
     kill(process_of(&team, "alice"), Signal::SIGKILL).unwrap();
     let mut events = team.events();
-    events.until("\"joined\":{\"name\":\"alice\"");
-    events.until("\"joined\":{\"name\":\"alice\"");
+    events.until("\"kind\":\"joined\",\"data\":{\"name\":\"alice\"");
+    events.until("\"kind\":\"joined\",\"data\":{\"name\":\"alice\"");
     let root = team.dir().path();
     assert_eq!(fs::metadata(root).unwrap().permissions().mode() & 0o777, 0o700);
     for path in all_below(root) {

@@ -113,7 +113,12 @@ fn cleaned() -> Value {
 fn shape(value: &Value) -> Value {
     match value {
         // Which entry comes first depends on the hour; each kind of them has an example of its own.
-        Value::Object(fields) if fields.contains_key("seq") && fields.contains_key("kind") => "entry".into(),
+        Value::Object(fields) if ["seq", "kind"].iter().all(|key| fields.contains_key(*key)) => {
+            match fields.get("data") {
+                None => "entry".into(),
+                Some(_) => fields.iter().map(|(key, value)| (key.clone(), Value::from(value.is_string()))).collect(),
+            }
+        }
         Value::Object(fields) => fields.iter().map(|(key, value)| (key.clone(), shape(value))).collect(),
         Value::Array(values) => Value::Array(values.first().map(shape).into_iter().collect()),
         Value::String(_) => "text".into(),
@@ -251,7 +256,7 @@ impl Events {
         loop {
             let line = self.lines.recv_timeout(LIMIT).unwrap_or_else(|error| panic!("no {fact}: {error}"));
             let event: Value = serde_json::from_str(&line).unwrap();
-            if event["fact"].get(fact).is_some() {
+            if event["kind"] == fact {
                 return;
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::board::{Board, BoardFact};
 use teamster_protocol::model::id::Address;
@@ -14,11 +14,12 @@ use teamster_protocol::store::watch::FileWatch;
 
 use super::error::OpsError;
 use super::follow::{FollowMode, Listening};
+use super::log_line::LogPlace;
 use super::session::Session;
 use super::verb::Verb;
 
-/// One fact, as it is stored.
-#[derive(Debug, Clone, Serialize)]
+/// One fact. In JSON its kind and its fields are apart, as in every line about a log.
+#[derive(Debug, Clone)]
 pub struct TeamEvent {
     /// The time at which it was written.
     pub at_ms: u64,
@@ -29,10 +30,17 @@ pub struct TeamEvent {
     /// The member, or the lead, that wrote the record.
     pub by: String,
     /// The owner of the mailbox, for mail.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub mailbox: Option<Address>,
     /// The fact.
     pub fact: EventFact,
+}
+
+impl Serialize for TeamEvent {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let TeamEvent { at_ms, log, seq, by, mailbox, fact } = self;
+        let place = LogPlace { at_ms: *at_ms, log, whose: mailbox.clone(), seq: *seq, by, attempt: None };
+        place.line_of_fact(fact, to)
+    }
 }
 
 /// A fact of any log.

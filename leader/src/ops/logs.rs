@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::Path;
 
+use serde::{Serialize, Serializer};
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::notice::TranscriptEntry;
 use teamster_protocol::store::transcript;
@@ -10,12 +11,35 @@ use teamster_protocol::store::watch::FileWatch;
 
 use super::error::OpsError;
 use super::follow::{FollowMode, Listening};
+use super::log_line::{LogPlace, TURNS};
 use super::session::Session;
 use super::verb::Verb;
 
 mod of_task;
 
-pub use of_task::{TaskLogEntry, TaskLogNews, task_logs};
+pub use of_task::{LostTranscript, TaskLogNews, task_logs};
+
+/// An entry of a member's transcript. In JSON its kind and its fields are apart, as in every line about a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemberLogEntry {
+    /// The member.
+    pub member: MemberName,
+    /// The number of the attempt at the task that was asked about, counted from 1.
+    pub attempt: Option<u32>,
+    /// The entry.
+    pub entry: TranscriptEntry,
+}
+
+impl Serialize for MemberLogEntry {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let MemberLogEntry { member, attempt, entry: TranscriptEntry { seq, at_ms, what } } = self;
+        place(member, *attempt, *at_ms, *seq).line_of_entry(what, to)
+    }
+}
+
+fn place(member: &MemberName, attempt: Option<u32>, at_ms: u64, seq: u64) -> LogPlace<'_> {
+    LogPlace { at_ms, log: TURNS, whose: Some(member.clone().into()), seq, by: member.as_str(), attempt }
+}
 
 /// The choice of entries of a member's transcript.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +56,7 @@ pub struct WantedLogs {
 pub async fn logs<E: From<OpsError>>(
     session: &Session,
     wanted: WantedLogs,
-    mut listener: impl FnMut(&[TranscriptEntry]) -> Result<Listening, E>,
+    mut listener: impl FnMut(&[MemberLogEntry]) -> Result<Listening, E>,
 ) -> Result<(), E> {
     session.authorize(Verb::Logs)?;
     let view = session.view()?;
@@ -40,7 +64,7 @@ pub async fn logs<E: From<OpsError>>(
     let dir = view.dir().turns(&wanted.name);
     let turns = transcript::turns(&dir).map_err(OpsError::from)?;
     let from = turns.get(turns.len().saturating_sub(wanted.turns.get())).copied().unwrap_or(0);
-    let mut reading = TranscriptReading { turn: from, byte: 0 };
+    let mut reading = TranscriptReading { member: wanted.name, turn: from, byte: 0 };
     if wanted.mode == FollowMode::Past {
         reading.tell(&dir, &mut listener)?;
         return Ok(());
@@ -67,6 +91,7 @@ pub async fn logs<E: From<OpsError>>(
 
 /// How far a member's transcripts were read.
 struct TranscriptReading {
+    member: MemberName,
     turn: u64,
     byte: u64,
 }
@@ -76,7 +101,7 @@ impl TranscriptReading {
     fn tell<E: From<OpsError>>(
         &mut self,
         dir: &Path,
-        listener: &mut impl FnMut(&[TranscriptEntry]) -> Result<Listening, E>,
+        listener: &mut impl FnMut(&[MemberLogEntry]) -> Result<Listening, E>,
     ) -> Result<Listening, E> {
         let turns = transcript::turns(dir).map_err(OpsError::from)?;
         for turn in turns.into_iter().filter(|turn| *turn >= self.turn).collect::<Vec<_>>() {
@@ -86,7 +111,9 @@ impl TranscriptReading {
             }
             let read = transcript::read(dir, turn, self.byte).map_err(OpsError::from)?;
             self.byte = read.next;
-            if !read.entries.is_empty() && listener(&read.entries)? == Listening::Over {
+            let of_member = |entry| MemberLogEntry { member: self.member.clone(), attempt: None, entry };
+            let entries: Vec<MemberLogEntry> = read.entries.into_iter().map(of_member).collect();
+            if !entries.is_empty() && listener(&entries)? == Listening::Over {
                 return Ok(Listening::Over);
             }
         }

@@ -387,7 +387,7 @@ verbs! {
         .looks();
     Events = VerbRow::new("events", Look, "Show what happened on board, roster and mail, in order",
         "teamster events -n 20\n\
-         teamster events -f --json | jq .fact")
+         teamster events -f --json | jq -c 'select(.kind == \"failed\") | .data'")
         .looks();
     Stop = VerbRow::new("stop", Members, "Abort a member's turn; its task is held for it",
         "teamster stop alice\n\

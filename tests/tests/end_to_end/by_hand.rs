@@ -87,7 +87,7 @@ fn it_works_and_obeys_by_mail_without_any_leader() {
     team.until_said("dave", "up");
     team.ok("dm dave --urgent hello");
     team.feed("go", "on");
-    team.until_event("\"completed\":{\"id\":1");
+    team.until_event("\"kind\":\"completed\",\"data\":{\"id\":1");
     assert_eq!(team.task(1)["attempts"][0]["end"]["result"], "up\ngot on");
     team.until_said("dave", "hello");
     team.ok("task add --run -i echo again; read word");

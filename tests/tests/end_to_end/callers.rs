@@ -44,7 +44,7 @@ fn alice_runs(team: &Team, script: &str) -> String {
     let path =
         team.file("script.sh", &format!("{names}\nexport T L\nexec > {} 2>&1\n{script}\nexit 0\n", out.display()));
     team.ok(&format!("task add --to alice --run sh {}", path.display()));
-    team.until_event("\"completed\":{\"id\":1");
+    team.until_event("\"kind\":\"completed\",\"data\":{\"id\":1");
     fs::read_to_string(out).unwrap()
 }
 

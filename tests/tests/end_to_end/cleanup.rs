@@ -76,7 +76,7 @@ fn it_refuses_while_work_is_nowhere_else_and_by_force_keeps_it_under_a_ref() {
     ];
     for (id, (name, script)) in (1..).zip(work) {
         team.ok(&format!("task add --run --to {name} -- {script}"));
-        team.until_event(&format!("\"completed\":{{\"id\":{id}"));
+        team.until_event(&format!("\"kind\":\"completed\",\"data\":{{\"id\":{id}"));
     }
     team.git(&format!("merge --quiet {}", team.branch("cy")));
     team.ok("down");

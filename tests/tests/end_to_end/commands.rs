@@ -18,7 +18,7 @@ fn words_are_never_run_by_whoever_only_runs_commands() {
     assert!(added.contains("no member can take it: alice drives shell, which runs commands only"), "{added}");
     team.ok("dm alice --urgent touch mailed");
     team.ok("task add --run echo a command");
-    team.until_event("\"completed\":{\"id\":2");
+    team.until_event("\"kind\":\"completed\",\"data\":{\"id\":2");
     team.until_said("alice", "touch mailed");
     assert_eq!(team.standing(1), "pending");
     let why = team.ok("why 1");
@@ -32,7 +32,7 @@ fn words_are_never_run_by_whoever_only_runs_commands() {
     assert_eq!(made, Vec::<&str>::new(), "these words were run");
     // Somebody says that it is a command after all.
     team.ok("task edit 1 --run");
-    team.until_event("\"completed\":{\"id\":1");
+    team.until_event("\"kind\":\"completed\",\"data\":{\"id\":1");
     assert!(team.repository().join("added").exists());
 }
 
@@ -46,11 +46,11 @@ fn words_are_for_the_member_that_reads_and_commands_for_any() {
     let refused = team.ok("task add say hello there");
     assert!(refused.contains("no member can take it"), "{refused}");
     team.ok("spawn cleo --agent script");
-    team.until_event("\"completed\":{\"id\":1");
+    team.until_event("\"kind\":\"completed\",\"data\":{\"id\":1");
     assert_eq!(team.task(1)["owner"], "cleo");
     // A command is run by the shell beside it, and not said to it.
     team.ok("task add --run --to cleo echo run by $0");
-    team.until_event("\"completed\":{\"id\":2");
+    team.until_event("\"kind\":\"completed\",\"data\":{\"id\":2");
     assert_eq!(team.task(2)["attempts"][0]["end"]["result"], "run by sh");
     team.ok("send cleo say sent words");
     team.until_said("cleo", "sent words");
@@ -61,7 +61,7 @@ fn a_command_that_reads_meets_the_end_of_its_input_at_once() {
     let team = Team::new();
     team.ok("spawn alice");
     team.ok("task add --run cat; echo read to the end");
-    team.until_event("\"completed\":{\"id\":1");
+    team.until_event("\"kind\":\"completed\",\"data\":{\"id\":1");
     assert_eq!(team.task(1)["attempts"][0]["end"]["result"], "read to the end");
     team.ok("send alice --run echo begun; sleep 1000");
     team.until_said("alice", "begun");

@@ -51,14 +51,14 @@ fn a_role_takes_what_asks_for_it_and_no_claim_takes_only_what_is_its_own() {
     let said = team.run("task add --run --role tester true");
     assert_eq!(said.code, Some(0), "{}", said.err);
     team.ok("task add --run --to quiet echo mine");
-    team.until_event("\"completed\":{\"id\":2");
+    team.until_event("\"kind\":\"completed\",\"data\":{\"id\":2");
     team.ok("task add --run echo anyone");
-    team.until_event("\"completed\":{\"id\":3");
+    team.until_event("\"kind\":\"completed\",\"data\":{\"id\":3");
     assert_eq!(team.task(2)["owner"], "quiet");
     assert_eq!(team.task(3)["owner"], "plain");
     assert_eq!(team.standing(1), "pending");
     team.ok("spawn tess --role tester");
-    team.until_event("\"completed\":{\"id\":1");
+    team.until_event("\"kind\":\"completed\",\"data\":{\"id\":1");
     assert_eq!(team.task(1)["owner"], "tess");
 }
 
@@ -71,7 +71,7 @@ fn the_team_is_shown_as_it_is() {
     team.until_said("alice", "begun");
     team.ok("task add --run exit 2");
     team.ok("task assign 2 bob");
-    team.until_event("\"failed\":{\"id\":2");
+    team.until_event("\"kind\":\"failed\",\"data\":{\"id\":2");
     team.ok("task add --after 2 write the notes");
     // Bob's books are done once he waits again.
     team.until_said("bob", "turn_ended");

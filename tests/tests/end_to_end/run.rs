@@ -220,7 +220,7 @@ fn alice_is_there_and_took_one_task(team: &Team) {
     assert_eq!((team.standing(2), team.task(2)["attempts"].clone()), ("stopped".to_owned(), Value::Array(Vec::new())));
     // Who is asked for more work finds none: the rest is held.
     team.ok("send alice --run true");
-    team.until_said("alice", "\"kind\":\"turn_ended\",\"turn\":2");
+    team.until_said("alice", "\"kind\":\"turn_ended\",\"data\":{\"turn\":2");
     assert_eq!(team.standing(2), "stopped");
 }
 

@@ -45,7 +45,7 @@ fn a_leader_is_replaced_and_nobody_notices_but_its_process_id() {
     assert_ne!(restarted["leader"]["pid"], before);
     assert_eq!(pid(&team, "alice"), worker);
     assert_eq!(team.ok("steer alice hello"), "alice has it");
-    team.until_event("\"completed\":{\"id\":1");
+    team.until_event("\"kind\":\"completed\",\"data\":{\"id\":1");
     assert_eq!(team.task(1)["attempts"][0]["end"]["result"], "begun\ngot hello");
 }
 
@@ -57,7 +57,7 @@ fn a_worker_that_dies_comes_back_and_its_task_and_its_mail_with_it() {
     team.until_said("alice", "begun");
     team.ok("dm alice after this");
     die(pid(&team, "alice"));
-    team.until_event("\"completed\":{\"id\":1");
+    team.until_event("\"kind\":\"completed\",\"data\":{\"id\":1");
     team.until_said("alice", "after this");
     let attempts = &team.task(1)["attempts"];
     assert_eq!(attempts.as_array().map(Vec::len), Some(2), "{attempts}");
@@ -75,10 +75,10 @@ fn a_member_that_dies_again_and_again_is_failed_and_says_why() {
     team.ok("spawn alice");
     let mut events = team.events();
     for _ in 0..5 {
-        events.until("\"joined\":{\"name\":\"alice\"");
+        events.until("\"kind\":\"joined\",\"data\":{\"name\":\"alice\"");
         die(pid(&team, "alice"));
     }
-    events.until("\"joined\":{\"name\":\"alice\"");
+    events.until("\"kind\":\"joined\",\"data\":{\"name\":\"alice\"");
     die(pid(&team, "alice"));
     events.until("\"given_up\"");
     assert_eq!(team.state("alice"), "failed");
@@ -96,7 +96,7 @@ fn whichever_half_of_a_worker_is_killed_it_has_died() {
     team.ok("up --detach");
     team.ok("spawn alice");
     let mut events = team.events();
-    events.until("\"joined\":{\"name\":\"alice\"");
+    events.until("\"kind\":\"joined\",\"data\":{\"name\":\"alice\"");
     let worker = process::identity(pid(&team, "alice") as u32).expect("it runs");
     let outer = process::parent(worker.pid).expect("it runs") as i32;
     let first = leader(&team);
@@ -106,7 +106,7 @@ fn whichever_half_of_a_worker_is_killed_it_has_died() {
     die(outer);
     until_gone(&worker);
     kill(Pid::from_raw(first), Signal::SIGCONT).expect("it is there");
-    events.until("\"joined\":{\"name\":\"alice\"");
+    events.until("\"kind\":\"joined\",\"data\":{\"name\":\"alice\"");
 
     // The next leader did not start it, and hears of it by the roster alone.
     die(first);
@@ -115,12 +115,12 @@ fn whichever_half_of_a_worker_is_killed_it_has_died() {
     let outer = process::parent(worker as u32).expect("it runs") as i32;
     assert_ne!(leader(&team), first);
     die(outer);
-    events.until("\"joined\":{\"name\":\"alice\"");
+    events.until("\"kind\":\"joined\",\"data\":{\"name\":\"alice\"");
 
     // Who is told to end by a signal ends for good.
     let worker = process::identity(pid(&team, "alice") as u32).expect("it runs");
     worker.signal(Signal::SIGTERM).expect("it is there");
-    events.until("\"left\":{\"name\":\"alice\",\"how\":\"terminated\"}");
+    events.until("\"kind\":\"left\",\"data\":{\"name\":\"alice\",\"how\":\"terminated\"}");
     until_gone(&worker);
     assert_eq!(team.state("alice"), "left", "{}", team.ok("events --json"));
 }
@@ -132,16 +132,16 @@ fn a_leader_that_dies_before_it_starts_a_member_again_leaves_that_to_the_next_on
     team.ok("spawn alice");
     let mut events = team.events();
     for _ in 0..4 {
-        events.until("\"joined\":{\"name\":\"alice\"");
+        events.until("\"kind\":\"joined\",\"data\":{\"name\":\"alice\"");
         die(pid(&team, "alice"));
     }
-    events.until("\"joined\":{\"name\":\"alice\"");
+    events.until("\"kind\":\"joined\",\"data\":{\"name\":\"alice\"");
     let (worker, first) = (pid(&team, "alice"), leader(&team));
     // There are 1.6 s between this death and the start, and the leader is killed in them.
     die(worker);
-    events.until("\"restarting\":{\"name\":\"alice\"");
+    events.until("\"kind\":\"restarting\",\"data\":{\"name\":\"alice\"");
     die(first);
-    events.until("\"joined\":{\"name\":\"alice\"");
+    events.until("\"kind\":\"joined\",\"data\":{\"name\":\"alice\"");
     assert_ne!((pid(&team, "alice"), leader(&team)), (worker, first));
     // It is the sixth, whoever counted the others.
     die(pid(&team, "alice"));
@@ -155,7 +155,7 @@ fn who_can_not_be_started_again_for_want_of_descriptors_is_when_there_are_some()
     up.until("leading team");
     team.ok("spawn alice");
     let mut events = team.events();
-    events.until("\"joined\":{\"name\":\"alice\"");
+    events.until("\"kind\":\"joined\",\"data\":{\"name\":\"alice\"");
     let (worker, first) = (pid(&team, "alice"), leader(&team));
     let first = rustix::process::Pid::from_raw(first);
     let before = getrlimit(Resource::Nofile);
@@ -164,7 +164,7 @@ fn who_can_not_be_started_again_for_want_of_descriptors_is_when_there_are_some()
     die(worker);
     up.until("alice can not be started for now");
     prlimit(first, Resource::Nofile, before).expect("it is ours");
-    events.until("\"joined\":{\"name\":\"alice\"");
+    events.until("\"kind\":\"joined\",\"data\":{\"name\":\"alice\"");
     assert_eq!(team.state("alice"), "idle");
 }
 
@@ -181,7 +181,7 @@ fn a_leader_has_room_for_more_members_than_the_soft_limit_of_open_files_allows()
     }
     team.file("limit.sh", "ulimit -Sn\n");
     team.ok("task add --run -f ../limit.sh");
-    team.until_event("\"completed\":{\"id\":1");
+    team.until_event("\"kind\":\"completed\",\"data\":{\"id\":1");
     assert_eq!(team.task(1)["attempts"][0]["end"]["result"], "40", "an agent has the limit that the user has set");
 }
 
@@ -204,7 +204,7 @@ fn a_stalled_turn_is_ended_as_set() {
     // Longer than a busy machine takes to begin a command, which must have said its word by then.
     team.ok("spawn alice --stall-after 2s --on-stall abort");
     team.ok("task add --run -i echo begun; read word");
-    team.until_event("\"failed\":{\"id\":1");
+    team.until_event("\"kind\":\"failed\",\"data\":{\"id\":1");
     let end = team.task(1)["attempts"][0]["end"].clone();
     let why = end["how"]["failed"]["reason"].as_str();
     assert!(why.is_some_and(|why| why.contains("its agent said nothing for")), "{end}");
@@ -213,7 +213,7 @@ fn a_stalled_turn_is_ended_as_set() {
     team.ok("spawn bob --no-claim --stall-after 2s --on-stall restart");
     let before = pid(&team, "bob");
     team.ok("task add --to bob --run -i ls again || { touch again; echo so far; read word; }");
-    team.until_event("\"completed\":{\"id\":2");
+    team.until_event("\"kind\":\"completed\",\"data\":{\"id\":2");
     assert_ne!(pid(&team, "bob"), before, "agent and worker were started anew");
     assert_eq!(team.task(2)["attempts"].as_array().map(Vec::len), Some(2));
     let end = team.task(2)["attempts"][0]["end"].to_string();
@@ -231,7 +231,7 @@ fn an_agent_that_stalls_is_asked_to_go_on() {
     assert_eq!(team.start_command(up).ends().code, Some(0));
     team.ok("spawn alice --agent script --stall-after 100ms --on-stall steer");
     team.ok("task add wait");
-    team.until_event("\"completed\":{\"id\":1");
+    team.until_event("\"kind\":\"completed\",\"data\":{\"id\":1");
     let shown = team.ok("logs alice");
     assert!(shown.contains("steered: nothing was heard of you"), "{shown}");
 }
@@ -273,13 +273,13 @@ fn a_worker_that_hangs_is_shown_and_shown_to_be_well_again() {
     team.until_said("alice", "begun");
     let worker = pid(&team, "alice");
     stop(worker);
-    team.until_event("\"hung\":{\"name\":\"alice\"}");
+    team.until_event("\"kind\":\"hung\",\"data\":{\"name\":\"alice\"}");
     assert_eq!(team.state("alice"), "hung");
     assert!(team.ok("list").contains("hung"));
     assert!(team.ok("why 1").contains("its worker has not answered"), "{}", team.ok("why 1"));
     assert!(team.ok("status").contains("1 hung"), "{}", team.ok("status"));
     kill(Pid::from_raw(worker), Signal::SIGCONT).expect("it is there");
-    team.until_event("\"answering\":{\"name\":\"alice\"}");
+    team.until_event("\"kind\":\"answering\",\"data\":{\"name\":\"alice\"}");
     assert_eq!((team.state("alice"), pid(&team, "alice")), ("busy".to_owned(), worker));
     team.ok("steer alice hello");
     team.until_said("alice", "got hello");
@@ -294,10 +294,10 @@ fn who_is_killed_for_good_does_not_come_back_though_the_leader_dies_before_it_is
     let worker = process::identity(pid(&team, "alice") as u32).expect("it runs");
     // Its agent does not heed SIGTERM, so that its end takes longer than the life of its leader.
     let killing = team.start("kill alice");
-    team.until_event("\"dismissed\":{\"name\":\"alice\"}");
+    team.until_event("\"kind\":\"dismissed\",\"data\":{\"name\":\"alice\"}");
     die(leader(&team));
     assert_ne!(killing.ends().code, Some(0), "it is not known yet what comes of it");
-    team.until_event("\"left\":{\"name\":\"alice\"");
+    team.until_event("\"kind\":\"left\",\"data\":{\"name\":\"alice\"");
     until_gone(&worker);
     assert_eq!(team.state("alice"), "left");
     let events = team.ok("events --json");
@@ -314,7 +314,7 @@ fn a_worker_that_hangs_while_it_finishes_its_turn_is_shown_and_ended() {
     let ending = team.start("shutdown alice --finish");
     team.until_event("\"shutdown_reply\"");
     stop(pid(&team, "alice"));
-    team.until_event("\"hung\":{\"name\":\"alice\"}");
+    team.until_event("\"kind\":\"hung\",\"data\":{\"name\":\"alice\"}");
     assert_eq!(ending.ends().code, Some(0));
     assert_eq!(team.state("alice"), "left", "it is not started again");
     assert_eq!(team.standing(1), "pending");
@@ -336,8 +336,8 @@ fn a_worker_that_hangs_is_killed_if_that_is_set_or_its_task_takes_too_long() {
             // The next leader has never heard of it but by the roster.
             die(leader(&team));
         }
-        team.until_event(&format!("\"restarting\":{{\"name\":\"{name}\""));
-        team.until_event(&format!("\"completed\":{{\"id\":{id}"));
+        team.until_event(&format!("\"kind\":\"restarting\",\"data\":{{\"name\":\"{name}\""));
+        team.until_event(&format!("\"kind\":\"completed\",\"data\":{{\"id\":{id}"));
         assert_ne!(pid(&team, name), worker);
         assert_eq!(team.task(id)["attempts"].as_array().map(Vec::len), Some(2));
     }
@@ -364,8 +364,8 @@ fn a_worker_of_which_both_halves_are_stopped_is_ended_and_started_again() {
     team.ok("task add --run -i ls again || { touch again; echo begun; read word; }");
     team.until_said("alice", "begun");
     let halves = stop_both_halves(&team, "alice");
-    team.until_event("\"restarting\":{\"name\":\"alice\"");
-    team.until_event("\"completed\":{\"id\":1");
+    team.until_event("\"kind\":\"restarting\",\"data\":{\"name\":\"alice\"");
+    team.until_event("\"kind\":\"completed\",\"data\":{\"id\":1");
     halves.iter().for_each(until_gone);
 
     let halves = stop_both_halves(&team, "alice");
@@ -444,7 +444,7 @@ fn who_is_killed_has_left_nothing_behind_when_that_is_said() {
     let left = process::identity(left).expect("it runs");
     // It can not end its agent itself, and its task is given back only after somebody else has.
     die(pid(&team, "alice"));
-    team.until_event("\"restarting\":{\"name\":\"alice\"");
+    team.until_event("\"kind\":\"restarting\",\"data\":{\"name\":\"alice\"");
     assert!(!left.runs(), "{left:?} is there");
 }
 
@@ -468,7 +468,7 @@ fn how_a_worker_died_stays_with_its_task_also_if_a_poll_is_due_in_that_moment() 
     team.until_said("alice", "begun");
     // To look at the team takes longer than from one poll to the next.
     die_unnoticed(&team, pid(&team, "alice"), || (0..5).for_each(|_| drop(team.ok("status"))));
-    team.until_event("\"completed\":{\"id\":1");
+    team.until_event("\"kind\":\"completed\",\"data\":{\"id\":1");
     let end = team.task(1)["attempts"][0]["end"].to_string();
     assert!(end.contains("killed by SIGKILL"), "{end}");
 }
@@ -479,11 +479,11 @@ fn that_a_member_is_started_again_is_said_also_if_somebody_else_buries_it() {
     team.ok("up --detach");
     team.ok("spawn alice");
     let mut events = team.events();
-    events.until("\"joined\":{\"name\":\"alice\"");
+    events.until("\"kind\":\"joined\",\"data\":{\"name\":\"alice\"");
     // As a worker does that gives back what the dead held.
     let path = team.dir().member_lock(&"alice".parse().unwrap());
     let burying = die_unnoticed(&team, pid(&team, "alice"), || PresenceLock::take(&path, 0).expect("nobody holds it"));
-    events.until("\"restarting\":{\"name\":\"alice\"");
+    events.until("\"kind\":\"restarting\",\"data\":{\"name\":\"alice\"");
     burying.release();
-    events.until("\"joined\":{\"name\":\"alice\"");
+    events.until("\"kind\":\"joined\",\"data\":{\"name\":\"alice\"");
 }

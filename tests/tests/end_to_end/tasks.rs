@@ -18,7 +18,7 @@ fn tasks_come_as_words_from_a_file_and_from_standard_input() {
     assert_eq!(team.task(2)["task"]["work"]["prompt"], "write the docs\nall of them\n");
     team.ok("spawn alice");
     for id in [1, 3, 4] {
-        team.until_event(&format!("\"completed\":{{\"id\":{id}"));
+        team.until_event(&format!("\"kind\":\"completed\",\"data\":{{\"id\":{id}"));
     }
     assert_eq!(team.task(3)["attempts"][0]["end"]["result"], "from a pipe");
     assert_eq!(team.standing(2), "pending", "alice is no writer");
@@ -33,13 +33,13 @@ fn each_is_taken_by_whom_and_when_it_was_meant_for() {
     team.ok("task add --run --priority 9 --after 1,2 echo three >> order");
     team.ok("task add --run --priority -1 echo four >> order");
     team.ok("spawn alice");
-    team.until_event("\"completed\":{\"id\":4");
+    team.until_event("\"kind\":\"completed\",\"data\":{\"id\":4");
     assert_eq!(fs::read_to_string(team.repository().join("order")).unwrap(), "two\none\nthree\nfour\n");
     let said = team.run("task add --run --to bob echo five");
     assert_eq!(said.code, Some(1), "bob is nobody yet");
     team.ok("spawn bob");
     team.ok("task add --run --to bob echo five");
-    team.until_event("\"completed\":{\"id\":5");
+    team.until_event("\"kind\":\"completed\",\"data\":{\"id\":5");
     assert_eq!(team.task(5)["owner"], "bob");
     // Each is there whole for other tools, too.
     let view = fs::read_to_string(team.dir().task_view(teamster_protocol::model::id::TaskId(5))).unwrap();
@@ -57,7 +57,7 @@ fn a_task_is_assigned_made_to_wait_cancelled_and_tried_again() {
     team.ok("task dep add 3 2");
     team.ok("task assign 3 bob");
     team.ok("task assign 1 alice");
-    team.until_event("\"completed\":{\"id\":1");
+    team.until_event("\"kind\":\"completed\",\"data\":{\"id\":1");
     assert_eq!(team.standing(3), "pending");
     insta::assert_snapshot!(team.ok("task dep ls 3"), @"
     task 3 waits for
@@ -65,7 +65,7 @@ fn a_task_is_assigned_made_to_wait_cancelled_and_tried_again() {
     nothing waits for task 3
     ");
     team.ok("task assign 2 alice");
-    team.until_event("\"failed\":{\"id\":2");
+    team.until_event("\"kind\":\"failed\",\"data\":{\"id\":2");
     team.snapshot(|| {
         insta::assert_snapshot!(team.ok("task list"), @"
     id  status  whose  title
@@ -77,7 +77,7 @@ fn a_task_is_assigned_made_to_wait_cancelled_and_tried_again() {
     ")
     });
     team.ok("task retry 2");
-    team.until_event("\"completed\":{\"id\":3");
+    team.until_event("\"kind\":\"completed\",\"data\":{\"id\":3");
     team.snapshot(|| {
         insta::assert_snapshot!(team.ok("task show 2"), @"
         task  2 [ -e there ] || { touch there; exit 4; }
@@ -94,14 +94,14 @@ fn a_task_is_assigned_made_to_wait_cancelled_and_tried_again() {
     team.ok("task add --run --after 3 echo four");
     team.ok("task dep rm 4 3");
     team.ok("task assign 4 bob");
-    team.until_event("\"completed\":{\"id\":4");
+    team.until_event("\"kind\":\"completed\",\"data\":{\"id\":4");
     team.ok("task add --run echo five");
     team.ok("task cancel 5");
     assert_eq!(team.standing(5), "cancelled");
     assert!(team.fails(1, "task assign 5 bob").contains("it is cancelled"));
     team.ok("task retry 5");
     team.ok("task assign 5 bob");
-    team.until_event("\"completed\":{\"id\":5");
+    team.until_event("\"kind\":\"completed\",\"data\":{\"id\":5");
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn an_assignment_is_taken_back_before_it_is_taken() {
     assert!(said.out.contains("alice is not running; the task waits until it is spawned"), "{}{}", said.out, said.err);
     team.ok("spawn bob");
     team.ok("task unassign 1");
-    team.until_event("\"completed\":{\"id\":1");
+    team.until_event("\"kind\":\"completed\",\"data\":{\"id\":1");
     assert_eq!(team.task(1)["owner"], "bob");
 }
 
@@ -122,7 +122,7 @@ fn what_is_completed_is_cleared_and_all_of_it_only_when_nothing_runs() {
     let team = Team::new();
     team.ok("spawn alice");
     team.ok("task add --run true");
-    team.until_event("\"completed\":{\"id\":1");
+    team.until_event("\"kind\":\"completed\",\"data\":{\"id\":1");
     team.ok("task add --run -i echo begun; read word");
     team.until_said("alice", "begun");
     team.ok("task add --run --after 2 true");
@@ -145,7 +145,7 @@ fn what_was_cleared_by_mistake_comes_back_with_its_history() {
     team.ok("spawn alice");
     team.ok("task add --run echo one is done");
     team.ok("task add --run exit 3");
-    team.until_event("\"failed\":{\"id\":2");
+    team.until_event("\"kind\":\"failed\",\"data\":{\"id\":2");
     team.ok("task add --run --after 2 echo three");
     let before = team.ok("task list --json");
     let refused = team.fails(1, "task clear all");
@@ -162,7 +162,7 @@ fn what_was_cleared_by_mistake_comes_back_with_its_history() {
     assert!(team.fails(1, "task restore").contains("nothing was cleared since the last restore"));
     // It is worked on as before.
     team.ok("task dep rm 3 2");
-    team.until_event("\"completed\":{\"id\":3");
+    team.until_event("\"kind\":\"completed\",\"data\":{\"id\":3");
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn failed_tasks_are_cleared_and_one_that_is_waited_for_stays() {
     team.ok("spawn alice");
     team.ok("task add --run exit 1");
     team.ok("task add --run exit 2");
-    team.until_event("\"failed\":{\"id\":2");
+    team.until_event("\"kind\":\"failed\",\"data\":{\"id\":2");
     team.ok("task add --run --after 2 touch begun");
     let said = team.run("task clear failed");
     assert_eq!(said.code, Some(0), "{}", said.err);
@@ -200,7 +200,7 @@ fn a_task_is_edited_until_somebody_is_on_it() {
     assert_eq!(team.json("task show 1")["waits_for"][0], 2);
     assert!(team.ok("events").contains("task 1 changed: after 2, timeout"), "{}", team.ok("events"));
     team.ok("spawn alice");
-    team.until_event("\"completed\":{\"id\":1");
+    team.until_event("\"kind\":\"completed\",\"data\":{\"id\":1");
     assert_eq!(team.task(1)["attempts"][0]["end"]["result"], "said by the script");
     assert!(team.fails(1, "task edit 1 --title late").contains("cannot edit task 1: it is completed"));
     team.ok("task add --run -i echo begun; read word");

@@ -54,7 +54,7 @@ fn a_worker_whose_lock_is_removed_while_it_is_idle_takes_it_anew_before_a_task()
     assert!(second.err.contains("may live"), "{}", second.err);
     team.fails(1, "spawn alice");
     team.ok("task add --run echo done");
-    team.until_event("\"completed\":{\"id\":1");
+    team.until_event("\"kind\":\"completed\",\"data\":{\"id\":1");
     team.until_said("alice", TAKEN_ANEW);
     assert_eq!(presence::read_holder(&lock).unwrap().map(|holder| u64::from(holder.process.pid)), Some(worker));
     assert_eq!((pid(&team, "alice"), joins(&team)), (worker, 1));
@@ -92,7 +92,7 @@ fn a_busy_worker_whose_lock_is_removed_replaced_or_gone_with_its_room_keeps_its_
     }
     team.until_said("alice", TAKEN_ANEW);
     team.ok("steer alice hello");
-    team.until_event("\"completed\":{\"id\":1");
+    team.until_event("\"kind\":\"completed\",\"data\":{\"id\":1");
     let attempts = team.task(1)["attempts"].as_array().cloned().unwrap();
     assert_eq!((attempts.len(), &attempts[0]["end"]["result"]), (1, &"begun\ngot hello".into()));
     assert_eq!(joins(&team), 1);
@@ -112,7 +112,7 @@ fn a_pipe_in_the_place_of_a_lock_stops_one_member_and_says_so() {
     let doctor = team.run("doctor");
     assert!(doctor.out.contains("the worker of alice, process"), "{}", doctor.out);
     team.ok("task add --run echo done");
-    team.until_event("\"completed\":{\"id\":1");
+    team.until_event("\"kind\":\"completed\",\"data\":{\"id\":1");
     assert_eq!(team.task(1)["attempts"][0]["owner"], "bob");
     assert!(worker.runs());
     assert_eq!(team.run("down --force").code, Some(0));
@@ -129,7 +129,7 @@ fn a_leader_whose_lock_is_removed_goes_on_leading_and_no_second_begins() {
     assert_ne!(second.code, Some(0), "{}{}", second.out, second.err);
     team.ok("spawn alice");
     team.ok("task add --run echo done");
-    team.until_event("\"completed\":{\"id\":1");
+    team.until_event("\"kind\":\"completed\",\"data\":{\"id\":1");
     let holder = presence::read_holder(&team.dir().leader_lock()).unwrap();
     assert_eq!(holder.map(|holder| holder.process.pid.into()), Some(leader));
 }

@@ -72,12 +72,12 @@ fn a_stopped_turn_gives_its_task_back_to_be_held_with_what_was_said() {
     assert!(team.fails(1, "stop alice").contains("no turn is running"));
     // Held: neither of them takes it, though both look for work.
     team.ok("task add --run true");
-    team.until_event("\"completed\":{\"id\":2");
+    team.until_event("\"kind\":\"completed\",\"data\":{\"id\":2");
     assert_eq!(team.standing(1), "stopped");
     team.ok("task retry 1");
     team.until_event("\"attempt\":2");
     team.ok("steer alice done");
-    team.until_event("\"completed\":{\"id\":1");
+    team.until_event("\"kind\":\"completed\",\"data\":{\"id\":1");
     assert_eq!(team.task(1)["owner"], "alice");
     // A turn without a task can be stopped as well.
     team.ok("send bob --run -i echo begun; read word");
@@ -202,7 +202,7 @@ fn what_an_agent_runs_is_its_members_and_controls_nobody() {
     team.ok("spawn bob");
     let teamster = Program::Teamster.path().display().to_string();
     team.ok(&format!("task add --to alice --run {teamster} dm lead done here; {teamster} dm bob the parser is yours"));
-    team.until_event("\"completed\":{\"id\":1");
+    team.until_event("\"kind\":\"completed\",\"data\":{\"id\":1");
     let mail = team.json("inbox");
     assert_eq!(
         (&mail["messages"][0]["from"], &mail["messages"][0]["body"]["text"]),
@@ -212,7 +212,7 @@ fn what_an_agent_runs_is_its_members_and_controls_nobody() {
     assert_eq!(team.json("inbox bob --all")["messages"][0]["from"], "alice");
 
     team.ok(&format!("task add --to alice --run set +e; {teamster} stop bob; {teamster} steer bob x; {teamster} shutdown; {teamster} task clear all; exit 9"));
-    team.until_event("\"failed\":{\"id\":2");
+    team.until_event("\"kind\":\"failed\",\"data\":{\"id\":2");
     let said = team.task(2)["attempts"][0]["end"]["result"].to_string();
     for refused in ["stop members", "steer members", "shut members down", "clear the board"] {
         assert!(said.contains(&format!("alice may not {refused}: only the lead does that")), "{refused}: {said}");

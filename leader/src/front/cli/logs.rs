@@ -55,7 +55,7 @@ async fn of_member(context: &CliContext, wanted: WantedLogs) -> Result<ExitStatu
         let audience = match context.shape {
             OutputShape::Text => {
                 let clock = context.clock();
-                entries.iter().for_each(|entry| page.add(entry, &clock));
+                entries.iter().for_each(|entry| page.add(&entry.entry, &clock));
                 page.print_if_followed(mode)?
             }
             OutputShape::Json => print_json(entries)?,

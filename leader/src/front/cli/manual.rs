@@ -70,7 +70,7 @@ mod tests {
     #[test]
     fn each_command_has_a_page_with_its_examples_line_by_line() {
         let dir = tempfile::tempdir().expect("a directory");
-        write_pages(ManualArgs { dir: dir.path().to_owned() }, crate::front::cli::program())
+        write_pages(ManualArgs { dir: dir.path().to_owned() }, crate::front::cli::program(), PagerUse::Off)
             .expect("they can be written");
         let mut names: Vec<String> = Vec::new();
         for entry in fs::read_dir(dir.path()).expect("a directory") {

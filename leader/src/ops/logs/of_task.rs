@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use teamster_protocol::model::id::{MemberName, TaskId};
 use teamster_protocol::model::notice::{TranscriptEntry, TranscriptText};
 use teamster_protocol::model::task::StatusWord;
@@ -12,37 +12,38 @@ use teamster_protocol::store::transcript;
 use teamster_protocol::store::watch::FileWatch;
 use teamster_protocol::team::{TeamError, TeamView};
 
+use super::{MemberLogEntry, place};
 use crate::ops::error::OpsError;
 use crate::ops::follow::{FollowMode, Listening};
 use crate::ops::session::Session;
 use crate::ops::verb::Verb;
 
-/// An entry of the log of a task.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct TaskLogEntry {
-    /// The member whose attempt it is.
-    pub member: MemberName,
-    /// The number of the attempt at the task, counted from 1.
-    pub attempt: u32,
-    /// The entry of the member's transcript.
-    #[serde(flatten)]
-    pub entry: TranscriptEntry,
-}
-
 /// News of the log of a task.
 #[derive(Debug)]
 pub enum TaskLogNews<'n> {
     /// These were said, in this order, all in one attempt.
-    Entries(&'n [TaskLogEntry]),
+    Entries(&'n [MemberLogEntry]),
     /// The transcript of an attempt is not kept any more.
-    Missing {
-        /// The member whose attempt it was.
-        member: &'n MemberName,
-        /// The number of the attempt.
-        attempt: u32,
-        /// The last that was said in it, as the board keeps it.
-        last: &'n str,
-    },
+    Lost(LostTranscript<'n>),
+}
+
+/// An attempt whose transcript is not kept any more. In JSON it has the shape of an entry, of the kind `not_kept`.
+#[derive(Debug, Clone, Copy)]
+pub struct LostTranscript<'n> {
+    /// The member whose attempt it was.
+    pub member: &'n MemberName,
+    /// The number of the attempt.
+    pub attempt: u32,
+    /// The time at which it ended.
+    pub at_ms: u64,
+    /// The last that was said in it, as the board keeps it.
+    pub last: &'n str,
+}
+
+impl Serialize for LostTranscript<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        place(self.member, Some(self.attempt), self.at_ms, 0).line_of_note("not_kept", "last", self.last, to)
+    }
 }
 
 /// Tells `listener` of all attempts at a task, in order. One that follows ends when the task has ended and all was told.
@@ -72,7 +73,7 @@ pub async fn task_logs<E: From<OpsError>>(
             }
             reading.over =
                 attempt.end.is_some() && (reading.ended || mode == FollowMode::Past || is_gone(&view, attempt)?);
-            if reading.over && reading.file.is_none() && listener(missing(attempt))? == Listening::Over {
+            if reading.over && reading.file.is_none() && listener(lost(attempt))? == Listening::Over {
                 return Ok(());
             }
         }
@@ -97,9 +98,10 @@ fn is_gone(view: &TeamView, attempt: &AttemptView) -> Result<bool, OpsError> {
     Ok(!presence::is_held(&lock).map_err(TeamError::from)?)
 }
 
-fn missing(attempt: &AttemptView) -> TaskLogNews<'_> {
-    let last = attempt.end.as_ref().map_or("", |end| end.result.as_str());
-    TaskLogNews::Missing { member: &attempt.owner, attempt: attempt.attempt, last }
+/// What is left of an attempt whose transcript is not kept.
+fn lost(attempt: &AttemptView) -> TaskLogNews<'_> {
+    let (at_ms, last) = attempt.end.as_ref().map_or((attempt.since_ms, ""), |end| (end.at_ms, end.result.as_str()));
+    TaskLogNews::Lost(LostTranscript { member: &attempt.owner, attempt: attempt.attempt, at_ms, last })
 }
 
 /// How far the transcript of one attempt was read.
@@ -163,7 +165,7 @@ impl AttemptReading {
     }
 
     /// Keeps an entry that is of a turn of this attempt.
-    fn take(&mut self, id: TaskId, attempt: &AttemptView, entry: TranscriptEntry, kept: &mut Vec<TaskLogEntry>) {
+    fn take(&mut self, id: TaskId, attempt: &AttemptView, entry: TranscriptEntry, kept: &mut Vec<MemberLogEntry>) {
         match &entry.what {
             TranscriptText::TurnStarted { task, .. } => {
                 self.amid = *task == Some(id) && is_within(attempt, entry.at_ms);
@@ -176,7 +178,7 @@ impl AttemptReading {
             if let TranscriptText::TurnEnded { .. } = &entry.what {
                 (self.amid, self.ended) = (false, true);
             }
-            kept.push(TaskLogEntry { member: attempt.owner.clone(), attempt: attempt.attempt, entry });
+            kept.push(MemberLogEntry { member: attempt.owner.clone(), attempt: Some(attempt.attempt), entry });
         }
     }
 

@@ -54,13 +54,13 @@ fn a_worker_that_finds_no_room_keeps_its_outcome_until_there_is() {
         assert_eq!(task["status"], "in_progress");
     }
     team.make_room_on_the_disk();
-    team.until_event("\"completed\":{\"id\":1");
+    team.until_event("\"kind\":\"completed\",\"data\":{\"id\":1");
     let task = team.json("task show 1");
     let attempts = task["attempts"].as_array().unwrap();
     assert_eq!(attempts.len(), 1);
     assert!(attempts[0]["end"]["result"].as_str().unwrap().ends_with("4000\ngot hello"), "{task}");
     team.ok("task add --run true");
-    team.until_event("\"completed\":{\"id\":2");
+    team.until_event("\"kind\":\"completed\",\"data\":{\"id\":2");
     assert_eq!(team.ok("down"), "alice shut down\nthe leader ended");
 }
 
@@ -79,7 +79,7 @@ fn a_leader_that_finds_no_room_refuses_and_leads_on() {
     team.make_room_on_the_disk();
     team.ok("spawn alice --worktree");
     team.ok("task add --run pwd");
-    team.until_event("\"completed\":{\"id\":1");
+    team.until_event("\"kind\":\"completed\",\"data\":{\"id\":1");
     team.ok("down");
 }
 
@@ -88,7 +88,7 @@ fn a_read_only_root_can_be_looked_at_and_not_changed() {
     let Some(team) = Team::on_a_small_disk("1m") else { return };
     team.ok("spawn alice");
     team.ok("task add --run true");
-    team.until_event("\"completed\":{\"id\":1");
+    team.until_event("\"kind\":\"completed\",\"data\":{\"id\":1");
     team.ok("down");
     team.make_the_disk_read_only();
     for line in ["list", "status", "status alice", "task list", "task show 1", "events", "logs alice", "inbox --peek"] {

@@ -101,7 +101,7 @@ fn a_board_that_is_damaged_under_a_leader_ends_no_turn_and_can_be_mended() {
     tail.until("cannot write down how the turn ended, trying again: ");
     // Cut off again, nothing is missing: the turn's outcome is written late.
     fs::write(team.dir().board(), &whole).unwrap();
-    team.until_event("\"completed\":{\"id\":1");
+    team.until_event("\"kind\":\"completed\",\"data\":{\"id\":1");
     assert_eq!(team.task(1)["attempts"][0]["end"]["result"], "begun\ngot hello");
 }
 

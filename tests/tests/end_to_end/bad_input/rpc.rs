@@ -136,7 +136,7 @@ fn a_worker_answers_and_goes_on() {
     link.trial("prompt", &json!({"jsonrpc": "2.0", "id": "alive", "method": "ping", "params": [1]}));
     // It still works: what it is given to do is done.
     team.ok("task add --run echo done");
-    team.until_event("\"completed\":{\"id\":1");
+    team.until_event("\"kind\":\"completed\",\"data\":{\"id\":1");
 }
 
 #[test]

@@ -3,29 +3,31 @@
 use teamster_protocol::model::id::TaskId;
 
 use super::{LineState, TextPage, hear, listening, print_json};
-use crate::front::cli::print::{OutputAudience, harmless_lines};
+use crate::front::cli::print::harmless_lines;
 use crate::front::cli::{CliContext, CliError, ExitStatus, OutputShape};
 use crate::ops::follow::{FollowMode, Listening};
-use crate::ops::logs::{self, TaskLogNews};
+use crate::ops::logs::{self, LostTranscript, TaskLogNews};
 
 pub(super) async fn of_task(context: &CliContext, id: TaskId, mode: FollowMode) -> Result<ExitStatus, CliError> {
     let (mut page, mut shown) = (TextPage::default(), None);
     let told = logs::task_logs(&context.session, id, mode, |news| {
         let audience = match (context.shape, news) {
             (OutputShape::Json, TaskLogNews::Entries(entries)) => print_json(entries)?,
-            (OutputShape::Json, TaskLogNews::Missing { .. }) => OutputAudience::There,
+            (OutputShape::Json, TaskLogNews::Lost(lost)) => print_json(&[lost])?,
             (OutputShape::Text, TaskLogNews::Entries(entries)) => {
                 let clock = context.clock();
                 for entry in entries {
-                    if shown != Some(entry.attempt) {
-                        page.head(&format!("attempt {} on {}", entry.attempt, entry.member));
-                        shown = Some(entry.attempt);
+                    if let Some(attempt) = entry.attempt
+                        && shown != Some(attempt)
+                    {
+                        page.head(&format!("attempt {attempt} on {}", entry.member));
+                        shown = Some(attempt);
                     }
                     page.add(&entry.entry, &clock);
                 }
                 page.print_if_followed(mode)?
             }
-            (OutputShape::Text, TaskLogNews::Missing { member, attempt, last }) => {
+            (OutputShape::Text, TaskLogNews::Lost(LostTranscript { member, attempt, last, .. })) => {
                 page.head(&format!("attempt {attempt} on {member}: its transcript is not kept; the last of it was"));
                 shown = Some(attempt);
                 page.text.push_str(&harmless_lines(last));
