@@ -128,7 +128,7 @@ fn the_log_of_a_task_has_all_its_attempts_and_nothing_else() {
     });
     let entries = team.ok("logs 1 --json");
     let entries: Vec<Value> = entries.lines().map(|line| serde_json::from_str(line).expect("an object")).collect();
-    let of: Vec<(&Value, &Value)> = entries.iter().map(|entry| (&entry["member"], &entry["attempt"])).collect();
+    let of: Vec<(&Value, &Value)> = entries.iter().map(|entry| (&entry["whose"], &entry["attempt"])).collect();
     assert_eq!((of.first(), of.last()), (Some(&(&"alice".into(), &1.into())), Some(&(&"alice".into(), &2.into()))));
     team.ok("task add --run --after 1 true");
     assert!(team.ok("logs 2").contains("nobody has begun task 2 yet"));
