@@ -279,9 +279,15 @@ fn is_in_place(file: &File, path: &Path) -> io::Result<bool> {
     let open = file.metadata()?;
     match path.symlink_metadata() {
         Ok(there) => Ok((there.dev(), there.ino()) == (open.dev(), open.ino())),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(false),
+        Err(error) if leads_nowhere(&error) => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// Whether an error says that a path names nothing: no such name, a file on the way to it, or links in a circle.
+fn leads_nowhere(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+        || error.raw_os_error() == Some(libc::ELOOP)
 }
 
 fn whole_file(kind: i32) -> libc::flock {

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use super::{LockError, LockHolder, PresenceLock};
+use super::{LockError, LockHolder, PresenceLock, leads_nowhere};
 use crate::host::team_dir::TeamDir;
 
 /// A lock with all that is needed to take it anew where its file was removed or replaced.
@@ -103,7 +103,7 @@ impl LifeLock {
 fn identity(dir: &Path) -> io::Result<Option<(u64, u64)>> {
     match fs::metadata(dir) {
         Ok(there) => Ok(Some((there.dev(), there.ino()))),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(error) if leads_nowhere(&error) => Ok(None),
         Err(error) => Err(error),
     }
 }
