@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, poll};
+use nix::sys::signal::Signal;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use teamster_protocol::host::process;
 use teamster_tests::team::{Running, Team};
@@ -60,6 +61,16 @@ fn leading(team: &Team, poll_ms: &str) -> Running {
     up
 }
 
+/// Kills a leader that is still there at the end of its test: what would end it in order has been removed.
+struct KilledAtLast(process::ProcessIdentity);
+
+impl Drop for KilledAtLast {
+    fn drop(&mut self) {
+        // One that has ended already is no error.
+        let _ = self.0.signal(Signal::SIGKILL);
+    }
+}
+
 /// A directory, and what is done to it.
 type Removal = (&'static str, fn(&Team));
 
@@ -86,7 +97,8 @@ fn ends_after((what, remove): Removal) {
     let up = leading(&team, POLL_MS);
     let worker = team.json("status alice")["pid"].as_u64().expect("it runs") as u32;
     let worker = process::identity(worker).expect("it runs");
-    let warden = up.started();
+    let (warden, leader) = (up.started(), process::identity(up.pid()).expect("it runs"));
+    let _killed = KilledAtLast(leader);
     remove(&team);
     until_ended(warden);
     let ticks = clock_ticks(warden);

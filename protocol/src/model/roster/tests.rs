@@ -1,6 +1,7 @@
 //! What the roster says of members that come, go and come back, and of facts it has no use for.
 
 use super::*;
+use crate::model::board::AutoClaim;
 use crate::store::file::{Durability, FactOffset, Log};
 
 fn name(text: &str) -> MemberName {

@@ -1,0 +1,257 @@
+//! What a worker of the simulation takes from the world, and how it carries out what its core decides.
+
+use teamster_leader::core as leader;
+use teamster_protocol::model::agent::preset::PromptKind;
+use teamster_protocol::model::agent::{AgentFault, TurnEnd};
+use teamster_protocol::model::board::{WaitingClaimant, WorkerDeath};
+use teamster_protocol::model::id::{Address, TaskId};
+use teamster_protocol::model::mail::{MessageBody, Urgency};
+use teamster_protocol::model::notice::TranscriptText;
+use teamster_protocol::model::receipt::TextId;
+use teamster_protocol::model::task::{CommandInput, TaskWork};
+use teamster_worker::core::{AttemptEnd, ClaimedTask, SteerOf, WorkerAction, WorkerAnswer, WorkerEvent};
+
+use super::super::agent::{AgentStanding, AgentTurnEnd, leave_over};
+use super::super::world::{Due, NotWritten, World};
+use super::{Source, Worker, sweep};
+
+impl Worker {
+    pub(super) fn take(&mut self, world: &mut World, address: &Address, source: Source) -> Option<WorkerEvent> {
+        match source {
+            Source::News => self.news.pop_front(),
+            Source::Ask => self.calls.pop_front().map(|(call, what)| WorkerEvent::Called { call, what }),
+            Source::Mailbox => {
+                world.rung.remove(address);
+                self.rang = true;
+                let unread = world.unread(address);
+                (!unread.is_empty()).then_some(WorkerEvent::MailArrived(unread))
+            }
+            Source::Ring => std::mem::take(&mut self.rang).then_some(WorkerEvent::Rang),
+            Source::Poll => {
+                self.polled = false;
+                let unread = world.unread(address);
+                if unread.is_empty() {
+                    return Some(WorkerEvent::Polled);
+                }
+                self.answers.push_back(WorkerEvent::Polled);
+                Some(WorkerEvent::MailArrived(unread))
+            }
+            Source::Tick => Some(WorkerEvent::Tick),
+            Source::Signal => std::mem::take(&mut self.terminated).then_some(WorkerEvent::Terminated),
+            Source::Link => std::mem::take(&mut self.link_lost).then_some(WorkerEvent::LeaderLost),
+        }
+    }
+
+    pub(super) fn act(
+        &mut self,
+        world: &mut World,
+        who: &WaitingClaimant,
+        me: &Address,
+        index: usize,
+        life: u32,
+        action: WorkerAction,
+    ) {
+        match action {
+            WorkerAction::ClaimNext => self.claim(world, who),
+            WorkerAction::Away => {
+                let _ = world.decide(me.as_str(), |board| Ok((board.away(&who.name), ())));
+            }
+            WorkerAction::StartTurn { turn, task, work } => {
+                self.tell_of_turns(
+                    world,
+                    who,
+                    &TranscriptText::TurnStarted { turn, task, prompt: work.text().to_owned() },
+                );
+                self.start_turn(world, (index, life), turn, task, &work);
+            }
+            WorkerAction::Steer { of, text } => {
+                if let (SteerOf::Mail, TextId::Message(id)) = (&of, text.id)
+                    && world.message(id).1.urgency != Urgency::Now
+                {
+                    world.oracle.broke(format!("message {id} is not urgent and steers"));
+                }
+                match (&self.work, &of) {
+                    (Some(TaskWork::Run { input: CommandInput::Open, .. }), SteerOf::Call(_))
+                    | (Some(TaskWork::Prompt(_)), _) => {}
+                    (Some(TaskWork::Run { .. }), _) | (None, _) => {
+                        world.oracle.broke(format!("{:?} is steered by {of:?} in {:?}", self.life, self.work));
+                    }
+                }
+                let outcome = self.agent.steer(world, text.id);
+                self.answers.push_back(WorkerEvent::Steered { of, text, outcome });
+            }
+            WorkerAction::Permit { question, .. } => world.oracle.broke(format!("nobody asked {question}")),
+            WorkerAction::KeepSession { session } => world.oracle.broke(format!("nobody told of session {session}")),
+            WorkerAction::AbortTurn => {
+                if let AgentStanding::Turn(turn) = &mut self.agent.standing {
+                    turn.is_aborted = true;
+                    // It may finish in the same moment.
+                    if !world.chance.one_in(8) {
+                        turn.ends = AgentTurnEnd::Plain(TurnEnd::Aborted);
+                    }
+                    let (in_ms, number) = (world.chance.below(20), turn.number);
+                    world.later(in_ms, Due::TurnEnds(index, life, number));
+                }
+            }
+            WorkerAction::Record(attempt) => self.record(world, me, attempt),
+            WorkerAction::Acknowledge { ids } => {
+                for id in &ids {
+                    let is_text = matches!(world.message(*id).1.body, MessageBody::Text { .. });
+                    let talks = self.agent.prompts == PromptKind::Conversation;
+                    world.oracle.acknowledging(&self.life, *id, is_text, talks);
+                }
+                match world.acknowledge(me, &ids) {
+                    Ok(()) => self.core.acknowledged(&ids),
+                    Err(_) => self.answers.push_back(WorkerEvent::NotAcknowledged { ids }),
+                }
+            }
+            WorkerAction::Reply(reply) => {
+                world.oracle.replied(&self.life, &reply);
+                world.post(me.clone(), &Address::Lead, Urgency::Now, MessageBody::ShutdownReply(reply));
+            }
+            WorkerAction::Say(said) => {
+                if said == TranscriptText::Ready {
+                    self.is_ready = true;
+                    if self.launched_by == Some(world.leaders) {
+                        world.to_lead.push(leader::LeaderEvent::Ready { name: who.name.clone(), pid: 1 });
+                    }
+                }
+                self.tell_of_turns(world, who, &said);
+                if let TranscriptText::Mail { id, .. } = said {
+                    let (order, message) = world.message(id);
+                    world.oracle.shown(&self.life, &message, order);
+                    if message.urgency == Urgency::Idle && !self.found_nothing {
+                        world.oracle.broke(format!("message {id} can wait, and was shown before a look at the board"));
+                    }
+                }
+            }
+            WorkerAction::Answer { call, answer } => {
+                if let Ok(WorkerAnswer::Aborting(aborting)) = &answer
+                    && let Some(task) = aborting.task
+                {
+                    world.oracle.abort_accepted(&self.life, task);
+                }
+                world.oracle.answered(call);
+            }
+            WorkerAction::Sweep => sweep(world, |name| *name == who.name, me.as_str()),
+            WorkerAction::LookForLeader => {
+                let seen = world.lead_is_up;
+                self.answers.push_back(if seen { WorkerEvent::LeaderSeen } else { WorkerEvent::LeaderAbsent });
+            }
+            WorkerAction::Leave { .. } => unreachable!("the member takes its leave"),
+        }
+    }
+
+    /// Its leader, if it has one, hears of its turns.
+    fn tell_of_turns(&mut self, world: &mut World, who: &WaitingClaimant, said: &TranscriptText) {
+        let name = who.name.clone();
+        let event = if let TranscriptText::TurnStarted { turn, task, .. } = said {
+            let turn = leader::TurnOpen { turn: *turn, task: *task };
+            self.open_turn = Some(turn);
+            leader::LeaderEvent::TurnStarted { name, turn }
+        } else if let TranscriptText::TurnEnded { turn, end, .. } = said {
+            self.open_turn = None;
+            leader::LeaderEvent::TurnEnded { name, turn: *turn, stop: end.clone() }
+        } else {
+            return;
+        };
+        if self.heard_by == Some(world.leaders) {
+            world.to_lead.push(event);
+        }
+    }
+
+    fn claim(&mut self, world: &mut World, who: &WaitingClaimant) {
+        let claim = world.claim_next(who);
+        self.found_nothing = matches!(claim, Ok(None));
+        let event = match claim {
+            Ok(claim) => WorkerEvent::Claimed(claim.map(|claim| {
+                self.claimed = Some((claim.id, claim.attempt));
+                let task = &world.asked_for[&claim.id];
+                ClaimedTask { work: task.work.clone(), timeout_ms: task.timeout_ms, claim }
+            })),
+            Err(_) => WorkerEvent::NotRecorded { error: "the disk is full".to_owned() },
+        };
+        self.answers.push_back(event);
+    }
+
+    fn start_turn(
+        &mut self,
+        world: &mut World,
+        (index, life): (usize, u32),
+        number: u64,
+        task: Option<TaskId>,
+        work: &TaskWork,
+    ) {
+        let mail = world.messages_in(work.text());
+        if let AgentStanding::Gone = self.agent.standing {
+            leave_over(world, &self.life, mail);
+            let (reason, fault) = ("it is closed".to_owned(), AgentFault::Place);
+            self.answers.push_back(WorkerEvent::PromptRefused { reason, fault });
+            return;
+        }
+        if !matches!(self.agent.standing, AgentStanding::Idle) || number <= self.last_turn {
+            world.oracle.broke(format!("{:?} begins turn {number} while its agent is {:?}", self.life, self.agent));
+        }
+        if !self.agent.prompts.takes(work.kind()) {
+            world.oracle.broke(format!("{:?} only runs commands, and is given {work:?}", self.life));
+        }
+        self.work = Some(work.clone());
+        self.last_turn = number;
+        self.found_nothing = false;
+        if world.chance.one_in(30) {
+            leave_over(world, &self.life, mail);
+            let fault = match world.weather.crash_one_in {
+                0 => AgentFault::Prompt,
+                _ => *world.chance.pick(&[AgentFault::Prompt, AgentFault::Place, AgentFault::Agent]),
+            };
+            self.answers.push_back(WorkerEvent::PromptRefused { reason: "it has no wish to".to_owned(), fault });
+            return;
+        }
+        let task = task.and(self.claimed);
+        if let Some((id, attempt)) = task {
+            world.oracle.turn_began(&self.life, id, attempt);
+        }
+        let takes_ms = match world.chance.below(4) {
+            0 => world.chance.below(5),
+            1 | 2 => world.chance.below(2_000),
+            _ => world.chance.below(20_000),
+        };
+        self.news.extend(self.agent.begin(world, number, task, mail));
+        world.later(takes_ms, Due::TurnEnds(index, life, number));
+        self.answers.push_back(WorkerEvent::PromptTaken);
+    }
+
+    pub(super) fn turn_ends(&mut self, world: &mut World, ended: u64) {
+        let AgentStanding::Turn(turn) = &self.agent.standing else { return };
+        if turn.number != ended {
+            return;
+        }
+        let news = self.agent.end(world, &self.life);
+        world.say(|| format!("the agent of {} ends turn {ended}: {news:?}", self.life.0));
+        self.news.extend(news);
+    }
+
+    fn record(&mut self, world: &mut World, me: &Address, attempt: AttemptEnd) {
+        world.oracle.recording(&self.life, &attempt);
+        let written = world.decide(me.as_str(), |board| {
+            let fact = match attempt {
+                AttemptEnd::Complete { claim, result } => board.complete(&claim, result)?,
+                AttemptEnd::Fail { claim, reason, result } => board.fail(&claim, reason, result)?,
+                AttemptEnd::Release { claim, why, partial } => board.release(&claim, why, partial)?,
+                AttemptEnd::Die { claim, cause, partial } => {
+                    board.die(&claim, WorkerDeath { cause: Some(&cause), last_words: &partial })?
+                }
+            };
+            Ok((vec![fact], ()))
+        });
+        self.answers.push_back(match written {
+            Ok(()) => WorkerEvent::Recorded,
+            Err(NotWritten::DiskFull) => WorkerEvent::NotRecorded { error: "the disk is full".to_owned() },
+            Err(NotWritten::Refused(refusal)) => {
+                // Nobody but the living worker can end its attempt.
+                world.oracle.broke(format!("the outcome of {:?} was refused: {refusal}", self.life));
+                WorkerEvent::RecordRefused { why: refusal.to_string() }
+            }
+        });
+    }
+}
