@@ -10,6 +10,7 @@ pub mod greedy;
 pub mod hermetic;
 pub mod linear;
 pub mod load;
+pub mod outside;
 pub mod scripted;
 pub mod sim;
 pub mod spec;

@@ -14,6 +14,7 @@ mod help;
 mod housekeeping;
 mod leader;
 mod members;
+mod outside;
 mod removed;
 mod repositories;
 mod run;
