@@ -1,6 +1,7 @@
 //! The operations of a team, one a verb. An operation asks first whether its caller may, takes and returns typed
 //! values, prints nothing, and knows no front.
 
+pub mod agents;
 pub mod caller;
 pub mod cleanup;
 pub mod config;

@@ -175,6 +175,7 @@ fn story() -> BTreeMap<String, Value> {
     told.run("kill", &["kill", "alice"]);
     told.run("forget", &["forget", "alice"]);
     told.run("teams", &["teams"]);
+    told.run("agents", &["agents"]);
     told.run_to_result("down", &["down"]);
     told.run("demo", &["demo"]);
     std::mem::take(&mut told.told)

@@ -10,6 +10,8 @@ use crate::front::cli::print::{AsideWriter, DayClock, OutputAudience, PagerUse};
 use crate::ops::session::{Session, SettingsFiles};
 use crate::warden;
 
+mod agent;
+mod agents;
 mod cleanup;
 mod complete;
 mod config;

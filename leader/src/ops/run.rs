@@ -9,9 +9,8 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use jsonrpsee::core::client::Error as RpcError;
 use teamster_protocol::host::settings::CommonSettings;
 use teamster_protocol::host::team_dir::TeamDir;
-use teamster_protocol::model::agent::preset::preset;
 use teamster_protocol::model::board::{AutoClaim, BoardFact};
-use teamster_protocol::model::id::{Address, AgentName, MemberName, TaskId};
+use teamster_protocol::model::id::{Address, MemberName, TaskId};
 use teamster_protocol::model::roster::StallPolicy;
 use teamster_protocol::model::task::{NewTask, TaskStatus};
 use teamster_protocol::team::{Team, TeamView};
@@ -19,6 +18,7 @@ use teamster_protocol::wire::api::{LeaderApiClient, SpawnRequest, SpawnedMember,
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::agents::{ChosenAgent, WantedAgent};
 use super::config::TaskLimits;
 use super::error::OpsError;
 use super::error::run::RunError;
@@ -57,8 +57,8 @@ pub struct WantedRun {
     pub leftover: RunLeftover,
     /// How many workers that the plan does not name; what is configured, or what the plan needs, if not given.
     pub workers: Option<u16>,
-    /// The agent they drive; the configured one if not given.
-    pub agent: Option<AgentName>,
+    /// The agent they drive.
+    pub agent: WantedAgent,
     /// The place in which they work.
     pub workspace: WantedWorkspace,
     /// The answer to an agent that is silent in a turn.
@@ -114,7 +114,7 @@ pub fn preview(session: &Session, wanted: WantedRun) -> Result<RunPreview, OpsEr
         return Err(RunError::Nothing.into());
     }
     let RunOptions { agent, workspace, .. } = options;
-    Ok(RunPreview::of(&view, outline, agent, workspace))
+    Ok(RunPreview::of(&view, outline, agent.name, workspace))
 }
 
 async fn run_to_end(
@@ -147,7 +147,7 @@ struct RunOptions<'a> {
     plan: Option<Plan>,
     leftover: RunLeftover,
     workers: Option<usize>,
-    agent: AgentName,
+    agent: ChosenAgent,
     workspace: WorkspaceRequest,
     stall: StallPolicy,
     task_limits: TaskLimits,
@@ -163,7 +163,7 @@ impl<'a> RunOptions<'a> {
             settings: session.settings,
             leftover: wanted.leftover,
             workers: wanted.workers.or(config.workers.value).map(usize::from),
-            agent: wanted.agent.unwrap_or_else(|| config.agent.value.clone()),
+            agent: wanted.agent.choose(config)?,
             workspace: wanted.workspace.request(session)?,
             stall: wanted.stall.stall(session),
             task_limits: config.task_limits(),
@@ -183,10 +183,10 @@ impl<'a> RunOptions<'a> {
 }
 
 fn check_work(options: &RunOptions<'_>) -> Result<(), RunError> {
-    let Ok(preset) = preset(&options.agent) else { return Ok(()) };
-    let is_unread = |task: &&PlannedTask| !preset.abilities.prompts.takes(task.work.kind());
+    let Some(abilities) = options.agent.options.abilities(&options.agent.name) else { return Ok(()) };
+    let is_unread = |task: &&PlannedTask| !abilities.prompts.takes(task.work.kind());
     match options.plan.iter().flat_map(|plan| &plan.tasks).find(is_unread) {
-        Some(task) => Err(RunError::PromptForShell { label: task.id.clone(), agent: options.agent.clone() }),
+        Some(task) => Err(RunError::PromptForShell { label: task.id.clone(), agent: options.agent.name.clone() }),
         None => Ok(()),
     }
 }
@@ -307,8 +307,8 @@ impl<'a> Run<'a> {
         let peer = self.leadership.peer.clone();
         let request = SpawnRequest {
             name: member.name.clone(),
-            agent: self.options.agent.clone(),
-            options: Default::default(),
+            agent: self.options.agent.name.clone(),
+            options: self.options.agent.options.clone(),
             role: member.role.clone(),
             auto: AutoClaim::On,
             workspace: self.options.workspace.clone(),

@@ -6,10 +6,11 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use teamster_protocol::model::board::AutoClaim;
-use teamster_protocol::model::id::{AgentName, MemberName, Role};
+use teamster_protocol::model::id::{MemberName, Role};
 use teamster_protocol::model::roster::{OnStall, StallPolicy};
 use teamster_protocol::wire::api::{LeaderApiClient, SpawnRequest, SpawnedMember, WorkspaceRequest};
 
+use super::agents::WantedAgent;
 use super::connect;
 use super::error::OpsError;
 use super::session::Session;
@@ -18,8 +19,8 @@ use super::verb::Verb;
 /// The wanted settings of a new member, whatever its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WantedMember {
-    /// The agent it drives; the configured one if not given.
-    pub agent: Option<AgentName>,
+    /// The agent it drives.
+    pub agent: WantedAgent,
     /// Its role.
     pub role: Option<Role>,
     /// Whether it takes tasks that are not assigned to it.
@@ -95,7 +96,9 @@ pub async fn spawn(
         return Err(OpsError::refused(format!("{twice} is named twice"), "a member has one worker: name each once"));
     }
     let WantedMember { agent, role, auto, workspace, stall } = wanted;
-    let (agent, workspace) = (agent.unwrap_or_else(|| session.config.agent.value.clone()), workspace.request(session)?);
+    let agent = agent.choose(&session.config)?;
+    agent.must_be_installed()?;
+    let workspace = workspace.request(session)?;
     let stall = stall.stall(session);
     let (leader, _) = connect::connect_or_start(session).await?;
     let mut starting: FuturesUnordered<_> = names
@@ -103,8 +106,8 @@ pub async fn spawn(
         .map(async |name| {
             let request = SpawnRequest {
                 name: name.clone(),
-                agent: agent.clone(),
-                options: Default::default(),
+                agent: agent.name.clone(),
+                options: agent.options.clone(),
                 role: role.clone(),
                 auto,
                 workspace: workspace.clone(),

@@ -257,9 +257,9 @@ environment before the repository, the repository before you, and you before wha
   answer-within = \"10s\"      # a worker to its leader
   leader-grace = \"30s\"       # a worker without its leader
 
-  [agent.NAME]               # read and shown; members drive shell only so far
-  driver = \"acp\"
-  command = [\"my-agent\", \"--acp\"]
+  [agent.NAME]               # yours: an agent of your own; of a repository: model and effort only
+  driver = \"pi\"             # how it is spoken to
+  command = [\"my-pi\", \"--mode\", \"rpc\"]
   env = { MY_VARIABLE = \"1\" }
   model = \"a/model\"
   effort = \"high\"
@@ -323,6 +323,10 @@ verbs! {
         "teamster teams\n\
          teamster teams --json | jq '.teams[] | select(.open > 0)'")
         .looks();
+    Agents = VerbRow::new("agents", Members, "List the agents that members may drive, and what each can do",
+        "teamster agents\n\
+         teamster agents --json | jq '.agents[] | select(.installed) | .name'")
+        .looks();
     Config = VerbRow::new("config", Upkeep, "Show each setting, and who gave it: the command line, the environment, a file, or nobody",
         "teamster config\n\
          teamster config --json")
@@ -331,7 +335,8 @@ verbs! {
     Spawn = VerbRow::new("spawn", Members, "Start members and wait until they are ready",
         "teamster spawn alice bob --worktree\n\
          teamster spawn bob --worktree --base main --role tests\n\
-         teamster spawn carol --cwd . --no-claim")
+         teamster spawn carol --cwd . --no-claim\n\
+         teamster spawn dora --agent pi --model anthropic/claude-sonnet-4-5 --effort high")
         .synonyms(&["start"])
         .only_lead("spawn members");
     List = VerbRow::new("list", Look, "List the members",

@@ -229,6 +229,15 @@ impl ApprovalPolicy {
     /// Every word that can be read as an `ApprovalPolicy`, as people write it.
     pub const WORDS: [&str; 3] = ["ask", "auto", "deny"];
 
+    /// The setting as people write it.
+    pub fn word(self) -> &'static str {
+        match self {
+            ApprovalPolicy::Ask => "ask",
+            ApprovalPolicy::Auto => "auto",
+            ApprovalPolicy::Deny => "deny",
+        }
+    }
+
     /// The answer that this setting gives at once; nothing if somebody is to be asked.
     pub fn answer(self) -> Option<Permission> {
         match self {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::agent::options::AgentOptions;
 use crate::model::board::AutoClaim;
 use crate::model::id::{AgentName, MemberName, Role, TaskId};
 use crate::model::roster::{CellIsolation, StartedBy, WorkerEnd, Workspace};
@@ -22,6 +23,9 @@ pub struct MemberView {
     pub since_ms: u64,
     /// The agent it drives.
     pub agent: AgentName,
+    /// The settings of the agent beyond its name. Of its variables the names are shown and never the values.
+    #[serde(default, skip_serializing_if = "AgentOptions::is_empty")]
+    pub options: AgentOptions,
     /// Its role.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,

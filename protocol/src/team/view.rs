@@ -209,6 +209,7 @@ fn member_view(
         turn: turn.map(|open| open.turn),
         since_ms,
         agent: member.spec.agent.clone(),
+        options: member.spec.options.without_secrets(),
         role: member.spec.role.clone(),
         auto: member.spec.auto,
         workspace: member.spec.workspace.clone(),

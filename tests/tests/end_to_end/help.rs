@@ -56,6 +56,7 @@ fn the_help_of_every_command_shows_an_example_of_it() {
         "kill",
         "forget",
         "teams",
+        "agents",
         "run",
         "cleanup",
         "demo",

@@ -16,6 +16,7 @@ pub(super) fn member(name: &str, state: MemberState, tasks: &[u32]) -> MemberVie
         turn: None,
         since_ms: 1_000,
         agent: "shell".parse().expect("a name"),
+        options: Default::default(),
         role: None,
         auto: AutoClaim::On,
         workspace: Workspace::Shared { dir: PathBuf::from("/src/tool") },

@@ -13,7 +13,8 @@ use super::print::PagerUse;
 use super::words::{EndsWithText, TypedText};
 use super::{CliContext, CliError, ExitStatus};
 use super::{
-    cleanup, complete, config, demo, doctor, down, env, events, forget, help, id, inbox, kill, list, logs, mail, manual,
+    agents, cleanup, complete, config, demo, doctor, down, env, events, forget, help, id, inbox, kill, list, logs,
+    mail, manual,
 };
 use super::{restart_leader, run, shutdown, spawn, status, stop, talk, task, teams, up, wait, why};
 use crate::ops::verb::{PREFIXES, Verb, VerbListing, VerbPrefix, VerbRow};
@@ -141,6 +142,7 @@ commands! {
     RestartLeader(restart_leader::RestartLeaderArgs) => restart_leader::restart_leader;
     Id(id::IdArgs) => id::id;
     Teams(teams::TeamsArgs) => teams::teams;
+    Agents(agents::AgentsArgs) => agents::agents;
     Config(config::ConfigArgs) => config::config;
     Env(env::EnvArgs) => env::env;
     Spawn(spawn::SpawnArgs) => spawn::spawn;

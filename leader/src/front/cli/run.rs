@@ -5,8 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use teamster_protocol::model::id::AgentName;
-
+use super::agent::AgentArgs;
 use super::interrupt::interrupts;
 use super::stall::StallArgs;
 use super::workspace::wanted_workspace;
@@ -50,9 +49,9 @@ pub struct RunArgs {
     /// The commit the worktrees begin at [default: HEAD]
     #[arg(long, value_name = "REF", requires = "worktree")]
     pub base: Option<String>,
-    /// The agent the workers drive [default: shell, unless configured otherwise]
-    #[arg(long)]
-    pub agent: Option<AgentName>,
+    /// The agent the workers drive, and what that is told
+    #[command(flatten)]
+    pub agent: AgentArgs,
     /// Where to work, or which repository to take worktrees from [default: here]
     #[arg(long, value_name = "DIR")]
     pub cwd: Option<PathBuf>,
@@ -73,7 +72,7 @@ pub(super) async fn run(context: &CliContext, args: RunArgs) -> Result<ExitStatu
             (false, false) => RunLeftover::Refuse,
         },
         workers: args.workers,
-        agent: args.agent,
+        agent: args.agent.wanted(),
         workspace: wanted_workspace(args.cwd, args.worktree, args.shared, args.base),
         stall: args.stall.wanted(),
         timeout: args.timeout,

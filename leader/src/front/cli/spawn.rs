@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use teamster_protocol::model::board::AutoClaim;
-use teamster_protocol::model::id::{AgentName, MemberName, Role};
+use teamster_protocol::model::id::{MemberName, Role};
 use teamster_protocol::wire::api::SpawnedMember;
 
+use super::agent::AgentArgs;
 use super::interrupt::unless_interrupted;
 use super::print::{self, PrintedFailure, TextTone, paint};
 use super::stall::StallArgs;
@@ -20,9 +21,9 @@ pub struct SpawnArgs {
     /// The names of the members, which are started side by side: 1 to 40 of a-z, 0-9 and -
     #[arg(required = true, num_args = 1.., value_name = "NAME")]
     pub names: Vec<MemberName>,
-    /// The agent it drives [default: shell, unless configured otherwise]
-    #[arg(long)]
-    pub agent: Option<AgentName>,
+    /// The agent it drives, and what that is told
+    #[command(flatten)]
+    pub agent: AgentArgs,
     /// Work in a git worktree of its own, on the branch teamster/TEAM/NAME
     #[arg(long, conflicts_with = "shared")]
     pub worktree: bool,
@@ -48,7 +49,7 @@ pub struct SpawnArgs {
 
 pub(super) async fn spawn(context: &CliContext, args: SpawnArgs) -> Result<ExitStatus, CliError> {
     let wanted = WantedMember {
-        agent: args.agent,
+        agent: args.agent.wanted(),
         role: args.role,
         auto: if args.no_claim { AutoClaim::Off } else { AutoClaim::On },
         workspace: wanted_workspace(args.cwd, args.worktree, args.shared, args.base),

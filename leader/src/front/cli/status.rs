@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use teamster_protocol::model::agent::options::AgentOptions;
 use teamster_protocol::model::board::AutoClaim;
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::roster::{CellIsolation, StartedBy};
 use teamster_protocol::team::{MemberState, MemberView};
 
 use super::leader_line::condition;
-use super::print::{TableCell, TableColumn, TextTable, TextTone, ago, columns, humane, paint, shorten};
+use super::print::{TableCell, TableColumn, TextTable, TextTone, ago, columns, harmless, humane, paint, shorten};
 use super::task_text::{counts_text, numbers, parts};
 use super::{CliContext, CliError, ExitStatus, list, logs};
 use crate::ops::status::{LAST_ENTRIES_MAX, MemberStatus, TeamStatus, member_status, team_status};
@@ -151,7 +152,7 @@ fn member_text(status: &MemberStatus, context: &CliContext) -> String {
         AutoClaim::On => "takes open tasks",
         AutoClaim::Off => "takes only what is assigned to it",
     };
-    line(&mut text, "agent", &format!("{}{role}; {auto}", member.agent));
+    line(&mut text, "agent", &format!("{}{}{role}; {auto}", member.agent, agent_options(&member.options)));
     let dir = member.workspace.dir().display().to_string();
     line(&mut text, "works in", &paint(TextTone::Plain, &dir).to_string());
     if let Some(branch) = member.workspace.branch() {
@@ -179,4 +180,20 @@ fn member_text(status: &MemberStatus, context: &CliContext) -> String {
         text.push_str(&lines[lines.len().saturating_sub(LAST_ENTRIES_MAX)..].join("\n"));
     }
     text
+}
+
+/// What a member's agent is told, in words: `, model m1, effort high`.
+fn agent_options(options: &AgentOptions) -> String {
+    let AgentOptions { driver: _, command, args, env, model, effort, approval } = options;
+    let words = |words: &[String]| (!words.is_empty()).then(|| words.join(" "));
+    let parts = [
+        ("model", model.clone()),
+        ("effort", effort.clone()),
+        ("approval", approval.map(|approval| approval.word().to_owned())),
+        ("command", words(command)),
+        ("arguments", words(args)),
+        ("variables", (!env.is_empty()).then(|| env.keys().cloned().collect::<Vec<_>>().join(" "))),
+    ];
+    let told = parts.into_iter().filter_map(|(what, value)| Some(format!(", {what} {}", harmless(&value?))));
+    told.collect()
 }

@@ -1,4 +1,4 @@
-//! `[agent.NAME]`: an agent that a file describes. It is read, checked and shown; members drive `shell` alone so far.
+//! `[agent.NAME]`: an agent that a file describes: one of the user's own, or settings for one of the catalogue.
 
 use std::collections::BTreeMap;
 

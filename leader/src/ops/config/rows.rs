@@ -59,10 +59,8 @@ pub enum OriginRow {
     BuiltIn,
 }
 
-/// The remark on the agents that a file describes.
-const NOT_USED_YET: &str = "read and checked, not used yet: members drive shell only";
 /// The remark on a command that a repository's file would have started.
-const NOT_TRUSTED: &str = "not trusted, since a repository's file starts nothing by itself; not used yet either";
+const NOT_TRUSTED: &str = "not trusted, since a repository's file starts nothing by itself";
 /// The text in place of a value that is hidden.
 const HIDDEN: &str = "(hidden)";
 
@@ -148,14 +146,14 @@ fn agent_rows(name: &AgentName, origin: &SettingOrigin, settings: &AgentSettings
         let origin = origin_row(&origin.at_line(placed.line));
         let starts_something = matches!(key, "driver" | "command" | "env" | "approval");
         let note = match origin {
-            OriginRow::Repository { .. } if starts_something => NOT_TRUSTED,
+            OriginRow::Repository { .. } if starts_something => Some(NOT_TRUSTED),
             OriginRow::Repository { .. }
             | OriginRow::User { .. }
             | OriginRow::CommandLine { .. }
             | OriginRow::Environment { .. }
-            | OriginRow::BuiltIn => NOT_USED_YET,
+            | OriginRow::BuiltIn => None,
         };
-        ConfigRow { key: format!("agent.{name}.{key}"), value: Some(placed.value), origin, note: Some(note) }
+        ConfigRow { key: format!("agent.{name}.{key}"), value: Some(placed.value), origin, note }
     });
     rows.collect()
 }

@@ -73,12 +73,12 @@ fn every_key_is_read_and_shown_with_the_line_it_stands_on() {
     {"key":"limits.attempts","value":5,"from":"repository","file":"/src/tool/teamster.toml","line":17}
     {"key":"limits.answer-within","value":"20s","from":"repository","file":"/src/tool/teamster.toml","line":18}
     {"key":"limits.leader-grace","value":"1m","from":"repository","file":"/src/tool/teamster.toml","line":19}
-    {"key":"agent.pi.driver","value":"pi","from":"repository","file":"/src/tool/teamster.toml","line":22,"note":"not trusted, since a repository's file starts nothing by itself; not used yet either"}
-    {"key":"agent.pi.command","value":["pi","--mode","rpc"],"from":"repository","file":"/src/tool/teamster.toml","line":23,"note":"not trusted, since a repository's file starts nothing by itself; not used yet either"}
-    {"key":"agent.pi.env","value":{"PI_KEY":"(hidden)"},"from":"repository","file":"/src/tool/teamster.toml","line":28,"note":"not trusted, since a repository's file starts nothing by itself; not used yet either"}
-    {"key":"agent.pi.model","value":"some/model","from":"repository","file":"/src/tool/teamster.toml","line":24,"note":"read and checked, not used yet: members drive shell only"}
-    {"key":"agent.pi.effort","value":"high","from":"repository","file":"/src/tool/teamster.toml","line":25,"note":"read and checked, not used yet: members drive shell only"}
-    {"key":"agent.pi.approval","value":"ask","from":"repository","file":"/src/tool/teamster.toml","line":26,"note":"not trusted, since a repository's file starts nothing by itself; not used yet either"}
+    {"key":"agent.pi.driver","value":"pi","from":"repository","file":"/src/tool/teamster.toml","line":22,"note":"not trusted, since a repository's file starts nothing by itself"}
+    {"key":"agent.pi.command","value":["pi","--mode","rpc"],"from":"repository","file":"/src/tool/teamster.toml","line":23,"note":"not trusted, since a repository's file starts nothing by itself"}
+    {"key":"agent.pi.env","value":{"PI_KEY":"(hidden)"},"from":"repository","file":"/src/tool/teamster.toml","line":28,"note":"not trusted, since a repository's file starts nothing by itself"}
+    {"key":"agent.pi.model","value":"some/model","from":"repository","file":"/src/tool/teamster.toml","line":24}
+    {"key":"agent.pi.effort","value":"high","from":"repository","file":"/src/tool/teamster.toml","line":25}
+    {"key":"agent.pi.approval","value":"ask","from":"repository","file":"/src/tool/teamster.toml","line":26,"note":"not trusted, since a repository's file starts nothing by itself"}
     "#);
 }
 
@@ -150,11 +150,11 @@ fn a_repository_moves_no_root_and_starts_nothing() {
     let agents: Vec<&str> = rows.lines().filter(|line| line.contains("agent.pi")).collect();
     assert!(!rows.contains("/evil"), "the value of a variable may be a secret");
     insta::assert_snapshot!(agents.join("\n"), @r#"
-    {"key":"agent.pi.driver","value":"cmd","from":"repository","file":"/src/tool/teamster.toml","line":3,"note":"not trusted, since a repository's file starts nothing by itself; not used yet either"}
-    {"key":"agent.pi.command","value":"rm -rf /","from":"repository","file":"/src/tool/teamster.toml","line":2,"note":"not trusted, since a repository's file starts nothing by itself; not used yet either"}
-    {"key":"agent.pi.env","value":{"PATH":"(hidden)"},"from":"repository","file":"/src/tool/teamster.toml","line":5,"note":"not trusted, since a repository's file starts nothing by itself; not used yet either"}
-    {"key":"agent.pi.model","value":"m","from":"repository","file":"/src/tool/teamster.toml","line":4,"note":"read and checked, not used yet: members drive shell only"}
-    {"key":"agent.pi.command","value":"pi","from":"user","file":"/home/ada/.config/teamster/config.toml","line":2,"note":"read and checked, not used yet: members drive shell only"}
+    {"key":"agent.pi.driver","value":"cmd","from":"repository","file":"/src/tool/teamster.toml","line":3,"note":"not trusted, since a repository's file starts nothing by itself"}
+    {"key":"agent.pi.command","value":"rm -rf /","from":"repository","file":"/src/tool/teamster.toml","line":2,"note":"not trusted, since a repository's file starts nothing by itself"}
+    {"key":"agent.pi.env","value":{"PATH":"(hidden)"},"from":"repository","file":"/src/tool/teamster.toml","line":5,"note":"not trusted, since a repository's file starts nothing by itself"}
+    {"key":"agent.pi.model","value":"m","from":"repository","file":"/src/tool/teamster.toml","line":4}
+    {"key":"agent.pi.command","value":"pi","from":"user","file":"/home/ada/.config/teamster/config.toml","line":2}
     "#);
 }
 

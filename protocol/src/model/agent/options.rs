@@ -9,6 +9,9 @@ use super::ApprovalPolicy;
 use super::preset::{AgentAbilities, AgentCommand, DriverKind, UnknownAgent, abilities_of, preset};
 use crate::model::id::AgentName;
 
+/// The text in place of a value that is hidden.
+const HIDDEN_VALUE: &str = "(hidden)";
+
 /// The options of one member's agent. What is not given is as the catalogue has it for the agent's name.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct AgentOptions {
@@ -67,6 +70,12 @@ impl AgentOptions {
     /// Whether nothing is given.
     pub fn is_empty(&self) -> bool {
         *self == AgentOptions::default()
+    }
+
+    /// The same for people to see: the values of variables may be secrets, and are hidden.
+    pub fn without_secrets(&self) -> AgentOptions {
+        let hidden = self.env.keys().map(|name| (name.clone(), HIDDEN_VALUE.to_owned()));
+        AgentOptions { env: hidden.collect(), ..self.clone() }
     }
 
     /// The agent of that name with these options, as it is to be started. Refused for a name that neither the catalogue

@@ -57,6 +57,16 @@ pub enum DriverKind {
     Pi,
 }
 
+impl DriverKind {
+    /// Every driver that people may name, by the word for it.
+    pub const WORDS: [(&str, DriverKind); 2] = [("shell", DriverKind::Shell), ("pi", DriverKind::Pi)];
+
+    /// The driver of that word; nothing if people can name none so.
+    pub fn of_word(word: &str) -> Option<DriverKind> {
+        DriverKind::WORDS.iter().find(|(known, _)| *known == word).map(|(_, driver)| *driver)
+    }
+}
+
 /// The abilities of a kind of agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AgentAbilities {

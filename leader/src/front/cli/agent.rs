@@ -1,0 +1,59 @@
+//! The options about the agent that members drive.
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use teamster_protocol::model::agent::ApprovalPolicy;
+use teamster_protocol::model::agent::options::AgentOptions;
+use teamster_protocol::model::id::AgentName;
+
+use crate::ops::agents::WantedAgent;
+
+/// The agent that members drive, and what it is told.
+#[derive(Debug, clap::Args)]
+pub struct AgentArgs {
+    /// The agent to drive, one of teamster agents [default: shell, unless configured otherwise]
+    #[arg(long)]
+    pub agent: Option<AgentName>,
+    /// The model, in the agent's own words
+    #[arg(long, value_name = "MODEL")]
+    pub model: Option<String>,
+    /// How much the model is to think, in the agent's own words, such as high
+    #[arg(long, value_name = "EFFORT")]
+    pub effort: Option<String>,
+    /// What becomes of the agent's questions for permission: ask the lead, allow (auto), or deny [default: ask]
+    #[arg(long, value_name = "WHAT",
+        value_parser = PossibleValuesParser::new(ApprovalPolicy::WORDS).try_map(|word| word.parse::<ApprovalPolicy>()))]
+    pub approval: Option<ApprovalPolicy>,
+    /// A variable for the agent's environment; may be given several times
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_variable)]
+    pub env: Vec<(String, String)>,
+    /// An argument for the agent's program, after all others; may be given several times
+    #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
+    pub agent_arg: Vec<String>,
+}
+
+impl AgentArgs {
+    /// The wish that the options express.
+    pub(super) fn wanted(self) -> WantedAgent {
+        let options = AgentOptions {
+            args: self.agent_arg,
+            env: self.env.into_iter().collect(),
+            model: self.model,
+            effort: self.effort,
+            approval: self.approval,
+            ..AgentOptions::default()
+        };
+        WantedAgent { name: self.agent, options }
+    }
+}
+
+fn parse_variable(text: &str) -> Result<(String, String), String> {
+    let is_name = |name: &str| {
+        !name.is_empty()
+            && !name.starts_with(|c: char| c.is_ascii_digit())
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    match text.split_once('=') {
+        Some((name, value)) if is_name(name) => Ok((name.to_owned(), value.to_owned())),
+        Some(_) | None => Err("write NAME=VALUE, with a NAME of letters, digits and _".to_owned()),
+    }
+}
