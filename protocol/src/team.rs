@@ -28,6 +28,7 @@ mod command;
 mod error;
 mod exclusion;
 mod inbox;
+mod lost_turn;
 mod mail;
 mod member_process;
 mod member_view;
@@ -251,21 +252,25 @@ impl Team {
         }
     }
 
-    /// Gives back the tasks of a member whose worker is dead; `lock` is the member's, so that no successor can
-    /// begin meanwhile. `cause` is how it died, if that is known. Returns the tasks.
+    /// Gives back the tasks of a member whose worker is dead, and then writes down and tells what is lost of its last turn;
+    /// `lock` is the member's, so that no successor can begin meanwhile. `cause` is how it died, if that is known. Returns the
+    /// tasks. On an error it is to be called again: what was done is not done twice.
     pub fn bury(
         &mut self,
         name: &MemberName,
         cause: Option<&str>,
-        _lock: &PresenceLock,
+        lock: &PresenceLock,
     ) -> Result<Vec<TaskId>, TeamError> {
         let turns = self.dir.turns(name);
-        self.decide(self.durability, |board| {
+        let tasks = self.decide(self.durability, |board| {
             let last_words = if board.owned_by(name).next().is_some() { last_words(&turns) } else { String::new() };
             let facts = board.bury(name, WorkerDeath { cause, last_words: &last_words });
             let tasks = facts.iter().flat_map(BoardFact::tasks).collect();
             Ok((facts, tasks))
-        })
+        })?;
+        point("tasks given back, turn not ended");
+        self.end_turn_of_dead(name, cause, lock)?;
+        Ok(tasks)
     }
 
     /// Looks for members that hold tasks, or wait for some, and whose worker is dead, and buries each. Returns their
@@ -281,8 +286,10 @@ impl Team {
             match self.take_lock_of_dead(&name) {
                 Ok(lock) => {
                     point("lock of the dead taken");
-                    self.bury(&name, None, &lock)?;
-                    buried.push(name);
+                    match self.bury(&name, None, &lock) {
+                        Ok(_) => buried.push(name),
+                        Err(error) => failed = Some(error),
+                    }
                 }
                 Err(TeamError::Lock(LockError::Held { .. } | LockError::Astray { .. } | LockError::Dying { .. })) => {}
                 // A failure to bury one member keeps none of the others waiting.

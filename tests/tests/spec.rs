@@ -234,6 +234,8 @@ fn the_limits_are_those_of_the_program() {
         ("STALL_AFTER", seconds(limits::STALL_AFTER)),
         ("ANSWER_WITHIN", seconds(limits::ANSWER_WITHIN)),
         ("LAST_WORDS_BYTES_MAX", bytes(limits::LAST_WORDS_BYTES_MAX as u64)),
+        ("LOST_LINES_MAX", count(limits::LOST_LINES_MAX)),
+        ("LOST_LINE_CHARS_MAX", count(limits::LOST_LINE_CHARS_MAX)),
         ("log::LINE_BYTES_MAX", bytes(log::LINE_BYTES_MAX as u64)),
         ("GENERATION_BYTES_MAX", bytes(limits::GENERATION_BYTES_MAX)),
         ("peer::LINE_BYTES_MAX", bytes(peer::LINE_BYTES_MAX as u64)),

@@ -256,7 +256,8 @@ impl WorkerCore {
         match (what, &mut self.phase) {
             (WorkerAsk::Prompt { work }, WorkPhase::Idle) if self.leave.is_none() => {
                 self.act(WorkerAction::Away);
-                self.start_turn(now_ms, TurnFor::Call { call: Some(call) }, None, work);
+                let text = TextId::prompt_of(self.turns + 1);
+                self.start_turn(now_ms, TurnFor::Call { call: Some(call), text }, None, work);
             }
             (WorkerAsk::Steer { text }, WorkPhase::Turn(turn)) if turn.ending.is_none() => {
                 self.steer_turn(call, text);

@@ -146,7 +146,9 @@ impl WorkerHands {
                 self.away();
                 ActionResult::Nothing
             }
-            WorkerAction::StartTurn { turn, task, work } => ActionResult::Event(self.start_turn(turn, task, work)),
+            WorkerAction::StartTurn { turn, task, work, texts } => {
+                ActionResult::Event(self.start_turn(turn, task, work, texts))
+            }
             WorkerAction::Steer { of, text } => ActionResult::Event(self.steer(of, text)),
             WorkerAction::Permit { question, answer } => {
                 self.permit(&question, answer);
@@ -214,9 +216,9 @@ impl WorkerHands {
         }
     }
 
-    fn start_turn(&mut self, turn: u64, task: Option<TaskId>, work: TaskWork) -> WorkerEvent {
+    fn start_turn(&mut self, turn: u64, task: Option<TaskId>, work: TaskWork, texts: Vec<TextId>) -> WorkerEvent {
         self.turn = turn;
-        self.say(TranscriptText::TurnStarted { turn, task, prompt: work.text().to_owned() });
+        self.say(TranscriptText::TurnStarted { turn, task, work: work.clone(), texts });
         point("turn begun, agent not prompted");
         match self.agent.prompt(TextId::prompt_of(turn), task, work) {
             Ok(()) => WorkerEvent::PromptTaken,

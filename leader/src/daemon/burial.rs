@@ -32,7 +32,7 @@ impl LeaderDaemon<'_> {
             Ok(BurialOutcome::Done) => Some(LeaderEvent::Buried { name }),
             Ok(BurialOutcome::LockHeld) => None,
             Err(error) => {
-                tracing::error!(%name, "cannot give back what it held, trying again: {error}");
+                tracing::error!(%name, "cannot bury its worker, trying again: {error}");
                 None
             }
         }

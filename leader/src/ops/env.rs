@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 use teamster_protocol::model::id::{MemberName, TeamName};
+use teamster_protocol::model::shell_word::shell_word;
 
 use super::error::OpsError;
 use super::session::Session;
@@ -35,19 +36,10 @@ pub fn worker_command(session: &Session, name: MemberName) -> Result<WorkerComma
         session.config.variables_of_files().into_iter().map(|(name, value)| format!(" {name}={value}")).collect();
     let command = format!(
         "env TEAMSTER_ROOT={} TEAMSTER_TEAM={team}{of_files} {} --name {name}",
-        quoted(&root.to_string_lossy()),
-        quoted(&program.to_string_lossy()),
+        shell_word(&root.to_string_lossy()),
+        shell_word(&program.to_string_lossy()),
     );
     Ok(WorkerCommand { team: team.clone(), root: root.to_owned(), name, program, command })
-}
-
-/// A word for a POSIX shell.
-fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%,".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 #[cfg(test)]
@@ -58,7 +50,7 @@ mod tests {
     fn a_word_survives_the_shell() {
         for word in ["/a/b", "", "a b", "it's", "$HOME", "`x`", "a\nb"] {
             let said = std::process::Command::new("sh")
-                .args(["-c", &format!("printf %s {}", quoted(word))])
+                .args(["-c", &format!("printf %s {}", shell_word(word))])
                 .output()
                 .expect("a shell");
             assert_eq!(String::from_utf8_lossy(&said.stdout), word);

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::Serialize;
 use teamster_protocol::model::id::{BadName, MemberName, TaskId};
+use teamster_protocol::model::last_turn::WorkerVital;
 use teamster_protocol::model::task::StatusWord;
 use teamster_protocol::store::presence::WorkerLife;
 use teamster_protocol::store::transcript;
@@ -18,7 +19,7 @@ use super::verb::Verb;
 
 mod scene;
 
-pub use scene::{CauseText, MemberAbsence, MemberHindrance, TeamScene, WaitCause};
+pub use scene::{CauseText, LostPrompt, MemberAbsence, MemberHindrance, TeamScene, WaitCause};
 pub(crate) use scene::{TakerNeeds, because, raise_file_limit, started_again, takers};
 
 /// The subject of the question.
@@ -98,7 +99,12 @@ pub async fn why(session: &Session, subject: WhySubject) -> Result<WhyAnswer, Op
     let (board, roster) = (view.board(), view.roster());
     let over_file_limit = &members_over_file_limit(&view);
     let (in_turn, quiet) = (&in_turn, &quiet);
-    let scene = TeamScene { board, roster, running, in_turn, quiet, over_file_limit, lock_lost, reason: &reason };
+    let lost_prompts = &match &subject {
+        WhySubject::Task(_) => BTreeMap::new(),
+        WhySubject::Member(name) => lost_prompt(&view, running, name)?.into_iter().collect(),
+    };
+    let scene =
+        TeamScene { board, roster, running, in_turn, quiet, over_file_limit, lock_lost, lost_prompts, reason: &reason };
     match subject {
         WhySubject::Task(id) => {
             let because = scene.task(id, session.now_ms()).map_err(TeamError::from)?;
@@ -150,4 +156,16 @@ fn turns(view: &TeamView, running: &BTreeSet<MemberName>) -> Result<RunningTurns
         }
     }
     Ok(turns)
+}
+
+/// The member with the prompt of its last turn, if that was given by `send` and is lost.
+fn lost_prompt(
+    view: &TeamView,
+    running: &BTreeSet<MemberName>,
+    name: &MemberName,
+) -> Result<Option<(MemberName, LostPrompt)>, OpsError> {
+    let Some(last) = transcript::last_turn(&view.dir().turns(name))? else { return Ok(None) };
+    let worker = if running.contains(name) { WorkerVital::Alive } else { WorkerVital::Dead };
+    let lost = last.why_lost(worker).map(|reason| LostPrompt { turn: last.turn, work: last.work, reason });
+    Ok(lost.map(|lost| (name.clone(), lost)))
 }

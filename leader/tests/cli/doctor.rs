@@ -13,6 +13,7 @@ use teamster_protocol::host::process::{ProcessIdentity, own_identity};
 use teamster_protocol::model::id::{Address, TaskId};
 use teamster_protocol::model::notice;
 use teamster_protocol::model::roster::{Roster, StartedBy, TeamFact, WorkerProcess};
+use teamster_protocol::model::task::TaskWork;
 use teamster_protocol::store::file::{Durability, Log};
 use teamster_protocol::store::presence::PresenceLock;
 use teamster_protocol::store::transcript::Transcript;
@@ -215,7 +216,12 @@ fn a_board_that_was_removed_is_told_and_begun_anew_only_by_a_repair() {
     fs::remove_file(dir.board()).expect("it is there");
     fs::write(dir.task_view(TaskId(1_500)), "{}").expect("a view");
     let turns = dir.turns(&"alice".parse().expect("a name"));
-    let begun = notice::TranscriptText::TurnStarted { turn: 1, task: Some(TaskId(2_600)), prompt: "x".to_owned() };
+    let begun = notice::TranscriptText::TurnStarted {
+        turn: 1,
+        task: Some(TaskId(2_600)),
+        work: TaskWork::run("x"),
+        texts: Vec::new(),
+    };
     Transcript::open(turns).expect("transcripts").say(1, begun).expect("it is written");
     report(&place, 0, &["--repair"]);
     assert_eq!(place.json("task add three")["tasks"][0], 3_001);

@@ -168,7 +168,15 @@ fn a_transcript_is_followed_from_turn_to_turn() {
     for turn in 1..4 {
         let prompt = format!("prompt {turn}");
         transcript
-            .say(2, notice::TranscriptText::TurnStarted { turn, task: None, prompt: prompt.clone() })
+            .say(
+                2,
+                notice::TranscriptText::TurnStarted {
+                    turn,
+                    task: None,
+                    work: TaskWork::run(prompt.clone()),
+                    texts: Vec::new(),
+                },
+            )
             .expect("it is written");
         let mut line = String::new();
         lines.read_line(&mut line).expect("a line");

@@ -75,6 +75,10 @@ pub const STALL_AFTER: Duration = Duration::from_secs(600);
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// The length that is kept of the last output of a turn whose worker died.
 pub const LAST_WORDS_BYTES_MAX: usize = 2 << 10;
+/// How many lines of a lost prompt are told to the lead; `logs` has the rest.
+pub const LOST_LINES_MAX: usize = 4;
+/// How many characters of each of them.
+pub const LOST_LINE_CHARS_MAX: usize = 200;
 /// How long a worker that starts waits for its member's lock while it is held by whoever gives back what the one before it
 /// held: that is a write to the board, and the disk may be slow.
 pub const MEMBER_LOCK_WITHIN: Duration = Duration::from_secs(3);

@@ -8,6 +8,7 @@ use crate::model::agent::{
 };
 use crate::model::id::{Address, MessageId, TaskId};
 use crate::model::receipt::{ReceiptState, TextId};
+use crate::model::task::TaskWork;
 
 /// One line of a transcript, `turns/<member>/<turn>.jsonl`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,8 +43,15 @@ pub enum TranscriptText {
     Ready,
     /// The agent has a conversation of this name.
     Session { session: AgentSession },
-    /// A turn began with this prompt.
-    TurnStarted { turn: u64, task: Option<TaskId>, prompt: String },
+    /// A turn began with this work. The texts are those that the prompt is made of, none for the work of a task.
+    TurnStarted {
+        turn: u64,
+        task: Option<TaskId>,
+        #[serde(flatten)]
+        work: TaskWork,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        texts: Vec<TextId>,
+    },
     /// The agent said this.
     Text { text: String },
     /// The agent thought this.
@@ -68,8 +76,15 @@ pub enum TranscriptText {
     Stalled { turn: u64, quiet_ms: u64 },
     /// The turn ended.
     TurnEnded { turn: u64, task: Option<TaskId>, end: TurnEnd },
-    /// The provider takes no more for now: the member waits until then, and keeps its task.
-    Parked { task: Option<TaskId>, until_ms: u64, reason: String },
+    /// The provider takes no more for now: the member waits until then, and keeps its task. The turn is the one that is
+    /// begun again after the wait.
+    Parked {
+        task: Option<TaskId>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        turn: Option<u64>,
+        until_ms: u64,
+        reason: String,
+    },
     /// The worker found nothing to claim.
     Waiting,
     /// Something went wrong; the text says what, and how the worker deals with it.

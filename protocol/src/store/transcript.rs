@@ -21,7 +21,7 @@ mod standing;
 #[cfg(test)]
 mod tests;
 
-pub use standing::{OpenTurn, TranscriptStanding, last_words, open_turn, standing};
+pub use standing::{OpenTurn, TranscriptStanding, last_turn, last_words, open_turn, standing};
 
 /// The longest file that is read as a transcript. One that is full takes what tells where its turn is, and is far below.
 const FILE_BYTES_MAX: u64 = 16 * TRANSCRIPT_BYTES_MAX;
@@ -134,6 +134,11 @@ impl Transcript {
             }
         }
         self.append(at_ms, what)
+    }
+
+    /// Goes on in the turn of the last file, which has not ended: for the holder of the lock of a worker that died in it.
+    pub fn go_on_with_turn(&mut self) {
+        self.amid = MemberActivity::Turn;
     }
 
     /// Makes what was said so far survive a loss of power.

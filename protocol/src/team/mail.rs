@@ -79,16 +79,22 @@ impl Team {
     /// reader is not on the roster.
     pub fn post(&mut self, to: &Address, urgency: Urgency, body: MessageBody) -> Result<MessageId, TeamError> {
         let id = clock::new_message_id();
-        let now_ms = clock::now_ms();
-        let message = Message { id, from: self.me.clone(), sent_ms: now_ms, urgency, body };
+        let message = Message { id, from: self.me.clone(), sent_ms: clock::now_ms(), urgency, body };
+        self.deliver(to, message, self.durability)?;
+        Ok(id)
+    }
+
+    /// Puts a message into a mailbox that it is not in yet. Refused if the reader is not on the roster.
+    pub(super) fn deliver(&mut self, to: &Address, message: Message, durability: Durability) -> Result<(), TeamError> {
+        let now_ms = message.sent_ms;
         let facts = |mailbox: &Mailbox| Ok::<_, MailRefusal>((mailbox.deliver(message.clone())?, ()));
         let by = self.me.as_str();
         if let Some(open) = self.mailboxes.get_mut(to) {
-            match deliver_into(open, by, now_ms, self.durability, facts) {
+            match deliver_into(open, by, now_ms, durability, facts) {
                 // The mailbox was removed, with its team or by hand, and a new one may exist. The mailbox of a member that
                 // was taken off the roster stays, and nobody reads it.
                 Err(TransactError::Log(LogError::Removed { .. })) => drop(self.mailboxes.remove(to)),
-                outcome => return Ok(outcome.map(|()| id)?),
+                outcome => return Ok(outcome?),
             }
         }
         if let Address::Member(name) = to {
@@ -96,10 +102,9 @@ impl Team {
             self.roster().member(name)?;
         }
         let mut mailbox: Log<Mailbox> = Log::open(self.dir.mailbox(to), now_ms)?;
-        let outcome = deliver_into(&mut mailbox, by, now_ms, self.durability, facts);
+        let outcome = deliver_into(&mut mailbox, by, now_ms, durability, facts);
         self.mailboxes.insert(to.clone(), mailbox);
-        outcome?;
-        Ok(id)
+        Ok(outcome?)
     }
 
     /// Sends a text to one member, or to all on the roster that have not left. To one, it fails if that fails; to all, it

@@ -3,10 +3,12 @@
 use super::*;
 use crate::host::process::own_identity;
 use crate::model::board::AutoClaim;
-use crate::model::mail::{MailRefusal, MessageBody, Urgency};
+use crate::model::mail::{MailRefusal, Message, MessageBody, Urgency};
 use crate::model::roster::{StartedBy, WorkerEnd, WorkerProcess, Workspace};
 use crate::model::task::TaskStatus;
 use crate::model::task::{TaskHold, TaskWork};
+
+mod lost_turn;
 
 fn open(root: &tempfile::TempDir, me: &str) -> Team {
     let dir = TeamDir::new(root.path(), "t".parse().unwrap());

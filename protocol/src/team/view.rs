@@ -313,8 +313,8 @@ mod tests {
         ada.team.add_tasks(|_| vec![NewTask::new(TaskWork::run("true"))]).unwrap();
         let me = WaitingClaimant::new(Ada::name());
         let claim = ada.team.claim_next(&me).unwrap().unwrap();
-        let (task, prompt) = (Some(claim.id), "true".to_owned());
-        ada.say(TranscriptText::TurnStarted { turn: 1, task, prompt });
+        let task = Some(claim.id);
+        ada.say(TranscriptText::TurnStarted { turn: 1, task, work: TaskWork::run("true"), texts: Vec::new() });
         assert_eq!((ada.seen().state, ada.seen().turn), (MemberState::Busy, None));
         let complete = |board: &Board| Ok((vec![board.complete(&claim, String::new())?], ()));
         ada.team.decide(Durability::Process, complete).unwrap();
@@ -326,7 +326,7 @@ mod tests {
     #[test]
     fn a_turn_for_no_task_is_seen_until_its_transcript_says_that_it_ended() {
         let mut ada = Ada::joined();
-        ada.say(TranscriptText::TurnStarted { turn: 1, task: None, prompt: "true".to_owned() });
+        ada.say(TranscriptText::TurnStarted { turn: 1, task: None, work: TaskWork::run("true"), texts: Vec::new() });
         assert_eq!((ada.seen().state, ada.seen().turn), (MemberState::Busy, Some(1)));
         ada.say(TranscriptText::TurnEnded { turn: 1, task: None, end: TurnEnd::Completed });
         assert_eq!((ada.seen().state, ada.seen().turn), (MemberState::Idle, None));

@@ -13,6 +13,7 @@ mod hanging;
 mod help;
 mod housekeeping;
 mod leader;
+mod lost_prompts;
 mod members;
 mod outside;
 mod removed;

@@ -21,7 +21,7 @@ fn leader(team: &Team) -> i32 {
 }
 
 /// Waits until a process has ended, whoever is to wait for it.
-fn until_gone(process: &process::ProcessIdentity) {
+pub(super) fn until_gone(process: &process::ProcessIdentity) {
     let pid = rustix::process::Pid::from_raw(process.pid as i32).expect("it is a number");
     let Ok(held) = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()) else { return };
     let mut ended = [PollFd::new(held.as_fd(), PollFlags::POLLIN)];

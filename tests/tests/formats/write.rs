@@ -205,10 +205,11 @@ fn question() -> QuestionId {
 
 fn transcripts(dir: &TeamDir) {
     let mut transcript = Transcript::open(dir.turns(&member("alice"))).unwrap();
-    let started = |turn, task: Option<u32>, prompt: &str| TranscriptText::TurnStarted {
+    let started = |turn, task: Option<u32>, command: &str| TranscriptText::TurnStarted {
         turn,
         task: task.map(TaskId),
-        prompt: prompt.to_owned(),
+        work: TaskWork::run(command),
+        texts: if task.is_none() { vec![TextId::prompt_of(turn)] } else { Vec::new() },
     };
     let said = [
         TranscriptText::Ready,
@@ -239,7 +240,12 @@ fn transcripts(dir: &TeamDir) {
         TranscriptText::PermissionAnswered { question: question(), answer: Permission::Once, by: PermissionBy::Policy },
         TranscriptText::Usage { turn: 2, usage: TokenUsage { input: 120, output: 7, ..TokenUsage::default() } },
         TranscriptText::TurnEnded { turn: 2, task: None, end: TurnEnd::failed("exit status 2") },
-        TranscriptText::Parked { task: None, until_ms: T + 60_000, reason: "5 hours are used up".to_owned() },
+        TranscriptText::Parked {
+            task: None,
+            turn: None,
+            until_ms: T + 60_000,
+            reason: "5 hours are used up".to_owned(),
+        },
         TranscriptText::Trouble { text: "cannot read the mailbox, trying again: Input/output error".to_owned() },
         TranscriptText::Leaving { reason: "it was asked to end".to_owned() },
     ];

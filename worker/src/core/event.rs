@@ -207,6 +207,8 @@ pub enum WorkerAction {
         task: Option<TaskId>,
         /// The work to do.
         work: TaskWork,
+        /// The texts that the prompt is made of; none for the work of a task.
+        texts: Vec<TextId>,
     },
     /// Say something to the agent in its turn; answered by [`WorkerEvent::Steered`].
     Steer {

@@ -3,7 +3,9 @@
 use teamster_protocol::model::agent::ProviderLimit;
 use teamster_protocol::model::limits::{PARK_DEFAULT, PARK_MIN};
 use teamster_protocol::model::notice::TranscriptText;
+use teamster_protocol::model::receipt::ReceiptState;
 
+use super::text::{TURN_ABORTED, WORKER_ENDS};
 use super::turn::{RunningTurn, TurnFor, TurnStop};
 use super::{BeforeClaim, ClaimedTask, WorkPhase, WorkerAction, WorkerCore, ms};
 
@@ -60,8 +62,12 @@ impl WorkerCore {
             Some(ParkedWork::Task(task)) => Some(task.claim.id),
             None => None,
         };
+        let turn = match &work {
+            Some(ParkedWork::Turn(turn)) => Some(turn.number),
+            Some(ParkedWork::Task(_)) | None => None,
+        };
         let StandingLimit { until_ms, reason } = limit;
-        self.act(WorkerAction::Say(TranscriptText::Parked { task, until_ms, reason: reason.clone() }));
+        self.act(WorkerAction::Say(TranscriptText::Parked { task, turn, until_ms, reason: reason.clone() }));
         self.phase = WorkPhase::Parked(ParkedUntil { until_ms, reason, work });
     }
 
@@ -93,6 +99,17 @@ impl WorkerCore {
         };
         match turn {
             Some(mut turn) => {
+                if let TurnFor::Call { text, .. } = turn.what_for {
+                    let reason = match &ending {
+                        TurnStop::Leaving => WORKER_ENDS,
+                        TurnStop::Stopped { .. }
+                        | TurnStop::TimedOut
+                        | TurnStop::Stalled { .. }
+                        | TurnStop::Hung { .. } => TURN_ABORTED,
+                    };
+                    let state = ReceiptState::Lost { reason: reason.to_owned() };
+                    self.act(WorkerAction::Say(TranscriptText::Receipt { text, state }));
+                }
                 turn.ending = Some(ending);
                 self.end_turn_of(now_ms, turn, teamster_protocol::model::agent::TurnEnd::Aborted, String::new());
             }

@@ -8,7 +8,12 @@ use teamster_protocol::model::id::{Address, MessageId};
 use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
 
-use super::{WorkerAction, WorkerCore};
+use super::{WorkPhase, WorkerAction, WorkerCore};
+
+/// Why a text is lost with a turn that was stopped.
+pub(super) const TURN_ABORTED: &str = "the turn was aborted";
+/// Why a text is lost with a worker that ends in order.
+pub(super) const WORKER_ENDS: &str = "its worker was told to end";
 
 /// A text that waits to be handed to the agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +40,12 @@ pub enum TextShown {
 }
 
 impl WaitingText {
+    /// The message that it is if it is still to be acknowledged. One that the agent had before its provider took no more is
+    /// acknowledged already.
+    fn unacknowledged(&self) -> Option<MessageId> {
+        self.message().filter(|_| !self.state.is_delivered())
+    }
+
     /// The message that it is; nothing for what the lead says by a call.
     pub(super) fn message(&self) -> Option<MessageId> {
         match self.id {
@@ -86,7 +97,7 @@ enum AgentNudged {
 impl WorkerCore {
     /// The driver has these; `id` is how it names them.
     pub(super) fn hand(&mut self, id: TextId, role: TextRole, texts: Vec<WaitingText>) {
-        let unacknowledged = texts.iter().filter_map(WaitingText::message).collect();
+        let unacknowledged = texts.iter().filter_map(WaitingText::unacknowledged).collect();
         let state = ReceiptState::Accepted;
         self.handed.insert(id, HandedText { state, role, texts, unacknowledged, nudged: AgentNudged::No });
     }
@@ -114,11 +125,13 @@ impl WorkerCore {
 
     /// The turn has ended: no text of it is on its way any more, but what the agent keeps in a queue of its own.
     pub(super) fn settle_texts(&mut self, end: &TurnEnd, limited: TurnLimited) {
+        let worker_ends = matches!(&self.phase, WorkPhase::Turn(turn) if turn.ends_with_worker());
         let (reached, reason) = match end {
             TurnEnd::Completed => (TextsReached::All, String::new()),
             TurnEnd::Failed { fault: AgentFault::Prompt, reason } => (TextsReached::Confirmed, reason.clone()),
             TurnEnd::Failed { reason, .. } | TurnEnd::NotBegun { reason } => (TextsReached::None, reason.clone()),
-            TurnEnd::Aborted => (TextsReached::None, "the turn was aborted".to_owned()),
+            TurnEnd::Aborted if worker_ends => (TextsReached::None, WORKER_ENDS.to_owned()),
+            TurnEnd::Aborted => (TextsReached::None, TURN_ABORTED.to_owned()),
         };
         let mut again = Vec::new();
         let ids: Vec<TextId> = self.handed.keys().copied().collect();
@@ -137,7 +150,7 @@ impl WorkerCore {
                 (ReceiptState::Unconfirmed, _, TextsReached::None) => false,
                 (_, _, TextsReached::All | TextsReached::Confirmed) => true,
                 // The agent has it, and nobody answers it: it stays as it was told.
-                (_, _, TextsReached::None) if *end == TurnEnd::Aborted => {
+                (_, _, TextsReached::None) if *end == TurnEnd::Aborted && !worker_ends => {
                     self.handed.remove(&id);
                     continue;
                 }
@@ -154,7 +167,8 @@ impl WorkerCore {
         for id in again.into_iter().rev() {
             let handed = self.handed.remove(&id).expect("nobody removed it since");
             let what = match (handed.role, limited) {
-                (TextRole::Steer, _) | (TextRole::Prompt, TurnLimited::Yes) => TakenBack::Again,
+                (TextRole::Steer, _) => TakenBack::Again,
+                (TextRole::Prompt, TurnLimited::Yes) => TakenBack::Parked,
                 // To put the same prompt again could go in a circle.
                 (TextRole::Prompt, TurnLimited::No) => TakenBack::NextLife,
             };
@@ -162,16 +176,20 @@ impl WorkerCore {
         }
     }
 
-    /// Takes texts back that the agent does not have. A message is not lost by that: it is not acknowledged.
+    /// Takes texts back that the agent does not have, or cannot go on with. A message that is not acknowledged is not lost by
+    /// that.
     fn take_back(&mut self, handed: HandedText, reason: String, what: TakenBack) {
         for mut text in handed.texts.into_iter().rev() {
-            match text.message() {
-                Some(id) if handed.unacknowledged.contains(&id) => match what {
-                    TakenBack::Again => self.texts.push_front(text),
-                    TakenBack::NextLife => {}
-                },
+            match (text.id, what) {
+                // The parked turn is begun again with it.
+                (TextId::InTurn { number: 0, .. }, TakenBack::Parked) => {}
+                (_, TakenBack::Parked) => self.texts.push_front(text),
+                (TextId::Message(id), TakenBack::Again) if handed.unacknowledged.contains(&id) => {
+                    self.texts.push_front(text);
+                }
+                (TextId::Message(id), TakenBack::NextLife) if handed.unacknowledged.contains(&id) => {}
                 // The agent had it, and will not answer it any more.
-                Some(_) | None => {
+                (TextId::Message(_) | TextId::InTurn { .. }, TakenBack::Again | TakenBack::NextLife) => {
                     let state = ReceiptState::Lost { reason: reason.clone() };
                     if text.state.advance(state.clone()) {
                         self.act(WorkerAction::Say(TranscriptText::Receipt { text: text.id, state }));
@@ -193,11 +211,17 @@ impl WorkerCore {
         found
     }
 
+    /// The texts that the agent was given a turn for.
+    pub(super) fn nudged_texts(&self) -> Vec<TextId> {
+        let nudged = |handed: &&HandedText| handed.state == ReceiptState::Queued && handed.nudged == AgentNudged::Yes;
+        self.handed.values().filter(nudged).flat_map(|handed| &handed.texts).map(|text| text.id).collect()
+    }
+
     /// How many messages the agent does not have: they wait here or in its queue.
     pub(super) fn unread_len(&self) -> usize {
         let queued = self.handed.values().filter(|handed| handed.state == ReceiptState::Queued);
         let queued: usize = queued.map(|handed| handed.unacknowledged.len()).sum();
-        let waiting = |texts: &VecDeque<WaitingText>| texts.iter().filter(|text| text.message().is_some()).count();
+        let waiting = |texts: &VecDeque<WaitingText>| texts.iter().filter_map(WaitingText::unacknowledged).count();
         waiting(&self.texts) + waiting(&self.idle_texts) + queued
     }
 
@@ -228,11 +252,13 @@ enum TextsReached {
     None,
 }
 
-/// The fate of messages that the agent does not have.
+/// The fate of texts that the agent does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TakenBack {
     /// The messages are handed to the agent again.
     Again,
+    /// The texts are a prompt, which the agent is given again after the wait for its provider.
+    Parked,
     /// The messages stay unread for the next life of this member.
     NextLife,
 }

@@ -45,8 +45,9 @@ pub(super) struct RunningTurn {
 pub(super) enum TurnFor {
     /// A task of the board.
     Task(TaskClaim),
-    /// A prompt of the leader; the call is answered once the driver has it.
-    Call { call: Option<CallId> },
+    /// A prompt of the leader; the call is answered once the driver has it. The text keeps its name in a turn that is begun
+    /// again.
+    Call { call: Option<CallId>, text: TextId },
     /// Texts that waited: mail, and steers that no running turn could take.
     Texts,
     /// Texts that the agent keeps in a queue of its own.
@@ -151,6 +152,21 @@ impl RunningTurn {
         Some(self.questions.remove(at))
     }
 
+    /// The end of a turn whose agent is ended with the worker because it said nothing: that agent has failed.
+    fn end_if_hung(&self, end: TurnEnd) -> TurnEnd {
+        match (&end, &self.ending) {
+            (TurnEnd::Aborted, Some(TurnStop::Hung { quiet_ms })) => {
+                TurnEnd::Failed { reason: said_nothing(*quiet_ms), fault: AgentFault::Agent }
+            }
+            (TurnEnd::Aborted | TurnEnd::Completed | TurnEnd::Failed { .. } | TurnEnd::NotBegun { .. }, _) => end,
+        }
+    }
+
+    /// Whether the turn was told to end because the worker ends.
+    pub(super) fn ends_with_worker(&self) -> bool {
+        matches!(self.ending, Some(TurnStop::Leaving))
+    }
+
     /// Returns the end of the attempt for the board; nothing for a turn without a task. A turn that was completed in
     /// the same moment in which it was told to end counts as completed, for the work is done.
     pub(super) fn attempt_end(&self, now_ms: u64, end: &TurnEnd, result: String) -> Option<AttemptEnd> {
@@ -246,22 +262,26 @@ impl WorkerCore {
         let turn = RunningTurn::begin(self.turns, now_ms, what_for, timeout_ms, work.clone());
         let (number, task) = (turn.number, turn.task());
         let id = TextId::prompt_of(number);
-        if let TurnFor::Call { .. } = turn.what_for {
+        if let TurnFor::Call { text: id, .. } = turn.what_for {
             let (from, text, state) = (Address::Lead, work.text().to_owned(), ReceiptState::Accepted);
             texts.push(WaitingText { id, from, text, state, shown: TextShown::Yes });
         }
+        let told = match turn.what_for {
+            TurnFor::Task(_) | TurnFor::Call { .. } | TurnFor::Texts => texts.iter().map(|text| text.id).collect(),
+            TurnFor::Queued => self.nudged_texts(),
+        };
         self.hand(id, TextRole::Prompt, texts);
         self.phase = WorkPhase::Turn(turn);
-        self.act(WorkerAction::StartTurn { turn: number, task, work });
+        self.act(WorkerAction::StartTurn { turn: number, task, work, texts: told });
     }
 
     pub(super) fn prompt_taken(&mut self) {
         let WorkPhase::Turn(turn) = &mut self.phase else { return };
         let number = turn.number;
         match &mut turn.what_for {
-            TurnFor::Call { call } => {
+            TurnFor::Call { call, text } => {
                 if let Some(call) = call.take() {
-                    let prompted = PromptAnswer { turn: number, text: TextId::prompt_of(number) };
+                    let prompted = PromptAnswer { turn: number, text: *text };
                     self.answer(call, Ok(WorkerAnswer::Prompted(prompted)));
                 }
             }
@@ -272,7 +292,7 @@ impl WorkerCore {
     pub(super) fn prompt_refused(&mut self, now_ms: u64, reason: String, fault: AgentFault) {
         let WorkPhase::Turn(turn) = &mut self.phase else { return };
         match &mut turn.what_for {
-            TurnFor::Call { call } => {
+            TurnFor::Call { call, .. } => {
                 if let Some(call) = call.take() {
                     self.answer(call, Err(AskRefused::new(reason.clone())));
                 }
@@ -292,6 +312,7 @@ impl WorkerCore {
         let questions = std::mem::take(&mut turn.questions);
         let is_told_to_end = turn.ending.is_some() || self.leave.is_some();
         let parked = limit.filter(|_| end != TurnEnd::Completed && !is_told_to_end);
+        let end = turn.end_if_hung(end);
         self.take_questions_back(questions);
         self.settle_texts(&end, if parked.is_some() { TurnLimited::Yes } else { TurnLimited::No });
         let WorkPhase::Turn(turn) = std::mem::replace(&mut self.phase, WorkPhase::Claiming(BeforeClaim::Working))

@@ -87,6 +87,11 @@ async fn leave_in_order(
     }
     point("nothing beneath the worker");
     hands.away();
+    // Before the leaving: until then the roster says whether the lead wanted it.
+    if let Err(error) = hands.team.tell_of_loss(&hands.me.name) {
+        tracing::error!("cannot tell the lead what is lost with {}: {error}", hands.me.name);
+    }
+    point("loss told, leaving not written");
     let left = TeamFact::Left { name: hands.me.name.clone(), how: how.clone() };
     if let Err(error) = hands.team.enroll(left) {
         tracing::error!("cannot write down that {} left: {error}", hands.me.name);

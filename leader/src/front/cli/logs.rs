@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 use teamster_protocol::model::agent::{Permission, PlanState, SessionBegin, ToolState, TurnEnd};
 use teamster_protocol::model::notice::{TranscriptEntry, TranscriptText};
-use teamster_protocol::model::receipt::ReceiptState;
+use teamster_protocol::model::receipt::{ReceiptState, TextId};
 
 use super::interrupt::unless_interrupted;
 use super::print::{self, DayClock, HarmlessStream, OutputAudience, TextTone, bytes, harmless_lines, paint};
@@ -128,10 +128,10 @@ impl TextPage {
                 }
                 self.text.push_str(&shown);
             }
-            TranscriptText::TurnStarted { turn, task, prompt } => {
+            TranscriptText::TurnStarted { turn, task, work, .. } => {
                 let task = task.map(|task| format!(", task {task}")).unwrap_or_default();
                 self.note(TextTone::Busy, &at, &format!("turn {turn} began{task}"));
-                for line in harmless_lines(prompt.trim_end()).lines() {
+                for line in harmless_lines(work.text().trim_end()).lines() {
                     self.text.push_str(&format!("{} {line}\n", paint(TextTone::Faint, ">")));
                 }
             }
@@ -187,8 +187,10 @@ impl TextPage {
                 self.note(TextTone::Faint, &at, &format!("tokens: {} in, {} out", usage.input, usage.output));
             }
             TranscriptText::Receipt { text, state } => match state {
-                ReceiptState::Queued => self.note(TextTone::Faint, &at, &format!("text {text} {state}")),
-                ReceiptState::Lost { .. } => self.note(TextTone::Warn, &at, &format!("text {text} {state}")),
+                ReceiptState::Queued => self.note(TextTone::Faint, &at, &format!("{} is queued", named(*text))),
+                ReceiptState::Lost { reason } => {
+                    self.note(TextTone::Warn, &at, &format!("{} is lost: {reason}", named(*text)));
+                }
                 // Receipts without trouble need no line: `--json` has them.
                 ReceiptState::Accepted
                 | ReceiptState::Unconfirmed
@@ -264,10 +266,19 @@ impl TextPage {
     }
 }
 
+/// A text, for people.
+fn named(text: TextId) -> String {
+    match text {
+        TextId::InTurn { turn, number: 0 } => format!("the prompt of turn {turn}"),
+        TextId::InTurn { .. } => format!("text {text}"),
+        TextId::Message(id) => format!("message {id}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use teamster_protocol::model::id::{Address, TaskId};
-    use teamster_protocol::model::receipt::TextId;
+    use teamster_protocol::model::task::TaskWork;
 
     use super::*;
 
@@ -275,7 +286,12 @@ mod tests {
     fn a_turn_as_people_read_it() {
         let said = [
             TranscriptText::Ready,
-            TranscriptText::TurnStarted { turn: 1, task: Some(TaskId(3)), prompt: "make test\nmake lint\n".to_owned() },
+            TranscriptText::TurnStarted {
+                turn: 1,
+                task: Some(TaskId(3)),
+                work: TaskWork::run("make test\nmake lint\n"),
+                texts: Vec::new(),
+            },
             TranscriptText::Text { text: "running 3 tests\ntest a ".to_owned() },
             TranscriptText::Text { text: "ok\ntest b \u{1b}[2J".to_owned() },
             TranscriptText::Steered {
@@ -284,6 +300,11 @@ mod tests {
                 text: "skip c\nplease".to_owned(),
             },
             TranscriptText::Cut { bytes: 2048 },
+            TranscriptText::Receipt { text: TextId::InTurn { turn: 1, number: 1 }, state: ReceiptState::Queued },
+            TranscriptText::Receipt {
+                text: TextId::prompt_of(1),
+                state: ReceiptState::Lost { reason: "its worker died".to_owned() },
+            },
             TranscriptText::TurnEnded { turn: 1, task: Some(TaskId(3)), end: TurnEnd::failed("exit status 1") },
             TranscriptText::Waiting,
         ];
@@ -300,8 +321,10 @@ mod tests {
         test b 
         00:00:05 lead steers: skip c; please
         00:00:06 2 KiB more were said and not kept
-        00:00:07 turn 1 failed: exit status 1
-        00:00:08 waits for work
+        00:00:07 text 1.1 is queued
+        00:00:08 the prompt of turn 1 is lost: its worker died
+        00:00:09 turn 1 failed: exit status 1
+        00:00:10 waits for work
         "#);
     }
 }

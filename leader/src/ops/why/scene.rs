@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use teamster_protocol::model::board::{Board, Task};
 use teamster_protocol::model::id::{AgentName, MemberName, Role, TaskId};
 use teamster_protocol::model::roster::{AfterLeaving, MemberPresence, Roster, WorkerEnd};
-use teamster_protocol::model::task::{BoardRefusal, TaskHold, TaskStatus, WorkKind};
+use teamster_protocol::model::task::{BoardRefusal, TaskHold, TaskStatus, TaskWork, WorkKind};
 
 mod takers;
 mod words;
@@ -34,8 +34,21 @@ pub struct TeamScene<'a> {
     pub over_file_limit: &'a BTreeMap<MemberName, u64>,
     /// The members whose worker lives and does not hold the member's lock, because its file was tidied away.
     pub lock_lost: &'a BTreeSet<MemberName>,
+    /// The prompts of `send` that are lost, by member; of those members that are asked about.
+    pub lost_prompts: &'a BTreeMap<MemberName, LostPrompt>,
     /// Why a task failed, in the words of its last attempt.
     pub reason: &'a dyn Fn(TaskId) -> Option<String>,
+}
+
+/// A prompt of `send` that the agent will not answer any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LostPrompt {
+    /// The turn that it had begun.
+    pub turn: u64,
+    /// The prompt.
+    pub work: TaskWork,
+    /// The reason, in one line.
+    pub reason: String,
 }
 
 /// One cause. There is one for each thing that would have to change.
@@ -95,6 +108,8 @@ pub enum WaitCause {
     Busy { task: TaskId, since_ms: u64 },
     /// The member is in a turn for mail or a prompt.
     InTurn { since_ms: u64 },
+    /// The prompt of the member's last turn is lost.
+    PromptLost { member: MemberName, lost: LostPrompt },
     /// The member does not run.
     Absent { member: MemberName, presence: MemberAbsence },
     /// The member is about to take this task.
@@ -213,7 +228,9 @@ impl TeamScene<'_> {
                 at.into_iter().chain(hindered).collect()
             }
         };
-        causes.into_iter().map(|cause| words::because(cause, None, now_ms)).collect()
+        let lost = self.lost_prompts.get(name);
+        let lost = lost.map(|lost| WaitCause::PromptLost { member: name.clone(), lost: lost.clone() });
+        causes.into_iter().chain(lost).map(|cause| words::because(cause, None, now_ms)).collect()
     }
 
     /// The cause that a task has in itself; none for one that is free to be taken as far as it is concerned.

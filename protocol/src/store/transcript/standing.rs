@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::{TranscriptError, failed, lines, path_of, read, read_bytes, turns};
 use crate::model::id::TaskId;
+use crate::model::last_turn::LastTurn;
 use crate::model::notice::{TranscriptEntry, TranscriptText};
 
 /// How much of a transcript's end is read to tell whether its turn runs.
@@ -74,6 +75,19 @@ fn newest_standing(dir: &Path) -> Result<Option<(TranscriptStanding, u64)>, Tran
         None => standing_of(&read(dir, number, 0)?.entries),
     };
     Ok(told.map(|standing| (standing, number)))
+}
+
+/// The member's last turn, with the texts that were said in it. Reads its file whole, and what was said after it in one file
+/// more: after that nothing of the turn is on its way any more.
+pub fn last_turn(dir: &Path) -> Result<Option<LastTurn>, TranscriptError> {
+    let mut entries = Vec::new();
+    for number in turns(dir)?.into_iter().rev().take(2) {
+        entries.splice(0..0, read(dir, number, 0)?.entries);
+        if let Some(last) = LastTurn::find(&entries) {
+            return Ok(Some(last));
+        }
+    }
+    Ok(None)
 }
 
 /// How long a file is; 0 if its worker has just removed it.

@@ -4,6 +4,7 @@ use super::standing::TAIL_BYTES;
 use super::*;
 use crate::model::agent::ToolState;
 use crate::model::receipt::TextId;
+use crate::model::task::TaskWork;
 
 fn text(entry: &TranscriptEntry) -> Option<&str> {
     if let TranscriptText::Text { text } = &entry.what { Some(text) } else { None }
@@ -19,7 +20,9 @@ fn a_later_life_goes_on_with_the_numbers_and_cuts_a_torn_line() {
     let dir = dir.path().join("alice");
     let mut first = Transcript::open(dir.clone()).unwrap();
     first.say(1, TranscriptText::Ready).unwrap();
-    first.say(2, TranscriptText::TurnStarted { turn: 1, task: None, prompt: "x".into() }).unwrap();
+    first
+        .say(2, TranscriptText::TurnStarted { turn: 1, task: None, work: TaskWork::run("x"), texts: Vec::new() })
+        .unwrap();
     first.say(3, TranscriptText::Text { text: "one".into() }).unwrap();
     let mut torn = OpenOptions::new().append(true).open(path_of(&dir, 1)).unwrap();
     torn.write_all(b"{\"seq\":4,\"at_").unwrap();
@@ -39,7 +42,9 @@ fn a_turn_is_open_from_its_start_to_its_end_or_to_the_next_life() {
     let mut transcript = Transcript::open(dir.clone()).unwrap();
     transcript.say(1, TranscriptText::Ready).unwrap();
     assert_eq!(open_turn(&dir).unwrap(), None);
-    transcript.say(2, TranscriptText::TurnStarted { turn: 1, task: None, prompt: "x".into() }).unwrap();
+    transcript
+        .say(2, TranscriptText::TurnStarted { turn: 1, task: None, work: TaskWork::run("x"), texts: Vec::new() })
+        .unwrap();
     assert_eq!(open_turn(&dir).unwrap(), Some(OpenTurn { turn: 1, task: None, since_ms: 2, quiet: false }));
     for _ in 0..3 {
         transcript.say(3, TranscriptText::Text { text: "y".repeat(TAIL_BYTES as usize / 2) }).unwrap();
@@ -53,7 +58,9 @@ fn a_turn_is_open_from_its_start_to_its_end_or_to_the_next_life() {
         .say(4, TranscriptText::TurnEnded { turn: 1, task: None, end: crate::model::agent::TurnEnd::Completed })
         .unwrap();
     assert_eq!(standing(&dir).unwrap(), Some(TranscriptStanding::Free { since_ms: 4 }));
-    transcript.say(5, TranscriptText::TurnStarted { turn: 2, task: None, prompt: "x".into() }).unwrap();
+    transcript
+        .say(5, TranscriptText::TurnStarted { turn: 2, task: None, work: TaskWork::run("x"), texts: Vec::new() })
+        .unwrap();
     Transcript::open(dir.clone()).unwrap().say(6, TranscriptText::Ready).unwrap();
     assert_eq!(open_turn(&dir).unwrap(), None, "its worker died in it");
 }
@@ -64,7 +71,9 @@ fn a_turn_is_quiet_from_the_stall_to_the_next_word_and_keeps_its_last_words() {
     let dir = dir.path().join("alice");
     assert_eq!(last_words(&dir, 10).unwrap(), "");
     let mut transcript = Transcript::open(dir.clone()).unwrap();
-    transcript.say(1, TranscriptText::TurnStarted { turn: 1, task: None, prompt: "x".into() }).unwrap();
+    transcript
+        .say(1, TranscriptText::TurnStarted { turn: 1, task: None, work: TaskWork::run("x"), texts: Vec::new() })
+        .unwrap();
     transcript.say(2, TranscriptText::Text { text: "né ".into() }).unwrap();
     transcript.say(3, TranscriptText::Stalled { turn: 1, quiet_ms: 9 }).unwrap();
     assert!(open_turn(&dir).unwrap().unwrap().quiet);
@@ -79,7 +88,7 @@ fn a_turn_is_quiet_from_the_stall_to_the_next_word_and_keeps_its_last_words() {
 }
 
 fn start(turn: u64) -> TranscriptText {
-    TranscriptText::TurnStarted { turn, task: None, prompt: "x".into() }
+    TranscriptText::TurnStarted { turn, task: None, work: TaskWork::run("x"), texts: Vec::new() }
 }
 
 fn end(turn: u64) -> TranscriptText {

@@ -56,12 +56,9 @@ impl Worker {
             WorkerAction::Away => {
                 let _ = world.decide(me.as_str(), |board| Ok((board.away(&who.name), ())));
             }
-            WorkerAction::StartTurn { turn, task, work } => {
-                self.tell_of_turns(
-                    world,
-                    who,
-                    &TranscriptText::TurnStarted { turn, task, prompt: work.text().to_owned() },
-                );
+            WorkerAction::StartTurn { turn, task, work, texts } => {
+                let started = TranscriptText::TurnStarted { turn, task, work: work.clone(), texts };
+                self.tell_of_turns(world, who, &started);
                 self.start_turn(world, (index, life), turn, task, &work);
             }
             WorkerAction::Steer { of, text } => {

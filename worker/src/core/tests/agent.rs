@@ -147,7 +147,8 @@ fn a_limit_keeps_the_task_and_begins_it_again_in_time() {
     let until_ms = NOW_MS + 50_000;
     assert_eq!(core.step(NOW_MS, limited(Some(until_ms))), []);
     let actions = ends(&mut core, failed(AgentFault::Provider));
-    let parked = TranscriptText::Parked { task: Some(TaskId(1)), until_ms, reason: "used up".to_owned() };
+    let parked =
+        TranscriptText::Parked { task: Some(TaskId(1)), turn: Some(1), until_ms, reason: "used up".to_owned() };
     assert_eq!(actions.last(), Some(&WorkerAction::Say(parked)));
     assert!(!actions.iter().any(|action| matches!(action, WorkerAction::Record(_) | WorkerAction::Leave { .. })));
     assert_eq!(core.next_tick_ms(), Some(until_ms));
@@ -282,4 +283,123 @@ fn the_name_of_a_conversation_is_kept_for_the_next_life() {
         actions[..3],
         [WorkerAction::Say(TranscriptText::Ready), keep, WorkerAction::Say(TranscriptText::Session { session })]
     );
+}
+
+/// At a prompt of the lead.
+fn at_prompt() -> WorkerCore {
+    let mut core = idle(PromptKind::Conversation);
+    let ask = WorkerAsk::Prompt { work: TaskWork::Prompt("go".to_owned()) };
+    let actions = core.step(NOW_MS, WorkerEvent::Called { call: CallId(1), what: ask });
+    assert_eq!(texts_of_turn(&actions), [TextId::prompt_of(1)]);
+    core.step(NOW_MS, WorkerEvent::PromptTaken);
+    core.step(NOW_MS, delivered(1));
+    core
+}
+
+/// The texts that the turn is begun with.
+fn texts_of_turn(actions: &[WorkerAction]) -> Vec<TextId> {
+    let texts = |action: &WorkerAction| match action {
+        WorkerAction::StartTurn { texts, .. } => Some(texts.clone()),
+        _ => None,
+    };
+    actions.iter().find_map(texts).expect("a turn begins")
+}
+
+fn said_lost(text: TextId, reason: &str) -> WorkerAction {
+    said_receipt(text, ReceiptState::Lost { reason: reason.to_owned() })
+}
+
+#[test]
+fn a_turn_says_which_texts_its_prompt_is_made_of() {
+    let mut core = worker(PromptKind::Conversation);
+    core.step(NOW_MS, WorkerEvent::AgentReady { session: None });
+    assert_eq!(texts_of_turn(&core.step(NOW_MS, claimed(1))), [], "the board tells of tasks");
+    core.step(NOW_MS, WorkerEvent::PromptTaken);
+    core.step(NOW_MS, WorkerEvent::MailArrived(vec![text(1, Urgency::Next), text(2, Urgency::Next)]));
+    assert_eq!(texts_of_turn(&ends_turn(&mut core)), [mail_text(1), mail_text(2)]);
+    let mut core = working(PromptKind::Conversation);
+    steers(&mut core, 1, Ok(ReceiptState::Queued));
+    ends_turn(&mut core);
+    assert_eq!(texts_of_turn(&core.step(NOW_MS, WorkerEvent::Claimed(None))), [mail_text(1)]);
+}
+
+#[test]
+fn a_prompt_that_waits_for_the_provider_is_not_lost_and_is_begun_again_by_its_name() {
+    let mut core = at_prompt();
+    core.step(NOW_MS, limited(Some(NOW_MS + 50_000)));
+    let actions = ends(&mut core, failed(AgentFault::Provider));
+    let ended = TranscriptText::TurnEnded { turn: 1, task: None, end: failed(AgentFault::Provider) };
+    let (until_ms, reason) = (NOW_MS + 50_000, "used up".to_owned());
+    let parked = TranscriptText::Parked { task: None, turn: Some(1), until_ms, reason };
+    assert_eq!(actions, [WorkerAction::Say(ended), WorkerAction::Say(parked)]);
+    let actions = core.step(NOW_MS + 50_000, WorkerEvent::Tick);
+    assert!(matches!(&actions[..], [WorkerAction::StartTurn { turn: 2, .. }]), "{actions:?}");
+    assert_eq!(texts_of_turn(&actions), [TextId::prompt_of(1)]);
+    core.step(NOW_MS, WorkerEvent::PromptTaken);
+    core.step(NOW_MS, delivered(2));
+    let answered = said_receipt(TextId::prompt_of(1), ReceiptState::Answered);
+    assert!(ends(&mut core, TurnEnd::Completed).contains(&answered));
+}
+
+#[test]
+fn a_message_that_the_agent_had_when_the_limit_came_is_given_to_it_again() {
+    let mut core = idle(PromptKind::Conversation);
+    core.step(NOW_MS, WorkerEvent::MailArrived(vec![text(1, Urgency::Next)]));
+    core.step(NOW_MS, WorkerEvent::PromptTaken);
+    assert!(core.step(NOW_MS, delivered(1)).contains(&acknowledge(1)));
+    core.step(NOW_MS, limited(Some(NOW_MS + 50_000)));
+    let actions = ends(&mut core, failed(AgentFault::Provider));
+    assert!(!actions.contains(&said_lost(mail_text(1), "why")), "{actions:?}");
+    assert_eq!(core.status(0).unread, 0);
+    assert_eq!(texts_of_turn(&core.step(NOW_MS + 50_000, WorkerEvent::Tick)), [mail_text(1)]);
+    core.step(NOW_MS + 50_000, WorkerEvent::PromptTaken);
+    assert_eq!(core.step(NOW_MS + 50_000, delivered(2)), [], "it is acknowledged");
+    let answered = said_receipt(mail_text(1), ReceiptState::Answered);
+    assert!(ends(&mut core, TurnEnd::Completed).contains(&answered));
+}
+
+#[test]
+fn a_prompt_that_ends_with_its_worker_or_while_it_is_parked_is_said_to_be_lost() {
+    let prompt = TextId::prompt_of(1);
+    let mut core = at_prompt();
+    core.step(NOW_MS, WorkerEvent::Terminated);
+    assert!(ends(&mut core, TurnEnd::Aborted).contains(&said_lost(prompt, "its worker was told to end")));
+
+    let parked = || {
+        let mut core = at_prompt();
+        core.step(NOW_MS, limited(Some(NOW_MS + 50_000)));
+        ends(&mut core, failed(AgentFault::Provider));
+        core
+    };
+    let actions = parked().step(NOW_MS, WorkerEvent::Terminated);
+    assert!(actions.contains(&said_lost(prompt, "its worker was told to end")), "{actions:?}");
+    let abort = WorkerAsk::Abort { reason: String::new() };
+    let actions = parked().step(NOW_MS, WorkerEvent::Called { call: CallId(2), what: abort });
+    assert!(actions.contains(&said_lost(prompt, "the turn was aborted")), "{actions:?}");
+
+    // A turn that is stopped is none of that: the agent has the prompt.
+    let mut core = at_prompt();
+    let abort = WorkerAsk::Abort { reason: String::new() };
+    core.step(NOW_MS, WorkerEvent::Called { call: CallId(2), what: abort });
+    let actions = ends(&mut core, TurnEnd::Aborted);
+    assert!(!actions.contains(&said_lost(prompt, "the turn was aborted")), "{actions:?}");
+}
+
+#[test]
+fn a_prompt_on_which_the_agent_hangs_is_lost_with_the_agent() {
+    let me = WaitingClaimant::new("alice".parse().unwrap());
+    let settings = WorkerSettings::new(me, abilities(PromptKind::Conversation), StartedBy::Hand);
+    let stall = StallPolicy { after_ms: 1_000, then: OnStall::Restart };
+    let mut core = WorkerCore::new(WorkerSettings { stall, ..settings }, 0);
+    core.step(NOW_MS, WorkerEvent::AgentReady { session: None });
+    core.step(NOW_MS, WorkerEvent::Claimed(None));
+    let ask = WorkerAsk::Prompt { work: TaskWork::Prompt("go".to_owned()) };
+    core.step(NOW_MS, WorkerEvent::Called { call: CallId(1), what: ask });
+    core.step(NOW_MS, WorkerEvent::PromptTaken);
+    core.step(NOW_MS, delivered(1));
+    core.step(NOW_MS + 1_000, WorkerEvent::Tick);
+    let reason = "its agent said nothing for 1.0 s";
+    let end = TurnEnd::Failed { reason: reason.to_owned(), fault: AgentFault::Agent };
+    let ended = WorkerAction::Say(TranscriptText::TurnEnded { turn: 1, task: None, end });
+    assert_eq!(ends(&mut core, TurnEnd::Aborted)[..2], [said_lost(TextId::prompt_of(1), reason), ended]);
 }

@@ -25,6 +25,7 @@ struct Team {
     quiet: BTreeSet<MemberName>,
     over_file_limit: BTreeMap<MemberName, u64>,
     lock_lost: BTreeSet<MemberName>,
+    lost_prompts: BTreeMap<MemberName, LostPrompt>,
 }
 
 fn name(name: &str) -> MemberName {
@@ -119,6 +120,7 @@ impl Team {
             quiet: &self.quiet,
             over_file_limit: &self.over_file_limit,
             lock_lost: &self.lock_lost,
+            lost_prompts: &self.lost_prompts,
             reason: &reason,
         })
     }
@@ -475,5 +477,26 @@ fn words_that_nobody_reads_are_told_with_the_way_out() {
     insta::assert_snapshot!(tester.why(1), @"
     needs the role tester, which nobody has
       → teamster spawn NAME --role tester
+    ");
+}
+
+#[test]
+fn a_lost_prompt_is_told_beside_what_the_member_does_now() {
+    let reason = "its worker died: killed by SIGKILL".to_owned();
+    let lost = LostPrompt { turn: 3, work: TaskWork::Prompt("review it\nall of it".to_owned()), reason };
+    let mut team = team();
+    team.lost_prompts.insert(name("ann"), lost);
+    insta::assert_snapshot!(team.why_member("ann"), @"
+    idle: there is nothing to do
+      → teamster task add TEXT
+    the prompt of turn 3 is lost (review it): its worker died: killed by SIGKILL
+      → teamster send ann WORDS
+    ");
+    let how = WorkerEnd::Died { reason: "killed by SIGKILL".to_owned() };
+    insta::assert_snapshot!(team.left("ann", how).why_member("ann"), @"
+    died 3m ago: killed by SIGKILL
+      → teamster spawn ann
+    the prompt of turn 3 is lost (review it): its worker died: killed by SIGKILL
+      → teamster send ann WORDS
     ");
 }

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use teamster_protocol::model::id::{AgentName, MemberName, TaskId};
+use teamster_protocol::model::last_turn::{first_lines, send_again};
 use teamster_protocol::model::roster::WorkerEnd;
 
-use super::{CauseText, MemberAbsence, MemberHindrance, WaitCause};
+use super::{CauseText, LostPrompt, MemberAbsence, MemberHindrance, WaitCause};
 use crate::ops::text::{ago, humane};
 
 /// Tasks or members that are named one by one.
@@ -80,6 +81,10 @@ fn says(cause: &WaitCause, now_ms: u64) -> String {
         WaitCause::Hindered { by, .. } => hindrance(by, now_ms),
         WaitCause::Busy { task, since_ms } => format!("on task {task} for {}", since(since_ms)),
         WaitCause::InTurn { since_ms } => format!("in a turn for mail or a prompt for {}", since(since_ms)),
+        WaitCause::PromptLost { lost: LostPrompt { turn, work, reason }, .. } => {
+            let prompt = first_lines(work.text()).into_iter().next().unwrap_or_default();
+            format!("the prompt of turn {turn} is lost ({prompt}): {reason}")
+        }
         WaitCause::Absent { presence, .. } => absence(presence, now_ms),
         WaitCause::Takes { task } => format!("about to take task {task}"),
         WaitCause::NothingToDo => "idle: there is nothing to do".to_owned(),
@@ -146,6 +151,7 @@ fn hint(cause: &WaitCause, task: Option<TaskId>) -> Option<String> {
         WaitCause::Next { .. } => None,
         WaitCause::Busy { task, .. } => Some(format!("teamster task show {task}")),
         WaitCause::InTurn { .. } => None,
+        WaitCause::PromptLost { member, lost } => Some(send_again(member, &lost.work)),
         WaitCause::Absent { presence: MemberAbsence::Starting { .. } | MemberAbsence::Restarting { .. }, .. } => None,
         WaitCause::Absent { member, .. } => Some(format!("teamster spawn {member}")),
         WaitCause::Takes { .. } => None,
