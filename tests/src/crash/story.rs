@@ -1,18 +1,20 @@
 //! The story: two members, one in a worktree, five tasks that wait for each other, one of which is steered and one
-//! stopped and tried again, two messages, a handshake, the end, a new beginning, and a clean-up. Whoever tells it does
+//! stopped and tried again, two messages, a prompt, a handshake, the end, a new beginning, and a clean-up. Whoever tells it does
 //! what people do: looks what is there, does the next thing, and tries again what did not work.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use teamster_protocol::model::id::{MemberName, TaskId};
+use teamster_protocol::model::id::{Address, MemberName, TaskId};
+use teamster_protocol::model::mail::MessageBody;
 use teamster_protocol::model::notice::TranscriptText;
+use teamster_protocol::model::receipt::{ReceiptState, TextId};
 use teamster_protocol::model::roster::MemberPresence;
 use teamster_protocol::model::task::{TaskHold, TaskStatus};
 use teamster_protocol::store::transcript;
 use teamster_protocol::store::watch::FileWatch;
-use teamster_protocol::team::TeamView;
+use teamster_protocol::team::{TeamView, read_mail};
 
 use super::trace::{self, Passed};
 use super::{Case, Engine, Point, Role, Told};
@@ -41,6 +43,9 @@ const TASKS: [(&str, Option<&str>, Option<&str>, &str); 5] = [
 const STOPPED: &str = "four";
 /// To whom, and what.
 const MAIL: [(&str, &str); 2] = [("ada", "the parser is on main"), ("ben", "mind the tests")];
+
+/// To whom it is sent, the word that tells that it was done, and the script.
+const PROMPT: (&str, &str, &str) = ("ben", "prompt", "echo prompt >> DONE");
 
 /// What a process makes that dies, and the second one that does.
 const DIED: &str = "died";
@@ -124,6 +129,13 @@ impl Telling {
     }
 }
 
+/// How far the prompt is.
+enum PromptStep {
+    Done,
+    Sent,
+    Runs,
+}
+
 /// One telling on its way.
 struct Teller<'a> {
     team: &'a Team,
@@ -175,7 +187,7 @@ impl<'a> Teller<'a> {
         }
     }
 
-    /// Until all tasks are completed and all mail is read.
+    /// Until all tasks are completed, all mail is read and the prompt is done.
     async fn work(&mut self) -> Outcome<()> {
         loop {
             self.witness.look()?;
@@ -185,7 +197,11 @@ impl<'a> Teller<'a> {
             let tasks = self.witness.tasks();
             let completed = tasks.values().filter(|life| life.completions > 0).count();
             if completed == TASKS.len() && self.witness.unread_texts() == 0 {
-                return Ok(());
+                match self.prompt().await? {
+                    PromptStep::Done => return Ok(()),
+                    PromptStep::Sent => continue,
+                    PromptStep::Runs => {}
+                }
             }
             self.in_time("the work is not done")?;
             self.watch.changed().await;
@@ -200,6 +216,27 @@ impl<'a> Teller<'a> {
             self.witness.board().tasks().map(|(id, task)| format!("{id} {:?}", task.status)).collect();
         let unread = self.witness.unread_texts();
         Err(format!("{what} after {TOLD_WITHIN:?}: tasks {}; {unread} unread", tasks.join(", ")).into())
+    }
+
+    /// Sends the prompt, again if it is lost.
+    async fn prompt(&mut self) -> Outcome<PromptStep> {
+        let (to, word, script) = PROMPT;
+        if self.done().lines().any(|line| line == word) {
+            return Ok(PromptStep::Done);
+        }
+        let last = transcript::last_turn(&self.team.dir().turns(&to.parse()?))?;
+        if last.is_some_and(|last| last.is_open()) {
+            return Ok(PromptStep::Runs);
+        }
+        self.in_time("the prompt is not done")?;
+        let script = script.replace("DONE", &self.team.file("done").display().to_string());
+        self.run(&["send", to, "--run", &script]).await?;
+        Ok(PromptStep::Sent)
+    }
+
+    /// The file in which everything that is done leaves a line.
+    fn done(&self) -> String {
+        std::fs::read_to_string(self.team.file("done")).unwrap_or_default()
     }
 
     /// Does the next thing that is to be done; `false` if there is only to wait.
@@ -335,7 +372,10 @@ impl<'a> Teller<'a> {
         wrong.extend(order::logs(self.team.dir())?);
         wrong.extend(order::locks(self.team.dir(), &self.members)?);
         wrong.extend(order::worktrees(self.team, &self.members[..1])?);
-        let done = std::fs::read_to_string(self.team.file("done")).unwrap_or_default();
+        for name in &self.members {
+            wrong.extend(self.turns_of(name)?);
+        }
+        let done = self.done();
         for life in self.witness.tasks().values() {
             let lines = done.lines().filter(|line| *line == life.title).count();
             if lines < 1 || lines > life.claims as usize {
@@ -356,6 +396,34 @@ impl<'a> Teller<'a> {
             if times < letters || letters == 0 {
                 wrong.push(format!("{to} was shown {text:?} {times} times of {letters}"));
             }
+        }
+        Ok(wrong)
+    }
+
+    /// What is wrong with the turns of a member: each has ended, and the lead was told of each prompt that is lost, and of
+    /// none besides.
+    fn turns_of(&self, name: &MemberName) -> Outcome<Vec<String>> {
+        let (mut open, mut lost) = (BTreeSet::new(), BTreeSet::new());
+        for entry in transcript::since(&self.team.dir().turns(name), 0)? {
+            match entry.what {
+                TranscriptText::TurnStarted { turn, .. } => drop(open.insert(turn)),
+                TranscriptText::TurnEnded { turn, .. } => drop(open.remove(&turn)),
+                TranscriptText::Receipt {
+                    text: TextId::InTurn { turn, number: 0 },
+                    state: ReceiptState::Lost { .. },
+                } => drop(lost.insert(format!("The prompt of turn {turn} is lost"))),
+                _ => {}
+            }
+        }
+        let mut wrong: Vec<String> = open.into_iter().map(|turn| format!("turn {turn} of {name} has no end")).collect();
+        let mut told = BTreeSet::new();
+        for (_, message) in read_mail(self.team.dir(), &Address::Lead)? {
+            if let (MessageBody::Text { text }, true) = (&message.body, message.from == name.clone().into()) {
+                told.insert(text.split(':').next().unwrap_or_default().to_owned());
+            }
+        }
+        if told != lost {
+            wrong.push(format!("of {name} is lost {lost:?}, and the lead was told {told:?}"));
         }
         Ok(wrong)
     }
