@@ -23,6 +23,7 @@ mod agent;
 mod lead;
 mod member;
 mod oracle;
+mod transcripts;
 mod world;
 
 /// How often the adversary acts in one story.

@@ -12,6 +12,7 @@ use teamster_protocol::model::task::{BoardRefusal, NewTask, TaskClaim};
 use teamster_protocol::store::file::{FactOffset, FactStamp, LogFold};
 
 use super::oracle::Oracle;
+use super::transcripts::SimTranscripts;
 use crate::chance::Chance;
 use crate::edits::EditRules;
 
@@ -82,6 +83,7 @@ pub(super) struct World {
     /// The members whose lock is held.
     pub(super) alive: BTreeSet<MemberName>,
     pub(super) oracle: Oracle,
+    pub(super) transcripts: SimTranscripts,
     edits: EditRules,
     pub(super) due: BTreeMap<(u64, u64), Due>,
     /// News that workers and the kernel have for the lead.
@@ -111,6 +113,7 @@ impl World {
             rung: BTreeSet::new(),
             alive: BTreeSet::new(),
             oracle: Oracle::default(),
+            transcripts: SimTranscripts::default(),
             edits: EditRules::default(),
             due: BTreeMap::new(),
             to_lead: Vec::new(),
@@ -215,9 +218,15 @@ impl World {
         Ok(claim)
     }
 
-    /// Writes down that a worker is gone.
+    /// Writes down that a worker is gone, and what is lost with it.
     pub(super) fn bury(&mut self, name: &MemberName, by: &str) -> Result<(), NotWritten> {
-        self.decide(by, |board| Ok((board.bury(name, WorkerDeath::default()), ())))
+        self.decide(by, |board| Ok((board.bury(name, WorkerDeath::default()), ())))?;
+        let unread = self.unread(&Address::Member(name.clone())).iter().map(|message| message.id).collect();
+        self.transcripts.end_turn_of_dead(name, self.now_ms, &unread);
+        for text in self.transcripts.vanished(name) {
+            self.oracle.broke(format!("prompt {text} of {name} is answered by nobody, and not said to be lost"));
+        }
+        Ok(())
     }
 
     /// Writes a fact onto the roster, unless the disk is full.

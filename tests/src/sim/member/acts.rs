@@ -59,6 +59,7 @@ impl Worker {
             WorkerAction::StartTurn { turn, task, work, texts } => {
                 let started = TranscriptText::TurnStarted { turn, task, work: work.clone(), texts };
                 self.tell_of_turns(world, who, &started);
+                world.transcripts.say(&who.name, world.now_ms, started);
                 self.start_turn(world, (index, life), turn, task, &work);
             }
             WorkerAction::Steer { of, text } => {
@@ -114,6 +115,7 @@ impl Worker {
                     }
                 }
                 self.tell_of_turns(world, who, &said);
+                world.transcripts.say(&who.name, world.now_ms, said.clone());
                 if let TranscriptText::Mail { id, .. } = said {
                     let (order, message) = world.message(id);
                     world.oracle.shown(&self.life, &message, order);
@@ -127,6 +129,9 @@ impl Worker {
                     && let Some(task) = aborting.task
                 {
                     world.oracle.abort_accepted(&self.life, task);
+                }
+                if let Ok(WorkerAnswer::Prompted(prompted)) = &answer {
+                    world.transcripts.prompt_taken(&who.name, prompted.text);
                 }
                 world.oracle.answered(call);
             }

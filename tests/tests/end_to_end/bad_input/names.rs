@@ -158,7 +158,7 @@ fn an_agent_that_is_not_built_in() {
     let team = Team::new();
     insta::assert_snapshot!(team.fails(1, "spawn alice --agent nosuch"), @"
     error: cannot spawn alice: there is no agent nosuch
-      hint: known agents: shell
+      hint: known agents: shell, pi
     ");
     assert!(!team.ok("list --json").contains("alice"), "nothing is left on the roster");
     team.ok("spawn alice");

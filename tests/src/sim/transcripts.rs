@@ -1,0 +1,57 @@
+//! What the transcripts tell of the last turn of each member, and the rule about prompts: one that a worker has taken from
+//! the lead is answered, stopped or said to be lost before the next worker begins.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use teamster_protocol::model::agent::TurnEnd;
+use teamster_protocol::model::id::{MemberName, MessageId};
+use teamster_protocol::model::last_turn::LastTurn;
+use teamster_protocol::model::notice::{TranscriptEntry, TranscriptText};
+use teamster_protocol::model::receipt::{ReceiptState, TextId};
+
+/// The transcript of one member since its last turn began.
+#[derive(Debug, Default)]
+struct SimTranscript {
+    entries: Vec<TranscriptEntry>,
+    /// The prompts of which nobody has said what became of them.
+    prompts: BTreeSet<TextId>,
+}
+
+/// The transcripts of all members.
+#[derive(Debug, Default)]
+pub(super) struct SimTranscripts(BTreeMap<MemberName, SimTranscript>);
+
+impl SimTranscripts {
+    /// The lead was told that the worker has its prompt.
+    pub(super) fn prompt_taken(&mut self, name: &MemberName, text: TextId) {
+        self.0.entry(name.clone()).or_default().prompts.insert(text);
+    }
+
+    /// An entry is written.
+    pub(super) fn say(&mut self, name: &MemberName, at_ms: u64, what: TranscriptText) {
+        let transcript = self.0.entry(name.clone()).or_default();
+        match &what {
+            TranscriptText::TurnStarted { .. } => transcript.entries.clear(),
+            TranscriptText::Receipt { text, state: ReceiptState::Answered | ReceiptState::Lost { .. } } => {
+                transcript.prompts.remove(text);
+            }
+            TranscriptText::TurnEnded { end: TurnEnd::Aborted, .. } => transcript.prompts.clear(),
+            _ => {}
+        }
+        transcript.entries.push(TranscriptEntry { seq: 1, at_ms, what });
+    }
+
+    /// Says what is lost of the last turn of a member whose worker is dead.
+    pub(super) fn end_turn_of_dead(&mut self, name: &MemberName, at_ms: u64, unread: &BTreeSet<MessageId>) {
+        let entries = self.0.get(name).map_or(&[][..], |transcript| &transcript.entries);
+        let Some(last) = LastTurn::find(entries) else { return };
+        for entry in last.loss(name, None, |id| unread.contains(&id)).entries {
+            self.say(name, at_ms, entry);
+        }
+    }
+
+    /// The prompts of a member that nobody answers, and of which nobody has said so.
+    pub(super) fn vanished(&self, name: &MemberName) -> Vec<TextId> {
+        self.0.get(name).into_iter().flat_map(|transcript| &transcript.prompts).copied().collect()
+    }
+}
