@@ -157,8 +157,9 @@ fn what_is_no_name() {
 fn an_agent_that_is_not_built_in() {
     let team = Team::new();
     insta::assert_snapshot!(team.fails(1, "spawn alice --agent nosuch"), @"
-    error: cannot spawn alice: there is no agent nosuch
+    error: there is no agent nosuch
       hint: known agents: shell, pi
+            or describe your own in ~/.config/teamster/config.toml: [agent.nosuch] with driver and command
     ");
     assert!(!team.ok("list --json").contains("alice"), "nothing is left on the roster");
     team.ok("spawn alice");
