@@ -48,7 +48,7 @@ pub use ensure::{Worktree, WorktreeOrigin, WorktreeSpec};
 pub use error::GitError;
 pub use holdings::{GitOperation, UncommittedFile, UncommittedState, WorktreeHoldings};
 pub use listing::{ForgetOutcome, RegisteredWorktree};
-pub use marker::{TeamMark, TeamMarkFile};
+pub use marker::{TeamMark, TeamMarkFile, UnreadMarks};
 pub use place::{WorktreePlace, sweep_trash};
 pub use remove::{KeptWork, RemovalCare, RemovedWorktree};
 pub use survey::WhyProgram;

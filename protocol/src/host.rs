@@ -11,3 +11,4 @@ pub mod shortage;
 pub mod signals;
 pub mod stderr_log;
 pub mod team_dir;
+pub mod text_path;

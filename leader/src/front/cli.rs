@@ -206,6 +206,9 @@ impl CliContext {
             let (from, to) = (from.display(), repository.common_dir().display());
             print::note(&format!("team {} followed its repository from {from} to {to}", session.dir.team()));
         }
+        if let Some(why) = &session.unread_mark {
+            print::note(&format!("note: if this repository was moved here with a team, that team is not found: {why}"));
+        }
         let (columns, zone) = (print::columns(), jiff::tz::TimeZone::system());
         Ok(CliContext { session, shape: line.shape(), columns, zone, pager })
     }
@@ -258,7 +261,8 @@ impl CliContext {
     /// As [`CliContext::show`], for text that is to be copied as it is.
     fn show_as_is<T: Serialize>(&self, value: &T, text: impl FnOnce(&T) -> String) -> Result<OutputAudience, CliError> {
         let shown = match self.shape {
-            OutputShape::Json => serde_json::to_string(value).expect("results have text keys and plain values"),
+            // Not every path is text, and JSON is nothing else.
+            OutputShape::Json => serde_json::to_string(value).map_err(|error| CliError::Stdout(error.into()))?,
             OutputShape::Text => text(value),
         };
         print::say(shown.trim_end()).map_err(CliError::Stdout)

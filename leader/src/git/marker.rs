@@ -4,18 +4,24 @@
 //! The mark is a file in the common directory, which git leaves alone. A copy of the repository has a copy of the mark;
 //! the path in it tells the two apart.
 
-use std::fs;
-use std::io::{ErrorKind, Write};
+use std::fs::{self, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use teamster_protocol::host::{plain_file, process};
 use teamster_protocol::model::id::TeamName;
+use teamster_protocol::model::limits::MARK_BYTES_MAX;
 
 use super::error::IoContext;
 use super::{GitError, Repository};
 
 /// The name of the mark's file in the common directory.
 const MARK_FILE: &str = "teamster.json";
+/// The name of a file that is being written, around the number of the process that does.
+const PART_BEGIN: &str = "teamster.";
+const PART_END: &str = ".part";
 const MARK_VERSION: u32 = 1;
 /// How many roots are remembered, the newest: a repository has one, and a few for trials.
 const MARKS_MAX: usize = 16;
@@ -41,15 +47,22 @@ pub struct TeamMarkFile {
 }
 
 impl Repository {
-    /// The mark for this root. A mark that can not be read is passed over with a warning, because it matters only to a
-    /// repository that was moved.
-    pub fn team_mark(&self, root: &Path) -> Option<TeamMark> {
-        read_marks(&self.common_dir).into_iter().find(|mark| mark.root == root)
+    /// The mark for this root. Fails where the file can not be read: the team of a repository that was moved is not found
+    /// then, and nothing else is lost.
+    pub fn team_mark(&self, root: &Path) -> Result<Option<TeamMark>, GitError> {
+        Ok(read_marks(&self.common_dir)?.into_iter().find(|mark| mark.root == root))
     }
 
-    /// Writes a mark in place of the one for the same root; nothing if it says the same already.
+    /// Whether the file of the marks can be read, if there is one.
+    pub fn check_team_marks(&self) -> Result<(), UnreadMarks> {
+        let path = self.common_dir.join(MARK_FILE);
+        read_marks(&self.common_dir).map(|_| ()).map_err(|error| UnreadMarks { path, why: error.to_string() })
+    }
+
+    /// Writes a mark in place of the one for the same root; nothing if it says the same already. A file that can not be read
+    /// is left as it is.
     pub fn set_team_mark(&self, mark: TeamMark) -> Result<(), GitError> {
-        let mut teams = read_marks(&self.common_dir);
+        let mut teams = read_marks(&self.common_dir)?;
         if teams.contains(&mark) {
             return Ok(());
         }
@@ -60,48 +73,71 @@ impl Repository {
         let mut line = serde_json::to_vec(&TeamMarkFile { v: MARK_VERSION, teams })
             .map_err(|error| GitError::io("cannot write", &path, error.into()))?;
         line.push(b'\n');
-        // Written beside and renamed, so that nobody reads a half of it.
-        let mut part = tempfile_beside(&path)?;
-        part.1.write_all(&line).about("cannot write", &part.0)?;
-        fs::rename(&part.0, &path).about("cannot write", &path)
+        remove_parts_of_dead(&self.common_dir);
+        // Written beside and renamed, so that nobody reads a half of it, also after a loss of power.
+        let part = self.common_dir.join(format!("{PART_BEGIN}{}{PART_END}", std::process::id()));
+        let written = write_synced(&part, &line).about("cannot write", &part);
+        let renamed = written.and_then(|()| fs::rename(&part, &path).about("cannot write", &path));
+        if renamed.is_err() {
+            // Gone already, or not to be had: the first error says what is the matter.
+            let _ = fs::remove_file(&part);
+        }
+        renamed
     }
 }
 
-fn tempfile_beside(path: &Path) -> Result<(PathBuf, fs::File), GitError> {
-    let part = path.with_extension(format!("{}.part", std::process::id()));
-    let file = fs::File::create(&part).about("cannot create", &part)?;
-    Ok((part, file))
+/// The file of the marks stands there, and can not be read.
+#[derive(Debug)]
+pub struct UnreadMarks {
+    /// The file.
+    pub path: PathBuf,
+    /// The reason, with the path.
+    pub why: String,
 }
 
-fn read_marks(common_dir: &Path) -> Vec<TeamMark> {
+fn write_synced(part: &Path, line: &[u8]) -> io::Result<()> {
+    let mut file = plain_file::create_anew(OpenOptions::new().write(true).mode(0o600), part)?;
+    file.write_all(line)?;
+    file.sync_all()
+}
+
+/// Removes what processes left here that died while they wrote. To leave it costs nothing, so no failure is told.
+fn remove_parts_of_dead(common_dir: &Path) {
+    for entry in fs::read_dir(common_dir).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let writer = name.to_str().and_then(|name| name.strip_prefix(PART_BEGIN)?.strip_suffix(PART_END)?.parse().ok());
+        if writer.is_some_and(|pid: u32| process::identity(pid).is_err_and(|error| error.kind() == ErrorKind::NotFound))
+        {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// The marks of the file; none where there is no file. Anything else than a plain file of ours is an error, and nobody waits
+/// for it: an agent may have put it there.
+fn read_marks(common_dir: &Path) -> Result<Vec<TeamMark>, GitError> {
     let path = common_dir.join(MARK_FILE);
-    let text = match fs::read(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Vec::new(),
-        Err(error) => {
-            tracing::warn!("cannot read {}: {error}", path.display());
-            return Vec::new();
-        }
+    let text = match plain_file::read_whole(&path, MARK_BYTES_MAX) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        read => read.about("cannot read", &path)?,
     };
+    let unreadable = |why: String| GitError::io("cannot read", &path, io::Error::new(ErrorKind::InvalidData, why));
     match serde_json::from_slice::<TeamMarkFile>(&text) {
-        Ok(file) if file.v == MARK_VERSION => file.teams,
+        Ok(file) if file.v == MARK_VERSION => Ok(file.teams),
         Ok(file) => {
-            tracing::warn!(
-                "{} is of version {}, and this program reads version {MARK_VERSION}",
-                path.display(),
-                file.v
-            );
-            Vec::new()
+            Err(unreadable(format!("it is of version {}, and this program reads version {MARK_VERSION}", file.v)))
         }
-        Err(error) => {
-            tracing::warn!("cannot read {}: {error}", path.display());
-            Vec::new()
-        }
+        Err(error) => Err(unreadable(error.to_string())),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::symlink;
+
+    use nix::sys::stat::Mode;
+    use nix::unistd::mkfifo;
+
     use super::*;
 
     #[test]
@@ -118,19 +154,56 @@ mod tests {
             repository.set_team_mark(mark(nth, "first")).unwrap();
             repository.set_team_mark(mark(nth, "last")).unwrap();
         }
-        assert_eq!(repository.team_mark(Path::new("/root/0")), None);
-        assert_eq!(repository.team_mark(Path::new("/root/1")), Some(mark(1, "last")));
-        assert_eq!(read_marks(repository.common_dir()).len(), MARKS_MAX);
+        assert_eq!(repository.team_mark(Path::new("/root/0")).unwrap(), None);
+        assert_eq!(repository.team_mark(Path::new("/root/1")).unwrap(), Some(mark(1, "last")));
+        assert_eq!(read_marks(repository.common_dir()).unwrap().len(), MARKS_MAX);
     }
 
     #[test]
-    fn a_mark_that_can_not_be_read_is_no_mark() {
+    fn a_mark_that_can_not_be_read_is_said_left_alone_and_nobody_waits_for_it() {
         let folder = tempfile::tempdir().unwrap();
         git2::Repository::init(folder.path()).unwrap();
         let repository = Repository::discover(folder.path()).unwrap();
-        for text in ["", "{", r#"{"v":2,"teams":[]}"#] {
-            fs::write(repository.common_dir().join(MARK_FILE), text).unwrap();
-            assert_eq!(repository.team_mark(Path::new("/root")), None);
+        let path = repository.common_dir().join(MARK_FILE);
+        let put: [(&str, &dyn Fn()); 7] = [
+            ("EOF", &|| fs::write(&path, "").unwrap()),
+            ("EOF", &|| fs::write(&path, "{").unwrap()),
+            ("version 2", &|| fs::write(&path, r#"{"v":2,"teams":[]}"#).unwrap()),
+            ("bytes", &|| fs::write(&path, vec![b' '; MARK_BYTES_MAX as usize + 1]).unwrap()),
+            ("a named pipe", &|| mkfifo(&path, Mode::S_IRWXU).unwrap()),
+            ("a symbolic link", &|| symlink("/dev/zero", &path).unwrap()),
+            ("a directory", &|| fs::create_dir(&path).unwrap()),
+        ];
+        for (due, put) in put {
+            put();
+            let error = repository.team_mark(Path::new("/root")).unwrap_err().to_string();
+            assert!(error.contains(due) && error.contains(MARK_FILE), "{error}");
+            let kind = path.symlink_metadata().unwrap().file_type();
+            let mark = TeamMark { root: "/root".into(), team: "crew".parse().unwrap(), repository: "/r".into() };
+            repository.set_team_mark(mark).unwrap_err();
+            assert_eq!(path.symlink_metadata().unwrap().file_type(), kind, "{due}");
+            assert!(repository.check_team_marks().is_err_and(|unread| unread.path == path));
+            if kind.is_dir() { fs::remove_dir(&path).unwrap() } else { fs::remove_file(&path).unwrap() }
         }
+        repository.check_team_marks().unwrap();
+    }
+
+    #[test]
+    fn a_part_that_is_left_over_is_removed_and_no_link_of_its_name_is_written_through() {
+        let folder = tempfile::tempdir().unwrap();
+        git2::Repository::init(folder.path()).unwrap();
+        let repository = Repository::discover(folder.path()).unwrap();
+        let part = |pid: u32| repository.common_dir().join(format!("{PART_BEGIN}{pid}{PART_END}"));
+        // No process has such a number: the kernel gives at most 2^22.
+        fs::write(part(u32::MAX), "half").unwrap();
+        let theirs = folder.path().join("theirs");
+        fs::write(&theirs, "theirs").unwrap();
+        symlink(&theirs, part(std::process::id())).unwrap();
+        let mark = TeamMark { root: "/root".into(), team: "crew".parse().unwrap(), repository: "/r".into() };
+        repository.set_team_mark(mark.clone()).unwrap();
+        assert_eq!(repository.team_mark(Path::new("/root")).unwrap(), Some(mark));
+        assert_eq!(fs::read_to_string(&theirs).unwrap(), "theirs");
+        let names = fs::read_dir(repository.common_dir()).unwrap().map(|entry| entry.unwrap().file_name());
+        assert_eq!(names.filter(|name| name.to_string_lossy().ends_with(PART_END)).count(), 0);
     }
 }

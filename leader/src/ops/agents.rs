@@ -22,6 +22,7 @@ use tokio::time::timeout;
 use super::config::{AgentSettings, Config, ConfigScope, ConfiguredCommand, SettingOrigin};
 use super::error::OpsError;
 use super::session::Session;
+use super::text::lossy_path;
 use super::verb::Verb;
 
 /// The wish for the agent that members drive. What is not given is as configured, or as the catalogue has it.
@@ -142,6 +143,7 @@ pub struct AgentRow {
     /// The driver that speaks with it.
     pub driver: DriverKind,
     /// Its program as it was found; nothing for an agent that needs none, and for one that is missing.
+    #[serde(serialize_with = "lossy_path")]
     pub program: Option<PathBuf>,
     /// The version that the program tells.
     pub version: Option<String>,

@@ -8,6 +8,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use teamster_protocol::host::settings::BadSetting;
 use teamster_protocol::host::team_dir::{TeamDir, is_same_dir};
 use teamster_protocol::model::id::Address;
 use teamster_protocol::team::member_of_this_process;
@@ -16,7 +17,10 @@ use super::error::OpsError;
 use super::verb::{Verb, VerbAccess};
 
 /// The member whose agent this command runs beneath, if it is about that member's team; else the lead.
-pub fn find_caller(dir: &TeamDir, variable: impl Fn(&str) -> Option<String>) -> Result<Address, OpsError> {
+pub fn find_caller(
+    dir: &TeamDir,
+    variable: impl Fn(&'static str) -> Result<Option<String>, BadSetting>,
+) -> Result<Address, OpsError> {
     match member_of_this_process(dir).map_err(failed)? {
         Some(name) => Ok(Address::Member(name)),
         None => named_by_variables(dir, variable),
@@ -27,9 +31,12 @@ fn failed(source: io::Error) -> OpsError {
     OpsError::Process { doing: "find out whose command this is", source }
 }
 
-fn named_by_variables(dir: &TeamDir, variable: impl Fn(&str) -> Option<String>) -> Result<Address, OpsError> {
+fn named_by_variables(
+    dir: &TeamDir,
+    variable: impl Fn(&'static str) -> Result<Option<String>, BadSetting>,
+) -> Result<Address, OpsError> {
     let (Some(member), Some(team), Some(root)) =
-        (variable("TEAMSTER_MEMBER"), variable("TEAMSTER_TEAM"), variable("TEAMSTER_ROOT"))
+        (variable("TEAMSTER_MEMBER")?, variable("TEAMSTER_TEAM")?, variable("TEAMSTER_ROOT")?)
     else {
         return Ok(Address::Lead);
     };
@@ -96,7 +103,7 @@ mod tests {
                     "TEAMSTER_MEMBER" => member.to_owned(),
                     _ => String::new(),
                 };
-                Some(value).filter(|value| !value.is_empty())
+                Ok(Some(value).filter(|value| !value.is_empty()))
             })
         }
     }

@@ -9,6 +9,7 @@ mod isolation;
 mod limits;
 mod locks;
 mod logs;
+mod mark;
 mod members;
 mod mend;
 mod numbers;
@@ -96,6 +97,7 @@ pub fn examine(subject: &DoctorSubject) -> DoctorReport {
                 isolation::check_members(&view, level, &mut found);
                 board::check(&view, &mut found);
                 worktrees::check(&view, &mut found);
+                mark::check(&view, &mut found);
             }
             Err(error) => {
                 let first = error.to_string().lines().next().unwrap_or_default().to_owned();

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use jsonrpsee::core::ClientError;
 use jsonrpsee::types::error::{INVALID_PARAMS_CODE, METHOD_NOT_FOUND_CODE};
 use teamster_protocol::host::settings::BadSetting;
+use teamster_protocol::host::text_path::NotTextPath;
 use teamster_protocol::model::id::{BadName, MemberName, TeamName};
 use teamster_protocol::model::roster::RosterRefusal;
 use teamster_protocol::model::task::{BoardRefusal, StatusWord};
@@ -77,6 +78,9 @@ pub enum OpsError {
     /// The variable that names the team does not.
     #[error("TEAMSTER_TEAM: {0}")]
     BadTeam(BadName),
+    /// A directory that the team's files can not name.
+    #[error(transparent)]
+    NotText(#[from] NotTextPath),
     /// A variable of the environment that is not understood.
     #[error(transparent)]
     Setting(#[from] BadSetting),
@@ -242,6 +246,7 @@ impl OpsError {
             | OpsError::Socket(_) => OpsErrorKind::NoLeader,
             OpsError::NoRoot
             | OpsError::BadTeam(_)
+            | OpsError::NotText(_)
             | OpsError::Setting(_)
             | OpsError::ConfigFile(_)
             | OpsError::Repository(_)
@@ -307,6 +312,7 @@ impl OpsError {
             OpsError::Refused { hint, .. } => hint.clone(),
             OpsError::Team(_)
             | OpsError::BadTeam(_)
+            | OpsError::NotText(_)
             | OpsError::Setting(_)
             | OpsError::ConfigFile(_)
             | OpsError::Socket(_)

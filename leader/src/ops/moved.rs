@@ -42,6 +42,8 @@ pub struct FoundTeam {
     pub team: TeamName,
     /// Where the repository was before, if the team followed it just now.
     pub moved_from: Option<PathBuf>,
+    /// Why it is not known whether another team followed the repository here, where that matters: no team is here yet.
+    pub unread_mark: Option<String>,
 }
 
 /// The permission to let a team follow its repository that was moved.
@@ -61,12 +63,20 @@ pub fn find_team(
     derived: TeamName,
     moved: MovedTeam,
 ) -> Result<FoundTeam, MovedError> {
-    let unmoved = |team| Ok(FoundTeam { team, moved_from: None });
+    let unmoved = |team| Ok(FoundTeam { team, moved_from: None, unread_mark: None });
     let Ok(real_root) = root.canonicalize() else { return unmoved(derived) };
     let exists = |team: &TeamName| TeamDir::new(root, team.clone()).exists();
-    let Some(mark) = repository.team_mark(&real_root) else {
-        must_be_of_here(root, &real_root, repository, &derived)?;
-        return unmoved(derived);
+    let mark = match repository.team_mark(&real_root) {
+        Ok(Some(mark)) => mark,
+        Ok(None) => {
+            must_be_of_here(root, &real_root, repository, &derived)?;
+            return unmoved(derived);
+        }
+        Err(error) => {
+            must_be_of_here(root, &real_root, repository, &derived)?;
+            let unread_mark = (!exists(&derived)).then(|| error.to_string());
+            return Ok(FoundTeam { team: derived, moved_from: None, unread_mark });
+        }
     };
     if !exists(&mark.team) || (mark.team != derived && exists(&derived)) {
         return unmoved(derived);
@@ -85,7 +95,7 @@ pub fn find_team(
     };
     let (team, from) = (mark.team.clone(), mark.repository.clone());
     match follow(root, repository, mark, durability) {
-        Ok(()) => Ok(FoundTeam { team, moved_from: Some(from) }),
+        Ok(()) => Ok(FoundTeam { team, moved_from: Some(from), unread_mark: None }),
         Err(why) => Err(MovedError::NotFollowed { team, from, why }),
     }
 }
@@ -116,8 +126,7 @@ fn must_be_of_here(
     // A roster that can not be read is told of by the command itself.
     let Ok(view) = TeamView::open(dir) else { return Ok(()) };
     let Some(Ok(owner)) = view.roster().dir().map(Repository::discover) else { return Ok(()) };
-    let is_of_owner =
-        owner.team_mark(real_root).is_some_and(|mark| mark.team == *derived && mark.repository == owner.common_dir());
+    let is_of_owner = matches!(owner.team_mark(real_root), Ok(Some(mark)) if mark.team == *derived && mark.repository == owner.common_dir());
     if is_of_owner && owner.common_dir() != repository.common_dir() {
         let to = owner.top_level().to_owned();
         return Err(MovedError::BelongsElsewhere { team: derived.clone(), to });
@@ -127,8 +136,10 @@ fn must_be_of_here(
 
 /// Whether the repository that wrote the mark is where it was.
 fn is_still_at(mark: &TeamMark) -> bool {
-    Repository::discover(&mark.repository)
-        .is_ok_and(|there| there.common_dir() == mark.repository && there.team_mark(&mark.root).as_ref() == Some(mark))
+    Repository::discover(&mark.repository).is_ok_and(|there| {
+        there.common_dir() == mark.repository
+            && there.team_mark(&mark.root).is_ok_and(|there| there.as_ref() == Some(mark))
+    })
 }
 
 /// Each step can be done again, and the mark comes last: a crash in between leaves the rest to the next command.

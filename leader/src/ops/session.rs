@@ -5,8 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use teamster_protocol::host::clock;
-use teamster_protocol::host::settings::CommonSettings;
+use teamster_protocol::host::settings::{CommonSettings, text_variable};
 use teamster_protocol::host::team_dir::{TeamDir, default_root};
+use teamster_protocol::host::text_path::must_be_text;
 use teamster_protocol::model::id::{Address, MemberName, TeamName};
 use teamster_protocol::model::roster::TeamFact;
 use teamster_protocol::team::{Team, TeamView};
@@ -38,6 +39,8 @@ pub struct Session {
     pub repository: Option<Repository>,
     /// Where the repository was before, if the team has just followed it.
     pub moved_from: Option<PathBuf>,
+    /// Why it is not known whether the repository was moved here with a team.
+    pub unread_mark: Option<String>,
 }
 
 /// Whether files of settings are read.
@@ -83,23 +86,23 @@ impl Session {
     ) -> Result<Session, OpsError> {
         let here = std::env::current_dir()
             .map_err(|source| OpsError::Process { doing: "find out the current directory", source })?;
-        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let home = variable("HOME");
+        must_be_text(&here)?;
+        let home = text_variable("HOME")?;
         let (repository, user) = match files {
             SettingsFiles::PassedOn => (None, None),
             SettingsFiles::Read => {
-                let path = config_files::user_path(variable("XDG_CONFIG_HOME").as_deref(), home.as_deref());
+                let path = config_files::user_path(text_variable("XDG_CONFIG_HOME")?.as_deref(), home.as_deref());
                 let user = path.map(|path| config_files::read_user_file(&path, home.as_deref())).transpose()?;
                 (config_files::read_repository_file(&here)?, user.flatten())
             }
         };
         let layers = ConfigLayers {
             command_line: CommandLineSettings { team, root },
-            environment_team: variable("TEAMSTER_TEAM")
+            environment_team: text_variable("TEAMSTER_TEAM")?
                 .map(|team| team.parse())
                 .transpose()
                 .map_err(OpsError::BadTeam)?,
-            environment_root: variable("TEAMSTER_ROOT").map(PathBuf::from),
+            environment_root: text_variable("TEAMSTER_ROOT")?.map(PathBuf::from),
             environment: EnvironmentSettings::given()?,
             repository,
             user,
@@ -107,20 +110,23 @@ impl Session {
         let config = layers.merge();
         let root = match &config.root.value {
             Some(root) => here.join(root),
-            None => default_root(variable("XDG_STATE_HOME").as_deref(), home.as_deref()).ok_or(OpsError::NoRoot)?,
+            None => {
+                default_root(text_variable("XDG_STATE_HOME")?.as_deref(), home.as_deref()).ok_or(OpsError::NoRoot)?
+            }
         };
+        must_be_text(&root)?;
         let moved = match wanted {
             SessionUse::Any => MovedTeam::Follows(config.common().durability),
             SessionUse::Look => MovedTeam::IsLookedAt,
         };
-        let TeamHere { team, repository, moved_from } = match &config.team.value {
+        let TeamHere { team, repository, moved_from, unread_mark } = match &config.team.value {
             TeamChoice::Named(team) => TeamHere::named(team.clone()),
             TeamChoice::Stem(stem) => TeamHere::find(&root, &here, |key| named_after(stem, key), moved)?,
             TeamChoice::Derived => TeamHere::find(&root, &here, team_name, moved)?,
         };
         let dir = TeamDir::new(root, team);
-        let (caller, settings) = (find_caller(&dir, variable)?, config.common());
-        Ok(Session { dir, caller, here, settings, config, repository, moved_from })
+        let (caller, settings) = (find_caller(&dir, text_variable)?, config.common());
+        Ok(Session { dir, caller, here, settings, config, repository, moved_from, unread_mark })
     }
 
     /// Writes into the repository which team works there, so that the team is found again after a move. To be called after
@@ -202,6 +208,7 @@ impl Session {
         let asked = given.map_or_else(|| self.here.clone(), |dir| self.here.join(dir));
         let failed = |source| OpsError::Path { doing: "work in", path: asked.clone(), source };
         let dir = asked.canonicalize().map_err(failed)?;
+        must_be_text(&dir)?;
         if dir.is_dir() { Ok(dir) } else { Err(failed(io::ErrorKind::NotADirectory.into())) }
     }
 

@@ -12,11 +12,12 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use teamster_protocol::host::text_path::must_be_text;
 use teamster_protocol::model::id::TeamName;
 
 use super::config::{STEM_CHARS_MAX, TeamStem};
 use super::error::OpsError;
-use super::moved::{MovedTeam, find_team};
+use super::moved::{FoundTeam, MovedTeam, find_team};
 use crate::git::{GitError, Repository};
 
 /// A place that a team is for: its name is derived from it, and its work is done there.
@@ -39,12 +40,14 @@ pub struct TeamHere {
     pub repository: Option<Repository>,
     /// Where the repository was before, if the team has just followed it.
     pub moved_from: Option<PathBuf>,
+    /// Why it is not known whether the repository was moved here with a team.
+    pub unread_mark: Option<String>,
 }
 
 impl TeamHere {
     /// The team that the user named, wherever the command is typed.
     pub fn named(team: TeamName) -> TeamHere {
-        TeamHere { team, repository: None, moved_from: None }
+        TeamHere { team, repository: None, moved_from: None, unread_mark: None }
     }
 
     /// The team of the place around `here`: of the name that `derive` makes of the place's key, or of the name it had
@@ -60,7 +63,8 @@ impl TeamHere {
         let Some(repository) = repository else { return Ok(TeamHere::named(derived)) };
         let found =
             find_team(root, &repository, derived, moved).map_err(|error| OpsError::Repository(error.to_string()))?;
-        Ok(TeamHere { team: found.team, repository: Some(repository), moved_from: found.moved_from })
+        let FoundTeam { team, moved_from, unread_mark } = found;
+        Ok(TeamHere { team, repository: Some(repository), moved_from, unread_mark })
     }
 }
 
@@ -69,7 +73,11 @@ impl TeamHere {
 /// team.
 pub fn place(from: &Path) -> Result<TeamPlace, OpsError> {
     match Repository::discover(from).and_then(|found| Ok((found.work_tree()?, found))) {
-        Ok((dir, found)) => Ok(TeamPlace { key: found.common_dir().to_owned(), dir, repository: Some(found) }),
+        Ok((dir, found)) => {
+            must_be_text(found.common_dir())?;
+            must_be_text(&dir)?;
+            Ok(TeamPlace { key: found.common_dir().to_owned(), dir, repository: Some(found) })
+        }
         Err(GitError::NotARepository { .. }) => {
             let here = resolve(from)?;
             // A link such as a worktree has, whose repository was moved or removed: git refuses it too.
@@ -96,7 +104,10 @@ pub fn founding_dir(from: &Path) -> Result<PathBuf, OpsError> {
 }
 
 fn resolve(path: &Path) -> Result<PathBuf, OpsError> {
-    path.canonicalize().map_err(|source| OpsError::Path { doing: "resolve", path: path.to_owned(), source })
+    let failed = |source| OpsError::Path { doing: "resolve", path: path.to_owned(), source };
+    let resolved = path.canonicalize().map_err(failed)?;
+    must_be_text(&resolved)?;
+    Ok(resolved)
 }
 
 /// The name for the place whose key, a canonical path, this is.

@@ -4,9 +4,11 @@
 mod day_clock;
 mod harmless;
 mod humane;
+mod lossy_path;
 mod suggest;
 
 pub use day_clock::DayClock;
 pub use harmless::{HarmlessStream, harmless, harmless_lines, shorten, show_controls, width, wrap};
 pub use humane::{ago, bytes, clock, humane};
+pub use lossy_path::lossy_path;
 pub use suggest::did_you_mean;

@@ -5,12 +5,16 @@ use std::{
     error::Error,
     fmt,
     fs::{self, File, FileType, Metadata, OpenOptions},
-    io,
-    os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt},
+    io::{self, Read},
+    os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt},
     path::Path,
 };
 
-use nix::libc;
+use nix::{
+    fcntl::{FcntlArg, OFlag, fcntl},
+    libc,
+    sys::statfs::{FsType, fstatfs},
+};
 
 /// The kind of thing that stands in the place of a plain file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +85,53 @@ pub fn open(options: &mut OpenOptions, path: &Path) -> io::Result<(File, Metadat
 /// Opens a plain file for reading, as [`open`] does.
 pub fn open_to_read(path: &Path) -> io::Result<(File, Metadata)> {
     open(OpenOptions::new().read(true), path)
+}
+
+/// The bytes of a file that a person or another program named: links are followed, and a pipe without a name, such as the
+/// shell makes of `<(command)`, is read to its end, which can take long. Anything else than that and a plain file is refused as by
+/// [`open`]. Refuses one of more than `bytes_max`, and reads no more than that and a byte.
+pub fn read_given(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+    // A pipe with a name and without a writer is opened at once by this.
+    let opened = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path);
+    let file = match opened {
+        Ok(file) => file,
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENXIO | libc::ENODEV)) => {
+            return Err(fs::metadata(path).ok().and_then(|there| kind(there.file_type())).map_or(error, refusal));
+        }
+        Err(error) => return Err(error),
+    };
+    let there = file.metadata()?;
+    if let Some(kind) = kind(there.file_type()) {
+        if is_nameless_pipe(&file)? {
+            fcntl(&file, FcntlArg::F_SETFL(OFlag::empty()))?;
+        } else if there.file_type().is_char_device() && there.rdev() == NULL_DEVICE {
+            return Ok(Vec::new());
+        } else {
+            return Err(refusal(kind));
+        }
+    }
+    read_bounded(file, bytes_max)
+}
+
+/// The bytes of a stream to its end. Refuses more than `bytes_max`, and reads no more than that and a byte.
+pub fn read_bounded(from: impl Read, bytes_max: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    from.take(bytes_max + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > bytes_max {
+        let why = format!("it is longer than the {bytes_max} bytes that are read");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
+    }
+    Ok(bytes)
+}
+
+/// The device and its number of `/dev/null` on Linux: 1 and 3.
+const NULL_DEVICE: u64 = libc::makedev(1, 3);
+
+/// Whether it is a pipe that has no name in any directory, so that whoever gave it has its other end.
+fn is_nameless_pipe(file: &File) -> io::Result<bool> {
+    // PIPEFS_MAGIC in linux/magic.h, which the library has no name for.
+    const PIPES: FsType = FsType(0x5049_5045);
+    Ok(fstatfs(file)?.filesystem_type() == PIPES)
 }
 
 /// Makes a file that was not there, under a name that is only for the moment: what a crash left there, or somebody put
@@ -169,7 +220,13 @@ fn refusal(kind: &'static str) -> io::Error {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::{fs::symlink, net::UnixListener};
+    use std::{
+        io::Write,
+        os::{
+            fd::AsRawFd,
+            unix::{fs::symlink, net::UnixListener},
+        },
+    };
 
     use nix::{sys::stat::Mode, unistd::mkfifo};
 
@@ -212,5 +269,29 @@ mod tests {
         let error = read_whole(&path, 4).unwrap_err().to_string();
         assert_eq!(error, "it has 5 bytes, more than the 4 that such a file may have");
         assert_eq!(read_whole(&dir.path().join("none"), 4).unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+    #[test]
+    fn a_given_file_is_followed_bounded_and_nobody_waits_for_a_pipe_with_a_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = |name: &str| dir.path().join(name);
+        fs::write(place("file"), "hello").unwrap();
+        symlink(place("file"), place("link")).unwrap();
+        symlink("/dev/zero", place("zeros")).unwrap();
+        mkfifo(&place("pipe"), Mode::S_IRWXU).unwrap();
+        assert_eq!(read_given(&place("link"), 5).unwrap(), b"hello");
+        assert_eq!(read_given(Path::new("/dev/null"), 5).unwrap(), b"");
+        for (name, due) in [("pipe", "a named pipe"), ("zeros", "a device"), (".", DIRECTORY)] {
+            let error = read_given(&place(name), 5).unwrap_err();
+            assert_eq!(not_plain(&error).map(|found| found.kind), Some(due), "{name}: {error}");
+        }
+        let error = read_given(&place("file"), 4).unwrap_err().to_string();
+        assert_eq!(error, "it is longer than the 4 bytes that are read");
+        let error = read_bounded(io::repeat(0), 4).unwrap_err().to_string();
+        assert_eq!(error, "it is longer than the 4 bytes that are read");
+        let (reads, mut writes) = io::pipe().unwrap();
+        writes.write_all(b"of a pipe").unwrap();
+        drop(writes);
+        let given = format!("/proc/self/fd/{}", reads.as_raw_fd());
+        assert_eq!(read_given(Path::new(&given), 9).unwrap(), b"of a pipe");
     }
 }

@@ -110,7 +110,16 @@ fn milliseconds(name: &'static str) -> Result<Option<Duration>, BadSetting> {
     }
 }
 
-/// A variable that is set and not empty.
+/// The text of a variable that is set and not empty. Refuses one that is not UTF-8: to pass over it would be to do something
+/// else than its user said.
+pub fn text_variable(name: &'static str) -> Result<Option<String>, BadSetting> {
+    match env::var_os(name).map(std::ffi::OsString::into_string).transpose() {
+        Ok(value) => Ok(value.filter(|value| !value.is_empty())),
+        Err(value) => Err(BadSetting { name, value: value.to_string_lossy().into_owned(), expected: "text in UTF-8" }),
+    }
+}
+
+/// A variable that is set and not empty. What is no text is not understood, and so refused by each that asks.
 fn given(name: &str) -> Option<String> {
     env::var_os(name).map(|value| value.to_string_lossy().into_owned()).filter(|value| !value.is_empty())
 }

@@ -13,10 +13,14 @@ pub const NAME_CHARS_MAX: usize = 40;
 pub const TASK_TEXT_BYTES_MAX: usize = 1 << 20;
 /// Bytes of a message's text.
 pub const MAIL_TEXT_BYTES_MAX: usize = 1 << 20;
+/// Bytes of a text that a command reads from a file or from standard input: more than that is no text of a task or a message.
+pub const GIVEN_TEXT_BYTES_MAX: u64 = 1 << 20;
 /// Bytes of a title; longer ones are refused.
 pub const TITLE_BYTES_MAX: usize = 400;
 /// Bytes of a result, a reason or a partial result that stay with a task.
 pub const RESULT_BYTES_MAX: usize = 8 << 10;
+/// Bytes of the file in a repository that says which teams work there: far more than its 16 marks take.
+pub const MARK_BYTES_MAX: u64 = 256 << 10;
 /// Tasks added by one decision.
 pub const TASKS_PER_ADD_MAX: usize = 100_000;
 /// Deaths of workers a task survives before it fails, unless it says otherwise.

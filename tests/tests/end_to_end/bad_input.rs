@@ -8,9 +8,11 @@ use std::process::Command;
 use teamster_tests::team::Team;
 
 mod disk;
+mod given;
 mod logs;
 mod lost;
 mod names;
+mod no_text;
 mod places;
 mod plans;
 mod rpc;

@@ -1,17 +1,17 @@
 //! The start of a worker: from nothing to a member that has joined and waits for its agent to be ready.
 
-use std::env;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use teamster_protocol::host::clock;
 use teamster_protocol::host::crash;
 use teamster_protocol::host::process::{own_identity, own_outer_half};
-use teamster_protocol::host::settings::{BadSetting, CommonSettings};
+use teamster_protocol::host::settings::{BadSetting, CommonSettings, text_variable};
 use teamster_protocol::host::shortage::{self, is_shortage};
 use teamster_protocol::host::signals::{EndSignal, EndSignals};
 use teamster_protocol::host::stderr_log;
 use teamster_protocol::host::team_dir::{TeamDir, default_root};
+use teamster_protocol::host::text_path::{NotTextPath, must_be_text};
 use teamster_protocol::model::agent::preset::UnknownAgent;
 use teamster_protocol::model::board::AutoClaim;
 use teamster_protocol::model::id::{Address, MemberName};
@@ -49,6 +49,9 @@ pub enum StartError {
     /// A variable says nothing that is understood.
     #[error(transparent)]
     Setting(#[from] BadSetting),
+    /// A directory that the team's files can not name.
+    #[error(transparent)]
+    NotText(#[from] NotTextPath),
     /// The agent is not known.
     #[error(transparent)]
     Agent(#[from] UnknownAgent),
@@ -98,7 +101,7 @@ impl StartError {
     pub fn exit_code(&self) -> i32 {
         match self {
             error if is_shortage(error) => shortage::EXIT_CODE,
-            StartError::NoRoot | StartError::Setting(_) | StartError::Agent(_) => 2,
+            StartError::NoRoot | StartError::Setting(_) | StartError::NotText(_) | StartError::Agent(_) => 2,
             StartError::Team(TeamError::Log(error)) if is_unreadable(error) => 4,
             StartError::Team(_)
             | StartError::Workspace { .. }
@@ -220,13 +223,17 @@ pub(super) async fn start(args: WorkerArgs, isolation: CellIsolation) -> Result<
 
 fn root(args: &WorkerArgs) -> Result<PathBuf, StartError> {
     let given = args.root.clone();
-    let root = given.or_else(|| {
-        let (state, home) = (env::var("XDG_STATE_HOME").ok(), env::var("HOME").ok());
-        default_root(state.as_deref(), home.as_deref())
-    });
-    let root = root.ok_or(StartError::NoRoot)?;
+    let root = match given {
+        Some(given) => given,
+        None => {
+            let (state, home) = (text_variable("XDG_STATE_HOME")?, text_variable("HOME")?);
+            default_root(state.as_deref(), home.as_deref()).ok_or(StartError::NoRoot)?
+        }
+    };
     // The path must be absolute: the agent's commands get it, and they may run in another directory.
-    std::path::absolute(&root).map_err(|source| StartError::Workspace { dir: root, source })
+    let root = std::path::absolute(&root).map_err(|source| StartError::Workspace { dir: root, source })?;
+    must_be_text(&root)?;
+    Ok(root)
 }
 
 fn take_lock(dir: &TeamDir, team: &mut Team, name: &MemberName) -> Result<LifeLock, StartError> {
@@ -293,5 +300,6 @@ fn enroll(team: &mut Team, args: &WorkerArgs) -> Result<MemberSpec, StartError> 
 fn resolved(dir: &Path) -> Result<PathBuf, StartError> {
     let failed = |source| StartError::Workspace { dir: dir.to_owned(), source };
     let resolved = dir.canonicalize().map_err(failed)?;
+    must_be_text(&resolved)?;
     if resolved.is_dir() { Ok(resolved) } else { Err(failed(io::ErrorKind::NotADirectory.into())) }
 }

@@ -1,9 +1,10 @@
 //! `teamster run`.
 
-use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use teamster_protocol::host::plain_file;
 
 use super::agent::AgentArgs;
 use super::interrupt::interrupts;
@@ -102,20 +103,15 @@ fn exit_of(summary: &RunSummary) -> ExitStatus {
     }
 }
 
-/// Reads a plan from a file, or from standard input for `-`. Never more than a plan may have, and a byte.
+/// Reads a plan from a file, or from standard input for `-`. Refuses more than a plan may have.
 fn read_plan(path: &Path) -> Result<Plan, CliError> {
     let from_stdin = path == Path::new("-");
     let name = if from_stdin { PathBuf::from("standard input") } else { path.to_owned() };
     let failed = |source| OpsError::Path { doing: "read", path: name, source };
-    let read = |from: &mut dyn Read| -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        from.take(PLAN_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
     let bytes = if from_stdin {
-        read(&mut io::stdin().lock())
+        plain_file::read_bounded(io::stdin().lock(), PLAN_BYTES_MAX as u64)
     } else {
-        fs::File::open(path).and_then(|mut file| read(&mut file))
+        plain_file::read_given(path, PLAN_BYTES_MAX as u64)
     };
     Ok(Plan::parse_bytes(&bytes.map_err(failed)?, (!from_stdin).then_some(path))?)
 }

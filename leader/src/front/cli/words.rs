@@ -6,8 +6,10 @@
 //! `task add make -j4 --run`. Nothing after `--` is ours.
 
 use std::ffi::OsString;
-use std::io::{self, Read};
+use std::io;
 
+use teamster_protocol::host::plain_file;
+use teamster_protocol::model::limits::GIVEN_TEXT_BYTES_MAX;
 use teamster_protocol::model::task::{CommandInput, TaskWork};
 
 /// The option that may also be the last word of a text.
@@ -38,7 +40,7 @@ pub struct WorkOptions {
 pub struct StdinError(#[from] io::Error);
 
 impl TextWords {
-    /// The text. Reads standard input to its end if the only word is `-`, and blocks for that.
+    /// The text. Reads standard input to its end if the only word is `-`, and blocks for that. Refuses more than a text may have.
     pub fn resolve(&self) -> Result<String, StdinError> {
         joined(&self.words)
     }
@@ -47,11 +49,15 @@ impl TextWords {
 /// As [`TextWords::resolve`], for words that are optional.
 pub(super) fn joined(words: &[String]) -> Result<String, StdinError> {
     if words == ["-"] {
-        let mut text = String::new();
-        io::stdin().lock().read_to_string(&mut text)?;
-        return Ok(text);
+        let bytes = plain_file::read_bounded(io::stdin().lock(), GIVEN_TEXT_BYTES_MAX)?;
+        return Ok(text_of(bytes)?);
     }
     Ok(words.join(" "))
+}
+
+/// The text of bytes that were read from where the user said.
+pub(super) fn text_of(bytes: Vec<u8>) -> io::Result<String> {
+    String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not text in UTF-8"))
 }
 
 /// One word of a command.

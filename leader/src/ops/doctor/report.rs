@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use teamster_protocol::model::id::TeamName;
 
 use super::DoctorSubject;
+use crate::ops::text::lossy_path;
 
 /// The way out that most findings have.
 pub(super) const REPAIR: &str = "teamster doctor --repair";
@@ -47,7 +48,7 @@ pub struct DoctorCheck {
     /// The observation, in one line.
     pub what: String,
     /// The file or directory that the check is about.
-    #[serde(default, rename = "where", skip_serializing_if = "Option::is_none")]
+    #[serde(default, rename = "where", skip_serializing_if = "Option::is_none", serialize_with = "lossy_path")]
     pub place: Option<PathBuf>,
     /// The way out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -104,7 +105,7 @@ pub struct RepairAct {
     /// The repair, or the reason why it was refused.
     pub what: String,
     /// The copy of the file as it was before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "lossy_path")]
     pub backup: Option<PathBuf>,
 }
 

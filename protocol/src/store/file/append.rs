@@ -222,7 +222,8 @@ impl<F: LogFold> LogWriter<F> {
         let Self { reader, line, .. } = self;
         let tail = reader.tail.as_mut().expect("`prepare` has found the file");
         line.clear();
-        let places = line::write_record(line, tail.next_seq, at_ms, by, &facts);
+        let places = line::write_record(line, tail.next_seq, at_ms, by, &facts)
+            .map_err(LogError::io("append to", &tail.path))?;
         append_line(tail, line)?;
         let seq = tail.next_seq;
         tail.next_seq += 1;

@@ -1,6 +1,7 @@
 //! The format of a line: what is written, and how a read line is told apart.
 
 use std::borrow::Cow;
+use std::io;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
@@ -135,14 +136,15 @@ pub(super) fn parse<'a, Fact: DeserializeOwned>(line: &'a [u8], known: &[&str]) 
     }
 }
 
-/// Appends a record and its newline to `to`; tells where in the line each fact begins.
+/// Appends a record and its newline to `to`; tells where in the line each fact begins. Refuses a fact that is no text: the
+/// path of a directory may be of any bytes. A part of the record is in `to` then.
 pub(super) fn write_record<Fact: Serialize>(
     to: &mut Vec<u8>,
     seq: u64,
     at_ms: u64,
     by: &str,
     facts: &[Fact],
-) -> FactPlaces {
+) -> io::Result<FactPlaces> {
     #[derive(Serialize)]
     struct WrittenHead<'a> {
         v: u32,
@@ -163,10 +165,10 @@ pub(super) fn write_record<Fact: Serialize>(
         if facts.len() > 1 {
             places.push(to.len() - begin);
         }
-        write_json(to, fact);
+        serde_json::to_writer(&mut *to, fact)?;
     }
     to.extend_from_slice(b"]}\n");
-    places
+    Ok(places)
 }
 
 /// Appends the header line.
@@ -278,7 +280,7 @@ fn write_line(to: &mut Vec<u8>, line: &impl Serialize) {
 }
 
 fn write_json(to: &mut Vec<u8>, value: &impl Serialize) {
-    serde_json::to_writer(to, value).expect("facts have string keys, and a Vec takes all");
+    serde_json::to_writer(to, value).expect("numbers and the names of ours are text, and a Vec takes all");
 }
 
 /// The complaint of the parser without its "at line 1 column 9": the line is always one. It quotes what it did not expect,

@@ -271,7 +271,8 @@ impl MendedLog {
             return due;
         }
         for lost in due..next {
-            line::write_record::<()>(&mut self.bytes, lost, now_ms, crate::model::id::LEAD, &[]);
+            line::write_record::<()>(&mut self.bytes, lost, now_ms, crate::model::id::LEAD, &[])
+                .expect("no fact is in it, and a Vec takes all");
             self.filled += 1;
         }
         next

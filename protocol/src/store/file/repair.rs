@@ -157,7 +157,7 @@ pub fn begin<F: LogFold>(path: &Path, now_ms: u64, facts: &[F::Fact]) -> Result<
     let mut bytes = Vec::new();
     line::write_header(&mut bytes, &LogHeader::first(F::KIND, now_ms));
     if !facts.is_empty() {
-        line::write_record(&mut bytes, 1, now_ms, LEAD, facts);
+        line::write_record(&mut bytes, 1, now_ms, LEAD, facts).map_err(LogError::io("write", path))?;
     }
     let next = next_path(path);
     write_new_file(&next, &bytes)?;
@@ -341,7 +341,8 @@ impl LogRepair<'_> {
         let (mut state, mut next_seq) = read_whole::<F>(&next)?;
         let facts = carry(&state);
         if !facts.is_empty() {
-            line::write_record(&mut mended.bytes, next_seq, self.now_ms, LEAD, &facts);
+            line::write_record(&mut mended.bytes, next_seq, self.now_ms, LEAD, &facts)
+                .map_err(LogError::io("write", &next))?;
             write_new_file(&next, &mended.bytes)?;
             (state, next_seq) = read_whole::<F>(&next)?;
         }

@@ -40,7 +40,7 @@ impl<Fact: serde::Serialize> SnapshotSink<Fact> for NextGeneration<'_, Fact> {
 
     fn write(&mut self, at_ms: u64, by: &str, facts: &[Fact]) -> Result<(), LogError> {
         self.line.clear();
-        line::write_record(&mut self.line, 0, at_ms, by, facts);
+        line::write_record(&mut self.line, 0, at_ms, by, facts).map_err(LogError::io("write", &self.path))?;
         if self.line.len() > LINE_BYTES_MAX {
             let bytes = self.line.len();
             return Err(LogError::TooLong { path: self.path.clone(), bytes });

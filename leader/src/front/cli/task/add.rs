@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::ArgGroup;
+use teamster_protocol::host::plain_file;
 use teamster_protocol::model::id::{MemberName, Role, TaskId};
+use teamster_protocol::model::limits::GIVEN_TEXT_BYTES_MAX;
 
 use super::{CliContext, CliError, ExitStatus, show_changed};
 use crate::front::cli::task_text::numbers;
-use crate::front::cli::words::{EndsWithText, TypedText, WorkOptions, joined};
+use crate::front::cli::words::{EndsWithText, TypedText, WorkOptions, joined, text_of};
 use crate::ops::duration::parse_duration;
 use crate::ops::error::OpsError;
 use crate::ops::task::{self, WantedTask};
@@ -71,11 +73,9 @@ pub(in crate::front::cli) async fn add(context: &CliContext, args: AddArgs) -> R
 pub(super) fn read_text(context: &CliContext, file: Option<&Path>, words: &[String]) -> Result<String, CliError> {
     Ok(match file {
         Some(path) if path.as_os_str() == "-" => joined(&["-".to_owned()])?,
-        Some(path) => std::fs::read_to_string(context.session.here.join(path)).map_err(|source| OpsError::Path {
-            doing: "read",
-            path: path.to_owned(),
-            source,
-        })?,
+        Some(path) => plain_file::read_given(&context.session.here.join(path), GIVEN_TEXT_BYTES_MAX)
+            .and_then(text_of)
+            .map_err(|source| OpsError::Path { doing: "read", path: path.to_owned(), source })?,
         None => joined(words)?,
     })
 }
