@@ -11,6 +11,7 @@
 //! - [`AgentNews::Receipt`] tells what it learns later. Nothing is called delivered that the agent has not taken.
 
 pub mod catalog;
+mod claude;
 mod error;
 pub mod lines;
 mod news;

@@ -2,6 +2,7 @@
 //! [`preset`](teamster_protocol::model::agent::preset), which the leader reads too; here each row meets its driver.
 
 use std::env;
+use std::fs;
 use std::path::PathBuf;
 
 use teamster_protocol::model::agent::SessionId;
@@ -9,6 +10,7 @@ use teamster_protocol::model::agent::options::{AgentLaunch, LaunchCommand};
 use teamster_protocol::model::agent::preset::DriverKind;
 use tokio::sync::mpsc;
 
+use super::claude::{self, ClaudeDialect, ClaudeLife};
 use super::lines::{AgentDialect, LineDriver, LineSetup};
 use super::pi::{self, PiDialect};
 use super::script::ScriptDialect;
@@ -40,13 +42,21 @@ pub fn start_driver(launch: AgentLaunch, setup: AgentSetup) -> Result<StartedDri
             Ok((Box::new(shell), news))
         }
         DriverKind::Script => {
-            let program = LineSetup { env, ..LineSetup::new(setup.workspace, command_line(&launch)?) };
+            let command = command_line(&launch, Vec::new())?;
+            let program = LineSetup { env, ..LineSetup::new(setup.workspace, command) };
             start_program(program, ScriptDialect::new(setup.session))
         }
         DriverKind::Pi => {
-            let mut command = command_line(&launch)?;
-            command.extend(pi::arguments(&launch, setup.session.as_ref()));
+            let command = command_line(&launch, pi::arguments(&launch, setup.session.as_ref()))?;
             start_program(LineSetup { env, ..LineSetup::new(setup.workspace, command) }, PiDialect::default())
+        }
+        DriverKind::Claude => {
+            let life = ClaudeLife { id: random_uuid()?, resumed: setup.session };
+            let command = command_line(&launch, claude::arguments(&launch, &life))?;
+            let new_life = ClaudeLife { resumed: None, ..life.clone() };
+            let afresh = Some(command_line(&launch, claude::arguments(&launch, &new_life))?);
+            let program = LineSetup { env, afresh, ..LineSetup::new(setup.workspace, command) };
+            start_program(program, ClaudeDialect::new(life))
         }
     }
 }
@@ -57,8 +67,8 @@ fn start_program(program: LineSetup, dialect: impl AgentDialect) -> Result<Start
     Ok((Box::new(driver), news))
 }
 
-/// The program of an agent and its arguments; never empty.
-fn command_line(launch: &AgentLaunch) -> Result<Vec<String>, DriverError> {
+/// The program of an agent and its arguments, `of_driver` before those of the launch; never empty.
+fn command_line(launch: &AgentLaunch, of_driver: Vec<String>) -> Result<Vec<String>, DriverError> {
     let mut words = match &launch.command {
         LaunchCommand::BuiltIn => return Err(DriverError::NoProgram),
         LaunchCommand::Words(words) => words.clone(),
@@ -71,6 +81,14 @@ fn command_line(launch: &AgentLaunch) -> Result<Vec<String>, DriverError> {
             words
         }
     };
+    words.extend(of_driver);
     words.extend(launch.args.iter().cloned());
     Ok(words)
+}
+
+/// A new UUID, of the kernel's.
+fn random_uuid() -> Result<String, DriverError> {
+    let read = fs::read_to_string("/proc/sys/kernel/random/uuid");
+    let uuid = read.map_err(|source| DriverError::System { what: "read a new UUID", source })?;
+    Ok(uuid.trim().to_owned())
 }

@@ -40,6 +40,8 @@ pub struct LineSetup {
     pub workspace: PathBuf,
     /// The program and its arguments; never empty.
     pub command: Vec<String>,
+    /// The same for a new conversation, if `command` goes on with an earlier one.
+    pub afresh: Option<Vec<String>>,
     /// Variables, over those of the worker.
     pub env: Vec<(String, String)>,
     /// How long it may take to be ready.
@@ -54,6 +56,7 @@ impl LineSetup {
         LineSetup {
             workspace: workspace.into(),
             command,
+            afresh: None,
             env: Vec::new(),
             ready_within: START_WITHIN,
             term_grace: TERM_GRACE,

@@ -1,9 +1,12 @@
-//! Lines for people out of what agents say in many words: the title of a tool call, an error in one line.
+//! Lines for people out of what agents say in many words: the title and the arguments of a tool call, an error in one line.
 
 use serde_json::Value;
 
 /// The longest title, in characters.
 const TITLE_CHARS_MAX: usize = 160;
+
+/// The most that is shown of a call's arguments, in bytes.
+const DETAIL_BYTES_MAX: usize = 8 * 1024;
 
 /// The arguments that tell most about a call, best first.
 const TELLING: [&str; 9] = ["command", "cmd", "file_path", "path", "pattern", "query", "url", "description", "prompt"];
@@ -14,6 +17,35 @@ pub(super) fn tool_title(tool: &str, args: &Value) -> String {
     match telling {
         Some(text) => one_line(&format!("{tool} {text}")),
         None => one_line(tool),
+    }
+}
+
+/// The arguments of a tool call as a person reads them: each on a line of its own, and one of several lines below its name.
+pub(super) fn readable_args(args: &Value) -> String {
+    let mut text = match args {
+        Value::Object(args) => {
+            args.iter().map(|(name, value)| readable_arg(name, value)).collect::<Vec<_>>().join("\n")
+        }
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) => args.to_string(),
+    };
+    let cut = text.floor_char_boundary(DETAIL_BYTES_MAX);
+    if cut < text.len() {
+        let missing_bytes = text.len() - cut;
+        text.truncate(cut);
+        text.push_str(&format!("\n[cut: {missing_bytes} bytes after this]"));
+    }
+    text
+}
+
+fn readable_arg(name: &str, value: &Value) -> String {
+    match value {
+        Value::String(text) if text.contains('\n') => format!("{name}:\n{text}"),
+        Value::String(text) => format!("{name}: {text}"),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            format!("{name}: {value}")
+        }
     }
 }
 
@@ -39,6 +71,18 @@ mod tests {
         assert_eq!(tool_title("write", &json!({"content": "x", "path": "/a.txt"})), "write /a.txt");
         assert_eq!(tool_title("think", &json!({})), "think");
         assert_eq!(tool_title("odd", &json!("text")), "odd");
+    }
+
+    #[test]
+    fn the_arguments_of_a_call_are_lines_for_people_and_cut_if_they_are_long() {
+        let args = json!({"command": "ls -l", "content": "x\ny", "timeout": 3, "list": ["a"]});
+        assert_eq!(readable_args(&args), "command: ls -l\ncontent:\nx\ny\nlist: [\"a\"]\ntimeout: 3");
+        assert_eq!(readable_args(&json!({})), "");
+        assert_eq!(readable_args(&Value::Null), "");
+        let long = readable_args(&json!({"content": "ä".repeat(DETAIL_BYTES_MAX)}));
+        let (shown, mark) = long.rsplit_once('\n').unwrap();
+        assert!(shown.len() <= DETAIL_BYTES_MAX, "{}", shown.len());
+        assert_eq!(mark, format!("[cut: {} bytes after this]", "content: ".len() + 2 * DETAIL_BYTES_MAX - shown.len()));
     }
 
     #[test]

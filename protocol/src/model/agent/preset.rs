@@ -55,6 +55,8 @@ pub enum DriverKind {
     Script,
     /// The `pi` driver: pi in its RPC mode.
     Pi,
+    /// The `claude` driver: Claude Code, JSON lines both ways.
+    Claude,
 }
 
 impl DriverKind {
@@ -137,6 +139,22 @@ pub const PRESETS: &[AgentPreset] = &[
         shown: PresetShown::Listed,
     },
     AgentPreset {
+        name: "claude",
+        driver: DriverKind::Claude,
+        command: AgentCommand::Program(&["claude"]),
+        env: &[],
+        install: Some("npm install -g @anthropic-ai/claude-code"),
+        abilities: AgentAbilities {
+            prompts: PromptKind::Conversation,
+            steering: SteerAbility::Native,
+            resume: AgentAbility::Yes,
+            fork: AgentAbility::Yes,
+            permissions: AgentAbility::Yes,
+            usage: AgentAbility::Yes,
+        },
+        shown: PresetShown::Listed,
+    },
+    AgentPreset {
         name: "script",
         driver: DriverKind::Script,
         command: AgentCommand::Variable("TEAMSTER_SCRIPT_AGENT"),
@@ -197,6 +215,6 @@ mod tests {
     #[test]
     fn an_unknown_agent_is_refused_with_those_that_people_may_choose() {
         let said = preset(&"parrot".parse().unwrap()).unwrap_err().to_string();
-        assert_eq!(said, "there is no agent parrot\nknown agents: shell, pi");
+        assert_eq!(said, "there is no agent parrot\nknown agents: shell, pi, claude");
     }
 }

@@ -51,6 +51,41 @@ enum ActorInput {
     Late,
 }
 
+/// The state of affairs after the last lines of a program that has exited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum AfterExit {
+    /// The program is gone.
+    Ended,
+    /// Its last lines had it started once more.
+    BegunAfresh,
+}
+
+/// A program that was started, and the pipes to it.
+struct StartedProgram {
+    program: ProcessGroup,
+    lines: ProgramLines,
+    input: ProgramInput,
+}
+
+fn start_program(setup: &LineSetup, keeper: &mut CellKeeper) -> Result<StartedProgram, DriverError> {
+    let system = |what: &'static str| move |source| DriverError::System { what, source };
+    let (input, write) = io::pipe().map_err(system("open a pipe to the agent"))?;
+    let (read, output) = io::pipe().map_err(system("open a pipe from the agent"))?;
+    let read = pipe::Receiver::from_owned_fd(read.into()).map_err(system("read from the agent"))?;
+    let write = pipe::Sender::from_owned_fd(write.into()).map_err(system("write to the agent"))?;
+    let (name, args) = setup.command.split_first().expect("the catalogue gives no empty command");
+    let mut command = Command::new(name);
+    command.args(args).current_dir(&setup.workspace);
+    command.envs(setup.env.iter().map(|(name, value)| (name, value)));
+    command.stdin(input).stdout(output).stderr(Stdio::inherit());
+    // The command is gone with this, and with it our copies of the program's ends of the pipes: with them open, no pipe
+    // would ever end.
+    let program = keeper
+        .spawn_resident(&mut command)
+        .map_err(|source| DriverError::NotStarted { program: name.clone(), source })?;
+    Ok(StartedProgram { program, lines: ProgramLines::new(read), input: ProgramInput::new(write) })
+}
+
 impl<D: AgentDialect> LineActor<D> {
     /// Starts the program.
     pub(super) fn start(
@@ -63,20 +98,7 @@ impl<D: AgentDialect> LineActor<D> {
     ) -> Result<LineActor<D>, DriverError> {
         let system = |what: &'static str| move |source| DriverError::System { what, source };
         let mut keeper = CellKeeper::new().map_err(system("watch over processes"))?;
-        let (input, write) = io::pipe().map_err(system("open a pipe to the agent"))?;
-        let (read, output) = io::pipe().map_err(system("open a pipe from the agent"))?;
-        let read = pipe::Receiver::from_owned_fd(read.into()).map_err(system("read from the agent"))?;
-        let write = pipe::Sender::from_owned_fd(write.into()).map_err(system("write to the agent"))?;
-        let (name, args) = setup.command.split_first().expect("the catalogue gives no empty command");
-        let mut command = Command::new(name);
-        command.args(args).current_dir(&setup.workspace);
-        command.envs(setup.env.iter().map(|(name, value)| (name, value)));
-        command.stdin(input).stdout(output).stderr(Stdio::inherit());
-        let program = keeper
-            .spawn_resident(&mut command)
-            .map_err(|source| DriverError::NotStarted { program: name.clone(), source })?;
-        // The command holds our copies of the program's ends of the pipes: with them open, no pipe would ever end.
-        drop(command);
+        let StartedProgram { program, lines, input } = start_program(&setup, &mut keeper)?;
         let due = Some(Instant::now() + setup.ready_within);
         Ok(LineActor {
             setup,
@@ -87,8 +109,8 @@ impl<D: AgentDialect> LineActor<D> {
             standing,
             keeper,
             program,
-            lines: ProgramLines::new(read),
-            input: Some(ProgramInput::new(write)),
+            lines,
+            input: Some(input),
             said: TextTail::default(),
             due,
             is_ready: false,
@@ -135,10 +157,10 @@ impl<D: AgentDialect> LineActor<D> {
                 ActorInput::Line(Ok(Some(line))) => self.take_line(&line).await?,
                 ActorInput::Line(Ok(None)) => return Ok(self.exit_words().await),
                 ActorInput::Line(Err(error)) => return Ok(format!("cannot read what the agent says: {error}")),
-                ActorInput::Exit(words) => {
-                    self.take_last_lines().await;
-                    return Ok(words);
-                }
+                ActorInput::Exit(words) => match self.take_last_lines().await {
+                    AfterExit::Ended => return Ok(words),
+                    AfterExit::BegunAfresh => {}
+                },
                 ActorInput::Order(order) => {
                     let steps = match order {
                         LineOrder::Prompt { id, text } => self.dialect.prompt(id, text),
@@ -214,12 +236,30 @@ impl<D: AgentDialect> LineActor<D> {
                         return Err(NonsenseSaid::new("the agent does not read what it is told"));
                     }
                 }
+                DialectStep::BeginAfresh => self.begin_afresh().await?,
                 DialectStep::Tell(news) => {
                     let news = self.take_note(news)?;
                     self.tell(news).await;
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Starts the program once more, for a new conversation.
+    async fn begin_afresh(&mut self) -> Result<(), NonsenseSaid> {
+        let Some(command) = self.setup.afresh.take() else {
+            return Err(NonsenseSaid::new("the agent's conversation is gone, and no other way to start it is known"));
+        };
+        self.input = None;
+        let ended = self.keeper.end_group(&mut self.program, self.setup.term_grace).await;
+        ended.map_err(|left| NonsenseSaid::new(left.to_string()))?;
+        self.setup.command = command;
+        let started = start_program(&self.setup, &mut self.keeper);
+        let started = started.map_err(|error| NonsenseSaid::new(error.with_cause()))?;
+        let StartedProgram { program, lines, input } = started;
+        (self.program, self.lines, self.input) = (program, lines, Some(input));
+        self.due = Some(Instant::now() + self.setup.ready_within);
         Ok(())
     }
 
@@ -270,16 +310,20 @@ impl<D: AgentDialect> LineActor<D> {
     }
 
     /// Takes the lines that the program wrote before it exited.
-    async fn take_last_lines(&mut self) {
+    async fn take_last_lines(&mut self) -> AfterExit {
         let until = Instant::now() + LAST_LINES_WITHIN;
+        let may_begin = self.setup.afresh.is_some();
         loop {
             let line = tokio::select! {
                 line = self.lines.next() => line,
-                () = sleep_until(until) => return,
+                () = sleep_until(until) => return AfterExit::Ended,
             };
             match line {
                 Ok(Some(line)) if self.take_line(&line).await.is_ok() => {}
-                Ok(_) | Err(_) => return,
+                Ok(_) | Err(_) => return AfterExit::Ended,
+            }
+            if may_begin && self.setup.afresh.is_none() {
+                return AfterExit::BegunAfresh;
             }
         }
     }

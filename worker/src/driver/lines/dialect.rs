@@ -42,6 +42,9 @@ pub enum DialectStep {
     Write(String),
     /// Tell the worker. Of a turn's end the caller adds what the agent said, if the result is empty.
     Tell(AgentNews),
+    /// The conversation that the program was to go on with is gone: the program is to be started once more, for a new one.
+    /// Allowed once, before the program is ready.
+    BeginAfresh,
 }
 
 /// The program said what can not be dealt with, and has to be ended for it.

@@ -20,7 +20,7 @@ fn ready(messages: u64) -> PiDialect {
 fn news(steps: Vec<DialectStep>) -> Vec<AgentNews> {
     let told = steps.into_iter().filter_map(|step| match step {
         DialectStep::Tell(news) => Some(news),
-        DialectStep::Write(_) => None,
+        DialectStep::Write(_) | DialectStep::BeginAfresh => None,
     });
     told.collect()
 }
@@ -123,7 +123,7 @@ fn a_steer_that_pi_still_keeps_at_the_end_is_taken_back_before_the_turn_ends() {
         .iter()
         .map(|step| match step {
             DialectStep::Write(line) => line.as_str(),
-            DialectStep::Tell(news) => panic!("nothing is told yet: {news:?}"),
+            other @ (DialectStep::Tell(_) | DialectStep::BeginAfresh) => panic!("only commands are written: {other:?}"),
         })
         .collect();
     assert_eq!(lines, [r#"{"id":"t5","type":"clear_queue"}"#, r#"{"id":"t6","type":"get_state"}"#]);

@@ -1,0 +1,63 @@
+//! How a turn of Claude Code ended, and whose fault it is. A failure of the provider ends a turn with the subtype
+//! `success`: the error of the last message and the status tell more than that word.
+
+use teamster_protocol::model::agent::{AgentFault, ProviderLimit, TurnEnd};
+
+use super::wire::{ApiError, ClaudeResult};
+use crate::driver::title::one_line;
+
+/// The statuses with which a provider says that it has no room at the moment.
+const OVERLOADS: [u16; 3] = [429, 503, 529];
+
+/// What was told of the provider during a turn.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct ProviderWords {
+    /// The error of the last message.
+    pub(super) error: Option<ApiError>,
+    /// Whether the limit of the subscription is reached, and until when.
+    pub(super) limit: Option<ReachedLimit>,
+}
+
+/// A limit of a subscription that is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ReachedLimit {
+    pub(super) until_ms: Option<u64>,
+}
+
+/// The end of a turn, and the provider's limit if that ended it.
+pub(super) fn end_of(result: &ClaudeResult, provider: ProviderWords) -> (TurnEnd, Option<ProviderLimit>) {
+    if result.is_aborted() {
+        return (TurnEnd::Aborted, None);
+    }
+    if !result.is_error {
+        return (TurnEnd::Completed, None);
+    }
+    let words = one_line(&result.words());
+    let failed = |fault| (TurnEnd::Failed { reason: words.clone(), fault }, None);
+    if result.stop_reason.as_deref() == Some("refusal") {
+        return failed(AgentFault::Prompt);
+    }
+    let is_overload = result.api_error_status.is_some_and(|status| OVERLOADS.contains(&status));
+    match provider.error {
+        Some(ApiError::AuthenticationFailed) if result.api_error_status.is_none() => {
+            let reason = format!("{words}: start claude once and say /login, or set ANTHROPIC_API_KEY");
+            (TurnEnd::Failed { reason, fault: AgentFault::Provider }, None)
+        }
+        Some(error) if error.is_final() => failed(AgentFault::Provider),
+        Some(ApiError::RateLimit | ApiError::Overloaded) => limited(words, provider.limit),
+        Some(_) | None if is_overload => limited(words, provider.limit),
+        Some(ApiError::InvalidRequest | ApiError::MaxOutputTokens) => failed(AgentFault::Prompt),
+        Some(_) => failed(AgentFault::Provider),
+        None if result.api_error_status.is_some() => failed(AgentFault::Provider),
+        // The turn reached a limit of its user's settings.
+        None if result.subtype.starts_with("error_max") => failed(AgentFault::Prompt),
+        None => failed(AgentFault::Agent),
+    }
+}
+
+/// The end of a turn that the provider would not serve for now.
+fn limited(reason: String, limit: Option<ReachedLimit>) -> (TurnEnd, Option<ProviderLimit>) {
+    let until_ms = limit.and_then(|limit| limit.until_ms);
+    let told = ProviderLimit { until_ms, reason: reason.clone() };
+    (TurnEnd::Failed { reason, fault: AgentFault::Provider }, Some(told))
+}

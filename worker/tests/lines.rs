@@ -1,0 +1,77 @@
+//! An agent that speaks in lines, as a real process that is started twice: a shell that says what Claude Code says. The test
+//! is alone here, since the driver takes over all children of its process.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use teamster_protocol::model::agent::options::{AgentLaunch, LaunchCommand};
+use teamster_protocol::model::agent::preset::DriverKind;
+use teamster_protocol::model::agent::{AgentExit, SessionBegin, SessionId, TurnEnd};
+use teamster_protocol::model::receipt::TextId;
+use teamster_protocol::model::task::TaskWork;
+use teamster_worker::driver::catalog::{AgentSetup, start_driver};
+use teamster_worker::driver::{AgentNews, AgentPrompt};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+/// Claude Code without any conversation on its disk.
+const CLAUDE: &str = r#"
+case "$*" in *--resume*)
+    echo '{"type":"result","subtype":"error_during_execution","is_error":true,"errors":["No conversation found"]}'
+    exit 1
+esac
+read -r greeting
+echo '{"type":"control_response","response":{"subtype":"success","request_id":"t1","response":{}}}'
+read -r prompt
+uuid=${prompt#*'"uuid":"'}
+uuid=${uuid%%'"'*}
+echo '{"type":"system","subtype":"status","status":"requesting","user_message_uuids":["'$uuid'"]}'
+echo '{"type":"stream_event","event":{"type":"message_start","message":{}},"parent_tool_use_id":null}'
+echo '{"type":"result","subtype":"success","is_error":false,"result":"done","user_message_uuids":["'$uuid'"]}'
+read -r end
+"#;
+
+async fn next(news: &mut mpsc::Receiver<AgentNews>) -> AgentNews {
+    timeout(Duration::from_secs(60), news.recv()).await.unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn an_agent_whose_conversation_is_gone_begins_a_new_one() {
+    let launch = AgentLaunch {
+        driver: DriverKind::Claude,
+        command: LaunchCommand::Words(["sh", "-c", CLAUDE, "claude"].map(str::to_owned).to_vec()),
+        args: Vec::new(),
+        env: BTreeMap::new(),
+        model: None,
+        effort: None,
+    };
+    let old = SessionId("cccccccc-0000-4000-8000-000000000000".to_owned());
+    let setup = AgentSetup { workspace: "/".into(), env: Vec::new(), session: Some(old.clone()) };
+    let (mut claude, mut news) = start_driver(launch, setup).unwrap();
+    assert_eq!(next(&mut news).await, AgentNews::Ready { session: None });
+
+    claude
+        .prompt(AgentPrompt { id: TextId::prompt_of(1), work: TaskWork::Prompt("go".into()), env: Vec::new() })
+        .unwrap();
+    let session = loop {
+        match next(&mut news).await {
+            AgentNews::Session(session) => break session,
+            AgentNews::Receipt { .. } => {}
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(session.begun, SessionBegin::Fresh);
+    assert_ne!(session.id, old);
+    let ended = loop {
+        match next(&mut news).await {
+            AgentNews::TurnEnded { end, result } => break (end, result),
+            AgentNews::Receipt { .. } => {}
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(ended, (TurnEnd::Completed, "done".to_owned()));
+    claude.close();
+    assert_eq!(next(&mut news).await, AgentNews::Exited(AgentExit::Closed));
+}
