@@ -10,7 +10,7 @@ use teamster_protocol::store::file::LogReader;
 use teamster_protocol::store::transcript;
 use teamster_protocol::store::watch::FileWatch;
 use teamster_protocol::team::{MemberState, TeamError, TeamView};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::error::OpsError;
 use super::session::Session;
@@ -18,7 +18,11 @@ use super::task::TaskCounts;
 use super::text::humane;
 use super::verb::Verb;
 
+mod standstill;
 mod verdict;
+
+use standstill::StandstillWatch;
+pub use standstill::WaitNews;
 
 pub use verdict::WaitedTask;
 use verdict::{WaitVerdict, WaitedTasks};
@@ -53,15 +57,20 @@ pub struct WaitOutcome {
 }
 
 /// Waits until all tasks are completed, or until one of them has failed, was cancelled or removed, or waits for one that has;
-/// or until the team is idle. Refused for a task that is not there, and when the time is over.
-pub async fn wait(session: &Session, wanted: WantedWait) -> Result<WaitOutcome, OpsError> {
+/// or until the team is idle. Refused for a task that is not there, and when the time is over. Tells `listener` once of each
+/// task that stands still, and again when that changes.
+pub async fn wait(
+    session: &Session,
+    wanted: WantedWait,
+    listener: impl FnMut(WaitNews),
+) -> Result<WaitOutcome, OpsError> {
     session.authorize(Verb::Wait)?;
     session.must_exist()?;
     let WantedWait { what, timeout } = wanted;
     let limit = timeout.map(|timeout| Instant::now() + timeout);
     let waited = async {
         match &what {
-            WaitFor::Tasks(ids) => until_completed(session, ids).await,
+            WaitFor::Tasks(ids) => until_completed(session, ids, listener).await,
             WaitFor::Idle => until_idle(session).await,
         }
     };
@@ -72,15 +81,21 @@ pub async fn wait(session: &Session, wanted: WantedWait) -> Result<WaitOutcome, 
     }
 }
 
-async fn until_completed(session: &Session, ids: &[TaskId]) -> Result<WaitOutcome, OpsError> {
+async fn until_completed(
+    session: &Session,
+    ids: &[TaskId],
+    mut listener: impl FnMut(WaitNews),
+) -> Result<WaitOutcome, OpsError> {
     let mut watch = FileWatch::new(session.settings.poll);
     // Before the first look: what happens in between is told by one or the other.
     watch.add(session.dir.board());
+    watch.add(session.dir.roster());
     let mut board: LogReader<Board> = LogReader::open(session.dir.board())?;
     for id in ids {
         board.state().status(*id).map_err(TeamError::from)?;
     }
-    let mut waited = WaitedTasks::new(ids);
+    let (mut waited, mut standstill) = (WaitedTasks::new(ids), StandstillWatch::new(session)?);
+    let mut is_looked_at = false;
     loop {
         let reason = |id: TaskId| {
             let view = board.state().view(id, &mut |offset| board.read_at(offset)).ok()?;
@@ -92,7 +107,14 @@ async fn until_completed(session: &Session, ids: &[TaskId]) -> Result<WaitOutcom
             WaitVerdict::Ended(tasks) => return Ok(WaitOutcome { ok: false, tasks, counts: counts() }),
             WaitVerdict::Open => {}
         }
-        watch.changed().await;
+        if !is_looked_at && standstill.due_in().is_zero() {
+            standstill.look(session, waited.ids())?.into_iter().for_each(&mut listener);
+            is_looked_at = true;
+        }
+        tokio::select! {
+            _ = watch.changed() => is_looked_at = false,
+            () = sleep(standstill.due_in()), if !is_looked_at => continue,
+        }
         board.refresh(|record| record.facts.iter().for_each(|fact| waited.see(fact)))?;
     }
 }

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::Serialize;
 use teamster_protocol::model::id::{BadName, MemberName, TaskId};
 use teamster_protocol::model::last_turn::WorkerVital;
+use teamster_protocol::model::roster::{AfterLeaving, MemberPresence};
 use teamster_protocol::model::task::StatusWord;
 use teamster_protocol::store::presence::WorkerLife;
 use teamster_protocol::store::transcript;
@@ -92,30 +93,65 @@ pub async fn why(session: &Session, subject: WhySubject) -> Result<WhyAnswer, Op
     session.authorize(Verb::Why)?;
     let view = session.view()?;
     let leader = look_at_leader(&session.dir).await?;
-    let (running, lock_lost) = &running(&view)?;
-    // A task that can not be read back has no words for why it failed; the rest is told all the same.
-    let reason = |id| view.task_view(id).ok()?.reason().map(str::to_owned);
-    let RunningTurns { in_turn, quiet } = turns(&view, running)?;
-    let (board, roster) = (view.board(), view.roster());
-    let over_file_limit = &members_over_file_limit(&view);
-    let (in_turn, quiet) = (&in_turn, &quiet);
-    let lost_prompts = &match &subject {
-        WhySubject::Task(_) => BTreeMap::new(),
-        WhySubject::Member(name) => lost_prompt(&view, running, name)?.into_iter().collect(),
-    };
-    let scene =
-        TeamScene { board, roster, running, in_turn, quiet, over_file_limit, lock_lost, lost_prompts, reason: &reason };
+    let mut found = FoundTeam::look(&view)?;
     match subject {
         WhySubject::Task(id) => {
-            let because = scene.task(id, session.now_ms()).map_err(TeamError::from)?;
+            let because = found.scene(&view).task(id, session.now_ms()).map_err(TeamError::from)?;
             let status = view.board().status(id).map_err(TeamError::from)?.word();
             Ok(WhyAnswer::Task(TaskWhy { task: id, title: view.new_task(id)?.title, status, because, leader }))
         }
         WhySubject::Member(name) => {
             session.must_be_member(&view, &name)?;
-            let because = scene.member(&name, session.now_ms());
+            found.lost_prompts.extend(lost_prompt(&view, &found.running, &name)?);
+            let because = found.scene(&view).member(&name, session.now_ms());
             Ok(WhyAnswer::Member(MemberWhy { member: name, because, leader }))
         }
+    }
+}
+
+/// The causes of the wait of a task, for somebody who goes on waiting for it: a member that is being started, or is about to
+/// be, counts as one that runs.
+pub(super) fn causes_of_task(session: &Session, view: &TeamView, id: TaskId) -> Result<Vec<CauseText>, OpsError> {
+    let mut found = FoundTeam::look(view)?;
+    let is_to_run = |presence: &MemberPresence| match presence {
+        MemberPresence::Expected { .. } | MemberPresence::Left { then: AfterLeaving::Again { .. }, .. } => true,
+        MemberPresence::Joined { .. } | MemberPresence::Left { .. } => false,
+    };
+    let to_run = view.roster().members().filter(|(_, member)| is_to_run(&member.presence));
+    found.running.extend(to_run.map(|(name, _)| name.clone()));
+    Ok(found.scene(view).task(id, session.now_ms()).map_err(TeamError::from)?)
+}
+
+/// The state of a team beside its board and its roster.
+struct FoundTeam {
+    running: BTreeSet<MemberName>,
+    lock_lost: BTreeSet<MemberName>,
+    turns: RunningTurns,
+    over_file_limit: BTreeMap<MemberName, u64>,
+    /// The prompts that died with their worker, of the member that is asked about.
+    lost_prompts: BTreeMap<MemberName, LostPrompt>,
+}
+
+impl FoundTeam {
+    fn look(view: &TeamView) -> Result<FoundTeam, OpsError> {
+        let (running, lock_lost) = running(view)?;
+        let turns = turns(view, &running)?;
+        Ok(FoundTeam {
+            running,
+            lock_lost,
+            turns,
+            over_file_limit: members_over_file_limit(view),
+            lost_prompts: BTreeMap::new(),
+        })
+    }
+
+    fn scene<'a>(&'a self, view: &'a TeamView) -> TeamScene<'a> {
+        let FoundTeam { running, lock_lost, turns: RunningTurns { in_turn, quiet }, over_file_limit, lost_prompts } =
+            self;
+        // A task that can not be read back has no words for why it failed; the rest is told all the same.
+        let reason = Box::new(|id: TaskId| view.task_view(id).ok()?.reason().map(str::to_owned));
+        let (board, roster) = (view.board(), view.roster());
+        TeamScene { board, roster, running, in_turn, quiet, over_file_limit, lock_lost, lost_prompts, reason }
     }
 }
 

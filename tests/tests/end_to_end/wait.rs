@@ -68,13 +68,43 @@ fn wait_ends_at_once_where_a_task_will_not_be_completed() {
     let said = start_without_poll(&team, "wait 1").ends();
     assert_eq!((said.code, said.out.as_str()), (Some(1), "task 1 failed: exit status 3\n"), "{}", said.err);
     let said = start_without_poll(&team, "wait 3 --json").ends();
-    let outcome: Value = serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{error}: {}", said.err));
+    let last = said.out.lines().last().unwrap_or_default();
+    let outcome: Value = serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {}", said.err));
     assert_eq!((said.code, &outcome["ok"]), (Some(1), &false.into()));
     assert_eq!(outcome["tasks"][0], serde_json::json!({"id": 3, "status": "pending", "waits_for": 1}));
+    assert_eq!(team.run("wait 3").out, "task 3 waits for task 1, which failed\n");
     assert!(team.fails(1, "wait 9").contains("there is no task 9"));
     let waiting = start_without_poll(&team, "wait 2");
     team.ok("task cancel 2");
     assert_eq!(waiting.ends().code, Some(1));
+}
+
+#[test]
+fn a_wait_says_that_a_task_does_not_go_on_and_that_it_does_again() {
+    let team = Team::new();
+    team.ok_words(&["task", "add", "--role", "tester", "mkfifo go; echo begun; read x < go"]);
+    team.ok("task add --run --after 1 true");
+    let (mut waiting, mut blocked) = (start_without_poll(&team, "wait 1"), start_without_poll(&team, "wait 2"));
+    let mut told = start_without_poll(&team, "wait 1 --json");
+    waiting.until("note: task 1 does not go on: needs the role tester, which nobody has; teamster spawn NAME");
+    blocked.until("note: task 2 does not go on: waits for task 1: needs the role tester, which nobody has");
+    let news: Value = serde_json::from_str(&told.until("stands_still")).unwrap();
+    assert_eq!((&news["task"], &news["because"][0]["kind"]), (&1.into(), &"role_missing".into()), "{news}");
+    team.ok("spawn alice --role tester");
+    waiting.until("note: task 1 does not go on: no member can take it: alice drives shell, which runs commands only");
+    team.ok("task edit 1 --run");
+    team.until_said("alice", "begun");
+    waiting.until("task 1 goes on: ");
+    blocked.until("task 2 goes on: waits for task 1: ");
+    told.until("goes_on");
+    team.feed("go", "go");
+    let said = waiting.ends();
+    assert_eq!((said.code, said.out.as_str()), (Some(0), "task 1 is completed\n"), "{}", said.err);
+    assert_eq!(blocked.ends().code, Some(0));
+    let said = told.ends();
+    let outcome: Value = serde_json::from_str(said.out.lines().last().unwrap_or_default()).unwrap();
+    assert_eq!((said.code, &outcome["ok"]), (Some(0), &true.into()));
+    assert_eq!(said.out.matches("role_missing").count(), 1, "each is told once: {}", said.out);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use teamster_leader::ops::doctor::{CheckGroup, CheckLevel, RepairAct, TeamHealth
 use teamster_leader::ops::ending_news::{AwaitedWork, EndingNews};
 use teamster_leader::ops::hanging::LeaderStatus;
 use teamster_leader::ops::run::{RunEvent, StopCause};
+use teamster_leader::ops::wait::WaitNews;
 use teamster_leader::ops::why::{MemberAbsence, MemberHindrance, WaitCause};
 use teamster_protocol::model::agent::{
     AgentFault, Permission, PermissionBy, PlanState, SessionBegin, ToolState, TurnEnd,
@@ -95,6 +96,7 @@ pub(crate) fn kinds() -> Vec<Kind> {
         keyed::<MemberHindrance>("why-hindrance"),
         named::<EndingNews>("ending-news", "news"),
         keyed::<AwaitedWork>("awaited-work"),
+        named::<WaitNews>("wait-news", "news"),
         keyed::<TeamEnding>("team-ending"),
         plain::<LeaderStatus>("leader-status"),
         keyed::<CheckLevel>("doctor-level"),

@@ -6,11 +6,11 @@ use teamster_protocol::model::id::TaskId;
 use teamster_protocol::model::task::StatusWord;
 
 use super::interrupt::unless_interrupted;
-use super::print::{TextTone, paint};
+use super::print::{self, TextTone, paint};
 use super::task_text::{counts_sentence, numbers};
-use super::{CliContext, CliError, ExitStatus};
+use super::{CliContext, CliError, ExitStatus, OutputShape};
 use crate::ops::duration::parse_duration;
-use crate::ops::wait::{self, WaitFor, WaitOutcome, WaitedTask, WantedWait};
+use crate::ops::wait::{self, WaitFor, WaitNews, WaitOutcome, WaitedTask, WantedWait};
 
 /// `teamster wait`.
 #[derive(Debug, clap::Args)]
@@ -29,9 +29,43 @@ pub struct WaitArgs {
 pub(super) async fn wait(context: &CliContext, args: WaitArgs) -> Result<ExitStatus, CliError> {
     let WaitArgs { tasks, idle, timeout } = args;
     let wanted = WantedWait { what: if idle { WaitFor::Idle } else { WaitFor::Tasks(tasks) }, timeout };
-    let outcome = unless_interrupted(wait::wait(&context.session, wanted)).await?;
+    let mut unsaid = None;
+    let tell = |news: WaitNews| match context.shape {
+        OutputShape::Text => print::note(&news_text(&news)),
+        OutputShape::Json => {
+            let line = serde_json::to_string(&news).expect("news are plain data");
+            if let Err(error) = print::say(line) {
+                unsaid.get_or_insert(error);
+            }
+        }
+    };
+    let outcome = unless_interrupted(wait::wait(&context.session, wanted, tell)).await?;
+    if let Some(error) = unsaid {
+        return Err(CliError::Stdout(error));
+    }
     context.show(&outcome, text)?;
     Ok(if outcome.ok { ExitStatus::Done } else { ExitStatus::Refused })
+}
+
+/// That a task stands still, and the way out; or that it goes on.
+fn news_text(news: &WaitNews) -> String {
+    match news {
+        WaitNews::StandsStill { task, because } => {
+            let first = because.iter().take(1).map(|why| match &why.hint {
+                Some(hint) => format!("{}; {hint}", why.says),
+                None => why.says.clone(),
+            });
+            let more = match because.len() {
+                0 | 1 => String::new(),
+                more => format!("; and {} more: see teamster why {task}", more - 1),
+            };
+            format!("note: task {task} does not go on: {}{more}", first.collect::<String>())
+        }
+        WaitNews::GoesOn { task, because } => {
+            let says: Vec<&str> = because.iter().take(1).map(|why| why.says.as_str()).collect();
+            format!("task {task} goes on: {}", says.concat())
+        }
+    }
 }
 
 fn text(outcome: &WaitOutcome) -> String {
@@ -52,7 +86,10 @@ fn ended(task: &WaitedTask) -> String {
     let id = task.id;
     let text = match (task.status, task.waits_for, &task.reason) {
         (None, _, _) => format!("task {id} was removed from the board"),
-        (Some(_), Some(on), _) => format!("task {id} waits for task {on}, which was not completed"),
+        (Some(_), Some(on), _) => match task.waits_for_one_that {
+            Some(StatusWord::Failed) => format!("task {id} waits for task {on}, which failed"),
+            Some(_) | None => format!("task {id} waits for task {on}, which was not completed"),
+        },
         (Some(StatusWord::Failed), None, Some(reason)) => format!("task {id} failed: {reason}"),
         (Some(word), None, _) => format!("task {id} is {word}"),
     };

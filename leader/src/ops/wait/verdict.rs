@@ -29,6 +29,9 @@ pub struct WaitedTask {
     /// The task that it waits for, at any distance, and that failed or was cancelled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waits_for: Option<TaskId>,
+    /// The status of that other task.
+    #[serde(skip)]
+    pub waits_for_one_that: Option<StatusWord>,
 }
 
 /// The verdict on a wait.
@@ -47,6 +50,11 @@ impl WaitedTasks {
         WaitedTasks { ids: ids.iter().copied().collect(), completed: BTreeSet::new() }
     }
 
+    /// The tasks.
+    pub(super) fn ids(&self) -> impl Iterator<Item = TaskId> {
+        self.ids.iter().copied()
+    }
+
     /// Takes in what was written since the wait began.
     pub(super) fn see(&mut self, fact: &BoardFact) {
         if let BoardFact::Completed { id, .. } = fact {
@@ -59,8 +67,13 @@ impl WaitedTasks {
         let (mut completed, mut ended, mut open) = (Vec::new(), Vec::new(), false);
         for &id in &self.ids {
             let status = board.status(id).ok();
-            let mut task =
-                WaitedTask { id, status: status.as_ref().map(TaskStatus::word), reason: None, waits_for: None };
+            let mut task = WaitedTask {
+                id,
+                status: status.as_ref().map(TaskStatus::word),
+                reason: None,
+                waits_for: None,
+                waits_for_one_that: None,
+            };
             match status {
                 Some(TaskStatus::Completed { .. }) => completed.push(task),
                 None if self.completed.contains(&id) => {
@@ -73,8 +86,8 @@ impl WaitedTasks {
                 }
                 Some(TaskStatus::InProgress { .. }) => open = true,
                 Some(TaskStatus::Pending { .. }) => match ended_before(board, id) {
-                    Some(on) => {
-                        task.waits_for = Some(on);
+                    Some((on, is)) => {
+                        (task.waits_for, task.waits_for_one_that) = (Some(on), Some(is));
                         ended.push(task);
                     }
                     None => open = true,
@@ -91,12 +104,12 @@ impl WaitedTasks {
 
 /// A task that this one waits for, at any distance, and that failed or was cancelled. Walks with a stack of its own: a chain
 /// of dependencies may be long.
-fn ended_before(board: &Board, id: TaskId) -> Option<TaskId> {
+fn ended_before(board: &Board, id: TaskId) -> Option<(TaskId, StatusWord)> {
     let (mut seen, mut todo) = (BTreeSet::from([id]), vec![id]);
     while let Some(at) = todo.pop() {
         let Ok(task) = board.task(at) else { continue };
         match &task.status {
-            TaskStatus::Failed { .. } | TaskStatus::Cancelled => return Some(at),
+            TaskStatus::Failed { .. } | TaskStatus::Cancelled => return Some((at, task.status.word())),
             TaskStatus::Pending { .. } => todo.extend(task.blocked_by.iter().copied().filter(|on| seen.insert(*on))),
             TaskStatus::InProgress { .. } | TaskStatus::Completed { .. } => {}
         }

@@ -9,6 +9,7 @@ use teamster_protocol::model::id::{AgentName, MemberName, Role, TaskId};
 use teamster_protocol::model::roster::{AfterLeaving, MemberPresence, Roster, WorkerEnd};
 use teamster_protocol::model::task::{BoardRefusal, TaskHold, TaskStatus, TaskWork, WorkKind};
 
+mod standstill;
 mod takers;
 mod words;
 
@@ -37,7 +38,7 @@ pub struct TeamScene<'a> {
     /// The prompts of `send` that are lost, by member; of those members that are asked about.
     pub lost_prompts: &'a BTreeMap<MemberName, LostPrompt>,
     /// Why a task failed, in the words of its last attempt.
-    pub reason: &'a dyn Fn(TaskId) -> Option<String>,
+    pub reason: Box<dyn Fn(TaskId) -> Option<String> + 'a>,
 }
 
 /// A prompt of `send` that the agent will not answer any more.

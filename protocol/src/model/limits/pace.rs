@@ -90,6 +90,8 @@ pub const LIVE_CLOCK: Duration = Duration::from_secs(1);
 pub const LIVE_FRAME: Duration = Duration::from_millis(100);
 /// From one drawing of the panel of a run to the next.
 pub const PANEL_FRAME: Duration = Duration::from_millis(120);
+/// From one look to the next whether tasks that are waited for go on, however much is written.
+pub const STANDSTILL_LOOK: Duration = Duration::from_secs(1);
 /// From a stop that a member refused, being between two turns, to the next try.
 pub const STOP_AGAIN: Duration = Duration::from_millis(100);
 /// How long the tasks of a run that is ended may take to stop. Then the members of the run are killed, and of others it is

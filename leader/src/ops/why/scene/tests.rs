@@ -121,7 +121,7 @@ impl Team {
             over_file_limit: &self.over_file_limit,
             lock_lost: &self.lock_lost,
             lost_prompts: &self.lost_prompts,
-            reason: &reason,
+            reason: Box::new(reason),
         })
     }
 
