@@ -4,7 +4,6 @@ use std::io;
 use std::path::PathBuf;
 
 use jsonrpsee::core::ClientError;
-use jsonrpsee::types::error::{INVALID_PARAMS_CODE, METHOD_NOT_FOUND_CODE};
 use teamster_protocol::host::settings::BadSetting;
 use teamster_protocol::host::text_path::NotTextPath;
 use teamster_protocol::model::id::{BadName, MemberName, TeamName};
@@ -20,6 +19,7 @@ use teamster_protocol::wire::peer::socket::SocketError;
 use super::config_files::ConfigFileError;
 use super::leadership::LeadershipError;
 use super::link::LinkError;
+use super::moved::MovedError;
 use super::plan::PlanError;
 use super::text::show_controls;
 use crate::daemon::ServeError;
@@ -27,25 +27,14 @@ use crate::daemon::ServeError;
 pub mod cleanup;
 pub mod demo;
 pub mod hanging;
+mod kind;
 pub mod run;
 
 use cleanup::CleanupError;
 use demo::DemoError;
 use hanging::HangingError;
+pub use kind::OpsErrorKind;
 use run::RunError;
-
-/// The kind of a failure. A front has one exit code for each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OpsErrorKind {
-    /// The work was refused, or the system did not let us.
-    Refused,
-    /// The request makes no sense as it was made.
-    Usage,
-    /// There is no leader, or it does not answer.
-    NoLeader,
-    /// The files on disk can not be read as they are.
-    Corrupt,
-}
 
 /// Why an operation did not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +79,9 @@ pub enum OpsError {
     /// The repository here can not be looked at, so the team's name can not be derived.
     #[error("cannot derive the team's name from the repository here: {0}")]
     Repository(String),
+    /// The repository here was moved, or another one from here.
+    #[error("cannot tell the team of the repository here: {0}")]
+    Moved(#[from] MovedError),
     /// The command needs a leader, and none runs.
     #[error("no leader runs for team {team}")]
     NoLeader {
@@ -228,45 +220,6 @@ impl OpsError {
         }
     }
 
-    /// The kind of the failure.
-    pub fn kind(&self) -> OpsErrorKind {
-        match self {
-            OpsError::Team(error) | OpsError::Serve(ServeError::Team(error)) => kind_of_team(error),
-            OpsError::Call(ClientError::Call(error)) => match error.code() {
-                code::OTHER_VERSION | METHOD_NOT_FOUND_CODE | INVALID_PARAMS_CODE => OpsErrorKind::NoLeader,
-                code::CORRUPT => OpsErrorKind::Corrupt,
-                _ => OpsErrorKind::Refused,
-            },
-            OpsError::Call(_)
-            | OpsError::NoLeader { .. }
-            | OpsError::LeaderDied { .. }
-            | OpsError::LeaderHangs(_)
-            | OpsError::Hanging(_)
-            | OpsError::Leading(_)
-            | OpsError::Socket(_) => OpsErrorKind::NoLeader,
-            OpsError::NoRoot
-            | OpsError::BadTeam(_)
-            | OpsError::NotText(_)
-            | OpsError::Setting(_)
-            | OpsError::ConfigFile(_)
-            | OpsError::Repository(_)
-            | OpsError::Plan(_) => OpsErrorKind::Usage,
-            OpsError::Run(RunError::Team(error)) | OpsError::Cleanup(CleanupError::Team(error)) => kind_of_team(error),
-            OpsError::Run(RunError::Leadership(LeadershipError::Serve(ServeError::Team(error)))) => kind_of_team(error),
-            OpsError::Run(RunError::Leadership(LeadershipError::Link(_) | LeadershipError::Call(_))) => {
-                OpsErrorKind::NoLeader
-            }
-            OpsError::Run(_) | OpsError::Cleanup(_) | OpsError::Demo(_) => OpsErrorKind::Refused,
-            OpsError::NoTeam { .. }
-            | OpsError::NoMember { .. }
-            | OpsError::NotRunning(_)
-            | OpsError::Refused { .. }
-            | OpsError::Path { .. }
-            | OpsError::Process { .. }
-            | OpsError::Serve(_) => OpsErrorKind::Refused,
-        }
-    }
-
     /// The failure and its reason in words, and the way out where there is one. The message is of one line where it can
     /// be.
     pub fn told(&self) -> (String, Option<String>) {
@@ -292,7 +245,7 @@ impl OpsError {
             OpsError::NoMember { hint, .. } | OpsError::NoLeader { hint, .. } => Some(hint.clone()),
             OpsError::NotRunning(name) => Some(format!("start it with teamster spawn {name}")),
             OpsError::NoRoot => Some("say where with --root or TEAMSTER_ROOT".to_owned()),
-            OpsError::Repository(_) => Some("name the team with --team or TEAMSTER_TEAM".to_owned()),
+            OpsError::Repository(_) | OpsError::Moved(_) => Some("name the team with --team or TEAMSTER_TEAM".to_owned()),
             OpsError::LeaderHangs(_) => {
                 Some("kill it with teamster restart-leader, or end the team with teamster down --force".to_owned())
             }
@@ -322,23 +275,6 @@ impl OpsError {
             | OpsError::Leading(_) => None,
         }
     }
-}
-
-fn kind_of_team(error: &TeamError) -> OpsErrorKind {
-    match error {
-        TeamError::Log(error) => kind_of_log(error),
-        TeamError::Refused(_)
-        | TeamError::Roster(_)
-        | TeamError::Mail(_)
-        | TeamError::NotDurable(_)
-        | TeamError::Dir(_)
-        | TeamError::Lock(_)
-        | TeamError::Transcript(_) => OpsErrorKind::Refused,
-    }
-}
-
-fn kind_of_log(error: &LogError) -> OpsErrorKind {
-    if error.is_of_the_file() { OpsErrorKind::Corrupt } else { OpsErrorKind::Refused }
 }
 
 fn hint_of_refusal(refusal: &BoardRefusal) -> Option<String> {

@@ -23,7 +23,7 @@ pub enum MovedError {
         /// The place where the repository was.
         from: PathBuf,
         /// The reason.
-        why: String,
+        why: FollowError,
     },
     /// The team of this name followed its repository away from here, and another repository is in its place now.
     #[error("team {team} followed its repository from here to {}", to.display())]
@@ -33,6 +33,17 @@ pub enum MovedError {
         /// The place where its repository is.
         to: PathBuf,
     },
+}
+
+/// Why a team can not be made to follow its repository.
+#[derive(Debug, thiserror::Error)]
+pub enum FollowError {
+    /// The links of the worktrees, or the mark in the repository, could not be mended.
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// The move could not be written on the roster.
+    #[error(transparent)]
+    Team(#[from] TeamError),
 }
 
 /// The team of a repository.
@@ -143,15 +154,14 @@ fn is_still_at(mark: &TeamMark) -> bool {
 }
 
 /// Each step can be done again, and the mark comes last: a crash in between leaves the rest to the next command.
-fn follow(root: &Path, repository: &Repository, mark: TeamMark, durability: Durability) -> Result<(), String> {
+fn follow(root: &Path, repository: &Repository, mark: TeamMark, durability: Durability) -> Result<(), FollowError> {
     let dir = TeamDir::new(root, mark.team.clone());
-    let said = |error: GitError| error.to_string();
-    repository.repair_links(&dir.worktrees_dir()).map_err(said)?;
+    repository.repair_links(&dir.worktrees_dir())?;
     let moved = TeamFact::Moved { from: moved_part(&mark.repository), to: moved_part(repository.common_dir()) };
-    let written = |error: TeamError| error.to_string();
-    let mut team = Team::open(dir, Address::Lead, durability).map_err(written)?;
-    team.enroll(moved).map_err(written)?;
-    repository.set_team_mark(TeamMark { repository: repository.common_dir().to_owned(), ..mark }).map_err(said)
+    let mut team = Team::open(dir, Address::Lead, durability)?;
+    team.enroll(moved)?;
+    repository.set_team_mark(TeamMark { repository: repository.common_dir().to_owned(), ..mark })?;
+    Ok(())
 }
 
 /// The directory that moves with a repository: the work tree around `.git`, else the repository itself.

@@ -264,7 +264,7 @@ impl<'a> Run<'a> {
             self.outline.crew.spawns.iter().map(|member| self.spawn(member)).collect();
         while !spawning.is_empty() {
             tokio::select! {
-                Some(spawned) = spawning.next() => drop(spawned.map_err(|error| RunError::Spawn(said(&error)))?),
+                Some(spawned) = spawning.next() => drop(spawned.map_err(RunError::Spawn)?),
                 () = interrupts.next() => return Ok(Some(RunEnd::Interrupted)),
                 () = until(deadline) => return Ok(Some(RunEnd::TimedOut)),
             }
@@ -320,12 +320,5 @@ impl<'a> Run<'a> {
     /// Whether all of the run came onto the board.
     fn is_whole(&self) -> bool {
         self.ids.len() == self.outline.tasks.len()
-    }
-}
-
-fn said(error: &RpcError) -> String {
-    match error {
-        RpcError::Call(error) => error.message().to_owned(),
-        error => error.to_string(),
     }
 }

@@ -61,9 +61,7 @@ impl TeamHere {
         let TeamPlace { key, repository, .. } = place(here)?;
         let derived = derive(&key);
         let Some(repository) = repository else { return Ok(TeamHere::named(derived)) };
-        let found =
-            find_team(root, &repository, derived, moved).map_err(|error| OpsError::Repository(error.to_string()))?;
-        let FoundTeam { team, moved_from, unread_mark } = found;
+        let FoundTeam { team, moved_from, unread_mark } = find_team(root, &repository, derived, moved)?;
         Ok(TeamHere { team, repository: Some(repository), moved_from, unread_mark })
     }
 }

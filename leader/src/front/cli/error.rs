@@ -184,6 +184,13 @@ mod tests {
     use teamster_protocol::wire::api::code;
 
     use super::*;
+    use crate::daemon::ServeError;
+    use crate::ops::error::cleanup::CleanupError;
+    use crate::ops::error::demo::DemoError;
+    use crate::ops::error::run::RunError;
+    use crate::ops::leadership::LeadershipError;
+    use crate::ops::link::LinkError;
+    use crate::ops::moved::{FollowError, MovedError};
 
     fn plain(error: &CliError) -> String {
         anstream::adapter::strip_str(&error.failure().to_string()).to_string()
@@ -222,6 +229,68 @@ mod tests {
         let source = io::Error::from(io::ErrorKind::NotFound);
         let error = CliError::from(OpsError::Path { doing: "read", path: "a\nb.toml".into(), source });
         insta::assert_snapshot!(plain(&error), @r"error: cannot read a\nb.toml: entity not found");
+    }
+
+    /// One of each way by which the same failure comes to the command line, with the code that it has there.
+    #[test]
+    fn the_same_failure_has_the_same_code_by_whichever_way_it_came() {
+        let corrupt = || LogError::Lost { path: "/s/board.jsonl".into() };
+        let full = || LogError::TooLong { path: "/s/board.jsonl".into(), bytes: 9 };
+        let answer = |code| ClientError::Call(ErrorObjectOwned::owned(code, "no", None::<()>));
+        let gone = || ClientError::RequestTimeout;
+        let no_leader = || LinkError::NoLeader("app".parse().expect("a name"));
+        let moved = |why| MovedError::NotFollowed { team: "app".parse().expect("a name"), from: "/src".into(), why };
+        let each_team = |error: fn() -> LogError| -> Vec<OpsError> {
+            let team = || TeamError::from(error());
+            vec![
+                team().into(),
+                ServeError::Team(team()).into(),
+                LeadershipError::Serve(ServeError::Team(team())).into(),
+                RunError::Team(team()).into(),
+                RunError::Leadership(LeadershipError::Serve(ServeError::Team(team()))).into(),
+                CleanupError::Team(team()).into(),
+                DemoError::Team(team()).into(),
+                DemoError::Log(error()).into(),
+                DemoError::Leadership(LeadershipError::Serve(ServeError::Team(team()))).into(),
+                moved(FollowError::Team(team())).into(),
+            ]
+        };
+        let each_call = |error: &dyn Fn() -> ClientError| -> Vec<OpsError> {
+            vec![
+                error().into(),
+                LinkError::Call(error()).into(),
+                LeadershipError::Call(error()).into(),
+                LeadershipError::Link(LinkError::Call(error())).into(),
+                RunError::Spawn(error()).into(),
+                RunError::Leadership(LeadershipError::Call(error())).into(),
+                RunError::Leadership(LeadershipError::Link(LinkError::Call(error()))).into(),
+                DemoError::Call(error()).into(),
+                DemoError::Leadership(LeadershipError::Call(error())).into(),
+            ]
+        };
+        let without_leader = vec![
+            no_leader().into(),
+            LeadershipError::Link(no_leader()).into(),
+            RunError::Leadership(LeadershipError::Link(no_leader())).into(),
+            DemoError::Leadership(LeadershipError::Link(no_leader())).into(),
+        ];
+        let table = [
+            (ExitStatus::Corrupt, each_team(corrupt)),
+            (ExitStatus::Refused, each_team(full)),
+            (ExitStatus::Corrupt, each_call(&|| answer(code::CORRUPT))),
+            (ExitStatus::Refused, each_call(&|| answer(code::REFUSED))),
+            (ExitStatus::Refused, each_call(&|| answer(code::NOT_FOUND))),
+            (ExitStatus::Refused, each_call(&|| answer(code::SYSTEM))),
+            (ExitStatus::NoLeader, each_call(&|| answer(code::OTHER_VERSION))),
+            (ExitStatus::NoLeader, each_call(&gone)),
+            (ExitStatus::NoLeader, without_leader),
+        ];
+        for (code, errors) in table {
+            for error in errors {
+                let what = format!("{error:?}");
+                assert_eq!(CliError::Ops(error).exit(), code, "{what}");
+            }
+        }
     }
 
     #[test]

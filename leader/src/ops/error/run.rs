@@ -1,8 +1,10 @@
 //! Why a run could not begin, or go on.
 
+use jsonrpsee::core::client::Error as RpcError;
 use teamster_protocol::model::id::{AgentName, TaskId};
 use teamster_protocol::team::TeamError;
 
+use super::call_message;
 use crate::ops::leadership::LeadershipError;
 
 /// Why a run could not begin, or go on.
@@ -34,8 +36,8 @@ pub enum RunError {
     #[error(transparent)]
     Team(#[from] TeamError),
     /// A worker could not be spawned.
-    #[error("{0}")]
-    Spawn(String),
+    #[error("{}", call_message(.0))]
+    Spawn(RpcError),
 }
 
 impl RunError {
