@@ -24,7 +24,7 @@ mod terminal;
 
 use machine::Machine;
 pub use running::{Running, Said};
-pub use terminal::Screen;
+pub use terminal::{AtTerminal, Screen};
 
 /// A team in a repository of its own.
 #[derive(Debug)]

@@ -2,9 +2,10 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::process::{Command, Stdio};
-use std::sync::mpsc::channel;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread;
+use std::time::Instant;
 
 use nix::pty::{Winsize, openpty};
 
@@ -20,6 +21,16 @@ pub struct Screen {
     pub text: String,
 }
 
+/// A command that runs at a terminal. Killed when it is dropped.
+#[derive(Debug)]
+pub struct AtTerminal {
+    what: String,
+    child: Child,
+    terminal: File,
+    pieces: Receiver<Vec<u8>>,
+    seen: Vec<u8>,
+}
+
 impl Team {
     /// Runs a command of this team at a terminal, where `typed` is typed. The words of the line are separated by blanks.
     pub fn at_terminal(&self, line: &str, typed: &str) -> Screen {
@@ -27,32 +38,75 @@ impl Team {
     }
 
     /// The same for a command that was changed.
-    pub fn command_at_terminal(&self, mut command: Command, typed: &str) -> Screen {
+    pub fn command_at_terminal(&self, command: Command, typed: &str) -> Screen {
+        let mut running = self.start_at_terminal(command);
+        running.terminal.write_all(typed.as_bytes()).expect("a terminal takes what is typed");
+        running.ends()
+    }
+
+    /// Starts a command at a terminal.
+    pub fn start_at_terminal(&self, mut command: Command) -> AtTerminal {
         let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
         let terminal = openpty(Some(&size), None).expect("a terminal");
         let end = || Stdio::from(terminal.slave.try_clone().expect("a descriptor"));
         command.env_remove("COLUMNS").stdin(end()).stdout(end()).stderr(end());
         let what = format!("{command:?}");
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("{what}: {error}"));
+        let child = command.spawn().unwrap_or_else(|error| panic!("{what}: {error}"));
         // What is kept of it here would keep the terminal open after the command's end.
         drop((command, terminal.slave));
-        let mut master = File::from(terminal.master);
-        master.write_all(typed.as_bytes()).expect("a terminal takes what is typed");
-        let (sender, seen) = channel();
+        let terminal = File::from(terminal.master);
+        let mut read = terminal.try_clone().expect("a descriptor");
+        let (sender, pieces) = channel();
         thread::spawn(move || {
-            let (mut text, mut piece) = (Vec::new(), [0; 4096]);
-            // The end of a terminal is an error, not an end.
-            while let Ok(got @ 1..) = master.read(&mut piece) {
-                text.extend_from_slice(&piece[..got]);
+            let mut piece = [0; 4096];
+            // The end of a terminal is an error, not an end. Nobody waits any more if the limit is over.
+            while let Ok(got @ 1..) = read.read(&mut piece) {
+                if sender.send(piece[..got].to_vec()).is_err() {
+                    return;
+                }
             }
-            // Nobody waits any more if the limit is over.
-            let _ = sender.send(text);
         });
-        let Ok(text) = seen.recv_timeout(LIMIT) else {
-            let _ = child.kill();
-            panic!("{what} did not end at its terminal");
+        AtTerminal { what, child, terminal, pieces, seen: Vec::new() }
+    }
+}
+
+impl AtTerminal {
+    /// Waits until one update of the terminal (mode 2026) has all of these words.
+    pub fn until_drawn(&mut self, words: &[&str]) {
+        let until = Instant::now() + LIMIT;
+        let is_drawn = |text: &str| {
+            let mut drawn = text.split("\u{1b}[?2026h").skip(1);
+            drawn.any(|drawing| words.iter().all(|word| drawing.contains(word)))
         };
-        let code = child.wait().expect("it was started here").code();
-        Screen { code, text: String::from_utf8_lossy(&text).replace("\r\n", "\n") }
+        while !is_drawn(&self.text()) {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.pieces.recv_timeout(left) {
+                Ok(piece) => self.seen.extend(piece),
+                Err(error) => panic!("{} did not draw {words:?}: {error}: {}", self.what, self.text()),
+            }
+        }
+    }
+
+    /// Waits until the command has ended.
+    pub fn ends(mut self) -> Screen {
+        let until = Instant::now() + LIMIT;
+        // The channel ends with the terminal.
+        while let Ok(piece) = self.pieces.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            self.seen.extend(piece);
+        }
+        assert!(Instant::now() < until, "{} did not end at its terminal: {}", self.what, self.text());
+        let code = self.child.wait().expect("it was started here").code();
+        Screen { code, text: self.text() }
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.seen).replace("\r\n", "\n")
+    }
+}
+
+impl Drop for AtTerminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }

@@ -35,6 +35,32 @@ fn in_a_pipe_it_tells_what_happens_a_line_each() {
 }
 
 #[test]
+fn on_a_terminal_it_shows_the_team_and_above_it_what_happens() {
+    let team = Team::new();
+    let mut command = team.command("up");
+    command.env("TERM", "xterm").env("NO_COLOR", "1");
+    let mut up = team.start_at_terminal(command);
+    up.until_drawn(&["no members; start one with teamster spawn NAME", "no tasks yet; Ctrl-C ends the team"]);
+    team.ok("spawn alice");
+    up.until_drawn(&["\nalice  idle", "no tasks yet; Ctrl-C ends the team"]);
+    team.ok_words(&["task", "add", "--run", "mkfifo go; echo begun; read x < go"]);
+    up.until_drawn(&["\nalice  busy", "1 mkfifo go", "1 in progress; Ctrl-C ends the team"]);
+    team.until_said("alice", "begun");
+    team.feed("go", "go");
+    up.until_drawn(&["\nalice  idle", "1 completed; Ctrl-C ends the team"]);
+    team.ok("dm alice hello");
+    team.ok("down");
+    let screen = up.ends();
+    assert_eq!(screen.code, Some(0), "{}", screen.text);
+    for happened in ["alice joined as process", "task 1 completed", "to alice: hello", "alice shut down"] {
+        assert_eq!(screen.text.matches(happened).count(), 1, "it is told once, and stays: {}", screen.text);
+    }
+    assert!(!screen.text.contains("took a message"), "{}", screen.text);
+    let last = screen.text.rsplit("\u{1b}[?2026h").next().expect("there is one part at least");
+    assert!(!last.contains("Ctrl-C") && last.trim_end().ends_with("the leader ended"), "nothing is left: {last:?}");
+}
+
+#[test]
 fn it_leads_in_the_background_until_down() {
     let team = Team::new();
     let up = team.json("up --detach");

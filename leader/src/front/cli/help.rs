@@ -163,7 +163,7 @@ mod tests {
             assert_eq!(text.matches(&format!("\n  {name}  ")).count(), 1, "{name}: {text}");
         }
         assert!(text.find("\n  spawn ") > text.find("Start and end members:"));
-        assert!(text.contains("--json"), "{text}");
+        assert!(text.contains("--json") && text.contains("TEAMSTER_LOG"), "{text}");
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     }
 

@@ -215,7 +215,9 @@ pub fn program() -> Command {
              teamster down                        let everybody finish, and end the team\n\n\
              Exit codes: 0 done, 1 a task failed or the work was refused, 2 usage,\n\
              3 cannot reach the leader, 4 corrupt state, 5 done but not printed,\n\
-             130 interrupted.",
+             130 interrupted.\n\n\
+             What the program logs: TEAMSTER_LOG is off, error, warn (the default), info,\n\
+             debug or trace. RUST_LOG is not read.",
         );
     // Last: the type of the arguments brings a line of its own.
     GlobalArgs::augment_args(program).about(ABOUT).subcommands(commands_below(""))
