@@ -12,6 +12,8 @@
 mod actor;
 mod dialect;
 mod read;
+#[cfg(test)]
+mod tests;
 mod write;
 
 use std::path::PathBuf;
