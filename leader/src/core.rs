@@ -189,10 +189,11 @@ impl LeaderCore {
             LeaderEvent::TurnEnded { name, turn, stop } => self.turn_ended(&name, turn, stop),
             LeaderEvent::Exited { name, how } => self.exited(now_ms, name, how),
             LeaderEvent::ShutdownRequested { name, request } => {
-                if let Some(MemberPhase::Ending { ladder: ShutdownLadder::Asked { request: asked, .. }, .. }) =
+                if let Some(MemberPhase::Ending { ladder: ShutdownLadder::Asked { request: open, .. }, asked, .. }) =
                     self.members.get_mut(&name)
                 {
-                    *asked = request;
+                    *open = request;
+                    asked.insert(request);
                 }
             }
             LeaderEvent::ShutdownNotRequested { name, why } => self.not_requested(now_ms, &name, &why),

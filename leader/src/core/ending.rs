@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use teamster_protocol::model::id::{MemberName, MessageId};
 use teamster_protocol::model::limits::SHUTDOWN_WITHIN;
 use teamster_protocol::model::roster::{TeamFact, WorkerEnd};
-use teamster_protocol::model::shutdown::{ShutdownAnswer, ShutdownLadder, ShutdownReply, WhenBusy};
+use teamster_protocol::model::shutdown::{ReplyRefusal, ShutdownAnswer, ShutdownLadder, ShutdownReply, WhenBusy};
 use teamster_protocol::wire::api::{EndOutcome, EndedMember, TeamEnding};
 
 use super::leaving::MemberLeaving;
@@ -15,8 +15,8 @@ use super::{AskId, LeaderAction, LeaderAnswer, LeaderCore, Signal, ms};
 
 impl LeaderCore {
     pub(super) fn replied(&mut self, now_ms: u64, from: MemberName, reply: ShutdownReply) {
-        let (ladder, worker) = match self.members.get_mut(&from) {
-            Some(MemberPhase::Ending { ladder, worker, .. }) => (ladder, worker),
+        let (ladder, asked, worker) = match self.members.get_mut(&from) {
+            Some(MemberPhase::Ending { ladder, asked, worker, .. }) => (ladder, asked, worker),
             // A worker that agrees leaves at once. Its mail may be read after the roster, which has closed the request.
             None => return,
             Some(_) => {
@@ -26,6 +26,11 @@ impl LeaderCore {
                 }
                 return self.report(format!("{from} answered a shutdown request, but none is open"));
             }
+        };
+        let was_asked = match reply.verdict {
+            // A worker that finishes its turn answers a second time when the turn is over.
+            ShutdownAnswer::Finishing { .. } => asked.contains(&reply.request),
+            ShutdownAnswer::Approved | ShutdownAnswer::Refused { .. } => asked.remove(&reply.request),
         };
         match ladder.reply(&from, &reply, now_ms) {
             Ok(Some(next)) => (*ladder, worker.pulse) = (next, WorkerPulse::Answers),
@@ -45,6 +50,8 @@ impl LeaderCore {
                 self.write_staying(&from);
                 self.tell_waiters(&from, Ok(EndOutcome::Refused { task }));
             }
+            // Another request or a signal has taken the place of this one meanwhile.
+            Err(ReplyRefusal::NotOpen { .. }) if was_asked => {}
             Err(refusal) => self.report(refusal.to_string()),
         }
     }
@@ -106,8 +113,10 @@ impl LeaderCore {
         let deadline_ms = now_ms + ms(SHUTDOWN_WITHIN);
         // The true id comes with the answer to the action.
         let ladder = ShutdownLadder::ask(MessageId::from_parts(0, 0), deadline_ms);
-        let Some(worker) = self.members.get(name).and_then(MemberPhase::worker).map(answering) else { return };
-        self.members.insert(name.clone(), MemberPhase::Ending { ladder, when_busy, worker });
+        let Some(phase) = self.members.get(name) else { return };
+        let Some(worker) = phase.worker().map(answering) else { return };
+        let ending = MemberPhase::Ending { ladder, when_busy, asked: phase.asked(), worker };
+        self.members.insert(name.clone(), ending);
         let reason = reason.to_owned();
         self.act(LeaderAction::RequestShutdown { name: name.clone(), reason, deadline_ms, when_busy });
         // After it: a leader that dies in between has asked nobody.
@@ -148,12 +157,13 @@ impl LeaderCore {
     }
 
     pub(super) fn terminate(&mut self, now_ms: u64, name: &MemberName) {
-        if let Some(worker) = self.members.get(name).and_then(MemberPhase::worker).map(answering) {
-            let (ladder, when_busy) = (ShutdownLadder::terminate(now_ms), WhenBusy::Finish);
-            self.members.insert(name.clone(), MemberPhase::Ending { ladder, when_busy, worker });
-            self.dismiss(name);
-            self.act(LeaderAction::Signal { name: name.clone(), signal: Signal::Terminate });
-        }
+        let Some(phase) = self.members.get(name) else { return };
+        let Some(worker) = phase.worker().map(answering) else { return };
+        let (ladder, when_busy) = (ShutdownLadder::terminate(now_ms), WhenBusy::Finish);
+        let ending = MemberPhase::Ending { ladder, when_busy, asked: phase.asked(), worker };
+        self.members.insert(name.clone(), ending);
+        self.dismiss(name);
+        self.act(LeaderAction::Signal { name: name.clone(), signal: Signal::Terminate });
     }
 
     /// Before the signal, so that no leader after this one starts the member again.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use teamster_protocol::host::process::ProcessIdentity;
 use teamster_protocol::model::agent::TurnEnd;
-use teamster_protocol::model::id::{MemberName, TaskId};
+use teamster_protocol::model::id::{MemberName, MessageId, TaskId};
 use teamster_protocol::model::roster::{StartedBy, WorkerEnd, WorkerProcess, Workspace};
 use teamster_protocol::model::shutdown::{ShutdownLadder, WhenBusy};
 use teamster_protocol::wire::api::EndedMember;
@@ -22,9 +22,9 @@ pub(super) enum MemberPhase {
     Running(MemberWorker),
     /// The worker died, and another is started at a time.
     Restarting { at_ms: u64, how: WorkerEnd, shortage: ShortageKnown },
-    /// The worker runs and is being ended. `when_busy` is what it was last asked to do. Its pulse is felt while nothing
-    /// else hurries it.
-    Ending { ladder: ShutdownLadder, when_busy: WhenBusy, worker: MemberWorker },
+    /// The worker runs and is being ended. `when_busy` is what it was last asked to do, and `asked` are the requests that
+    /// it may still answer. Its pulse is felt while nothing else hurries it.
+    Ending { ladder: ShutdownLadder, when_busy: WhenBusy, asked: BTreeSet<MessageId>, worker: MemberWorker },
 }
 
 impl MemberPhase {
@@ -41,6 +41,17 @@ impl MemberPhase {
         match self {
             MemberPhase::Running(worker) | MemberPhase::Ending { worker, .. } => Some(worker),
             MemberPhase::Preparing { .. } | MemberPhase::Starting { .. } | MemberPhase::Restarting { .. } => None,
+        }
+    }
+
+    /// The requests to end that the worker may still answer.
+    pub(super) fn asked(&self) -> BTreeSet<MessageId> {
+        match self {
+            MemberPhase::Ending { asked, .. } => asked.clone(),
+            MemberPhase::Preparing { .. }
+            | MemberPhase::Starting { .. }
+            | MemberPhase::Running(_)
+            | MemberPhase::Restarting { .. } => BTreeSet::new(),
         }
     }
 

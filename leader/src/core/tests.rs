@@ -240,7 +240,7 @@ fn down_asks_again_who_may_still_refuse_and_the_old_refusal_counts_no_more() {
     scene.shutdown("ada", WhenBusy::Refuse);
     let asked = scene.ask(LeaderAsk::Down { how: TeamEnding::Gently });
     assert!(matches!(&asked[..], [LeaderAction::RequestShutdown { when_busy: WhenBusy::Finish, .. }]), "{asked:?}");
-    assert!(answers(&scene.reply("ada", 1, ShutdownAnswer::Refused { task: None })).is_empty());
+    assert_eq!(scene.reply("ada", 1, ShutdownAnswer::Refused { task: None }), [], "an answer in order, which is late");
     assert_eq!(scene.reply("ada", 2, ShutdownAnswer::Finishing { task: None }), []);
     assert_eq!(scene.core.next_tick_ms(), None, "nobody hurries it");
     let gone = scene.exit("ada", WorkerEnd::Shutdown);
@@ -261,6 +261,20 @@ fn force_goes_past_a_turn_that_is_being_finished_and_a_gentler_ask_never_lowers_
     assert!(killed.contains(&signal("ada", Signal::Kill)), "{killed:?}");
     let gone = scene.exit("ada", died("killed by SIGKILL".to_owned()));
     assert_eq!(answers(&gone).iter().map(|(ask, _)| *ask).collect::<Vec<_>>(), [1, 2, 3, 4]);
+}
+
+#[test]
+fn an_answer_to_a_request_that_force_has_overtaken_is_no_surprise_and_a_second_one_is() {
+    let mut scene = Scene::with(&["ada", "ben"]);
+    scene.feed(LeaderEvent::Interrupted);
+    scene.reply("ada", 1, ShutdownAnswer::Finishing { task: None });
+    scene.feed(LeaderEvent::Interrupted);
+    assert_eq!(scene.reply("ada", 1, ShutdownAnswer::Approved), [], "its turn ended by the signal");
+    assert_eq!(scene.reply("ben", 2, ShutdownAnswer::Approved), [], "the first answer comes after the signal");
+    for (member, request) in [("ada", 1), ("ada", 2), ("ben", 3)] {
+        let told = scene.reply(member, request, ShutdownAnswer::Approved);
+        assert!(matches!(&told[..], [LeaderAction::Report { .. }]), "{member} may not answer {request}: {told:?}");
+    }
 }
 
 #[test]
