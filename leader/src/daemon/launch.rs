@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 
@@ -12,7 +12,6 @@ use jsonrpsee::core::client::{Error as RpcError, Subscription};
 use nix::sys::signal::Signal;
 use teamster_protocol::host::crash::point;
 use teamster_protocol::host::descriptors;
-use teamster_protocol::host::plain_file;
 use teamster_protocol::host::process::exit::exit_words;
 use teamster_protocol::host::process::{self, ProcessIdentity, life};
 use teamster_protocol::host::shortage::{self, is_shortage};
@@ -41,6 +40,9 @@ pub fn worker_program() -> PathBuf {
     }
 }
 
+/// How many lines of a worker's log are told as its last words.
+const WORKER_WORDS_LINES_MAX: usize = 3;
+
 /// Why there is no worker's process.
 #[derive(Debug)]
 pub(super) struct NotStarted {
@@ -61,7 +63,7 @@ pub(super) async fn run(shared: Arc<LeaderShared>, name: MemberName, spec: Membe
     let not_ready = |why: String, fault| LeaderInput::Event(LeaderEvent::NotReady { name: name.clone(), why, fault });
     let heard_seq = last_seq(&shared, &name).await;
     let launched = shared.links.launch(&name, || {
-        let mut child = spawn(&shared, &name, &spec)?;
+        let (mut child, said_before) = spawn(&shared, &name, &spec)?;
         let (Some(stdin), Some(stdout), Some(pid)) = (child.stdin.take(), child.stdout.take(), child.id()) else {
             unreachable!("both streams are piped and the child was not waited for")
         };
@@ -71,9 +73,9 @@ pub(super) async fn run(shared: Arc<LeaderShared>, name: MemberName, spec: Membe
             NotStarted::new(&error, format!("its process can not be looked at: {error}"))
         })?;
         let to = LinkedTo::Child(child_identity);
-        Ok((child, WorkerLink { peer: Peer::start(stdout, stdin, Methods::new()), to }))
+        Ok(((child, said_before), WorkerLink { peer: Peer::start(stdout, stdin, Methods::new()), to }))
     });
-    let (mut child, WorkerLink { peer, .. }) = match launched {
+    let ((mut child, said_before), WorkerLink { peer, .. }) = match launched {
         Ok(launched) => launched,
         Err(NotStarted { why, fault }) => return shared.report(not_ready(why, fault)).await,
     };
@@ -103,7 +105,7 @@ pub(super) async fn run(shared: Arc<LeaderShared>, name: MemberName, spec: Membe
                 }
                 Err(error) => (format!("its worker can not be waited for: {error}"), StartFault::Worker),
             };
-            return shared.report(not_ready(with_last_words(&shared, &name, why), fault)).await;
+            return shared.report(not_ready(with_last_words(&shared, &name, said_before, why), fault)).await;
         }
     };
     let welcome = match welcome {
@@ -124,7 +126,7 @@ pub(super) async fn run(shared: Arc<LeaderShared>, name: MemberName, spec: Membe
             let status = kill(&mut child).await;
             shared.links.forget_child(&name);
             tracing::info!(%name, ?status, "worker refused");
-            return shared.report(not_ready(with_last_words(&shared, &name, why), StartFault::Worker)).await;
+            return shared.report(not_ready(with_last_words(&shared, &name, said_before, why), StartFault::Worker)).await;
         }
     };
     point("worker greeted");
@@ -176,7 +178,8 @@ async fn wait_for_empty_cell(worker: &ProcessIdentity) {
     }
 }
 
-fn spawn(shared: &LeaderShared, name: &MemberName, spec: &MemberSpec) -> Result<Child, NotStarted> {
+/// Starts the process. Returns it with the length of its log before its first word.
+fn spawn(shared: &LeaderShared, name: &MemberName, spec: &MemberSpec) -> Result<(Child, u64), NotStarted> {
     let log_path = shared.dir.log_of(&Address::Member(name.clone()));
     let log = stderr_log::open(&log_path).map_err(|error| {
         NotStarted::new(&error, {
@@ -184,6 +187,10 @@ fn spawn(shared: &LeaderShared, name: &MemberName, spec: &MemberSpec) -> Result<
             format!("cannot open {}: {error}{hint}", log_path.display())
         })
     })?;
+    let looked = log.metadata();
+    let said_before = looked
+        .map_err(|error| NotStarted::new(&error, format!("cannot look at {}: {error}", log_path.display())))?
+        .len();
     let mut command = Command::new(&shared.worker_program);
     command
         .arg("--stdio")
@@ -212,7 +219,7 @@ fn spawn(shared: &LeaderShared, name: &MemberName, spec: &MemberSpec) -> Result<
     point("about to start a worker");
     let spawned = command.spawn();
     point("worker started");
-    spawned.map_err(|error| {
+    spawned.map(|child| (child, said_before)).map_err(|error| {
         let program = shared.worker_program.display();
         let hint = descriptors::way_out(&error).unwrap_or_else(|| {
             "install it beside `teamster`, or end the leader with teamster down and name it with TEAMSTER_WORKER"
@@ -303,23 +310,12 @@ async fn kill(child: &mut Child) -> io::Result<ExitStatus> {
     child.wait().await
 }
 
-/// `why`, and what the worker last said on its standard error, which is most often the true reason.
-fn with_last_words(shared: &LeaderShared, name: &MemberName, why: String) -> String {
+/// `why`, and what the worker last said on its standard error, which is most often the true reason. Not what was in its log
+/// before this life of it.
+fn with_last_words(shared: &LeaderShared, name: &MemberName, said_before: u64, why: String) -> String {
     let path = shared.dir.log_of(&Address::Member(name.clone()));
-    match last_lines(&path) {
+    match stderr_log::last_lines(&path, said_before, WORKER_WORDS_LINES_MAX) {
         Ok(words) if !words.is_empty() => format!("{why}: {}", words.strip_prefix("error: ").unwrap_or(&words)),
         Ok(_) | Err(_) => why,
     }
-}
-
-fn last_lines(path: &Path) -> io::Result<String> {
-    const BYTES: u64 = 1024;
-    const LINES: usize = 3;
-    let (file, there) = plain_file::open_to_read(path)?;
-    let mut bytes = vec![0; BYTES as usize];
-    let got = plain_file::read_full(&file, &mut bytes, there.len().saturating_sub(BYTES))?;
-    bytes.truncate(got);
-    let text = String::from_utf8_lossy(&bytes);
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    Ok(lines[lines.len().saturating_sub(LINES)..].join("\n"))
 }

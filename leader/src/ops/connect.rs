@@ -1,11 +1,8 @@
 //! The way to a leader for an operation: the one that runs, or one that is started in the background.
 
 use std::fs;
-use std::io;
-use std::path::Path;
 use std::process::Stdio;
 
-use teamster_protocol::host::plain_file;
 use teamster_protocol::host::stderr_log;
 use teamster_protocol::model::id::Address;
 use teamster_protocol::model::limits::START_WITHIN;
@@ -21,8 +18,7 @@ use super::link::{await_leader, dial};
 use super::session::Session;
 
 /// How much of a dead leader's log is shown.
-const LAST_WORDS_LINES_MAX: usize = 12;
-const LAST_WORDS_BYTES_MAX: u64 = 4096;
+const LEADER_WORDS_LINES_MAX: usize = 12;
 
 /// As [`dial`], for a command. Fails with [`OpsError::NoLeader`] if none runs.
 pub(crate) async fn connect(session: &Session) -> Result<(Peer, LeaderInfo), OpsError> {
@@ -85,28 +81,12 @@ pub(crate) async fn start(session: &Session) -> Result<(Peer, LeaderInfo), OpsEr
     if presence::is_held(&session.dir.leader_lock())? {
         return join(session).await;
     }
-    Err(OpsError::LeaderDied { log: last_words(&path, said_before), path })
+    // The error that is being told must not be hidden by a second one.
+    let log = stderr_log::last_lines(&path, said_before, LEADER_WORDS_LINES_MAX).unwrap_or_default();
+    Err(OpsError::LeaderDied { log, path })
 }
 
 /// As [`await_leader`], for a command.
 pub(crate) async fn join(session: &Session) -> Result<(Peer, LeaderInfo), OpsError> {
     Ok(await_leader(&session.dir, session.settings.poll).await?)
-}
-
-/// The last lines that were written to a log after `from`.
-fn last_words(path: &Path, from: u64) -> String {
-    let read = || -> io::Result<String> {
-        let (file, there) = plain_file::open_to_read(path)?;
-        let length = there.len();
-        // The log may have been begun anew meanwhile, and be shorter.
-        let from = if from > length { 0 } else { from };
-        let mut bytes = vec![0; LAST_WORDS_BYTES_MAX as usize];
-        let got = plain_file::read_full(&file, &mut bytes, from.max(length.saturating_sub(LAST_WORDS_BYTES_MAX)))?;
-        bytes.truncate(got);
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
-    };
-    // The error that is being told must not be hidden by a second one.
-    let text = read().unwrap_or_default();
-    let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(LAST_WORDS_LINES_MAX)..].join("\n")
 }

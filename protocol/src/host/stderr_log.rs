@@ -15,7 +15,7 @@ use nix::sys::stat::{self, SFlag};
 use nix::unistd;
 
 use crate::host::plain_file;
-use crate::model::limits::STDERR_LOG_BYTES_MAX;
+use crate::model::limits::{LOG_TAIL_BYTES_MAX, STDERR_LOG_BYTES_MAX};
 
 /// Where this process's standard error goes, if it is one of these files.
 static MINE: OnceLock<PathBuf> = OnceLock::new();
@@ -35,6 +35,21 @@ pub fn old_path(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".old");
     name.into()
+}
+
+/// The last lines that were written to the file after its first `from` bytes, without empty ones: at most so many, and of
+/// [`LOG_TAIL_BYTES_MAX`] bytes.
+pub fn last_lines(path: &Path, from: u64, lines_max: usize) -> io::Result<String> {
+    let (file, there) = plain_file::open_to_read(path)?;
+    let length = there.len();
+    // The file may have been full and emptied meanwhile, and be shorter.
+    let from = if from > length { 0 } else { from };
+    let mut bytes = vec![0; LOG_TAIL_BYTES_MAX as usize];
+    let got = plain_file::read_full(&file, &mut bytes, from.max(length.saturating_sub(LOG_TAIL_BYTES_MAX)))?;
+    bytes.truncate(got);
+    let text = String::from_utf8_lossy(&bytes);
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    Ok(lines[lines.len().saturating_sub(lines_max)..].join("\n"))
 }
 
 /// Tells that this process's standard error may be that file: then [`StderrLines`] keeps it in bounds. A file that somebody
@@ -139,6 +154,21 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), "one\ntwo\n");
         let old = fs::read_to_string(old_path(&path)).unwrap();
         assert_eq!((old.len() as u64, old.ends_with("the last\n")), (STDERR_LOG_BYTES_MAX, true));
+    }
+
+    #[test]
+    fn the_last_lines_are_those_of_this_life() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("alice.log");
+        let mut log = open(&path).unwrap();
+        log.write_all(b"an old trouble\n").unwrap();
+        let from = log.metadata().unwrap().len();
+        assert_eq!(last_lines(&path, from, 3).unwrap(), "");
+        log.write_all(b"one\n\ntwo\nthree\n").unwrap();
+        assert_eq!(last_lines(&path, from, 9).unwrap(), "one\ntwo\nthree");
+        assert_eq!(last_lines(&path, from, 2).unwrap(), "two\nthree");
+        log.set_len(4).unwrap();
+        assert_eq!(last_lines(&path, from, 9).unwrap(), "an o", "the file was begun anew");
     }
 
     #[test]

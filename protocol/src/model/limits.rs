@@ -35,6 +35,8 @@ pub const TRANSCRIPTS_KEPT_MAX: u64 = 1_000;
 /// Bytes of a file that keeps what a process says on standard error, before it is begun anew; the last so many are kept
 /// beside it.
 pub const STDERR_LOG_BYTES_MAX: u64 = 4 << 20;
+/// The part of such a file that is read for the last words of a process that died.
+pub const LOG_TAIL_BYTES_MAX: u64 = 4 << 10;
 
 /// Files that a leader lets itself have open, where the system's hard limit is not lower: room for 20,000 members.
 pub const OPEN_FILES_MAX: u64 = 65_536;

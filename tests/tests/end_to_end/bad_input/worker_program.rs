@@ -64,6 +64,17 @@ fn it_ends_at_once() {
 }
 
 #[test]
+fn it_says_nothing_and_an_earlier_life_did() {
+    let team = Team::new();
+    team.ok("up --detach");
+    team.ok("down");
+    let log = team.dir().logs_dir().join("alice.log");
+    std::fs::write(&log, "error: an old trouble of last week\n").expect("the team is there");
+    let said = spawn_fails(&team, &script(&team, "#!/bin/sh\nexit 7\n", 0o755));
+    insta::assert_snapshot!(said, @"error: cannot spawn alice: its worker ended before it was ready (exit status 7)");
+}
+
+#[test]
 fn it_speaks_another_version() {
     let team = Team::new();
     // As a worker of the next release would answer, by the protocol of this one.
