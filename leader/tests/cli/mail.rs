@@ -13,10 +13,10 @@ fn mail_is_read_once_it_was_shown_and_only_by_its_reader() {
     let alice = place.enroll("alice");
     place.enroll("bob");
     assert_eq!(place.ok("inbox"), "no mail; members write to lead");
-    insta::assert_snapshot!(place.ok("dm alice --urgent look at this"), @"in the mailbox of alice, who does not run; it waits there; it runs commands only, so the mail goes to its log and no agent reads it");
+    insta::assert_snapshot!(place.ok("dm alice --urgent look at this"), @"in the mailbox of alice, where it waits until alice runs; no agent reads it, because alice runs commands only");
     insta::assert_snapshot!(place.ok("broadcast main is frozen"), @"
-    in the mailbox of alice, who does not run; it waits there; it runs commands only, so the mail goes to its log and no agent reads it
-    in the mailbox of bob, who does not run; it waits there; it runs commands only, so the mail goes to its log and no agent reads it
+    in the mailbox of alice, where it waits until alice runs; no agent reads it, because alice runs commands only
+    in the mailbox of bob, where it waits until bob runs; no agent reads it, because bob runs commands only
     ");
     for _ in 0..2 {
         let mail = place.json("inbox alice");
@@ -47,8 +47,8 @@ fn a_broadcast_that_not_all_got_says_who_did_not() {
     let said = place.run("broadcast main is frozen");
     assert_eq!((said.code, said.err.as_str()), (Some(1), ""));
     insta::assert_snapshot!(place.plain(&said.out), @"
-    in the mailbox of alice, who does not run; it waits there; it runs commands only, so the mail goes to its log and no agent reads it
-    in the mailbox of cy, who does not run; it waits there; it runs commands only, so the mail goes to its log and no agent reads it
+    in the mailbox of alice, where it waits until alice runs; no agent reads it, because alice runs commands only
+    in the mailbox of cy, where it waits until cy runs; no agent reads it, because cy runs commands only
     not safely in the mailbox of bob: /t/root/crew/mail/bob.jsonl:1: not the header of a log: expected value; try again with teamster dm bob
     ");
     let said = place.run("broadcast --json again");

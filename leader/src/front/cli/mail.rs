@@ -64,19 +64,19 @@ fn show_mailed(context: &CliContext, mailed: &MailOutcome) -> Result<ExitStatus,
 fn sentences(mailed: &MailOutcome) -> String {
     let line = |delivered: &DeliveredMail| {
         let name = paint(TextTone::Name, delivered.to.as_str());
-        let commands_only = match delivered.prompts {
-            PromptKind::Program => "; it runs commands only, so the mail goes to its log and no agent reads it",
-            PromptKind::Conversation => "",
-        };
-        let place = match delivered.reader {
-            MailboxReader::Running => format!("in the mailbox of {name}"),
-            MailboxReader::Absent if delivered.to == Address::Lead => {
-                format!("in the mailbox of {name}; it waits there")
+        let place = format!("in the mailbox of {name}");
+        match (delivered.reader, delivered.prompts) {
+            (MailboxReader::Absent, _) if delivered.to == Address::Lead => format!("{place}, where it waits"),
+            (MailboxReader::Running, PromptKind::Conversation) => place,
+            (MailboxReader::Running, PromptKind::Program) => {
+                format!("{place}; it goes to the log, and no agent reads it, because {name} runs commands only")
             }
-            MailboxReader::Absent => format!("in the mailbox of {name}, who does not run; it waits there"),
-            MailboxReader::Unknown => format!("in the mailbox of {name}; whether its reader runs could not be told"),
-        };
-        place + commands_only
+            (MailboxReader::Absent, PromptKind::Conversation) => format!("{place}, where it waits until {name} runs"),
+            (MailboxReader::Absent, PromptKind::Program) => {
+                format!("{place}, where it waits until {name} runs; no agent reads it, because {name} runs commands only")
+            }
+            (MailboxReader::Unknown, _) => format!("{place}; whether {name} runs could not be told"),
+        }
     };
     let failed = |failed: &UndeliveredMail| {
         let name = paint(TextTone::Error, failed.to.as_str());
