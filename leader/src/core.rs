@@ -189,8 +189,9 @@ impl LeaderCore {
             LeaderEvent::TurnEnded { name, turn, stop } => self.turn_ended(&name, turn, stop),
             LeaderEvent::Exited { name, how } => self.exited(now_ms, name, how),
             LeaderEvent::ShutdownRequested { name, request } => {
-                if let Some(MemberPhase::Ending { ladder: ShutdownLadder::Asked { request: open, .. }, asked, .. }) =
-                    self.members.get_mut(&name)
+                if let Some(MemberPhase::Ending {
+                    ladder: ShutdownLadder::Asked { request: open, .. }, asked, ..
+                }) = self.members.get_mut(&name)
                 {
                     *open = request;
                     asked.insert(request);

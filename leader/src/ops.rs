@@ -24,6 +24,7 @@ pub mod hanging;
 pub mod id;
 pub mod inbox;
 pub mod kill;
+pub mod leader_log;
 pub mod leadership;
 pub mod link;
 pub mod list;

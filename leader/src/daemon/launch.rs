@@ -126,7 +126,9 @@ pub(super) async fn run(shared: Arc<LeaderShared>, name: MemberName, spec: Membe
             let status = kill(&mut child).await;
             shared.links.forget_child(&name);
             tracing::info!(%name, ?status, "worker refused");
-            return shared.report(not_ready(with_last_words(&shared, &name, said_before, why), StartFault::Worker)).await;
+            return shared
+                .report(not_ready(with_last_words(&shared, &name, said_before, why), StartFault::Worker))
+                .await;
         }
     };
     point("worker greeted");

@@ -4,9 +4,8 @@
 use std::ffi::OsString;
 
 use serde::Serialize;
-use tracing_subscriber::filter::LevelFilter;
 
-use crate::front::cli::print::{AsideWriter, DayClock, OutputAudience, PagerUse};
+use crate::front::cli::print::{DayClock, OutputAudience, PagerUse};
 use crate::ops::session::{Session, SettingsFiles};
 use crate::warden;
 
@@ -34,6 +33,7 @@ mod interrupt;
 mod kill;
 mod leader_line;
 mod list;
+mod log_output;
 mod logs;
 mod mail;
 mod manual;
@@ -60,6 +60,7 @@ mod workspace;
 pub use complete::answer_shell;
 pub use error::{CliError, ExitStatus, json_error, json_failure};
 pub use guard::guard;
+pub use log_output::listen_to_logs;
 pub use program::{CommandLine, GlobalArgs, TypedCommand, program};
 
 /// The line that is printed instead of a list where no team was made yet.
@@ -148,37 +149,6 @@ fn run(line: CommandLine) -> Result<ExitStatus, CliError> {
 fn options_in_text(options: &[String]) -> String {
     let (all, are) = (options.join(", "), if options.len() == 1 { "is" } else { "are" });
     format!("note: {all} {are} part of the text: options come before its first word")
-}
-
-/// Sends what the libraries of this program have to say to standard error: warnings, and of a leader in the
-/// background, whose standard error is its log, more. `TEAMSTER_LOG` changes it.
-pub fn listen_to_logs(line: &CommandLine) {
-    let default = match &line.command {
-        TypedCommand::Up(up) if up.in_background => LevelFilter::INFO,
-        // It may have to lead for a moment, and what it finds then is about to end.
-        TypedCommand::Down(_) => LevelFilter::ERROR,
-        _ => LevelFilter::WARN,
-    };
-    let given = std::env::var("TEAMSTER_LOG").ok();
-    let level = given.as_deref().map(str::parse::<LevelFilter>);
-    let shown = match level {
-        Some(Ok(level)) => level,
-        Some(Err(_)) | None => default,
-    };
-    let listener = tracing_subscriber::fmt().with_max_level(shown).with_writer(|| AsideWriter);
-    // A leader's log lies on the disk that may be full, and to complain of that there would be a panic.
-    let listener = listener.log_internal_errors(false);
-    // Refused only if a listener is there already, which is as good.
-    let _ = match (&line.command, &given) {
-        // A person at a terminal, who has not asked for more than what is the matter.
-        (TypedCommand::Up(up), None) if !up.in_background => listener.without_time().with_target(false).try_init(),
-        _ => listener.try_init(),
-    };
-    if let (Some(Err(_)), Some(given)) = (level, given) {
-        tracing::warn!(
-            "TEAMSTER_LOG is {given:?}, which is none of off, error, warn, info, debug, trace: taking {shown}"
-        );
-    }
 }
 
 impl CommandLine {

@@ -10,6 +10,7 @@ use teamster_protocol::wire::peer::Peer;
 use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinHandle};
 
+use super::leader_log::{note_leader, note_no_leader};
 use super::link::{LinkError, await_leader, dial};
 use crate::api;
 use crate::core::DeadBefore;
@@ -71,6 +72,7 @@ impl Leadership {
                 let _ = ready.send(());
             }),
         };
+        note_leader(dir);
         let mut serving = tokio::spawn(api::lead(options));
         tokio::select! {
             // Only if it was said: a leader that cannot begin drops the sender, and its end tells why.
@@ -80,6 +82,7 @@ impl Leadership {
             ended = &mut serving => match ended? {
                 // Another leader leads, but may not listen yet.
                 Err(ServeError::Led { .. }) => {
+                    note_no_leader();
                     Ok(Leadership { peer: await_leader(dir, settings.poll).await?.0, own: None })
                 }
                 Err(error) => Err(error.into()),

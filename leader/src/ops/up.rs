@@ -8,6 +8,7 @@ use teamster_protocol::wire::api::LeaderInfo;
 
 use super::connect;
 use super::error::OpsError;
+use super::leader_log::note_leader;
 use super::session::Session;
 use super::team_name::founding_dir;
 use super::verb::Verb;
@@ -53,6 +54,7 @@ pub async fn lead(
         }
     };
     stderr_log::is_mine(session.dir.log_of(&Address::Lead));
+    note_leader(&session.dir);
     let options = ServeOptions {
         dir: session.dir.clone(),
         founded_for: founding_dir(&session.here)?,

@@ -1,6 +1,9 @@
 //! `up`, `down`, `id`, `env`: the leader from its first word to its last.
 
-use nix::sys::signal::Signal;
+use std::fs;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 use teamster_tests::team::Team;
 
@@ -58,6 +61,24 @@ fn on_a_terminal_it_shows_the_team_and_above_it_what_happens() {
     assert!(!screen.text.contains("took a message"), "{}", screen.text);
     let last = screen.text.rsplit("\u{1b}[?2026h").next().expect("there is one part at least");
     assert!(!last.contains("Ctrl-C") && last.trim_end().ends_with("the leader ended"), "nothing is left: {last:?}");
+}
+
+#[test]
+fn a_death_is_told_once_and_the_leaders_own_words_go_to_its_log() {
+    let team = Team::new();
+    let mut up = team.start("up");
+    up.until("leading team");
+    team.ok("spawn alice");
+    let worker = team.json("status alice")["pid"].as_i64().expect("it runs");
+    kill(Pid::from_raw(worker as i32), Signal::SIGKILL).expect("it is there");
+    up.until("alice died: killed by SIGKILL; it is started again");
+    up.until("alice joined as process");
+    team.ok("down");
+    let said = up.ends();
+    assert_eq!(said.out.matches("alice died").count(), 1, "{}", said.out);
+    assert!(!said.err.contains("died") && !said.err.contains("WARN"), "{}", said.err);
+    let log = fs::read_to_string(team.dir().logs_dir().join("leader.log")).expect("the leader had something to say");
+    assert!(log.contains("WARN") && log.contains("alice died (killed by SIGKILL)"), "{log}");
 }
 
 #[test]

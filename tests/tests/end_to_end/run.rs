@@ -194,9 +194,13 @@ fn ctrl_c_finishes_what_runs_and_leaves_the_rest_for_the_next_run() {
 fn ctrl_c_twice_stops_what_runs_and_loses_no_task() {
     let team = Team::new();
     let run = run_that_waits(&team);
+    // The worker has agreed to end after its turn, and says so again when it ends on the signal.
+    team.until_event("shutdown_reply");
     run.signal(Signal::SIGINT);
     let said = run.ends();
     assert_eq!(said.code, Some(130));
+    let own_log = ["WARN", "ERROR", "teamster_leader", "shutdown request", "warning:"];
+    assert!(!own_log.iter().any(|word| said.err.contains(word)), "{}", said.err);
     assert!(said.out.contains("2 stopped in ") && said.out.contains(", interrupted"), "{}", said.out);
     assert_eq!((team.standing(1), team.standing(2)), ("stopped".to_owned(), "stopped".to_owned()));
     assert!(team.task(1)["attempts"][0]["end"]["how"]["released"].is_object());

@@ -73,7 +73,9 @@ fn sentences(mailed: &MailOutcome) -> String {
             }
             (MailboxReader::Absent, PromptKind::Conversation) => format!("{place}, where it waits until {name} runs"),
             (MailboxReader::Absent, PromptKind::Program) => {
-                format!("{place}, where it waits until {name} runs; no agent reads it, because {name} runs commands only")
+                format!(
+                    "{place}, where it waits until {name} runs; no agent reads it, because {name} runs commands only"
+                )
             }
             (MailboxReader::Unknown, _) => format!("{place}; whether {name} runs could not be told"),
         }
