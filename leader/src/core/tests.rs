@@ -349,7 +349,7 @@ fn a_worker_that_is_not_ready_in_time_is_killed_and_the_reason_told_once() {
     assert_eq!(scene.later(START_WITHIN), [signal("ada", Signal::Kill)]);
     assert_eq!(scene.later(START_WITHIN), []);
     let gone = scene.feed(not_ready("killed by SIGKILL", StartFault::Worker));
-    assert_eq!(answers(&gone), [(1, Err("cannot spawn ada: it was not ready within 20 s".to_owned()))]);
+    assert_eq!(answers(&gone), [(1, Err("cannot spawn ada: it was not ready within 60 s".to_owned()))]);
 }
 
 #[test]

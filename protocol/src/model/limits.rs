@@ -43,8 +43,9 @@ pub const OPEN_FILES_MAX: u64 = 65_536;
 
 /// How often a process looks at its files although nothing told it to (network file systems, lost events).
 pub const SLOW_POLL: Duration = Duration::from_secs(5);
-/// The time a worker has to answer `initialize` and become ready.
-pub const START_WITHIN: Duration = Duration::from_secs(20);
+/// The time a worker has to answer `initialize` and become ready. Most of it is the agent's: opencode takes up to 18 s on a
+/// busy machine.
+pub const START_WITHIN: Duration = Duration::from_secs(60);
 /// The time a worker has to answer a shutdown request before the ladder goes up.
 pub const SHUTDOWN_WITHIN: Duration = Duration::from_secs(10);
 /// The time from SIGTERM to SIGKILL.

@@ -6,14 +6,13 @@
 //! standard error goes where that of the worker goes. The end of its standard input tells it to exit.
 //!
 //! A line longer than [`LINE_BYTES_MAX`] is the program's fault and ends it. So is silence where it owes an answer: it has
-//! to be ready within [`START_WITHIN`], and a turn that was aborted has to end within a grace. A program that does not read
+//! to be ready within [`AGENT_READY_WITHIN`], and a turn that was aborted has to end within a grace. A program that does not read
 //! what it is told is ended as well, when too much of it waits.
 
 mod actor;
 mod dialect;
 mod read;
-#[cfg(test)]
-mod tests;
+pub(super) mod rpc;
 mod write;
 
 use std::path::PathBuf;
@@ -22,7 +21,8 @@ use std::time::Duration;
 
 use teamster_protocol::model::agent::preset::AgentAbilities;
 use teamster_protocol::model::agent::{Permission, QuestionId};
-use teamster_protocol::model::limits::{START_WITHIN, TERM_GRACE};
+use teamster_protocol::model::limits::TERM_GRACE;
+use teamster_protocol::model::limits::pace::AGENT_READY_WITHIN;
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
 use teamster_protocol::model::task::{TaskWork, WorkKind};
 use tokio::sync::{mpsc, watch};
@@ -60,7 +60,7 @@ impl LineSetup {
             command,
             afresh: None,
             env: Vec::new(),
-            ready_within: START_WITHIN,
+            ready_within: AGENT_READY_WITHIN,
             term_grace: TERM_GRACE,
         }
     }

@@ -68,6 +68,9 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 // Commands.
 
+/// The time that an agent's program has to be ready: less than its worker has, so that the worker can still tell why it
+/// ends.
+pub const AGENT_READY_WITHIN: Duration = START_WITHIN.saturating_sub(Duration::from_secs(5));
 /// How long a writer may hold the lock of a log before `doctor` says that it has stopped: an append takes microseconds.
 pub const APPEND_WITHIN: Duration = Duration::from_secs(1);
 /// How often `down` and `shutdown` say again for whom they wait.
