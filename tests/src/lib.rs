@@ -1,5 +1,6 @@
 //! What the tests, the trials and the benchmark share: they drive both cores and the real programs.
 
+pub mod acp;
 pub mod bench;
 mod chance;
 pub mod crash;

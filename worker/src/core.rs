@@ -140,7 +140,10 @@ impl WorkerCore {
         let phase = match &self.phase {
             WorkPhase::Turn(turn) => {
                 let asked = turn.questions.iter().map(|open| open.until_ms);
-                let others = turn.deadline_ms.into_iter().chain(turn.stall_due_ms(&self.settings.stall));
+                let others = turn
+                    .deadline_ms
+                    .into_iter()
+                    .chain(turn.stall_due_ms(&self.settings.stall, self.settings.abilities.steering));
                 asked.chain(others).min()
             }
             WorkPhase::Recording { retry_at_ms, .. } => *retry_at_ms,
@@ -201,6 +204,7 @@ impl WorkerCore {
                 }
             }
             WorkerEvent::SessionNamed(session) => self.keep_session(session),
+            WorkerEvent::SteeringTold(ability) => self.settings.abilities.steering = ability,
             WorkerEvent::AgentGone { reason } => {
                 self.leave.get_or_insert(LeaveReason { how: WorkerEnd::AgentGone { reason }, approve: None });
                 self.settle_if_free(now_ms);
@@ -385,7 +389,10 @@ impl WorkerCore {
             WorkPhase::Turn(turn) if turn.questions.iter().any(|open| now_ms >= open.until_ms) => {
                 self.time_out_questions(now_ms);
             }
-            WorkPhase::Turn(turn) if due(turn.stall_due_ms(&self.settings.stall)) && !due(turn.deadline_ms) => {
+            WorkPhase::Turn(turn)
+                if due(turn.stall_due_ms(&self.settings.stall, self.settings.abilities.steering))
+                    && !due(turn.deadline_ms) =>
+            {
                 self.stalled(now_ms);
             }
             WorkPhase::Turn(turn) if due(turn.deadline_ms) => {

@@ -10,6 +10,7 @@
 //! - [`Driver::prompt`] and [`Driver::steer`] hand a text on, and the driver tells at once what it knows of it;
 //! - [`AgentNews::Receipt`] tells what it learns later. Nothing is called delivered that the agent has not taken.
 
+mod acp;
 pub mod catalog;
 mod claude;
 mod error;
@@ -35,7 +36,8 @@ pub use tail::{RESULT_BYTES_MAX, TextTail};
 /// No method blocks and none waits for the agent: each hands its wish on or refuses it, and what comes of it arrives
 /// as [`AgentNews`] on the channel that came with the driver. Turns do not overlap. Dropping a driver closes it.
 pub trait Driver: Send {
-    /// The abilities of this kind of agent; the same for its whole life.
+    /// The abilities of this kind of agent; the same for its whole life. [`AgentNews::Steering`] tells where one agent of
+    /// the kind differs.
     fn abilities(&self) -> AgentAbilities;
 
     /// Starts a turn, which ends with [`AgentNews::TurnEnded`] whatever happens in it, also when the agent can not be

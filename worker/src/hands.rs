@@ -118,6 +118,8 @@ impl WorkerHands {
         match news {
             AgentNews::Ready { session } => return Some(WorkerEvent::AgentReady { session }),
             AgentNews::Session(session) => return Some(WorkerEvent::SessionNamed(session)),
+            AgentNews::Steering(ability) => return Some(WorkerEvent::SteeringTold(ability)),
+            AgentNews::Trouble(text) => self.say(TranscriptText::Trouble { text }),
             AgentNews::Text(text) => self.say(TranscriptText::Text { text }),
             AgentNews::Thought(text) => self.say(TranscriptText::Thought { text }),
             AgentNews::ToolCall { id, title, state } => self.say(TranscriptText::ToolCall { id, title, state }),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use teamster_protocol::model::agent::options::{AgentLaunch, LaunchCommand};
 use teamster_protocol::model::agent::preset::DriverKind;
-use teamster_protocol::model::agent::{AgentExit, SessionBegin, SessionId, TurnEnd};
+use teamster_protocol::model::agent::{AgentExit, ApprovalPolicy, SessionBegin, SessionId, TurnEnd};
 use teamster_protocol::model::receipt::TextId;
 use teamster_protocol::model::task::TaskWork;
 use teamster_worker::driver::catalog::{AgentSetup, start_driver};
@@ -46,6 +46,7 @@ async fn an_agent_whose_conversation_is_gone_begins_a_new_one() {
         env: BTreeMap::new(),
         model: None,
         effort: None,
+        approval: ApprovalPolicy::Ask,
     };
     let old = SessionId("cccccccc-0000-4000-8000-000000000000".to_owned());
     let setup = AgentSetup { workspace: "/".into(), env: Vec::new(), session: Some(old.clone()) };

@@ -1,5 +1,6 @@
 //! The input and the output of the core. Events are past tense, actions imperative.
 
+use teamster_protocol::model::agent::preset::SteerAbility;
 use teamster_protocol::model::agent::{
     AgentFault, AgentSession, Permission, PermissionQuestion, ProviderLimit, QuestionId, SessionId, TurnEnd,
 };
@@ -100,6 +101,8 @@ pub enum WorkerEvent {
     },
     /// The agent tells the name of its conversation later than that, or has begun another one.
     SessionNamed(AgentSession),
+    /// The agent tells the fate of a text that is said to it in a turn, which differs from that of its kind.
+    SteeringTold(SteerAbility),
     /// The agent will take no prompt any more.
     AgentGone {
         /// The agent's failure, in one line.

@@ -8,7 +8,7 @@ use teamster_protocol::model::board::WaitingClaimant;
 use teamster_protocol::model::limits::{LEADER_GRACE, PERMISSION_WITHIN, RECORD_RETRY};
 use teamster_protocol::model::roster::{StallPolicy, StartedBy};
 
-/// The settings of the worker, fixed for its life.
+/// The settings of the worker, fixed for its life but for what its agent tells of itself.
 #[derive(Debug, Clone)]
 pub struct WorkerSettings {
     /// The member, as the board knows it.

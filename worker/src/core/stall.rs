@@ -1,5 +1,6 @@
 //! An agent that is silent in a turn: hung, or only slow. A stall is always shown; a setting says what is done besides.
 
+use teamster_protocol::model::agent::preset::SteerAbility;
 use teamster_protocol::model::id::Address;
 use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::receipt::ReceiptState;
@@ -17,10 +18,10 @@ impl RunningTurn {
     }
 
     /// When it is to be said that the agent stalls; never for a turn that is ending, which has its own ladder.
-    pub(super) fn stall_due_ms(&self, stall: &StallPolicy) -> Option<u64> {
+    pub(super) fn stall_due_ms(&self, stall: &StallPolicy, ability: SteerAbility) -> Option<u64> {
         let since_ms = match (self.stalled_ms, stall.then) {
             (None, OnStall::Show | OnStall::Steer | OnStall::Abort | OnStall::Restart) => self.heard_ms,
-            (Some(told_ms), OnStall::Steer) if self.reads_text() => told_ms,
+            (Some(told_ms), OnStall::Steer) if self.takes_mail(ability) => told_ms,
             (Some(_), OnStall::Show | OnStall::Steer | OnStall::Abort | OnStall::Restart) => return None,
         };
         // An agent that waits for an answer does not stall.
@@ -37,8 +38,9 @@ impl WorkerCore {
         let number = turn.number;
         match self.settings.stall.then {
             OnStall::Show => self.act(WorkerAction::Say(TranscriptText::Stalled { turn: number, quiet_ms })),
-            // A command can not be asked to go on; and one that reads might run the question.
-            OnStall::Steer if !turn.reads_text() => {
+            // A command can not be asked to go on; and one that reads might run the question. Nor can an agent that hears
+            // nothing in a turn.
+            OnStall::Steer if !turn.takes_mail(self.settings.abilities.steering) => {
                 self.act(WorkerAction::Say(TranscriptText::Stalled { turn: number, quiet_ms }));
             }
             OnStall::Steer => {
@@ -126,6 +128,14 @@ mod tests {
             assert_eq!(actions[0], said(round * AFTER_MS));
             assert!(matches!(&actions[1..], [WorkerAction::Steer { of: SteerOf::Stall, .. }]), "{actions:?}");
         }
+    }
+
+    #[test]
+    fn an_agent_that_takes_no_text_in_a_turn_is_not_asked_to_go_on() {
+        let mut core = working(OnStall::Steer);
+        core.step(0, WorkerEvent::SteeringTold(SteerAbility::NextPrompt));
+        assert_eq!(core.step(AFTER_MS, WorkerEvent::Tick), [said(AFTER_MS)]);
+        assert_eq!(core.next_tick_ms(), None);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use teamster_protocol::model::agent::options::{AgentLaunch, LaunchCommand};
 use teamster_protocol::model::agent::preset::DriverKind;
 use tokio::sync::mpsc;
 
+use super::acp::AcpDialect;
 use super::claude::{self, ClaudeDialect, ClaudeLife};
 use super::lines::{AgentDialect, LineDriver, LineSetup};
 use super::pi::{self, PiDialect};
@@ -55,10 +56,13 @@ pub fn start_driver(launch: AgentLaunch, setup: AgentSetup) -> Result<StartedDri
             let command = command_line(&launch, claude::arguments(&launch, &life))?;
             let new_life = ClaudeLife { resumed: None, ..life.clone() };
             let afresh = Some(command_line(&launch, claude::arguments(&launch, &new_life))?);
-            let (name, value) = claude::VARIABLE;
-            env.insert(0, (name.to_owned(), value.to_owned()));
             let program = LineSetup { env, afresh, ..LineSetup::new(setup.workspace, command) };
             start_program(program, ClaudeDialect::new(life))
+        }
+        DriverKind::Acp => {
+            let command = command_line(&launch, Vec::new())?;
+            let dialect = AcpDialect::new(&launch, &setup.workspace, setup.session);
+            start_program(LineSetup { env, ..LineSetup::new(setup.workspace, command) }, dialect)
         }
     }
 }

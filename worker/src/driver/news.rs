@@ -1,5 +1,6 @@
 //! The news from an agent to its worker.
 
+use teamster_protocol::model::agent::preset::SteerAbility;
 use teamster_protocol::model::agent::{
     AgentExit, AgentSession, PermissionQuestion, PlanStep, ProviderLimit, TokenUsage, ToolState, TurnEnd,
 };
@@ -16,6 +17,10 @@ pub enum AgentNews {
         /// The conversation, if the agent has one and has told its name.
         session: Option<AgentSession>,
     },
+    /// The fate of a text that is said to this agent in a turn, which differs from that of its kind.
+    Steering(SteerAbility),
+    /// The driver has met something that a person should know of, and goes on.
+    Trouble(String),
     /// The agent tells the name of its conversation only now, or begins another one.
     Session(AgentSession),
     /// The next piece of what the agent says. Put together, the pieces are all that it said; where they are cut means

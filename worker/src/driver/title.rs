@@ -9,7 +9,8 @@ const TITLE_CHARS_MAX: usize = 160;
 const DETAIL_BYTES_MAX: usize = 8 * 1024;
 
 /// The arguments that tell most about a call, best first.
-const TELLING: [&str; 9] = ["command", "cmd", "file_path", "path", "pattern", "query", "url", "description", "prompt"];
+const TELLING: [&str; 11] =
+    ["command", "cmd", "file_path", "filePath", "filepath", "path", "pattern", "query", "url", "description", "prompt"];
 
 /// The tool and the argument that tells most, in one line.
 pub(super) fn tool_title(tool: &str, args: &Value) -> String {

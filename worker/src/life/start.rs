@@ -12,6 +12,7 @@ use teamster_protocol::host::signals::{EndSignal, EndSignals};
 use teamster_protocol::host::stderr_log;
 use teamster_protocol::host::team_dir::{TeamDir, default_root};
 use teamster_protocol::host::text_path::{NotTextPath, must_be_text};
+use teamster_protocol::model::agent::options::AgentLaunch;
 use teamster_protocol::model::agent::preset::UnknownAgent;
 use teamster_protocol::model::board::AutoClaim;
 use teamster_protocol::model::id::{Address, MemberName};
@@ -151,7 +152,8 @@ pub(super) async fn start(args: WorkerArgs, isolation: CellIsolation) -> Result<
     let mut lock = take_lock(&dir, &mut team, &name)?;
     let spec = enroll(&mut team, &args)?;
     crash::point("worker enrolled");
-    let launch = spec.options.launch(&spec.agent)?;
+    let approval = args.approval.or(spec.options.approval).unwrap_or_default();
+    let launch = AgentLaunch { approval, ..spec.options.launch(&spec.agent)? };
     let session = team.roster().member(&name).ok().and_then(|member| member.session.clone());
     // The attempts that a former life left in progress are not this one's: their tasks are to be claimed anew.
     team.bury(&name, None, lock.lock())?;
@@ -174,7 +176,7 @@ pub(super) async fn start(args: WorkerArgs, isolation: CellIsolation) -> Result<
     let settings = WorkerSettings {
         leader_grace,
         stall: spec.stall,
-        approval: args.approval.or(spec.options.approval).unwrap_or_default(),
+        approval,
         ..WorkerSettings::new(claimant.clone(), agent.abilities(), started_by)
     };
     let core = WorkerCore::new(settings, last_turn);

@@ -53,6 +53,8 @@ pub struct AgentLaunch {
     pub model: Option<String>,
     /// How much the model is to think, in the agent's words.
     pub effort: Option<String>,
+    /// The answer to the agent's questions, for agents that have to be told to ask.
+    pub approval: ApprovalPolicy,
 }
 
 /// The origin of the command line of an agent that is started.
@@ -98,8 +100,8 @@ impl AgentOptions {
         let mut env: BTreeMap<String, String> =
             of_row.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         env.extend(self.env.clone());
-        let AgentOptions { args, model, effort, .. } = self.clone();
-        Ok(AgentLaunch { driver, command, args, env, model, effort })
+        let AgentOptions { args, model, effort, approval, .. } = self.clone();
+        Ok(AgentLaunch { driver, command, args, env, model, effort, approval: approval.unwrap_or_default() })
     }
 
     /// The abilities of the agent of that name with these options; nothing if neither knows it.

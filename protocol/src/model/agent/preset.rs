@@ -57,11 +57,18 @@ pub enum DriverKind {
     Pi,
     /// The `claude` driver: Claude Code, JSON lines both ways.
     Claude,
+    /// The `acp` driver: any agent that speaks the Agent Client Protocol.
+    Acp,
 }
 
 impl DriverKind {
     /// Every driver that people may name, by the word for it.
-    pub const WORDS: [(&str, DriverKind); 2] = [("shell", DriverKind::Shell), ("pi", DriverKind::Pi)];
+    pub const WORDS: [(&str, DriverKind); 4] = [
+        ("shell", DriverKind::Shell),
+        ("pi", DriverKind::Pi),
+        ("claude", DriverKind::Claude),
+        ("acp", DriverKind::Acp),
+    ];
 
     /// The driver of that word; nothing if people can name none so.
     pub fn of_word(word: &str) -> Option<DriverKind> {
@@ -103,6 +110,21 @@ pub enum SteerAbility {
     /// The agent takes no text during a turn: the worker keeps it for the next prompt.
     NextPrompt,
 }
+
+/// The abilities of agents that speak the Agent Client Protocol. Those that take a text in a turn say so when they start.
+const ACP_ABILITIES: AgentAbilities = AgentAbilities {
+    prompts: PromptKind::Conversation,
+    steering: SteerAbility::NextPrompt,
+    resume: AgentAbility::Yes,
+    fork: AgentAbility::No,
+    permissions: AgentAbility::Yes,
+    usage: AgentAbility::Yes,
+};
+
+/// Lets opencode ask before it changes a file or runs a command: by itself it asks for next to nothing. Put over the
+/// user's own configuration.
+const OPENCODE_ASKS: (&str, &str) =
+    ("OPENCODE_CONFIG_CONTENT", r#"{"permission":{"edit":"ask","bash":"ask","webfetch":"ask"}}"#);
 
 /// All presets, in the order in which people see them.
 pub const PRESETS: &[AgentPreset] = &[
@@ -153,6 +175,51 @@ pub const PRESETS: &[AgentPreset] = &[
             usage: AgentAbility::Yes,
         },
         shown: PresetShown::Listed,
+    },
+    AgentPreset {
+        name: "opencode",
+        driver: DriverKind::Acp,
+        command: AgentCommand::Program(&["opencode", "acp"]),
+        env: &[OPENCODE_ASKS],
+        install: Some("npm install -g opencode-ai"),
+        abilities: ACP_ABILITIES,
+        shown: PresetShown::Listed,
+    },
+    AgentPreset {
+        name: "gemini",
+        driver: DriverKind::Acp,
+        command: AgentCommand::Program(&["gemini", "--acp"]),
+        env: &[],
+        install: Some("npm install -g @google/gemini-cli"),
+        abilities: ACP_ABILITIES,
+        shown: PresetShown::Listed,
+    },
+    AgentPreset {
+        name: "qwen",
+        driver: DriverKind::Acp,
+        command: AgentCommand::Program(&["qwen", "--acp"]),
+        env: &[],
+        install: Some("npm install -g @qwen-code/qwen-code"),
+        abilities: ACP_ABILITIES,
+        shown: PresetShown::Listed,
+    },
+    AgentPreset {
+        name: "kimi",
+        driver: DriverKind::Acp,
+        command: AgentCommand::Program(&["kimi", "acp"]),
+        env: &[],
+        install: Some("npm install -g @moonshot-ai/kimi-code"),
+        abilities: ACP_ABILITIES,
+        shown: PresetShown::Listed,
+    },
+    AgentPreset {
+        name: "acp",
+        driver: DriverKind::Acp,
+        command: AgentCommand::Variable("TEAMSTER_ACP_AGENT"),
+        env: &[],
+        install: None,
+        abilities: ACP_ABILITIES,
+        shown: PresetShown::Hidden,
     },
     AgentPreset {
         name: "script",
@@ -215,6 +282,6 @@ mod tests {
     #[test]
     fn an_unknown_agent_is_refused_with_those_that_people_may_choose() {
         let said = preset(&"parrot".parse().unwrap()).unwrap_err().to_string();
-        assert_eq!(said, "there is no agent parrot\nknown agents: shell, pi, claude");
+        assert_eq!(said, "there is no agent parrot\nknown agents: shell, pi, claude, opencode, gemini, qwen, kimi");
     }
 }
