@@ -56,6 +56,8 @@ pub fn start_driver(launch: AgentLaunch, setup: AgentSetup) -> Result<StartedDri
             let command = command_line(&launch, claude::arguments(&launch, &life))?;
             let new_life = ClaudeLife { resumed: None, ..life.clone() };
             let afresh = Some(command_line(&launch, claude::arguments(&launch, &new_life))?);
+            let (name, value) = claude::VARIABLE;
+            env.insert(0, (name.to_owned(), value.to_owned()));
             let program = LineSetup { env, afresh, ..LineSetup::new(setup.workspace, command) };
             start_program(program, ClaudeDialect::new(life))
         }

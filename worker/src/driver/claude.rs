@@ -16,6 +16,9 @@
 //!
 //! One that an earlier life had may be gone from the disk: then Claude ends at once with a `result`, and is started once more.
 //!
+//! By itself Claude goes on when a turn is over: for commands in the background, and at times that it set. Nobody would see
+//! that or know its price, and the next task would run beside it, so all of that is switched off.
+//!
 //! Texts that begin with a slash would be taken as commands of Claude Code, so they never begin with one.
 
 mod end;
@@ -47,6 +50,12 @@ const ASK_USER: &str = "AskUserQuestion";
 
 /// The answer to whoever wants people to choose.
 const NOBODY_CHOOSES: &str = "nobody is there to choose: decide yourself, and say what you decided";
+
+/// Switches off commands in the background. Set before the variables of the user, who may want them.
+pub(super) const VARIABLE: (&str, &str) = ("CLAUDE_CODE_DISABLE_BACKGROUND_TASKS", "1");
+
+/// The tools by which Claude wakes itself later.
+const WAKING_TOOLS: &str = "ScheduleWakeup,CronCreate,Monitor";
 
 /// One life of the program.
 #[derive(Debug, Clone)]
@@ -92,7 +101,8 @@ pub(super) fn arguments(launch: &AgentLaunch, life: &ClaudeLife) -> Vec<String> 
     };
     let given = [conversation, ("--model", launch.model.as_deref()), ("--effort", launch.effort.as_deref())];
     let given = given.into_iter().filter_map(|(option, value)| Some([option, value?])).flatten();
-    fixed.split_whitespace().chain(given).map(str::to_owned).collect()
+    let fixed = fixed.split_whitespace().chain(["--disallowed-tools", WAKING_TOOLS]);
+    fixed.chain(given).map(str::to_owned).collect()
 }
 
 impl ClaudeDialect {

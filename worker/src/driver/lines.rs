@@ -13,6 +13,8 @@ mod actor;
 mod dialect;
 mod read;
 pub(super) mod rpc;
+#[cfg(test)]
+mod tests;
 mod write;
 
 use std::path::PathBuf;

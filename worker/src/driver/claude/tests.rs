@@ -138,7 +138,8 @@ fn the_arguments_are_those_of_a_program_that_asks_and_streams() {
     let launch = options.launch(&name).unwrap();
     assert_eq!(launch.command, LaunchCommand::Words(vec!["claude".to_owned()]));
     let fixed = "-p --input-format stream-json --output-format stream-json --verbose --include-partial-messages \
-                 --replay-user-messages --permission-prompt-tool stdio --permission-mode default";
+                 --replay-user-messages --permission-prompt-tool stdio --permission-mode default \
+                 --disallowed-tools ScheduleWakeup,CronCreate,Monitor";
     let fresh = arguments(&launch, &life(None)).join(" ");
     assert_eq!(fresh, format!("{fixed} --session-id {LIFE} --model opus --effort high"));
     let plain = AgentOptions::default().launch(&name).unwrap();

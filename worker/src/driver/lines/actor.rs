@@ -47,6 +47,8 @@ enum ActorInput {
     Order(LineOrder),
     /// The worker wants something else.
     Wish(LineWish),
+    /// The program reads nothing any more.
+    InputClosed,
     /// The time passed in which the program had to answer.
     Late,
 }
@@ -155,10 +157,16 @@ impl<D: AgentDialect> LineActor<D> {
         loop {
             match self.next().await {
                 ActorInput::Line(Ok(Some(line))) => self.take_line(&line).await?,
-                ActorInput::Line(Ok(None)) => return Ok(self.exit_words().await),
+                ActorInput::Line(Ok(None)) => {
+                    return Ok(self.exit_words("the agent closed its standard output").await);
+                }
                 ActorInput::Line(Err(error)) => return Ok(format!("cannot read what the agent says: {error}")),
                 ActorInput::Exit(words) => match self.take_last_lines().await {
                     AfterExit::Ended => return Ok(words),
+                    AfterExit::BegunAfresh => {}
+                },
+                ActorInput::InputClosed => match self.take_last_lines().await {
+                    AfterExit::Ended => return Ok(self.exit_words("the agent closed its standard input").await),
                     AfterExit::BegunAfresh => {}
                 },
                 ActorInput::Order(order) => {
@@ -170,6 +178,8 @@ impl<D: AgentDialect> LineActor<D> {
                     self.carry_out(steps).await?;
                 }
                 ActorInput::Wish(LineWish::GoOn) => {}
+                // The turn ended in the same moment, so there is nothing to abort.
+                ActorInput::Wish(LineWish::Abort) if !self.standing.lock().in_turn => {}
                 ActorInput::Wish(LineWish::Abort) => {
                     self.due = Some(Instant::now() + self.setup.term_grace);
                     let steps = self.dialect.abort();
@@ -192,6 +202,10 @@ impl<D: AgentDialect> LineActor<D> {
             Some(due) => sleep_until(due).await,
             None => std::future::pending().await,
         };
+        let closed = async |input: &Option<ProgramInput>| match input {
+            Some(input) => input.closed().await,
+            None => std::future::pending().await,
+        };
         let order = async |ordered: &mut mpsc::Receiver<LineOrder>, input: &Option<ProgramInput>| {
             if let (true, Some(input)) = (self.is_ready, input) {
                 input.has_room().await;
@@ -211,6 +225,7 @@ impl<D: AgentDialect> LineActor<D> {
                 Err(_) => ActorInput::Wish(LineWish::Close),
             },
             line = self.lines.next() => ActorInput::Line(line),
+            () = closed(&self.input) => ActorInput::InputClosed,
             exit = self.keeper.exited(&mut self.program) => ActorInput::Exit(match exit {
                 Ok(status) => format!("the agent ended: {}", exit_words(status)),
                 Err(error) => format!("the agent ended, and its exit status can not be told: {error}"),
@@ -330,15 +345,15 @@ impl<D: AgentDialect> LineActor<D> {
         }
     }
 
-    /// How the program ended that has closed its output; it may be about to.
-    async fn exit_words(&mut self) -> String {
+    /// How the program ended that has closed one of its ends; it may be about to.
+    async fn exit_words(&mut self, closed: &str) -> String {
         let until = Instant::now() + self.setup.term_grace;
         tokio::select! {
             exit = self.keeper.exited(&mut self.program) => match exit {
                 Ok(status) => format!("the agent ended: {}", exit_words(status)),
                 Err(error) => format!("the agent ended, and its exit status can not be told: {error}"),
             },
-            () = sleep_until(until) => "the agent closed its standard output".to_owned(),
+            () = sleep_until(until) => closed.to_owned(),
         }
     }
 

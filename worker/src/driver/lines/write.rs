@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::unix::pipe;
 use tokio::sync::{Notify, mpsc};
 
@@ -40,9 +40,17 @@ impl ProgramInput {
         let backlog = Arc::new(InputBacklog::default());
         let written = Arc::clone(&backlog);
         tokio::spawn(async move {
-            while let Some(mut line) = to_write.recv().await {
+            loop {
+                let mut line = tokio::select! {
+                    biased;
+                    // Lines that fit into the pipe would be taken for read otherwise.
+                    _ = write.ready(Interest::ERROR) => return,
+                    line = to_write.recv() => match line {
+                        Some(line) => line,
+                        None => return,
+                    },
+                };
                 line.push('\n');
-                // A program that closed its input shows it by what it does next.
                 if write.write_all(line.as_bytes()).await.is_err() {
                     return;
                 }
@@ -51,6 +59,11 @@ impl ProgramInput {
             }
         });
         ProgramInput { lines, backlog }
+    }
+
+    /// Waits until the program has closed its input, so that nothing reaches it any more. May be dropped while it waits.
+    pub(super) async fn closed(&self) {
+        self.lines.closed().await;
     }
 
     /// Waits until so little waits that more orders may be taken. May be dropped while it waits.
@@ -66,7 +79,7 @@ impl ProgramInput {
         if self.backlog.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > WAITING_BYTES_MAX {
             return Err(NotRead);
         }
-        // The task is gone if the program closed its input, which its exit or its silence will tell.
+        // The task is gone if the program closed its input: whoever waits for that hears of it.
         let _ = self.lines.send(line);
         Ok(())
     }
