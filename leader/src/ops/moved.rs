@@ -23,7 +23,7 @@ pub enum MovedError {
         /// The place where the repository was.
         from: PathBuf,
         /// The reason.
-        why: FollowError,
+        why: Box<FollowError>,
     },
     /// The team of this name followed its repository away from here, and another repository is in its place now.
     #[error("team {team} followed its repository from here to {}", to.display())]
@@ -107,7 +107,7 @@ pub fn find_team(
     let (team, from) = (mark.team.clone(), mark.repository.clone());
     match follow(root, repository, mark, durability) {
         Ok(()) => Ok(FoundTeam { team, moved_from: Some(from), unread_mark: None }),
-        Err(why) => Err(MovedError::NotFollowed { team, from, why }),
+        Err(why) => Err(MovedError::NotFollowed { team, from, why: Box::new(why) }),
     }
 }
 

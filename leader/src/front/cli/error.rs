@@ -239,7 +239,10 @@ mod tests {
         let answer = |code| ClientError::Call(ErrorObjectOwned::owned(code, "no", None::<()>));
         let gone = || ClientError::RequestTimeout;
         let no_leader = || LinkError::NoLeader("app".parse().expect("a name"));
-        let moved = |why| MovedError::NotFollowed { team: "app".parse().expect("a name"), from: "/src".into(), why };
+        let moved = |why| {
+            let why = Box::new(why);
+            MovedError::NotFollowed { team: "app".parse().expect("a name"), from: "/src".into(), why }
+        };
         let each_team = |error: fn() -> LogError| -> Vec<OpsError> {
             let team = || TeamError::from(error());
             vec![

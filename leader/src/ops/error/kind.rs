@@ -193,8 +193,10 @@ impl FailureOfKind for ConfigFileError {
 impl FailureOfKind for MovedError {
     fn kind(&self) -> OpsErrorKind {
         match self {
-            MovedError::NotFollowed { why: FollowError::Team(error), .. } => error.kind(),
-            MovedError::NotFollowed { why: FollowError::Git(_), .. } => OpsErrorKind::Refused,
+            MovedError::NotFollowed { why, .. } => match &**why {
+                FollowError::Team(error) => error.kind(),
+                FollowError::Git(_) => OpsErrorKind::Refused,
+            },
             MovedError::BelongsElsewhere { .. } => OpsErrorKind::Usage,
         }
     }

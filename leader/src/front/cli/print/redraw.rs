@@ -44,8 +44,8 @@ impl RedrawnLines {
         moves && io::stderr().is_terminal()
     }
 
-    /// Draws on standard error, as [`RedrawnLines::frame`] says. A terminal that can not be written to is no reason to end
-    /// the work.
+    /// Draws on standard error `above`, which stays, and below it `lines` in place of those of the last drawing. A terminal
+    /// that can not be written to is no reason to end the work.
     pub fn draw(&mut self, above: &[String], lines: &[String], size: ScreenSize) {
         let colours = AutoStream::choice(&io::stderr()) != ColorChoice::Never;
         let frame = self.frame(above, lines, size, colours);
