@@ -126,8 +126,8 @@ fn run(line: CommandLine) -> Result<ExitStatus, CliError> {
     listen_to_logs(&line);
     teamster_protocol::host::crash::begin("front");
     let context = CliContext::new(&line)?;
-    if let [_, ..] = &line.options_in_text[..] {
-        print::note(&options_in_text(&line.options_in_text));
+    if let Some(note) = &line.options_in_text {
+        print::note(note);
     }
     // Each operation asks this for itself; asked here too, nothing is read from standard input before.
     context.session.authorize(line.command.verb())?;
@@ -143,12 +143,6 @@ fn run(line: CommandLine) -> Result<ExitStatus, CliError> {
     // A thread that blocks on standard input must not hold the end.
     runtime.shutdown_background();
     exit
-}
-
-/// The note for somebody who typed options behind the first word of a text.
-fn options_in_text(options: &[String]) -> String {
-    let (all, are) = (options.join(", "), if options.len() == 1 { "is" } else { "are" });
-    format!("note: {all} {are} part of the text: options come before its first word")
 }
 
 impl CommandLine {

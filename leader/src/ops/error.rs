@@ -136,6 +136,9 @@ pub enum OpsError {
         /// The answer of the system.
         source: io::Error,
     },
+    /// A commit was named for worktrees to begin at, and no worktree is made.
+    #[error("--base says where a worktree begins, and no worktree was asked for")]
+    BaseWithoutWorktree,
     /// This process could not lead the team.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -245,6 +248,9 @@ impl OpsError {
             OpsError::NoMember { hint, .. } | OpsError::NoLeader { hint, .. } => Some(hint.clone()),
             OpsError::NotRunning(name) => Some(format!("start it with teamster spawn {name}")),
             OpsError::NoRoot => Some("say where with --root or TEAMSTER_ROOT".to_owned()),
+            OpsError::BaseWithoutWorktree => {
+                Some("ask for one with --worktree, or set worktree = true under [run] in teamster.toml".to_owned())
+            }
             OpsError::Repository(_) | OpsError::Moved(_) => Some("name the team with --team or TEAMSTER_TEAM".to_owned()),
             OpsError::LeaderHangs(_) => {
                 Some("kill it with teamster restart-leader, or end the team with teamster down --force".to_owned())
@@ -311,7 +317,8 @@ fn hint_of_refusal(refusal: &BoardRefusal) -> Option<String> {
     Some(hint)
 }
 
-fn call_message(error: &ClientError) -> String {
+/// Why a call to the leader was not answered, in words for people.
+pub(super) fn call_message(error: &ClientError) -> String {
     match error {
         ClientError::Call(error) => error.message().to_owned(),
         ClientError::RestartNeeded(_) => "the leader ended while it was asked".to_owned(),

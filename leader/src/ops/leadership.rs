@@ -5,11 +5,14 @@ use std::path::Path;
 use jsonrpsee::core::client::Error as RpcError;
 use teamster_protocol::host::settings::CommonSettings;
 use teamster_protocol::host::team_dir::TeamDir;
+use teamster_protocol::model::limits::pace::LEADER_GONE_WITHIN;
 use teamster_protocol::wire::api::{EndedMember, LeaderApiClient};
 use teamster_protocol::wire::peer::Peer;
 use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinHandle};
+use tokio::time::timeout;
 
+use super::error::call_message;
 use super::leader_log::{note_leader, note_no_leader};
 use super::link::{LinkError, await_leader, dial};
 use crate::api;
@@ -29,7 +32,7 @@ pub enum LeadershipError {
     #[error(transparent)]
     Link(#[from] LinkError),
     /// The leader refused a call.
-    #[error("the leader did not take the call: {0}")]
+    #[error("{}", call_message(.0))]
     Call(#[from] RpcError),
 }
 
@@ -121,19 +124,29 @@ impl Leadership {
     }
 
     /// Ends the leader if it is ours, with whoever still runs, each after its turn; leaves another's alone.
+    /// Nobody is told of if somebody else has ended it meanwhile.
     pub async fn end(self) -> Result<Vec<EndedMember>, LeadershipError> {
         self.end_or_hurry(std::future::pending()).await
     }
 
     /// As [`Leadership::end`], but waits for nobody's turn once `hurry` comes.
     pub async fn end_or_hurry(self, hurry: impl Future<Output = ()>) -> Result<Vec<EndedMember>, LeadershipError> {
-        let Some(own) = self.own else { return Ok(Vec::new()) };
+        let Some(mut own) = self.own else { return Ok(Vec::new()) };
         let ended = tokio::select! {
             biased;
-            () = hurry => self.peer.down(true).await?,
-            ended = self.peer.down(false) => ended?,
+            () = hurry => self.peer.down(true).await,
+            ended = self.peer.down(false) => ended,
         };
-        own.serving.await??;
-        Ok(ended)
+        match ended {
+            Ok(ended) => {
+                own.serving.await??;
+                Ok(ended)
+            }
+            // The leader takes no call any more once somebody else has told it to end: nothing is left to be ended then.
+            Err(error) => match timeout(LEADER_GONE_WITHIN, &mut own.serving).await {
+                Ok(ended) => ended?.map(|_| Vec::new()).map_err(LeadershipError::from),
+                Err(_) => Err(error.into()),
+            },
+        }
     }
 }

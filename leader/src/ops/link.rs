@@ -14,6 +14,8 @@ use teamster_protocol::wire::peer::Peer;
 use teamster_protocol::wire::peer::socket::{self, SocketError};
 use tokio::time::timeout;
 
+use super::error::call_message;
+
 /// Why there is no link to a leader.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
@@ -30,7 +32,7 @@ pub enum LinkError {
         pid: Option<u32>,
     },
     /// The leader refused the greeting, as one of another version does.
-    #[error("the leader did not take the call: {0}")]
+    #[error("{}", call_message(.0))]
     Call(#[from] ClientError),
 }
 

@@ -12,7 +12,7 @@ use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::board::{AutoClaim, BoardFact};
 use teamster_protocol::model::id::{Address, MemberName, TaskId};
 use teamster_protocol::model::roster::StallPolicy;
-use teamster_protocol::model::task::{NewTask, TaskStatus};
+use teamster_protocol::model::task::{BoardRefusal, NewTask, TaskStatus};
 use teamster_protocol::team::{Team, TeamView};
 use teamster_protocol::wire::api::{LeaderApiClient, SpawnRequest, SpawnedMember, WorkspaceRequest};
 use tokio::sync::mpsc;
@@ -227,7 +227,14 @@ impl<'a> Run<'a> {
             return Err(RunError::Nothing);
         }
         let crew = outline.crew.spawns.iter().map(|hand| (hand.name.clone(), CrewStanding::Running)).collect();
-        let (events, held) = (EventMaker::default(), BTreeSet::new());
+        let (mut events, held) = (EventMaker::default(), BTreeSet::new());
+        for id in &outline.ids {
+            let at_work = match team.board().status(*id) {
+                Ok(TaskStatus::InProgress { owner, since_ms }) => Some((owner, since_ms)),
+                Ok(_) | Err(_) => None,
+            };
+            events.add(*id, at_work);
+        }
         let run = Run { options, leadership, team, ids: outline.ids.clone(), outline, held, events, crew };
         run.tell(RunEvent::Begun {
             tasks: run.outline.tasks.len(),
@@ -277,29 +284,30 @@ impl<'a> Run<'a> {
     /// Opens tasks again and adds those of the plan, in one decision, and tells what the tasks of the run are called.
     fn put_on_board(&mut self) -> Result<(), RunError> {
         let (options, to_open) = (self.options, self.outline.to_open.clone());
-        let added = self.team.decide(options.settings.durability, |board| {
-            // Somebody may have opened it meanwhile.
-            let mut facts: Vec<BoardFact> = to_open.iter().filter_map(|id| board.retry(*id).ok()).collect();
-            let first = board.next_id();
-            let planned = options.plan.iter().flat_map(|plan| planned_tasks(plan, first, options.task_limits));
-            let planned: Vec<NewTask> = planned.collect();
-            let ids: Vec<TaskId> = (first.0..).take(planned.len()).map(TaskId).collect();
-            facts.extend(board.add(planned)?);
-            Ok((facts, ids))
-        })?;
+        // Members take tasks that are on the board already while the crew is spawned; that is told below.
+        let (events, mut told) = (&mut self.events, Vec::new());
+        let added = self.team.decide_telling(
+            options.settings.durability,
+            |record| told.extend(events.reports(record)),
+            |board| {
+                // Somebody may have opened it meanwhile.
+                let mut facts: Vec<BoardFact> = to_open.iter().filter_map(|id| board.retry(*id).ok()).collect();
+                let first = board.next_id();
+                let planned = options.plan.iter().flat_map(|plan| planned_tasks(plan, first, options.task_limits));
+                let planned: Vec<NewTask> = planned.collect();
+                let ids: Vec<TaskId> = (first.0..).take(planned.len()).map(TaskId).collect();
+                facts.extend(board.add(planned)?);
+                Ok::<_, BoardRefusal>((facts, ids))
+            },
+        )?;
+        added.iter().for_each(|id| self.events.add(*id, None));
         self.ids.extend(added);
         let tasks = self.ids.iter().zip(&self.outline.tasks);
         let tasks =
             tasks.map(|(id, task)| ListedTask { id: *id, label: task.label.clone(), title: task.title.clone() });
         let tasks: Vec<ListedTask> = tasks.collect();
-        for id in &self.ids {
-            let at_work = match self.team.board().status(*id) {
-                Ok(TaskStatus::InProgress { owner, since_ms }) => Some((owner, since_ms)),
-                Ok(_) | Err(_) => None,
-            };
-            self.events.add(*id, at_work);
-        }
         self.tell(RunEvent::Listed { tasks });
+        told.iter().for_each(|report| options.tell(RunNews::Happened(report)));
         Ok(())
     }
 

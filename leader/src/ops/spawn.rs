@@ -1,13 +1,14 @@
 //! `spawn`: starts a member.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use teamster_protocol::model::board::AutoClaim;
 use teamster_protocol::model::id::{MemberName, Role};
-use teamster_protocol::model::roster::{OnStall, StallPolicy};
+use teamster_protocol::model::roster::{OnStall, Roster, StallPolicy, Workspace};
+use teamster_protocol::team::TeamView;
 use teamster_protocol::wire::api::{LeaderApiClient, SpawnRequest, SpawnedMember, WorkspaceRequest};
 
 use super::agents::WantedAgent;
@@ -15,6 +16,7 @@ use super::connect;
 use super::error::OpsError;
 use super::session::Session;
 use super::verb::Verb;
+use crate::git::Repository;
 
 /// The wanted settings of a new member, whatever its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +53,15 @@ pub enum WantedWorkspaceKind {
     Worktree,
 }
 
+/// The origin of the place that a member works in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlaceOrigin {
+    /// The caller named it, or it is the configured one.
+    Wanted,
+    /// The member had it before, and nothing was said about its place.
+    Kept,
+}
+
 impl WantedWorkspace {
     /// The same for the leader, which stands elsewhere. Refused if the directory is none.
     pub(super) fn request(self, session: &Session) -> Result<WorkspaceRequest, OpsError> {
@@ -60,11 +71,45 @@ impl WantedWorkspace {
             true => WantedWorkspaceKind::Worktree,
             false => WantedWorkspaceKind::Shared,
         };
-        Ok(match kind.unwrap_or(configured) {
-            WantedWorkspaceKind::Shared => WorkspaceRequest::Shared { dir },
-            WantedWorkspaceKind::Worktree => WorkspaceRequest::Worktree { repository: dir, base },
-        })
+        match kind.unwrap_or(configured) {
+            WantedWorkspaceKind::Shared if base.is_some() => Err(OpsError::BaseWithoutWorktree),
+            WantedWorkspaceKind::Shared => Ok(WorkspaceRequest::Shared { dir }),
+            WantedWorkspaceKind::Worktree => Ok(WorkspaceRequest::Worktree { repository: dir, base }),
+        }
     }
+
+    /// The place that a member had, where it keeps that: nothing was said about its place, and it is on the roster. Without
+    /// this rule a member that is spawned again would leave its worktree for the checkout of the people. Refused if its
+    /// place can not be had again.
+    fn kept(
+        &self,
+        session: &Session,
+        roster: &Roster,
+        name: &MemberName,
+    ) -> Result<Option<WorkspaceRequest>, OpsError> {
+        let Ok(member) = roster.member(name) else { return Ok(None) };
+        if self.dir.is_some() || self.kind.is_some() {
+            return Ok(None);
+        }
+        match &member.spec.workspace {
+            Workspace::Shared { .. } if self.base.is_some() => Err(OpsError::BaseWithoutWorktree),
+            Workspace::Shared { dir } if dir.is_dir() => Ok(Some(WorkspaceRequest::Shared { dir: dir.clone() })),
+            Workspace::Shared { dir } => Err(place_is_gone(name, dir)),
+            Workspace::Worktree { repository, .. } => {
+                let base = self.base.clone();
+                // A repository that was moved is the one here: the team has followed it.
+                let here = session.repository.as_ref().map(Repository::common_dir);
+                let found = [Some(repository.as_path()), here].into_iter().flatten().find(|found| found.is_dir());
+                let repository = found.ok_or_else(|| place_is_gone(name, repository))?.to_owned();
+                Ok(Some(WorkspaceRequest::Worktree { repository, base }))
+            }
+        }
+    }
+}
+
+fn place_is_gone(name: &MemberName, place: &Path) -> OpsError {
+    let what = format!("{name} worked in {}, which is not there any more", place.display());
+    OpsError::refused(what, "say where it is to work: --worktree, --shared, or --cwd DIR")
 }
 
 /// The wanted answer to an agent that is silent in a turn. A field that is not given is as configured.
@@ -84,12 +129,13 @@ impl WantedStall {
 }
 
 /// Starts members of these names, all alike and side by side, and a leader in the background if none runs. Tells `listener`
-/// of each as soon as its worker is ready or it is known not to become so; returns when all were told of.
+/// of each as soon as its worker is ready or it is known not to become so; returns when all were told of. A member that was
+/// there before keeps its place where nothing is said about that.
 pub async fn spawn(
     session: &Session,
     names: Vec<MemberName>,
     wanted: WantedMember,
-    mut listener: impl FnMut(&MemberName, Result<SpawnedMember, OpsError>),
+    mut listener: impl FnMut(&MemberName, Result<(SpawnedMember, PlaceOrigin), OpsError>),
 ) -> Result<(), OpsError> {
     session.authorize(Verb::Spawn)?;
     if let Some(twice) = names.iter().enumerate().find_map(|(at, name)| names[..at].contains(name).then_some(name)) {
@@ -98,27 +144,32 @@ pub async fn spawn(
     let WantedMember { agent, role, auto, workspace, stall } = wanted;
     let agent = agent.choose(&session.config)?;
     agent.must_be_installed()?;
-    let workspace = workspace.request(session)?;
+    let roster = TeamView::open(session.dir.clone())?;
+    let place = |name: MemberName| match workspace.kept(session, roster.roster(), &name)? {
+        Some(kept) => Ok((name, kept, PlaceOrigin::Kept)),
+        None => Ok((name, workspace.clone().request(session)?, PlaceOrigin::Wanted)),
+    };
+    let places: Vec<_> = names.into_iter().map(place).collect::<Result<_, OpsError>>()?;
     let stall = stall.stall(session);
     let (leader, _) = connect::connect_or_start(session).await?;
-    let mut starting: FuturesUnordered<_> = names
+    let mut starting: FuturesUnordered<_> = places
         .into_iter()
-        .map(async |name| {
+        .map(async |(name, workspace, origin)| {
             let request = SpawnRequest {
                 name: name.clone(),
                 agent: agent.name.clone(),
                 options: agent.options.clone(),
                 role: role.clone(),
                 auto,
-                workspace: workspace.clone(),
+                workspace,
                 stall,
             };
             let spawned = leader.spawn(request).await;
-            (name, spawned)
+            (name, spawned, origin)
         })
         .collect();
-    while let Some((name, spawned)) = starting.next().await {
-        listener(&name, spawned.map_err(OpsError::from));
+    while let Some((name, spawned, origin)) = starting.next().await {
+        listener(&name, spawned.map(|spawned| (spawned, origin)).map_err(OpsError::from));
     }
     Ok(())
 }

@@ -77,12 +77,40 @@ fn a_board_is_filled_changed_and_cleared() {
 }
 
 #[test]
+fn options_behind_a_command_are_told_with_the_line_that_was_meant() {
+    let place = Place::new();
+    place.enroll("alice");
+    let note = |line: &str| {
+        let said = place.run(line);
+        assert!(said.out.contains("is on the board"), "{}{}", said.out, said.err);
+        said.err.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(
+        note("task add --run sleep 1 --after 99"),
+        "note: --after 99 is part of the text: options come before its first word; for an option, cancel this task and \
+         type: teamster task add --run --after 99 sleep 1"
+    );
+    assert!(
+        note("task add --run make test --to alice").ends_with("type: teamster task add --run --to alice make test")
+    );
+    assert!(note("task add --run make *.c --title x").ends_with("type: teamster task add --run --title x make '*.c'"));
+    // What is no option of ours, or what every program has, is the command's own.
+    for line in
+        ["task add --run make -f Makefile", "task add --run tool --json --help", "task add --run x --after soon"]
+    {
+        assert_eq!(note(line), "", "{line}");
+    }
+}
+
+#[test]
 fn words_are_text_to_the_end_and_a_command_is_what_is_said_to_be_one() {
     let place = Place::new();
     place.enroll("alice");
     let said = place.run("task add fix the --json output");
     assert!(said.out.starts_with("task 1 is on the board"), "{}", said.out);
-    assert_eq!(said.err, "note: --json is part of the text: options come before its first word\n");
+    let note = "note: --json is part of the text: options come before its first word; for an option, cancel this task and type: \
+                teamster task add --json fix the output\n";
+    assert_eq!(said.err.split_whitespace().collect::<Vec<_>>(), note.split_whitespace().collect::<Vec<_>>());
     place.ok("task add make -j4 --run");
     place.ok("task add --run -i cat -n");
     let work = |id: u32| place.json(&format!("task show {id}"))["task"]["work"].clone();

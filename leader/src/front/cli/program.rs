@@ -7,10 +7,11 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use teamster_protocol::model::id::TeamName;
+use teamster_protocol::model::shell_word::shell_word;
 
 use super::help::ABOUT;
 use super::print::PagerUse;
-use super::words::{EndsWithText, TypedText};
+use super::words::{EndsWithText, KnownOption, OptionsInText, TypedText};
 use super::{CliContext, CliError, ExitStatus};
 use super::{
     agents, cleanup, complete, config, demo, doctor, down, env, events, forget, help, id, inbox, kill, list, logs,
@@ -50,8 +51,8 @@ pub struct CommandLine {
     pub everywhere: GlobalArgs,
     /// The command.
     pub command: TypedCommand,
-    /// Words of its text that look like options of ours, and are part of the text.
-    pub options_in_text: Vec<String>,
+    /// The note on words of its text that look like options of ours, and are part of the text.
+    pub options_in_text: Option<String>,
 }
 
 macro_rules! commands {
@@ -188,8 +189,11 @@ pub(super) fn parse(words: &[OsString]) -> Result<CommandLine, clap::Error> {
     }
     let verb = commands().find(|verb| verb.row().path == path).expect("only commands of verbs end the tree");
     let mut command = TypedCommand::from_matches(verb, below)?;
-    let is_ours = |name: &str| at.get_arguments().any(|known| known.get_long() == Some(name));
-    let options_in_text = command.typed_text().map(|tail| tail.settle(words, is_ours)).unwrap_or_default();
+    let option = |name: &str| {
+        let known = at.get_arguments().find(|known| known.get_long() == Some(name))?;
+        Some(KnownOption { takes_value: known.get_action().takes_values(), is_everywhere: known.is_global_set() })
+    };
+    let options_in_text = command.typed_text().and_then(|tail| note_on_options(verb, &tail.settle(words, option)));
     if let Some(TypedText { work: Some(work), .. }) = command.typed_text()
         && work.contradict()
     {
@@ -197,6 +201,24 @@ pub(super) fn parse(words: &[OsString]) -> Result<CommandLine, clap::Error> {
         return Err(clap::Error::raw(ErrorKind::ArgumentConflict, why));
     }
     Ok(CommandLine { everywhere, command, options_in_text })
+}
+
+/// The note for somebody who typed options behind the first word of a text, with the line that was perhaps meant.
+fn note_on_options(verb: Verb, found: &OptionsInText) -> Option<String> {
+    let OptionsInText { options, meant, is_command } = found;
+    let is_understood = !options.is_empty() && program().try_get_matches_from(meant).is_ok();
+    if options.is_empty() || (*is_command && !is_understood) {
+        return None;
+    }
+    let (all, are) = (options.join(", "), if options.len() == 1 { "is" } else { "are" });
+    let note = format!("note: {all} {are} part of the text: options come before its first word");
+    if !is_understood {
+        return Some(note);
+    }
+    let words: Vec<String> = meant.iter().skip(1).map(|word| shell_word(&word.to_string_lossy())).collect();
+    let is_kept = verb == Verb::TaskAdd;
+    let instead = if is_kept { "for an option, cancel this task and type" } else { "for an option, type" };
+    Some(format!("{note}; {instead}: teamster {}", words.join(" ")))
 }
 
 /// The whole command line, as clap knows it.
@@ -371,7 +393,6 @@ mod tests {
     fn what_contradicts_itself_is_refused() {
         for words in [
             &["spawn", "a", "--worktree", "--shared"][..],
-            &["spawn", "a", "--base", "main"],
             &["task", "add"],
             &["task", "add", "-f", "y", "x"],
             &["task", "add", "-i", "x"],
@@ -395,7 +416,10 @@ mod tests {
     fn words_need_no_quotes_and_options_come_before_them() {
         let line = parsed(&["dm", "--json", "alice", "--urgent", "see", "--json"]).expect("it is good usage");
         assert!(line.everywhere.json);
-        assert_eq!(line.options_in_text, ["--json"]);
+        assert_eq!(
+            line.options_in_text.as_deref(),
+            Some("note: --json is part of the text: options come before its first word")
+        );
         match line.command {
             TypedCommand::Dm(dm) => {
                 assert!(dm.urgent);

@@ -48,7 +48,7 @@ pub struct RunArgs {
     #[arg(long)]
     pub shared: bool,
     /// The commit the worktrees begin at [default: HEAD]
-    #[arg(long, value_name = "REF", requires = "worktree")]
+    #[arg(long, value_name = "REF")]
     pub base: Option<String>,
     /// The agent the workers drive, and what that is told
     #[command(flatten)]
@@ -98,8 +98,8 @@ pub(super) async fn run(context: &CliContext, args: RunArgs) -> Result<ExitStatu
 fn exit_of(summary: &RunSummary) -> ExitStatus {
     match summary.ended {
         Some(RunStop::Interrupted) => ExitStatus::Interrupted,
-        Some(RunStop::TimedOut | RunStop::NoWorkerLeft) | None if summary.ok => ExitStatus::Done,
-        Some(RunStop::TimedOut | RunStop::NoWorkerLeft) | None => ExitStatus::Refused,
+        Some(RunStop::TimedOut | RunStop::NoWorkerLeft | RunStop::TeamEnded) | None if summary.ok => ExitStatus::Done,
+        Some(RunStop::TimedOut | RunStop::NoWorkerLeft | RunStop::TeamEnded) | None => ExitStatus::Refused,
     }
 }
 

@@ -13,7 +13,7 @@ use super::stall::StallArgs;
 use super::workspace::wanted_workspace;
 use super::{CliContext, CliError, ExitStatus, OutputShape, json_error};
 use crate::ops::error::OpsError;
-use crate::ops::spawn::{self, WantedMember};
+use crate::ops::spawn::{self, PlaceOrigin, WantedMember};
 
 /// `teamster spawn`.
 #[derive(Debug, clap::Args)]
@@ -27,11 +27,12 @@ pub struct SpawnArgs {
     /// Work in a git worktree of its own, on the branch teamster/TEAM/NAME
     #[arg(long, conflicts_with = "shared")]
     pub worktree: bool,
-    /// Work in the directory itself, which others may use too (the default, unless configured otherwise)
+    /// Work in the directory itself, which others may use too (the default of a new member, unless configured otherwise; a
+    /// member that was there before keeps its place)
     #[arg(long)]
     pub shared: bool,
     /// The commit the worktree begins at [default: HEAD]
-    #[arg(long, value_name = "REF", requires = "worktree")]
+    #[arg(long, value_name = "REF")]
     pub base: Option<String>,
     /// Where to work, or which repository to take the worktree from [default: here]
     #[arg(long, value_name = "DIR")]
@@ -58,7 +59,9 @@ pub(super) async fn spawn(context: &CliContext, args: SpawnArgs) -> Result<ExitS
     let is_one = args.names.len() == 1;
     let (mut exit, mut failed) = (ExitStatus::Done, None);
     let told = spawn::spawn(&context.session, args.names, wanted, |name, spawned| match spawned {
-        Ok(spawned) => failed = context.show(&spawned, sentence).err().or(failed.take()),
+        Ok((spawned, origin)) => {
+            failed = context.show(&spawned, |spawned| sentence(spawned, origin)).err().or(failed.take());
+        }
         Err(error) if is_one => failed = Some(CliError::from(error)),
         // The others are answered all the same.
         Err(error) => {
@@ -84,11 +87,15 @@ fn tell_failure(context: &CliContext, name: &MemberName, error: OpsError) {
     }
 }
 
-fn sentence(spawned: &SpawnedMember) -> String {
+fn sentence(spawned: &SpawnedMember, origin: PlaceOrigin) -> String {
     let dir = spawned.workspace.dir().display().to_string();
     let place = match spawned.workspace.branch() {
         Some(branch) => format!("on branch {}, in {}", paint(TextTone::Name, branch), paint(TextTone::Plain, &dir)),
         None => format!("in {}", paint(TextTone::Plain, &dir)),
     };
-    format!("{} is ready {place}", paint(TextTone::Name, spawned.name.as_str()))
+    let kept = match origin {
+        PlaceOrigin::Kept => ", where it was before",
+        PlaceOrigin::Wanted => "",
+    };
+    format!("{} is ready {place}{kept}", paint(TextTone::Name, spawned.name.as_str()))
 }

@@ -170,7 +170,6 @@ mod tests {
             "task clear compleded",
             "dm alice",
             "--team x task dep add 3",
-            "spawn alice --base main",
             "rn plan.toml",
             "rmm alice",
             "frobnicate",
@@ -217,9 +216,6 @@ mod tests {
         $ --team x task dep add 3
         <DEP> is missing
           see teamster task dep add --help
-        $ spawn alice --base main
-        --worktree is missing
-          see teamster spawn --help
         $ rn plan.toml
         there is no command rn
           did you mean run?

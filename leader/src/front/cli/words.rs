@@ -97,31 +97,69 @@ pub(super) trait EndsWithText {
     fn typed_text(&mut self) -> TypedText<'_>;
 }
 
+/// An option of the command that was typed, as far as a text that has its name in it is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct KnownOption {
+    /// Whether a value follows its name.
+    pub(super) takes_value: bool,
+    /// Whether every command has it. Other programs have most of these too: `--json`, `--help`.
+    pub(super) is_everywhere: bool,
+}
+
+/// Words of a text that look like options of ours, and are none there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct OptionsInText {
+    /// Each as it was typed, with its value: `--after 99`.
+    pub(super) options: Vec<String>,
+    /// The whole command line with the options where they are options: before the text.
+    pub(super) meant: Vec<OsString>,
+    /// Whether the text is a command. That may well have an option of the same name, so its options are worth a word only if
+    /// they would be understood here.
+    pub(super) is_command: bool,
+}
+
 impl TypedText<'_> {
     /// Takes a last `--run` for the option that it is. Returns the words of the text that look like options of ours and are
-    /// none there, so that who typed them can be told. `typed` is the whole command line, and `is_ours` knows the options.
-    pub(super) fn settle(self, typed: &[OsString], is_ours: impl Fn(&str) -> bool) -> Vec<String> {
+    /// none there, so that who typed them can be told. `typed` is the whole command line, and `option` knows the options by
+    /// their names.
+    pub(super) fn settle(self, typed: &[OsString], option: impl Fn(&str) -> Option<KnownOption>) -> OptionsInText {
         let TypedText { words, work } = self;
         // The words of a text are the end of the line, so what stands before them is known.
-        let before = typed.len().checked_sub(words.len() + 1).and_then(|at| typed.get(at));
-        if before.is_some_and(|word| word == "--") {
-            return Vec::new();
+        let before = &typed[..typed.len().saturating_sub(words.len())];
+        if before.last().is_some_and(|word| word == "--") {
+            return OptionsInText::default();
         }
+        let mut found = OptionsInText { meant: before.to_vec(), ..OptionsInText::default() };
         if let Some(work) = work {
-            if work.run {
-                return Vec::new();
-            }
-            if words.len() > 1 && words.last().is_some_and(|last| last == RUN) {
+            if !work.run && words.len() > 1 && words.last().is_some_and(|last| last == RUN) {
                 words.pop();
                 work.run = true;
+                found.meant.push(RUN.into());
+            }
+            found.is_command = work.run;
+        }
+        let mut text: Vec<&String> = Vec::new();
+        let mut rest = words.iter();
+        // One word may be a whole text in quotes, and says all that it is.
+        text.extend(rest.next());
+        while let Some(word) = rest.next() {
+            let (name, has_value) = match word.strip_prefix("--").map(|name| name.split_once('=').ok_or(name)) {
+                Some(Ok((name, _))) => (name, true),
+                Some(Err(name)) => (name, false),
+                None => ("", false),
+            };
+            match option(name) {
+                Some(known) if !found.is_command || !(known.is_everywhere || word == RUN) => {
+                    let value = if known.takes_value && !has_value { rest.next() } else { None };
+                    let typed: Vec<&str> = std::iter::once(word).chain(value).map(String::as_str).collect();
+                    found.meant.extend(typed.iter().map(OsString::from));
+                    found.options.push(typed.join(" "));
+                }
+                Some(_) | None => text.push(word),
             }
         }
-        let option = |word: &&String| {
-            let name = word.strip_prefix("--").map(|rest| rest.split('=').next().unwrap_or(rest));
-            name.is_some_and(&is_ours)
-        };
-        // One word may be a whole text in quotes, and says all that it is.
-        words.iter().skip(1).filter(option).cloned().collect()
+        found.meant.extend(text.into_iter().map(OsString::from));
+        found
     }
 }
 
@@ -131,12 +169,41 @@ mod tests {
 
     /// What is left of the words after `before`, whether they are a command, and what is to be told.
     fn settled(before: &[&str], words: &[&str]) -> (String, bool, Vec<String>) {
+        let (text, run, found) = settled_whole(before, words);
+        (text, run, found.options)
+    }
+
+    fn settled_whole(before: &[&str], words: &[&str]) -> (String, bool, OptionsInText) {
         let typed: Vec<OsString> = ["task", "add"].iter().chain(before).chain(words).map(OsString::from).collect();
         let mut words: Vec<String> = words.iter().map(ToString::to_string).collect();
         let mut work = WorkOptions { run: before.contains(&RUN), interactive: false };
         let tail = TypedText { words: &mut words, work: Some(&mut work) };
-        let told = tail.settle(&typed, |name| ["json", "run", "to", "help"].contains(&name));
+        let told = tail.settle(&typed, |name| match name {
+            "json" | "help" => Some(KnownOption { takes_value: false, is_everywhere: true }),
+            "run" => Some(KnownOption { takes_value: false, is_everywhere: false }),
+            "to" | "after" => Some(KnownOption { takes_value: true, is_everywhere: false }),
+            _ => None,
+        });
         (words.join(" "), work.run, told)
+    }
+
+    #[test]
+    fn options_behind_the_first_word_are_told_with_the_line_that_was_meant() {
+        let meant = |before: &[&str], words: &[&str]| {
+            let (_, _, found) = settled_whole(before, words);
+            let line: Vec<String> = found.meant.iter().map(|word| word.display().to_string()).collect();
+            (found.options.join(", "), line.join(" "))
+        };
+        let told = |options: &str, line: &str| (options.to_owned(), line.to_owned());
+        assert_eq!(
+            meant(&["--run"], &["sleep", "1", "--after", "99", "--to=bob"]),
+            told("--after 99, --to=bob", "task add --run --after 99 --to=bob sleep 1")
+        );
+        assert_eq!(
+            meant(&[], &["make", "--to", "al", "test", "--run"]),
+            told("--to al", "task add --run --to al make test")
+        );
+        assert_eq!(meant(&["--run"], &["tool", "--json"]).0, "");
     }
 
     #[test]

@@ -58,6 +58,7 @@ impl OpsError {
             | OpsError::BadTeam(_)
             | OpsError::NotText(_)
             | OpsError::Setting(_)
+            | OpsError::BaseWithoutWorktree
             | OpsError::Repository(_)
             | OpsError::Plan(_) => OpsErrorKind::Usage,
             OpsError::NoTeam { .. }

@@ -13,6 +13,7 @@ use super::outline::running;
 use super::tally::TaskTally;
 use super::{Run, RunInterrupts};
 use crate::ops::error::run::RunError;
+use crate::ops::link::{LinkError, dial};
 
 /// The way in which a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +22,7 @@ pub(super) enum RunEnd {
     Interrupted,
     TimedOut,
     NoWorkerLeft,
+    TeamEnded,
 }
 
 /// Where a member of the crew stands, as far as it was told.
@@ -51,7 +53,8 @@ impl Run<'_> {
                 let living = self.living()?;
                 let served = |task: &Task| living.iter().any(|who| who.may_take(task));
                 if TaskTally::of(self.team.board(), &self.ids, served).is_drained() {
-                    return Ok(RunEnd::NoWorkerLeft);
+                    let ended = if self.is_team_ending().await { RunEnd::TeamEnded } else { RunEnd::NoWorkerLeft };
+                    return Ok(ended);
                 }
             }
             tokio::select! {
@@ -59,6 +62,16 @@ impl Run<'_> {
                 () = interrupts.next() => return Ok(RunEnd::Interrupted),
                 () = until(deadline) => return Ok(RunEnd::TimedOut),
             }
+        }
+    }
+
+    /// Whether the leader ends the team, or has ended it: a run does neither while it drains the board, so somebody else told
+    /// the leader to.
+    async fn is_team_ending(&self) -> bool {
+        match dial(&self.options.dir).await {
+            Ok((_, leader)) => leader.ending.is_some(),
+            Err(LinkError::NoLeader(_)) => true,
+            Err(LinkError::Socket(_) | LinkError::Hangs { .. } | LinkError::Call(_)) => false,
         }
     }
 

@@ -43,7 +43,9 @@ impl Run<'_> {
                 self.tell(RunEvent::Interrupted);
                 self.finish(RestOfRun::Held, interrupts, deadline).await
             }
-            RunEnd::Drained | RunEnd::NoWorkerLeft => self.finish(RestOfRun::Left, interrupts, None).await,
+            RunEnd::Drained | RunEnd::NoWorkerLeft | RunEnd::TeamEnded => {
+                self.finish(RestOfRun::Left, interrupts, None).await
+            }
         };
         if ended.is_err() {
             self.kill().await;

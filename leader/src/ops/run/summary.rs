@@ -27,6 +27,8 @@ pub enum RunStop {
     TimedOut,
     /// No worker was left that would take the rest.
     NoWorkerLeft,
+    /// Somebody else ended the team, as `teamster down` does.
+    TeamEnded,
 }
 
 impl RunStop {
@@ -36,6 +38,7 @@ impl RunStop {
             RunStop::Interrupted => "interrupted",
             RunStop::TimedOut => "timed out",
             RunStop::NoWorkerLeft => "no worker was left for the rest",
+            RunStop::TeamEnded => "the team was ended by somebody else",
         }
     }
 }
@@ -112,6 +115,7 @@ impl RunSummary {
             RunEnd::Interrupted => Some(RunStop::Interrupted),
             RunEnd::TimedOut => Some(RunStop::TimedOut),
             RunEnd::NoWorkerLeft => Some(RunStop::NoWorkerLeft),
+            RunEnd::TeamEnded => Some(RunStop::TeamEnded),
         };
         Ok(RunSummary {
             team: run.options.dir.team().clone(),

@@ -1,0 +1,52 @@
+//! The place that a member works in: kept when it is spawned again, and the commit at which a worktree begins.
+
+use std::fs;
+
+use teamster_tests::team::Team;
+
+#[test]
+fn a_member_that_is_spawned_again_keeps_its_place_until_another_is_asked_for() {
+    let team = Team::new();
+    team.ok("spawn bob --worktree");
+    let (branch, place) = (team.branch("bob"), team.json("status bob")["workspace"].clone());
+    team.ok("kill bob");
+    let told = team.ok("spawn bob");
+    assert!(
+        told.contains(&format!("bob is ready on branch {branch}")) && told.ends_with(", where it was before"),
+        "{told}"
+    );
+    assert_eq!(team.json("status bob")["workspace"]["worktree"]["dir"], place["worktree"]["dir"]);
+    team.ok("kill bob");
+    assert!(!team.ok("spawn bob --shared").contains(&branch));
+    team.ok("kill bob");
+    let told = team.ok("spawn bob carol");
+    let of = |name: &str| told.lines().find(|line| line.starts_with(name)).map(str::to_owned).unwrap_or_default();
+    assert!(of("bob").ends_with(", where it was before") && !of("bob").contains(&branch), "{told}");
+    assert!(of("carol").starts_with("carol is ready in ") && !of("carol").contains("before"), "{told}");
+}
+
+#[test]
+fn a_member_whose_place_is_gone_is_not_put_elsewhere_unasked() {
+    let team = Team::new();
+    let place = team.sandbox().work().join("elsewhere");
+    fs::create_dir(&place).unwrap();
+    team.ok(&format!("spawn bob --cwd {}", place.display()));
+    team.ok("kill bob");
+    fs::remove_dir(&place).unwrap();
+    let said = team.fails(1, "spawn bob");
+    assert!(said.contains("elsewhere, which is not there any more") && said.contains("--cwd DIR"), "{said}");
+    team.ok("spawn bob --shared");
+}
+
+#[test]
+fn a_commit_to_begin_at_goes_with_the_worktrees_that_are_configured() {
+    let team = Team::new();
+    for line in ["spawn bob --base main", "spawn bob --shared --base main"] {
+        let said = team.fails(2, line);
+        assert!(said.contains("no worktree was asked for") && said.contains("--worktree"), "{said}");
+    }
+    fs::write(team.repository().join("teamster.toml"), "[run]\nworktree = true\n").unwrap();
+    assert!(team.ok("spawn bob --base main").contains(&team.branch("bob")));
+    let plan = team.plan("[[task]]\nrun = \"true\"\n");
+    assert_eq!(team.run(&format!("run {plan} --base main -w 2")).code, Some(0));
+}
