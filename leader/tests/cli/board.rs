@@ -86,9 +86,9 @@ fn options_behind_a_command_are_told_with_the_line_that_was_meant() {
         said.err.split_whitespace().collect::<Vec<_>>().join(" ")
     };
     assert_eq!(
-        note("task add --run sleep 1 --after 99"),
+        note("task add --run make all --after 99"),
         "note: --after 99 is part of the text: options come before its first word; for an option, cancel this task and \
-         type: teamster task add --run --after 99 sleep 1"
+         type: teamster task add --run --after 99 make all"
     );
     assert!(
         note("task add --run make test --to alice").ends_with("type: teamster task add --run --to alice make test")

@@ -196,8 +196,8 @@ mod tests {
         };
         let told = |options: &str, line: &str| (options.to_owned(), line.to_owned());
         assert_eq!(
-            meant(&["--run"], &["sleep", "1", "--after", "99", "--to=bob"]),
-            told("--after 99, --to=bob", "task add --run --after 99 --to=bob sleep 1")
+            meant(&["--run"], &["make", "all", "--after", "99", "--to=bob"]),
+            told("--after 99, --to=bob", "task add --run --after 99 --to=bob make all")
         );
         assert_eq!(
             meant(&[], &["make", "--to", "al", "test", "--run"]),
