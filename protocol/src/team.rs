@@ -217,6 +217,8 @@ impl Team {
 
     /// Takes the lock of a member without a worker, and signs nothing: as [`Team::must_be_of_dead`]. Does not wait.
     pub fn take_lock_of_dead(&mut self, name: &MemberName) -> Result<PresenceLock, TeamError> {
+        // Somebody may have put a link there since this team was opened.
+        self.dir.check_rooms()?;
         let lock = PresenceLock::take_unsigned(&self.dir.member_lock(name))?;
         self.must_be_of_dead(name, lock)
     }

@@ -6,6 +6,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use super::error::IoContext;
 use super::registry::path_of;
 use super::{GitError, UncommittedFile, UncommittedState};
 
@@ -77,6 +78,67 @@ pub(super) fn nested_repositories(worktree: &Path, tracked: &[TrackedFile]) -> R
         found.extend(nested.map(|path| UncommittedFile { path, state: UncommittedState::NestedRepository }));
     }
     Ok(found)
+}
+
+/// Repositories with commits of their own that lie where git does not look, most often in an ignored directory. `known` are
+/// the changes that were found already. A copy of what a remote has, as a build may fetch it, is as lost as any ignored file.
+pub(super) fn ignored_repositories(
+    worktree: &Path,
+    known: &[UncommittedFile],
+) -> Result<Vec<UncommittedFile>, GitError> {
+    let mut found = Vec::new();
+    let mut todo = vec![worktree.to_owned()];
+    while let Some(dir) = todo.pop() {
+        let entries = match fs::read_dir(&dir) {
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => continue,
+            entries => entries.about("cannot look into", &dir)?,
+        };
+        let mut below = Vec::new();
+        let mut is_repository = false;
+        for entry in entries {
+            let entry = entry.about("cannot look into", &dir)?;
+            if !entry.file_type().about("cannot look at", &entry.path())?.is_dir() {
+                continue;
+            }
+            match entry.file_name() == ".git" {
+                true => is_repository = true,
+                false => below.push(entry.path()),
+            }
+        }
+        let path = dir.strip_prefix(worktree).expect("the walk began there").to_owned();
+        let is_known = || known.iter().any(|change| change.path == path);
+        if is_repository && !path.as_os_str().is_empty() && !is_known() && has_own_commits(&dir) {
+            found.push(UncommittedFile { path, state: UncommittedState::NestedRepository });
+            continue;
+        }
+        todo.extend(below);
+    }
+    Ok(found)
+}
+
+/// Whether a repository has commits, also in a stash, that none of its remotes is known to have. One that can not be looked
+/// at may have.
+fn has_own_commits(dir: &Path) -> bool {
+    let look = || -> Result<bool, git2::Error> {
+        let repository = git2::Repository::open(dir)?;
+        let mut walk = repository.revwalk()?;
+        for name in ["HEAD", "refs/stash"] {
+            match repository.find_reference(name).and_then(|reference| reference.resolve()) {
+                Ok(found) => walk.push(found.peel_to_commit()?.id())?,
+                // No commit was made on the branch that is checked out, or nothing was stashed.
+                Err(error) if error.code() == git2::ErrorCode::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        walk.push_glob("refs/heads/*")?;
+        walk.hide_glob("refs/remotes/*")?;
+        // The tags came with the rest, or name what a branch has.
+        if !repository.remotes()?.is_empty() {
+            walk.hide_glob("refs/tags/*")?;
+        }
+        walk.next().transpose().map(|commit| commit.is_some())
+    };
+    look().unwrap_or(true)
 }
 
 fn is_there(path: &Path) -> Result<bool, GitError> {

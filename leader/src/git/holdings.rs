@@ -16,7 +16,7 @@ const NAMED_MAX: usize = 3;
 /// Work that is nowhere else.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WorktreeHoldings {
-    /// Uncommitted files, by path. Ignored files do not count.
+    /// Uncommitted files, by path. Ignored files do not count, but for repositories with commits of their own among them.
     pub changes: Vec<UncommittedFile>,
     /// A merge, rebase or the like that was begun and not ended.
     pub operation: Option<GitOperation>,

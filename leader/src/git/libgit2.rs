@@ -14,7 +14,7 @@ use teamster_protocol::host::crash::point;
 use super::configuration::stat_trust;
 use super::engine::{EngineUsed, FilesSnapshot, GitEngine, KEEPER_EMAIL, KEEPER_NAME, WorktreeHead};
 use super::error::IoContext;
-use super::hidden::{TrackedFile, nested_repositories};
+use super::hidden::{TrackedFile, ignored_repositories, nested_repositories};
 use super::lock::wait_until_gone;
 use super::registry::{self, WorktreeRegistration};
 use super::{GitError, ObjectId, UncommittedFile, UncommittedState};
@@ -224,6 +224,7 @@ impl GitEngine for Libgit2Engine {
         });
         let mut changes: Vec<UncommittedFile> = changes.collect();
         changes.extend(nested_repositories(worktree, &tracked)?);
+        changes.extend(ignored_repositories(worktree, &changes)?);
         changes.sort_by(|one, other| one.path.cmp(&other.path));
         Ok(changes)
     }

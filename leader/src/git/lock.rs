@@ -86,8 +86,37 @@ pub(super) fn patiently<T>(mut step: impl FnMut() -> Result<T, GitError>) -> Res
     let mut patience = WaitLimit::new(FOREIGN_GIT_WITHIN);
     loop {
         match step() {
-            Err(error) if is_passing(&error) && patience.pause() => {}
+            Err(error) if is_passing(&error) && patience.pause() => {
+                #[cfg(test)]
+                waits::note(error.to_string());
+            }
             done => return done,
+        }
+    }
+}
+
+/// The things that were waited for, so that a test can wait until somebody waits.
+#[cfg(test)]
+pub(super) mod waits {
+    use std::sync::{Condvar, Mutex};
+    use std::time::{Duration, Instant};
+
+    static SEEN: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    static CHANGED: Condvar = Condvar::new();
+
+    pub(super) fn note(what: String) {
+        SEEN.lock().unwrap().push(what);
+        CHANGED.notify_all();
+    }
+
+    /// Blocks until something was waited for whose words have all of these in them.
+    pub(in super::super) fn until_one_for(words: &[&str]) {
+        let until = Instant::now() + Duration::from_secs(30);
+        let mut seen = SEEN.lock().unwrap();
+        while !seen.iter().any(|what| words.iter().all(|word| what.contains(word))) {
+            let left = until.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "nobody waits for {words:?}, but for {seen:?}");
+            seen = CHANGED.wait_timeout(seen, left).unwrap().0;
         }
     }
 }
@@ -119,7 +148,10 @@ fn identity(path: &Path) -> Option<[i64; 6]> {
 /// and is then no concern of ours.
 pub(super) fn wait_until_gone(lock: &Path) -> Result<(), GitError> {
     let mut patience = WaitLimit::new(FOREIGN_GIT_WITHIN);
-    while lock.try_exists().about("cannot look at", lock)? && patience.pause() {}
+    while lock.try_exists().about("cannot look at", lock)? && patience.pause() {
+        #[cfg(test)]
+        waits::note(lock.display().to_string());
+    }
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use super::command::{GitRunner, first_line};
 use super::configuration::stat_trust;
 use super::engine::{EngineUsed, FilesSnapshot, GitEngine, KEEPER_EMAIL, KEEPER_NAME, WorktreeHead};
 use super::error::IoContext;
-use super::hidden::{TrackedFile, nested_repositories};
+use super::hidden::{TrackedFile, ignored_repositories, nested_repositories};
 use super::lock::patiently;
 use super::registry::{self, MAKING, WorktreeRegistration};
 use super::{GitError, ObjectId, UncommittedFile, UncommittedState, WhyProgram};
@@ -244,6 +244,7 @@ impl GitEngine for ProgramEngine {
         };
         let mut changes: Vec<UncommittedFile> = records(&found).filter_map(change).collect();
         changes.extend(nested_repositories(worktree, &tracked)?);
+        changes.extend(ignored_repositories(worktree, &changes)?);
         changes.sort_by(|one, other| one.path.cmp(&other.path));
         Ok(changes)
     }

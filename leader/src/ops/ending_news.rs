@@ -249,7 +249,8 @@ fn see_member(
         }
         (None, Some(ToldMember::Runs { at, .. }), _) => at,
         (None, Some(ToldMember::Over) | None, _) => {
-            match transcript::open_turn(&view.dir().turns(name)).map_err(OpsError::from)? {
+            // What stands in the place of a transcript is no reason not to end its member.
+            match transcript::open_turn(&view.dir().turns(name)).unwrap_or(None) {
                 // A turn for a task that is not the member's any more has ended, and its transcript is about to say so.
                 Some(open) if open.task.is_none() => AwaitedWork::Turn { number: open.turn, since_ms: open.since_ms },
                 Some(_) | None => AwaitedWork::Idle,

@@ -488,7 +488,8 @@ verbs! {
         .only_lead("clean up")
         .notes("Refuses while anything runs, while tasks are not done, and while a worktree holds\n\
             work that is nowhere else. --force removes all the same, but first keeps such work\n\
-            under refs/teamster/kept/.");
+            under refs/teamster/kept/. Files that git ignores go in both cases, as by git worktree\n\
+            remove; a repository with commits of its own among them is never removed.");
     Doctor = VerbRow::new("doctor", Upkeep, "Check everything the team stands on, and mend it",
         "teamster doctor\n\
          teamster doctor --repair            mend what can be mended; every changed file is copied first\n\

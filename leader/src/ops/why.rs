@@ -9,7 +9,7 @@ use teamster_protocol::model::last_turn::WorkerVital;
 use teamster_protocol::model::roster::{AfterLeaving, MemberPresence};
 use teamster_protocol::model::task::StatusWord;
 use teamster_protocol::store::presence::WorkerLife;
-use teamster_protocol::store::transcript;
+use teamster_protocol::store::transcript::{self, TranscriptError};
 use teamster_protocol::team::{TeamError, TeamView, worker_life};
 
 use super::error::OpsError;
@@ -64,6 +64,9 @@ pub struct TaskWhy {
     pub status: StatusWord,
     /// Every cause.
     pub because: Vec<CauseText>,
+    /// Why the transcripts of members can not be read, one by one: what those are at is not known, and not among the causes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<String>,
     /// The leader that runs, if one does.
     pub leader: Option<LeaderStatus>,
 }
@@ -75,6 +78,9 @@ pub struct MemberWhy {
     pub member: MemberName,
     /// Every cause.
     pub because: Vec<CauseText>,
+    /// Why the transcripts of members can not be read, one by one: what those are at is not known, and not among the causes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<String>,
     /// The leader that runs, if one does.
     pub leader: Option<LeaderStatus>,
 }
@@ -84,6 +90,13 @@ impl WhyAnswer {
     pub fn leader(&self) -> Option<&LeaderStatus> {
         match self {
             WhyAnswer::Task(TaskWhy { leader, .. }) | WhyAnswer::Member(MemberWhy { leader, .. }) => leader.as_ref(),
+        }
+    }
+
+    /// Why the transcripts of members can not be read.
+    pub fn unread(&self) -> &[String] {
+        match self {
+            WhyAnswer::Task(TaskWhy { unread, .. }) | WhyAnswer::Member(MemberWhy { unread, .. }) => unread,
         }
     }
 }
@@ -98,13 +111,17 @@ pub async fn why(session: &Session, subject: WhySubject) -> Result<WhyAnswer, Op
         WhySubject::Task(id) => {
             let because = found.scene(&view).task(id, session.now_ms()).map_err(TeamError::from)?;
             let status = view.board().status(id).map_err(TeamError::from)?.word();
-            Ok(WhyAnswer::Task(TaskWhy { task: id, title: view.new_task(id)?.title, status, because, leader }))
+            let (title, unread) = (view.new_task(id)?.title, found.turns.unread);
+            Ok(WhyAnswer::Task(TaskWhy { task: id, title, status, because, unread, leader }))
         }
         WhySubject::Member(name) => {
             session.must_be_member(&view, &name)?;
-            found.lost_prompts.extend(lost_prompt(&view, &found.running, &name)?);
+            match lost_prompt(&view, &found.running, &name) {
+                Ok(lost) => found.lost_prompts.extend(lost),
+                Err(error) => found.turns.note_unread(&name, &error),
+            }
             let because = found.scene(&view).member(&name, session.now_ms());
-            Ok(WhyAnswer::Member(MemberWhy { member: name, because, leader }))
+            Ok(WhyAnswer::Member(MemberWhy { member: name, because, unread: found.turns.unread, leader }))
         }
     }
 }
@@ -135,7 +152,7 @@ struct FoundTeam {
 impl FoundTeam {
     fn look(view: &TeamView) -> Result<FoundTeam, OpsError> {
         let (running, lock_lost) = running(view)?;
-        let turns = turns(view, &running)?;
+        let turns = turns(view, &running);
         Ok(FoundTeam {
             running,
             lock_lost,
@@ -146,7 +163,7 @@ impl FoundTeam {
     }
 
     fn scene<'a>(&'a self, view: &'a TeamView) -> TeamScene<'a> {
-        let FoundTeam { running, lock_lost, turns: RunningTurns { in_turn, quiet }, over_file_limit, lost_prompts } =
+        let FoundTeam { running, lock_lost, turns: RunningTurns { in_turn, quiet, unread: _ }, over_file_limit, lost_prompts } =
             self;
         // A task that can not be read back has no words for why it failed; the rest is told all the same.
         let reason = Box::new(|id: TaskId| view.task_view(id).ok()?.reason().map(str::to_owned));
@@ -178,12 +195,31 @@ struct RunningTurns {
     in_turn: BTreeMap<MemberName, u64>,
     /// Members in a turn whose agent has said nothing for longer than it may.
     quiet: BTreeSet<MemberName>,
+    /// Why the transcripts of others can not be read.
+    unread: Vec<String>,
 }
 
-fn turns(view: &TeamView, running: &BTreeSet<MemberName>) -> Result<RunningTurns, OpsError> {
+impl RunningTurns {
+    fn note_unread(&mut self, name: &MemberName, error: &TranscriptError) {
+        let why = format!("what {name} is at is not known: {error}");
+        if !self.unread.contains(&why) {
+            self.unread.push(why);
+        }
+    }
+}
+
+/// Something in the place of one member's transcript must not hide why another does nothing.
+fn turns(view: &TeamView, running: &BTreeSet<MemberName>) -> RunningTurns {
     let mut turns = RunningTurns::default();
     for name in running {
-        let Some(open) = transcript::open_turn(&view.dir().turns(name))? else { continue };
+        let open = match transcript::open_turn(&view.dir().turns(name)) {
+            Ok(Some(open)) => open,
+            Ok(None) => continue,
+            Err(error) => {
+                turns.note_unread(name, &error);
+                continue;
+            }
+        };
         if open.task.is_none() && view.board().owned_by(name).next().is_none() {
             turns.in_turn.insert(name.clone(), open.since_ms);
         }
@@ -191,7 +227,7 @@ fn turns(view: &TeamView, running: &BTreeSet<MemberName>) -> Result<RunningTurns
             turns.quiet.insert(name.clone());
         }
     }
-    Ok(turns)
+    turns
 }
 
 /// The member with the prompt of its last turn, if that was given by `send` and is lost.
@@ -199,7 +235,7 @@ fn lost_prompt(
     view: &TeamView,
     running: &BTreeSet<MemberName>,
     name: &MemberName,
-) -> Result<Option<(MemberName, LostPrompt)>, OpsError> {
+) -> Result<Option<(MemberName, LostPrompt)>, TranscriptError> {
     let Some(last) = transcript::last_turn(&view.dir().turns(name))? else { return Ok(None) };
     let worker = if running.contains(name) { WorkerVital::Alive } else { WorkerVital::Dead };
     let lost = last.why_lost(worker).map(|reason| LostPrompt { turn: last.turn, work: last.work, reason });

@@ -197,6 +197,21 @@ pub fn read_once(file: &File, buffer: &mut [u8], at: u64) -> Result<usize, ReadF
     }
 }
 
+/// Refuses anything else than a directory of this very name: a link would lead what is written into it elsewhere.
+pub fn must_be_directory(path: &Path) -> io::Result<()> {
+    let found = fs::symlink_metadata(path)?.file_type();
+    if found.is_dir() {
+        return Ok(());
+    }
+    let why = format!("{} is {}, not a directory", path.display(), kind_with_article(found));
+    Err(io::Error::new(io::ErrorKind::NotADirectory, why))
+}
+
+/// The kind of a thing, with the article.
+pub fn kind_with_article(found: FileType) -> &'static str {
+    kind(found).unwrap_or("a file")
+}
+
 /// The kind of what is no plain file.
 fn kind(found: FileType) -> Option<&'static str> {
     if found.is_file() {

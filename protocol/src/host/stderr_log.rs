@@ -22,6 +22,9 @@ static MINE: OnceLock<PathBuf> = OnceLock::new();
 
 /// Opens a file for the standard error of a process that is to be started, and empties it if it is full.
 pub fn open(path: &Path) -> io::Result<File> {
+    if let Some(logs) = path.parent() {
+        plain_file::must_be_directory(logs)?;
+    }
     let mut options = OpenOptions::new();
     let (file, there) = plain_file::open(options.append(true).create(true).mode(0o600), path)?;
     if there.len() >= STDERR_LOG_BYTES_MAX {

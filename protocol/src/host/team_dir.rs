@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::geteuid;
 
 use crate::host::crash::point;
+use crate::host::plain_file;
 use crate::model::id::{Address, MemberName, TaskId, TeamName};
 
 /// The directory of one team, `<root>/<team>`.
@@ -30,6 +31,15 @@ pub enum TeamDirError {
         path: PathBuf,
         /// The answer of the system.
         source: io::Error,
+    },
+    /// Something else stands in the place of a directory of the team. A link is not followed: whoever put it there would
+    /// choose where the team's files are written.
+    #[error("{} is {found}, not a directory\nput the directory back, or remove what stands there", path.display())]
+    NotADirectory {
+        /// The path.
+        path: PathBuf,
+        /// The kind of the thing, with the article.
+        found: &'static str,
     },
     /// The directory belongs to another user, who could read and change all that is in it.
     #[error(
@@ -78,6 +88,14 @@ fn identity_of(path: &Path) -> io::Result<Option<(u64, u64)>> {
         Err(error) if is_not_there(&error) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+fn must_be_directory(path: &Path, there: &fs::Metadata) -> Result<(), TeamDirError> {
+    if there.is_dir() {
+        return Ok(());
+    }
+    let found = plain_file::kind_with_article(there.file_type());
+    Err(TeamDirError::NotADirectory { path: path.to_owned(), found })
 }
 
 fn is_not_there(error: &io::Error) -> bool {
@@ -136,13 +154,15 @@ impl TeamDir {
         // Directories whose names a loss of power must not take: of the root, and of all that had to be made above it.
         let made: Vec<&Path> = self.root.ancestors().take_while(|dir| dir.symlink_metadata().is_err()).collect();
         fs::create_dir_all(&self.root).map_err(failed("create", &self.root))?;
-        for dir in
-            [self.dir.clone(), self.mail_dir(), self.turns_dir(), self.tasks_dir(), self.logs_dir(), self.members_dir()]
-        {
+        for dir in [self.dir.clone()].into_iter().chain(self.rooms()) {
             match fs::DirBuilder::new().mode(0o700).create(&dir) {
                 Ok(()) => point("directory made"),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    let owner = fs::metadata(&dir).map_err(failed("look at", &dir))?.uid();
+                    // The team's own directory may be kept elsewhere by its user; what is in it is ours alone.
+                    let there = if dir == self.dir { fs::metadata(&dir) } else { fs::symlink_metadata(&dir) };
+                    let there = there.map_err(failed("look at", &dir))?;
+                    must_be_directory(&dir, &there)?;
+                    let owner = there.uid();
                     let me = geteuid().as_raw();
                     if owner != me {
                         return Err(TeamDirError::NotOurs { path: dir, owner, me });
@@ -167,6 +187,24 @@ impl TeamDir {
             }
         }
         Ok(())
+    }
+
+    /// Refuses something else in the place of a directory of the team, such as a link, through which this process would write
+    /// elsewhere. One that is not there is no matter.
+    pub fn check_rooms(&self) -> Result<(), TeamDirError> {
+        for room in self.rooms() {
+            match fs::symlink_metadata(&room) {
+                Ok(there) => must_be_directory(&room, &there)?,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(source) => return Err(TeamDirError::Io { doing: "look at", path: room, source }),
+            }
+        }
+        Ok(())
+    }
+
+    /// The directories that every team has.
+    fn rooms(&self) -> [PathBuf; 5] {
+        [self.mail_dir(), self.turns_dir(), self.tasks_dir(), self.logs_dir(), self.members_dir()]
     }
 
     /// `team.jsonl`, the roster's log.
@@ -287,6 +325,22 @@ mod tests {
         dir.create().unwrap();
         std::os::unix::fs::chown(dir.mail_dir(), Some(NOBODY), None).unwrap();
         assert!(dir.create().is_err(), "nor may a room be");
+    }
+
+    #[test]
+    fn what_stands_in_the_place_of_a_room_is_refused_and_not_followed() {
+        let root = tempfile::tempdir().unwrap();
+        let elsewhere = tempfile::tempdir().unwrap();
+        let dir = TeamDir::new(root.path(), "t".parse().unwrap());
+        dir.create().unwrap();
+        for room in [dir.mail_dir(), dir.turns_dir(), dir.tasks_dir(), dir.logs_dir(), dir.members_dir()] {
+            fs::remove_dir(&room).unwrap();
+            std::os::unix::fs::symlink(elsewhere.path(), &room).unwrap();
+            let refused = dir.create().unwrap_err().to_string();
+            assert!(refused.contains("is a symbolic link, not a directory"), "{refused}");
+            fs::remove_file(&room).unwrap();
+            dir.create().unwrap();
+        }
     }
 
     #[test]

@@ -71,7 +71,8 @@ impl Transcript {
     pub fn open(dir: PathBuf) -> Result<Transcript, TranscriptError> {
         match fs::DirBuilder::new().mode(0o700).create(&dir) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed("create", &dir)(error)),
-            Ok(()) | Err(_) => {}
+            Ok(()) => {}
+            Err(_) => plain_file::must_be_directory(&dir).map_err(failed("write into", &dir))?,
         }
         let turns = turns(&dir)?;
         let seq = last_seq_of(&dir, &turns)?;

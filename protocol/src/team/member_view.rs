@@ -57,6 +57,9 @@ pub struct MemberView {
     /// When it goes on by itself, if it waits for its provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parked_until_ms: Option<u64>,
+    /// Why its transcript can not be read, if it can not: whether it is in a turn for no task is not known then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transcript_unread: Option<String>,
 }
 
 /// The state of a member. Whether it runs comes from its worker's lock, never from what the worker said last.

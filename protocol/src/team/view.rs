@@ -156,7 +156,11 @@ fn member_view(
         Ok(_) | Err(_) => None,
     };
     let at_work = running && matches!(member.presence, MemberPresence::Joined { .. });
-    let standing = if at_work { transcript::standing(&dir.turns(name))? } else { None };
+    // What stands in the place of one member's transcript must not hide the others.
+    let (standing, transcript_unread) = match at_work.then(|| transcript::standing(&dir.turns(name))).transpose() {
+        Ok(standing) => (standing.flatten(), None),
+        Err(error) => (None, Some(error.to_string())),
+    };
     let (open, free_ms, parked) = match standing {
         Some(TranscriptStanding::Turn(open)) => (Some(open), None, None),
         Some(TranscriptStanding::Parked { since_ms, until_ms }) => (None, None, Some((since_ms, until_ms))),
@@ -222,6 +226,7 @@ fn member_view(
         left,
         again_ms,
         parked_until_ms: parked.map(|(_, until_ms)| until_ms).filter(|_| state == MemberState::Parked),
+        transcript_unread,
     })
 }
 

@@ -29,5 +29,6 @@ pub(super) fn member(name: &str, state: MemberState, tasks: &[u32]) -> MemberVie
         left: None,
         again_ms: None,
         parked_until_ms: None,
+        transcript_unread: None,
     }
 }

@@ -37,7 +37,7 @@ pub(super) async fn list(context: &CliContext, ListArgs { all }: ListArgs) -> Re
             (false, None) => table,
             (false, Some(hidden)) => format!("{table}\n\n{hidden}"),
         };
-        format!("{text}{}", leader_note(list.leader.as_ref()))
+        format!("{text}{}{}", unread_text(&list.members), leader_note(list.leader.as_ref()))
     })?;
     Ok(ExitStatus::Done)
 }
@@ -49,6 +49,12 @@ fn hidden_text(list: &MemberList) -> Option<String> {
         1 => Some("1 left: teamster list --all shows it, teamster forget takes it off".to_owned()),
         more => Some(format!("{more} left: teamster list --all shows them, teamster forget takes them off")),
     }
+}
+
+/// The notes on members whose transcripts can not be read.
+fn unread_text(members: &[MemberView]) -> String {
+    let unread = members.iter().filter_map(|member| Some((&member.name, member.transcript_unread.as_ref()?)));
+    unread.map(|(name, why)| format!("\n\nwhether {name} is in a turn for no task is not known: {why}")).collect()
 }
 
 /// The members as a table. Where there is little room, who does what is shown, and not by which agent and where.

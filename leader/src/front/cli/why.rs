@@ -18,7 +18,10 @@ pub struct WhyArgs {
 
 pub(super) async fn why(context: &CliContext, args: WhyArgs) -> Result<ExitStatus, CliError> {
     let answer = why::why(&context.session, args.what).await?;
-    context.show_page(&answer, |answer| format!("{}{}", text(answer), leader_note(answer.leader())))?;
+    context.show_page(&answer, |answer| {
+        let unread: String = answer.unread().iter().map(|why| format!("\n{}\n", harmless(why))).collect();
+        format!("{}{unread}{}", text(answer), leader_note(answer.leader()))
+    })?;
     Ok(ExitStatus::Done)
 }
 

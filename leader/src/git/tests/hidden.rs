@@ -152,6 +152,48 @@ fn a_submodule_that_keeps_its_own_repository_is_held_and_never_removed() {
 }
 
 #[test]
+fn a_repository_with_commits_in_an_ignored_directory_is_held_and_never_removed() {
+    for scene in both_engines() {
+        scene.ensure();
+        let ignored = scene.tree().join("build.log/deep");
+        fs::create_dir_all(&ignored).unwrap();
+        let inner = ignored.join("inner");
+        git(&ignored, &["init", "--quiet", "inner"]);
+        assert_eq!(held_paths(&scene), [], "nothing is in it yet");
+        let commit = ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-q", "--allow-empty", "-m", "only here"];
+        git(&inner, &commit);
+        let due = [("build.log/deep/inner".to_owned(), UncommittedState::NestedRepository)];
+        assert_eq!(held_paths(&scene), due);
+        for removal in [RemovalCare::IfSafe, RemovalCare::KeepingUnderRef] {
+            let refused = remove(&scene, removal).unwrap_err().to_string();
+            assert!(refused.contains("build.log/deep/inner"), "{refused}");
+        }
+        assert!(inner.join(".git").is_dir());
+        // A stash is work too.
+        fs::write(inner.join("file"), "one").unwrap();
+        git(&inner, &["add", "file"]);
+        git(&inner, &["-c", "user.name=t", "-c", "user.email=t@t", "stash", "--quiet"]);
+        git(&inner, &["update-ref", "-d", "HEAD"]);
+        assert_eq!(held_paths(&scene), due);
+    }
+}
+
+#[test]
+fn a_clone_in_an_ignored_directory_is_held_only_for_what_its_remote_has_not() {
+    for scene in both_engines() {
+        scene.ensure();
+        let ignored = scene.tree().join("build.log");
+        fs::create_dir(&ignored).unwrap();
+        let origin = Scene::new();
+        git(&ignored, &["clone", "--quiet", origin.repo().to_str().unwrap(), "inner"]);
+        assert!(holdings(&scene).is_empty(), "a build may fetch it again");
+        let inner = ignored.join("inner");
+        git(&inner, &["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-q", "--allow-empty", "-m", "only here"]);
+        assert_eq!(held_paths(&scene), [("build.log/inner".to_owned(), UncommittedState::NestedRepository)]);
+    }
+}
+
+#[test]
 fn a_file_that_is_to_be_added_is_held_and_kept() {
     for scene in both_engines() {
         scene.ensure();

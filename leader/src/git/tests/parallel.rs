@@ -3,8 +3,8 @@
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
 
+use super::super::lock::waits;
 use super::super::{RemovalCare, Repository, WorktreeSpec, sweep_trash};
 use super::{BRANCH, Scene, git, try_git};
 
@@ -95,9 +95,9 @@ fn a_deleted_branch_does_not_come_back_with_the_packed_refs() {
     thread::scope(|scope| {
         let remover =
             scope.spawn(|| scene.repository().remove_worktree(&scene.place("alice"), BRANCH, RemovalCare::IfSafe));
-        wait_for(Duration::from_secs(9), || !loose.exists());
-        // One that does not wait for the packed refs would be done well before this limit.
-        wait_for(Duration::from_millis(200), || remover.is_finished());
+        // The branch is deleted by then.
+        waits::until_one_for(&[dir.join("packed-refs.lock").to_str().unwrap()]);
+        assert!(!loose.exists());
         fs::rename(dir.join("packed-refs.lock"), dir.join("packed-refs")).unwrap();
         remover.join().unwrap().unwrap();
     });
@@ -115,8 +115,7 @@ fn a_branch_that_goes_while_git_looks_is_no_obstacle() {
     thread::scope(|scope| {
         let remover =
             scope.spawn(|| scene.repository().remove_worktree(&scene.place("alice"), BRANCH, RemovalCare::IfSafe));
-        // One that takes it for an error is done well before this limit.
-        wait_for(Duration::from_secs(1), || remover.is_finished());
+        waits::until_one_for(&["bad object refs/heads/going", scene.repo().to_str().unwrap()]);
         fs::remove_file(&going).unwrap();
         remover.join().unwrap().unwrap();
     });
@@ -140,11 +139,4 @@ fn a_configuration_that_is_replaced_meanwhile_is_read_whole() {
         writer.join().unwrap();
         seen.into_iter().for_each(|seen| seen.unwrap());
     });
-}
-
-fn wait_for(limit: Duration, happened: impl Fn() -> bool) {
-    let limit = Instant::now() + limit;
-    while !happened() && Instant::now() < limit {
-        thread::yield_now();
-    }
 }

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use teamster_protocol::host::plain_file;
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::store::presence;
 
@@ -21,6 +22,8 @@ pub(super) struct WalkedFiles {
     pub(super) strays: Vec<PathBuf>,
     /// Sockets that nobody listens at any more.
     pub(super) stale_sockets: Vec<PathBuf>,
+    /// Things in the place of a directory, a socket or a log of ours, with their kind: what is to be there can not be made.
+    pub(super) in_the_way: Vec<(PathBuf, &'static str)>,
     /// Files that a crash left half written.
     pub(super) leftovers: Vec<PathBuf>,
     /// Files and directories that others than their owner may use.
@@ -34,8 +37,19 @@ pub(super) struct WalkedFiles {
 pub(super) fn check(subject: &DoctorSubject, found: &mut DoctorFindings) {
     let walked = walk(&subject.dir);
     let before = found.troubles();
+    for room in [subject.dir.mail_dir(), subject.dir.members_dir()] {
+        if room.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            let what =
+                "a directory of the team is missing, and what was in it; the next command that writes makes it anew";
+            found.wrong(CheckGroup::Files, what).at(&room);
+        }
+    }
     for (path, error) in &walked.unseen {
         found.wrong(CheckGroup::Files, format!("cannot be looked at: {error}")).at(path);
+    }
+    for (path, kind) in &walked.in_the_way {
+        let what = format!("{kind} stands in the place of one of our files or directories, which can not be used so");
+        found.wrong(CheckGroup::Files, what).at(path).hint("remove it, or put back what was there");
     }
     let mut all = |paths: &[PathBuf], what: &str, hint: Option<&str>| {
         for path in paths.iter().take(NAMED_MAX) {
@@ -93,18 +107,29 @@ pub(super) fn walk(dir: &TeamDir) -> WalkedFiles {
             let kind = kind(dir, &at, &path);
             let is_own_room = own.contains(&path) || at == dir.turns_dir();
             let is_theirs = matches!(kind, FileKind::Stray | FileKind::Worktrees);
+            let is = meta.file_type();
+            let fits = match &kind {
+                FileKind::Worktrees | FileKind::Room => is.is_dir(),
+                FileKind::Socket(_) => is.is_socket(),
+                FileKind::File => is.is_file(),
+                // Looked at with what is in them, where each kind of log and lock is checked; or anybody's.
+                FileKind::Ours | FileKind::Stray | FileKind::Leftover | FileKind::Backup => true,
+            };
+            if !fits {
+                walked.in_the_way.push((path.clone(), plain_file::kind_with_article(is)));
+                continue;
+            }
             match kind {
                 FileKind::Worktrees => {}
                 FileKind::Stray => walked.strays.push(path.clone()),
                 FileKind::Leftover => walked.leftovers.push(path.clone()),
                 FileKind::Backup => walked.backups += 1,
-                FileKind::Socket(of) if meta.file_type().is_socket() => {
+                FileKind::Socket(of) => {
                     if presence::is_held(&of).is_ok_and(|held| !held) {
                         walked.stale_sockets.push(path.clone());
                     }
                 }
-                FileKind::Socket(_) => walked.strays.push(path.clone()),
-                FileKind::Ours => {}
+                FileKind::Ours | FileKind::File | FileKind::Room => {}
             }
             let loose = meta.mode() & 0o077 != 0 && !meta.file_type().is_symlink();
             if loose && !is_theirs {
@@ -119,7 +144,12 @@ pub(super) fn walk(dir: &TeamDir) -> WalkedFiles {
 }
 
 enum FileKind {
+    /// A log or a lock.
     Ours,
+    /// Any other file of ours.
+    File,
+    /// A directory of ours.
+    Room,
     Worktrees,
     Stray,
     Leftover,
@@ -156,7 +186,10 @@ fn kind(dir: &TeamDir, at: &Path, path: &Path) -> FileKind {
             "board.lock",
             "leader.lock",
         ];
-        rooms.contains(&name.as_str()) || files.contains(&name.as_str())
+        if rooms.contains(&name.as_str()) {
+            return FileKind::Room;
+        }
+        files.contains(&name.as_str())
     } else if at == dir.mail_dir() {
         stem_is_name(".jsonl") || stem_is_name(".jsonl.old") || stem_is_name(".lock")
     } else if at == dir.members_dir() {
@@ -165,11 +198,20 @@ fn kind(dir: &TeamDir, at: &Path, path: &Path) -> FileKind {
         }
         stem_is_name(".lock")
     } else if at == dir.tasks_dir() {
-        name.strip_suffix(".json").is_some_and(|id| id.parse::<u32>().is_ok())
+        if name.strip_suffix(".json").is_some_and(|id| id.parse::<u32>().is_ok()) {
+            return FileKind::File;
+        }
+        false
     } else if at == dir.logs_dir() {
-        name.ends_with(".log") || name.ends_with(".log.old")
+        if name.ends_with(".log") || name.ends_with(".log.old") {
+            return FileKind::File;
+        }
+        false
     } else if at == dir.turns_dir() {
-        name.parse::<teamster_protocol::model::id::MemberName>().is_ok()
+        if name.parse::<teamster_protocol::model::id::MemberName>().is_ok() {
+            return FileKind::Room;
+        }
+        false
     } else {
         is_log(&name)
     };

@@ -75,6 +75,23 @@ fn missing(dir: &TeamDir, found: &mut DoctorFindings) {
                 .hint(REPAIR);
         }
     }
+    for mailbox in lost_mailboxes(dir) {
+        found
+            .corrupt(CheckGroup::Logs, "the mailbox is missing, although there was mail in it")
+            .at(&mailbox)
+            .hint(REPAIR);
+    }
+}
+
+/// The mailboxes that are not there, and had mail by the marks beside them. What can not be looked at is told where the
+/// mailboxes are listed.
+pub(super) fn lost_mailboxes(dir: &TeamDir) -> Vec<PathBuf> {
+    let locks = fs::read_dir(dir.mail_dir()).into_iter().flatten().flatten().map(|entry| entry.path());
+    let logs =
+        locks.filter(|lock| lock.extension().is_some_and(|end| end == "lock")).map(|lock| lock.with_extension("jsonl"));
+    let mut lost: Vec<PathBuf> = logs.filter(|log| is_missing(log) && is_marked(log).unwrap_or(false)).collect();
+    lost.sort();
+    lost
 }
 
 /// Whether there was a team here: one of its logs is there, or is known to have had records.

@@ -88,6 +88,17 @@ fn all_logs(subject: &DoctorSubject, acts: &mut RepairActs) {
         Ok(paths) => paths.iter().for_each(|path| one_log::<Mailbox>(path, subject.now_ms, |_| Vec::new(), acts)),
         Err(error) => acts.refused(format!("cannot list {}: {error}", dir.mail_dir().display())),
     }
+    for path in logs::lost_mailboxes(dir) {
+        // The generation before it may be all that is left.
+        one_log::<Mailbox>(&path, subject.now_ms, |_| Vec::new(), acts);
+        match begin::<Mailbox>(&path, subject.now_ms, &[]) {
+            Ok(true) => {
+                acts.done(format!("began an empty mailbox, {}: nothing was left of the old one", path.display()))
+            }
+            Ok(false) => {}
+            Err(error) => acts.refused(error),
+        }
+    }
 }
 
 /// A roster of which nothing is left begins anew: the members that ran are not on it, and those that are spawned are.

@@ -85,7 +85,7 @@ pub enum LogError {
         /// The path at which the log was.
         path: PathBuf,
     },
-    /// The file is not there, and must have been: the rest of its team is.
+    /// The file is not there, and must have been: the rest of its team is, or the mark beside it says that it had records.
     #[error(
         "{} is missing, although the team is there\nput it back, or let teamster doctor --repair make it anew",
         path.display()

@@ -162,9 +162,15 @@ impl<F: LogFold> LogReader<F> {
         Ok(found)
     }
 
-    /// Refuses a log that was opened and ends before records that were synced. It is looked at again the next time.
+    /// Refuses a log that was opened and ends before records that were synced, and one that had records and is not there. It
+    /// is looked at again the next time.
     fn must_be_as_long_as_known(&mut self) -> Result<(), LogError> {
-        let (Some(known), Some(tail)) = (self.known, &self.tail) else { return Ok(()) };
+        let Some(known) = self.known else { return Ok(()) };
+        let Some(tail) = &self.tail else {
+            // A team that is removed as a whole takes its marks with it.
+            let is_lost = known.next_seq > 1 && mark::is_marked(&self.path)?;
+            return if is_lost { Err(LogError::Lost { path: self.path.clone() }) } else { Ok(()) };
+        };
         if known.proves_loss(tail.log_began_ms, tail.next_seq) {
             let damage = LineDamage::CutShort { last: tail.next_seq - 1, known: known.next_seq - 1 };
             return Err(LogError::corrupt(&self.path, tail.next_line(), damage));

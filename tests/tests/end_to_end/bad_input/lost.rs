@@ -162,3 +162,35 @@ fn a_team_that_is_not_made_yet_is_new_whatever_a_creator_that_died_has_left() {
     assert_eq!(team.json("task add one")["tasks"][0], 1);
     assert_eq!(team.json("doctor")["state"], "sound");
 }
+
+#[test]
+fn a_mailbox_that_was_removed_is_damage_and_no_empty_one() {
+    for (whose, led) in [("lead", false), ("alice", false), ("alice", true)] {
+        let team = team(led);
+        let mut from_alice = team.command("dm lead hello");
+        from_alice.env("TEAMSTER_MEMBER", "alice").env("TEAMSTER_TEAM", team.dir().team().as_str());
+        assert_eq!(team.start_command(from_alice).ends().code, Some(0));
+        let log = team.dir().mail_dir().join(format!("{whose}.jsonl"));
+        fs::remove_file(&log).unwrap();
+        let lines = match whose {
+            "lead" => &[(4, "inbox"), (4, "inbox --all"), (4, "events"), (3, "up --detach")],
+            _ => &[(4, "inbox alice"), (4, "dm alice more"), (4, "list"), (4, "events")],
+        };
+        for (code, line) in lines {
+            let said = team.fails(*code, line);
+            let due = format!("{whose}.jsonl is missing");
+            assert!(said.contains(&due) && said.contains("teamster doctor --repair"), "`{line}`, led: {led}: {said}");
+            assert!(!log.exists(), "`{line}` has made a new one");
+        }
+        let doctor = team.run("doctor");
+        assert_eq!(doctor.code, Some(4), "{}", doctor.out);
+        assert!(doctor.out.contains("the mailbox is missing, although there was mail in it"), "{}", doctor.out);
+        if !led {
+            let mended = team.json("doctor --repair");
+            assert_eq!(mended["state"], "sound", "{mended}");
+            team.ok("inbox");
+            team.ok("dm alice again");
+            assert!(team.ok("inbox alice").contains("again"));
+        }
+    }
+}

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
+use serde_json::Value;
 use teamster_protocol::model::id::Address;
 use teamster_tests::team::{Said, Team};
 
@@ -138,4 +139,96 @@ fn what_stands_in_the_place_of_a_log_is_named_and_nobody_waits_for_it() {
         }
         assert_eq!(team.json("task list")["counts"]["total"], 1);
     }
+}
+
+#[test]
+fn what_stands_in_the_place_of_one_transcript_hides_no_other_member() {
+    let team = Team::new();
+    for name in ["alice", "bob"] {
+        team.ok(&format!("spawn {name}"));
+    }
+    team.ok("task add --to bob --run true");
+    team.until_event("\"kind\":\"completed\",\"data\":{\"id\":1");
+    let last = team.dir().turns(&"alice".parse().unwrap()).join("000099.jsonl");
+    mkfifo(&last, Mode::S_IRWXU).unwrap();
+    let due = "000099.jsonl: it is a named pipe, not a file";
+    let said = team.ok("list");
+    assert!(said.contains("bob") && said.contains(due), "{said}");
+    let members = team.json("list")["members"].clone();
+    assert!(members[0]["transcript_unread"].as_str().unwrap().contains(due), "{members}");
+    assert!(members[1]["transcript_unread"].is_null(), "{members}");
+    for line in ["why 1", "why bob", "why alice", "status"] {
+        let said = team.ok(line);
+        assert!(said.contains(due) == line.starts_with("why"), "`{line}`: {said}");
+    }
+    assert!(team.run("doctor").out.contains("a named pipe"));
+    team.ok("down");
+}
+
+#[test]
+fn what_stands_where_nothing_can_start_is_told_by_doctor() {
+    let team = Team::new();
+    team.ok("spawn alice");
+    team.ok("task add --role nobody one");
+    team.ok("down");
+    assert_eq!(team.run("doctor").code, Some(0), "{}", team.run("doctor").out);
+    let dir = team.dir();
+    let alice = "alice".parse().unwrap();
+    let put: [(&str, Put); 3] = [
+        ("a named pipe", |path| mkfifo(path, Mode::S_IRWXU).unwrap()),
+        ("a directory", |path| fs::create_dir(path).unwrap()),
+        ("a symbolic link", |path| symlink("elsewhere", path).unwrap()),
+    ];
+    let log = |name: &str| dir.logs_dir().join(name);
+    for place in [dir.leader_socket(), log("leader.log"), log("alice.log"), dir.member_socket(&alice)] {
+        for (kind, put) in put {
+            let aside = place.with_extension("aside");
+            let was_there = fs::rename(&place, &aside).is_ok();
+            put(&place);
+            let report = team.run("doctor --json");
+            assert_eq!(report.code, Some(1), "{kind} at {}: {}", place.display(), report.out);
+            let report: Value = serde_json::from_str(&report.out).unwrap();
+            let named = |check: &&Value| check["where"].as_str() == place.to_str();
+            let check = report["checks"].as_array().unwrap().iter().find(named).unwrap();
+            assert!(check["level"] == "wrong" && check["what"].as_str().unwrap().starts_with(kind), "{check}");
+            match fs::remove_dir(&place) {
+                Ok(()) => {}
+                Err(_) => fs::remove_file(&place).unwrap(),
+            }
+            if was_there {
+                fs::rename(&aside, &place).unwrap();
+            }
+        }
+    }
+    assert_eq!(team.run("doctor").code, Some(0));
+}
+
+#[test]
+fn a_link_in_the_place_of_a_directory_of_the_team_is_not_followed() {
+    let team = Team::new();
+    team.ok("spawn alice");
+    team.ok("down");
+    let victim = team.sandbox().work().join("victim");
+    fs::create_dir(&victim).unwrap();
+    let dir = team.dir();
+    for room in [dir.turns(&"alice".parse().unwrap()), dir.logs_dir(), dir.members_dir(), dir.mail_dir()] {
+        let aside = dir.root().join("aside");
+        fs::rename(&room, &aside).unwrap();
+        symlink(&victim, &room).unwrap();
+        let said = team.run("spawn alice");
+        assert_ne!(said.code, Some(0), "{}", room.display());
+        assert!(said.err.contains("a symbolic link, not a directory"), "{}: {}", room.display(), said.err);
+        let name = room.file_name().unwrap().to_str().unwrap();
+        let said = team.run("doctor --json").out;
+        let report: Value = serde_json::from_str(&said).unwrap();
+        let named = |check: &&Value| check["where"].as_str() == room.to_str() && check["level"] == "wrong";
+        let check = report["checks"].as_array().unwrap().iter().find(named);
+        let what = check.unwrap_or_else(|| panic!("{name}: {said}"))["what"].as_str().unwrap();
+        assert!(what.starts_with("a symbolic link stands in the place"), "{what}");
+        assert_eq!(fs::read_dir(&victim).unwrap().count(), 0, "{name} was followed");
+        fs::remove_file(&room).unwrap();
+        fs::rename(&aside, &room).unwrap();
+    }
+    team.ok("spawn alice");
+    team.ok("down");
 }
