@@ -134,12 +134,16 @@ fn a_file_that_was_cut_under_a_reader_is_said_to_have_shrunk() -> Outcome {
 }
 
 #[test]
-fn a_log_that_was_removed_and_made_anew_is_not_measured_by_the_mark_of_the_old() -> Outcome {
+fn a_log_that_was_removed_is_damage_and_made_anew_is_not_measured_by_the_mark_of_the_old() -> Outcome {
     let (_keep, path) = place()?;
     let mut old = Log::<Counters>::open(&path, 5)?;
     add_synced(&mut old, "a")?;
     add_synced(&mut old, "a")?;
     fs::remove_file(&path)?;
+    assert!(matches!(Log::<Counters>::open(&path, 6), Err(LogError::Lost { .. })));
+    assert!(matches!(LogReader::<Counters>::open(&path), Err(LogError::Lost { .. })));
+    assert!(!path.exists());
+    assert!(begin::<Counters>(&path, 6, &[])?);
     let mut new = Log::<Counters>::open(&path, 6)?;
     // Whoever synced the old one a moment before marks it only now.
     old.make_durable::<Infallible>(Durability::Power)?;
