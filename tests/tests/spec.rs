@@ -202,6 +202,8 @@ fn the_limits_are_those_of_the_program() {
         ("NAME_CHARS_MAX", count(limits::NAME_CHARS_MAX)),
         ("TASK_TEXT_BYTES_MAX", bytes(limits::TASK_TEXT_BYTES_MAX as u64)),
         ("MAIL_TEXT_BYTES_MAX", bytes(limits::MAIL_TEXT_BYTES_MAX as u64)),
+        ("GIVEN_TEXT_BYTES_MAX", bytes(limits::GIVEN_TEXT_BYTES_MAX)),
+        ("MARK_BYTES_MAX", bytes(limits::MARK_BYTES_MAX)),
         ("TITLE_BYTES_MAX", bytes(limits::TITLE_BYTES_MAX as u64)),
         ("RESULT_BYTES_MAX", bytes(limits::RESULT_BYTES_MAX as u64)),
         ("TASKS_PER_ADD_MAX", count(limits::TASKS_PER_ADD_MAX)),

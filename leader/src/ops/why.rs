@@ -163,8 +163,13 @@ impl FoundTeam {
     }
 
     fn scene<'a>(&'a self, view: &'a TeamView) -> TeamScene<'a> {
-        let FoundTeam { running, lock_lost, turns: RunningTurns { in_turn, quiet, unread: _ }, over_file_limit, lost_prompts } =
-            self;
+        let FoundTeam {
+            running,
+            lock_lost,
+            turns: RunningTurns { in_turn, quiet, unread: _ },
+            over_file_limit,
+            lost_prompts,
+        } = self;
         // A task that can not be read back has no words for why it failed; the rest is told all the same.
         let reason = Box::new(|id: TaskId| view.task_view(id).ok()?.reason().map(str::to_owned));
         let (board, roster) = (view.board(), view.roster());
