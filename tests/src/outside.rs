@@ -36,12 +36,15 @@ fn deeds(target: i32, start_ticks: u64) -> Vec<(&'static str, bool)> {
     let mut deeds = vec![("signals it by its number", by_number)];
     let Some(outside) = outside_proc(target) else { return deeds };
     let process = outside.join(target.to_string());
-    let reads = |name: &str| File::open(process.join(name)).and_then(|mut file| file.read(&mut [0; 16])).is_ok();
+    let reads = |name: &str| {
+        File::open(process.join(name)).and_then(|mut file| file.read(&mut [0; 16])).is_ok_and(|bytes| bytes > 0)
+    };
     let open_files = entries(&process.join("fd"));
     // The directory of a process serves as a descriptor of it.
     let by_descriptor = |signal| File::open(&process).is_ok_and(|held| pidfd_send_signal(held, signal).is_ok());
     deeds.extend([
         ("sees it", reads("stat")),
+        ("reads its command line", reads("cmdline")),
         ("reads its environment", reads("environ")),
         ("opens its memory", OpenOptions::new().read(true).write(true).open(process.join("mem")).is_ok()),
         ("counts what it has open", !open_files.is_empty()),

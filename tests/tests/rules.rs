@@ -239,6 +239,30 @@ fn every_path_that_a_page_names_is_there() {
     }
 }
 
+#[test]
+fn every_type_that_a_map_names_is_there() {
+    let code: String = product_files().into_iter().map(|file| fs::read_to_string(file).unwrap()).collect();
+    for page in ["leader/README.md", "worker/README.md", "protocol/README.md"] {
+        let text = fs::read_to_string(root().join(page)).unwrap();
+        let words = text.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
+        let is_type = |word: &&str| {
+            word.starts_with(|letter: char| letter.is_ascii_uppercase())
+                && word.contains(|letter: char| letter.is_ascii_lowercase())
+                && word.chars().all(char::is_alphanumeric)
+        };
+        let mut named = 0;
+        for name in words.filter(is_type) {
+            named += 1;
+            let is_there = ["struct", "enum", "trait"].iter().any(|kind| {
+                let begins = format!("pub {kind} {name}");
+                code.match_indices(&begins).any(|(at, _)| !code[at + begins.len()..].starts_with(char::is_alphanumeric))
+            });
+            assert!(is_there, "{page} names the type {name}, which is not there");
+        }
+        assert!(named > 0, "{page} names no type");
+    }
+}
+
 /// Whoever reads SPEC.md in a terminal sees whole lines. A row of a table can not be broken, nor can a text of an example.
 #[test]
 fn the_lines_of_the_specification_are_short() {

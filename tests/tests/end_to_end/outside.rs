@@ -19,7 +19,7 @@ const NOBODY: u32 = 65_534;
 const AGENT: &str = env!("CARGO_BIN_EXE_outside-agent");
 
 /// What an ordinary user's agent can do to a process outside.
-const BY_A_USER: [&str; 3] = ["sees it", "counts what it has open", "that is all"];
+const BY_A_USER: [&str; 4] = ["sees it", "reads its command line", "counts what it has open", "that is all"];
 
 /// What no agent can do to a process outside, whoever it is.
 const BY_NOBODY: [&str; 2] = ["signals it by its number", "signals it by a descriptor"];
@@ -62,7 +62,7 @@ fn an_agent_in_a_cell_signals_nobody_outside() {
 }
 
 #[test]
-fn an_ordinary_users_agent_in_a_cell_reads_nothing_of_who_runs_outside() {
+fn an_ordinary_users_agent_in_a_cell_reads_no_more_of_who_runs_outside_than_ps_does() {
     if !granted(Need::Cell) || !granted(Need::AnotherUser) {
         return;
     }

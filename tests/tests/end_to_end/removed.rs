@@ -1,5 +1,6 @@
-//! The files of a team that are removed under its leader: it notices, says so and ends, and turns in no circle until then.
-//! What it does meanwhile is counted in processor time, which is the same on a busy machine.
+//! The files of a team that are removed under its leader, or under a worker of which nobody is the leader: both notice, say
+//! so and end, and turn in no circle until then. What they do meanwhile is counted in processor time, which is the same on
+//! a busy machine.
 
 use std::fs;
 use std::io;
@@ -13,13 +14,15 @@ use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::signal::Signal;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use teamster_protocol::host::process;
+use teamster_tests::hermetic::Program;
 use teamster_tests::team::{Running, Team};
 
-/// How often the leader looks at its files. It ends at the second look that finds them gone: a leader that turns in a
-/// circle until then, or for ever, takes far more than [`TICKS_MAX`].
+/// How often they look at the files. They end at the second look that finds these gone: one that turns in a circle until
+/// then, or for ever, takes far more than [`TICKS_MAX`].
 const POLL_MS: &str = "2000";
 
-/// The clock ticks of processor time, 100 a second, that a leader may take from its start to its end. It takes some 3.
+/// The clock ticks of processor time, 100 a second, that a leader or a worker may take from its start to its end. It takes
+/// some 3.
 const TICKS_MAX: u64 = 60;
 
 /// Fields of `/proc/PID/stat`, counted from the state: what the process took, in user and in kernel mode, and what the
@@ -61,7 +64,7 @@ fn leading(team: &Team, poll_ms: &str) -> Running {
     up
 }
 
-/// Kills a leader that is still there at the end of its test: what would end it in order has been removed.
+/// Kills a leader or a worker that is still there at the end of its test: what would end it in order has been removed.
 struct KilledAtLast(process::ProcessIdentity);
 
 impl Drop for KilledAtLast {
@@ -106,6 +109,31 @@ fn ends_after((what, remove): Removal) {
     assert_eq!(said.code, Some(0), "{what}: {}", said.err);
     assert!(said.err.contains("leader.lock was removed or replaced"), "{what}: {}", said.err);
     assert!(!worker.runs(), "{what}: its worker is left behind");
+    assert!(ticks <= TICKS_MAX, "{what}: {ticks} clock ticks\n{}", said.err);
+}
+
+#[test]
+fn a_worker_by_hand_whose_team_or_root_is_removed_ends_and_turns_in_no_circle() {
+    thread::scope(|scope| REMOVALS.iter().for_each(|removal| drop(scope.spawn(|| worker_ends_after(*removal)))));
+}
+
+fn worker_ends_after((what, remove): Removal) {
+    let team = Team::new();
+    let mut worker = team.other(Program::Worker.path());
+    worker.args(["--name", "alice"]).env("TEAMSTER_TEAM", team.dir().team().as_str()).env("TEAMSTER_POLL_MS", POLL_MS);
+    let mut worker = team.start_command(worker);
+    worker.until("is ready in team");
+    team.ok("task add --run -i echo begun; read word");
+    team.until_said("alice", "begun");
+    let (outer, inner) = (worker.started(), process::identity(worker.pid()).expect("it runs"));
+    let _killed = KilledAtLast(inner.clone());
+    remove(&team);
+    until_ended(outer);
+    let ticks = clock_ticks(outer);
+    let said = worker.ends();
+    assert_eq!(said.code, Some(1), "{what}: {}", said.err);
+    assert!(said.err.contains("the team of alice was removed or replaced"), "{what}: {}", said.err);
+    assert!(!inner.runs(), "{what}: it is left behind");
     assert!(ticks <= TICKS_MAX, "{what}: {ticks} clock ticks\n{}", said.err);
 }
 
