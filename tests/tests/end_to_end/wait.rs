@@ -74,9 +74,13 @@ fn wait_ends_at_once_where_a_task_will_not_be_completed() {
     assert_eq!(outcome["tasks"][0], serde_json::json!({"id": 3, "status": "pending", "waits_for": 1}));
     assert_eq!(team.run("wait 3").out, "task 3 waits for task 1, which failed\n");
     assert!(team.fails(1, "wait 9").contains("there is no task 9"));
-    let waiting = start_without_poll(&team, "wait 2");
-    team.ok("task cancel 2");
-    assert_eq!(waiting.ends().code, Some(1));
+    // One that nobody takes is waited for until it is cancelled.
+    team.ok("task add --run --role tester true");
+    let mut waiting = start_without_poll(&team, "wait 4");
+    waiting.until("task 4 does not go on");
+    team.ok("task cancel 4");
+    let said = waiting.ends();
+    assert_eq!((said.code, said.out.as_str()), (Some(1), "task 4 is cancelled\n"), "{}", said.err);
 }
 
 #[test]
