@@ -212,6 +212,7 @@ fn the_limits_are_those_of_the_program() {
         ("TRANSCRIPT_BYTES_MAX", bytes(limits::TRANSCRIPT_BYTES_MAX)),
         ("TRANSCRIPTS_KEPT_MAX", count(limits::TRANSCRIPTS_KEPT_MAX as usize)),
         ("STDERR_LOG_BYTES_MAX", bytes(limits::STDERR_LOG_BYTES_MAX)),
+        ("LOG_TAIL_BYTES_MAX", bytes(limits::LOG_TAIL_BYTES_MAX)),
         ("SLOW_POLL", seconds(limits::SLOW_POLL)),
         ("START_WITHIN", seconds(limits::START_WITHIN)),
         ("SHUTDOWN_WITHIN", seconds(limits::SHUTDOWN_WITHIN)),
