@@ -6,4 +6,5 @@ pub mod daemon;
 pub mod front;
 pub mod git;
 pub mod ops;
+pub mod verb;
 pub mod warden;

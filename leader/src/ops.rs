@@ -47,6 +47,5 @@ pub mod team_name;
 pub mod teams;
 pub mod text;
 pub mod up;
-pub mod verb;
 pub mod wait;
 pub mod why;

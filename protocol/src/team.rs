@@ -124,14 +124,28 @@ impl Team {
         seen: impl FnMut(&LogRecord<BoardFact>),
         decide: impl FnOnce(&Board) -> Result<(Vec<BoardFact>, T), BoardRefusal>,
     ) -> Result<T, TeamError> {
+        self.decide_with_roster(durability, seen, |board, _| decide(board))
+    }
+
+    /// As [`Team::decide_telling`], with the roster at hand. Read in the decision, it says of the members what is so until the
+    /// facts are written: nobody takes a member off the roster without the lock of the board.
+    fn decide_with_roster<T, E>(
+        &mut self,
+        durability: Durability,
+        seen: impl FnMut(&LogRecord<BoardFact>),
+        decide: impl FnOnce(&Board, &mut Log<Roster>) -> Result<(Vec<BoardFact>, T), E>,
+    ) -> Result<T, TeamError>
+    where
+        E: Into<TeamError> + std::fmt::Debug + std::fmt::Display,
+    {
         let mut makes_work = false;
+        let Team { me, board, roster, .. } = self;
         let noted = |board: &Board| {
-            let (facts, value) = decide(board)?;
+            let (facts, value) = decide(board, roster)?;
             makes_work = facts.iter().any(BoardFact::makes_work);
-            Ok::<_, BoardRefusal>((facts, value))
+            Ok::<_, E>((facts, value))
         };
-        let by = self.me.as_str();
-        let outcome = self.board.transact_telling(by, clock::now_ms(), durability, seen, noted);
+        let outcome = board.transact_telling(me.as_str(), clock::now_ms(), durability, seen, noted);
         point("board decided, nobody rung");
         if makes_work && !matches!(outcome, Err(TransactError::Refused(_) | TransactError::Log(_))) {
             self.ring_waiting();

@@ -36,12 +36,13 @@ const ROOMS: &[(&str, &[RoomImports])] = &[
         "leader",
         &[
             ("warden", &[]),
+            ("verb", &[]),
             ("core", &[]),
             ("git", &[]),
             ("daemon", &["core", "git", "warden"]),
-            ("api", &["core", "daemon", "warden"]),
-            ("ops", &["core", "daemon", "api", "git", "warden"]),
-            ("front", &["ops", "daemon", "warden"]),
+            ("api", &["core", "daemon", "verb", "warden"]),
+            ("ops", &["core", "daemon", "api", "git", "verb", "warden"]),
+            ("front", &["ops", "daemon", "verb", "warden"]),
         ],
     ),
 ];

@@ -122,6 +122,45 @@ fn signals_come_from_one_stream() {
     }
 }
 
+/// A front shows what an operation returns; one that prints would be heard beside every front.
+#[test]
+fn only_fronts_print() {
+    let mut files = product_files();
+    let mute = [
+        "leader/src/ops",
+        "leader/src/core",
+        "leader/src/daemon",
+        "leader/src/api",
+        "leader/src/git",
+        "protocol/src/model",
+    ];
+    files.retain(|file| mute.iter().any(|room| shown(file).starts_with(room)));
+    assert!(files.len() > 100, "the rooms are looked for in the right place");
+    for word in ["print!(", "println!(", "dbg!(", "io::stdout", "io::stderr", "stdout()", "stderr()"] {
+        assert_nobody(&files, |line| line.contains(word), word);
+    }
+}
+
+/// Every front goes through the operations, so they are where it is asked whether the caller may.
+#[test]
+fn every_operation_asks_whether_its_caller_may() {
+    let mut found = 0;
+    for file in product_files().into_iter().filter(|file| shown(file).starts_with("leader/src/ops/")) {
+        let text = fs::read_to_string(&file).unwrap();
+        let product = &text[..text.len() - unit_tests(&text).len()];
+        let functions = product.split("\npub fn ").skip(1).chain(product.split("\npub async fn ").skip(1));
+        for function in functions {
+            let function = function.split("\n}\n").next().unwrap();
+            let (head, body) = function.split_once('{').unwrap();
+            if head.contains("&Session") {
+                found += 1;
+                assert!(body.contains("session.authorize("), "{}: `{}` asks nobody", shown(&file), head.trim());
+            }
+        }
+    }
+    assert!(found > 30, "{found} operations were found");
+}
+
 #[test]
 fn no_test_sleeps() {
     for file in all_rust_files() {

@@ -21,6 +21,7 @@ use teamster_protocol::wire::peer::Peer;
 
 use crate::core::{LeaderAnswer, LeaderAsk};
 use crate::daemon::{AskError, LeaderShared};
+use crate::verb::{ASK_THE_LEAD, Verb, VerbAccess};
 use crate::warden;
 
 /// The service of the leader's calls for one connected front.
@@ -67,14 +68,16 @@ impl FrontServer {
         FrontServer { shared, caller }
     }
 
-    /// Refuses a member what only the lead may do. Commands ask the same before they call; this is for other callers.
-    fn must_be_lead(&self, doing: &str) -> RpcResult<()> {
-        match &self.caller {
-            Ok(Address::Lead) => Ok(()),
-            Err(why) => Err(refused(code::SYSTEM, format!("{why}\nonly the lead may {doing}: try again in a moment"))),
-            Ok(Address::Member(name)) => {
-                let why = format!("{name} may not {doing}: only the lead does that\nask for it: teamster dm lead TEXT");
-                Err(refused(code::REFUSED, why))
+    /// Refuses a member what the table of verbs gives to the lead alone. Operations ask the same before they call; this is for
+    /// other callers, and by the kernel's word about the caller.
+    fn authorize(&self, verb: Verb) -> RpcResult<()> {
+        match (&self.caller, verb.row().access) {
+            (Ok(caller), access) => access
+                .refusal(caller)
+                .map_or(Ok(()), |why| Err(refused(code::REFUSED, format!("{why}\n{ASK_THE_LEAD}")))),
+            (Err(_), VerbAccess::Anybody) => Ok(()),
+            (Err(why), VerbAccess::Lead { doing }) => {
+                Err(refused(code::SYSTEM, format!("{why}\nonly the lead may {doing}: try again in a moment")))
             }
         }
     }
@@ -156,7 +159,7 @@ impl LeaderApiServer for FrontServer {
     }
 
     async fn spawn(&self, request: SpawnRequest) -> RpcResult<SpawnedMember> {
-        self.must_be_lead("spawn members")?;
+        self.authorize(Verb::Spawn)?;
         match self.shared.ask(LeaderAsk::Spawn(Box::new(request))).await.map_err(|error| not_answered(&error))? {
             LeaderAnswer::Spawned(spawned) => Ok(spawned),
             LeaderAnswer::Ended(_) | LeaderAnswer::TurnEnded(_) => unreachable!("a spawn is answered with a spawn"),
@@ -164,7 +167,7 @@ impl LeaderApiServer for FrontServer {
     }
 
     async fn send(&self, name: MemberName, work: TaskWork) -> RpcResult<PromptAnswer> {
-        self.must_be_lead("start turns of members")?;
+        self.authorize(Verb::Send)?;
         match self.reach(&name)? {
             MemberReach::Linked(peer) => {
                 let hint = format!("let it finish, or end its turn with teamster stop {name}");
@@ -179,7 +182,7 @@ impl LeaderApiServer for FrontServer {
     }
 
     async fn steer(&self, name: MemberName, text: String) -> RpcResult<SteerPassed> {
-        self.must_be_lead("steer members")?;
+        self.authorize(Verb::Steer)?;
         match self.reach(&name)? {
             MemberReach::Linked(peer) => {
                 let hint = format!("give it something to do with teamster send {name} TEXT");
@@ -194,7 +197,7 @@ impl LeaderApiServer for FrontServer {
     }
 
     async fn stop(&self, name: MemberName, reason: String) -> RpcResult<StoppedTurn> {
-        self.must_be_lead("stop members")?;
+        self.authorize(Verb::Stop)?;
         let peer = match self.reach(&name)? {
             MemberReach::Linked(peer) => peer,
             MemberReach::ByMail => {
@@ -221,7 +224,7 @@ impl LeaderApiServer for FrontServer {
         reason: String,
         when_busy: WhenBusy,
     ) -> RpcResult<Vec<EndedMember>> {
-        self.must_be_lead("shut members down")?;
+        self.authorize(Verb::Shutdown)?;
         let one = name.clone();
         let ended = self.ended(LeaderAsk::Shutdown { name, reason, when_busy }).await?;
         // Asked after the core: a member that is being spawned for the first time can be ended, and is not on the roster yet.
@@ -233,13 +236,13 @@ impl LeaderApiServer for FrontServer {
     }
 
     async fn kill(&self, name: MemberName) -> RpcResult<EndedMember> {
-        self.must_be_lead("kill members")?;
+        self.authorize(Verb::Kill)?;
         let ended = self.ended(LeaderAsk::Kill { name: name.clone() }).await?;
         ended.into_iter().next().ok_or_else(|| self.not_running(&name))
     }
 
     async fn hand_over(&self) -> RpcResult<()> {
-        self.must_be_lead("restart the leader")?;
+        self.authorize(Verb::RestartLeader)?;
         if !warden::is_above() {
             let why = "this leader has no warden that would start the next one: it leads for one command";
             return Err(refused(code::REFUSED, why));
@@ -248,7 +251,7 @@ impl LeaderApiServer for FrontServer {
     }
 
     async fn down(&self, force: bool) -> RpcResult<Vec<EndedMember>> {
-        self.must_be_lead("end the team")?;
+        self.authorize(Verb::Down)?;
         self.ended(LeaderAsk::Down { how: if force { TeamEnding::ByForce } else { TeamEnding::Gently } }).await
     }
 }

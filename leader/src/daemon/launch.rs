@@ -153,7 +153,8 @@ pub(super) async fn run(shared: Arc<LeaderShared>, name: MemberName, spec: Membe
 }
 
 /// Waits for the process that was started for a worker whose link has ended. In a cell that is the outer half, which ends
-/// as the worker did, unless it is stopped: then it is continued, and killed if that does not help.
+/// as the worker did, unless it is stopped: then it is continued, and killed if that does not help. This is no kill ladder: the
+/// worker has ended, and its outer half has nothing to put in order that SIGTERM would let it.
 async fn wait_for_outer_half(child: &mut Child, worker: Option<&ProcessIdentity>) -> io::Result<ExitStatus> {
     let Some(outer) = child.id().and_then(|pid| process::identity(pid).ok()) else { return child.wait().await };
     for signal in [Signal::SIGCONT, Signal::SIGKILL] {
@@ -168,7 +169,14 @@ async fn wait_for_outer_half(child: &mut Child, worker: Option<&ProcessIdentity>
         }
         outer.signal(signal)?;
     }
-    child.wait().await
+    wait_for_killed(child).await
+}
+
+/// Waits for a child that got SIGKILL, but not for ever: one that a broken file system keeps does not end.
+async fn wait_for_killed(child: &mut Child) -> io::Result<ExitStatus> {
+    let limit = KILL_GRACE.as_secs();
+    let does_not_end = |_| io::Error::other(format!("it does not end within {limit} s, not even on SIGKILL"));
+    timeout(KILL_GRACE, child.wait()).await.map_err(does_not_end)?
 }
 
 /// Waits until nothing of a worker is left. In a cell the kernel ends all that it had started before the worker itself is
@@ -309,7 +317,7 @@ pub(super) async fn last_seq(shared: &LeaderShared, name: &MemberName) -> u64 {
 
 async fn kill(child: &mut Child) -> io::Result<ExitStatus> {
     child.start_kill()?;
-    child.wait().await
+    wait_for_killed(child).await
 }
 
 /// `why`, and what the worker last said on its standard error, which is most often the true reason. Not what was in its log

@@ -116,7 +116,8 @@ struct WorkerHalves {
 }
 
 /// Sees to the outer half of a worker that is dead: it ends by itself as its worker did, unless it is stopped. A worker that
-/// this leader did not launch is no child of it, so nothing tells of that end.
+/// this leader did not launch is no child of it, so nothing tells of that end. As for a child this is no kill ladder: nothing
+/// is left there to be asked.
 pub(super) async fn see_off_outer_half(outer: ProcessIdentity) {
     for (signal, limit) in [(signal::Signal::SIGCONT, TERM_GRACE), (signal::Signal::SIGKILL, KILL_GRACE)] {
         if let Err(error) = outer.signal(signal) {

@@ -23,7 +23,7 @@ use super::config::{AgentSettings, Config, ConfigScope, ConfiguredCommand, Setti
 use super::error::OpsError;
 use super::session::Session;
 use super::text::lossy_path;
-use super::verb::Verb;
+use crate::verb::Verb;
 
 /// The wish for the agent that members drive. What is not given is as configured, or as the catalogue has it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use teamster_protocol::model::id::Address;
 use teamster_protocol::team::member_of_this_process;
 
 use super::error::OpsError;
-use super::verb::{Verb, VerbAccess};
+use crate::verb::{ASK_THE_LEAD, Verb};
 
 /// The member whose agent this command runs beneath, if it is about that member's team; else the lead.
 pub fn find_caller(
@@ -57,12 +57,9 @@ fn named_by_variables(
 
 /// Refuses a member what the table of verbs gives to the lead alone.
 pub fn authorize(caller: &Address, verb: Verb) -> Result<(), OpsError> {
-    match (caller, verb.row().access) {
-        (Address::Member(name), VerbAccess::Lead { doing }) => Err(OpsError::refused(
-            format!("{name} may not {doing}: only the lead does that"),
-            "ask for it: teamster dm lead TEXT",
-        )),
-        (Address::Member(_), VerbAccess::Anybody) | (Address::Lead, _) => Ok(()),
+    match verb.row().access.refusal(caller) {
+        Some(why) => Err(OpsError::refused(why, ASK_THE_LEAD)),
+        None => Ok(()),
     }
 }
 

@@ -23,8 +23,8 @@ use teamster_protocol::team::Team;
 use super::error::OpsError;
 use super::error::cleanup::{CleanupError, CleanupObstacle};
 use super::session::Session;
-use super::verb::Verb;
 use crate::git::{RemovalCare, RemovedWorktree, Repository, WorktreePlace, member_branch};
+use crate::verb::Verb;
 
 /// The `--json` object of `teamster cleanup`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

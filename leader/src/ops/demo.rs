@@ -30,8 +30,8 @@ use super::error::OpsError;
 use super::error::demo::DemoError;
 use super::leadership::Leadership;
 use super::session::Session;
-use super::verb::Verb;
 use crate::git::Repository;
+use crate::verb::Verb;
 
 /// The fate of the demo's folder when the demo is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

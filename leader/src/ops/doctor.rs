@@ -33,8 +33,8 @@ pub use report::{CheckGroup, CheckLevel, DoctorCheck, DoctorReport, RepairAct, R
 use super::connect::connect;
 use super::error::OpsError;
 use super::session::Session;
-use super::verb::Verb;
 use crate::daemon::launch::worker_program;
+use crate::verb::Verb;
 use report::{DoctorFindings, REPAIR};
 
 /// The permission to mend the findings.

@@ -18,7 +18,7 @@ use super::link::LinkError;
 use super::session::Session;
 use super::shutdown::{MemberEndings, is_anybody_running};
 use super::team_name::founding_dir;
-use super::verb::Verb;
+use crate::verb::Verb;
 
 /// The outcome for a team that was to end.
 #[derive(Debug, Serialize)]

@@ -8,8 +8,8 @@ use teamster_protocol::model::shell_word::shell_word;
 
 use super::error::OpsError;
 use super::session::Session;
-use super::verb::Verb;
 use crate::daemon::launch::worker_program;
+use crate::verb::Verb;
 
 /// How to start the worker of a member by hand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

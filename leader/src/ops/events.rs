@@ -16,7 +16,7 @@ use super::error::OpsError;
 use super::follow::{FollowMode, Listening};
 use super::log_line::LogPlace;
 use super::session::Session;
-use super::verb::Verb;
+use crate::verb::Verb;
 
 /// One fact. In JSON its kind and its fields are apart, as in every line about a log.
 #[derive(Debug, Clone)]

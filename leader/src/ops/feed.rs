@@ -10,7 +10,7 @@ use super::error::OpsError;
 use super::events::{TeamEvent, TeamLogs};
 use super::session::Session;
 use super::task::TaskCounts;
-use super::verb::Verb;
+use crate::verb::Verb;
 
 /// What happens in a team, for whoever goes on watching it. What happened before it was opened is not told.
 #[derive(Debug)]

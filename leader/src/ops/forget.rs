@@ -6,14 +6,14 @@ use std::path::PathBuf;
 use serde::Serialize;
 use teamster_protocol::model::board::Board;
 use teamster_protocol::model::id::{MemberName, TaskId};
-use teamster_protocol::model::roster::{AfterLeaving, MemberPresence, Roster, TeamFact};
+use teamster_protocol::model::roster::{AfterLeaving, MemberPresence, Roster};
 use teamster_protocol::model::task::TaskStatus;
 use teamster_protocol::store::presence::LockError;
 use teamster_protocol::team::{Team, TeamError};
 
 use super::error::OpsError;
 use super::session::Session;
-use super::verb::Verb;
+use crate::verb::Verb;
 
 /// The members that were taken off the roster.
 #[derive(Debug, Serialize)]
@@ -72,14 +72,8 @@ fn forget_one(team: &mut Team, name: MemberName) -> Result<ForgottenMember, OpsE
     team.refresh(|_| ())?;
     refuse_if_kept(&name, team.roster(), team.board())?;
     let workspace = team.roster().member(&name)?.spec.workspace.clone();
-    let mut is_there = false;
-    team.enroll_if(|roster| {
-        is_there = obstacle(&name, roster, &Board::default()).is_some();
-        (!is_there).then(|| TeamFact::Removed { name: name.clone() })
-    })?;
-    if is_there {
-        return Err(kept_by(&name, ForgetObstacle::IsThere));
-    }
+    team.remove_member(&name, |board, roster| obstacle(&name, roster, board))?
+        .map_err(|obstacle| kept_by(&name, obstacle))?;
     let branch = workspace.branch().map(ToOwned::to_owned);
     let worktree = branch.is_some().then(|| workspace.dir().to_owned());
     Ok(ForgottenMember { name, worktree, branch })
@@ -137,7 +131,7 @@ fn kept_by(name: &MemberName, obstacle: ForgetObstacle) -> OpsError {
 #[cfg(test)]
 mod tests {
     use teamster_protocol::model::board::AutoClaim;
-    use teamster_protocol::model::roster::{MemberSpec, WorkerEnd, Workspace};
+    use teamster_protocol::model::roster::{MemberSpec, TeamFact, WorkerEnd, Workspace};
     use teamster_protocol::model::task::{NewTask, TaskWork};
     use teamster_protocol::store::file::{FactOffset, FactStamp, LogFold};
 

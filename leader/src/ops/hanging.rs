@@ -91,7 +91,8 @@ pub fn warden_of(leader: &ProcessIdentity) -> Option<ProcessIdentity> {
     if is_warden { process::identity(parent).ok() } else { None }
 }
 
-/// Kills a leader that hangs, and waits until its lock is free. Its warden, which may have been stopped with it, goes on: it
+/// Kills a leader that hangs, and waits until its lock is free. There is one rung alone: the leader was asked by call and did not
+/// answer, and SIGTERM would be another question to it. Its warden, which may have been stopped with it, goes on: it
 /// starts the next leader, or ends when the team was ended.
 pub async fn kill_leader(dir: &TeamDir, leader: &ProcessIdentity) -> Result<(), HangingError> {
     let pid = leader.pid;

@@ -7,7 +7,7 @@ use teamster_protocol::model::id::TeamName;
 
 use super::error::OpsError;
 use super::session::Session;
-use super::verb::Verb;
+use crate::verb::Verb;
 
 /// The team that a command is about, the place where it is kept, and whether it was made yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -7,7 +7,7 @@ use teamster_protocol::team::{Inbox, TeamError, read_mail};
 
 use super::error::OpsError;
 use super::session::Session;
-use super::verb::Verb;
+use crate::verb::Verb;
 
 /// How many messages that were read are shown beside the unread ones.
 const READ_SHOWN_MAX: usize = 20;

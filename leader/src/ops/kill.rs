@@ -1,6 +1,7 @@
 //! `kill`: ends a member's worker without asking.
 
 use teamster_protocol::model::id::MemberName;
+use teamster_protocol::model::roster::{AfterLeaving, MemberPresence};
 use teamster_protocol::team::TeamView;
 use teamster_protocol::wire::api::LeaderApiClient;
 
@@ -8,21 +9,36 @@ use super::connect;
 use super::error::OpsError;
 use super::session::Session;
 use super::shutdown::{MemberEndings, is_anybody_running};
-use super::verb::Verb;
+use crate::verb::Verb;
 
-/// Ends the worker, by SIGKILL if it has to be, and waits for its end. Refused where it does not run, and where no leader does.
+/// Ends the worker, by SIGKILL if it has to be, and waits for its end. A member that has left for good is left as it is, and
+/// none is named in the answer. Refused where the worker runs and no leader does.
 pub async fn kill(session: &Session, name: MemberName) -> Result<MemberEndings, OpsError> {
     session.authorize(Verb::Kill)?;
     let view = session.view()?;
     session.must_be_member(&view, &name)?;
+    if has_left(&view, &name)? {
+        return Ok(MemberEndings { members: Vec::new() });
+    }
     let leader = match connect::connect(session).await {
         Ok((leader, _)) => leader,
         Err(OpsError::NoLeader { .. }) if !is_anybody_running(&view, Some(&name))? => {
-            return Err(OpsError::NotRunning(name));
+            return Ok(MemberEndings { members: Vec::new() });
         }
         Err(error) => return Err(with_process(error, &view, &name)),
     };
     Ok(MemberEndings { members: vec![leader.kill(name).await?] })
+}
+
+/// Whether the member has left, and no leader starts it again.
+fn has_left(view: &TeamView, name: &MemberName) -> Result<bool, OpsError> {
+    let has_left = match &view.roster().member(name)?.presence {
+        MemberPresence::Left { then: AfterLeaving::Stays, .. } => true,
+        MemberPresence::Left { then: AfterLeaving::Again { .. } | AfterLeaving::Undecided { .. }, .. }
+        | MemberPresence::Expected { .. }
+        | MemberPresence::Joined { .. } => false,
+    };
+    Ok(has_left && !is_anybody_running(view, Some(name))?)
 }
 
 /// Names the process to end by hand where no leader runs that would end it.

@@ -9,7 +9,7 @@ use teamster_protocol::team::{MemberState, MemberView, TeamView};
 use super::error::OpsError;
 use super::hanging::{LeaderStatus, look_at_leader};
 use super::session::Session;
-use super::verb::Verb;
+use crate::verb::Verb;
 
 /// The members of a team, by name.
 #[derive(Debug, Serialize)]

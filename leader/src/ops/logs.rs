@@ -13,7 +13,7 @@ use super::error::OpsError;
 use super::follow::{FollowMode, Listening};
 use super::log_line::{LogPlace, TURNS};
 use super::session::Session;
-use super::verb::Verb;
+use crate::verb::Verb;
 
 mod of_task;
 

@@ -6,7 +6,7 @@ use teamster_protocol::team::{MailOutcome, MailRequest};
 
 use super::error::OpsError;
 use super::session::Session;
-use super::verb::Verb;
+use crate::verb::Verb;
 
 /// Writes to one mailbox. Refused for a name that is not on the roster, and where the lead writes to itself.
 pub fn dm(session: &Session, to: Address, text: String, urgency: Urgency) -> Result<MailOutcome, OpsError> {

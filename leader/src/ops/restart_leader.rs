@@ -8,7 +8,7 @@ use super::connect;
 use super::error::OpsError;
 use super::hanging::{hanging_leader, kill_leader, warden_of};
 use super::session::Session;
-use super::verb::Verb;
+use crate::verb::Verb;
 
 /// The leader that leads now, and the process that did before.
 #[derive(Debug, Serialize)]

@@ -27,7 +27,7 @@ use super::plan::{Plan, PlannedTask};
 use super::session::Session;
 use super::spawn::{WantedStall, WantedWorkspace};
 use super::team_name::founding_dir;
-use super::verb::Verb;
+use crate::verb::Verb;
 
 pub(crate) mod crew;
 mod drain;

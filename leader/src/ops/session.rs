@@ -19,8 +19,8 @@ use super::error::OpsError;
 use super::moved::{MovedTeam, remember_team};
 use super::team_name::{TeamHere, founding_dir, named_after, team_name};
 use super::text::did_you_mean;
-use super::verb::Verb;
 use crate::git::Repository;
+use crate::verb::Verb;
 
 /// The session of a command: the team that is asked, the caller, and the settings that apply.
 #[derive(Debug, Clone)]

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::config::ConfigRow;
 use super::error::OpsError;
 use super::session::Session;
-use super::verb::Verb;
+use crate::verb::Verb;
 
 /// Every setting.
 #[derive(Debug, Serialize)]

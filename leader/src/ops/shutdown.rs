@@ -13,7 +13,7 @@ use super::error::OpsError;
 use super::leadership::Leadership;
 use super::session::Session;
 use super::team_name::founding_dir;
-use super::verb::Verb;
+use crate::verb::Verb;
 
 /// The outcome for each member that was to end.
 #[derive(Debug, Serialize)]

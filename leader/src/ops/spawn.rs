@@ -15,8 +15,8 @@ use super::agents::WantedAgent;
 use super::connect;
 use super::error::OpsError;
 use super::session::Session;
-use super::verb::Verb;
 use crate::git::Repository;
+use crate::verb::Verb;
 
 /// The wanted settings of a new member, whatever its name.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use super::hanging::LeaderStatus;
 use super::list::{MemberList, member_list};
 use super::session::Session;
 use super::task::{TaskCounts, TaskRow, TaskStanding};
-use super::verb::Verb;
+use crate::verb::Verb;
 
 /// How many of the last entries of its transcript a member's status has.
 pub const LAST_ENTRIES_MAX: usize = 10;

@@ -10,7 +10,7 @@ use teamster_protocol::wire::api::{LeaderApiClient, PassedVia, StoppedTurn};
 use super::connect;
 use super::error::OpsError;
 use super::session::Session;
-use super::verb::Verb;
+use crate::verb::Verb;
 
 /// How the worker was told, its task, and how the turn ended if that is known.
 #[derive(Debug, Serialize)]

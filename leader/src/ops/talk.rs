@@ -9,7 +9,7 @@ use teamster_protocol::wire::api::{LeaderApiClient, PromptAnswer, SteerPassed};
 use super::connect;
 use super::error::OpsError;
 use super::session::Session;
-use super::verb::Verb;
+use crate::verb::Verb;
 
 /// The turn that was started.
 #[derive(Debug, Serialize)]

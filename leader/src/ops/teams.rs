@@ -13,7 +13,7 @@ use super::error::OpsError;
 use super::hanging::{LeaderStatus, look_at_leader};
 use super::session::Session;
 use super::task::TaskCounts;
-use super::verb::Verb;
+use crate::verb::Verb;
 
 /// The teams of one root, by name.
 #[derive(Debug, Serialize)]
@@ -65,6 +65,7 @@ pub async fn list_teams(session: &Session) -> Result<TeamList, OpsError> {
 
 /// The names of the teams under the root, in order. A root that is not there has none.
 pub fn team_names(session: &Session) -> Result<Vec<TeamName>, OpsError> {
+    session.authorize(Verb::Teams)?;
     let root = session.dir.root();
     let failed = |source| OpsError::Path { doing: "look for teams in", path: root.to_owned(), source };
     let entries = match root.read_dir() {

@@ -11,10 +11,10 @@ use super::error::OpsError;
 use super::leader_log::note_leader;
 use super::session::Session;
 use super::team_name::founding_dir;
-use super::verb::Verb;
 use crate::api;
 use crate::core::DeadBefore;
 use crate::daemon::{LeaderEnd, ServeOptions, SignalHandling};
+use crate::verb::Verb;
 
 /// The leader that is ready.
 #[derive(Debug, Serialize)]

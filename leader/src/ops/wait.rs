@@ -16,7 +16,7 @@ use super::error::OpsError;
 use super::session::Session;
 use super::task::TaskCounts;
 use super::text::humane;
-use super::verb::Verb;
+use crate::verb::Verb;
 
 mod standstill;
 mod verdict;

@@ -16,7 +16,7 @@ use super::error::OpsError;
 use super::file_limit::members_over_file_limit;
 use super::hanging::{LeaderStatus, look_at_leader};
 use super::session::Session;
-use super::verb::Verb;
+use crate::verb::Verb;
 
 mod scene;
 

@@ -92,39 +92,48 @@ impl Team {
             | TaskCommand::Clear { .. }
             | TaskCommand::Restore => {}
         }
-        for name in members {
-            let member = self.roster().member(&name)?;
-            if view::worker_life(&self.dir, &name, &member.presence)? == WorkerLife::Dead {
+        for name in &members {
+            let member = self.roster().member(name)?;
+            if view::worker_life(&self.dir, name, &member.presence)? == WorkerLife::Dead {
                 warnings.push(format!("{name} is not running; the task waits until it is spawned"));
             }
         }
-        let tasks = self.decide(self.durability, |board| {
-            let facts = match command {
-                TaskCommand::Add { tasks } => board.add(tasks)?,
-                TaskCommand::Assign { ids, to } => each(&ids, |id| {
-                    if let Some(spec) = &assigned {
-                        spec.must_take(&to, board.task(id)?.kind, Some(id))?;
-                    }
-                    board.assign(id, to.clone())
-                })?,
-                TaskCommand::Unassign { ids } => each(&ids, |id| board.unassign(id))?,
-                TaskCommand::AddDependency { id, on } => vec![board.add_dependency(id, on)?],
-                TaskCommand::RemoveDependency { id, on } => vec![board.remove_dependency(id, on)?],
-                TaskCommand::Retry { ids } => each(&ids, |id| board.retry(id))?,
-                TaskCommand::Cancel { ids } => each(&ids, |id| board.cancel(id))?,
-                TaskCommand::Edit { id, changes } => vec![board.edit_task(id, changes)?],
-                TaskCommand::Clear { scope } => {
-                    if scope == ClearedTasks::Failed {
-                        warnings.extend(board.failed_and_waited_for().into_iter().map(stays_on_board));
-                    }
-                    board.clear(scope)?
+        let tasks = self.decide_with_roster(
+            self.durability,
+            |_| (),
+            |board, roster| {
+                if !members.is_empty() {
+                    // Once more, now that nobody can take a member off the roster.
+                    roster.refresh(|_| ())?;
+                    members.iter().try_for_each(|name| roster.state().member(name).map(|_| ()))?;
                 }
-                TaskCommand::Restore => vec![board.restore()?],
-            };
-            let mut tasks: Vec<TaskId> = facts.iter().flat_map(BoardFact::tasks).collect();
-            tasks.sort_unstable();
-            Ok((facts, tasks))
-        })?;
+                let facts = match command {
+                    TaskCommand::Add { tasks } => board.add(tasks)?,
+                    TaskCommand::Assign { ids, to } => each(&ids, |id| {
+                        if let Some(spec) = &assigned {
+                            spec.must_take(&to, board.task(id)?.kind, Some(id))?;
+                        }
+                        board.assign(id, to.clone())
+                    })?,
+                    TaskCommand::Unassign { ids } => each(&ids, |id| board.unassign(id))?,
+                    TaskCommand::AddDependency { id, on } => vec![board.add_dependency(id, on)?],
+                    TaskCommand::RemoveDependency { id, on } => vec![board.remove_dependency(id, on)?],
+                    TaskCommand::Retry { ids } => each(&ids, |id| board.retry(id))?,
+                    TaskCommand::Cancel { ids } => each(&ids, |id| board.cancel(id))?,
+                    TaskCommand::Edit { id, changes } => vec![board.edit_task(id, changes)?],
+                    TaskCommand::Clear { scope } => {
+                        if scope == ClearedTasks::Failed {
+                            warnings.extend(board.failed_and_waited_for().into_iter().map(stays_on_board));
+                        }
+                        board.clear(scope)?
+                    }
+                    TaskCommand::Restore => vec![board.restore()?],
+                };
+                let mut tasks: Vec<TaskId> = facts.iter().flat_map(BoardFact::tasks).collect();
+                tasks.sort_unstable();
+                Ok::<_, TeamError>((facts, tasks))
+            },
+        )?;
         Ok(BoardChange { tasks, warnings })
     }
 }

@@ -3,7 +3,8 @@
 use super::{Team, TeamError};
 use crate::host::clock;
 use crate::model::board::Board;
-use crate::model::roster::{Roster, RosterRefusal};
+use crate::model::id::MemberName;
+use crate::model::roster::{Roster, RosterRefusal, TeamFact};
 use crate::model::task::BoardRefusal;
 use crate::store::file::Durability;
 
@@ -24,5 +25,27 @@ impl Team {
             Ok::<_, BoardRefusal>((Vec::new(), acted))
         })?;
         Ok(acted?)
+    }
+
+    /// Takes a member off the roster, unless `obstacle` finds something on board or roster that keeps it there. Both are
+    /// looked at with their locks held until that is written, so that nobody gives the member a task meanwhile: who does that
+    /// looks at the roster with the lock of the board held.
+    pub fn remove_member<O>(
+        &mut self,
+        name: &MemberName,
+        obstacle: impl FnOnce(&Board, &Roster) -> Option<O>,
+    ) -> Result<Result<(), O>, TeamError> {
+        let Team { me, board, roster, durability, .. } = self;
+        let (by, now_ms) = (me.as_str(), clock::now_ms());
+        let removed = board.transact(by, now_ms, Durability::Process, |board| {
+            let removed = roster.transact(by, now_ms, *durability, |roster| {
+                Ok::<_, RosterRefusal>(match obstacle(board, roster) {
+                    Some(obstacle) => (Vec::new(), Err(obstacle)),
+                    None => (vec![TeamFact::Removed { name: name.clone() }], Ok(())),
+                })
+            });
+            Ok::<_, BoardRefusal>((Vec::new(), removed))
+        })?;
+        Ok(removed?)
     }
 }

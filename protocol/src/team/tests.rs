@@ -41,6 +41,32 @@ fn tasks(count: usize) -> Vec<NewTask> {
 }
 
 #[test]
+fn nobody_gives_a_task_to_a_member_that_is_being_taken_off_the_roster() {
+    let root = tempfile::tempdir().unwrap();
+    let mut lead = open(&root, "lead");
+    enroll(&mut lead, "ada");
+    let mut other = open(&root, "lead");
+    let (looked, has_looked) = std::sync::mpsc::channel();
+    let adding = std::thread::spawn(move || {
+        has_looked.recv().unwrap();
+        let task = NewTask { to: Some(name("ada")), ..NewTask::new(TaskWork::run("true")) };
+        other.command(TaskCommand::Add { tasks: vec![task] }).map(|_| ())
+    });
+    let may_go = |board: &Board, _: &Roster| -> Option<()> {
+        assert!(board.is_empty());
+        looked.send(()).unwrap();
+        None
+    };
+    assert_eq!(lead.remove_member(&name("ada"), may_go).unwrap(), Ok(()));
+    let added = adding.join().unwrap();
+    assert!(matches!(added, Err(TeamError::Roster(_))), "{added:?}");
+    lead.refresh(|_| ()).unwrap();
+    assert!(lead.board().is_empty(), "there is no task for a name off the roster");
+    let kept = lead.remove_member(&name("ada"), |_, _| Some("it is needed")).unwrap();
+    assert_eq!(kept, Err("it is needed"));
+}
+
+#[test]
 fn who_was_given_up_is_failed_also_while_it_is_buried() {
     let root = tempfile::tempdir().unwrap();
     let mut lead = open(&root, "lead");

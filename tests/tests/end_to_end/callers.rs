@@ -4,6 +4,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
+use teamster_leader::verb::{Verb, VerbAccess};
 use teamster_tests::granted::{Need, granted};
 use teamster_tests::hermetic::Program;
 use teamster_tests::team::Team;
@@ -77,6 +78,26 @@ fn an_agent_is_its_member_however_it_spells_the_root() {
     let from: Vec<&str> =
         mail["messages"].as_array().unwrap().iter().map(|one| one["from"].as_str().unwrap()).collect();
     assert_eq!(from, ["alice"; 6], "{mail}");
+}
+
+#[test]
+fn a_member_is_refused_each_verb_that_the_table_gives_to_the_lead_alone() {
+    let team = team_with_workers_in("auto");
+    // A plan that is there, so that nothing but the caller can be refused.
+    team.file("plan.toml", "[[task]]\nrun = \"true\"\n");
+    let of_the_lead = Verb::ALL.iter().map(|verb| verb.row()).filter_map(|row| match row.access {
+        VerbAccess::Lead { doing } => Some((row.examples.lines().next().expect("each has an example"), doing)),
+        VerbAccess::Anybody => None,
+    });
+    let of_the_lead: Vec<(&str, &str)> = of_the_lead.collect();
+    assert!(of_the_lead.len() > 12, "{of_the_lead:?}");
+    let script = of_the_lead.iter().map(|(example, _)| example.replacen("teamster ", "$T ", 1) + " < /dev/null\n");
+    let said = alice_runs(&team, &script.collect::<String>());
+    for (example, doing) in &of_the_lead {
+        assert!(said.contains(&format!("alice may not {doing}: only the lead does that")), "{example}: {said}");
+    }
+    assert_eq!(refusals(&said), of_the_lead.len(), "{said}");
+    assert_eq!((team.state("alice"), team.state("bob")), ("idle".to_owned(), "idle".to_owned()));
 }
 
 /// What an agent may do to its environment, with its own root and team given on the command line.

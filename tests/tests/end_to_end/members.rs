@@ -169,7 +169,8 @@ fn a_member_that_is_killed_gives_its_task_back_and_may_come_again() {
     };
     let agents = fs::read_dir("/proc").unwrap().map(there).filter(|there| *there).count();
     assert!(agents <= 2, "its agent outlived it: there is more than the leader and its warden");
-    assert!(team.fails(1, "kill alice").contains("alice is not running"));
+    assert_eq!(team.ok("kill alice"), "alice does not run", "with a leader, as shutdown says");
+    assert_eq!(team.ok("shutdown alice"), "alice does not run");
     team.ok("spawn alice");
     team.until_event("\"attempt\":2");
 }

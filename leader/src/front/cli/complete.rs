@@ -20,8 +20,8 @@ use super::{CliError, ExitStatus, print};
 use crate::ops::session::Session;
 use crate::ops::teams::team_names;
 use crate::ops::text::{harmless, shorten};
-use crate::ops::verb::{Verb, VerbListing};
 use crate::ops::why::WhySubject;
+use crate::verb::{Verb, VerbListing};
 
 /// The variable by which a shell asks for completions; its value is the name of the shell.
 const VARIABLE: &str = "TEAMSTER_COMPLETE";

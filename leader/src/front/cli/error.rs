@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::front::cli::print::PrintedFailure;
 use crate::front::cli::words::StdinError;
 use crate::ops::error::{OpsError, OpsErrorKind};
-use crate::ops::verb::{Verb, VerbEffect};
+use crate::verb::{Verb, VerbEffect};
 use crate::warden::policy::HANDED_OVER;
 
 /// The exit code of a command.

@@ -2,7 +2,7 @@
 
 use super::print::{self, PrintedFailure};
 use super::{CommandLine, OutputShape, TypedCommand, json_failure};
-use crate::ops::verb::{Verb, VerbProcess};
+use crate::verb::{Verb, VerbProcess};
 use crate::warden::policy::WardenCharge;
 use crate::warden::{self, WardenGuard};
 

@@ -9,7 +9,7 @@ use super::interrupt::leave_to_child;
 use super::print::{self, OutputAudience, PagerUse, TextTone, paint};
 use super::words::CommandWord;
 use super::{CliError, ExitStatus};
-use crate::ops::verb::{PREFIXES, Verb, VerbGroup, VerbListing, VerbPrefix};
+use crate::verb::{PREFIXES, Verb, VerbGroup, VerbListing, VerbPrefix};
 
 /// The program in one line, as help and manual show it.
 pub(super) const ABOUT: &str = "Leads a team of coding agents: each in a process of its own, all on one task board";

@@ -1,7 +1,7 @@
 //! The way out for whoever typed a word that is no command.
 
 use crate::front::cli::print::did_you_mean;
-use crate::ops::verb::NOT_VERBS;
+use crate::verb::NOT_VERBS;
 
 /// From so many letters on any letter of a command may be mistyped.
 const LONG_WORD_LETTERS: usize = 4;

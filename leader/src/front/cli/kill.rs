@@ -15,8 +15,9 @@ pub struct KillArgs {
 }
 
 pub(super) async fn kill(context: &CliContext, args: KillArgs) -> Result<ExitStatus, CliError> {
+    let nobody = format!("{} does not run", args.name);
     let endings = unless_interrupted(kill::kill(&context.session, args.name)).await?;
-    context.show(&endings, endings_text)?;
+    context.show(&endings, |endings| if endings.members.is_empty() { nobody } else { endings_text(endings) })?;
     // A worker that was killed left as it was asked to: by force.
     Ok(exit_of(&endings))
 }

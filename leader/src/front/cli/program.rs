@@ -18,7 +18,7 @@ use super::{
     mail, manual,
 };
 use super::{restart_leader, run, shutdown, spawn, status, stop, talk, task, teams, up, wait, why};
-use crate::ops::verb::{PREFIXES, Verb, VerbListing, VerbPrefix, VerbRow};
+use crate::verb::{PREFIXES, Verb, VerbListing, VerbPrefix, VerbRow};
 
 /// What holds for every command.
 #[derive(Debug, Clone, clap::Args)]

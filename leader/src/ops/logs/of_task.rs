@@ -16,7 +16,7 @@ use super::{MemberLogEntry, place};
 use crate::ops::error::OpsError;
 use crate::ops::follow::{FollowMode, Listening};
 use crate::ops::session::Session;
-use crate::ops::verb::Verb;
+use crate::verb::Verb;
 
 /// News of the log of a task.
 #[derive(Debug)]

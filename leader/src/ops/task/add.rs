@@ -11,8 +11,8 @@ use teamster_protocol::team::{BoardChange, TaskCommand, Team, TeamError, worker_
 
 use crate::ops::error::OpsError;
 use crate::ops::session::Session;
-use crate::ops::verb::Verb;
 use crate::ops::why::{CauseText, TakerNeeds, WaitCause, because, takers};
+use crate::verb::Verb;
 
 /// The task that is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]

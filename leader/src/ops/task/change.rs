@@ -6,7 +6,7 @@ use teamster_protocol::team::{BoardChange, TaskCommand, TeamError};
 
 use crate::ops::error::OpsError;
 use crate::ops::session::Session;
-use crate::ops::verb::Verb;
+use crate::verb::Verb;
 
 /// Tasks that were cancelled.
 #[derive(Debug, Serialize)]

@@ -6,7 +6,7 @@ use teamster_protocol::team::{BoardChange, TaskCommand};
 use crate::ops::error::OpsError;
 use crate::ops::session::Session;
 use crate::ops::task::TaskCounts;
-use crate::ops::verb::Verb;
+use crate::verb::Verb;
 
 /// How many tasks stand where: what `clear all` would remove.
 pub fn count_to_clear(session: &Session) -> Result<TaskCounts, OpsError> {

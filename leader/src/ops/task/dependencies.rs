@@ -9,7 +9,7 @@ use teamster_protocol::team::TeamError;
 use super::row::TaskRow;
 use crate::ops::error::OpsError;
 use crate::ops::session::Session;
-use crate::ops::verb::Verb;
+use crate::verb::Verb;
 
 /// The dependencies of a task in both directions: those it waits for, and those that wait for it.
 #[derive(Debug, Serialize)]

@@ -8,7 +8,7 @@ use teamster_protocol::team::{BoardChange, TaskCommand};
 
 use crate::ops::error::OpsError;
 use crate::ops::session::Session;
-use crate::ops::verb::Verb;
+use crate::verb::Verb;
 
 /// The wanted changes to a task; a field that is not given stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -9,8 +9,8 @@ use teamster_protocol::model::task::{TaskStatus, WorkKind};
 use super::row::{TaskCounts, TaskRow, TaskStanding};
 use crate::ops::error::OpsError;
 use crate::ops::session::Session;
-use crate::ops::verb::Verb;
 use crate::ops::why::{TakerNeeds, WaitCause, because, takers};
+use crate::verb::Verb;
 
 /// The choice of tasks that are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use teamster_protocol::team::TeamError;
 use super::row::TaskStanding;
 use crate::ops::error::OpsError;
 use crate::ops::session::Session;
-use crate::ops::verb::Verb;
+use crate::verb::Verb;
 
 /// One task with its history, as `tasks/<id>.json` holds it too.
 #[derive(Debug, Serialize)]

@@ -1,7 +1,10 @@
 //! The one table of verbs: what a team can be asked to do, what each is called, who may ask for it, and how it is
-//! explained. The command line, its help and its authorization are made from this table, and so will every other front.
+//! explained. The command line, its help, the authorization of operations and that of the leader's calls are made from this
+//! table, and so will every other front.
 //!
-//! A new verb is one row here, one operation in this folder, and one file in each front.
+//! A new verb is one row here, one operation in `ops`, and one file in each front.
+
+use teamster_protocol::model::id::Address;
 
 /// The verbs under one heading of the help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,6 +115,21 @@ pub struct VerbRow {
     pub examples: &'static str,
     /// The text of its help below the examples; empty where nothing needs to be said.
     pub notes: &'static str,
+}
+
+/// The way out for a member that asks for what is the lead's alone.
+pub const ASK_THE_LEAD: &str = "ask for it: teamster dm lead TEXT";
+
+impl VerbAccess {
+    /// Why the caller may not ask for the verb; nothing if it may.
+    pub fn refusal(self, caller: &Address) -> Option<String> {
+        match (caller, self) {
+            (Address::Member(name), VerbAccess::Lead { doing }) => {
+                Some(format!("{name} may not {doing}: only the lead does that"))
+            }
+            (Address::Member(_), VerbAccess::Anybody) | (Address::Lead, _) => None,
+        }
+    }
 }
 
 impl VerbRow {
