@@ -2,6 +2,7 @@
 //! values, prints nothing, and knows no front.
 
 pub mod agents;
+mod call_message;
 pub mod caller;
 pub mod cleanup;
 pub mod config;

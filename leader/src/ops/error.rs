@@ -16,6 +16,7 @@ use teamster_protocol::team::TeamError;
 use teamster_protocol::wire::api::code;
 use teamster_protocol::wire::peer::socket::SocketError;
 
+use super::call_message::call_message;
 use super::config_files::ConfigFileError;
 use super::leadership::LeadershipError;
 use super::link::LinkError;
@@ -315,16 +316,6 @@ fn hint_of_refusal(refusal: &BoardRefusal) -> Option<String> {
         | BoardRefusal::NoNumbersLeft => return None,
     };
     Some(hint)
-}
-
-/// Why a call to the leader was not answered, in words for people.
-pub(super) fn call_message(error: &ClientError) -> String {
-    match error {
-        ClientError::Call(error) => error.message().to_owned(),
-        ClientError::RestartNeeded(_) => "the leader ended while it was asked".to_owned(),
-        ClientError::RequestTimeout => "the leader did not answer in time".to_owned(),
-        other => format!("cannot talk to the leader: {other}"),
-    }
 }
 
 fn last_words(log: &str) -> String {

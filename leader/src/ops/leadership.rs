@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::timeout;
 
-use super::error::call_message;
+use super::call_message::call_message;
 use super::leader_log::{note_leader, note_no_leader};
 use super::link::{LinkError, await_leader, dial};
 use crate::api;

@@ -14,7 +14,7 @@ use teamster_protocol::wire::peer::Peer;
 use teamster_protocol::wire::peer::socket::{self, SocketError};
 use tokio::time::timeout;
 
-use super::error::call_message;
+use super::call_message::call_message;
 
 /// Why there is no link to a leader.
 #[derive(Debug, thiserror::Error)]

@@ -4,7 +4,7 @@ use jsonrpsee::core::client::Error as RpcError;
 use teamster_protocol::model::id::{AgentName, TaskId};
 use teamster_protocol::team::TeamError;
 
-use super::call_message;
+use crate::ops::call_message::call_message;
 use crate::ops::leadership::LeadershipError;
 
 /// Why a run could not begin, or go on.
