@@ -309,6 +309,15 @@ macro_rules! verbs {
             /// Every verb, in the order of the help.
             pub const ALL: &'static [Verb] = &[$(Verb::$verb,)*];
 
+            /// Whether the verb is carried out although the settings of the repository can not be used: who may write
+            /// that file must not keep the lead from looking at a team, or from ending it.
+            pub fn goes_on_without_settings(self) -> bool {
+                let ends = [Verb::Down, Verb::Kill, Verb::Shutdown, Verb::Stop].contains(&self);
+                // These tell of the settings themselves.
+                let tells_settings = [Verb::Config, Verb::Env].contains(&self);
+                ends || (self.row().effect == VerbEffect::Looks && !tells_settings)
+            }
+
             /// The row of the verb in the table.
             pub const fn row(self) -> VerbRow {
                 match self {
@@ -431,8 +440,8 @@ verbs! {
         .only_lead("take members off the roster")
         .notes("Worktrees, mail and transcripts stay until the team is cleaned up.");
     Env = VerbRow::new("env", Members, "Print the command that starts a worker by hand",
-        "teamster env dave               print the command\n\
-         exec $(teamster env dave)       let this terminal be the worker of dave")
+        "teamster env dave                      print the command\n\
+         eval \"exec $(teamster env dave)\"       let this terminal be the worker of dave")
         .looks();
     TaskAdd = VerbRow::new("task add", Tasks, "Put a task on the board",
         "teamster task add --run make test\n\

@@ -156,6 +156,7 @@ impl CommandLine {
     fn settings_files(&self) -> SettingsFiles {
         match &self.command {
             TypedCommand::Up(args) if args.in_background => SettingsFiles::PassedOn,
+            command if command.verb().goes_on_without_settings() => SettingsFiles::ReadWhatIsRight,
             _ => SettingsFiles::Read,
         }
     }
@@ -166,6 +167,9 @@ impl CliContext {
         let pager = line.everywhere.pager();
         let GlobalArgs { team, root, json: _, no_pager: _ } = line.everywhere.clone();
         let session = Session::of_process(root, team, line.settings_files())?;
+        if let Some(why) = &session.passed_over {
+            print::note(&format!("note: {why}\nnote: this command goes on without that file"));
+        }
         if let Some((from, repository)) = session.moved_from.as_ref().zip(session.repository.as_ref()) {
             let (from, to) = (from.display(), repository.common_dir().display());
             print::note(&format!("team {} followed its repository from {from} to {to}", session.dir.team()));

@@ -22,7 +22,8 @@ pub struct WorkerCommand {
     pub name: MemberName,
     /// The program of the worker.
     pub program: PathBuf,
-    /// The whole line for a POSIX shell. It begins with a program, so that `exec $(teamster env NAME)` works too.
+    /// The whole line for a POSIX shell. It begins with a program, for `eval "exec $(teamster env NAME)"`; `eval`
+    /// takes the quotes away, which paths with blanks have.
     pub command: String,
 }
 

@@ -248,6 +248,10 @@ impl OpsError {
             ),
             OpsError::NoMember { hint, .. } | OpsError::NoLeader { hint, .. } => Some(hint.clone()),
             OpsError::NotRunning(name) => Some(format!("start it with teamster spawn {name}")),
+            OpsError::ConfigFile(_) => Some(
+                "mend it; meanwhile, without the file of the repository, teamster down and whatever only looks still go on"
+                    .to_owned(),
+            ),
             OpsError::NoRoot => Some("say where with --root or TEAMSTER_ROOT".to_owned()),
             OpsError::BaseWithoutWorktree => {
                 Some("ask for one with --worktree, or set worktree = true under [run] in teamster.toml".to_owned())
@@ -274,7 +278,6 @@ impl OpsError {
             | OpsError::BadTeam(_)
             | OpsError::NotText(_)
             | OpsError::Setting(_)
-            | OpsError::ConfigFile(_)
             | OpsError::Socket(_)
             | OpsError::Hanging(_)
             | OpsError::Path { .. }

@@ -35,6 +35,8 @@ pub struct Session {
     pub settings: CommonSettings,
     /// Everything that is set up, and who said so.
     pub config: Config,
+    /// Why a file of settings was passed over, if one was.
+    pub passed_over: Option<String>,
     /// The repository that the team's name comes from, if it comes from one.
     pub repository: Option<Repository>,
     /// Where the repository was before, if the team has just followed it.
@@ -48,6 +50,9 @@ pub struct Session {
 pub enum SettingsFiles {
     /// The files are read by this process.
     Read,
+    /// The same, but a file that is wrong keeps nobody from looking at the team or from ending it: it is passed over, and
+    /// [`Session::passed_over`] says so.
+    ReadWhatIsRight,
     /// The command that started this process has read them, and passed on what they say.
     PassedOn,
 }
@@ -88,12 +93,21 @@ impl Session {
             .map_err(|source| OpsError::Process { doing: "find out the current directory", source })?;
         must_be_text(&here)?;
         let home = text_variable("HOME")?;
+        let mut passed_over = None;
         let (repository, user) = match files {
             SettingsFiles::PassedOn => (None, None),
-            SettingsFiles::Read => {
+            SettingsFiles::Read | SettingsFiles::ReadWhatIsRight => {
                 let path = config_files::user_path(text_variable("XDG_CONFIG_HOME")?.as_deref(), home.as_deref());
                 let user = path.map(|path| config_files::read_user_file(&path, home.as_deref())).transpose()?;
-                (config_files::read_repository_file(&here)?, user.flatten())
+                let repository = match (config_files::read_repository_file(&here), files) {
+                    // A team that was made here is found by the repository itself, whatever the file calls it.
+                    (Err(error), SettingsFiles::ReadWhatIsRight) => {
+                        passed_over = Some(error.to_string());
+                        None
+                    }
+                    (read, _) => read?,
+                };
+                (repository, user.flatten())
             }
         };
         let layers = ConfigLayers {
@@ -126,7 +140,7 @@ impl Session {
         };
         let dir = TeamDir::new(root, team);
         let (caller, settings) = (find_caller(&dir, text_variable)?, config.common());
-        Ok(Session { dir, caller, here, settings, config, repository, moved_from, unread_mark })
+        Ok(Session { dir, caller, here, settings, config, passed_over, repository, moved_from, unread_mark })
     }
 
     /// Writes into the repository which team works there, so that the team is found again after a move. To be called after
@@ -201,6 +215,19 @@ impl Session {
             (None, false) => format!("the members are {}", names.join(", ")),
         };
         Err(OpsError::NoMember { name: name.clone(), hint })
+    }
+
+    /// Refuses a reason that is only names of members: several were meant to be ended, and one would be. `verb` takes one.
+    pub fn must_be_reason(&self, verb: Verb, name: &MemberName, reason: &[String]) -> Result<(), OpsError> {
+        let view = self.view()?;
+        let is_member = |word: &String| word.parse().is_ok_and(|name| view.roster().member(&name).is_ok());
+        if reason.is_empty() || !reason.iter().all(is_member) {
+            return Ok(());
+        }
+        let command = format!("teamster {}", verb.row().path);
+        let lines: Vec<String> = reason.iter().map(|word| format!("{command} {word}")).collect();
+        let what = format!("{command} takes one member, and {} would be the reason to tell {name}", reason.join(" "));
+        Err(OpsError::refused(what, format!("one after the other: {command} {name}; {}", lines.join("; "))))
     }
 
     /// The directory to work in: the given one, or the one the call comes from. Refused if it is none.

@@ -20,6 +20,12 @@ pub enum BadName {
     /// Wrong length or a character outside the alphabet.
     #[error("{0:?} is not a name: use 1 to {NAME_CHARS_MAX} of a-z, 0-9 and -")]
     Alphabet(String),
+    /// A member's name that looks like an option: no command line could have it.
+    #[error("{0:?} is not a member's name: it begins with -, as options do")]
+    OptionLike(String),
+    /// A member's name of digits alone: commands that take either would take it for a task.
+    #[error("{0:?} is not a member's name: a number means a task; use a letter too")]
+    TaskLike(String),
     /// The name of the leader's mailbox.
     #[error("\"lead\" is reserved for the leader")]
     Reserved,
@@ -137,11 +143,16 @@ macro_rules! name {
 
 fn check_member(text: &str) -> Result<(), BadName> {
     check(text)?;
-    if text == LEAD { Err(BadName::Reserved) } else { Ok(()) }
+    match text {
+        LEAD => Err(BadName::Reserved),
+        text if text.starts_with('-') => Err(BadName::OptionLike(text.to_owned())),
+        text if text.bytes().all(|byte| byte.is_ascii_digit()) => Err(BadName::TaskLike(text.to_owned())),
+        _ => Ok(()),
+    }
 }
 
 name!(
-    /// A member of a team: 1 to 40 of `a-z`, `0-9` and `-`, never `lead`.
+    /// A member of a team: 1 to 40 of `a-z`, `0-9` and `-`, never `lead`, no number, and not beginning with `-`.
     MemberName,
     check_member
 );

@@ -27,3 +27,4 @@ mod tasks;
 mod tidied;
 mod wait;
 mod words;
+mod wrong_settings;

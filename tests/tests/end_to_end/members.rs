@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use nix::sys::signal::Signal;
+use teamster_tests::hermetic::Program;
 use teamster_tests::team::Team;
 
 #[test]
@@ -173,4 +175,35 @@ fn a_member_that_is_killed_gives_its_task_back_and_may_come_again() {
     assert_eq!(team.ok("shutdown alice"), "alice does not run");
     team.ok("spawn alice");
     team.until_event("\"attempt\":2");
+}
+
+#[test]
+fn a_second_member_is_not_taken_for_the_reason() {
+    let team = Team::new();
+    team.ok("spawn alice bob");
+    for verb in ["shutdown", "stop"] {
+        let said = team.fails(1, &format!("{verb} alice bob"));
+        assert!(said.contains(&format!("teamster {verb} alice; teamster {verb} bob")), "{said}");
+    }
+    assert_eq!((team.state("alice"), team.state("bob")), ("idle".to_owned(), "idle".to_owned()));
+    assert_eq!(team.ok("shutdown alice bob goes on"), "alice shut down");
+}
+
+#[test]
+fn a_name_that_no_command_could_have_again_is_refused() {
+    let team = Team::new();
+    assert!(team.fails(2, "spawn -- -x").contains("it begins with -"));
+    assert!(team.fails(2, "spawn 12").contains("a number means a task"));
+}
+
+#[test]
+fn a_worker_by_hand_is_started_where_the_root_has_a_blank_in_its_path() {
+    let team = Team::new();
+    let root = team.sandbox().root().join("a root");
+    let mut shell = team.other("sh");
+    shell.args(["-c", r#"eval "exec $("$0" env dave)""#]).arg(Program::Teamster.path()).env("TEAMSTER_ROOT", &root);
+    let mut dave = team.start_command(shell);
+    dave.until("dave is ready");
+    dave.signal(Signal::SIGTERM);
+    dave.ends();
 }

@@ -8,6 +8,7 @@ use super::interrupt::unless_interrupted;
 use super::words::{EndsWithText, TypedText};
 use super::{CliContext, CliError, ExitStatus};
 use crate::ops::shutdown;
+use crate::ops::verb::Verb;
 
 /// `teamster shutdown`.
 #[derive(Debug, clap::Args)]
@@ -29,6 +30,9 @@ impl EndsWithText for ShutdownArgs {
 }
 
 pub(super) async fn shutdown(context: &CliContext, args: ShutdownArgs) -> Result<ExitStatus, CliError> {
+    if let Some(name) = &args.name {
+        context.session.must_be_reason(Verb::Shutdown, name, &args.reason)?;
+    }
     let when_busy = if args.finish { WhenBusy::Finish } else { WhenBusy::Refuse };
     let (hurry, nobody) = match &args.name {
         Some(name) => (format!("teamster kill {name} ends it now"), format!("{name} does not run")),

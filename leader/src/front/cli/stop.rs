@@ -9,6 +9,7 @@ use super::print::{TextTone, paint};
 use super::words::{EndsWithText, TypedText};
 use super::{CliContext, CliError, ExitStatus};
 use crate::ops::stop;
+use crate::ops::verb::Verb;
 
 /// `teamster stop`.
 #[derive(Debug, clap::Args)]
@@ -27,6 +28,7 @@ impl EndsWithText for StopArgs {
 }
 
 pub(super) async fn stop(context: &CliContext, args: StopArgs) -> Result<ExitStatus, CliError> {
+    context.session.must_be_reason(Verb::Stop, &args.name, &args.reason)?;
     let stopped = unless_interrupted(stop::stop(&context.session, args.name, args.reason.join(" "))).await?;
     context.show(&stopped, |done| stop_text(&done.name, &done.stopped))?;
     Ok(ExitStatus::Done)
