@@ -51,7 +51,7 @@ fn fields(task: &PlannedTask) -> Vec<(&'static str, String)> {
 }
 
 fn any_plan() -> impl Strategy<Value = Plan> {
-    let name = || proptest::option::of("[a-z0-9-]{5,40}");
+    let name = || proptest::option::of("[a-z][a-z0-9-]{4,39}");
     let task = (
         prop::bool::ANY,
         "(?s).{0,30}\\S",
