@@ -77,10 +77,10 @@ fn what_a_task_says_can_not_act_on_the_terminal() {
     team.ok_words(&[
         "task",
         "add",
-        "--run",
-        "printf '\\033[2J\\033]0;owned\\007\\033[31mred\\n'; exit 3",
         "--title",
         "evil \u{1b}[2J\u{9b}31m",
+        "--run",
+        "printf '\\033[2J\\033]0;owned\\007\\033[31mred\\n'; exit 3",
     ]);
     team.until_said("alice", "turn_ended");
     team.ok("dm alice mail \u{1b}[2J");
