@@ -16,6 +16,7 @@ use teamster_protocol::model::agent::preset::{
 };
 use teamster_protocol::model::id::AgentName;
 use teamster_protocol::model::limits::pace::PROGRAM_ANSWER_WITHIN;
+use teamster_protocol::model::roster::MemberSpec;
 use tokio::process::Command;
 use tokio::time::timeout;
 
@@ -44,8 +45,22 @@ pub(super) struct ChosenAgent {
 impl WantedAgent {
     /// Puts the wish together with the files of settings. Refused for an agent that nobody describes.
     pub(super) fn choose(self, config: &Config) -> Result<ChosenAgent, OpsError> {
-        let name = self.name.unwrap_or_else(|| config.agent.value.clone());
+        let name = self.name.clone().unwrap_or_else(|| config.agent.value.clone());
         let configured = configured(config, &name)?;
+        self.over(name, configured)
+    }
+
+    /// The same for a member that is started again: it keeps its agent, and what that was told, as far as nothing else is
+    /// wanted.
+    pub(super) fn choose_for(self, config: &Config, before: &MemberSpec) -> Result<ChosenAgent, OpsError> {
+        match &self.name {
+            Some(name) if *name != before.agent => self.choose(config),
+            Some(_) | None => self.over(before.agent.clone(), before.options.clone()),
+        }
+    }
+
+    /// The agent of that name, with the wanted options over these.
+    fn over(self, name: AgentName, configured: AgentOptions) -> Result<ChosenAgent, OpsError> {
         let given = self.options;
         let mut env = configured.env;
         env.extend(given.env);

@@ -142,23 +142,28 @@ pub async fn spawn(
         return Err(OpsError::refused(format!("{twice} is named twice"), "a member has one worker: name each once"));
     }
     let WantedMember { agent, role, auto, workspace, stall } = wanted;
-    let agent = agent.choose(&session.config)?;
-    agent.must_be_installed()?;
     let roster = TeamView::open(session.dir.clone())?;
-    let place = |name: MemberName| match workspace.kept(session, roster.roster(), &name)? {
-        Some(kept) => Ok((name, kept, PlaceOrigin::Kept)),
-        None => Ok((name, workspace.clone().request(session)?, PlaceOrigin::Wanted)),
+    let place = |name: MemberName| {
+        let agent = match roster.roster().member(&name) {
+            Ok(before) => agent.clone().choose_for(&session.config, &before.spec)?,
+            Err(_) => agent.clone().choose(&session.config)?,
+        };
+        agent.must_be_installed()?;
+        match workspace.kept(session, roster.roster(), &name)? {
+            Some(kept) => Ok((name, agent, kept, PlaceOrigin::Kept)),
+            None => Ok((name, agent, workspace.clone().request(session)?, PlaceOrigin::Wanted)),
+        }
     };
     let places: Vec<_> = names.into_iter().map(place).collect::<Result<_, OpsError>>()?;
     let stall = stall.stall(session);
     let (leader, _) = connect::connect_or_start(session).await?;
     let mut starting: FuturesUnordered<_> = places
         .into_iter()
-        .map(async |(name, workspace, origin)| {
+        .map(async |(name, agent, workspace, origin)| {
             let request = SpawnRequest {
                 name: name.clone(),
-                agent: agent.name.clone(),
-                options: agent.options.clone(),
+                agent: agent.name,
+                options: agent.options,
                 role: role.clone(),
                 auto,
                 workspace,

@@ -26,6 +26,19 @@ fn a_member_that_is_spawned_again_keeps_its_place_until_another_is_asked_for() {
 }
 
 #[test]
+fn a_member_that_is_spawned_again_keeps_what_its_agent_was_told() {
+    let team = Team::new();
+    team.ok("spawn bob --agent shell --model m1 --env KEY=secret");
+    let options = |team: &Team| team.json("status bob")["options"].clone();
+    assert_eq!(options(&team), serde_json::json!({"model": "m1", "env": {"KEY": "(hidden)"}}));
+    team.ok("kill bob");
+    team.ok("spawn bob --effort high");
+    assert_eq!(options(&team), serde_json::json!({"model": "m1", "effort": "high", "env": {"KEY": "(hidden)"}}));
+    let shown = team.ok("status bob");
+    assert!(shown.contains("shell, model m1, effort high, variables KEY") && !shown.contains("secret"), "{shown}");
+}
+
+#[test]
 fn a_member_whose_place_is_gone_is_not_put_elsewhere_unasked() {
     let team = Team::new();
     let place = team.sandbox().work().join("elsewhere");

@@ -8,7 +8,7 @@ use super::interrupt::unless_interrupted;
 use super::words::{EndsWithText, TypedText};
 use super::{CliContext, CliError, ExitStatus};
 use crate::ops::shutdown;
-use crate::ops::verb::Verb;
+use crate::verb::Verb;
 
 /// `teamster shutdown`.
 #[derive(Debug, clap::Args)]

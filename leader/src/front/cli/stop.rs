@@ -9,7 +9,7 @@ use super::print::{TextTone, paint};
 use super::words::{EndsWithText, TypedText};
 use super::{CliContext, CliError, ExitStatus};
 use crate::ops::stop;
-use crate::ops::verb::Verb;
+use crate::verb::Verb;
 
 /// `teamster stop`.
 #[derive(Debug, clap::Args)]
