@@ -93,12 +93,14 @@ fn a_board_that_is_damaged_under_a_running_team_is_mended_and_the_team_goes_on()
 }
 
 #[test]
-fn a_mailbox_that_was_removed_is_made_anew_and_its_reader_finds_it() {
+fn a_mailbox_that_was_removed_is_made_anew_by_a_repair_and_its_reader_finds_it() {
     let team = Team::without_repository();
     team.json("spawn alice");
     team.json("dm alice first");
     team.until_said("alice", "\"text\":\"first\"");
     fs::remove_file(team.dir().mail_dir().join("alice.jsonl")).expect("it is there");
+    assert!(refused(&team, 4, "dm alice lost").contains("alice.jsonl is missing"));
+    team.ok("doctor --repair");
     team.json("dm alice second");
     team.until_said("alice", "\"text\":\"second\"");
 }

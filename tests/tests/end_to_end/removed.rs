@@ -55,7 +55,8 @@ fn remove_all(dir: &Path) {
 /// A leader with a member that is busy.
 fn leading(team: &Team, poll_ms: &str) -> Running {
     let mut up = team.command("up");
-    up.env("TEAMSTER_POLL_MS", poll_ms);
+    // What it warns of is then said here too, and not only in its log.
+    up.env("TEAMSTER_POLL_MS", poll_ms).env("TEAMSTER_LOG", "warn");
     let mut up = team.start_command(up);
     up.until("leading team");
     team.ok("spawn alice");
