@@ -15,6 +15,7 @@ pub mod catalog;
 mod claude;
 mod error;
 pub mod lines;
+mod narration;
 mod news;
 mod pi;
 pub mod script;

@@ -6,7 +6,7 @@ use crate::model::agent::{AgentFault, TurnEnd};
 use crate::model::id::{MemberName, MessageId, TaskId};
 use crate::model::limits::{LOST_LINE_CHARS_MAX, LOST_LINES_MAX};
 use crate::model::notice::{TranscriptEntry, TranscriptText};
-use crate::model::receipt::{ReceiptState, TextId};
+use crate::model::receipt::{ReceiptState, TextId, TextRole};
 use crate::model::shell_word::shell_word;
 use crate::model::task::{CommandInput, TaskWork};
 
@@ -42,17 +42,8 @@ enum LastTurnStanding {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct SaidText {
     id: TextId,
-    part: TextPart,
+    role: TextRole,
     state: ReceiptState,
-}
-
-/// The part that a text has in its turn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum TextPart {
-    /// The prompt is made of the text.
-    Prompt,
-    /// The text was said in the middle of the turn.
-    Steer,
 }
 
 /// The consequences of a worker's death for the last turn of its member.
@@ -81,7 +72,7 @@ impl LastTurn {
 
     fn after(before: Option<LastTurn>, entry: &TranscriptEntry) -> Option<LastTurn> {
         if let TranscriptText::TurnStarted { turn, task, work, texts } = &entry.what {
-            let said = |id: &TextId| SaidText { id: *id, part: TextPart::Prompt, state: ReceiptState::Accepted };
+            let said = |id: &TextId| SaidText { id: *id, role: TextRole::Prompt, state: ReceiptState::Accepted };
             return Some(LastTurn {
                 turn: *turn,
                 task: *task,
@@ -134,7 +125,7 @@ impl LastTurn {
     }
 
     fn steer(&mut self, id: TextId) {
-        self.texts.push(SaidText { id, part: TextPart::Steer, state: ReceiptState::Accepted });
+        self.texts.push(SaidText { id, role: TextRole::Steer, state: ReceiptState::Accepted });
     }
 
     /// Whether messages were said in the turn, of which some may be unread still.
@@ -195,9 +186,9 @@ impl LastTurn {
 
     /// The board tells what becomes of a task, and people who steer see its turn end.
     fn letter(&self, name: &MemberName, lost: &[(&SaidText, String)]) -> Option<LossLetter> {
-        let (_, why) = lost.iter().find(|(said, _)| self.task.is_none() && said.part == TextPart::Prompt)?;
+        let (_, why) = lost.iter().find(|(said, _)| self.task.is_none() && said.role == TextRole::Prompt)?;
         let turn = self.turn;
-        let steers = lost.iter().filter(|(said, _)| said.part == TextPart::Steer).count();
+        let steers = lost.iter().filter(|(said, _)| said.role == TextRole::Steer).count();
         let (mut text, again) = match self.is_sent() {
             true => {
                 let again = format!("To send it again: {}", send_again(name, &self.work));
@@ -226,7 +217,7 @@ impl LastTurn {
     }
 
     fn sent_text(&self) -> Option<&SaidText> {
-        let is_prompt = |said: &&SaidText| said.part == TextPart::Prompt;
+        let is_prompt = |said: &&SaidText| said.role == TextRole::Prompt;
         self.texts.iter().filter(is_prompt).find(|said| matches!(said.id, TextId::InTurn { number: 0, .. }))
     }
 

@@ -30,6 +30,15 @@ impl TextId {
     }
 }
 
+/// The part that a text has in its turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TextRole {
+    /// The turn begins with the text.
+    Prompt,
+    /// The text is said in the middle of the turn.
+    Steer,
+}
+
 /// A text that is no [`TextId`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} names no text: it is neither TURN.NUMBER, such as 3.0, nor the id of a message")]

@@ -6,14 +6,14 @@ use std::collections::VecDeque;
 use teamster_protocol::model::agent::preset::PromptKind;
 use teamster_protocol::model::id::{Address, MessageId};
 use teamster_protocol::model::mail::{Message, MessageBody, Urgency};
-use teamster_protocol::model::receipt::{ReceiptState, TextId};
+use teamster_protocol::model::receipt::{ReceiptState, TextId, TextRole};
 use teamster_protocol::model::roster::WorkerEnd;
 use teamster_protocol::model::shutdown::{
     ShutdownAnswer, ShutdownReply, ShutdownRequest, WhenBusy, WorkerBusy, verdict,
 };
 use teamster_protocol::model::task::TaskWork;
 
-use super::text::{TextRole, TextShown, WaitingText, joined};
+use super::text::{TextShown, WaitingText, joined};
 use super::turn::{SteerWay, TurnFor, TurnStop};
 use super::{
     AskRefused, BeforeClaim, CallId, HandedTexts, ShutdownApproval, SteerOf, WorkPhase, WorkerAction, WorkerAnswer,

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use teamster_protocol::model::agent::{AgentFault, TurnEnd};
 use teamster_protocol::model::id::{Address, MessageId};
 use teamster_protocol::model::notice::TranscriptText;
-use teamster_protocol::model::receipt::{ReceiptState, TextId};
+use teamster_protocol::model::receipt::{ReceiptState, TextId, TextRole};
 
 use super::{WorkPhase, WorkerAction, WorkerCore};
 
@@ -77,15 +77,6 @@ pub(super) struct HandedText {
     unacknowledged: Vec<MessageId>,
     /// Whether the agent was given a turn to take it from its queue.
     nudged: AgentNudged,
-}
-
-/// The part that a text plays for the agent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum TextRole {
-    /// The text begins a turn.
-    Prompt,
-    /// The text is said in the middle of a turn.
-    Steer,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use teamster_protocol::model::agent::preset::SteerAbility;
 use teamster_protocol::model::agent::{AgentFault, QuestionId, TurnEnd};
 use teamster_protocol::model::id::{Address, TaskId};
 use teamster_protocol::model::notice::TranscriptText;
-use teamster_protocol::model::receipt::{ReceiptState, TextId};
+use teamster_protocol::model::receipt::{ReceiptState, TextId, TextRole};
 use teamster_protocol::model::roster::WorkerEnd;
 use teamster_protocol::model::task::ReleaseWhy;
 use teamster_protocol::model::task::{CommandInput, TaskClaim, TaskWork, WorkKind};
@@ -13,7 +13,7 @@ use teamster_protocol::wire::api::PromptAnswer;
 
 use super::event::{AttemptEnd, CallId, ClaimedTask};
 use super::permission::OpenQuestion;
-use super::text::{TextRole, TextShown, TurnLimited, WaitingText};
+use super::text::{TextShown, TurnLimited, WaitingText};
 use super::{AskRefused, BeforeClaim, LeaveReason, WorkPhase, WorkerAction, WorkerAnswer, WorkerCore, ms};
 
 /// A running turn.

@@ -36,7 +36,7 @@ use self::start::{SessionWay, SessionWish, not_chosen, wishes};
 use self::turn::{AcpTurn, AskedUse};
 use self::wire::{PermissionOffer, PermissionRequested, PromptAnswered, SessionChoices, SessionUpdate, SessionUpdated};
 use super::lines::rpc::{METHOD_NOT_FOUND, RpcId, RpcMessage, RpcRefusal, RpcTalk, RpcVersion};
-use super::lines::{AgentDialect, DialectStep, NonsenseSaid};
+use super::lines::{AgentDialect, DialectStep, NonsenseSaid, receipt, tell};
 use super::title::one_line;
 use super::{AgentNews, AgentSteer};
 
@@ -390,14 +390,6 @@ impl AgentDialect for AcpDialect {
 /// nothing.
 fn never_a_command(text: String) -> String {
     if text.trim_start().starts_with('/') { format!("This is what you are to do:\n{text}") } else { text }
-}
-
-fn tell(news: AgentNews) -> DialectStep {
-    DialectStep::Tell(news)
-}
-
-fn receipt(text: TextId, state: ReceiptState) -> DialectStep {
-    tell(AgentNews::Receipt { text, state })
 }
 
 #[cfg(test)]

@@ -31,17 +31,17 @@ use serde_json::{Value, json};
 use teamster_protocol::model::agent::options::AgentLaunch;
 use teamster_protocol::model::agent::preset::{AgentAbilities, DriverKind, abilities_of};
 use teamster_protocol::model::agent::{
-    AgentSession, Permission, PermissionQuestion, QuestionId, SessionBegin, SessionId, ToolState,
+    AgentSession, Permission, PermissionQuestion, QuestionId, SessionBegin, SessionId,
 };
-use teamster_protocol::model::receipt::{ReceiptState, TextId};
+use teamster_protocol::model::receipt::{ReceiptState, TextId, TextRole};
 
 use self::end::ReachedLimit;
-use self::turn::{ClaudeTurn, TextRole};
+use self::turn::ClaudeTurn;
 use self::wire::{
     BlockDelta, ClaudeLine, ClaudeMessage, ClaudeResult, CommandState, ControlAnswer, ControlAsk, RateLimit,
     StreamEvent, SystemLine, ToolBlock,
 };
-use super::lines::{AgentDialect, DialectStep, NonsenseSaid};
+use super::lines::{AgentDialect, DialectStep, NonsenseSaid, receipt, tell};
 use super::title::{one_line, readable_args, tool_title};
 use super::{AgentNews, AgentSteer};
 
@@ -208,51 +208,32 @@ impl ClaudeDialect {
             return steps;
         }
         let Some(turn) = &mut self.turn else { return Vec::new() };
-        match event {
-            StreamEvent::ContentBlockDelta { delta: BlockDelta::TextDelta { text } } if !text.is_empty() => {
-                turn.ends_line = text.ends_with('\n');
-                vec![tell(AgentNews::Text(text))]
-            }
+        let told = match event {
+            StreamEvent::ContentBlockDelta { delta: BlockDelta::TextDelta { text } } => turn.narration.say(text),
             StreamEvent::ContentBlockDelta { delta: BlockDelta::ThinkingDelta { thinking } }
                 if !thinking.is_empty() =>
             {
-                vec![tell(AgentNews::Thought(thinking))]
+                Some(AgentNews::Thought(thinking))
             }
-            // What is said next stands on a line of its own.
-            StreamEvent::ContentBlockStop {} if !turn.ends_line => {
-                turn.ends_line = true;
-                vec![tell(AgentNews::Text("\n".to_owned()))]
-            }
-            StreamEvent::MessageDelta { usage } => vec![tell(AgentNews::Usage(turn.answer_ended(usage)))],
-            StreamEvent::MessageStart { .. }
-            | StreamEvent::ContentBlockDelta { .. }
-            | StreamEvent::ContentBlockStop {}
-            | StreamEvent::Other => Vec::new(),
-        }
+            StreamEvent::ContentBlockStop {} => turn.narration.end_answer(),
+            StreamEvent::MessageDelta { usage } => Some(AgentNews::Usage(turn.answer_ended(usage))),
+            StreamEvent::MessageStart { .. } | StreamEvent::ContentBlockDelta { .. } | StreamEvent::Other => None,
+        };
+        told.map(tell).into_iter().collect()
     }
 
     /// The tools of a message that is complete. Those of Claude's own helpers are told too: nothing else tells that Claude
     /// is at work while it waits for them.
     fn tools_used(&mut self, message: ClaudeMessage) -> Vec<DialectStep> {
         let Some(turn) = &mut self.turn else { return Vec::new() };
-        let mut steps = Vec::new();
-        for block in message.blocks() {
-            let (id, title, state) = match block {
-                ToolBlock::ToolUse { id, name, input } => {
-                    let title = title_of(&name, &input);
-                    turn.calls.insert(id.clone(), title.clone());
-                    (id, title, ToolState::Running)
-                }
-                ToolBlock::ToolResult { tool_use_id, is_error } => {
-                    let state = if is_error == Some(true) { ToolState::Failed } else { ToolState::Done };
-                    let Some(title) = turn.calls.remove(&tool_use_id) else { continue };
-                    (tool_use_id, title, state)
-                }
-                ToolBlock::Other => continue,
-            };
-            steps.push(tell(AgentNews::ToolCall { id, title, state }));
-        }
-        steps
+        let told = message.blocks().into_iter().filter_map(|block| match block {
+            ToolBlock::ToolUse { id, name, input } => Some(turn.narration.begin_call(id, title_of(&name, &input))),
+            ToolBlock::ToolResult { tool_use_id, is_error } => {
+                turn.narration.end_call(tool_use_id, is_error == Some(true), None)
+            }
+            ToolBlock::Other => None,
+        });
+        told.map(tell).collect()
     }
 
     fn limited(&mut self, limit: &RateLimit) {
@@ -439,14 +420,6 @@ fn session_rule(mut offer: Value) -> Option<Value> {
         offer["destination"] = json!("session");
         offer
     })
-}
-
-fn tell(news: AgentNews) -> DialectStep {
-    DialectStep::Tell(news)
-}
-
-fn receipt(text: TextId, state: ReceiptState) -> DialectStep {
-    tell(AgentNews::Receipt { text, state })
 }
 
 #[cfg(test)]

@@ -31,6 +31,7 @@ use tokio::sync::{mpsc, watch};
 
 use self::actor::LineActor;
 pub use self::dialect::{AgentDialect, DialectStep, NonsenseSaid};
+pub(super) use self::dialect::{receipt, tell};
 pub use self::read::LINE_BYTES_MAX;
 use super::{AgentNews, AgentPrompt, AgentSteer, Driver, DriverError, NEWS_QUEUE_MAX};
 

@@ -21,12 +21,13 @@ use teamster_protocol::model::agent::options::AgentLaunch;
 use teamster_protocol::model::agent::preset::{AgentAbilities, DriverKind, abilities_of};
 use teamster_protocol::model::agent::{
     AgentFault, AgentSession, Permission, PermissionQuestion, ProviderLimit, QuestionId, SessionBegin, SessionId,
-    TokenUsage, ToolState, TurnEnd,
+    TokenUsage, TurnEnd,
 };
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
 
 use self::wire::{AnswerPiece, PiLine, PiMessage, StopReason, UiRequest};
-use super::lines::{AgentDialect, DialectStep, NonsenseSaid};
+use super::lines::{AgentDialect, DialectStep, NonsenseSaid, receipt, tell};
+use super::narration::TurnNarration;
 use super::title::{one_line, tool_title};
 use super::{AgentNews, AgentSteer};
 
@@ -38,6 +39,7 @@ pub(super) struct PiDialect {
     /// The commands that were not answered, by their ids.
     unanswered: BTreeMap<String, PiCommand>,
     turn: Option<PiTurn>,
+    narration: TurnNarration,
     /// The conversation, until it was told. One without a message is on no disk, so no later life could go on with it.
     untold_session: Option<AgentSession>,
 }
@@ -70,10 +72,6 @@ struct PiTurn {
     last_answer: Option<LastAnswer>,
     /// Whether pi is to try again after an error.
     is_retrying: bool,
-    /// Whether the text said last ended a line.
-    ends_line: bool,
-    /// The titles of the tool calls that run, by their ids.
-    calls: BTreeMap<String, String>,
 }
 
 /// The end of an answer of the model.
@@ -170,23 +168,16 @@ impl PiDialect {
     }
 
     fn piece_said(&mut self, piece: AnswerPiece) -> Vec<DialectStep> {
-        let Some(turn) = &mut self.turn else { return Vec::new() };
-        match piece {
-            AnswerPiece::TextDelta { delta } if !delta.is_empty() => {
-                turn.ends_line = delta.ends_with('\n');
-                vec![tell(AgentNews::Text(delta))]
-            }
-            // What is said next is another answer, and stands on a line of its own.
-            AnswerPiece::TextEnd {} if !turn.ends_line => {
-                turn.ends_line = true;
-                vec![tell(AgentNews::Text("\n".to_owned()))]
-            }
-            AnswerPiece::ThinkingDelta { delta } if !delta.is_empty() => vec![tell(AgentNews::Thought(delta))],
-            AnswerPiece::TextDelta { .. }
-            | AnswerPiece::TextEnd {}
-            | AnswerPiece::ThinkingDelta { .. }
-            | AnswerPiece::Other => Vec::new(),
+        if self.turn.is_none() {
+            return Vec::new();
         }
+        let told = match piece {
+            AnswerPiece::TextDelta { delta } => self.narration.say(delta),
+            AnswerPiece::TextEnd {} => self.narration.end_answer(),
+            AnswerPiece::ThinkingDelta { delta } if !delta.is_empty() => Some(AgentNews::Thought(delta)),
+            AnswerPiece::ThinkingDelta { .. } | AnswerPiece::Other => None,
+        };
+        told.map(tell).into_iter().collect()
     }
 
     fn answer_ended(&mut self, message: PiMessage) -> Vec<DialectStep> {
@@ -282,6 +273,7 @@ impl AgentDialect for PiDialect {
     }
 
     fn prompt(&mut self, id: TextId, text: String) -> Vec<DialectStep> {
+        self.narration = TurnNarration::default();
         self.turn = Some(PiTurn {
             prompt: id,
             is_prompt_seen: false,
@@ -289,8 +281,6 @@ impl AgentDialect for PiDialect {
             usage: TokenUsage::default(),
             last_answer: None,
             is_retrying: false,
-            ends_line: true,
-            calls: BTreeMap::new(),
         });
         vec![self.command(PiCommand::Prompt(id), json!({"type": "prompt", "message": text}))]
     }
@@ -337,16 +327,10 @@ impl AgentDialect for PiDialect {
             PiLine::MessageUpdate { piece } => self.piece_said(piece),
             PiLine::MessageEnd { message } if message.is_of_assistant() => self.answer_ended(message),
             PiLine::ToolExecutionStart { call, tool, args } => {
-                let title = tool_title(&tool, &args);
-                if let Some(turn) = &mut self.turn {
-                    turn.calls.insert(call.clone(), title.clone());
-                }
-                vec![tell(AgentNews::ToolCall { id: call, title, state: ToolState::Running })]
+                vec![tell(self.narration.begin_call(call, tool_title(&tool, &args)))]
             }
             PiLine::ToolExecutionEnd { call, tool, is_error } => {
-                let state = if is_error { ToolState::Failed } else { ToolState::Done };
-                let title = self.turn.as_mut().and_then(|turn| turn.calls.remove(&call)).unwrap_or(tool);
-                vec![tell(AgentNews::ToolCall { id: call, title, state })]
+                self.narration.end_call(call, is_error, Some(tool)).map(tell).into_iter().collect()
             }
             PiLine::AutoRetryStart {} => {
                 if let Some(turn) = &mut self.turn {
@@ -385,14 +369,6 @@ impl AgentDialect for PiDialect {
 /// Whether the provider of the model has no room at the moment: an error that a later try may not meet.
 fn is_overload(error: &str) -> bool {
     ["429", "503", "529"].iter().any(|status| error.starts_with(status)) || error.contains("overloaded")
-}
-
-fn tell(news: AgentNews) -> DialectStep {
-    DialectStep::Tell(news)
-}
-
-fn receipt(text: TextId, state: ReceiptState) -> DialectStep {
-    tell(AgentNews::Receipt { text, state })
 }
 
 #[cfg(test)]

@@ -11,10 +11,10 @@ use teamster_protocol::model::agent::{AgentSession, ApprovalPolicy, SessionBegin
 
 use super::fault::{is_login_required, login_words, words_of};
 use super::wire::{AgentIntroduced, ChoiceWay, SessionChoice, SessionOpened};
-use super::{AcpDialect, AcpRequest, tell};
+use super::{AcpDialect, AcpRequest};
 use crate::driver::AgentNews;
 use crate::driver::lines::rpc::RpcRefusal;
-use crate::driver::lines::{DialectStep, NonsenseSaid};
+use crate::driver::lines::{DialectStep, NonsenseSaid, tell};
 
 /// The version of the protocol that is spoken here.
 const ACP_VERSION: u64 = 1;

@@ -1,7 +1,7 @@
 //! Lines that Claude Code 2.1.332 wrote, and what they mean.
 
 use teamster_protocol::model::agent::options::{AgentOptions, LaunchCommand};
-use teamster_protocol::model::agent::{AgentFault, ProviderLimit, TokenUsage, TurnEnd};
+use teamster_protocol::model::agent::{AgentFault, ProviderLimit, TokenUsage, ToolState, TurnEnd};
 
 use super::*;
 

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use teamster_protocol::model::agent::{AgentFault, ProviderLimit, TokenUsage, TurnEnd};
-use teamster_protocol::model::receipt::{ReceiptState, TextId};
+use teamster_protocol::model::receipt::{ReceiptState, TextId, TextRole};
 
 use super::end::{ProviderWords, end_of};
-use super::receipt;
 use super::wire::{ApiError, ClaudeResult, MessageUsage};
 use crate::driver::TextTail;
-use crate::driver::lines::DialectStep;
+use crate::driver::lines::{DialectStep, receipt};
+use crate::driver::narration::TurnNarration;
 
 /// The turn that runs.
 #[derive(Debug)]
@@ -20,10 +20,7 @@ pub(super) struct ClaudeTurn {
     pub(super) provider: ProviderWords,
     /// Whether it was interrupted.
     pub(super) is_stopping: bool,
-    /// Whether the text said last ended a line.
-    pub(super) ends_line: bool,
-    /// The titles of the tool calls that run, by their ids.
-    pub(super) calls: BTreeMap<String, String>,
+    pub(super) narration: TurnNarration,
     /// The cost of the answer that is being written, as its first piece told it.
     pub(super) answer: MessageUsage,
     /// The cost of the parts that have ended.
@@ -42,15 +39,6 @@ struct WrittenText {
     id: TextId,
     role: TextRole,
     reached: TextReached,
-}
-
-/// The part of a text in the turn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum TextRole {
-    /// The text begins the turn.
-    Prompt,
-    /// The text is said in the middle of the turn.
-    Steer,
 }
 
 /// How far a text has come, as far as Claude Code told.
@@ -83,8 +71,7 @@ impl ClaudeTurn {
             texts: BTreeMap::new(),
             provider: ProviderWords::default(),
             is_stopping: false,
-            ends_line: true,
-            calls: BTreeMap::new(),
+            narration: TurnNarration::default(),
             answer: MessageUsage::default(),
             settled: TokenUsage::default(),
             open: TokenUsage::default(),

@@ -2,7 +2,7 @@
 //! has to be ended. Whatever happens, a turn that began is told to have ended, and then the program to be gone.
 
 use std::io;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use teamster_protocol::host::process::exit::exit_words;
 use teamster_protocol::model::agent::{AgentExit, AgentFault, TurnEnd};
@@ -88,6 +88,14 @@ fn start_program(setup: &LineSetup, keeper: &mut CellKeeper) -> Result<StartedPr
     Ok(StartedProgram { program, lines: ProgramLines::new(read), input: ProgramInput::new(write) })
 }
 
+/// How the program ended, in a sentence.
+fn exit_sentence(exit: io::Result<ExitStatus>) -> String {
+    match exit {
+        Ok(status) => format!("the agent ended: {}", exit_words(status)),
+        Err(error) => format!("the agent ended, and its exit status can not be told: {error}"),
+    }
+}
+
 impl<D: AgentDialect> LineActor<D> {
     /// Starts the program.
     pub(super) fn start(
@@ -158,7 +166,7 @@ impl<D: AgentDialect> LineActor<D> {
             match self.next().await {
                 ActorInput::Line(Ok(Some(line))) => self.take_line(&line).await?,
                 ActorInput::Line(Ok(None)) => {
-                    return Ok(self.exit_words("the agent closed its standard output").await);
+                    return Ok(self.exit_or_closed("the agent closed its standard output").await);
                 }
                 ActorInput::Line(Err(error)) => return Ok(format!("cannot read what the agent says: {error}")),
                 ActorInput::Exit(words) => match self.take_last_lines().await {
@@ -166,7 +174,7 @@ impl<D: AgentDialect> LineActor<D> {
                     AfterExit::BegunAfresh => {}
                 },
                 ActorInput::InputClosed => match self.take_last_lines().await {
-                    AfterExit::Ended => return Ok(self.exit_words("the agent closed its standard input").await),
+                    AfterExit::Ended => return Ok(self.exit_or_closed("the agent closed its standard input").await),
                     AfterExit::BegunAfresh => {}
                 },
                 ActorInput::Order(order) => {
@@ -226,10 +234,7 @@ impl<D: AgentDialect> LineActor<D> {
             },
             line = self.lines.next() => ActorInput::Line(line),
             () = closed(&self.input) => ActorInput::InputClosed,
-            exit = self.keeper.exited(&mut self.program) => ActorInput::Exit(match exit {
-                Ok(status) => format!("the agent ended: {}", exit_words(status)),
-                Err(error) => format!("the agent ended, and its exit status can not be told: {error}"),
-            }),
+            exit = self.keeper.exited(&mut self.program) => ActorInput::Exit(exit_sentence(exit)),
             () = late(self.due) => ActorInput::Late,
         }
     }
@@ -346,13 +351,10 @@ impl<D: AgentDialect> LineActor<D> {
     }
 
     /// How the program ended that has closed one of its ends; it may be about to.
-    async fn exit_words(&mut self, closed: &str) -> String {
+    async fn exit_or_closed(&mut self, closed: &str) -> String {
         let until = Instant::now() + self.setup.term_grace;
         tokio::select! {
-            exit = self.keeper.exited(&mut self.program) => match exit {
-                Ok(status) => format!("the agent ended: {}", exit_words(status)),
-                Err(error) => format!("the agent ended, and its exit status can not be told: {error}"),
-            },
+            exit = self.keeper.exited(&mut self.program) => exit_sentence(exit),
             () = sleep_until(until) => closed.to_owned(),
         }
     }

@@ -3,7 +3,7 @@
 
 use teamster_protocol::model::agent::preset::AgentAbilities;
 use teamster_protocol::model::agent::{Permission, QuestionId};
-use teamster_protocol::model::receipt::TextId;
+use teamster_protocol::model::receipt::{ReceiptState, TextId};
 
 use crate::driver::{AgentNews, AgentSteer};
 
@@ -45,6 +45,16 @@ pub enum DialectStep {
     /// The conversation that the program was to go on with is gone: the program is to be started once more, for a new one.
     /// Allowed once, before the program is ready.
     BeginAfresh,
+}
+
+/// The step that tells the worker.
+pub(in crate::driver) fn tell(news: AgentNews) -> DialectStep {
+    DialectStep::Tell(news)
+}
+
+/// The step that tells the worker how far a text has come.
+pub(in crate::driver) fn receipt(text: TextId, state: ReceiptState) -> DialectStep {
+    tell(AgentNews::Receipt { text, state })
 }
 
 /// The program said what can not be dealt with, and has to be ended for it.

@@ -1,5 +1,7 @@
 //! Lines that pi 1.6.0 and 0.73.1 wrote, and what they mean.
 
+use teamster_protocol::model::agent::ToolState;
+
 use super::*;
 
 /// A dialect that has greeted, with a conversation of so many messages.
