@@ -1,7 +1,6 @@
 //! `agents`: which agents members may drive, and what `--agent NAME` comes to: a row of the catalogue or the user's own
 //! table, with the options that were given.
 
-use std::collections::BTreeMap;
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -184,13 +183,12 @@ pub struct AgentRow {
 /// Lists the agents, and asks each program for its version.
 pub async fn list_agents(session: &Session) -> Result<AgentList, OpsError> {
     session.authorize(Verb::Agents)?;
-    let mut known: BTreeMap<AgentName, usize> = BTreeMap::new();
     let mut names: Vec<AgentName> = Vec::new();
     let listed = PRESETS.iter().filter(|row| row.shown == PresetShown::Listed);
     let listed = listed.map(|row| row.name.parse().expect("names of the catalogue are good"));
     let described = session.config.agents.iter().map(|(name, _)| name.clone());
     for name in listed.chain(described) {
-        if known.insert(name.clone(), names.len()).is_none() {
+        if !names.contains(&name) {
             names.push(name);
         }
     }

@@ -20,7 +20,7 @@ use teamster_protocol::model::id::{AgentName, TeamName};
 use teamster_protocol::model::roster::{OnStall, StallPolicy};
 use teamster_protocol::model::task::NewTask;
 
-pub use agent::{APPROVALS, AgentSettings, ConfiguredCommand, DRIVERS};
+pub use agent::{AgentSettings, ConfiguredCommand, DRIVERS};
 pub use error::{ConfigError, ConfigFault, ConfigProblem};
 pub use file::{FileSettings, STEM_CHARS_MAX, TeamStem};
 pub use merge::{CommandLineSettings, ConfigFile, ConfigLayers};

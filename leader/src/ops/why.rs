@@ -106,7 +106,7 @@ pub async fn why(session: &Session, subject: WhySubject) -> Result<WhyAnswer, Op
     session.authorize(Verb::Why)?;
     let view = session.view()?;
     let leader = look_at_leader(&session.dir).await?;
-    let mut found = FoundTeam::look(&view)?;
+    let mut found = WhyFindings::look(&view)?;
     match subject {
         WhySubject::Task(id) => {
             let because = found.scene(&view).task(id, session.now_ms()).map_err(TeamError::from)?;
@@ -129,7 +129,7 @@ pub async fn why(session: &Session, subject: WhySubject) -> Result<WhyAnswer, Op
 /// The causes of the wait of a task, for somebody who goes on waiting for it: a member that is being started, or is about to
 /// be, counts as one that runs.
 pub(super) fn causes_of_task(session: &Session, view: &TeamView, id: TaskId) -> Result<Vec<CauseText>, OpsError> {
-    let mut found = FoundTeam::look(view)?;
+    let mut found = WhyFindings::look(view)?;
     let is_to_run = |presence: &MemberPresence| match presence {
         MemberPresence::Expected { .. } | MemberPresence::Left { then: AfterLeaving::Again { .. }, .. } => true,
         MemberPresence::Joined { .. } | MemberPresence::Left { .. } => false,
@@ -140,7 +140,7 @@ pub(super) fn causes_of_task(session: &Session, view: &TeamView, id: TaskId) -> 
 }
 
 /// The state of a team beside its board and its roster.
-struct FoundTeam {
+struct WhyFindings {
     running: BTreeSet<MemberName>,
     lock_lost: BTreeSet<MemberName>,
     turns: RunningTurns,
@@ -149,11 +149,11 @@ struct FoundTeam {
     lost_prompts: BTreeMap<MemberName, LostPrompt>,
 }
 
-impl FoundTeam {
-    fn look(view: &TeamView) -> Result<FoundTeam, OpsError> {
+impl WhyFindings {
+    fn look(view: &TeamView) -> Result<WhyFindings, OpsError> {
         let (running, lock_lost) = running(view)?;
         let turns = turns(view, &running);
-        Ok(FoundTeam {
+        Ok(WhyFindings {
             running,
             lock_lost,
             turns,
@@ -163,7 +163,7 @@ impl FoundTeam {
     }
 
     fn scene<'a>(&'a self, view: &'a TeamView) -> TeamScene<'a> {
-        let FoundTeam {
+        let WhyFindings {
             running,
             lock_lost,
             turns: RunningTurns { in_turn, quiet, unread: _ },

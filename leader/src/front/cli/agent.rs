@@ -2,7 +2,7 @@
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use teamster_protocol::model::agent::ApprovalPolicy;
-use teamster_protocol::model::agent::options::AgentOptions;
+use teamster_protocol::model::agent::options::{AgentOptions, is_variable_name};
 use teamster_protocol::model::id::AgentName;
 
 use crate::ops::agents::WantedAgent;
@@ -47,13 +47,8 @@ impl AgentArgs {
 }
 
 fn parse_variable(text: &str) -> Result<(String, String), String> {
-    let is_name = |name: &str| {
-        !name.is_empty()
-            && !name.starts_with(|c: char| c.is_ascii_digit())
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-    };
     match text.split_once('=') {
-        Some((name, value)) if is_name(name) => Ok((name.to_owned(), value.to_owned())),
+        Some((name, value)) if is_variable_name(name) => Ok((name.to_owned(), value.to_owned())),
         Some(_) | None => Err("write NAME=VALUE, with a NAME of letters, digits and _".to_owned()),
     }
 }

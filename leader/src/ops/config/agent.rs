@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use teamster_protocol::model::agent::ApprovalPolicy;
+use teamster_protocol::model::agent::options::is_variable_name;
+
 use super::PlacedValue;
 use super::error::{ConfigFault, ConfigProblems, ConfigReport};
 use super::value::{table, unknown_key, word};
@@ -10,8 +13,6 @@ use crate::ops::document::{DocumentEntry, DocumentFault, DocumentNode, DocumentV
 
 /// The drivers that an agent may be spoken to with.
 pub const DRIVERS: [&str; 7] = ["shell", "cmd", "acp", "pi", "claude", "codex", "llm"];
-/// The answers that an agent's questions for permission may be set to get.
-pub const APPROVALS: [&str; 3] = ["ask", "auto", "deny"];
 
 const KEYS: [&str; 6] = ["driver", "command", "env", "model", "effort", "approval"];
 
@@ -37,7 +38,7 @@ pub struct AgentSettings {
     pub model: Option<PlacedValue<String>>,
     /// How much it is to think, in the agent's words.
     pub effort: Option<PlacedValue<String>>,
-    /// The answer to its questions for permission: one of [`APPROVALS`].
+    /// The answer to its questions for permission: one of [`ApprovalPolicy::WORDS`].
     pub approval: Option<PlacedValue<String>>,
 }
 
@@ -58,7 +59,7 @@ pub(super) fn read(
             "env" => settings.env = env(node, problems).map(|value| PlacedValue { value, line: at }),
             "model" => settings.model = line("`model`", node, problems).map(placed),
             "effort" => settings.effort = line("`effort`", node, problems).map(placed),
-            "approval" => settings.approval = word("`approval`", node, &APPROVALS, problems).map(placed),
+            "approval" => settings.approval = word("`approval`", node, &ApprovalPolicy::WORDS, problems).map(placed),
             unknown => unknown_key(unknown, key_span, "[agent.NAME]", &KEYS, problems),
         }
     }
@@ -92,8 +93,7 @@ fn env(node: DocumentNode<'_>, problems: &mut ConfigProblems) -> Option<BTreeMap
     let entries = table("`env`", node, problems)?;
     let mut variables = BTreeMap::new();
     for DocumentEntry { key, key_span, node } in entries {
-        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        if key.is_empty() || !key.chars().all(is_name) || key.starts_with(|c: char| c.is_ascii_digit()) {
+        if !is_variable_name(&key) {
             problems.add(Some(key_span), || ConfigReport::of(ConfigFault::BadVariable { name: key.to_string() }));
             continue;
         }

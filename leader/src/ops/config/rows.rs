@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use serde_json::{Value, json};
+use teamster_protocol::model::agent::options::HIDDEN_VALUE;
 use teamster_protocol::model::id::{AgentName, TeamName};
 
 use super::merge::length_text;
@@ -61,8 +62,6 @@ pub enum OriginRow {
 
 /// The remark on a command that a repository's file would have started.
 const NOT_TRUSTED: &str = "not trusted, since a repository's file starts nothing by itself";
-/// The text in place of a value that is hidden.
-const HIDDEN: &str = "(hidden)";
 
 impl Config {
     /// Every setting, in the order of the sections. `root` and `team` are what came of the choices.
@@ -130,7 +129,7 @@ fn agent_rows(name: &AgentName, origin: &SettingOrigin, settings: &AgentSettings
         PlacedValue { value, line: placed.line }
     });
     let env = env.as_ref().map(|placed| {
-        let names = placed.value.keys().map(|name| (name.clone(), json!(HIDDEN)));
+        let names = placed.value.keys().map(|name| (name.clone(), json!(HIDDEN_VALUE)));
         PlacedValue { value: Value::Object(names.collect()), line: placed.line }
     });
     let keys = [

@@ -10,7 +10,7 @@ use super::preset::{AgentAbilities, AgentCommand, DriverKind, UnknownAgent, abil
 use crate::model::id::AgentName;
 
 /// The text in place of a value that is hidden.
-const HIDDEN_VALUE: &str = "(hidden)";
+pub const HIDDEN_VALUE: &str = "(hidden)";
 
 /// The options of one member's agent. What is not given is as the catalogue has it for the agent's name.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -66,6 +66,12 @@ pub enum LaunchCommand {
     Words(Vec<String>),
     /// The command line is the value of this variable in the worker's environment, its words parted by spaces.
     Variable(&'static str),
+}
+
+/// Whether a variable of an environment can have this name. The system takes more, and no shell could name those.
+pub fn is_variable_name(name: &str) -> bool {
+    let is_of_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    !name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit()) && name.chars().all(is_of_name)
 }
 
 impl AgentOptions {
