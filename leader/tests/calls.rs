@@ -12,7 +12,6 @@ use jsonrpsee::types::ErrorObjectOwned;
 use serde_json::{Value, json};
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::agent::TurnEnd;
-use teamster_protocol::model::board::AutoClaim;
 use teamster_protocol::model::id::{Address, MemberName, TaskId, TeamName};
 use teamster_protocol::model::limits::PROTOCOL_VERSION;
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
@@ -135,14 +134,7 @@ fn place() -> (TempDir, TeamDir) {
     let root = tempfile::tempdir().expect("a directory");
     let dir = TeamDir::new(root.path(), "crew".parse().expect("a name"));
     let mut team = Team::open(dir.clone(), Address::Lead, Durability::Process).expect("a team");
-    let spec = MemberSpec {
-        agent: "shell".parse().expect("a name"),
-        options: Default::default(),
-        role: None,
-        auto: AutoClaim::On,
-        workspace: Workspace::Shared { dir: PathBuf::from("/") },
-        stall: Default::default(),
-    };
+    let spec = MemberSpec::new("shell".parse().expect("a name"), Workspace::Shared { dir: PathBuf::from("/") });
     team.add_member("alice".parse().expect("a name"), spec).expect("it is written");
     (root, dir)
 }

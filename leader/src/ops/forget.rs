@@ -130,7 +130,6 @@ fn kept_by(name: &MemberName, obstacle: ForgetObstacle) -> OpsError {
 
 #[cfg(test)]
 mod tests {
-    use teamster_protocol::model::board::AutoClaim;
     use teamster_protocol::model::roster::{MemberSpec, TeamFact, WorkerEnd, Workspace};
     use teamster_protocol::model::task::{NewTask, TaskWork};
     use teamster_protocol::store::file::{FactOffset, FactStamp, LogFold};
@@ -146,14 +145,7 @@ mod tests {
     }
 
     fn roster(facts: impl IntoIterator<Item = TeamFact>) -> Roster {
-        let spec = MemberSpec {
-            agent: "shell".parse().unwrap(),
-            options: Default::default(),
-            role: None,
-            auto: AutoClaim::On,
-            workspace: Workspace::Shared { dir: "/".into() },
-            stall: Default::default(),
-        };
+        let spec = MemberSpec::new("shell".parse().unwrap(), Workspace::Shared { dir: "/".into() });
         let mut roster = Roster::default();
         let added = TeamFact::Added { name: alice(), spec };
         [added].into_iter().chain(facts).for_each(|fact| roster.apply(fact, &stamp()));

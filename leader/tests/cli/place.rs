@@ -13,7 +13,6 @@ use std::process::Stdio;
 
 use serde_json::Value;
 use teamster_protocol::host::team_dir::TeamDir;
-use teamster_protocol::model::board::AutoClaim;
 use teamster_protocol::model::id::Address;
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::id::TeamName;
@@ -126,14 +125,8 @@ impl Place {
     /// Puts a member on the roster, as its worker would.
     pub(crate) fn enroll(&self, name: &str) -> MemberName {
         let name: MemberName = name.parse().expect("a name");
-        let spec = MemberSpec {
-            agent: "shell".parse().expect("a name"),
-            options: Default::default(),
-            role: None,
-            auto: AutoClaim::On,
-            workspace: Workspace::Shared { dir: PathBuf::from("/src/tool") },
-            stall: Default::default(),
-        };
+        let spec =
+            MemberSpec::new("shell".parse().expect("a name"), Workspace::Shared { dir: PathBuf::from("/src/tool") });
         self.open(Address::Lead).add_member(name.clone(), spec).expect("it is written");
         name
     }

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::host::process::own_identity;
-use crate::model::board::AutoClaim;
 use crate::model::mail::{MailRefusal, Message, MessageBody, Urgency};
 use crate::model::roster::{StartedBy, WorkerEnd, WorkerProcess, Workspace};
 use crate::model::task::TaskStatus;
@@ -21,14 +20,7 @@ fn name(name: &str) -> MemberName {
 
 fn enroll(team: &mut Team, member: &str) {
     let workspace = Workspace::Shared { dir: "/".into() };
-    let spec = MemberSpec {
-        agent: "shell".parse().unwrap(),
-        options: Default::default(),
-        role: None,
-        auto: AutoClaim::On,
-        workspace,
-        stall: Default::default(),
-    };
+    let spec = MemberSpec::new("shell".parse().unwrap(), workspace);
     team.add_member(name(member), spec).unwrap();
 }
 

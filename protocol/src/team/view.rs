@@ -253,7 +253,7 @@ mod tests {
     use super::*;
     use crate::host::process::own_identity;
     use crate::model::agent::TurnEnd;
-    use crate::model::board::{AutoClaim, WaitingClaimant};
+    use crate::model::board::WaitingClaimant;
     use crate::model::notice::TranscriptText;
     use crate::model::roster::{MemberSpec, StartedBy, TeamFact, WorkerProcess, Workspace};
     use crate::model::task::TaskWork;
@@ -277,14 +277,7 @@ mod tests {
             let root = tempfile::tempdir().unwrap();
             let dir = TeamDir::new(root.path(), "t".parse().unwrap());
             let mut team = Team::open(dir.clone(), Ada::address(), Durability::Process).unwrap();
-            let spec = MemberSpec {
-                agent: "shell".parse().unwrap(),
-                options: Default::default(),
-                role: None,
-                auto: AutoClaim::On,
-                workspace: Workspace::Shared { dir: "/".into() },
-                stall: Default::default(),
-            };
+            let spec = MemberSpec::new("shell".parse().unwrap(), Workspace::Shared { dir: "/".into() });
             team.add_member(Ada::name(), spec).unwrap();
             let lives = PresenceLock::take(&dir.member_lock(&Ada::name()), NOW_MS).unwrap();
             let identity = own_identity().unwrap();

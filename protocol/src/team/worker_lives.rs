@@ -55,7 +55,6 @@ impl LocksSeen {
 mod tests {
     use super::*;
     use crate::host::process::own_identity;
-    use crate::model::board::AutoClaim;
     use crate::model::id::Address;
     use crate::model::roster::{MemberSpec, StartedBy, TeamFact, WorkerEnd, WorkerProcess, Workspace};
     use crate::store::file::Durability;
@@ -87,14 +86,7 @@ mod tests {
             let mut team = Team::open(dir.clone(), Address::Member(ada()), Durability::Process).unwrap();
             let workspace = Workspace::Shared { dir: "/".into() };
             let agent = "shell".parse().unwrap();
-            let spec = MemberSpec {
-                agent,
-                options: Default::default(),
-                role: None,
-                auto: AutoClaim::On,
-                workspace,
-                stall: Default::default(),
-            };
+            let spec = MemberSpec::new(agent, workspace);
             team.add_member(ada(), spec).unwrap();
             let lock = PresenceLock::take(&dir.member_lock(&ada()), 7).unwrap();
             team.enroll(joined()).unwrap();

@@ -5,7 +5,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use teamster_protocol::host::process;
 use teamster_tests::hermetic::Program;
-use teamster_tests::team::Team;
+use teamster_tests::team::{Running, Team};
 
 fn pid(team: &Team, member: &str) -> i32 {
     team.json(&format!("status {member}"))["pid"].as_i64().expect("it runs") as i32
@@ -51,18 +51,24 @@ fn only_letter(team: &Team) -> String {
     text.clone()
 }
 
+/// Kills alice's worker. Returns the events when the loss was told, and her next life is there, which knows what the one
+/// before it was at.
+fn kill_worker(team: &Team) -> Running {
+    let mut events = team.events();
+    events.until("\"kind\":\"joined\",\"data\":{\"name\":\"alice\"");
+    signal(pid(team, "alice"), Signal::SIGKILL);
+    events.until("is lost");
+    events.until("\"kind\":\"joined\",\"data\":{\"name\":\"alice\"");
+    events
+}
+
 #[test]
 fn the_lead_is_told_of_a_prompt_that_died_with_its_worker_and_can_send_it_again() {
     let team = Team::new();
     team.ok("spawn alice");
     team.ok("send alice --run echo begun; exec sleep 1000");
     team.until_said("alice", "begun");
-    let mut events = team.events();
-    events.until("\"kind\":\"joined\",\"data\":{\"name\":\"alice\"");
-    signal(pid(&team, "alice"), Signal::SIGKILL);
-    events.until("is lost");
-    // Its next life is there, and knows what the one before it was at.
-    events.until("\"kind\":\"joined\",\"data\":{\"name\":\"alice\"");
+    kill_worker(&team);
     assert_eq!(
         only_letter(&team),
         "The prompt of turn 1 is lost: its worker died: killed by SIGKILL\n\
@@ -134,11 +140,7 @@ fn the_lead_is_told_of_a_prompt_that_died_with_its_agent_or_the_worker_of_that()
     let team = team_of_talkers();
     team.ok_words(&["send", "alice", "say begun\nwait"]);
     team.until_said("alice", "begun");
-    let mut events = team.events();
-    events.until("\"kind\":\"joined\",\"data\":{\"name\":\"alice\"");
-    signal(pid(&team, "alice"), Signal::SIGKILL);
-    events.until("is lost");
-    events.until("\"kind\":\"joined\",\"data\":{\"name\":\"alice\"");
+    let mut events = kill_worker(&team);
     assert_eq!(
         only_letter(&team),
         "The prompt of turn 1 is lost: its worker died: killed by SIGKILL\n\

@@ -4,7 +4,6 @@ use std::io::Write;
 use std::process::Command;
 use std::time::Duration;
 
-use teamster_protocol::model::board::AutoClaim;
 use teamster_protocol::model::roster::{MemberSpec, TeamFact};
 use teamster_protocol::model::task::{NewTask, TaskWork};
 
@@ -52,14 +51,7 @@ impl Scene {
             base: made.tip.to_string(),
             repository: repository.common_dir().to_owned(),
         };
-        let spec = MemberSpec {
-            agent: "shell".parse().unwrap(),
-            options: Default::default(),
-            role: None,
-            auto: AutoClaim::On,
-            workspace,
-            stall: Default::default(),
-        };
+        let spec = MemberSpec::new("shell".parse().unwrap(), workspace);
         self.team.add_member(name, spec).unwrap();
         made.path
     }

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::host::team_dir::TeamDir;
-use crate::model::board::AutoClaim;
 use crate::model::id::MemberName;
 use crate::model::roster::{MemberSpec, Workspace};
 use crate::model::shutdown::WhenBusy;
@@ -179,14 +178,7 @@ fn the_sender_is_who_opened_the_handle_and_nobody_else() {
     let mut bob = team(&root, "bob");
     for name in ["alice", "bob"] {
         let (agent, workspace) = ("shell".parse().unwrap(), Workspace::Shared { dir: "/".into() });
-        let spec = MemberSpec {
-            agent,
-            options: Default::default(),
-            role: None,
-            auto: AutoClaim::On,
-            workspace,
-            stall: Default::default(),
-        };
+        let spec = MemberSpec::new(agent, workspace);
         bob.add_member(name.parse().unwrap(), spec).unwrap();
     }
     let forged = r#"{"to":"alice","text":"stop","urgency":"now","from":"lead","body":{"kind":"abort_request"}}"#;

@@ -133,6 +133,19 @@ pub struct MemberSpec {
 }
 
 impl MemberSpec {
+    /// A member with this agent and place, and everything else as it is where nothing is said: no role, open tasks are
+    /// taken, no options, and the usual answer to silence.
+    pub fn new(agent: AgentName, workspace: Workspace) -> MemberSpec {
+        MemberSpec {
+            agent,
+            options: AgentOptions::default(),
+            role: None,
+            auto: AutoClaim::On,
+            workspace,
+            stall: StallPolicy::default(),
+        }
+    }
+
     /// What a prompt is to its agent. Of an agent that this program does not know, nothing is ruled out.
     pub fn prompts(&self) -> PromptKind {
         self.options.abilities(&self.agent).map_or_else(PromptKind::default, |abilities| abilities.prompts)
