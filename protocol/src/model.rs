@@ -1,6 +1,7 @@
 //! The things in a team, and their rules. Nothing here reads a clock, a file or a process.
 
 pub mod agent;
+pub mod agent_form;
 pub mod board;
 pub mod id;
 pub mod kill_ladder;

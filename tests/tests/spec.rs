@@ -200,6 +200,7 @@ fn the_error_codes_are_those_of_the_program() {
 fn the_limits_are_those_of_the_program() {
     let values = [
         ("NAME_CHARS_MAX", count(limits::NAME_CHARS_MAX)),
+        ("AGENT_FORM_BYTES_MAX", bytes(limits::AGENT_FORM_BYTES_MAX as u64)),
         ("TASK_TEXT_BYTES_MAX", bytes(limits::TASK_TEXT_BYTES_MAX as u64)),
         ("MAIL_TEXT_BYTES_MAX", bytes(limits::MAIL_TEXT_BYTES_MAX as u64)),
         ("GIVEN_TEXT_BYTES_MAX", bytes(limits::GIVEN_TEXT_BYTES_MAX)),

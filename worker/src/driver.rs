@@ -4,7 +4,7 @@
 //! file or folder beneath this one, and nothing outside it knows how its agent is spoken to. The [`catalog`] makes a
 //! driver of an agent's name.
 //!
-//! An agent may outlive its turns: `shell` is a process for each turn, `script` is one process for all of them. Every
+//! An agent may outlive its turns: `shell` and `cmd` are a process for each turn, `script` is one process for all of them. Every
 //! text that goes to an agent has an id, and the driver tells by receipts how far it has come:
 //!
 //! - [`Driver::prompt`] and [`Driver::steer`] hand a text on, and the driver tells at once what it knows of it;
@@ -13,11 +13,13 @@
 mod acp;
 pub mod catalog;
 mod claude;
+mod cmd;
 mod error;
 pub mod lines;
 mod narration;
 mod news;
 mod pi;
+pub mod process;
 pub mod script;
 pub mod shell;
 mod tail;

@@ -13,6 +13,7 @@ use teamster_protocol::model::agent::options::{AgentOptions, LaunchCommand};
 use teamster_protocol::model::agent::preset::{
     AgentAbilities, AgentAbility, DriverKind, PRESETS, PresetShown, PromptKind, SteerAbility, preset,
 };
+use teamster_protocol::model::agent_form::split_words;
 use teamster_protocol::model::id::AgentName;
 use teamster_protocol::model::limits::pace::PROGRAM_ANSWER_WITHIN;
 use teamster_protocol::model::roster::MemberSpec;
@@ -72,10 +73,14 @@ impl WantedAgent {
             effort: given.effort.or(configured.effort),
             approval: given.approval.or(configured.approval),
         };
+        if options.driver == Some(DriverKind::Cmd) && (options.model.is_some() || options.effort.is_some()) {
+            let what = format!("{name} can not be told a model or an effort: nothing is known of its program");
+            return Err(OpsError::refused(what, "write them into its command, as arguments of its program"));
+        }
         if let Err(unknown) = options.launch(&name) {
             let (what, known) = split(&unknown.to_string());
             let hint = format!(
-                "{known}\nor describe your own in ~/.config/teamster/config.toml: [agent.{name}] with driver and command"
+                "{known} (teamster agents tells more)\nor describe your own in ~/.config/teamster/config.toml: [agent.{name}] with driver and command"
             );
             return Err(OpsError::refused(what, hint));
         }
@@ -96,6 +101,9 @@ impl ChosenAgent {
             what,
             match install {
                 Some(install) => format!("install it: {install}"),
+                None if self.name.form().is_some() => {
+                    "install it, or write the path of the program that is meant".to_owned()
+                }
                 None => "install it, or name the program that is meant in [agent.NAME] of your settings".to_owned(),
             },
         ))
@@ -110,7 +118,8 @@ fn split(text: &str) -> (String, String) {
 /// What the files of settings say of an agent. A repository's file starts nothing by itself: of it only the model and the
 /// effort are taken.
 fn configured(config: &Config, name: &AgentName) -> Result<AgentOptions, OpsError> {
-    let mut options = AgentOptions::default();
+    let mut options = AgentOptions::of_name(name);
+    options.command = resolved(options.command);
     let found = config.agents.iter().find(|(described, _)| described == name);
     for (origin, settings) in found.into_iter().flat_map(|(_, all)| all) {
         let AgentSettings { driver, command, env, model, effort, approval } = settings;
@@ -128,6 +137,13 @@ fn configured(config: &Config, name: &AgentName) -> Result<AgentOptions, OpsErro
         }
         if let Some(command) = command {
             options.command = match &command.value {
+                // Its words hold a text of somebody else, which no shell may see.
+                ConfiguredCommand::Line(line) if options.driver == Some(DriverKind::Cmd) => {
+                    split_words(line).map_err(|fault| {
+                        let what = format!("the command of agent {name} can not be read: {fault}");
+                        OpsError::refused(what, "write it as a list of words: command = [\"PROGRAM\", \"{}\"]")
+                    })?
+                }
                 ConfiguredCommand::Line(line) => vec!["sh".to_owned(), "-c".to_owned(), format!("exec {line}")],
                 ConfiguredCommand::Words(words) => words.clone(),
             };
@@ -140,6 +156,18 @@ fn configured(config: &Config, name: &AgentName) -> Result<AgentOptions, OpsErro
         }
     }
     Ok(options)
+}
+
+/// A command whose program is where the caller means it, who may stand elsewhere than the member will.
+fn resolved(mut command: Vec<String>) -> Vec<String> {
+    if let Some(program) = command.first_mut()
+        && program.contains('/')
+        && let Ok(path) = std::path::absolute(&*program)
+        && let Some(path) = path.to_str()
+    {
+        *program = path.to_owned();
+    }
+    command
 }
 
 /// The agents that there are.

@@ -158,12 +158,14 @@ impl<'a> RunOptions<'a> {
     /// Takes what was asked for, and where nothing was, what is configured.
     fn of(session: &Session, wanted: WantedRun, news: &'a dyn Fn(RunNews<'_>)) -> Result<RunOptions<'a>, OpsError> {
         let config = &session.config;
+        let agent = wanted.agent.choose(config)?;
+        agent.must_be_installed()?;
         Ok(RunOptions {
             dir: session.dir.clone(),
             settings: session.settings,
             leftover: wanted.leftover,
             workers: wanted.workers.or(config.workers.value).map(usize::from),
-            agent: wanted.agent.choose(config)?,
+            agent,
             workspace: wanted.workspace.request(session)?,
             stall: wanted.stall.stall(session),
             task_limits: config.task_limits(),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use ulid::Ulid;
 
+use crate::model::agent_form::{AgentForm, FormFault};
 use crate::model::limits::NAME_CHARS_MAX;
 
 /// The mailbox name of the leader; no member can have it.
@@ -26,6 +27,14 @@ pub enum BadName {
     /// A member's name of digits alone: commands that take either would take it for a task.
     #[error("{0:?} is not a member's name: a number means a task; use a letter too")]
     TaskLike(String),
+    /// A command in the name of an agent that can not be one.
+    #[error("{text:?} is not an agent: {fault}")]
+    AgentForm {
+        /// The name, shortened.
+        text: String,
+        /// The fault of the command.
+        fault: FormFault,
+    },
     /// The name of the leader's mailbox.
     #[error("\"lead\" is reserved for the leader")]
     Reserved,
@@ -151,6 +160,14 @@ fn check_member(text: &str) -> Result<(), BadName> {
     }
 }
 
+fn check_agent(text: &str) -> Result<(), BadName> {
+    match AgentForm::parse(text) {
+        None => check(text),
+        Some(Ok(_)) => Ok(()),
+        Some(Err(fault)) => Err(BadName::AgentForm { text: text.chars().take(60).collect(), fault }),
+    }
+}
+
 name!(
     /// A member of a team: 1 to 40 of `a-z`, `0-9` and `-`, never `lead`, no number, and not beginning with `-`.
     MemberName,
@@ -167,10 +184,18 @@ name!(
     check
 );
 name!(
-    /// The kind of agent a member drives, such as `shell`: 1 to 40 of `a-z`, `0-9` and `-`.
+    /// The kind of agent a member drives, such as `shell`: 1 to 40 of `a-z`, `0-9` and `-`, or a command in one of the
+    /// forms of [`AgentForm`].
     AgentName,
-    check
+    check_agent
 );
+
+impl AgentName {
+    /// The form of a name that brings a command; nothing for an ordinary name.
+    pub fn form(&self) -> Option<AgentForm> {
+        AgentForm::parse(self.as_str()).map(|form| form.expect("the name was checked"))
+    }
+}
 
 /// The owner of a mailbox, or the writer of a record: the leader (or a command that speaks for it) or a member.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -9,6 +9,8 @@ pub const PROTOCOL_VERSION: u32 = 1;
 
 /// Characters of a member, team, role or agent name.
 pub const NAME_CHARS_MAX: usize = 40;
+/// Bytes of the command in an agent's name that brings one, such as `cmd:claude -p {}`.
+pub const AGENT_FORM_BYTES_MAX: usize = 1000;
 /// Bytes of a task's text.
 pub const TASK_TEXT_BYTES_MAX: usize = 1 << 20;
 /// Bytes of a message's text.

@@ -7,6 +7,7 @@ mod bad_input;
 mod by_hand;
 mod callers;
 mod cleanup;
+mod command_agents;
 mod commands;
 mod ending;
 mod hanging;

@@ -12,10 +12,12 @@ use tokio::sync::mpsc;
 
 use super::acp::AcpDialect;
 use super::claude::{self, ClaudeDialect, ClaudeLife};
+use super::cmd::CommandProgram;
 use super::lines::{AgentDialect, LineDriver, LineSetup};
 use super::pi::{self, PiDialect};
+use super::process::{ProcessDriver, ProcessSetup};
 use super::script::ScriptDialect;
-use super::shell::{ShellDriver, ShellSetup};
+use super::shell::{ShellSetup, start_shell};
 use super::{AgentNews, Driver, DriverError};
 
 /// The setup that every agent is started with, whatever its driver.
@@ -39,8 +41,14 @@ pub fn start_driver(launch: AgentLaunch, setup: AgentSetup) -> Result<StartedDri
     env.extend(setup.env);
     match launch.driver {
         DriverKind::Shell => {
-            let (shell, news) = ShellDriver::start(ShellSetup { env, ..ShellSetup::new(setup.workspace) })?;
+            let (shell, news) = start_shell(ShellSetup { env, ..ShellSetup::new(setup.workspace) })?;
             Ok((Box::new(shell), news))
+        }
+        DriverKind::Cmd => {
+            let program = CommandProgram::new(command_line(&launch, Vec::new())?);
+            let process = ProcessSetup { env, ..ProcessSetup::new(setup.workspace) };
+            let (agent, news) = ProcessDriver::start(process, program)?;
+            Ok((Box::new(agent), news))
         }
         DriverKind::Script => {
             let command = command_line(&launch, Vec::new())?;

@@ -32,6 +32,19 @@ pub enum DriverError {
         /// The refused request, as a verb with its object.
         verb: &'static str,
     },
+    /// The text can not be handed over as an argument of a program.
+    #[error(
+        "cannot be prompted: {program} takes its prompt as an argument, and {bytes} bytes are more than the {bytes_max} \
+         that one may have"
+    )]
+    PromptTooLong {
+        /// The program.
+        program: String,
+        /// The length of the argument that the text would be.
+        bytes: usize,
+        /// The longest that is taken.
+        bytes_max: usize,
+    },
     /// The variable can not exist in an environment.
     #[error("cannot set environment variable {name:?}: no name is empty or holds '=', and no NUL is allowed")]
     BadVariable {
@@ -100,6 +113,7 @@ impl DriverError {
         match self {
             DriverError::NulInText { .. }
             | DriverError::BadVariable { .. }
+            | DriverError::PromptTooLong { .. }
             | DriverError::SteerTooLong { .. }
             | DriverError::SteersUnread
             | DriverError::NoInput

@@ -17,7 +17,7 @@ use teamster_protocol::model::task::{TaskWork, WorkKind};
 use tokio::sync::mpsc;
 
 use crate::driver::catalog::{AgentSetup, start_driver};
-use crate::driver::shell::{ShellDriver, ShellSetup};
+use crate::driver::shell::{ShellSetup, start_shell};
 use crate::driver::{AgentNews, AgentPrompt, AgentSteer, Driver, DriverError};
 
 /// A running agent.
@@ -127,7 +127,7 @@ impl RunningAgent {
         };
         if self.turn_of == TurnOf::Shell && self.shell.is_none() {
             let AgentSetup { workspace, env, .. } = self.setup.clone();
-            let (shell, news) = ShellDriver::start(ShellSetup { env, ..ShellSetup::new(workspace) })?;
+            let (shell, news) = start_shell(ShellSetup { env, ..ShellSetup::new(workspace) })?;
             self.shell = Some(DrivenAgent { driver: Box::new(shell), news: Some(news) });
         }
         // Set without a task too: the worker may itself have been started by a task of another one.

@@ -12,7 +12,7 @@ use teamster_protocol::host::signals::{EndSignal, EndSignals};
 use teamster_protocol::host::stderr_log;
 use teamster_protocol::host::team_dir::{TeamDir, default_root};
 use teamster_protocol::host::text_path::{NotTextPath, must_be_text};
-use teamster_protocol::model::agent::options::AgentLaunch;
+use teamster_protocol::model::agent::options::{AgentLaunch, AgentOptions};
 use teamster_protocol::model::agent::preset::UnknownAgent;
 use teamster_protocol::model::board::AutoClaim;
 use teamster_protocol::model::id::{Address, MemberName};
@@ -276,7 +276,7 @@ fn enroll(team: &mut Team, args: &WorkerArgs) -> Result<MemberSpec, StartError> 
     // Those of another agent say nothing about this one.
     let of_agent = known.as_ref().filter(|known| known.agent == agent);
     let spec = MemberSpec {
-        options: of_agent.map(|known| known.options.clone()).unwrap_or_default(),
+        options: of_agent.map_or_else(|| AgentOptions::of_name(&agent), |known| known.options.clone()),
         agent,
         role: args.role.clone().or(known.as_ref().and_then(|known| known.role.clone())),
         auto: match &known {

@@ -14,7 +14,8 @@ use nix::unistd::Pid;
 use teamster_protocol::model::agent::{AgentExit, TurnEnd};
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
 use teamster_protocol::model::task::{CommandInput, TaskWork};
-use teamster_worker::driver::shell::{ShellDriver, ShellSetup};
+use teamster_worker::driver::process::ProcessDriver;
+use teamster_worker::driver::shell::{ShellSetup, start_shell};
 use teamster_worker::driver::{AgentNews, AgentPrompt, AgentSteer, Driver, DriverError};
 use tokio::sync::mpsc;
 
@@ -41,7 +42,7 @@ pub(crate) fn apart(name: &str, body: impl Future<Output = ()>) {
 
 /// A driver and all that it has said so far.
 pub(crate) struct Agent {
-    pub(crate) shell: ShellDriver,
+    pub(crate) shell: ProcessDriver,
     pub(crate) news: mpsc::Receiver<AgentNews>,
     pub(crate) said: String,
     /// How far each text has come, but for the prompts.
@@ -79,7 +80,7 @@ pub(crate) async fn agent() -> Agent {
 }
 
 pub(crate) async fn agent_with(setup: ShellSetup) -> Agent {
-    let (shell, mut news) = ShellDriver::start(setup).unwrap();
+    let (shell, mut news) = start_shell(setup).unwrap();
     assert_eq!(news.recv().await, Some(AgentNews::Ready { session: None }));
     Agent { shell, news, said: String::new(), receipts: Vec::new(), steers: 0 }
 }

@@ -10,8 +10,9 @@ use crate::ops::agents::WantedAgent;
 /// The agent that members drive, and what it is told.
 #[derive(Debug, clap::Args)]
 pub struct AgentArgs {
-    /// The agent to drive, one of teamster agents [default: shell, unless configured otherwise]
-    #[arg(long)]
+    /// The agent to drive: one of teamster agents, 'acp:COMMAND ARGS' for a program that speaks the Agent Client Protocol, or
+    /// 'cmd:COMMAND {}' for one that takes one prompt and ends [default: shell, unless configured otherwise]
+    #[arg(long, value_name = "AGENT")]
     pub agent: Option<AgentName>,
     /// The model, in the agent's own words
     #[arg(long, value_name = "MODEL")]

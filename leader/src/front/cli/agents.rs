@@ -13,6 +13,13 @@ pub(super) async fn agents(context: &CliContext, AgentsArgs {}: AgentsArgs) -> R
     Ok(ExitStatus::Done)
 }
 
+/// The agents that need no row.
+const FORMS: &str = "
+
+any other program, with its arguments, quoted as for a shell (none runs it):
+  --agent 'acp:COMMAND ARGS'  speaks the Agent Client Protocol
+  --agent 'cmd:COMMAND {}'    runs once a prompt, its text for {} or as the last argument; its exit status decides";
+
 fn text(list: &AgentList, columns: usize) -> String {
     let mut table = TextTable::new([
         TableColumn::left("agent"),
@@ -24,6 +31,7 @@ fn text(list: &AgentList, columns: usize) -> String {
         table.row(cells(row));
     }
     let mut text = table.render(columns);
+    text.push_str(FORMS);
     let missing: Vec<String> = list
         .agents
         .iter()
@@ -105,6 +113,10 @@ mod tests {
         shell  built in  commands  steer
         pi     1.6.0     words     steer, resume, usage
         other  missing   words     steer, resume, usage
+
+        any other program, with its arguments, quoted as for a shell (none runs it):
+          --agent 'acp:COMMAND ARGS'  speaks the Agent Client Protocol
+          --agent 'cmd:COMMAND {}'    runs once a prompt, its text for {} or as the last argument; its exit status decides
 
         to install other: npm install -g other
         ");

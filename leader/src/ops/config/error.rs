@@ -68,6 +68,12 @@ pub enum ConfigFault {
     /// A repository that would move the root.
     #[error("`root` can not be set by a repository: it would decide where your teams are kept")]
     RootOfRepository,
+    /// A repository that would start a program of its choice.
+    #[error("`agent` can not be a command in a repository's file, which starts nothing by itself")]
+    CommandOfRepository,
+    /// A command where the name of an agent belongs.
+    #[error("a command is no name of an agent's table")]
+    CommandAsTable,
     /// A user's file that names the team of every repository.
     #[error("`name` can not be set for every repository: all of them would be one team")]
     NameOfUser,

@@ -146,7 +146,7 @@ impl ConfigReader<'_> {
                     settings.worktree = flag("`worktree`", node, problems).map(|value| PlacedValue { value, line: at });
                 }
                 "agent" => {
-                    let agent = named("`agent`", node, problems);
+                    let agent = self.run_agent(node, problems);
                     settings.agent = agent.map(|value| PlacedValue { value, line: at });
                 }
                 unknown => unknown_key(unknown, key_span, "[run]", &RUN_KEYS, problems),
@@ -205,13 +205,34 @@ impl ConfigReader<'_> {
     fn agents(&self, node: DocumentNode<'_>, settings: &mut FileSettings, problems: &mut ConfigProblems) {
         let Some(entries) = table("`agent`", node, problems) else { return };
         for DocumentEntry { key, key_span, node } in entries {
-            match key.parse() {
+            match key.parse::<AgentName>() {
+                Ok(name) if name.form().is_some() => problems.add(Some(key_span), || {
+                    ConfigReport::of(ConfigFault::CommandAsTable).hint(
+                        "give the agent a name, [agent.NAME], and write its driver and command on the lines below",
+                    )
+                }),
                 Ok(name) => settings.agents.push((name, agent::read(node, |node| self.line(node), problems))),
                 Err(why) => problems.add(Some(key_span), || {
                     ConfigReport::of(ConfigFault::BadName { field: "an agent", why })
                         .hint("an agent is written as [agent.NAME], and its keys on the lines below")
                 }),
             }
+        }
+    }
+
+    /// The agent of members: of a repository's file none that is a command, for that would start by itself.
+    fn run_agent(&self, node: DocumentNode<'_>, problems: &mut ConfigProblems) -> Option<AgentName> {
+        let span = node.span.clone();
+        let agent: AgentName = named("`agent`", node, problems)?;
+        match self.scope {
+            ConfigScope::Repository if agent.form().is_some() => {
+                problems.add(Some(span), || {
+                    ConfigReport::of(ConfigFault::CommandOfRepository)
+                        .hint("set it in your own config.toml, or use --agent")
+                });
+                None
+            }
+            ConfigScope::Repository | ConfigScope::User => Some(agent),
         }
     }
 

@@ -159,6 +159,33 @@ fn a_repository_moves_no_root_and_starts_nothing() {
 }
 
 #[test]
+fn a_command_as_an_agent_is_the_users_alone_and_no_table() {
+    let text = b"[run]\nagent = \"cmd:evil {}\"\n";
+    insta::assert_snapshot!(error(ConfigScope::Repository, text), @r#"
+    teamster.toml:2:9: `agent` can not be a command in a repository's file, which starts nothing by itself
+      2 | agent = "cmd:evil {}"
+        |         ^^^^^^^^^^^^^
+      hint: set it in your own config.toml, or use --agent
+    "#);
+    let layers = ConfigLayers {
+        user: Some(file(ConfigScope::User, std::str::from_utf8(text).expect("text"))),
+        ..ConfigLayers::default()
+    };
+    assert_eq!(layers.merge().agent.value.as_str(), "cmd:evil {}");
+    insta::assert_snapshot!(error(ConfigScope::User, b"[run]\nagent = \"cmd:a | b\"\n"), @r#"
+    teamster.toml:2:9: `agent`: "cmd:a | b" is not an agent: `|` is for a shell, and none runs it: quote it, or put the command into a script
+      2 | agent = "cmd:a | b"
+        |         ^^^^^^^^^^^
+    "#);
+    insta::assert_snapshot!(error(ConfigScope::User, b"[agent.\"acp:a\"]\nmodel = \"m\"\n"), @r#"
+    teamster.toml:1:8: a command is no name of an agent's table
+      1 | [agent."acp:a"]
+        |        ^^^^^^^
+      hint: give the agent a name, [agent.NAME], and write its driver and command on the lines below
+    "#);
+}
+
+#[test]
 fn one_name_for_every_repository_is_refused() {
     insta::assert_snapshot!(error(ConfigScope::User, b"[team]\nname = \"crew\"\n"), @r#"
     teamster.toml:2:8: `name` can not be set for every repository: all of them would be one team

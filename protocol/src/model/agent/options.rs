@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ApprovalPolicy;
 use super::preset::{AgentAbilities, AgentCommand, DriverKind, UnknownAgent, abilities_of, preset};
+use crate::model::agent_form::{AgentForm, FormKind};
 use crate::model::id::AgentName;
 
 /// The text in place of a value that is hidden.
@@ -75,6 +76,20 @@ pub fn is_variable_name(name: &str) -> bool {
 }
 
 impl AgentOptions {
+    /// The options that a name brings by itself: the driver and the command of one that is a command.
+    pub fn of_name(name: &AgentName) -> AgentOptions {
+        match name.form() {
+            Some(AgentForm { kind, command }) => {
+                let driver = match kind {
+                    FormKind::Acp => DriverKind::Acp,
+                    FormKind::Cmd => DriverKind::Cmd,
+                };
+                AgentOptions { driver: Some(driver), command, ..AgentOptions::default() }
+            }
+            None => AgentOptions::default(),
+        }
+    }
+
     /// Whether nothing is given.
     pub fn is_empty(&self) -> bool {
         *self == AgentOptions::default()
@@ -145,6 +160,16 @@ mod tests {
         assert_eq!(options.launch(&name("parrot")).unwrap().driver, DriverKind::Script);
         assert_eq!(options.abilities(&name("parrot")), Some(abilities_of(DriverKind::Script)));
         assert_eq!(AgentOptions::default().abilities(&name("parrot")), None);
+    }
+
+    #[test]
+    fn a_name_that_is_a_command_brings_its_driver_and_its_words() {
+        let agent = name("cmd:mine -p '{}'");
+        let options = AgentOptions::of_name(&agent);
+        let launch = options.launch(&agent).unwrap();
+        let command = ["mine", "-p", "{}"].map(str::to_owned).to_vec();
+        assert_eq!((launch.driver, launch.command), (DriverKind::Cmd, LaunchCommand::Words(command)));
+        assert!(AgentOptions::of_name(&name("pi")).is_empty());
     }
 
     #[test]

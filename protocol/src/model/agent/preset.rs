@@ -59,15 +59,18 @@ pub enum DriverKind {
     Claude,
     /// The `acp` driver: any agent that speaks the Agent Client Protocol.
     Acp,
+    /// The `cmd` driver: any program that takes one prompt and ends, run once for each.
+    Cmd,
 }
 
 impl DriverKind {
     /// Every driver that people may name, by the word for it.
-    pub const WORDS: [(&str, DriverKind); 4] = [
+    pub const WORDS: [(&str, DriverKind); 5] = [
         ("shell", DriverKind::Shell),
         ("pi", DriverKind::Pi),
         ("claude", DriverKind::Claude),
         ("acp", DriverKind::Acp),
+        ("cmd", DriverKind::Cmd),
     ];
 
     /// The driver of that word; nothing if people can name none so.
@@ -119,6 +122,16 @@ const ACP_ABILITIES: AgentAbilities = AgentAbilities {
     fork: AgentAbility::No,
     permissions: AgentAbility::Yes,
     usage: AgentAbility::Yes,
+};
+
+/// Abilities of programs that take one prompt and end: nothing is known of them but how they exit.
+const CMD_ABILITIES: AgentAbilities = AgentAbilities {
+    prompts: PromptKind::Conversation,
+    steering: SteerAbility::NextPrompt,
+    resume: AgentAbility::No,
+    fork: AgentAbility::No,
+    permissions: AgentAbility::No,
+    usage: AgentAbility::No,
 };
 
 /// Lets opencode ask before it changes a file or runs a command: by itself it asks for next to nothing. Put over the
@@ -241,7 +254,7 @@ pub const PRESETS: &[AgentPreset] = &[
 
 /// An agent name that is in no row of the catalogue.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no agent {name}\nknown agents: {}", listed())]
+#[error("there is no agent {name}\nknown agents: {}, acp:COMMAND, cmd:COMMAND", listed())]
 pub struct UnknownAgent {
     name: AgentName,
 }
@@ -256,10 +269,13 @@ pub fn preset(name: &AgentName) -> Result<&'static AgentPreset, UnknownAgent> {
 ///
 /// # Panics
 ///
-/// If no preset has that driver: each has one.
+/// If no preset has that driver: each has one but `cmd`, whose command is always the user's own.
 pub fn abilities_of(driver: DriverKind) -> AgentAbilities {
+    if driver == DriverKind::Cmd {
+        return CMD_ABILITIES;
+    }
     let row = PRESETS.iter().find(|preset| preset.driver == driver);
-    row.expect("every driver has a row in the table").abilities
+    row.expect("every driver but cmd has a row in the table").abilities
 }
 
 fn listed() -> String {
@@ -282,6 +298,9 @@ mod tests {
     #[test]
     fn an_unknown_agent_is_refused_with_those_that_people_may_choose() {
         let said = preset(&"parrot".parse().unwrap()).unwrap_err().to_string();
-        assert_eq!(said, "there is no agent parrot\nknown agents: shell, pi, claude, opencode, gemini, qwen, kimi");
+        assert_eq!(
+            said,
+            "there is no agent parrot\nknown agents: shell, pi, claude, opencode, gemini, qwen, kimi, acp:COMMAND, cmd:COMMAND"
+        );
     }
 }

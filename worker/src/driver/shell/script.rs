@@ -14,7 +14,7 @@ const VARIABLE: &str = "TEAMSTER_SCRIPT";
 /// The longest script that `execve(2)` takes in a variable, with its name and its NUL (`MAX_ARG_STRLEN`, 32 pages).
 const VARIABLE_BYTES_MAX: usize = 32 * 4096 - VARIABLE.len() - "=\0".len();
 
-/// A script on its way to a shell. Has to live until the shell has ended.
+/// A script on its way to a shell.
 pub(super) enum ShellScript {
     /// Lines, quotes and here-documents in it are the shell's to read, as in a file.
     Variable(String),
@@ -32,17 +32,19 @@ impl ShellScript {
         Ok(ShellScript::InMemory(file))
     }
 
-    /// Sets up `shell` so that it runs the script.
-    pub(super) fn give(&self, shell: &mut Command) {
+    /// Sets up `shell` so that it runs the script. The file that is returned has to stay open until the shell has ended.
+    pub(super) fn give(self, shell: &mut Command) -> Option<File> {
         shell.args(["-eu", "-c"]);
         match self {
             // In one line, so that the shell counts the lines of the script from 1.
             ShellScript::Variable(text) => {
                 shell.arg(format!("eval \"unset {VARIABLE}; ${VARIABLE}\"")).env(VARIABLE, text);
+                None
             }
             // By way of this process, as the descriptor is not for the command to inherit.
             ShellScript::InMemory(file) => {
                 shell.arg(format!(". /proc/{}/fd/{}", process::id(), file.as_raw_fd()));
+                Some(file)
             }
         }
     }

@@ -1,0 +1,77 @@
+//! Agents that are a command: `--agent 'cmd:COMMAND {}'` and `--agent 'acp:COMMAND'`.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+
+use teamster_tests::team::{Said, Team};
+
+/// A program in the repository that says its arguments, each in brackets.
+fn program(team: &Team, name: &str) {
+    let path = team.repository().join(name);
+    fs::write(&path, "#!/bin/sh\nprintf '[%s]' \"$@\"\n").unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+}
+
+fn run(team: &Team, words: &[&str]) -> Said {
+    let mut command = team.command("");
+    command.args(words);
+    team.start_command(command).ends()
+}
+
+#[test]
+fn a_program_of_the_users_is_a_member_from_the_command_line() {
+    let team = Team::new();
+    program(&team, "mine");
+    team.ok_words(&["spawn", "alice", "--agent", "cmd:./mine 'a b' {}", "--worktree"]);
+    team.ok("task add do it; rm *");
+    team.until_event("completed");
+    assert_eq!(team.task(1)["attempts"][0]["end"]["result"], "[a b][do it; rm *]", "it is found from a worktree too");
+    assert!(team.ok("status alice").contains("cmd:./mine 'a b' {}"));
+
+    team.ok("shutdown alice");
+    team.ok("spawn alice");
+    team.ok("task add again");
+    team.until_event("\"kind\":\"completed\",\"data\":{\"id\":2");
+    assert_eq!(team.task(2)["attempts"][0]["end"]["result"], "[a b][again]", "it keeps its agent");
+}
+
+#[test]
+fn what_can_not_be_a_command_is_refused_and_leaves_nobody() {
+    let team = Team::new();
+    for (agent, code, says) in [
+        ("cmd:no-such-program {}", 1, "the program of cmd:no-such-program {} is not there: no-such-program"),
+        ("acp:./nothing", 1, "is not there"),
+        ("cmd:echo {} | cat", 2, "`|` is for a shell, and none runs it"),
+        ("cmd:{}", 2, "{} stands for the prompt, which can not name the program"),
+        ("cmd:", 2, "no command follows"),
+        ("acp:'x", 2, "a ' has no end"),
+    ] {
+        let said = run(&team, &["spawn", "alice", "--agent", agent]);
+        assert_eq!(said.code, Some(code), "{agent}: {}", said.err);
+        assert!(said.err.contains(says), "{agent}: {}", said.err);
+        let plan = team.plan("[[task]]\nprompt = \"x\"\n");
+        let said = run(&team, &["run", &plan, "--agent", agent]);
+        assert_eq!(said.code, Some(code), "{agent}: {}", said.err);
+    }
+    let said = run(&team, &["spawn", "alice", "--agent", "cmd:echo {}", "--model", "m"]);
+    assert!(said.err.contains("can not be told a model"), "{}", said.err);
+    assert!(!team.dir().path().exists(), "nothing was made for it");
+    let said = run(&team, &["status", "alice"]);
+    assert_eq!(said.code, Some(1), "{}{}", said.out, said.err);
+}
+
+#[test]
+fn a_repository_brings_no_command() {
+    let team = Team::new();
+    fs::write(team.repository().join("teamster.toml"), "[run]\nagent = \"cmd:echo {}\"\n").unwrap();
+    let said = run(&team, &["spawn", "alice"]);
+    assert_eq!(said.code, Some(2), "{}", said.err);
+    assert!(said.err.contains("`agent` can not be a command in a repository's file"), "{}", said.err);
+}
+
+#[test]
+fn agents_tells_of_the_forms() {
+    let team = Team::new();
+    let said = team.ok("agents");
+    assert!(said.contains("'acp:COMMAND ARGS'") && said.contains("'cmd:COMMAND {}'"), "{said}");
+}
