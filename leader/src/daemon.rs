@@ -1,7 +1,6 @@
 //! The leader's process: one queue of events, the core that decides, and the actions carried out. Everything that
 //! waits runs as a task of its own and reports back as an `LeaderInput`.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,7 +8,6 @@ use teamster_protocol::host::clock::{self, new_message_id, now_ms};
 use teamster_protocol::host::complaints::Complaints;
 use teamster_protocol::host::crash::{self, point};
 use teamster_protocol::host::descriptors;
-use teamster_protocol::host::process::ProcessIdentity;
 use teamster_protocol::host::signals::{EndSignal, EndSignals};
 use teamster_protocol::model::id::{Address, MemberName};
 use teamster_protocol::model::limits::{LOG_LOCK_BY_FORCE, PROTOCOL_VERSION};
@@ -54,6 +52,7 @@ use answers::OpenAnswers;
 use shared::LeaderInput;
 use succession::begin_to_lead;
 use views::TaskViews;
+use workers::see_off_outer_half;
 
 /// Inputs that wait for the loop.
 const INPUTS_MAX: usize = 1024;
@@ -125,7 +124,6 @@ where
         answers: OpenAnswers::default(),
         day: clock::ClockChanges::watch(),
         complaints: Complaints::default(),
-        outer_halves: BTreeMap::new(),
         exit: None,
     };
     let signals = match signals {
@@ -205,8 +203,6 @@ struct LeaderDaemon<'a> {
     day: clock::ClockChanges,
     /// So that a poll does not repeat what is wrong with the files.
     complaints: Complaints,
-    /// The outer halves of workers that this leader did not launch, as far as they are in a cell.
-    outer_halves: BTreeMap<MemberName, ProcessIdentity>,
     /// Set once it is to end.
     exit: Option<LeaderEnd>,
 }
@@ -348,6 +344,9 @@ impl LeaderDaemon<'_> {
             LeaderAction::WriteFact { fact } => self.write_fact(fact),
             LeaderAction::Signal { name, signal } => self.signal(&name, signal),
             LeaderAction::Bury { name, leaving } => return self.bury(name, &leaving),
+            LeaderAction::SeeOff { outer_half } => {
+                tokio::spawn(see_off_outer_half(outer_half));
+            }
             LeaderAction::Adopt { name, process } => {
                 tokio::spawn(adopt::run(Arc::clone(&self.shared), name, process));
             }

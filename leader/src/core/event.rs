@@ -140,6 +140,9 @@ pub enum LeaderAction {
     /// Give back what it held and write its leaving down, unless it did that itself. Answered by [`LeaderEvent::Buried`] if that
     /// was done.
     Bury { name: MemberName, leaving: MemberLeaving },
+    /// See to the outer half of a dead worker's cell that this leader did not launch: it may be stopped, and then does not
+    /// end by itself.
+    SeeOff { outer_half: ProcessIdentity },
     /// Link to a worker that this leader did not launch; [`LeaderEvent::Linked`] or [`LeaderEvent::LinkLost`] follows.
     Adopt { name: MemberName, process: ProcessIdentity },
     /// Read the roster and look at the locks; answered by [`LeaderEvent::RosterSeen`], unless they can not be read.

@@ -14,6 +14,33 @@ pub struct MemberLeaving {
     pub again_ms: Option<u64>,
 }
 
+/// The state of a dead member's lock, as the leader finds it that is to bury the member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BurialLock<'a> {
+    /// The leader holds the lock.
+    Taken,
+    /// Another process holds the lock.
+    Held {
+        /// The process, if it has written itself into the lock.
+        by: Option<&'a ProcessIdentity>,
+    },
+    /// Nobody can take the lock yet: the dead worker is still ending, or its lock is elsewhere.
+    Dying,
+}
+
+/// The next step of a burial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BurialStep {
+    /// Give back what the member held, then write its leaving down. The burial is done.
+    Bury,
+    /// Write the leaving down if the roster's last worker is dead, and try the burial again later.
+    WriteLeaving,
+    /// Try the burial again later.
+    Wait,
+    /// Nothing is left to do: the next worker does it.
+    Leave,
+}
+
 impl MemberLeaving {
     /// The leaving of a member that is not started again.
     pub(super) fn for_good(how: WorkerEnd) -> MemberLeaving {
@@ -27,6 +54,24 @@ impl MemberLeaving {
                 Some(reason)
             }
             WorkerEnd::Shutdown | WorkerEnd::Terminated | WorkerEnd::LeaderGone => None,
+        }
+    }
+
+    /// The step to take for the burial of that member, by its lock and by what the roster says last of it.
+    pub fn burial_step(&self, lock: &BurialLock<'_>, presence: Option<&MemberPresence>) -> BurialStep {
+        let joined = match presence {
+            Some(MemberPresence::Joined { process, .. }) => Some(&process.identity),
+            Some(MemberPresence::Expected { .. } | MemberPresence::Left { .. }) | None => None,
+        };
+        match lock {
+            BurialLock::Taken => BurialStep::Bury,
+            // The next worker was started by hand, and gives back itself what the former one held.
+            BurialLock::Held { by: Some(holder) } if joined == Some(*holder) => BurialStep::Leave,
+            // Another process gives the member's tasks back, or starts the next worker. The consequence is this leader's to
+            // write all the same.
+            BurialLock::Held { .. } => BurialStep::WriteLeaving,
+            // The process that was started for the worker has ended, and the worker itself not yet.
+            BurialLock::Dying => BurialStep::Wait,
         }
     }
 

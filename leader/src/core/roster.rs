@@ -120,15 +120,24 @@ impl LeaderCore {
                 }
             }
             (known, MemberPresence::Joined { process, .. }, LockSeen::Held) => {
-                if let KnownAs::Found(..) = known {
+                if let KnownAs::Found(former, _) = known {
                     // One ended and another began between two looks: what was asked of the first is over.
+                    self.see_off(former);
                     self.exited(now_ms, name.clone(), vanished());
                 }
                 self.find_worker(now_ms, name, process, is_dismissed);
             }
             (KnownAs::Found(..), MemberPresence::Left { .. }, LockSeen::Held) => return MemberSighting::Unsettled,
-            (KnownAs::Found(..), MemberPresence::Left { how, .. }, LockSeen::Free) => self.exited(now_ms, name, how),
-            (KnownAs::Found(..), MemberPresence::Joined { .. } | MemberPresence::Expected { .. }, LockSeen::Free) => {
+            (KnownAs::Found(former, _), MemberPresence::Left { how, .. }, LockSeen::Free) => {
+                self.see_off(former);
+                self.exited(now_ms, name, how);
+            }
+            (
+                KnownAs::Found(former, _),
+                MemberPresence::Joined { .. } | MemberPresence::Expected { .. },
+                LockSeen::Free,
+            ) => {
+                self.see_off(former);
                 self.exited(now_ms, name, vanished());
             }
             // How it left is being written down.
@@ -139,7 +148,9 @@ impl LeaderCore {
                 AfterLeaving::Again { at_ms } => self.find_restarting(now_ms, name, how, at_ms),
             },
             (KnownAs::Nobody, MemberPresence::Joined { process, .. }, LockSeen::Free) => {
-                match process.started_by {
+                let started_by = process.started_by;
+                self.see_off(process);
+                match started_by {
                     StartedBy::Leader if !is_dismissed => self.find_dead(now_ms, name, vanished()),
                     // No leader starts it again: it was started by hand, or dismissed.
                     StartedBy::Leader | StartedBy::Hand => self.bury_for_good(&name, vanished()),
@@ -229,6 +240,13 @@ impl LeaderCore {
 
     fn link_mut(&mut self, name: &MemberName, process: &ProcessIdentity) -> Option<&mut FoundLink> {
         self.members.get_mut(name)?.worker_mut()?.link_to(process)
+    }
+
+    /// A worker is dead that this leader did not launch. The outer half of its cell ends by itself, unless it is stopped.
+    fn see_off(&mut self, dead: WorkerProcess) {
+        if let Some(outer_half) = dead.outer_half {
+            self.act(LeaderAction::SeeOff { outer_half });
+        }
     }
 
     /// The member is dead, and no successor follows by itself.

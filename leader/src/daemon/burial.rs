@@ -6,19 +6,12 @@ use teamster_protocol::host::crash::point;
 use teamster_protocol::host::process::ProcessIdentity;
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::limits::{LOG_LOCK_BY_FORCE, LOG_LOCK_WITHIN};
-use teamster_protocol::model::roster::{MemberPresence, TeamFact};
+use teamster_protocol::model::roster::TeamFact;
 use teamster_protocol::store::presence::LockError;
-use teamster_protocol::team::{Team, TeamError};
+use teamster_protocol::team::TeamError;
 
 use super::{LeaderDaemon, end_orphans};
-use crate::core::{LeaderEvent, MemberLeaving, fact_if_news};
-
-/// The outcome of writing down that a member left.
-enum BurialOutcome {
-    Done,
-    /// The member's lock could not be taken at the moment.
-    LockHeld,
-}
+use crate::core::{BurialLock, BurialStep, LeaderEvent, MemberLeaving, fact_if_news};
 
 impl LeaderDaemon<'_> {
     /// Ends what the worker left behind, and writes its leaving down.
@@ -29,8 +22,8 @@ impl LeaderDaemon<'_> {
             drop(ending);
         });
         match self.write_leaving(&name, leaving) {
-            Ok(BurialOutcome::Done) => Some(LeaderEvent::Buried { name }),
-            Ok(BurialOutcome::LockHeld) => None,
+            Ok(BurialStep::Bury | BurialStep::Leave) => Some(LeaderEvent::Buried { name }),
+            Ok(BurialStep::WriteLeaving | BurialStep::Wait) => None,
             Err(error) => {
                 tracing::error!(%name, "cannot bury its worker, trying again: {error}");
                 None
@@ -38,36 +31,40 @@ impl LeaderDaemon<'_> {
         }
     }
 
-    fn write_leaving(&self, name: &MemberName, leaving: &MemberLeaving) -> Result<BurialOutcome, TeamError> {
+    /// Takes the step of the burial that the core decides on, and returns it.
+    fn write_leaving(&self, name: &MemberName, leaving: &MemberLeaving) -> Result<BurialStep, TeamError> {
         if self.is_displaced() {
-            return Ok(BurialOutcome::Done);
+            return Ok(BurialStep::Leave);
         }
         let mut team = self.shared.team();
         let lock = match team.take_lock_of_dead(name) {
-            Ok(lock) => lock,
-            // The next one was started by hand, and gives back itself what its former life held.
-            Err(TeamError::Lock(LockError::Held { holder: Some(holder), .. }))
-                if joined(&team, name) == Some(&holder.process) =>
-            {
-                return Ok(BurialOutcome::Done);
-            }
-            // Another process gives the member's tasks back, or starts the next worker. The consequence is this
-            // leader's to write all the same.
-            Err(TeamError::Lock(LockError::Held { .. })) => {
-                team.enroll_if(|roster| leaving.fact_of_the_dead(name, roster, ProcessIdentity::exists))?;
-                return Ok(BurialOutcome::LockHeld);
-            }
-            // The process that was started for it has ended, and the worker itself not yet.
-            Err(TeamError::Lock(LockError::Astray { .. } | LockError::Dying { .. })) => {
-                return Ok(BurialOutcome::LockHeld);
-            }
+            Ok(lock) => Ok(lock),
+            Err(TeamError::Lock(
+                held @ (LockError::Held { .. } | LockError::Astray { .. } | LockError::Dying { .. }),
+            )) => Err(held),
             Err(error) => return Err(error),
         };
-        point("about to bury");
-        team.bury(name, leaving.cause_of_death(), &lock)?;
-        point("buried, leaving not written");
-        team.enroll_if(|roster| leaving.fact_if_news(name, roster))?;
-        Ok(BurialOutcome::Done)
+        let seen = match &lock {
+            Ok(_) => BurialLock::Taken,
+            Err(LockError::Held { holder, .. }) => {
+                BurialLock::Held { by: holder.as_ref().map(|holder| &holder.process) }
+            }
+            Err(_) => BurialLock::Dying,
+        };
+        let step = leaving.burial_step(&seen, team.roster().member(name).ok().map(|member| &member.presence));
+        match (step, &lock) {
+            (BurialStep::Bury, Ok(lock)) => {
+                point("about to bury");
+                team.bury(name, leaving.cause_of_death(), lock)?;
+                point("buried, leaving not written");
+                team.enroll_if(|roster| leaving.fact_if_news(name, roster))?;
+            }
+            (BurialStep::WriteLeaving, _) => {
+                team.enroll_if(|roster| leaving.fact_of_the_dead(name, roster, ProcessIdentity::exists))?;
+            }
+            (BurialStep::Bury | BurialStep::Wait | BurialStep::Leave, _) => {}
+        }
+        Ok(step)
     }
 
     /// Writes a fact about a worker that runs onto the roster, if it is news there.
@@ -100,13 +97,5 @@ impl LeaderDaemon<'_> {
         }
         drop(team);
         point("dismissed, not told");
-    }
-}
-
-/// The process that joined last as this member.
-fn joined<'a>(team: &'a Team, name: &MemberName) -> Option<&'a ProcessIdentity> {
-    match &team.roster().member(name).ok()?.presence {
-        MemberPresence::Joined { process, .. } => Some(&process.identity),
-        MemberPresence::Expected { .. } | MemberPresence::Left { .. } => None,
     }
 }

@@ -1,14 +1,12 @@
 //! The facts that the core decides on about members: what the roster says of each, and what its lock tells.
 
-use teamster_protocol::host::process::ProcessIdentity;
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::limits::pace::LINK_WITHIN;
-use teamster_protocol::model::roster::{MemberPresence, WorkerEnd};
+use teamster_protocol::model::roster::WorkerEnd;
 use teamster_protocol::store::presence::WorkerLife;
 use teamster_protocol::team::{LocksSeen, TeamError};
 use tokio::time::{Instant, timeout_at};
 
-use super::workers::see_off_outer_half;
 use super::{LeaderDaemon, escaped};
 use crate::core::{LeaderEvent, LockSeen, MemberSeen, RosterLook, how_it_left};
 
@@ -77,7 +75,7 @@ impl LeaderDaemon<'_> {
         team.refresh(|_| ())?;
         let locks = LocksSeen::look(&self.shared.dir, team.roster(), |name| !self.core.is_child(name));
         team.refresh(|_| ())?;
-        let (mut seen, mut unseen, mut over) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut seen, mut unseen) = (Vec::new(), Vec::new());
         // A member that is left out has joined or left meanwhile: that change of the roster leads to another look.
         for (name, life) in locks.confirm(team.roster()) {
             let Ok(member) = team.roster().member(&name) else { continue };
@@ -91,25 +89,9 @@ impl LeaderDaemon<'_> {
                     continue;
                 }
             };
-            let outer_half = match (&member.presence, lock) {
-                (MemberPresence::Joined { process, .. }, LockSeen::Held) => process.outer_half.clone(),
-                (MemberPresence::Joined { process, .. }, LockSeen::Free) => {
-                    over.extend(process.outer_half.clone());
-                    None
-                }
-                (MemberPresence::Expected { .. } | MemberPresence::Left { .. }, _) => None,
-            };
-            let before = match &outer_half {
-                Some(outer_half) => self.outer_halves.insert(name.clone(), outer_half.clone()),
-                None => self.outer_halves.remove(&name),
-            };
-            over.extend(before.filter(|before| Some(before) != outer_half.as_ref()));
             seen.push(MemberSeen::new(name, member, lock));
         }
         drop(team);
-        for outer_half in over.into_iter().filter(ProcessIdentity::runs) {
-            tokio::spawn(see_off_outer_half(outer_half));
-        }
         let unseen = unseen.join("; ");
         if unseen.is_empty() {
             self.complaints.over(LOCKS);

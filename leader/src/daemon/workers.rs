@@ -119,6 +119,9 @@ struct WorkerHalves {
 /// this leader did not launch is no child of it, so nothing tells of that end. As for a child this is no kill ladder: nothing
 /// is left there to be asked.
 pub(super) async fn see_off_outer_half(outer: ProcessIdentity) {
+    if !outer.runs() {
+        return;
+    }
     for (signal, limit) in [(signal::Signal::SIGCONT, TERM_GRACE), (signal::Signal::SIGKILL, KILL_GRACE)] {
         if let Err(error) = outer.signal(signal) {
             tracing::warn!(pid = outer.pid, "cannot send {signal} to the outer half of a dead worker: {error}");

@@ -159,11 +159,12 @@ impl Sim {
         let name = self.members[self.world.chance.index(self.members.len())].who.name.clone();
         let when_busy = *self.world.chance.pick(&[WhenBusy::Refuse, WhenBusy::Finish]);
         let reason = "it is late".to_owned();
-        match self.world.chance.below(12) {
+        match self.world.chance.below(13) {
             0..=6 => self.lead.ask(&mut self.world, LeadAsk::Shutdown { name: Some(name), reason, when_busy }),
             7 | 8 => self.lead.ask(&mut self.world, LeadAsk::Shutdown { name: None, reason, when_busy }),
             9 => self.lead.ask(&mut self.world, LeadAsk::Kill { name }),
             10 => self.lead.ask(&mut self.world, LeadAsk::Down { how: TeamEnding::Gently }),
+            11 => self.lead.ask(&mut self.world, LeadAsk::HandOver),
             _ => self.lead.interrupt(),
         }
     }

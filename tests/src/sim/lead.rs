@@ -4,13 +4,14 @@ use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
 
 use teamster_leader::core::{
-    AskId, DeadBefore, LeaderAction, LeaderAsk, LeaderCore, LeaderEvent, LockSeen, MemberLeaving, MemberSeen,
-    RosterLook, Signal, StartFault, WorkSeen, fact_if_news, how_it_left,
+    AskId, BurialLock, BurialStep, DeadBefore, LeaderAction, LeaderAsk, LeaderCore, LeaderEvent, LockSeen,
+    MemberLeaving, MemberSeen, RosterLook, Signal, StartFault, WorkSeen, fact_if_news, how_it_left,
 };
+use teamster_protocol::host::process::ProcessIdentity;
 use teamster_protocol::model::id::{Address, MemberName};
 use teamster_protocol::model::limits::{ANSWER_WITHIN, SLOW_POLL};
 use teamster_protocol::model::mail::{MessageBody, Urgency};
-use teamster_protocol::model::roster::{MemberPresence, StartedBy, TeamFact, WorkerEnd, Workspace};
+use teamster_protocol::model::roster::{StartedBy, TeamFact, WorkerEnd, Workspace};
 use teamster_protocol::model::shutdown::ShutdownRequest;
 
 use super::member::{self, Member};
@@ -273,7 +274,16 @@ impl Lead {
                 }
             }
             LeaderAction::Report { .. } => {}
-            LeaderAction::HandOver => unreachable!("nobody asks for it"),
+            // The calls that are still open are lost with it, as they are with a leader that dies.
+            LeaderAction::HandOver => self.die(world, members),
+            LeaderAction::SeeOff { outer_half } => {
+                let lives = |member: &Member| {
+                    member.worker.as_ref().is_some_and(|worker| worker.process.outer_half.as_ref() == Some(&outer_half))
+                };
+                if members.iter().any(lives) {
+                    world.oracle.broke(format!("the outer half {} of a worker that lives is seen off", outer_half.pid));
+                }
+            }
             LeaderAction::Exit => {
                 if !self.open.is_empty() {
                     world.oracle.broke(format!("the leader ends and owes answers to {:?}", self.open));
@@ -335,29 +345,30 @@ impl Lead {
     }
 }
 
-/// As the daemon buries: with the member's lock, or by what is known without it. Whether that was done.
+/// Takes the step of a burial that the core decides on. Whether the burial is done.
 fn bury(world: &mut World, member: &Member, leaving: &MemberLeaving) -> bool {
     let name = &member.who.name;
-    if let Some(worker) = &member.worker {
-        let joined = match world.roster.member(name).map(|member| &member.presence) {
-            Ok(MemberPresence::Joined { process, .. }) => Some(process.identity.clone()),
-            Ok(MemberPresence::Expected { .. } | MemberPresence::Left { .. }) | Err(_) => None,
-        };
-        if joined.as_ref() == Some(&worker.process.identity) {
-            return true;
+    let holder = member.worker.as_ref().map(|worker| &worker.process.identity);
+    let lock = match holder {
+        Some(holder) => BurialLock::Held { by: Some(holder) },
+        None => BurialLock::Taken,
+    };
+    let step = leaving.burial_step(&lock, world.roster.member(name).ok().map(|member| &member.presence));
+    match step {
+        BurialStep::Leave => true,
+        BurialStep::Wait => false,
+        BurialStep::WriteLeaving => {
+            let exists = |process: &ProcessIdentity| Some(process) == holder;
+            if let Some(fact) = leaving.fact_of_the_dead(name, &world.roster, exists) {
+                let _ = world.enroll("lead", fact);
+            }
+            false
         }
-        if let Some(fact) = leaving.fact_of_the_dead(name, &world.roster, |process| *process == worker.process.identity)
-        {
-            let _ = world.enroll("lead", fact);
-        }
-        return false;
-    }
-    if world.bury(name, "lead").is_err() {
-        return false;
-    }
-    match leaving.fact_if_news(name, &world.roster) {
-        Some(fact) => world.enroll("lead", fact).is_ok(),
-        None => true,
+        BurialStep::Bury if world.bury(name, "lead").is_err() => false,
+        BurialStep::Bury => match leaving.fact_if_news(name, &world.roster) {
+            Some(fact) => world.enroll("lead", fact).is_ok(),
+            None => true,
+        },
     }
 }
 

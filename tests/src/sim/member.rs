@@ -20,6 +20,9 @@ use super::world::{Due, World};
 
 mod acts;
 
+/// The number of a worker's outer half above that of the worker.
+const OUTER_HALF_PIDS: u32 = 1_000_000;
+
 /// A name of the team, and the worker that serves it, if one lives.
 #[derive(Debug)]
 pub(super) struct Member {
@@ -101,12 +104,13 @@ impl Member {
         let launched_by = (started_by == StartedBy::Leader).then_some(world.leaders);
         let pid = 1_000 * (1 + self.index as u32) + self.lives;
         let identity = ProcessIdentity { pid, start_ticks: world.now_ms, boot_id: "sim".to_owned() };
+        let outer_half = Some(ProcessIdentity { pid: pid + OUTER_HALF_PIDS, ..identity.clone() });
         self.worker = Some(Worker {
             core: WorkerCore::new(WorkerSettings::new(self.who.clone(), abilities(self.who.prompts), started_by), 0),
             life,
             launched_by,
             heard_by: launched_by,
-            process: WorkerProcess { identity, started_by, isolation: None, outer_half: None },
+            process: WorkerProcess { identity, started_by, isolation: None, outer_half },
             open_turn: None,
             owes_answer: false,
             is_ready: false,

@@ -68,6 +68,7 @@ impl World {
                 LeaderAction::Exit => self.exits += 1,
                 LeaderAction::LookAtWork { name, .. } => looked.push(name),
                 LeaderAction::Ping { name } => asked.push(name),
+                LeaderAction::SeeOff { .. } => unreachable!("no worker of the scene is in a cell"),
                 LeaderAction::Adopt { .. } => unreachable!("the scene links at once"),
                 LeaderAction::Signal { signal: Signal::Terminate, .. }
                 | LeaderAction::WriteFact { .. }

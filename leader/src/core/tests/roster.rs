@@ -41,6 +41,65 @@ fn a_new_leader_starts_who_died_while_nobody_led() {
     assert_eq!(scene.later(RESTART_DELAY_MAX), [LeaderAction::Launch { name: name("ada") }]);
 }
 
+/// A worker in a cell whose outer half has that number.
+fn in_cell(pid: u32) -> (WorkerProcess, ProcessIdentity) {
+    let worker = process("ada", StartedBy::Hand, pid);
+    let outer_half = ProcessIdentity { pid: pid + 100, ..worker.identity.clone() };
+    (WorkerProcess { outer_half: Some(outer_half.clone()), ..worker }, outer_half)
+}
+
+#[test]
+fn the_outer_half_of_a_dead_worker_is_seen_off_once_and_that_of_a_living_one_never() {
+    let (worker, outer_half) = in_cell(7);
+    let (next, _) = in_cell(8);
+    let joined = |process: &WorkerProcess| MemberPresence::Joined { at_ms: 1, process: process.clone() };
+    let left = MemberPresence::Left { at_ms: 2, how: WorkerEnd::Terminated, then: AfterLeaving::Stays };
+    let seen_off = |actions: &[LeaderAction]| {
+        let seen_off = |action: &&LeaderAction| matches!(action, LeaderAction::SeeOff { .. });
+        actions.iter().filter(seen_off).cloned().collect::<Vec<_>>()
+    };
+    let wanted = [LeaderAction::SeeOff { outer_half }];
+    let ends = [
+        ("died", seen("ada", joined(&worker), LockSeen::Free), true),
+        ("left", seen("ada", left.clone(), LockSeen::Free), true),
+        ("was followed by another", seen("ada", joined(&next), LockSeen::Held), true),
+        ("is leaving", seen("ada", left.clone(), LockSeen::Held), false),
+        ("lives", seen("ada", joined(&worker), LockSeen::Held), false),
+    ];
+    for (what, end, is_over) in ends {
+        let mut scene = Scene::new();
+        scene.see(seen("ada", joined(&worker), LockSeen::Held));
+        let actions = scene.see(end);
+        assert_eq!(seen_off(&actions), if is_over { &wanted[..] } else { &[] }, "{what}");
+        if is_over {
+            let buried = scene.see(seen("ada", left.clone(), LockSeen::Free));
+            let former = buried.contains(&wanted[0]);
+            assert!(!former, "{what}, and is seen off once: {buried:?}");
+        }
+    }
+    let found_dead = Scene::new().feed(first(seen("ada", joined(&worker), LockSeen::Free)));
+    assert_eq!(seen_off(&found_dead), wanted);
+}
+
+#[test]
+fn who_buries_goes_by_the_lock_and_by_who_joined_last() {
+    let leaving = MemberLeaving { how: killed(), again_ms: None };
+    let (joined, other) = (process("ada", StartedBy::Hand, 7), process("ada", StartedBy::Hand, 8));
+    let presence = MemberPresence::Joined { at_ms: 1, process: joined.clone() };
+    for (lock, step) in [
+        (BurialLock::Taken, BurialStep::Bury),
+        (BurialLock::Held { by: Some(&joined.identity) }, BurialStep::Leave),
+        (BurialLock::Held { by: Some(&other.identity) }, BurialStep::WriteLeaving),
+        (BurialLock::Held { by: None }, BurialStep::WriteLeaving),
+        (BurialLock::Dying, BurialStep::Wait),
+    ] {
+        assert_eq!(leaving.burial_step(&lock, Some(&presence)), step, "{lock:?}");
+    }
+    let left = MemberPresence::Left { at_ms: 2, how: killed(), then: AfterLeaving::Stays };
+    let by_next = BurialLock::Held { by: Some(&joined.identity) };
+    assert_eq!(leaving.burial_step(&by_next, Some(&left)), BurialStep::WriteLeaving, "the next one has not joined yet");
+}
+
 #[test]
 fn a_leader_for_one_command_only_gives_back_what_the_dead_held() {
     let agent_gone = || WorkerEnd::AgentGone { reason: "it broke".to_owned() };
