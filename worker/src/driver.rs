@@ -22,6 +22,7 @@ mod pi;
 pub mod process;
 pub mod script;
 pub mod shell;
+mod slash;
 mod tail;
 mod title;
 

@@ -1,5 +1,5 @@
-//! An agent that speaks in lines, as a real process that is started twice: a shell that says what Claude Code says. The test
-//! is alone here, since the driver takes over all children of its process.
+//! Agents that speak in lines, each as a real process that is started twice: a shell that says what Claude Code or pi says.
+//! There is one test, since a driver takes over all children of its process.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
@@ -33,24 +33,54 @@ echo '{"type":"result","subtype":"success","is_error":false,"result":"done","use
 read -r end
 "#;
 
+/// pi without any conversation on its disk.
+const PI: &str = r#"
+case "$*" in *--session*)
+    echo "No session found" >&2
+    exit 1
+esac
+read -r mode
+read -r greeting
+echo '{"id":"t2","type":"response","command":"get_state","success":true,"data":{"sessionId":"01a2","messageCount":0}}'
+read -r end
+"#;
+
+fn launch(driver: DriverKind, script: &str) -> AgentLaunch {
+    AgentLaunch {
+        driver,
+        command: LaunchCommand::Words(["sh", "-c", script, "agent"].map(str::to_owned).to_vec()),
+        args: Vec::new(),
+        env: BTreeMap::new(),
+        model: None,
+        effort: None,
+        approval: ApprovalPolicy::Ask,
+    }
+}
+
 async fn next(news: &mut mpsc::Receiver<AgentNews>) -> AgentNews {
     timeout(Duration::from_secs(60), news.recv()).await.unwrap().unwrap()
 }
 
 #[tokio::test]
 async fn an_agent_whose_conversation_is_gone_begins_a_new_one() {
-    let launch = AgentLaunch {
-        driver: DriverKind::Claude,
-        command: LaunchCommand::Words(["sh", "-c", CLAUDE, "claude"].map(str::to_owned).to_vec()),
-        args: Vec::new(),
-        env: BTreeMap::new(),
-        model: None,
-        effort: None,
-        approval: ApprovalPolicy::Ask,
-    };
+    claude_begins_a_new_one().await;
+    pi_begins_a_new_one_and_says_so().await;
+}
+
+async fn pi_begins_a_new_one_and_says_so() {
+    let setup = AgentSetup { workspace: "/".into(), env: Vec::new(), session: Some(SessionId("0190".to_owned())) };
+    let (mut pi, mut news) = start_driver(launch(DriverKind::Pi, PI), setup).unwrap();
+    let trouble = "session 0190 can not be gone on with, a new one begins: the agent ended: exit status 1".to_owned();
+    assert_eq!(next(&mut news).await, AgentNews::Trouble(trouble));
+    assert_eq!(next(&mut news).await, AgentNews::Ready { session: None });
+    pi.close();
+    assert_eq!(next(&mut news).await, AgentNews::Exited(AgentExit::Closed));
+}
+
+async fn claude_begins_a_new_one() {
     let old = SessionId("cccccccc-0000-4000-8000-000000000000".to_owned());
     let setup = AgentSetup { workspace: "/".into(), env: Vec::new(), session: Some(old.clone()) };
-    let (mut claude, mut news) = start_driver(launch, setup).unwrap();
+    let (mut claude, mut news) = start_driver(launch(DriverKind::Claude, CLAUDE), setup).unwrap();
     assert_eq!(next(&mut news).await, AgentNews::Ready { session: None });
 
     claude

@@ -37,6 +37,7 @@ use self::turn::{AcpTurn, AskedUse};
 use self::wire::{PermissionOffer, PermissionRequested, PromptAnswered, SessionChoices, SessionUpdate, SessionUpdated};
 use super::lines::rpc::{METHOD_NOT_FOUND, RpcId, RpcMessage, RpcRefusal, RpcTalk, RpcVersion};
 use super::lines::{AgentDialect, DialectStep, NonsenseSaid, receipt, tell};
+use super::slash::never_a_command;
 use super::title::one_line;
 use super::{AgentNews, AgentSteer};
 
@@ -384,12 +385,6 @@ impl AgentDialect for AcpDialect {
         };
         taken.or_else(|error| self.pass_over(line, error))
     }
-}
-
-/// The text as one that no agent takes for a command: some run what begins with a slash instead of reading it, and say
-/// nothing.
-fn never_a_command(text: String) -> String {
-    if text.trim_start().starts_with('/') { format!("This is what you are to do:\n{text}") } else { text }
 }
 
 #[cfg(test)]

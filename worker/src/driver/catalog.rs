@@ -57,7 +57,9 @@ pub fn start_driver(launch: AgentLaunch, setup: AgentSetup) -> Result<StartedDri
         }
         DriverKind::Pi => {
             let command = command_line(&launch, pi::arguments(&launch, setup.session.as_ref()))?;
-            start_program(LineSetup { env, ..LineSetup::new(setup.workspace, command) }, PiDialect::default())
+            let afresh = Some(command_line(&launch, pi::arguments(&launch, None))?);
+            let program = LineSetup { env, afresh, ..LineSetup::new(setup.workspace, command) };
+            start_program(program, PiDialect::new(setup.session))
         }
         DriverKind::Claude => {
             let life = ClaudeLife { id: random_uuid()?, resumed: setup.session };

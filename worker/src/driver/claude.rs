@@ -42,6 +42,7 @@ use self::wire::{
     StreamEvent, SystemLine, ToolBlock,
 };
 use super::lines::{AgentDialect, DialectStep, NonsenseSaid, receipt, tell};
+use super::slash::never_a_command;
 use super::title::{one_line, readable_args, tool_title};
 use super::{AgentNews, AgentSteer};
 
@@ -388,8 +389,7 @@ impl AgentDialect for ClaudeDialect {
 
 /// A message of the user.
 fn user_message(uuid: &str, text: String) -> DialectStep {
-    let text = if text.starts_with('/') { format!("Message:\n{text}") } else { text };
-    let message = json!({"role": "user", "content": [{"type": "text", "text": text}]});
+    let message = json!({"role": "user", "content": [{"type": "text", "text": never_a_command(text)}]});
     let line = json!({"type": "user", "message": message, "parent_tool_use_id": null, "uuid": uuid});
     DialectStep::Write(line.to_string())
 }

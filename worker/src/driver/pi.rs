@@ -9,6 +9,10 @@
 //! | end of a turn | `agent_settled`; in versions before 1.0, which lack it, `agent_end` that no retry follows |
 //! | questions | `extension_ui_request` of the kind `confirm`; all others that wait are cancelled, since nobody sees them |
 //!
+//! Texts that begin with a slash would be run as commands of pi's extensions, so they never begin with one.
+//!
+//! A conversation of an earlier life may be gone from the disk: then pi ends at once, and is started once more.
+//!
 //! A turn that failed ends like one that did not: how it ended is told by the `stopReason` of the last message of the
 //! assistant. What an answer cost is told with each; the sums are made here.
 
@@ -28,12 +32,15 @@ use teamster_protocol::model::receipt::{ReceiptState, TextId};
 use self::wire::{AnswerPiece, PiLine, PiMessage, StopReason, UiRequest};
 use super::lines::{AgentDialect, DialectStep, NonsenseSaid, receipt, tell};
 use super::narration::TurnNarration;
+use super::slash::never_a_command;
 use super::title::{one_line, tool_title};
 use super::{AgentNews, AgentSteer};
 
 /// The dialect of pi.
 #[derive(Debug, Default)]
 pub(super) struct PiDialect {
+    /// The conversation of an earlier life to go on with.
+    resumed: Option<SessionId>,
     /// The number of commands that were given.
     commands: u64,
     /// The commands that were not answered, by their ids.
@@ -94,6 +101,11 @@ pub(super) fn arguments(launch: &AgentLaunch, session: Option<&SessionId>) -> Ve
 }
 
 impl PiDialect {
+    /// For a life that goes on with this conversation, if there is one.
+    pub(super) fn new(resumed: Option<SessionId>) -> PiDialect {
+        PiDialect { resumed, ..PiDialect::default() }
+    }
+
     /// Writes a command, and keeps in mind what its answer will mean.
     fn command(&mut self, command: PiCommand, mut line: Value) -> DialectStep {
         self.commands += 1;
@@ -272,6 +284,13 @@ impl AgentDialect for PiDialect {
         vec![together, greet]
     }
 
+    fn exited_early(&mut self, how: &str) -> Vec<DialectStep> {
+        let Some(resumed) = self.resumed.take() else { return Vec::new() };
+        let text = format!("session {resumed} can not be gone on with, a new one begins: {how}");
+        *self = PiDialect::default();
+        [tell(AgentNews::Trouble(text)), DialectStep::BeginAfresh].into_iter().chain(self.begin()).collect()
+    }
+
     fn prompt(&mut self, id: TextId, text: String) -> Vec<DialectStep> {
         self.narration = TurnNarration::default();
         self.turn = Some(PiTurn {
@@ -282,7 +301,7 @@ impl AgentDialect for PiDialect {
             last_answer: None,
             is_retrying: false,
         });
-        vec![self.command(PiCommand::Prompt(id), json!({"type": "prompt", "message": text}))]
+        vec![self.command(PiCommand::Prompt(id), json!({"type": "prompt", "message": never_a_command(text)}))]
     }
 
     fn steer(&mut self, steer: AgentSteer) -> Vec<DialectStep> {
@@ -291,6 +310,7 @@ impl AgentDialect for PiDialect {
             let reason = "the turn had ended".to_owned();
             return vec![receipt(id, ReceiptState::Lost { reason })];
         };
+        let text = never_a_command(text);
         turn.kept.push_back((id, text.clone()));
         let write = self.command(PiCommand::Steer(id), json!({"type": "steer", "message": text}));
         // pi keeps it in memory until its model gets it, and if it dies before that, the text is lost.

@@ -461,7 +461,7 @@ fn an_agent_that_takes_texts_in_a_turn_says_so_and_acknowledges_them() {
 fn a_text_is_never_taken_for_a_command_of_the_agent() {
     let mut acp = ready();
     let line = prompted(&mut acp, "/tmp/x is broken");
-    assert_eq!(line["params"]["prompt"][0]["text"], "This is what you are to do:\n/tmp/x is broken");
+    assert_eq!(line["params"]["prompt"][0]["text"], "Message:\n/tmp/x is broken");
 }
 
 #[test]

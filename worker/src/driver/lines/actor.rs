@@ -166,17 +166,27 @@ impl<D: AgentDialect> LineActor<D> {
             match self.next().await {
                 ActorInput::Line(Ok(Some(line))) => self.take_line(&line).await?,
                 ActorInput::Line(Ok(None)) => {
-                    return Ok(self.exit_or_closed("the agent closed its standard output").await);
+                    let how = self.exit_or_closed("the agent closed its standard output").await;
+                    if let Some(how) = self.end_or_begin_afresh(how).await? {
+                        return Ok(how);
+                    }
                 }
                 ActorInput::Line(Err(error)) => return Ok(format!("cannot read what the agent says: {error}")),
-                ActorInput::Exit(words) => match self.take_last_lines().await {
-                    AfterExit::Ended => return Ok(words),
-                    AfterExit::BegunAfresh => {}
-                },
-                ActorInput::InputClosed => match self.take_last_lines().await {
-                    AfterExit::Ended => return Ok(self.exit_or_closed("the agent closed its standard input").await),
-                    AfterExit::BegunAfresh => {}
-                },
+                ActorInput::Exit(how) => {
+                    if self.take_last_lines().await == AfterExit::Ended
+                        && let Some(how) = self.end_or_begin_afresh(how).await?
+                    {
+                        return Ok(how);
+                    }
+                }
+                ActorInput::InputClosed => {
+                    if self.take_last_lines().await == AfterExit::Ended {
+                        let how = self.exit_or_closed("the agent closed its standard input").await;
+                        if let Some(how) = self.end_or_begin_afresh(how).await? {
+                            return Ok(how);
+                        }
+                    }
+                }
                 ActorInput::Order(order) => {
                     let steps = match order {
                         LineOrder::Prompt { id, text } => self.dialect.prompt(id, text),
@@ -264,6 +274,16 @@ impl<D: AgentDialect> LineActor<D> {
             }
         }
         Ok(())
+    }
+
+    /// The program has ended in this way: it is started once more if its dialect knows that to help, and else that is all.
+    async fn end_or_begin_afresh(&mut self, how: String) -> Result<Option<String>, NonsenseSaid> {
+        if self.is_ready || self.setup.afresh.is_none() || self.wish() == LineWish::Close {
+            return Ok(Some(how));
+        }
+        let steps = self.dialect.exited_early(&how);
+        self.carry_out(steps).await?;
+        Ok(if self.setup.afresh.is_some() { Some(how) } else { None })
     }
 
     /// Starts the program once more, for a new conversation.

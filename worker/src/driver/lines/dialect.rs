@@ -19,6 +19,12 @@ pub trait AgentDialect: Send + 'static {
     /// The program runs. What comes of it is [`AgentNews::Ready`], when the program has answered.
     fn begin(&mut self) -> Vec<DialectStep>;
 
+    /// The program exited, in this way, before it was ready. Nothing is to be done unless the
+    /// conversation is gone that it was to go on with: then [`DialectStep::BeginAfresh`] is among the steps.
+    fn exited_early(&mut self, _how: &str) -> Vec<DialectStep> {
+        Vec::new()
+    }
+
     /// A turn begins with this text. What comes of it is one [`AgentNews::TurnEnded`].
     fn prompt(&mut self, id: TextId, text: String) -> Vec<DialectStep>;
 

@@ -229,3 +229,18 @@ fn what_is_not_known_is_passed_over_and_what_is_no_line_of_pi_is_refused() {
         assert!(pi.take_line(line).is_err(), "{line}");
     }
 }
+
+#[test]
+fn a_text_is_never_a_command_of_pi() {
+    let mut pi = ready(0);
+    let message = |steps: &[DialectStep]| match &steps[0] {
+        DialectStep::Write(line) => serde_json::from_str::<Value>(line).unwrap()["message"].clone(),
+        DialectStep::Tell(_) | DialectStep::BeginAfresh => panic!("it is written"),
+    };
+    assert_eq!(message(&pi.prompt(id(0), "/compact".to_owned())), "Message:\n/compact");
+    told(&mut pi, r#"{"type":"message_start","message":{"role":"user","content":"Message:\n/compact"}}"#);
+    let steer = AgentSteer { id: id(1), text: "/tmp/x is broken".to_owned() };
+    assert_eq!(message(&pi.steer(steer)), "Message:\n/tmp/x is broken");
+    let taken = r#"{"type":"message_start","message":{"role":"user","content":"Message:\n/tmp/x is broken"}}"#;
+    assert_eq!(told(&mut pi, taken), [is(1, ReceiptState::InContext)]);
+}
