@@ -312,7 +312,10 @@ async fn bad_starts_say_what_is_wrong() {
     let (code, said) = alice(&["--agent", "parrot"]).await;
     assert_eq!(
         (code, said.as_str()),
-        (Some(2), "error: there is no agent parrot\nknown agents: shell, pi, claude, opencode, gemini, qwen, kimi\n")
+        (
+            Some(2),
+            "error: there is no agent parrot\nknown agents: shell, pi, claude, codex, opencode, gemini, qwen, kimi\n"
+        )
     );
     let mut nowhere = bench.command("alice");
     let nowhere = nowhere.env("TEAMSTER_POLL_MS", "soon").spawn().unwrap();

@@ -13,6 +13,8 @@ use tokio::sync::mpsc;
 use super::acp::AcpDialect;
 use super::claude::{self, ClaudeDialect, ClaudeLife};
 use super::cmd::CommandProgram;
+use super::codex::CodexDialect;
+use super::git_dirs::git_dirs;
 use super::lines::{AgentDialect, LineDriver, LineSetup};
 use super::pi::{self, PiDialect};
 use super::process::{ProcessDriver, ProcessSetup};
@@ -70,6 +72,11 @@ pub fn start_driver(launch: AgentLaunch, setup: AgentSetup) -> Result<StartedDri
             env.insert(0, (name.to_owned(), value.to_owned()));
             let program = LineSetup { env, afresh, ..LineSetup::new(setup.workspace, command) };
             start_program(program, ClaudeDialect::new(life))
+        }
+        DriverKind::Codex => {
+            let command = command_line(&launch, Vec::new())?;
+            let dialect = CodexDialect::new(&launch, &setup.workspace, &git_dirs(&setup.workspace), setup.session);
+            start_program(LineSetup { env, ..LineSetup::new(setup.workspace, command) }, dialect)
         }
         DriverKind::Acp => {
             let command = command_line(&launch, Vec::new())?;

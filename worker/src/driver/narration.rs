@@ -43,4 +43,10 @@ impl TurnNarration {
         let state = if has_failed { ToolState::Failed } else { ToolState::Done };
         Some(AgentNews::ToolCall { id, title, state })
     }
+
+    /// The calls that run while the turn is over: nothing will be heard of them.
+    pub(super) fn break_calls_off(&mut self) -> Vec<AgentNews> {
+        let calls = std::mem::take(&mut self.calls).into_iter();
+        calls.map(|(id, title)| AgentNews::ToolCall { id, title, state: ToolState::Failed }).collect()
+    }
 }

@@ -57,6 +57,8 @@ pub enum DriverKind {
     Pi,
     /// The `claude` driver: Claude Code, JSON lines both ways.
     Claude,
+    /// The `codex` driver: the app server of codex, JSON-RPC in lines.
+    Codex,
     /// The `acp` driver: any agent that speaks the Agent Client Protocol.
     Acp,
     /// The `cmd` driver: any program that takes one prompt and ends, run once for each.
@@ -65,10 +67,11 @@ pub enum DriverKind {
 
 impl DriverKind {
     /// Every driver that people may name, by the word for it.
-    pub const WORDS: [(&str, DriverKind); 5] = [
+    pub const WORDS: [(&str, DriverKind); 6] = [
         ("shell", DriverKind::Shell),
         ("pi", DriverKind::Pi),
         ("claude", DriverKind::Claude),
+        ("codex", DriverKind::Codex),
         ("acp", DriverKind::Acp),
         ("cmd", DriverKind::Cmd),
     ];
@@ -190,6 +193,22 @@ pub const PRESETS: &[AgentPreset] = &[
         shown: PresetShown::Listed,
     },
     AgentPreset {
+        name: "codex",
+        driver: DriverKind::Codex,
+        command: AgentCommand::Program(&["codex", "app-server"]),
+        env: &[],
+        install: Some("npm install -g @openai/codex"),
+        abilities: AgentAbilities {
+            prompts: PromptKind::Conversation,
+            steering: SteerAbility::Native,
+            resume: AgentAbility::Yes,
+            fork: AgentAbility::Yes,
+            permissions: AgentAbility::Yes,
+            usage: AgentAbility::Yes,
+        },
+        shown: PresetShown::Listed,
+    },
+    AgentPreset {
         name: "opencode",
         driver: DriverKind::Acp,
         command: AgentCommand::Program(&["opencode", "acp"]),
@@ -300,7 +319,7 @@ mod tests {
         let said = preset(&"parrot".parse().unwrap()).unwrap_err().to_string();
         assert_eq!(
             said,
-            "there is no agent parrot\nknown agents: shell, pi, claude, opencode, gemini, qwen, kimi, acp:COMMAND, cmd:COMMAND"
+            "there is no agent parrot\nknown agents: shell, pi, claude, codex, opencode, gemini, qwen, kimi, acp:COMMAND, cmd:COMMAND"
         );
     }
 }

@@ -27,7 +27,6 @@ pub(crate) enum RpcVersion {
     /// Each message has the field `jsonrpc`, as the standard demands.
     Named,
     /// No message has it.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the app server of codex, whose messages have no version"))]
     Omitted,
 }
 
@@ -72,6 +71,12 @@ struct RpcFields {
 impl<C> RpcTalk<C> {
     pub(crate) fn new(version: RpcVersion) -> RpcTalk<C> {
         RpcTalk { version, requests: 0, unanswered: BTreeMap::new() }
+    }
+
+    /// The number of requests that were made: that of the last one.
+    #[cfg(test)]
+    pub(crate) fn requests_made(&self) -> u64 {
+        self.requests
     }
 
     /// Returns the line of a request, whose answer will come with `purpose`.
