@@ -43,3 +43,43 @@ impl ProgramLines {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+
+    /// The lines that a program is seen to have written, and the error after them.
+    async fn read_all(written: Vec<u8>) -> (Vec<String>, Option<String>) {
+        let (mut write, read) = pipe::pipe().unwrap();
+        // The reader may leave before all is written.
+        let writing = tokio::spawn(async move { drop(write.write_all(&written).await) });
+        let mut lines = ProgramLines::new(read);
+        let (mut seen, mut error) = (Vec::new(), None);
+        loop {
+            match lines.next().await {
+                Ok(Some(line)) => seen.push(line),
+                Ok(None) => break,
+                Err(why) => {
+                    error = Some(why.to_string());
+                    break;
+                }
+            }
+        }
+        drop(lines);
+        writing.await.unwrap();
+        (seen, error)
+    }
+
+    #[tokio::test]
+    async fn the_longest_line_is_read_and_one_byte_more_is_refused() {
+        let longest = "x".repeat(LINE_BYTES_MAX - 1);
+        let (seen, error) = read_all(format!("{longest}\nnext\n").into_bytes()).await;
+        assert!(seen == [longest.as_str(), "next"], "{} lines", seen.len());
+        assert_eq!(error, None);
+        let (seen, error) = read_all(format!("first\n{longest}xx\n").into_bytes()).await;
+        assert_eq!(seen, ["first"]);
+        assert_eq!(error.as_deref(), Some("a line is longer than 16777216 bytes"));
+    }
+}

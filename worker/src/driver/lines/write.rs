@@ -66,10 +66,14 @@ impl ProgramInput {
         self.lines.closed().await;
     }
 
-    /// Waits until so little waits that more orders may be taken. May be dropped while it waits.
+    /// Waits until so little waits that more orders may be taken, or the program has closed its input and nothing waits any
+    /// more. May be dropped while it waits.
     pub(super) async fn has_room(&self) {
-        while self.backlog.bytes.load(Ordering::Relaxed) >= WAITING_BYTES_FULL {
-            self.backlog.shrank.notified().await;
+        while self.backlog.bytes.load(Ordering::Relaxed) >= WAITING_BYTES_FULL && !self.lines.is_closed() {
+            tokio::select! {
+                () = self.backlog.shrank.notified() => {}
+                () = self.closed() => {}
+            }
         }
     }
 
@@ -82,5 +86,35 @@ impl ProgramInput {
         // The task is gone if the program closed its input: whoever waits for that hears of it.
         let _ = self.lines.send(line);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(20);
+
+    #[tokio::test]
+    async fn a_program_that_closed_its_input_keeps_nobody_waiting_for_room() {
+        let (write, read) = pipe::pipe().unwrap();
+        let input = ProgramInput::new(write);
+        drop(read);
+        timeout(LIMIT, input.closed()).await.unwrap();
+        input.write("x".repeat(WAITING_BYTES_FULL)).unwrap();
+        timeout(LIMIT, input.has_room()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_program_that_does_not_read_is_told_so_much_and_no_more() {
+        let (write, _read) = pipe::pipe().unwrap();
+        let input = ProgramInput::new(write);
+        let line = "x".repeat(WAITING_BYTES_FULL - 1);
+        let taken = (0..).find(|_| input.write(line.clone()) == Err(NotRead)).unwrap();
+        assert_eq!(taken, WAITING_BYTES_MAX / WAITING_BYTES_FULL);
     }
 }
