@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use teamster_protocol::model::limits::sizes::MESSAGE_LINE_BYTES_MAX;
 
 use teamster_protocol::host::clock::{self, new_message_id, now_ms};
 use teamster_protocol::host::complaints::Complaints;
@@ -18,7 +19,6 @@ use teamster_protocol::store::presence::{LifeLock, LockKept};
 use teamster_protocol::store::watch::{FileChange, FileId, FileWatch};
 use teamster_protocol::team::{Inbox, Team, TeamError};
 use teamster_protocol::wire::api::LeaderInfo;
-use teamster_protocol::wire::peer::LINE_BYTES_MAX;
 use teamster_protocol::wire::peer::socket::{self, SocketListener};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
@@ -397,4 +397,4 @@ async fn until(at_ms: Option<u64>) {
     }
 }
 
-const _: () = assert!(LINE_BYTES_MAX > teamster_protocol::model::limits::MAIL_TEXT_BYTES_MAX);
+const _: () = assert!(MESSAGE_LINE_BYTES_MAX > teamster_protocol::model::limits::MAIL_TEXT_BYTES_MAX);

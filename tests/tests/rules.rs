@@ -111,6 +111,25 @@ fn every_time_is_in_the_list_of_limits() {
     assert_nobody(&files, |line| line.contains("const ") && line.contains(": Duration"), "a time of its own");
 }
 
+/// A bound that a second file needs is no detail of the first. What only people see, such as widths, is the front's.
+#[test]
+fn every_bound_that_is_shared_is_in_the_list_of_limits() {
+    let mut files = product_files();
+    files.retain(|file| {
+        let shown = shown(file);
+        !shown.starts_with("protocol/src/model/limits") && !shown.starts_with("leader/src/front")
+    });
+    let is_shared_bound = |line: &str| {
+        let line = line.trim_start();
+        let Some((name, rest)) = line.split_once("const ").and_then(|(_, constant)| constant.split_once(": ")) else {
+            return false;
+        };
+        let is_number = ["usize", "u64", "u32", "u16", "u8"].iter().any(|kind| rest.starts_with(kind));
+        line.starts_with("pub") && is_number && (name.ends_with("_MAX") || name.ends_with("_MIN"))
+    };
+    assert_nobody(&files, is_shared_bound, "a shared bound of its own");
+}
+
 /// A process hears of the signals that end it in one way; the others here are of children, and of a parent's death.
 #[test]
 fn signals_come_from_one_stream() {

@@ -14,9 +14,10 @@ use serde_json::Value;
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::board::{Board, BoardFact};
 use teamster_protocol::model::id::{Address, MemberName, TaskId};
+use teamster_protocol::model::limits::{self, sizes};
 use teamster_protocol::model::mail::Mailbox;
+use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::roster::{MemberSpec, Roster, Workspace};
-use teamster_protocol::model::{limits, notice::TranscriptText};
 use teamster_protocol::store::file as log;
 use teamster_protocol::store::file::{Durability, Log, LogFold, LogReader};
 use teamster_protocol::store::presence::PresenceLock;
@@ -240,19 +241,43 @@ fn the_limits_are_those_of_the_program() {
         ("LAST_WORDS_BYTES_MAX", bytes(limits::LAST_WORDS_BYTES_MAX as u64)),
         ("LOST_LINES_MAX", count(limits::LOST_LINES_MAX)),
         ("LOST_LINE_CHARS_MAX", count(limits::LOST_LINE_CHARS_MAX)),
-        ("log::LINE_BYTES_MAX", bytes(log::LINE_BYTES_MAX as u64)),
         ("GENERATION_BYTES_MAX", bytes(limits::GENERATION_BYTES_MAX)),
-        ("peer::LINE_BYTES_MAX", bytes(peer::LINE_BYTES_MAX as u64)),
-        ("peer::CALLS_IN_FLIGHT_MAX", count(peer::CALLS_IN_FLIGHT_MAX)),
-        ("peer::SUBSCRIPTIONS_MAX", count(peer::SUBSCRIPTIONS_MAX as usize)),
-        ("peer::NOTICES_QUEUED_MAX", count(peer::NOTICES_QUEUED_MAX)),
+        ("LOG_LINE_BYTES_MAX", bytes(sizes::LOG_LINE_BYTES_MAX as u64)),
+        ("LOG_BYTES_MAX", bytes(sizes::LOG_BYTES_MAX)),
+        ("MESSAGE_LINE_BYTES_MAX", bytes(sizes::MESSAGE_LINE_BYTES_MAX as u64)),
+        ("CALLS_IN_FLIGHT_MAX", count(sizes::CALLS_IN_FLIGHT_MAX)),
+        ("SUBSCRIPTIONS_MAX", count(sizes::SUBSCRIPTIONS_MAX as usize)),
+        ("NOTICES_QUEUED_MAX", count(sizes::NOTICES_QUEUED_MAX)),
+        ("NOTICES_UNREAD_MAX", count(sizes::NOTICES_UNREAD_MAX)),
+        ("MESSAGES_FORWARDED_MAX", count(sizes::MESSAGES_FORWARDED_MAX)),
+        ("LINKS_MAX", count(sizes::LINKS_MAX)),
+        ("NOTICES_BEHIND_MAX", count(sizes::NOTICES_BEHIND_MAX)),
+        ("COMMAND_STEER_BYTES_MAX", bytes(sizes::COMMAND_STEER_BYTES_MAX as u64)),
+        ("OUTPUT_PIECE_BYTES_MAX", bytes(sizes::OUTPUT_PIECE_BYTES_MAX as u64)),
+        ("AGENT_LINE_BYTES_MAX", bytes(sizes::AGENT_LINE_BYTES_MAX as u64)),
+        ("AGENT_UNREAD_BYTES_MAX", bytes(sizes::AGENT_UNREAD_BYTES_MAX as u64)),
+        ("NEWS_QUEUE_MAX", count(sizes::NEWS_QUEUE_MAX)),
+        ("ODD_LINES_MAX", count(sizes::ODD_LINES_MAX as usize)),
+        ("QUESTIONS_OPEN_MAX", count(sizes::QUESTIONS_OPEN_MAX)),
+        ("TEAM_STEM_CHARS_MAX", count(sizes::TEAM_STEM_CHARS_MAX)),
+        ("RUN_WORKERS_MAX", count(sizes::RUN_WORKERS_MAX.into())),
+        ("ATTEMPTS_MAX", count(sizes::ATTEMPTS_MAX as usize)),
+        ("DURATION_HOURS_MAX", count(sizes::DURATION_HOURS_MAX as usize)),
+        ("CONFIG_BYTES_MAX", bytes(sizes::CONFIG_BYTES_MAX as u64)),
+        ("PLAN_BYTES_MAX", bytes(sizes::PLAN_BYTES_MAX as u64)),
+        ("PLAN_TASKS_MAX", count(sizes::PLAN_TASKS_MAX)),
+        ("PLAN_ID_CHARS_MAX", count(sizes::PLAN_ID_CHARS_MAX)),
+        ("PLAN_TITLE_COLUMNS_MAX", count(sizes::PLAN_TITLE_COLUMNS_MAX)),
+        ("PROBLEMS_SHOWN_MAX", count(sizes::PROBLEMS_SHOWN_MAX)),
+        ("LAST_ENTRIES_MAX", count(sizes::LAST_ENTRIES_MAX)),
     ];
     let shown: BTreeMap<String, String> =
         spec::rows(&section("## 12.")).into_iter().map(|(name, cells)| (name, cells[0].clone())).collect();
     let values: BTreeMap<String, String> = values.map(|(name, value)| (name.to_owned(), value)).into();
     assert_eq!(shown, values);
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../protocol/src/model/limits.rs");
-    let source = fs::read_to_string(source).unwrap();
+    let room = Path::new(env!("CARGO_MANIFEST_DIR")).join("../protocol/src/model");
+    let files = ["limits.rs", "limits/sizes.rs"];
+    let source: String = files.iter().map(|file| fs::read_to_string(room.join(file)).unwrap()).collect();
     let named =
         source.lines().filter_map(|line| line.strip_prefix("pub const ")?.split_once(':')).map(|(name, _)| name);
     let missing: Vec<&str> = named.filter(|name| *name != "PROTOCOL_VERSION" && !shown.contains_key(*name)).collect();

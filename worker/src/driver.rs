@@ -34,8 +34,8 @@ use teamster_protocol::model::receipt::{ReceiptState, TextId};
 use teamster_protocol::model::task::TaskWork;
 
 pub use error::DriverError;
-pub use news::{AgentNews, NEWS_QUEUE_MAX};
-pub use tail::{RESULT_BYTES_MAX, TextTail};
+pub use news::AgentNews;
+pub use tail::TextTail;
 
 /// One agent, started, for as long as its worker wants it.
 ///

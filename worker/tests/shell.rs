@@ -6,14 +6,16 @@
 mod apart;
 
 use std::time::Duration;
+use teamster_protocol::model::limits::RESULT_BYTES_MAX;
+use teamster_protocol::model::limits::sizes::COMMAND_STEER_BYTES_MAX;
 
 use apart::{Ended, agent, agent_with, apart, assert_gone, failed, memory_kib_max, open_descriptors, prompt, setup};
 use nix::sys::wait::waitpid;
 use teamster_protocol::model::agent::{Permission, QuestionId, TurnEnd};
 use teamster_protocol::model::receipt::ReceiptState;
 use teamster_protocol::model::task::TaskWork;
-use teamster_worker::driver::shell::{STEER_BYTES_MAX, ShellSetup};
-use teamster_worker::driver::{AgentNews, AgentPrompt, Driver, DriverError, RESULT_BYTES_MAX};
+use teamster_worker::driver::shell::ShellSetup;
+use teamster_worker::driver::{AgentNews, AgentPrompt, Driver, DriverError};
 
 /// For what has to happen before a limit does.
 fn patient() -> ShellSetup {
@@ -122,9 +124,9 @@ async fn what_can_not_be_steered_says_why() {
     assert_eq!(agent.end().await.end, TurnEnd::Aborted);
 
     agent.start("echo up; exec sleep 1000");
-    let too_long = agent.steer(&"x".repeat(STEER_BYTES_MAX));
+    let too_long = agent.steer(&"x".repeat(COMMAND_STEER_BYTES_MAX));
     assert!(matches!(too_long, Err(DriverError::SteerTooLong { .. })));
-    let line = "x".repeat(STEER_BYTES_MAX - 1);
+    let line = "x".repeat(COMMAND_STEER_BYTES_MAX - 1);
     let taken = (0..1000).take_while(|_| agent.steer(&line).is_ok()).count();
     assert_eq!(taken, 16, "a pipe of 64 KiB");
     assert!(matches!(agent.steer("x"), Err(DriverError::SteersUnread)));

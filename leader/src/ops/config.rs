@@ -22,14 +22,12 @@ use teamster_protocol::model::task::NewTask;
 
 pub use agent::{AgentSettings, ConfiguredCommand, DRIVERS};
 pub use error::{ConfigError, ConfigFault, ConfigProblem};
-pub use file::{FileSettings, STEM_CHARS_MAX, TeamStem};
+pub use file::{FileSettings, TeamStem};
 pub use merge::{CommandLineSettings, ConfigFile, ConfigLayers};
 pub use rows::{ConfigRow, OriginRow};
 pub use teamster_protocol::host::settings::EnvironmentSettings;
 pub use teamster_protocol::store::file::Durability;
 
-/// The largest file of settings that is read.
-pub const CONFIG_BYTES_MAX: usize = 256 * 1024;
 /// The name of the file of a repository.
 pub const REPOSITORY_FILE: &str = "teamster.toml";
 /// Where the user's file is, below the directory for configuration.

@@ -3,10 +3,9 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use teamster_protocol::model::limits::sizes::CONFIG_BYTES_MAX;
 
-use crate::ops::config::{
-    CONFIG_BYTES_MAX, ConfigError, ConfigFile, ConfigScope, FileSettings, REPOSITORY_FILE, USER_FILE,
-};
+use crate::ops::config::{ConfigError, ConfigFile, ConfigScope, FileSettings, REPOSITORY_FILE, USER_FILE};
 
 /// Why a file of settings was not read. Nothing goes on without a file that is there: it may name the team.
 #[derive(Debug, thiserror::Error)]

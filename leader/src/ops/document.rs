@@ -7,6 +7,6 @@ mod tree;
 pub(crate) mod value;
 
 pub use format::DocumentFormat;
-pub use problem::{DocumentError, DocumentFault, DocumentProblem, PROBLEMS_SHOWN_MAX, TextPosition};
+pub use problem::{DocumentError, DocumentFault, DocumentProblem, TextPosition};
 pub(crate) use problem::{DocumentProblems, ProblemReport, place, quoted};
 pub(crate) use tree::{DocumentEntry, DocumentNode, DocumentValue, TextSpan, read};

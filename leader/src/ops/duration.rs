@@ -1,15 +1,13 @@
 //! Lengths of time as people type them, one notation for plans and command-line flags alike.
 
 use std::time::Duration;
+use teamster_protocol::model::limits::sizes::DURATION_HOURS_MAX;
 
 use jiff::fmt::friendly::{Designator, Spacing, SpanParser, SpanPrinter};
 
 use crate::ops::text::{shorten, show_controls};
 
-/// The longest length of time a person may ask for: one year, so that sums with a clock never overflow.
-pub const DURATION_HOURS_MAX: u64 = 365 * 24;
-
-const TEXT_BYTES_MAX: usize = 100;
+const DURATION_BYTES_MAX: usize = 100;
 
 /// Why a text is not a length of time. The message repeats the text and shows how to write it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -41,7 +39,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
         return Err(DurationError::Missing);
     }
     let shown = || shorten(&show_controls(text), 40).into_owned();
-    if text.len() > TEXT_BYTES_MAX {
+    if text.len() > DURATION_BYTES_MAX {
         return Err(DurationError::Unreadable(shown()));
     }
     if text.bytes().all(|byte| byte.is_ascii_digit()) {

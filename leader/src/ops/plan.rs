@@ -10,6 +10,7 @@ mod problem;
 
 use std::path::Path;
 use std::time::Duration;
+use teamster_protocol::model::limits::sizes::PLAN_BYTES_MAX;
 
 pub use name::NameError;
 pub use problem::{PlanError, PlanFault, PlanProblem};
@@ -17,16 +18,7 @@ use problem::{PlanProblems, PlanReport};
 pub use teamster_protocol::model::task::{CommandInput, TaskWork, WorkKind};
 
 use super::document;
-pub use super::document::{DocumentFault, DocumentFormat, PROBLEMS_SHOWN_MAX, TextPosition};
-
-/// The largest plan that is read.
-pub const PLAN_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// The most tasks a plan may have.
-pub const PLAN_TASKS_MAX: usize = 100_000;
-/// The longest id a task may have within its plan.
-pub const ID_CHARS_MAX: usize = 80;
-/// A title made from the task's text is cut to this width.
-pub const TITLE_COLUMNS_MAX: usize = 60;
+pub use super::document::{DocumentFault, DocumentFormat, TextPosition};
 
 /// Tasks that can be put on a board: at least one, ids unique, every dependency in the plan, no cycle.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use teamster_protocol::model::limits::sizes::LAST_ENTRIES_MAX;
 
 use serde::Serialize;
 use teamster_protocol::model::id::{Address, MemberName, TaskId, TeamName};
@@ -16,9 +17,6 @@ use super::list::{MemberList, member_list};
 use super::session::Session;
 use super::task::{TaskCounts, TaskRow, TaskStanding};
 use crate::verb::Verb;
-
-/// How many of the last entries of its transcript a member's status has.
-pub const LAST_ENTRIES_MAX: usize = 10;
 
 /// How the team is doing.
 #[derive(Debug, Serialize)]

@@ -11,11 +11,12 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use teamster_protocol::model::limits::sizes::TEAM_STEM_CHARS_MAX;
 
 use teamster_protocol::host::text_path::must_be_text;
 use teamster_protocol::model::id::TeamName;
 
-use super::config::{STEM_CHARS_MAX, TeamStem};
+use super::config::TeamStem;
 use super::error::OpsError;
 use super::moved::{FoundTeam, MovedTeam, find_team};
 use crate::git::{GitError, Repository};
@@ -120,7 +121,7 @@ pub fn team_name(key: &Path) -> TeamName {
     let mut stem = String::new();
     for c in text.chars() {
         let c = if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '-' };
-        if stem.len() < STEM_CHARS_MAX && !(c == '-' && (stem.is_empty() || stem.ends_with('-'))) {
+        if stem.len() < TEAM_STEM_CHARS_MAX && !(c == '-' && (stem.is_empty() || stem.ends_with('-'))) {
             stem.push(c);
         }
     }

@@ -1,8 +1,10 @@
-//! Every limit of the system, once, with its unit in its name.
+//! Every limit of the system that people or other programs meet, once, with its unit in its name. Those of sizes and
+//! queues are in [`sizes`], those of the inner pace in [`pace`].
 
 use std::time::Duration;
 
 pub mod pace;
+pub mod sizes;
 
 /// The version both sides of a link must share; raised by any change that an older peer would misread.
 pub const PROTOCOL_VERSION: u32 = 1;

@@ -48,8 +48,3 @@ pub use repair::{
 
 /// The version of the file format that this program writes, and the highest it reads.
 pub const VERSION: u32 = 1;
-
-/// The longest line that is written or read, its newline included. The longest decision that is usual adds
-/// [`TASKS_PER_ADD_MAX`](crate::model::limits::TASKS_PER_ADD_MAX) tasks, and this leaves 671 bytes to each of them: a text of
-/// 500 bytes, a title, and some dependencies. A decision that needs more is refused before anything is written.
-pub const LINE_BYTES_MAX: usize = 64 * 1024 * 1024;

@@ -10,11 +10,12 @@
 //!   polled once, before the next message is looked at: a handler that only enqueues keeps the order. What waits
 //!   longer runs concurrently.
 //! - The reader never waits for a handler, nor for the other side to read.
-//! - A line that is no JSON-RPC message gets an error and harms nothing else; so does one past [`LINE_BYTES_MAX`].
+//! - A line that is no JSON-RPC message gets an error and harms nothing else; so does one past [`MESSAGE_LINE_BYTES_MAX`].
 //!   An answer that nobody waits for is dropped. Batches are refused.
 //! - All queues are bounded. A producer of notices finds its sink full if the other side does not keep up.
 
 use crate::model::limits::pace::REQUEST_TIMEOUT;
+use crate::model::limits::sizes::{MESSAGES_FORWARDED_MAX, NOTICES_QUEUED_MAX};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,25 +36,10 @@ pub mod socket;
 pub mod stdio;
 mod stream;
 
-/// The longest line sent or taken, in bytes and without its newline.
-pub const LINE_BYTES_MAX: usize = 8 * 1024 * 1024;
-
-/// Calls of the other side that may be unanswered at a time. One more is refused with [`BUSY_CODE`].
-pub const CALLS_IN_FLIGHT_MAX: usize = 64;
-
-/// Subscriptions that the other side may hold at a time.
-pub const SUBSCRIPTIONS_MAX: u32 = 64;
-
-/// Notices that wait to be written, of all subscriptions of the connection together.
-pub const NOTICES_QUEUED_MAX: usize = 1024;
-
-/// Notices that wait for a subscriber on our side. One more, and the subscription is given up.
-pub const NOTICES_UNREAD_MAX: usize = 1024;
-
 /// Error code: [`CALLS_IN_FLIGHT_MAX`] calls are being worked on; try again later.
 pub const BUSY_CODE: i32 = jsonrpsee::types::error::SERVER_IS_BUSY_CODE;
 
-/// Error code: the line was longer than [`LINE_BYTES_MAX`] and was skipped.
+/// Error code: the line was longer than [`MESSAGE_LINE_BYTES_MAX`] and was skipped.
 pub const OVERSIZED_CODE: i32 = jsonrpsee::types::error::OVERSIZED_REQUEST_CODE;
 
 /// The reason why a connection ended.
@@ -77,7 +63,7 @@ pub enum PeerClosed {
 ///
 /// A peer implements jsonrpsee's `ClientT` and `SubscriptionClientT`: the methods of a generated client trait are
 /// called on it directly. Such a call fails with `Error::Call` if the other side refused it, `Error::RequestTimeout`
-/// if no answer came in time, `Error::Transport` if the request is longer than [`LINE_BYTES_MAX`], and
+/// if no answer came in time, `Error::Transport` if the request is longer than [`MESSAGE_LINE_BYTES_MAX`], and
 /// `Error::RestartNeeded` as soon as the connection has ended.
 #[derive(Debug, Clone)]
 pub struct Peer {
@@ -119,7 +105,7 @@ impl Peer {
             close: Notify::new(),
             finishing: AtomicBool::new(false),
         });
-        let (to_client, from_peer) = mpsc::channel(calls::FORWARDED_MAX);
+        let (to_client, from_peer) = mpsc::channel(MESSAGES_FORWARDED_MAX);
         let subscriptions = calls::subscription_client(Arc::clone(&shared), from_peer);
         let (to_writer, notices) = mpsc::channel(NOTICES_QUEUED_MAX);
         let server = serve::MethodServer::new(methods.into(), Arc::clone(&shared), to_writer);

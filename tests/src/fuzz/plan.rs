@@ -1,8 +1,9 @@
 //! Plans: tasks that can be put on a board, or what is wrong with them in few words.
 
 use std::path::Path;
+use teamster_protocol::model::limits::sizes::PROBLEMS_SHOWN_MAX;
 
-use teamster_leader::ops::plan::{PROBLEMS_SHOWN_MAX, Plan};
+use teamster_leader::ops::plan::Plan;
 use teamster_leader::ops::text::{harmless_lines, shorten, width};
 
 pub(super) fn run(bytes: &[u8]) {

@@ -22,6 +22,7 @@ mod wire;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
+use teamster_protocol::model::limits::sizes::{ODD_LINES_MAX, QUESTIONS_OPEN_MAX};
 
 use serde_json::{Value, json};
 use teamster_protocol::model::agent::options::AgentLaunch;
@@ -40,13 +41,6 @@ use super::lines::{AgentDialect, DialectStep, NonsenseSaid, receipt, tell};
 use super::slash::never_a_command;
 use super::title::one_line;
 use super::{AgentNews, AgentSteer};
-
-/// Lines that are no message of the protocol, in the life of an agent, before it counts as one that speaks another
-/// language. Many print a banner, or what a library of theirs has to say.
-const ODD_LINES_MAX: u32 = 100;
-
-/// The questions of an agent that may be open at a time; more are answered as cancelled.
-const QUESTIONS_OPEN_MAX: usize = 32;
 
 /// The dialect of agents that speak the Agent Client Protocol.
 #[derive(Debug)]

@@ -5,7 +5,7 @@
 //! The program runs in the workspace, in a process group of its own, with the lines on its standard input and output. Its
 //! standard error goes where that of the worker goes. The end of its standard input tells it to exit.
 //!
-//! A line longer than [`LINE_BYTES_MAX`] is the program's fault and ends it. So is silence where it owes an answer: it has
+//! A line longer than [`AGENT_LINE_BYTES_MAX`] is the program's fault and ends it. So is silence where it owes an answer: it has
 //! to be ready within [`AGENT_READY_WITHIN`], and a turn that was aborted has to end within a grace. A program that does not read
 //! what it is told is ended as well, when too much of it waits.
 
@@ -20,6 +20,7 @@ mod write;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use teamster_protocol::model::limits::sizes::NEWS_QUEUE_MAX;
 
 use teamster_protocol::model::agent::preset::AgentAbilities;
 use teamster_protocol::model::agent::{Permission, QuestionId};
@@ -32,8 +33,7 @@ use tokio::sync::{mpsc, watch};
 use self::actor::LineActor;
 pub use self::dialect::{AgentDialect, DialectStep, NonsenseSaid};
 pub(super) use self::dialect::{receipt, tell};
-pub use self::read::LINE_BYTES_MAX;
-use super::{AgentNews, AgentPrompt, AgentSteer, Driver, DriverError, NEWS_QUEUE_MAX};
+use super::{AgentNews, AgentPrompt, AgentSteer, Driver, DriverError};
 
 /// The number of orders that may wait for a program that does not read.
 const ORDERS_QUEUE_MAX: usize = 64;

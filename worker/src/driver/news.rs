@@ -6,9 +6,6 @@ use teamster_protocol::model::agent::{
 };
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
 
-/// News that may wait for the worker; a driver with more to say slows its agent down.
-pub const NEWS_QUEUE_MAX: usize = 32;
-
 /// One deed of an agent, told in the order in which it did them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AgentNews {

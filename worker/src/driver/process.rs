@@ -26,6 +26,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use teamster_protocol::model::limits::sizes::{COMMAND_STEER_BYTES_MAX, NEWS_QUEUE_MAX};
 
 use teamster_protocol::host::process::exit::exit_words;
 use teamster_protocol::model::agent::preset::{AgentAbilities, DriverKind, abilities_of};
@@ -37,10 +38,8 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use self::input::{SteerPipe, SteerRefusal};
 use self::output::CommandOutput;
-use super::{AgentNews, AgentPrompt, AgentSteer, Driver, DriverError, NEWS_QUEUE_MAX, TextTail};
+use super::{AgentNews, AgentPrompt, AgentSteer, Driver, DriverError, TextTail};
 use crate::cell::keeper::{CellKeeper, LeftBehind, ProcessGroup};
-
-pub use self::input::STEER_BYTES_MAX;
 
 /// The part in which the kinds of agents differ that are one process for each prompt.
 pub(super) trait PromptProgram: fmt::Debug + Send + Sync {
@@ -206,7 +205,7 @@ impl Driver for ProcessDriver {
         match steers.write(&steer) {
             Ok(()) => Ok(ReceiptState::Unconfirmed),
             Err(SteerRefusal::TooLong { bytes }) => {
-                Err(DriverError::SteerTooLong { bytes, bytes_max: STEER_BYTES_MAX })
+                Err(DriverError::SteerTooLong { bytes, bytes_max: COMMAND_STEER_BYTES_MAX })
             }
             Err(SteerRefusal::Full) => Err(DriverError::SteersUnread),
             Err(SteerRefusal::Closed) => Err(DriverError::InputClosed),

@@ -20,8 +20,6 @@ use self::script::ShellScript;
 use super::process::{GivenPrompt, ProcessDriver, ProcessSetup, PromptProgram};
 use super::{AgentNews, DriverError};
 
-pub use super::process::STEER_BYTES_MAX;
-
 /// Where and how the shell runs; the same for all turns.
 #[derive(Debug, Clone)]
 pub struct ShellSetup {

@@ -1,7 +1,6 @@
 //! The end of a long text: what a turn has to show when all of it would be too much.
 
-/// The longest result of a turn.
-pub const RESULT_BYTES_MAX: usize = 8 * 1024;
+use teamster_protocol::model::limits::RESULT_BYTES_MAX;
 
 /// Room kept in a cut result for the line that says so.
 const MARK_BYTES_MAX: usize = 64;

@@ -2,15 +2,12 @@
 //! to nobody, because its number goes to the next entry.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use teamster_protocol::model::limits::sizes::NOTICES_BEHIND_MAX;
 
 use teamster_protocol::host::clock;
 use teamster_protocol::model::notice::{Notice, TranscriptText};
 use teamster_protocol::store::transcript::{Transcript, TranscriptError};
 use tokio::sync::{mpsc, watch};
-
-/// Notices that wait for one follower. A follower that falls further behind is dropped, and asks again with the number
-/// of the last notice it has.
-pub(crate) const NOTICES_BEHIND_MAX: usize = 256;
 
 /// Whether something is in the transcript.
 #[derive(Debug)]

@@ -23,9 +23,6 @@ use super::LeaderCall;
 use super::journal::NoticeFollowers;
 use crate::core::{AskRefused, WorkerAnswer, WorkerAsk};
 
-/// Calls that wait for the core. No more than these can be unanswered on one link.
-pub(crate) const CALLS_QUEUE_MAX: usize = peer::CALLS_IN_FLIGHT_MAX;
-
 /// The object that every link serves: the worker, as its callers see it.
 #[derive(Debug, Clone)]
 pub(crate) struct WorkerCallee {

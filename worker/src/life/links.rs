@@ -7,6 +7,7 @@ use std::fs;
 use std::future::pending;
 use std::io;
 use std::path::{Path, PathBuf};
+use teamster_protocol::model::limits::sizes::LINKS_MAX;
 
 use futures_util::future::join_all;
 use teamster_protocol::host::complaints::Complaints;
@@ -20,8 +21,6 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::hands::rpc::{LinkServer, WorkerCallee};
 
-/// Links at one time; past that, the oldest that is no leader's gives way to a new one. A leader needs one.
-const LINKS_MAX: usize = 16;
 /// The subject of complaints about the socket that accepts links.
 const ACCEPT: &str = "links";
 

@@ -16,6 +16,7 @@ use teamster_protocol::model::agent::options::{AgentLaunch, AgentOptions};
 use teamster_protocol::model::agent::preset::UnknownAgent;
 use teamster_protocol::model::board::AutoClaim;
 use teamster_protocol::model::id::{Address, MemberName};
+use teamster_protocol::model::limits::sizes::CALLS_IN_FLIGHT_MAX;
 use teamster_protocol::model::limits::{MEMBER_LOCK_WITHIN, PROTOCOL_VERSION};
 use teamster_protocol::model::roster::{
     CellIsolation, MemberSpec, StallPolicy, StartedBy, TeamFact, WorkerProcess, Workspace,
@@ -38,7 +39,7 @@ use crate::driver::DriverError;
 use crate::hands::WorkerHands;
 use crate::hands::agent::RunningAgent;
 use crate::hands::journal::TranscriptPen;
-use crate::hands::rpc::{CALLS_QUEUE_MAX, WorkerCallee};
+use crate::hands::rpc::WorkerCallee;
 use crate::life::args::WorkerArgs;
 
 /// Why a worker did not start. Nothing of it is left.
@@ -182,7 +183,7 @@ pub(super) async fn start(args: WorkerArgs, isolation: CellIsolation) -> Result<
     let core = WorkerCore::new(settings, last_turn);
     let journal = TranscriptPen::new(transcript);
     let (status, shown) = watch::channel(core.status(journal.seq()));
-    let (sender, calls) = mpsc::channel(CALLS_QUEUE_MAX);
+    let (sender, calls) = mpsc::channel(CALLS_IN_FLIGHT_MAX);
     let welcome = WorkerWelcome {
         protocol: PROTOCOL_VERSION,
         version: env!("TEAMSTER_VERSION").to_owned(),

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use teamster_protocol::model::limits::sizes::{PLAN_BYTES_MAX, RUN_WORKERS_MAX};
 
 use teamster_protocol::host::plain_file;
 
@@ -13,7 +14,7 @@ use super::workspace::wanted_workspace;
 use super::{CliContext, CliError, ExitStatus, OutputShape};
 use crate::ops::duration::parse_duration;
 use crate::ops::error::OpsError;
-use crate::ops::plan::{PLAN_BYTES_MAX, Plan};
+use crate::ops::plan::Plan;
 use crate::ops::run::{self, RunLeftover, RunStop, RunSummary, WantedRun};
 
 mod preview;
@@ -39,7 +40,7 @@ pub struct RunArgs {
     pub dry_run: bool,
     /// How many workers, those that are there included; members and roles that the plan names come on top [default: 4, or
     /// one a task]
-    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=200))]
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(RUN_WORKERS_MAX)))]
     pub workers: Option<u16>,
     /// Each worker in a git worktree of its own
     #[arg(long, conflicts_with = "shared")]

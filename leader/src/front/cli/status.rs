@@ -1,6 +1,7 @@
 //! `teamster status`.
 
 use std::time::Duration;
+use teamster_protocol::model::limits::sizes::LAST_ENTRIES_MAX;
 
 use teamster_protocol::model::agent::options::AgentOptions;
 use teamster_protocol::model::board::AutoClaim;
@@ -12,7 +13,7 @@ use super::leader_line::condition;
 use super::print::{TableCell, TableColumn, TextTable, TextTone, ago, columns, harmless, humane, paint, shorten};
 use super::task_text::{counts_text, numbers, parts};
 use super::{CliContext, CliError, ExitStatus, list, logs};
-use crate::ops::status::{LAST_ENTRIES_MAX, MemberStatus, TeamStatus, member_status, team_status};
+use crate::ops::status::{MemberStatus, TeamStatus, member_status, team_status};
 use crate::ops::task::TaskRow;
 use crate::ops::why::started_again;
 

@@ -1,8 +1,8 @@
 //! The faults that a file of settings can have, beside those of any document.
 
 use teamster_protocol::model::id::BadName;
+use teamster_protocol::model::limits::sizes::CONFIG_BYTES_MAX;
 
-use super::CONFIG_BYTES_MAX;
 use crate::ops::document::{self, DocumentError, DocumentFault, quoted};
 
 /// One thing that is wrong with a file of settings.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use teamster_protocol::model::limits::sizes::{ATTEMPTS_MAX, CONFIG_BYTES_MAX, RUN_WORKERS_MAX, TEAM_STEM_CHARS_MAX};
 
 use teamster_protocol::model::id::{AgentName, TeamName};
 use teamster_protocol::model::roster::OnStall;
@@ -9,15 +10,9 @@ use teamster_protocol::model::roster::OnStall;
 use super::agent::AgentSettings;
 use super::error::{ConfigError, ConfigFault, ConfigProblems, ConfigReport};
 use super::value::{named, number, table, unknown_key, word};
-use super::{CONFIG_BYTES_MAX, ConfigScope, Durability, PlacedValue, agent};
+use super::{ConfigScope, Durability, PlacedValue, agent};
 use crate::ops::document::value::{flag, length, line};
 use crate::ops::document::{DocumentEntry, DocumentFault, DocumentFormat, DocumentNode, DocumentValue, place, read};
-
-/// The most characters that the beginning of a team's name may have: what is derived from the place comes after it.
-pub const STEM_CHARS_MAX: usize = 33;
-
-const WORKERS_MAX: u32 = 200;
-const ATTEMPTS_MAX: u32 = 100;
 
 const SECTIONS: [&str; 4] = ["run", "team", "limits", "agent"];
 const RUN_KEYS: [&str; 3] = ["workers", "worktree", "agent"];
@@ -29,7 +24,7 @@ const LIMITS_KEYS: [&str; 5] = ["run-time", "task-time", "attempts", "answer-wit
 pub struct TeamStem(TeamName);
 
 impl TeamStem {
-    /// The beginning as text: at most [`STEM_CHARS_MAX`] characters of what a name may have.
+    /// The beginning as text: at most [`TEAM_STEM_CHARS_MAX`] characters of what a name may have.
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
@@ -138,7 +133,7 @@ impl ConfigReader<'_> {
             let at = self.line(&node);
             match &*key {
                 "workers" => {
-                    let workers = number("`workers`", node, WORKERS_MAX, problems);
+                    let workers = number("`workers`", node, RUN_WORKERS_MAX.into(), problems);
                     let workers = workers.and_then(|workers| u16::try_from(workers).ok());
                     settings.workers = workers.map(|value| PlacedValue { value, line: at });
                 }
@@ -249,8 +244,8 @@ impl ConfigReader<'_> {
             ConfigScope::Repository => {
                 let name: TeamName = named("`name`", node, problems)?;
                 let chars = name.as_str().len();
-                if chars > STEM_CHARS_MAX {
-                    let max = STEM_CHARS_MAX;
+                if chars > TEAM_STEM_CHARS_MAX {
+                    let max = TEAM_STEM_CHARS_MAX;
                     problems.add(Some(span), || ConfigReport::of(ConfigFault::LongName { chars, max }));
                     return None;
                 }

@@ -5,14 +5,12 @@ mod excerpt;
 
 use std::fmt;
 use std::ops::Range;
+use teamster_protocol::model::limits::sizes::PROBLEMS_SHOWN_MAX;
 
 use crate::ops::duration::DurationError;
 use crate::ops::text::{harmless, shorten, show_controls};
 use excerpt::TextExcerpt;
 pub(crate) use excerpt::place;
-
-/// Of more problems than this only the number is told.
-pub const PROBLEMS_SHOWN_MAX: usize = 10;
 
 const QUOTED_COLUMNS_MAX: usize = 60;
 

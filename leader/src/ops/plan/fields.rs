@@ -3,10 +3,11 @@
 mod value;
 
 use std::time::Duration;
+use teamster_protocol::model::limits::sizes::{PLAN_ID_CHARS_MAX, PLAN_TASKS_MAX, PLAN_TITLE_COLUMNS_MAX};
 
 use super::name;
 use super::problem::{PlanFault, PlanProblems, PlanReport};
-use super::{CommandInput, ID_CHARS_MAX, PLAN_TASKS_MAX, TITLE_COLUMNS_MAX, TaskWork, WorkKind};
+use super::{CommandInput, TaskWork, WorkKind};
 use crate::ops::document::value::{flag, length, line, repeated, words, wrong_type};
 use crate::ops::document::{DocumentEntry, DocumentFault, DocumentNode, DocumentValue, TextSpan};
 use crate::ops::text::{did_you_mean, shorten};
@@ -189,7 +190,7 @@ fn draft(at: usize, node: DocumentNode<'_>, problems: &mut PlanProblems) -> Opti
     }
     if draft.title.is_empty() {
         let first = draft.work.text().lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-        draft.title = shorten(first.trim(), TITLE_COLUMNS_MAX).into_owned();
+        draft.title = shorten(first.trim(), PLAN_TITLE_COLUMNS_MAX).into_owned();
     }
     Some(draft)
 }
@@ -201,7 +202,7 @@ fn id(node: DocumentNode<'_>, draft: &mut TaskDraft, problems: &mut PlanProblems
             problems.add(Some(span.clone()), || PlanReport::of(DocumentFault::Blank { field: "`id`" }));
         } else if id.contains(char::is_control) {
             problems.add(Some(span.clone()), || PlanReport::of(DocumentFault::NotOneLine { field: "`id`" }));
-        } else if id.chars().nth(ID_CHARS_MAX).is_some() {
+        } else if id.chars().nth(PLAN_ID_CHARS_MAX).is_some() {
             problems.add(Some(span.clone()), || PlanReport::of(PlanFault::LongId { chars: id.chars().count() }));
         }
         draft.id = id;
@@ -221,7 +222,7 @@ fn after(node: DocumentNode<'_>, draft: &mut TaskDraft, problems: &mut PlanProbl
         }
         DocumentValue::Text(id) => problems.add(Some(node.span), || {
             let fault = DocumentFault::WrongType { field: "`after`", wanted: "a list of ids", found: "text" };
-            PlanReport::of(fault).hint(format!("write [\"{}\"]", shorten(&id, ID_CHARS_MAX)))
+            PlanReport::of(fault).hint(format!("write [\"{}\"]", shorten(&id, PLAN_ID_CHARS_MAX)))
         }),
         other @ (DocumentValue::Number(_)
         | DocumentValue::Table(_)

@@ -1,8 +1,8 @@
 //! Tasks among each other: ids, dependencies, cycles.
 
 use std::collections::HashMap;
+use teamster_protocol::model::limits::sizes::PROBLEMS_SHOWN_MAX;
 
-use super::PROBLEMS_SHOWN_MAX;
 use super::PlannedTask;
 use super::fields::TaskDraft;
 use super::problem::{PlanFault, PlanProblems, PlanReport};

@@ -1,6 +1,7 @@
 //! Names of members and roles in a plan.
 
-const NAME_CHARS_MAX: usize = 40;
+use teamster_protocol::model::limits::NAME_CHARS_MAX;
+
 const LEAD: &str = "lead";
 
 /// Why a text can not name a member or a role.

@@ -1,8 +1,8 @@
 //! The faults that a plan can have, beside those of any document.
 
 use super::name::NameError;
-use super::{ID_CHARS_MAX, PLAN_BYTES_MAX, PLAN_TASKS_MAX};
 use crate::ops::document::{self, DocumentError, DocumentFault, quoted};
+use teamster_protocol::model::limits::sizes::{PLAN_BYTES_MAX, PLAN_ID_CHARS_MAX, PLAN_TASKS_MAX};
 
 const CYCLE_SHOWN_MAX: usize = 20;
 
@@ -54,8 +54,8 @@ pub enum PlanFault {
         /// Whose.
         id: String,
     },
-    /// An id over [`ID_CHARS_MAX`].
-    #[error("an id has at most {ID_CHARS_MAX} characters, this one has {chars}")]
+    /// An id over [`PLAN_ID_CHARS_MAX`].
+    #[error("an id has at most {PLAN_ID_CHARS_MAX} characters, this one has {chars}")]
     LongId {
         /// The number of characters that it has.
         chars: usize,

@@ -2,6 +2,9 @@
 
 use std::fmt::Write;
 use std::time::{Duration, Instant};
+use teamster_protocol::model::limits::sizes::{
+    PLAN_BYTES_MAX, PLAN_TASKS_MAX, PLAN_TITLE_COLUMNS_MAX, PROBLEMS_SHOWN_MAX,
+};
 
 use super::*;
 
@@ -84,7 +87,7 @@ fn ids_and_titles_have_defaults() {
     assert_eq!((plan.tasks[1].id.as_str(), &plan.tasks[1].after), ("2", &vec![0]));
     assert_eq!((plan.tasks[2].id.as_str(), &plan.tasks[2].after), ("7", &vec![1, 0]));
     let long = toml(&format!("[[task]]\nrun = '{}'", "echo \u{1b} ".repeat(50)).replace('\u{1b}', "漢"));
-    assert_eq!(crate::ops::text::width(&long.tasks[0].title), TITLE_COLUMNS_MAX);
+    assert_eq!(crate::ops::text::width(&long.tasks[0].title), PLAN_TITLE_COLUMNS_MAX);
 }
 
 #[test]

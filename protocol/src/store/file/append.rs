@@ -1,5 +1,6 @@
 //! The right to append: lock, read what is new, decide, write once.
 
+use crate::model::limits::sizes::LOG_LINE_BYTES_MAX;
 use std::{
     fs::{self, File},
     io::Write,
@@ -13,8 +14,7 @@ use nix::{
 };
 
 use super::{
-    Durability, FactOffset, FactStamp, LINE_BYTES_MAX, LogError, LogFold, LogReader, LogRecord, RefreshedLog,
-    TransactError,
+    Durability, FactOffset, FactStamp, LogError, LogFold, LogReader, LogRecord, RefreshedLog, TransactError,
     line::{self, LogHeader},
     lock::{LockFile, LogHeld},
     mark::LogMark,
@@ -237,7 +237,7 @@ impl<F: LogFold> LogWriter<F> {
 
 /// Appends one line in one write; on failure cuts what a short write has left.
 pub(super) fn append_line(tail: &LogTail, line: &[u8]) -> Result<(), LogError> {
-    if line.len() > LINE_BYTES_MAX {
+    if line.len() > LOG_LINE_BYTES_MAX {
         return Err(LogError::TooLong { path: tail.path.clone(), bytes: line.len() });
     }
     point_amid("line half appended", || drop((&*tail.file).write_all(&line[..line.len() / 2])));
@@ -267,7 +267,7 @@ pub(super) fn sync_directory(of: &Path) -> Result<(), LogError> {
 fn cut_torn(tail: &LogTail, length: u64) -> Result<bool, LogError> {
     let failed = |doing| LogError::io(doing, &tail.path);
     let bytes = usize::try_from(length - tail.end).unwrap_or(usize::MAX);
-    let mut torn = vec![0; bytes.min(LINE_BYTES_MAX)];
+    let mut torn = vec![0; bytes.min(LOG_LINE_BYTES_MAX)];
     let got = read_full(&tail.file, &mut torn, tail.end).map_err(LogError::read(&tail.path))?;
     if tail::line_length(&torn[..got]).is_some() {
         return Ok(false);

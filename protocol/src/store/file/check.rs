@@ -1,5 +1,6 @@
 //! Looking at a log without folding it: what is wrong with it, line by line, and not only the first that is.
 
+use crate::model::limits::sizes::LOG_BYTES_MAX;
 use std::{
     io,
     path::{Path, PathBuf},
@@ -17,9 +18,6 @@ use crate::host::plain_file::{self, read_full};
 
 /// How often a file is read again that seems damaged: a writer may just be at it.
 const LOOKS_MAX: usize = 3;
-
-/// The longest log that is looked at whole: no memory holds more, and no log comes near it.
-const LOG_BYTES_MAX: u64 = 1 << 30;
 
 /// The findings of a look at one file of a log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

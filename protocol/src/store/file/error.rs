@@ -1,5 +1,6 @@
 //! Faults of a log, each said with the file and, inside a file, the line.
 
+use crate::model::limits::sizes::LOG_LINE_BYTES_MAX;
 use std::{
     io,
     path::{Path, PathBuf},
@@ -105,7 +106,7 @@ pub enum LogError {
     /// A decision does not fit a line.
     #[error(
         "cannot append to {}: the record has {bytes} bytes, more than {max}\nadd less at once",
-        path.display(), max = super::LINE_BYTES_MAX
+        path.display(), max = LOG_LINE_BYTES_MAX
     )]
     TooLong {
         /// The log.
@@ -208,7 +209,7 @@ pub enum LineDamage {
         known: u64,
     },
     /// A line longer than any writer writes.
-    #[error("a line of more than {max} bytes", max = super::LINE_BYTES_MAX)]
+    #[error("a line of more than {max} bytes", max = LOG_LINE_BYTES_MAX)]
     TooLong,
 }
 

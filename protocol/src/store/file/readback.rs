@@ -3,6 +3,7 @@
 //! A decision may be as large as a plan of many thousand tasks. Reading one of its facts must cost what that
 //! fact costs, so only the beginning of the line, which says when and by whom, and the fact itself are read.
 
+use crate::model::limits::sizes::LOG_LINE_BYTES_MAX;
 use std::fmt;
 
 use serde::{
@@ -11,7 +12,7 @@ use serde::{
 };
 
 use super::{
-    FactOffset, LINE_BYTES_MAX, LineDamage, LogError, LogFold, LogRecord, VERSION,
+    FactOffset, LineDamage, LogError, LogFold, LogRecord, VERSION,
     line::{self, BadLine, LogLine},
     tail::{LogTail, line_length},
 };
@@ -52,8 +53,8 @@ impl LogTail {
             let mut values = serde_json::Deserializer::from_slice(&buffer[..got]).into_iter::<F::Fact>();
             match values.next() {
                 Some(Ok(fact)) => return Ok(Some(LogRecord { seq, at_ms, by, facts: vec![fact], offset })),
-                Some(Err(e)) if e.is_eof() && got == buffer.len() && got < LINE_BYTES_MAX => {
-                    buffer.resize((got * 4).min(LINE_BYTES_MAX), 0);
+                Some(Err(e)) if e.is_eof() && got == buffer.len() && got < LOG_LINE_BYTES_MAX => {
+                    buffer.resize((got * 4).min(LOG_LINE_BYTES_MAX), 0);
                 }
                 // Read as a whole line, it says what is wrong with it.
                 Some(Err(_)) | None => return Ok(None),
@@ -67,8 +68,8 @@ impl LogTail {
             let got = read_full(&self.file, &mut buffer, offset.at).map_err(LogError::read(&self.path))?;
             match line_length(&buffer[..got]) {
                 Some(length) => break length,
-                None if got == buffer.len() && got < LINE_BYTES_MAX => {
-                    buffer.resize((got * 4).min(LINE_BYTES_MAX), 0);
+                None if got == buffer.len() && got < LOG_LINE_BYTES_MAX => {
+                    buffer.resize((got * 4).min(LOG_LINE_BYTES_MAX), 0);
                 }
                 None => return Err(self.damaged_at(offset.at, LineDamage::TooLong)),
             }

@@ -4,6 +4,7 @@
 //! goes on as if nothing had begun. From then on whoever next holds the lock does the rest again, from the
 //! state that it has folded. The path always names a whole file.
 
+use crate::model::limits::sizes::LOG_LINE_BYTES_MAX;
 use std::{
     fs::{self, File},
     io::{self, BufWriter, Write},
@@ -11,7 +12,7 @@ use std::{
 };
 
 use super::{
-    FactOffset, LINE_BYTES_MAX, LogError, LogFold, LogRecord, VERSION,
+    FactOffset, LogError, LogFold, LogRecord, VERSION,
     append::{LogWriter, append_line, sync_directory},
     line::{self, LogHeader},
     lock::LogHeld,
@@ -41,7 +42,7 @@ impl<Fact: serde::Serialize> SnapshotSink<Fact> for NextGeneration<'_, Fact> {
     fn write(&mut self, at_ms: u64, by: &str, facts: &[Fact]) -> Result<(), LogError> {
         self.line.clear();
         line::write_record(&mut self.line, 0, at_ms, by, facts).map_err(LogError::io("write", &self.path))?;
-        if self.line.len() > LINE_BYTES_MAX {
+        if self.line.len() > LOG_LINE_BYTES_MAX {
             let bytes = self.line.len();
             return Err(LogError::TooLong { path: self.path.clone(), bytes });
         }

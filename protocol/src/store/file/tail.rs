@@ -1,5 +1,6 @@
 //! One generation's file, read on from where the last whole line ended.
 
+use crate::model::limits::sizes::LOG_LINE_BYTES_MAX;
 use std::{
     fs::{File, Metadata, OpenOptions},
     io::{self, BufRead},
@@ -9,7 +10,7 @@ use std::{
 };
 
 use super::{
-    FactOffset, FactStamp, LINE_BYTES_MAX, LineDamage, LogError, LogFold, LogRecord, VERSION,
+    FactOffset, FactStamp, LineDamage, LogError, LogFold, LogRecord, VERSION,
     line::{self, BadLine, FactPlaces, LogHeader, LogLine},
 };
 use crate::host::plain_file::{self, read_full, read_once};
@@ -242,10 +243,10 @@ impl LogTail {
                 buffer.resize(buffer.len().max(BUFFER_BYTES), 0);
                 continue;
             }
-            if got >= LINE_BYTES_MAX {
+            if got >= LOG_LINE_BYTES_MAX {
                 return Err(LogError::corrupt(&self.path, self.lines + 1, LineDamage::TooLong));
             }
-            buffer.resize((got * 4).min(LINE_BYTES_MAX), 0);
+            buffer.resize((got * 4).min(LOG_LINE_BYTES_MAX), 0);
         }
     }
 

@@ -2,6 +2,7 @@
 //! client, whose ids are strings, so that the two never meet.
 
 use crate::model::limits::pace::CLIENT_TIMEOUT;
+use crate::model::limits::sizes::{MESSAGE_LINE_BYTES_MAX, NOTICES_UNREAD_MAX};
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -22,17 +23,14 @@ use tokio::time::timeout;
 
 use super::message::CallOutcome;
 use super::pending::{CallWaiter, ForgetOnDrop};
-use super::{LINE_BYTES_MAX, NOTICES_UNREAD_MAX, Peer, PeerShared};
-
-/// Messages that wait for jsonrpsee's client, which takes them without waiting for anything.
-pub(super) const FORWARDED_MAX: usize = 64;
+use super::{Peer, PeerShared};
 
 /// The length of the JSON-RPC frame around the method and the parameters of a subscription, in bytes, with plenty to
 /// spare.
 const ENVELOPE_BYTES_MAX: usize = 256;
 
 #[derive(Debug, thiserror::Error)]
-#[error("cannot call {method}: the request has {bytes} bytes, the limit is {LINE_BYTES_MAX}")]
+#[error("cannot call {method}: the request has {bytes} bytes, the limit is {MESSAGE_LINE_BYTES_MAX}")]
 struct OversizedCall {
     method: String,
     bytes: usize,
@@ -170,7 +168,7 @@ impl Peer {
 }
 
 fn check_length(method: &str, bytes: usize) -> Result<(), Error> {
-    if bytes <= LINE_BYTES_MAX {
+    if bytes <= MESSAGE_LINE_BYTES_MAX {
         return Ok(());
     }
     Err(Error::Transport(Box::new(OversizedCall { method: method.to_owned(), bytes })))
@@ -206,7 +204,7 @@ impl TransportSenderT for ToPeer {
             #[serde(borrow)]
             id: Id<'a>,
         }
-        if line.len() > LINE_BYTES_MAX {
+        if line.len() > MESSAGE_LINE_BYTES_MAX {
             // Only the id of a subscription, which the other side chose, can be that long. An error would end all.
             tracing::warn!("did not give up a subscription: its id is too long");
             return Ok(());

@@ -3,15 +3,14 @@
 //! Calls and answers wait for room. Refusals never wait, for the reader must not: they have a small room of their
 //! own, and a peer that sends rubbish without reading what comes back loses the refusals past it.
 
+use crate::model::limits::sizes::MESSAGE_LINE_BYTES_MAX;
 use std::mem;
 use std::sync::{Mutex, MutexGuard};
 
 use tokio::sync::{Notify, Semaphore};
 
-use super::LINE_BYTES_MAX;
-
 /// Calls and answers that wait, in bytes: two of the longest, so that one can queue while one is being written.
-const QUEUED_BYTES_MAX: usize = 2 * (LINE_BYTES_MAX + 1);
+const QUEUED_BYTES_MAX: usize = 2 * (MESSAGE_LINE_BYTES_MAX + 1);
 
 /// Refusals that wait, in bytes.
 const REFUSED_BYTES_MAX: usize = 1024 * 1024;
@@ -47,7 +46,7 @@ impl Outbox {
         Self { queue: Mutex::default(), room: Semaphore::new(QUEUED_BYTES_MAX), wake: Notify::new() }
     }
 
-    /// Queues a message of at most [`LINE_BYTES_MAX`]; waits, in order of arrival, until there is room.
+    /// Queues a message of at most [`MESSAGE_LINE_BYTES_MAX`]; waits, in order of arrival, until there is room.
     pub(super) async fn push(&self, message: &str) -> Result<(), OutboxEnded> {
         let permit = self.room.acquire_many(permits(message)).await.map_err(|_| OutboxEnded)?;
         permit.forget();
@@ -144,6 +143,6 @@ pub(super) fn append_line(bytes: &mut Vec<u8>, message: &str) {
 
 fn permits(message: &str) -> u32 {
     // A longer message would wait for ever; those who queue check the length, and jsonrpsee bounds answers.
-    debug_assert!(message.len() <= LINE_BYTES_MAX);
+    debug_assert!(message.len() <= MESSAGE_LINE_BYTES_MAX);
     u32::try_from((message.len() + 1).min(QUEUED_BYTES_MAX)).expect("the limit is below 4 GiB")
 }

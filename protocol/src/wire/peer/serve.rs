@@ -1,5 +1,6 @@
 //! Serves the calls and notices of the other side from a table of methods.
 
+use crate::model::limits::sizes::{CALLS_IN_FLIGHT_MAX, MESSAGE_LINE_BYTES_MAX, SUBSCRIPTIONS_MAX};
 use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,10 +19,10 @@ use serde_json::value::RawValue;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::outbox::NotQueued;
-use super::{BUSY_CODE, CALLS_IN_FLIGHT_MAX, LINE_BYTES_MAX, PeerShared, SUBSCRIPTIONS_MAX};
+use super::{BUSY_CODE, PeerShared};
 
 /// How much of an unknown method's name an error repeats, in characters.
-const NAME_CHARS_MAX: usize = 100;
+const METHOD_SHOWN_CHARS_MAX: usize = 100;
 
 /// jsonrpsee's table of subscribers is shared by all connections that serve the same methods.
 static NEXT_CONNECTION: AtomicUsize = AtomicUsize::new(0);
@@ -64,14 +65,14 @@ impl MethodServer {
     /// Answers a call, now or when its handler is done. Does not block.
     pub(super) fn call(&self, id: Id<'_>, name: &str, params: Option<&str>) {
         let Some(method) = self.methods.method(name) else {
-            let name: String = name.chars().take(NAME_CHARS_MAX).collect();
+            let name: String = name.chars().take(METHOD_SHOWN_CHARS_MAX).collect();
             let why = format!("method not found: {name:?}");
             return self.refuse(id, ErrorObjectOwned::owned(ErrorCode::MethodNotFound.code(), why, None::<()>));
         };
         // To give up a subscription lessens the load, so it is never refused for the load.
         if let MethodCallback::Unsubscription(method) = method {
             let extensions = self.extensions.clone();
-            let response = method(id, Params::new(params), self.connection, LINE_BYTES_MAX, extensions);
+            let response = method(id, Params::new(params), self.connection, MESSAGE_LINE_BYTES_MAX, extensions);
             return self.shared.outbox.refuse(response.as_ref());
         }
         let Ok(slot) = Arc::clone(&self.in_flight).try_acquire_owned() else {
@@ -130,13 +131,14 @@ impl MethodServer {
         let params = Params::new(params);
         let extensions = self.extensions.clone();
         match method {
-            MethodCallback::Sync(method) => {
-                InvokedMethod::Done(catch_unwind(AssertUnwindSafe(|| method(id, params, LINE_BYTES_MAX, extensions))))
-            }
+            MethodCallback::Sync(method) => InvokedMethod::Done(catch_unwind(AssertUnwindSafe(|| {
+                method(id, params, MESSAGE_LINE_BYTES_MAX, extensions)
+            }))),
             MethodCallback::Async(method) => {
                 let (id, params) = (id.into_owned(), params.into_owned());
-                let started =
-                    catch_unwind(AssertUnwindSafe(|| method(id, params, self.connection, LINE_BYTES_MAX, extensions)));
+                let started = catch_unwind(AssertUnwindSafe(|| {
+                    method(id, params, self.connection, MESSAGE_LINE_BYTES_MAX, extensions)
+                }));
                 match started {
                     Ok(running) => poll_once(running),
                     Err(panic) => InvokedMethod::Done(Err(panic)),
@@ -241,7 +243,7 @@ fn respond(id: Id<'_>, caught: CaughtPanic) -> MethodResponse {
 }
 
 fn line_bytes_max() -> u32 {
-    u32::try_from(LINE_BYTES_MAX).expect("the limit is below 4 GiB")
+    u32::try_from(MESSAGE_LINE_BYTES_MAX).expect("the limit is below 4 GiB")
 }
 
 /// Numbers subscriptions; unique within the process.

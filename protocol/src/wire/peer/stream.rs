@@ -1,6 +1,7 @@
 //! The task of a connection: reads lines and hands them on, writes what is queued, and ends in good order.
 
 use crate::model::limits::pace::DRAIN_TIMEOUT;
+use crate::model::limits::sizes::MESSAGE_LINE_BYTES_MAX;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use super::message::{CallOutcome, PeerMessage, id_at_head};
 use super::outbox::append_line;
 use super::pending::CallWaiter;
 use super::serve::{HeardNotice, MethodServer, refusal};
-use super::{LINE_BYTES_MAX, OVERSIZED_CODE, PeerClosed, PeerShared};
+use super::{OVERSIZED_CODE, PeerClosed, PeerShared};
 
 /// Messages handled before the other tasks of the thread get their turn.
 const MESSAGES_PER_TURN: usize = 64;
@@ -42,7 +43,7 @@ impl PeerStream {
         let Self { shared, server, to_client, notices, ended } = self;
         let mut writing = pin!(write_lines(write, &shared, notices));
         let closed = tokio::select! {
-            read = read_lines(LineReader::new(read, LINE_BYTES_MAX), &shared, &server, &to_client) => match read {
+            read = read_lines(LineReader::new(read, MESSAGE_LINE_BYTES_MAX), &shared, &server, &to_client) => match read {
                 Ok(()) => PeerClosed::Eof,
                 Err(error) => PeerClosed::Read(Arc::new(error)),
             },
@@ -92,13 +93,14 @@ async fn read_lines<R: AsyncRead + Unpin>(
                 }
             }
             PeerLine::Oversized { head } => {
-                let why = format!("the line is longer than {LINE_BYTES_MAX} bytes");
+                let why = format!("the line is longer than {MESSAGE_LINE_BYTES_MAX} bytes");
                 let error = ErrorObjectOwned::owned(OVERSIZED_CODE, why, None::<()>);
                 let id = id_at_head(head).unwrap_or(Id::Null);
                 match shared.pending.take(&id) {
                     // Both sides count their ids from 0: only what begins like no call of theirs is our answer.
                     Some(waiting) if !is_call(head) => {
-                        let outcome = CallOutcome::Malformed(format!("it is longer than {LINE_BYTES_MAX} bytes"));
+                        let outcome =
+                            CallOutcome::Malformed(format!("it is longer than {MESSAGE_LINE_BYTES_MAX} bytes"));
                         if let Some(forward) = deliver(waiting, id, outcome) {
                             let _ = to_client.send(forward).await;
                         }
@@ -216,8 +218,8 @@ async fn write_lines<W: AsyncWrite + Unpin>(
 }
 
 fn append_notice(batch: &mut Vec<u8>, notice: &RawValue) {
-    if notice.get().len() > LINE_BYTES_MAX {
-        tracing::warn!("dropped a notice of {} bytes: the limit is {LINE_BYTES_MAX}", notice.get().len());
+    if notice.get().len() > MESSAGE_LINE_BYTES_MAX {
+        tracing::warn!("dropped a notice of {} bytes: the limit is {MESSAGE_LINE_BYTES_MAX}", notice.get().len());
         return;
     }
     append_line(batch, notice.get());

@@ -1,5 +1,6 @@
 //! Two peers, or a peer and a raw stream, talk as a user of the protocol would see it.
 
+use crate::model::limits::sizes::{CALLS_IN_FLIGHT_MAX, MESSAGE_LINE_BYTES_MAX, NOTICES_QUEUED_MAX};
 use std::fmt::Write as _;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::AtomicUsize;
@@ -226,7 +227,7 @@ async fn errors_name_what_was_wrong() {
     assert_eq!(wrong.code(), -32602);
     let panicked = refused(left.panic().await.unwrap_err());
     assert_eq!(panicked.code(), -32603);
-    let long = refused(left.big(LINE_BYTES_MAX).await.unwrap_err());
+    let long = refused(left.big(MESSAGE_LINE_BYTES_MAX).await.unwrap_err());
     assert_eq!(long.code(), -32008);
     assert_eq!(left.add(1, 1).await.unwrap(), 2);
 }
@@ -257,7 +258,7 @@ async fn an_oversized_line_is_answered_and_skipped() {
 #[tokio::test]
 async fn an_oversized_request_is_refused_before_it_is_sent() {
     let (left, _right, ..) = pair();
-    let text = "x".repeat(LINE_BYTES_MAX);
+    let text = "x".repeat(MESSAGE_LINE_BYTES_MAX);
     let error = left.request::<u64, _>("add", rpc_params![text.as_str()]).await.unwrap_err();
     assert!(error.to_string().contains("cannot call add: the request has"), "{error}");
     let error = left.notification("add", rpc_params![text.as_str()]).await.unwrap_err();

@@ -6,9 +6,9 @@ use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
+use teamster_protocol::model::limits::sizes::MESSAGE_LINE_BYTES_MAX;
 
 use serde_json::{Value, json};
-use teamster_protocol::wire::peer::LINE_BYTES_MAX;
 use teamster_tests::hermetic::Program;
 use teamster_tests::team::Team;
 
@@ -65,7 +65,7 @@ impl Link {
     fn trial(&mut self, method: &str, alive: &Value) {
         let oversized = |head: &str| {
             let mut line = head.as_bytes().to_vec();
-            line.resize(LINE_BYTES_MAX + 2, b'x');
+            line.resize(MESSAGE_LINE_BYTES_MAX + 2, b'x');
             line.extend_from_slice(b"\"]}");
             line
         };

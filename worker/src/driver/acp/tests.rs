@@ -3,6 +3,7 @@
 
 use teamster_protocol::model::agent::options::AgentOptions;
 use teamster_protocol::model::agent::{ApprovalPolicy, PlanState, PlanStep, ProviderLimit, SessionBegin, ToolState};
+use teamster_protocol::model::limits::sizes::{ODD_LINES_MAX, QUESTIONS_OPEN_MAX};
 
 use super::*;
 

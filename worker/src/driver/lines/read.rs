@@ -1,12 +1,10 @@
 //! The lines of a program's output, one after another, none longer than is sane.
 
 use std::io;
+use teamster_protocol::model::limits::sizes::AGENT_LINE_BYTES_MAX;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::unix::pipe;
-
-/// The longest line that a program may write. A real agent's line can hold a whole file, or a picture.
-pub const LINE_BYTES_MAX: usize = 16 << 20;
 
 /// How much of the buffer for a line is kept after it.
 const LINE_BYTES_KEPT: usize = 64 * 1024;
@@ -25,11 +23,11 @@ impl ProgramLines {
     /// Returns the next line that is not blank, without its end; nothing at the end of the output.
     pub(super) async fn next(&mut self) -> io::Result<Option<String>> {
         loop {
-            let room = (LINE_BYTES_MAX + 1).saturating_sub(self.line.len()) as u64;
+            let room = (AGENT_LINE_BYTES_MAX + 1).saturating_sub(self.line.len()) as u64;
             (&mut self.read).take(room).read_until(b'\n', &mut self.line).await?;
             if self.line.last() != Some(&b'\n') {
-                if self.line.len() > LINE_BYTES_MAX {
-                    return Err(io::Error::other(format!("a line is longer than {LINE_BYTES_MAX} bytes")));
+                if self.line.len() > AGENT_LINE_BYTES_MAX {
+                    return Err(io::Error::other(format!("a line is longer than {AGENT_LINE_BYTES_MAX} bytes")));
                 }
                 // A line without an end was being written when the program died.
                 return Ok(None);
@@ -74,7 +72,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_longest_line_is_read_and_one_byte_more_is_refused() {
-        let longest = "x".repeat(LINE_BYTES_MAX - 1);
+        let longest = "x".repeat(AGENT_LINE_BYTES_MAX - 1);
         let (seen, error) = read_all(format!("{longest}\nnext\n").into_bytes()).await;
         assert!(seen == [longest.as_str(), "next"], "{} lines", seen.len());
         assert_eq!(error, None);

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use teamster_protocol::model::limits::sizes::AGENT_UNREAD_BYTES_MAX;
 
 use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::unix::pipe;
@@ -10,9 +11,6 @@ use tokio::sync::{Notify, mpsc};
 
 /// How many bytes may wait before no more orders are taken.
 const WAITING_BYTES_FULL: usize = 1 << 20;
-
-/// How many bytes may wait before the program counts as one that does not read.
-const WAITING_BYTES_MAX: usize = 64 << 20;
 
 /// The way to the task that writes. Dropping it closes the program's standard input when all is written, or the program
 /// has exited.
@@ -80,7 +78,7 @@ impl ProgramInput {
     /// Has the line written after all before it.
     pub(super) fn write(&self, line: String) -> Result<(), NotRead> {
         let bytes = line.len() + 1;
-        if self.backlog.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > WAITING_BYTES_MAX {
+        if self.backlog.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > AGENT_UNREAD_BYTES_MAX {
             return Err(NotRead);
         }
         // The task is gone if the program closed its input: whoever waits for that hears of it.
@@ -91,22 +89,19 @@ impl ProgramInput {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
+    use teamster_protocol::model::limits::START_WITHIN;
     use tokio::time::timeout;
 
     use super::*;
-
-    const LIMIT: Duration = Duration::from_secs(20);
 
     #[tokio::test]
     async fn a_program_that_closed_its_input_keeps_nobody_waiting_for_room() {
         let (write, read) = pipe::pipe().unwrap();
         let input = ProgramInput::new(write);
         drop(read);
-        timeout(LIMIT, input.closed()).await.unwrap();
+        timeout(START_WITHIN, input.closed()).await.unwrap();
         input.write("x".repeat(WAITING_BYTES_FULL)).unwrap();
-        timeout(LIMIT, input.has_room()).await.unwrap();
+        timeout(START_WITHIN, input.has_room()).await.unwrap();
     }
 
     #[tokio::test]
@@ -115,6 +110,6 @@ mod tests {
         let input = ProgramInput::new(write);
         let line = "x".repeat(WAITING_BYTES_FULL - 1);
         let taken = (0..).find(|_| input.write(line.clone()) == Err(NotRead)).unwrap();
-        assert_eq!(taken, WAITING_BYTES_MAX / WAITING_BYTES_FULL);
+        assert_eq!(taken, AGENT_UNREAD_BYTES_MAX / WAITING_BYTES_FULL);
     }
 }

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use teamster_protocol::model::limits::sizes::COMMAND_STEER_BYTES_MAX;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -11,9 +12,6 @@ use rustix::io::ioctl_fionread;
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
 
 use crate::driver::AgentSteer;
-
-/// The longest steer with its newline: a pipe takes this much whole or not at all (`PIPE_BUF`).
-pub const STEER_BYTES_MAX: usize = nix::libc::PIPE_BUF;
 
 /// Our end of the pipe, which never blocks.
 #[derive(Debug)]
@@ -54,7 +52,7 @@ impl SteerPipe {
         let Some(write) = &self.write else { return Err(SteerRefusal::Closed) };
         let mut line = steer.text.strip_suffix('\n').unwrap_or(&steer.text).as_bytes().to_vec();
         line.push(b'\n');
-        if line.len() > STEER_BYTES_MAX {
+        if line.len() > COMMAND_STEER_BYTES_MAX {
             return Err(SteerRefusal::TooLong { bytes: line.len() });
         }
         match unistd::write(write, &line) {

@@ -2,6 +2,7 @@
 
 use std::os::fd::OwnedFd;
 use teamster_protocol::model::limits::pace::PARTIAL_LINE_WAIT;
+use teamster_protocol::model::limits::sizes::OUTPUT_PIECE_BYTES_MAX;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
@@ -11,9 +12,6 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::sleep;
 
 use crate::driver::{AgentNews, TextTail};
-
-/// The most that one piece of text holds of the output; a longer line comes in several.
-pub(super) const TEXT_BYTES_MAX: usize = 16 * 1024;
 
 /// The reading end of the pipe that a command writes to.
 pub(super) struct CommandOutput {
@@ -104,7 +102,7 @@ struct OutputLines {
 
 impl OutputLines {
     fn new() -> OutputLines {
-        OutputLines { bytes: vec![0; TEXT_BYTES_MAX].into(), len: 0 }
+        OutputLines { bytes: vec![0; OUTPUT_PIECE_BYTES_MAX].into(), len: 0 }
     }
 
     fn is_empty(&self) -> bool {
@@ -199,8 +197,8 @@ mod tests {
 
     #[test]
     fn what_is_no_utf8_never_stops_the_flow() {
-        let mut lines = lines_with(&[0x80; TEXT_BYTES_MAX]);
-        assert_eq!(lines.take_whole().map(|text| text.chars().count()), Some(TEXT_BYTES_MAX));
+        let mut lines = lines_with(&[0x80; OUTPUT_PIECE_BYTES_MAX]);
+        assert_eq!(lines.take_whole().map(|text| text.chars().count()), Some(OUTPUT_PIECE_BYTES_MAX));
         let mut lines = lines_with(b"\xff\xf0\x9f\n\xe2");
         assert_eq!(lines.take_whole().as_deref(), Some("\u{fffd}\u{fffd}\n"));
         assert_eq!(lines.take_rest().as_deref(), Some("\u{fffd}"));
@@ -208,8 +206,8 @@ mod tests {
 
     #[test]
     fn a_line_longer_than_the_room_comes_in_pieces() {
-        let mut lines = lines_with(&[b'x'; TEXT_BYTES_MAX]);
-        assert_eq!(lines.take_whole().map(|text| text.len()), Some(TEXT_BYTES_MAX));
-        assert_eq!(lines.room().len(), TEXT_BYTES_MAX);
+        let mut lines = lines_with(&[b'x'; OUTPUT_PIECE_BYTES_MAX]);
+        assert_eq!(lines.take_whole().map(|text| text.len()), Some(OUTPUT_PIECE_BYTES_MAX));
+        assert_eq!(lines.room().len(), OUTPUT_PIECE_BYTES_MAX);
     }
 }

@@ -1,6 +1,7 @@
 //! Each fact reads back alone: from records of one and of many, own and others', small and large, however it is
 //! escaped, and in the next generation.
 
+use crate::model::limits::sizes::LOG_LINE_BYTES_MAX;
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -130,7 +131,7 @@ fn a_decision_too_long_for_a_line_is_refused_before_anything_is_written() -> Out
     let (_keep, path) = place()?;
     let mut log = Log::<Said>::open(&path, 5)?;
     let before = std::fs::metadata(&path)?.len();
-    let part = SaidFact::Words { text: "a".repeat(LINE_BYTES_MAX / 4), number: 1 };
+    let part = SaidFact::Words { text: "a".repeat(LOG_LINE_BYTES_MAX / 4), number: 1 };
     let error = append(&mut log, "t", vec![part; 4]).unwrap_err().to_string();
     assert!(error.contains("the record has 671") && error.ends_with("more than 67108864\nadd less at once"), "{error}");
     assert_eq!(std::fs::metadata(&path)?.len(), before);
