@@ -6,7 +6,7 @@ use std::fmt;
 
 use teamster_protocol::model::agent::preset::PromptKind;
 use teamster_protocol::model::board::{AutoClaim, WaitingClaimant};
-use teamster_protocol::model::id::Role;
+use teamster_protocol::model::id::{AgentName, Role};
 use teamster_protocol::model::limits::SLOW_POLL;
 use teamster_protocol::model::roster::{AfterLeaving, MemberPresence, OnStall};
 use teamster_protocol::model::task::TaskStatus;
@@ -97,6 +97,11 @@ struct Sim {
     calm_since_ms: Option<u64>,
 }
 
+/// One of two agents, by which tasks choose among the members.
+fn any_agent(chance: &mut Chance) -> AgentName {
+    chance.pick(&["shell", "pi"]).parse().expect("it is a name")
+}
+
 impl Sim {
     fn new(seed: u64, trace: Trace) -> Sim {
         let mut chance = Chance::new(seed);
@@ -112,6 +117,7 @@ impl Sim {
             who: WaitingClaimant {
                 name: format!("worker-{index}").parse().expect("it is a name"),
                 role: chance.one_in(2).then(|| chance.pick(&roles).clone()),
+                agent: Some(any_agent(chance)),
                 auto: if chance.one_in(6) { AutoClaim::Off } else { AutoClaim::On },
                 prompts: if chance.one_in(2) { PromptKind::Conversation } else { PromptKind::Program },
             },

@@ -74,6 +74,7 @@ fn the_board_of_version_1_folds_to_what_it_was() {
     let asked = team.new_task(TaskId(4)).unwrap();
     assert_eq!((asked.label.as_deref(), asked.priority, asked.timeout_ms), (Some("release"), -3, Some(60_000)));
     assert_eq!(asked.role, Some("writer".parse().unwrap()));
+    assert_eq!(asked.agent, Some("pi".parse().unwrap()));
     assert_eq!(asked.work.text(), "Write the release notes: ä, \"quotes\",\na second line.");
     assert_eq!(team.new_task(TaskId(8)).unwrap().title, "format");
     assert_eq!((asked.max_attempts, team.new_task(TaskId(7)).unwrap().max_attempts), (1, 3));

@@ -300,6 +300,12 @@ fn hint_of_refusal(refusal: &BoardRefusal) -> Option<String> {
         BoardRefusal::Cycle { .. } => "remove one of these with teamster task dep rm ID DEP".to_owned(),
         BoardRefusal::NotWaiting { id, .. } => format!("see teamster task dep ls {id}"),
         BoardRefusal::DependencyCancelled { on, .. } => format!("open it again with teamster task retry {on}"),
+        BoardRefusal::OtherAgent { id: None, wanted, .. } => {
+            format!("leave --to out, or name a member that drives {wanted}: teamster list")
+        }
+        BoardRefusal::OtherAgent { id: Some(id), wanted, .. } => format!(
+            "choose a member that drives {wanted} (teamster list), or let any take it: teamster task edit {id} --no-agent"
+        ),
         BoardRefusal::NobodyReads { id: None, to, .. } => {
             format!("add it with --run if it is a command, or without --to {to}, for members that read")
         }

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::id::{MemberName, Role, TaskId};
+use crate::model::id::{AgentName, MemberName, Role, TaskId};
 use crate::model::limits::TASKS_PER_ADD_MAX;
 use crate::model::log::FactOffset;
 use crate::model::task::{BoardRefusal, NewTask, TaskClaim, TaskHold, TaskStatus, WorkKind};
@@ -48,6 +48,8 @@ pub struct Task {
     pub meant_for: Option<MemberName>,
     /// The role its taker must have.
     pub role: Option<Role>,
+    /// The agent that its taker must drive.
+    pub agent: Option<AgentName>,
     /// Whether it is a command or a text, which not every agent reads.
     pub kind: WorkKind,
     /// Higher is claimed first.
@@ -79,6 +81,8 @@ struct ClaimLane {
     owner: LaneOwner,
     /// The kind of the tasks: a member whose agent reads no text passes over texts.
     kind: WorkKind,
+    /// The agent that the tasks ask for, if they do.
+    agent: Option<AgentName>,
 }
 
 /// The members who may claim a ready task.

@@ -34,6 +34,9 @@ pub struct NewTask {
     /// The role its taker must have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
+    /// The agent that its taker must drive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentName>,
     /// Higher is claimed first.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub priority: i32,
@@ -68,6 +71,7 @@ impl NewTask {
             after: Vec::new(),
             to: None,
             role: None,
+            agent: None,
             priority: 0,
             timeout_ms: None,
             max_attempts: ATTEMPTS_DEFAULT_MAX,
@@ -290,6 +294,11 @@ pub enum BoardRefusal {
     NothingCleared,
     #[error("{to} can not take {}: it drives {agent}, which runs commands only", task_or_new(*id))]
     NobodyReads { id: Option<TaskId>, to: MemberName, agent: AgentName },
+    #[error(
+        "{to} can not take {}: it asks for {wanted}, and {to} drives {agent}",
+        id.map_or("the task".to_owned(), |id| format!("task {id}"))
+    )]
+    OtherAgent { id: Option<TaskId>, to: MemberName, agent: AgentName, wanted: AgentName },
     #[error("a task needs a text")]
     EmptyTask,
     #[error("the {what} of the task is {bytes} bytes long, and {max} are allowed")]

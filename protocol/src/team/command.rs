@@ -79,7 +79,7 @@ impl Team {
             TaskCommand::Add { tasks } => {
                 for task in tasks {
                     let Some(to) = &task.to else { continue };
-                    self.roster().member(to)?.spec.must_take(to, task.work.kind(), None)?;
+                    self.roster().member(to)?.spec.must_take(to, task.work.kind(), task.agent.as_ref(), None)?;
                     members.insert(to.clone());
                 }
             }
@@ -111,7 +111,8 @@ impl Team {
                     TaskCommand::Add { tasks } => board.add(tasks)?,
                     TaskCommand::Assign { ids, to } => each(&ids, |id| {
                         if let Some(spec) = &assigned {
-                            spec.must_take(&to, board.task(id)?.kind, Some(id))?;
+                            let task = board.task(id)?;
+                            spec.must_take(&to, task.kind, task.agent.as_ref(), Some(id))?;
                         }
                         board.assign(id, to.clone())
                     })?,

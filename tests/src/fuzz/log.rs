@@ -73,6 +73,7 @@ fn check(error: &LogError, path: &Path) {
 fn on_board(log: &mut Log<Board>) {
     let who = |name: &str| WaitingClaimant {
         role: Some("tester".parse().expect("it is a name")),
+        agent: Some("shell".parse().expect("it is a name")),
         ..WaitingClaimant::new(name.parse().expect("it is a name"))
     };
     consistent(log.state());

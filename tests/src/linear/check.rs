@@ -185,7 +185,7 @@ fn same_end(board: &Board, end: &Board) -> Result<(), String> {
     let rows = |board: &Board| -> Vec<(TaskId, String)> {
         let row = |task: &teamster_protocol::model::board::Task| {
             let parts = (task.status.word(), &task.blocked_by, &task.meant_for, task.attempt, task.deaths);
-            format!("{parts:?}, {:?}", (&task.role, task.kind, task.priority))
+            format!("{parts:?}, {:?}", (&task.role, &task.agent, task.kind, task.priority))
         };
         board.tasks().map(|(id, task)| (id, row(&task))).collect()
     };

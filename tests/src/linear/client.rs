@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use teamster_protocol::host::clock;
 use teamster_protocol::model::board::{AutoClaim, Board, BoardFact, ClearedTasks, WaitingClaimant};
-use teamster_protocol::model::id::{MemberName, Role, TaskId};
+use teamster_protocol::model::id::{AgentName, MemberName, Role, TaskId};
 use teamster_protocol::model::task::{
     BoardRefusal, FieldChange, NewTask, PromptKind, ReleaseWhy, StatusWord, TaskChanges, TaskClaim, TaskStatus,
     TaskWork,
@@ -68,6 +68,7 @@ fn claimant(number: u64) -> WaitingClaimant {
     WaitingClaimant {
         name: name(number),
         role: (number < 2).then(tester),
+        agent: Some(agent(number % 2)),
         auto: if number == 2 { AutoClaim::Off } else { AutoClaim::On },
         prompts: if number == 3 { PromptKind::Program } else { PromptKind::Conversation },
     }
@@ -75,6 +76,11 @@ fn claimant(number: u64) -> WaitingClaimant {
 
 fn name(number: u64) -> MemberName {
     format!("client-{number}").parse().expect("it is a name")
+}
+
+/// One of two agents.
+fn agent(number: u64) -> AgentName {
+    ["shell", "pi"][number as usize].parse().expect("it is a name")
 }
 
 fn tester() -> Role {
@@ -158,6 +164,7 @@ impl Client {
             let mut task = NewTask { title: "a task".to_owned(), ..NewTask::new(self.work()) };
             task.priority = self.priority();
             task.role = self.chance.one_in(5).then(tester);
+            task.agent = self.chance.one_in(5).then(|| agent(self.chance.below(2)));
             task.to = self.chance.one_in(6).then(|| self.name());
             task.max_attempts = 1 + self.chance.below(3) as u32;
             while self.chance.one_in(3) {
@@ -188,6 +195,12 @@ impl Client {
         }
         if self.chance.one_in(4) {
             changes.role = Some(if self.chance.one_in(2) { FieldChange::Set(tester()) } else { FieldChange::Removed });
+        }
+        if self.chance.one_in(4) {
+            changes.agent = Some(match self.chance.one_in(2) {
+                true => FieldChange::Set(agent(self.chance.below(2))),
+                false => FieldChange::Removed,
+            });
         }
         if self.chance.one_in(3) {
             changes.after = Some((0..self.chance.below(3)).map(|_| self.task()).collect());

@@ -13,8 +13,8 @@ use teamster_protocol::wire::api::TeamEnding;
 use teamster_protocol::wire::api::{SpawnRequest, WorkspaceRequest};
 use teamster_worker::core::{CallId, WorkerAsk};
 
-use super::Sim;
 use super::world::Due;
+use super::{Sim, any_agent};
 use crate::chance::Chance;
 
 /// A text, or a command of either kind.
@@ -60,6 +60,7 @@ impl Sim {
             let mut task = NewTask::new(any_work(chance, "do it"));
             task.priority = if chance.one_in(4) { chance.below(3) as i32 - 1 } else { 0 };
             task.role = chance.one_in(4).then(|| self.roles[chance.index(self.roles.len())].clone());
+            task.agent = chance.one_in(5).then(|| any_agent(chance));
             task.to = chance.one_in(6).then(|| self.members[chance.index(self.members.len())].who.name.clone());
             task.timeout_ms = chance.one_in(5).then(|| 1 + chance.below(3_000));
             task.max_attempts = 1 + chance.below(3) as u32;
@@ -96,7 +97,7 @@ impl Sim {
         });
     }
 
-    /// Other work, another role, priority or time, another dependency; sometimes nothing, which is refused.
+    /// Other work, another role, agent, priority or time, another dependency; sometimes nothing, which is refused.
     fn any_changes(&mut self, on: TaskId) -> TaskChanges {
         let (chance, roles) = (&mut self.world.chance, &self.roles);
         TaskChanges {
@@ -105,6 +106,10 @@ impl Sim {
             after: chance.one_in(4).then(|| vec![on]),
             role: chance.one_in(4).then(|| match chance.one_in(2) {
                 true => FieldChange::Set(chance.pick(roles).clone()),
+                false => FieldChange::Removed,
+            }),
+            agent: chance.one_in(5).then(|| match chance.one_in(2) {
+                true => FieldChange::Set(any_agent(chance)),
                 false => FieldChange::Removed,
             }),
             priority: chance.one_in(3).then(|| chance.below(3) as i32 - 1),

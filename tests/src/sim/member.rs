@@ -155,7 +155,7 @@ impl Member {
     /// That it is on the roster.
     pub(super) fn added(&self) -> TeamFact {
         let spec = MemberSpec {
-            agent: "shell".parse().expect("it is a name"),
+            agent: self.who.agent.clone().expect("each member of a simulation has one"),
             options: Default::default(),
             role: self.who.role.clone(),
             auto: self.who.auto,

@@ -309,8 +309,10 @@ impl World {
 fn short(fact: &BoardFact) -> String {
     match fact {
         BoardFact::Added { id, task } => {
-            let NewTask { after, to, role, priority, timeout_ms, .. } = task;
-            format!("added {id} after {after:?} to {to:?} role {role:?} priority {priority} timeout {timeout_ms:?}")
+            let NewTask { after, to, role, agent, priority, timeout_ms, .. } = task;
+            format!(
+                "added {id} after {after:?} to {to:?} role {role:?} agent {agent:?} priority {priority} timeout {timeout_ms:?}"
+            )
         }
         other => format!("{other:?}"),
     }

@@ -24,6 +24,7 @@ mod run;
 mod run_beside_others;
 mod strangers;
 mod supervision;
+mod task_agents;
 mod tasks;
 mod tidied;
 mod wait;

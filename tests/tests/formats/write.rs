@@ -108,6 +108,7 @@ fn board(dir: &TeamDir) {
         label: Some("release".to_owned()),
         after: vec![TaskId(1), TaskId(2)],
         role: Some("writer".parse().unwrap()),
+        agent: Some("pi".parse().unwrap()),
         priority: 2,
         max_attempts: 1,
         ..NewTask::new(TaskWork::Prompt(text))

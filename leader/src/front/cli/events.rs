@@ -139,12 +139,13 @@ fn board_words(fact: &BoardFact) -> (TextTone, String) {
 
 /// The names of the fields that an edit changes, without their texts.
 fn changed_fields(changes: &TaskChanges) -> String {
-    let TaskChanges { work, title, after, role, priority, timeout_ms } = changes;
+    let TaskChanges { work, title, after, role, agent, priority, timeout_ms } = changes;
     let fields = [
         (work.is_some(), "text".to_owned()),
         (title.is_some(), format!("title {}", title.as_deref().unwrap_or_default())),
         (after.is_some(), format!("after {}", task_text::numbers(after.as_deref().unwrap_or_default()))),
         (role.is_some(), "role".to_owned()),
+        (agent.is_some(), "agent".to_owned()),
         (priority.is_some(), format!("priority {}", priority.unwrap_or_default())),
         (timeout_ms.is_some(), "timeout".to_owned()),
     ];

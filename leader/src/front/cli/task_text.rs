@@ -1,17 +1,19 @@
 //! How tasks are shown in lists of every kind.
 
-use teamster_protocol::model::id::TaskId;
+use teamster_protocol::model::id::{AgentName, Role, TaskId};
 
 use super::print::{TableCell, TextTone};
 use crate::ops::task::{TaskCounts, TaskRow, TaskStanding};
 
-/// The owner of a task: the member that is on it or ended it, or else `for alice` or `role tests`.
+/// The owner of a task: the member that is on it or ended it, or else `for alice`, `role tests` or `agent pi`.
 pub(super) fn whose(row: &TaskRow) -> TableCell {
-    match (&row.owner, &row.assignee, &row.role) {
-        (Some(owner), _, _) => TableCell::toned(TextTone::Name, owner.as_str()),
-        (None, Some(assignee), _) => TableCell::from(format!("for {assignee}")),
-        (None, None, Some(role)) => TableCell::toned(TextTone::Faint, format!("role {role}")),
-        (None, None, None) => TableCell::from(""),
+    let needs = [("role", row.role.as_ref().map(Role::as_str)), ("agent", row.agent.as_ref().map(AgentName::as_str))];
+    let needs: Vec<String> =
+        needs.into_iter().filter_map(|(word, name)| name.map(|name| format!("{word} {name}"))).collect();
+    match (&row.owner, &row.assignee) {
+        (Some(owner), _) => TableCell::toned(TextTone::Name, owner.as_str()),
+        (None, Some(assignee)) => TableCell::from(format!("for {assignee}")),
+        (None, None) => TableCell::toned(TextTone::Faint, needs.join(", ")),
     }
 }
 

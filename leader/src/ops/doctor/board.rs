@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use teamster_protocol::model::id::TaskId;
 use teamster_protocol::model::roster::MemberPresence;
+use teamster_protocol::model::shell_word::shell_word;
 use teamster_protocol::model::task::TaskStatus;
 use teamster_protocol::store::presence;
 use teamster_protocol::team::TeamView;
@@ -54,6 +55,15 @@ pub(super) fn check(view: &TeamView, found: &mut DoctorFindings) {
                     let key = (
                         format!("for the role {role}, which nobody has"),
                         format!("teamster spawn NAME --role {role}"),
+                    );
+                    lacking.entry(key).or_default().push(id);
+                }
+                if let Some(agent) = &task.agent
+                    && !roster.members().any(|(_, member)| member.spec.agent == *agent)
+                {
+                    let key = (
+                        format!("for the agent {agent}, which no member drives"),
+                        format!("teamster spawn NAME --agent {}", shell_word(agent.as_str())),
                     );
                     lacking.entry(key).or_default().push(id);
                 }

@@ -59,7 +59,7 @@ pub(super) fn crew(
         spawns.push(CrewMember { name, role: None });
     }
     let takes_some = |who: &&WaitingClaimant| {
-        tasks.iter().any(|task| who.fits(task.to.as_ref(), task.role.as_ref(), task.work.kind()))
+        tasks.iter().any(|task| who.fits(task.to.as_ref(), task.role.as_ref(), task.agent.as_ref(), task.work.kind()))
     };
     let there = there.iter().filter(takes_some).map(|who| who.name.clone()).collect();
     RunCrew { spawns, there }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use teamster_protocol::host::team_dir::TeamDir;
-use teamster_protocol::model::id::{MemberName, Role, TaskId};
+use teamster_protocol::model::id::{AgentName, MemberName, Role, TaskId};
 use teamster_protocol::model::roster::{AfterLeaving, Member, MemberPresence};
 use teamster_protocol::model::task::{NewTask, TaskWork};
 use teamster_protocol::store::presence::WorkerLife;
@@ -27,6 +27,8 @@ pub struct WantedTask {
     pub to: Option<MemberName>,
     /// The role its taker must have.
     pub role: Option<Role>,
+    /// The agent its taker must drive.
+    pub agent: Option<AgentName>,
     /// Higher is taken first.
     pub priority: i32,
     /// How long one attempt may take.
@@ -43,6 +45,7 @@ pub fn add(session: &Session, wanted: WantedTask) -> Result<BoardChange, OpsErro
     new.after = wanted.after;
     new.to = wanted.to;
     new.role = wanted.role;
+    new.agent = wanted.agent;
     new.priority = wanted.priority;
     new.timeout_ms = wanted.timeout.map(|timeout| timeout.as_millis() as u64);
     session.config.task_limits().apply(&mut new);
@@ -52,18 +55,22 @@ pub fn add(session: &Session, wanted: WantedTask) -> Result<BoardChange, OpsErro
         if session.dir.exists() {
             let view = session.view()?;
             session.must_be_member(&view, to)?;
-            view.roster().member(to)?.spec.must_take(to, new.work.kind(), None).map_err(TeamError::from)?;
+            view.roster()
+                .member(to)?
+                .spec
+                .must_take(to, new.work.kind(), new.agent.as_ref(), None)
+                .map_err(TeamError::from)?;
         } else {
             let hint = format!("the team has no members yet; start one with teamster spawn {to}");
             return Err(OpsError::NoMember { name: to.clone(), hint });
         }
     }
-    let (assigned, role, kind) = (new.to.is_some(), new.role.clone(), new.work.kind());
+    let (assigned, role, agent, kind) = (new.to.is_some(), new.role.clone(), new.agent.clone(), new.work.kind());
     let mut team = session.make_team()?;
     let mut changed = team.command(TaskCommand::Add { tasks: vec![new] })?;
     // What is for one member was looked at when it was added.
     if !assigned {
-        let needs = TakerNeeds { role: role.as_ref(), kind };
+        let needs = TakerNeeds { role: role.as_ref(), agent: agent.as_ref(), kind };
         changed.warnings.extend(no_taker(&team, needs, changed.tasks.first().copied(), session.now_ms()));
     }
     Ok(changed)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use teamster_protocol::model::id::{Role, TaskId};
+use teamster_protocol::model::id::{AgentName, Role, TaskId};
 use teamster_protocol::model::task::{FieldChange, NewTask, TaskChanges, TaskWork, title_of};
 use teamster_protocol::team::{BoardChange, TaskCommand};
 
@@ -23,6 +23,8 @@ pub struct WantedEdit {
     pub after: Option<Vec<TaskId>>,
     /// The role its taker must have.
     pub role: Option<FieldChange<Role>>,
+    /// The agent its taker must drive.
+    pub agent: Option<FieldChange<AgentName>>,
     /// Higher is taken first.
     pub priority: Option<i32>,
     /// How long one attempt may take.
@@ -38,7 +40,7 @@ pub fn edit(session: &Session, id: TaskId, wanted: WantedEdit) -> Result<BoardCh
 }
 
 fn changes_of(task: &NewTask, wanted: WantedEdit) -> TaskChanges {
-    let WantedEdit { text, is_command, title, after, role, priority, timeout } = wanted;
+    let WantedEdit { text, is_command, title, after, role, agent, priority, timeout } = wanted;
     let follows = task.title == title_of(task.work.text());
     let title = title.or_else(|| text.as_deref().filter(|_| follows).map(title_of));
     let work = match (&task.work, text, is_command) {
@@ -51,7 +53,7 @@ fn changes_of(task: &NewTask, wanted: WantedEdit) -> TaskChanges {
         FieldChange::Set(timeout) => FieldChange::Set(timeout.as_millis() as u64),
         FieldChange::Removed => FieldChange::Removed,
     });
-    TaskChanges { work, title, after, role, priority, timeout_ms }
+    TaskChanges { work, title, after, role, agent, priority, timeout_ms }
 }
 
 #[cfg(test)]

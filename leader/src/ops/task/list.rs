@@ -4,7 +4,7 @@ use serde::Serialize;
 use teamster_protocol::model::board::Task;
 use teamster_protocol::model::id::{TaskId, TeamName};
 use teamster_protocol::model::roster::{MemberPresence, Roster};
-use teamster_protocol::model::task::{TaskStatus, WorkKind};
+use teamster_protocol::model::task::{BoardRefusal, TaskStatus, WorkKind};
 
 use super::row::{TaskCounts, TaskRow, TaskStanding};
 use crate::ops::error::OpsError;
@@ -69,23 +69,27 @@ pub struct TaskList {
     pub standings: Vec<TaskStanding>,
 }
 
-/// Why words that are to be taken are read by nobody, if so. Whether those who read run is another thing, which `why` tells.
-fn no_reader(roster: &Roster, id: TaskId, task: &Task, now_ms: u64) -> Option<String> {
+/// Why a task that is to be taken is for no member that there is: none reads its words, or none drives the agent that it asks
+/// for. Whether those who could take it run is another thing, which `why` tells.
+fn no_taker(roster: &Roster, id: TaskId, task: &Task, now_ms: u64) -> Option<String> {
     let TaskStatus::Pending { assignee, .. } = &task.status else { return None };
-    if task.kind == WorkKind::Command {
+    if task.kind == WorkKind::Command && task.agent.is_none() {
         return None;
     }
     let cause = match assignee {
         Some(name) => {
+            let refused = roster.member(name).ok()?.spec.must_take(name, task.kind, task.agent.as_ref(), Some(id));
             let (member, agent) = (name.clone(), roster.member(name).ok()?.spec.agent.clone());
-            roster.member(name).ok()?.spec.must_take(name, task.kind, Some(id)).err()?;
-            WaitCause::AssigneeCommandsOnly { member, agent }
+            match refused.err()? {
+                BoardRefusal::OtherAgent { wanted, .. } => WaitCause::AssigneeOtherAgent { member, agent, wanted },
+                _ => WaitCause::AssigneeCommandsOnly { member, agent },
+            }
         }
         None => {
-            let needs = TakerNeeds { role: task.role.as_ref(), kind: task.kind };
+            let needs = TakerNeeds { role: task.role.as_ref(), agent: task.agent.as_ref(), kind: task.kind };
             let cause =
                 takers(roster, needs, |_, member| !matches!(member.presence, MemberPresence::Left { .. })).err()?;
-            matches!(cause, WaitCause::CommandsOnly { .. }).then_some(cause)?
+            matches!(cause, WaitCause::CommandsOnly { .. } | WaitCause::AgentMissing { .. }).then_some(cause)?
         }
     };
     Some(because(cause, Some(id), now_ms).says)
@@ -100,7 +104,7 @@ pub fn list(session: &Session, filters: &[TaskFilter]) -> Result<TaskList, OpsEr
     for (id, task) in board.tasks() {
         let standing = TaskStanding::of(&task);
         if filters.is_empty() || filters.iter().any(|filter| filter.takes(standing)) {
-            let no_taker = no_reader(view.roster(), id, &task, session.now_ms());
+            let no_taker = no_taker(view.roster(), id, &task, session.now_ms());
             rows.push((standing, TaskRow { no_taker, ..TaskRow::of(board, id, &task, asked.get(&id)) }));
         }
     }

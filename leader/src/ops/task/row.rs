@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use teamster_protocol::model::board::{Board, Task};
-use teamster_protocol::model::id::{MemberName, Role, TaskId};
+use teamster_protocol::model::id::{AgentName, MemberName, Role, TaskId};
 use teamster_protocol::model::task::{NewTask, StatusWord, TaskHold, TaskStatus, WorkKind};
 
 /// One task of `task list --json`. `task show --json` has the texts and the history too.
@@ -26,9 +26,12 @@ pub struct TaskRow {
     /// The role its taker must have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
+    /// The agent its taker must drive.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentName>,
     /// `run` for a command, `prompt` for words.
     pub kind: WorkKind,
-    /// Why no member can take it, for words that nobody reads.
+    /// Why no member can take it, for words that nobody reads and for an agent that nobody drives.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub no_taker: Option<String>,
     /// Higher is taken first.
@@ -59,6 +62,7 @@ impl TaskRow {
             owner,
             assignee,
             role: task.role.clone(),
+            agent: task.agent.clone(),
             kind: task.kind,
             no_taker: None,
             priority: task.priority,

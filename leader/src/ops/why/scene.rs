@@ -87,6 +87,12 @@ pub enum WaitCause {
     RoleMissing { role: Role },
     /// The task needs a role, and none of the members who have it runs.
     RoleAbsent { role: Role, members: Vec<MemberName> },
+    /// The task asks for an agent that nobody on the roster drives who might take it.
+    AgentMissing { agent: AgentName, role: Option<Role> },
+    /// The task asks for an agent, and none of the members who drive it runs.
+    AgentAbsent { agent: AgentName, members: Vec<MemberName> },
+    /// The task asks for another agent than the member drives that it is for.
+    AssigneeOtherAgent { member: MemberName, agent: AgentName, wanted: AgentName },
     /// The task is words, and the agent of the member that it is for runs commands only.
     AssigneeCommandsOnly { member: MemberName, agent: AgentName },
     /// The task is words, and the agents of all that might take it run commands only.
@@ -123,6 +129,8 @@ pub enum WaitCause {
     ForOthers { tasks: Vec<TaskId> },
     /// These need another role than the member has.
     OtherRole { tasks: Vec<TaskId> },
+    /// These need another agent than the member drives.
+    OtherAgent { tasks: Vec<TaskId> },
     /// These tasks are words, and the member's agent runs commands only.
     Unreadable { tasks: Vec<TaskId> },
     /// These tasks are held after a stop.
@@ -315,6 +323,9 @@ impl TeamScene<'_> {
             let member = name.clone();
             return match (self.absence(name), self.at(name)) {
                 _ if self.roster.member(name).is_err() => WaitCause::AssigneeUnknown { member },
+                _ if let Some((agent, wanted)) = self.other_agent(name, task) => {
+                    WaitCause::AssigneeOtherAgent { member, agent, wanted }
+                }
                 _ if let Some(agent) = self.reads_nothing(name, task.kind) => {
                     WaitCause::AssigneeCommandsOnly { member, agent }
                 }
@@ -327,7 +338,7 @@ impl TeamScene<'_> {
                 },
             };
         }
-        let needs = TakerNeeds { role: task.role.as_ref(), kind: task.kind };
+        let needs = TakerNeeds { role: task.role.as_ref(), agent: task.agent.as_ref(), kind: task.kind };
         let claiming = match takers(self.roster, needs, |name, _| self.running.contains(name)) {
             Ok(claiming) => claiming,
             Err(cause) => return cause,
@@ -354,7 +365,7 @@ impl TeamScene<'_> {
         }
         let own = self.roster.member(name).ok().map(|member| &member.spec);
         let (mut blocked, mut others, mut role, mut held, mut open) = (vec![], vec![], vec![], vec![], vec![]);
-        let mut unreadable = vec![];
+        let (mut unreadable, mut agent) = (vec![], vec![]);
         for (id, task) in self.board.tasks() {
             let TaskStatus::Pending { assignee, hold } = &task.status else { continue };
             match (hold, assignee) {
@@ -364,6 +375,7 @@ impl TeamScene<'_> {
                 (TaskHold::Free, _) if task.role.is_some() && task.role != own.and_then(|own| own.role.clone()) => {
                     role.push(id);
                 }
+                (TaskHold::Free, _) if self.other_agent(name, &task).is_some() => agent.push(id),
                 (TaskHold::Free, _) if self.reads_nothing(name, task.kind).is_some() => unreadable.push(id),
                 (TaskHold::Free, _) => open.push(id),
             }
@@ -374,6 +386,7 @@ impl TeamScene<'_> {
             (blocked, |tasks| WaitCause::Blocked { tasks }),
             (held, |tasks| WaitCause::Held { tasks }),
             (role, |tasks| WaitCause::OtherRole { tasks }),
+            (agent, |tasks| WaitCause::OtherAgent { tasks }),
             (others, |tasks| WaitCause::ForOthers { tasks }),
         ];
         let causes: Vec<WaitCause> =
@@ -384,6 +397,13 @@ impl TeamScene<'_> {
     fn next_for(&self, name: &MemberName) -> Option<TaskId> {
         let member = self.roster.member(name).ok()?;
         self.board.next_for(&member.spec.claimant(name))
+    }
+
+    /// The agent of a member, and the other one that a task asks for.
+    fn other_agent(&self, name: &MemberName, task: &Task) -> Option<(AgentName, AgentName)> {
+        let spec = &self.roster.member(name).ok()?.spec;
+        let wanted = task.agent.as_ref().filter(|wanted| **wanted != spec.agent)?;
+        Some((spec.agent.clone(), wanted.clone()))
     }
 
     /// The agent of a member that can not be given such work.

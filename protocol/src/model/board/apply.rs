@@ -101,6 +101,7 @@ impl Board {
             open_dependencies: 0,
             meant_for: new.to,
             role: new.role,
+            agent: new.agent,
             kind: new.work.kind(),
             priority: new.priority,
             attempt: 0,
@@ -216,7 +217,7 @@ fn lane(task: &Task) -> ClaimLane {
         (_, Some(role)) => LaneOwner::Role(role.clone()),
         (_, None) => LaneOwner::Everybody,
     };
-    ClaimLane { owner, kind: task.kind }
+    ClaimLane { owner, kind: task.kind, agent: task.agent.clone() }
 }
 
 fn remove_from<K: Ord, V: Ord>(index: &mut BTreeMap<K, BTreeSet<V>>, key: &K, value: &V) {

@@ -39,6 +39,9 @@ impl Board {
             if let Some(role) = changes.role {
                 task.role = role.into_value();
             }
+            if let Some(agent) = changes.agent {
+                task.agent = agent.into_value();
+            }
             if let Some(priority) = changes.priority {
                 task.priority = priority;
             }

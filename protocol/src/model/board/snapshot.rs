@@ -140,6 +140,7 @@ impl Board {
             open_dependencies: 0,
             meant_for: kept.task.to,
             role: kept.task.role,
+            agent: kept.task.agent,
             kind: kept.task.work.kind(),
             priority: kept.task.priority,
             attempt: kept.attempt,

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::task::ReleaseWhy;
-use crate::model::task::{PromptKind, TaskChanges, TaskWork};
+use crate::model::task::{FieldChange, PromptKind, TaskChanges, TaskWork};
 use crate::store::file::{Durability, Log};
 use crate::store::file::{FactStamp, LogFold};
 
@@ -58,6 +58,30 @@ fn mine_comes_before_all_then_priority_then_the_lower_number() {
     let mut board = board(tasks);
     let order: Vec<u32> = std::iter::from_fn(|| claim(&mut board, "alice")).map(|claim| claim.id.0).collect();
     assert_eq!(order, [12, 11, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+}
+
+#[test]
+fn a_task_that_asks_for_an_agent_is_taken_by_its_members_only() {
+    let agent = |name: &str| Some(name.parse().unwrap());
+    let with = |who: WaitingClaimant, name: &str| WaitingClaimant { agent: agent(name), ..who };
+    let mut board = board(vec![
+        NewTask { agent: agent("pi"), priority: 9, ..task(&[]) },
+        NewTask { agent: agent("pi"), to: Some(name("alice")), ..task(&[]) },
+        NewTask { agent: agent("shell"), ..task(&[]) },
+        task(&[]),
+    ]);
+    let (alice, bob) = (with(who("alice"), "shell"), with(who("bob"), "pi"));
+    assert_eq!((board.next_for(&alice), board.next_for(&bob)), (Some(TaskId(3)), Some(TaskId(1))));
+    assert_eq!(board.next_for(&with(who("alice"), "pi")), Some(TaskId(2)), "with that agent it is hers");
+    assert_eq!(board.next_for(&who("carol")), Some(TaskId(4)), "an agent that nobody knows is not the one");
+    for waits in [alice, bob, with(who("dee"), "llm")] {
+        put(&mut board, vec![BoardFact::Waiting(waits)]);
+    }
+    assert_eq!(board.to_wake(), [name("alice"), name("bob"), name("dee")]);
+    let changes = TaskChanges { agent: Some(FieldChange::Removed), ..TaskChanges::default() };
+    let fact = board.edit_task(TaskId(2), changes).unwrap();
+    put(&mut board, vec![fact]);
+    assert_eq!(board.next_for(&with(who("alice"), "shell")), Some(TaskId(2)));
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{ClaimLane, LaneOwner, Task};
-use crate::model::id::{MemberName, Role};
+use crate::model::id::{AgentName, MemberName, Role};
 use crate::model::task::{PromptKind, TaskStatus, WorkKind};
 
 /// Whether a worker takes tasks that are not assigned to it.
@@ -26,6 +26,9 @@ pub struct WaitingClaimant {
     /// The member's role.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
+    /// The agent that the member drives; nothing if that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentName>,
     /// Whether it takes what is not assigned to it.
     #[serde(default)]
     pub auto: AutoClaim,
@@ -37,7 +40,7 @@ pub struct WaitingClaimant {
 impl WaitingClaimant {
     /// A member that takes whatever is for everybody.
     pub fn new(name: MemberName) -> WaitingClaimant {
-        WaitingClaimant { name, role: None, auto: AutoClaim::On, prompts: PromptKind::Conversation }
+        WaitingClaimant { name, role: None, agent: None, auto: AutoClaim::On, prompts: PromptKind::Conversation }
     }
 
     /// The lanes of tasks that are assigned to it.
@@ -57,7 +60,9 @@ impl WaitingClaimant {
     /// Whether it takes this task once that is ready, as far as the two are concerned.
     pub fn may_take(&self, task: &Task) -> bool {
         match &task.status {
-            TaskStatus::Pending { assignee, .. } => self.fits(assignee.as_ref(), task.role.as_ref(), task.kind),
+            TaskStatus::Pending { assignee, .. } => {
+                self.fits(assignee.as_ref(), task.role.as_ref(), task.agent.as_ref(), task.kind)
+            }
             TaskStatus::InProgress { .. }
             | TaskStatus::Completed { .. }
             | TaskStatus::Failed { .. }
@@ -65,19 +70,30 @@ impl WaitingClaimant {
         }
     }
 
-    /// Whether it takes a task of that kind which is meant for `to`, or for those with a role.
-    pub fn fits(&self, to: Option<&MemberName>, role: Option<&Role>, kind: WorkKind) -> bool {
+    /// Whether it takes a task of that kind which is meant for `to`, or for those with a role, and for those with an agent.
+    pub fn fits(
+        &self,
+        to: Option<&MemberName>,
+        role: Option<&Role>,
+        agent: Option<&AgentName>,
+        kind: WorkKind,
+    ) -> bool {
         let is_for_it = match to {
             Some(to) => *to == self.name,
             None => self.auto == AutoClaim::On && (role.is_none() || role == self.role.as_ref()),
         };
-        is_for_it && self.prompts.takes(kind)
+        let has_agent = agent.is_none() || agent == self.agent.as_ref();
+        is_for_it && has_agent && self.prompts.takes(kind)
     }
 
     fn of_kinds(&self, owner: LaneOwner) -> impl Iterator<Item = ClaimLane> + use<> {
         let prompts = self.prompts;
         let kinds = [WorkKind::Command, WorkKind::Text].into_iter().filter(move |kind| prompts.takes(*kind));
-        kinds.map(move |kind| ClaimLane { owner: owner.clone(), kind })
+        let agents: Vec<Option<AgentName>> = [None].into_iter().chain(self.agent.clone().map(Some)).collect();
+        kinds.flat_map(move |kind| {
+            let owner = owner.clone();
+            agents.clone().into_iter().map(move |agent| ClaimLane { owner: owner.clone(), kind, agent })
+        })
     }
 }
 

@@ -151,8 +151,19 @@ impl MemberSpec {
         self.options.abilities(&self.agent).map_or_else(PromptKind::default, |abilities| abilities.prompts)
     }
 
-    /// Refuses work that its agent can not be given: words, where nobody reads. `id` is the task, if it is on the board.
-    pub fn must_take(&self, name: &MemberName, kind: WorkKind, id: Option<TaskId>) -> Result<(), BoardRefusal> {
+    /// Refuses work that its agent can not be given, which is words where nobody reads, and work that asks for another
+    /// `agent`. `id` is the task, if it is on the board.
+    pub fn must_take(
+        &self,
+        name: &MemberName,
+        kind: WorkKind,
+        agent: Option<&AgentName>,
+        id: Option<TaskId>,
+    ) -> Result<(), BoardRefusal> {
+        if let Some(wanted) = agent.filter(|wanted| **wanted != self.agent) {
+            let (to, agent, wanted) = (name.clone(), self.agent.clone(), wanted.clone());
+            return Err(BoardRefusal::OtherAgent { id, to, agent, wanted });
+        }
         match self.prompts().takes(kind) {
             true => Ok(()),
             false => Err(BoardRefusal::NobodyReads { id, to: name.clone(), agent: self.agent.clone() }),
@@ -167,6 +178,12 @@ impl MemberSpec {
 
     /// The member as the board knows it.
     pub fn claimant(&self, name: &MemberName) -> WaitingClaimant {
-        WaitingClaimant { name: name.clone(), role: self.role.clone(), auto: self.auto, prompts: self.prompts() }
+        WaitingClaimant {
+            name: name.clone(),
+            role: self.role.clone(),
+            agent: Some(self.agent.clone()),
+            auto: self.auto,
+            prompts: self.prompts(),
+        }
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{BoardRefusal, NewTask, TaskWork, check_title, check_work};
-use crate::model::id::{Role, TaskId};
+use crate::model::id::{AgentName, Role, TaskId};
 
 /// The changes of one edit; what is not given stays as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +20,9 @@ pub struct TaskChanges {
     /// The role its taker must have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<FieldChange<Role>>,
+    /// The agent its taker must drive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<FieldChange<AgentName>>,
     /// Higher is claimed first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<i32>,
@@ -60,7 +63,7 @@ impl TaskChanges {
 
     /// Applies the changes to a task as it was asked for.
     pub fn apply(self, task: &mut NewTask) {
-        let TaskChanges { work, title, after, role, priority, timeout_ms } = self;
+        let TaskChanges { work, title, after, role, agent, priority, timeout_ms } = self;
         if let Some(work) = work {
             task.work = work;
         }
@@ -72,6 +75,9 @@ impl TaskChanges {
         }
         if let Some(role) = role {
             task.role = role.into_value();
+        }
+        if let Some(agent) = agent {
+            task.agent = agent.into_value();
         }
         if let Some(priority) = priority {
             task.priority = priority;

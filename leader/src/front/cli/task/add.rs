@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::ArgGroup;
 use teamster_protocol::host::plain_file;
-use teamster_protocol::model::id::{MemberName, Role, TaskId};
+use teamster_protocol::model::id::{AgentName, MemberName, Role, TaskId};
 use teamster_protocol::model::limits::GIVEN_TEXT_BYTES_MAX;
 
 use super::{CliContext, CliError, ExitStatus, show_changed};
@@ -37,6 +37,9 @@ pub struct AddArgs {
     /// The role its taker must have
     #[arg(long)]
     pub role: Option<Role>,
+    /// The agent its taker must drive, one of teamster agents
+    #[arg(long)]
+    pub agent: Option<AgentName>,
     /// How long one attempt may take, such as 90s or 1h30m
     #[arg(long, value_name = "D", value_parser = parse_duration)]
     pub timeout: Option<Duration>,
@@ -62,6 +65,7 @@ pub(in crate::front::cli) async fn add(context: &CliContext, args: AddArgs) -> R
         after: args.after,
         to: args.to,
         role: args.role,
+        agent: args.agent,
         priority: args.priority,
         timeout: args.timeout,
     };

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use teamster_protocol::model::id::{Role, TaskId};
+use teamster_protocol::model::id::{AgentName, Role, TaskId};
 use teamster_protocol::model::task::FieldChange;
 
 use super::add::read_text;
@@ -40,6 +40,12 @@ pub struct EditArgs {
     /// Let it be taken with any role
     #[arg(long)]
     pub no_role: bool,
+    /// The agent its taker must drive
+    #[arg(long, conflicts_with = "no_agent")]
+    pub agent: Option<AgentName>,
+    /// Let it be taken with any agent
+    #[arg(long)]
+    pub no_agent: bool,
     /// Higher is taken first
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub priority: Option<i32>,
@@ -61,6 +67,7 @@ pub(in crate::front::cli) async fn edit(context: &CliContext, args: EditArgs) ->
         title: args.title,
         after: if args.no_after { Some(Vec::new()) } else { args.after },
         role: field_change(args.role, args.no_role),
+        agent: field_change(args.agent, args.no_agent),
         priority: args.priority,
         timeout: field_change(args.timeout, args.no_timeout),
     };

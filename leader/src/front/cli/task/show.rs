@@ -59,6 +59,9 @@ fn text(shown: &ShownTask, now_ms: u64, clock: &DayClock) -> String {
     if let Some(role) = &view.task.role {
         line("role", role.to_string());
     }
+    if let Some(agent) = &view.task.agent {
+        line("agent", agent.to_string());
+    }
     if view.task.priority != 0 {
         line("priority", view.task.priority.to_string());
     }

@@ -29,6 +29,9 @@ impl WaitCause {
             | WaitCause::AssigneeUnknown { .. }
             | WaitCause::RoleMissing { .. }
             | WaitCause::RoleAbsent { .. }
+            | WaitCause::AgentMissing { .. }
+            | WaitCause::AgentAbsent { .. }
+            | WaitCause::AssigneeOtherAgent { .. }
             | WaitCause::AssigneeCommandsOnly { .. }
             | WaitCause::CommandsOnly { .. }
             | WaitCause::ReadersAbsent { .. }
@@ -49,6 +52,7 @@ impl WaitCause {
             | WaitCause::Blocked { .. }
             | WaitCause::ForOthers { .. }
             | WaitCause::OtherRole { .. }
+            | WaitCause::OtherAgent { .. }
             | WaitCause::Unreadable { .. }
             | WaitCause::Held { .. }
             | WaitCause::ClaimsNothing { .. } => false,

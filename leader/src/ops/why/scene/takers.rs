@@ -1,7 +1,7 @@
 //! Who could take a task, whatever each member is at; and where nobody could, why. Pure.
 
 use teamster_protocol::model::board::AutoClaim;
-use teamster_protocol::model::id::{MemberName, Role};
+use teamster_protocol::model::id::{AgentName, MemberName, Role};
 use teamster_protocol::model::roster::{Member, Roster};
 use teamster_protocol::model::task::WorkKind;
 
@@ -12,6 +12,8 @@ use super::WaitCause;
 pub(crate) struct TakerNeeds<'a> {
     /// The role that its taker must have.
     pub(crate) role: Option<&'a Role>,
+    /// The agent that its taker must drive.
+    pub(crate) agent: Option<&'a AgentName>,
     /// The kind of work that its taker must be able to do.
     pub(crate) kind: WorkKind,
 }
@@ -28,6 +30,11 @@ pub(crate) fn takers<'r>(
     if let (Some(role), true) = (needs.role, fit.is_empty()) {
         return Err(WaitCause::RoleMissing { role: role.clone() });
     }
+    let has_agent = |member: &Member| needs.agent.is_none_or(|agent| member.spec.agent == *agent);
+    let fit: Vec<(&MemberName, &Member)> = fit.into_iter().filter(|(_, member)| has_agent(member)).collect();
+    if let (Some(agent), true) = (needs.agent, fit.is_empty()) {
+        return Err(WaitCause::AgentMissing { agent: agent.clone(), role: needs.role.cloned() });
+    }
     let takes = |member: &Member| member.spec.prompts().takes(needs.kind);
     let able: Vec<(&MemberName, &Member)> = fit.iter().copied().filter(|(_, member)| takes(member)).collect();
     if able.is_empty() && !fit.is_empty() {
@@ -42,6 +49,7 @@ pub(crate) fn takers<'r>(
     if running.is_empty() {
         let members = able.iter().map(|(name, _)| (*name).clone()).collect();
         return Err(match needs.role {
+            _ if let Some(agent) = needs.agent => WaitCause::AgentAbsent { agent: agent.clone(), members },
             Some(role) => WaitCause::RoleAbsent { role: role.clone(), members },
             None if able.len() < fit.len() && fit.iter().any(|(name, member)| runs(name, member)) => {
                 WaitCause::ReadersAbsent { members }

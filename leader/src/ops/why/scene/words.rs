@@ -5,6 +5,7 @@ use std::time::Duration;
 use teamster_protocol::model::id::{AgentName, MemberName, TaskId};
 use teamster_protocol::model::last_turn::{first_lines, send_again};
 use teamster_protocol::model::roster::WorkerEnd;
+use teamster_protocol::model::shell_word::shell_word;
 
 use super::{CauseText, LostPrompt, MemberAbsence, MemberHindrance, WaitCause};
 use crate::ops::text::{ago, humane};
@@ -55,6 +56,16 @@ fn says(cause: &WaitCause, now_ms: u64) -> String {
         WaitCause::RoleAbsent { role, members } => {
             format!("needs the role {role}; {} it, and none of them runs", have(members))
         }
+        WaitCause::AgentMissing { agent, role: None } => format!("no member drives {agent}, which it asks for"),
+        WaitCause::AgentMissing { agent, role: Some(role) } => {
+            format!("no member with the role {role} drives {agent}, which it asks for")
+        }
+        WaitCause::AgentAbsent { agent, members } => {
+            format!("asks for {agent}; {} it, and none of them runs", verb(members, "drives", "drive"))
+        }
+        WaitCause::AssigneeOtherAgent { member, agent, wanted } => {
+            format!("for {member}, who drives {agent}, and it asks for {wanted}")
+        }
         WaitCause::AssigneeCommandsOnly { member, agent } => {
             format!("it is words for {member}, who drives {agent}, which runs commands only")
         }
@@ -91,6 +102,7 @@ fn says(cause: &WaitCause, now_ms: u64) -> String {
         WaitCause::Blocked { tasks } => format!("idle: {} for others", waits(tasks)),
         WaitCause::ForOthers { tasks } => format!("idle: {} for somebody else", is_are(tasks)),
         WaitCause::OtherRole { tasks } => format!("idle: {} for a role that it has not", is_are(tasks)),
+        WaitCause::OtherAgent { tasks } => format!("idle: {} for an agent that it does not drive", is_are(tasks)),
         WaitCause::Unreadable { tasks } => format!("idle: {} words, and its agent runs commands only", is_are(tasks)),
         WaitCause::Held { tasks } => format!("idle: {} held after a stop", is_are(tasks)),
         WaitCause::ClaimsNothing { tasks } => {
@@ -138,6 +150,14 @@ fn hint(cause: &WaitCause, task: Option<TaskId>) -> Option<String> {
         }
         WaitCause::RoleMissing { role } => Some(format!("teamster spawn NAME --role {role}")),
         WaitCause::RoleAbsent { members, .. } => members.first().map(|name| format!("teamster spawn {name}")),
+        WaitCause::AgentMissing { agent, role } => {
+            let role = role.as_ref().map(|role| format!(" --role {role}")).unwrap_or_default();
+            Some(format!("teamster spawn NAME --agent {}{role}", shell_word(agent.as_str())))
+        }
+        WaitCause::AgentAbsent { members, .. } => members.first().map(|name| format!("teamster spawn {name}")),
+        WaitCause::AssigneeOtherAgent { .. } => {
+            Some(format!("teamster task unassign {id}, or teamster task edit {id} --no-agent"))
+        }
         WaitCause::AssigneeCommandsOnly { .. } => {
             Some(format!("teamster task unassign {id}; or, if it is a command, teamster task edit {id} --run"))
         }
@@ -157,9 +177,10 @@ fn hint(cause: &WaitCause, task: Option<TaskId>) -> Option<String> {
         WaitCause::Takes { .. } => None,
         WaitCause::NothingToDo => Some("teamster task add TEXT".to_owned()),
         WaitCause::Blocked { tasks } => tasks.first().map(|id| format!("teamster why {id}")),
-        WaitCause::ForOthers { tasks } | WaitCause::OtherRole { tasks } | WaitCause::Unreadable { tasks } => {
-            tasks.first().map(|id| format!("teamster why {id}"))
-        }
+        WaitCause::ForOthers { tasks }
+        | WaitCause::OtherRole { tasks }
+        | WaitCause::OtherAgent { tasks }
+        | WaitCause::Unreadable { tasks } => tasks.first().map(|id| format!("teamster why {id}")),
         WaitCause::Held { tasks } => tasks.first().map(|id| format!("teamster task retry {id}")),
         WaitCause::ClaimsNothing { tasks } => tasks.first().map(|id| format!("teamster task assign {id} NAME")),
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::board::Task;
-use crate::model::id::{MemberName, Role, TaskId};
+use crate::model::id::{AgentName, MemberName, Role, TaskId};
 use crate::model::log::FactOffset;
 use crate::model::task::{TaskHold, TaskStatus, WorkKind};
 
@@ -12,6 +12,7 @@ use crate::model::task::{TaskHold, TaskStatus, WorkKind};
 pub(super) struct PackedNames {
     members: NumberedValues<MemberName>,
     roles: NumberedValues<Role>,
+    agents: NumberedValues<AgentName>,
 }
 
 /// Values that have a number each.
@@ -50,6 +51,7 @@ pub(super) fn pack(task: &Task, names: &mut PackedNames) -> Vec<u8> {
         open_dependencies,
         meant_for,
         role,
+        agent,
         kind,
         priority,
         attempt,
@@ -66,6 +68,7 @@ pub(super) fn pack(task: &Task, names: &mut PackedNames) -> Vec<u8> {
     to.number(u64::from(*open_dependencies));
     to.member(meant_for.as_ref());
     to.role(role.as_ref());
+    to.agent(agent.as_ref());
     to.number(match kind {
         WorkKind::Command => COMMAND,
         WorkKind::Text => TEXT,
@@ -93,6 +96,7 @@ pub(super) fn unpack(bytes: &[u8], names: &PackedNames) -> Task {
         open_dependencies: from.small(),
         meant_for: from.member(names),
         role: from.number().checked_sub(1).map(|number| names.roles.value(number)),
+        agent: from.number().checked_sub(1).map(|number| names.agents.value(number)),
         kind: match from.number() {
             COMMAND => WorkKind::Command,
             TEXT => WorkKind::Text,
@@ -151,6 +155,11 @@ impl BytePacker<'_> {
 
     fn role(&mut self, role: Option<&Role>) {
         let number = role.map_or(0, |role| self.names.roles.number(role) + 1);
+        self.number(number);
+    }
+
+    fn agent(&mut self, agent: Option<&AgentName>) {
+        let number = agent.map_or(0, |agent| self.names.agents.number(agent) + 1);
         self.number(number);
     }
 

@@ -13,6 +13,7 @@ use rules::{check_board, check_change, check_drains, check_fence, check_rings, c
 
 const NAMES: [&str; 3] = ["alice", "bob", "cy"];
 const ROLES: [&str; 2] = ["reviewer", "tester"];
+const AGENTS: [&str; 2] = ["shell", "pi"];
 
 /// One thing that somebody does. Numbers are taken modulo what there is.
 #[derive(Debug, Clone)]
@@ -57,6 +58,7 @@ enum Step {
         id: u32,
         after: Option<Vec<u32>>,
         role: Option<Option<usize>>,
+        agent: Option<Option<usize>>,
         kind: Option<WorkKind>,
         priority: Option<i32>,
     },
@@ -80,6 +82,7 @@ struct Wish {
     after: Vec<u32>,
     to: Option<usize>,
     role: Option<usize>,
+    agent: Option<usize>,
     kind: WorkKind,
     priority: i32,
     max_attempts: u32,
@@ -89,10 +92,13 @@ fn wish() -> impl Strategy<Value = Wish> {
     let after = prop::collection::vec(1..14_u32, 0..3);
     let (to, role) = (prop::option::weighted(0.2, 0..3_usize), prop::option::weighted(0.3, 0..2_usize));
     let kind = prop::sample::select(vec![WorkKind::Command, WorkKind::Text]);
-    (after, to, role, kind, -1..2, 1..4_u32).prop_map(|(after, to, role, kind, priority, max_attempts)| Wish {
+    let agent = prop::option::weighted(0.2, 0..2_usize);
+    let parts = (after, to, role, agent, kind, -1..2, 1..4_u32);
+    parts.prop_map(|(after, to, role, agent, kind, priority, max_attempts)| Wish {
         after,
         to,
         role,
+        agent,
         kind,
         priority,
         max_attempts,
@@ -130,16 +136,19 @@ fn edit() -> impl Strategy<Value = Step> {
     let after = prop::option::of(prop::collection::vec(1..14_u32, 0..3));
     let (role, priority) = (prop::option::of(prop::option::of(0..2_usize)), prop::option::of(-1..2));
     let kind = prop::option::of(prop::sample::select(vec![WorkKind::Command, WorkKind::Text]));
-    let parts = (1..14_u32, after, role, kind, priority);
-    parts.prop_map(|(id, after, role, kind, priority)| Step::Edit { id, after, role, kind, priority })
+    let agent = prop::option::of(prop::option::of(0..2_usize));
+    let parts = (1..14_u32, after, role, agent, kind, priority);
+    parts.prop_map(|(id, after, role, agent, kind, priority)| Step::Edit { id, after, role, agent, kind, priority })
 }
 
-/// Alice tests and reads no text, bob has no role, cy reviews and takes only what is assigned to it.
+/// Alice tests and reads no text, bob has no role, cy reviews and takes only what is assigned to it. The agent of the two
+/// latter is another one.
 fn claimant(who: usize) -> WaitingClaimant {
     let role: [Option<Role>; 3] = [Some(ROLES[1].parse().unwrap()), None, Some(ROLES[0].parse().unwrap())];
     let auto = if who == 2 { AutoClaim::Off } else { AutoClaim::On };
     let prompts = if who == 0 { PromptKind::Program } else { PromptKind::Conversation };
-    WaitingClaimant { name: name(NAMES[who]), role: role[who].clone(), auto, prompts }
+    let agent = Some(AGENTS[usize::from(who > 0)].parse().unwrap());
+    WaitingClaimant { name: name(NAMES[who]), role: role[who].clone(), agent, auto, prompts }
 }
 
 fn work_of(kind: WorkKind) -> TaskWork {
@@ -154,6 +163,7 @@ fn new_task(wish: &Wish) -> NewTask {
         work: work_of(wish.kind),
         to: wish.to.map(|who| name(NAMES[who])),
         role: wish.role.map(|role| ROLES[role].parse().unwrap()),
+        agent: wish.agent.map(|agent| AGENTS[agent].parse().unwrap()),
         priority: wish.priority,
         max_attempts: wish.max_attempts,
         ..task(&wish.after)
@@ -181,14 +191,18 @@ fn decide(
         Step::Retry { id } => (vec![board.retry(TaskId(*id))?], None),
         Step::Hold { ids } => (board.hold(&ids.iter().copied().map(TaskId).collect::<Vec<_>>()), None),
         Step::Cancel { id } => (vec![board.cancel(TaskId(*id))?], None),
-        Step::Edit { id, after, role, kind, priority } => {
+        Step::Edit { id, after, role, agent, kind, priority } => {
+            let agent = agent.map(|agent| match agent {
+                Some(agent) => FieldChange::Set(AGENTS[agent].parse().unwrap()),
+                None => FieldChange::Removed,
+            });
             let role = role.map(|role| match role {
                 Some(role) => FieldChange::Set(ROLES[role].parse().unwrap()),
                 None => FieldChange::Removed,
             });
             let after = after.as_ref().map(|after| after.iter().copied().map(TaskId).collect());
             let work = kind.map(work_of);
-            let changes = TaskChanges { work, after, role, priority: *priority, ..TaskChanges::default() };
+            let changes = TaskChanges { work, after, role, agent, priority: *priority, ..TaskChanges::default() };
             (vec![board.edit_task(TaskId(*id), changes)?], None)
         }
         Step::Clear(scope) => (board.clear(*scope)?, None),

@@ -49,11 +49,18 @@ fn any_task() -> impl Strategy<Value = Task> {
     let role = "[a-c]".prop_map(|text| text.parse::<Role>().unwrap());
     let links = (ids(), ids(), any::<u32>());
     let kind = prop::sample::select(vec![WorkKind::Command, WorkKind::Text]);
-    let terms = (option::of(member()), option::of(role), kind, any::<i32>());
+    let agent = "[a-c]".prop_map(|text| text.parse::<AgentName>().unwrap());
+    let terms = (option::of(member()), option::of(role), option::of(agent), kind, any::<i32>());
     let counts = (any::<u32>(), 0..4_u32, any::<u32>());
     let written = (offset(), vec(offset(), 0..3), vec(offset(), 0..6));
     (status(), links, terms, counts, written).prop_map(
-        |(status, (blocked_by, blocks, open_dependencies), (meant_for, role, kind, priority), counts, written)| {
+        |(
+            status,
+            (blocked_by, blocks, open_dependencies),
+            (meant_for, role, agent, kind, priority),
+            counts,
+            written,
+        )| {
             let (added_at, edits, history) = written;
             let (attempt, deaths, max_attempts) = counts;
             Task {
@@ -63,6 +70,7 @@ fn any_task() -> impl Strategy<Value = Task> {
                 open_dependencies,
                 meant_for,
                 role,
+                agent,
                 kind,
                 priority,
                 attempt,
