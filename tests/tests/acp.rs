@@ -79,6 +79,21 @@ async fn an_agent_that_can_not_start_ends_its_worker_with_the_reason_and_leaves_
 }
 
 #[tokio::test]
+async fn a_leader_is_told_why_an_agent_can_not_start() {
+    for (words, why) in [
+        ("die", "its agent is gone: the agent ended: exit status 9"),
+        ("version-2", "its agent is gone: the agent speaks version 2"),
+        ("login", "its agent is gone: the agent wants a login first"),
+    ] {
+        let bench = Bench::new();
+        let (alice, peer) = bench::link(worker(&bench, words, &[]), 60_000);
+        let refused = peer.initialize(ProtocolHello { protocol: PROTOCOL_VERSION }).await.unwrap_err();
+        assert!(refused.to_string().contains(why), "{words}: {refused}");
+        assert_eq!(ended(alice).await.0, Some(1), "{words}");
+    }
+}
+
+#[tokio::test]
 async fn an_agent_that_says_more_than_it_should_does_its_tasks_all_the_same() {
     let mut bench = Bench::new();
     let _alice = by_hand(&mut bench, "banner", &["--approval", "auto"]).await;

@@ -52,7 +52,7 @@ enum WorkPhase {
     /// The provider takes no more for now.
     Parked(ParkedUntil),
     /// The worker said goodbye.
-    Left,
+    Left(WorkerEnd),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,7 +148,7 @@ impl WorkerCore {
             }
             WorkPhase::Recording { retry_at_ms, .. } => *retry_at_ms,
             WorkPhase::Parked(parked) => Some(parked.until_ms),
-            WorkPhase::Starting | WorkPhase::Idle | WorkPhase::Claiming(_) | WorkPhase::Left => None,
+            WorkPhase::Starting | WorkPhase::Idle | WorkPhase::Claiming(_) | WorkPhase::Left(_) => None,
         };
         [phase, self.owed_retry_at_ms, self.look_for_leader_at_ms].into_iter().flatten().min()
     }
@@ -169,7 +169,7 @@ impl WorkerCore {
                 };
                 WorkerPhase::Parked { task, until_ms: *until_ms, reason: reason.clone() }
             }
-            WorkPhase::Left => WorkerPhase::Leaving,
+            WorkPhase::Left(how) => WorkerPhase::Leaving { reason: how.sentence() },
         };
         WorkerStatus { phase, unread: self.unread_len(), seq }
     }
@@ -184,10 +184,13 @@ impl WorkerCore {
     /// Takes one event and says what is to be done, in order.
     pub fn step(&mut self, now_ms: u64, event: WorkerEvent) -> Vec<WorkerAction> {
         self.born_ms.get_or_insert(now_ms);
-        if !matches!(self.phase, WorkPhase::Left) {
-            self.take(now_ms, event);
-        } else if let WorkerEvent::Called { call, .. } = event {
-            self.answer(call, Err(AskRefused::new("the worker is ending")));
+        match (&self.phase, event) {
+            (WorkPhase::Left(how), WorkerEvent::Called { call, .. }) => {
+                let why = format!("the worker is ending: {}", how.sentence());
+                self.answer(call, Err(AskRefused::new(why)));
+            }
+            (WorkPhase::Left(_), _) => {}
+            (_, event) => self.take(now_ms, event),
         }
         std::mem::take(&mut self.actions)
     }
@@ -413,7 +416,7 @@ impl WorkerCore {
             | WorkPhase::Starting
             | WorkPhase::Idle
             | WorkPhase::Claiming(_)
-            | WorkPhase::Left => {}
+            | WorkPhase::Left(_) => {}
         }
     }
 
@@ -436,7 +439,7 @@ impl WorkerCore {
             | WorkPhase::Turn(_)
             | WorkPhase::Recording { .. }
             | WorkPhase::Parked(_)
-            | WorkPhase::Left => {}
+            | WorkPhase::Left(_) => {}
         }
     }
 
@@ -449,7 +452,7 @@ impl WorkerCore {
                     self.acknowledge(vec![message]);
                 }
             }
-            self.phase = WorkPhase::Left;
+            self.phase = WorkPhase::Left(how.clone());
             return self.act(WorkerAction::Leave { how });
         }
         if let Some(limit) = self.holding_limit(now_ms) {
@@ -487,7 +490,7 @@ impl WorkerCore {
                 None => format!("busy with turn {}", turn.number),
             },
             WorkPhase::Parked(parked) => format!("parked, as its provider takes no more for now: {}", parked.reason),
-            WorkPhase::Left => "gone".to_owned(),
+            WorkPhase::Left(_) => "gone".to_owned(),
         }
     }
 }

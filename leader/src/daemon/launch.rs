@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 
@@ -80,9 +81,15 @@ pub(super) async fn run(shared: Arc<LeaderShared>, name: MemberName, spec: Membe
         Err(NotStarted { why, fault }) => return shared.report(not_ready(why, fault)).await,
     };
     let hello = ProtocolHello { protocol: PROTOCOL_VERSION };
+    let mut greeting = pin!(peer.initialize(hello));
     let answered = tokio::select! {
-        welcome = peer.initialize(hello) => Ok(welcome),
-        status = child.wait() => Err(status),
+        biased;
+        welcome = &mut greeting => Ok(welcome),
+        // A worker that ends before it is ready answers with the reason, which may be on its way still.
+        status = child.wait() => match timeout(TERM_GRACE, &mut greeting).await {
+            Ok(Err(refused @ RpcError::Call(_))) => Ok(Err(refused)),
+            Ok(Ok(_) | Err(_)) | Err(_) => Err(status),
+        },
     };
     let answered = match answered {
         // Its output has ended, and most often so did it; why it ended says more than that it did.

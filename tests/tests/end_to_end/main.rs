@@ -10,6 +10,7 @@ mod cleanup;
 mod command_agents;
 mod commands;
 mod ending;
+mod failing_agents;
 mod hanging;
 mod help;
 mod housekeeping;

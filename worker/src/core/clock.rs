@@ -17,7 +17,7 @@ impl WorkerCore {
             WorkPhase::Recording { retry_at_ms, .. } => retry_at_ms.iter_mut().for_each(moved),
             // A provider's reset is a time of the day: it is where it was.
             WorkPhase::Parked(_) => {}
-            WorkPhase::Starting | WorkPhase::Idle | WorkPhase::Claiming(_) | WorkPhase::Left => {}
+            WorkPhase::Starting | WorkPhase::Idle | WorkPhase::Claiming(_) | WorkPhase::Left(_) => {}
         }
         // Mail that is sent from now on bears the new time, and is no older than this worker.
         let own = [&mut self.owed_retry_at_ms, &mut self.look_for_leader_at_ms, &mut self.born_ms];

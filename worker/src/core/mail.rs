@@ -75,7 +75,7 @@ impl WorkerCore {
                 | WorkPhase::Claiming(_)
                 | WorkPhase::Recording { .. }
                 | WorkPhase::Parked(_)
-                | WorkPhase::Left => {
+                | WorkPhase::Left(_) => {
                     self.trouble("asked to abort a turn, but none is running");
                 }
             },
@@ -96,9 +96,11 @@ impl WorkerCore {
         let busy = match &self.phase {
             WorkPhase::Turn(turn) | WorkPhase::Recording { turn, .. } => WorkerBusy::Turn { task: turn.task() },
             // A parked worker does nothing for a long time: its task goes to a member that can do it.
-            WorkPhase::Starting | WorkPhase::Idle | WorkPhase::Claiming(_) | WorkPhase::Parked(_) | WorkPhase::Left => {
-                WorkerBusy::No
-            }
+            WorkPhase::Starting
+            | WorkPhase::Idle
+            | WorkPhase::Claiming(_)
+            | WorkPhase::Parked(_)
+            | WorkPhase::Left(_) => WorkerBusy::No,
         };
         // Once it has agreed to end it can not refuse to.
         let when_busy = if self.leave.is_some() { WhenBusy::Finish } else { request.when_busy };

@@ -125,7 +125,7 @@ impl WorkerCore {
             | WorkPhase::Claiming(_)
             | WorkPhase::Turn(_)
             | WorkPhase::Recording { .. }
-            | WorkPhase::Left => None,
+            | WorkPhase::Left(_) => None,
         }
     }
 }

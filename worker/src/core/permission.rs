@@ -49,7 +49,7 @@ impl WorkerCore {
             | WorkPhase::Claiming(_)
             | WorkPhase::Recording { .. }
             | WorkPhase::Parked(_)
-            | WorkPhase::Left => None,
+            | WorkPhase::Left(_) => None,
         };
         match open {
             Some(_) => {

@@ -84,7 +84,9 @@ impl WorkerApiServer for LinkServer {
         let mut status = self.callee.status.clone();
         let started = status.wait_for(|status| status.phase != WorkerPhase::Starting).await;
         match started.map(|status| status.phase.clone()) {
-            Ok(WorkerPhase::Leaving) | Err(_) => Err(ending()),
+            // Why it is no worker to be led says more than that it ends.
+            Ok(WorkerPhase::Leaving { reason }) => Err(refusal(reason)),
+            Err(_) => Err(ending()),
             Ok(WorkerPhase::Starting | WorkerPhase::Idle | WorkerPhase::Turn { .. } | WorkerPhase::Parked { .. }) => {
                 let greeted = self.greeted.lock().unwrap_or_else(PoisonError::into_inner).take();
                 // Told once; that nobody listens any more is the worker's end.

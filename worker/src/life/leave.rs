@@ -76,7 +76,7 @@ async fn leave_in_order(
     keeper: &mut crate::cell::keeper::CellKeeper,
     how: &WorkerEnd,
 ) {
-    hands.say(TranscriptText::Leaving { reason: reason(how) });
+    hands.say(TranscriptText::Leaving { reason: how.sentence() });
     // The longest an agent may take: it was told to stop, was killed, and the kernel was slow.
     if timeout(TERM_GRACE + KILL_GRACE + FAREWELL, hands.agent.close()).await.is_err() {
         tracing::warn!("the agent did not close");
@@ -95,15 +95,5 @@ async fn leave_in_order(
     let left = TeamFact::Left { name: hands.me.name.clone(), how: how.clone() };
     if let Err(error) = hands.team.enroll(left) {
         tracing::error!("cannot write down that {} left: {error}", hands.me.name);
-    }
-}
-
-fn reason(how: &WorkerEnd) -> String {
-    match how {
-        WorkerEnd::Shutdown => "it was asked to end".to_owned(),
-        WorkerEnd::Terminated => "a signal told it to end".to_owned(),
-        WorkerEnd::LeaderGone => "its leader is gone".to_owned(),
-        WorkerEnd::AgentGone { reason } => format!("its agent is gone: {reason}"),
-        WorkerEnd::Died { reason } | WorkerEnd::GivenUp { reason } => reason.clone(),
     }
 }

@@ -77,3 +77,16 @@ pub enum WorkerEnd {
         reason: String,
     },
 }
+
+impl WorkerEnd {
+    /// The reason for people, such as `it was asked to end`.
+    pub fn sentence(&self) -> String {
+        match self {
+            WorkerEnd::Shutdown => "it was asked to end".to_owned(),
+            WorkerEnd::Terminated => "a signal told it to end".to_owned(),
+            WorkerEnd::LeaderGone => "its leader is gone".to_owned(),
+            WorkerEnd::AgentGone { reason } => format!("its agent is gone: {reason}"),
+            WorkerEnd::Died { reason } | WorkerEnd::GivenUp { reason } => reason.clone(),
+        }
+    }
+}

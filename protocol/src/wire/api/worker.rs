@@ -40,7 +40,7 @@ pub enum WorkerPhase {
     Idle,
     Turn { turn: u64, task: Option<TaskId>, since_ms: u64 },
     Parked { task: Option<TaskId>, until_ms: u64, reason: String },
-    Leaving,
+    Leaving { reason: String },
 }
 
 /// The state of a worker.
