@@ -2,6 +2,8 @@
 //! values, prints nothing, and knows no front.
 
 pub mod agents;
+pub mod approvals;
+pub mod approve;
 mod call_message;
 pub mod caller;
 pub mod cleanup;
@@ -9,6 +11,7 @@ pub mod config;
 pub mod config_files;
 pub mod connect;
 pub mod demo;
+pub mod deny;
 pub mod doctor;
 pub mod document;
 pub mod down;

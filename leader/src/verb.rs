@@ -274,6 +274,7 @@ environment before the repository, the repository before you, and you before wha
   attempts = 3               # deaths of workers that a task survives
   answer-within = \"10s\"      # a worker to its leader
   leader-grace = \"30s\"       # a worker without its leader
+  approval-within = \"10m\"    # a question for permission; then the answer is no
 
   [agent.NAME]               # yours: an agent of your own; of a repository: model and effort only
   driver = \"pi\"             # how it is spoken to
@@ -283,8 +284,24 @@ environment before the repository, the repository before you, and you before wha
   effort = \"high\"
   approval = \"ask\"           # or auto, deny
 
+  [[approval]]               # answers questions for permission; the first rule that fits decides
+  tool = \"Bash\"              # with * for any characters
+  pattern = \"git log*\"       # in what it is to act on: the command, the path, the address
+  member = \"w*\"
+  answer = \"allow\"           # yours only; a repository\'s rules can only deny
+  reason = \"ask first\"       # with deny: the agent is told
+
+Rules go before --approval, those of the repository before yours, and a member keeps those that it was
+spawned with. A rule that allows has to fit the whole command, and its * stops where a shell would begin
+another one; a rule that denies fits wherever its pattern is found.
+
 A repository\'s file is the work of whoever can commit to it: nothing in it starts a command by
 itself, and it can not move the root.";
+
+const APPROVAL_NOTES: &str = "\
+A member that was spawned with --approval ask, which is the default, asks the lead. A question ends as a
+no after 10 minutes (approval-within under [limits]), or with its turn. Rules that answer before anybody
+is asked are in the files of settings: see the help of config.";
 
 const TEXT_NOTES: &str = "\
 What follows the first word is text: options come before it, or -- does.";
@@ -386,6 +403,23 @@ verbs! {
         .notes("Exit codes: 0 all are completed; 1 one has failed, was cancelled or removed, waits for one that\n\
             has, or the time is over; 130 interrupted.")
         .looks();
+    Approvals = VerbRow::new("approvals", Talk, "List what agents ask permission for, oldest first",
+        "teamster approvals\n\
+         teamster approvals --json | jq -r '.approvals[].id'")
+        .looks()
+        .notes(APPROVAL_NOTES);
+    Approve = VerbRow::new("approve", Talk, "Allow what an agent asks permission for",
+        "teamster approve alice.37\n\
+         teamster approve alice.37 bob.12 --always\n\
+         teamster approve --all --member alice --tool Bash")
+        .synonyms(&["allow"])
+        .only_lead("answer questions for permission")
+        .notes("--always lets the agent do the like without a question for as long as it runs, where it can be told\n\
+            that; else this once.");
+    Deny = VerbRow::new("deny", Talk, "Deny what an agent asks permission for; the agent is told why",
+        "teamster deny alice.37\n\
+         teamster deny alice.37 not on this branch")
+        .only_lead("answer questions for permission");
     Send = VerbRow::new("send", Talk, "Give an idle member something to do",
         "teamster send alice --run make test\n\
          teamster send alice --run -i ./configure      it can be answered with teamster steer\n\

@@ -11,7 +11,7 @@ use jsonrpsee::core::{RpcResult, async_trait};
 use jsonrpsee::types::ErrorObjectOwned;
 use serde_json::{Value, json};
 use teamster_protocol::host::team_dir::TeamDir;
-use teamster_protocol::model::agent::TurnEnd;
+use teamster_protocol::model::agent::{Permission, TurnEnd};
 use teamster_protocol::model::id::{Address, MemberName, TaskId, TeamName};
 use teamster_protocol::model::limits::PROTOCOL_VERSION;
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
@@ -58,6 +58,10 @@ impl LeaderApiServer for Scripted {
             return Err(ErrorObjectOwned::owned(code::OTHER_VERSION, said, None::<()>));
         }
         Ok(LeaderInfo { team, pid: 7, since_ms: 0, protocol: PROTOCOL_VERSION, version: "0".to_owned(), ending: None })
+    }
+
+    async fn permit(&self, name: MemberName, question: u64, answer: Permission) -> RpcResult<PassedVia> {
+        self.note(format!("permit {name} {question} {answer:?}"), PassedVia::Rpc)
     }
 
     async fn spawn(&self, request: SpawnRequest) -> RpcResult<SpawnedMember> {

@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod agent_form;
+pub mod approval;
 pub mod board;
 pub mod id;
 pub mod kill_ladder;

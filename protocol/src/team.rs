@@ -226,7 +226,7 @@ impl Team {
     pub fn add_member(&mut self, name: MemberName, spec: MemberSpec) -> Result<(), TeamError> {
         Log::<Mailbox>::open(self.dir.mailbox(&Address::Member(name.clone())), clock::now_ms())?;
         point("mailbox made");
-        self.enroll(TeamFact::Added { name, spec })
+        self.enroll(TeamFact::Added { name, spec: Box::new(spec) })
     }
 
     /// Takes the lock of a member without a worker, and signs nothing: as [`Team::must_be_of_dead`]. Does not wait.

@@ -36,6 +36,7 @@ impl Worker {
                 auto: who.auto,
                 workspace,
                 stall: Default::default(),
+                rules: Vec::new(),
             },
         )
         .unwrap();

@@ -10,7 +10,8 @@
 //! | `wait` | waits for a steer that it does not queue, and says it |
 //! | `queue` | from now on it keeps steers for the next prompt |
 //! | `read` | waits for a steer and keeps it, without a word |
-//! | `ask TITLE` | asks for permission, waits for the answer, says it |
+//! | `ask TITLE` | asks for permission to use `sh`, waits for the answer, says it |
+//! | `ask-for TOOL TITLE` | the same for another tool |
 //! | `usage IN OUT` | tells what the turn has cost |
 //! | `limit MS` | tells that the provider takes no more for so long, once in a conversation, and ends the turn |
 //! | `fail WORDS` | ends the turn as failed |
@@ -115,7 +116,11 @@ impl ScriptedAgent {
             "wait" => return self.wait_for_steer(),
             "queue" => self.keeps_steers = true,
             "read" => return self.keep_steer(),
-            "ask" => return ask(rest),
+            "ask" => return ask("sh", rest),
+            "ask-for" => {
+                let (tool, title) = rest.split_once(' ').expect("TOOL TITLE");
+                return ask(tool, title);
+            }
             "usage" => {
                 let mut words = rest.split(' ').map(|word| word.parse().expect("a number"));
                 let (input, output) = (words.next().expect("IN"), words.next().expect("OUT"));
@@ -186,14 +191,15 @@ impl ScriptedAgent {
     }
 }
 
-fn ask(title: &str) -> Step {
+fn ask(tool: &str, title: &str) -> Step {
     let question = QuestionId(format!("q{}", clock::now_us()));
-    let (tool, detail) = ("sh".to_owned(), String::new());
+    let (tool, detail) = (tool.to_owned(), String::new());
     tell(&ScriptNews::PermissionAsked(PermissionQuestion {
         question: question.clone(),
         tool,
         title: title.to_owned(),
         detail,
+        subject: title.to_owned(),
     }));
     loop {
         match order() {

@@ -18,6 +18,7 @@ use teamster_protocol::model::notice::{NoticeKind, TranscriptText};
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
 use teamster_protocol::model::roster::WorkerEnd;
 use teamster_protocol::model::task::{NewTask, TaskWork};
+use teamster_protocol::store::transcript;
 use teamster_protocol::team::TaskCommand;
 use teamster_protocol::wire::api::{ProtocolHello, WorkerApiClient};
 use teamster_protocol::wire::peer::Peer;
@@ -154,10 +155,10 @@ async fn a_text_in_a_turn_waits_for_the_next_prompt_where_the_agent_takes_none()
     let steered = peer.steer("say and this".to_owned()).await.unwrap();
     assert_eq!(steered.state, ReceiptState::Queued);
     let mail = bench.mail("alice", Urgency::Now, "say and that");
-    let asked = bench.said("alice", |said| matches!(said, TranscriptText::PermissionAsked(_))).await;
-    let TranscriptText::PermissionAsked(asked) = asked else { unreachable!("it was looked for") };
-    assert_eq!((asked.title.as_str(), asked.question.clone()), ("rm", QuestionId("q1".to_owned())));
-    peer.permit(asked.question, Permission::Once).await.unwrap();
+    bench.said("alice", |said| matches!(said, TranscriptText::PermissionAsked { .. })).await;
+    let waits = transcript::questions(&bench.dir().turns(&name("alice"))).unwrap().remove(0);
+    assert_eq!((waits.asked.title.as_str(), waits.asked.question), ("rm", QuestionId("q1".to_owned())));
+    peer.permit(waits.number, Permission::Once).await.unwrap();
     bench.heard("alice", "allowed").await;
     for (words, text) in [("and this", steered.text), ("and that", TextId::Message(mail))] {
         bench.heard("alice", words).await;

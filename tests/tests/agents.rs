@@ -192,9 +192,9 @@ async fn a_question_is_answered_by_the_setting() {
         let _alice = by_hand(&mut bench, &["--approval", setting]).await;
         assert_eq!(bench.task(task, "completed").await.result(), Some(answer));
         let said = bench.transcript("alice");
-        assert!(
-            said.iter().any(|said| matches!(said, TranscriptText::PermissionAsked(asked) if asked.title == "rm -r x"))
-        );
+        assert!(said.iter().any(
+            |said| matches!(said, TranscriptText::PermissionAsked { asked, until_ms: None } if asked.title == "rm -r x")
+        ));
         let by_policy = |said: &TranscriptText| matches!(said, TranscriptText::PermissionAnswered { by, .. } if *by == PermissionBy::Policy);
         assert_eq!(count(&said, by_policy), 1);
     }
@@ -205,25 +205,25 @@ async fn a_question_is_answered_by_the_lead_or_taken_back_by_the_end_of_its_turn
     let bench = Bench::new();
     let (_alice, peer) = linked(&bench, &[]).await;
     let mut notices = peer.notices(0).await.unwrap();
-    let question = async |notices: &mut jsonrpsee::core::client::Subscription<Notice>| -> QuestionId {
+    let question = async |notices: &mut jsonrpsee::core::client::Subscription<Notice>| -> (u64, QuestionId) {
         loop {
             let notice = timeout(LIMIT, notices.next()).await.unwrap().unwrap().unwrap();
             if let NoticeKind::PermissionAsked { question } = notice.what {
-                return question;
+                return (notice.seq, question);
             }
         }
     };
     let mut bench = bench;
     peer.prompt(prompt("ask rm\nsay done")).await.unwrap();
-    let asked = question(&mut notices).await;
-    assert!(peer.permit(QuestionId("q0".to_owned()), Permission::Once).await.is_err());
-    peer.permit(asked.clone(), Permission::Never { reason: "not here".to_owned() }).await.unwrap();
+    let (asked, _) = question(&mut notices).await;
+    assert!(peer.permit(asked + 1, Permission::Once).await.is_err());
+    peer.permit(asked, Permission::Never { reason: "not here".to_owned() }).await.unwrap();
     bench.heard("alice", "denied: not here").await;
     assert!(peer.permit(asked, Permission::Once).await.is_err(), "it is answered");
     waits(&mut bench, 2).await;
 
     peer.prompt(prompt("ask again")).await.unwrap();
-    let asked = question(&mut notices).await;
+    let (_, asked) = question(&mut notices).await;
     peer.abort("enough".to_owned()).await.unwrap();
     let taken_back = |said: &TranscriptText| match said {
         TranscriptText::PermissionAnswered { question, by, .. } => *question == asked && *by == PermissionBy::TurnEnd,

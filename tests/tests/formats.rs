@@ -212,6 +212,8 @@ fn body(body: &MessageBody) -> String {
         }
         MessageBody::ShutdownReply(reply) => format!("reply {:?}", reply.verdict),
         MessageBody::AbortRequest { reason } => format!("abort {reason}"),
+        MessageBody::PermissionAsked(letter) => format!("asks {}", letter.question),
+        MessageBody::PermissionReply { question, answer } => format!("permits {question}: {answer:?}"),
         MessageBody::Unknown => "unknown".to_owned(),
     }
 }

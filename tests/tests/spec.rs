@@ -236,6 +236,10 @@ fn the_limits_are_those_of_the_program() {
         ("PARK_DEFAULT", seconds(limits::PARK_DEFAULT)),
         ("PARK_MIN", seconds(limits::PARK_MIN)),
         ("PERMISSION_WITHIN", seconds(limits::PERMISSION_WITHIN)),
+        ("QUESTIONS_WAITING_MAX", count(limits::QUESTIONS_WAITING_MAX)),
+        ("QUESTION_TITLE_BYTES_MAX", bytes(limits::QUESTION_TITLE_BYTES_MAX as u64)),
+        ("QUESTION_DETAIL_BYTES_MAX", bytes(limits::QUESTION_DETAIL_BYTES_MAX as u64)),
+        ("APPROVAL_RULES_MAX", count(limits::APPROVAL_RULES_MAX)),
         ("STALL_AFTER", seconds(limits::STALL_AFTER)),
         ("ANSWER_WITHIN", seconds(limits::ANSWER_WITHIN)),
         ("LAST_WORDS_BYTES_MAX", bytes(limits::LAST_WORDS_BYTES_MAX as u64)),
@@ -309,6 +313,7 @@ async fn the_directory_looks_as_it_is_shown() {
         auto: Default::default(),
         workspace: Workspace::Shared { dir: root.path().to_owned() },
         stall: Default::default(),
+        rules: Vec::new(),
     };
     team.add_member(alice.clone(), spec).unwrap();
     let _inbox = Inbox::open(&dir, Address::Lead, Durability::Process).unwrap();

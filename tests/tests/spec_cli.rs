@@ -11,11 +11,15 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
+use teamster_leader::ops::approvals::{
+    AnswerTaken, AnsweredQuestion, ApprovalRow, GivenAnswers, OpenApprovals, UnansweredQuestion,
+};
 use teamster_leader::ops::cleanup::{CleanedTeam, CleanedWorktree};
 use teamster_leader::ops::run::{PlannedMember, PlannedRow, RunPreview, RunStop, RunSummary, TaskSummary};
+use teamster_protocol::model::agent::Permission;
 use teamster_protocol::model::id::TaskId;
 use teamster_protocol::model::task::{StatusWord, TaskWork};
-use teamster_protocol::wire::api::WorkspaceRequest;
+use teamster_protocol::wire::api::{PassedVia, WorkspaceRequest};
 use teamster_tests::hermetic::{Program, Sandbox};
 use teamster_tests::spec;
 
@@ -30,6 +34,8 @@ fn every_command_prints_what_is_shown() {
         ("run".to_owned(), summary()),
         ("run --dry-run".to_owned(), preview()),
         ("cleanup".to_owned(), cleaned()),
+        ("approvals".to_owned(), asked()),
+        ("approve".to_owned(), answered()),
     ]);
     for (what, value) in &told {
         let example = shown.get(what).unwrap_or_else(|| panic!("SPEC.md has no block cli:{what}; it is {value}"));
@@ -97,6 +103,32 @@ fn summary() -> Value {
         tasks: vec![task],
     };
     serde_json::to_value(summary).unwrap()
+}
+
+/// What `approvals --json` prints, with every field.
+fn asked() -> Value {
+    let row = ApprovalRow {
+        id: "alice.37".parse().unwrap(),
+        member: "alice".parse().unwrap(),
+        tool: "Bash".to_owned(),
+        title: "Bash make clean".to_owned(),
+        detail: "command: make clean".to_owned(),
+        workspace: "/src/app".into(),
+        turn: 3,
+        task: Some(TaskId(7)),
+        asked_ms: 1,
+        until_ms: 2,
+    };
+    serde_json::to_value(OpenApprovals { team: "app".parse().unwrap(), approvals: vec![row] }).unwrap()
+}
+
+/// What `approve --json` prints, with every field.
+fn answered() -> Value {
+    let id = || "alice.37".parse().unwrap();
+    let answered =
+        AnsweredQuestion { id: id(), answer: Permission::Once, via: PassedVia::Rpc, taken: AnswerTaken::Yes };
+    let failed = UnansweredQuestion { id: id(), why: "it was denied".to_owned() };
+    serde_json::to_value(GivenAnswers { answered: vec![answered], failed: vec![failed] }).unwrap()
 }
 
 /// What `cleanup --json` prints, with every field.

@@ -152,6 +152,9 @@ impl WorkerHands {
                 ActionResult::Event(self.start_turn(turn, task, work, texts))
             }
             WorkerAction::Steer { of, text } => ActionResult::Event(self.steer(of, text)),
+            WorkerAction::AskLead { asked, task, until_ms } => {
+                ActionResult::Event(self.ask_lead(asked, task, until_ms))
+            }
             WorkerAction::Permit { question, answer } => {
                 self.permit(&question, answer);
                 ActionResult::Nothing

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jsonrpsee::core::client::Error as RpcError;
 use jsonrpsee::core::{RpcResult, async_trait};
 use jsonrpsee::types::ErrorObjectOwned;
+use teamster_protocol::model::agent::Permission;
 use teamster_protocol::model::id::{Address, MemberName};
 use teamster_protocol::model::limits::PROTOCOL_VERSION;
 use teamster_protocol::model::mail::{MessageBody, Urgency};
@@ -216,6 +217,23 @@ impl LeaderApiServer for FrontServer {
             Err(AskError::Ended | AskError::Refused(_)) => None,
         };
         Ok(StoppedTurn { via: PassedVia::Rpc, task: aborting.task, stop })
+    }
+
+    async fn permit(&self, name: MemberName, question: u64, answer: Permission) -> RpcResult<PassedVia> {
+        self.authorize(match answer {
+            Permission::Once | Permission::Always => Verb::Approve,
+            Permission::Never { .. } => Verb::Deny,
+        })?;
+        match self.reach(&name)? {
+            MemberReach::Linked(peer) => {
+                peer.permit(question, answer).await.map_err(|error| passed(&name, error, None))?;
+                Ok(PassedVia::Rpc)
+            }
+            MemberReach::ByMail => {
+                self.post(&name, Urgency::Now, MessageBody::PermissionReply { question, answer })?;
+                Ok(PassedVia::Mail)
+            }
+        }
     }
 
     async fn shutdown(

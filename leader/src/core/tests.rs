@@ -32,6 +32,7 @@ fn request(member: &str) -> SpawnRequest {
         auto: AutoClaim::On,
         workspace: WorkspaceRequest::Shared { dir: "/".into() },
         stall: Default::default(),
+        rules: Vec::new(),
     }
 }
 

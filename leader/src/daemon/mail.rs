@@ -1,4 +1,4 @@
-//! The lead's mailbox: control mail is acted on here, texts stay for the people behind the lead.
+//! The lead's mailbox: control mail is acted on here, texts and questions stay for the people behind the lead.
 
 use teamster_protocol::host::crash::point;
 use teamster_protocol::model::id::Address;
@@ -15,12 +15,12 @@ impl LeaderDaemon<'_> {
         Ok(())
     }
 
-    /// Acts on control mail. Texts stay unread, for the people behind the lead.
+    /// Acts on control mail. Texts and questions stay unread, for the people behind the lead.
     pub(super) fn act_on_mail(&mut self, messages: Vec<Message>) {
         let mut done = Vec::new();
         for message in messages {
             match (message.body, message.from) {
-                (MessageBody::Text { .. }, _) => continue,
+                (MessageBody::Text { .. } | MessageBody::PermissionAsked(_), _) => continue,
                 (MessageBody::ShutdownReply(reply), Address::Member(from)) => {
                     self.feed(LeaderEvent::Replied { from, reply })
                 }
@@ -29,6 +29,7 @@ impl LeaderDaemon<'_> {
                     | MessageBody::TaskAssigned { .. }
                     | MessageBody::ShutdownRequest(_)
                     | MessageBody::AbortRequest { .. }
+                    | MessageBody::PermissionReply { .. }
                     | MessageBody::Unknown,
                     from,
                 ) => tracing::warn!(%from, "mail of a kind that the lead does not act on"),

@@ -11,10 +11,13 @@ use crate::warden;
 
 mod agent;
 mod agents;
+mod approvals;
+mod approve;
 mod cleanup;
 mod complete;
 mod config;
 mod demo;
+mod deny;
 mod doctor;
 mod down;
 mod endings;

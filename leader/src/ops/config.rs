@@ -7,6 +7,7 @@
 //! there, or only shown.
 
 mod agent;
+mod approval;
 mod error;
 mod file;
 mod merge;
@@ -21,6 +22,7 @@ use teamster_protocol::model::roster::{OnStall, StallPolicy};
 use teamster_protocol::model::task::NewTask;
 
 pub use agent::{AgentSettings, ConfiguredCommand, DRIVERS};
+pub use approval::ConfiguredRule;
 pub use error::{ConfigError, ConfigFault, ConfigProblem};
 pub use file::{FileSettings, TeamStem};
 pub use merge::{CommandLineSettings, ConfigFile, ConfigLayers};
@@ -129,6 +131,10 @@ pub struct Config {
     pub answer_within: SourcedValue<Duration>,
     /// How long a worker goes on without its leader.
     pub leader_grace: SourcedValue<Duration>,
+    /// How long an agent's question for permission waits for the lead.
+    pub approval_within: SourcedValue<Duration>,
+    /// The rules that answer such questions before anybody is asked, those of the repository first.
+    pub approvals: Vec<SourcedValue<ConfiguredRule>>,
     /// The agents that files describe, those of the repository first in each list.
     pub agents: Vec<(AgentName, Vec<(SettingOrigin, AgentSettings)>)>,
 }
@@ -164,6 +170,7 @@ impl Config {
             of_file(&self.poll.origin),
             of_file(&self.answer_within.origin),
             of_file(&self.leader_grace.origin),
+            of_file(&self.approval_within.origin),
         ];
         let variables = self.common().variables().into_iter().zip(given);
         variables.filter(|(_, is_of_file)| *is_of_file).map(|(variable, _)| variable).collect()

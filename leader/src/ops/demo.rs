@@ -198,6 +198,7 @@ impl<'a> DemoStory<'a> {
             auto: AutoClaim::On,
             workspace,
             stall: Default::default(),
+            rules: Vec::new(),
         };
         let spawned = self.leadership.peer.spawn(request).await?;
         let branch = spawned.workspace.branch().unwrap_or_default().to_owned();

@@ -147,7 +147,7 @@ mod tests {
     fn roster(facts: impl IntoIterator<Item = TeamFact>) -> Roster {
         let spec = MemberSpec::new("shell".parse().unwrap(), Workspace::Shared { dir: "/".into() });
         let mut roster = Roster::default();
-        let added = TeamFact::Added { name: alice(), spec };
+        let added = TeamFact::Added { name: alice(), spec: Box::new(spec) };
         [added].into_iter().chain(facts).for_each(|fact| roster.apply(fact, &stamp()));
         roster
     }

@@ -84,14 +84,15 @@ pub fn inbox(session: &Session, whose: Option<Address>, wanted: WantedMail) -> R
     Ok(ShownMail { name, messages })
 }
 
-/// Marks the texts among shown messages as read, if they are the lead's and the lead is the caller: a member's mail is
+/// Marks the texts and the questions among shown messages as read, if they are the lead's and the lead is the caller: a member's mail is
 /// acknowledged by its worker, which hands it on, and control messages by the leader, which acts on them.
 pub fn mark_read(session: &Session, shown: &ShownMail) -> Result<(), OpsError> {
     session.authorize(Verb::Inbox)?;
     if (&shown.name, &session.caller) != (&Address::Lead, &Address::Lead) {
         return Ok(());
     }
-    let is_unread_text = |shown: &&ShownMessage| !shown.read && matches!(shown.message.body, MessageBody::Text { .. });
+    let is_for_people = |body: &MessageBody| matches!(body, MessageBody::Text { .. } | MessageBody::PermissionAsked(_));
+    let is_unread_text = |shown: &&ShownMessage| !shown.read && is_for_people(&shown.message.body);
     let unread: Vec<MessageId> = shown.messages.iter().filter(is_unread_text).map(|it| it.message.id).collect();
     if unread.is_empty() {
         return Ok(());

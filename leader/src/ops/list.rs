@@ -6,6 +6,7 @@ use serde::Serialize;
 use teamster_protocol::model::id::{TaskId, TeamName};
 use teamster_protocol::team::{MemberState, MemberView, TeamView};
 
+use super::approvals::{ApprovalRow, waiting_of};
 use super::error::OpsError;
 use super::hanging::{LeaderStatus, look_at_leader};
 use super::session::Session;
@@ -20,6 +21,9 @@ pub struct MemberList {
     pub leader: Option<LeaderStatus>,
     /// Its members, as far as they were wanted.
     pub members: Vec<MemberView>,
+    /// The questions for permission of these that wait for the lead, oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<ApprovalRow>,
     /// How many members left, and are not among these.
     pub hidden: usize,
     /// The titles of the tasks that members are on.
@@ -53,6 +57,7 @@ pub(super) async fn member_list(view: &TeamView) -> Result<MemberList, OpsError>
     let members = view.members()?;
     let tasks = members.iter().flat_map(|member| &member.tasks);
     let titles = tasks.map(|id| Ok((*id, view.new_task(*id)?.title))).collect::<Result<_, OpsError>>()?;
+    let approvals = waiting_of(view, &members)?;
     let leader = look_at_leader(view.dir()).await?;
-    Ok(MemberList { team: view.dir().team().clone(), leader, members, hidden: 0, titles })
+    Ok(MemberList { team: view.dir().team().clone(), leader, members, approvals, hidden: 0, titles })
 }

@@ -13,13 +13,13 @@ use teamster_protocol::model::board::{AutoClaim, BoardFact};
 use teamster_protocol::model::id::{Address, MemberName, TaskId};
 use teamster_protocol::model::roster::StallPolicy;
 use teamster_protocol::model::task::{BoardRefusal, NewTask, TaskStatus};
-use teamster_protocol::team::{Team, TeamView};
+use teamster_protocol::team::{Team, TeamError, TeamView};
 use teamster_protocol::wire::api::{LeaderApiClient, SpawnRequest, SpawnedMember, WorkspaceRequest};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::agents::{ChosenAgent, WantedAgent};
-use super::config::TaskLimits;
+use super::config::{Config, TaskLimits};
 use super::error::OpsError;
 use super::error::run::RunError;
 use super::leadership::Leadership;
@@ -35,6 +35,7 @@ mod ending;
 mod news;
 mod outline;
 mod preview;
+mod questions;
 mod summary;
 mod tally;
 
@@ -47,6 +48,7 @@ use crew::CrewMember;
 use drain::{CrewStanding, RunEnd, until};
 use news::EventMaker;
 use outline::{OutlineRequest, ReadTeam, RunOutline, planned_tasks};
+use questions::RunQuestions;
 
 /// The run that is wanted.
 #[derive(Debug)]
@@ -151,12 +153,13 @@ struct RunOptions<'a> {
     workspace: WorkspaceRequest,
     stall: StallPolicy,
     task_limits: TaskLimits,
+    config: &'a Config,
     news: &'a dyn Fn(RunNews<'_>),
 }
 
 impl<'a> RunOptions<'a> {
     /// Takes what was asked for, and where nothing was, what is configured.
-    fn of(session: &Session, wanted: WantedRun, news: &'a dyn Fn(RunNews<'_>)) -> Result<RunOptions<'a>, OpsError> {
+    fn of(session: &'a Session, wanted: WantedRun, news: &'a dyn Fn(RunNews<'_>)) -> Result<RunOptions<'a>, OpsError> {
         let config = &session.config;
         let agent = wanted.agent.choose(config)?;
         agent.must_be_installed()?;
@@ -169,6 +172,7 @@ impl<'a> RunOptions<'a> {
             workspace: wanted.workspace.request(session)?,
             stall: wanted.stall.stall(session),
             task_limits: config.task_limits(),
+            config,
             plan: wanted.plan,
             news,
         })
@@ -216,6 +220,7 @@ struct Run<'a> {
     /// Those of them that the run has held.
     held: BTreeSet<TaskId>,
     events: EventMaker,
+    questions: RunQuestions,
     crew: BTreeMap<MemberName, CrewStanding>,
 }
 
@@ -237,7 +242,9 @@ impl<'a> Run<'a> {
             };
             events.add(*id, at_work);
         }
-        let run = Run { options, leadership, team, ids: outline.ids.clone(), outline, held, events, crew };
+        let questions = RunQuestions::open(&options.dir).map_err(TeamError::from)?;
+        let ids = outline.ids.clone();
+        let run = Run { options, leadership, team, ids, outline, held, events, questions, crew };
         run.tell(RunEvent::Begun {
             tasks: run.outline.tasks.len(),
             spawns: run.crew.keys().cloned().collect(),
@@ -323,6 +330,7 @@ impl<'a> Run<'a> {
             auto: AutoClaim::On,
             workspace: self.options.workspace.clone(),
             stall: self.options.stall,
+            rules: self.options.config.rules_for(&member.name),
         };
         async move { LeaderApiClient::spawn(&peer, request).await }
     }

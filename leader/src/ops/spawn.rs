@@ -168,6 +168,7 @@ pub async fn spawn(
                 auto,
                 workspace,
                 stall,
+                rules: session.config.rules_for(&name),
             };
             let spawned = leader.spawn(request).await;
             (name, spawned, origin)

@@ -11,6 +11,7 @@ use teamster_protocol::model::notice::TranscriptEntry;
 use teamster_protocol::store::transcript;
 use teamster_protocol::team::{MemberView, read_mail};
 
+use super::approvals::{ApprovalRow, waiting_of};
 use super::error::OpsError;
 use super::hanging::LeaderStatus;
 use super::list::{MemberList, member_list};
@@ -31,13 +32,17 @@ pub struct TeamStatus {
     pub leader: Option<LeaderStatus>,
     /// Its members.
     pub members: Vec<MemberView>,
+    /// The questions for permission that wait for the lead, oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<ApprovalRow>,
     /// How many tasks stand where.
     pub tasks: TaskCounts,
     /// Tasks that wait for others.
     pub blocked: Vec<TaskRow>,
     /// Tasks that need a person: failed or stopped.
     pub attention: Vec<TaskRow>,
-    /// Messages in the lead's mailbox that were not read, without those that programs act on.
+    /// Messages in the lead's mailbox that were not read, without those that programs act on and without questions for
+    /// permission, which are above.
     pub unread: usize,
     /// The titles of the tasks that members are on.
     #[serde(skip)]
@@ -50,6 +55,9 @@ pub struct MemberStatus {
     /// The member, as in a list.
     #[serde(flatten)]
     pub member: MemberView,
+    /// The questions of its agent that wait for the lead, oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<ApprovalRow>,
     /// The tasks it is on.
     pub task_rows: Vec<TaskRow>,
     /// The last it said.
@@ -60,7 +68,7 @@ pub struct MemberStatus {
 pub async fn team_status(session: &Session) -> Result<TeamStatus, OpsError> {
     session.authorize(Verb::Status)?;
     let view = session.look()?;
-    let MemberList { team, leader, members, hidden: _, titles } = member_list(&view).await?;
+    let MemberList { team, leader, members, approvals, hidden: _, titles } = member_list(&view).await?;
     let asked = view.new_tasks()?;
     let mut blocked = Vec::new();
     let mut attention = Vec::new();
@@ -72,7 +80,10 @@ pub async fn team_status(session: &Session) -> Result<TeamStatus, OpsError> {
             TaskStanding::Ready | TaskStanding::InProgress | TaskStanding::Completed | TaskStanding::Cancelled => {}
         }
     }
-    let is_unread = |state: LetterState, body: &MessageBody| state == LetterState::Unread && !body.is_control();
+    let is_unread = |state: LetterState, body: &MessageBody| {
+        let is_question = matches!(body, MessageBody::PermissionAsked(_));
+        state == LetterState::Unread && !body.is_control() && !is_question
+    };
     let mail = read_mail(view.dir(), &Address::Lead)?;
     let unread = mail.iter().filter(|(state, message)| is_unread(*state, &message.body)).count();
     Ok(TeamStatus {
@@ -81,6 +92,7 @@ pub async fn team_status(session: &Session) -> Result<TeamStatus, OpsError> {
         files: view.dir().path().to_owned(),
         leader,
         members,
+        approvals,
         tasks: TaskCounts::of(view.board()),
         blocked,
         attention,
@@ -113,5 +125,6 @@ pub fn member_status(session: &Session, name: &MemberName) -> Result<MemberStatu
         }
     }
     last.drain(..last.len().saturating_sub(LAST_ENTRIES_MAX));
-    Ok(MemberStatus { member, task_rows, last })
+    let approvals = waiting_of(&view, std::slice::from_ref(&member))?;
+    Ok(MemberStatus { member, approvals, task_rows, last })
 }

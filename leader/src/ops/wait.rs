@@ -159,6 +159,7 @@ fn is_at_something(state: MemberState) -> bool {
         MemberState::Starting
         | MemberState::Busy
         | MemberState::Parked
+        | MemberState::Asking
         | MemberState::Stalled
         | MemberState::Hung
         | MemberState::Restarting

@@ -166,14 +166,14 @@ impl WhyFindings {
         let WhyFindings {
             running,
             lock_lost,
-            turns: RunningTurns { in_turn, quiet, unread: _ },
+            turns: RunningTurns { in_turn, asking, quiet, unread: _ },
             over_file_limit,
             lost_prompts,
         } = self;
         // A task that can not be read back has no words for why it failed; the rest is told all the same.
         let reason = Box::new(|id: TaskId| view.task_view(id).ok()?.reason().map(str::to_owned));
         let (board, roster) = (view.board(), view.roster());
-        TeamScene { board, roster, running, in_turn, quiet, over_file_limit, lock_lost, lost_prompts, reason }
+        TeamScene { board, roster, running, in_turn, asking, quiet, over_file_limit, lock_lost, lost_prompts, reason }
     }
 }
 
@@ -198,6 +198,8 @@ fn running(view: &TeamView) -> Result<(BTreeSet<MemberName>, BTreeSet<MemberName
 struct RunningTurns {
     /// Members in a turn for no task, and the time it began.
     in_turn: BTreeMap<MemberName, u64>,
+    /// Members whose agent waits for an answer of the lead, with the number of the oldest question.
+    asking: BTreeMap<MemberName, u64>,
     /// Members in a turn whose agent has said nothing for longer than it may.
     quiet: BTreeSet<MemberName>,
     /// Why the transcripts of others can not be read.
@@ -227,6 +229,9 @@ fn turns(view: &TeamView, running: &BTreeSet<MemberName>) -> RunningTurns {
         };
         if open.task.is_none() && view.board().owned_by(name).next().is_none() {
             turns.in_turn.insert(name.clone(), open.since_ms);
+        }
+        if let Some(question) = open.waiting.first() {
+            turns.asking.insert(name.clone(), *question);
         }
         if open.quiet {
             turns.quiet.insert(name.clone());

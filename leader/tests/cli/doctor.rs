@@ -257,7 +257,7 @@ fn the_dead_are_told_and_buried_and_what_they_left_lying_is_removed() {
     // Somebody whom a leader wanted to start, long ago.
     let mut log: Log<Roster> = Log::open(&stale, 0).expect("a log");
     let spec = log.state().members().next().expect("alice is").1.spec.clone();
-    let added = TeamFact::Added { name: "bob".parse().expect("a name"), spec };
+    let added = TeamFact::Added { name: "bob".parse().expect("a name"), spec: Box::new(spec) };
     log.transact("lead", 1_000, Durability::Process, |_| Ok::<_, std::convert::Infallible>((vec![added], ())))
         .expect("it is written");
     let dir = place.team_dir();

@@ -5,13 +5,14 @@ use std::env;
 use std::time::Duration;
 
 use crate::model::limits::GENERATION_BYTES_MAX;
-use crate::model::limits::{ANSWER_WITHIN, LEADER_GRACE, SLOW_POLL};
+use crate::model::limits::{ANSWER_WITHIN, LEADER_GRACE, PERMISSION_WITHIN, SLOW_POLL};
 use crate::model::log::Durability;
 
 const DURABILITY: &str = "TEAMSTER_DURABILITY";
 const POLL_MS: &str = "TEAMSTER_POLL_MS";
 const ANSWER_WITHIN_MS: &str = "TEAMSTER_ANSWER_WITHIN_MS";
 const LEADER_GRACE_MS: &str = "TEAMSTER_LEADER_GRACE_MS";
+const APPROVAL_WITHIN_MS: &str = "TEAMSTER_APPROVAL_WITHIN_MS";
 
 /// A variable of the environment that says nothing this program understands.
 #[derive(Debug, thiserror::Error)]
@@ -33,29 +34,34 @@ pub struct CommonSettings {
     pub answer_within: Duration,
     /// How long a worker goes on without its leader: `TEAMSTER_LEADER_GRACE_MS`.
     pub leader_grace: Duration,
+    /// How long an agent's question for permission waits for the lead: `TEAMSTER_APPROVAL_WITHIN_MS`.
+    pub approval_within: Duration,
 }
 
 impl CommonSettings {
     /// The settings of the environment, with the built-in ones for those that are not there.
     pub fn given() -> Result<CommonSettings, BadSetting> {
-        let EnvironmentSettings { durability, poll, answer_within, leader_grace } = EnvironmentSettings::given()?;
+        let EnvironmentSettings { durability, poll, answer_within, leader_grace, approval_within } =
+            EnvironmentSettings::given()?;
         Ok(CommonSettings {
             durability: durability.unwrap_or(Durability::Power),
             poll: poll.unwrap_or(SLOW_POLL),
             answer_within: answer_within.unwrap_or(ANSWER_WITHIN),
             leader_grace: leader_grace.unwrap_or(LEADER_GRACE),
+            approval_within: approval_within.unwrap_or(PERMISSION_WITHIN),
         })
     }
 
     /// The variables that give another process the same settings: its name and its value each.
-    pub fn variables(&self) -> [(&'static str, String); 4] {
-        let CommonSettings { durability, poll, answer_within, leader_grace } = self;
+    pub fn variables(&self) -> [(&'static str, String); 5] {
+        let CommonSettings { durability, poll, answer_within, leader_grace, approval_within } = self;
         let milliseconds = |length: &Duration| length.as_millis().to_string();
         [
             (DURABILITY, durability.word().to_owned()),
             (POLL_MS, milliseconds(poll)),
             (ANSWER_WITHIN_MS, milliseconds(answer_within)),
             (LEADER_GRACE_MS, milliseconds(leader_grace)),
+            (APPROVAL_WITHIN_MS, milliseconds(approval_within)),
         ]
     }
 }
@@ -71,6 +77,8 @@ pub struct EnvironmentSettings {
     pub answer_within: Option<Duration>,
     /// `TEAMSTER_LEADER_GRACE_MS`.
     pub leader_grace: Option<Duration>,
+    /// `TEAMSTER_APPROVAL_WITHIN_MS`.
+    pub approval_within: Option<Duration>,
 }
 
 impl EnvironmentSettings {
@@ -83,6 +91,7 @@ impl EnvironmentSettings {
             poll: milliseconds(POLL_MS)?,
             answer_within: milliseconds(ANSWER_WITHIN_MS)?,
             leader_grace: milliseconds(LEADER_GRACE_MS)?,
+            approval_within: milliseconds(APPROVAL_WITHIN_MS)?,
         })
     }
 }

@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::limits::{QUESTION_DETAIL_BYTES_MAX, QUESTION_TITLE_BYTES_MAX};
+
 pub mod options;
 pub mod preset;
 
@@ -181,6 +183,31 @@ pub struct PermissionQuestion {
     /// The tool's arguments in readable form; empty if the agent does not show them.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
+    /// The thing that the tool is to act on, whole and unchanged: the command, the path, the address. Empty if the agent does
+    /// not tell it: a rule that allows goes by this and by nothing else.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub subject: String,
+}
+
+impl PermissionQuestion {
+    /// The same, with no text longer than is kept. A subject that is too long is dropped, for a part of it would be another
+    /// one.
+    pub fn bounded(mut self) -> PermissionQuestion {
+        cut(&mut self.tool, QUESTION_TITLE_BYTES_MAX);
+        cut(&mut self.title, QUESTION_TITLE_BYTES_MAX);
+        cut(&mut self.detail, QUESTION_DETAIL_BYTES_MAX);
+        if self.subject.len() > QUESTION_DETAIL_BYTES_MAX {
+            self.subject.clear();
+        }
+        self
+    }
+}
+
+fn cut(text: &mut String, bytes_max: usize) {
+    if text.len() > bytes_max {
+        text.truncate(text.floor_char_boundary(bytes_max));
+        text.push('…');
+    }
 }
 
 /// The answer to a question for permission.
@@ -202,14 +229,18 @@ pub enum Permission {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PermissionBy {
+    /// A rule of the team.
+    Rule,
     /// The member's own setting.
     Policy,
-    /// The lead, by a call.
+    /// The lead, by a call or by mail.
     Lead,
     /// Nobody: the question was open for as long as a question may be.
     Timeout,
     /// Nobody: the turn ended, which takes its questions back.
     TurnEnd,
+    /// Nobody: the question could not be put to the lead.
+    Unasked,
 }
 
 /// The setting of a member that says how its agent's questions for permission are answered.

@@ -114,7 +114,7 @@ impl LastTurn {
             | TranscriptText::Thought { .. }
             | TranscriptText::ToolCall { .. }
             | TranscriptText::Plan { .. }
-            | TranscriptText::PermissionAsked(_)
+            | TranscriptText::PermissionAsked { .. }
             | TranscriptText::PermissionAnswered { .. }
             | TranscriptText::Usage { .. }
             | TranscriptText::Stalled { .. }

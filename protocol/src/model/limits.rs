@@ -34,6 +34,15 @@ pub const MAIL_READ_KEPT_MAX: usize = 200;
 /// Bytes of one transcript. What the agent says in a turn beyond is counted, not kept, and so is at twice the size what
 /// others say; what is said between two turns goes on in the next file.
 pub const TRANSCRIPT_BYTES_MAX: u64 = 16 << 20;
+/// Questions of one member that may wait for the lead; a further one is answered with no at once.
+pub const QUESTIONS_WAITING_MAX: usize = 64;
+/// Bytes that are kept of the tool and of the title of a question for permission.
+pub const QUESTION_TITLE_BYTES_MAX: usize = 1 << 10;
+/// Bytes that are kept of the arguments that a question for permission shows; and of the command, path or address that
+/// rules go by, of which nothing is kept if it is longer.
+pub const QUESTION_DETAIL_BYTES_MAX: usize = 16 << 10;
+/// Rules that answer questions for permission, in one file of settings.
+pub const APPROVAL_RULES_MAX: usize = 100;
 /// Transcripts kept for one member: a new one takes the place of the oldest.
 pub const TRANSCRIPTS_KEPT_MAX: u64 = 1_000;
 /// Bytes of a file that keeps what a process says on standard error, before it is begun anew; the last so many are kept
@@ -78,7 +87,7 @@ pub const RESTART_DELAY_MAX: Duration = Duration::from_secs(5);
 pub const PARK_DEFAULT: Duration = Duration::from_secs(300);
 /// How long it waits at least, also for a reset that is past already.
 pub const PARK_MIN: Duration = Duration::from_secs(1);
-/// How long an agent's question for permission may stay open; then the answer is no.
+/// How long an agent's question for permission may stay open unless set; then the answer is no.
 pub const PERMISSION_WITHIN: Duration = Duration::from_secs(600);
 /// How long an agent may say nothing in a turn before that is shown.
 pub const STALL_AFTER: Duration = Duration::from_secs(600);

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::agent::Permission;
+use crate::model::approval::QuestionLetter;
 use crate::model::id::{Address, MessageId, TaskId};
 use crate::model::limits::{MAIL_READ_KEPT_MAX, MAIL_TEXT_BYTES_MAX};
 use crate::model::log::{FactOffset, FactStamp, LogFold, SnapshotSink};
@@ -23,7 +25,8 @@ pub enum Urgency {
     Idle,
 }
 
-/// The content of a message. All but `Text` is control: worker and leader act on it, and no agent is shown it.
+/// The content of a message. All but `Text` and `PermissionAsked` is control: worker and leader act on it, and no agent is
+/// shown it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum MessageBody {
@@ -47,6 +50,15 @@ pub enum MessageBody {
         /// The reason, for the transcript.
         reason: String,
     },
+    /// An agent asks the lead for permission.
+    PermissionAsked(QuestionLetter),
+    /// The lead answers such a question.
+    PermissionReply {
+        /// The number of the reader's transcript entry in which it was asked.
+        question: u64,
+        /// The answer.
+        answer: Permission,
+    },
     /// A kind that this version does not know: acknowledged and reported as unknown, never acted on.
     #[serde(other)]
     Unknown,
@@ -56,11 +68,12 @@ impl MessageBody {
     /// Whether it is a step of a handshake or a command to a worker, which programs act on, and says nothing to people.
     pub fn is_control(&self) -> bool {
         match self {
-            MessageBody::Text { .. } | MessageBody::Unknown => false,
+            MessageBody::Text { .. } | MessageBody::PermissionAsked(_) | MessageBody::Unknown => false,
             MessageBody::TaskAssigned { .. }
             | MessageBody::ShutdownRequest(_)
             | MessageBody::ShutdownReply(_)
-            | MessageBody::AbortRequest { .. } => true,
+            | MessageBody::AbortRequest { .. }
+            | MessageBody::PermissionReply { .. } => true,
         }
     }
 
@@ -76,6 +89,8 @@ impl MessageBody {
             | MessageBody::ShutdownRequest(_)
             | MessageBody::ShutdownReply(_)
             | MessageBody::AbortRequest { .. }
+            | MessageBody::PermissionAsked(_)
+            | MessageBody::PermissionReply { .. }
             | MessageBody::Unknown => Ok(()),
         }
     }

@@ -60,8 +60,14 @@ pub enum TranscriptText {
     ToolCall { id: String, title: String, state: ToolState },
     /// The agent has this plan. A later one takes its place.
     Plan { steps: Vec<PlanStep> },
-    /// The agent waits for permission.
-    PermissionAsked(PermissionQuestion),
+    /// The agent asks for permission, and waits until then for the lead; if nothing is said of a time, the answer follows at
+    /// once.
+    PermissionAsked {
+        #[serde(flatten)]
+        asked: PermissionQuestion,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until_ms: Option<u64>,
+    },
     /// A question for permission was answered, or taken back.
     PermissionAnswered { question: QuestionId, answer: Permission, by: PermissionBy },
     /// The turn has cost this much so far.
@@ -123,7 +129,9 @@ impl TranscriptEntry {
             TranscriptText::Ready => NoticeKind::Ready,
             TranscriptText::Session { session } => NoticeKind::Session { session: session.clone() },
             TranscriptText::TurnStarted { turn, task, .. } => NoticeKind::TurnStarted { turn: *turn, task: *task },
-            TranscriptText::PermissionAsked(asked) => NoticeKind::PermissionAsked { question: asked.question.clone() },
+            TranscriptText::PermissionAsked { asked, .. } => {
+                NoticeKind::PermissionAsked { question: asked.question.clone() }
+            }
             TranscriptText::PermissionAnswered { question, by, .. } => {
                 NoticeKind::PermissionAnswered { question: question.clone(), by: *by }
             }

@@ -28,7 +28,7 @@ pub enum TeamFact {
     /// The directory was moved: all that was beneath `from` is beneath `to`.
     Moved { from: PathBuf, to: PathBuf },
     /// A member is put on the roster, or its settings are replaced.
-    Added { name: MemberName, spec: MemberSpec },
+    Added { name: MemberName, spec: Box<MemberSpec> },
     /// The member's worker is ready.
     Joined { name: MemberName, process: WorkerProcess },
     /// The member's agent has a conversation of this name, with which a later life goes on.
@@ -209,7 +209,7 @@ impl LogFold for Roster {
                 let session = before.and_then(|before| before.session.clone());
                 let deaths = Vec::new();
                 let (hung_ms, dismissed_ms, asked_to_end_ms) = (None, None, None);
-                let member = Member { spec, presence, session, deaths, hung_ms, dismissed_ms, asked_to_end_ms };
+                let member = Member { spec: *spec, presence, session, deaths, hung_ms, dismissed_ms, asked_to_end_ms };
                 self.members.insert(name, member);
             }
             TeamFact::Joined { name, process } => {
@@ -236,7 +236,7 @@ impl LogFold for Roster {
             next.write(0, LEAD, &[TeamFact::Founded { dir: dir.clone() }])?;
         }
         for (name, member) in &self.members {
-            let added = TeamFact::Added { name: name.clone(), spec: member.spec.clone() };
+            let added = TeamFact::Added { name: name.clone(), spec: Box::new(member.spec.clone()) };
             let joined = |process: &WorkerProcess| TeamFact::Joined { name: name.clone(), process: process.clone() };
             let left = |how: &WorkerEnd| TeamFact::Left { name: name.clone(), how: how.clone() };
             let (at_ms, last) = match &member.presence {

@@ -21,7 +21,7 @@ mod standing;
 #[cfg(test)]
 mod tests;
 
-pub use standing::{OpenTurn, TranscriptStanding, last_turn, last_words, open_turn, standing};
+pub use standing::{OpenTurn, TranscriptStanding, last_turn, last_words, open_turn, questions, standing};
 
 /// The longest file that is read as a transcript. One that is full takes what tells where its turn is, and is far below.
 const FILE_BYTES_MAX: u64 = 16 * TRANSCRIPT_BYTES_MAX;
@@ -223,7 +223,9 @@ fn counted_from(what: &TranscriptText) -> Option<(u64, u64)> {
         TranscriptText::ToolCall { id, title, .. } => (TRANSCRIPT_BYTES_MAX, id.len() + title.len()),
         TranscriptText::Plan { steps } => (TRANSCRIPT_BYTES_MAX, steps.iter().map(|step| step.text.len()).sum()),
         TranscriptText::Usage { .. } => (TRANSCRIPT_BYTES_MAX, size_of::<TokenUsage>()),
-        TranscriptText::PermissionAsked(asked) => (2 * TRANSCRIPT_BYTES_MAX, asked.title.len() + asked.detail.len()),
+        TranscriptText::PermissionAsked { asked, .. } => {
+            (2 * TRANSCRIPT_BYTES_MAX, asked.title.len() + asked.detail.len() + asked.subject.len())
+        }
         TranscriptText::Steered { text, .. } | TranscriptText::Mail { text, .. } | TranscriptText::Trouble { text } => {
             (2 * TRANSCRIPT_BYTES_MAX, text.len())
         }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::agent::options::AgentOptions;
+use crate::model::approval::QuestionName;
 use crate::model::board::AutoClaim;
 use crate::model::id::{AgentName, MemberName, Role, TaskId};
 use crate::model::roster::{CellIsolation, StartedBy, WorkerEnd, Workspace};
@@ -57,6 +58,9 @@ pub struct MemberView {
     /// When it goes on by itself, if it waits for its provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parked_until_ms: Option<u64>,
+    /// The questions of its agent that wait for the lead, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub questions: Vec<QuestionName>,
     /// Why its transcript can not be read, if it can not: whether it is in a turn for no task is not known then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transcript_unread: Option<String>,
@@ -74,6 +78,8 @@ pub enum MemberState {
     Busy,
     /// The member's provider takes no more for now: the member waits, keeps its task, and goes on by itself.
     Parked,
+    /// The member is at work, and its agent waits for an answer of the lead.
+    Asking,
     /// The member is at work, and its agent has said nothing for longer than it may.
     Stalled,
     /// The member is at work, and its worker does not answer.

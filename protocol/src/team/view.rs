@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{LocksSeen, MemberState, MemberView, TeamError};
 use crate::host::team_dir::TeamDir;
+use crate::model::approval::QuestionName;
 use crate::model::board::{Board, BoardFact};
 use crate::model::id::{Address, MemberName, TaskId};
 use crate::model::mail::{LetterState, MailFact, Mailbox, Message};
@@ -168,8 +169,14 @@ fn member_view(
         None => (None, None, None),
     };
     // A turn for a task is told by the task: it is on the board that it ended, a moment before it is in the transcript.
-    let turn = open.filter(|open| tasks.is_empty() && open.task.is_none());
-    let at = if open.is_some_and(|open| open.quiet) { MemberState::Stalled } else { MemberState::Busy };
+    let turn = open.as_ref().filter(|open| tasks.is_empty() && open.task.is_none());
+    let at = match &open {
+        Some(open) if !open.waiting.is_empty() => MemberState::Asking,
+        Some(open) if open.quiet => MemberState::Stalled,
+        Some(_) | None => MemberState::Busy,
+    };
+    let waiting = open.iter().flat_map(|open| &open.waiting);
+    let questions = waiting.map(|number| QuestionName { member: name.clone(), number: *number }).collect();
     let (state, since_ms) = match (running, &member.presence) {
         (true, MemberPresence::Joined { .. }) if let Some(hung_ms) = member.hung_ms => (MemberState::Hung, hung_ms),
         (true, MemberPresence::Joined { .. }) if let Some(since_ms) = member.ending_since_ms() => {
@@ -226,6 +233,7 @@ fn member_view(
         left,
         again_ms,
         parked_until_ms: parked.map(|(_, until_ms)| until_ms).filter(|_| state == MemberState::Parked),
+        questions,
         transcript_unread,
     })
 }

@@ -8,8 +8,9 @@ use jsonrpsee::core::RpcResult;
 use jsonrpsee::proc_macros::rpc;
 use serde::{Deserialize, Serialize};
 
-use crate::model::agent::TurnEnd;
 use crate::model::agent::options::AgentOptions;
+use crate::model::agent::{Permission, TurnEnd};
+use crate::model::approval::ApprovalRule;
 use crate::model::board::AutoClaim;
 use crate::model::id::{AgentName, MemberName, Role, TaskId, TeamName};
 use crate::model::roster::{StallPolicy, WorkerEnd, Workspace};
@@ -76,6 +77,9 @@ pub struct SpawnRequest {
     /// The answer to an agent that is silent in a turn.
     #[serde(default)]
     pub stall: StallPolicy,
+    /// The rules that answer its agent's questions for permission before anybody is asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<ApprovalRule>,
 }
 
 /// A member was spawned and is ready.
@@ -196,6 +200,11 @@ pub trait LeaderApi {
     /// Aborts a member's turn. Waits until it has ended, if the member is linked.
     #[method(name = "stop")]
     async fn stop(&self, name: MemberName, reason: String) -> RpcResult<StoppedTurn>;
+
+    /// Answers a member's question for permission, named by the number of the entry of its transcript in which it was asked.
+    /// Refused if it does not wait (any more); not known by mail.
+    #[method(name = "permit")]
+    async fn permit(&self, name: MemberName, question: u64, answer: Permission) -> RpcResult<PassedVia>;
 
     /// Asks a member, or all, to end. Waits for what comes of it: nothing of those that do not run.
     #[method(name = "shutdown")]

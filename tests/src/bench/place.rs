@@ -78,6 +78,7 @@ impl Place {
                 auto,
                 workspace,
                 stall: Default::default(),
+                rules: Vec::new(),
             },
         )?;
         Ok(name)

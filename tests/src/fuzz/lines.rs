@@ -6,7 +6,7 @@ use jsonrpsee::PendingSubscriptionSink;
 use jsonrpsee::core::{RpcResult, SubscriptionResult, async_trait};
 use jsonrpsee::types::ErrorObjectOwned;
 use serde_json::Value;
-use teamster_protocol::model::agent::{Permission, QuestionId};
+use teamster_protocol::model::agent::Permission;
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
 use teamster_protocol::model::task::TaskWork;
 use teamster_protocol::wire::api::{
@@ -89,8 +89,8 @@ impl WorkerApiServer for Toy {
         Ok(AbortAnswer { turn: 1, task: None })
     }
 
-    async fn permit(&self, question: QuestionId, _: Permission) -> RpcResult<()> {
-        if question.0.is_empty() { Err(refused()) } else { Ok(()) }
+    async fn permit(&self, question: u64, _: Permission) -> RpcResult<()> {
+        if question == 0 { Err(refused()) } else { Ok(()) }
     }
 
     async fn status(&self) -> RpcResult<WorkerStatus> {

@@ -72,7 +72,11 @@ fn reads(message: &Message, abilities: AgentAbilities, at: At) {
     let controls = |action: &WorkerAction| {
         matches!(
             action,
-            WorkerAction::Reply(_) | WorkerAction::Leave { .. } | WorkerAction::AbortTurn | WorkerAction::Record(_)
+            WorkerAction::Reply(_)
+                | WorkerAction::Leave { .. }
+                | WorkerAction::AbortTurn
+                | WorkerAction::Record(_)
+                | WorkerAction::Permit { .. }
         )
     };
     let may_control = message.from == Address::Lead

@@ -33,6 +33,7 @@ pub(super) async fn spawn(team: &Team, names: &[MemberName]) -> Outcome<()> {
             auto: AutoClaim::On,
             workspace: WorkspaceRequest::Shared { dir: team.repository().to_owned() },
             stall: StallPolicy::default(),
+            rules: Vec::new(),
         };
         let peer = peer.clone();
         calls.spawn(async move { peer.spawn(request).await.map(drop) });

@@ -187,6 +187,7 @@ impl Sim {
                 auto: self.members[index].who.auto,
                 workspace: WorkspaceRequest::Shared { dir: PathBuf::from("/") },
                 stall: Default::default(),
+                rules: Vec::new(),
             };
             self.lead.ask(&mut self.world, LeadAsk::Spawn(Box::new(request)));
         }

@@ -161,8 +161,9 @@ impl Member {
             auto: self.who.auto,
             workspace: Workspace::Shared { dir: "/".into() },
             stall: StallPolicy { then: self.on_stall, ..StallPolicy::default() },
+            rules: Vec::new(),
         };
-        TeamFact::Added { name: self.who.name.clone(), spec }
+        TeamFact::Added { name: self.who.name.clone(), spec: Box::new(spec) }
     }
 
     pub(super) fn address(&self) -> Address {

@@ -203,6 +203,8 @@ impl Account {
                         | MessageBody::ShutdownRequest(_)
                         | MessageBody::ShutdownReply(_)
                         | MessageBody::AbortRequest { .. }
+                        | MessageBody::PermissionAsked(_)
+                        | MessageBody::PermissionReply { .. }
                         | MessageBody::Unknown => None,
                     };
                     // A snapshot tells again what the witness knows.

@@ -73,8 +73,9 @@ fn roster(dir: &TeamDir) {
         auto,
         workspace,
         stall: Default::default(),
+        rules: Vec::new(),
     };
-    let added = |name: &str, spec| TeamFact::Added { name: member(name), spec };
+    let added = |name: &str, spec| TeamFact::Added { name: member(name), spec: Box::new(spec) };
     let process = |started_by| WorkerProcess { identity: identity(), started_by, isolation: None, outer_half: None };
     let joined = |name: &str, by| TeamFact::Joined { name: member(name), process: process(by) };
     let left = |name: &str, how| TeamFact::Left { name: member(name), how };
@@ -232,12 +233,16 @@ fn transcripts(dir: &TeamDir) {
         TranscriptText::Receipt { text: TextId::prompt_of(2), state: ReceiptState::Delivered },
         TranscriptText::Thought { text: "which linter?".to_owned() },
         TranscriptText::Plan { steps: vec![PlanStep { text: "find it".to_owned(), state: PlanState::Active }] },
-        TranscriptText::PermissionAsked(PermissionQuestion {
-            question: question(),
-            tool: "sh".to_owned(),
-            title: "make lint".to_owned(),
-            detail: String::new(),
-        }),
+        TranscriptText::PermissionAsked {
+            asked: PermissionQuestion {
+                question: question(),
+                tool: "sh".to_owned(),
+                title: "make lint".to_owned(),
+                detail: String::new(),
+                subject: String::new(),
+            },
+            until_ms: None,
+        },
         TranscriptText::PermissionAnswered { question: question(), answer: Permission::Once, by: PermissionBy::Policy },
         TranscriptText::Usage { turn: 2, usage: TokenUsage { input: 120, output: 7, ..TokenUsage::default() } },
         TranscriptText::TurnEnded { turn: 2, task: None, end: TurnEnd::failed("exit status 2") },

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use teamster_leader::git::TeamMarkFile;
+use teamster_leader::ops::approvals::ApprovalRow;
 use teamster_leader::ops::doctor::{CheckGroup, CheckLevel, RepairAct, TeamHealth};
 use teamster_leader::ops::ending_news::{AwaitedWork, EndingNews};
 use teamster_leader::ops::hanging::LeaderStatus;
@@ -13,6 +14,7 @@ use teamster_leader::ops::why::{MemberAbsence, MemberHindrance, WaitCause};
 use teamster_protocol::model::agent::{
     AgentFault, Permission, PermissionBy, PlanState, SessionBegin, ToolState, TurnEnd,
 };
+use teamster_protocol::model::approval::{ApprovalRule, QuestionLetter, RuleAnswer};
 use teamster_protocol::model::board::{AutoClaim, BoardFact, KeptStatus};
 use teamster_protocol::model::mail::{MailFact, MessageBody, Urgency};
 use teamster_protocol::model::notice::{Notice, NoticeKind, TranscriptEntry, TranscriptText};
@@ -79,6 +81,9 @@ pub(crate) fn kinds() -> Vec<Kind> {
         keyed::<SessionBegin>("session-begin"),
         keyed::<Permission>("permission"),
         keyed::<PermissionBy>("permission-by"),
+        plain::<ApprovalRule>("approval-rule"),
+        keyed::<RuleAnswer>("rule-answer"),
+        plain::<ApprovalRow>("approval"),
         Kind { again: again::<Notice>, ..named::<NoticeKind>("notice", "kind") },
         keyed::<ReceiptState>("receipt-state"),
         named::<WorkerPhase>("worker-phase", "phase"),
@@ -151,6 +156,8 @@ fn body_kinds() -> Vec<String> {
         MessageBody::ShutdownRequest(_) => "shutdown_request",
         MessageBody::ShutdownReply(_) => "shutdown_reply",
         MessageBody::AbortRequest { .. } => "abort_request",
+        MessageBody::PermissionAsked(_) => "permission_asked",
+        MessageBody::PermissionReply { .. } => "permission_reply",
         MessageBody::Unknown => "what a newer version sends",
     };
     let request = "01K9ZC8N2Q4R6S8T0V2W4X6Y8Z".parse().expect("it is a ULID");
@@ -161,12 +168,23 @@ fn body_kinds() -> Vec<String> {
         deadline_ms: 0,
         when_busy: WhenBusy::Refuse,
     };
+    let letter = QuestionLetter {
+        question: "alice.1".parse().expect("it names a question"),
+        tool: String::new(),
+        title: String::new(),
+        detail: String::new(),
+        workspace: "/".into(),
+        task: None,
+        until_ms: 0,
+    };
     let each = [
         MessageBody::Text { text: String::new() },
         MessageBody::TaskAssigned { task: teamster_protocol::model::id::TaskId(1) },
         MessageBody::ShutdownRequest(ask),
         MessageBody::ShutdownReply(reply),
         MessageBody::AbortRequest { reason: String::new() },
+        MessageBody::PermissionAsked(letter),
+        MessageBody::PermissionReply { question: 1, answer: Permission::Once },
     ];
     each.iter().map(|body| kind(body).to_owned()).collect()
 }

@@ -10,14 +10,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
-use teamster_protocol::model::agent::{Permission, QuestionId};
+use teamster_protocol::model::agent::Permission;
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::notice::Notice;
 use teamster_protocol::model::shutdown::WhenBusy;
 use teamster_protocol::model::task::TaskWork;
 use teamster_protocol::wire::api::{
-    AbortAnswer, EndedMember, LeaderApiServer, LeaderInfo, PromptAnswer, ProtocolHello, SpawnRequest, SpawnedMember,
-    SteerAnswer, SteerPassed, StoppedTurn, WorkerApiServer, WorkerStatus, WorkerWelcome,
+    AbortAnswer, EndedMember, LeaderApiServer, LeaderInfo, PassedVia, PromptAnswer, ProtocolHello, SpawnRequest,
+    SpawnedMember, SteerAnswer, SteerPassed, StoppedTurn, WorkerApiServer, WorkerStatus, WorkerWelcome,
 };
 use teamster_protocol::wire::peer::Peer;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream};
@@ -138,7 +138,7 @@ impl WorkerApiServer for Script {
         self.answer((reason,))
     }
 
-    async fn permit(&self, question: QuestionId, answer: Permission) -> RpcResult<()> {
+    async fn permit(&self, question: u64, answer: Permission) -> RpcResult<()> {
         self.answer((question, answer))
     }
 
@@ -167,6 +167,10 @@ impl LeaderApiServer for Script {
 
     async fn send(&self, name: MemberName, work: TaskWork) -> RpcResult<PromptAnswer> {
         self.answer((name, work))
+    }
+
+    async fn permit(&self, name: MemberName, question: u64, answer: Permission) -> RpcResult<PassedVia> {
+        self.answer((name, question, answer))
     }
 
     async fn steer(&self, name: MemberName, text: String) -> RpcResult<SteerPassed> {

@@ -27,7 +27,7 @@ pub enum WorkerAsk {
     Prompt { work: TaskWork },
     Steer { text: String },
     Abort { reason: String },
-    Permit { question: QuestionId, answer: Permission },
+    Permit { question: u64, answer: Permission },
 }
 
 /// The answer to a call.
@@ -150,6 +150,20 @@ pub enum WorkerEvent {
     },
     /// The agent waits for permission.
     PermissionAsked(PermissionQuestion),
+    /// Answers [`WorkerAction::AskLead`]: the question is in the transcript, in the entry of that number, and the lead is told.
+    LeadAsked {
+        /// The question.
+        question: QuestionId,
+        /// The number of the entry.
+        number: u64,
+    },
+    /// Answers [`WorkerAction::AskLead`]: the question could not be put where the lead would see it.
+    LeadNotAsked {
+        /// The question.
+        question: QuestionId,
+        /// The failure.
+        why: String,
+    },
     /// The provider takes no more for now. In a turn, the end of the turn follows.
     Limited(ProviderLimit),
     /// The agent's turn ended.
@@ -219,6 +233,16 @@ pub enum WorkerAction {
         of: SteerOf,
         /// The words.
         text: WaitingText,
+    },
+    /// Write a question into the transcript and tell the lead of it; answered by [`WorkerEvent::LeadAsked`] or
+    /// [`WorkerEvent::LeadNotAsked`].
+    AskLead {
+        /// The question.
+        asked: PermissionQuestion,
+        /// The task of the turn, if it has one.
+        task: Option<TaskId>,
+        /// When it is answered with no.
+        until_ms: u64,
     },
     /// Answer the agent's question for permission.
     Permit {

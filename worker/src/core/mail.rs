@@ -79,11 +79,18 @@ impl WorkerCore {
                     self.trouble("asked to abort a turn, but none is running");
                 }
             },
+            MessageBody::PermissionReply { question, answer } if lead => {
+                if let Err(why) = self.permit_by_lead(now_ms, question, answer) {
+                    self.trouble(format!("an answer to question {question} came by mail, but {why}"));
+                }
+            }
             MessageBody::TaskAssigned { .. } => {}
-            MessageBody::ShutdownRequest(_) | MessageBody::AbortRequest { .. } => {
+            MessageBody::ShutdownRequest(_)
+            | MessageBody::AbortRequest { .. }
+            | MessageBody::PermissionReply { .. } => {
                 self.trouble(format!("control mail from {} was refused: only the lead controls", message.from));
             }
-            MessageBody::ShutdownReply(_) | MessageBody::Unknown => {
+            MessageBody::ShutdownReply(_) | MessageBody::PermissionAsked(_) | MessageBody::Unknown => {
                 self.trouble(format!("a message from {} is of a kind it does not understand", message.from));
             }
             MessageBody::Text { .. } => unreachable!("texts are not control"),
@@ -252,6 +259,8 @@ fn text_of(message: Message) -> WaitingText {
         | MessageBody::ShutdownRequest(_)
         | MessageBody::ShutdownReply(_)
         | MessageBody::AbortRequest { .. }
+        | MessageBody::PermissionAsked(_)
+        | MessageBody::PermissionReply { .. }
         | MessageBody::Unknown => String::new(),
     };
     let (id, state) = (TextId::Message(message.id), ReceiptState::Accepted);

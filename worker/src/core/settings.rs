@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use teamster_protocol::model::agent::ApprovalPolicy;
 use teamster_protocol::model::agent::preset::AgentAbilities;
+use teamster_protocol::model::approval::ApprovalRule;
 use teamster_protocol::model::board::WaitingClaimant;
 use teamster_protocol::model::limits::{LEADER_GRACE, PERMISSION_WITHIN, RECORD_RETRY};
 use teamster_protocol::model::roster::{StallPolicy, StartedBy};
@@ -19,7 +20,9 @@ pub struct WorkerSettings {
     pub started_by: StartedBy,
     /// The answer to an agent that is silent in a turn.
     pub stall: StallPolicy,
-    /// The answer to the agent's questions for permission.
+    /// The rules that answer the agent's questions for permission before anything else; the first that fits decides.
+    pub rules: Vec<ApprovalRule>,
+    /// The answer to the agent's other questions.
     pub approval: ApprovalPolicy,
     /// The time that a question for permission may stay open; then the answer is no.
     pub permission_within: Duration,
@@ -37,6 +40,7 @@ impl WorkerSettings {
             abilities,
             started_by,
             stall: StallPolicy::default(),
+            rules: Vec::new(),
             approval: ApprovalPolicy::default(),
             permission_within: PERMISSION_WITHIN,
             leader_grace: LEADER_GRACE,

@@ -2,7 +2,7 @@
 //! what that means for its task.
 
 use teamster_protocol::model::agent::preset::SteerAbility;
-use teamster_protocol::model::agent::{AgentFault, QuestionId, TurnEnd};
+use teamster_protocol::model::agent::{AgentFault, TurnEnd};
 use teamster_protocol::model::id::{Address, TaskId};
 use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::receipt::{ReceiptState, TextId, TextRole};
@@ -146,9 +146,9 @@ impl RunningTurn {
         TextId::InTurn { turn: self.number, number: self.texts }
     }
 
-    /// The open question of that name, which is open no more.
-    pub(super) fn take_question(&mut self, question: &QuestionId) -> Option<OpenQuestion> {
-        let at = self.questions.iter().position(|open| open.question == *question)?;
+    /// The open question that was asked in the entry of that number, which is open no more.
+    pub(super) fn take_question(&mut self, number: u64) -> Option<OpenQuestion> {
+        let at = self.questions.iter().position(|open| open.number == Some(number))?;
         Some(self.questions.remove(at))
     }
 

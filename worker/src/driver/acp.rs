@@ -266,12 +266,12 @@ impl AcpDialect {
         let Some(turn) = self.turn.as_mut().filter(|turn| is_ours && !is_full && !turn.is_cancelled) else {
             return vec![self.cancelled(&id)];
         };
-        let (news, AskedUse { tool, title, detail }) = turn.asked(request.tool_call);
+        let (news, AskedUse { tool, title, detail, subject }) = turn.asked(request.tool_call);
         self.asked += 1;
         let question = QuestionId(format!("q{}", self.asked));
         self.questions.insert(question.clone(), OpenRequest { id, title: title.clone(), options: request.options });
         let mut steps = self.tell_all(news);
-        steps.push(tell(AgentNews::PermissionAsked(PermissionQuestion { question, tool, title, detail })));
+        steps.push(tell(AgentNews::PermissionAsked(PermissionQuestion { question, tool, title, detail, subject })));
         steps
     }
 

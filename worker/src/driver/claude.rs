@@ -43,7 +43,7 @@ use self::wire::{
 };
 use super::lines::{AgentDialect, DialectStep, NonsenseSaid, receipt, tell};
 use super::slash::never_a_command;
-use super::title::{one_line, readable_args, tool_title};
+use super::title::{one_line, readable_args, subject_of, tool_title};
 use super::{AgentNews, AgentSteer};
 
 /// The tool by which Claude lets people choose. A permission to use it would choose nothing, so it is never asked for.
@@ -257,6 +257,7 @@ impl ClaudeDialect {
                     question: QuestionId(id.clone()),
                     title: title_of(&tool_name, &input),
                     detail: readable_args(&input),
+                    subject: subject_of(&input),
                     tool: tool_name,
                 };
                 self.questions.insert(id, AskedTool { input, suggestions: permission_suggestions });

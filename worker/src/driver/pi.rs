@@ -258,7 +258,10 @@ impl PiDialect {
                 let tool = title.strip_prefix("teamster:").unwrap_or(&title).to_owned();
                 let title = if message.is_empty() { tool.clone() } else { format!("{tool}: {message}") };
                 let (question, title) = (QuestionId(id), one_line(&title));
-                vec![tell(AgentNews::PermissionAsked(PermissionQuestion { question, tool, title, detail: message }))]
+                // The words of whichever extension asks, which are nothing for a rule to allow by.
+                let subject = String::new();
+                let asked = PermissionQuestion { question, tool, title, detail: message, subject };
+                vec![tell(AgentNews::PermissionAsked(asked))]
             }
             UiRequest::Confirm { id, .. }
             | UiRequest::Select { id }

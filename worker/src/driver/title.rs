@@ -12,6 +12,15 @@ const DETAIL_BYTES_MAX: usize = 8 * 1024;
 const TELLING: [&str; 11] =
     ["command", "cmd", "file_path", "filePath", "filepath", "path", "pattern", "query", "url", "description", "prompt"];
 
+/// The arguments that a tool acts on, best first: the first of them is what rules go by.
+const SUBJECTS: [&str; 7] = ["command", "cmd", "file_path", "filePath", "filepath", "path", "url"];
+
+/// The thing that a tool call acts on, whole and unchanged; empty if its arguments do not tell it.
+pub(super) fn subject_of(args: &Value) -> String {
+    let subject = SUBJECTS.iter().find_map(|name| args.get(name).and_then(Value::as_str));
+    subject.unwrap_or_default().to_owned()
+}
+
 /// The tool and the argument that tells most, in one line.
 pub(super) fn tool_title(tool: &str, args: &Value) -> String {
     let telling = TELLING.iter().find_map(|name| args.get(name).and_then(Value::as_str));
@@ -84,6 +93,15 @@ mod tests {
         let (shown, mark) = long.rsplit_once('\n').unwrap();
         assert!(shown.len() <= DETAIL_BYTES_MAX, "{}", shown.len());
         assert_eq!(mark, format!("[cut: {} bytes after this]", "content: ".len() + 2 * DETAIL_BYTES_MAX - shown.len()));
+    }
+
+    #[test]
+    fn rules_go_by_what_a_call_acts_on_and_never_by_what_is_said_of_it() {
+        let subject = subject_of(&json!({"description": "git log", "command": "rm -r x\n"}));
+        assert_eq!(subject, "rm -r x\n");
+        assert_eq!(subject_of(&json!({"file_path": "/a", "content": "x"})), "/a");
+        assert_eq!(subject_of(&json!({"pattern": "x", "description": "y", "prompt": "z"})), "");
+        assert_eq!(subject_of(&Value::Null), "");
     }
 
     #[test]

@@ -94,6 +94,11 @@ impl RunningAgent {
         Ok(RunningAgent { own: DrivenAgent { driver, news: Some(news) }, shell: None, turn_of: TurnOf::Agent, setup })
     }
 
+    /// The directory that it works in.
+    pub(crate) fn workspace(&self) -> &Path {
+        &self.setup.workspace
+    }
+
     /// The abilities of the member's agent.
     pub(crate) fn abilities(&self) -> AgentAbilities {
         self.own.driver.abilities()

@@ -1,8 +1,11 @@
 //! The mailbox: reading it, acknowledging what was handed on, answering the lead.
 
 use teamster_protocol::host::crash::point;
-use teamster_protocol::model::id::{Address, MessageId};
+use teamster_protocol::model::agent::PermissionQuestion;
+use teamster_protocol::model::approval::{QuestionLetter, QuestionName};
+use teamster_protocol::model::id::{Address, MessageId, TaskId};
 use teamster_protocol::model::mail::{MessageBody, Urgency};
+use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::shutdown::ShutdownReply;
 use teamster_protocol::team::TeamError;
 
@@ -55,6 +58,30 @@ impl WorkerHands {
                 ActionResult::Event(WorkerEvent::NotAcknowledged { ids })
             }
         }
+    }
+
+    /// Puts a question of the agent to the lead: into the transcript, which is the truth, and then into the lead's mailbox.
+    pub(super) fn ask_lead(&mut self, asked: PermissionQuestion, task: Option<TaskId>, until_ms: u64) -> WorkerEvent {
+        let question = asked.question.clone();
+        let before = self.journal.seq();
+        self.say(TranscriptText::PermissionAsked { asked: asked.clone(), until_ms: Some(until_ms) });
+        let number = self.journal.seq();
+        if number == before {
+            let why = "its transcript is full, or can not be written".to_owned();
+            return WorkerEvent::LeadNotAsked { question, why };
+        }
+        let PermissionQuestion { tool, title, detail, .. } = asked;
+        let member = self.me.name.clone();
+        let workspace = self.agent.workspace().to_owned();
+        let question_name = QuestionName { member, number };
+        let letter = QuestionLetter { question: question_name, tool, title, detail, workspace, task, until_ms };
+        match self.team.post(&Address::Lead, Urgency::Now, MessageBody::PermissionAsked(letter)) {
+            Ok(_) => {}
+            Err(error) if is_written(&error) => {}
+            // It is seen in the transcript all the same, and so by every command that shows questions.
+            Err(error) => self.trouble(format!("cannot write to the lead of question {number}: {error}")),
+        }
+        WorkerEvent::LeadAsked { question, number }
     }
 
     /// Answers the lead. A lost answer is silence to it, and its ladder knows what to do about that.

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use jsonrpsee::core::{RpcResult, SubscriptionError, SubscriptionResult, async_trait};
 use jsonrpsee::types::ErrorObjectOwned;
 use jsonrpsee::{PendingSubscriptionSink, SubscriptionSink};
-use teamster_protocol::model::agent::{Permission, QuestionId};
+use teamster_protocol::model::agent::Permission;
 use teamster_protocol::model::limits::PROTOCOL_VERSION;
 use teamster_protocol::model::notice::Notice;
 use teamster_protocol::model::task::TaskWork;
@@ -117,7 +117,7 @@ impl WorkerApiServer for LinkServer {
         }
     }
 
-    async fn permit(&self, question: QuestionId, answer: Permission) -> RpcResult<()> {
+    async fn permit(&self, question: u64, answer: Permission) -> RpcResult<()> {
         match self.ask(WorkerAsk::Permit { question, answer }).await? {
             WorkerAnswer::Permitted => Ok(()),
             other => unreachable!("the core answers a permission with nothing, not with {other:?}"),

@@ -27,6 +27,8 @@ Environment:
   TEAMSTER_DURABILITY       power (default) or process: what written results must survive
   TEAMSTER_POLL_MS          how often to look although nothing rang
   TEAMSTER_LEADER_GRACE_MS  how long to go on without a leader
+  TEAMSTER_APPROVAL_WITHIN_MS
+                            how long a question for permission waits for the lead
   TEAMSTER_ISOLATION        auto (default), namespace or subreaper: what keeps in what the agent starts
   TEAMSTER_GENERATION_BYTES the size past which a log goes on in a new file";
 
@@ -75,7 +77,7 @@ pub struct WorkerArgs {
     #[arg(long, value_name = "WHAT")]
     pub on_stall: Option<OnStall>,
 
-    /// What becomes of the agent's questions for permission: ask (the lead answers within 10 minutes), auto or deny
+    /// What becomes of the agent's questions for permission: ask (the lead answers, see teamster approvals), auto or deny
     /// [default: ask].
     #[arg(long, value_name = "WHAT")]
     pub approval: Option<ApprovalPolicy>,

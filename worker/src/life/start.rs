@@ -12,6 +12,7 @@ use teamster_protocol::host::signals::{EndSignal, EndSignals};
 use teamster_protocol::host::stderr_log;
 use teamster_protocol::host::team_dir::{TeamDir, default_root};
 use teamster_protocol::host::text_path::{NotTextPath, must_be_text};
+use teamster_protocol::model::agent::ApprovalPolicy;
 use teamster_protocol::model::agent::options::{AgentLaunch, AgentOptions};
 use teamster_protocol::model::agent::preset::UnknownAgent;
 use teamster_protocol::model::board::AutoClaim;
@@ -142,7 +143,7 @@ pub(super) async fn start(args: WorkerArgs, isolation: CellIsolation) -> Result<
     let caught = [EndSignal::Interrupt, EndSignal::Terminate, EndSignal::Hangup];
     let signals = EndSignals::catch(&caught).map_err(system("catch signals"))?;
     cell::unblock_end_signals();
-    let CommonSettings { durability, poll, leader_grace, .. } = CommonSettings::given()?;
+    let CommonSettings { durability, poll, leader_grace, approval_within, .. } = CommonSettings::given()?;
 
     let name = args.name.clone();
     let me = Address::Member(name.clone());
@@ -154,7 +155,9 @@ pub(super) async fn start(args: WorkerArgs, isolation: CellIsolation) -> Result<
     let spec = enroll(&mut team, &args)?;
     crash::point("worker enrolled");
     let approval = args.approval.or(spec.options.approval).unwrap_or_default();
-    let launch = AgentLaunch { approval, ..spec.options.launch(&spec.agent)? };
+    // A rule can only answer what the agent asks.
+    let asking = if spec.rules.is_empty() { approval } else { ApprovalPolicy::Ask };
+    let launch = AgentLaunch { approval: asking, ..spec.options.launch(&spec.agent)? };
     let session = team.roster().member(&name).ok().and_then(|member| member.session.clone());
     // The attempts that a former life left in progress are not this one's: their tasks are to be claimed anew.
     team.bury(&name, None, lock.lock())?;
@@ -177,7 +180,9 @@ pub(super) async fn start(args: WorkerArgs, isolation: CellIsolation) -> Result<
     let settings = WorkerSettings {
         leader_grace,
         stall: spec.stall,
+        rules: spec.rules,
         approval,
+        permission_within: approval_within,
         ..WorkerSettings::new(claimant.clone(), agent.abilities(), started_by)
     };
     let core = WorkerCore::new(settings, last_turn);
@@ -290,6 +295,7 @@ fn enroll(team: &mut Team, args: &WorkerArgs) -> Result<MemberSpec, StartError> 
             after_ms: args.stall_after_ms.unwrap_or(before.after_ms),
             then: args.on_stall.unwrap_or(before.then),
         },
+        rules: known.as_ref().map(|known| known.rules.clone()).unwrap_or_default(),
     };
     // Before it is on the roster: a member whose agent nobody knows is of no use to anyone.
     spec.options.launch(&spec.agent)?;

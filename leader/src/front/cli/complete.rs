@@ -10,6 +10,7 @@ use clap::{Arg, Command};
 use clap_complete::Shell;
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use clap_complete::env::{CompleteEnv, Shells};
+use teamster_protocol::model::approval::QuestionName;
 use teamster_protocol::model::id::{Address, LEAD, MemberName, TaskId, TeamName};
 use teamster_protocol::model::task::TaskStatus;
 use teamster_protocol::team::TeamView;
@@ -17,6 +18,7 @@ use teamster_protocol::team::TeamView;
 use super::print::PagerUse;
 use super::words::CommandWord;
 use super::{CliError, ExitStatus, print};
+use crate::ops::approvals::approvals;
 use crate::ops::session::Session;
 use crate::ops::teams::team_names;
 use crate::ops::text::{harmless, shorten};
@@ -97,6 +99,8 @@ fn offer(arg: Arg, makes_members: bool) -> Arg {
         ArgValueCandidates::new(tasks)
     } else if parsed == TypeId::of::<WhySubject>() {
         ArgValueCandidates::new(|| tasks().into_iter().chain(members(&[])).collect())
+    } else if parsed == TypeId::of::<QuestionName>() {
+        ArgValueCandidates::new(questions)
     } else if parsed == TypeId::of::<CommandWord>() {
         ArgValueCandidates::new(command_words)
     } else if parsed == TypeId::of::<TeamName>() {
@@ -144,6 +148,16 @@ fn tasks() -> Vec<CompletionCandidate> {
         let title = view.new_task(id).map(|task| shorten(&harmless(&task.title), TITLE_COLUMNS_MAX).into_owned());
         let candidate = CompletionCandidate::new(id.to_string()).display_order(Some(order));
         candidate.help(title.ok().map(StyledStr::from))
+    });
+    candidates.collect()
+}
+
+/// The questions for permission that wait, oldest first.
+fn questions() -> Vec<CompletionCandidate> {
+    let open = session().and_then(|session| approvals(&session).ok()).map(|open| open.approvals).unwrap_or_default();
+    let candidates = open.into_iter().enumerate().map(|(order, row)| {
+        let title = shorten(&harmless(&row.title), TITLE_COLUMNS_MAX).into_owned();
+        CompletionCandidate::new(row.id.to_string()).display_order(Some(order)).help(Some(title.into()))
     });
     candidates.collect()
 }

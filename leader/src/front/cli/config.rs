@@ -26,6 +26,7 @@ fn text(rows: &[ConfigRow], context: &CliContext) -> String {
     let mut notes: Vec<&'static str> = Vec::new();
     for row in rows {
         let value = match (&row.value, row.note) {
+            (Some(value), _) if row.key.starts_with("approval.") => TableCell::from(rule_text(value)),
             (Some(value), _) => TableCell::from(value_text(value)),
             // A setting that nobody gave shows its note: the rule that decides instead.
             (None, note) => TableCell::toned(TextTone::Faint, note.unwrap_or("-")),
@@ -47,6 +48,15 @@ fn text(rows: &[ConfigRow], context: &CliContext) -> String {
         text.push_str(&format!("\n\n{}: {note}", harmless(&keys.join(", "))));
     }
     text
+}
+
+/// A rule in one line: `deny Bash with "git push" for w*: ask first`.
+fn rule_text(rule: &Value) -> String {
+    let given = |key: &str| rule[key].as_str();
+    let part = |before: &str, key: &str| given(key).map(|text| format!("{before}{text}")).unwrap_or_default();
+    let pattern = given("pattern").map(|pattern| format!(" with {pattern:?}")).unwrap_or_default();
+    let (member, reason) = (part(" for ", "member"), part(": ", "reason"));
+    format!("{}{}{pattern}{member}{reason}", part("", "answer"), part(" ", "tool"))
 }
 
 /// A path as it is shown: from the current directory or the home where it lies below.

@@ -29,6 +29,7 @@ pub(super) fn member(name: &str, state: MemberState, tasks: &[u32]) -> MemberVie
         left: None,
         again_ms: None,
         parked_until_ms: None,
+        questions: Vec::new(),
         transcript_unread: None,
     }
 }

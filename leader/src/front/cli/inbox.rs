@@ -1,12 +1,16 @@
 //! `teamster inbox`.
 
+use teamster_protocol::model::agent::Permission;
 use teamster_protocol::model::id::Address;
 use teamster_protocol::model::mail::{MessageBody, Urgency};
 use teamster_protocol::model::shutdown::ShutdownAnswer;
 
+use super::approvals::detail_lines;
 use super::print::{DayClock, OutputAudience, PrintedFailure, TextTone, fail, harmless_lines, paint};
 use super::{CliContext, CliError, ExitStatus};
+use crate::ops::approvals::ways_to_answer;
 use crate::ops::inbox::{self, ControlMail, ShownMail, ShownMessage, WantedMail};
+use crate::ops::text::show_controls;
 
 /// `teamster inbox`.
 #[derive(Debug, clap::Args)]
@@ -83,6 +87,17 @@ pub(super) fn said(body: &MessageBody) -> String {
         },
         MessageBody::AbortRequest { reason } if reason.is_empty() => "[stop]".to_owned(),
         MessageBody::AbortRequest { reason } => format!("[stop: {reason}]"),
+        MessageBody::PermissionAsked(letter) => {
+            let detail: String = detail_lines(&letter.detail).iter().map(|line| format!("\n  {line}")).collect();
+            let title = show_controls(&letter.title);
+            format!("[asks for permission: {title}]{detail}\n{}", ways_to_answer(&letter.question))
+        }
+        MessageBody::PermissionReply { question, answer: Permission::Never { reason } } => {
+            format!("[denies what was asked in entry {question}: {reason}]")
+        }
+        MessageBody::PermissionReply { question, answer: Permission::Once | Permission::Always } => {
+            format!("[allows what was asked in entry {question}]")
+        }
         MessageBody::Unknown => "[a message of a newer version]".to_owned(),
     }
 }

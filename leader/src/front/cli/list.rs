@@ -7,6 +7,7 @@ use teamster_protocol::model::id::TaskId;
 use teamster_protocol::model::roster::WorkerEnd;
 use teamster_protocol::team::{MemberState, MemberView};
 
+use super::approvals;
 use super::leader_line::leader_note;
 use super::print::{TableCell, TableColumn, TextTable, TextTone, humane};
 use super::{CliContext, CliError, ExitStatus};
@@ -37,7 +38,9 @@ pub(super) async fn list(context: &CliContext, ListArgs { all }: ListArgs) -> Re
             (false, None) => table,
             (false, Some(hidden)) => format!("{table}\n\n{hidden}"),
         };
-        format!("{text}{}{}", unread_text(&list.members), leader_note(list.leader.as_ref()))
+        let asked = approvals::notes(&list.approvals, context.columns);
+        let asked = if asked.is_empty() { asked } else { format!("\n\n{asked}") };
+        format!("{text}{asked}{}{}", unread_text(&list.members), leader_note(list.leader.as_ref()))
     })?;
     Ok(ExitStatus::Done)
 }
@@ -97,6 +100,7 @@ pub(super) fn word(state: MemberState) -> &'static str {
         MemberState::Idle => "idle",
         MemberState::Busy => "busy",
         MemberState::Parked => "parked",
+        MemberState::Asking => "asking",
         MemberState::Stalled => "stalled",
         MemberState::Hung => "hung",
         MemberState::Ending => "ending",
@@ -114,6 +118,7 @@ pub(super) fn tone(state: MemberState) -> TextTone {
         | MemberState::Restarting
         | MemberState::Ending
         | MemberState::Parked
+        | MemberState::Asking
         | MemberState::Stalled
         | MemberState::Hung => TextTone::Warn,
         MemberState::Idle => TextTone::Ok,

@@ -1,10 +1,13 @@
 //! `teamster logs`.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use serde::Serialize;
-use teamster_protocol::model::agent::{Permission, PlanState, SessionBegin, ToolState, TurnEnd};
+use teamster_protocol::model::agent::{
+    Permission, PermissionBy, PlanState, QuestionId, SessionBegin, ToolState, TurnEnd,
+};
 use teamster_protocol::model::notice::{TranscriptEntry, TranscriptText};
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
 
@@ -107,6 +110,8 @@ struct TextPage {
     line: LineState,
     /// What the agent says, made harmless.
     said: HarmlessStream,
+    /// The questions for permission that are not answered, and the number of the entry of each.
+    asked: BTreeMap<QuestionId, u64>,
 }
 
 /// Whether the last line has its end.
@@ -172,16 +177,25 @@ impl TextPage {
                 let active = active.map(|step| format!(", at: {}", step.text)).unwrap_or_default();
                 self.note(TextTone::Name, &at, &format!("plan: {done} of {} done{active}", steps.len()));
             }
-            TranscriptText::PermissionAsked(asked) => {
-                self.note(TextTone::Warn, &at, &format!("asks for permission ({}): {}", asked.question, asked.title));
+            TranscriptText::PermissionAsked { asked, .. } => {
+                self.asked.insert(asked.question.clone(), entry.seq);
+                self.note(TextTone::Warn, &at, &format!("asks for permission ({}): {}", entry.seq, asked.title));
             }
-            TranscriptText::PermissionAnswered { question, answer, .. } => {
+            TranscriptText::PermissionAnswered { question, answer, by } => {
                 let how = match answer {
                     Permission::Once => "allowed".to_owned(),
                     Permission::Always => "always allowed".to_owned(),
                     Permission::Never { reason } => format!("denied: {reason}"),
                 };
-                self.note(TextTone::Name, &at, &format!("{question} {how}"));
+                let by = match by {
+                    PermissionBy::Rule => ", by a rule",
+                    PermissionBy::Policy => ", by its setting",
+                    PermissionBy::Lead => ", by the lead",
+                    // The reason says it.
+                    PermissionBy::Timeout | PermissionBy::TurnEnd | PermissionBy::Unasked => "",
+                };
+                let number = self.asked.remove(question).map(|number| format!("{number} ")).unwrap_or_default();
+                self.note(TextTone::Name, &at, &format!("permission {number}{how}{by}"));
             }
             TranscriptText::Usage { usage, .. } => {
                 self.note(TextTone::Faint, &at, &format!("tokens: {} in, {} out", usage.input, usage.output));

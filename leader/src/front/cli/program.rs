@@ -14,8 +14,8 @@ use super::print::PagerUse;
 use super::words::{EndsWithText, KnownOption, OptionsInText, TypedText};
 use super::{CliContext, CliError, ExitStatus};
 use super::{
-    agents, cleanup, complete, config, demo, doctor, down, env, events, forget, help, id, inbox, kill, list, logs,
-    mail, manual,
+    agents, approvals, approve, cleanup, complete, config, demo, deny, doctor, down, env, events, forget, help, id,
+    inbox, kill, list, logs, mail, manual,
 };
 use super::{restart_leader, run, shutdown, spawn, status, stop, talk, task, teams, up, wait, why};
 use crate::verb::{PREFIXES, Verb, VerbListing, VerbPrefix, VerbRow};
@@ -134,6 +134,7 @@ commands! {
         Steer(talk::SteerArgs) => talk::steer;
         Dm(mail::DmArgs) => mail::dm;
         Broadcast(mail::BroadcastArgs) => mail::broadcast;
+        Deny(deny::DenyArgs) => deny::deny;
         Stop(stop::StopArgs) => stop::stop;
         Shutdown(shutdown::ShutdownArgs) => shutdown::shutdown;
         TaskAdd(task::add::AddArgs) => task::add::add;
@@ -151,6 +152,8 @@ commands! {
     Status(status::StatusArgs) => status::status;
     Why(why::WhyArgs) => why::why;
     Wait(wait::WaitArgs) => wait::wait;
+    Approvals(approvals::ApprovalsArgs) => approvals::approvals;
+    Approve(approve::ApproveArgs) => approve::approve;
     Inbox(inbox::InboxArgs) => inbox::inbox;
     Logs(logs::LogsArgs) => logs::logs;
     Events(events::EventsArgs) => events::events;

@@ -12,7 +12,7 @@ use teamster_protocol::team::{MemberState, MemberView};
 use super::leader_line::condition;
 use super::print::{TableCell, TableColumn, TextTable, TextTone, ago, columns, harmless, humane, paint, shorten};
 use super::task_text::{counts_text, numbers, parts};
-use super::{CliContext, CliError, ExitStatus, list, logs};
+use super::{CliContext, CliError, ExitStatus, approvals, list, logs};
 use crate::ops::status::{MemberStatus, TeamStatus, member_status, team_status};
 use crate::ops::task::TaskRow;
 use crate::ops::why::started_again;
@@ -81,6 +81,7 @@ fn team_text(status: &TeamStatus, members: &str, now_ms: u64, columns: usize) ->
     let states = [
         MemberState::Busy,
         MemberState::Parked,
+        MemberState::Asking,
         MemberState::Stalled,
         MemberState::Hung,
         MemberState::Ending,
@@ -107,6 +108,9 @@ fn team_text(status: &TeamStatus, members: &str, now_ms: u64, columns: usize) ->
     line(&mut text, "files", &paint(TextTone::Plain, &status.files.display().to_string()).to_string());
     if !members.is_empty() {
         text.push_str(&format!("\n{members}\n"));
+    }
+    if !status.approvals.is_empty() {
+        text.push_str(&format!("\n{}\n", approvals::notes(&status.approvals, columns)));
     }
     section(&mut text, "needs a look; see teamster task show ID", &status.attention, columns, |row| match &row.owner {
         Some(owner) => format!("{}, {owner}", row.status),
@@ -139,6 +143,9 @@ fn member_text(status: &MemberStatus, context: &CliContext) -> String {
     line(&mut text, "member", &format!("{}, {state} for {since}", paint(TextTone::Name, member.name.as_str())));
     for row in &status.task_rows {
         line(&mut text, "task", &format!("{} {}", row.id, shorten(&row.title, columns().saturating_sub(16).max(20))));
+    }
+    if !status.approvals.is_empty() {
+        text.push_str(&format!("{}\n", approvals::notes(&status.approvals, columns())));
     }
     if let Some(turn) = member.turn {
         line(&mut text, "turn", &format!("{turn}, without a task"));

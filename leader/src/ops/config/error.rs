@@ -1,6 +1,7 @@
 //! The faults that a file of settings can have, beside those of any document.
 
 use teamster_protocol::model::id::BadName;
+use teamster_protocol::model::limits::APPROVAL_RULES_MAX;
 use teamster_protocol::model::limits::sizes::CONFIG_BYTES_MAX;
 
 use crate::ops::document::{self, DocumentError, DocumentFault, quoted};
@@ -74,6 +75,32 @@ pub enum ConfigFault {
     /// A command where the name of an agent belongs.
     #[error("a command is no name of an agent's table")]
     CommandAsTable,
+    /// A key that a table can not do without.
+    #[error("`{field}` is missing")]
+    MissingKey {
+        /// The key.
+        field: &'static str,
+    },
+    /// A text that is too long.
+    #[error("{field} has more than {max} bytes")]
+    LongText {
+        /// The key in question.
+        field: &'static str,
+        /// How many bytes it may have.
+        max: usize,
+    },
+    /// More rules than are kept.
+    #[error("{rules} rules are too many, at most {APPROVAL_RULES_MAX} are allowed")]
+    TooManyRules {
+        /// How many there are.
+        rules: usize,
+    },
+    /// A repository that would allow its own agents something.
+    #[error("`answer` can not be allow here: a repository would grant itself what you are asked for")]
+    AllowedByRepository,
+    /// A reason that nobody is told.
+    #[error("`reason` is told to the agent with a no, and this rule allows")]
+    ReasonOfYes,
     /// A user's file that names the team of every repository.
     #[error("`name` can not be set for every repository: all of them would be one team")]
     NameOfUser,

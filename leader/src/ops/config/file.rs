@@ -10,14 +10,15 @@ use teamster_protocol::model::roster::OnStall;
 use super::agent::AgentSettings;
 use super::error::{ConfigError, ConfigFault, ConfigProblems, ConfigReport};
 use super::value::{named, number, table, unknown_key, word};
-use super::{ConfigScope, Durability, PlacedValue, agent};
+use super::{ConfigScope, ConfiguredRule, Durability, PlacedValue, agent, approval};
 use crate::ops::document::value::{flag, length, line};
 use crate::ops::document::{DocumentEntry, DocumentFault, DocumentFormat, DocumentNode, DocumentValue, place, read};
 
-const SECTIONS: [&str; 4] = ["run", "team", "limits", "agent"];
+const SECTIONS: [&str; 5] = ["run", "team", "limits", "agent", "approval"];
 const RUN_KEYS: [&str; 3] = ["workers", "worktree", "agent"];
 const TEAM_KEYS: [&str; 6] = ["name", "root", "durability", "poll", "on-stall", "stall-after"];
-const LIMITS_KEYS: [&str; 5] = ["run-time", "task-time", "attempts", "answer-within", "leader-grace"];
+const LIMITS_KEYS: [&str; 6] =
+    ["run-time", "task-time", "attempts", "answer-within", "leader-grace", "approval-within"];
 
 /// The beginning of a team's name, as a repository chooses it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +49,8 @@ pub struct FileSettings {
     pub attempts: Option<PlacedValue<u32>>,
     pub answer_within: Option<PlacedValue<Duration>>,
     pub leader_grace: Option<PlacedValue<Duration>>,
+    pub approval_within: Option<PlacedValue<Duration>>,
+    pub approvals: Vec<PlacedValue<ConfiguredRule>>,
     pub agents: Vec<(AgentName, AgentSettings)>,
 }
 
@@ -112,6 +115,9 @@ impl ConfigReader<'_> {
                 "team" => self.team(node, &mut settings, problems),
                 "limits" => self.limits(node, &mut settings, problems),
                 "agent" => self.agents(node, &mut settings, problems),
+                "approval" => {
+                    settings.approvals = approval::read(node, self.scope, |node| self.line(node), problems);
+                }
                 unknown => {
                     let homes = [("run", &RUN_KEYS[..]), ("team", &TEAM_KEYS), ("limits", &LIMITS_KEYS)];
                     match homes.iter().find(|(_, keys)| keys.contains(&unknown)) {
@@ -192,6 +198,7 @@ impl ConfigReader<'_> {
                 }
                 "answer-within" => settings.answer_within = length("`answer-within`", node, problems).map(placed),
                 "leader-grace" => settings.leader_grace = length("`leader-grace`", node, problems).map(placed),
+                "approval-within" => settings.approval_within = length("`approval-within`", node, problems).map(placed),
                 unknown => unknown_key(unknown, key_span, "[limits]", &LIMITS_KEYS, problems),
             }
         }

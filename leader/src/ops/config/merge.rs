@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use teamster_protocol::host::settings::{CommonSettings, EnvironmentSettings};
 use teamster_protocol::model::id::{AgentName, TeamName};
-use teamster_protocol::model::limits::{ANSWER_WITHIN, ATTEMPTS_DEFAULT_MAX, LEADER_GRACE, SLOW_POLL, STALL_AFTER};
+use teamster_protocol::model::limits::{
+    ANSWER_WITHIN, ATTEMPTS_DEFAULT_MAX, LEADER_GRACE, PERMISSION_WITHIN, SLOW_POLL, STALL_AFTER,
+};
 use teamster_protocol::model::roster::OnStall;
 
 use super::{
-    AgentSettings, Config, ConfigScope, Durability, FileSettings, PlacedValue, SettingOrigin, SourcedValue, TeamChoice,
+    AgentSettings, Config, ConfigScope, ConfiguredRule, Durability, FileSettings, PlacedValue, SettingOrigin,
+    SourcedValue, TeamChoice,
 };
 
 /// A file of settings that was read.
@@ -91,6 +94,13 @@ impl ConfigLayers {
                 |settings| settings.leader_grace.as_ref(),
                 LEADER_GRACE,
             ),
+            approval_within: self.variable_or_file(
+                "TEAMSTER_APPROVAL_WITHIN_MS",
+                environment.approval_within,
+                |settings| settings.approval_within.as_ref(),
+                PERMISSION_WITHIN,
+            ),
+            approvals: self.approvals(),
             on_stall: or_built_in(self.in_files(|settings| settings.on_stall.as_ref()), OnStall::default()),
             stall_after: or_built_in(self.in_files(|settings| settings.stall_after.as_ref()), STALL_AFTER),
             workers: optional(self.in_files(|settings| settings.workers.as_ref())),
@@ -137,6 +147,19 @@ impl ConfigLayers {
         or_built_in(set.or_else(|| self.in_files(field)), built_in)
     }
 
+    /// All rules, in the order in which they are tried.
+    fn approvals(&self) -> Vec<SourcedValue<ConfiguredRule>> {
+        let files = [&self.repository, &self.user].into_iter().flatten();
+        let of_file = |file: &ConfigFile| -> Vec<SourcedValue<ConfiguredRule>> {
+            let sourced = |placed: &PlacedValue<ConfiguredRule>| SourcedValue {
+                value: placed.value.clone(),
+                origin: file.at(placed.line),
+            };
+            file.settings.approvals.iter().map(sourced).collect()
+        };
+        files.flat_map(of_file).collect()
+    }
+
     fn agents(&self) -> Vec<(AgentName, Vec<(SettingOrigin, AgentSettings)>)> {
         let mut agents: Vec<(AgentName, Vec<(SettingOrigin, AgentSettings)>)> = Vec::new();
         for file in [&self.repository, &self.user].into_iter().flatten() {
@@ -161,6 +184,7 @@ impl Config {
             poll: self.poll.value,
             answer_within: self.answer_within.value,
             leader_grace: self.leader_grace.value,
+            approval_within: self.approval_within.value,
         }
     }
 }

@@ -5,11 +5,13 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::{Value, json};
 use teamster_protocol::model::agent::options::HIDDEN_VALUE;
+use teamster_protocol::model::approval::ApprovalRule;
 use teamster_protocol::model::id::{AgentName, TeamName};
 
 use super::merge::length_text;
 use super::{
-    AgentSettings, Config, ConfigScope, ConfiguredCommand, PlacedValue, SettingOrigin, SourcedValue, TeamChoice,
+    AgentSettings, Config, ConfigScope, ConfiguredCommand, ConfiguredRule, PlacedValue, SettingOrigin, SourcedValue,
+    TeamChoice,
 };
 
 /// One setting.
@@ -88,7 +90,10 @@ impl Config {
             row("limits.attempts", &self.attempts, |attempts| json!(attempts)),
             row("limits.answer-within", &self.answer_within, |within| json!(length_text(*within))),
             row("limits.leader-grace", &self.leader_grace, |grace| json!(length_text(*grace))),
+            row("limits.approval-within", &self.approval_within, |within| json!(length_text(*within))),
         ];
+        let rules = (1..).zip(&self.approvals);
+        rows.extend(rules.map(|(number, rule)| row(&format!("approval.{number}"), rule, rule_value)));
         for (name, all) in &self.agents {
             for (origin, settings) in all {
                 rows.extend(agent_rows(name, origin, settings));
@@ -101,6 +106,17 @@ impl Config {
 fn row<T>(key: &str, setting: &SourcedValue<T>, value: impl FnOnce(&T) -> Value) -> ConfigRow {
     let value = Some(value(&setting.value));
     ConfigRow { key: key.to_owned(), value, origin: origin_row(&setting.origin), note: None }
+}
+
+/// A rule with the keys of its file.
+fn rule_value(given: &ConfiguredRule) -> Value {
+    let ConfiguredRule { member, rule: ApprovalRule { tool, pattern, answer, reason } } = given;
+    let mut value = json!({"answer": answer, "tool": tool});
+    let others = [("pattern", json!(pattern)), ("member", json!(member)), ("reason", json!(reason))];
+    for (key, other) in others.into_iter().filter(|(_, other)| !other.is_null()) {
+        value[key] = other;
+    }
+    value
 }
 
 fn optional_row<T>(

@@ -74,6 +74,7 @@ fn every_key_is_read_and_shown_with_the_line_it_stands_on() {
     {"key":"limits.attempts","value":5,"from":"repository","file":"/src/tool/teamster.toml","line":17}
     {"key":"limits.answer-within","value":"20s","from":"repository","file":"/src/tool/teamster.toml","line":18}
     {"key":"limits.leader-grace","value":"1m","from":"repository","file":"/src/tool/teamster.toml","line":19}
+    {"key":"limits.approval-within","value":"10m","from":"built_in"}
     {"key":"agent.pi.driver","value":"pi","from":"repository","file":"/src/tool/teamster.toml","line":22,"note":"not trusted, since a repository's file starts nothing by itself"}
     {"key":"agent.pi.command","value":["pi","--mode","rpc"],"from":"repository","file":"/src/tool/teamster.toml","line":23,"note":"not trusted, since a repository's file starts nothing by itself"}
     {"key":"agent.pi.env","value":{"PI_KEY":"(hidden)"},"from":"repository","file":"/src/tool/teamster.toml","line":28,"note":"not trusted, since a repository's file starts nothing by itself"}
@@ -100,6 +101,7 @@ fn where_nobody_says_anything_it_is_built_in() {
     {"key":"limits.attempts","value":3,"from":"built_in"}
     {"key":"limits.answer-within","value":"10s","from":"built_in"}
     {"key":"limits.leader-grace","value":"30s","from":"built_in"}
+    {"key":"limits.approval-within","value":"10m","from":"built_in"}
     "#);
 }
 
@@ -335,4 +337,102 @@ fn what_is_no_settings_at_all_is_refused() {
     assert_eq!(file(ConfigScope::User, "").settings, FileSettings::default());
     let relative = error(ConfigScope::User, b"[team]\nroot = \"teams\"\n");
     assert!(relative.contains("`root` must be an absolute path"), "{relative}");
+}
+
+const RULES: &str = r#"
+[limits]
+approval-within = "90s"
+
+[[approval]]
+tool = "Bash"
+pattern = "git push"
+answer = "deny"
+reason = "ask a person"
+
+[[approval]]
+tool = "Write"
+member = "w*"
+answer = "deny"
+"#;
+
+#[test]
+fn rules_of_the_repository_deny_and_come_before_the_users_which_may_allow() {
+    let allows = "[[approval]]\ntool = \"Bash\"\npattern = \"git *\"\nanswer = \"allow\"\n";
+    let layers = ConfigLayers {
+        repository: Some(file(ConfigScope::Repository, RULES)),
+        user: Some(file(ConfigScope::User, allows)),
+        ..ConfigLayers::default()
+    };
+    let config = layers.merge();
+    let shown: Vec<String> = shown(&config).lines().filter(|row| row.contains("approval")).map(str::to_owned).collect();
+    insta::assert_snapshot!(shown.join("\n"), @r#"
+    {"key":"limits.approval-within","value":"1m30s","from":"repository","file":"/src/tool/teamster.toml","line":3}
+    {"key":"approval.1","value":{"answer":"deny","pattern":"git push","reason":"ask a person","tool":"Bash"},"from":"repository","file":"/src/tool/teamster.toml","line":5}
+    {"key":"approval.2","value":{"answer":"deny","member":"w*","tool":"Write"},"from":"repository","file":"/src/tool/teamster.toml","line":11}
+    {"key":"approval.3","value":{"answer":"allow","pattern":"git *","tool":"Bash"},"from":"user","file":"/home/ada/.config/teamster/config.toml","line":1}
+    "#);
+    let tools = |name: &str| -> Vec<String> {
+        let rules = config.rules_for(&name.parse().expect("a name"));
+        rules.into_iter().map(|rule| format!("{} {}", rule.answer.word(), rule.tool.0)).collect()
+    };
+    assert_eq!(tools("alice"), ["deny Bash", "allow Bash"]);
+    assert_eq!(tools("w2"), ["deny Bash", "deny Write", "allow Bash"]);
+}
+
+#[test]
+fn a_rule_that_is_none_is_refused_and_no_repository_allows_itself_anything() {
+    let text = r#"[[approval]]
+tool = "Bash"
+answer = "allow"
+
+[[approval]]
+tol = "Bash"
+answer = "yes"
+
+[[approval]]
+tool = 3
+pattern = ""
+answer = "deny"
+"#;
+    insta::assert_snapshot!(error(ConfigScope::Repository, text.as_bytes()), @r#"
+    teamster.toml:3:10: `answer` can not be allow here: a repository would grant itself what you are asked for
+      3 | answer = "allow"
+        |          ^^^^^^^
+      hint: write it into your own config.toml; a repository's file may only deny
+
+    teamster.toml:5:1: `tool` is missing
+      5 | [[approval]]
+        | ^^^^^^^^^^^^
+
+    teamster.toml:6:1: unknown key `tol`
+      6 | tol = "Bash"
+        | ^^^
+      hint: did you mean `tool`?
+
+    teamster.toml:7:10: `answer` can not be `yes`
+      7 | answer = "yes"
+        |          ^^^^^
+      hint: it is one of allow, deny
+
+    teamster.toml:10:8: `tool` must be text, not a number
+      10 | tool = 3
+         |        ^
+
+    teamster.toml:11:11: `pattern` is empty
+      11 | pattern = ""
+         |           ^^
+    "#);
+    let reason = "[[approval]]\ntool = \"Bash\"\nanswer = \"allow\"\nreason = \"why not\"\n";
+    insta::assert_snapshot!(error(ConfigScope::User, reason.as_bytes()), @r#"
+    teamster.toml:4:10: `reason` is told to the agent with a no, and this rule allows
+      4 | reason = "why not"
+        |          ^^^^^^^^^
+      hint: leave it out, or write it behind a #
+    "#);
+    let many = "[[approval]]\ntool = \"x\"\nanswer = \"deny\"\n".repeat(101);
+    let said = [error(ConfigScope::User, b"[approval]\ntool = \"x\"\n"), error(ConfigScope::User, many.as_bytes())];
+    insta::assert_snapshot!(said.map(|said| said.lines().next().unwrap_or_default().to_owned()).join("\n"), @"
+    teamster.toml:1:1: `approval` must be a list of tables, each below [[approval]], not a table
+    teamster.toml:1:1: 101 rules are too many, at most 100 are allowed
+    ");
 }

@@ -3,9 +3,10 @@
 
 use teamster_protocol::host::clock::now_ms;
 use teamster_protocol::model::board::{Task, WaitingClaimant};
-use teamster_protocol::model::id::MemberName;
+use teamster_protocol::model::id::{Address, MemberName};
 use teamster_protocol::model::roster::{MemberPresence, WorkerEnd};
 use teamster_protocol::store::watch::FileWatch;
+use teamster_protocol::team::TeamError;
 use tokio::time::{Instant, sleep_until};
 
 use super::news::{RunEvent, RunNews, RunReport};
@@ -79,6 +80,8 @@ impl Run<'_> {
         let mut watch = FileWatch::new(self.options.settings.poll);
         watch.add(self.options.dir.board());
         watch.add(self.options.dir.roster());
+        // Questions come by mail, and whoever answers one marks its mail as read.
+        watch.add(self.options.dir.mailbox(&Address::Lead));
         watch
     }
 
@@ -88,6 +91,8 @@ impl Run<'_> {
         self.team.refresh(|record| {
             events.reports(record).iter().for_each(|report| options.tell(RunNews::Happened(report)));
         })?;
+        let asked = self.questions.look(&options.dir).map_err(TeamError::from)?;
+        asked.iter().for_each(|report| options.tell(RunNews::Happened(report)));
         let tally = TaskTally::of(self.team.board(), &self.ids, |_| true);
         options.tell(RunNews::Standing(&tally));
         Ok(tally)

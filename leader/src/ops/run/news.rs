@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use teamster_protocol::model::agent::{Permission, PermissionBy};
+use teamster_protocol::model::approval::QuestionName;
 use teamster_protocol::model::board::BoardFact;
 use teamster_protocol::model::id::{MemberName, TaskId};
 use teamster_protocol::model::task::ReleaseWhy;
@@ -70,6 +72,12 @@ pub enum RunEvent {
     MemberDied { member: MemberName, reason: String },
     /// A member of the run died so often that it is not started again.
     MemberGivenUp { member: MemberName, reason: String },
+    /// A member's agent asks for permission, and waits until then.
+    Asked { question: QuestionName, tool: String, title: String, until_ms: u64 },
+    /// A question for permission was answered, or taken back.
+    Answered { question: QuestionName, answer: Permission, by: PermissionBy },
+    /// A question for permission died with its worker.
+    QuestionLost { question: QuestionName },
     /// The run was interrupted: what runs is finished, and stopped if it is interrupted again.
     Interrupted,
     /// Running tasks are being stopped, after a second interrupt or because the time is over.

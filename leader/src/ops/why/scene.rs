@@ -29,6 +29,8 @@ pub struct TeamScene<'a> {
     pub running: &'a BTreeSet<MemberName>,
     /// The members in a turn that is for no task, such as a prompt or mail, and since when.
     pub in_turn: &'a BTreeMap<MemberName, u64>,
+    /// The members whose agent waits for an answer of the lead, with the number of the oldest question.
+    pub asking: &'a BTreeMap<MemberName, u64>,
     /// The members in a turn whose agent has said nothing for longer than it may.
     pub quiet: &'a BTreeSet<MemberName>,
     /// The members whose worker may write no file as long as the logs are, and how long it may.
@@ -155,6 +157,11 @@ pub enum MemberHindrance {
     },
     /// The worker does not hold its member's lock, whose file was removed or replaced: it takes no task.
     LockLost,
+    /// The member's agent waits for an answer of the lead.
+    Asking {
+        /// The number of the oldest of its questions.
+        question: u64,
+    },
     /// The member's agent is silent in a turn.
     Stalled,
     /// The member was asked or told to end.
@@ -261,6 +268,7 @@ impl TeamScene<'_> {
                     Some(
                         by @ (MemberHindrance::Hung { .. }
                         | MemberHindrance::FileLimit { .. }
+                        | MemberHindrance::Asking { .. }
                         | MemberHindrance::Stalled),
                     ) => WaitCause::OwnerHindered { owner, since_ms, by },
                     // The member finishes its task before it ends.
@@ -434,11 +442,12 @@ impl TeamScene<'_> {
         let member = self.roster.member(name).ok();
         let hung = member.and_then(|member| member.hung_ms).map(|since_ms| MemberHindrance::Hung { since_ms });
         let limit = self.over_file_limit.get(name).map(|bytes| MemberHindrance::FileLimit { bytes: *bytes });
+        let asking = self.asking.get(name).map(|question| MemberHindrance::Asking { question: *question });
         let stalled = self.quiet.contains(name).then_some(MemberHindrance::Stalled);
         let ending = member.and_then(|member| member.ending_since_ms());
         let ending = ending.map(|since_ms| MemberHindrance::Ending { since_ms });
         let lock_lost = self.lock_lost.contains(name).then_some(MemberHindrance::LockLost);
-        [hung, limit, stalled, ending, lock_lost].into_iter().flatten()
+        [hung, limit, asking, stalled, ending, lock_lost].into_iter().flatten()
     }
 
     /// Why a member does not run; nothing if it does, or if nobody knows of it.

@@ -93,6 +93,8 @@ pub const LIVE_CLOCK: Duration = Duration::from_secs(1);
 pub const LIVE_FRAME: Duration = Duration::from_millis(100);
 /// From one drawing of the panel of a run to the next.
 pub const PANEL_FRAME: Duration = Duration::from_millis(120);
+/// How long `approve` and `deny` wait until a worker has read an answer that went by mail.
+pub const REPLY_SEEN_WITHIN: Duration = Duration::from_secs(5);
 /// From one look to the next whether tasks that are waited for go on, however much is written.
 pub const STANDSTILL_LOOK: Duration = Duration::from_secs(1);
 /// From a stop that a member refused, being between two turns, to the next try.

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::model::agent::options::AgentOptions;
+use crate::model::approval::ApprovalRule;
 use crate::model::board::{AutoClaim, WaitingClaimant};
 use crate::model::id::{AgentName, MemberName, Role, TaskId};
 use crate::model::limits::STALL_AFTER;
@@ -130,6 +131,9 @@ pub struct MemberSpec {
     /// The answer to an agent that is silent in a turn.
     #[serde(default, skip_serializing_if = "StallPolicy::is_default")]
     pub stall: StallPolicy,
+    /// The rules that answer its agent's questions for permission before anybody is asked; the first that fits decides.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<ApprovalRule>,
 }
 
 impl MemberSpec {
@@ -143,6 +147,7 @@ impl MemberSpec {
             auto: AutoClaim::On,
             workspace,
             stall: StallPolicy::default(),
+            rules: Vec::new(),
         }
     }
 

@@ -17,11 +17,12 @@ fn spec(role: Option<&str>) -> MemberSpec {
         auto: AutoClaim::On,
         workspace: Workspace::Shared { dir: "/w".into() },
         stall: Default::default(),
+        rules: Vec::new(),
     }
 }
 
 fn added(member: &str) -> TeamFact {
-    TeamFact::Added { name: name(member), spec: spec(None) }
+    TeamFact::Added { name: name(member), spec: Box::new(spec(None)) }
 }
 
 fn process(pid: u32) -> WorkerProcess {
@@ -87,7 +88,7 @@ fn to_be_added_again_is_a_new_setting_and_no_second_member() {
     let mut roster = Roster::default();
     put(&mut roster, 1, added("alice"));
     put(&mut roster, 2, joined("alice", 10));
-    put(&mut roster, 3, TeamFact::Added { name: name("alice"), spec: spec(Some("tester")) });
+    put(&mut roster, 3, TeamFact::Added { name: name("alice"), spec: Box::new(spec(Some("tester"))) });
     assert_eq!(roster.members().count(), 1);
     let member = roster.member(&name("alice")).unwrap();
     assert_eq!((&member.spec, &member.presence), (&spec(Some("tester")), &MemberPresence::Expected { since_ms: 3 }));
@@ -278,7 +279,7 @@ fn paths_beneath_a_directory_that_was_moved_move_with_it() {
     let mut roster = Roster::default();
     put(&mut roster, 1, TeamFact::Founded { dir: "/src/app".into() });
     let add = |roster: &mut Roster, who: &str, workspace: Workspace| {
-        put(roster, 2, TeamFact::Added { name: name(who), spec: MemberSpec { workspace, ..spec(None) } });
+        put(roster, 2, TeamFact::Added { name: name(who), spec: Box::new(MemberSpec { workspace, ..spec(None) }) });
     };
     add(&mut roster, "within", Workspace::Shared { dir: "/src/app/sub".into() });
     add(&mut roster, "beside", Workspace::Shared { dir: "/src/app2".into() });

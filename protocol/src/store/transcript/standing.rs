@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use super::{TranscriptError, failed, lines, path_of, read, read_bytes, turns};
+use crate::model::approval::{WaitingQuestion, waiting_questions};
 use crate::model::id::TaskId;
 use crate::model::last_turn::LastTurn;
 use crate::model::notice::{TranscriptEntry, TranscriptText};
@@ -13,7 +14,7 @@ use crate::model::notice::{TranscriptEntry, TranscriptText};
 pub(super) const TAIL_BYTES: u64 = 64 * 1024;
 
 /// A turn that has begun and not ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenTurn {
     /// Its number.
     pub turn: u64,
@@ -24,10 +25,12 @@ pub struct OpenTurn {
     pub since_ms: u64,
     /// Whether the last that is known of its agent is that it says nothing.
     pub quiet: bool,
+    /// The numbers of its questions that wait for the lead.
+    pub waiting: Vec<u64>,
 }
 
 /// The work that a member was at when its transcript was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TranscriptStanding {
     /// The member is in a turn.
     Turn(OpenTurn),
@@ -90,6 +93,15 @@ pub fn last_turn(dir: &Path) -> Result<Option<LastTurn>, TranscriptError> {
     Ok(None)
 }
 
+/// The questions that the member's agent waits with for the lead, oldest first. Says nothing about whether the worker lives.
+pub fn questions(dir: &Path) -> Result<Vec<WaitingQuestion>, TranscriptError> {
+    let Some((TranscriptStanding::Turn(open), number)) = newest_standing(dir)? else { return Ok(Vec::new()) };
+    if open.waiting.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(waiting_questions(&read(dir, number, 0)?.entries))
+}
+
 /// How long a file is; 0 if its worker has just removed it.
 fn length_of(dir: &Path, number: u64) -> Result<u64, TranscriptError> {
     let path = path_of(dir, number);
@@ -116,7 +128,7 @@ fn is_said_between_turns(first: &TranscriptText) -> bool {
         | TranscriptText::Thought { .. }
         | TranscriptText::ToolCall { .. }
         | TranscriptText::Plan { .. }
-        | TranscriptText::PermissionAsked(_)
+        | TranscriptText::PermissionAsked { .. }
         | TranscriptText::PermissionAnswered { .. }
         | TranscriptText::Usage { .. }
         | TranscriptText::Steered { .. }
@@ -129,7 +141,11 @@ fn is_said_between_turns(first: &TranscriptText) -> bool {
 fn standing_of(entries: &[TranscriptEntry]) -> Option<TranscriptStanding> {
     let quiet = || entries.iter().rev().find_map(agent_said).is_some_and(|said| said == AgentVoice::Quiet);
     Some(match entries.iter().rev().find_map(standing_after)? {
-        TranscriptStanding::Turn(open) => TranscriptStanding::Turn(OpenTurn { quiet: quiet(), ..open }),
+        // The entries reach back to the turn's begin.
+        TranscriptStanding::Turn(open) => {
+            let waiting = waiting_questions(entries).into_iter().map(|question| question.number).collect();
+            TranscriptStanding::Turn(OpenTurn { quiet: quiet(), waiting, ..open })
+        }
         other @ (TranscriptStanding::Parked { .. } | TranscriptStanding::Free { .. }) => other,
     })
 }
@@ -166,7 +182,7 @@ fn agent_said(entry: &TranscriptEntry) -> Option<AgentVoice> {
         | TranscriptText::Thought { .. }
         | TranscriptText::ToolCall { .. }
         | TranscriptText::Plan { .. }
-        | TranscriptText::PermissionAsked(_)
+        | TranscriptText::PermissionAsked { .. }
         | TranscriptText::Usage { .. }
         | TranscriptText::TurnStarted { .. }
         | TranscriptText::Cut { .. } => Some(AgentVoice::Heard),
@@ -189,7 +205,7 @@ fn standing_after(entry: &TranscriptEntry) -> Option<TranscriptStanding> {
     let since_ms = entry.at_ms;
     match entry.what {
         TranscriptText::TurnStarted { turn, task, .. } => {
-            Some(TranscriptStanding::Turn(OpenTurn { turn, task, since_ms, quiet: false }))
+            Some(TranscriptStanding::Turn(OpenTurn { turn, task, since_ms, quiet: false, waiting: Vec::new() }))
         }
         // A worker that gets ready is a new life: the turn of the one before ended with it.
         TranscriptText::Ready
@@ -202,7 +218,7 @@ fn standing_after(entry: &TranscriptEntry) -> Option<TranscriptStanding> {
         | TranscriptText::Thought { .. }
         | TranscriptText::ToolCall { .. }
         | TranscriptText::Plan { .. }
-        | TranscriptText::PermissionAsked(_)
+        | TranscriptText::PermissionAsked { .. }
         | TranscriptText::PermissionAnswered { .. }
         | TranscriptText::Usage { .. }
         | TranscriptText::Steered { .. }

@@ -45,13 +45,16 @@ fn a_turn_is_open_from_its_start_to_its_end_or_to_the_next_life() {
     transcript
         .say(2, TranscriptText::TurnStarted { turn: 1, task: None, work: TaskWork::run("x"), texts: Vec::new() })
         .unwrap();
-    assert_eq!(open_turn(&dir).unwrap(), Some(OpenTurn { turn: 1, task: None, since_ms: 2, quiet: false }));
+    assert_eq!(
+        open_turn(&dir).unwrap(),
+        Some(OpenTurn { turn: 1, task: None, since_ms: 2, quiet: false, waiting: Vec::new() })
+    );
     for _ in 0..3 {
         transcript.say(3, TranscriptText::Text { text: "y".repeat(TAIL_BYTES as usize / 2) }).unwrap();
     }
     assert_eq!(
         open_turn(&dir).unwrap(),
-        Some(OpenTurn { turn: 1, task: None, since_ms: 2, quiet: false }),
+        Some(OpenTurn { turn: 1, task: None, since_ms: 2, quiet: false, waiting: Vec::new() }),
         "it may say much"
     );
     transcript
@@ -134,7 +137,10 @@ fn mail_without_turns_goes_on_in_the_next_file_and_none_is_lost() {
     // The first turn comes after that, in a file of its own.
     transcript.say(4, start(1)).unwrap();
     transcript.say(5, TranscriptText::Text { text: "words".into() }).unwrap();
-    assert_eq!(open_turn(&dir).unwrap(), Some(OpenTurn { turn: 1, task: None, since_ms: 4, quiet: false }));
+    assert_eq!(
+        open_turn(&dir).unwrap(),
+        Some(OpenTurn { turn: 1, task: None, since_ms: 4, quiet: false, waiting: Vec::new() })
+    );
     assert_eq!((turns(&dir).unwrap().last(), last_words(&dir, 9).unwrap().as_str()), (Some(&3), "words"));
     assert_eq!(Transcript::open(dir).unwrap().turn(), 3, "the next life numbers its turns on from there");
 }

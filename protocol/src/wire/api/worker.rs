@@ -5,7 +5,7 @@ use jsonrpsee::core::{RpcResult, SubscriptionResult};
 use jsonrpsee::proc_macros::rpc;
 use serde::{Deserialize, Serialize};
 
-use crate::model::agent::{Permission, QuestionId};
+use crate::model::agent::Permission;
 use crate::model::id::{MemberName, TaskId};
 use crate::model::notice::Notice;
 use crate::model::receipt::{ReceiptState, TextId};
@@ -102,9 +102,10 @@ pub trait WorkerApi {
     #[method(name = "abort")]
     async fn abort(&self, reason: String) -> RpcResult<AbortAnswer>;
 
-    /// Answers a question for permission. Refused if it is not asked (any more).
+    /// Answers a question for permission, named by the number of the entry in which it was asked. Refused if it is not asked
+    /// (any more).
     #[method(name = "permit")]
-    async fn permit(&self, question: QuestionId, answer: Permission) -> RpcResult<()>;
+    async fn permit(&self, question: u64, answer: Permission) -> RpcResult<()>;
 
     /// Returns the worker's phase, the number of unread messages and the number of its last transcript entry.
     #[method(name = "status")]

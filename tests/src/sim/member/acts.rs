@@ -78,6 +78,7 @@ impl Worker {
                 let outcome = self.agent.steer(world, text.id);
                 self.answers.push_back(WorkerEvent::Steered { of, text, outcome });
             }
+            WorkerAction::AskLead { asked, .. } => world.oracle.broke(format!("nobody asked {}", asked.question)),
             WorkerAction::Permit { question, .. } => world.oracle.broke(format!("nobody asked {question}")),
             WorkerAction::KeepSession { session } => world.oracle.broke(format!("nobody told of session {session}")),
             WorkerAction::AbortTurn => {

@@ -1,10 +1,7 @@
-//! What a worker does about what its agent tells: receipts, limits, questions, and whose fault a failure is.
+//! What a worker does about what its agent tells: receipts, limits, and whose fault a failure is.
 
-use teamster_protocol::model::agent::{
-    AgentSession, ApprovalPolicy, Permission, PermissionBy, PermissionQuestion, ProviderLimit, QuestionId,
-    SessionBegin, SessionId,
-};
-use teamster_protocol::model::limits::{PARK_DEFAULT, PARK_MIN, PERMISSION_WITHIN};
+use teamster_protocol::model::agent::{AgentSession, ProviderLimit, SessionBegin, SessionId};
+use teamster_protocol::model::limits::{PARK_DEFAULT, PARK_MIN};
 use teamster_protocol::model::roster::{OnStall, StallPolicy};
 
 use super::*;
@@ -210,67 +207,6 @@ fn a_parked_worker_that_is_asked_to_end_gives_its_task_back_and_ends() {
         matches!(actions.last(), Some(WorkerAction::Say(TranscriptText::Parked { task: None, .. }))),
         "{actions:?}"
     );
-}
-
-fn question() -> WorkerEvent {
-    let question = QuestionId("q1".to_owned());
-    let (tool, title, detail) = ("sh".to_owned(), "rm -r x".to_owned(), String::new());
-    WorkerEvent::PermissionAsked(PermissionQuestion { question, tool, title, detail })
-}
-
-/// How the question was answered, and by whom.
-fn answered(actions: &[WorkerAction]) -> Option<(Permission, PermissionBy)> {
-    let permitted = |action: &WorkerAction| match action {
-        WorkerAction::Say(TranscriptText::PermissionAnswered { answer, by, .. }) => Some((answer.clone(), *by)),
-        _ => None,
-    };
-    actions.iter().find_map(permitted)
-}
-
-#[test]
-fn a_question_is_answered_by_the_lead_once_or_by_time() {
-    let permit = |answer| WorkerAsk::Permit { question: QuestionId("q1".to_owned()), answer };
-    let mut core = working(PromptKind::Conversation);
-    assert!(answered(&core.step(NOW_MS, question())).is_none());
-    let call = |call| WorkerEvent::Called { call: CallId(call), what: permit(Permission::Always) };
-    assert_eq!(answered(&core.step(NOW_MS, call(1))), Some((Permission::Always, PermissionBy::Lead)));
-    let again = core.step(NOW_MS, call(2));
-    assert!(matches!(&again[..], [WorkerAction::Answer { answer: Err(_), .. }]), "{again:?}");
-
-    let mut core = working(PromptKind::Conversation);
-    core.step(NOW_MS, question());
-    let due_ms = NOW_MS + ms(PERMISSION_WITHIN);
-    assert_eq!(core.next_tick_ms(), Some(due_ms));
-    let answer = answered(&core.step(due_ms, WorkerEvent::Tick)).expect("it is answered");
-    assert!(matches!(answer, (Permission::Never { .. }, PermissionBy::Timeout)), "{answer:?}");
-
-    let mut core = working(PromptKind::Conversation);
-    core.step(NOW_MS, question());
-    let answer = answered(&ends(&mut core, TurnEnd::Completed)).expect("it is taken back");
-    assert_eq!(answer.1, PermissionBy::TurnEnd);
-}
-
-#[test]
-fn a_setting_answers_at_once_and_an_agent_that_waits_for_an_answer_does_not_stall() {
-    let me = WaitingClaimant::new("alice".parse().unwrap());
-    let begun = |approval| {
-        let settings = WorkerSettings::new(me.clone(), abilities(PromptKind::Conversation), StartedBy::Hand);
-        let stall = StallPolicy { after_ms: 1_000, then: OnStall::Abort };
-        let mut core = WorkerCore::new(WorkerSettings { approval, stall, ..settings }, 0);
-        core.step(NOW_MS, WorkerEvent::AgentReady { session: None });
-        core.step(NOW_MS, claimed(1));
-        core
-    };
-    assert_eq!(
-        answered(&begun(ApprovalPolicy::Auto).step(NOW_MS, question())),
-        Some((Permission::Once, PermissionBy::Policy))
-    );
-    let denied = answered(&begun(ApprovalPolicy::Deny).step(NOW_MS, question()));
-    assert!(matches!(denied, Some((Permission::Never { .. }, PermissionBy::Policy))), "{denied:?}");
-    let mut core = begun(ApprovalPolicy::Ask);
-    assert_eq!(core.next_tick_ms(), Some(NOW_MS + 1_000));
-    core.step(NOW_MS, question());
-    assert_eq!(core.next_tick_ms(), Some(NOW_MS + ms(PERMISSION_WITHIN)));
 }
 
 #[test]

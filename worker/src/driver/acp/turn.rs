@@ -8,7 +8,7 @@ use teamster_protocol::model::agent::{AgentFault, ToolState, TurnEnd};
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
 
 use super::wire::{ToolCallTold, text_of};
-use crate::driver::title::{one_line, tool_title};
+use crate::driver::title::{one_line, subject_of, tool_title};
 use crate::driver::{AgentNews, TextTail};
 
 /// The number of tool calls of one turn whose titles are kept. A turn that has more loses the titles of earlier ones.
@@ -65,6 +65,7 @@ pub(super) struct AskedUse {
     pub(super) tool: String,
     pub(super) title: String,
     pub(super) detail: String,
+    pub(super) subject: String,
 }
 
 impl AcpTurn {
@@ -153,7 +154,8 @@ impl AcpTurn {
             Some(first) if title == tool => one_line(&format!("{title}: {first}")),
             Some(_) | None => title,
         };
-        (news, AskedUse { tool, title, detail })
+        let subject = call.input.as_ref().map(subject_of).unwrap_or_default();
+        (news, AskedUse { tool, title, detail, subject })
     }
 
     /// Somebody refused the use of a tool.

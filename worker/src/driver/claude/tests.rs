@@ -315,6 +315,7 @@ fn answer(permission: Permission) -> Vec<Value> {
         tool: "Bash".to_owned(),
         title: "Bash touch z1".to_owned(),
         detail: "command: touch z1".to_owned(),
+        subject: "touch z1".to_owned(),
     };
     assert_eq!(told(&mut claude, ASKED), [AgentNews::PermissionAsked(asked)]);
     let steps = claude.permit(QuestionId("q1".to_owned()), permission);

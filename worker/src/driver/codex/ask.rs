@@ -5,12 +5,12 @@ use serde_json::{Value, json};
 use teamster_protocol::model::agent::{Permission, PermissionQuestion, QuestionId};
 
 use super::CodexDialect;
-use super::turn::{command_of, patch_detail, patch_title};
+use super::turn::{command_of, patch_detail, patch_title, whole_command};
 use super::wire::FileChanged;
 use crate::driver::AgentNews;
 use crate::driver::lines::rpc::RpcId;
 use crate::driver::lines::{DialectStep, tell};
-use crate::driver::title::{one_line, readable_args, tool_title};
+use crate::driver::title::{one_line, readable_args, subject_of, tool_title};
 
 /// The questions that may be open at a time; more are refused.
 const QUESTIONS_OPEN_MAX: usize = 32;
@@ -57,10 +57,15 @@ impl QuestionKind {
 impl CodexDialect {
     /// codex asks for something.
     pub(super) fn asked(&mut self, id: RpcId, method: &str, params: &Value) -> Vec<DialectStep> {
-        let (kind, tool, title, detail) = match method {
+        let (kind, tool, title, detail, subject) = match method {
             "item/commandExecution/requestApproval" => {
                 let command = params["command"].as_str().unwrap_or_default();
                 let actions = params["commandActions"].as_array().map_or(&[][..], Vec::as_slice);
+                let subject = match params["networkApprovalContext"]["host"].as_str() {
+                    // It is the host that is asked about.
+                    Some(_) => String::new(),
+                    None => whole_command(command, actions),
+                };
                 let command = command_of(command, actions);
                 let title = one_line(&format!("shell {command}"));
                 let detail = lines_of(&[
@@ -69,7 +74,7 @@ impl CodexDialect {
                     ("reason", params["reason"].as_str().unwrap_or_default()),
                     ("host", params["networkApprovalContext"]["host"].as_str().unwrap_or_default()),
                 ]);
-                (QuestionKind::Deed, "shell".to_owned(), title, detail)
+                (QuestionKind::Deed, "shell".to_owned(), title, detail, subject)
             }
             "item/fileChange/requestApproval" => {
                 let item = params["itemId"].as_str().unwrap_or_default();
@@ -80,19 +85,25 @@ impl CodexDialect {
                 ]);
                 let detail = [outside, patch_detail(changes)];
                 let detail = detail.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n");
-                (QuestionKind::Deed, "apply_patch".to_owned(), patch_title(changes), detail)
+                let subject = match changes {
+                    [one] => one.path.clone(),
+                    _ => String::new(),
+                };
+                (QuestionKind::Deed, "apply_patch".to_owned(), patch_title(changes), detail, subject)
             }
             "item/permissions/requestApproval" => {
                 let rights = params["permissions"].clone();
                 let reason = params["reason"].as_str().unwrap_or("codex wants to do more than its sandbox lets it");
                 let title = one_line(&format!("more rights: {reason}"));
-                (QuestionKind::Rights(rights.clone()), "permissions".to_owned(), title, readable_args(&rights))
+                let detail = readable_args(&rights);
+                (QuestionKind::Rights(rights), "permissions".to_owned(), title, detail, String::new())
             }
             "mcpServer/elicitation/request" if params["_meta"]["codex_approval_kind"] == "mcp_tool_call" => {
                 let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
                 let tool = format!("{}.{}", word(&params["serverName"]), word(&params["_meta"]["tool_name"]));
                 let args = &params["_meta"]["tool_params"];
-                (QuestionKind::ServerTool, tool.clone(), tool_title(&tool, args), readable_args(args))
+                let (title, detail) = (tool_title(&tool, args), readable_args(args));
+                (QuestionKind::ServerTool, tool, title, detail, subject_of(args))
             }
             "mcpServer/elicitation/request" => {
                 return vec![self.answer(&id, json!({"action": "decline", "content": null}))];
@@ -108,7 +119,7 @@ impl CodexDialect {
         self.asked += 1;
         let question = QuestionId(format!("q{}", self.asked));
         self.questions.insert(question.clone(), OpenQuestion { id, kind });
-        vec![tell(AgentNews::PermissionAsked(PermissionQuestion { question, tool, title, detail }))]
+        vec![tell(AgentNews::PermissionAsked(PermissionQuestion { question, tool, title, detail, subject }))]
     }
 
     /// Answers a question. codex takes no reason with a refusal, so its model is told it before, as a text of the turn.

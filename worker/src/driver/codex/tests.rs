@@ -430,6 +430,7 @@ fn answered(permission: Permission) -> Vec<Value> {
         tool: "shell".to_owned(),
         title: "shell touch ap1".to_owned(),
         detail: "command: touch ap1\ndirectory: /ws".to_owned(),
+        subject: "touch ap1".to_owned(),
     };
     assert_eq!(codex.take_line(&line.to_string()).unwrap(), [tell(AgentNews::PermissionAsked(asked))]);
     written(&codex.permit(QuestionId("q1".to_owned()), permission))
@@ -592,4 +593,17 @@ fn a_server_of_tools_that_does_not_start_is_told() {
 fn what_is_no_message_of_codex_ends_it() {
     assert!(ready().take_line("npm warn: no").is_err());
     assert!(at_work().take_line(&notice("turn/completed", json!({"turn": 7}))).is_err());
+}
+
+#[test]
+fn a_rule_sees_a_command_only_if_codex_tells_all_of_it() {
+    let whole = |command: &str, actions: &[&str]| {
+        let actions: Vec<Value> = actions.iter().map(|command| json!({"command": command})).collect();
+        super::turn::whole_command(command, &actions)
+    };
+    assert_eq!(whole("/bin/bash -lc 'touch ap1'", &["touch ap1"]), "touch ap1");
+    assert_eq!(whole("/bin/bash -lc ls", &["ls"]), "ls");
+    assert_eq!(whole("touch ap1", &[]), "touch ap1");
+    assert_eq!(whole("/bin/bash -lc 'cat a | sh'", &["cat a"]), "", "codex leaves out what it takes for formatting");
+    assert_eq!(whole("/bin/bash -lc 'ls; rm x'", &["ls", "rm x"]), "");
 }

@@ -305,6 +305,21 @@ pub(super) fn command_of(command: &str, actions: &[Value]) -> String {
     if inner.is_empty() { command.to_owned() } else { inner.join("; ") }
 }
 
+/// The same where nothing of the command is left out in it; else nothing, for codex tells of a command what it makes of it,
+/// and a rule must not allow more than it sees.
+pub(super) fn whole_command(command: &str, actions: &[Value]) -> String {
+    let inner = match actions {
+        [] => return command.to_owned(),
+        [only] => only["command"].as_str().unwrap_or_default(),
+        _ => return String::new(),
+    };
+    let script = command.split_once(" -lc ").map_or(command, |(_, script)| script);
+    let is_plain = !inner.contains(['\'', '"', '\\']);
+    let is_whole =
+        script == inner || (is_plain && [format!("'{inner}'"), format!("\"{inner}\"")].iter().any(|it| script == it));
+    if is_whole { inner.to_owned() } else { String::new() }
+}
+
 /// A patch in one line.
 pub(super) fn patch_title(changes: &[FileChanged]) -> String {
     let paths: Vec<&str> = changes.iter().map(|change| change.path.as_str()).collect();

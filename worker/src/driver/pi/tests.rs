@@ -199,6 +199,7 @@ fn questions_that_nobody_can_see_are_cancelled_and_those_of_the_gate_are_asked()
         tool: "bash".to_owned(),
         title: "bash: {\"command\":\"ls\"}".to_owned(),
         detail: "{\"command\":\"ls\"}".to_owned(),
+        subject: String::new(),
     };
     assert_eq!(asked, [AgentNews::PermissionAsked(question)]);
     let answer = pi.permit(QuestionId("q1".to_owned()), Permission::Once);

@@ -7,6 +7,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
+use teamster_protocol::model::agent::{Permission, PermissionBy};
+use teamster_protocol::model::approval::QuestionName;
 use teamster_protocol::model::id::{MemberName, TaskId};
 use teamster_protocol::model::task::ReleaseWhy;
 
@@ -14,7 +16,9 @@ use super::summary::last_line;
 use crate::front::cli::print::{PanelActivity, PanelBar, PanelRow, ProgressPanel, RedrawnLines, TextTone};
 use crate::front::cli::print::{clock, harmless, humane, paint, remark, say, shorten};
 use crate::front::cli::task_text::numbers;
+use crate::ops::approvals::ways_to_answer;
 use crate::ops::run::{RunEvent, RunNews, RunReport, StopCause, TaskTally, short_name};
+use crate::ops::text::show_controls;
 
 /// How much is shown of the last line of a task that failed.
 const LAST_LINE_COLUMNS_MAX: usize = 120;
@@ -30,7 +34,16 @@ struct ShownRun {
     output: ProgressOutput,
     titles: BTreeMap<TaskId, String>,
     members: BTreeMap<MemberName, PanelActivity>,
+    /// The questions for permission that wait, and what each is about.
+    asking: BTreeMap<QuestionName, AskedUse>,
     bar: PanelBar,
+}
+
+/// The use of a tool that an agent asks permission for.
+#[derive(Debug)]
+struct AskedUse {
+    title: String,
+    since_ms: u64,
 }
 
 #[derive(Debug)]
@@ -55,7 +68,8 @@ impl RunProgress {
 
     fn new(output: ProgressOutput) -> RunProgress {
         let (titles, members, bar) = (BTreeMap::new(), BTreeMap::new(), PanelBar::default());
-        RunProgress { shown: Mutex::new(ShownRun { output, titles, members, bar }) }
+        let asking = BTreeMap::new();
+        RunProgress { shown: Mutex::new(ShownRun { output, titles, members, asking, bar }) }
     }
 
     fn shown(&self) -> MutexGuard<'_, ShownRun> {
@@ -125,6 +139,13 @@ impl ShownRun {
                 let titles = tasks.iter().map(|task| (task.id, short_name(task.label.as_deref(), &task.title)));
                 self.titles.extend(titles);
             }
+            RunEvent::Asked { question, title, .. } => {
+                let asked = AskedUse { title: title.clone(), since_ms: report.at_ms };
+                self.asking.insert(question.clone(), asked);
+            }
+            RunEvent::Answered { question, .. } | RunEvent::QuestionLost { question } => {
+                self.asking.remove(question);
+            }
             RunEvent::Claimed { .. }
             | RunEvent::Completed { .. }
             | RunEvent::Failed { .. }
@@ -146,6 +167,11 @@ impl ShownRun {
         for (id, (owner, since_ms)) in &tally.running {
             let busy = PanelActivity::Busy { what: title_of(&self.titles, *id), since_ms: *since_ms };
             self.members.insert(owner.clone(), busy);
+        }
+        // The oldest last, so that it is the one that is shown.
+        for (question, AskedUse { title, since_ms }) in self.asking.iter().rev() {
+            let what = format!("asks ({question}): {}", harmless(title));
+            self.members.insert(question.member.clone(), PanelActivity::Busy { what, since_ms: *since_ms });
         }
         self.draw();
     }
@@ -225,6 +251,19 @@ fn line_of(report: &RunReport, titles: &BTreeMap<TaskId, String>) -> Option<Stri
         RunEvent::MemberGivenUp { member, reason } => {
             harmless(&format!("{member} is not started again: {reason}")).into_owned()
         }
+        RunEvent::Asked { question, title, .. } => {
+            let who = paint(TextTone::Name, question.member.as_str());
+            let asks = paint(TextTone::Warn, "asks for permission:");
+            format!("{at} {who} {asks} {}; {}", show_controls(title), ways_to_answer(question))
+        }
+        RunEvent::Answered { question, answer, by } => {
+            let who = paint(TextTone::Name, question.member.as_str());
+            format!("{at} {who} {}", harmless(&answered_text(question, answer, *by)))
+        }
+        RunEvent::QuestionLost { question } => {
+            let who = paint(TextTone::Name, question.member.as_str());
+            format!("{at} {who} died, and its question {question} with it")
+        }
         RunEvent::Interrupted => "finishing what runs; Ctrl-C again stops it".to_owned(),
         RunEvent::Stopping { why: StopCause::Interrupted } => "stopping what runs".to_owned(),
         RunEvent::Stopping { why: StopCause::TimedOut } => "the time is over: stopping what runs".to_owned(),
@@ -237,6 +276,15 @@ fn line_of(report: &RunReport, titles: &BTreeMap<TaskId, String>) -> Option<Stri
         }
         RunEvent::Listed { .. } => return None,
     })
+}
+
+/// What became of a question, as the end of a sentence that begins with its member.
+fn answered_text(question: &QuestionName, answer: &Permission, by: PermissionBy) -> String {
+    match (answer, by) {
+        (_, PermissionBy::TurnEnd) => format!("does not ask {question} any more: its turn ended"),
+        (Permission::Once | Permission::Always, _) => format!("was allowed {question}"),
+        (Permission::Never { reason }, _) => format!("was denied {question}: {reason}"),
+    }
 }
 
 /// `3, 4, 5`, or the first of many.

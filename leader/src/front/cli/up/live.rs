@@ -192,11 +192,12 @@ fn is_for_people(event: &TeamEvent) -> bool {
         EventFact::Board(_) | EventFact::Team(_) => true,
         EventFact::Mail(MailFact::Acknowledged { .. }) => false,
         EventFact::Mail(MailFact::Delivered(message)) => match message.body {
-            MessageBody::Text { .. } => true,
+            MessageBody::Text { .. } | MessageBody::PermissionAsked(_) => true,
             MessageBody::TaskAssigned { .. }
             | MessageBody::ShutdownRequest(_)
             | MessageBody::ShutdownReply(_)
             | MessageBody::AbortRequest { .. }
+            | MessageBody::PermissionReply { .. }
             | MessageBody::Unknown => false,
         },
     }

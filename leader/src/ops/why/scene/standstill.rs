@@ -18,8 +18,8 @@ impl WaitCause {
                     MemberHindrance::Hung { .. }
                     | MemberHindrance::FileLimit { .. }
                     | MemberHindrance::Ending { .. } => true,
-                    // A worker takes its lock anew, and an agent may speak again.
-                    MemberHindrance::LockLost | MemberHindrance::Stalled => false,
+                    // A worker takes its lock anew, an agent may speak again, and a question ends after a time.
+                    MemberHindrance::LockLost | MemberHindrance::Stalled | MemberHindrance::Asking { .. } => false,
                 }
             }
             WaitCause::Failed { .. }

@@ -22,6 +22,7 @@ struct Team {
     roster: Roster,
     running: BTreeSet<MemberName>,
     in_turn: BTreeMap<MemberName, u64>,
+    asking: BTreeMap<MemberName, u64>,
     quiet: BTreeSet<MemberName>,
     over_file_limit: BTreeMap<MemberName, u64>,
     lock_lost: BTreeSet<MemberName>,
@@ -52,8 +53,9 @@ impl Team {
             auto,
             workspace,
             stall: Default::default(),
+            rules: Vec::new(),
         };
-        self.roster.apply(TeamFact::Added { name: name(who), spec }, &at());
+        self.roster.apply(TeamFact::Added { name: name(who), spec: Box::new(spec) }, &at());
         let identity = ProcessIdentity { pid: 1, start_ticks: 1, boot_id: String::new() };
         let process = WorkerProcess { identity, started_by: StartedBy::Leader, isolation: None, outer_half: None };
         self.roster.apply(TeamFact::Joined { name: name(who), process }, &at());
@@ -117,6 +119,7 @@ impl Team {
             roster: &self.roster,
             running: &self.running,
             in_turn: &self.in_turn,
+            asking: &self.asking,
             quiet: &self.quiet,
             over_file_limit: &self.over_file_limit,
             lock_lost: &self.lock_lost,

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use teamster_protocol::model::approval::QuestionName;
 use teamster_protocol::model::id::{AgentName, MemberName, TaskId};
 use teamster_protocol::model::last_turn::{first_lines, send_again};
 use teamster_protocol::model::roster::WorkerEnd;
 use teamster_protocol::model::shell_word::shell_word;
 
 use super::{CauseText, LostPrompt, MemberAbsence, MemberHindrance, WaitCause};
+use crate::ops::approvals::ways_to_answer;
 use crate::ops::text::{ago, humane};
 
 /// Tasks or members that are named one by one.
@@ -229,6 +231,7 @@ fn hindrance(by: &MemberHindrance, now_ms: u64) -> String {
         MemberHindrance::FileLimit { bytes } => format!(
             "can write nothing down: its worker may write files of {bytes} bytes only, and the team's logs are as long"
         ),
+        MemberHindrance::Asking { .. } => "waits for you: its agent asks for permission".to_owned(),
         MemberHindrance::Stalled => "waits for its agent, which has said nothing for longer than it may".to_owned(),
         MemberHindrance::Ending { since_ms } => {
             let since = humane(Duration::from_millis(now_ms.saturating_sub(*since_ms)));
@@ -245,6 +248,10 @@ fn way_on(member: &MemberName, by: &MemberHindrance) -> Option<String> {
     match by {
         MemberHindrance::Hung { .. } => Some(format!("teamster kill {member}, then teamster spawn {member}")),
         MemberHindrance::FileLimit { .. } => Some(raise_file_limit(member)),
+        MemberHindrance::Asking { question } => {
+            let id = QuestionName { member: member.clone(), number: *question };
+            Some(format!("teamster approvals; then {}", ways_to_answer(&id)))
+        }
         MemberHindrance::Stalled => Some(format!("teamster steer {member} TEXT, or teamster stop {member}")),
         MemberHindrance::Ending { .. } => None,
         MemberHindrance::LockLost => {
