@@ -9,12 +9,14 @@
 //! | `banner` | it begins with words that are no message |
 //! | `garbage` | such words are all that it ever says |
 //! | `steered` | nothing: it also takes texts in a turn |
+//! | `moded` | nothing: it has a mode in which it asks, and is in another |
 //! | `forgetful` | it offers to go on with a session, and can not |
 //!
 //! | instruction | what it does |
 //! |---|---|
 //! | `say WORDS` | says the words |
 //! | `count` | says the number of this prompt in the session, which it keeps in a file |
+//! | `mode` | says the mode that it is in |
 //! | `ask TITLE` | asks for permission, waits for the answer as long as it takes, says it |
 //! | `storm COUNT` | asks that often before it reads an answer, and says how many were answered |
 //! | `wait` | waits until the turn is cancelled, or for a text |
@@ -42,6 +44,7 @@ struct AcpAgent {
     words: Vec<String>,
     session: String,
     prompts: u64,
+    mode: String,
     /// The number of requests that it made.
     requests: u64,
     /// Messages that came while it waited for another.
@@ -61,7 +64,8 @@ enum TurnStop {
 /// If the worker does not keep to the protocol: a test sees that the agent died.
 pub fn main() {
     let words = env::args().skip(1).collect();
-    let mut agent = AcpAgent { words, session: String::new(), prompts: 0, requests: 0, kept: VecDeque::new() };
+    let (session, mode) = (String::new(), "auto".to_owned());
+    let mut agent = AcpAgent { words, session, prompts: 0, mode, requests: 0, kept: VecDeque::new() };
     if agent.is("banner") {
         line("Welcome to the agent!\nIt has a new version.");
     }
@@ -75,7 +79,16 @@ pub fn main() {
             Some("session/new") => {
                 let session = format!("s{}", std::process::id());
                 agent.open(&session);
-                answer(&id, &json!({"sessionId": session}));
+                let mut opened = json!({"sessionId": session});
+                if agent.is("moded") {
+                    let modes = [json!({"id": "default", "name": "Ask"}), json!({"id": "auto", "name": "Auto"})];
+                    opened["modes"] = json!({"currentModeId": agent.mode, "availableModes": modes});
+                }
+                answer(&id, &opened);
+            }
+            Some("session/set_mode") => {
+                agent.mode = params["modeId"].as_str().expect("it is named").to_owned();
+                answer(&id, &json!({}));
             }
             Some("session/resume" | "session/load") if agent.is("forgetful") => {
                 refuse(&id, &json!({"code": -32603, "message": "Internal error", "data": {"details": "no such file"}}));
@@ -146,6 +159,7 @@ impl AcpAgent {
     fn step(&mut self, word: &str, rest: &str, prompt: &Value) -> Option<TurnStop> {
         match word {
             "say" => self.say(&format!("{rest}\n")),
+            "mode" => self.say(&format!("{}\n", self.mode)),
             "count" => self.say(&format!("prompt {}\n", self.prompts)),
             "ask" => {
                 let asked = self.ask(rest);

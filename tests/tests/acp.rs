@@ -95,6 +95,16 @@ async fn a_leader_is_told_why_an_agent_can_not_start() {
 }
 
 #[tokio::test]
+async fn an_agent_of_a_worker_that_is_started_by_hand_is_told_to_ask_or_not_to() {
+    for (approval, mode) in [("ask", "default"), ("deny", "default"), ("auto", "auto")] {
+        let mut bench = Bench::new();
+        let _alice = by_hand(&mut bench, "moded", &["--approval", approval]).await;
+        let task = add(&mut bench, "mode");
+        assert_eq!(bench.task(task, "completed").await.result(), Some(mode), "{approval}");
+    }
+}
+
+#[tokio::test]
 async fn an_agent_that_says_more_than_it_should_does_its_tasks_all_the_same() {
     let mut bench = Bench::new();
     let _alice = by_hand(&mut bench, "banner", &["--approval", "auto"]).await;

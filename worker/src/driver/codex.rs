@@ -36,7 +36,8 @@ use self::ask::OpenQuestion;
 use self::start::ThreadWish;
 use self::turn::{AfterError, CodexTurn};
 use self::wire::{
-    DeltaTold, ErrorTold, ItemTold, LimitsTold, McpServerTold, PlanTold, ThreadItem, TokenCounts, TurnTold, UsageTold,
+    ConfigWarned, DeltaTold, ErrorTold, ItemTold, LimitsTold, McpServerTold, PlanTold, ThreadItem, TokenCounts,
+    TurnTold, UsageTold,
 };
 use super::lines::rpc::{RpcMessage, RpcRefusal, RpcTalk, RpcVersion};
 use super::lines::{AgentDialect, DialectStep, NonsenseSaid, receipt, tell};
@@ -205,6 +206,7 @@ impl CodexDialect {
         match method {
             "thread/tokenUsage/updated" => Ok(self.counted(&read(method, params)?)),
             "mcpServer/startupStatus/updated" => Ok(server_started(&read(method, params)?)),
+            "configWarning" => Ok(warned_of_config(&read(method, params)?)),
             _ => self.told_in_turn(method, params),
         }
     }
@@ -370,6 +372,15 @@ fn server_started(told: &McpServerTold) -> Vec<DialectStep> {
     }
     let text = format!("codex goes on without the tools of its MCP server {}: {}", told.name, one_line(&told.error));
     vec![tell(AgentNews::Trouble(text))]
+}
+
+/// codex goes on without a setting that it does not understand. That it brings the program of its sandbox itself is no
+/// trouble: the sandbox is tried.
+fn warned_of_config(told: &ConfigWarned) -> Vec<DialectStep> {
+    if told.summary.contains("bubblewrap") {
+        return Vec::new();
+    }
+    vec![tell(AgentNews::Trouble(format!("codex: {} {}", told.summary, told.details).trim_end().to_owned()))]
 }
 
 #[cfg(test)]

@@ -224,8 +224,8 @@ impl CodexDialect {
             }
         };
         Err(NonsenseSaid::new(format!(
-            "codex can not make its own sandbox here, so none of its commands would run ({why}): start the member with \
-             TEAMSTER_ISOLATION=subreaper, or without that sandbox by --agent-arg -c --agent-arg \
+            "codex can not make its own sandbox here, so none of its commands would run ({why}): start the leader with \
+             TEAMSTER_ISOLATION=subreaper, or the member without that sandbox by --agent-arg -c --agent-arg \
              sandbox_mode=danger-full-access"
         )))
     }

@@ -590,6 +590,20 @@ fn a_server_of_tools_that_does_not_start_is_told() {
 }
 
 #[test]
+fn a_setting_that_codex_does_not_understand_is_told() {
+    let mut codex = new(ApprovalPolicy::Ask, None);
+    codex.begin();
+    let mut warned = |summary: &str, details: Value| {
+        let params = json!({"summary": summary, "details": details, "path": "/h/config.toml"});
+        news(codex.take_line(&json!({"method": "configWarning", "params": params}).to_string()).unwrap())
+    };
+    let told = warned("Invalid configuration; using defaults.", json!("config.toml:4:16: unknown variant `nonsense`"));
+    let text = "codex: Invalid configuration; using defaults. config.toml:4:16: unknown variant `nonsense`".to_owned();
+    assert_eq!(told, [AgentNews::Trouble(text)]);
+    assert_eq!(warned("Codex could not find bubblewrap on PATH.", Value::Null), []);
+}
+
+#[test]
 fn what_is_no_message_of_codex_ends_it() {
     assert!(ready().take_line("npm warn: no").is_err());
     assert!(at_work().take_line(&notice("turn/completed", json!({"turn": 7}))).is_err());

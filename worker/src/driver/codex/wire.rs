@@ -326,6 +326,15 @@ pub(super) struct McpServerTold {
     pub(super) error: String,
 }
 
+/// `configWarning`.
+#[derive(Debug, Deserialize)]
+pub(super) struct ConfigWarned {
+    #[serde(default)]
+    pub(super) summary: String,
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub(super) details: String,
+}
+
 pub(super) fn null_as_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
     value: D,
 ) -> Result<T, D::Error> {
