@@ -1,4 +1,4 @@
-//! What some tests need and not every system grants: namespaces, other users. The system is asked by programs of its own, never by
+//! What some tests need and not every system grants: namespaces, other users, Python. The system is asked by programs of its own, never by
 //! what is tested: a worker that makes no namespace where it could must not pass for a system that grants none.
 //!
 //! A test that cannot be run here passes, as libtest knows no other end; so it says that on standard error past the
@@ -17,6 +17,8 @@ pub enum Need {
     Mounts,
     /// To run a program as somebody else.
     AnotherUser,
+    /// Python 3, in which the servers of `tests/rig` are written.
+    Python,
 }
 
 /// Whether the system grants it. If not, it is said which test was not run and why; the test is to return.
@@ -40,6 +42,7 @@ fn ask(need: Need) -> Result<(), String> {
         Need::Mounts => unshared(in_users, &["mount", "-t", "tmpfs", "probe", "/tmp"]),
         Need::AnotherUser if is_root => Ok(()),
         Need::AnotherUser => Err("only root can be somebody else".to_owned()),
+        Need::Python => python(),
     }
 }
 
@@ -51,4 +54,13 @@ fn unshared(users: &[&str], then: &[&str]) -> Result<(), String> {
         return Ok(());
     }
     Err(String::from_utf8_lossy(&output.stderr).trim().replace('\n', "; "))
+}
+
+fn python() -> Result<(), String> {
+    let enough = "import sys; sys.exit(sys.version_info < (3, 9))";
+    match Command::new("python3").args(["-c", enough]).status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(_) => Err("python3 is older than 3.9".to_owned()),
+        Err(error) => Err(format!("python3: {error}")),
+    }
 }
