@@ -11,6 +11,7 @@ pub mod greedy;
 pub mod hermetic;
 pub mod linear;
 pub mod load;
+pub mod matrix;
 pub mod model_server;
 pub mod outside;
 pub mod scripted;
