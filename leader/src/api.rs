@@ -2,6 +2,7 @@
 
 use crate::daemon::{self, LeaderEnd, ServeError, ServeOptions};
 
+pub mod by_mail;
 pub mod control;
 pub mod server;
 

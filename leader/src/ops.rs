@@ -24,6 +24,7 @@ pub mod feed;
 pub mod file_limit;
 pub mod follow;
 pub mod forget;
+pub mod guarding;
 pub mod hanging;
 pub mod id;
 pub mod inbox;

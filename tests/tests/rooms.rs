@@ -42,7 +42,7 @@ const ROOMS: &[(&str, &[RoomImports])] = &[
             ("daemon", &["core", "git", "warden"]),
             ("api", &["core", "daemon", "verb", "warden"]),
             ("ops", &["core", "daemon", "api", "git", "verb", "warden"]),
-            ("front", &["ops", "daemon", "verb", "warden"]),
+            ("front", &["ops", "verb"]),
         ],
     ),
 ];

@@ -20,6 +20,7 @@ use teamster_protocol::wire::api::{
 };
 use teamster_protocol::wire::peer::Peer;
 
+use super::by_mail::stop_by_mail;
 use crate::core::{LeaderAnswer, LeaderAsk};
 use crate::daemon::{AskError, LeaderShared};
 use crate::verb::{ASK_THE_LEAD, Verb, VerbAccess};
@@ -202,9 +203,7 @@ impl LeaderApiServer for FrontServer {
         let peer = match self.reach(&name)? {
             MemberReach::Linked(peer) => peer,
             MemberReach::ByMail => {
-                let task = self.shared.team().board().owned_by(&name).next();
-                self.post(&name, Urgency::Now, MessageBody::AbortRequest { reason })?;
-                return Ok(StoppedTurn { via: PassedVia::Mail, task, stop: None });
+                return stop_by_mail(&mut self.shared.team(), &name, reason).map_err(|error| team_error(&error));
             }
         };
         let aborting = peer.abort(reason).await.map_err(|error| passed(&name, error, None))?;

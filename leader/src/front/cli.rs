@@ -6,8 +6,8 @@ use std::ffi::OsString;
 use serde::Serialize;
 
 use crate::front::cli::print::{DayClock, OutputAudience, PagerUse};
+use crate::ops::guarding::mind_warden;
 use crate::ops::session::{Session, SettingsFiles};
-use crate::warden;
 
 mod agent;
 mod agents;
@@ -139,7 +139,7 @@ fn run(line: CommandLine) -> Result<ExitStatus, CliError> {
         .build()
         .map_err(|source| crate::ops::error::OpsError::Process { doing: "start the runtime", source })?;
     let exit = runtime.block_on(async {
-        warden::mind();
+        mind_warden();
         line.command.obey(&context).await
     });
     context.session.remember_team();

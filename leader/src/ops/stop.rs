@@ -1,15 +1,15 @@
 //! `stop`: aborts a member's turn.
 
 use serde::Serialize;
-use teamster_protocol::model::id::{Address, MemberName};
-use teamster_protocol::model::mail::{MessageBody, Urgency};
+use teamster_protocol::model::id::MemberName;
 use teamster_protocol::store::presence::WorkerLife;
 use teamster_protocol::team::worker_life;
-use teamster_protocol::wire::api::{LeaderApiClient, PassedVia, StoppedTurn};
+use teamster_protocol::wire::api::{LeaderApiClient, StoppedTurn};
 
 use super::connect;
 use super::error::OpsError;
 use super::session::Session;
+use crate::api::by_mail::stop_by_mail;
 use crate::verb::Verb;
 
 /// How the worker was told, its task, and how the turn ended if that is known.
@@ -29,20 +29,18 @@ pub async fn stop(session: &Session, name: MemberName, reason: String) -> Result
     session.must_be_member(&session.view()?, &name)?;
     let stopped = match connect::connect(session).await {
         Ok((leader, _)) => leader.stop(name.clone(), reason).await?,
-        Err(OpsError::NoLeader { .. }) => stop_by_mail(session, &name, reason)?,
+        Err(OpsError::NoLeader { .. }) => stop_without_leader(session, &name, reason)?,
         Err(error) => return Err(error),
     };
     Ok(StoppedMember { name, stopped })
 }
 
-/// Puts an abort request into the mailbox of a worker that runs without a leader.
-fn stop_by_mail(session: &Session, name: &MemberName, reason: String) -> Result<StoppedTurn, OpsError> {
+/// Asks a worker that runs without a leader.
+fn stop_without_leader(session: &Session, name: &MemberName, reason: String) -> Result<StoppedTurn, OpsError> {
     let mut team = session.team()?;
     let presence = &team.roster().member(name)?.presence;
     if worker_life(&session.dir, name, presence)? == WorkerLife::Dead {
         return Err(OpsError::NotRunning(name.clone()));
     }
-    let task = team.board().owned_by(name).next();
-    team.post(&Address::Member(name.clone()), Urgency::Now, MessageBody::AbortRequest { reason })?;
-    Ok(StoppedTurn { via: PassedVia::Mail, task, stop: None })
+    Ok(stop_by_mail(&mut team, name, reason)?)
 }

@@ -13,8 +13,10 @@ use super::session::Session;
 use super::team_name::founding_dir;
 use crate::api;
 use crate::core::DeadBefore;
-use crate::daemon::{LeaderEnd, ServeOptions, SignalHandling};
+pub use crate::daemon::LeaderEnd;
+use crate::daemon::{ServeOptions, SignalHandling};
 use crate::verb::Verb;
+use crate::warden;
 
 /// The leader that is ready.
 #[derive(Debug, Serialize)]
@@ -32,6 +34,13 @@ pub enum LeaderStart {
     InBackground,
     /// Its warden started it after the one that died or handed over.
     After(ProcessIdentity),
+}
+
+impl LeaderStart {
+    /// The same start, unless a warden started this process after one that ended.
+    pub fn or_after_death(self) -> LeaderStart {
+        warden::after().map_or(self, LeaderStart::After)
+    }
 }
 
 /// Leads in this process until it is told to end, by a call or by a signal. Calls `ready` once, when the socket takes calls.

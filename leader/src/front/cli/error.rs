@@ -8,8 +8,8 @@ use serde::Serialize;
 use crate::front::cli::print::PrintedFailure;
 use crate::front::cli::words::StdinError;
 use crate::ops::error::{OpsError, OpsErrorKind};
+use crate::ops::guarding::HANDED_OVER;
 use crate::verb::{Verb, VerbEffect};
-use crate::warden::policy::HANDED_OVER;
 
 /// The exit code of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,25 +2,20 @@
 
 use super::print::{self, PrintedFailure};
 use super::{CommandLine, OutputShape, TypedCommand, json_failure};
-use crate::verb::{Verb, VerbProcess};
-use crate::warden::policy::WardenCharge;
-use crate::warden::{self, WardenGuard};
+use crate::ops::guarding::{LeadingPlace, WardenGuard, guard_of};
+use crate::verb::Verb;
 
 /// The guard of a command that leads in its own process; none if it has a warden already.
 pub fn guard(line: &CommandLine) -> Option<WardenGuard> {
     let verb = line.command.verb();
-    let (charge, in_background) = match &line.command {
+    let place = match &line.command {
         TypedCommand::Up(up) if up.detach => return None,
         TypedCommand::Run(run) if run.dry_run => return None,
-        TypedCommand::Up(up) => (WardenCharge::Leader, up.in_background),
-        _ => (WardenCharge::Job, false),
+        TypedCommand::Up(up) if up.in_background => LeadingPlace::Background,
+        _ => LeadingPlace::Foreground,
     };
-    if verb.row().process != VerbProcess::Leader || warden::is_above() {
-        return None;
-    }
     let shape = line.shape();
-    let tell_of_death = Box::new(move |how: &str, code: i32| tell_of_death(verb, shape, how, code));
-    Some(WardenGuard { charge, in_background, tell_of_death })
+    guard_of(verb, place, move |how, code| tell_of_death(verb, shape, how, code))
 }
 
 /// Says of a command what it can not say itself any more: that it was killed, and the way out.

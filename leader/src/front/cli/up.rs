@@ -8,10 +8,8 @@ use teamster_protocol::wire::api::LeaderInfo;
 
 use super::interrupt::unless_interrupted;
 use super::{CliContext, CliError, ExitStatus, OutputShape, print};
-use crate::daemon::LeaderEnd;
 use crate::ops::error::OpsError;
-use crate::ops::up::{LeaderStart, ReadyLeader, lead, start_leader};
-use crate::warden;
+use crate::ops::up::{LeaderEnd, LeaderStart, ReadyLeader, lead, start_leader};
 
 mod live;
 
@@ -35,11 +33,8 @@ pub(super) async fn up(context: &CliContext, args: UpArgs) -> Result<ExitStatus,
         return Ok(ExitStatus::Done);
     }
     let in_background = args.in_background;
-    let start = match warden::after() {
-        Some(died) => LeaderStart::After(died),
-        None if in_background => LeaderStart::InBackground,
-        None => LeaderStart::Asked,
-    };
+    let asked = if in_background { LeaderStart::InBackground } else { LeaderStart::Asked };
+    let start = asked.or_after_death();
     let live: Arc<Mutex<Option<LiveTeam>>> = Arc::default();
     let (told, begun) = (context.clone(), Arc::clone(&live));
     let announced = move |ready: ReadyLeader| {
