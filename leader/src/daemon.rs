@@ -35,6 +35,7 @@ mod mail;
 mod options;
 mod orphans;
 mod outcome;
+mod outer_half;
 mod prepare;
 mod pulse;
 mod roster;
@@ -49,10 +50,10 @@ pub use outcome::{LeaderEnd, ServeError};
 pub use shared::{AskError, LeaderShared};
 
 use answers::OpenAnswers;
+use outer_half::see_off_outer_half;
 use shared::LeaderInput;
 use succession::begin_to_lead;
 use views::TaskViews;
-use workers::see_off_outer_half;
 
 /// Inputs that wait for the loop.
 const INPUTS_MAX: usize = 1024;

@@ -141,6 +141,19 @@ fn signals_come_from_one_stream() {
     }
 }
 
+/// Whoever ends a process asks first, and waits for a limited time. The others here pass a signal on, or let the kernel send it.
+#[test]
+fn processes_are_ended_by_one_ladder() {
+    let mut files = product_files();
+    let own = ["protocol/src/host/process.rs", "worker/src/cell.rs", "worker/src/cell/outer.rs"];
+    files.retain(|file| !own.contains(&&*shown(file)));
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        let product = &text[..text.len() - unit_tests(&text).len()];
+        assert!(!product.contains("Signal::SIGKILL"), "{}: SIGKILL is sent by the kill ladder alone", shown(&file));
+    }
+}
+
 /// A front shows what an operation returns; one that prints would be heard beside every front.
 #[test]
 fn only_fronts_print() {

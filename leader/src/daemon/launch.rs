@@ -5,29 +5,30 @@ use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 use std::pin::pin;
-use std::process::{ExitStatus, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 
 use jsonrpsee::Methods;
 use jsonrpsee::core::client::{Error as RpcError, Subscription};
-use nix::sys::signal::Signal;
 use teamster_protocol::host::crash::point;
 use teamster_protocol::host::descriptors;
 use teamster_protocol::host::process::exit::exit_words;
-use teamster_protocol::host::process::{self, ProcessIdentity, life};
+use teamster_protocol::host::process::{self, life};
 use teamster_protocol::host::shortage::{self, is_shortage};
 use teamster_protocol::host::stderr_log;
 use teamster_protocol::model::id::{Address, MemberName};
-use teamster_protocol::model::limits::{DEATH_LOOK, KILL_GRACE, PROTOCOL_VERSION, TERM_GRACE};
+use teamster_protocol::model::kill_ladder::KillLadder;
+use teamster_protocol::model::limits::{PROTOCOL_VERSION, TERM_GRACE};
 use teamster_protocol::model::notice::{Notice, NoticeKind};
 use teamster_protocol::model::roster::MemberSpec;
 use teamster_protocol::store::transcript;
 use teamster_protocol::wire::api::{ProtocolHello, WorkerApiClient};
 use teamster_protocol::wire::peer::Peer;
 use tokio::process::{Child, Command};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::timeout;
 
 use super::links::{LinkedTo, WorkerLink};
+use super::outer_half::{end_child, wait_for_empty_cell, wait_for_outer_half};
 use super::shared::{LeaderInput, LeaderShared};
 use crate::core::{LeaderEvent, StartFault, TurnOpen};
 use crate::warden;
@@ -130,7 +131,7 @@ pub(super) async fn run(shared: Arc<LeaderShared>, name: MemberName, spec: Membe
     let pid = match welcome {
         Ok(pid) => pid,
         Err(why) => {
-            let status = kill(&mut child).await;
+            let status = end_child(&mut child, KillLadder::kill).await;
             shared.links.forget_child(&name);
             tracing::info!(%name, ?status, "worker refused");
             return shared
@@ -157,42 +158,6 @@ pub(super) async fn run(shared: Arc<LeaderShared>, name: MemberName, spec: Membe
         Err(error) => format!("it can not be waited for: {error}"),
     };
     shared.report(LeaderInput::Exited { name, status }).await;
-}
-
-/// Waits for the process that was started for a worker whose link has ended. In a cell that is the outer half, which ends
-/// as the worker did, unless it is stopped: then it is continued, and killed if that does not help. This is no kill ladder: the
-/// worker has ended, and its outer half has nothing to put in order that SIGTERM would let it.
-async fn wait_for_outer_half(child: &mut Child, worker: Option<&ProcessIdentity>) -> io::Result<ExitStatus> {
-    let Some(outer) = child.id().and_then(|pid| process::identity(pid).ok()) else { return child.wait().await };
-    for signal in [Signal::SIGCONT, Signal::SIGKILL] {
-        loop {
-            if let Ok(status) = timeout(TERM_GRACE, child.wait()).await {
-                return status;
-            }
-            // A worker that lives may take its time; the ladder is the core's.
-            if !worker.is_some_and(ProcessIdentity::runs) {
-                break;
-            }
-        }
-        outer.signal(signal)?;
-    }
-    wait_for_killed(child).await
-}
-
-/// Waits for a child that got SIGKILL, but not for ever: one that a broken file system keeps does not end.
-async fn wait_for_killed(child: &mut Child) -> io::Result<ExitStatus> {
-    let limit = KILL_GRACE.as_secs();
-    let does_not_end = |_| io::Error::other(format!("it does not end within {limit} s, not even on SIGKILL"));
-    timeout(KILL_GRACE, child.wait()).await.map_err(does_not_end)?
-}
-
-/// Waits until nothing of a worker is left. In a cell the kernel ends all that it had started before the worker itself is
-/// gone, and an agent with much memory takes a while.
-async fn wait_for_empty_cell(worker: &ProcessIdentity) {
-    let until = Instant::now() + KILL_GRACE;
-    while worker.runs() && Instant::now() < until {
-        sleep(DEATH_LOOK).await;
-    }
 }
 
 /// Starts the process. Returns it with the length of its log before its first word.
@@ -320,11 +285,6 @@ pub(super) async fn last_seq(shared: &LeaderShared, name: &MemberName) -> u64 {
             0
         }
     }
-}
-
-async fn kill(child: &mut Child) -> io::Result<ExitStatus> {
-    child.start_kill()?;
-    wait_for_killed(child).await
 }
 
 /// `why`, and what the worker last said on its standard error, which is most often the true reason. Not what was in its log

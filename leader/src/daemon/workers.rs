@@ -8,10 +8,8 @@ use teamster_protocol::host::crash::point;
 use teamster_protocol::host::process::{self, ProcessIdentity};
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::kill_ladder::KillSignal;
-use teamster_protocol::model::limits::{DEATH_LOOK, KILL_GRACE, TERM_GRACE};
 use teamster_protocol::store::presence::{self, WorkerLife};
 use teamster_protocol::wire::api::SpawnRequest;
-use tokio::time::{Instant, sleep};
 
 use super::shared::LeaderInput;
 use super::{DISPLACED, LeaderDaemon, launch, prepare};
@@ -113,26 +111,4 @@ struct WorkerHalves {
     worker: ProcessIdentity,
     /// The outer half of its cell, if it is in one.
     outer: Option<ProcessIdentity>,
-}
-
-/// Sees to the outer half of a worker that is dead: it ends by itself as its worker did, unless it is stopped. A worker that
-/// this leader did not launch is no child of it, so nothing tells of that end. As for a child this is no kill ladder: nothing
-/// is left there to be asked.
-pub(super) async fn see_off_outer_half(outer: ProcessIdentity) {
-    if !outer.runs() {
-        return;
-    }
-    for (signal, limit) in [(signal::Signal::SIGCONT, TERM_GRACE), (signal::Signal::SIGKILL, KILL_GRACE)] {
-        if let Err(error) = outer.signal(signal) {
-            tracing::warn!(pid = outer.pid, "cannot send {signal} to the outer half of a dead worker: {error}");
-        }
-        let until = Instant::now() + limit;
-        while Instant::now() < until {
-            if !outer.runs() {
-                return;
-            }
-            sleep(DEATH_LOOK).await;
-        }
-    }
-    tracing::error!(pid = outer.pid, "the outer half of a dead worker does not end, not even on SIGKILL");
 }

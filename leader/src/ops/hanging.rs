@@ -7,14 +7,16 @@ use std::time::Duration;
 use jsonrpsee::core::ClientError;
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
+use teamster_protocol::host::process::ladder::{LadderError, climb_ladder};
 use teamster_protocol::host::process::{self, ProcessIdentity};
 use teamster_protocol::host::team_dir::TeamDir;
+use teamster_protocol::model::kill_ladder::KillLadder;
 use teamster_protocol::model::limits::pace::HANGING_LOOK_WITHIN;
-use teamster_protocol::model::limits::{DEATH_LOOK, KILL_GRACE, PROTOCOL_VERSION};
+use teamster_protocol::model::limits::{DEATH_LOOK, PROTOCOL_VERSION};
 use teamster_protocol::store::presence::{self, LockError, LockHolder};
 use teamster_protocol::wire::api::{LeaderApiClient, LeaderInfo, ProtocolHello, TeamEnding};
 use teamster_protocol::wire::peer::socket;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 use super::error::hanging::HangingError;
 use crate::warden;
@@ -91,8 +93,8 @@ pub fn warden_of(leader: &ProcessIdentity) -> Option<ProcessIdentity> {
     if is_warden { process::identity(parent).ok() } else { None }
 }
 
-/// Kills a leader that hangs, and waits until its lock is free. There is one rung alone: the leader was asked by call and did not
-/// answer, and SIGTERM would be another question to it. Its warden, which may have been stopped with it, goes on: it
+/// Kills a leader that hangs, and waits until its lock is free. It begins on the last rung: the leader was asked by call and did
+/// not answer, and SIGTERM would be another question to it. Its warden, which may have been stopped with it, goes on: it
 /// starts the next leader, or ends when the team was ended.
 pub async fn kill_leader(dir: &TeamDir, leader: &ProcessIdentity) -> Result<(), HangingError> {
     let pid = leader.pid;
@@ -101,13 +103,14 @@ pub async fn kill_leader(dir: &TeamDir, leader: &ProcessIdentity) -> Result<(), 
     {
         tracing::warn!("cannot wake the leader's warden (process {}): {error}", warden.pid);
     }
-    leader.signal(Signal::SIGKILL).map_err(|source| HangingError::Signal { pid, source })?;
-    let until = Instant::now() + KILL_GRACE;
-    while presence::read_holder(&dir.leader_lock())?.is_some_and(|now| now.process == *leader) {
-        if Instant::now() >= until {
-            return Err(HangingError::Stuck { pid });
+    let let_go = async {
+        while presence::read_holder(&dir.leader_lock())?.is_some_and(|now| now.process == *leader) {
+            sleep(DEATH_LOOK).await;
         }
-        sleep(DEATH_LOOK).await;
-    }
-    Ok(())
+        Ok(())
+    };
+    climb_ladder(KillLadder::kill, |wanted| leader.send(wanted), let_go).await.map_err(|error| match error {
+        LadderError::Unsent(source) => HangingError::Signal { pid, source },
+        LadderError::Stuck => HangingError::Stuck { pid },
+    })?
 }

@@ -4,6 +4,7 @@
 pub mod ancestry;
 pub mod children;
 pub mod exit;
+pub mod ladder;
 pub mod life;
 pub mod marked;
 pub mod strangers;
@@ -67,6 +68,11 @@ impl ProcessIdentity {
             Ok(()) | Err(Errno::SRCH) => Ok(()),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Sends this very process a signal of the kill ladder; see [`ProcessIdentity::signal`].
+    pub fn send(&self, wanted: KillSignal) -> io::Result<()> {
+        wanted.as_signals().iter().try_for_each(|signal| self.signal(*signal))
     }
 
     /// Whether this very process is seen to run; see [`ProcessIdentity::fate`].

@@ -1,9 +1,9 @@
 //! The kill ladder: SIGTERM, after a grace SIGKILL, after another grace a word about what does not end. The ladder only
 //! goes up.
 //!
-//! Every program that ends processes which can still be asked climbs this one: the leader ends its workers by it, a worker
-//! its agent, the warden and the leader the orphans that fall to them. Where nothing is left to be asked, a leader that hangs
-//! or the outer half of a dead worker, SIGKILL comes alone, with the same grace after it. Times are milliseconds of whatever clock the caller reads.
+//! Every program that ends processes climbs this one: the leader ends its workers by it, a worker its agent, the warden and
+//! the leader the orphans that fall to them. One that has nothing to be asked for, such as a leader that hangs, begins on the
+//! last rung. Times are milliseconds of whatever clock the caller reads.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
