@@ -52,7 +52,9 @@ mod tests {
 
     use super::*;
 
-    const SHORT: Duration = Duration::from_millis(20);
+    fn short() -> Duration {
+        Duration::from_millis(20)
+    }
 
     fn denied() -> io::Error {
         io::ErrorKind::PermissionDenied.into()
@@ -70,11 +72,11 @@ mod tests {
             }
             Ok(())
         };
-        let climbed = climb_ladder(|now_ms| KillLadder::terminate_within(now_ms, SHORT), send, end).await;
+        let climbed = climb_ladder(|now_ms| KillLadder::terminate_within(now_ms, short()), send, end).await;
         assert_eq!(climbed.ok(), Some(Ok("killed")));
         assert_eq!(sent, [KillSignal::Terminate, KillSignal::Kill]);
 
-        let last_rung = |now_ms| KillLadder::Killed { until_ms: now_ms + SHORT.as_millis() as u64 };
+        let last_rung = |now_ms| KillLadder::Killed { until_ms: now_ms + short().as_millis() as u64 };
         let climbed = climb_ladder(last_rung, |_| Ok(()), pending::<()>()).await;
         assert!(matches!(climbed, Err(LadderError::Stuck)));
     }
@@ -98,7 +100,8 @@ mod tests {
             sent.push(signal);
             Err(denied())
         };
-        let climbed = climb_ladder(|now_ms| KillLadder::terminate_within(now_ms, SHORT), refuse, pending::<()>()).await;
+        let climbed =
+            climb_ladder(|now_ms| KillLadder::terminate_within(now_ms, short()), refuse, pending::<()>()).await;
         assert!(matches!(climbed, Err(LadderError::Unsent(_))));
         assert_eq!(sent, [KillSignal::Terminate, KillSignal::Kill]);
     }
