@@ -83,15 +83,15 @@ impl MemberLeaving {
     }
 
     /// The same while somebody else holds the member's lock: only if the last that the roster says of the member is a
-    /// worker that does not `exist` any more.
+    /// worker that `has_ended`.
     pub fn fact_of_the_dead(
         &self,
         name: &MemberName,
         roster: &Roster,
-        exists: impl FnOnce(&ProcessIdentity) -> bool,
+        has_ended: impl FnOnce(&ProcessIdentity) -> bool,
     ) -> Option<TeamFact> {
         match &roster.member(name).ok()?.presence {
-            MemberPresence::Joined { process, .. } if !exists(&process.identity) => Some(self.fact(name.clone())),
+            MemberPresence::Joined { process, .. } if has_ended(&process.identity) => Some(self.fact(name.clone())),
             MemberPresence::Joined { .. } | MemberPresence::Expected { .. } | MemberPresence::Left { .. } => None,
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use teamster_protocol::host::crash::point;
-use teamster_protocol::host::process::ProcessIdentity;
+use teamster_protocol::host::process::{ProcessFate, ProcessIdentity};
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::limits::{LOG_LOCK_BY_FORCE, LOG_LOCK_WITHIN};
 use teamster_protocol::model::roster::TeamFact;
@@ -60,7 +60,7 @@ impl LeaderDaemon<'_> {
                 team.enroll_if(|roster| leaving.fact_if_news(name, roster))?;
             }
             (BurialStep::WriteLeaving, _) => {
-                team.enroll_if(|roster| leaving.fact_of_the_dead(name, roster, ProcessIdentity::exists))?;
+                team.enroll_if(|roster| leaving.fact_of_the_dead(name, roster, has_ended))?;
             }
             (BurialStep::Bury | BurialStep::Wait | BurialStep::Leave, _) => {}
         }
@@ -97,5 +97,35 @@ impl LeaderDaemon<'_> {
         }
         drop(team);
         point("dismissed, not told");
+    }
+}
+
+/// Whether a worker has ended. The inner half of a cell that was killed with its outer half stays a zombie until the warden
+/// waits for it, and the next life of the member may have begun by then.
+fn has_ended(worker: &ProcessIdentity) -> bool {
+    worker.fate() == ProcessFate::Ended
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use nix::sys::wait::{Id, WaitPidFlag, waitid};
+    use nix::unistd::Pid;
+    use teamster_protocol::host::process;
+
+    use super::*;
+
+    #[test]
+    fn a_dead_worker_has_ended_before_anybody_waits_for_it() {
+        let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().expect("cat starts");
+        let worker = process::identity(child.id()).expect("it runs");
+        assert!(!has_ended(&worker));
+        child.kill().expect("it runs");
+        let pid = Pid::from_raw(child.id() as i32);
+        waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT).expect("it ends");
+        assert!(worker.exists() && has_ended(&worker));
+        child.wait().expect("it ended");
+        assert!(has_ended(&worker));
     }
 }

@@ -358,8 +358,8 @@ fn bury(world: &mut World, member: &Member, leaving: &MemberLeaving) -> bool {
         BurialStep::Leave => true,
         BurialStep::Wait => false,
         BurialStep::WriteLeaving => {
-            let exists = |process: &ProcessIdentity| Some(process) == holder;
-            if let Some(fact) = leaving.fact_of_the_dead(name, &world.roster, exists) {
+            let has_ended = |process: &ProcessIdentity| Some(process) != holder;
+            if let Some(fact) = leaving.fact_of_the_dead(name, &world.roster, has_ended) {
                 let _ = world.enroll("lead", fact);
             }
             false
