@@ -455,18 +455,18 @@ verbs! {
         "teamster events -n 20\n\
          teamster events -f --json | jq -c 'select(.kind == \"failed\") | .data'")
         .looks();
-    Stop = VerbRow::new("stop", Members, "Abort a member's turn; its task is held for it",
+    Stop = VerbRow::new("stop", Members, "Abort the turns of members; the task of each is held for it",
         "teamster stop alice\n\
-         teamster stop alice wrong branch")
+         teamster stop alice bob --reason \"wrong branch\"")
         .synonyms(&["abort"])
         .only_lead("stop members");
-    Shutdown = VerbRow::new("shutdown", Members, "Ask a member, or all, to end",
-        "teamster shutdown alice\n\
-         teamster shutdown alice --finish no more work today\n\
+    Shutdown = VerbRow::new("shutdown", Members, "Ask members, or all, to end",
+        "teamster shutdown alice bob\n\
+         teamster shutdown alice --finish --reason \"no more work today\"\n\
          teamster shutdown")
         .only_lead("shut members down");
-    Kill = VerbRow::new("kill", Members, "End a member's worker without asking",
-        "teamster kill alice")
+    Kill = VerbRow::new("kill", Members, "End the workers of members without asking",
+        "teamster kill alice bob")
         .only_lead("kill members");
     Forget = VerbRow::new("forget", Members, "Take members that left off the roster",
         "teamster forget alice bob")

@@ -179,7 +179,7 @@ fn story() -> BTreeMap<String, Value> {
     told.run("task add", &["task", "add", "--run", "--after", "2", "make docs"]);
     told.run("send", &["send", "alice", "--run", "-i", "read said; echo $said; read more"]);
     told.run("steer", &["steer", "alice", "hello"]);
-    told.run("stop", &["stop", "alice", "wrong branch"]);
+    told.run("stop", &["stop", "alice", "--reason", "wrong branch"]);
     told.run("dm", &["dm", "alice", "The parser is on main."]);
     events.until("acknowledged");
     told.run("broadcast", &["broadcast", "main is frozen"]);
@@ -201,7 +201,7 @@ fn story() -> BTreeMap<String, Value> {
     // Alice is free again, and will not refuse to end.
     events.until("failed");
     told.run("task clear", &["task", "clear", "completed"]);
-    told.run_to_result("shutdown", &["shutdown", "alice", "done"]);
+    told.run_to_result("shutdown", &["shutdown", "alice", "--reason", "done"]);
     told.run("restart-leader", &["restart-leader"]);
     told.run("spawn", &["spawn", "alice", "--worktree", "--role", "tester"]);
     told.run("kill", &["kill", "alice"]);

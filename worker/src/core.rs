@@ -273,11 +273,7 @@ impl WorkerCore {
             }
             (WorkerAsk::Abort { reason }, WorkPhase::Turn(turn)) => {
                 let aborting = AbortAnswer { turn: turn.number, task: turn.task() };
-                let begun = turn.ending.is_some();
-                turn.stop(reason);
-                if !begun {
-                    self.act(WorkerAction::AbortTurn);
-                }
+                self.stop_turn(reason);
                 self.answer(call, Ok(WorkerAnswer::Aborting(aborting)));
             }
             (WorkerAsk::Abort { reason }, WorkPhase::Parked(ParkedUntil { work: Some(work), .. })) => {
@@ -285,6 +281,10 @@ impl WorkerCore {
                     ParkedWork::Turn(turn) => AbortAnswer { turn: turn.number, task: turn.task() },
                     ParkedWork::Task(task) => AbortAnswer { turn: self.turns, task: Some(task.claim.id) },
                 };
+                self.act(WorkerAction::Say(TranscriptText::AskedToStop {
+                    turn: aborting.turn,
+                    reason: reason.clone(),
+                }));
                 self.answer(call, Ok(WorkerAnswer::Aborting(aborting)));
                 self.end_parked(now_ms, TurnStop::Stopped { reason });
             }

@@ -263,6 +263,8 @@ fn turn_event(name: &MemberName, noted: &NoticeKind) -> Option<LeaderEvent> {
         | NoticeKind::Mail { .. }
         | NoticeKind::Receipt { .. }
         | NoticeKind::Stalled { .. }
+        | NoticeKind::AskedToStop { .. }
+        | NoticeKind::AskedToEnd
         | NoticeKind::Parked { .. }
         | NoticeKind::Waiting
         | NoticeKind::Trouble { .. }

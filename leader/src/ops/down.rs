@@ -37,7 +37,7 @@ pub async fn down(session: &Session, force: bool, mut news: impl FnMut(&[EndingN
     // Only that the team is there: one whose logs are damaged must be ended before they are mended.
     session.must_exist()?;
     let turns = if force { RunningTurns::AreNot } else { RunningTurns::AreFinished };
-    let mut teller = EndingTeller::begin(session, None, turns, &mut news);
+    let mut teller = EndingTeller::begin(session, Vec::new(), turns, &mut news);
     let (mut members, mut leader_ended) = (Vec::new(), false);
     loop {
         if force && let Some(leader) = hanging_leader(&session.dir, ANSWER_WITHIN).await? {
@@ -60,7 +60,7 @@ pub async fn down(session: &Session, force: bool, mut news: impl FnMut(&[EndingN
         }
     }
     teller.conclude(&members);
-    Ok(EndedTeam { endings: MemberEndings { members }, leader_ended })
+    Ok(EndedTeam { endings: MemberEndings { members, failed: Vec::new() }, leader_ended })
 }
 
 /// The leader that is to end: the one there is, or this process in place of one that died or for workers that run without

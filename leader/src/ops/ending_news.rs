@@ -144,8 +144,8 @@ pub(super) struct EndingTeller<'a, S: FnMut(&[EndingNews])> {
     /// The team's files; none if they can not be read. News that can not be told on the way are told in the end.
     view: Option<TeamView>,
     watch: FileWatch,
-    /// The one member that is ended, if not all are.
-    only: Option<MemberName>,
+    /// The members that are ended, if not all are; else nobody.
+    only: Vec<MemberName>,
     turns: RunningTurns,
 }
 
@@ -153,7 +153,7 @@ impl<'a, S: FnMut(&[EndingNews])> EndingTeller<'a, S> {
     /// Notes who runs, and at what; tells of the busy ones that were asked to end before.
     pub(super) fn begin(
         session: &Session,
-        only: Option<MemberName>,
+        only: Vec<MemberName>,
         turns: RunningTurns,
         sink: &'a mut S,
     ) -> EndingTeller<'a, S> {
@@ -199,7 +199,7 @@ impl<'a, S: FnMut(&[EndingNews])> EndingTeller<'a, S> {
         }
         let mut all_news = Vec::new();
         for (name, member) in view.roster().members() {
-            if self.only.as_ref().is_some_and(|only| only != name) {
+            if !self.only.is_empty() && !self.only.contains(name) {
                 continue;
             }
             let told = self.progress.told.get(name).copied();

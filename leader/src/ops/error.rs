@@ -119,6 +119,14 @@ pub enum OpsError {
         /// A way out.
         hint: Option<String>,
     },
+    /// The request makes no sense as it was made.
+    #[error("{what}")]
+    Misused {
+        /// The mistake, in a sentence.
+        what: String,
+        /// A way out.
+        hint: String,
+    },
     /// A file or directory that was named.
     #[error("cannot {doing} {}: {source}", show_controls(&path.display().to_string()))]
     Path {
@@ -214,6 +222,11 @@ impl OpsError {
         OpsError::Refused { what: what.into(), hint: Some(hint.into()) }
     }
 
+    /// A request that makes no sense, in words of our own.
+    pub fn misused(what: impl Into<String>, hint: impl Into<String>) -> OpsError {
+        OpsError::Misused { what: what.into(), hint: hint.into() }
+    }
+
     /// The same for a caller that wants to end something: starting a leader is no way out there.
     pub(super) fn nothing_to_end(self) -> OpsError {
         match self {
@@ -246,7 +259,9 @@ impl OpsError {
                 "start it with teamster spawn NAME or teamster task add TEXT; if it is another team, name it with --team"
                     .to_owned(),
             ),
-            OpsError::NoMember { hint, .. } | OpsError::NoLeader { hint, .. } => Some(hint.clone()),
+            OpsError::NoMember { hint, .. } | OpsError::NoLeader { hint, .. } | OpsError::Misused { hint, .. } => {
+                Some(hint.clone())
+            }
             OpsError::NotRunning(name) => Some(format!("start it with teamster spawn {name}")),
             OpsError::ConfigFile(_) => Some(
                 "mend it; meanwhile, without the file of the repository, teamster down and whatever only looks still go on"

@@ -1,9 +1,10 @@
 //! `kill`: ends a member's worker without asking.
 
+use futures_util::future::join_all;
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::roster::{AfterLeaving, MemberPresence};
 use teamster_protocol::team::TeamView;
-use teamster_protocol::wire::api::LeaderApiClient;
+use teamster_protocol::wire::api::{EndedMember, LeaderApiClient};
 
 use super::connect;
 use super::error::OpsError;
@@ -11,23 +12,29 @@ use super::session::Session;
 use super::shutdown::{MemberEndings, is_anybody_running};
 use crate::verb::Verb;
 
-/// Ends the worker, by SIGKILL if it has to be, and waits for its end. A member that has left for good is left as it is, and
-/// none is named in the answer. Refused where the worker runs and no leader does.
-pub async fn kill(session: &Session, name: MemberName) -> Result<MemberEndings, OpsError> {
+/// Ends the workers side by side, by SIGKILL if it has to be, and waits for their ends. A member that has left for good is left
+/// as it is, and not named in the answer. Refused where a worker runs and no leader does.
+pub async fn kill(session: &Session, names: Vec<MemberName>) -> Result<MemberEndings, OpsError> {
     session.authorize(Verb::Kill)?;
     let view = session.view()?;
-    session.must_be_member(&view, &name)?;
-    if has_left(&view, &name)? {
-        return Ok(MemberEndings { members: Vec::new() });
+    session.must_be_members(&view, Verb::Kill, &names)?;
+    let answers = names.into_iter().map(async |name| {
+        let ended = kill_one(session, &view, &name).await;
+        (name, ended)
+    });
+    MemberEndings::of(join_all(answers).await)
+}
+
+async fn kill_one(session: &Session, view: &TeamView, name: &MemberName) -> Result<Vec<EndedMember>, OpsError> {
+    if has_left(view, name)? {
+        return Ok(Vec::new());
     }
     let leader = match connect::connect(session).await {
         Ok((leader, _)) => leader,
-        Err(OpsError::NoLeader { .. }) if !is_anybody_running(&view, Some(&name))? => {
-            return Ok(MemberEndings { members: Vec::new() });
-        }
-        Err(error) => return Err(with_process(error, &view, &name)),
+        Err(OpsError::NoLeader { .. }) if !is_anybody_running(view, Some(name))? => return Ok(Vec::new()),
+        Err(error) => return Err(with_process(error, view, name)),
     };
-    Ok(MemberEndings { members: vec![leader.kill(name).await?] })
+    Ok(vec![leader.kill(name.clone()).await?])
 }
 
 /// Whether the member has left, and no leader starts it again.

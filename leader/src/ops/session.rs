@@ -217,17 +217,25 @@ impl Session {
         Err(OpsError::NoMember { name: name.clone(), hint })
     }
 
-    /// Refuses a reason that is only names of members: several were meant to be ended, and one would be. `verb` takes one.
-    pub fn must_be_reason(&self, verb: Verb, name: &MemberName, reason: &[String]) -> Result<(), OpsError> {
-        let view = self.view()?;
-        let is_member = |word: &String| word.parse().is_ok_and(|name| view.roster().member(&name).is_ok());
-        if reason.is_empty() || !reason.iter().all(is_member) {
-            return Ok(());
+    /// Refuses names of which one is nobody's, or comes twice, before anything is done to the others. `verb` takes members and
+    /// perhaps a reason: words of a reason that was not quoted stand where names do.
+    pub fn must_be_members(&self, view: &TeamView, verb: Verb, names: &[MemberName]) -> Result<(), OpsError> {
+        super::spawn::must_differ(names)?;
+        for (at, name) in names.iter().enumerate() {
+            let refused = self.must_be_member(view, name);
+            let Err(OpsError::NoMember { name, hint }) = refused else {
+                refused?;
+                continue;
+            };
+            let takes_reason = [Verb::Stop, Verb::Shutdown].contains(&verb);
+            let hint = if at > 0 && takes_reason && !hint.starts_with("did you mean") {
+                format!("{hint}; a reason is one text: teamster {} {} --reason \"…\"", verb.row().path, names[0])
+            } else {
+                hint
+            };
+            return Err(OpsError::NoMember { name, hint });
         }
-        let command = format!("teamster {}", verb.row().path);
-        let lines: Vec<String> = reason.iter().map(|word| format!("{command} {word}")).collect();
-        let what = format!("{command} takes one member, and {} would be the reason to tell {name}", reason.join(" "));
-        Err(OpsError::refused(what, format!("one after the other: {command} {name}; {}", lines.join("; "))))
+        Ok(())
     }
 
     /// The directory to work in: the given one, or the one the call comes from. Refused if it is none.

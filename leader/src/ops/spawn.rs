@@ -138,9 +138,7 @@ pub async fn spawn(
     mut listener: impl FnMut(&MemberName, Result<(SpawnedMember, PlaceOrigin), OpsError>),
 ) -> Result<(), OpsError> {
     session.authorize(Verb::Spawn)?;
-    if let Some(twice) = names.iter().enumerate().find_map(|(at, name)| names[..at].contains(name).then_some(name)) {
-        return Err(OpsError::refused(format!("{twice} is named twice"), "a member has one worker: name each once"));
-    }
+    must_differ(&names)?;
     let WantedMember { agent, role, auto, workspace, stall } = wanted;
     let roster = TeamView::open(session.dir.clone())?;
     let place = |name: MemberName| {
@@ -178,4 +176,14 @@ pub async fn spawn(
         listener(&name, spawned.map(|spawned| (spawned, origin)).map_err(OpsError::from));
     }
     Ok(())
+}
+
+/// Refuses names of which one comes twice.
+pub(super) fn must_differ(names: &[MemberName]) -> Result<(), OpsError> {
+    match names.iter().enumerate().find_map(|(at, name)| names[..at].contains(name).then_some(name)) {
+        Some(twice) => {
+            Err(OpsError::misused(format!("{twice} is named twice"), "a member has one worker: name each once"))
+        }
+        None => Ok(()),
+    }
 }

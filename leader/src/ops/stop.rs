@@ -1,5 +1,7 @@
 //! `stop`: aborts a member's turn.
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use serde::Serialize;
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::store::presence::WorkerLife;
@@ -9,6 +11,7 @@ use teamster_protocol::wire::api::{LeaderApiClient, StoppedTurn};
 use super::connect;
 use super::error::OpsError;
 use super::session::Session;
+use super::shutdown::must_be_reason;
 use crate::api::by_mail::stop_by_mail;
 use crate::verb::Verb;
 
@@ -22,17 +25,36 @@ pub struct StoppedMember {
     pub stopped: StoppedTurn,
 }
 
-/// Aborts the turn; its task is held for the member. Waits for the turn's end where a leader runs; without one the worker
-/// is asked by mail. Refused if its worker does not run.
-pub async fn stop(session: &Session, name: MemberName, reason: String) -> Result<StoppedMember, OpsError> {
+/// Aborts the turns of the members side by side; the task of each is held for it. Tells `listener` of each as soon as its turn
+/// has ended where a leader runs; without one the worker is asked by mail. Refused for a member whose worker does not run.
+pub async fn stop(
+    session: &Session,
+    names: Vec<MemberName>,
+    reason: String,
+    mut listener: impl FnMut(&MemberName, Result<StoppedMember, OpsError>),
+) -> Result<(), OpsError> {
     session.authorize(Verb::Stop)?;
-    session.must_be_member(&session.view()?, &name)?;
-    let stopped = match connect::connect(session).await {
-        Ok((leader, _)) => leader.stop(name.clone(), reason).await?,
-        Err(OpsError::NoLeader { .. }) => stop_without_leader(session, &name, reason)?,
-        Err(error) => return Err(error),
-    };
-    Ok(StoppedMember { name, stopped })
+    must_be_reason(&reason)?;
+    session.must_be_members(&session.view()?, Verb::Stop, &names)?;
+    let mut stopping: FuturesUnordered<_> = names
+        .into_iter()
+        .map(async |name| {
+            let stopped = stop_one(session, &name, reason.clone()).await;
+            (name, stopped)
+        })
+        .collect();
+    while let Some((name, stopped)) = stopping.next().await {
+        listener(&name, stopped.map(|stopped| StoppedMember { name: name.clone(), stopped }));
+    }
+    Ok(())
+}
+
+async fn stop_one(session: &Session, name: &MemberName, reason: String) -> Result<StoppedTurn, OpsError> {
+    match connect::connect(session).await {
+        Ok((leader, _)) => Ok(leader.stop(name.clone(), reason).await?),
+        Err(OpsError::NoLeader { .. }) => stop_without_leader(session, name, reason),
+        Err(error) => Err(error),
+    }
 }
 
 /// Asks a worker that runs without a leader.

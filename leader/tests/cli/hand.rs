@@ -141,7 +141,11 @@ fn a_hand_started_worker_is_stopped_by_mail() {
 fn a_hand_started_worker_is_shut_down_by_mail() {
     let place = Place::new();
     let mut alice = HandStarted::join(&place, "alice");
-    let asked = place.command(&["shutdown", "alice", "enough"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let asked = place
+        .command(&["shutdown", "alice", "--reason", "enough"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
     let asked = asked.expect("the program runs");
     let mail = alice.next_mail();
     let request = shutdown_request(&mail);

@@ -118,6 +118,8 @@ impl LastTurn {
             | TranscriptText::PermissionAnswered { .. }
             | TranscriptText::Usage { .. }
             | TranscriptText::Stalled { .. }
+            | TranscriptText::AskedToStop { .. }
+            | TranscriptText::AskedToEnd { .. }
             | TranscriptText::Trouble { .. }
             | TranscriptText::Cut { .. }
             | TranscriptText::Leaving { .. } => {}

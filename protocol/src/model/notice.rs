@@ -80,6 +80,17 @@ pub enum TranscriptText {
     Receipt { text: TextId, state: ReceiptState },
     /// The agent has said nothing for so long.
     Stalled { turn: u64, quiet_ms: u64 },
+    /// The lead asked for the end of the turn.
+    AskedToStop {
+        turn: u64,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        reason: String,
+    },
+    /// The lead asked the worker to end.
+    AskedToEnd {
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        reason: String,
+    },
     /// The turn ended.
     TurnEnded { turn: u64, task: Option<TaskId>, end: TurnEnd },
     /// The provider takes no more for now: the member waits until then, and keeps its task. The turn is the one that is
@@ -115,6 +126,8 @@ pub enum NoticeKind {
     Mail { id: MessageId },
     Receipt { text: TextId, state: ReceiptState },
     Stalled { turn: u64, quiet_ms: u64 },
+    AskedToStop { turn: u64 },
+    AskedToEnd,
     TurnEnded { turn: u64, task: Option<TaskId>, end: TurnEnd },
     Parked { task: Option<TaskId>, until_ms: u64 },
     Waiting,
@@ -139,6 +152,8 @@ impl TranscriptEntry {
             TranscriptText::Mail { id, .. } => NoticeKind::Mail { id: *id },
             TranscriptText::Receipt { text, state } => NoticeKind::Receipt { text: *text, state: state.clone() },
             TranscriptText::Stalled { turn, quiet_ms } => NoticeKind::Stalled { turn: *turn, quiet_ms: *quiet_ms },
+            TranscriptText::AskedToStop { turn, .. } => NoticeKind::AskedToStop { turn: *turn },
+            TranscriptText::AskedToEnd { .. } => NoticeKind::AskedToEnd,
             TranscriptText::TurnEnded { turn, task, end } => {
                 NoticeKind::TurnEnded { turn: *turn, task: *task, end: end.clone() }
             }

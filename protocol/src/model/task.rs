@@ -342,3 +342,14 @@ pub enum ReleaseWhy {
     /// Its worker was told to end and gave it back.
     WorkerLeft,
 }
+
+/// The output of an attempt that was stopped for this reason, if one was given, with the reason before it.
+pub fn stopped_partial(reason: &str, output: String) -> String {
+    let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
+    if reason.is_empty() { output } else { format!("(stopped: {reason})\n{output}") }
+}
+
+/// The reason that such an output begins with.
+pub fn stop_reason(partial: &str) -> Option<&str> {
+    partial.lines().next()?.strip_prefix("(stopped: ")?.strip_suffix(')')
+}

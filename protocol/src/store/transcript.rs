@@ -226,9 +226,11 @@ fn counted_from(what: &TranscriptText) -> Option<(u64, u64)> {
         TranscriptText::PermissionAsked { asked, .. } => {
             (2 * TRANSCRIPT_BYTES_MAX, asked.title.len() + asked.detail.len() + asked.subject.len())
         }
-        TranscriptText::Steered { text, .. } | TranscriptText::Mail { text, .. } | TranscriptText::Trouble { text } => {
-            (2 * TRANSCRIPT_BYTES_MAX, text.len())
-        }
+        TranscriptText::Steered { text, .. }
+        | TranscriptText::Mail { text, .. }
+        | TranscriptText::Trouble { text }
+        | TranscriptText::AskedToStop { reason: text, .. }
+        | TranscriptText::AskedToEnd { reason: text } => (2 * TRANSCRIPT_BYTES_MAX, text.len()),
         TranscriptText::Ready
         | TranscriptText::Session { .. }
         | TranscriptText::TurnStarted { .. }

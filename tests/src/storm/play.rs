@@ -333,7 +333,7 @@ impl Storm {
             return Ok(());
         }
         match self.chance.below(10) {
-            0 | 1 => self.deeds.begin("stop", name.as_str(), &[name.as_str(), "a whim"]),
+            0 | 1 => self.deeds.begin("stop", name.as_str(), &[name.as_str(), "--reason", "a whim"]),
             2 => self.deeds.begin("steer", name.as_str(), &[name.as_str(), "a word"]),
             3 => self.deeds.begin("shutdown", name.as_str(), &[name.as_str(), "--finish"]),
             4 => self.deeds.begin("broadcast", "all", &["to all of you"]),

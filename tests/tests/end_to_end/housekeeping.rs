@@ -20,7 +20,7 @@ fn several_members_are_started_side_by_side_and_each_is_answered() {
     assert_eq!(ready["name"], "dora", "one object a line, and nothing of the one that failed");
     let failed: Value = serde_json::from_str(&said.err).unwrap();
     assert!(failed["error"]["message"].as_str().unwrap().starts_with("alice: "), "{failed}");
-    assert!(team.fails(1, "spawn erna erna").contains("erna is named twice"));
+    assert!(team.fails(2, "spawn erna erna").contains("erna is named twice"));
     assert_eq!(names(&team.json("list")), ["alice", "bob", "carol", "dora"]);
     assert!(!team.fails(1, "spawn alice").starts_with("error: alice: "), "a single one is answered as ever");
 }

@@ -131,7 +131,7 @@ fn shutdown_is_asked_of_one_or_of_all_and_a_busy_one_may_refuse() {
     for name in ["alice", "bob", "carol"] {
         team.ok(&format!("spawn {name}"));
     }
-    assert_eq!(team.ok("shutdown carol good night"), "carol shut down");
+    assert_eq!(team.ok("shutdown carol"), "carol shut down");
     assert_eq!(team.state("carol"), "left");
     team.ok("task add --run -i --to alice echo begun; read word");
     team.until_said("alice", "begun");
@@ -178,15 +178,50 @@ fn a_member_that_is_killed_gives_its_task_back_and_may_come_again() {
 }
 
 #[test]
-fn a_second_member_is_not_taken_for_the_reason() {
+fn several_members_are_stopped_ended_and_killed_by_one_command_with_a_result_for_each() {
     let team = Team::new();
-    team.ok("spawn alice bob");
-    for verb in ["shutdown", "stop"] {
-        let said = team.fails(1, &format!("{verb} alice bob"));
-        assert!(said.contains(&format!("teamster {verb} alice; teamster {verb} bob")), "{said}");
+    team.ok("spawn alice bob carol");
+    for name in ["alice", "bob"] {
+        team.ok(&format!("task add --run -i --to {name} echo begun; read word"));
+        team.until_said(name, "begun");
     }
-    assert_eq!((team.state("alice"), team.state("bob")), ("idle".to_owned(), "idle".to_owned()));
-    assert_eq!(team.ok("shutdown alice bob goes on"), "alice shut down");
+    let said = team.run("stop alice bob carol --reason wrong");
+    assert_eq!(said.code, Some(1), "carol is in no turn");
+    let mut lines: Vec<&str> = said.out.lines().collect();
+    lines.sort_unstable();
+    insta::assert_snapshot!(lines.join("\n"), @"
+    alice stopped; task 1 is held for it: teamster task retry 1 lets it go on
+    bob stopped; task 2 is held for it: teamster task retry 2 lets it go on
+    ");
+    assert!(said.err.contains("error: carol: carol did not take it: no turn is running"), "{}", said.err);
+    let killed = team.json("kill carol bob");
+    let of = |at: usize| killed["members"][at]["name"].as_str().expect("a name").to_owned();
+    assert_eq!((of(0), of(1)), ("carol".to_owned(), "bob".to_owned()));
+    let mut lines: Vec<String> = team.ok("shutdown alice bob").lines().map(str::to_owned).collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["alice shut down", "bob does not run"]);
+    for verb in ["stop", "shutdown", "kill"] {
+        assert!(team.fails(2, &format!("{verb} alice alice")).contains("alice is named twice"));
+        assert!(team.fails(1, &format!("{verb} alice nobody-here")).contains("there is no member nobody-here"));
+    }
+    let said = team.fails(1, "shutdown alice good night");
+    assert!(said.contains("a reason is one text: teamster shutdown alice --reason"), "{said}");
+}
+
+#[test]
+fn the_reason_of_a_stop_and_of_a_shutdown_is_where_one_looks_for_it() {
+    let team = Team::new();
+    team.ok("spawn alice");
+    team.ok("task add --run -i echo begun; read word");
+    team.until_said("alice", "begun");
+    team.ok_words(&["stop", "alice", "--reason", "the branch is wrong"]);
+    team.ok_words(&["shutdown", "alice", "--reason", "no more work today"]);
+    let (log, events) = (team.ok("logs alice"), team.ok("events"));
+    assert!(log.contains("turn 1 is to stop: the branch is wrong"), "{log}");
+    assert!(log.contains("is asked to end: no more work today"), "{log}");
+    assert!(events.contains("task 1 stopped and held: the branch is wrong"), "{events}");
+    assert!(events.contains("no more work today"), "{events}");
+    assert!(team.ok("task show 1").contains("the branch is wrong"));
 }
 
 #[test]

@@ -60,14 +60,10 @@ impl WorkerCore {
             }
             MessageBody::ShutdownRequest(request) if lead => return self.take_shutdown_request(message.id, request),
             MessageBody::AbortRequest { reason } if lead => match &mut self.phase {
-                WorkPhase::Turn(turn) => {
-                    let begun = turn.ending.is_some();
-                    turn.stop(reason);
-                    if !begun {
-                        self.act(WorkerAction::AbortTurn);
-                    }
-                }
+                WorkPhase::Turn(_) => self.stop_turn(reason),
                 WorkPhase::Parked(parked) if parked.work.is_some() => {
+                    let asked = TranscriptText::AskedToStop { turn: self.turns, reason: reason.clone() };
+                    self.act(WorkerAction::Say(asked));
                     self.end_parked(now_ms, TurnStop::Stopped { reason });
                 }
                 WorkPhase::Starting
@@ -112,6 +108,7 @@ impl WorkerCore {
         // Once it has agreed to end it can not refuse to.
         let when_busy = if self.leave.is_some() { WhenBusy::Finish } else { request.when_busy };
         let verdict = verdict(when_busy, busy);
+        self.act(WorkerAction::Say(TranscriptText::AskedToEnd { reason: request.reason }));
         let request = request.request;
         match verdict {
             // Answered when it leaves, in `settle`: the approval and the end are one.

@@ -7,8 +7,7 @@ use teamster_protocol::model::id::{Address, TaskId};
 use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::receipt::{ReceiptState, TextId, TextRole};
 use teamster_protocol::model::roster::WorkerEnd;
-use teamster_protocol::model::task::ReleaseWhy;
-use teamster_protocol::model::task::{CommandInput, TaskClaim, TaskWork, WorkKind};
+use teamster_protocol::model::task::{CommandInput, ReleaseWhy, TaskClaim, TaskWork, WorkKind, stopped_partial};
 use teamster_protocol::wire::api::PromptAnswer;
 
 use super::event::{AttemptEnd, CallId, ClaimedTask};
@@ -179,7 +178,7 @@ impl RunningTurn {
         Some(match (&self.ending, end) {
             (_, TurnEnd::Completed) => unreachable!("this was looked at above"),
             (Some(TurnStop::Stopped { reason }), _) => {
-                let partial = if reason.is_empty() { result } else { format!("(stopped: {reason})\n{result}") };
+                let partial = stopped_partial(reason, result);
                 AttemptEnd::Release { claim, why: ReleaseWhy::Stopped, partial }
             }
             (Some(TurnStop::Hung { quiet_ms }), _) => {
@@ -273,6 +272,17 @@ impl WorkerCore {
         self.hand(id, TextRole::Prompt, texts);
         self.phase = WorkPhase::Turn(turn);
         self.act(WorkerAction::StartTurn { turn: number, task, work, texts: told });
+    }
+
+    /// Ends the running turn because the lead asked for it. One that is ending already is not aborted a second time.
+    pub(super) fn stop_turn(&mut self, reason: String) {
+        let WorkPhase::Turn(turn) = &mut self.phase else { return };
+        let (number, is_ending) = (turn.number, turn.ending.is_some());
+        turn.stop(reason.clone());
+        self.act(WorkerAction::Say(TranscriptText::AskedToStop { turn: number, reason }));
+        if !is_ending {
+            self.act(WorkerAction::AbortTurn);
+        }
     }
 
     pub(super) fn prompt_taken(&mut self) {

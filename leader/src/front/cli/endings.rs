@@ -4,12 +4,14 @@ use std::io;
 use std::time::Duration;
 
 use serde::Serialize;
+use teamster_protocol::model::id::MemberName;
 use teamster_protocol::wire::api::{EndOutcome, EndedMember};
 
 use super::list;
-use super::print::{self, TextTone, humane, paint};
-use super::{CliContext, CliError, ExitStatus, OutputShape};
+use super::print::{self, PrintedFailure, TextTone, humane, paint};
+use super::{CliContext, CliError, ExitStatus, OutputShape, json_error};
 use crate::ops::ending_news::{AwaitedWork, EndingNews};
+use crate::ops::error::OpsError;
 use crate::ops::shutdown::MemberEndings;
 
 /// Whether all that were to end did.
@@ -17,9 +19,52 @@ pub(super) fn exit_of(endings: &MemberEndings) -> ExitStatus {
     if endings.are_complete() { ExitStatus::Done } else { ExitStatus::Refused }
 }
 
-/// The outcome for each member, one a line.
-pub(super) fn endings_text(endings: &MemberEndings) -> String {
-    endings.members.iter().map(ended_text).collect::<Vec<_>>().join("\n")
+/// Prints the outcome for each of the named members, one a line, and then each that could not be asked.
+pub(super) fn show_endings(
+    context: &CliContext,
+    endings: &MemberEndings,
+    names: &[MemberName],
+) -> Result<(), CliError> {
+    context.show(endings, |endings| {
+        let ended = endings.members.iter().map(ended_text);
+        ended.chain(not_running_text(endings, names)).collect::<Vec<_>>().join("\n")
+    })?;
+    tell_failures(context, endings);
+    Ok(())
+}
+
+/// A line for each of the named members that did not run.
+pub(super) fn not_running_text(endings: &MemberEndings, names: &[MemberName]) -> Vec<String> {
+    let ran = |name: &&MemberName| {
+        endings.members.iter().any(|ended| ended.name == **name)
+            || endings.failed.iter().any(|failed| failed.name == **name)
+    };
+    names.iter().filter(|name| !ran(name)).map(|name| format!("{name} does not run")).collect()
+}
+
+/// Prints why members could not be asked or told, each as an error of its own. Programs read it in the result.
+pub(super) fn tell_failures(context: &CliContext, endings: &MemberEndings) {
+    if context.shape == OutputShape::Text {
+        for failed in &endings.failed {
+            let failure = PrintedFailure::new(format!("{}: {}", failed.name, failed.error));
+            print::fail(&failed.hint.iter().cloned().fold(failure, PrintedFailure::with_hint));
+        }
+    }
+}
+
+/// Prints why the command failed for one of several members.
+pub(super) fn tell_failure(context: &CliContext, name: &MemberName, error: OpsError) {
+    let (message, hint) = error.told();
+    let message = format!("{name}: {message}");
+    match context.shape {
+        OutputShape::Json => {
+            print::remark(json_error(&message, hint.as_deref(), CliError::from(error).exit()));
+        }
+        OutputShape::Text => {
+            let failure = PrintedFailure::new(message);
+            print::fail(&hint.into_iter().fold(failure, PrintedFailure::with_hint));
+        }
+    }
 }
 
 /// Prints how members go that are being ended, as it happens: for people a line each, for programs an object each.
@@ -133,6 +178,7 @@ mod tests {
     fn what_came_of_each_member_is_said_with_the_way_on() {
         let ended = |name: &str, outcome| EndedMember { name: name.parse().expect("a name"), outcome };
         let endings = MemberEndings {
+            failed: Vec::new(),
             members: vec![
                 ended("alice", EndOutcome::Left { how: WorkerEnd::Shutdown }),
                 ended("bob", EndOutcome::Refused { task: Some(TaskId(3)) }),
@@ -141,7 +187,8 @@ mod tests {
             ],
         };
         assert_eq!(exit_of(&endings), ExitStatus::Refused);
-        insta::assert_snapshot!(anstream::adapter::strip_str(&endings_text(&endings)), @"
+        let lines: Vec<String> = endings.members.iter().map(ended_text).collect();
+        insta::assert_snapshot!(anstream::adapter::strip_str(&lines.join("\n")), @"
         alice shut down
         bob goes on, it is busy with task 3; teamster shutdown bob --finish lets it finish first
         carol died: killed by SIGKILL

@@ -4,8 +4,7 @@ use teamster_protocol::model::board::BoardFact;
 use teamster_protocol::model::id::{Address, TaskId};
 use teamster_protocol::model::mail::MailFact;
 use teamster_protocol::model::roster::{StartedBy, TeamFact};
-use teamster_protocol::model::task::ReleaseWhy;
-use teamster_protocol::model::task::{TaskChanges, title_of};
+use teamster_protocol::model::task::{ReleaseWhy, TaskChanges, stop_reason, title_of};
 
 use super::interrupt::unless_interrupted;
 use super::print::{self, DayClock, OutputAudience, TextTone, paint, shorten};
@@ -106,17 +105,14 @@ fn board_words(fact: &BoardFact) -> (TextTone, String) {
         }
         BoardFact::Completed { id, result, .. } => (TextTone::Ok, with(task(id, "completed"), result)),
         BoardFact::Failed { id, reason, .. } => (TextTone::Error, with(task(id, "failed"), reason)),
-        BoardFact::Released { id, why, .. } => (
-            TextTone::Warn,
-            task(
-                id,
-                match why {
-                    ReleaseWhy::Stopped => "stopped and held",
-                    ReleaseWhy::WorkerDied => "given back: its worker died",
-                    ReleaseWhy::WorkerLeft => "given back: its worker left",
-                },
-            ),
-        ),
+        BoardFact::Released { id, why, partial, .. } => {
+            let what = match why {
+                ReleaseWhy::Stopped => with("stopped and held".to_owned(), stop_reason(partial).unwrap_or_default()),
+                ReleaseWhy::WorkerDied => "given back: its worker died".to_owned(),
+                ReleaseWhy::WorkerLeft => "given back: its worker left".to_owned(),
+            };
+            (TextTone::Warn, task(id, &what))
+        }
         BoardFact::Assigned { id, to } => (TextTone::Plain, task(id, &format!("assigned to {to}"))),
         BoardFact::Unassigned { id } => (TextTone::Plain, task(id, "open to everybody")),
         BoardFact::DependencyAdded { id, on } => (TextTone::Plain, task(id, &format!("waits for {on}"))),

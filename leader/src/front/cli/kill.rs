@@ -2,7 +2,7 @@
 
 use teamster_protocol::model::id::MemberName;
 
-use super::endings::{endings_text, exit_of};
+use super::endings::{exit_of, show_endings};
 use super::interrupt::unless_interrupted;
 use super::{CliContext, CliError, ExitStatus};
 use crate::ops::kill;
@@ -10,14 +10,14 @@ use crate::ops::kill;
 /// `teamster kill`.
 #[derive(Debug, clap::Args)]
 pub struct KillArgs {
-    /// The member
-    pub name: MemberName,
+    /// The members
+    #[arg(required = true, num_args = 1.., value_name = "NAME")]
+    pub names: Vec<MemberName>,
 }
 
 pub(super) async fn kill(context: &CliContext, args: KillArgs) -> Result<ExitStatus, CliError> {
-    let nobody = format!("{} does not run", args.name);
-    let endings = unless_interrupted(kill::kill(&context.session, args.name)).await?;
-    context.show(&endings, |endings| if endings.members.is_empty() { nobody } else { endings_text(endings) })?;
+    let endings = unless_interrupted(kill::kill(&context.session, args.names.clone())).await?;
+    show_endings(context, &endings, &args.names)?;
     // A worker that was killed left as it was asked to: by force.
     Ok(exit_of(&endings))
 }

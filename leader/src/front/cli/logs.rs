@@ -122,6 +122,11 @@ enum LineState {
     Open,
 }
 
+/// The words, with the reason behind them if one was given.
+fn with_reason(what: &str, reason: &str) -> String {
+    if reason.is_empty() { what.to_owned() } else { format!("{what}: {reason}") }
+}
+
 impl TextPage {
     fn add(&mut self, entry: &TranscriptEntry, clock: &DayClock) {
         let at = clock.at(entry.at_ms);
@@ -221,6 +226,12 @@ impl TextPage {
             }
             TranscriptText::Mail { from, text, .. } => {
                 self.note(TextTone::Name, &at, &format!("mail from {from}: {text}"))
+            }
+            TranscriptText::AskedToStop { turn, reason } => {
+                self.note(TextTone::Name, &at, &with_reason(&format!("turn {turn} is to stop"), reason));
+            }
+            TranscriptText::AskedToEnd { reason } => {
+                self.note(TextTone::Name, &at, &with_reason("is asked to end", reason));
             }
             TranscriptText::Trouble { text } => self.note(TextTone::Warn, &at, text),
             TranscriptText::Cut { bytes: cut } => {

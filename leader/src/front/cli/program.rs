@@ -135,8 +135,6 @@ commands! {
         Dm(mail::DmArgs) => mail::dm;
         Broadcast(mail::BroadcastArgs) => mail::broadcast;
         Deny(deny::DenyArgs) => deny::deny;
-        Stop(stop::StopArgs) => stop::stop;
-        Shutdown(shutdown::ShutdownArgs) => shutdown::shutdown;
         TaskAdd(task::add::AddArgs) => task::add::add;
     }
     Up(up::UpArgs) => up::up;
@@ -157,6 +155,8 @@ commands! {
     Inbox(inbox::InboxArgs) => inbox::inbox;
     Logs(logs::LogsArgs) => logs::logs;
     Events(events::EventsArgs) => events::events;
+    Stop(stop::StopArgs) => stop::stop;
+    Shutdown(shutdown::ShutdownArgs) => shutdown::shutdown;
     Kill(kill::KillArgs) => kill::kill;
     Forget(forget::ForgetArgs) => forget::forget;
     TaskList(task::list::ListTasksArgs) => task::list::list;

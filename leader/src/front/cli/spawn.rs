@@ -7,12 +7,12 @@ use teamster_protocol::model::id::{MemberName, Role};
 use teamster_protocol::wire::api::SpawnedMember;
 
 use super::agent::AgentArgs;
+use super::endings::tell_failure;
 use super::interrupt::unless_interrupted;
-use super::print::{self, PrintedFailure, TextTone, paint};
+use super::print::{TextTone, paint};
 use super::stall::StallArgs;
 use super::workspace::wanted_workspace;
-use super::{CliContext, CliError, ExitStatus, OutputShape, json_error};
-use crate::ops::error::OpsError;
+use super::{CliContext, CliError, ExitStatus};
 use crate::ops::spawn::{self, PlaceOrigin, WantedMember};
 
 /// `teamster spawn`.
@@ -71,20 +71,6 @@ pub(super) async fn spawn(context: &CliContext, args: SpawnArgs) -> Result<ExitS
     });
     unless_interrupted(told).await?;
     failed.map_or(Ok(exit), Err)
-}
-
-fn tell_failure(context: &CliContext, name: &MemberName, error: OpsError) {
-    let (message, hint) = error.told();
-    let message = format!("{name}: {message}");
-    match context.shape {
-        OutputShape::Json => {
-            print::remark(json_error(&message, hint.as_deref(), CliError::from(error).exit()));
-        }
-        OutputShape::Text => {
-            let failure = PrintedFailure::new(message);
-            print::fail(&hint.into_iter().fold(failure, PrintedFailure::with_hint));
-        }
-    }
 }
 
 fn sentence(spawned: &SpawnedMember, origin: PlaceOrigin) -> String {

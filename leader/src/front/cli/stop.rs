@@ -4,34 +4,40 @@ use teamster_protocol::model::agent::TurnEnd;
 use teamster_protocol::model::id::{MemberName, TaskId};
 use teamster_protocol::wire::api::{PassedVia, StoppedTurn};
 
+use super::endings::tell_failure;
 use super::interrupt::unless_interrupted;
 use super::print::{TextTone, paint};
-use super::words::{EndsWithText, TypedText};
 use super::{CliContext, CliError, ExitStatus};
 use crate::ops::stop;
-use crate::verb::Verb;
 
 /// `teamster stop`.
 #[derive(Debug, clap::Args)]
 pub struct StopArgs {
-    /// The member
-    pub name: MemberName,
-    /// Why, for its transcript
-    #[arg(value_name = "REASON", trailing_var_arg = true)]
-    pub reason: Vec<String>,
-}
-
-impl EndsWithText for StopArgs {
-    fn typed_text(&mut self) -> TypedText<'_> {
-        TypedText { words: &mut self.reason, work: None }
-    }
+    /// The members
+    #[arg(required = true, num_args = 1.., value_name = "NAME")]
+    pub names: Vec<MemberName>,
+    /// Why, for its transcript and for its task
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub reason: String,
 }
 
 pub(super) async fn stop(context: &CliContext, args: StopArgs) -> Result<ExitStatus, CliError> {
-    context.session.must_be_reason(Verb::Stop, &args.name, &args.reason)?;
-    let stopped = unless_interrupted(stop::stop(&context.session, args.name, args.reason.join(" "))).await?;
-    context.show(&stopped, |done| stop_text(&done.name, &done.stopped))?;
-    Ok(ExitStatus::Done)
+    let is_one = args.names.len() == 1;
+    let (mut exit, mut failed) = (ExitStatus::Done, None);
+    let told = stop::stop(&context.session, args.names, args.reason, |name, stopped| match stopped {
+        Ok(stopped) => {
+            let shown = context.show(&stopped, |done| stop_text(&done.name, &done.stopped));
+            failed = shown.err().or(failed.take());
+        }
+        Err(error) if is_one => failed = Some(CliError::from(error)),
+        // The others are answered all the same.
+        Err(error) => {
+            tell_failure(context, name, error);
+            exit = ExitStatus::Refused;
+        }
+    });
+    unless_interrupted(told).await?;
+    failed.map_or(Ok(exit), Err)
 }
 
 fn stop_text(name: &MemberName, stopped: &StoppedTurn) -> String {

@@ -3,6 +3,7 @@
 
 use jsonrpsee::core::ClientError;
 use jsonrpsee::types::error::{INVALID_PARAMS_CODE, METHOD_NOT_FOUND_CODE};
+use teamster_protocol::model::task::BoardRefusal;
 use teamster_protocol::store::file::LogError;
 use teamster_protocol::team::TeamError;
 use teamster_protocol::wire::api::code;
@@ -60,6 +61,7 @@ impl OpsError {
             | OpsError::Setting(_)
             | OpsError::BaseWithoutWorktree
             | OpsError::Repository(_)
+            | OpsError::Misused { .. }
             | OpsError::Plan(_) => OpsErrorKind::Usage,
             OpsError::NoTeam { .. }
             | OpsError::NoMember { .. }
@@ -75,6 +77,7 @@ impl FailureOfKind for TeamError {
     fn kind(&self) -> OpsErrorKind {
         match self {
             TeamError::Log(error) => error.kind(),
+            TeamError::Refused(BoardRefusal::EmptyTask | BoardRefusal::NothingToChange) => OpsErrorKind::Usage,
             TeamError::Refused(_)
             | TeamError::Roster(_)
             | TeamError::Mail(_)

@@ -122,6 +122,7 @@ fn is_said_between_turns(first: &TranscriptText) -> bool {
         | TranscriptText::Parked { .. }
         | TranscriptText::Waiting
         | TranscriptText::Trouble { .. }
+        | TranscriptText::AskedToEnd { .. }
         | TranscriptText::Leaving { .. } => true,
         TranscriptText::TurnStarted { .. }
         | TranscriptText::Text { .. }
@@ -133,6 +134,7 @@ fn is_said_between_turns(first: &TranscriptText) -> bool {
         | TranscriptText::Usage { .. }
         | TranscriptText::Steered { .. }
         | TranscriptText::Stalled { .. }
+        | TranscriptText::AskedToStop { .. }
         | TranscriptText::TurnEnded { .. }
         | TranscriptText::Cut { .. } => false,
     }
@@ -196,6 +198,8 @@ fn agent_said(entry: &TranscriptEntry) -> Option<AgentVoice> {
         | TranscriptText::Parked { .. }
         | TranscriptText::Waiting
         | TranscriptText::Trouble { .. }
+        | TranscriptText::AskedToStop { .. }
+        | TranscriptText::AskedToEnd { .. }
         | TranscriptText::Leaving { .. } => None,
     }
 }
@@ -225,6 +229,8 @@ fn standing_after(entry: &TranscriptEntry) -> Option<TranscriptStanding> {
         | TranscriptText::Mail { .. }
         | TranscriptText::Receipt { .. }
         | TranscriptText::Stalled { .. }
+        | TranscriptText::AskedToStop { .. }
+        | TranscriptText::AskedToEnd { .. }
         | TranscriptText::Cut { .. }
         | TranscriptText::Trouble { .. } => None,
     }
