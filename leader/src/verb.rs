@@ -238,6 +238,13 @@ pub const NOT_VERBS: &[NotVerb] = &[
         way_out: "cancel a task with teamster task cancel ID, interrupt a member with teamster stop",
     },
     NotVerb { path: "retry", way_out: "open a task again with teamster task retry ID" },
+    NotVerb {
+        path: "restart",
+        way_out: "end a member with teamster kill NAME and start it with teamster spawn NAME; the leader is replaced by \
+                  teamster restart-leader",
+    },
+    NotVerb { path: "quit", way_out: "end the team with teamster down, one member with teamster shutdown NAME" },
+    NotVerb { path: "exit", way_out: "end the team with teamster down, one member with teamster shutdown NAME" },
     NotVerb { path: "task complete", way_out: TASK_IS_COMPLETED },
     NotVerb { path: "task done", way_out: TASK_IS_COMPLETED },
     NotVerb { path: "task rm", way_out: TASK_IS_TAKEN_OFF },

@@ -198,9 +198,9 @@ fn what_the_leader_did_is_told() {
             "spawn alice --worktree --base main",
             "send alice --run make test",
             "steer alice not that",
-            "stop alice wrong branch",
+            "stop alice --reason wrong-branch",
             "shutdown",
-            "shutdown alice --finish good night",
+            "shutdown alice --finish --reason good-night",
             "kill alice",
             "send alice --json --run x",
             "stop alice --json",
@@ -218,12 +218,12 @@ fn what_the_leader_did_is_told() {
     alice works on it: turn 4; watch with teamster logs alice -f
     $ steer alice not that
     alice has it
-    $ stop alice wrong branch
+    $ stop alice --reason wrong-branch
     alice stopped; task 3 is held for it: teamster task retry 3 lets it go on
     $ shutdown
     alice goes on, it is busy with task 3; teamster shutdown alice --finish lets it finish first
     [1]
-    $ shutdown alice --finish good night
+    $ shutdown alice --finish --reason good-night
     alice goes on, it is busy with task 3; teamster shutdown alice --finish lets it finish first
     [1]
     $ kill alice
@@ -249,9 +249,9 @@ fn what_the_leader_did_is_told() {
     spawn alice shell None On
     send alice {"run":"make test"}
     steer alice not that
-    stop alice wrong branch
+    stop alice wrong-branch
     shutdown None  Refuse
-    shutdown Some(alice) good night Finish
+    shutdown Some(alice) good-night Finish
     kill alice
     send alice {"run":"x"}
     stop alice 

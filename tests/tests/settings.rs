@@ -43,6 +43,36 @@ fn each_value_is_shown_with_who_gave_it() {
 }
 
 #[test]
+fn the_name_of_a_team_is_said_to_be_from_where_it_is_from() {
+    let team = Team::new();
+    assert_eq!(setting(&team.json("config"), "team.name")["from"], "place");
+    team.ok("task add --run true");
+    let name = setting(&team.json("config"), "team.name")["value"].clone();
+    fs::write(team.repository().join("teamster.toml"), "[team]\nname = \"crew\"\n").unwrap();
+    let row = setting(&team.json("config"), "team.name");
+    assert_eq!((&row["from"], &row["value"]), (&"existing_team".into(), &name), "the file has no effect");
+    let shown = team.ok("config");
+    assert!(shown.contains("a name in a file has no effect while a team is here"), "{shown}");
+}
+
+#[test]
+fn a_variable_that_is_not_understood_is_refused_before_anything_is_done() {
+    let team = Team::new();
+    let known = [
+        ("TEAMSTER_DURABILITY", "power or process"),
+        ("TEAMSTER_ISOLATION", "auto, namespace or subreaper"),
+        ("TEAMSTER_LOG", "off, error, warn, info, debug or trace"),
+    ];
+    for (variable, words) in known {
+        let output = team.command("spawn alice").env(variable, "foo").output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert_eq!(said, format!("error: {variable} is \"foo\", which is not {words}\n"));
+    }
+    assert_eq!(fs::read_dir(team.dir().root()).unwrap().count(), 0, "nothing was made");
+}
+
+#[test]
 fn what_the_files_say_is_done_by_tasks_members_and_their_workers() {
     let team = Team::new();
     let text = "[team]\non-stall = \"abort\"\nstall-after = \"7m\"\npoll = \"1s\"\n[run]\nworktree = true\n\

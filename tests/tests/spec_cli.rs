@@ -71,9 +71,12 @@ fn preview() -> Value {
         team: "app".parse().unwrap(),
         tasks: vec![row],
         there: vec!["alice".parse().unwrap()],
-        spawns: vec![PlannedMember { name: "w1".parse().unwrap(), role: Some("tester".parse().unwrap()) }],
-        agent: "shell".parse().unwrap(),
-        workspace: WorkspaceRequest::Shared { dir: "/src/app".into() },
+        spawns: vec![PlannedMember {
+            name: "w1".parse().unwrap(),
+            role: Some("tester".parse().unwrap()),
+            agent: "shell".parse().unwrap(),
+            workspace: WorkspaceRequest::Shared { dir: "/src/app".into() },
+        }],
     };
     serde_json::to_value(preview).unwrap()
 }
@@ -92,6 +95,7 @@ fn summary() -> Value {
         result: Some("assertion failed".to_owned()),
         reason: Some("exit status 2".to_owned()),
         waits_for: vec![TaskId(1)],
+        waits_for_failed: vec![TaskId(1)],
     };
     let summary = RunSummary {
         team: "app".parse().unwrap(),

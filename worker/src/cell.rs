@@ -20,48 +20,20 @@ use nix::unistd::{Pid, getegid, geteuid};
 use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
 use teamster_protocol::host::process::ancestry::own_namespace_number;
 use teamster_protocol::host::process::{self, OutsideView};
+use teamster_protocol::host::settings::{BadSetting, ISOLATION, WantedIsolation};
 use teamster_protocol::model::roster::CellIsolation;
 
 pub mod keeper;
 mod outer;
 
-/// The environment variable that names the wanted isolation.
-pub const VARIABLE: &str = "TEAMSTER_ISOLATION";
-
-/// The isolation that a worker is told to have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WantedIsolation {
-    /// The strongest that the system grants.
-    Auto,
-    /// A namespace, or no start.
-    Namespace,
-    /// No namespace: for agents that need `sudo` or the like.
-    Subreaper,
-}
-
-impl WantedIsolation {
-    /// From the value of [`VARIABLE`]; an empty one says nothing.
-    pub fn parse(value: Option<&str>) -> Result<WantedIsolation, CellError> {
-        match value {
-            None | Some("" | "auto") => Ok(WantedIsolation::Auto),
-            Some("namespace") => Ok(WantedIsolation::Namespace),
-            Some("subreaper") => Ok(WantedIsolation::Subreaper),
-            Some(value) => Err(CellError::BadSetting { value: value.to_owned() }),
-        }
-    }
-}
-
 /// Why a worker is not isolated as it was told to be.
 #[derive(Debug, thiserror::Error)]
 pub enum CellError {
     /// The value of the variable is none that is known.
-    #[error("{VARIABLE} is {value:?}, which is none of auto, namespace, subreaper")]
-    BadSetting {
-        /// The value of the variable.
-        value: String,
-    },
+    #[error(transparent)]
+    BadSetting(#[from] BadSetting),
     /// A namespace was asked for and is not to be had.
-    #[error("cannot have a PID namespace: {why}\nset {VARIABLE}=auto to go on without where there is none")]
+    #[error("cannot have a PID namespace: {why}\nset {ISOLATION}=auto to go on without where there is none")]
     Refused {
         /// The step that the system refused, and its answer.
         why: String,
@@ -72,7 +44,7 @@ impl CellError {
     /// 1 refused, 2 usage.
     pub fn exit_code(&self) -> i32 {
         match self {
-            CellError::BadSetting { .. } => 2,
+            CellError::BadSetting(_) => 2,
             CellError::Refused { .. } => 1,
         }
     }
@@ -257,26 +229,5 @@ fn clone_into(flags: libc::c_int) -> io::Result<Option<Pid>> {
         -1 => Err(io::Error::last_os_error()),
         0 => Ok(None),
         pid => Ok(Some(Pid::from_raw(i32::try_from(pid).expect("process ids fit pid_t, they come from it")))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_setting_is_one_of_three_words() {
-        for (value, wanted) in [
-            (None, WantedIsolation::Auto),
-            (Some(""), WantedIsolation::Auto),
-            (Some("auto"), WantedIsolation::Auto),
-            (Some("namespace"), WantedIsolation::Namespace),
-            (Some("subreaper"), WantedIsolation::Subreaper),
-        ] {
-            assert_eq!(WantedIsolation::parse(value).unwrap(), wanted);
-        }
-        let error = WantedIsolation::parse(Some("jail")).unwrap_err();
-        assert_eq!(error.to_string(), "TEAMSTER_ISOLATION is \"jail\", which is none of auto, namespace, subreaper");
-        assert_eq!(error.exit_code(), 2);
     }
 }

@@ -4,18 +4,18 @@ use std::process::exit;
 
 use clap::Parser;
 use teamster_protocol::host::descriptors;
+use teamster_protocol::host::settings;
 use teamster_protocol::host::shortage::{self, is_shortage};
 use teamster_protocol::host::stderr_log::StderrLines;
 use teamster_protocol::model::roster::ProbeAnswer;
-use teamster_worker::cell::{self, WantedIsolation};
+use teamster_worker::cell;
 use teamster_worker::life::args::{PROBE, WorkerArgs};
 use teamster_worker::life::{self, aside};
 use tracing::level_filters::LevelFilter;
 
 fn main() {
     // First of all: it makes two of this process, and what is not there yet needs no copy.
-    let setting = std::env::var_os(cell::VARIABLE).map(|value| value.to_string_lossy().into_owned());
-    let cell = WantedIsolation::parse(setting.as_deref()).and_then(cell::enter).unwrap_or_else(|error| {
+    let cell = settings::isolation().map_err(Into::into).and_then(cell::enter).unwrap_or_else(|error| {
         eprintln!("error: {error}");
         exit(error.exit_code());
     });
@@ -50,16 +50,9 @@ fn main() {
 /// Never to standard output, which is the wire. A plain level instead of a filter language saves start-up time
 /// and memory.
 fn log_to_stderr() {
-    let given = std::env::var("TEAMSTER_LOG").ok();
-    let level = given.as_deref().map(str::parse::<LevelFilter>);
-    let shown = match level {
-        Some(Ok(level)) => level,
-        Some(Err(_)) | None => LevelFilter::WARN,
-    };
+    // What is not understood is refused as soon as the settings are read.
+    let shown = settings::log_level().unwrap_or(None).unwrap_or(LevelFilter::WARN);
     let listener = tracing_subscriber::fmt().with_max_level(shown).with_writer(|| StderrLines).with_ansi(false);
     // Standard error lies on the disk that may be full, and to complain of that there would be a panic.
     listener.log_internal_errors(false).init();
-    if let (Some(Err(_)), Some(given)) = (level, given) {
-        tracing::warn!("TEAMSTER_LOG is {given:?}, which is none of off, error, warn, info, debug, trace: taking warn");
-    }
 }

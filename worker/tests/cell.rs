@@ -106,6 +106,6 @@ async fn the_level_can_be_chosen_and_a_wrong_word_is_refused() {
     assert_eq!(alice.wait().await.unwrap().code(), Some(143));
     let (code, said) = ended(bench.command("bob").env("TEAMSTER_ISOLATION", "jail").spawn().unwrap()).await;
     assert_eq!(code, Some(2));
-    assert_eq!(said, "error: TEAMSTER_ISOLATION is \"jail\", which is none of auto, namespace, subreaper\n");
+    assert_eq!(said, "error: TEAMSTER_ISOLATION is \"jail\", which is not auto, namespace or subreaper\n");
     assert!(fs::read_dir(bench.dir().turns_dir()).unwrap().all(|entry| entry.unwrap().file_name() != "bob"));
 }

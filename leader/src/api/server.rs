@@ -11,7 +11,7 @@ use teamster_protocol::model::id::{Address, MemberName};
 use teamster_protocol::model::limits::PROTOCOL_VERSION;
 use teamster_protocol::model::mail::{MessageBody, Urgency};
 use teamster_protocol::model::shutdown::WhenBusy;
-use teamster_protocol::model::task::{BoardRefusal, TaskWork};
+use teamster_protocol::model::task::{BoardRefusal, TaskWork, WorkKind};
 use teamster_protocol::store::presence::WorkerLife;
 use teamster_protocol::team::{TeamError, worker_life};
 use teamster_protocol::wire::api::{
@@ -125,6 +125,12 @@ impl FrontServer {
         Ok(())
     }
 
+    /// Whether the agent of a member reads words, and runs not only commands.
+    fn reads_words(&self, name: &MemberName) -> bool {
+        let team = self.shared.team();
+        team.roster().member(name).is_ok_and(|member| member.spec.prompts().takes(WorkKind::Text))
+    }
+
     fn post(&self, to: &MemberName, urgency: Urgency, body: MessageBody) -> RpcResult<()> {
         let to = Address::Member(to.clone());
         self.shared.team().post(&to, urgency, body).map_err(|error| team_error(&error))?;
@@ -187,7 +193,8 @@ impl LeaderApiServer for FrontServer {
         self.authorize(Verb::Steer)?;
         match self.reach(&name)? {
             MemberReach::Linked(peer) => {
-                let hint = format!("give it something to do with teamster send {name} TEXT");
+                let what = if self.reads_words(&name) { "TEXT" } else { "--run COMMAND" };
+                let hint = format!("give it something to do with teamster send {name} {what}");
                 let steered = peer.steer(text).await.map_err(|error| passed(&name, error, Some(&hint)))?;
                 Ok(SteerPassed { via: PassedVia::Rpc, steered: Some(steered) })
             }

@@ -141,7 +141,7 @@ impl LeaderCore {
             RestartVerdict::GivenUp { deaths } => {
                 let within = RESTARTS_WITHIN.as_secs();
                 let reason = format!("{}; it died {deaths} times within {within} s", reason(&how));
-                self.report(format!("{name} is not started again: {reason}"));
+                self.report(format!("{name} was given up: {reason}"));
                 self.deaths.remove(&name);
                 self.end_member(&name, WorkerEnd::GivenUp { reason });
             }

@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use serde::Serialize;
 
 use crate::front::cli::print::{DayClock, OutputAudience, PagerUse};
+use crate::ops::agents::add_task_command;
 use crate::ops::guarding::mind_warden;
 use crate::ops::session::{Session, SettingsFiles};
 
@@ -65,9 +66,6 @@ pub use error::{CliError, ExitStatus, json_error, json_failure};
 pub use guard::guard;
 pub use log_output::listen_to_logs;
 pub use program::{CommandLine, GlobalArgs, TypedCommand, program};
-
-/// The line that is printed instead of a list where no team was made yet.
-const NO_TEAM_YET: &str = "no team here yet; begin with teamster spawn NAME or teamster task add TEXT";
 
 /// The shape of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,7 +178,7 @@ impl CliContext {
         if let Some(why) = &session.unread_mark {
             print::note(&format!("note: if this repository was moved here with a team, that team is not found: {why}"));
         }
-        let (columns, zone) = (print::columns(), jiff::tz::TimeZone::system());
+        let (columns, zone) = (print::table_columns(), jiff::tz::TimeZone::system());
         Ok(CliContext { session, shape: line.shape(), columns, zone, pager })
     }
 
@@ -190,7 +188,9 @@ impl CliContext {
         if self.shape == OutputShape::Json || !self.session.has_no_team_yet()? {
             return Ok(false);
         }
-        print::tell(NO_TEAM_YET).map_err(CliError::Stdout)?;
+        let add = add_task_command(&self.session.config);
+        let no_team_yet = format!("no team here yet; begin with teamster spawn NAME or {add}");
+        print::tell(&no_team_yet).map_err(CliError::Stdout)?;
         Ok(true)
     }
 

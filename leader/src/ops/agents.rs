@@ -17,6 +17,7 @@ use teamster_protocol::model::agent_form::split_words;
 use teamster_protocol::model::id::AgentName;
 use teamster_protocol::model::limits::pace::PROGRAM_ANSWER_WITHIN;
 use teamster_protocol::model::roster::MemberSpec;
+use teamster_protocol::model::task::WorkKind;
 use tokio::process::Command;
 use tokio::time::timeout;
 
@@ -25,6 +26,16 @@ use super::error::OpsError;
 use super::session::Session;
 use super::text::lossy_path;
 use crate::verb::Verb;
+
+/// The command that puts work on the board for the agent that members drive unless another is said.
+pub fn add_task_command(config: &Config) -> &'static str {
+    let agent = WantedAgent::default().choose(config).ok();
+    match agent.and_then(|agent| agent.options.abilities(&agent.name)) {
+        Some(abilities) if abilities.prompts.takes(WorkKind::Text) => "teamster task add TEXT",
+        // A command is taken by every member, whatever it drives.
+        Some(_) | None => "teamster task add --run COMMAND",
+    }
+}
 
 /// The wish for the agent that members drive. What is not given is as configured, or as the catalogue has it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -26,7 +26,7 @@ pub use approval::ConfiguredRule;
 pub use error::{ConfigError, ConfigFault, ConfigProblem};
 pub use file::{FileSettings, TeamStem};
 pub use merge::{CommandLineSettings, ConfigFile, ConfigLayers};
-pub use rows::{ConfigRow, OriginRow};
+pub use rows::{ConfigRow, OriginRow, TeamNameOrigin};
 pub use teamster_protocol::host::settings::EnvironmentSettings;
 pub use teamster_protocol::store::file::Durability;
 

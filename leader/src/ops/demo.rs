@@ -16,6 +16,7 @@ use teamster_protocol::model::limits::pace::DEMO_STEP_WITHIN;
 use teamster_protocol::model::mail::{LetterState, Mailbox, Urgency};
 use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::roster::WorkerEnd;
+use teamster_protocol::model::shell_word::shell_word;
 use teamster_protocol::model::shutdown::WhenBusy;
 use teamster_protocol::model::task::view::AttemptEndKind;
 use teamster_protocol::model::task::{CommandInput, NewTask, StatusWord, TaskStatus, TaskWork};
@@ -97,7 +98,8 @@ async fn tell_all(
     let folder = match folder {
         DemoFolder::Kept => {
             let kept = temporary.keep();
-            teller.step("the folder stays", &kept.display().to_string());
+            let root = shell_word(&kept.join("state").to_string_lossy());
+            teller.step("the folder stays", &format!("look at it with teamster --root {root} --team demo status"));
             Some(kept)
         }
         DemoFolder::Removed => None,

@@ -60,7 +60,7 @@ pub async fn down(session: &Session, force: bool, mut news: impl FnMut(&[EndingN
         }
     }
     teller.conclude(&members);
-    Ok(EndedTeam { endings: MemberEndings { members, failed: Vec::new() }, leader_ended })
+    Ok(EndedTeam { endings: MemberEndings { members, ..MemberEndings::default() }, leader_ended })
 }
 
 /// The leader that is to end: the one there is, or this process in place of one that died or for workers that run without

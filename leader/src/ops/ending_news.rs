@@ -161,7 +161,10 @@ impl<'a, S: FnMut(&[EndingNews])> EndingTeller<'a, S> {
         watch.add(session.dir.roster());
         let (view, progress) = (TeamView::open(session.dir.clone()).ok(), EndingProgress::default());
         let mut teller = EndingTeller { sink, progress, view, watch, only, turns };
+        // Whoever is ending already is waited for, whatever is to become of the others.
+        let turns = std::mem::replace(&mut teller.turns, RunningTurns::AreFinished);
         teller.look();
+        teller.turns = turns;
         teller
     }
 

@@ -256,7 +256,7 @@ impl OpsError {
             OpsError::Team(TeamError::Refused(refusal)) => hint_of_refusal(refusal),
             OpsError::Team(TeamError::Roster(RosterRefusal::NoMember(_))) => Some("see teamster list".to_owned()),
             OpsError::NoTeam { .. } => Some(
-                "start it with teamster spawn NAME or teamster task add TEXT; if it is another team, name it with --team"
+                "start it with teamster spawn NAME or teamster task add --run COMMAND; if it is another team, say which with --team"
                     .to_owned(),
             ),
             OpsError::NoMember { hint, .. } | OpsError::NoLeader { hint, .. } | OpsError::Misused { hint, .. } => {

@@ -1,13 +1,13 @@
 //! `events`: what happened on the board, on the roster and in the mailboxes, in one order of time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 
 use serde::{Serialize, Serializer};
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::board::{Board, BoardFact};
 use teamster_protocol::model::id::Address;
-use teamster_protocol::model::mail::{MailFact, Mailbox};
+use teamster_protocol::model::mail::{MailFact, Mailbox, MessageBody};
 use teamster_protocol::model::roster::{Roster, TeamFact};
 use teamster_protocol::store::file::{LogFold, LogReader, LogRecord};
 use teamster_protocol::store::watch::FileWatch;
@@ -157,10 +157,61 @@ impl TeamLogs {
     }
 }
 
-/// By time; what was written in one millisecond stays in the order it was found in: roster, board, mail.
+/// By the clock in each record. What was written in one millisecond is put with causes before their effects; the events of
+/// one log stay in its order.
 fn in_order(mut events: Vec<TeamEvent>) -> Vec<TeamEvent> {
     events.sort_by_key(|event| event.at_ms);
-    events
+    let mut ordered = Vec::with_capacity(events.len());
+    for at_once in events.chunk_by(|one, other| one.at_ms == other.at_ms) {
+        let mut logs: Vec<VecDeque<&TeamEvent>> = Vec::new();
+        for event in at_once {
+            let is_its = |log: &&mut VecDeque<&TeamEvent>| log.iter().all(|other| event.is_of_log_of(other));
+            match logs.iter_mut().find(is_its) {
+                Some(log) => log.push_back(event),
+                None => logs.push(VecDeque::from([event])),
+            }
+        }
+        let head = |log: &VecDeque<&TeamEvent>| log.front().map(|event| event.fact.rank_at_once());
+        while let Some(log) = logs.iter_mut().filter(|log| !log.is_empty()).min_by_key(|log| head(log)) {
+            ordered.extend(log.pop_front().cloned());
+        }
+    }
+    ordered
+}
+
+impl TeamEvent {
+    fn is_of_log_of(&self, other: &TeamEvent) -> bool {
+        (self.log, &self.mailbox) == (other.log, &other.mailbox)
+    }
+}
+
+impl EventFact {
+    /// The place of a fact among those of other logs that were written in the same millisecond: a member joins before it does
+    /// anything, is asked before it answers, ends its tasks before it leaves, and reads what was written to it.
+    fn rank_at_once(&self) -> u8 {
+        match self {
+            EventFact::Team(fact) => match fact {
+                TeamFact::Founded { .. }
+                | TeamFact::Moved { .. }
+                | TeamFact::Added { .. }
+                | TeamFact::Joined { .. }
+                | TeamFact::Session { .. } => 0,
+                TeamFact::Ending { .. } | TeamFact::Dismissed { .. } => 2,
+                TeamFact::Staying { .. } | TeamFact::Hung { .. } | TeamFact::Answering { .. } => 5,
+                TeamFact::Left { .. } | TeamFact::Restarting { .. } | TeamFact::Removed { .. } => 6,
+            },
+            EventFact::Mail(MailFact::Delivered(message)) => match &message.body {
+                MessageBody::ShutdownReply(_) => 4,
+                MessageBody::Text { .. }
+                | MessageBody::TaskAssigned { .. }
+                | MessageBody::ShutdownRequest(_)
+                | MessageBody::AbortRequest { .. }
+                | MessageBody::Unknown => 1,
+            },
+            EventFact::Board(_) => 3,
+            EventFact::Mail(MailFact::Acknowledged { .. }) => 5,
+        }
+    }
 }
 
 fn on_board(found: &mut Vec<TeamEvent>, record: &LogRecord<BoardFact>) {
@@ -207,5 +258,64 @@ fn is_news(fact: &BoardFact) -> bool {
         | BoardFact::Edited { .. }
         | BoardFact::Cleared { .. }
         | BoardFact::Restored { .. } => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use teamster_protocol::model::id::{MemberName, MessageId, TaskId};
+    use teamster_protocol::model::mail::{Message, Urgency};
+    use teamster_protocol::model::roster::WorkerEnd;
+    use teamster_protocol::model::shutdown::{ShutdownAnswer, ShutdownReply, ShutdownRequest, WhenBusy};
+
+    use super::*;
+
+    fn ann() -> MemberName {
+        "ann".parse().expect("a name")
+    }
+
+    fn event(at_ms: u64, seq: u64, fact: EventFact) -> TeamEvent {
+        TeamEvent { at_ms, log: "team", seq, by: "lead".to_owned(), mailbox: None, fact }
+    }
+
+    fn mail(at_ms: u64, whose: Address, from: Address, body: MessageBody) -> TeamEvent {
+        let message = Message { id: MessageId::from_parts(1, 1), from, sent_ms: at_ms, urgency: Urgency::Now, body };
+        TeamEvent {
+            log: "mail",
+            mailbox: Some(whose),
+            ..event(at_ms, 1, EventFact::Mail(MailFact::Delivered(message)))
+        }
+    }
+
+    #[test]
+    fn what_happened_at_once_is_told_with_causes_before_their_effects() {
+        let request = MessageId::from_parts(1, 2);
+        let asked = ShutdownRequest { request, reason: String::new(), deadline_ms: 9, when_busy: WhenBusy::Finish };
+        let finishing = ShutdownAnswer::Finishing { task: Some(TaskId(7)) };
+        let completed = BoardFact::Completed { id: TaskId(7), attempt: 1, result: String::new() };
+        let left = TeamFact::Left { name: ann(), how: WorkerEnd::Shutdown };
+        // As the logs are read: the roster, the board, the lead's mail, that of members.
+        let found = vec![
+            event(5, 8, EventFact::Team(TeamFact::Ending { name: ann() })),
+            event(5, 9, EventFact::Team(left)),
+            TeamEvent { log: "board", ..event(5, 3, EventFact::Board(completed)) },
+            mail(
+                5,
+                Address::Lead,
+                ann().into(),
+                MessageBody::ShutdownReply(ShutdownReply { request, verdict: finishing }),
+            ),
+            mail(5, ann().into(), Address::Lead, MessageBody::ShutdownRequest(asked)),
+            event(4, 7, EventFact::Team(TeamFact::Hung { name: ann() })),
+        ];
+        let told = |event: &TeamEvent| match &event.fact {
+            EventFact::Mail(_) if event.mailbox == Some(Address::Lead) => "answered".to_owned(),
+            EventFact::Mail(_) => "asked".to_owned(),
+            fact => {
+                format!("{fact:?}").split_once('(').expect("a fact").1.split(' ').next().expect("a word").to_owned()
+            }
+        };
+        let order: Vec<String> = in_order(found).iter().map(told).collect();
+        assert_eq!(order, ["Hung", "asked", "Ending", "Completed", "answered", "Left"]);
     }
 }

@@ -60,8 +60,8 @@ pub fn inbox(session: &Session, whose: Option<Address>, wanted: WantedMail) -> R
         session.must_exist()?;
     }
     let name = whose.unwrap_or_else(|| session.caller.clone());
-    if let Address::Member(name) = &name {
-        session.must_be_member(&session.view()?, name)?;
+    if let Address::Member(member) = &name {
+        session.must_be_known(&session.view()?, member, &session.dir.mailbox(&name))?;
     }
     let mut kept = read_mail(&session.dir, &name)?;
     if wanted == (WantedMail::Recent { control: ControlMail::Hidden }) {

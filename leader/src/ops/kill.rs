@@ -1,8 +1,9 @@
 //! `kill`: ends a member's worker without asking.
 
 use futures_util::future::join_all;
-use teamster_protocol::model::id::MemberName;
+use teamster_protocol::model::id::{MemberName, TaskId};
 use teamster_protocol::model::roster::{AfterLeaving, MemberPresence};
+use teamster_protocol::model::task::TaskStatus;
 use teamster_protocol::team::TeamView;
 use teamster_protocol::wire::api::{EndedMember, LeaderApiClient};
 
@@ -18,11 +19,16 @@ pub async fn kill(session: &Session, names: Vec<MemberName>) -> Result<MemberEnd
     session.authorize(Verb::Kill)?;
     let view = session.view()?;
     session.must_be_members(&view, Verb::Kill, &names)?;
+    let held: Vec<TaskId> = names.iter().flat_map(|name| view.board().owned_by(name)).collect();
     let answers = names.into_iter().map(async |name| {
         let ended = kill_one(session, &view, &name).await;
         (name, ended)
     });
-    MemberEndings::of(join_all(answers).await)
+    let mut endings = MemberEndings::of(join_all(answers).await)?;
+    let after = session.view()?;
+    let is_pending = |id: &TaskId| matches!(after.board().status(*id), Ok(TaskStatus::Pending { .. }));
+    endings.given_back = held.into_iter().filter(is_pending).collect();
+    Ok(endings)
 }
 
 async fn kill_one(session: &Session, view: &TeamView, name: &MemberName) -> Result<Vec<EndedMember>, OpsError> {

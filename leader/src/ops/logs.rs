@@ -60,8 +60,8 @@ pub async fn logs<E: From<OpsError>>(
 ) -> Result<(), E> {
     session.authorize(Verb::Logs)?;
     let view = session.view()?;
-    session.must_be_member(&view, &wanted.name)?;
     let dir = view.dir().turns(&wanted.name);
+    session.must_be_known(&view, &wanted.name, &dir)?;
     let turns = transcript::turns(&dir).map_err(OpsError::from)?;
     let from = turns.get(turns.len().saturating_sub(wanted.turns.get())).copied().unwrap_or(0);
     let mut reading = TranscriptReading { member: wanted.name, turn: from, byte: 0 };

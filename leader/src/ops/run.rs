@@ -14,11 +14,11 @@ use teamster_protocol::model::id::{Address, MemberName, TaskId};
 use teamster_protocol::model::roster::StallPolicy;
 use teamster_protocol::model::task::{BoardRefusal, NewTask, TaskStatus};
 use teamster_protocol::team::{Team, TeamError, TeamView};
-use teamster_protocol::wire::api::{LeaderApiClient, SpawnRequest, SpawnedMember, WorkspaceRequest};
+use teamster_protocol::wire::api::{LeaderApiClient, SpawnRequest, SpawnedMember};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::agents::{ChosenAgent, WantedAgent};
+use super::agents::WantedAgent;
 use super::config::{Config, TaskLimits};
 use super::error::OpsError;
 use super::error::run::RunError;
@@ -34,6 +34,7 @@ mod drain;
 mod ending;
 mod news;
 mod outline;
+mod places;
 mod preview;
 mod questions;
 mod summary;
@@ -48,6 +49,7 @@ use crew::CrewMember;
 use drain::{CrewStanding, RunEnd, until};
 use news::EventMaker;
 use outline::{OutlineRequest, ReadTeam, RunOutline, planned_tasks};
+use places::{CrewPlace, CrewPlaces};
 use questions::RunQuestions;
 
 /// The run that is wanted.
@@ -115,8 +117,7 @@ pub fn preview(session: &Session, wanted: WantedRun) -> Result<RunPreview, OpsEr
     if outline.tasks.is_empty() && view.board().is_empty() {
         return Err(RunError::Nothing.into());
     }
-    let RunOptions { agent, workspace, .. } = options;
-    Ok(RunPreview::of(&view, outline, agent.name, workspace))
+    Ok(RunPreview::of(&view, outline, &options.places)?)
 }
 
 async fn run_to_end(
@@ -149,8 +150,7 @@ struct RunOptions<'a> {
     plan: Option<Plan>,
     leftover: RunLeftover,
     workers: Option<usize>,
-    agent: ChosenAgent,
-    workspace: WorkspaceRequest,
+    places: CrewPlaces,
     stall: StallPolicy,
     task_limits: TaskLimits,
     config: &'a Config,
@@ -161,15 +161,12 @@ impl<'a> RunOptions<'a> {
     /// Takes what was asked for, and where nothing was, what is configured.
     fn of(session: &'a Session, wanted: WantedRun, news: &'a dyn Fn(RunNews<'_>)) -> Result<RunOptions<'a>, OpsError> {
         let config = &session.config;
-        let agent = wanted.agent.choose(config)?;
-        agent.must_be_installed()?;
         Ok(RunOptions {
             dir: session.dir.clone(),
             settings: session.settings,
             leftover: wanted.leftover,
             workers: wanted.workers.or(config.workers.value).map(usize::from),
-            agent,
-            workspace: wanted.workspace.request(session)?,
+            places: CrewPlaces::of(session, wanted.leftover, wanted.agent, wanted.workspace)?,
             stall: wanted.stall.stall(session),
             task_limits: config.task_limits(),
             config,
@@ -189,10 +186,11 @@ impl<'a> RunOptions<'a> {
 }
 
 fn check_work(options: &RunOptions<'_>) -> Result<(), RunError> {
-    let Some(abilities) = options.agent.options.abilities(&options.agent.name) else { return Ok(()) };
+    let agent = &options.places.new.agent;
+    let Some(abilities) = agent.options.abilities(&agent.name) else { return Ok(()) };
     let is_unread = |task: &&PlannedTask| !abilities.prompts.takes(task.work.kind());
     match options.plan.iter().flat_map(|plan| &plan.tasks).find(is_unread) {
-        Some(task) => Err(RunError::PromptForShell { label: task.id.clone(), agent: options.agent.name.clone() }),
+        Some(task) => Err(RunError::PromptForShell { label: task.id.clone(), agent: agent.name.clone() }),
         None => Ok(()),
     }
 }
@@ -276,8 +274,9 @@ impl<'a> Run<'a> {
         interrupts: &mut RunInterrupts,
         deadline: Option<Instant>,
     ) -> Result<Option<RunEnd>, RunError> {
-        let mut spawning: FuturesUnordered<_> =
-            self.outline.crew.spawns.iter().map(|member| self.spawn(member)).collect();
+        let spawns = self.outline.crew.spawns.iter();
+        let mut spawning =
+            spawns.map(|member| self.spawn(member)).collect::<Result<FuturesUnordered<_>, RunError>>()?;
         while !spawning.is_empty() {
             tokio::select! {
                 Some(spawned) = spawning.next() => drop(spawned.map_err(RunError::Spawn)?),
@@ -320,19 +319,23 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn spawn(&self, member: &CrewMember) -> impl Future<Output = Result<SpawnedMember, RpcError>> + use<> {
+    fn spawn(
+        &self,
+        member: &CrewMember,
+    ) -> Result<impl Future<Output = Result<SpawnedMember, RpcError>> + use<>, RunError> {
+        let CrewPlace { agent, workspace } = self.options.places.of_member(&member.name)?.clone();
         let peer = self.leadership.peer.clone();
         let request = SpawnRequest {
             name: member.name.clone(),
-            agent: self.options.agent.name.clone(),
-            options: self.options.agent.options.clone(),
+            agent: agent.name,
+            options: agent.options,
             role: member.role.clone(),
             auto: AutoClaim::On,
-            workspace: self.options.workspace.clone(),
+            workspace,
             stall: self.options.stall,
             rules: self.options.config.rules_for(&member.name),
         };
-        async move { LeaderApiClient::spawn(&peer, request).await }
+        Ok(async move { LeaderApiClient::spawn(&peer, request).await })
     }
 
     /// Whether all of the run came onto the board.

@@ -13,7 +13,7 @@ use teamster_protocol::model::roster::TeamFact;
 use teamster_protocol::team::{Team, TeamView};
 
 use super::caller::{authorize, find_caller};
-use super::config::{CommandLineSettings, Config, ConfigLayers, EnvironmentSettings, TeamChoice};
+use super::config::{CommandLineSettings, Config, ConfigLayers, EnvironmentSettings, TeamChoice, TeamNameOrigin};
 use super::config_files;
 use super::error::OpsError;
 use super::moved::{MovedTeam, remember_team};
@@ -43,6 +43,8 @@ pub struct Session {
     pub moved_from: Option<PathBuf>,
     /// Why it is not known whether the repository was moved here with a team.
     pub unread_mark: Option<String>,
+    /// The origin of the team's name.
+    pub name: TeamNameOrigin,
 }
 
 /// Whether files of settings are read.
@@ -133,14 +135,14 @@ impl Session {
             SessionUse::Any => MovedTeam::Follows(config.common().durability),
             SessionUse::Look => MovedTeam::IsLookedAt,
         };
-        let TeamHere { team, repository, moved_from, unread_mark } = match &config.team.value {
+        let TeamHere { team, repository, moved_from, unread_mark, name } = match &config.team.value {
             TeamChoice::Named(team) => TeamHere::named(team.clone()),
             TeamChoice::Stem(stem) => TeamHere::find(&root, &here, |key| named_after(stem, key), moved)?,
             TeamChoice::Derived => TeamHere::find(&root, &here, team_name, moved)?,
         };
         let dir = TeamDir::new(root, team);
         let (caller, settings) = (find_caller(&dir, text_variable)?, config.common());
-        Ok(Session { dir, caller, here, settings, config, passed_over, repository, moved_from, unread_mark })
+        Ok(Session { dir, caller, here, settings, config, passed_over, repository, moved_from, unread_mark, name })
     }
 
     /// Writes into the repository which team works there, so that the team is found again after a move. To be called after
@@ -217,10 +219,19 @@ impl Session {
         Err(OpsError::NoMember { name: name.clone(), hint })
     }
 
+    /// As [`Session::must_be_member`], for who only reads what the member left at `kept`: that stays until the team is cleaned
+    /// up, also of a member that was forgotten.
+    pub fn must_be_known(&self, view: &TeamView, name: &MemberName, kept: &Path) -> Result<(), OpsError> {
+        match self.must_be_member(view, name) {
+            Err(OpsError::NoMember { .. }) if kept.exists() => Ok(()),
+            known => known,
+        }
+    }
+
     /// Refuses names of which one is nobody's, or comes twice, before anything is done to the others. `verb` takes members and
     /// perhaps a reason: words of a reason that was not quoted stand where names do.
     pub fn must_be_members(&self, view: &TeamView, verb: Verb, names: &[MemberName]) -> Result<(), OpsError> {
-        super::spawn::must_differ(names)?;
+        must_differ(names)?;
         for (at, name) in names.iter().enumerate() {
             let refused = self.must_be_member(view, name);
             let Err(OpsError::NoMember { name, hint }) = refused else {
@@ -250,5 +261,15 @@ impl Session {
     /// The time by the one clock.
     pub fn now_ms(&self) -> u64 {
         clock::now_ms()
+    }
+}
+
+/// Refuses names of which one comes twice.
+pub(super) fn must_differ(names: &[MemberName]) -> Result<(), OpsError> {
+    match names.iter().enumerate().find_map(|(at, name)| names[..at].contains(name).then_some(name)) {
+        Some(twice) => {
+            Err(OpsError::misused(format!("{twice} is named twice"), "a member has one worker: name each once"))
+        }
+        None => Ok(()),
     }
 }

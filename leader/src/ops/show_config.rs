@@ -17,5 +17,5 @@ pub struct ShownConfig {
 /// Shows every setting.
 pub fn show_config(session: &Session) -> Result<ShownConfig, OpsError> {
     session.authorize(Verb::Config)?;
-    Ok(ShownConfig { settings: session.config.rows(session.dir.root(), session.dir.team()) })
+    Ok(ShownConfig { settings: session.config.rows(session.dir.root(), session.dir.team(), session.name) })
 }

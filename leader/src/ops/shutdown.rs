@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 use serde::Serialize;
-use teamster_protocol::model::id::MemberName;
+use teamster_protocol::model::id::{MemberName, TaskId};
 use teamster_protocol::model::shutdown::WhenBusy;
 use teamster_protocol::store::presence::WorkerLife;
 use teamster_protocol::team::{TeamView, worker_life};
@@ -21,6 +21,9 @@ use crate::verb::Verb;
 pub struct MemberEndings {
     /// Each member that ran.
     pub members: Vec<EndedMember>,
+    /// The tasks that members gave back, as far as that was looked at: they are pending again.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub given_back: Vec<TaskId>,
     /// Each member that could not be asked or told, where others could.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub failed: Vec<UnendedMember>,

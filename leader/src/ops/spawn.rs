@@ -14,7 +14,7 @@ use teamster_protocol::wire::api::{LeaderApiClient, SpawnRequest, SpawnedMember,
 use super::agents::WantedAgent;
 use super::connect;
 use super::error::OpsError;
-use super::session::Session;
+use super::session::{Session, must_differ};
 use crate::git::Repository;
 use crate::verb::Verb;
 
@@ -81,7 +81,7 @@ impl WantedWorkspace {
     /// The place that a member had, where it keeps that: nothing was said about its place, and it is on the roster. Without
     /// this rule a member that is spawned again would leave its worktree for the checkout of the people. Refused if its
     /// place can not be had again.
-    fn kept(
+    pub(super) fn kept(
         &self,
         session: &Session,
         roster: &Roster,
@@ -176,14 +176,4 @@ pub async fn spawn(
         listener(&name, spawned.map(|spawned| (spawned, origin)).map_err(OpsError::from));
     }
     Ok(())
-}
-
-/// Refuses names of which one comes twice.
-pub(super) fn must_differ(names: &[MemberName]) -> Result<(), OpsError> {
-    match names.iter().enumerate().find_map(|(at, name)| names[..at].contains(name).then_some(name)) {
-        Some(twice) => {
-            Err(OpsError::misused(format!("{twice} is named twice"), "a member has one worker: name each once"))
-        }
-        None => Ok(()),
-    }
 }

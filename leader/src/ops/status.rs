@@ -77,7 +77,7 @@ pub async fn team_status(session: &Session) -> Result<TeamStatus, OpsError> {
         match TaskStanding::of(&task) {
             TaskStanding::Blocked => blocked.push(row()),
             TaskStanding::Failed | TaskStanding::Stopped => attention.push(row()),
-            TaskStanding::Ready | TaskStanding::InProgress | TaskStanding::Completed | TaskStanding::Cancelled => {}
+            TaskStanding::Pending | TaskStanding::InProgress | TaskStanding::Completed | TaskStanding::Cancelled => {}
         }
     }
     let is_unread = |state: LetterState, body: &MessageBody| {

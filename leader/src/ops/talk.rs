@@ -54,7 +54,7 @@ pub async fn steer(session: &Session, name: MemberName, text: String) -> Result<
 
 fn must_have_text(text: &str) -> Result<(), OpsError> {
     if text.trim().is_empty() {
-        return Err(OpsError::refused("there is no text to send", "give it as words, or - for standard input"));
+        return Err(OpsError::misused("there is no text to send", "give it as words, or - for standard input"));
     }
     Ok(())
 }

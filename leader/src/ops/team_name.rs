@@ -16,7 +16,7 @@ use teamster_protocol::model::limits::sizes::TEAM_STEM_CHARS_MAX;
 use teamster_protocol::host::text_path::must_be_text;
 use teamster_protocol::model::id::TeamName;
 
-use super::config::TeamStem;
+use super::config::{TeamNameOrigin, TeamStem};
 use super::error::OpsError;
 use super::moved::{FoundTeam, MovedTeam, find_team};
 use crate::git::{GitError, Repository};
@@ -43,12 +43,14 @@ pub struct TeamHere {
     pub moved_from: Option<PathBuf>,
     /// Why it is not known whether the repository was moved here with a team.
     pub unread_mark: Option<String>,
+    /// Whether the name is that of the team that is here already, and no rule would give it now.
+    pub name: TeamNameOrigin,
 }
 
 impl TeamHere {
     /// The team that the user named, wherever the command is typed.
     pub fn named(team: TeamName) -> TeamHere {
-        TeamHere { team, repository: None, moved_from: None, unread_mark: None }
+        TeamHere { team, repository: None, moved_from: None, unread_mark: None, name: TeamNameOrigin::Rule }
     }
 
     /// The team of the place around `here`: of the name that `derive` makes of the place's key, or of the name it had
@@ -62,8 +64,9 @@ impl TeamHere {
         let TeamPlace { key, repository, .. } = place(here)?;
         let derived = derive(&key);
         let Some(repository) = repository else { return Ok(TeamHere::named(derived)) };
-        let FoundTeam { team, moved_from, unread_mark } = find_team(root, &repository, derived, moved)?;
-        Ok(TeamHere { team, repository: Some(repository), moved_from, unread_mark })
+        let FoundTeam { team, moved_from, unread_mark } = find_team(root, &repository, derived.clone(), moved)?;
+        let name = if team == derived { TeamNameOrigin::Rule } else { TeamNameOrigin::ExistingTeam };
+        Ok(TeamHere { team, repository: Some(repository), moved_from, unread_mark, name })
     }
 }
 

@@ -89,7 +89,7 @@ async fn look_at_team(dir: TeamDir, here: bool) -> Result<TeamRow, OpsError> {
     let view = TeamView::open(dir)?;
     let members = view.members()?;
     let left = members.iter().filter(|member| member.state == MemberState::Left).count();
-    let TaskCounts { ready, blocked, stopped, in_progress, total: _, completed: _, failed: _, cancelled: _ } =
+    let TaskCounts { pending, blocked, stopped, in_progress, total: _, completed: _, failed: _, cancelled: _ } =
         TaskCounts::of(view.board());
     Ok(TeamRow {
         team: view.dir().team().clone(),
@@ -98,7 +98,7 @@ async fn look_at_team(dir: TeamDir, here: bool) -> Result<TeamRow, OpsError> {
         leader: look_at_leader(view.dir()).await?,
         members: members.len() - left,
         left,
-        open: ready + blocked + stopped + in_progress,
+        open: pending + blocked + stopped + in_progress,
         error: None,
     })
 }

@@ -164,7 +164,7 @@ fn is_at_something(state: MemberState) -> bool {
         | MemberState::Hung
         | MemberState::Restarting
         | MemberState::Ending => true,
-        MemberState::Idle | MemberState::Left | MemberState::Dead | MemberState::Failed => false,
+        MemberState::Idle | MemberState::Left | MemberState::Dead | MemberState::GivenUp => false,
     }
 }
 

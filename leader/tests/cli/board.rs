@@ -10,7 +10,7 @@ use crate::place::Place;
 fn a_board_is_filled_changed_and_cleared() {
     let place = Place::new();
     place.enroll("alice");
-    assert_eq!(place.ok("task list"), "no tasks; add one with teamster task add TEXT");
+    assert_eq!(place.ok("task list"), "no tasks; add one with teamster task add --run COMMAND");
     assert_eq!(place.ok("task add --run make test"), "task 1 is on the board");
     insta::assert_snapshot!(place.ok("task add --after 1 --priority -2 write the docs"), @"
     task 2 is on the board
@@ -28,12 +28,12 @@ fn a_board_is_filled_changed_and_cleared() {
     insta::assert_snapshot!(place.ok("task cancel 2"), @"task 2 is cancelled; what waits for it stays blocked (3) until teamster task dep rm 3 2");
     insta::assert_snapshot!(place.ok("task list"), @"
     id  status           whose       title
-     1  ready                        make test
+     1  pending                      make test
      2  cancelled                    write the docs
      3  blocked by 1, 2  role tests  look
-     4  ready            for alice   deploy
+     4  pending          for alice   deploy
 
-    4 tasks: 2 ready, 1 blocked, 1 cancelled
+    4 tasks: 2 pending, 1 blocked, 1 cancelled
     ");
     place.ok("task retry 2");
     // Several at once: all of them, or none.
@@ -66,9 +66,9 @@ fn a_board_is_filled_changed_and_cleared() {
     ");
     });
     for word in ["in_progress", "in-progress"] {
-        assert_eq!(place.ok(&format!("task list --status {word}")), "none of these; 4 tasks: 2 ready, 2 blocked");
+        assert_eq!(place.ok(&format!("task list --status {word}")), "none of these; 4 tasks: 2 pending, 2 blocked");
     }
-    assert_eq!(place.ok("task list --status completed"), "none of these; 4 tasks: 2 ready, 2 blocked");
+    assert_eq!(place.ok("task list --status completed"), "none of these; 4 tasks: 2 pending, 2 blocked");
     let said = place.fails(2, "task list --all");
     assert!(said.contains("unexpected argument --all"), "all is what it lists anyway: {said}");
     assert_eq!(place.ok("task clear completed"), "nothing to clear");
@@ -128,13 +128,13 @@ fn words_are_text_to_the_end_and_a_command_is_what_is_said_to_be_one() {
       hint: if it is a command, teamster task edit 4 --run; else assign it to a member that reads
     ");
     insta::assert_snapshot!(place.ok("task list"), @"
-    id  status           whose  title
-     1  ready, no taker         fix the --json output
-     2  ready                   make -j4
-     3  ready                   cat -n
-     4  ready, no taker         late work
+    id  status             whose  title
+     1  pending, no taker         fix the --json output
+     2  pending                   make -j4
+     3  pending                   cat -n
+     4  pending, no taker         late work
 
-    4 tasks: 4 ready
+    4 tasks: 4 pending
     note: tasks 1, 4: no member can take it: alice drives shell, which runs commands only; see teamster why 1
     ");
     let rows = place.json("task list")["tasks"].clone();
@@ -214,14 +214,14 @@ fn what_the_board_refuses_is_said_with_the_way_out() {
     error: cannot read nowhere.md: No such file or directory (os error 2)
     ");
     let blank = place.run_words(&["task", "add", "  "]);
-    assert_eq!((blank.code, blank.err.as_str()), (Some(1), "error: a task needs a text\n"));
+    assert_eq!((blank.code, blank.err.as_str()), (Some(2), "error: a task needs a text\n"));
     assert_eq!(place.json("task list")["tasks"].as_array().expect("a list").len(), 2, "nothing was added");
 }
 
 #[test]
 fn a_refused_first_task_leaves_no_team_behind() {
     let place = Place::new();
-    assert_eq!(place.run_words(&["task", "add", ""]).code, Some(1));
+    assert_eq!(place.run_words(&["task", "add", ""]).code, Some(2));
     place.fails(1, "task add --run --to alice x");
     assert!(!place.root().exists());
 }

@@ -128,11 +128,11 @@ fn shutdown_request(message: &Message) -> &ShutdownRequest {
 fn a_hand_started_worker_is_stopped_by_mail() {
     let place = Place::new();
     let mut alice = HandStarted::join(&place, "alice");
-    assert_eq!(place.ok("stop alice wrong branch"), "alice was told by mail to stop");
+    assert_eq!(place.ok("stop alice --reason wrong-branch"), "alice was told by mail to stop");
     let mail = alice.next_mail();
     assert_eq!(mail.from, Address::Lead);
     assert_eq!(mail.urgency, Urgency::Now);
-    assert_eq!(mail.body, MessageBody::AbortRequest { reason: "wrong branch".to_owned() });
+    assert_eq!(mail.body, MessageBody::AbortRequest { reason: "wrong-branch".to_owned() });
     let error = place.fails(3, "kill alice");
     assert!(error.contains(&format!("alice runs as process {0}: kill {0} ends it", std::process::id())), "{error}");
 }

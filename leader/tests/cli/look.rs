@@ -48,7 +48,7 @@ fn looking_at_a_team_that_is_not_there_makes_nothing() {
     assert!(!place.root().exists(), "a command that only looks made something");
     insta::assert_snapshot!(place.fails(1, "list"), @"
     error: no team crew under /t/root yet
-      hint: start it with teamster spawn NAME or teamster task add TEXT; if it is another team, name it with --team
+      hint: start it with teamster spawn NAME or teamster task add --run COMMAND; if it is another team, say which with --team
     ");
 }
 
@@ -65,7 +65,7 @@ fn members_and_status_are_shown_without_a_leader() {
         team     crew  /t/work
         leader   none runs; start one with teamster up --detach
         members  1 starting
-        tasks    1 ready, 1 blocked
+        tasks    1 pending, 1 blocked
         files    /t/root/crew
 
         name   state for  task  agent  works in   mail

@@ -33,7 +33,7 @@ fn mail_is_read_once_it_was_shown_and_only_by_its_reader() {
       hint: did you mean alice?
     ");
     let empty = place.run_words(&["dm", "alice", " "]);
-    assert_eq!((empty.code, empty.err.as_str()), (Some(1), "error: a message needs a text\n"));
+    assert_eq!((empty.code, empty.err.as_str()), (Some(2), "error: a message needs a text\n"));
 }
 
 #[test]

@@ -70,7 +70,7 @@ impl Place {
         let mut command = Command::new(env!("CARGO_BIN_EXE_teamster"));
         command.args(words).current_dir(self.work()).env_clear().stdin(Stdio::null());
         command.env("HOME", self.dir.path()).env("TEAMSTER_ROOT", self.root()).env("TEAMSTER_TEAM", "crew");
-        command.env("TZ", "UTC").env("TEAMSTER_DURABILITY", "process");
+        command.env("TZ", "UTC").env("TEAMSTER_DURABILITY", "process").env("COLUMNS", "80");
         command
     }
 

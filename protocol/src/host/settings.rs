@@ -4,6 +4,8 @@
 use std::env;
 use std::time::Duration;
 
+use tracing::level_filters::LevelFilter;
+
 use crate::model::limits::GENERATION_BYTES_MAX;
 use crate::model::limits::{ANSWER_WITHIN, LEADER_GRACE, PERMISSION_WITHIN, SLOW_POLL};
 use crate::model::log::Durability;
@@ -13,6 +15,10 @@ const POLL_MS: &str = "TEAMSTER_POLL_MS";
 const ANSWER_WITHIN_MS: &str = "TEAMSTER_ANSWER_WITHIN_MS";
 const LEADER_GRACE_MS: &str = "TEAMSTER_LEADER_GRACE_MS";
 const APPROVAL_WITHIN_MS: &str = "TEAMSTER_APPROVAL_WITHIN_MS";
+/// The variable that says which words of a program are written, from `off` to `trace`.
+pub const LOG_LEVEL: &str = "TEAMSTER_LOG";
+/// The variable that names the wanted isolation of workers.
+pub const ISOLATION: &str = "TEAMSTER_ISOLATION";
 
 /// A variable of the environment that says nothing this program understands.
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +92,9 @@ impl EnvironmentSettings {
     pub fn given() -> Result<EnvironmentSettings, BadSetting> {
         // Each log asks for it when it is opened, and could not refuse it there.
         generation_bytes_max()?;
+        // These two are used elsewhere: by workers, and before anything can be refused.
+        log_level()?;
+        isolation()?;
         Ok(EnvironmentSettings {
             durability: durability_of(given(DURABILITY).as_deref())?,
             poll: milliseconds(POLL_MS)?,
@@ -101,6 +110,39 @@ fn durability_of(given: Option<&str>) -> Result<Option<Durability>, BadSetting> 
     match Durability::of_word(value) {
         Some(durability) => Ok(Some(durability)),
         None => Err(BadSetting { name: DURABILITY, value: value.to_owned(), expected: "power or process" }),
+    }
+}
+
+/// The level from which on words are written, if one is given: `TEAMSTER_LOG`.
+pub fn log_level() -> Result<Option<LevelFilter>, BadSetting> {
+    let expected = "off, error, warn, info, debug or trace";
+    let Some(value) = given(LOG_LEVEL) else { return Ok(None) };
+    value.parse().map(Some).map_err(|_| BadSetting { name: LOG_LEVEL, value, expected })
+}
+
+/// The isolation that a worker is told to have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WantedIsolation {
+    /// The strongest that the system grants.
+    Auto,
+    /// A namespace, or no start.
+    Namespace,
+    /// No namespace: for agents that need `sudo` or the like.
+    Subreaper,
+}
+
+/// The isolation that workers are told to have: `TEAMSTER_ISOLATION`.
+pub fn isolation() -> Result<WantedIsolation, BadSetting> {
+    isolation_of(given(ISOLATION))
+}
+
+fn isolation_of(given: Option<String>) -> Result<WantedIsolation, BadSetting> {
+    let Some(value) = given else { return Ok(WantedIsolation::Auto) };
+    match value.as_str() {
+        "auto" => Ok(WantedIsolation::Auto),
+        "namespace" => Ok(WantedIsolation::Namespace),
+        "subreaper" => Ok(WantedIsolation::Subreaper),
+        _ => Err(BadSetting { name: ISOLATION, value, expected: "auto, namespace or subreaper" }),
     }
 }
 
@@ -143,5 +185,10 @@ mod tests {
         assert_eq!(durability_of(Some("process")).ok(), Some(Some(Durability::Process)));
         let error = durability_of(Some("maybe")).expect_err("it is no durability").to_string();
         assert_eq!(error, "TEAMSTER_DURABILITY is \"maybe\", which is not power or process");
+        let isolation = |value: Option<&str>| isolation_of(value.map(str::to_owned));
+        assert_eq!(isolation(None).ok(), Some(WantedIsolation::Auto));
+        assert_eq!(isolation(Some("subreaper")).ok(), Some(WantedIsolation::Subreaper));
+        let error = isolation(Some("jail")).expect_err("it is no isolation").to_string();
+        assert_eq!(error, "TEAMSTER_ISOLATION is \"jail\", which is not auto, namespace or subreaper");
     }
 }

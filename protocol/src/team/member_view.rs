@@ -93,5 +93,5 @@ pub enum MemberState {
     /// The member's worker is dead without having left.
     Dead,
     /// The member's workers died so often that none is started again.
-    Failed,
+    GivenUp,
 }

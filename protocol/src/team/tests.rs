@@ -67,7 +67,7 @@ fn who_was_given_up_is_failed_also_while_it_is_buried() {
     let how = WorkerEnd::GivenUp { reason: "killed by SIGKILL".to_owned() };
     lead.enroll(TeamFact::Left { name: name("ada"), how: how.clone() }).unwrap();
     let ada = lead.members().unwrap().remove(0);
-    assert_eq!((ada.state, ada.left), (MemberState::Failed, Some(how)));
+    assert_eq!((ada.state, ada.left), (MemberState::GivenUp, Some(how)));
 }
 
 #[test]

@@ -191,7 +191,7 @@ fn member_view(
         (true, MemberPresence::Expected { since_ms }) => (MemberState::Starting, *since_ms),
         // A given-up member stays so even while the process that buries it holds its lock: every new start is written
         // down first.
-        (_, MemberPresence::Left { at_ms, how: WorkerEnd::GivenUp { .. }, .. }) => (MemberState::Failed, *at_ms),
+        (_, MemberPresence::Left { at_ms, how: WorkerEnd::GivenUp { .. }, .. }) => (MemberState::GivenUp, *at_ms),
         // The worker is between taking its lock and joining again.
         (true, MemberPresence::Left { at_ms, .. }) => (MemberState::Starting, *at_ms),
         (false, MemberPresence::Left { at_ms, then: AfterLeaving::Again { .. }, .. }) => {
@@ -206,7 +206,7 @@ fn member_view(
         MemberPresence::Joined { .. } | MemberPresence::Expected { .. } | MemberPresence::Left { .. } => None,
     };
     let left = match &member.presence {
-        MemberPresence::Left { how, .. } if !running || state == MemberState::Failed => Some(how.clone()),
+        MemberPresence::Left { how, .. } if !running || state == MemberState::GivenUp => Some(how.clone()),
         MemberPresence::Left { .. } | MemberPresence::Expected { .. } | MemberPresence::Joined { .. } => None,
     };
     let again_ms = match &member.presence {

@@ -26,14 +26,14 @@ fn it_obeys_as_a_child_of_the_leader_does() {
     team.until_said("dave", "got this way");
     team.ok("task add --run -i echo again; read word");
     team.until_said("dave", "again");
-    team.ok("stop dave wrong branch");
+    team.ok("stop dave --reason wrong-branch");
     team.until_event("\"why\":\"stopped\"");
-    assert_eq!(team.task(2)["attempts"][0]["end"]["result"], "(stopped: wrong branch)\nagain");
+    assert_eq!(team.task(2)["attempts"][0]["end"]["result"], "(stopped: wrong-branch)\nagain");
     let listed = team.json("list")["members"][0].clone();
     assert_eq!((&listed["started_by"], &listed["pid"]), (&"hand".into(), &dave.pid().into()));
     team.ok("dm dave thanks");
     team.until_said("dave", "thanks");
-    assert_eq!(team.ok("shutdown dave done"), "dave shut down");
+    assert_eq!(team.ok("shutdown dave --reason done"), "dave shut down");
     assert_eq!(dave.ends().code, Some(0));
     assert_eq!(team.state("dave"), "left");
 }
@@ -92,9 +92,9 @@ fn it_works_and_obeys_by_mail_without_any_leader() {
     team.until_said("dave", "hello");
     team.ok("task add --run -i echo again; read word");
     team.until_said("dave", "again");
-    assert_eq!(team.ok("stop dave wrong branch"), "dave was told by mail to stop");
+    assert_eq!(team.ok("stop dave --reason wrong-branch"), "dave was told by mail to stop");
     team.until_event("\"why\":\"stopped\"");
-    assert_eq!(team.task(2)["attempts"][0]["end"]["result"], "(stopped: wrong branch)\nagain");
+    assert_eq!(team.task(2)["attempts"][0]["end"]["result"], "(stopped: wrong-branch)\nagain");
     assert!(team.fails(3, "kill dave").contains(&format!("kill {} ends it", dave.pid())));
     assert_eq!(team.ok("shutdown dave"), "dave shut down");
     assert_eq!(dave.ends().code, Some(0));

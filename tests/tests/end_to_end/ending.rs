@@ -98,5 +98,5 @@ fn what_runs_without_a_leader_is_ended_too() {
     assert_eq!(team.state("alice"), "ending");
     team.ok("down --force");
     let said = down.ends();
-    assert_eq!((said.code, said.out.contains("alice was told to end")), (Some(0), true), "{}{}", said.out, said.err);
+    assert_eq!((said.code, said.out.contains("alice ended at once")), (Some(0), true), "{}{}", said.out, said.err);
 }

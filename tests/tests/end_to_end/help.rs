@@ -148,7 +148,10 @@ fn who_only_looks_in_a_new_repository_is_told_how_to_begin() {
     let team = Team::new();
     for line in ["list", "status", "task list", "events", "inbox"] {
         let said = team.ok(line);
-        assert_eq!(said, "no team here yet; begin with teamster spawn NAME or teamster task add TEXT", "{line}");
+        assert_eq!(
+            said, "no team here yet; begin with teamster spawn NAME or teamster task add --run COMMAND",
+            "{line}"
+        );
     }
     assert_eq!(team.json("list")["members"], serde_json::json!([]));
     assert_eq!(team.json("task list")["counts"]["total"], 0);

@@ -51,7 +51,9 @@ fn who_left_is_not_in_the_way_and_is_forgotten_on_demand() {
     assert_eq!(
         said,
         format!(
-            "bob is off the roster\ncarol is off the roster; until teamster cleanup its worktree stays on {branch}"
+            "bob is off the roster; until teamster cleanup teamster logs bob and teamster inbox bob show what is kept of it\n\
+             carol is off the roster; until teamster cleanup its worktree stays on {branch}, and teamster logs carol and \
+             teamster inbox carol show what is kept of it"
         )
     );
     assert_eq!(names(&team.json("list --all")), ["alice"]);
@@ -101,7 +103,7 @@ fn what_is_longer_than_the_screen_goes_through_the_pager() {
     };
     let paged = || std::fs::read_to_string(team.repository().join("paged")).ok();
     team.ok("task add --run true");
-    assert!(at_terminal("task list", "cat > paged").contains("1 task: 1 ready"));
+    assert!(at_terminal("task list", "cat > paged").contains("1 task: 1 pending"));
     assert_eq!(paged(), None, "what fits needs none");
     for number in 2..40 {
         team.ok(&format!("task add --run echo {number}"));
@@ -110,7 +112,7 @@ fn what_is_longer_than_the_screen_goes_through_the_pager() {
     assert_eq!(paged(), None);
     assert_eq!(at_terminal("task list", "cat > paged"), "", "all of it is in the pager");
     let text = paged().unwrap();
-    assert!(text.contains("echo 39") && text.contains("39 tasks: 39 ready"), "{text}");
+    assert!(text.contains("echo 39") && text.contains("39 tasks: 39 pending"), "{text}");
     assert!(at_terminal("events", "tail -n 1").contains("task 39 added"));
     assert!(at_terminal("task list", "no-such-pager-anywhere 2> /dev/null").contains("echo 39"));
     assert!(team.ok("task list").contains("echo 39"), "and a pipe gets all as it is");

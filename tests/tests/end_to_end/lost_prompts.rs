@@ -88,7 +88,7 @@ fn the_lead_is_told_of_a_prompt_that_died_with_its_worker_and_can_send_it_again(
         insta::assert_snapshot!(team.ok("why alice"), @"
         alice
           idle: there is nothing to do
-          → teamster task add TEXT
+          → teamster task add --run COMMAND
           the prompt of turn 1 is lost (echo begun; exec sleep 1000): its worker died: killed by SIGKILL
           → teamster send alice --run 'echo begun; exec sleep 1000'
         ");

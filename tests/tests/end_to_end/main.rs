@@ -12,6 +12,7 @@ mod command_agents;
 mod commands;
 mod ending;
 mod failing_agents;
+mod first_hour;
 mod hanging;
 mod help;
 mod housekeeping;

@@ -81,7 +81,12 @@ fn a_member_that_dies_again_and_again_is_failed_and_says_why() {
     events.until("\"kind\":\"joined\",\"data\":{\"name\":\"alice\"");
     die(pid(&team, "alice"));
     events.until("\"given_up\"");
-    assert_eq!(team.state("alice"), "failed");
+    assert_eq!(team.state("alice"), "given_up");
+    let (list, status, doctor) = (team.ok("list"), team.ok("status"), team.ok("doctor"));
+    assert!(list.contains("given up") && status.contains("1 given up"), "{list}{status}");
+    assert!(status.contains("needs a look") && status.contains("alice  was given up: "), "{status}");
+    assert!(doctor.contains("alice was given up: ") && team.ok("events").contains("alice was given up: "), "{doctor}");
+    assert!(team.ok("why alice").contains("was given up"));
     assert!(team.ok("status alice").contains("it died 6 times within 60 s"), "{}", team.ok("status alice"));
     team.ok("spawn alice");
     assert_eq!(team.state("alice"), "idle");

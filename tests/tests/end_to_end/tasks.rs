@@ -207,5 +207,5 @@ fn a_task_is_edited_until_somebody_is_on_it() {
     team.until_said("alice", "begun");
     assert!(team.fails(1, "task edit 3 --title late").contains("cannot edit task 3: it is in progress by alice"));
     team.ok("task add --run --to alice true");
-    assert!(team.fails(1, "task edit 4").contains("nothing of the task is to be changed"));
+    assert!(team.fails(2, "task edit 4").contains("nothing of the task is to be changed"));
 }

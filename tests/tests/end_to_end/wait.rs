@@ -151,6 +151,7 @@ fn the_log_of_a_task_has_all_its_attempts_and_nothing_else() {
         [clock] turn 1 began, task 1
         > echo first; mkfifo go 2> said || true; read x < go; echo got $x; exit 2
         first
+        [clock] turn 1 is to stop
         [clock] turn 1 aborted
         attempt 2 on alice
         [clock] turn 3 began, task 1

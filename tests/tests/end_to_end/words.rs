@@ -63,12 +63,12 @@ fn a_stopped_turn_gives_its_task_back_to_be_held_with_what_was_said() {
     team.ok("task add --run -i --to alice echo half; read word; echo $word");
     team.until_said("alice", "half");
     assert_eq!(
-        team.ok("stop alice wrong branch"),
+        team.ok("stop alice --reason wrong-branch"),
         "alice stopped; task 1 is held for it: teamster task retry 1 lets it go on"
     );
     let task = team.task(1);
     assert_eq!((&task["status"], &task["assignee"]), (&"stopped".into(), &"alice".into()));
-    assert_eq!(task["attempts"][0]["end"]["result"], "(stopped: wrong branch)\nhalf");
+    assert_eq!(task["attempts"][0]["end"]["result"], "(stopped: wrong-branch)\nhalf");
     assert!(team.fails(1, "stop alice").contains("no turn is running"));
     // Held: neither of them takes it, though both look for work.
     team.ok("task add --run true");
@@ -184,7 +184,7 @@ fn events_are_one_story_and_go_on_as_it_does() {
     team.ok("task add --run echo ok");
     events.until("task 1 added");
     events.until("completed");
-    team.ok("shutdown alice enough");
+    team.ok("shutdown alice --reason enough");
     events.until("alice shut down");
     events.signal(Signal::SIGINT);
     assert_eq!(events.ends().code, Some(130));

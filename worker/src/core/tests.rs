@@ -96,6 +96,11 @@ fn reply(number: u128, verdict: ShutdownAnswer) -> WorkerAction {
     WorkerAction::Reply(ShutdownReply { request: id(1000 + number), verdict })
 }
 
+/// The line in the transcript about a request without a reason.
+fn asked_to_end() -> WorkerAction {
+    WorkerAction::Say(TranscriptText::AskedToEnd { reason: String::new() })
+}
+
 fn acknowledge(number: u128) -> WorkerAction {
     WorkerAction::Acknowledge { ids: vec![id(number)] }
 }
@@ -223,18 +228,23 @@ fn a_shutdown_request_is_answered_before_it_is_acknowledged() {
     let mut core = idle(PromptKind::Program);
     assert_eq!(
         core.step(NOW_MS, WorkerEvent::MailArrived(vec![shutdown(1, WhenBusy::Refuse)])),
-        [reply(1, ShutdownAnswer::Approved), acknowledge(1), WorkerAction::Leave { how: WorkerEnd::Shutdown }]
+        [
+            asked_to_end(),
+            reply(1, ShutdownAnswer::Approved),
+            acknowledge(1),
+            WorkerAction::Leave { how: WorkerEnd::Shutdown }
+        ]
     );
 
     let task = Some(TaskId(1));
     let mut core = working(PromptKind::Program);
     assert_eq!(
         core.step(NOW_MS, WorkerEvent::MailArrived(vec![shutdown(1, WhenBusy::Refuse)])),
-        [reply(1, ShutdownAnswer::Refused { task }), acknowledge(1)]
+        [asked_to_end(), reply(1, ShutdownAnswer::Refused { task }), acknowledge(1)]
     );
     assert_eq!(
         core.step(NOW_MS, WorkerEvent::MailArrived(vec![shutdown(2, WhenBusy::Finish)])),
-        [reply(2, ShutdownAnswer::Finishing { task }), acknowledge(2)]
+        [asked_to_end(), reply(2, ShutdownAnswer::Finishing { task }), acknowledge(2)]
     );
     let actions = ends_turn(&mut core);
     assert_eq!(
@@ -250,6 +260,8 @@ fn a_shutdown_request_that_is_overtaken_is_acknowledged_once_and_not_answered() 
     assert_eq!(
         core.step(NOW_MS, WorkerEvent::MailArrived(both)),
         [
+            asked_to_end(),
+            asked_to_end(),
             acknowledge(1),
             reply(2, ShutdownAnswer::Approved),
             acknowledge(2),

@@ -35,10 +35,12 @@ fn text(rows: &[ConfigRow], context: &CliContext) -> String {
             OriginRow::CommandLine { option } => (*option).to_owned(),
             OriginRow::Environment { variable } => (*variable).to_owned(),
             OriginRow::Repository { file, line } | OriginRow::User { file, line } => format!("{}:{line}", short(file)),
+            OriginRow::Place => "derived".to_owned(),
+            OriginRow::ExistingTeam => "the team here".to_owned(),
             OriginRow::BuiltIn => "built in".to_owned(),
         };
         table.row([TableCell::from(&row.key), value, TableCell::from(origin)]);
-        if row.key.starts_with("agent.") {
+        if row.key.starts_with("agent.") || row.origin == OriginRow::ExistingTeam {
             notes.extend(row.note.filter(|note| !notes.contains(note)));
         }
     }

@@ -9,6 +9,7 @@ use teamster_protocol::wire::api::{EndOutcome, EndedMember};
 
 use super::list;
 use super::print::{self, PrintedFailure, TextTone, humane, paint};
+use super::task_text::numbers;
 use super::{CliContext, CliError, ExitStatus, OutputShape, json_error};
 use crate::ops::ending_news::{AwaitedWork, EndingNews};
 use crate::ops::error::OpsError;
@@ -27,7 +28,11 @@ pub(super) fn show_endings(
 ) -> Result<(), CliError> {
     context.show(endings, |endings| {
         let ended = endings.members.iter().map(ended_text);
-        ended.chain(not_running_text(endings, names)).collect::<Vec<_>>().join("\n")
+        let tasks = if endings.given_back.len() == 1 { "task" } else { "tasks" };
+        let are = if endings.given_back.len() == 1 { "is" } else { "are" };
+        let given_back = (!endings.given_back.is_empty())
+            .then(|| format!("{tasks} {} {are} pending again", numbers(&endings.given_back)));
+        ended.chain(not_running_text(endings, names)).chain(given_back).collect::<Vec<_>>().join("\n")
     })?;
     tell_failures(context, endings);
     Ok(())
@@ -178,13 +183,13 @@ mod tests {
     fn what_came_of_each_member_is_said_with_the_way_on() {
         let ended = |name: &str, outcome| EndedMember { name: name.parse().expect("a name"), outcome };
         let endings = MemberEndings {
-            failed: Vec::new(),
             members: vec![
                 ended("alice", EndOutcome::Left { how: WorkerEnd::Shutdown }),
                 ended("bob", EndOutcome::Refused { task: Some(TaskId(3)) }),
                 ended("carol", EndOutcome::Left { how: WorkerEnd::Died { reason: "killed by SIGKILL".to_owned() } }),
                 ended("dave", EndOutcome::Stuck),
             ],
+            ..MemberEndings::default()
         };
         assert_eq!(exit_of(&endings), ExitStatus::Refused);
         let lines: Vec<String> = endings.members.iter().map(ended_text).collect();

@@ -9,6 +9,7 @@ use teamster_protocol::model::task::{ReleaseWhy, TaskChanges, stop_reason, title
 use super::interrupt::unless_interrupted;
 use super::print::{self, DayClock, OutputAudience, TextTone, paint, shorten};
 use super::{CliContext, CliError, ExitStatus, OutputShape, inbox, list, task_text};
+use crate::ops::agents::add_task_command;
 use crate::ops::events::{self, EventFact, TeamEvent, WantedEvents};
 use crate::ops::follow::{FollowMode, Listening};
 
@@ -29,8 +30,10 @@ pub(super) async fn events(context: &CliContext, args: EventsArgs) -> Result<Exi
     }
     let mode = if args.follow { FollowMode::Follow } else { FollowMode::Past };
     let told = events::events(&context.session, WantedEvents { last: args.last, mode }, |events| {
-        if events.is_empty() && mode == FollowMode::Past && context.shape == OutputShape::Text {
-            print::tell("nothing happened yet; add a task with teamster task add TEXT").map_err(CliError::Stdout)?;
+        let is_asked_for_none = args.last == Some(0);
+        if events.is_empty() && !is_asked_for_none && mode == FollowMode::Past && context.shape == OutputShape::Text {
+            let add = add_task_command(&context.session.config);
+            print::tell(&format!("nothing happened yet; add a task with {add}")).map_err(CliError::Stdout)?;
         }
         print_all(context, &events, mode)
     });

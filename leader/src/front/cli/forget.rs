@@ -22,11 +22,12 @@ pub(super) async fn forget(context: &CliContext, args: ForgetArgs) -> Result<Exi
 
 fn sentence(member: &ForgottenMember) -> String {
     let name = paint(TextTone::Name, member.name.as_str());
+    let stays = format!("teamster logs {0} and teamster inbox {0} show what is kept of it", member.name);
     match &member.branch {
         Some(branch) => {
             let branch = paint(TextTone::Name, branch);
-            format!("{name} is off the roster; until teamster cleanup its worktree stays on {branch}")
+            format!("{name} is off the roster; until teamster cleanup its worktree stays on {branch}, and {stays}")
         }
-        None => format!("{name} is off the roster"),
+        None => format!("{name} is off the roster; until teamster cleanup {stays}"),
     }
 }

@@ -107,7 +107,7 @@ pub(super) fn word(state: MemberState) -> &'static str {
         MemberState::Restarting => "restarting",
         MemberState::Left => "left",
         MemberState::Dead => "dead",
-        MemberState::Failed => "failed",
+        MemberState::GivenUp => "given up",
     }
 }
 
@@ -124,7 +124,7 @@ pub(super) fn tone(state: MemberState) -> TextTone {
         MemberState::Idle => TextTone::Ok,
         MemberState::Busy => TextTone::Busy,
         MemberState::Left => TextTone::Faint,
-        MemberState::Dead | MemberState::Failed => TextTone::Error,
+        MemberState::Dead | MemberState::GivenUp => TextTone::Error,
     }
 }
 
@@ -132,11 +132,11 @@ pub(super) fn tone(state: MemberState) -> TextTone {
 pub(super) fn left(how: &WorkerEnd) -> String {
     match how {
         WorkerEnd::Shutdown => "shut down".to_owned(),
-        WorkerEnd::Terminated => "was told to end by a signal, and ended in order".to_owned(),
+        WorkerEnd::Terminated => "ended at once, as a signal told it to".to_owned(),
         WorkerEnd::LeaderGone => "ended because its leader was gone".to_owned(),
         WorkerEnd::AgentGone { reason } => format!("ended because its agent could not go on: {reason}"),
         WorkerEnd::Died { reason } => format!("died: {reason}"),
-        WorkerEnd::GivenUp { reason } => format!("is not started again: {reason}"),
+        WorkerEnd::GivenUp { reason } => format!("was given up: {reason}"),
     }
 }
 

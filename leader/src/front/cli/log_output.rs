@@ -6,6 +6,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use teamster_protocol::host::settings;
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::Writer;
@@ -26,12 +27,9 @@ const OF_THE_COMMAND: [&str; 2] = ["teamster_leader::front", "teamster_leader::o
 pub fn listen_to_logs(line: &CommandLine) {
     let is_log = matches!(&line.command, TypedCommand::Up(up) if up.in_background);
     let default = if is_log { LevelFilter::INFO } else { LevelFilter::WARN };
-    let given = std::env::var("TEAMSTER_LOG").ok();
-    let level = given.as_deref().map(str::parse::<LevelFilter>);
-    let shown = match level {
-        Some(Ok(level)) => level,
-        Some(Err(_)) | None => default,
-    };
+    // What is not understood is refused as soon as the settings are read, in the same words as other settings.
+    let given = settings::log_level().unwrap_or(None);
+    let shown = given.unwrap_or(default);
     let parts = Registry::default().with(shown);
     // A leader's log lies on the disk that may be full, and to complain of that there would be a panic. Refused only if a
     // listener is there already, which is as good.
@@ -42,11 +40,6 @@ pub fn listen_to_logs(line: &CommandLine) {
         let terminal = layer().event_format(PlainSentence).with_writer(LogSink::Terminal).log_internal_errors(false);
         parts.with(log).with(terminal).try_init()
     };
-    if let (Some(Err(_)), Some(given)) = (level, given) {
-        tracing::warn!(
-            "TEAMSTER_LOG is {given:?}, which is none of off, error, warn, info, debug, trace: taking {shown}"
-        );
-    }
 }
 
 /// An event as a sentence for a person, without time, level and module.

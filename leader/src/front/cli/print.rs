@@ -22,7 +22,7 @@ pub use crate::ops::text::{
 pub use aside::{AsideWriter, DrawingGuard};
 pub use failure::{PrintedFailure, ask, fail, note, remark};
 
-pub use output::{COLUMNS_DEFAULT, OutputAudience, columns, put, say};
+pub use output::{COLUMNS_DEFAULT, OutputAudience, columns, put, say, table_columns};
 pub use pager::{PagerUse, page};
 pub use palette::{PaintedText, TextTone, paint};
 pub use panel::{PanelActivity, PanelBar, PanelRow, ProgressPanel};

@@ -386,7 +386,7 @@ mod tests {
             .map(|words| usage_error(words).lines().next().expect("it says something").to_owned());
         insta::assert_snapshot!(said.join("\n"), @r#"
         error: invalid value '../x' for '<NAME>...': "../x" is not a name: use 1 to 40 of a-z, 0-9 and -
-        error: invalid value 'lead' for '<NAME>': "lead" is reserved for the leader
+        error: invalid value 'lead' for '<NAME>...': "lead" is reserved for the leader
         error: invalid value '0' for '<ID>': "0" is not a task number
         error: invalid value 'Alice' for '[NAME]': "Alice" is not a name: use 1 to 40 of a-z, 0-9 and -
         "#);
@@ -436,8 +436,6 @@ mod tests {
             ("--json task add fix --help", "fix --help"),
             ("task add --to alice fix -f now", "fix -f now"),
             ("steer alice use -j4 --urgent", "use -j4 --urgent"),
-            ("stop alice it has --json", "it has --json"),
-            ("shutdown alice --finish no --finish", "no --finish"),
             ("broadcast a -- b", "a -- b"),
             ("task add -- explain --run", "explain --run"),
             ("send alice -- --run it", "--run it"),

@@ -13,6 +13,7 @@ use super::leader_line::condition;
 use super::print::{TableCell, TableColumn, TextTable, TextTone, ago, columns, harmless, humane, paint, shorten};
 use super::task_text::{counts_text, numbers, parts};
 use super::{CliContext, CliError, ExitStatus, approvals, list, logs};
+use crate::ops::agents::add_task_command;
 use crate::ops::status::{MemberStatus, TeamStatus, member_status, team_status};
 use crate::ops::task::TaskRow;
 use crate::ops::why::started_again;
@@ -43,7 +44,7 @@ pub(super) async fn status(context: &CliContext, args: StatusArgs) -> Result<Exi
                     true => String::new(),
                     false => list::table(&there, &status.titles, now_ms, context.columns),
                 };
-                team_text(status, &members, now_ms, context.columns)
+                team_text(status, &members, add_task_command(&context.session.config), now_ms, context.columns)
             })?;
         }
     }
@@ -55,7 +56,7 @@ fn line(text: &mut String, label: &str, value: &str) {
     text.push_str(&format!("{}{:pad$}{value}\n", paint(TextTone::Faint, label), ""));
 }
 
-fn team_text(status: &TeamStatus, members: &str, now_ms: u64, columns: usize) -> String {
+fn team_text(status: &TeamStatus, members: &str, add_task: &str, now_ms: u64, columns: usize) -> String {
     let mut text = String::new();
     let dir = status.dir.as_deref().map(|dir| dir.display().to_string()).unwrap_or_default();
     line(
@@ -90,7 +91,7 @@ fn team_text(status: &TeamStatus, members: &str, now_ms: u64, columns: usize) ->
         MemberState::Restarting,
         MemberState::Left,
         MemberState::Dead,
-        MemberState::Failed,
+        MemberState::GivenUp,
     ];
     let members_line = match status.members.is_empty() {
         true => "none; start one with teamster spawn NAME".to_owned(),
@@ -98,7 +99,7 @@ fn team_text(status: &TeamStatus, members: &str, now_ms: u64, columns: usize) ->
     };
     line(&mut text, "members", &members_line);
     let tasks = match status.tasks.total {
-        0 => "none; add one with teamster task add TEXT".to_owned(),
+        0 => format!("none; add one with {add_task}"),
         _ => counts_text(&status.tasks),
     };
     line(&mut text, "tasks", &tasks);
@@ -112,12 +113,44 @@ fn team_text(status: &TeamStatus, members: &str, now_ms: u64, columns: usize) ->
     if !status.approvals.is_empty() {
         text.push_str(&format!("\n{}\n", approvals::notes(&status.approvals, columns)));
     }
+    members_that_need_a_look(&mut text, &status.members, columns);
     section(&mut text, "needs a look; see teamster task show ID", &status.attention, columns, |row| match &row.owner {
         Some(owner) => format!("{}, {owner}", row.status),
         None => row.status.to_string(),
     });
     section(&mut text, "blocked", &status.blocked, columns, |row| format!("waits for {}", numbers(&row.waits_for)));
     text
+}
+
+/// The members that nobody starts again although they were to go on. Nothing else tells of them.
+fn members_that_need_a_look(text: &mut String, members: &[MemberView], columns: usize) {
+    let [name, why] = [TableColumn::left("name"), TableColumn::wide("needs a look; see teamster why NAME")];
+    let mut table = TextTable::new([name, why]);
+    let mut count = 0;
+    for member in members {
+        let why = match (member.state, &member.left) {
+            (MemberState::GivenUp, Some(how)) => list::left(how),
+            (MemberState::Dead, _) => "died, and nobody has noticed".to_owned(),
+            (MemberState::Hung, _) => "hangs: its worker does not answer".to_owned(),
+            (
+                MemberState::GivenUp
+                | MemberState::Starting
+                | MemberState::Idle
+                | MemberState::Busy
+                | MemberState::Parked
+                | MemberState::Stalled
+                | MemberState::Ending
+                | MemberState::Restarting
+                | MemberState::Left,
+                _,
+            ) => continue,
+        };
+        table.row([TableCell::toned(TextTone::Name, member.name.as_str()), why.as_str().into()]);
+        count += 1;
+    }
+    if count > 0 {
+        text.push_str(&format!("\n{}\n", table.render(columns)));
+    }
 }
 
 fn section(text: &mut String, title: &'static str, rows: &[TaskRow], columns: usize, say: impl Fn(&TaskRow) -> String) {
@@ -204,4 +237,29 @@ fn agent_options(options: &AgentOptions) -> String {
     ];
     let told = parts.into_iter().filter_map(|(what, value)| Some(format!(", {what} {}", harmless(&value?))));
     told.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use teamster_protocol::model::roster::WorkerEnd;
+
+    use super::*;
+    use crate::front::cli::fixtures::member;
+
+    #[test]
+    fn members_that_nobody_starts_again_need_a_look() {
+        let mut alice = member("alice", MemberState::GivenUp, &[]);
+        alice.left = Some(WorkerEnd::GivenUp { reason: "killed by SIGKILL; it died 6 times within 60 s".to_owned() });
+        let members = [alice, member("bob", MemberState::Idle, &[]), member("carol", MemberState::Dead, &[])];
+        let mut text = String::new();
+        members_that_need_a_look(&mut text, &members, 80);
+        insta::assert_snapshot!(anstream::adapter::strip_str(&text).to_string().trim(), @"
+        name   needs a look; see teamster why NAME
+        alice  was given up: killed by SIGKILL; it died 6 times within 60 s
+        carol  died, and nobody has noticed
+        ");
+        let mut text = String::new();
+        members_that_need_a_look(&mut text, &[member("bob", MemberState::Idle, &[])], 80);
+        assert_eq!(text, "");
+    }
 }

@@ -20,7 +20,7 @@ pub(super) fn whose(row: &TaskRow) -> TableCell {
 /// The colour of where a task stands.
 pub(super) fn tone(standing: TaskStanding) -> TextTone {
     match standing {
-        TaskStanding::Ready => TextTone::Plain,
+        TaskStanding::Pending => TextTone::Plain,
         TaskStanding::Blocked | TaskStanding::Cancelled => TextTone::Faint,
         TaskStanding::Stopped => TextTone::Warn,
         TaskStanding::InProgress => TextTone::Busy,
@@ -40,7 +40,7 @@ pub(super) fn counts_text(counts: &TaskCounts) -> String {
     parts(&[
         (counts.completed, "completed"),
         (counts.in_progress, "in progress"),
-        (counts.ready, "ready"),
+        (counts.pending, "pending"),
         (counts.blocked, "blocked"),
         (counts.stopped, "stopped"),
         (counts.failed, "failed"),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::print::{TableCell, TableColumn, TextTable, TextTone, harmless, humane};
 use super::{CliContext, CliError, ExitStatus};
+use crate::ops::agents::add_task_command;
 use crate::ops::teams::{TeamList, TeamRow, list_teams};
 
 /// `teamster teams`.
@@ -12,17 +13,15 @@ pub struct TeamsArgs {}
 
 pub(super) async fn teams(context: &CliContext, TeamsArgs {}: TeamsArgs) -> Result<ExitStatus, CliError> {
     let now_ms = context.session.now_ms();
-    context.show_page(&list_teams(&context.session).await?, |teams| text(teams, now_ms, context.columns))?;
+    let add_task = add_task_command(&context.session.config);
+    context.show_page(&list_teams(&context.session).await?, |teams| text(teams, add_task, now_ms, context.columns))?;
     Ok(ExitStatus::Done)
 }
 
-fn text(list: &TeamList, now_ms: u64, columns: usize) -> String {
+fn text(list: &TeamList, add_task: &str, now_ms: u64, columns: usize) -> String {
     if list.teams.is_empty() {
         let root = list.root.display().to_string();
-        return format!(
-            "no teams in {} yet; begin with teamster spawn NAME or teamster task add TEXT",
-            harmless(&root)
-        );
+        return format!("no teams in {} yet; begin with teamster spawn NAME or {add_task}", harmless(&root));
     }
     let mut table = TextTable::new([
         TableColumn::left("team"),
@@ -83,7 +82,7 @@ mod tests {
         let busy = TeamRow { here: true, leader, members: 3, left: 1, open: 12, ..row("app-94bdbf") };
         let damaged = TeamRow { error: Some("/s/x/board.jsonl:3: expected value".to_owned()), ..row("x") };
         let list = TeamList { root: "/s".into(), teams: vec![busy, row("tool"), damaged] };
-        let shown = anstream::adapter::strip_str(&text(&list, 61_000, 80)).to_string();
+        let shown = anstream::adapter::strip_str(&text(&list, "teamster task add TEXT", 61_000, 80)).to_string();
         insta::assert_snapshot!(shown, @"
         team        leader         members  open tasks  works in
         app-94bdbf  up 1m 00s   3 (1 left)          12  /src/app-94bdbf

@@ -2,8 +2,9 @@
 
 use std::ffi::OsString;
 
-use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, Command};
+use teamster_protocol::model::id::TaskId;
 
 use super::help::ABOUT;
 use super::hint::{hint_for_word, see_help};
@@ -26,7 +27,7 @@ pub(super) fn not_parsed(error: &clap::Error, words: &[OsString]) -> ExitStatus 
         }
         _ => {}
     }
-    let (message, hint) = (message(error), hint(error, words));
+    let (message, hint) = (message(error, words), hint(error, words));
     if json {
         print::remark(json_error(&message, Some(&hint), ExitStatus::Usage));
     } else {
@@ -50,7 +51,7 @@ fn print_help(error: &clap::Error, words: &[OsString]) {
 }
 
 /// The mistake, on one line.
-fn message(error: &clap::Error) -> String {
+fn message(error: &clap::Error, words: &[OsString]) -> String {
     let named = |kind| match error.get(kind) {
         Some(ContextValue::String(word)) => show_controls(word).into_owned(),
         Some(ContextValue::Strings(words)) => show_controls(&words.join(", ")).into_owned(),
@@ -64,13 +65,39 @@ fn message(error: &clap::Error) -> String {
             return format!("there is no command {}", named(ContextKind::InvalidSubcommand));
         }
         ErrorKind::UnknownArgument => return format!("unexpected argument {}", named(ContextKind::InvalidArg)),
-        ErrorKind::MissingRequiredArgument => return format!("{} is missing", named(ContextKind::InvalidArg)),
+        ErrorKind::MissingRequiredArgument => return missing(error),
+        ErrorKind::ValueValidation if let Some(missing) = missing_behind_numbers(error, words) => return missing,
         _ => {}
     }
     let text = error.render().to_string();
     let first = text.split("\n\n").next().unwrap_or_default();
     let first = first.strip_prefix("error: ").unwrap_or(first);
     show_controls(&first.split_whitespace().collect::<Vec<_>>().join(" ")).into_owned()
+}
+
+/// The arguments that are missing.
+fn missing(error: &clap::Error) -> String {
+    let missing: Vec<String> = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(word)) => vec![show_controls(word).into_owned()],
+        Some(ContextValue::Strings(words)) => words.iter().map(|word| show_controls(word).into_owned()).collect(),
+        Some(_) | None => Vec::new(),
+    };
+    format!("{} {} missing", missing.join(", "), if missing.len() > 1 { "are" } else { "is" })
+}
+
+/// The member that is missing behind the numbers of tasks, as in `task assign 8`: the last number stands in its place.
+fn missing_behind_numbers(error: &clap::Error, words: &[OsString]) -> Option<String> {
+    let (Some(ContextValue::String(argument)), Some(ContextValue::String(value))) =
+        (error.get(ContextKind::InvalidArg), error.get(ContextKind::InvalidValue))
+    else {
+        return None;
+    };
+    let (command, _) = command_of(words, None);
+    let positionals: Vec<&Arg> = command.get_positionals().collect();
+    let [many, last] = positionals[..] else { return None };
+    let takes_more = many.get_num_args().is_some_and(|range| range.max_values() > 1);
+    let is_number = value.parse::<TaskId>().is_ok();
+    (takes_more && is_number && last.to_string() == *argument).then(|| format!("{argument} is missing"))
 }
 
 fn hint(error: &clap::Error, words: &[OsString]) -> String {
@@ -152,7 +179,7 @@ mod tests {
     fn told(line: &str) -> String {
         let words: Vec<OsString> = ["teamster"].into_iter().chain(line.split(' ')).map(OsString::from).collect();
         let error = crate::front::cli::program::parse(&words).expect_err("it is bad usage");
-        format!("$ {}\n{}\n  {}", show_controls(line), message(&error), hint(&error, &words))
+        format!("$ {}\n{}\n  {}", show_controls(line), message(&error, &words), hint(&error, &words))
     }
 
     #[test]
@@ -170,6 +197,8 @@ mod tests {
             "task clear compleded",
             "dm alice",
             "--team x task dep add 3",
+            "task assign 8",
+            "task assign",
             "rn plan.toml",
             "rmm alice",
             "frobnicate",
@@ -216,6 +245,12 @@ mod tests {
         $ --team x task dep add 3
         <DEP> is missing
           see teamster task dep add --help
+        $ task assign 8
+        <NAME> is missing
+          see teamster task assign --help
+        $ task assign
+        <ID>..., <NAME> are missing
+          see teamster task assign --help
         $ rn plan.toml
         there is no command rn
           did you mean run?
@@ -238,7 +273,7 @@ mod tests {
         there is no command li\u{1b}[31mst
           see teamster --help
         $ kill a\u{1b}[31m\nb
-        invalid value 'a b' for '<NAME>': "a\u{1b}[31m\nb" is not a name: use 1 to 40 of a-z, 0-9 and -
+        invalid value 'a b' for '<NAME>...': "a\u{1b}[31m\nb" is not a name: use 1 to 40 of a-z, 0-9 and -
           see teamster kill --help
         "#);
     }

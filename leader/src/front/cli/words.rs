@@ -57,7 +57,10 @@ pub(super) fn joined(words: &[String]) -> Result<String, StdinError> {
 
 /// The text of bytes that were read from where the user said.
 pub(super) fn text_of(bytes: Vec<u8>) -> io::Result<String> {
-    String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not text in UTF-8"))
+    let bad = |why| io::Error::new(io::ErrorKind::InvalidData, why);
+    let text = String::from_utf8(bytes).map_err(|_| bad("it is not text in UTF-8"))?;
+    // No shell could run it, and each attempt would fail.
+    if text.contains('\0') { Err(bad("it holds a NUL character")) } else { Ok(text) }
 }
 
 /// One word of a command.

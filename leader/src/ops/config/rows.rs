@@ -30,6 +30,15 @@ pub struct ConfigRow {
     pub note: Option<&'static str>,
 }
 
+/// The origin of the name of the team in some directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TeamNameOrigin {
+    /// Somebody gave the name, or it is derived as the settings say.
+    Rule,
+    /// A team is here already, and keeps the name that it has.
+    ExistingTeam,
+}
+
 /// The giver of a setting, as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "from", rename_all = "snake_case")]
@@ -58,6 +67,10 @@ pub enum OriginRow {
         /// The line, counted from 1.
         line: usize,
     },
+    /// The place that the call comes from: the name of a team is derived from it.
+    Place,
+    /// The team that is here already, which keeps its name.
+    ExistingTeam,
     /// The program itself.
     BuiltIn,
 }
@@ -67,19 +80,12 @@ const NOT_TRUSTED: &str = "not trusted, since a repository's file starts nothing
 
 impl Config {
     /// Every setting, in the order of the sections. `root` and `team` are what came of the choices.
-    pub fn rows(&self, root: &Path, team: &TeamName) -> Vec<ConfigRow> {
+    pub fn rows(&self, root: &Path, team: &TeamName, name: TeamNameOrigin) -> Vec<ConfigRow> {
         let mut rows = vec![
             optional_row("run.workers", &self.workers, |workers| json!(workers), "4, or one a task"),
             row("run.worktree", &self.worktree, |worktree| json!(worktree)),
             row("run.agent", &self.agent, |agent| json!(agent.as_str())),
-            ConfigRow {
-                note: match &self.team.value {
-                    TeamChoice::Named(_) => None,
-                    TeamChoice::Stem(_) => Some("ends with what is derived from the repository's place"),
-                    TeamChoice::Derived => Some("derived from the repository, or the directory"),
-                },
-                ..row("team.name", &self.team, |_| json!(team.as_str()))
-            },
+            self.team_row(team, name),
             row("team.root", &self.root, |_| json!(root.to_string_lossy())),
             row("team.durability", &self.durability, |durability| json!(durability.word())),
             row("team.poll", &self.poll, |poll| json!(length_text(*poll))),
@@ -100,6 +106,27 @@ impl Config {
             }
         }
         rows
+    }
+}
+
+impl Config {
+    fn team_row(&self, team: &TeamName, name: TeamNameOrigin) -> ConfigRow {
+        let row = row("team.name", &self.team, |_| json!(team.as_str()));
+        let (origin, note) = match (&self.team.value, name) {
+            (TeamChoice::Named(_), _) => (row.origin, None),
+            (TeamChoice::Stem(_), TeamNameOrigin::ExistingTeam) => (
+                OriginRow::ExistingTeam,
+                Some("a name in a file has no effect while a team is here: see teamster cleanup"),
+            ),
+            (TeamChoice::Derived, TeamNameOrigin::ExistingTeam) => (OriginRow::ExistingTeam, None),
+            (TeamChoice::Stem(_), TeamNameOrigin::Rule) => {
+                (row.origin, Some("ends with what is derived from the repository's place"))
+            }
+            (TeamChoice::Derived, TeamNameOrigin::Rule) => {
+                (OriginRow::Place, Some("derived from the repository, or the directory"))
+            }
+        };
+        ConfigRow { origin, note, ..row }
     }
 }
 
@@ -166,6 +193,8 @@ fn agent_rows(name: &AgentName, origin: &SettingOrigin, settings: &AgentSettings
             | OriginRow::User { .. }
             | OriginRow::CommandLine { .. }
             | OriginRow::Environment { .. }
+            | OriginRow::Place
+            | OriginRow::ExistingTeam
             | OriginRow::BuiltIn => None,
         };
         ConfigRow { key: format!("agent.{name}.{key}"), value: Some(placed.value), origin, note }

@@ -51,7 +51,7 @@ fn error(scope: ConfigScope, text: &[u8]) -> String {
 }
 
 fn shown(config: &Config) -> String {
-    let rows = config.rows(Path::new("/teams"), &"crew-9c030b".parse().expect("a name"));
+    let rows = config.rows(Path::new("/teams"), &"crew-9c030b".parse().expect("a name"), TeamNameOrigin::Rule);
     let lines = rows.iter().map(|row| serde_json::to_string(row).expect("it is plain"));
     lines.collect::<Vec<_>>().join("\n")
 }
@@ -90,7 +90,7 @@ fn where_nobody_says_anything_it_is_built_in() {
     {"key":"run.workers","value":null,"from":"built_in","note":"4, or one a task"}
     {"key":"run.worktree","value":false,"from":"built_in"}
     {"key":"run.agent","value":"shell","from":"built_in"}
-    {"key":"team.name","value":"crew-9c030b","from":"built_in","note":"derived from the repository, or the directory"}
+    {"key":"team.name","value":"crew-9c030b","from":"place","note":"derived from the repository, or the directory"}
     {"key":"team.root","value":"/teams","from":"built_in"}
     {"key":"team.durability","value":"power","from":"built_in"}
     {"key":"team.poll","value":"5s","from":"built_in"}

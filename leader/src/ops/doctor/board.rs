@@ -83,8 +83,11 @@ pub(super) fn check(view: &TeamView, found: &mut DoctorFindings) {
     }
     for (on, waiting) in ended.into_iter().filter(|(_, waiting)| !waiting.is_empty()) {
         let is = board.status(on).map_or("", |status| status.word().shown());
+        let first = waiting.first().map(TaskId::to_string).unwrap_or_default();
         let what = format!("{} blocked for good: task {on} is {is}", named(waiting.into_iter()));
-        found.note(CheckGroup::Board, what).hint(format!("teamster task retry {on}, or teamster task dep rm ID {on}"));
+        found
+            .note(CheckGroup::Board, what)
+            .hint(format!("teamster task retry {on}, or teamster task dep rm {first} {on}"));
     }
     if found.troubles() == before {
         found.ok(CheckGroup::Board, format!("{}, and none that nobody can do", counted(board.len(), "task")));

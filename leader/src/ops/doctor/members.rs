@@ -7,7 +7,7 @@ use std::time::Duration;
 use teamster_protocol::model::id::{Address, MemberName};
 use teamster_protocol::model::limits::pace::EXPECTED_WITHIN;
 use teamster_protocol::model::mail::Mailbox;
-use teamster_protocol::model::roster::MemberPresence;
+use teamster_protocol::model::roster::{MemberPresence, WorkerEnd};
 use teamster_protocol::store::file::LogReader;
 use teamster_protocol::store::presence;
 use teamster_protocol::team::TeamView;
@@ -41,6 +41,11 @@ pub(super) fn check(subject: &DoctorSubject, view: &TeamView, found: &mut Doctor
                 let since = humane(Duration::from_millis(subject.now_ms.saturating_sub(*since_ms)));
                 let what = format!("{name} has been expected for {since}, and nobody starts it");
                 found.wrong(CheckGroup::Members, what).hint(format!("{}, or teamster spawn {name}", REPAIR));
+            }
+            MemberPresence::Left { how: WorkerEnd::GivenUp { reason }, .. } => {
+                found
+                    .note(CheckGroup::Members, format!("{name} was given up: {reason}"))
+                    .hint(format!("teamster spawn {name}, or teamster forget {name}"));
             }
             MemberPresence::Joined { .. } | MemberPresence::Expected { .. } | MemberPresence::Left { .. } => {}
         }
@@ -87,7 +92,8 @@ fn strangers(view: &TeamView, found: &mut DoctorFindings) {
     for path in logs::mailboxes(view.dir()).unwrap_or_default() {
         let name = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse::<MemberName>().ok());
         if let Some(name) = name.filter(is_stranger) {
-            found.note(CheckGroup::Members, format!("a mailbox of {name}, who is not on the roster")).at(&path);
+            // What a member that was forgotten leaves stays until the team is cleaned up: nothing is to be mended there.
+            found.ok(CheckGroup::Members, format!("the mailbox of {name}, who is not on the roster, is kept"));
         }
     }
     let waiting = view.board().waiting().map(|who| &who.name);

@@ -3,6 +3,7 @@
 
 use jsonrpsee::core::ClientError;
 use jsonrpsee::types::error::{INVALID_PARAMS_CODE, METHOD_NOT_FOUND_CODE};
+use teamster_protocol::model::mail::MailRefusal;
 use teamster_protocol::model::task::BoardRefusal;
 use teamster_protocol::store::file::LogError;
 use teamster_protocol::team::TeamError;
@@ -77,7 +78,8 @@ impl FailureOfKind for TeamError {
     fn kind(&self) -> OpsErrorKind {
         match self {
             TeamError::Log(error) => error.kind(),
-            TeamError::Refused(BoardRefusal::EmptyTask | BoardRefusal::NothingToChange) => OpsErrorKind::Usage,
+            TeamError::Refused(BoardRefusal::EmptyTask | BoardRefusal::NothingToChange)
+            | TeamError::Mail(MailRefusal::Empty) => OpsErrorKind::Usage,
             TeamError::Refused(_)
             | TeamError::Roster(_)
             | TeamError::Mail(_)
@@ -148,7 +150,8 @@ impl FailureOfKind for RunError {
             RunError::Leadership(error) => error.kind(),
             RunError::Team(error) => error.kind(),
             RunError::Spawn(error) => error.kind(),
-            RunError::Unfinished { .. } | RunError::Nothing | RunError::PromptForShell { .. } => OpsErrorKind::Refused,
+            RunError::PromptForShell { .. } => OpsErrorKind::Usage,
+            RunError::Unfinished { .. } | RunError::Nothing | RunError::Place { .. } => OpsErrorKind::Refused,
         }
     }
 }

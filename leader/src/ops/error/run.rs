@@ -29,6 +29,14 @@ pub enum RunError {
         /// What they drive.
         agent: AgentName,
     },
+    /// A member can not work where it did.
+    #[error("{what}")]
+    Place {
+        /// The place that is not there any more.
+        what: String,
+        /// A way out.
+        hint: Option<String>,
+    },
     /// No leader.
     #[error(transparent)]
     Leadership(#[from] LeadershipError),
@@ -42,12 +50,13 @@ pub enum RunError {
 
 impl RunError {
     /// The way out, where there is one.
-    pub fn hint(&self) -> Option<&'static str> {
+    pub fn hint(&self) -> Option<&str> {
         match self {
             RunError::Unfinished { .. } => {
                 Some("go on with them: teamster run --resume; or drop them: teamster task clear all")
             }
             RunError::PromptForShell { .. } => Some("write `run` instead of `prompt`, or choose an agent with --agent"),
+            RunError::Place { hint, .. } => hint.as_deref(),
             RunError::Nothing | RunError::Leadership(_) | RunError::Team(_) | RunError::Spawn(_) => None,
         }
     }

@@ -9,7 +9,10 @@ use teamster_protocol::model::task::{NewTask, StatusWord, TaskWork};
 use teamster_protocol::team::TeamView;
 use teamster_protocol::wire::api::WorkspaceRequest;
 
+use super::crew::CrewMember;
 use super::outline::RunOutline;
+use super::places::{CrewPlace, CrewPlaces};
+use crate::ops::error::run::RunError;
 
 /// The preview of a run; in JSON its `kind` is `preview`.
 #[derive(Debug, Clone, Serialize)]
@@ -23,10 +26,6 @@ pub struct RunPreview {
     pub there: Vec<MemberName>,
     /// Those that would be spawned.
     pub spawns: Vec<PlannedMember>,
-    /// The agent that these would drive.
-    pub agent: AgentName,
-    /// The place in which they would work.
-    pub workspace: WorkspaceRequest,
 }
 
 /// A task of a run that was not begun.
@@ -66,15 +65,15 @@ pub struct PlannedMember {
     /// Its role.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
+    /// The agent that it would drive.
+    pub agent: AgentName,
+    /// The place in which it would work.
+    pub workspace: WorkspaceRequest,
 }
 
 impl RunPreview {
-    pub(super) fn of(
-        view: &TeamView,
-        outline: RunOutline,
-        agent: AgentName,
-        workspace: WorkspaceRequest,
-    ) -> RunPreview {
+    /// The preview of this outline. Refused where a member could not work where it did before.
+    pub(super) fn of(view: &TeamView, outline: RunOutline, places: &CrewPlaces) -> Result<RunPreview, RunError> {
         let board = view.board();
         let RunOutline { ids, tasks, crew, .. } = outline;
         let new_ids = (board.next_id().0..).map(TaskId);
@@ -94,18 +93,16 @@ impl RunPreview {
             }
         };
         let rows = ids.iter().copied().chain(new_ids).zip(tasks).map(row).collect();
-        RunPreview {
+        let planned = |member: CrewMember| {
+            let CrewPlace { agent, workspace } = places.of_member(&member.name)?.clone();
+            Ok(PlannedMember { name: member.name, role: member.role, agent: agent.name, workspace })
+        };
+        Ok(RunPreview {
             team: view.dir().team().clone(),
             tasks: in_order_of_work(rows),
             there: crew.there,
-            spawns: crew
-                .spawns
-                .into_iter()
-                .map(|member| PlannedMember { name: member.name, role: member.role })
-                .collect(),
-            agent,
-            workspace,
-        }
+            spawns: crew.spawns.into_iter().map(planned).collect::<Result<_, RunError>>()?,
+        })
     }
 }
 

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use serde::Serialize;
 use teamster_protocol::host::clock::now_ms;
+use teamster_protocol::model::board::Board;
 use teamster_protocol::model::id::{MemberName, TaskId, TeamName};
 use teamster_protocol::model::roster::Roster;
-use teamster_protocol::model::task::StatusWord;
 use teamster_protocol::model::task::view::TaskView;
+use teamster_protocol::model::task::{StatusWord, TaskStatus};
 use teamster_protocol::team::TeamView;
 
 use super::Run;
@@ -97,6 +98,9 @@ pub struct TaskSummary {
     /// The tasks that it still waits for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub waits_for: Vec<TaskId>,
+    /// Those of them that failed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waits_for_failed: Vec<TaskId>,
 }
 
 impl RunSummary {
@@ -107,7 +111,7 @@ impl RunSummary {
         let mut tasks = Vec::with_capacity(run.ids.len());
         for &id in &run.ids {
             if run.team.board().task(id).is_ok() {
-                tasks.push(TaskSummary::of(run.team.task_view(id)?, run.team.roster(), now_ms));
+                tasks.push(TaskSummary::of(run.team.task_view(id)?, run.team.board(), run.team.roster(), now_ms));
             }
         }
         let ended = match how {
@@ -133,7 +137,7 @@ impl RunSummary {
         let now_ms = now_ms();
         let mut tasks = Vec::with_capacity(view.board().len());
         for (id, _) in view.board().tasks() {
-            tasks.push(TaskSummary::of(view.task_view(id)?, view.roster(), now_ms));
+            tasks.push(TaskSummary::of(view.task_view(id)?, view.board(), view.roster(), now_ms));
         }
         if tasks.is_empty() {
             return Err(RunError::Nothing);
@@ -160,10 +164,12 @@ fn count(tasks: &[TaskSummary]) -> BTreeMap<StatusWord, usize> {
 
 impl TaskSummary {
     /// Takes what the summary shows from a task's view.
-    pub fn of(view: TaskView, roster: &Roster, now_ms: u64) -> TaskSummary {
+    pub fn of(view: TaskView, board: &Board, roster: &Roster, now_ms: u64) -> TaskSummary {
         let member = view.attempts.last().map(|attempt| attempt.owner.clone());
         let branch = member.as_ref().and_then(|name| roster.member(name).ok()?.spec.workspace.branch());
+        let has_failed = |id: &&TaskId| matches!(board.status(**id), Ok(TaskStatus::Failed { .. }));
         TaskSummary {
+            waits_for_failed: view.waits_for.iter().filter(has_failed).copied().collect(),
             id: view.id,
             label: view.task.label.clone(),
             title: view.task.title.clone(),

@@ -40,6 +40,7 @@ pub fn add(session: &Session, wanted: WantedTask) -> Result<BoardChange, OpsErro
     session.authorize(Verb::TaskAdd)?;
     let mut new = NewTask::new(wanted.work);
     if let Some(title) = wanted.title {
+        must_be_title(&title)?;
         new.title = title;
     }
     new.after = wanted.after;
@@ -76,6 +77,15 @@ pub fn add(session: &Session, wanted: WantedTask) -> Result<BoardChange, OpsErro
     Ok(changed)
 }
 
+/// Refuses a title that shows nothing.
+pub(super) fn must_be_title(title: &str) -> Result<(), OpsError> {
+    if title.trim().is_empty() {
+        let hint = "without --title it is the first line of the text";
+        return Err(OpsError::misused("the title is empty", hint));
+    }
+    Ok(())
+}
+
 /// Why nobody can take a task that is for more than one, if so.
 fn no_taker(team: &Team, needs: TakerNeeds<'_>, id: Option<TaskId>, now_ms: u64) -> Option<String> {
     let cause = takers(team.roster(), needs, |name, member| will_run(team.dir(), name, member)).err()?;
@@ -89,6 +99,8 @@ fn no_taker(team: &Team, needs: TakerNeeds<'_>, id: Option<TaskId>, now_ms: u64)
 fn will_run(dir: &TeamDir, name: &MemberName, member: &Member) -> bool {
     match &member.presence {
         MemberPresence::Expected { .. } | MemberPresence::Left { then: AfterLeaving::Again { .. }, .. } => true,
+        // It finishes what it is at, and takes nothing more.
+        MemberPresence::Joined { .. } if member.ending_since_ms().is_some() => false,
         MemberPresence::Joined { .. } | MemberPresence::Left { .. } => {
             worker_life(dir, name, &member.presence).map_or(true, |life| life != WorkerLife::Dead)
         }

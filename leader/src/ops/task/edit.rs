@@ -6,6 +6,7 @@ use teamster_protocol::model::id::{AgentName, Role, TaskId};
 use teamster_protocol::model::task::{FieldChange, NewTask, TaskChanges, TaskWork, title_of};
 use teamster_protocol::team::{BoardChange, TaskCommand};
 
+use super::add::must_be_title;
 use crate::ops::error::OpsError;
 use crate::ops::session::Session;
 use crate::verb::Verb;
@@ -34,6 +35,7 @@ pub struct WantedEdit {
 /// Changes a task that nobody is on and that is not completed.
 pub fn edit(session: &Session, id: TaskId, wanted: WantedEdit) -> Result<BoardChange, OpsError> {
     session.authorize(Verb::TaskEdit)?;
+    wanted.title.as_deref().map_or(Ok(()), must_be_title)?;
     let mut team = session.team()?;
     let changes = changes_of(&team.new_task(id)?, wanted);
     Ok(team.command(TaskCommand::Edit { id, changes })?)

@@ -19,7 +19,7 @@ pub enum TaskFilter {
     Ready,
     /// Pending and waiting for other tasks.
     Blocked,
-    /// Tasks that are ready or blocked.
+    /// Tasks that were not begun, whether they wait or not.
     Pending,
     /// Tasks that were stopped and are held.
     Stopped,
@@ -39,16 +39,18 @@ impl TaskFilter {
     /// Whether tasks that stand so are listed.
     pub fn takes(self, standing: TaskStanding) -> bool {
         match self {
-            TaskFilter::Ready => standing == TaskStanding::Ready,
+            TaskFilter::Ready => standing == TaskStanding::Pending,
             TaskFilter::Blocked => standing == TaskStanding::Blocked,
-            TaskFilter::Pending => matches!(standing, TaskStanding::Ready | TaskStanding::Blocked),
+            TaskFilter::Pending => matches!(standing, TaskStanding::Pending | TaskStanding::Blocked),
             TaskFilter::Stopped => standing == TaskStanding::Stopped,
             TaskFilter::InProgress => standing == TaskStanding::InProgress,
             TaskFilter::Completed => standing == TaskStanding::Completed,
             TaskFilter::Failed => standing == TaskStanding::Failed,
             TaskFilter::Cancelled => standing == TaskStanding::Cancelled,
             TaskFilter::Open => match standing {
-                TaskStanding::Ready | TaskStanding::Blocked | TaskStanding::Stopped | TaskStanding::InProgress => true,
+                TaskStanding::Pending | TaskStanding::Blocked | TaskStanding::Stopped | TaskStanding::InProgress => {
+                    true
+                }
                 TaskStanding::Completed | TaskStanding::Failed | TaskStanding::Cancelled => false,
             },
         }

@@ -73,11 +73,11 @@ impl TaskRow {
     }
 }
 
-/// Where a task stands as people ask for it: `pending` is told apart by whether it waits.
+/// Where a task stands as people ask for it: a pending one that waits for others is blocked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each is the word for it")]
 pub enum TaskStanding {
-    Ready,
+    Pending,
     Blocked,
     Stopped,
     InProgress,
@@ -92,7 +92,7 @@ impl TaskStanding {
         match &task.status {
             TaskStatus::Pending { hold: TaskHold::Stopped, .. } => TaskStanding::Stopped,
             TaskStatus::Pending { hold: TaskHold::Free, .. } if task.open_dependencies > 0 => TaskStanding::Blocked,
-            TaskStatus::Pending { hold: TaskHold::Free, .. } => TaskStanding::Ready,
+            TaskStatus::Pending { hold: TaskHold::Free, .. } => TaskStanding::Pending,
             TaskStatus::InProgress { .. } => TaskStanding::InProgress,
             TaskStatus::Completed { .. } => TaskStanding::Completed,
             TaskStatus::Failed { .. } => TaskStanding::Failed,
@@ -101,12 +101,12 @@ impl TaskStanding {
     }
 }
 
-/// How many tasks stand where; `ready` and `blocked` together are the pending ones.
+/// How many tasks stand where; `blocked` are the pending ones that wait for others, and `pending` the rest of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "each is the number of those that stand so")]
 pub struct TaskCounts {
     pub total: usize,
-    pub ready: usize,
+    pub pending: usize,
     pub blocked: usize,
     pub stopped: usize,
     pub in_progress: usize,
@@ -122,7 +122,7 @@ impl TaskCounts {
         for (_, task) in board.tasks() {
             counts.total += 1;
             *match TaskStanding::of(&task) {
-                TaskStanding::Ready => &mut counts.ready,
+                TaskStanding::Pending => &mut counts.pending,
                 TaskStanding::Blocked => &mut counts.blocked,
                 TaskStanding::Stopped => &mut counts.stopped,
                 TaskStanding::InProgress => &mut counts.in_progress,

@@ -14,6 +14,7 @@ mod takers;
 mod words;
 
 pub(crate) use takers::{TakerNeeds, takers};
+use words::CauseSubject;
 pub(crate) use words::{because, raise_file_limit, started_again};
 
 #[cfg(test)]
@@ -225,7 +226,8 @@ impl TeamScene<'_> {
             None if task.open_dependencies > 0 => self.roots(id),
             None => vec![self.unclaimed(id, &task)],
         };
-        Ok(causes.into_iter().map(|cause| words::because(cause, Some(id), now_ms)).collect())
+        let subject = CauseSubject { task: Some(id), member: None, reads: &|member| self.reads_words(member) };
+        Ok(causes.into_iter().map(|cause| words::because_of(cause, subject, now_ms)).collect())
     }
 
     /// Why a member does what it does, or nothing. There is always a cause.
@@ -246,7 +248,8 @@ impl TeamScene<'_> {
         };
         let lost = self.lost_prompts.get(name);
         let lost = lost.map(|lost| WaitCause::PromptLost { member: name.clone(), lost: lost.clone() });
-        causes.into_iter().chain(lost).map(|cause| words::because(cause, None, now_ms)).collect()
+        let subject = CauseSubject { task: None, member: Some(name), reads: &|member| self.reads_words(member) };
+        causes.into_iter().chain(lost).map(|cause| words::because_of(cause, subject, now_ms)).collect()
     }
 
     /// The cause that a task has in itself; none for one that is free to be taken as far as it is concerned.
@@ -412,6 +415,11 @@ impl TeamScene<'_> {
         let spec = &self.roster.member(name).ok()?.spec;
         let wanted = task.agent.as_ref().filter(|wanted| **wanted != spec.agent)?;
         Some((spec.agent.clone(), wanted.clone()))
+    }
+
+    /// Whether the agent of a member reads words.
+    fn reads_words(&self, name: &MemberName) -> bool {
+        self.reads_nothing(name, WorkKind::Text).is_none()
     }
 
     /// The agent of a member that can not be given such work.

@@ -35,8 +35,13 @@ pub struct TaskView {
 impl TaskView {
     /// The result of the last attempt that left one.
     pub fn result(&self) -> Option<&str> {
-        let mut ends = self.attempts.iter().rev().filter_map(|attempt| attempt.end.as_ref());
-        ends.find(|end| !end.result.is_empty()).map(|end| end.result.as_str())
+        self.last_result().map(|(_, result)| result)
+    }
+
+    /// The same, with the number of that attempt: a later one may be running, or have left nothing.
+    pub fn last_result(&self) -> Option<(u32, &str)> {
+        let ends = self.attempts.iter().rev().filter_map(|attempt| Some((attempt.attempt, attempt.end.as_ref()?)));
+        ends.map(|(number, end)| (number, end.result.as_str())).find(|(_, result)| !result.is_empty())
     }
 
     /// Why the last attempt failed, if it did.

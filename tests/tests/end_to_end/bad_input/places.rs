@@ -136,7 +136,7 @@ fn a_text_that_is_none_and_a_file_that_is_not_there() {
     ");
     for line in ["task add -", "send alice --run -", "dm alice -"] {
         let said = team.start_with(line, " \n").ends();
-        assert_eq!((said.code, said.err.contains("text")), (Some(1), true), "`{line}`: {}", said.err);
+        assert_eq!((said.code, said.err.contains("text")), (Some(2), true), "`{line}`: {}", said.err);
     }
     for line in
         ["task add", "dm alice", "send", "run", "frobnicate", "spawn a --base main", "spawn a --shared --worktree"]

@@ -194,14 +194,16 @@ fn a_parked_worker_that_is_asked_to_end_gives_its_task_back_and_ends() {
     let release = |why| WorkerAction::Record(AttemptEnd::Release { claim: claim(), why, partial: String::new() });
     for event in [WorkerEvent::MailArrived(vec![shutdown(1, WhenBusy::Refuse)]), WorkerEvent::Terminated] {
         let mut core = parked();
-        assert_eq!(core.step(NOW_MS, event), [release(ReleaseWhy::WorkerLeft)]);
+        assert_eq!(core.step(NOW_MS, event).last(), Some(&release(ReleaseWhy::WorkerLeft)));
         let actions = core.step(NOW_MS, WorkerEvent::Recorded);
         assert!(matches!(actions.last(), Some(WorkerAction::Leave { .. })), "{actions:?}");
     }
     let mut core = parked();
     let abort = WorkerAsk::Abort { reason: String::new() };
     let actions = core.step(NOW_MS, WorkerEvent::Called { call: CallId(1), what: abort });
-    assert!(matches!(&actions[..], [WorkerAction::Answer { .. }, record] if *record == release(ReleaseWhy::Stopped)));
+    let asked = WorkerAction::Say(TranscriptText::AskedToStop { turn: 1, reason: String::new() });
+    assert_eq!(actions[0], asked);
+    assert!(matches!(&actions[1..], [WorkerAction::Answer { .. }, record] if *record == release(ReleaseWhy::Stopped)));
     let actions = core.step(NOW_MS, WorkerEvent::Recorded);
     assert!(
         matches!(actions.last(), Some(WorkerAction::Say(TranscriptText::Parked { task: None, .. }))),

@@ -1,7 +1,7 @@
 //! Standard output: whether to colour, how wide, and what to do when nobody reads any more.
 
 use std::fmt::Display;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 
 /// The width assumed for a pipe, a file and a terminal that does not say.
 pub const COLUMNS_DEFAULT: usize = 80;
@@ -37,6 +37,13 @@ pub fn put(text: impl Display) -> io::Result<OutputAudience> {
 pub fn columns() -> usize {
     let terminal = terminal_size::terminal_size_of(io::stdout()).map(|(columns, _)| columns.0);
     columns_of(std::env::var("COLUMNS").ok().as_deref(), terminal)
+}
+
+/// How many columns a table on standard output may take: as [`columns`] on a terminal, and as many as it needs in a pipe or a
+/// file, where programs look for words that must not be cut.
+pub fn table_columns() -> usize {
+    let is_said = std::env::var_os("COLUMNS").is_some_and(|columns| !columns.is_empty());
+    if is_said || io::stdout().is_terminal() { columns() } else { COLUMNS_MAX }
 }
 
 fn say_to(out: &mut dyn Write, text: &dyn Display) -> io::Result<OutputAudience> {

@@ -31,6 +31,8 @@ pub fn page(text: &str, allowed: PagerUse, before: impl FnOnce() -> io::Result<(
     match (pager, screen) {
         (Some(pager), Some((columns, rows)))
             if allowed == PagerUse::Allowed
+                // A terminal without abilities can show no pager.
+                && variable("TERM").as_deref() != Some("dumb")
                 && io::stdout().is_terminal()
                 && is_longer(text, columns.into(), rows.into()) =>
         {

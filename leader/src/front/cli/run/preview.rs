@@ -37,7 +37,8 @@ fn table(tasks: &[PlannedRow], columns: usize) -> String {
             (None, None) => String::new(),
         };
         let again = match task.status {
-            Some(StatusWord::Failed | StatusWord::Stopped) => " (again)",
+            Some(StatusWord::Failed) => " (again)",
+            Some(StatusWord::Stopped) => " (held)",
             Some(StatusWord::InProgress) => " (in progress)",
             Some(StatusWord::Pending | StatusWord::Completed | StatusWord::Cancelled) | None => "",
         };
@@ -54,20 +55,30 @@ fn crew(preview: &RunPreview) -> String {
         let names: Vec<&str> = preview.there.iter().map(|name| name.as_str()).collect();
         text.push_str(&format!("there already: {}\n", names.join(", ")));
     }
-    if !preview.spawns.is_empty() {
+    let mut alike: Vec<Vec<&PlannedMember>> = Vec::new();
+    for member in &preview.spawns {
+        let is_alike = |others: &&mut Vec<&PlannedMember>| {
+            others[0].agent == member.agent && others[0].workspace == member.workspace
+        };
+        match alike.iter_mut().find(is_alike) {
+            Some(others) => others.push(member),
+            None => alike.push(vec![member]),
+        }
+    }
+    for members in alike {
         let name = |member: &PlannedMember| match &member.role {
             Some(role) if role.as_str() != member.name.as_str() => format!("{} (role {role})", member.name),
             Some(_) | None => member.name.to_string(),
         };
-        let names: Vec<String> = preview.spawns.iter().map(name).collect();
-        let place = match &preview.workspace {
+        let names: Vec<String> = members.iter().copied().map(name).collect();
+        let place = match &members[0].workspace {
             WorkspaceRequest::Shared { dir } => format!("in {}", dir.display()),
             WorkspaceRequest::Worktree { repository, base } => {
                 let base = base.as_deref().unwrap_or("HEAD");
                 format!("each in a worktree of {} from {base}", repository.display())
             }
         };
-        let starts = format!("would start: {}, agent {}, {place}", names.join(", "), preview.agent);
+        let starts = format!("would start: {}, agent {}, {place}", names.join(", "), members[0].agent);
         text.push_str(&format!("{}\n", paint(TextTone::Plain, &starts)));
     }
     text
@@ -95,6 +106,15 @@ mod tests {
         }
     }
 
+    fn planned(name: &str, role: Option<&str>) -> PlannedMember {
+        PlannedMember {
+            name: name.parse().expect("a name"),
+            role: role.map(|role| role.parse().expect("a name")),
+            agent: "shell".parse().expect("a name"),
+            workspace: WorkspaceRequest::Worktree { repository: "/src/tool".into(), base: None },
+        }
+    }
+
     #[test]
     fn a_run_that_was_not_begun_as_people_read_it() {
         let failed = PlannedRow { status: Some(StatusWord::Failed), ..row(2, "test", &[], "\nmake test\n") };
@@ -109,14 +129,13 @@ mod tests {
             ],
             there: vec!["ada".parse().expect("a name")],
             spawns: vec![
-                PlannedMember { name: "w1".parse().expect("a name"), role: None },
+                planned("w1", None),
+                planned("tester1", Some("tester")),
                 PlannedMember {
-                    name: "tester1".parse().expect("a name"),
-                    role: Some("tester".parse().expect("a name")),
+                    workspace: WorkspaceRequest::Shared { dir: "/src/tool".into() },
+                    ..planned("ben", None)
                 },
             ],
-            agent: "shell".parse().expect("a name"),
-            workspace: WorkspaceRequest::Worktree { repository: "/src/tool".into(), base: None },
         };
         let plain = anstream::adapter::strip_str(&render(&preview, 80)).to_string();
         insta::assert_snapshot!(plain, @"
@@ -128,6 +147,7 @@ mod tests {
 
         there already: ada
         would start: w1, tester1 (role tester), agent shell, each in a worktree of /src/tool from HEAD
+        would start: ben, agent shell, in /src/tool
 
         nothing was done: this was a dry run
         ");

@@ -249,7 +249,7 @@ fn line_of(report: &RunReport, titles: &BTreeMap<TaskId, String>) -> Option<Stri
             harmless(&format!("{member} died ({reason}): it is started again")).into_owned()
         }
         RunEvent::MemberGivenUp { member, reason } => {
-            harmless(&format!("{member} is not started again: {reason}")).into_owned()
+            harmless(&format!("{member} was given up: {reason}")).into_owned()
         }
         RunEvent::Asked { question, title, .. } => {
             let who = paint(TextTone::Name, question.member.as_str());

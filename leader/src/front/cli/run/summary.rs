@@ -44,6 +44,14 @@ fn hints(summary: &RunSummary) -> Vec<String> {
     if let Some(task) = summary.tasks.iter().find(|task| task.status == StatusWord::Failed) {
         hints.push(format!("see teamster logs {}; do what failed again with teamster run --retry-failed", task.id));
     }
+    // A run that goes on has not the tasks that failed before it.
+    let failed_before = summary.tasks.iter().flat_map(|task| &task.waits_for_failed).next();
+    if let (Some(failed), true) = (failed_before, hints.is_empty()) {
+        hints.push(format!(
+            "task {failed} failed, and others wait for it: see teamster logs {failed}; do what failed again with teamster run \
+             --retry-failed"
+        ));
+    }
     let is_left = |task: &TaskSummary| match task.status {
         StatusWord::Pending | StatusWord::Stopped | StatusWord::InProgress => true,
         StatusWord::Completed | StatusWord::Failed | StatusWord::Cancelled => false,
@@ -111,7 +119,7 @@ fn table(summary: &RunSummary) -> TextTable<6> {
     let mut table = TextTable::new([id, task, member, state, time, TableColumn::wide("result")]);
     for task in &summary.tasks {
         let [id, name, who, status, took] = cells(task);
-        table.row([id, name, who, status, took, remark(summary, task).as_str().into()]);
+        table.row([id, name, who, status, took, remark(task).as_str().into()]);
     }
     table
 }
@@ -123,7 +131,7 @@ fn table_with_branches(summary: &RunSummary) -> TextTable<7> {
     for task in &summary.tasks {
         let [id, name, who, status, took] = cells(task);
         let branch = task.branch.as_deref().unwrap_or("").into();
-        table.row([id, name, who, status, took, branch, remark(summary, task).as_str().into()]);
+        table.row([id, name, who, status, took, branch, remark(task).as_str().into()]);
     }
     table
 }
@@ -134,7 +142,7 @@ pub(super) fn last_line(output: &str) -> Option<&str> {
 }
 
 /// The line that tells most of a task: why it failed, what it waits for, or what it said last.
-fn remark(summary: &RunSummary, task: &TaskSummary) -> String {
+fn remark(task: &TaskSummary) -> String {
     let result = task.result.as_deref().and_then(last_line);
     match (&task.reason, task.waits_for.as_slice()) {
         (Some(reason), _) => match result {
@@ -143,9 +151,9 @@ fn remark(summary: &RunSummary, task: &TaskSummary) -> String {
         },
         (None, []) => result.unwrap_or("").to_owned(),
         (None, ids) => {
-            let failed =
-                |id: &TaskId| summary.tasks.iter().any(|task| task.id == *id && task.status == StatusWord::Failed);
-            let one = |id: &TaskId| if failed(id) { format!("{id} (failed)") } else { id.to_string() };
+            let one = |id: &TaskId| {
+                if task.waits_for_failed.contains(id) { format!("{id} (failed)") } else { id.to_string() }
+            };
             format!("waits for {}", ids.iter().map(one).collect::<Vec<_>>().join(", "))
         }
     }
@@ -203,6 +211,7 @@ mod tests {
             result: began.then(|| "\nbegun\n41 tests passed, none were ignored, 漢字も大丈夫です\n".to_owned()),
             reason: (status == StatusWord::Failed).then(|| "exit status 2".to_owned()),
             waits_for: if began { Vec::new() } else { vec![TaskId(10)] },
+            waits_for_failed: if began { Vec::new() } else { vec![TaskId(10)] },
         }
     }
 

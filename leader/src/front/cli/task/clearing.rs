@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn a_question_says_what_would_be_lost() {
         let of = |total, completed| {
-            what_goes(&TaskCounts { total, completed, ready: total - completed, ..TaskCounts::default() })
+            what_goes(&TaskCounts { total, completed, pending: total - completed, ..TaskCounts::default() })
         };
         assert_eq!(of(0, 0), None);
         assert_eq!(of(1, 1).as_deref(), Some("the only task"));

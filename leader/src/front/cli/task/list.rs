@@ -11,6 +11,7 @@ use teamster_protocol::model::task::StatusWord;
 use super::{CliContext, CliError, ExitStatus};
 use crate::front::cli::print::{TableCell, TableColumn, TextTable, TextTone, paint};
 use crate::front::cli::task_text::{counts_sentence, numbers, tone, whose};
+use crate::ops::agents::add_task_command;
 use crate::ops::task::{self, TaskFilter, TaskList, TaskRow, TaskStanding};
 
 /// `teamster task list`.
@@ -40,7 +41,7 @@ impl ValueEnum for TaskFilter {
         Some(match self {
             TaskFilter::Ready => PossibleValue::new("ready").help("pending and waiting for nothing"),
             TaskFilter::Blocked => PossibleValue::new("blocked").help("pending and waiting for other tasks"),
-            TaskFilter::Pending => PossibleValue::new("pending").help("ready or blocked"),
+            TaskFilter::Pending => PossibleValue::new("pending").help("not begun, whether it waits or not"),
             TaskFilter::Stopped => PossibleValue::new("stopped"),
             TaskFilter::InProgress => PossibleValue::new(StatusWord::InProgress.typed()).alias("in-progress"),
             TaskFilter::Completed => PossibleValue::new("completed"),
@@ -55,13 +56,14 @@ pub(in crate::front::cli) async fn list(context: &CliContext, args: ListTasksArg
     if context.says_how_to_begin()? {
         return Ok(ExitStatus::Done);
     }
-    context.show_page(&task::list(&context.session, &args.status)?, |tasks| text(tasks, context.columns))?;
+    let add_task = add_task_command(&context.session.config);
+    context.show_page(&task::list(&context.session, &args.status)?, |tasks| text(tasks, add_task, context.columns))?;
     Ok(ExitStatus::Done)
 }
 
-fn text(tasks: &TaskList, columns: usize) -> String {
+fn text(tasks: &TaskList, add_task: &str, columns: usize) -> String {
     if tasks.counts.total == 0 {
-        return "no tasks; add one with teamster task add TEXT".to_owned();
+        return format!("no tasks; add one with {add_task}");
     }
     if tasks.tasks.is_empty() {
         return format!("none of these; {}", counts_sentence(&tasks.counts));
@@ -75,8 +77,8 @@ fn text(tasks: &TaskList, columns: usize) -> String {
     for (standing, row) in tasks.standings.iter().copied().zip(&tasks.tasks) {
         let status = match standing {
             TaskStanding::Blocked => format!("blocked by {}", numbers(&row.waits_for)),
-            TaskStanding::Ready if row.no_taker.is_some() => "ready, no taker".to_owned(),
-            TaskStanding::Ready => "ready".to_owned(),
+            TaskStanding::Pending if row.no_taker.is_some() => "pending, no taker".to_owned(),
+            TaskStanding::Pending => "pending".to_owned(),
             TaskStanding::Stopped
             | TaskStanding::InProgress
             | TaskStanding::Completed

@@ -78,8 +78,10 @@ fn text(shown: &ShownTask, now_ms: u64, clock: &DayClock) -> String {
         TaskWork::Prompt(text) => ("prompt", text),
     };
     block(&mut text, head, work);
-    if let Some(result) = view.result() {
-        block(&mut text, "result", result);
+    if let Some((number, result)) = view.last_result() {
+        let is_last = view.attempts.last().is_none_or(|last| last.attempt == number);
+        let head = if is_last { "result".to_owned() } else { format!("result of attempt {number}") };
+        block(&mut text, &head, result);
     }
     text
 }

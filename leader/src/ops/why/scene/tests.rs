@@ -162,7 +162,7 @@ fn what_has_ended_says_how() {
     completed by ann 3m ago
       → teamster task show 1
     failed on ann 3m ago: exit status 2
-      → teamster task retry 2
+      → teamster logs 2 shows its attempts; teamster task retry 2 opens it again
     cancelled
       → teamster task retry 3
     ");
@@ -202,13 +202,13 @@ fn what_is_blocked_names_the_roots_and_the_way_to_them() {
     let team = team.task(&[3, 4], plain);
     insta::assert_snapshot!(team.why(5), @"
     waits for task 1 (by way of 3, 2): failed on ann 3m ago: exit status 2
-      → teamster task retry 1, or teamster task dep rm ID 1 for what waits for it
+      → teamster logs 1 shows why; teamster task retry 1, or teamster task dep rm 2 1
     waits for task 4: in progress by ann for 3m 00s
       → teamster logs ann -f
     ");
     insta::assert_snapshot!(team.why(2), @"
     waits for task 1: failed on ann 3m ago: exit status 2
-      → teamster task retry 1, or teamster task dep rm ID 1 for what waits for it
+      → teamster logs 1 shows why; teamster task retry 1, or teamster task dep rm 2 1
     ");
 }
 
@@ -222,7 +222,7 @@ fn a_chain_as_long_as_a_board_has_one_root() {
     }
     insta::assert_snapshot!(team.why(3_000), @"
     waits for task 1 (by way of 2999, 2998, 2997, 2996, 2995, 2994 and 2992 more): cancelled
-      → teamster task retry 1, or teamster task dep rm ID 1 for what waits for it
+      → teamster task retry 1, or teamster task dep rm 2 1
     ");
 }
 
@@ -320,18 +320,28 @@ fn who_may_not_write_the_logs_on_says_so() {
 }
 
 #[test]
+fn an_agent_that_reads_and_stalls_can_be_steered() {
+    let mut team = team().member_with("script", "cleo", None, AutoClaim::On);
+    team.quiet.insert(name("cleo"));
+    insta::assert_snapshot!(team.why_member("cleo"), @"
+    waits for its agent, which has said nothing for longer than it may
+      → teamster steer cleo TEXT, or teamster stop cleo
+    ");
+}
+
+#[test]
 fn whose_agent_stalls_says_so() {
     let mut team = team().task(&[], plain).claimed(1, "ann").task(&[1], plain);
     team.quiet.insert(name("ann"));
     insta::assert_snapshot!([1, 2].map(|id| team.why(id)).concat() + &team.why_member("ann"), @"
     in progress by ann for 3m 00s, who waits for its agent, which has said nothing for longer than it may
-      → teamster steer ann TEXT, or teamster stop ann
+      → teamster logs ann, or teamster stop ann
     waits for task 1: in progress by ann for 3m 00s, who waits for its agent, which has said nothing for longer than it may
-      → teamster steer ann TEXT, or teamster stop ann
+      → teamster logs ann, or teamster stop ann
     on task 1 for 3m 00s
       → teamster task show 1
     waits for its agent, which has said nothing for longer than it may
-      → teamster steer ann TEXT, or teamster stop ann
+      → teamster logs ann, or teamster stop ann
     ");
 }
 
@@ -371,7 +381,7 @@ fn who_is_ending_says_so() {
     team.quiet.insert(name("ann"));
     insta::assert_snapshot!(team.why_member("ann"), @"
     waits for its agent, which has said nothing for longer than it may
-      → teamster steer ann TEXT, or teamster stop ann
+      → teamster logs ann, or teamster stop ann
     has been ending for 3m 00s: it finishes its turn, and takes nothing more
       → teamster kill ann
     ");
@@ -422,7 +432,9 @@ fn what_is_open_and_not_taken_says_who_could() {
 
 #[test]
 fn an_idle_member_says_what_there_is_and_why_it_is_not_for_it() {
-    assert_eq!(team().why_member("ann"), "idle: there is nothing to do\n  → teamster task add TEXT\n");
+    assert_eq!(team().why_member("ann"), "idle: there is nothing to do\n  → teamster task add --run COMMAND\n");
+    let reads = team().member_with("script", "cleo", None, AutoClaim::On);
+    assert_eq!(reads.why_member("cleo"), "idle: there is nothing to do\n  → teamster task add TEXT\n");
     let team = team().member("ben", None, AutoClaim::On).task(&[], plain).claimed(1, "ben").task(&[1], plain);
     let team = team.task(&[1], plain).task(&[], to("ben"));
     insta::assert_snapshot!(team.why_member("ann"), @"
@@ -491,7 +503,7 @@ fn a_lost_prompt_is_told_beside_what_the_member_does_now() {
     team.lost_prompts.insert(name("ann"), lost);
     insta::assert_snapshot!(team.why_member("ann"), @"
     idle: there is nothing to do
-      → teamster task add TEXT
+      → teamster task add --run COMMAND
     the prompt of turn 3 is lost (review it): its worker died: killed by SIGKILL
       → teamster send ann WORDS
     ");

@@ -15,9 +15,25 @@ use crate::ops::text::{ago, humane};
 /// Tasks or members that are named one by one.
 const NAMED_MAX: usize = 6;
 
+/// The subject of a cause, as far as the way out depends on that.
+#[derive(Clone, Copy)]
+pub(super) struct CauseSubject<'a> {
+    /// The task that was asked about, if one was.
+    pub(super) task: Option<TaskId>,
+    /// The member that was asked about, if one was.
+    pub(super) member: Option<&'a MemberName>,
+    /// Whether the agent of a member reads words.
+    pub(super) reads: &'a dyn Fn(&MemberName) -> bool,
+}
+
 /// The words for a cause of `task`, or of a member.
 pub(crate) fn because(cause: WaitCause, task: Option<TaskId>, now_ms: u64) -> CauseText {
-    CauseText { says: says(&cause, now_ms), hint: hint(&cause, task), cause }
+    because_of(cause, CauseSubject { task, member: None, reads: &|_| true }, now_ms)
+}
+
+/// As [`because`], with a way out that fits the agents of the members.
+pub(super) fn because_of(cause: WaitCause, subject: CauseSubject<'_>, now_ms: u64) -> CauseText {
+    CauseText { says: says(&cause, now_ms), hint: hint(&cause, subject), cause }
 }
 
 fn says(cause: &WaitCause, now_ms: u64) -> String {
@@ -113,12 +129,17 @@ fn says(cause: &WaitCause, now_ms: u64) -> String {
     }
 }
 
-/// The way out, for `task` if the cause is that of a task.
-fn hint(cause: &WaitCause, task: Option<TaskId>) -> Option<String> {
+/// The way out, for the task or the member that was asked about.
+fn hint(cause: &WaitCause, subject: CauseSubject<'_>) -> Option<String> {
+    let CauseSubject { task, member: asked, reads } = subject;
+    let way_on = |member: &MemberName, by: &MemberHindrance| way_on(member, by, reads(member));
     let id = task.map(|task| task.to_string()).unwrap_or_else(|| "ID".to_owned());
     match cause {
         WaitCause::Completed { .. } => Some(format!("teamster task show {id}")),
-        WaitCause::Failed { .. } | WaitCause::Cancelled => Some(format!("teamster task retry {id}")),
+        WaitCause::Failed { .. } => {
+            Some(format!("teamster logs {id} shows its attempts; teamster task retry {id} opens it again"))
+        }
+        WaitCause::Cancelled => Some(format!("teamster task retry {id}")),
         WaitCause::InProgress { owner, .. } => Some(format!("teamster logs {owner} -f")),
         // There is nothing to do but to wait, or to hurry it.
         WaitCause::Hindered { member, by: MemberHindrance::Ending { .. } } => Some(format!("teamster kill {member}")),
@@ -130,15 +151,20 @@ fn hint(cause: &WaitCause, task: Option<TaskId>) -> Option<String> {
         WaitCause::NextHindered { member, by } => way_on(member, by).or(Some("teamster spawn NAME".to_owned())),
         WaitCause::OwnerDead { owner } => Some(format!("teamster spawn {owner}, or teamster doctor --repair")),
         WaitCause::Stopped { .. } => Some(format!("teamster task retry {id}, or teamster task assign {id} NAME")),
-        WaitCause::WaitsFor { task: on, because, .. } => match &**because {
+        WaitCause::WaitsFor { task: on, via, because } => match &**because {
             // Nothing is to be done but to wait; an impatient person may look at the transcript.
             WaitCause::InProgress { .. } | WaitCause::OwnerHindered { .. } | WaitCause::Next { .. } => {
-                hint(because, Some(*on))
+                hint(because, CauseSubject { task: Some(*on), ..subject })
             }
-            WaitCause::Failed { .. } | WaitCause::Cancelled => {
-                Some(format!("teamster task retry {on}, or teamster task dep rm ID {on} for what waits for it"))
+            WaitCause::Failed { .. } => {
+                let rm = dependency_rm(via.last().copied().or(task), *on);
+                Some(format!("teamster logs {on} shows why; teamster task retry {on}, or {rm}"))
             }
-            other => hint(other, Some(*on)),
+            WaitCause::Cancelled => {
+                let rm = dependency_rm(via.last().copied().or(task), *on);
+                Some(format!("teamster task retry {on}, or {rm}"))
+            }
+            other => hint(other, CauseSubject { task: Some(*on), ..subject }),
         },
         WaitCause::AssigneeBusy { .. } | WaitCause::AssigneeInTurn { .. } => {
             Some(format!("teamster task unassign {id}"))
@@ -177,7 +203,8 @@ fn hint(cause: &WaitCause, task: Option<TaskId>) -> Option<String> {
         WaitCause::Absent { presence: MemberAbsence::Starting { .. } | MemberAbsence::Restarting { .. }, .. } => None,
         WaitCause::Absent { member, .. } => Some(format!("teamster spawn {member}")),
         WaitCause::Takes { .. } => None,
-        WaitCause::NothingToDo => Some("teamster task add TEXT".to_owned()),
+        WaitCause::NothingToDo if asked.is_none_or(reads) => Some("teamster task add TEXT".to_owned()),
+        WaitCause::NothingToDo => Some("teamster task add --run COMMAND".to_owned()),
         WaitCause::Blocked { tasks } => tasks.first().map(|id| format!("teamster why {id}")),
         WaitCause::ForOthers { tasks }
         | WaitCause::OtherRole { tasks }
@@ -243,8 +270,17 @@ fn hindrance(by: &MemberHindrance, now_ms: u64) -> String {
     }
 }
 
-/// The command that frees a member of its hindrance, if there is one.
-fn way_on(member: &MemberName, by: &MemberHindrance) -> Option<String> {
+/// The command by which the task that waits for another one directly no longer does.
+fn dependency_rm(waiting: Option<TaskId>, on: TaskId) -> String {
+    match waiting {
+        Some(waiting) => format!("teamster task dep rm {waiting} {on}"),
+        None => format!("teamster task dep rm ID {on}"),
+    }
+}
+
+/// The command that frees a member of its hindrance, if there is one. A command reads what steers it only if it was started
+/// to, so somebody whose agent runs commands is not told to steer.
+fn way_on(member: &MemberName, by: &MemberHindrance, reads: bool) -> Option<String> {
     match by {
         MemberHindrance::Hung { .. } => Some(format!("teamster kill {member}, then teamster spawn {member}")),
         MemberHindrance::FileLimit { .. } => Some(raise_file_limit(member)),
@@ -252,7 +288,8 @@ fn way_on(member: &MemberName, by: &MemberHindrance) -> Option<String> {
             let id = QuestionName { member: member.clone(), number: *question };
             Some(format!("teamster approvals; then {}", ways_to_answer(&id)))
         }
-        MemberHindrance::Stalled => Some(format!("teamster steer {member} TEXT, or teamster stop {member}")),
+        MemberHindrance::Stalled if reads => Some(format!("teamster steer {member} TEXT, or teamster stop {member}")),
+        MemberHindrance::Stalled => Some(format!("teamster logs {member}, or teamster stop {member}")),
         MemberHindrance::Ending { .. } => None,
         MemberHindrance::LockLost => {
             Some("teamster doctor; a worker takes its lock anew once nothing stands there".to_owned())
