@@ -202,7 +202,9 @@ impl EventFact {
             },
             EventFact::Mail(MailFact::Delivered(message)) => match &message.body {
                 MessageBody::ShutdownReply(_) => 4,
+                MessageBody::PermissionReply { .. } => 2,
                 MessageBody::Text { .. }
+                | MessageBody::PermissionAsked(_)
                 | MessageBody::TaskAssigned { .. }
                 | MessageBody::ShutdownRequest(_)
                 | MessageBody::AbortRequest { .. }

@@ -152,6 +152,8 @@ fn ends_questions(said: &TranscriptText) -> bool {
         | TranscriptText::Mail { .. }
         | TranscriptText::Receipt { .. }
         | TranscriptText::Stalled { .. }
+        | TranscriptText::AskedToStop { .. }
+        | TranscriptText::AskedToEnd { .. }
         | TranscriptText::Trouble { .. }
         | TranscriptText::Cut { .. } => false,
     }

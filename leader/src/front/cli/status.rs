@@ -138,6 +138,7 @@ fn members_that_need_a_look(text: &mut String, members: &[MemberView], columns: 
                 | MemberState::Idle
                 | MemberState::Busy
                 | MemberState::Parked
+                | MemberState::Asking
                 | MemberState::Stalled
                 | MemberState::Ending
                 | MemberState::Restarting
