@@ -168,10 +168,10 @@ impl Stage {
 
     /// Ends the member at hand, whose state nobody knows.
     pub(super) fn dismiss_member(&mut self) {
-        if let Some(member) = self.member.take() {
-            if let Err(error) = self.run(&["kill", &member.name]) {
-                self.note(&format!("{} could not be killed: {error}", member.name));
-            }
+        if let Some(member) = self.member.take()
+            && let Err(error) = self.run(&["kill", &member.name])
+        {
+            self.note(&format!("{} could not be killed: {error}", member.name));
         }
     }
 
