@@ -65,6 +65,7 @@ fn preview() -> Value {
         stuck: false,
         to: Some("alice".parse().unwrap()),
         role: Some("tester".parse().unwrap()),
+        agent: Some("pi".parse().unwrap()),
         priority: 0,
     };
     let preview = RunPreview {

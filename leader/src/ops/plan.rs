@@ -42,6 +42,8 @@ pub struct PlannedTask {
     pub to: Option<String>,
     /// The role that a member must have to do it.
     pub role: Option<String>,
+    /// The agent that a member must drive to do it.
+    pub agent: Option<String>,
     /// Higher goes first; 0 unless given.
     pub priority: i32,
     /// How long one attempt may take; more than zero.

@@ -1,6 +1,7 @@
 //! `run`: the headless job. A plan goes onto the board, a crew is spawned, the board is drained, the crew
 //! is shut down by handshake, and a summary says what came of each task.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
@@ -18,12 +19,12 @@ use teamster_protocol::wire::api::{LeaderApiClient, SpawnRequest, SpawnedMember}
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::agents::WantedAgent;
+use super::agents::{ChosenAgent, WantedAgent};
 use super::config::{Config, TaskLimits};
 use super::error::OpsError;
 use super::error::run::RunError;
 use super::leadership::Leadership;
-use super::plan::{Plan, PlannedTask};
+use super::plan::Plan;
 use super::session::Session;
 use super::spawn::{WantedStall, WantedWorkspace};
 use super::team_name::founding_dir;
@@ -96,12 +97,13 @@ pub async fn run(
     let timeout = wanted.timeout;
     let options = RunOptions::of(session, wanted, news)?;
     check_work(&options)?;
-    if options.plan.is_none() {
-        let view = TeamView::open(session.dir.clone())?;
-        if options.outline(&view)?.tasks.is_empty() {
-            return Ok(RunSummary::of_finished(&view)?);
-        }
+    let view = TeamView::open(session.dir.clone())?;
+    let outline = options.outline(&view)?;
+    if options.plan.is_none() && outline.tasks.is_empty() {
+        return Ok(RunSummary::of_finished(&view)?);
     }
+    // Refused before anything is begun: a program that is missing, or a place that is gone.
+    outline.crew.spawns.iter().try_for_each(|member| options.places.of_member(member).map(drop))?;
     let deadline = timeout.or(session.config.run_time.value).map(|timeout| Instant::now() + timeout);
     let founded_for = founding_dir(&session.here)?;
     Ok(run_to_end(&options, &founded_for, RunInterrupts(interrupts), deadline).await?)
@@ -150,7 +152,7 @@ struct RunOptions<'a> {
     plan: Option<Plan>,
     leftover: RunLeftover,
     workers: Option<usize>,
-    places: CrewPlaces,
+    places: CrewPlaces<'a>,
     stall: StallPolicy,
     task_limits: TaskLimits,
     config: &'a Config,
@@ -186,13 +188,21 @@ impl<'a> RunOptions<'a> {
 }
 
 fn check_work(options: &RunOptions<'_>) -> Result<(), RunError> {
-    let agent = &options.places.new.agent;
-    let Some(abilities) = agent.options.abilities(&agent.name) else { return Ok(()) };
-    let is_unread = |task: &&PlannedTask| !abilities.prompts.takes(task.work.kind());
-    match options.plan.iter().flat_map(|plan| &plan.tasks).find(is_unread) {
-        Some(task) => Err(RunError::PromptForShell { label: task.id.clone(), agent: agent.name.clone() }),
-        None => Ok(()),
+    let mut known: BTreeMap<Option<&str>, ChosenAgent> = BTreeMap::new();
+    for task in options.plan.iter().flat_map(|plan| &plan.tasks) {
+        let agent = match known.entry(task.agent.as_deref()) {
+            Entry::Occupied(agent) => agent.into_mut(),
+            Entry::Vacant(room) => {
+                let named = task.agent.as_ref().map(|agent| agent.parse().expect("the plan was checked"));
+                room.insert(options.places.agent_for(named.as_ref())?)
+            }
+        };
+        let abilities = agent.options.abilities(&agent.name);
+        if abilities.is_some_and(|abilities| !abilities.prompts.takes(task.work.kind())) {
+            return Err(RunError::PromptForShell { label: task.id.clone(), agent: agent.name.clone() });
+        }
     }
+    Ok(())
 }
 
 /// The interrupts that the caller tells of.
@@ -323,7 +333,7 @@ impl<'a> Run<'a> {
         &self,
         member: &CrewMember,
     ) -> Result<impl Future<Output = Result<SpawnedMember, RpcError>> + use<>, RunError> {
-        let CrewPlace { agent, workspace } = self.options.places.of_member(&member.name)?.clone();
+        let CrewPlace { agent, workspace } = self.options.places.of_member(member)?;
         let peer = self.leadership.peer.clone();
         let request = SpawnRequest {
             name: member.name.clone(),

@@ -47,3 +47,52 @@ fn the_agent_of_a_task_can_be_changed_and_taken_away() {
     let said = team.fails(1, "task add --run --agent pi --to alice true");
     assert!(said.contains("alice can not take the task: it asks for pi, and alice drives shell"), "{said}");
 }
+
+#[test]
+fn a_run_has_a_worker_for_each_agent_that_its_plan_asks_for() {
+    let team = Team::new();
+    let plan = team.plan(
+        "[[task]]\nid = \"one\"\nprompt = \"hello\"\nagent = \"cmd:echo one {}\"\n\
+         [[task]]\nid = \"two\"\nprompt = \"hello\"\nagent = \"cmd:printf two-%s {}\"\nafter = [\"one\"]\n\
+         [[task]]\nid = \"three\"\nrun = \"echo three $TEAMSTER_MEMBER\"\n",
+    );
+    let said = team.fails(2, &format!("run {plan} -w 2"));
+    assert!(said.contains("2 are too few workers: the tasks ask for cmd:echo one {}, cmd:printf two-%s {}"), "{said}");
+    let planned = team.json(&format!("run {plan} --dry-run"));
+    let spawns: Vec<(&str, &str)> = planned["spawns"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|member| (member["name"].as_str().unwrap(), member["agent"].as_str().unwrap()))
+        .collect();
+    assert_eq!(spawns, [("echo", "cmd:echo one {}"), ("printf", "cmd:printf two-%s {}"), ("w1", "shell")]);
+    let summary = team.json(&format!("run {plan} -w 3"));
+    assert_eq!(summary["ok"], true, "{summary}");
+    for (id, owner, result) in [(1, "echo", "one hello"), (2, "printf", "two-hello")] {
+        let task = team.task(id);
+        assert_eq!((&task["owner"], &task["attempts"][0]["end"]["result"]), (&owner.into(), &result.into()));
+    }
+    assert_eq!(team.task(3)["status"], "completed");
+}
+
+#[test]
+fn a_plan_that_asks_for_what_can_not_be_had_begins_nothing() {
+    let team = Team::new();
+    for (task, code, says) in [
+        ("prompt = \"x\"\nagent = \"parrot\"", 1, "there is no agent parrot"),
+        ("prompt = \"x\"\nagent = \"cmd:no-such-program\"", 1, "the program of cmd:no-such-program is not there"),
+        ("prompt = \"x\"\nagent = \"shell\"", 2, "which runs commands only"),
+        ("prompt = \"x\"\nagent = \"cmd:echo | cat\"", 2, "`|` is for a shell, and none runs it"),
+        (
+            "run = \"x\"\nto = \"alice\"\nagent = \"pi\"\n[[task]]\nrun = \"x\"\nto = \"alice\"\nagent = \"shell\"",
+            1,
+            "the tasks for alice ask for pi and for shell, and a member drives one agent",
+        ),
+    ] {
+        let plan = team.plan(&format!("[[task]]\n{task}\n"));
+        let said = team.run(&format!("run {plan}"));
+        assert!(said.err.contains(says), "{task}: {}", said.err);
+        assert_eq!(said.code, Some(code), "{task}: {}", said.err);
+        assert!(!team.dir().path().exists(), "{task}: nothing was made for it");
+    }
+}

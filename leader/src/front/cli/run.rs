@@ -38,7 +38,8 @@ pub struct RunArgs {
     /// Show what would be done, and do nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// How many workers, those that are there included; members and roles that the plan names come on top [default: 4, or
+    /// How many workers, those that are there included: one at least for each agent that tasks ask for, the rest where the
+    /// most tasks are; members and roles that the plan names come on top [default: 4, or
     /// one a task]
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(RUN_WORKERS_MAX)))]
     pub workers: Option<u16>,
@@ -51,7 +52,8 @@ pub struct RunArgs {
     /// The commit the worktrees begin at [default: HEAD]
     #[arg(long, value_name = "REF")]
     pub base: Option<String>,
-    /// The agent the workers drive, and what that is told
+    /// The agent that workers drive for tasks which ask for none, and what that is told; its variables and approval are those
+    /// of the others too
     #[command(flatten)]
     pub agent: AgentArgs,
     /// Where to work, or which repository to take worktrees from [default: here]

@@ -7,14 +7,19 @@ use crate::ops::task::{TaskCounts, TaskRow, TaskStanding};
 
 /// The owner of a task: the member that is on it or ended it, or else `for alice`, `role tests` or `agent pi`.
 pub(super) fn whose(row: &TaskRow) -> TableCell {
-    let needs = [("role", row.role.as_ref().map(Role::as_str)), ("agent", row.agent.as_ref().map(AgentName::as_str))];
-    let needs: Vec<String> =
-        needs.into_iter().filter_map(|(word, name)| name.map(|name| format!("{word} {name}"))).collect();
     match (&row.owner, &row.assignee) {
         (Some(owner), _) => TableCell::toned(TextTone::Name, owner.as_str()),
         (None, Some(assignee)) => TableCell::from(format!("for {assignee}")),
-        (None, None) => TableCell::toned(TextTone::Faint, needs.join(", ")),
+        (None, None) => TableCell::toned(TextTone::Faint, needs(row.role.as_ref(), row.agent.as_ref())),
     }
+}
+
+/// `role tests, agent pi`: what the taker of a task must have.
+pub(super) fn needs(role: Option<&Role>, agent: Option<&AgentName>) -> String {
+    let needs = [("role", role.map(Role::as_str)), ("agent", agent.map(AgentName::as_str))];
+    let needs: Vec<String> =
+        needs.into_iter().filter_map(|(word, name)| name.map(|name| format!("{word} {name}"))).collect();
+    needs.join(", ")
 }
 
 /// The colour of where a task stands.

@@ -150,8 +150,12 @@ impl FailureOfKind for RunError {
             RunError::Leadership(error) => error.kind(),
             RunError::Team(error) => error.kind(),
             RunError::Spawn(error) => error.kind(),
-            RunError::PromptForShell { .. } => OpsErrorKind::Usage,
-            RunError::Unfinished { .. } | RunError::Nothing | RunError::Place { .. } => OpsErrorKind::Refused,
+            RunError::PromptForShell { .. } | RunError::TooFewWorkers { .. } => OpsErrorKind::Usage,
+            RunError::Unfinished { .. }
+            | RunError::Nothing
+            | RunError::Place { .. }
+            | RunError::Agent { .. }
+            | RunError::TwoAgents { .. } => OpsErrorKind::Refused,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Why a run could not begin, or go on.
 
 use jsonrpsee::core::client::Error as RpcError;
-use teamster_protocol::model::id::{AgentName, TaskId};
+use teamster_protocol::model::id::{AgentName, MemberName, TaskId};
 use teamster_protocol::team::TeamError;
 
 use crate::ops::call_message::call_message;
@@ -37,6 +37,34 @@ pub enum RunError {
         /// A way out.
         hint: Option<String>,
     },
+    /// An agent that tasks ask for can not be had.
+    #[error("{what}")]
+    Agent {
+        /// The fault.
+        what: String,
+        /// A way out.
+        hint: Option<String>,
+    },
+    /// Not each of the agents that tasks ask for can have a worker.
+    #[error("{workers} are too few workers: the tasks ask for {}, and each needs a worker", asked(agents, *others))]
+    TooFewWorkers {
+        /// How many there may be.
+        workers: usize,
+        /// The agents that tasks name.
+        agents: Vec<AgentName>,
+        /// Whether other tasks name none, which the workers of the run are for.
+        others: bool,
+    },
+    /// One member can not drive the agents that its tasks ask for.
+    #[error("the tasks for {member} ask for {one} and for {other}, and a member drives one agent")]
+    TwoAgents {
+        /// The member that a plan names.
+        member: MemberName,
+        /// One of the agents.
+        one: AgentName,
+        /// Another one.
+        other: AgentName,
+    },
     /// No leader.
     #[error(transparent)]
     Leadership(#[from] LeadershipError),
@@ -56,10 +84,21 @@ impl RunError {
                 Some("go on with them: teamster run --resume; or drop them: teamster task clear all")
             }
             RunError::PromptForShell { .. } => Some("write `run` instead of `prompt`, or choose an agent with --agent"),
-            RunError::Place { hint, .. } => hint.as_deref(),
+            RunError::Place { hint, .. } | RunError::Agent { hint, .. } => hint.as_deref(),
+            RunError::TooFewWorkers { .. } => {
+                Some("give more with --workers, or leave it out: then each has one at least")
+            }
+            RunError::TwoAgents { .. } => Some("name another member in `to`, or the same agent"),
             RunError::Nothing | RunError::Leadership(_) | RunError::Team(_) | RunError::Spawn(_) => None,
         }
     }
+}
+
+/// `pi, codex and any other`.
+fn asked(agents: &[AgentName], others: bool) -> String {
+    let names: Vec<&str> = agents.iter().map(AgentName::as_str).collect();
+    let names = names.join(", ");
+    if others { format!("{names} and, some of them, for no agent by name") } else { names }
 }
 
 fn shortened(ids: &[TaskId]) -> String {

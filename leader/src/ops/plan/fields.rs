@@ -13,7 +13,8 @@ use crate::ops::document::{DocumentEntry, DocumentFault, DocumentNode, DocumentV
 use crate::ops::text::{did_you_mean, shorten};
 use value::{id_text, named, priority};
 
-const KEYS: [&str; 10] = ["id", "run", "prompt", "interactive", "title", "after", "to", "role", "priority", "timeout"];
+const KEYS: [&str; 11] =
+    ["id", "run", "prompt", "interactive", "title", "after", "to", "role", "agent", "priority", "timeout"];
 
 /// The names that other tools have for our keys, where no likeness of spelling would lead to ours.
 const SYNONYMS: [(&str, &str); 12] = [
@@ -41,6 +42,7 @@ pub(super) struct TaskDraft {
     pub(super) after: Vec<(String, TextSpan)>,
     pub(super) to: Option<String>,
     pub(super) role: Option<String>,
+    pub(super) agent: Option<String>,
     pub(super) priority: i32,
     pub(super) timeout: Option<Duration>,
 }
@@ -128,6 +130,7 @@ fn draft(at: usize, node: DocumentNode<'_>, problems: &mut PlanProblems) -> Opti
         after: Vec::new(),
         to: None,
         role: None,
+        agent: None,
         priority: 0,
         timeout: None,
     };
@@ -149,6 +152,7 @@ fn draft(at: usize, node: DocumentNode<'_>, problems: &mut PlanProblems) -> Opti
             "after" => after(node, &mut draft, problems),
             "to" => draft.to = named("`to`", node, name::member, problems),
             "role" => draft.role = named("`role`", node, name::role, problems),
+            "agent" => draft.agent = named("`agent`", node, name::agent, problems),
             "priority" => draft.priority = priority(node, problems),
             "timeout" => draft.timeout = length("`timeout`", node, problems),
             unknown => problems.add(Some(key_span), || {

@@ -125,6 +125,7 @@ fn planned(draft: TaskDraft, waits: &[(usize, TextSpan)]) -> PlannedTask {
         after: waits.iter().map(|(after, _)| *after).collect(),
         to: draft.to,
         role: draft.role,
+        agent: draft.agent,
         priority: draft.priority,
         timeout: draft.timeout,
     }

@@ -1,10 +1,12 @@
-//! Names of members and roles in a plan.
+//! Names of members, roles and agents in a plan.
+
+use teamster_protocol::model::agent_form::{AgentForm, FormFault};
 
 use teamster_protocol::model::limits::NAME_CHARS_MAX;
 
 const LEAD: &str = "lead";
 
-/// Why a text can not name a member or a role.
+/// Why a text can not name a member, a role or an agent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// The name is empty.
@@ -16,6 +18,9 @@ pub enum NameError {
     /// The first character that is not allowed.
     #[error("it has `{}`, only a–z, 0–9 and - are allowed", crate::ops::text::show_controls(&.0.to_string()))]
     Character(char),
+    /// A command that can not be an agent.
+    #[error("{0}")]
+    AgentForm(FormFault),
     /// The mailbox of the leader, which is no member.
     #[error("that is the leader")]
     Reserved,
@@ -26,6 +31,14 @@ pub(super) fn member(text: &str) -> Result<String, NameError> {
         return Err(NameError::Reserved);
     }
     role(text)
+}
+
+pub(super) fn agent(text: &str) -> Result<String, NameError> {
+    match AgentForm::parse(text) {
+        None => role(text),
+        Some(Ok(_)) => Ok(text.to_owned()),
+        Some(Err(fault)) => Err(NameError::AgentForm(fault)),
+    }
 }
 
 pub(super) fn role(text: &str) -> Result<String, NameError> {

@@ -42,6 +42,7 @@ title = "review"
 after = ["a", "a"]
 to = "alice"
 role = "reviewer"
+agent = "pi"
 priority = -5
 timeout = "1h30m"
 "#;
@@ -56,6 +57,7 @@ fn a_full_plan_is_read() {
         after: vec![],
         to: None,
         role: None,
+        agent: None,
         priority: 0,
         timeout: None,
     };
@@ -65,6 +67,7 @@ fn a_full_plan_is_read() {
         after: vec![0],
         to: Some("alice".into()),
         role: Some("reviewer".into()),
+        agent: Some("pi".into()),
         priority: -5,
         timeout: Some(Duration::from_secs(5400)),
         ..bare("b", TaskWork::Prompt("Review the change\nand say what you think.".into()))
@@ -73,9 +76,20 @@ fn a_full_plan_is_read() {
 }
 
 #[test]
+fn an_agent_may_be_a_command_that_no_shell_is_needed_for() {
+    let plan = toml("[[task]]\nprompt = 'x'\nagent = \"cmd:claude -p '{}'\"\n");
+    assert_eq!(plan.tasks[0].agent.as_deref(), Some("cmd:claude -p '{}'"));
+    insta::assert_snapshot!(toml_error("[[task]]\nprompt = 'x'\nagent = 'cmd:a | b'\n"), @r"
+    plan.toml:3:9: `cmd:a | b` can not be `agent`: `|` is for a shell, and none runs it: quote it, or put the command into a script
+      3 | agent = 'cmd:a | b'
+        |         ^^^^^^^^^^^
+    ");
+}
+
+#[test]
 fn both_forms_of_json_say_the_same_as_toml() {
     let list = r#"[{"id":"a","run":"make"},{"id":"b","prompt":"Review the change\nand say what you think.",
-        "title":"review","after":["a"],"to":"alice","role":"reviewer","priority":-5,"timeout":"1h30m"}]"#;
+        "title":"review","after":["a"],"to":"alice","role":"reviewer","agent":"pi","priority":-5,"timeout":"1h30m"}]"#;
     assert_eq!(json(list), toml(FULL));
     assert_eq!(json(&format!("\u{feff}{{\"task\":{list}}}\n")), toml(FULL));
 }
@@ -260,7 +274,7 @@ fn blank_and_hostile_texts_are_refused() {
     plan.toml:7:1: unknown key `k\u{1b}[2Jey`
       7 | "k\u001b[2Jey" = 1
         | ^^^^^^^^^^^^^^
-      hint: a task has id, run, prompt, interactive, title, after, to, role, priority, timeout
+      hint: a task has id, run, prompt, interactive, title, after, to, role, agent, priority, timeout
 
     plan.toml:9:6: `id` must be one line without control characters
       9 | id = 'tab    here'

@@ -94,7 +94,10 @@ impl RunOutline {
         let first = board.next_id();
         tasks.extend(wanted.plan.iter().flat_map(|plan| planned_tasks(plan, first, wanted.task_limits)));
         let (there, taken) = who_is_there(team)?;
-        let crew = if tasks.is_empty() { RunCrew::default() } else { crew(&tasks, wanted.workers, &there, &taken) };
+        let crew = match tasks.is_empty() {
+            true => RunCrew::default(),
+            false => crew(&tasks, wanted.workers, &there, &taken)?,
+        };
         Ok(RunOutline { ids, to_open, tasks, crew })
     }
 }
@@ -149,6 +152,7 @@ pub(super) fn planned_tasks(plan: &Plan, first: TaskId, limits: TaskLimits) -> i
         task.after = planned.after.iter().map(number).collect();
         task.to = planned.to.as_ref().map(|to| to.parse().expect(name));
         task.role = planned.role.as_ref().map(|role| role.parse().expect(name));
+        task.agent = planned.agent.as_ref().map(|agent| agent.parse().expect(name));
         task.priority = planned.priority;
         task.timeout_ms = planned.timeout.map(|timeout| timeout.as_millis() as u64);
         limits.apply(&mut task);

@@ -3,12 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use teamster_protocol::model::id::MemberName;
+use teamster_protocol::model::agent::options::AgentOptions;
+use teamster_protocol::model::id::{AgentName, MemberName};
 use teamster_protocol::team::TeamView;
 use teamster_protocol::wire::api::WorkspaceRequest;
 
 use super::RunLeftover;
+use super::crew::CrewMember;
 use crate::ops::agents::{ChosenAgent, WantedAgent};
+use crate::ops::config::Config;
 use crate::ops::error::OpsError;
 use crate::ops::error::run::RunError;
 use crate::ops::session::Session;
@@ -23,28 +26,34 @@ pub(super) struct CrewPlace {
 
 /// The place of everybody who may be spawned for a run.
 #[derive(Debug)]
-pub(super) struct CrewPlaces {
+pub(super) struct CrewPlaces<'a> {
+    config: &'a Config,
+    /// The wish for the agent of the run, of which those that tasks name take the variables and the approval.
+    wanted: AgentOptions,
     /// The place of a member that was not there before.
     pub(super) new: CrewPlace,
     /// The places of members that were, or why one can not be had again.
     before: BTreeMap<MemberName, Result<CrewPlace, (String, Option<String>)>>,
 }
 
-impl CrewPlaces {
+impl<'a> CrewPlaces<'a> {
     /// The places as they are wanted. In a run that goes on, and as far as nothing else is wanted, a member that was there
     /// before has its own again, and one that is new has that of the first worker of the run before.
     pub(super) fn of(
-        session: &Session,
+        session: &'a Session,
         leftover: RunLeftover,
         agent: WantedAgent,
         workspace: WantedWorkspace,
-    ) -> Result<CrewPlaces, OpsError> {
+    ) -> Result<CrewPlaces<'a>, OpsError> {
+        let config = &session.config;
+        let AgentOptions { env, approval, .. } = agent.options.clone();
+        let given = AgentOptions { env, approval, ..AgentOptions::default() };
         let wanted =
             CrewPlace { agent: agent.clone().choose(&session.config)?, workspace: workspace.clone().request(session)? };
         match leftover {
             RunLeftover::Refuse => {
                 wanted.agent.must_be_installed()?;
-                return Ok(CrewPlaces { new: wanted, before: BTreeMap::new() });
+                return Ok(CrewPlaces { config, wanted: given, new: wanted, before: BTreeMap::new() });
             }
             RunLeftover::Resume | RunLeftover::RetryFailed => {}
         }
@@ -63,15 +72,39 @@ impl CrewPlaces {
         let first = workers.min_by_key(|(number, _)| *number).map(|(_, place)| place.clone());
         let new = first.unwrap_or(wanted);
         new.agent.must_be_installed()?;
-        Ok(CrewPlaces { new, before })
+        Ok(CrewPlaces { config, wanted: given, new, before })
     }
 
-    /// The place of a member of the crew. Refused where the member had one that is not there any more.
-    pub(super) fn of_member(&self, name: &MemberName) -> Result<&CrewPlace, RunError> {
-        match self.before.get(name) {
-            Some(Ok(place)) => Ok(place),
-            Some(Err((what, hint))) => Err(RunError::Place { what: what.clone(), hint: hint.clone() }),
-            None => Ok(&self.new),
+    /// The place of a member of the crew, with the agent that tasks name for it. Refused where the member had a place that
+    /// is not there any more, and where the program of that agent is missing.
+    pub(super) fn of_member(&self, member: &CrewMember) -> Result<CrewPlace, RunError> {
+        let place = match self.before.get(&member.name) {
+            Some(Ok(place)) => place.clone(),
+            Some(Err((what, hint))) => return Err(RunError::Place { what: what.clone(), hint: hint.clone() }),
+            None => self.new.clone(),
+        };
+        match &member.agent {
+            Some(agent) if *agent != place.agent.name => {
+                let agent = self.named(agent)?;
+                agent.must_be_installed().map_err(of_agent)?;
+                Ok(CrewPlace { agent, ..place })
+            }
+            Some(_) | None => Ok(place),
         }
     }
+
+    /// The agent that a task names; that of the run where it names none. Refused where nobody describes it.
+    pub(super) fn agent_for(&self, named: Option<&AgentName>) -> Result<ChosenAgent, RunError> {
+        named.map_or_else(|| Ok(self.new.agent.clone()), |name| self.named(name))
+    }
+
+    fn named(&self, name: &AgentName) -> Result<ChosenAgent, RunError> {
+        let wanted = WantedAgent { name: Some(name.clone()), options: self.wanted.clone() };
+        wanted.choose(self.config).map_err(of_agent)
+    }
+}
+
+fn of_agent(error: OpsError) -> RunError {
+    let (what, hint) = error.told();
+    RunError::Agent { what, hint }
 }

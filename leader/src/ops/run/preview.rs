@@ -53,6 +53,9 @@ pub struct PlannedRow {
     /// The role its taker must have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
+    /// The agent its taker must drive.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentName>,
     /// Higher is taken first.
     pub priority: i32,
 }
@@ -73,7 +76,7 @@ pub struct PlannedMember {
 
 impl RunPreview {
     /// The preview of this outline. Refused where a member could not work where it did before.
-    pub(super) fn of(view: &TeamView, outline: RunOutline, places: &CrewPlaces) -> Result<RunPreview, RunError> {
+    pub(super) fn of(view: &TeamView, outline: RunOutline, places: &CrewPlaces<'_>) -> Result<RunPreview, RunError> {
         let board = view.board();
         let RunOutline { ids, tasks, crew, .. } = outline;
         let new_ids = (board.next_id().0..).map(TaskId);
@@ -89,12 +92,13 @@ impl RunPreview {
                 work: task.work,
                 to: task.to,
                 role: task.role,
+                agent: task.agent,
                 priority: task.priority,
             }
         };
         let rows = ids.iter().copied().chain(new_ids).zip(tasks).map(row).collect();
         let planned = |member: CrewMember| {
-            let CrewPlace { agent, workspace } = places.of_member(&member.name)?.clone();
+            let CrewPlace { agent, workspace } = places.of_member(&member)?;
             Ok(PlannedMember { name: member.name, role: member.role, agent: agent.name, workspace })
         };
         Ok(RunPreview {
@@ -154,6 +158,7 @@ mod tests {
             stuck: false,
             to: None,
             role: None,
+            agent: None,
             priority,
         }
     }

@@ -4,7 +4,7 @@ use teamster_protocol::model::task::StatusWord;
 use teamster_protocol::wire::api::WorkspaceRequest;
 
 use crate::front::cli::print::{TableCell, TableColumn, TextTable, TextTone, paint};
-use crate::front::cli::task_text::numbers;
+use crate::front::cli::task_text::{needs, numbers};
 use crate::ops::run::{PlannedMember, PlannedRow, RunPreview, short_name};
 
 /// The tasks in the order in which one worker would do them, then who would do them.
@@ -31,10 +31,9 @@ fn table(tasks: &[PlannedRow], columns: usize) -> String {
             (false, false) => TableCell::from(numbers(&task.waits_for)),
             (false, true) => TableCell::toned(TextTone::Warn, format!("{} for ever", numbers(&task.waits_for))),
         };
-        let meant_for = match (&task.to, &task.role) {
-            (Some(member), _) => member.to_string(),
-            (None, Some(role)) => format!("role {role}"),
-            (None, None) => String::new(),
+        let meant_for = match &task.to {
+            Some(member) => member.to_string(),
+            None => needs(task.role.as_ref(), task.agent.as_ref()),
         };
         let again = match task.status {
             Some(StatusWord::Failed) => " (again)",
@@ -102,6 +101,7 @@ mod tests {
             stuck: false,
             to: None,
             role: None,
+            agent: None,
             priority: 0,
         }
     }

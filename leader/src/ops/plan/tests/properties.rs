@@ -46,25 +46,28 @@ fn fields(task: &PlannedTask) -> Vec<(&'static str, String)> {
     fields.extend(is_open.then(|| ("interactive", "true".to_owned())));
     fields.extend(task.to.as_ref().map(|to| ("to", quoted(to))));
     fields.extend(task.role.as_ref().map(|role| ("role", quoted(role))));
+    fields.extend(task.agent.as_ref().map(|agent| ("agent", quoted(agent))));
     fields.extend(task.timeout.map(|timeout| ("timeout", quoted(&format_duration(timeout)))));
     fields
 }
 
 fn any_plan() -> impl Strategy<Value = Plan> {
     let name = || proptest::option::of("[a-z][a-z0-9-]{4,39}");
+    let agent = || proptest::option::of("[a-z][a-z0-9-]{4,39}|(acp|cmd):[a-z/]{1,9} '[a-zä |]{0,9}'");
     let task = (
         prop::bool::ANY,
         "(?s).{0,30}\\S",
         "[^\\s\\pC]{1,20}",
         name(),
         name(),
+        agent(),
         any::<i32>(),
         proptest::option::of(1u64..31_000_000_000),
         proptest::collection::vec(any::<prop::sample::Index>(), 0..4),
     );
     proptest::collection::vec(task, 1..12).prop_map(|tasks| {
         let tasks = tasks.into_iter().enumerate().map(|(at, task)| {
-            let (is_run, text, title, to, role, priority, timeout_ms, picks) = task;
+            let (is_run, text, title, to, role, agent, priority, timeout_ms, picks) = task;
             let mut after: Vec<usize> = picks.iter().filter(|_| at > 0).map(|pick| pick.index(at.max(1))).collect();
             after.sort_unstable();
             after.dedup();
@@ -80,6 +83,7 @@ fn any_plan() -> impl Strategy<Value = Plan> {
                 after,
                 to,
                 role,
+                agent,
                 priority,
                 timeout: timeout_ms.map(Duration::from_millis),
             }
