@@ -7,6 +7,8 @@
 #[expect(dead_code, reason = "shared with the tests of a worker")]
 mod bench;
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use bench::{Bench, LIMIT, Seen, ended, name, processes_in, signal};
@@ -367,4 +369,48 @@ async fn an_agent_that_can_not_be_started_is_a_clear_refusal() {
     assert!(said.contains("TEAMSTER_SCRIPT_AGENT does not say which program it is"), "{said}");
     assert_eq!(bench.lives("alice"), 0);
     bench.team.refresh(|_| ()).unwrap();
+}
+
+/// A program that says it is pi and is ready, and never does anything.
+const STILL_PI: &str = r#"#!/bin/sh
+while read -r line; do
+    case $line in
+    *get_state*) echo '{"id":"t2","type":"response","command":"get_state","success":true,"data":{"sessionId":"s","messageCount":0}}' ;;
+    esac
+done
+"#;
+
+#[tokio::test]
+async fn a_command_of_the_board_is_run_by_the_shell_whatever_the_agent_is() {
+    for agent in ["script", "pi", "acp", "cmd:no-such-program {}"] {
+        let bench = Bench::new();
+        let bin = bench.root.path().join("bin");
+        fs::create_dir(&bin).unwrap();
+        fs::write(bin.join("pi"), STILL_PI).unwrap();
+        fs::set_permissions(bin.join("pi"), Permissions::from_mode(0o755)).unwrap();
+        let mut command = bench.command("alice");
+        command.args(["--agent", agent]);
+        command.env("TEAMSTER_SCRIPT_AGENT", env!("CARGO_BIN_EXE_scripted-agent"));
+        command.env("TEAMSTER_ACP_AGENT", env!("CARGO_BIN_EXE_acp-agent"));
+        command.env("PATH", format!("{}:{}", bin.display(), std::env::var("PATH").unwrap()));
+        let (_alice, peer) = bench::link(command, 60_000);
+        peer.initialize(ProtocolHello { protocol: PROTOCOL_VERSION }).await.unwrap();
+        let mut bench = bench;
+        let failed = add(&mut bench, TaskWork::run("echo \"$0 of $TEAMSTER_MEMBER\"; exit 3"));
+        let view = bench.task(failed, "failed").await;
+        assert_eq!((view.reason(), view.result()), (Some("exit status 3"), Some("sh of alice")), "{agent}");
+
+        let stopped = add(&mut bench, TaskWork::run("setsid tail -f /dev/null & echo begun; read line <gate"));
+        bench.heard("alice", "begun").await;
+        assert!(
+            matches!(peer.status().await.unwrap().phase, WorkerPhase::Turn { task: Some(id), .. } if id == stopped),
+            "{agent}"
+        );
+        assert_eq!(peer.abort("enough".to_owned()).await.unwrap().task, Some(stopped), "{agent}");
+        let view = bench.task(stopped, "stopped").await;
+        assert_eq!(view.result(), Some("(stopped: enough)\nbegun"), "{agent}");
+        let left: Vec<String> =
+            processes_in(bench.root.path()).iter().filter_map(|it| fs::read_to_string(it.join("comm")).ok()).collect();
+        assert!(!left.iter().any(|name| name.trim() == "tail"), "{agent}: {left:?}");
+    }
 }
