@@ -45,7 +45,12 @@ pub fn read_user_file(path: &Path, home: Option<&str>) -> Result<Option<ConfigFi
 /// The repository's file, if there is one: the nearest from `here` up to the root of the repository. Outside of a
 /// repository only the directory itself is looked at, since what lies above may be anybody's.
 pub fn read_repository_file(here: &Path) -> Result<Option<ConfigFile>, ConfigFileError> {
-    let is_root = |dir: &&Path| dir.join(".git").symlink_metadata().is_ok();
+    // Of a worktree or a submodule it is a file. An empty directory of that name is none to git either: sandboxes of agents
+    // leave such behind.
+    let is_root = |dir: &&Path| {
+        let git = dir.join(".git");
+        git.is_file() || git.join("HEAD").symlink_metadata().is_ok()
+    };
     let top = here.ancestors().find(is_root).unwrap_or(here);
     for dir in here.ancestors() {
         if let Some(file) = read(&dir.join(REPOSITORY_FILE), ConfigScope::Repository, None)? {
@@ -108,6 +113,8 @@ mod tests {
         assert_eq!(found(bare.path(), "tool/src"), None, "what is above the repository is not its own");
         assert_eq!(found(bare.path(), "").as_deref(), Some("teamster.toml"), "no repository is here");
         assert_eq!(found(bare.path(), "elsewhere"), None, "nor is one here, and above may be anybody's");
+        fs::create_dir(bare.path().join(".git")).expect("a directory");
+        assert_eq!(found(bare.path(), "elsewhere"), None, "an empty directory makes no repository");
     }
 
     #[test]

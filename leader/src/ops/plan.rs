@@ -74,7 +74,7 @@ impl Plan {
     /// Reads a plan; `source` is what messages call it, usually its path.
     ///
     /// Refuses anything that a board or a worker would have to refuse later. Problems of syntax hide those of
-    /// meaning; of the latter all are found, and the first [`PROBLEMS_SHOWN_MAX`] kept. Takes time in
+    /// meaning; of the latter all are found, and the first `PROBLEMS_SHOWN_MAX` are kept. Takes time in
     /// proportion to the text.
     pub fn parse(text: &str, format: DocumentFormat, source: &str) -> Result<Self, PlanError> {
         if text.len() > PLAN_BYTES_MAX {

@@ -10,7 +10,8 @@
 //!   polled once, before the next message is looked at: a handler that only enqueues keeps the order. What waits
 //!   longer runs concurrently.
 //! - The reader never waits for a handler, nor for the other side to read.
-//! - A line that is no JSON-RPC message gets an error and harms nothing else; so does one past [`MESSAGE_LINE_BYTES_MAX`].
+//! - A line that is no JSON-RPC message gets an error and harms nothing else; so does one past
+//!   [`MESSAGE_LINE_BYTES_MAX`](crate::model::limits::sizes::MESSAGE_LINE_BYTES_MAX).
 //!   An answer that nobody waits for is dropped. Batches are refused.
 //! - All queues are bounded. A producer of notices finds its sink full if the other side does not keep up.
 
@@ -36,10 +37,11 @@ pub mod socket;
 pub mod stdio;
 mod stream;
 
-/// Error code: [`CALLS_IN_FLIGHT_MAX`] calls are being worked on; try again later.
+/// Error code: [`CALLS_IN_FLIGHT_MAX`](crate::model::limits::sizes::CALLS_IN_FLIGHT_MAX) calls are being worked on; try again later.
 pub const BUSY_CODE: i32 = jsonrpsee::types::error::SERVER_IS_BUSY_CODE;
 
-/// Error code: the line was longer than [`MESSAGE_LINE_BYTES_MAX`] and was skipped.
+/// Error code: the line was longer than
+/// [`MESSAGE_LINE_BYTES_MAX`](crate::model::limits::sizes::MESSAGE_LINE_BYTES_MAX) and was skipped.
 pub const OVERSIZED_CODE: i32 = jsonrpsee::types::error::OVERSIZED_REQUEST_CODE;
 
 /// The reason why a connection ended.
@@ -63,7 +65,8 @@ pub enum PeerClosed {
 ///
 /// A peer implements jsonrpsee's `ClientT` and `SubscriptionClientT`: the methods of a generated client trait are
 /// called on it directly. Such a call fails with `Error::Call` if the other side refused it, `Error::RequestTimeout`
-/// if no answer came in time, `Error::Transport` if the request is longer than [`MESSAGE_LINE_BYTES_MAX`], and
+/// if no answer came in time, `Error::Transport` if the request is longer than
+/// [`MESSAGE_LINE_BYTES_MAX`](crate::model::limits::sizes::MESSAGE_LINE_BYTES_MAX), and
 /// `Error::RestartNeeded` as soon as the connection has ended.
 #[derive(Debug, Clone)]
 pub struct Peer {

@@ -5,9 +5,10 @@
 //! The program runs in the workspace, in a process group of its own, with the lines on its standard input and output. Its
 //! standard error goes where that of the worker goes. The end of its standard input tells it to exit.
 //!
-//! A line longer than [`AGENT_LINE_BYTES_MAX`] is the program's fault and ends it. So is silence where it owes an answer: it has
-//! to be ready within [`AGENT_READY_WITHIN`], and a turn that was aborted has to end within a grace. A program that does not read
-//! what it is told is ended as well, when too much of it waits.
+//! A line longer than [`AGENT_LINE_BYTES_MAX`](teamster_protocol::model::limits::sizes::AGENT_LINE_BYTES_MAX) is the program's
+//! fault and ends it. So is silence where it owes an answer: it has to be ready within [`AGENT_READY_WITHIN`], and a turn that
+//! was aborted has to end within a grace. A program that does not read what it is told is ended as well, when too much of it
+//! waits.
 
 mod actor;
 mod dialect;

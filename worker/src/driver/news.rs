@@ -61,7 +61,7 @@ pub enum AgentNews {
         /// How it came to its end.
         end: TurnEnd,
         /// The result of the turn: the end of what the agent said, at most
-        /// [`RESULT_BYTES_MAX`](super::RESULT_BYTES_MAX), partial if the turn did not complete.
+        /// [`RESULT_BYTES_MAX`](teamster_protocol::model::limits::RESULT_BYTES_MAX), partial if the turn did not complete.
         result: String,
     },
     /// The agent is gone; nothing follows. If a turn ran, its end came before.

@@ -1,5 +1,5 @@
 //! Agents that are one process for each prompt: all of them are started, read, limited and ended in the same way, here. They
-//! differ in how a prompt becomes a command line, which each says as its [`PromptProgram`].
+//! differ in how a prompt becomes a command line, which each says as its `PromptProgram`.
 //!
 //! Each turn is one process in a process group of its own, in the workspace.
 //!

@@ -3,7 +3,7 @@
 use teamster_protocol::model::limits::RESULT_BYTES_MAX;
 
 /// Room kept in a cut result for the line that says so.
-const MARK_BYTES_MAX: usize = 64;
+const CUT_MARK_BYTES_MAX: usize = 64;
 
 /// Takes a text of any length piece by piece and keeps its end, in at most twice
 /// [`RESULT_BYTES_MAX`] of memory.
@@ -35,7 +35,7 @@ impl TextTail {
         if self.dropped_bytes == 0 && text.len() <= RESULT_BYTES_MAX {
             return text.to_owned();
         }
-        let room = RESULT_BYTES_MAX - MARK_BYTES_MAX;
+        let room = RESULT_BYTES_MAX - CUT_MARK_BYTES_MAX;
         let reach = text.ceil_char_boundary(text.len().saturating_sub(room));
         let start = match text[reach..].find('\n') {
             Some(newline) => reach + newline + 1,
@@ -82,7 +82,7 @@ mod tests {
     fn one_endless_line_is_cut_between_characters() {
         let result = result_of((0..3_000).map(|_| "däß€🐎".to_owned()));
         assert!(result.len() <= RESULT_BYTES_MAX);
-        assert!(result.len() > RESULT_BYTES_MAX - MARK_BYTES_MAX - 4, "{}", result.len());
+        assert!(result.len() > RESULT_BYTES_MAX - CUT_MARK_BYTES_MAX - 4, "{}", result.len());
         assert!(result.ends_with("däß€🐎"));
     }
 }

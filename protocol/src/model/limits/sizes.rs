@@ -41,7 +41,7 @@ pub const NEWS_QUEUE_MAX: usize = 32;
 /// Lines that are no message of the protocol, in the life of an ACP agent, before it counts as one that speaks another
 /// language. Many print a banner, or what a library of theirs has to say.
 pub const ODD_LINES_MAX: u32 = 100;
-/// Questions of an ACP agent that may be open at a time; more are answered as cancelled.
+/// Questions of an ACP agent or of codex that may be open at a time; more are refused.
 pub const QUESTIONS_OPEN_MAX: usize = 32;
 
 /// Characters of the beginning of a team's name: what is derived from the place comes after it.

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 use teamster_protocol::model::agent::{Permission, PermissionQuestion, QuestionId};
+use teamster_protocol::model::limits::sizes::QUESTIONS_OPEN_MAX;
 
 use super::CodexDialect;
 use super::turn::{command_of, patch_detail, patch_title, whole_command};
@@ -11,9 +12,6 @@ use crate::driver::AgentNews;
 use crate::driver::lines::rpc::RpcId;
 use crate::driver::lines::{DialectStep, tell};
 use crate::driver::title::{one_line, readable_args, subject_of, tool_title};
-
-/// The questions that may be open at a time; more are refused.
-const QUESTIONS_OPEN_MAX: usize = 32;
 
 /// The answer to whoever wants people to choose.
 const NOBODY_CHOOSES: &str = "nobody is there to choose: decide yourself, and say what you decided";
