@@ -314,7 +314,8 @@ async fn bad_starts_say_what_is_wrong() {
         (code, said.as_str()),
         (
             Some(2),
-            "error: there is no agent parrot\nknown agents: shell, pi, claude, codex, opencode, gemini, qwen, kimi\n"
+            "error: there is no agent parrot\nknown agents: shell, pi, claude, codex, opencode, gemini, qwen, kimi, \
+             acp:COMMAND, cmd:COMMAND\n"
         )
     );
     let mut nowhere = bench.command("alice");

@@ -15,6 +15,8 @@ fn an_agent_that_can_not_start_says_why_at_spawn_and_afterwards() {
         assert_eq!(team.start_command(up).ends().code, Some(0));
         let said = team.fails(1, "spawn alice --agent acp");
         assert!(said.starts_with(&format!("error: cannot spawn alice: its agent is gone: {why}")), "{words}: {said}");
+        // The refusal is told as soon as it is known, and written down when nothing of the worker is left.
+        team.until_event(&format!("{{\"died\":{{\"reason\":\"its agent is gone: {why}"));
         for later in ["why alice", "list --all --json"] {
             let said = team.ok(later);
             assert!(said.contains(why), "{words}: {later}: {said}");
