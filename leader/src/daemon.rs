@@ -3,7 +3,6 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use teamster_protocol::model::limits::sizes::MESSAGE_LINE_BYTES_MAX;
 
 use teamster_protocol::host::clock::{self, new_message_id, now_ms};
 use teamster_protocol::host::complaints::Complaints;
@@ -11,6 +10,7 @@ use teamster_protocol::host::crash::{self, point};
 use teamster_protocol::host::descriptors;
 use teamster_protocol::host::signals::{EndSignal, EndSignals};
 use teamster_protocol::model::id::{Address, MemberName};
+use teamster_protocol::model::limits::sizes::MESSAGE_LINE_BYTES_MAX;
 use teamster_protocol::model::limits::{LOG_LOCK_BY_FORCE, PROTOCOL_VERSION};
 use teamster_protocol::model::mail::{MessageBody, Urgency};
 use teamster_protocol::model::roster::{TeamFact, WorkerEnd};

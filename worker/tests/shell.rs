@@ -6,12 +6,12 @@
 mod apart;
 
 use std::time::Duration;
-use teamster_protocol::model::limits::RESULT_BYTES_MAX;
-use teamster_protocol::model::limits::sizes::COMMAND_STEER_BYTES_MAX;
 
 use apart::{Ended, agent, agent_with, apart, assert_gone, failed, memory_kib_max, open_descriptors, prompt, setup};
 use nix::sys::wait::waitpid;
 use teamster_protocol::model::agent::{Permission, QuestionId, TurnEnd};
+use teamster_protocol::model::limits::RESULT_BYTES_MAX;
+use teamster_protocol::model::limits::sizes::COMMAND_STEER_BYTES_MAX;
 use teamster_protocol::model::receipt::ReceiptState;
 use teamster_protocol::model::task::TaskWork;
 use teamster_worker::driver::shell::ShellSetup;

@@ -21,6 +21,7 @@ mod demo;
 mod deny;
 mod doctor;
 mod down;
+mod each_member;
 mod endings;
 mod env;
 mod error;

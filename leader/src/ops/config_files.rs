@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+
 use teamster_protocol::model::limits::sizes::CONFIG_BYTES_MAX;
 
 use crate::ops::config::{ConfigError, ConfigFile, ConfigScope, FileSettings, REPOSITORY_FILE, USER_FILE};

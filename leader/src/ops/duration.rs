@@ -1,9 +1,9 @@
 //! Lengths of time as people type them, one notation for plans and command-line flags alike.
 
 use std::time::Duration;
-use teamster_protocol::model::limits::sizes::DURATION_HOURS_MAX;
 
 use jiff::fmt::friendly::{Designator, Spacing, SpanParser, SpanPrinter};
+use teamster_protocol::model::limits::sizes::DURATION_HOURS_MAX;
 
 use crate::ops::text::{shorten, show_controls};
 

@@ -10,6 +10,7 @@ mod problem;
 
 use std::path::Path;
 use std::time::Duration;
+
 use teamster_protocol::model::limits::sizes::PLAN_BYTES_MAX;
 
 pub use name::NameError;

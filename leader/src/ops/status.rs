@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use teamster_protocol::model::limits::sizes::LAST_ENTRIES_MAX;
 
 use serde::Serialize;
 use teamster_protocol::model::id::{Address, MemberName, TaskId, TeamName};
+use teamster_protocol::model::limits::sizes::LAST_ENTRIES_MAX;
 use teamster_protocol::model::mail::{LetterState, MessageBody};
 use teamster_protocol::model::notice::TranscriptEntry;
 use teamster_protocol::store::transcript;

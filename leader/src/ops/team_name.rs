@@ -11,10 +11,10 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use teamster_protocol::model::limits::sizes::TEAM_STEM_CHARS_MAX;
 
 use teamster_protocol::host::text_path::must_be_text;
 use teamster_protocol::model::id::TeamName;
+use teamster_protocol::model::limits::sizes::TEAM_STEM_CHARS_MAX;
 
 use super::config::{TeamNameOrigin, TeamStem};
 use super::error::OpsError;

@@ -4,7 +4,6 @@
 //! does not exist yet, or that another is renamed over, is noticed, at the cost of no wake-up for what
 //! happens to its neighbours.
 
-use crate::model::limits::pace::FALLBACK_POLL;
 use std::{
     ffi::{OsStr, OsString},
     fs, io,
@@ -26,6 +25,8 @@ use tokio::{
     io::{Interest, unix::AsyncFd},
     time::Instant,
 };
+
+use crate::model::limits::pace::FALLBACK_POLL;
 
 /// The size of the buffer for one read of events: three events with the longest of names, or sixty of a watched file,
 /// which carry no name.

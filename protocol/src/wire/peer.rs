@@ -15,8 +15,6 @@
 //!   An answer that nobody waits for is dropped. Batches are refused.
 //! - All queues are bounded. A producer of notices finds its sink full if the other side does not keep up.
 
-use crate::model::limits::pace::REQUEST_TIMEOUT;
-use crate::model::limits::sizes::{MESSAGES_FORWARDED_MAX, NOTICES_QUEUED_MAX};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,6 +24,9 @@ use jsonrpsee::Methods;
 use jsonrpsee::core::client::Client;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Notify, mpsc, watch};
+
+use crate::model::limits::pace::REQUEST_TIMEOUT;
+use crate::model::limits::sizes::{MESSAGES_FORWARDED_MAX, NOTICES_QUEUED_MAX};
 
 mod calls;
 mod lines;

@@ -1,10 +1,10 @@
 //! Plans: tasks that can be put on a board, or what is wrong with them in few words.
 
 use std::path::Path;
-use teamster_protocol::model::limits::sizes::PROBLEMS_SHOWN_MAX;
 
 use teamster_leader::ops::plan::Plan;
 use teamster_leader::ops::text::{harmless_lines, shorten, width};
+use teamster_protocol::model::limits::sizes::PROBLEMS_SHOWN_MAX;
 
 pub(super) fn run(bytes: &[u8]) {
     for path in [None, Some("plan.toml"), Some("plan.json")] {

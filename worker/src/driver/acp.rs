@@ -22,7 +22,6 @@ mod wire;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
-use teamster_protocol::model::limits::sizes::{ODD_LINES_MAX, QUESTIONS_OPEN_MAX};
 
 use serde_json::{Value, json};
 use teamster_protocol::model::agent::options::AgentLaunch;
@@ -30,6 +29,7 @@ use teamster_protocol::model::agent::preset::{AgentAbilities, DriverKind, SteerA
 use teamster_protocol::model::agent::{
     AgentFault, AgentSession, Permission, PermissionQuestion, QuestionId, SessionId, TokenUsage, TurnEnd,
 };
+use teamster_protocol::model::limits::sizes::{ODD_LINES_MAX, QUESTIONS_OPEN_MAX};
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
 
 use self::fault::{PromptFault, is_login_required, login_words, prompt_fault, words_of};

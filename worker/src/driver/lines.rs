@@ -15,18 +15,20 @@ mod dialect;
 mod read;
 pub(super) mod rpc;
 #[cfg(test)]
+pub(super) mod steps;
+#[cfg(test)]
 mod tests;
 mod write;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use teamster_protocol::model::limits::sizes::NEWS_QUEUE_MAX;
 
 use teamster_protocol::model::agent::preset::AgentAbilities;
 use teamster_protocol::model::agent::{Permission, QuestionId};
 use teamster_protocol::model::limits::TERM_GRACE;
 use teamster_protocol::model::limits::pace::AGENT_READY_WITHIN;
+use teamster_protocol::model::limits::sizes::NEWS_QUEUE_MAX;
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
 use teamster_protocol::model::task::{TaskWork, WorkKind};
 use tokio::sync::{mpsc, watch};

@@ -26,12 +26,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use teamster_protocol::model::limits::sizes::{COMMAND_STEER_BYTES_MAX, NEWS_QUEUE_MAX};
 
 use teamster_protocol::host::process::exit::exit_words;
 use teamster_protocol::model::agent::preset::{AgentAbilities, DriverKind, abilities_of};
 use teamster_protocol::model::agent::{AgentExit, AgentFault, Permission, QuestionId, TurnEnd};
 use teamster_protocol::model::limits::pace::{TURN_LINGER, TURN_TERM_GRACE};
+use teamster_protocol::model::limits::sizes::{COMMAND_STEER_BYTES_MAX, NEWS_QUEUE_MAX};
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
 use teamster_protocol::model::task::{CommandInput, TaskWork};
 use tokio::sync::{Notify, mpsc, watch};

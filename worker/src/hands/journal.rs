@@ -2,9 +2,9 @@
 //! to nobody, because its number goes to the next entry.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use teamster_protocol::model::limits::sizes::NOTICES_BEHIND_MAX;
 
 use teamster_protocol::host::clock;
+use teamster_protocol::model::limits::sizes::NOTICES_BEHIND_MAX;
 use teamster_protocol::model::notice::{Notice, TranscriptText};
 use teamster_protocol::store::transcript::{Transcript, TranscriptError};
 use tokio::sync::{mpsc, watch};

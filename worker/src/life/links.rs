@@ -7,12 +7,12 @@ use std::fs;
 use std::future::pending;
 use std::io;
 use std::path::{Path, PathBuf};
-use teamster_protocol::model::limits::sizes::LINKS_MAX;
 
 use futures_util::future::join_all;
 use teamster_protocol::host::complaints::Complaints;
 use teamster_protocol::host::crash::point;
 use teamster_protocol::model::limits::pace::ACCEPT_AGAIN;
+use teamster_protocol::model::limits::sizes::LINKS_MAX;
 use teamster_protocol::wire::api::WorkerApiServer;
 use teamster_protocol::wire::peer::Peer;
 use teamster_protocol::wire::peer::socket::{self, SocketListener};

@@ -10,9 +10,8 @@ use teamster_protocol::wire::api::{EndOutcome, EndedMember};
 use super::list;
 use super::print::{self, PrintedFailure, TextTone, humane, paint};
 use super::task_text::numbers;
-use super::{CliContext, CliError, ExitStatus, OutputShape, json_error};
+use super::{CliContext, CliError, ExitStatus, OutputShape};
 use crate::ops::ending_news::{AwaitedWork, EndingNews};
-use crate::ops::error::OpsError;
 use crate::ops::shutdown::MemberEndings;
 
 /// Whether all that were to end did.
@@ -53,21 +52,6 @@ pub(super) fn tell_failures(context: &CliContext, endings: &MemberEndings) {
         for failed in &endings.failed {
             let failure = PrintedFailure::new(format!("{}: {}", failed.name, failed.error));
             print::fail(&failed.hint.iter().cloned().fold(failure, PrintedFailure::with_hint));
-        }
-    }
-}
-
-/// Prints why the command failed for one of several members.
-pub(super) fn tell_failure(context: &CliContext, name: &MemberName, error: OpsError) {
-    let (message, hint) = error.told();
-    let message = format!("{name}: {message}");
-    match context.shape {
-        OutputShape::Json => {
-            print::remark(json_error(&message, hint.as_deref(), CliError::from(error).exit()));
-        }
-        OutputShape::Text => {
-            let failure = PrintedFailure::new(message);
-            print::fail(&hint.into_iter().fold(failure, PrintedFailure::with_hint));
         }
     }
 }

@@ -3,9 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use teamster_protocol::model::limits::sizes::{PLAN_BYTES_MAX, RUN_WORKERS_MAX};
 
 use teamster_protocol::host::plain_file;
+use teamster_protocol::model::limits::sizes::{PLAN_BYTES_MAX, RUN_WORKERS_MAX};
 
 use super::agent::AgentArgs;
 use super::interrupt::interrupts;

@@ -7,7 +7,7 @@ use teamster_protocol::model::id::{MemberName, Role};
 use teamster_protocol::wire::api::SpawnedMember;
 
 use super::agent::AgentArgs;
-use super::endings::tell_failure;
+use super::each_member::EachMember;
 use super::interrupt::unless_interrupted;
 use super::print::{TextTone, paint};
 use super::stall::StallArgs;
@@ -56,21 +56,13 @@ pub(super) async fn spawn(context: &CliContext, args: SpawnArgs) -> Result<ExitS
         workspace: wanted_workspace(args.cwd, args.worktree, args.shared, args.base),
         stall: args.stall.wanted(),
     };
-    let is_one = args.names.len() == 1;
-    let (mut exit, mut failed) = (ExitStatus::Done, None);
+    let mut answers = EachMember::of(context, args.names.len());
     let told = spawn::spawn(&context.session, args.names, wanted, |name, spawned| match spawned {
-        Ok((spawned, origin)) => {
-            failed = context.show(&spawned, |spawned| sentence(spawned, origin)).err().or(failed.take());
-        }
-        Err(error) if is_one => failed = Some(CliError::from(error)),
-        // The others are answered all the same.
-        Err(error) => {
-            tell_failure(context, name, error);
-            exit = ExitStatus::Refused;
-        }
+        Ok((spawned, origin)) => answers.done(&spawned, |spawned| sentence(spawned, origin)),
+        Err(error) => answers.refused(name, error),
     });
     unless_interrupted(told).await?;
-    failed.map_or(Ok(exit), Err)
+    answers.end()
 }
 
 fn sentence(spawned: &SpawnedMember, origin: PlaceOrigin) -> String {

@@ -1,11 +1,11 @@
 //! `teamster status`.
 
 use std::time::Duration;
-use teamster_protocol::model::limits::sizes::LAST_ENTRIES_MAX;
 
 use teamster_protocol::model::agent::options::AgentOptions;
 use teamster_protocol::model::board::AutoClaim;
 use teamster_protocol::model::id::MemberName;
+use teamster_protocol::model::limits::sizes::LAST_ENTRIES_MAX;
 use teamster_protocol::model::roster::{CellIsolation, StartedBy};
 use teamster_protocol::team::{MemberState, MemberView};
 

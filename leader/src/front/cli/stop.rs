@@ -4,7 +4,7 @@ use teamster_protocol::model::agent::TurnEnd;
 use teamster_protocol::model::id::{MemberName, TaskId};
 use teamster_protocol::wire::api::{PassedVia, StoppedTurn};
 
-use super::endings::tell_failure;
+use super::each_member::EachMember;
 use super::interrupt::unless_interrupted;
 use super::print::{TextTone, paint};
 use super::{CliContext, CliError, ExitStatus};
@@ -22,22 +22,13 @@ pub struct StopArgs {
 }
 
 pub(super) async fn stop(context: &CliContext, args: StopArgs) -> Result<ExitStatus, CliError> {
-    let is_one = args.names.len() == 1;
-    let (mut exit, mut failed) = (ExitStatus::Done, None);
+    let mut answers = EachMember::of(context, args.names.len());
     let told = stop::stop(&context.session, args.names, args.reason, |name, stopped| match stopped {
-        Ok(stopped) => {
-            let shown = context.show(&stopped, |done| stop_text(&done.name, &done.stopped));
-            failed = shown.err().or(failed.take());
-        }
-        Err(error) if is_one => failed = Some(CliError::from(error)),
-        // The others are answered all the same.
-        Err(error) => {
-            tell_failure(context, name, error);
-            exit = ExitStatus::Refused;
-        }
+        Ok(stopped) => answers.done(&stopped, |done| stop_text(&done.name, &done.stopped)),
+        Err(error) => answers.refused(name, error),
     });
     unless_interrupted(told).await?;
-    failed.map_or(Ok(exit), Err)
+    answers.end()
 }
 
 fn stop_text(name: &MemberName, stopped: &StoppedTurn) -> String {

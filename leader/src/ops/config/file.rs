@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use teamster_protocol::model::limits::sizes::{ATTEMPTS_MAX, CONFIG_BYTES_MAX, RUN_WORKERS_MAX, TEAM_STEM_CHARS_MAX};
 
 use teamster_protocol::model::id::{AgentName, TeamName};
+use teamster_protocol::model::limits::sizes::{ATTEMPTS_MAX, CONFIG_BYTES_MAX, RUN_WORKERS_MAX, TEAM_STEM_CHARS_MAX};
 use teamster_protocol::model::roster::OnStall;
 
 use super::agent::AgentSettings;

@@ -1,6 +1,7 @@
 //! Files of settings as a user writes them, what is said about them, and who wins.
 
 use std::path::Path;
+
 use teamster_protocol::model::limits::sizes::CONFIG_BYTES_MAX;
 
 use super::*;

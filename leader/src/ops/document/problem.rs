@@ -5,6 +5,7 @@ mod excerpt;
 
 use std::fmt;
 use std::ops::Range;
+
 use teamster_protocol::model::limits::sizes::PROBLEMS_SHOWN_MAX;
 
 use crate::ops::duration::DurationError;

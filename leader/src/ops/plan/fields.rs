@@ -3,6 +3,7 @@
 mod value;
 
 use std::time::Duration;
+
 use teamster_protocol::model::limits::sizes::{PLAN_ID_CHARS_MAX, PLAN_TASKS_MAX, PLAN_TITLE_COLUMNS_MAX};
 
 use super::name;

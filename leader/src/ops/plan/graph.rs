@@ -1,6 +1,7 @@
 //! Tasks among each other: ids, dependencies, cycles.
 
 use std::collections::HashMap;
+
 use teamster_protocol::model::limits::sizes::PROBLEMS_SHOWN_MAX;
 
 use super::PlannedTask;

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::time::{Duration, Instant};
+
 use teamster_protocol::model::limits::sizes::{
     PLAN_BYTES_MAX, PLAN_TASKS_MAX, PLAN_TITLE_COLUMNS_MAX, PROBLEMS_SHOWN_MAX,
 };

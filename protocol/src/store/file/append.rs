@@ -1,6 +1,5 @@
 //! The right to append: lock, read what is new, decide, write once.
 
-use crate::model::limits::sizes::LOG_LINE_BYTES_MAX;
 use std::{
     fs::{self, File},
     io::Write,
@@ -24,6 +23,7 @@ use super::{
 use crate::host::crash::{point, point_amid};
 use crate::host::plain_file::{self, read_full};
 use crate::host::settings;
+use crate::model::limits::sizes::LOG_LINE_BYTES_MAX;
 use crate::model::limits::{GENERATION_BYTES_MAX, LOG_LOCK_WITHIN};
 
 /// A log with the right to append to it. One handle serves one thread; any number of handles, in any number

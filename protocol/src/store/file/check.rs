@@ -1,6 +1,5 @@
 //! Looking at a log without folding it: what is wrong with it, line by line, and not only the first that is.
 
-use crate::model::limits::sizes::LOG_BYTES_MAX;
 use std::{
     io,
     path::{Path, PathBuf},
@@ -15,6 +14,7 @@ use super::{
     paths, tail,
 };
 use crate::host::plain_file::{self, read_full};
+use crate::model::limits::sizes::LOG_BYTES_MAX;
 
 /// How often a file is read again that seems damaged: a writer may just be at it.
 const LOOKS_MAX: usize = 3;

@@ -1,6 +1,5 @@
 //! Faults of a log, each said with the file and, inside a file, the line.
 
-use crate::model::limits::sizes::LOG_LINE_BYTES_MAX;
 use std::{
     io,
     path::{Path, PathBuf},
@@ -9,6 +8,7 @@ use std::{
 use nix::errno::Errno;
 
 use crate::host::plain_file::{self, ReadFailure};
+use crate::model::limits::sizes::LOG_LINE_BYTES_MAX;
 
 /// Why a log could not be read or written.
 #[derive(Debug, thiserror::Error)]

@@ -3,7 +3,6 @@
 //! A decision may be as large as a plan of many thousand tasks. Reading one of its facts must cost what that
 //! fact costs, so only the beginning of the line, which says when and by whom, and the fact itself are read.
 
-use crate::model::limits::sizes::LOG_LINE_BYTES_MAX;
 use std::fmt;
 
 use serde::{
@@ -17,6 +16,7 @@ use super::{
     tail::{LogTail, line_length},
 };
 use crate::host::plain_file::read_full;
+use crate::model::limits::sizes::LOG_LINE_BYTES_MAX;
 
 /// The bytes that one read takes at first: enough for most facts, and for the line of most records.
 const READ_BYTES: usize = 4096;

@@ -4,7 +4,6 @@
 //! goes on as if nothing had begun. From then on whoever next holds the lock does the rest again, from the
 //! state that it has folded. The path always names a whole file.
 
-use crate::model::limits::sizes::LOG_LINE_BYTES_MAX;
 use std::{
     fs::{self, File},
     io::{self, BufWriter, Write},
@@ -21,6 +20,7 @@ use super::{
 };
 use crate::host::crash::point;
 use crate::host::plain_file;
+use crate::model::limits::sizes::LOG_LINE_BYTES_MAX;
 use crate::model::log::SnapshotSink;
 
 /// The next generation while [`LogFold::snapshot`] writes it.

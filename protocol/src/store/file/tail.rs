@@ -1,6 +1,5 @@
 //! One generation's file, read on from where the last whole line ended.
 
-use crate::model::limits::sizes::LOG_LINE_BYTES_MAX;
 use std::{
     fs::{File, Metadata, OpenOptions},
     io::{self, BufRead},
@@ -14,6 +13,7 @@ use super::{
     line::{self, BadLine, FactPlaces, LogHeader, LogLine},
 };
 use crate::host::plain_file::{self, read_full, read_once};
+use crate::model::limits::sizes::LOG_LINE_BYTES_MAX;
 
 /// The bytes that a read for news takes: some dozen records, and little enough to keep for good.
 const NEWS_BYTES: usize = 4096;

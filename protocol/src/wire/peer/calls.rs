@@ -1,8 +1,6 @@
 //! Our calls to the other side. Plain calls are numbered and answered here; subscriptions are left to jsonrpsee's
 //! client, whose ids are strings, so that the two never meet.
 
-use crate::model::limits::pace::CLIENT_TIMEOUT;
-use crate::model::limits::sizes::{MESSAGE_LINE_BYTES_MAX, NOTICES_UNREAD_MAX};
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -24,6 +22,8 @@ use tokio::time::timeout;
 use super::message::CallOutcome;
 use super::pending::{CallWaiter, ForgetOnDrop};
 use super::{Peer, PeerShared};
+use crate::model::limits::pace::CLIENT_TIMEOUT;
+use crate::model::limits::sizes::{MESSAGE_LINE_BYTES_MAX, NOTICES_UNREAD_MAX};
 
 /// The length of the JSON-RPC frame around the method and the parameters of a subscription, in bytes, with plenty to
 /// spare.

@@ -3,11 +3,12 @@
 //! Calls and answers wait for room. Refusals never wait, for the reader must not: they have a small room of their
 //! own, and a peer that sends rubbish without reading what comes back loses the refusals past it.
 
-use crate::model::limits::sizes::MESSAGE_LINE_BYTES_MAX;
 use std::mem;
 use std::sync::{Mutex, MutexGuard};
 
 use tokio::sync::{Notify, Semaphore};
+
+use crate::model::limits::sizes::MESSAGE_LINE_BYTES_MAX;
 
 /// Calls and answers that wait, in bytes: two of the longest, so that one can queue while one is being written.
 const QUEUED_BYTES_MAX: usize = 2 * (MESSAGE_LINE_BYTES_MAX + 1);

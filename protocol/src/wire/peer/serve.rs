@@ -1,6 +1,5 @@
 //! Serves the calls and notices of the other side from a table of methods.
 
-use crate::model::limits::sizes::{CALLS_IN_FLIGHT_MAX, MESSAGE_LINE_BYTES_MAX, SUBSCRIPTIONS_MAX};
 use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,6 +16,8 @@ use jsonrpsee::{
 };
 use serde_json::value::RawValue;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+use crate::model::limits::sizes::{CALLS_IN_FLIGHT_MAX, MESSAGE_LINE_BYTES_MAX, SUBSCRIPTIONS_MAX};
 
 use super::outbox::NotQueued;
 use super::{BUSY_CODE, PeerShared};

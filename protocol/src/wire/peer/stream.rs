@@ -1,7 +1,5 @@
 //! The task of a connection: reads lines and hands them on, writes what is queued, and ends in good order.
 
-use crate::model::limits::pace::DRAIN_TIMEOUT;
-use crate::model::limits::sizes::MESSAGE_LINE_BYTES_MAX;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
@@ -19,6 +17,8 @@ use super::outbox::append_line;
 use super::pending::CallWaiter;
 use super::serve::{HeardNotice, MethodServer, refusal};
 use super::{OVERSIZED_CODE, PeerClosed, PeerShared};
+use crate::model::limits::pace::DRAIN_TIMEOUT;
+use crate::model::limits::sizes::MESSAGE_LINE_BYTES_MAX;
 
 /// Messages handled before the other tasks of the thread get their turn.
 const MESSAGES_PER_TURN: usize = 64;

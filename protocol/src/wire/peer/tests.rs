@@ -1,6 +1,5 @@
 //! Two peers, or a peer and a raw stream, talk as a user of the protocol would see it.
 
-use crate::model::limits::sizes::{CALLS_IN_FLIGHT_MAX, MESSAGE_LINE_BYTES_MAX, NOTICES_QUEUED_MAX};
 use std::fmt::Write as _;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::AtomicUsize;
@@ -15,6 +14,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, ReadHalf, WriteHalf};
 use tokio::sync::Semaphore;
+
+use crate::model::limits::sizes::{CALLS_IN_FLIGHT_MAX, MESSAGE_LINE_BYTES_MAX, NOTICES_QUEUED_MAX};
 
 use super::*;
 

@@ -6,9 +6,9 @@ use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
-use teamster_protocol::model::limits::sizes::MESSAGE_LINE_BYTES_MAX;
 
 use serde_json::{Value, json};
+use teamster_protocol::model::limits::sizes::MESSAGE_LINE_BYTES_MAX;
 use teamster_tests::hermetic::Program;
 use teamster_tests::team::Team;
 

@@ -4,6 +4,7 @@ use teamster_protocol::model::agent::options::{AgentOptions, LaunchCommand};
 use teamster_protocol::model::agent::{AgentFault, ProviderLimit, TokenUsage, ToolState, TurnEnd};
 
 use super::*;
+use crate::driver::lines::steps::{news, written};
 
 const LIFE: &str = "0d9f7c1e-59f2-4a3b-9a51-6a98cb7b0605";
 
@@ -38,22 +39,6 @@ fn at_work() -> ClaudeDialect {
     prompted(&mut claude, "go");
     told_all(&mut claude, &called(&[1]));
     claude
-}
-
-fn news(steps: Vec<DialectStep>) -> Vec<AgentNews> {
-    let told = steps.into_iter().filter_map(|step| match step {
-        DialectStep::Tell(news) => Some(news),
-        DialectStep::Write(_) | DialectStep::BeginAfresh => None,
-    });
-    told.collect()
-}
-
-fn written(steps: &[DialectStep]) -> Vec<Value> {
-    let written = steps.iter().filter_map(|step| match step {
-        DialectStep::Write(line) => Some(serde_json::from_str(line).unwrap()),
-        DialectStep::Tell(_) | DialectStep::BeginAfresh => None,
-    });
-    written.collect()
 }
 
 fn told(claude: &mut ClaudeDialect, line: &str) -> Vec<AgentNews> {

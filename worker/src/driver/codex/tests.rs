@@ -6,6 +6,7 @@ use teamster_protocol::model::agent::{
 };
 
 use super::*;
+use crate::driver::lines::steps::{self, news};
 
 const THREAD: &str = "01a22245-760f-7972-8f69-e24922d49f1a";
 const TURN: &str = "01a22245-7630-79d0-93a2-600cf79f02eb";
@@ -29,22 +30,11 @@ fn new(approval: ApprovalPolicy, session: Option<&str>) -> CodexDialect {
     )
 }
 
-fn news(steps: Vec<DialectStep>) -> Vec<AgentNews> {
-    let told = steps.into_iter().filter_map(|step| match step {
-        DialectStep::Tell(news) => Some(news),
-        DialectStep::Write(_) | DialectStep::BeginAfresh => None,
-    });
-    told.collect()
-}
-
 /// The messages that are written, without their numbers.
 fn written(steps: &[DialectStep]) -> Vec<Value> {
-    let written = steps.iter().filter_map(|step| match step {
-        DialectStep::Write(line) => Some(serde_json::from_str(line).unwrap()),
-        DialectStep::Tell(_) | DialectStep::BeginAfresh => None,
-    });
-    written
-        .map(|mut line: Value| {
+    steps::written(steps)
+        .into_iter()
+        .map(|mut line| {
             assert!(line.get("jsonrpc").is_none(), "codex's messages have no version: {line}");
             if line.get("method").is_some() {
                 line.as_object_mut().unwrap().remove("id");

@@ -1,8 +1,8 @@
 //! The lines of a program's output, one after another, none longer than is sane.
 
 use std::io;
-use teamster_protocol::model::limits::sizes::AGENT_LINE_BYTES_MAX;
 
+use teamster_protocol::model::limits::sizes::AGENT_LINE_BYTES_MAX;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::unix::pipe;
 

@@ -1,10 +1,10 @@
 //! Programs that do not keep to what an agent is expected to do. Each is a shell script that speaks as the scripted agent.
 
 use std::time::Duration;
-use teamster_protocol::model::limits::sizes::NEWS_QUEUE_MAX;
 
 use teamster_protocol::model::agent::preset::{DriverKind, abilities_of};
 use teamster_protocol::model::agent::{AgentExit, AgentFault, TurnEnd};
+use teamster_protocol::model::limits::sizes::NEWS_QUEUE_MAX;
 use tokio::time::timeout;
 
 use super::*;

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use teamster_protocol::model::limits::sizes::AGENT_UNREAD_BYTES_MAX;
 
+use teamster_protocol::model::limits::sizes::AGENT_UNREAD_BYTES_MAX;
 use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::unix::pipe;
 use tokio::sync::{Notify, mpsc};

@@ -3,6 +3,7 @@
 use teamster_protocol::model::agent::ToolState;
 
 use super::*;
+use crate::driver::lines::steps::news;
 
 /// A dialect that has greeted, with a conversation of so many messages.
 fn ready(messages: u64) -> PiDialect {
@@ -17,14 +18,6 @@ fn ready(messages: u64) -> PiDialect {
         (messages > 0).then(|| AgentSession { id: SessionId("01a2".to_owned()), begun: SessionBegin::Resumed });
     assert_eq!(told, [AgentNews::Ready { session }]);
     pi
-}
-
-fn news(steps: Vec<DialectStep>) -> Vec<AgentNews> {
-    let told = steps.into_iter().filter_map(|step| match step {
-        DialectStep::Tell(news) => Some(news),
-        DialectStep::Write(_) | DialectStep::BeginAfresh => None,
-    });
-    told.collect()
 }
 
 fn told(pi: &mut PiDialect, line: &str) -> Vec<AgentNews> {

@@ -3,12 +3,12 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use teamster_protocol::model::limits::sizes::COMMAND_STEER_BYTES_MAX;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::unistd;
 use rustix::io::ioctl_fionread;
+use teamster_protocol::model::limits::sizes::COMMAND_STEER_BYTES_MAX;
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
 
 use crate::driver::AgentSteer;

@@ -1,12 +1,12 @@
 //! From the pipe of a running command to news: whole lines where they come, bounded memory always.
 
 use std::os::fd::OwnedFd;
-use teamster_protocol::model::limits::pace::PARTIAL_LINE_WAIT;
-use teamster_protocol::model::limits::sizes::OUTPUT_PIECE_BYTES_MAX;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::unistd;
+use teamster_protocol::model::limits::pace::PARTIAL_LINE_WAIT;
+use teamster_protocol::model::limits::sizes::OUTPUT_PIECE_BYTES_MAX;
 use tokio::net::unix::pipe;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::sleep;

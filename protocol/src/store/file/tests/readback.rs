@@ -1,11 +1,11 @@
 //! Each fact reads back alone: from records of one and of many, own and others', small and large, however it is
 //! escaped, and in the next generation.
 
-use crate::model::limits::sizes::LOG_LINE_BYTES_MAX;
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::{Outcome, append_raw, place};
+use crate::model::limits::sizes::LOG_LINE_BYTES_MAX;
 use crate::model::log::SnapshotSink;
 use crate::store::file::*;
 
