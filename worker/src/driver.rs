@@ -20,6 +20,7 @@ mod git_dirs;
 pub mod lines;
 mod narration;
 mod news;
+mod overload;
 mod pi;
 pub mod process;
 pub mod script;

@@ -10,7 +10,8 @@ use teamster_protocol::host::team_dir::{TeamDir, default_root};
 use teamster_protocol::host::text_path::must_be_text;
 use teamster_protocol::model::id::{Address, MemberName, TeamName};
 use teamster_protocol::model::roster::TeamFact;
-use teamster_protocol::team::{Team, TeamView};
+use teamster_protocol::store::presence::WorkerLife;
+use teamster_protocol::team::{Team, TeamView, worker_life};
 
 use super::caller::{authorize, find_caller};
 use super::config::{CommandLineSettings, Config, ConfigLayers, EnvironmentSettings, TeamChoice, TeamNameOrigin};
@@ -186,6 +187,16 @@ impl Session {
     pub fn team(&self) -> Result<Team, OpsError> {
         self.must_exist()?;
         Ok(Team::open(self.dir.clone(), self.caller.clone(), self.settings.durability)?)
+    }
+
+    /// The team to change, for mail to a member whose worker runs. Refused with [`OpsError::NotRunning`] for another.
+    pub(super) fn team_of_running(&self, name: &MemberName) -> Result<Team, OpsError> {
+        let team = self.team()?;
+        let presence = &team.roster().member(name)?.presence;
+        match worker_life(&self.dir, name, presence)? {
+            WorkerLife::Dead => Err(OpsError::NotRunning(name.clone())),
+            WorkerLife::Locked | WorkerLife::LockLost | WorkerLife::Dying => Ok(team),
+        }
     }
 
     /// The team to change, made if it is not there.

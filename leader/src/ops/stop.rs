@@ -4,8 +4,6 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use serde::Serialize;
 use teamster_protocol::model::id::MemberName;
-use teamster_protocol::store::presence::WorkerLife;
-use teamster_protocol::team::worker_life;
 use teamster_protocol::wire::api::{LeaderApiClient, StoppedTurn};
 
 use super::connect;
@@ -52,17 +50,7 @@ pub async fn stop(
 async fn stop_one(session: &Session, name: &MemberName, reason: String) -> Result<StoppedTurn, OpsError> {
     match connect::connect(session).await {
         Ok((leader, _)) => Ok(leader.stop(name.clone(), reason).await?),
-        Err(OpsError::NoLeader { .. }) => stop_without_leader(session, name, reason),
+        Err(OpsError::NoLeader { .. }) => Ok(stop_by_mail(&mut session.team_of_running(name)?, name, reason)?),
         Err(error) => Err(error),
     }
-}
-
-/// Asks a worker that runs without a leader.
-fn stop_without_leader(session: &Session, name: &MemberName, reason: String) -> Result<StoppedTurn, OpsError> {
-    let mut team = session.team()?;
-    let presence = &team.roster().member(name)?.presence;
-    if worker_life(&session.dir, name, presence)? == WorkerLife::Dead {
-        return Err(OpsError::NotRunning(name.clone()));
-    }
-    Ok(stop_by_mail(&mut team, name, reason)?)
 }

@@ -124,39 +124,11 @@ pub fn waiting_questions<'a>(entries: impl IntoIterator<Item = &'a TranscriptEnt
                     waiting.remove(answered);
                 }
             }
-            said if ends_questions(said) => waiting.clear(),
+            said if said.ends_turn() => waiting.clear(),
             _ => {}
         }
     }
     waiting
-}
-
-/// Whether no question waits after such an entry: its turn is over.
-fn ends_questions(said: &TranscriptText) -> bool {
-    match said {
-        TranscriptText::Ready
-        | TranscriptText::TurnEnded { .. }
-        | TranscriptText::Parked { .. }
-        | TranscriptText::Waiting
-        | TranscriptText::Leaving { .. } => true,
-        TranscriptText::TurnStarted { .. }
-        | TranscriptText::Session { .. }
-        | TranscriptText::Text { .. }
-        | TranscriptText::Thought { .. }
-        | TranscriptText::ToolCall { .. }
-        | TranscriptText::Plan { .. }
-        | TranscriptText::PermissionAsked { .. }
-        | TranscriptText::PermissionAnswered { .. }
-        | TranscriptText::Usage { .. }
-        | TranscriptText::Steered { .. }
-        | TranscriptText::Mail { .. }
-        | TranscriptText::Receipt { .. }
-        | TranscriptText::Stalled { .. }
-        | TranscriptText::AskedToStop { .. }
-        | TranscriptText::AskedToEnd { .. }
-        | TranscriptText::Trouble { .. }
-        | TranscriptText::Cut { .. } => false,
-    }
 }
 
 /// What became of a question.
@@ -190,7 +162,7 @@ pub fn question_fate(entries: &[TranscriptEntry], number: u64) -> Option<Questio
                 return Some(QuestionFate::Answered { answer, by, at_ms });
             }
             TranscriptText::TurnStarted { .. } => return Some(QuestionFate::Lost),
-            said if ends_questions(said) => return Some(QuestionFate::Lost),
+            said if said.ends_turn() => return Some(QuestionFate::Lost),
             _ => {}
         }
     }

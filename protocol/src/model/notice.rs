@@ -112,6 +112,36 @@ pub enum TranscriptText {
     Leaving { reason: String },
 }
 
+impl TranscriptText {
+    /// Whether the member is in no turn after this entry: the turn has ended, or its worker lives anew, waits or leaves.
+    pub fn ends_turn(&self) -> bool {
+        match self {
+            TranscriptText::Ready
+            | TranscriptText::TurnEnded { .. }
+            | TranscriptText::Parked { .. }
+            | TranscriptText::Waiting
+            | TranscriptText::Leaving { .. } => true,
+            TranscriptText::TurnStarted { .. }
+            | TranscriptText::Session { .. }
+            | TranscriptText::Text { .. }
+            | TranscriptText::Thought { .. }
+            | TranscriptText::ToolCall { .. }
+            | TranscriptText::Plan { .. }
+            | TranscriptText::PermissionAsked { .. }
+            | TranscriptText::PermissionAnswered { .. }
+            | TranscriptText::Usage { .. }
+            | TranscriptText::Steered { .. }
+            | TranscriptText::Mail { .. }
+            | TranscriptText::Receipt { .. }
+            | TranscriptText::Stalled { .. }
+            | TranscriptText::AskedToStop { .. }
+            | TranscriptText::AskedToEnd { .. }
+            | TranscriptText::Trouble { .. }
+            | TranscriptText::Cut { .. } => false,
+        }
+    }
+}
+
 /// The news that a notice carries: those of [`TranscriptText`] that are no output of the agent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]

@@ -21,7 +21,9 @@ mod standing;
 #[cfg(test)]
 mod tests;
 
-pub use standing::{OpenTurn, TranscriptStanding, last_turn, last_words, open_turn, questions, standing};
+pub use standing::{
+    OpenTurn, TranscriptStanding, fate_of_question, last_turn, last_words, open_turn, questions, standing,
+};
 
 /// The longest file that is read as a transcript. One that is full takes what tells where its turn is, and is far below.
 const FILE_BYTES_MAX: u64 = 16 * TRANSCRIPT_BYTES_MAX;

@@ -32,6 +32,7 @@ use teamster_protocol::model::receipt::{ReceiptState, TextId};
 use self::wire::{AnswerPiece, PiLine, PiMessage, StopReason, UiRequest};
 use super::lines::{AgentDialect, DialectStep, NonsenseSaid, receipt, tell};
 use super::narration::TurnNarration;
+use super::overload::OVERLOADS;
 use super::slash::never_a_command;
 use super::title::{one_line, tool_title};
 use super::{AgentNews, AgentSteer};
@@ -391,7 +392,7 @@ impl AgentDialect for PiDialect {
 
 /// Whether the provider of the model has no room at the moment: an error that a later try may not meet.
 fn is_overload(error: &str) -> bool {
-    ["429", "503", "529"].iter().any(|status| error.starts_with(status)) || error.contains("overloaded")
+    OVERLOADS.iter().any(|status| error.starts_with(&status.to_string())) || error.contains("overloaded")
 }
 
 #[cfg(test)]

@@ -3,14 +3,13 @@
 
 use serde::Serialize;
 use teamster_protocol::model::agent::{Permission, PermissionBy};
-use teamster_protocol::model::approval::{QuestionFate, QuestionName, question_fate};
+use teamster_protocol::model::approval::{QuestionFate, QuestionName};
 use teamster_protocol::model::id::{Address, MemberName, MessageId};
 use teamster_protocol::model::limits::pace::REPLY_SEEN_WITHIN;
 use teamster_protocol::model::mail::{MessageBody, Urgency};
-use teamster_protocol::store::presence::WorkerLife;
 use teamster_protocol::store::transcript;
 use teamster_protocol::store::watch::FileWatch;
-use teamster_protocol::team::{Inbox, TeamError, worker_life};
+use teamster_protocol::team::{Inbox, TeamError};
 use teamster_protocol::wire::api::{LeaderApiClient, PassedVia};
 use teamster_protocol::wire::peer::Peer;
 use tokio::time::{Instant, timeout_at};
@@ -117,13 +116,8 @@ async fn answer_one(
 
 /// Puts the answer into the mailbox of a worker that runs without a leader.
 fn by_mail(session: &Session, name: &MemberName, question: u64, answer: &Permission) -> Result<PassedVia, OpsError> {
-    let mut team = session.team()?;
-    let presence = &team.roster().member(name)?.presence;
-    if worker_life(&session.dir, name, presence)? == WorkerLife::Dead {
-        return Err(OpsError::NotRunning(name.clone()));
-    }
     let body = MessageBody::PermissionReply { question, answer: answer.clone() };
-    team.post(&Address::Member(name.clone()), Urgency::Now, body)?;
+    session.team_of_running(name)?.post(&Address::Member(name.clone()), Urgency::Now, body)?;
     Ok(PassedVia::Mail)
 }
 
@@ -150,8 +144,7 @@ async fn see_taken(session: &Session, id: &QuestionName, answer: &Permission) ->
 }
 
 fn fate(session: &Session, id: &QuestionName) -> Result<Option<QuestionFate>, OpsError> {
-    let entries = transcript::since(&session.dir.turns(&id.member), id.number.saturating_sub(1))?;
-    Ok(question_fate(&entries, id.number))
+    Ok(transcript::fate_of_question(&session.dir.turns(&id.member), id.number)?)
 }
 
 /// Refuses a question that does not wait, and says what became of it.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use teamster_protocol::host::clock::now_ms;
 use teamster_protocol::host::team_dir::TeamDir;
-use teamster_protocol::model::approval::{QuestionFate, QuestionLetter, QuestionName, question_fate};
+use teamster_protocol::model::approval::{QuestionFate, QuestionLetter, QuestionName};
 use teamster_protocol::model::id::Address;
 use teamster_protocol::model::mail::{MailFact, Mailbox, MessageBody};
 use teamster_protocol::store::file::{LogError, LogReader, LogRecord};
@@ -64,8 +64,7 @@ impl RunQuestions {
 
 /// The fate of a question; nothing if it is not known, which says nothing about it.
 fn fate_of(dir: &TeamDir, name: &QuestionName) -> Option<QuestionFate> {
-    let entries = transcript::since(&dir.turns(&name.member), name.number.saturating_sub(1)).ok()?;
-    question_fate(&entries, name.number)
+    transcript::fate_of_question(&dir.turns(&name.member), name.number).ok()?
 }
 
 fn take_letters(letters: &mut Vec<(u64, QuestionLetter)>, record: &LogRecord<MailFact>) {

@@ -4,8 +4,8 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::{TranscriptError, failed, lines, path_of, read, read_bytes, turns};
-use crate::model::approval::{WaitingQuestion, waiting_questions};
+use super::{TranscriptError, failed, lines, path_of, read, read_bytes, since, turns};
+use crate::model::approval::{QuestionFate, WaitingQuestion, question_fate, waiting_questions};
 use crate::model::id::TaskId;
 use crate::model::last_turn::LastTurn;
 use crate::model::notice::{TranscriptEntry, TranscriptText};
@@ -100,6 +100,11 @@ pub fn questions(dir: &Path) -> Result<Vec<WaitingQuestion>, TranscriptError> {
         return Ok(Vec::new());
     }
     Ok(waiting_questions(&read(dir, number, 0)?.entries))
+}
+
+/// The fate of the question that was asked in the entry of that number; nothing if no question was asked there.
+pub fn fate_of_question(dir: &Path, number: u64) -> Result<Option<QuestionFate>, TranscriptError> {
+    Ok(question_fate(&since(dir, number.saturating_sub(1))?, number))
 }
 
 /// How long a file is; 0 if its worker has just removed it.
@@ -207,31 +212,13 @@ fn agent_said(entry: &TranscriptEntry) -> Option<AgentVoice> {
 /// The work that the member is at after this entry, if the entry tells. Other entries tell whether its agent is quiet.
 fn standing_after(entry: &TranscriptEntry) -> Option<TranscriptStanding> {
     let since_ms = entry.at_ms;
-    match entry.what {
+    match &entry.what {
         TranscriptText::TurnStarted { turn, task, .. } => {
+            let (turn, task) = (*turn, *task);
             Some(TranscriptStanding::Turn(OpenTurn { turn, task, since_ms, quiet: false, waiting: Vec::new() }))
         }
+        TranscriptText::Parked { until_ms, .. } => Some(TranscriptStanding::Parked { since_ms, until_ms: *until_ms }),
         // A worker that gets ready is a new life: the turn of the one before ended with it.
-        TranscriptText::Ready
-        | TranscriptText::TurnEnded { .. }
-        | TranscriptText::Waiting
-        | TranscriptText::Leaving { .. } => Some(TranscriptStanding::Free { since_ms }),
-        TranscriptText::Parked { until_ms, .. } => Some(TranscriptStanding::Parked { since_ms, until_ms }),
-        TranscriptText::Session { .. }
-        | TranscriptText::Text { .. }
-        | TranscriptText::Thought { .. }
-        | TranscriptText::ToolCall { .. }
-        | TranscriptText::Plan { .. }
-        | TranscriptText::PermissionAsked { .. }
-        | TranscriptText::PermissionAnswered { .. }
-        | TranscriptText::Usage { .. }
-        | TranscriptText::Steered { .. }
-        | TranscriptText::Mail { .. }
-        | TranscriptText::Receipt { .. }
-        | TranscriptText::Stalled { .. }
-        | TranscriptText::AskedToStop { .. }
-        | TranscriptText::AskedToEnd { .. }
-        | TranscriptText::Cut { .. }
-        | TranscriptText::Trouble { .. } => None,
+        said => said.ends_turn().then_some(TranscriptStanding::Free { since_ms }),
     }
 }

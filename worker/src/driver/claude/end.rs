@@ -4,10 +4,8 @@
 use teamster_protocol::model::agent::{AgentFault, ProviderLimit, TurnEnd};
 
 use super::wire::{ApiError, ClaudeResult};
+use crate::driver::overload::is_overload;
 use crate::driver::title::one_line;
-
-/// The statuses with which a provider says that it has no room at the moment.
-const OVERLOADS: [u16; 3] = [429, 503, 529];
 
 /// What was told of the provider during a turn.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -37,7 +35,7 @@ pub(super) fn end_of(result: &ClaudeResult, provider: ProviderWords) -> (TurnEnd
     if result.stop_reason.as_deref() == Some("refusal") {
         return failed(AgentFault::Prompt);
     }
-    let is_overload = result.api_error_status.is_some_and(|status| OVERLOADS.contains(&status));
+    let is_overloaded = result.api_error_status.is_some_and(|status| is_overload(status.into()));
     match provider.error {
         Some(ApiError::AuthenticationFailed) if result.api_error_status.is_none() => {
             let reason = format!("{words}: start claude once and say /login, or set ANTHROPIC_API_KEY");
@@ -45,7 +43,7 @@ pub(super) fn end_of(result: &ClaudeResult, provider: ProviderWords) -> (TurnEnd
         }
         Some(error) if error.is_final() => failed(AgentFault::Provider),
         Some(ApiError::RateLimit | ApiError::Overloaded) => limited(words, provider.limit),
-        Some(_) | None if is_overload => limited(words, provider.limit),
+        Some(_) | None if is_overloaded => limited(words, provider.limit),
         Some(ApiError::InvalidRequest | ApiError::MaxOutputTokens) => failed(AgentFault::Prompt),
         Some(_) => failed(AgentFault::Provider),
         None if result.api_error_status.is_some() => failed(AgentFault::Provider),

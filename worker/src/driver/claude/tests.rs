@@ -4,7 +4,7 @@ use teamster_protocol::model::agent::options::{AgentOptions, LaunchCommand};
 use teamster_protocol::model::agent::{AgentFault, ProviderLimit, TokenUsage, ToolState, TurnEnd};
 
 use super::*;
-use crate::driver::lines::steps::{news, written};
+use crate::driver::lines::steps::{news, told, told_all, written};
 
 const LIFE: &str = "0d9f7c1e-59f2-4a3b-9a51-6a98cb7b0605";
 
@@ -39,14 +39,6 @@ fn at_work() -> ClaudeDialect {
     prompted(&mut claude, "go");
     told_all(&mut claude, &called(&[1]));
     claude
-}
-
-fn told(claude: &mut ClaudeDialect, line: &str) -> Vec<AgentNews> {
-    news(claude.take_line(line).unwrap())
-}
-
-fn told_all(claude: &mut ClaudeDialect, lines: &str) -> Vec<AgentNews> {
-    lines.lines().filter(|line| !line.trim().is_empty()).flat_map(|line| told(claude, line.trim())).collect()
 }
 
 fn id(number: u32) -> TextId {

@@ -4,10 +4,8 @@ use serde_json::Value;
 use teamster_protocol::model::agent::{AgentFault, ProviderLimit, TurnEnd};
 
 use super::wire::{AccountLimits, TurnError};
+use crate::driver::overload::is_overload;
 use crate::driver::title::one_line;
-
-/// The statuses with which a provider says that it has no room at the moment.
-const OVERLOADS: [u64; 3] = [429, 503, 529];
 
 /// The statuses after which no later try fares better: a bad key, a forbidden or an unknown model.
 const FINAL_STATUSES: [u64; 3] = [401, 403, 404];
@@ -46,7 +44,7 @@ pub(super) fn end_of(error: &TurnError, limits: AccountLimits) -> (TurnEnd, Opti
         let limit = ProviderLimit { until_ms, reason: words.clone() };
         (TurnEnd::Failed { reason: words.clone(), fault: AgentFault::Provider }, Some(limit))
     };
-    if error.status().is_some_and(|status| OVERLOADS.contains(&status)) {
+    if error.status().is_some_and(is_overload) {
         return limited(None);
     }
     if matches!(error.status(), Some(401 | 403)) || error.kind() == "unauthorized" {
@@ -93,6 +91,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::driver::overload::OVERLOADS;
 
     fn error(message: &str, info: Value) -> TurnError {
         TurnError { message: message.to_owned(), codex_error_info: info, additional_details: None }

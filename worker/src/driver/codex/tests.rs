@@ -110,7 +110,7 @@ fn notice(method: &str, mut params: Value) -> String {
 }
 
 fn told(codex: &mut CodexDialect, method: &str, params: Value) -> Vec<AgentNews> {
-    news(codex.take_line(&notice(method, params)).unwrap())
+    steps::told(codex, &notice(method, params))
 }
 
 /// The text of that name is an item of the history.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::dialect::DialectStep;
+use super::dialect::{AgentDialect, DialectStep};
 use crate::driver::AgentNews;
 
 /// The news that are told.
@@ -21,4 +21,14 @@ pub(crate) fn written(steps: &[DialectStep]) -> Vec<Value> {
         DialectStep::Tell(_) | DialectStep::BeginAfresh => None,
     });
     written.collect()
+}
+
+/// The news of a line that the program writes.
+pub(crate) fn told(dialect: &mut impl AgentDialect, line: &str) -> Vec<AgentNews> {
+    news(dialect.take_line(line).expect("the dialect understands it"))
+}
+
+/// The news of all these lines; blank ones are passed over.
+pub(crate) fn told_all(dialect: &mut impl AgentDialect, lines: &str) -> Vec<AgentNews> {
+    lines.lines().filter(|line| !line.trim().is_empty()).flat_map(|line| told(dialect, line.trim())).collect()
 }

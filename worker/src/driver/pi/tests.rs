@@ -3,7 +3,7 @@
 use teamster_protocol::model::agent::ToolState;
 
 use super::*;
-use crate::driver::lines::steps::news;
+use crate::driver::lines::steps::{news, told, told_all};
 
 /// A dialect that has greeted, with a conversation of so many messages.
 fn ready(messages: u64) -> PiDialect {
@@ -18,14 +18,6 @@ fn ready(messages: u64) -> PiDialect {
         (messages > 0).then(|| AgentSession { id: SessionId("01a2".to_owned()), begun: SessionBegin::Resumed });
     assert_eq!(told, [AgentNews::Ready { session }]);
     pi
-}
-
-fn told(pi: &mut PiDialect, line: &str) -> Vec<AgentNews> {
-    news(pi.take_line(line).unwrap())
-}
-
-fn told_all(pi: &mut PiDialect, lines: &str) -> Vec<AgentNews> {
-    lines.lines().filter(|line| !line.trim().is_empty()).flat_map(|line| told(pi, line.trim())).collect()
 }
 
 fn id(number: u32) -> TextId {
