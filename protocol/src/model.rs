@@ -17,4 +17,5 @@ pub mod restart;
 pub mod roster;
 pub mod shell_word;
 pub mod shutdown;
+pub mod sweep;
 pub mod task;

@@ -18,6 +18,7 @@ use crate::model::id::{Address, MemberName, TaskId};
 use crate::model::limits::{LAST_WORDS_BYTES_MAX, LOCK_RETRY};
 use crate::model::mail::Mailbox;
 use crate::model::roster::{CellIsolation, MemberPresence, MemberSpec, Roster, RosterRefusal, TeamFact};
+use crate::model::sweep::ring_after;
 use crate::model::task::view::TaskView;
 use crate::model::task::{BoardRefusal, NewTask, TaskClaim};
 use crate::store::file::{self, Durability, Log, LogError, LogRecord, TransactError};
@@ -293,29 +294,52 @@ impl Team {
     /// names. Members for which `spare` is true are not looked at: no process can take its own lock, and a leader that
     /// will hear of a death knows its cause, too.
     pub fn sweep(&mut self, spare: impl Fn(&MemberName) -> bool) -> Result<Vec<MemberName>, TeamError> {
-        self.refresh(|_| ())?;
-        let waiting = self.board().waiting().map(|who| &who.name);
-        let names: BTreeSet<MemberName> = self.board().owners().chain(waiting).cloned().collect();
-        let mut buried = Vec::new();
-        let mut failed = None;
-        for name in names.into_iter().filter(|name| !spare(name)) {
-            match self.take_lock_of_dead(&name) {
-                Ok(lock) => {
-                    point("lock of the dead taken");
-                    match self.bury(&name, None, &lock) {
-                        Ok(_) => buried.push(name),
-                        Err(error) => failed = Some(error),
-                    }
-                }
-                Err(TeamError::Lock(LockError::Held { .. } | LockError::Astray { .. } | LockError::Dying { .. })) => {}
-                // A failure to bury one member keeps none of the others waiting.
-                Err(error) => failed = Some(error),
+        let members = self.members_on_the_board()?;
+        let mut swept = SweptMembers::default();
+        for name in members.iter().filter(|name| !spare(name)) {
+            self.bury_if_dead(name, &mut swept);
+        }
+        swept.into_result()
+    }
+
+    /// As [`Team::sweep`], but only from the place of `own` in the ring of members ([`crate::model::sweep`]) to the first one
+    /// that lives.
+    pub fn sweep_ring(&mut self, own: &MemberName) -> Result<Vec<MemberName>, TeamError> {
+        let members = self.members_on_the_board()?;
+        let mut swept = SweptMembers::default();
+        for name in ring_after(&members, own) {
+            match self.bury_if_dead(name, &mut swept) {
+                SweepFound::Living => break,
+                SweepFound::NotLiving => {}
             }
         }
-        match failed {
-            // The members that were buried are told first; the next sweep meets the same error again.
-            Some(error) if buried.is_empty() => Err(error),
-            Some(_) | None => Ok(buried),
+        swept.into_result()
+    }
+
+    /// The members that hold tasks or wait for some.
+    fn members_on_the_board(&mut self) -> Result<BTreeSet<MemberName>, TeamError> {
+        self.refresh(|_| ())?;
+        let waiting = self.board().waiting().map(|who| &who.name);
+        Ok(self.board().owners().chain(waiting).cloned().collect())
+    }
+
+    fn bury_if_dead(&mut self, name: &MemberName, swept: &mut SweptMembers) -> SweepFound {
+        match self.take_lock_of_dead(name) {
+            Ok(lock) => {
+                point("lock of the dead taken");
+                match self.bury(name, None, &lock) {
+                    Ok(_) => swept.buried.push(name.clone()),
+                    Err(error) => swept.failed = Some(error),
+                }
+                SweepFound::NotLiving
+            }
+            Err(TeamError::Lock(LockError::Held { .. })) => SweepFound::Living,
+            Err(TeamError::Lock(LockError::Astray { .. } | LockError::Dying { .. })) => SweepFound::NotLiving,
+            // A failure to bury one member keeps none of the others waiting.
+            Err(error) => {
+                swept.failed = Some(error);
+                SweepFound::NotLiving
+            }
         }
     }
 
@@ -323,6 +347,31 @@ impl Team {
     pub fn members(&mut self) -> Result<Vec<MemberView>, TeamError> {
         self.refresh(|_| ())?;
         view::member_views(&self.dir, self.board(), self.roster())
+    }
+}
+
+/// What a sweep found at one member.
+enum SweepFound {
+    /// Its worker lives, and looks at those after it.
+    Living,
+    /// Its worker is dead, or it can not be told: nobody may be looking at those after it.
+    NotLiving,
+}
+
+/// What a sweep did so far.
+#[derive(Default)]
+struct SweptMembers {
+    buried: Vec<MemberName>,
+    failed: Option<TeamError>,
+}
+
+impl SweptMembers {
+    fn into_result(self) -> Result<Vec<MemberName>, TeamError> {
+        match self.failed {
+            // The members that were buried are told first; the next sweep meets the same error again.
+            Some(error) if self.buried.is_empty() => Err(error),
+            Some(_) | None => Ok(self.buried),
+        }
     }
 }
 

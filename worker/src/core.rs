@@ -13,6 +13,7 @@ use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::receipt::TextId;
 use teamster_protocol::model::roster::WorkerEnd;
 use teamster_protocol::model::shutdown::{ShutdownAnswer, ShutdownReply};
+use teamster_protocol::model::sweep::SweepReach;
 use teamster_protocol::model::task::TaskWork;
 use teamster_protocol::wire::api::{AbortAnswer, WorkerPhase, WorkerStatus};
 
@@ -109,6 +110,8 @@ pub struct WorkerCore {
     /// When to look whether a leader is there again; set while the link to it is lost.
     look_for_leader_at_ms: Option<u64>,
     turns: u64,
+    /// The slow polls so far.
+    polls: u64,
     /// When it took its first event.
     born_ms: Option<u64>,
     actions: Vec<WorkerAction>,
@@ -130,6 +133,7 @@ impl WorkerCore {
             leave: None,
             look_for_leader_at_ms: None,
             turns,
+            polls: 0,
             born_ms: None,
             actions: Vec::new(),
         }
@@ -216,7 +220,8 @@ impl WorkerCore {
             WorkerEvent::MailArrived(messages) => self.take_mail(now_ms, messages),
             WorkerEvent::Rang => self.look(),
             WorkerEvent::Polled => {
-                self.act(WorkerAction::Sweep);
+                self.polls += 1;
+                self.act(WorkerAction::Sweep { reach: SweepReach::of_poll(self.polls) });
                 self.look();
             }
             WorkerEvent::Claimed(claimed) => self.claimed(now_ms, claimed),

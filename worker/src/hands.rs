@@ -185,8 +185,8 @@ impl WorkerHands {
                 }
                 ActionResult::Nothing
             }
-            WorkerAction::Sweep => {
-                self.sweep();
+            WorkerAction::Sweep { reach } => {
+                self.sweep(reach);
                 ActionResult::Nothing
             }
             WorkerAction::LookForLeader => ActionResult::Event(self.look_for_leader()),

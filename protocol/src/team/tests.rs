@@ -117,6 +117,20 @@ fn a_sweep_gives_back_what_the_dead_held_and_spares_the_living() {
 }
 
 #[test]
+fn a_sweep_of_the_ring_ends_at_the_first_that_lives() {
+    let root = tempfile::tempdir().unwrap();
+    let mut ada = open(&root, "ada");
+    ada.add_tasks(|_| tasks(4)).unwrap();
+    for who in ["ben", "cy", "dan", "eve"] {
+        open(&root, who).claim_next(&claimant(who)).unwrap().unwrap();
+    }
+    let _lives = PresenceLock::take(&ada.dir().member_lock(&name("dan")), 1).unwrap();
+    assert_eq!(ada.sweep_ring(&name("ada")).unwrap(), [name("ben"), name("cy")], "eve is looked at by dan");
+    assert_eq!(ada.sweep_ring(&name("ada")).unwrap(), []);
+    assert_eq!(ada.sweep_ring(&name("dan")).unwrap(), [name("eve")]);
+}
+
+#[test]
 fn a_board_that_was_removed_is_not_made_anew_in_silence() {
     let root = tempfile::tempdir().unwrap();
     let mut lead = open(&root, "lead");

@@ -1,7 +1,7 @@
 //! One worker process of the simulation: the real core, and a shell around it that does one thing at a time,
 //! so that every other process can act, and this one die, between any two.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use teamster_leader::core as leader;
 use teamster_protocol::host::process::ProcessIdentity;
@@ -11,6 +11,7 @@ use teamster_protocol::model::limits::SLOW_POLL;
 use teamster_protocol::model::roster::{
     MemberSpec, OnStall, StallPolicy, StartedBy, TeamFact, WorkerProcess, Workspace,
 };
+use teamster_protocol::model::sweep::ring_after;
 use teamster_protocol::model::task::TaskWork;
 use teamster_worker::core::{CallId, WorkerAction, WorkerAsk, WorkerCore, WorkerEvent, WorkerSettings};
 
@@ -287,11 +288,24 @@ impl Member {
 
 /// Buries whoever is dead and still on the board.
 pub(super) fn sweep(world: &mut World, spare: impl Fn(&MemberName) -> bool, by: &str) {
-    let waiting = world.board.waiting().map(|who| &who.name);
-    let names: Vec<_> = world.board.owners().chain(waiting).cloned().collect();
-    for name in names {
+    for name in members_on_the_board(world) {
         if !spare(&name) && !world.alive.contains(&name) {
             let _ = world.bury(&name, by);
         }
     }
+}
+
+/// Buries those who are dead between a member and the next one that lives.
+pub(super) fn sweep_ring(world: &mut World, own: &MemberName, by: &str) {
+    for name in ring_after(&members_on_the_board(world), own) {
+        if world.alive.contains(name) {
+            break;
+        }
+        let _ = world.bury(name, by);
+    }
+}
+
+fn members_on_the_board(world: &World) -> BTreeSet<MemberName> {
+    let waiting = world.board.waiting().map(|who| &who.name);
+    world.board.owners().chain(waiting).cloned().collect()
 }

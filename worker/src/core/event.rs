@@ -10,6 +10,7 @@ use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
 use teamster_protocol::model::roster::WorkerEnd;
 use teamster_protocol::model::shutdown::ShutdownReply;
+use teamster_protocol::model::sweep::SweepReach;
 use teamster_protocol::model::task::ReleaseWhy;
 use teamster_protocol::model::task::{TaskClaim, TaskWork};
 use teamster_protocol::wire::api::{AbortAnswer, PromptAnswer, SteerAnswer};
@@ -278,7 +279,10 @@ pub enum WorkerAction {
         answer: Result<WorkerAnswer, AskRefused>,
     },
     /// Look for members that died holding tasks, and give those back.
-    Sweep,
+    Sweep {
+        /// How far to look.
+        reach: SweepReach,
+    },
     /// Look whether a leader runs; answered by [`WorkerEvent::LeaderSeen`] or [`WorkerEvent::LeaderAbsent`].
     LookForLeader,
     /// Close the agent, write the leaving down, end the process.

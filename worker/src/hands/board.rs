@@ -2,6 +2,7 @@
 
 use teamster_protocol::host::crash::point;
 use teamster_protocol::model::board::{Board, BoardFact, WorkerDeath};
+use teamster_protocol::model::sweep::SweepReach;
 use teamster_protocol::model::task::BoardRefusal;
 use teamster_protocol::model::task::ReleaseWhy;
 use teamster_protocol::store::file::Durability;
@@ -84,9 +85,13 @@ impl WorkerHands {
         }
     }
 
-    pub(super) fn sweep(&mut self) {
+    pub(super) fn sweep(&mut self, reach: SweepReach) {
         let me = &self.me.name;
-        match self.team.sweep(|name| name == me) {
+        let swept = match reach {
+            SweepReach::Ring => self.team.sweep_ring(me),
+            SweepReach::Whole => self.team.sweep(|name| name == me),
+        };
+        match swept {
             Ok(buried) => {
                 self.complaints.over("sweep");
                 for name in buried {

@@ -8,12 +8,13 @@ use teamster_protocol::model::id::{Address, TaskId};
 use teamster_protocol::model::mail::{MessageBody, Urgency};
 use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::receipt::TextId;
+use teamster_protocol::model::sweep::SweepReach;
 use teamster_protocol::model::task::{CommandInput, TaskWork};
 use teamster_worker::core::{AttemptEnd, ClaimedTask, SteerOf, WorkerAction, WorkerAnswer, WorkerEvent};
 
 use super::super::agent::{AgentStanding, AgentTurnEnd, leave_over};
 use super::super::world::{Due, NotWritten, World};
-use super::{Source, Worker, sweep};
+use super::{Source, Worker, sweep, sweep_ring};
 
 impl Worker {
     pub(super) fn take(&mut self, world: &mut World, address: &Address, source: Source) -> Option<WorkerEvent> {
@@ -136,7 +137,8 @@ impl Worker {
                 }
                 world.oracle.answered(call);
             }
-            WorkerAction::Sweep => sweep(world, |name| *name == who.name, me.as_str()),
+            WorkerAction::Sweep { reach: SweepReach::Ring } => sweep_ring(world, &who.name, me.as_str()),
+            WorkerAction::Sweep { reach: SweepReach::Whole } => sweep(world, |name| *name == who.name, me.as_str()),
             WorkerAction::LookForLeader => {
                 let seen = world.lead_is_up;
                 self.answers.push_back(if seen { WorkerEvent::LeaderSeen } else { WorkerEvent::LeaderAbsent });
