@@ -60,9 +60,15 @@ enum Step {
 /// If the worker does not keep to the protocol: a test sees that the agent died.
 pub fn main() {
     let Some(ScriptOrder::Start { session }) = order() else { panic!("the first line is a start") };
-    let begun = if session.is_some() { SessionBegin::Resumed } else { SessionBegin::Fresh };
+    let (kept_sessions, lost): (Vec<_>, Vec<_>) = session.into_iter().partition(|session| kept(session).exists());
+    if let Some(lost) = lost.first() {
+        tell(&ScriptNews::SessionLost { why: format!("session {lost} can not be gone on with: its file is gone") });
+    }
+    let begun = if kept_sessions.is_empty() { SessionBegin::Fresh } else { SessionBegin::Resumed };
+    let session = kept_sessions.into_iter().next();
     let id = session.unwrap_or_else(|| SessionId(format!("s{}", std::process::id())));
     let prompts = fs::read_to_string(kept(&id)).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
+    fs::write(kept(&id), prompts.to_string()).expect("its directory can be written to");
     let session = Some(AgentSession { id: id.clone(), begun });
     let mut agent = ScriptedAgent { session: id, prompts, queue: Vec::new(), keeps_steers: false, is_silent: false };
     tell(&ScriptNews::Ready { session });

@@ -151,7 +151,7 @@ async fn a_conversation_is_gone_on_with_after_a_kill_or_it_is_said_that_it_can_n
     bench.kill("alice", again).await;
 
     let _third = by_hand(&mut bench, "forgetful", &["--no-claim"]).await;
-    let why = "can not be gone on with, a new one begins: Internal error: no such file";
+    let why = "can not be gone on with: Internal error: no such file; a new one begins with a summary of it";
     bench.said("alice", |said| matches!(said, TranscriptText::Trouble { text } if text.ends_with(why))).await;
 }
 

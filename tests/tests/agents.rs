@@ -9,7 +9,7 @@ mod bench;
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bench::{Bench, LIMIT, Seen, ended, name, processes_in, signal};
 use nix::sys::signal::Signal;
@@ -293,6 +293,59 @@ async fn an_agent_that_dies_in_a_turn_costs_an_attempt_and_is_resumed_by_its_ses
     bench.said("alice", resumed).await;
     bench.mail("alice", Urgency::Next, "count");
     bench.heard("alice", "prompt 3").await;
+}
+
+#[tokio::test]
+async fn an_agent_whose_conversation_is_gone_begins_with_a_summary_of_it() {
+    let mut bench = Bench::new();
+    let alice = by_hand(&mut bench, &[]).await;
+    let first = add(&mut bench, prompt("say the answer is 42\ncount"));
+    bench.task(first, "completed").await;
+    add(&mut bench, prompt("say half\ndie"));
+    assert_eq!(ended(alice).await.0, Some(1));
+    let session = bench.transcript("alice").into_iter().find_map(|said| match said {
+        TranscriptText::Session { session } => Some(session),
+        _ => None,
+    });
+    let session = session.expect("it told its name").id;
+    let kept: Vec<PathBuf> = find_files(bench.root.path(), &format!("session-{session}"));
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    std::fs::remove_file(&kept[0]).unwrap();
+
+    let _again = by_hand(&mut bench, &["--no-claim"]).await;
+    let why =
+        format!("session {session} can not be gone on with: its file is gone; a new one begins with a summary of it");
+    bench.said("alice", |said| matches!(said, TranscriptText::Trouble { text } if *text == why)).await;
+    let begun = |said: &TranscriptText| matches!(said, TranscriptText::Session { session } if session.begun == SessionBegin::Summarized);
+    bench.said("alice", begun).await;
+    bench.mail("alice", Urgency::Next, "count");
+    bench.heard("alice", "prompt 1").await;
+    let told: Vec<String> = bench.transcript("alice").into_iter().filter_map(briefed).collect();
+    let [told] = &told[..] else { panic!("it is told once: {told:?}") };
+    for part in ["> say the answer is 42", "> the answer is 42", "> half", "This was not done: the agent ended"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    bench.mail("alice", Urgency::Next, "count");
+    bench.heard("alice", "prompt 2").await;
+    assert_eq!(bench.transcript("alice").into_iter().filter_map(briefed).count(), 1, "it has been told");
+}
+
+fn briefed(said: TranscriptText) -> Option<String> {
+    match said {
+        TranscriptText::Briefed { text } => Some(text),
+        _ => None,
+    }
+}
+
+/// The files of that name below a directory.
+fn find_files(dir: &Path, name: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap());
+    let found = entries.flat_map(|entry| match entry.file_type().unwrap() {
+        kind if kind.is_dir() => find_files(&entry.path(), name),
+        _ if entry.file_name() == name => vec![entry.path()],
+        _ => Vec::new(),
+    });
+    found.collect()
 }
 
 #[tokio::test]

@@ -17,11 +17,13 @@ use teamster_protocol::model::sweep::SweepReach;
 use teamster_protocol::model::task::TaskWork;
 use teamster_protocol::wire::api::{AbortAnswer, WorkerPhase, WorkerStatus};
 
+mod briefing;
 mod clock;
 mod event;
 mod mail;
 mod park;
 pub mod permission;
+pub mod recap;
 mod settings;
 mod stall;
 mod text;
@@ -33,6 +35,7 @@ pub use event::{
 pub use settings::WorkerSettings;
 pub use text::{TextShown, WaitingText};
 
+use briefing::PromptBriefing;
 use park::{ParkedUntil, ParkedWork, StandingLimit};
 use text::HandedText;
 use turn::{RunningTurn, TurnFor, TurnStop};
@@ -99,6 +102,8 @@ pub struct WorkerCore {
     idle_texts: VecDeque<WaitingText>,
     /// Texts that the driver has.
     handed: BTreeMap<TextId, HandedText>,
+    /// The words that the agent is to be told before its work.
+    briefing: PromptBriefing,
     /// The provider's last word on when it takes no more.
     limit: Option<StandingLimit>,
     /// Every message taken from the mailbox that is not acknowledged there yet.
@@ -126,6 +131,7 @@ impl WorkerCore {
             texts: VecDeque::new(),
             idle_texts: VecDeque::new(),
             handed: BTreeMap::new(),
+            briefing: PromptBriefing::default(),
             limit: None,
             taken: BTreeSet::new(),
             owed: Vec::new(),
@@ -210,6 +216,7 @@ impl WorkerCore {
                     self.settle(now_ms, BeforeClaim::Working);
                 }
             }
+            WorkerEvent::SessionLost { why, recap } => self.session_lost(why, recap),
             WorkerEvent::SessionNamed(session) => self.keep_session(session),
             WorkerEvent::SteeringTold(ability) => self.settings.abilities.steering = ability,
             WorkerEvent::AgentGone { reason } => {
@@ -318,6 +325,7 @@ impl WorkerCore {
     }
 
     fn keep_session(&mut self, session: teamster_protocol::model::agent::AgentSession) {
+        let session = self.begun_as_briefed(session);
         self.act(WorkerAction::KeepSession { session: session.id.clone() });
         self.act(WorkerAction::Say(TranscriptText::Session { session }));
     }

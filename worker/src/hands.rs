@@ -18,6 +18,7 @@ use teamster_protocol::store::presence::{self, LifeLock, LockError, LockKept};
 use teamster_protocol::team::{Inbox, Team, TeamError};
 use tokio::sync::oneshot;
 
+use crate::core::recap::RecapSubject;
 use crate::core::{AskRefused, CallId, SteerOf, WaitingText, WorkerAction, WorkerAnswer, WorkerAsk, WorkerEvent};
 use crate::driver::{AgentNews, AgentSteer};
 
@@ -25,10 +26,12 @@ pub(crate) mod agent;
 mod board;
 pub(crate) mod journal;
 mod mail;
+mod recall;
 pub(crate) mod rpc;
 
 use agent::RunningAgent;
 use journal::{KeptEntry, TranscriptPen};
+use recall::recall;
 
 /// A call of the leader, on its way to the core.
 #[derive(Debug)]
@@ -117,6 +120,7 @@ impl WorkerHands {
     pub(crate) fn take_news(&mut self, news: AgentNews) -> Option<WorkerEvent> {
         match news {
             AgentNews::Ready { session } => return Some(WorkerEvent::AgentReady { session }),
+            AgentNews::SessionLost { why } => return Some(self.session_lost(why)),
             AgentNews::Session(session) => return Some(WorkerEvent::SessionNamed(session)),
             AgentNews::Steering(ability) => return Some(WorkerEvent::SteeringTold(ability)),
             AgentNews::Trouble(text) => self.say(TranscriptText::Trouble { text }),
@@ -148,8 +152,8 @@ impl WorkerHands {
                 self.away();
                 ActionResult::Nothing
             }
-            WorkerAction::StartTurn { turn, task, work, texts } => {
-                ActionResult::Event(self.start_turn(turn, task, work, texts))
+            WorkerAction::StartTurn { turn, task, before, work, texts } => {
+                ActionResult::Event(self.start_turn(turn, task, before, work, texts))
             }
             WorkerAction::Steer { of, text } => ActionResult::Event(self.steer(of, text)),
             WorkerAction::AskLead { asked, task, until_ms } => {
@@ -221,9 +225,33 @@ impl WorkerHands {
         }
     }
 
-    fn start_turn(&mut self, turn: u64, task: Option<TaskId>, work: TaskWork, texts: Vec<TextId>) -> WorkerEvent {
+    /// The agent has lost its conversation; what the transcripts have of it is found out.
+    fn session_lost(&mut self, why: String) -> WorkerEvent {
+        let turns = self.team.dir().turns(&self.me.name);
+        let recap = recall(&turns, RecapSubject::Own).unwrap_or_else(|error| {
+            self.trouble(format!("nothing is told of the conversation that is lost: {error}"));
+            None
+        });
+        WorkerEvent::SessionLost { why, recap }
+    }
+
+    fn start_turn(
+        &mut self,
+        turn: u64,
+        task: Option<TaskId>,
+        before: Option<String>,
+        work: TaskWork,
+        texts: Vec<TextId>,
+    ) -> WorkerEvent {
         self.turn = turn;
         self.say(TranscriptText::TurnStarted { turn, task, work: work.clone(), texts });
+        let work = match (before, work) {
+            (Some(words), TaskWork::Prompt(text)) => {
+                self.say(TranscriptText::Briefed { text: words.clone() });
+                TaskWork::Prompt(format!("{words}\n\n{text}"))
+            }
+            (_, work) => work,
+        };
         point("turn begun, agent not prompted");
         match self.agent.prompt(TextId::prompt_of(turn), task, work) {
             Ok(()) => WorkerEvent::PromptTaken,

@@ -70,8 +70,8 @@ async fn an_agent_whose_conversation_is_gone_begins_a_new_one() {
 async fn pi_begins_a_new_one_and_says_so() {
     let setup = AgentSetup { workspace: "/".into(), env: Vec::new(), session: Some(SessionId("0190".to_owned())) };
     let (mut pi, mut news) = start_driver(launch(DriverKind::Pi, PI), setup).unwrap();
-    let trouble = "session 0190 can not be gone on with, a new one begins: the agent ended: exit status 1".to_owned();
-    assert_eq!(next(&mut news).await, AgentNews::Trouble(trouble));
+    let why = "session 0190 can not be gone on with: the agent ended: exit status 1".to_owned();
+    assert_eq!(next(&mut news).await, AgentNews::SessionLost { why });
     assert_eq!(next(&mut news).await, AgentNews::Ready { session: None });
     pi.close();
     assert_eq!(next(&mut news).await, AgentNews::Exited(AgentExit::Closed));
@@ -81,6 +81,8 @@ async fn claude_begins_a_new_one() {
     let old = SessionId("cccccccc-0000-4000-8000-000000000000".to_owned());
     let setup = AgentSetup { workspace: "/".into(), env: Vec::new(), session: Some(old.clone()) };
     let (mut claude, mut news) = start_driver(launch(DriverKind::Claude, CLAUDE), setup).unwrap();
+    let AgentNews::SessionLost { why } = next(&mut news).await else { panic!("it says so first") };
+    assert!(why.starts_with(&format!("session {old} can not be gone on with: ")), "{why}");
     assert_eq!(next(&mut news).await, AgentNews::Ready { session: None });
 
     claude

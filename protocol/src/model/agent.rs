@@ -101,8 +101,12 @@ pub struct AgentSession {
 pub enum SessionBegin {
     /// The conversation is new: the agent remembers nothing.
     Fresh,
+    /// The conversation is new, and begins with a summary of what the transcripts have of an earlier one.
+    Summarized,
     /// The conversation goes on where an earlier life of the agent was.
     Resumed,
+    /// The same, and the agent had to tell all of it again first.
+    Loaded,
 }
 
 /// How far a tool call has come.

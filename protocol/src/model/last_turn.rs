@@ -110,6 +110,7 @@ impl LastTurn {
             | TranscriptText::TurnStarted { .. }
             | TranscriptText::TurnEnded { .. }
             | TranscriptText::Session { .. }
+            | TranscriptText::Briefed { .. }
             | TranscriptText::Text { .. }
             | TranscriptText::Thought { .. }
             | TranscriptText::ToolCall { .. }

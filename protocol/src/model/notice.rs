@@ -52,6 +52,8 @@ pub enum TranscriptText {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         texts: Vec<TextId>,
     },
+    /// The agent was told this before the work of the turn: who it is, or what was said before its conversation began.
+    Briefed { text: String },
     /// The agent said this.
     Text { text: String },
     /// The agent thought this.
@@ -123,6 +125,7 @@ impl TranscriptText {
             | TranscriptText::Leaving { .. } => true,
             TranscriptText::TurnStarted { .. }
             | TranscriptText::Session { .. }
+            | TranscriptText::Briefed { .. }
             | TranscriptText::Text { .. }
             | TranscriptText::Thought { .. }
             | TranscriptText::ToolCall { .. }
@@ -191,7 +194,8 @@ impl TranscriptEntry {
             TranscriptText::Waiting => NoticeKind::Waiting,
             TranscriptText::Trouble { text } => NoticeKind::Trouble { text: text.clone() },
             TranscriptText::Leaving { reason } => NoticeKind::Leaving { reason: reason.clone() },
-            TranscriptText::Text { .. }
+            TranscriptText::Briefed { .. }
+            | TranscriptText::Text { .. }
             | TranscriptText::Thought { .. }
             | TranscriptText::ToolCall { .. }
             | TranscriptText::Plan { .. }

@@ -100,6 +100,13 @@ pub enum WorkerEvent {
         /// Its conversation, if it has told its name.
         session: Option<AgentSession>,
     },
+    /// The agent can not go on with the conversation that it was to go on with. It begins another one, and is ready later.
+    SessionLost {
+        /// The reason, in a sentence.
+        why: String,
+        /// The summary of that conversation, if anything is known of it.
+        recap: Option<String>,
+    },
     /// The agent tells the name of its conversation later than that, or has begun another one.
     SessionNamed(AgentSession),
     /// The agent tells the fate of a text that is said to it in a turn, which differs from that of its kind.
@@ -223,6 +230,8 @@ pub enum WorkerAction {
         turn: u64,
         /// The task it is for.
         task: Option<TaskId>,
+        /// The words that the agent is told before the work.
+        before: Option<String>,
         /// The work to do.
         work: TaskWork,
         /// The texts that the prompt is made of; none for the work of a task.

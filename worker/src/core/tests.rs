@@ -14,6 +14,7 @@ use teamster_protocol::model::task::{CommandInput, TaskClaim};
 use super::*;
 
 mod agent;
+mod briefing;
 mod permission;
 
 const NOW_MS: u64 = 1_000;

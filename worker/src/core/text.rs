@@ -95,6 +95,9 @@ impl WorkerCore {
 
     /// A text has come this far.
     pub(super) fn receipt(&mut self, id: TextId, state: ReceiptState) {
+        if state.is_delivered() {
+            self.briefing.reached(id);
+        }
         let Some(handed) = self.handed.get_mut(&id) else { return };
         if let ReceiptState::Lost { reason } = state {
             let handed = self.handed.remove(&id).expect("it was there a moment ago");

@@ -271,7 +271,8 @@ impl WorkerCore {
         };
         self.hand(id, TextRole::Prompt, texts);
         self.phase = WorkPhase::Turn(turn);
-        self.act(WorkerAction::StartTurn { turn: number, task, work, texts: told });
+        let before = self.words_before(id, work.kind());
+        self.act(WorkerAction::StartTurn { turn: number, task, before, work, texts: told });
     }
 
     /// Ends the running turn because the lead asked for it. One that is ending already is not aborted a second time.

@@ -276,7 +276,11 @@ impl ClaudeDialect {
         if !self.is_ready {
             return match self.life.resumed.take() {
                 // It has no such conversation any more.
-                Some(_) => Ok(self.begin_afresh()),
+                Some(resumed) => {
+                    let why = format!("session {resumed} can not be gone on with: {}", one_line(&result.words()));
+                    let steps = self.begin_afresh();
+                    Ok([tell(AgentNews::SessionLost { why })].into_iter().chain(steps).collect())
+                }
                 None => Err(NonsenseSaid::new(format!("claude does not start: {}", one_line(&result.words())))),
             };
         }

@@ -14,6 +14,12 @@ pub enum AgentNews {
         /// The conversation, if the agent has one and has told its name.
         session: Option<AgentSession>,
     },
+    /// The conversation that the agent was to go on with can not be had: it begins another one. Comes before
+    /// [`Ready`](AgentNews::Ready).
+    SessionLost {
+        /// The reason, in a sentence that names the conversation.
+        why: String,
+    },
     /// The fate of a text that is said to this agent in a turn, which differs from that of its kind.
     Steering(SteerAbility),
     /// The driver has met something that a person should know of, and goes on.

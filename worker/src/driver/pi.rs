@@ -122,16 +122,17 @@ impl PiDialect {
             (PiCommand::Greet, None) => {
                 let state: wire::PiState = serde_json::from_value(answer.data)
                     .map_err(|error| NonsenseSaid::new(format!("pi's state is not understood: {error}")))?;
-                let (begun, id) = (state.begun(), SessionId(state.session_id));
-                let session = Some(AgentSession { id, begun });
-                let told = match begun {
-                    SessionBegin::Resumed => session,
-                    SessionBegin::Fresh => {
-                        self.untold_session = session;
-                        None
-                    }
-                };
-                Ok(vec![tell(AgentNews::Ready { session: told })])
+                let (has_messages, id) = (state.has_messages(), SessionId(state.session_id));
+                if has_messages {
+                    let session = Some(AgentSession { id, begun: SessionBegin::Resumed });
+                    return Ok(vec![tell(AgentNews::Ready { session })]);
+                }
+                let lost = self.resumed.take().map(|resumed| {
+                    let why = format!("session {resumed} can not be gone on with: pi has nothing of it");
+                    tell(AgentNews::SessionLost { why })
+                });
+                self.untold_session = Some(AgentSession { id, begun: SessionBegin::Fresh });
+                Ok(lost.into_iter().chain([tell(AgentNews::Ready { session: None })]).collect())
             }
             (PiCommand::Greet, Some(why)) => Err(NonsenseSaid::new(format!("pi does not start: {why}"))),
             (PiCommand::Prompt(id), None) => Ok(vec![receipt(id, ReceiptState::Delivered)]),
@@ -290,9 +291,9 @@ impl AgentDialect for PiDialect {
 
     fn exited_early(&mut self, how: &str) -> Vec<DialectStep> {
         let Some(resumed) = self.resumed.take() else { return Vec::new() };
-        let text = format!("session {resumed} can not be gone on with, a new one begins: {how}");
+        let why = format!("session {resumed} can not be gone on with: {how}");
         *self = PiDialect::default();
-        [tell(AgentNews::Trouble(text)), DialectStep::BeginAfresh].into_iter().chain(self.begin()).collect()
+        [tell(AgentNews::SessionLost { why }), DialectStep::BeginAfresh].into_iter().chain(self.begin()).collect()
     }
 
     fn prompt(&mut self, id: TextId, text: String) -> Vec<DialectStep> {

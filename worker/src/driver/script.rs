@@ -17,6 +17,7 @@
 //! What it tells ([`ScriptNews`]):
 //!
 //! ```json
+//! {"session_lost":{"why":"s1 is gone"}}           before it is ready: it begins another conversation
 //! {"ready":{"session":{"id":"s1","begun":"resumed"}}}
 //! {"receipt":{"text":"3.0","state":"delivered"}}
 //! {"text":"41 files\n"}     {"thought":"…"}     {"plan":[{"text":"count","state":"active"}]}

@@ -161,11 +161,21 @@ impl TextPage {
             TranscriptText::Ready => self.note(TextTone::Faint, &at, "ready"),
             TranscriptText::Waiting => self.note(TextTone::Faint, &at, "waits for work"),
             TranscriptText::Session { session } => {
-                let begun = match session.begun {
-                    SessionBegin::Fresh => "begins",
-                    SessionBegin::Resumed => "goes on with",
+                let (begun, how) = match session.begun {
+                    SessionBegin::Fresh => ("begins", ""),
+                    SessionBegin::Summarized => ("begins", ", with a summary of an earlier one"),
+                    SessionBegin::Resumed => ("goes on with", ""),
+                    SessionBegin::Loaded => ("goes on with", ", told again by its agent"),
                 };
-                self.note(TextTone::Faint, &at, &format!("{begun} conversation {}", session.id));
+                self.note(TextTone::Faint, &at, &format!("{begun} conversation {}{how}", session.id));
+            }
+            TranscriptText::Briefed { text } => {
+                let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
+                let more = match rest.lines().count() {
+                    0 => String::new(),
+                    lines => format!(" (and {lines} more lines; see --json)"),
+                };
+                self.note(TextTone::Faint, &at, &format!("is told first: {first}{more}"));
             }
             TranscriptText::Thought { text } => self.note(TextTone::Faint, &at, &format!("thinks: {text}")),
             TranscriptText::ToolCall { title, state, .. } => {

@@ -30,6 +30,13 @@ pub const NOTICES_BEHIND_MAX: usize = 256;
 
 /// Bytes of a text for a running command's input, with its newline: so much a pipe takes whole or not at all (`PIPE_BUF`).
 pub const COMMAND_STEER_BYTES_MAX: usize = 4096;
+/// Bytes of the summary with which a conversation begins.
+pub const RECAP_BYTES_MAX: usize = 16 << 10;
+/// Turns that such a summary tells of: the last ones.
+pub const RECAP_TURNS_MAX: usize = 50;
+/// Bytes of one text of such a summary: of a prompt its beginning, of an answer its end.
+pub const RECAP_TEXT_BYTES_MAX: usize = 2 << 10;
+
 /// Bytes of one piece of a command's output; a longer line comes in several.
 pub const OUTPUT_PIECE_BYTES_MAX: usize = 16 << 10;
 /// Bytes of a line that an agent writes, with its newline. A line can hold a whole file, or a picture.

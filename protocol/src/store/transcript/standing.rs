@@ -130,6 +130,7 @@ fn is_said_between_turns(first: &TranscriptText) -> bool {
         | TranscriptText::AskedToEnd { .. }
         | TranscriptText::Leaving { .. } => true,
         TranscriptText::TurnStarted { .. }
+        | TranscriptText::Briefed { .. }
         | TranscriptText::Text { .. }
         | TranscriptText::Thought { .. }
         | TranscriptText::ToolCall { .. }
@@ -195,6 +196,7 @@ fn agent_said(entry: &TranscriptEntry) -> Option<AgentVoice> {
         | TranscriptText::Cut { .. } => Some(AgentVoice::Heard),
         TranscriptText::Ready
         | TranscriptText::Session { .. }
+        | TranscriptText::Briefed { .. }
         | TranscriptText::PermissionAnswered { .. }
         | TranscriptText::Steered { .. }
         | TranscriptText::Mail { .. }

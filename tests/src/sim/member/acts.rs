@@ -57,7 +57,7 @@ impl Worker {
             WorkerAction::Away => {
                 let _ = world.decide(me.as_str(), |board| Ok((board.away(&who.name), ())));
             }
-            WorkerAction::StartTurn { turn, task, work, texts } => {
+            WorkerAction::StartTurn { turn, task, before: _, work, texts } => {
                 let started = TranscriptText::TurnStarted { turn, task, work: work.clone(), texts };
                 self.tell_of_turns(world, who, &started);
                 world.transcripts.say(&who.name, world.now_ms, started);

@@ -87,8 +87,8 @@ impl AcpDialect {
             Some(_) if self.can_resume => SessionWay::Resume,
             Some(_) if self.can_load => SessionWay::Load,
             Some(earlier) => {
-                let text = format!("the agent can not go on with session {earlier}: it begins a new one");
-                steps.push(tell(AgentNews::Trouble(text)));
+                let why = format!("session {earlier} can not be gone on with: the agent goes on with none");
+                steps.push(tell(AgentNews::SessionLost { why }));
                 SessionWay::New
             }
         };
@@ -114,12 +114,11 @@ impl AcpDialect {
         if is_login_required(why) {
             return Err(NonsenseSaid::new(login_words(&words, &self.logins)));
         }
-        let trouble = |text: String| tell(AgentNews::Trouble(text));
         match (way, &self.earlier) {
             (SessionWay::Resume, Some(_)) if self.can_load => Ok(vec![self.open_session(SessionWay::Load)]),
             (SessionWay::Resume | SessionWay::Load, Some(earlier)) => {
-                let told = trouble(format!("session {earlier} can not be gone on with, a new one begins: {words}"));
-                Ok(vec![told, self.open_session(SessionWay::New)])
+                let why = format!("session {earlier} can not be gone on with: {words}");
+                Ok(vec![tell(AgentNews::SessionLost { why }), self.open_session(SessionWay::New)])
             }
             (SessionWay::Resume | SessionWay::Load | SessionWay::New, _) => {
                 Err(NonsenseSaid::new(format!("the agent opens no session: {words}")))
@@ -137,7 +136,8 @@ impl AcpDialect {
         let earlier = self.earlier.take();
         let (id, begun) = match (way, opened.session_id.clone(), earlier) {
             (SessionWay::New, Some(id), _) => (id, SessionBegin::Fresh),
-            (SessionWay::Resume | SessionWay::Load, _, Some(earlier)) => (earlier.0, SessionBegin::Resumed),
+            (SessionWay::Resume, _, Some(earlier)) => (earlier.0, SessionBegin::Resumed),
+            (SessionWay::Load, _, Some(earlier)) => (earlier.0, SessionBegin::Loaded),
             (SessionWay::New | SessionWay::Resume | SessionWay::Load, _, _) => {
                 return Err(NonsenseSaid::new("the agent opened a session and did not name it"));
             }
@@ -188,11 +188,11 @@ impl AcpDialect {
         self.choose_next()
     }
 
-    /// A later life can go on with a session of which its agent keeps something: not before the first turn.
+    /// A later life can go on with a session of which its agent keeps something: not before the first turn. One that the
+    /// agent does not keep is told too: by it the later life knows that there was one.
     fn be_ready(&mut self) -> DialectStep {
         self.is_ready = true;
-        let session = self.session.clone().filter(|_| self.can_resume || self.can_load);
-        let told = match session {
+        let told = match self.session.clone() {
             Some(session) if session.begun == SessionBegin::Fresh => {
                 self.untold_session = Some(session);
                 None

@@ -168,8 +168,8 @@ fn an_earlier_session_is_resumed_else_loaded_else_a_new_one_begins_and_that_is_s
     assert_eq!((&lines[0]["method"], news), (&json!("session/load"), vec![]));
     let (lines, news) = took(&mut acp, &refused(3));
     assert_eq!(lines[0]["method"], "session/new");
-    let why = "session old can not be gone on with, a new one begins: Internal error: not there".to_owned();
-    assert_eq!(news, [AgentNews::Trouble(why)]);
+    let why = "session old can not be gone on with: Internal error: not there".to_owned();
+    assert_eq!(news, [AgentNews::SessionLost { why }]);
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn the_history_of_a_session_that_is_loaded_is_not_told_again() {
         update(r#"{"sessionUpdate":"tool_call","toolCallId":"c1","title":"ls -l","status":"completed"}"#),
     ];
     assert_eq!(told_all(&mut acp, &history.join("\n")), []);
-    let session = AgentSession { id: SessionId("s1".to_owned()), begun: SessionBegin::Resumed };
+    let session = AgentSession { id: SessionId("s1".to_owned()), begun: SessionBegin::Loaded };
     let opened = told_all(&mut acp, r#"{"id":2,"result":null}"#);
     assert_eq!(opened, [AgentNews::Ready { session: Some(session) }]);
 }

@@ -446,9 +446,12 @@ fn a_conversation_of_an_earlier_life_goes_on_or_a_new_one_begins() {
     let gone = r#"{"type":"result","subtype":"error_during_execution","is_error":true,"num_turns":0,"stop_reason":null,"total_cost_usd":0,"modelUsage":{},"permission_denials":[],"errors":["No conversation found with session ID: c1"],"result_index":0}"#;
     let mut claude = ClaudeDialect::new(life(Some("c1")));
     claude.begin();
-    let [DialectStep::BeginAfresh, DialectStep::Write(greeting)] = &claude.take_line(gone).unwrap()[..] else {
-        panic!("it begins afresh")
+    let steps = claude.take_line(gone).unwrap();
+    let [DialectStep::Tell(lost), DialectStep::BeginAfresh, DialectStep::Write(greeting)] = &steps[..] else {
+        panic!("it begins afresh: {steps:?}")
     };
+    let why = "session c1 can not be gone on with: No conversation found with session ID: c1".to_owned();
+    assert_eq!(*lost, AgentNews::SessionLost { why });
     assert!(greeting.contains("initialize"), "{greeting}");
     let refused = claude.take_line(gone).unwrap_err();
     assert_eq!(refused.reason, "claude does not start: No conversation found with session ID: c1");

@@ -158,8 +158,8 @@ impl CodexDialect {
         }
         match self.wish.earlier.take() {
             Some(earlier) => {
-                let text = format!("session {earlier} can not be gone on with, a new one begins: {words}");
-                Ok(vec![tell(AgentNews::Trouble(text)), self.open_thread()])
+                let why = format!("session {earlier} can not be gone on with: {words}");
+                Ok(vec![tell(AgentNews::SessionLost { why }), self.open_thread()])
             }
             None => Err(self.refused("thread/start", why)),
         }

@@ -203,8 +203,8 @@ fn a_session_is_gone_on_with_or_a_new_one_begins_and_says_so() {
     thread_wanted(&mut codex);
     let steps = refusal(&mut codex, "no rollout found for thread id old").unwrap();
     assert_eq!(methods(&steps), ["thread/start"]);
-    let why = "session old can not be gone on with, a new one begins: no rollout found for thread id old";
-    assert_eq!(news(steps), [AgentNews::Trouble(why.to_owned())]);
+    let why = "session old can not be gone on with: no rollout found for thread id old";
+    assert_eq!(news(steps), [AgentNews::SessionLost { why: why.to_owned() }]);
     answer(&mut codex, opened("never"));
     let steps = answer(&mut codex, json!({"exitCode": 0}));
     assert_eq!(steps, [tell(AgentNews::Ready { session: None })]);

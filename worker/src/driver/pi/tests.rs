@@ -20,6 +20,23 @@ fn ready(messages: u64) -> PiDialect {
     pi
 }
 
+#[test]
+fn a_conversation_of_which_pi_has_nothing_is_lost() {
+    let state = |messages: u64| {
+        let mut pi = PiDialect::new(Some(SessionId("old".to_owned())));
+        pi.begin();
+        told(
+            &mut pi,
+            &format!(
+                r#"{{"id":"t2","type":"response","command":"get_state","success":true,"data":{{"sessionId":"01a2","messageCount":{messages}}}}}"#
+            ),
+        )
+    };
+    let why = "session old can not be gone on with: pi has nothing of it".to_owned();
+    assert_eq!(state(0), [AgentNews::SessionLost { why }, AgentNews::Ready { session: None }]);
+    assert!(matches!(&state(2)[..], [AgentNews::Ready { session: Some(_) }]));
+}
+
 fn id(number: u32) -> TextId {
     TextId::InTurn { turn: 1, number }
 }

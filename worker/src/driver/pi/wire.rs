@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 use serde_json::Value;
-use teamster_protocol::model::agent::{SessionBegin, TokenUsage};
+use teamster_protocol::model::agent::TokenUsage;
 
 /// One line of pi.
 #[derive(Debug, Deserialize)]
@@ -74,8 +74,8 @@ pub(super) struct PiState {
 }
 
 impl PiState {
-    pub(super) fn begun(&self) -> SessionBegin {
-        if self.message_count == 0 { SessionBegin::Fresh } else { SessionBegin::Resumed }
+    pub(super) fn has_messages(&self) -> bool {
+        self.message_count > 0
     }
 }
 

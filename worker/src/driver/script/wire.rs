@@ -27,6 +27,7 @@ pub enum ScriptOrder {
 #[expect(missing_docs, reason = "the module above says what each is")]
 pub enum ScriptNews {
     Ready { session: Option<AgentSession> },
+    SessionLost { why: String },
     Session(AgentSession),
     Text(String),
     Thought(String),
@@ -43,6 +44,7 @@ impl From<ScriptNews> for AgentNews {
     fn from(news: ScriptNews) -> AgentNews {
         match news {
             ScriptNews::Ready { session } => AgentNews::Ready { session },
+            ScriptNews::SessionLost { why } => AgentNews::SessionLost { why },
             ScriptNews::Session(session) => AgentNews::Session(session),
             ScriptNews::Text(text) => AgentNews::Text(text),
             ScriptNews::Thought(text) => AgentNews::Thought(text),

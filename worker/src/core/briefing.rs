@@ -1,0 +1,67 @@
+//! The words that stand before the work of a prompt: who the agent is, where no other way tells it that, and what was said
+//! before, where it can not go on with its conversation. They are told until the agent has them, and no second time.
+
+use teamster_protocol::model::agent::{AgentSession, SessionBegin};
+use teamster_protocol::model::receipt::TextId;
+use teamster_protocol::model::task::WorkKind;
+
+use super::WorkerCore;
+
+/// The words that an agent is still to be told.
+#[derive(Debug, Default)]
+pub(super) struct PromptBriefing {
+    /// The summary of what was said before this conversation.
+    recap: Option<String>,
+    /// Whether this conversation begins with a summary.
+    has_recap: bool,
+    /// The prompt that was begun with the words, until the agent has them.
+    carrier: Option<TextId>,
+}
+
+impl PromptBriefing {
+    /// The conversation begins with this summary.
+    pub(super) fn begin_with(&mut self, recap: Option<String>) {
+        self.has_recap = recap.is_some();
+        self.recap = recap;
+    }
+
+    /// The agent has a text. If the words stood before that, they have been told.
+    pub(super) fn reached(&mut self, text: TextId) {
+        if self.carrier == Some(text) {
+            self.carrier = None;
+            self.recap = None;
+        }
+    }
+}
+
+impl WorkerCore {
+    /// The words that go before the work of this prompt. A command is the shell's, which is told nothing.
+    pub(super) fn words_before(&mut self, prompt: TextId, kind: WorkKind) -> Option<String> {
+        if kind == WorkKind::Command {
+            return None;
+        }
+        let words = self.briefing.recap.clone()?;
+        self.briefing.carrier = Some(prompt);
+        Some(words)
+    }
+
+    /// The agent can not go on with its conversation, and begins another one.
+    pub(super) fn session_lost(&mut self, why: String, recap: Option<String>) {
+        let memory = match &recap {
+            Some(_) => "a new one begins with a summary of it",
+            None => "a new one begins, without any memory of it",
+        };
+        self.trouble(format!("{why}; {memory}"));
+        self.briefing.begin_with(recap);
+    }
+
+    /// How the agent came to its conversation, as the agent itself can not know it.
+    pub(super) fn begun_as_briefed(&self, session: AgentSession) -> AgentSession {
+        match session.begun {
+            SessionBegin::Fresh if self.briefing.has_recap => {
+                AgentSession { begun: SessionBegin::Summarized, ..session }
+            }
+            SessionBegin::Fresh | SessionBegin::Summarized | SessionBegin::Resumed | SessionBegin::Loaded => session,
+        }
+    }
+}
