@@ -1,5 +1,6 @@
 //! What a worker costs that has nothing to do.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
 
@@ -26,8 +27,9 @@ pub(super) fn rows(place: &Place) -> Outcome<Vec<Row>> {
         tokio::time::sleep(WATCHED).await;
         let wakes = switches(worker.pid)? - before.0;
         let ticks = ticks(worker.pid)? - before.1;
-        let outer = if worker.outer_pid == worker.pid { 0.0 } else { pss_bytes(worker.outer_pid)? };
-        let (pss, bare_pss) = (pss_bytes(worker.pid)? + outer, pss_bytes(bare.pid())?);
+        let halves: BTreeSet<u32> = [worker.pid, worker.outer_pid].into();
+        let of_both = |name| halves.iter().map(|pid| rollup(*pid, name)).sum::<Outcome<f64>>();
+        let (pss, own, bare_pss) = (of_both("Pss:")?, of_both("Private_Dirty:")?, rollup(bare.pid(), "Pss:")?);
         worker.kill().await?;
         // A poll may fall on either end of the time.
         let polls = WATCHED.as_secs_f64() / SLOW_POLL.as_secs_f64();
@@ -39,7 +41,11 @@ pub(super) fn rows(place: &Place) -> Outcome<Vec<Row>> {
                 limit_is: "this program, blocked in a read",
                 unit: Unit::Bytes,
                 must: Must::AtMost(4e6),
-                note: "the only worker of its machine, so it shares its program's pages with nobody".to_owned(),
+                note: format!(
+                    "the only worker of its machine, so it shares its program's pages with nobody; {:.2} MB are its own, \
+                     which is what one more costs",
+                    own / 1e6
+                ),
             },
             Row {
                 what: "idle worker: wake-ups in 12 s",
@@ -62,8 +68,9 @@ pub(crate) fn switches(pid: u32) -> Outcome<u64> {
     Ok(sum)
 }
 
-fn pss_bytes(pid: u32) -> Outcome<f64> {
-    Ok(field(&fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?, "Pss:")? as f64 * 1024.0)
+/// A sum over all mappings of a process, in bytes.
+fn rollup(pid: u32, name: &str) -> Outcome<f64> {
+    Ok(field(&fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?, name)? as f64 * 1024.0)
 }
 
 /// Processor time in user and system mode.
