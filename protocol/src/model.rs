@@ -19,3 +19,4 @@ pub mod shell_word;
 pub mod shutdown;
 pub mod sweep;
 pub mod task;
+pub mod usage;

@@ -20,7 +20,8 @@ use crate::model::mail::Mailbox;
 use crate::model::roster::{CellIsolation, MemberPresence, MemberSpec, Roster, RosterRefusal, TeamFact};
 use crate::model::sweep::ring_after;
 use crate::model::task::view::TaskView;
-use crate::model::task::{BoardRefusal, NewTask, TaskClaim};
+use crate::model::task::{BoardRefusal, NewTask, TaskClaim, TaskStatus};
+use crate::model::usage::UsageSum;
 use crate::store::file::{self, Durability, Log, LogError, LogRecord, TransactError};
 use crate::store::presence::{LockError, PresenceLock};
 use crate::store::{transcript, watch};
@@ -281,7 +282,8 @@ impl Team {
         let turns = self.dir.turns(name);
         let tasks = self.decide(self.durability, |board| {
             let last_words = if board.owned_by(name).next().is_some() { last_words(&turns) } else { String::new() };
-            let facts = board.bury(name, WorkerDeath { cause, last_words: &last_words });
+            let facts =
+                board.bury(name, WorkerDeath { cause, last_words: &last_words, used: used(&turns, board, name) });
             let tasks = facts.iter().flat_map(BoardFact::tasks).collect();
             Ok((facts, tasks))
         })?;
@@ -373,6 +375,20 @@ impl SweptMembers {
             Some(_) | None => Ok(self.buried),
         }
     }
+}
+
+/// The use of the attempt that a worker died in, from its transcripts; nothing if they can not be read, because giving its
+/// tasks back matters more.
+fn used(turns: &Path, board: &Board, name: &MemberName) -> UsageSum {
+    let since = board.owned_by(name).filter_map(|id| match board.status(id) {
+        Ok(TaskStatus::InProgress { since_ms, .. }) => Some(since_ms),
+        Ok(_) | Err(_) => None,
+    });
+    let Some(since_ms) = since.min() else { return UsageSum::default() };
+    transcript::used_since(turns, since_ms).unwrap_or_else(|error| {
+        tracing::warn!("what the dead worker of {name} has used is not known: {error}");
+        UsageSum::default()
+    })
 }
 
 /// The last words of a dead worker's agent, from its transcripts; empty if they can not be read, because giving its

@@ -12,7 +12,7 @@
 //! | `read` | waits for a steer and keeps it, without a word |
 //! | `ask TITLE` | asks for permission to use `sh`, waits for the answer, says it |
 //! | `ask-for TOOL TITLE` | the same for another tool |
-//! | `usage IN OUT` | tells what the turn has cost |
+//! | `usage IN OUT [MICRO_USD]` | tells what the turn has used so far, in all |
 //! | `limit MS` | tells that the provider takes no more for so long, once in a conversation, and ends the turn |
 //! | `fail WORDS` | ends the turn as failed |
 //! | `die` | exits with status 9 in the turn |
@@ -30,9 +30,10 @@ use std::process::{Command, Stdio, exit};
 use teamster_protocol::host::clock;
 use teamster_protocol::model::agent::{
     AgentSession, Permission, PermissionQuestion, PlanState, PlanStep, ProviderLimit, QuestionId, SessionBegin,
-    SessionId, TokenUsage, ToolState, TurnEnd,
+    SessionId, ToolState, TurnEnd,
 };
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
+use teamster_protocol::model::usage::TokenUsage;
 use teamster_worker::driver::script::{ScriptNews, ScriptOrder};
 
 /// The exit status of an agent that was told to die.
@@ -130,7 +131,8 @@ impl ScriptedAgent {
             "usage" => {
                 let mut words = rest.split(' ').map(|word| word.parse().expect("a number"));
                 let (input, output) = (words.next().expect("IN"), words.next().expect("OUT"));
-                tell(&ScriptNews::Usage(TokenUsage { input, output, ..TokenUsage::default() }));
+                let cost_micro_usd = words.next();
+                tell(&ScriptNews::Usage(TokenUsage { input, output, cost_micro_usd, ..TokenUsage::default() }));
             }
             "limit" => {
                 let told = kept(&SessionId(format!("{}-limit", self.session)));

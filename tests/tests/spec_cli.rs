@@ -19,6 +19,7 @@ use teamster_leader::ops::run::{PlannedMember, PlannedRow, RunPreview, RunStop, 
 use teamster_protocol::model::agent::Permission;
 use teamster_protocol::model::id::TaskId;
 use teamster_protocol::model::task::{StatusWord, TaskWork};
+use teamster_protocol::model::usage::UsageSum;
 use teamster_protocol::wire::api::{PassedVia, WorkspaceRequest};
 use teamster_tests::hermetic::{Program, Sandbox};
 use teamster_tests::spec;
@@ -82,6 +83,11 @@ fn preview() -> Value {
     serde_json::to_value(preview).unwrap()
 }
 
+/// A sum with every field.
+fn used() -> UsageSum {
+    UsageSum { turns: 1, time_ms: 2, input: 3, output: 4, cached: 5, cost_micro_usd: 6, unpriced: 7 }
+}
+
 /// What the last line of `run --json` is, with every field.
 fn summary() -> Value {
     let task = TaskSummary {
@@ -92,6 +98,7 @@ fn summary() -> Value {
         member: Some("w1".parse().unwrap()),
         attempts: 1,
         duration_ms: Some(2),
+        used: used(),
         branch: Some("teamster/app/w1".to_owned()),
         result: Some("assertion failed".to_owned()),
         reason: Some("exit status 2".to_owned()),
@@ -104,6 +111,7 @@ fn summary() -> Value {
         nothing_left: true,
         ended: Some(RunStop::Interrupted),
         duration_ms: 1,
+        used: used(),
         counts: [(StatusWord::Completed, 1), (StatusWord::Failed, 1)].into(),
         tasks: vec![task],
     };

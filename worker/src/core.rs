@@ -15,6 +15,7 @@ use teamster_protocol::model::roster::WorkerEnd;
 use teamster_protocol::model::shutdown::{ShutdownAnswer, ShutdownReply};
 use teamster_protocol::model::sweep::SweepReach;
 use teamster_protocol::model::task::TaskWork;
+use teamster_protocol::model::usage::UsageSum;
 use teamster_protocol::wire::api::{AbortAnswer, WorkerPhase, WorkerStatus};
 
 mod briefing;
@@ -28,6 +29,7 @@ mod settings;
 mod stall;
 mod text;
 mod turn;
+mod usage;
 
 pub use event::{
     AskRefused, AttemptEnd, CallId, ClaimedTask, SteerOf, WorkerAction, WorkerAnswer, WorkerAsk, WorkerEvent,
@@ -117,6 +119,10 @@ pub struct WorkerCore {
     turns: u64,
     /// The slow polls so far.
     polls: u64,
+    /// The use of all turns that have ended, in all lives.
+    used: UsageSum,
+    /// The same, when the attempt in hand was claimed.
+    used_at_claim: UsageSum,
     /// When it took its first event.
     born_ms: Option<u64>,
     actions: Vec<WorkerAction>,
@@ -140,9 +146,16 @@ impl WorkerCore {
             look_for_leader_at_ms: None,
             turns,
             polls: 0,
+            used: UsageSum::default(),
+            used_at_claim: UsageSum::default(),
             born_ms: None,
             actions: Vec::new(),
         }
+    }
+
+    /// The same worker, whose earlier lives have used so much.
+    pub fn with_usage(self, used: UsageSum) -> WorkerCore {
+        WorkerCore { used, used_at_claim: used, ..self }
     }
 
     /// When [`WorkerEvent::Tick`] is due, in milliseconds.
@@ -236,6 +249,7 @@ impl WorkerCore {
             WorkerEvent::PromptRefused { reason, fault } => self.prompt_refused(now_ms, reason, fault),
             WorkerEvent::Steered { of, text, outcome } => self.steered(of, text, outcome),
             WorkerEvent::Receipt { text, state } => self.receipt(text, state),
+            WorkerEvent::Used(usage) => self.turn_used(usage),
             WorkerEvent::PermissionAsked(asked) => self.permission_asked(now_ms, asked.bounded()),
             WorkerEvent::LeadAsked { question, number } => self.lead_asked(&question, number),
             WorkerEvent::LeadNotAsked { question, why } => self.lead_not_asked(&question, why),
@@ -339,6 +353,7 @@ impl WorkerCore {
 
     fn claimed(&mut self, now_ms: u64, claimed: Option<ClaimedTask>) {
         let WorkPhase::Claiming(before) = self.phase else { return };
+        self.used_at_claim = self.used;
         match (claimed, self.holding_limit(now_ms)) {
             (Some(task), Some(limit)) => {
                 self.park(limit, Some(ParkedWork::Task(task)));
@@ -423,7 +438,7 @@ impl WorkerCore {
             WorkPhase::Recording { attempt, retry_at_ms, .. } if due(*retry_at_ms) => {
                 *retry_at_ms = Some(now_ms + ms(self.settings.record_retry));
                 let attempt = attempt.clone();
-                self.act(WorkerAction::Record(attempt));
+                self.record(attempt);
             }
             WorkPhase::Turn(_)
             | WorkPhase::Recording { .. }

@@ -68,8 +68,6 @@ pub(crate) struct WorkerHands {
     durability: Durability,
     calls: BTreeMap<CallId, oneshot::Sender<Result<WorkerAnswer, AskRefused>>>,
     calls_len: u64,
-    /// The turn that runs, or the last one: what its agent has cost is said with it.
-    turn: u64,
     /// Mail that was handed on and could not be written into the transcript: not to be acknowledged before it is.
     unsaid: BTreeMap<MessageId, TranscriptText>,
     /// Claims on tasks that could not be read, nor given back yet.
@@ -100,7 +98,6 @@ impl WorkerHands {
             durability,
             calls: BTreeMap::new(),
             calls_len: 0,
-            turn: 0,
             unsaid: BTreeMap::new(),
             unreleased: Vec::new(),
             complaints: Complaints::default(),
@@ -129,7 +126,7 @@ impl WorkerHands {
             AgentNews::ToolCall { id, title, state } => self.say(TranscriptText::ToolCall { id, title, state }),
             AgentNews::Plan(steps) => self.say(TranscriptText::Plan { steps }),
             AgentNews::PermissionAsked(asked) => return Some(WorkerEvent::PermissionAsked(asked)),
-            AgentNews::Usage(usage) => self.say(TranscriptText::Usage { turn: self.turn, usage }),
+            AgentNews::Usage(usage) => return Some(WorkerEvent::Used(usage)),
             AgentNews::Receipt { text, state } => return Some(WorkerEvent::Receipt { text, state }),
             AgentNews::Limited(limit) => return Some(WorkerEvent::Limited(limit)),
             AgentNews::TurnEnded { end, result } => {
@@ -152,8 +149,9 @@ impl WorkerHands {
                 self.away();
                 ActionResult::Nothing
             }
-            WorkerAction::StartTurn { turn, task, before, work, texts } => {
-                ActionResult::Event(self.start_turn(turn, task, before, work, texts))
+            WorkerAction::StartTurn { turn, task, before, work, texts, used } => {
+                let started = TranscriptText::TurnStarted { turn, task, work: work.clone(), texts, used_before: used };
+                ActionResult::Event(self.start_turn(started, TextId::prompt_of(turn), task, before, work))
             }
             WorkerAction::Steer { of, text } => ActionResult::Event(self.steer(of, text)),
             WorkerAction::AskLead { asked, task, until_ms } => {
@@ -172,7 +170,7 @@ impl WorkerHands {
                 self.agent.abort();
                 ActionResult::Nothing
             }
-            WorkerAction::Record(attempt) => ActionResult::Event(self.record(attempt)),
+            WorkerAction::Record { attempt, used } => ActionResult::Event(self.record(attempt, used)),
             WorkerAction::Acknowledge { ids } => self.acknowledge(ids),
             WorkerAction::Reply(reply) => {
                 self.reply(reply);
@@ -237,14 +235,13 @@ impl WorkerHands {
 
     fn start_turn(
         &mut self,
-        turn: u64,
+        started: TranscriptText,
+        id: TextId,
         task: Option<TaskId>,
         before: Option<String>,
         work: TaskWork,
-        texts: Vec<TextId>,
     ) -> WorkerEvent {
-        self.turn = turn;
-        self.say(TranscriptText::TurnStarted { turn, task, work: work.clone(), texts });
+        self.say(started);
         let work = match (before, work) {
             (Some(words), TaskWork::Prompt(text)) => {
                 self.say(TranscriptText::Briefed { text: words.clone() });
@@ -253,7 +250,7 @@ impl WorkerHands {
             (_, work) => work,
         };
         point("turn begun, agent not prompted");
-        match self.agent.prompt(TextId::prompt_of(turn), task, work) {
+        match self.agent.prompt(id, task, work) {
             Ok(()) => WorkerEvent::PromptTaken,
             Err(error) => WorkerEvent::PromptRefused { reason: error.with_cause(), fault: error.fault() },
         }

@@ -198,7 +198,7 @@ impl StartedWorker {
 
 /// Whether carrying it out may sync a file.
 fn waits_for_the_disk(action: &WorkerAction) -> bool {
-    matches!(action, WorkerAction::Acknowledge { .. } | WorkerAction::Record(_))
+    matches!(action, WorkerAction::Acknowledge { .. } | WorkerAction::Record { .. })
 }
 
 /// Waits until a time of the clock; for ever for none.

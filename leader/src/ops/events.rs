@@ -294,7 +294,8 @@ mod tests {
         let request = MessageId::from_parts(1, 2);
         let asked = ShutdownRequest { request, reason: String::new(), deadline_ms: 9, when_busy: WhenBusy::Finish };
         let finishing = ShutdownAnswer::Finishing { task: Some(TaskId(7)) };
-        let completed = BoardFact::Completed { id: TaskId(7), attempt: 1, result: String::new() };
+        let completed =
+            BoardFact::Completed { id: TaskId(7), attempt: 1, result: String::new(), used: Default::default() };
         let left = TeamFact::Left { name: ann(), how: WorkerEnd::Shutdown };
         // As the logs are read: the roster, the board, the lead's mail, that of members.
         let found = vec![

@@ -137,7 +137,13 @@ mod tests {
 
     #[test]
     fn facts_and_entries_have_one_shape_and_keep_the_order_of_their_fields() {
-        let fact = BoardFact::Failed { id: TaskId(7), attempt: 2, reason: "no".to_owned(), result: String::new() };
+        let fact = BoardFact::Failed {
+            id: TaskId(7),
+            attempt: 2,
+            reason: "no".to_owned(),
+            result: String::new(),
+            used: Default::default(),
+        };
         let event = TeamEvent {
             at_ms: 5,
             log: "board",
@@ -152,7 +158,8 @@ mod tests {
             attempt,
             entry: TranscriptEntry { seq: 3, at_ms: 6, what },
         };
-        let ended = TranscriptText::TurnEnded { turn: 4, task: None, end: TurnEnd::Completed };
+        let ended =
+            TranscriptText::TurnEnded { turn: 4, task: None, end: TurnEnd::Completed, used: Default::default() };
         insta::assert_snapshot!(line(&entry(ended, Some(2))), @r#"{"at_ms":6,"log":"turns","whose":"ann","seq":3,"by":"ann","attempt":2,"kind":"turn_ended","data":{"turn":4,"task":null,"end":"completed"}}"#);
         insta::assert_snapshot!(line(&entry(TranscriptText::Ready, None)), @r#"{"at_ms":6,"log":"turns","whose":"ann","seq":3,"by":"ann","kind":"ready","data":{}}"#);
     }

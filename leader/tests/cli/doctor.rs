@@ -221,6 +221,7 @@ fn a_board_that_was_removed_is_told_and_begun_anew_only_by_a_repair() {
         task: Some(TaskId(2_600)),
         work: TaskWork::run("x"),
         texts: Vec::new(),
+        used_before: Default::default(),
     };
     Transcript::open(turns).expect("transcripts").say(1, begun).expect("it is written");
     report(&place, 0, &["--repair"]);

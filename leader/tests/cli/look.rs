@@ -175,6 +175,7 @@ fn a_transcript_is_followed_from_turn_to_turn() {
                     task: None,
                     work: TaskWork::run(prompt.clone()),
                     texts: Vec::new(),
+                    used_before: Default::default(),
                 },
             )
             .expect("it is written");

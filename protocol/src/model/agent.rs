@@ -142,28 +142,6 @@ pub enum PlanState {
     Done,
 }
 
-/// The cost of a turn so far, as far as the agent tells. Counts are of tokens.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TokenUsage {
-    /// Tokens that the model read.
-    pub input: u64,
-    /// Tokens that the model wrote.
-    pub output: u64,
-    /// The part of `input` that came from the provider's cache.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub cached: u64,
-    /// The price in millionths of a US dollar; nothing if the agent does not tell.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cost_micro_usd: Option<u64>,
-    /// Tokens of the context window that are in use; nothing if the agent does not tell.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub context: Option<u64>,
-}
-
-fn is_zero(tokens: &u64) -> bool {
-    *tokens == 0
-}
-
 /// The name of one question for permission, unique in the life of its agent.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -12,6 +12,7 @@ use crate::model::id::{AgentName, MemberName, Role, TaskId};
 use crate::model::limits::TASKS_PER_ADD_MAX;
 use crate::model::log::FactOffset;
 use crate::model::task::{BoardRefusal, NewTask, TaskClaim, TaskHold, TaskStatus, WorkKind};
+use crate::model::usage::UsageSum;
 
 mod apply;
 mod clearing;
@@ -116,6 +117,8 @@ pub struct WorkerDeath<'a> {
     pub cause: Option<&'a str>,
     /// The last output of the worker's agent; empty if there is none.
     pub last_words: &'a str,
+    /// The use of the attempt that it died in.
+    pub used: UsageSum,
 }
 
 /// All tasks of a team, and the workers that wait for one.
@@ -232,13 +235,13 @@ impl Board {
     /// Completes the attempt that `claim` is the right to.
     pub fn complete(&self, claim: &TaskClaim, result: String) -> Result<BoardFact, BoardRefusal> {
         self.end(claim, "complete")?;
-        Ok(BoardFact::Completed { id: claim.id, attempt: claim.attempt, result })
+        Ok(BoardFact::Completed { id: claim.id, attempt: claim.attempt, result, used: UsageSum::default() })
     }
 
     /// Ends the attempt that `claim` is the right to without success.
     pub fn fail(&self, claim: &TaskClaim, reason: String, result: String) -> Result<BoardFact, BoardRefusal> {
         self.end(claim, "fail")?;
-        Ok(BoardFact::Failed { id: claim.id, attempt: claim.attempt, reason, result })
+        Ok(BoardFact::Failed { id: claim.id, attempt: claim.attempt, reason, result, used: UsageSum::default() })
     }
 
     /// Gives a task back that was not finished: pending again, with the part of the result there is. A stopped task is
@@ -246,7 +249,7 @@ impl Board {
     /// assignee, if it had one, and may be taken at once.
     pub fn release(&self, claim: &TaskClaim, why: ReleaseWhy, partial: String) -> Result<BoardFact, BoardRefusal> {
         self.end(claim, "release")?;
-        Ok(BoardFact::Released { id: claim.id, attempt: claim.attempt, why, partial })
+        Ok(BoardFact::Released { id: claim.id, attempt: claim.attempt, why, partial, used: UsageSum::default() })
     }
 
     /// Returns the facts to write when a worker is known to be dead: its tasks are pending again or, past their
@@ -275,13 +278,13 @@ impl Board {
             if let Some(cause) = death.cause {
                 reason = format!("{reason} ({cause})");
             }
-            BoardFact::Failed { id, attempt, reason, result: death.last_words.to_owned() }
+            BoardFact::Failed { id, attempt, reason, result: death.last_words.to_owned(), used: death.used }
         } else {
             let partial = match death.cause {
                 Some(cause) => format!("({cause})\n{}", death.last_words),
                 None => death.last_words.to_owned(),
             };
-            BoardFact::Released { id, attempt, why: ReleaseWhy::WorkerDied, partial }
+            BoardFact::Released { id, attempt, why: ReleaseWhy::WorkerDied, partial, used: death.used }
         }
     }
 

@@ -9,6 +9,7 @@ use crate::model::notice::{TranscriptEntry, TranscriptText};
 use crate::model::receipt::{ReceiptState, TextId, TextRole};
 use crate::model::shell_word::shell_word;
 use crate::model::task::{CommandInput, TaskWork};
+use crate::model::usage::{TokenUsage, UsageSum};
 
 /// A turn after which no other began.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +24,14 @@ pub struct LastTurn {
     /// The texts that were said to the agent, in order.
     texts: Vec<SaidText>,
     began_ms: u64,
+    /// The time at which the agent was last heard in the turn.
+    heard_ms: u64,
+    /// The sum of all turns before it.
+    used_before: UsageSum,
+    /// The newest that its agent told of what it used.
+    usage: Option<TokenUsage>,
+    /// The use of the turn, as its end tells it.
+    ended: Option<UsageSum>,
 }
 
 /// Where the last turn stands.
@@ -71,7 +80,7 @@ impl LastTurn {
     }
 
     fn after(before: Option<LastTurn>, entry: &TranscriptEntry) -> Option<LastTurn> {
-        if let TranscriptText::TurnStarted { turn, task, work, texts } = &entry.what {
+        if let TranscriptText::TurnStarted { turn, task, work, texts, used_before } = &entry.what {
             let said = |id: &TextId| SaidText { id: *id, role: TextRole::Prompt, state: ReceiptState::Accepted };
             return Some(LastTurn {
                 turn: *turn,
@@ -80,9 +89,17 @@ impl LastTurn {
                 standing: LastTurnStanding::Running,
                 texts: texts.iter().map(said).collect(),
                 began_ms: entry.at_ms,
+                heard_ms: entry.at_ms,
+                used_before: *used_before,
+                usage: None,
+                ended: None,
             });
         }
         let mut turn = before?;
+        // A receipt may be written long after the death of the worker, by whoever buries it.
+        if turn.is_open() && !matches!(entry.what, TranscriptText::Receipt { .. }) {
+            turn.heard_ms = entry.at_ms;
+        }
         turn.take(&entry.what);
         Some(turn)
     }
@@ -99,7 +116,14 @@ impl LastTurn {
                     said.state.advance(state.clone());
                 }
             }
-            TranscriptText::TurnEnded { turn, .. } if *turn == self.turn => self.standing = LastTurnStanding::Ended,
+            TranscriptText::TurnEnded { turn, used, .. } if *turn == self.turn => {
+                self.standing = LastTurnStanding::Ended;
+                // One that was parked and then ended for good is told twice.
+                if !used.is_empty() {
+                    self.ended = Some(*used);
+                }
+            }
+            TranscriptText::Usage { turn, usage } if *turn == self.turn && self.is_open() => self.usage = Some(*usage),
             TranscriptText::Parked { turn: Some(turn), .. } if *turn == self.turn => {
                 self.standing = LastTurnStanding::Parked;
             }
@@ -129,6 +153,27 @@ impl LastTurn {
 
     fn steer(&mut self, id: TextId) {
         self.texts.push(SaidText { id, role: TextRole::Steer, state: ReceiptState::Accepted });
+    }
+
+    /// The sum of all turns of the member before this one.
+    pub fn used_before(&self) -> UsageSum {
+        self.used_before
+    }
+
+    /// The use of the turn itself, as its end tells it or, before that, as far as its agent told.
+    pub fn used(&self) -> UsageSum {
+        let so_far = || UsageSum::of_turn(self.usage, self.heard_ms.saturating_sub(self.began_ms));
+        self.ended.unwrap_or_else(so_far)
+    }
+
+    /// The use of the turn, if its end told it.
+    pub fn used_at_end(&self) -> Option<UsageSum> {
+        self.ended
+    }
+
+    /// The newest that its agent told of what it used.
+    pub fn usage(&self) -> Option<TokenUsage> {
+        self.usage
     }
 
     /// Whether messages were said in the turn, of which some may be unread still.
@@ -181,7 +226,7 @@ impl LastTurn {
         }
         if self.is_open() {
             let end = TurnEnd::Failed { reason: why, fault: AgentFault::Place };
-            entries.push(TranscriptText::TurnEnded { turn: self.turn, task: self.task, end });
+            entries.push(TranscriptText::TurnEnded { turn: self.turn, task: self.task, end, used: self.used() });
         }
         let letter = self.letter(name, &lost);
         TurnLoss { entries, letter }

@@ -4,11 +4,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::agent::{
-    AgentSession, Permission, PermissionBy, PermissionQuestion, PlanStep, QuestionId, TokenUsage, ToolState, TurnEnd,
+    AgentSession, Permission, PermissionBy, PermissionQuestion, PlanStep, QuestionId, ToolState, TurnEnd,
 };
 use crate::model::id::{Address, MessageId, TaskId};
 use crate::model::receipt::{ReceiptState, TextId};
 use crate::model::task::TaskWork;
+use crate::model::usage::{TokenUsage, UsageSum};
 
 /// One line of a transcript, `turns/<member>/<turn>.jsonl`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,7 +44,8 @@ pub enum TranscriptText {
     Ready,
     /// The agent has a conversation of this name.
     Session { session: AgentSession },
-    /// A turn began with this work. The texts are those that the prompt is made of, none for the work of a task.
+    /// A turn began with this work. The texts are those that the prompt is made of, none for the work of a task. All turns
+    /// of the member before it have used `used_before`: whoever wants the sum need not read their files.
     TurnStarted {
         turn: u64,
         task: Option<TaskId>,
@@ -51,6 +53,8 @@ pub enum TranscriptText {
         work: TaskWork,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         texts: Vec<TextId>,
+        #[serde(default, skip_serializing_if = "UsageSum::is_empty")]
+        used_before: UsageSum,
     },
     /// The agent was told this before the work of the turn: who it is, or what was said before its conversation began.
     Briefed { text: String },
@@ -93,8 +97,14 @@ pub enum TranscriptText {
         #[serde(default, skip_serializing_if = "String::is_empty")]
         reason: String,
     },
-    /// The turn ended.
-    TurnEnded { turn: u64, task: Option<TaskId>, end: TurnEnd },
+    /// The turn ended, and has used so much.
+    TurnEnded {
+        turn: u64,
+        task: Option<TaskId>,
+        end: TurnEnd,
+        #[serde(default, skip_serializing_if = "UsageSum::is_empty")]
+        used: UsageSum,
+    },
     /// The provider takes no more for now: the member waits until then, and keeps its task. The turn is the one that is
     /// begun again after the wait.
     Parked {
@@ -187,7 +197,7 @@ impl TranscriptEntry {
             TranscriptText::Stalled { turn, quiet_ms } => NoticeKind::Stalled { turn: *turn, quiet_ms: *quiet_ms },
             TranscriptText::AskedToStop { turn, .. } => NoticeKind::AskedToStop { turn: *turn },
             TranscriptText::AskedToEnd { .. } => NoticeKind::AskedToEnd,
-            TranscriptText::TurnEnded { turn, task, end } => {
+            TranscriptText::TurnEnded { turn, task, end, .. } => {
                 NoticeKind::TurnEnded { turn: *turn, task: *task, end: end.clone() }
             }
             TranscriptText::Parked { task, until_ms, .. } => NoticeKind::Parked { task: *task, until_ms: *until_ms },

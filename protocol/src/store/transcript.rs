@@ -13,17 +13,19 @@ use serde::Deserialize;
 
 use crate::host::crash::{point, point_amid};
 use crate::host::plain_file::{self, read_full};
-use crate::model::agent::TokenUsage;
 use crate::model::limits::{TRANSCRIPT_BYTES_MAX, TRANSCRIPTS_KEPT_MAX};
 use crate::model::notice::{TranscriptEntry, TranscriptText};
+use crate::model::usage::TokenUsage;
 
 mod standing;
 #[cfg(test)]
 mod tests;
+mod used;
 
 pub use standing::{
     OpenTurn, TranscriptStanding, fate_of_question, last_turn, last_words, open_turn, questions, standing,
 };
+pub use used::{MemberUsage, member_usage, used_since};
 
 /// The longest file that is read as a transcript. One that is full takes what tells where its turn is, and is far below.
 const FILE_BYTES_MAX: u64 = 16 * TRANSCRIPT_BYTES_MAX;
@@ -224,6 +226,7 @@ fn counted_from(what: &TranscriptText) -> Option<(u64, u64)> {
         TranscriptText::Text { text } | TranscriptText::Thought { text } => (TRANSCRIPT_BYTES_MAX, text.len()),
         TranscriptText::ToolCall { id, title, .. } => (TRANSCRIPT_BYTES_MAX, id.len() + title.len()),
         TranscriptText::Plan { steps } => (TRANSCRIPT_BYTES_MAX, steps.iter().map(|step| step.text.len()).sum()),
+        // The end of the turn tells the sum, and is always kept.
         TranscriptText::Usage { .. } => (TRANSCRIPT_BYTES_MAX, size_of::<TokenUsage>()),
         TranscriptText::PermissionAsked { asked, .. } => {
             (2 * TRANSCRIPT_BYTES_MAX, asked.title.len() + asked.detail.len() + asked.subject.len())

@@ -2,11 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::agent::SessionId;
 use crate::model::agent::options::AgentOptions;
 use crate::model::approval::QuestionName;
 use crate::model::board::AutoClaim;
 use crate::model::id::{AgentName, MemberName, Role, TaskId};
 use crate::model::roster::{CellIsolation, StartedBy, WorkerEnd, Workspace};
+use crate::model::usage::UsageSum;
 
 /// One member as people see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +51,15 @@ pub struct MemberView {
     pub completed: usize,
     /// Tasks that failed on its hands.
     pub failed: usize,
+    /// The use of all its turns, with the one that runs.
+    #[serde(default, skip_serializing_if = "UsageSum::is_empty")]
+    pub used: UsageSum,
+    /// Tokens of its agent's context that are in use, if the agent tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<u64>,
+    /// The agent's name for its conversation, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionId>,
     /// How it left, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left: Option<WorkerEnd>,
@@ -61,7 +72,8 @@ pub struct MemberView {
     /// The questions of its agent that wait for the lead, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub questions: Vec<QuestionName>,
-    /// Why its transcript can not be read, if it can not: whether it is in a turn for no task is not known then.
+    /// Why its transcript can not be read, if it can not: whether it is in a turn for no task, and what it has used, is not
+    /// known then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transcript_unread: Option<String>,
 }

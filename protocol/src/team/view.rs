@@ -14,7 +14,7 @@ use crate::model::task::view::TaskView;
 use crate::model::task::{NewTask, TaskStatus};
 use crate::store::file::{FactOffset, LogReader};
 use crate::store::presence::{self, LockError, WorkerLife};
-use crate::store::transcript::{self, TranscriptStanding};
+use crate::store::transcript::{self, MemberUsage, TranscriptStanding};
 
 /// A team that is only looked at. A team that was never made is an empty one.
 #[derive(Debug)]
@@ -213,6 +213,9 @@ fn member_view(
         MemberPresence::Left { then: AfterLeaving::Again { at_ms }, .. } if !running => Some(*at_ms),
         MemberPresence::Left { .. } | MemberPresence::Expected { .. } | MemberPresence::Joined { .. } => None,
     };
+    let usage = transcript::member_usage(&dir.turns(name));
+    let transcript_unread = transcript_unread.or(usage.as_ref().err().map(ToString::to_string));
+    let MemberUsage { used, context } = usage.unwrap_or_default();
     Ok(MemberView {
         name: name.clone(),
         state,
@@ -230,6 +233,9 @@ fn member_view(
         unread,
         completed: ended.completed,
         failed: ended.failed,
+        used,
+        context,
+        session: member.session.clone(),
         left,
         again_ms,
         parked_until_ms: parked.map(|(_, until_ms)| until_ms).filter(|_| state == MemberState::Parked),
@@ -320,21 +326,33 @@ mod tests {
         let me = WaitingClaimant::new(Ada::name());
         let claim = ada.team.claim_next(&me).unwrap().unwrap();
         let task = Some(claim.id);
-        ada.say(TranscriptText::TurnStarted { turn: 1, task, work: TaskWork::run("true"), texts: Vec::new() });
+        ada.say(TranscriptText::TurnStarted {
+            turn: 1,
+            task,
+            work: TaskWork::run("true"),
+            texts: Vec::new(),
+            used_before: Default::default(),
+        });
         assert_eq!((ada.seen().state, ada.seen().turn), (MemberState::Busy, None));
         let complete = |board: &Board| Ok((vec![board.complete(&claim, String::new())?], ()));
         ada.team.decide(Durability::Process, complete).unwrap();
         assert_eq!((ada.seen().state, ada.seen().turn), (MemberState::Idle, None));
-        ada.say(TranscriptText::TurnEnded { turn: 1, task, end: TurnEnd::Completed });
+        ada.say(TranscriptText::TurnEnded { turn: 1, task, end: TurnEnd::Completed, used: Default::default() });
         assert_eq!((ada.seen().state, ada.seen().turn), (MemberState::Idle, None));
     }
 
     #[test]
     fn a_turn_for_no_task_is_seen_until_its_transcript_says_that_it_ended() {
         let mut ada = Ada::joined();
-        ada.say(TranscriptText::TurnStarted { turn: 1, task: None, work: TaskWork::run("true"), texts: Vec::new() });
+        ada.say(TranscriptText::TurnStarted {
+            turn: 1,
+            task: None,
+            work: TaskWork::run("true"),
+            texts: Vec::new(),
+            used_before: Default::default(),
+        });
         assert_eq!((ada.seen().state, ada.seen().turn), (MemberState::Busy, Some(1)));
-        ada.say(TranscriptText::TurnEnded { turn: 1, task: None, end: TurnEnd::Completed });
+        ada.say(TranscriptText::TurnEnded { turn: 1, task: None, end: TurnEnd::Completed, used: Default::default() });
         assert_eq!((ada.seen().state, ada.seen().turn), (MemberState::Idle, None));
     }
 

@@ -75,7 +75,7 @@ fn reads(message: &Message, abilities: AgentAbilities, at: At) {
             WorkerAction::Reply(_)
                 | WorkerAction::Leave { .. }
                 | WorkerAction::AbortTurn
-                | WorkerAction::Record(_)
+                | WorkerAction::Record { .. }
                 | WorkerAction::Permit { .. }
         )
     };

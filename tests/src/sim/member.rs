@@ -107,7 +107,8 @@ impl Member {
         let identity = ProcessIdentity { pid, start_ticks: world.now_ms, boot_id: "sim".to_owned() };
         let outer_half = Some(ProcessIdentity { pid: pid + OUTER_HALF_PIDS, ..identity.clone() });
         self.worker = Some(Worker {
-            core: WorkerCore::new(WorkerSettings::new(self.who.clone(), abilities(self.who.prompts), started_by), 0),
+            core: WorkerCore::new(WorkerSettings::new(self.who.clone(), abilities(self.who.prompts), started_by), 0)
+                .with_usage(world.transcripts.used_by(&self.who.name)),
             life,
             launched_by,
             heard_by: launched_by,

@@ -8,6 +8,7 @@ use teamster_protocol::model::id::{MemberName, MessageId};
 use teamster_protocol::model::last_turn::LastTurn;
 use teamster_protocol::model::notice::{TranscriptEntry, TranscriptText};
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
+use teamster_protocol::model::usage::UsageSum;
 
 /// The transcript of one member since its last turn began.
 #[derive(Debug, Default)]
@@ -48,6 +49,12 @@ impl SimTranscripts {
         for entry in last.loss(name, None, |id| unread.contains(&id)).entries {
             self.say(name, at_ms, entry);
         }
+    }
+
+    /// The use of a member so far.
+    pub(super) fn used_by(&self, name: &MemberName) -> UsageSum {
+        let entries = self.0.get(name).map_or(&[][..], |transcript| &transcript.entries);
+        LastTurn::find(entries).map_or(UsageSum::default(), |last| last.used_before().plus(last.used()))
     }
 
     /// The prompts of a member that nobody answers, and of which nobody has said so.

@@ -7,7 +7,7 @@ use teamster_protocol::host::process::ProcessIdentity;
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::agent::{
     AgentSession, Permission, PermissionBy, PermissionQuestion, PlanState, PlanStep, QuestionId, SessionBegin,
-    SessionId, TokenUsage, ToolState, TurnEnd,
+    SessionId, ToolState, TurnEnd,
 };
 use teamster_protocol::model::board::{AutoClaim, Board, BoardFact, WaitingClaimant};
 use teamster_protocol::model::id::{Address, MemberName, MessageId, TaskId};
@@ -18,6 +18,7 @@ use teamster_protocol::model::roster::{MemberSpec, Roster, StartedBy, TeamFact, 
 use teamster_protocol::model::shutdown::{ShutdownAnswer, ShutdownReply, ShutdownRequest, WhenBusy};
 use teamster_protocol::model::task::ReleaseWhy;
 use teamster_protocol::model::task::{FieldChange, NewTask, TaskChanges, TaskClaim, TaskWork};
+use teamster_protocol::model::usage::{TokenUsage, UsageSum};
 use teamster_protocol::store::file::{Durability, Log, LogFold};
 use teamster_protocol::store::presence::LockHolder;
 use teamster_protocol::store::transcript::Transcript;
@@ -123,15 +124,21 @@ fn board(dir: &TeamDir) {
         attempt: 1,
         why: ReleaseWhy::WorkerDied,
         partial: String::new(),
+        used: Default::default(),
     };
     write(&mut log, "lead", 4, vec![died(1), BoardFact::Assigned { id: TaskId(1), to: member("alice") }]);
     write(&mut log, "alice", 5, vec![claimed(1, "alice", 2)]);
     let result = "ok, 41 tests".to_owned();
-    write(&mut log, "alice", 6, vec![BoardFact::Completed { id: TaskId(1), attempt: 2, result }]);
+    write(&mut log, "alice", 6, vec![BoardFact::Completed { id: TaskId(1), attempt: 2, result, used: used() }]);
     write(&mut log, "bob", 7, vec![waiting("bob", None, AutoClaim::On), BoardFact::Away { member: member("bob") }]);
     write(&mut log, "bob", 8, vec![claimed(2, "bob", 1)]);
     let (reason, result) = ("exit status 2".to_owned(), "assertion failed".to_owned());
-    write(&mut log, "bob", 9, vec![BoardFact::Failed { id: TaskId(2), attempt: 1, reason, result }]);
+    write(
+        &mut log,
+        "bob",
+        9,
+        vec![BoardFact::Failed { id: TaskId(2), attempt: 1, reason, result, used: Default::default() }],
+    );
     write(
         &mut log,
         "lead",
@@ -151,7 +158,8 @@ fn board(dir: &TeamDir) {
     write(&mut log, "lead", 10, vec![BoardFact::Edited { id: TaskId(4), changes }]);
     write(&mut log, "alice", 11, vec![claimed(3, "alice", 1)]);
     let partial = "12 of 41".to_owned();
-    let stopped = BoardFact::Released { id: TaskId(3), attempt: 1, why: ReleaseWhy::Stopped, partial };
+    let stopped =
+        BoardFact::Released { id: TaskId(3), attempt: 1, why: ReleaseWhy::Stopped, partial, used: Default::default() };
     write(&mut log, "alice", 12, vec![stopped]);
     let cleared = || BoardFact::Cleared { ids: vec![TaskId(6)] };
     write(&mut log, "lead", 12, vec![cleared()]);
@@ -201,6 +209,10 @@ fn mail(dir: &TeamDir) {
     }
 }
 
+fn used() -> UsageSum {
+    UsageSum { turns: 1, time_ms: 8_000, input: 1_200, output: 70, cached: 900, cost_micro_usd: 4_100, unpriced: 0 }
+}
+
 fn question() -> QuestionId {
     QuestionId("q1".to_owned())
 }
@@ -212,6 +224,7 @@ fn transcripts(dir: &TeamDir) {
         task: task.map(TaskId),
         work: TaskWork::run(command),
         texts: if task.is_none() { vec![TextId::prompt_of(turn)] } else { Vec::new() },
+        used_before: if turn == 1 { UsageSum::default() } else { used() },
     };
     let said = [
         TranscriptText::Ready,
@@ -225,7 +238,7 @@ fn transcripts(dir: &TeamDir) {
             text: "skip the slow ones".to_owned(),
         },
         TranscriptText::Mail { id: message_id(1), from: member("bob").into(), text: "Handed on.".to_owned() },
-        TranscriptText::TurnEnded { turn: 1, task: Some(TaskId(1)), end: TurnEnd::Completed },
+        TranscriptText::TurnEnded { turn: 1, task: Some(TaskId(1)), end: TurnEnd::Completed, used: used() },
         TranscriptText::Session {
             session: AgentSession { id: SessionId("s1".to_owned()), begun: SessionBegin::Resumed },
         },
@@ -245,7 +258,12 @@ fn transcripts(dir: &TeamDir) {
         },
         TranscriptText::PermissionAnswered { question: question(), answer: Permission::Once, by: PermissionBy::Policy },
         TranscriptText::Usage { turn: 2, usage: TokenUsage { input: 120, output: 7, ..TokenUsage::default() } },
-        TranscriptText::TurnEnded { turn: 2, task: None, end: TurnEnd::failed("exit status 2") },
+        TranscriptText::TurnEnded {
+            turn: 2,
+            task: None,
+            end: TurnEnd::failed("exit status 2"),
+            used: UsageSum { turns: 1, time_ms: 900, input: 120, output: 7, unpriced: 1, ..UsageSum::default() },
+        },
         TranscriptText::Parked {
             task: None,
             turn: None,

@@ -24,6 +24,7 @@ use teamster_protocol::model::shutdown::{ShutdownAnswer, WhenBusy};
 use teamster_protocol::model::task::ReleaseWhy;
 use teamster_protocol::model::task::view::{AttemptEndKind, TaskView};
 use teamster_protocol::model::task::{NewTask, TaskChanges, TaskWork};
+use teamster_protocol::model::usage::UsageSum;
 use teamster_protocol::store::presence::LockHolder;
 use teamster_protocol::team::{MailboxReader, MemberState, MemberView, UndeliveredMail};
 use teamster_protocol::wire::api::{EndOutcome, PassedVia, TeamEnding, WorkerPhase, WorkspaceRequest};
@@ -58,6 +59,7 @@ pub(crate) fn kinds() -> Vec<Kind> {
         keyed::<MailFact>("mail-fact"),
         plain::<TeamMarkFile>("team-mark"),
         plain::<NewTask>("new-task"),
+        plain::<UsageSum>("usage-sum"),
         plain::<TaskChanges>("task-changes"),
         Kind { variants: work_keys(), ..plain::<TaskWork>("work") },
         keyed::<ReleaseWhy>("release-why"),

@@ -13,6 +13,7 @@ use teamster_protocol::model::shutdown::ShutdownReply;
 use teamster_protocol::model::sweep::SweepReach;
 use teamster_protocol::model::task::ReleaseWhy;
 use teamster_protocol::model::task::{TaskClaim, TaskWork};
+use teamster_protocol::model::usage::{TokenUsage, UsageSum};
 use teamster_protocol::wire::api::{AbortAnswer, PromptAnswer, SteerAnswer};
 
 use super::text::WaitingText;
@@ -156,6 +157,8 @@ pub enum WorkerEvent {
         /// The progress of the text.
         state: ReceiptState,
     },
+    /// The turn has used this much so far, as its agent tells.
+    Used(TokenUsage),
     /// The agent waits for permission.
     PermissionAsked(PermissionQuestion),
     /// Answers [`WorkerAction::AskLead`]: the question is in the transcript, in the entry of that number, and the lead is told.
@@ -236,6 +239,8 @@ pub enum WorkerAction {
         work: TaskWork,
         /// The texts that the prompt is made of; none for the work of a task.
         texts: Vec<TextId>,
+        /// The use of all turns before this one.
+        used: UsageSum,
     },
     /// Say something to the agent in its turn; answered by [`WorkerEvent::Steered`].
     Steer {
@@ -270,7 +275,12 @@ pub enum WorkerAction {
     AbortTurn,
     /// Write how an attempt ended; answered by [`WorkerEvent::Recorded`], [`WorkerEvent::RecordRefused`] or
     /// [`WorkerEvent::NotRecorded`].
-    Record(AttemptEnd),
+    Record {
+        /// The end of the attempt.
+        attempt: AttemptEnd,
+        /// The use of the attempt, in all its turns.
+        used: UsageSum,
+    },
     /// Acknowledge messages in the mailbox.
     Acknowledge {
         /// The messages.

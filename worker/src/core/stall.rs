@@ -154,7 +154,7 @@ mod tests {
         assert_eq!(core.step(AFTER_MS, WorkerEvent::Tick), [said(AFTER_MS), WorkerAction::AbortTurn]);
         assert_eq!(core.next_tick_ms(), None, "a turn that ends has its own ladder");
         let actions = aborted(&mut core, AFTER_MS + 5);
-        let [WorkerAction::Record(AttemptEnd::Fail { reason, result, .. })] = &actions[..] else {
+        let [WorkerAction::Record { attempt: AttemptEnd::Fail { reason, result, .. }, .. }] = &actions[..] else {
             panic!("{actions:?}")
         };
         assert_eq!((reason.as_str(), result.as_str()), ("its agent said nothing for 1.0 s", "half"));
@@ -167,7 +167,7 @@ mod tests {
         assert_eq!(core.step(AFTER_MS, WorkerEvent::Tick), [said(AFTER_MS), WorkerAction::AbortTurn]);
         let actions = aborted(&mut core, AFTER_MS + 5);
         let how = WorkerEnd::AgentGone { reason: "it said nothing for 1.0 s".to_owned() };
-        let [WorkerAction::Record(AttemptEnd::Die { cause, partial, .. })] = &actions[..] else {
+        let [WorkerAction::Record { attempt: AttemptEnd::Die { cause, partial, .. }, .. }] = &actions[..] else {
             panic!("{actions:?}")
         };
         assert_eq!((cause.as_str(), partial.as_str()), ("its agent said nothing for 1.0 s", "half"));
@@ -181,7 +181,10 @@ mod tests {
             core.step(AFTER_MS, WorkerEvent::Tick);
             let actions =
                 core.step(AFTER_MS, WorkerEvent::TurnEnded { end: TurnEnd::Completed, result: String::new() });
-            assert!(matches!(actions[..], [WorkerAction::Record(AttemptEnd::Complete { .. })]), "{actions:?}");
+            assert!(
+                matches!(actions[..], [WorkerAction::Record { attempt: AttemptEnd::Complete { .. }, .. }]),
+                "{actions:?}"
+            );
         }
     }
 }

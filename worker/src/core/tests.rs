@@ -16,6 +16,7 @@ use super::*;
 mod agent;
 mod briefing;
 mod permission;
+mod usage;
 
 const NOW_MS: u64 = 1_000;
 
@@ -51,6 +52,16 @@ fn running(prompts: PromptKind, input: CommandInput) -> WorkerCore {
     core.step(NOW_MS, claimed_work(1, TaskWork::Run { command: "cat".to_owned(), input }));
     core.step(NOW_MS, WorkerEvent::PromptTaken);
     core
+}
+
+/// The use of a turn of which nothing was told and that took no time.
+fn one_turn() -> UsageSum {
+    UsageSum::of_turn(None, 0)
+}
+
+/// The record of an attempt that took one such turn.
+fn recorded(attempt: AttemptEnd) -> WorkerAction {
+    WorkerAction::Record { attempt, used: one_turn() }
 }
 
 /// The agent has the prompt of a turn.
@@ -329,7 +340,7 @@ fn who_must_end_does_not_wait_for_ever_until_its_books_can_be_kept() {
         core.step(NOW_MS, not_recorded());
         core.step(NOW_MS + 1, event.clone());
         assert_eq!(core.next_tick_ms(), Some(NOW_MS + 1), "it tries once more, and at once");
-        assert!(matches!(core.step(NOW_MS + 1, WorkerEvent::Tick)[..], [WorkerAction::Record(_)]));
+        assert!(matches!(core.step(NOW_MS + 1, WorkerEvent::Tick)[..], [WorkerAction::Record { .. }]));
         left(&core.step(NOW_MS + 1, not_recorded()), how.clone());
         // … or before the first time.
         let mut core = working(PromptKind::Program);
@@ -357,7 +368,7 @@ fn what_is_wrong_with_its_place_fails_no_task_and_ends_the_worker() {
         };
         let claim = TaskClaim { id: TaskId(1), owner: "alice".parse().unwrap(), attempt: 1 };
         let released = AttemptEnd::Release { claim, why: ReleaseWhy::WorkerLeft, partial: String::new() };
-        assert_eq!(core.step(NOW_MS, event), [WorkerAction::Record(released)]);
+        assert_eq!(core.step(NOW_MS, event), [recorded(released)]);
         let actions = core.step(NOW_MS, WorkerEvent::Recorded);
         assert_eq!(actions.last(), Some(&WorkerAction::Leave { how: gone.clone() }));
         assert!(!actions.contains(&WorkerAction::ClaimNext), "{actions:?}");
@@ -365,7 +376,7 @@ fn what_is_wrong_with_its_place_fails_no_task_and_ends_the_worker() {
     // A prompt that no agent can take fails alone.
     let mut core = working(PromptKind::Program);
     let refused = core.step(NOW_MS, WorkerEvent::PromptRefused { reason: reason(), fault: AgentFault::Prompt });
-    assert!(matches!(refused[..], [WorkerAction::Record(AttemptEnd::Fail { .. })]), "{refused:?}");
+    assert!(matches!(refused[..], [WorkerAction::Record { attempt: AttemptEnd::Fail { .. }, .. }]), "{refused:?}");
     assert_eq!(core.step(NOW_MS, WorkerEvent::Recorded).last(), Some(&WorkerAction::ClaimNext));
 }
 

@@ -8,6 +8,7 @@ use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::receipt::{ReceiptState, TextId, TextRole};
 use teamster_protocol::model::roster::WorkerEnd;
 use teamster_protocol::model::task::{CommandInput, ReleaseWhy, TaskClaim, TaskWork, WorkKind, stopped_partial};
+use teamster_protocol::model::usage::{TokenUsage, UsageSum};
 use teamster_protocol::wire::api::PromptAnswer;
 
 use super::event::{AttemptEnd, CallId, ClaimedTask};
@@ -31,6 +32,10 @@ pub(super) struct RunningTurn {
     pub(super) stalled_ms: Option<u64>,
     /// The reason why the turn was told to end; nothing while it is not.
     pub(super) ending: Option<TurnStop>,
+    /// The newest that its agent told of what it used.
+    pub(super) usage: Option<TokenUsage>,
+    /// The use of the turn; nothing before it is over.
+    pub(super) used: UsageSum,
     /// The agent's questions that nobody has answered.
     pub(super) questions: Vec<OpenQuestion>,
     /// The work as it was put to the agent or, if it is a command, to the shell; for a second try too.
@@ -97,6 +102,8 @@ impl RunningTurn {
             heard_ms: now_ms,
             stalled_ms: None,
             ending: None,
+            usage: None,
+            used: UsageSum::default(),
             questions: Vec::new(),
             work,
             texts: 0,
@@ -271,8 +278,8 @@ impl WorkerCore {
         };
         self.hand(id, TextRole::Prompt, texts);
         self.phase = WorkPhase::Turn(turn);
-        let before = self.words_before(id, work.kind());
-        self.act(WorkerAction::StartTurn { turn: number, task, before, work, texts: told });
+        let (before, used) = (self.words_before(id, work.kind()), self.used);
+        self.act(WorkerAction::StartTurn { turn: number, task, before, work, texts: told, used });
     }
 
     /// Ends the running turn because the lead asked for it. One that is ending already is not aborted a second time.
@@ -326,12 +333,13 @@ impl WorkerCore {
         let end = turn.end_if_hung(end);
         self.take_questions_back(questions);
         self.settle_texts(&end, if parked.is_some() { TurnLimited::Yes } else { TurnLimited::No });
-        let WorkPhase::Turn(turn) = std::mem::replace(&mut self.phase, WorkPhase::Claiming(BeforeClaim::Working))
+        let WorkPhase::Turn(mut turn) = std::mem::replace(&mut self.phase, WorkPhase::Claiming(BeforeClaim::Working))
         else {
             unreachable!("it was a turn a moment ago")
         };
+        self.count_turn(now_ms, &mut turn);
         if let Some(limit) = parked {
-            self.act(WorkerAction::Say(TranscriptText::TurnEnded { turn: turn.number, task: turn.task(), end }));
+            self.say_turn_end(&turn, end);
             return self.park_turn(limit, turn);
         }
         if let Some(reason) = ends_worker(&end) {
@@ -346,7 +354,7 @@ impl WorkerCore {
         match turn.attempt_end(now_ms, &end, result) {
             Some(attempt) => {
                 let end = told_end(end, &attempt);
-                self.act(WorkerAction::Record(attempt.clone()));
+                self.record(attempt.clone());
                 self.phase = WorkPhase::Recording { turn, end, attempt, retry_at_ms: None };
             }
             None => self.close_turn(now_ms, &turn, end),
@@ -381,7 +389,7 @@ impl WorkerCore {
     }
 
     fn close_turn(&mut self, now_ms: u64, turn: &RunningTurn, end: TurnEnd) {
-        self.act(WorkerAction::Say(TranscriptText::TurnEnded { turn: turn.number, task: turn.task(), end }));
+        self.say_turn_end(turn, end);
         self.settle(now_ms, BeforeClaim::Working);
     }
 }

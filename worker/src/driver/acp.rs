@@ -27,10 +27,11 @@ use serde_json::{Value, json};
 use teamster_protocol::model::agent::options::AgentLaunch;
 use teamster_protocol::model::agent::preset::{AgentAbilities, DriverKind, SteerAbility, abilities_of};
 use teamster_protocol::model::agent::{
-    AgentFault, AgentSession, Permission, PermissionQuestion, QuestionId, SessionId, TokenUsage, TurnEnd,
+    AgentFault, AgentSession, Permission, PermissionQuestion, QuestionId, SessionId, TurnEnd,
 };
 use teamster_protocol::model::limits::sizes::{ODD_LINES_MAX, QUESTIONS_OPEN_MAX};
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
+use teamster_protocol::model::usage::TokenUsage;
 
 use self::fault::{PromptFault, is_login_required, login_words, prompt_fault, words_of};
 use self::start::{SessionWay, SessionWish, not_chosen, wishes};

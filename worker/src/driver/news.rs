@@ -2,9 +2,10 @@
 
 use teamster_protocol::model::agent::preset::SteerAbility;
 use teamster_protocol::model::agent::{
-    AgentExit, AgentSession, PermissionQuestion, PlanStep, ProviderLimit, TokenUsage, ToolState, TurnEnd,
+    AgentExit, AgentSession, PermissionQuestion, PlanStep, ProviderLimit, ToolState, TurnEnd,
 };
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
+use teamster_protocol::model::usage::TokenUsage;
 
 /// One deed of an agent, told in the order in which it did them.
 #[derive(Debug, Clone, PartialEq, Eq)]

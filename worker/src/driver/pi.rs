@@ -25,9 +25,10 @@ use teamster_protocol::model::agent::options::AgentLaunch;
 use teamster_protocol::model::agent::preset::{AgentAbilities, DriverKind, abilities_of};
 use teamster_protocol::model::agent::{
     AgentFault, AgentSession, Permission, PermissionQuestion, ProviderLimit, QuestionId, SessionBegin, SessionId,
-    TokenUsage, TurnEnd,
+    TurnEnd,
 };
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
+use teamster_protocol::model::usage::TokenUsage;
 
 use self::wire::{AnswerPiece, PiLine, PiMessage, StopReason, UiRequest};
 use super::lines::{AgentDialect, DialectStep, NonsenseSaid, receipt, tell};

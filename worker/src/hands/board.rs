@@ -5,6 +5,7 @@ use teamster_protocol::model::board::{Board, BoardFact, WorkerDeath};
 use teamster_protocol::model::sweep::SweepReach;
 use teamster_protocol::model::task::BoardRefusal;
 use teamster_protocol::model::task::ReleaseWhy;
+use teamster_protocol::model::usage::UsageSum;
 use teamster_protocol::store::file::Durability;
 use teamster_protocol::team::TeamError;
 
@@ -55,7 +56,7 @@ impl WorkerHands {
         Ok(())
     }
 
-    pub(super) fn record(&mut self, attempt: AttemptEnd) -> WorkerEvent {
+    pub(super) fn record(&mut self, attempt: AttemptEnd, used: UsageSum) -> WorkerEvent {
         let claim = match &attempt {
             AttemptEnd::Complete { claim, .. }
             | AttemptEnd::Fail { claim, .. }
@@ -64,7 +65,7 @@ impl WorkerHands {
         };
         let id = claim.id;
         point("about to record");
-        let written = self.team.decide(self.durability, |board| Ok((vec![fact(board, attempt)?], ())));
+        let written = self.team.decide(self.durability, |board| Ok((vec![fact(board, attempt)?.with_usage(used)], ())));
         point("recorded");
         match written {
             Ok(()) => WorkerEvent::Recorded,
@@ -109,7 +110,7 @@ fn fact(board: &Board, attempt: AttemptEnd) -> Result<BoardFact, BoardRefusal> {
         AttemptEnd::Fail { claim, reason, result } => board.fail(&claim, reason, result),
         AttemptEnd::Release { claim, why, partial } => board.release(&claim, why, partial),
         AttemptEnd::Die { claim, cause, partial } => {
-            board.die(&claim, WorkerDeath { cause: Some(&cause), last_words: &partial })
+            board.die(&claim, WorkerDeath { cause: Some(&cause), last_words: &partial, used: Default::default() })
         }
     }
 }

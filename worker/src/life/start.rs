@@ -24,7 +24,7 @@ use teamster_protocol::model::roster::{
 };
 use teamster_protocol::store::file::{Durability, LogError};
 use teamster_protocol::store::presence::{LifeLock, LockError, LockKept};
-use teamster_protocol::store::transcript::{Transcript, TranscriptError};
+use teamster_protocol::store::transcript::{Transcript, TranscriptError, member_usage};
 use teamster_protocol::store::watch::FileWatch;
 use teamster_protocol::team::{Inbox, Team, TeamError, wait_for_lock};
 use teamster_protocol::wire::api::WorkerWelcome;
@@ -169,6 +169,7 @@ pub(super) async fn start(args: WorkerArgs, isolation: CellIsolation) -> Result<
     let turns = dir.turns(&name);
     let transcript = Transcript::open(turns.clone())?;
     let last_turn = transcript.turn();
+    let used = member_usage(&turns)?.used;
     crash::point("transcripts opened");
     let agent = RunningAgent::start(launch, &dir, &name, spec.workspace.dir(), session)?;
     crash::point("agent started");
@@ -185,7 +186,7 @@ pub(super) async fn start(args: WorkerArgs, isolation: CellIsolation) -> Result<
         permission_within: approval_within,
         ..WorkerSettings::new(claimant.clone(), agent.abilities(), started_by)
     };
-    let core = WorkerCore::new(settings, last_turn);
+    let core = WorkerCore::new(settings, last_turn).with_usage(used);
     let journal = TranscriptPen::new(transcript);
     let (status, shown) = watch::channel(core.status(journal.seq()));
     let (sender, calls) = mpsc::channel(CALLS_IN_FLIGHT_MAX);

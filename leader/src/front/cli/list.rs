@@ -9,12 +9,15 @@ use teamster_protocol::team::{MemberState, MemberView};
 
 use super::approvals;
 use super::leader_line::leader_note;
-use super::print::{TableCell, TableColumn, TextTable, TextTone, humane};
+use super::print::{TableCell, TableColumn, TextTable, TextTone, cost, humane, tokens};
 use super::{CliContext, CliError, ExitStatus};
 use crate::ops::list::{MemberList, WantedMembers, list_members};
 
 /// From this width on there is room for every column.
 const WHOLE_COLUMNS_MIN: usize = 60;
+
+/// From this width on there is room for what members have used.
+const USED_COLUMNS_MIN: usize = 100;
 
 /// `teamster list`.
 #[derive(Debug, clap::Args)]
@@ -57,14 +60,17 @@ fn hidden_text(list: &MemberList) -> Option<String> {
 /// The notes on members whose transcripts can not be read.
 fn unread_text(members: &[MemberView]) -> String {
     let unread = members.iter().filter_map(|member| Some((&member.name, member.transcript_unread.as_ref()?)));
-    unread.map(|(name, why)| format!("\n\nwhether {name} is in a turn for no task is not known: {why}")).collect()
+    unread.map(|(name, why)| format!("\n\nthe turn of {name} and what it has used are not known: {why}")).collect()
 }
 
 /// The members as a table. Where there is little room, who does what is shown, and not by which agent and where.
 pub(super) fn table(members: &[MemberView], titles: &BTreeMap<TaskId, String>, now_ms: u64, columns: usize) -> String {
     let [name, state, length] = [TableColumn::left("name"), TableColumn::left("state"), TableColumn::right("for")];
     let [task, place, mail] = [TableColumn::wide("task"), TableColumn::wide("works in"), TableColumn::right("mail")];
-    let mut whole = TextTable::new([name, state, length, task, TableColumn::left("agent"), place, mail]);
+    let tokens_head = TableColumn::right("tokens").optional();
+    let cost_head = TableColumn::right("cost").optional();
+    let mut whole =
+        TextTable::new([name, state, length, task, TableColumn::left("agent"), tokens_head, cost_head, place, mail]);
     let mut narrow = TextTable::new([name, state, length, task, mail]);
     for member in members {
         let task = |id: &TaskId| format!("{id} {}", titles.get(id).map_or("", String::as_str));
@@ -84,10 +90,13 @@ pub(super) fn table(members: &[MemberView], titles: &BTreeMap<TaskId, String>, n
         let length = TableCell::from(humane(Duration::from_millis(now_ms.saturating_sub(member.since_ms))));
         let task = TableCell::from(tasks.join("; ").trim_end());
         let mail = TableCell::toned(TextTone::Warn, unread);
+        let has_room = columns >= USED_COLUMNS_MIN;
+        let used = Some(member.used.tokens()).filter(|count| has_room && *count > 0).map(tokens).unwrap_or_default();
+        let price = cost(&member.used).filter(|_| has_room).unwrap_or_default();
         if columns < WHOLE_COLUMNS_MIN {
             narrow.row([who, state, length, task, mail]);
         } else {
-            whole.row([who, state, length, task, agent.into(), place.into(), mail]);
+            whole.row([who, state, length, task, agent.into(), used.into(), price.into(), place.into(), mail]);
         }
     }
     if columns < WHOLE_COLUMNS_MIN { narrow.render(columns) } else { whole.render(columns) }

@@ -10,9 +10,12 @@ use teamster_protocol::model::agent::{
 };
 use teamster_protocol::model::notice::{TranscriptEntry, TranscriptText};
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
+use teamster_protocol::model::usage::UsageSum;
 
 use super::interrupt::unless_interrupted;
-use super::print::{self, DayClock, HarmlessStream, OutputAudience, TextTone, bytes, harmless_lines, paint};
+use super::print::{
+    self, DayClock, HarmlessStream, OutputAudience, TextTone, bytes, harmless_lines, paint, tokens_and_cost,
+};
 use super::{CliContext, CliError, ExitStatus, OutputShape};
 use crate::ops::duration::format_duration;
 use crate::ops::follow::{FollowMode, Listening};
@@ -213,7 +216,10 @@ impl TextPage {
                 self.note(TextTone::Name, &at, &format!("permission {number}{how}{by}"));
             }
             TranscriptText::Usage { usage, .. } => {
-                self.note(TextTone::Faint, &at, &format!("tokens: {} in, {} out", usage.input, usage.output));
+                // An agent may tell of the context alone.
+                if let Some(told) = tokens_and_cost(&UsageSum::of_turn(Some(*usage), 0)) {
+                    self.note(TextTone::Faint, &at, &told);
+                }
             }
             TranscriptText::Receipt { text, state } => match state {
                 ReceiptState::Queued => self.note(TextTone::Faint, &at, &format!("{} is queued", named(*text))),
@@ -326,6 +332,7 @@ mod tests {
                 task: Some(TaskId(3)),
                 work: TaskWork::run("make test\nmake lint\n"),
                 texts: Vec::new(),
+                used_before: Default::default(),
             },
             TranscriptText::Text { text: "running 3 tests\ntest a ".to_owned() },
             TranscriptText::Text { text: "ok\ntest b \u{1b}[2J".to_owned() },
@@ -340,7 +347,12 @@ mod tests {
                 text: TextId::prompt_of(1),
                 state: ReceiptState::Lost { reason: "its worker died".to_owned() },
             },
-            TranscriptText::TurnEnded { turn: 1, task: Some(TaskId(3)), end: TurnEnd::failed("exit status 1") },
+            TranscriptText::TurnEnded {
+                turn: 1,
+                task: Some(TaskId(3)),
+                end: TurnEnd::failed("exit status 1"),
+                used: Default::default(),
+            },
             TranscriptText::Waiting,
         ];
         let entries: Vec<TranscriptEntry> =

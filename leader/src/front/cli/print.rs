@@ -17,7 +17,8 @@ mod redraw;
 mod table;
 
 pub use crate::ops::text::{
-    DayClock, HarmlessStream, ago, bytes, clock, did_you_mean, harmless, harmless_lines, humane, shorten, width, wrap,
+    DayClock, HarmlessStream, ago, bytes, clock, cost, did_you_mean, harmless, harmless_lines, humane, shorten, tokens,
+    tokens_and_cost, used_text, width, wrap,
 };
 pub use aside::{AsideWriter, DrawingGuard};
 pub use failure::{PrintedFailure, ask, fail, note, remark};

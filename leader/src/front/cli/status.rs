@@ -10,7 +10,9 @@ use teamster_protocol::model::roster::{CellIsolation, StartedBy};
 use teamster_protocol::team::{MemberState, MemberView};
 
 use super::leader_line::condition;
-use super::print::{TableCell, TableColumn, TextTable, TextTone, ago, columns, harmless, humane, paint, shorten};
+use super::print::{
+    TableCell, TableColumn, TextTable, TextTone, ago, columns, harmless, humane, paint, shorten, tokens, used_text,
+};
 use super::task_text::{counts_text, numbers, parts};
 use super::{CliContext, CliError, ExitStatus, approvals, list, logs};
 use crate::ops::agents::add_task_command;
@@ -212,6 +214,15 @@ fn member_text(status: &MemberStatus, context: &CliContext) -> String {
             None => "",
         };
         line(&mut text, "process", &format!("{pid}{by}{kept}"));
+    }
+    if !member.used.is_empty() {
+        line(&mut text, "used", &used_text(&member.used));
+    }
+    if let Some(context) = member.context {
+        line(&mut text, "context", &format!("{} tokens", tokens(context)));
+    }
+    if let Some(session) = &member.session {
+        line(&mut text, "session", &paint(TextTone::Plain, &session.0).to_string());
     }
     line(&mut text, "done", &format!("{} completed, {} failed", member.completed, member.failed));
     line(&mut text, "unread", &member.unread.to_string());

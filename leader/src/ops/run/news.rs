@@ -9,6 +9,7 @@ use teamster_protocol::model::approval::QuestionName;
 use teamster_protocol::model::board::BoardFact;
 use teamster_protocol::model::id::{MemberName, TaskId};
 use teamster_protocol::model::task::ReleaseWhy;
+use teamster_protocol::model::usage::UsageSum;
 use teamster_protocol::store::file::LogRecord;
 
 use super::tally::TaskTally;
@@ -53,6 +54,8 @@ pub enum RunEvent {
         #[serde(skip_serializing_if = "Option::is_none")]
         duration_ms: Option<u64>,
         result: String,
+        #[serde(default, skip_serializing_if = "UsageSum::is_empty")]
+        used: UsageSum,
     },
     /// A task failed.
     Failed {
@@ -63,6 +66,8 @@ pub enum RunEvent {
         duration_ms: Option<u64>,
         reason: String,
         result: String,
+        #[serde(default, skip_serializing_if = "UsageSum::is_empty")]
+        used: UsageSum,
     },
     /// A task went back unfinished.
     Released { task: TaskId, member: MemberName, attempt: u32, why: ReleaseWhy },
@@ -145,15 +150,15 @@ impl EventMaker {
                 self.open.insert(claim.id, OpenAttempt { member: member.clone(), since_ms: at_ms });
                 Some(RunEvent::Claimed { task: claim.id, member, attempt: claim.attempt })
             }
-            BoardFact::Completed { id, attempt, result } => {
+            BoardFact::Completed { id, attempt, result, used } => {
                 let (member, duration_ms) = self.close(*id, by, at_ms)?;
-                let result = result.clone();
-                Some(RunEvent::Completed { task: *id, member, attempt: *attempt, duration_ms, result })
+                let (result, used) = (result.clone(), *used);
+                Some(RunEvent::Completed { task: *id, member, attempt: *attempt, duration_ms, result, used })
             }
-            BoardFact::Failed { id, attempt, reason, result } => {
+            BoardFact::Failed { id, attempt, reason, result, used } => {
                 let (member, duration_ms) = self.close(*id, by, at_ms)?;
-                let (reason, result) = (reason.clone(), result.clone());
-                Some(RunEvent::Failed { task: *id, member, attempt: *attempt, duration_ms, reason, result })
+                let (reason, result, used) = (reason.clone(), result.clone(), *used);
+                Some(RunEvent::Failed { task: *id, member, attempt: *attempt, duration_ms, reason, result, used })
             }
             BoardFact::Released { id, attempt, why, .. } => {
                 let (member, _) = self.close(*id, by, at_ms)?;
@@ -211,6 +216,7 @@ mod tests {
             attempt: 1,
             reason: "exit status 2".to_owned(),
             result: "oops".to_owned(),
+            used: Default::default(),
         };
         let held = BoardFact::Held { ids: vec![TaskId(1), TaskId(9)] };
         // A dead member's task fails by the hand of the leader.

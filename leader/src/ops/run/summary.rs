@@ -10,6 +10,7 @@ use teamster_protocol::model::id::{MemberName, TaskId, TeamName};
 use teamster_protocol::model::roster::Roster;
 use teamster_protocol::model::task::view::TaskView;
 use teamster_protocol::model::task::{StatusWord, TaskStatus};
+use teamster_protocol::model::usage::UsageSum;
 use teamster_protocol::team::TeamView;
 
 use super::Run;
@@ -60,6 +61,9 @@ pub struct RunSummary {
     pub ended: Option<RunStop>,
     /// How long it took.
     pub duration_ms: u64,
+    /// The use of all tasks together, in all their attempts.
+    #[serde(skip_serializing_if = "UsageSum::is_empty")]
+    pub used: UsageSum,
     /// How many tasks stand how, by the word for it.
     pub counts: BTreeMap<StatusWord, usize>,
     /// The tasks, in the order of the plan.
@@ -86,6 +90,9 @@ pub struct TaskSummary {
     /// How long the last attempt took.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration_ms: Option<u64>,
+    /// The use of all its attempts together.
+    #[serde(skip_serializing_if = "UsageSum::is_empty")]
+    pub used: UsageSum,
     /// The branch of who had it last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub branch: Option<String>,
@@ -127,6 +134,7 @@ impl RunSummary {
             nothing_left: false,
             ended,
             duration_ms: took.as_millis() as u64,
+            used: tasks.iter().map(|task| task.used).sum(),
             counts: count(&tasks),
             tasks,
         })
@@ -148,6 +156,7 @@ impl RunSummary {
             nothing_left: true,
             ended: None,
             duration_ms: 0,
+            used: tasks.iter().map(|task| task.used).sum(),
             counts: count(&tasks),
             tasks,
         })
@@ -176,6 +185,7 @@ impl TaskSummary {
             status: view.status,
             attempts: view.attempts.len(),
             duration_ms: view.duration_ms(now_ms),
+            used: view.used(),
             branch: branch.map(str::to_owned),
             result: view.result().map(str::to_owned),
             reason: view.reason().map(str::to_owned),

@@ -23,7 +23,13 @@ fn answers(id: &str, by: PermissionBy) -> TranscriptText {
 }
 
 fn begins(turn: u64) -> TranscriptText {
-    TranscriptText::TurnStarted { turn, task: Some(TaskId(4)), work: TaskWork::run("x"), texts: Vec::new() }
+    TranscriptText::TurnStarted {
+        turn,
+        task: Some(TaskId(4)),
+        work: TaskWork::run("x"),
+        texts: Vec::new(),
+        used_before: Default::default(),
+    }
 }
 
 fn entries(said: Vec<TranscriptText>) -> Vec<TranscriptEntry> {
@@ -38,7 +44,7 @@ fn numbers(said: Vec<TranscriptText>) -> Vec<u64> {
 fn a_question_waits_until_it_is_answered_or_its_turn_is_over() {
     assert_eq!(numbers(vec![begins(1), asks("a"), asks("b")]), [12, 13]);
     assert_eq!(numbers(vec![begins(1), asks("a"), asks("b"), answers("a", PermissionBy::Lead)]), [13]);
-    let ended = TranscriptText::TurnEnded { turn: 1, task: None, end: TurnEnd::Aborted };
+    let ended = TranscriptText::TurnEnded { turn: 1, task: None, end: TurnEnd::Aborted, used: Default::default() };
     for over in [ended, TranscriptText::Ready, begins(2)] {
         assert_eq!(numbers(vec![begins(1), asks("a"), over]), [0; 0]);
     }

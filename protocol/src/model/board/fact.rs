@@ -7,6 +7,7 @@ use super::snapshot::KeptTask;
 use super::waiting::WaitingClaimant;
 use crate::model::id::{MemberName, TaskId};
 use crate::model::task::{NewTask, TaskChanges, TaskClaim};
+use crate::model::usage::UsageSum;
 
 /// One fact about the board. Past tense: it has happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,11 +19,31 @@ pub enum BoardFact {
     /// A member claimed the task.
     Claimed(TaskClaim),
     /// The task's owner completed it.
-    Completed { id: TaskId, attempt: u32, result: String },
+    Completed {
+        id: TaskId,
+        attempt: u32,
+        result: String,
+        #[serde(default, skip_serializing_if = "UsageSum::is_empty")]
+        used: UsageSum,
+    },
     /// The attempt ended without success, and the task with it.
-    Failed { id: TaskId, attempt: u32, reason: String, result: String },
+    Failed {
+        id: TaskId,
+        attempt: u32,
+        reason: String,
+        result: String,
+        #[serde(default, skip_serializing_if = "UsageSum::is_empty")]
+        used: UsageSum,
+    },
     /// The owner gave the task back unfinished.
-    Released { id: TaskId, attempt: u32, why: ReleaseWhy, partial: String },
+    Released {
+        id: TaskId,
+        attempt: u32,
+        why: ReleaseWhy,
+        partial: String,
+        #[serde(default, skip_serializing_if = "UsageSum::is_empty")]
+        used: UsageSum,
+    },
     /// The task is for one member only.
     Assigned { id: TaskId, to: MemberName },
     /// The task is for everybody.
@@ -105,6 +126,33 @@ impl BoardFact {
             | BoardFact::ClearedBefore { .. }
             | BoardFact::Numbered { .. } => false,
         }
+    }
+
+    /// The same end of an attempt, which has used so much.
+    pub fn with_usage(mut self, sum: UsageSum) -> BoardFact {
+        match &mut self {
+            BoardFact::Completed { used, .. } | BoardFact::Failed { used, .. } | BoardFact::Released { used, .. } => {
+                *used = sum;
+            }
+            BoardFact::Added { .. }
+            | BoardFact::Claimed(_)
+            | BoardFact::Assigned { .. }
+            | BoardFact::Unassigned { .. }
+            | BoardFact::DependencyAdded { .. }
+            | BoardFact::DependencyRemoved { .. }
+            | BoardFact::Retried { .. }
+            | BoardFact::Held { .. }
+            | BoardFact::Cancelled { .. }
+            | BoardFact::Edited { .. }
+            | BoardFact::Cleared { .. }
+            | BoardFact::Restored { .. }
+            | BoardFact::Waiting(_)
+            | BoardFact::Away { .. }
+            | BoardFact::Kept(_)
+            | BoardFact::ClearedBefore { .. }
+            | BoardFact::Numbered { .. } => {}
+        }
+        self
     }
 
     /// The tasks whose standing it changes.

@@ -239,12 +239,14 @@ fn add_to_history(attempts: &mut Vec<AttemptView>, fact: BoardFact, at_ms: u64) 
             attempts.push(attempt);
             return;
         }
-        BoardFact::Completed { result, .. } => AttemptEndView { at_ms, how: AttemptEndKind::Completed, result },
-        BoardFact::Failed { reason, result, .. } => {
-            AttemptEndView { at_ms, how: AttemptEndKind::Failed { reason }, result }
+        BoardFact::Completed { result, used, .. } => {
+            AttemptEndView { at_ms, how: AttemptEndKind::Completed, result, used }
         }
-        BoardFact::Released { why, partial, .. } => {
-            AttemptEndView { at_ms, how: AttemptEndKind::Released { why }, result: partial }
+        BoardFact::Failed { reason, result, used, .. } => {
+            AttemptEndView { at_ms, how: AttemptEndKind::Failed { reason }, result, used }
+        }
+        BoardFact::Released { why, partial, used, .. } => {
+            AttemptEndView { at_ms, how: AttemptEndKind::Released { why }, result: partial, used }
         }
         BoardFact::Added { .. }
         | BoardFact::Assigned { .. }

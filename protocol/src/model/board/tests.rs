@@ -151,7 +151,7 @@ fn a_worker_taken_for_dead_can_not_end_what_is_another_ones_now() {
 #[test]
 fn how_workers_died_on_a_task_stays_with_it() {
     let mut board = board(vec![task(&[])]);
-    let death = WorkerDeath { cause: Some("killed by SIGKILL"), last_words: "half of it" };
+    let death = WorkerDeath { cause: Some("killed by SIGKILL"), last_words: "half of it", used: Default::default() };
     for attempt in 1..=3 {
         let held = claim(&mut board, "alice").unwrap();
         let facts = match attempt {

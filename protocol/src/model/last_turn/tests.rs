@@ -18,7 +18,7 @@ fn sent(turn: u64) -> TranscriptText {
 }
 
 fn started(turn: u64, task: Option<TaskId>, work: TaskWork, texts: Vec<TextId>) -> TranscriptText {
-    TranscriptText::TurnStarted { turn, task, work, texts }
+    TranscriptText::TurnStarted { turn, task, work, texts, used_before: Default::default() }
 }
 
 fn receipt(text: TextId, state: ReceiptState) -> TranscriptText {
@@ -38,7 +38,7 @@ fn mail(number: u128) -> TranscriptText {
 }
 
 fn ended(turn: u64, task: Option<TaskId>, end: TurnEnd) -> TranscriptText {
-    TranscriptText::TurnEnded { turn, task, end }
+    TranscriptText::TurnEnded { turn, task, end, used: UsageSum::of_turn(None, 0) }
 }
 
 fn parked(turn: Option<u64>) -> TranscriptText {

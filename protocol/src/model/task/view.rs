@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::id::{Address, MemberName, TaskId};
 use crate::model::task::{NewTask, ReleaseWhy, StatusWord};
+use crate::model::usage::UsageSum;
 
 /// One task with its texts and its history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +53,11 @@ impl TaskView {
         }
     }
 
+    /// The use of all attempts that have ended.
+    pub fn used(&self) -> UsageSum {
+        self.attempts.iter().filter_map(|attempt| attempt.end.as_ref()).map(|end| end.used).sum()
+    }
+
     /// How long the last attempt took, or has taken until `now_ms`.
     pub fn duration_ms(&self, now_ms: u64) -> Option<u64> {
         let last = self.attempts.last()?;
@@ -83,6 +89,9 @@ pub struct AttemptEndView {
     /// The result, or the part of it there was: the last of what the agent said.
     #[serde(default)]
     pub result: String,
+    /// The use of the attempt.
+    #[serde(default, skip_serializing_if = "UsageSum::is_empty")]
+    pub used: UsageSum,
 }
 
 /// The kind of an attempt's end.

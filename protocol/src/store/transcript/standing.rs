@@ -108,7 +108,7 @@ pub fn fate_of_question(dir: &Path, number: u64) -> Result<Option<QuestionFate>,
 }
 
 /// How long a file is; 0 if its worker has just removed it.
-fn length_of(dir: &Path, number: u64) -> Result<u64, TranscriptError> {
+pub(super) fn length_of(dir: &Path, number: u64) -> Result<u64, TranscriptError> {
     let path = path_of(dir, number);
     match fs::symlink_metadata(&path) {
         Ok(found) => Ok(found.len()),

@@ -21,7 +21,16 @@ fn a_later_life_goes_on_with_the_numbers_and_cuts_a_torn_line() {
     let mut first = Transcript::open(dir.clone()).unwrap();
     first.say(1, TranscriptText::Ready).unwrap();
     first
-        .say(2, TranscriptText::TurnStarted { turn: 1, task: None, work: TaskWork::run("x"), texts: Vec::new() })
+        .say(
+            2,
+            TranscriptText::TurnStarted {
+                turn: 1,
+                task: None,
+                work: TaskWork::run("x"),
+                texts: Vec::new(),
+                used_before: Default::default(),
+            },
+        )
         .unwrap();
     first.say(3, TranscriptText::Text { text: "one".into() }).unwrap();
     let mut torn = OpenOptions::new().append(true).open(path_of(&dir, 1)).unwrap();
@@ -43,7 +52,16 @@ fn a_turn_is_open_from_its_start_to_its_end_or_to_the_next_life() {
     transcript.say(1, TranscriptText::Ready).unwrap();
     assert_eq!(open_turn(&dir).unwrap(), None);
     transcript
-        .say(2, TranscriptText::TurnStarted { turn: 1, task: None, work: TaskWork::run("x"), texts: Vec::new() })
+        .say(
+            2,
+            TranscriptText::TurnStarted {
+                turn: 1,
+                task: None,
+                work: TaskWork::run("x"),
+                texts: Vec::new(),
+                used_before: Default::default(),
+            },
+        )
         .unwrap();
     assert_eq!(
         open_turn(&dir).unwrap(),
@@ -58,11 +76,28 @@ fn a_turn_is_open_from_its_start_to_its_end_or_to_the_next_life() {
         "it may say much"
     );
     transcript
-        .say(4, TranscriptText::TurnEnded { turn: 1, task: None, end: crate::model::agent::TurnEnd::Completed })
+        .say(
+            4,
+            TranscriptText::TurnEnded {
+                turn: 1,
+                task: None,
+                end: crate::model::agent::TurnEnd::Completed,
+                used: Default::default(),
+            },
+        )
         .unwrap();
     assert_eq!(standing(&dir).unwrap(), Some(TranscriptStanding::Free { since_ms: 4 }));
     transcript
-        .say(5, TranscriptText::TurnStarted { turn: 2, task: None, work: TaskWork::run("x"), texts: Vec::new() })
+        .say(
+            5,
+            TranscriptText::TurnStarted {
+                turn: 2,
+                task: None,
+                work: TaskWork::run("x"),
+                texts: Vec::new(),
+                used_before: Default::default(),
+            },
+        )
         .unwrap();
     Transcript::open(dir.clone()).unwrap().say(6, TranscriptText::Ready).unwrap();
     assert_eq!(open_turn(&dir).unwrap(), None, "its worker died in it");
@@ -75,7 +110,16 @@ fn a_turn_is_quiet_from_the_stall_to_the_next_word_and_keeps_its_last_words() {
     assert_eq!(last_words(&dir, 10).unwrap(), "");
     let mut transcript = Transcript::open(dir.clone()).unwrap();
     transcript
-        .say(1, TranscriptText::TurnStarted { turn: 1, task: None, work: TaskWork::run("x"), texts: Vec::new() })
+        .say(
+            1,
+            TranscriptText::TurnStarted {
+                turn: 1,
+                task: None,
+                work: TaskWork::run("x"),
+                texts: Vec::new(),
+                used_before: Default::default(),
+            },
+        )
         .unwrap();
     transcript.say(2, TranscriptText::Text { text: "né ".into() }).unwrap();
     transcript.say(3, TranscriptText::Stalled { turn: 1, quiet_ms: 9 }).unwrap();
@@ -85,17 +129,36 @@ fn a_turn_is_quiet_from_the_stall_to_the_next_word_and_keeps_its_last_words() {
     assert_eq!(last_words(&dir, 100).unwrap(), "né later");
     assert_eq!(last_words(&dir, 7).unwrap(), " later", "never half a character");
     transcript
-        .say(5, TranscriptText::TurnEnded { turn: 1, task: None, end: crate::model::agent::TurnEnd::Completed })
+        .say(
+            5,
+            TranscriptText::TurnEnded {
+                turn: 1,
+                task: None,
+                end: crate::model::agent::TurnEnd::Completed,
+                used: Default::default(),
+            },
+        )
         .unwrap();
     assert_eq!(last_words(&dir, 100).unwrap(), "");
 }
 
 fn start(turn: u64) -> TranscriptText {
-    TranscriptText::TurnStarted { turn, task: None, work: TaskWork::run("x"), texts: Vec::new() }
+    TranscriptText::TurnStarted {
+        turn,
+        task: None,
+        work: TaskWork::run("x"),
+        texts: Vec::new(),
+        used_before: Default::default(),
+    }
 }
 
 fn end(turn: u64) -> TranscriptText {
-    TranscriptText::TurnEnded { turn, task: None, end: crate::model::agent::TurnEnd::Completed }
+    TranscriptText::TurnEnded {
+        turn,
+        task: None,
+        end: crate::model::agent::TurnEnd::Completed,
+        used: Default::default(),
+    }
 }
 
 #[test]

@@ -27,7 +27,9 @@ fn join(lead: &mut Team, member: &str) {
 fn begin_turn(team: &Team, member: &str, task: Option<TaskId>, texts: Vec<TextId>) -> Transcript {
     let mut transcript = Transcript::open(team.dir().turns(&name(member))).unwrap();
     let work = TaskWork::run("sleep 1000");
-    transcript.say(5, TranscriptText::TurnStarted { turn: 1, task, work, texts }).unwrap();
+    transcript
+        .say(5, TranscriptText::TurnStarted { turn: 1, task, work, texts, used_before: Default::default() })
+        .unwrap();
     transcript
 }
 
@@ -66,7 +68,7 @@ fn the_lead_is_told_once_of_a_prompt_that_died_with_its_worker() {
     let state = ReceiptState::Lost { reason };
     assert_eq!(*lost, TranscriptText::Receipt { text: TextId::prompt_of(1), state });
     assert!(
-        matches!(ended, TranscriptText::TurnEnded { turn: 1, task: None, end: TurnEnd::Failed { .. } }),
+        matches!(ended, TranscriptText::TurnEnded { turn: 1, task: None, end: TurnEnd::Failed { .. }, .. }),
         "{ended:?}"
     );
     bury(&mut lead, "ada").unwrap();
@@ -136,7 +138,7 @@ fn a_worker_that_leaves_tells_itself_and_nobody_tells_again() {
     let state = ReceiptState::Lost { reason: "the agent died".to_owned() };
     transcript.say(6, TranscriptText::Receipt { text: TextId::prompt_of(1), state }).unwrap();
     let end = TurnEnd::failed("the agent died");
-    transcript.say(7, TranscriptText::TurnEnded { turn: 1, task: None, end }).unwrap();
+    transcript.say(7, TranscriptText::TurnEnded { turn: 1, task: None, end, used: Default::default() }).unwrap();
     lead.tell_of_loss(&name("ada")).unwrap();
     let first = "ada: The prompt of turn 1 is lost: the agent died";
     assert_eq!(told(&lead), [first]);
@@ -147,7 +149,9 @@ fn a_worker_that_leaves_tells_itself_and_nobody_tells_again() {
     let mut transcript = send(&lead, "ada");
     let state = ReceiptState::Lost { reason: "its worker was told to end".to_owned() };
     transcript.say(6, TranscriptText::Receipt { text: TextId::prompt_of(1), state }).unwrap();
-    transcript.say(7, TranscriptText::TurnEnded { turn: 1, task: None, end: TurnEnd::Aborted }).unwrap();
+    transcript
+        .say(7, TranscriptText::TurnEnded { turn: 1, task: None, end: TurnEnd::Aborted, used: Default::default() })
+        .unwrap();
     lead.enroll(TeamFact::Dismissed { name: name("ada") }).unwrap();
     lead.tell_of_loss(&name("ada")).unwrap();
     lead.enroll(TeamFact::Left { name: name("ada"), how: WorkerEnd::Terminated }).unwrap();

@@ -10,6 +10,7 @@ use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::receipt::TextId;
 use teamster_protocol::model::sweep::SweepReach;
 use teamster_protocol::model::task::{CommandInput, TaskWork};
+use teamster_protocol::model::usage::UsageSum;
 use teamster_worker::core::{AttemptEnd, ClaimedTask, SteerOf, WorkerAction, WorkerAnswer, WorkerEvent};
 
 use super::super::agent::{AgentStanding, AgentTurnEnd, leave_over};
@@ -57,8 +58,8 @@ impl Worker {
             WorkerAction::Away => {
                 let _ = world.decide(me.as_str(), |board| Ok((board.away(&who.name), ())));
             }
-            WorkerAction::StartTurn { turn, task, before: _, work, texts } => {
-                let started = TranscriptText::TurnStarted { turn, task, work: work.clone(), texts };
+            WorkerAction::StartTurn { turn, task, before: _, work, texts, used } => {
+                let started = TranscriptText::TurnStarted { turn, task, work: work.clone(), texts, used_before: used };
                 self.tell_of_turns(world, who, &started);
                 world.transcripts.say(&who.name, world.now_ms, started);
                 self.start_turn(world, (index, life), turn, task, &work);
@@ -93,7 +94,7 @@ impl Worker {
                     world.later(in_ms, Due::TurnEnds(index, life, number));
                 }
             }
-            WorkerAction::Record(attempt) => self.record(world, me, attempt),
+            WorkerAction::Record { attempt, used } => self.record(world, me, attempt, used),
             WorkerAction::Acknowledge { ids } => {
                 for id in &ids {
                     let is_text = matches!(world.message(*id).1.body, MessageBody::Text { .. });
@@ -236,18 +237,17 @@ impl Worker {
         self.news.extend(news);
     }
 
-    fn record(&mut self, world: &mut World, me: &Address, attempt: AttemptEnd) {
+    fn record(&mut self, world: &mut World, me: &Address, attempt: AttemptEnd, used: UsageSum) {
         world.oracle.recording(&self.life, &attempt);
         let written = world.decide(me.as_str(), |board| {
             let fact = match attempt {
                 AttemptEnd::Complete { claim, result } => board.complete(&claim, result)?,
                 AttemptEnd::Fail { claim, reason, result } => board.fail(&claim, reason, result)?,
                 AttemptEnd::Release { claim, why, partial } => board.release(&claim, why, partial)?,
-                AttemptEnd::Die { claim, cause, partial } => {
-                    board.die(&claim, WorkerDeath { cause: Some(&cause), last_words: &partial })?
-                }
+                AttemptEnd::Die { claim, cause, partial } => board
+                    .die(&claim, WorkerDeath { cause: Some(&cause), last_words: &partial, used: Default::default() })?,
             };
-            Ok((vec![fact], ()))
+            Ok((vec![fact.with_usage(used)], ()))
         });
         self.answers.push_back(match written {
             Ok(()) => WorkerEvent::Recorded,

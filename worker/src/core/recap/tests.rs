@@ -12,7 +12,13 @@ fn entries(said: Vec<TranscriptText>) -> Vec<TranscriptEntry> {
 
 fn started(turn: u64, task: Option<u32>, prompt: &str) -> TranscriptText {
     let work = TaskWork::Prompt(prompt.to_owned());
-    TranscriptText::TurnStarted { turn, task: task.map(TaskId), work, texts: Vec::new() }
+    TranscriptText::TurnStarted {
+        turn,
+        task: task.map(TaskId),
+        work,
+        texts: Vec::new(),
+        used_before: Default::default(),
+    }
 }
 
 fn said(text: &str) -> TranscriptText {
@@ -20,7 +26,7 @@ fn said(text: &str) -> TranscriptText {
 }
 
 fn ended(turn: u64, end: TurnEnd) -> TranscriptText {
-    TranscriptText::TurnEnded { turn, task: None, end }
+    TranscriptText::TurnEnded { turn, task: None, end, used: Default::default() }
 }
 
 fn session(begun: SessionBegin) -> TranscriptText {
@@ -86,7 +92,13 @@ The summary ends here.";
 
 #[test]
 fn commands_are_left_out_and_nothing_said_is_no_summary() {
-    let run = TranscriptText::TurnStarted { turn: 1, task: None, work: TaskWork::run("make"), texts: Vec::new() };
+    let run = TranscriptText::TurnStarted {
+        turn: 1,
+        task: None,
+        work: TaskWork::run("make"),
+        texts: Vec::new(),
+        used_before: Default::default(),
+    };
     let transcripts = vec![vec![run, said("made"), ended(1, TurnEnd::Completed)], vec![TranscriptText::Ready]];
     assert_eq!(recap(RecapSubject::Own, transcripts), None);
 }

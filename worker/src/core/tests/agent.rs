@@ -126,7 +126,7 @@ fn a_task_fails_by_its_own_fault_only_and_any_other_ends_the_worker() {
         (AgentFault::Agent, die),
     ] {
         let mut core = working(PromptKind::Conversation);
-        assert!(ends(&mut core, failed(fault)).contains(&WorkerAction::Record(attempt)), "{fault:?}");
+        assert!(ends(&mut core, failed(fault)).contains(&recorded(attempt)), "{fault:?}");
         let actions = core.step(NOW_MS, WorkerEvent::Recorded);
         let how = WorkerEnd::AgentGone { reason: "why".to_owned() };
         let last = if fault == AgentFault::Prompt { WorkerAction::ClaimNext } else { WorkerAction::Leave { how } };
@@ -147,7 +147,7 @@ fn a_limit_keeps_the_task_and_begins_it_again_in_time() {
     let parked =
         TranscriptText::Parked { task: Some(TaskId(1)), turn: Some(1), until_ms, reason: "used up".to_owned() };
     assert_eq!(actions.last(), Some(&WorkerAction::Say(parked)));
-    assert!(!actions.iter().any(|action| matches!(action, WorkerAction::Record(_) | WorkerAction::Leave { .. })));
+    assert!(!actions.iter().any(|action| matches!(action, WorkerAction::Record { .. } | WorkerAction::Leave { .. })));
     assert_eq!(core.next_tick_ms(), Some(until_ms));
     let doing = core.step(
         NOW_MS,
@@ -191,7 +191,7 @@ fn a_parked_worker_that_is_asked_to_end_gives_its_task_back_and_ends() {
         core
     };
     let claim = || TaskClaim { id: TaskId(1), owner: "alice".parse().unwrap(), attempt: 1 };
-    let release = |why| WorkerAction::Record(AttemptEnd::Release { claim: claim(), why, partial: String::new() });
+    let release = |why| recorded(AttemptEnd::Release { claim: claim(), why, partial: String::new() });
     for event in [WorkerEvent::MailArrived(vec![shutdown(1, WhenBusy::Refuse)]), WorkerEvent::Terminated] {
         let mut core = parked();
         assert_eq!(core.step(NOW_MS, event).last(), Some(&release(ReleaseWhy::WorkerLeft)));
@@ -266,7 +266,7 @@ fn a_prompt_that_waits_for_the_provider_is_not_lost_and_is_begun_again_by_its_na
     let mut core = at_prompt();
     core.step(NOW_MS, limited(Some(NOW_MS + 50_000)));
     let actions = ends(&mut core, failed(AgentFault::Provider));
-    let ended = TranscriptText::TurnEnded { turn: 1, task: None, end: failed(AgentFault::Provider) };
+    let ended = TranscriptText::TurnEnded { turn: 1, task: None, end: failed(AgentFault::Provider), used: one_turn() };
     let (until_ms, reason) = (NOW_MS + 50_000, "used up".to_owned());
     let parked = TranscriptText::Parked { task: None, turn: Some(1), until_ms, reason };
     assert_eq!(actions, [WorkerAction::Say(ended), WorkerAction::Say(parked)]);
@@ -338,6 +338,6 @@ fn a_prompt_on_which_the_agent_hangs_is_lost_with_the_agent() {
     core.step(NOW_MS + 1_000, WorkerEvent::Tick);
     let reason = "its agent said nothing for 1.0 s";
     let end = TurnEnd::Failed { reason: reason.to_owned(), fault: AgentFault::Agent };
-    let ended = WorkerAction::Say(TranscriptText::TurnEnded { turn: 1, task: None, end });
+    let ended = WorkerAction::Say(TranscriptText::TurnEnded { turn: 1, task: None, end, used: one_turn() });
     assert_eq!(ends(&mut core, TurnEnd::Aborted)[..2], [said_lost(TextId::prompt_of(1), reason), ended]);
 }

@@ -3,7 +3,8 @@
 
 use serde::Deserialize;
 use serde_json::Value;
-use teamster_protocol::model::agent::{PlanState, PlanStep, TokenUsage};
+use teamster_protocol::model::agent::{PlanState, PlanStep};
+use teamster_protocol::model::usage::TokenUsage;
 
 use crate::driver::title::one_line;
 

@@ -1,7 +1,8 @@
 //! Lines that Claude Code 2.1.332 wrote, and what they mean.
 
 use teamster_protocol::model::agent::options::{AgentOptions, LaunchCommand};
-use teamster_protocol::model::agent::{AgentFault, ProviderLimit, TokenUsage, ToolState, TurnEnd};
+use teamster_protocol::model::agent::{AgentFault, ProviderLimit, ToolState, TurnEnd};
+use teamster_protocol::model::usage::TokenUsage;
 
 use super::*;
 use crate::driver::lines::steps::{news, told, told_all, written};

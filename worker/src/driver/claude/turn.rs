@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use teamster_protocol::model::agent::{AgentFault, ProviderLimit, TokenUsage, TurnEnd};
+use teamster_protocol::model::agent::{AgentFault, ProviderLimit, TurnEnd};
 use teamster_protocol::model::receipt::{ReceiptState, TextId, TextRole};
+use teamster_protocol::model::usage::TokenUsage;
 
 use super::end::{ProviderWords, end_of};
 use super::wire::{ApiError, ClaudeResult, MessageUsage};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
-use teamster_protocol::model::agent::TokenUsage;
+use teamster_protocol::model::usage::TokenUsage;
 
 /// One line of Claude Code.
 #[derive(Debug, Deserialize)]

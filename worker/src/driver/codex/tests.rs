@@ -2,8 +2,9 @@
 
 use teamster_protocol::model::agent::options::AgentOptions;
 use teamster_protocol::model::agent::{
-    ApprovalPolicy, PermissionQuestion, PlanState, PlanStep, ProviderLimit, SessionBegin, TokenUsage, ToolState,
+    ApprovalPolicy, PermissionQuestion, PlanState, PlanStep, ProviderLimit, SessionBegin, ToolState,
 };
+use teamster_protocol::model::usage::TokenUsage;
 
 use super::*;
 use crate::driver::lines::steps::{self, news};

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use teamster_protocol::model::agent::{AgentFault, ProviderLimit, TokenUsage, TurnEnd};
+use teamster_protocol::model::agent::{AgentFault, ProviderLimit, TurnEnd};
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
+use teamster_protocol::model::usage::TokenUsage;
 
 use super::fault::{end_of, is_final, waits_for_network, words_of};
 use super::wire::{AccountLimits, FileChanged, ThreadItem, ThreadUsage, TokenCounts, TurnError, TurnShown};

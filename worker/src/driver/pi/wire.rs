@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 use serde_json::Value;
-use teamster_protocol::model::agent::TokenUsage;
+use teamster_protocol::model::usage::TokenUsage;
 
 /// One line of pi.
 #[derive(Debug, Deserialize)]

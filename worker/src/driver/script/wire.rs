@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use teamster_protocol::model::agent::{
-    AgentSession, Permission, PermissionQuestion, PlanStep, ProviderLimit, QuestionId, SessionId, TokenUsage,
-    ToolState, TurnEnd,
+    AgentSession, Permission, PermissionQuestion, PlanStep, ProviderLimit, QuestionId, SessionId, ToolState, TurnEnd,
 };
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
+use teamster_protocol::model::usage::TokenUsage;
 
 use crate::driver::AgentNews;
 

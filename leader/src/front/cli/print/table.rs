@@ -16,6 +16,8 @@ const NARROW_COLUMNS_MIN: usize = 3;
 pub struct TableColumn {
     header: &'static str,
     kind: ColumnKind,
+    /// Whether it is left out where no row has anything in it.
+    is_optional: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,17 +30,22 @@ enum ColumnKind {
 impl TableColumn {
     /// A column of words, which begin at the left.
     pub const fn left(header: &'static str) -> Self {
-        Self { header, kind: ColumnKind::Left }
+        Self { header, kind: ColumnKind::Left, is_optional: false }
     }
 
     /// A column of numbers or lengths of time, which end at the right.
     pub const fn right(header: &'static str) -> Self {
-        Self { header, kind: ColumnKind::Right }
+        Self { header, kind: ColumnKind::Right, is_optional: false }
     }
 
     /// For free text: cut with `…` before any other column is.
     pub const fn wide(header: &'static str) -> Self {
-        Self { header, kind: ColumnKind::Wide }
+        Self { header, kind: ColumnKind::Wide, is_optional: false }
+    }
+
+    /// The same column, left out where no row has anything in it.
+    pub const fn optional(self) -> Self {
+        Self { is_optional: true, ..self }
     }
 }
 
@@ -108,10 +115,22 @@ impl<const N: usize> TextTable<N> {
                 *widest = (*widest).max(width(&cell.text));
             }
         }
-        let budget = columns_max.saturating_sub(GAP_COLUMNS * N.saturating_sub(1));
+        let shown = self.shown();
+        for (column, shown) in widths.iter_mut().zip(shown) {
+            if !shown {
+                *column = 0;
+            }
+        }
+        let gaps = shown.into_iter().filter(|shown| *shown).count().saturating_sub(1);
+        let budget = columns_max.saturating_sub(GAP_COLUMNS * gaps);
         self.shrink(&mut widths, budget, WIDE_COLUMNS_MIN, |kind| kind == ColumnKind::Wide);
         self.shrink(&mut widths, budget, NARROW_COLUMNS_MIN, |_| true);
         widths
+    }
+
+    /// Which columns are shown.
+    fn shown(&self) -> [bool; N] {
+        std::array::from_fn(|at| !self.columns[at].is_optional || self.rows.iter().any(|row| !row[at].text.is_empty()))
     }
 
     fn shrink(&self, widths: &mut [usize; N], budget: usize, least: usize, may_give: impl Fn(ColumnKind) -> bool) {
@@ -137,7 +156,8 @@ impl<const N: usize> TextTable<N> {
     fn line(&self, text: &mut String, cells: &[TableCell; N], widths: &[usize; N]) {
         // Blanks are owed until something follows them, so that no line ends in blanks.
         let mut owed = 0;
-        for ((cell, column), columns) in cells.iter().zip(&self.columns).zip(widths) {
+        let columns = self.columns.iter().zip(widths).zip(self.shown());
+        for (cell, ((column, columns), _)) in cells.iter().zip(columns).filter(|(_, (_, shown))| *shown) {
             let shown = shorten(&cell.text, *columns);
             let blanks = columns - width(&shown);
             let (before, after) = match column.kind {
@@ -214,6 +234,27 @@ mod tests {
         3                               rm -rf;…
         4           a-name-of…
         "#);
+    }
+
+    #[test]
+    fn an_optional_column_without_anything_in_it_is_left_out() {
+        let mut table = TextTable::new([
+            TableColumn::left("name"),
+            TableColumn::right("tokens").optional(),
+            TableColumn::right("cost").optional(),
+            TableColumn::left("end"),
+        ]);
+        table.row(["a".into(), "".into(), "".into(), "x".into()]);
+        insta::assert_snapshot!(plain(&table, 80), @"
+        name  end
+        a     x
+        ");
+        table.row(["b".into(), "5".into(), "".into(), "y".into()]);
+        insta::assert_snapshot!(plain(&table, 80), @"
+        name  tokens  end
+        a             x
+        b          5  y
+        ");
     }
 
     #[test]

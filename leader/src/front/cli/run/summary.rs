@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use teamster_protocol::model::id::TaskId;
 use teamster_protocol::model::task::StatusWord;
+use teamster_protocol::model::usage::UsageSum;
 
-use crate::front::cli::print::{TableCell, TableColumn, TextTable, TextTone, harmless_lines, humane, paint, shorten};
+use crate::front::cli::print::{
+    TableCell, TableColumn, TextTable, TextTone, cost, harmless_lines, humane, paint, shorten, tokens, tokens_and_cost,
+};
 use crate::front::cli::task_text::numbers;
 use crate::ops::run::{RunSummary, TaskSummary, short_name};
 
@@ -31,6 +34,9 @@ pub(super) fn render(summary: &RunSummary, columns: usize) -> String {
         let took = humane(Duration::from_millis(summary.duration_ms));
         let ended = summary.ended.map(|why| format!(", {}", why.shown())).unwrap_or_default();
         text.push_str(&format!("{counts} in {took}{ended}\n"));
+        if let Some(used) = tokens_and_cost(&summary.used) {
+            text.push_str(&format!("{used}\n"));
+        }
     }
     for hint in hints(summary) {
         text.push_str(&format!("{}\n", paint(TextTone::Faint, &hint)));
@@ -114,24 +120,33 @@ fn branches(summary: &RunSummary) -> BTreeMap<&str, Vec<TaskId>> {
     branches
 }
 
-fn table(summary: &RunSummary) -> TextTable<6> {
-    let [id, task, member, state, time] = heads();
-    let mut table = TextTable::new([id, task, member, state, time, TableColumn::wide("result")]);
+fn table(summary: &RunSummary) -> TextTable<8> {
+    let [id, task, member, state, time, used, price] = heads();
+    let mut table = TextTable::new([id, task, member, state, time, used, price, TableColumn::wide("result")]);
     for task in &summary.tasks {
-        let [id, name, who, status, took] = cells(task);
-        table.row([id, name, who, status, took, remark(task).as_str().into()]);
+        let [id, name, who, status, took, used, price] = cells(task);
+        table.row([id, name, who, status, took, used, price, remark(task).as_str().into()]);
     }
     table
 }
 
-fn table_with_branches(summary: &RunSummary) -> TextTable<7> {
-    let [id, task, member, state, time] = heads();
-    let mut table =
-        TextTable::new([id, task, member, state, time, TableColumn::left("branch"), TableColumn::wide("result")]);
+fn table_with_branches(summary: &RunSummary) -> TextTable<9> {
+    let [id, task, member, state, time, used, price] = heads();
+    let mut table = TextTable::new([
+        id,
+        task,
+        member,
+        state,
+        time,
+        used,
+        price,
+        TableColumn::left("branch"),
+        TableColumn::wide("result"),
+    ]);
     for task in &summary.tasks {
-        let [id, name, who, status, took] = cells(task);
+        let [id, name, who, status, took, used, price] = cells(task);
         let branch = task.branch.as_deref().unwrap_or("").into();
-        table.row([id, name, who, status, took, branch, remark(task).as_str().into()]);
+        table.row([id, name, who, status, took, used, price, branch, remark(task).as_str().into()]);
     }
     table
 }
@@ -160,17 +175,19 @@ fn remark(task: &TaskSummary) -> String {
 }
 
 /// The columns that every summary has.
-fn heads() -> [TableColumn; 5] {
+fn heads() -> [TableColumn; 7] {
     [
         TableColumn::right("id"),
         TableColumn::wide("task"),
         TableColumn::left("member"),
         TableColumn::left("state"),
         TableColumn::right("time"),
+        TableColumn::right("tokens").optional(),
+        TableColumn::right("cost").optional(),
     ]
 }
 
-fn cells(task: &TaskSummary) -> [TableCell; 5] {
+fn cells(task: &TaskSummary) -> [TableCell; 7] {
     let who = task.member.as_ref().map_or("", |name| name.as_str());
     let took = task.duration_ms.map(|ms| humane(Duration::from_millis(ms))).unwrap_or_default();
     [
@@ -179,7 +196,14 @@ fn cells(task: &TaskSummary) -> [TableCell; 5] {
         TableCell::toned(TextTone::Name, who),
         TableCell::toned(tone(task), task.status.shown()),
         took.into(),
+        used_tokens(&task.used).into(),
+        cost(&task.used).unwrap_or_default().into(),
     ]
+}
+
+/// Tokens read and written; nothing if none were.
+fn used_tokens(used: &UsageSum) -> String {
+    if used.tokens() == 0 { String::new() } else { tokens(used.tokens()) }
 }
 
 /// The colour of where a task stands.
@@ -207,6 +231,7 @@ mod tests {
             member: began.then(|| "w1".parse().expect("a name")),
             attempts: usize::from(began),
             duration_ms: began.then_some(62_000),
+            used: UsageSum::default(),
             branch: began.then(|| "teamster/tool-1a2b3c/w1".to_owned()),
             result: began.then(|| "\nbegun\n41 tests passed, none were ignored, 漢字も大丈夫です\n".to_owned()),
             reason: (status == StatusWord::Failed).then(|| "exit status 2".to_owned()),
@@ -229,6 +254,7 @@ mod tests {
             ended: Some(RunStop::Interrupted),
             nothing_left: false,
             duration_ms: 124_000,
+            used: UsageSum::default(),
             counts: counts.into(),
             tasks,
         };

@@ -8,7 +8,7 @@ use teamster_protocol::model::task::view::{AttemptEndKind, AttemptView};
 use teamster_protocol::model::task::{CommandInput, TaskWork};
 
 use super::{CliContext, CliError, ExitStatus};
-use crate::front::cli::print::{DayClock, TextTone, harmless_lines, humane, paint, prose};
+use crate::front::cli::print::{DayClock, TextTone, harmless_lines, humane, paint, prose, tokens_and_cost};
 use crate::front::cli::task_text::{numbers, tone};
 use crate::ops::task::{self, ShownTask};
 
@@ -27,7 +27,7 @@ pub(in crate::front::cli) async fn show(context: &CliContext, args: ShowArgs) ->
 }
 
 fn text(shown: &ShownTask, now_ms: u64, clock: &DayClock) -> String {
-    let ShownTask { view, standing } = shown;
+    let ShownTask { view, standing, .. } = shown;
     let mut text = String::new();
     let mut line = |label: &str, value: String| {
         let pad = 10usize.saturating_sub(label.len());
@@ -70,6 +70,13 @@ fn text(shown: &ShownTask, now_ms: u64, clock: &DayClock) -> String {
     }
     for attempt in &view.attempts {
         line(&format!("attempt {}", attempt.attempt), attempt_text(attempt, now_ms, clock));
+        let used = attempt.end.as_ref().map_or(shown.running, |end| end.used);
+        if let Some(used) = tokens_and_cost(&used) {
+            line("", used);
+        }
+    }
+    if let Some(used) = tokens_and_cost(&shown.used).filter(|_| view.attempts.len() > 1) {
+        line("used", used);
     }
     let mut text = prose(&text);
     let (head, work) = match &view.task.work {

@@ -97,7 +97,13 @@ impl Team {
     }
 
     fn failed(self, id: u32) -> Team {
-        let failed = BoardFact::Failed { id: TaskId(id), attempt: 1, reason: String::new(), result: String::new() };
+        let failed = BoardFact::Failed {
+            id: TaskId(id),
+            attempt: 1,
+            reason: String::new(),
+            result: String::new(),
+            used: Default::default(),
+        };
         self.claimed(id, "ann").fact(failed)
     }
 
@@ -155,7 +161,7 @@ fn plain(_: &mut NewTask) {}
 
 #[test]
 fn what_has_ended_says_how() {
-    let done = BoardFact::Completed { id: TaskId(1), attempt: 1, result: String::new() };
+    let done = BoardFact::Completed { id: TaskId(1), attempt: 1, result: String::new(), used: Default::default() };
     let team = team().task(&[], plain).claimed(1, "ann").fact(done).task(&[], plain).failed(2).task(&[], plain);
     let team = team.fact(BoardFact::Cancelled { id: TaskId(3) });
     insta::assert_snapshot!([1, 2, 3].map(|id| team.why(id)).concat(), @"
@@ -186,7 +192,8 @@ fn what_somebody_is_on_says_who_and_whether_that_one_lives() {
 
 #[test]
 fn what_was_stopped_is_held_until_somebody_says() {
-    let released = |why| BoardFact::Released { id: TaskId(1), attempt: 1, why, partial: String::new() };
+    let released =
+        |why| BoardFact::Released { id: TaskId(1), attempt: 1, why, partial: String::new(), used: Default::default() };
     let team = team().task(&[], plain).claimed(1, "ann").fact(released(ReleaseWhy::Stopped));
     insta::assert_snapshot!(team.why(1) + &team.why_member("ann"), @"
     held for ann after a stop

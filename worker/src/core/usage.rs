@@ -1,0 +1,36 @@
+//! The sums of what turns use: of the turn that runs, of the attempt in hand, and of the member in all its lives.
+
+use teamster_protocol::model::agent::TurnEnd;
+use teamster_protocol::model::notice::TranscriptText;
+use teamster_protocol::model::usage::{TokenUsage, UsageSum};
+
+use super::event::AttemptEnd;
+use super::turn::RunningTurn;
+use super::{WorkPhase, WorkerAction, WorkerCore};
+
+impl WorkerCore {
+    /// The agent tells what its turn has used so far. Outside of a turn there is none that it could be of.
+    pub(super) fn turn_used(&mut self, usage: TokenUsage) {
+        let WorkPhase::Turn(turn) = &mut self.phase else { return };
+        turn.usage = Some(usage);
+        let turn = turn.number;
+        self.act(WorkerAction::Say(TranscriptText::Usage { turn, usage }));
+    }
+
+    /// The turn is over: its use is known, and is part of the member's.
+    pub(super) fn count_turn(&mut self, now_ms: u64, turn: &mut RunningTurn) {
+        turn.used = UsageSum::of_turn(turn.usage, now_ms.saturating_sub(turn.since_ms));
+        self.used = self.used.plus(turn.used);
+    }
+
+    /// Orders the record of an attempt's end, with the use of all turns since its claim.
+    pub(super) fn record(&mut self, attempt: AttemptEnd) {
+        let used = self.used.since(self.used_at_claim);
+        self.act(WorkerAction::Record { attempt, used });
+    }
+
+    pub(super) fn say_turn_end(&mut self, turn: &RunningTurn, end: TurnEnd) {
+        let (number, task, used) = (turn.number, turn.task(), turn.used);
+        self.act(WorkerAction::Say(TranscriptText::TurnEnded { turn: number, task, end, used }));
+    }
+}
