@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 mod abilities;
 mod agents;
+mod ending;
 mod stage;
 
 pub use abilities::ABILITIES;
@@ -40,7 +41,7 @@ usage: teamster-matrix --programs DIR --logs DIR [--limit SECONDS] NAME-VERSIONâ
 Runs each agent, whose program is DIR/NAME-VERSION/bin/NAME, through everything that an agent can do in a team, against a
 model on loopback that follows a script. Prints the measured matrix as Markdown. scripts/agents.sh installs the programs.
 
-Exit code: 0 each cell was measured, 1 one could not be, 2 usage.";
+Exit code: 0 each cell was measured, 1 one could not be, 2 usage. A signal takes down what runs, and prints no matrix.";
 
 /// Runs what the command line of the process asks for.
 pub fn main() -> ExitCode {
@@ -48,7 +49,14 @@ pub fn main() -> ExitCode {
         eprintln!("{USAGE}");
         return ExitCode::from(2);
     };
+    if let Err(error) = ending::listen() {
+        eprintln!("signals can not be caught: {error}");
+        return ExitCode::FAILURE;
+    }
     let columns = measure_all(&settings);
+    if let Some(code) = ending::exit_code() {
+        return ExitCode::from(code);
+    }
     print!("{}", table(&columns));
     let failed = columns.iter().any(|column| column.cells.iter().any(Result::is_err));
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
@@ -110,10 +118,13 @@ fn measure(settings: &MatrixSettings, row: &'static AgentRow, version: &str) -> 
         let seconds = begun.elapsed().as_secs_f64();
         stage.note(&format!("== {}: {shown}", ability.title));
         eprintln!("{head}: {}: {shown} ({seconds:.1} s)", ability.title);
-        if cell.is_err() {
+        if cell.is_err() && ending::exit_code().is_none() {
             stage.dismiss_member();
         }
         cells.push(cell.map_err(|_| format!("failed: see {}", stage.log().display())));
+        if ending::exit_code().is_some() {
+            break;
+        }
     }
     MatrixColumn { head, cells }
 }

@@ -4,9 +4,16 @@
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use teamster_protocol::model::agent::preset::PRESETS;
+use teamster_tests::granted::{Need, granted};
 use teamster_tests::matrix::{ABILITIES, AGENTS};
 
 /// The rows of the measured matrix in tests/README.md, each with its cells.
@@ -49,6 +56,68 @@ fn the_readme_shows_for_each_agent_what_was_measured() {
             let measured = measured.iter().find(|row| row[0] == *title).unwrap_or_else(|| panic!("no row {title}"));
             assert_eq!(measured[column + 1].split(": ").next(), Some(*cell), "{}: {title}", agent.name);
         }
+    }
+}
+
+/// The processes that were started below this folder, by their arguments and their environment.
+fn processes_below(folder: &Path) -> Vec<String> {
+    let wanted = folder.display().to_string();
+    let processes = fs::read_dir("/proc").unwrap().flatten().filter(|entry| entry.file_name() != "self");
+    let told = processes.filter_map(|process| {
+        let read = |name: &str| {
+            let bytes = fs::read(process.path().join(name)).ok()?;
+            Some(String::from_utf8_lossy(&bytes).into_owned())
+        };
+        let (line, environment) = (read("cmdline"), read("environ"));
+        let is_below = line.iter().chain(&environment).any(|text| text.contains(&wanted));
+        is_below.then(|| line.unwrap_or_default().replace('\0', " "))
+    });
+    told.collect()
+}
+
+#[test]
+fn a_runner_that_is_told_to_end_takes_down_its_team_and_its_model_server() {
+    if !granted(Need::Python) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let programs = folder.path().join("programs");
+    let bin = programs.join("pi-0.0.0/bin");
+    fs::create_dir_all(&bin).unwrap();
+    let begun = folder.path().join("begun");
+    let agent = bin.join("pi");
+    fs::write(&agent, format!("#!/bin/sh\necho > {}\nread never\nexec sleep 1000\n", begun.display())).unwrap();
+    fs::set_permissions(&agent, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut runner = Command::new(env!("CARGO_BIN_EXE_teamster-matrix"));
+    runner.arg("--programs").arg(&programs).arg("--logs").arg(folder.path().join("logs")).arg("pi-0.0.0");
+    let said = fs::File::create(folder.path().join("said")).unwrap();
+    runner.env("TMPDIR", folder.path()).stdout(said.try_clone().unwrap()).stderr(said).stdin(Stdio::null());
+    let mut runner = runner.spawn().unwrap();
+    let limit = Instant::now() + Duration::from_secs(60);
+    while !begun.exists() {
+        assert!(runner.try_wait().unwrap().is_none(), "{}", fs::read_to_string(folder.path().join("said")).unwrap());
+        assert!(Instant::now() < limit, "the agent is not started");
+        thread::yield_now();
+    }
+    kill(Pid::from_raw(runner.id() as i32), Signal::SIGTERM).unwrap();
+    let limit = Instant::now() + Duration::from_secs(120);
+    let status = loop {
+        if let Some(status) = runner.try_wait().unwrap() {
+            break status;
+        }
+        if Instant::now() > limit {
+            runner.kill().unwrap();
+            panic!("the runner does not end: {}", fs::read_to_string(folder.path().join("said")).unwrap());
+        }
+        thread::yield_now();
+    };
+    let said = fs::read_to_string(folder.path().join("said")).unwrap();
+    assert_eq!(status.code(), Some(143), "{said}");
+    assert!(said.contains("told to end"), "{said}");
+    // A process that was killed may take a moment to be gone.
+    while !processes_below(folder.path()).is_empty() {
+        assert!(Instant::now() < limit, "left: {:?}", processes_below(folder.path()));
+        thread::yield_now();
     }
 }
 

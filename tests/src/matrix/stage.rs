@@ -3,17 +3,20 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 use teamster_protocol::host::clock;
 
 use super::agents::{AgentRow, AgentSettings};
+use super::ending;
 use crate::hermetic::{Program, Sandbox};
 use crate::model_server::ModelServer;
 use crate::trial::Outcome;
@@ -29,6 +32,18 @@ const TURNS_SHOWN: &str = "100";
 
 /// How often something is looked at that no line of a transcript tells of.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// Why nothing more is tried.
+const TOLD_TO_END: &str = "the runner was told to end";
+
+/// The conduct of a wait for a command when this process is told to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum StageSignals {
+    /// The command is ended.
+    Heed,
+    /// The command is waited for.
+    Ignore,
+}
 
 /// One agent on trial.
 #[derive(Debug)]
@@ -93,7 +108,51 @@ impl Stage {
 
     /// Runs a command of teamster with `--json` and returns its exit code and the last line that it printed.
     pub(super) fn run(&self, words: &[&str]) -> Outcome<(i32, Value)> {
-        let output = self.command(words).stdin(Stdio::null()).output()?;
+        let output = self.finish(self.command(words), StageSignals::Heed)?;
+        self.note_run(words, &output)
+    }
+
+    /// Ends the team, also when this process was told to end.
+    fn end_team(&self) -> Outcome<()> {
+        let words = ["down", "--force"];
+        let output = self.finish(self.command(&words), StageSignals::Ignore)?;
+        match self.note_run(&words, &output)? {
+            (0, _) => Ok(()),
+            (code, said) => Err(format!("it ended with {code}: {said}").into()),
+        }
+    }
+
+    /// Waits for the end of a command. One that is heedful of signals is ended when this process was told to end.
+    fn finish(&self, mut command: Command, signals: StageSignals) -> Outcome<Output> {
+        let (mut out, mut err) = (tempfile::tempfile()?, tempfile::tempfile()?);
+        let mut child = command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(err.try_clone()?).spawn()?;
+        // It is timeout(1), which ends what it started.
+        let pid = Pid::from_raw(i32::try_from(child.id())?);
+        let (sender, ended) = channel();
+        thread::spawn(move || sender.send(child.wait()));
+        let status = loop {
+            match ended.recv_timeout(LOOK) {
+                Ok(status) => break status?,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Err("nobody waited for the command".into()),
+            }
+            if signals == StageSignals::Heed && ending::exit_code().is_some() {
+                kill(pid, Signal::SIGTERM)?;
+                ended.recv()??;
+                return Err(TOLD_TO_END.into());
+            }
+        };
+        let read = |file: &mut File| -> Outcome<Vec<u8>> {
+            let mut bytes = Vec::new();
+            file.seek(SeekFrom::Start(0))?;
+            file.read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        Ok(Output { status, stdout: read(&mut out)?, stderr: read(&mut err)? })
+    }
+
+    /// Notes how a command ended, and returns its exit code and the last line that it printed.
+    fn note_run(&self, words: &[&str], output: &Output) -> Outcome<(i32, Value)> {
         let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         self.note(&format!("teamster {words:?}: {}\n{out}{err}", output.status));
         let last = out.lines().chain(err.lines()).last().unwrap_or_default();
@@ -102,7 +161,7 @@ impl Stage {
 
     /// What a command of teamster prints for people.
     pub(super) fn run_plain(&self, words: &[&str]) -> Outcome<String> {
-        let output = self.command(words).stdin(Stdio::null()).output()?;
+        let output = self.finish(self.command(words), StageSignals::Heed)?;
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
@@ -208,6 +267,9 @@ impl Stage {
             if holds(self) {
                 return Ok(());
             }
+            if ending::exit_code().is_some() {
+                return Err(TOLD_TO_END.into());
+            }
             if Instant::now() >= until {
                 return Err(format!("waited in vain: {what}").into());
             }
@@ -266,7 +328,7 @@ fn is_begun_again(end: &Value) -> bool {
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        if let Err(error) = self.run(&["down", "--force"]) {
+        if let Err(error) = self.end_team() {
             eprintln!("the team of {} could not be ended: {error}", self.row.name);
         }
         let (from, to) = (self.sandbox.root(), self.logs.join("root"));
