@@ -59,6 +59,9 @@ pub enum CleanupCare {
 /// How the name of a team's directory begins once it is on its way out. No team's name begins with a dot.
 const RUBBISH: &str = ".removed-";
 
+/// How often a directory is removed into which others still write.
+const REMOVALS_MAX: usize = 100;
+
 /// Removes the team of a session, as [`cleanup`] does.
 pub fn clean_up(session: &Session, care: CleanupCare) -> Result<CleanedTeam, OpsError> {
     session.authorize(Verb::Cleanup)?;
@@ -308,14 +311,25 @@ fn sweep_rubbish(dir: &TeamDir) {
     }
 }
 
-/// Removes a directory with all in it, those included that a tool made read-only, as some package caches are.
+/// Removes a directory with all in it, those included that a tool made read-only, as some package caches are. A process that
+/// had found the directory by its old name may still make a file in it, and then that is removed too.
 fn remove_tree(path: &Path) -> Result<(), CleanupError> {
-    let removed = match fs::remove_dir_all(path) {
+    let once = || match fs::remove_dir_all(path) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             open_up(path).and_then(|()| fs::remove_dir_all(path))
         }
         removed => removed,
     };
+    let is_filled = |removed: &io::Result<()>| {
+        removed.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::DirectoryNotEmpty)
+    };
+    let mut removed = once();
+    for _ in 1..REMOVALS_MAX {
+        if !is_filled(&removed) {
+            break;
+        }
+        removed = once();
+    }
     match removed {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error("remove", path)(error)),
         Ok(()) | Err(_) => Ok(()),

@@ -239,3 +239,23 @@ fn no_task_is_lost_that_was_added_beside_a_cleanup() {
     }
     println!("{removed} removed, {refused} refused");
 }
+
+#[test]
+fn a_directory_is_removed_into_which_somebody_still_writes() {
+    for _ in 0..20 {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("moved-away");
+        fs::create_dir(&path).unwrap();
+        std::thread::scope(|scope| {
+            // Fewer than the removals: each that fails is for one of these at least.
+            let writer = scope.spawn(|| {
+                for number in 0..REMOVALS_MAX / 2 {
+                    let _ = fs::write(path.join(number.to_string()), "");
+                }
+            });
+            remove_tree(&path).unwrap();
+            writer.join().unwrap();
+        });
+        assert!(!path.exists());
+    }
+}
