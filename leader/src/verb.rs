@@ -245,6 +245,7 @@ pub const NOT_VERBS: &[NotVerb] = &[
     },
     NotVerb { path: "quit", way_out: "end the team with teamster down, one member with teamster shutdown NAME" },
     NotVerb { path: "exit", way_out: "end the team with teamster down, one member with teamster shutdown NAME" },
+    NotVerb { path: "version", way_out: "print the version with teamster --version" },
     NotVerb { path: "task complete", way_out: TASK_IS_COMPLETED },
     NotVerb { path: "task done", way_out: TASK_IS_COMPLETED },
     NotVerb { path: "task rm", way_out: TASK_IS_TAKEN_OFF },
@@ -548,6 +549,8 @@ verbs! {
             [[task]]\n  \
             run = \"make test\"\n  \
             after = [\"build\"]\n\n\
+            Other tasks of the plan name a task by its id. On the board it has a number: a run shows both, as in\n\
+            3 build, and commands take the number.\n\n\
             Ctrl-C once finishes the running tasks and ends; twice stops them, and so does --timeout, also\n\
             on members that were there before. What is left is held until a run --resume goes on.");
     Cleanup = VerbRow::new("cleanup", Upkeep, "Remove the team's files; refuses where work would be lost",

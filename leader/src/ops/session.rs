@@ -8,7 +8,7 @@ use teamster_protocol::host::clock;
 use teamster_protocol::host::settings::{CommonSettings, text_variable};
 use teamster_protocol::host::team_dir::{TeamDir, default_root};
 use teamster_protocol::host::text_path::must_be_text;
-use teamster_protocol::model::id::{Address, MemberName, TeamName};
+use teamster_protocol::model::id::{Address, MemberName, TaskId, TeamName};
 use teamster_protocol::model::roster::TeamFact;
 use teamster_protocol::store::presence::WorkerLife;
 use teamster_protocol::team::{Team, TeamView, worker_life};
@@ -222,6 +222,10 @@ impl Session {
             return Ok(());
         }
         let names: Vec<&str> = view.roster().members().map(|(name, _)| name.as_str()).collect();
+        if let Some(task) = task_called(view, name.as_str()) {
+            let hint = format!("{name} is task {task}, by its name in a plan: type {task} for the task");
+            return Err(OpsError::NoMember { name: name.clone(), hint });
+        }
         let hint = match (did_you_mean(name.as_str(), names.iter().copied()), names.is_empty()) {
             (Some(meant), _) => format!("did you mean {meant}?"),
             (None, true) => format!("the team has no members yet; start one with teamster spawn {name}"),
@@ -273,6 +277,12 @@ impl Session {
     pub fn now_ms(&self) -> u64 {
         clock::now_ms()
     }
+}
+
+/// The task on the board that has this name in its plan. A board that can not be read back has none: this is only for a hint.
+fn task_called(view: &TeamView, name: &str) -> Option<TaskId> {
+    let asked = view.new_tasks().ok()?;
+    asked.into_iter().find(|(_, task)| task.label.as_deref() == Some(name)).map(|(id, _)| id)
 }
 
 /// Refuses names of which one comes twice.

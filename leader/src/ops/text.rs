@@ -12,5 +12,5 @@ pub use day_clock::DayClock;
 pub use harmless::{HarmlessStream, harmless, harmless_lines, shorten, show_controls, width, wrap};
 pub use humane::{ago, bytes, clock, humane};
 pub use lossy_path::lossy_path;
-pub use suggest::did_you_mean;
+pub use suggest::{begins_with, did_you_mean};
 pub use used::{cost, dollars, tokens, tokens_and_cost, used_text};

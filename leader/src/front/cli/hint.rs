@@ -1,6 +1,7 @@
 //! The way out for whoever typed a word that is no command.
 
 use crate::front::cli::print::did_you_mean;
+use crate::ops::text::begins_with;
 use crate::verb::NOT_VERBS;
 
 /// From so many letters on any letter of a command may be mistyped.
@@ -18,8 +19,12 @@ pub(super) fn hint_for_word(command: &clap::Command, path: &str, word: &str) -> 
     if let Some(known) = NOT_VERBS.iter().find(|known| known.path == typed.trim_start()) {
         return known.way_out.to_owned();
     }
-    let shown = command.get_subcommands().filter(|below| !below.is_hide_set());
-    let names = shown.flat_map(|below| std::iter::once(below.get_name()).chain(below.get_all_aliases()));
+    let shown = || command.get_subcommands().filter(|below| !below.is_hide_set());
+    // Whoever types the beginning of a command means that one rather than a synonym that only looks alike.
+    if let Some(meant) = shown().map(|below| below.get_name()).find(|name| begins_with(name, word)) {
+        return format!("did you mean {meant}?");
+    }
+    let names = shown().flat_map(|below| std::iter::once(below.get_name()).chain(below.get_all_aliases()));
     let names = names.filter(|name| word.len() >= LONG_WORD_LETTERS || is_short_slip(word, name));
     match did_you_mean(word, names) {
         Some(meant) => format!("did you mean {meant}?"),

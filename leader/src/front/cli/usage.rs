@@ -1,10 +1,11 @@
 //! A command line that was not understood: what is wrong with it and the way out, said as every other error is.
 
+use std::error::Error as _;
 use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command};
-use teamster_protocol::model::id::TaskId;
+use teamster_protocol::model::id::{BadTaskId, TaskId};
 
 use super::help::ABOUT;
 use super::hint::{hint_for_word, see_help};
@@ -109,23 +110,53 @@ fn hint(error: &clap::Error, words: &[OsString]) -> String {
     if let Some(word) = unknown {
         return hint_for_word(&command, &path, word);
     }
-    let (typed, known) = match error.kind() {
-        ErrorKind::UnknownArgument => (ContextKind::InvalidArg, ContextKind::SuggestedArg),
-        _ => (ContextKind::InvalidValue, ContextKind::SuggestedValue),
+    option_that_was_meant(error, &command)
+        .or_else(|| value_that_was_meant(error))
+        .map(|meant| format!("did you mean {meant}?"))
+        .or_else(|| option_of_others(error).map(|told| format!("{told}; {}", see_help(&path))))
+        .or_else(|| number_of_task(error))
+        .unwrap_or_else(|| see_help(&path))
+}
+
+/// The option of the command that is most like the typed one. Clap measures the dashes too, so that to it any short option is
+/// like another one.
+fn option_that_was_meant(error: &clap::Error, command: &Command) -> Option<String> {
+    let (ErrorKind::UnknownArgument, Some(ContextValue::String(typed))) =
+        (error.kind(), error.get(ContextKind::InvalidArg))
+    else {
+        return None;
     };
-    let known = match error.get(known) {
+    let name = typed.strip_prefix("--")?.split('=').next()?;
+    let (of_program, version) = (program(), ["help", "version"]);
+    let shown = command.get_arguments().chain(of_program.get_arguments()).filter(|known| !known.is_hide_set());
+    let names = shown.filter_map(Arg::get_long).chain(version);
+    did_you_mean(name, names).map(|meant| format!("--{meant}"))
+}
+
+/// The possible value that is most like the typed one. A suggestion of clap may mean something else, so the likeness is
+/// checked here.
+fn value_that_was_meant(error: &clap::Error) -> Option<String> {
+    let known = match error.get(ContextKind::SuggestedValue) {
         Some(ContextValue::Strings(words)) => words.iter().map(String::as_str).collect(),
         Some(ContextValue::String(word)) => vec![word.as_str()],
         Some(_) | None => Vec::new(),
     };
-    // A suggestion of clap may mean something else than the typed word, so the likeness is checked here.
-    match error.get(typed) {
-        Some(ContextValue::String(word)) => did_you_mean(word, known),
+    match error.get(ContextKind::InvalidValue) {
+        Some(ContextValue::String(word)) => did_you_mean(word, known).map(str::to_owned),
         Some(_) | None => None,
     }
-    .map(|meant| format!("did you mean {meant}?"))
-    .or_else(|| option_of_others(error).map(|told| format!("{told}; {}", see_help(&path))))
-    .unwrap_or_else(|| see_help(&path))
+}
+
+/// Where the number of a task is found, for whoever typed its name.
+fn number_of_task(error: &clap::Error) -> Option<String> {
+    let (ErrorKind::ValueValidation, Some(ContextValue::String(value))) =
+        (error.kind(), error.get(ContextKind::InvalidValue))
+    else {
+        return None;
+    };
+    let is_of_task = error.source().is_some_and(|why| why.is::<BadTaskId>());
+    (is_of_task && !value.is_empty())
+        .then(|| "type its number: teamster task list shows it beside each name".to_owned())
 }
 
 /// The commands that have an option which the typed one lacks: `--shared is an option of teamster spawn`.
@@ -205,6 +236,15 @@ mod tests {
             "task done 3",
             "cancel 3",
             "list --tema x",
+            "list --jsn",
+            "--foo",
+            "run plan.toml --work 2",
+            "stat",
+            "shut alice",
+            "version",
+            "--verson",
+            "task show build",
+            "task dep add 3 build",
             "li\u{1b}[31mst",
             "kill a\u{1b}[31m\nb",
         ];
@@ -269,6 +309,33 @@ mod tests {
         $ list --tema x
         unexpected argument --tema
           did you mean --team?
+        $ list --jsn
+        unexpected argument --jsn
+          did you mean --json?
+        $ --foo
+        unexpected argument --foo
+          see teamster --help
+        $ run plan.toml --work 2
+        unexpected argument --work
+          did you mean --workers?
+        $ stat
+        there is no command stat
+          did you mean status?
+        $ shut alice
+        there is no command shut
+          did you mean shutdown?
+        $ version
+        there is no command version
+          print the version with teamster --version
+        $ --verson
+        unexpected argument --verson
+          did you mean --version?
+        $ task show build
+        invalid value 'build' for '<ID>': "build" is not a task number
+          type its number: teamster task list shows it beside each name
+        $ task dep add 3 build
+        invalid value 'build' for '<DEP>': "build" is not a task number
+          type its number: teamster task list shows it beside each name
         $ li\u{1b}[31mst
         there is no command li\u{1b}[31mst
           see teamster --help

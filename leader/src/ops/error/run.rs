@@ -5,6 +5,7 @@ use teamster_protocol::model::id::{AgentName, MemberName, TaskId};
 use teamster_protocol::team::TeamError;
 
 use crate::ops::call_message::call_message;
+use crate::ops::document::quoted;
 use crate::ops::leadership::LeadershipError;
 
 /// Why a run could not begin, or go on.
@@ -22,7 +23,7 @@ pub enum RunError {
     #[error("there is nothing to run: no plan, and no task on the board")]
     Nothing,
     /// A prompt needs an agent that reads.
-    #[error("task {label} has a `prompt`, and the workers drive {agent}, which runs commands only")]
+    #[error("{} has a `prompt`, and the workers drive {agent}, which runs commands only", named_in_plan(label))]
     PromptForShell {
         /// The task's name in the plan.
         label: String,
@@ -91,6 +92,14 @@ impl RunError {
             RunError::TwoAgents { .. } => Some("name another member in `to`, or the same agent"),
             RunError::Nothing | RunError::Leadership(_) | RunError::Team(_) | RunError::Spawn(_) => None,
         }
+    }
+}
+
+/// A task that has no number yet, as the faults of a plan name it.
+fn named_in_plan(label: &str) -> String {
+    match label.parse::<u32>() {
+        Ok(position) => format!("the plan's task {position}, counted from the top,"),
+        Err(_) => format!("the plan's task `{}`", quoted(label)),
     }
 }
 

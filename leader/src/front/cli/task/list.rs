@@ -85,8 +85,9 @@ fn text(tasks: &TaskList, add_task: &str, columns: usize) -> String {
             | TaskStanding::Failed
             | TaskStanding::Cancelled => row.status.to_string(),
         };
+        // A task that has no name in its plan is called there by its position, which is another number than that on the board.
         let title = match &row.label {
-            Some(label) if *label != row.title => format!("{label}: {}", row.title),
+            Some(label) if *label != row.title && label.parse::<u32>().is_err() => format!("{label}: {}", row.title),
             Some(_) | None => row.title.clone(),
         };
         table.row([
