@@ -43,7 +43,7 @@ pub use inbox::Inbox;
 pub use mail::{DeliveredMail, MailOutcome, MailRequest, MailboxReader, UndeliveredMail};
 pub use member_process::{member_of_process, member_of_this_process};
 pub use member_view::{MemberState, MemberView};
-pub use view::{TeamView, read_mail, worker_life};
+pub use view::{TeamView, is_worker_alive, read_mail, worker_life};
 pub use worker_lives::LocksSeen;
 
 /// Tries `take` until `limit` is over while another process holds the lock, such as one that gives back what a dead worker

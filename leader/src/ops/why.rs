@@ -10,7 +10,7 @@ use teamster_protocol::model::roster::{AfterLeaving, MemberPresence};
 use teamster_protocol::model::task::StatusWord;
 use teamster_protocol::store::presence::WorkerLife;
 use teamster_protocol::store::transcript::{self, TranscriptError};
-use teamster_protocol::team::{TeamError, TeamView, worker_life};
+use teamster_protocol::team::{TeamError, TeamView, is_worker_alive, worker_life};
 
 use super::error::OpsError;
 use super::file_limit::members_over_file_limit;
@@ -139,6 +139,17 @@ pub(super) fn causes_of_task(session: &Session, view: &TeamView, id: TaskId) -> 
     Ok(found.scene(view).task(id, session.now_ms()).map_err(TeamError::from)?)
 }
 
+/// What each of these members does, or why it does nothing.
+pub(super) fn causes_of_members(
+    session: &Session,
+    view: &TeamView,
+    members: &[MemberName],
+) -> Result<Vec<Vec<CauseText>>, OpsError> {
+    let found = WhyFindings::look(view)?;
+    let scene = found.scene(view);
+    Ok(members.iter().map(|name| scene.member(name, session.now_ms())).collect())
+}
+
 /// The state of a team beside its board and its roster.
 struct WhyFindings {
     running: BTreeSet<MemberName>,
@@ -187,6 +198,10 @@ fn running(view: &TeamView) -> Result<(BTreeSet<MemberName>, BTreeSet<MemberName
                 lock_lost.insert(name.clone());
             }
             WorkerLife::Dead => continue,
+        }
+        // A lock that its leader holds to bury the member is no sign of life.
+        if !is_worker_alive(view.dir(), name, &member.presence)? {
+            continue;
         }
         running.insert(name.clone());
     }

@@ -272,7 +272,7 @@ fn the_dead_are_told_and_buried_and_what_they_left_lying_is_removed() {
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("ours");
     insta::with_settings!({filters => vec![(r"process \d+", "process [pid]"), (r"for \d+d \d+h", "for [long]")]}, {
         insta::assert_snapshot!(troubles(&report(&place, 1, &[])), @"
-        members wrong: the worker of alice (process [pid]) died; task 1 is still its [-] -> teamster doctor --repair, or teamster spawn alice
+        members wrong: the worker of alice (process [pid]) died; task 1 is still written down as in progress by it [-] -> teamster doctor --repair, or teamster spawn alice
         members wrong: bob has been expected for [long], and nobody starts it [-] -> teamster doctor --repair, or teamster spawn bob
         members wrong: bob has no mailbox [/t/root/crew/mail/bob.jsonl] -> teamster doctor --repair
         board wrong: task 1 is in progress by alice, whose worker is dead [-] -> teamster doctor --repair

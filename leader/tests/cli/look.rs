@@ -13,6 +13,7 @@ use teamster_protocol::model::notice;
 use teamster_protocol::model::roster::{TeamFact, WorkerEnd};
 use teamster_protocol::model::task::NewTask;
 use teamster_protocol::model::task::TaskWork;
+use teamster_protocol::store::presence::PresenceLock;
 use teamster_protocol::store::transcript::Transcript;
 use teamster_protocol::team::TaskCommand;
 
@@ -188,4 +189,18 @@ fn a_transcript_is_followed_from_turn_to_turn() {
     transcript.say(3, notice::TranscriptText::Waiting).expect("it is written");
     let said = said(child.wait_with_output().expect("it ends"));
     assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn who_left_is_not_starting_while_its_leader_buries_it() {
+    let place = Place::new();
+    let ada = place.enroll("ada");
+    let left = TeamFact::Left { name: ada.clone(), how: WorkerEnd::Shutdown };
+    place.open(ada.clone().into()).enroll(left).expect("it is written");
+    let dir = place.team_dir();
+    let _leads = PresenceLock::take(&dir.leader_lock(), 1).expect("free");
+    let _buries = PresenceLock::take(&dir.member_lock(&ada), 1).expect("free");
+    let why = place.ok("why ada");
+    assert!(why.contains("left") && !why.contains("starting"), "{why}");
+    assert_eq!(place.json("list --all")["members"][0]["state"], "left");
 }

@@ -249,6 +249,11 @@ pub fn worker_life(dir: &TeamDir, name: &MemberName, presence: &MemberPresence) 
     presence::look_at_worker(&dir.member_lock(name), presence.joined())
 }
 
+/// Whether a worker of a member lives that is not the one which is being buried.
+pub fn is_worker_alive(dir: &TeamDir, name: &MemberName, presence: &MemberPresence) -> Result<bool, TeamError> {
+    Ok(worker_life(dir, name, presence)? != WorkerLife::Dead && !is_being_buried(dir, name, presence)?)
+}
+
 /// Whether the lock of a member that left is held by its leader, which gives back what it held, or by nobody any more; and
 /// not by the next worker, which is about to join.
 fn is_being_buried(dir: &TeamDir, name: &MemberName, presence: &MemberPresence) -> Result<bool, TeamError> {

@@ -5,8 +5,10 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
+use teamster_tests::hermetic::Program;
 use teamster_tests::team::{Running, Team};
 
 /// A command that is woken by events alone: it would look by itself in an hour only.
@@ -109,6 +111,66 @@ fn a_wait_says_that_a_task_does_not_go_on_and_that_it_does_again() {
     let outcome: Value = serde_json::from_str(said.out.lines().last().unwrap_or_default()).unwrap();
     assert_eq!((said.code, &outcome["ok"]), (Some(0), &true.into()));
     assert_eq!(said.out.matches("role_missing").count(), 1, "each is told once: {}", said.out);
+}
+
+#[test]
+fn a_wait_says_that_an_agent_asks_for_permission_and_what_to_type() {
+    let team = Team::new();
+    let mut up = team.command("up --detach");
+    up.env("TEAMSTER_SCRIPT_AGENT", env!("CARGO_BIN_EXE_scripted-agent"));
+    assert_eq!(team.start_command(up).ends().code, Some(0));
+    team.ok("spawn alice --agent script");
+    team.ok_words(&["task", "add", "ask make"]);
+    team.ok("task add --run --after 1 true");
+    let (mut waiting, mut blocked) = (start_without_poll(&team, "wait 1"), start_without_poll(&team, "wait 2"));
+    let mut idle = start_without_poll(&team, "wait --idle");
+    let told = waiting.until("note: task 1 does not go on: in progress by alice");
+    assert!(told.contains("its agent asks for permission; teamster approvals; then teamster approve alice."), "{told}");
+    blocked.until("note: task 2 does not go on: waits for task 1: in progress by alice");
+    let told = idle.until("note: alice waits for you: its agent asks for permission");
+    assert!(told.contains("teamster approve alice."), "{told}");
+    team.ok("approve --all");
+    for running in [waiting, blocked, idle] {
+        let said = running.ends();
+        assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
+    }
+}
+
+#[test]
+fn a_team_without_a_leader_is_not_idle_while_a_task_is_a_dead_members() {
+    let team = Team::new();
+    let mut worker = team.other(Program::Worker.path());
+    worker.args(["--team", team.dir().team().as_str(), "--name", "alice", "--agent", "shell"]);
+    team.ok("task add --run -i echo begun; read word");
+    let worker = team.start_command(worker);
+    team.until_event("\"kind\":\"claimed\",\"data\":{\"id\":1");
+    team.until_said("alice", "begun");
+    let pid = team.json("status alice")["pid"].as_i64().expect("it runs") as i32;
+    let waiting = start_without_poll(&team, "wait --idle");
+    until_it_watches(&waiting);
+    kill(Pid::from_raw(pid), Signal::SIGKILL).expect("it runs");
+    drop(worker);
+    let end = Instant::now() + Duration::from_secs(30);
+    while team.state("alice") != "dead" {
+        assert!(Instant::now() < end, "alice is {}", team.state("alice"));
+    }
+    let said = team.run("wait --idle");
+    assert_eq!(said.code, Some(1), "{}{}", said.out, said.err);
+    assert_eq!(
+        said.out,
+        "task 1 is in progress by alice, whose worker is dead, and no leader runs that gives it back: teamster spawn alice, \
+         or teamster doctor --repair\n"
+    );
+    let told = team.run("wait --idle --json");
+    let outcome: Value = serde_json::from_str(&told.out).unwrap_or_else(|error| panic!("{error}: {}", told.err));
+    assert_eq!((&outcome["ok"], &outcome["left"][0]["id"]), (&false.into(), &1.into()), "{outcome}");
+    assert_eq!(outcome["left"][0]["because"][0]["kind"], "owner_dead");
+    // A leader gives the task back, and then the team is idle.
+    team.ok("up --detach");
+    team.until_event("\"kind\":\"released\",\"data\":{\"id\":1");
+    let said = team.run("wait --idle");
+    assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
+    drop(waiting);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use super::task_text::{counts_sentence, numbers};
 use super::{CliContext, CliError, ExitStatus, OutputShape};
 use crate::ops::duration::parse_duration;
 use crate::ops::wait::{self, WaitFor, WaitNews, WaitOutcome, WaitedTask, WantedWait};
+use crate::ops::why::CauseText;
 
 /// `teamster wait`.
 #[derive(Debug, clap::Args)]
@@ -65,6 +66,17 @@ fn news_text(news: &WaitNews) -> String {
             let says: Vec<&str> = because.iter().take(1).map(|why| why.says.as_str()).collect();
             format!("task {task} goes on: {}", says.concat())
         }
+        WaitNews::MemberStandsStill { member, because } => {
+            let first = because.iter().take(1).map(|why| match &why.hint {
+                Some(hint) => format!("{}; {hint}", why.says),
+                None => why.says.clone(),
+            });
+            format!("note: {member} {}", first.collect::<String>())
+        }
+        WaitNews::MemberGoesOn { member, because } => {
+            let says: Vec<&str> = because.iter().take(1).map(|why| why.says.as_str()).collect();
+            format!("{member} goes on: {}", says.concat())
+        }
     }
 }
 
@@ -77,8 +89,18 @@ fn text(outcome: &WaitOutcome) -> String {
         },
         (true, [id]) => format!("task {id} is completed"),
         (true, ids) => format!("tasks {} are completed", numbers(ids)),
-        (false, _) => outcome.tasks.iter().map(ended).collect::<Vec<_>>().join("\n"),
+        (false, _) => {
+            let left = outcome.left.iter().flat_map(|task| task.because.iter().map(|why| left_text(task.id, why)));
+            outcome.tasks.iter().map(ended).chain(left).collect::<Vec<_>>().join("\n")
+        }
     }
+}
+
+/// What keeps a team from being idle that has no leader and of which nobody is at work.
+fn left_text(id: TaskId, why: &CauseText) -> String {
+    let way_out = why.hint.as_ref().map(|hint| format!(": {hint}")).unwrap_or_default();
+    let text = format!("task {id} is {}, and no leader runs that gives it back{way_out}", why.says);
+    paint(TextTone::Error, &text).to_string()
 }
 
 /// Why a task will not be completed by itself.

@@ -32,8 +32,11 @@ pub(super) fn check(subject: &DoctorSubject, view: &TeamView, found: &mut Doctor
         match &member.presence {
             MemberPresence::Joined { process, .. } if !running => {
                 let tasks: Vec<String> = view.board().owned_by(name).map(|id| id.to_string()).collect();
-                let still =
-                    if tasks.is_empty() { String::new() } else { format!("; task {} is still its", tasks.join(", ")) };
+                let still = match tasks.as_slice() {
+                    [] => String::new(),
+                    [one] => format!("; task {one} is still written down as in progress by it"),
+                    _ => format!("; tasks {} are still written down as in progress by it", tasks.join(", ")),
+                };
                 let what = format!("the worker of {name} (process {}) died{still}", process.identity.pid);
                 found.wrong(CheckGroup::Members, what).hint(format!("{}, or teamster spawn {name}", REPAIR));
             }

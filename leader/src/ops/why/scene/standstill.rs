@@ -1,4 +1,4 @@
-//! Whether a task goes on by itself, or stays as it is until somebody does something about it. Pure.
+//! Whether a task or a member goes on by itself, or stays as it is until somebody does something about it. Pure.
 
 use super::{MemberAbsence, MemberHindrance, WaitCause};
 
@@ -11,15 +11,18 @@ impl WaitCause {
                 MemberAbsence::Starting { .. } | MemberAbsence::Restarting { .. } => false,
                 MemberAbsence::Died { .. } | MemberAbsence::Left { .. } => true,
             },
-            WaitCause::AssigneeHindered { by, .. }
+            WaitCause::OwnerHindered { by, .. }
+            | WaitCause::AssigneeHindered { by, .. }
             | WaitCause::NextHindered { by, .. }
             | WaitCause::Hindered { by, .. } => {
                 match by {
-                    MemberHindrance::Hung { .. }
+                    // A question that nobody answers ends after a time too, but as a refusal.
+                    MemberHindrance::Asking { .. }
+                    | MemberHindrance::Hung { .. }
                     | MemberHindrance::FileLimit { .. }
                     | MemberHindrance::Ending { .. } => true,
-                    // A worker takes its lock anew, an agent may speak again, and a question ends after a time.
-                    MemberHindrance::LockLost | MemberHindrance::Stalled | MemberHindrance::Asking { .. } => false,
+                    // A worker takes its lock anew, and an agent may speak again.
+                    MemberHindrance::LockLost | MemberHindrance::Stalled => false,
                 }
             }
             WaitCause::Failed { .. }
@@ -39,7 +42,6 @@ impl WaitCause {
             | WaitCause::NoneClaims { .. } => true,
             WaitCause::Completed { .. }
             | WaitCause::InProgress { .. }
-            | WaitCause::OwnerHindered { .. }
             | WaitCause::AssigneeBusy { .. }
             | WaitCause::AssigneeInTurn { .. }
             | WaitCause::AllBusy { .. }
