@@ -77,7 +77,8 @@ fn preview() -> Value {
             name: "w1".parse().unwrap(),
             role: Some("tester".parse().unwrap()),
             agent: "shell".parse().unwrap(),
-            workspace: WorkspaceRequest::Shared { dir: "/src/app".into() },
+            workspace: WorkspaceRequest::Worktree { repository: "/src/app/.git".into(), base: None },
+            worktree: Some("/home/me/.local/state/teamster/app-f18299/worktrees/w1".into()),
         }],
     };
     serde_json::to_value(preview).unwrap()

@@ -10,6 +10,7 @@ use teamster_protocol::model::agent::Permission;
 use teamster_protocol::model::id::{Address, MemberName};
 use teamster_protocol::model::limits::PROTOCOL_VERSION;
 use teamster_protocol::model::mail::{MessageBody, Urgency};
+use teamster_protocol::model::roster::TeamFact;
 use teamster_protocol::model::shutdown::WhenBusy;
 use teamster_protocol::model::task::{BoardRefusal, TaskWork, WorkKind};
 use teamster_protocol::store::presence::WorkerLife;
@@ -131,6 +132,19 @@ impl FrontServer {
         team.roster().member(name).is_ok_and(|member| member.spec.prompts().takes(WorkKind::Text))
     }
 
+    /// Whether a member was asked or told to end.
+    fn is_ending(&self, name: &MemberName) -> bool {
+        let team = self.shared.team();
+        team.roster().member(name).is_ok_and(|member| member.ending_since_ms().is_some())
+    }
+
+    /// Writes down that a turn was stopped that is on no board. The turn is stopped in any case.
+    fn note_stop(&self, fact: TeamFact) {
+        if let Err(error) = self.shared.team().enroll(fact) {
+            tracing::warn!("cannot write down that a turn was stopped: {error}");
+        }
+    }
+
     fn post(&self, to: &MemberName, urgency: Urgency, body: MessageBody) -> RpcResult<()> {
         let to = Address::Member(to.clone());
         self.shared.team().post(&to, urgency, body).map_err(|error| team_error(&error))?;
@@ -178,7 +192,16 @@ impl LeaderApiServer for FrontServer {
         self.authorize(Verb::Send)?;
         match self.reach(&name)? {
             MemberReach::Linked(peer) => {
-                let hint = format!("let it finish, or end its turn with teamster stop {name}");
+                let hint = match self.is_ending(&name) {
+                    true => {
+                        let shown = if self.reads_words(&name) { "TEXT" } else { "--run COMMAND" };
+                        format!(
+                            "it takes nothing more: give it to another member, or, once {name} has ended, type \
+                             teamster spawn {name}, then teamster send {name} {shown}"
+                        )
+                    }
+                    false => format!("let it finish, or end its turn with teamster stop {name}"),
+                };
                 peer.prompt(work).await.map_err(|error| passed(&name, error, Some(&hint)))
             }
             MemberReach::ByMail => {
@@ -194,7 +217,10 @@ impl LeaderApiServer for FrontServer {
         match self.reach(&name)? {
             MemberReach::Linked(peer) => {
                 let what = if self.reads_words(&name) { "TEXT" } else { "--run COMMAND" };
-                let hint = format!("give it something to do with teamster send {name} {what}");
+                let hint = match self.is_ending(&name) {
+                    true => format!("it takes nothing more; teamster stop {name} ends what it is at"),
+                    false => format!("give it something to do with teamster send {name} {what}"),
+                };
                 let steered = peer.steer(text).await.map_err(|error| passed(&name, error, Some(&hint)))?;
                 Ok(SteerPassed { via: PassedVia::Rpc, steered: Some(steered) })
             }
@@ -213,7 +239,10 @@ impl LeaderApiServer for FrontServer {
                 return stop_by_mail(&mut self.shared.team(), &name, reason).map_err(|error| team_error(&error));
             }
         };
-        let aborting = peer.abort(reason).await.map_err(|error| passed(&name, error, None))?;
+        let aborting = peer.abort(reason.clone()).await.map_err(|error| passed(&name, error, None))?;
+        if aborting.task.is_none() {
+            self.note_stop(TeamFact::TurnStopped { name: name.clone(), turn: aborting.turn, reason });
+        }
         let stop = match self.shared.ask(LeaderAsk::AwaitTurnEnd { name, turn: aborting.turn }).await {
             Ok(LeaderAnswer::TurnEnded(stop)) => stop,
             Ok(LeaderAnswer::Spawned(_) | LeaderAnswer::Ended(_)) => {

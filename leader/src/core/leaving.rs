@@ -151,6 +151,7 @@ pub fn fact_if_news(fact: TeamFact, roster: &Roster) -> Option<TeamFact> {
         | TeamFact::Session { .. }
         | TeamFact::Left { .. }
         | TeamFact::Restarting { .. }
+        | TeamFact::TurnStopped { .. }
         | TeamFact::Removed { .. } => true,
     };
     is_news.then_some(fact)

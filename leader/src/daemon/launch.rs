@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use jsonrpsee::Methods;
 use jsonrpsee::core::client::{Error as RpcError, Subscription};
+use teamster_protocol::host::clock::now_ms;
 use teamster_protocol::host::crash::point;
 use teamster_protocol::host::descriptors;
 use teamster_protocol::host::process::exit::exit_words;
@@ -18,14 +19,14 @@ use teamster_protocol::host::shortage::{self, is_shortage};
 use teamster_protocol::host::stderr_log;
 use teamster_protocol::model::id::{Address, MemberName};
 use teamster_protocol::model::kill_ladder::KillLadder;
-use teamster_protocol::model::limits::{PROTOCOL_VERSION, TERM_GRACE};
+use teamster_protocol::model::limits::{DEATH_LOOK, PROTOCOL_VERSION, TERM_GRACE};
 use teamster_protocol::model::notice::{Notice, NoticeKind};
 use teamster_protocol::model::roster::MemberSpec;
-use teamster_protocol::store::transcript;
+use teamster_protocol::store::{presence, transcript};
 use teamster_protocol::wire::api::{ProtocolHello, WorkerApiClient};
 use teamster_protocol::wire::peer::Peer;
 use tokio::process::{Child, Command};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::links::{LinkedTo, WorkerLink};
 use super::outer_half::{end_child, wait_for_empty_cell, wait_for_outer_half};
@@ -62,6 +63,7 @@ impl NotStarted {
 /// Starts the worker and follows it to its end, reporting each step. Must be called from the thread that lives
 /// as long as the leader: a death signal would follow the thread that spawned.
 pub(super) async fn run(shared: Arc<LeaderShared>, name: MemberName, spec: MemberSpec) {
+    let began_ms = now_ms();
     let not_ready = |why: String, fault| LeaderInput::Event(LeaderEvent::NotReady { name: name.clone(), why, fault });
     let heard_seq = last_seq(&shared, &name).await;
     let launched = shared.links.launch(&name, || {
@@ -104,6 +106,7 @@ pub(super) async fn run(shared: Arc<LeaderShared>, name: MemberName, spec: Membe
         Ok(welcome) => welcome,
         Err(status) => {
             shared.links.forget_child(&name);
+            wait_for_lock(&shared, &name, began_ms).await;
             let (why, fault) = match status {
                 Ok(status) if status.code() == Some(shortage::EXIT_CODE) => {
                     ("its worker found no room, no descriptors or no memory left".to_owned(), StartFault::Machine)
@@ -133,6 +136,7 @@ pub(super) async fn run(shared: Arc<LeaderShared>, name: MemberName, spec: Membe
         Err(why) => {
             let status = end_child(&mut child, KillLadder::kill).await;
             shared.links.forget_child(&name);
+            wait_for_lock(&shared, &name, began_ms).await;
             tracing::info!(%name, ?status, "worker refused");
             return shared
                 .report(not_ready(with_last_words(&shared, &name, said_before, why), StartFault::Worker))
@@ -158,6 +162,20 @@ pub(super) async fn run(shared: Arc<LeaderShared>, name: MemberName, spec: Membe
         Err(error) => format!("it can not be waited for: {error}"),
     };
     shared.report(LeaderInput::Exited { name, status }).await;
+}
+
+/// Waits until a worker that refused to start holds its member's lock no longer, so that its leaving is written down before
+/// whoever asked for it is told: with the process that was started for it, the worker itself may not have ended yet. A lock
+/// that was taken before belongs to another worker.
+async fn wait_for_lock(shared: &LeaderShared, name: &MemberName, began_ms: u64) {
+    let lock = shared.dir.member_lock(name);
+    let let_go = async {
+        while presence::read_holder(&lock).is_ok_and(|holder| holder.is_some_and(|of| of.since_ms >= began_ms)) {
+            sleep(DEATH_LOOK).await;
+        }
+    };
+    // What is left after that time is buried later.
+    let _ = timeout(TERM_GRACE, let_go).await;
 }
 
 /// Starts the process. Returns it with the length of its log before its first word.

@@ -196,7 +196,7 @@ impl EventFact {
                 | TeamFact::Added { .. }
                 | TeamFact::Joined { .. }
                 | TeamFact::Session { .. } => 0,
-                TeamFact::Ending { .. } | TeamFact::Dismissed { .. } => 2,
+                TeamFact::Ending { .. } | TeamFact::Dismissed { .. } | TeamFact::TurnStopped { .. } => 2,
                 TeamFact::Staying { .. } | TeamFact::Hung { .. } | TeamFact::Answering { .. } => 5,
                 TeamFact::Left { .. } | TeamFact::Restarting { .. } | TeamFact::Removed { .. } => 6,
             },

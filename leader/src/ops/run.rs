@@ -12,7 +12,6 @@ use teamster_protocol::host::settings::CommonSettings;
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::board::{AutoClaim, BoardFact};
 use teamster_protocol::model::id::{Address, MemberName, TaskId};
-use teamster_protocol::model::roster::StallPolicy;
 use teamster_protocol::model::task::{BoardRefusal, NewTask, TaskStatus};
 use teamster_protocol::team::{Team, TeamError, TeamView};
 use teamster_protocol::wire::api::{LeaderApiClient, SpawnRequest, SpawnedMember};
@@ -153,7 +152,6 @@ struct RunOptions<'a> {
     leftover: RunLeftover,
     workers: Option<usize>,
     places: CrewPlaces<'a>,
-    stall: StallPolicy,
     task_limits: TaskLimits,
     config: &'a Config,
     news: &'a dyn Fn(RunNews<'_>),
@@ -168,8 +166,7 @@ impl<'a> RunOptions<'a> {
             settings: session.settings,
             leftover: wanted.leftover,
             workers: wanted.workers.or(config.workers.value).map(usize::from),
-            places: CrewPlaces::of(session, wanted.leftover, wanted.agent, wanted.workspace)?,
-            stall: wanted.stall.stall(session),
+            places: CrewPlaces::of(session, wanted.leftover, wanted.agent, wanted.workspace, wanted.stall)?,
             task_limits: config.task_limits(),
             config,
             plan: wanted.plan,
@@ -333,16 +330,16 @@ impl<'a> Run<'a> {
         &self,
         member: &CrewMember,
     ) -> Result<impl Future<Output = Result<SpawnedMember, RpcError>> + use<>, RunError> {
-        let CrewPlace { agent, workspace } = self.options.places.of_member(member)?;
+        let CrewPlace { agent, workspace, role, stall, worktree: _ } = self.options.places.of_member(member)?;
         let peer = self.leadership.peer.clone();
         let request = SpawnRequest {
             name: member.name.clone(),
             agent: agent.name,
             options: agent.options,
-            role: member.role.clone(),
+            role: member.role.clone().or(role),
             auto: AutoClaim::On,
             workspace,
-            stall: self.options.stall,
+            stall,
             rules: self.options.config.rules_for(&member.name),
         };
         Ok(async move { LeaderApiClient::spawn(&peer, request).await })

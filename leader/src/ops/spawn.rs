@@ -23,10 +23,10 @@ use crate::verb::Verb;
 pub struct WantedMember {
     /// The agent it drives.
     pub agent: WantedAgent,
-    /// Its role.
+    /// Its role; that of the member before if not given, where there was one.
     pub role: Option<Role>,
-    /// Whether it takes tasks that are not assigned to it.
-    pub auto: AutoClaim,
+    /// Whether it takes tasks that are not assigned to it; as the member before if not given, and else it does.
+    pub auto: Option<AutoClaim>,
     /// The place in which it works.
     pub workspace: WantedWorkspace,
     /// The answer to an agent that is silent in a turn.
@@ -112,7 +112,8 @@ fn place_is_gone(name: &MemberName, place: &Path) -> OpsError {
     OpsError::refused(what, "say where it is to work: --worktree, --shared, or --cwd DIR")
 }
 
-/// The wanted answer to an agent that is silent in a turn. A field that is not given is as configured.
+/// The wanted answer to an agent that is silent in a turn. A field that is not given is as the member had it, or as configured
+/// for one that is new.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct WantedStall {
     /// The silence after which a turn counts as stalled.
@@ -126,11 +127,19 @@ impl WantedStall {
     pub(super) fn stall(self, session: &Session) -> StallPolicy {
         session.config.stall(self.after, self.then)
     }
+
+    /// The same for a member that had one: it keeps that as far as nothing else is wanted.
+    pub(super) fn over(self, before: StallPolicy) -> StallPolicy {
+        StallPolicy {
+            after_ms: self.after.map_or(before.after_ms, |after| after.as_millis() as u64),
+            then: self.then.unwrap_or(before.then),
+        }
+    }
 }
 
 /// Starts members of these names, all alike and side by side, and a leader in the background if none runs. Tells `listener`
 /// of each as soon as its worker is ready or it is known not to become so; returns when all were told of. A member that was
-/// there before keeps its place where nothing is said about that.
+/// there before keeps its place, its agent, its role and the like, each where nothing is said about it.
 pub async fn spawn(
     session: &Session,
     names: Vec<MemberName>,
@@ -140,36 +149,37 @@ pub async fn spawn(
     session.authorize(Verb::Spawn)?;
     must_differ(&names)?;
     let WantedMember { agent, role, auto, workspace, stall } = wanted;
-    let roster = TeamView::open(session.dir.clone())?;
-    let place = |name: MemberName| {
-        let agent = match roster.roster().member(&name) {
-            Ok(before) => agent.clone().choose_for(&session.config, &before.spec)?,
-            Err(_) => agent.clone().choose(&session.config)?,
+    let view = TeamView::open(session.dir.clone())?;
+    let request = |name: MemberName| {
+        let before = view.roster().member(&name).ok().map(|member| &member.spec);
+        let agent = match before {
+            Some(before) => agent.clone().choose_for(&session.config, before)?,
+            None => agent.clone().choose(&session.config)?,
         };
         agent.must_be_installed()?;
-        match workspace.kept(session, roster.roster(), &name)? {
-            Some(kept) => Ok((name, agent, kept, PlaceOrigin::Kept)),
-            None => Ok((name, agent, workspace.clone().request(session)?, PlaceOrigin::Wanted)),
-        }
+        let (workspace, origin) = match workspace.kept(session, view.roster(), &name)? {
+            Some(kept) => (kept, PlaceOrigin::Kept),
+            None => (workspace.clone().request(session)?, PlaceOrigin::Wanted),
+        };
+        let request = SpawnRequest {
+            agent: agent.name,
+            options: agent.options,
+            role: role.clone().or_else(|| before.and_then(|before| before.role.clone())),
+            auto: auto.or(before.map(|before| before.auto)).unwrap_or(AutoClaim::On),
+            workspace,
+            stall: before.map_or_else(|| stall.stall(session), |before| stall.over(before.stall)),
+            rules: session.config.rules_for(&name),
+            name,
+        };
+        Ok((request, origin))
     };
-    let places: Vec<_> = names.into_iter().map(place).collect::<Result<_, OpsError>>()?;
-    let stall = stall.stall(session);
+    let requests: Vec<_> = names.into_iter().map(request).collect::<Result<_, OpsError>>()?;
     let (leader, _) = connect::connect_or_start(session).await?;
-    let mut starting: FuturesUnordered<_> = places
+    let mut starting: FuturesUnordered<_> = requests
         .into_iter()
-        .map(async |(name, agent, workspace, origin)| {
-            let request = SpawnRequest {
-                name: name.clone(),
-                agent: agent.name,
-                options: agent.options,
-                role: role.clone(),
-                auto,
-                workspace,
-                stall,
-                rules: session.config.rules_for(&name),
-            };
-            let spawned = leader.spawn(request).await;
-            (name, spawned, origin)
+        .map(async |(request, origin)| {
+            let name = request.name.clone();
+            (name, leader.spawn(request).await, origin)
         })
         .collect();
     while let Some((name, spawned, origin)) = starting.next().await {

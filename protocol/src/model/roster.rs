@@ -47,6 +47,8 @@ pub enum TeamFact {
     Hung { name: MemberName },
     /// The member's worker, said to hang before, answers again.
     Answering { name: MemberName },
+    /// The member was told to stop a turn that is for no task; that of one for a task is told by the board.
+    TurnStopped { name: MemberName, turn: u64, reason: String },
     /// The member is taken off the roster.
     Removed { name: MemberName },
 }
@@ -194,6 +196,7 @@ impl LogFold for Roster {
         "staying",
         "hung",
         "answering",
+        "turn_stopped",
         "removed",
     ];
 
@@ -225,6 +228,8 @@ impl LogFold for Roster {
             TeamFact::Staying { name } => self.change(&name, |member| member.asked_to_end_ms = None),
             TeamFact::Hung { name } => self.change(&name, |member| member.hung_ms = Some(at_ms)),
             TeamFact::Answering { name } => self.change(&name, |member| member.hung_ms = None),
+            // How a turn stands is in its transcript; this is for whoever follows the team.
+            TeamFact::TurnStopped { .. } => {}
             TeamFact::Removed { name } => {
                 self.members.remove(&name);
             }

@@ -3,6 +3,7 @@
 use std::fs;
 
 use nix::sys::signal::Signal;
+use serde_json::Value;
 use teamster_tests::hermetic::Program;
 use teamster_tests::team::Team;
 
@@ -241,4 +242,56 @@ fn a_worker_by_hand_is_started_where_the_root_has_a_blank_in_its_path() {
     dave.until("dave is ready");
     dave.signal(Signal::SIGTERM);
     dave.ends();
+}
+
+#[test]
+fn who_is_spawned_again_keeps_its_role_its_claims_and_its_answer_to_silence() {
+    let team = Team::new();
+    team.ok("spawn tess --role tester --no-claim --on-stall abort --stall-after 3m");
+    team.ok("kill tess");
+    team.ok("spawn tess");
+    let spec = |team: &Team| {
+        let events = team.ok("events --json");
+        let added = events.lines().rfind(|line| line.contains("\"kind\":\"added\"")).expect("one at least");
+        let added: Value = serde_json::from_str(added).expect("an event");
+        added["data"]["spec"].clone()
+    };
+    let kept = spec(&team);
+    assert_eq!((&kept["role"], &kept["auto"]), (&"tester".into(), &"off".into()), "{kept}");
+    assert_eq!(kept["stall"], serde_json::json!({"after_ms": 180_000, "then": "abort"}));
+    team.ok("kill tess");
+    team.ok("spawn tess --claim --role writer --on-stall show");
+    let changed = spec(&team);
+    assert_eq!((&changed["role"], &changed["auto"]), (&"writer".into(), &"on".into()), "{changed}");
+    assert_eq!(changed["stall"], serde_json::json!({"after_ms": 180_000, "then": "show"}));
+}
+
+#[test]
+fn who_is_ending_takes_no_prompt_and_it_is_said_what_to_type_instead() {
+    let team = Team::new();
+    team.ok("spawn alice");
+    team.ok("send alice --run -i echo begun; read word");
+    team.until_said("alice", "begun");
+    let _ending = team.start("shutdown alice --finish");
+    team.until_event("\"kind\":\"ending\",\"data\":{\"name\":\"alice\"");
+    let told = team.fails(1, "send alice --run true");
+    let said = told.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("it takes nothing more: give it to another member"), "{said}");
+    assert!(said.contains("teamster spawn alice, then teamster send alice --run COMMAND"), "{said}");
+}
+
+#[test]
+fn the_stop_of_a_turn_that_is_for_no_task_is_among_the_events() {
+    let team = Team::new();
+    team.ok("spawn alice");
+    team.ok("send alice --run -i echo begun; read word");
+    team.until_said("alice", "begun");
+    team.ok_words(&["stop", "alice", "--reason", "wrong branch"]);
+    let events = team.ok("events");
+    assert!(events.contains("alice is to stop turn 1: wrong branch"), "{events}");
+    team.ok("task add --run -i echo of a task; read word");
+    team.until_said("alice", "of a task");
+    team.ok("stop alice");
+    let events = team.ok("events");
+    assert_eq!(events.matches("is to stop turn").count(), 1, "the board tells of the other: {events}");
 }

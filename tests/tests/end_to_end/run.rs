@@ -334,6 +334,51 @@ fn a_run_that_is_resumed_with_nothing_left_says_so_and_what_failed_can_be_done_a
 }
 
 #[test]
+fn a_run_that_is_resumed_goes_on_where_it_was_with_as_many_workers_and_what_they_were_told() {
+    let team = Team::new();
+    let commit = "git -c user.name=w -c user.email=w@x commit -qm one";
+    let plan = team.plan(&format!(
+        "[[task]]\nid = \"one\"\nrun = \"echo 1 > one; git add one; {commit}\"\n\
+         [[task]]\nid = \"two\"\nrun = \"cat one; test -e \\\"$ROOM/there\\\"\"\nafter = [\"one\"]\n\
+         [[task]]\nid = \"three\"\nrun = \"cat one\"\nafter = [\"two\"]\n"
+    ));
+    let room = team.sandbox().work();
+    let run = |line: &str| {
+        let mut command = team.command(line);
+        command.env("ROOM", &room);
+        team.start_command(command).ends()
+    };
+    let said = run(&format!("run {plan} -w 1 --worktree --on-stall abort --stall-after 3m"));
+    assert_eq!(said.code, Some(1), "{}{}", said.out, said.err);
+    std::fs::write(room.join("there"), "").expect("it can be written");
+    let preview = team.ok("run --retry-failed --dry-run");
+    assert!(preview.contains("would start: w1, agent shell, each in the worktree that it had"), "{preview}");
+    let said = run("run --retry-failed --json");
+    let again = summary(&said);
+    assert_eq!((said.code, &again["ok"]), (Some(0), &true.into()), "{}{}", said.out, said.err);
+    let members = team.json("list --all")["members"].as_array().expect("a list").len();
+    assert_eq!(members, 1, "what the first worker committed is in its worktree, and another would not have it");
+    let events = team.ok("events --json");
+    let kept = "\"stall\":{\"after_ms\":180000,\"then\":\"abort\"}";
+    assert_eq!(events.matches(kept).count(), 2, "{events}");
+}
+
+#[test]
+fn a_task_is_typed_by_its_number_and_who_types_its_name_is_told_that() {
+    let team = Team::new();
+    let plan = team.plan("[[task]]\nid = \"build\"\nrun = \"true\"\n[[task]]\nrun = \"echo second\"\n");
+    assert_eq!(team.run(&format!("run {plan} -w 1")).code, Some(0));
+    for line in ["logs build", "why build", "status build"] {
+        let told = team.fails(1, line);
+        assert!(told.contains("build is task 1, by its name in a plan: type 1 for the task"), "{told}");
+    }
+    let told = team.fails(2, "task show build");
+    assert!(told.contains("type its number: teamster task list shows it"), "{told}");
+    let listed = team.ok("task list");
+    assert!(listed.contains("build: true") && !listed.contains("2: echo second"), "{listed}");
+}
+
+#[test]
 fn a_dry_run_shows_what_would_be_done_and_writes_nothing() {
     let team = Team::new();
     let plan = team.plan(

@@ -175,6 +175,10 @@ fn roster_words(fact: &TeamFact) -> (TextTone, String) {
         TeamFact::Staying { name } => (TextTone::Faint, format!("{name} goes on, and does not end")),
         TeamFact::Hung { name } => (TextTone::Warn, format!("{name} hangs: its worker does not answer")),
         TeamFact::Answering { name } => (TextTone::Ok, format!("{name} answers again")),
+        TeamFact::TurnStopped { name, turn, reason } => {
+            let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+            (TextTone::Warn, format!("{name} is to stop turn {turn}{why}"))
+        }
         TeamFact::Removed { name } => (TextTone::Faint, format!("{name} is off the roster")),
     }
 }

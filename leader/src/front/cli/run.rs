@@ -40,7 +40,7 @@ pub struct RunArgs {
     pub dry_run: bool,
     /// How many workers, those that are there included: one at least for each agent that tasks ask for, the rest where the
     /// most tasks are; members and roles that the plan names come on top [default: 4, or
-    /// one a task]
+    /// one a task; in a run that goes on as many as before]
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(RUN_WORKERS_MAX)))]
     pub workers: Option<u16>,
     /// Each worker in a git worktree of its own

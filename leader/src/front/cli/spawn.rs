@@ -37,12 +37,15 @@ pub struct SpawnArgs {
     /// Where to work, or which repository to take the worktree from [default: here]
     #[arg(long, value_name = "DIR")]
     pub cwd: Option<PathBuf>,
-    /// The role it has; it may then take tasks that ask for the role
+    /// The role it has; it may then take tasks that ask for the role. A member that was there before keeps its own
     #[arg(long)]
     pub role: Option<Role>,
     /// Take only tasks that are assigned to it
-    #[arg(long)]
+    #[arg(long, conflicts_with = "claim")]
     pub no_claim: bool,
+    /// Take open tasks too (the default of a new member; one that was there before does as it did)
+    #[arg(long)]
+    pub claim: bool,
     /// What is done about an agent that says nothing
     #[command(flatten)]
     pub stall: StallArgs,
@@ -52,7 +55,11 @@ pub(super) async fn spawn(context: &CliContext, args: SpawnArgs) -> Result<ExitS
     let wanted = WantedMember {
         agent: args.agent.wanted(),
         role: args.role,
-        auto: if args.no_claim { AutoClaim::Off } else { AutoClaim::On },
+        auto: match (args.no_claim, args.claim) {
+            (true, _) => Some(AutoClaim::Off),
+            (false, true) => Some(AutoClaim::On),
+            (false, false) => None,
+        },
         workspace: wanted_workspace(args.cwd, args.worktree, args.shared, args.base),
         stall: args.stall.wanted(),
     };

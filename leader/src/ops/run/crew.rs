@@ -7,10 +7,33 @@ use teamster_protocol::model::board::{AutoClaim, WaitingClaimant};
 use teamster_protocol::model::id::{AgentName, MemberName, Role};
 use teamster_protocol::model::task::NewTask;
 
+use super::RunLeftover;
 use crate::ops::error::run::RunError;
 
-/// How many workers there are if it is not said.
+/// How many workers there are at most if it is not said.
 const WORKERS_DEFAULT: usize = 4;
+
+/// How many workers a run has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WorkerCount {
+    /// So many, as somebody said.
+    Wanted(usize),
+    /// One for each task, but not more than this.
+    AtMost(usize),
+}
+
+impl WorkerCount {
+    /// The count for a run where nobody said one. One that goes on has as many as the run before it: another worker would
+    /// not have what those did before it.
+    pub(super) fn usual<'a>(leftover: RunLeftover, before: impl Iterator<Item = &'a MemberName>) -> WorkerCount {
+        let is_worker = |name: &&MemberName| name.as_str().strip_prefix('w').is_some_and(|n| n.parse::<u32>().is_ok());
+        let before = match leftover {
+            RunLeftover::Refuse => 0,
+            RunLeftover::Resume | RunLeftover::RetryFailed => before.filter(is_worker).count(),
+        };
+        WorkerCount::AtMost(if before == 0 { WORKERS_DEFAULT } else { before })
+    }
+}
 
 /// One worker to be spawned.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +71,7 @@ struct AgentShare {
 /// there are too few for that. Each further worker is for the agent that has the most tasks for each of its workers.
 pub(super) fn crew(
     tasks: &[NewTask],
-    workers: Option<usize>,
+    workers: WorkerCount,
     there: &[WaitingClaimant],
     taken: &BTreeSet<MemberName>,
 ) -> Result<RunCrew, RunError> {
@@ -109,7 +132,7 @@ fn agents_of_named(tasks: &[NewTask]) -> Result<BTreeMap<MemberName, Option<Agen
 /// The agent of each worker that is to be spawned for the tasks that no member and no role is named for.
 fn shared_out<'a>(
     tasks: &[NewTask],
-    workers: Option<usize>,
+    workers: WorkerCount,
     present: impl Iterator<Item = &'a WaitingClaimant>,
 ) -> Result<Vec<Option<AgentName>>, RunError> {
     let mut shares: Vec<AgentShare> = Vec::new();
@@ -121,7 +144,10 @@ fn shared_out<'a>(
     }
     let asked = shares.len();
     let free: usize = shares.iter().map(|share| share.tasks).sum();
-    let workers = workers.unwrap_or(free.min(WORKERS_DEFAULT).max(asked));
+    let workers = match workers {
+        WorkerCount::Wanted(workers) => workers,
+        WorkerCount::AtMost(usual) => free.min(usual).max(asked),
+    };
     if shares.is_empty() {
         shares.push(AgentShare { agent: None, tasks: 0, workers: 0 });
     }
@@ -200,10 +226,28 @@ mod tests {
         }
     }
 
+    fn count(workers: Option<usize>) -> WorkerCount {
+        workers.map_or(WorkerCount::AtMost(WORKERS_DEFAULT), WorkerCount::Wanted)
+    }
+
+    #[test]
+    fn a_run_that_goes_on_has_as_many_workers_as_the_one_before() {
+        let before: Vec<MemberName> = ["alice", "w1", "w2", "wanda"].map(|name| name.parse().unwrap()).to_vec();
+        let usual = |leftover| WorkerCount::usual(leftover, before.iter());
+        assert_eq!(usual(RunLeftover::Resume), WorkerCount::AtMost(2));
+        assert_eq!(usual(RunLeftover::RetryFailed), WorkerCount::AtMost(2));
+        assert_eq!(usual(RunLeftover::Refuse), WorkerCount::AtMost(WORKERS_DEFAULT), "another run");
+        let none = WorkerCount::usual(RunLeftover::Resume, before[..1].iter());
+        assert_eq!(none, WorkerCount::AtMost(WORKERS_DEFAULT));
+        let three = [task(None, None), task(None, None), task(None, None)];
+        let spawns = crew(&three, usual(RunLeftover::Resume), &[], &BTreeSet::new()).unwrap().spawns;
+        assert_eq!(spawns.len(), 2);
+    }
+
     /// Who is spawned, and who is there.
     fn chosen(tasks: &[NewTask], workers: Option<usize>, there: &[WaitingClaimant]) -> (Vec<String>, Vec<String>) {
         let taken = there.iter().map(|who| who.name.clone()).collect();
-        let RunCrew { spawns, there } = crew(tasks, workers, there, &taken).unwrap();
+        let RunCrew { spawns, there } = crew(tasks, count(workers), there, &taken).unwrap();
         let spawns = spawns.iter().map(|member| member.name.to_string()).collect();
         (spawns, there.iter().map(MemberName::to_string).collect())
     }
@@ -258,7 +302,7 @@ mod tests {
     /// Who is spawned, each with its agent.
     fn with_agents(tasks: &[NewTask], workers: Option<usize>, there: &[WaitingClaimant]) -> Vec<(String, String)> {
         let taken = there.iter().map(|who| who.name.clone()).collect();
-        let spawns = crew(tasks, workers, there, &taken).unwrap().spawns.into_iter();
+        let spawns = crew(tasks, count(workers), there, &taken).unwrap().spawns.into_iter();
         spawns.map(|member| (member.name.to_string(), member.agent.map_or(String::new(), String::from))).collect()
     }
 
@@ -282,7 +326,7 @@ mod tests {
     #[test]
     fn too_few_workers_for_the_agents_are_an_error() {
         let tasks = [asks(Some("pi")), asks(Some("llm")), asks(None)];
-        let refused = crew(&tasks, Some(2), &[], &BTreeSet::new()).unwrap_err();
+        let refused = crew(&tasks, WorkerCount::Wanted(2), &[], &BTreeSet::new()).unwrap_err();
         assert_eq!(
             refused.to_string(),
             "2 are too few workers: the tasks ask for pi, llm and, some of them, for no agent by name, and each needs a \
@@ -308,7 +352,7 @@ mod tests {
         ];
         assert_eq!(with_agents(&tasks, None, &[]), pairs(&[("alice", "pi"), ("tester", "llm")]));
         let two = [with(Some("alice"), None, Some("llm")), with(Some("alice"), None, Some("pi"))];
-        let refused = crew(&two, None, &[], &BTreeSet::new()).unwrap_err();
+        let refused = crew(&two, count(None), &[], &BTreeSet::new()).unwrap_err();
         assert_eq!(refused.to_string(), "the tasks for alice ask for llm and for pi, and a member drives one agent");
     }
 }

@@ -12,7 +12,7 @@ use teamster_protocol::store::presence;
 use teamster_protocol::team::{Team, TeamError, TeamView};
 
 use super::RunLeftover;
-use super::crew::{RunCrew, crew};
+use super::crew::{RunCrew, WorkerCount, crew};
 use crate::ops::config::TaskLimits;
 use crate::ops::error::run::RunError;
 use crate::ops::plan::Plan;
@@ -94,9 +94,12 @@ impl RunOutline {
         let first = board.next_id();
         tasks.extend(wanted.plan.iter().flat_map(|plan| planned_tasks(plan, first, wanted.task_limits)));
         let (there, taken) = who_is_there(team)?;
+        let before = team.roster().members().map(|(name, _)| name);
+        let usual = || WorkerCount::usual(wanted.leftover, before);
+        let workers = wanted.workers.map_or_else(usual, WorkerCount::Wanted);
         let crew = match tasks.is_empty() {
             true => RunCrew::default(),
-            false => crew(&tasks, wanted.workers, &there, &taken)?,
+            false => crew(&tasks, workers, &there, &taken)?,
         };
         Ok(RunOutline { ids, to_open, tasks, crew })
     }

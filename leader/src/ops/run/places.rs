@@ -2,9 +2,11 @@
 //! that it had: a member that was moved out of its worktree would work in the checkout of the people.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use teamster_protocol::model::agent::options::AgentOptions;
-use teamster_protocol::model::id::{AgentName, MemberName};
+use teamster_protocol::model::id::{AgentName, MemberName, Role};
+use teamster_protocol::model::roster::{StallPolicy, Workspace};
 use teamster_protocol::team::TeamView;
 use teamster_protocol::wire::api::WorkspaceRequest;
 
@@ -15,13 +17,19 @@ use crate::ops::config::Config;
 use crate::ops::error::OpsError;
 use crate::ops::error::run::RunError;
 use crate::ops::session::Session;
-use crate::ops::spawn::WantedWorkspace;
+use crate::ops::spawn::{WantedStall, WantedWorkspace};
 
-/// The agent that a member of the crew drives, and the place in which it works.
+/// The agent that a member of the crew drives, the place in which it works, and what else it keeps from a run before.
 #[derive(Debug, Clone)]
 pub(super) struct CrewPlace {
     pub(super) agent: ChosenAgent,
     pub(super) workspace: WorkspaceRequest,
+    /// The worktree that it had and goes on in.
+    pub(super) worktree: Option<PathBuf>,
+    /// The role that it had.
+    pub(super) role: Option<Role>,
+    /// The answer to an agent that is silent in a turn.
+    pub(super) stall: StallPolicy,
 }
 
 /// The place of everybody who may be spawned for a run.
@@ -44,12 +52,18 @@ impl<'a> CrewPlaces<'a> {
         leftover: RunLeftover,
         agent: WantedAgent,
         workspace: WantedWorkspace,
+        stall: WantedStall,
     ) -> Result<CrewPlaces<'a>, OpsError> {
         let config = &session.config;
         let AgentOptions { env, approval, .. } = agent.options.clone();
         let given = AgentOptions { env, approval, ..AgentOptions::default() };
-        let wanted =
-            CrewPlace { agent: agent.clone().choose(&session.config)?, workspace: workspace.clone().request(session)? };
+        let wanted = CrewPlace {
+            agent: agent.clone().choose(&session.config)?,
+            workspace: workspace.clone().request(session)?,
+            worktree: None,
+            role: None,
+            stall: stall.stall(session),
+        };
         match leftover {
             RunLeftover::Refuse => {
                 wanted.agent.must_be_installed()?;
@@ -62,7 +76,13 @@ impl<'a> CrewPlaces<'a> {
         for (name, member) in view.roster().members() {
             let agent = agent.clone().choose_for(&session.config, &member.spec)?;
             let place = match workspace.kept(session, view.roster(), name) {
-                Ok(kept) => Ok(CrewPlace { agent, workspace: kept.unwrap_or_else(|| wanted.workspace.clone()) }),
+                Ok(kept) => Ok(CrewPlace {
+                    agent,
+                    worktree: kept.as_ref().and_then(|kept| worktree_of(&member.spec.workspace, kept)),
+                    workspace: kept.unwrap_or_else(|| wanted.workspace.clone()),
+                    role: member.spec.role.clone(),
+                    stall: stall.over(member.spec.stall),
+                }),
                 Err(error) => Err(error.told()),
             };
             before.insert(name.clone(), place);
@@ -70,7 +90,7 @@ impl<'a> CrewPlaces<'a> {
         let number = |name: &MemberName| name.as_str().strip_prefix('w')?.parse::<u32>().ok();
         let workers = before.iter().filter_map(|(name, place)| Some((number(name)?, place.as_ref().ok()?)));
         let first = workers.min_by_key(|(number, _)| *number).map(|(_, place)| place.clone());
-        let new = first.unwrap_or(wanted);
+        let new = first.map(|first| CrewPlace { worktree: None, role: None, ..first }).unwrap_or(wanted);
         new.agent.must_be_installed()?;
         Ok(CrewPlaces { config, wanted: given, new, before })
     }
@@ -101,6 +121,14 @@ impl<'a> CrewPlaces<'a> {
     fn named(&self, name: &AgentName) -> Result<ChosenAgent, RunError> {
         let wanted = WantedAgent { name: Some(name.clone()), options: self.wanted.clone() };
         wanted.choose(self.config).map_err(of_agent)
+    }
+}
+
+/// The worktree that a member had, if it is there and the member goes on in it.
+fn worktree_of(before: &Workspace, request: &WorkspaceRequest) -> Option<PathBuf> {
+    match (before, request) {
+        (Workspace::Worktree { dir, .. }, WorkspaceRequest::Worktree { .. }) => dir.is_dir().then(|| dir.clone()),
+        (Workspace::Shared { .. }, _) | (_, WorkspaceRequest::Shared { .. }) => None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::path::PathBuf;
 
 use serde::Serialize;
 use teamster_protocol::model::id::{AgentName, MemberName, Role, TaskId, TeamName};
@@ -72,6 +73,9 @@ pub struct PlannedMember {
     pub agent: AgentName,
     /// The place in which it would work.
     pub workspace: WorkspaceRequest,
+    /// The worktree that it had, where it would go on in that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub worktree: Option<PathBuf>,
 }
 
 impl RunPreview {
@@ -98,8 +102,9 @@ impl RunPreview {
         };
         let rows = ids.iter().copied().chain(new_ids).zip(tasks).map(row).collect();
         let planned = |member: CrewMember| {
-            let CrewPlace { agent, workspace } = places.of_member(&member)?;
-            Ok(PlannedMember { name: member.name, role: member.role, agent: agent.name, workspace })
+            let CrewPlace { agent, workspace, worktree, role, stall: _ } = places.of_member(&member)?;
+            let role = member.role.or(role);
+            Ok(PlannedMember { name: member.name, role, agent: agent.name, workspace, worktree })
         };
         Ok(RunPreview {
             team: view.dir().team().clone(),

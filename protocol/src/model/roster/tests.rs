@@ -212,6 +212,8 @@ fn a_new_generation_says_the_same() {
         facts.extend((pid % 4 == 1).then(|| [joined(member, pid), ending(member)]).into_iter().flatten());
         facts.extend((pid % 8 == 5).then(|| TeamFact::Staying { name: name(member) }));
         facts.extend((pid % 12 == 3).then(|| TeamFact::Answering { name: name(member) }));
+        let stopped = || TeamFact::TurnStopped { name: name(member), turn: 3, reason: String::new() };
+        facts.extend((pid % 6 == 4).then(stopped));
         facts.extend((pid % 4 == 0).then(|| joined(member, 100 + pid)));
         facts.extend((pid % 7 == 6).then(|| TeamFact::Removed { name: name(member) }));
     }

@@ -57,7 +57,9 @@ fn crew(preview: &RunPreview) -> String {
     let mut alike: Vec<Vec<&PlannedMember>> = Vec::new();
     for member in &preview.spawns {
         let is_alike = |others: &&mut Vec<&PlannedMember>| {
-            others[0].agent == member.agent && others[0].workspace == member.workspace
+            let had = |member: &PlannedMember| member.worktree.is_some();
+            let is_there = had(others[0]) == had(member);
+            is_there && others[0].agent == member.agent && others[0].workspace == member.workspace
         };
         match alike.iter_mut().find(is_alike) {
             Some(others) => others.push(member),
@@ -71,6 +73,9 @@ fn crew(preview: &RunPreview) -> String {
         };
         let names: Vec<String> = members.iter().copied().map(name).collect();
         let place = match &members[0].workspace {
+            WorkspaceRequest::Worktree { .. } if members[0].worktree.is_some() => {
+                "each in the worktree that it had".to_owned()
+            }
             WorkspaceRequest::Shared { dir } => format!("in {}", dir.display()),
             WorkspaceRequest::Worktree { repository, base } => {
                 let base = base.as_deref().unwrap_or("HEAD");
@@ -112,6 +117,7 @@ mod tests {
             role: role.map(|role| role.parse().expect("a name")),
             agent: "shell".parse().expect("a name"),
             workspace: WorkspaceRequest::Worktree { repository: "/src/tool".into(), base: None },
+            worktree: None,
         }
     }
 
@@ -129,7 +135,7 @@ mod tests {
             ],
             there: vec!["ada".parse().expect("a name")],
             spawns: vec![
-                planned("w1", None),
+                PlannedMember { worktree: Some("/state/worktrees/w1".into()), ..planned("w1", None) },
                 planned("tester1", Some("tester")),
                 PlannedMember {
                     workspace: WorkspaceRequest::Shared { dir: "/src/tool".into() },
@@ -146,7 +152,8 @@ mod tests {
          6  x             3 for ever       y
 
         there already: ada
-        would start: w1, tester1 (role tester), agent shell, each in a worktree of /src/tool from HEAD
+        would start: w1, agent shell, each in the worktree that it had
+        would start: tester1 (role tester), agent shell, each in a worktree of /src/tool from HEAD
         would start: ben, agent shell, in /src/tool
 
         nothing was done: this was a dry run
