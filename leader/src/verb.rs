@@ -292,12 +292,19 @@ environment before the repository, the repository before you, and you before wha
   effort = \"high\"
   approval = \"ask\"           # or auto, deny
 
+  [prompt]                   # what an agent is told of itself: see teamster agents --prompt
+  with-shell = \"You are {member} of {team}.\"      # for agents whose commands reach the team
+  without-shell = \"You are {member} of {team}.\"   # for the others, such as codex
+
   [[approval]]               # answers questions for permission; the first rule that fits decides
   tool = \"Bash\"              # with * for any characters
   pattern = \"git log*\"       # in what it is to act on: the command, the path, the address
   member = \"w*\"
   answer = \"allow\"           # yours only; a repository\'s rules can only deny
   reason = \"ask first\"       # with deny: the agent is told
+
+In a text of [prompt], {member}, {team}, {role}, {workspace} and {branch} stand for what they name; a line
+that names what the member does not have is left out, and an empty text tells the agent nothing.
 
 Rules go before --approval, those of the repository before yours, and a member keeps those that it was
 spawned with. A rule that allows has to fit the whole command, and its * stops where a shell would begin
@@ -377,6 +384,7 @@ verbs! {
         .looks();
     Agents = VerbRow::new("agents", Members, "List the agents that members may drive, and what each can do",
         "teamster agents\n\
+         teamster agents --prompt        what an agent is told of itself and its team\n\
          teamster agents --json | jq '.agents[] | select(.installed) | .name'")
         .looks();
     Config = VerbRow::new("config", Upkeep, "Show each setting, and who gave it: the command line, the environment, a file, or nobody",

@@ -5,6 +5,7 @@ pub mod agent_form;
 pub mod approval;
 pub mod board;
 pub mod id;
+pub mod identity;
 pub mod kill_ladder;
 pub mod last_turn;
 pub mod limits;

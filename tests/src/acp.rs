@@ -15,6 +15,7 @@
 //! | instruction | what it does |
 //! |---|---|
 //! | `say WORDS` | says the words |
+//! | `compact` | tells that it has put its conversation in few words |
 //! | `count` | says the number of this prompt in the session, which it keeps in a file |
 //! | `mode` | says the mode that it is in |
 //! | `ask TITLE` | asks for permission, waits for the answer as long as it takes, says it |
@@ -160,6 +161,11 @@ impl AcpAgent {
         match word {
             "say" => self.say(&format!("{rest}\n")),
             "mode" => self.say(&format!("{}\n", self.mode)),
+            "compact" => {
+                self.update(
+                    &json!({"sessionUpdate": "compaction_update", "compactionId": "k1", "status": "completed"}),
+                );
+            }
             "count" => self.say(&format!("prompt {}\n", self.prompts)),
             "ask" => {
                 let asked = self.ask(rest);

@@ -6,6 +6,9 @@
 //! |---|---|
 //! | `say WORDS` | says the words |
 //! | `think WORDS`, `tool TITLE`, `plan WORDS` | the same as a thought, a tool call, a plan of one step |
+//! | `who` | says the words that told it who it is |
+//! | `run COMMAND` | runs it by a shell, and says its output |
+//! | `compact` | tells that it has put its conversation in few words |
 //! | `count` | says the number of this prompt in the conversation |
 //! | `wait` | waits for a steer that it does not queue, and says it |
 //! | `queue` | from now on it keeps steers for the next prompt |
@@ -41,6 +44,8 @@ const DIED: i32 = 9;
 
 struct ScriptedAgent {
     session: SessionId,
+    /// The words that told it who it is.
+    identity: String,
     prompts: u64,
     /// Steers for the next prompt.
     queue: Vec<(TextId, String)>,
@@ -60,18 +65,23 @@ enum Step {
 ///
 /// If the worker does not keep to the protocol: a test sees that the agent died.
 pub fn main() {
-    let Some(ScriptOrder::Start { session }) = order() else { panic!("the first line is a start") };
-    let (kept_sessions, lost): (Vec<_>, Vec<_>) = session.into_iter().partition(|session| kept(session).exists());
-    if let Some(lost) = lost.first() {
-        tell(&ScriptNews::SessionLost { why: format!("session {lost} can not be gone on with: its file is gone") });
+    let Some(ScriptOrder::Start { session, copy_of, identity }) = order() else { panic!("the first line is a start") };
+    let own = SessionId(format!("s{}", std::process::id()));
+    let wanted = session.as_ref().or(copy_of.as_ref()).cloned();
+    let kept_prompts = |id: &SessionId| fs::read_to_string(kept(id)).ok()?.parse::<u64>().ok();
+    let (id, begun, prompts) = match (wanted.as_ref().and_then(kept_prompts), session) {
+        (Some(prompts), Some(session)) => (session, SessionBegin::Resumed, prompts),
+        (Some(prompts), None) => (own, SessionBegin::Forked, prompts),
+        (None, _) => (own, SessionBegin::Fresh, 0),
+    };
+    if let (Some(wanted), SessionBegin::Fresh) = (&wanted, begun) {
+        tell(&ScriptNews::SessionLost { why: format!("session {wanted} can not be gone on with: its file is gone") });
     }
-    let begun = if kept_sessions.is_empty() { SessionBegin::Fresh } else { SessionBegin::Resumed };
-    let session = kept_sessions.into_iter().next();
-    let id = session.unwrap_or_else(|| SessionId(format!("s{}", std::process::id())));
-    let prompts = fs::read_to_string(kept(&id)).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
     fs::write(kept(&id), prompts.to_string()).expect("its directory can be written to");
     let session = Some(AgentSession { id: id.clone(), begun });
-    let mut agent = ScriptedAgent { session: id, prompts, queue: Vec::new(), keeps_steers: false, is_silent: false };
+    let identity = identity.unwrap_or_default();
+    let (queue, keeps_steers, is_silent) = (Vec::new(), false, false);
+    let mut agent = ScriptedAgent { session: id, identity, prompts, queue, keeps_steers, is_silent };
     tell(&ScriptNews::Ready { session });
     while let Some(order) = order() {
         match order {
@@ -119,6 +129,12 @@ impl ScriptedAgent {
                 }
             }
             "plan" => tell(&ScriptNews::Plan(vec![PlanStep { text: rest.to_owned(), state: PlanState::Active }])),
+            "who" => say(&format!("{}\n", self.identity)),
+            "compact" => tell(&ScriptNews::Compacted {}),
+            "run" => {
+                let run = Command::new("sh").args(["-c", rest]).stdin(Stdio::null()).stderr(Stdio::inherit()).output();
+                say(&String::from_utf8_lossy(&run.expect("a shell can be started").stdout));
+            }
             "count" => say(&format!("prompt {}\n", self.prompts)),
             "wait" => return self.wait_for_steer(),
             "queue" => self.keeps_steers = true,

@@ -156,6 +156,28 @@ async fn a_conversation_is_gone_on_with_after_a_kill_or_it_is_said_that_it_can_n
 }
 
 #[tokio::test]
+async fn an_agent_is_told_who_it_is_before_its_first_prompt_and_after_a_compaction() {
+    let mut bench = Bench::new();
+    let _alice = by_hand(&mut bench, "", &[]).await;
+    for text in ["count", "compact", "count", "count"] {
+        let task = add(&mut bench, text);
+        bench.task(task, if text == "compact" { "failed" } else { "completed" }).await;
+    }
+    let mut told = vec![0];
+    for said in bench.transcript("alice") {
+        match said {
+            TranscriptText::Briefed { text } => {
+                assert!(text.starts_with("You are alice, a member of the team"), "{text}");
+                *told.last_mut().unwrap() += 1;
+            }
+            TranscriptText::TurnEnded { .. } => told.push(0),
+            _ => {}
+        }
+    }
+    assert_eq!(told, [1, 0, 1, 0, 0]);
+}
+
+#[tokio::test]
 async fn a_text_in_a_turn_waits_for_the_next_prompt_where_the_agent_takes_none() {
     let bench = Bench::new();
     let (_alice, peer) = linked(&bench, "").await;

@@ -332,6 +332,25 @@ async fn an_agent_whose_conversation_is_gone_begins_with_a_summary_of_it() {
     assert_eq!(bench.transcript("alice").into_iter().filter_map(briefed).count(), 1, "it has been told");
 }
 
+#[tokio::test]
+async fn an_agent_is_told_who_it_is_and_reaches_the_team_by_its_shell() {
+    let mut bench = Bench::new();
+    let _alice = by_hand(&mut bench, &["--role", "tests"]).await;
+    let task = add(&mut bench, prompt("who"));
+    let view = bench.task(task, "completed").await;
+    let told = view.result().unwrap();
+    assert!(told.starts_with("You are alice, a member of the team"), "{told}");
+    assert!(told.contains("Your role: tests") && told.contains("teamster dm NAME WORDS"), "{told}");
+    let said = "run (teamster dm alice hello && teamster inbox && teamster task list --json && teamster list) 2>&1";
+    let task = add(&mut bench, prompt(said));
+    let view = bench.task(task, "completed").await;
+    let shown = view.result().unwrap();
+    for part in ["alice", "hello", "\"tasks\":[{\"id\":1", "busy"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    bench.said("alice", |said| matches!(said, TranscriptText::Mail { text, .. } if text == "hello")).await;
+}
+
 fn briefed(said: TranscriptText) -> Option<String> {
     match said {
         TranscriptText::Briefed { text } => Some(text),

@@ -257,6 +257,7 @@ fn the_limits_are_those_of_the_program() {
         ("LINKS_MAX", count(sizes::LINKS_MAX)),
         ("NOTICES_BEHIND_MAX", count(sizes::NOTICES_BEHIND_MAX)),
         ("COMMAND_STEER_BYTES_MAX", bytes(sizes::COMMAND_STEER_BYTES_MAX as u64)),
+        ("IDENTITY_BYTES_MAX", bytes(sizes::IDENTITY_BYTES_MAX as u64)),
         ("RECAP_BYTES_MAX", bytes(sizes::RECAP_BYTES_MAX as u64)),
         ("RECAP_TURNS_MAX", count(sizes::RECAP_TURNS_MAX)),
         ("RECAP_TEXT_BYTES_MAX", bytes(sizes::RECAP_TEXT_BYTES_MAX as u64)),

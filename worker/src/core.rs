@@ -34,7 +34,7 @@ mod usage;
 pub use event::{
     AskRefused, AttemptEnd, CallId, ClaimedTask, SteerOf, WorkerAction, WorkerAnswer, WorkerAsk, WorkerEvent,
 };
-pub use settings::WorkerSettings;
+pub use settings::{AgentBriefing, WorkerSettings};
 pub use text::{TextShown, WaitingText};
 
 use briefing::PromptBriefing;
@@ -131,13 +131,14 @@ pub struct WorkerCore {
 impl WorkerCore {
     /// A worker whose agent is starting. `turns` is the number of its last turn in an earlier life.
     pub fn new(settings: WorkerSettings, turns: u64) -> WorkerCore {
+        let briefing = PromptBriefing::new(settings.briefing.clone());
         WorkerCore {
             settings,
             phase: WorkPhase::Starting,
             texts: VecDeque::new(),
             idle_texts: VecDeque::new(),
             handed: BTreeMap::new(),
-            briefing: PromptBriefing::default(),
+            briefing,
             limit: None,
             taken: BTreeSet::new(),
             owed: Vec::new(),
@@ -224,12 +225,17 @@ impl WorkerCore {
                 if let WorkPhase::Starting = self.phase {
                     self.act(WorkerAction::Say(TranscriptText::Ready));
                     if let Some(session) = session {
+                        self.briefing.goes_on(session.begun);
                         self.keep_session(session);
                     }
                     self.settle(now_ms, BeforeClaim::Working);
                 }
             }
             WorkerEvent::SessionLost { why, recap } => self.session_lost(why, recap),
+            WorkerEvent::Compacted => {
+                self.act(WorkerAction::Say(TranscriptText::Compacted));
+                self.briefing.may_be_forgotten();
+            }
             WorkerEvent::SessionNamed(session) => self.keep_session(session),
             WorkerEvent::SteeringTold(ability) => self.settings.abilities.steering = ability,
             WorkerEvent::AgentGone { reason } => {

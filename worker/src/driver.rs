@@ -20,6 +20,7 @@ mod git_dirs;
 pub mod lines;
 mod narration;
 mod news;
+mod origin;
 mod overload;
 mod pi;
 pub mod process;
@@ -36,6 +37,7 @@ use teamster_protocol::model::task::TaskWork;
 
 pub use error::DriverError;
 pub use news::AgentNews;
+pub use origin::SessionOrigin;
 pub use tail::TextTail;
 
 /// One agent, started, for as long as its worker wants it.

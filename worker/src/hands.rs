@@ -118,6 +118,7 @@ impl WorkerHands {
         match news {
             AgentNews::Ready { session } => return Some(WorkerEvent::AgentReady { session }),
             AgentNews::SessionLost { why } => return Some(self.session_lost(why)),
+            AgentNews::Compacted => return Some(WorkerEvent::Compacted),
             AgentNews::Session(session) => return Some(WorkerEvent::SessionNamed(session)),
             AgentNews::Steering(ability) => return Some(WorkerEvent::SteeringTold(ability)),
             AgentNews::Trouble(text) => self.say(TranscriptText::Trouble { text }),

@@ -12,7 +12,7 @@ use teamster_protocol::model::agent::{AgentExit, ApprovalPolicy, SessionBegin, S
 use teamster_protocol::model::receipt::TextId;
 use teamster_protocol::model::task::TaskWork;
 use teamster_worker::driver::catalog::{AgentSetup, start_driver};
-use teamster_worker::driver::{AgentNews, AgentPrompt};
+use teamster_worker::driver::{AgentNews, AgentPrompt, SessionOrigin};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -68,7 +68,12 @@ async fn an_agent_whose_conversation_is_gone_begins_a_new_one() {
 }
 
 async fn pi_begins_a_new_one_and_says_so() {
-    let setup = AgentSetup { workspace: "/".into(), env: Vec::new(), session: Some(SessionId("0190".to_owned())) };
+    let setup = AgentSetup {
+        workspace: "/".into(),
+        env: Vec::new(),
+        origin: SessionOrigin::Earlier(SessionId("0190".to_owned())),
+        identity: None,
+    };
     let (mut pi, mut news) = start_driver(launch(DriverKind::Pi, PI), setup).unwrap();
     let why = "session 0190 can not be gone on with: the agent ended: exit status 1".to_owned();
     assert_eq!(next(&mut news).await, AgentNews::SessionLost { why });
@@ -79,7 +84,12 @@ async fn pi_begins_a_new_one_and_says_so() {
 
 async fn claude_begins_a_new_one() {
     let old = SessionId("cccccccc-0000-4000-8000-000000000000".to_owned());
-    let setup = AgentSetup { workspace: "/".into(), env: Vec::new(), session: Some(old.clone()) };
+    let setup = AgentSetup {
+        workspace: "/".into(),
+        env: Vec::new(),
+        origin: SessionOrigin::Earlier(old.clone()),
+        identity: None,
+    };
     let (mut claude, mut news) = start_driver(launch(DriverKind::Claude, CLAUDE), setup).unwrap();
     let AgentNews::SessionLost { why } = next(&mut news).await else { panic!("it says so first") };
     assert!(why.starts_with(&format!("session {old} can not be gone on with: ")), "{why}");

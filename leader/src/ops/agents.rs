@@ -1,6 +1,8 @@
 //! `agents`: which agents members may drive, and what `--agent NAME` comes to: a row of the catalogue or the user's own
 //! table, with the options that were given.
 
+mod identity;
+
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -15,6 +17,7 @@ use teamster_protocol::model::agent::preset::{
 };
 use teamster_protocol::model::agent_form::split_words;
 use teamster_protocol::model::id::AgentName;
+use teamster_protocol::model::identity::IdentityKind;
 use teamster_protocol::model::limits::pace::PROGRAM_ANSWER_WITHIN;
 use teamster_protocol::model::roster::MemberSpec;
 use teamster_protocol::model::task::WorkKind;
@@ -26,6 +29,8 @@ use super::error::OpsError;
 use super::session::Session;
 use super::text::lossy_path;
 use crate::verb::Verb;
+
+pub use identity::{IdentityTextRow, IdentityTexts, identity_texts};
 
 /// The command that puts work on the board for the agent that members drive unless another is said.
 pub fn add_task_command(config: &Config) -> &'static str {
@@ -58,7 +63,7 @@ impl WantedAgent {
     pub(super) fn choose(self, config: &Config) -> Result<ChosenAgent, OpsError> {
         let name = self.name.clone().unwrap_or_else(|| config.agent.value.clone());
         let configured = configured(config, &name)?;
-        self.over(name, configured)
+        Ok(self.over(name, configured)?.told_by(config))
     }
 
     /// The same for a member that is started again: it keeps its agent, and what that was told, as far as nothing else is
@@ -66,7 +71,7 @@ impl WantedAgent {
     pub(super) fn choose_for(self, config: &Config, before: &MemberSpec) -> Result<ChosenAgent, OpsError> {
         match &self.name {
             Some(name) if *name != before.agent => self.choose(config),
-            Some(_) | None => self.over(before.agent.clone(), before.options.clone()),
+            Some(_) | None => Ok(self.over(before.agent.clone(), before.options.clone())?.told_by(config)),
         }
     }
 
@@ -83,6 +88,7 @@ impl WantedAgent {
             model: given.model.or(configured.model),
             effort: given.effort.or(configured.effort),
             approval: given.approval.or(configured.approval),
+            identity: None,
         };
         if options.driver == Some(DriverKind::Cmd) && (options.model.is_some() || options.effort.is_some()) {
             let what = format!("{name} can not be told a model or an effort: nothing is known of its program");
@@ -100,6 +106,14 @@ impl WantedAgent {
 }
 
 impl ChosenAgent {
+    /// The same, told who it is as the files of settings say by now.
+    fn told_by(mut self, config: &Config) -> ChosenAgent {
+        let abilities = self.options.abilities(&self.name);
+        self.options.identity =
+            abilities.and_then(|abilities| config.prompt(IdentityKind::of(abilities)).value.clone());
+        self
+    }
+
     /// Refuses an agent whose program is not there, before anything is made for it.
     pub(super) fn must_be_installed(&self) -> Result<(), OpsError> {
         let Some(program) = program_of(&self.name, &self.options) else { return Ok(()) };

@@ -11,6 +11,7 @@ mod approval;
 mod error;
 mod file;
 mod merge;
+mod prompt;
 mod rows;
 mod value;
 
@@ -135,8 +136,19 @@ pub struct Config {
     pub approval_within: SourcedValue<Duration>,
     /// The rules that answer such questions before anybody is asked, those of the repository first.
     pub approvals: Vec<SourcedValue<ConfiguredRule>>,
+    /// The texts that tell agents who they are; nothing where the built-in one does.
+    pub prompts: ConfiguredPrompts<SourcedValue<Option<String>>>,
     /// The agents that files describe, those of the repository first in each list.
     pub agents: Vec<(AgentName, Vec<(SettingOrigin, AgentSettings)>)>,
+}
+
+/// A text for each kind of agent.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ConfiguredPrompts<T> {
+    /// For agents whose commands reach the team.
+    pub with_shell: T,
+    /// For the others.
+    pub without_shell: T,
 }
 
 /// The limits of a task that does not set its own.

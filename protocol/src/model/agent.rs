@@ -107,6 +107,8 @@ pub enum SessionBegin {
     Resumed,
     /// The same, and the agent had to tell all of it again first.
     Loaded,
+    /// The conversation began as a copy of another member's.
+    Forked,
 }
 
 /// How far a tool call has come.

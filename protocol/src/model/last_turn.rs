@@ -135,6 +135,7 @@ impl LastTurn {
             | TranscriptText::TurnEnded { .. }
             | TranscriptText::Session { .. }
             | TranscriptText::Briefed { .. }
+            | TranscriptText::Compacted
             | TranscriptText::Text { .. }
             | TranscriptText::Thought { .. }
             | TranscriptText::ToolCall { .. }

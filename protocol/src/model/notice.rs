@@ -58,6 +58,8 @@ pub enum TranscriptText {
     },
     /// The agent was told this before the work of the turn: who it is, or what was said before its conversation began.
     Briefed { text: String },
+    /// The agent has put its conversation in few words, to make room.
+    Compacted,
     /// The agent said this.
     Text { text: String },
     /// The agent thought this.
@@ -136,6 +138,7 @@ impl TranscriptText {
             TranscriptText::TurnStarted { .. }
             | TranscriptText::Session { .. }
             | TranscriptText::Briefed { .. }
+            | TranscriptText::Compacted
             | TranscriptText::Text { .. }
             | TranscriptText::Thought { .. }
             | TranscriptText::ToolCall { .. }
@@ -205,6 +208,7 @@ impl TranscriptEntry {
             TranscriptText::Trouble { text } => NoticeKind::Trouble { text: text.clone() },
             TranscriptText::Leaving { reason } => NoticeKind::Leaving { reason: reason.clone() },
             TranscriptText::Briefed { .. }
+            | TranscriptText::Compacted
             | TranscriptText::Text { .. }
             | TranscriptText::Thought { .. }
             | TranscriptText::ToolCall { .. }

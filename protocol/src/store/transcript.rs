@@ -238,6 +238,7 @@ fn counted_from(what: &TranscriptText) -> Option<(u64, u64)> {
         | TranscriptText::AskedToStop { reason: text, .. }
         | TranscriptText::AskedToEnd { reason: text } => (2 * TRANSCRIPT_BYTES_MAX, text.len()),
         TranscriptText::Ready
+        | TranscriptText::Compacted
         | TranscriptText::Session { .. }
         | TranscriptText::TurnStarted { .. }
         | TranscriptText::PermissionAnswered { .. }

@@ -25,6 +25,7 @@ mod removed;
 mod repositories;
 mod run;
 mod run_beside_others;
+mod sessions;
 mod strangers;
 mod supervision;
 mod task_agents;

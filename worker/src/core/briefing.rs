@@ -5,13 +5,14 @@ use teamster_protocol::model::agent::{AgentSession, SessionBegin};
 use teamster_protocol::model::receipt::TextId;
 use teamster_protocol::model::task::WorkKind;
 
-use super::WorkerCore;
+use super::{AgentBriefing, WorkerCore};
 
 /// The words that an agent is still to be told.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct PromptBriefing {
-    /// The summary of what was said before this conversation.
-    recap: Option<String>,
+    words: AgentBriefing,
+    /// Whether the agent has not been told who it is, or may have forgotten it.
+    is_unknown: bool,
     /// Whether this conversation begins with a summary.
     has_recap: bool,
     /// The prompt that was begun with the words, until the agent has them.
@@ -19,17 +20,38 @@ pub(super) struct PromptBriefing {
 }
 
 impl PromptBriefing {
+    /// For a life in which these are to be told.
+    pub(super) fn new(words: AgentBriefing) -> PromptBriefing {
+        PromptBriefing { has_recap: words.recap.is_some(), words, is_unknown: true, carrier: None }
+    }
+
     /// The conversation begins with this summary.
     pub(super) fn begin_with(&mut self, recap: Option<String>) {
         self.has_recap = recap.is_some();
-        self.recap = recap;
+        self.words.recap = recap;
+    }
+
+    /// The agent has come to its conversation in this way: in one that goes on it has been told who it is, and in a copy of
+    /// another's it has been told who that one is.
+    pub(super) fn goes_on(&mut self, begun: SessionBegin) {
+        match begun {
+            SessionBegin::Resumed | SessionBegin::Loaded => self.is_unknown = false,
+            SessionBegin::Fresh | SessionBegin::Summarized | SessionBegin::Forked => {}
+        }
+    }
+
+    /// The agent has put its conversation in few words, and who it is may not be among them.
+    pub(super) fn may_be_forgotten(&mut self) {
+        self.is_unknown = true;
+        self.carrier = None;
     }
 
     /// The agent has a text. If the words stood before that, they have been told.
     pub(super) fn reached(&mut self, text: TextId) {
         if self.carrier == Some(text) {
             self.carrier = None;
-            self.recap = None;
+            self.is_unknown = false;
+            self.words.recap = None;
         }
     }
 }
@@ -40,7 +62,13 @@ impl WorkerCore {
         if kind == WorkKind::Command {
             return None;
         }
-        let words = self.briefing.recap.clone()?;
+        let AgentBriefing { identity, recap } = &self.briefing.words;
+        let identity = identity.as_deref().filter(|_| self.briefing.is_unknown);
+        let words: Vec<&str> = identity.into_iter().chain(recap.as_deref()).collect();
+        if words.is_empty() {
+            return None;
+        }
+        let words = words.join("\n\n");
         self.briefing.carrier = Some(prompt);
         Some(words)
     }
@@ -61,7 +89,11 @@ impl WorkerCore {
             SessionBegin::Fresh if self.briefing.has_recap => {
                 AgentSession { begun: SessionBegin::Summarized, ..session }
             }
-            SessionBegin::Fresh | SessionBegin::Summarized | SessionBegin::Resumed | SessionBegin::Loaded => session,
+            SessionBegin::Fresh
+            | SessionBegin::Summarized
+            | SessionBegin::Resumed
+            | SessionBegin::Loaded
+            | SessionBegin::Forked => session,
         }
     }
 }

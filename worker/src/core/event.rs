@@ -108,6 +108,8 @@ pub enum WorkerEvent {
         /// The summary of that conversation, if anything is known of it.
         recap: Option<String>,
     },
+    /// The agent has put its conversation in few words.
+    Compacted,
     /// The agent tells the name of its conversation later than that, or has begun another one.
     SessionNamed(AgentSession),
     /// The agent tells the fate of a text that is said to it in a turn, which differs from that of its kind.

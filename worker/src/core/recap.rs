@@ -101,12 +101,13 @@ impl ConversationRecap {
 fn begins_conversation(said: &TranscriptText) -> bool {
     match said {
         TranscriptText::Session { session } => match session.begun {
-            SessionBegin::Fresh => true,
+            SessionBegin::Fresh | SessionBegin::Forked => true,
             SessionBegin::Summarized | SessionBegin::Resumed | SessionBegin::Loaded => false,
         },
         TranscriptText::Ready
         | TranscriptText::TurnStarted { .. }
         | TranscriptText::Briefed { .. }
+        | TranscriptText::Compacted
         | TranscriptText::Text { .. }
         | TranscriptText::Thought { .. }
         | TranscriptText::ToolCall { .. }
@@ -152,6 +153,7 @@ impl RecapTurn {
                 | TranscriptText::Session { .. }
                 | TranscriptText::TurnStarted { .. }
                 | TranscriptText::Briefed { .. }
+                | TranscriptText::Compacted
                 | TranscriptText::Thought { .. }
                 | TranscriptText::ToolCall { .. }
                 | TranscriptText::Plan { .. }

@@ -9,6 +9,15 @@ use teamster_protocol::model::board::WaitingClaimant;
 use teamster_protocol::model::limits::{LEADER_GRACE, PERMISSION_WITHIN, RECORD_RETRY};
 use teamster_protocol::model::roster::{StallPolicy, StartedBy};
 
+/// The words that an agent is told before the work of its first prompt, since no other way tells it them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AgentBriefing {
+    /// Who it is; told again when it may have forgotten that.
+    pub identity: Option<String>,
+    /// The summary of the conversation of another that its own begins with.
+    pub recap: Option<String>,
+}
+
 /// The settings of the worker, fixed for its life but for what its agent tells of itself.
 #[derive(Debug, Clone)]
 pub struct WorkerSettings {
@@ -26,6 +35,8 @@ pub struct WorkerSettings {
     pub approval: ApprovalPolicy,
     /// The time that a question for permission may stay open; then the answer is no.
     pub permission_within: Duration,
+    /// The words before the work of the first prompt.
+    pub briefing: AgentBriefing,
     /// How long the worker goes on without its leader.
     pub leader_grace: Duration,
     /// How long it waits before it tries again to write what could not be written.
@@ -43,6 +54,7 @@ impl WorkerSettings {
             rules: Vec::new(),
             approval: ApprovalPolicy::default(),
             permission_within: PERMISSION_WITHIN,
+            briefing: AgentBriefing::default(),
             leader_grace: LEADER_GRACE,
             record_retry: RECORD_RETRY,
         }

@@ -3,7 +3,7 @@
 //!
 //! | ours | the protocol's |
 //! |---|---|
-//! | ready | `initialize`, then `session/resume`, `session/load` or `session/new`, then the model, effort and mode are chosen |
+//! | ready | `initialize`, then `session/resume`, `session/load`, `session/fork` or `session/new`, then the model, effort and mode are chosen |
 //! | prompt | `session/prompt`. Its answer is the end of the turn, and no other acknowledges it: the first update that only the model can have caused shows that the model has the text |
 //! | steer | `_session/steering` where the agent says that it has it; else the worker keeps the text for the next prompt. A second prompt is never sent into a turn: some agents end the first for it, some merge both, some refuse it |
 //! | questions | `session/request_permission`, answered by the kinds of the options that are offered |
@@ -26,9 +26,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use teamster_protocol::model::agent::options::AgentLaunch;
 use teamster_protocol::model::agent::preset::{AgentAbilities, DriverKind, SteerAbility, abilities_of};
-use teamster_protocol::model::agent::{
-    AgentFault, AgentSession, Permission, PermissionQuestion, QuestionId, SessionId, TurnEnd,
-};
+use teamster_protocol::model::agent::{AgentFault, AgentSession, Permission, PermissionQuestion, QuestionId, TurnEnd};
 use teamster_protocol::model::limits::sizes::{ODD_LINES_MAX, QUESTIONS_OPEN_MAX};
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
 use teamster_protocol::model::usage::TokenUsage;
@@ -41,15 +39,15 @@ use super::lines::rpc::{METHOD_NOT_FOUND, RpcId, RpcMessage, RpcRefusal, RpcTalk
 use super::lines::{AgentDialect, DialectStep, NonsenseSaid, receipt, tell};
 use super::slash::never_a_command;
 use super::title::one_line;
-use super::{AgentNews, AgentSteer};
+use super::{AgentNews, AgentSteer, SessionOrigin};
 
 /// The dialect of agents that speak the Agent Client Protocol.
 #[derive(Debug)]
 pub(super) struct AcpDialect {
     talk: RpcTalk<AcpRequest>,
     workspace: String,
-    /// The session of an earlier life, until one is opened.
-    earlier: Option<SessionId>,
+    /// The session to begin with, until one is opened.
+    origin: SessionOrigin,
     /// What is still to be chosen before the agent is ready.
     wishes: VecDeque<SessionWish>,
     choices: SessionChoices,
@@ -91,12 +89,12 @@ struct OpenRequest {
 }
 
 impl AcpDialect {
-    /// For an agent in `workspace`, which is to go on with `session` if it can.
-    pub(super) fn new(launch: &AgentLaunch, workspace: &Path, session: Option<SessionId>) -> AcpDialect {
+    /// For an agent in `workspace`, which is to begin with this conversation if it can.
+    pub(super) fn new(launch: &AgentLaunch, workspace: &Path, origin: SessionOrigin) -> AcpDialect {
         AcpDialect {
             talk: RpcTalk::new(RpcVersion::Named),
             workspace: workspace.to_string_lossy().into_owned(),
-            earlier: session,
+            origin,
             wishes: wishes(launch),
             choices: SessionChoices::default(),
             can_resume: false,
@@ -229,6 +227,11 @@ impl AcpDialect {
                 self.choices.renew(config_options);
                 return Ok(Vec::new());
             }
+            // Outside of a turn too: the agent may make room after it.
+            SessionUpdate::CompactionUpdate { status } if self.is_ready && status == "completed" => {
+                return Ok(vec![tell(AgentNews::Compacted)]);
+            }
+            SessionUpdate::CompactionUpdate { .. } => return Ok(Vec::new()),
             SessionUpdate::AgentMessageChunk { .. }
             | SessionUpdate::AgentThoughtChunk { .. }
             | SessionUpdate::ToolCall(_)
@@ -247,9 +250,10 @@ impl AcpDialect {
                 news.push(AgentNews::Plan(entries.into_iter().map(Into::into).collect()));
                 news
             }
-            SessionUpdate::UsageUpdate(_) | SessionUpdate::ConfigOptionUpdate { .. } | SessionUpdate::Other => {
-                Vec::new()
-            }
+            SessionUpdate::UsageUpdate(_)
+            | SessionUpdate::ConfigOptionUpdate { .. }
+            | SessionUpdate::CompactionUpdate { .. }
+            | SessionUpdate::Other => Vec::new(),
         };
         Ok(self.tell_all(news))
     }

@@ -5,7 +5,6 @@ use std::env;
 use std::fs;
 use std::path::PathBuf;
 
-use teamster_protocol::model::agent::SessionId;
 use teamster_protocol::model::agent::options::{AgentLaunch, LaunchCommand};
 use teamster_protocol::model::agent::preset::DriverKind;
 use tokio::sync::mpsc;
@@ -13,14 +12,14 @@ use tokio::sync::mpsc;
 use super::acp::AcpDialect;
 use super::claude::{self, ClaudeDialect, ClaudeLife};
 use super::cmd::CommandProgram;
-use super::codex::CodexDialect;
+use super::codex::{CodexDialect, ThreadWish};
 use super::git_dirs::git_dirs;
 use super::lines::{AgentDialect, LineDriver, LineSetup};
 use super::pi::{self, PiDialect};
 use super::process::{ProcessDriver, ProcessSetup};
 use super::script::ScriptDialect;
 use super::shell::{ShellSetup, start_shell};
-use super::{AgentNews, Driver, DriverError};
+use super::{AgentNews, Driver, DriverError, SessionOrigin};
 
 /// The setup that every agent is started with, whatever its driver.
 #[derive(Debug, Clone)]
@@ -29,8 +28,30 @@ pub struct AgentSetup {
     pub workspace: PathBuf,
     /// Variables, over those of the worker.
     pub env: Vec<(String, String)>,
-    /// The conversation of an earlier life that it is to go on with.
-    pub session: Option<SessionId>,
+    /// The conversation that it is to begin with.
+    pub origin: SessionOrigin,
+    /// The words that tell the agent who it is, where [`IdentityWay::AtStart`] tells it that.
+    pub identity: Option<String>,
+}
+
+/// The way on which an agent is told who it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IdentityWay {
+    /// When it is started. It knows this for as long as it lives, whatever it forgets of its conversation.
+    AtStart,
+    /// Before the work of its first prompt, and again when it may have forgotten that.
+    InPrompt,
+    /// Not at all: it does not read, or its prompt is to be what the user wrote and nothing else.
+    Never,
+}
+
+/// The way for agents that this driver speaks with.
+pub fn identity_way(driver: DriverKind) -> IdentityWay {
+    match driver {
+        DriverKind::Pi | DriverKind::Claude | DriverKind::Codex | DriverKind::Script => IdentityWay::AtStart,
+        DriverKind::Acp => IdentityWay::InPrompt,
+        DriverKind::Shell | DriverKind::Cmd => IdentityWay::Never,
+    }
 }
 
 /// A driver and the channel of its news.
@@ -55,19 +76,20 @@ pub fn start_driver(launch: AgentLaunch, setup: AgentSetup) -> Result<StartedDri
         DriverKind::Script => {
             let command = command_line(&launch, Vec::new())?;
             let program = LineSetup { env, ..LineSetup::new(setup.workspace, command) };
-            start_program(program, ScriptDialect::new(setup.session))
+            start_program(program, ScriptDialect::new(setup.origin, setup.identity))
         }
         DriverKind::Pi => {
-            let command = command_line(&launch, pi::arguments(&launch, setup.session.as_ref()))?;
-            let afresh = Some(command_line(&launch, pi::arguments(&launch, None))?);
+            let arguments = |origin: &SessionOrigin| pi::arguments(&launch, origin, setup.identity.as_deref());
+            let command = command_line(&launch, arguments(&setup.origin))?;
+            let afresh = Some(command_line(&launch, arguments(&SessionOrigin::New))?);
             let program = LineSetup { env, afresh, ..LineSetup::new(setup.workspace, command) };
-            start_program(program, PiDialect::new(setup.session))
+            start_program(program, PiDialect::new(setup.origin))
         }
         DriverKind::Claude => {
-            let life = ClaudeLife { id: random_uuid()?, resumed: setup.session };
-            let command = command_line(&launch, claude::arguments(&launch, &life))?;
-            let new_life = ClaudeLife { resumed: None, ..life.clone() };
-            let afresh = Some(command_line(&launch, claude::arguments(&launch, &new_life))?);
+            let life = ClaudeLife { id: random_uuid()?, origin: setup.origin };
+            let arguments = |life: &ClaudeLife| claude::arguments(&launch, life, setup.identity.as_deref());
+            let command = command_line(&launch, arguments(&life))?;
+            let afresh = Some(command_line(&launch, arguments(&life.afresh()))?);
             let (name, value) = claude::VARIABLE;
             env.insert(0, (name.to_owned(), value.to_owned()));
             let program = LineSetup { env, afresh, ..LineSetup::new(setup.workspace, command) };
@@ -75,12 +97,15 @@ pub fn start_driver(launch: AgentLaunch, setup: AgentSetup) -> Result<StartedDri
         }
         DriverKind::Codex => {
             let command = command_line(&launch, Vec::new())?;
-            let dialect = CodexDialect::new(&launch, &setup.workspace, &git_dirs(&setup.workspace), setup.session);
+            let wish = ThreadWish::new(&launch, &setup.workspace, setup.origin)
+                .with_writable(&git_dirs(&setup.workspace))
+                .with_identity(setup.identity);
+            let dialect = CodexDialect::new(wish);
             start_program(LineSetup { env, ..LineSetup::new(setup.workspace, command) }, dialect)
         }
         DriverKind::Acp => {
             let command = command_line(&launch, Vec::new())?;
-            let dialect = AcpDialect::new(&launch, &setup.workspace, setup.session);
+            let dialect = AcpDialect::new(&launch, &setup.workspace, setup.origin);
             start_program(LineSetup { env, ..LineSetup::new(setup.workspace, command) }, dialect)
         }
     }

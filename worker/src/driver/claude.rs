@@ -44,7 +44,7 @@ use self::wire::{
 use super::lines::{AgentDialect, DialectStep, NonsenseSaid, receipt, tell};
 use super::slash::never_a_command;
 use super::title::{one_line, readable_args, subject_of, tool_title};
-use super::{AgentNews, AgentSteer};
+use super::{AgentNews, AgentSteer, SessionOrigin};
 
 /// The tool by which Claude lets people choose. A permission to use it would choose nothing, so it is never asked for.
 const ASK_USER: &str = "AskUserQuestion";
@@ -63,8 +63,15 @@ const WAKING_TOOLS: &str = "ScheduleWakeup,CronCreate,Monitor";
 pub(super) struct ClaudeLife {
     /// A new UUID: the conversation's name if it is a new one, and the origin of the names of the messages.
     pub(super) id: String,
-    /// The conversation of an earlier life to go on with.
-    pub(super) resumed: Option<SessionId>,
+    /// The conversation to begin with.
+    pub(super) origin: SessionOrigin,
+}
+
+impl ClaudeLife {
+    /// The same life with a new conversation.
+    pub(super) fn afresh(&self) -> ClaudeLife {
+        ClaudeLife { id: self.id.clone(), origin: SessionOrigin::New }
+    }
 }
 
 /// The dialect of Claude Code.
@@ -92,26 +99,38 @@ struct AskedTool {
 }
 
 /// The arguments that come after Claude Code's own command. Questions are always asked here: the member's setting, which
-/// answers them, is the worker's to know.
-pub(super) fn arguments(launch: &AgentLaunch, life: &ClaudeLife) -> Vec<String> {
+/// answers them, is the worker's to know. So that it knows who it is for as long as it lives, that is added to what it is told
+/// before any conversation.
+pub(super) fn arguments(launch: &AgentLaunch, life: &ClaudeLife, identity: Option<&str>) -> Vec<String> {
     let fixed = "-p --input-format stream-json --output-format stream-json --verbose --include-partial-messages \
                  --replay-user-messages --permission-prompt-tool stdio --permission-mode default";
-    let conversation = match &life.resumed {
-        Some(session) => ("--resume", Some(session.0.as_str())),
-        None => ("--session-id", Some(life.id.as_str())),
+    let (own, other) = match &life.origin {
+        SessionOrigin::New => (Some(life.id.as_str()), None),
+        SessionOrigin::Earlier(session) => (None, Some(session.0.as_str())),
+        // The copy has a name of its own.
+        SessionOrigin::CopyOf(session) => (Some(life.id.as_str()), Some(session.0.as_str())),
     };
-    let given = [conversation, ("--model", launch.model.as_deref()), ("--effort", launch.effort.as_deref())];
+    let given = [
+        ("--session-id", own),
+        ("--resume", other),
+        ("--model", launch.model.as_deref()),
+        ("--effort", launch.effort.as_deref()),
+        ("--append-system-prompt", identity),
+    ];
     let given = given.into_iter().filter_map(|(option, value)| Some([option, value?])).flatten();
     let fixed = fixed.split_whitespace().chain(["--disallowed-tools", WAKING_TOOLS]);
-    fixed.chain(given).map(str::to_owned).collect()
+    let copied = (own.is_some() && other.is_some()).then_some("--fork-session");
+    fixed.chain(given).chain(copied).map(str::to_owned).collect()
 }
 
 impl ClaudeDialect {
     /// For this life.
     pub(super) fn new(life: ClaudeLife) -> ClaudeDialect {
-        let untold_session = match &life.resumed {
-            Some(id) => AgentSession { id: id.clone(), begun: SessionBegin::Resumed },
-            None => AgentSession { id: SessionId(life.id.clone()), begun: SessionBegin::Fresh },
+        let own = || SessionId(life.id.clone());
+        let untold_session = match &life.origin {
+            SessionOrigin::New => AgentSession { id: own(), begun: SessionBegin::Fresh },
+            SessionOrigin::Earlier(id) => AgentSession { id: id.clone(), begun: SessionBegin::Resumed },
+            SessionOrigin::CopyOf(_) => AgentSession { id: own(), begun: SessionBegin::Forked },
         };
         ClaudeDialect {
             life,
@@ -143,7 +162,7 @@ impl ClaudeDialect {
     }
 
     fn begin_afresh(&mut self) -> Vec<DialectStep> {
-        *self = ClaudeDialect::new(ClaudeLife { id: self.life.id.clone(), resumed: None });
+        *self = ClaudeDialect::new(self.life.afresh());
         [DialectStep::BeginAfresh].into_iter().chain(self.begin()).collect()
     }
 
@@ -156,9 +175,9 @@ impl ClaudeDialect {
             return Err(NonsenseSaid::new(format!("claude does not start: {}", one_line(&why))));
         }
         self.is_ready = true;
-        let session = match self.life.resumed {
-            Some(_) => self.untold_session.take(),
-            None => None,
+        let session = match self.life.origin {
+            SessionOrigin::Earlier(_) => self.untold_session.take(),
+            SessionOrigin::New | SessionOrigin::CopyOf(_) => None,
         };
         Ok(vec![tell(AgentNews::Ready { session })])
     }
@@ -195,6 +214,7 @@ impl ClaudeDialect {
                 turn.stop_by_provider(error, error_status);
                 vec![self.interrupt()]
             }
+            SystemLine::CompactBoundary {} => vec![tell(AgentNews::Compacted)],
             SystemLine::Status { .. } | SystemLine::ApiRetry { .. } | SystemLine::Other => Vec::new(),
         }
     }
@@ -274,13 +294,9 @@ impl ClaudeDialect {
     /// Claude has ended a turn: ours, a part of ours, or one that it began by itself.
     fn ended(&mut self, result: ClaudeResult) -> Result<Vec<DialectStep>, NonsenseSaid> {
         if !self.is_ready {
-            return match self.life.resumed.take() {
-                // It has no such conversation any more.
-                Some(resumed) => {
-                    let why = format!("session {resumed} can not be gone on with: {}", one_line(&result.words()));
-                    let steps = self.begin_afresh();
-                    Ok([tell(AgentNews::SessionLost { why })].into_iter().chain(steps).collect())
-                }
+            // It has no such conversation any more.
+            return match self.life.origin.lost(&one_line(&result.words())) {
+                Some(lost) => Ok([tell(lost)].into_iter().chain(self.begin_afresh()).collect()),
                 None => Err(NonsenseSaid::new(format!("claude does not start: {}", one_line(&result.words())))),
             };
         }

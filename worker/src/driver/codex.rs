@@ -2,7 +2,7 @@
 //!
 //! | ours | codex's |
 //! |---|---|
-//! | ready | `initialize`, the login (`account/read`), then `thread/resume` or `thread/start`, and a first command in the sandbox |
+//! | ready | `initialize`, the login (`account/read`), then `thread/resume`, `thread/fork` or `thread/start`, and a first command in the sandbox |
 //! | prompt | `turn/start`, whose answer tells that codex has it |
 //! | steer | `turn/steer`: codex keeps it in memory, and gives it to its model after the tool that runs, or at once by cutting off the answer that is being written |
 //! | in context | the text is an item of the history (`userMessage`, by our name for it) |
@@ -23,17 +23,15 @@ mod turn;
 mod wire;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use teamster_protocol::model::agent::options::AgentLaunch;
 use teamster_protocol::model::agent::preset::{AgentAbilities, DriverKind, abilities_of};
-use teamster_protocol::model::agent::{AgentFault, AgentSession, Permission, QuestionId, SessionId, TurnEnd};
+use teamster_protocol::model::agent::{AgentFault, AgentSession, Permission, QuestionId, TurnEnd};
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
 
 use self::ask::OpenQuestion;
-use self::start::ThreadWish;
+pub(super) use self::start::ThreadWish;
 use self::turn::{AfterError, CodexTurn};
 use self::wire::{
     ConfigWarned, DeltaTold, ErrorTold, ItemTold, LimitsTold, McpServerTold, PlanTold, ThreadItem, TokenCounts,
@@ -71,8 +69,8 @@ enum CodexRequest {
     Introduce,
     ReadAccount,
     ReadConfig,
-    ResumeThread,
-    StartThread,
+    /// Begins a thread, or goes on with one or a copy of one.
+    OpenThread,
     /// A command in codex's sandbox, to know whether codex can make it.
     TrySandbox,
     StartTurn,
@@ -84,16 +82,11 @@ enum CodexRequest {
 }
 
 impl CodexDialect {
-    /// For codex in `workspace`, which may also write to these directories and is to go on with `session` if it can.
-    pub(super) fn new(
-        launch: &AgentLaunch,
-        workspace: &Path,
-        writable: &[PathBuf],
-        session: Option<SessionId>,
-    ) -> CodexDialect {
+    /// For a thread that is to be like this.
+    pub(super) fn new(wish: ThreadWish) -> CodexDialect {
         CodexDialect {
             talk: RpcTalk::new(RpcVersion::Omitted),
-            wish: ThreadWish::new(launch, workspace, writable, session),
+            wish,
             version: String::new(),
             thread: String::new(),
             untold_session: None,
@@ -152,8 +145,8 @@ impl CodexDialect {
             (CodexRequest::ReadAccount, Err(why)) => Err(self.refused("account/read", &why)),
             (CodexRequest::ReadConfig, Ok(answer)) => Ok(self.config_read(&answer)),
             (CodexRequest::ReadConfig, Err(why)) => Err(self.refused("config/read", &why)),
-            (CodexRequest::ResumeThread | CodexRequest::StartThread, Ok(answer)) => self.thread_opened(answer),
-            (CodexRequest::ResumeThread | CodexRequest::StartThread, Err(why)) => self.thread_not_opened(&why),
+            (CodexRequest::OpenThread, Ok(answer)) => self.thread_opened(answer),
+            (CodexRequest::OpenThread, Err(why)) => self.thread_not_opened(&why),
             (CodexRequest::TrySandbox, outcome) => self.sandbox_tried(outcome),
             (CodexRequest::StartTurn, Ok(answer)) => Ok(self.turn_accepted(answer)),
             (CodexRequest::StartTurn, Err(why)) => Ok(self.turn_refused(&why)),
@@ -244,7 +237,9 @@ impl CodexDialect {
             }
             "item/completed" => {
                 let ItemTold { item } = read(method, params)?;
-                turn.part_ended(item)
+                let compacted =
+                    matches!(item, ThreadItem::ContextCompaction { .. }).then(|| tell(AgentNews::Compacted));
+                turn.part_ended(item).into_iter().chain(compacted).collect()
             }
             "item/agentMessage/delta" => {
                 let DeltaTold { delta } = read(method, params)?;

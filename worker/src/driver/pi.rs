@@ -36,13 +36,13 @@ use super::narration::TurnNarration;
 use super::overload::OVERLOADS;
 use super::slash::never_a_command;
 use super::title::{one_line, tool_title};
-use super::{AgentNews, AgentSteer};
+use super::{AgentNews, AgentSteer, SessionOrigin};
 
 /// The dialect of pi.
 #[derive(Debug, Default)]
 pub(super) struct PiDialect {
-    /// The conversation of an earlier life to go on with.
-    resumed: Option<SessionId>,
+    /// The conversation to begin with.
+    origin: SessionOrigin,
     /// The number of commands that were given.
     commands: u64,
     /// The commands that were not answered, by their ids.
@@ -91,21 +91,28 @@ struct LastAnswer {
     text: String,
 }
 
-/// The arguments that come after pi's own command: the model, how much it is to think, and the conversation to go on with.
-pub(super) fn arguments(launch: &AgentLaunch, session: Option<&SessionId>) -> Vec<String> {
+/// The arguments that come after pi's own command: the model, how much it is to think, the conversation to begin with, and who
+/// it is. pi has that in mind for as long as it lives, also when it has put its conversation in few words.
+pub(super) fn arguments(launch: &AgentLaunch, origin: &SessionOrigin, identity: Option<&str>) -> Vec<String> {
+    let begun = match origin {
+        SessionOrigin::New => ("--session", None),
+        SessionOrigin::Earlier(session) => ("--session", Some(session.0.as_str())),
+        SessionOrigin::CopyOf(session) => ("--fork", Some(session.0.as_str())),
+    };
     let given = [
         ("--model", launch.model.as_deref()),
         ("--thinking", launch.effort.as_deref()),
-        ("--session", session.map(|session| session.0.as_str())),
+        ("--append-system-prompt", identity),
+        begun,
     ];
     let given = given.into_iter().filter_map(|(option, value)| Some([option, value?]));
     given.flatten().map(str::to_owned).collect()
 }
 
 impl PiDialect {
-    /// For a life that goes on with this conversation, if there is one.
-    pub(super) fn new(resumed: Option<SessionId>) -> PiDialect {
-        PiDialect { resumed, ..PiDialect::default() }
+    /// For a life that begins with this conversation.
+    pub(super) fn new(origin: SessionOrigin) -> PiDialect {
+        PiDialect { origin, ..PiDialect::default() }
     }
 
     /// Writes a command, and keeps in mind what its answer will mean.
@@ -125,13 +132,13 @@ impl PiDialect {
                     .map_err(|error| NonsenseSaid::new(format!("pi's state is not understood: {error}")))?;
                 let (has_messages, id) = (state.has_messages(), SessionId(state.session_id));
                 if has_messages {
-                    let session = Some(AgentSession { id, begun: SessionBegin::Resumed });
-                    return Ok(vec![tell(AgentNews::Ready { session })]);
+                    let begun = match self.origin {
+                        SessionOrigin::New | SessionOrigin::Earlier(_) => SessionBegin::Resumed,
+                        SessionOrigin::CopyOf(_) => SessionBegin::Forked,
+                    };
+                    return Ok(vec![tell(AgentNews::Ready { session: Some(AgentSession { id, begun }) })]);
                 }
-                let lost = self.resumed.take().map(|resumed| {
-                    let why = format!("session {resumed} can not be gone on with: pi has nothing of it");
-                    tell(AgentNews::SessionLost { why })
-                });
+                let lost = std::mem::take(&mut self.origin).lost("pi has nothing of it").map(tell);
                 self.untold_session = Some(AgentSession { id, begun: SessionBegin::Fresh });
                 Ok(lost.into_iter().chain([tell(AgentNews::Ready { session: None })]).collect())
             }
@@ -291,10 +298,9 @@ impl AgentDialect for PiDialect {
     }
 
     fn exited_early(&mut self, how: &str) -> Vec<DialectStep> {
-        let Some(resumed) = self.resumed.take() else { return Vec::new() };
-        let why = format!("session {resumed} can not be gone on with: {how}");
+        let Some(lost) = self.origin.lost(how) else { return Vec::new() };
         *self = PiDialect::default();
-        [tell(AgentNews::SessionLost { why }), DialectStep::BeginAfresh].into_iter().chain(self.begin()).collect()
+        [tell(lost), DialectStep::BeginAfresh].into_iter().chain(self.begin()).collect()
     }
 
     fn prompt(&mut self, id: TextId, text: String) -> Vec<DialectStep> {
@@ -382,11 +388,13 @@ impl AgentDialect for PiDialect {
             PiLine::AgentEnd { will_retry: None } if self.turn.is_some() => {
                 vec![self.command(PiCommand::LookAfterEnd, json!({"type": "get_state"}))]
             }
+            PiLine::CompactionEnd { result: Some(_) } => vec![tell(AgentNews::Compacted)],
             PiLine::ExtensionUiRequest(request) => self.asked(request),
             PiLine::MessageStart { .. }
             | PiLine::MessageEnd { .. }
             | PiLine::AgentEnd { .. }
             | PiLine::AutoRetryEnd { .. }
+            | PiLine::CompactionEnd { .. }
             | PiLine::Other => Vec::new(),
         })
     }

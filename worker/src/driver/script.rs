@@ -7,7 +7,8 @@
 //! The orders it is given ([`ScriptOrder`]):
 //!
 //! ```json
-//! {"start":{"session":"s1"}}                       first of all; null without an earlier conversation
+//! {"start":{"session":"s1","identity":"You are …"}} first of all; null without an earlier conversation, and with
+//!                                                  "copy_of" for one that begins as a copy of another
 //! {"prompt":{"id":"3.0","text":"count the files"}}  begins a turn
 //! {"steer":{"id":"3.1","text":"and the folders"}}
 //! {"permit":{"question":"q1","answer":"once"}}      or "always", or {"never":{"reason":"…"}}
@@ -18,6 +19,7 @@
 //!
 //! ```json
 //! {"session_lost":{"why":"s1 is gone"}}           before it is ready: it begins another conversation
+//! {"compacted":{}}                                 it has put its conversation in few words
 //! {"ready":{"session":{"id":"s1","begun":"resumed"}}}
 //! {"receipt":{"text":"3.0","state":"delivered"}}
 //! {"text":"41 files\n"}     {"thought":"…"}     {"plan":[{"text":"count","state":"active"}]}
@@ -33,24 +35,24 @@
 mod wire;
 
 use teamster_protocol::model::agent::preset::{AgentAbilities, DriverKind, abilities_of};
-use teamster_protocol::model::agent::{Permission, QuestionId, SessionId};
+use teamster_protocol::model::agent::{Permission, QuestionId};
 use teamster_protocol::model::receipt::TextId;
 
 pub use self::wire::{ScriptNews, ScriptOrder};
-use super::AgentSteer;
 use super::lines::{AgentDialect, DialectStep, NonsenseSaid};
+use super::{AgentSteer, SessionOrigin};
 
 /// The dialect of the scripted agent.
 #[derive(Debug)]
 pub struct ScriptDialect {
-    /// The conversation that it is to go on with.
-    session: Option<SessionId>,
+    origin: SessionOrigin,
+    identity: Option<String>,
 }
 
 impl ScriptDialect {
-    /// With the conversation that it is to go on with.
-    pub fn new(session: Option<SessionId>) -> ScriptDialect {
-        ScriptDialect { session }
+    /// With the conversation that it is to begin with, and the words that tell it who it is.
+    pub fn new(origin: SessionOrigin, identity: Option<String>) -> ScriptDialect {
+        ScriptDialect { origin, identity }
     }
 }
 
@@ -65,7 +67,12 @@ impl AgentDialect for ScriptDialect {
     }
 
     fn begin(&mut self) -> Vec<DialectStep> {
-        order(&ScriptOrder::Start { session: self.session.clone() })
+        let (session, copy_of) = match self.origin.clone() {
+            SessionOrigin::New => (None, None),
+            SessionOrigin::Earlier(session) => (Some(session), None),
+            SessionOrigin::CopyOf(session) => (None, Some(session)),
+        };
+        order(&ScriptOrder::Start { session, copy_of, identity: self.identity.clone() })
     }
 
     fn prompt(&mut self, id: TextId, text: String) -> Vec<DialectStep> {

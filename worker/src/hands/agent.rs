@@ -3,14 +3,14 @@
 
 use std::fmt;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use teamster_protocol::host::process::life::{self, MemberLife};
 use teamster_protocol::host::process::own_identity;
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::agent::options::AgentLaunch;
 use teamster_protocol::model::agent::preset::{AgentAbilities, PromptKind};
-use teamster_protocol::model::agent::{AgentExit, Permission, QuestionId, SessionId};
+use teamster_protocol::model::agent::{AgentExit, Permission, QuestionId};
 use teamster_protocol::model::id::{MemberName, TaskId};
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
 use teamster_protocol::model::task::{TaskWork, WorkKind};
@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 
 use crate::driver::catalog::{AgentSetup, start_driver};
 use crate::driver::shell::{ShellSetup, start_shell};
-use crate::driver::{AgentNews, AgentPrompt, AgentSteer, Driver, DriverError};
+use crate::driver::{AgentNews, AgentPrompt, AgentSteer, Driver, DriverError, SessionOrigin};
 
 /// A running agent.
 pub(crate) struct RunningAgent {
@@ -70,13 +70,15 @@ impl DrivenAgent {
 }
 
 impl RunningAgent {
-    /// Starts it; it says when it is ready. `session` is the conversation it is to go on with.
+    /// Starts it; it says when it is ready. `origin` is the conversation that it is to begin with, and `identity` what it is
+    /// told of itself at its start.
     pub(crate) fn start(
         launch: AgentLaunch,
         dir: &TeamDir,
         name: &MemberName,
         workspace: &Path,
-        session: Option<SessionId>,
+        origin: SessionOrigin,
+        identity: Option<String>,
     ) -> Result<RunningAgent, DriverError> {
         let env = [
             ("TEAMSTER_ROOT", dir.root().to_string_lossy().into_owned()),
@@ -88,8 +90,8 @@ impl RunningAgent {
                 mark(dir, name).map_err(|source| DriverError::System { what: "mark its processes", source })?,
             ),
         ];
-        let env = env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        let setup = AgentSetup { workspace: workspace.to_owned(), env, session };
+        let env = env.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(path_to_teamster());
+        let setup = AgentSetup { workspace: workspace.to_owned(), env: env.collect(), origin, identity };
         let (driver, news) = start_driver(launch, setup.clone())?;
         Ok(RunningAgent { own: DrivenAgent { driver, news: Some(news) }, shell: None, turn_of: TurnOf::Agent, setup })
     }
@@ -170,6 +172,26 @@ impl RunningAgent {
             (TurnOf::Shell | TurnOf::Agent, _) => &mut *self.own.driver,
         }
     }
+}
+
+/// The program that agents reach the team with.
+const TEAMSTER: &str = "teamster";
+
+/// The variable in which programs are looked for, if `teamster` would not be found: with the directory of this program, beside
+/// which it is, at the end. Somebody may have built it, and not installed it.
+fn path_to_teamster() -> Option<(String, String)> {
+    let given = std::env::var_os("PATH").unwrap_or_default();
+    let mut dirs: Vec<PathBuf> = std::env::split_paths(&given).collect();
+    if dirs.iter().any(|dir| dir.join(TEAMSTER).is_file()) {
+        return None;
+    }
+    let own = std::env::current_exe().ok()?.parent()?.to_owned();
+    if !own.join(TEAMSTER).is_file() {
+        return None;
+    }
+    dirs.push(own);
+    let path = std::env::join_paths(dirs).ok()?.into_string().ok()?;
+    Some(("PATH".to_owned(), path))
 }
 
 /// The mark in the environment of all that the agent starts, by which it is found should it outlive this worker.

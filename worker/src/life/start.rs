@@ -16,7 +16,8 @@ use teamster_protocol::model::agent::ApprovalPolicy;
 use teamster_protocol::model::agent::options::{AgentLaunch, AgentOptions};
 use teamster_protocol::model::agent::preset::UnknownAgent;
 use teamster_protocol::model::board::AutoClaim;
-use teamster_protocol::model::id::{Address, MemberName};
+use teamster_protocol::model::id::{Address, MemberName, TeamName};
+use teamster_protocol::model::identity::{IdentityFacts, IdentityKind};
 use teamster_protocol::model::limits::sizes::CALLS_IN_FLIGHT_MAX;
 use teamster_protocol::model::limits::{MEMBER_LOCK_WITHIN, PROTOCOL_VERSION};
 use teamster_protocol::model::roster::{
@@ -35,8 +36,9 @@ use super::StartedWorker;
 use super::links::LeaderLinks;
 use crate::cell;
 use crate::cell::keeper::CellKeeper;
-use crate::core::{WorkerCore, WorkerSettings};
-use crate::driver::DriverError;
+use crate::core::{AgentBriefing, WorkerCore, WorkerSettings};
+use crate::driver::catalog::{IdentityWay, identity_way};
+use crate::driver::{DriverError, SessionOrigin};
 use crate::hands::WorkerHands;
 use crate::hands::agent::RunningAgent;
 use crate::hands::journal::TranscriptPen;
@@ -159,6 +161,13 @@ pub(super) async fn start(args: WorkerArgs, isolation: CellIsolation) -> Result<
     let asking = if spec.rules.is_empty() { approval } else { ApprovalPolicy::Ask };
     let launch = AgentLaunch { approval: asking, ..spec.options.launch(&spec.agent)? };
     let session = team.roster().member(&name).ok().and_then(|member| member.session.clone());
+    let origin = session.map_or(SessionOrigin::New, SessionOrigin::Earlier);
+    let identity = identity_of(&spec, &name, &args.team);
+    let (at_start, in_prompt) = match identity_way(launch.driver) {
+        IdentityWay::AtStart => (identity, None),
+        IdentityWay::InPrompt => (None, identity),
+        IdentityWay::Never => (None, None),
+    };
     // The attempts that a former life left in progress are not this one's: their tasks are to be claimed anew.
     team.bury(&name, None, lock.lock())?;
 
@@ -171,7 +180,7 @@ pub(super) async fn start(args: WorkerArgs, isolation: CellIsolation) -> Result<
     let last_turn = transcript.turn();
     let used = member_usage(&turns)?.used;
     crash::point("transcripts opened");
-    let agent = RunningAgent::start(launch, &dir, &name, spec.workspace.dir(), session)?;
+    let agent = RunningAgent::start(launch, &dir, &name, spec.workspace.dir(), origin, at_start)?;
     crash::point("agent started");
 
     let started_by = if args.stdio { StartedBy::Leader } else { StartedBy::Hand };
@@ -184,6 +193,7 @@ pub(super) async fn start(args: WorkerArgs, isolation: CellIsolation) -> Result<
         rules: spec.rules,
         approval,
         permission_within: approval_within,
+        briefing: AgentBriefing { identity: in_prompt, recap: None },
         ..WorkerSettings::new(claimant.clone(), agent.abilities(), started_by)
     };
     let core = WorkerCore::new(settings, last_turn).with_usage(used);
@@ -304,6 +314,19 @@ fn enroll(team: &mut Team, args: &WorkerArgs) -> Result<MemberSpec, StartError> 
         team.add_member(args.name.clone(), spec.clone())?;
     }
     Ok(spec)
+}
+
+/// The words that tell the member's agent who it is.
+fn identity_of(spec: &MemberSpec, name: &MemberName, team: &TeamName) -> Option<String> {
+    let kind = IdentityKind::of(spec.options.abilities(&spec.agent)?);
+    let facts = IdentityFacts {
+        member: name,
+        team,
+        role: spec.role.as_ref(),
+        workspace: spec.workspace.dir(),
+        branch: spec.workspace.branch(),
+    };
+    facts.fill(spec.options.identity.as_deref().unwrap_or(kind.built_in()))
 }
 
 /// The directory without symbolic links, which has to be there.

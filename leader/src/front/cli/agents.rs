@@ -1,16 +1,35 @@
 //! `teamster agents`: which agents there are, one a line.
 
-use super::print::{TableCell, TableColumn, TextTable, TextTone};
+use super::config::origin_text;
+use super::print::{TableCell, TableColumn, TextTable, TextTone, harmless, harmless_lines};
 use super::{CliContext, CliError, ExitStatus};
-use crate::ops::agents::{AgentList, AgentRow, list_agents};
+use crate::ops::agents::{AgentList, AgentRow, IdentityTextRow, IdentityTexts, identity_texts, list_agents};
 
 /// `teamster agents`.
 #[derive(Debug, clap::Args)]
-pub struct AgentsArgs {}
+pub struct AgentsArgs {
+    /// Print what an agent is told of itself and its team
+    #[arg(long)]
+    pub prompt: bool,
+}
 
-pub(super) async fn agents(context: &CliContext, AgentsArgs {}: AgentsArgs) -> Result<ExitStatus, CliError> {
+pub(super) async fn agents(context: &CliContext, args: AgentsArgs) -> Result<ExitStatus, CliError> {
+    if args.prompt {
+        context.show_page_as_is(&identity_texts(&context.session)?, told_texts)?;
+        return Ok(ExitStatus::Done);
+    }
     context.show_page(&list_agents(&context.session).await?, |list| text(list, context.columns))?;
     Ok(ExitStatus::Done)
+}
+
+/// Both texts, each below a line that says whom it is for and who gave it.
+fn told_texts(texts: &IdentityTexts) -> String {
+    let told = texts.prompts.iter().map(|IdentityTextRow { key, text, origin }| {
+        let origin = origin_text(origin, str::to_owned);
+        let text = if text.trim().is_empty() { "(nothing is told)" } else { text.trim_end() };
+        format!("[prompt] {key}, {}:\n\n{}", harmless(&origin), harmless_lines(text))
+    });
+    told.collect::<Vec<_>>().join("\n\n")
 }
 
 /// The agents that need no row.

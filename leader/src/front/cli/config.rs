@@ -27,18 +27,12 @@ fn text(rows: &[ConfigRow], context: &CliContext) -> String {
     for row in rows {
         let value = match (&row.value, row.note) {
             (Some(value), _) if row.key.starts_with("approval.") => TableCell::from(rule_text(value)),
+            (Some(Value::String(text)), _) if row.key.starts_with("prompt.") => TableCell::from(first_line(text)),
             (Some(value), _) => TableCell::from(value_text(value)),
             // A setting that nobody gave shows its note: the rule that decides instead.
             (None, note) => TableCell::toned(TextTone::Faint, note.unwrap_or("-")),
         };
-        let origin = match &row.origin {
-            OriginRow::CommandLine { option } => (*option).to_owned(),
-            OriginRow::Environment { variable } => (*variable).to_owned(),
-            OriginRow::Repository { file, line } | OriginRow::User { file, line } => format!("{}:{line}", short(file)),
-            OriginRow::Place => "derived".to_owned(),
-            OriginRow::ExistingTeam => "the team here".to_owned(),
-            OriginRow::BuiltIn => "built in".to_owned(),
-        };
+        let origin = origin_text(&row.origin, short);
         table.row([TableCell::from(&row.key), value, TableCell::from(origin)]);
         if row.key.starts_with("agent.") || row.origin == OriginRow::ExistingTeam {
             notes.extend(row.note.filter(|note| !notes.contains(note)));
@@ -50,6 +44,27 @@ fn text(rows: &[ConfigRow], context: &CliContext) -> String {
         text.push_str(&format!("\n\n{}: {note}", harmless(&keys.join(", "))));
     }
     text
+}
+
+/// The first line of a text, and a mark if there are more.
+fn first_line(text: &str) -> String {
+    match text.trim().split_once('\n') {
+        Some((first, _)) => format!("{first} …"),
+        None if text.trim().is_empty() => "(nothing is told)".to_owned(),
+        None => text.trim().to_owned(),
+    }
+}
+
+/// The giver of a setting, with the paths of files made short.
+pub(super) fn origin_text(origin: &OriginRow, short: impl Fn(&str) -> String) -> String {
+    match origin {
+        OriginRow::CommandLine { option } => (*option).to_owned(),
+        OriginRow::Environment { variable } => (*variable).to_owned(),
+        OriginRow::Repository { file, line } | OriginRow::User { file, line } => format!("{}:{line}", short(file)),
+        OriginRow::Place => "derived".to_owned(),
+        OriginRow::ExistingTeam => "the team here".to_owned(),
+        OriginRow::BuiltIn => "built in".to_owned(),
+    }
 }
 
 /// A rule in one line: `deny Bash with "git push" for w*: ask first`.

@@ -168,9 +168,13 @@ impl TextPage {
                     SessionBegin::Fresh => ("begins", ""),
                     SessionBegin::Summarized => ("begins", ", with a summary of an earlier one"),
                     SessionBegin::Resumed => ("goes on with", ""),
+                    SessionBegin::Forked => ("begins", ", a copy of another member's"),
                     SessionBegin::Loaded => ("goes on with", ", told again by its agent"),
                 };
                 self.note(TextTone::Faint, &at, &format!("{begun} conversation {}{how}", session.id));
+            }
+            TranscriptText::Compacted => {
+                self.note(TextTone::Faint, &at, "its agent put the conversation in few words, to make room");
             }
             TranscriptText::Briefed { text } => {
                 let (first, rest) = text.split_once('\n').unwrap_or((text, ""));

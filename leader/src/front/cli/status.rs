@@ -237,12 +237,13 @@ fn member_text(status: &MemberStatus, context: &CliContext) -> String {
 
 /// What a member's agent is told, in words: `, model m1, effort high`.
 fn agent_options(options: &AgentOptions) -> String {
-    let AgentOptions { driver: _, command, args, env, model, effort, approval } = options;
+    let AgentOptions { driver: _, command, args, env, model, effort, approval, identity } = options;
     let words = |words: &[String]| (!words.is_empty()).then(|| words.join(" "));
     let parts = [
         ("model", model.clone()),
         ("effort", effort.clone()),
         ("approval", approval.map(|approval| approval.word().to_owned())),
+        ("told who it is by", identity.as_ref().map(|_| "[prompt] of the settings".to_owned())),
         ("command", words(command)),
         ("arguments", words(args)),
         ("variables", (!env.is_empty()).then(|| env.keys().cloned().collect::<Vec<_>>().join(" "))),

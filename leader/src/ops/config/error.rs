@@ -60,6 +60,12 @@ pub enum ConfigFault {
         /// How many it may have.
         max: usize,
     },
+    /// A byte that no program can be given.
+    #[error("{field} has a zero byte in it")]
+    ZeroByte {
+        /// The key in question.
+        field: &'static str,
+    },
     /// A directory that depends on where the command is typed.
     #[error("`root` must be an absolute path, or begin with ~/")]
     RelativeRoot,

@@ -10,11 +10,11 @@ use teamster_protocol::model::roster::OnStall;
 use super::agent::AgentSettings;
 use super::error::{ConfigError, ConfigFault, ConfigProblems, ConfigReport};
 use super::value::{named, number, table, unknown_key, word};
-use super::{ConfigScope, ConfiguredRule, Durability, PlacedValue, agent, approval};
+use super::{ConfigScope, ConfiguredPrompts, ConfiguredRule, Durability, PlacedValue, agent, approval, prompt};
 use crate::ops::document::value::{flag, length, line};
 use crate::ops::document::{DocumentEntry, DocumentFault, DocumentFormat, DocumentNode, DocumentValue, place, read};
 
-const SECTIONS: [&str; 5] = ["run", "team", "limits", "agent", "approval"];
+const SECTIONS: [&str; 6] = ["run", "team", "limits", "agent", "approval", "prompt"];
 const RUN_KEYS: [&str; 3] = ["workers", "worktree", "agent"];
 const TEAM_KEYS: [&str; 6] = ["name", "root", "durability", "poll", "on-stall", "stall-after"];
 const LIMITS_KEYS: [&str; 6] =
@@ -51,6 +51,7 @@ pub struct FileSettings {
     pub leader_grace: Option<PlacedValue<Duration>>,
     pub approval_within: Option<PlacedValue<Duration>>,
     pub approvals: Vec<PlacedValue<ConfiguredRule>>,
+    pub prompts: ConfiguredPrompts<Option<PlacedValue<String>>>,
     pub agents: Vec<(AgentName, AgentSettings)>,
 }
 
@@ -115,11 +116,17 @@ impl ConfigReader<'_> {
                 "team" => self.team(node, &mut settings, problems),
                 "limits" => self.limits(node, &mut settings, problems),
                 "agent" => self.agents(node, &mut settings, problems),
+                "prompt" => settings.prompts = prompt::read(node, |node| self.line(node), problems),
                 "approval" => {
                     settings.approvals = approval::read(node, self.scope, |node| self.line(node), problems);
                 }
                 unknown => {
-                    let homes = [("run", &RUN_KEYS[..]), ("team", &TEAM_KEYS), ("limits", &LIMITS_KEYS)];
+                    let homes = [
+                        ("run", &RUN_KEYS[..]),
+                        ("team", &TEAM_KEYS),
+                        ("limits", &LIMITS_KEYS),
+                        ("prompt", &prompt::KEYS),
+                    ];
                     match homes.iter().find(|(_, keys)| keys.contains(&unknown)) {
                         Some((section, _)) => problems.add(Some(key_span), || {
                             let hint = format!("this key belongs under a [{section}] line");

@@ -12,8 +12,8 @@ use teamster_protocol::model::limits::{
 use teamster_protocol::model::roster::OnStall;
 
 use super::{
-    AgentSettings, Config, ConfigScope, ConfiguredRule, Durability, FileSettings, PlacedValue, SettingOrigin,
-    SourcedValue, TeamChoice,
+    AgentSettings, Config, ConfigScope, ConfiguredPrompts, ConfiguredRule, Durability, FileSettings, PlacedValue,
+    SettingOrigin, SourcedValue, TeamChoice,
 };
 
 /// A file of settings that was read.
@@ -109,6 +109,10 @@ impl ConfigLayers {
             run_time: optional(self.in_files(|settings| settings.run_time.as_ref())),
             task_time: optional(self.in_files(|settings| settings.task_time.as_ref())),
             attempts: or_built_in(self.in_files(|settings| settings.attempts.as_ref()), ATTEMPTS_DEFAULT_MAX),
+            prompts: ConfiguredPrompts {
+                with_shell: optional(self.in_files(|settings| settings.prompts.with_shell.as_ref())),
+                without_shell: optional(self.in_files(|settings| settings.prompts.without_shell.as_ref())),
+            },
             agents: self.agents(),
         }
     }

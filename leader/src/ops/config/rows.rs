@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use teamster_protocol::model::agent::options::HIDDEN_VALUE;
 use teamster_protocol::model::approval::ApprovalRule;
 use teamster_protocol::model::id::{AgentName, TeamName};
+use teamster_protocol::model::identity::IdentityKind;
 
 use super::merge::length_text;
 use super::{
@@ -98,6 +99,10 @@ impl Config {
             row("limits.leader-grace", &self.leader_grace, |grace| json!(length_text(*grace))),
             row("limits.approval-within", &self.approval_within, |within| json!(length_text(*within))),
         ];
+        rows.extend(IdentityKind::ALL.map(|kind| {
+            let key = format!("prompt.{}", kind.key());
+            optional_row(&key, self.prompt(kind), |text| json!(text), "see teamster agents --prompt")
+        }));
         let rules = (1..).zip(&self.approvals);
         rows.extend(rules.map(|(number, rule)| row(&format!("approval.{number}"), rule, rule_value)));
         for (name, all) in &self.agents {
@@ -132,7 +137,7 @@ impl Config {
 
 fn row<T>(key: &str, setting: &SourcedValue<T>, value: impl FnOnce(&T) -> Value) -> ConfigRow {
     let value = Some(value(&setting.value));
-    ConfigRow { key: key.to_owned(), value, origin: origin_row(&setting.origin), note: None }
+    ConfigRow { key: key.to_owned(), value, origin: OriginRow::of(&setting.origin), note: None }
 }
 
 /// A rule with the keys of its file.
@@ -156,7 +161,7 @@ fn optional_row<T>(
     ConfigRow {
         key: key.to_owned(),
         value: setting.value.as_ref().map(value),
-        origin: origin_row(&setting.origin),
+        origin: OriginRow::of(&setting.origin),
         note,
     }
 }
@@ -185,7 +190,7 @@ fn agent_rows(name: &AgentName, origin: &SettingOrigin, settings: &AgentSettings
     ];
     let given = keys.into_iter().filter_map(|(key, placed)| placed.map(|placed| (key, placed)));
     let rows = given.map(|(key, placed)| {
-        let origin = origin_row(&origin.at_line(placed.line));
+        let origin = OriginRow::of(&origin.at_line(placed.line));
         let starts_something = matches!(key, "driver" | "command" | "env" | "approval");
         let note = match origin {
             OriginRow::Repository { .. } if starts_something => Some(NOT_TRUSTED),
@@ -215,17 +220,20 @@ impl SettingOrigin {
     }
 }
 
-fn origin_row(origin: &SettingOrigin) -> OriginRow {
-    match origin {
-        SettingOrigin::CommandLine { option } => OriginRow::CommandLine { option },
-        SettingOrigin::Environment { variable } => OriginRow::Environment { variable },
-        SettingOrigin::File { scope, path, line } => {
-            let (file, line) = (path.to_string_lossy().into_owned(), *line);
-            match scope {
-                ConfigScope::Repository => OriginRow::Repository { file, line },
-                ConfigScope::User => OriginRow::User { file, line },
+impl OriginRow {
+    /// The origin as it is shown.
+    pub(in crate::ops) fn of(origin: &SettingOrigin) -> OriginRow {
+        match origin {
+            SettingOrigin::CommandLine { option } => OriginRow::CommandLine { option },
+            SettingOrigin::Environment { variable } => OriginRow::Environment { variable },
+            SettingOrigin::File { scope, path, line } => {
+                let (file, line) = (path.to_string_lossy().into_owned(), *line);
+                match scope {
+                    ConfigScope::Repository => OriginRow::Repository { file, line },
+                    ConfigScope::User => OriginRow::User { file, line },
+                }
             }
+            SettingOrigin::BuiltIn => OriginRow::BuiltIn,
         }
-        SettingOrigin::BuiltIn => OriginRow::BuiltIn,
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use teamster_protocol::model::identity::IdentityKind;
 use teamster_protocol::model::limits::sizes::CONFIG_BYTES_MAX;
 
 use super::*;
@@ -76,6 +77,8 @@ fn every_key_is_read_and_shown_with_the_line_it_stands_on() {
     {"key":"limits.answer-within","value":"20s","from":"repository","file":"/src/tool/teamster.toml","line":18}
     {"key":"limits.leader-grace","value":"1m","from":"repository","file":"/src/tool/teamster.toml","line":19}
     {"key":"limits.approval-within","value":"10m","from":"built_in"}
+    {"key":"prompt.with-shell","value":null,"from":"built_in","note":"see teamster agents --prompt"}
+    {"key":"prompt.without-shell","value":null,"from":"built_in","note":"see teamster agents --prompt"}
     {"key":"agent.pi.driver","value":"pi","from":"repository","file":"/src/tool/teamster.toml","line":22,"note":"not trusted, since a repository's file starts nothing by itself"}
     {"key":"agent.pi.command","value":["pi","--mode","rpc"],"from":"repository","file":"/src/tool/teamster.toml","line":23,"note":"not trusted, since a repository's file starts nothing by itself"}
     {"key":"agent.pi.env","value":{"PI_KEY":"(hidden)"},"from":"repository","file":"/src/tool/teamster.toml","line":28,"note":"not trusted, since a repository's file starts nothing by itself"}
@@ -103,6 +106,8 @@ fn where_nobody_says_anything_it_is_built_in() {
     {"key":"limits.answer-within","value":"10s","from":"built_in"}
     {"key":"limits.leader-grace","value":"30s","from":"built_in"}
     {"key":"limits.approval-within","value":"10m","from":"built_in"}
+    {"key":"prompt.with-shell","value":null,"from":"built_in","note":"see teamster agents --prompt"}
+    {"key":"prompt.without-shell","value":null,"from":"built_in","note":"see teamster agents --prompt"}
     "#);
 }
 
@@ -436,4 +441,23 @@ answer = "deny"
     teamster.toml:1:1: `approval` must be a list of tables, each below [[approval]], not a table
     teamster.toml:1:1: 101 rules are too many, at most 100 are allowed
     ");
+}
+
+#[test]
+fn a_text_of_who_an_agent_is_may_have_many_lines_and_be_empty() {
+    let text = "[prompt]\nwith-shell = \"\"\"\nYou are {member}.\nSpeak French.\n\"\"\"\nwithout-shell = \"\"\n";
+    let layers = ConfigLayers { repository: Some(file(ConfigScope::Repository, text)), ..ConfigLayers::default() };
+    let config = layers.merge();
+    let prompt = |kind| config.prompt(kind).value.as_deref();
+    assert_eq!(prompt(IdentityKind::WithShell), Some("You are {member}.\nSpeak French.\n"));
+    assert_eq!(prompt(IdentityKind::WithoutShell), Some(""));
+    let shown: Vec<String> = shown(&config).lines().filter(|row| row.contains("prompt.")).map(str::to_owned).collect();
+    insta::assert_snapshot!(shown.join("\n"), @r#"
+    {"key":"prompt.with-shell","value":"You are {member}.\nSpeak French.\n","from":"repository","file":"/src/tool/teamster.toml","line":2}
+    {"key":"prompt.without-shell","value":"","from":"repository","file":"/src/tool/teamster.toml","line":6}
+    "#);
+    let long = format!("[prompt]\nwith-shell = \"{}\"\nwith-shel = 3\n", "x".repeat(9000));
+    let said = error(ConfigScope::User, long.as_bytes());
+    assert!(said.contains("`with-shell` has more than 8192 bytes"), "{}", said.replace("xxxxxxxx", ""));
+    assert!(said.contains("did you mean `with-shell`?"), "{}", said.replace("xxxxxxxx", ""));
 }

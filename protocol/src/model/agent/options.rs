@@ -37,6 +37,9 @@ pub struct AgentOptions {
     /// The answer to the agent's questions for permission.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<ApprovalPolicy>,
+    /// The text that tells the agent who it is, in place of the built-in one; an empty text tells it nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
 }
 
 /// An agent as it is started: its name and its options put together with the catalogue.

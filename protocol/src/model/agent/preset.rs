@@ -97,6 +97,8 @@ pub struct AgentAbilities {
     pub permissions: AgentAbility,
     /// Whether the agent tells the cost of a turn.
     pub usage: AgentAbility,
+    /// Whether `teamster`, which it may run as a command, reaches the team.
+    pub reaches_team: AgentAbility,
 }
 
 /// Whether an agent has one of the abilities.
@@ -125,6 +127,7 @@ const ACP_ABILITIES: AgentAbilities = AgentAbilities {
     fork: AgentAbility::No,
     permissions: AgentAbility::Yes,
     usage: AgentAbility::Yes,
+    reaches_team: AgentAbility::Yes,
 };
 
 /// Abilities of programs that take one prompt and end: nothing is known of them but how they exit.
@@ -135,7 +138,11 @@ const CMD_ABILITIES: AgentAbilities = AgentAbilities {
     fork: AgentAbility::No,
     permissions: AgentAbility::No,
     usage: AgentAbility::No,
+    reaches_team: AgentAbility::Yes,
 };
+
+/// The same, of those that also copy a conversation.
+const ACP_FORKING: AgentAbilities = AgentAbilities { fork: AgentAbility::Yes, ..ACP_ABILITIES };
 
 /// Lets opencode ask before it changes a file or runs a command: by itself it asks for next to nothing. Put over the
 /// user's own configuration.
@@ -157,6 +164,7 @@ pub const PRESETS: &[AgentPreset] = &[
             fork: AgentAbility::No,
             permissions: AgentAbility::No,
             usage: AgentAbility::No,
+            reaches_team: AgentAbility::Yes,
         },
         shown: PresetShown::Listed,
     },
@@ -173,6 +181,7 @@ pub const PRESETS: &[AgentPreset] = &[
             fork: AgentAbility::Yes,
             permissions: AgentAbility::No,
             usage: AgentAbility::Yes,
+            reaches_team: AgentAbility::Yes,
         },
         shown: PresetShown::Listed,
     },
@@ -189,6 +198,7 @@ pub const PRESETS: &[AgentPreset] = &[
             fork: AgentAbility::Yes,
             permissions: AgentAbility::Yes,
             usage: AgentAbility::Yes,
+            reaches_team: AgentAbility::Yes,
         },
         shown: PresetShown::Listed,
     },
@@ -205,6 +215,8 @@ pub const PRESETS: &[AgentPreset] = &[
             fork: AgentAbility::Yes,
             permissions: AgentAbility::Yes,
             usage: AgentAbility::Yes,
+            // Its commands are in a sandbox without the leader and without the team's files.
+            reaches_team: AgentAbility::No,
         },
         shown: PresetShown::Listed,
     },
@@ -214,7 +226,7 @@ pub const PRESETS: &[AgentPreset] = &[
         command: AgentCommand::Program(&["opencode", "acp"]),
         env: &[OPENCODE_ASKS],
         install: Some("npm install -g opencode-ai"),
-        abilities: ACP_ABILITIES,
+        abilities: ACP_FORKING,
         shown: PresetShown::Listed,
     },
     AgentPreset {
@@ -241,7 +253,7 @@ pub const PRESETS: &[AgentPreset] = &[
         command: AgentCommand::Program(&["kimi", "acp"]),
         env: &[],
         install: Some("npm install -g @moonshot-ai/kimi-code"),
-        abilities: ACP_ABILITIES,
+        abilities: ACP_FORKING,
         shown: PresetShown::Listed,
     },
     AgentPreset {
@@ -250,7 +262,7 @@ pub const PRESETS: &[AgentPreset] = &[
         command: AgentCommand::Variable("TEAMSTER_ACP_AGENT"),
         env: &[],
         install: None,
-        abilities: ACP_ABILITIES,
+        abilities: ACP_FORKING,
         shown: PresetShown::Hidden,
     },
     AgentPreset {
@@ -263,9 +275,10 @@ pub const PRESETS: &[AgentPreset] = &[
             prompts: PromptKind::Conversation,
             steering: SteerAbility::Native,
             resume: AgentAbility::Yes,
-            fork: AgentAbility::No,
+            fork: AgentAbility::Yes,
             permissions: AgentAbility::Yes,
             usage: AgentAbility::Yes,
+            reaches_team: AgentAbility::Yes,
         },
         shown: PresetShown::Hidden,
     },

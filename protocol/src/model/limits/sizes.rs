@@ -30,6 +30,8 @@ pub const NOTICES_BEHIND_MAX: usize = 256;
 
 /// Bytes of a text for a running command's input, with its newline: so much a pipe takes whole or not at all (`PIPE_BUF`).
 pub const COMMAND_STEER_BYTES_MAX: usize = 4096;
+/// Bytes of the text that tells an agent who it is.
+pub const IDENTITY_BYTES_MAX: usize = 8 << 10;
 /// Bytes of the summary with which a conversation begins.
 pub const RECAP_BYTES_MAX: usize = 16 << 10;
 /// Turns that such a summary tells of: the last ones.

@@ -122,6 +122,7 @@ fn is_said_between_turns(first: &TranscriptText) -> bool {
     match first {
         TranscriptText::Ready
         | TranscriptText::Session { .. }
+        | TranscriptText::Compacted
         | TranscriptText::Mail { .. }
         | TranscriptText::Receipt { .. }
         | TranscriptText::Parked { .. }
@@ -197,6 +198,7 @@ fn agent_said(entry: &TranscriptEntry) -> Option<AgentVoice> {
         TranscriptText::Ready
         | TranscriptText::Session { .. }
         | TranscriptText::Briefed { .. }
+        | TranscriptText::Compacted
         | TranscriptText::PermissionAnswered { .. }
         | TranscriptText::Steered { .. }
         | TranscriptText::Mail { .. }

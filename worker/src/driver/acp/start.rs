@@ -12,9 +12,9 @@ use teamster_protocol::model::agent::{AgentSession, ApprovalPolicy, SessionBegin
 use super::fault::{is_login_required, login_words, words_of};
 use super::wire::{AgentIntroduced, ChoiceWay, SessionChoice, SessionOpened};
 use super::{AcpDialect, AcpRequest};
-use crate::driver::AgentNews;
 use crate::driver::lines::rpc::RpcRefusal;
 use crate::driver::lines::{DialectStep, NonsenseSaid, tell};
+use crate::driver::{AgentNews, SessionOrigin};
 
 /// The version of the protocol that is spoken here.
 const ACP_VERSION: u64 = 1;
@@ -29,6 +29,8 @@ pub(super) enum SessionWay {
     Resume,
     /// An earlier one is gone on with, and the agent tells all of it again first.
     Load,
+    /// A copy of another's is begun.
+    Fork,
     /// A new one is begun.
     New,
 }
@@ -59,7 +61,8 @@ impl AcpDialect {
         // Files and terminals are not offered: agents have their own, and some fail on those of others.
         let params = json!({
             "protocolVersion": ACP_VERSION,
-            "clientCapabilities": {"fs": {"readTextFile": false, "writeTextFile": false}, "terminal": false},
+            "clientCapabilities": {"fs": {"readTextFile": false, "writeTextFile": false}, "terminal": false,
+                "session": {"compaction": {}}},
             "clientInfo": {"name": "teamster", "title": "Teamster", "version": env!("CARGO_PKG_VERSION")},
         });
         vec![self.request(AcpRequest::Introduce, "initialize", params)]
@@ -82,13 +85,14 @@ impl AcpDialect {
         self.can_load = agent.can_load();
         self.can_resume = agent.can_resume();
         self.logins = agent.logins();
-        let way = match &self.earlier {
-            None => SessionWay::New,
-            Some(_) if self.can_resume => SessionWay::Resume,
-            Some(_) if self.can_load => SessionWay::Load,
-            Some(earlier) => {
-                let why = format!("session {earlier} can not be gone on with: the agent goes on with none");
-                steps.push(tell(AgentNews::SessionLost { why }));
+        let way = match &self.origin {
+            SessionOrigin::New => SessionWay::New,
+            SessionOrigin::Earlier(_) if self.can_resume => SessionWay::Resume,
+            SessionOrigin::Earlier(_) if self.can_load => SessionWay::Load,
+            SessionOrigin::CopyOf(_) if agent.can_fork() => SessionWay::Fork,
+            SessionOrigin::Earlier(_) | SessionOrigin::CopyOf(_) => {
+                let lost = std::mem::take(&mut self.origin).lost("its agent offers no way to");
+                steps.extend(lost.map(tell));
                 SessionWay::New
             }
         };
@@ -101,10 +105,12 @@ impl AcpDialect {
         let method = match way {
             SessionWay::Resume => "session/resume",
             SessionWay::Load => "session/load",
+            SessionWay::Fork => "session/fork",
             SessionWay::New => "session/new",
         };
-        if let (SessionWay::Resume | SessionWay::Load, Some(earlier)) = (way, &self.earlier) {
-            params["sessionId"] = json!(earlier);
+        match &self.origin {
+            SessionOrigin::New => {}
+            SessionOrigin::Earlier(session) | SessionOrigin::CopyOf(session) => params["sessionId"] = json!(session),
         }
         self.request(AcpRequest::OpenSession(way), method, params)
     }
@@ -114,15 +120,12 @@ impl AcpDialect {
         if is_login_required(why) {
             return Err(NonsenseSaid::new(login_words(&words, &self.logins)));
         }
-        match (way, &self.earlier) {
-            (SessionWay::Resume, Some(_)) if self.can_load => Ok(vec![self.open_session(SessionWay::Load)]),
-            (SessionWay::Resume | SessionWay::Load, Some(earlier)) => {
-                let why = format!("session {earlier} can not be gone on with: {words}");
-                Ok(vec![tell(AgentNews::SessionLost { why }), self.open_session(SessionWay::New)])
-            }
-            (SessionWay::Resume | SessionWay::Load | SessionWay::New, _) => {
-                Err(NonsenseSaid::new(format!("the agent opens no session: {words}")))
-            }
+        if way == SessionWay::Resume && self.can_load {
+            return Ok(vec![self.open_session(SessionWay::Load)]);
+        }
+        match std::mem::take(&mut self.origin).lost(&words) {
+            Some(lost) => Ok(vec![tell(lost), self.open_session(SessionWay::New)]),
+            None => Err(NonsenseSaid::new(format!("the agent opens no session: {words}"))),
         }
     }
 
@@ -133,12 +136,13 @@ impl AcpDialect {
             answer => serde_json::from_value(answer)
                 .map_err(|error| NonsenseSaid::new(format!("the agent's new session is not understood: {error}")))?,
         };
-        let earlier = self.earlier.take();
-        let (id, begun) = match (way, opened.session_id.clone(), earlier) {
+        let origin = std::mem::take(&mut self.origin);
+        let (id, begun) = match (way, opened.session_id.clone(), origin) {
             (SessionWay::New, Some(id), _) => (id, SessionBegin::Fresh),
-            (SessionWay::Resume, _, Some(earlier)) => (earlier.0, SessionBegin::Resumed),
-            (SessionWay::Load, _, Some(earlier)) => (earlier.0, SessionBegin::Loaded),
-            (SessionWay::New | SessionWay::Resume | SessionWay::Load, _, _) => {
+            (SessionWay::Fork, Some(id), _) => (id, SessionBegin::Forked),
+            (SessionWay::Resume, _, SessionOrigin::Earlier(earlier)) => (earlier.0, SessionBegin::Resumed),
+            (SessionWay::Load, _, SessionOrigin::Earlier(earlier)) => (earlier.0, SessionBegin::Loaded),
+            (SessionWay::New | SessionWay::Fork | SessionWay::Resume | SessionWay::Load, _, _) => {
                 return Err(NonsenseSaid::new("the agent opened a session and did not name it"));
             }
         };
@@ -193,11 +197,11 @@ impl AcpDialect {
     fn be_ready(&mut self) -> DialectStep {
         self.is_ready = true;
         let told = match self.session.clone() {
-            Some(session) if session.begun == SessionBegin::Fresh => {
-                self.untold_session = Some(session);
+            Some(session) if matches!(session.begun, SessionBegin::Resumed | SessionBegin::Loaded) => Some(session),
+            session => {
+                self.untold_session = session;
                 None
             }
-            session => session,
         };
         tell(AgentNews::Ready { session: told })
     }

@@ -2,7 +2,9 @@
 //! what they mean.
 
 use teamster_protocol::model::agent::options::AgentOptions;
-use teamster_protocol::model::agent::{ApprovalPolicy, PlanState, PlanStep, ProviderLimit, SessionBegin, ToolState};
+use teamster_protocol::model::agent::{
+    ApprovalPolicy, PlanState, PlanStep, ProviderLimit, SessionBegin, SessionId, ToolState,
+};
 use teamster_protocol::model::limits::sizes::{ODD_LINES_MAX, QUESTIONS_OPEN_MAX};
 
 use super::*;
@@ -20,8 +22,8 @@ fn launch(options: AgentOptions) -> AgentLaunch {
 }
 
 fn dialect(options: AgentOptions, earlier: Option<&str>) -> AcpDialect {
-    let earlier = earlier.map(|id| SessionId(id.to_owned()));
-    AcpDialect::new(&launch(options), Path::new("/ws"), earlier)
+    let origin = earlier.map_or(SessionOrigin::New, |id| SessionOrigin::Earlier(SessionId(id.to_owned())));
+    AcpDialect::new(&launch(options), Path::new("/ws"), origin)
 }
 
 /// The lines of these steps as JSON, and the news.
@@ -170,6 +172,40 @@ fn an_earlier_session_is_resumed_else_loaded_else_a_new_one_begins_and_that_is_s
     assert_eq!(lines[0]["method"], "session/new");
     let why = "session old can not be gone on with: Internal error: not there".to_owned();
     assert_eq!(news, [AgentNews::SessionLost { why }]);
+}
+
+#[test]
+fn a_copy_of_a_session_is_begun_where_the_agent_offers_it_and_else_a_new_one() {
+    let copying = |introduction: &str| {
+        let origin = SessionOrigin::CopyOf(SessionId("other".to_owned()));
+        let mut acp = AcpDialect::new(&launch(AgentOptions::default()), Path::new("/ws"), origin);
+        acp.begin();
+        let (lines, news) = took(&mut acp, introduction);
+        (acp, lines, news)
+    };
+    let (mut acp, lines, _) = copying(OPENCODE);
+    let params = json!({"sessionId": "other", "cwd": "/ws", "mcpServers": []});
+    assert_eq!((&lines[0]["method"], &lines[0]["params"]), (&json!("session/fork"), &params));
+    assert_eq!(told_all(&mut acp, NEW), [AgentNews::Ready { session: None }]);
+    prompted(&mut acp, "go");
+    let session = AgentSession { id: SessionId("s1".to_owned()), begun: SessionBegin::Forked };
+    assert_eq!(told_all(&mut acp, &chunk("hello"))[0], AgentNews::Session(session));
+
+    let (_, lines, news) = copying(STEERED);
+    let why = "session other can not be copied: its agent offers no way to".to_owned();
+    assert_eq!(lines[0]["method"], "session/new");
+    assert!(news.contains(&AgentNews::SessionLost { why }), "{news:?}");
+}
+
+#[test]
+fn an_agent_that_has_compacted_its_session_says_so_in_a_turn_and_after_it() {
+    let mut acp = ready();
+    let compaction =
+        |status: &str| update(&json!({"sessionUpdate": "compaction_update", "status": status}).to_string());
+    assert_eq!(told_all(&mut acp, &compaction("completed")), [AgentNews::Compacted]);
+    prompted(&mut acp, "go");
+    assert_eq!(told_all(&mut acp, &compaction("in_progress")), []);
+    assert_eq!(told_all(&mut acp, &compaction("completed")), [AgentNews::Compacted]);
 }
 
 #[test]

@@ -35,6 +35,11 @@ impl AgentIntroduced {
         self.agent_capabilities["loadSession"] == true
     }
 
+    /// Whether a conversation can be begun as a copy of another.
+    pub(super) fn can_fork(&self) -> bool {
+        !self.agent_capabilities["sessionCapabilities"]["fork"].is_null()
+    }
+
     /// Whether the agent takes a text in the middle of a turn by `_session/steering`.
     pub(super) fn can_steer(&self) -> bool {
         self.meta["steering"]["supported"] == true
@@ -208,6 +213,11 @@ pub(super) enum SessionUpdate {
     ConfigOptionUpdate {
         #[serde(default)]
         config_options: Option<Vec<Value>>,
+    },
+    /// The agent puts its conversation in few words.
+    CompactionUpdate {
+        #[serde(default)]
+        status: String,
     },
     #[serde(other)]
     Other,

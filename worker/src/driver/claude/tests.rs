@@ -15,7 +15,8 @@ fn uuid(number: u32) -> String {
 }
 
 fn life(resumed: Option<&str>) -> ClaudeLife {
-    ClaudeLife { id: LIFE.to_owned(), resumed: resumed.map(|id| SessionId(id.to_owned())) }
+    let origin = resumed.map_or(SessionOrigin::New, |id| SessionOrigin::Earlier(SessionId(id.to_owned())));
+    ClaudeLife { id: LIFE.to_owned(), origin }
 }
 
 fn greeted(claude: &mut ClaudeDialect) -> Vec<AgentNews> {
@@ -118,10 +119,15 @@ fn the_arguments_are_those_of_a_program_that_asks_and_streams() {
     let fixed = "-p --input-format stream-json --output-format stream-json --verbose --include-partial-messages \
                  --replay-user-messages --permission-prompt-tool stdio --permission-mode default \
                  --disallowed-tools ScheduleWakeup,CronCreate,Monitor";
-    let fresh = arguments(&launch, &life(None)).join(" ");
+    let fresh = arguments(&launch, &life(None), None).join(" ");
     assert_eq!(fresh, format!("{fixed} --session-id {LIFE} --model opus --effort high"));
     let plain = AgentOptions::default().launch(&name).unwrap();
-    assert_eq!(arguments(&plain, &life(Some("c1"))).join(" "), format!("{fixed} --resume c1"));
+    assert_eq!(arguments(&plain, &life(Some("c1")), None).join(" "), format!("{fixed} --resume c1"));
+    let copy = ClaudeLife { origin: SessionOrigin::CopyOf(SessionId("c1".to_owned())), ..life(None) };
+    let words = arguments(&plain, &copy, Some("You are alice"));
+    let expected = "--session-id LIFE --resume c1 --append-system-prompt You are alice --fork-session";
+    assert_eq!(words.join(" "), format!("{fixed} {}", expected.replace("LIFE", LIFE)));
+    assert!(words.contains(&"You are alice".to_owned()), "it is one word: {words:?}");
 }
 
 #[test]
@@ -468,8 +474,9 @@ fn a_text_is_never_a_command_of_claude() {
 #[test]
 fn what_is_not_known_is_passed_over_and_what_is_no_line_of_claude_is_refused() {
     let mut claude = at_work();
+    let compacted = r#"{"type":"system","subtype":"compact_boundary","compact_metadata":{"trigger":"auto"}}"#;
+    assert_eq!(told(&mut claude, compacted), [AgentNews::Compacted]);
     for line in [
-        r#"{"type":"system","subtype":"compact_boundary","compact_metadata":{"trigger":"auto"}}"#,
         r#"{"type":"system","subtype":"status","permissionMode":"plan"}"#,
         r#"{"type":"control_response","response":{"subtype":"success","request_id":"q9","response":{"behavior":"allow"}}}"#,
         r#"{"type":"control_response","response":{"subtype":"error","request_id":"t9","error":"no"}}"#,

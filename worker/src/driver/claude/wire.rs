@@ -106,6 +106,8 @@ pub(super) enum SystemLine {
         #[serde(default)]
         error_status: Option<u16>,
     },
+    /// The conversation was put in few words.
+    CompactBoundary {},
     #[serde(other)]
     Other,
 }

@@ -10,10 +10,10 @@ use teamster_protocol::model::agent::{AgentSession, ApprovalPolicy, SessionBegin
 use super::fault::LOGIN;
 use super::wire::{AccountRead, CodexIntroduced, CommandTried, ThreadOpened};
 use super::{CodexDialect, CodexRequest};
-use crate::driver::AgentNews;
 use crate::driver::lines::rpc::RpcRefusal;
 use crate::driver::lines::{DialectStep, NonsenseSaid, tell};
 use crate::driver::title::one_line;
+use crate::driver::{AgentNews, SessionOrigin};
 
 /// How long the first command in the sandbox may take. A sandbox that can not be made does not always say so: in a PID
 /// namespace whose `/proc` is another's, it waits for ever.
@@ -52,7 +52,7 @@ impl AskingPolicy {
 
 /// What a thread is to be like.
 #[derive(Debug)]
-pub(super) struct ThreadWish {
+pub(in crate::driver) struct ThreadWish {
     workspace: String,
     model: Option<String>,
     effort: Option<String>,
@@ -61,17 +61,15 @@ pub(super) struct ThreadWish {
     sandbox: Option<&'static str>,
     /// Directories outside of the workspace that commands may write to.
     writable: Vec<String>,
-    /// The thread of an earlier life, until one is open.
-    earlier: Option<SessionId>,
+    /// The thread to begin with, until one is open.
+    origin: SessionOrigin,
+    /// The words that tell codex who it is. codex keeps them in mind when it puts the conversation in few words.
+    identity: Option<String>,
 }
 
 impl ThreadWish {
-    pub(super) fn new(
-        launch: &AgentLaunch,
-        workspace: &Path,
-        writable: &[PathBuf],
-        earlier: Option<SessionId>,
-    ) -> ThreadWish {
+    /// A thread in `workspace` that begins with this conversation.
+    pub(in crate::driver) fn new(launch: &AgentLaunch, workspace: &Path, origin: SessionOrigin) -> ThreadWish {
         let asking = match launch.approval {
             // Every question is refused by the worker: it has to be asked for that.
             ApprovalPolicy::Ask | ApprovalPolicy::Deny => AskingPolicy::Always,
@@ -79,8 +77,18 @@ impl ThreadWish {
         };
         let (model, effort) = (launch.model.clone(), launch.effort.clone());
         let workspace = workspace.to_string_lossy().into_owned();
+        ThreadWish { workspace, model, effort, asking, sandbox: None, writable: Vec::new(), origin, identity: None }
+    }
+
+    /// The same, whose commands may also write to these directories.
+    pub(in crate::driver) fn with_writable(self, writable: &[PathBuf]) -> ThreadWish {
         let writable = writable.iter().map(|dir| dir.to_string_lossy().into_owned()).collect();
-        ThreadWish { workspace, model, effort, asking, sandbox: None, writable, earlier }
+        ThreadWish { writable, ..self }
+    }
+
+    /// The same, in which codex is told by these words who it is.
+    pub(in crate::driver) fn with_identity(self, identity: Option<String>) -> ThreadWish {
+        ThreadWish { identity, ..self }
     }
 
     fn params(&self) -> Value {
@@ -93,6 +101,9 @@ impl ThreadWish {
         }
         if !self.writable.is_empty() {
             params["config"][WRITABLE] = json!(self.writable);
+        }
+        if let Some(identity) = &self.identity {
+            params["developerInstructions"] = json!(identity);
         }
         if let Some(sandbox) = self.sandbox {
             params["sandbox"] = json!(sandbox);
@@ -140,14 +151,14 @@ impl CodexDialect {
 
     fn open_thread(&mut self) -> DialectStep {
         let mut params = self.wish.params();
-        match &self.wish.earlier {
-            Some(earlier) => {
-                params["threadId"] = json!(earlier);
-                params["excludeTurns"] = json!(true);
-                self.request(CodexRequest::ResumeThread, "thread/resume", params)
-            }
-            None => self.request(CodexRequest::StartThread, "thread/start", params),
-        }
+        let (method, thread) = match &self.wish.origin {
+            SessionOrigin::New => return self.request(CodexRequest::OpenThread, "thread/start", params),
+            SessionOrigin::Earlier(thread) => ("thread/resume", thread),
+            SessionOrigin::CopyOf(thread) => ("thread/fork", thread),
+        };
+        params["threadId"] = json!(thread);
+        params["excludeTurns"] = json!(true);
+        self.request(CodexRequest::OpenThread, method, params)
     }
 
     pub(super) fn thread_not_opened(&mut self, why: &RpcRefusal) -> Result<Vec<DialectStep>, NonsenseSaid> {
@@ -156,11 +167,8 @@ impl CodexDialect {
             self.wish.asking = AskingPolicy::WhereModelWants;
             return Ok(vec![self.tell_weaker_asking(), self.open_thread()]);
         }
-        match self.wish.earlier.take() {
-            Some(earlier) => {
-                let why = format!("session {earlier} can not be gone on with: {words}");
-                Ok(vec![tell(AgentNews::SessionLost { why }), self.open_thread()])
-            }
+        match std::mem::take(&mut self.wish.origin).lost(&words) {
+            Some(lost) => Ok(vec![tell(lost), self.open_thread()]),
             None => Err(self.refused("thread/start", why)),
         }
     }
@@ -186,9 +194,10 @@ impl CodexDialect {
             }
             (AskingPolicy::Always | AskingPolicy::WhereModelWants | AskingPolicy::Never, _) => {}
         }
-        let begun = match self.wish.earlier.take() {
-            Some(_) => SessionBegin::Resumed,
-            None => SessionBegin::Fresh,
+        let begun = match std::mem::take(&mut self.wish.origin) {
+            SessionOrigin::New => SessionBegin::Fresh,
+            SessionOrigin::Earlier(_) => SessionBegin::Resumed,
+            SessionOrigin::CopyOf(_) => SessionBegin::Forked,
         };
         let has_sandbox = opened.has_sandbox();
         let ThreadOpened { thread, sandbox, .. } = opened;

@@ -1,12 +1,15 @@
 //! Lines that codex 0.171.0 wrote, and what they mean. Fields that nothing here reads are left out.
 
-use teamster_protocol::model::agent::options::AgentOptions;
+use std::path::{Path, PathBuf};
+
+use teamster_protocol::model::agent::options::{AgentLaunch, AgentOptions};
 use teamster_protocol::model::agent::{
-    ApprovalPolicy, PermissionQuestion, PlanState, PlanStep, ProviderLimit, SessionBegin, ToolState,
+    ApprovalPolicy, PermissionQuestion, PlanState, PlanStep, ProviderLimit, SessionBegin, SessionId, ToolState,
 };
 use teamster_protocol::model::usage::TokenUsage;
 
 use super::*;
+use crate::driver::SessionOrigin;
 use crate::driver::lines::steps::{self, news};
 
 const THREAD: &str = "01a22245-760f-7972-8f69-e24922d49f1a";
@@ -23,12 +26,12 @@ fn launch(approval: ApprovalPolicy) -> AgentLaunch {
 }
 
 fn new(approval: ApprovalPolicy, session: Option<&str>) -> CodexDialect {
-    CodexDialect::new(
-        &launch(approval),
-        Path::new("/ws"),
-        &[PathBuf::from("/ws/.git")],
-        session.map(|id| SessionId(id.to_owned())),
-    )
+    let origin = session.map_or(SessionOrigin::New, |id| SessionOrigin::Earlier(SessionId(id.to_owned())));
+    CodexDialect::new(wish(approval, origin))
+}
+
+fn wish(approval: ApprovalPolicy, origin: SessionOrigin) -> ThreadWish {
+    ThreadWish::new(&launch(approval), Path::new("/ws"), origin).with_writable(&[PathBuf::from("/ws/.git")])
 }
 
 /// The messages that are written, without their numbers.
@@ -209,6 +212,20 @@ fn a_session_is_gone_on_with_or_a_new_one_begins_and_says_so() {
     answer(&mut codex, opened("never"));
     let steps = answer(&mut codex, json!({"exitCode": 0}));
     assert_eq!(steps, [tell(AgentNews::Ready { session: None })]);
+
+    let copy = SessionOrigin::CopyOf(SessionId("other".to_owned()));
+    let told = Some("You are alice".to_owned());
+    let mut codex = CodexDialect::new(wish(ApprovalPolicy::Auto, copy).with_identity(told));
+    let steps = thread_wanted(&mut codex);
+    let wanted = &written(&steps)[0];
+    assert_eq!((&wanted["method"], &wanted["params"]["threadId"]), (&json!("thread/fork"), &json!("other")));
+    assert_eq!(
+        (&wanted["params"]["cwd"], &wanted["params"]["developerInstructions"]),
+        (&json!("/ws"), &json!("You are alice"))
+    );
+    answer(&mut codex, opened("never"));
+    let steps = answer(&mut codex, json!({"exitCode": 0}));
+    assert_eq!(steps, [tell(AgentNews::Ready { session: None })], "a copy without a turn may be on no disk");
 
     let why = refusal(&mut new_thread(), "no such model").unwrap_err().reason;
     assert_eq!(why, "codex 0.171.0 refused thread/start: no such model");

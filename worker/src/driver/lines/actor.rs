@@ -321,6 +321,7 @@ impl<D: AgentDialect> LineActor<D> {
             AgentNews::TurnEnded { .. } => return self.turn_ended(news),
             AgentNews::Session(_)
             | AgentNews::SessionLost { .. }
+            | AgentNews::Compacted
             | AgentNews::Steering(_)
             | AgentNews::Trouble(_)
             | AgentNews::Thought(_)

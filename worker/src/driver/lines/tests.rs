@@ -8,6 +8,7 @@ use teamster_protocol::model::limits::sizes::NEWS_QUEUE_MAX;
 use tokio::time::timeout;
 
 use super::*;
+use crate::driver::SessionOrigin;
 use crate::driver::script::ScriptDialect;
 
 /// How long any step may take.
@@ -19,7 +20,7 @@ const READY: &str = r#"read -r _; echo '{"ready":{"session":null}}';"#;
 fn start(script: &str) -> (LineDriver, mpsc::Receiver<AgentNews>) {
     let command = vec!["sh".to_owned(), "-c".to_owned(), format!("{READY} {script}")];
     let setup = LineSetup { term_grace: Duration::from_millis(300), ..LineSetup::new("/", command) };
-    LineDriver::start(setup, ScriptDialect::new(None)).unwrap()
+    LineDriver::start(setup, ScriptDialect::new(SessionOrigin::New, None)).unwrap()
 }
 
 fn prompt(turn: u64) -> AgentPrompt {

@@ -23,7 +23,7 @@ fn ready(messages: u64) -> PiDialect {
 #[test]
 fn a_conversation_of_which_pi_has_nothing_is_lost() {
     let state = |messages: u64| {
-        let mut pi = PiDialect::new(Some(SessionId("old".to_owned())));
+        let mut pi = PiDialect::new(SessionOrigin::Earlier(SessionId("old".to_owned())));
         pi.begin();
         told(
             &mut pi,
@@ -35,6 +35,29 @@ fn a_conversation_of_which_pi_has_nothing_is_lost() {
     let why = "session old can not be gone on with: pi has nothing of it".to_owned();
     assert_eq!(state(0), [AgentNews::SessionLost { why }, AgentNews::Ready { session: None }]);
     assert!(matches!(&state(2)[..], [AgentNews::Ready { session: Some(_) }]));
+}
+
+#[test]
+fn a_copy_is_told_as_one_and_a_conversation_that_is_put_in_few_words_too() {
+    let mut pi = PiDialect::new(SessionOrigin::CopyOf(SessionId("old".to_owned())));
+    pi.begin();
+    let state = r#"{"id":"t2","type":"response","command":"get_state","success":true,"data":{"sessionId":"01a2","messageCount":4}}"#;
+    let session = AgentSession { id: SessionId("01a2".to_owned()), begun: SessionBegin::Forked };
+    assert_eq!(told(&mut pi, state), [AgentNews::Ready { session: Some(session) }]);
+    let compacted = r#"{"type":"compaction_end","reason":"threshold","result":{"summary":"short"},"aborted":false}"#;
+    assert_eq!(told(&mut pi, compacted), [AgentNews::Compacted]);
+    assert_eq!(told(&mut pi, r#"{"type":"compaction_end","reason":"manual","aborted":true}"#), []);
+}
+
+#[test]
+fn the_arguments_say_who_pi_is_and_what_it_begins_with() {
+    let launch = teamster_protocol::model::agent::options::AgentOptions::default().launch(&"pi".parse().unwrap());
+    let launch = launch.unwrap();
+    let session = || SessionId("old".to_owned());
+    let words = |origin, identity| arguments(&launch, &origin, identity).join(" ");
+    assert_eq!(words(SessionOrigin::New, Some("You are alice")), "--append-system-prompt You are alice");
+    assert_eq!(words(SessionOrigin::Earlier(session()), None), "--session old");
+    assert_eq!(words(SessionOrigin::CopyOf(session()), None), "--fork old");
 }
 
 fn id(number: u32) -> TextId {

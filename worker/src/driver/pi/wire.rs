@@ -46,6 +46,11 @@ pub(super) enum PiLine {
     AutoRetryEnd {
         success: bool,
     },
+    CompactionEnd {
+        /// The summary and its size; nothing of one that failed.
+        #[serde(default)]
+        result: Option<Value>,
+    },
     ExtensionUiRequest(UiRequest),
     #[serde(other)]
     Other,

@@ -14,10 +14,25 @@ use crate::driver::AgentNews;
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the module above says what each is")]
 pub enum ScriptOrder {
-    Start { session: Option<SessionId> },
-    Prompt { id: TextId, text: String },
-    Steer { id: TextId, text: String },
-    Permit { question: QuestionId, answer: Permission },
+    Start {
+        session: Option<SessionId>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        copy_of: Option<SessionId>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        identity: Option<String>,
+    },
+    Prompt {
+        id: TextId,
+        text: String,
+    },
+    Steer {
+        id: TextId,
+        text: String,
+    },
+    Permit {
+        question: QuestionId,
+        answer: Permission,
+    },
     Abort {},
 }
 
@@ -28,6 +43,7 @@ pub enum ScriptOrder {
 pub enum ScriptNews {
     Ready { session: Option<AgentSession> },
     SessionLost { why: String },
+    Compacted {},
     Session(AgentSession),
     Text(String),
     Thought(String),
@@ -45,6 +61,7 @@ impl From<ScriptNews> for AgentNews {
         match news {
             ScriptNews::Ready { session } => AgentNews::Ready { session },
             ScriptNews::SessionLost { why } => AgentNews::SessionLost { why },
+            ScriptNews::Compacted {} => AgentNews::Compacted,
             ScriptNews::Session(session) => AgentNews::Session(session),
             ScriptNews::Text(text) => AgentNews::Text(text),
             ScriptNews::Thought(text) => AgentNews::Thought(text),
