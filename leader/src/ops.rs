@@ -38,6 +38,7 @@ pub mod logs;
 pub mod mail;
 pub mod moved;
 pub mod plan;
+pub mod receipt;
 pub mod restart_leader;
 pub mod run;
 pub mod session;

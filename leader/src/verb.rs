@@ -439,12 +439,14 @@ verbs! {
     Send = VerbRow::new("send", Talk, "Give an idle member something to do",
         "teamster send alice --run make test\n\
          teamster send alice --run -i ./configure      it can be answered with teamster steer\n\
-         git diff | teamster send alice -")
+         git diff | teamster send alice -\n\
+         teamster send alice --wait --run make test    until it has ended")
         .synonyms(&["prompt"])
         .notes(WORK_NOTES)
         .only_lead("start turns of members");
     Steer = VerbRow::new("steer", Talk, "Say something to a member's running turn",
-        "teamster steer alice leave the parser alone")
+        "teamster steer alice leave the parser alone\n\
+         teamster steer alice --wait is it done?")
         .notes("A command reads it as a line of its standard input, if it was started with -i.\n\
             What follows the first word is text: options come before it, or -- does.")
         .only_lead("steer members");

@@ -22,7 +22,7 @@ use teamster_protocol::store::file::Durability;
 use teamster_protocol::team::Team;
 use teamster_protocol::wire::api::{
     EndOutcome, EndedMember, LeaderApiServer, LeaderInfo, PassedVia, PromptAnswer, ProtocolHello, SpawnRequest,
-    SpawnedMember, SteerAnswer, SteerPassed, StoppedTurn, WorkspaceRequest, code,
+    SpawnedMember, SteerPassed, StoppedTurn, WorkspaceRequest, code,
 };
 use teamster_protocol::wire::peer::{Peer, socket};
 use tempfile::TempDir;
@@ -91,10 +91,8 @@ impl LeaderApiServer for Scripted {
             format!("steer {name} {text}"),
             SteerPassed {
                 via: PassedVia::Rpc,
-                steered: Some(SteerAnswer {
-                    text: TextId::InTurn { turn: 1, number: 1 },
-                    state: ReceiptState::Accepted,
-                }),
+                text: TextId::InTurn { turn: 1, number: 1 },
+                state: Some(ReceiptState::Accepted),
             },
         )
     }
@@ -217,7 +215,7 @@ fn what_the_leader_did_is_told() {
     $ send alice --run make test
     alice works on it: turn 4; watch with teamster logs alice -f
     $ steer alice not that
-    alice has it
+    alice has it: accepted
     $ stop alice --reason wrong-branch
     alice stopped; task 3 is held for it: teamster task retry 3 lets it go on
     $ shutdown

@@ -194,6 +194,7 @@ fn story() -> BTreeMap<String, Value> {
     told.run("send", &["send", "alice", "--run", "-i", "read said; echo $said; read more"]);
     told.run("steer", &["steer", "alice", "hello"]);
     told.run("stop", &["stop", "alice", "--reason", "wrong branch"]);
+    told.run_to_result("send --wait", &["send", "alice", "--wait", "--run", "echo said"]);
     told.run("dm", &["dm", "alice", "The parser is on main."]);
     events.until("acknowledged");
     told.run("broadcast", &["broadcast", "main is frozen"]);

@@ -7,9 +7,10 @@ use jsonrpsee::core::client::Error as RpcError;
 use jsonrpsee::core::{RpcResult, async_trait};
 use jsonrpsee::types::ErrorObjectOwned;
 use teamster_protocol::model::agent::Permission;
-use teamster_protocol::model::id::{Address, MemberName};
+use teamster_protocol::model::id::{Address, MemberName, MessageId};
 use teamster_protocol::model::limits::PROTOCOL_VERSION;
 use teamster_protocol::model::mail::{MessageBody, Urgency};
+use teamster_protocol::model::receipt::TextId;
 use teamster_protocol::model::roster::TeamFact;
 use teamster_protocol::model::shutdown::WhenBusy;
 use teamster_protocol::model::task::{BoardRefusal, TaskWork, WorkKind};
@@ -145,10 +146,9 @@ impl FrontServer {
         }
     }
 
-    fn post(&self, to: &MemberName, urgency: Urgency, body: MessageBody) -> RpcResult<()> {
+    fn post(&self, to: &MemberName, urgency: Urgency, body: MessageBody) -> RpcResult<MessageId> {
         let to = Address::Member(to.clone());
-        self.shared.team().post(&to, urgency, body).map_err(|error| team_error(&error))?;
-        Ok(())
+        self.shared.team().post(&to, urgency, body).map_err(|error| team_error(&error))
     }
 }
 
@@ -222,11 +222,11 @@ impl LeaderApiServer for FrontServer {
                     false => format!("give it something to do with teamster send {name} {what}"),
                 };
                 let steered = peer.steer(text).await.map_err(|error| passed(&name, error, Some(&hint)))?;
-                Ok(SteerPassed { via: PassedVia::Rpc, steered: Some(steered) })
+                Ok(SteerPassed { via: PassedVia::Rpc, text: steered.text, state: Some(steered.state) })
             }
             MemberReach::ByMail => {
-                self.post(&name, Urgency::Now, MessageBody::Text { text })?;
-                Ok(SteerPassed { via: PassedVia::Mail, steered: None })
+                let id = self.post(&name, Urgency::Now, MessageBody::Text { text })?;
+                Ok(SteerPassed { via: PassedVia::Mail, text: TextId::Message(id), state: None })
             }
         }
     }

@@ -12,6 +12,7 @@ use crate::ops::session::{Session, SettingsFiles};
 
 mod agent;
 mod agents;
+mod answer;
 mod approvals;
 mod approve;
 mod cleanup;

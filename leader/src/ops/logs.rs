@@ -64,7 +64,7 @@ pub async fn logs<E: From<OpsError>>(
     session.must_be_known(&view, &wanted.name, &dir)?;
     let turns = transcript::turns(&dir).map_err(OpsError::from)?;
     let from = turns.get(turns.len().saturating_sub(wanted.turns.get())).copied().unwrap_or(0);
-    let mut reading = TranscriptReading { member: wanted.name, turn: from, byte: 0 };
+    let mut reading = TranscriptReading::from_turn(wanted.name, from);
     if wanted.mode == FollowMode::Past {
         reading.tell(&dir, &mut listener)?;
         return Ok(());
@@ -90,15 +90,25 @@ pub async fn logs<E: From<OpsError>>(
 }
 
 /// How far a member's transcripts were read.
-struct TranscriptReading {
+pub(super) struct TranscriptReading {
     member: MemberName,
     turn: u64,
     byte: u64,
 }
 
 impl TranscriptReading {
+    /// This turn, which is told whole, and those after it.
+    pub(super) fn from_turn(member: MemberName, turn: u64) -> TranscriptReading {
+        TranscriptReading { member, turn, byte: 0 }
+    }
+
+    /// The turn that was read last.
+    pub(super) fn turn(&self) -> u64 {
+        self.turn
+    }
+
     /// Tells of what is there and was not told yet.
-    fn tell<E: From<OpsError>>(
+    pub(super) fn tell<E: From<OpsError>>(
         &mut self,
         dir: &Path,
         listener: &mut impl FnMut(&[MemberLogEntry]) -> Result<Listening, E>,

@@ -13,6 +13,7 @@ use crate::model::agent::{Permission, TurnEnd};
 use crate::model::approval::ApprovalRule;
 use crate::model::board::AutoClaim;
 use crate::model::id::{AgentName, MemberName, Role, TaskId, TeamName};
+use crate::model::receipt::{ReceiptState, TextId};
 use crate::model::roster::{StallPolicy, WorkerEnd, Workspace};
 use crate::model::shutdown::WhenBusy;
 use crate::model::task::TaskWork;
@@ -108,8 +109,10 @@ pub enum PassedVia {
 pub struct SteerPassed {
     /// The way in which the text was passed on.
     pub via: PassedVia,
-    /// When it reaches the agent; not known by mail.
-    pub steered: Option<SteerAnswer>,
+    /// Names the text in the receipts of the member's transcript.
+    pub text: TextId,
+    /// How far it has come by now; not known by mail.
+    pub state: Option<ReceiptState>,
 }
 
 /// A turn was stopped.

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
+mod answers;
 mod approvals;
 mod bad_input;
 mod by_hand;

@@ -44,7 +44,7 @@ fn a_leader_is_replaced_and_nobody_notices_but_its_process_id() {
     assert_eq!(restarted["leader"]["pid"], leader(&team));
     assert_ne!(restarted["leader"]["pid"], before);
     assert_eq!(pid(&team, "alice"), worker);
-    assert_eq!(team.ok("steer alice hello"), "alice has it");
+    assert_eq!(team.ok("steer alice hello"), "alice has it: unconfirmed");
     team.until_event("\"kind\":\"completed\",\"data\":{\"id\":1");
     assert_eq!(team.task(1)["attempts"][0]["end"]["result"], "begun\ngot hello");
 }

@@ -21,7 +21,7 @@ fn a_turn_is_sent_steered_and_followed() {
     // The agent's word: the worker says so too, and the prompt has it.
     logs.until_one("ready", |line| line.trim_end() == "ready");
     assert!(team.fails(1, "send alice --run true").contains("it is busy with turn 1"));
-    assert_eq!(team.ok("steer alice hello there"), "alice has it");
+    assert_eq!(team.ok("steer alice hello there"), "alice has it: unconfirmed");
     logs.until("got hello there");
     logs.until("completed");
     logs.signal(Signal::SIGINT);

@@ -8,6 +8,7 @@ use teamster_leader::ops::approvals::ApprovalRow;
 use teamster_leader::ops::doctor::{CheckGroup, CheckLevel, RepairAct, TeamHealth};
 use teamster_leader::ops::ending_news::{AwaitedWork, EndingNews};
 use teamster_leader::ops::hanging::LeaderStatus;
+use teamster_leader::ops::receipt::{FollowedText, TextFate, TextNews};
 use teamster_leader::ops::run::{RunEvent, StopCause};
 use teamster_leader::ops::wait::WaitNews;
 use teamster_leader::ops::why::{MemberAbsence, MemberHindrance, WaitCause};
@@ -106,6 +107,12 @@ pub(crate) fn kinds() -> Vec<Kind> {
         named::<WaitNews>("wait-news", "news"),
         keyed::<TeamEnding>("team-ending"),
         plain::<LeaderStatus>("leader-status"),
+        plain::<TextNews>("text-news"),
+        Kind {
+            variants: variants::<TextFate>(json!({"fate": "nobody"})),
+            field: Some("fate"),
+            ..plain::<FollowedText>("text-fate")
+        },
         keyed::<CheckLevel>("doctor-level"),
         keyed::<CheckGroup>("doctor-group"),
         keyed::<TeamHealth>("doctor-state"),

@@ -2,13 +2,16 @@
 
 use teamster_protocol::model::id::Address;
 use teamster_protocol::model::mail::Urgency;
+use teamster_protocol::model::receipt::TextId;
 use teamster_protocol::model::task::PromptKind;
 use teamster_protocol::team::{DeliveredMail, MailOutcome, MailboxReader, UndeliveredMail};
 
+use super::answer::{AnswerWait, show_sent};
 use super::print::{TextTone, paint};
 use super::words::{EndsWithText, TextWords, TypedText};
 use super::{CliContext, CliError, ExitStatus};
 use crate::ops::mail;
+use crate::ops::receipt::TextKind;
 
 /// `teamster dm`.
 #[derive(Debug, clap::Args)]
@@ -21,6 +24,9 @@ pub struct DmArgs {
     /// Hand it on at once, into the running turn
     #[arg(long, short)]
     pub urgent: bool,
+    /// Whether to wait
+    #[command(flatten)]
+    pub wait: AnswerWait,
 }
 
 /// `teamster broadcast`.
@@ -47,8 +53,16 @@ impl EndsWithText for BroadcastArgs {
 }
 
 pub(super) async fn dm(context: &CliContext, args: DmArgs) -> Result<ExitStatus, CliError> {
-    let text = args.text.resolve()?;
-    show_mailed(context, &mail::dm(&context.session, args.name, text, urgency(args.urgent))?)
+    let DmArgs { name, text, urgent, wait } = args;
+    let text = text.resolve()?;
+    let place = wait.place(context, &name, TextKind::Words)?;
+    let mailed = mail::dm(&context.session, name, text, urgency(urgent))?;
+    match (place, mailed.delivered.as_slice()) {
+        (Some(place), [delivered]) => {
+            show_sent(context, Some(place), TextId::Message(delivered.id), &mailed, sentences).await
+        }
+        (Some(_) | None, _) => show_mailed(context, &mailed),
+    }
 }
 
 pub(super) async fn broadcast(context: &CliContext, args: BroadcastArgs) -> Result<ExitStatus, CliError> {

@@ -1,13 +1,15 @@
 //! `teamster send` and `teamster steer`.
 
-use teamster_protocol::model::id::MemberName;
+use teamster_protocol::model::id::{Address, MemberName};
 use teamster_protocol::model::receipt::ReceiptState;
-use teamster_protocol::wire::api::{PassedVia, SteerAnswer};
+use teamster_protocol::wire::api::PassedVia;
 
+use super::answer::{AnswerWait, show_sent};
 use super::interrupt::unless_interrupted;
 use super::print::{TextTone, paint};
 use super::words::{EndsWithText, TextWords, TypedText, WorkOptions};
 use super::{CliContext, CliError, ExitStatus};
+use crate::ops::receipt::TextKind;
 use crate::ops::talk::{self, SentPrompt, SentSteer};
 
 /// `teamster send`.
@@ -21,6 +23,9 @@ pub struct SendArgs {
     /// Whether that is a command
     #[command(flatten)]
     pub work: WorkOptions,
+    /// Whether to wait
+    #[command(flatten)]
+    pub wait: AnswerWait,
 }
 
 /// `teamster steer`.
@@ -31,6 +36,9 @@ pub struct SteerArgs {
     /// What to say
     #[command(flatten)]
     pub text: TextWords,
+    /// Whether to wait
+    #[command(flatten)]
+    pub wait: AnswerWait,
 }
 
 impl EndsWithText for SendArgs {
@@ -46,29 +54,32 @@ impl EndsWithText for SteerArgs {
 }
 
 pub(super) async fn send(context: &CliContext, args: SendArgs) -> Result<ExitStatus, CliError> {
-    let work = args.work.work(args.text.resolve()?);
-    let sent = unless_interrupted(talk::send(&context.session, args.name, work)).await?;
-    context.show(&sent, |SentPrompt { name, prompted }| {
+    let SendArgs { name, text, work, wait } = args;
+    let work = work.work(text.resolve()?);
+    // `send` itself refuses words where none are read.
+    let place = wait.place(context, &Address::Member(name.clone()), TextKind::Command)?;
+    let sent = unless_interrupted(talk::send(&context.session, name, work)).await?;
+    show_sent(context, place, sent.prompted.text, &sent, |SentPrompt { name, prompted }| {
         let shown = paint(TextTone::Name, name.as_str());
         format!("{shown} works on it: turn {}; watch with teamster logs {name} -f", prompted.turn)
-    })?;
-    Ok(ExitStatus::Done)
+    })
+    .await
 }
 
 pub(super) async fn steer(context: &CliContext, args: SteerArgs) -> Result<ExitStatus, CliError> {
-    let text = args.text.resolve()?;
-    let sent = unless_interrupted(talk::steer(&context.session, args.name, text)).await?;
-    context.show(&sent, |SentSteer { name, passed }| {
+    let SteerArgs { name, text, wait } = args;
+    let text = text.resolve()?;
+    let place = wait.place(context, &Address::Member(name.clone()), TextKind::Command)?;
+    let sent = unless_interrupted(talk::steer(&context.session, name, text)).await?;
+    show_sent(context, place, sent.passed.text, &sent, |SentSteer { name, passed }| {
         let name = paint(TextTone::Name, name.as_str());
-        match (&passed.steered, passed.via) {
-            (Some(SteerAnswer { state: ReceiptState::Queued, .. }), _) => format!("{name} gets it with the next turn"),
-            (Some(SteerAnswer { state: ReceiptState::Lost { reason }, .. }), _) => {
-                format!("{name} does not get it: {reason}")
-            }
-            (Some(_), _) => format!("{name} has it"),
+        match (&passed.state, passed.via) {
+            (Some(ReceiptState::Queued), _) => format!("{name} gets it with the next turn: queued"),
+            (Some(ReceiptState::Lost { reason }), _) => format!("{name} does not get it: {reason}"),
+            (Some(state), _) => format!("{name} has it: {state}"),
             (None, PassedVia::Mail) => format!("{name} gets it by mail"),
             (None, PassedVia::Rpc) => format!("{name} was told"),
         }
-    })?;
-    Ok(ExitStatus::Done)
+    })
+    .await
 }
