@@ -482,6 +482,7 @@ impl WorkerCore {
     /// Nothing is in hand: leave, or hand mail on, or look for a task.
     fn settle(&mut self, now_ms: u64, before: BeforeClaim) {
         if let Some(LeaveReason { how, approve }) = self.leave.take() {
+            self.lose_kept_texts();
             if let Some(ShutdownApproval { request, message }) = approve {
                 self.act(WorkerAction::Reply(ShutdownReply { request, verdict: ShutdownAnswer::Approved }));
                 if let Some(message) = message {

@@ -112,8 +112,13 @@ impl LastTurn {
                 self.steer(TextId::Message(*id));
             }
             TranscriptText::Receipt { text, state } => {
-                if let Some(said) = self.texts.iter_mut().find(|said| said.id == *text) {
-                    said.state.advance(state.clone());
+                match self.texts.iter_mut().find(|said| said.id == *text) {
+                    Some(said) => drop(said.state.advance(state.clone())),
+                    // Said in a turn before this one, and kept for a later one.
+                    None if *state == ReceiptState::Queued => {
+                        self.texts.push(SaidText { id: *text, role: TextRole::Steer, state: state.clone() });
+                    }
+                    None => {}
                 }
             }
             TranscriptText::TurnEnded { turn, used, .. } if *turn == self.turn => {
@@ -127,9 +132,12 @@ impl LastTurn {
             TranscriptText::Parked { turn: Some(turn), .. } if *turn == self.turn => {
                 self.standing = LastTurnStanding::Parked;
             }
-            TranscriptText::Ready | TranscriptText::Waiting | TranscriptText::Parked { .. } => {
+            TranscriptText::Ready => {
                 self.standing = LastTurnStanding::Over;
+                // The life of their keeper is over.
+                self.texts.retain(|said| said.state != ReceiptState::Queued);
             }
+            TranscriptText::Waiting | TranscriptText::Parked { .. } => self.standing = LastTurnStanding::Over,
             TranscriptText::Mail { .. }
             | TranscriptText::TurnStarted { .. }
             | TranscriptText::TurnEnded { .. }
@@ -199,9 +207,6 @@ impl LastTurn {
     /// The consequences of the death of the member's worker, by this cause if it is known. A message that its mailbox has as
     /// unread is handed on again, and is not lost.
     pub fn loss(&self, name: &MemberName, cause: Option<&str>, is_unread: impl Fn(MessageId) -> bool) -> TurnLoss {
-        if self.standing == LastTurnStanding::Over {
-            return TurnLoss::default();
-        }
         let why = death(cause);
         let (mut entries, mut lost) = (Vec::new(), Vec::new());
         for said in &self.texts {
@@ -212,8 +217,14 @@ impl LastTurn {
             match &said.state {
                 ReceiptState::Lost { reason } => lost.push((said, reason.clone())),
                 ReceiptState::Answered => {}
+                // Its keeper has died, in whichever turn.
+                ReceiptState::Queued if !goes_on => {
+                    let state = ReceiptState::Lost { reason: why.clone() };
+                    entries.push(TranscriptText::Receipt { text: said.id, state });
+                    lost.push((said, why.clone()));
+                }
+                ReceiptState::Queued => {}
                 ReceiptState::Accepted
-                | ReceiptState::Queued
                 | ReceiptState::Unconfirmed
                 | ReceiptState::Delivered
                 | ReceiptState::InContext => {
@@ -229,7 +240,10 @@ impl LastTurn {
             let end = TurnEnd::Failed { reason: why, fault: AgentFault::Place };
             entries.push(TranscriptText::TurnEnded { turn: self.turn, task: self.task, end, used: self.used() });
         }
-        let letter = self.letter(name, &lost);
+        let letter = match self.standing {
+            LastTurnStanding::Over => None,
+            LastTurnStanding::Running | LastTurnStanding::Parked | LastTurnStanding::Ended => self.letter(name, &lost),
+        };
         TurnLoss { entries, letter }
     }
 

@@ -1,5 +1,5 @@
-//! What the transcripts tell of the last turn of each member, and the rule about prompts: one that a worker has taken from
-//! the lead is answered, stopped or said to be lost before the next worker begins.
+//! What the transcripts tell of the last turn of each member, and the rule about texts: a prompt that a worker has taken
+//! from the lead is answered, stopped or said to be lost before the next worker begins, and a kept steer is never forgotten.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,6 +16,8 @@ struct SimTranscript {
     entries: Vec<TranscriptEntry>,
     /// The prompts of which nobody has said what became of them.
     prompts: BTreeSet<TextId>,
+    /// The steers that the worker or its agent keeps for a later turn.
+    kept: BTreeSet<TextId>,
 }
 
 /// The transcripts of all members.
@@ -33,8 +35,14 @@ impl SimTranscripts {
         let transcript = self.0.entry(name.clone()).or_default();
         match &what {
             TranscriptText::TurnStarted { .. } => transcript.entries.clear(),
-            TranscriptText::Receipt { text, state: ReceiptState::Answered | ReceiptState::Lost { .. } } => {
-                transcript.prompts.remove(text);
+            TranscriptText::Receipt { text: text @ TextId::InTurn { .. }, state: ReceiptState::Queued } => {
+                transcript.kept.insert(*text);
+            }
+            TranscriptText::Receipt { text, state } => {
+                transcript.kept.remove(text);
+                if state.is_last() {
+                    transcript.prompts.remove(text);
+                }
             }
             TranscriptText::TurnEnded { end: TurnEnd::Aborted, .. } => transcript.prompts.clear(),
             _ => {}
@@ -57,8 +65,9 @@ impl SimTranscripts {
         LastTurn::find(entries).map_or(UsageSum::default(), |last| last.used_before().plus(last.used()))
     }
 
-    /// The prompts of a member that nobody answers, and of which nobody has said so.
+    /// The prompts and the kept steers of a member that nobody answers, and of which nobody has said so.
     pub(super) fn vanished(&self, name: &MemberName) -> Vec<TextId> {
-        self.0.get(name).into_iter().flat_map(|transcript| &transcript.prompts).copied().collect()
+        let texts = |transcript: &SimTranscript| transcript.prompts.union(&transcript.kept).copied().collect();
+        self.0.get(name).map(texts).unwrap_or_default()
     }
 }

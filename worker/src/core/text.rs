@@ -14,6 +14,8 @@ use super::{WorkPhase, WorkerAction, WorkerCore};
 pub(super) const TURN_ABORTED: &str = "the turn was aborted";
 /// Why a text is lost with a worker that ends in order.
 pub(super) const WORKER_ENDS: &str = "its worker was told to end";
+/// Why a text is lost that waited for a turn of a worker that ended.
+const WORKER_ENDED: &str = "its worker ended before a turn took it";
 
 /// A text that waits to be handed to the agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -209,6 +211,22 @@ impl WorkerCore {
     pub(super) fn nudged_texts(&self) -> Vec<TextId> {
         let nudged = |handed: &&HandedText| handed.state == ReceiptState::Queued && handed.nudged == AgentNudged::Yes;
         self.handed.values().filter(nudged).flat_map(|handed| &handed.texts).map(|text| text.id).collect()
+    }
+
+    /// The texts, but for messages and these, that this worker or its agent keeps for a later turn. No mailbox has them.
+    pub(super) fn kept_texts(&self, but: &[TextId]) -> Vec<TextId> {
+        let queued = self.handed.values().filter(|handed| handed.state == ReceiptState::Queued);
+        let kept = queued.flat_map(|handed| &handed.texts).chain(&self.texts).chain(&self.idle_texts);
+        let kept = kept.filter(|text| text.message().is_none() && !but.contains(&text.id));
+        kept.map(|text| text.id).collect()
+    }
+
+    /// The worker ends: texts that were kept for a later turn, and are in no mailbox, are lost.
+    pub(super) fn lose_kept_texts(&mut self) {
+        for text in self.kept_texts(&[]) {
+            let state = ReceiptState::Lost { reason: WORKER_ENDED.to_owned() };
+            self.act(WorkerAction::Say(TranscriptText::Receipt { text, state }));
+        }
     }
 
     /// How many messages the agent does not have: they wait here or in its queue.

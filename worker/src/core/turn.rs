@@ -279,7 +279,12 @@ impl WorkerCore {
         self.hand(id, TextRole::Prompt, texts);
         self.phase = WorkPhase::Turn(turn);
         let (before, used) = (self.words_before(id, work.kind()), self.used);
+        let kept = self.kept_texts(&told);
         self.act(WorkerAction::StartTurn { turn: number, task, before, work, texts: told, used });
+        // Each turn's transcript names the texts that die with its worker.
+        for text in kept {
+            self.act(WorkerAction::Say(TranscriptText::Receipt { text, state: ReceiptState::Queued }));
+        }
     }
 
     /// Ends the running turn because the lead asked for it. One that is ending already is not aborted a second time.

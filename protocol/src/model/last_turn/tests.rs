@@ -150,6 +150,25 @@ fn a_prompt_that_the_worker_itself_said_to_be_lost_before_it_ended_is_told_to_th
 }
 
 #[test]
+fn a_steer_that_was_kept_over_turns_is_lost_with_its_keeper() {
+    let steer = TextId::InTurn { turn: 1, number: 1 };
+    let kept = || receipt(steer, ReceiptState::Queued);
+    let task = Some(TaskId(7));
+    let later = [started(2, task, TaskWork::run("make"), Vec::new()), kept()];
+    assert_eq!(loss_after(&later, 0).entries, [lost(steer, WHY), died(2, task)]);
+    // Between turns too, but not once it is told, or by a later life.
+    let ended = [&later[..], &[ended(2, task, TurnEnd::Completed)]].concat();
+    let parked = [&ended[..], &[parked(None)]].concat();
+    for said in [&ended, &parked] {
+        let TurnLoss { entries, letter } = loss_after(said, 0);
+        assert_eq!((entries, letter), (vec![lost(steer, WHY)], None));
+    }
+    for told in [lost(steer, WHY), receipt(steer, ReceiptState::InContext), TranscriptText::Ready] {
+        assert_eq!(loss_after(&[&ended[..], &[told]].concat(), 0), TurnLoss::default());
+    }
+}
+
+#[test]
 fn nothing_is_lost_that_has_ended_or_that_the_worker_outlived() {
     let completed = [sent(3), ended(3, None, TurnEnd::Completed)];
     let stopped = [sent(3), ended(3, None, TurnEnd::Aborted), TranscriptText::Waiting];

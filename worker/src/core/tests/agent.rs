@@ -248,6 +248,25 @@ fn said_lost(text: TextId, reason: &str) -> WorkerAction {
 }
 
 #[test]
+fn a_steer_that_is_kept_is_named_in_each_turn_and_lost_with_the_worker() {
+    let mut core = at_prompt();
+    let steer = TextId::InTurn { turn: 1, number: 1 };
+    let ask = WorkerAsk::Steer { text: "left".to_owned() };
+    let actions = core.step(NOW_MS, WorkerEvent::Called { call: CallId(2), what: ask });
+    let [WorkerAction::Steer { of, text }] = &actions[..] else { panic!("{actions:?}") };
+    let (of, text) = (of.clone(), text.clone());
+    core.step(NOW_MS, WorkerEvent::Steered { of, text, outcome: Ok(ReceiptState::Queued) });
+    ends(&mut core, TurnEnd::Completed);
+    let actions = core.step(NOW_MS, claimed(1));
+    assert!(actions.contains(&said_receipt(steer, ReceiptState::Queued)), "{actions:?}");
+    core.step(NOW_MS, WorkerEvent::PromptTaken);
+    core.step(NOW_MS, WorkerEvent::Terminated);
+    ends(&mut core, TurnEnd::Aborted);
+    let actions = core.step(NOW_MS, WorkerEvent::Recorded);
+    assert!(actions.contains(&said_lost(steer, "its worker ended before a turn took it")), "{actions:?}");
+}
+
+#[test]
 fn a_turn_says_which_texts_its_prompt_is_made_of() {
     let mut core = worker(PromptKind::Conversation);
     core.step(NOW_MS, WorkerEvent::AgentReady { session: None });
