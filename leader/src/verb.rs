@@ -581,7 +581,8 @@ verbs! {
         "teamster doctor --repair")
         .option("repair").only_lead("repair the team");
     Demo = VerbRow::new("demo", Jobs, "Tell the whole story on a small repository, in a few seconds",
-        "teamster demo")
+        "teamster demo\n\
+         teamster demo --agent pi                      with agents that ask your model")
         .leads();
     Completions = VerbRow::new("completions", Upkeep, "Print what a shell needs to complete commands, members and tasks",
         "teamster completions bash > ~/.local/share/bash-completion/completions/teamster")

@@ -30,8 +30,8 @@ The script is in the prompt: the last text of the user that has directives.
   [[stop reason=max_tokens]]            ends the answer for this reason
 Directives up to and including the next call of a tool are one answer of the model. The agent runs the tool, asks again,
 and gets the next answer. The place in the script is found from the history in the request, so that the server knows no
-sessions. A later text with directives, such as a steer, takes over at the next answer. A prompt without directives is
-answered with "echo: PROMPT", and a request for JSON of a schema with the smallest that fits. A request without tools,
+sessions. A later text with directives, such as a steer, takes over at the next answer. A prompt without directives
+follows the script of --default, or is answered with "echo: PROMPT", and a request for JSON of a schema with the smallest that fits. A request without tools,
 such as one for a title, never waits and never calls a tool. An error or a cut is counted by the text of the prompt and
 its place in the history for as long as the server lives: a prompt of other words fails anew, and so does one that is
 repeated in the same conversation. An error with count=NAME is counted by that name alone.
@@ -50,6 +50,9 @@ MAX_LOG = 2000
 NAMES = {"say", "stream", "sleep", "think", "write", "read", "edit", "bash", "tool", "also",
          "error", "cut", "usage", "stop"}
 TOOLISH = {"write", "read", "edit", "bash", "tool"}
+
+# the script of a prompt that has none
+DEFAULT = ""
 
 # ---- directives
 DIR_RE = re.compile(r"""\[\[(\w+)((?:\s+(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|[^\]"']|\](?!\]))*)?)\]\]""", re.S)
@@ -464,6 +467,8 @@ def plan(r, st):
         if dirs:
             si = i
             break
+    if si is None and users and DEFAULT:
+        si, dirs = users[-1], parse(DEFAULT)
     if si is None:
         return [dict(kind="text", text="echo: " + re.sub(r"\s+", " ", last_text)[-200:], ms=None)], meta
     if not r.tools:
@@ -1169,7 +1174,10 @@ def main():
     ap.add_argument("--max-life", type=int, default=3600, help="seconds; then it stops by itself")
     ap.add_argument("--max-inflight", type=int, default=64)
     ap.add_argument("--port-file", help="write the bound port here when ready")
+    ap.add_argument("--default", default="", help="the script of a prompt without directives")
     a = ap.parse_args()
+    global DEFAULT
+    DEFAULT = a.default
     if a.dump:
         os.makedirs(a.dump, exist_ok=True)
     ThreadingHTTPServer.daemon_threads = True

@@ -1,5 +1,6 @@
-//! `demo`: the whole story on a small repository in a temporary folder, with nothing installed but git.
-//! Each step says what it shows, does it with the real parts, and checks that it happened.
+//! `demo`: the whole story on a small repository in a temporary folder, with nothing installed but git. Each step says what
+//! it shows, does it with the real parts, and checks that it happened. With an agent of the user's the members are such agents,
+//! and the tasks are prompts.
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use teamster_protocol::host::settings::CommonSettings;
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::board::{AutoClaim, BoardFact};
 use teamster_protocol::model::id::{Address, MemberName, TaskId};
-use teamster_protocol::model::limits::pace::DEMO_STEP_WITHIN;
+use teamster_protocol::model::limits::pace::{DEMO_AGENT_STEP_WITHIN, DEMO_STEP_WITHIN};
 use teamster_protocol::model::mail::{LetterState, Mailbox, Urgency};
 use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::roster::WorkerEnd;
@@ -27,12 +28,24 @@ use teamster_protocol::team::{MailRequest, TaskCommand, Team};
 use teamster_protocol::wire::api::{EndOutcome, LeaderApiClient, SpawnRequest, WorkspaceRequest};
 use tokio::time::timeout;
 
+use super::agents::{ChosenAgent, WantedAgent};
 use super::error::OpsError;
 use super::error::demo::DemoError;
 use super::leadership::Leadership;
 use super::session::Session;
 use crate::git::Repository;
 use crate::verb::Verb;
+
+mod prompts;
+
+/// The wanted demo.
+#[derive(Debug)]
+pub struct WantedDemo {
+    /// The agent that the members drive; the shell, which nobody has to install, if nothing is wanted.
+    pub agent: Option<WantedAgent>,
+    /// The fate of its folder.
+    pub folder: DemoFolder,
+}
 
 /// The fate of the demo's folder when the demo is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,16 +89,19 @@ pub enum DemoEnd {
 /// Tells the story, each step to `news` when it has happened; fails if any part of it did not happen.
 pub async fn demo(
     session: &Session,
-    folder: DemoFolder,
+    wanted: WantedDemo,
     interrupted: impl Future<Output = ()>,
     news: &dyn Fn(&DemoStep),
 ) -> Result<DemoEnd, OpsError> {
     session.authorize(Verb::Demo)?;
-    Ok(tell_all(session.settings, folder, interrupted, news).await?)
+    let WantedDemo { agent, folder } = wanted;
+    let agent = agent.map(|agent| prompts::reader(agent, session)).transpose()?;
+    Ok(tell_all(session.settings, agent, folder, interrupted, news).await?)
 }
 
 async fn tell_all(
     settings: CommonSettings,
+    agent: Option<ChosenAgent>,
     folder: DemoFolder,
     interrupted: impl Future<Output = ()>,
     news: &dyn Fn(&DemoStep),
@@ -94,7 +110,7 @@ async fn tell_all(
     ran.map_err(DemoError::NoGit)?;
     let temporary = tempfile::Builder::new().prefix("teamster-demo-").tempdir()?;
     let teller = DemoTeller { steps: RefCell::default(), news };
-    let told = story(temporary.path(), &teller, settings, interrupted).await;
+    let told = story(temporary.path(), &teller, settings, agent, interrupted).await;
     let folder = match folder {
         DemoFolder::Kept => {
             let kept = temporary.keep();
@@ -135,6 +151,7 @@ async fn story(
     folder: &Path,
     teller: &DemoTeller<'_>,
     settings: CommonSettings,
+    agent: Option<ChosenAgent>,
     interrupted: impl Future<Output = ()>,
 ) -> Result<StoryEnd, DemoError> {
     let repository = folder.join("project");
@@ -145,7 +162,7 @@ async fn story(
     let leadership = Leadership::begin(&dir, &repository, settings).await?;
     // Whatever goes wrong, the workers end before the folder goes.
     let told = tokio::select! {
-        told = DemoStory::tell(&leadership, teller, dir, repository) => told.map(|()| StoryEnd::Told),
+        told = DemoStory::tell(&leadership, teller, dir, repository, agent) => told.map(|()| StoryEnd::Told),
         () = interrupted => Ok(StoryEnd::Interrupted),
     };
     // A story that was told has ended its workers already; one that went wrong may hang, so it is hurried.
@@ -165,6 +182,10 @@ struct DemoStory<'a> {
     teller: &'a DemoTeller<'a>,
     team: Team,
     repository: PathBuf,
+    /// The agent that the members drive; the shell if there is none.
+    agent: Option<ChosenAgent>,
+    /// How long any one step may take.
+    within: Duration,
 }
 
 impl<'a> DemoStory<'a> {
@@ -173,9 +194,14 @@ impl<'a> DemoStory<'a> {
         teller: &'a DemoTeller<'a>,
         dir: TeamDir,
         repository: PathBuf,
+        agent: Option<ChosenAgent>,
     ) -> Result<(), DemoError> {
         let team = Team::open(dir, Address::Lead, Durability::Power)?;
-        let mut story = DemoStory { leadership, teller, team, repository };
+        let within = if agent.is_some() { DEMO_AGENT_STEP_WITHIN } else { DEMO_STEP_WITHIN };
+        let mut story = DemoStory { leadership, teller, team, repository, agent, within };
+        if story.agent.is_some() {
+            return story.tell_of_agents().await;
+        }
         let (ada, ben, cy) = (member("ada"), member("ben"), member("cy"));
         for name in [&ada, &ben, &cy] {
             story.spawn(name).await?;
@@ -185,17 +211,20 @@ impl<'a> DemoStory<'a> {
         story.stop_and_retry(&ben, slow).await?;
         story.finish(&[greeting, slow, docs, test, release]).await?;
         story.message(&cy).await?;
-        story.shut_down().await?;
+        story.shut_down(WhenBusy::Refuse).await?;
         story.branches(&[ada, ben, cy])
     }
 
     async fn spawn(&self, name: &MemberName) -> Result<(), DemoError> {
         let workspace = WorkspaceRequest::Worktree { repository: self.repository.clone(), base: None };
-        let agent = "shell".parse().expect("a good name");
+        let (agent, options) = match &self.agent {
+            Some(agent) => (agent.name.clone(), agent.options.clone()),
+            None => ("shell".parse().expect("a good name"), Default::default()),
+        };
         let request = SpawnRequest {
             name: name.clone(),
             agent,
-            options: Default::default(),
+            options,
             role: None,
             auto: AutoClaim::On,
             workspace,
@@ -282,7 +311,7 @@ impl<'a> DemoStory<'a> {
         let id = sent.delivered.first().ok_or_else(|| wrong("the message was not sent"))?.id;
         let path = self.team.dir().mailbox(&Address::Member(cy.clone()));
         let mut mailbox: LogReader<Mailbox> = LogReader::open(path.clone())?;
-        let mut watch = FileWatch::new(DEMO_STEP_WITHIN);
+        let mut watch = FileWatch::new(self.within);
         watch.add(path);
         let acknowledged = async {
             loop {
@@ -294,14 +323,14 @@ impl<'a> DemoStory<'a> {
                 watch.changed().await;
             }
         };
-        timeout(DEMO_STEP_WITHIN, acknowledged).await.map_err(|_| wrong("the message was not acknowledged"))??;
+        timeout(self.within, acknowledged).await.map_err(|_| wrong("the message was not acknowledged"))??;
         self.until_said(cy, &text).await?;
         self.teller.step("cy gets a direct message", "shown first, acknowledged then: it can not be lost between");
         Ok(())
     }
 
-    async fn shut_down(&self) -> Result<(), DemoError> {
-        let ended = self.leadership.peer.shutdown(None, "the demo is over".to_owned(), WhenBusy::Refuse).await?;
+    async fn shut_down(&self, when_busy: WhenBusy) -> Result<(), DemoError> {
+        let ended = self.leadership.peer.shutdown(None, "the demo is over".to_owned(), when_busy).await?;
         let approved = |outcome: &EndOutcome| matches!(outcome, EndOutcome::Left { how: WorkerEnd::Shutdown });
         if ended.len() != 3 || !ended.iter().all(|ended| approved(&ended.outcome)) {
             return Err(wrong(&format!("not every member approved its shutdown: {ended:?}")));
@@ -320,7 +349,9 @@ impl<'a> DemoStory<'a> {
             let commits = if summary.ahead == 1 { "1 commit".to_owned() } else { format!("{} commits", summary.ahead) };
             self.teller.step(&branch, &format!("{commits} ahead of main, tip {}", summary.tip.short()));
         }
-        if ahead == 3 { Ok(()) } else { Err(wrong(&format!("{ahead} commits are on the branches, not 3"))) }
+        // An agent may commit in steps.
+        let is_enough = if self.agent.is_some() { ahead >= 3 } else { ahead == 3 };
+        if is_enough { Ok(()) } else { Err(wrong(&format!("{ahead} commits are on the branches, not 3"))) }
     }
 
     async fn until_running(&mut self, id: TaskId) -> Result<(), DemoError> {
@@ -328,7 +359,7 @@ impl<'a> DemoStory<'a> {
     }
 
     async fn until(&mut self, id: TaskId, reached: impl Fn(&TaskStatus) -> bool) -> Result<(), DemoError> {
-        let mut watch = FileWatch::new(DEMO_STEP_WITHIN);
+        let mut watch = FileWatch::new(self.within);
         watch.add(self.team.dir().board());
         let waited = async {
             loop {
@@ -348,7 +379,7 @@ impl<'a> DemoStory<'a> {
                 watch.changed().await;
             }
         };
-        timeout(DEMO_STEP_WITHIN, waited).await.map_err(|_| wrong(&format!("task {id} did not get on")))?
+        timeout(self.within, waited).await.map_err(|_| wrong(&format!("task {id} did not get on")))?
     }
 
     /// Until the member's transcript holds these words.
@@ -369,7 +400,7 @@ impl<'a> DemoStory<'a> {
                 watch.changed().await;
             }
         };
-        timeout(DEMO_STEP_WITHIN, said).await.map_err(|_| wrong(&format!("{name} was not heard to say {words:?}")))?
+        timeout(self.within, said).await.map_err(|_| wrong(&format!("{name} was not heard to say {words:?}")))?
     }
 }
 

@@ -421,3 +421,25 @@ fn the_demo_tells_that_all_of_it_happened() {
     assert_eq!(said.code, Some(0), "{}", said.err);
     assert_eq!(said.out.lines().filter(|line| line.starts_with('✓')).count(), 15);
 }
+
+#[test]
+fn the_demo_with_an_agent_of_words_gives_prompts_and_wants_to_see_commits() {
+    let team = Team::new();
+    let agent = team.sandbox().work().join("agent.sh");
+    std::fs::write(&agent, "echo \"$1\" > asked; git add -A && git commit -qm done && echo I did it\n")
+        .expect("a file");
+    let mut demo = team.command("demo");
+    demo.args(["--agent", &format!("cmd:sh {} {{}}", agent.display())]);
+    let said = team.start_command(demo).ends();
+    assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
+    assert!(said.out.contains("ada has made a greeting – \"I did it\""), "{}", said.out);
+    assert!(said.out.contains("ahead of main"), "{}", said.out);
+    // Who commits nothing has not done it.
+    let mut demo = team.command("demo");
+    demo.args(["--agent", "cmd:true {}"]);
+    let said = team.start_command(demo).ends();
+    assert_eq!(said.code, Some(1), "{}{}", said.out, said.err);
+    assert!(said.err.contains("0 commits are on the branches, not 3"), "{}", said.err);
+    assert!(team.fails(2, "demo --agent shell").contains("runs commands only"));
+    assert!(team.fails(2, "demo --model x").contains("name it with --agent"));
+}

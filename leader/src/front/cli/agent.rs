@@ -33,6 +33,13 @@ pub struct AgentArgs {
 }
 
 impl AgentArgs {
+    /// Whether any of the options was typed.
+    pub(super) fn is_given(&self) -> bool {
+        let AgentArgs { agent, model, effort, approval, env, agent_arg } = self;
+        let words = [agent.is_some(), model.is_some(), effort.is_some(), approval.is_some()];
+        words.contains(&true) || !env.is_empty() || !agent_arg.is_empty()
+    }
+
     /// The wish that the options express.
     pub(super) fn wanted(self) -> WantedAgent {
         let options = AgentOptions {

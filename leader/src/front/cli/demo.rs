@@ -2,14 +2,19 @@
 
 use std::cell::RefCell;
 
+use super::agent::AgentArgs;
 use super::interrupt::interrupts;
 use super::print::{TextTone, harmless, paint, say};
 use super::{CliContext, CliError, ExitStatus, OutputShape};
-use crate::ops::demo::{self, DemoEnd, DemoFolder, DemoStep};
+use crate::ops::demo::{self, DemoEnd, DemoFolder, DemoStep, WantedDemo};
+use crate::ops::error::OpsError;
 
 /// `teamster demo`.
 #[derive(Debug, clap::Args)]
 pub struct DemoArgs {
+    /// The agent that the members drive, and what it is told; without one the tasks are commands, and nothing is needed
+    #[command(flatten)]
+    pub agent: AgentArgs,
     /// Leave the demo's folder for you to look at
     #[arg(long)]
     pub keep: bool,
@@ -17,6 +22,12 @@ pub struct DemoArgs {
 
 pub(super) async fn demo(context: &CliContext, args: DemoArgs) -> Result<ExitStatus, CliError> {
     let folder = if args.keep { DemoFolder::Kept } else { DemoFolder::Removed };
+    let is_told_something = args.agent.is_given();
+    let agent = args.agent.wanted();
+    if is_told_something && agent.name.is_none() {
+        return Err(OpsError::misused("no agent is named that could be told that", "name it with --agent").into());
+    }
+    let wanted = WantedDemo { agent: agent.name.is_some().then_some(agent), folder };
     let mut interrupts = interrupts()?;
     let interrupted = async move {
         interrupts.recv().await;
@@ -30,7 +41,7 @@ pub(super) async fn demo(context: &CliContext, args: DemoArgs) -> Result<ExitSta
         }
         OutputShape::Json => {}
     };
-    let shown = match demo::demo(&context.session, folder, interrupted, &tell).await? {
+    let shown = match demo::demo(&context.session, wanted, interrupted, &tell).await? {
         DemoEnd::Shown(shown) => shown,
         DemoEnd::Interrupted => return Err(CliError::Interrupted),
     };

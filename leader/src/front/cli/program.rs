@@ -276,7 +276,7 @@ fn command_of_verb(verb: Verb, row: &VerbRow, word: &'static str) -> Command {
     }
     if !row.notes.is_empty() {
         after.push_str("\n\n");
-        after.push_str(row.notes);
+        after.push_str(&in_paragraphs(row.notes));
     }
     with_arguments(verb, Command::new(word))
         .about(row.about)
@@ -296,6 +296,22 @@ fn command_of_prefix(path: &str) -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommands(commands_below(path))
+}
+
+/// Notes with each paragraph on one line, which is broken where the reader's terminal ends. Lines that are indented stay as
+/// they are.
+fn in_paragraphs(notes: &str) -> String {
+    let mut text = String::new();
+    let mut is_open = false;
+    for line in notes.lines() {
+        let is_prose = !line.is_empty() && !line.starts_with([' ', '[']);
+        if !text.is_empty() {
+            text.push(if is_open && is_prose { ' ' } else { '\n' });
+        }
+        text.push_str(line);
+        is_open = is_prose;
+    }
+    text
 }
 
 /// The examples of a help, indented below their heading.
@@ -329,6 +345,14 @@ mod tests {
         let error = parsed(words).expect_err("it is bad usage");
         assert_eq!(error.exit_code(), 2);
         error.to_string()
+    }
+
+    #[test]
+    fn a_note_is_broken_where_the_terminal_ends_and_nowhere_else() {
+        let notes = "One line\ngoes on.\n\nA list:\n  first\n  second\nMore\nof it.";
+        assert_eq!(in_paragraphs(notes), "One line goes on.\n\nA list:\n  first\n  second\nMore of it.");
+        let run = Verb::ALL.iter().find(|verb| verb.row().path == "run").expect("a verb").row();
+        assert!(in_paragraphs(run.notes).contains("as in 3 build, and"), "{}", in_paragraphs(run.notes));
     }
 
     #[test]

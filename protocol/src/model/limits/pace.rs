@@ -79,6 +79,8 @@ pub const AWAITED_TOLD_EVERY: Duration = Duration::from_secs(30);
 pub const CALL_PATIENCE: Duration = Duration::from_secs(365 * 24 * 3600);
 /// How long any one step of the demo may take; each takes well under a second.
 pub const DEMO_STEP_WITHIN: Duration = Duration::from_secs(10);
+/// The same where the members are agents that ask a model.
+pub const DEMO_AGENT_STEP_WITHIN: Duration = Duration::from_secs(300);
 /// How long a member may be expected before `doctor` says that its start was given up: whoever started it is gone.
 pub const EXPECTED_WITHIN: Duration = START_WITHIN.saturating_mul(2);
 /// How long a leader may take to answer a command that only looks, before that says that the leader hangs.
