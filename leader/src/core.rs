@@ -376,7 +376,11 @@ impl LeaderCore {
 fn is_death(how: &WorkerEnd) -> bool {
     match how {
         WorkerEnd::Died { .. } | WorkerEnd::AgentGone { .. } => true,
-        WorkerEnd::Shutdown | WorkerEnd::Terminated | WorkerEnd::LeaderGone | WorkerEnd::GivenUp { .. } => false,
+        WorkerEnd::Shutdown
+        | WorkerEnd::Terminated
+        | WorkerEnd::LeaderGone
+        | WorkerEnd::BudgetSpent { .. }
+        | WorkerEnd::GivenUp { .. } => false,
     }
 }
 
@@ -386,6 +390,7 @@ fn reason(how: &WorkerEnd) -> &str {
         WorkerEnd::Shutdown => "it was asked to end",
         WorkerEnd::Terminated => "a signal told it to end",
         WorkerEnd::LeaderGone => "its leader was gone",
+        WorkerEnd::BudgetSpent { .. } => "its budget was used up",
     }
 }
 

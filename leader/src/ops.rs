@@ -4,6 +4,7 @@
 pub mod agents;
 pub mod approvals;
 pub mod approve;
+pub mod budget;
 mod call_message;
 pub mod caller;
 pub mod cleanup;

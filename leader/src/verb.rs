@@ -396,7 +396,8 @@ verbs! {
         "teamster spawn alice bob --worktree\n\
          teamster spawn bob --worktree --base main --role tests\n\
          teamster spawn carol --cwd . --no-claim\n\
-         teamster spawn dora --agent pi --model anthropic/claude-sonnet-4-5 --effort high")
+         teamster spawn dora --agent pi --model anthropic/claude-sonnet-4-5 --effort high\n\
+         teamster spawn erik --agent claude --max-cost 5")
         .synonyms(&["start"])
         .only_lead("spawn members");
     List = VerbRow::new("list", Look, "List the members",
@@ -499,7 +500,8 @@ verbs! {
         "teamster task add --run make test\n\
          teamster task add --to alice --after 1,2 rename the parser\n\
          teamster task add -f task.md --title parser --timeout 30m\n\
-         teamster task add make -j4 --run")
+         teamster task add make -j4 --run\n\
+         teamster task add --max-tokens 200k --max-time 1h review the parser")
         .synonyms(&["new", "create"])
         .notes(WORK_NOTES);
     TaskList = VerbRow::new("task list", Tasks, "List the tasks",
@@ -548,6 +550,7 @@ verbs! {
         "teamster run plan.toml\n\
          teamster run plan.toml -w 4 --worktree\n\
          teamster run plan.toml --dry-run\n\
+         teamster run plan.toml --max-cost 20\n\
          teamster run - --json\n\
          teamster run --resume\n\
          teamster run --retry-failed")

@@ -4,6 +4,7 @@ pub mod agent;
 pub mod agent_form;
 pub mod approval;
 pub mod board;
+pub mod budget;
 pub mod id;
 pub mod identity;
 pub mod kill_ladder;

@@ -37,6 +37,7 @@ impl Worker {
                 workspace,
                 stall: Default::default(),
                 rules: Vec::new(),
+                budget: Default::default(),
             },
         )
         .unwrap();

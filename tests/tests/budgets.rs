@@ -1,4 +1,4 @@
-//! What agents use is told and added up by a real worker, whatever becomes of it. The agent is `scripted-agent`, which tells
+//! What agents use is told and added up by a real worker, whatever becomes of it, and budgets stop what goes beyond them. The agent is `scripted-agent`, which tells
 //! what its prompts say.
 
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
@@ -7,12 +7,17 @@
 #[expect(dead_code, reason = "shared with the tests of a worker")]
 mod bench;
 
+use std::num::NonZeroU64;
+
 use bench::{Bench, Seen};
+use teamster_protocol::model::budget::UsageBudget;
 use teamster_protocol::model::id::TaskId;
+use teamster_protocol::model::notice::TranscriptText;
+use teamster_protocol::model::roster::{MemberSpec, WorkerEnd, Workspace};
 use teamster_protocol::model::task::{NewTask, TaskWork};
 use teamster_protocol::model::usage::{KnownCost, UsageSum};
 use teamster_protocol::store::transcript::{self, MemberUsage};
-use teamster_protocol::team::{MemberView, TaskCommand, TeamView};
+use teamster_protocol::team::{MemberState, MemberView, TaskCommand, TeamView};
 use tokio::process::Child;
 
 async fn by_hand(bench: &mut Bench) -> Child {
@@ -26,8 +31,16 @@ async fn by_hand(bench: &mut Bench) -> Child {
 }
 
 fn add(bench: &mut Bench, text: &str) -> TaskId {
-    let tasks = vec![NewTask::new(TaskWork::Prompt(text.to_owned()))];
+    add_with(bench, text, UsageBudget::default())
+}
+
+fn add_with(bench: &mut Bench, text: &str, budget: UsageBudget) -> TaskId {
+    let tasks = vec![NewTask { budget, ..NewTask::new(TaskWork::Prompt(text.to_owned())) }];
     bench.team.command(TaskCommand::Add { tasks }).unwrap().tasks[0]
+}
+
+fn of_tokens(max: u64) -> UsageBudget {
+    UsageBudget { max_tokens: NonZeroU64::new(max), ..UsageBudget::default() }
 }
 
 fn alice(bench: &Bench) -> MemberView {
@@ -84,4 +97,58 @@ async fn what_was_used_before_a_death_counts_for_the_attempt_and_the_member() {
     let since_ms = view.attempts[1].since_ms;
     let running = transcript::used_since(&bench.dir().turns(&bench::name("alice")), since_ms).unwrap();
     assert_eq!(counts(running), sum(1, 30, 1, 20), "of the attempt that runs");
+}
+
+#[tokio::test]
+async fn a_task_that_uses_up_its_budget_is_stopped_and_fails_and_the_member_goes_on() {
+    let mut bench = Bench::new();
+    let _alice = by_hand(&mut bench).await;
+    let task = add_with(&mut bench, "usage 80 1\nsay most of it\nusage 110 1\nwait", of_tokens(100));
+    let view = bench.task(task, "failed").await;
+    assert_eq!(view.reason(), Some("its budget is used up: 111 of 100 tokens"));
+    assert_eq!(view.result(), Some("most of it"));
+    let warned = "task 1 has used 81 of 100 tokens of its budget".to_owned();
+    assert!(bench.transcript("alice").contains(&TranscriptText::Trouble { text: warned }));
+    let next = add_with(&mut bench, "usage 80 1\nsay done", of_tokens(100));
+    assert_eq!(bench.task(next, "completed").await.result(), Some("done"));
+}
+
+#[tokio::test]
+async fn what_a_task_used_in_an_attempt_whose_worker_died_counts_against_its_budget() {
+    let mut bench = Bench::new();
+    let first = by_hand(&mut bench).await;
+    let task = add_with(&mut bench, "usage 60 1\nsay half\nwait", of_tokens(100));
+    bench.heard("alice", "half").await;
+    bench.kill("alice", first).await;
+    let _second = by_hand(&mut bench).await;
+    let view = bench.task(task, "failed").await;
+    assert_eq!(view.reason(), Some("its budget is used up: 122 of 100 tokens"));
+    assert_eq!(counts(view.used()), UsageSum { unpriced: 2, ..sum(2, 120, 2, 0) });
+}
+
+#[tokio::test]
+async fn a_member_that_uses_up_its_budget_gives_its_task_back_and_takes_no_more() {
+    let mut bench = Bench::new();
+    let place = Workspace::Shared { dir: bench.dir().root().to_owned() };
+    let spec = MemberSpec { budget: of_tokens(100), ..MemberSpec::new("script".parse().unwrap(), place) };
+    bench.team.add_member(bench::name("alice"), spec).unwrap();
+    let first = by_hand(&mut bench).await;
+    let done = add(&mut bench, "usage 60 1");
+    bench.task(done, "completed").await;
+    let task = add(&mut bench, "usage 60 1\nwait");
+    let (status, _) = bench::ended(first).await;
+    assert_eq!(status, Some(0));
+    let view = bench.task(task, "pending").await;
+    assert_eq!(counts(view.used()), UsageSum { unpriced: 1, ..sum(1, 60, 1, 0) });
+    let how = WorkerEnd::BudgetSpent { reason: "122 of 100 tokens".to_owned() };
+    let left = |bench: &Bench| {
+        let seen = alice(bench);
+        (seen.state, seen.left)
+    };
+    assert_eq!(left(&bench), (MemberState::Left, Some(how.clone())));
+    // The next life knows what this one has used.
+    let second = by_hand(&mut bench).await;
+    assert_eq!(bench::ended(second).await.0, Some(0));
+    assert_eq!(left(&bench), (MemberState::Left, Some(how)));
+    assert_eq!(bench.team.task_view(task).unwrap().attempts.len(), 1, "it took nothing");
 }

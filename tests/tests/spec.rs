@@ -213,6 +213,7 @@ fn the_limits_are_those_of_the_program() {
         ("MAIL_READ_KEPT_MAX", count(limits::MAIL_READ_KEPT_MAX)),
         ("TRANSCRIPT_BYTES_MAX", bytes(limits::TRANSCRIPT_BYTES_MAX)),
         ("TRANSCRIPTS_KEPT_MAX", count(limits::TRANSCRIPTS_KEPT_MAX as usize)),
+        ("BUDGET_WARN_PERCENT", count(limits::BUDGET_WARN_PERCENT as usize)),
         ("STDERR_LOG_BYTES_MAX", bytes(limits::STDERR_LOG_BYTES_MAX)),
         ("LOG_TAIL_BYTES_MAX", bytes(limits::LOG_TAIL_BYTES_MAX)),
         ("SLOW_POLL", seconds(limits::SLOW_POLL)),
@@ -318,6 +319,7 @@ async fn the_directory_looks_as_it_is_shown() {
         workspace: Workspace::Shared { dir: root.path().to_owned() },
         stall: Default::default(),
         rules: Vec::new(),
+        budget: Default::default(),
     };
     team.add_member(alice.clone(), spec).unwrap();
     let _inbox = Inbox::open(&dir, Address::Lead, Durability::Process).unwrap();

@@ -18,7 +18,9 @@ use teamster_protocol::model::task::TaskWork;
 use teamster_protocol::model::usage::UsageSum;
 use teamster_protocol::wire::api::{AbortAnswer, WorkerPhase, WorkerStatus};
 
+mod allowance;
 mod briefing;
+mod budget;
 mod clock;
 mod event;
 mod mail;
@@ -31,6 +33,7 @@ mod text;
 mod turn;
 mod usage;
 
+pub use allowance::TaskAllowance;
 pub use event::{
     AskRefused, AttemptEnd, CallId, ClaimedTask, SteerOf, WorkerAction, WorkerAnswer, WorkerAsk, WorkerEvent,
 };
@@ -38,6 +41,7 @@ pub use settings::{AgentBriefing, WorkerSettings};
 pub use text::{TextShown, WaitingText};
 
 use briefing::PromptBriefing;
+use budget::ToldBudgets;
 use park::{ParkedUntil, ParkedWork, StandingLimit};
 use text::HandedText;
 use turn::{RunningTurn, TurnFor, TurnStop};
@@ -123,6 +127,9 @@ pub struct WorkerCore {
     used: UsageSum,
     /// The same, when the attempt in hand was claimed.
     used_at_claim: UsageSum,
+    /// The budget of the task in hand.
+    allowance: TaskAllowance,
+    told_budgets: ToldBudgets,
     /// When it took its first event.
     born_ms: Option<u64>,
     actions: Vec<WorkerAction>,
@@ -149,6 +156,8 @@ impl WorkerCore {
             polls: 0,
             used: UsageSum::default(),
             used_at_claim: UsageSum::default(),
+            allowance: TaskAllowance::default(),
+            told_budgets: ToldBudgets::default(),
             born_ms: None,
             actions: Vec::new(),
         }
@@ -167,6 +176,7 @@ impl WorkerCore {
                 let others = turn
                     .deadline_ms
                     .into_iter()
+                    .chain(self.budget_due_ms(turn))
                     .chain(turn.stall_due_ms(&self.settings.stall, self.settings.abilities.steering));
                 asked.chain(others).min()
             }
@@ -255,7 +265,7 @@ impl WorkerCore {
             WorkerEvent::PromptRefused { reason, fault } => self.prompt_refused(now_ms, reason, fault),
             WorkerEvent::Steered { of, text, outcome } => self.steered(of, text, outcome),
             WorkerEvent::Receipt { text, state } => self.receipt(text, state),
-            WorkerEvent::Used(usage) => self.turn_used(usage),
+            WorkerEvent::Used(usage) => self.turn_used(now_ms, usage),
             WorkerEvent::PermissionAsked(asked) => self.permission_asked(now_ms, asked.bounded()),
             WorkerEvent::LeadAsked { question, number } => self.lead_asked(&question, number),
             WorkerEvent::LeadNotAsked { question, why } => self.lead_not_asked(&question, why),
@@ -359,7 +369,7 @@ impl WorkerCore {
 
     fn claimed(&mut self, now_ms: u64, claimed: Option<ClaimedTask>) {
         let WorkPhase::Claiming(before) = self.phase else { return };
-        self.used_at_claim = self.used;
+        self.begin_allowance(claimed.as_ref().map(|task| task.allowance).unwrap_or_default());
         match (claimed, self.holding_limit(now_ms)) {
             (Some(task), Some(limit)) => {
                 self.park(limit, Some(ParkedWork::Task(task)));
@@ -406,7 +416,11 @@ impl WorkerCore {
         match self.leave.as_ref().map(|leave| &leave.how) {
             Some(WorkerEnd::Terminated | WorkerEnd::LeaderGone) => true,
             Some(
-                WorkerEnd::Shutdown | WorkerEnd::AgentGone { .. } | WorkerEnd::Died { .. } | WorkerEnd::GivenUp { .. },
+                WorkerEnd::Shutdown
+                | WorkerEnd::AgentGone { .. }
+                | WorkerEnd::BudgetSpent { .. }
+                | WorkerEnd::Died { .. }
+                | WorkerEnd::GivenUp { .. },
             )
             | None => false,
         }
@@ -422,6 +436,11 @@ impl WorkerCore {
         if due(self.look_for_leader_at_ms) {
             self.look_for_leader_at_ms = None;
             self.act(WorkerAction::LookForLeader);
+        }
+        if let WorkPhase::Turn(turn) = &self.phase
+            && due(self.budget_due_ms(turn))
+        {
+            self.check_budgets(now_ms);
         }
         match &mut self.phase {
             WorkPhase::Parked(parked) if now_ms >= parked.until_ms => self.unpark(now_ms),
@@ -481,6 +500,7 @@ impl WorkerCore {
 
     /// Nothing is in hand: leave, or hand mail on, or look for a task.
     fn settle(&mut self, now_ms: u64, before: BeforeClaim) {
+        self.leave_if_spent();
         if let Some(LeaveReason { how, approve }) = self.leave.take() {
             self.lose_kept_texts();
             if let Some(ShutdownApproval { request, message }) = approve {

@@ -53,7 +53,7 @@ impl MemberLeaving {
             WorkerEnd::Died { reason } | WorkerEnd::AgentGone { reason } | WorkerEnd::GivenUp { reason } => {
                 Some(reason)
             }
-            WorkerEnd::Shutdown | WorkerEnd::Terminated | WorkerEnd::LeaderGone => None,
+            WorkerEnd::Shutdown | WorkerEnd::Terminated | WorkerEnd::LeaderGone | WorkerEnd::BudgetSpent { .. } => None,
         }
     }
 

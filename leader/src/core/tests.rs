@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use teamster_protocol::model::board::AutoClaim;
+use teamster_protocol::model::budget::UsageBudget;
 use teamster_protocol::model::id::{MessageId, TaskId};
 use teamster_protocol::model::limits::{
     ANSWER_WITHIN, KILL_GRACE, RESTART_DELAY_MAX, SHUTDOWN_WITHIN, START_WITHIN, TERM_GRACE,
@@ -33,6 +34,7 @@ fn request(member: &str) -> SpawnRequest {
         workspace: WorkspaceRequest::Shared { dir: "/".into() },
         stall: Default::default(),
         rules: Vec::new(),
+        budget: UsageBudget::default(),
     }
 }
 

@@ -14,11 +14,11 @@ use super::workspace;
 
 /// Blocks for as long as a worktree takes. Refused, with a sentence for people, while a worker serves the name.
 pub(super) fn prepare(shared: &LeaderShared, request: SpawnRequest) -> Result<Workspace, String> {
-    let SpawnRequest { name, agent, options, role, auto, workspace, stall, rules } = request;
+    let SpawnRequest { name, agent, options, role, auto, workspace, stall, rules, budget } = request;
     let _lock = reserve(shared, &name)?;
     let workspace = workspace::prepare(&shared.dir, &name, &workspace)?;
     point("place prepared");
-    let spec = MemberSpec { agent, options, role, auto, workspace: workspace.clone(), stall, rules };
+    let spec = MemberSpec { agent, options, role, auto, workspace: workspace.clone(), stall, rules, budget };
     shared.team().add_member(name, spec).map_err(|error| error.to_string())?;
     Ok(workspace)
 }

@@ -15,6 +15,7 @@ mod agents;
 mod answer;
 mod approvals;
 mod approve;
+mod budget;
 mod cleanup;
 mod complete;
 mod config;

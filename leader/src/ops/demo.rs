@@ -12,6 +12,7 @@ use serde::Serialize;
 use teamster_protocol::host::settings::CommonSettings;
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::board::{AutoClaim, BoardFact};
+use teamster_protocol::model::budget::UsageBudget;
 use teamster_protocol::model::id::{Address, MemberName, TaskId};
 use teamster_protocol::model::limits::pace::{DEMO_AGENT_STEP_WITHIN, DEMO_STEP_WITHIN};
 use teamster_protocol::model::mail::{LetterState, Mailbox, Urgency};
@@ -230,6 +231,7 @@ impl<'a> DemoStory<'a> {
             workspace,
             stall: Default::default(),
             rules: Vec::new(),
+            budget: UsageBudget::default(),
         };
         let spawned = self.leadership.peer.spawn(request).await?;
         let branch = spawned.workspace.branch().unwrap_or_default().to_owned();

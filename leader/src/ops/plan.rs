@@ -18,6 +18,7 @@ pub use problem::{PlanError, PlanFault, PlanProblem};
 use problem::{PlanProblems, PlanReport};
 pub use teamster_protocol::model::task::{CommandInput, TaskWork, WorkKind};
 
+use super::budget::WantedBudget;
 use super::document;
 pub use super::document::{DocumentFault, DocumentFormat, TextPosition};
 
@@ -49,6 +50,8 @@ pub struct PlannedTask {
     pub priority: i32,
     /// How long one attempt may take; more than zero.
     pub timeout: Option<Duration>,
+    /// How much all attempts together may use.
+    pub budget: WantedBudget,
 }
 
 impl Plan {

@@ -11,24 +11,27 @@ use jsonrpsee::core::client::Error as RpcError;
 use teamster_protocol::host::settings::CommonSettings;
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::board::{AutoClaim, BoardFact};
+use teamster_protocol::model::budget::UsageBudget;
 use teamster_protocol::model::id::{Address, MemberName, TaskId};
-use teamster_protocol::model::task::{BoardRefusal, NewTask, TaskStatus};
+use teamster_protocol::model::task::{BoardRefusal, NewTask, TaskStatus, WorkKind};
 use teamster_protocol::team::{Team, TeamError, TeamView};
 use teamster_protocol::wire::api::{LeaderApiClient, SpawnRequest, SpawnedMember};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::agents::{ChosenAgent, WantedAgent};
+use super::budget::WantedBudget;
 use super::config::{Config, TaskLimits};
 use super::error::OpsError;
 use super::error::run::RunError;
 use super::leadership::Leadership;
 use super::plan::Plan;
 use super::session::Session;
-use super::spawn::{WantedStall, WantedWorkspace};
+use super::spawn::{WantedStall, WantedWorkspace, must_tell_usage};
 use super::team_name::founding_dir;
 use crate::verb::Verb;
 
+mod budget;
 pub(crate) mod crew;
 mod drain;
 mod ending;
@@ -45,6 +48,7 @@ pub use preview::{PlannedMember, PlannedRow, RunPreview};
 pub use summary::{RunStop, RunSummary, TaskSummary, short_name};
 pub use tally::TaskTally;
 
+use budget::RunBudget;
 use crew::CrewMember;
 use drain::{CrewStanding, RunEnd, until};
 use news::EventMaker;
@@ -67,6 +71,8 @@ pub struct WantedRun {
     pub workspace: WantedWorkspace,
     /// The answer to an agent that is silent in a turn.
     pub stall: WantedStall,
+    /// How much all tasks of the run together may use.
+    pub budget: WantedBudget,
     /// How long the run may take; what is configured if not given.
     pub timeout: Option<Duration>,
 }
@@ -96,6 +102,7 @@ pub async fn run(
     let timeout = wanted.timeout;
     let options = RunOptions::of(session, wanted, news)?;
     check_work(&options)?;
+    check_budget(&options)?;
     let view = TeamView::open(session.dir.clone())?;
     let outline = options.outline(&view)?;
     if options.plan.is_none() && outline.tasks.is_empty() {
@@ -153,6 +160,7 @@ struct RunOptions<'a> {
     workers: Option<usize>,
     places: CrewPlaces<'a>,
     task_limits: TaskLimits,
+    budget: UsageBudget,
     config: &'a Config,
     news: &'a dyn Fn(RunNews<'_>),
 }
@@ -168,6 +176,7 @@ impl<'a> RunOptions<'a> {
             workers: wanted.workers.or(config.workers.value).map(usize::from),
             places: CrewPlaces::of(session, wanted.leftover, wanted.agent, wanted.workspace, wanted.stall)?,
             task_limits: config.task_limits(),
+            budget: wanted.budget.budget(),
             config,
             plan: wanted.plan,
             news,
@@ -202,6 +211,15 @@ fn check_work(options: &RunOptions<'_>) -> Result<(), RunError> {
     Ok(())
 }
 
+/// Refuses a budget of the run that would stop nothing, because an agent does not tell what it uses.
+fn check_budget(options: &RunOptions<'_>) -> Result<(), OpsError> {
+    for task in options.plan.iter().flat_map(|plan| &plan.tasks).filter(|task| task.work.kind() == WorkKind::Text) {
+        let named = task.agent.as_ref().map(|agent| agent.parse().expect("the plan was checked"));
+        must_tell_usage(&options.places.agent_for(named.as_ref())?, &options.budget)?;
+    }
+    Ok(())
+}
+
 /// The interrupts that the caller tells of.
 struct RunInterrupts(mpsc::UnboundedReceiver<()>);
 
@@ -226,6 +244,7 @@ struct Run<'a> {
     held: BTreeSet<TaskId>,
     events: EventMaker,
     questions: RunQuestions,
+    budget: RunBudget,
     crew: BTreeMap<MemberName, CrewStanding>,
 }
 
@@ -246,10 +265,22 @@ impl<'a> Run<'a> {
                 Ok(_) | Err(_) => None,
             };
             events.add(*id, at_work);
+            events.count(team.task_view(*id)?.used());
         }
         let questions = RunQuestions::open(&options.dir).map_err(TeamError::from)?;
         let ids = outline.ids.clone();
-        let run = Run { options, leadership, team, ids, outline, held, events, questions, crew };
+        let run = Run {
+            options,
+            leadership,
+            team,
+            ids,
+            outline,
+            held,
+            events,
+            questions,
+            budget: RunBudget::default(),
+            crew,
+        };
         run.tell(RunEvent::Begun {
             tasks: run.outline.tasks.len(),
             spawns: run.crew.keys().cloned().collect(),
@@ -330,7 +361,7 @@ impl<'a> Run<'a> {
         &self,
         member: &CrewMember,
     ) -> Result<impl Future<Output = Result<SpawnedMember, RpcError>> + use<>, RunError> {
-        let CrewPlace { agent, workspace, role, stall, worktree: _ } = self.options.places.of_member(member)?;
+        let CrewPlace { agent, workspace, role, stall, budget, worktree: _ } = self.options.places.of_member(member)?;
         let peer = self.leadership.peer.clone();
         let request = SpawnRequest {
             name: member.name.clone(),
@@ -341,6 +372,7 @@ impl<'a> Run<'a> {
             workspace,
             stall,
             rules: self.options.config.rules_for(&member.name),
+            budget,
         };
         Ok(async move { LeaderApiClient::spawn(&peer, request).await })
     }

@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use teamster_protocol::model::agent::preset::AgentAbility;
 use teamster_protocol::model::board::AutoClaim;
+use teamster_protocol::model::budget::UsageBudget;
 use teamster_protocol::model::id::{MemberName, Role};
 use teamster_protocol::model::roster::{OnStall, Roster, StallPolicy, Workspace};
 use teamster_protocol::team::TeamView;
 use teamster_protocol::wire::api::{LeaderApiClient, SpawnRequest, SpawnedMember, WorkspaceRequest};
 
-use super::agents::WantedAgent;
+use super::agents::{ChosenAgent, WantedAgent};
+use super::budget::WantedBudget;
 use super::connect;
 use super::error::OpsError;
 use super::session::{Session, must_differ};
@@ -31,6 +34,8 @@ pub struct WantedMember {
     pub workspace: WantedWorkspace,
     /// The answer to an agent that is silent in a turn.
     pub stall: WantedStall,
+    /// How much all its turns together may use before it takes no more.
+    pub budget: WantedBudget,
 }
 
 /// The wish for the place in which members work.
@@ -137,6 +142,16 @@ impl WantedStall {
     }
 }
 
+/// Refuses a budget that would stop nothing, because the agent does not tell what it uses.
+pub(super) fn must_tell_usage(agent: &ChosenAgent, budget: &UsageBudget) -> Result<(), OpsError> {
+    let tells = agent.options.abilities(&agent.name).is_none_or(|abilities| abilities.usage == AgentAbility::Yes);
+    if tells || !budget.needs_usage() {
+        return Ok(());
+    }
+    let what = format!("{} does not tell what it uses, so a budget of tokens or money would stop nothing", agent.name);
+    Err(OpsError::refused(what, "limit it with --max-turns or --max-time"))
+}
+
 /// Starts members of these names, all alike and side by side, and a leader in the background if none runs. Tells `listener`
 /// of each as soon as its worker is ready or it is known not to become so; returns when all were told of. A member that was
 /// there before keeps its place, its agent, its role and the like, each where nothing is said about it.
@@ -148,7 +163,7 @@ pub async fn spawn(
 ) -> Result<(), OpsError> {
     session.authorize(Verb::Spawn)?;
     must_differ(&names)?;
-    let WantedMember { agent, role, auto, workspace, stall } = wanted;
+    let WantedMember { agent, role, auto, workspace, stall, budget } = wanted;
     let view = TeamView::open(session.dir.clone())?;
     let request = |name: MemberName| {
         let before = view.roster().member(&name).ok().map(|member| &member.spec);
@@ -157,6 +172,8 @@ pub async fn spawn(
             None => agent.clone().choose(&session.config)?,
         };
         agent.must_be_installed()?;
+        let budget = before.map_or_else(|| budget.budget(), |before| budget.over(before.budget));
+        must_tell_usage(&agent, &budget)?;
         let (workspace, origin) = match workspace.kept(session, view.roster(), &name)? {
             Some(kept) => (kept, PlaceOrigin::Kept),
             None => (workspace.clone().request(session)?, PlaceOrigin::Wanted),
@@ -169,6 +186,7 @@ pub async fn spawn(
             workspace,
             stall: before.map_or_else(|| stall.stall(session), |before| stall.over(before.stall)),
             rules: session.config.rules_for(&name),
+            budget,
             name,
         };
         Ok((request, origin))

@@ -45,6 +45,8 @@ pub const QUESTION_DETAIL_BYTES_MAX: usize = 16 << 10;
 pub const APPROVAL_RULES_MAX: usize = 100;
 /// Transcripts kept for one member: a new one takes the place of the oldest.
 pub const TRANSCRIPTS_KEPT_MAX: u64 = 1_000;
+/// The part of a budget, in percent, at which its use is told.
+pub const BUDGET_WARN_PERCENT: u64 = 80;
 /// Bytes of a file that keeps what a process says on standard error, before it is begun anew; the last so many are kept
 /// beside it.
 pub const STDERR_LOG_BYTES_MAX: u64 = 4 << 20;

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::budget::UsageBudget;
 use crate::model::id::{AgentName, MemberName, Role, TaskId};
 use crate::model::limits::{ATTEMPTS_DEFAULT_MAX, TASK_TEXT_BYTES_MAX, TITLE_BYTES_MAX};
 
@@ -43,6 +44,9 @@ pub struct NewTask {
     /// How long one attempt may take before it fails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<u64>,
+    /// How much all attempts together may use before it fails.
+    #[serde(default, skip_serializing_if = "UsageBudget::is_empty")]
+    pub budget: UsageBudget,
     /// How many workers may die on it before it fails.
     #[serde(default = "attempts_default", skip_serializing_if = "is_attempts_default")]
     pub max_attempts: u32,
@@ -74,6 +78,7 @@ impl NewTask {
             agent: None,
             priority: 0,
             timeout_ms: None,
+            budget: UsageBudget::default(),
             max_attempts: ATTEMPTS_DEFAULT_MAX,
         }
     }

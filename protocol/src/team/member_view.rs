@@ -6,6 +6,7 @@ use crate::model::agent::SessionId;
 use crate::model::agent::options::AgentOptions;
 use crate::model::approval::QuestionName;
 use crate::model::board::AutoClaim;
+use crate::model::budget::UsageBudget;
 use crate::model::id::{AgentName, MemberName, Role, TaskId};
 use crate::model::roster::{CellIsolation, StartedBy, WorkerEnd, Workspace};
 use crate::model::usage::UsageSum;
@@ -60,6 +61,9 @@ pub struct MemberView {
     /// The agent's name for its conversation, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionId>,
+    /// How much it may use.
+    #[serde(default, skip_serializing_if = "UsageBudget::is_empty")]
+    pub budget: UsageBudget,
     /// How it left, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left: Option<WorkerEnd>,

@@ -235,6 +235,7 @@ fn member_view(
         failed: ended.failed,
         used,
         context,
+        budget: member.spec.budget,
         session: member.session.clone(),
         left,
         again_ms,

@@ -12,6 +12,7 @@ use crate::model::agent::options::AgentOptions;
 use crate::model::agent::{Permission, TurnEnd};
 use crate::model::approval::ApprovalRule;
 use crate::model::board::AutoClaim;
+use crate::model::budget::UsageBudget;
 use crate::model::id::{AgentName, MemberName, Role, TaskId, TeamName};
 use crate::model::receipt::{ReceiptState, TextId};
 use crate::model::roster::{StallPolicy, WorkerEnd, Workspace};
@@ -81,6 +82,9 @@ pub struct SpawnRequest {
     /// The rules that answer its agent's questions for permission before anybody is asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<ApprovalRule>,
+    /// How much all its turns together may use before it takes no more.
+    #[serde(default, skip_serializing_if = "UsageBudget::is_empty")]
+    pub budget: UsageBudget,
 }
 
 /// A member was spawned and is ready.

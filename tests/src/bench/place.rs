@@ -100,6 +100,7 @@ impl Place {
                 workspace,
                 stall: Default::default(),
                 rules: Vec::new(),
+                budget: Default::default(),
             },
         )?;
         Ok(name)

@@ -56,7 +56,7 @@ fn reads(message: &Message, abilities: AgentAbilities, at: At) {
     let me = WaitingClaimant::new("alice".parse().expect("it is a name"));
     let claim = TaskClaim { id: TaskId(1), owner: me.name.clone(), attempt: 1 };
     let mut core = WorkerCore::new(WorkerSettings::new(me, abilities, StartedBy::Hand), 0);
-    let task = ClaimedTask { claim, work: TaskWork::run("true"), timeout_ms: None };
+    let task = ClaimedTask { claim, work: TaskWork::run("true"), timeout_ms: None, allowance: Default::default() };
     let before = match at {
         At::Start => vec![],
         At::Rest => vec![WorkerEvent::AgentReady { session: None }, WorkerEvent::Claimed(None)],

@@ -1,6 +1,7 @@
 //! The leader as the load sees it: over its socket, for what a command would take too long.
 
 use teamster_protocol::model::board::AutoClaim;
+use teamster_protocol::model::budget::UsageBudget;
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::limits::PROTOCOL_VERSION;
 use teamster_protocol::model::roster::StallPolicy;
@@ -34,6 +35,7 @@ pub(super) async fn spawn(team: &Team, names: &[MemberName]) -> Outcome<()> {
             workspace: WorkspaceRequest::Shared { dir: team.repository().to_owned() },
             stall: StallPolicy::default(),
             rules: Vec::new(),
+            budget: UsageBudget::default(),
         };
         let peer = peer.clone();
         calls.spawn(async move { peer.spawn(request).await.map(drop) });

@@ -1,9 +1,11 @@
 //! Whoever uses the team, and whatever befalls it: random commands, mail, calls, ends and failures.
 
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 
 use teamster_leader::core::LeaderAsk as LeadAsk;
 use teamster_protocol::model::board::ClearedTasks;
+use teamster_protocol::model::budget::UsageBudget;
 use teamster_protocol::model::id::{Address, TaskId};
 use teamster_protocol::model::mail::{MessageBody, Urgency};
 use teamster_protocol::model::roster::StartedBy;
@@ -63,6 +65,9 @@ impl Sim {
             task.agent = chance.one_in(5).then(|| any_agent(chance));
             task.to = chance.one_in(6).then(|| self.members[chance.index(self.members.len())].who.name.clone());
             task.timeout_ms = chance.one_in(5).then(|| 1 + chance.below(3_000));
+            task.budget.max_tokens = if chance.one_in(6) { NonZeroU64::new(1 + chance.below(120)) } else { None };
+            task.budget.max_turns = if chance.one_in(10) { NonZeroU64::new(1 + chance.below(2)) } else { None };
+            task.budget.max_time_ms = if chance.one_in(10) { NonZeroU64::new(1 + chance.below(9_000)) } else { None };
             task.max_attempts = 1 + chance.below(3) as u32;
             while chance.one_in(3) {
                 task.after.push(TaskId(1 + chance.below(u64::from(first) + count) as u32));
@@ -188,6 +193,7 @@ impl Sim {
                 workspace: WorkspaceRequest::Shared { dir: PathBuf::from("/") },
                 stall: Default::default(),
                 rules: Vec::new(),
+                budget: UsageBudget::default(),
             };
             self.lead.ask(&mut self.world, LeadAsk::Spawn(Box::new(request)));
         }

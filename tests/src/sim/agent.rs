@@ -6,6 +6,7 @@ use teamster_protocol::model::agent::preset::{AgentAbilities, DriverKind, Prompt
 use teamster_protocol::model::agent::{AgentFault, ProviderLimit, TurnEnd};
 use teamster_protocol::model::id::{MessageId, TaskId};
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
+use teamster_protocol::model::usage::TokenUsage;
 use teamster_worker::core::WorkerEvent;
 
 use super::oracle::Life;
@@ -90,6 +91,10 @@ impl SimAgent {
         }
         if told != ReceiptState::Accepted {
             news.push(receipt(TextId::prompt_of(number), told.clone()));
+        }
+        if self.prompts == PromptKind::Conversation && world.chance.one_in(2) {
+            let usage = TokenUsage { input: world.chance.below(100), output: 1, ..TokenUsage::default() };
+            news.push(WorkerEvent::Used(usage));
         }
         let ends = match world.chance.below(14) {
             0 => AgentTurnEnd::Plain(TurnEnd::failed("exit status 1")),

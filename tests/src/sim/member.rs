@@ -164,6 +164,7 @@ impl Member {
             workspace: Workspace::Shared { dir: "/".into() },
             stall: StallPolicy { then: self.on_stall, ..StallPolicy::default() },
             rules: Vec::new(),
+            budget: Default::default(),
         };
         TeamFact::Added { name: self.who.name.clone(), spec: Box::new(spec) }
     }

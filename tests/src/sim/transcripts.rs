@@ -59,6 +59,12 @@ impl SimTranscripts {
         }
     }
 
+    /// The use of the last turn of a member.
+    pub(super) fn used_in_last_turn(&self, name: &MemberName) -> UsageSum {
+        let entries = self.0.get(name).map_or(&[][..], |transcript| &transcript.entries);
+        LastTurn::find(entries).map_or(UsageSum::default(), |last| last.used())
+    }
+
     /// The use of a member so far.
     pub(super) fn used_by(&self, name: &MemberName) -> UsageSum {
         let entries = self.0.get(name).map_or(&[][..], |transcript| &transcript.entries);

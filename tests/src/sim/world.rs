@@ -9,6 +9,7 @@ use teamster_protocol::model::id::{Address, MemberName, MessageId, TaskId};
 use teamster_protocol::model::mail::{MailFact, Mailbox, Message, MessageBody, Urgency};
 use teamster_protocol::model::roster::{Roster, TeamFact};
 use teamster_protocol::model::task::{BoardRefusal, NewTask, TaskClaim};
+use teamster_protocol::model::usage::UsageSum;
 use teamster_protocol::store::file::{FactOffset, FactStamp, LogFold};
 
 use super::oracle::Oracle;
@@ -76,6 +77,8 @@ pub(super) struct World {
     /// Whether the roster changed since the leader looked.
     pub(super) roster_rang: bool,
     pub(super) asked_for: BTreeMap<TaskId, NewTask>,
+    /// The use of the attempts that have ended.
+    pub(super) used: BTreeMap<TaskId, UsageSum>,
     boxes: BTreeMap<Address, Mailbox>,
     messages: BTreeMap<MessageId, (u64, Message)>,
     /// Whose mailbox changed, or was rung, since its reader looked.
@@ -108,6 +111,7 @@ impl World {
             roster: Roster::default(),
             roster_rang: false,
             asked_for: BTreeMap::new(),
+            used: BTreeMap::new(),
             boxes: BTreeMap::new(),
             messages: BTreeMap::new(),
             rung: BTreeSet::new(),
@@ -168,6 +172,11 @@ impl World {
                         changes.clone().apply(asked);
                     }
                 }
+                BoardFact::Completed { id, used, .. } | BoardFact::Released { id, used, .. } => self.count(*id, *used),
+                BoardFact::Failed { id, used, reason, .. } => {
+                    self.count(*id, *used);
+                    self.judge_budget(*id, reason);
+                }
                 _ => {}
             }
             self.oracle.work_made += u64::from(fact.makes_work()) * (1 + fact.tasks().len() as u64);
@@ -179,6 +188,20 @@ impl World {
             self.ring_waiting();
         }
         Ok(value)
+    }
+
+    fn count(&mut self, id: TaskId, used: UsageSum) {
+        let sum = self.used.entry(id).or_default();
+        *sum = sum.plus(used);
+    }
+
+    /// A task that is said to have used its budget has.
+    fn judge_budget(&mut self, id: TaskId, reason: &str) {
+        let budget = self.asked_for[&id].budget;
+        if reason.starts_with("its budget is used up") && budget.spent(&self.used[&id]).is_none() {
+            self.oracle
+                .broke(format!("task {id} is failed for its budget, which is not used up: {:?}", self.used[&id]));
+        }
     }
 
     /// Lets the rules of edits and restores judge the board.
@@ -220,7 +243,8 @@ impl World {
 
     /// Writes down that a worker is gone, and what is lost with it.
     pub(super) fn bury(&mut self, name: &MemberName, by: &str) -> Result<(), NotWritten> {
-        self.decide(by, |board| Ok((board.bury(name, WorkerDeath::default()), ())))?;
+        let used = self.transcripts.used_in_last_turn(name);
+        self.decide(by, |board| Ok((board.bury(name, WorkerDeath { used, ..WorkerDeath::default() }), ())))?;
         let unread = self.unread(&Address::Member(name.clone())).iter().map(|message| message.id).collect();
         self.transcripts.end_turn_of_dead(name, self.now_ms, &unread);
         for text in self.transcripts.vanished(name) {

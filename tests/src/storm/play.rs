@@ -261,7 +261,11 @@ impl Storm {
         Ok(match presence {
             Err(_) => true,
             Ok(MemberPresence::Left { how, .. }) => match how {
-                WorkerEnd::Shutdown | WorkerEnd::Terminated | WorkerEnd::LeaderGone | WorkerEnd::GivenUp { .. } => true,
+                WorkerEnd::Shutdown
+                | WorkerEnd::Terminated
+                | WorkerEnd::LeaderGone
+                | WorkerEnd::BudgetSpent { .. }
+                | WorkerEnd::GivenUp { .. } => true,
                 WorkerEnd::AgentGone { .. } | WorkerEnd::Died { .. } => overdue,
             },
             Ok(MemberPresence::Expected { .. } | MemberPresence::Joined { .. }) => overdue,

@@ -75,6 +75,7 @@ fn roster(dir: &TeamDir) {
         workspace,
         stall: Default::default(),
         rules: Vec::new(),
+        budget: Default::default(),
     };
     let added = |name: &str, spec| TeamFact::Added { name: member(name), spec: Box::new(spec) };
     let process = |started_by| WorkerProcess { identity: identity(), started_by, isolation: None, outer_half: None };

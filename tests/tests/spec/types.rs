@@ -17,6 +17,7 @@ use teamster_protocol::model::agent::{
 };
 use teamster_protocol::model::approval::{ApprovalRule, QuestionLetter, RuleAnswer};
 use teamster_protocol::model::board::{AutoClaim, BoardFact, KeptStatus};
+use teamster_protocol::model::budget::UsageBudget;
 use teamster_protocol::model::mail::{MailFact, MessageBody, Urgency};
 use teamster_protocol::model::notice::{Notice, NoticeKind, TranscriptEntry, TranscriptText};
 use teamster_protocol::model::receipt::ReceiptState;
@@ -61,6 +62,7 @@ pub(crate) fn kinds() -> Vec<Kind> {
         plain::<TeamMarkFile>("team-mark"),
         plain::<NewTask>("new-task"),
         plain::<UsageSum>("usage-sum"),
+        plain::<UsageBudget>("usage-budget"),
         plain::<TaskChanges>("task-changes"),
         Kind { variants: work_keys(), ..plain::<TaskWork>("work") },
         keyed::<ReleaseWhy>("release-why"),

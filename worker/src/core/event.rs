@@ -16,6 +16,7 @@ use teamster_protocol::model::task::{TaskClaim, TaskWork};
 use teamster_protocol::model::usage::{TokenUsage, UsageSum};
 use teamster_protocol::wire::api::{AbortAnswer, PromptAnswer, SteerAnswer};
 
+use super::allowance::TaskAllowance;
 use super::text::WaitingText;
 
 /// Names a call of the leader in the answer to it.
@@ -81,6 +82,8 @@ pub struct ClaimedTask {
     pub work: TaskWork,
     /// The time that the attempt may take, in milliseconds; nothing if it may take any.
     pub timeout_ms: Option<u64>,
+    /// The budget of the task, and what its earlier attempts have used.
+    pub allowance: TaskAllowance,
 }
 
 /// How an attempt at a task ended, as it goes to the board.

@@ -92,7 +92,7 @@ impl WorkerCore {
     pub(super) fn end_parked(&mut self, now_ms: u64, ending: TurnStop) {
         let turn = match self.take_parked() {
             Some(ParkedWork::Turn(turn)) => Some(*turn),
-            Some(ParkedWork::Task(ClaimedTask { claim, work, timeout_ms })) => {
+            Some(ParkedWork::Task(ClaimedTask { claim, work, timeout_ms, allowance: _ })) => {
                 Some(RunningTurn::begin(self.turns, now_ms, TurnFor::Task(claim), timeout_ms, work))
             }
             None => None,
@@ -105,7 +105,8 @@ impl WorkerCore {
                         TurnStop::Stopped { .. }
                         | TurnStop::TimedOut
                         | TurnStop::Stalled { .. }
-                        | TurnStop::Hung { .. } => TURN_ABORTED,
+                        | TurnStop::Hung { .. }
+                        | TurnStop::OverBudget { .. } => TURN_ABORTED,
                     };
                     let state = ReceiptState::Lost { reason: reason.to_owned() };
                     self.act(WorkerAction::Say(TranscriptText::Receipt { text, state }));

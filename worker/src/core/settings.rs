@@ -6,6 +6,7 @@ use teamster_protocol::model::agent::ApprovalPolicy;
 use teamster_protocol::model::agent::preset::AgentAbilities;
 use teamster_protocol::model::approval::ApprovalRule;
 use teamster_protocol::model::board::WaitingClaimant;
+use teamster_protocol::model::budget::UsageBudget;
 use teamster_protocol::model::limits::{LEADER_GRACE, PERMISSION_WITHIN, RECORD_RETRY};
 use teamster_protocol::model::roster::{StallPolicy, StartedBy};
 
@@ -37,6 +38,8 @@ pub struct WorkerSettings {
     pub permission_within: Duration,
     /// The words before the work of the first prompt.
     pub briefing: AgentBriefing,
+    /// How much the member may use, in all its lives.
+    pub budget: UsageBudget,
     /// How long the worker goes on without its leader.
     pub leader_grace: Duration,
     /// How long it waits before it tries again to write what could not be written.
@@ -55,6 +58,7 @@ impl WorkerSettings {
             approval: ApprovalPolicy::default(),
             permission_within: PERMISSION_WITHIN,
             briefing: AgentBriefing::default(),
+            budget: UsageBudget::default(),
             leader_grace: LEADER_GRACE,
             record_retry: RECORD_RETRY,
         }

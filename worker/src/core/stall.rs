@@ -94,7 +94,10 @@ mod tests {
             WorkerSettings { stall, ..WorkerSettings::new(me, abilities_of(DriverKind::Script), StartedBy::Leader) };
         let mut core = WorkerCore::new(settings, 0);
         core.step(0, WorkerEvent::AgentReady { session: None });
-        core.step(0, WorkerEvent::Claimed(Some(ClaimedTask { claim, work, timeout_ms: None })));
+        core.step(
+            0,
+            WorkerEvent::Claimed(Some(ClaimedTask { claim, work, timeout_ms: None, allowance: Default::default() })),
+        );
         core.step(0, WorkerEvent::PromptTaken);
         core
     }

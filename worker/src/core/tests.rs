@@ -83,7 +83,7 @@ fn claimed(task: u32) -> WorkerEvent {
 
 fn claimed_work(task: u32, work: TaskWork) -> WorkerEvent {
     let claim = TaskClaim { id: TaskId(task), owner: "alice".parse().unwrap(), attempt: 1 };
-    WorkerEvent::Claimed(Some(ClaimedTask { claim, work, timeout_ms: None }))
+    WorkerEvent::Claimed(Some(ClaimedTask { claim, work, timeout_ms: None, allowance: Default::default() }))
 }
 
 fn id(number: u128) -> MessageId {
@@ -295,7 +295,8 @@ fn working_in_time() -> WorkerCore {
     let mut core = worker(PromptKind::Conversation);
     core.step(NOW_MS, WorkerEvent::AgentReady { session: None });
     let claim = TaskClaim { id: TaskId(1), owner: "alice".parse().unwrap(), attempt: 1 };
-    let task = ClaimedTask { claim, work: TaskWork::run("true"), timeout_ms: Some(1_000) };
+    let task =
+        ClaimedTask { claim, work: TaskWork::run("true"), timeout_ms: Some(1_000), allowance: Default::default() };
     core.step(NOW_MS, WorkerEvent::Claimed(Some(task)));
     core.step(NOW_MS, WorkerEvent::PromptTaken);
     core

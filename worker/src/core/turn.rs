@@ -3,6 +3,7 @@
 
 use teamster_protocol::model::agent::preset::SteerAbility;
 use teamster_protocol::model::agent::{AgentFault, TurnEnd};
+use teamster_protocol::model::budget::BudgetLimit;
 use teamster_protocol::model::id::{Address, TaskId};
 use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::receipt::{ReceiptState, TextId, TextRole};
@@ -11,6 +12,7 @@ use teamster_protocol::model::task::{CommandInput, ReleaseWhy, TaskClaim, TaskWo
 use teamster_protocol::model::usage::{TokenUsage, UsageSum};
 use teamster_protocol::wire::api::PromptAnswer;
 
+use super::allowance::{BudgetOwner, used_up};
 use super::event::{AttemptEnd, CallId, ClaimedTask};
 use super::permission::OpenQuestion;
 use super::text::{TextShown, TurnLimited, WaitingText};
@@ -81,6 +83,8 @@ pub(super) enum TurnStop {
     /// Its agent said nothing for so long, and is ended with this worker. The task is given back as that of a dead
     /// worker is, so that an agent that hangs on it again and again fails it.
     Hung { quiet_ms: u64 },
+    /// The turn has used up a budget.
+    OverBudget { owner: BudgetOwner, limit: BudgetLimit },
     /// The worker ends.
     Leaving,
 }
@@ -114,7 +118,13 @@ impl RunningTurn {
     pub(super) fn stop(&mut self, reason: String) {
         match self.ending {
             None | Some(TurnStop::Leaving) => self.ending = Some(TurnStop::Stopped { reason }),
-            Some(TurnStop::Stopped { .. } | TurnStop::TimedOut | TurnStop::Stalled { .. } | TurnStop::Hung { .. }) => {}
+            Some(
+                TurnStop::Stopped { .. }
+                | TurnStop::TimedOut
+                | TurnStop::Stalled { .. }
+                | TurnStop::Hung { .. }
+                | TurnStop::OverBudget { .. },
+            ) => {}
         }
     }
 
@@ -198,7 +208,10 @@ impl RunningTurn {
                 let seconds = now_ms.saturating_sub(self.since_ms) as f64 / 1000.0;
                 AttemptEnd::Fail { claim, reason: format!("timed out after {seconds:.1} s"), result }
             }
-            (Some(TurnStop::Leaving), _)
+            (Some(TurnStop::OverBudget { owner: BudgetOwner::Task(_), limit }), _) => {
+                AttemptEnd::Fail { claim, reason: used_up(*limit), result }
+            }
+            (Some(TurnStop::Leaving | TurnStop::OverBudget { owner: BudgetOwner::Member, .. }), _)
             | (None, TurnEnd::NotBegun { .. })
             | (None, TurnEnd::Failed { fault: AgentFault::Place | AgentFault::Provider, .. }) => {
                 let (why, partial) = left(result);
@@ -264,6 +277,16 @@ impl WorkerCore {
         work: TaskWork,
         mut texts: Vec<WaitingText>,
     ) {
+        if let TurnFor::Task(_) = what_for
+            && let Some(limit) = self.spent_of_task()
+        {
+            let mut turn = RunningTurn::begin(self.turns, now_ms, what_for, timeout_ms, work);
+            if let Some(id) = turn.task() {
+                turn.ending = Some(TurnStop::OverBudget { owner: BudgetOwner::Task(id), limit });
+            }
+            return self.end_turn_of(now_ms, turn, TurnEnd::Aborted, String::new());
+        }
+        self.tell_if_not_kept(&what_for, work.kind());
         self.turns += 1;
         let turn = RunningTurn::begin(self.turns, now_ms, what_for, timeout_ms, work.clone());
         let (number, task) = (turn.number, turn.task());

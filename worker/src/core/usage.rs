@@ -4,23 +4,26 @@ use teamster_protocol::model::agent::TurnEnd;
 use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::usage::{TokenUsage, UsageSum};
 
+use super::allowance::used_up;
 use super::event::AttemptEnd;
-use super::turn::RunningTurn;
+use super::turn::{RunningTurn, TurnStop};
 use super::{WorkPhase, WorkerAction, WorkerCore};
 
 impl WorkerCore {
     /// The agent tells what its turn has used so far. Outside of a turn there is none that it could be of.
-    pub(super) fn turn_used(&mut self, usage: TokenUsage) {
+    pub(super) fn turn_used(&mut self, now_ms: u64, usage: TokenUsage) {
         let WorkPhase::Turn(turn) = &mut self.phase else { return };
         turn.usage = Some(usage);
         let turn = turn.number;
         self.act(WorkerAction::Say(TranscriptText::Usage { turn, usage }));
+        self.check_budgets(now_ms);
     }
 
     /// The turn is over: its use is known, and is part of the member's.
     pub(super) fn count_turn(&mut self, now_ms: u64, turn: &mut RunningTurn) {
         turn.used = UsageSum::of_turn(turn.usage, now_ms.saturating_sub(turn.since_ms));
         self.used = self.used.plus(turn.used);
+        self.tell_if_unpriced(turn);
     }
 
     /// Orders the record of an attempt's end, with the use of all turns since its claim.
@@ -30,6 +33,12 @@ impl WorkerCore {
     }
 
     pub(super) fn say_turn_end(&mut self, turn: &RunningTurn, end: TurnEnd) {
+        if let (Some(TurnStop::OverBudget { limit, .. }), Some(id)) = (&turn.ending, turn.task())
+            && turn.used.is_empty()
+        {
+            // None of its turns has begun.
+            return self.trouble(format!("task {id} is not begun: {}", used_up(*limit)));
+        }
         let (number, task, used) = (turn.number, turn.task(), turn.used);
         self.act(WorkerAction::Say(TranscriptText::TurnEnded { turn: number, task, end, used }));
     }

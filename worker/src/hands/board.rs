@@ -2,15 +2,16 @@
 
 use teamster_protocol::host::crash::point;
 use teamster_protocol::model::board::{Board, BoardFact, WorkerDeath};
+use teamster_protocol::model::budget::UsageBudget;
 use teamster_protocol::model::sweep::SweepReach;
 use teamster_protocol::model::task::BoardRefusal;
-use teamster_protocol::model::task::ReleaseWhy;
+use teamster_protocol::model::task::{ReleaseWhy, TaskClaim};
 use teamster_protocol::model::usage::UsageSum;
 use teamster_protocol::store::file::Durability;
 use teamster_protocol::team::TeamError;
 
 use super::{WorkerHands, is_written};
-use crate::core::{AttemptEnd, ClaimedTask, WorkerEvent};
+use crate::core::{AttemptEnd, ClaimedTask, TaskAllowance, WorkerEvent};
 
 impl WorkerHands {
     pub(super) fn claim_next(&mut self) -> WorkerEvent {
@@ -28,17 +29,32 @@ impl WorkerHands {
         point("task claimed, not read");
         match self.team.new_task(claim.id) {
             Ok(task) => {
-                let timeout_ms = task.timeout_ms;
-                WorkerEvent::Claimed(Some(ClaimedTask { claim, work: task.work, timeout_ms }))
+                let (budget, timeout_ms) = (task.budget, task.timeout_ms);
+                let used = match self.used_before(&claim, budget) {
+                    Ok(used) => used,
+                    Err(error) => return self.claimed_unread(claim, &error),
+                };
+                let allowance = TaskAllowance { budget, used };
+                WorkerEvent::Claimed(Some(ClaimedTask { claim, work: task.work, timeout_ms, allowance }))
             }
-            Err(error) => {
-                let error = format!("task {} cannot be read and was stopped: {error}", claim.id);
-                self.unreleased.push(claim);
-                match self.give_back() {
-                    Ok(()) => WorkerEvent::NotRecorded { error },
-                    Err(why) => WorkerEvent::NotRecorded { error: format!("{error}; it will be given back: {why}") },
-                }
-            }
+            Err(error) => self.claimed_unread(claim, &error),
+        }
+    }
+
+    /// The use of the attempts before this one. Nobody asks for it where no budget limits the task.
+    fn used_before(&self, claim: &TaskClaim, budget: UsageBudget) -> Result<UsageSum, TeamError> {
+        if budget.is_empty() || claim.attempt <= 1 {
+            return Ok(UsageSum::default());
+        }
+        Ok(self.team.task_view(claim.id)?.used())
+    }
+
+    fn claimed_unread(&mut self, claim: TaskClaim, error: &TeamError) -> WorkerEvent {
+        let error = format!("task {} cannot be read and was stopped: {error}", claim.id);
+        self.unreleased.push(claim);
+        match self.give_back() {
+            Ok(()) => WorkerEvent::NotRecorded { error },
+            Err(why) => WorkerEvent::NotRecorded { error: format!("{error}; it will be given back: {why}") },
         }
     }
 

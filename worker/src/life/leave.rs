@@ -64,7 +64,7 @@ impl StartedWorker {
 
     fn exit_code(&self, how: &WorkerEnd) -> i32 {
         match how {
-            WorkerEnd::Shutdown | WorkerEnd::LeaderGone => 0,
+            WorkerEnd::Shutdown | WorkerEnd::LeaderGone | WorkerEnd::BudgetSpent { .. } => 0,
             WorkerEnd::Terminated => self.told.map_or(1, EndSignal::exit_code),
             WorkerEnd::AgentGone { .. } | WorkerEnd::Died { .. } | WorkerEnd::GivenUp { .. } => 1,
         }

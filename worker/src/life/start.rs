@@ -191,6 +191,7 @@ pub(super) async fn start(args: WorkerArgs, isolation: CellIsolation) -> Result<
         leader_grace,
         stall: spec.stall,
         rules: spec.rules,
+        budget: spec.budget,
         approval,
         permission_within: approval_within,
         briefing: AgentBriefing { identity: in_prompt, recap: None },
@@ -307,6 +308,7 @@ fn enroll(team: &mut Team, args: &WorkerArgs) -> Result<MemberSpec, StartError> 
             then: args.on_stall.unwrap_or(before.then),
         },
         rules: known.as_ref().map(|known| known.rules.clone()).unwrap_or_default(),
+        budget: known.as_ref().map(|known| known.budget).unwrap_or_default(),
     };
     // Before it is on the roster: a member whose agent nobody knows is of no use to anyone.
     spec.options.launch(&spec.agent)?;

@@ -28,6 +28,7 @@ pub(super) fn member(name: &str, state: MemberState, tasks: &[u32]) -> MemberVie
         failed: 0,
         used: Default::default(),
         context: None,
+        budget: Default::default(),
         session: None,
         left: None,
         again_ms: None,

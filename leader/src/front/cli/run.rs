@@ -8,6 +8,7 @@ use teamster_protocol::host::plain_file;
 use teamster_protocol::model::limits::sizes::{PLAN_BYTES_MAX, RUN_WORKERS_MAX};
 
 use super::agent::AgentArgs;
+use super::budget::BudgetArgs;
 use super::interrupt::interrupts;
 use super::stall::StallArgs;
 use super::workspace::wanted_workspace;
@@ -65,6 +66,9 @@ pub struct RunArgs {
     /// What is done about an agent that says nothing
     #[command(flatten)]
     pub stall: StallArgs,
+    /// How much all its tasks together may use; then what runs is stopped
+    #[command(flatten)]
+    pub budget: BudgetArgs,
 }
 
 pub(super) async fn run(context: &CliContext, args: RunArgs) -> Result<ExitStatus, CliError> {
@@ -79,6 +83,7 @@ pub(super) async fn run(context: &CliContext, args: RunArgs) -> Result<ExitStatu
         agent: args.agent.wanted(),
         workspace: wanted_workspace(args.cwd, args.worktree, args.shared, args.base),
         stall: args.stall.wanted(),
+        budget: args.budget.wanted(),
         timeout: args.timeout,
     };
     if args.dry_run {
@@ -101,8 +106,14 @@ pub(super) async fn run(context: &CliContext, args: RunArgs) -> Result<ExitStatu
 fn exit_of(summary: &RunSummary) -> ExitStatus {
     match summary.ended {
         Some(RunStop::Interrupted) => ExitStatus::Interrupted,
-        Some(RunStop::TimedOut | RunStop::NoWorkerLeft | RunStop::TeamEnded) | None if summary.ok => ExitStatus::Done,
-        Some(RunStop::TimedOut | RunStop::NoWorkerLeft | RunStop::TeamEnded) | None => ExitStatus::Refused,
+        Some(RunStop::TimedOut | RunStop::OverBudget | RunStop::NoWorkerLeft | RunStop::TeamEnded) | None
+            if summary.ok =>
+        {
+            ExitStatus::Done
+        }
+        Some(RunStop::TimedOut | RunStop::OverBudget | RunStop::NoWorkerLeft | RunStop::TeamEnded) | None => {
+            ExitStatus::Refused
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use teamster_protocol::model::id::{MemberName, Role};
 use teamster_protocol::wire::api::SpawnedMember;
 
 use super::agent::AgentArgs;
+use super::budget::BudgetArgs;
 use super::each_member::EachMember;
 use super::interrupt::unless_interrupted;
 use super::print::{TextTone, paint};
@@ -49,6 +50,9 @@ pub struct SpawnArgs {
     /// What is done about an agent that says nothing
     #[command(flatten)]
     pub stall: StallArgs,
+    /// How much it may use, in all its turns; then it takes no more
+    #[command(flatten)]
+    pub budget: BudgetArgs,
 }
 
 pub(super) async fn spawn(context: &CliContext, args: SpawnArgs) -> Result<ExitStatus, CliError> {
@@ -62,6 +66,7 @@ pub(super) async fn spawn(context: &CliContext, args: SpawnArgs) -> Result<ExitS
         },
         workspace: wanted_workspace(args.cwd, args.worktree, args.shared, args.base),
         stall: args.stall.wanted(),
+        budget: args.budget.wanted(),
     };
     let mut answers = EachMember::of(context, args.names.len());
     let told = spawn::spawn(&context.session, args.names, wanted, |name, spawned| match spawned {

@@ -16,6 +16,7 @@ use super::print::{
 use super::task_text::{counts_text, numbers, parts};
 use super::{CliContext, CliError, ExitStatus, approvals, list, logs};
 use crate::ops::agents::add_task_command;
+use crate::ops::budget::budget_text;
 use crate::ops::status::{MemberStatus, TeamStatus, member_status, team_status};
 use crate::ops::task::TaskRow;
 use crate::ops::why::started_again;
@@ -217,6 +218,9 @@ fn member_text(status: &MemberStatus, context: &CliContext) -> String {
     }
     if !member.used.is_empty() {
         line(&mut text, "used", &used_text(&member.used));
+    }
+    if !member.budget.is_empty() {
+        line(&mut text, "budget", &budget_text(&member.budget, &member.used));
     }
     if let Some(context) = member.context {
         line(&mut text, "context", &format!("{} tokens", tokens(context)));

@@ -9,13 +9,29 @@ use teamster_protocol::model::limits::sizes::{PLAN_ID_CHARS_MAX, PLAN_TASKS_MAX,
 use super::name;
 use super::problem::{PlanFault, PlanProblems, PlanReport};
 use super::{CommandInput, TaskWork, WorkKind};
+use crate::ops::budget::{WantedBudget, parse_count, parse_dollars};
 use crate::ops::document::value::{flag, length, line, repeated, words, wrong_type};
 use crate::ops::document::{DocumentEntry, DocumentFault, DocumentNode, DocumentValue, TextSpan};
 use crate::ops::text::{did_you_mean, shorten};
-use value::{id_text, named, priority};
+use value::{budget, id_text, named, priority};
 
-const KEYS: [&str; 11] =
-    ["id", "run", "prompt", "interactive", "title", "after", "to", "role", "agent", "priority", "timeout"];
+const KEYS: [&str; 15] = [
+    "id",
+    "run",
+    "prompt",
+    "interactive",
+    "title",
+    "after",
+    "to",
+    "role",
+    "agent",
+    "priority",
+    "timeout",
+    "max-tokens",
+    "max-cost",
+    "max-turns",
+    "max-time",
+];
 
 /// The names that other tools have for our keys, where no likeness of spelling would lead to ours.
 const SYNONYMS: [(&str, &str); 12] = [
@@ -46,6 +62,7 @@ pub(super) struct TaskDraft {
     pub(super) agent: Option<String>,
     pub(super) priority: i32,
     pub(super) timeout: Option<Duration>,
+    pub(super) budget: WantedBudget,
 }
 
 /// The tasks of the plan, or nothing where it has none or too many.
@@ -134,6 +151,7 @@ fn draft(at: usize, node: DocumentNode<'_>, problems: &mut PlanProblems) -> Opti
         agent: None,
         priority: 0,
         timeout: None,
+        budget: WantedBudget::default(),
     };
     let (mut run, mut prompt, mut interactive) = (None, None, None);
     let mut seen = [false; KEYS.len()];
@@ -156,6 +174,10 @@ fn draft(at: usize, node: DocumentNode<'_>, problems: &mut PlanProblems) -> Opti
             "agent" => draft.agent = named("`agent`", node, name::agent, problems),
             "priority" => draft.priority = priority(node, problems),
             "timeout" => draft.timeout = length("`timeout`", node, problems),
+            "max-tokens" => draft.budget.max_tokens = budget("`max-tokens`", node, parse_count, problems),
+            "max-cost" => draft.budget.max_cost_micro_usd = budget("`max-cost`", node, parse_dollars, problems),
+            "max-turns" => draft.budget.max_turns = budget("`max-turns`", node, parse_count, problems),
+            "max-time" => draft.budget.max_time = length("`max-time`", node, problems),
             unknown => problems.add(Some(key_span), || {
                 let synonym = SYNONYMS.iter().find(|(theirs, _)| *theirs == unknown).map(|(_, ours)| *ours);
                 PlanReport::of(DocumentFault::UnknownKey { key: unknown.to_owned() })

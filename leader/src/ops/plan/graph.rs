@@ -129,5 +129,6 @@ fn planned(draft: TaskDraft, waits: &[(usize, TextSpan)]) -> PlannedTask {
         agent: draft.agent,
         priority: draft.priority,
         timeout: draft.timeout,
+        budget: draft.budget,
     }
 }

@@ -1,6 +1,7 @@
 //! The faults that a plan can have, beside those of any document.
 
 use super::name::NameError;
+use crate::ops::budget::BudgetError;
 use crate::ops::document::{self, DocumentError, DocumentFault, quoted};
 use teamster_protocol::model::limits::sizes::{PLAN_BYTES_MAX, PLAN_ID_CHARS_MAX, PLAN_TASKS_MAX};
 
@@ -89,6 +90,14 @@ pub enum PlanFault {
         text: String,
         /// The fault of the name.
         why: NameError,
+    },
+    /// A budget that is none.
+    #[error("{field}: {why}")]
+    BadBudget {
+        /// The key in question.
+        field: &'static str,
+        /// The fault of the budget.
+        why: BudgetError,
     },
     /// Not a whole number of 32 bits.
     #[error("priority must be a whole number from {} to {}, not {}", i32::MIN, i32::MAX, quoted(text))]

@@ -1,6 +1,7 @@
 //! Plans as a user writes them, and what is said about them.
 
 use std::fmt::Write;
+use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 
 use teamster_protocol::model::limits::sizes::{
@@ -8,6 +9,7 @@ use teamster_protocol::model::limits::sizes::{
 };
 
 use super::*;
+use crate::ops::budget::WantedBudget;
 
 mod pointing;
 mod properties;
@@ -46,6 +48,10 @@ role = "reviewer"
 agent = "pi"
 priority = -5
 timeout = "1h30m"
+max-tokens = "200k"
+max-cost = 0.5
+max-turns = 3
+max-time = "2h"
 "#;
 
 #[test]
@@ -61,6 +67,7 @@ fn a_full_plan_is_read() {
         agent: None,
         priority: 0,
         timeout: None,
+        budget: Default::default(),
     };
     assert_eq!(plan.tasks[0], bare("a", TaskWork::run("make")));
     let review = PlannedTask {
@@ -71,6 +78,12 @@ fn a_full_plan_is_read() {
         agent: Some("pi".into()),
         priority: -5,
         timeout: Some(Duration::from_secs(5400)),
+        budget: WantedBudget {
+            max_tokens: NonZeroU64::new(200_000),
+            max_cost_micro_usd: NonZeroU64::new(500_000),
+            max_turns: NonZeroU64::new(3),
+            max_time: Some(Duration::from_secs(7200)),
+        },
         ..bare("b", TaskWork::Prompt("Review the change\nand say what you think.".into()))
     };
     assert_eq!(plan.tasks[1], review);
@@ -88,9 +101,23 @@ fn an_agent_may_be_a_command_that_no_shell_is_needed_for() {
 }
 
 #[test]
+fn a_budget_of_nothing_is_refused_with_its_place() {
+    for (value, says) in [
+        ("max-tokens = 0", "`max-tokens`: `0` is a budget of nothing: it must be above 0"),
+        ("max-cost = 0.0", "`max-cost`: `0.0` is a budget of nothing: it must be above 0"),
+        ("max-turns = true", "`max-turns` must be a number, not true or false"),
+        ("max-time = '0s'", "`max-time`: `0s` is no time at all"),
+    ] {
+        let error = toml_error(&format!("[[task]]\nrun = 'x'\n{value}\n"));
+        assert!(error.contains("plan.toml:3:") && error.contains(says), "{error}");
+    }
+}
+
+#[test]
 fn both_forms_of_json_say_the_same_as_toml() {
     let list = r#"[{"id":"a","run":"make"},{"id":"b","prompt":"Review the change\nand say what you think.",
-        "title":"review","after":["a"],"to":"alice","role":"reviewer","agent":"pi","priority":-5,"timeout":"1h30m"}]"#;
+        "title":"review","after":["a"],"to":"alice","role":"reviewer","agent":"pi","priority":-5,"timeout":"1h30m",
+        "max-tokens":200000,"max-cost":"0.50","max-turns":3,"max-time":"120m"}]"#;
     assert_eq!(json(list), toml(FULL));
     assert_eq!(json(&format!("\u{feff}{{\"task\":{list}}}\n")), toml(FULL));
 }
@@ -275,7 +302,7 @@ fn blank_and_hostile_texts_are_refused() {
     plan.toml:7:1: unknown key `k\u{1b}[2Jey`
       7 | "k\u001b[2Jey" = 1
         | ^^^^^^^^^^^^^^
-      hint: a task has id, run, prompt, interactive, title, after, to, role, agent, priority, timeout
+      hint: a task has id, run, prompt, interactive, title, after, to, role, agent, priority, timeout, max-tokens, max-cost, max-turns, max-time
 
     plan.toml:9:6: `id` must be one line without control characters
       9 | id = 'tab    here'

@@ -9,6 +9,7 @@ use teamster_protocol::store::watch::FileWatch;
 use teamster_protocol::team::TeamError;
 use tokio::time::{Instant, sleep_until};
 
+use super::budget::BudgetStanding;
 use super::news::{RunEvent, RunNews, RunReport};
 use super::outline::running;
 use super::tally::TaskTally;
@@ -22,6 +23,7 @@ pub(super) enum RunEnd {
     Drained,
     Interrupted,
     TimedOut,
+    OverBudget,
     NoWorkerLeft,
     TeamEnded,
 }
@@ -49,6 +51,10 @@ impl Run<'_> {
             if tally.is_drained() {
                 return Ok(RunEnd::Drained);
             }
+            if self.look_at_budget(&tally)? == BudgetStanding::Spent {
+                return Ok(RunEnd::OverBudget);
+            }
+            let budget_look = self.budget_look(&tally).map(|after| Instant::now() + after);
             // Only when no task runs: finding the members that are alive costs a look at each lock.
             if tally.running.is_empty() {
                 let living = self.living()?;
@@ -62,6 +68,7 @@ impl Run<'_> {
                 _ = watch.changed() => {}
                 () = interrupts.next() => return Ok(RunEnd::Interrupted),
                 () = until(deadline) => return Ok(RunEnd::TimedOut),
+                () = until(budget_look) => {}
             }
         }
     }
@@ -132,7 +139,8 @@ impl Run<'_> {
                     (CrewStanding::Gone, Some(RunEvent::MemberGivenUp { member: name, reason }))
                 }
                 MemberPresence::Left {
-                    how: WorkerEnd::Shutdown | WorkerEnd::Terminated | WorkerEnd::LeaderGone,
+                    how:
+                        WorkerEnd::Shutdown | WorkerEnd::Terminated | WorkerEnd::LeaderGone | WorkerEnd::BudgetSpent { .. },
                     ..
                 } => (CrewStanding::Gone, None),
             };

@@ -1,5 +1,5 @@
-//! The end of a run. One that was interrupted finishes what runs; one that was interrupted twice, or whose time is over,
-//! stops that. Both hold for all tasks of the run, whoever is on them: members that were there before stay, and get no
+//! The end of a run. One that was interrupted finishes what runs; one that was interrupted twice, or whose time
+//! is over or budget used up, stops that. Both hold for all tasks of the run, whoever is on them: members that were there before stay, and get no
 //! further task of it.
 
 use std::collections::BTreeSet;
@@ -39,6 +39,7 @@ impl Run<'_> {
     ) -> Result<(), RunError> {
         let ended = match how {
             RunEnd::TimedOut => self.stop_all(StopCause::TimedOut).await,
+            RunEnd::OverBudget => self.stop_all(StopCause::OverBudget).await,
             RunEnd::Interrupted => {
                 self.tell(RunEvent::Interrupted);
                 self.finish(RestOfRun::Held, interrupts, deadline).await

@@ -83,6 +83,10 @@ pub enum RunEvent {
     Answered { question: QuestionName, answer: Permission, by: PermissionBy },
     /// A question for permission died with its worker.
     QuestionLost { question: QuestionName },
+    /// The run has used most of its budget, such as `812 of 1000 tokens`.
+    BudgetNearlySpent { used: String },
+    /// The run has used up its budget.
+    BudgetSpent { used: String },
     /// The run was interrupted: what runs is finished, and stopped if it is interrupted again.
     Interrupted,
     /// Running tasks are being stopped, after a second interrupt or because the time is over.
@@ -99,6 +103,8 @@ pub enum StopCause {
     Interrupted,
     /// The time of the run is over.
     TimedOut,
+    /// The budget of the run is used up.
+    OverBudget,
 }
 
 /// A task of a run, as it is called.
@@ -125,6 +131,8 @@ struct OpenAttempt {
 pub(super) struct EventMaker {
     tasks: BTreeSet<TaskId>,
     open: BTreeMap<TaskId, OpenAttempt>,
+    /// The use of the attempts that have ended.
+    used: UsageSum,
 }
 
 impl EventMaker {
@@ -134,6 +142,16 @@ impl EventMaker {
         if let Some((member, since_ms)) = at_work {
             self.open.insert(id, OpenAttempt { member, since_ms });
         }
+    }
+
+    /// So much was used before what is told here.
+    pub(super) fn count(&mut self, used: UsageSum) {
+        self.used = self.used.plus(used);
+    }
+
+    /// The use of all attempts at the tasks that have ended.
+    pub(super) fn used(&self) -> UsageSum {
+        self.used
     }
 
     /// The events of a record, in order.
@@ -152,16 +170,19 @@ impl EventMaker {
             }
             BoardFact::Completed { id, attempt, result, used } => {
                 let (member, duration_ms) = self.close(*id, by, at_ms)?;
+                self.count(*used);
                 let (result, used) = (result.clone(), *used);
                 Some(RunEvent::Completed { task: *id, member, attempt: *attempt, duration_ms, result, used })
             }
             BoardFact::Failed { id, attempt, reason, result, used } => {
                 let (member, duration_ms) = self.close(*id, by, at_ms)?;
+                self.count(*used);
                 let (reason, result, used) = (reason.clone(), result.clone(), *used);
                 Some(RunEvent::Failed { task: *id, member, attempt: *attempt, duration_ms, reason, result, used })
             }
-            BoardFact::Released { id, attempt, why, .. } => {
+            BoardFact::Released { id, attempt, why, used, .. } => {
                 let (member, _) = self.close(*id, by, at_ms)?;
+                self.count(*used);
                 Some(RunEvent::Released { task: *id, member, attempt: *attempt, why: *why })
             }
             BoardFact::Held { ids } => {

@@ -158,6 +158,7 @@ pub(super) fn planned_tasks(plan: &Plan, first: TaskId, limits: TaskLimits) -> i
         task.agent = planned.agent.as_ref().map(|agent| agent.parse().expect(name));
         task.priority = planned.priority;
         task.timeout_ms = planned.timeout.map(|timeout| timeout.as_millis() as u64);
+        task.budget = planned.budget.budget();
         limits.apply(&mut task);
         task
     })

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use teamster_protocol::model::agent::options::AgentOptions;
+use teamster_protocol::model::budget::UsageBudget;
 use teamster_protocol::model::id::{AgentName, MemberName, Role};
 use teamster_protocol::model::roster::{StallPolicy, Workspace};
 use teamster_protocol::team::TeamView;
@@ -30,6 +31,8 @@ pub(super) struct CrewPlace {
     pub(super) role: Option<Role>,
     /// The answer to an agent that is silent in a turn.
     pub(super) stall: StallPolicy,
+    /// How much it may use, as it was.
+    pub(super) budget: UsageBudget,
 }
 
 /// The place of everybody who may be spawned for a run.
@@ -63,6 +66,7 @@ impl<'a> CrewPlaces<'a> {
             worktree: None,
             role: None,
             stall: stall.stall(session),
+            budget: UsageBudget::default(),
         };
         match leftover {
             RunLeftover::Refuse => {
@@ -82,6 +86,7 @@ impl<'a> CrewPlaces<'a> {
                     workspace: kept.unwrap_or_else(|| wanted.workspace.clone()),
                     role: member.spec.role.clone(),
                     stall: stall.over(member.spec.stall),
+                    budget: member.spec.budget,
                 }),
                 Err(error) => Err(error.told()),
             };
@@ -90,7 +95,9 @@ impl<'a> CrewPlaces<'a> {
         let number = |name: &MemberName| name.as_str().strip_prefix('w')?.parse::<u32>().ok();
         let workers = before.iter().filter_map(|(name, place)| Some((number(name)?, place.as_ref().ok()?)));
         let first = workers.min_by_key(|(number, _)| *number).map(|(_, place)| place.clone());
-        let new = first.map(|first| CrewPlace { worktree: None, role: None, ..first }).unwrap_or(wanted);
+        let new = first
+            .map(|first| CrewPlace { worktree: None, role: None, budget: UsageBudget::default(), ..first })
+            .unwrap_or(wanted);
         new.agent.must_be_installed()?;
         Ok(CrewPlaces { config, wanted: given, new, before })
     }

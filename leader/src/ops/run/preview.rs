@@ -102,7 +102,7 @@ impl RunPreview {
         };
         let rows = ids.iter().copied().chain(new_ids).zip(tasks).map(row).collect();
         let planned = |member: CrewMember| {
-            let CrewPlace { agent, workspace, worktree, role, stall: _ } = places.of_member(&member)?;
+            let CrewPlace { agent, workspace, worktree, role, stall: _, budget: _ } = places.of_member(&member)?;
             let role = member.role.or(role);
             Ok(PlannedMember { name: member.name, role, agent: agent.name, workspace, worktree })
         };

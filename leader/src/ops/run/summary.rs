@@ -27,6 +27,8 @@ pub enum RunStop {
     Interrupted,
     /// The time of the run was over.
     TimedOut,
+    /// The budget of the run was used up.
+    OverBudget,
     /// No worker was left that would take the rest.
     NoWorkerLeft,
     /// Somebody else ended the team, as `teamster down` does.
@@ -39,6 +41,7 @@ impl RunStop {
         match self {
             RunStop::Interrupted => "interrupted",
             RunStop::TimedOut => "timed out",
+            RunStop::OverBudget => "its budget was used up",
             RunStop::NoWorkerLeft => "no worker was left for the rest",
             RunStop::TeamEnded => "the team was ended by somebody else",
         }
@@ -125,6 +128,7 @@ impl RunSummary {
             RunEnd::Drained => None,
             RunEnd::Interrupted => Some(RunStop::Interrupted),
             RunEnd::TimedOut => Some(RunStop::TimedOut),
+            RunEnd::OverBudget => Some(RunStop::OverBudget),
             RunEnd::NoWorkerLeft => Some(RunStop::NoWorkerLeft),
             RunEnd::TeamEnded => Some(RunStop::TeamEnded),
         };

@@ -9,6 +9,7 @@ use teamster_protocol::model::task::{NewTask, TaskWork};
 use teamster_protocol::store::presence::WorkerLife;
 use teamster_protocol::team::{BoardChange, TaskCommand, Team, TeamError, worker_life};
 
+use crate::ops::budget::WantedBudget;
 use crate::ops::error::OpsError;
 use crate::ops::session::Session;
 use crate::ops::why::{CauseText, TakerNeeds, WaitCause, because, takers};
@@ -33,6 +34,8 @@ pub struct WantedTask {
     pub priority: i32,
     /// How long one attempt may take.
     pub timeout: Option<Duration>,
+    /// How much all attempts together may use.
+    pub budget: WantedBudget,
 }
 
 /// Puts the task on the board, and makes the team if there is none.
@@ -49,6 +52,7 @@ pub fn add(session: &Session, wanted: WantedTask) -> Result<BoardChange, OpsErro
     new.agent = wanted.agent;
     new.priority = wanted.priority;
     new.timeout_ms = wanted.timeout.map(|timeout| timeout.as_millis() as u64);
+    new.budget = wanted.budget.budget();
     session.config.task_limits().apply(&mut new);
     // Refused before anything is made: a typo must not leave an empty team behind.
     new.check().map_err(TeamError::from)?;

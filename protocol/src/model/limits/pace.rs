@@ -19,6 +19,9 @@ pub const LINK_WITHIN: Duration = Duration::from_secs(1);
 /// again.
 pub const PULSE_ANSWER_WAIT: Duration = Duration::from_secs(u32::MAX as u64);
 
+/// Between two looks of a run with a budget at what its tasks have used.
+pub const BUDGET_LOOK: Duration = Duration::from_secs(1);
+
 // The worker.
 
 /// How long a worker takes no new link after the system refused one.

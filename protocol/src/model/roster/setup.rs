@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::agent::options::AgentOptions;
 use crate::model::approval::ApprovalRule;
 use crate::model::board::{AutoClaim, WaitingClaimant};
+use crate::model::budget::UsageBudget;
 use crate::model::id::{AgentName, MemberName, Role, TaskId};
 use crate::model::limits::STALL_AFTER;
 use crate::model::task::{BoardRefusal, PromptKind, WorkKind};
@@ -134,6 +135,9 @@ pub struct MemberSpec {
     /// The rules that answer its agent's questions for permission before anybody is asked; the first that fits decides.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<ApprovalRule>,
+    /// How much all its turns together may use before it takes no more.
+    #[serde(default, skip_serializing_if = "UsageBudget::is_empty")]
+    pub budget: UsageBudget,
 }
 
 impl MemberSpec {
@@ -148,6 +152,7 @@ impl MemberSpec {
             workspace,
             stall: StallPolicy::default(),
             rules: Vec::new(),
+            budget: UsageBudget::default(),
         }
     }
 

@@ -18,6 +18,7 @@ fn spec(role: Option<&str>) -> MemberSpec {
         workspace: Workspace::Shared { dir: "/w".into() },
         stall: Default::default(),
         rules: Vec::new(),
+        budget: Default::default(),
     }
 }
 

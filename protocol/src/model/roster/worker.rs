@@ -66,6 +66,11 @@ pub enum WorkerEnd {
         /// The agent's failure, in one line.
         reason: String,
     },
+    /// The worker left in order because its member has used its budget, and takes no more.
+    BudgetSpent {
+        /// The limit that was reached, such as `1012 of 1000 tokens`.
+        reason: String,
+    },
     /// The worker died: by `kill`, by a crash, or before it was ready.
     Died {
         /// The cause as far as it is known, such as `killed by SIGKILL`.
@@ -86,6 +91,7 @@ impl WorkerEnd {
             WorkerEnd::Terminated => "a signal told it to end".to_owned(),
             WorkerEnd::LeaderGone => "its leader is gone".to_owned(),
             WorkerEnd::AgentGone { reason } => format!("its agent is gone: {reason}"),
+            WorkerEnd::BudgetSpent { reason } => format!("its budget is used up: {reason}"),
             WorkerEnd::Died { reason } | WorkerEnd::GivenUp { reason } => reason.clone(),
         }
     }

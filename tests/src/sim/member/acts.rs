@@ -11,7 +11,7 @@ use teamster_protocol::model::receipt::TextId;
 use teamster_protocol::model::sweep::SweepReach;
 use teamster_protocol::model::task::{CommandInput, TaskWork};
 use teamster_protocol::model::usage::UsageSum;
-use teamster_worker::core::{AttemptEnd, ClaimedTask, SteerOf, WorkerAction, WorkerAnswer, WorkerEvent};
+use teamster_worker::core::{AttemptEnd, ClaimedTask, SteerOf, TaskAllowance, WorkerAction, WorkerAnswer, WorkerEvent};
 
 use super::super::agent::{AgentStanding, AgentTurnEnd, leave_over};
 use super::super::world::{Due, NotWritten, World};
@@ -173,7 +173,9 @@ impl Worker {
             Ok(claim) => WorkerEvent::Claimed(claim.map(|claim| {
                 self.claimed = Some((claim.id, claim.attempt));
                 let task = &world.asked_for[&claim.id];
-                ClaimedTask { work: task.work.clone(), timeout_ms: task.timeout_ms, claim }
+                let used = world.used.get(&claim.id).copied().unwrap_or_default();
+                let allowance = TaskAllowance { budget: task.budget, used };
+                ClaimedTask { work: task.work.clone(), timeout_ms: task.timeout_ms, allowance, claim }
             })),
             Err(_) => WorkerEvent::NotRecorded { error: "the disk is full".to_owned() },
         };
@@ -212,6 +214,11 @@ impl Worker {
             };
             self.answers.push_back(WorkerEvent::PromptRefused { reason: "it has no wish to".to_owned(), fault });
             return;
+        }
+        if let Some(id) = task
+            && let Some(limit) = world.asked_for[&id].budget.spent(&world.used.get(&id).copied().unwrap_or_default())
+        {
+            world.oracle.broke(format!("a turn on task {id} begins, which has used {limit}"));
         }
         let task = task.and(self.claimed);
         if let Some((id, attempt)) = task {

@@ -153,6 +153,8 @@ impl ShownRun {
             | RunEvent::Held { .. }
             | RunEvent::MemberDied { .. }
             | RunEvent::MemberGivenUp { .. }
+            | RunEvent::BudgetNearlySpent { .. }
+            | RunEvent::BudgetSpent { .. }
             | RunEvent::Interrupted
             | RunEvent::Stopping { .. }
             | RunEvent::NotStopped { .. } => {}
@@ -266,6 +268,9 @@ fn line_of(report: &RunReport, titles: &BTreeMap<TaskId, String>) -> Option<Stri
         }
         RunEvent::Interrupted => "finishing what runs; Ctrl-C again stops it".to_owned(),
         RunEvent::Stopping { why: StopCause::Interrupted } => "stopping what runs".to_owned(),
+        RunEvent::BudgetNearlySpent { used } => format!("the run has used {used} of its budget"),
+        RunEvent::BudgetSpent { used } => format!("the budget of the run is used up: {used}"),
+        RunEvent::Stopping { why: StopCause::OverBudget } => "stopping what runs".to_owned(),
         RunEvent::Stopping { why: StopCause::TimedOut } => "the time is over: stopping what runs".to_owned(),
         RunEvent::NotStopped { task, member } => {
             format!("{member} did not stop task {task}, and goes on with it: end it with teamster kill {member}")

@@ -9,6 +9,7 @@ use teamster_protocol::model::id::{AgentName, MemberName, Role, TaskId};
 use teamster_protocol::model::limits::GIVEN_TEXT_BYTES_MAX;
 
 use super::{CliContext, CliError, ExitStatus, show_changed};
+use crate::front::cli::budget::BudgetArgs;
 use crate::front::cli::task_text::numbers;
 use crate::front::cli::words::{EndsWithText, TypedText, WorkOptions, joined, text_of};
 use crate::ops::duration::parse_duration;
@@ -43,6 +44,9 @@ pub struct AddArgs {
     /// How long one attempt may take, such as 90s or 1h30m
     #[arg(long, value_name = "D", value_parser = parse_duration)]
     pub timeout: Option<Duration>,
+    /// How much all attempts together may use
+    #[command(flatten)]
+    pub budget: BudgetArgs,
     /// A short text for lists [default: the first line]
     #[arg(long, value_name = "T")]
     pub title: Option<String>,
@@ -68,6 +72,7 @@ pub(in crate::front::cli) async fn add(context: &CliContext, args: AddArgs) -> R
         agent: args.agent,
         priority: args.priority,
         timeout: args.timeout,
+        budget: args.budget.wanted(),
     };
     let changed = task::add(&context.session, wanted)?;
     show_changed(context, &changed, |added| format!("task {} is on the board", numbers(added)))

@@ -10,6 +10,7 @@ use teamster_protocol::model::task::{CommandInput, TaskWork};
 use super::{CliContext, CliError, ExitStatus};
 use crate::front::cli::print::{DayClock, TextTone, harmless_lines, humane, paint, prose, tokens_and_cost};
 use crate::front::cli::task_text::{numbers, tone};
+use crate::ops::budget::budget_text;
 use crate::ops::task::{self, ShownTask};
 
 /// `teamster task show`.
@@ -67,6 +68,9 @@ fn text(shown: &ShownTask, now_ms: u64, clock: &DayClock) -> String {
     }
     if let Some(timeout_ms) = view.task.timeout_ms {
         line("timeout", humane(Duration::from_millis(timeout_ms)));
+    }
+    if !view.task.budget.is_empty() {
+        line("budget", budget_text(&view.task.budget, &shown.used));
     }
     for attempt in &view.attempts {
         line(&format!("attempt {}", attempt.attempt), attempt_text(attempt, now_ms, clock));

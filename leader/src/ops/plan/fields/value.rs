@@ -1,5 +1,8 @@
 //! One value of one field: of the right type and in its bounds, or a problem and its default.
 
+use std::num::NonZeroU64;
+
+use crate::ops::budget::BudgetError;
 use crate::ops::document::value::wrong_type;
 use crate::ops::document::{DocumentNode, DocumentValue};
 use crate::ops::plan::name::NameError;
@@ -41,6 +44,27 @@ pub(super) fn named(
         | DocumentValue::Flag(_)
         | DocumentValue::Other(_)) => {
             wrong_type(problems, node.span, field, "text", other.kind());
+            None
+        }
+    }
+}
+
+/// A number above 0, or a text that says one.
+pub(super) fn budget(
+    field: &'static str,
+    node: DocumentNode<'_>,
+    parse: fn(&str) -> Result<NonZeroU64, BudgetError>,
+    problems: &mut PlanProblems,
+) -> Option<NonZeroU64> {
+    match node.value {
+        DocumentValue::Number(text) | DocumentValue::Text(text) => parse(&text)
+            .map_err(|why| problems.add(Some(node.span), || PlanReport::of(PlanFault::BadBudget { field, why })))
+            .ok(),
+        other @ (DocumentValue::List(_)
+        | DocumentValue::Table(_)
+        | DocumentValue::Flag(_)
+        | DocumentValue::Other(_)) => {
+            wrong_type(problems, node.span, field, "a number", other.kind());
             None
         }
     }

@@ -75,7 +75,7 @@ fn json_meaning_is_pointed_at_too() {
     plan.json:5:46: unknown key `deep`
       5 |   {"id": "c", "prompt": "x", "after": ["c"], "deep": [[[[[[[1]]]]]]]}
         |                                              ^^^^^^
-      hint: a task has id, run, prompt, interactive, title, after, to, role, agent, priority, timeout
+      hint: a task has id, run, prompt, interactive, title, after, to, role, agent, priority, timeout, max-tokens, max-cost, max-turns, max-time
 
     plan.json:6:4: unknown key `version`
       6 | ], "version": 1}

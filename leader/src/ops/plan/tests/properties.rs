@@ -86,6 +86,7 @@ fn any_plan() -> impl Strategy<Value = Plan> {
                 agent,
                 priority,
                 timeout: timeout_ms.map(Duration::from_millis),
+                budget: Default::default(),
             }
         });
         Plan { tasks: tasks.collect() }

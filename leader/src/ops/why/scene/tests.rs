@@ -54,6 +54,7 @@ impl Team {
             workspace,
             stall: Default::default(),
             rules: Vec::new(),
+            budget: Default::default(),
         };
         self.roster.apply(TeamFact::Added { name: name(who), spec: Box::new(spec) }, &at());
         let identity = ProcessIdentity { pid: 1, start_ticks: 1, boot_id: String::new() };
