@@ -9,7 +9,7 @@ use teamster_protocol::model::last_turn::WorkerVital;
 use teamster_protocol::model::roster::{AfterLeaving, MemberPresence};
 use teamster_protocol::model::task::StatusWord;
 use teamster_protocol::store::presence::WorkerLife;
-use teamster_protocol::store::transcript::{self, TranscriptError};
+use teamster_protocol::store::transcript::{self, TranscriptError, TranscriptStanding};
 use teamster_protocol::team::{TeamError, TeamView, is_worker_alive, worker_life};
 
 use super::error::OpsError;
@@ -177,14 +177,26 @@ impl WhyFindings {
         let WhyFindings {
             running,
             lock_lost,
-            turns: RunningTurns { in_turn, asking, quiet, unread: _ },
+            turns: RunningTurns { in_turn, asking, parked, quiet, unread: _ },
             over_file_limit,
             lost_prompts,
         } = self;
         // A task that can not be read back has no words for why it failed; the rest is told all the same.
         let reason = Box::new(|id: TaskId| view.task_view(id).ok()?.reason().map(str::to_owned));
         let (board, roster) = (view.board(), view.roster());
-        TeamScene { board, roster, running, in_turn, asking, quiet, over_file_limit, lock_lost, lost_prompts, reason }
+        TeamScene {
+            board,
+            roster,
+            running,
+            in_turn,
+            asking,
+            parked,
+            quiet,
+            over_file_limit,
+            lock_lost,
+            lost_prompts,
+            reason,
+        }
     }
 }
 
@@ -215,6 +227,8 @@ struct RunningTurns {
     in_turn: BTreeMap<MemberName, u64>,
     /// Members whose agent waits for an answer of the lead, with the number of the oldest question.
     asking: BTreeMap<MemberName, u64>,
+    /// Members whose provider takes no more for now, and until when.
+    parked: BTreeMap<MemberName, u64>,
     /// Members in a turn whose agent has said nothing for longer than it may.
     quiet: BTreeSet<MemberName>,
     /// Why the transcripts of others can not be read.
@@ -234,9 +248,13 @@ impl RunningTurns {
 fn turns(view: &TeamView, running: &BTreeSet<MemberName>) -> RunningTurns {
     let mut turns = RunningTurns::default();
     for name in running {
-        let open = match transcript::open_turn(&view.dir().turns(name)) {
-            Ok(Some(open)) => open,
-            Ok(None) => continue,
+        let open = match transcript::standing(&view.dir().turns(name)) {
+            Ok(Some(TranscriptStanding::Turn(open))) => open,
+            Ok(Some(TranscriptStanding::Parked { until_ms, .. })) => {
+                turns.parked.insert(name.clone(), until_ms);
+                continue;
+            }
+            Ok(Some(TranscriptStanding::Free { .. }) | None) => continue,
             Err(error) => {
                 turns.note_unread(name, &error);
                 continue;

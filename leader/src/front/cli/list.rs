@@ -9,7 +9,7 @@ use teamster_protocol::team::{MemberState, MemberView};
 
 use super::approvals;
 use super::leader_line::leader_note;
-use super::print::{TableCell, TableColumn, TextTable, TextTone, cost, humane, tokens};
+use super::print::{DayClock, TableCell, TableColumn, TextTable, TextTone, cost, humane, tokens};
 use super::{CliContext, CliError, ExitStatus};
 use crate::ops::list::{MemberList, WantedMembers, list_members};
 
@@ -33,8 +33,7 @@ pub(super) async fn list(context: &CliContext, ListArgs { all }: ListArgs) -> Re
     }
     let list = list_members(&context.session, if all { WantedMembers::All } else { WantedMembers::There }).await?;
     context.show_page(&list, |list| {
-        let now_ms = context.session.now_ms();
-        let table = table(&list.members, &list.titles, now_ms, context.columns);
+        let table = table(&list.members, &list.titles, &context.clock(), context.columns);
         let text = match (list.members.is_empty(), hidden_text(list)) {
             (true, None) => "no members yet; start one with teamster spawn NAME".to_owned(),
             (true, Some(hidden)) => format!("no members are there; {hidden}"),
@@ -64,7 +63,13 @@ fn unread_text(members: &[MemberView]) -> String {
 }
 
 /// The members as a table. Where there is little room, who does what is shown, and not by which agent and where.
-pub(super) fn table(members: &[MemberView], titles: &BTreeMap<TaskId, String>, now_ms: u64, columns: usize) -> String {
+pub(super) fn table(
+    members: &[MemberView],
+    titles: &BTreeMap<TaskId, String>,
+    clock: &DayClock,
+    columns: usize,
+) -> String {
+    let now_ms = clock.now_ms();
     let [name, state, length] = [TableColumn::left("name"), TableColumn::left("state"), TableColumn::right("for")];
     let [task, place, mail] = [TableColumn::wide("task"), TableColumn::wide("works in"), TableColumn::right("mail")];
     let tokens_head = TableColumn::right("tokens").optional();
@@ -86,7 +91,7 @@ pub(super) fn table(members: &[MemberView], titles: &BTreeMap<TaskId, String>, n
         };
         let unread = if member.unread == 0 { String::new() } else { member.unread.to_string() };
         let who = TableCell::toned(TextTone::Name, member.name.as_str());
-        let state = TableCell::toned(tone(member.state), word(member.state));
+        let state = TableCell::toned(tone(member.state), state_text(member, clock));
         let length = TableCell::from(humane(Duration::from_millis(now_ms.saturating_sub(member.since_ms))));
         let task = TableCell::from(tasks.join("; ").trim_end());
         let mail = TableCell::toned(TextTone::Warn, unread);
@@ -100,6 +105,14 @@ pub(super) fn table(members: &[MemberView], titles: &BTreeMap<TaskId, String>, n
         }
     }
     if columns < WHOLE_COLUMNS_MIN { narrow.render(columns) } else { whole.render(columns) }
+}
+
+/// The word for what a member is at, with the end of a wait for its provider.
+pub(super) fn state_text(member: &MemberView, clock: &DayClock) -> String {
+    match member.parked_until_ms {
+        Some(until_ms) => format!("{} until {}", word(member.state), clock.at(until_ms)),
+        None => word(member.state).to_owned(),
+    }
 }
 
 /// The word for what a member is at.
@@ -175,7 +188,8 @@ mod tests {
         dora.turn = Some(7);
         let members = [alice, bob, member("carol", MemberState::Dead, &[]), dora];
         let titles = BTreeMap::from([(TaskId(3), "make the parser say where it was".to_owned())]);
-        let shown = |columns| anstream::adapter::strip_str(&table(&members, &titles, 185_000, columns)).to_string();
+        let clock = DayClock::new(jiff::tz::TimeZone::UTC, 185_000);
+        let shown = |columns| anstream::adapter::strip_str(&table(&members, &titles, &clock, columns)).to_string();
         insta::assert_snapshot!(shown(40), @"
         name   state     for  task          mail
         alice  busy   3m 04s  3 make the …
@@ -190,5 +204,13 @@ mod tests {
         carol  dead   3m 04s                      shell          /src/tool
         dora   busy   3m 04s  turn 7, no task     shell          /src/tool
         ");
+    }
+
+    #[test]
+    fn a_parked_member_says_until_when() {
+        let mut alice = member("alice", MemberState::Parked, &[3]);
+        alice.parked_until_ms = Some(50_700_000);
+        let clock = DayClock::new(jiff::tz::TimeZone::UTC, 185_000);
+        assert_eq!(state_text(&alice, &clock), "parked until 14:05:00");
     }
 }

@@ -45,7 +45,7 @@ pub(super) async fn status(context: &CliContext, args: StatusArgs) -> Result<Exi
                     status.members.iter().filter(|member| member.state != MemberState::Left).cloned().collect();
                 let members = match there.is_empty() {
                     true => String::new(),
-                    false => list::table(&there, &status.titles, now_ms, context.columns),
+                    false => list::table(&there, &status.titles, &context.clock(), context.columns),
                 };
                 team_text(status, &members, add_task_command(&context.session.config), now_ms, context.columns)
             })?;
@@ -175,7 +175,7 @@ fn member_text(status: &MemberStatus, context: &CliContext) -> String {
     let member = &status.member;
     let now_ms = context.session.now_ms();
     let mut text = String::new();
-    let state = paint(list::tone(member.state), list::word(member.state)).to_string();
+    let state = paint(list::tone(member.state), &list::state_text(member, &context.clock())).to_string();
     let since = humane(Duration::from_millis(now_ms.saturating_sub(member.since_ms)));
     line(&mut text, "member", &format!("{}, {state} for {since}", paint(TextTone::Name, member.name.as_str())));
     for row in &status.task_rows {

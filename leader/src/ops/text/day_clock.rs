@@ -18,6 +18,11 @@ impl DayClock {
         DayClock { zone, now_ms }
     }
 
+    /// The time at which it is read.
+    pub fn now_ms(&self) -> u64 {
+        self.now_ms
+    }
+
     /// `14:03:22` today, `2026-11-27 14:03:22` on any other day.
     pub fn at(&self, at_ms: u64) -> String {
         let time = clock(at_ms, &self.zone);

@@ -34,6 +34,8 @@ pub struct TeamScene<'a> {
     pub asking: &'a BTreeMap<MemberName, u64>,
     /// The members in a turn whose agent has said nothing for longer than it may.
     pub quiet: &'a BTreeSet<MemberName>,
+    /// The members whose provider takes no more for now, and until when.
+    pub parked: &'a BTreeMap<MemberName, u64>,
     /// The members whose worker may write no file as long as the logs are, and how long it may.
     pub over_file_limit: &'a BTreeMap<MemberName, u64>,
     /// The members whose worker lives and does not hold the member's lock, because its file was tidied away.
@@ -163,6 +165,11 @@ pub enum MemberHindrance {
         /// The number of the oldest of its questions.
         question: u64,
     },
+    /// The provider of the member's agent takes no more for now. The member keeps its task, and goes on by itself.
+    Parked {
+        /// The time at which it goes on.
+        until_ms: u64,
+    },
     /// The member's agent is silent in a turn.
     Stalled,
     /// The member was asked or told to end.
@@ -272,6 +279,7 @@ impl TeamScene<'_> {
                         by @ (MemberHindrance::Hung { .. }
                         | MemberHindrance::FileLimit { .. }
                         | MemberHindrance::Asking { .. }
+                        | MemberHindrance::Parked { .. }
                         | MemberHindrance::Stalled),
                     ) => WaitCause::OwnerHindered { owner, since_ms, by },
                     // The member finishes its task before it ends.
@@ -451,11 +459,12 @@ impl TeamScene<'_> {
         let hung = member.and_then(|member| member.hung_ms).map(|since_ms| MemberHindrance::Hung { since_ms });
         let limit = self.over_file_limit.get(name).map(|bytes| MemberHindrance::FileLimit { bytes: *bytes });
         let asking = self.asking.get(name).map(|question| MemberHindrance::Asking { question: *question });
+        let parked = self.parked.get(name).map(|until_ms| MemberHindrance::Parked { until_ms: *until_ms });
         let stalled = self.quiet.contains(name).then_some(MemberHindrance::Stalled);
         let ending = member.and_then(|member| member.ending_since_ms());
         let ending = ending.map(|since_ms| MemberHindrance::Ending { since_ms });
         let lock_lost = self.lock_lost.contains(name).then_some(MemberHindrance::LockLost);
-        [hung, limit, asking, stalled, ending, lock_lost].into_iter().flatten()
+        [hung, limit, asking, parked, stalled, ending, lock_lost].into_iter().flatten()
     }
 
     /// Why a member does not run; nothing if it does, or if nobody knows of it.

@@ -12,7 +12,7 @@ use teamster_protocol::model::mail::{MailFact, MessageBody};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::front::cli::print::{self, DrawingGuard, OutputAudience, ROWS_SPARED, RedrawnLines, ScreenSize};
+use crate::front::cli::print::{self, DayClock, DrawingGuard, OutputAudience, ROWS_SPARED, RedrawnLines, ScreenSize};
 use crate::front::cli::print::{TextTone, paint, shorten, width};
 use crate::front::cli::{CliContext, OutputShape, events, list, task_text};
 use crate::ops::error::OpsError;
@@ -173,8 +173,8 @@ impl LiveShow {
             }
             LivePlace::Terminal => {
                 let last = if self.is_ending.load(Ordering::Relaxed) { ENDS_NOW } else { ENDS };
-                let now_ms = self.context.session.now_ms();
-                let lines = glance.map(|glance| lines(glance, last, size, now_ms)).unwrap_or_default();
+                let clock = self.context.clock();
+                let lines = glance.map(|glance| lines(glance, last, size, &clock)).unwrap_or_default();
                 redrawn.draw(&above, &lines, size);
             }
         }
@@ -205,7 +205,7 @@ fn is_for_people(event: &TeamEvent) -> bool {
 
 /// The team in at most half of the rows, so that a terminal that is made lower has room for all of it, and none so long that
 /// it wraps.
-fn lines(glance: &TeamGlance, last: &str, size: ScreenSize, now_ms: u64) -> Vec<String> {
+fn lines(glance: &TeamGlance, last: &str, size: ScreenSize, clock: &DayClock) -> Vec<String> {
     let ScreenSize { columns, rows } = size;
     let room = columns.saturating_sub(1);
     let most = (rows / 2).max(ROWS_MIN).min(rows.saturating_sub(ROWS_SPARED)).max(1);
@@ -217,7 +217,7 @@ fn lines(glance: &TeamGlance, last: &str, size: ScreenSize, now_ms: u64) -> Vec<
     match glance.members.is_empty() {
         true => lines.push("no members; start one with teamster spawn NAME".to_owned()),
         false => {
-            let table = list::table(&glance.members, &glance.titles, now_ms, room);
+            let table = list::table(&glance.members, &glance.titles, clock, room);
             lines.extend(table.lines().map(str::to_owned));
         }
     }
@@ -260,7 +260,8 @@ mod tests {
         let tasks = TaskCounts { total: 4, completed: 3, in_progress: 1, ..TaskCounts::default() };
         let glance = TeamGlance { members: (1..=members).map(member).collect(), titles, tasks };
         let plain = |line: &String| anstream::adapter::strip_str(line).to_string();
-        lines(&glance, ENDS, ScreenSize { columns, rows }, 65_000).iter().map(plain).collect()
+        let clock = DayClock::new(jiff::tz::TimeZone::UTC, 65_000);
+        lines(&glance, ENDS, ScreenSize { columns, rows }, &clock).iter().map(plain).collect()
     }
 
     #[test]

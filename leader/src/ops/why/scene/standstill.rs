@@ -21,8 +21,8 @@ impl WaitCause {
                     | MemberHindrance::Hung { .. }
                     | MemberHindrance::FileLimit { .. }
                     | MemberHindrance::Ending { .. } => true,
-                    // A worker takes its lock anew, and an agent may speak again.
-                    MemberHindrance::LockLost | MemberHindrance::Stalled => false,
+                    // A worker takes its lock anew, an agent may speak again, and a provider has told when it goes on.
+                    MemberHindrance::LockLost | MemberHindrance::Stalled | MemberHindrance::Parked { .. } => false,
                 }
             }
             WaitCause::Failed { .. }

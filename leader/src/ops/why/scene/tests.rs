@@ -23,6 +23,7 @@ struct Team {
     running: BTreeSet<MemberName>,
     in_turn: BTreeMap<MemberName, u64>,
     asking: BTreeMap<MemberName, u64>,
+    parked: BTreeMap<MemberName, u64>,
     quiet: BTreeSet<MemberName>,
     over_file_limit: BTreeMap<MemberName, u64>,
     lock_lost: BTreeSet<MemberName>,
@@ -127,6 +128,7 @@ impl Team {
             running: &self.running,
             in_turn: &self.in_turn,
             asking: &self.asking,
+            parked: &self.parked,
             quiet: &self.quiet,
             over_file_limit: &self.over_file_limit,
             lock_lost: &self.lock_lost,
@@ -522,4 +524,13 @@ fn a_lost_prompt_is_told_beside_what_the_member_does_now() {
     the prompt of turn 3 is lost (review it): its worker died: killed by SIGKILL
       → teamster send ann WORDS
     ");
+}
+
+#[test]
+fn a_parked_member_keeps_its_task_and_goes_on_by_itself() {
+    let mut team = team().member_with("claude", "mia", None, AutoClaim::On).task(&[], |_| {}).claimed(1, "mia");
+    team.parked.insert(name("mia"), NOW_MS + 720_000);
+    for told in [team.why(1), team.why_member("mia")] {
+        assert!(told.contains("parked: its provider takes no more for 12m"), "{told}");
+    }
 }

@@ -260,6 +260,10 @@ fn hindrance(by: &MemberHindrance, now_ms: u64) -> String {
             "can write nothing down: its worker may write files of {bytes} bytes only, and the team's logs are as long"
         ),
         MemberHindrance::Asking { .. } => "waits for you: its agent asks for permission".to_owned(),
+        MemberHindrance::Parked { until_ms } => {
+            let wait = humane(Duration::from_millis(until_ms.saturating_sub(now_ms)));
+            format!("is parked: its provider takes no more for {wait}, and then it goes on by itself")
+        }
         MemberHindrance::Stalled => "waits for its agent, which has said nothing for longer than it may".to_owned(),
         MemberHindrance::Ending { since_ms } => {
             let since = humane(Duration::from_millis(now_ms.saturating_sub(*since_ms)));
@@ -288,6 +292,9 @@ fn way_on(member: &MemberName, by: &MemberHindrance, reads: bool) -> Option<Stri
         MemberHindrance::Asking { question } => {
             let id = QuestionName { member: member.clone(), number: *question };
             Some(format!("teamster approvals; then {}", ways_to_answer(&id)))
+        }
+        MemberHindrance::Parked { .. } => {
+            Some(format!("teamster logs {member} has the provider's words; teamster stop {member} ends the wait"))
         }
         MemberHindrance::Stalled if reads => Some(format!("teamster steer {member} TEXT, or teamster stop {member}")),
         MemberHindrance::Stalled => Some(format!("teamster logs {member}, or teamster stop {member}")),
