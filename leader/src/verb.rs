@@ -397,6 +397,7 @@ verbs! {
          teamster spawn bob --worktree --base main --role tests\n\
          teamster spawn carol --cwd . --no-claim\n\
          teamster spawn dora --agent pi --model anthropic/claude-sonnet-4-5 --effort high\n\
+         teamster spawn emil --agent pi --context branch:dora      knows what dora knows\n\
          teamster spawn erik --agent claude --max-cost 5")
         .synonyms(&["start"])
         .only_lead("spawn members");

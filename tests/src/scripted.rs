@@ -66,7 +66,8 @@ enum Step {
 /// If the worker does not keep to the protocol: a test sees that the agent died.
 pub fn main() {
     let Some(ScriptOrder::Start { session, copy_of, identity }) = order() else { panic!("the first line is a start") };
-    let own = SessionId(format!("s{}", std::process::id()));
+    // Its process id is that of others too: each is in a namespace of its own.
+    let own = SessionId(format!("s{}", clock::now_us()));
     let wanted = session.as_ref().or(copy_of.as_ref()).cloned();
     let kept_prompts = |id: &SessionId| fs::read_to_string(kept(id)).ok()?.parse::<u64>().ok();
     let (id, begun, prompts) = match (wanted.as_ref().and_then(kept_prompts), session) {

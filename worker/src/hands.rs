@@ -26,7 +26,7 @@ pub(crate) mod agent;
 mod board;
 pub(crate) mod journal;
 mod mail;
-mod recall;
+pub(crate) mod recall;
 pub(crate) mod rpc;
 
 use agent::RunningAgent;
@@ -65,6 +65,8 @@ pub(crate) struct WorkerHands {
     pub(crate) inbox: Inbox,
     pub(crate) journal: TranscriptPen,
     pub(crate) agent: RunningAgent,
+    /// The member whose conversation the agent began with.
+    subject: RecapSubject,
     durability: Durability,
     calls: BTreeMap<CallId, oneshot::Sender<Result<WorkerAnswer, AskRefused>>>,
     calls_len: u64,
@@ -95,6 +97,7 @@ impl WorkerHands {
             inbox,
             journal,
             agent,
+            subject: RecapSubject::Own,
             durability,
             calls: BTreeMap::new(),
             calls_len: 0,
@@ -103,6 +106,11 @@ impl WorkerHands {
             complaints: Complaints::default(),
             troubled: None,
         }
+    }
+
+    /// The same, whose agent began with the conversation of this member.
+    pub(crate) fn with_subject(self, subject: RecapSubject) -> WorkerHands {
+        WorkerHands { subject, ..self }
     }
 
     /// The event of a call; its answer is kept for later.
@@ -226,8 +234,11 @@ impl WorkerHands {
 
     /// The agent has lost its conversation; what the transcripts have of it is found out.
     fn session_lost(&mut self, why: String) -> WorkerEvent {
-        let turns = self.team.dir().turns(&self.me.name);
-        let recap = recall(&turns, RecapSubject::Own).unwrap_or_else(|error| {
+        let of = match &self.subject {
+            RecapSubject::Own => &self.me.name,
+            RecapSubject::Other(other) => other,
+        };
+        let recap = recall(&self.team.dir().turns(of), self.subject.clone()).unwrap_or_else(|error| {
             self.trouble(format!("nothing is told of the conversation that is lost: {error}"));
             None
         });
@@ -318,7 +329,7 @@ impl WorkerHands {
         if known {
             return;
         }
-        if let Err(error) = self.team.enroll(TeamFact::Session { name, session }) {
+        if let Err(error) = self.team.enroll(TeamFact::Session { name, session: Some(session) }) {
             self.trouble(format!("cannot write down the name of the agent's conversation: {error}"));
         }
     }

@@ -10,7 +10,7 @@ use teamster_protocol::model::limits::{
 };
 use teamster_protocol::model::roster::{AfterLeaving, MemberPresence, StartedBy, TeamFact, WorkerProcess, Workspace};
 use teamster_protocol::model::shutdown::{ShutdownAnswer, ShutdownReply, WhenBusy};
-use teamster_protocol::wire::api::{EndedMember, SpawnRequest, WorkspaceRequest};
+use teamster_protocol::wire::api::{EndedMember, SessionKept, SpawnRequest, WorkspaceRequest};
 
 use super::*;
 
@@ -29,6 +29,7 @@ fn request(member: &str) -> SpawnRequest {
         name: name(member),
         agent: "shell".parse().unwrap(),
         options: Default::default(),
+        session: SessionKept::Kept,
         role: None,
         auto: AutoClaim::On,
         workspace: WorkspaceRequest::Shared { dir: "/".into() },

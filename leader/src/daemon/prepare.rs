@@ -4,21 +4,28 @@
 use teamster_protocol::host::crash::point;
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::limits::MEMBER_LOCK_WITHIN;
-use teamster_protocol::model::roster::{MemberSpec, Workspace};
+use teamster_protocol::model::roster::{MemberSpec, TeamFact, Workspace};
 use teamster_protocol::store::presence::{LockError, PresenceLock};
 use teamster_protocol::team::{TeamError, wait_for_lock};
-use teamster_protocol::wire::api::SpawnRequest;
+use teamster_protocol::wire::api::{SessionKept, SpawnRequest};
 
 use super::shared::LeaderShared;
 use super::workspace;
 
 /// Blocks for as long as a worktree takes. Refused, with a sentence for people, while a worker serves the name.
 pub(super) fn prepare(shared: &LeaderShared, request: SpawnRequest) -> Result<Workspace, String> {
-    let SpawnRequest { name, agent, options, role, auto, workspace, stall, rules, budget } = request;
+    let SpawnRequest { name, agent, options, session, role, auto, workspace, stall, rules, budget } = request;
     let _lock = reserve(shared, &name)?;
     let workspace = workspace::prepare(&shared.dir, &name, &workspace)?;
     point("place prepared");
     let spec = MemberSpec { agent, options, role, auto, workspace: workspace.clone(), stall, rules, budget };
+    match session {
+        SessionKept::Kept => {}
+        SessionKept::GivenUp => {
+            let given_up = TeamFact::Session { name: name.clone(), session: None };
+            shared.team().enroll(given_up).map_err(|error| error.to_string())?;
+        }
+    }
     shared.team().add_member(name, spec).map_err(|error| error.to_string())?;
     Ok(workspace)
 }

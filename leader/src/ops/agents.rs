@@ -1,6 +1,7 @@
 //! `agents`: which agents members may drive, and what `--agent NAME` comes to: a row of the catalogue or the user's own
 //! table, with the options that were given.
 
+mod context;
 mod identity;
 
 use std::env;
@@ -21,6 +22,7 @@ use teamster_protocol::model::identity::IdentityKind;
 use teamster_protocol::model::limits::pace::PROGRAM_ANSWER_WITHIN;
 use teamster_protocol::model::roster::MemberSpec;
 use teamster_protocol::model::task::WorkKind;
+use teamster_protocol::wire::api::SessionKept;
 use tokio::process::Command;
 use tokio::time::timeout;
 
@@ -56,6 +58,8 @@ pub struct WantedAgent {
 pub(super) struct ChosenAgent {
     pub(super) name: AgentName,
     pub(super) options: AgentOptions,
+    /// Whether a member goes on with the conversation that it had.
+    pub(super) session: SessionKept,
 }
 
 impl WantedAgent {
@@ -88,6 +92,7 @@ impl WantedAgent {
             model: given.model.or(configured.model),
             effort: given.effort.or(configured.effort),
             approval: given.approval.or(configured.approval),
+            context: given.context.clone().or(configured.context),
             identity: None,
         };
         if options.driver == Some(DriverKind::Cmd) && (options.model.is_some() || options.effort.is_some()) {
@@ -101,7 +106,8 @@ impl WantedAgent {
             );
             return Err(OpsError::refused(what, hint));
         }
-        Ok(ChosenAgent { name, options })
+        let session = if given.context.is_some() { SessionKept::GivenUp } else { SessionKept::Kept };
+        Ok(ChosenAgent { name, options, session })
     }
 }
 

@@ -26,7 +26,7 @@ use teamster_protocol::store::file::{Durability, LogReader};
 use teamster_protocol::store::transcript;
 use teamster_protocol::store::watch::FileWatch;
 use teamster_protocol::team::{MailRequest, TaskCommand, Team};
-use teamster_protocol::wire::api::{EndOutcome, LeaderApiClient, SpawnRequest, WorkspaceRequest};
+use teamster_protocol::wire::api::{EndOutcome, LeaderApiClient, SessionKept, SpawnRequest, WorkspaceRequest};
 use tokio::time::timeout;
 
 use super::agents::{ChosenAgent, WantedAgent};
@@ -226,6 +226,7 @@ impl<'a> DemoStory<'a> {
             name: name.clone(),
             agent,
             options,
+            session: SessionKept::Kept,
             role: None,
             auto: AutoClaim::On,
             workspace,

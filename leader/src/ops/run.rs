@@ -367,6 +367,7 @@ impl<'a> Run<'a> {
             name: member.name.clone(),
             agent: agent.name,
             options: agent.options,
+            session: agent.session,
             role: member.role.clone().or(role),
             auto: AutoClaim::On,
             workspace,

@@ -172,6 +172,7 @@ pub async fn spawn(
             None => agent.clone().choose(&session.config)?,
         };
         agent.must_be_installed()?;
+        agent.must_have_context(&name, &view)?;
         let budget = before.map_or_else(|| budget.budget(), |before| budget.over(before.budget));
         must_tell_usage(&agent, &budget)?;
         let (workspace, origin) = match workspace.kept(session, view.roster(), &name)? {
@@ -181,6 +182,7 @@ pub async fn spawn(
         let request = SpawnRequest {
             agent: agent.name,
             options: agent.options,
+            session: agent.session,
             role: role.clone().or_else(|| before.and_then(|before| before.role.clone())),
             auto: auto.or(before.map(|before| before.auto)).unwrap_or(AutoClaim::On),
             workspace,

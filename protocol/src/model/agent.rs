@@ -8,8 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::limits::{QUESTION_DETAIL_BYTES_MAX, QUESTION_TITLE_BYTES_MAX};
 
+mod context;
 pub mod options;
 pub mod preset;
+
+pub use context::{BadContext, SessionContext};
 
 /// How a turn came to its end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -31,8 +31,9 @@ pub enum TeamFact {
     Added { name: MemberName, spec: Box<MemberSpec> },
     /// The member's worker is ready.
     Joined { name: MemberName, process: WorkerProcess },
-    /// The member's agent has a conversation of this name, with which a later life goes on.
-    Session { name: MemberName, session: SessionId },
+    /// The member's agent has a conversation of this name, with which a later life goes on. Nothing: it is given up, and the
+    /// next life begins another one.
+    Session { name: MemberName, session: Option<SessionId> },
     /// The member's worker ended.
     Left { name: MemberName, how: WorkerEnd },
     /// The member's worker died, and the leader will start it again at this time.
@@ -218,7 +219,7 @@ impl LogFold for Roster {
             TeamFact::Joined { name, process } => {
                 self.change(&name, |member| member.is(MemberPresence::Joined { at_ms, process }));
             }
-            TeamFact::Session { name, session } => self.change(&name, |member| member.session = Some(session)),
+            TeamFact::Session { name, session } => self.change(&name, |member| member.session = session),
             TeamFact::Left { name, how } => self.change(&name, |member| member.left(at_ms, how)),
             TeamFact::Restarting { name, how, at_ms: again_ms } => {
                 self.change(&name, |member| member.restarting(MemberDeath { died_ms: at_ms, how, again_ms }));
@@ -256,7 +257,7 @@ impl LogFold for Roster {
             };
             next.write(member.deaths.first().map_or(at_ms, |death| death.died_ms), LEAD, &[added])?;
             if let Some(session) = &member.session {
-                let session = TeamFact::Session { name: name.clone(), session: session.clone() };
+                let session = TeamFact::Session { name: name.clone(), session: Some(session.clone()) };
                 next.write(at_ms, LEAD, &[session])?;
             }
             for MemberDeath { died_ms, how, again_ms } in &member.deaths {

@@ -68,6 +68,9 @@ pub struct SpawnRequest {
     /// The settings of the agent beyond its name.
     #[serde(default, skip_serializing_if = "AgentOptions::is_empty")]
     pub options: AgentOptions,
+    /// What becomes of the conversation that a member of that name had before.
+    #[serde(default, skip_serializing_if = "SessionKept::is_kept")]
+    pub session: SessionKept,
     /// Its role.
     #[serde(default)]
     pub role: Option<Role>,
@@ -85,6 +88,27 @@ pub struct SpawnRequest {
     /// How much all its turns together may use before it takes no more.
     #[serde(default, skip_serializing_if = "UsageBudget::is_empty")]
     pub budget: UsageBudget,
+}
+
+/// The future of the conversation that a member had before it is spawned again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionKept {
+    /// The member goes on with it, if its agent is the same.
+    #[default]
+    Kept,
+    /// The member begins another one, since somebody has chosen with which one it begins.
+    GivenUp,
+}
+
+impl SessionKept {
+    /// Whether it is kept.
+    pub fn is_kept(&self) -> bool {
+        match self {
+            SessionKept::Kept => true,
+            SessionKept::GivenUp => false,
+        }
+    }
 }
 
 /// A member was spawned and is ready.

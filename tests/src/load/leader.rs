@@ -5,7 +5,7 @@ use teamster_protocol::model::budget::UsageBudget;
 use teamster_protocol::model::id::MemberName;
 use teamster_protocol::model::limits::PROTOCOL_VERSION;
 use teamster_protocol::model::roster::StallPolicy;
-use teamster_protocol::wire::api::{LeaderApiClient, ProtocolHello, SpawnRequest, WorkspaceRequest};
+use teamster_protocol::wire::api::{LeaderApiClient, ProtocolHello, SessionKept, SpawnRequest, WorkspaceRequest};
 use teamster_protocol::wire::peer::socket;
 use tokio::task::JoinSet;
 
@@ -30,6 +30,7 @@ pub(super) async fn spawn(team: &Team, names: &[MemberName]) -> Outcome<()> {
             name: name.clone(),
             agent: "shell".parse()?,
             options: Default::default(),
+            session: SessionKept::Kept,
             role: None,
             auto: AutoClaim::On,
             workspace: WorkspaceRequest::Shared { dir: team.repository().to_owned() },

@@ -12,7 +12,7 @@ use teamster_protocol::model::roster::StartedBy;
 use teamster_protocol::model::shutdown::WhenBusy;
 use teamster_protocol::model::task::{CommandInput, FieldChange, NewTask, TaskChanges, TaskWork};
 use teamster_protocol::wire::api::TeamEnding;
-use teamster_protocol::wire::api::{SpawnRequest, WorkspaceRequest};
+use teamster_protocol::wire::api::{SessionKept, SpawnRequest, WorkspaceRequest};
 use teamster_worker::core::{CallId, WorkerAsk};
 
 use super::world::Due;
@@ -188,6 +188,7 @@ impl Sim {
                 name: self.members[index].who.name.clone(),
                 agent: "shell".parse().expect("it is a name"),
                 options: Default::default(),
+                session: SessionKept::Kept,
                 role: None,
                 auto: self.members[index].who.auto,
                 workspace: WorkspaceRequest::Shared { dir: PathBuf::from("/") },

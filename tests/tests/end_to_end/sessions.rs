@@ -1,4 +1,5 @@
-//! What an agent is told of itself, and with which conversation it begins.
+//! What an agent is told of itself, and with which conversation it begins. The agents are the scripted one, which counts its
+//! prompts, and `acp-agent`.
 
 use std::fs;
 
@@ -46,4 +47,81 @@ fn what_an_agent_is_told_of_itself_is_shown_and_may_be_written_anew() {
     team.until_said("bob", "that is all");
     assert!(!team.ok("logs bob --turns 1").contains("French"));
     assert!(team.ok("agents --prompt").contains("(nothing is told)"));
+}
+
+/// What the member says to a prompt.
+fn count(team: &Team, member: &str, number: u32) {
+    team.ok_words(&["send", member, "count"]);
+    team.until_said(member, &format!("prompt {number}"));
+    team.ok("wait --idle");
+}
+
+#[test]
+fn a_member_begins_with_a_copy_of_anothers_conversation_and_goes_on_with_its_own() {
+    let team = led_team();
+    team.ok("spawn alice --agent script");
+    count(&team, "alice", 1);
+    team.ok("spawn bob --agent script --context branch:alice");
+    count(&team, "bob", 2);
+    assert!(team.ok("logs bob").contains(", a copy of another member's"));
+    assert!(team.ok("status bob").contains("context branch:alice"));
+    count(&team, "alice", 2);
+    let session = |member: &str| {
+        let members = team.json("list")["members"].as_array().unwrap().clone();
+        members.into_iter().find(|row| row["name"] == member).unwrap()["session"].clone()
+    };
+    let own = session("bob");
+    assert!(own.is_string() && own != session("alice"), "{own}");
+
+    // It is copied once: later lives go on with what came of the copy.
+    team.ok("shutdown bob");
+    team.ok("spawn bob");
+    assert_eq!(session("bob"), own);
+    count(&team, "bob", 3);
+    assert!(team.ok("status bob").contains("context branch:alice"));
+    team.ok("shutdown bob");
+    team.ok("spawn bob --context branch:alice");
+    count(&team, "bob", 3);
+    assert!(session("bob") != own, "it was asked for again");
+    team.ok("shutdown bob");
+    team.ok("spawn bob --context fresh");
+    count(&team, "bob", 1);
+}
+
+#[test]
+fn a_member_whose_agent_can_not_copy_a_conversation_begins_with_a_summary_of_it() {
+    let team = led_team();
+    team.ok("spawn alice --agent script");
+    team.ok_words(&["send", "alice", "say the answer is 42"]);
+    team.until_said("alice", "the answer is 42");
+    team.ok("wait --idle");
+    let agent = format!("acp:{}", env!("CARGO_BIN_EXE_acp-agent"));
+    team.ok_words(&["spawn", "bob", "--agent", &agent, "--context", "branch:alice"]);
+    team.ok_words(&["send", "bob", "say well"]);
+    team.until_said("bob", "well");
+    let said = team.ok("logs bob --json");
+    for part in ["This is a summary of the conversation of alice", "> the answer is 42", "You are bob"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(said.contains("\"begun\":\"summarized\""), "{said}");
+}
+
+#[test]
+fn a_conversation_that_nobody_can_begin_with_is_refused_and_nobody_is_on_the_roster() {
+    let team = led_team();
+    team.ok("spawn alice");
+    team.ok("spawn carol --agent script");
+    for (line, why) in [
+        ("spawn bob --context branch:carol", "shell has no conversation"),
+        ("spawn bob --agent script --context branch:dora", "there is no member dora whose conversation bob could"),
+        ("spawn bob --agent script --context branch:alice", "alice has no conversation yet that bob could begin with"),
+        ("spawn bob --agent script --context branch:bob", "bob can not begin with a copy of its own conversation"),
+    ] {
+        let said = team.fails(1, line);
+        assert!(said.contains(why), "{line}: {said}");
+    }
+    let said = team.fails(2, "spawn bob --agent script --context branch:lead");
+    assert!(said.contains("the lead is a person, who has no conversation that could be copied"), "{said}");
+    assert!(team.fails(2, "spawn bob --agent script --context alice").contains("neither fresh nor branch:MEMBER"));
+    assert_eq!(team.json("list")["members"].as_array().unwrap().len(), 2);
 }

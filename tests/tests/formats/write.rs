@@ -87,7 +87,7 @@ fn roster(dir: &TeamDir) {
     write(&mut log, "lead", 2, vec![added("carol", spec(Some("tester"), AutoClaim::Off, shared()))]);
     write(&mut log, "lead", 2, vec![added("dan", spec(None, AutoClaim::On, shared()))]);
     write(&mut log, "alice", 3, vec![joined("alice", StartedBy::Leader)]);
-    let session = SessionId("s1".to_owned());
+    let session = Some(SessionId("s1".to_owned()));
     write(&mut log, "alice", 3, vec![TeamFact::Session { name: member("alice"), session }]);
     let gone = WorkerEnd::AgentGone { reason: "no such program".to_owned() };
     write(&mut log, "dan", 4, vec![left("dan", gone)]);

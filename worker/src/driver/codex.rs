@@ -61,6 +61,8 @@ pub(super) struct CodexDialect {
     asked: u64,
     /// The tokens that the thread has cost in all its turns.
     total: TokenCounts,
+    /// Whether the counts of the thread begin with those of the one it is a copy of, which codex has not told.
+    is_copied: bool,
 }
 
 /// A request of ours that waits for its answer.
@@ -95,6 +97,7 @@ impl CodexDialect {
             questions: BTreeMap::new(),
             asked: 0,
             total: TokenCounts::default(),
+            is_copied: false,
         }
     }
 
@@ -283,6 +286,11 @@ impl CodexDialect {
 
     /// What the thread has cost, told during a turn or, of the turns of earlier lives, when it is gone on with.
     fn counted(&mut self, told: &UsageTold) -> Vec<DialectStep> {
+        if let (true, Some(turn)) = (std::mem::take(&mut self.is_copied), &mut self.turn)
+            && turn.is(&told.turn_id)
+        {
+            turn.count_from(told.token_usage.before_last());
+        }
         self.total = told.token_usage.total;
         match &mut self.turn {
             Some(turn) if turn.is(&told.turn_id) => turn.count(&told.token_usage).map(tell).into_iter().collect(),

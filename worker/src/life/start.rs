@@ -12,14 +12,15 @@ use teamster_protocol::host::signals::{EndSignal, EndSignals};
 use teamster_protocol::host::stderr_log;
 use teamster_protocol::host::team_dir::{TeamDir, default_root};
 use teamster_protocol::host::text_path::{NotTextPath, must_be_text};
-use teamster_protocol::model::agent::ApprovalPolicy;
 use teamster_protocol::model::agent::options::{AgentLaunch, AgentOptions};
-use teamster_protocol::model::agent::preset::UnknownAgent;
+use teamster_protocol::model::agent::preset::{AgentAbility, UnknownAgent};
+use teamster_protocol::model::agent::{ApprovalPolicy, SessionContext};
 use teamster_protocol::model::board::AutoClaim;
 use teamster_protocol::model::id::{Address, MemberName, TeamName};
 use teamster_protocol::model::identity::{IdentityFacts, IdentityKind};
 use teamster_protocol::model::limits::sizes::CALLS_IN_FLIGHT_MAX;
 use teamster_protocol::model::limits::{MEMBER_LOCK_WITHIN, PROTOCOL_VERSION};
+use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::roster::{
     CellIsolation, MemberSpec, StallPolicy, StartedBy, TeamFact, WorkerProcess, Workspace,
 };
@@ -36,12 +37,14 @@ use super::StartedWorker;
 use super::links::LeaderLinks;
 use crate::cell;
 use crate::cell::keeper::CellKeeper;
+use crate::core::recap::RecapSubject;
 use crate::core::{AgentBriefing, WorkerCore, WorkerSettings};
 use crate::driver::catalog::{IdentityWay, identity_way};
 use crate::driver::{DriverError, SessionOrigin};
 use crate::hands::WorkerHands;
 use crate::hands::agent::RunningAgent;
 use crate::hands::journal::TranscriptPen;
+use crate::hands::recall::recall;
 use crate::hands::rpc::WorkerCallee;
 use crate::life::args::WorkerArgs;
 
@@ -161,7 +164,12 @@ pub(super) async fn start(args: WorkerArgs, isolation: CellIsolation) -> Result<
     let asking = if spec.rules.is_empty() { approval } else { ApprovalPolicy::Ask };
     let launch = AgentLaunch { approval: asking, ..spec.options.launch(&spec.agent)? };
     let session = team.roster().member(&name).ok().and_then(|member| member.session.clone());
-    let origin = session.map_or(SessionOrigin::New, SessionOrigin::Earlier);
+    let talk = match (session, spec.options.context.clone()) {
+        (Some(own), _) => FirstTalk::own(SessionOrigin::Earlier(own)),
+        (None, Some(SessionContext::Branch(other))) => branch(&team, &spec, other),
+        (None, Some(SessionContext::Fresh) | None) => FirstTalk::own(SessionOrigin::New),
+    };
+    let FirstTalk { origin, subject, recap, trouble } = talk;
     let identity = identity_of(&spec, &name, &args.team);
     let (at_start, in_prompt) = match identity_way(launch.driver) {
         IdentityWay::AtStart => (identity, None),
@@ -194,11 +202,14 @@ pub(super) async fn start(args: WorkerArgs, isolation: CellIsolation) -> Result<
         budget: spec.budget,
         approval,
         permission_within: approval_within,
-        briefing: AgentBriefing { identity: in_prompt, recap: None },
+        briefing: AgentBriefing { identity: in_prompt, recap },
         ..WorkerSettings::new(claimant.clone(), agent.abilities(), started_by)
     };
     let core = WorkerCore::new(settings, last_turn).with_usage(used);
-    let journal = TranscriptPen::new(transcript);
+    let mut journal = TranscriptPen::new(transcript);
+    if let Some(text) = trouble {
+        journal.say(TranscriptText::Trouble { text });
+    }
     let (status, shown) = watch::channel(core.status(journal.seq()));
     let (sender, calls) = mpsc::channel(CALLS_IN_FLIGHT_MAX);
     let welcome = WorkerWelcome {
@@ -223,7 +234,7 @@ pub(super) async fn start(args: WorkerArgs, isolation: CellIsolation) -> Result<
         return Err(StartError::Running { name, pid: holder.map(|holder| holder.process.pid) });
     }
     crash::point("worker joined");
-    let hands = WorkerHands::new(claimant, lock, team, inbox, journal, agent, durability);
+    let hands = WorkerHands::new(claimant, lock, team, inbox, journal, agent, durability).with_subject(subject);
     let day = clock::ClockChanges::watch();
     Ok(StartedWorker {
         core,
@@ -316,6 +327,41 @@ fn enroll(team: &mut Team, args: &WorkerArgs) -> Result<MemberSpec, StartError> 
         team.add_member(args.name.clone(), spec.clone())?;
     }
     Ok(spec)
+}
+
+/// What the agent's conversation begins with.
+struct FirstTalk {
+    origin: SessionOrigin,
+    /// Whose conversation that is.
+    subject: RecapSubject,
+    /// The summary that it begins with.
+    recap: Option<String>,
+    /// The reason why it begins with neither, though it was to.
+    trouble: Option<String>,
+}
+
+impl FirstTalk {
+    fn own(origin: SessionOrigin) -> FirstTalk {
+        FirstTalk { origin, subject: RecapSubject::Own, recap: None, trouble: None }
+    }
+}
+
+/// A conversation that begins with that of another member: as a copy if both drive the same agent and it can copy, else with
+/// a summary of it. One of which nothing can be known is as good as none.
+fn branch(team: &Team, spec: &MemberSpec, other: MemberName) -> FirstTalk {
+    let can_copy = spec.options.abilities(&spec.agent).is_some_and(|can| can.fork == AgentAbility::Yes);
+    let member = team.roster().member(&other).ok();
+    let session = member.filter(|member| member.spec.has_the_agent_of(spec)).and_then(|member| member.session.clone());
+    let subject = RecapSubject::Other(other.clone());
+    if let (true, Some(session)) = (can_copy, session) {
+        return FirstTalk { origin: SessionOrigin::CopyOf(session), subject, recap: None, trouble: None };
+    }
+    let (recap, trouble) = match recall(&team.dir().turns(&other), subject.clone()) {
+        Ok(Some(recap)) => (Some(recap), None),
+        Ok(None) => (None, Some(format!("begins without the conversation of {other}, of which nothing is kept"))),
+        Err(error) => (None, Some(format!("begins without the conversation of {other}: {error}"))),
+    };
+    FirstTalk { origin: SessionOrigin::New, subject, recap, trouble }
 }
 
 /// The words that tell the member's agent who it is.

@@ -1,8 +1,8 @@
 //! The options about the agent that members drive.
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use teamster_protocol::model::agent::ApprovalPolicy;
 use teamster_protocol::model::agent::options::{AgentOptions, is_variable_name};
+use teamster_protocol::model::agent::{ApprovalPolicy, SessionContext};
 use teamster_protocol::model::id::AgentName;
 
 use crate::ops::agents::WantedAgent;
@@ -24,6 +24,10 @@ pub struct AgentArgs {
     #[arg(long, value_name = "WHAT",
         value_parser = PossibleValuesParser::new(ApprovalPolicy::WORDS).try_map(|word| word.parse::<ApprovalPolicy>()))]
     pub approval: Option<ApprovalPolicy>,
+    /// The conversation it begins with: a new one (fresh), or a copy of a member's (branch:MEMBER), which is told to it in
+    /// short where its agent can not copy it [default: its own, and a new one at first]
+    #[arg(long, value_name = "CONTEXT")]
+    pub context: Option<SessionContext>,
     /// A variable for the agent's environment; may be given several times
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_variable)]
     pub env: Vec<(String, String)>,
@@ -35,8 +39,8 @@ pub struct AgentArgs {
 impl AgentArgs {
     /// Whether any of the options was typed.
     pub(super) fn is_given(&self) -> bool {
-        let AgentArgs { agent, model, effort, approval, env, agent_arg } = self;
-        let words = [agent.is_some(), model.is_some(), effort.is_some(), approval.is_some()];
+        let AgentArgs { agent, model, effort, approval, context, env, agent_arg } = self;
+        let words = [agent.is_some(), model.is_some(), effort.is_some(), approval.is_some(), context.is_some()];
         words.contains(&true) || !env.is_empty() || !agent_arg.is_empty()
     }
 
@@ -48,6 +52,7 @@ impl AgentArgs {
             model: self.model,
             effort: self.effort,
             approval: self.approval,
+            context: self.context,
             ..AgentOptions::default()
         };
         WantedAgent { name: self.agent, options }

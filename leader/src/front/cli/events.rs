@@ -165,7 +165,12 @@ fn roster_words(fact: &TeamFact) -> (TextTone, String) {
             };
             (TextTone::Ok, format!("{name} joined as process {}{by}", process.identity.pid))
         }
-        TeamFact::Session { name, session } => (TextTone::Faint, format!("{name} has conversation {session}")),
+        TeamFact::Session { name, session: Some(session) } => {
+            (TextTone::Faint, format!("{name} has conversation {session}"))
+        }
+        TeamFact::Session { name, session: None } => {
+            (TextTone::Faint, format!("{name} gives up its conversation, and begins another"))
+        }
         TeamFact::Left { name, how } => (TextTone::Warn, format!("{name} {}", list::left(how))),
         TeamFact::Restarting { name, how, .. } => {
             (TextTone::Warn, format!("{name} {}; it is started again", list::left(how)))

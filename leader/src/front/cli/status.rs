@@ -198,6 +198,9 @@ fn member_text(status: &MemberStatus, context: &CliContext) -> String {
         AutoClaim::Off => "takes only what is assigned to it",
     };
     line(&mut text, "agent", &format!("{}{}{role}; {auto}", member.agent, agent_options(&member.options)));
+    if let Some(session) = &member.session {
+        line(&mut text, "session", &paint(TextTone::Plain, &session.0).to_string());
+    }
     let dir = member.workspace.dir().display().to_string();
     line(&mut text, "works in", &paint(TextTone::Plain, &dir).to_string());
     if let Some(branch) = member.workspace.branch() {
@@ -241,12 +244,13 @@ fn member_text(status: &MemberStatus, context: &CliContext) -> String {
 
 /// What a member's agent is told, in words: `, model m1, effort high`.
 fn agent_options(options: &AgentOptions) -> String {
-    let AgentOptions { driver: _, command, args, env, model, effort, approval, identity } = options;
+    let AgentOptions { driver: _, command, args, env, model, effort, approval, context, identity } = options;
     let words = |words: &[String]| (!words.is_empty()).then(|| words.join(" "));
     let parts = [
         ("model", model.clone()),
         ("effort", effort.clone()),
         ("approval", approval.map(|approval| approval.word().to_owned())),
+        ("context", context.as_ref().map(ToString::to_string)),
         ("told who it is by", identity.as_ref().map(|_| "[prompt] of the settings".to_owned())),
         ("command", words(command)),
         ("arguments", words(args)),

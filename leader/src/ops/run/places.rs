@@ -9,7 +9,7 @@ use teamster_protocol::model::budget::UsageBudget;
 use teamster_protocol::model::id::{AgentName, MemberName, Role};
 use teamster_protocol::model::roster::{StallPolicy, Workspace};
 use teamster_protocol::team::TeamView;
-use teamster_protocol::wire::api::WorkspaceRequest;
+use teamster_protocol::wire::api::{SessionKept, WorkspaceRequest};
 
 use super::RunLeftover;
 use super::crew::CrewMember;
@@ -68,6 +68,10 @@ impl<'a> CrewPlaces<'a> {
             stall: stall.stall(session),
             budget: UsageBudget::default(),
         };
+        if wanted.agent.session == SessionKept::GivenUp {
+            let first = "w1".parse().expect("it is a name");
+            wanted.agent.must_have_context(&first, &TeamView::open(session.dir.clone())?)?;
+        }
         match leftover {
             RunLeftover::Refuse => {
                 wanted.agent.must_be_installed()?;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::ApprovalPolicy;
 use super::preset::{AgentAbilities, AgentCommand, DriverKind, UnknownAgent, abilities_of, preset};
+use super::{ApprovalPolicy, SessionContext};
 use crate::model::agent_form::{AgentForm, FormKind};
 use crate::model::id::AgentName;
 
@@ -37,6 +37,10 @@ pub struct AgentOptions {
     /// The answer to the agent's questions for permission.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<ApprovalPolicy>,
+    /// The conversation that the agent began with, if somebody chose it. Once it has one of its own, every life goes on with
+    /// that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<SessionContext>,
     /// The text that tells the agent who it is, in place of the built-in one; an empty text tells it nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<String>,

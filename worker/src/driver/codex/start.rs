@@ -199,6 +199,7 @@ impl CodexDialect {
             SessionOrigin::Earlier(_) => SessionBegin::Resumed,
             SessionOrigin::CopyOf(_) => SessionBegin::Forked,
         };
+        self.is_copied = begun == SessionBegin::Forked;
         let has_sandbox = opened.has_sandbox();
         let ThreadOpened { thread, sandbox, .. } = opened;
         self.thread = thread.id.clone();

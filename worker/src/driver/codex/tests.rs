@@ -226,6 +226,20 @@ fn a_session_is_gone_on_with_or_a_new_one_begins_and_says_so() {
     answer(&mut codex, opened("never"));
     let steps = answer(&mut codex, json!({"exitCode": 0}));
     assert_eq!(steps, [tell(AgentNews::Ready { session: None })], "a copy without a turn may be on no disk");
+    codex.prompt(TextId::prompt_of(1), "go".to_owned());
+    answer(&mut codex, json!({"turn": {"id": TURN}}));
+    let counts = |input: u64, output: u64| json!({"totalTokens": input + output, "inputTokens": input, "cachedInputTokens": 0, "outputTokens": output});
+    let mut tells = |total, last| {
+        let usage = json!({"total": total, "last": last});
+        let params = json!({"threadId": THREAD, "turnId": TURN, "tokenUsage": usage});
+        let line = json!({"method": "thread/tokenUsage/updated", "params": params});
+        match &news(codex.take_line(&line.to_string()).unwrap())[..] {
+            [AgentNews::Usage(usage)] => (usage.input, usage.output),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(tells(counts(21_000, 9), counts(11_000, 5)), (11_000, 5), "the rest was used by the other thread");
+    assert_eq!(tells(counts(33_000, 12), counts(12_000, 3)), (23_000, 8));
 
     let why = refusal(&mut new_thread(), "no such model").unwrap_err().reason;
     assert_eq!(why, "codex 0.171.0 refused thread/start: no such model");

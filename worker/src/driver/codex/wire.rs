@@ -282,6 +282,19 @@ impl ThreadUsage {
     }
 }
 
+impl ThreadUsage {
+    /// The counts of the thread before the last call of the model.
+    pub(super) fn before_last(&self) -> TokenCounts {
+        let ThreadUsage { total, last } = self;
+        TokenCounts {
+            total_tokens: total.total_tokens.saturating_sub(last.total_tokens),
+            input_tokens: total.input_tokens.saturating_sub(last.input_tokens),
+            cached_input_tokens: total.cached_input_tokens.saturating_sub(last.cached_input_tokens),
+            output_tokens: total.output_tokens.saturating_sub(last.output_tokens),
+        }
+    }
+}
+
 /// `account/rateLimits/updated`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
