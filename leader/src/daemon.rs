@@ -337,7 +337,7 @@ impl LeaderDaemon<'_> {
 
     fn act(&mut self, action: LeaderAction) -> Option<LeaderEvent> {
         match action {
-            LeaderAction::Prepare { request } => self.prepare(request),
+            LeaderAction::Prepare { request } => self.prepare(*request),
             LeaderAction::Launch { name } => return self.launch(name),
             LeaderAction::RequestShutdown { name, reason, deadline_ms, when_busy } => {
                 return Some(self.request_shutdown(name, reason, deadline_ms, when_busy));

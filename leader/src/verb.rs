@@ -291,6 +291,7 @@ environment before the repository, the repository before you, and you before wha
   model = \"a/model\"
   effort = \"high\"
   approval = \"ask\"           # or auto, deny
+  idle-after = \"10m\"         # without work, then its program ends until the next turn; or never
 
   [prompt]                   # what an agent is told of itself: see teamster agents --prompt
   with-shell = \"You are {member} of {team}.\"      # for agents whose commands reach the team

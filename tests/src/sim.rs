@@ -46,6 +46,8 @@ pub struct Story {
     pub completions: u64,
     /// Workers that were rung for work.
     pub rings: u64,
+    /// How often an agent that slept was woken.
+    pub wakes: u64,
     /// Virtual time that passed.
     pub took_ms: u64,
 }
@@ -164,8 +166,8 @@ impl Sim {
         let World { oracle, now_ms, trace, .. } = self.world;
         match oracle.broken {
             None => {
-                let (completions, rings) = (oracle.completions, oracle.rings);
-                Ok(Story { steps: self.steps, completions, rings, took_ms: now_ms })
+                let (completions, rings, wakes) = (oracle.completions, oracle.rings, oracle.wakes);
+                Ok(Story { steps: self.steps, completions, rings, wakes, took_ms: now_ms })
             }
             Some(rule) => {
                 let mut trace = trace.unwrap_or_default();
@@ -237,6 +239,8 @@ impl Sim {
             }
             Due::Adversary => self.calm(),
             Due::AgentReady(index, life)
+            | Due::AgentEnded(index, life)
+            | Due::AgentAwake(index, life)
             | Due::TurnEnds(index, life, _)
             | Due::Poll(index, life)
             | Due::Thaw(index, life) => {

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use bench::{Bench, LIMIT, Seen, ended, name, processes_in, signal};
 use nix::sys::signal::Signal;
+use teamster_protocol::model::agent::options::{AgentOptions, IdleLimit};
 use teamster_protocol::model::agent::{
     AgentFault, Permission, PermissionBy, QuestionId, SessionBegin, ToolState, TurnEnd,
 };
@@ -21,9 +22,10 @@ use teamster_protocol::model::limits::PROTOCOL_VERSION;
 use teamster_protocol::model::mail::Urgency;
 use teamster_protocol::model::notice::{Notice, NoticeKind, TranscriptText};
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
-use teamster_protocol::model::roster::WorkerEnd;
+use teamster_protocol::model::roster::{MemberSpec, WorkerEnd, Workspace};
 use teamster_protocol::model::shutdown::WhenBusy;
 use teamster_protocol::model::task::{NewTask, TaskWork};
+use teamster_protocol::store::transcript;
 use teamster_protocol::team::{MemberState, TaskCommand};
 use teamster_protocol::wire::api::{PromptAnswer, ProtocolHello, WorkerApiClient, WorkerPhase};
 use teamster_protocol::wire::peer::Peer;
@@ -295,6 +297,66 @@ async fn an_agent_that_dies_in_a_turn_costs_an_attempt_and_is_resumed_by_its_ses
     bench.said("alice", resumed).await;
     bench.mail("alice", Urgency::Next, "count");
     bench.heard("alice", "prompt 3").await;
+}
+
+#[tokio::test]
+async fn an_agent_without_work_is_ended_and_goes_on_with_its_conversation_when_there_is_some() {
+    let mut bench = Bench::new();
+    let workspace = Workspace::Shared { dir: bench.root.path().to_owned() };
+    let options = AgentOptions { idle_after: Some(IdleLimit::Ms(1_000)), ..AgentOptions::default() };
+    let spec = MemberSpec { options, ..MemberSpec::new("script".parse().unwrap(), workspace) };
+    bench.team.add_member(name("alice"), spec).unwrap();
+    let (alice, peer) = linked(&bench, &[]).await;
+    let first = add(&mut bench, prompt("count"));
+    assert_eq!(bench.task(first, "completed").await.result(), Some("prompt 1"));
+    let turns = bench.dir().turns(&name("alice"));
+    let sleeps = |said: &TranscriptText| *said == TranscriptText::Asleep;
+    let slept = |times: usize| {
+        let turns = turns.clone();
+        move |_: Seen<'_>| {
+            let said = transcript::since(&turns, 0).unwrap();
+            (said.iter().filter(|entry| sleeps(&entry.what)).count() >= times).then_some(())
+        }
+    };
+    let root = bench.root.path().to_owned();
+    let agents = || {
+        let mut processes = processes_in(&root);
+        processes.retain(|it| fs::read_link(it.join("exe")).is_ok_and(|program| program.ends_with("scripted-agent")));
+        processes
+    };
+    // None if it sleeps by now.
+    let mut ends: Vec<Child> = Vec::new();
+    for process in agents() {
+        let pid = process.file_name().unwrap();
+        ends.push(Command::new("tail").arg("--pid").arg(pid).args(["-s", "0.1", "-f", "/dev/null"]).spawn().unwrap());
+    }
+    bench.until("it sleeps", slept(1)).await;
+    for mut end in ends {
+        timeout(LIMIT, end.wait()).await.expect("its process ends").unwrap();
+    }
+    assert_eq!(agents(), Vec::<PathBuf>::new());
+
+    let resumed = |bench: &Bench| {
+        count(
+            &bench.transcript("alice"),
+            |said| matches!(said, TranscriptText::Session { session } if session.begun == SessionBegin::Resumed),
+        )
+    };
+    // Each of the ways in which work comes: a call, mail, a command, which needs no agent, and a task.
+    assert_eq!(peer.prompt(prompt("count")).await.unwrap().turn, 2);
+    bench.heard("alice", "prompt 2").await;
+    bench.until("it sleeps again", slept(2)).await;
+    bench.mail("alice", Urgency::Next, "count");
+    bench.heard("alice", "prompt 3").await;
+    bench.until("it sleeps again", slept(3)).await;
+    let command = add(&mut bench, TaskWork::run("echo done"));
+    assert_eq!(bench.task(command, "completed").await.result(), Some("done"));
+    assert_eq!(resumed(&bench), 2, "it was not woken for a command");
+    let task = add(&mut bench, prompt("count"));
+    assert_eq!(bench.task(task, "completed").await.result(), Some("prompt 4"), "with all of its memory");
+    assert_eq!(resumed(&bench), 3);
+    bench.ask_to_end("alice", WhenBusy::Refuse);
+    assert_eq!(ended(alice).await.0, Some(0));
 }
 
 #[tokio::test]

@@ -25,6 +25,7 @@ fn every_rule_holds_under_every_seed() {
                 all.steps += story.steps;
                 all.completions += story.completions;
                 all.rings += story.rings;
+                all.wakes += story.wakes;
                 all.took_ms += story.took_ms;
             }
             Err(found) => broken.push(found),
@@ -36,5 +37,9 @@ fn every_rule_holds_under_every_seed() {
         let rules = rules.join("\n");
         panic!("{} of {} seeds broke a rule:\n{rules}\n\n{first}", broken.len(), seeds.end - seeds.start);
     }
+    assert!(
+        all.wakes > 0 || seeds.end - seeds.start < SEEDS,
+        "no agent ever slept: the simulation shows nothing of it"
+    );
     assert!(all.completions > 0, "no task was ever completed: the simulation shows nothing");
 }

@@ -242,6 +242,7 @@ fn the_limits_are_those_of_the_program() {
         ("QUESTION_DETAIL_BYTES_MAX", bytes(limits::QUESTION_DETAIL_BYTES_MAX as u64)),
         ("APPROVAL_RULES_MAX", count(limits::APPROVAL_RULES_MAX)),
         ("STALL_AFTER", seconds(limits::STALL_AFTER)),
+        ("AGENT_IDLE_AFTER", seconds(limits::AGENT_IDLE_AFTER)),
         ("ANSWER_WITHIN", seconds(limits::ANSWER_WITHIN)),
         ("LAST_WORDS_BYTES_MAX", bytes(limits::LAST_WORDS_BYTES_MAX as u64)),
         ("LOST_LINES_MAX", count(limits::LOST_LINES_MAX)),

@@ -28,6 +28,7 @@ mod park;
 pub mod permission;
 pub mod recap;
 mod settings;
+mod sleep;
 mod stall;
 mod text;
 mod turn;
@@ -43,6 +44,7 @@ pub use text::{TextShown, WaitingText};
 use briefing::PromptBriefing;
 use budget::ToldBudgets;
 use park::{ParkedUntil, ParkedWork, StandingLimit};
+use sleep::AgentSleep;
 use text::HandedText;
 use turn::{RunningTurn, TurnFor, TurnStop};
 
@@ -108,6 +110,10 @@ pub struct WorkerCore {
     idle_texts: VecDeque<WaitingText>,
     /// Texts that the driver has.
     handed: BTreeMap<TextId, HandedText>,
+    /// Whether the agent's process is there.
+    agent: AgentSleep,
+    /// Since when there has been nothing for the agent to do; set while it waits.
+    idle_since_ms: Option<u64>,
     /// The words that the agent is to be told before its work.
     briefing: PromptBriefing,
     /// The provider's last word on when it takes no more.
@@ -145,6 +151,8 @@ impl WorkerCore {
             texts: VecDeque::new(),
             idle_texts: VecDeque::new(),
             handed: BTreeMap::new(),
+            agent: AgentSleep::default(),
+            idle_since_ms: None,
             briefing,
             limit: None,
             taken: BTreeSet::new(),
@@ -173,16 +181,15 @@ impl WorkerCore {
         let phase = match &self.phase {
             WorkPhase::Turn(turn) => {
                 let asked = turn.questions.iter().map(|open| open.until_ms);
-                let others = turn
-                    .deadline_ms
-                    .into_iter()
-                    .chain(self.budget_due_ms(turn))
-                    .chain(turn.stall_due_ms(&self.settings.stall, self.settings.abilities.steering));
-                asked.chain(others).min()
+                let stall = turn.stall_due_ms(&self.settings.stall, self.settings.abilities.steering);
+                // An agent that is not awake is not silent.
+                let stall = stall.filter(|_| !self.is_held());
+                asked.chain(turn.deadline_ms).chain(self.budget_due_ms(turn)).chain(stall).min()
             }
             WorkPhase::Recording { retry_at_ms, .. } => *retry_at_ms,
             WorkPhase::Parked(parked) => Some(parked.until_ms),
-            WorkPhase::Starting | WorkPhase::Idle | WorkPhase::Claiming(_) | WorkPhase::Left(_) => None,
+            WorkPhase::Idle => self.sleep_due_ms(),
+            WorkPhase::Starting | WorkPhase::Claiming(_) | WorkPhase::Left(_) => None,
         };
         [phase, self.owed_retry_at_ms, self.look_for_leader_at_ms].into_iter().flatten().min()
     }
@@ -239,8 +246,11 @@ impl WorkerCore {
                         self.keep_session(session);
                     }
                     self.settle(now_ms, BeforeClaim::Working);
+                } else if let AgentSleep::Waking(_) = self.agent {
+                    self.agent_awake(now_ms, session);
                 }
             }
+            WorkerEvent::AgentAsleep => self.agent_asleep(),
             WorkerEvent::SessionLost { why, recap } => self.session_lost(why, recap),
             WorkerEvent::Compacted => {
                 self.act(WorkerAction::Say(TranscriptText::Compacted));
@@ -248,10 +258,7 @@ impl WorkerCore {
             }
             WorkerEvent::SessionNamed(session) => self.keep_session(session),
             WorkerEvent::SteeringTold(ability) => self.settings.abilities.steering = ability,
-            WorkerEvent::AgentGone { reason } => {
-                self.leave.get_or_insert(LeaveReason { how: WorkerEnd::AgentGone { reason }, approve: None });
-                self.settle_if_free(now_ms);
-            }
+            WorkerEvent::AgentGone { reason } => self.agent_gone(now_ms, reason),
             WorkerEvent::Called { call, what } => self.called(now_ms, call, what),
             WorkerEvent::MailArrived(messages) => self.take_mail(now_ms, messages),
             WorkerEvent::Rang => self.look(),
@@ -315,7 +322,7 @@ impl WorkerCore {
             }
             (WorkerAsk::Abort { reason }, WorkPhase::Turn(turn)) => {
                 let aborting = AbortAnswer { turn: turn.number, task: turn.task() };
-                self.stop_turn(reason);
+                self.stop_turn(now_ms, reason);
                 self.answer(call, Ok(WorkerAnswer::Aborting(aborting)));
             }
             (WorkerAsk::Abort { reason }, WorkPhase::Parked(ParkedUntil { work: Some(work), .. })) => {
@@ -379,6 +386,7 @@ impl WorkerCore {
             (None, Some(_)) => self.settle(now_ms, BeforeClaim::Waiting),
             (None, None) => {
                 self.phase = WorkPhase::Idle;
+                self.idle_since_ms.get_or_insert(now_ms);
                 if before == BeforeClaim::Working {
                     self.act(WorkerAction::Say(TranscriptText::Waiting));
                 }
@@ -397,7 +405,7 @@ impl WorkerCore {
             // A turn that was stopped stays stopped: its task is not for others to take in the same breath.
             if turn.ending.is_none() {
                 turn.ending = Some(TurnStop::Leaving);
-                self.act(WorkerAction::AbortTurn);
+                self.abort_turn(now_ms);
             }
         }
         self.hurry_record(now_ms);
@@ -442,14 +450,17 @@ impl WorkerCore {
         {
             self.check_budgets(now_ms);
         }
+        let (is_held, sleep_due) = (self.is_held(), due(self.sleep_due_ms()));
         match &mut self.phase {
+            WorkPhase::Idle if sleep_due => self.put_agent_to_sleep(),
             WorkPhase::Parked(parked) if now_ms >= parked.until_ms => self.unpark(now_ms),
             WorkPhase::Turn(turn) if turn.questions.iter().any(|open| now_ms >= open.until_ms) => {
                 self.time_out_questions(now_ms);
             }
             WorkPhase::Turn(turn)
                 if due(turn.stall_due_ms(&self.settings.stall, self.settings.abilities.steering))
-                    && !due(turn.deadline_ms) =>
+                    && !due(turn.deadline_ms)
+                    && !is_held =>
             {
                 self.stalled(now_ms);
             }
@@ -457,7 +468,7 @@ impl WorkerCore {
                 turn.deadline_ms = None;
                 if turn.ending.is_none() {
                     turn.ending = Some(TurnStop::TimedOut);
-                    self.act(WorkerAction::AbortTurn);
+                    self.abort_turn(now_ms);
                 }
             }
             WorkPhase::Recording { attempt, retry_at_ms, .. } if due(*retry_at_ms) => {

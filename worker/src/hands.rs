@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 
 use crate::core::recap::RecapSubject;
 use crate::core::{AskRefused, CallId, SteerOf, WaitingText, WorkerAction, WorkerAnswer, WorkerAsk, WorkerEvent};
-use crate::driver::{AgentNews, AgentSteer};
+use crate::driver::{AgentNews, AgentSteer, DriverError};
 
 pub(crate) mod agent;
 mod board;
@@ -142,7 +142,7 @@ impl WorkerHands {
                 point("turn ended, nothing recorded");
                 return Some(WorkerEvent::TurnEnded { end, result });
             }
-            AgentNews::Exited(AgentExit::Closed) => {}
+            AgentNews::Exited(AgentExit::Closed) => return Some(WorkerEvent::AgentAsleep),
             AgentNews::Broken { reason } | AgentNews::Exited(AgentExit::Died { reason }) => {
                 return Some(WorkerEvent::AgentGone { reason });
             }
@@ -162,6 +162,9 @@ impl WorkerHands {
                 let started = TranscriptText::TurnStarted { turn, task, work: work.clone(), texts, used_before: used };
                 ActionResult::Event(self.start_turn(started, TextId::prompt_of(turn), task, before, work))
             }
+            WorkerAction::PromptAgent { turn, task, before, work } => {
+                ActionResult::Event(self.prompt_agent(TextId::prompt_of(turn), task, before, work))
+            }
             WorkerAction::Steer { of, text } => ActionResult::Event(self.steer(of, text)),
             WorkerAction::AskLead { asked, task, until_ms } => {
                 ActionResult::Event(self.ask_lead(asked, task, until_ms))
@@ -179,6 +182,15 @@ impl WorkerHands {
                 self.agent.abort();
                 ActionResult::Nothing
             }
+            WorkerAction::PutAgentToSleep => {
+                point("agent about to be put to sleep");
+                self.agent.put_to_sleep();
+                ActionResult::Nothing
+            }
+            WorkerAction::WakeAgent => match self.wake_agent() {
+                Ok(()) => ActionResult::Nothing,
+                Err(error) => ActionResult::Event(WorkerEvent::AgentGone { reason: error.with_cause() }),
+            },
             WorkerAction::Record { attempt, used } => ActionResult::Event(self.record(attempt, used)),
             WorkerAction::Acknowledge { ids } => self.acknowledge(ids),
             WorkerAction::Reply(reply) => {
@@ -254,6 +266,16 @@ impl WorkerHands {
         work: TaskWork,
     ) -> WorkerEvent {
         self.say(started);
+        self.prompt_agent(id, task, before, work)
+    }
+
+    fn prompt_agent(
+        &mut self,
+        prompt: TextId,
+        task: Option<TaskId>,
+        before: Option<String>,
+        work: TaskWork,
+    ) -> WorkerEvent {
         let work = match (before, work) {
             (Some(words), TaskWork::Prompt(text)) => {
                 self.say(TranscriptText::Briefed { text: words.clone() });
@@ -262,7 +284,7 @@ impl WorkerHands {
             (_, work) => work,
         };
         point("turn begun, agent not prompted");
-        match self.agent.prompt(id, task, work) {
+        match self.agent.prompt(prompt, task, work) {
             Ok(()) => WorkerEvent::PromptTaken,
             Err(error) => WorkerEvent::PromptRefused { reason: error.with_cause(), fault: error.fault() },
         }
@@ -332,6 +354,13 @@ impl WorkerHands {
         if let Err(error) = self.team.enroll(TeamFact::Session { name, session: Some(session) }) {
             self.trouble(format!("cannot write down the name of the agent's conversation: {error}"));
         }
+    }
+
+    /// Starts the agent again, in the conversation that it had.
+    fn wake_agent(&mut self) -> Result<(), DriverError> {
+        point("agent about to be woken");
+        let member = self.team.roster().member(&self.me.name);
+        self.agent.wake(member.ok().and_then(|member| member.session.clone()))
     }
 
     fn look_for_leader(&mut self) -> WorkerEvent {

@@ -130,7 +130,7 @@ pub enum StartFault {
 pub enum LeaderAction {
     /// Make the member's place and put it on the roster; answered by [`LeaderEvent::Prepared`] or
     /// [`LeaderEvent::NotPrepared`], later.
-    Prepare { request: SpawnRequest },
+    Prepare { request: Box<SpawnRequest> },
     /// Start its worker, in the place it has on the roster; [`LeaderEvent::Ready`] or [`LeaderEvent::NotReady`] follows.
     Launch { name: MemberName },
     /// Mail it a shutdown request; answered by [`LeaderEvent::ShutdownRequested`] or [`LeaderEvent::ShutdownNotRequested`].

@@ -39,7 +39,7 @@ impl LeaderCore {
         }
         self.deaths.remove(name);
         self.members.insert(name.clone(), MemberPhase::Preparing { ask, abandoned: None });
-        self.act(LeaderAction::Prepare { request });
+        self.act(LeaderAction::Prepare { request: Box::new(request) });
     }
 
     pub(super) fn prepared(&mut self, now_ms: u64, name: MemberName, workspace: Workspace) {

@@ -372,7 +372,7 @@ fn a_name_is_spawned_once_and_again_when_it_is_gone() {
     scene.exit("ada", WorkerEnd::Terminated);
     assert_eq!(
         scene.ask(LeaderAsk::Spawn(Box::new(request("ada")))),
-        [LeaderAction::Prepare { request: request("ada") }]
+        [LeaderAction::Prepare { request: Box::new(request("ada")) }]
     );
     scene.ask(LeaderAsk::Down { how: TeamEnding::Gently });
     assert_eq!(

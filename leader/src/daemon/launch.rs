@@ -285,6 +285,7 @@ fn turn_event(name: &MemberName, noted: &NoticeKind) -> Option<LeaderEvent> {
         | NoticeKind::AskedToEnd
         | NoticeKind::Parked { .. }
         | NoticeKind::Waiting
+        | NoticeKind::Asleep
         | NoticeKind::Trouble { .. }
         | NoticeKind::Leaving { .. } => None,
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::fmt::friendly::{Designator, Spacing, SpanParser, SpanPrinter};
+use teamster_protocol::model::agent::options::IdleLimit;
 use teamster_protocol::model::limits::sizes::DURATION_HOURS_MAX;
 
 use crate::ops::text::{shorten, show_controls};
@@ -54,6 +55,22 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
     }
     Ok(length)
 }
+
+/// Reads `never` or what [`parse_duration`] reads.
+pub fn parse_idle_limit(text: &str) -> Result<IdleLimit, DurationError> {
+    if text.trim() == NEVER {
+        return Ok(IdleLimit::Never);
+    }
+    parse_duration(text).map(|length| IdleLimit::Ms(length.as_millis() as u64))
+}
+
+/// Writes such a limit so that [`parse_idle_limit`] reads back the same.
+pub fn format_idle_limit(limit: IdleLimit) -> String {
+    limit.length().map_or_else(|| NEVER.to_owned(), format_duration)
+}
+
+/// The word for no end of waiting.
+const NEVER: &str = "never";
 
 /// Writes a length so that [`parse_duration`] reads back the same: `1h30m`, `500ms`.
 ///

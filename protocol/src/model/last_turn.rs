@@ -142,6 +142,7 @@ impl LastTurn {
             | TranscriptText::TurnStarted { .. }
             | TranscriptText::TurnEnded { .. }
             | TranscriptText::Session { .. }
+            | TranscriptText::Asleep
             | TranscriptText::Briefed { .. }
             | TranscriptText::Compacted
             | TranscriptText::Text { .. }

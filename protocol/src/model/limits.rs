@@ -61,6 +61,8 @@ pub const SLOW_POLL: Duration = Duration::from_secs(5);
 /// The time a worker has to answer `initialize` and become ready. Most of it is the agent's: opencode takes up to 18 s on a
 /// busy machine.
 pub const START_WITHIN: Duration = Duration::from_secs(60);
+/// How long an agent that is one process for all of its turns may have nothing to do before it is ended until the next one.
+pub const AGENT_IDLE_AFTER: Duration = Duration::from_secs(600);
 /// The time a worker has to answer a shutdown request before the ladder goes up.
 pub const SHUTDOWN_WITHIN: Duration = Duration::from_secs(10);
 /// The time from SIGTERM to SIGKILL.

@@ -118,6 +118,8 @@ pub enum TranscriptText {
     },
     /// The worker found nothing to claim.
     Waiting,
+    /// The agent was ended until the next turn, because there was nothing to do for it.
+    Asleep,
     /// Something went wrong; the text says what, and how the worker deals with it.
     Trouble { text: String },
     /// This many bytes of output were not kept, because the transcript is full.
@@ -137,6 +139,7 @@ impl TranscriptText {
             | TranscriptText::Leaving { .. } => true,
             TranscriptText::TurnStarted { .. }
             | TranscriptText::Session { .. }
+            | TranscriptText::Asleep
             | TranscriptText::Briefed { .. }
             | TranscriptText::Compacted
             | TranscriptText::Text { .. }
@@ -177,6 +180,7 @@ pub enum NoticeKind {
     TurnEnded { turn: u64, task: Option<TaskId>, end: TurnEnd },
     Parked { task: Option<TaskId>, until_ms: u64 },
     Waiting,
+    Asleep,
     Trouble { text: String },
     Leaving { reason: String },
 }
@@ -205,6 +209,7 @@ impl TranscriptEntry {
             }
             TranscriptText::Parked { task, until_ms, .. } => NoticeKind::Parked { task: *task, until_ms: *until_ms },
             TranscriptText::Waiting => NoticeKind::Waiting,
+            TranscriptText::Asleep => NoticeKind::Asleep,
             TranscriptText::Trouble { text } => NoticeKind::Trouble { text: text.clone() },
             TranscriptText::Leaving { reason } => NoticeKind::Leaving { reason: reason.clone() },
             TranscriptText::Briefed { .. }

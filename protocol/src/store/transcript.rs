@@ -247,6 +247,7 @@ fn counted_from(what: &TranscriptText) -> Option<(u64, u64)> {
         | TranscriptText::TurnEnded { .. }
         | TranscriptText::Parked { .. }
         | TranscriptText::Waiting
+        | TranscriptText::Asleep
         | TranscriptText::Cut { .. }
         | TranscriptText::Leaving { .. } => return None,
     };

@@ -10,7 +10,7 @@ use teamster_protocol::model::usage::TokenUsage;
 use teamster_worker::core::WorkerEvent;
 
 use super::oracle::Life;
-use super::world::World;
+use super::world::{Due, World};
 
 /// What a member's agent can do; the two kinds differ in what a prompt is to them.
 pub(super) fn abilities(prompts: PromptKind) -> AgentAbilities {
@@ -24,6 +24,7 @@ pub(super) fn abilities(prompts: PromptKind) -> AgentAbilities {
 pub(super) struct SimAgent {
     pub(super) prompts: PromptKind,
     pub(super) standing: AgentStanding,
+    pub(super) presence: AgentPresence,
     /// Steers of this turn whose fate is told at its end.
     steers: Vec<(TextId, ReceiptState)>,
     /// Texts that it keeps for a later prompt.
@@ -36,6 +37,15 @@ pub(super) enum AgentStanding {
     Idle,
     Turn(AgentTurn),
     Gone,
+}
+
+/// Whether its process is there: without it, it has no turn, and commands run beside it all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AgentPresence {
+    There,
+    FallingAsleep,
+    Asleep,
+    Waking,
 }
 
 #[derive(Debug)]
@@ -60,7 +70,13 @@ pub(super) enum AgentTurnEnd {
 
 impl SimAgent {
     pub(super) fn new(prompts: PromptKind) -> SimAgent {
-        SimAgent { prompts, standing: AgentStanding::Starting, steers: Vec::new(), queue: Vec::new() }
+        SimAgent {
+            prompts,
+            standing: AgentStanding::Starting,
+            presence: AgentPresence::There,
+            steers: Vec::new(),
+            queue: Vec::new(),
+        }
     }
 
     /// Begins a turn; returns what it tells of it at once.
@@ -122,6 +138,50 @@ impl SimAgent {
             _ => self.steers.push((text, state.clone())),
         }
         Ok(state)
+    }
+
+    /// Is told to end until it is woken.
+    pub(super) fn nod_off(&mut self, world: &mut World, index: usize, life: u32) {
+        let can_sleep =
+            self.presence == AgentPresence::There && matches!(self.standing, AgentStanding::Idle | AgentStanding::Gone);
+        if !can_sleep {
+            world.oracle.broke(format!("an agent is put to sleep while it is {self:?}"));
+        }
+        self.presence = AgentPresence::FallingAsleep;
+        let in_ms = world.chance.below(300);
+        world.later(in_ms, Due::AgentEnded(index, life));
+    }
+
+    /// Has ended as it was told to, or died of it.
+    pub(super) fn nodded_off(&mut self, world: &mut World) -> WorkerEvent {
+        self.presence = AgentPresence::Asleep;
+        // The worker has given them up by now, or it would not have put the agent to sleep.
+        self.queue.clear();
+        match world.chance.one_in(10) {
+            true => WorkerEvent::AgentGone { reason: "it broke as it ended".to_owned() },
+            false => WorkerEvent::AgentAsleep,
+        }
+    }
+
+    /// Is started again.
+    pub(super) fn wake(&mut self, world: &mut World, index: usize, life: u32) {
+        if self.presence != AgentPresence::Asleep {
+            world.oracle.broke(format!("an agent is woken while it is {self:?}"));
+        }
+        self.presence = AgentPresence::Waking;
+        world.oracle.wakes += 1;
+        let in_ms = world.chance.below(300);
+        world.later(in_ms, Due::AgentAwake(index, life));
+    }
+
+    /// Is there again, or could not be started.
+    pub(super) fn awake(&mut self, world: &mut World) -> WorkerEvent {
+        if world.weather.crash_one_in > 0 && world.chance.one_in(20) {
+            self.standing = AgentStanding::Gone;
+            return WorkerEvent::AgentGone { reason: "it can not be started".to_owned() };
+        }
+        self.presence = AgentPresence::There;
+        WorkerEvent::AgentReady { session: None }
     }
 
     /// Ends its turn; returns what it tells.

@@ -2,11 +2,12 @@
 //! so that every other process can act, and this one die, between any two.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
 
 use teamster_leader::core as leader;
 use teamster_protocol::host::process::ProcessIdentity;
 use teamster_protocol::model::board::WaitingClaimant;
-use teamster_protocol::model::id::{Address, MemberName, TaskId};
+use teamster_protocol::model::id::{Address, MemberName, MessageId, TaskId};
 use teamster_protocol::model::limits::SLOW_POLL;
 use teamster_protocol::model::roster::{
     MemberSpec, OnStall, StallPolicy, StartedBy, TeamFact, WorkerProcess, Workspace,
@@ -20,6 +21,9 @@ use super::oracle::Life;
 use super::world::{Due, World};
 
 mod acts;
+
+/// How long an agent may have nothing to do: short, so that many fall asleep.
+const IDLE_AFTER: Duration = Duration::from_millis(400);
 
 /// The number of a worker's outer half above that of the worker.
 const OUTER_HALF_PIDS: u32 = 1_000_000;
@@ -65,6 +69,8 @@ pub(super) struct Worker {
     /// The task and attempt that was claimed last.
     claimed: Option<(TaskId, u32)>,
     last_turn: u64,
+    /// The mail of a turn whose prompt waits until the agent is awake.
+    held_mail: Vec<MessageId>,
     /// Whether its last look at the board found nothing to claim, and no turn has begun since.
     found_nothing: bool,
 }
@@ -106,9 +112,12 @@ impl Member {
         let pid = 1_000 * (1 + self.index as u32) + self.lives;
         let identity = ProcessIdentity { pid, start_ticks: world.now_ms, boot_id: "sim".to_owned() };
         let outer_half = Some(ProcessIdentity { pid: pid + OUTER_HALF_PIDS, ..identity.clone() });
+        let settings = WorkerSettings {
+            idle_after: Some(IDLE_AFTER),
+            ..WorkerSettings::new(self.who.clone(), abilities(self.who.prompts), started_by)
+        };
         self.worker = Some(Worker {
-            core: WorkerCore::new(WorkerSettings::new(self.who.clone(), abilities(self.who.prompts), started_by), 0)
-                .with_usage(world.transcripts.used_by(&self.who.name)),
+            core: WorkerCore::new(settings, 0).with_usage(world.transcripts.used_by(&self.who.name)),
             life,
             launched_by,
             heard_by: launched_by,
@@ -129,6 +138,7 @@ impl Member {
             work: None,
             claimed: None,
             last_turn: 0,
+            held_mail: Vec::new(),
             found_nothing: false,
         });
         true
@@ -200,6 +210,8 @@ impl Member {
                 }
                 worker.news.push_back(WorkerEvent::AgentReady { session: None });
             }
+            Due::AgentEnded(..) => worker.news.push_back(worker.agent.nodded_off(world)),
+            Due::AgentAwake(..) => worker.news.push_back(worker.agent.awake(world)),
             Due::TurnEnds(_, _, number) => worker.turn_ends(world, number),
             Due::Poll(..) => {
                 worker.polled = true;

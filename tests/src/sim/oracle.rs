@@ -37,6 +37,8 @@ pub(super) struct Oracle {
     request_mail: BTreeMap<MessageId, MessageId>,
     stopping: BTreeSet<(Life, TaskId)>,
     pub(super) rings: u64,
+    /// How often an agent was woken for a turn.
+    pub(super) wakes: u64,
     pub(super) work_made: u64,
     pub(super) completions: u64,
 }

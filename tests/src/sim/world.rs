@@ -37,6 +37,10 @@ pub(super) enum Due {
     Adversary,
     /// A member's agent is ready, in that life.
     AgentReady(usize, u32),
+    /// A member's agent has ended until it is woken, in that life.
+    AgentEnded(usize, u32),
+    /// A member's agent is there again, in that life.
+    AgentAwake(usize, u32),
     /// A member's agent ends its turn of that number.
     TurnEnds(usize, u32, u64),
     /// A member's slow poll.

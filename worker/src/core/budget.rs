@@ -8,7 +8,7 @@ use teamster_protocol::model::usage::UsageSum;
 
 use super::allowance::{BudgetOwner, TaskAllowance};
 use super::turn::{RunningTurn, TurnFor, TurnStop};
-use super::{LeaveReason, WorkPhase, WorkerAction, WorkerCore};
+use super::{LeaveReason, WorkPhase, WorkerCore};
 
 /// The budgets that were told of, each once.
 #[derive(Debug, Clone, Copy, Default)]
@@ -59,7 +59,7 @@ impl WorkerCore {
         for RunningBudget { owner, budget, before } in self.running_budgets(turn) {
             let used = before.plus(running);
             if let Some(limit) = budget.exceeded(&used) {
-                self.stop_for_budget(owner, limit);
+                self.stop_for_budget(now_ms, owner, limit);
                 return;
             }
             if let Some(limit) = budget.nearly_spent(&used)
@@ -108,15 +108,16 @@ impl WorkerCore {
         }
     }
 
-    fn stop_for_budget(&mut self, owner: BudgetOwner, limit: BudgetLimit) {
+    fn stop_for_budget(&mut self, now_ms: u64, owner: BudgetOwner, limit: BudgetLimit) {
         let WorkPhase::Turn(turn) = &mut self.phase else { return };
         turn.ending = Some(TurnStop::OverBudget { owner, limit });
-        self.act(WorkerAction::AbortTurn);
         if owner == BudgetOwner::Member {
             self.trouble(owner.has_used(limit));
             let how = WorkerEnd::BudgetSpent { reason: limit.to_string() };
             self.leave.get_or_insert(LeaveReason { how, approve: None });
         }
+        // Last: a turn whose agent is not awake is over with that.
+        self.abort_turn(now_ms);
     }
 
     fn running_budgets(&self, turn: &RunningTurn) -> Vec<RunningBudget> {

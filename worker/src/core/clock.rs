@@ -20,7 +20,8 @@ impl WorkerCore {
             WorkPhase::Starting | WorkPhase::Idle | WorkPhase::Claiming(_) | WorkPhase::Left(_) => {}
         }
         // Mail that is sent from now on bears the new time, and is no older than this worker.
-        let own = [&mut self.owed_retry_at_ms, &mut self.look_for_leader_at_ms, &mut self.born_ms];
+        let own =
+            [&mut self.owed_retry_at_ms, &mut self.look_for_leader_at_ms, &mut self.born_ms, &mut self.idle_since_ms];
         own.into_iter().flatten().for_each(moved);
     }
 }

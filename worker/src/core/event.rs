@@ -117,6 +117,8 @@ pub enum WorkerEvent {
     SessionNamed(AgentSession),
     /// The agent tells the fate of a text that is said to it in a turn, which differs from that of its kind.
     SteeringTold(SteerAbility),
+    /// The agent has ended, as [`WorkerAction::PutAgentToSleep`] asked for.
+    AgentAsleep,
     /// The agent will take no prompt any more.
     AgentGone {
         /// The agent's failure, in one line.
@@ -247,6 +249,17 @@ pub enum WorkerAction {
         /// The use of all turns before this one.
         used: UsageSum,
     },
+    /// Give the agent the prompt of a turn that is written down as begun; answered as [`WorkerAction::StartTurn`] is.
+    PromptAgent {
+        /// The number of the turn.
+        turn: u64,
+        /// The task that the turn is for.
+        task: Option<TaskId>,
+        /// The words that go before the work.
+        before: Option<String>,
+        /// The work.
+        work: TaskWork,
+    },
     /// Say something to the agent in its turn; answered by [`WorkerEvent::Steered`].
     Steer {
         /// The origin of the words, which gets the answer.
@@ -302,6 +315,10 @@ pub enum WorkerAction {
         /// The answer to the call.
         answer: Result<WorkerAnswer, AskRefused>,
     },
+    /// End the agent, to start it again later; answered by [`WorkerEvent::AgentAsleep`] once it has ended.
+    PutAgentToSleep,
+    /// Start the agent again, with its conversation; answered by [`WorkerEvent::AgentReady`] or [`WorkerEvent::AgentGone`].
+    WakeAgent,
     /// Look for members that died holding tasks, and give those back.
     Sweep {
         /// How far to look.

@@ -60,7 +60,7 @@ impl WorkerCore {
             }
             MessageBody::ShutdownRequest(request) if lead => return self.take_shutdown_request(message.id, request),
             MessageBody::AbortRequest { reason } if lead => match &mut self.phase {
-                WorkPhase::Turn(_) => self.stop_turn(reason),
+                WorkPhase::Turn(_) => self.stop_turn(now_ms, reason),
                 WorkPhase::Parked(parked) if parked.work.is_some() => {
                     let asked = TranscriptText::AskedToStop { turn: self.turns, reason: reason.clone() };
                     self.act(WorkerAction::Say(asked));
@@ -127,8 +127,9 @@ impl WorkerCore {
     /// Says something to the turn that runs, because the lead asked for it by a call.
     pub(super) fn steer_turn(&mut self, call: CallId, text: String) {
         let ability = self.settings.abilities.steering;
+        let is_held = self.is_held();
         let WorkPhase::Turn(turn) = &mut self.phase else { return };
-        let way = turn.steer_way(ability);
+        let way = if is_held { SteerWay::NextPrompt } else { turn.steer_way(ability) };
         let (id, state) = (turn.name_text(), ReceiptState::Accepted);
         let mut text = WaitingText { id, from: Address::Lead, text, state, shown: TextShown::No };
         match way {
@@ -160,7 +161,7 @@ impl WorkerCore {
         let text = text_of(message);
         let ability = self.settings.abilities.steering;
         match &self.phase {
-            WorkPhase::Turn(turn) if urgency == Urgency::Now && turn.takes_mail(ability) => {
+            WorkPhase::Turn(turn) if urgency == Urgency::Now && turn.takes_mail(ability) && !self.is_held() => {
                 self.act(WorkerAction::Steer { of: SteerOf::Mail, text });
             }
             _ if urgency == Urgency::Idle => self.idle_texts.push_back(text),

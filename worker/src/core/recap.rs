@@ -124,6 +124,7 @@ fn begins_conversation(said: &TranscriptText) -> bool {
         | TranscriptText::TurnEnded { .. }
         | TranscriptText::Parked { .. }
         | TranscriptText::Waiting
+        | TranscriptText::Asleep
         | TranscriptText::Trouble { .. }
         | TranscriptText::Cut { .. }
         | TranscriptText::Leaving { .. } => false,
@@ -166,6 +167,7 @@ impl RecapTurn {
                 | TranscriptText::AskedToEnd { .. }
                 | TranscriptText::Parked { .. }
                 | TranscriptText::Waiting
+                | TranscriptText::Asleep
                 | TranscriptText::Trouble { .. }
                 | TranscriptText::Cut { .. }
                 | TranscriptText::Leaving { .. } => {}

@@ -7,7 +7,7 @@ use teamster_protocol::model::agent::preset::AgentAbilities;
 use teamster_protocol::model::approval::ApprovalRule;
 use teamster_protocol::model::board::WaitingClaimant;
 use teamster_protocol::model::budget::UsageBudget;
-use teamster_protocol::model::limits::{LEADER_GRACE, PERMISSION_WITHIN, RECORD_RETRY};
+use teamster_protocol::model::limits::{AGENT_IDLE_AFTER, LEADER_GRACE, PERMISSION_WITHIN, RECORD_RETRY};
 use teamster_protocol::model::roster::{StallPolicy, StartedBy};
 
 /// The words that an agent is told before the work of its first prompt, since no other way tells it them.
@@ -34,6 +34,8 @@ pub struct WorkerSettings {
     pub rules: Vec<ApprovalRule>,
     /// The answer to the agent's other questions.
     pub approval: ApprovalPolicy,
+    /// How long the agent may have nothing to do before it is put to sleep; nothing if it never is.
+    pub idle_after: Option<Duration>,
     /// The time that a question for permission may stay open; then the answer is no.
     pub permission_within: Duration,
     /// The words before the work of the first prompt.
@@ -56,6 +58,7 @@ impl WorkerSettings {
             stall: StallPolicy::default(),
             rules: Vec::new(),
             approval: ApprovalPolicy::default(),
+            idle_after: Some(AGENT_IDLE_AFTER),
             permission_within: PERMISSION_WITHIN,
             briefing: AgentBriefing::default(),
             budget: UsageBudget::default(),

@@ -54,14 +54,14 @@ impl WorkerCore {
             OnStall::Abort => {
                 turn.ending = Some(TurnStop::Stalled { quiet_ms });
                 self.act(WorkerAction::Say(TranscriptText::Stalled { turn: number, quiet_ms }));
-                self.act(WorkerAction::AbortTurn);
+                self.abort_turn(now_ms);
             }
             OnStall::Restart => {
                 turn.ending = Some(TurnStop::Hung { quiet_ms });
                 self.act(WorkerAction::Say(TranscriptText::Stalled { turn: number, quiet_ms }));
                 let reason = format!("it said nothing for {:.1} s", quiet_ms as f64 / 1000.0);
                 self.leave_for(WorkerEnd::AgentGone { reason }, None);
-                self.act(WorkerAction::AbortTurn);
+                self.abort_turn(now_ms);
             }
         }
     }

@@ -16,6 +16,7 @@ use super::*;
 mod agent;
 mod briefing;
 mod permission;
+mod sleep;
 mod usage;
 
 const NOW_MS: u64 = 1_000;

@@ -301,6 +301,10 @@ impl WorkerCore {
         };
         self.hand(id, TextRole::Prompt, texts);
         self.phase = WorkPhase::Turn(turn);
+        self.idle_since_ms = None;
+        if self.is_asleep() && work.kind() == WorkKind::Text {
+            return self.hold_turn(number, task, work, told);
+        }
         let (before, used) = (self.words_before(id, work.kind()), self.used);
         let kept = self.kept_texts(&told);
         self.act(WorkerAction::StartTurn { turn: number, task, before, work, texts: told, used });
@@ -311,13 +315,13 @@ impl WorkerCore {
     }
 
     /// Ends the running turn because the lead asked for it. One that is ending already is not aborted a second time.
-    pub(super) fn stop_turn(&mut self, reason: String) {
+    pub(super) fn stop_turn(&mut self, now_ms: u64, reason: String) {
         let WorkPhase::Turn(turn) = &mut self.phase else { return };
         let (number, is_ending) = (turn.number, turn.ending.is_some());
         turn.stop(reason.clone());
         self.act(WorkerAction::Say(TranscriptText::AskedToStop { turn: number, reason }));
         if !is_ending {
-            self.act(WorkerAction::AbortTurn);
+            self.abort_turn(now_ms);
         }
     }
 

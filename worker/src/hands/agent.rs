@@ -10,7 +10,7 @@ use teamster_protocol::host::process::own_identity;
 use teamster_protocol::host::team_dir::TeamDir;
 use teamster_protocol::model::agent::options::AgentLaunch;
 use teamster_protocol::model::agent::preset::{AgentAbilities, PromptKind};
-use teamster_protocol::model::agent::{AgentExit, Permission, QuestionId};
+use teamster_protocol::model::agent::{AgentExit, Permission, QuestionId, SessionId};
 use teamster_protocol::model::id::{MemberName, TaskId};
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
 use teamster_protocol::model::task::{TaskWork, WorkKind};
@@ -27,6 +27,7 @@ pub(crate) struct RunningAgent {
     shell: Option<DrivenAgent>,
     /// The agent that has the turn that runs, or had the last one.
     turn_of: TurnOf,
+    launch: AgentLaunch,
     setup: AgentSetup,
 }
 
@@ -45,6 +46,11 @@ enum TurnOf {
 }
 
 impl DrivenAgent {
+    fn start(launch: AgentLaunch, setup: AgentSetup) -> Result<DrivenAgent, DriverError> {
+        let (driver, news) = start_driver(launch, setup)?;
+        Ok(DrivenAgent { driver, news: Some(news) })
+    }
+
     /// Returns the agent's next news; waits for ever after its exit. May be dropped while it waits.
     async fn next(&mut self) -> AgentNews {
         let Some(news) = &mut self.news else { return std::future::pending().await };
@@ -92,8 +98,20 @@ impl RunningAgent {
         ];
         let env = env.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(path_to_teamster());
         let setup = AgentSetup { workspace: workspace.to_owned(), env: env.collect(), origin, identity };
-        let (driver, news) = start_driver(launch, setup.clone())?;
-        Ok(RunningAgent { own: DrivenAgent { driver, news: Some(news) }, shell: None, turn_of: TurnOf::Agent, setup })
+        let own = DrivenAgent::start(launch.clone(), setup.clone())?;
+        Ok(RunningAgent { own, shell: None, turn_of: TurnOf::Agent, launch, setup })
+    }
+
+    /// Ends the agent, which tells that by its exit; [`RunningAgent::wake`] starts it again. Does not wait.
+    pub(crate) fn put_to_sleep(&mut self) {
+        self.own.driver.close();
+    }
+
+    /// Starts the agent again, once it has exited; it says when it is ready. `session` is the conversation it is to go on with.
+    pub(crate) fn wake(&mut self, session: Option<SessionId>) -> Result<(), DriverError> {
+        self.setup.origin = session.map_or(SessionOrigin::New, SessionOrigin::Earlier);
+        self.own = DrivenAgent::start(self.launch.clone(), self.setup.clone())?;
+        Ok(())
     }
 
     /// The directory that it works in.

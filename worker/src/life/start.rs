@@ -12,14 +12,14 @@ use teamster_protocol::host::signals::{EndSignal, EndSignals};
 use teamster_protocol::host::stderr_log;
 use teamster_protocol::host::team_dir::{TeamDir, default_root};
 use teamster_protocol::host::text_path::{NotTextPath, must_be_text};
-use teamster_protocol::model::agent::options::{AgentLaunch, AgentOptions};
+use teamster_protocol::model::agent::options::{AgentLaunch, AgentOptions, IdleLimit};
 use teamster_protocol::model::agent::preset::{AgentAbility, UnknownAgent};
 use teamster_protocol::model::agent::{ApprovalPolicy, SessionContext};
 use teamster_protocol::model::board::AutoClaim;
 use teamster_protocol::model::id::{Address, MemberName, TeamName};
 use teamster_protocol::model::identity::{IdentityFacts, IdentityKind};
 use teamster_protocol::model::limits::sizes::CALLS_IN_FLIGHT_MAX;
-use teamster_protocol::model::limits::{MEMBER_LOCK_WITHIN, PROTOCOL_VERSION};
+use teamster_protocol::model::limits::{AGENT_IDLE_AFTER, MEMBER_LOCK_WITHIN, PROTOCOL_VERSION};
 use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::roster::{
     CellIsolation, MemberSpec, StallPolicy, StartedBy, TeamFact, WorkerProcess, Workspace,
@@ -200,6 +200,7 @@ pub(super) async fn start(args: WorkerArgs, isolation: CellIsolation) -> Result<
         stall: spec.stall,
         rules: spec.rules,
         budget: spec.budget,
+        idle_after: spec.options.idle_after.map_or(Some(AGENT_IDLE_AFTER), IdleLimit::length),
         approval,
         permission_within: approval_within,
         briefing: AgentBriefing { identity: in_prompt, recap },

@@ -85,7 +85,7 @@ fn who_was_told_to_end_is_not_started_again() {
 fn a_spawn_takes_the_place_of_a_restart() {
     let mut scene = started("ada");
     scene.exit("ada", killed());
-    let prepare = LeaderAction::Prepare { request: request("ada") };
+    let prepare = LeaderAction::Prepare { request: Box::new(request("ada")) };
     assert_eq!(scene.ask(LeaderAsk::Spawn(Box::new(request("ada")))), [buried("ada", killed()), prepare]);
     assert_eq!(scene.later(RESTART_DELAY_MAX), [], "there is one start");
 }

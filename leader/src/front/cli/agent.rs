@@ -1,11 +1,12 @@
 //! The options about the agent that members drive.
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use teamster_protocol::model::agent::options::{AgentOptions, is_variable_name};
+use teamster_protocol::model::agent::options::{AgentOptions, IdleLimit, is_variable_name};
 use teamster_protocol::model::agent::{ApprovalPolicy, SessionContext};
 use teamster_protocol::model::id::AgentName;
 
 use crate::ops::agents::WantedAgent;
+use crate::ops::duration::parse_idle_limit;
 
 /// The agent that members drive, and what it is told.
 #[derive(Debug, clap::Args)]
@@ -28,6 +29,10 @@ pub struct AgentArgs {
     /// short where its agent can not copy it [default: its own, and a new one at first]
     #[arg(long, value_name = "CONTEXT")]
     pub context: Option<SessionContext>,
+    /// How long the agent may have nothing to do before it is ended until its next turn, where it can go on with its
+    /// conversation, or never [default: 10m]
+    #[arg(long, value_name = "D|never", value_parser = parse_idle_limit)]
+    pub idle_after: Option<IdleLimit>,
     /// A variable for the agent's environment; may be given several times
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_variable)]
     pub env: Vec<(String, String)>,
@@ -39,9 +44,9 @@ pub struct AgentArgs {
 impl AgentArgs {
     /// Whether any of the options was typed.
     pub(super) fn is_given(&self) -> bool {
-        let AgentArgs { agent, model, effort, approval, context, env, agent_arg } = self;
+        let AgentArgs { agent, model, effort, approval, context, idle_after, env, agent_arg } = self;
         let words = [agent.is_some(), model.is_some(), effort.is_some(), approval.is_some(), context.is_some()];
-        words.contains(&true) || !env.is_empty() || !agent_arg.is_empty()
+        words.contains(&true) || idle_after.is_some() || !env.is_empty() || !agent_arg.is_empty()
     }
 
     /// The wish that the options express.
@@ -53,6 +58,7 @@ impl AgentArgs {
             effort: self.effort,
             approval: self.approval,
             context: self.context,
+            idle_after: self.idle_after,
             ..AgentOptions::default()
         };
         WantedAgent { name: self.agent, options }

@@ -163,6 +163,7 @@ impl TextPage {
             }
             TranscriptText::Ready => self.note(TextTone::Faint, &at, "ready"),
             TranscriptText::Waiting => self.note(TextTone::Faint, &at, "waits for work"),
+            TranscriptText::Asleep => self.note(TextTone::Faint, &at, "its agent sleeps until the next turn"),
             TranscriptText::Session { session } => {
                 let (begun, how) = match session.begun {
                     SessionBegin::Fresh => ("begins", ""),

@@ -17,6 +17,7 @@ use super::task_text::{counts_text, numbers, parts};
 use super::{CliContext, CliError, ExitStatus, approvals, list, logs};
 use crate::ops::agents::add_task_command;
 use crate::ops::budget::budget_text;
+use crate::ops::duration::format_idle_limit;
 use crate::ops::status::{MemberStatus, TeamStatus, member_status, team_status};
 use crate::ops::task::TaskRow;
 use crate::ops::why::started_again;
@@ -244,7 +245,8 @@ fn member_text(status: &MemberStatus, context: &CliContext) -> String {
 
 /// What a member's agent is told, in words: `, model m1, effort high`.
 fn agent_options(options: &AgentOptions) -> String {
-    let AgentOptions { driver: _, command, args, env, model, effort, approval, context, identity } = options;
+    let AgentOptions { driver: _, command, args, env, model, effort, approval, context, identity, idle_after } =
+        options;
     let words = |words: &[String]| (!words.is_empty()).then(|| words.join(" "));
     let parts = [
         ("model", model.clone()),
@@ -252,6 +254,7 @@ fn agent_options(options: &AgentOptions) -> String {
         ("approval", approval.map(|approval| approval.word().to_owned())),
         ("context", context.as_ref().map(ToString::to_string)),
         ("told who it is by", identity.as_ref().map(|_| "[prompt] of the settings".to_owned())),
+        ("sleeps after", idle_after.map(format_idle_limit)),
         ("command", words(command)),
         ("arguments", words(args)),
         ("variables", (!env.is_empty()).then(|| env.keys().cloned().collect::<Vec<_>>().join(" "))),

@@ -3,18 +3,19 @@
 use std::collections::BTreeMap;
 
 use teamster_protocol::model::agent::ApprovalPolicy;
-use teamster_protocol::model::agent::options::is_variable_name;
+use teamster_protocol::model::agent::options::{IdleLimit, is_variable_name};
 
 use super::PlacedValue;
 use super::error::{ConfigFault, ConfigProblems, ConfigReport};
 use super::value::{table, unknown_key, word};
-use crate::ops::document::value::{line, repeated, words, wrong_type};
+use crate::ops::document::value::{length, line, repeated, words, wrong_type};
 use crate::ops::document::{DocumentEntry, DocumentFault, DocumentNode, DocumentValue};
+use crate::ops::duration::parse_idle_limit;
 
 /// The drivers that an agent may be spoken to with.
 pub const DRIVERS: [&str; 7] = ["shell", "cmd", "acp", "pi", "claude", "codex", "llm"];
 
-const KEYS: [&str; 6] = ["driver", "command", "env", "model", "effort", "approval"];
+const KEYS: [&str; 7] = ["driver", "command", "env", "model", "effort", "approval", "idle-after"];
 
 /// How an agent is started.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub struct AgentSettings {
     pub effort: Option<PlacedValue<String>>,
     /// The answer to its questions for permission: one of [`ApprovalPolicy::WORDS`].
     pub approval: Option<PlacedValue<String>>,
+    /// How long it may have nothing to do before it is put to sleep.
+    pub idle_after: Option<PlacedValue<IdleLimit>>,
 }
 
 /// Reads one `[agent.NAME]`; `line_of` is the line that a value begins on.
@@ -60,6 +63,9 @@ pub(super) fn read(
             "model" => settings.model = line("`model`", node, problems).map(placed),
             "effort" => settings.effort = line("`effort`", node, problems).map(placed),
             "approval" => settings.approval = word("`approval`", node, &ApprovalPolicy::WORDS, problems).map(placed),
+            "idle-after" => {
+                settings.idle_after = idle_after(node, problems).map(|value| PlacedValue { value, line: at })
+            }
             unknown => unknown_key(unknown, key_span, "[agent.NAME]", &KEYS, problems),
         }
     }
@@ -87,6 +93,16 @@ fn command(node: DocumentNode<'_>, problems: &mut ConfigProblems) -> Option<Conf
             None
         }
     }
+}
+
+/// A length of time, or the word for none.
+fn idle_after(node: DocumentNode<'_>, problems: &mut ConfigProblems) -> Option<IdleLimit> {
+    if let DocumentValue::Text(text) = &node.value
+        && let Ok(limit) = parse_idle_limit(text)
+    {
+        return Some(limit);
+    }
+    length("`idle-after`", node, problems).map(|length| IdleLimit::Ms(length.as_millis() as u64))
 }
 
 fn env(node: DocumentNode<'_>, problems: &mut ConfigProblems) -> Option<BTreeMap<String, String>> {

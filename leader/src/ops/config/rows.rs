@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::ops::duration::format_idle_limit;
 use serde::Serialize;
 use serde_json::{Value, json};
 use teamster_protocol::model::agent::options::HIDDEN_VALUE;
@@ -167,7 +168,7 @@ fn optional_row<T>(
 }
 
 fn agent_rows(name: &AgentName, origin: &SettingOrigin, settings: &AgentSettings) -> Vec<ConfigRow> {
-    let AgentSettings { driver, command, env, model, effort, approval } = settings;
+    let AgentSettings { driver, command, env, model, effort, approval, idle_after } = settings;
     let text = |placed: &PlacedValue<String>| PlacedValue { value: json!(placed.value), line: placed.line };
     let command = command.as_ref().map(|placed| {
         let value = match &placed.value {
@@ -180,6 +181,9 @@ fn agent_rows(name: &AgentName, origin: &SettingOrigin, settings: &AgentSettings
         let names = placed.value.keys().map(|name| (name.clone(), json!(HIDDEN_VALUE)));
         PlacedValue { value: Value::Object(names.collect()), line: placed.line }
     });
+    let idle_after = idle_after
+        .as_ref()
+        .map(|placed| PlacedValue { value: json!(format_idle_limit(placed.value)), line: placed.line });
     let keys = [
         ("driver", driver.as_ref().map(text)),
         ("command", command),
@@ -187,6 +191,7 @@ fn agent_rows(name: &AgentName, origin: &SettingOrigin, settings: &AgentSettings
         ("model", model.as_ref().map(text)),
         ("effort", effort.as_ref().map(text)),
         ("approval", approval.as_ref().map(text)),
+        ("idle-after", idle_after),
     ];
     let given = keys.into_iter().filter_map(|(key, placed)| placed.map(|placed| (key, placed)));
     let rows = given.map(|(key, placed)| {

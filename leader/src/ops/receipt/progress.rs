@@ -92,6 +92,7 @@ impl TextProgress {
             | TranscriptText::AskedToEnd { .. }
             | TranscriptText::Parked { .. }
             | TranscriptText::Waiting
+            | TranscriptText::Asleep
             | TranscriptText::Trouble { .. }
             | TranscriptText::Cut { .. }
             | TranscriptText::Leaving { .. } => None,

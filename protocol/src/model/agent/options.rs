@@ -2,6 +2,7 @@
 //! the roster, so that every life of the member gets the same, whatever the files of settings say by then.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +45,29 @@ pub struct AgentOptions {
     /// The text that tells the agent who it is, in place of the built-in one; an empty text tells it nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<String>,
+    /// How long the agent may have nothing to do before it is ended until the next turn, if it is one process for all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_after: Option<IdleLimit>,
+}
+
+/// How long an agent may have nothing to do before it is put to sleep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IdleLimit {
+    /// It is never put to sleep.
+    Never,
+    /// As many milliseconds.
+    Ms(u64),
+}
+
+impl IdleLimit {
+    /// The length, if there is one.
+    pub fn length(self) -> Option<Duration> {
+        match self {
+            IdleLimit::Never => None,
+            IdleLimit::Ms(ms) => Some(Duration::from_millis(ms)),
+        }
+    }
 }
 
 /// An agent as it is started: its name and its options put together with the catalogue.

@@ -127,6 +127,7 @@ fn is_said_between_turns(first: &TranscriptText) -> bool {
         | TranscriptText::Receipt { .. }
         | TranscriptText::Parked { .. }
         | TranscriptText::Waiting
+        | TranscriptText::Asleep
         | TranscriptText::Trouble { .. }
         | TranscriptText::AskedToEnd { .. }
         | TranscriptText::Leaving { .. } => true,
@@ -206,6 +207,7 @@ fn agent_said(entry: &TranscriptEntry) -> Option<AgentVoice> {
         | TranscriptText::TurnEnded { .. }
         | TranscriptText::Parked { .. }
         | TranscriptText::Waiting
+        | TranscriptText::Asleep
         | TranscriptText::Trouble { .. }
         | TranscriptText::AskedToStop { .. }
         | TranscriptText::AskedToEnd { .. }

@@ -9,11 +9,11 @@ use teamster_protocol::model::mail::{MessageBody, Urgency};
 use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::receipt::TextId;
 use teamster_protocol::model::sweep::SweepReach;
-use teamster_protocol::model::task::{CommandInput, TaskWork};
+use teamster_protocol::model::task::{CommandInput, TaskWork, WorkKind};
 use teamster_protocol::model::usage::UsageSum;
 use teamster_worker::core::{AttemptEnd, ClaimedTask, SteerOf, TaskAllowance, WorkerAction, WorkerAnswer, WorkerEvent};
 
-use super::super::agent::{AgentStanding, AgentTurnEnd, leave_over};
+use super::super::agent::{AgentPresence, AgentStanding, AgentTurnEnd, leave_over};
 use super::super::world::{Due, NotWritten, World};
 use super::{Source, Worker, sweep, sweep_ring};
 
@@ -64,6 +64,10 @@ impl Worker {
                 world.transcripts.say(&who.name, world.now_ms, started);
                 self.start_turn(world, (index, life), turn, task, &work);
             }
+            WorkerAction::PromptAgent { turn, task, before: _, work } => {
+                self.held_mail.clear();
+                self.start_turn(world, (index, life), turn, task, &work);
+            }
             WorkerAction::Steer { of, text } => {
                 if let (SteerOf::Mail, TextId::Message(id)) = (&of, text.id)
                     && world.message(id).1.urgency != Urgency::Now
@@ -94,6 +98,8 @@ impl Worker {
                     world.later(in_ms, Due::TurnEnds(index, life, number));
                 }
             }
+            WorkerAction::PutAgentToSleep => self.agent.nod_off(world, index, life),
+            WorkerAction::WakeAgent => self.agent.wake(world, index, life),
             WorkerAction::Record { attempt, used } => self.record(world, me, attempt, used),
             WorkerAction::Acknowledge { ids } => {
                 for id in &ids {
@@ -116,6 +122,14 @@ impl Worker {
                     if self.launched_by == Some(world.leaders) {
                         world.to_lead.push(leader::LeaderEvent::Ready { name: who.name.clone(), pid: 1 });
                     }
+                }
+                match &said {
+                    TranscriptText::TurnStarted { work, .. } => self.held_mail = world.messages_in(work.text()),
+                    // The agent was not even prompted.
+                    TranscriptText::TurnEnded { .. } => {
+                        leave_over(world, &self.life, std::mem::take(&mut self.held_mail));
+                    }
+                    _ => {}
                 }
                 self.tell_of_turns(world, who, &said);
                 world.transcripts.say(&who.name, world.now_ms, said.clone());
@@ -199,6 +213,9 @@ impl Worker {
         }
         if !matches!(self.agent.standing, AgentStanding::Idle) || number <= self.last_turn {
             world.oracle.broke(format!("{:?} begins turn {number} while its agent is {:?}", self.life, self.agent));
+        }
+        if work.kind() == WorkKind::Text && self.agent.presence != AgentPresence::There {
+            world.oracle.broke(format!("{:?} gives a prompt to an agent that sleeps: {:?}", self.life, self.agent));
         }
         if !self.agent.prompts.takes(work.kind()) {
             world.oracle.broke(format!("{:?} only runs commands, and is given {work:?}", self.life));

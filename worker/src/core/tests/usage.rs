@@ -166,7 +166,7 @@ fn a_member_that_uses_up_its_budget_gives_its_task_back_and_leaves_for_good() {
     core.step(NOW_MS, WorkerEvent::PromptTaken);
     let actions = core.step(NOW_MS, WorkerEvent::Used(told(49, 0)));
     let said = trouble("this member has used 101 of 100 tokens of its budget");
-    assert_eq!(actions[1..], [WorkerAction::AbortTurn, said]);
+    assert_eq!(actions[1..], [said, WorkerAction::AbortTurn]);
     let actions = ends(&mut core, NOW_MS, TurnEnd::Aborted);
     let is_release = |action: &WorkerAction| {
         matches!(action, WorkerAction::Record { attempt: AttemptEnd::Release { why: ReleaseWhy::WorkerLeft, .. }, .. })

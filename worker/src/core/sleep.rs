@@ -1,0 +1,165 @@
+//! An agent that is one process for all of its turns is heavy: 0.1 to 0.5 GB each. After a while without a turn it is
+//! ended, and started again with its conversation for the next turn, so that a team whose members wait costs no more than
+//! its workers. Meanwhile the member is idle as before: it claims tasks, reads its mail and takes prompts.
+//!
+//! Only an agent whose conversation can be gone on with is put to sleep, and only while it keeps no text of ours.
+
+use teamster_protocol::model::agent::preset::AgentAbility;
+use teamster_protocol::model::agent::{AgentSession, SessionBegin, TurnEnd};
+use teamster_protocol::model::id::TaskId;
+use teamster_protocol::model::notice::TranscriptText;
+use teamster_protocol::model::receipt::TextId;
+use teamster_protocol::model::roster::WorkerEnd;
+use teamster_protocol::model::task::TaskWork;
+
+use super::{LeaveReason, WorkerAction, WorkerCore, ms};
+
+/// Whether the agent's process is there.
+#[derive(Debug, Default)]
+pub(super) enum AgentSleep {
+    /// The agent is there, or starts for the first time.
+    #[default]
+    Awake,
+    /// The agent was told to end, to be started again later.
+    FallingAsleep(Option<HeldTurn>),
+    /// No process is there.
+    Asleep,
+    /// The agent starts again. Without a turn if that was ended meanwhile.
+    Waking(Option<HeldTurn>),
+}
+
+/// A turn that has begun, and whose prompt is given once the agent is awake.
+#[derive(Debug)]
+pub(super) struct HeldTurn {
+    number: u64,
+    task: Option<TaskId>,
+    work: TaskWork,
+}
+
+impl WorkerCore {
+    /// When the agent is to be put to sleep, if nothing comes before.
+    pub(super) fn sleep_due_ms(&self) -> Option<u64> {
+        let can_sleep = matches!(self.agent, AgentSleep::Awake)
+            && self.settings.abilities.resume == AgentAbility::Yes
+            && self.handed.is_empty();
+        let (after, since_ms) = (self.settings.idle_after?, self.idle_since_ms?);
+        can_sleep.then(|| since_ms.saturating_add(ms(after)))
+    }
+
+    /// Ends the agent until the next turn.
+    pub(super) fn put_agent_to_sleep(&mut self) {
+        self.agent = AgentSleep::FallingAsleep(None);
+        self.act(WorkerAction::Say(TranscriptText::Asleep));
+        self.act(WorkerAction::PutAgentToSleep);
+    }
+
+    /// The agent has ended, as it was told to.
+    pub(super) fn agent_asleep(&mut self) {
+        match std::mem::take(&mut self.agent) {
+            AgentSleep::FallingAsleep(None) => self.agent = AgentSleep::Asleep,
+            AgentSleep::FallingAsleep(Some(held)) => self.wake_agent(held),
+            other @ (AgentSleep::Awake | AgentSleep::Asleep | AgentSleep::Waking(_)) => self.agent = other,
+        }
+    }
+
+    /// Holds the turn that has just begun until the agent is awake.
+    pub(super) fn hold_turn(&mut self, number: u64, task: Option<TaskId>, work: TaskWork, texts: Vec<TextId>) {
+        let held = HeldTurn { number, task, work: work.clone() };
+        // Written down at once: should the worker die before the agent is awake, a prompt that was taken is told as lost.
+        self.act(WorkerAction::Say(TranscriptText::TurnStarted {
+            turn: number,
+            task,
+            work,
+            texts,
+            used_before: self.used,
+        }));
+        self.prompt_taken();
+        match &mut self.agent {
+            AgentSleep::FallingAsleep(waiting) | AgentSleep::Waking(waiting) => *waiting = Some(held),
+            AgentSleep::Asleep => self.wake_agent(held),
+            AgentSleep::Awake => unreachable!("a turn is not held from an agent that is awake"),
+        }
+    }
+
+    /// Whether a turn has to wait until the agent is awake.
+    pub(super) fn is_asleep(&self) -> bool {
+        !matches!(self.agent, AgentSleep::Awake)
+    }
+
+    fn wake_agent(&mut self, held: HeldTurn) {
+        self.agent = AgentSleep::Waking(Some(held));
+        self.act(WorkerAction::WakeAgent);
+    }
+
+    /// The agent is there again.
+    pub(super) fn agent_awake(&mut self, now_ms: u64, session: Option<AgentSession>) {
+        let AgentSleep::Waking(held) = std::mem::take(&mut self.agent) else {
+            unreachable!("only an agent that was woken gets ready a second time")
+        };
+        if let Some(session) = session {
+            match session.begun {
+                SessionBegin::Fresh | SessionBegin::Summarized | SessionBegin::Forked => {
+                    self.briefing.may_be_forgotten()
+                }
+                SessionBegin::Resumed | SessionBegin::Loaded => {}
+            }
+            self.keep_session(session);
+        }
+        match held {
+            Some(HeldTurn { number, task, work }) => {
+                // It was not silent: it was not asked before.
+                self.agent_heard(now_ms);
+                let before = self.words_before(TextId::prompt_of(number), work.kind());
+                self.act(WorkerAction::PromptAgent { turn: number, task, before, work });
+            }
+            None => self.idle_since_ms = Some(now_ms),
+        }
+    }
+
+    /// The agent is gone: it has fallen asleep, or could not be woken, or ended by itself.
+    pub(super) fn agent_gone(&mut self, now_ms: u64, reason: String) {
+        match std::mem::take(&mut self.agent) {
+            // It was to end, and has.
+            agent @ AgentSleep::FallingAsleep(_) => {
+                self.agent = agent;
+                self.agent_asleep();
+            }
+            AgentSleep::Waking(held) => {
+                self.leave_as_gone(reason.clone());
+                match held {
+                    // The agent never heard of it.
+                    Some(_) => self.turn_ended(now_ms, TurnEnd::NotBegun { reason }, String::new()),
+                    None => self.settle_if_free(now_ms),
+                }
+            }
+            AgentSleep::Awake | AgentSleep::Asleep => {
+                self.leave_as_gone(reason);
+                self.settle_if_free(now_ms);
+            }
+        }
+    }
+
+    fn leave_as_gone(&mut self, reason: String) {
+        self.leave.get_or_insert(LeaveReason { how: WorkerEnd::AgentGone { reason }, approve: None });
+    }
+
+    /// Whether the turn that runs waits for its agent to be awake.
+    pub(super) fn is_held(&self) -> bool {
+        match &self.agent {
+            AgentSleep::FallingAsleep(held) | AgentSleep::Waking(held) => held.is_some(),
+            AgentSleep::Awake | AgentSleep::Asleep => false,
+        }
+    }
+
+    /// Ends the turn that runs: its agent is told to, and if that has not even heard of it, it is over at once.
+    pub(super) fn abort_turn(&mut self, now_ms: u64) {
+        let held = match &mut self.agent {
+            AgentSleep::FallingAsleep(held) | AgentSleep::Waking(held) => held.take(),
+            AgentSleep::Awake | AgentSleep::Asleep => None,
+        };
+        match held {
+            Some(_) => self.turn_ended(now_ms, TurnEnd::Aborted, String::new()),
+            None => self.act(WorkerAction::AbortTurn),
+        }
+    }
+}
