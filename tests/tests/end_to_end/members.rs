@@ -113,6 +113,7 @@ fn the_team_is_shown_as_it_is() {
         works in /t/root/app-0/worktrees/alice
         branch  teamster/app-0/alice
         process [pid], started by the leader
+        used  1 turn in [time]
         done  0 completed, 0 failed
         unread  0
 

@@ -114,7 +114,7 @@ fn a_leader_that_was_killed_is_missed_and_replaced() {
     // Its socket is still there, and nobody listens: that is no leader.
     team.ok("up --detach");
     // The worker lived on with its turn, and hears the new leader.
-    assert_eq!(team.ok("steer alice hello"), "alice has it");
+    assert_eq!(team.ok("steer alice hello"), "alice has it: unconfirmed", "a command does not tell");
     team.until_event("\"kind\":\"completed\",\"data\":{\"id\":1");
     assert_eq!(team.task(1)["attempts"][0]["end"]["result"], "begun\ngot hello");
     // Who ends the team in such a moment ends the leader that comes next.
