@@ -306,8 +306,9 @@ async fn an_agent_without_work_is_ended_and_goes_on_with_its_conversation_when_t
     let options = AgentOptions { idle_after: Some(IdleLimit::Ms(1_000)), ..AgentOptions::default() };
     let spec = MemberSpec { options, ..MemberSpec::new("script".parse().unwrap(), workspace) };
     bench.team.add_member(name("alice"), spec).unwrap();
-    let (alice, peer) = linked(&bench, &[]).await;
+    // There before the worker is, so that it has no time to sleep before it.
     let first = add(&mut bench, prompt("count"));
+    let (alice, peer) = linked(&bench, &[]).await;
     assert_eq!(bench.task(first, "completed").await.result(), Some("prompt 1"));
     let turns = bench.dir().turns(&name("alice"));
     let sleeps = |said: &TranscriptText| *said == TranscriptText::Asleep;

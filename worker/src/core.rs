@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use teamster_protocol::model::agent::TurnEnd;
+use teamster_protocol::model::agent::preset::AgentAbility;
 use teamster_protocol::model::id::{MessageId, TaskId};
 use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::receipt::TextId;
@@ -258,6 +259,7 @@ impl WorkerCore {
             }
             WorkerEvent::SessionNamed(session) => self.keep_session(session),
             WorkerEvent::SteeringTold(ability) => self.settings.abilities.steering = ability,
+            WorkerEvent::NoResumeTold => self.settings.abilities.resume = AgentAbility::No,
             WorkerEvent::AgentGone { reason } => self.agent_gone(now_ms, reason),
             WorkerEvent::Called { call, what } => self.called(now_ms, call, what),
             WorkerEvent::MailArrived(messages) => self.take_mail(now_ms, messages),

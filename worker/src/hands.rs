@@ -129,6 +129,7 @@ impl WorkerHands {
             AgentNews::Compacted => return Some(WorkerEvent::Compacted),
             AgentNews::Session(session) => return Some(WorkerEvent::SessionNamed(session)),
             AgentNews::Steering(ability) => return Some(WorkerEvent::SteeringTold(ability)),
+            AgentNews::NoResume => return Some(WorkerEvent::NoResumeTold),
             AgentNews::Trouble(text) => self.say(TranscriptText::Trouble { text }),
             AgentNews::Text(text) => self.say(TranscriptText::Text { text }),
             AgentNews::Thought(text) => self.say(TranscriptText::Thought { text }),
@@ -360,7 +361,12 @@ impl WorkerHands {
     fn wake_agent(&mut self) -> Result<(), DriverError> {
         point("agent about to be woken");
         let member = self.team.roster().member(&self.me.name);
-        self.agent.wake(member.ok().and_then(|member| member.session.clone()))
+        let session = member.ok().and_then(|member| member.session.clone());
+        if session.is_some() {
+            // It has a conversation of its own by now, which it would have to be told of.
+            self.subject = RecapSubject::Own;
+        }
+        self.agent.wake(session)
     }
 
     fn look_for_leader(&mut self) -> WorkerEvent {

@@ -29,6 +29,7 @@ impl PromptBriefing {
     pub(super) fn begin_with(&mut self, recap: Option<String>) {
         self.has_recap = recap.is_some();
         self.words.recap = recap;
+        self.may_be_forgotten();
     }
 
     /// The agent has come to its conversation in this way: in one that goes on it has been told who it is, and in a copy of

@@ -117,6 +117,8 @@ pub enum WorkerEvent {
     SessionNamed(AgentSession),
     /// The agent tells the fate of a text that is said to it in a turn, which differs from that of its kind.
     SteeringTold(SteerAbility),
+    /// The agent tells that it can not go on with a conversation of an earlier life, though its kind can.
+    NoResumeTold,
     /// The agent has ended, as [`WorkerAction::PutAgentToSleep`] asked for.
     AgentAsleep,
     /// The agent will take no prompt any more.

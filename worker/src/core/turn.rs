@@ -364,12 +364,13 @@ impl WorkerCore {
         let parked = limit.filter(|_| end != TurnEnd::Completed && !is_told_to_end);
         let end = turn.end_if_hung(end);
         self.take_questions_back(questions);
-        self.settle_texts(&end, if parked.is_some() { TurnLimited::Yes } else { TurnLimited::No });
+        let limited = if parked.is_some() { TurnLimited::Yes } else { TurnLimited::No };
+        self.settle_texts(&end, limited);
         let WorkPhase::Turn(mut turn) = std::mem::replace(&mut self.phase, WorkPhase::Claiming(BeforeClaim::Working))
         else {
             unreachable!("it was a turn a moment ago")
         };
-        self.count_turn(now_ms, &mut turn);
+        self.count_turn(now_ms, &mut turn, limited);
         if let Some(limit) = parked {
             self.say_turn_end(&turn, end);
             return self.park_turn(limit, turn);

@@ -6,6 +6,7 @@ use teamster_protocol::model::usage::{TokenUsage, UsageSum};
 
 use super::allowance::used_up;
 use super::event::AttemptEnd;
+use super::text::TurnLimited;
 use super::turn::{RunningTurn, TurnStop};
 use super::{WorkPhase, WorkerAction, WorkerCore};
 
@@ -20,8 +21,13 @@ impl WorkerCore {
     }
 
     /// The turn is over: its use is known, and is part of the member's.
-    pub(super) fn count_turn(&mut self, now_ms: u64, turn: &mut RunningTurn) {
+    /// One that a provider's limit ended is begun again, and counts as a turn only then.
+    pub(super) fn count_turn(&mut self, now_ms: u64, turn: &mut RunningTurn, limited: TurnLimited) {
         turn.used = UsageSum::of_turn(turn.usage, now_ms.saturating_sub(turn.since_ms));
+        match limited {
+            TurnLimited::Yes => turn.used.turns = 0,
+            TurnLimited::No => {}
+        }
         self.used = self.used.plus(turn.used);
         self.tell_if_unpriced(turn);
     }

@@ -25,6 +25,8 @@ pub enum AgentNews {
     Compacted,
     /// The fate of a text that is said to this agent in a turn, which differs from that of its kind.
     Steering(SteerAbility),
+    /// This agent can not go on with a conversation of an earlier life, though its kind can.
+    NoResume,
     /// The driver has met something that a person should know of, and goes on.
     Trouble(String),
     /// The agent tells the name of its conversation only now, or begins another one.

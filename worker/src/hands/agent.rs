@@ -109,7 +109,10 @@ impl RunningAgent {
 
     /// Starts the agent again, once it has exited; it says when it is ready. `session` is the conversation it is to go on with.
     pub(crate) fn wake(&mut self, session: Option<SessionId>) -> Result<(), DriverError> {
-        self.setup.origin = session.map_or(SessionOrigin::New, SessionOrigin::Earlier);
+        // Without one it has not begun: it still is to begin as it was to at first, which may be with a copy of another's.
+        if let Some(session) = session {
+            self.setup.origin = SessionOrigin::Earlier(session);
+        }
         self.own = DrivenAgent::start(self.launch.clone(), self.setup.clone())?;
         Ok(())
     }

@@ -12,7 +12,7 @@ use crate::ops::receipt::{FollowedText, TextFate, TextKind, TextNews, TextPlace}
 /// Whether a command ends once its text is given away, or waits for the answer.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub struct AnswerWait {
-    /// Wait until it is answered; the exit code is 1 if it is lost
+    /// Wait until it is answered; the exit code is 1 if it is not
     #[arg(long)]
     pub wait: bool,
 }

@@ -23,7 +23,7 @@ pub enum TextFate {
         /// The reason, in one line.
         reason: String,
     },
-    /// No worker runs; the text is in the mailbox, for the next one.
+    /// The text is in the mailbox, for the next worker: none runs, or the turn that was to begin with it was stopped.
     InMailbox,
 }
 
@@ -131,6 +131,11 @@ impl TextProgress {
             ) => {}
             // Were it to be answered, that would have been told before the end of the turn.
             (ReceiptState::Delivered | ReceiptState::InContext, _, _) => self.end(TextFate::Unanswered),
+            // The turn was stopped before the agent had it: a message is put to the agent again by the next worker only, and of
+            // other texts it was told before that they are lost.
+            (ReceiptState::Accepted | ReceiptState::Unconfirmed, TextPart::Prompt, TurnEnd::Aborted) => {
+                self.end(TextFate::InMailbox);
+            }
             (
                 ReceiptState::Accepted | ReceiptState::Queued | ReceiptState::Unconfirmed | ReceiptState::Lost { .. },
                 _,

@@ -191,7 +191,10 @@ fn a_parked_worker_that_is_asked_to_end_gives_its_task_back_and_ends() {
         core
     };
     let claim = || TaskClaim { id: TaskId(1), owner: "alice".parse().unwrap(), attempt: 1 };
-    let release = |why| recorded(AttemptEnd::Release { claim: claim(), why, partial: String::new() });
+    let release = |why| {
+        let attempt = AttemptEnd::Release { claim: claim(), why, partial: String::new() };
+        WorkerAction::Record { attempt, used: UsageSum::default() }
+    };
     for event in [WorkerEvent::MailArrived(vec![shutdown(1, WhenBusy::Refuse)]), WorkerEvent::Terminated] {
         let mut core = parked();
         assert_eq!(core.step(NOW_MS, event).last(), Some(&release(ReleaseWhy::WorkerLeft)));
@@ -285,7 +288,8 @@ fn a_prompt_that_waits_for_the_provider_is_not_lost_and_is_begun_again_by_its_na
     let mut core = at_prompt();
     core.step(NOW_MS, limited(Some(NOW_MS + 50_000)));
     let actions = ends(&mut core, failed(AgentFault::Provider));
-    let ended = TranscriptText::TurnEnded { turn: 1, task: None, end: failed(AgentFault::Provider), used: one_turn() };
+    let ended =
+        TranscriptText::TurnEnded { turn: 1, task: None, end: failed(AgentFault::Provider), used: UsageSum::default() };
     let (until_ms, reason) = (NOW_MS + 50_000, "used up".to_owned());
     let parked = TranscriptText::Parked { task: None, turn: Some(1), until_ms, reason };
     assert_eq!(actions, [WorkerAction::Say(ended), WorkerAction::Say(parked)]);

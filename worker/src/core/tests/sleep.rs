@@ -58,6 +58,9 @@ fn only_an_agent_that_can_go_on_with_its_conversation_is_put_to_sleep_and_only_i
     assert_eq!(waiting().next_tick_ms(), Some(SLEEP_MS));
     assert_eq!(with_limit(None, DriverKind::Script).next_tick_ms(), None);
     assert_eq!(with_limit(Some(Duration::from_secs(1)), DriverKind::Shell).next_tick_ms(), None);
+    let mut core = waiting();
+    core.step(NOW_MS, WorkerEvent::NoResumeTold);
+    assert_eq!(core.next_tick_ms(), None);
 }
 
 #[test]

@@ -61,11 +61,13 @@ fn an_attempt_has_used_what_its_turns_did_before_its_provider_parked_it_too() {
     core.step(NOW_MS, WorkerEvent::Limited(ProviderLimit { until_ms: Some(until_ms), reason: "full".to_owned() }));
     let fault = AgentFault::Provider;
     ends(&mut core, NOW_MS + 10, TurnEnd::Failed { reason: "full".to_owned(), fault });
-    assert_eq!(before(&core.step(until_ms, WorkerEvent::Tick)), turn(5, 2, 10));
+    // It is begun again, and is one turn with that.
+    let limited = UsageSum { turns: 0, ..turn(5, 2, 10) };
+    assert_eq!(before(&core.step(until_ms, WorkerEvent::Tick)), limited);
     core.step(until_ms, WorkerEvent::PromptTaken);
     core.step(until_ms, WorkerEvent::Used(told(8, 4)));
     let actions = ends(&mut core, until_ms + 20, TurnEnd::Completed);
-    assert_eq!(of_record(&actions), turn(5, 2, 10).plus(turn(8, 4, 20)), "and none of the time in which it was parked");
+    assert_eq!(of_record(&actions), limited.plus(turn(8, 4, 20)), "and none of the time in which it was parked");
     core.step(until_ms + 20, WorkerEvent::Recorded);
     core.step(until_ms + 20, claimed_for(PromptKind::Conversation, 2));
     core.step(until_ms + 20, WorkerEvent::PromptTaken);
@@ -77,6 +79,23 @@ fn an_attempt_has_used_what_its_turns_did_before_its_provider_parked_it_too() {
 fn what_is_told_of_no_turn_is_of_none() {
     let mut core = idle(PromptKind::Conversation);
     assert_eq!(core.step(NOW_MS, WorkerEvent::Used(told(5, 2))), []);
+}
+
+#[test]
+fn a_providers_limit_uses_up_no_budget_of_turns() {
+    let budget = UsageBudget { max_turns: NonZeroU64::new(1), ..UsageBudget::default() };
+    let mut core = member(budget, UsageSum::default());
+    core.step(NOW_MS, WorkerEvent::AgentReady { session: None });
+    core.step(NOW_MS, claimed_for(PromptKind::Conversation, 1));
+    core.step(NOW_MS, WorkerEvent::PromptTaken);
+    let until_ms = NOW_MS + 50_000;
+    core.step(NOW_MS, WorkerEvent::Limited(ProviderLimit { until_ms: Some(until_ms), reason: "full".to_owned() }));
+    let fault = AgentFault::Provider;
+    ends(&mut core, NOW_MS + 10, TurnEnd::Failed { reason: "full".to_owned(), fault });
+    let actions = core.step(until_ms, WorkerEvent::Tick);
+    assert!(matches!(&actions[..], [WorkerAction::StartTurn { turn: 2, .. }]), "{actions:?}");
+    core.step(until_ms, WorkerEvent::PromptTaken);
+    assert!(!core.step(until_ms, WorkerEvent::Used(told(8, 4))).contains(&WorkerAction::AbortTurn));
 }
 
 fn limited_to(tokens: u64, turns: u64) -> UsageBudget {

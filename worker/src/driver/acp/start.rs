@@ -84,6 +84,9 @@ impl AcpDialect {
         }
         self.can_load = agent.can_load();
         self.can_resume = agent.can_resume();
+        if !self.can_load && !self.can_resume {
+            steps.push(tell(AgentNews::NoResume));
+        }
         self.logins = agent.logins();
         let way = match &self.origin {
             SessionOrigin::New => SessionWay::New,

@@ -323,6 +323,7 @@ impl<D: AgentDialect> LineActor<D> {
             | AgentNews::SessionLost { .. }
             | AgentNews::Compacted
             | AgentNews::Steering(_)
+            | AgentNews::NoResume
             | AgentNews::Trouble(_)
             | AgentNews::Thought(_)
             | AgentNews::ToolCall { .. }
