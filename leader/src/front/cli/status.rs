@@ -229,9 +229,6 @@ fn member_text(status: &MemberStatus, context: &CliContext) -> String {
     if let Some(context) = member.context {
         line(&mut text, "context", &format!("{} tokens", tokens(context)));
     }
-    if let Some(session) = &member.session {
-        line(&mut text, "session", &paint(TextTone::Plain, &session.0).to_string());
-    }
     line(&mut text, "done", &format!("{} completed, {} failed", member.completed, member.failed));
     line(&mut text, "unread", &member.unread.to_string());
     if let Some(last) = status.last.last() {

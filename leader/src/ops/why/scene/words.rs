@@ -243,7 +243,9 @@ fn left(how: &WorkerEnd, at: &str) -> String {
         WorkerEnd::Terminated => format!("left {at}: a signal told it to"),
         WorkerEnd::LeaderGone => format!("left {at}: its leader was gone"),
         WorkerEnd::AgentGone { reason } => format!("left {at}: its agent could not go on: {reason}"),
-        WorkerEnd::BudgetSpent { reason } => format!("left {at}: its budget was used up: {reason}"),
+        WorkerEnd::BudgetSpent { reason } => {
+            format!("left {at}: its budget was used up: {reason}; it goes on with a higher limit")
+        }
         WorkerEnd::Died { reason } => format!("died {at}: {reason}"),
         WorkerEnd::GivenUp { reason } => format!("was given up {at}: {reason}"),
     }
