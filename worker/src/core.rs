@@ -247,7 +247,7 @@ impl WorkerCore {
                         self.keep_session(session);
                     }
                     self.settle(now_ms, BeforeClaim::Working);
-                } else if let AgentSleep::Waking(_) = self.agent {
+                } else if self.agent == AgentSleep::Waking {
                     self.agent_awake(now_ms, session);
                 }
             }

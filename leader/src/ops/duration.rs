@@ -61,7 +61,7 @@ pub fn parse_idle_limit(text: &str) -> Result<IdleLimit, DurationError> {
     if text.trim() == NEVER {
         return Ok(IdleLimit::Never);
     }
-    parse_duration(text).map(|length| IdleLimit::Ms(length.as_millis() as u64))
+    parse_duration(text).map(IdleLimit::after)
 }
 
 /// Writes such a limit so that [`parse_idle_limit`] reads back the same.
@@ -70,7 +70,7 @@ pub fn format_idle_limit(limit: IdleLimit) -> String {
 }
 
 /// The word for no end of waiting.
-const NEVER: &str = "never";
+pub(crate) const NEVER: &str = "never";
 
 /// Writes a length so that [`parse_duration`] reads back the same: `1h30m`, `500ms`.
 ///

@@ -99,35 +99,10 @@ impl ConversationRecap {
 
 /// Whether a conversation of which nothing is left out begins here.
 fn begins_conversation(said: &TranscriptText) -> bool {
-    match said {
-        TranscriptText::Session { session } => match session.begun {
-            SessionBegin::Fresh | SessionBegin::Forked => true,
-            SessionBegin::Summarized | SessionBegin::Resumed | SessionBegin::Loaded => false,
-        },
-        TranscriptText::Ready
-        | TranscriptText::TurnStarted { .. }
-        | TranscriptText::Briefed { .. }
-        | TranscriptText::Compacted
-        | TranscriptText::Text { .. }
-        | TranscriptText::Thought { .. }
-        | TranscriptText::ToolCall { .. }
-        | TranscriptText::Plan { .. }
-        | TranscriptText::PermissionAsked { .. }
-        | TranscriptText::PermissionAnswered { .. }
-        | TranscriptText::Usage { .. }
-        | TranscriptText::Steered { .. }
-        | TranscriptText::Mail { .. }
-        | TranscriptText::Receipt { .. }
-        | TranscriptText::Stalled { .. }
-        | TranscriptText::AskedToStop { .. }
-        | TranscriptText::AskedToEnd { .. }
-        | TranscriptText::TurnEnded { .. }
-        | TranscriptText::Parked { .. }
-        | TranscriptText::Waiting
-        | TranscriptText::Asleep
-        | TranscriptText::Trouble { .. }
-        | TranscriptText::Cut { .. }
-        | TranscriptText::Leaving { .. } => false,
+    let TranscriptText::Session { session } = said else { return false };
+    match session.begun {
+        SessionBegin::Fresh | SessionBegin::Forked => true,
+        SessionBegin::Summarized | SessionBegin::Resumed | SessionBegin::Loaded => false,
     }
 }
 

@@ -12,34 +12,27 @@ use teamster_protocol::model::receipt::TextId;
 use teamster_protocol::model::roster::WorkerEnd;
 use teamster_protocol::model::task::TaskWork;
 
-use super::{LeaveReason, WorkerAction, WorkerCore, ms};
+use super::{LeaveReason, WorkPhase, WorkerAction, WorkerCore, ms};
 
-/// Whether the agent's process is there.
-#[derive(Debug, Default)]
+/// Whether the agent's process is there. A turn of words that runs while it is not is *held*: it is written down, and its
+/// prompt is given once the agent is awake.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum AgentSleep {
     /// The agent is there, or starts for the first time.
     #[default]
     Awake,
     /// The agent was told to end, to be started again later.
-    FallingAsleep(Option<HeldTurn>),
+    FallingAsleep,
     /// No process is there.
     Asleep,
-    /// The agent starts again. Without a turn if that was ended meanwhile.
-    Waking(Option<HeldTurn>),
-}
-
-/// A turn that has begun, and whose prompt is given once the agent is awake.
-#[derive(Debug)]
-pub(super) struct HeldTurn {
-    number: u64,
-    task: Option<TaskId>,
-    work: TaskWork,
+    /// The agent starts again.
+    Waking,
 }
 
 impl WorkerCore {
     /// When the agent is to be put to sleep, if nothing comes before.
     pub(super) fn sleep_due_ms(&self) -> Option<u64> {
-        let can_sleep = matches!(self.agent, AgentSleep::Awake)
+        let can_sleep = self.agent == AgentSleep::Awake
             && self.settings.abilities.resume == AgentAbility::Yes
             && self.handed.is_empty();
         let (after, since_ms) = (self.settings.idle_after?, self.idle_since_ms?);
@@ -48,23 +41,22 @@ impl WorkerCore {
 
     /// Ends the agent until the next turn.
     pub(super) fn put_agent_to_sleep(&mut self) {
-        self.agent = AgentSleep::FallingAsleep(None);
+        self.agent = AgentSleep::FallingAsleep;
         self.act(WorkerAction::Say(TranscriptText::Asleep));
         self.act(WorkerAction::PutAgentToSleep);
     }
 
     /// The agent has ended, as it was told to.
     pub(super) fn agent_asleep(&mut self) {
-        match std::mem::take(&mut self.agent) {
-            AgentSleep::FallingAsleep(None) => self.agent = AgentSleep::Asleep,
-            AgentSleep::FallingAsleep(Some(held)) => self.wake_agent(held),
-            other @ (AgentSleep::Awake | AgentSleep::Asleep | AgentSleep::Waking(_)) => self.agent = other,
+        match self.agent {
+            AgentSleep::FallingAsleep if self.is_held() => self.wake_agent(),
+            AgentSleep::FallingAsleep => self.agent = AgentSleep::Asleep,
+            AgentSleep::Awake | AgentSleep::Asleep | AgentSleep::Waking => {}
         }
     }
 
     /// Holds the turn that has just begun until the agent is awake.
     pub(super) fn hold_turn(&mut self, number: u64, task: Option<TaskId>, work: TaskWork, texts: Vec<TextId>) {
-        let held = HeldTurn { number, task, work: work.clone() };
         // Written down at once: should the worker die before the agent is awake, a prompt that was taken is told as lost.
         self.act(WorkerAction::Say(TranscriptText::TurnStarted {
             turn: number,
@@ -74,28 +66,27 @@ impl WorkerCore {
             used_before: self.used,
         }));
         self.prompt_taken();
-        match &mut self.agent {
-            AgentSleep::FallingAsleep(waiting) | AgentSleep::Waking(waiting) => *waiting = Some(held),
-            AgentSleep::Asleep => self.wake_agent(held),
+        match self.agent {
+            AgentSleep::FallingAsleep | AgentSleep::Waking => {}
+            AgentSleep::Asleep => self.wake_agent(),
             AgentSleep::Awake => unreachable!("a turn is not held from an agent that is awake"),
         }
     }
 
     /// Whether a turn has to wait until the agent is awake.
     pub(super) fn is_asleep(&self) -> bool {
-        !matches!(self.agent, AgentSleep::Awake)
+        self.agent != AgentSleep::Awake
     }
 
-    fn wake_agent(&mut self, held: HeldTurn) {
-        self.agent = AgentSleep::Waking(Some(held));
+    fn wake_agent(&mut self) {
+        self.agent = AgentSleep::Waking;
         self.act(WorkerAction::WakeAgent);
     }
 
     /// The agent is there again.
     pub(super) fn agent_awake(&mut self, now_ms: u64, session: Option<AgentSession>) {
-        let AgentSleep::Waking(held) = std::mem::take(&mut self.agent) else {
-            unreachable!("only an agent that was woken gets ready a second time")
-        };
+        let is_held = self.is_held();
+        self.agent = AgentSleep::Awake;
         if let Some(session) = session {
             match session.begun {
                 SessionBegin::Fresh | SessionBegin::Summarized | SessionBegin::Forked => {
@@ -105,61 +96,48 @@ impl WorkerCore {
             }
             self.keep_session(session);
         }
-        match held {
-            Some(HeldTurn { number, task, work }) => {
-                // It was not silent: it was not asked before.
-                self.agent_heard(now_ms);
-                let before = self.words_before(TextId::prompt_of(number), work.kind());
-                self.act(WorkerAction::PromptAgent { turn: number, task, before, work });
-            }
-            None => self.idle_since_ms = Some(now_ms),
+        if let WorkPhase::Turn(turn) = &self.phase
+            && is_held
+        {
+            let (number, task, work) = (turn.number, turn.task(), turn.work.clone());
+            // It was not silent: it was not asked before.
+            self.agent_heard(now_ms);
+            let before = self.words_before(TextId::prompt_of(number), work.kind());
+            self.act(WorkerAction::PromptAgent { turn: number, task, before, work });
+        } else {
+            self.idle_since_ms = Some(now_ms);
         }
     }
 
     /// The agent is gone: it has fallen asleep, or could not be woken, or ended by itself.
     pub(super) fn agent_gone(&mut self, now_ms: u64, reason: String) {
-        match std::mem::take(&mut self.agent) {
+        if self.agent == AgentSleep::FallingAsleep {
             // It was to end, and has.
-            agent @ AgentSleep::FallingAsleep(_) => {
-                self.agent = agent;
-                self.agent_asleep();
-            }
-            AgentSleep::Waking(held) => {
-                self.leave_as_gone(reason.clone());
-                match held {
-                    // The agent never heard of it.
-                    Some(_) => self.turn_ended(now_ms, TurnEnd::NotBegun { reason }, String::new()),
-                    None => self.settle_if_free(now_ms),
-                }
-            }
-            AgentSleep::Awake | AgentSleep::Asleep => {
-                self.leave_as_gone(reason);
-                self.settle_if_free(now_ms);
-            }
+            return self.agent_asleep();
         }
-    }
-
-    fn leave_as_gone(&mut self, reason: String) {
-        self.leave.get_or_insert(LeaveReason { how: WorkerEnd::AgentGone { reason }, approve: None });
+        let is_held = self.is_held();
+        self.agent = AgentSleep::Awake;
+        let how = WorkerEnd::AgentGone { reason: reason.clone() };
+        self.leave.get_or_insert(LeaveReason { how, approve: None });
+        if is_held {
+            // The agent never heard of it.
+            self.turn_ended(now_ms, TurnEnd::NotBegun { reason }, String::new());
+        } else {
+            self.settle_if_free(now_ms);
+        }
     }
 
     /// Whether the turn that runs waits for its agent to be awake.
     pub(super) fn is_held(&self) -> bool {
-        match &self.agent {
-            AgentSleep::FallingAsleep(held) | AgentSleep::Waking(held) => held.is_some(),
-            AgentSleep::Awake | AgentSleep::Asleep => false,
-        }
+        self.is_asleep() && matches!(&self.phase, WorkPhase::Turn(turn) if turn.reads_text())
     }
 
     /// Ends the turn that runs: its agent is told to, and if that has not even heard of it, it is over at once.
     pub(super) fn abort_turn(&mut self, now_ms: u64) {
-        let held = match &mut self.agent {
-            AgentSleep::FallingAsleep(held) | AgentSleep::Waking(held) => held.take(),
-            AgentSleep::Awake | AgentSleep::Asleep => None,
-        };
-        match held {
-            Some(_) => self.turn_ended(now_ms, TurnEnd::Aborted, String::new()),
-            None => self.act(WorkerAction::AbortTurn),
+        if self.is_held() {
+            self.turn_ended(now_ms, TurnEnd::Aborted, String::new());
+        } else {
+            self.act(WorkerAction::AbortTurn);
         }
     }
 }

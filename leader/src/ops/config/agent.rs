@@ -10,7 +10,7 @@ use super::error::{ConfigFault, ConfigProblems, ConfigReport};
 use super::value::{table, unknown_key, word};
 use crate::ops::document::value::{length, line, repeated, words, wrong_type};
 use crate::ops::document::{DocumentEntry, DocumentFault, DocumentNode, DocumentValue};
-use crate::ops::duration::parse_idle_limit;
+use crate::ops::duration::NEVER;
 
 /// The drivers that an agent may be spoken to with.
 pub const DRIVERS: [&str; 7] = ["shell", "cmd", "acp", "pi", "claude", "codex", "llm"];
@@ -98,11 +98,11 @@ fn command(node: DocumentNode<'_>, problems: &mut ConfigProblems) -> Option<Conf
 /// A length of time, or the word for none.
 fn idle_after(node: DocumentNode<'_>, problems: &mut ConfigProblems) -> Option<IdleLimit> {
     if let DocumentValue::Text(text) = &node.value
-        && let Ok(limit) = parse_idle_limit(text)
+        && text.trim() == NEVER
     {
-        return Some(limit);
+        return Some(IdleLimit::Never);
     }
-    length("`idle-after`", node, problems).map(|length| IdleLimit::Ms(length.as_millis() as u64))
+    length("`idle-after`", node, problems).map(IdleLimit::after)
 }
 
 fn env(node: DocumentNode<'_>, problems: &mut ConfigProblems) -> Option<BTreeMap<String, String>> {

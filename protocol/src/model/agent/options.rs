@@ -61,6 +61,11 @@ pub enum IdleLimit {
 }
 
 impl IdleLimit {
+    /// As long as this.
+    pub fn after(length: Duration) -> IdleLimit {
+        IdleLimit::Ms(length.as_millis() as u64)
+    }
+
     /// The length, if there is one.
     pub fn length(self) -> Option<Duration> {
         match self {

@@ -269,29 +269,34 @@ pub(super) struct TokenCounts {
     output_tokens: u64,
 }
 
-impl ThreadUsage {
-    /// The cost of a turn that began when the thread had cost `before`.
-    pub(super) fn since(&self, before: TokenCounts) -> TokenUsage {
-        TokenUsage {
-            input: self.total.input_tokens.saturating_sub(before.input_tokens),
-            output: self.total.output_tokens.saturating_sub(before.output_tokens),
-            cached: self.total.cached_input_tokens.saturating_sub(before.cached_input_tokens),
-            cost_micro_usd: None,
-            context: (self.last.total_tokens > 0).then_some(self.last.total_tokens),
+impl TokenCounts {
+    /// What was counted since there were so many.
+    fn since(self, before: TokenCounts) -> TokenCounts {
+        TokenCounts {
+            total_tokens: self.total_tokens.saturating_sub(before.total_tokens),
+            input_tokens: self.input_tokens.saturating_sub(before.input_tokens),
+            cached_input_tokens: self.cached_input_tokens.saturating_sub(before.cached_input_tokens),
+            output_tokens: self.output_tokens.saturating_sub(before.output_tokens),
         }
     }
 }
 
 impl ThreadUsage {
+    /// The cost of a turn that began when the thread had cost `before`.
+    pub(super) fn since(&self, before: TokenCounts) -> TokenUsage {
+        let used = self.total.since(before);
+        TokenUsage {
+            input: used.input_tokens,
+            output: used.output_tokens,
+            cached: used.cached_input_tokens,
+            cost_micro_usd: None,
+            context: (self.last.total_tokens > 0).then_some(self.last.total_tokens),
+        }
+    }
+
     /// The counts of the thread before the last call of the model.
     pub(super) fn before_last(&self) -> TokenCounts {
-        let ThreadUsage { total, last } = self;
-        TokenCounts {
-            total_tokens: total.total_tokens.saturating_sub(last.total_tokens),
-            input_tokens: total.input_tokens.saturating_sub(last.input_tokens),
-            cached_input_tokens: total.cached_input_tokens.saturating_sub(last.cached_input_tokens),
-            output_tokens: total.output_tokens.saturating_sub(last.output_tokens),
-        }
+        self.total.since(self.last)
     }
 }
 
