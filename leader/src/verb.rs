@@ -292,6 +292,7 @@ environment before the repository, the repository before you, and you before wha
   effort = \"high\"
   approval = \"ask\"           # or auto, deny
   idle-after = \"10m\"         # without work, then its program ends until the next turn; or never
+  start = \"for-work\"         # with its first turn; or at-once, with its member
 
   [prompt]                   # what an agent is told of itself: see teamster agents --prompt
   with-shell = \"You are {member} of {team}.\"      # for agents whose commands reach the team

@@ -28,7 +28,7 @@ use tokio::time::timeout;
 /// A worker's command line whose agent is started with these words.
 fn worker(bench: &Bench, words: &str, args: &[&str]) -> Command {
     let mut command = bench.command("alice");
-    command.args(["--agent", "acp"]).args(args);
+    command.args(["--agent", "acp", "--start", "at-once"]).args(args);
     command.env("TEAMSTER_ACP_AGENT", format!("{} {words}", env!("CARGO_BIN_EXE_acp-agent")));
     command
 }

@@ -32,10 +32,13 @@ use teamster_protocol::wire::peer::Peer;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-/// A worker's command line whose agent is the scripted one.
+/// A worker's command line whose agent is the scripted one, which is started with its worker unless it is said when.
 fn scripted(bench: &Bench, args: &[&str]) -> Command {
     let mut command = bench.command("alice");
     command.args(["--agent", "script"]).args(args);
+    if !args.contains(&"--start") {
+        command.args(["--start", "at-once"]);
+    }
     command.env("TEAMSTER_SCRIPT_AGENT", env!("CARGO_BIN_EXE_scripted-agent"));
     command
 }
@@ -361,6 +364,39 @@ async fn an_agent_without_work_is_ended_and_goes_on_with_its_conversation_when_t
 }
 
 #[tokio::test]
+async fn an_agent_is_started_for_its_first_turn_and_one_that_can_not_be_gives_its_task_back() {
+    let mut bench = Bench::new();
+    let for_work = ["--start", "for-work", "--no-claim"];
+    let alice = by_hand(&mut bench, &for_work).await;
+    bench.said("alice", |said| *said == TranscriptText::Asleep).await;
+    let command = NewTask { to: Some(name("alice")), ..NewTask::new(TaskWork::run("echo done")) };
+    let command = bench.team.command(TaskCommand::Add { tasks: vec![command] }).unwrap().tasks[0];
+    assert_eq!(bench.task(command, "completed").await.result(), Some("done"));
+    let has_session = |said: &[TranscriptText]| count(said, |said| matches!(said, TranscriptText::Session { .. }));
+    assert_eq!(has_session(&bench.transcript("alice")), 0, "it is not started for a command");
+    bench.mail("alice", Urgency::Next, "count");
+    bench.heard("alice", "prompt 1").await;
+    assert_eq!(has_session(&bench.transcript("alice")), 1);
+    bench.ask_to_end("alice", WhenBusy::Refuse);
+    assert_eq!(ended(alice).await.0, Some(0));
+
+    // Its program is gone when it is wanted. The task is told to nobody, and the next life starts the agent at once.
+    let task = NewTask { to: Some(name("alice")), ..NewTask::new(prompt("count")) };
+    let task = bench.team.command(TaskCommand::Add { tasks: vec![task] }).unwrap().tasks[0];
+    let without = |bench: &Bench| {
+        let mut command = scripted(bench, &for_work);
+        command.env("TEAMSTER_SCRIPT_AGENT", "/nowhere/agent");
+        command
+    };
+    assert_eq!(ended(without(&bench).spawn().unwrap()).await.0, Some(1));
+    let view = bench.task(task, "pending").await;
+    assert_eq!(view.attempts.len(), 1, "{view:?}");
+    let (code, said) = ended(without(&bench).spawn().unwrap()).await;
+    assert!(code == Some(1) && said.contains("cannot start the agent"), "{code:?}: {said}");
+    assert_eq!(bench.task(task, "pending").await.attempts.len(), 1, "it took no task while its agent does not start");
+}
+
+#[tokio::test]
 async fn an_agent_whose_conversation_is_gone_begins_with_a_summary_of_it() {
     let mut bench = Bench::new();
     let alice = by_hand(&mut bench, &[]).await;
@@ -492,7 +528,7 @@ async fn what_an_agents_tools_left_running_outside_its_group_ends_with_the_turn(
 async fn an_agent_that_can_not_be_started_is_a_clear_refusal() {
     let mut bench = Bench::new();
     let mut command = bench.command("alice");
-    command.args(["--agent", "script"]).env("TEAMSTER_SCRIPT_AGENT", "/no/such/agent");
+    command.args(["--agent", "script", "--start", "at-once"]).env("TEAMSTER_SCRIPT_AGENT", "/no/such/agent");
     let (code, said) = ended(command.spawn().unwrap()).await;
     assert_eq!(code, Some(1));
     assert_eq!(
@@ -500,7 +536,7 @@ async fn an_agent_that_can_not_be_started_is_a_clear_refusal() {
         "error: cannot start the agent: cannot start /no/such/agent: No such file or directory (os error 2)\n"
     );
     let mut command = bench.command("alice");
-    command.args(["--agent", "script"]).env_remove("TEAMSTER_SCRIPT_AGENT");
+    command.args(["--agent", "script", "--start", "at-once"]).env_remove("TEAMSTER_SCRIPT_AGENT");
     let (code, said) = ended(command.spawn().unwrap()).await;
     assert_eq!(code, Some(1));
     assert!(said.contains("TEAMSTER_SCRIPT_AGENT does not say which program it is"), "{said}");

@@ -251,7 +251,7 @@ impl WorkerCore {
                     self.agent_awake(now_ms, session);
                 }
             }
-            WorkerEvent::AgentAsleep => self.agent_asleep(),
+            WorkerEvent::AgentAsleep => self.agent_asleep(now_ms),
             WorkerEvent::SessionLost { why, recap } => self.session_lost(why, recap),
             WorkerEvent::Compacted => {
                 self.act(WorkerAction::Say(TranscriptText::Compacted));
@@ -391,6 +391,7 @@ impl WorkerCore {
                 self.idle_since_ms.get_or_insert(now_ms);
                 if before == BeforeClaim::Working {
                     self.act(WorkerAction::Say(TranscriptText::Waiting));
+                    self.say_if_asleep();
                 }
                 let texts = std::mem::take(&mut self.idle_texts);
                 // The claim that found nothing has put it on the list of those that wait.

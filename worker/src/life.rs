@@ -91,6 +91,12 @@ impl StartedWorker {
         {
             return end;
         }
+        if self.hands.agent.is_unstarted()
+            && let Some(end) = self.happened(WorkerEvent::AgentAsleep).await
+        {
+            return end;
+        }
+        self.show_status();
         loop {
             let came = self.next().await;
             // Before anything else is reckoned with: it moves the times that are waited for.

@@ -136,6 +136,7 @@ fn worker_gone(session: &Session, name: &MemberName) -> Result<Option<WorkerGone
         Some(
             MemberState::Starting
             | MemberState::Idle
+            | MemberState::Asleep
             | MemberState::Busy
             | MemberState::Parked
             | MemberState::Asking

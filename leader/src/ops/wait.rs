@@ -219,7 +219,7 @@ impl TeamRest {
             return Ok(TeamRest::AtWork(at_work));
         }
         let roster = view.roster();
-        let idle = members.iter().filter(|member| member.state == MemberState::Idle);
+        let idle = members.iter().filter(|member| matches!(member.state, MemberState::Idle | MemberState::Asleep));
         let takers: Vec<WaitingClaimant> =
             idle.filter_map(|member| Some(roster.member(&member.name).ok()?.spec.claimant(&member.name))).collect();
         let mut ready = view.board().tasks().filter(|(_, task)| task.is_ready());
@@ -255,9 +255,12 @@ fn is_at_something(state: MemberState) -> bool {
         | MemberState::Hung
         | MemberState::Ending => true,
         // Only a leader starts a member again.
-        MemberState::Restarting | MemberState::Idle | MemberState::Left | MemberState::Dead | MemberState::GivenUp => {
-            false
-        }
+        MemberState::Restarting
+        | MemberState::Idle
+        | MemberState::Asleep
+        | MemberState::Left
+        | MemberState::Dead
+        | MemberState::GivenUp => false,
     }
 }
 

@@ -177,7 +177,7 @@ impl WhyFindings {
         let WhyFindings {
             running,
             lock_lost,
-            turns: RunningTurns { in_turn, asking, parked, quiet, unread: _ },
+            turns: RunningTurns { in_turn, asking, parked, asleep, quiet, unread: _ },
             over_file_limit,
             lost_prompts,
         } = self;
@@ -191,6 +191,7 @@ impl WhyFindings {
             in_turn,
             asking,
             parked,
+            asleep,
             quiet,
             over_file_limit,
             lock_lost,
@@ -229,6 +230,8 @@ struct RunningTurns {
     asking: BTreeMap<MemberName, u64>,
     /// Members whose provider takes no more for now, and until when.
     parked: BTreeMap<MemberName, u64>,
+    /// Members whose agent's process is not there until it has work, and since when.
+    asleep: BTreeMap<MemberName, u64>,
     /// Members in a turn whose agent has said nothing for longer than it may.
     quiet: BTreeSet<MemberName>,
     /// Why the transcripts of others can not be read.
@@ -252,6 +255,10 @@ fn turns(view: &TeamView, running: &BTreeSet<MemberName>) -> RunningTurns {
             Ok(Some(TranscriptStanding::Turn(open))) => open,
             Ok(Some(TranscriptStanding::Parked { until_ms, .. })) => {
                 turns.parked.insert(name.clone(), until_ms);
+                continue;
+            }
+            Ok(Some(TranscriptStanding::Asleep { since_ms })) => {
+                turns.asleep.insert(name.clone(), since_ms);
                 continue;
             }
             Ok(Some(TranscriptStanding::Free { .. }) | None) => continue,

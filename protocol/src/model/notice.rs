@@ -118,7 +118,7 @@ pub enum TranscriptText {
     },
     /// The worker found nothing to claim.
     Waiting,
-    /// The agent was ended until the next turn, because there was nothing to do for it.
+    /// The agent's process is not there until the next turn: there is nothing to do for it.
     Asleep,
     /// Something went wrong; the text says what, and how the worker deals with it.
     Trouble { text: String },

@@ -90,6 +90,8 @@ pub enum MemberState {
     Starting,
     /// The member runs, and has neither a task nor a turn.
     Idle,
+    /// As idle, and its agent's process is not there: it is started with the next turn.
+    Asleep,
     /// The member is on a task, or runs a turn without one.
     Busy,
     /// The member's provider takes no more for now: the member waits, keeps its task, and goes on by itself.

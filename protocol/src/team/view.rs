@@ -162,10 +162,16 @@ fn member_view(
         Ok(standing) => (standing.flatten(), None),
         Err(error) => (None, Some(error.to_string())),
     };
+    // A member without work is idle, or its agent sleeps as well.
+    let mut free = MemberState::Idle;
     let (open, free_ms, parked) = match standing {
         Some(TranscriptStanding::Turn(open)) => (Some(open), None, None),
         Some(TranscriptStanding::Parked { since_ms, until_ms }) => (None, None, Some((since_ms, until_ms))),
         Some(TranscriptStanding::Free { since_ms }) => (None, Some(since_ms), None),
+        Some(TranscriptStanding::Asleep { since_ms }) => {
+            free = MemberState::Asleep;
+            (None, Some(since_ms), None)
+        }
         None => (None, None, None),
     };
     // A turn for a task is told by the task: it is on the board that it ended, a moment before it is in the transcript.
@@ -185,7 +191,7 @@ fn member_view(
         (true, MemberPresence::Joined { .. }) if let Some((since_ms, _)) = parked => (MemberState::Parked, since_ms),
         (true, MemberPresence::Joined { at_ms, .. }) if tasks.is_empty() => match turn {
             Some(turn) => (at, turn.since_ms),
-            None => (MemberState::Idle, free_ms.unwrap_or(0).max(*at_ms)),
+            None => (free, free_ms.unwrap_or(0).max(*at_ms)),
         },
         (true, MemberPresence::Joined { at_ms, .. }) => (at, tasks.iter().filter_map(since).min().unwrap_or(*at_ms)),
         (true, MemberPresence::Expected { since_ms }) => (MemberState::Starting, *since_ms),

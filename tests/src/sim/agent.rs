@@ -140,6 +140,15 @@ impl SimAgent {
         Ok(state)
     }
 
+    /// Its worker has joined: it is there, or is started with its first turn.
+    pub(super) fn joined(&mut self, world: &mut World) -> WorkerEvent {
+        if self.prompts == PromptKind::Conversation && world.chance.one_in(2) {
+            self.presence = AgentPresence::Asleep;
+            return WorkerEvent::AgentAsleep;
+        }
+        WorkerEvent::AgentReady { session: None }
+    }
+
     /// Is told to end until it is woken.
     pub(super) fn nod_off(&mut self, world: &mut World, index: usize, life: u32) {
         let can_sleep =

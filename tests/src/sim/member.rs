@@ -208,7 +208,7 @@ impl Member {
                 if let AgentStanding::Starting = worker.agent.standing {
                     worker.agent.standing = AgentStanding::Idle;
                 }
-                worker.news.push_back(WorkerEvent::AgentReady { session: None });
+                worker.news.push_back(worker.agent.joined(world));
             }
             Due::AgentEnded(..) => worker.news.push_back(worker.agent.nodded_off(world)),
             Due::AgentAwake(..) => worker.news.push_back(worker.agent.awake(world)),

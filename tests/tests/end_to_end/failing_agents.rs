@@ -1,4 +1,5 @@
-//! Agents that end before they are ready: the reason is told by `spawn`, and stays for whoever asks later.
+//! Agents that end before they are ready: the reason is told by `spawn` where they are started by it, and else at their first
+//! turn, and stays for whoever asks later.
 
 use teamster_tests::team::Team;
 
@@ -13,7 +14,7 @@ fn an_agent_that_can_not_start_says_why_at_spawn_and_afterwards() {
         let mut up = team.command("up --detach");
         up.env("TEAMSTER_ACP_AGENT", format!("{} {words}", env!("CARGO_BIN_EXE_acp-agent")));
         assert_eq!(team.start_command(up).ends().code, Some(0));
-        let said = team.fails(1, "spawn alice --agent acp");
+        let said = team.fails(1, "spawn alice --agent acp --start at-once");
         assert!(said.starts_with(&format!("error: cannot spawn alice: its agent is gone: {why}")), "{words}: {said}");
         // The refusal is told as soon as it is known, and written down when nothing of the worker is left.
         team.until_event(&format!("{{\"died\":{{\"reason\":\"its agent is gone: {why}"));
@@ -22,4 +23,26 @@ fn an_agent_that_can_not_start_says_why_at_spawn_and_afterwards() {
             assert!(said.contains(why), "{words}: {later}: {said}");
         }
     }
+}
+
+#[test]
+fn a_member_is_spawned_asleep_and_one_whose_agent_does_not_start_is_given_up_with_its_task_unharmed() {
+    let team = Team::new();
+    let mut up = team.command("up --detach");
+    up.env("TEAMSTER_ACP_AGENT", format!("{} login", env!("CARGO_BIN_EXE_acp-agent")));
+    assert_eq!(team.start_command(up).ends().code, Some(0));
+    team.ok("spawn alice --agent acp");
+    assert_eq!(team.state("alice"), "asleep");
+    assert!(team.ok("why alice").contains("its agent is started with its next turn"));
+    assert!(team.ok("status").contains("1 asleep"));
+    assert!(team.ok("logs alice").contains("its agent sleeps until the next turn"));
+    team.ok("wait --idle");
+
+    team.ok("task add --to alice review it");
+    team.until_event("given_up");
+    let why = team.ok("why alice");
+    assert!(why.contains("the agent wants a login first"), "{why}");
+    assert_eq!(team.standing(1), "pending");
+    // The lives after the first start their agent at once, and take no task.
+    assert_eq!(team.task(1)["attempts"].as_array().unwrap().len(), 1, "{}", team.task(1));
 }

@@ -11,18 +11,33 @@ use super::{AgentBriefing, WorkerCore};
 #[derive(Debug)]
 pub(super) struct PromptBriefing {
     words: AgentBriefing,
-    /// Whether the agent has not been told who it is, or may have forgotten it.
-    is_unknown: bool,
+    identity: IdentityKnown,
     /// Whether this conversation begins with a summary.
     has_recap: bool,
     /// The prompt that was begun with the words, until the agent has them.
     carrier: Option<TextId>,
 }
 
+/// Whether the agent knows who it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum IdentityKnown {
+    /// The agent has not been heard in this life; one that goes on with its conversation was told in an earlier one.
+    ByEarlierLife,
+    /// The agent was not told, or may have forgotten it.
+    No,
+    /// The agent was told.
+    Yes,
+}
+
 impl PromptBriefing {
     /// For a life in which these are to be told.
     pub(super) fn new(words: AgentBriefing) -> PromptBriefing {
-        PromptBriefing { has_recap: words.recap.is_some(), words, is_unknown: true, carrier: None }
+        PromptBriefing {
+            has_recap: words.recap.is_some(),
+            words,
+            identity: IdentityKnown::ByEarlierLife,
+            carrier: None,
+        }
     }
 
     /// The conversation begins with this summary.
@@ -36,14 +51,17 @@ impl PromptBriefing {
     /// another's it has been told who that one is.
     pub(super) fn goes_on(&mut self, begun: SessionBegin) {
         match begun {
-            SessionBegin::Resumed | SessionBegin::Loaded => self.is_unknown = false,
-            SessionBegin::Fresh | SessionBegin::Summarized | SessionBegin::Forked => {}
+            SessionBegin::Resumed | SessionBegin::Loaded if self.identity == IdentityKnown::ByEarlierLife => {
+                self.identity = IdentityKnown::Yes;
+            }
+            SessionBegin::Resumed | SessionBegin::Loaded => {}
+            SessionBegin::Fresh | SessionBegin::Summarized | SessionBegin::Forked => self.may_be_forgotten(),
         }
     }
 
     /// The agent has put its conversation in few words, and who it is may not be among them.
     pub(super) fn may_be_forgotten(&mut self) {
-        self.is_unknown = true;
+        self.identity = IdentityKnown::No;
         self.carrier = None;
     }
 
@@ -51,7 +69,7 @@ impl PromptBriefing {
     pub(super) fn reached(&mut self, text: TextId) {
         if self.carrier == Some(text) {
             self.carrier = None;
-            self.is_unknown = false;
+            self.identity = IdentityKnown::Yes;
             self.words.recap = None;
         }
     }
@@ -64,7 +82,7 @@ impl WorkerCore {
             return None;
         }
         let AgentBriefing { identity, recap } = &self.briefing.words;
-        let identity = identity.as_deref().filter(|_| self.briefing.is_unknown);
+        let identity = identity.as_deref().filter(|_| self.briefing.identity != IdentityKnown::Yes);
         let words: Vec<&str> = identity.into_iter().chain(recap.as_deref()).collect();
         if words.is_empty() {
             return None;

@@ -119,7 +119,7 @@ pub enum WorkerEvent {
     SteeringTold(SteerAbility),
     /// The agent tells that it can not go on with a conversation of an earlier life, though its kind can.
     NoResumeTold,
-    /// The agent has ended, as [`WorkerAction::PutAgentToSleep`] asked for.
+    /// The agent has ended, as [`WorkerAction::PutAgentToSleep`] asked for; or it is not started before there is a turn for it.
     AgentAsleep,
     /// The agent will take no prompt any more.
     AgentGone {
@@ -319,7 +319,7 @@ pub enum WorkerAction {
     },
     /// End the agent, to start it again later; answered by [`WorkerEvent::AgentAsleep`] once it has ended.
     PutAgentToSleep,
-    /// Start the agent again, with its conversation; answered by [`WorkerEvent::AgentReady`] or [`WorkerEvent::AgentGone`].
+    /// Start the agent, again with its conversation; answered by [`WorkerEvent::AgentReady`] or [`WorkerEvent::AgentGone`].
     WakeAgent,
     /// Look for members that died holding tasks, and give those back.
     Sweep {

@@ -1,24 +1,25 @@
-//! An agent that is one process for all of its turns is heavy: 0.1 to 0.5 GB each. After a while without a turn it is
-//! ended, and started again with its conversation for the next turn, so that a team whose members wait costs no more than
-//! its workers. Meanwhile the member is idle as before: it claims tasks, reads its mail and takes prompts.
+//! An agent that is one process for all of its turns is heavy: 0.1 to 0.5 GB each. It is started for its first turn, and
+//! after a while without one it is ended, and started again with its conversation for the next, so that a team whose
+//! members wait costs no more than its workers. Meanwhile the member is idle as before: it claims tasks, reads its mail and
+//! takes prompts.
 //!
 //! Only an agent whose conversation can be gone on with is put to sleep, and only while it keeps no text of ours.
 
 use teamster_protocol::model::agent::preset::AgentAbility;
-use teamster_protocol::model::agent::{AgentSession, SessionBegin, TurnEnd};
+use teamster_protocol::model::agent::{AgentSession, TurnEnd};
 use teamster_protocol::model::id::TaskId;
 use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::receipt::TextId;
 use teamster_protocol::model::roster::WorkerEnd;
 use teamster_protocol::model::task::TaskWork;
 
-use super::{LeaveReason, WorkPhase, WorkerAction, WorkerCore, ms};
+use super::{BeforeClaim, LeaveReason, WorkPhase, WorkerAction, WorkerCore, ms};
 
 /// Whether the agent's process is there. A turn of words that runs while it is not is *held*: it is written down, and its
 /// prompt is given once the agent is awake.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum AgentSleep {
-    /// The agent is there, or starts for the first time.
+    /// The agent is there, or starts with its worker.
     #[default]
     Awake,
     /// The agent was told to end, to be started again later.
@@ -46,12 +47,24 @@ impl WorkerCore {
         self.act(WorkerAction::PutAgentToSleep);
     }
 
-    /// The agent has ended, as it was told to.
-    pub(super) fn agent_asleep(&mut self) {
+    /// No process of the agent is there: it has ended, as it was told to, or is not started before there is a turn for it.
+    pub(super) fn agent_asleep(&mut self, now_ms: u64) {
+        if let WorkPhase::Starting = self.phase {
+            self.agent = AgentSleep::Asleep;
+            self.act(WorkerAction::Say(TranscriptText::Ready));
+            return self.settle(now_ms, BeforeClaim::Working);
+        }
         match self.agent {
             AgentSleep::FallingAsleep if self.is_held() => self.wake_agent(),
             AgentSleep::FallingAsleep => self.agent = AgentSleep::Asleep,
             AgentSleep::Awake | AgentSleep::Asleep | AgentSleep::Waking => {}
+        }
+    }
+
+    /// Tells that the agent sleeps, to whoever reads of the turns since it fell asleep.
+    pub(super) fn say_if_asleep(&mut self) {
+        if self.agent == AgentSleep::Asleep {
+            self.act(WorkerAction::Say(TranscriptText::Asleep));
         }
     }
 
@@ -88,12 +101,7 @@ impl WorkerCore {
         let is_held = self.is_held();
         self.agent = AgentSleep::Awake;
         if let Some(session) = session {
-            match session.begun {
-                SessionBegin::Fresh | SessionBegin::Summarized | SessionBegin::Forked => {
-                    self.briefing.may_be_forgotten()
-                }
-                SessionBegin::Resumed | SessionBegin::Loaded => {}
-            }
+            self.briefing.goes_on(session.begun);
             self.keep_session(session);
         }
         if let WorkPhase::Turn(turn) = &self.phase
@@ -113,7 +121,7 @@ impl WorkerCore {
     pub(super) fn agent_gone(&mut self, now_ms: u64, reason: String) {
         if self.agent == AgentSleep::FallingAsleep {
             // It was to end, and has.
-            return self.agent_asleep();
+            return self.agent_asleep(now_ms);
         }
         let is_held = self.is_held();
         self.agent = AgentSleep::Awake;

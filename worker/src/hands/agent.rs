@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use teamster_protocol::host::process::life::{self, MemberLife};
 use teamster_protocol::host::process::own_identity;
 use teamster_protocol::host::team_dir::TeamDir;
-use teamster_protocol::model::agent::options::AgentLaunch;
-use teamster_protocol::model::agent::preset::{AgentAbilities, PromptKind};
+use teamster_protocol::model::agent::options::{AgentLaunch, AgentStart};
+use teamster_protocol::model::agent::preset::{AgentAbilities, PromptKind, abilities_of};
 use teamster_protocol::model::agent::{AgentExit, Permission, QuestionId, SessionId};
 use teamster_protocol::model::id::{MemberName, TaskId};
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
@@ -22,7 +22,8 @@ use crate::driver::{AgentNews, AgentPrompt, AgentSteer, Driver, DriverError, Ses
 
 /// A running agent.
 pub(crate) struct RunningAgent {
-    own: DrivenAgent,
+    /// The agent itself; nothing before it is started for the first time.
+    own: Option<DrivenAgent>,
     /// The shell for the commands of an agent that talks; started with the first of them.
     shell: Option<DrivenAgent>,
     /// The agent that has the turn that runs, or had the last one.
@@ -76,7 +77,7 @@ impl DrivenAgent {
 }
 
 impl RunningAgent {
-    /// Starts it; it says when it is ready. `origin` is the conversation that it is to begin with, and `identity` what it is
+    /// Starts it, at once or when it is woken; it says when it is ready. `origin` is the conversation that it is to begin with, and `identity` what it is
     /// told of itself at its start.
     pub(crate) fn start(
         launch: AgentLaunch,
@@ -85,6 +86,7 @@ impl RunningAgent {
         workspace: &Path,
         origin: SessionOrigin,
         identity: Option<String>,
+        start: AgentStart,
     ) -> Result<RunningAgent, DriverError> {
         let env = [
             ("TEAMSTER_ROOT", dir.root().to_string_lossy().into_owned()),
@@ -98,22 +100,33 @@ impl RunningAgent {
         ];
         let env = env.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(path_to_teamster());
         let setup = AgentSetup { workspace: workspace.to_owned(), env: env.collect(), origin, identity };
-        let own = DrivenAgent::start(launch.clone(), setup.clone())?;
+        let own = match start {
+            AgentStart::ForWork if launch.driver.keeps_a_process() => None,
+            // One that is a process for each turn is none before the first.
+            AgentStart::ForWork | AgentStart::AtOnce => Some(DrivenAgent::start(launch.clone(), setup.clone())?),
+        };
         Ok(RunningAgent { own, shell: None, turn_of: TurnOf::Agent, launch, setup })
+    }
+
+    /// Whether it is started when it is woken, and was not yet.
+    pub(crate) fn is_unstarted(&self) -> bool {
+        self.own.is_none()
     }
 
     /// Ends the agent, which tells that by its exit; [`RunningAgent::wake`] starts it again. Does not wait.
     pub(crate) fn put_to_sleep(&mut self) {
-        self.own.driver.close();
+        if let Some(own) = &mut self.own {
+            own.driver.close();
+        }
     }
 
-    /// Starts the agent again, once it has exited; it says when it is ready. `session` is the conversation it is to go on with.
+    /// Starts the agent, for the first time or once it has exited; it says when it is ready. `session` is the conversation it is to go on with.
     pub(crate) fn wake(&mut self, session: Option<SessionId>) -> Result<(), DriverError> {
         // Without one it has not begun: it still is to begin as it was to at first, which may be with a copy of another's.
         if let Some(session) = session {
             self.setup.origin = SessionOrigin::Earlier(session);
         }
-        self.own = DrivenAgent::start(self.launch.clone(), self.setup.clone())?;
+        self.own = Some(DrivenAgent::start(self.launch.clone(), self.setup.clone())?);
         Ok(())
     }
 
@@ -124,13 +137,19 @@ impl RunningAgent {
 
     /// The abilities of the member's agent.
     pub(crate) fn abilities(&self) -> AgentAbilities {
-        self.own.driver.abilities()
+        abilities_of(self.launch.driver)
     }
 
     /// Returns the next news of whichever agent has the turn; waits for ever after the exit. May be dropped while it
     /// waits.
     pub(crate) async fn news(&mut self) -> AgentNews {
         let RunningAgent { own, shell, .. } = self;
+        let of_agent = async {
+            match own {
+                Some(own) => own.next().await,
+                None => std::future::pending().await,
+            }
+        };
         let of_shell = async {
             let Some(shell) = shell else { return std::future::pending().await };
             loop {
@@ -142,7 +161,7 @@ impl RunningAgent {
             }
         };
         tokio::select! {
-            news = own.next() => news,
+            news = of_agent => news,
             news = of_shell => news,
         }
     }
@@ -160,22 +179,25 @@ impl RunningAgent {
         }
         // Set without a task too: the worker may itself have been started by a task of another one.
         let task = task.map(|id| id.to_string()).unwrap_or_default();
-        self.driver().prompt(AgentPrompt { id, work, env: vec![("TEAMSTER_TASK".to_owned(), task)] })
+        let driver = self.driver().ok_or(DriverError::Closed { verb: "prompt" })?;
+        driver.prompt(AgentPrompt { id, work, env: vec![("TEAMSTER_TASK".to_owned(), task)] })
     }
 
     /// Says something in the running turn.
     pub(crate) fn steer(&mut self, steer: AgentSteer) -> Result<ReceiptState, DriverError> {
-        self.driver().steer(steer)
+        self.driver().ok_or(DriverError::Closed { verb: "steer" })?.steer(steer)
     }
 
     /// Answers a question for permission.
     pub(crate) fn permit(&mut self, question: &QuestionId, permission: Permission) -> Result<(), DriverError> {
-        self.driver().permit(question, permission)
+        self.driver().ok_or(DriverError::Closed { verb: "answer" })?.permit(question, permission)
     }
 
     /// Ends the running turn.
     pub(crate) fn abort(&mut self) {
-        self.driver().abort();
+        if let Some(driver) = self.driver() {
+            driver.abort();
+        }
     }
 
     /// Closes it and waits until it has exited.
@@ -183,15 +205,18 @@ impl RunningAgent {
         if let Some(shell) = &mut self.shell {
             shell.close().await;
         }
-        self.own.close().await;
+        if let Some(own) = &mut self.own {
+            own.close().await;
+        }
     }
 
-    /// The driver of the agent that has the turn.
-    fn driver(&mut self) -> &mut dyn Driver {
-        match (self.turn_of, &mut self.shell) {
-            (TurnOf::Shell, Some(shell)) => &mut *shell.driver,
-            (TurnOf::Shell | TurnOf::Agent, _) => &mut *self.own.driver,
-        }
+    /// The driver of the agent that has the turn; nothing if that was not started yet.
+    fn driver(&mut self) -> Option<&mut dyn Driver> {
+        let of_turn = match (self.turn_of, &mut self.shell) {
+            (TurnOf::Shell, Some(shell)) => shell,
+            (TurnOf::Shell | TurnOf::Agent, _) => self.own.as_mut()?,
+        };
+        Some(&mut *of_turn.driver)
     }
 }
 

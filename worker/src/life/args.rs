@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use clap::Parser;
 use teamster_protocol::model::agent::ApprovalPolicy;
+use teamster_protocol::model::agent::options::AgentStart;
 use teamster_protocol::model::id::{AgentName, MemberName, Role, TeamName};
 use teamster_protocol::model::limits::PROTOCOL_VERSION;
 use teamster_protocol::model::roster::OnStall;
@@ -81,6 +82,11 @@ pub struct WorkerArgs {
     /// [default: ask].
     #[arg(long, value_name = "WHAT")]
     pub approval: Option<ApprovalPolicy>,
+
+    /// When the agent is started, if it is one process for all of its turns: at-once or for-work, which is with its first turn
+    /// [default: as on the roster, else for-work].
+    #[arg(long, value_name = "WHEN")]
+    pub start: Option<AgentStart>,
 
     /// The directory to work in [default: as on the roster, else the current one].
     #[arg(long, value_name = "DIR")]

@@ -12,7 +12,7 @@ use teamster_protocol::host::signals::{EndSignal, EndSignals};
 use teamster_protocol::host::stderr_log;
 use teamster_protocol::host::team_dir::{TeamDir, default_root};
 use teamster_protocol::host::text_path::{NotTextPath, must_be_text};
-use teamster_protocol::model::agent::options::{AgentLaunch, AgentOptions, IdleLimit};
+use teamster_protocol::model::agent::options::{AgentLaunch, AgentOptions, AgentStart, IdleLimit};
 use teamster_protocol::model::agent::preset::{AgentAbility, UnknownAgent};
 use teamster_protocol::model::agent::{ApprovalPolicy, SessionContext};
 use teamster_protocol::model::board::AutoClaim;
@@ -22,7 +22,8 @@ use teamster_protocol::model::limits::sizes::CALLS_IN_FLIGHT_MAX;
 use teamster_protocol::model::limits::{AGENT_IDLE_AFTER, MEMBER_LOCK_WITHIN, PROTOCOL_VERSION};
 use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::roster::{
-    CellIsolation, MemberSpec, StallPolicy, StartedBy, TeamFact, WorkerProcess, Workspace,
+    AfterLeaving, CellIsolation, MemberPresence, MemberSpec, StallPolicy, StartedBy, TeamFact, WorkerEnd,
+    WorkerProcess, Workspace,
 };
 use teamster_protocol::store::file::{Durability, LogError};
 use teamster_protocol::store::presence::{LifeLock, LockError, LockKept};
@@ -164,6 +165,7 @@ pub(super) async fn start(args: WorkerArgs, isolation: CellIsolation) -> Result<
     let asking = if spec.rules.is_empty() { approval } else { ApprovalPolicy::Ask };
     let launch = AgentLaunch { approval: asking, ..spec.options.launch(&spec.agent)? };
     let session = team.roster().member(&name).ok().and_then(|member| member.session.clone());
+    let start = when_to_start(&team, &args, &spec);
     let talk = match (session, spec.options.context.clone()) {
         (Some(own), _) => FirstTalk::own(SessionOrigin::Earlier(own)),
         (None, Some(SessionContext::Branch(other))) => branch(&team, &spec, other),
@@ -188,7 +190,7 @@ pub(super) async fn start(args: WorkerArgs, isolation: CellIsolation) -> Result<
     let last_turn = transcript.turn();
     let used = member_usage(&turns)?.used;
     crash::point("transcripts opened");
-    let agent = RunningAgent::start(launch, &dir, &name, spec.workspace.dir(), origin, at_start)?;
+    let agent = RunningAgent::start(launch, &dir, &name, spec.workspace.dir(), origin, at_start, start)?;
     crash::point("agent started");
 
     let started_by = if args.stdio { StartedBy::Leader } else { StartedBy::Hand };
@@ -328,6 +330,21 @@ fn enroll(team: &mut Team, args: &WorkerArgs) -> Result<MemberSpec, StartError> 
         team.add_member(args.name.clone(), spec.clone())?;
     }
     Ok(spec)
+}
+
+/// When the agent is started. After a life that died, or whose agent could not go on, it is started at once: a worker that is
+/// started again and again because its agent does not start takes no task meanwhile.
+fn when_to_start(team: &Team, args: &WorkerArgs, spec: &MemberSpec) -> AgentStart {
+    let wanted = args.start.or(spec.options.start).unwrap_or_default();
+    match team.roster().member(&args.name).ok().map(|member| &member.presence) {
+        Some(
+            MemberPresence::Left { how: WorkerEnd::AgentGone { .. }, .. }
+            | MemberPresence::Left { then: AfterLeaving::Again { .. }, .. },
+        ) => AgentStart::AtOnce,
+        Some(MemberPresence::Left { .. } | MemberPresence::Expected { .. } | MemberPresence::Joined { .. }) | None => {
+            wanted
+        }
+    }
 }
 
 /// What the agent's conversation begins with.

@@ -1,7 +1,7 @@
 //! The options about the agent that members drive.
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use teamster_protocol::model::agent::options::{AgentOptions, IdleLimit, is_variable_name};
+use teamster_protocol::model::agent::options::{AgentOptions, AgentStart, IdleLimit, is_variable_name};
 use teamster_protocol::model::agent::{ApprovalPolicy, SessionContext};
 use teamster_protocol::model::id::AgentName;
 
@@ -33,6 +33,11 @@ pub struct AgentArgs {
     /// conversation, or never [default: 10m]
     #[arg(long, value_name = "D|never", value_parser = parse_idle_limit)]
     pub idle_after: Option<IdleLimit>,
+    /// When the agent's program is started: with the first prompt, mail or task (for-work), or with the member (at-once), so
+    /// that a missing login is told by spawn [default: for-work]
+    #[arg(long, value_name = "WHEN",
+        value_parser = PossibleValuesParser::new(AgentStart::WORDS).try_map(|word| word.parse::<AgentStart>()))]
+    pub start: Option<AgentStart>,
     /// A variable for the agent's environment; may be given several times
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_variable)]
     pub env: Vec<(String, String)>,
@@ -44,9 +49,9 @@ pub struct AgentArgs {
 impl AgentArgs {
     /// Whether any of the options was typed.
     pub(super) fn is_given(&self) -> bool {
-        let AgentArgs { agent, model, effort, approval, context, idle_after, env, agent_arg } = self;
+        let AgentArgs { agent, model, effort, approval, context, idle_after, start, env, agent_arg } = self;
         let words = [agent.is_some(), model.is_some(), effort.is_some(), approval.is_some(), context.is_some()];
-        words.contains(&true) || idle_after.is_some() || !env.is_empty() || !agent_arg.is_empty()
+        words.contains(&true) || idle_after.is_some() || start.is_some() || !env.is_empty() || !agent_arg.is_empty()
     }
 
     /// The wish that the options express.
@@ -59,6 +64,7 @@ impl AgentArgs {
             approval: self.approval,
             context: self.context,
             idle_after: self.idle_after,
+            start: self.start,
             ..AgentOptions::default()
         };
         WantedAgent { name: self.agent, options }

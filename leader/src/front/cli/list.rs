@@ -120,6 +120,7 @@ pub(super) fn word(state: MemberState) -> &'static str {
     match state {
         MemberState::Starting => "starting",
         MemberState::Idle => "idle",
+        MemberState::Asleep => "asleep",
         MemberState::Busy => "busy",
         MemberState::Parked => "parked",
         MemberState::Asking => "asking",
@@ -144,6 +145,7 @@ pub(super) fn tone(state: MemberState) -> TextTone {
         | MemberState::Stalled
         | MemberState::Hung => TextTone::Warn,
         MemberState::Idle => TextTone::Ok,
+        MemberState::Asleep => TextTone::Faint,
         MemberState::Busy => TextTone::Busy,
         MemberState::Left => TextTone::Faint,
         MemberState::Dead | MemberState::GivenUp => TextTone::Error,

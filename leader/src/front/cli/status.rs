@@ -91,6 +91,7 @@ fn team_text(status: &TeamStatus, members: &str, add_task: &str, now_ms: u64, co
         MemberState::Hung,
         MemberState::Ending,
         MemberState::Idle,
+        MemberState::Asleep,
         MemberState::Starting,
         MemberState::Restarting,
         MemberState::Left,
@@ -140,6 +141,7 @@ fn members_that_need_a_look(text: &mut String, members: &[MemberView], columns: 
                 MemberState::GivenUp
                 | MemberState::Starting
                 | MemberState::Idle
+                | MemberState::Asleep
                 | MemberState::Busy
                 | MemberState::Parked
                 | MemberState::Asking
@@ -242,7 +244,7 @@ fn member_text(status: &MemberStatus, context: &CliContext) -> String {
 
 /// What a member's agent is told, in words: `, model m1, effort high`.
 fn agent_options(options: &AgentOptions) -> String {
-    let AgentOptions { driver: _, command, args, env, model, effort, approval, context, identity, idle_after } =
+    let AgentOptions { driver: _, command, args, env, model, effort, approval, context, identity, idle_after, start } =
         options;
     let words = |words: &[String]| (!words.is_empty()).then(|| words.join(" "));
     let parts = [
@@ -252,6 +254,7 @@ fn agent_options(options: &AgentOptions) -> String {
         ("context", context.as_ref().map(ToString::to_string)),
         ("told who it is by", identity.as_ref().map(|_| "[prompt] of the settings".to_owned())),
         ("sleeps after", idle_after.map(format_idle_limit)),
+        ("started", start.map(|start| start.word().to_owned())),
         ("command", words(command)),
         ("arguments", words(args)),
         ("variables", (!env.is_empty()).then(|| env.keys().cloned().collect::<Vec<_>>().join(" "))),

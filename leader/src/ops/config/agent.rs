@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use teamster_protocol::model::agent::ApprovalPolicy;
-use teamster_protocol::model::agent::options::{IdleLimit, is_variable_name};
+use teamster_protocol::model::agent::options::{AgentStart, IdleLimit, is_variable_name};
 
 use super::PlacedValue;
 use super::error::{ConfigFault, ConfigProblems, ConfigReport};
@@ -15,7 +15,7 @@ use crate::ops::duration::NEVER;
 /// The drivers that an agent may be spoken to with.
 pub const DRIVERS: [&str; 7] = ["shell", "cmd", "acp", "pi", "claude", "codex", "llm"];
 
-const KEYS: [&str; 7] = ["driver", "command", "env", "model", "effort", "approval", "idle-after"];
+const KEYS: [&str; 8] = ["driver", "command", "env", "model", "effort", "approval", "idle-after", "start"];
 
 /// How an agent is started.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +43,8 @@ pub struct AgentSettings {
     pub approval: Option<PlacedValue<String>>,
     /// How long it may have nothing to do before it is put to sleep.
     pub idle_after: Option<PlacedValue<IdleLimit>>,
+    /// When it is started.
+    pub start: Option<PlacedValue<AgentStart>>,
 }
 
 /// Reads one `[agent.NAME]`; `line_of` is the line that a value begins on.
@@ -65,6 +67,11 @@ pub(super) fn read(
             "approval" => settings.approval = word("`approval`", node, &ApprovalPolicy::WORDS, problems).map(placed),
             "idle-after" => {
                 settings.idle_after = idle_after(node, problems).map(|value| PlacedValue { value, line: at })
+            }
+            "start" => {
+                let word = word("`start`", node, &AgentStart::WORDS, problems);
+                let start = word.map(|word| word.parse().expect("it is one of the words"));
+                settings.start = start.map(|value| PlacedValue { value, line: at });
             }
             unknown => unknown_key(unknown, key_span, "[agent.NAME]", &KEYS, problems),
         }

@@ -168,7 +168,7 @@ fn optional_row<T>(
 }
 
 fn agent_rows(name: &AgentName, origin: &SettingOrigin, settings: &AgentSettings) -> Vec<ConfigRow> {
-    let AgentSettings { driver, command, env, model, effort, approval, idle_after } = settings;
+    let AgentSettings { driver, command, env, model, effort, approval, idle_after, start } = settings;
     let text = |placed: &PlacedValue<String>| PlacedValue { value: json!(placed.value), line: placed.line };
     let command = command.as_ref().map(|placed| {
         let value = match &placed.value {
@@ -192,6 +192,7 @@ fn agent_rows(name: &AgentName, origin: &SettingOrigin, settings: &AgentSettings
         ("effort", effort.as_ref().map(text)),
         ("approval", approval.as_ref().map(text)),
         ("idle-after", idle_after),
+        ("start", start.as_ref().map(|placed| PlacedValue { value: json!(placed.value.word()), line: placed.line })),
     ];
     let given = keys.into_iter().filter_map(|(key, placed)| placed.map(|placed| (key, placed)));
     let rows = given.map(|(key, placed)| {

@@ -36,6 +36,8 @@ pub struct TeamScene<'a> {
     pub quiet: &'a BTreeSet<MemberName>,
     /// The members whose provider takes no more for now, and until when.
     pub parked: &'a BTreeMap<MemberName, u64>,
+    /// The members whose agent's process is not there until it has work, and since when.
+    pub asleep: &'a BTreeMap<MemberName, u64>,
     /// The members whose worker may write no file as long as the logs are, and how long it may.
     pub over_file_limit: &'a BTreeMap<MemberName, u64>,
     /// The members whose worker lives and does not hold the member's lock, because its file was tidied away.
@@ -128,6 +130,8 @@ pub enum WaitCause {
     Takes { task: TaskId },
     /// There is nothing to be done on the board.
     NothingToDo,
+    /// The process of the member's agent is not there: it is started with the next turn.
+    AgentAsleep { since_ms: u64 },
     /// These may not be begun: they wait for others.
     Blocked { tasks: Vec<TaskId> },
     /// These tasks are for other members.
@@ -248,7 +252,11 @@ impl TeamScene<'_> {
                     (Some((task, since_ms)), _) => vec![WaitCause::Busy { task, since_ms }],
                     (None, Some(since_ms)) => vec![WaitCause::InTurn { since_ms: *since_ms }],
                     (None, None) if !hindered.is_empty() => Vec::new(),
-                    (None, None) => self.idle(name),
+                    (None, None) => {
+                        let asleep =
+                            self.asleep.get(name).map(|since_ms| WaitCause::AgentAsleep { since_ms: *since_ms });
+                        self.idle(name).into_iter().chain(asleep).collect()
+                    }
                 };
                 at.into_iter().chain(hindered).collect()
             }

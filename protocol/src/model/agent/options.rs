@@ -2,6 +2,7 @@
 //! the roster, so that every life of the member gets the same, whatever the files of settings say by then.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -48,6 +49,47 @@ pub struct AgentOptions {
     /// How long the agent may have nothing to do before it is ended until the next turn, if it is one process for all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle_after: Option<IdleLimit>,
+    /// When the agent is started, if it is one process for all of its turns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<AgentStart>,
+}
+
+/// When an agent that is one process for all of its turns is started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AgentStart {
+    /// With its worker, so that it is known to work before there is anything to do.
+    AtOnce,
+    /// With the first turn, so that a member without work costs no more than its worker.
+    #[default]
+    ForWork,
+}
+
+impl AgentStart {
+    /// Every word that can be read as an `AgentStart`, as people write it.
+    pub const WORDS: [&str; 2] = ["at-once", "for-work"];
+
+    /// The setting as people write it.
+    pub fn word(self) -> &'static str {
+        match self {
+            AgentStart::AtOnce => "at-once",
+            AgentStart::ForWork => "for-work",
+        }
+    }
+}
+
+/// A word that names no time to start an agent at: the error of reading an [`AgentStart`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is none of at-once, for-work")]
+pub struct BadAgentStart(String);
+
+impl FromStr for AgentStart {
+    type Err = BadAgentStart;
+
+    fn from_str(text: &str) -> Result<AgentStart, BadAgentStart> {
+        let all = [AgentStart::AtOnce, AgentStart::ForWork];
+        all.into_iter().find(|start| start.word() == text).ok_or_else(|| BadAgentStart(text.to_owned()))
+    }
 }
 
 /// How long an agent may have nothing to do before it is put to sleep.

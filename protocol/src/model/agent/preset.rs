@@ -76,6 +76,14 @@ impl DriverKind {
         ("cmd", DriverKind::Cmd),
     ];
 
+    /// Whether an agent of this driver is one process for all of its turns, and not one for each.
+    pub fn keeps_a_process(self) -> bool {
+        match self {
+            DriverKind::Shell | DriverKind::Cmd => false,
+            DriverKind::Script | DriverKind::Pi | DriverKind::Claude | DriverKind::Codex | DriverKind::Acp => true,
+        }
+    }
+
     /// The driver of that word; nothing if people can name none so.
     pub fn of_word(word: &str) -> Option<DriverKind> {
         DriverKind::WORDS.iter().find(|(known, _)| *known == word).map(|(_, driver)| *driver)

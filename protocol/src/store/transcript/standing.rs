@@ -46,13 +46,21 @@ pub enum TranscriptStanding {
         /// The time since which it is free.
         since_ms: u64,
     },
+    /// The member has no work, and its agent's process is not there until it has some.
+    Asleep {
+        /// The time since which the agent sleeps.
+        since_ms: u64,
+    },
 }
 
 /// The turn that the member's worker is at, as [`standing`] tells it.
 pub fn open_turn(dir: &Path) -> Result<Option<OpenTurn>, TranscriptError> {
     Ok(match standing(dir)? {
         Some(TranscriptStanding::Turn(open)) => Some(open),
-        Some(TranscriptStanding::Parked { .. } | TranscriptStanding::Free { .. }) | None => None,
+        Some(
+            TranscriptStanding::Parked { .. } | TranscriptStanding::Free { .. } | TranscriptStanding::Asleep { .. },
+        )
+        | None => None,
     })
 }
 
@@ -156,7 +164,9 @@ fn standing_of(entries: &[TranscriptEntry]) -> Option<TranscriptStanding> {
             let waiting = waiting_questions(entries).into_iter().map(|question| question.number).collect();
             TranscriptStanding::Turn(OpenTurn { quiet: quiet(), waiting, ..open })
         }
-        other @ (TranscriptStanding::Parked { .. } | TranscriptStanding::Free { .. }) => other,
+        other @ (TranscriptStanding::Parked { .. }
+        | TranscriptStanding::Free { .. }
+        | TranscriptStanding::Asleep { .. }) => other,
     })
 }
 
@@ -224,6 +234,7 @@ fn standing_after(entry: &TranscriptEntry) -> Option<TranscriptStanding> {
             Some(TranscriptStanding::Turn(OpenTurn { turn, task, since_ms, quiet: false, waiting: Vec::new() }))
         }
         TranscriptText::Parked { until_ms, .. } => Some(TranscriptStanding::Parked { since_ms, until_ms: *until_ms }),
+        TranscriptText::Asleep => Some(TranscriptStanding::Asleep { since_ms }),
         // A worker that gets ready is a new life: the turn of the one before ended with it.
         said => said.ends_turn().then_some(TranscriptStanding::Free { since_ms }),
     }

@@ -158,3 +158,85 @@ fn a_worker_can_leave_in_every_one_of_these_states() {
     let actions = waking.step(SLEEP_MS, WorkerEvent::Terminated);
     assert_eq!(actions.last(), Some(&WorkerAction::Leave { how: WorkerEnd::Terminated }));
 }
+
+/// A worker whose agent is started for its first turn.
+fn unstarted() -> WorkerCore {
+    let me = WaitingClaimant::new("alice".parse().unwrap());
+    let identity = Some("You are alice.".to_owned());
+    let settings = WorkerSettings {
+        briefing: AgentBriefing { identity, recap: None },
+        ..WorkerSettings::new(me, abilities_of(DriverKind::Acp), StartedBy::Hand)
+    };
+    let mut core = WorkerCore::new(settings, 0);
+    assert_eq!(
+        core.step(NOW_MS, WorkerEvent::AgentAsleep),
+        [WorkerAction::Say(TranscriptText::Ready), WorkerAction::ClaimNext]
+    );
+    let actions = core.step(NOW_MS, WorkerEvent::Claimed(None));
+    let said = [TranscriptText::Waiting, TranscriptText::Asleep].map(WorkerAction::Say);
+    assert_eq!(actions[actions.len() - 2..], said);
+    core
+}
+
+fn awake_as(core: &mut WorkerCore, begun: SessionBegin) -> Vec<WorkerAction> {
+    let session = AgentSession { id: SessionId("s1".to_owned()), begun };
+    core.step(NOW_MS, WorkerEvent::AgentReady { session: Some(session) })
+}
+
+fn words_told(actions: &[WorkerAction]) -> Option<&str> {
+    actions.iter().find_map(|action| match action {
+        WorkerAction::PromptAgent { before, .. } => before.as_deref(),
+        _ => None,
+    })
+}
+
+#[test]
+fn a_worker_is_ready_without_its_agent_which_is_started_for_the_first_turn() {
+    let mut core = unstarted();
+    assert_eq!(core.status(0).phase, WorkerPhase::Idle);
+    assert_eq!(core.next_tick_ms(), None);
+    assert_eq!(prompt(&mut core).last(), Some(&WorkerAction::WakeAgent));
+    let actions = awake_as(&mut core, SessionBegin::Fresh);
+    assert_eq!((prompted(&actions).is_some(), words_told(&actions)), (true, Some("You are alice.")));
+}
+
+#[test]
+fn an_agent_that_goes_on_when_it_is_started_for_its_first_turn_knows_who_it_is() {
+    for begun in [SessionBegin::Resumed, SessionBegin::Loaded] {
+        let mut core = unstarted();
+        prompt(&mut core);
+        assert_eq!(words_told(&awake_as(&mut core, begun)), None);
+    }
+}
+
+#[test]
+fn a_compaction_before_it_fell_asleep_has_it_told_again_who_it_is() {
+    let mut core = unstarted();
+    prompt(&mut core);
+    awake_as(&mut core, SessionBegin::Resumed);
+    core.step(NOW_MS, WorkerEvent::PromptTaken);
+    core.step(NOW_MS, WorkerEvent::Compacted);
+    core.step(NOW_MS, WorkerEvent::TurnEnded { end: TurnEnd::Completed, result: String::new() });
+    core.step(NOW_MS, WorkerEvent::Claimed(None));
+    let asleep_ms = core.next_tick_ms().expect("it is put to sleep");
+    core.step(asleep_ms, WorkerEvent::Tick);
+    core.step(asleep_ms, WorkerEvent::AgentAsleep);
+    prompt(&mut core);
+    assert_eq!(words_told(&awake_as(&mut core, SessionBegin::Resumed)), Some("You are alice."));
+}
+
+#[test]
+fn a_command_leaves_it_asleep_and_the_transcript_says_so() {
+    let mut core = unstarted();
+    core.step(NOW_MS, WorkerEvent::Rang);
+    let command = TaskWork::Run { command: "true".to_owned(), input: CommandInput::Closed };
+    core.step(NOW_MS, claimed_work(1, command));
+    core.step(NOW_MS, WorkerEvent::PromptTaken);
+    core.step(NOW_MS, WorkerEvent::TurnEnded { end: TurnEnd::Completed, result: String::new() });
+    core.step(NOW_MS, WorkerEvent::Recorded);
+    let actions = core.step(NOW_MS, WorkerEvent::Claimed(None));
+    assert!(
+        actions.ends_with(&[TranscriptText::Waiting, TranscriptText::Asleep].map(WorkerAction::Say)),
+        "{actions:?}"
+    );
+}

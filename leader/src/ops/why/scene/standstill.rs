@@ -51,6 +51,7 @@ impl WaitCause {
             | WaitCause::PromptLost { .. }
             | WaitCause::Takes { .. }
             | WaitCause::NothingToDo
+            | WaitCause::AgentAsleep { .. }
             | WaitCause::Blocked { .. }
             | WaitCause::ForOthers { .. }
             | WaitCause::OtherRole { .. }

@@ -24,6 +24,7 @@ struct Team {
     in_turn: BTreeMap<MemberName, u64>,
     asking: BTreeMap<MemberName, u64>,
     parked: BTreeMap<MemberName, u64>,
+    asleep: BTreeMap<MemberName, u64>,
     quiet: BTreeSet<MemberName>,
     over_file_limit: BTreeMap<MemberName, u64>,
     lock_lost: BTreeSet<MemberName>,
@@ -129,6 +130,7 @@ impl Team {
             in_turn: &self.in_turn,
             asking: &self.asking,
             parked: &self.parked,
+            asleep: &self.asleep,
             quiet: &self.quiet,
             over_file_limit: &self.over_file_limit,
             lock_lost: &self.lock_lost,
@@ -523,6 +525,17 @@ fn a_lost_prompt_is_told_beside_what_the_member_does_now() {
       → teamster spawn ann
     the prompt of turn 3 is lost (review it): its worker died: killed by SIGKILL
       → teamster send ann WORDS
+    ");
+}
+
+#[test]
+fn a_member_without_work_tells_that_its_agent_sleeps() {
+    let mut team = team().member_with("claude", "mia", None, AutoClaim::On);
+    team.asleep.insert(name("mia"), THEN_MS);
+    insta::assert_snapshot!(team.why_member("mia"), @"
+    idle: there is nothing to do
+      → teamster task add TEXT
+    asleep for 3m 00s: its agent is started with its next turn
     ");
 }
 

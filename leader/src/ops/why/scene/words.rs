@@ -117,6 +117,9 @@ fn says(cause: &WaitCause, now_ms: u64) -> String {
         WaitCause::Absent { presence, .. } => absence(presence, now_ms),
         WaitCause::Takes { task } => format!("about to take task {task}"),
         WaitCause::NothingToDo => "idle: there is nothing to do".to_owned(),
+        WaitCause::AgentAsleep { since_ms } => {
+            format!("asleep for {}: its agent is started with its next turn", since(since_ms))
+        }
         WaitCause::Blocked { tasks } => format!("idle: {} for others", waits(tasks)),
         WaitCause::ForOthers { tasks } => format!("idle: {} for somebody else", is_are(tasks)),
         WaitCause::OtherRole { tasks } => format!("idle: {} for a role that it has not", is_are(tasks)),
@@ -202,7 +205,7 @@ fn hint(cause: &WaitCause, subject: CauseSubject<'_>) -> Option<String> {
         WaitCause::PromptLost { member, lost } => Some(send_again(member, &lost.work)),
         WaitCause::Absent { presence: MemberAbsence::Starting { .. } | MemberAbsence::Restarting { .. }, .. } => None,
         WaitCause::Absent { member, .. } => Some(format!("teamster spawn {member}")),
-        WaitCause::Takes { .. } => None,
+        WaitCause::Takes { .. } | WaitCause::AgentAsleep { .. } => None,
         WaitCause::NothingToDo if asked.is_none_or(reads) => Some("teamster task add TEXT".to_owned()),
         WaitCause::NothingToDo => Some("teamster task add --run COMMAND".to_owned()),
         WaitCause::Blocked { tasks } => tasks.first().map(|id| format!("teamster why {id}")),
