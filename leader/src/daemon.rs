@@ -40,6 +40,7 @@ mod prepare;
 mod pulse;
 mod roster;
 mod shared;
+mod spare;
 mod succession;
 mod views;
 mod workers;
@@ -156,6 +157,7 @@ where
     drop(leader);
     point("led to the end");
     while answering.join_next().await.is_some() {}
+    shared.links.end_spare().await;
     end_orphans(&shared).await;
     point("orphans ended");
     // The answers to the last calls are written before the process ends.

@@ -64,6 +64,37 @@ pub fn wait_for_lock(
     }
 }
 
+/// The logs of a team, open for somebody who is not known yet.
+#[derive(Debug)]
+pub struct TeamLogs {
+    dir: TeamDir,
+    board: Log<Board>,
+    roster: Log<Roster>,
+}
+
+impl TeamLogs {
+    /// Opens them, as [`Team::open`] does.
+    pub fn open(dir: TeamDir) -> Result<TeamLogs, TeamError> {
+        dir.create()?;
+        must_be_whole(&dir)?;
+        let board: Log<Board> = Log::open(dir.board(), clock::now_ms())?;
+        must_have_roster(&dir, board.next_seq())?;
+        let roster = Log::open(dir.roster(), clock::now_ms())?;
+        Ok(TeamLogs { dir, board, roster })
+    }
+
+    /// The team, open as `me`. What others wrote meanwhile is taken in by the next step or refresh.
+    pub fn into_team(self, me: Address, durability: Durability) -> Team {
+        let TeamLogs { dir, board, roster } = self;
+        Team { dir, me, durability, board, roster, mailboxes: BTreeMap::new() }
+    }
+
+    /// The team's directory.
+    pub fn dir(&self) -> &TeamDir {
+        &self.dir
+    }
+}
+
 /// An open team. One handle serves one thread; any number may be open, in any number of processes.
 #[derive(Debug)]
 pub struct Team {
@@ -80,12 +111,7 @@ impl Team {
     /// Opens the team as `me`, making its directory and logs if they are not there. Blocks for the reading of
     /// the logs.
     pub fn open(dir: TeamDir, me: Address, durability: Durability) -> Result<Team, TeamError> {
-        dir.create()?;
-        must_be_whole(&dir)?;
-        let board: Log<Board> = Log::open(dir.board(), clock::now_ms())?;
-        must_have_roster(&dir, board.next_seq())?;
-        let roster = Log::open(dir.roster(), clock::now_ms())?;
-        Ok(Team { dir, me, durability, board, roster, mailboxes: BTreeMap::new() })
+        Ok(TeamLogs::open(dir)?.into_team(me, durability))
     }
 
     /// The team's directory.

@@ -11,33 +11,81 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use teamster_protocol::host::clock;
+use teamster_protocol::host::crash;
 use teamster_protocol::host::signals::{EndSignal, EndSignals};
+use teamster_protocol::host::stderr_log;
+use teamster_protocol::model::id::Address;
 use teamster_protocol::model::roster::{CellIsolation, StartedBy, WorkerEnd};
 use teamster_protocol::store::watch::{FileChange, FileWatch};
 use teamster_protocol::wire::api::{WorkerPhase, WorkerStatus};
+use teamster_protocol::wire::peer::stdio::{StdinReader, StdoutWriter, stdio};
 use tokio::sync::{mpsc, watch};
 
 use crate::cell::keeper::CellKeeper;
 use crate::core::{WorkerAction, WorkerCore, WorkerEvent};
 use crate::driver::AgentNews;
 use crate::hands::{ActionResult, LeaderCall, WorkerHands};
-use crate::life::args::WorkerArgs;
+use crate::life::args::{SpareArgs, WorkerArgs};
 
 pub mod args;
 mod leave;
 mod links;
+mod spare;
 mod start;
 
 pub use start::StartError;
 
 use links::{LeaderLinks, LinkChange};
+use spare::Ordered;
+use start::Groundwork;
 
 /// Runs the worker until it has left; returns the exit code of the process. The caller is to end the process with
 /// it: that drops the member's lock.
 pub async fn run(args: WorkerArgs, isolation: CellIsolation) -> Result<i32, StartError> {
-    let mut worker = start::start(args, isolation).await?;
+    begin_as(&args);
+    let dir = start::team_dir(&args)?;
+    stderr_log::is_mine(dir.log_of(&Address::Member(args.name.clone())));
+    let ground = Groundwork::lay(dir)?;
+    let leader = if args.stdio { Some(LeaderStreams::open()?) } else { None };
+    live_as(args, isolation, ground, leader).await
+}
+
+/// The same for a spare worker, as [`spare`](teamster_protocol::wire::spare) has it: it waits until it is told whose it is.
+/// Returns 0 if it never is.
+pub async fn run_spare(args: SpareArgs, isolation: CellIsolation) -> Result<i32, StartError> {
+    match spare::stand_by(args).await? {
+        Some(Ordered { args, ground, leader }) => live_as(args, isolation, ground, Some(leader)).await,
+        None => Ok(0),
+    }
+}
+
+/// Where a worker may die by order of a test is counted from here on.
+fn begin_as(args: &WorkerArgs) {
+    crash::begin(&format!("worker:{}", args.name));
+}
+
+async fn live_as(
+    args: WorkerArgs,
+    isolation: CellIsolation,
+    ground: Groundwork,
+    leader: Option<LeaderStreams>,
+) -> Result<i32, StartError> {
+    let mut worker = start::start(args, isolation, ground, leader).await?;
     let end = worker.live().await;
     Ok(worker.leave(end).await)
+}
+
+/// The streams by which the leader that started this worker calls it.
+struct LeaderStreams {
+    read: StdinReader,
+    write: StdoutWriter,
+}
+
+impl LeaderStreams {
+    fn open() -> Result<LeaderStreams, StartError> {
+        let (read, write) = stdio().map_err(|source| StartError::System { doing: "talk to the leader", source })?;
+        Ok(LeaderStreams { read, write })
+    }
 }
 
 /// Says something to whoever started the worker, if they still listen.

@@ -3,15 +3,21 @@
 use std::process::exit;
 
 use clap::Parser;
-use teamster_protocol::host::descriptors;
 use teamster_protocol::host::settings;
 use teamster_protocol::host::shortage::{self, is_shortage};
 use teamster_protocol::host::stderr_log::StderrLines;
 use teamster_protocol::model::roster::ProbeAnswer;
+use teamster_protocol::wire::spare::SPARE;
 use teamster_worker::cell;
-use teamster_worker::life::args::{PROBE, WorkerArgs};
+use teamster_worker::life::args::{PROBE, SpareArgs, WorkerArgs};
 use teamster_worker::life::{self, aside};
 use tracing::level_filters::LevelFilter;
+
+/// What this process was started as.
+enum Given {
+    Member(WorkerArgs),
+    Spare(SpareArgs),
+}
 
 fn main() {
     // First of all: it makes two of this process, and what is not there yet needs no copy.
@@ -24,14 +30,10 @@ fn main() {
         println!("{}", serde_json::to_string(&probed).expect("words can be written"));
         exit(0);
     }
-    let args = WorkerArgs::parse();
+    let is_spare = std::env::args_os().nth(1).is_some_and(|asked| asked == SPARE);
+    let args = if is_spare { Given::Spare(SpareArgs::parse()) } else { Given::Member(WorkerArgs::parse()) };
     log_to_stderr();
     tracing::debug!(isolation = ?cell.isolation, refused = cell.refused, "what keeps in the processes it starts");
-    if let Some(limit) = args.open_files
-        && let Err(error) = descriptors::set_open_files(limit)
-    {
-        tracing::warn!("cannot set the limit of open files to {limit}: {error}");
-    }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -39,7 +41,13 @@ fn main() {
             exit(if is_shortage(&error) { shortage::EXIT_CODE } else { 1 });
         }
     };
-    let code = runtime.block_on(life::run(args, cell.isolation)).unwrap_or_else(|error| {
+    let ended = runtime.block_on(async {
+        match args {
+            Given::Member(args) => life::run(args, cell.isolation).await,
+            Given::Spare(args) => life::run_spare(args, cell.isolation).await,
+        }
+    });
+    let code = ended.unwrap_or_else(|error| {
         aside(format_args!("error: {error}"));
         error.exit_code()
     });

@@ -1,9 +1,8 @@
 //! One worker process: started, linked over its stdio, listened to, and waited for. The process is in a group of
 //! its own, so that Ctrl-C at the leader's terminal is the leader's to handle.
 
-use std::ffi::OsString;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -17,6 +16,7 @@ use teamster_protocol::host::process::exit::exit_words;
 use teamster_protocol::host::process::{self, life};
 use teamster_protocol::host::shortage::{self, is_shortage};
 use teamster_protocol::host::stderr_log;
+use teamster_protocol::model::board::AutoClaim;
 use teamster_protocol::model::id::{Address, MemberName};
 use teamster_protocol::model::kill_ladder::KillLadder;
 use teamster_protocol::model::limits::{DEATH_LOOK, PROTOCOL_VERSION, TERM_GRACE};
@@ -25,12 +25,14 @@ use teamster_protocol::model::roster::MemberSpec;
 use teamster_protocol::store::{presence, transcript};
 use teamster_protocol::wire::api::{ProtocolHello, WorkerApiClient};
 use teamster_protocol::wire::peer::Peer;
+use teamster_protocol::wire::spare::SPARE;
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 
 use super::links::{LinkedTo, WorkerLink};
 use super::outer_half::{end_child, wait_for_empty_cell, wait_for_outer_half};
 use super::shared::{LeaderInput, LeaderShared};
+use super::spare::SpareWorker;
 use crate::core::{LeaderEvent, StartFault, TurnOpen};
 use crate::warden;
 
@@ -66,8 +68,8 @@ pub(super) async fn run(shared: Arc<LeaderShared>, name: MemberName, spec: Membe
     let began_ms = now_ms();
     let not_ready = |why: String, fault| LeaderInput::Event(LeaderEvent::NotReady { name: name.clone(), why, fault });
     let heard_seq = last_seq(&shared, &name).await;
-    let launched = shared.links.launch(&name, || {
-        let (mut child, said_before) = spawn(&shared, &name, &spec)?;
+    let launched = shared.links.launch(&name, |spare| {
+        let (mut child, said_before) = start(&shared, &name, &spec, spare)?;
         let (Some(stdin), Some(stdout), Some(pid)) = (child.stdin.take(), child.stdout.take(), child.id()) else {
             unreachable!("both streams are piped and the child was not waited for")
         };
@@ -125,14 +127,14 @@ pub(super) async fn run(shared: Arc<LeaderShared>, name: MemberName, spec: Membe
              install teamster and teamster-worker of the same release",
             welcome.version, welcome.protocol
         )),
-        Ok(welcome) if welcome.name == name => Ok(welcome.pid),
+        Ok(welcome) if welcome.name == name => Ok((welcome.pid, welcome.version == shared.info.version)),
         Ok(welcome) => Err(format!("its worker says that it is {}", welcome.name)),
         Err(RpcError::Call(error)) => Err(error.message().to_owned()),
         Err(RpcError::RestartNeeded(_)) => Err("its worker closed its output before it was ready".to_owned()),
         Err(error) => Err(format!("its worker did not answer: {error}")),
     };
-    let pid = match welcome {
-        Ok(pid) => pid,
+    let (pid, knows_spares) = match welcome {
+        Ok(welcome) => welcome,
         Err(why) => {
             let status = end_child(&mut child, KillLadder::kill).await;
             shared.links.forget_child(&name);
@@ -146,6 +148,9 @@ pub(super) async fn run(shared: Arc<LeaderShared>, name: MemberName, spec: Membe
     point("worker greeted");
     let notices = peer.notices(heard_seq).await;
     shared.report(LeaderInput::Event(LeaderEvent::Ready { name: name.clone(), pid })).await;
+    if knows_spares {
+        shared.links.keep_spare(|| SpareWorker::start(spare_command(&shared), &shared.worker_program));
+    }
     // The worker may have died since it answered.
     let worker = process::identity(pid).ok();
     let status = tokio::select! {
@@ -178,8 +183,13 @@ async fn wait_for_lock(shared: &LeaderShared, name: &MemberName, began_ms: u64) 
     let _ = timeout(TERM_GRACE, let_go).await;
 }
 
-/// Starts the process. Returns it with the length of its log before its first word.
-fn spawn(shared: &LeaderShared, name: &MemberName, spec: &MemberSpec) -> Result<(Child, u64), NotStarted> {
+/// Starts the process, or takes up the spare one. Returns it with the length of its log before its first word.
+fn start(
+    shared: &LeaderShared,
+    name: &MemberName,
+    spec: &MemberSpec,
+    spare: Option<SpareWorker>,
+) -> Result<(Child, u64), NotStarted> {
     let log_path = shared.dir.log_of(&Address::Member(name.clone()));
     let log = stderr_log::open(&log_path).map_err(|error| {
         NotStarted::new(&error, {
@@ -191,33 +201,12 @@ fn spawn(shared: &LeaderShared, name: &MemberName, spec: &MemberSpec) -> Result<
     let said_before = looked
         .map_err(|error| NotStarted::new(&error, format!("cannot look at {}: {error}", log_path.display())))?
         .len();
-    let mut command = Command::new(&shared.worker_program);
-    command
-        .arg("--stdio")
-        .args(["--team", shared.dir.team().as_str(), "--name", name.as_str(), "--agent", spec.agent.as_str()])
-        .args([OsString::from("--root"), shared.dir.root().into(), "--cwd".into(), spec.workspace.dir().into()])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(log)
-        .envs(shared.settings.variables())
-        .env_remove(life::VARIABLE)
-        .env_remove(warden::VARIABLE)
-        .env_remove(warden::AFTER)
-        .process_group(0);
-    if let Some(limit) = shared.open_files {
-        command.arg("--open-files").arg(limit.to_string());
-    }
-    if let Some(role) = &spec.role {
-        command.args(["--role", role.as_str()]);
-    }
-    match spec.auto {
-        teamster_protocol::model::board::AutoClaim::On => {}
-        teamster_protocol::model::board::AutoClaim::Off => {
-            command.arg("--no-claim");
-        }
+    let args = arguments(shared, name, spec);
+    if let Some(child) = spare.and_then(|spare| spare.take_up(&args, &shared.worker_program)) {
+        return Ok((child, said_before));
     }
     point("about to start a worker");
-    let spawned = command.spawn();
+    let spawned = command(shared).args(args).stderr(log).spawn();
     point("worker started");
     spawned.map(|child| (child, said_before)).map_err(|error| {
         let program = shared.worker_program.display();
@@ -227,6 +216,48 @@ fn spawn(shared: &LeaderShared, name: &MemberName, spec: &MemberSpec) -> Result<
         });
         NotStarted::new(&error, format!("cannot start {program}: {error}\n{hint}"))
     })
+}
+
+/// The worker program in the environment of all workers, with pipes to call it by.
+fn command(shared: &LeaderShared) -> Command {
+    let mut command = Command::new(&shared.worker_program);
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .envs(shared.settings.variables())
+        .env_remove(life::VARIABLE)
+        .env_remove(warden::VARIABLE)
+        .env_remove(warden::AFTER)
+        .process_group(0);
+    command
+}
+
+/// The same for a spare worker.
+fn spare_command(shared: &LeaderShared) -> Command {
+    let mut command = command(shared);
+    command.arg(SPARE).arg("--root").arg(shared.dir.root()).args(["--team", shared.dir.team().as_str()]);
+    command
+}
+
+/// The arguments of a member's worker.
+fn arguments(shared: &LeaderShared, name: &MemberName, spec: &MemberSpec) -> Vec<String> {
+    let path = |path: &Path| path.to_str().expect("paths of a team are text, or it would not be there").to_owned();
+    let words = |words: &[&str]| words.iter().copied().map(str::to_owned).collect::<Vec<_>>();
+    let mut args = words(&["--stdio", "--team", shared.dir.team().as_str(), "--name", name.as_str()]);
+    args.extend(words(&["--agent", spec.agent.as_str()]));
+    args.extend(["--root".to_owned(), path(shared.dir.root())]);
+    args.extend(["--cwd".to_owned(), path(spec.workspace.dir())]);
+    if let Some(limit) = shared.open_files {
+        args.extend(["--open-files".to_owned(), limit.to_string()]);
+    }
+    if let Some(role) = &spec.role {
+        args.extend(words(&["--role", role.as_str()]));
+    }
+    match spec.auto {
+        AutoClaim::On => {}
+        AutoClaim::Off => args.push("--no-claim".to_owned()),
+    }
+    args
 }
 
 /// Tells the core of turns until there are no more notices. A member that says too much too fast is listened to again from

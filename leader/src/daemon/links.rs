@@ -1,6 +1,7 @@
 //! The links to workers, by name: for calls, and to know which children of this process are workers.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nix::unistd::Pid;
@@ -9,6 +10,7 @@ use teamster_protocol::model::id::MemberName;
 use teamster_protocol::wire::peer::Peer;
 
 use super::orphans;
+use super::spare::SpareWorker;
 
 /// The link to a worker.
 #[derive(Debug, Clone)]
@@ -40,30 +42,82 @@ impl LinkedTo {
 /// All links.
 #[derive(Debug, Default)]
 pub struct WorkerLinks {
-    by_name: Mutex<BTreeMap<MemberName, WorkerLink>>,
+    table: Mutex<LinkTable>,
+}
+
+#[derive(Debug, Default)]
+struct LinkTable {
+    by_name: BTreeMap<MemberName, WorkerLink>,
+    spare: SparePlace,
+}
+
+/// The place of the one spare worker.
+#[derive(Debug, Default)]
+enum SparePlace {
+    #[default]
+    Empty,
+    Taken(Box<SpareWorker>),
+    /// The leader ends, and keeps none.
+    Closed,
+}
+
+impl SparePlace {
+    fn take(&mut self) -> Option<SpareWorker> {
+        match std::mem::take(self) {
+            SparePlace::Taken(spare) => Some(*spare),
+            SparePlace::Empty => None,
+            SparePlace::Closed => {
+                *self = SparePlace::Closed;
+                None
+            }
+        }
+    }
 }
 
 impl WorkerLinks {
     /// The peer of a linked member.
     pub fn peer(&self, name: &MemberName) -> Option<Peer> {
-        self.lock().get(name).map(|link| link.peer.clone())
+        self.lock().by_name.get(name).map(|link| link.peer.clone())
     }
 
-    /// Starts a worker and notes the link to it, in one step for [`WorkerLinks::orphans`]: the new child is not taken for one.
+    /// Starts a worker, by the spare one if there is one, and notes the link to it, in one step for [`WorkerLinks::orphans`]:
+    /// the new child is not taken for one.
     pub(super) fn launch<T, E>(
         &self,
         name: &MemberName,
-        start: impl FnOnce() -> Result<(T, WorkerLink), E>,
+        start: impl FnOnce(Option<SpareWorker>) -> Result<(T, WorkerLink), E>,
     ) -> Result<(T, WorkerLink), E> {
-        let mut links = self.lock();
-        let (child, link) = start()?;
-        links.insert(name.clone(), link.clone());
+        let mut table = self.lock();
+        let spare = table.spare.take();
+        let (child, link) = start(spare)?;
+        table.by_name.insert(name.clone(), link.clone());
         Ok((child, link))
+    }
+
+    /// Starts a spare worker if there is none. No spare is no fault: the next worker is started from nothing.
+    pub(super) fn keep_spare(&self, start: impl FnOnce() -> io::Result<SpareWorker>) {
+        let mut table = self.lock();
+        match table.spare {
+            SparePlace::Taken(_) | SparePlace::Closed => {}
+            SparePlace::Empty => match start() {
+                Ok(spare) => table.spare = SparePlace::Taken(Box::new(spare)),
+                Err(error) => tracing::debug!("there is no spare worker: {error}"),
+            },
+        }
+    }
+
+    /// Ends the spare worker, and keeps none from now on.
+    pub(super) async fn end_spare(&self) {
+        let spare = std::mem::replace(&mut self.lock().spare, SparePlace::Closed);
+        match spare {
+            SparePlace::Taken(spare) => spare.end().await,
+            SparePlace::Empty | SparePlace::Closed => {}
+        }
     }
 
     /// Notes the link to a worker that this leader did not launch. One that it launched has the better link.
     pub(super) fn note_found(&self, name: &MemberName, link: WorkerLink) {
-        let mut links = self.lock();
+        let links = &mut self.lock().by_name;
         if links.get(name).and_then(|link| link.to.child()).is_none() {
             links.insert(name.clone(), link);
         }
@@ -71,7 +125,7 @@ impl WorkerLinks {
 
     /// Forgets the link to a worker that this leader did not launch, unless there is another by now.
     pub(super) fn forget_found(&self, name: &MemberName, process: &ProcessIdentity) {
-        let mut links = self.lock();
+        let links = &mut self.lock().by_name;
         if links.get(name).is_some_and(|link| link.to == LinkedTo::Found(process.clone())) {
             links.remove(name);
         }
@@ -79,22 +133,27 @@ impl WorkerLinks {
 
     /// Forgets the link to a worker whose process was waited for.
     pub(super) fn forget_child(&self, name: &MemberName) {
-        self.lock().remove(name);
+        self.lock().by_name.remove(name);
     }
 
     /// The process of a worker that this leader launched and did not wait for yet.
     pub(super) fn child(&self, name: &MemberName) -> Option<ProcessIdentity> {
-        self.lock().get(name)?.to.child().cloned()
+        self.lock().by_name.get(name)?.to.child().cloned()
     }
 
     /// The children that dead workers left to this process.
     pub(super) fn orphans(&self) -> Vec<Pid> {
-        let links = self.lock();
-        let workers = links.values().filter_map(|link| link.to.child()).map(ProcessIdentity::to_pid).collect();
+        let table = self.lock();
+        let spare = match &table.spare {
+            SparePlace::Taken(spare) => Some(spare.process()),
+            SparePlace::Empty | SparePlace::Closed => None,
+        };
+        let workers = table.by_name.values().filter_map(|link| link.to.child());
+        let workers = workers.chain(spare).map(ProcessIdentity::to_pid).collect();
         orphans::list(&workers)
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<MemberName, WorkerLink>> {
-        self.by_name.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, LinkTable> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

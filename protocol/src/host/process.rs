@@ -3,6 +3,7 @@
 
 pub mod ancestry;
 pub mod children;
+pub mod command_line;
 pub mod exit;
 pub mod ladder;
 pub mod life;
@@ -240,6 +241,8 @@ const STATE: usize = 0;
 const PARENT: usize = 1;
 const THREADS: usize = 17;
 const START_TICKS: usize = 19;
+const ARGUMENTS_BEGIN: usize = 45;
+const ARGUMENTS_END: usize = 46;
 
 fn stat_field<T: FromStr>(pid: u32, nth: usize) -> io::Result<T> {
     nth_field(&stat_of(pid)?, nth)

@@ -14,6 +14,8 @@ use teamster_protocol::model::limits::PROTOCOL_VERSION;
 use teamster_protocol::store::file::Durability;
 use teamster_protocol::wire::api::{ProtocolHello, WorkerApiClient, WorkerPhase};
 use teamster_protocol::wire::peer::Peer;
+use teamster_protocol::wire::spare::{SPARE, order_line};
+use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 
 use super::Outcome;
@@ -55,34 +57,12 @@ impl Worker {
         durability: Durability,
         tells: Tells,
     ) -> Outcome<Worker> {
-        let log = File::create(dir.log_of(&Address::Member(name.clone())))?;
-        let mut command = Command::new(place.worker()?);
-        command
-            .arg("--stdio")
-            .args(["--team", dir.team().as_str(), "--name", name.as_str(), "--agent", "shell"])
-            .arg("--root")
-            .arg(dir.root())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .process_group(0)
-            .kill_on_drop(true);
-        // The figures are those of the defaults.
-        for variable in ["TEAMSTER_LOG", "TEAMSTER_POLL_MS", "TEAMSTER_LEADER_GRACE_MS", "TEAMSTER_GENERATION_BYTES"] {
-            command.env_remove(variable);
-        }
-        command.env(
-            "TEAMSTER_DURABILITY",
-            match durability {
-                Durability::Power => "power",
-                Durability::Process => "process",
-            },
-        );
-        match tells {
-            Tells::Warnings => {}
-            Tells::Steps => drop(command.env("TEAMSTER_LOG", "debug")),
-        }
-        let mut process = command.spawn()?;
+        let mut command = command(place, durability, tells)?;
+        command.args(arguments(dir, name)?).stderr(File::create(dir.log_of(&Address::Member(name.clone())))?);
+        Worker::greet(command.spawn()?).await
+    }
+
+    async fn greet(mut process: Child) -> Outcome<Worker> {
         let (Some(stdin), Some(stdout), Some(outer_pid)) = (process.stdin.take(), process.stdout.take(), process.id())
         else {
             unreachable!("both streams are piped and the child was not waited for")
@@ -112,6 +92,58 @@ impl Worker {
         self.process.wait().await?;
         Ok(())
     }
+}
+
+/// A worker that waits to be told whose it is. It is killed when this is dropped.
+pub(super) struct Spare {
+    process: Child,
+}
+
+impl Spare {
+    /// Starts one, and gives it the time to wait.
+    pub(super) async fn start(place: &Place, dir: &TeamDir) -> Outcome<Spare> {
+        let mut command = command(place, Durability::Power, Tells::Warnings)?;
+        command.arg(SPARE).arg("--root").arg(dir.root()).args(["--team", dir.team().as_str()]).stderr(Stdio::inherit());
+        let process = command.spawn()?;
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        Ok(Spare { process })
+    }
+
+    /// Makes it the worker of a member on the roster; returns when it is ready.
+    pub(super) async fn become_worker(mut self, dir: &TeamDir, name: &MemberName) -> Outcome<Worker> {
+        let line = order_line(&arguments(dir, name)?);
+        self.process.stdin.as_mut().ok_or("its input is piped")?.write_all(&line).await?;
+        Worker::greet(self.process).await
+    }
+}
+
+/// A worker program, as a leader starts it.
+fn command(place: &Place, durability: Durability, tells: Tells) -> Outcome<Command> {
+    let mut command = Command::new(place.worker()?);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0).kill_on_drop(true);
+    // The figures are those of the defaults.
+    for variable in ["TEAMSTER_LOG", "TEAMSTER_POLL_MS", "TEAMSTER_LEADER_GRACE_MS", "TEAMSTER_GENERATION_BYTES"] {
+        command.env_remove(variable);
+    }
+    command.env(
+        "TEAMSTER_DURABILITY",
+        match durability {
+            Durability::Power => "power",
+            Durability::Process => "process",
+        },
+    );
+    match tells {
+        Tells::Warnings => {}
+        Tells::Steps => drop(command.env("TEAMSTER_LOG", "debug")),
+    }
+    Ok(command)
+}
+
+/// The arguments of a member's worker.
+fn arguments(dir: &TeamDir, name: &MemberName) -> Outcome<Vec<String>> {
+    let root = dir.root().to_str().ok_or("the root is not UTF-8")?;
+    let args = ["--stdio", "--team", dir.team().as_str(), "--name", name.as_str(), "--agent", "shell", "--root", root];
+    Ok(args.map(str::to_owned).to_vec())
 }
 
 /// Runs one part that talks to workers. One thread, as in the leader.

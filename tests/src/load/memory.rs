@@ -19,7 +19,7 @@ pub(super) struct Memory {
 }
 
 /// What the leader has and what a worker has, both halves of its cell, on average: in bytes, without the
-/// pages of their programs.
+/// pages of their programs. The spare worker is none of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Footprint {
     /// The leader's.
@@ -39,7 +39,7 @@ impl Footprint {
             match found.what {
                 What::Teamster if found.identity.pid == leads => leader += anonymous(leads)?,
                 What::Worker(_) => all += anonymous(found.identity.pid)?,
-                What::Teamster | What::Warden | What::Agent => {}
+                What::Teamster | What::Warden | What::SpareWorker | What::Agent => {}
             }
         }
         Ok(Footprint { leader, worker: all / workers as u64, ended })

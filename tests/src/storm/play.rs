@@ -361,6 +361,7 @@ fn kind(found: &Found, leader: Option<u32>) -> Option<&'static str> {
         What::Teamster => None,
         What::Warden => Some("warden"),
         What::Worker(_) => Some("worker"),
+        What::SpareWorker => Some("spare worker"),
         What::Agent => Some("agent"),
     }
 }

@@ -28,6 +28,8 @@ pub enum What {
     Warden,
     /// The worker of this member.
     Worker(String),
+    /// A worker that waits to be told whose it is.
+    SpareWorker,
     /// An agent, or what one started.
     Agent,
 }
@@ -47,24 +49,35 @@ pub fn take(root: &Path) -> Outcome<Vec<Found>> {
             continue;
         }
         let Ok(identity) = process::identity(pid) else { continue };
-        let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        let words: Vec<String> =
-            line.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect();
+        let words = words(pid);
         let watched = variables().any(|variable| variable.starts_with(b"TEAMSTER_WARDEN="));
-        found.push(Found { identity, what: what(&words, watched), line: words.join(" ").trim_end().to_owned() });
+        found.push(Found { identity, what: what(pid, &words, watched), line: words.join(" ").trim_end().to_owned() });
     }
     Ok(found)
 }
 
-fn what(words: &[String], watched: bool) -> What {
+fn words(pid: u32) -> Vec<String> {
+    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    line.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect()
+}
+
+/// The member that a worker says to serve.
+fn name(words: &[String]) -> Option<String> {
+    words.iter().skip_while(|word| *word != "--name").nth(1).cloned()
+}
+
+/// The member that the worker in this cell says to serve: the outer half of one that was a spare worker does not.
+fn name_within(outer: u32) -> Option<String> {
+    let children = fs::read_to_string(format!("/proc/{outer}/task/{outer}/children")).unwrap_or_default();
+    children.split_whitespace().filter_map(|pid| pid.parse().ok()).find_map(|pid| name(&words(pid)))
+}
+
+fn what(pid: u32, words: &[String], watched: bool) -> What {
     let program = words.first().map(|word| Path::new(word).file_name().unwrap_or_default().to_owned());
     match program.as_ref().and_then(|name| name.to_str()) {
         Some("teamster") if !watched && words.iter().any(|word| word == "--in-background") => What::Warden,
         Some("teamster") => What::Teamster,
-        Some("teamster-worker") => {
-            let name = words.iter().skip_while(|word| *word != "--name").nth(1);
-            What::Worker(name.cloned().unwrap_or_default())
-        }
+        Some("teamster-worker") => name(words).or_else(|| name_within(pid)).map_or(What::SpareWorker, What::Worker),
         Some(_) | None => What::Agent,
     }
 }

@@ -102,7 +102,7 @@ impl Team {
     pub fn may_be_led(&self) -> Outcome<bool> {
         let leads = |found: &census::Found| match found.what {
             census::What::Teamster | census::What::Warden => true,
-            census::What::Worker(_) | census::What::Agent => false,
+            census::What::Worker(_) | census::What::SpareWorker | census::What::Agent => false,
         };
         Ok(self.census()?.iter().any(leads))
     }

@@ -27,6 +27,7 @@ mod repositories;
 mod run;
 mod run_beside_others;
 mod sessions;
+mod spare;
 mod strangers;
 mod supervision;
 mod task_agents;

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use teamster_protocol::host::process::life::{self, MemberLife};
 use teamster_protocol::host::process::own_identity;
@@ -98,7 +99,7 @@ impl RunningAgent {
                 mark(dir, name).map_err(|source| DriverError::System { what: "mark its processes", source })?,
             ),
         ];
-        let env = env.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(path_to_teamster());
+        let env = env.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(PATH_TO_TEAMSTER.clone());
         let setup = AgentSetup { workspace: workspace.to_owned(), env: env.collect(), origin, identity };
         let own = match start {
             AgentStart::ForWork if launch.driver.keeps_a_process() => None,
@@ -225,6 +226,13 @@ const TEAMSTER: &str = "teamster";
 
 /// The variable in which programs are looked for, if `teamster` would not be found: with the directory of this program, beside
 /// which it is, at the end. Somebody may have built it, and not installed it.
+static PATH_TO_TEAMSTER: LazyLock<Option<(String, String)>> = LazyLock::new(path_to_teamster);
+
+/// Finds out ahead of the first agent what takes a look at every directory of programs.
+pub(crate) fn find_teamster() {
+    LazyLock::force(&PATH_TO_TEAMSTER);
+}
+
 fn path_to_teamster() -> Option<(String, String)> {
     let given = std::env::var_os("PATH").unwrap_or_default();
     let mut dirs: Vec<PathBuf> = std::env::split_paths(&given).collect();

@@ -97,6 +97,23 @@ pub struct WorkerArgs {
     pub open_files: Option<u64>,
 }
 
+/// The arguments of a worker that waits to be told whose it is.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "teamster-worker")]
+pub struct SpareArgs {
+    /// Wait for an order on standard input.
+    #[arg(long, required = true)]
+    pub spare: bool,
+
+    /// Where the teams are kept.
+    #[arg(long, value_name = "DIR")]
+    pub root: PathBuf,
+
+    /// The team to work for.
+    #[arg(long, value_name = "TEAM")]
+    pub team: TeamName,
+}
+
 /// The version, the commit and the protocol: whoever starts a worker sees by them whether both will understand each other.
 /// The version of the program, such as `0.1.0 (1a2b3c4, protocol 1)`, or `0.1.0 (protocol 1)` where the commit was not
 /// known.

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use teamster_protocol::host::clock;
 use teamster_protocol::host::crash;
+use teamster_protocol::host::descriptors;
 use teamster_protocol::host::process::{own_identity, own_outer_half};
 use teamster_protocol::host::settings::{BadSetting, CommonSettings, text_variable};
 use teamster_protocol::host::shortage::{self, is_shortage};
 use teamster_protocol::host::signals::{EndSignal, EndSignals};
-use teamster_protocol::host::stderr_log;
 use teamster_protocol::host::team_dir::{TeamDir, default_root};
 use teamster_protocol::host::text_path::{NotTextPath, must_be_text};
 use teamster_protocol::model::agent::options::{AgentLaunch, AgentOptions, AgentStart, IdleLimit};
@@ -29,13 +29,12 @@ use teamster_protocol::store::file::{Durability, LogError};
 use teamster_protocol::store::presence::{LifeLock, LockError, LockKept};
 use teamster_protocol::store::transcript::{Transcript, TranscriptError, member_usage};
 use teamster_protocol::store::watch::FileWatch;
-use teamster_protocol::team::{Inbox, Team, TeamError, wait_for_lock};
+use teamster_protocol::team::{Inbox, Team, TeamError, TeamLogs, wait_for_lock};
 use teamster_protocol::wire::api::WorkerWelcome;
-use teamster_protocol::wire::peer::stdio::stdio;
 use tokio::sync::{mpsc, watch};
 
-use super::StartedWorker;
 use super::links::LeaderLinks;
+use super::{LeaderStreams, StartedWorker};
 use crate::cell;
 use crate::cell::keeper::CellKeeper;
 use crate::core::recap::RecapSubject;
@@ -43,7 +42,7 @@ use crate::core::{AgentBriefing, WorkerCore, WorkerSettings};
 use crate::driver::catalog::{IdentityWay, identity_way};
 use crate::driver::{DriverError, SessionOrigin};
 use crate::hands::WorkerHands;
-use crate::hands::agent::RunningAgent;
+use crate::hands::agent::{RunningAgent, find_teamster};
 use crate::hands::journal::TranscriptPen;
 use crate::hands::recall::recall;
 use crate::hands::rpc::WorkerCallee;
@@ -140,23 +139,65 @@ fn is_unreadable(error: &LogError) -> bool {
     }
 }
 
-/// Makes the member's worker of this process.
-pub(super) async fn start(args: WorkerArgs, isolation: CellIsolation) -> Result<StartedWorker, StartError> {
-    let system = |doing: &'static str| move |source| StartError::System { doing, source };
-    crash::begin(&format!("worker:{}", args.name));
-    // First, so that nothing that is started later can get away.
-    let keeper = CellKeeper::new().map_err(system("watch over processes"))?;
-    let caught = [EndSignal::Interrupt, EndSignal::Terminate, EndSignal::Hangup];
-    let signals = EndSignals::catch(&caught).map_err(system("catch signals"))?;
-    cell::unblock_end_signals();
-    let CommonSettings { durability, poll, leader_grace, approval_within, .. } = CommonSettings::given()?;
+/// Whatever a start takes that is the same for every member of a team. A spare worker has done it before it is told whose
+/// it is.
+pub(super) struct Groundwork {
+    keeper: CellKeeper,
+    signals: EndSignals,
+    settings: CommonSettings,
+    logs: TeamLogs,
+}
 
+impl Groundwork {
+    /// Does it. Must be called within a runtime.
+    pub(super) fn lay(dir: TeamDir) -> Result<Groundwork, StartError> {
+        let system = |doing: &'static str| move |source| StartError::System { doing, source };
+        // First, so that nothing that is started later can get away.
+        let keeper = CellKeeper::new().map_err(system("watch over processes"))?;
+        let caught = [EndSignal::Interrupt, EndSignal::Terminate, EndSignal::Hangup];
+        let signals = EndSignals::catch(&caught).map_err(system("catch signals"))?;
+        cell::unblock_end_signals();
+        let settings = CommonSettings::given()?;
+        find_teamster();
+        Ok(Groundwork { keeper, signals, settings, logs: TeamLogs::open(dir)? })
+    }
+
+    /// The team's directory.
+    pub(super) fn dir(&self) -> &TeamDir {
+        self.logs.dir()
+    }
+
+    /// Waits for a signal that ends this process.
+    pub(super) async fn told_to_end(&mut self) {
+        self.signals.next().await;
+    }
+}
+
+/// The directory of the team that the arguments name.
+pub(super) fn team_dir(args: &WorkerArgs) -> Result<TeamDir, StartError> {
+    Ok(TeamDir::new(root(args)?, args.team.clone()))
+}
+
+/// Makes the member's worker of this process.
+pub(super) async fn start(
+    args: WorkerArgs,
+    isolation: CellIsolation,
+    ground: Groundwork,
+    leader: Option<LeaderStreams>,
+) -> Result<StartedWorker, StartError> {
+    let system = |doing: &'static str| move |source| StartError::System { doing, source };
+    let Groundwork { keeper, signals, settings, logs } = ground;
+    let CommonSettings { durability, poll, leader_grace, approval_within, .. } = settings;
+    if let Some(limit) = args.open_files
+        && let Err(error) = descriptors::set_open_files(limit)
+    {
+        tracing::warn!("cannot set the limit of open files to {limit}: {error}");
+    }
     let name = args.name.clone();
     let me = Address::Member(name.clone());
-    let dir = TeamDir::new(root(&args)?, args.team.clone());
-    stderr_log::is_mine(dir.log_of(&me));
     // Each step that must survive a loss of power says so itself; most of a worker's steps need not.
-    let mut team = Team::open(dir.clone(), me.clone(), Durability::Process)?;
+    let mut team = logs.into_team(me.clone(), Durability::Process);
+    let dir = team.dir().clone();
     let mut lock = take_lock(&dir, &mut team, &name)?;
     let spec = enroll(&mut team, &args)?;
     crash::point("worker enrolled");
@@ -193,7 +234,7 @@ pub(super) async fn start(args: WorkerArgs, isolation: CellIsolation) -> Result<
     let agent = RunningAgent::start(launch, &dir, &name, spec.workspace.dir(), origin, at_start, start)?;
     crash::point("agent started");
 
-    let started_by = if args.stdio { StartedBy::Leader } else { StartedBy::Hand };
+    let started_by = if leader.is_some() { StartedBy::Leader } else { StartedBy::Hand };
     let identity = own_identity().map_err(system("identify this process"))?;
     let outer_half = own_outer_half();
     let claimant = spec.claimant(&name);
@@ -223,8 +264,7 @@ pub(super) async fn start(args: WorkerArgs, isolation: CellIsolation) -> Result<
     };
     let callee = WorkerCallee { welcome, status: shown, calls: sender, followers: journal.followers(), turns };
     let mut links = LeaderLinks::new(callee, &dir.member_socket(&name));
-    if args.stdio {
-        let (read, write) = stdio().map_err(system("talk to the leader"))?;
+    if let Some(LeaderStreams { read, write }) = leader {
         links.leader(read, write);
     }
     team.enroll(TeamFact::Joined {
