@@ -55,4 +55,5 @@ pub mod teams;
 pub mod text;
 pub mod up;
 pub mod wait;
+pub mod wake;
 pub mod why;

@@ -323,6 +323,13 @@ is asked are in the files of settings: see the help of config.";
 const TEXT_NOTES: &str = "\
 What follows the first word is text: options come before it, or -- does.";
 
+const DM_NOTES: &str = "\
+A member that left in order is started again by a text or a task for it, with its settings and its
+conversation, where a leader runs. One that was killed or given up, whose agent could not go on, or that
+has used up its budget is started by teamster spawn alone. --no-wake starts nobody.
+
+What follows the first word is text: options come before it, or -- does.";
+
 const WORK_NOTES: &str = "\
 With --run the text is a command, which sh runs whatever agent takes it. Without it the text is words
 for an agent that reads, and is never run: a member that drives shell takes none.
@@ -456,9 +463,10 @@ verbs! {
         .only_lead("steer members");
     Dm = VerbRow::new("dm", Talk, "Write to a member's mailbox",
         "teamster dm alice the API moved to v2\n\
-         teamster dm alice --urgent stop using main")
+         teamster dm alice --urgent stop using main\n\
+         teamster dm alice --no-wake for when you are back    alice is not started by it")
         .synonyms(&["mail"])
-        .notes(TEXT_NOTES);
+        .notes(DM_NOTES);
     Broadcast = VerbRow::new("broadcast", Talk, "Write to every member's mailbox",
         "teamster broadcast main is frozen until noon")
         .notes(TEXT_NOTES);

@@ -79,6 +79,10 @@ impl LeaderApiServer for Scripted {
         self.note(call, SpawnedMember { name: request.name, pid: 8, workspace })
     }
 
+    async fn wake(&self, name: MemberName) -> RpcResult<Option<SpawnedMember>> {
+        self.note(format!("wake {name}"), None)
+    }
+
     async fn send(&self, name: MemberName, work: TaskWork) -> RpcResult<PromptAnswer> {
         self.note(
             format!("send {name} {}", serde_json::to_string(&work).expect("JSON")),

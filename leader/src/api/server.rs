@@ -11,7 +11,7 @@ use teamster_protocol::model::id::{Address, MemberName, MessageId};
 use teamster_protocol::model::limits::PROTOCOL_VERSION;
 use teamster_protocol::model::mail::{MessageBody, Urgency};
 use teamster_protocol::model::receipt::TextId;
-use teamster_protocol::model::roster::TeamFact;
+use teamster_protocol::model::roster::{AfterLeaving, MemberPresence, MemberSpec, TeamFact};
 use teamster_protocol::model::shutdown::WhenBusy;
 use teamster_protocol::model::task::{BoardRefusal, TaskWork, WorkKind};
 use teamster_protocol::store::presence::WorkerLife;
@@ -127,6 +127,23 @@ impl FrontServer {
         Ok(())
     }
 
+    /// The settings of a member that left and may be started again by a text; nothing for one that did not leave. Refused for
+    /// one that is started by nothing but a spawn.
+    fn spec_to_wake(&self, name: &MemberName) -> RpcResult<Option<MemberSpec>> {
+        let team = self.shared.team();
+        let member = team.roster().member(name).map_err(|refusal| refused(code::NOT_FOUND, refusal.to_string()))?;
+        match &member.presence {
+            MemberPresence::Joined { .. }
+            | MemberPresence::Expected { .. }
+            | MemberPresence::Left { then: AfterLeaving::Again { .. }, .. } => Ok(None),
+            MemberPresence::Left { how, .. } if how.may_be_woken() => Ok(Some(member.spec.clone())),
+            MemberPresence::Left { how, .. } => {
+                let why = format!("{name} is started by no text or task: {}", how.sentence());
+                Err(refused(code::REFUSED, format!("{why}\nstart it with teamster spawn {name}")))
+            }
+        }
+    }
+
     /// Whether the agent of a member reads words, and runs not only commands.
     fn reads_words(&self, name: &MemberName) -> bool {
         let team = self.shared.team();
@@ -185,6 +202,27 @@ impl LeaderApiServer for FrontServer {
         match self.shared.ask(LeaderAsk::Spawn(Box::new(request))).await.map_err(|error| not_answered(&error))? {
             LeaderAnswer::Spawned(spawned) => Ok(spawned),
             LeaderAnswer::Ended(_) | LeaderAnswer::TurnEnded(_) => unreachable!("a spawn is answered with a spawn"),
+        }
+    }
+
+    async fn wake(&self, name: MemberName) -> RpcResult<Option<SpawnedMember>> {
+        // Whoever may write to a member may start it with that.
+        self.authorize(Verb::Dm)?;
+        self.must_be_member(&name)?;
+        let Some(spec) = self.spec_to_wake(&name)? else { return Ok(None) };
+        match self.shared.ask(LeaderAsk::Spawn(Box::new(SpawnRequest::again(name.clone(), spec)))).await {
+            Ok(LeaderAnswer::Spawned(spawned)) => Ok(Some(spawned)),
+            Ok(LeaderAnswer::Ended(_) | LeaderAnswer::TurnEnded(_)) => {
+                unreachable!("a spawn is answered with a spawn")
+            }
+            Err(error) => {
+                // Another caller may have woken it in the same moment.
+                self.must_be_member(&name)?;
+                match self.spec_to_wake(&name) {
+                    Ok(None) => Ok(None),
+                    Ok(Some(_)) | Err(_) => Err(not_answered(&error)),
+                }
+            }
         }
     }
 

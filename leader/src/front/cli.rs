@@ -60,6 +60,7 @@ mod teams;
 mod up;
 mod usage;
 mod wait;
+mod waking;
 mod why;
 mod words;
 mod workspace;

@@ -1,24 +1,42 @@
-//! `dm` and `broadcast`: letters to mailboxes on disk, which need no leader.
+//! `dm` and `broadcast`: letters to mailboxes on disk, which need no leader. A letter to one member starts it again if it has
+//! left, where one runs.
 
 use teamster_protocol::model::id::Address;
 use teamster_protocol::model::mail::Urgency;
+use teamster_protocol::model::task::PromptKind;
 use teamster_protocol::team::{MailOutcome, MailRequest};
 
 use super::error::OpsError;
 use super::session::Session;
+use super::wake::{AnswerWithWaking, MemberWaking, WakeWish, wake_if_left};
 use crate::verb::Verb;
 
-/// Writes to one mailbox. Refused for a name that is not on the roster, and where the lead writes to itself.
-pub fn dm(session: &Session, to: Address, text: String, urgency: Urgency) -> Result<MailOutcome, OpsError> {
+/// Writes to one mailbox, and starts its member again if that has left and its agent reads. Refused for a name that is not on
+/// the roster, and where the lead writes to itself.
+pub async fn dm(
+    session: &Session,
+    to: Address,
+    text: String,
+    urgency: Urgency,
+    wish: WakeWish,
+) -> Result<AnswerWithWaking<MailOutcome>, OpsError> {
     session.authorize(Verb::Dm)?;
-    match &to {
-        Address::Member(name) => session.must_be_member(&session.view()?, name)?,
+    let waking = match &to {
+        Address::Member(name) => {
+            let view = session.view()?;
+            session.must_be_member(&view, name)?;
+            match view.roster().member(name)?.spec.prompts() {
+                PromptKind::Conversation => wake_if_left(session, name, wish).await?,
+                // Nobody would read it.
+                PromptKind::Program => MemberWaking::NotNeeded,
+            }
+        }
         Address::Lead if session.caller == Address::Lead => {
             return Err(OpsError::refused("you are the lead", "members write to you; read it with teamster inbox"));
         }
-        Address::Lead => {}
-    }
-    Ok(session.team()?.mail(MailRequest { to: Some(to), text, urgency })?)
+        Address::Lead => MemberWaking::NotNeeded,
+    };
+    Ok(AnswerWithWaking { answer: session.team()?.mail(MailRequest { to: Some(to), text, urgency })?, waking })
 }
 
 /// Writes to the mailbox of every member that has not left, but the caller. Refused where there is none.

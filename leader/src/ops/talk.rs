@@ -1,14 +1,17 @@
 //! `send` and `steer`: texts to members through the leader, which is linked to the workers.
 
 use serde::Serialize;
-use teamster_protocol::model::id::MemberName;
+use teamster_protocol::model::id::{Address, MemberName};
+use teamster_protocol::model::mail::{MessageBody, Urgency};
+use teamster_protocol::model::receipt::TextId;
 use teamster_protocol::model::roster::MemberSpec;
-use teamster_protocol::model::task::TaskWork;
-use teamster_protocol::wire::api::{LeaderApiClient, PromptAnswer, SteerPassed};
+use teamster_protocol::model::task::{PromptKind, TaskWork};
+use teamster_protocol::wire::api::{LeaderApiClient, PassedVia, PromptAnswer, SteerPassed};
 
 use super::connect;
 use super::error::OpsError;
 use super::session::Session;
+use super::wake::{AnswerWithWaking, MemberWaking, WakeWish, wake_if_left};
 use crate::verb::Verb;
 
 /// The turn that was started.
@@ -31,25 +34,58 @@ pub struct SentSteer {
     pub passed: SteerPassed,
 }
 
-/// Starts a turn of an idle member. Refused for words where nobody reads. A leader is started in the background if none
-/// runs.
-pub async fn send(session: &Session, name: MemberName, work: TaskWork) -> Result<SentPrompt, OpsError> {
+/// Starts a turn of an idle member, which is started again first if it has left. Refused for words where nobody reads. A
+/// leader is started in the background if none runs.
+pub async fn send(
+    session: &Session,
+    name: MemberName,
+    work: TaskWork,
+    wish: WakeWish,
+) -> Result<AnswerWithWaking<SentPrompt>, OpsError> {
     session.authorize(Verb::Send)?;
     let view = session.view()?;
     session.must_be_member(&view, &name)?;
     must_have_text(work.text())?;
     must_read(&view.roster().member(&name)?.spec, &name, &work)?;
     let (leader, _) = connect::connect_or_start(session).await?;
-    Ok(SentPrompt { prompted: leader.send(name.clone(), work).await?, name })
+    let waking = wake(session, &name, wish).await?;
+    Ok(AnswerWithWaking { answer: SentPrompt { prompted: leader.send(name.clone(), work).await?, name }, waking })
 }
 
-/// Says something to a member's running turn. A leader is started in the background if none runs.
-pub async fn steer(session: &Session, name: MemberName, text: String) -> Result<SentSteer, OpsError> {
+/// Says something to a member's running turn. A member that has left is started again, and gets it as mail. A leader is
+/// started in the background if none runs.
+pub async fn steer(
+    session: &Session,
+    name: MemberName,
+    text: String,
+    wish: WakeWish,
+) -> Result<AnswerWithWaking<SentSteer>, OpsError> {
     session.authorize(Verb::Steer)?;
-    session.must_be_member(&session.view()?, &name)?;
+    let view = session.view()?;
+    session.must_be_member(&view, &name)?;
+    let prompts = view.roster().member(&name)?.spec.prompts();
     must_have_text(&text)?;
     let (leader, _) = connect::connect_or_start(session).await?;
-    Ok(SentSteer { passed: leader.steer(name.clone(), text).await?, name })
+    let waking = match prompts {
+        PromptKind::Conversation => wake(session, &name, wish).await?,
+        // What it would be steered in is over, and nobody reads its mail.
+        PromptKind::Program => MemberWaking::NotNeeded,
+    };
+    if waking == MemberWaking::Woken {
+        let id = session.team()?.post(&Address::Member(name.clone()), Urgency::Now, MessageBody::Text { text })?;
+        let passed = SteerPassed { via: PassedVia::Mail, text: TextId::Message(id), state: None };
+        return Ok(AnswerWithWaking { answer: SentSteer { name, passed }, waking });
+    }
+    Ok(AnswerWithWaking { answer: SentSteer { passed: leader.steer(name.clone(), text).await?, name }, waking })
+}
+
+/// Starts the member again if it has left. One that stays away is refused by the leader, who says how to start it; one that
+/// could not be started is refused with the failure.
+async fn wake(session: &Session, name: &MemberName, wish: WakeWish) -> Result<MemberWaking, OpsError> {
+    match wake_if_left(session, name, wish).await? {
+        MemberWaking::Failed { why } => Err(OpsError::refused(why, format!("see teamster why {name}"))),
+        waking @ (MemberWaking::NotNeeded | MemberWaking::Woken | MemberWaking::StaysAway { .. }) => Ok(waking),
+    }
 }
 
 fn must_have_text(text: &str) -> Result<(), OpsError> {

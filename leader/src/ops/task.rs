@@ -1,4 +1,10 @@
-//! `task …`: the board, straight on its log. No leader is needed.
+//! `task …`: the board, straight on its log. No leader is needed, but to start a member again that has left.
+
+use teamster_protocol::model::id::MemberName;
+
+use super::error::OpsError;
+use super::session::Session;
+use super::wake::{MemberWaking, WakeWish, wake_if_left};
 
 mod add;
 mod change;
@@ -17,3 +23,12 @@ pub use edit::{WantedEdit, edit};
 pub use list::{TaskFilter, TaskList, list};
 pub use row::{TaskCounts, TaskRow, TaskStanding};
 pub use show::{ShownTask, show};
+
+/// Starts the member again that a task is for, if it has left. Returns what is to be said of that; of one that stays away the
+/// board's own warning tells.
+async fn wake_for_task(session: &Session, to: &MemberName, wish: WakeWish) -> Result<Option<String>, OpsError> {
+    Ok(match wake_if_left(session, to, wish).await? {
+        MemberWaking::NotNeeded | MemberWaking::StaysAway { .. } => None,
+        waking @ (MemberWaking::Woken | MemberWaking::Failed { .. }) => waking.sentence(to),
+    })
+}

@@ -19,7 +19,7 @@ fn a_board_is_filled_changed_and_cleared() {
     place.ok("task add --run --after 1,2 --role tests --timeout 1h30m --title look review");
     insta::assert_snapshot!(place.ok("task add --run --to alice deploy"), @"
     task 4 is on the board
-    note: alice is not running; the task waits until it is spawned
+    note: alice is not running; the task waits until it is started with teamster spawn alice
     ");
     place.ok("task assign 1 alice");
     place.ok("task unassign 1");

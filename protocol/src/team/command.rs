@@ -95,7 +95,9 @@ impl Team {
         for name in &members {
             let member = self.roster().member(name)?;
             if view::worker_life(&self.dir, name, &member.presence)? == WorkerLife::Dead {
-                warnings.push(format!("{name} is not running; the task waits until it is spawned"));
+                warnings.push(format!(
+                    "{name} is not running; the task waits until it is started with teamster spawn {name}"
+                ));
             }
         }
         let tasks = self.decide_with_roster(

@@ -232,7 +232,10 @@ fn to_assign_to_a_member_that_does_not_run_is_said_and_to_an_unknown_one_refused
     lead.add_tasks(|_| tasks(1)).unwrap();
     let mut assign = |to: &str| lead.command(TaskCommand::Assign { ids: vec![TaskId(1)], to: name(to) });
     assert_eq!(assign("bob").unwrap_err().to_string(), "there is no member bob");
-    assert_eq!(assign("ada").unwrap().warnings, ["ada is not running; the task waits until it is spawned"]);
+    assert_eq!(
+        assign("ada").unwrap().warnings,
+        ["ada is not running; the task waits until it is started with teamster spawn ada"]
+    );
     let _lives = PresenceLock::take(&lead.dir().member_lock(&name("ada")), 1).unwrap();
     let again = lead.command(TaskCommand::Assign { ids: vec![TaskId(1)], to: name("ada") }).unwrap();
     assert_eq!(again.warnings, Vec::<String>::new());

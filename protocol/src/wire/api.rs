@@ -15,7 +15,7 @@ use crate::model::board::AutoClaim;
 use crate::model::budget::UsageBudget;
 use crate::model::id::{AgentName, MemberName, Role, TaskId, TeamName};
 use crate::model::receipt::{ReceiptState, TextId};
-use crate::model::roster::{StallPolicy, WorkerEnd, Workspace};
+use crate::model::roster::{MemberSpec, StallPolicy, WorkerEnd, Workspace};
 use crate::model::shutdown::WhenBusy;
 use crate::model::task::TaskWork;
 
@@ -88,6 +88,19 @@ pub struct SpawnRequest {
     /// How much all its turns together may use before it takes no more.
     #[serde(default, skip_serializing_if = "UsageBudget::is_empty")]
     pub budget: UsageBudget,
+}
+
+impl SpawnRequest {
+    /// The request for a member that is on the roster, to go on as it was.
+    pub fn again(name: MemberName, spec: MemberSpec) -> SpawnRequest {
+        let MemberSpec { agent, options, role, auto, workspace, stall, rules, budget } = spec;
+        let workspace = match workspace {
+            Workspace::Shared { dir } => WorkspaceRequest::Shared { dir },
+            Workspace::Worktree { repository, .. } => WorkspaceRequest::Worktree { repository, base: None },
+        };
+        let session = SessionKept::Kept;
+        SpawnRequest { name, agent, options, session, role, auto, workspace, stall, rules, budget }
+    }
 }
 
 /// The future of the conversation that a member had before it is spawned again.
@@ -219,6 +232,11 @@ pub trait LeaderApi {
     /// Spawns a member. Waits until it is ready or can not be.
     #[method(name = "spawn")]
     async fn spawn(&self, request: SpawnRequest) -> RpcResult<SpawnedMember>;
+
+    /// Starts a member again that left in order, as it is set up on the roster. Waits until it is ready or can not be; returns
+    /// nothing if it runs or is being started.
+    #[method(name = "wake")]
+    async fn wake(&self, name: MemberName) -> RpcResult<Option<SpawnedMember>>;
 
     /// Starts a turn of a member that is idle.
     #[method(name = "send")]

@@ -42,7 +42,7 @@ fn who_left_is_not_in_the_way_and_is_forgotten_on_demand() {
     let status = team.ok("status");
     assert!(status.contains("1 idle, 2 left") && !status.contains("bob"), "{status}");
 
-    team.ok("task add --run --to bob later");
+    team.ok("task add --no-wake --run --to bob later");
     let refused = team.fails(1, "forget bob carol");
     assert!(refused.contains("task 1 is for bob alone") && refused.contains("task unassign 1"), "{refused}");
     team.ok("task cancel 1");

@@ -34,5 +34,6 @@ mod task_agents;
 mod tasks;
 mod tidied;
 mod wait;
+mod waking;
 mod words;
 mod wrong_settings;

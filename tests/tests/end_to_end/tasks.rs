@@ -109,8 +109,13 @@ fn an_assignment_is_taken_back_before_it_is_taken() {
     let team = Team::new();
     team.ok("spawn alice");
     team.ok("shutdown alice");
-    let said = team.run("task add --run --to alice echo one");
-    assert!(said.out.contains("alice is not running; the task waits until it is spawned"), "{}{}", said.out, said.err);
+    let said = team.run("task add --no-wake --run --to alice echo one");
+    assert!(
+        said.out.contains("alice is not running; the task waits until it is started with teamster spawn alice"),
+        "{}{}",
+        said.out,
+        said.err
+    );
     team.ok("spawn bob");
     team.ok("task unassign 1");
     team.until_event("\"kind\":\"completed\",\"data\":{\"id\":1");

@@ -169,6 +169,10 @@ impl LeaderApiServer for Script {
         self.answer((name, work))
     }
 
+    async fn wake(&self, name: MemberName) -> RpcResult<Option<SpawnedMember>> {
+        self.answer((name,))
+    }
+
     async fn permit(&self, name: MemberName, question: u64, answer: Permission) -> RpcResult<PassedVia> {
         self.answer((name, question, answer))
     }

@@ -7,7 +7,9 @@ use teamster_protocol::model::task::PromptKind;
 use teamster_protocol::team::{DeliveredMail, MailOutcome, MailboxReader, UndeliveredMail};
 
 use super::answer::{AnswerWait, show_sent};
+use super::interrupt::unless_interrupted;
 use super::print::{TextTone, paint};
+use super::waking::{WakeArgs, note_waking};
 use super::words::{EndsWithText, TextWords, TypedText};
 use super::{CliContext, CliError, ExitStatus};
 use crate::ops::mail;
@@ -27,6 +29,9 @@ pub struct DmArgs {
     /// Whether to wait
     #[command(flatten)]
     pub wait: AnswerWait,
+    /// Whether to start it again
+    #[command(flatten)]
+    pub wake: WakeArgs,
 }
 
 /// `teamster broadcast`.
@@ -53,26 +58,35 @@ impl EndsWithText for BroadcastArgs {
 }
 
 pub(super) async fn dm(context: &CliContext, args: DmArgs) -> Result<ExitStatus, CliError> {
-    let DmArgs { name, text, urgent, wait } = args;
+    let DmArgs { name, text, urgent, wait, wake } = args;
     let text = text.resolve()?;
     let place = wait.place(context, &name, TextKind::Words)?;
-    let mailed = mail::dm(&context.session, name, text, urgency(urgent))?;
-    match (place, mailed.delivered.as_slice()) {
+    let dm = mail::dm(&context.session, name.clone(), text, urgency(urgent), wake.wish());
+    let mailed = unless_interrupted(dm).await?;
+    if let Address::Member(name) = &name {
+        note_waking(context, name, &mailed.waking);
+    }
+    match (place, mailed.answer.delivered.as_slice()) {
         (Some(place), [delivered]) => {
-            show_sent(context, Some(place), TextId::Message(delivered.id), &mailed, sentences).await
+            let text = TextId::Message(delivered.id);
+            show_sent(context, Some(place), text, &mailed, |mailed| sentences(&mailed.answer)).await
         }
-        (Some(_) | None, _) => show_mailed(context, &mailed),
+        (Some(_) | None, _) => {
+            context.show(&mailed, |mailed| sentences(&mailed.answer))?;
+            Ok(exit_status(&mailed.answer))
+        }
     }
 }
 
 pub(super) async fn broadcast(context: &CliContext, args: BroadcastArgs) -> Result<ExitStatus, CliError> {
     let text = args.text.resolve()?;
-    show_mailed(context, &mail::broadcast(&context.session, text, urgency(args.urgent))?)
+    let mailed = mail::broadcast(&context.session, text, urgency(args.urgent))?;
+    context.show(&mailed, sentences)?;
+    Ok(exit_status(&mailed))
 }
 
-fn show_mailed(context: &CliContext, mailed: &MailOutcome) -> Result<ExitStatus, CliError> {
-    context.show(mailed, sentences)?;
-    Ok(if mailed.failed.is_empty() { ExitStatus::Done } else { ExitStatus::Refused })
+fn exit_status(mailed: &MailOutcome) -> ExitStatus {
+    if mailed.failed.is_empty() { ExitStatus::Done } else { ExitStatus::Refused }
 }
 
 fn sentences(mailed: &MailOutcome) -> String {

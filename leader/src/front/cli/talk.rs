@@ -7,6 +7,7 @@ use teamster_protocol::wire::api::PassedVia;
 use super::answer::{AnswerWait, show_sent};
 use super::interrupt::unless_interrupted;
 use super::print::{TextTone, paint};
+use super::waking::{WakeArgs, note_waking};
 use super::words::{EndsWithText, TextWords, TypedText, WorkOptions};
 use super::{CliContext, CliError, ExitStatus};
 use crate::ops::receipt::TextKind;
@@ -26,6 +27,9 @@ pub struct SendArgs {
     /// Whether to wait
     #[command(flatten)]
     pub wait: AnswerWait,
+    /// Whether to start it again
+    #[command(flatten)]
+    pub wake: WakeArgs,
 }
 
 /// `teamster steer`.
@@ -39,6 +43,9 @@ pub struct SteerArgs {
     /// Whether to wait
     #[command(flatten)]
     pub wait: AnswerWait,
+    /// Whether to start it again
+    #[command(flatten)]
+    pub wake: WakeArgs,
 }
 
 impl EndsWithText for SendArgs {
@@ -54,12 +61,14 @@ impl EndsWithText for SteerArgs {
 }
 
 pub(super) async fn send(context: &CliContext, args: SendArgs) -> Result<ExitStatus, CliError> {
-    let SendArgs { name, text, work, wait } = args;
+    let SendArgs { name, text, work, wait, wake } = args;
     let work = work.work(text.resolve()?);
     // `send` itself refuses words where none are read.
     let place = wait.place(context, &Address::Member(name.clone()), TextKind::Command)?;
-    let sent = unless_interrupted(talk::send(&context.session, name, work)).await?;
-    show_sent(context, place, sent.prompted.text, &sent, |SentPrompt { name, prompted }| {
+    let sent = unless_interrupted(talk::send(&context.session, name, work, wake.wish())).await?;
+    note_waking(context, &sent.answer.name, &sent.waking);
+    show_sent(context, place, sent.answer.prompted.text, &sent, |sent| {
+        let SentPrompt { name, prompted } = &sent.answer;
         let shown = paint(TextTone::Name, name.as_str());
         format!("{shown} works on it: turn {}; watch with teamster logs {name} -f", prompted.turn)
     })
@@ -67,11 +76,13 @@ pub(super) async fn send(context: &CliContext, args: SendArgs) -> Result<ExitSta
 }
 
 pub(super) async fn steer(context: &CliContext, args: SteerArgs) -> Result<ExitStatus, CliError> {
-    let SteerArgs { name, text, wait } = args;
+    let SteerArgs { name, text, wait, wake } = args;
     let text = text.resolve()?;
     let place = wait.place(context, &Address::Member(name.clone()), TextKind::Command)?;
-    let sent = unless_interrupted(talk::steer(&context.session, name, text)).await?;
-    show_sent(context, place, sent.passed.text, &sent, |SentSteer { name, passed }| {
+    let sent = unless_interrupted(talk::steer(&context.session, name, text, wake.wish())).await?;
+    note_waking(context, &sent.answer.name, &sent.waking);
+    show_sent(context, place, sent.answer.passed.text, &sent, |sent| {
+        let SentSteer { name, passed } = &sent.answer;
         let name = paint(TextTone::Name, name.as_str());
         match (&passed.state, passed.via) {
             (Some(ReceiptState::Queued), _) => format!("{name} gets it with the next turn: queued"),

@@ -12,8 +12,11 @@ use teamster_protocol::team::{BoardChange, TaskCommand, Team, TeamError, worker_
 use crate::ops::budget::WantedBudget;
 use crate::ops::error::OpsError;
 use crate::ops::session::Session;
+use crate::ops::wake::WakeWish;
 use crate::ops::why::{CauseText, TakerNeeds, WaitCause, because, takers};
 use crate::verb::Verb;
+
+use super::wake_for_task;
 
 /// The task that is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,8 +41,8 @@ pub struct WantedTask {
     pub budget: WantedBudget,
 }
 
-/// Puts the task on the board, and makes the team if there is none.
-pub fn add(session: &Session, wanted: WantedTask) -> Result<BoardChange, OpsError> {
+/// Puts the task on the board, and makes the team if there is none. A member that it is for is started again if it has left.
+pub async fn add(session: &Session, wanted: WantedTask, wish: WakeWish) -> Result<BoardChange, OpsError> {
     session.authorize(Verb::TaskAdd)?;
     let mut new = NewTask::new(wanted.work);
     if let Some(title) = wanted.title {
@@ -54,6 +57,7 @@ pub fn add(session: &Session, wanted: WantedTask) -> Result<BoardChange, OpsErro
     new.timeout_ms = wanted.timeout.map(|timeout| timeout.as_millis() as u64);
     new.budget = wanted.budget.budget();
     session.config.task_limits().apply(&mut new);
+    let mut woken = None;
     // Refused before anything is made: a typo must not leave an empty team behind.
     new.check().map_err(TeamError::from)?;
     if let Some(to) = &new.to {
@@ -65,6 +69,7 @@ pub fn add(session: &Session, wanted: WantedTask) -> Result<BoardChange, OpsErro
                 .spec
                 .must_take(to, new.work.kind(), new.agent.as_ref(), None)
                 .map_err(TeamError::from)?;
+            woken = wake_for_task(session, to, wish).await?;
         } else {
             let hint = format!("the team has no members yet; start one with teamster spawn {to}");
             return Err(OpsError::NoMember { name: to.clone(), hint });
@@ -73,6 +78,7 @@ pub fn add(session: &Session, wanted: WantedTask) -> Result<BoardChange, OpsErro
     let (assigned, role, agent, kind) = (new.to.is_some(), new.role.clone(), new.agent.clone(), new.work.kind());
     let mut team = session.make_team()?;
     let mut changed = team.command(TaskCommand::Add { tasks: vec![new] })?;
+    changed.warnings.extend(woken);
     // What is for one member was looked at when it was added.
     if !assigned {
         let needs = TakerNeeds { role: role.as_ref(), agent: agent.as_ref(), kind };

@@ -6,7 +6,10 @@ use teamster_protocol::team::{BoardChange, TaskCommand, TeamError};
 
 use crate::ops::error::OpsError;
 use crate::ops::session::Session;
+use crate::ops::wake::WakeWish;
 use crate::verb::Verb;
+
+use super::wake_for_task;
 
 /// Tasks that were cancelled.
 #[derive(Debug, Serialize)]
@@ -19,11 +22,19 @@ pub struct CancelledTasks {
     pub blocked: Vec<(TaskId, Vec<TaskId>)>,
 }
 
-/// Gives pending tasks to one member only; all of them or none.
-pub fn assign(session: &Session, ids: Vec<TaskId>, to: MemberName) -> Result<BoardChange, OpsError> {
+/// Gives pending tasks to one member only; all of them or none. The member is started again if it has left.
+pub async fn assign(
+    session: &Session,
+    ids: Vec<TaskId>,
+    to: MemberName,
+    wish: WakeWish,
+) -> Result<BoardChange, OpsError> {
     session.authorize(Verb::TaskAssign)?;
     session.must_be_member(&session.view()?, &to)?;
-    all_or_none(session, &ids, TaskCommand::Assign { ids: ids.clone(), to })
+    let woken = wake_for_task(session, &to, wish).await?;
+    let mut changed = all_or_none(session, &ids, TaskCommand::Assign { ids: ids.clone(), to })?;
+    changed.warnings.extend(woken);
+    Ok(changed)
 }
 
 /// Opens pending tasks to everybody; all of them or none.

@@ -300,3 +300,20 @@ fn paths_beneath_a_directory_that_was_moved_move_with_it() {
     assert_eq!(workspace("beside").dir(), Path::new("/src/app2"));
     assert_eq!(workspace("tree"), worktree("/new/place/.git"));
 }
+
+#[test]
+fn a_member_that_left_in_order_may_be_woken_and_no_other() {
+    let reason = || "why".to_owned();
+    for how in [WorkerEnd::Shutdown, WorkerEnd::LeaderGone] {
+        assert!(how.may_be_woken(), "{how:?}");
+    }
+    for how in [
+        WorkerEnd::Terminated,
+        WorkerEnd::AgentGone { reason: reason() },
+        WorkerEnd::BudgetSpent { reason: reason() },
+        WorkerEnd::Died { reason: reason() },
+        WorkerEnd::GivenUp { reason: reason() },
+    ] {
+        assert!(!how.may_be_woken(), "{how:?}");
+    }
+}

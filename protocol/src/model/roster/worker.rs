@@ -84,6 +84,18 @@ pub enum WorkerEnd {
 }
 
 impl WorkerEnd {
+    /// Whether a text or a task starts the member again: it left in order, and somebody only has to have something for it.
+    pub fn may_be_woken(&self) -> bool {
+        match self {
+            WorkerEnd::Shutdown | WorkerEnd::LeaderGone => true,
+            WorkerEnd::Terminated
+            | WorkerEnd::AgentGone { .. }
+            | WorkerEnd::BudgetSpent { .. }
+            | WorkerEnd::Died { .. }
+            | WorkerEnd::GivenUp { .. } => false,
+        }
+    }
+
     /// The reason for people, such as `it was asked to end`.
     pub fn sentence(&self) -> String {
         match self {

@@ -99,7 +99,7 @@ fn no_leader_where_one_is_needed() {
     // The same refusal from a leader has the same words and the same code.
     let without = team.fails(1, "stop alice");
     team.ok("up --detach");
-    let with = ["stop alice", "send alice --run true", "steer alice true"].map(|line| team.fails(1, line));
+    let with = ["stop alice", "send alice --no-wake --run true", "steer alice true"].map(|line| team.fails(1, line));
     assert_eq!(with, [&*without; 3]);
 }
 

@@ -10,7 +10,9 @@ use teamster_protocol::model::limits::GIVEN_TEXT_BYTES_MAX;
 
 use super::{CliContext, CliError, ExitStatus, show_changed};
 use crate::front::cli::budget::BudgetArgs;
+use crate::front::cli::interrupt::unless_interrupted;
 use crate::front::cli::task_text::numbers;
+use crate::front::cli::waking::WakeArgs;
 use crate::front::cli::words::{EndsWithText, TypedText, WorkOptions, joined, text_of};
 use crate::ops::duration::parse_duration;
 use crate::ops::error::OpsError;
@@ -53,6 +55,9 @@ pub struct AddArgs {
     /// Whether the text is a command
     #[command(flatten)]
     pub work: WorkOptions,
+    /// Whether to start the member of --to again
+    #[command(flatten)]
+    pub wake: WakeArgs,
 }
 
 impl EndsWithText for AddArgs {
@@ -74,7 +79,8 @@ pub(in crate::front::cli) async fn add(context: &CliContext, args: AddArgs) -> R
         timeout: args.timeout,
         budget: args.budget.wanted(),
     };
-    let changed = task::add(&context.session, wanted)?;
+    let adding = task::add(&context.session, wanted, args.wake.wish());
+    let changed = unless_interrupted(adding).await?;
     show_changed(context, &changed, |added| format!("task {} is on the board", numbers(added)))
 }
 

@@ -3,7 +3,9 @@
 use teamster_protocol::model::id::{MemberName, TaskId};
 
 use super::{CliContext, CliError, ExitStatus, show_changed};
+use crate::front::cli::interrupt::unless_interrupted;
 use crate::front::cli::task_text::numbers;
+use crate::front::cli::waking::WakeArgs;
 use crate::ops::task;
 
 /// `teamster task assign`.
@@ -14,6 +16,9 @@ pub struct AssignArgs {
     pub ids: Vec<TaskId>,
     /// The member
     pub name: MemberName,
+    /// Whether to start it again
+    #[command(flatten)]
+    pub wake: WakeArgs,
 }
 
 /// `teamster task unassign`.
@@ -50,8 +55,9 @@ pub struct CancelArgs {
 }
 
 pub(in crate::front::cli) async fn assign(context: &CliContext, args: AssignArgs) -> Result<ExitStatus, CliError> {
-    let AssignArgs { ids, name } = args;
-    let changed = task::assign(&context.session, ids, name.clone())?;
+    let AssignArgs { ids, name, wake } = args;
+    let assigning = task::assign(&context.session, ids, name.clone(), wake.wish());
+    let changed = unless_interrupted(assigning).await?;
     show_changed(context, &changed, |ids| format!("{} for {name}", tasks_are(ids)))
 }
 
