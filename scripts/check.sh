@@ -129,9 +129,10 @@ run() {
     format) step format cargo fmt --all -- --check ;;
     lint) step lint cargo clippy --workspace --all-targets --locked -- -D warnings ;;
     docs) step docs env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked ;;
+    # Most tests wait for processes of theirs more than they compute, so twice as many run at once as there are processors.
     # The end-to-end tests start the programs that this leaves in target/.
     build) step build cargo build --workspace --locked ;;
-    test) step test as_nobody cargo test --workspace --locked --no-fail-fast ;;
+    test) step test as_nobody env RUST_TEST_THREADS="${RUST_TEST_THREADS:-$(($(nproc) * 2))}" cargo test --workspace --locked --no-fail-fast ;;
     *)
         usage >&2
         exit 2
