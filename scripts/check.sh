@@ -10,10 +10,11 @@ step_lines_max=80
 
 usage() {
     echo "usage: scripts/check.sh [STEP…]"
-    echo "steps: format lint docs build test (all of them if none is given; test builds first)"
+    echo "steps: format lint docs build test llm (all of them if none is given; test builds first)"
 }
 
-logs=${CARGO_TARGET_DIR:-target}/check
+target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
+logs=$target/check
 mkdir -p "$logs"
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
@@ -124,15 +125,25 @@ as_nobody() {
         GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 "$@"
 }
 
+# Runs cargo for both workspaces: teamster-llm is one of its own, and built into the same folder.
+each_workspace() {
+    "$@" && in_llm "$@"
+}
+
+in_llm() {
+    (cd worker/llm && CARGO_TARGET_DIR=$target "$@")
+}
+
 run() {
     case $1 in
-    format) step format cargo fmt --all -- --check ;;
-    lint) step lint cargo clippy --workspace --all-targets --locked -- -D warnings ;;
+    format) step format each_workspace cargo fmt --all -- --check ;;
+    lint) step lint each_workspace cargo clippy --workspace --all-targets --locked -- -D warnings ;;
     docs) step docs env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked ;;
     # Most tests wait for processes of theirs more than they compute, so twice as many run at once as there are processors.
     # The end-to-end tests start the programs that this leaves in target/.
-    build) step build cargo build --workspace --locked ;;
+    build) step build each_workspace cargo build --workspace --locked ;;
     test) step test as_nobody env RUST_TEST_THREADS="${RUST_TEST_THREADS:-$(($(nproc) * 2))}" cargo test --workspace --locked --no-fail-fast ;;
+    llm) step llm in_llm as_nobody cargo test --locked --no-fail-fast ;;
     *)
         usage >&2
         exit 2
@@ -145,7 +156,7 @@ case ${1-} in
     usage
     exit 0
     ;;
-"") set -- format lint docs build test ;;
+"") set -- format lint docs build test llm ;;
 test) set -- build test ;;
 esac
 

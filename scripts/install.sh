@@ -9,7 +9,7 @@ usage: scripts/install.sh [--prefix DIR] [--programs DIR] [--force]
        scripts/install.sh --uninstall [--prefix DIR]
 
   --prefix DIR    where to: DIR/bin, DIR/share [default: /usr/local for root, else ~/.local]
-  --programs DIR  take teamster and teamster-worker from there instead of building them
+  --programs DIR  take teamster, teamster-worker and, if it is there, teamster-llm from there instead of building them
   --force         replace files that this script did not put there
   --uninstall     remove what was installed below the prefix, and nothing else
 END
@@ -117,9 +117,11 @@ done
 
 if [ -z "$programs" ]; then
     command -v cargo >/dev/null || fail "there is no cargo to build with" "install Rust, or name built programs with --programs DIR"
+    target=${CARGO_TARGET_DIR:-target}
+    case $target in /*) ;; *) target=$project/$target ;; esac
     (cd "$project" && cargo build --release --locked)
-    programs=${CARGO_TARGET_DIR:-target}/release
-    case $programs in /*) ;; *) programs=$project/$programs ;; esac
+    (cd "$project/worker/llm" && CARGO_TARGET_DIR=$target cargo build --release --locked)
+    programs=$target/release
 fi
 for name in teamster teamster-worker; do
     [ -x "$programs/$name" ] || fail "there is no program $programs/$name" "build it: cargo build --release"
@@ -129,6 +131,8 @@ done
 tree=$scratch/tree
 mkdir -p "$tree"/{bin,share/man/man1,share/bash-completion/completions,share/zsh/site-functions,share/fish/vendor_completions.d}
 cp "$programs/teamster" "$programs/teamster-worker" "$tree/bin/"
+# The agent of our own, which is built by itself: nobody has to have it.
+[ ! -x "$programs/teamster-llm" ] || cp "$programs/teamster-llm" "$tree/bin/"
 chmod 755 "$tree"/bin/*
 made_by=$tree/bin/teamster
 "$made_by" manual "$tree/share/man/man1"

@@ -21,6 +21,8 @@ pub enum Program {
     Teamster,
     /// The worker.
     Worker,
+    /// The agent `llm`, which is in a workspace of its own.
+    Llm,
 }
 
 impl Program {
@@ -30,15 +32,15 @@ impl Program {
     ///
     /// If it was not: `cargo test` alone does not build the programs of other packages.
     pub fn path(self) -> PathBuf {
-        let name = match self {
-            Program::Teamster => "teamster",
-            Program::Worker => "teamster-worker",
+        let (name, build) = match self {
+            Program::Teamster => ("teamster", "cargo build --workspace"),
+            Program::Worker => ("teamster-worker", "cargo build --workspace"),
+            Program::Llm => ("teamster-llm", "scripts/check.sh build"),
         };
         let own = std::env::current_exe().expect("a test has a path");
         // target/<profile>/deps/<test>, or target/<profile>/<program>
         let beside = own.ancestors().skip(1).take(2).map(|dir| dir.join(name)).find(|path| path.exists());
-        beside
-            .unwrap_or_else(|| panic!("there is no {name} near {}: run `cargo build --workspace` first", own.display()))
+        beside.unwrap_or_else(|| panic!("there is no {name} near {}: run `{build}` first", own.display()))
     }
 }
 

@@ -314,7 +314,7 @@ async fn bad_starts_say_what_is_wrong() {
         (code, said.as_str()),
         (
             Some(2),
-            "error: there is no agent parrot\nknown agents: shell, pi, claude, codex, opencode, gemini, qwen, kimi, \
+            "error: there is no agent parrot\nknown agents: shell, pi, claude, codex, opencode, gemini, qwen, kimi, llm, \
              acp:COMMAND, cmd:COMMAND\n"
         )
     );

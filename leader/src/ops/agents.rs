@@ -14,7 +14,7 @@ use serde::Serialize;
 use teamster_protocol::model::agent::ApprovalPolicy;
 use teamster_protocol::model::agent::options::{AgentOptions, LaunchCommand};
 use teamster_protocol::model::agent::preset::{
-    AgentAbilities, AgentAbility, DriverKind, PRESETS, PresetShown, PromptKind, SteerAbility, preset,
+    AgentAbilities, AgentAbility, DriverKind, LLM_PROGRAM, PRESETS, PresetShown, PromptKind, SteerAbility, preset,
 };
 use teamster_protocol::model::agent_form::split_words;
 use teamster_protocol::model::id::AgentName;
@@ -51,6 +51,8 @@ pub struct WantedAgent {
     pub name: Option<AgentName>,
     /// The settings of the agent beyond its name.
     pub options: AgentOptions,
+    /// The address of the provider's interface, for an agent that can be told one.
+    pub base_url: Option<String>,
 }
 
 /// An agent that somebody may drive, as the roster has it.
@@ -81,7 +83,18 @@ impl WantedAgent {
 
     /// The agent of that name, with the wanted options over these.
     fn over(self, name: AgentName, configured: AgentOptions) -> Result<ChosenAgent, OpsError> {
-        let given = self.options;
+        let mut given = self.options;
+        if let Some(url) = self.base_url {
+            let driver = given.driver.or(configured.driver).or_else(|| preset(&name).ok().map(|row| row.driver));
+            if driver != Some(DriverKind::Llm) {
+                let what = format!("{name} can not be told a --base-url: only the agent llm can");
+                return Err(OpsError::refused(
+                    what,
+                    "see how its own program is told one, and use --env or --agent-arg",
+                ));
+            }
+            given.args.splice(0..0, [BASE_URL.to_owned(), url]);
+        }
         let mut env = configured.env;
         env.extend(given.env);
         let options = AgentOptions {
@@ -101,6 +114,7 @@ impl WantedAgent {
             let what = format!("{name} can not be told a model or an effort: nothing is known of its program");
             return Err(OpsError::refused(what, "write them into its command, as arguments of its program"));
         }
+        must_suit_llm(&name, &options)?;
         if let Err(unknown) = options.launch(&name) {
             let (what, known) = split(&unknown.to_string());
             let hint = format!(
@@ -140,6 +154,29 @@ impl ChosenAgent {
                 None => "install it, or name the program that is meant in [agent.NAME] of your settings".to_owned(),
             },
         ))
+    }
+}
+
+/// The option with which the program of `llm` is told an address.
+const BASE_URL: &str = "--base-url";
+
+/// Refuses the agent `llm` without a model: there is none that everybody has.
+fn must_suit_llm(name: &AgentName, options: &AgentOptions) -> Result<(), OpsError> {
+    let driver = options.driver.or_else(|| preset(name).ok().map(|row| row.driver));
+    let is_told = || options.command.iter().chain(&options.args).any(|word| word.starts_with("--model"));
+    if driver != Some(DriverKind::Llm) || is_told() {
+        return Ok(());
+    }
+    let example = "--model anthropic/claude-sonnet-4-6, openai/gpt-5.2 or ollama/qwen3";
+    match options.model.as_deref().map(|model| model.split_once('/')) {
+        Some(Some((provider, model))) if !provider.is_empty() && !model.is_empty() => Ok(()),
+        Some(_) => {
+            Err(OpsError::refused(format!("the model of {name} is to be PROVIDER/MODEL"), format!("such as {example}")))
+        }
+        None => Err(OpsError::refused(
+            format!("{name} needs a model"),
+            format!("say which: {example}\nor name it in your settings: [agent.{name}] with model"),
+        )),
     }
 }
 
@@ -300,11 +337,15 @@ fn program_of(name: &AgentName, options: &AgentOptions) -> Option<String> {
     }
 }
 
-/// The file that would be run: at that path, or else the first of that name on the `PATH`.
+/// The file that would be run: at that path, or else the first of that name on the `PATH`. Ours is beside this program.
 fn find_program(program: &str) -> Option<PathBuf> {
     let runs = |path: &Path| path.is_file() && access(path, AccessFlags::X_OK).is_ok();
     if program.contains('/') {
         return Some(PathBuf::from(program)).filter(|path| runs(path));
+    }
+    let own = env::current_exe().ok().map(|own| own.with_file_name(program));
+    if let Some(beside) = own.filter(|path| program == LLM_PROGRAM && runs(path)) {
+        return Some(beside);
     }
     let path = env::var_os("PATH")?;
     env::split_paths(&path).map(|dir| dir.join(program)).find(|path| runs(path))

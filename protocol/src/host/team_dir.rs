@@ -270,6 +270,11 @@ impl TeamDir {
         self.members_dir().join(format!("{name}.lock"))
     }
 
+    /// `members/<name>.llm/`: the conversations of a member whose agent is `llm`, which that makes itself.
+    pub fn conversations(&self, name: &MemberName) -> PathBuf {
+        self.members_dir().join(format!("{name}.llm"))
+    }
+
     /// Where a member's worker takes calls of a leader that did not start it.
     pub fn member_socket(&self, name: &MemberName) -> PathBuf {
         self.members_dir().join(format!("{name}.sock"))

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use teamster_protocol::model::agent::options::{AgentLaunch, LaunchCommand};
-use teamster_protocol::model::agent::preset::DriverKind;
+use teamster_protocol::model::agent::preset::{DriverKind, LLM_PROGRAM};
 use tokio::sync::mpsc;
 
 use super::acp::AcpDialect;
@@ -48,7 +48,9 @@ pub enum IdentityWay {
 /// The way for agents that this driver speaks with.
 pub fn identity_way(driver: DriverKind) -> IdentityWay {
     match driver {
-        DriverKind::Pi | DriverKind::Claude | DriverKind::Codex | DriverKind::Script => IdentityWay::AtStart,
+        DriverKind::Pi | DriverKind::Claude | DriverKind::Codex | DriverKind::Script | DriverKind::Llm => {
+            IdentityWay::AtStart
+        }
         DriverKind::Acp => IdentityWay::InPrompt,
         DriverKind::Shell | DriverKind::Cmd => IdentityWay::Never,
     }
@@ -75,6 +77,18 @@ pub fn start_driver(launch: AgentLaunch, setup: AgentSetup) -> Result<StartedDri
         }
         DriverKind::Script => {
             let command = command_line(&launch, Vec::new())?;
+            let program = LineSetup { env, ..LineSetup::new(setup.workspace, command) };
+            start_program(program, ScriptDialect::new(setup.origin, setup.identity))
+        }
+        DriverKind::Llm => {
+            let mut words = Vec::new();
+            for (option, value) in [("--model", &launch.model), ("--effort", &launch.effort)] {
+                words.extend(value.iter().flat_map(|value| [option.to_owned(), value.clone()]));
+            }
+            let mut command = command_line(&launch, words)?;
+            if let Some(beside) = program_beside(&command[0]) {
+                command[0] = beside;
+            }
             let program = LineSetup { env, ..LineSetup::new(setup.workspace, command) };
             start_program(program, ScriptDialect::new(setup.origin, setup.identity))
         }
@@ -134,6 +148,12 @@ fn command_line(launch: &AgentLaunch, of_driver: Vec<String>) -> Result<Vec<Stri
     words.extend(of_driver);
     words.extend(launch.args.iter().cloned());
     Ok(words)
+}
+
+/// Our own program of that name, if it is beside this one.
+fn program_beside(name: &str) -> Option<String> {
+    let beside = env::current_exe().ok()?.with_file_name(name);
+    if name == LLM_PROGRAM && beside.is_file() { beside.into_os_string().into_string().ok() } else { None }
 }
 
 /// A new UUID, of the kernel's.

@@ -18,6 +18,9 @@ pub struct AgentArgs {
     /// The model, in the agent's own words
     #[arg(long, value_name = "MODEL")]
     pub model: Option<String>,
+    /// Where the model's provider is reached, for the agent llm, such as http://127.0.0.1:8080/v1
+    #[arg(long, value_name = "URL")]
+    pub base_url: Option<String>,
     /// How much the model is to think, in the agent's own words, such as high
     #[arg(long, value_name = "EFFORT")]
     pub effort: Option<String>,
@@ -49,9 +52,14 @@ pub struct AgentArgs {
 impl AgentArgs {
     /// Whether any of the options was typed.
     pub(super) fn is_given(&self) -> bool {
-        let AgentArgs { agent, model, effort, approval, context, idle_after, start, env, agent_arg } = self;
+        let AgentArgs { agent, model, base_url, effort, approval, context, idle_after, start, env, agent_arg } = self;
         let words = [agent.is_some(), model.is_some(), effort.is_some(), approval.is_some(), context.is_some()];
-        words.contains(&true) || idle_after.is_some() || start.is_some() || !env.is_empty() || !agent_arg.is_empty()
+        words.contains(&true)
+            || base_url.is_some()
+            || idle_after.is_some()
+            || start.is_some()
+            || !env.is_empty()
+            || !agent_arg.is_empty()
     }
 
     /// The wish that the options express.
@@ -67,7 +75,7 @@ impl AgentArgs {
             start: self.start,
             ..AgentOptions::default()
         };
-        WantedAgent { name: self.agent, options }
+        WantedAgent { name: self.agent, options, base_url: self.base_url }
     }
 }
 

@@ -196,6 +196,10 @@ fn kind(dir: &TeamDir, at: &Path, path: &Path) -> FileKind {
         if let Some(member) = name.strip_suffix(".sock") {
             return FileKind::Socket(dir.members_dir().join(format!("{member}.lock")));
         }
+        // The agent's own, which knows best what it keeps there.
+        if stem_is_name(".llm") {
+            return FileKind::Room;
+        }
         stem_is_name(".lock")
     } else if at == dir.tasks_dir() {
         if name.strip_suffix(".json").is_some_and(|id| id.parse::<u32>().is_ok()) {

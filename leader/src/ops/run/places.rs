@@ -130,7 +130,7 @@ impl<'a> CrewPlaces<'a> {
     }
 
     fn named(&self, name: &AgentName) -> Result<ChosenAgent, RunError> {
-        let wanted = WantedAgent { name: Some(name.clone()), options: self.wanted.clone() };
+        let wanted = WantedAgent { name: Some(name.clone()), options: self.wanted.clone(), base_url: None };
         wanted.choose(self.config).map_err(of_agent)
     }
 }

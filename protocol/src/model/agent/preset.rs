@@ -63,24 +63,32 @@ pub enum DriverKind {
     Acp,
     /// The `cmd` driver: any program that takes one prompt and ends, run once for each.
     Cmd,
+    /// The `llm` driver: the small agent of our own, by the lines of the `script` driver.
+    Llm,
 }
 
 impl DriverKind {
     /// Every driver that people may name, by the word for it.
-    pub const WORDS: [(&str, DriverKind); 6] = [
+    pub const WORDS: [(&str, DriverKind); 7] = [
         ("shell", DriverKind::Shell),
         ("pi", DriverKind::Pi),
         ("claude", DriverKind::Claude),
         ("codex", DriverKind::Codex),
         ("acp", DriverKind::Acp),
         ("cmd", DriverKind::Cmd),
+        ("llm", DriverKind::Llm),
     ];
 
     /// Whether an agent of this driver is one process for all of its turns, and not one for each.
     pub fn keeps_a_process(self) -> bool {
         match self {
             DriverKind::Shell | DriverKind::Cmd => false,
-            DriverKind::Script | DriverKind::Pi | DriverKind::Claude | DriverKind::Codex | DriverKind::Acp => true,
+            DriverKind::Script
+            | DriverKind::Pi
+            | DriverKind::Claude
+            | DriverKind::Codex
+            | DriverKind::Acp
+            | DriverKind::Llm => true,
         }
     }
 
@@ -148,6 +156,20 @@ const CMD_ABILITIES: AgentAbilities = AgentAbilities {
     usage: AgentAbility::No,
     reaches_team: AgentAbility::Yes,
 };
+
+/// Abilities of agents that speak the lines of our own.
+const SCRIPT_ABILITIES: AgentAbilities = AgentAbilities {
+    prompts: PromptKind::Conversation,
+    steering: SteerAbility::Native,
+    resume: AgentAbility::Yes,
+    fork: AgentAbility::Yes,
+    permissions: AgentAbility::Yes,
+    usage: AgentAbility::Yes,
+    reaches_team: AgentAbility::Yes,
+};
+
+/// The program of the agent `llm`. It is looked for beside the other programs of ours before it is in `PATH`.
+pub const LLM_PROGRAM: &str = "teamster-llm";
 
 /// The same, of those that also copy a conversation.
 const ACP_FORKING: AgentAbilities = AgentAbilities { fork: AgentAbility::Yes, ..ACP_ABILITIES };
@@ -265,6 +287,15 @@ pub const PRESETS: &[AgentPreset] = &[
         shown: PresetShown::Listed,
     },
     AgentPreset {
+        name: "llm",
+        driver: DriverKind::Llm,
+        command: AgentCommand::Program(&[LLM_PROGRAM]),
+        env: &[],
+        install: Some("cargo install --locked --path worker/llm"),
+        abilities: SCRIPT_ABILITIES,
+        shown: PresetShown::Listed,
+    },
+    AgentPreset {
         name: "acp",
         driver: DriverKind::Acp,
         command: AgentCommand::Variable("TEAMSTER_ACP_AGENT"),
@@ -279,15 +310,7 @@ pub const PRESETS: &[AgentPreset] = &[
         command: AgentCommand::Variable("TEAMSTER_SCRIPT_AGENT"),
         env: &[],
         install: None,
-        abilities: AgentAbilities {
-            prompts: PromptKind::Conversation,
-            steering: SteerAbility::Native,
-            resume: AgentAbility::Yes,
-            fork: AgentAbility::Yes,
-            permissions: AgentAbility::Yes,
-            usage: AgentAbility::Yes,
-            reaches_team: AgentAbility::Yes,
-        },
+        abilities: SCRIPT_ABILITIES,
         shown: PresetShown::Hidden,
     },
 ];
@@ -340,7 +363,7 @@ mod tests {
         let said = preset(&"parrot".parse().unwrap()).unwrap_err().to_string();
         assert_eq!(
             said,
-            "there is no agent parrot\nknown agents: shell, pi, claude, codex, opencode, gemini, qwen, kimi, acp:COMMAND, cmd:COMMAND"
+            "there is no agent parrot\nknown agents: shell, pi, claude, codex, opencode, gemini, qwen, kimi, llm, acp:COMMAND, cmd:COMMAND"
         );
     }
 }

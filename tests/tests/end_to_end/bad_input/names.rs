@@ -158,7 +158,7 @@ fn an_agent_that_is_not_built_in() {
     let team = Team::new();
     insta::assert_snapshot!(team.fails(1, "spawn alice --agent nosuch"), @"
     error: there is no agent nosuch
-      hint: known agents: shell, pi, claude, codex, opencode, gemini, qwen, kimi, acp:COMMAND, cmd:COMMAND (teamster agents tells more)
+      hint: known agents: shell, pi, claude, codex, opencode, gemini, qwen, kimi, llm, acp:COMMAND, cmd:COMMAND (teamster agents tells more)
             or describe your own in ~/.config/teamster/config.toml: [agent.nosuch] with driver and command
     ");
     assert!(!team.ok("list --json").contains("alice"), "nothing is left on the roster");
