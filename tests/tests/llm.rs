@@ -89,17 +89,15 @@ fn works_and_goes_on(provider: &str) {
 
     let (session, events_before) = (model.alice()["session"].clone(), last["nevents"].as_u64().unwrap());
     assert!(session.is_string());
-    let mut events = model.team.events();
-    model.team.ok_words(&[
-        "send",
-        "alice",
-        "[[write path=b.txt text=x]][[bash cmd=\"echo begun > begun; exec sleep 600\"]]",
-    ]);
-    model.team.until_said("alice", "bash echo begun");
+    let mut logs = model.team.start("logs alice -f --json");
+    let prompt = "[[write path=b.txt text=x]][[bash cmd=\"echo begun > begun; exec sleep 600\"]]";
+    model.team.ok_words(&["send", "alice", prompt]);
+    logs.until("bash echo begun");
     let worker = model.team.json("status alice")["pid"].as_i64().unwrap();
     kill(Pid::from_raw(i32::try_from(worker).unwrap()), Signal::SIGKILL).unwrap();
-    events.until("\"kind\":\"restarting\"");
-    events.until("\"kind\":\"joined\"");
+    // Her next life.
+    logs.until("\"kind\":\"ready\"");
+    logs.until("\"kind\":\"waiting\"");
     model.send("[[say text=back]]");
     assert!(model.team.ok("logs alice").contains("back"));
     assert_eq!(model.alice()["session"], session);

@@ -46,7 +46,7 @@ pub(crate) fn fault_of(error: &Error, now_s: u64, model: &str, key: Option<&str>
     if let Error::WebStream { error, cause, .. } = error {
         return match error.downcast_ref::<Error>() {
             Some(inner) => fault_of(inner, now_s, model, key),
-            None => ModelFault::Unreachable { reason: with_causes(error.as_ref(), cause) },
+            None => ModelFault::Unreachable { reason: with_cause(error.as_ref(), cause) },
         };
     }
     if let Error::HttpError { status, body, headers, .. } = error {
@@ -68,18 +68,14 @@ pub(crate) fn fault_of(error: &Error, now_s: u64, model: &str, key: Option<&str>
     ModelFault::Refused { reason: one_line(&error.to_string(), REASON_CHARS_MAX) }
 }
 
-/// An error with its causes, of which the last one tells most.
-fn with_causes(error: &(dyn std::error::Error + Send + Sync), cause: &str) -> String {
-    let mut said = one_line(cause, REASON_CHARS_MAX);
-    let mut next = error.source();
-    while let Some(deeper) = next {
-        let words = deeper.to_string();
-        if !said.contains(&words) {
-            said = format!("{said}: {words}");
-        }
-        next = deeper.source();
+/// An error with its deepest cause: what is between the two repeats them.
+fn with_cause(error: &(dyn std::error::Error + Send + Sync), said: &str) -> String {
+    let deepest = std::iter::successors(error.source(), |cause| cause.source()).last().map(ToString::to_string);
+    let said = one_line(said, REASON_CHARS_MAX);
+    match deepest.filter(|words| !said.contains(words)) {
+        Some(words) => format!("{said}: {words}"),
+        None => said,
     }
-    said
 }
 
 impl FailedAnswer<'_> {
