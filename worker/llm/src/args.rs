@@ -8,7 +8,7 @@ use teamster_protocol::model::id::{MemberName, TeamName};
 
 /// A small agent for people who have a key or a model server, and nothing else. A worker of teamster starts it.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "teamster-llm", version = env!("TEAMSTER_VERSION"))]
+#[command(name = "teamster-llm", version)]
 pub(crate) struct LlmArgs {
     /// Which model of which provider, such as anthropic/claude-sonnet-4-6, openai/gpt-5.2 or ollama/qwen3
     #[arg(long, value_name = "PROVIDER/MODEL")]
