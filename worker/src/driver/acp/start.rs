@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use serde_json::{Value, json};
 use teamster_protocol::model::agent::options::AgentLaunch;
 use teamster_protocol::model::agent::preset::SteerAbility;
-use teamster_protocol::model::agent::{AgentSession, ApprovalPolicy, SessionBegin, SessionId};
+use teamster_protocol::model::agent::{AgentSession, SessionBegin, SessionId};
 
 use super::fault::{is_login_required, login_words, words_of};
 use super::wire::{AgentIntroduced, ChoiceWay, SessionChoice, SessionOpened};
@@ -46,14 +46,12 @@ pub(super) enum SessionWish {
 
 /// What the member was set up with, as far as it is chosen in a session.
 pub(super) fn wishes(launch: &AgentLaunch) -> VecDeque<SessionWish> {
-    let asking = match launch.approval {
-        ApprovalPolicy::Ask | ApprovalPolicy::Deny => Some(SessionWish::Asking),
-        ApprovalPolicy::Auto => None,
-    };
     // The efforts that can be chosen may depend on the model.
     let model = launch.model.clone().map(SessionWish::Model);
     let effort = launch.effort.clone().map(SessionWish::Effort);
-    [model, effort, asking].into_iter().flatten().collect()
+    // It is to ask also where every question is answered with yes: a mode in which the agent decides by itself, as some begin
+    // with, may refuse what the member was allowed.
+    [model, effort, Some(SessionWish::Asking)].into_iter().flatten().collect()
 }
 
 impl AcpDialect {

@@ -137,21 +137,18 @@ fn what_can_not_be_chosen_ends_the_agent_with_what_is_offered() {
 }
 
 #[test]
-fn an_agent_that_decides_by_itself_is_set_to_ask_unless_it_need_not() {
+fn an_agent_that_decides_by_itself_is_set_to_ask_also_where_all_is_allowed() {
     let new = r#"{"id":2,"result":{"sessionId":"s1","modes":{"currentModeId":"auto","availableModes":[{"id":"default","name":"Manual"},{"id":"auto","name":"Auto"}]}}}"#;
-    let mut acp = dialect(AgentOptions::default(), None);
-    acp.begin();
-    took(&mut acp, STEERED);
-    let (lines, _) = took(&mut acp, new);
-    assert_eq!((&lines[0]["method"], &lines[0]["params"]["modeId"]), (&json!("session/set_mode"), &json!("default")));
-    let (_, news) = took(&mut acp, r#"{"id":3,"result":{}}"#);
-    assert_eq!(news, [AgentNews::Ready { session: None }]);
-
-    let approval = Some(ApprovalPolicy::Auto);
-    let mut acp = dialect(AgentOptions { approval, ..AgentOptions::default() }, None);
-    acp.begin();
-    took(&mut acp, STEERED);
-    assert_eq!(took(&mut acp, new), (vec![], vec![AgentNews::Ready { session: None }]));
+    for approval in [ApprovalPolicy::Ask, ApprovalPolicy::Auto, ApprovalPolicy::Deny] {
+        let mut acp = dialect(AgentOptions { approval: Some(approval), ..AgentOptions::default() }, None);
+        acp.begin();
+        took(&mut acp, STEERED);
+        let (lines, _) = took(&mut acp, new);
+        let chosen = (&lines[0]["method"], &lines[0]["params"]["modeId"]);
+        assert_eq!(chosen, (&json!("session/set_mode"), &json!("default")), "{approval:?}");
+        let (_, news) = took(&mut acp, r#"{"id":3,"result":{}}"#);
+        assert_eq!(news, [AgentNews::Ready { session: None }]);
+    }
 }
 
 #[test]
