@@ -4,18 +4,24 @@
 #
 #   scripts/agents.sh [--limit SECONDS] [NAME…]      the agents below; all of them if none is named
 #
-# Needs cargo, npm, python3, git and coreutils. The cache is ${XDG_CACHE_HOME:-~/.cache}/teamster-agents, with some 1.2 GB.
+# Needs cargo, npm, python3, git and coreutils. The cache is ${XDG_CACHE_HOME:-~/.cache}/teamster-agents, with some 3 GB.
 # Where something is missing, it says "could not run here: WHY" and ends with 0. As root, nothing but loopback can be reached.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 node=22.23.5
-# The name of the agent and its version, its package, and its program within node_modules.
+# The name of the agent and its version, its package, its program within node_modules, and what that is called if not as the
+# agent.
 agents='
 pi        1.6.0    @earendil-works/pi-coding-agent  .bin/pi
 claude    2.1.332  @anthropic-ai/claude-code        @anthropic-ai/claude-code-linux-x64/claude
 codex     0.171.0  @openai/codex                    .bin/codex
 opencode  1.18.33  opencode-ai                      opencode-linux-x64/bin/opencode
+old-pi    0.73.1   @mariozechner/pi-coding-agent    .bin/pi  pi
+claude-agent-acp 0.101.0 @agentclientprotocol/claude-agent-acp .bin/claude-agent-acp
+codex-acp 2.6.0    @agentclientprotocol/codex-acp   .bin/codex-acp
+qwen      0.24.4   @qwen-code/qwen-code             .bin/qwen
+kimi      2.1.0    @moonshot-ai/kimi-code           .bin/kimi
 '
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/teamster-agents
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
@@ -25,7 +31,7 @@ could_not_run() {
     exit 0
 }
 
-# install FOLDER PACKAGE@VERSION PROGRAM NAME: into a folder beside, so that one that is there is whole.
+# install FOLDER PACKAGE@VERSION PROGRAM CALLED: into a folder beside, so that one that is there is whole.
 install() {
     local folder=$cache/$1 fresh
     if [ -x "$folder/bin/$4" ]; then return; fi
@@ -75,8 +81,8 @@ for name in "${names[@]}"; do
         echo "there is no agent $name; there are: $(awk 'NF { printf "%s ", $1 }' <<<"$agents")" >&2
         exit 2
     fi
-    read -r _ version package program <<<"$row"
-    install "$name-$version" "$package@$version" "$program" "$name"
+    read -r _ version package program called <<<"$row"
+    install "$name-$version" "$package@$version" "$program" "${called:-$name}"
     chosen+=("$name-$version")
 done
 

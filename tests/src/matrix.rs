@@ -12,7 +12,7 @@ mod ending;
 mod stage;
 
 pub use abilities::ABILITIES;
-pub use agents::{AGENTS, AgentRow};
+pub use agents::{AGENTS, AgentRow, MatrixPage};
 use stage::Stage;
 
 /// The wish that the command line expresses.
@@ -83,15 +83,22 @@ fn parse(mut args: impl Iterator<Item = String>) -> Option<MatrixSettings> {
     Some(MatrixSettings { programs: programs?, logs: logs?, limit, agents })
 }
 
-/// Measures the agents side by side: each mostly waits for its model.
+/// How many agents are measured side by side: each mostly waits for its model, and takes up to half a gigabyte.
+const AGENTS_AT_ONCE: usize = 2;
+
+/// Measures the agents, a few at once.
 fn measure_all(settings: &MatrixSettings) -> Vec<MatrixColumn> {
+    settings.agents.chunks(AGENTS_AT_ONCE).flat_map(|some| measure_some(settings, some)).collect()
+}
+
+fn measure_some(settings: &MatrixSettings, agents: &[(&'static AgentRow, String)]) -> Vec<MatrixColumn> {
     thread::scope(|scope| {
         let one = |(row, version): &(&'static AgentRow, String)| {
             let version = version.clone();
             let row = *row;
             scope.spawn(move || measure(settings, row, &version))
         };
-        let trials: Vec<_> = settings.agents.iter().map(one).collect();
+        let trials: Vec<_> = agents.iter().map(one).collect();
         trials.into_iter().map(|trial| trial.join().expect("a trial returns what went wrong")).collect()
     })
 }

@@ -10,13 +10,24 @@ use crate::trial::Outcome;
 /// One agent that is measured.
 #[derive(Debug)]
 pub struct AgentRow {
-    /// The name, which is the name of its program too.
+    /// The name of its row and its folder.
     pub name: &'static str,
     /// The agent as `--agent` takes it.
     pub agent: &'static str,
+    /// The page that shows it.
+    pub page: MatrixPage,
     /// The words by which the scripted model reaches a usage limit that this agent knows.
     pub(super) limit: &'static str,
     settings: fn(&Path, u16) -> Outcome<AgentSettings>,
+}
+
+/// The page that shows what was measured of an agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MatrixPage {
+    /// The first page of the project, and the page of the tests.
+    Readme,
+    /// The page of the tests alone.
+    Tests,
 }
 
 /// What the agent is started with.
@@ -35,10 +46,27 @@ impl AgentRow {
 
 /// All agents that can be measured. `scripts/agents.sh` has the version of each.
 pub const AGENTS: &[AgentRow] = &[
-    AgentRow { name: "pi", agent: "pi", limit: "codex", settings: pi },
-    AgentRow { name: "claude", agent: "claude", limit: "claude", settings: claude },
-    AgentRow { name: "codex", agent: "codex", limit: "codex", settings: codex },
-    AgentRow { name: "opencode", agent: "opencode", limit: "codex", settings: opencode },
+    AgentRow { name: "pi", agent: "pi", page: MatrixPage::Readme, limit: "codex", settings: pi },
+    AgentRow { name: "claude", agent: "claude", page: MatrixPage::Readme, limit: "claude", settings: claude },
+    AgentRow { name: "codex", agent: "codex", page: MatrixPage::Readme, limit: "codex", settings: codex },
+    AgentRow { name: "opencode", agent: "opencode", page: MatrixPage::Readme, limit: "codex", settings: opencode },
+    AgentRow { name: "old-pi", agent: "pi", page: MatrixPage::Tests, limit: "codex", settings: pi },
+    AgentRow {
+        name: "claude-agent-acp",
+        agent: "acp:claude-agent-acp",
+        page: MatrixPage::Tests,
+        limit: "claude",
+        settings: claude,
+    },
+    AgentRow {
+        name: "codex-acp",
+        agent: "acp:codex-acp",
+        page: MatrixPage::Tests,
+        limit: "codex",
+        settings: codex_acp,
+    },
+    AgentRow { name: "qwen", agent: "qwen", page: MatrixPage::Tests, limit: "codex", settings: qwen },
+    AgentRow { name: "kimi", agent: "kimi", page: MatrixPage::Tests, limit: "codex", settings: kimi },
 ];
 
 fn pi(home: &Path, port: u16) -> Outcome<AgentSettings> {
@@ -118,5 +146,39 @@ fn opencode(home: &Path, port: u16) -> Outcome<AgentSettings> {
     for (name, dir) in [("XDG_DATA_HOME", ".local/share"), ("XDG_CACHE_HOME", ".cache")] {
         env.push((name, home.join(dir).display().to_string()));
     }
+    Ok(AgentSettings { env, args: Vec::new() })
+}
+
+fn codex_acp(home: &Path, port: u16) -> Outcome<AgentSettings> {
+    let mut settings = codex(home, port)?;
+    let own = [("MODEL_PROVIDER", "rig"), ("NO_BROWSER", "1"), ("CODEX_API_KEY", "rig")];
+    settings.env.extend(own.map(|(name, value)| (name, value.to_owned())));
+    Ok(settings)
+}
+
+fn qwen(home: &Path, port: u16) -> Outcome<AgentSettings> {
+    let dir = home.join(".qwen");
+    fs::create_dir_all(&dir)?;
+    let settings = json!({
+        "security": {"auth": {"selectedType": "openai"}}, "general": {"disableAutoUpdate": true},
+        "privacy": {"usageStatisticsEnabled": false}, "telemetry": {"enabled": false},
+    });
+    fs::write(dir.join("settings.json"), settings.to_string())?;
+    let own = [("OPENAI_API_KEY", "rig"), ("OPENAI_MODEL", "rig-model"), ("HTTPS_PROXY", ""), ("HTTP_PROXY", "")];
+    let mut env = vec![("OPENAI_BASE_URL", format!("http://127.0.0.1:{port}/v1"))];
+    // It would go to loopback by a proxy too.
+    env.extend(own.map(|(name, value)| (name, value.to_owned())));
+    Ok(AgentSettings { env, args: Vec::new() })
+}
+
+fn kimi(_: &Path, port: u16) -> Outcome<AgentSettings> {
+    let own = [
+        ("KIMI_MODEL_NAME", "rig-model"),
+        ("KIMI_MODEL_API_KEY", "rig"),
+        ("KIMI_MODEL_PROVIDER_TYPE", "openai"),
+        ("KIMI_MODEL_MAX_CONTEXT_SIZE", "200000"),
+    ];
+    let mut env = vec![("KIMI_MODEL_BASE_URL", format!("http://127.0.0.1:{port}/v1"))];
+    env.extend(own.map(|(name, value)| (name, value.to_owned())));
     Ok(AgentSettings { env, args: Vec::new() })
 }

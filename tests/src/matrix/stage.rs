@@ -308,6 +308,11 @@ impl Stage {
         }
     }
 
+    /// Whether a task's turn has ended as completed.
+    pub(super) fn is_completed(&self, turn: StageTurn) -> bool {
+        self.ended(turn).is_some_and(|end| end == "completed")
+    }
+
     fn ended(&self, turn: StageTurn) -> Option<Value> {
         let ends = self.since(turn.mark).iter().rev().filter(|entry| entry["kind"] == "turn_ended");
         let end = ends.map(|entry| &entry["data"]).find(|data| data["task"].as_u64() == Some(turn.task));
