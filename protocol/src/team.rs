@@ -22,7 +22,7 @@ use crate::model::sweep::ring_after;
 use crate::model::task::view::TaskView;
 use crate::model::task::{BoardRefusal, NewTask, TaskClaim, TaskStatus};
 use crate::model::usage::UsageSum;
-use crate::store::file::{self, Durability, Log, LogError, LogRecord, TransactError};
+use crate::store::file::{self, Durability, Log, LogError, LogReader, LogRecord, TransactError};
 use crate::store::presence::{LockError, PresenceLock};
 use crate::store::{transcript, watch};
 
@@ -64,29 +64,30 @@ pub fn wait_for_lock(
     }
 }
 
-/// The logs of a team, open for somebody who is not known yet.
+/// The logs of a team, read for somebody who is not known yet. Nothing of the team is made, held or changed.
 #[derive(Debug)]
 pub struct TeamLogs {
     dir: TeamDir,
-    board: Log<Board>,
-    roster: Log<Roster>,
+    board: LogReader<Board>,
+    roster: LogReader<Roster>,
 }
 
 impl TeamLogs {
-    /// Opens them, as [`Team::open`] does.
-    pub fn open(dir: TeamDir) -> Result<TeamLogs, TeamError> {
-        dir.create()?;
+    /// Reads them. Blocks for that time.
+    pub fn read(dir: TeamDir) -> Result<TeamLogs, TeamError> {
         must_be_whole(&dir)?;
-        let board: Log<Board> = Log::open(dir.board(), clock::now_ms())?;
-        must_have_roster(&dir, board.next_seq())?;
-        let roster = Log::open(dir.roster(), clock::now_ms())?;
+        let (board, roster) = (LogReader::open_to_append(dir.board())?, LogReader::open_to_append(dir.roster())?);
         Ok(TeamLogs { dir, board, roster })
     }
 
-    /// The team, open as `me`. What others wrote meanwhile is taken in by the next step or refresh.
-    pub fn into_team(self, me: Address, durability: Durability) -> Team {
+    /// Opens the team as `me`, as [`Team::open`] does, without reading again what was read.
+    pub fn into_team(self, me: Address, durability: Durability) -> Result<Team, TeamError> {
         let TeamLogs { dir, board, roster } = self;
-        Team { dir, me, durability, board, roster, mailboxes: BTreeMap::new() }
+        dir.create()?;
+        must_be_whole(&dir)?;
+        let board = Log::open_read(board, clock::now_ms())?;
+        must_have_roster(&dir, board.next_seq())?;
+        Ok(Team::of(dir, me, durability, (board, Log::open_read(roster, clock::now_ms())?)))
     }
 
     /// The team's directory.
@@ -111,7 +112,16 @@ impl Team {
     /// Opens the team as `me`, making its directory and logs if they are not there. Blocks for the reading of
     /// the logs.
     pub fn open(dir: TeamDir, me: Address, durability: Durability) -> Result<Team, TeamError> {
-        Ok(TeamLogs::open(dir)?.into_team(me, durability))
+        dir.create()?;
+        must_be_whole(&dir)?;
+        let board = Log::open(dir.board(), clock::now_ms())?;
+        must_have_roster(&dir, board.next_seq())?;
+        let roster = Log::open(dir.roster(), clock::now_ms())?;
+        Ok(Team::of(dir, me, durability, (board, roster)))
+    }
+
+    fn of(dir: TeamDir, me: Address, durability: Durability, (board, roster): (Log<Board>, Log<Roster>)) -> Team {
+        Team { dir, me, durability, board, roster, mailboxes: BTreeMap::new() }
     }
 
     /// The team's directory.

@@ -159,7 +159,7 @@ impl Groundwork {
         cell::unblock_end_signals();
         let settings = CommonSettings::given()?;
         find_teamster();
-        Ok(Groundwork { keeper, signals, settings, logs: TeamLogs::open(dir)? })
+        Ok(Groundwork { keeper, signals, settings, logs: TeamLogs::read(dir)? })
     }
 
     /// The team's directory.
@@ -196,7 +196,7 @@ pub(super) async fn start(
     let name = args.name.clone();
     let me = Address::Member(name.clone());
     // Each step that must survive a loss of power says so itself; most of a worker's steps need not.
-    let mut team = logs.into_team(me.clone(), Durability::Process);
+    let mut team = logs.into_team(me.clone(), Durability::Process)?;
     let dir = team.dir().clone();
     let mut lock = take_lock(&dir, &mut team, &name)?;
     let spec = enroll(&mut team, &args)?;

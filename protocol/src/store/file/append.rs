@@ -54,8 +54,18 @@ impl<F: LogFold> Log<F> {
     /// [`LogReader::open`] does, and if the directory is missing or may not be written.
     pub fn open(path: impl Into<PathBuf>, now_ms: u64) -> Result<Self, LogError> {
         let path = path.into();
-        let mut lock = LockFile::open(&path)?;
-        let mut reader = LogReader::open_for(path, FileAccess::Append)?;
+        let lock = LockFile::open(&path)?;
+        Self::of(lock, LogReader::open_for(path, FileAccess::Append)?, now_ms)
+    }
+
+    /// The same, but what `reader`, which was opened by [`LogReader::open_to_append`], has read is not read again.
+    pub fn open_read(mut reader: LogReader<F>, now_ms: u64) -> Result<Self, LogError> {
+        let lock = LockFile::open(&reader.path)?;
+        reader.catch_up(&mut None)?;
+        Self::of(lock, reader, now_ms)
+    }
+
+    fn of(mut lock: LockFile, mut reader: LogReader<F>, now_ms: u64) -> Result<Self, LogError> {
         if reader.tail.is_none() {
             let held = lock.hold(LOG_LOCK_WITHIN)?;
             create::<F>(&reader.path, now_ms)?;

@@ -42,6 +42,11 @@ impl<F: LogFold> LogReader<F> {
         Self::open_for(path.into(), FileAccess::Read)
     }
 
+    /// As [`Self::open`], for a [`Log`](super::Log) that is to go on with it. Makes nothing.
+    pub fn open_to_append(path: impl Into<PathBuf>) -> Result<Self, LogError> {
+        Self::open_for(path.into(), FileAccess::Append)
+    }
+
     /// As [`Self::open`], and calls `tell` with each record on the way, as [`Self::refresh`] does: with all of
     /// the open generation. What a snapshot carried over from an earlier one is in the state and is not told.
     pub fn open_telling(path: impl Into<PathBuf>, mut tell: impl FnMut(&LogRecord<F::Fact>)) -> Result<Self, LogError> {
