@@ -95,12 +95,16 @@ async fn a_leader_is_told_why_an_agent_can_not_start() {
 }
 
 #[tokio::test]
-async fn an_agent_of_a_worker_that_is_started_by_hand_is_told_to_ask_or_not_to() {
-    for (approval, mode) in [("ask", "default"), ("deny", "default"), ("auto", "auto")] {
+async fn an_agent_of_a_worker_that_is_started_by_hand_is_told_to_ask_also_where_all_is_allowed() {
+    for approval in ["ask", "deny", "auto"] {
         let mut bench = Bench::new();
         let _alice = by_hand(&mut bench, "moded", &["--approval", approval]).await;
         let task = add(&mut bench, "mode");
-        assert_eq!(bench.task(task, "completed").await.result(), Some(mode), "{approval}");
+        assert_eq!(bench.task(task, "completed").await.result(), Some("default"), "{approval}");
+        if approval == "auto" {
+            let task = add(&mut bench, "ask rm -r x");
+            assert_eq!(bench.task(task, "completed").await.result(), Some("allowed"));
+        }
     }
 }
 
