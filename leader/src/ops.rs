@@ -53,6 +53,7 @@ pub mod task;
 pub mod team_name;
 pub mod teams;
 pub mod text;
+pub mod unpark;
 pub mod up;
 pub mod wait;
 pub mod wake;

@@ -490,6 +490,13 @@ verbs! {
          teamster stop alice bob --reason \"wrong branch\"")
         .synonyms(&["abort"])
         .only_lead("stop members");
+    Unpark = VerbRow::new("unpark", Members, "Let parked members go on before the time that their provider told",
+        "teamster unpark alice\n\
+         teamster unpark --all")
+        .only_lead("unpark members")
+        .notes("Members of one account are parked together, and go on together: those whose agent is reached by the\n\
+            same program, arguments and keys, with a model of the same provider. Should the provider still take no\n\
+            more, its next word parks them again.");
     Shutdown = VerbRow::new("shutdown", Members, "Ask members, or all, to end",
         "teamster shutdown alice bob\n\
          teamster shutdown alice --finish --reason \"no more work today\"\n\

@@ -202,6 +202,36 @@ impl Team {
         }
     }
 
+    /// Takes in what others wrote on the roster.
+    pub fn refresh_roster(&mut self) -> Result<(), TeamError> {
+        self.roster.refresh(|_| ())?;
+        Ok(())
+    }
+
+    /// Lifts the limit of the account that this member uses. Returns who goes on; nobody if no limit holds.
+    pub fn lift_limit(&mut self, name: &MemberName) -> Result<Vec<MemberName>, TeamError> {
+        let now_ms = clock::now_ms();
+        let mut going_on = Vec::new();
+        self.enroll_if(|roster| {
+            roster.limit_of(name, now_ms)?;
+            going_on = roster.account_of(name).cloned().collect();
+            Some(TeamFact::Unlimited { name: name.clone() })
+        })?;
+        point("limit lifted, nobody rung");
+        self.ring_account(name);
+        Ok(going_on)
+    }
+
+    /// Wakes the members that use the same account of a provider as this one, so that they look whether it is limited.
+    pub fn ring_account(&self, name: &MemberName) {
+        for member in self.roster().account_of(name) {
+            let mailbox = self.dir.mailbox(&Address::Member(member.clone()));
+            if let Err(error) = watch::ring(&mailbox) {
+                tracing::warn!("cannot ring {}: {error}", mailbox.display());
+            }
+        }
+    }
+
     /// Claims the next task for a worker, or tells the board that it waits.
     pub fn claim_next(&mut self, who: &WaitingClaimant) -> Result<Option<TaskClaim>, TeamError> {
         // A claim need not survive a loss of power: neither does the worker.

@@ -34,7 +34,11 @@ use tokio::time::timeout;
 
 /// A worker's command line whose agent is the scripted one, which is started with its worker unless it is said when.
 fn scripted(bench: &Bench, args: &[&str]) -> Command {
-    let mut command = bench.command("alice");
+    scripted_of(bench, "alice", args)
+}
+
+fn scripted_of(bench: &Bench, who: &str, args: &[&str]) -> Command {
+    let mut command = bench.command(who);
     command.args(["--agent", "script"]).args(args);
     if !args.contains(&"--start") {
         command.args(["--start", "at-once"]);
@@ -261,6 +265,40 @@ async fn a_limit_parks_the_member_which_keeps_its_task_and_goes_on() {
         _ => false,
     };
     assert_eq!(count(&bench.transcript("alice"), limited), 1);
+}
+
+#[tokio::test]
+async fn members_of_one_account_are_parked_together_also_after_a_death_and_go_on_together() {
+    let mut bench = Bench::new();
+    let (alice, bob) = (name("alice"), name("bob"));
+    fs::create_dir(bench.dir().turns(&bob)).unwrap();
+    let _alice = by_hand(&mut bench, &[]).await;
+    let first_bob = scripted_of(&bench, "bob", &[]).spawn().unwrap();
+    bench.ready("bob", 1).await;
+    let limited = NewTask { to: Some(alice.clone()), ..NewTask::new(prompt("limit 3600000\nsay done")) };
+    let task = bench.team.command(TaskCommand::Add { tasks: vec![limited] }).unwrap().tasks[0];
+    let parked = |times: usize| {
+        let turns = bench.dir().turns(&bob);
+        move |_: Seen<'_>| {
+            let said = transcript::since(&turns, 0).unwrap();
+            let said: Vec<TranscriptText> = said.into_iter().map(|entry| entry.what).collect();
+            (count(&said, |said| matches!(said, TranscriptText::Parked { task: None, .. })) == times).then_some(())
+        }
+    };
+    let (once, twice) = (parked(1), parked(2));
+    bench.until("bob is parked", once).await;
+    // Who is started again meanwhile asks nobody either.
+    bench.kill("bob", first_bob).await;
+    let _bob = scripted_of(&bench, "bob", &[]).spawn().unwrap();
+    bench.until("bob is parked again", twice).await;
+    let second = add(&mut bench, prompt("say second"));
+    let owner = |bench: &mut Bench| bench.team.members().unwrap().into_iter().find(|it| it.tasks == [second]);
+    assert!(owner(&mut bench).is_none(), "nobody takes it");
+    assert_eq!(bench.team.lift_limit(&bob).unwrap(), [alice, bob.clone()]);
+    let view = bench.task(task, "completed").await;
+    assert_eq!((view.result(), view.attempts.len()), (Some("done"), 1), "it stayed alice's");
+    bench.task(second, "completed").await;
+    assert!(bench.team.lift_limit(&bob).unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ use teamster_leader::ops::approvals::{
 };
 use teamster_leader::ops::cleanup::{CleanedTeam, CleanedWorktree};
 use teamster_leader::ops::run::{PlannedMember, PlannedRow, RunPreview, RunStop, RunSummary, TaskSummary};
+use teamster_leader::ops::unpark::UnparkedMembers;
 use teamster_protocol::model::agent::Permission;
 use teamster_protocol::model::id::TaskId;
 use teamster_protocol::model::task::{StatusWord, TaskWork};
@@ -37,6 +38,7 @@ fn every_command_prints_what_is_shown() {
         ("cleanup".to_owned(), cleaned()),
         ("approvals".to_owned(), asked()),
         ("approve".to_owned(), answered()),
+        ("unpark".to_owned(), unparked()),
     ]);
     for (what, value) in &told {
         let example = shown.get(what).unwrap_or_else(|| panic!("SPEC.md has no block cli:{what}; it is {value}"));
@@ -143,6 +145,12 @@ fn answered() -> Value {
         AnsweredQuestion { id: id(), answer: Permission::Once, via: PassedVia::Rpc, taken: AnswerTaken::Yes };
     let failed = UnansweredQuestion { id: id(), why: "it was denied".to_owned() };
     serde_json::to_value(GivenAnswers { answered: vec![answered], failed: vec![failed] }).unwrap()
+}
+
+/// What `unpark --json` prints.
+fn unparked() -> Value {
+    let members = ["alice", "bob"].map(|name| name.parse().unwrap());
+    serde_json::to_value(UnparkedMembers { members: members.into() }).unwrap()
 }
 
 /// What `cleanup --json` prints, with every field.

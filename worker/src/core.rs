@@ -24,6 +24,7 @@ mod briefing;
 mod budget;
 mod clock;
 mod event;
+mod limit;
 mod mail;
 mod park;
 pub mod permission;
@@ -39,12 +40,14 @@ pub use allowance::TaskAllowance;
 pub use event::{
     AskRefused, AttemptEnd, CallId, ClaimedTask, SteerOf, WorkerAction, WorkerAnswer, WorkerAsk, WorkerEvent,
 };
+pub use limit::HeededLimit;
 pub use settings::{AgentBriefing, WorkerSettings};
 pub use text::{TextShown, WaitingText};
 
 use briefing::PromptBriefing;
 use budget::ToldBudgets;
-use park::{ParkedUntil, ParkedWork, StandingLimit};
+use limit::StandingLimit;
+use park::{ParkedUntil, ParkedWork};
 use sleep::AgentSleep;
 use text::HandedText;
 use turn::{RunningTurn, TurnFor, TurnStop};
@@ -279,6 +282,8 @@ impl WorkerCore {
             WorkerEvent::LeadAsked { question, number } => self.lead_asked(&question, number),
             WorkerEvent::LeadNotAsked { question, why } => self.lead_not_asked(&question, why),
             WorkerEvent::Limited(limit) => self.limited(now_ms, limit),
+            WorkerEvent::AccountLimited(limit) => self.account_limited(now_ms, limit),
+            WorkerEvent::LimitLifted => self.limit_lifted(now_ms),
             WorkerEvent::TurnEnded { end, result } => self.turn_ended(now_ms, end, result),
             WorkerEvent::Recorded => self.recorded(now_ms),
             WorkerEvent::RecordRefused { why } => {
@@ -456,7 +461,7 @@ impl WorkerCore {
         let (is_held, sleep_due) = (self.is_held(), due(self.sleep_due_ms()));
         match &mut self.phase {
             WorkPhase::Idle if sleep_due => self.put_agent_to_sleep(),
-            WorkPhase::Parked(parked) if now_ms >= parked.until_ms => self.unpark(now_ms),
+            WorkPhase::Parked(parked) if now_ms >= parked.until_ms => self.wait_is_over(now_ms),
             WorkPhase::Turn(turn) if turn.questions.iter().any(|open| now_ms >= open.until_ms) => {
                 self.time_out_questions(now_ms);
             }

@@ -19,12 +19,15 @@ use teamster_protocol::team::{Inbox, Team, TeamError};
 use tokio::sync::oneshot;
 
 use crate::core::recap::RecapSubject;
-use crate::core::{AskRefused, CallId, SteerOf, WaitingText, WorkerAction, WorkerAnswer, WorkerAsk, WorkerEvent};
+use crate::core::{
+    AskRefused, CallId, HeededLimit, SteerOf, WaitingText, WorkerAction, WorkerAnswer, WorkerAsk, WorkerEvent,
+};
 use crate::driver::{AgentNews, AgentSteer, DriverError};
 
 pub(crate) mod agent;
 mod board;
 pub(crate) mod journal;
+mod limit;
 mod mail;
 pub(crate) mod recall;
 pub(crate) mod rpc;
@@ -78,6 +81,7 @@ pub(crate) struct WorkerHands {
     complaints: Complaints,
     /// The trouble that was said last, if nothing was said since.
     troubled: Option<String>,
+    limit: HeededLimit,
 }
 
 impl WorkerHands {
@@ -105,6 +109,7 @@ impl WorkerHands {
             unreleased: Vec::new(),
             complaints: Complaints::default(),
             troubled: None,
+            limit: HeededLimit::default(),
         }
     }
 
@@ -178,6 +183,7 @@ impl WorkerHands {
                 self.keep_session(session);
                 ActionResult::Nothing
             }
+            WorkerAction::TellLimit { until_ms, reason } => self.tell_limit(until_ms, reason),
             WorkerAction::AbortTurn => {
                 point("about to abort");
                 self.agent.abort();

@@ -134,6 +134,11 @@ enum WorldEvent {
 
 impl StartedWorker {
     async fn live(&mut self) -> LifeEnd {
+        if let Some(limit) = self.hands.heed_limit()
+            && let Some(end) = self.happened(limit).await
+        {
+            return end;
+        }
         if let Some(mail) = self.hands.mail()
             && let Some(end) = self.happened(mail).await
         {
@@ -207,8 +212,13 @@ impl StartedWorker {
         }
     }
 
-    /// Mail first, then what else there is to see.
+    /// The limit of the provider first, then mail, then what else there is to see.
     async fn look(&mut self, event: WorkerEvent) -> Option<LifeEnd> {
+        if let Some(limit) = self.hands.heed_limit()
+            && let Some(end) = self.happened(limit).await
+        {
+            return Some(end);
+        }
         if let Some(mail) = self.hands.mail()
             && let Some(end) = self.happened(mail).await
         {

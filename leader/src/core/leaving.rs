@@ -152,6 +152,8 @@ pub fn fact_if_news(fact: TeamFact, roster: &Roster) -> Option<TeamFact> {
         | TeamFact::Left { .. }
         | TeamFact::Restarting { .. }
         | TeamFact::TurnStopped { .. }
+        | TeamFact::Limited { .. }
+        | TeamFact::Unlimited { .. }
         | TeamFact::Removed { .. } => true,
     };
     is_news.then_some(fact)

@@ -57,6 +57,7 @@ mod talk;
 mod task;
 pub(crate) mod task_text;
 mod teams;
+mod unpark;
 mod up;
 mod usage;
 mod wait;

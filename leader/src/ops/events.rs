@@ -195,7 +195,9 @@ impl EventFact {
                 | TeamFact::Moved { .. }
                 | TeamFact::Added { .. }
                 | TeamFact::Joined { .. }
-                | TeamFact::Session { .. } => 0,
+                | TeamFact::Session { .. }
+                | TeamFact::Limited { .. }
+                | TeamFact::Unlimited { .. } => 0,
                 TeamFact::Ending { .. } | TeamFact::Dismissed { .. } | TeamFact::TurnStopped { .. } => 2,
                 TeamFact::Staying { .. } | TeamFact::Hung { .. } | TeamFact::Answering { .. } => 5,
                 TeamFact::Left { .. } | TeamFact::Restarting { .. } | TeamFact::Removed { .. } => 6,

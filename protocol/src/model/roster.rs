@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::agent::SessionId;
+use crate::model::agent::{ProviderLimit, SessionId};
 use crate::model::id::{LEAD, MemberName};
 use crate::model::limits::RESTARTS_MAX;
 use crate::model::log::{FactStamp, LogFold, SnapshotSink};
@@ -50,6 +50,10 @@ pub enum TeamFact {
     Answering { name: MemberName },
     /// The member was told to stop a turn that is for no task; that of one for a task is told by the board.
     TurnStopped { name: MemberName, turn: u64, reason: String },
+    /// The provider of the member's agent takes no more until this time: nobody with the same account asks it before.
+    Limited { name: MemberName, until_ms: u64, reason: String },
+    /// The limit of the member's account is lifted: somebody says that its provider takes more again.
+    Unlimited { name: MemberName },
     /// The member is taken off the roster.
     Removed { name: MemberName },
 }
@@ -153,7 +157,18 @@ pub enum AfterLeaving {
 #[derive(Debug, Clone, Default)]
 pub struct Roster {
     members: BTreeMap<MemberName, Member>,
+    /// The limits of providers that were told last, one an account. They may be over by now.
+    limits: Vec<AccountLimit>,
     dir: Option<PathBuf>,
+}
+
+/// The limit of an account, kept as long as somebody on the roster uses that.
+#[derive(Debug, Clone)]
+struct AccountLimit {
+    /// The settings of a member that uses the account.
+    spec: MemberSpec,
+    until_ms: u64,
+    reason: String,
 }
 
 /// The reason why the roster refuses a question.
@@ -173,6 +188,21 @@ impl Roster {
     /// All members by name.
     pub fn members(&self) -> impl Iterator<Item = (&MemberName, &Member)> {
         self.members.iter()
+    }
+
+    /// The members that use the same account of a provider as this one, itself among them, as far as their settings tell.
+    pub fn account_of(&self, name: &MemberName) -> impl Iterator<Item = &MemberName> {
+        let spec = self.members.get(name).map(|member| &member.spec);
+        let shares = move |other: &Member| spec.is_some_and(|spec| spec.has_the_account_of(&other.spec));
+        self.members.iter().filter(move |(_, other)| shares(other)).map(|(name, _)| name)
+    }
+
+    /// The limit of this member's account, whichever member told it; nothing if it is over.
+    pub fn limit_of(&self, name: &MemberName, now_ms: u64) -> Option<ProviderLimit> {
+        let member = self.members.get(name)?;
+        let mut holding = self.limits.iter().filter(|limit| limit.until_ms > now_ms);
+        let limit = holding.find(|limit| limit.spec.has_the_account_of(&member.spec))?;
+        Some(ProviderLimit { until_ms: Some(limit.until_ms), reason: limit.reason.clone() })
     }
 
     /// The directory the team was founded for.
@@ -198,6 +228,8 @@ impl LogFold for Roster {
         "hung",
         "answering",
         "turn_stopped",
+        "limited",
+        "unlimited",
         "removed",
     ];
 
@@ -215,6 +247,7 @@ impl LogFold for Roster {
                 let (hung_ms, dismissed_ms, asked_to_end_ms) = (None, None, None);
                 let member = Member { spec: *spec, presence, session, deaths, hung_ms, dismissed_ms, asked_to_end_ms };
                 self.members.insert(name, member);
+                self.forget_limits_of_nobody();
             }
             TeamFact::Joined { name, process } => {
                 self.change(&name, |member| member.is(MemberPresence::Joined { at_ms, process }));
@@ -231,8 +264,15 @@ impl LogFold for Roster {
             TeamFact::Answering { name } => self.change(&name, |member| member.hung_ms = None),
             // How a turn stands is in its transcript; this is for whoever follows the team.
             TeamFact::TurnStopped { .. } => {}
+            TeamFact::Limited { name, until_ms, reason } => self.limit_account(&name, at_ms, until_ms, reason),
+            TeamFact::Unlimited { name } => {
+                if let Some(member) = self.members.get(&name) {
+                    self.limits.retain(|limit| !limit.spec.has_the_account_of(&member.spec));
+                }
+            }
             TeamFact::Removed { name } => {
                 self.members.remove(&name);
+                self.forget_limits_of_nobody();
             }
         }
     }
@@ -277,6 +317,12 @@ impl LogFold for Roster {
                 next.write(hung_ms, LEAD, &[TeamFact::Hung { name: name.clone() }])?;
             }
         }
+        for AccountLimit { spec, until_ms, reason } in &self.limits {
+            if let Some((name, _)) = self.members.iter().find(|(_, member)| member.spec.has_the_account_of(spec)) {
+                let limited = TeamFact::Limited { name: name.clone(), until_ms: *until_ms, reason: reason.clone() };
+                next.write(0, LEAD, &[limited])?;
+            }
+        }
         Ok(())
     }
 }
@@ -293,6 +339,26 @@ impl Roster {
                 Workspace::Worktree { repository, .. } => move_path(repository, from, to),
             }
         }
+    }
+
+    /// Keeps what was told of an account. Of two limits that both hold, the longer one does.
+    fn limit_account(&mut self, name: &MemberName, now_ms: u64, until_ms: u64, reason: String) {
+        let Some(member) = self.members.get(name) else { return };
+        let spec = &member.spec;
+        let known = self.limits.iter().position(|limit| limit.spec.has_the_account_of(spec));
+        match known.map(|index| &mut self.limits[index]) {
+            Some(limit) if limit.until_ms > now_ms.max(until_ms) => {}
+            Some(limit) => {
+                limit.until_ms = until_ms;
+                limit.reason = reason;
+            }
+            None => self.limits.push(AccountLimit { spec: spec.clone(), until_ms, reason }),
+        }
+    }
+
+    fn forget_limits_of_nobody(&mut self) {
+        let members = &self.members;
+        self.limits.retain(|limit| members.values().any(|member| limit.spec.has_the_account_of(&member.spec)));
     }
 
     fn change(&mut self, name: &MemberName, change: impl FnOnce(&mut Member)) {

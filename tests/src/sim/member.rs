@@ -14,7 +14,7 @@ use teamster_protocol::model::roster::{
 };
 use teamster_protocol::model::sweep::ring_after;
 use teamster_protocol::model::task::TaskWork;
-use teamster_worker::core::{CallId, WorkerAction, WorkerAsk, WorkerCore, WorkerEvent, WorkerSettings};
+use teamster_worker::core::{CallId, HeededLimit, WorkerAction, WorkerAsk, WorkerCore, WorkerEvent, WorkerSettings};
 
 use super::agent::{AgentStanding, SimAgent, abilities};
 use super::oracle::Life;
@@ -73,6 +73,7 @@ pub(super) struct Worker {
     held_mail: Vec<MessageId>,
     /// Whether its last look at the board found nothing to claim, and no turn has begun since.
     found_nothing: bool,
+    limit: HeededLimit,
 }
 
 /// What a worker can take next from the world.
@@ -140,6 +141,7 @@ impl Member {
             last_turn: 0,
             held_mail: Vec::new(),
             found_nothing: false,
+            limit: HeededLimit::default(),
         });
         true
     }

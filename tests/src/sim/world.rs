@@ -231,6 +231,14 @@ impl World {
         }
     }
 
+    /// Wakes the members that use the same account of a provider.
+    pub(super) fn ring_account(&mut self, name: &MemberName) {
+        let members = self.roster.account_of(name);
+        for other in members.cloned().collect::<Vec<_>>() {
+            self.ring(Address::Member(other));
+        }
+    }
+
     /// As the worker's shell claims: a worker that was rung in vain passes the ring on.
     pub(super) fn claim_next(&mut self, who: &WaitingClaimant) -> Result<Option<TaskClaim>, NotWritten> {
         let mut in_vain = false;

@@ -52,6 +52,7 @@ fn the_help_of_every_command_shows_an_example_of_it() {
         "logs",
         "events",
         "stop",
+        "unpark",
         "shutdown",
         "kill",
         "forget",

@@ -18,6 +18,7 @@ mod hanging;
 mod help;
 mod housekeeping;
 mod leader;
+mod limits;
 mod lost_prompts;
 mod members;
 mod outside;

@@ -186,6 +186,11 @@ pub enum WorkerEvent {
     },
     /// The provider takes no more for now. In a turn, the end of the turn follows.
     Limited(ProviderLimit),
+    /// The roster says that the account of this member is limited, by whichever member's word. Also answers
+    /// [`WorkerAction::ClaimNext`]: then no task was claimed.
+    AccountLimited(ProviderLimit),
+    /// The limit of the account is over, or somebody lifted it.
+    LimitLifted,
     /// The agent's turn ended.
     TurnEnded {
         /// The way in which it ended.
@@ -290,6 +295,13 @@ pub enum WorkerAction {
     KeepSession {
         /// The name.
         session: SessionId,
+    },
+    /// Write on the roster that the provider takes no more, for all members of the same account.
+    TellLimit {
+        /// When it takes more again.
+        until_ms: u64,
+        /// The provider's words.
+        reason: String,
     },
     /// End the agent's turn; [`WorkerEvent::TurnEnded`] follows.
     AbortTurn,

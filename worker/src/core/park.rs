@@ -5,6 +5,7 @@ use teamster_protocol::model::limits::{PARK_DEFAULT, PARK_MIN};
 use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::receipt::ReceiptState;
 
+use super::limit::StandingLimit;
 use super::text::{TURN_ABORTED, WORKER_ENDS};
 use super::turn::{RunningTurn, TurnFor, TurnStop};
 use super::{BeforeClaim, ClaimedTask, WorkPhase, WorkerAction, WorkerCore, ms};
@@ -27,20 +28,62 @@ pub(super) enum ParkedWork {
     Task(ClaimedTask),
 }
 
-/// A limit that holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct StandingLimit {
-    pub(super) until_ms: u64,
-    pub(super) reason: String,
-}
-
 impl WorkerCore {
     /// The provider takes no more; what runs is ended by the agent.
     pub(super) fn limited(&mut self, now_ms: u64, limit: ProviderLimit) {
         let until_ms = limit.until_ms.unwrap_or_else(|| now_ms.saturating_add(ms(PARK_DEFAULT)));
         let until_ms = until_ms.max(now_ms.saturating_add(ms(PARK_MIN)));
-        self.limit = Some(StandingLimit { until_ms, reason: limit.reason });
+        let limit = StandingLimit { until_ms, reason: limit.reason };
+        if let WorkPhase::Turn(turn) = &mut self.phase {
+            turn.limit = Some(limit.clone());
+        }
+        self.limit = Some(limit.clone());
+        let StandingLimit { until_ms, reason } = limit;
+        self.act(WorkerAction::TellLimit { until_ms, reason });
         self.settle_if_free(now_ms);
+    }
+
+    /// The account is limited, as some member of it was told. A turn that runs goes on: should its provider refuse to, its own
+    /// agent will say so.
+    pub(super) fn account_limited(&mut self, now_ms: u64, limit: ProviderLimit) {
+        let until_ms = limit.until_ms.unwrap_or_else(|| now_ms.saturating_add(ms(PARK_DEFAULT)));
+        if self.limit.as_ref().is_none_or(|known| known.until_ms < until_ms) {
+            self.limit = Some(StandingLimit { until_ms, reason: limit.reason });
+        }
+        match &self.phase {
+            WorkPhase::Claiming(before) => self.settle(now_ms, *before),
+            WorkPhase::Parked(parked) if parked.until_ms < until_ms && self.leave.is_none() => {
+                self.wait_is_over(now_ms)
+            }
+            WorkPhase::Starting
+            | WorkPhase::Idle
+            | WorkPhase::Turn(_)
+            | WorkPhase::Recording { .. }
+            | WorkPhase::Parked(_)
+            | WorkPhase::Left(_) => self.settle_if_free(now_ms),
+        }
+    }
+
+    /// The provider takes more again, or somebody says so.
+    pub(super) fn limit_lifted(&mut self, now_ms: u64) {
+        self.limit = None;
+        if let WorkPhase::Parked(_) = self.phase {
+            self.unpark(now_ms);
+        }
+    }
+
+    /// The time is reached that the worker waited for. By now another limit may hold.
+    pub(super) fn wait_is_over(&mut self, now_ms: u64) {
+        match self.holding_limit(now_ms) {
+            Some(limit) => self.go_on_waiting(limit),
+            None => self.unpark(now_ms),
+        }
+    }
+
+    /// Waits for another limit than that which the wait began with.
+    fn go_on_waiting(&mut self, limit: StandingLimit) {
+        let work = self.take_parked();
+        self.park(limit, work);
     }
 
     /// The limit that holds now.

@@ -15,6 +15,7 @@ use super::*;
 
 mod agent;
 mod briefing;
+mod limit;
 mod permission;
 mod sleep;
 mod usage;

@@ -213,11 +213,12 @@ impl WorkerCore {
         self.handed.values().filter(nudged).flat_map(|handed| &handed.texts).map(|text| text.id).collect()
     }
 
-    /// The texts, but for messages and these, that this worker or its agent keeps for a later turn. No mailbox has them.
+    /// The texts, but for these, that this worker or its agent keeps for a later turn and no mailbox has: all but messages that
+    /// are not acknowledged.
     pub(super) fn kept_texts(&self, but: &[TextId]) -> Vec<TextId> {
         let queued = self.handed.values().filter(|handed| handed.state == ReceiptState::Queued);
         let kept = queued.flat_map(|handed| &handed.texts).chain(&self.texts).chain(&self.idle_texts);
-        let kept = kept.filter(|text| text.message().is_none() && !but.contains(&text.id));
+        let kept = kept.filter(|text| text.unacknowledged().is_none() && !but.contains(&text.id));
         kept.map(|text| text.id).collect()
     }
 

@@ -14,6 +14,7 @@ use teamster_protocol::wire::api::PromptAnswer;
 
 use super::allowance::{BudgetOwner, used_up};
 use super::event::{AttemptEnd, CallId, ClaimedTask};
+use super::limit::StandingLimit;
 use super::permission::OpenQuestion;
 use super::text::{TextShown, TurnLimited, WaitingText};
 use super::{AskRefused, BeforeClaim, LeaveReason, WorkPhase, WorkerAction, WorkerAnswer, WorkerCore, ms};
@@ -38,6 +39,8 @@ pub(super) struct RunningTurn {
     pub(super) usage: Option<TokenUsage>,
     /// The use of the turn; nothing before it is over.
     pub(super) used: UsageSum,
+    /// The limit of its provider that the agent told in this turn: the turn is begun again after it.
+    pub(super) limit: Option<StandingLimit>,
     /// The agent's questions that nobody has answered.
     pub(super) questions: Vec<OpenQuestion>,
     /// The work as it was put to the agent or, if it is a command, to the shell; for a second try too.
@@ -108,6 +111,7 @@ impl RunningTurn {
             ending: None,
             usage: None,
             used: UsageSum::default(),
+            limit: None,
             questions: Vec::new(),
             work,
             texts: 0,
@@ -357,7 +361,11 @@ impl WorkerCore {
     }
 
     pub(super) fn turn_ended(&mut self, now_ms: u64, end: TurnEnd, result: String) {
-        let limit = self.holding_limit(now_ms);
+        let WorkPhase::Turn(turn) = &mut self.phase else { return };
+        let told = turn.limit.take();
+        // One that is over or was lifted meanwhile keeps nobody waiting.
+        let limit = told
+            .map(|told| self.holding_limit(now_ms).unwrap_or(StandingLimit { until_ms: now_ms, reason: told.reason }));
         let WorkPhase::Turn(turn) = &mut self.phase else { return };
         let questions = std::mem::take(&mut turn.questions);
         let is_told_to_end = turn.ending.is_some() || self.leave.is_some();

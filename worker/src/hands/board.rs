@@ -21,6 +21,9 @@ impl WorkerHands {
         if let Err(error) = self.give_back() {
             return WorkerEvent::NotRecorded { error: error.to_string() };
         }
+        if let Some(limited @ WorkerEvent::AccountLimited(_)) = self.heed_limit() {
+            return limited;
+        }
         let claim = match self.team.claim_next(&self.me) {
             Ok(Some(claim)) => claim,
             Ok(None) => return WorkerEvent::Claimed(None),

@@ -69,7 +69,7 @@ fn print_all(context: &CliContext, events: &[TeamEvent], mode: FollowMode) -> Re
 pub(super) fn line(event: &TeamEvent, clock: &DayClock, columns: usize) -> String {
     let (tone, text) = match &event.fact {
         EventFact::Board(fact) => board_words(fact),
-        EventFact::Team(fact) => roster_words(fact),
+        EventFact::Team(fact) => roster_words(fact, clock),
         EventFact::Mail(fact) => mail_words(fact, event.mailbox.as_ref()),
     };
     let at = clock.at(event.at_ms);
@@ -151,7 +151,7 @@ fn changed_fields(changes: &TaskChanges) -> String {
     fields.into_iter().filter(|(is_changed, _)| *is_changed).map(|(_, field)| field).collect::<Vec<_>>().join(", ")
 }
 
-fn roster_words(fact: &TeamFact) -> (TextTone, String) {
+fn roster_words(fact: &TeamFact, clock: &DayClock) -> (TextTone, String) {
     match fact {
         TeamFact::Founded { dir } => (TextTone::Plain, format!("team founded for {}", dir.display())),
         TeamFact::Moved { from, to } => {
@@ -184,6 +184,11 @@ fn roster_words(fact: &TeamFact) -> (TextTone, String) {
             let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
             (TextTone::Warn, format!("{name} is to stop turn {turn}{why}"))
         }
+        TeamFact::Limited { name, reason, until_ms } => {
+            let until = clock.at(*until_ms);
+            (TextTone::Warn, format!("the provider of {name} takes no more until {until}: {reason}"))
+        }
+        TeamFact::Unlimited { name } => (TextTone::Ok, format!("{name} and who shares its account go on")),
         TeamFact::Removed { name } => (TextTone::Faint, format!("{name} is off the roster")),
     }
 }

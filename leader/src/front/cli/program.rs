@@ -17,7 +17,7 @@ use super::{
     agents, approvals, approve, cleanup, complete, config, demo, deny, doctor, down, env, events, forget, help, id,
     inbox, kill, list, logs, mail, manual,
 };
-use super::{restart_leader, run, shutdown, spawn, status, stop, talk, task, teams, up, wait, why};
+use super::{restart_leader, run, shutdown, spawn, status, stop, talk, task, teams, unpark, up, wait, why};
 use crate::verb::{PREFIXES, Verb, VerbListing, VerbPrefix, VerbRow};
 
 /// What holds for every command.
@@ -156,6 +156,7 @@ commands! {
     Logs(logs::LogsArgs) => logs::logs;
     Events(events::EventsArgs) => events::events;
     Stop(stop::StopArgs) => stop::stop;
+    Unpark(unpark::UnparkArgs) => unpark::unpark;
     Shutdown(shutdown::ShutdownArgs) => shutdown::shutdown;
     Kill(kill::KillArgs) => kill::kill;
     Forget(forget::ForgetArgs) => forget::forget;

@@ -216,6 +216,10 @@ fn a_new_generation_says_the_same() {
         let stopped = || TeamFact::TurnStopped { name: name(member), turn: 3, reason: String::new() };
         facts.extend((pid % 6 == 4).then(stopped));
         facts.extend((pid % 4 == 0).then(|| joined(member, 100 + pid)));
+        let until_ms = 50 + 20 * u64::from(pid);
+        let limited = || TeamFact::Limited { name: name(member), until_ms, reason: pid.to_string() };
+        facts.extend((pid % 4 == 2).then(limited));
+        facts.extend((pid % 8 == 7).then(|| TeamFact::Unlimited { name: name(member) }));
         facts.extend((pid % 7 == 6).then(|| TeamFact::Removed { name: name(member) }));
     }
     facts.push(added("dora"));
@@ -227,6 +231,9 @@ fn a_new_generation_says_the_same() {
         let all = |roster: &Roster| roster.members().map(|(name, member)| (name.clone(), member.clone())).collect();
         let (kept, due): (Vec<_>, Vec<_>) = (all(log.state()), all(&live));
         assert_eq!((kept, log.state().dir()), (due, live.dir()), "at {at_ms}");
+        let limits =
+            |roster: &Roster| -> Vec<_> { roster.members().map(|(name, _)| roster.limit_of(name, at_ms)).collect() };
+        assert_eq!(limits(log.state()), limits(&live), "at {at_ms}");
     }
     assert!(path.with_extension("jsonl.old").exists(), "no new generation was ever begun");
 }
@@ -316,4 +323,60 @@ fn a_member_that_left_in_order_may_be_woken_and_no_other() {
     ] {
         assert!(!how.may_be_woken(), "{how:?}");
     }
+}
+
+fn driving(agent: &str, change: impl FnOnce(&mut MemberSpec)) -> Box<MemberSpec> {
+    let mut spec = MemberSpec { agent: agent.parse().unwrap(), ..spec(None) };
+    change(&mut spec);
+    Box::new(spec)
+}
+
+#[test]
+fn an_account_is_the_driver_the_provider_and_the_key_as_far_as_the_settings_tell() {
+    let with = |name: &'static str, value: &'static str| {
+        move |spec: &mut MemberSpec| drop(spec.options.env.insert(name.to_owned(), value.to_owned()))
+    };
+    let model = |model: &'static str| move |spec: &mut MemberSpec| spec.options.model = Some(model.to_owned());
+    let claude = driving("claude", |_| ());
+    for (other, shares) in [
+        (driving("claude", model("opus")), true),
+        (driving("claude", with("EDITOR", "vi")), true),
+        (driving("mine", |spec| spec.options.driver = Some(crate::model::agent::preset::DriverKind::Claude)), false),
+        (driving("codex", |_| ()), false),
+        (driving("claude", with("ANTHROPIC_API_KEY", "1")), false),
+        (driving("claude", with("CLAUDE_CONFIG_DIR", "/b")), false),
+        (driving("claude", |spec| spec.options.args.push("--settings=/b".to_owned())), false),
+        (driving("nobody-knows", |_| ()), false),
+    ] {
+        assert_eq!(claude.has_the_account_of(&other), shares, "{other:?}");
+        assert_eq!(other.has_the_account_of(&claude), shares, "{other:?}");
+    }
+    let pi = driving("pi", model("anthropic/a"));
+    assert!(pi.has_the_account_of(&driving("pi", model("anthropic/b"))));
+    assert!(!pi.has_the_account_of(&driving("pi", model("openai/c"))));
+}
+
+#[test]
+fn a_limit_is_of_the_account_and_holds_until_its_time_or_until_it_is_lifted() {
+    let mut roster = Roster::default();
+    let add = |name: &MemberName, agent| TeamFact::Added { name: name.clone(), spec: driving(agent, |_| ()) };
+    let (alice, bob, cy) = (name("alice"), name("bob"), name("cy"));
+    for fact in [add(&alice, "claude"), add(&bob, "claude"), add(&cy, "codex")] {
+        put(&mut roster, 1, fact);
+    }
+    let limited =
+        |name: &MemberName, until_ms| TeamFact::Limited { name: name.clone(), until_ms, reason: "used up".to_owned() };
+    let until = |roster: &Roster, name: &MemberName, at_ms| roster.limit_of(name, at_ms)?.until_ms;
+    put(&mut roster, 10, limited(&alice, 100));
+    assert_eq!(until(&roster, &bob, 99), Some(100));
+    assert_eq!((until(&roster, &bob, 100), until(&roster, &cy, 50)), (None, None));
+    put(&mut roster, 20, limited(&bob, 60));
+    assert_eq!(until(&roster, &alice, 20), Some(100), "the longer one holds");
+    put(&mut roster, 21, TeamFact::Removed { name: alice.clone() });
+    put(&mut roster, 22, add(&name("dora"), "claude"));
+    assert_eq!(until(&roster, &name("dora"), 22), Some(100), "who told it does not matter");
+    put(&mut roster, 23, TeamFact::Unlimited { name: bob.clone() });
+    assert_eq!(until(&roster, &name("dora"), 23), None);
+    put(&mut roster, 24, limited(&bob, 60));
+    assert_eq!(until(&roster, &bob, 24), Some(60), "after it was lifted, the next word holds");
 }

@@ -8,6 +8,7 @@ use teamster_protocol::model::id::{Address, TaskId};
 use teamster_protocol::model::mail::{MessageBody, Urgency};
 use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::receipt::TextId;
+use teamster_protocol::model::roster::TeamFact;
 use teamster_protocol::model::sweep::SweepReach;
 use teamster_protocol::model::task::{CommandInput, TaskWork, WorkKind};
 use teamster_protocol::model::usage::UsageSum;
@@ -28,15 +29,20 @@ impl Worker {
                 let unread = world.unread(address);
                 (!unread.is_empty()).then_some(WorkerEvent::MailArrived(unread))
             }
-            Source::Ring => std::mem::take(&mut self.rang).then_some(WorkerEvent::Rang),
+            Source::Ring => {
+                let rang = std::mem::take(&mut self.rang).then_some(WorkerEvent::Rang)?;
+                let Some(limit) = self.heed_limit(world) else { return Some(rang) };
+                self.answers.push_back(rang);
+                Some(limit)
+            }
             Source::Poll => {
                 self.polled = false;
                 let unread = world.unread(address);
-                if unread.is_empty() {
-                    return Some(WorkerEvent::Polled);
-                }
-                self.answers.push_back(WorkerEvent::Polled);
-                Some(WorkerEvent::MailArrived(unread))
+                let mail = (!unread.is_empty()).then_some(WorkerEvent::MailArrived(unread));
+                let mut seen = self.heed_limit(world).into_iter().chain(mail).chain([WorkerEvent::Polled]);
+                let first = seen.next();
+                self.answers.extend(seen);
+                first
             }
             Source::Tick => Some(WorkerEvent::Tick),
             Source::Signal => std::mem::take(&mut self.terminated).then_some(WorkerEvent::Terminated),
@@ -87,6 +93,13 @@ impl Worker {
             WorkerAction::AskLead { asked, .. } => world.oracle.broke(format!("nobody asked {}", asked.question)),
             WorkerAction::Permit { question, .. } => world.oracle.broke(format!("nobody asked {question}")),
             WorkerAction::KeepSession { session } => world.oracle.broke(format!("nobody told of session {session}")),
+            WorkerAction::TellLimit { until_ms, reason } => {
+                let limited = TeamFact::Limited { name: who.name.clone(), until_ms, reason };
+                if world.enroll(me.as_str(), limited).is_ok() {
+                    world.ring_account(&who.name);
+                    self.answers.extend(self.limit.look(&world.roster, &who.name, world.now_ms));
+                }
+            }
             WorkerAction::AbortTurn => {
                 if let AgentStanding::Turn(turn) = &mut self.agent.standing {
                     turn.is_aborted = true;
@@ -180,7 +193,15 @@ impl Worker {
         }
     }
 
+    /// What members of the same account have told of its limit since the last look.
+    fn heed_limit(&mut self, world: &World) -> Option<WorkerEvent> {
+        self.limit.look(&world.roster, &self.life.0, world.now_ms)
+    }
+
     fn claim(&mut self, world: &mut World, who: &WaitingClaimant) {
+        if let Some(limited @ WorkerEvent::AccountLimited(_)) = self.heed_limit(world) {
+            return self.answers.push_back(limited);
+        }
         let claim = world.claim_next(who);
         self.found_nothing = matches!(claim, Ok(None));
         let event = match claim {

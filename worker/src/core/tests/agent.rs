@@ -142,7 +142,8 @@ fn limited(until_ms: Option<u64>) -> WorkerEvent {
 fn a_limit_keeps_the_task_and_begins_it_again_in_time() {
     let mut core = working(PromptKind::Conversation);
     let until_ms = NOW_MS + 50_000;
-    assert_eq!(core.step(NOW_MS, limited(Some(until_ms))), []);
+    let told = WorkerAction::TellLimit { until_ms, reason: "used up".to_owned() };
+    assert_eq!(core.step(NOW_MS, limited(Some(until_ms))), [told]);
     let actions = ends(&mut core, failed(AgentFault::Provider));
     let parked =
         TranscriptText::Parked { task: Some(TaskId(1)), turn: Some(1), until_ms, reason: "used up".to_owned() };
@@ -176,7 +177,14 @@ fn a_limit_while_nothing_is_in_hand_takes_no_task_until_it_is_over() {
     let mut core = idle(PromptKind::Conversation);
     let actions = core.step(NOW_MS, limited(Some(NOW_MS + 5_000)));
     assert!(
-        matches!(&actions[..], [WorkerAction::Away, WorkerAction::Say(TranscriptText::Parked { task: None, .. })]),
+        matches!(
+            &actions[..],
+            [
+                WorkerAction::TellLimit { .. },
+                WorkerAction::Away,
+                WorkerAction::Say(TranscriptText::Parked { task: None, .. })
+            ]
+        ),
         "{actions:?}"
     );
     assert_eq!(core.step(NOW_MS + 5_000, WorkerEvent::Tick).last(), Some(&WorkerAction::ClaimNext));
@@ -317,6 +325,19 @@ fn a_message_that_the_agent_had_when_the_limit_came_is_given_to_it_again() {
     assert_eq!(core.step(NOW_MS + 50_000, delivered(2)), [], "it is acknowledged");
     let answered = said_receipt(mail_text(1), ReceiptState::Answered);
     assert!(ends(&mut core, TurnEnd::Completed).contains(&answered));
+}
+
+#[test]
+fn a_message_that_the_agent_had_when_the_limit_came_is_said_to_be_lost_with_its_worker() {
+    let mut core = idle(PromptKind::Conversation);
+    core.step(NOW_MS, WorkerEvent::MailArrived(vec![text(1, Urgency::Next)]));
+    core.step(NOW_MS, WorkerEvent::PromptTaken);
+    assert!(core.step(NOW_MS, delivered(1)).contains(&acknowledge(1)));
+    core.step(NOW_MS, limited(Some(NOW_MS + 50_000)));
+    ends(&mut core, failed(AgentFault::Provider));
+    let actions = core.step(NOW_MS, WorkerEvent::Terminated);
+    let lost: Vec<_> = core.step(NOW_MS, WorkerEvent::Recorded).into_iter().chain(actions).collect();
+    assert!(lost.contains(&said_lost(mail_text(1), "its worker ended before a turn took it")), "{lost:?}");
 }
 
 #[test]

@@ -299,7 +299,7 @@ fn way_on(member: &MemberName, by: &MemberHindrance, reads: bool) -> Option<Stri
             Some(format!("teamster approvals; then {}", ways_to_answer(&id)))
         }
         MemberHindrance::Parked { .. } => {
-            Some(format!("teamster logs {member} has the provider's words; teamster stop {member} ends the wait"))
+            Some(format!("teamster logs {member} has the provider's words; teamster unpark {member} lets it go on now"))
         }
         MemberHindrance::Stalled if reads => Some(format!("teamster steer {member} TEXT, or teamster stop {member}")),
         MemberHindrance::Stalled => Some(format!("teamster logs {member}, or teamster stop {member}")),

@@ -1,0 +1,35 @@
+//! `teamster unpark`.
+
+use teamster_protocol::model::id::MemberName;
+
+use super::print::{TextTone, paint};
+use super::{CliContext, CliError, ExitStatus};
+use crate::ops::unpark::{self, UnparkWanted, UnparkedMembers};
+
+/// `teamster unpark`.
+#[derive(Debug, clap::Args)]
+pub struct UnparkArgs {
+    /// Members that are parked
+    #[arg(required_unless_present = "all", conflicts_with = "all", num_args = 1.., value_name = "NAME")]
+    pub names: Vec<MemberName>,
+    /// Lift the limits of all accounts
+    #[arg(long)]
+    pub all: bool,
+}
+
+pub(super) async fn unpark(context: &CliContext, args: UnparkArgs) -> Result<ExitStatus, CliError> {
+    let wanted = if args.all { UnparkWanted::All } else { UnparkWanted::Members(args.names) };
+    let unparked = unpark::unpark(&context.session, wanted)?;
+    context.show(&unparked, sentence)?;
+    Ok(ExitStatus::Done)
+}
+
+fn sentence(unparked: &UnparkedMembers) -> String {
+    let names: Vec<String> =
+        unparked.members.iter().map(|name| paint(TextTone::Name, name.as_str()).to_string()).collect();
+    match &names[..] {
+        [] => "nobody is parked".to_owned(),
+        [one] => format!("{one} goes on"),
+        [firsts @ .., last] => format!("{} and {last} go on: they use one account, or each its own", firsts.join(", ")),
+    }
+}

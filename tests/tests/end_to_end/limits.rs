@@ -1,0 +1,40 @@
+//! Limits of providers: the members of one account are parked together, and are let go on by `unpark`. The agent is the
+//! scripted one.
+
+use teamster_tests::team::Team;
+
+const SCRIPTED: (&str, &str) = ("TEAMSTER_SCRIPT_AGENT", env!("CARGO_BIN_EXE_scripted-agent"));
+
+#[test]
+fn members_of_one_account_are_parked_together_and_unpark_lets_them_go_on() {
+    let team = Team::new();
+    let mut up = team.command("up --detach");
+    up.envs([SCRIPTED]);
+    assert_eq!(team.start_command(up).ends().code, Some(0));
+    team.ok("spawn alice bob --agent script");
+    team.ok("spawn cy --agent script --model other/m1");
+    team.ok_words(&["send", "alice", "limit 3600000\nsay done"]);
+    team.until_said("bob", "all is used up");
+    let listed = team.json("list");
+    let states: Vec<(&str, &str)> = listed["members"].as_array().unwrap().iter().map(name_and_state).collect();
+    assert_eq!(states[..2], [("alice", "parked"), ("bob", "parked")]);
+    assert!(states[2].1 != "parked", "cy's model is of another provider: {states:?}");
+    assert!(team.ok("list").contains("parked until "));
+    assert!(team.ok("events").contains("the provider of alice takes no more until "));
+    assert!(team.ok("why bob").contains("teamster unpark bob lets it go on now"));
+    assert!(team.fails(1, "unpark cy").contains("cy is not parked"));
+    assert!(team.fails(1, "unpark eve").contains("there is no member eve"));
+    team.fails(2, "unpark");
+    team.fails(2, "unpark alice --all");
+
+    assert!(team.ok("unpark bob").contains("alice and bob go on"));
+    team.until_said("alice", "done");
+    team.ok("wait --idle");
+    assert!(team.fails(1, "unpark alice").contains("alice is not parked"));
+    assert_eq!(team.ok("unpark --all").trim(), "nobody is parked");
+    assert!(team.ok("events").contains("bob and who shares its account go on"));
+}
+
+fn name_and_state(row: &serde_json::Value) -> (&str, &str) {
+    (row["name"].as_str().unwrap(), row["state"].as_str().unwrap())
+}
