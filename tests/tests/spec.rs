@@ -225,6 +225,7 @@ fn the_limits_are_those_of_the_program() {
         ("DEATH_LOOK", millis(limits::DEATH_LOOK)),
         ("CHILDREN_LOOK", millis(limits::CHILDREN_LOOK)),
         ("LOCK_RETRY", millis(limits::LOCK_RETRY)),
+        ("SPARE_AFTER", seconds(limits::SPARE_AFTER)),
         ("LEADER_GRACE", seconds(limits::LEADER_GRACE)),
         ("RECORD_RETRY", seconds(limits::RECORD_RETRY)),
         ("MEMBER_LOCK_WITHIN", seconds(limits::MEMBER_LOCK_WITHIN)),

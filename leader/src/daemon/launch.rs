@@ -19,7 +19,7 @@ use teamster_protocol::host::stderr_log;
 use teamster_protocol::model::board::AutoClaim;
 use teamster_protocol::model::id::{Address, MemberName};
 use teamster_protocol::model::kill_ladder::KillLadder;
-use teamster_protocol::model::limits::{DEATH_LOOK, PROTOCOL_VERSION, TERM_GRACE};
+use teamster_protocol::model::limits::{DEATH_LOOK, PROTOCOL_VERSION, SPARE_AFTER, TERM_GRACE};
 use teamster_protocol::model::notice::{Notice, NoticeKind};
 use teamster_protocol::model::roster::MemberSpec;
 use teamster_protocol::store::{presence, transcript};
@@ -149,7 +149,7 @@ pub(super) async fn run(shared: Arc<LeaderShared>, name: MemberName, spec: Membe
     let notices = peer.notices(heard_seq).await;
     shared.report(LeaderInput::Event(LeaderEvent::Ready { name: name.clone(), pid })).await;
     if knows_spares {
-        shared.links.keep_spare(|| SpareWorker::start(spare_command(&shared), &shared.worker_program));
+        tokio::spawn(keep_spare(Arc::clone(&shared)));
     }
     // The worker may have died since it answered.
     let worker = process::identity(pid).ok();
@@ -230,6 +230,12 @@ fn command(shared: &LeaderShared) -> Command {
         .env_remove(warden::AFTER)
         .process_group(0);
     command
+}
+
+/// Sees to it that there is a spare worker, in a while.
+async fn keep_spare(shared: Arc<LeaderShared>) {
+    sleep(SPARE_AFTER).await;
+    shared.links.keep_spare(|| SpareWorker::start(spare_command(&shared), &shared.worker_program));
 }
 
 /// The same for a spare worker.

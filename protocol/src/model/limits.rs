@@ -76,6 +76,9 @@ pub const DEATH_LOOK: Duration = Duration::from_millis(5);
 pub const CHILDREN_LOOK: Duration = Duration::from_millis(50);
 /// How long a worker goes on without a leader.
 pub const LEADER_GRACE: Duration = Duration::from_secs(30);
+/// The time after a worker was ready until its leader starts a spare one, if it has none: what comes in one go, such as the
+/// workers of a run, is not slowed by it, and a team that lives for a moment does without.
+pub const SPARE_AFTER: Duration = Duration::from_secs(1);
 /// How long a worker waits before it tries again to write down what it could not.
 pub const RECORD_RETRY: Duration = Duration::from_secs(1);
 /// Deaths of a leader or a member's worker within [`RESTARTS_WITHIN`] after which it is started again; one more, and it is

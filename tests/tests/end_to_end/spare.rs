@@ -9,6 +9,9 @@ use teamster_tests::team::Team;
 
 use crate::supervision::until_gone;
 
+/// Some 20 s of looks for a spare worker.
+const LOOKS_MAX: u32 = 400;
+
 fn command_line(pid: u32) -> String {
     fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default().replace('\0', " ").trim_end().to_owned()
 }
@@ -33,14 +36,20 @@ fn was_spare(team: &Team, member: &str) -> bool {
     command_line(started(team, member)).contains(" --spare")
 }
 
-/// The spare worker of this team: the child of the leader that is no member's.
+/// Waits until this team has a spare worker: a child of the leader that is no member's.
 fn spare(team: &Team, members: &[&str]) -> ProcessIdentity {
     let leader = leader(team);
     let theirs: Vec<u32> = members.iter().map(|member| started(team, member)).collect();
-    let children = fs::read_to_string(format!("/proc/{leader}/task/{leader}/children")).expect("it runs");
-    let mut children = children.split_whitespace().map(|pid| pid.parse::<u32>().expect("a list of numbers"));
-    let spare = children.find(|pid| !theirs.contains(pid) && command_line(*pid).contains(" --spare"));
-    process::identity(spare.expect("there is a spare worker")).expect("it runs")
+    for _ in 0..LOOKS_MAX {
+        let children = fs::read_to_string(format!("/proc/{leader}/task/{leader}/children")).expect("it runs");
+        let mut children = children.split_whitespace().map(|pid| pid.parse::<u32>().expect("a list of numbers"));
+        let spare = children.find(|pid| !theirs.contains(pid) && command_line(*pid).contains(" --spare"));
+        if let Some(found) = spare.and_then(|pid| process::identity(pid).ok()) {
+            return found;
+        }
+        team.sh("sleep 0.05");
+    }
+    panic!("there is no spare worker")
 }
 
 #[test]
@@ -48,6 +57,7 @@ fn a_member_that_is_served_by_it_is_as_any_other() {
     let team = Team::new();
     team.sh("mkdir elsewhere");
     team.ok("spawn alice");
+    spare(&team, &["alice"]);
     team.ok("spawn bob --role reviewer --no-claim --cwd elsewhere");
     assert!(!was_spare(&team, "alice") && was_spare(&team, "bob"));
     let (bob, line) = (team.json("status bob"), command_line(worker(&team, "bob")));
@@ -57,6 +67,7 @@ fn a_member_that_is_served_by_it_is_as_any_other() {
     team.until_said("bob", "/elsewhere");
     team.ok("shutdown bob");
     // Its next life, too.
+    spare(&team, &["alice"]);
     team.ok("spawn bob");
     assert!(was_spare(&team, "bob"));
     team.ok("kill alice");
@@ -70,6 +81,7 @@ fn what_a_worker_says_goes_into_the_log_of_its_member() {
     up.env("TEAMSTER_LOG", "debug");
     assert_eq!(team.start_command(up).ends().code, Some(0));
     team.ok("spawn alice");
+    spare(&team, &["alice"]);
     team.ok("spawn bob");
     assert!(was_spare(&team, "bob"));
     team.ok("shutdown bob");
@@ -83,8 +95,10 @@ fn one_that_died_costs_nothing() {
     team.ok("spawn alice");
     let died = spare(&team, &["alice"]);
     died.signal(Signal::SIGKILL).unwrap();
+    until_gone(&died);
     team.ok("spawn bob");
     assert!(!was_spare(&team, "bob"));
+    spare(&team, &["alice", "bob"]);
     team.ok("spawn carol");
     assert!(was_spare(&team, "carol"), "there is one again");
 }
