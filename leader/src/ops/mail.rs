@@ -21,22 +21,28 @@ pub async fn dm(
     wish: WakeWish,
 ) -> Result<AnswerWithWaking<MailOutcome>, OpsError> {
     session.authorize(Verb::Dm)?;
-    let waking = match &to {
+    let reader = match &to {
         Address::Member(name) => {
             let view = session.view()?;
             session.must_be_member(&view, name)?;
             match view.roster().member(name)?.spec.prompts() {
-                PromptKind::Conversation => wake_if_left(session, name, wish).await?,
+                PromptKind::Conversation => Some(name.clone()),
                 // Nobody would read it.
-                PromptKind::Program => MemberWaking::NotNeeded,
+                PromptKind::Program => None,
             }
         }
         Address::Lead if session.caller == Address::Lead => {
             return Err(OpsError::refused("you are the lead", "members write to you; read it with teamster inbox"));
         }
-        Address::Lead => MemberWaking::NotNeeded,
+        Address::Lead => None,
     };
-    Ok(AnswerWithWaking { answer: session.team()?.mail(MailRequest { to: Some(to), text, urgency })?, waking })
+    // Written before its reader is started: whoever is interrupted there has lost nothing.
+    let answer = session.team()?.mail(MailRequest { to: Some(to), text, urgency })?;
+    let waking = match &reader {
+        Some(name) => wake_if_left(session, name, wish).await,
+        None => MemberWaking::NotNeeded,
+    };
+    Ok(AnswerWithWaking { answer, waking })
 }
 
 /// Writes to the mailbox of every member that has not left, but the caller. Refused where there is none.

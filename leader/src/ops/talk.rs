@@ -82,7 +82,7 @@ pub async fn steer(
 /// Starts the member again if it has left. One that stays away is refused by the leader, who says how to start it; one that
 /// could not be started is refused with the failure.
 async fn wake(session: &Session, name: &MemberName, wish: WakeWish) -> Result<MemberWaking, OpsError> {
-    match wake_if_left(session, name, wish).await? {
+    match wake_if_left(session, name, wish).await {
         MemberWaking::Failed { why } => Err(OpsError::refused(why, format!("see teamster why {name}"))),
         waking @ (MemberWaking::NotNeeded | MemberWaking::Woken | MemberWaking::StaysAway { .. }) => Ok(waking),
     }

@@ -1,8 +1,8 @@
 //! `task …`: the board, straight on its log. No leader is needed, but to start a member again that has left.
 
 use teamster_protocol::model::id::MemberName;
+use teamster_protocol::team::BoardChange;
 
-use super::error::OpsError;
 use super::session::Session;
 use super::wake::{MemberWaking, WakeWish, wake_if_left};
 
@@ -24,11 +24,12 @@ pub use list::{TaskFilter, TaskList, list};
 pub use row::{TaskCounts, TaskRow, TaskStanding};
 pub use show::{ShownTask, show};
 
-/// Starts the member again that a task is for, if it has left. Returns what is to be said of that; of one that stays away the
-/// board's own warning tells.
-async fn wake_for_task(session: &Session, to: &MemberName, wish: WakeWish) -> Result<Option<String>, OpsError> {
-    Ok(match wake_if_left(session, to, wish).await? {
-        MemberWaking::NotNeeded | MemberWaking::StaysAway { .. } => None,
-        waking @ (MemberWaking::Woken | MemberWaking::Failed { .. }) => waking.sentence(to),
-    })
+/// Starts the member again that a task on the board is for, if it has left, and says so among the warnings of the change.
+async fn wake_for_task(session: &Session, to: &MemberName, wish: WakeWish, changed: &mut BoardChange) {
+    match wake_if_left(session, to, wish).await {
+        MemberWaking::NotNeeded | MemberWaking::StaysAway { .. } => {}
+        // All that the board warns of is that the member does not run.
+        waking @ MemberWaking::Woken => changed.warnings = waking.sentence(to).into_iter().collect(),
+        waking @ MemberWaking::Failed { .. } => changed.warnings.extend(waking.sentence(to)),
+    }
 }

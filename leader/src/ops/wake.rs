@@ -72,13 +72,18 @@ impl MemberWaking {
     }
 }
 
-/// Starts the member again if it has left and may be started by this. Never fails: the text or the task is given in any case,
-/// and is there when the member runs.
-pub(super) async fn wake_if_left(
-    session: &Session,
-    name: &MemberName,
-    wish: WakeWish,
-) -> Result<MemberWaking, OpsError> {
+/// Starts the member again if it has left and may be started by this. Never fails: what it got is written by then, and is there
+/// when the member runs.
+pub(super) async fn wake_if_left(session: &Session, name: &MemberName, wish: WakeWish) -> MemberWaking {
+    let failed = |error: &OpsError| {
+        let (what, hint) = error.told();
+        let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+        MemberWaking::Failed { why: format!("{name} has left and could not be started again: {what}{hint}") }
+    };
+    wake(session, name, wish).await.unwrap_or_else(|error| failed(&error))
+}
+
+async fn wake(session: &Session, name: &MemberName, wish: WakeWish) -> Result<MemberWaking, OpsError> {
     let view = session.view()?;
     let Ok(member) = view.roster().member(name) else { return Ok(MemberWaking::NotNeeded) };
     let MemberPresence::Left { how, then: AfterLeaving::Stays | AfterLeaving::Undecided { .. }, .. } = &member.presence
@@ -93,21 +98,16 @@ pub(super) async fn wake_if_left(
         let why = format!("{name} stays away, because {}", how.sentence());
         return Ok(MemberWaking::StaysAway { why, hint });
     }
-    let failed = |error: &OpsError| {
-        let (what, hint) = error.told();
-        let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
-        MemberWaking::Failed { why: format!("{name} has left and could not be started again: {what}{hint}") }
-    };
-    Ok(match connect::connect(session).await {
-        Ok((leader, _)) => match leader.wake(name.clone()).await {
-            Ok(Some(_)) => MemberWaking::Woken,
-            Ok(None) => MemberWaking::NotNeeded,
-            Err(error) => failed(&error.into()),
-        },
+    let leader = match connect::connect(session).await {
+        Ok((leader, _)) => leader,
         Err(OpsError::NoLeader { .. }) => {
             let why = format!("{name} has left, and no leader runs that would start it again");
-            MemberWaking::StaysAway { why, hint }
+            return Ok(MemberWaking::StaysAway { why, hint });
         }
-        Err(error) => failed(&error),
+        Err(error) => return Err(error),
+    };
+    Ok(match leader.wake(name.clone()).await? {
+        Some(_) => MemberWaking::Woken,
+        None => MemberWaking::NotNeeded,
     })
 }

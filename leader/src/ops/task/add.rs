@@ -57,7 +57,6 @@ pub async fn add(session: &Session, wanted: WantedTask, wish: WakeWish) -> Resul
     new.timeout_ms = wanted.timeout.map(|timeout| timeout.as_millis() as u64);
     new.budget = wanted.budget.budget();
     session.config.task_limits().apply(&mut new);
-    let mut woken = None;
     // Refused before anything is made: a typo must not leave an empty team behind.
     new.check().map_err(TeamError::from)?;
     if let Some(to) = &new.to {
@@ -69,20 +68,24 @@ pub async fn add(session: &Session, wanted: WantedTask, wish: WakeWish) -> Resul
                 .spec
                 .must_take(to, new.work.kind(), new.agent.as_ref(), None)
                 .map_err(TeamError::from)?;
-            woken = wake_for_task(session, to, wish).await?;
         } else {
             let hint = format!("the team has no members yet; start one with teamster spawn {to}");
             return Err(OpsError::NoMember { name: to.clone(), hint });
         }
     }
-    let (assigned, role, agent, kind) = (new.to.is_some(), new.role.clone(), new.agent.clone(), new.work.kind());
+    let (to, role, agent, kind) = (new.to.clone(), new.role.clone(), new.agent.clone(), new.work.kind());
     let mut team = session.make_team()?;
     let mut changed = team.command(TaskCommand::Add { tasks: vec![new] })?;
-    changed.warnings.extend(woken);
-    // What is for one member was looked at when it was added.
-    if !assigned {
-        let needs = TakerNeeds { role: role.as_ref(), agent: agent.as_ref(), kind };
-        changed.warnings.extend(no_taker(&team, needs, changed.tasks.first().copied(), session.now_ms()));
+    match to {
+        // The task is on the board before its member is started: whoever is interrupted there has lost nothing.
+        Some(to) => {
+            drop(team);
+            wake_for_task(session, &to, wish, &mut changed).await;
+        }
+        None => {
+            let needs = TakerNeeds { role: role.as_ref(), agent: agent.as_ref(), kind };
+            changed.warnings.extend(no_taker(&team, needs, changed.tasks.first().copied(), session.now_ms()));
+        }
     }
     Ok(changed)
 }

@@ -31,9 +31,8 @@ pub async fn assign(
 ) -> Result<BoardChange, OpsError> {
     session.authorize(Verb::TaskAssign)?;
     session.must_be_member(&session.view()?, &to)?;
-    let woken = wake_for_task(session, &to, wish).await?;
-    let mut changed = all_or_none(session, &ids, TaskCommand::Assign { ids: ids.clone(), to })?;
-    changed.warnings.extend(woken);
+    let mut changed = all_or_none(session, &ids, TaskCommand::Assign { ids: ids.clone(), to: to.clone() })?;
+    wake_for_task(session, &to, wish, &mut changed).await;
     Ok(changed)
 }
 
