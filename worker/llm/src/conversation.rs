@@ -142,7 +142,11 @@ impl Conversation {
     fn write(&mut self, line: &ConversationLine) -> io::Result<()> {
         let mut line = serde_json::to_vec(line).map_err(io::Error::other)?;
         line.push(b'\n');
-        self.file.write_all(&line)
+        let whole_bytes = self.file.metadata()?.len();
+        self.file.write_all(&line).inspect_err(|_| {
+            // Half a line would make the next one unreadable. To cut it off needs no room.
+            let _ = self.file.set_len(whole_bytes);
+        })
     }
 
     fn unwritten(&self, error: &io::Error) -> String {
@@ -164,11 +168,14 @@ fn checked_name(id: &SessionId) -> Result<String, String> {
 
 /// The messages of a file, and how many bytes of it are whole lines.
 fn read(path: &Path) -> Result<(Vec<ChatMessage>, usize), String> {
-    let text = fs::read_to_string(path).map_err(|error| match error.kind() {
+    let failed = |error: &dyn std::fmt::Display| format!("cannot read {}: {error}", path.display());
+    let bytes = fs::read(path).map_err(|error| match error.kind() {
         ErrorKind::NotFound => format!("there is no {}", path.display()),
-        _ => format!("cannot read {}: {error}", path.display()),
+        _ => failed(&error),
     })?;
-    let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
+    // First the line that a kill cut off, which may be in the midst of a letter.
+    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(&bytes[..0], |end| &bytes[..=end]);
+    let whole = str::from_utf8(whole).map_err(|error| failed(&error))?;
     let mut messages = Vec::new();
     let mut has_begun = false;
     for (number, line) in (1..).zip(whole.lines()) {
@@ -236,7 +243,7 @@ mod tests {
             .expect("written");
         talk.push(ChatMessage::from(ToolResponse::new("a", "41"))).expect("it can be written");
         let (id, path) = (talk.id().clone(), talk.path.clone());
-        talk.file.write_all(b"{\"message\":{\"role").expect("it can be written");
+        talk.file.write_all(b"{\"message\":{\"content\":\"\xc3").expect("it can be written");
         drop(talk);
         let resumed = Conversation::resume(&dir, &alice, id.clone()).expect("it is whole but for its end");
         assert_eq!(resumed.messages().len(), 4);
