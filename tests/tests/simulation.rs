@@ -1,7 +1,8 @@
 //! Both cores and the board in virtual time, over many seeds. `TEAMSTER_SIM_SEED=n` tells one story again,
 //! `TEAMSTER_SIM_SEEDS=n` sets how many are told.
 
-use std::env;
+use std::ops::Range;
+use std::{env, thread};
 
 use teamster_tests::sim::{self, Story};
 
@@ -19,8 +20,8 @@ fn every_rule_holds_under_every_seed() {
     };
     let mut all = Story::default();
     let mut broken = Vec::new();
-    for seed in seeds.clone() {
-        match sim::tell(seed) {
+    for told in told(seeds.clone()) {
+        match told {
             Ok(story) => {
                 all.steps += story.steps;
                 all.completions += story.completions;
@@ -42,4 +43,17 @@ fn every_rule_holds_under_every_seed() {
         "no agent ever slept: the simulation shows nothing of it"
     );
     assert!(all.completions > 0, "no task was ever completed: the simulation shows nothing");
+}
+
+/// Every story, told side by side by as many threads as there are processors, in the order of the seeds.
+fn told(seeds: Range<u64>) -> Vec<Result<Story, Box<sim::Broken>>> {
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let mut told = thread::scope(|scope| {
+        let every_nth = |first: u64| seeds.clone().skip(first as usize).step_by(threads);
+        let tell = |first| move || every_nth(first).map(|seed| (seed, sim::tell(seed))).collect::<Vec<_>>();
+        let tellers: Vec<_> = (0..threads as u64).map(|first| scope.spawn(tell(first))).collect();
+        tellers.into_iter().flat_map(|teller| teller.join().expect("a story panics")).collect::<Vec<_>>()
+    });
+    told.sort_by_key(|(seed, _)| *seed);
+    told.into_iter().map(|(_, story)| story).collect()
 }

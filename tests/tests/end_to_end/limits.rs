@@ -14,7 +14,10 @@ fn members_of_one_account_are_parked_together_and_unpark_lets_them_go_on() {
     team.ok("spawn alice bob --agent script");
     team.ok("spawn cy --agent script --model other/m1");
     team.ok_words(&["send", "alice", "limit 3600000\nsay done"]);
-    team.until_said("bob", "all is used up");
+    // Alice is parked last, when her turn has ended.
+    for name in ["bob", "alice"] {
+        team.until_said(name, "\"kind\":\"parked\"");
+    }
     let listed = team.json("list");
     let states: Vec<(&str, &str)> = listed["members"].as_array().unwrap().iter().map(name_and_state).collect();
     assert_eq!(states[..2], [("alice", "parked"), ("bob", "parked")]);
