@@ -194,11 +194,13 @@ impl Team {
     /// Wakes about as many waiting workers as there is work for. A worker that is not there is passed over:
     /// whoever finds it dead makes its share known again.
     fn ring_waiting(&self) {
-        for name in self.board.state().to_wake() {
-            let mailbox = self.dir.mailbox(&Address::Member(name));
-            if let Err(error) = watch::ring(&mailbox) {
-                tracing::warn!("cannot ring {}: {error}", mailbox.display());
-            }
+        self.board.state().to_wake().iter().for_each(|name| self.ring(name));
+    }
+
+    fn ring(&self, name: &MemberName) {
+        let mailbox = self.dir.mailbox(&Address::Member(name.clone()));
+        if let Err(error) = watch::ring(&mailbox) {
+            tracing::warn!("cannot ring {}: {error}", mailbox.display());
         }
     }
 
@@ -224,12 +226,7 @@ impl Team {
 
     /// Wakes the members that use the same account of a provider as this one, so that they look whether it is limited.
     pub fn ring_account(&self, name: &MemberName) {
-        for member in self.roster().account_of(name) {
-            let mailbox = self.dir.mailbox(&Address::Member(member.clone()));
-            if let Err(error) = watch::ring(&mailbox) {
-                tracing::warn!("cannot ring {}: {error}", mailbox.display());
-            }
-        }
+        self.roster().account_of(name).for_each(|member| self.ring(member));
     }
 
     /// Claims the next task for a worker, or tells the board that it waits.

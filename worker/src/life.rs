@@ -83,7 +83,7 @@ struct LeaderStreams {
 
 impl LeaderStreams {
     fn open() -> Result<LeaderStreams, StartError> {
-        let (read, write) = stdio().map_err(|source| StartError::System { doing: "talk to the leader", source })?;
+        let (read, write) = stdio().map_err(StartError::system("talk to the leader"))?;
         Ok(LeaderStreams { read, write })
     }
 }

@@ -145,11 +145,11 @@ impl WorkerLinks {
     pub(super) fn orphans(&self) -> Vec<Pid> {
         let table = self.lock();
         let spare = match &table.spare {
-            SparePlace::Taken(spare) => Some(spare.process()),
+            SparePlace::Taken(spare) => spare.pid(),
             SparePlace::Empty | SparePlace::Closed => None,
         };
-        let workers = table.by_name.values().filter_map(|link| link.to.child());
-        let workers = workers.chain(spare).map(ProcessIdentity::to_pid).collect();
+        let workers = table.by_name.values().filter_map(|link| link.to.child()).map(ProcessIdentity::to_pid);
+        let workers = workers.chain(spare).collect();
         orphans::list(&workers)
     }
 

@@ -39,11 +39,16 @@ pub(super) async fn wait_for_outer_half(child: &mut Child, worker: Option<&Proce
     }
 }
 
+/// The number of a child, as signals take it.
+pub(super) fn pid_of(child: u32) -> Pid {
+    Pid::from_raw(child.try_into().expect("process ids fit pid_t, they come from it"))
+}
+
 /// Ends a child by the ladder that begins so, and waits for it.
 pub(super) async fn end_child(child: &mut Child, begin: impl FnOnce(u64) -> KillLadder) -> io::Result<ExitStatus> {
     // One that was waited for already answers at once.
     let Some(pid) = child.id() else { return child.wait().await };
-    let pid = Pid::from_raw(pid.try_into().expect("process ids fit pid_t, they come from it"));
+    let pid = pid_of(pid);
     // The child is not waited for yet, so its number is its own.
     let send = |wanted: KillSignal| {
         wanted.as_signals().iter().try_for_each(|signal| signal::kill(pid, *signal)).map_err(io::Error::from)

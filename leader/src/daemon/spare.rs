@@ -7,20 +7,18 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use nix::unistd;
+use nix::unistd::{self, Pid};
 use teamster_protocol::host::crash::point;
-use teamster_protocol::host::process::{self, ProcessIdentity};
 use teamster_protocol::model::kill_ladder::KillLadder;
 use teamster_protocol::wire::spare::order_line;
 use tokio::process::{Child, Command};
 
-use super::outer_half::end_child;
+use super::outer_half::{end_child, pid_of};
 
 /// A worker that waits to be told whose it is.
 #[derive(Debug)]
 pub(super) struct SpareWorker {
     child: Child,
-    process: ProcessIdentity,
     program: ProgramFile,
 }
 
@@ -47,13 +45,12 @@ impl SpareWorker {
         point("about to start a spare worker");
         let child = command.spawn()?;
         point("spare worker started");
-        let process = process::identity(child.id().ok_or_else(|| io::Error::other("it ended at once"))?)?;
-        Ok(SpareWorker { child, process, program })
+        Ok(SpareWorker { child, program })
     }
 
-    /// The process that it is.
-    pub(super) fn process(&self) -> &ProcessIdentity {
-        &self.process
+    /// The process that it is; nothing if it was waited for.
+    pub(super) fn pid(&self) -> Option<Pid> {
+        Some(pid_of(self.child.id()?))
     }
 
     /// Gives it its order, the arguments that it would have been started with. Returns nothing if it is of no use: it has died,
@@ -79,7 +76,7 @@ impl SpareWorker {
     /// Ends it, and waits for that.
     pub(super) async fn end(mut self) {
         if let Err(error) = end_child(&mut self.child, KillLadder::kill).await {
-            tracing::error!(pid = self.process.pid, "the spare worker is left: {error}");
+            tracing::error!(pid = self.child.id(), "the spare worker is left: {error}");
         }
     }
 }

@@ -84,9 +84,9 @@ impl WantedAgent {
     /// The agent of that name, with the wanted options over these.
     fn over(self, name: AgentName, configured: AgentOptions) -> Result<ChosenAgent, OpsError> {
         let mut given = self.options;
+        given.driver = given.driver.or(configured.driver);
         if let Some(url) = self.base_url {
-            let driver = given.driver.or(configured.driver).or_else(|| preset(&name).ok().map(|row| row.driver));
-            if driver != Some(DriverKind::Llm) {
+            if given.driver_of(&name) != Some(DriverKind::Llm) {
                 let what = format!("{name} can not be told a --base-url: only the agent llm can");
                 return Err(OpsError::refused(
                     what,
@@ -98,7 +98,7 @@ impl WantedAgent {
         let mut env = configured.env;
         env.extend(given.env);
         let options = AgentOptions {
-            driver: given.driver.or(configured.driver),
+            driver: given.driver,
             command: if given.command.is_empty() { configured.command } else { given.command },
             args: if given.args.is_empty() { configured.args } else { given.args },
             env,
@@ -162,9 +162,8 @@ const BASE_URL: &str = "--base-url";
 
 /// Refuses the agent `llm` without a model: there is none that everybody has.
 fn must_suit_llm(name: &AgentName, options: &AgentOptions) -> Result<(), OpsError> {
-    let driver = options.driver.or_else(|| preset(name).ok().map(|row| row.driver));
     let is_told = || options.command.iter().chain(&options.args).any(|word| word.starts_with("--model"));
-    if driver != Some(DriverKind::Llm) || is_told() {
+    if options.driver_of(name) != Some(DriverKind::Llm) || is_told() {
         return Ok(());
     }
     let example = "--model anthropic/claude-sonnet-4-6, openai/gpt-5.2 or ollama/qwen3";
@@ -314,7 +313,7 @@ async fn look_at(name: AgentName, options: &AgentOptions, abilities: AgentAbilit
     let installed = wanted.is_none() || program.is_some();
     let can = |ability| ability == AgentAbility::Yes;
     AgentRow {
-        driver: options.driver.or(row.map(|row| row.driver)).expect("an agent with abilities has a driver"),
+        driver: options.driver_of(&name).expect("an agent with abilities has a driver"),
         install: row.and_then(|row| row.install).filter(|_| !installed),
         name,
         program,

@@ -2,15 +2,24 @@
 
 use teamster_protocol::model::agent::ProviderLimit;
 use teamster_protocol::model::id::MemberName;
+use teamster_protocol::model::limits::PARK_DEFAULT;
 use teamster_protocol::model::roster::Roster;
 
-use super::WorkerEvent;
+use super::{WorkerEvent, ms};
 
 /// A limit that holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct StandingLimit {
     pub(super) until_ms: u64,
     pub(super) reason: String,
+}
+
+impl StandingLimit {
+    /// The limit that was told now. One without an end is taken to hold for the usual time.
+    pub(super) fn told(limit: ProviderLimit, now_ms: u64) -> StandingLimit {
+        let until_ms = limit.until_ms.unwrap_or_else(|| now_ms.saturating_add(ms(PARK_DEFAULT)));
+        StandingLimit { until_ms, reason: limit.reason }
+    }
 }
 
 /// The limit of the member's account that the core knows of, as the roster has it.

@@ -1,7 +1,7 @@
 //! Parking: a provider takes no more for now. That fails nothing: the member waits, keeps its task, and goes on by itself.
 
 use teamster_protocol::model::agent::ProviderLimit;
-use teamster_protocol::model::limits::{PARK_DEFAULT, PARK_MIN};
+use teamster_protocol::model::limits::PARK_MIN;
 use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::receipt::ReceiptState;
 
@@ -31,24 +31,23 @@ pub(super) enum ParkedWork {
 impl WorkerCore {
     /// The provider takes no more; what runs is ended by the agent.
     pub(super) fn limited(&mut self, now_ms: u64, limit: ProviderLimit) {
-        let until_ms = limit.until_ms.unwrap_or_else(|| now_ms.saturating_add(ms(PARK_DEFAULT)));
-        let until_ms = until_ms.max(now_ms.saturating_add(ms(PARK_MIN)));
-        let limit = StandingLimit { until_ms, reason: limit.reason };
+        let mut limit = StandingLimit::told(limit, now_ms);
+        limit.until_ms = limit.until_ms.max(now_ms.saturating_add(ms(PARK_MIN)));
         if let WorkPhase::Turn(turn) = &mut self.phase {
             turn.limit = Some(limit.clone());
         }
-        self.limit = Some(limit.clone());
-        let StandingLimit { until_ms, reason } = limit;
-        self.act(WorkerAction::TellLimit { until_ms, reason });
+        self.act(WorkerAction::TellLimit { until_ms: limit.until_ms, reason: limit.reason.clone() });
+        self.limit = Some(limit);
         self.settle_if_free(now_ms);
     }
 
     /// The account is limited, as some member of it was told. A turn that runs goes on: should its provider refuse to, its own
     /// agent will say so.
     pub(super) fn account_limited(&mut self, now_ms: u64, limit: ProviderLimit) {
-        let until_ms = limit.until_ms.unwrap_or_else(|| now_ms.saturating_add(ms(PARK_DEFAULT)));
+        let limit = StandingLimit::told(limit, now_ms);
+        let until_ms = limit.until_ms;
         if self.limit.as_ref().is_none_or(|known| known.until_ms < until_ms) {
-            self.limit = Some(StandingLimit { until_ms, reason: limit.reason });
+            self.limit = Some(limit);
         }
         match &self.phase {
             WorkPhase::Claiming(before) => self.settle(now_ms, *before),

@@ -78,8 +78,8 @@ impl DrivenAgent {
 }
 
 impl RunningAgent {
-    /// Starts it, at once or when it is woken; it says when it is ready. `origin` is the conversation that it is to begin with, and `identity` what it is
-    /// told of itself at its start.
+    /// Starts it, at once or when it is woken; it says when it is ready. `origin` is the conversation that it is to begin with,
+    /// and `identity` what it is told of itself at its start.
     pub(crate) fn start(
         launch: AgentLaunch,
         dir: &TeamDir,
@@ -121,7 +121,8 @@ impl RunningAgent {
         }
     }
 
-    /// Starts the agent, for the first time or once it has exited; it says when it is ready. `session` is the conversation it is to go on with.
+    /// Starts the agent, for the first time or once it has exited; it says when it is ready. `session` is the conversation it
+    /// is to go on with.
     pub(crate) fn wake(&mut self, session: Option<SessionId>) -> Result<(), DriverError> {
         // Without one it has not begun: it still is to begin as it was to at first, which may be with a copy of another's.
         if let Some(session) = session {

@@ -27,13 +27,12 @@ pub(super) struct Ordered {
 
 /// Waits for the order. Returns nothing if the leader lets it go without one, or a signal ends it.
 pub(super) async fn stand_by(spare: SpareArgs) -> Result<Option<Ordered>, StartError> {
-    let system = |doing: &'static str| move |source| StartError::System { doing, source };
     let mut ground = Groundwork::lay(TeamDir::new(spare.root.clone(), spare.team.clone()))?;
     // Whatever was done once is done sooner the second time: the code for it is in memory.
     drop(understood(["--team".to_owned(), spare.team.to_string(), "--name".to_owned(), "nobody".to_owned()]));
     let LeaderStreams { read, write } = LeaderStreams::open()?;
     let ordered = tokio::select! {
-        ordered = read_order(read) => ordered.map_err(system("read the order of a spare worker"))?,
+        ordered = read_order(read) => ordered.map_err(StartError::system("read the order of a spare worker"))?,
         () = ground.told_to_end() => None,
     };
     let Some((given, read)) = ordered else { return Ok(None) };
@@ -41,25 +40,22 @@ pub(super) async fn stand_by(spare: SpareArgs) -> Result<Option<Ordered>, StartE
     begin_as(&args);
     if team_dir(&args)?.path() != ground.dir().path() {
         let other = io::Error::other(format!("it is for team {}", args.team));
-        return Err(system("follow the order of a spare worker")(other));
+        return Err(StartError::system("follow the order of a spare worker")(other));
     }
     speak_as(&args, ground.dir())?;
     Ok(Some(Ordered { args, ground, leader: LeaderStreams { read, write } }))
 }
 
 fn understood(given: impl IntoIterator<Item = String>) -> Result<WorkerArgs, StartError> {
-    WorkerArgs::try_parse_from(once(PROGRAM.to_owned()).chain(given)).map_err(|error| StartError::System {
-        doing: "understand the order of a spare worker",
-        source: io::Error::other(error),
-    })
+    WorkerArgs::try_parse_from(once(PROGRAM.to_owned()).chain(given))
+        .map_err(|error| StartError::system("understand the order of a spare worker")(io::Error::other(error)))
 }
 
 /// What this process says from now on goes into the log of its member, and `ps` shows whose worker it is.
 fn speak_as(args: &WorkerArgs, dir: &TeamDir) -> Result<(), StartError> {
-    let system = |doing: &'static str| move |source| StartError::System { doing, source };
     let path = dir.log_of(&Address::Member(args.name.clone()));
-    let log = stderr_log::open(&path).map_err(system("open its log"))?;
-    unistd::dup2_stderr(&log).map_err(|error| system("write into its log")(error.into()))?;
+    let log = stderr_log::open(&path).map_err(StartError::system("open its log"))?;
+    unistd::dup2_stderr(&log).map_err(|error| StartError::system("write into its log")(error.into()))?;
     stderr_log::is_mine(path);
     if let Err(error) = show_command_line(&[PROGRAM, "--name", args.name.as_str(), "--team", args.team.as_str()]) {
         tracing::debug!("its command line is still that of a spare worker: {error}");

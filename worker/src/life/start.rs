@@ -105,6 +105,11 @@ pub enum StartError {
 }
 
 impl StartError {
+    /// The error of a step that the system refused, by that step, as a verb with its object.
+    pub(super) fn system(doing: &'static str) -> impl FnOnce(io::Error) -> StartError {
+        move |source| StartError::System { doing, source }
+    }
+
     /// 1 refused, 2 usage, 4 what is on disk cannot be read as it is, 75 for want of the machine.
     pub fn exit_code(&self) -> i32 {
         match self {
@@ -151,11 +156,10 @@ pub(super) struct Groundwork {
 impl Groundwork {
     /// Does it. Must be called within a runtime.
     pub(super) fn lay(dir: TeamDir) -> Result<Groundwork, StartError> {
-        let system = |doing: &'static str| move |source| StartError::System { doing, source };
         // First, so that nothing that is started later can get away.
-        let keeper = CellKeeper::new().map_err(system("watch over processes"))?;
+        let keeper = CellKeeper::new().map_err(StartError::system("watch over processes"))?;
         let caught = [EndSignal::Interrupt, EndSignal::Terminate, EndSignal::Hangup];
-        let signals = EndSignals::catch(&caught).map_err(system("catch signals"))?;
+        let signals = EndSignals::catch(&caught).map_err(StartError::system("catch signals"))?;
         cell::unblock_end_signals();
         let settings = CommonSettings::given()?;
         find_teamster();
@@ -185,7 +189,6 @@ pub(super) async fn start(
     ground: Groundwork,
     leader: Option<LeaderStreams>,
 ) -> Result<StartedWorker, StartError> {
-    let system = |doing: &'static str| move |source| StartError::System { doing, source };
     let Groundwork { keeper, signals, settings, logs } = ground;
     let CommonSettings { durability, poll, leader_grace, approval_within, .. } = settings;
     if let Some(limit) = args.open_files
@@ -235,7 +238,7 @@ pub(super) async fn start(
     crash::point("agent started");
 
     let started_by = if leader.is_some() { StartedBy::Leader } else { StartedBy::Hand };
-    let identity = own_identity().map_err(system("identify this process"))?;
+    let identity = own_identity().map_err(StartError::system("identify this process"))?;
     let outer_half = own_outer_half();
     let claimant = spec.claimant(&name);
     let settings = WorkerSettings {
@@ -313,7 +316,7 @@ fn root(args: &WorkerArgs) -> Result<PathBuf, StartError> {
 fn take_lock(dir: &TeamDir, team: &mut Team, name: &MemberName) -> Result<LifeLock, StartError> {
     let path = dir.member_lock(name);
     // Before the lock is taken: until this worker has written itself down, the one before it can be read.
-    own_identity().map_err(|source| StartError::System { doing: "identify this process", source })?;
+    own_identity().map_err(StartError::system("identify this process"))?;
     let lock = match wait_for_lock(MEMBER_LOCK_WITHIN, || team.take_lock_of_dead(name)) {
         Ok(lock) => lock,
         Err(TeamError::Lock(LockError::Held { holder, .. })) => {

@@ -179,6 +179,12 @@ impl AgentOptions {
         AgentOptions { env: hidden.collect(), ..self.clone() }
     }
 
+    /// The driver of the agent of that name with these options; nothing for a name that neither the catalogue nor the options
+    /// know.
+    pub fn driver_of(&self, name: &AgentName) -> Option<DriverKind> {
+        self.driver.or_else(|| Some(preset(name).ok()?.driver))
+    }
+
     /// The agent of that name with these options, as it is to be started. Refused for a name that neither the catalogue
     /// nor the options know.
     pub fn launch(&self, name: &AgentName) -> Result<AgentLaunch, UnknownAgent> {

@@ -146,6 +146,9 @@ const ACP_ABILITIES: AgentAbilities = AgentAbilities {
     reaches_team: AgentAbility::Yes,
 };
 
+/// The same, of those that also copy a conversation.
+const ACP_FORKING: AgentAbilities = AgentAbilities { fork: AgentAbility::Yes, ..ACP_ABILITIES };
+
 /// Abilities of programs that take one prompt and end: nothing is known of them but how they exit.
 const CMD_ABILITIES: AgentAbilities = AgentAbilities {
     prompts: PromptKind::Conversation,
@@ -157,8 +160,8 @@ const CMD_ABILITIES: AgentAbilities = AgentAbilities {
     reaches_team: AgentAbility::Yes,
 };
 
-/// Abilities of agents that speak the lines of our own.
-const SCRIPT_ABILITIES: AgentAbilities = AgentAbilities {
+/// All that an agent can have.
+const ALL_ABILITIES: AgentAbilities = AgentAbilities {
     prompts: PromptKind::Conversation,
     steering: SteerAbility::Native,
     resume: AgentAbility::Yes,
@@ -170,9 +173,6 @@ const SCRIPT_ABILITIES: AgentAbilities = AgentAbilities {
 
 /// The program of the agent `llm`. It is looked for beside the other programs of ours before it is in `PATH`.
 pub const LLM_PROGRAM: &str = "teamster-llm";
-
-/// The same, of those that also copy a conversation.
-const ACP_FORKING: AgentAbilities = AgentAbilities { fork: AgentAbility::Yes, ..ACP_ABILITIES };
 
 /// Lets opencode ask before it changes a file or runs a command: by itself it asks for next to nothing. Put over the
 /// user's own configuration.
@@ -204,15 +204,7 @@ pub const PRESETS: &[AgentPreset] = &[
         command: AgentCommand::Program(&["pi", "--mode", "rpc"]),
         env: &[],
         install: Some("npm install -g @earendil-works/pi-coding-agent"),
-        abilities: AgentAbilities {
-            prompts: PromptKind::Conversation,
-            steering: SteerAbility::Native,
-            resume: AgentAbility::Yes,
-            fork: AgentAbility::Yes,
-            permissions: AgentAbility::No,
-            usage: AgentAbility::Yes,
-            reaches_team: AgentAbility::Yes,
-        },
+        abilities: AgentAbilities { permissions: AgentAbility::No, ..ALL_ABILITIES },
         shown: PresetShown::Listed,
     },
     AgentPreset {
@@ -221,15 +213,7 @@ pub const PRESETS: &[AgentPreset] = &[
         command: AgentCommand::Program(&["claude"]),
         env: &[],
         install: Some("npm install -g @anthropic-ai/claude-code"),
-        abilities: AgentAbilities {
-            prompts: PromptKind::Conversation,
-            steering: SteerAbility::Native,
-            resume: AgentAbility::Yes,
-            fork: AgentAbility::Yes,
-            permissions: AgentAbility::Yes,
-            usage: AgentAbility::Yes,
-            reaches_team: AgentAbility::Yes,
-        },
+        abilities: ALL_ABILITIES,
         shown: PresetShown::Listed,
     },
     AgentPreset {
@@ -238,16 +222,8 @@ pub const PRESETS: &[AgentPreset] = &[
         command: AgentCommand::Program(&["codex", "app-server"]),
         env: &[],
         install: Some("npm install -g @openai/codex"),
-        abilities: AgentAbilities {
-            prompts: PromptKind::Conversation,
-            steering: SteerAbility::Native,
-            resume: AgentAbility::Yes,
-            fork: AgentAbility::Yes,
-            permissions: AgentAbility::Yes,
-            usage: AgentAbility::Yes,
-            // Its commands are in a sandbox without the leader and without the team's files.
-            reaches_team: AgentAbility::No,
-        },
+        // Its commands are in a sandbox without the leader and without the team's files.
+        abilities: AgentAbilities { reaches_team: AgentAbility::No, ..ALL_ABILITIES },
         shown: PresetShown::Listed,
     },
     AgentPreset {
@@ -292,7 +268,7 @@ pub const PRESETS: &[AgentPreset] = &[
         command: AgentCommand::Program(&[LLM_PROGRAM]),
         env: &[],
         install: Some("cargo install --locked --path worker/llm"),
-        abilities: SCRIPT_ABILITIES,
+        abilities: ALL_ABILITIES,
         shown: PresetShown::Listed,
     },
     AgentPreset {
@@ -310,7 +286,7 @@ pub const PRESETS: &[AgentPreset] = &[
         command: AgentCommand::Variable("TEAMSTER_SCRIPT_AGENT"),
         env: &[],
         install: None,
-        abilities: SCRIPT_ABILITIES,
+        abilities: ALL_ABILITIES,
         shown: PresetShown::Hidden,
     },
 ];
