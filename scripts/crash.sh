@@ -30,4 +30,4 @@ if [ $# -gt 0 ]; then
 fi
 export TEAMSTER_TRIAL_CASES=${TEAMSTER_TRIAL_CASES:-all}
 cargo build --quiet --locked --workspace
-cargo test --quiet --locked --package teamster-tests --test crash_points -- --nocapture
+cargo test --quiet --locked --package teamster-tests --test suite -- crash_points:: --nocapture

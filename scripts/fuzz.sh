@@ -26,11 +26,11 @@ seconds() {
 
 at_random() {
     local within=$1 seed=${TEAMSTER_FUZZ_SEED:-$(date +%s)}
-    cargo test --quiet --release --locked --package teamster-tests --test fuzz --no-run
+    cargo test --quiet --release --locked --package teamster-tests --test suite --no-run
     local began=$SECONDS
     while [ $((SECONDS - began)) -lt "$within" ]; do
         TEAMSTER_FUZZ_SEED=$seed TEAMSTER_FUZZ_INPUTS=${TEAMSTER_FUZZ_INPUTS:-20000} \
-            cargo test --quiet --release --locked --package teamster-tests --test fuzz -- --nocapture | tee -a "$log"
+            cargo test --quiet --release --locked --package teamster-tests --test suite -- fuzz:: --nocapture | tee -a "$log"
         seed=$((seed + 1))
     done
     awk -v took=$((SECONDS - began)) '/ inputs of seed / { inputs += $2; seeds[$6] }

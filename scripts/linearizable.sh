@@ -24,4 +24,4 @@ esac
 export TEAMSTER_LINEARIZABLE_MINUTES=${1:-10}
 export TEAMSTER_LINEARIZABLE_SEED=${TEAMSTER_LINEARIZABLE_SEED:-$(date +%s)}
 echo "first seed: $TEAMSTER_LINEARIZABLE_SEED"
-exec cargo test --quiet --release --locked --package teamster-tests --test linearizable -- --nocapture
+exec cargo test --quiet --release --locked --package teamster-tests --test suite -- linearizable:: --nocapture

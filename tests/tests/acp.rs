@@ -1,8 +1,6 @@
 //! A worker whose agent speaks the Agent Client Protocol, well or badly: what a user sees of it. The agent is `acp-agent`,
 //! a real process that does what its command line and its prompts say.
 
-#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
-
 #[path = "../../worker/tests/worker/bench.rs"]
 #[expect(dead_code, reason = "shared with the tests of a worker")]
 mod bench;

@@ -1,8 +1,6 @@
 //! A conversation with a real worker: one agent process for many turns, with its steers, questions, limits and deaths.
 //! The agent is `scripted-agent`, which does what its prompts say.
 
-#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
-
 #[path = "../../worker/tests/worker/bench.rs"]
 #[expect(dead_code, reason = "shared with the tests of a worker")]
 mod bench;

@@ -1,8 +1,6 @@
 //! What agents use is told and added up by a real worker, whatever becomes of it, and budgets stop what goes beyond them. The agent is `scripted-agent`, which tells
 //! what its prompts say.
 
-#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
-
 #[path = "../../worker/tests/worker/bench.rs"]
 #[expect(dead_code, reason = "shared with the tests of a worker")]
 mod bench;

@@ -1,8 +1,6 @@
 //! A worker that was killed is dead only when its cell is empty: until then its agent still holds what the next attempt at
 //! its task needs.
 
-#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
-
 use std::path::Path;
 
 use nix::sys::signal::{Signal, kill};

@@ -2,9 +2,7 @@
 //! state, and go on from there.
 //!
 //! The files in `tests/fixtures/v1` are never written again. When a format changes, keep them, add `v2` beside
-//! them with the generator below (`cargo test -p teamster-tests --test formats -- --ignored`), and a test like these.
-
-#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
+//! them with the generator below (`cargo test -p teamster-tests -- formats:: --ignored`), and a test like these.
 
 use std::fs;
 use std::path::{Path, PathBuf};

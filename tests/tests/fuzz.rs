@@ -1,8 +1,6 @@
 //! Seconds of what the fuzz targets do without end: strange inputs, in a process that has little memory. Neither may
 //! hurt it. `TEAMSTER_FUZZ_SEED=n` makes other inputs, `TEAMSTER_FUZZ_INPUTS=n` makes so many: see `scripts/fuzz.sh`.
 
-#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
-
 use std::env;
 use std::fs;
 use std::path::PathBuf;
@@ -59,7 +57,11 @@ fn survives(target: Target, this: &str) {
     let child = Command::new("sh")
         .args(["-c", r#"ulimit -v "$2"; ulimit -t "$3"; exec "$0" --exact "$1""#])
         .arg(env::current_exe().unwrap())
-        .args([this.to_owned(), ADDRESS_KIB_MAX.to_string(), cpu_seconds.to_string()])
+        .args([
+            format!("{}::{this}", module_path!().split_once("::").unwrap().1),
+            ADDRESS_KIB_MAX.to_string(),
+            cpu_seconds.to_string(),
+        ])
         .env(IN_CHILD, &input)
         .env("RUST_TEST_THREADS", "1")
         .env("MALLOC_ARENA_MAX", "2")

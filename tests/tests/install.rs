@@ -1,7 +1,5 @@
 //! `scripts/install.sh` with built programs: what it puts below a prefix works, and goes again without a trace.
 
-#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

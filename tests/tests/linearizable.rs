@@ -1,8 +1,6 @@
 //! Eight real processes at one board, and whether their answers are those of one board. `TEAMSTER_LINEARIZABLE_SEED=n`
 //! starts from another seed, `TEAMSTER_LINEARIZABLE_MINUTES=n` goes on for so long: see `scripts/linearizable.sh`.
 
-#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
-
 use std::env;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};

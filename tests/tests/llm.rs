@@ -1,8 +1,6 @@
 //! The agent `llm` with the model that follows a script: turns with tools, conversations that outlive kills, permissions,
 //! steers, compaction, and what providers refuse.
 
-#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
-
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::symlink;

@@ -1,8 +1,6 @@
 //! The matrix of tests/README.md has the shape of the one that is measured: a row for each ability, a column for each agent, and
 //! each agent is one that members may drive.
 
-#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

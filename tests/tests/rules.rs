@@ -1,8 +1,6 @@
 //! Rules of the repository that no compiler knows: what lies where, who may import whom, what the pure modules may
 //! not touch.
 
-#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -224,6 +222,19 @@ fn every_file_says_why_it_exists_and_is_about_one_thing() {
     }
     if !long.is_empty() {
         println!("longer than {LINES_WARN} lines, look for the second noun inside: {}", long.join(", "));
+    }
+}
+
+/// A file of tests that `main.rs` does not name is not compiled, and nobody would miss its tests.
+#[test]
+fn every_file_of_tests_is_run() {
+    let tests = root().join("tests/tests");
+    let main = fs::read_to_string(tests.join("main.rs")).unwrap();
+    let named: BTreeSet<&str> = main.lines().filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(';')).collect();
+    for entry in fs::read_dir(tests).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        assert!(name == "main" || named.contains(name), "{} is not named in main.rs", shown(&path));
     }
 }
 

@@ -1,8 +1,6 @@
 //! Files of settings, with the real programs: what they say is done, by every process of the team, and a mistake in one
 //! stops a command before it does anything.
 
-#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
-
 use std::fs;
 
 use serde_json::Value;

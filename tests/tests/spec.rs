@@ -2,8 +2,6 @@
 //! file is written again by the log, each call goes over a real connection, and nothing that is stored or called
 //! lacks an example.
 
-#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -1,8 +1,6 @@
 //! What `--json` prints is what SPEC.md shows: one story with the real programs, each object of which must have the
 //! shape of its example.
 
-#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};

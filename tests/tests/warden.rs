@@ -1,8 +1,6 @@
 //! Whoever is killed, and in whatever order: a leader comes back or says that it does not, workers outlive it, and no
 //! process stays behind, not even one that left its session, forked twice and ignores what can be ignored.
 
-#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
-
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Output, Stdio};

@@ -27,7 +27,7 @@ const TOLD_WITHIN: Duration = Duration::from_secs(60);
 /// How long a leader may take to start a member again before somebody spawns it.
 const PATIENCE: Duration = Duration::from_millis(1500);
 /// How long the last process may take to be gone after the leader let its lock go.
-const GONE_WITHIN: Duration = Duration::from_secs(2);
+const GONE_WITHIN: Duration = Duration::from_secs(10);
 /// A small one, so that logs begin new generations.
 const GENERATION_BYTES: u64 = 2500;
 

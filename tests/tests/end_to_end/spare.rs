@@ -7,7 +7,7 @@ use teamster_protocol::host::process::{self, ProcessIdentity};
 use teamster_tests::hermetic::Program;
 use teamster_tests::team::Team;
 
-use crate::supervision::until_gone;
+use super::supervision::until_gone;
 
 /// Some 20 s of looks for a spare worker.
 const LOOKS_MAX: u32 = 400;
