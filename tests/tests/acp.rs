@@ -1,13 +1,9 @@
 //! A worker whose agent speaks the Agent Client Protocol, well or badly: what a user sees of it. The agent is `acp-agent`,
 //! a real process that does what its command line and its prompts say.
 
-#[path = "../../worker/tests/worker/bench.rs"]
-#[expect(dead_code, reason = "shared with the tests of a worker")]
-mod bench;
-
 use std::path::PathBuf;
 
-use bench::{Bench, LIMIT, ended, name, processes_in};
+use crate::bench::{self, Bench, LIMIT, ended, name, processes_in};
 use teamster_protocol::model::agent::{Permission, QuestionId, SessionBegin, TurnEnd};
 use teamster_protocol::model::id::TaskId;
 use teamster_protocol::model::limits::PROTOCOL_VERSION;

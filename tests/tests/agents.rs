@@ -1,15 +1,11 @@
 //! A conversation with a real worker: one agent process for many turns, with its steers, questions, limits and deaths.
 //! The agent is `scripted-agent`, which does what its prompts say.
 
-#[path = "../../worker/tests/worker/bench.rs"]
-#[expect(dead_code, reason = "shared with the tests of a worker")]
-mod bench;
-
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use bench::{Bench, LIMIT, Seen, ended, name, processes_in, signal};
+use crate::bench::{self, Bench, LIMIT, Seen, ended, name, processes_in, signal};
 use nix::sys::signal::Signal;
 use teamster_protocol::model::agent::options::{AgentOptions, IdleLimit};
 use teamster_protocol::model::agent::{

@@ -1,13 +1,9 @@
 //! What agents use is told and added up by a real worker, whatever becomes of it, and budgets stop what goes beyond them. The agent is `scripted-agent`, which tells
 //! what its prompts say.
 
-#[path = "../../worker/tests/worker/bench.rs"]
-#[expect(dead_code, reason = "shared with the tests of a worker")]
-mod bench;
-
 use std::num::NonZeroU64;
 
-use bench::{Bench, Seen};
+use crate::bench::{self, Bench, Seen};
 use teamster_protocol::model::budget::UsageBudget;
 use teamster_protocol::model::id::TaskId;
 use teamster_protocol::model::notice::TranscriptText;

@@ -19,7 +19,6 @@ use teamster_protocol::store::file::{Durability, Log, LogError, LogReader};
 use teamster_protocol::store::transcript::{self, Transcript};
 use teamster_protocol::team::{Inbox, Team};
 
-#[path = "formats/write.rs"]
 mod write;
 
 fn fixtures() -> PathBuf {

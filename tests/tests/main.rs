@@ -5,6 +5,9 @@
 
 mod acp;
 mod agents;
+#[path = "../../worker/tests/bench.rs"]
+#[expect(dead_code, reason = "shared with the tests of the crate worker")]
+mod bench;
 mod budgets;
 mod check_script;
 mod commit;

@@ -24,9 +24,7 @@ use teamster_protocol::team::{Inbox, Team};
 use teamster_protocol::wire::{api::code, peer};
 use teamster_tests::spec::{self, Block, section, tagged};
 
-#[path = "spec/types.rs"]
 mod types;
-#[path = "spec/wire.rs"]
 mod wire;
 
 use wire::Api;

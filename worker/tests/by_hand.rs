@@ -1,15 +1,9 @@
 //! A worker that was started by hand is a member like any other, and is reached by mail.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
-
-#[path = "worker/bench.rs"]
-#[expect(dead_code, reason = "shared with the tests of a linked worker")]
-mod bench;
-
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 
-use bench::{Bench, ended, name, processes_in, signal};
+use crate::bench::{Bench, ended, name, processes_in, signal};
 use nix::sys::signal::Signal;
 use teamster_protocol::model::agent::TurnEnd;
 use teamster_protocol::model::id::Address;

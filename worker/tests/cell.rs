@@ -1,21 +1,12 @@
 //! A worker in a PID namespace of its own: what is in there ends with it, and who is outside notices nothing of it.
 //! Where the system grants no namespace, these tests say so and end; where it does, a worker without one is an error.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
-
-#[path = "worker/bench.rs"]
-#[expect(dead_code, reason = "shared with the other tests of a worker")]
-mod bench;
-#[path = "../../tests/src/granted.rs"]
-#[expect(dead_code, unreachable_pub, reason = "shared with the tests of a whole team")]
-mod granted;
-
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 
-use bench::{Bench, LIMIT, Seen, ended, processes_in, signal};
-use granted::{Need, granted};
+use crate::bench::{Bench, LIMIT, Seen, ended, processes_in, signal};
+use crate::granted::{Need, granted};
 use nix::sys::signal::Signal;
 use teamster_protocol::model::roster::CellIsolation;
 use tokio::process::Child;

@@ -1,16 +1,10 @@
 //! A member whose agent is a program that takes one prompt and ends: `--agent 'cmd:COMMAND {}'`.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
-
-#[path = "worker/bench.rs"]
-#[expect(dead_code, reason = "shared with the tests of a linked worker")]
-mod bench;
-
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use bench::{Bench, ended, link, processes_in};
+use crate::bench::{Bench, ended, link, processes_in};
 use teamster_protocol::model::agent::{AgentFault, TurnEnd};
 use teamster_protocol::model::id::TaskId;
 use teamster_protocol::model::limits::PROTOCOL_VERSION;

@@ -1,14 +1,8 @@
 //! A worker as the leader's child: calls over standard input and output.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
-
-#[path = "worker/bench.rs"]
-#[expect(dead_code, reason = "shared with the tests of a worker started by hand")]
-mod bench;
-
 use std::process::Stdio;
 
-use bench::{Bench, LIMIT, ended, name, open};
+use crate::bench::{self, Bench, LIMIT, ended, name, open};
 use jsonrpsee::core::client::Error;
 use nix::sys::signal::Signal;
 use teamster_protocol::model::agent::TurnEnd;
