@@ -379,6 +379,7 @@ fn is_death(how: &WorkerEnd) -> bool {
         WorkerEnd::Shutdown
         | WorkerEnd::Terminated
         | WorkerEnd::LeaderGone
+        | WorkerEnd::ProviderRefused { .. }
         | WorkerEnd::BudgetSpent { .. }
         | WorkerEnd::GivenUp { .. } => false,
     }
@@ -386,7 +387,10 @@ fn is_death(how: &WorkerEnd) -> bool {
 
 fn reason(how: &WorkerEnd) -> &str {
     match how {
-        WorkerEnd::Died { reason } | WorkerEnd::AgentGone { reason } | WorkerEnd::GivenUp { reason } => reason,
+        WorkerEnd::Died { reason }
+        | WorkerEnd::AgentGone { reason }
+        | WorkerEnd::ProviderRefused { reason }
+        | WorkerEnd::GivenUp { reason } => reason,
         WorkerEnd::Shutdown => "it was asked to end",
         WorkerEnd::Terminated => "a signal told it to end",
         WorkerEnd::LeaderGone => "its leader was gone",

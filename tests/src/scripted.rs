@@ -17,6 +17,8 @@
 //! | `ask-for TOOL TITLE` | the same for another tool |
 //! | `usage IN OUT [MICRO_USD]` | tells what the turn has used so far, in all |
 //! | `limit MS` | tells that the provider takes no more for so long, once in a conversation, and ends the turn |
+//! | `busy N` | tells the first N times in a conversation that the provider has no room, and ends the turn |
+//! | `refuse WORDS` | ends the turn as failed by its provider |
 //! | `fail WORDS` | ends the turn as failed |
 //! | `die` | exits with status 9 in the turn |
 //! | `die-after` | exits with status 9 when the turn has ended |
@@ -32,8 +34,8 @@ use std::process::{Command, Stdio, exit};
 
 use teamster_protocol::host::clock;
 use teamster_protocol::model::agent::{
-    AgentSession, Permission, PermissionQuestion, PlanState, PlanStep, ProviderLimit, QuestionId, SessionBegin,
-    SessionId, ToolState, TurnEnd,
+    AgentFault, AgentSession, Permission, PermissionQuestion, PlanState, PlanStep, ProviderLimit, QuestionId,
+    SessionBegin, SessionId, ToolState, TurnEnd,
 };
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
 use teamster_protocol::model::usage::TokenUsage;
@@ -160,6 +162,19 @@ impl ScriptedAgent {
                     tell(&ScriptNews::Limited(ProviderLimit { until_ms, reason: reason.clone() }));
                     return Step::End(TurnEnd::failed(reason));
                 }
+            }
+            "busy" => {
+                let told = kept(&SessionId(format!("{}-busy", self.session)));
+                let before = fs::read(&told).map_or(0, |before| before.len());
+                if before < rest.parse().expect("a number") {
+                    fs::write(told, vec![b'.'; before + 1]).expect("its directory can be written to");
+                    let reason = "529 overloaded".to_owned();
+                    tell(&ScriptNews::Unavailable { reason: reason.clone() });
+                    return Step::End(TurnEnd::Failed { reason, fault: AgentFault::Provider });
+                }
+            }
+            "refuse" => {
+                return Step::End(TurnEnd::Failed { reason: rest.to_owned(), fault: AgentFault::Provider });
             }
             "fail" => return Step::End(TurnEnd::failed(rest)),
             "die" => exit(DIED),

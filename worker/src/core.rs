@@ -122,6 +122,8 @@ pub struct WorkerCore {
     briefing: PromptBriefing,
     /// The provider's last word on when it takes no more.
     limit: Option<StandingLimit>,
+    /// The turns in a row that a provider without room ended.
+    tries: u32,
     /// Every message taken from the mailbox that is not acknowledged there yet.
     taken: BTreeSet<MessageId>,
     /// Acknowledgements that could not be written.
@@ -159,6 +161,7 @@ impl WorkerCore {
             idle_since_ms: None,
             briefing,
             limit: None,
+            tries: 0,
             taken: BTreeSet::new(),
             owed: Vec::new(),
             owed_retry_at_ms: None,
@@ -282,6 +285,7 @@ impl WorkerCore {
             WorkerEvent::LeadAsked { question, number } => self.lead_asked(&question, number),
             WorkerEvent::LeadNotAsked { question, why } => self.lead_not_asked(&question, why),
             WorkerEvent::Limited(limit) => self.limited(now_ms, limit),
+            WorkerEvent::ProviderUnavailable { reason } => self.provider_unavailable(now_ms, reason),
             WorkerEvent::AccountLimited(limit) => self.account_limited(now_ms, limit),
             WorkerEvent::LimitLifted => self.limit_lifted(now_ms),
             WorkerEvent::TurnEnded { end, result } => self.turn_ended(now_ms, end, result),
@@ -434,6 +438,7 @@ impl WorkerCore {
             Some(
                 WorkerEnd::Shutdown
                 | WorkerEnd::AgentGone { .. }
+                | WorkerEnd::ProviderRefused { .. }
                 | WorkerEnd::BudgetSpent { .. }
                 | WorkerEnd::Died { .. }
                 | WorkerEnd::GivenUp { .. },

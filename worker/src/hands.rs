@@ -144,6 +144,7 @@ impl WorkerHands {
             AgentNews::Usage(usage) => return Some(WorkerEvent::Used(usage)),
             AgentNews::Receipt { text, state } => return Some(WorkerEvent::Receipt { text, state }),
             AgentNews::Limited(limit) => return Some(WorkerEvent::Limited(limit)),
+            AgentNews::Unavailable { reason } => return Some(WorkerEvent::ProviderUnavailable { reason }),
             AgentNews::TurnEnded { end, result } => {
                 point("turn ended, nothing recorded");
                 return Some(WorkerEvent::TurnEnded { end, result });

@@ -53,7 +53,11 @@ impl MemberLeaving {
             WorkerEnd::Died { reason } | WorkerEnd::AgentGone { reason } | WorkerEnd::GivenUp { reason } => {
                 Some(reason)
             }
-            WorkerEnd::Shutdown | WorkerEnd::Terminated | WorkerEnd::LeaderGone | WorkerEnd::BudgetSpent { .. } => None,
+            WorkerEnd::Shutdown
+            | WorkerEnd::Terminated
+            | WorkerEnd::LeaderGone
+            | WorkerEnd::ProviderRefused { .. }
+            | WorkerEnd::BudgetSpent { .. } => None,
         }
     }
 

@@ -94,6 +94,11 @@ pub const RESTART_DELAY_MAX: Duration = Duration::from_secs(5);
 pub const PARK_DEFAULT: Duration = Duration::from_secs(300);
 /// How long it waits at least, also for a reset that is past already.
 pub const PARK_MIN: Duration = Duration::from_secs(1);
+/// How long a member waits for a provider that has no room, before it tries again what its agent has given up; doubled with
+/// each further try up to [`PARK_DEFAULT`].
+pub const PROVIDER_WAIT_MIN: Duration = Duration::from_secs(5);
+/// The tries after which a member gives up a provider that has no room.
+pub const PROVIDER_TRIES_MAX: u32 = 10;
 /// How long an agent's question for permission may stay open unless set; then the answer is no.
 pub const PERMISSION_WITHIN: Duration = Duration::from_secs(600);
 /// How long an agent may say nothing in a turn before that is shown.

@@ -5,6 +5,7 @@
 use teamster_protocol::model::agent::preset::{AgentAbilities, DriverKind, PromptKind, abilities_of};
 use teamster_protocol::model::agent::{AgentFault, ProviderLimit, TurnEnd};
 use teamster_protocol::model::id::{MessageId, TaskId};
+use teamster_protocol::model::limits::PROVIDER_TRIES_MAX;
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
 use teamster_protocol::model::usage::TokenUsage;
 use teamster_worker::core::WorkerEvent;
@@ -29,6 +30,8 @@ pub(super) struct SimAgent {
     steers: Vec<(TextId, ReceiptState)>,
     /// Texts that it keeps for a later prompt.
     queue: Vec<TextId>,
+    /// The turns in a row that its provider had no room for.
+    without_room: u32,
 }
 
 #[derive(Debug)]
@@ -66,6 +69,8 @@ pub(super) struct AgentTurn {
 pub(super) enum AgentTurnEnd {
     Plain(TurnEnd),
     Limited,
+    /// Its provider has no room, and it has given up to try again.
+    Unavailable,
 }
 
 impl SimAgent {
@@ -76,6 +81,7 @@ impl SimAgent {
             presence: AgentPresence::There,
             steers: Vec::new(),
             queue: Vec::new(),
+            without_room: 0,
         }
     }
 
@@ -116,8 +122,13 @@ impl SimAgent {
             0 => AgentTurnEnd::Plain(TurnEnd::failed("exit status 1")),
             1 if world.chance.one_in(5) => AgentTurnEnd::Plain(TurnEnd::Aborted),
             2 if self.prompts == PromptKind::Conversation => AgentTurnEnd::Limited,
+            // Never so often in a row that the worker gives it up.
+            3 if self.prompts == PromptKind::Conversation && self.without_room < PROVIDER_TRIES_MAX - 1 => {
+                AgentTurnEnd::Unavailable
+            }
             _ => AgentTurnEnd::Plain(TurnEnd::Completed),
         };
+        self.without_room = if ends == AgentTurnEnd::Unavailable { self.without_room + 1 } else { 0 };
         self.standing = AgentStanding::Turn(AgentTurn { number, task, ends, mail, told, is_aborted: false });
         news
     }
@@ -207,7 +218,13 @@ impl SimAgent {
                 news.push(WorkerEvent::Limited(ProviderLimit { until_ms, reason: "all is used up".to_owned() }));
                 TurnEnd::Failed { reason: "all is used up".to_owned(), fault: AgentFault::Provider }
             }
+            AgentTurnEnd::Unavailable => {
+                let reason = "529".to_owned();
+                news.push(WorkerEvent::ProviderUnavailable { reason: reason.clone() });
+                TurnEnd::Failed { reason, fault: AgentFault::Provider }
+            }
         };
+        let is_put_off = matches!(turn.ends, AgentTurnEnd::Limited | AgentTurnEnd::Unavailable);
         let ran = matches!(&end, TurnEnd::Completed | TurnEnd::Failed { fault: AgentFault::Prompt, .. });
         for (text, state) in std::mem::take(&mut self.steers) {
             match state {
@@ -233,13 +250,13 @@ impl SimAgent {
         };
         if took_prompt {
             took(world, &turn.mail);
-        } else if turn.ends != AgentTurnEnd::Limited || dies || turn.is_aborted {
+        } else if !is_put_off || dies || turn.is_aborted {
             // The same prompt is not put to it again in this life.
             leave_over(world, life, turn.mail);
         }
         if let Some((id, attempt)) = turn.task {
             world.oracle.turn_over(id, attempt, end == TurnEnd::Completed);
-            if turn.ends == AgentTurnEnd::Limited && !dies {
+            if is_put_off && !dies {
                 world.oracle.attempt_goes_on(id, attempt);
             }
         }

@@ -264,6 +264,7 @@ impl Storm {
                 WorkerEnd::Shutdown
                 | WorkerEnd::Terminated
                 | WorkerEnd::LeaderGone
+                | WorkerEnd::ProviderRefused { .. }
                 | WorkerEnd::BudgetSpent { .. }
                 | WorkerEnd::GivenUp { .. } => true,
                 WorkerEnd::AgentGone { .. } | WorkerEnd::Died { .. } => overdue,

@@ -41,3 +41,29 @@ fn members_of_one_account_are_parked_together_and_unpark_lets_them_go_on() {
 fn name_and_state(row: &serde_json::Value) -> (&str, &str) {
     (row["name"].as_str().unwrap(), row["state"].as_str().unwrap())
 }
+
+#[test]
+fn a_provider_without_room_is_tried_again_and_one_that_refuses_ends_the_member_and_fails_no_task() {
+    let team = Team::new();
+    let mut up = team.command("up --detach");
+    up.envs([SCRIPTED]);
+    assert_eq!(team.start_command(up).ends().code, Some(0));
+    team.ok("spawn alice --agent script");
+    team.ok_words(&["task", "add", "--to", "alice", "busy 1\nsay done"]);
+    team.until_said("alice", "529 overloaded (try 1 of 10)");
+    assert!(team.ok("logs alice").contains("529 overloaded (try 1 of 10)"));
+    team.until_said("alice", "done");
+    team.ok("wait 1");
+    assert_eq!(team.task(1)["attempts"].as_array().unwrap().len(), 1, "the same attempt goes on");
+    let told_others = team.ok("events").contains("the provider of alice takes no more");
+    assert!(!told_others, "it is no limit of the account");
+
+    team.ok("task add --to alice refuse 401 the key is not accepted");
+    team.until_event("provider_refused");
+    assert_eq!(team.standing(2), "pending");
+    for look in ["why alice", "events"] {
+        let said = team.ok(look);
+        assert!(said.contains("its provider serves it no more: 401 the key is not accepted"), "{look}: {said}");
+    }
+    assert_eq!(team.state("alice"), "left");
+}

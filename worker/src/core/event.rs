@@ -186,6 +186,11 @@ pub enum WorkerEvent {
     },
     /// The provider takes no more for now. In a turn, the end of the turn follows.
     Limited(ProviderLimit),
+    /// The provider has no room or can not be reached, and the agent has given up to try again. The end of the turn follows.
+    ProviderUnavailable {
+        /// The provider's words, in one line.
+        reason: String,
+    },
     /// The roster says that the account of this member is limited, by whichever member's word. Also answers
     /// [`WorkerAction::ClaimNext`]: then no task was claimed.
     AccountLimited(ProviderLimit),

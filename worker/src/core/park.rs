@@ -1,7 +1,7 @@
 //! Parking: a provider takes no more for now. That fails nothing: the member waits, keeps its task, and goes on by itself.
 
-use teamster_protocol::model::agent::ProviderLimit;
-use teamster_protocol::model::limits::PARK_MIN;
+use teamster_protocol::model::agent::{AgentFault, ProviderLimit, TurnEnd};
+use teamster_protocol::model::limits::{PARK_DEFAULT, PARK_MIN, PROVIDER_TRIES_MAX, PROVIDER_WAIT_MIN};
 use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::receipt::ReceiptState;
 
@@ -39,6 +39,39 @@ impl WorkerCore {
         self.act(WorkerAction::TellLimit { until_ms: limit.until_ms, reason: limit.reason.clone() });
         self.limit = Some(limit);
         self.settle_if_free(now_ms);
+    }
+
+    /// The provider has no room, and the agent has given up to try again: this worker does, later and later, and in the end
+    /// gives up too. That is told to no other member: who has no room for one may have room for another.
+    pub(super) fn provider_unavailable(&mut self, now_ms: u64, reason: String) {
+        let WorkPhase::Turn(turn) = &mut self.phase else { return };
+        self.tries += 1;
+        if self.tries >= PROVIDER_TRIES_MAX {
+            return;
+        }
+        let wait_ms = ms(PROVIDER_WAIT_MIN).saturating_mul(1 << (self.tries - 1)).min(ms(PARK_DEFAULT));
+        let reason = format!("{reason} (try {} of {PROVIDER_TRIES_MAX})", self.tries);
+        let limit = StandingLimit { until_ms: now_ms.saturating_add(wait_ms), reason };
+        turn.limit = Some(limit.clone());
+        if self.limit.as_ref().is_none_or(|known| known.until_ms < limit.until_ms) {
+            self.limit = Some(limit);
+        }
+    }
+
+    /// Counts a turn that was ended by a provider without room, or begins to count anew. Returns the end as it is told.
+    pub(super) fn count_try(&mut self, end: TurnEnd) -> TurnEnd {
+        match end {
+            TurnEnd::Failed { reason, fault: AgentFault::Provider } if self.tries >= PROVIDER_TRIES_MAX => {
+                let reason = format!("{reason} (tried {} times)", self.tries);
+                TurnEnd::Failed { reason, fault: AgentFault::Provider }
+            }
+            TurnEnd::Failed { fault: AgentFault::Provider, .. } | TurnEnd::Aborted | TurnEnd::NotBegun { .. } => end,
+            TurnEnd::Completed
+            | TurnEnd::Failed { fault: AgentFault::Prompt | AgentFault::Place | AgentFault::Agent, .. } => {
+                self.tries = 0;
+                end
+            }
+        }
     }
 
     /// The account is limited, as some member of it was told. A turn that runs goes on: should its provider refuse to, its own
@@ -154,7 +187,7 @@ impl WorkerCore {
                     self.act(WorkerAction::Say(TranscriptText::Receipt { text, state }));
                 }
                 turn.ending = Some(ending);
-                self.end_turn_of(now_ms, turn, teamster_protocol::model::agent::TurnEnd::Aborted, String::new());
+                self.end_turn_of(now_ms, turn, TurnEnd::Aborted, String::new());
             }
             None => self.settle(now_ms, BeforeClaim::Working),
         }

@@ -251,13 +251,15 @@ fn said_nothing(quiet_ms: u64) -> String {
     format!("its agent said nothing for {:.1} s", quiet_ms as f64 / 1000.0)
 }
 
-/// The reason for which the worker ends after such a turn: what is wrong with its place, its provider or its agent is wrong
-/// for the next task too, and would fail one after another.
-fn ends_worker(end: &TurnEnd) -> Option<&str> {
+/// How the worker ends after such a turn, if it does: what is wrong with its place, its provider or its agent is wrong for the
+/// next task too, and would fail one after another. A new life helps against all but what is wrong with the provider.
+fn ends_worker(end: &TurnEnd) -> Option<WorkerEnd> {
     match end {
-        TurnEnd::NotBegun { reason }
-        | TurnEnd::Failed { reason, fault: AgentFault::Place | AgentFault::Provider | AgentFault::Agent } => {
-            Some(reason)
+        TurnEnd::NotBegun { reason } | TurnEnd::Failed { reason, fault: AgentFault::Place | AgentFault::Agent } => {
+            Some(WorkerEnd::AgentGone { reason: reason.clone() })
+        }
+        TurnEnd::Failed { reason, fault: AgentFault::Provider } => {
+            Some(WorkerEnd::ProviderRefused { reason: reason.clone() })
         }
         TurnEnd::Failed { fault: AgentFault::Prompt, .. } | TurnEnd::Completed | TurnEnd::Aborted => None,
     }
@@ -371,6 +373,7 @@ impl WorkerCore {
         let is_told_to_end = turn.ending.is_some() || self.leave.is_some();
         let parked = limit.filter(|_| end != TurnEnd::Completed && !is_told_to_end);
         let end = turn.end_if_hung(end);
+        let end = self.count_try(end);
         self.take_questions_back(questions);
         let limited = if parked.is_some() { TurnLimited::Yes } else { TurnLimited::No };
         self.settle_texts(&end, limited);
@@ -383,8 +386,7 @@ impl WorkerCore {
             self.say_turn_end(&turn, end);
             return self.park_turn(limit, turn);
         }
-        if let Some(reason) = ends_worker(&end) {
-            let how = WorkerEnd::AgentGone { reason: reason.to_owned() };
+        if let Some(how) = ends_worker(&end) {
             self.leave.get_or_insert(LeaveReason { how, approve: None });
         }
         self.end_turn_of(now_ms, turn, end, result);

@@ -175,10 +175,10 @@ impl AcpDialect {
 
     fn prompt_refused(&mut self, why: &RpcRefusal) -> Vec<DialectStep> {
         let Some(turn) = self.turn.take() else { return Vec::new() };
-        let PromptFault { reason, fault, limit } = prompt_fault(why, &self.logins);
-        let limit = limit.map(|limit| tell(AgentNews::Limited(limit)));
+        let PromptFault { reason, fault, wait } = prompt_fault(why, &self.logins);
+        let wait = wait.map(|wait| tell(wait.into()));
         let ended = self.end_turn(turn, TurnEnd::Failed { reason, fault }, String::new());
-        limit.into_iter().chain(ended).collect()
+        wait.into_iter().chain(ended).collect()
     }
 
     fn end_turn(&mut self, mut turn: AcpTurn, end: TurnEnd, result: String) -> Vec<DialectStep> {

@@ -214,8 +214,11 @@ impl ClaudeDialect {
                 turn.stop_by_provider(error, error_status);
                 vec![self.interrupt()]
             }
+            SystemLine::ApiRetry { error, error_status } => {
+                turn.retried(error, error_status).map(tell).into_iter().collect()
+            }
             SystemLine::CompactBoundary {} => vec![tell(AgentNews::Compacted)],
-            SystemLine::Status { .. } | SystemLine::ApiRetry { .. } | SystemLine::Other => Vec::new(),
+            SystemLine::Status { .. } | SystemLine::Other => Vec::new(),
         }
     }
 
@@ -317,9 +320,9 @@ impl ClaudeDialect {
         let Some(ended) = self.turn.as_mut().and_then(ClaudeTurn::take_end) else { return Vec::new() };
         self.turn = None;
         self.questions.clear();
-        let limited = ended.limit.map(|limit| tell(AgentNews::Limited(limit)));
+        let wait = ended.wait.map(|wait| tell(wait.into()));
         let over = tell(AgentNews::TurnEnded { end: ended.end, result: ended.result });
-        limited.into_iter().chain([over]).collect()
+        wait.into_iter().chain([over]).collect()
     }
 }
 

@@ -12,6 +12,8 @@ use super::AgentNews;
 pub(super) struct TurnNarration {
     /// Whether the text said last is in the middle of a line.
     is_amid_line: bool,
+    /// Whether the agent has said a word or used a tool.
+    has_acted: bool,
     /// The titles of the tool calls that run, by their ids.
     calls: BTreeMap<String, String>,
 }
@@ -23,7 +25,13 @@ impl TurnNarration {
             return None;
         }
         self.is_amid_line = !text.ends_with('\n');
+        self.has_acted = true;
         Some(AgentNews::Text(text))
+    }
+
+    /// Whether the agent has said a word or used a tool in the turn. A turn without either came to nothing.
+    pub(super) fn has_acted(&self) -> bool {
+        self.has_acted
     }
 
     /// The answer is over: what is said next is another one.
@@ -33,6 +41,7 @@ impl TurnNarration {
 
     /// A tool call begins.
     pub(super) fn begin_call(&mut self, id: String, title: String) -> AgentNews {
+        self.has_acted = true;
         self.calls.insert(id.clone(), title.clone());
         AgentNews::ToolCall { id, title, state: ToolState::Running }
     }
@@ -40,6 +49,7 @@ impl TurnNarration {
     /// A tool call is over. One that was not told to have begun is told of only with a title in place of its own.
     pub(super) fn end_call(&mut self, id: String, has_failed: bool, in_place: Option<String>) -> Option<AgentNews> {
         let title = self.calls.remove(&id).or(in_place)?;
+        self.has_acted = true;
         let state = if has_failed { ToolState::Failed } else { ToolState::Done };
         Some(AgentNews::ToolCall { id, title, state })
     }

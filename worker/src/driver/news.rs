@@ -58,8 +58,13 @@ pub enum AgentNews {
         /// The progress of the text.
         state: ReceiptState,
     },
-    /// The provider takes no more for now. In a turn, the end of the turn follows.
+    /// A limit of use is reached: the provider takes no more for now. In a turn, the end of the turn follows.
     Limited(ProviderLimit),
+    /// The provider has no room or can not be reached, and the agent has given up to try again. The end of the turn follows.
+    Unavailable {
+        /// The provider's words, in one line.
+        reason: String,
+    },
     /// Not all that the turn had started can be ended, so nothing else should be begun beside it. The end of the turn
     /// follows.
     Broken {

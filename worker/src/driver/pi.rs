@@ -24,8 +24,7 @@ use serde_json::{Value, json};
 use teamster_protocol::model::agent::options::AgentLaunch;
 use teamster_protocol::model::agent::preset::{AgentAbilities, DriverKind, abilities_of};
 use teamster_protocol::model::agent::{
-    AgentFault, AgentSession, Permission, PermissionQuestion, ProviderLimit, QuestionId, SessionBegin, SessionId,
-    TurnEnd,
+    AgentFault, AgentSession, Permission, PermissionQuestion, QuestionId, SessionBegin, SessionId, TurnEnd,
 };
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
 use teamster_protocol::model::usage::TokenUsage;
@@ -33,7 +32,10 @@ use teamster_protocol::model::usage::TokenUsage;
 use self::wire::{AnswerPiece, PiLine, PiMessage, StopReason, UiRequest};
 use super::lines::{AgentDialect, DialectStep, NonsenseSaid, receipt, tell};
 use super::narration::TurnNarration;
-use super::overload::OVERLOADS;
+use super::provider::{
+    NOTHING_DONE, ProviderWait, begins_with_bad_request, begins_with_unavailable, says_context_full, says_no_credit,
+    says_refusal, says_unavailable,
+};
 use super::slash::never_a_command;
 use super::title::{one_line, tool_title};
 use super::{AgentNews, AgentSteer, SessionOrigin};
@@ -81,6 +83,8 @@ struct PiTurn {
     last_answer: Option<LastAnswer>,
     /// Whether pi is to try again after an error.
     is_retrying: bool,
+    /// Whether it was told that pi tries again.
+    has_told_retry: bool,
 }
 
 /// The end of an answer of the model.
@@ -214,6 +218,17 @@ impl PiDialect {
         vec![tell(AgentNews::Usage(turn.usage))]
     }
 
+    /// pi is to try again by itself, which is told the first time of each turn.
+    fn retries(&mut self, error: &str) -> Vec<DialectStep> {
+        let Some(turn) = &mut self.turn else { return Vec::new() };
+        turn.is_retrying = true;
+        if std::mem::replace(&mut turn.has_told_retry, true) {
+            return Vec::new();
+        }
+        let why = if error.is_empty() { "its provider does not answer" } else { error };
+        vec![tell(AgentNews::Trouble(one_line(&format!("pi tries again: {why}"))))]
+    }
+
     /// pi has come to rest. Steers that it keeps are taken back first, where it can give them back.
     fn settle(&mut self) -> Vec<DialectStep> {
         match &self.turn {
@@ -229,11 +244,14 @@ impl PiDialect {
 
     fn finish(&mut self) -> Vec<DialectStep> {
         let Some(turn) = &self.turn else { return Vec::new() };
-        let Some(LastAnswer { stop, error, .. }) = &turn.last_answer else {
+        let Some(LastAnswer { stop, error, text }) = &turn.last_answer else {
             let reason = "the turn ended without an answer of the model".to_owned();
             return self.end_turn(TurnEnd::Failed { reason, fault: AgentFault::Agent });
         };
         match stop {
+            StopReason::Stop if text.is_empty() && !self.narration.has_acted() => {
+                self.end_turn(TurnEnd::failed(NOTHING_DONE))
+            }
             StopReason::Stop => self.end_turn(TurnEnd::Completed),
             StopReason::Aborted => self.end_turn(TurnEnd::Aborted),
             StopReason::Length => {
@@ -246,9 +264,9 @@ impl PiDialect {
             }
             StopReason::Error => {
                 let reason = one_line(error);
-                let limit = is_overload(error).then(|| ProviderLimit { until_ms: None, reason: reason.clone() });
-                let ended = self.end_turn(TurnEnd::Failed { reason, fault: AgentFault::Provider });
-                limit.map(|limit| tell(AgentNews::Limited(limit))).into_iter().chain(ended).collect()
+                let (fault, wait) = fault_of(error, &reason);
+                let ended = self.end_turn(TurnEnd::Failed { reason, fault });
+                wait.map(|wait| tell(wait.into())).into_iter().chain(ended).collect()
             }
         }
     }
@@ -312,6 +330,7 @@ impl AgentDialect for PiDialect {
             usage: TokenUsage::default(),
             last_answer: None,
             is_retrying: false,
+            has_told_retry: false,
         });
         vec![self.command(PiCommand::Prompt(id), json!({"type": "prompt", "message": never_a_command(text)}))]
     }
@@ -364,12 +383,7 @@ impl AgentDialect for PiDialect {
             PiLine::ToolExecutionEnd { call, tool, is_error } => {
                 self.narration.end_call(call, is_error, Some(tool)).map(tell).into_iter().collect()
             }
-            PiLine::AutoRetryStart {} => {
-                if let Some(turn) = &mut self.turn {
-                    turn.is_retrying = true;
-                }
-                Vec::new()
-            }
+            PiLine::AutoRetryStart { error_message } => self.retries(&error_message),
             PiLine::AgentStart {} => {
                 if let Some(turn) = &mut self.turn {
                     turn.is_retrying = false;
@@ -400,9 +414,18 @@ impl AgentDialect for PiDialect {
     }
 }
 
-/// Whether the provider of the model has no room at the moment: an error that a later try may not meet.
-fn is_overload(error: &str) -> bool {
-    OVERLOADS.iter().any(|status| error.starts_with(&status.to_string())) || error.contains("overloaded")
+/// The part to blame for an error of the model's provider, which in later versions of pi begins with the status of HTTP; and
+/// why the provider serves nothing for now, if that is it.
+fn fault_of(error: &str, reason: &str) -> (AgentFault, Option<ProviderWait>) {
+    if says_no_credit(error) {
+        (AgentFault::Provider, None)
+    } else if says_refusal(error) || says_context_full(error) || begins_with_bad_request(error) {
+        (AgentFault::Prompt, None)
+    } else if begins_with_unavailable(error) || says_unavailable(error) {
+        (AgentFault::Provider, Some(ProviderWait::Unavailable { reason: reason.to_owned() }))
+    } else {
+        (AgentFault::Provider, None)
+    }
 }
 
 #[cfg(test)]

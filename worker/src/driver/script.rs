@@ -27,6 +27,7 @@
 //! {"permission_asked":{"question":"q1","tool":"sh","title":"rm -r x"}}
 //! {"usage":{"input":120,"output":7}}
 //! {"limited":{"until_ms":1763700000000,"reason":"5 hours are used up"}}
+//! {"unavailable":{"reason":"529 overloaded"}}      its provider has no room; the end of the turn follows
 //! {"turn_ended":{"end":"completed","result":"41 files"}}
 //! ```
 //!

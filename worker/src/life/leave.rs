@@ -66,7 +66,10 @@ impl StartedWorker {
         match how {
             WorkerEnd::Shutdown | WorkerEnd::LeaderGone | WorkerEnd::BudgetSpent { .. } => 0,
             WorkerEnd::Terminated => self.told.map_or(1, EndSignal::exit_code),
-            WorkerEnd::AgentGone { .. } | WorkerEnd::Died { .. } | WorkerEnd::GivenUp { .. } => 1,
+            WorkerEnd::AgentGone { .. }
+            | WorkerEnd::ProviderRefused { .. }
+            | WorkerEnd::Died { .. }
+            | WorkerEnd::GivenUp { .. } => 1,
         }
     }
 }

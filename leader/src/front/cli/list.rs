@@ -159,6 +159,7 @@ pub(super) fn left(how: &WorkerEnd) -> String {
         WorkerEnd::Terminated => "ended at once, as a signal told it to".to_owned(),
         WorkerEnd::LeaderGone => "ended because its leader was gone".to_owned(),
         WorkerEnd::AgentGone { reason } => format!("ended because its agent could not go on: {reason}"),
+        WorkerEnd::ProviderRefused { reason } => format!("left, as its provider serves it no more: {reason}"),
         WorkerEnd::BudgetSpent { reason } => format!("left, as its budget was used up: {reason}"),
         WorkerEnd::Died { reason } => format!("died: {reason}"),
         WorkerEnd::GivenUp { reason } => format!("was given up: {reason}"),

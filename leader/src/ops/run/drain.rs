@@ -134,7 +134,10 @@ impl Run<'_> {
                     let reason = reason.clone();
                     (CrewStanding::Restarting, Some(RunEvent::MemberDied { member: name, reason }))
                 }
-                MemberPresence::Left { how: WorkerEnd::GivenUp { reason }, .. } => {
+                MemberPresence::Left {
+                    how: WorkerEnd::GivenUp { reason } | WorkerEnd::ProviderRefused { reason },
+                    ..
+                } => {
                     let reason = reason.clone();
                     (CrewStanding::Gone, Some(RunEvent::MemberGivenUp { member: name, reason }))
                 }

@@ -317,6 +317,7 @@ fn a_member_that_left_in_order_may_be_woken_and_no_other() {
     for how in [
         WorkerEnd::Terminated,
         WorkerEnd::AgentGone { reason: reason() },
+        WorkerEnd::ProviderRefused { reason: reason() },
         WorkerEnd::BudgetSpent { reason: reason() },
         WorkerEnd::Died { reason: reason() },
         WorkerEnd::GivenUp { reason: reason() },

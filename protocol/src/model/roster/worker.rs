@@ -66,6 +66,12 @@ pub enum WorkerEnd {
         /// The agent's failure, in one line.
         reason: String,
     },
+    /// The worker ended because the provider of its agent serves it no more: a bad key, no credit, or no room after many tries.
+    /// A new life would fare no better, so no leader starts one.
+    ProviderRefused {
+        /// The provider's words, in one line.
+        reason: String,
+    },
     /// The worker left in order because its member has used its budget, and takes no more.
     BudgetSpent {
         /// The limit that was reached, such as `1012 of 1000 tokens`.
@@ -90,6 +96,7 @@ impl WorkerEnd {
             WorkerEnd::Shutdown | WorkerEnd::LeaderGone => true,
             WorkerEnd::Terminated
             | WorkerEnd::AgentGone { .. }
+            | WorkerEnd::ProviderRefused { .. }
             | WorkerEnd::BudgetSpent { .. }
             | WorkerEnd::Died { .. }
             | WorkerEnd::GivenUp { .. } => false,
@@ -103,6 +110,7 @@ impl WorkerEnd {
             WorkerEnd::Terminated => "a signal told it to end".to_owned(),
             WorkerEnd::LeaderGone => "its leader is gone".to_owned(),
             WorkerEnd::AgentGone { reason } => format!("its agent is gone: {reason}"),
+            WorkerEnd::ProviderRefused { reason } => format!("its provider serves it no more: {reason}"),
             WorkerEnd::BudgetSpent { reason } => format!("its budget is used up: {reason}"),
             WorkerEnd::Died { reason } | WorkerEnd::GivenUp { reason } => reason.clone(),
         }

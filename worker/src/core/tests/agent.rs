@@ -128,7 +128,11 @@ fn a_task_fails_by_its_own_fault_only_and_any_other_ends_the_worker() {
         let mut core = working(PromptKind::Conversation);
         assert!(ends(&mut core, failed(fault)).contains(&recorded(attempt)), "{fault:?}");
         let actions = core.step(NOW_MS, WorkerEvent::Recorded);
-        let how = WorkerEnd::AgentGone { reason: "why".to_owned() };
+        let reason = "why".to_owned();
+        let how = match fault {
+            AgentFault::Provider => WorkerEnd::ProviderRefused { reason },
+            AgentFault::Prompt | AgentFault::Place | AgentFault::Agent => WorkerEnd::AgentGone { reason },
+        };
         let last = if fault == AgentFault::Prompt { WorkerAction::ClaimNext } else { WorkerAction::Leave { how } };
         assert_eq!(actions.last(), Some(&last), "{fault:?}");
     }

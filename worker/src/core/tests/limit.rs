@@ -1,6 +1,7 @@
 //! What a worker does about the limit of an account that it shares with others.
 
 use teamster_protocol::model::agent::ProviderLimit;
+use teamster_protocol::model::limits::{PROVIDER_TRIES_MAX, PROVIDER_WAIT_MIN};
 
 use super::*;
 
@@ -59,4 +60,61 @@ fn a_limit_that_is_lifted_before_its_turn_has_ended_loses_no_task() {
     assert_eq!(parked_until(&actions), Some(NOW_MS), "{actions:?}");
     let actions = core.step(NOW_MS, WorkerEvent::Tick);
     assert!(matches!(&actions[..], [WorkerAction::StartTurn { turn: 2, task: Some(TaskId(1)), .. }]), "{actions:?}");
+}
+
+/// The provider has no room, and the agent has given up. Returns what is done about that.
+fn no_room(core: &mut WorkerCore, now_ms: u64) -> Vec<WorkerAction> {
+    assert_eq!(core.step(now_ms, WorkerEvent::ProviderUnavailable { reason: "529".to_owned() }), [], "nobody is told");
+    let end = TurnEnd::Failed { reason: "529".to_owned(), fault: AgentFault::Provider };
+    core.step(now_ms, WorkerEvent::TurnEnded { end, result: String::new() })
+}
+
+#[test]
+fn a_provider_without_room_is_tried_again_later_and_later_and_in_the_end_given_up() {
+    let mut core = working(PromptKind::Conversation);
+    let (mut now_ms, mut waits) = (NOW_MS, Vec::new());
+    for _ in 1..PROVIDER_TRIES_MAX {
+        let until_ms = parked_until(&no_room(&mut core, now_ms)).expect("it waits");
+        waits.push((until_ms - now_ms) / 1000);
+        now_ms = until_ms;
+        let again = core.step(now_ms, WorkerEvent::Tick);
+        assert!(matches!(&again[..], [WorkerAction::StartTurn { task: Some(TaskId(1)), .. }]), "{again:?}");
+        core.step(now_ms, WorkerEvent::PromptTaken);
+    }
+    assert_eq!(waits, [5, 10, 20, 40, 80, 160, 300, 300, 300]);
+    let actions = no_room(&mut core, now_ms);
+    let released = |action: &WorkerAction| match action {
+        WorkerAction::Record { attempt: AttemptEnd::Release { .. }, .. } => true,
+        _ => false,
+    };
+    assert!(actions.iter().any(released), "the task is not lost: {actions:?}");
+    let how = WorkerEnd::ProviderRefused { reason: "529 (tried 10 times)".to_owned() };
+    assert_eq!(core.step(now_ms, WorkerEvent::Recorded).last(), Some(&WorkerAction::Leave { how }));
+}
+
+#[test]
+fn the_tries_are_counted_anew_once_the_provider_has_answered() {
+    let mut core = working(PromptKind::Conversation);
+    let until_ms = parked_until(&no_room(&mut core, NOW_MS)).unwrap();
+    core.step(until_ms, WorkerEvent::Tick);
+    core.step(until_ms, WorkerEvent::PromptTaken);
+    core.step(until_ms, WorkerEvent::TurnEnded { end: TurnEnd::Completed, result: String::new() });
+    core.step(until_ms, WorkerEvent::Recorded);
+    let claim = TaskClaim { id: TaskId(2), owner: "alice".parse().unwrap(), attempt: 1 };
+    let work = TaskWork::Prompt("go".to_owned());
+    let task = ClaimedTask { claim, work, timeout_ms: None, allowance: Default::default() };
+    core.step(until_ms, WorkerEvent::Claimed(Some(task)));
+    core.step(until_ms, WorkerEvent::PromptTaken);
+    let parked = no_room(&mut core, until_ms).into_iter().find_map(|action| match action {
+        WorkerAction::Say(TranscriptText::Parked { until_ms, reason, .. }) => Some((until_ms, reason)),
+        _ => None,
+    });
+    assert_eq!(parked, Some((until_ms + ms(PROVIDER_WAIT_MIN), "529 (try 1 of 10)".to_owned())));
+}
+
+#[test]
+fn a_limit_of_use_that_holds_longer_is_waited_for_instead() {
+    let mut core = working(PromptKind::Conversation);
+    core.step(NOW_MS, account_limited(NOW_MS + 50_000));
+    assert_eq!(parked_until(&no_room(&mut core, NOW_MS)), Some(NOW_MS + 50_000));
 }

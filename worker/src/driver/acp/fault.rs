@@ -6,6 +6,7 @@ use teamster_protocol::model::agent::{AgentFault, ProviderLimit};
 
 use super::wire::LOGIN_REQUIRED;
 use crate::driver::lines::rpc::RpcRefusal;
+use crate::driver::provider::{ProviderWait, says_context_full, says_no_credit, says_refusal, says_unavailable};
 use crate::driver::title::one_line;
 
 /// The refusal of a prompt, as the worker is told.
@@ -13,8 +14,8 @@ use crate::driver::title::one_line;
 pub(super) struct PromptFault {
     pub(super) reason: String,
     pub(super) fault: AgentFault,
-    /// What the provider limits, if that is why.
-    pub(super) limit: Option<ProviderLimit>,
+    /// Why the provider serves nothing for now, if that ended the turn.
+    pub(super) wait: Option<ProviderWait>,
 }
 
 /// The error in one line, with what the agent adds to it.
@@ -37,27 +38,35 @@ pub(super) fn prompt_fault(refusal: &RpcRefusal, logins: &str) -> PromptFault {
     let words = words_of(refusal);
     if is_login_required(refusal) {
         let reason = login_words(&words, logins);
-        return PromptFault { reason, fault: AgentFault::Provider, limit: None };
+        return PromptFault { reason, fault: AgentFault::Provider, wait: None };
     }
     let kind = kind_of(&refusal.data);
     let low = words.to_lowercase();
     let says = |any: &[&str]| any.iter().any(|word| low.contains(word));
-    let is_out_of_credit = matches!(kind.as_deref(), Some("billing_error" | "insufficient_quota"))
-        || says(&["quota exceeded", "exceeded your current quota", "credit balance"]);
-    let is_limit = match kind.as_deref() {
-        Some("rate_limit" | "overloaded" | "usageLimitExceeded" | "rateLimitExceeded" | "serverOverloaded") => true,
+    let has_no_credit = kind.as_deref() == Some("billing_error") || says_no_credit(&words);
+    let is_limit = kind.as_deref() == Some("usageLimitExceeded") || says(&["usage limit", "you've hit your"]);
+    let is_unavailable = match kind.as_deref() {
+        Some("rate_limit" | "overloaded" | "rateLimitExceeded" | "serverOverloaded" | "server_error") => true,
+        Some("internalServerError" | "responseStreamDisconnected" | "responseTooManyFailedAttempts") => true,
         Some(_) => false,
-        None => says(&["429", "529", "overloaded", "rate limit", "too many requests", "usage limit"]),
+        None => says_unavailable(&words),
+    };
+    let wait = match (has_no_credit, is_limit, is_unavailable) {
+        (true, _, _) => None,
+        (false, true, _) => Some(ProviderWait::Limit(ProviderLimit { until_ms: None, reason: words.clone() })),
+        (false, false, true) => Some(ProviderWait::Unavailable { reason: words.clone() }),
+        (false, false, false) => None,
     };
     let fault = match kind.as_deref() {
-        Some("contextWindowExceeded") => AgentFault::Prompt,
+        _ if wait.is_some() || has_no_credit => AgentFault::Provider,
+        Some("contextWindowExceeded" | "invalid_request" | "max_output_tokens" | "badRequest") => AgentFault::Prompt,
         Some(_) => AgentFault::Provider,
-        None if is_limit || is_out_of_credit || is_of_provider(&refusal.data) => AgentFault::Provider,
+        None if says_context_full(&words) || says_refusal(&words) => AgentFault::Prompt,
+        None if is_of_provider(&refusal.data) => AgentFault::Provider,
         None if says(&["401", "403", "api key", "unauthorized", "authentication"]) => AgentFault::Provider,
         None => AgentFault::Agent,
     };
-    let limit = (is_limit && !is_out_of_credit).then(|| ProviderLimit { until_ms: None, reason: words.clone() });
-    PromptFault { reason: words, fault, limit }
+    PromptFault { reason: words, fault, wait }
 }
 
 /// The words for a login that is missing.
@@ -95,18 +104,35 @@ mod tests {
     fn a_limit_is_told_apart_from_a_bill_and_a_bad_key() {
         let limited = fault(-32603, "Internal error", json!({"errorKind": "rate_limit", "details": "slow down"}));
         assert_eq!(limited.fault, AgentFault::Provider);
-        assert_eq!(limited.limit.unwrap().reason, "Internal error: slow down");
+        let reason = "Internal error: slow down".to_owned();
+        assert_eq!(limited.wait, Some(ProviderWait::Unavailable { reason }));
         let used_up = json!({"message": "You’ve hit your usage limit.", "codexErrorInfo": "usageLimitExceeded"});
-        assert!(fault(-32603, "Internal error", used_up).limit.is_some());
+        assert!(matches!(fault(-32603, "Internal error", used_up).wait, Some(ProviderWait::Limit(_))));
         let quota = json!({"message": "Quota exceeded. Check your plan.", "codexErrorInfo": "usageLimitExceeded"});
         let quota = fault(-32603, "Internal error", quota);
-        assert_eq!((quota.fault, quota.limit), (AgentFault::Provider, None));
+        assert_eq!((quota.fault, quota.wait), (AgentFault::Provider, None));
         let login = fault(-32000, "Authentication required", Value::Null);
-        assert_eq!((login.fault, login.limit), (AgentFault::Provider, None));
+        assert_eq!((login.fault, login.wait), (AgentFault::Provider, None));
         assert_eq!(login.reason, "the agent wants a login first (Authentication required): kimi: run kimi login");
         let key = json!({"service": "session", "errorName": "APIError"});
         assert_eq!(fault(-32603, "Internal error: Incorrect API key", key).fault, AgentFault::Provider);
-        assert!(fault(-32603, "529 Overloaded", Value::Null).limit.is_some());
+        let overloaded = fault(-32603, "529 Overloaded", Value::Null).wait;
+        assert!(matches!(overloaded, Some(ProviderWait::Unavailable { .. })), "{overloaded:?}");
+        // In the words of Claude's adapter, which tells no time.
+        let hit =
+            fault(-32603, "You've hit your 5-hour limit · resets 3:05pm (UTC)", json!({"errorKind": "rate_limit"}));
+        assert!(matches!(hit.wait, Some(ProviderWait::Limit(_))), "{hit:?}");
+    }
+
+    #[test]
+    fn a_full_context_and_a_refusal_are_no_faults_of_the_agent_nor_of_its_provider() {
+        for words in ["prompt is too long: 210000 tokens > 200000", "the request exceeds the available context size"] {
+            assert_eq!(fault(-32603, words, Value::Null).fault, AgentFault::Prompt, "{words}");
+        }
+        let of_kind = |kind: &str| fault(-32603, "Internal error", json!({"errorKind": kind})).fault;
+        assert_eq!(of_kind("invalid_request"), AgentFault::Prompt);
+        assert_eq!(of_kind("authentication_failed"), AgentFault::Provider);
+        assert_eq!(fault(-32603, "finish_reason: content_filter", Value::Null).fault, AgentFault::Prompt);
     }
 
     #[test]

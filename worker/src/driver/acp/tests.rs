@@ -2,9 +2,7 @@
 //! what they mean.
 
 use teamster_protocol::model::agent::options::AgentOptions;
-use teamster_protocol::model::agent::{
-    ApprovalPolicy, PlanState, PlanStep, ProviderLimit, SessionBegin, SessionId, ToolState,
-};
+use teamster_protocol::model::agent::{ApprovalPolicy, PlanState, PlanStep, SessionBegin, SessionId, ToolState};
 use teamster_protocol::model::limits::sizes::{ODD_LINES_MAX, QUESTIONS_OPEN_MAX};
 
 use super::*;
@@ -523,7 +521,7 @@ fn an_error_instead_of_an_answer_fails_the_turn_and_a_limit_is_told() {
     let line = r#"{"id":3,"error":{"code":-32603,"message":"Internal error","data":{"errorKind":"rate_limit"}}}"#;
     let news = told_all(&mut acp, line);
     let reason = "Internal error".to_owned();
-    assert_eq!(news[0], AgentNews::Limited(ProviderLimit { until_ms: None, reason: reason.clone() }));
+    assert_eq!(news[0], AgentNews::Unavailable { reason: reason.clone() });
     assert_eq!(ended(&news), &TurnEnd::Failed { reason, fault: AgentFault::Provider });
 }
 

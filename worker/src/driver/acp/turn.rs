@@ -8,6 +8,7 @@ use teamster_protocol::model::agent::{AgentFault, ToolState, TurnEnd};
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
 
 use super::wire::{ToolCallTold, text_of};
+use crate::driver::provider::NOTHING_DONE;
 use crate::driver::title::{one_line, subject_of, tool_title};
 use crate::driver::{AgentNews, TextTail};
 
@@ -185,9 +186,7 @@ impl AcpTurn {
             ),
             ("cancelled", None) => (TurnEnd::Aborted, String::new()),
             ("end_turn", None) if self.has_acted => (TurnEnd::Completed, self.said.into_result()),
-            ("end_turn", None) => {
-                failed(AgentFault::Prompt, "the agent ended the turn without doing anything for it".to_owned())
-            }
+            ("end_turn", None) => failed(AgentFault::Prompt, NOTHING_DONE.to_owned()),
             ("max_tokens", _) => {
                 failed(AgentFault::Prompt, "the answer reached the longest that the model gives".to_owned())
             }

@@ -6,6 +6,7 @@ use teamster_protocol::model::usage::TokenUsage;
 
 use super::*;
 use crate::driver::lines::steps::{news, told, told_all, written};
+use crate::driver::provider::NOTHING_DONE;
 
 const LIFE: &str = "0d9f7c1e-59f2-4a3b-9a51-6a98cb7b0605";
 
@@ -215,7 +216,7 @@ fn a_steer_that_claude_answers_in_a_turn_of_its_own_is_a_part_of_ours() {
 fn a_turn_that_failed_is_not_made_good_by_the_answer_to_a_steer() {
     let mut claude = at_work();
     steered(&mut claude, 1);
-    let more = json!({"is_error": true, "result": "no", "terminal_reason": "api_error", "api_error_status": 500});
+    let more = json!({"is_error": true, "result": "no", "terminal_reason": "api_error", "api_error_status": 404});
     assert_eq!(told(&mut claude, &result(&[1], more)), []);
     told(&mut claude, &lifecycle(2, "started"));
     assert_eq!(told(&mut claude, &result(&[2], json!({}))), [failed("no", AgentFault::Provider)]);
@@ -370,22 +371,33 @@ fn failed_by(error: &str, status: Option<u16>, words: &str) -> Vec<AgentNews> {
 #[test]
 fn an_error_of_the_provider_fails_the_turn_although_its_subtype_is_success() {
     use AgentFault::{Prompt, Provider};
-    let limit = |reason: &str| AgentNews::Limited(ProviderLimit { until_ms: None, reason: reason.to_owned() });
+    let no_room = |reason: &str| AgentNews::Unavailable { reason: reason.to_owned() };
     assert_eq!(
         failed_by("billing_error", Some(400), "Credit balance is too low"),
         [failed("Credit balance is too low", Provider)]
     );
     assert_eq!(failed_by("authentication_failed", Some(401), "no key"), [failed("no key", Provider)]);
     assert_eq!(failed_by("model_not_found", Some(404), "no model"), [failed("no model", Provider)]);
-    assert_eq!(failed_by("rate_limit", Some(429), "slow"), [limit("slow"), failed("slow", Provider)]);
-    assert_eq!(failed_by("server_error", Some(529), "busy"), [limit("busy"), failed("busy", Provider)]);
-    assert_eq!(failed_by("server_error", Some(500), "broken"), [failed("broken", Provider)]);
+    assert_eq!(failed_by("rate_limit", Some(429), "slow"), [no_room("slow"), failed("slow", Provider)]);
+    assert_eq!(failed_by("server_error", Some(529), "busy"), [no_room("busy"), failed("busy", Provider)]);
+    assert_eq!(failed_by("server_error", Some(500), "broken"), [no_room("broken"), failed("broken", Provider)]);
+    let offline = "API Error: Connection error.";
+    assert_eq!(failed_by("unknown", None, offline), [no_room(offline), failed(offline, Provider)]);
+    // Not a limit of use, though it has the status of one.
+    let quota = "You exceeded your current quota";
+    assert_eq!(failed_by("rate_limit", Some(429), quota), [failed(quota, Provider)]);
     assert_eq!(failed_by("a_new_error", Some(400), "new"), [failed("new", Provider)]);
     assert_eq!(failed_by("max_output_tokens", None, "long"), [failed("long", Prompt)]);
     assert_eq!(failed_by("invalid_request", Some(400), "bad"), [failed("bad", Prompt)]);
     let not_logged_in = failed_by("authentication_failed", None, "Not logged in · Please run /login");
     let reason = "Not logged in · Please run /login: start claude once and say /login, or set ANTHROPIC_API_KEY";
     assert_eq!(not_logged_in, [failed(reason, Provider)]);
+}
+
+#[test]
+fn a_turn_in_which_nothing_was_said_or_done_is_not_completed() {
+    let end = told(&mut at_work(), &result(&[1], json!({"result": ""})));
+    assert_eq!(end, [failed(NOTHING_DONE, AgentFault::Prompt)]);
 }
 
 #[test]
@@ -433,7 +445,9 @@ fn tries_that_can_not_succeed_are_broken_off_and_those_that_can_are_not() {
     let mut claude = ready();
     prompted(&mut claude, "go");
     told(&mut claude, &lifecycle(1, "started"));
-    assert_eq!(claude.take_line(&retry(529, "overloaded")).unwrap(), []);
+    let again = "claude tries again: it is overloaded, status 529".to_owned();
+    assert_eq!(told(&mut claude, &retry(529, "overloaded")), [AgentNews::Trouble(again)]);
+    assert_eq!(claude.take_line(&retry(529, "overloaded")).unwrap(), [], "it is told once");
     let steps = claude.take_line(&retry(401, "authentication_failed")).unwrap();
     assert_eq!(written(&steps)[0]["request"], json!({"subtype": "interrupt", "cancel_queued": true}));
     assert_eq!(claude.take_line(&retry(401, "authentication_failed")).unwrap(), [], "it is told once");

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use teamster_protocol::model::agent::{AgentFault, ProviderLimit, TurnEnd};
+use teamster_protocol::model::agent::{AgentFault, TurnEnd};
 use teamster_protocol::model::receipt::{ReceiptState, TextId, TextRole};
 use teamster_protocol::model::usage::TokenUsage;
 
 use super::end::{ProviderWords, end_of};
 use super::wire::{ApiError, ClaudeResult, MessageUsage};
-use crate::driver::TextTail;
 use crate::driver::lines::{DialectStep, receipt};
 use crate::driver::narration::TurnNarration;
+use crate::driver::provider::{NOTHING_DONE, ProviderWait};
+use crate::driver::{AgentNews, TextTail};
 
 /// The turn that runs.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub(super) struct ClaudeTurn {
     ended: Option<TurnOver>,
     /// The first failure, which no later part makes good.
     failed: Option<TurnOver>,
+    /// Whether it was told that Claude tries again.
+    has_told_retry: bool,
 }
 
 /// A text that was written to Claude Code.
@@ -62,7 +65,7 @@ enum TextReached {
 pub(super) struct TurnOver {
     pub(super) end: TurnEnd,
     pub(super) result: String,
-    pub(super) limit: Option<ProviderLimit>,
+    pub(super) wait: Option<ProviderWait>,
 }
 
 impl ClaudeTurn {
@@ -78,6 +81,7 @@ impl ClaudeTurn {
             open: TokenUsage::default(),
             ended: None,
             failed: None,
+            has_told_retry: false,
         };
         turn.write(uuid, id, TextRole::Prompt);
         turn
@@ -142,7 +146,7 @@ impl ClaudeTurn {
         match text.role {
             // No turn was begun for it, so no result comes.
             TextRole::Prompt => {
-                self.ended = Some(TurnOver { end: TurnEnd::Aborted, result: String::new(), limit: None });
+                self.ended = Some(TurnOver { end: TurnEnd::Aborted, result: String::new(), wait: None });
                 None
             }
             TextRole::Steer => {
@@ -165,12 +169,12 @@ impl ClaudeTurn {
         for uuid in &result.user_message_uuids {
             self.reach(uuid, TextReached::Taken);
         }
-        let (end, limit) = end_of(&result, std::mem::take(&mut self.provider));
+        let (end, wait) = end_of(&result, std::mem::take(&mut self.provider));
         let said = match end {
             TurnEnd::Completed => result_of(result.result.as_deref().unwrap_or_default()),
             TurnEnd::Failed { .. } | TurnEnd::NotBegun { .. } | TurnEnd::Aborted => String::new(),
         };
-        let over = TurnOver { end, result: said, limit };
+        let over = TurnOver { end, result: said, wait };
         if let TurnEnd::Failed { .. } = over.end {
             self.failed.get_or_insert(over.clone());
         }
@@ -187,7 +191,17 @@ impl ClaudeTurn {
         let status = status.map(|status| format!(", status {status}")).unwrap_or_default();
         let reason = format!("the provider refuses: {}{status}", error.words());
         let end = TurnEnd::Failed { reason, fault: AgentFault::Provider };
-        self.failed.get_or_insert(TurnOver { end, result: String::new(), limit: None });
+        self.failed.get_or_insert(TurnOver { end, result: String::new(), wait: None });
+    }
+
+    /// Claude tries again by itself. Returns what to tell of it: the first time of each turn.
+    pub(super) fn retried(&mut self, error: Option<ApiError>, status: Option<u16>) -> Option<AgentNews> {
+        if std::mem::replace(&mut self.has_told_retry, true) {
+            return None;
+        }
+        let why = error.map_or("its provider does not answer", ApiError::words);
+        let status = status.map(|status| format!(", status {status}")).unwrap_or_default();
+        Some(AgentNews::Trouble(format!("claude tries again: {why}{status}")))
     }
 
     /// The end of the turn, if it is over: nothing of it runs, and no steer waits.
@@ -196,7 +210,10 @@ impl ClaudeTurn {
         if self.ended.is_none() || self.texts.values().any(waits) {
             return None;
         }
-        let ended = self.ended.take()?;
+        let mut ended = self.ended.take()?;
+        if ended.end == TurnEnd::Completed && ended.result.is_empty() && !self.narration.has_acted() {
+            ended.end = TurnEnd::failed(NOTHING_DONE);
+        }
         Some(self.failed.take().unwrap_or(ended))
     }
 

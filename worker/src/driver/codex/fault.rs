@@ -4,7 +4,7 @@ use serde_json::Value;
 use teamster_protocol::model::agent::{AgentFault, ProviderLimit, TurnEnd};
 
 use super::wire::{AccountLimits, TurnError};
-use crate::driver::overload::is_overload;
+use crate::driver::provider::{ProviderWait, is_unavailable, says_context_full, says_no_credit};
 use crate::driver::title::one_line;
 
 /// The statuses after which no later try fares better: a bad key, a forbidden or an unknown model.
@@ -36,16 +36,18 @@ pub(super) fn words_of(error: &TurnError) -> String {
     }
 }
 
-/// The end of a turn by this error, and the provider's limit if that ended it.
-pub(super) fn end_of(error: &TurnError, limits: AccountLimits) -> (TurnEnd, Option<ProviderLimit>) {
+/// The end of a turn by this error, and why the provider serves nothing for now if that ended it.
+pub(super) fn end_of(error: &TurnError, limits: AccountLimits) -> (TurnEnd, Option<ProviderWait>) {
     let words = words_of(error);
     let failed = |fault| (TurnEnd::Failed { reason: words.clone(), fault }, None);
-    let limited = |until_ms| {
-        let limit = ProviderLimit { until_ms, reason: words.clone() };
-        (TurnEnd::Failed { reason: words.clone(), fault: AgentFault::Provider }, Some(limit))
-    };
-    if error.status().is_some_and(is_overload) {
-        return limited(None);
+    let wait = |wait| (TurnEnd::Failed { reason: words.clone(), fault: AgentFault::Provider }, Some(wait));
+    let limited = |until_ms| wait(ProviderWait::Limit(ProviderLimit { until_ms, reason: words.clone() }));
+    let unavailable = || wait(ProviderWait::Unavailable { reason: words.clone() });
+    if says_no_credit(&words) {
+        return failed(AgentFault::Provider);
+    }
+    if error.status().is_some_and(is_unavailable) {
+        return unavailable();
     }
     if matches!(error.status(), Some(401 | 403)) || error.kind() == "unauthorized" {
         let reason = format!("the provider does not accept the key or login: {words}: {LOGIN}");
@@ -58,7 +60,11 @@ pub(super) fn end_of(error: &TurnError, limits: AccountLimits) -> (TurnEnd, Opti
             // The account has no credit, which no time mends.
             None => failed(AgentFault::Provider),
         },
-        "rateLimitExceeded" | "serverOverloaded" | "flexUnavailable" | "policyCapacityUnavailable" => limited(None),
+        "rateLimitExceeded"
+        | "serverOverloaded"
+        | "flexUnavailable"
+        | "policyCapacityUnavailable"
+        | "internalServerError" => unavailable(),
         "contextWindowExceeded"
         | "sessionBudgetExceeded"
         | "badRequest"
@@ -76,7 +82,9 @@ pub(super) fn end_of(error: &TurnError, limits: AccountLimits) -> (TurnEnd, Opti
 fn fault_by_words(message: &str) -> AgentFault {
     let low = message.to_lowercase();
     let says = |any: &[&str]| any.iter().any(|word| low.contains(word));
-    if says(&["missing environment variable", "api key", "model"]) {
+    if says_context_full(message) {
+        AgentFault::Prompt
+    } else if says(&["missing environment variable", "api key", "model"]) {
         AgentFault::Provider
     } else if low.starts_with('{') {
         // The provider's own words about the request that was made of this prompt.
@@ -91,7 +99,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::driver::overload::OVERLOADS;
+    use crate::driver::provider::UNAVAILABLE;
 
     fn error(message: &str, info: Value) -> TurnError {
         TurnError { message: message.to_owned(), codex_error_info: info, additional_details: None }
@@ -105,7 +113,8 @@ mod tests {
 
     fn fault(error: &TurnError, limits: AccountLimits) -> (AgentFault, Option<Option<u64>>) {
         match end_of(error, limits) {
-            (TurnEnd::Failed { fault, .. }, limit) => (fault, limit.map(|limit| limit.until_ms)),
+            (TurnEnd::Failed { fault, .. }, Some(ProviderWait::Limit(limit))) => (fault, Some(limit.until_ms)),
+            (TurnEnd::Failed { fault, .. }, Some(ProviderWait::Unavailable { .. }) | None) => (fault, None),
             (end, _) => panic!("it failed: {end:?}"),
         }
     }
@@ -126,13 +135,13 @@ mod tests {
     }
 
     #[test]
-    fn an_overload_is_a_limit_of_unknown_length() {
-        for status in OVERLOADS {
-            let overload = error("busy", json!({"responseTooManyFailedAttempts": {"httpStatusCode": status}}));
-            assert_eq!(fault(&overload, AccountLimits::default()), (AgentFault::Provider, Some(None)), "{status}");
+    fn a_provider_without_room_is_no_limit_of_use() {
+        let of_status = |status| json!({"responseTooManyFailedAttempts": {"httpStatusCode": status}});
+        for info in UNAVAILABLE.map(of_status).into_iter().chain([json!("serverOverloaded")]) {
+            let (end, wait) = end_of(&error("busy", info.clone()), AccountLimits::default());
+            assert!(matches!(end, TurnEnd::Failed { fault: AgentFault::Provider, .. }), "{info}");
+            assert_eq!(wait, Some(ProviderWait::Unavailable { reason: "busy".to_owned() }), "{info}");
         }
-        let overload = error("busy", json!("serverOverloaded"));
-        assert_eq!(fault(&overload, AccountLimits::default()), (AgentFault::Provider, Some(None)));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use teamster_protocol::model::usage::TokenUsage;
 use super::*;
 use crate::driver::SessionOrigin;
 use crate::driver::lines::steps::{self, news};
+use crate::driver::provider::NOTHING_DONE;
 
 const THREAD: &str = "01a22245-760f-7972-8f69-e24922d49f1a";
 const TURN: &str = "01a22245-7630-79d0-93a2-600cf79f02eb";
@@ -569,6 +570,13 @@ fn a_usage_limit_is_told_with_the_time_of_its_end() {
 }
 
 #[test]
+fn a_turn_in_which_nothing_was_said_or_done_is_not_completed() {
+    let mut codex = at_work();
+    let end = completed(&mut codex, json!({"status": "completed", "items": [], "error": null}));
+    assert_eq!(end, [ended(TurnEnd::failed(NOTHING_DONE), "")]);
+}
+
+#[test]
 fn a_first_retry_is_told_and_a_key_that_is_not_accepted_is_not_tried_again() {
     let mut codex = at_work();
     let busy = |n: u32| {
@@ -600,7 +608,8 @@ fn codex_does_not_wait_for_the_network_for_ever() {
     assert_eq!(methods(&codex.take_line(&waits()).unwrap()), ["turn/interrupt"]);
     let told = completed(&mut codex, json!({"status": "interrupted", "error": null}));
     let reason = "codex can not reach its provider: why".to_owned();
-    assert_eq!(told, [ended(TurnEnd::Failed { reason, fault: AgentFault::Provider }, "")]);
+    assert_eq!(told[0], AgentNews::Unavailable { reason: reason.clone() });
+    assert_eq!(told[1..], [ended(TurnEnd::Failed { reason, fault: AgentFault::Provider }, "")]);
 }
 
 #[test]

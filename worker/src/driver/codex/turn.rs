@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use teamster_protocol::model::agent::{AgentFault, ProviderLimit, TurnEnd};
+use teamster_protocol::model::agent::{AgentFault, TurnEnd};
 use teamster_protocol::model::receipt::{ReceiptState, TextId};
 use teamster_protocol::model::usage::TokenUsage;
 
@@ -11,6 +11,7 @@ use super::fault::{end_of, is_final, waits_for_network, words_of};
 use super::wire::{AccountLimits, FileChanged, ThreadItem, ThreadUsage, TokenCounts, TurnError, TurnShown};
 use crate::driver::lines::{DialectStep, receipt, tell};
 use crate::driver::narration::TurnNarration;
+use crate::driver::provider::{NOTHING_DONE, ProviderWait};
 use crate::driver::title::{one_line, tool_title};
 use crate::driver::{AgentNews, AgentSteer, TextTail};
 
@@ -44,7 +45,7 @@ pub(super) struct CodexTurn {
     retries: u32,
     network_waits: u32,
     /// Why it was stopped here.
-    failed: Option<TurnEnd>,
+    failed: Option<(TurnEnd, Option<ProviderWait>)>,
 }
 
 /// How far a turn has come.
@@ -63,7 +64,7 @@ enum TurnProgress {
 struct TurnOver {
     end: TurnEnd,
     result: String,
-    limit: Option<ProviderLimit>,
+    wait: Option<ProviderWait>,
 }
 
 /// What follows from an error that codex is about to try again after.
@@ -211,7 +212,7 @@ impl CodexTurn {
     /// An error after which codex tries again.
     pub(super) fn retried(&mut self, error: &TurnError) -> AfterError {
         let why = if is_final(error) {
-            self.failed = Some(end_of(error, self.limits).0);
+            self.failed = Some(end_of(error, self.limits));
             return AfterError::Stop;
         } else if waits_for_network(error) {
             self.network_waits += 1;
@@ -221,7 +222,8 @@ impl CodexTurn {
         };
         if self.network_waits >= NETWORK_WAITS_MAX {
             let reason = format!("codex can not reach its provider: {why}");
-            self.failed = Some(TurnEnd::Failed { reason, fault: AgentFault::Provider });
+            let wait = ProviderWait::Unavailable { reason: reason.clone() };
+            self.failed = Some((TurnEnd::Failed { reason, fault: AgentFault::Provider }, Some(wait)));
             return AfterError::Stop;
         }
         self.retries += 1;
@@ -232,11 +234,13 @@ impl CodexTurn {
     /// codex has ended the turn.
     pub(super) fn complete(&mut self, told: &TurnShown) {
         let mut result = TextTail::default();
-        let (end, limit) = match (told.status.as_str(), &told.error) {
+        let (end, wait) = match (told.status.as_str(), &told.error) {
             (_, Some(error)) => end_of(error, self.limits),
             ("completed", None) => {
-                result.push(told.answer());
-                (TurnEnd::Completed, None)
+                let answer = told.answer();
+                result.push(answer);
+                let has_acted = self.narration.has_acted() || !answer.is_empty();
+                (if has_acted { TurnEnd::Completed } else { TurnEnd::failed(NOTHING_DONE) }, None)
             }
             ("interrupted", None) => (TurnEnd::Aborted, None),
             (other, None) => {
@@ -244,21 +248,21 @@ impl CodexTurn {
                 (TurnEnd::Failed { reason, fault: AgentFault::Agent }, None)
             }
         };
-        let end = match (end, self.failed.take()) {
+        let (end, wait) = match (end, self.failed.take()) {
             (TurnEnd::Aborted, Some(failed)) => failed,
-            (end, _) => end,
+            (end, _) => (end, wait),
         };
-        self.progress = TurnProgress::Over(TurnOver { end, result: result.into_result(), limit });
+        self.progress = TurnProgress::Over(TurnOver { end, result: result.into_result(), wait });
     }
 
     /// The turn never began.
     pub(super) fn fail(&mut self, end: TurnEnd) {
-        self.progress = TurnProgress::Over(TurnOver { end, result: String::new(), limit: None });
+        self.progress = TurnProgress::Over(TurnOver { end, result: String::new(), wait: None });
     }
 
     /// All that is to be told of the end; nothing of a turn that is not over.
     pub(super) fn tell_end(mut self) -> Vec<DialectStep> {
-        let TurnProgress::Over(TurnOver { end, result, limit }) = self.progress else { return Vec::new() };
+        let TurnProgress::Over(TurnOver { end, result, wait }) = self.progress else { return Vec::new() };
         // codex tells nothing of a command that was interrupted.
         let mut steps: Vec<DialectStep> = self.narration.break_calls_off().into_iter().map(tell).collect();
         let (prompt, early) = (self.prompt, self.early.into_iter().map(|steer| steer.id));
@@ -267,7 +271,7 @@ impl CodexTurn {
             let reason = "the turn ended before codex gave it to its model".to_owned();
             steps.push(receipt(id, ReceiptState::Lost { reason }));
         }
-        steps.extend(limit.map(|limit| tell(AgentNews::Limited(limit))));
+        steps.extend(wait.map(|wait| tell(wait.into())));
         steps.push(tell(AgentNews::TurnEnded { end, result }));
         steps
     }

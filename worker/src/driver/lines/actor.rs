@@ -331,6 +331,7 @@ impl<D: AgentDialect> LineActor<D> {
             | AgentNews::Usage(_)
             | AgentNews::Receipt { .. }
             | AgentNews::Limited(_)
+            | AgentNews::Unavailable { .. }
             | AgentNews::Broken { .. }
             | AgentNews::Exited(_) => {}
         }

@@ -130,11 +130,11 @@ fn a_steer_is_queued_until_the_model_has_it() {
         {"type":"queue_update","steering":["STEER"],"followUp":[]}
         {"id":"t4","type":"response","command":"steer","success":true,"data":{"disposition":"queued"}}
         {"type":"message_start","message":{"role":"user","content":[{"type":"text","text":"STEER"}]}}
-        {"type":"message_end","message":{"role":"assistant","content":[],"stopReason":"stop"}}
+        {"type":"message_end","message":{"role":"assistant","content":"done","stopReason":"stop"}}
         {"type":"agent_end","willRetry":false}
         {"type":"agent_settled","aborted":false}
     "#;
-    let end = AgentNews::TurnEnded { end: TurnEnd::Completed, result: String::new() };
+    let end = AgentNews::TurnEnded { end: TurnEnd::Completed, result: "done".to_owned() };
     let expected = [is(0, ReceiptState::InContext), is(1, ReceiptState::InContext), end];
     assert_eq!(told_all(&mut pi, lines), expected);
 }
@@ -144,7 +144,7 @@ fn a_steer_that_pi_still_keeps_at_the_end_is_taken_back_before_the_turn_ends() {
     let mut pi = ready(2);
     prompted(&mut pi, "go");
     pi.steer(AgentSteer { id: id(1), text: "late".to_owned() });
-    told(&mut pi, r#"{"type":"message_end","message":{"role":"assistant","content":[],"stopReason":"stop"}}"#);
+    told(&mut pi, r#"{"type":"message_end","message":{"role":"assistant","content":"done","stopReason":"stop"}}"#);
     let steps = pi.take_line(r#"{"type":"agent_settled","aborted":false}"#).unwrap();
     let lines: Vec<&str> = steps
         .iter()
@@ -187,7 +187,36 @@ fn an_error_of_the_provider_fails_the_turn_although_pi_settles_as_ever() {
         }]
     );
     let overload = failed("529: overloaded");
-    assert!(matches!(&overload[..], [AgentNews::Limited(_), AgentNews::TurnEnded { .. }]), "{overload:?}");
+    assert!(matches!(&overload[..], [AgentNews::Unavailable { .. }, AgentNews::TurnEnded { .. }]), "{overload:?}");
+    for words in ["502: bad gateway", "Connection error.", "429: {\"type\":\"rate_limit_error\"}", "529 scripted error"]
+    {
+        assert!(matches!(failed(words)[0], AgentNews::Unavailable { .. }), "{words}");
+    }
+    let fault = |words: &str| match &failed(words)[..] {
+        [AgentNews::TurnEnded { end: TurnEnd::Failed { fault, .. }, .. }] => *fault,
+        other => panic!("{words}: {other:?}"),
+    };
+    for words in ["429: {\"type\":\"insufficient_quota\"}", "400: Your credit balance is too low", "404: no such model"]
+    {
+        assert_eq!(fault(words), AgentFault::Provider, "{words}");
+    }
+    for words in [
+        "Provider finish_reason: refusal",
+        "400: {\"message\":\"prompt is too long: 210000 tokens > 200000\"}",
+        "This model's maximum context length is 8192 tokens",
+        "400: bad request",
+    ] {
+        assert_eq!(fault(words), AgentFault::Prompt, "{words}");
+    }
+}
+
+#[test]
+fn a_turn_in_which_nothing_was_said_or_done_is_not_completed() {
+    let mut pi = ready(0);
+    prompted(&mut pi, "go");
+    told(&mut pi, r#"{"type":"message_end","message":{"role":"assistant","content":[],"stopReason":"stop"}}"#);
+    let end = AgentNews::TurnEnded { end: TurnEnd::failed(NOTHING_DONE), result: String::new() };
+    assert_eq!(told(&mut pi, r#"{"type":"agent_settled","aborted":false}"#), [end]);
 }
 
 #[test]
@@ -199,7 +228,9 @@ fn a_version_that_does_not_settle_ends_its_turn_unless_it_tries_again() {
         r#"{"type":"message_end","message":{"role":"assistant","content":[],"stopReason":"error","errorMessage":"overloaded"}}"#,
     );
     assert_eq!(pi.take_line(r#"{"type":"agent_end","messages":[]}"#).unwrap().len(), 1);
-    told(&mut pi, r#"{"type":"auto_retry_start","attempt":1,"delayMs":2000}"#);
+    let again = told(&mut pi, r#"{"type":"auto_retry_start","attempt":1,"delayMs":2000,"errorMessage":"529: busy"}"#);
+    assert_eq!(again, [AgentNews::Trouble("pi tries again: 529: busy".to_owned())]);
+    assert_eq!(told(&mut pi, r#"{"type":"auto_retry_start","attempt":2,"delayMs":4000}"#), [], "it is told once");
     let looked = r#"{"id":"t4","type":"response","command":"get_state","success":true,"data":{"sessionId":"x"}}"#;
     assert_eq!(told(&mut pi, looked), []);
 

@@ -42,7 +42,10 @@ pub(super) enum PiLine {
         will_retry: Option<bool>,
     },
     AgentSettled {},
-    AutoRetryStart {},
+    AutoRetryStart {
+        #[serde(rename = "errorMessage", default)]
+        error_message: String,
+    },
     AutoRetryEnd {
         success: bool,
     },

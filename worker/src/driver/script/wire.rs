@@ -53,6 +53,7 @@ pub enum ScriptNews {
     Usage(TokenUsage),
     Receipt { text: TextId, state: ReceiptState },
     Limited(ProviderLimit),
+    Unavailable { reason: String },
     TurnEnded { end: TurnEnd, result: String },
 }
 
@@ -71,6 +72,7 @@ impl From<ScriptNews> for AgentNews {
             ScriptNews::Usage(usage) => AgentNews::Usage(usage),
             ScriptNews::Receipt { text, state } => AgentNews::Receipt { text, state },
             ScriptNews::Limited(limit) => AgentNews::Limited(limit),
+            ScriptNews::Unavailable { reason } => AgentNews::Unavailable { reason },
             ScriptNews::TurnEnded { end, result } => AgentNews::TurnEnded { end, result },
         }
     }

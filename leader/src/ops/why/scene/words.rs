@@ -246,6 +246,9 @@ fn left(how: &WorkerEnd, at: &str) -> String {
         WorkerEnd::Terminated => format!("left {at}: a signal told it to"),
         WorkerEnd::LeaderGone => format!("left {at}: its leader was gone"),
         WorkerEnd::AgentGone { reason } => format!("left {at}: its agent could not go on: {reason}"),
+        WorkerEnd::ProviderRefused { reason } => {
+            format!("left {at}: its provider serves it no more: {reason}; once that is mended, spawn it again")
+        }
         WorkerEnd::BudgetSpent { reason } => {
             format!("left {at}: its budget was used up: {reason}; it goes on with a higher limit")
         }
