@@ -293,6 +293,7 @@ environment before the repository, the repository before you, and you before wha
   approval = \"ask\"           # or auto, deny
   idle-after = \"10m\"         # without work, then its program ends until the next turn; or never
   start = \"for-work\"         # with its first turn; or at-once, with its member
+  on-limit = \"park\"          # wait while the provider takes no more; or end, and give the task back
 
   [prompt]                   # what an agent is told of itself: see teamster agents --prompt
   with-shell = \"You are {member} of {team}.\"      # for agents whose commands reach the team
@@ -407,7 +408,8 @@ verbs! {
          teamster spawn carol --cwd . --no-claim\n\
          teamster spawn dora --agent pi --model anthropic/claude-sonnet-4-5 --effort high\n\
          teamster spawn emil --agent pi --context branch:dora      knows what dora knows\n\
-         teamster spawn erik --agent claude --max-cost 5")
+         teamster spawn erik --agent claude --max-cost 5\n\
+         teamster spawn finn --agent codex --no-park              ends at a limit of its provider")
         .synonyms(&["start"])
         .only_lead("spawn members");
     List = VerbRow::new("list", Look, "List the members",
@@ -569,6 +571,7 @@ verbs! {
          teamster run plan.toml -w 4 --worktree\n\
          teamster run plan.toml --dry-run\n\
          teamster run plan.toml --max-cost 20\n\
+         teamster run plan.toml --agent claude --no-park          gives up at a limit of the provider\n\
          teamster run - --json\n\
          teamster run --resume\n\
          teamster run --retry-failed")

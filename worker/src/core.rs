@@ -389,10 +389,7 @@ impl WorkerCore {
         let WorkPhase::Claiming(before) = self.phase else { return };
         self.begin_allowance(claimed.as_ref().map(|task| task.allowance).unwrap_or_default());
         match (claimed, self.holding_limit(now_ms)) {
-            (Some(task), Some(limit)) => {
-                self.park(limit, Some(ParkedWork::Task(task)));
-                self.settle_if_free(now_ms);
-            }
+            (Some(task), Some(limit)) => self.claimed_under_limit(now_ms, task, limit),
             (Some(task), None) => self.start_task(now_ms, task),
             (None, Some(_)) => self.settle(now_ms, BeforeClaim::Waiting),
             (None, None) => {
@@ -525,6 +522,7 @@ impl WorkerCore {
     /// Nothing is in hand: leave, or hand mail on, or look for a task.
     fn settle(&mut self, now_ms: u64, before: BeforeClaim) {
         self.leave_if_spent();
+        self.leave_if_limited(now_ms);
         if let Some(LeaveReason { how, approve }) = self.leave.take() {
             self.lose_kept_texts();
             if let Some(ShutdownApproval { request, message }) = approve {

@@ -21,7 +21,7 @@ use teamster_protocol::model::id::{Address, MemberName};
 use teamster_protocol::model::kill_ladder::KillLadder;
 use teamster_protocol::model::limits::{DEATH_LOOK, PROTOCOL_VERSION, SPARE_AFTER, TERM_GRACE};
 use teamster_protocol::model::notice::{Notice, NoticeKind};
-use teamster_protocol::model::roster::MemberSpec;
+use teamster_protocol::model::roster::{MemberPresence, MemberSpec};
 use teamster_protocol::store::{presence, transcript};
 use teamster_protocol::wire::api::{ProtocolHello, WorkerApiClient};
 use teamster_protocol::wire::peer::Peer;
@@ -114,7 +114,10 @@ pub(super) async fn run(shared: Arc<LeaderShared>, name: MemberName, spec: Membe
                     ("its worker found no room, no descriptors or no memory left".to_owned(), StartFault::Machine)
                 }
                 Ok(status) => {
-                    (format!("its worker ended before it was ready ({})", exit_words(status)), StartFault::Worker)
+                    // What it wrote down itself says more than its exit.
+                    let said = why_it_left(&shared, &name, began_ms);
+                    let ended = || format!("its worker ended before it was ready ({})", exit_words(status));
+                    (said.unwrap_or_else(ended), StartFault::Worker)
                 }
                 Err(error) => (format!("its worker can not be waited for: {error}"), StartFault::Worker),
             };
@@ -167,6 +170,16 @@ pub(super) async fn run(shared: Arc<LeaderShared>, name: MemberName, spec: Membe
         Err(error) => format!("it can not be waited for: {error}"),
     };
     shared.report(LeaderInput::Exited { name, status }).await;
+}
+
+/// Why a worker that was started since then has left, as it wrote down itself.
+fn why_it_left(shared: &LeaderShared, name: &MemberName, began_ms: u64) -> Option<String> {
+    let mut team = shared.team();
+    team.refresh_roster().ok()?;
+    match &team.roster().member(name).ok()?.presence {
+        MemberPresence::Left { at_ms, how, .. } if *at_ms >= began_ms => Some(how.sentence()),
+        MemberPresence::Left { .. } | MemberPresence::Expected { .. } | MemberPresence::Joined { .. } => None,
+    }
 }
 
 /// Waits until a worker that refused to start holds its member's lock no longer, so that its leaving is written down before

@@ -109,6 +109,7 @@ impl WantedAgent {
             identity: None,
             idle_after: given.idle_after.or(configured.idle_after),
             start: given.start.or(configured.start),
+            on_limit: given.on_limit.or(configured.on_limit),
         };
         if options.driver == Some(DriverKind::Cmd) && (options.model.is_some() || options.effort.is_some()) {
             let what = format!("{name} can not be told a model or an effort: nothing is known of its program");
@@ -191,13 +192,14 @@ fn configured(config: &Config, name: &AgentName) -> Result<AgentOptions, OpsErro
     options.command = resolved(options.command);
     let found = config.agents.iter().find(|(described, _)| described == name);
     for (origin, settings) in found.into_iter().flat_map(|(_, all)| all) {
-        let AgentSettings { driver, command, env, model, effort, approval, idle_after, start } = settings;
+        let AgentSettings { driver, command, env, model, effort, approval, idle_after, start, on_limit } = settings;
         let word =
             |value: &Option<super::config::PlacedValue<String>>| value.as_ref().map(|placed| placed.value.clone());
         options.model = options.model.or_else(|| word(model));
         options.effort = options.effort.or_else(|| word(effort));
         options.idle_after = options.idle_after.or(idle_after.as_ref().map(|placed| placed.value));
         options.start = options.start.or(start.as_ref().map(|placed| placed.value));
+        options.on_limit = options.on_limit.or(on_limit.as_ref().map(|placed| placed.value));
         let SettingOrigin::File { scope: ConfigScope::User, .. } = origin else { continue };
         if let Some(driver) = word(driver) {
             let built = DriverKind::of_word(&driver).ok_or_else(|| {

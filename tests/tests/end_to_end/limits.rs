@@ -67,3 +67,26 @@ fn a_provider_without_room_is_tried_again_and_one_that_refuses_ends_the_member_a
     }
     assert_eq!(team.state("alice"), "left");
 }
+
+#[test]
+fn a_member_that_does_not_park_ends_with_the_reason_and_its_task_is_open_again() {
+    let team = Team::new();
+    let mut up = team.command("up --detach");
+    up.envs([SCRIPTED]);
+    assert_eq!(team.start_command(up).ends().code, Some(0));
+    team.ok("spawn alice --agent script --no-park");
+    assert!(team.ok("status alice").contains("at a limit end"));
+    let mut events = team.events();
+    team.ok_words(&["task", "add", "--to", "alice", "limit 3600000\nsay done"]);
+    events.until("provider_refused");
+    assert_eq!(team.standing(1), "pending");
+    let why = team.ok("why alice");
+    assert!(why.contains("its provider serves it no more: all is used up"), "{why}");
+    // It is kept over restarts: the limit of the account holds, so it ends before it takes the task again.
+    // That may be before it was ready, or just after.
+    let again = team.run("spawn alice");
+    assert!(again.code == Some(0) || again.err.contains("its provider serves it no more"), "{}", again.err);
+    events.until("provider_refused");
+    assert_eq!(team.task(1)["attempts"].as_array().unwrap().len(), 1);
+    team.fails(2, "spawn bob --on-limit park --no-park");
+}

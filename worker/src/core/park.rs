@@ -1,14 +1,16 @@
 //! Parking: a provider takes no more for now. That fails nothing: the member waits, keeps its task, and goes on by itself.
 
+use teamster_protocol::model::agent::options::OnLimit;
 use teamster_protocol::model::agent::{AgentFault, ProviderLimit, TurnEnd};
 use teamster_protocol::model::limits::{PARK_DEFAULT, PARK_MIN, PROVIDER_TRIES_MAX, PROVIDER_WAIT_MIN};
 use teamster_protocol::model::notice::TranscriptText;
 use teamster_protocol::model::receipt::ReceiptState;
+use teamster_protocol::model::roster::WorkerEnd;
 
 use super::limit::StandingLimit;
 use super::text::{TURN_ABORTED, WORKER_ENDS};
 use super::turn::{RunningTurn, TurnFor, TurnStop};
-use super::{BeforeClaim, ClaimedTask, WorkPhase, WorkerAction, WorkerCore, ms};
+use super::{BeforeClaim, ClaimedTask, LeaveReason, WorkPhase, WorkerAction, WorkerCore, ms};
 
 /// A wait for the provider.
 #[derive(Debug)]
@@ -46,7 +48,7 @@ impl WorkerCore {
     pub(super) fn provider_unavailable(&mut self, now_ms: u64, reason: String) {
         let WorkPhase::Turn(turn) = &mut self.phase else { return };
         self.tries += 1;
-        if self.tries >= PROVIDER_TRIES_MAX {
+        if self.tries >= PROVIDER_TRIES_MAX || self.settings.on_limit == OnLimit::End {
             return;
         }
         let wait_ms = ms(PROVIDER_WAIT_MIN).saturating_mul(1 << (self.tries - 1)).min(ms(PARK_DEFAULT));
@@ -55,6 +57,46 @@ impl WorkerCore {
         turn.limit = Some(limit.clone());
         if self.limit.as_ref().is_none_or(|known| known.until_ms < limit.until_ms) {
             self.limit = Some(limit);
+        }
+    }
+
+    /// Makes the worker leave if a limit holds that it does not wait for.
+    pub(super) fn leave_if_limited(&mut self, now_ms: u64) {
+        if self.leave.is_none()
+            && self.settings.on_limit == OnLimit::End
+            && let Some(StandingLimit { reason, .. }) = self.holding_limit(now_ms)
+        {
+            self.leave = Some(LeaveReason { how: WorkerEnd::ProviderRefused { reason }, approve: None });
+        }
+    }
+
+    /// A task was claimed in the moment of the limit.
+    pub(super) fn claimed_under_limit(&mut self, now_ms: u64, task: ClaimedTask, limit: StandingLimit) {
+        match self.settings.on_limit {
+            OnLimit::Park => {
+                self.park(limit, Some(ParkedWork::Task(task)));
+                self.settle_if_free(now_ms);
+            }
+            OnLimit::End => {
+                let ClaimedTask { claim, work, timeout_ms, allowance: _ } = task;
+                let mut turn = RunningTurn::begin(self.turns, now_ms, TurnFor::Task(claim), timeout_ms, work);
+                turn.ending = Some(TurnStop::Leaving);
+                self.leave_if_limited(now_ms);
+                self.end_turn_of(now_ms, turn, TurnEnd::Aborted, String::new());
+            }
+        }
+    }
+
+    /// The end of a turn that a limit ended, for a worker that does not wait for it: the fault is the provider's, whatever the
+    /// agent says.
+    pub(super) fn end_by_limit(&self, end: TurnEnd, limit: &StandingLimit) -> TurnEnd {
+        match end {
+            TurnEnd::Failed { reason, fault: AgentFault::Provider } => {
+                TurnEnd::Failed { reason, fault: AgentFault::Provider }
+            }
+            TurnEnd::Failed { .. } | TurnEnd::NotBegun { .. } | TurnEnd::Aborted | TurnEnd::Completed => {
+                TurnEnd::Failed { reason: limit.reason.clone(), fault: AgentFault::Provider }
+            }
         }
     }
 

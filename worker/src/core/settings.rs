@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use teamster_protocol::model::agent::ApprovalPolicy;
+use teamster_protocol::model::agent::options::OnLimit;
 use teamster_protocol::model::agent::preset::AgentAbilities;
 use teamster_protocol::model::approval::ApprovalRule;
 use teamster_protocol::model::board::WaitingClaimant;
@@ -34,6 +35,8 @@ pub struct WorkerSettings {
     pub rules: Vec<ApprovalRule>,
     /// The answer to the agent's other questions.
     pub approval: ApprovalPolicy,
+    /// What is done once the provider of the agent takes no more for now.
+    pub on_limit: OnLimit,
     /// How long the agent may have nothing to do before it is put to sleep; nothing if it never is.
     pub idle_after: Option<Duration>,
     /// The time that a question for permission may stay open; then the answer is no.
@@ -58,6 +61,7 @@ impl WorkerSettings {
             stall: StallPolicy::default(),
             rules: Vec::new(),
             approval: ApprovalPolicy::default(),
+            on_limit: OnLimit::default(),
             idle_after: Some(AGENT_IDLE_AFTER),
             permission_within: PERMISSION_WITHIN,
             briefing: AgentBriefing::default(),

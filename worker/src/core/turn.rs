@@ -1,6 +1,7 @@
 //! One turn of the agent, from its begin to what the board knows of it: what it is for, how it is being ended, and
 //! what that means for its task.
 
+use teamster_protocol::model::agent::options::OnLimit;
 use teamster_protocol::model::agent::preset::SteerAbility;
 use teamster_protocol::model::agent::{AgentFault, TurnEnd};
 use teamster_protocol::model::budget::BudgetLimit;
@@ -373,6 +374,10 @@ impl WorkerCore {
         let is_told_to_end = turn.ending.is_some() || self.leave.is_some();
         let parked = limit.filter(|_| end != TurnEnd::Completed && !is_told_to_end);
         let end = turn.end_if_hung(end);
+        let (parked, end) = match (parked, self.settings.on_limit) {
+            (Some(limit), OnLimit::End) => (None, self.end_by_limit(end, &limit)),
+            (parked, OnLimit::Park | OnLimit::End) => (parked, end),
+        };
         let end = self.count_try(end);
         self.take_questions_back(questions);
         let limited = if parked.is_some() { TurnLimited::Yes } else { TurnLimited::No };

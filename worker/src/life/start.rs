@@ -246,6 +246,7 @@ pub(super) async fn start(
         stall: spec.stall,
         rules: spec.rules,
         budget: spec.budget,
+        on_limit: spec.options.on_limit.unwrap_or_default(),
         idle_after: spec.options.idle_after.map_or(Some(AGENT_IDLE_AFTER), IdleLimit::length),
         approval,
         permission_within: approval_within,

@@ -1,7 +1,7 @@
 //! The options about the agent that members drive.
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use teamster_protocol::model::agent::options::{AgentOptions, AgentStart, IdleLimit, is_variable_name};
+use teamster_protocol::model::agent::options::{AgentOptions, AgentStart, IdleLimit, OnLimit, is_variable_name};
 use teamster_protocol::model::agent::{ApprovalPolicy, SessionContext};
 use teamster_protocol::model::id::AgentName;
 
@@ -41,6 +41,14 @@ pub struct AgentArgs {
     #[arg(long, value_name = "WHEN",
         value_parser = PossibleValuesParser::new(AgentStart::WORDS).try_map(|word| word.parse::<AgentStart>()))]
     pub start: Option<AgentStart>,
+    /// Once its provider takes no more for now: wait with the task and go on by itself (park), or give the task back and end
+    /// with the reason (end) [default: park]
+    #[arg(long, value_name = "WHAT", conflicts_with = "no_park",
+        value_parser = PossibleValuesParser::new(OnLimit::WORDS).try_map(|word| word.parse::<OnLimit>()))]
+    pub on_limit: Option<OnLimit>,
+    /// The same as --on-limit end
+    #[arg(long)]
+    pub no_park: bool,
     /// A variable for the agent's environment; may be given several times
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_variable)]
     pub env: Vec<(String, String)>,
@@ -52,12 +60,27 @@ pub struct AgentArgs {
 impl AgentArgs {
     /// Whether any of the options was typed.
     pub(super) fn is_given(&self) -> bool {
-        let AgentArgs { agent, model, base_url, effort, approval, context, idle_after, start, env, agent_arg } = self;
+        let AgentArgs {
+            agent,
+            model,
+            base_url,
+            effort,
+            approval,
+            context,
+            idle_after,
+            start,
+            on_limit,
+            no_park,
+            env,
+            agent_arg,
+        } = self;
         let words = [agent.is_some(), model.is_some(), effort.is_some(), approval.is_some(), context.is_some()];
         words.contains(&true)
             || base_url.is_some()
             || idle_after.is_some()
             || start.is_some()
+            || *no_park
+            || on_limit.is_some()
             || !env.is_empty()
             || !agent_arg.is_empty()
     }
@@ -73,6 +96,7 @@ impl AgentArgs {
             context: self.context,
             idle_after: self.idle_after,
             start: self.start,
+            on_limit: if self.no_park { Some(OnLimit::End) } else { self.on_limit },
             ..AgentOptions::default()
         };
         WantedAgent { name: self.agent, options, base_url: self.base_url }

@@ -244,8 +244,20 @@ fn member_text(status: &MemberStatus, context: &CliContext) -> String {
 
 /// What a member's agent is told, in words: `, model m1, effort high`.
 fn agent_options(options: &AgentOptions) -> String {
-    let AgentOptions { driver: _, command, args, env, model, effort, approval, context, identity, idle_after, start } =
-        options;
+    let AgentOptions {
+        driver: _,
+        command,
+        args,
+        env,
+        model,
+        effort,
+        approval,
+        context,
+        identity,
+        idle_after,
+        start,
+        on_limit,
+    } = options;
     let words = |words: &[String]| (!words.is_empty()).then(|| words.join(" "));
     let parts = [
         ("model", model.clone()),
@@ -254,6 +266,7 @@ fn agent_options(options: &AgentOptions) -> String {
         ("context", context.as_ref().map(ToString::to_string)),
         ("told who it is by", identity.as_ref().map(|_| "[prompt] of the settings".to_owned())),
         ("sleeps after", idle_after.map(format_idle_limit)),
+        ("at a limit", on_limit.map(|on_limit| on_limit.word().to_owned())),
         ("started", start.map(|start| start.word().to_owned())),
         ("command", words(command)),
         ("arguments", words(args)),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use teamster_protocol::model::agent::ApprovalPolicy;
-use teamster_protocol::model::agent::options::{AgentStart, IdleLimit, is_variable_name};
+use teamster_protocol::model::agent::options::{AgentStart, IdleLimit, OnLimit, is_variable_name};
 
 use super::PlacedValue;
 use super::error::{ConfigFault, ConfigProblems, ConfigReport};
@@ -15,7 +15,7 @@ use crate::ops::duration::NEVER;
 /// The drivers that an agent may be spoken to with.
 pub const DRIVERS: [&str; 7] = ["shell", "cmd", "acp", "pi", "claude", "codex", "llm"];
 
-const KEYS: [&str; 8] = ["driver", "command", "env", "model", "effort", "approval", "idle-after", "start"];
+const KEYS: [&str; 9] = ["driver", "command", "env", "model", "effort", "approval", "idle-after", "start", "on-limit"];
 
 /// How an agent is started.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +45,8 @@ pub struct AgentSettings {
     pub idle_after: Option<PlacedValue<IdleLimit>>,
     /// When it is started.
     pub start: Option<PlacedValue<AgentStart>>,
+    /// What a member that drives it does once its provider takes no more for now.
+    pub on_limit: Option<PlacedValue<OnLimit>>,
 }
 
 /// Reads one `[agent.NAME]`; `line_of` is the line that a value begins on.
@@ -72,6 +74,11 @@ pub(super) fn read(
                 let word = word("`start`", node, &AgentStart::WORDS, problems);
                 let start = word.map(|word| word.parse().expect("it is one of the words"));
                 settings.start = start.map(|value| PlacedValue { value, line: at });
+            }
+            "on-limit" => {
+                let word = word("`on-limit`", node, &OnLimit::WORDS, problems);
+                let on_limit = word.map(|word| word.parse().expect("it is one of the words"));
+                settings.on_limit = on_limit.map(|value| PlacedValue { value, line: at });
             }
             unknown => unknown_key(unknown, key_span, "[agent.NAME]", &KEYS, problems),
         }

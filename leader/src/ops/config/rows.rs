@@ -168,7 +168,7 @@ fn optional_row<T>(
 }
 
 fn agent_rows(name: &AgentName, origin: &SettingOrigin, settings: &AgentSettings) -> Vec<ConfigRow> {
-    let AgentSettings { driver, command, env, model, effort, approval, idle_after, start } = settings;
+    let AgentSettings { driver, command, env, model, effort, approval, idle_after, start, on_limit } = settings;
     let text = |placed: &PlacedValue<String>| PlacedValue { value: json!(placed.value), line: placed.line };
     let command = command.as_ref().map(|placed| {
         let value = match &placed.value {
@@ -184,6 +184,7 @@ fn agent_rows(name: &AgentName, origin: &SettingOrigin, settings: &AgentSettings
     let idle_after = idle_after
         .as_ref()
         .map(|placed| PlacedValue { value: json!(format_idle_limit(placed.value)), line: placed.line });
+    let on_limit = on_limit.as_ref().map(|placed| PlacedValue { value: json!(placed.value.word()), line: placed.line });
     let keys = [
         ("driver", driver.as_ref().map(text)),
         ("command", command),
@@ -193,6 +194,7 @@ fn agent_rows(name: &AgentName, origin: &SettingOrigin, settings: &AgentSettings
         ("approval", approval.as_ref().map(text)),
         ("idle-after", idle_after),
         ("start", start.as_ref().map(|placed| PlacedValue { value: json!(placed.value.word()), line: placed.line })),
+        ("on-limit", on_limit),
     ];
     let given = keys.into_iter().filter_map(|(key, placed)| placed.map(|placed| (key, placed)));
     let rows = given.map(|(key, placed)| {

@@ -52,6 +52,47 @@ pub struct AgentOptions {
     /// When the agent is started, if it is one process for all of its turns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<AgentStart>,
+    /// What the member does once its provider takes no more for now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_limit: Option<OnLimit>,
+}
+
+/// What a member does once its provider takes no more for now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnLimit {
+    /// The member waits with its task, and goes on by itself.
+    #[default]
+    Park,
+    /// The member ends with the reason, and its task is given back: nobody is kept waiting by a member that waits.
+    End,
+}
+
+impl OnLimit {
+    /// Every word that can be read as an `OnLimit`, as people write it.
+    pub const WORDS: [&str; 2] = ["park", "end"];
+
+    /// The setting as people write it.
+    pub fn word(self) -> &'static str {
+        match self {
+            OnLimit::Park => "park",
+            OnLimit::End => "end",
+        }
+    }
+}
+
+/// A word that names nothing to do about a limit: the error of reading an [`OnLimit`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is none of park, end")]
+pub struct BadOnLimit(String);
+
+impl FromStr for OnLimit {
+    type Err = BadOnLimit;
+
+    fn from_str(text: &str) -> Result<OnLimit, BadOnLimit> {
+        let all = [OnLimit::Park, OnLimit::End];
+        all.into_iter().find(|on_limit| on_limit.word() == text).ok_or_else(|| BadOnLimit(text.to_owned()))
+    }
 }
 
 /// When an agent that is one process for all of its turns is started.

@@ -1,6 +1,7 @@
 //! What a worker does about the limit of an account that it shares with others.
 
 use teamster_protocol::model::agent::ProviderLimit;
+use teamster_protocol::model::agent::options::OnLimit;
 use teamster_protocol::model::limits::{PROVIDER_TRIES_MAX, PROVIDER_WAIT_MIN};
 
 use super::*;
@@ -117,4 +118,49 @@ fn a_limit_of_use_that_holds_longer_is_waited_for_instead() {
     let mut core = working(PromptKind::Conversation);
     core.step(NOW_MS, account_limited(NOW_MS + 50_000));
     assert_eq!(parked_until(&no_room(&mut core, NOW_MS)), Some(NOW_MS + 50_000));
+}
+
+/// Does not wait for its provider.
+fn impatient(mut core: WorkerCore) -> WorkerCore {
+    core.settings.on_limit = OnLimit::End;
+    core
+}
+
+fn left_for_provider(actions: &[WorkerAction]) -> Option<&str> {
+    match actions.last() {
+        Some(WorkerAction::Leave { how: WorkerEnd::ProviderRefused { reason } }) => Some(reason),
+        _ => None,
+    }
+}
+
+fn is_release(action: &WorkerAction) -> bool {
+    matches!(action, WorkerAction::Record { attempt: AttemptEnd::Release { .. }, .. })
+}
+
+#[test]
+fn a_worker_that_does_not_park_gives_its_task_back_and_ends_with_the_reason() {
+    let mut core = impatient(working(PromptKind::Conversation));
+    core.step(NOW_MS, WorkerEvent::Limited(limit(NOW_MS + 50_000)));
+    // Whatever fault its agent tells.
+    let actions = ends(&mut core, TurnEnd::failed("exit status 1"));
+    assert!(actions.iter().any(is_release), "{actions:?}");
+    assert_eq!(left_for_provider(&core.step(NOW_MS, WorkerEvent::Recorded)), Some("used up"));
+
+    let mut core = impatient(working(PromptKind::Conversation));
+    let actions = no_room(&mut core, NOW_MS);
+    assert!(actions.iter().any(is_release), "{actions:?}");
+    assert_eq!(left_for_provider(&core.step(NOW_MS, WorkerEvent::Recorded)), Some("529"));
+}
+
+#[test]
+fn a_worker_that_does_not_park_ends_by_what_another_member_was_told_too() {
+    let mut core = impatient(idle(PromptKind::Conversation));
+    assert_eq!(left_for_provider(&core.step(NOW_MS, account_limited(NOW_MS + 50_000))), Some("used up"));
+    // Also if it has claimed a task by then.
+    let mut core = impatient(idle(PromptKind::Conversation));
+    core.step(NOW_MS, WorkerEvent::Rang);
+    core.limit = Some(StandingLimit { until_ms: NOW_MS + 50_000, reason: "used up".to_owned() });
+    let actions = core.step(NOW_MS, claimed_for(PromptKind::Conversation, 1));
+    assert!(actions.iter().any(is_release), "{actions:?}");
+    assert_eq!(left_for_provider(&core.step(NOW_MS, WorkerEvent::Recorded)), Some("used up"));
 }
