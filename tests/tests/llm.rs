@@ -175,6 +175,10 @@ fn a_conversation_that_fills_the_context_is_put_in_few_words() {
     model.send("[[say text=second]]");
     let said = model.team.ok("logs alice --json");
     assert!(said.contains("\"kind\":\"compacted\"") && said.contains("second"), "{said}");
+    let calls = model.server.requests(0).unwrap().len();
+    let used = model.alice()["used"]["input"].as_u64().unwrap();
+    assert_eq!(calls, 3, "two answers and a summary");
+    assert!(used > 19_000, "what the summary took is counted: {used}");
     assert_eq!(model.last_request()["nevents"], 1, "the summary and the prompt are one text");
 }
 
@@ -199,7 +203,7 @@ fn what_a_provider_refuses_is_told_with_the_way_out() {
     let Some(model) = ModelTeam::new() else { return };
     for (name, script, why) in [
         ("a", "[[error status=401]]", "the provider refuses the key in ANTHROPIC_API_KEY (HTTP 401): scripted error"),
-        ("b", "[[error status=404]]", "the provider has no model rig (HTTP 404)"),
+        ("b", "[[error status=404]]", "the provider has no model rig, or --base-url is not its address (HTTP 404)"),
         ("c", "[[error status=400 limit=credit]]", "the provider's account has no credit left"),
     ] {
         model.team.ok(&model.spawn(name, "anthropic", "--env ANTHROPIC_API_KEY=rig"));

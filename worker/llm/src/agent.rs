@@ -1,6 +1,7 @@
 //! The agent: a turn asks the model, does what it calls for, and asks again, until the model calls for nothing more.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use genai::chat::{ChatMessage, ChatRequest, StopReason, ToolCall, ToolResponse};
 use teamster_protocol::host::clock::now_ms;
@@ -18,7 +19,8 @@ use crate::confined::ConfinedDir;
 use crate::conversation::Conversation;
 use crate::fault::ModelFault;
 use crate::limits::{
-    BYTES_PER_TOKEN, CALLS_PER_TURN_MAX, CONTEXT_FULL_PERCENT, FIRST_WAIT, INSTRUCTIONS_BYTES_MAX, TRIES_MAX, WAIT_MAX,
+    BYTES_PER_TOKEN, CALLS_PER_TURN_MAX, CONTEXT_FULL_PERCENT, FIRST_WAIT, INSTRUCTIONS_BYTES_MAX, SUMMARY_BYTES_MIN,
+    TRIES_MAX, WAIT_MAX,
 };
 use crate::model::{AnswerPiece, ModelAnswer, ModelLink};
 use crate::news::{tell, tell_receipt};
@@ -52,7 +54,18 @@ struct TurnProgress {
     has_acted: bool,
 }
 
+impl TurnProgress {
+    /// Adds the use of one answer, and tells the sum.
+    fn count(&mut self, answer: &ModelAnswer) {
+        self.usage.input += answer.input;
+        self.usage.output += answer.output;
+        self.usage.cached += answer.cached;
+        tell(ScriptNews::Usage(self.usage));
+    }
+}
+
 /// The reason why a turn ends before the model is done.
+#[derive(Debug)]
 enum TurnStop {
     Broken,
     Failed { reason: String, fault: AgentFault },
@@ -173,7 +186,7 @@ impl LlmAgent {
 
     /// Asks the model, more than once where the provider has no room.
     async fn ask(&mut self, turn: &mut TurnProgress, orders: &mut AgentOrders) -> Result<ModelAnswer, TurnStop> {
-        let mut tries = 0;
+        let (mut tries, mut is_compacted) = (0, false);
         loop {
             let request = ChatRequest::new(self.talk.messages().to_vec())
                 .with_system(self.system.clone())
@@ -201,52 +214,22 @@ impl LlmAgent {
             match asked? {
                 Ok(answer) => {
                     turn.unseen.drain(..).for_each(|id| tell_receipt(id, ReceiptState::InContext));
-                    turn.usage.input += answer.input;
-                    turn.usage.output += answer.output;
-                    turn.usage.cached += answer.cached;
                     turn.usage.context = Some(answer.input + answer.output);
-                    tell(ScriptNews::Usage(turn.usage));
+                    turn.count(&answer);
                     return Ok(answer);
                 }
-                Err(ModelFault::ContextFull { reason }) if tries == 1 && self.talk.messages().len() > 1 => {
+                Err(ModelFault::ContextFull { reason }) if !is_compacted && self.talk.messages().len() > 1 => {
+                    is_compacted = true;
                     tell(ScriptNews::Thought(format!("the conversation is too long for the model: {reason}\n")));
                     self.compact(turn, orders).await?;
                 }
-                Err(fault) => self.wait_after(fault, tries, orders).await?,
+                Err(fault) => wait_after(fault, tries, orders).await?,
             }
         }
     }
 
-    /// Waits before the next try; fails where none is worth it.
-    async fn wait_after(&self, fault: ModelFault, tries: u32, orders: &mut AgentOrders) -> Result<(), TurnStop> {
-        let usual = FIRST_WAIT * 2_u32.saturating_pow(tries - 1);
-        let (wait, reason) = match fault {
-            ModelFault::Busy { wait, reason } => {
-                let wait = wait.unwrap_or(usual).max(FIRST_WAIT);
-                if wait > WAIT_MAX || tries >= TRIES_MAX {
-                    let until_ms = (wait > WAIT_MAX).then(|| now_ms() + wait.as_millis() as u64);
-                    return Err(TurnStop::Limited(ProviderLimit { until_ms, reason }));
-                }
-                (wait, reason)
-            }
-            ModelFault::Unreachable { reason } if tries < TRIES_MAX => (usual, reason),
-            ModelFault::Unreachable { reason } => {
-                let reason = format!("the provider can not be reached: {reason}");
-                return Err(TurnStop::failed(AgentFault::Provider, reason));
-            }
-            ModelFault::ContextFull { reason } => {
-                let reason = format!("the prompt is too long for the model: {reason}");
-                return Err(TurnStop::failed(AgentFault::Prompt, reason));
-            }
-            ModelFault::Refused { reason } => return Err(TurnStop::failed(AgentFault::Provider, reason)),
-        };
-        tell(ScriptNews::Thought(format!("{reason}; another try follows in {} s\n", wait.as_secs())));
-        orders.during(sleep(wait)).await?;
-        Ok(())
-    }
-
     /// Puts the conversation in few words if it fills the context.
-    async fn make_room(&mut self, turn: &TurnProgress, orders: &mut AgentOrders) -> Result<(), TurnStop> {
+    async fn make_room(&mut self, turn: &mut TurnProgress, orders: &mut AgentOrders) -> Result<(), TurnStop> {
         let full = self.model()?.context_tokens * CONTEXT_FULL_PERCENT / 100;
         // Nothing but this turn's texts: there is nothing to put in fewer words.
         if self.talk.tokens() < full || self.talk.messages().len() <= turn.texts.len() {
@@ -255,21 +238,28 @@ impl LlmAgent {
         self.compact(turn, orders).await
     }
 
-    async fn compact(&mut self, turn: &TurnProgress, orders: &mut AgentOrders) -> Result<(), TurnStop> {
+    async fn compact(&mut self, turn: &mut TurnProgress, orders: &mut AgentOrders) -> Result<(), TurnStop> {
+        // Half of the context at most, so that the answer has room.
+        let mut bytes_max = (self.model()?.context_tokens * BYTES_PER_TOKEN / 2) as usize;
         let mut tries = 0;
         let summary = loop {
-            let model = self.model()?;
-            // Half of the context at most, so that the answer has room.
-            let bytes_max = (model.context_tokens * BYTES_PER_TOKEN / 2) as usize;
             let request = summary_request(self.talk.messages(), bytes_max);
+            let model = self.model()?;
             tries += 1;
             match orders.during(model.ask(request, |_| {})).await? {
-                Ok(answer) if !answer.text.trim().is_empty() => break answer.text,
-                Ok(_) => {
-                    let reason = "the context is full, and the model gave no summary of the conversation";
-                    return Err(TurnStop::failed(AgentFault::Provider, reason));
+                Ok(answer) => {
+                    turn.count(&answer);
+                    if answer.text.trim().is_empty() {
+                        let reason = "the context is full, and the model gave no summary of the conversation";
+                        return Err(TurnStop::failed(AgentFault::Provider, reason));
+                    }
+                    break answer.text;
                 }
-                Err(fault) => self.wait_after(fault, tries, orders).await?,
+                // Its context is smaller than it was taken to be.
+                Err(ModelFault::ContextFull { .. }) if bytes_max > SUMMARY_BYTES_MIN => {
+                    (bytes_max, tries) = (bytes_max / 2, 0);
+                }
+                Err(fault) => wait_after(fault, tries, orders).await?,
             }
         };
         self.talk.replace(compacted(&summary, &turn.texts)).map_err(TurnStop::unwritten)?;
@@ -317,6 +307,42 @@ impl LlmAgent {
     }
 }
 
+/// Waits before the next try; fails where none is worth it.
+async fn wait_after(fault: ModelFault, tries: u32, orders: &mut AgentOrders) -> Result<(), TurnStop> {
+    let (wait, reason) = next_try(fault, tries)?;
+    tell(ScriptNews::Thought(format!("{reason}; another try follows in {} s\n", wait.as_secs())));
+    orders.during(sleep(wait)).await?;
+    Ok(())
+}
+
+/// How long to wait before the next try, after so many, and why.
+fn next_try(fault: ModelFault, tries: u32) -> Result<(Duration, String), TurnStop> {
+    let usual = FIRST_WAIT * 2_u32.saturating_pow(tries - 1);
+    match fault {
+        ModelFault::Busy { wait, reason } => {
+            let wait = wait.unwrap_or(usual).max(FIRST_WAIT);
+            if wait > WAIT_MAX || tries >= TRIES_MAX {
+                let until_ms = (wait > WAIT_MAX).then(|| now_ms() + wait.as_millis() as u64);
+                return Err(TurnStop::Limited(ProviderLimit { until_ms, reason }));
+            }
+            Ok((wait, reason))
+        }
+        ModelFault::Unreachable { reason } if tries < TRIES_MAX => Ok((usual, reason)),
+        ModelFault::Unreachable { reason } => {
+            let reason = format!("the provider can not be reached: {reason}");
+            Err(TurnStop::failed(AgentFault::Provider, reason))
+        }
+        ModelFault::ContextFull { reason } => {
+            let reason = format!(
+                "the prompt is too long for the model: {reason}; if its context is smaller than it is taken to be, say its \
+                 size with --agent-arg --context-tokens=N"
+            );
+            Err(TurnStop::failed(AgentFault::Prompt, reason))
+        }
+        ModelFault::Refused { reason } => Err(TurnStop::failed(AgentFault::Provider, reason)),
+    }
+}
+
 /// The text of an answer that calls for nothing; or why the turn has failed with it.
 fn ended_well(answer: ModelAnswer, has_acted: bool) -> Result<String, TurnStop> {
     match answer.stop {
@@ -353,4 +379,26 @@ tools, look at the outcome, and say in few words what you did when it is done.\n
         text.push_str(&format!("\nThe project says in {INSTRUCTIONS}:\n{told}\n"));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_provider_that_names_its_time_parks_until_then_and_one_that_is_not_there_is_given_up() {
+        let gone = |tries| next_try(ModelFault::Unreachable { reason: "no route".to_owned() }, tries);
+        assert_eq!(gone(3).expect("another try").0, FIRST_WAIT * 4);
+        let given_up = gone(TRIES_MAX).expect_err("no further try");
+        assert!(matches!(given_up, TurnStop::Failed { fault: AgentFault::Provider, .. }), "{given_up:?}");
+        let busy = |wait| ModelFault::Busy { wait, reason: "HTTP 500: no".to_owned() };
+        for (wait, tries) in [(None, TRIES_MAX), (Some(WAIT_MAX * 2), 1)] {
+            let limited = next_try(busy(wait), tries).expect_err("no further try");
+            let TurnStop::Limited(ProviderLimit { until_ms, .. }) = limited else { panic!("{limited:?}") };
+            assert_eq!(until_ms.is_some(), wait.is_some(), "without a time only this member waits");
+        }
+        let full = next_try(ModelFault::ContextFull { reason: "too long".to_owned() }, 1).expect_err("no further try");
+        let TurnStop::Failed { reason, .. } = full else { panic!("{full:?}") };
+        assert!(reason.contains("--context-tokens"), "{reason}");
+    }
 }

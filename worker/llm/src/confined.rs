@@ -6,7 +6,10 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags, ResolveFlags, fstat, ftruncate, mkdirat, openat2};
+use rustix::fs::{
+    AtFlags, FileType, Mode, OFlags, ResolveFlags, fchmod, fstat, ftruncate, mkdirat, openat, openat2, renameat,
+    statat, unlinkat,
+};
 use rustix::io::Errno;
 
 use crate::limits::FILE_BYTES_MAX;
@@ -53,15 +56,52 @@ impl ConfinedDir {
         String::from_utf8(self.read(given)?).map_err(|_| format!("cannot read {given}: it is no text in UTF-8"))
     }
 
-    /// Writes a file anew, and makes the directories above it. Fails with words for the model.
+    /// Writes a file anew, and makes the directories above it. Fails with words for the model, and then a file that was there
+    /// is as it was.
     pub(crate) fn write(&self, given: &str, text: &str) -> Result<(), String> {
         let path = self.relative(given)?;
-        let written = self.make_parents(&path).and_then(|()| {
-            let mut file = self.open_file(&path, OFlags::WRONLY | OFlags::CREATE)?;
-            ftruncate(&file, 0)?;
-            Ok(file.write_all(text.as_bytes())?)
-        });
+        let written = self.make_parents(&path).and_then(|()| self.replace(&path, text.as_bytes()));
         written.map_err(|error| refusal("write", given, error))
+    }
+
+    /// Writes the new text beside the old one and puts it in its place, so that a full disk or a kill leaves the old one. What
+    /// is reached by a link, or has more names than one, is written where it is: all of its names are to show the new text.
+    fn replace(&self, path: &Path, bytes: &[u8]) -> Result<(), PathRefusal> {
+        let name = path.file_name().ok_or(PathRefusal::Other(Errno::ISDIR.into()))?;
+        let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let dir = openat2(&self.root, above, flags, Mode::empty(), BENEATH)?;
+        let mode = match statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(found) if FileType::from_raw_mode(found.st_mode).is_file() && found.st_nlink == 1 => {
+                // What may not be written is not replaced either.
+                self.open_file(path, OFlags::WRONLY)?;
+                Some(Mode::from_raw_mode(found.st_mode))
+            }
+            Ok(_) => return self.write_in_place(path, bytes),
+            Err(Errno::NOENT) => None,
+            Err(error) => return Err(error.into()),
+        };
+        let beside = format!(".teamster-{}.part", std::process::id());
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mut file = match openat(&dir, &beside, flags, Mode::from_raw_mode(0o666)) {
+            Ok(file) => File::from(file),
+            // The file may be written, and nothing may be made beside it.
+            Err(Errno::ACCESS | Errno::PERM) => return self.write_in_place(path, bytes),
+            Err(error) => return Err(error.into()),
+        };
+        let written = mode.map_or(Ok(()), |mode| fchmod(&file, mode).map_err(io::Error::from));
+        let written = written.and_then(|()| file.write_all(bytes));
+        let replaced = written.and_then(|()| Ok(renameat(&dir, &beside, &dir, name)?));
+        if replaced.is_err() {
+            let _ = unlinkat(&dir, &beside, AtFlags::empty());
+        }
+        Ok(replaced?)
+    }
+
+    fn write_in_place(&self, path: &Path, bytes: &[u8]) -> Result<(), PathRefusal> {
+        let mut file = self.open_file(path, OFlags::WRONLY | OFlags::CREATE)?;
+        ftruncate(&file, 0)?;
+        Ok(file.write_all(bytes)?)
     }
 
     /// The path below the directory; a whole path is taken if it begins with that of the directory.
@@ -152,7 +192,7 @@ fn leads_out(given: &str) -> String {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;
 
@@ -173,6 +213,26 @@ mod tests {
         assert_eq!(dir.read_text("a/b/c.txt").as_deref(), Ok("short"));
         let whole = dir.path().join("a/d.txt");
         assert_eq!(dir.read_text(whole.to_str().expect("plain")).as_deref(), Ok("short"));
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole_and_all_of_its_names_show_the_new_text() {
+        let (_around, dir) = dirs();
+        let file = dir.path().join("run.sh");
+        fs::write(&file, "old").expect("a file");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o750)).expect("it is ours");
+        let open = File::open(&file).expect("it is there");
+        dir.write("run.sh", "new").expect("it can be written");
+        let mode = fs::metadata(&file).expect("it is there").permissions().mode();
+        assert_eq!((dir.read_text("run.sh").as_deref(), mode & 0o777), (Ok("new"), 0o750));
+        assert_eq!(io::read_to_string(open).ok().as_deref(), Some("old"), "the old text was not written over");
+        symlink("run.sh", dir.path().join("link")).expect("a link");
+        dir.write("link", "newer").expect("it can be written");
+        fs::hard_link(&file, dir.path().join("twin")).expect("a second name");
+        dir.write("twin", "newest").expect("it can be written");
+        assert_eq!(dir.read_text("run.sh").as_deref(), Ok("newest"));
+        assert!(fs::symlink_metadata(dir.path().join("link")).expect("it is there").is_symlink());
+        assert_eq!(fs::read_dir(dir.path()).expect("a folder").count(), 3, "nothing is left beside them");
     }
 
     #[test]

@@ -34,8 +34,15 @@ pub(crate) struct FailedAnswer<'a> {
 }
 
 /// Ways in which providers say that a conversation is too long.
-const TOO_LONG: [&str; 5] =
-    ["prompt is too long", "context_length_exceeded", "maximum context length", "context window", "context length"];
+const TOO_LONG: [&str; 6] = [
+    "prompt is too long",
+    "context_length_exceeded",
+    "maximum context length",
+    "context window",
+    "context length",
+    // llama.cpp
+    "context size",
+];
 
 /// Ways in which providers say that there is nothing left to pay with.
 const NO_CREDIT: [&str; 3] = ["insufficient_quota", "credit balance", "billing_hard_limit"];
@@ -95,7 +102,15 @@ impl FailedAnswer<'_> {
                 let key = key.map_or_else(|| "the access".to_owned(), |variable| format!("the key in {variable}"));
                 ModelFault::Refused { reason: format!("the provider refuses {key} (HTTP {status}): {said}") }
             }
-            404 => ModelFault::Refused { reason: format!("the provider has no model {model} (HTTP 404): {said}") },
+            // A page of a server that speaks of nothing but the address.
+            404 if !self.body.trim_start().starts_with('{') => ModelFault::Refused {
+                reason: format!("nobody answers at that address (HTTP 404), see --base-url: {said}"),
+            },
+            404 => ModelFault::Refused {
+                reason: format!(
+                    "the provider has no model {model}, or --base-url is not its address (HTTP 404): {said}"
+                ),
+            },
             408 | 429 | 500 | 502 | 503 | 504 | 529 => {
                 ModelFault::Busy { wait: self.wait(now_s), reason: format!("HTTP {status}: {said}") }
             }
@@ -107,7 +122,9 @@ impl FailedAnswer<'_> {
     fn wait(&self, now_s: u64) -> Option<Duration> {
         let body: Value = serde_json::from_str(self.body).unwrap_or_default();
         let in_body = |name: &str| body["error"][name].as_u64();
-        let until = [self.reset_at, in_body("resets_at")].into_iter().flatten().max();
+        // Told with every answer: it is the reason for this one only where a limit is.
+        let reset_at = self.reset_at.filter(|_| self.status == 429);
+        let until = [reset_at, in_body("resets_at")].into_iter().flatten().max();
         let waits = [self.retry_after, in_body("resets_in_seconds"), until.map(|at| at.saturating_sub(now_s))];
         waits.into_iter().flatten().max().map(Duration::from_secs)
     }
@@ -141,7 +158,12 @@ mod tests {
     fn a_refusal_says_which_key_which_model_or_that_there_is_no_credit() {
         let body = r#"{"error":{"message":"no such thing"}}"#;
         assert_eq!(said(fault(401, body)), "the provider refuses the key in OPENAI_API_KEY (HTTP 401): no such thing");
-        assert_eq!(said(fault(404, body)), "the provider has no model gpt-0 (HTTP 404): no such thing");
+        let not_found = "the provider has no model gpt-0, or --base-url is not its address (HTTP 404): no such thing";
+        assert_eq!(said(fault(404, body)), not_found);
+        assert!(
+            said(fault(404, "<html>404</html>"))
+                .starts_with("nobody answers at that address (HTTP 404), see --base-url")
+        );
         assert!(said(fault(422, "odd\nwords")).ends_with("(HTTP 422): odd words"));
         assert!(
             said(fault(429, r#"{"error":{"code":"insufficient_quota","message":"pay"}}"#))
@@ -164,7 +186,13 @@ mod tests {
         assert_eq!(wait(reset), Some(60));
         let body = r#"{"error":{"resets_in_seconds":90,"message":"used up"}}"#;
         assert_eq!(wait(FailedAnswer { status: 429, body, ..FailedAnswer::default() }), Some(90));
-        let long = r#"{"error":{"message":"prompt is too long: 210000 tokens > 200000"}}"#;
-        assert!(matches!(fault(400, long), ModelFault::ContextFull { .. }));
+        let overloaded = FailedAnswer { status: 529, reset_at: Some(NOW_S + 14_400), ..FailedAnswer::default() };
+        assert_eq!(wait(overloaded), None, "an overload lasts no longer because a limit of use is told too");
+        for words in
+            ["prompt is too long: 210000 tokens > 200000", "request (5000 tokens) exceeds the available context size"]
+        {
+            let long = format!(r#"{{"error":{{"message":"{words}"}}}}"#);
+            assert!(matches!(fault(400, &long), ModelFault::ContextFull { .. }), "{words}");
+        }
     }
 }

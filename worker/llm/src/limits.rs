@@ -36,6 +36,8 @@ pub(crate) const REASON_CHARS_MAX: usize = 400;
 pub(crate) const INSTRUCTIONS_BYTES_MAX: usize = 32 * 1024;
 /// The part of the context window, in percent, at which the conversation is put in few words.
 pub(crate) const CONTEXT_FULL_PERCENT: u64 = 80;
+/// The least material for a summary that is worth a question, in bytes: the first and the last text.
+pub(crate) const SUMMARY_BYTES_MIN: usize = 2 * SUMMARY_TEXT_BYTES_MAX;
 /// The most of one text that goes into the material for a summary, in bytes.
 pub(crate) const SUMMARY_TEXT_BYTES_MAX: usize = 4 * 1024;
 /// A token has about so many bytes. For conversations whose provider has not counted yet.
